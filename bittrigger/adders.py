@@ -1,0 +1,176 @@
+"""AdderGraph: a constant matrix-vector product as straight-line additions.
+
+Value ``k`` is input ``k`` for ``k < n_inputs`` and the result of adder ``k - n_inputs`` after that. An adder sums two
+or three terms, each an earlier value shifted left and perhaps negated, and an integer constant. The graph carries
+its own proof: ``linear_form`` recovers the matrix that it computes, for every input, and ``verify`` compares it with
+the wanted one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from bittrigger.errors import InternalError
+from bittrigger.fixed import IntArray, Interval
+from bittrigger.graph import Intervals
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """``-(value << shift)`` if ``negative``, else ``value << shift``."""
+
+    value: int
+    shift: int = 0
+    negative: bool = False
+
+    def interval(self, ranges: list[Interval]) -> Interval:
+        """The range of the term, given the ranges of all values."""
+        shifted = ranges[self.value] << self.shift
+        return -shifted if self.negative else shifted
+
+
+@dataclass(frozen=True, slots=True)
+class Adder:
+    """The sum of one to three terms and a constant; at most three operands, the constant counted when not zero."""
+
+    terms: tuple[Term, ...]
+    constant: int = 0
+
+    @property
+    def operands(self) -> int:
+        """Operands of the hardware adder, 1 (a negation) to 3."""
+        return len(self.terms) + (self.constant != 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One result: a value shifted left, or the constant when ``value`` is None (an all-zero column)."""
+
+    value: int | None
+    shift: int = 0
+    constant: int = 0
+
+
+@dataclass(frozen=True)
+class AdderGraph:
+    """Straight-line adders over ``inputs``.
+
+    Attributes:
+        inputs: the range of each input code.
+        adders: in topological order.
+        outputs: one for each column of the matrix.
+    """
+
+    inputs: Intervals
+    adders: tuple[Adder, ...]
+    outputs: tuple[Output, ...]
+
+    @property
+    def n_inputs(self) -> int:
+        """Number of input codes."""
+        return len(self.inputs)
+
+
+def value_intervals(graph: AdderGraph) -> list[Interval]:
+    """The range of every value (inputs, then adders), by interval arithmetic over the adders."""
+    ranges = list(graph.inputs)
+    for adder in graph.adders:
+        lo = hi = adder.constant
+        for term in adder.terms:
+            part = term.interval(ranges)
+            lo, hi = lo + part.lo, hi + part.hi
+        ranges.append(Interval(lo, hi))
+    return ranges
+
+
+def depths(graph: AdderGraph) -> list[int]:
+    """Adder levels behind every value (inputs: 0)."""
+    levels = [0] * graph.n_inputs
+    for adder in graph.adders:
+        levels.append(1 + max(levels[term.value] for term in adder.terms))
+    return levels
+
+
+def depth(graph: AdderGraph) -> int:
+    """Adder levels on the longest path to an output."""
+    levels = depths(graph)
+    return max((levels[out.value] for out in graph.outputs if out.value is not None), default=0)
+
+
+def _all_values(graph: AdderGraph, codes: IntArray) -> list[IntArray]:
+    values = [codes[:, i] for i in range(graph.n_inputs)]
+    for adder in graph.adders:
+        total = np.full(codes.shape[0], adder.constant, dtype=np.int64)
+        for term in adder.terms:
+            shifted = values[term.value] << term.shift
+            total = total - shifted if term.negative else total + shifted
+        values.append(total)
+    return values
+
+
+def evaluate(graph: AdderGraph, codes: IntArray) -> IntArray:
+    """Output codes `(events, n_outputs)` for input codes `(events, n_inputs)`, int64."""
+    values = _all_values(graph, codes)
+    result = np.empty((codes.shape[0], len(graph.outputs)), dtype=np.int64)
+    for j, out in enumerate(graph.outputs):
+        result[:, j] = out.constant if out.value is None else values[out.value] << out.shift
+    return result
+
+
+def linear_form(graph: AdderGraph) -> tuple[IntArray, IntArray]:
+    """The matrix `(n_in, n_out)` and bias `(n_out,)` that the graph computes.
+
+    An adder graph is affine by construction, so its values at the origin and at the unit vectors are its linear form:
+    this is a proof for every input, not a test on samples.
+    """
+    bias = evaluate(graph, np.zeros((1, graph.n_inputs), dtype=np.int64))[0]
+    blocks = []
+    for start in range(0, graph.n_inputs, 64):
+        rows = min(64, graph.n_inputs - start)
+        units = np.zeros((rows, graph.n_inputs), dtype=np.int64)
+        units[np.arange(rows), start + np.arange(rows)] = 1
+        blocks.append(evaluate(graph, units) - bias)
+    return np.concatenate(blocks), bias
+
+
+def verify(graph: AdderGraph, weights: IntArray, bias: IntArray) -> None:
+    """Prove that the graph is well formed and equals ``codes @ weights + bias`` for every input.
+
+    Raises:
+        InternalError: if an adder has the wrong number of operands or reads a later value, or a column differs.
+    """
+    for k, adder in enumerate(graph.adders):
+        if not adder.terms or adder.operands > 3:
+            raise InternalError(f"adder {k} has {len(adder.terms)} terms and constant {adder.constant}")
+        if any(not 0 <= term.value < graph.n_inputs + k or term.shift < 0 for term in adder.terms):
+            raise InternalError(f"adder {k} reads a value that does not come before it, or shifts right")
+    found, offset = linear_form(graph)
+    wrong = np.flatnonzero((found != weights).any(axis=0) | (offset != bias))
+    if wrong.size:
+        raise InternalError(f"adder graph differs from its matrix in column {int(wrong[0])} ({wrong.size} in all)")
+
+
+def text(graph: AdderGraph) -> str:
+    """The graph as text, one value a line: ``s5[-12..30] = x0 - x3 + (s4 << 1)``."""
+    ranges = value_intervals(graph)
+
+    def name(value: int) -> str:
+        return f"x{value}" if value < graph.n_inputs else f"s{value - graph.n_inputs}"
+
+    lines = [f"x{i}[{r.lo}..{r.hi}]" for i, r in enumerate(graph.inputs)]
+    for k, adder in enumerate(graph.adders):
+        span = ranges[graph.n_inputs + k]
+        body = ""
+        for term in adder.terms:
+            atom = name(term.value) if term.shift == 0 else f"({name(term.value)} << {term.shift})"
+            sign = "-" if term.negative else "+"
+            body += f" {sign} {atom}" if body else (f"-{atom}" if term.negative else atom)
+        if adder.constant:
+            body += f" {'-' if adder.constant < 0 else '+'} {abs(adder.constant)}"
+        lines.append(f"s{k}[{span.lo}..{span.hi}] = {body}")
+    for j, out in enumerate(graph.outputs):
+        source = str(out.constant) if out.value is None else name(out.value) + (f" << {out.shift}" if out.shift else "")
+        lines.append(f"y{j} = {source}")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,182 @@
+"""The build folder: everything that ``bittrigger convert`` leaves behind, and how it is made and found again.
+
+::
+
+    DIR/bittrigger.json   settings, versions and the seconds of each stage
+    DIR/design.json       the integer graph and its adder graphs
+    DIR/hls/              Vitis HLS project
+    DIR/rtl/              SystemVerilog
+    DIR/synth/            Yosys run and the Vivado script
+    DIR/report.json       resources, latency, verdict
+    DIR/sim/              what executors build; may be deleted
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from bittrigger import __version__, adders
+from bittrigger.adders import AdderGraph
+from bittrigger.errors import ConfigError
+from bittrigger.graph import Graph, Linear, intervals, operand
+from bittrigger.passes.schedule import Schedule
+from bittrigger.pipeline import Pipeline
+from bittrigger.solver import SolverOptions, solve
+from bittrigger.store import load_design, save_design
+
+MANIFEST = "bittrigger.json"
+DESIGN = "design.json"
+DEFAULT_PART = "xcvu13p-flga2577-2-e"
+DEFAULT_CLOCK_MHZ = 360.0
+
+
+@dataclass(frozen=True)
+class BuildSettings:
+    """What a user may choose about the firmware.
+
+    Attributes:
+        part: FPGA, as Vivado spells it.
+        clock_mhz: clock of the design; the pipeline is placed for it.
+        budget: name of the Level-1 budget of the verdict, or None.
+        effort: how long the adder-graph solver searches: ``fast``, ``default`` or ``max``.
+        reuse_factor: for each layer name the reuse factor of its HLS loop form; 1 is unrolled.
+    """
+
+    part: str = DEFAULT_PART
+    clock_mhz: float = DEFAULT_CLOCK_MHZ
+    budget: str | None = None
+    effort: str = "default"
+    reuse_factor: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Build:
+    """A build folder that has been read."""
+
+    folder: Path
+    settings: BuildSettings
+    stage_seconds: dict[str, float]
+    pipeline: Pipeline
+
+    @property
+    def graph(self) -> Graph:
+        """The integer graph."""
+        return self.pipeline.graph
+
+
+def lower(graph: Graph, settings: BuildSettings) -> dict[str, AdderGraph]:
+    """An adder graph for each ``Linear`` node of ``graph``, each proven equal to its matrix."""
+    ranges = intervals(graph)
+    solved = {}
+    for node in graph.nodes:
+        if isinstance(node, Linear):
+            source = operand(node, ranges)
+            solved[node.name] = solve(node.weights, node.bias, source, SolverOptions(effort=settings.effort))
+            adders.verify(solved[node.name], node.weights, node.bias)
+    return solved
+
+
+def create_pipeline(graph: Graph, settings: BuildSettings) -> Pipeline:
+    """``graph`` lowered to adders and placed in stages.
+
+    Raises:
+        ConfigError: if the clock is too fast.
+    """
+    return Schedule(settings.clock_mhz).apply(graph, lower(graph, settings))
+
+
+def save_build(folder: Path, pipeline: Pipeline, settings: BuildSettings, stage_seconds: dict[str, float]) -> None:
+    """Write the design and the manifest of a build."""
+    solved = {module.node.name: module.adders for module in pipeline.modules if module.adders is not None}
+    save_design(folder / DESIGN, pipeline.graph, solved)
+    manifest = {"bittrigger": __version__, "settings": asdict(settings), "stage_seconds": stage_seconds}
+    (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+
+
+def load_build(folder: Path) -> Build:
+    """The build in ``folder``.
+
+    Raises:
+        ConfigError: if ``folder`` holds no build, or one that cannot be read.
+    """
+    path = folder / MANIFEST
+    if not path.is_file():
+        raise ConfigError(
+            f"{folder}: not a build of bittrigger (it has no {MANIFEST}); make one with `bittrigger convert`"
+        )
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        settings = BuildSettings(**manifest["settings"])
+        seconds = {str(stage): float(value) for stage, value in manifest["stage_seconds"].items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ConfigError(f"{path}: not readable ({error}); convert the model again") from error
+    graph, solved = load_design(folder / DESIGN)
+    return Build(folder, settings, seconds, Schedule(settings.clock_mhz).apply(graph, solved))
+
+
+@contextmanager
+def fresh_folder(target: Path, *, overwrite: bool) -> Iterator[Path]:
+    """A scratch folder beside ``target`` that takes its place if the block succeeds, and vanishes if it fails.
+
+    Args:
+        overwrite: whether an earlier build of bittrigger at ``target`` may be replaced; nothing else ever is.
+
+    Raises:
+        ConfigError: if ``target`` is in use or cannot be written.
+    """
+    _check_target(target, overwrite=overwrite)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    except OSError as error:
+        raise ConfigError(
+            f"output folder {target} cannot be written: {error.strerror}; choose another with -o"
+        ) from error
+    try:
+        yield scratch
+        scratch.chmod(0o777 & ~_umask())
+        _replace(scratch, target)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _check_target(target: Path, *, overwrite: bool) -> None:
+    if not target.exists():
+        return
+    if not target.is_dir():
+        raise ConfigError(f"output folder {target} is a file; choose another with -o")
+    if not any(target.iterdir()):
+        return
+    if not (target / MANIFEST).is_file():
+        raise ConfigError(f"output folder {target} is in use and holds no bittrigger build; choose another with -o")
+    if not overwrite:
+        raise ConfigError(
+            f"output folder {target} holds a build; choose another with -o, or replace it with --overwrite"
+        )
+
+
+def _replace(scratch: Path, target: Path) -> None:
+    """Move ``scratch`` to ``target``; what executors cached in an earlier build moves along."""
+    if target.exists():
+        caches = target / "sim"
+        if caches.is_dir():
+            shutil.move(caches, scratch / "sim")
+        old = Path(tempfile.mkdtemp(prefix=f".{target.name}.old.", dir=target.parent))
+        target.rename(old / "build")
+        scratch.rename(target)
+        shutil.rmtree(old, ignore_errors=True)
+    else:
+        scratch.rename(target)

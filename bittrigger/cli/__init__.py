@@ -1,0 +1,62 @@
+"""The command line: one file a verb, loaded when its verb is called."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+
+from bittrigger import __version__
+from bittrigger.errors import BittriggerError
+
+VERBS = {
+    "convert": "Convert a Keras model into proven firmware.",
+    "simulate": "Run a build in several executors and compare every bit.",
+    "report": "Show resources, latency and the budget's verdict.",
+    "solve": "Find the adder graph of one matrix.",
+    "budgets": "List the Level-1 budgets, or show one.",
+    "parts": "List the FPGA parts.",
+}
+
+
+class _Verbs(click.Group):
+    """A group that imports a verb's module only when the verb is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in VERBS:
+            return None
+        command = importlib.import_module(f"bittrigger.cli.{cmd_name}").command
+        if not isinstance(command, click.Command):
+            raise TypeError(cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl(list(VERBS.items()))
+
+
+@click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="bittrigger")
+def cli() -> None:
+    """Ternary neural networks to Level-1 trigger firmware, proven right and known to fit."""
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line; an error that a person can act on is one message and exit code 1."""
+    try:
+        cli.main(arguments, standalone_mode=False)
+    except click.exceptions.Exit as stop:
+        sys.exit(stop.exit_code)
+    except click.Abort:
+        click.echo("interrupted", err=True)
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(1)
+    except BittriggerError as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(1)

@@ -1,0 +1,1 @@
+"""Emitters: a pipeline becomes C++, SystemVerilog and scripts."""

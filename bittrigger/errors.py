@@ -1,0 +1,35 @@
+"""Every exception that bittrigger raises on purpose."""
+
+from __future__ import annotations
+
+
+class BittriggerError(Exception):
+    """Something a person can act on; the command line prints it without a traceback and exits with 1."""
+
+
+class UnsupportedModelError(BittriggerError):
+    """A layer, quantiser, shape or model file cannot be lowered exactly."""
+
+
+class ConfigError(BittriggerError):
+    """A setting is unknown or out of range."""
+
+
+class ToolNotFoundError(BittriggerError):
+    """A program is missing: its name, where it was looked for, how to install it."""
+
+
+class ToolError(BittriggerError):
+    """A program failed: its command, exit code, last lines and the path of the full log."""
+
+
+class ReportError(BittriggerError):
+    """A vendor report is absent or of unknown layout."""
+
+
+class MismatchError(BittriggerError):
+    """Two executions of one design differ in at least one bit."""
+
+
+class InternalError(Exception):
+    """An invariant of bittrigger is broken: a bug of ours, shown with its traceback."""

@@ -1,0 +1,1 @@
+"""From the integer graph to a pipeline, one pass a file."""

@@ -1,0 +1,78 @@
+"""A pipeline: every adder of every layer, placed in a clock cycle.
+
+Stage ``s`` is the logic between register ranks ``s - 1`` and ``s``; stage 0 reads the input ports. A value
+computed in stage ``s`` and read in stage ``t`` passes ``t - s`` registers. The results of the last module enter a final
+rank, so the latency is one more than their stage. Emitters read this and nothing else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bittrigger.adders import AdderGraph
+from bittrigger.graph import Graph, Intervals, Linear, Lookup, Requantize
+
+
+@dataclass(frozen=True, eq=False)
+class Module:
+    """One scheduled node of the graph; it becomes one Verilog module and one C++ function.
+
+    Attributes:
+        node: what it computes.
+        adders: the adder graph of a ``Linear`` node, else None.
+        source: ranges of its operand codes.
+        result: ranges of its output codes.
+        start: stage in which its operand is read.
+        stop: stage in which its results are available, before the register that follows.
+        stages: for a ``Linear`` node the stage of each adder, ``start <= stage <= stop``.
+    """
+
+    node: Linear | Requantize | Lookup
+    adders: AdderGraph | None
+    source: Intervals
+    result: Intervals
+    start: int
+    stop: int
+    stages: tuple[int, ...]
+
+    @property
+    def name(self) -> str:
+        """The module's identifier, for example ``bitlinear_dense_1``."""
+        match self.node:
+            case Linear():
+                kind = "bitlinear" if self.node.is_ternary else "linear"
+            case Requantize():
+                kind = "requantize"
+            case Lookup():
+                kind = "lookup"
+        return f"{kind}_{self.node.name}"
+
+    @property
+    def cycles(self) -> int:
+        """Registers between operand and results."""
+        return self.stop - self.start
+
+
+@dataclass(frozen=True, eq=False)
+class Pipeline:
+    """A graph with every operation placed in a stage.
+
+    Attributes:
+        clock_mhz: the clock that the placement was made for.
+        latency_cycles: rising edges from the one that follows valid inputs at the ports to the one after which the
+            outputs can be read, so that ``latency_cycles`` registers lie on every path.
+        ii: initiation interval in cycles; always 1.
+    """
+
+    graph: Graph
+    modules: tuple[Module, ...]
+    clock_mhz: float
+    latency_cycles: int
+    ii: int = 1
+
+    def source_stage(self, name: str) -> int:
+        """The stage in which node ``name`` delivers its codes (inputs: 0)."""
+        for module in self.modules:
+            if module.node.name == name:
+                return module.stop
+        return 0

@@ -1,0 +1,21 @@
+"""Where the files that bittrigger ships lie: templates, firmware library, cocotb code."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bittrigger.errors import InternalError
+
+_PACKAGE = Path(__file__).resolve().parent
+
+
+def folder(name: str) -> Path:
+    """The shipped folder ``name`` (``hls_templates``, ``firmware`` or ``sim``), in a wheel or in a checkout.
+
+    Raises:
+        InternalError: if the installation is incomplete.
+    """
+    for candidate in (_PACKAGE / "_data" / name, _PACKAGE.parent / name):
+        if candidate.is_dir():
+            return candidate
+    raise InternalError(f"the installation lacks its folder {name!r}")

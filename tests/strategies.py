@@ -1,0 +1,107 @@
+"""Every hypothesis strategy of the tests."""
+
+import numpy as np
+from hypothesis import strategies as st
+
+from bittrigger.fixed import FixedPoint, Interval, Rounding
+from bittrigger.graph import (
+    Graph,
+    Input,
+    Linear,
+    Lookup,
+    Requantize,
+    frozen_array,
+    intervals,
+    verify,
+)
+
+
+@st.composite
+def matrices(draw, max_in=12, max_out=8, max_abs=1):
+    """An integer matrix, now and then with zero, repeated and negated columns."""
+    n_in, n_out = draw(st.integers(1, max_in)), draw(st.integers(1, max_out))
+    seed, zeros = draw(st.integers(0, 2**32 - 1)), draw(st.sampled_from([0.0, 0.3, 0.75, 0.95]))
+    rng = np.random.default_rng(seed)
+    weights = rng.integers(-max_abs, max_abs + 1, size=(n_in, n_out))
+    weights[rng.random(weights.shape) < zeros] = 0
+    for change in draw(st.lists(st.sampled_from(["zero", "copy", "negate"]), max_size=3)):
+        column, other = rng.integers(n_out), rng.integers(n_out)
+        weights[:, column] = {"zero": 0 * weights[:, other], "copy": weights[:, other], "negate": -weights[:, other]}[
+            change
+        ]
+    return frozen_array(weights)
+
+
+@st.composite
+def input_ranges(draw, size):
+    """A range for each of ``size`` codes: signed, unsigned, narrow or a constant."""
+    pool = [Interval(-128, 127), Interval(0, 255), Interval(-7, 7), Interval(0, 1), Interval(-1, 1), Interval(3, 3)]
+    return tuple(draw(st.lists(st.sampled_from(pool), min_size=size, max_size=size)))
+
+
+@st.composite
+def lookups(draw, name, source, channels):
+    """A piecewise constant node over ``source``, the ranges of ``channels`` codes."""
+    starts, values = [], []
+    for interval in source[:channels]:
+        extra = (
+            draw(st.lists(st.integers(interval.lo + 1, interval.hi), max_size=4)) if interval.hi > interval.lo else []
+        )
+        starts.append(tuple(sorted({interval.lo, *extra})))
+        values.append(tuple(draw(st.integers(-3, 3)) for _ in starts[-1]))
+    return Lookup(name, (), tuple(starts), tuple(values), 0)
+
+
+@st.composite
+def graphs(draw, name="random_net", max_layers=3):
+    """A small network: one or two ports, linear layers, requantisers, look-ups, and perhaps a skip connection."""
+    kinds = [FixedPoint(True, 8, 4), FixedPoint(False, 6, 0), FixedPoint(True, 3, 5)]
+    nodes = []
+    for port in range(draw(st.integers(1, 2))):
+        kind = draw(st.sampled_from(kinds))
+        nodes.append(Input(f"x{port}", draw(st.integers(1, 5)), kind, kind.interval))
+    heads = tuple(node.name for node in nodes)
+    for layer in range(draw(st.integers(1, max_layers))):
+        ranges = intervals(Graph(name, tuple(nodes), heads))
+        source = tuple(interval for head in heads for interval in ranges[head])
+        weights = draw(matrices(max_out=6, max_abs=draw(st.sampled_from([1, 1, 7]))))
+        rows = np.resize(weights, (len(source), weights.shape[1]))
+        bias = np.array([draw(st.integers(-40, 40)) for _ in range(rows.shape[1])])
+        nodes.append(Linear(f"dense_{layer}", heads, frozen_array(rows), frozen_array(bias), 4))
+        ranges = intervals(Graph(name, tuple(nodes), (nodes[-1].name,)))
+        operand_ranges = ranges[nodes[-1].name]
+        match draw(st.sampled_from(["requantize", "lookup", "none"])):
+            case "requantize":
+                lo = draw(st.sampled_from([0, -8, -3]))
+                nodes.append(
+                    Requantize(
+                        f"act_{layer}",
+                        (nodes[-1].name,),
+                        rows.shape[1],
+                        draw(st.integers(-2, 5)),
+                        draw(st.sampled_from(list(Rounding))),
+                        lo,
+                        draw(st.sampled_from([7, 15, 255])),
+                        draw(st.integers(-1, 4)),
+                    )
+                )
+            case "lookup":
+                node = draw(lookups(f"act_{layer}", operand_ranges, rows.shape[1]))
+                nodes.append(Lookup(node.name, (nodes[-1].name,), node.starts, node.values, node.frac))
+            case _:
+                pass
+        keep = draw(st.booleans()) and layer == 0
+        heads = (nodes[-1].name, nodes[0].name) if keep else (nodes[-1].name,)
+    outputs = heads if not isinstance(nodes[-1], Input) else (nodes[-1].name,)
+    graph = Graph(name, tuple(nodes), outputs)
+    verify(graph)
+    return graph
+
+
+@st.composite
+def codes_of(draw, graph, events=4):
+    """Input codes of ``graph``: the corners and a few random events."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    ranges = [port.interval for port in graph.inputs for _ in range(port.size)]
+    lows, highs = np.array([r.lo for r in ranges]), np.array([r.hi for r in ranges])
+    return np.vstack([lows, highs, np.clip(0, lows, highs), rng.integers(lows, highs + 1, size=(events, len(ranges)))])
