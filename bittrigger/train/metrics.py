@@ -1,0 +1,78 @@
+"""Figures of merit of classifiers, computed from scores with NumPy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from bittrigger.errors import ConfigError
+
+__all__ = ["accuracy", "one_vs_rest_auc", "roc_auc"]
+
+
+def accuracy(scores: npt.NDArray[Any], labels: npt.NDArray[Any]) -> float:
+    """Return the fraction of samples whose highest score is that of their class.
+
+    On a tie the lowest class index wins, as in a hardware comparator chain that keeps the first.
+
+    Args:
+        scores: shape `(n, classes)`, higher is more likely; logits will do.
+        labels: shape `(n,)`, class indices.
+
+    Raises:
+        ConfigError: the shapes do not fit or `n` is 0.
+    """
+    if scores.ndim != 2 or labels.shape != (len(scores),) or len(scores) == 0:
+        raise ConfigError(
+            f"scores of shape {scores.shape}, labels of shape {labels.shape}; expected (n, classes) and (n,) with n > 0"
+        )
+    return float(np.mean(np.argmax(scores, axis=1) == labels))
+
+
+def roc_auc(scores: npt.NDArray[Any], positive: npt.NDArray[np.bool_]) -> float:
+    """Return the area under the ROC curve of one score.
+
+    It is the chance that a positive sample scores above a negative one, a tie counting half.
+    Quantised scores tie often, so the ranks of equal scores are averaged.
+
+    Args:
+        scores: shape `(n,)`, no NaN.
+        positive: shape `(n,)`, which samples belong to the sought class.
+
+    Raises:
+        ConfigError: the shapes do not fit, or one of the two kinds is missing.
+
+    Source: the Mann-Whitney U statistic over the number of pairs.
+    """
+    if scores.ndim != 1 or positive.shape != scores.shape:
+        raise ConfigError(
+            f"scores of shape {scores.shape}, positive of shape {positive.shape}; expected one shape (n,)"
+        )
+    n_positive = int(np.count_nonzero(positive))
+    n_negative = len(scores) - n_positive
+    if n_positive == 0 or n_negative == 0:
+        raise ConfigError(f"{n_positive} positive and {n_negative} negative samples; expected both kinds")
+    _, place, counts = np.unique(scores, return_inverse=True, return_counts=True)
+    mean_rank = np.cumsum(counts) - (counts - 1) / 2
+    rank_sum = float(mean_rank[place][positive].sum())
+    return (rank_sum - n_positive * (n_positive + 1) / 2) / (n_positive * n_negative)
+
+
+def one_vs_rest_auc(scores: npt.NDArray[Any], labels: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    """Return the area under the ROC curve of each class against all others.
+
+    The mean of the result is the macro AUC. Column `c` of `scores` ranks the samples for class `c`.
+
+    Args:
+        scores: shape `(n, classes)`.
+        labels: shape `(n,)`, class indices.
+
+    Returns:
+        Shape `(classes,)`.
+
+    Raises:
+        ConfigError: as `roc_auc`, for any class.
+    """
+    return np.array([roc_auc(column, labels == c) for c, column in enumerate(scores.T)])

@@ -1,0 +1,171 @@
+"""What the recipes of `models/` share: set-up, training that keeps the best epoch, and the files.
+
+TensorFlow is imported inside the functions that need it.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from bittrigger.errors import ConfigError
+from bittrigger.train.keras_types import Loss, Model
+
+__all__ = [
+    "fit_keeping_best",
+    "kernel_rows",
+    "load_arrays",
+    "markdown_table",
+    "predict",
+    "prepare_tensorflow",
+    "reload",
+    "versions",
+    "write_json",
+    "write_text",
+]
+
+_log = logging.getLogger(__name__)
+
+
+def prepare_tensorflow(seed: int, threads: int = 1) -> None:
+    """Make a training repeatable: seed Keras, ask for deterministic kernels, limit the threads.
+
+    Call it once, before any other use of TensorFlow in the process.
+
+    Args:
+        seed: seed of the initialisers and of the order of the batches.
+        threads: threads of an operation, and operations at a time.
+    """
+    import tensorflow as tf  # noqa: PLC0415  slow, and needed here only
+
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    tf.config.threading.set_inter_op_parallelism_threads(threads)
+    tf.config.experimental.enable_op_determinism()
+    tf.keras.utils.set_random_seed(seed)
+
+
+def fit_keeping_best(
+    model: Model,
+    train: tuple[npt.NDArray[Any], npt.NDArray[Any]],
+    *,
+    loss: Loss,
+    score: Callable[[Model], float],
+    epochs: int,
+    batch_size: int = 256,
+    learning_rate: float = 1e-3,
+    final_fraction: float = 0.01,
+) -> float:
+    """Train with Adam and a cosine decay, then restore the epoch with the highest score.
+
+    Args:
+        model: an uncompiled or compiled Keras model; it is compiled anew.
+        train: inputs `(n, features)` and targets `(n, ...)`.
+        loss: Keras loss of the targets.
+        score: called with the model after each epoch; must look at validation rows only.
+        epochs: passes over `train`, at least 1.
+        batch_size: rows of a step.
+        learning_rate: step size at the start.
+        final_fraction: step size at the end, as a fraction of `learning_rate`.
+
+    Returns:
+        The highest score.
+
+    Raises:
+        ConfigError: `epochs` is below 1.
+    """
+    if epochs < 1:
+        raise ConfigError(f"epochs {epochs}: expected at least 1")
+    import tensorflow as tf  # noqa: PLC0415  slow, and needed here only
+
+    inputs, targets = train
+    steps = epochs * -(-len(inputs) // batch_size)
+    schedule = tf.keras.optimizers.schedules.CosineDecay(learning_rate, steps, alpha=final_fraction)
+    model.compile(optimizer=tf.keras.optimizers.Adam(schedule), loss=loss)
+    best, best_weights = float("-inf"), model.get_weights()
+    for epoch in range(epochs):
+        history = model.fit(inputs, targets, batch_size=batch_size, epochs=1, verbose=0)
+        value = score(model)
+        if value > best:
+            best, best_weights = value, model.get_weights()
+        _log.info(
+            "%s: epoch %d/%d, loss %.4f, validation %.4f, best %.4f",
+            model.name,
+            epoch + 1,
+            epochs,
+            history.history["loss"][0],
+            value,
+            best,
+        )
+    model.set_weights(best_weights)
+    return best
+
+
+def predict(model: Model, inputs: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+    """Return the outputs of a Keras model, shape `(n, outputs)`, in batches of 4096 rows."""
+    outputs: npt.NDArray[np.float32] = model.predict(inputs, batch_size=4096, verbose=0)
+    return outputs
+
+
+def reload(path: Path) -> Model:
+    """Return the model of an `.h5` file as a user reads it: stock QKeras objects, not compiled."""
+    from qkeras.utils import load_qmodel  # noqa: PLC0415  it imports TensorFlow
+
+    return load_qmodel(str(path), compile=False)
+
+
+def load_arrays(path: Path, names: Iterable[str]) -> dict[str, npt.NDArray[Any]]:
+    """Return arrays of an `.npz` file.
+
+    Raises:
+        ConfigError: there is no such file, or an array is missing.
+    """
+    if not path.is_file():
+        raise ConfigError(f"--data {path}: no such file; expected an .npz file")
+    with np.load(path) as archive:
+        missing = [name for name in names if name not in archive.files]
+        if missing:
+            raise ConfigError(f"--data {path}: no array {', '.join(missing)}; it holds {', '.join(archive.files)}")
+        return {name: archive[name] for name in names}
+
+
+def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a Markdown table, ending in a newline."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "".join("| " + " | ".join(cells) + " |\n" for cells in lines)
+
+
+def versions(packages: Iterable[str]) -> str:
+    """Return the installed versions of packages in words, as `numpy 1.26.4, QKeras 0.9.0`."""
+    return ", ".join(f"{name} {importlib.metadata.version(name)}" for name in packages)
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a mapping as indented JSON."""
+    write_text(path, json.dumps(content, indent=1))
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write text with one newline at its end."""
+    path.write_text(text.rstrip("\n") + "\n", encoding="utf-8")
+
+
+def kernel_rows(model: Model) -> list[list[str]]:
+    """Return a table row for each layer with a quantised kernel: name, shape, quantizer, share of zeros.
+
+    Zeros are counted in the quantised kernel.
+    """
+    rows = []
+    for layer in model.layers:
+        quantizer = getattr(layer, "kernel_quantizer_internal", None)
+        if quantizer is not None:
+            kernel = quantizer(layer.kernel).numpy()
+            shape = " x ".join(map(str, kernel.shape))
+            rows.append([layer.name, shape, f"`{quantizer}`", f"{np.mean(kernel == 0):.1%}"])
+    return rows

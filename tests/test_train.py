@@ -1,0 +1,294 @@
+# ruff: noqa: PLC0415  TensorFlow takes seconds to import: only the tests that need it do
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bittrigger.errors import ConfigError, UnsupportedModelError
+from bittrigger.ternary import absmean_scale, nearest_power_of_two, round_clip
+from bittrigger.train import accuracy, one_vs_rest_auc, roc_auc, split_by_seed
+from bittrigger.train.recipes import fit_keeping_best, load_arrays, markdown_table, predict, reload
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
+
+BIAS = "quantized_bits(12,3,alpha=1)"
+
+
+def test_the_package_imports_without_tensorflow() -> None:
+    code = (
+        "import sys, bittrigger.train, bittrigger.train.recipes\n"
+        "sys.exit(any(name in sys.modules for name in ('tensorflow', 'keras', 'qkeras', 'hls4ml')))"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    import bittrigger.train
+
+    with pytest.raises(AttributeError, match="no attribute 'bitlinear'"):
+        bittrigger.train.bitlinear  # noqa: B018
+
+
+# --- figures of merit ---------------------------------------------------------------------------
+
+
+@given(st.lists(st.tuples(st.integers(-3, 3), st.booleans()), min_size=2, max_size=30))
+def test_roc_auc_counts_pairs(samples: list[tuple[int, bool]]) -> None:
+    scores = np.array([score for score, _ in samples], dtype=np.float32)
+    positive = np.array([label for _, label in samples])
+    if positive.all() or not positive.any():
+        with pytest.raises(ConfigError, match="expected both kinds"):
+            roc_auc(scores, positive)
+        return
+    gaps = scores[positive][:, None] - scores[~positive][None, :]
+    wins = (np.count_nonzero(gaps > 0) + np.count_nonzero(gaps == 0) / 2) / gaps.size
+    assert roc_auc(scores, positive) == pytest.approx(wins, abs=1e-12)
+
+
+def test_accuracy_and_auc_of_known_scores() -> None:
+    scores = np.array([[3, 1, 1], [0, 2, 1], [5, 5, 0], [1, 0, 2]])
+    labels = np.array([0, 1, 1, 2])
+    assert accuracy(scores, labels) == 0.75
+    assert one_vs_rest_auc(scores, labels).tolist() == [2 / 3, 1.0, 1.0]
+
+
+def test_accuracy_refuses_other_shapes() -> None:
+    with pytest.raises(ConfigError, match="expected"):
+        accuracy(np.zeros((3, 2)), np.zeros(2))
+
+
+# --- split and files ----------------------------------------------------------------------------
+
+
+def test_split_names_each_row_once_and_keeps_the_shares() -> None:
+    labels = np.repeat([0, 1, 2], [100, 200, 40])
+    split = split_by_seed(labels, validation=0.1, test=0.2, seed=5)
+    assert np.array_equal(np.sort(np.concatenate([split.train, split.validation, split.test])), np.arange(340))
+    assert np.bincount(labels[split.test]).tolist() == [20, 40, 8]
+    assert np.bincount(labels[split.validation]).tolist() == [10, 20, 4]
+    assert str(split) == "238 train, 34 validation, 68 test"
+
+
+def test_split_depends_on_the_seed_only() -> None:
+    labels = np.repeat([0, 1], 50)
+    first, again, other = (split_by_seed(labels, validation=0.1, test=0.2, seed=seed) for seed in (1, 1, 2))
+    assert np.array_equal(first.test, again.test)
+    assert not np.array_equal(first.test, other.test)
+
+
+@pytest.mark.parametrize(
+    ("validation", "test", "message"), [(0.0, 0.5, "below 1"), (0.5, 0.5, "below 1"), (0.01, 0.1, "rows are too few")]
+)
+def test_split_refuses(validation: float, test: float, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        split_by_seed(np.repeat([0, 1], 10), validation=validation, test=test, seed=0)
+
+
+def test_load_arrays_names_what_is_missing(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no such file"):
+        load_arrays(tmp_path / "none.npz", ["x"])
+    np.savez(tmp_path / "some.npz", x=np.arange(3))
+    with pytest.raises(ConfigError, match="no array y; it holds x"):
+        load_arrays(tmp_path / "some.npz", ["x", "y"])
+    assert load_arrays(tmp_path / "some.npz", ["x"])["x"].tolist() == [0, 1, 2]
+
+
+def test_markdown_table() -> None:
+    assert markdown_table(["a", "b"], [["1", "2"]]) == "| a | b |\n| --- | --- |\n| 1 | 2 |\n"
+
+
+# --- quantizer ----------------------------------------------------------------------------------
+
+
+def latent(shape: tuple[int, ...], seed: int, spread: float = 0.3) -> npt.NDArray[np.float32]:
+    return np.random.default_rng(seed).normal(0, spread, shape).astype(np.float32)
+
+
+@pytest.mark.parametrize("spread", [1e-9, 0.01, 0.3, 1.0, 40.0])
+@pytest.mark.parametrize("seed", range(5))
+def test_quantizer_is_the_absmean_rule(seed: int, spread: float) -> None:
+    from bittrigger.train import absmean_ternary
+
+    weights = latent((16, 5), seed, spread)
+    beta = absmean_scale(weights)
+    expected = round_clip(weights, beta) * np.float32(nearest_power_of_two(beta))
+    assert np.array_equal(absmean_ternary()(weights).numpy(), expected)
+
+
+def test_quantizer_passes_the_gradient_through() -> None:
+    import tensorflow as tf
+
+    from bittrigger.train import absmean_ternary
+
+    weights = tf.Variable(latent((4, 3), 0))
+    factors = latent((4, 3), 1)
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(absmean_ternary()(weights) * factors)
+    assert np.array_equal(tape.gradient(loss, weights).numpy(), factors)
+
+
+def test_quantizer_serialises_without_options() -> None:
+    from bittrigger.train import absmean_ternary
+
+    assert isinstance(absmean_ternary.from_config(absmean_ternary().get_config()), absmean_ternary)
+    with pytest.raises(ConfigError, match="unknown options"):
+        absmean_ternary.from_config({"alpha": 1})
+
+
+# --- export -------------------------------------------------------------------------------------
+
+
+def mixed_model(*, norm: bool = True) -> Any:
+    """A model with every kind of layer that can be exported, weights off every grid."""
+    import tensorflow as tf
+    from qkeras import QActivation, QDense
+
+    from bittrigger.train import absmean_ternary
+
+    inputs = tensor = tf.keras.Input(6)
+    tensor = QActivation("quantized_bits(8,2,alpha=1)")(tensor)
+    tensor = QDense(7, use_bias=False, kernel_quantizer="quantized_bits(6,0,alpha=1)")(tensor)
+    if norm:
+        tensor = tf.keras.layers.BatchNormalization()(tensor)
+    tensor = QActivation("quantized_relu(8,2)")(tensor)
+    tensor = QDense(9, kernel_quantizer=absmean_ternary(), bias_quantizer=BIAS)(tensor)
+    tensor = QActivation("quantized_relu(8,3)")(tensor)
+    tensor = QDense(5, kernel_quantizer="binary(alpha=1)", bias_quantizer=BIAS)(tensor)
+    tensor = QActivation("quantized_bits(8,5,alpha=1)")(tensor)
+    tensor = QDense(4, kernel_quantizer="ternary(alpha=0.5,threshold=0.1)", bias_quantizer=BIAS)(tensor)
+    tensor = QActivation("quantized_relu(6,4)")(tensor)
+    outputs = QDense(3, kernel_quantizer=absmean_ternary(), bias_quantizer=BIAS)(tensor)
+    model = tf.keras.Model(inputs, outputs)
+    model.set_weights(
+        [
+            np.abs(latent(w.shape, i)) + 0.1 if "variance" in v.name else latent(w.shape, i)
+            for i, (v, w) in enumerate(zip(model.weights, model.get_weights(), strict=True))
+        ]
+    )
+    return model
+
+
+def dense_model(kernel_quantizer: Any, bias_quantizer: Any = BIAS, **options: Any) -> Any:
+    import tensorflow as tf
+    from qkeras import QDense
+
+    layer = QDense(2, kernel_quantizer=kernel_quantizer, bias_quantizer=bias_quantizer, name="head", **options)
+    inputs = tf.keras.Input(3)
+    return tf.keras.Model(inputs, layer(inputs))
+
+
+def bits(values: npt.NDArray[np.float32]) -> npt.NDArray[np.uint32]:
+    """The bit patterns, so that nothing is rounded away in a comparison."""
+    return values.view(np.uint32)
+
+
+def test_export_equals_the_trained_model_on_every_bit(tmp_path: Path) -> None:
+    from bittrigger.train import export_stock
+
+    model = mixed_model()
+    export_stock(model).save(tmp_path / "model.h5", include_optimizer=False)
+    stock = reload(tmp_path / "model.h5")
+    x = np.concatenate([latent((2000, 6), 99, 3.0), np.zeros((1, 6), np.float32), np.full((2, 6), [[-99], [99]])])
+    assert np.array_equal(bits(predict(stock, x)), bits(predict(model, x)))
+
+
+def test_export_holds_stock_quantizers_and_grid_values() -> None:
+    from bittrigger.train import export_stock
+
+    exported = export_stock(mixed_model())
+    kernels = []
+    for layer in exported.layers:
+        assert type(layer).__module__.split(".")[0] in {"keras", "qkeras"}
+        if hasattr(layer, "kernel_quantizer_internal"):
+            assert type(layer.kernel_quantizer_internal).__module__ == "qkeras.quantizers"
+            kernels.append((str(layer.kernel_quantizer_internal), layer.get_weights()[0]))
+            for part, quantizer in zip(layer.get_weights(), layer.get_quantizers(), strict=False):
+                assert np.array_equal(bits(quantizer(part).numpy()), bits(part))
+    assert [quantizer for quantizer, _ in kernels] == [
+        "quantized_bits(6,0,0,alpha=1)",
+        "ternary(alpha=0.25,threshold=0.125)",
+        "binary(alpha=1)",
+        "ternary(alpha=0.5,threshold=0.25)",
+        "ternary(alpha=0.25,threshold=0.125)",
+    ]
+    assert np.unique(kernels[1][1]).tolist() == [-0.25, 0.0, 0.25]
+    assert np.unique(kernels[2][1]).tolist() == [-1.0, 1.0]
+
+
+def test_export_of_an_export_changes_nothing() -> None:
+    from bittrigger.train import export_stock
+
+    once = export_stock(mixed_model())
+    twice = export_stock(once)
+    for first, second in zip(once.get_weights(), twice.get_weights(), strict=True):
+        assert np.array_equal(bits(first), bits(second))
+
+
+@pytest.mark.parametrize(
+    ("kernel", "message"),
+    [
+        ("ternary()", "layer 'head': kernel quantizer ternary(alpha='auto_po2') has alpha='auto_po2'; "),
+        ("ternary(alpha=0.3)", "has alpha=0.3; expected a number that is a power of two"),
+        ("binary(alpha='auto')", "has alpha='auto'; expected a number that is a power of two"),
+        ("quantized_bits(4,0)", "cannot be exported; expected absmean_ternary()"),
+        ("quantized_po2(4)", "cannot be exported; expected absmean_ternary()"),
+        (None, "layer 'head': kernel quantizer None cannot be exported"),
+    ],
+)
+def test_export_refuses_kernel_quantizers_with_scales_of_their_own(kernel: str | None, message: str) -> None:
+    from bittrigger.train import export_stock
+
+    with pytest.raises(UnsupportedModelError) as caught:
+        export_stock(dense_model(kernel))
+    assert message in str(caught.value)
+
+
+def test_export_refuses_other_layers() -> None:
+    import tensorflow as tf
+
+    from bittrigger.train import absmean_ternary, export_stock
+
+    with pytest.raises(UnsupportedModelError, match="'head': bias quantizer None; expected quantized_bits"):
+        export_stock(dense_model(absmean_ternary(), None))
+    with pytest.raises(UnsupportedModelError, match="followed by a QActivation"):
+        export_stock(dense_model(absmean_ternary(), activation="relu"))
+    inputs = tf.keras.Input(3)
+    with pytest.raises(UnsupportedModelError, match="layer 'plain': Dense cannot be exported"):
+        export_stock(tf.keras.Model(inputs, tf.keras.layers.Dense(2, name="plain")(inputs)))
+
+
+def test_training_keeps_the_best_epoch() -> None:
+    import tensorflow as tf
+
+    model = mixed_model(norm=False)
+    x = latent((64, 6), 1)
+    marks = iter([0.2, 0.9, 0.1])
+    seen = []
+
+    def score(net: Any) -> float:
+        seen.append(net.get_weights())
+        return next(marks)
+
+    best = fit_keeping_best(
+        model,
+        (x, np.eye(3, dtype=np.float32)[np.arange(64) % 3]),
+        loss=tf.keras.losses.CategoricalCrossentropy(from_logits=True),
+        score=score,
+        epochs=3,
+        batch_size=32,
+    )
+    assert best == 0.9
+    assert all(np.array_equal(a, b) for a, b in zip(model.get_weights(), seen[1], strict=True))
+
+
+def test_training_needs_an_epoch() -> None:
+    with pytest.raises(ConfigError, match="epochs 0: expected at least 1"):
+        fit_keeping_best(None, (np.zeros(1), np.zeros(1)), loss=None, score=lambda _: 0.0, epochs=0)
