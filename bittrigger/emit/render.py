@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from pathlib import Path
+
 import jinja2
 
 from bittrigger.resources import folder

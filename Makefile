@@ -1,0 +1,26 @@
+# Two commands do everything: `make demo` and `make test`. Python 3.11, g++ and make are all they need.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+
+.PHONY: demo test lint golden bench clean
+
+demo: .venv/installed
+	$(BIN)/bittrigger convert models/jet_tagger/model.h5 -o build/jet_tagger --overwrite \
+	  --budget cms-phase2-correlator-layer2 --inputs models/jet_tagger/sample.npz --simulate --check
+
+test: .venv/installed
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/pytest
+
+golden: .venv/installed
+	$(BIN)/pytest tests/test_golden.py --update-golden
+
+.venv/installed: pyproject.toml setup.py
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --editable '.[dev,train]'
+	touch $@
+
+clean:
+	rm -rf build .venv

@@ -1,0 +1,40 @@
+"""What the verbs share: the terminal, and options that take several words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def terminal() -> Console:
+    """A console on standard output."""
+    from rich.console import Console  # noqa: PLC0415 - rich would slow down --help
+
+    return Console(highlight=False, soft_wrap=False)
+
+
+class SeveralWords(click.Command):
+    """A command whose ``--executor`` takes several words: ``--executor oracle csim rtl``."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Repeat the option before each further word, up to the next option or an existing path."""
+        expanded: list[str] = []
+        words = 0
+        for word in args:
+            if word in ("--executor", "-x"):
+                words = 1
+            elif word.startswith("-"):
+                words = 0
+            elif words == 1:
+                words = 2
+            elif words == 2 and not Path(word).exists():
+                expanded.append("--executor")
+            else:
+                words = 0
+            expanded.append(word)
+        return super().parse_args(ctx, expanded)

@@ -1,0 +1,89 @@
+"""``bittrigger convert``: a Keras model becomes proven firmware."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from bittrigger.cli.console import terminal
+
+STAGES = {
+    "load": "reading the model",
+    "parse": "parsing it with hls4ml",
+    "lower": "lowering it to integers",
+    "check": "comparing the integers with Keras, every bit",
+    "solve": "finding adder graphs",
+    "emit": "writing C++ and SystemVerilog",
+    "synth": "synthesising with Yosys",
+    "report": "writing the report",
+}
+
+
+@click.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option("--output", "-o", type=click.Path(path_type=Path), required=True, help="Folder of the build.")
+@click.option("--part", default="xcvu13p-flga2577-2-e", show_default=True, help="FPGA; see `bittrigger parts`.")
+@click.option("--clock-mhz", type=float, help="Clock.  [default: the budget's, else 360]")
+@click.option("--input-precision", help="Type of the input port, such as 'fixed<16,6>'.  [default: the model's]")
+@click.option("--budget", help="Level-1 budget to judge by; see `bittrigger budgets`.")
+@click.option(
+    "--effort", default="default", show_default=True, help="Search for small adder graphs: fast, default, max."
+)
+@click.option("--name", help="Name of the design.  [default: from the file]")
+@click.option("--logits", is_flag=True, help="Leave out a softmax or sigmoid at the output.")
+@click.option(
+    "--inputs", type=click.Path(path_type=Path), help="Real events to check and simulate: .npy, or 'x' in .npz."
+)
+@click.option("--events", "-n", type=int, help="Events to simulate.  [default: all of --inputs, else 1000]")
+@click.option("--no-synth", is_flag=True, help="Do not run Yosys; LUT rows are missing then.")
+@click.option("--simulate", is_flag=True, help="Run every executor and compare every bit.")
+@click.option("--check", is_flag=True, help="Exit with 1 if the budget fails or cannot be judged, or a bit differs.")
+@click.option("--overwrite", is_flag=True, help="Replace an earlier build in the output folder.")
+def command(  # noqa: PLR0917 - one parameter an option
+    model: Path,
+    output: Path,
+    part: str,
+    clock_mhz: float | None,
+    input_precision: str | None,
+    budget: str | None,
+    effort: str,
+    name: str | None,
+    logits: bool,
+    inputs: Path | None,
+    events: int | None,
+    no_synth: bool,
+    simulate: bool,
+    check: bool,
+    overwrite: bool,
+) -> None:
+    """Convert the Keras MODEL (.h5 or .keras) into firmware, proven right and judged by a budget."""
+    from bittrigger import convert as job  # noqa: PLC0415 - verbs import what they need
+    from bittrigger.build import BuildSettings, default_clock_mhz  # noqa: PLC0415
+    from bittrigger.cli.report import show  # noqa: PLC0415
+    from bittrigger.cli.simulate import raise_first  # noqa: PLC0415
+    from bittrigger.cli.simulate import simulate as run  # noqa: PLC0415
+
+    settings = BuildSettings(part, clock_mhz or default_clock_mhz(budget), budget, effort)
+    options = job.ConvertOptions(settings, input_precision, logits, name, not no_synth, overwrite)
+    job.check_options(options)
+    values = job.read_inputs(inputs) if inputs else None
+    console = terminal()
+    with console.status("starting") as status:
+        build, report = job.convert(
+            model, output, options, inputs=values, announce=lambda stage: status.update(STAGES[stage])
+        )
+    console.print(_stage_line(build.stage_seconds))
+    outcomes = []
+    if simulate:
+        outcomes, _ = run(build, ("all",) if not no_synth else ("oracle", "csim", "rtl"), values, events=events, seed=0)
+    show(report, "text", console)
+    console.print(f"Build in {output}")
+    raise_first(outcomes)
+    if check:
+        report.raise_unless_passed()
+
+
+def _stage_line(seconds: dict[str, float]) -> str:
+    parts = ", ".join(f"{stage} {value:.2f}" for stage, value in seconds.items())
+    return f"{sum(seconds.values()):.2f} s: {parts}"

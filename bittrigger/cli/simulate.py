@@ -1,0 +1,120 @@
+"""``bittrigger simulate``: run a build in several executors and compare every bit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from bittrigger.cli.console import SeveralWords, terminal
+
+if TYPE_CHECKING:
+    from bittrigger.build import Build
+    from bittrigger.fixed import FloatArray
+    from bittrigger.simulate.compare import Outcome
+
+DEFAULT_EVENTS = 1000
+
+
+@click.command(cls=SeveralWords)
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--executor", "-x", "executors", multiple=True, help="oracle, csim, rtl, gates or all. [default: all]")
+@click.option("--simulator", default="verilator", show_default=True, help="verilator or icarus, for rtl.")
+@click.option("--events", "-n", type=int, help="Events to run: the first of --inputs, or random ones.")
+@click.option("--inputs", type=click.Path(path_type=Path), help="Real events: .npy, or 'x' in an .npz.")
+@click.option("--save-outputs", type=click.Path(path_type=Path), help="Write the outputs of each executor (.npz).")
+@click.option("--junit", type=click.Path(path_type=Path), help="Write a JUnit report (.xml).")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the random events.")
+def command(
+    folder: Path,
+    executors: tuple[str, ...],
+    simulator: str,
+    events: int | None,
+    inputs: Path | None,
+    save_outputs: Path | None,
+    junit: Path | None,
+    seed: int,
+) -> None:
+    """Run the build in FOLDER in several executors and compare every bit with the oracle."""
+    from bittrigger.build import load_build  # noqa: PLC0415 - verbs import what they need
+    from bittrigger.convert import read_inputs  # noqa: PLC0415
+    from bittrigger.simulate import compare  # noqa: PLC0415
+    from bittrigger.simulate.junit import write_junit  # noqa: PLC0415
+
+    names = compare.check_names(executors or ("all",))
+    build = load_build(folder)
+    values = read_inputs(inputs) if inputs else None
+    outcomes, corners = simulate(build, names, values, events=events, seed=seed, simulator=simulator)
+    if save_outputs:
+        compare.save_outputs(save_outputs, build.graph, [without_corners(item, corners) for item in outcomes])
+    if junit:
+        write_junit(junit, build.graph.name, outcomes)
+    raise_first(outcomes)
+
+
+def simulate(
+    build: Build,
+    names: Sequence[str],
+    values: FloatArray | None,
+    *,
+    events: int | None,
+    seed: int,
+    simulator: str = "verilator",
+) -> tuple[list[Outcome], int]:
+    """Run ``names`` on the events and the corner vectors, with progress and a table; also the number of corner vectors."""
+    import numpy as np  # noqa: PLC0415
+
+    from bittrigger.errors import ConfigError  # noqa: PLC0415
+    from bittrigger.ports import encode_events  # noqa: PLC0415
+    from bittrigger.simulate.compare import run_executors  # noqa: PLC0415
+    from bittrigger.simulate.vectors import corner_codes, random_codes  # noqa: PLC0415
+
+    if events is not None and events < 1:
+        raise ConfigError(f"--events {events}; must be at least 1")
+    if values is None:
+        wanted = random_codes(build.graph, events or DEFAULT_EVENTS, seed)
+    else:
+        wanted = encode_events(build.graph, values[:events])
+    corners = corner_codes(build.graph)
+    console = terminal()
+    with console.status("simulating") as status:
+        outcomes = run_executors(
+            build,
+            names,
+            np.concatenate([wanted, corners]),
+            simulator=simulator,
+            on_start=lambda name: status.update(f"simulating: {name}"),
+        )
+    console.print(_table(outcomes, wanted.shape[0], corners.shape[0]))
+    return outcomes, corners.shape[0]
+
+
+def without_corners(outcome: Outcome, corners: int) -> Outcome:
+    """``outcome`` on the user's events alone."""
+    from dataclasses import replace  # noqa: PLC0415
+
+    return outcome if outcome.codes is None else replace(outcome, codes=outcome.codes[: len(outcome.codes) - corners])
+
+
+def raise_first(outcomes: Sequence[Outcome]) -> None:
+    """Raise the first error, if any executor failed or differed."""
+    for outcome in outcomes:
+        if outcome.error is not None:
+            raise outcome.error
+
+
+def _table(outcomes: Sequence[Outcome], events: int, corners: int) -> object:
+    from rich.table import Table  # noqa: PLC0415
+
+    table = Table(title=f"{events:,} events and {corners} corner vectors", title_justify="left")
+    table.add_column("executor")
+    table.add_column("every bit equal")
+    table.add_column("seconds", justify="right")
+    table.add_column("events/s", justify="right")
+    for outcome in outcomes:
+        verdict = "[green]yes[/]" if outcome.agrees else f"[red]{type(outcome.error).__name__}[/]"
+        rate = f"{(events + corners) / outcome.seconds:,.0f}" if outcome.codes is not None else ""
+        table.add_row(outcome.executor, verdict, f"{outcome.seconds:.2f}", rate)
+    return table

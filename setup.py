@@ -1,0 +1,19 @@
+"""What pyproject.toml cannot say: the native solver, and the folders that travel in the wheel."""
+
+from setuptools import Extension, find_packages, setup
+
+DATA = {"hls_templates": ["*"], "firmware": ["*.sv"], "sim": ["*.py"]}
+
+setup(
+    packages=[*find_packages(include=["bittrigger", "bittrigger.*"]), *(f"bittrigger._data.{name}" for name in DATA)],
+    package_dir={f"bittrigger._data.{name}": name for name in DATA},
+    package_data={f"bittrigger._data.{name}": patterns for name, patterns in DATA.items()} | {"bittrigger": ["py.typed"]},
+    ext_modules=[
+        Extension(
+            "bittrigger.solver._native",
+            sources=["bittrigger/solver/native/solver.cpp"],
+            extra_compile_args=["-std=c++17", "-O3", "-fvisibility=hidden"],
+            language="c++",
+        )
+    ],
+)

@@ -1,0 +1,29 @@
+"""The firmware of the shipped models, byte for byte: a change of the compiler shows as a difference of HDL."""
+
+from pathlib import Path
+
+import pytest
+
+from bittrigger.build import BuildSettings, create_pipeline, write_firmware
+from bittrigger.convert import ConvertOptions, Stages, read_model
+
+MODELS = ["jet_tagger", "event_filter"]
+FOLDERS = ["rtl", "hls"]
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    paths = [path for name in FOLDERS for path in sorted((folder / name).rglob("*")) if path.is_file()]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_firmware_is_what_was_committed(name, root, tmp_path, request):
+    golden = root / "firmware" / name
+    settings = BuildSettings()
+    graph, _ = read_model(root / "models" / name / "model.h5", ConvertOptions(settings), Stages(lambda _: None))
+    target = golden if request.config.getoption("--update-golden") else tmp_path
+    write_firmware(create_pipeline(graph, settings), target, settings)
+    found, wanted = files(target), files(golden)
+    assert sorted(found) == sorted(wanted)
+    changed = [path for path in found if found[path] != wanted[path]]
+    assert not changed, "review the difference, then run `make golden`"

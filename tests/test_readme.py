@@ -1,0 +1,40 @@
+"""The README's commands, executed."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+def commands(root) -> list[str]:
+    blocks = re.findall(r"```sh\n(.*?)```", (root / "README.md").read_text(), flags=re.DOTALL)
+    return [line.split("#")[0].strip() for block in blocks for line in block.splitlines() if line.strip()]
+
+
+def run(arguments, folder):
+    done = subprocess.run(arguments, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_the_readme_names_the_commands_that_are_tested(root):
+    found = commands(root)
+    assert found[:3] == ["make demo", "make test", "pip install ."]
+    assert all(command.startswith("bittrigger ") for command in found[3:])
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="make demo needs make")
+def test_make_demo(root):
+    binaries = Path(sys.executable).parent
+    text = run(["make", "-o", ".venv/installed", "demo", f"BIN={binaries}"], root)
+    assert "cms-phase2-correlator-layer2" in text
+    assert "PASS" in text.upper()
+
+
+def test_the_commands_of_use(root, jet_tagger, tmp_path):
+    shutil.copy(jet_tagger / "model.h5", tmp_path / "model.h5")
+    for command in commands(root)[3:]:
+        run([sys.executable, "-m", *command.split()], tmp_path)
