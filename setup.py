@@ -2,7 +2,7 @@
 
 from setuptools import Extension, find_packages, setup
 
-DATA = {"hls_templates": ["*"], "firmware": ["*.sv"], "sim": ["*.py"]}
+DATA = {"hls_templates": ["*"], "firmware": ["*.sv", "ultrascale/*.sv"], "sim": ["*.py"]}
 
 setup(
     packages=[*find_packages(include=["bittrigger", "bittrigger.*"]), *(f"bittrigger._data.{name}" for name in DATA)],
