@@ -96,15 +96,15 @@ def default_clock_mhz(budget: str | None) -> float:
     """The clock of a budget, or 360 MHz without one."""
     if budget is None:
         return DEFAULT_CLOCK_MHZ
-    from bittrigger.budgets import find_budget  # noqa: PLC0415 - the catalogue is not always needed
+    from bittrigger.budgets import find_budget
 
     return find_budget(budget).clock_mhz or DEFAULT_CLOCK_MHZ
 
 
 def write_firmware(pipeline: Pipeline, folder: Path, settings: BuildSettings) -> None:
     """Write the HLS project to ``folder/hls`` and the SystemVerilog to ``folder/rtl``."""
-    from bittrigger.emit.emit_hls import HlsOptions, emit_hls  # noqa: PLC0415
-    from bittrigger.emit.emit_verilog import emit_verilog  # noqa: PLC0415
+    from bittrigger.emit.emit_hls import HlsOptions, emit_hls
+    from bittrigger.emit.emit_verilog import emit_verilog
 
     emit_hls(pipeline, folder / "hls", HlsOptions(part=settings.part, reuse_factor=settings.reuse_factor))
     emit_verilog(pipeline, folder / "rtl")

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,8 +17,10 @@ from bittrigger.fixed import FloatArray, parse_fixed
 from bittrigger.graph import Graph
 from bittrigger.parts import find_part
 from bittrigger.pipeline import Pipeline
-from bittrigger.report import Report
 from bittrigger.timing import usable_ns
+
+if TYPE_CHECKING:
+    from bittrigger.report import Report
 
 Announce = Callable[[str], None]
 
@@ -68,7 +71,7 @@ def check_options(options: ConvertOptions) -> None:
     find_part(settings.part)
     usable_ns(settings.clock_mhz)
     if settings.budget is not None:
-        from bittrigger.budgets import find_budget  # noqa: PLC0415
+        from bittrigger.budgets import find_budget
 
         find_budget(settings.budget)
     if options.input_precision is not None:
@@ -77,7 +80,7 @@ def check_options(options: ConvertOptions) -> None:
 
 def design_name(path: Path, wanted: str | None) -> str:
     """The design's identifier: ``wanted``, else the file's stem, else (for ``model.h5``) its folder's name."""
-    from bittrigger.naming import identifier  # noqa: PLC0415
+    from bittrigger.naming import identifier
 
     stem = path.stem if path.stem not in ("model", "keras_model") else path.resolve().parent.name
     return identifier(wanted or stem)
@@ -90,15 +93,15 @@ def read_model(path: Path, options: ConvertOptions, stages: Stages) -> tuple[Gra
         UnsupportedModelError: if the file is no model or a layer cannot be lowered exactly.
     """
     with stages("load"):
-        from bittrigger.keras_file import load_model  # noqa: PLC0415 - TensorFlow takes seconds
+        from bittrigger.keras_file import load_model
 
         model = load_model(path)
     with stages("parse"):
-        from bittrigger.hls4ml import parse  # noqa: PLC0415
+        from bittrigger.hls4ml import parse
 
         model_graph = parse(model, design_name(path, options.name), options.settings)
     with stages("lower"):
-        from bittrigger.hls4ml.lower import lower  # noqa: PLC0415
+        from bittrigger.hls4ml.lower import lower
 
         graph = lower(
             model_graph,
@@ -131,7 +134,7 @@ def convert(
     with fresh_folder(folder, overwrite=options.overwrite) as scratch:
         graph, model = read_model(path, options, stages)
         with stages("check"):
-            from bittrigger.hls4ml.agreement import check_agreement  # noqa: PLC0415
+            from bittrigger.hls4ml.agreement import check_agreement
 
             check_agreement(model, graph, inputs, logits=options.logits)
         with stages("solve"):
@@ -144,12 +147,12 @@ def convert(
 
 
 def _report(pipeline: Pipeline, folder: Path, options: ConvertOptions, stages: Stages) -> Report:
-    from bittrigger.report import make_report, save_report  # noqa: PLC0415
+    from bittrigger.report import make_report, save_report
 
     synthesis = None
     if options.synthesize:
         with stages("synth"):
-            from bittrigger.synth.yosys import synthesize  # noqa: PLC0415
+            from bittrigger.synth.yosys import synthesize
 
             synthesis = synthesize(pipeline, folder / "rtl", folder / "synth")
     with stages("report"):

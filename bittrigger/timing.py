@@ -7,6 +7,7 @@ summed along one adder level. They place registers; they are no sign-off, and no
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from bittrigger.errors import ConfigError
@@ -51,8 +52,10 @@ def usable_ns(clock_mhz: float, model: DelayModel = DEFAULT_DELAYS) -> float:
     """Time for logic between two registers at ``clock_mhz``.
 
     Raises:
-        ConfigError: if not even one adder of each kind fits a period.
+        ConfigError: if the clock is not positive, or a requantiser does not fit its period.
     """
+    if not 0 < clock_mhz < math.inf:
+        raise ConfigError(f"clock {clock_mhz:g} MHz; must be positive")
     budget = 1000.0 / clock_mhz - model.register_ns
     slowest = model.adder_ns + model.compare_ns + model.logic_ns
     if budget < slowest:

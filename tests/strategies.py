@@ -1,8 +1,11 @@
 """Every hypothesis strategy of the tests."""
 
+from dataclasses import replace
+
 import numpy as np
 from hypothesis import strategies as st
 
+from bittrigger.adders import Adder, AdderGraph, Output, Term
 from bittrigger.fixed import FixedPoint, Interval, Rounding
 from bittrigger.graph import (
     Graph,
@@ -105,3 +108,43 @@ def codes_of(draw, graph, events=4):
     ranges = [port.interval for port in graph.inputs for _ in range(port.size)]
     lows, highs = np.array([r.lo for r in ranges]), np.array([r.hi for r in ranges])
     return np.vstack([lows, highs, np.clip(0, lows, highs), rng.integers(lows, highs + 1, size=(events, len(ranges)))])
+
+
+@st.composite
+def adder_graphs(draw, max_inputs=4, max_adders=12):
+    """A random adder graph: one to three operands, shifts, negations, constants; outputs of every kind."""
+    source = draw(input_ranges(draw(st.integers(1, max_inputs))))
+    adders = []
+    for _ in range(draw(st.integers(0, max_adders))):
+        known = len(source) + len(adders)
+        shifts = st.sampled_from([0, 0, 0, 1, 3])
+        terms = draw(
+            st.lists(st.builds(Term, st.integers(0, known - 1), shifts, st.booleans()), min_size=1, max_size=3)
+        )
+        constant = draw(st.integers(-20, 20)) if len(terms) < 3 else 0
+        adders.append(Adder(tuple(terms), constant))
+    known = len(source) + len(adders)
+    outputs = draw(
+        st.lists(
+            st.one_of(
+                st.builds(Output, st.integers(0, known - 1), st.sampled_from([0, 0, 2])),
+                st.builds(Output, st.none(), st.just(0), st.integers(-5, 5)),
+            ),
+            min_size=1,
+            max_size=5,
+        )
+    )
+    return AdderGraph(source, tuple(adders), tuple(outputs))
+
+
+def merged(graphs_, name="merged_net"):
+    """Many graphs side by side in one: one compilation then tests them all. Nodes are prefixed with ``g<k>_``."""
+    nodes, outputs = [], []
+    for k, graph in enumerate(graphs_):
+        names = {node.name: f"g{k}_{node.name}" for node in graph.nodes}
+        nodes += [
+            replace(node, name=names[node.name], inputs=tuple(names[source] for source in node.inputs))
+            for node in graph.nodes
+        ]
+        outputs += [names[output] for output in graph.outputs]
+    return Graph(name, tuple(nodes), tuple(outputs))

@@ -1,4 +1,4 @@
-# ruff: noqa: PLC0415  TensorFlow takes seconds to import: only the tests that need it do
+
 from __future__ import annotations
 
 import subprocess

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def terminal() -> Console:
     """A console on standard output."""
-    from rich.console import Console  # noqa: PLC0415 - rich would slow down --help
+    from rich.console import Console
 
     return Console(highlight=False, soft_wrap=False)
 

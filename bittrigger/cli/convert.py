@@ -40,7 +40,7 @@ STAGES = {
 @click.option("--simulate", is_flag=True, help="Run every executor and compare every bit.")
 @click.option("--check", is_flag=True, help="Exit with 1 if the budget fails or cannot be judged, or a bit differs.")
 @click.option("--overwrite", is_flag=True, help="Replace an earlier build in the output folder.")
-def command(  # noqa: PLR0917 - one parameter an option
+def command(
     model: Path,
     output: Path,
     part: str,
@@ -58,13 +58,13 @@ def command(  # noqa: PLR0917 - one parameter an option
     overwrite: bool,
 ) -> None:
     """Convert the Keras MODEL (.h5 or .keras) into firmware, proven right and judged by a budget."""
-    from bittrigger import convert as job  # noqa: PLC0415 - verbs import what they need
-    from bittrigger.build import BuildSettings, default_clock_mhz  # noqa: PLC0415
-    from bittrigger.cli.report import show  # noqa: PLC0415
-    from bittrigger.cli.simulate import raise_first  # noqa: PLC0415
-    from bittrigger.cli.simulate import simulate as run  # noqa: PLC0415
+    from bittrigger import convert as job
+    from bittrigger.build import BuildSettings, default_clock_mhz
+    from bittrigger.cli.report import show
+    from bittrigger.cli.simulate import raise_first
+    from bittrigger.cli.simulate import simulate as run
 
-    settings = BuildSettings(part, clock_mhz or default_clock_mhz(budget), budget, effort)
+    settings = BuildSettings(part, default_clock_mhz(budget) if clock_mhz is None else clock_mhz, budget, effort)
     options = job.ConvertOptions(settings, input_precision, logits, name, not no_synth, overwrite)
     job.check_options(options)
     values = job.read_inputs(inputs) if inputs else None

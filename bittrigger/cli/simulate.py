@@ -38,10 +38,10 @@ def command(
     seed: int,
 ) -> None:
     """Run the build in FOLDER in several executors and compare every bit with the oracle."""
-    from bittrigger.build import load_build  # noqa: PLC0415 - verbs import what they need
-    from bittrigger.convert import read_inputs  # noqa: PLC0415
-    from bittrigger.simulate import compare  # noqa: PLC0415
-    from bittrigger.simulate.junit import write_junit  # noqa: PLC0415
+    from bittrigger.build import load_build
+    from bittrigger.convert import read_inputs
+    from bittrigger.simulate import compare
+    from bittrigger.simulate.junit import write_junit
 
     names = compare.check_names(executors or ("all",))
     build = load_build(folder)
@@ -64,12 +64,12 @@ def simulate(
     simulator: str = "verilator",
 ) -> tuple[list[Outcome], int]:
     """Run ``names`` on the events and the corner vectors, with progress and a table; also the number of corner vectors."""
-    import numpy as np  # noqa: PLC0415
+    import numpy as np
 
-    from bittrigger.errors import ConfigError  # noqa: PLC0415
-    from bittrigger.ports import encode_events  # noqa: PLC0415
-    from bittrigger.simulate.compare import run_executors  # noqa: PLC0415
-    from bittrigger.simulate.vectors import corner_codes, random_codes  # noqa: PLC0415
+    from bittrigger.errors import ConfigError
+    from bittrigger.ports import encode_events
+    from bittrigger.simulate.compare import run_executors
+    from bittrigger.simulate.vectors import corner_codes, random_codes
 
     if events is not None and events < 1:
         raise ConfigError(f"--events {events}; must be at least 1")
@@ -93,7 +93,7 @@ def simulate(
 
 def without_corners(outcome: Outcome, corners: int) -> Outcome:
     """``outcome`` on the user's events alone."""
-    from dataclasses import replace  # noqa: PLC0415
+    from dataclasses import replace
 
     return outcome if outcome.codes is None else replace(outcome, codes=outcome.codes[: len(outcome.codes) - corners])
 
@@ -106,7 +106,7 @@ def raise_first(outcomes: Sequence[Outcome]) -> None:
 
 
 def _table(outcomes: Sequence[Outcome], events: int, corners: int) -> object:
-    from rich.table import Table  # noqa: PLC0415
+    from rich.table import Table
 
     table = Table(title=f"{events:,} events and {corners} corner vectors", title_justify="left")
     table.add_column("executor")

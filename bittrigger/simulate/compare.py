@@ -61,17 +61,17 @@ def create_executor(name: str, build: Build, simulator: str = "verilator") -> Ex
         case "oracle":
             return Oracle(build.graph)
         case "csim":
-            from bittrigger.simulate.csim import CSim  # noqa: PLC0415 - each executor costs its own imports
+            from bittrigger.simulate.csim import CSim
 
             return CSim(build.graph, build.folder / "hls", cache / "csim")
         case "rtl":
-            from bittrigger.simulate.rtl import RtlSim  # noqa: PLC0415
+            from bittrigger.simulate.rtl import RtlSim
 
-            return RtlSim(build.pipeline, build.folder / "rtl", cache / "rtl", simulator=simulator)
+            return RtlSim(build.pipeline, build.folder / "rtl", cache / "rtl", simulator)
         case "gates":
-            from bittrigger.simulate.gates import GateSim  # noqa: PLC0415
+            from bittrigger.simulate.gates import GateSim
 
-            return GateSim(build.pipeline, build.folder / "synth", cache / "gates")
+            return GateSim(build.pipeline, build.folder / "synth")
         case _:
             raise ConfigError(f"executor {name!r} is unknown; allowed are {', '.join(EXECUTORS)}")
 

@@ -43,7 +43,7 @@ def prepare_tensorflow(seed: int, threads: int = 1) -> None:
         seed: seed of the initialisers and of the order of the batches.
         threads: threads of an operation, and operations at a time.
     """
-    import tensorflow as tf  # noqa: PLC0415  slow, and needed here only
+    import tensorflow as tf
 
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(threads)
@@ -82,7 +82,7 @@ def fit_keeping_best(
     """
     if epochs < 1:
         raise ConfigError(f"epochs {epochs}: expected at least 1")
-    import tensorflow as tf  # noqa: PLC0415  slow, and needed here only
+    import tensorflow as tf
 
     inputs, targets = train
     steps = epochs * -(-len(inputs) // batch_size)
@@ -115,7 +115,7 @@ def predict(model: Model, inputs: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
 
 def reload(path: Path) -> Model:
     """Return the model of an `.h5` file as a user reads it: stock QKeras objects, not compiled."""
-    from qkeras.utils import load_qmodel  # noqa: PLC0415  it imports TensorFlow
+    from qkeras.utils import load_qmodel
 
     return load_qmodel(str(path), compile=False)
 

@@ -134,7 +134,7 @@ def moments(crossings: Crossings) -> tuple[npt.NDArray[np.float32], npt.NDArray[
 
 def train_twin(crossings: Crossings, seed: int, epochs: int) -> Model:
     """Return the trained float net of the same shape, for standardised inputs."""
-    import tensorflow as tf  # noqa: PLC0415  after the arguments have been read
+    import tensorflow as tf
 
     layers = tf.keras.layers
     inputs = tensor = layers.Input(crossings.x.shape[1], name="crossing")
@@ -157,8 +157,8 @@ def train_mixed(crossings: Crossings, twin: Model, seed: int, epochs: int) -> Mo
     The first kernel starts from the twin's, with the standardisation folded in and each column
     scaled to [-1, 1); the BatchNormalization behind it learns the offset and the scale anew.
     """
-    import tensorflow as tf  # noqa: PLC0415  after the arguments have been read
-    from qkeras import QActivation, QDense  # noqa: PLC0415  as above
+    import tensorflow as tf
+    from qkeras import QActivation, QDense
 
     tf.keras.utils.set_random_seed(seed)
     bias = "quantized_bits(10,4,alpha=1)"
@@ -185,7 +185,7 @@ def train_mixed(crossings: Crossings, twin: Model, seed: int, epochs: int) -> Mo
 
 def fit(model: Model, crossings: Crossings, inputs: npt.NDArray[np.float32], epochs: int) -> None:
     """Train a net on the training rows; keep the epoch with the best AUC on the validation rows."""
-    import tensorflow as tf  # noqa: PLC0415  after the arguments have been read
+    import tensorflow as tf
 
     train, validation = crossings.split.train, crossings.split.validation
     wanted = crossings.wanted

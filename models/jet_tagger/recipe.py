@@ -133,7 +133,7 @@ def load_jets(data: Path, seed: int) -> Jets:
 
 def train_twin(jets: Jets, seed: int) -> Model:
     """Return the trained float net of the same shape."""
-    import tensorflow as tf  # noqa: PLC0415  after the arguments have been read
+    import tensorflow as tf
 
     layers = tf.keras.layers
     inputs = tensor = layers.Input(jets.x.shape[1], name="jet")
@@ -148,8 +148,8 @@ def train_twin(jets: Jets, seed: int) -> Model:
 
 def train_ternary(jets: Jets, twin: Model, seed: int, epochs: int) -> Model:
     """Return the trained ternary net; its latent weights start from those of the twin."""
-    import tensorflow as tf  # noqa: PLC0415  after the arguments have been read
-    from qkeras import QActivation, QDense  # noqa: PLC0415  as above
+    import tensorflow as tf
+    from qkeras import QActivation, QDense
 
     tf.keras.utils.set_random_seed(seed)
     inputs = tensor = tf.keras.layers.Input(jets.x.shape[1], name="jet")
@@ -167,7 +167,7 @@ def train_ternary(jets: Jets, twin: Model, seed: int, epochs: int) -> Model:
 
 def fit(model: Model, jets: Jets, epochs: int) -> None:
     """Train a net on the training rows; keep the epoch with the best macro AUC on the validation rows."""
-    import tensorflow as tf  # noqa: PLC0415  after the arguments have been read
+    import tensorflow as tf
 
     train, validation = jets.split.train, jets.split.validation
     fit_keeping_best(

@@ -1,0 +1,48 @@
+"""LUTs and latency of a model against plain adder trees, both through the same Yosys: python benchmarks/adder_trees.py."""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+
+from bittrigger.build import BuildSettings, lower
+from bittrigger.convert import ConvertOptions, Stages, read_model
+from bittrigger.emit.emit_verilog import emit_verilog
+from bittrigger.graph import Graph, Linear, intervals, operand
+from bittrigger.passes.lower_trees import lower_trees
+from bittrigger.passes.schedule import Schedule
+from bittrigger.synth.yosys import synthesize
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def main() -> None:
+    """Print one table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("models", nargs="*", default=["jet_tagger", "event_filter"])
+    parser.add_argument("--clock-mhz", type=float, default=360.0)
+    options = parser.parse_args()
+    settings = BuildSettings(clock_mhz=options.clock_mhz)
+    print("| model | lowering | adders | LUT | FF | latency (cycles) |\n|---|---|---|---|---|---|")
+    for name in options.models:
+        path = ROOT / "models" / name / "model.h5"
+        graph, _ = read_model(path, ConvertOptions(settings), Stages(lambda _: None))
+        for kind, adders in (("plain trees", plain(graph)), ("bittrigger", lower(graph, settings))):
+            pipeline = Schedule(options.clock_mhz).apply(graph, adders)
+            with tempfile.TemporaryDirectory() as scratch:
+                emit_verilog(pipeline, Path(scratch) / "rtl")
+                total = synthesize(pipeline, Path(scratch) / "rtl", Path(scratch) / "synth").total
+            count = sum(adder.operands - 1 for solved in adders.values() for adder in solved.adders)
+            print(f"| {name} | {kind} | {count} | {total.lut} | {total.ff} | {pipeline.latency_cycles} |")
+
+
+def plain(graph: Graph) -> dict:
+    """One balanced tree of two-input adders an output, nothing shared."""
+    ranges = intervals(graph)
+    layers = [node for node in graph.nodes if isinstance(node, Linear)]
+    return {node.name: lower_trees(node.weights, node.bias, operand(node, ranges)) for node in layers}
+
+
+if __name__ == "__main__":
+    main()

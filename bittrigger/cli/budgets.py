@@ -1,0 +1,46 @@
+"""``bittrigger budgets``: the catalogue of Level-1 budgets."""
+
+from __future__ import annotations
+
+import click
+
+from bittrigger.cli.console import terminal
+
+
+@click.command()
+@click.argument("name", required=False)
+def command(name: str | None) -> None:
+    """List the Level-1 budgets, or show the one called NAME with its source."""
+    from rich.table import Table
+
+    from bittrigger.budgets import BUDGETS, find_budget
+
+    console = terminal()
+    if name is None:
+        table = Table()
+        for head in ("name", "latency ns", "II ns", "LUT", "clock MHz", "part"):
+            table.add_column(head, overflow="fold")
+        for budget in BUDGETS:
+            numbers = (budget.latency_ns, budget.ii_ns, budget.lut, budget.clock_mhz)
+            table.add_row(budget.name, *(_text(value) for value in numbers), budget.part or "-")
+        console.print(table)
+        console.print("`bittrigger budgets NAME` shows what a budget covers, and its source.")
+        return
+    budget = find_budget(name)
+    rows = {
+        "title": budget.title,
+        "latency": f"{_text(budget.latency_ns)} ns, for {budget.covers}",
+        "initiation interval": f"{_text(budget.ii_ns)} ns; {budget.ii_note or 'no source gives one'}",
+        "LUT": _text(budget.lut),
+        "clock": f"{_text(budget.clock_mhz)} MHz",
+        "part": budget.part or "-",
+        "source": budget.source,
+        "trust": "read at the source" if budget.trust == "P" else "derived from figures at the source",
+        "retrieved": budget.retrieved,
+    }
+    for key, value in rows.items():
+        console.print(f"{key:<20} {value}")
+
+
+def _text(value: float | None) -> str:
+    return "-" if value is None else f"{value:,g}"

@@ -1,0 +1,28 @@
+"""``bittrigger parts``: the catalogue of FPGA parts."""
+
+from __future__ import annotations
+
+import click
+
+from bittrigger.cli.console import terminal
+
+
+@click.command()
+def command() -> None:
+    """List the FPGA parts and where their figures come from."""
+    from rich.table import Table
+
+    from bittrigger.parts import PARTS
+
+    table = Table()
+    for head in ("device", "as", "family", "LUT", "FF", "DSP", "BRAM36", "URAM", "SLR"):
+        table.add_column(head, overflow="fold", justify="left" if head in ("device", "as", "family") else "right")
+    for part in PARTS:
+        counts = (part.lut, part.ff, part.dsp, part.bram36, part.uram, part.slrs)
+        numbers = ("-" if count is None else f"{count:,}" for count in counts)
+        table.add_row(part.device, ", ".join(part.aliases), part.family, *numbers)
+    console = terminal()
+    console.print(table)
+    for source in dict.fromkeys(part.source for part in PARTS):
+        devices = ", ".join(part.device for part in PARTS if part.source == source)
+        console.print(f"{devices}: {source}")

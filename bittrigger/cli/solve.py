@@ -1,0 +1,64 @@
+"""``bittrigger solve``: the adder graph of one matrix, for those who bring a matrix and not a model."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from bittrigger.cli.console import terminal
+
+
+@click.command()
+@click.argument("matrix", type=click.Path(path_type=Path))
+@click.option("--bits", type=int, default=8, show_default=True, help="Bits of each input.")
+@click.option("--unsigned", is_flag=True, help="Inputs are unsigned.")
+@click.option(
+    "--ranges", type=click.Path(path_type=Path), help="Range of each input: (n, 2) integers lo, hi in an .npy."
+)
+@click.option("--depth", type=int, help="Most adder levels.  [default: the solver's choice]")
+@click.option("--effort", default="default", show_default=True, help="fast, default or max.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the search.")
+@click.option("--part", default="xcvu13p-flga2577-2-e", show_default=True, help="FPGA; decides the kinds of adders.")
+@click.option(
+    "--clock-mhz", type=float, default=360.0, show_default=True, help="Clock of the pipeline that is written."
+)
+@click.option("--synth", is_flag=True, help="Count LUTs with Yosys too.")
+@click.option(
+    "--output", "-o", type=click.Path(path_type=Path), help="Folder for the graph, its picture and its firmware."
+)
+@click.option("--overwrite", is_flag=True, help="Replace an earlier build in the output folder.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(
+    matrix: Path,
+    bits: int,
+    unsigned: bool,
+    ranges: Path | None,
+    depth: int | None,
+    effort: str,
+    seed: int,
+    part: str,
+    clock_mhz: float,
+    synth: bool,
+    output: Path | None,
+    overwrite: bool,
+    as_json: bool,
+) -> None:
+    """Find the adder graph of MATRIX, an .npy of integers of shape (inputs, outputs): y = x @ MATRIX."""
+    from bittrigger import matrix as job
+
+    problem = job.read_problem(matrix, bits=bits, signed=not unsigned, ranges=ranges)
+    choice = job.MatrixOptions(part=part, clock_mhz=clock_mhz, depth=depth, effort=effort, seed=seed)
+    console = terminal()
+    with console.status("solving"):
+        solution = job.solve_matrix(problem, choice)
+    facts: dict[str, object] = dict(solution.facts)
+    if output is not None or synth:
+        with console.status("writing" if not synth else "synthesising with Yosys"):
+            facts |= job.write_solution(solution, output, synthesize=synth, overwrite=overwrite)
+    if as_json:
+        click.echo(json.dumps(facts, indent=2))
+        return
+    for name, value in facts.items():
+        console.print(f"{name.replace('_', ' '):<24} {value}")

@@ -1,0 +1,177 @@
+"""LUTs and flip-flops of a pipeline, estimated from its numbers alone, before any tool has run.
+
+Adders are counted bit by bit: a carry chain needs a LUT in front of a bit only where two signals meet there, or one that is
+inverted; three-input adders cost what the solver's cost model says. Registers are counted as the emitter places them. The rest is a handful of constants, below.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import assert_never
+
+from bittrigger.adders import Adder, AdderGraph, value_intervals
+from bittrigger.errors import InternalError
+from bittrigger.fixed import Interval, Rounding
+from bittrigger.graph import Linear, Lookup, Requantize, intervals
+from bittrigger.pipeline import Module, Pipeline
+from bittrigger.solver.cost import adder_luts
+
+ROUNDING_LUTS = 2
+"""LUTs that decide whether a code is rounded up. Source: 64 and 32 channels of a shift by 3, RND_CONV, in Yosys 0.70."""
+
+SATURATION_LUTS = 1
+"""LUTs that decide whether a code is too large or too small. Source: as above."""
+
+LUT_INPUTS = 6
+"""Inputs of an UltraScale+ LUT."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Estimated LUTs and flip-flops."""
+
+    lut: int
+    ff: int
+
+    def __add__(self, other: Cost) -> Cost:
+        return Cost(self.lut + other.lut, self.ff + other.ff)
+
+
+@dataclass(frozen=True)
+class _Wire:
+    """A value as seen by a reader: which one, in which stage, and its range."""
+
+    value: int
+    stage: int
+    range: Interval
+
+    def bit(self, index: int, shift: int) -> tuple[int, int, int] | None:
+        """The signal on bit ``index`` of the value shifted left, or None where it is 0."""
+        place = index - shift
+        if place < 0 or (place >= self.range.width and not self.range.signed):
+            return None
+        return self.value, self.stage, min(place, self.range.width - 1)
+
+
+def estimate(pipeline: Pipeline) -> tuple[dict[str, Cost], Cost]:
+    """The cost of each module by name, and of the whole design, the registers and valid chain of the top included."""
+    modules = {module.name: module_cost(module) for module in pipeline.modules}
+    total = sum(modules.values(), Cost(0, _top_registers(pipeline)))
+    return modules, total
+
+
+def module_cost(module: Module) -> Cost:
+    """The cost of one module."""
+    match module.node:
+        case Linear():
+            if module.adders is None:
+                raise InternalError(f"module {module.name!r} has no adder graph")
+            return _linear(module, module.adders)
+        case Requantize():
+            return _requantize(module, module.node)
+        case Lookup():
+            return _lookup(module, module.node)
+        case _:
+            assert_never(module.node)
+
+
+def _canonical(graph: AdderGraph) -> list[int]:
+    """For each value the first one that computes the same sum, for synthesis merges them."""
+    first: dict[Adder, int] = {}
+    same = list(range(graph.n_inputs))
+    for k, adder in enumerate(graph.adders):
+        terms = tuple(type(term)(same[term.value], term.shift, term.negative) for term in adder.terms)
+        same.append(first.setdefault(Adder(tuple(sorted(terms, key=repr)), adder.constant), graph.n_inputs + k))
+    return same
+
+
+def _live(graph: AdderGraph) -> set[int]:
+    live = {out.value for out in graph.outputs if out.value is not None}
+    for k in reversed(range(len(graph.adders))):
+        if graph.n_inputs + k in live:
+            live.update(term.value for term in graph.adders[k].terms)
+    return live
+
+
+def _linear(module: Module, graph: AdderGraph) -> Cost:
+    ranges, same, live = value_intervals(graph), _canonical(graph), _live(graph)
+    born = [module.start] * graph.n_inputs + list(module.stages)
+    last = dict.fromkeys(same, -1)
+    luts: set[object] = set()
+    wide = 0
+    for k, (adder, stage) in enumerate(zip(graph.adders, module.stages, strict=True)):
+        value = graph.n_inputs + k
+        if value not in live or same[value] != value:
+            continue
+        wires = [_Wire(same[term.value], stage, ranges[term.value]) for term in adder.terms]
+        for wire in wires:
+            last[wire.value] = max(last[wire.value], stage)
+        if adder.operands > 2:
+            wide += adder_luts(adder, ranges[value])
+        else:
+            luts.update(_sum_luts(adder, wires, ranges[value].width))
+    for out in graph.outputs:
+        if out.value is not None:
+            last[same[out.value]] = max(last[same[out.value]], module.stop)
+    ff = sum(ranges[value].width * max(0, stage - born[value]) for value, stage in last.items())
+    return Cost(len(luts) + wide, ff)
+
+
+def _sum_luts(adder: Adder, wires: list[_Wire], width: int) -> Iterator[object]:
+    """The LUT in front of each bit of the carry chain; equal ones are one."""
+    terms = sorted(zip(adder.terms, wires, strict=True), key=lambda pair: pair[0].negative)
+    for index in range(width):
+        signals = []
+        inverted = adder.constant < 0
+        if adder.constant:
+            inverted ^= bool(abs(adder.constant) >> index & 1)
+        for term, wire in terms:
+            signal = wire.bit(index, term.shift)
+            inverted ^= term.negative
+            if signal is not None:
+                signals.append(signal)
+        if len(signals) > 1 or (signals and inverted):
+            yield tuple(sorted(signals)), inverted
+
+
+def _requantize(module: Module, node: Requantize) -> Cost:
+    lut = ff = 0
+    for source, result in zip(module.source, module.result, strict=True):
+        if result.lo == result.hi:
+            continue
+        dropped = max(node.shift, 0)
+        rounds = dropped > 0 and node.rounding is not Rounding.TRN
+        clips = (source.lo < node.lo << dropped, source.hi > (node.hi + 1 << dropped) - 1)
+        lut += ROUNDING_LUTS * rounds + (result.width if any(clips) else 0)
+        lut += SATURATION_LUTS * (clips[1] + (clips[0] and node.lo != 0))
+        ff += module.cycles * (source.width - (0 if rounds else dropped))
+    return Cost(lut, ff)
+
+
+def _lookup(module: Module, node: Lookup) -> Cost:
+    lut = ff = 0
+    channels = zip(node.starts, module.source, module.result, strict=True)
+    for starts, source, result in channels:
+        steps = sum(source.lo < start <= source.hi for start in starts[1:])
+        if result.lo == result.hi or not steps:
+            continue
+        table = 1 << max(0, source.width - LUT_INPUTS)
+        compare = -(-(source.width - 1) // (LUT_INPUTS - 1))
+        lut += min(table * result.width, steps * compare + result.width * -(-steps // (LUT_INPUTS - 1)))
+        ff += module.cycles * source.width
+    return Cost(lut, ff)
+
+
+def _top_registers(pipeline: Pipeline) -> int:
+    """The registers between modules and behind the last ones, and the valid chain."""
+    last: dict[str, int] = {}
+    for module in pipeline.modules:
+        for name in module.node.inputs:
+            last[name] = max(module.start, last.get(name, 0))
+    last |= dict.fromkeys(pipeline.graph.outputs, pipeline.latency_cycles)
+    ranges = intervals(pipeline.graph)
+    return pipeline.latency_cycles + sum(
+        (stage - pipeline.source_stage(name)) * sum(0 if r.lo == r.hi else r.width for r in ranges[name])
+        for name, stage in last.items()
+    )

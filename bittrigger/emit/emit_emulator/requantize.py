@@ -1,0 +1,67 @@
+"""A requantiser on vectors: add what makes the right neighbour the floor, shift, then limit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import assert_never
+
+import numpy as np
+
+from bittrigger.emit.emit_emulator.lanes import hull, signed_literal, unsigned_literal
+from bittrigger.fixed import Rounding, shift_round
+from bittrigger.graph import Intervals, Requantize
+
+
+@dataclass(frozen=True)
+class Rounder:
+    """A requantiser ready for its template.
+
+    Attributes:
+        expression: the rounded quotient of the unsigned vector ``v``, as a signed vector.
+        lo: lower limit, or None where no code falls below it.
+        hi: upper limit, or None where no code exceeds it.
+    """
+
+    expression: str
+    lo: str | None
+    hi: str | None
+
+
+def _addend(rounding: Rounding, shift: int, bits: int) -> str:
+    """What is added before the floor is taken: at least 0 and less than ``2**shift``."""
+    half = 1 << (shift - 1)
+    negative = f"(v >> {bits - 1})"
+    match rounding:
+        case Rounding.TRN:
+            return ""
+        case Rounding.TRN_ZERO:
+            return f" + (-{negative} & {unsigned_literal((1 << shift) - 1, bits)[3:]})"
+        case Rounding.RND:
+            return unsigned_literal(half, bits)
+        case Rounding.RND_MIN_INF:
+            return unsigned_literal(half - 1, bits)
+        case Rounding.RND_ZERO:
+            return f"{unsigned_literal(half - 1, bits)} + {negative}"
+        case Rounding.RND_INF:
+            return f"{unsigned_literal(half, bits)} - {negative}"
+        case Rounding.RND_CONV:
+            return f"{unsigned_literal(half - 1, bits)} + ((v >> {shift}) & 1)"
+        case _:
+            assert_never(rounding)
+
+
+def rounder(node: Requantize, source: Intervals, bits: int) -> Rounder:
+    """``node`` on lanes of ``bits`` bits, for operand codes within ``source``."""
+    reach = hull(source)
+    ends = shift_round(np.array([reach.lo, reach.hi], dtype=np.int64), node.shift, node.rounding)
+    if node.shift > 0:
+        expression = f"Code{bits}(v{_addend(node.rounding, node.shift, bits)}) >> {node.shift}"
+    elif node.shift < 0:
+        expression = f"Code{bits}(v << {-node.shift})"
+    else:
+        expression = f"Code{bits}(v)"
+    return Rounder(
+        expression,
+        signed_literal(node.lo) if ends[0] < node.lo else None,
+        signed_literal(node.hi) if ends[1] > node.hi else None,
+    )

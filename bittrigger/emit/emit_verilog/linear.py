@@ -1,0 +1,147 @@
+"""A ``Linear`` node as additions in stages: one line an adder, an instance of the library where it has three operands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bittrigger.adders import Adder, AdderGraph, Output, value_intervals
+from bittrigger.emit.emit_verilog.operands import Operands
+from bittrigger.emit.emit_verilog.signals import Signals
+from bittrigger.emit.emit_verilog.views import Body, Bus, Stage, Sum3, Wire, literal, vector_of
+from bittrigger.fixed import Interval
+from bittrigger.pipeline import Module
+
+
+def _live(graph: AdderGraph) -> set[int]:
+    """The values that some output needs."""
+    live = {out.value for out in graph.outputs if out.value is not None}
+    for k in reversed(range(len(graph.adders))):
+        if graph.n_inputs + k in live:
+            live.update(term.value for term in graph.adders[k].terms)
+    return live
+
+
+@dataclass(frozen=True)
+class _Operand:
+    """One operand of an adder: a value times a power of two, or a constant; subtracted if ``negative``."""
+
+    value: str | None
+    shift: int
+    negative: bool
+    constant: int = 0
+
+    @property
+    def text(self) -> str:
+        """What a person would write."""
+        if self.value is None:
+            return str(self.constant)
+        return f"{1 << self.shift}*{self.value}" if self.shift else self.value
+
+
+def _operands(adder: Adder, names: list[str]) -> list[_Operand]:
+    """The operands of ``adder``, those that are added before those that are subtracted, the constant last."""
+    operands = [_Operand(names[term.value], term.shift, term.negative) for term in adder.terms]
+    operands.sort(key=lambda operand: operand.negative)
+    if adder.constant:
+        size = abs(adder.constant)
+        zeros = (size & -size).bit_length() - 1
+        # the library's adder in primitives subtracts at most two operands: then the constant is added, modulo 2**width
+        negative = adder.constant < 0 and sum(operand.negative for operand in operands) < 2
+        operands.append(_Operand(None, zeros, negative, size if negative else adder.constant))
+    return operands
+
+
+def _bypassed(operands: list[_Operand], width: int) -> int:
+    """How many of the lowest result bits need no adder, because at most one operand reaches them, and it is added."""
+    low, *others = sorted(operands, key=lambda operand: (operand.shift, not operand.negative))
+    reached = others[0].shift if others and not low.negative else low.shift
+    return min(reached, width - 1)
+
+
+def _formula(operands: list[_Operand]) -> str:
+    text = " ".join(f"{'-' if operand.negative else '+'} {operand.text}" for operand in operands)
+    return text.removeprefix("+ ")
+
+
+@dataclass(frozen=True)
+class _Adders:
+    """Writes the adders of one module."""
+
+    signals: Signals
+    names: list[str]
+
+    def expression(self, operand: _Operand, stage: int, low: int, width: int) -> str:
+        """Bits ``low`` to ``low + width - 1`` of the operand; exactly that wide, so that no tool extends or cuts it."""
+        if operand.value is None:
+            return literal((operand.constant >> low) % (1 << width), width)
+        if operand.shift >= low:
+            text = self.signals.read(operand.value, stage, width)
+            return f"({text} << {operand.shift - low})" if operand.shift > low else text
+        return f"{width}'({self.signals.read(operand.value, stage)} >>> {low - operand.shift})"
+
+    def wire(self, name: str, adder: Adder, span: Interval, stage: int) -> Wire | Sum3:
+        """The wire ``name`` that holds the sum."""
+        operands = _operands(adder, self.names)
+        low = _bypassed(operands, span.width)
+        width = span.width - low
+        texts = [self.expression(operand, stage, low, width) for operand in operands]
+        below = self._below(operands, stage, low) if low else ""
+        if len(operands) == 3:
+            return Sum3(
+                type=vector_of(span),
+                name=name,
+                width=width,
+                negate=sum(operand.negative << k for k, operand in enumerate(operands)),
+                operands=(texts[0], texts[1], texts[2]),
+                driven=f"{name}[{span.width - 1}:{low}]" if low else name,
+                bypass=(f"{name}[{low - 1}:0]", below) if low else None,
+                comment=_formula(operands),
+            )
+        # in parentheses, for Yosys reads -9'(x) as a cast to a width of -9
+        total = f"-({texts[0]})" if operands[0].negative else texts[0]
+        for operand, text in zip(operands[1:], texts[1:], strict=True):
+            total += f" {'-' if operand.negative else '+'} {text}"
+        return Wire(vector_of(span), name, f"{{{total}, {below}}}" if low else total)
+
+    def _below(self, operands: list[_Operand], stage: int, low: int) -> str:
+        """The lowest ``low`` bits of the sum: those of the operand that alone reaches them."""
+        lowest = min(operands, key=lambda operand: operand.shift)
+        return literal(0, low) if lowest.shift >= low else self.expression(lowest, stage, 0, low)
+
+
+def _result(signals: Signals, names: list[str], out: Output, interval: Interval, module: Module, width: int) -> str:
+    if out.value is None:
+        return literal(out.constant, width, signed=interval.signed)
+    text = signals.read(names[out.value], module.stop, width)
+    return f"({text} << {out.shift})" if out.shift else text
+
+
+def linear_body(module: Module, graph: AdderGraph, operands: Operands, result: Bus) -> Body:
+    """The adders of ``module`` that an output needs, in stages, with one chain of registers for each value."""
+    signals = operands.signals
+    ranges = value_intervals(graph)
+    live = _live(graph)
+    names = [*operands.names, *(f"s{k}" for k in range(len(graph.adders)))]
+    writer = _Adders(signals, names)
+    wires: dict[int, list[Wire | Sum3]] = {stage: [] for stage in range(module.start, module.stop + 1)}
+    for k, (adder, stage) in enumerate(zip(graph.adders, module.stages, strict=True)):
+        value = graph.n_inputs + k
+        if value not in live:
+            continue
+        span = ranges[value]
+        wires[stage].append(writer.wire(names[value], adder, span, stage))
+        signals.define(names[value], span, stage)
+    width = result.element.width
+    results = tuple(
+        _result(signals, names, out, interval, module, width)
+        for out, interval in zip(graph.outputs, module.result, strict=True)
+    )
+    used = sum(len(part) for part in wires.values())
+    return Body(
+        summary=f"constant matrix, {graph.n_inputs} x {len(graph.outputs)}, as {used} adders (no multiplier)",
+        functions=(),
+        operands=operands.wires(),
+        stages=tuple(Stage(stage, signals.registers(stage), tuple(part)) for stage, part in wires.items()),
+        results=results,
+        unread=(*operands.unread(), *signals.unread()),
+    )

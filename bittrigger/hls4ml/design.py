@@ -1,0 +1,85 @@
+"""The design behind a ModelGraph: its integer graph, its pipeline and its compiled simulation, each made once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from bittrigger.build import BuildSettings, create_pipeline, save_build, write_firmware
+from bittrigger.errors import ConfigError
+from bittrigger.hls4ml.lower import Lowered, lower_with_map
+from bittrigger.pipeline import Pipeline
+from bittrigger.simulate import Executor
+from bittrigger.simulate.csim import CSim
+
+_DESIGNS: WeakKeyDictionary[Any, Design] = WeakKeyDictionary()
+
+
+@dataclass(eq=False)
+class Design:
+    """What the backend keeps about one ModelGraph.
+
+    Attributes:
+        lowered: the integer graph and where each tensor went.
+        settings: part, clock and reuse factors.
+        executor: what ``predict`` runs; None until the design is compiled.
+    """
+
+    lowered: Lowered
+    settings: BuildSettings
+    executor: Executor | None = None
+
+    @cached_property
+    def pipeline(self) -> Pipeline:
+        """The adders, placed in stages; made when it is first needed, because the solver takes its time."""
+        return create_pipeline(self.lowered.graph, self.settings)
+
+    def write(self, folder: Path) -> None:
+        """Write the build folder: ``hls/``, ``rtl/`` and the design files."""
+        write_firmware(self.pipeline, folder, self.settings)
+        save_build(folder, self.pipeline, self.settings, {})
+
+    def compile(self, folder: Path) -> Path:
+        """Compile the emitted C++ and return the shared library; from now on ``predict`` runs it."""
+        simulation = CSim(self.lowered.graph, folder / "hls", folder / "sim" / "csim")
+        library = simulation.build()
+        self.executor = simulation
+        return library
+
+
+def lowered(model_graph: Any) -> Lowered:
+    """The integer graph of ``model_graph``.
+
+    Raises:
+        UnsupportedModelError: if something cannot be lowered exactly.
+    """
+    return design_of(model_graph).lowered
+
+
+def design_of(model_graph: Any) -> Design:
+    """The design of ``model_graph``, made at the first call from the settings in its configuration."""
+    if model_graph not in _DESIGNS:
+        config = model_graph.config
+        result = lower_with_map(
+            model_graph,
+            input_precision=config.get_config_value("InputPrecision"),
+            logits=bool(config.get_config_value("OutputLogits", False)),
+        )
+        _DESIGNS[model_graph] = Design(result, _settings(model_graph, result))
+    return _DESIGNS[model_graph]
+
+
+def _settings(model_graph: Any, result: Lowered) -> BuildSettings:
+    config = model_graph.config
+    period_ns = float(config.get_config_value("ClockPeriod"))
+    if not period_ns > 0:
+        raise ConfigError(f"clock_period {period_ns:g}: expected nanoseconds above 0, for example 2.78 for 360 MHz")
+    reuse = {}
+    for node in model_graph.get_layers():
+        factor = node.get_attr("reuse_factor") if node.get_attr("reuse_factor") is not None else config.model_rf
+        if factor not in (None, 1) and node.class_name in ("Dense", "BitLinear"):
+            reuse |= dict.fromkeys(result.made[node.name], int(factor))
+    return BuildSettings(part=config.get_config_value("Part"), clock_mhz=1000.0 / period_ns, reuse_factor=reuse)

@@ -1,0 +1,1 @@
+"""Passes over hls4ml's ModelGraph; hls4ml registers each under ``bittrigger:``."""

@@ -1,0 +1,59 @@
+"""Pass: write on each node what Keras computes, before anything else is done to the graph."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hls4ml.model.optimizer import ModelOptimizerPass
+
+from bittrigger.errors import UnsupportedModelError
+from bittrigger.hls4ml import attributes
+from bittrigger.hls4ml.check_model import check_model
+from bittrigger.hls4ml.facts import activation_facts, layer_facts
+
+
+class AttachFacts(ModelOptimizerPass):  # type: ignore[misc]
+    """Sets the attributes of ``bittrigger.hls4ml.attributes`` on every node, from the Keras model object."""
+
+    def __init__(self) -> None:
+        self.name = "attach_facts"
+
+    def transform(self, model: Any) -> bool:
+        """Attach the facts, unless the graph carries them already because it was saved with them.
+
+        Raises:
+            UnsupportedModelError: if there is no Keras model object, or a layer is not supported.
+        """
+        nodes = list(model.get_layers())
+        if all(node.get_attr(attributes.KIND) is not None for node in nodes):
+            return False
+        keras_model = model.config.get_config_value("KerasModel")
+        if keras_model is None or isinstance(keras_model, str):
+            raise UnsupportedModelError(
+                "the graph comes without a Keras model object, and hls4ml's parser alone does not keep what Keras computes; "
+                "allowed is hls4ml.converters.convert_from_keras_model with a model object; load the model and pass it"
+            )
+        check_model(keras_model)
+        layers = {layer.name: layer for layer in keras_model.layers}
+        owner: dict[str, Any] = {}
+        for node in nodes:
+            for key, value in _facts(node, layers, owner).items():
+                node.set_attr(key, value)
+        return False
+
+
+def _facts(node: Any, layers: dict[str, Any], owner: dict[str, Any]) -> dict[str, Any]:
+    """The facts of one node; ``owner`` collects the layer behind each tensor."""
+    layer = layers.get(node.name)
+    if layer is not None:
+        owner[node.outputs[0]] = layer
+        return layer_facts(layer)
+    parent = owner.get(node.inputs[0]) if node.inputs else None
+    if parent is not None and node.name.startswith(f"{parent.name}_"):
+        return activation_facts(parent)
+    if node.class_name == "Input":  # a Sequential model does not list its input among its layers
+        return {attributes.KIND: "input"}
+    raise UnsupportedModelError(
+        f"layer {node.name!r}: hls4ml made it, and it belongs to no layer of the Keras model; allowed are layers of the model; "
+        "rename the layer that it stems from"
+    )

@@ -1,0 +1,63 @@
+"""Pass: lower the graph, replace ternary and binary layers by ``BitLinear`` nodes and set the true types."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hls4ml.model.optimizer import ModelOptimizerPass
+from hls4ml.model.types import FixedPrecisionType
+
+from bittrigger.graph import Linear
+from bittrigger.hls4ml import attributes
+from bittrigger.hls4ml.design import lowered
+from bittrigger.hls4ml.lower import PROBABILITIES
+
+_COPIED = (attributes.KIND, attributes.KERNEL, attributes.BIAS, attributes.QUANTIZER)
+
+
+class MakeBitLinear(ModelOptimizerPass):  # type: ignore[misc]
+    """Shows in hls4ml's graph what the lowering found: which layers are ternary, and the exact type of each tensor."""
+
+    def __init__(self) -> None:
+        self.name = "make_bit_linear"
+
+    def transform(self, model: Any) -> bool:
+        """Lower the graph and change the nodes.
+
+        Raises:
+            UnsupportedModelError: if something cannot be lowered exactly.
+        """
+        result = lowered(model)
+        for node in list(model.get_layers()):
+            if _is_left_out(model, node):
+                model.remove_node(node)
+        for node in list(model.get_layers()):
+            if node.class_name == "Dense" and is_ternary(node):
+                _replace(model, node)
+        for node in model.get_layers():
+            kind = result.types.get(node.outputs[0])
+            if kind is not None:
+                precision = FixedPrecisionType(kind.width, kind.integer, kind.signed)
+                node.get_output_variable().type.precision = precision
+        return False
+
+
+def _is_left_out(model: Any, node: Any) -> bool:
+    """Whether ``node`` is a softmax or sigmoid at the output that the option ``output_logits`` leaves out."""
+    spec = node.get_attr(attributes.FUNCTION)
+    at_end = node.outputs[0] in model.outputs
+    return bool(at_end and model.config.get_config_value("OutputLogits") and spec and spec["class_name"] in PROBABILITIES)
+
+
+def is_ternary(node: Any) -> bool:
+    """Whether the kernel of a dense node is ternary up to a power of two for each output."""
+    from bittrigger.hls4ml.kernels import factor_kernel
+
+    kernel = factor_kernel(node.name, node.get_attr(attributes.KERNEL), str(node.get_attr(attributes.QUANTIZER)))
+    zeros = kernel.values[0] * 0
+    return Linear(node.name, (), kernel.values, zeros, kernel.frac).is_ternary
+
+
+def _replace(model: Any, node: Any) -> None:
+    facts = {key: node.get_attr(key) for key in ("n_in", "n_out", *_COPIED)}
+    model.replace_node(node, model.make_node("BitLinear", node.name, facts, list(node.inputs), list(node.outputs)))

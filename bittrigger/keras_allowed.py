@@ -1,0 +1,164 @@
+"""The classes that a Keras model file may name, and the walk that finds any other, on plain JSON."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from bittrigger.errors import UnsupportedModelError
+
+LAYERS = frozenset(
+    "InputLayer Dense QDense Activation QActivation ReLU LeakyReLU Softmax BatchNormalization QBatchNormalization Flatten "
+    "Reshape Dropout Concatenate Add Subtract".split()
+)
+MODELS = frozenset(["Sequential", "Functional", "Model"])
+QUANTIZERS = frozenset(
+    "quantized_bits quantized_relu quantized_tanh quantized_sigmoid quantized_po2 quantized_relu_po2 ternary binary "
+    "stochastic_ternary stochastic_binary bernoulli".split()
+)
+FUNCTIONS = frozenset(
+    "linear relu tanh sigmoid hard_sigmoid softmax hard_tanh smooth_sigmoid smooth_tanh binary_tanh binary_sigmoid".split()
+)
+_HELPERS = frozenset(
+    "Zeros Ones Constant RandomNormal RandomUniform TruncatedNormal VarianceScaling Orthogonal Identity GlorotNormal "
+    "GlorotUniform HeNormal HeUniform LecunNormal LecunUniform QInitializer zeros ones constant random_normal random_uniform "
+    "truncated_normal glorot_normal glorot_uniform he_normal he_uniform lecun_normal lecun_uniform "
+    "L1 L2 L1L2 OrthogonalRegularizer l1 l2 l1_l2 "
+    "Clip MaxNorm MinMaxNorm NonNeg UnitNorm max_norm non_neg unit_norm min_max_norm Policy".split()
+)
+_OBJECTS = LAYERS | QUANTIZERS | FUNCTIONS | _HELPERS
+_MODULES = ("keras", "qkeras", "tensorflow")
+_CALLABLE_KEYS = re.compile(r"activation|quantizer|(.*_)?(activation|quantizer|initializer|regularizer|constraint)")
+_CALL = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)\s*(\([A-Za-z0-9_.,=' +\-]*\))?")
+
+MAX_LAYERS = 10_000
+MAX_DEPTH = 40
+
+MAX_WEIGHTS = 1 << 29
+"""Most weights of one layer: 2 GiB."""
+
+
+def check_config(where: str, config: Mapping[str, Any]) -> None:
+    """Refuse the configuration of a model that names anything off the list.
+
+    Args:
+        where: the file, for messages.
+        config: the parsed JSON of a model, ``{"class_name": …, "config": …}``.
+
+    Raises:
+        UnsupportedModelError: if a class, function or module is not allowed, or a size is absurd.
+    """
+    kind = config.get("class_name")
+    if kind not in MODELS:
+        raise UnsupportedModelError(
+            f"model file {where}: it holds a {str(kind)[:80]!r}; allowed are {', '.join(sorted(MODELS))}; rebuild the model as "
+            "one of these"
+        )
+    _check_module(where, "the model", config)
+    body = config["config"]
+    layers = body.get("layers") if isinstance(body, dict) else body
+    if not isinstance(layers, list) or not 0 < len(layers) <= MAX_LAYERS:
+        found = len(layers) if isinstance(layers, list) else "no"
+        raise UnsupportedModelError(f"model file {where}: it has {found} layers; allowed are 1 to {MAX_LAYERS}")
+    for layer in layers:
+        _check_layer(where, layer)
+    rest = {key: value for key, value in body.items() if key != "layers"} if isinstance(body, dict) else {}
+    _walk(where, "the model", rest, 0)
+    _check_sizes(where, layers)
+
+
+def _check_layer(where: str, layer: Any) -> None:
+    if not isinstance(layer, dict) or not isinstance(layer.get("config"), dict):
+        raise UnsupportedModelError(f"model file {where}: a layer is {str(layer)[:80]!r}; allowed are layers; save it again")
+    name = str(layer["config"].get("name", "?"))[:80]
+    kind = layer.get("class_name")
+    if kind not in LAYERS:
+        raise UnsupportedModelError(
+            f"model file {where}: layer {name!r}: class {str(kind)[:80]!r} is not allowed, so the file was not opened with "
+            f"TensorFlow; allowed are {', '.join(sorted(LAYERS))}; rebuild the model without it"
+        )
+    _walk(where, f"layer {name!r}", layer, 0)
+
+
+def _walk(where: str, owner: str, value: Any, depth: int) -> None:
+    """Check every object and every name of a function in ``value``."""
+    if depth > MAX_DEPTH:
+        raise UnsupportedModelError(f"model file {where}: {owner}: nested deeper than {MAX_DEPTH}; save it again")
+    if isinstance(value, dict):
+        _check_object(where, owner, value)
+        for key, item in value.items():
+            if isinstance(item, str) and _CALLABLE_KEYS.fullmatch(str(key)):
+                _check_call(where, f"{owner}, {key}", item)
+            else:
+                _walk(where, owner, item, depth + 1)
+    elif isinstance(value, list):
+        for item in value:
+            _walk(where, owner, item, depth + 1)
+
+
+def _check_object(where: str, owner: str, value: Mapping[str, Any]) -> None:
+    _check_module(where, owner, value)
+    if "class_name" not in value:
+        return
+    kind = value["class_name"]
+    if kind == "function" and isinstance(value.get("config"), str):
+        _check_call(where, owner, value["config"])
+    elif kind not in _OBJECTS:
+        raise _refused(where, owner, "class", kind)
+
+
+def _check_module(where: str, owner: str, value: Mapping[str, Any]) -> None:
+    module = value.get("module")
+    if module is None and "module" in value and value.get("class_name") is None:
+        raise _refused(where, owner, "object", value.get("config"))
+    builtin = module == "builtins" and value.get("class_name") == "function"
+    if module is not None and not builtin and str(module).split(".")[0] not in _MODULES:
+        raise _refused(where, owner, "module", module)
+    registered = value.get("registered_name")
+    if registered is not None and registered not in (value.get("class_name"), "function"):
+        raise _refused(where, owner, "registered name", registered)
+
+
+def _check_call(where: str, owner: str, text: str) -> None:
+    """A function or quantiser as a string: ``relu``, ``quantized_bits(8,3,alpha=1)``."""
+    match = _CALL.fullmatch(text.strip())
+    if match is None or match[1] not in _OBJECTS:
+        raise _refused(where, owner, "function", text)
+
+
+def _refused(where: str, owner: str, what: str, found: Any) -> UnsupportedModelError:
+    return UnsupportedModelError(
+        f"model file {where}: {owner}: {what} {str(found)[:80]!r} is not allowed, so the file was not opened with TensorFlow; "
+        "allowed are layers, quantisers, activations, initialisers, regularisers and constraints of Keras and QKeras; rebuild "
+        "the model without it"
+    )
+
+
+def _numbers(value: Any) -> Iterator[int]:
+    if isinstance(value, bool):
+        return
+    if isinstance(value, int):
+        yield abs(value)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _numbers(item)
+
+
+def _check_sizes(where: str, layers: list[Any]) -> None:
+    """Refuse sizes for which Keras would fill the memory before it reads a weight."""
+    widest, units = 1, 1
+    for layer in layers:
+        config = layer["config"]
+        for key in ("batch_input_shape", "batch_shape", "target_shape"):
+            widest = max(widest, math.prod(size or 1 for size in _numbers(config.get(key))))
+        built = layer.get("build_config")
+        if isinstance(built, dict):
+            widest = max(widest, math.prod(size or 1 for size in _numbers(list(built.values()))))
+        units = max([units, *_numbers(config.get("units"))])
+    if units * max(widest, units) > MAX_WEIGHTS:
+        raise UnsupportedModelError(
+            f"model file {where}: a layer could have {units} x {max(widest, units)} weights; allowed are {MAX_WEIGHTS}; build a "
+            "smaller model"
+        )

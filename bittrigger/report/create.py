@@ -1,0 +1,138 @@
+"""From a pipeline, and what synthesis made of it, to a report."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Protocol
+
+import numpy as np
+
+from bittrigger import __version__
+from bittrigger.adders import depth
+from bittrigger.cost import Cost, estimate
+from bittrigger.graph import Linear
+from bittrigger.pipeline import Module, Pipeline
+from bittrigger.report.model import Figure, Layer, Missing, Origin, Report, Resources, Totals
+from bittrigger.synth.count import Utilization
+from bittrigger.synth.yosys import TOOL, Synthesis
+
+BUNCH_CROSSING_NS = 25.0
+VIVADO_COMMAND = "source the settings64.sh of Vivado, then `vivado -mode batch -source synth/vivado_synth.tcl`"
+VITIS_COMMAND = "source the settings64.sh of Vitis, then run the script in hls/"
+YOSYS_COMMAND = "run `bittrigger convert` without --no-synth"
+
+
+class Settings(Protocol):
+    """What a report needs to know of a build's settings."""
+
+    @property
+    def part(self) -> str:
+        """FPGA."""
+
+    @property
+    def budget(self) -> str | None:
+        """Level-1 budget, or None."""
+
+
+def make_report(pipeline: Pipeline, settings: Settings, synthesis: Synthesis | None) -> Report:
+    """The report of ``pipeline``.
+
+    Args:
+        synthesis: what Yosys made of it; None leaves its figures missing.
+    """
+    costs, total = estimate(pipeline)
+    layers = tuple(_layer(module, costs[module.name], synthesis) for module in pipeline.modules)
+    missing = [
+        Missing("LUT, FF, CARRY8 and timing slack after placement and routing", VIVADO_COMMAND),
+        Missing("figures of high-level synthesis", VITIS_COMMAND),
+    ]
+    if synthesis is None:
+        missing.insert(0, Missing("LUT, FF, CARRY8 and logic levels after synthesis", YOSYS_COMMAND))
+    return Report(
+        design=pipeline.graph.name,
+        part=settings.part,
+        clock_mhz=pipeline.clock_mhz,
+        budget=settings.budget,
+        layers=layers,
+        totals=_totals(pipeline, total, synthesis),
+        missing=tuple(missing),
+    )
+
+
+def with_vendor(
+    report: Report, *, csynth: Resources | None = None, route: Resources | None = None, wns_ns: Figure | None = None
+) -> Report:
+    """``report`` with figures that Vitis or Vivado made; what they settle is no longer missing."""
+    totals = replace(
+        report.totals,
+        csynth=csynth or report.totals.csynth,
+        route=route or report.totals.route,
+        wns_ns=wns_ns or report.totals.wns_ns,
+    )
+    settled = {VITIS_COMMAND} if csynth else set()
+    if route and wns_ns:
+        settled.add(VIVADO_COMMAND)
+    return replace(report, totals=totals, missing=tuple(m for m in report.missing if m.command not in settled))
+
+
+def _rtl(value: float) -> Figure:
+    return Figure(value, Origin.RTL, "bittrigger", __version__)
+
+
+def _estimated(cost: Cost) -> Resources:
+    return Resources.of(Origin.ESTIMATE, "bittrigger", __version__, lut=cost.lut, ff=cost.ff, dsp=0, bram36=0)
+
+
+def _synthesised(used: Utilization | None, version: str) -> Resources:
+    if used is None:
+        return Resources.of(Origin.SYNTH, TOOL, version)
+    return Resources.of(
+        Origin.SYNTH,
+        TOOL,
+        version,
+        lut=used.lut,
+        ff=used.ff,
+        carry_bits=used.carry_bits,
+        carry8=used.carry8,
+        dsp=used.dsp,
+        bram36=used.bram36,
+        logic_levels=used.logic_levels,
+    )
+
+
+def _layer(module: Module, cost: Cost, synthesis: Synthesis | None) -> Layer:
+    node = module.node
+    weights = node.weights if isinstance(node, Linear) else np.zeros((0, 0), dtype=np.int64)
+    non_zeros = int(np.count_nonzero(weights))
+    graph = module.adders
+    return Layer(
+        name=node.name,
+        kind=module.name.split("_", maxsplit=1)[0],
+        n_in=len(module.source),
+        n_out=len(module.result),
+        zeros=int(weights.size) - non_zeros,
+        non_zeros=non_zeros,
+        multiplications_avoided=int(weights.size),
+        adders=sum(max(1, adder.operands - 1) for adder in graph.adders) if graph else 0,
+        adder_depth=depth(graph) if graph else 0,
+        latency_cycles=_rtl(module.cycles),
+        estimate=_estimated(cost),
+        synth=_synthesised(synthesis.modules[module.name], synthesis.version) if synthesis else _synthesised(None, ""),
+    )
+
+
+def _totals(pipeline: Pipeline, cost: Cost, synthesis: Synthesis | None) -> Totals:
+    period_ns = 1000.0 / pipeline.clock_mhz
+    latency_ns = pipeline.latency_cycles * period_ns
+    return Totals(
+        latency_cycles=_rtl(pipeline.latency_cycles),
+        latency_ns=_rtl(latency_ns),
+        latency_bx=_rtl(latency_ns / BUNCH_CROSSING_NS),
+        ii_cycles=_rtl(pipeline.ii),
+        ii_ns=_rtl(pipeline.ii * period_ns),
+        estimate=_estimated(cost),
+        csynth=Resources.of(Origin.CSYNTH, "Vitis HLS", ""),
+        synth=_synthesised(synthesis.total, synthesis.version) if synthesis else _synthesised(None, ""),
+        route=Resources.of(Origin.ROUTE, "Vivado", ""),
+        wns_ns=Figure(None, Origin.ROUTE, "Vivado", ""),
+    )

@@ -1,0 +1,159 @@
+"""What a report holds. Every figure says where it came from; a missing one is None."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, fields
+
+from bittrigger.errors import BittriggerError
+
+
+class Origin(enum.Enum):
+    """How a figure was obtained. Figures of different origins are never compared."""
+
+    ESTIMATE = "estimate"
+    """Computed from the adder graph."""
+    RTL = "rtl"
+    """Counted in the emitted pipeline; simulation checks it to the cycle."""
+    CSYNTH = "csynth"
+    """High-level synthesis."""
+    SYNTH = "synth"
+    """Logic synthesis."""
+    ROUTE = "route"
+    """Placement and routing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A number with its provenance; ``value`` is None while it is missing."""
+
+    value: int | float | None
+    origin: Origin
+    tool: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """Figures of one origin.
+
+    Attributes:
+        carry_bits: bits of all carry chains.
+        carry8: CARRY8 blocks.
+        bram36: block RAMs of 36 kbit.
+        logic_levels: cells on the longest path between registers; a carry chain is one.
+    """
+
+    lut: Figure
+    ff: Figure
+    carry_bits: Figure
+    carry8: Figure
+    dsp: Figure
+    bram36: Figure
+    logic_levels: Figure
+
+    @classmethod
+    def of(cls, origin: Origin, tool: str, version: str, **values: float | None) -> Resources:
+        """Figures of one run; those that are not named are missing."""
+        return cls(**{field.name: Figure(values.get(field.name), origin, tool, version) for field in fields(cls)})
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One node of the graph.
+
+    Attributes:
+        kind: ``bitlinear``, ``linear``, ``requantize`` or ``lookup``.
+        n_in: codes read.
+        n_out: codes made.
+        zeros: weights that are zero; 0 for nodes without weights.
+        non_zeros: the other weights.
+        multiplications_avoided: products of a weight and a code in a dense implementation, one for each weight; what is
+            emitted has no multiplier.
+        adders: two-input equivalents: an adder of three operands is two, a negation one.
+        adder_depth: most adders on a path.
+        latency_cycles: registers between operand and results.
+    """
+
+    name: str
+    kind: str
+    n_in: int
+    n_out: int
+    zeros: int
+    non_zeros: int
+    multiplications_avoided: int
+    adders: int
+    adder_depth: int
+    latency_cycles: Figure
+    estimate: Resources
+    synth: Resources
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """The whole design.
+
+    Attributes:
+        latency_bx: bunch crossings of 25 ns, not rounded.
+        ii_cycles: cycles from one input to the next.
+        wns_ns: worst negative slack at the design's clock; timing is met if it is not negative.
+    """
+
+    latency_cycles: Figure
+    latency_ns: Figure
+    latency_bx: Figure
+    ii_cycles: Figure
+    ii_ns: Figure
+    estimate: Resources
+    csynth: Resources
+    synth: Resources
+    route: Resources
+    wns_ns: Figure
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """Figures that no run has made yet, and the command that makes them."""
+
+    what: str
+    command: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """Resources and timing of one build.
+
+    Attributes:
+        part: FPGA, as the user named it.
+        budget: the Level-1 budget that it is judged by, or None.
+    """
+
+    design: str
+    part: str
+    clock_mhz: float
+    budget: str | None
+    layers: tuple[Layer, ...]
+    totals: Totals
+    missing: tuple[Missing, ...]
+
+    def raise_unless_passed(self) -> None:
+        """Check the verdict.
+
+        Raises:
+            BittriggerError: if the build has no budget, or the verdict is not ``pass``.
+        """
+        from bittrigger.budgets import find_budget
+        from bittrigger.report.verdict import Outcome, verdict  # a verdict judges reports
+
+        if self.budget is None:
+            raise BittriggerError(f"design {self.design!r} has no budget to be judged by; name one with --budget")
+        judged = verdict(self, find_budget(self.budget))
+        if judged.outcome is Outcome.PASS:
+            return
+        reasons = [c for c in judged.criteria if c.outcome is not Outcome.PASS]
+        said = "; ".join(
+            f"{c.name} {c.outcome.value}: {'missing' if c.figure.value is None else f'{c.figure.value:g} {c.unit}'} "
+            f"({c.figure.origin.value}), limit {'not known' if c.limit is None else f'{c.limit:g} {c.unit}'}"
+            for c in reasons
+        )
+        raise BittriggerError(f"design {self.design!r}, budget {self.budget}: {judged.outcome.value}; {said}")

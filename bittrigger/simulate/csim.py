@@ -1,0 +1,259 @@
+"""C-simulation: the emitted HLS sources, compiled with g++ against the ap_types that hls4ml installs.
+
+Sources are compiled a few at a time, since parsing ``ap_int.h`` costs more than compiling a small layer. Every object
+is kept under the hash of all that it was made from, so nothing unchanged is compiled twice. Files appear in the cache
+by renaming, so builds may run at the same time.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import importlib.util
+import os
+import re
+import subprocess
+import uuid
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from bittrigger.emit.render import render
+from bittrigger.errors import ConfigError, InternalError, ToolError, ToolNotFoundError
+from bittrigger.fixed import IntArray
+from bittrigger.graph import Graph
+from bittrigger.toolchain import require_tool, run_tool
+
+FLAGS = (
+    "-std=c++11",
+    "-Og",  # compiles as fast as -O0 and runs as fast as -O1
+    "-fPIC",
+    "-fno-exceptions",
+    "-fvisibility=hidden",
+    "-fno-gnu-unique",  # two designs in one process must not share a template's data
+    "-Wno-unknown-pragmas",
+)
+LINK_FLAGS = ("-shared", "-Wl,-Bsymbolic", "-Wl,--build-id=none")
+UNIT_BYTES = (100_000, 400_000)
+"""Least and most source text of a compilation unit: about 2 s, and about 6 s and 350 MB of g++."""
+
+_INCLUDE = re.compile(r'\s*#include "([^"]+)"')
+
+
+def ap_types_folder() -> Path:
+    """The folder of ``ap_int.h`` in the installed hls4ml, found without importing it.
+
+    Raises:
+        ToolNotFoundError: if hls4ml is not installed or lacks the headers.
+    """
+    spec = importlib.util.find_spec("hls4ml")
+    for package in (spec.submodule_search_locations if spec else None) or ():
+        folder = Path(package) / "templates" / "vivado" / "ap_types"
+        if (folder / "ap_int.h").is_file():
+            return folder
+    raise ToolNotFoundError(
+        "header 'ap_int.h' not found; looked in templates/vivado/ap_types of the installed package hls4ml; "
+        "install it with `pip install 'hls4ml==1.3.*'`"
+    )
+
+
+def _digest(*parts: str | bytes) -> str:
+    total = hashlib.sha256()
+    for part in parts:
+        data = part.encode() if isinstance(part, str) else part
+        total.update(len(data).to_bytes(8, "little"))
+        total.update(data)
+    return total.hexdigest()[:32]
+
+
+def _folder_digest(folder: Path) -> str:
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return _digest(*(part for path in files for part in (str(path.relative_to(folder)), path.read_bytes())))
+
+
+def _flattened(folder: Path, name: str, seen: set[str]) -> str:
+    """The text of a source with each header of ``folder`` in place of its first ``#include``.
+
+    What is hashed is then what is compiled, even if the folder is written to in between.
+    """
+    here = f'"{folder.name}/{name}"'
+    parts = [f"#line 1 {here}\n"]
+    for number, line in enumerate((folder / name).read_text(encoding="utf-8").splitlines(), 1):
+        include = _INCLUDE.match(line)
+        if include is None or not (folder / include[1]).is_file():
+            parts.append(line + "\n")
+        elif include[1] not in seen:
+            seen.add(include[1])
+            parts += [_flattened(folder, include[1], seen), f"#line {number + 1} {here}\n"]
+        else:
+            parts.append("\n")
+    return "".join(parts)
+
+
+def group_sources(sizes: dict[str, int]) -> list[list[str]]:
+    """Sources in order, gathered into compilation units: at least about four where there is enough text for them.
+
+    Args:
+        sizes: bytes of each source.
+    """
+    least, most = UNIT_BYTES
+    limit = min(most, max(least, sum(sizes.values()) // 4))
+    groups: list[list[str]] = []
+    room = 0
+    for name, size in sizes.items():
+        if not groups or size > room:
+            groups.append([])
+            room = limit
+        groups[-1].append(name)
+        room -= size
+    return groups
+
+
+@dataclass(frozen=True)
+class _Unit:
+    """One compilation: its text, and the key of the object that it gives."""
+
+    text: str
+    key: str
+
+
+@dataclass(frozen=True, eq=False)
+class CSim:
+    """Runs the emitted HLS sources.
+
+    Attributes:
+        graph: the network; only its name and sizes are used.
+        project: folder that ``emit_hls`` wrote.
+        cache: folder for objects and libraries; may be deleted, shared and used at the same time by several builds.
+        jobs: compilers that run at the same time, by default one a core.
+        on_compiled: called with ``(done, total)`` after each compilation.
+    """
+
+    graph: Graph
+    project: Path
+    cache: Path
+    jobs: int | None = None
+    on_compiled: Callable[[int, int], None] = lambda _done, _total: None
+
+    @property
+    def name(self) -> str:
+        """``csim``."""
+        return "csim"
+
+    def run(self, codes: IntArray) -> IntArray:
+        """Output codes `(events, n_outputs)` for input codes `(events, n_inputs)`.
+
+        Raises:
+            ConfigError: if the project folder holds no HLS project of this graph.
+            ToolNotFoundError: if g++ or hls4ml's headers are missing.
+            ToolError: if the sources do not compile.
+        """
+        if codes.ndim != 2 or codes.shape[1] != self.graph.n_inputs:
+            raise InternalError(f"codes of shape {codes.shape} into a design of {self.graph.n_inputs} inputs")
+        inputs = np.ascontiguousarray(codes, dtype=np.int64)
+        outputs = np.empty((inputs.shape[0], self.graph.n_outputs), dtype=np.int64)
+        self._entry(inputs.ctypes.data, outputs.ctypes.data, inputs.shape[0])
+        return outputs
+
+    @cached_property
+    def _entry(self) -> Callable[[int, int, int], None]:
+        entry = ctypes.CDLL(str(self.build())).bittrigger_csim
+        entry.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_longlong]
+        entry.restype = None
+
+        def call(inputs: int, outputs: int, events: int) -> None:
+            entry(inputs, outputs, events)
+
+        return call
+
+    def build(self) -> Path:
+        """Compile what has changed, and return the shared library.
+
+        Raises:
+            ConfigError: if the project folder holds no HLS project of this graph.
+            ToolNotFoundError: if g++ or hls4ml's headers are missing.
+            ToolError: if the sources do not compile.
+        """
+        compiler, headers = require_tool("g++"), ap_types_folder()
+        self.cache.mkdir(parents=True, exist_ok=True)
+        units = self._units(_digest(_version(compiler), _folder_digest(headers), *FLAGS))
+        library = self.cache / f"lib{self.graph.name}-{_digest(*LINK_FLAGS, *(unit.key for unit in units))}.so"
+        if library.is_file():
+            return library
+        objects = self._compile(units, [compiler, *FLAGS, f"-I{headers}"])
+        _atomically(library, lambda target: [compiler, *LINK_FLAGS, "-o", str(target), *map(str, objects)])
+        return library
+
+    def _units(self, toolchain: str) -> list[_Unit]:
+        firmware = self.project / "firmware"
+        if not (firmware / f"{self.graph.name}_codes.h").is_file():
+            raise ConfigError(
+                f"{self.project}: no HLS project of {self.graph.name!r}: "
+                f"firmware/{self.graph.name}_codes.h is missing; convert the model again"
+            )
+        sources = sorted(firmware.glob("*.cpp"))
+        groups = group_sources({path.name: path.stat().st_size for path in sources})
+        texts = []
+        for group in groups:
+            seen: set[str] = set()
+            texts.append("".join(_flattened(firmware, name, seen) for name in group))
+        texts[-1] += _flattened(firmware, f"{self.graph.name}_codes.h", set())
+        texts[-1] += render("csim_bridge.cpp.j2", name=self.graph.name)
+        return [_Unit(text, _digest(toolchain, text)) for text in texts]
+
+    def _compile(self, units: list[_Unit], command: list[str]) -> list[Path]:
+        """The objects of ``units``, each compiled unless it is in the cache."""
+        objects = [self.cache / f"{unit.key}.o" for unit in units]
+        missing = [(unit, path) for unit, path in zip(units, objects, strict=True) if not path.is_file()]
+
+        def compile_one(unit: _Unit, path: Path) -> None:
+            source = self.cache / f"{unit.key}.cpp"
+            _write_atomically(source, unit.text)
+            _atomically(path, lambda target: [*command, "-c", str(source), "-o", str(target)])
+
+        with ThreadPoolExecutor(self.jobs or os.cpu_count() or 1) as pool:
+            running = [pool.submit(compile_one, unit, path) for unit, path in missing]
+            try:
+                for done, future in enumerate(as_completed(running), 1):
+                    future.result()
+                    self.on_compiled(done, len(missing))
+            except BaseException:
+                pool.shutdown(wait=True, cancel_futures=True)
+                raise
+        return objects
+
+
+def _version(compiler: str) -> str:
+    done = subprocess.run(
+        [compiler, "--version"], capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False
+    )
+    if done.returncode:
+        raise ToolError(f"{compiler} --version\nfailed with exit code {done.returncode}\n{done.stderr}")
+    return done.stdout
+
+
+def _temporary(target: Path) -> Path:
+    """A name beside ``target`` that no other process uses."""
+    return target.with_name(f".{target.stem}.{uuid.uuid4().hex[:12]}{target.suffix}")
+
+
+def _write_atomically(target: Path, text: str) -> None:
+    scratch = _temporary(target)
+    scratch.write_text(text, encoding="utf-8")
+    scratch.replace(target)
+
+
+def _atomically(target: Path, command: Callable[[Path], list[str]]) -> None:
+    """Run ``command``, which writes a scratch file, and move that to ``target``; only a failure leaves its log."""
+    scratch = _temporary(target)
+    log = scratch.with_suffix(".log")
+    try:
+        run_tool(command(scratch), log=log)
+        scratch.replace(target)
+        log.unlink()
+    finally:
+        scratch.unlink(missing_ok=True)

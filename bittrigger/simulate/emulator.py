@@ -1,0 +1,152 @@
+"""The emulator as an executor: the emitted C++ library, built with its own Makefile for the processor at hand."""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from bittrigger.emit.emit_emulator import library_name
+from bittrigger.errors import ConfigError, InternalError, ToolError
+from bittrigger.fixed import FloatArray, IntArray
+from bittrigger.graph import Graph
+from bittrigger.toolchain import require_tool, run_tool
+
+_Entry = Callable[[int, int, int], int]
+
+
+@dataclass(frozen=True, eq=False)
+class Emulator:
+    """Runs the emitted emulator.
+
+    Attributes:
+        graph: the network; only its name and sizes are used.
+        source: folder that ``emit_emulator`` wrote.
+        cache: folder for libraries, one for each content of ``source`` and each kind of processor; may be deleted, and
+            shared by several builds at the same time.
+        version: the version that was emitted.
+        arch: compiler options that choose the processor; ``""`` builds for every processor of the family.
+    """
+
+    graph: Graph
+    source: Path
+    cache: Path
+    version: int = 1
+    arch: str = "-march=native"
+
+    @property
+    def name(self) -> str:
+        """``emulator``."""
+        return "emulator"
+
+    @property
+    def library(self) -> str:
+        """Name of the library, without its suffix."""
+        return library_name(self.graph.name, self.version)
+
+    def run(self, codes: IntArray) -> IntArray:
+        """Output codes `(events, n_outputs)` for input codes `(events, n_inputs)`.
+
+        Raises:
+            ConfigError: if the source folder holds no emulator of this graph and version.
+            InternalError: if the shape is wrong or a code lies outside its port.
+            ToolNotFoundError: if g++ or make is missing.
+            ToolError: if the sources do not compile.
+        """
+        self._check_shape(codes)
+        inputs = np.ascontiguousarray(codes, dtype=np.int64)
+        outputs = np.empty((inputs.shape[0], self.graph.n_outputs), dtype=np.int64)
+        done = self._entry("run_codes")(inputs.ctypes.data, outputs.ctypes.data, inputs.shape[0])
+        if done < inputs.shape[0]:
+            raise InternalError(self._refusal(done, "a code lies outside its port"))
+        return outputs
+
+    def run_values(self, values: npt.NDArray[np.floating[Any]]) -> FloatArray:
+        """Outputs `(events, n_outputs)` for real inputs `(events, n_inputs)`, both in the units of the Keras model.
+
+        Raises:
+            ConfigError: if a value is not finite, or the source folder holds no emulator of this graph and version.
+            InternalError: if the shape is wrong.
+            ToolNotFoundError: if g++ or make is missing.
+            ToolError: if the sources do not compile.
+        """
+        self._check_shape(values)
+        single = values.dtype == np.float32
+        inputs = np.ascontiguousarray(values, dtype=np.float32 if single else np.float64)
+        outputs = np.empty((inputs.shape[0], self.graph.n_outputs), dtype=np.float64)
+        entry = self._entry("run_floats" if single else "run_values")
+        done = entry(inputs.ctypes.data, outputs.ctypes.data, inputs.shape[0])
+        if done < inputs.shape[0]:
+            raise ConfigError(self._refusal(done, "an input is not finite; all must be"))
+        return outputs
+
+    def _check_shape(self, events: npt.NDArray[Any]) -> None:
+        if events.ndim != 2 or events.shape[1] != self.graph.n_inputs:
+            raise InternalError(f"events of shape {events.shape} into a design of {self.graph.n_inputs} inputs")
+
+    def _refusal(self, done: int, reason: str) -> str:
+        return f"emulator {self.library!r}: event {done}: {reason}" if done >= 0 else f"{self.library}: out of memory"
+
+    def _entry(self, function: str) -> _Entry:
+        entry = getattr(self._loaded, f"{self.library}_{function}")
+        entry.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64]
+        entry.restype = ctypes.c_int64
+
+        def call(inputs: int, outputs: int, events: int) -> int:
+            return int(entry(inputs, outputs, events))
+
+        return call
+
+    @cached_property
+    def _loaded(self) -> ctypes.CDLL:
+        return ctypes.CDLL(str(self.build()))
+
+    def build(self) -> Path:
+        """Build the library unless it is in the cache, and return it.
+
+        Raises:
+            ConfigError: if the source folder holds no emulator of this graph and version.
+            ToolNotFoundError: if g++ or make is missing.
+            ToolError: if the sources do not compile.
+        """
+        if not (self.source / f"{self.library}.cpp").is_file():
+            raise ConfigError(
+                f"{self.source}: no emulator {self.library!r} ({self.library}.cpp is missing); convert the model again"
+            )
+        compiler, make = require_tool("g++"), require_tool("make")
+        self.cache.mkdir(parents=True, exist_ok=True)
+        target = self.cache / f"{self.library}-{self._digest(compiler)}"
+        library = target / f"{self.library}.so"
+        if library.is_file():
+            return library
+        scratch = Path(tempfile.mkdtemp(prefix=f".{self.library}.", dir=self.cache))
+        command = [make, "-C", str(self.source.resolve()), f"-j{os.cpu_count() or 1}", f"BUILD={scratch.resolve()}"]
+        run_tool([*command, f"CXX={compiler}", f"ARCH={self.arch}"], log=self.cache / f"{scratch.name[1:]}.log")
+        try:
+            scratch.rename(target)
+        except OSError as error:  # another build was first
+            shutil.rmtree(scratch)
+            if not library.is_file():
+                raise ToolError(f"{target} cannot be written: {error}") from error
+        return library
+
+    def _digest(self, compiler: str) -> str:
+        """A hash of the sources, of the compiler, and of the processor that it builds for."""
+        log = Path(tempfile.mkstemp(prefix=".macros.", dir=self.cache)[1])
+        macros = run_tool([compiler, *self.arch.split(), "-dM", "-E", "-x", "c++", os.devnull], log=log)
+        log.unlink()
+        total = hashlib.sha256(f"{compiler}\0{self.arch}\0{macros}".encode())
+        for path in sorted(path for path in self.source.iterdir() if path.is_file()):
+            for part in (path.name.encode(), path.read_bytes()):
+                total.update(len(part).to_bytes(8, "little") + part)
+        return total.hexdigest()[:32]

@@ -1,0 +1,42 @@
+"""Input codes that every executor is run on: corners that break careless arithmetic, and random events."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bittrigger.fixed import IntArray
+from bittrigger.graph import Graph, input_intervals
+
+
+def _bounds(graph: Graph) -> tuple[IntArray, IntArray]:
+    ranges = input_intervals(graph)
+    return np.array([r.lo for r in ranges], dtype=np.int64), np.array([r.hi for r in ranges], dtype=np.int64)
+
+
+def corner_codes(graph: Graph) -> IntArray:
+    """The corner vectors of ``graph``, `(events, n_inputs)` int64, each code within its port's range.
+
+    All lowest, all highest, zero (or the code nearest to it), both alternations of lowest and highest, both
+    alternations of 0101… and 1010… bit patterns, and for each input the lowest and the highest with all others at zero.
+    """
+    low, high = _bounds(graph)
+    zero = np.clip(0, low, high)
+    odd = np.arange(graph.n_inputs) % 2 == 1
+    checker = np.full(graph.n_inputs, 0x5555_5555_5555_5555, dtype=np.int64)
+    checker[odd] <<= 1
+    stripes = [_wrapped(bits, low, high) for bits in (checker, ~checker)]
+    shared = [low, high, zero, np.where(odd, low, high), np.where(odd, high, low), *stripes]
+    one_hot = np.concatenate([np.where(np.eye(graph.n_inputs, dtype=bool), peak, zero) for peak in (low, high)])
+    return np.concatenate([np.stack(shared), one_hot])
+
+
+def _wrapped(codes: IntArray, low: IntArray, high: IntArray) -> IntArray:
+    """``codes`` brought into their ranges by dropping upper bits."""
+    span = high - low + 1
+    return (codes - low) % span + low
+
+
+def random_codes(graph: Graph, events: int, seed: int) -> IntArray:
+    """Uniform codes within each port's range, `(events, n_inputs)` int64; equal for equal ``seed``."""
+    low, high = _bounds(graph)
+    return np.random.default_rng(seed).integers(low, high, size=(events, graph.n_inputs), endpoint=True)

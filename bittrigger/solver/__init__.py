@@ -1,0 +1,7 @@
+"""The adder-graph solver: constant matrices as few, narrow and shallow adders."""
+
+from bittrigger.solver.cost import adder_luts, graph_luts
+from bittrigger.solver.options import EFFORTS, SolverOptions
+from bittrigger.solver.solve import solve
+
+__all__ = ["EFFORTS", "SolverOptions", "adder_luts", "graph_luts", "solve"]

@@ -1,0 +1,66 @@
+"""Loading the native part of the solver: as installed, or compiled on first use where only the sources are there."""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import os
+import tempfile
+from functools import lru_cache
+from pathlib import Path
+
+from bittrigger.errors import InternalError
+from bittrigger.toolchain import require_tool, run_tool
+
+ABI = 1
+"""Version of the C interface in ``native/api.cpp``."""
+
+SOURCES = Path(__file__).resolve().parent / "native"
+FLAGS = ("-std=c++17", "-O2", "-fPIC", "-shared", "-fvisibility=hidden")
+
+
+def _cache_folder() -> Path:
+    root = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(root) / "bittrigger"
+
+
+def _compiled() -> Path:
+    """The library in the user's cache, named by its sources and compiled if it is not there yet."""
+    files = sorted(SOURCES.glob("*.h")) + sorted(SOURCES.glob("*.cpp"))
+    if not files:
+        raise InternalError("the installation has neither the compiled solver nor its sources")
+    digest = hashlib.sha256(" ".join(FLAGS).encode())
+    for path in files:
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    library = _cache_folder() / f"solver-{digest.hexdigest()[:16]}.so"
+    if not library.is_file():
+        library.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=library.parent) as folder:
+            fresh = Path(folder) / "solver.so"
+            sources = [str(path) for path in files if path.suffix == ".cpp"]
+            run_tool([require_tool("g++"), *FLAGS, *sources, "-o", str(fresh)], log=Path(folder) / "compile.log")
+            fresh.replace(library)
+    return library
+
+
+@lru_cache(maxsize=1)
+def library() -> ctypes.CDLL:
+    """The native solver with its signatures declared.
+
+    Raises:
+        ToolNotFoundError: if it must be compiled and there is no C++ compiler.
+        ToolError: if it does not compile.
+        InternalError: if the installed library belongs to another version.
+    """
+    installed = sorted(Path(__file__).resolve().parent.glob("_native*.so"))
+    native = ctypes.CDLL(str(installed[0] if installed else _compiled()))
+    if native.bittrigger_abi() != ABI:
+        raise InternalError(f"the native solver has interface {native.bittrigger_abi()}, but {ABI} is needed")
+    pointer = ctypes.c_void_p
+    native.bittrigger_solve.argtypes = [ctypes.c_int, ctypes.c_int, *[pointer] * 6]
+    native.bittrigger_solve.restype = pointer
+    native.bittrigger_read.argtypes = [pointer, pointer, pointer]
+    native.bittrigger_read.restype = None
+    native.bittrigger_free.argtypes = [pointer]
+    native.bittrigger_free.restype = None
+    return native

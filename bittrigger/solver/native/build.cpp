@@ -1,0 +1,180 @@
+#include "build.h"
+
+#include <map>
+#include <tuple>
+
+namespace bittrigger {
+
+namespace {
+
+// A value of the state is `(hardware value << shift)`, negated if `negative`.
+struct Wire {
+    u32 value = 0;
+    int shift = 0;
+    bool negative = false;
+};
+
+// One node of a tree while signs are placed; the leaves come first.
+struct Node {
+    Wire wire;
+    i64 constant = 0;
+    bool positive = false, negated = false;  // whether it can be computed as it stands, and negated
+    bool flip = false;
+};
+
+class Builder {
+public:
+    Builder(const State& state, const Problem& problem) : state_(state), wires_(state.n_values()) {
+        (void)problem;
+        for (u32 v = 0; v < state.n_inputs(); ++v) wires_[v] = {v, 0, false};
+    }
+
+    void add_sum(u32 index) {
+        const Sum& sum = state_.sum(index);
+        nodes_.clear();
+        for (const Code c : sum.terms) {
+            Node leaf;
+            leaf.wire = wires_[value_of(c)];
+            leaf.wire.shift += shift_of(c);
+            leaf.wire.negative = leaf.wire.negative != negative_of(c);
+            leaf.positive = !leaf.wire.negative;
+            leaf.negated = leaf.wire.negative;
+            nodes_.push_back(leaf);
+        }
+        if (sum.constant) {
+            Node leaf;
+            leaf.constant = sum.constant;
+            leaf.positive = leaf.negated = true;
+            nodes_.push_back(leaf);
+        }
+        Wire& result = wires_[state_.value_of_sum(index)];
+        if (nodes_.size() == 1) {
+            result = nodes_[0].wire;
+            return;
+        }
+        merges_.clear();
+        state_.tree(index, &merges_);
+        place_signs(sum.output);
+        result = emit(nodes_.size() - merges_.size());
+    }
+
+    // The hardware value and shift of `wire << shift` plus `rest`, with adders for a negation or a constant.
+    OutputRow output(u32 value, const Wanted& wanted) {
+        Wire wire = wires_[value];
+        wire.negative = wire.negative != wanted.negative;
+        wire.shift += wanted.shift;
+        if (!wire.negative && !wanted.rest) return {wire.value, wire.shift, 0};
+        AdderRow row;
+        row.count = 1;
+        row.constant = wanted.rest;
+        const int outer = wanted.rest ? std::min(wire.shift, __builtin_ctzll(static_cast<u64>(wanted.rest))) : wire.shift;
+        row.constant = wanted.rest / (i64{1} << outer);
+        row.terms[0] = make_code(wire.value, wire.shift - outer, wire.negative);
+        return {append(row), outer, 0};
+    }
+
+    std::vector<AdderRow> adders;
+
+private:
+    std::size_t position(int id, std::size_t leaves) const {
+        return id < TEMPORARY ? static_cast<std::size_t>(id) : leaves + static_cast<std::size_t>(id - TEMPORARY);
+    }
+
+    // Decides for every adder of the tree whether it computes its sum or the negated sum, root first.
+    void place_signs(bool output) {
+        const std::size_t leaves = nodes_.size();
+        for (const Merge& m : merges_) {
+            Node node;
+            for (int k = 0; k < m.count; ++k) {
+                const Node& part = nodes_[position(m.ids[static_cast<std::size_t>(k)], leaves)];
+                node.positive = node.positive || part.positive;
+                node.negated = node.negated || part.negated;
+            }
+            const bool narrower = width(-m.range) < width(m.range);
+            node.flip = !node.positive || (node.negated && narrower);
+            nodes_.push_back(node);
+        }
+        Node& root = nodes_.back();
+        if (output) root.flip = !root.positive;
+        for (std::size_t k = merges_.size(); k-- > 0;) {
+            const Merge& m = merges_[k];
+            const bool flip = nodes_[leaves + k].flip;
+            bool satisfied = false;
+            std::size_t helper = 0;
+            bool helped = false;
+            for (int i = 0; i < m.count; ++i) {
+                const std::size_t at = position(m.ids[static_cast<std::size_t>(i)], leaves);
+                const Node& part = nodes_[at];
+                if (at < leaves) {
+                    satisfied = satisfied || (flip ? part.negated : part.positive);
+                } else if (flip ? part.negated : part.positive) {
+                    satisfied = satisfied || part.flip == flip;
+                    helper = at;
+                    helped = true;
+                }
+            }
+            if (!satisfied && helped) nodes_[helper].flip = flip;
+        }
+    }
+
+    Wire emit(std::size_t leaves) {
+        for (std::size_t k = 0; k < merges_.size(); ++k) {
+            const Merge& m = merges_[k];
+            Node& node = nodes_[leaves + k];
+            AdderRow row;
+            int common = 63;
+            for (int i = 0; i < m.count; ++i) {
+                const Node& part = nodes_[position(m.ids[static_cast<std::size_t>(i)], leaves)];
+                common = std::min(common, part.constant ? __builtin_ctzll(static_cast<u64>(part.constant)) : part.wire.shift);
+            }
+            for (int i = 0; i < m.count; ++i) {
+                const Node& part = nodes_[position(m.ids[static_cast<std::size_t>(i)], leaves)];
+                if (part.constant) {
+                    row.constant = (node.flip ? -part.constant : part.constant) / (i64{1} << common);
+                } else {
+                    row.terms[static_cast<std::size_t>(row.count++)] =
+                        make_code(part.wire.value, part.wire.shift - common, part.wire.negative != node.flip);
+                }
+            }
+            node.wire = {append(row), common, node.flip};
+        }
+        return nodes_.back().wire;
+    }
+
+    // Appends an adder, or finds the equal one. Positive terms stand first.
+    u32 append(AdderRow row) {
+        std::sort(row.terms.begin(), row.terms.begin() + row.count, [](Code a, Code b) {
+            return std::make_tuple(negative_of(a), a) < std::make_tuple(negative_of(b), b);
+        });
+        for (int k = row.count; k < 3; ++k) row.terms[static_cast<std::size_t>(k)] = 0;
+        const auto key = std::make_tuple(row.terms, row.count, row.constant);
+        const auto [at, fresh] = known_.emplace(key, state_.n_inputs() + static_cast<u32>(adders.size()));
+        if (fresh) adders.push_back(row);
+        return at->second;
+    }
+
+    const State& state_;
+    std::vector<Wire> wires_;
+    std::vector<Node> nodes_;
+    std::vector<Merge> merges_;
+    std::map<std::tuple<std::array<Code, 3>, int, i64>, u32> known_;
+};
+
+}  // namespace
+
+Built build(const State& state, const Problem& problem, const std::vector<u32>& values) {
+    Builder builder(state, problem);
+    for (const u32 index : state.topological()) builder.add_sum(index);
+    Built built;
+    for (const Wanted& wanted : problem.outputs) {
+        if (wanted.column < 0) {
+            built.outputs.push_back({-1, 0, wanted.rest});
+        } else {
+            built.outputs.push_back(builder.output(values[static_cast<std::size_t>(wanted.column)], wanted));
+        }
+    }
+    built.adders = std::move(builder.adders);
+    return built;
+}
+
+}  // namespace bittrigger

@@ -1,0 +1,343 @@
+#include "pattern.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace bittrigger {
+
+namespace {
+
+
+// Written out because the portable x86-64 target has no instruction for it, only a library call.
+inline int popcount(u64 x) {
+    x -= x >> 1 & 0x5555555555555555ULL;
+    x = (x & 0x3333333333333333ULL) + (x >> 2 & 0x3333333333333333ULL);
+    x = (x + (x >> 4)) & 0x0f0f0f0f0f0f0f0fULL;
+    return static_cast<int>(x * 0x0101010101010101ULL >> 56);
+}
+
+// Bits by which the adders of a sum of `terms` like terms are wider than those terms, on average, in 1/16.
+int growth16(int inputs, int terms) {
+    if (terms == 2) return 16;
+    int result = inputs == 3 ? 32 : 22;
+    for (int k = 3; k < terms; k *= 2) result += 4;
+    return result;
+}
+
+// The gain over a power of the rectangle's area: 0, 1/2, 3/4 or 1 for a thrift of 0 to 3. Square roots are exact in IEEE
+// arithmetic, so all machines agree.
+int per_area(int gain, int area, int thrift) {
+    if (thrift == 0) return gain;
+    const double root = std::sqrt(static_cast<double>(area));
+    const double power = thrift == 1 ? root : thrift == 2 ? std::sqrt(root * area) : area;
+    return std::max(1, static_cast<int>(64.0 * gain / power));
+}
+
+// A factor of 1 +- noise/256.
+int noisy(int gain, int noise, Random& random) {
+    if (!noise || gain <= 0) return gain;
+    const int factor = 256 - noise + static_cast<int>(random.below(2U * static_cast<u32>(noise) + 1));
+    return static_cast<int>(static_cast<i64>(gain) * factor / 256);
+}
+
+}  // namespace
+
+std::size_t Finder::link_to(const Occurrence& place) {
+    int& head = head_[place.sum];
+    if (seen_[place.sum] != epoch_) {
+        seen_[place.sum] = epoch_;
+        head = -1;
+    }
+    for (int l = head; l >= 0; l = links_[static_cast<std::size_t>(l)].next) {
+        const Occurrence& o = links_[static_cast<std::size_t>(l)].place;
+        if (o.shift == place.shift && o.negative == place.negative) return static_cast<std::size_t>(l);
+    }
+    links_.push_back({place, 0, 0, head});
+    head = static_cast<int>(links_.size()) - 1;
+    return links_.size() - 1;
+}
+
+void Finder::gather(u32 sum) {
+    terms_ = state_.sum(sum).terms;
+    own_operands_ = state_.operands(sum);
+    words_ = (terms_.size() + 63) / 64;
+    links_.clear();
+    cells_.clear();
+    if (seen_.size() < state_.n_sums()) {
+        seen_.resize(state_.n_sums() * 2, 0);
+        head_.resize(state_.n_sums() * 2, 0);
+    }
+    ++epoch_;
+    widths_.resize(terms_.size());
+    for (std::size_t p = 0; p < terms_.size(); ++p) {
+        const Code mine = terms_[p];
+        widths_[p] = width(state_.range(value_of(mine)));
+        for (const Code reader : state_.readers(value_of(mine))) {
+            const Occurrence place{value_of(reader), shift_of(reader) - shift_of(mine), negative_of(reader) != negative_of(mine)};
+            if (place.sum == sum && place.shift <= 0) continue;
+            const std::size_t link = link_to(place);
+            ++links_[link].overlap;
+            cells_.push_back(link << 32 | p);
+        }
+    }
+    drop_single_links();
+}
+
+// Keeps the links with two common terms or more, and fills in their rows of the matrix.
+void Finder::drop_single_links() {
+    renamed_.resize(links_.size());
+    std::size_t kept = 0;
+    for (std::size_t l = 0; l < links_.size(); ++l) {
+        renamed_[l] = ~std::size_t{0};
+        if (links_[l].overlap < 2) continue;
+        links_[kept] = links_[l];
+        links_[kept].operands = state_.operands(links_[l].place.sum);
+        renamed_[l] = kept++;
+    }
+    links_.resize(kept);
+    bits_.assign(kept * words_, 0);
+    for (const std::size_t cell : cells_) {
+        const std::size_t link = renamed_[cell >> 32], p = cell & 0xffffffffU;
+        if (link != ~std::size_t{0}) row(link)[p / 64] |= u64{1} << (p & 63);
+    }
+}
+
+void Finder::transpose() {
+    link_words_ = (links_.size() + 63) / 64;
+    flipped_.assign(terms_.size() * link_words_, 0);
+    for (std::size_t l = 0; l < links_.size(); ++l)
+        for (std::size_t w = 0; w < words_; ++w)
+            for (u64 rest = row(l)[w]; rest; rest &= rest - 1)
+                column(w * 64 + static_cast<std::size_t>(__builtin_ctzll(rest)))[l / 64] |= u64{1} << (l & 63);
+}
+
+// What one sum saves, in 1/16 LUT, when `terms` of its operands become one.
+int Finder::saved(int operands, int terms, int adder16, int node, const FinderOptions& options) const {
+    if (operands == terms) return node;
+    if (state_.adder_inputs() == 2) return (terms - 1) * adder16;
+    if (terms % 2) return (terms - 1) / 2 * adder16;
+    const int parity = operands <= terms + 2 ? 8 : options.parity;
+    const int halves = (terms - 1) * 8 + (operands % 2 ? -parity : parity);
+    return halves * adder16 / 16;
+}
+
+int Finder::judge(const FinderOptions& options, Random& random) {
+    int terms = 0, width_sum = 0;
+    for (std::size_t w = 0; w < words_; ++w)
+        for (u64 rest = chosen_[w]; rest; rest &= rest - 1) {
+            ++terms;
+            width_sum += widths_[w * 64 + static_cast<std::size_t>(__builtin_ctzll(rest))];
+        }
+    if (terms < 2) return 0;
+    const int inputs = state_.adder_inputs();
+    const int mean16 = 16 * width_sum / terms;
+    const int adder16 = mean16 + growth16(inputs, terms);
+    int node = inputs == 2 ? (terms - 1) * adder16 : (terms - 1) / 2 * adder16;
+    if (inputs == 3 && terms % 2 == 0) node += mean16 + 16;
+    int gain = saved(own_operands_, terms, adder16, node, options) - node, sums = 1;
+    for (std::size_t l = 0; l < links_.size(); ++l) {
+        if (links_[l].overlap < terms) continue;
+        const u64* bits = row(l);
+        bool all = true;
+        for (std::size_t w = 0; w < words_ && all; ++w) all = (chosen_[w] & ~bits[w]) == 0;
+        if (!all) continue;
+        gain += saved(links_[l].operands, terms, adder16, node, options);
+        ++sums;
+    }
+    if (gain <= 0) return 0;
+    gain = per_area(gain, terms * sums, options.thrift);
+    const int shown = noisy(gain, options.noise, random);
+    if (shown > best_gain_) {
+        best_gain_ = shown;
+        best_terms_ = chosen_;
+    }
+    return gain;
+}
+
+void Finder::grow_from_sum(std::size_t seed, const FinderOptions& options, Random& random) {
+    chosen_.assign(row(seed), row(seed) + words_);
+    int gain = judge(options, random);
+    for (int patience = 1; patience >= 0;) {
+        int most = 1;
+        std::size_t next = links_.size();
+        for (std::size_t l = 0; l < links_.size(); ++l) {
+            if (links_[l].overlap <= most) continue;
+            const u64* bits = row(l);
+            int common = 0;
+            bool all = true;
+            for (std::size_t w = 0; w < words_; ++w) {
+                common += popcount(chosen_[w] & bits[w]);
+                all = all && (chosen_[w] & ~bits[w]) == 0;
+            }
+            if (!all && common > most) {
+                most = common;
+                next = l;
+            }
+        }
+        if (next == links_.size()) return;
+        for (std::size_t w = 0; w < words_; ++w) chosen_[w] &= row(next)[w];
+        const int grown = judge(options, random);
+        if (grown <= gain) --patience;
+        gain = std::max(gain, grown);
+    }
+}
+
+void Finder::grow_from_terms(std::size_t p, std::size_t q, const FinderOptions& options, Random& random) {
+    chosen_.assign(words_, 0);
+    chosen_[p / 64] |= u64{1} << (p & 63);
+    chosen_[q / 64] |= u64{1} << (q & 63);
+    holders_.resize(link_words_);
+    for (std::size_t w = 0; w < link_words_; ++w) holders_[w] = column(p)[w] & column(q)[w];
+    int gain = judge(options, random);
+    for (int patience = 1; patience >= 0;) {
+        int most = 0;
+        std::size_t next = terms_.size();
+        for (std::size_t r = 0; r < terms_.size(); ++r) {
+            if (chosen_[r / 64] >> (r & 63) & 1) continue;
+            int common = 0;
+            for (std::size_t w = 0; w < link_words_; ++w) common += popcount(holders_[w] & column(r)[w]);
+            if (common > most) {
+                most = common;
+                next = r;
+            }
+        }
+        if (next == terms_.size()) return;
+        chosen_[next / 64] |= u64{1} << (next & 63);
+        for (std::size_t w = 0; w < link_words_; ++w) holders_[w] &= column(next)[w];
+        const int grown = judge(options, random);
+        if (grown <= gain) --patience;
+        gain = std::max(gain, grown);
+    }
+}
+
+void Finder::seed_terms(const FinderOptions& options, Random& random) {
+    transpose();
+    struct Seed {
+        int count;
+        std::size_t p, q;
+    };
+    std::vector<Seed> seeds;
+    const std::size_t wanted = static_cast<std::size_t>(options.term_seeds);
+    for (std::size_t p = 0; p < terms_.size(); ++p)
+        for (std::size_t q = p + 1; q < terms_.size(); ++q) {
+            int common = 0;
+            for (std::size_t w = 0; w < link_words_; ++w) common += popcount(column(p)[w] & column(q)[w]);
+            if (!common || (seeds.size() == wanted && common <= seeds.back().count)) continue;
+            if (seeds.size() == wanted) seeds.pop_back();
+            std::size_t at = seeds.size();
+            seeds.push_back({common, p, q});
+            while (at > 0 && seeds[at - 1].count < common) {
+                std::swap(seeds[at - 1], seeds[at]);
+                --at;
+            }
+        }
+    for (const Seed& s : seeds) grow_from_terms(s.p, s.q, options, random);
+}
+
+const Pattern& Finder::best(u32 sum, const FinderOptions& options, Random& random) {
+    pattern_.gain = best_gain_ = 0;
+    pattern_.terms.clear();
+    pattern_.occurrences.clear();
+    if (state_.sum(sum).terms.size() < 2) return pattern_;
+    gather(sum);
+    if (links_.empty()) return pattern_;
+    order_.resize(links_.size());
+    for (std::size_t l = 0; l < links_.size(); ++l) order_[l] = l;
+    const std::size_t seeds = std::min(order_.size(), static_cast<std::size_t>(options.sum_seeds));
+    std::partial_sort(order_.begin(), order_.begin() + static_cast<std::ptrdiff_t>(seeds), order_.end(), [this](std::size_t a, std::size_t b) {
+        return links_[a].overlap != links_[b].overlap ? links_[a].overlap > links_[b].overlap : a < b;
+    });
+    for (std::size_t k = 0; k < seeds; ++k) grow_from_sum(order_[k], options, random);
+    if (options.term_seeds > 0) seed_terms(options, random);
+    if (best_gain_ <= 0) return pattern_;
+    pattern_.gain = best_gain_;
+    chosen_ = best_terms_;
+    pattern_.occurrences.push_back({sum, 0, false});
+    std::vector<u64> closed(words_, ~u64{0});
+    for (std::size_t l = 0; l < links_.size(); ++l) {
+        bool all = true;
+        for (std::size_t w = 0; w < words_ && all; ++w) all = (chosen_[w] & ~row(l)[w]) == 0;
+        if (!all) continue;
+        pattern_.occurrences.push_back(links_[l].place);
+        for (std::size_t w = 0; w < words_; ++w) closed[w] &= row(l)[w];
+    }
+    for (std::size_t p = 0; p < terms_.size(); ++p)
+        if (closed[p / 64] >> (p & 63) & 1) pattern_.terms.push_back(terms_[p]);
+    return pattern_;
+}
+
+namespace {
+
+Code moved(Code c, const Occurrence& o) {
+    return make_code(value_of(c), shift_of(c) + o.shift, negative_of(c) != o.negative);
+}
+
+}  // namespace
+
+bool Finder::holds(const Pattern& pattern) const {
+    for (const Occurrence& o : pattern.occurrences) {
+        const std::vector<Code>& terms = state_.sum(o.sum).terms;
+        for (const Code c : pattern.terms)
+            if (std::find(terms.begin(), terms.end(), moved(c, o)) == terms.end()) return false;
+    }
+    return true;
+}
+
+i64 Finder::apply(const Pattern& pattern) {
+    const int inputs = state_.adder_inputs();
+    const int size = static_cast<int>(pattern.terms.size());
+    int lowest = 63;
+    i64 used = 0;
+    for (const Code c : pattern.terms) {
+        lowest = std::min(lowest, shift_of(c));
+        used += leaves(inputs, state_.level(value_of(c)));
+    }
+    const int level = levels_for(inputs, used);
+    // Keep the occurrences that the depth bound allows; one that is the whole of a sum becomes the shared value itself.
+    std::vector<Occurrence> places;
+    i64 whole = -1;
+    bool whole_negative = false;
+    for (const Occurrence& o : pattern.occurrences) {
+        const Sum& sum = state_.sum(o.sum);
+        const bool exact = static_cast<int>(sum.terms.size()) == size && !sum.constant;
+        if (exact && whole < 0 && lowest + o.shift == 0) {
+            whole = o.sum;
+            whole_negative = o.negative;
+            continue;
+        }
+        if (!exact && size == 2 && state_.operands(o.sum) == 3 && inputs == 3) continue;
+        if (state_.leaves_used(o.sum) - used + leaves(inputs, level) > state_.leaves_allowed(o.sum)) continue;
+        places.push_back(o);
+    }
+    // A sum that holds the pattern twice may hold it with overlap.
+    std::size_t kept = 0;
+    for (std::size_t k = 0; k < places.size(); ++k) {
+        bool free = whole < 0 || places[k].sum != static_cast<u32>(whole);
+        for (std::size_t j = 0; j < kept && free; ++j) {
+            if (places[j].sum != places[k].sum) continue;
+            for (const Code a : pattern.terms)
+                for (const Code b : pattern.terms) free = free && moved(a, places[j]) != moved(b, places[k]);
+        }
+        if (free) places[kept++] = places[k];
+    }
+    places.resize(kept);
+    if (kept + (whole >= 0) < 2) return -1;
+    u32 shared;
+    if (whole >= 0) {
+        shared = state_.value_of_sum(static_cast<u32>(whole));
+        state_.set_level(shared, level);
+    } else {
+        std::vector<Code> terms;
+        const bool negate = negative_of(pattern.terms[0]);
+        whole_negative = negate;
+        for (const Code c : pattern.terms) terms.push_back(make_code(value_of(c), shift_of(c) - lowest, negative_of(c) != negate));
+        shared = state_.create(terms);
+    }
+    for (const Occurrence& o : places) {
+        for (const Code c : pattern.terms) state_.remove_term(o.sum, state_.position_of(o.sum, moved(c, o)));
+        state_.add_term(o.sum, make_code(shared, lowest + o.shift, o.negative != whole_negative));
+    }
+    return shared;
+}
+
+}  // namespace bittrigger

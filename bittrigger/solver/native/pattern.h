@@ -1,0 +1,85 @@
+// Patterns: terms that several sums have in common, what sharing them saves, and the sharing itself.
+//
+// Around one sum, a bit matrix says which of its terms recur (up to a common sign and shift) in which other sums. A
+// pattern is a full rectangle of that matrix: k terms in f sums, which become one shared value. Rectangles are grown
+// from two ends, from two sums with much in common and from two terms that often occur together.
+#pragma once
+
+#include <vector>
+
+#include "number.h"
+#include "state.h"
+
+namespace bittrigger {
+
+// Where a pattern occurs: its terms, shifted by `shift` (which may be negative) and perhaps negated, in `sum`.
+struct Occurrence {
+    u32 sum = 0;
+    int shift = 0;
+    bool negative = false;
+};
+
+struct Pattern {
+    std::vector<Code> terms;
+    std::vector<Occurrence> occurrences;
+    int gain = 0;  // in 1/16 LUT
+};
+
+struct FinderOptions {
+    int sum_seeds = 6;   // rectangles grown from pairs of sums
+    int term_seeds = 6;  // and from pairs of terms
+    int parity = 4;      // how much of half an adder counts that an even pattern saves in a sum of even length only, in 1/16
+    int thrift = 2;      // how much a pattern that takes up many terms counts less; see per_area
+    int noise = 0;       // random factor on gains, in 1/256
+};
+
+class Finder {
+public:
+    explicit Finder(State& state) : state_(state) {}
+
+    // The best pattern found in `sum`; its gain is 0 if none is worth it.
+    const Pattern& best(u32 sum, const FinderOptions& options, Random& random);
+
+    // Shares `pattern` wherever it still occurs. Returns the value that stands for it, or -1 if that would not pay.
+    i64 apply(const Pattern& pattern);
+
+    // Whether all occurrences are still there.
+    bool holds(const Pattern& pattern) const;
+
+private:
+    struct Link {
+        Occurrence place;
+        int operands;
+        int overlap;
+        int next;  // link to the same sum at another sign or shift, or -1
+    };
+    void gather(u32 sum);
+    std::size_t link_to(const Occurrence& place);
+    void drop_single_links();
+    void transpose();
+    void grow_from_sum(std::size_t seed, const FinderOptions& options, Random& random);
+    void grow_from_terms(std::size_t p, std::size_t q, const FinderOptions& options, Random& random);
+    void seed_terms(const FinderOptions& options, Random& random);
+    // Evaluates the rectangle of the terms in `chosen_`, with all sums that hold them; keeps it if it is the best.
+    int judge(const FinderOptions& options, Random& random);
+    int saved(int operands, int terms, int adder16, int node, const FinderOptions& options) const;
+    u64* row(std::size_t link) { return &bits_[link * words_]; }
+    u64* column(std::size_t term) { return &flipped_[term * link_words_]; }
+
+    State& state_;
+    std::vector<Code> terms_;
+    std::vector<int> widths_;
+    int own_operands_ = 0;
+    std::vector<Link> links_;
+    std::vector<u64> bits_, flipped_, chosen_, holders_, best_terms_;
+    std::vector<std::size_t> order_;
+    std::vector<int> head_;   // of the list of links to each sum, valid where seen_ is of this epoch
+    std::vector<u32> seen_;
+    std::vector<std::size_t> cells_, renamed_;
+    u32 epoch_ = 0;
+    std::size_t words_ = 0, link_words_ = 0;
+    int best_gain_ = 0;
+    Pattern pattern_;
+};
+
+}  // namespace bittrigger

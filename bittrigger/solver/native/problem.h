@@ -1,0 +1,39 @@
+// The matrix to be solved, as sums: signed digits, columns stripped of trailing zeros, equal and negated columns once.
+#pragma once
+
+#include <vector>
+
+#include "number.h"
+
+namespace bittrigger {
+
+struct Matrix {
+    int n_in;
+    int n_out;
+    const i64* weights;  // n_in rows of n_out
+    const i64* bias;     // n_out
+    std::vector<Range> inputs;
+};
+
+// A column that differs from a wanted one at most by sign, a power of two and the bias.
+struct Column {
+    std::vector<Code> terms;
+    i64 constant = 0;
+};
+
+// Output j is `(+-columns[column] << shift) + rest`; column is -1 for a constant.
+struct Wanted {
+    int column = -1;
+    int shift = 0;
+    bool negative = false;
+    i64 rest = 0;
+};
+
+struct Problem {
+    std::vector<Column> columns;
+    std::vector<Wanted> outputs;
+};
+
+Problem normalise(const Matrix& matrix);
+
+}  // namespace bittrigger

@@ -1,0 +1,164 @@
+#include "search.h"
+
+#include <algorithm>
+#include <vector>
+
+namespace bittrigger {
+
+namespace {
+
+class Searcher {
+public:
+    Searcher(State& state, Finder& finder, const SearchOptions& options, Random& random)
+        : state_(state), finder_(finder), options_(options), random_(random) {}
+
+    // One step; a change of the total up to `allowance` LUTs is accepted.
+    void step(i64 allowance) {
+        const i64 first = pick();
+        if (first < 0) return;
+        state_.begin();
+        fresh_.clear();
+        stale_.clear();
+        lonely_.clear();
+        take_apart(static_cast<u32>(first));
+        const int more = static_cast<int>(random_.below(static_cast<u32>(options_.remove)));
+        for (int k = 0; k < more; ++k) {
+            const i64 next = neighbour();
+            if (next >= 0) take_apart(static_cast<u32>(next));
+        }
+        repair();
+        if (state_.refresh() <= allowance) {
+            state_.commit();
+        } else {
+            state_.rollback();
+        }
+    }
+
+private:
+    bool shared(u32 value) const {
+        return !state_.is_input(value) && state_.sum(state_.sum_of(value)).alive && !state_.sum(state_.sum_of(value)).output;
+    }
+
+    i64 pick() {
+        for (int tries = 0; tries < 64; ++tries) {
+            const u32 value = state_.value_of_sum(random_.below(state_.n_sums()));
+            if (shared(value)) return value;
+        }
+        return -1;
+    }
+
+    // A shared value near a sum that was just changed: a term of it, or a reader of one of its terms.
+    i64 neighbour() {
+        for (int tries = 0; tries < 8 && !fresh_.empty(); ++tries) {
+            const std::vector<Code>& terms = state_.sum(fresh_[random_.below(static_cast<u32>(fresh_.size()))]).terms;
+            if (terms.empty()) continue;
+            u32 value = value_of(terms[random_.below(static_cast<u32>(terms.size()))]);
+            if (random_.below(2)) {
+                const std::vector<Code>& readers = state_.readers(value);
+                value = state_.value_of_sum(value_of(readers[random_.below(static_cast<u32>(readers.size()))]));
+            }
+            if (shared(value)) return value;
+        }
+        return -1;
+    }
+
+    // The best pattern of a changed sum is to be looked for anew.
+    void expose(u32 sum) {
+        std::size_t at = 0;
+        while (at < fresh_.size() && fresh_[at] != sum) ++at;
+        if (at == fresh_.size()) {
+            fresh_.push_back(sum);
+            stale_.push_back(1);
+            if (best_.size() < fresh_.size()) best_.emplace_back();
+        }
+        stale_[at] = 1;
+    }
+
+    void forget(u32 sum) {
+        const std::size_t at = static_cast<std::size_t>(std::find(fresh_.begin(), fresh_.end(), sum) - fresh_.begin());
+        if (at == fresh_.size()) return;
+        std::swap(best_[at], best_[fresh_.size() - 1]);
+        fresh_[at] = fresh_.back();
+        stale_[at] = stale_.back();
+        fresh_.pop_back();
+        stale_.pop_back();
+    }
+
+    void take_apart(u32 value) {
+        for (const Code reader : state_.readers(value)) expose(value_of(reader));
+        for (const Code c : state_.sum(state_.sum_of(value)).terms)
+            if (shared(value_of(c)) && state_.readers(value_of(c)).size() < 3) lonely_.push_back(value_of(c));
+        state_.dissolve(value);
+        forget(state_.sum_of(value));
+    }
+
+    // Dissolves shared values that lost their readers but one, and what that leaves.
+    void tidy() {
+        while (!lonely_.empty()) {
+            const u32 value = lonely_.back();
+            lonely_.pop_back();
+            if (shared(value) && state_.readers(value).size() < 2) take_apart(value);
+        }
+    }
+
+    void repair() {
+        tidy();
+        for (int rounds = 0; rounds < 64; ++rounds) {
+            std::size_t top = 0;
+            for (std::size_t k = 0; k < fresh_.size(); ++k) {
+                if (stale_[k]) best_[k] = finder_.best(fresh_[k], options_.finder, random_);
+                stale_[k] = 0;
+                if (best_[k].gain > best_[top].gain) top = k;
+            }
+            if (fresh_.empty() || best_[top].gain <= 0) return;
+            if (!finder_.holds(best_[top])) {
+                stale_[top] = 1;
+                continue;
+            }
+            const Pattern pattern = best_[top];
+            const i64 value = finder_.apply(pattern);
+            best_[top].gain = 0;
+            if (value < 0) continue;
+            for (const Code c : pattern.terms)
+                if (shared(value_of(c)) && state_.readers(value_of(c)).size() < 2) lonely_.push_back(value_of(c));
+            for (const Occurrence& o : pattern.occurrences) expose(o.sum);
+            expose(state_.sum_of(static_cast<u32>(value)));
+            tidy();
+        }
+    }
+
+    State& state_;
+    Finder& finder_;
+    const SearchOptions& options_;
+    Random& random_;
+    std::vector<u32> fresh_;   // sums that changed
+    std::vector<u32> lonely_;  // shared values that may have one reader left
+    std::vector<unsigned char> stale_;
+    std::vector<Pattern> best_;  // of each changed sum
+};
+
+}  // namespace
+
+namespace {
+
+// A draw from the exponential distribution of mean `mean16` / 16, in integers so that all machines agree: the binary
+// logarithm of a uniform number, its fraction taken as linear.
+i64 exponential(i64 mean16, Random& random) {
+    const u64 u = random.next() | 1;
+    const int zeros = __builtin_clzll(u);
+    const u64 fraction = (u << zeros) << 1 >> 52;
+    const i64 log4096 = (i64{zeros} + 1) * 4096 - static_cast<i64>(fraction);
+    return mean16 * log4096 * 2839 / 4096 / 4096 / 16;  // ln 2 = 2839 / 4096
+}
+
+}  // namespace
+
+void search(State& state, Finder& finder, const SearchOptions& options, Random& random) {
+    Searcher searcher(state, finder, options, random);
+    for (i64 k = 0; k < options.steps; ++k) {
+        const i64 mean16 = options.heat * (options.steps - k) / std::max<i64>(options.steps, 1);
+        searcher.step(exponential(mean16, random));
+    }
+}
+
+}  // namespace bittrigger

@@ -1,0 +1,111 @@
+// The sums that are being shared: every output and every shared value is a sum of terms, each an input or another sum.
+//
+// All changes go through this class, which keeps the readers of every value and can take a series of changes back.
+#pragma once
+
+#include <vector>
+
+#include "number.h"
+#include "tree.h"
+
+namespace bittrigger {
+
+struct Sum {
+    std::vector<Code> terms;
+    i64 constant = 0;
+    int cost = 0;        // of its tree, as of the last refresh
+    bool output = false; // kept even when nothing reads it
+    bool alive = false;
+    bool dirty = false;
+};
+
+class State {
+public:
+    State(std::vector<Range> inputs, int adder_inputs, int limit);
+
+    // Appends an output. Its level may not exceed `limit`.
+    u32 add_output(const std::vector<Code>& terms, i64 constant);
+    // Appends a shared value without readers; returns its value number.
+    u32 create(const std::vector<Code>& terms);
+    // Removes a shared value that nothing reads, its terms included.
+    void destroy(u32 value);
+    void add_term(u32 sum, Code term);
+    void remove_term(u32 sum, std::size_t position);
+    // Where `term` stands in the sum; the number of its terms if it does not.
+    std::size_t position_of(u32 sum, Code term) const;
+    // Replaces shared `value` by its terms in every reader and destroys it.
+    void dissolve(u32 value);
+
+    // Recomputes the cost of every changed sum; returns the change of the total.
+    i64 refresh();
+    // Starts a series of changes; `commit` keeps them, `rollback` takes them back.
+    void begin();
+    void commit();
+    void rollback();
+
+    u32 n_inputs() const { return n_inputs_; }
+    u32 n_sums() const { return static_cast<u32>(sums_.size()); }
+    u32 n_values() const { return n_inputs_ + n_sums(); }
+    bool is_input(u32 value) const { return value < n_inputs_; }
+    u32 sum_of(u32 value) const { return value - n_inputs_; }
+    u32 value_of_sum(u32 sum) const { return sum + n_inputs_; }
+    const Sum& sum(u32 index) const { return sums_[index]; }
+    // The terms that read a value, sorted, each as a code whose value is the number of the reading sum.
+    const std::vector<Code>& readers(u32 value) const { return readers_[value]; }
+    Range range(u32 value) const { return ranges_[value]; }
+    int level(u32 value) const { return levels_[value]; }
+    int adder_inputs() const { return adder_inputs_; }
+    int limit() const { return limit_; }
+    int max_shift() const { return max_shift_; }
+    i64 total() const { return total_; }
+    // Operands of the sum: its terms, and the constant unless zero.
+    int operands(u32 index) const {
+        return static_cast<int>(sums_[index].terms.size()) + (sums_[index].constant != 0);
+    }
+    // Leaves that the terms of a sum take up, and how many it may (see tree.h).
+    i64 leaves_used(u32 index) const;
+    i64 leaves_allowed(u32 index) const { return leaves(adder_inputs_, allowed_level(index)); }
+    // An output may use the whole depth while nothing reads it.
+    int allowed_level(u32 index) const {
+        const u32 value = value_of_sum(index);
+        return sums_[index].output && readers_[value].empty() ? limit_ : levels_[value];
+    }
+    void set_level(u32 value, int level);
+    Range term_range(Code term) const;
+    // The tree of one sum, by the same rule as its cost; operand ids are positions, the constant comes last.
+    int tree(u32 index, std::vector<Merge>* merges) const;
+    // Recomputes all levels from the inputs up, then all costs.
+    void relevel();
+    // Sums in an order in which each comes after all that it reads; dead ones are left out.
+    std::vector<u32> topological() const;
+
+private:
+    enum class Kind : unsigned char { add, remove, create, destroy, cost, level };
+    struct Change {
+        Kind kind;
+        u32 sum;
+        Code code;
+        int old;
+    };
+    void touch(u32 sum);
+    void raw_add(u32 sum, Code term);
+    void raw_remove(u32 sum, std::size_t position);
+    void lower_level(u32 sum);
+    int min_level(u32 sum) const;
+
+    u32 n_inputs_;
+    int adder_inputs_;
+    int limit_;
+    int max_shift_ = 0;
+    i64 total_ = 0;
+    std::vector<Sum> sums_;
+    std::vector<std::vector<Code>> readers_;
+    std::vector<Range> ranges_;
+    std::vector<int> levels_;
+    std::vector<u32> free_, doomed_, dirty_;
+    std::vector<Change> log_;
+    bool logging_ = false;
+    mutable std::vector<Operand> scratch_;
+};
+
+}  // namespace bittrigger

@@ -1,0 +1,138 @@
+#include "tree.h"
+
+namespace bittrigger {
+
+namespace {
+
+struct Powers {
+    i64 of[2][MAX_LEVEL + 1];
+    Powers() {
+        for (int k = 0; k < 2; ++k) {
+            of[k][0] = 1;
+            for (int l = 1; l <= MAX_LEVEL; ++l) of[k][l] = of[k][l - 1] * (k + 2);
+        }
+    }
+};
+const Powers powers;
+
+// Largest first, so that the cheapest operands are at the end.
+bool larger(const Operand& a, const Operand& b) {
+    const i64 span_a = a.range.hi - a.range.lo, span_b = b.range.hi - b.range.lo;
+    if (span_a != span_b) return span_a > span_b;
+    if (a.level != b.level) return a.level > b.level;
+    return a.id > b.id;
+}
+
+void insert_sorted(std::vector<Operand>& operands, const Operand& item) {
+    std::size_t at = operands.size();
+    operands.push_back(item);
+    while (at > 0 && larger(item, operands[at - 1])) {
+        operands[at] = operands[at - 1];
+        --at;
+    }
+    operands[at] = item;
+}
+
+// Takes up to `inputs` operands of the lowest level out of `operands`; a lone one is promoted instead (returns 0).
+int take_lowest(std::vector<Operand>& operands, int inputs, Operand* taken) {
+    int lowest = operands[0].level;
+    for (const Operand& o : operands) lowest = std::min(lowest, o.level);
+    int count = 0;
+    for (std::size_t i = operands.size(); i-- > 0 && count < inputs;) {
+        if (operands[i].level == lowest) taken[count++] = operands[i];
+    }
+    if (count == 1) {
+        for (Operand& o : operands)
+            if (o.level == lowest) ++o.level;
+        return 0;
+    }
+    for (int k = 0; k < count; ++k) {
+        for (std::size_t i = 0; i < operands.size(); ++i)
+            if (operands[i].id == taken[k].id) {
+                operands.erase(operands.begin() + static_cast<std::ptrdiff_t>(i));
+                break;
+            }
+    }
+    return count;
+}
+
+}  // namespace
+
+i64 leaves(int inputs, int level) { return powers.of[inputs - 2][std::min(level, MAX_LEVEL)]; }
+
+int levels_for(int inputs, i64 total) {
+    int level = 0;
+    while (leaves(inputs, level) < total && level < MAX_LEVEL) ++level;
+    return level;
+}
+
+int adder_cost(const Operand* const* operands, int count, Range sum) {
+    int lowest = 64, second = 64;
+    for (int k = 0; k < count; ++k) {
+        const int zeros = operands[k]->zeros;
+        if (zeros < lowest) {
+            second = lowest;
+            lowest = zeros;
+        } else {
+            second = std::min(second, zeros);
+        }
+    }
+    const int bits = std::min(width(sum), width(-sum));
+    return std::max(bits - (count > 1 ? std::min(second, 63) : lowest), 1);
+}
+
+int tree_cost(std::vector<Operand>& operands, int inputs, int limit, std::vector<Merge>* merges) {
+    std::sort(operands.begin(), operands.end(), larger);
+    i64 used = 0;
+    for (const Operand& o : operands) used += leaves(inputs, o.level);
+    const i64 room = leaves(inputs, limit);
+    int cost = 0, next_id = TEMPORARY;
+    Operand taken[3];
+    while (operands.size() > 1) {
+        const int size = static_cast<int>(operands.size());
+        int count = inputs == 3 && size % 2 == 1 ? 3 : 2;
+        int level = 0;
+        i64 freed = 0;
+        for (int k = 0; k < count; ++k) {
+            const Operand& o = operands[static_cast<std::size_t>(size - 1 - k)];
+            level = std::max(level, o.level);
+            freed += leaves(inputs, o.level);
+        }
+        if (used - freed + leaves(inputs, level + 1) <= room) {
+            for (int k = 0; k < count; ++k) {
+                taken[k] = operands.back();
+                operands.pop_back();
+            }
+        } else {
+            count = take_lowest(operands, inputs, taken);
+            if (count == 0) {
+                used = 0;
+                for (const Operand& o : operands) used += leaves(inputs, o.level);
+                continue;
+            }
+            level = taken[0].level;
+            freed = count * leaves(inputs, level);
+        }
+        used += leaves(inputs, level + 1) - freed;
+        Operand sum;
+        const Operand* parts[3];
+        sum.zeros = 64;
+        sum.level = level + 1;
+        sum.id = next_id++;
+        for (int k = 0; k < count; ++k) {
+            parts[k] = &taken[k];
+            sum.range = k ? sum.range + taken[k].range : taken[k].range;
+            sum.zeros = std::min(sum.zeros, taken[k].zeros);
+        }
+        cost += adder_cost(parts, count, sum.range);
+        if (merges) {
+            Merge merge{{0, 0, 0}, count, sum.id, sum.range};
+            for (int k = 0; k < count; ++k) merge.ids[static_cast<std::size_t>(k)] = taken[k].id;
+            merges->push_back(merge);
+        }
+        insert_sorted(operands, sum);
+    }
+    return cost;
+}
+
+}  // namespace bittrigger

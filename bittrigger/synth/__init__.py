@@ -1,0 +1,1 @@
+"""Synthesis: runs of Yosys, and parsers of what Vitis and Vivado report."""

@@ -1,0 +1,79 @@
+"""The Yosys commands that turn one emitted module into UltraScale+ cells.
+
+The sequence is that of ``synth_xilinx -family xcup -flatten -noiopad -noclkbuf`` with the same mapping libraries, less
+what these designs cannot contain (state machines, memories, multipliers, tri-states), and with two changes:
+
+* ``abc`` maps the LUTs in place of ``abc9``. Adders sit in carry chains that neither may touch, so the timing-driven
+  mapper has next to nothing to decide, and takes eight times as long over it.
+* Adder results keep their wires. Otherwise ``alumacc`` merges whole adder trees into one sum and builds it from
+  LUT compressors, which costs 70 % more LUTs than the carry chains that Vivado infers.
+
+Yosys infers no three-input adders; it would build ``a + b + c`` from compressors and one carry chain. The emitter therefore
+instantiates them, and synthesis takes the library's form in LUT6_2 and CARRY8.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+LUT_COSTS = "2:2,3,6:5,10,20"
+"""Relative areas of LUT1 to LUT6 and of two and four LUT6 with MUXF7/8, as ``synth_xilinx`` has them for 6-input LUTs."""
+
+_PREPARE = (
+    "proc",
+    "flatten",
+    "opt_expr",
+    "opt_clean",
+    "opt -nodffe -nosdff",
+    "wreduce",
+    "peepopt",
+    "opt_clean",
+    "techmap -map +/cmp2lut.v -map +/cmp2lcu.v -D LUT_WIDTH=6",
+    "alumacc",
+    "opt",
+)
+_MAP = (
+    "xilinx_srl -variable -minlen 3",
+    "techmap -map +/techmap.v -D LUT_SIZE=6 -map +/xilinx/arith_map.v",
+    "opt_expr",
+    "opt_merge",
+    "opt_clean",
+    "dfflegalize -cell $_DFFE_?P?P_ 01 -cell $_SDFFE_?P?P_ 01",
+    "techmap -map +/xilinx/ff_map.v",
+    "opt_expr -mux_undef -noclkinv",
+    f"abc -luts {LUT_COSTS}",
+    "opt_clean",
+    "xilinx_srl -fixed -minlen 3",
+    "techmap -map +/xilinx/lut_map.v -map +/xilinx/cells_map.v -D LUT_WIDTH=6",
+    "xilinx_dffopt",
+    "opt_lut_ins -tech xilinx",
+)
+_FINISH = (
+    "setattr -unset keep w:*",
+    "setattr -unset src w:* c:*",
+    "opt_clean -purge",
+    "delete t:$scopeinfo",
+)
+
+
+def _quoted(path: Path, folder: Path) -> str:
+    return '"' + Path(os.path.relpath(path, folder)).as_posix() + '"'
+
+
+def script(top: str, sources: list[Path], blackboxes: list[str], folder: Path) -> list[str]:
+    """The commands, one a line, that write ``<top>.part.json`` and ``<top>.part.v`` into ``folder``.
+
+    Args:
+        sources: the Verilog of ``top`` and of all that it instantiates.
+        blackboxes: modules that are left alone, because they are synthesised on their own.
+        folder: where the script runs.
+    """
+    commands = ["read_verilog -lib +/xilinx/cells_sim.v"]
+    commands += [f"read_verilog -sv {_quoted(path, folder)}" for path in sources]
+    commands.append(f"hierarchy -check -top {top}")
+    commands += [f"blackbox {name}" for name in blackboxes]
+    # every wire named s<number>: the patterns of Yosys know no ranges of characters
+    commands += ["select -set sums */w:s[0123456789]* */w:*_* %d", "setattr -set keep 1 @sums"]
+    commands += [*_PREPARE, *_MAP, *_FINISH]
+    return [*commands, f"json -o {top}.part.json", f"write_verilog -noattr {top}.part.v"]

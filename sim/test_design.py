@@ -1,0 +1,42 @@
+"""The tests that every design passes in the simulator, before anybody reads its outputs."""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+from typing import Any
+
+import cocotb
+import numpy as np
+import schedule
+from bench import FOLDER, Bench, check, play
+
+faulthandler.dump_traceback_later(float(os.environ["BITTRIGGER_TIMEOUT_S"]), exit=True)
+BENCH = Bench.load()
+
+
+@cocotb.test()
+async def back_to_back(dut: Any) -> None:
+    """Every event, one a cycle: all bits, all latencies; the outputs are kept."""
+    plan = schedule.back_to_back(len(BENCH.words), BENCH.latency)
+    trace = await play(dut, plan, BENCH.words)
+    check(BENCH, plan, trace, "back_to_back")
+    size = (BENCH.width + 7) // 8
+    out = [int(trace.data[cycle], 2).to_bytes(size, "little") for cycle in np.flatnonzero(plan.due(BENCH.latency) >= 0)]
+    np.save(FOLDER / "outputs.npy", np.frombuffer(b"".join(out), dtype=np.uint8).reshape(-1, size))
+
+
+@cocotb.test()
+async def with_gaps(dut: Any) -> None:
+    """Events with random gaps between them and other data in the gaps."""
+    events = len(BENCH.words)
+    order = np.arange(events - BENCH.gapped, events)
+    plan = schedule.with_gaps(order, events, BENCH.latency, BENCH.rng())
+    check(BENCH, plan, await play(dut, plan, BENCH.words), "with_gaps")
+
+
+@cocotb.test()
+async def with_resets(dut: Any) -> None:
+    """Resets in mid-stream: what was in flight is gone, what follows is right."""
+    plan = schedule.with_resets(len(BENCH.words), BENCH.latency, BENCH.rng())
+    check(BENCH, plan, await play(dut, plan, BENCH.words), "with_resets")

@@ -1,0 +1,42 @@
+"""Small networks for the tests of synthesis, reports and executors."""
+
+import numpy as np
+
+from bittrigger.fixed import FixedPoint, Interval, Rounding
+from bittrigger.graph import Graph, Input, Linear, Requantize, frozen_array, intervals, operand, verify
+from bittrigger.passes.lower_trees import lower_trees
+from bittrigger.passes.schedule import Schedule
+from bittrigger.solver import SolverOptions, solve
+
+
+def graph(sizes, seed=0, name="example"):
+    """A random ternary network with a saturating ReLU between its layers."""
+    rng = np.random.default_rng(seed)
+    nodes = [Input("x", sizes[0], FixedPoint(True, 8, 4), Interval(-128, 127))]
+    prev = "x"
+    for k, (n_in, n_out) in enumerate(zip(sizes, sizes[1:], strict=False)):
+        weights = frozen_array(rng.integers(-1, 2, (n_in, n_out)))
+        nodes.append(Linear(f"dense_{k}", (prev,), weights, frozen_array(rng.integers(-30, 30, n_out)), 4))
+        prev = f"dense_{k}"
+        if k < len(sizes) - 2:
+            nodes.append(Requantize(f"relu_{k}", (prev,), n_out, 2, Rounding.RND_CONV, 0, 63, 2))
+            prev = f"relu_{k}"
+    made = Graph(name, tuple(nodes), (prev,))
+    verify(made)
+    return made
+
+
+def _schedule(made, lower, clock_mhz):
+    ranges = intervals(made)
+    adders = {n.name: lower(n.weights, n.bias, operand(n, ranges)) for n in made.nodes if isinstance(n, Linear)}
+    return Schedule(clock_mhz).apply(made, adders)
+
+
+def mlp(sizes, seed=0, clock_mhz=360.0, name="example"):
+    """A pipeline of plain trees of two-input adders."""
+    return _schedule(graph(sizes, seed, name), lower_trees, clock_mhz)
+
+
+def solved(sizes, seed=0, clock_mhz=360.0, name="example"):
+    """A pipeline of shared, three-input adders."""
+    return _schedule(graph(sizes, seed, name), lambda *a: solve(*a, SolverOptions(effort="fast")), clock_mhz)

@@ -1,0 +1,87 @@
+"""Keras models that the front-end's tests build, and the comparison with Keras. Imports TensorFlow."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bittrigger.build import BuildSettings
+from bittrigger.fixed import decode
+from bittrigger.graph import evaluate, output_fracs, verify
+from bittrigger.hls4ml import parse
+from bittrigger.hls4ml.lower import lower
+from bittrigger.ports import encode_events
+from bittrigger.quiet import quiet_tensorflow
+
+with quiet_tensorflow():
+    import tensorflow as tf
+    from qkeras import QActivation, QBatchNormalization, QDense
+
+layers = tf.keras.layers
+
+__all__ = ["QActivation", "QBatchNormalization", "QDense", "assert_exact", "layers", "lowered", "model_of", "randomize", "tf"]
+
+
+def model_of(*branches, inputs=7, quantizer="quantized_bits(6,2,alpha=1)", name="net"):
+    """A model whose input is quantised and read by each branch, a function of a tensor."""
+    port = tf.keras.Input((inputs,), name="x")
+    source = QActivation(quantizer, name="q")(port) if quantizer else port
+    return tf.keras.Model(port, [branch(source) for branch in branches], name=name)
+
+
+def randomize(model, seed=0, scale=1.0):
+    """Random weights; every third layer gets an all-zero column; variances are positive."""
+    generator = np.random.default_rng(seed)
+    for number, layer in enumerate(model.layers):
+        values = []
+        for weight in layer.weights:
+            drawn = generator.normal(0, scale, size=weight.shape)
+            if "variance" in weight.name:
+                drawn = generator.uniform(0.01, 4, size=weight.shape)
+            elif "kernel" in weight.name and number % 3 == 0:
+                drawn[:, 0] = 0
+            values.append(drawn)
+        if values:
+            layer.set_weights(values)
+    return model
+
+
+def lowered(model, **options):
+    """The integer graph of a model."""
+    graph = lower(parse(model, "net", BuildSettings()), **options)
+    verify(graph)
+    return graph
+
+
+def events_for(model, graph, seed=1, count=400):
+    """Real events: on the grid, off it, ties, far outside, zeros of both signs."""
+    generator = np.random.default_rng(seed)
+    lows = np.array([port.interval.lo for port in graph.inputs for _ in range(port.size)])
+    highs = np.array([port.interval.hi for port in graph.inputs for _ in range(port.size)])
+    steps = np.array([port.type.step for port in graph.inputs for _ in range(port.size)])
+    codes = generator.integers(lows, highs + 1, size=(count, len(lows)))
+    on_grid = codes * steps
+    ties = on_grid + generator.choice([-0.5, 0.5], size=on_grid.shape) * steps
+    reals = generator.normal(0, 1, size=on_grid.shape) * highs * steps
+    corners = np.stack([lows * steps, highs * steps, 0.0 * steps, -0.0 * steps, 1e4 + 0 * steps, -1e4 + 0 * steps])
+    return np.concatenate([on_grid, ties, reals, corners]).astype(np.float32)
+
+
+def assert_exact(model, **options):
+    """The integer graph and ``model.predict`` agree on every bit of every output."""
+    graph = lowered(model, **options)
+    events = events_for(model, graph)
+    inputs, start = [], 0
+    for tensor in model.inputs:
+        size = int(np.prod(tensor.shape[1:]))
+        inputs.append(events[:, start : start + size].reshape(len(events), *tensor.shape[1:]))
+        start += size
+    wanted = model.predict(inputs if len(inputs) > 1 else inputs[0], batch_size=2048, verbose=0)
+    found = decode(evaluate(graph, encode_events(graph, events.astype(np.float64))), output_fracs(graph))
+    start = 0
+    for tensor, output in zip(model.outputs, wanted if isinstance(wanted, list) else [wanted], strict=True):
+        flat = output.reshape(len(events), -1)
+        part = found[:, start : start + flat.shape[1]]
+        start += flat.shape[1]
+        assert np.array_equal(part, flat), f"{tensor.name}: {np.mean(part == flat)} of the values agree"
+    assert start == found.shape[1]
+    return graph

@@ -1,0 +1,202 @@
+"""The command line on bad input: one message that says what to do, exit code 1, nothing half-written."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from bittrigger.build import BuildSettings, create_pipeline, fresh_folder, save_build, write_firmware
+from bittrigger.errors import ConfigError
+from bittrigger.fixed import FixedPoint, Rounding
+from bittrigger.graph import Graph, Input, Linear, Requantize, frozen_array
+
+WEIGHTS = np.array([[1, 0, -1], [-1, 1, 0], [0, 1, 1], [1, -1, 1]])
+
+
+def run(*arguments, folder, env=None):
+    command = [sys.executable, "-m", "bittrigger", *map(str, arguments)]
+    environment = {**os.environ, **(env or {})}
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+
+
+def refused(done, *parts):
+    """Check that the command failed as a person would want it to."""
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    for part in parts:
+        assert part in done.stderr.replace("\n", " "), done.stderr
+
+
+@pytest.fixture(scope="module")
+def build(tmp_path_factory):
+    kind = FixedPoint(True, 8, 4)
+    nodes = (
+        Input("x", 4, kind, kind.interval),
+        Linear("dense", ("x",), frozen_array(WEIGHTS), frozen_array(np.array([1, -2, 0])), 4),
+        Requantize("relu", ("dense",), 3, 2, Rounding.RND_CONV, 0, 255, 2),
+    )
+    settings = BuildSettings()
+    folder = tmp_path_factory.mktemp("builds") / "tiny"
+    with fresh_folder(folder, overwrite=False) as scratch:
+        pipeline = create_pipeline(Graph("tiny", nodes, ("relu",)), settings)
+        write_firmware(pipeline, scratch, settings)
+        save_build(scratch, pipeline, settings, {"emit": 0.0})
+    return folder
+
+
+@pytest.fixture
+def garbage(tmp_path):
+    path = tmp_path / "model.h5"
+    path.write_bytes(b"this is no model")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("options", "parts"),
+    [
+        (["--part", "xcvu13q"], ["xcvu13q", "xcvu13p"]),
+        (["--budget", "cms-run4"], ["cms-run4", "cms-run3-global-trigger"]),
+        (["--clock-mhz", "0"], ["clock 0 MHz"]),
+        (["--clock-mhz", "-5"], ["clock -5 MHz"]),
+        (["--clock-mhz", "2000"], ["clock 2000 MHz", "allowed are clocks up to"]),
+        (["--input-precision", "float32"], ["'float32'", "fixed<W,I>"]),
+        (["--effort", "heroic"], ["'heroic'", "fast, default"]),
+        (["--inputs", "absent.npy"], ["absent.npy"]),
+        (["--events", "many"], ["--events"]),
+        (["--frobnicate"], ["--frobnicate"]),
+    ],
+)
+def test_a_wrong_option_is_refused_before_the_model_is_read(options, parts, garbage, tmp_path):
+    done = run("convert", garbage, "-o", tmp_path / "out", *options, folder=tmp_path)
+    refused(done, *parts)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["model.h5"]
+
+
+def test_a_file_that_is_no_model_leaves_nothing_behind(garbage, tmp_path):
+    refused(run("convert", garbage, "-o", tmp_path / "out", folder=tmp_path), "model.h5")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["model.h5"]
+
+
+def test_a_used_folder_is_never_touched(garbage, tmp_path):
+    out = tmp_path / "thesis"
+    out.mkdir()
+    (out / "chapter1.tex").write_text("work")
+    for extra in ([], ["--overwrite"]):
+        refused(run("convert", garbage, "-o", out, *extra, folder=tmp_path), "thesis", "in use", "-o")
+    assert (out / "chapter1.tex").read_text() == "work"
+
+
+def test_an_output_that_is_a_file_is_refused(garbage, tmp_path):
+    refused(run("convert", garbage, "-o", garbage, folder=tmp_path), "is a file")
+
+
+def test_an_unwritable_output_is_refused(garbage, tmp_path):
+    refused(run("convert", garbage, "-o", "/proc/nowhere/out", folder=tmp_path), "cannot be written")
+
+
+def test_a_failed_conversion_keeps_the_earlier_build(build, garbage, tmp_path):
+    done = run("convert", garbage, "-o", build, "--overwrite", folder=tmp_path)
+    refused(done, "model.h5")
+    assert (build / "bittrigger.json").is_file()
+    assert not [path for path in build.parent.iterdir() if path.name.startswith(".")]
+
+
+def test_a_build_is_replaced_only_when_told(build):
+    with pytest.raises(ConfigError, match="holds a build; .* --overwrite"), fresh_folder(build, overwrite=False):
+        pass
+
+
+def test_an_interrupted_block_leaves_nothing(tmp_path):
+    def interrupted():
+        with fresh_folder(tmp_path / "out", overwrite=False) as scratch:
+            (scratch / "half").write_text("half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert list(tmp_path.iterdir()) == []
+
+
+def save(path, array):
+    np.save(path, array)
+    return path
+
+
+def test_wrong_inputs_are_refused(build, tmp_path):
+    shape = save(tmp_path / "shape.npy", np.zeros((3, 7)))
+    refused(run("simulate", build, "-x", "oracle", "--inputs", shape, folder=tmp_path), "(3, 7)", "(events, 4)")
+    nan = save(tmp_path / "nan.npy", np.full((3, 4), np.nan))
+    refused(run("simulate", build, "-x", "oracle", "--inputs", nan, folder=tmp_path), "nan at event 0, column 0")
+    text = save(tmp_path / "text.npy", np.array([["a", "b"]]))
+    refused(run("simulate", build, "-x", "oracle", "--inputs", text, folder=tmp_path), "expected real numbers")
+    evil = tmp_path / "evil.npy"
+    np.save(evil, np.array([{"a": 1}], dtype=object), allow_pickle=True)
+    refused(run("simulate", build, "-x", "oracle", "--inputs", evil, folder=tmp_path), "evil.npy", "not a readable")
+    other = tmp_path / "other.npz"
+    np.savez(other, y=np.zeros(3))
+    refused(run("simulate", build, "-x", "oracle", "--inputs", other, folder=tmp_path), "no array 'x'")
+
+
+def test_an_unknown_executor_is_refused(build, tmp_path):
+    refused(run("simulate", build, "--executor", "oracle", "vhdl", folder=tmp_path), "'vhdl'", "oracle, csim, rtl")
+
+
+def test_a_folder_that_is_no_build_is_refused(tmp_path):
+    for verb in ("simulate", "report"):
+        refused(run(verb, tmp_path, folder=tmp_path), "not a build", "bittrigger convert")
+
+
+def test_a_damaged_build_is_refused(build, tmp_path):
+    (tmp_path / "bittrigger.json").write_text(
+        json.dumps({"settings": {"part": 3, "colour": "red"}, "stage_seconds": {}})
+    )
+    refused(run("simulate", tmp_path, folder=tmp_path), "not readable", "convert the model again")
+
+
+def test_a_missing_compiler_is_named(build, tmp_path):
+    done = run("simulate", build, "-x", "csim", folder=tmp_path, env={"BITTRIGGER_GXX": "no-such-compiler"})
+    refused(done, "'g++' not found", "BITTRIGGER_GXX")
+
+
+def test_outputs_are_saved_in_units_of_the_model(build, tmp_path):
+    x = save(tmp_path / "x.npy", np.array([[1.0, 0.5, -0.25, 2.0], [0.0, 0.0, 0.0, 0.0]]))
+    done = run(
+        "simulate", build, "--executor", "oracle", "csim", "--inputs", x, "--save-outputs", "y.npz", "--junit", "r.xml",
+        folder=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    saved = np.load(tmp_path / "y.npz")
+    assert sorted(saved.files) == ["csim", "oracle"]
+    assert saved["oracle"].dtype == np.float64
+    assert saved["oracle"].shape == (2, 3)
+    assert np.array_equal(saved["oracle"], saved["csim"])
+    assert 'tests="2"' in (tmp_path / "r.xml").read_text()
+
+
+def test_help_is_light():
+    code = (
+        "import sys; from bittrigger.cli import main\n"
+        "try: main(['--help'])\nexcept SystemExit: pass\n"
+        "heavy = {'tensorflow', 'hls4ml', 'numpy', 'rich', 'jinja2', 'pyosys', 'cocotb'} & set(sys.modules)\n"
+        "sys.exit(str(heavy) if heavy else 0)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+CORE = "adders budgets build cost digits errors fixed graph parts pipeline ports report store timing toolchain".split()
+
+
+@pytest.mark.parametrize(
+    "name", [*CORE, "emit.emit_hls", "emit.emit_verilog", "solver", "simulate.compare", "synth.yosys"]
+)
+def test_the_core_imports_neither_tensorflow_nor_hls4ml(name):
+    code = (
+        f"import sys, bittrigger.{name}\n"
+        "sys.exit(str({'tensorflow', 'hls4ml', 'keras', 'qkeras'} & set(sys.modules) or '') or 0)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
