@@ -26,6 +26,7 @@ from bittrigger import __version__, adders
 from bittrigger.adders import AdderGraph
 from bittrigger.errors import ConfigError
 from bittrigger.graph import Graph, Linear, intervals, operand
+from bittrigger.parts import find_part
 from bittrigger.passes.schedule import Schedule
 from bittrigger.pipeline import Pipeline
 from bittrigger.solver import SolverOptions, solve
@@ -73,12 +74,13 @@ class Build:
 
 def lower(graph: Graph, settings: BuildSettings) -> dict[str, AdderGraph]:
     """An adder graph for each ``Linear`` node of ``graph``, each proven equal to its matrix."""
+    options = SolverOptions(adder_inputs=find_part(settings.part).adder_inputs, effort=settings.effort)
     ranges = intervals(graph)
     solved = {}
     for node in graph.nodes:
         if isinstance(node, Linear):
             source = operand(node, ranges)
-            solved[node.name] = solve(node.weights, node.bias, source, SolverOptions(effort=settings.effort))
+            solved[node.name] = solve(node.weights, node.bias, source, options)
             adders.verify(solved[node.name], node.weights, node.bias)
     return solved
 

@@ -17,6 +17,7 @@ from bittrigger.fixed import FloatArray, parse_fixed
 from bittrigger.graph import Graph
 from bittrigger.parts import find_part
 from bittrigger.pipeline import Pipeline
+from bittrigger.solver import SolverOptions
 from bittrigger.timing import usable_ns
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ def check_options(options: ConvertOptions) -> None:
     """
     settings = options.settings
     find_part(settings.part)
+    SolverOptions(effort=settings.effort)
     usable_ns(settings.clock_mhz)
     if settings.budget is not None:
         from bittrigger.budgets import find_budget

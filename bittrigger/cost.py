@@ -1,7 +1,8 @@
 """LUTs and flip-flops of a pipeline, estimated from its numbers alone, before any tool has run.
 
 Adders are counted bit by bit: a carry chain needs a LUT in front of a bit only where two signals meet there, or one that is
-inverted; three-input adders cost what the solver's cost model says. Registers are counted as the emitter places them. The rest is a handful of constants, below.
+inverted; three-input adders cost what the solver's cost model says. Registers are counted as the emitter places them. The
+rest is a handful of constants, below.
 """
 
 from __future__ import annotations

@@ -71,7 +71,9 @@ def check_config(where: str, config: Mapping[str, Any]) -> None:
 
 def _check_layer(where: str, layer: Any) -> None:
     if not isinstance(layer, dict) or not isinstance(layer.get("config"), dict):
-        raise UnsupportedModelError(f"model file {where}: a layer is {str(layer)[:80]!r}; allowed are layers; save it again")
+        raise UnsupportedModelError(
+            f"model file {where}: a layer is {str(layer)[:80]!r}; allowed are layers; save it again"
+        )
     name = str(layer["config"].get("name", "?"))[:80]
     kind = layer.get("class_name")
     if kind not in LAYERS:

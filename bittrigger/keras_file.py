@@ -48,7 +48,9 @@ def load_model(path: Path | str) -> Any:
     elif start == b"\x89HDF\r\n\x1a\n":
         text, weights = _read_hdf5(path)
     else:
-        raise UnsupportedModelError(f"model file {path}: it is neither HDF5 nor a .keras archive; {_ALLOWED}; save it again")
+        raise UnsupportedModelError(
+            f"model file {path}: it is neither HDF5 nor a .keras archive; {_ALLOWED}; save it again"
+        )
     config = _parse(path, text)
     check_config(str(path), config)
     for name, values in weights:
@@ -78,16 +80,22 @@ def _check_file(path: Path) -> None:
     if size == 0:
         raise UnsupportedModelError(f"model file {path}: it is empty; {_ALLOWED}; save it again")
     if size > MAX_BYTES:
-        raise UnsupportedModelError(f"model file {path}: it has {size} bytes; allowed are {MAX_BYTES}; save a smaller model")
+        raise UnsupportedModelError(
+            f"model file {path}: it has {size} bytes; allowed are {MAX_BYTES}; save a smaller model"
+        )
 
 
 def _parse(path: Path, text: str) -> Mapping[str, Any]:
     try:
         config = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise UnsupportedModelError(f"model file {path}: its configuration is no JSON ({error}); save it again") from error
+        raise UnsupportedModelError(
+            f"model file {path}: its configuration is no JSON ({error}); save it again"
+        ) from error
     if not isinstance(config, dict) or not isinstance(config.get("config"), dict | list):
-        raise UnsupportedModelError(f"model file {path}: its configuration describes no model; {_ALLOWED}; save it again")
+        raise UnsupportedModelError(
+            f"model file {path}: its configuration describes no model; {_ALLOWED}; save it again"
+        )
     return config
 
 
@@ -131,7 +139,9 @@ def _read_archive(path: Path) -> tuple[str, Weights]:
                 )
             missing = [name for name in (_ARCHIVE_CONFIG, _ARCHIVE_WEIGHTS) if name not in sizes]
             if missing:
-                raise UnsupportedModelError(f"model file {path}: the archive lacks {missing[0]}; {_ALLOWED}; save it again")
+                raise UnsupportedModelError(
+                    f"model file {path}: the archive lacks {missing[0]}; {_ALLOWED}; save it again"
+                )
             text = archive.read(_ARCHIVE_CONFIG).decode("utf-8")
             with h5py.File(io.BytesIO(archive.read(_ARCHIVE_WEIGHTS)), "r") as file:
                 return text, _weights(path, file)

@@ -38,6 +38,11 @@ class Part:
     source: str
     retrieved: str
 
+    @property
+    def adder_inputs(self) -> int:
+        """Operands of its cheapest adders: 3 where a LUT6_2 and the carry chain add three operands in one LUT a bit."""
+        return 3 if self.family.endswith("UltraScale+") else 2
+
 
 _TAGGER = (
     "'Available' and 'Available SLR' of a Vitis HLS 2023.2 report, github.com/CMS-L1T-Jet-Tagging/CL2TaggerFirmware"

@@ -6,11 +6,12 @@ import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import cocotb
 import numpy as np
+import numpy.typing as npt
 from cocotb.clock import Clock
+from cocotb.handle import HierarchyObject
 from cocotb.triggers import FallingEdge
 from schedule import Schedule
 
@@ -61,7 +62,7 @@ class Trace:
     data: list[str]
 
 
-async def play(dut: Any, schedule: Schedule, words: list[int]) -> Trace:
+async def play(dut: HierarchyObject, schedule: Schedule, words: list[int]) -> Trace:
     """Drive ``schedule`` and record what comes out: driver and monitor in one loop, one wake-up a cycle.
 
     Inputs change at the falling edge, so that no simulator's order of events at the rising edge matters.
@@ -125,7 +126,7 @@ def check(bench: Bench, schedule: Schedule, trace: Trace, pattern: str) -> None:
             )
 
 
-def _measured_latency(schedule: Schedule, valid: Any) -> int | None:
+def _measured_latency(schedule: Schedule, valid: npt.NDArray[np.str_]) -> int | None:
     """Cycles from the first event to the first ``out_valid`` after it, if any came."""
     first = int(np.flatnonzero(schedule.valid)[0])
     out = np.flatnonzero(valid[first:] == "1")

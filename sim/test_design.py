@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import faulthandler
 import os
-from typing import Any
 
 import cocotb
 import numpy as np
 import schedule
 from bench import FOLDER, Bench, check, play
+from cocotb.handle import HierarchyObject
 
 faulthandler.dump_traceback_later(float(os.environ["BITTRIGGER_TIMEOUT_S"]), exit=True)
 BENCH = Bench.load()
 
 
 @cocotb.test()
-async def back_to_back(dut: Any) -> None:
+async def back_to_back(dut: HierarchyObject) -> None:
     """Every event, one a cycle: all bits, all latencies; the outputs are kept."""
     plan = schedule.back_to_back(len(BENCH.words), BENCH.latency)
     trace = await play(dut, plan, BENCH.words)
@@ -27,7 +27,7 @@ async def back_to_back(dut: Any) -> None:
 
 
 @cocotb.test()
-async def with_gaps(dut: Any) -> None:
+async def with_gaps(dut: HierarchyObject) -> None:
     """Events with random gaps between them and other data in the gaps."""
     events = len(BENCH.words)
     order = np.arange(events - BENCH.gapped, events)
@@ -36,7 +36,7 @@ async def with_gaps(dut: Any) -> None:
 
 
 @cocotb.test()
-async def with_resets(dut: Any) -> None:
+async def with_resets(dut: HierarchyObject) -> None:
     """Resets in mid-stream: what was in flight is gone, what follows is right."""
     plan = schedule.with_resets(len(BENCH.words), BENCH.latency, BENCH.rng())
     check(BENCH, plan, await play(dut, plan, BENCH.words), "with_resets")

@@ -1,5 +1,7 @@
 """Small networks for the tests of synthesis, reports and executors."""
 
+import itertools
+
 import numpy as np
 
 from bittrigger.fixed import FixedPoint, Interval, Rounding
@@ -14,7 +16,7 @@ def graph(sizes, seed=0, name="example"):
     rng = np.random.default_rng(seed)
     nodes = [Input("x", sizes[0], FixedPoint(True, 8, 4), Interval(-128, 127))]
     prev = "x"
-    for k, (n_in, n_out) in enumerate(zip(sizes, sizes[1:], strict=False)):
+    for k, (n_in, n_out) in enumerate(itertools.pairwise(sizes)):
         weights = frozen_array(rng.integers(-1, 2, (n_in, n_out)))
         nodes.append(Linear(f"dense_{k}", (prev,), weights, frozen_array(rng.integers(-30, 30, n_out)), 4))
         prev = f"dense_{k}"

@@ -18,7 +18,17 @@ with quiet_tensorflow():
 
 layers = tf.keras.layers
 
-__all__ = ["QActivation", "QBatchNormalization", "QDense", "assert_exact", "layers", "lowered", "model_of", "randomize", "tf"]
+__all__ = [
+    "QActivation",
+    "QBatchNormalization",
+    "QDense",
+    "assert_exact",
+    "layers",
+    "lowered",
+    "model_of",
+    "randomize",
+    "tf",
+]
 
 
 def model_of(*branches, inputs=7, quantizer="quantized_bits(6,2,alpha=1)", name="net"):
@@ -37,7 +47,7 @@ def randomize(model, seed=0, scale=1.0):
             drawn = generator.normal(0, scale, size=weight.shape)
             if "variance" in weight.name:
                 drawn = generator.uniform(0.01, 4, size=weight.shape)
-            elif "kernel" in weight.name and number % 3 == 0:
+            elif len(weight.shape) == 2 and number % 3 == 0:
                 drawn[:, 0] = 0
             values.append(drawn)
         if values:

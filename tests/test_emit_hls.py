@@ -321,6 +321,7 @@ def test_packed_weights_can_be_read_back(weights):
 def test_the_accumulator_holds_partial_sums_that_are_wider_than_the_result():
     weights = np.array([[1], [1], [-1], [-1]])
     assert partial_sums(weights, (Interval(5, 10),) * 4) == Interval(-10, 20)
+    assert partial_sums(-weights, (Interval(5, 10),) * 4) == Interval(-20, 10)
 
 
 def test_segments_that_are_out_of_reach_are_left_out():

@@ -71,10 +71,9 @@ def plain(units, name, kernel="ternary()", **settings):
     return QDense(units, kernel_quantizer=kernel, name=name, **settings)
 
 
-@pytest.mark.parametrize("seed", [0, 1])
-def test_every_kernel(seed):
+def test_every_kernel():
     branches = [lambda x, k=k, i=i: plain(4, f"d{i}", k)(x) for i, k in enumerate(KERNELS)]
-    graph = assert_exact(randomize(model_of(*branches), seed))
+    graph = assert_exact(randomize(model_of(*branches)))
     kinds = {node.name: node.is_ternary for node in graph.nodes if isinstance(node, Linear)}
     assert kinds["d0"]
     assert kinds["d3"]
@@ -88,7 +87,8 @@ def test_every_activation(normalisation):
         x = x if normalisation is None else normalisation(name=f"n{i}")(x)
         return QActivation(activation, name=f"a{i}")(x)
 
-    branches = [lambda x, a=a, i=i: branch(x, a, i) for i, a in enumerate(ACTIVATIONS)]
+    chosen = ACTIVATIONS[::5] if normalisation is QBatchNormalization else ACTIVATIONS  # Keras traces it for seconds
+    branches = [lambda x, a=a, i=i: branch(x, a, i) for i, a in enumerate(chosen)]
     assert_exact(randomize(model_of(*branches, inputs=5)))
 
 
@@ -201,7 +201,8 @@ def test_one_normalisation_read_by_two_quantisers():
 
 def test_sequential_without_input_layer():
     model = tf.keras.Sequential(
-        [QActivation("quantized_bits(6,2,alpha=1)", input_shape=(4,), name="q"), plain(3, "d", use_bias=False)], name="seq"
+        [QActivation("quantized_bits(6,2,alpha=1)", input_shape=(4,), name="q"), plain(3, "d", use_bias=False)],
+        name="seq",
     )
     assert_exact(randomize(model))
 
@@ -217,7 +218,9 @@ def test_smallest_and_empty():
 
 def test_plain_quantiser_rounds_half_to_even_after_the_layer():
     graph = assert_exact(
-        randomize(model_of(lambda x: QActivation("quantized_relu(4,2)", name="a")(plain(4, "d", "ternary(alpha=1)")(x))))
+        randomize(
+            model_of(lambda x: QActivation("quantized_relu(4,2)", name="a")(plain(4, "d", "ternary(alpha=1)")(x)))
+        )
     )
     node = graph["a"]
     assert isinstance(node, Requantize)

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from bittrigger.fixed import FixedPoint, IntArray, Interval, Rounding
-from bittrigger.graph import Input, Linear, Lookup, Node, Requantize, frozen_array, node_intervals
+from bittrigger.graph import Input, Intervals, Linear, Lookup, Node, Requantize, frozen_array, node_intervals
 from bittrigger.hls4ml.elementwise import Reach
 from bittrigger.hls4ml.kernels import lowest_bit
 from bittrigger.naming import Names

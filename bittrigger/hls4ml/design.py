@@ -77,7 +77,7 @@ def _settings(model_graph: Any, result: Lowered) -> BuildSettings:
     period_ns = float(config.get_config_value("ClockPeriod"))
     if not period_ns > 0:
         raise ConfigError(f"clock_period {period_ns:g}: expected nanoseconds above 0, for example 2.78 for 360 MHz")
-    reuse = {}
+    reuse: dict[str, int] = {}
     for node in model_graph.get_layers():
         factor = node.get_attr("reuse_factor") if node.get_attr("reuse_factor") is not None else config.model_rf
         if factor not in (None, 1) and node.class_name in ("Dense", "BitLinear"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import assert_never
 
 import numpy as np
@@ -164,7 +165,7 @@ def tabulate(layer: str, steps: Sequence[Step], reach: Sequence[Reach], frac: in
             raise _too_many(layer, f"its tables have more than {MAX_RUNS} pieces")
     owner, first, last, value = (np.concatenate([piece[k] for piece in pieces]) for k in range(4))
     edges = np.searchsorted(owner, np.arange(len(reach) + 1))
-    return [_merged(first[a:b], last[a:b], value[a:b]) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    return [_merged(first[a:b], last[a:b], value[a:b]) for a, b in pairwise(edges)]
 
 
 def _too_many(layer: str, fact: str) -> UnsupportedModelError:

@@ -185,7 +185,9 @@ def _batchnorm(layer: Any) -> Facts:
     import tensorflow as tf
 
     def part(name: str, short: str) -> Any:
-        return tf.constant(_quantized(layer, name, getattr(layer, f"{short}_quantizer_internal", None), getattr(layer, name)))
+        return tf.constant(
+            _quantized(layer, name, getattr(layer, f"{short}_quantizer_internal", None), getattr(layer, name))
+        )
 
     rank = len(layer.input_shape)
     axis = [layer.axis] if isinstance(layer.axis, int) else list(layer.axis)

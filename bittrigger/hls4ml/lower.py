@@ -207,11 +207,15 @@ def _function(walk: _Walk, node: Any) -> Signal:
     spec = attributes.read(node, attributes.FUNCTION)
     if spec["class_name"] == "linear" and spec["module"] == "keras":
         return walk.signals[node.inputs[0]]
-    if spec["class_name"] in PROBABILITIES and spec["module"] == "keras" and node.outputs[0] in walk.model_graph.outputs:
+    if (
+        spec["class_name"] in PROBABILITIES
+        and spec["module"] == "keras"
+        and node.outputs[0] in walk.model_graph.outputs
+    ):
         if not walk.logits:
             raise UnsupportedModelError(
                 f"layer {node.name!r}: {spec['class_name']} at the output is not exact in integers; allowed are logits; "
-                "remove it from the model, or set output_logits=True to leave it out"
+                "remove it from the model, or leave it out with --logits (from Python: output_logits=True)"
             )
         _log.warning("layer %r: %s is left out; the design delivers the logits", node.name, spec["class_name"])
         return walk.signals[node.inputs[0]]

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from bittrigger.errors import UnsupportedModelError
-from bittrigger.fixed import IntArray, Rounding
+from bittrigger.fixed import IntArray, Interval, Rounding
 from bittrigger.graph import Linear, Lookup, Requantize, frozen_array
 from bittrigger.hls4ml.builder import Builder, Reaches
 from bittrigger.hls4ml.elementwise import AddBias, Apply, FloatRuns, Step, ambiguous_codes, tabulate
@@ -29,6 +29,9 @@ MAX_BREAKPOINTS = 4096
 
 MAX_CODE_BITS = 32
 """Widest result that is taken for a value on a grid rather than for an arbitrary float32."""
+
+MAX_VALUE_BITS = 18
+"""Widest value of a ``Lookup`` whose results no quantiser has rounded."""
 
 _LOOKUP_COST = 0.5
 _CLIP_COST = 0.5
@@ -158,10 +161,13 @@ def _cheapest(builder: Builder, signal: Signal) -> _Plan:
         if (fits := _fit_all(runs, rounding, grid)) is not None
         for plan in _affine_plans(builder, signal, fits, grid, rounding)
     ]
-    if all(run.breakpoints <= MAX_BREAKPOINTS for run in runs):
+    intended = isinstance(last, Apply) and last.function.grid is not None
+    narrow = intended or Interval(grid.lo, grid.hi).width <= MAX_VALUE_BITS
+    if narrow and all(run.breakpoints <= MAX_BREAKPOINTS for run in runs):
         plans.append(_lookup_plan(signal, runs, grid.frac))
     if not plans:
-        raise _no_integers(signal, f"it has up to {max(run.breakpoints for run in runs)} steps")
+        steps = max(run.breakpoints for run in runs)
+        raise _no_integers(signal, f"they take {Interval(grid.lo, grid.hi).width} bits in up to {steps} steps")
     return min(plans, key=lambda plan: plan.cost)
 
 
@@ -169,7 +175,7 @@ def _no_integers(signal: Signal, fact: str) -> UnsupportedModelError:
     first, last = signal.steps[0], signal.steps[-1]
     if isinstance(last, AddBias):
         return UnsupportedModelError(
-            f"layer {last.layer!r}: Keras rounds the sum with its bias to float32, and {fact}; allowed are biases on a "
+            f"layer {last.layer!r}: Keras rounds the sums with its bias to float32, and {fact}; allowed are biases on a "
             "power-of-two grid, or a quantised activation behind the layer; set bias_quantizer, for example to "
             "quantized_bits(16, 7, alpha=1)"
         )

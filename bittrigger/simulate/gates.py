@@ -30,15 +30,13 @@ class GateSim:
 
     Args:
         folder: where ``synthesize`` left the netlists.
-        cache: not used; the netlist is evaluated as it is.
     """
 
     name = "gates"
 
-    def __init__(self, pipeline: Pipeline, folder: Path, cache: Path | None = None) -> None:
+    def __init__(self, pipeline: Pipeline, folder: Path) -> None:
         self.pipeline = pipeline
         self.folder = folder
-        self.cache = cache
 
     @cached_property
     def program(self) -> Program:

@@ -8,7 +8,7 @@ import shutil
 import sys
 import sysconfig
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -54,7 +54,9 @@ def _recipe(simulator: str, top: str, shims: Path) -> _Recipe:
         case "icarus":
             program = require_tool("iverilog")
             if shutil.which("vvp") is None:
-                raise ToolNotFoundError("program 'vvp' of Icarus Verilog not found; looked in PATH; install Icarus Verilog")
+                raise ToolNotFoundError(
+                    "program 'vvp' of Icarus Verilog not found; looked in PATH; install Icarus Verilog"
+                )
             return _Recipe("sim.vvp", (), (program, cocotb), {})
         case _:
             raise InternalError(f"simulator {simulator!r}")
@@ -86,11 +88,14 @@ def build_model(top: str, sources: Sequence[Path], target: Path, simulator: str)
         job = {
             "simulator": simulator,
             "top": top,
-            "sources": [*_plain_copies(sources, Path(scratch) / "sources"), *_public_ports(simulator, top, Path(scratch))],
+            "sources": [
+                *_plain_copies(sources, Path(scratch) / "sources"),
+                *_public_ports(simulator, top, Path(scratch)),
+            ],
             "build_dir": f"{scratch}/build",
             "build_args": recipe.arguments,
         }
-        launch("build", job, target, log, recipe.environment, BUILD_TIMEOUT_S)
+        launch("build", job, log=log, environment=recipe.environment, timeout_s=BUILD_TIMEOUT_S)
         shutil.copy2(Path(scratch) / "build" / recipe.product, product)
     key_file.write_text(key, encoding="utf-8")
     return product
@@ -99,7 +104,7 @@ def build_model(top: str, sources: Sequence[Path], target: Path, simulator: str)
 def _plain_copies(sources: Sequence[Path], scratch: Path) -> list[str]:
     """Copies of ``sources`` below ``scratch``, because make cannot cope with blanks in a path."""
     scratch.mkdir()
-    return [shutil.copy2(path, scratch / path.name).as_posix() for path in sources]
+    return [str(shutil.copy2(path, scratch / path.name)) for path in sources]
 
 
 def _public_ports(simulator: str, top: str, scratch: Path) -> list[str]:
@@ -114,8 +119,8 @@ def _public_ports(simulator: str, top: str, scratch: Path) -> list[str]:
 
 def launch(
     action: Literal["build", "test"],
-    job: dict[str, object],
-    target: Path,
+    job: Mapping[str, object],
+    *,
     log: Path,
     environment: dict[str, str],
     timeout_s: float,
@@ -125,7 +130,7 @@ def launch(
     Raises:
         ToolError: if it fails.
     """
-    order = target / f"{action}.json"
+    order = log.with_name(f"{action}.json")
     order.write_text(json.dumps(job, indent=2) + "\n", encoding="utf-8")
     return run_tool(
         [sys.executable, str(folder("sim") / "launch.py"), action, str(order)],

@@ -96,7 +96,7 @@ class RtlSim:
             "COCOTB_REWRITE_ASSERTION_FILES": "",  # cocotb would import pytest to make assertions prettier
         }
         try:
-            launch("test", job, target, log, environment, self.timeout_s + _GRACE_S)
+            launch("test", job, log=log, environment=environment, timeout_s=self.timeout_s + _GRACE_S)
         except ToolError:
             self._report_mismatch(bench / "mismatch.json", len(codes), log)
             raise
@@ -148,7 +148,7 @@ class RtlSim:
         fields = output_fields(self.pipeline.graph)
         wrong = next(field for field in fields if _bits(facts["expected"], field) != _bits(facts["got"], field))
         event = facts["event"]
-        sample = f"sample {event}" if event < events else f"corner vector {event - events}"
+        sample = f"event {event}" if event < events else f"corner vector {event - events}"
         want, got = (_code(facts[key], wrong) for key in ("expected", "got"))
         return (
             f"oracle and rtl ({self.simulator}) differ at {sample}, output {wrong.port}[{wrong.index}] ({wrong.type}): "

@@ -32,8 +32,7 @@ def corner_codes(graph: Graph) -> IntArray:
 
 def _wrapped(codes: IntArray, low: IntArray, high: IntArray) -> IntArray:
     """``codes`` brought into their ranges by dropping upper bits."""
-    span = high - low + 1
-    return (codes - low) % span + low
+    return np.mod(codes - low, high - low + 1) + low
 
 
 def random_codes(graph: Graph, events: int, seed: int) -> IntArray:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from bittrigger.errors import ToolError
-from bittrigger.synth.netlist import HIGH, LOW, Cell, Netlist
+from bittrigger.synth.netlist import HIGH, Cell, Netlist
 
 FLIP_FLOPS = frozenset({"FDRE", "FDSE", "FDCE", "FDPE"})
 SHIFT_REGISTERS = frozenset({"SRL16E", "SRLC16E", "SRLC32E"})

@@ -14,8 +14,8 @@ from bittrigger.emit.render import render, write_changed
 from bittrigger.errors import ReportError
 from bittrigger.pipeline import Pipeline
 from bittrigger.report.model import Figure, Origin, Resources
-from bittrigger.synth.yosys import design_sources
 from bittrigger.synth.tables import number, read_text, tables, tool_version
+from bittrigger.synth.yosys import design_sources
 
 TOOL = "Vivado"
 _ROWS = {

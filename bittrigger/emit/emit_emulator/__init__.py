@@ -106,7 +106,7 @@ def _texts(pipeline: Pipeline, library: str, version: int) -> dict[str, str]:
     check_fracs(graph)
     lanes = graph_lanes(graph)
     layers = list(_layers(pipeline, lanes))
-    inputs, outputs = input_columns(graph), output_columns(graph, lanes)
+    inputs, outputs = input_columns(graph, lanes), output_columns(graph, lanes)
     common: dict[str, Any] = {
         "library": library,
         "name": graph.name,
@@ -116,6 +116,8 @@ def _texts(pipeline: Pipeline, library: str, version: int) -> dict[str, str]:
         "n_outputs": graph.n_outputs,
         "inputs": inputs,
         "outputs": outputs,
+        "narrow": any(column.narrow for column in inputs),
+        "wide": any(not column.narrow for column in inputs),
         "modules": [{"name": layer.module.name, "summary": layer.summary} for layer in layers],
     }
     texts = {

@@ -13,6 +13,8 @@ from bittrigger.ports import common_type
 
 MAX_FRAC = 1000
 """Fractional bits, of either sign, whose step is a normal double."""
+NARROW_WIDTH = 51
+"""Widest code that is rounded by adding 1.5 * 2**52."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +23,7 @@ class Column:
 
     Attributes:
         first: its first column in an event.
-        bits: bits of its lanes, or of the integer that a value is rounded to.
+        bits: bits of its lanes.
     """
 
     name: str
@@ -40,6 +42,11 @@ class Column:
     def frac(self) -> int:
         """Fractional bits of the codes."""
         return self.type.frac
+
+    @property
+    def narrow(self) -> bool:
+        """Whether the codes leave room in a double to round by adding a large number."""
+        return self.type.width <= NARROW_WIDTH
 
     @property
     def lo(self) -> str:
@@ -86,13 +93,12 @@ def check_fracs(graph: Graph) -> None:
             )
 
 
-def input_columns(graph: Graph) -> list[Column]:
+def input_columns(graph: Graph, lanes: dict[str, int]) -> list[Column]:
     """The input ports, in order."""
     columns: list[Column] = []
     for port in graph.inputs:
         first = columns[-1].first + columns[-1].size if columns else 0
-        bits = 32 if port.type.width < 32 else 64
-        columns.append(Column(port.name, first, port.size, port.type, port.interval, bits))
+        columns.append(Column(port.name, first, port.size, port.type, port.interval, lanes[port.name]))
     return columns
 
 

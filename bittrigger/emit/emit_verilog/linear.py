@@ -53,9 +53,8 @@ def _operands(adder: Adder, names: list[str]) -> list[_Operand]:
 
 def _bypassed(operands: list[_Operand], width: int) -> int:
     """How many of the lowest result bits need no adder, because at most one operand reaches them, and it is added."""
-    low, *others = sorted(operands, key=lambda operand: (operand.shift, not operand.negative))
-    reached = others[0].shift if others and not low.negative else low.shift
-    return min(reached, width - 1)
+    low, second, _ = sorted(operands, key=lambda operand: (operand.shift, not operand.negative))
+    return min(low.shift if low.negative else second.shift, width - 1)
 
 
 def _formula(operands: list[_Operand]) -> str:
@@ -82,38 +81,41 @@ class _Adders:
     def wire(self, name: str, adder: Adder, span: Interval, stage: int) -> Wire | Sum3:
         """The wire ``name`` that holds the sum."""
         operands = _operands(adder, self.names)
+        if len(operands) == 3:
+            return self._sum3(name, operands, span, stage)
+        first, *others = (self.expression(operand, stage, 0, span.width) for operand in operands)
+        # in parentheses, for Yosys reads -9'(x) as a cast to a width of -9
+        total = f"-({first})" if operands[0].negative else first
+        for operand, text in zip(operands[1:], others, strict=True):
+            total += f" {'-' if operand.negative else '+'} {text}"
+        return Wire(vector_of(span), name, total)
+
+    def _sum3(self, name: str, operands: list[_Operand], span: Interval, stage: int) -> Sum3:
         low = _bypassed(operands, span.width)
         width = span.width - low
-        texts = [self.expression(operand, stage, low, width) for operand in operands]
-        below = self._below(operands, stage, low) if low else ""
-        if len(operands) == 3:
-            return Sum3(
-                type=vector_of(span),
-                name=name,
-                width=width,
-                negate=sum(operand.negative << k for k, operand in enumerate(operands)),
-                operands=(texts[0], texts[1], texts[2]),
-                driven=f"{name}[{span.width - 1}:{low}]" if low else name,
-                bypass=(f"{name}[{low - 1}:0]", below) if low else None,
-                comment=_formula(operands),
-            )
-        # in parentheses, for Yosys reads -9'(x) as a cast to a width of -9
-        total = f"-({texts[0]})" if operands[0].negative else texts[0]
-        for operand, text in zip(operands[1:], texts[1:], strict=True):
-            total += f" {'-' if operand.negative else '+'} {text}"
-        return Wire(vector_of(span), name, f"{{{total}, {below}}}" if low else total)
+        a, b, c = (self.expression(operand, stage, low, width) for operand in operands)
+        return Sum3(
+            type=vector_of(span),
+            name=name,
+            width=width,
+            negate=sum(operand.negative << k for k, operand in enumerate(operands)),
+            operands=(a, b, c),
+            driven=f"{name}[{span.width - 1}:{low}]" if low else name,
+            bypass=(f"{name}[{low - 1}:0]", self._below(operands, stage, low)) if low else None,
+            comment=_formula(operands),
+        )
 
     def _below(self, operands: list[_Operand], stage: int, low: int) -> str:
         """The lowest ``low`` bits of the sum: those of the operand that alone reaches them."""
         lowest = min(operands, key=lambda operand: operand.shift)
         return literal(0, low) if lowest.shift >= low else self.expression(lowest, stage, 0, low)
 
-
-def _result(signals: Signals, names: list[str], out: Output, interval: Interval, module: Module, width: int) -> str:
-    if out.value is None:
-        return literal(out.constant, width, signed=interval.signed)
-    text = signals.read(names[out.value], module.stop, width)
-    return f"({text} << {out.shift})" if out.shift else text
+    def result(self, out: Output, interval: Interval, stage: int, width: int) -> str:
+        """One result, ``width`` bits wide."""
+        if out.value is None:
+            return literal(out.constant, width, signed=interval.signed)
+        text = self.signals.read(self.names[out.value], stage, width)
+        return f"({text} << {out.shift})" if out.shift else text
 
 
 def linear_body(module: Module, graph: AdderGraph, operands: Operands, result: Bus) -> Body:
@@ -133,7 +135,7 @@ def linear_body(module: Module, graph: AdderGraph, operands: Operands, result: B
         signals.define(names[value], span, stage)
     width = result.element.width
     results = tuple(
-        _result(signals, names, out, interval, module, width)
+        writer.result(out, interval, module.stop, width)
         for out, interval in zip(graph.outputs, module.result, strict=True)
     )
     used = sum(len(part) for part in wires.values())

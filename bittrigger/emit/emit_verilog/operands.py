@@ -1,4 +1,4 @@
-"""The elements of a module's operand buses as named wires ``x0``, ``x1``, …"""
+"""The elements of a module's operand buses as named wires: ``x0``, ``x1`` and so on."""
 
 from __future__ import annotations
 

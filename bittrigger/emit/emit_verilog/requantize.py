@@ -12,7 +12,6 @@ from bittrigger.fixed import Interval, Rounding, shift_round
 from bittrigger.graph import Requantize
 from bittrigger.pipeline import Module
 
-
 _BIT = " " * len(vector(1, signed=True))
 
 
@@ -40,22 +39,24 @@ def _increment(x: str, span: Interval, node: Requantize, *, negative: bool) -> s
     match node.rounding:
         case Rounding.TRN:
             return ""
-        case Rounding.RND:
-            return half
         case Rounding.TRN_ZERO:
-            return f"{sign} & {f'({half} | {rest})' if rest else half}" if sign else ""
+            return f"{sign} & ({half}{f' | {rest}' if rest else ''})" if sign else ""
+        case Rounding.RND:
+            others = ["1'b1"]
         case Rounding.RND_MIN_INF:
-            return f"{half} & {rest}" if rest else ""
+            others = [rest]
         case Rounding.RND_ZERO:
-            others = " | ".join(filter(None, (rest, sign)))
-            return f"{half} & ({others})" if others else ""
+            others = [rest, sign]
         case Rounding.RND_INF:
-            return f"{half} & ({' | '.join(filter(None, (rest, f'~{sign}')))})" if sign else half
+            others = [rest, f"~{sign}"] if sign else ["1'b1"]
         case Rounding.RND_CONV:
-            odd = _bit(x, span, node.shift)
-            return f"{half} & ({' | '.join(filter(None, (rest, odd)))})"
+            others = [rest, _bit(x, span, node.shift)]
         case _:
             assert_never(node.rounding)
+    if others == ["1'b1"]:
+        return half
+    others = [part for part in others if part]
+    return f"{half} & ({' | '.join(others)})" if others else ""
 
 
 def _rounded(k: int, x: str, span: Interval, node: Requantize, low: Interval, *, relu: bool) -> list[Wire]:

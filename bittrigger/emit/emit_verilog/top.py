@@ -7,7 +7,7 @@ from typing import Any
 
 from bittrigger.emit.emit_verilog.views import Bus
 from bittrigger.fixed import FixedPoint
-from bittrigger.graph import Graph, Input
+from bittrigger.graph import Graph, Input, Intervals
 from bittrigger.pipeline import Module, Pipeline
 from bittrigger.ports import common_type, input_fields
 
@@ -50,7 +50,7 @@ class Vectors:
     @classmethod
     def of(cls, pipeline: Pipeline) -> Vectors:
         """Those of ``pipeline``."""
-        ranges = {port.name: (port.interval,) for port in pipeline.graph.inputs}
+        ranges: dict[str, Intervals] = {port.name: (port.interval,) for port in pipeline.graph.inputs}
         ranges |= {module.node.name: module.result for module in pipeline.modules}
         return cls(
             types={node.name: common_type(ranges[node.name], node.frac) for node in pipeline.graph.nodes},
@@ -164,6 +164,8 @@ def top_view(pipeline: Pipeline, vectors: Vectors, clocked: set[str]) -> dict[st
         "out_width": out_width,
         "digits": len(str(max(in_width, out_width) - 1)),
         "vectors": signals,
-        "output": _joined([_at(name, pipeline.latency_cycles - vectors.stages[name]) for name in reversed(graph.outputs)]),
+        "output": _joined(
+            [_at(name, pipeline.latency_cycles - vectors.stages[name]) for name in reversed(graph.outputs)]
+        ),
         "spare_inputs": read < in_width,
     }

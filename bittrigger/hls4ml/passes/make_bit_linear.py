@@ -46,7 +46,9 @@ def _is_left_out(model: Any, node: Any) -> bool:
     """Whether ``node`` is a softmax or sigmoid at the output that the option ``output_logits`` leaves out."""
     spec = node.get_attr(attributes.FUNCTION)
     at_end = node.outputs[0] in model.outputs
-    return bool(at_end and model.config.get_config_value("OutputLogits") and spec and spec["class_name"] in PROBABILITIES)
+    return bool(
+        at_end and model.config.get_config_value("OutputLogits") and spec and spec["class_name"] in PROBABILITIES
+    )
 
 
 def is_ternary(node: Any) -> bool:

@@ -6,18 +6,6 @@ namespace bittrigger {
 
 namespace {
 
-// Canonical signed digits of `weight`, lowest first (Reitwiesner 1960; the same as digits.signed_digits).
-void append_digits(u32 input, i64 weight, std::vector<Code>& terms) {
-    for (int shift = 0; weight; ++shift) {
-        if (weight & 1) {
-            const i64 digit = 2 - (weight & 3);
-            terms.push_back(make_code(input, shift, digit < 0));
-            weight -= digit;
-        }
-        weight /= 2;
-    }
-}
-
 // Whether every user of the column adds the same constant inside it; then that is the column's own.
 bool common_constant(const std::vector<Wanted>& outputs, const std::vector<int>& users, i64& constant) {
     for (std::size_t k = 0; k < users.size(); ++k) {
@@ -31,6 +19,17 @@ bool common_constant(const std::vector<Wanted>& outputs, const std::vector<int>&
 }
 
 }  // namespace
+
+void append_digits(u32 input, i64 weight, std::vector<Code>& terms) {
+    for (int shift = 0; weight; ++shift) {
+        if (weight & 1) {
+            const i64 digit = 2 - (weight & 3);
+            terms.push_back(make_code(input, shift, digit < 0));
+            weight -= digit;
+        }
+        weight /= 2;
+    }
+}
 
 Problem normalise(const Matrix& matrix) {
     Problem problem;

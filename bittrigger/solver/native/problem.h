@@ -34,6 +34,9 @@ struct Problem {
     std::vector<Wanted> outputs;
 };
 
+// Appends the canonical signed digits of `weight`, lowest first (Reitwiesner 1960; the same as digits.signed_digits).
+void append_digits(u32 input, i64 weight, std::vector<Code>& terms);
+
 Problem normalise(const Matrix& matrix);
 
 }  // namespace bittrigger

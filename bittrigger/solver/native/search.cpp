@@ -40,7 +40,7 @@ private:
     }
 
     i64 pick() {
-        for (int tries = 0; tries < 64; ++tries) {
+        for (int tries = 0; tries < 64 && state_.n_sums() > 0; ++tries) {
             const u32 value = state_.value_of_sum(random_.below(state_.n_sums()));
             if (shared(value)) return value;
         }

@@ -1,8 +1,10 @@
 #include "solve.h"
 
 #include <memory>
+#include <utility>
 
 #include "blocks.h"
+#include "difference.h"
 #include "greedy.h"
 #include "search.h"
 
@@ -11,6 +13,9 @@ namespace bittrigger {
 namespace {
 
 constexpr int SLACK = 1;           // levels above the fewest possible, unless a depth is asked for
+constexpr int DIFFERENCE_SLACK = 3;  // and so many more where columns are differences of others
+constexpr int MAX_HOPS = 2;          // longest chain of such columns
+constexpr int NEARNESS = 4;          // they need at most so many eighths of a column's own terms
 constexpr i64 BLOCK = 1 << 17;     // a block has about so many inputs times columns
 constexpr i64 BLOCKED_TERMS = 60000;
 
@@ -44,30 +49,82 @@ void improve(State& state, i64 steps, int heat, int remove, Random& random) {
     if (other.total() < state.total()) state = other;
 }
 
-Built solve_within(const Matrix& matrix, const Problem& problem, const SolveOptions& options, int limit) {
-    const i64 terms = count_terms(problem);
-    Random random(options.seed);
-    FinderOptions greedy;
-    greedy.sum_seeds = greedy.term_seeds = 2;
-    greedy.parity = 8;
-    greedy.thrift = 1;
-    State state(matrix.inputs, options.adder_inputs, limit);
-    std::vector<u32> values;
-    if (terms > BLOCKED_TERMS && matrix.n_in > 16) {
-        const i64 block = std::max<i64>(16, BLOCK / std::max<i64>(1, static_cast<i64>(problem.columns.size())));
-        values = add_in_blocks(state, problem, matrix.inputs, static_cast<int>(std::min<i64>(block, matrix.n_in)), greedy, random);
+struct Start {
+    std::unique_ptr<State> state;
+    std::vector<u32> values;  // of each column
+};
+
+FinderOptions greedy_options() {
+    FinderOptions options;
+    options.sum_seeds = options.term_seeds = 2;
+    options.parity = 8;
+    options.thrift = 1;
+    return options;
+}
+
+Start share_columns(const Matrix& matrix, const Problem& problem, const SolveOptions& options, int limit, Random& random) {
+    Start start{std::make_unique<State>(matrix.inputs, options.adder_inputs, limit), {}};
+    State& state = *start.state;
+    if (count_terms(problem) > BLOCKED_TERMS && matrix.n_in > 16) {
+        const i64 block = std::max<i64>(16, BLOCK / static_cast<i64>(problem.columns.size()));
+        start.values = add_in_blocks(state, problem, matrix.inputs, static_cast<int>(std::min<i64>(block, matrix.n_in)), greedy_options(), random);
     } else {
-        for (const Column& c : problem.columns) values.push_back(state.add_output(c.terms, c.constant));
+        for (const Column& c : problem.columns) start.values.push_back(state.add_output(c.terms, c.constant));
+        Finder finder(state);
+        share_greedily(state, finder, greedy_options(), random);
     }
     state.refresh();
-    if (terms <= BLOCKED_TERMS || matrix.n_in <= 16) {
-        Finder finder(state);
-        share_greedily(state, finder, greedy, random);
-    }
     state.relevel();
+    return start;
+}
+
+// Adds every column, as its parent plus a few terms where it has one. `spare` levels are left below parents for sharing.
+// False if that does not fit the depth.
+bool add_derived(Start& start, const Problem& problem, const std::vector<Derived>& order, int spare) {
+    State& state = *start.state;
+    std::vector<unsigned char> parent(order.size(), 0);
+    for (const Derived& d : order)
+        if (d.parent >= 0) parent[static_cast<std::size_t>(d.parent)] = 1;
+    for (const Derived& d : order) {
+        const std::size_t column = static_cast<std::size_t>(d.column);
+        std::vector<Code> terms = d.terms;
+        if (d.parent >= 0) terms.push_back(make_code(start.values[static_cast<std::size_t>(d.parent)], 0, d.negative));
+        const u32 value = start.values[column] = state.add_output(terms, problem.columns[column].constant);
+        if (parent[column]) state.set_level(value, state.level(value) + spare);
+        if (state.level(value) > state.limit()) return false;
+    }
+    return true;
+}
+
+// The same with columns as differences of others; null if few columns are near to another one, or the depth forbids it.
+Start share_differences(const Matrix& matrix, const Problem& problem, const SolveOptions& options, int limit, Random& random) {
+    const std::vector<Derived> order = derive_columns(problem, matrix.n_in, MAX_HOPS, NEARNESS);
+    std::size_t derived = 0;
+    for (const Derived& d : order) derived += d.parent >= 0;
+    if (derived * 8 < order.size() || !derived) return {};
+    for (int spare = 1; spare >= 0; --spare) {
+        Start start{std::make_unique<State>(matrix.inputs, options.adder_inputs, limit), std::vector<u32>(order.size())};
+        if (!add_derived(start, problem, order, spare)) continue;
+        Finder finder(*start.state);
+        share_greedily(*start.state, finder, greedy_options(), random);
+        start.state->refresh();
+        start.state->relevel();
+        return start;
+    }
+    return {};
+}
+
+// The sums, shared and searched over, at most `limit` levels deep; `slack` more where columns are differences.
+Built solve_within(const Matrix& matrix, const Problem& problem, const SolveOptions& options, int limit, int slack) {
+    Random random(options.seed);
+    Start start = share_columns(matrix, problem, options, limit, random);
+    Start other = share_differences(matrix, problem, options, limit + slack, random);
+    if (other.state && 32 * other.state->total() < 31 * start.state->total()) start = std::move(other);
+    const i64 terms = count_terms(problem);
+    State& state = *start.state;
     if (options.effort >= 1) improve(state, default_steps(terms), terms < 1000 ? 96 : 0, terms < 1000 ? 16 : 8, random);
     if (options.effort >= 2) improve(state, std::max<i64>(2000, std::min<i64>(100000, 4000000000LL / std::max<i64>(terms, 1))), 128, 16, random);
-    return build(state, problem, values);
+    return build(state, problem, start.values);
 }
 
 int depth_of(const Built& built, int n_in) {
@@ -97,7 +154,7 @@ Solved solve(const Matrix& matrix, const SolveOptions& options) {
     // Negations and constants behind shared columns may add a level of their own; then the sums get one less.
     int limit = std::min(least + SLACK, asked);
     for (; limit >= least; --limit) {
-        solved.built = solve_within(matrix, problem, options, limit);
+        solved.built = solve_within(matrix, problem, options, limit, std::min(DIFFERENCE_SLACK, asked - limit));
         solved.depth = depth_of(solved.built, matrix.n_in);
         if (solved.depth <= asked) return solved;
     }

@@ -1,0 +1,447 @@
+"""The emulator equals the oracle on every bit, and any number of models and versions live in one process."""
+
+import ctypes
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+import strategies as own
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from bittrigger.adders import Adder, AdderGraph, Output, Term
+from bittrigger.adders import verify as verify_adders
+from bittrigger.emit import emit_emulator as module
+from bittrigger.emit.emit_emulator import emit_emulator
+from bittrigger.emit.emit_emulator.lanes import graph_lanes, signed_literal, unsigned_literal
+from bittrigger.errors import ConfigError, InternalError, ToolError, UnsupportedModelError
+from bittrigger.fixed import FixedPoint, Interval, Rounding
+from bittrigger.graph import (
+    Graph,
+    Input,
+    Linear,
+    Lookup,
+    Requantize,
+    evaluate,
+    frozen_array,
+    input_intervals,
+    intervals,
+    operand,
+    verify,
+)
+from bittrigger.passes.lower_trees import lower_trees
+from bittrigger.passes.schedule import Schedule
+from bittrigger.ports import decode_outputs, encode_events
+from bittrigger.simulate.csim import ap_types_folder
+from bittrigger.simulate.emulator import Emulator
+
+SIGNED8 = FixedPoint(True, 8, 4)
+FLAGS = ["-std=c++17", "-shared", "-fPIC", "-O1", "-Wall", "-Wextra", "-Werror", "-Wno-psabi"]
+
+
+def pipeline_of(graph, adders=None):
+    verify(graph)
+    ranges = intervals(graph)
+    solved = {
+        node.name: lower_trees(node.weights, node.bias, operand(node, ranges))
+        for node in graph.nodes
+        if isinstance(node, Linear)
+    }
+    return Schedule(100.0).apply(graph, solved | (adders or {}))
+
+
+def corners(graph, events=50, seed=0):
+    rng = np.random.default_rng(seed)
+    lows = np.array([i.lo for i in input_intervals(graph)])
+    highs = np.array([i.hi for i in input_intervals(graph)])
+    zero = np.clip(0, lows, highs)
+    hot = np.tile(zero, (2 * lows.size, 1))
+    hot[np.arange(lows.size), np.arange(lows.size)] = highs
+    hot[lows.size + np.arange(lows.size), np.arange(lows.size)] = lows
+    return np.vstack([lows, highs, zero, hot, rng.integers(lows, highs + 1, size=(events, lows.size))])
+
+
+def build_together(pipelines, folder):
+    """One library of all ``pipelines``, each a version of its own: quick to compile, and a test of the namespaces."""
+    sources = []
+    for version, pipeline in enumerate(pipelines):
+        files = emit_emulator(pipeline, folder / f"v{version}", version=version)
+        sources += [f'#include "{path}"' for path in files if path.suffix == ".cpp" and "cmssw" not in path.name]
+    (folder / "all.cpp").write_text("\n".join(sources) + "\n")
+    target = folder / "all.so"
+    subprocess.run(["g++", *FLAGS, "-o", target, folder / "all.cpp"], check=True)
+    return ctypes.CDLL(str(target))
+
+
+def call(library, name, inputs, n_outputs, kind=np.int64):
+    outputs = np.empty((inputs.shape[0], n_outputs), dtype=kind)
+    function = getattr(library, name)
+    function.restype = ctypes.c_int64
+    pointers = [ctypes.c_void_p(np.ascontiguousarray(inputs).ctypes.data), ctypes.c_void_p(outputs.ctypes.data)]
+    return function(*pointers, ctypes.c_int64(inputs.shape[0])), outputs
+
+
+def check_codes(library, graph, version, codes):
+    done, found = call(library, f"{graph.name}_v{version}_run_codes", codes, graph.n_outputs)
+    assert done == codes.shape[0]
+    np.testing.assert_array_equal(found, evaluate(graph, codes))
+
+
+def small_net(seed=0, sizes=(16, 24, 5), name="net"):
+    rng = np.random.default_rng(seed)
+    nodes = [Input("x", sizes[0], SIGNED8, SIGNED8.interval)]
+    for k, (n_in, n_out) in enumerate(zip(sizes, sizes[1:], strict=False)):
+        weights = rng.integers(-1, 2, size=(n_in, n_out))
+        bias = rng.integers(-30, 30, size=n_out)
+        nodes.append(Linear(f"dense_{k}", (nodes[-1].name,), frozen_array(weights), frozen_array(bias), 4))
+        if k < len(sizes) - 2:
+            nodes.append(Requantize(f"relu_{k}", (nodes[-1].name,), n_out, 3, Rounding.RND_CONV, 0, 63, 1))
+    return Graph(name, tuple(nodes), (nodes[-1].name,))
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    """A small network, its emitted folder and its executor."""
+    folder = tmp_path_factory.mktemp("emulator")
+    graph = small_net()
+    emit_emulator(pipeline_of(graph), folder / "source")
+    executor = Emulator(graph, folder / "source", folder / "cache")
+    executor.build()
+    return executor
+
+
+@given(st.data())
+@settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+def test_random_networks_equal_the_oracle(tmp_path_factory, data):
+    graphs = data.draw(st.lists(own.graphs(), min_size=6, max_size=6))
+    library = build_together([pipeline_of(graph) for graph in graphs], tmp_path_factory.mktemp("random"))
+    for version, graph in enumerate(graphs):
+        check_codes(library, graph, version, np.vstack([corners(graph, 200), data.draw(own.codes_of(graph))]))
+
+
+@pytest.mark.parametrize("kind", [FixedPoint(True, 10, 3), FixedPoint(False, 9, 0)], ids=str)
+def test_every_rounding_mode_and_shift_for_every_code(kind, tmp_path):
+    port = Input("x", 1, kind, kind.interval)
+    nodes = [
+        Requantize(f"{mode.value.lower()}_{k}", ("x",), 1, shift, mode, lo, hi, 0)
+        for mode in Rounding
+        for k, (shift, lo, hi) in enumerate(
+            [(-40, -(2**45), 2**45), (-7, -9000, 40000), (0, -100, 100), (1, -512, 511), (2, 0, 63), (3, -1, 1)]
+            + [(9, -3, 3), (10, -3, 3), (12, -1, 1), (20, -1, 1), (61, -1, 1), (2, 40, 50), (2, 9000, 9000)]
+        )
+    ]
+    graph = Graph("rounding", (port, *nodes), tuple(node.name for node in nodes))
+    codes = np.arange(kind.interval.lo, kind.interval.hi + 1)[:, None]
+    check_codes(build_together([pipeline_of(graph)], tmp_path), graph, 0, codes)
+
+
+def test_every_form_of_lookup(tmp_path):
+    port = Input("x", 4, FixedPoint(True, 24, 0), Interval(-40000, 40000))
+    narrow = Requantize("narrow", ("x",), 4, 8, Rounding.TRN, -100, 100, 0)
+    rng = np.random.default_rng(1)
+    many = tuple(sorted({-(2**23), *rng.integers(-40000, 40000, size=100).tolist()}))
+    values = tuple(rng.integers(-(2**40), 2**40, size=len(many)).tolist())
+    few = ((-200, -5, 6), (-1, 0, 1))
+    table = (tuple(range(-100, 101)), tuple(rng.integers(-9, 9, size=201).tolist()))
+    search = Lookup("search", ("x",), (many, many, (-50000, 7), (-40000,)), (values, values[::-1], (3, -3), (9,)), 2)
+    mixed = Lookup("mixed", ("narrow",), (few[0], table[0], few[0], (-101,)), (few[1], table[1], few[1], (5,)), 0)
+    graph = Graph("lookups", (port, narrow, search, mixed), ("search", "mixed", "x", "mixed"))
+    check_codes(build_together([pipeline_of(graph)], tmp_path), graph, 0, corners(graph, 5000))
+
+
+def test_lanes_of_every_width_meet(tmp_path):
+    ports = (
+        Input("a", 3, FixedPoint(True, 40, 20), Interval(-(2**39), 2**39 - 1)),
+        Input("b", 2, FixedPoint(False, 20, 3), Interval(0, 2**20 - 1)),
+        Input("c", 1, FixedPoint(True, 5, 0), Interval(-15, 15)),
+    )
+    rng = np.random.default_rng(2)
+    wide = Linear(
+        "wide", ("a", "b", "c"), frozen_array(rng.integers(-(2**18), 2**18, size=(6, 3))), frozen_array([0, 2**50, -1]), 8
+    )
+    narrow = Requantize("narrow", ("wide",), 3, 45, Rounding.RND, -128, 127, 0)
+    mixed = Linear("mixed", ("narrow", "c", "b", "c"), frozen_array(rng.integers(-3, 4, (7, 4))), frozen_array([7] * 4), 0)
+    graph = Graph("lanes", (*ports, wide, narrow, mixed), ("mixed", "wide", "c"))
+    lanes = graph_lanes(graph)
+    assert [lanes[name] for name in ("a", "b", "c", "wide", "mixed")] == [64, 32, 16, 64, 32]
+    check_codes(build_together([pipeline_of(graph)], tmp_path), graph, 0, corners(graph, 1000))
+
+
+def test_partial_sums_may_leave_the_lane(tmp_path):
+    port = Input("x", 2, FixedPoint(False, 15, 0), Interval(0, 20000))
+    node = Linear("sum", ("x",), frozen_array([[1, -1], [1, -1]]), frozen_array([-20000, 20000]), 0)
+    graph = Graph("wraps", (port, node), ("sum",))
+    assert graph_lanes(graph)["sum"] == 16
+    check_codes(build_together([pipeline_of(graph)], tmp_path), graph, 0, corners(graph, 1000))
+
+
+def test_sums_that_cross_functions(tmp_path, monkeypatch):
+    size = 20
+    port = Input("x", size, SIGNED8, SIGNED8.interval)
+    node = Linear("prefix", ("x",), frozen_array(np.triu(np.ones((size, size), dtype=int))), frozen_array([0] * size), 4)
+    graph = Graph("prefix_sums", (port, node), ("prefix",))
+    chain = [Adder((Term(0), Term(1)))] + [Adder((Term(size + k - 2), Term(k))) for k in range(2, size)]
+    outputs = [Output(0)] + [Output(size + k) for k in range(size - 1)]
+    shared = AdderGraph((SIGNED8.interval,) * size, tuple(chain), tuple(outputs))
+    verify_adders(shared, node.weights, node.bias)
+    monkeypatch.setattr(module, "straight_line_sums", partial(module.straight_line_sums, adders_per_function=3))
+    library = build_together([pipeline_of(graph, {"prefix": shared})], tmp_path)
+    assert "shared[0][g]" in (tmp_path / "v0" / "bitlinear_prefix.cpp").read_text()
+    check_codes(library, graph, 0, corners(graph, 300))
+
+
+@pytest.mark.parametrize("events", [0, 1, 7, 31, 32, 33, 127, 128, 129, 1000])
+def test_any_number_of_events(built, events):
+    codes = np.random.default_rng(events).integers(-128, 128, size=(events, 16))
+    found = built.run(codes)
+    assert found.shape == (events, 5)
+    np.testing.assert_array_equal(found, evaluate(built.graph, codes))
+
+
+@pytest.mark.parametrize("kind", [np.float64, np.float32])
+def test_real_values_are_rounded_to_even_and_saturate(built, kind):
+    steps = np.arange(-2 * 140 * 16, 2 * 140 * 16 + 16) / (16 * 16)
+    rng = np.random.default_rng(3)
+    edge = np.nextafter(steps, np.inf), np.nextafter(steps, -np.inf)
+    far = np.array([1e300, -1e300, 5e-324, -0.0] * 4) if kind is np.float64 else np.array([1e30, -1e30, 1e-45, -0.0] * 4)
+    values = np.concatenate([steps, *edge, far, rng.normal(0, 5, 1600)]).astype(kind).reshape(-1, 16)
+    wanted = decode_outputs(built.graph, evaluate(built.graph, encode_events(built.graph, values)))
+    np.testing.assert_array_equal(built.run_values(values), wanted)
+
+
+def test_real_values_of_every_port_type(tmp_path):
+    kinds = [FixedPoint(True, 51, 30), FixedPoint(True, 52, 2), FixedPoint(False, 62, -3), FixedPoint(True, 62, 61)]
+    kinds += [FixedPoint(False, 1, 0), FixedPoint(True, 7, 900)]
+    narrower = [Interval(max(k.interval.lo, -(2**40) + 1), k.interval.hi - 1) for k in kinds[:4]] + [Interval(0, 1)]
+    ports = [Input(f"x{k}", 3, kind, span) for k, (kind, span) in enumerate(zip(kinds, [*narrower, Interval(-3, 3)]))]
+    graph = Graph("ports", tuple(ports), tuple(port.name for port in ports))
+    library = build_together([pipeline_of(graph)], tmp_path)
+    rng = np.random.default_rng(4)
+    values = np.repeat([port.type.step for port in ports], 3) * rng.choice(
+        [0.5, 1.5, -0.5, -1.5, 2.5, 0.49999999999999994, 2.0**39, 2.0**50 + 0.5, -(2.0**50) - 1.5, 2.0**61, 2.0**62, -(2.0**63)],
+        size=(4000, graph.n_inputs),
+    )
+    wanted = encode_events(graph, values)
+    done, codes = call(library, "ports_v0_encode", values, graph.n_inputs)
+    assert done == 4000
+    np.testing.assert_array_equal(codes, wanted)
+    done, found = call(library, "ports_v0_run_values", values, graph.n_outputs, np.float64)
+    assert done == 4000
+    np.testing.assert_array_equal(found, decode_outputs(graph, evaluate(graph, wanted)))
+
+
+def test_a_bad_event_is_named_and_the_events_before_it_are_done(built):
+    codes = np.zeros((300, 16), dtype=np.int64)
+    codes[200, 3] = 128
+    with pytest.raises(InternalError, match=r"emulator 'net_v1': event 200: a code lies outside its port"):
+        built.run(codes)
+    done, found = call(ctypes.CDLL(str(built.build())), "net_v1_run_codes", codes, 5)
+    assert done == 200
+    np.testing.assert_array_equal(found[:200], evaluate(built.graph, codes[:200]))
+    for value in (np.nan, np.inf, -np.inf):
+        for kind in (np.float32, np.float64):
+            values = np.zeros((130, 16), dtype=kind)
+            values[129, 15] = value
+            with pytest.raises(ConfigError, match="event 129: an input is not finite; all must be"):
+                built.run_values(values)
+    with pytest.raises(InternalError, match=r"events of shape \(3, 15\) into a design of 16 inputs"):
+        built.run(codes[:3, 1:])
+
+
+@pytest.mark.parametrize("mode", [ctypes.RTLD_LOCAL, ctypes.RTLD_GLOBAL])
+def test_models_and_versions_side_by_side(mode, tmp_path):
+    """Two versions of one model, another model, and one whose author forgot to raise the version."""
+    nets = [(small_net(1), 1), (small_net(2), 2), (small_net(3, name="other"), 1), (small_net(4), 1)]
+    loaded = []
+    for k, (graph, version) in enumerate(nets):
+        emit_emulator(pipeline_of(graph), tmp_path / str(k), version=version)
+        path = Emulator(graph, tmp_path / str(k), tmp_path / "cache", version).build()
+        loaded.append(ctypes.CDLL(str(path), mode=mode))
+    codes = corners(nets[0][0], 200)
+    for (graph, version), library in zip(nets, loaded, strict=True):
+        check_codes(library, graph, version, codes)
+
+
+def test_only_the_interface_is_visible(built):
+    table = subprocess.run(
+        ["nm", "-D", "--defined-only", built.build()], capture_output=True, text=True, check=True
+    ).stdout
+    names = {line.split()[-1] for line in table.splitlines()}
+    wanted = {"run_codes", "run_values", "run_floats", "encode", "inputs", "outputs"}
+    assert names == {f"net_v1_{name}" for name in wanted}
+    assert " u " not in table
+
+
+def test_a_wrong_sign_is_seen(built, tmp_path):
+    for path in built.source.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    layer = tmp_path / "bitlinear_dense_1.cpp"
+    before, after = layer.read_text().split(" - x", 1)
+    layer.write_text(f"{before} + x{after}")
+    codes = corners(built.graph)
+    assert (Emulator(built.graph, tmp_path, tmp_path / "cache").run(codes) != evaluate(built.graph, codes)).any()
+
+
+def test_the_library_is_built_once(built, monkeypatch):
+    again = Emulator(built.graph, built.source, built.cache)
+    stamp = built.build().stat().st_mtime_ns
+    assert again.build() == built.build()
+    assert again.build().stat().st_mtime_ns == stamp
+    assert Emulator(built.graph, built.source, built.cache, arch="")._digest("g++") != again._digest("g++")
+    monkeypatch.setenv("CXXFLAGS", "-DNO_SUCH_TYPE -include /nonexistent.h")
+    with pytest.raises(ToolError, match="failed with exit code 2"):
+        Emulator(built.graph, built.source, built.cache / "other").build()
+
+
+def test_a_folder_without_the_emulator_is_refused(built, tmp_path):
+    with pytest.raises(ConfigError, match=r"no emulator 'net_v2' \(net_v2.cpp is missing\); convert the model again"):
+        Emulator(built.graph, built.source, tmp_path, 2).build()
+
+
+def test_what_cannot_be_emulated_is_refused(tmp_path):
+    port = Input("x", 1, FixedPoint(True, 62, 0), FixedPoint(True, 62, 0).interval)
+    shifted = Graph("far", (port, Requantize("up", ("x",), 1, -8, Rounding.TRN, -1, 1, 0)), ("up",))
+    with pytest.raises(UnsupportedModelError, match="layer 'up': the emulator would need lanes .* allowed are 64 bits"):
+        emit_emulator(pipeline_of(shifted), tmp_path)
+    tiny = Graph("tiny", (Input("x", 1, FixedPoint(True, 4, 1001), Interval(-1, 1)),), ("x",))
+    with pytest.raises(UnsupportedModelError, match="layer 'x': 1001 fractional bits; the emulator allows -1000 to 1000"):
+        emit_emulator(pipeline_of(tiny), tmp_path)
+    with pytest.raises(ConfigError, match="version -1; expected 0 or more"):
+        emit_emulator(pipeline_of(small_net()), tmp_path, version=-1)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_second_emission_replaces_the_first(tmp_path):
+    first = emit_emulator(pipeline_of(small_net()), tmp_path)
+    (tmp_path / "mine.cpp").write_text("int mine;\n")
+    stamps = {path: path.stat().st_mtime_ns for path in first}
+    assert emit_emulator(pipeline_of(small_net()), tmp_path) == first
+    assert {path: path.stat().st_mtime_ns for path in first} == stamps
+    second = emit_emulator(pipeline_of(small_net(sizes=(16, 5))), tmp_path, version=2)
+    assert {path.name for path in tmp_path.iterdir()} == {path.name for path in second} | {"mine.cpp"}
+
+
+@given(st.integers(-(2**63), 2**63 - 1), st.sampled_from([16, 32, 64]))
+def test_literals_mean_their_value(value, bits):
+    text = unsigned_literal(value, bits).replace("ULL", "").replace("U", "")
+    assert eval(f"0{text}") % 2**bits == value % 2**bits  # noqa: S307
+    assert eval(signed_literal(value).replace("LL", "")) == value  # noqa: S307
+
+
+def test_the_python_binding(built):
+    script = (
+        f"import sys; sys.path.insert(0, {str(built.source)!r})\n"
+        "import numpy as np, net_v1\n"
+        f"emulator = net_v1.load({str(built.build())!r})\n"
+        "x = np.linspace(-9, 9, 160).reshape(10, 16)\n"
+        "print(emulator.run(x).tolist(), emulator.run(x.astype(np.float32)).shape, emulator.run_codes(x * 0).tolist()[0])\n"
+        "try:\n    emulator.run(x * np.nan)\nexcept ValueError as error:\n    print(str(error)[:8])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    x = np.linspace(-9, 9, 160).reshape(10, 16)
+    wanted = decode_outputs(built.graph, evaluate(built.graph, encode_events(built.graph, x)))
+    zero = evaluate(built.graph, np.zeros((1, 16), dtype=np.int64))
+    assert done.stdout == f"{wanted.tolist()} (10, 5) {zero[0].tolist()}\nevent 0:\n"
+
+
+INTERFACE = """#ifndef STAND_IN_H
+#define STAND_IN_H
+#include <any>
+namespace hls4mlEmulator {
+class Model {
+  public:
+    virtual void prepare_input(std::any input) = 0;
+    virtual void predict() = 0;
+    virtual void read_result(std::any result) = 0;
+    virtual ~Model() = default;
+};
+}
+#endif
+"""
+
+HOST = r"""// Opens every library of the command line, then gives each the same event in every form that it takes.
+#include <cstdint>
+#include <cstdio>
+#include <cstring>
+#include <dlfcn.h>
+#include <stdexcept>
+#include <vector>
+#include "ap_fixed.h"
+#include "hls4ml/emulator.h"
+using hls4mlEmulator::Model;
+
+int main(int argc, char **argv) {
+    const int mode = std::strcmp(argv[1], "global") ? RTLD_LOCAL : RTLD_GLOBAL;
+    struct Loaded { Model *model; void (*destroy)(Model *); void *library; };
+    std::vector<Loaded> loaded;
+    for (int k = 2; k < argc; k++) {
+        void *library = dlopen(argv[k], RTLD_LAZY | mode);
+        if (!library) { std::puts(dlerror()); return 1; }
+        auto create = reinterpret_cast<Model *(*)()>(dlsym(library, "create_model"));
+        loaded.push_back({create(), reinterpret_cast<void (*)(Model *)>(dlsym(library, "destroy_model")), library});
+    }
+    float floats[16]; double doubles[16]; std::int64_t codes[16]; ap_fixed<8, 4> fixed[16];
+    for (int i = 0; i < 16; i++) {
+        codes[i] = 11 * i - 80; doubles[i] = codes[i] / 16.0; floats[i] = doubles[i]; fixed[i] = doubles[i];
+    }
+    const std::vector<std::any> forms = {static_cast<float *>(floats), static_cast<const double *>(doubles),
+                                         static_cast<std::int64_t *>(codes), static_cast<ap_fixed<8, 4> *>(fixed)};
+    for (auto &form : forms) {
+        for (auto &one : loaded) one.model->prepare_input(form);
+        for (auto &one : loaded) one.model->predict();
+        for (auto &one : loaded) {
+            double result[5]; float single[5]; std::int64_t result_codes[5];
+            one.model->read_result(static_cast<double *>(result));
+            one.model->read_result(static_cast<float *>(single));
+            one.model->read_result(static_cast<std::int64_t *>(result_codes));
+            for (int j = 0; j < 5; j++) {
+                std::printf("%ld ", static_cast<long>(result_codes[j]));
+                if (result[j] != result_codes[j] / 16.0 || single[j] != result[j]) return 2;
+            }
+        }
+        std::puts("");
+    }
+    int refused = 0;
+    doubles[3] = 1 / (floats[0] - floats[0]); codes[0] = 1000;
+    try { loaded[0].model->prepare_input(static_cast<double *>(doubles)); } catch (const std::domain_error &) { refused++; }
+    try { loaded[0].model->prepare_input(5); } catch (const std::invalid_argument &) { refused++; }
+    try { loaded[0].model->read_result(5); } catch (const std::invalid_argument &) { refused++; }
+    loaded[0].model->prepare_input(static_cast<std::int64_t *>(codes));
+    try { loaded[0].model->predict(); } catch (const std::domain_error &) { refused++; }
+    std::printf("%d\n", refused);
+    for (auto &one : loaded) { one.destroy(one.model); dlclose(one.library); }
+    int left = 0;
+    for (int k = 2; k < argc; k++) left += dlopen(argv[k], RTLD_LAZY | RTLD_NOLOAD) != nullptr;
+    std::printf("%d\n", left);
+}
+"""
+
+
+def test_cmssw_loads_versions_and_models_side_by_side(tmp_path):
+    (tmp_path / "extras" / "include" / "hls4ml").mkdir(parents=True)
+    (tmp_path / "extras" / "include" / "hls4ml" / "emulator.h").write_text(INTERFACE)
+    (tmp_path / "hls").mkdir()
+    (tmp_path / "hls" / "include").symlink_to(ap_types_folder())
+    (tmp_path / "host.cpp").write_text(HOST)
+    nets = [(small_net(1, (16, 5)), 1), (small_net(2, (16, 5)), 2), (small_net(3, (16, 5), name="other"), 1)]
+    roots = [f"EMULATOR_EXTRAS={tmp_path / 'extras'}", f"HLS_ROOT={tmp_path / 'hls'}", f"PREFIX={tmp_path}"]
+    for graph, version in nets:
+        folder = tmp_path / f"{graph.name}_v{version}"
+        emit_emulator(pipeline_of(graph), folder, version=version)
+        subprocess.run(["make", "-s", "-j2", "-C", folder, *roots, "install"], check=True)
+    libraries = [str(tmp_path / "lib64" / f"{graph.name}_v{version}.so") for graph, version in nets]
+    includes = ["-I", tmp_path / "extras" / "include", "-isystem", ap_types_folder()]
+    subprocess.run(["g++", "-std=c++17", *includes, "-o", tmp_path / "host", tmp_path / "host.cpp", "-ldl"], check=True)
+    codes = 11 * np.arange(16)[None] - 80
+    line = "".join(f"{code} " for graph, _ in nets for code in evaluate(graph, codes)[0])
+    for mode in ("local", "global"):
+        done = subprocess.run([tmp_path / "host", mode, *libraries], capture_output=True, text=True, check=False)
+        assert done.stdout.splitlines() == [line] * 4 + ["4", "0"], done.stdout + done.stderr
+
+
+def test_files_name_no_machine(built):
+    for path in built.source.iterdir():
+        assert str(Path.home()) not in path.read_text()

@@ -1,0 +1,217 @@
+"""BitTrigger as a backend of hls4ml: convert, compile, predict, write, build, save; through hls4ml's own functions."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from bittrigger.errors import ConfigError, ToolNotFoundError, UnsupportedModelError
+from bittrigger.hls4ml import register
+from tests.keras_models import QActivation, QDense, layers, lowered, model_of, randomize, tf
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+@pytest.fixture(scope="module")
+def hls4ml():
+    import hls4ml
+
+    register()
+    register()
+    return hls4ml
+
+
+@pytest.fixture(scope="module")
+def model():
+    def branch(x):
+        x = QDense(4, kernel_quantizer="ternary()", bias_quantizer="quantized_bits(6,1,alpha=1)", name="d")(x)
+        x = QActivation("quantized_relu(4,1)", name="a")(layers.BatchNormalization(name="n")(x))
+        return QDense(3, kernel_quantizer="quantized_bits(4,0,alpha=1)", use_bias=False, name="o")(x)
+
+    return randomize(model_of(branch, inputs=5))
+
+
+def converted(hls4ml, model, folder, **settings):
+    return hls4ml.converters.convert_from_keras_model(
+        model, backend="BitTrigger", output_dir=str(folder), project_name="demo", **settings
+    )
+
+
+@pytest.fixture(scope="module")
+def compiled(hls4ml, model, tmp_path_factory):
+    graph = converted(hls4ml, model, tmp_path_factory.mktemp("prj"), part="xcvu9p-flgb2104-2-e", clock_period=4)
+    graph.compile()
+    return graph
+
+
+def events(count=300):
+    return np.random.default_rng(5).normal(0, 3, size=(count, 5))
+
+
+def test_predict_equals_keras_for_each_float_type(compiled, model):
+    wanted = model.predict(events(), verbose=0)
+    for dtype in (np.float32, np.float64):
+        found = compiled.predict(events().astype(dtype))
+        assert found.dtype == dtype
+        assert found.shape == (300, 3)
+        assert np.array_equal(found, wanted)
+    assert np.array_equal(compiled.predict(events(1)), wanted[:1])
+    assert np.array_equal(compiled.predict(events()[0]), wanted[:1])
+    assert compiled.predict(np.zeros((0, 5))).shape == (0, 3)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "match"),
+    [
+        (np.zeros((3, 4)), r"shape \(3, 4\); expected \('events', 5\)"),
+        (np.full((1, 5), np.nan), "must be finite"),
+        ([np.zeros((3, 5))] * 2, "2 input arrays; the model has 1 inputs"),
+        (np.array([["a"] * 5]), "expected real numbers"),
+    ],
+)
+def test_predict_refuses_what_does_not_fit(compiled, inputs, match):
+    with pytest.raises(ConfigError, match=match):
+        compiled.predict(inputs)
+
+
+def test_graph_shows_bit_linear_nodes_and_true_types(compiled):
+    kinds = {node.name: node.class_name for node in compiled.get_layers()}
+    assert kinds["d"] == "BitLinear"
+    assert kinds["o"] == "Dense"
+    types = {node.name: str(node.get_output_variable().type.precision) for node in compiled.get_layers()}
+    assert types["x"].startswith("fixed<6,3")
+    assert types["a"].startswith("ufixed<4,1")
+    assert str(compiled.get_input_variables()[0].type.precision).startswith("fixed<6,3")
+    assert not list(compiled.graph["d"].get_weights())
+
+
+def test_project_holds_hls_and_rtl(compiled):
+    from pathlib import Path
+
+    folder = Path(compiled.config.get_output_dir())
+    assert (folder / "hls" / "firmware" / "demo.cpp").is_file()
+    assert (folder / "hls" / "build_prj.tcl").is_file()
+    assert list((folder / "rtl").glob("*.sv"))
+    assert "xcvu9p-flgb2104-2-e" in (folder / "hls" / "build_prj.tcl").read_text()
+
+
+def test_build_needs_vitis(compiled, monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(ToolNotFoundError, match="'vitis-run' not found"):
+        compiled.build()
+    with pytest.raises(ConfigError, match="build option 'csim' is unknown"):
+        compiled.build(csim=True)
+
+
+def test_build_runs_vitis(compiled, monkeypatch, tmp_path):
+    fake = tmp_path / "vitis-run"
+    fake.write_text('#!/bin/sh\necho "$PWD $@"\n')
+    fake.chmod(0o755)
+    monkeypatch.setenv("BITTRIGGER_VITIS_RUN", str(fake))
+    assert compiled.build().read_text().endswith("hls --mode hls --tcl build_prj.tcl\n")
+
+
+@pytest.mark.parametrize("granularity", ["model", "type", "name"])
+def test_granularity_does_not_matter(hls4ml, model, granularity, tmp_path):
+    from bittrigger.graph import Linear
+    from bittrigger.hls4ml.design import lowered as design
+
+    config = hls4ml.utils.config_from_keras_model(model, granularity=granularity, backend="BitTrigger")
+    found = design(converted(hls4ml, model, tmp_path, hls_config=config)).graph
+    for node, wanted in zip(found.nodes, lowered(model).nodes, strict=True):
+        assert node.name == wanted.name
+        if isinstance(node, Linear):
+            assert np.array_equal(node.weights, wanted.weights)
+
+
+def test_predict_needs_compile(hls4ml, model, tmp_path):
+    with pytest.raises(ConfigError, match=r"call compile\(\) before predict\(\)"):
+        converted(hls4ml, model, tmp_path).predict(events())
+
+
+def test_trace_is_refused(hls4ml, model, tmp_path):
+    with pytest.raises(ConfigError, match=r"trace\(\) is not supported"):
+        converted(hls4ml, model, tmp_path).trace(events())
+
+
+@pytest.mark.parametrize(
+    ("settings", "match"),
+    [
+        ({"io_type": "io_stream"}, "allowed is 'io_parallel'"),
+        ({"colour": "red"}, "setting 'colour' is unknown"),
+        ({"clock_period": -1}, "expected nanoseconds above 0"),
+        ({"input_precision": "float"}, "not a fixed-point type"),
+    ],
+)
+def test_wrong_settings(hls4ml, model, settings, match, tmp_path):
+    with pytest.raises(ConfigError, match=match):
+        converted(hls4ml, model, tmp_path, **settings)
+
+
+def test_input_precision_and_logits(hls4ml, tmp_path):
+    def branch(x):
+        return QDense(3, kernel_quantizer="ternary(alpha=1)", use_bias=False, activation="softmax", name="d")(x)
+
+    soft = randomize(model_of(branch, inputs=4))
+    with pytest.raises(UnsupportedModelError, match="output_logits=True"):
+        converted(hls4ml, soft, tmp_path)
+    graph = converted(hls4ml, soft, tmp_path, output_logits=True, input_precision="fixed<9,4>")
+    assert [node.name for node in graph.get_layers()] == ["x", "q", "d", "d_linear"][:3]
+    assert str(graph.get_input_variables()[0].type.precision).startswith("fixed<9,4")
+    graph.compile()
+    values = np.arange(-8, 8, 2**-5).reshape(-1, 4)
+    logits = soft.get_layer("q")(tf.constant(values, tf.float32)).numpy() @ np.asarray(
+        soft.get_layer("d").kernel_quantizer_internal(soft.get_layer("d").kernel)
+    )
+    assert np.array_equal(graph.predict(values), logits)
+
+
+def test_several_inputs_and_outputs(hls4ml, tmp_path):
+    first, second = tf.keras.Input((2, 2), name="first"), tf.keras.Input((3,), name="second")
+    a = layers.Flatten()(QActivation("quantized_bits(4,1,alpha=1)", name="qa")(first))
+    b = QActivation("quantized_relu(4,1)", name="qb")(second)
+    out = QDense(2, kernel_quantizer="binary(alpha=1)", use_bias=False, name="d")(layers.Concatenate()([a, b]))
+    model = randomize(tf.keras.Model([second, first], [out, layers.Reshape((2, 2))(a)]))
+    graph = converted(hls4ml, model, tmp_path)
+    graph.compile()
+    generator = np.random.default_rng(0)
+    inputs = [generator.normal(size=(50, 3)), generator.normal(size=(50, 2, 2))]
+    for found, wanted in zip(graph.predict(inputs), model.predict(inputs, verbose=0), strict=True):
+        assert found.shape == wanted.shape
+        assert np.array_equal(found, wanted)
+
+
+def test_saved_and_loaded_graph(hls4ml, compiled, model, tmp_path):
+    compiled.save(str(tmp_path / "m.fml"))
+    loaded = hls4ml.converters.load_saved_model(str(tmp_path / "m.fml"), output_dir=str(tmp_path))
+    loaded.config.config["OutputDir"] = str(tmp_path / "prj")
+    loaded.compile()
+    assert np.array_equal(loaded.predict(events()), model.predict(events(), verbose=0))
+
+
+def test_a_graph_without_keras_model_is_refused(hls4ml, tmp_path):
+    config = {"Backend": "BitTrigger", "ProjectName": "x", "OutputDir": str(tmp_path), "IOType": "io_parallel"}
+    config["HLSConfig"] = {"Model": {"Precision": "fixed<16,6>", "ReuseFactor": 1}}
+    nodes = [{"class_name": "Input", "name": "x", "input_shape": [3]}]
+    with pytest.raises(UnsupportedModelError, match="without a Keras model object"):
+        hls4ml.model.ModelGraph.from_layer_list(config, nodes)
+
+
+def test_plugin_is_found_by_hls4ml_and_is_light():
+    """Through the environment variable: nothing is printed, and registration imports neither TensorFlow nor QKeras."""
+    code = (
+        "import sys\nbefore = set(sys.modules)\nimport bittrigger.hls4ml_plugin, bittrigger.hls4ml\n"
+        "assert not {'tensorflow', 'qkeras', 'hls4ml'} & set(sys.modules)\n"
+        "import hls4ml.backends\nassert 'bittrigger' in hls4ml.backends.get_available_backends()\n"
+        "sys.exit('qkeras' in sys.modules)"
+    )
+    env = os.environ | {"HLS4ML_BACKEND_PLUGINS": "bittrigger.hls4ml_plugin"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], check=False, capture_output=True, text=True, env=env, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    assert "WARNING: " not in done.stdout

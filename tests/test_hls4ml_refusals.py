@@ -1,0 +1,174 @@
+"""What cannot be exact is refused, with the layer, the value, what is allowed and the way out."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from bittrigger.errors import ConfigError, MismatchError, UnsupportedModelError
+from bittrigger.hls4ml.agreement import check_agreement
+from tests.keras_models import QActivation, QDense, assert_exact, layers, lowered, model_of, randomize, tf
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+def dense(units=3, name="d", kernel="ternary(alpha=1)", **settings):
+    settings.setdefault("bias_quantizer", "quantized_bits(6,1,alpha=1)")
+    return QDense(units, kernel_quantizer=kernel, name=name, **settings)
+
+
+def refused(model, match, error=UnsupportedModelError, **options):
+    with pytest.raises(error, match=match):
+        lowered(model, **options)
+
+
+def test_a_scale_that_is_no_power_of_two():
+    model = randomize(model_of(lambda x: dense(kernel="ternary(alpha='auto')")(x)))
+    refused(model, r"layer 'd': kernel quantizer ternary\(alpha='auto'\) has the scale .*alpha='auto_po2' or alpha=1")
+
+
+def test_a_kernel_without_quantiser():
+    model = randomize(model_of(lambda x: layers.Dense(3, name="d")(x)))
+    refused(model, r"layer 'd': its kernel \(no quantizer\) needs \d+ bits")
+
+
+def test_sums_beyond_float32():
+    model = randomize(
+        model_of(lambda x: dense(kernel="quantized_bits(12,0,alpha=1)")(x), quantizer="quantized_bits(14,0)")
+    )
+    refused(model, r"layer 'd': output \d can need 2\d bits, and Keras adds up in float32, which holds 24")
+
+
+def test_a_float_bias_at_the_output():
+    model = randomize(model_of(lambda x: dense(bias_quantizer=None)(x)))
+    refused(model, r"layer 'd': Keras rounds the sums with its bias.*set bias_quantizer")
+
+
+def test_a_normalisation_without_quantiser_behind_it():
+    model = randomize(model_of(lambda x: dense(2, "o")(layers.BatchNormalization(name="n")(dense()(x)))))
+    refused(model, r"layer 'n': .* put a QActivation behind this layer")
+
+
+@pytest.mark.parametrize("ending", ["softmax", "sigmoid"])
+def test_probabilities_at_the_output(ending):
+    model = randomize(model_of(lambda x: dense(activation=ending)(x)))
+    refused(model, rf"layer 'd_{ending}': {ending} at the output .* set output_logits=True")
+    graph = lowered(model, logits=True)
+    assert check_agreement(model, graph, logits=True) > 1000
+    assert model.get_layer("d").activation.__name__ == ending
+
+
+def test_softmax_layer_at_the_output_and_inside():
+    model = randomize(model_of(lambda x: layers.Softmax(name="s")(dense()(x))))
+    refused(model, "layer 's': softmax at the output")
+    assert check_agreement(model, lowered(model, logits=True), logits=True) > 1000
+    inside = model_of(lambda x: dense(2, "o")(layers.Softmax(name="s")(dense()(x))))
+    refused(randomize(inside), "layer 's': activation 'softmax' is not supported")
+
+
+def test_no_input_quantiser():
+    model = randomize(model_of(lambda x: dense()(x), quantizer=None))
+    refused(model, r"input 'x': its bits are not known: no quantiser reads it directly.*set input_precision")
+
+
+def test_an_input_quantiser_that_is_no_rounding():
+    refused(
+        randomize(model_of(lambda x: dense()(x), quantizer="ternary(alpha=1)")), "input 'x': its bits are not known"
+    )
+    assert lowered(
+        randomize(model_of(lambda x: dense()(x), quantizer="ternary(alpha=1)")), input_precision="fixed<8,3>"
+    )
+
+
+def test_two_different_input_quantisers():
+    port = tf.keras.Input((4,), name="x")
+    outputs = [dense(2, f"d{i}")(QActivation(f"quantized_bits({i},1)", name=f"q{i}")(port)) for i in (4, 5)]
+    refused(randomize(tf.keras.Model(port, outputs)), "input 'x': .*different quantisers read it")
+
+
+@pytest.mark.parametrize("precision", ["float", "fixed<70,3>", "fixed<32,16>"])
+def test_input_precision_out_of_range(precision):
+    refused(randomize(model_of(lambda x: dense()(x))), "precision|width", ConfigError, input_precision=precision)
+
+
+def test_weights_that_are_not_finite():
+    model = randomize(model_of(lambda x: dense()(x)))
+    kernel, bias = model.get_layer("d").get_weights()
+    kernel[2, 1] = np.nan
+    model.get_layer("d").set_weights([kernel, bias])
+    refused(model, r"layer 'd': kernel\[2, 1\] is nan, and 1 of 21 values are not finite")
+
+
+def test_activation_scaled_by_its_batch():
+    model = randomize(model_of(lambda x: QActivation("quantized_bits(4,1,alpha='auto_po2')", name="a")(dense()(x))))
+    refused(model, "layer 'a': activation .* takes its scale from the batch")
+
+
+def test_random_weights():
+    refused(randomize(model_of(lambda x: dense(kernel="bernoulli(alpha=1)")(x))), "draws random numbers at inference")
+
+
+def test_negative_integer_bits():
+    refused(
+        randomize(model_of(lambda x: dense()(x), quantizer="quantized_bits(8,-2)")),
+        "which QKeras itself cannot compute",
+    )
+
+
+def test_a_setting_that_keras_does_not_save():
+    from qkeras import quantized_relu
+
+    quantizer = quantized_relu(6, 2, relu_upper_bound=1.5, is_quantized_clip=False)
+    model = randomize(model_of(lambda x: QActivation(quantizer, name="a")(dense()(x))))
+    refused(model, "layer 'a': .* has is_quantized_clip=False, which QKeras does not save")
+
+
+def test_an_unknown_layer():
+    model = model_of(lambda x: layers.GaussianNoise(0.1, name="noise")(dense()(x)))
+    refused(model, "layer 'noise': class GaussianNoise is not supported; allowed are InputLayer, Dense, QDense")
+
+
+def test_structures_that_hls4ml_drops():
+    port = tf.keras.Input((3,), name="x")
+    shared = dense(3, "shared")
+    q = QActivation("quantized_bits(4,1)", name="q")(port)
+    refused(tf.keras.Model(port, shared(shared(q))), "layer 'shared': it is used 2 times")
+    refused(tf.keras.Model(port, layers.Dropout(0.5, name="mc")(shared(q), training=True)), "layer '(mc|shared)'")
+    refused(tf.keras.Model(port, layers.Add(name="sum")([q, q, q])), "layer 'sum': it joins 3 tensors")
+    reserved = tf.keras.Input((3,), name="input")
+    refused(tf.keras.Model(reserved, dense()(reserved)), "hls4ml reserves this name")
+
+
+def test_a_name_that_hls4ml_gives_to_an_activation():
+    port = tf.keras.Input((3,), name="x")
+    q = QActivation("quantized_bits(4,1)", name="q")(port)
+    model = tf.keras.Model(port, layers.ReLU(name="d_relu")(dense(activation="relu")(q)))
+    refused(model, "layer 'd_relu': hls4ml gives this name to the activation of layer 'd'")
+
+
+@pytest.mark.parametrize("name", ["bias_net", "kernel", "gamma_beta", "moving_mean"])
+def test_names_that_mislead_the_parser_of_hls4ml(name):
+    """hls4ml picks weights by looking for a word in their names; ours do not come from there."""
+
+    def branch(x):
+        x = layers.BatchNormalization(name=f"n_{name}")(dense(4, name)(x))
+        return QActivation("quantized_relu(4,1)", name="a")(x)
+
+    assert_exact(randomize(model_of(branch)))
+
+
+def test_odd_layer_names_become_identifiers():
+    def branch(x):
+        x = QActivation("quantized_relu(4,1)", name="a.b-c")(dense(4, "signal")(x))
+        return dense(2, "a_b_c")(x)
+
+    graph = assert_exact(randomize(model_of(branch)))
+    assert [node.name for node in graph.nodes] == ["x", "layer_signal", "a_b_c", "a_b_c_2"]
+
+
+def test_a_wrong_graph_is_noticed():
+    model = randomize(model_of(lambda x: dense()(x)))
+    graph = lowered(model)
+    model.get_layer("d").set_weights([-w for w in model.get_layer("d").get_weights()])
+    with pytest.raises(MismatchError, match=r"event \d+, output \d: Keras gives .* the oracle gives .* events differ"):
+        check_agreement(model, graph)

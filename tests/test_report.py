@@ -1,0 +1,134 @@
+"""Reports: figures with their origin, rendering, and JSON and back."""
+
+import json
+from dataclasses import replace
+from io import StringIO
+from types import SimpleNamespace
+
+import pytest
+from designs import mlp
+from rich.console import Console
+
+from bittrigger.errors import ReportError
+from bittrigger.report import (
+    Figure,
+    Origin,
+    Resources,
+    load_report,
+    make_report,
+    render_markdown,
+    render_text,
+    save_report,
+)
+from bittrigger.report.create import with_vendor
+from bittrigger.synth.count import Utilization
+from bittrigger.synth.yosys import Synthesis
+
+SETTINGS = SimpleNamespace(part="xcvu13p-flga2577-2-e", budget="atlas-phase2-l0-global")
+
+
+@pytest.fixture(scope="module")
+def pipeline():
+    return mlp((6, 5, 2), clock_mhz=200.0)
+
+
+@pytest.fixture(scope="module")
+def report(pipeline):
+    used = Utilization(1000, 0, 2000, 900, 130, 0, 0.0, 5, {"LUT2": 1000})
+    names = [*(module.name for module in pipeline.modules), "example"]
+    return make_report(pipeline, SETTINGS, Synthesis("0.70", used, dict.fromkeys(names, used)))
+
+
+def test_totals(report, pipeline):
+    totals = report.totals
+    assert totals.latency_cycles == Figure(pipeline.latency_cycles, Origin.RTL, "bittrigger", totals.latency_ns.version)
+    assert totals.latency_ns.value == pipeline.latency_cycles * 5.0
+    assert totals.latency_bx.value == pipeline.latency_cycles / 5
+    assert totals.synth.lut == Figure(1000, Origin.SYNTH, "Yosys", "0.70")
+    assert totals.route.lut.value is None
+
+
+def test_layers(report, pipeline):
+    dense = report.layers[0]
+    weights = pipeline.modules[0].node.weights
+    assert (dense.zeros, dense.non_zeros) == ((weights == 0).sum(), (weights != 0).sum())
+    assert dense.multiplications_avoided == weights.size
+    assert dense.adder_depth >= 1
+    assert report.layers[1].adders == 0
+
+
+def test_missing_numbers_are_none_and_name_their_command(pipeline):
+    made = make_report(pipeline, SETTINGS, None)
+    assert made.totals.synth.lut.value is None
+    assert all(layer.synth.lut.value is None for layer in made.layers)
+    assert [missing.command.split()[0] for missing in made.missing] == ["run", "source", "source"]
+    assert "vivado -mode batch -source synth/vivado_synth.tcl" in made.missing[1].command
+
+
+def test_vendor_figures_settle_what_was_missing(report):
+    route = Resources.of(Origin.ROUTE, "Vivado", "2023.2", lut=900, ff=1900)
+    done = with_vendor(report, route=route, wns_ns=Figure(0.1, Origin.ROUTE, "Vivado", "2023.2"))
+    assert len(done.missing) == len(report.missing) - 1
+    assert done.totals.synth.lut.value == 1000
+
+
+def test_json_and_back(report, tmp_path):
+    save_report(report, tmp_path / "report.json")
+    assert load_report(tmp_path / "report.json") == report
+    data = json.loads((tmp_path / "report.json").read_text())
+    assert data["schema"] == 1
+    latency = report.totals.latency_ns
+    expected = {"value": latency.value, "origin": "rtl", "tool": "bittrigger", "version": latency.version}
+    assert data["totals"]["latency_ns"] == expected
+    assert data["totals"]["route"]["lut"]["value"] is None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda data: data.update(schema=2),
+        lambda data: data.pop("clock_mhz"),
+        lambda data: data.update(clock_mhz="fast"),
+        lambda data: data["totals"]["ii_ns"].update(origin="guess"),
+        lambda data: data.update(extra=1),
+        lambda data: data["layers"][0].update(adders=True),
+    ],
+)
+def test_other_layouts_are_refused(report, tmp_path, change):
+    path = tmp_path / "report.json"
+    save_report(report, path)
+    data = json.loads(path.read_text())
+    change(data)
+    path.write_text(json.dumps(data))
+    with pytest.raises(ReportError, match="convert the model again"):
+        load_report(path)
+
+
+def test_absent_report(tmp_path):
+    with pytest.raises(ReportError, match="not a report of bittrigger"):
+        load_report(tmp_path / "report.json")
+
+
+def test_text_and_markdown_say_origin_and_share(report):
+    stream = StringIO()
+    render_text(report, Console(file=stream, width=240))
+    for said in (stream.getvalue(), render_markdown(report)):
+        for part in (
+            "dense_0",
+            "Yosys 0.70",
+            "estimate",
+            "0.06 %",
+            "0.23 %",
+            "1.00 %",
+            "pass, provided that 200 MHz is met",
+        ):
+            assert part in said
+        assert "bunch crossings of 25 ns, at 200 MHz (rtl)" in said
+
+
+def test_text_without_budget_or_synthesis(pipeline):
+    made = replace(make_report(pipeline, SETTINGS, None), budget=None)
+    stream = StringIO()
+    render_text(made, Console(file=stream, width=240))
+    assert "Budget" not in stream.getvalue()
+    assert "missing: LUT, FF, CARRY8 and logic levels after synthesis" in stream.getvalue()

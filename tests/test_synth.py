@@ -1,0 +1,200 @@
+"""Yosys runs and the parsers of vendor reports."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+from designs import mlp, solved
+
+from bittrigger.emit.emit_verilog import emit_verilog
+from bittrigger.errors import ReportError, ToolError
+from bittrigger.report.model import Origin
+from bittrigger.synth import vitis, vivado, yosys
+from bittrigger.synth.count import utilization
+from bittrigger.synth.netlist import read_netlist
+from bittrigger.synth.yosys import synthesize
+
+REPORTS = Path(__file__).parent / "reports"
+
+
+@pytest.fixture(scope="module")
+def build(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("synth")
+    pipeline = mlp((8, 6, 3))
+    emit_verilog(pipeline, folder / "rtl")
+    return pipeline, folder, synthesize(pipeline, folder / "rtl", folder / "synth")
+
+
+def run_one(tmp_path, text, name="example"):
+    """Synthesise hand-written Verilog as the top ``example``."""
+    pipeline = dataclasses.replace(mlp((2, 1)), modules=())
+    (tmp_path / "rtl").mkdir()
+    (tmp_path / "rtl" / f"{name}.sv").write_text(text)
+    return synthesize(pipeline, tmp_path / "rtl", tmp_path / "synth").total
+
+
+def test_modules_add_up_to_the_design(build):
+    _, _, made = build
+    for name in ("lut", "ff", "carry_bits", "carry8", "dsp"):
+        assert sum(getattr(used, name) for used in made.modules.values()) == getattr(made.total, name)
+    assert made.total.dsp == 0
+    assert made.total.bram36 == 0
+
+
+def test_adders_stay_in_carry_chains(build):
+    """One LUT a sum bit: without the kept wires a tree becomes compressors, with few carry bits and large LUTs."""
+    used = build[2].modules["bitlinear_dense_0"]
+    assert set(used.cells) <= {"CARRY4", "FDRE", "INV", "LUT1", "LUT2"}
+    assert used.lut <= used.carry_bits <= 1.5 * used.lut
+
+
+def test_an_adder_costs_its_bits(tmp_path):
+    text = """module example(input signed [7:0] a, b, output signed [8:0] y);
+    wire signed [8:0] s0 = 9'(a) - 9'(b); assign y = s0; endmodule"""
+    used = run_one(tmp_path, text)
+    assert (used.lut, used.ff, used.carry_bits, used.carry8, used.logic_levels) == (8, 0, 9, 2, 2)
+
+
+def test_levels_end_at_registers(tmp_path):
+    text = """module example(input clk, input [6:0] a, output reg y); reg q;
+    always_ff @(posedge clk) begin q <= ^a; y <= q & a[0]; end endmodule"""
+    used = run_one(tmp_path, text)
+    assert (used.ff, used.logic_levels) == (2, 2)
+
+
+def test_three_input_adders_take_one_dual_lut_a_bit(tmp_path):
+    pipeline = solved((9, 4))
+    emit_verilog(pipeline, tmp_path / "rtl")
+    used = synthesize(pipeline, tmp_path / "rtl", tmp_path / "synth").total
+    assert used.cells["LUT6_2"] > 0.5 * used.lut
+    assert used.logic_levels <= 6
+
+
+def test_unchanged_modules_are_not_run_again(build):
+    pipeline, folder, made = build
+    stamps = {path: path.stat().st_mtime_ns for path in (folder / "synth").glob("*.json")}
+    other = folder / "rtl" / "requantize_relu_0.sv"
+    other.write_text(other.read_text() + "// changed\n")
+    assert synthesize(pipeline, folder / "rtl", folder / "synth") == made
+    changed = {path.stem for path, stamp in stamps.items() if path.stat().st_mtime_ns != stamp}
+    # the top instantiates it
+    assert changed == {"requantize_relu_0", "example"}
+
+
+def test_a_failing_run_names_the_log_and_leaves_no_netlist(tmp_path):
+    with pytest.raises(ToolError, match=r"failed with exit code 1; full log: .*example\.log"):
+        run_one(tmp_path, "module example(output y); assign y = nothing(1); endmodule")
+    assert not (tmp_path / "synth" / "example.json").exists()
+
+
+def test_absent_module(tmp_path):
+    with pytest.raises(ToolError, match="module 'example' is declared in no .sv file"):
+        run_one(tmp_path, "module other(); endmodule", name="other")
+
+
+def test_unreadable_netlist(tmp_path):
+    (tmp_path / "top.json").write_text("{")
+    with pytest.raises(ToolError, match="not readable .*; synthesise the design again"):
+        read_netlist("top", [tmp_path / "top.json"])
+
+
+def test_worker_is_the_installed_python(build):
+    script = (build[1] / "synth" / "example.ys").read_text()
+    assert script.startswith(f"# Yosys {yosys.tool_version()}: example for UltraScale+\n")
+    assert "blackbox bitlinear_dense_0\n" in script
+
+
+def test_counting_is_the_same_from_the_files(build):
+    pipeline, folder, made = build
+    assert utilization(read_netlist("example", yosys.netlist_files(pipeline, folder / "synth"))) == made.total
+
+
+def test_vivado_script_lists_every_source(tmp_path):
+    pipeline = solved((9, 4))
+    emit_verilog(pipeline, tmp_path / "rtl")
+    text = vivado.write_vivado_script(
+        pipeline, "xcvu13p-flga2577-2-e", tmp_path / "rtl", tmp_path / "synth"
+    ).read_text()
+    assert '"../rtl/example.sv"' in text
+    assert '"ultrascale/bittrigger_adder3.sv"' in text
+    assert "-period 2.7778" in text
+
+
+def test_utilization_of_two_layouts():
+    routed = vivado.parse_utilization(REPORTS / "utilization_route.rpt")
+    assert [figure.value for figure in (routed.lut, routed.ff, routed.carry8, routed.dsp, routed.bram36)] == [
+        1234, 2345, 210, 0, 1.5,
+    ]  # fmt: skip
+    assert (routed.lut.origin, routed.lut.tool, routed.lut.version) == (Origin.ROUTE, "Vivado", "2023.2")
+    older = vivado.parse_utilization(REPORTS / "utilization_synth_7series.rpt")
+    assert (older.lut.value, older.ff.value, older.carry8.value) == (987, 654, None)
+    assert (older.lut.origin, older.lut.version) == (Origin.SYNTH, "2018.3")
+
+
+def test_slack():
+    slack = vivado.parse_slack(REPORTS / "timing_route.rpt")
+    assert (slack.value, slack.origin) == (-0.123, Origin.ROUTE)
+
+
+def test_high_level_synthesis_in_both_forms():
+    found = vitis.parse_csynth_xml(REPORTS / "csynth.xml")
+    assert found == vitis.parse_csynth_text(REPORTS / "example_csynth.rpt")
+    assert (found.resources.lut.value, found.resources.ff.value, found.resources.bram36.value) == (7890, 4567, 1.5)
+    assert (found.latency_cycles.value, found.ii_cycles.value, found.clock_period_ns.value) == (11, 1, 1.987)
+    assert found.resources.lut.origin is Origin.CSYNTH
+
+
+def test_cosimulation():
+    found = vitis.parse_cosim(REPORTS / "example_cosim.rpt")
+    assert (found.passed, found.latency_cycles.value, found.resources.lut.value) == (True, 11, None)
+
+
+@pytest.mark.parametrize(
+    ("parse", "fixture", "old", "new", "message"),
+    [
+        (vivado.parse_utilization, "utilization_route.rpt", "CLB LUTs", "CLB lookups", "no row CLB LUTs or Slice LUTs"),
+        (vivado.parse_utilization, "utilization_route.rpt", "| Used |", "| Gone |", "no row CLB LUTs or Slice LUTs"),
+        (
+            vivado.parse_utilization,
+            "utilization_route.rpt",
+            "State : Routed",
+            "State : Fully Placed",
+            "design state 'Fully Placed'",
+        ),
+        (
+            vivado.parse_utilization,
+            "utilization_route.rpt",
+            "| 1234 |",
+            "| some |",
+            "'some' where a number is expected",
+        ),
+        (vivado.parse_utilization, "utilization_route.rpt", "Vivado v.2023.2", "other", "no tool version"),
+        (vivado.parse_slack, "timing_route.rpt", "WNS(ns)", "WNS(ps)", r"no column 'WNS\(ns\)'"),
+        (vivado.parse_slack, "timing_route.rpt", ": Routed", ": Synthesized", "allowed is Routed"),
+        (vitis.parse_csynth_xml, "csynth.xml", "</profile>", "", "not XML"),
+        (vitis.parse_csynth_xml, "csynth.xml", "LUT>", "Lookup>", "no element AreaEstimates/Resources/LUT"),
+        (vitis.parse_csynth_text, "example_csynth.rpt", "|Total ", "|Sum ", "no row 'Total'"),
+        (
+            vitis.parse_csynth_text,
+            "example_csynth.rpt",
+            "Latency (cycles)",
+            "Delay",
+            "no summary of timing and latency",
+        ),
+        (vitis.parse_cosim, "example_cosim.rpt", "Pass", "Done", "no row Verilog or VHDL"),
+    ],
+)
+def test_unknown_layouts_are_refused(tmp_path, parse, fixture, old, new, message):  # noqa: PLR0917 - a table
+    text = (REPORTS / fixture).read_text()
+    assert old in text
+    (tmp_path / fixture).write_text(text.replace(old, new))
+    with pytest.raises(ReportError, match=message):
+        parse(tmp_path / fixture)
+
+
+@pytest.mark.parametrize(
+    "parse", [vivado.parse_utilization, vivado.parse_slack, vitis.parse_csynth_xml, vitis.parse_cosim]
+)
+def test_absent_reports(tmp_path, parse):
+    with pytest.raises(ReportError, match="No such file or directory; run the vendor's tool first"):
+        parse(tmp_path / "absent.rpt")
