@@ -104,12 +104,14 @@ def default_clock_mhz(budget: str | None) -> float:
 
 
 def write_firmware(pipeline: Pipeline, folder: Path, settings: BuildSettings) -> None:
-    """Write the HLS project to ``folder/hls`` and the SystemVerilog to ``folder/rtl``."""
+    """Write the HLS project to ``folder/hls`` the SystemVerilog to ``folder/rtl``, and the script for Vivado."""
     from bittrigger.emit.emit_hls import HlsOptions, emit_hls
     from bittrigger.emit.emit_verilog import emit_verilog
+    from bittrigger.synth.vivado import write_vivado_script
 
     emit_hls(pipeline, folder / "hls", HlsOptions(part=settings.part, reuse_factor=settings.reuse_factor))
     emit_verilog(pipeline, folder / "rtl")
+    write_vivado_script(pipeline, settings.part, folder / "rtl", folder / "synth")
 
 
 def save_build(folder: Path, pipeline: Pipeline, settings: BuildSettings, stage_seconds: dict[str, float]) -> None:

@@ -10,28 +10,111 @@ from typing import Any
 from bittrigger.errors import UnsupportedModelError
 
 LAYERS = frozenset(
-    "InputLayer Dense QDense Activation QActivation ReLU LeakyReLU Softmax BatchNormalization QBatchNormalization Flatten "
-    "Reshape Dropout Concatenate Add Subtract".split()
+    [
+        "InputLayer",
+        "Dense",
+        "QDense",
+        "Activation",
+        "QActivation",
+        "ReLU",
+        "LeakyReLU",
+        "Softmax",
+        "BatchNormalization",
+        "QBatchNormalization",
+        "Flatten",
+        "Reshape",
+        "Dropout",
+        "Concatenate",
+        "Add",
+        "Subtract",
+    ]
 )
 MODELS = frozenset(["Sequential", "Functional", "Model"])
 QUANTIZERS = frozenset(
-    "quantized_bits quantized_relu quantized_tanh quantized_sigmoid quantized_po2 quantized_relu_po2 ternary binary "
-    "stochastic_ternary stochastic_binary bernoulli".split()
+    [
+        "quantized_bits",
+        "quantized_relu",
+        "quantized_tanh",
+        "quantized_sigmoid",
+        "quantized_po2",
+        "quantized_relu_po2",
+        "ternary",
+        "binary",
+        "stochastic_ternary",
+        "stochastic_binary",
+        "bernoulli",
+    ]
 )
 FUNCTIONS = frozenset(
-    "linear relu tanh sigmoid hard_sigmoid softmax hard_tanh smooth_sigmoid smooth_tanh binary_tanh binary_sigmoid".split()
+    [
+        "linear",
+        "relu",
+        "tanh",
+        "sigmoid",
+        "hard_sigmoid",
+        "softmax",
+        "hard_tanh",
+        "smooth_sigmoid",
+        "smooth_tanh",
+        "binary_tanh",
+        "binary_sigmoid",
+    ]
 )
 _HELPERS = frozenset(
-    "Zeros Ones Constant RandomNormal RandomUniform TruncatedNormal VarianceScaling Orthogonal Identity GlorotNormal "
-    "GlorotUniform HeNormal HeUniform LecunNormal LecunUniform QInitializer zeros ones constant random_normal random_uniform "
-    "truncated_normal glorot_normal glorot_uniform he_normal he_uniform lecun_normal lecun_uniform "
-    "L1 L2 L1L2 OrthogonalRegularizer l1 l2 l1_l2 "
-    "Clip MaxNorm MinMaxNorm NonNeg UnitNorm max_norm non_neg unit_norm min_max_norm Policy".split()
+    [
+        "Zeros",
+        "Ones",
+        "Constant",
+        "RandomNormal",
+        "RandomUniform",
+        "TruncatedNormal",
+        "VarianceScaling",
+        "Orthogonal",
+        "Identity",
+        "GlorotNormal",
+        "GlorotUniform",
+        "HeNormal",
+        "HeUniform",
+        "LecunNormal",
+        "LecunUniform",
+        "QInitializer",
+        "zeros",
+        "ones",
+        "constant",
+        "random_normal",
+        "random_uniform",
+        "truncated_normal",
+        "glorot_normal",
+        "glorot_uniform",
+        "he_normal",
+        "he_uniform",
+        "lecun_normal",
+        "lecun_uniform",
+        "L1",
+        "L2",
+        "L1L2",
+        "OrthogonalRegularizer",
+        "l1",
+        "l2",
+        "l1_l2",
+        "Clip",
+        "MaxNorm",
+        "MinMaxNorm",
+        "NonNeg",
+        "UnitNorm",
+        "max_norm",
+        "non_neg",
+        "unit_norm",
+        "min_max_norm",
+        "Policy",
+    ]
 )
 _OBJECTS = LAYERS | QUANTIZERS | FUNCTIONS | _HELPERS
 _MODULES = ("keras", "qkeras", "tensorflow")
 _CALLABLE_KEYS = re.compile(r"activation|quantizer|(.*_)?(activation|quantizer|initializer|regularizer|constraint)")
 _CALL = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)\s*(\([A-Za-z0-9_.,=' +\-]*\))?")
+
+Json = Any
 
 MAX_LAYERS = 10_000
 MAX_DEPTH = 40
@@ -69,7 +152,7 @@ def check_config(where: str, config: Mapping[str, Any]) -> None:
     _check_sizes(where, layers)
 
 
-def _check_layer(where: str, layer: Any) -> None:
+def _check_layer(where: str, layer: Json) -> None:
     if not isinstance(layer, dict) or not isinstance(layer.get("config"), dict):
         raise UnsupportedModelError(
             f"model file {where}: a layer is {str(layer)[:80]!r}; allowed are layers; save it again"
@@ -84,7 +167,7 @@ def _check_layer(where: str, layer: Any) -> None:
     _walk(where, f"layer {name!r}", layer, 0)
 
 
-def _walk(where: str, owner: str, value: Any, depth: int) -> None:
+def _walk(where: str, owner: str, value: Json, depth: int) -> None:
     """Check every object and every name of a function in ``value``."""
     if depth > MAX_DEPTH:
         raise UnsupportedModelError(f"model file {where}: {owner}: nested deeper than {MAX_DEPTH}; save it again")
@@ -130,7 +213,7 @@ def _check_call(where: str, owner: str, text: str) -> None:
         raise _refused(where, owner, "function", text)
 
 
-def _refused(where: str, owner: str, what: str, found: Any) -> UnsupportedModelError:
+def _refused(where: str, owner: str, what: str, found: Json) -> UnsupportedModelError:
     return UnsupportedModelError(
         f"model file {where}: {owner}: {what} {str(found)[:80]!r} is not allowed, so the file was not opened with TensorFlow; "
         "allowed are layers, quantisers, activations, initialisers, regularisers and constraints of Keras and QKeras; rebuild "
@@ -138,7 +221,7 @@ def _refused(where: str, owner: str, what: str, found: Any) -> UnsupportedModelE
     )
 
 
-def _numbers(value: Any) -> Iterator[int]:
+def _numbers(value: Json) -> Iterator[int]:
     if isinstance(value, bool):
         return
     if isinstance(value, int):

@@ -24,12 +24,15 @@ MAX_BYTES = 2 << 30
 MAX_CONFIG_BYTES = 64 << 20
 """Largest configuration that is read."""
 
+KerasModel = Any
+"""A model, layer or group of a library without types."""
+
 _ARCHIVE_CONFIG = "config.json"
 _ARCHIVE_WEIGHTS = "model.weights.h5"
 _ALLOWED = "allowed are files of model.save('name.h5') and model.save('name.keras') of Keras 2"
 
 
-def load_model(path: Path | str) -> Any:
+def load_model(path: Path | str) -> KerasModel:
     """The Keras model in ``path``, not compiled.
 
     Args:
@@ -153,14 +156,14 @@ def _damaged(path: Path, error: Exception) -> UnsupportedModelError:
     return UnsupportedModelError(f"model file {path}: it is damaged or cut off ({error}); copy or save it again")
 
 
-def _datasets(group: Any) -> Iterator[tuple[str, Any]]:
+def _datasets(group: KerasModel) -> Iterator[tuple[str, Any]]:
     """All data sets of an HDF5 group that lie in the file itself: links to elsewhere are refused."""
     import h5py
 
     for name in group:
         link = group.get(name, getlink=True)
         if isinstance(link, h5py.ExternalLink | h5py.SoftLink):
-            raise ValueError(f"it links to {link.path!r}")
+            raise OSError(f"it links to {link.path!r}")
         item = group[name]
         if isinstance(item, h5py.Dataset):
             yield item.name, item
@@ -168,7 +171,7 @@ def _datasets(group: Any) -> Iterator[tuple[str, Any]]:
             yield from _datasets(item)
 
 
-def _weights(path: Path, group: Any) -> Weights:
+def _weights(path: Path, group: KerasModel) -> Weights:
     arrays: Weights = []
     total = 0
     for name, item in _datasets(group):
@@ -185,16 +188,17 @@ def _weights(path: Path, group: Any) -> Weights:
     return arrays
 
 
-def _load(path: Path) -> Any:
+def _load(path: Path) -> KerasModel:
     """Let Keras build the model from a file that has been checked."""
     from bittrigger.quiet import quiet_tensorflow
 
     with quiet_tensorflow():
-        import tensorflow as tf  # noqa: PLC0415 - seconds
-        from qkeras import utils  # noqa: PLC0415
+        import tensorflow as tf
+        from qkeras import utils
 
         known: dict[str, Any] = {}
-        utils._add_supported_quantized_objects(known)  # noqa: SLF001 - QKeras offers no public list
+        # QKeras offers no public list of its classes.
+        utils._add_supported_quantized_objects(known)
         if zipfile.is_zipfile(path):
             known["QActivation"] = _QActivationReader
         try:
@@ -211,10 +215,10 @@ class _QActivationReader:
     """Reads a QActivation from a .keras archive; QKeras 0.9 itself fails on one with a quantiser object."""
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Any:
+    def from_config(cls, config: dict[str, Any]) -> KerasModel:
         """The layer of ``config``."""
-        from qkeras import QActivation  # noqa: PLC0415
-        from qkeras.quantizers import get_quantizer  # noqa: PLC0415
+        from qkeras import QActivation
+        from qkeras.quantizers import get_quantizer
 
         settings = dict(config)
         if isinstance(settings["activation"], dict):

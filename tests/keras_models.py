@@ -62,7 +62,7 @@ def lowered(model, **options):
     return graph
 
 
-def events_for(model, graph, seed=1, count=400):
+def events_for(graph, seed=1, count=400):
     """Real events: on the grid, off it, ties, far outside, zeros of both signs."""
     generator = np.random.default_rng(seed)
     lows = np.array([port.interval.lo for port in graph.inputs for _ in range(port.size)])
@@ -79,7 +79,7 @@ def events_for(model, graph, seed=1, count=400):
 def assert_exact(model, **options):
     """The integer graph and ``model.predict`` agree on every bit of every output."""
     graph = lowered(model, **options)
-    events = events_for(model, graph)
+    events = events_for(graph)
     inputs, start = [], 0
     for tensor in model.inputs:
         size = int(np.prod(tensor.shape[1:]))

@@ -111,7 +111,7 @@ def test_a_layer_reads_like_its_sums(tmp_path):
         (Interval(-100, 127), (0, 7), ["above0 = |r0[3:3]", "x0[7] ? 3'd0 : above0 ? 3'd7"], ["below", ">="]),
         (Interval(-128, 127), (-8, 7), ["~r0[4] & (|r0[3:3])", "r0[4] & ~(&r0[3:3])"], [" > ", " < "]),
         (Interval(-128, 127), (-5, 9), ["r0 > 5'sd9", "r0 < -5'sd5"], []),
-        (Interval(-100, -1), (0, 15), ["4'd0"], ["?"]),
+        (Interval(-100, -1), (0, 15), ["1'd0"], ["?"]),
     ],
     ids=["cannot leave", "relu", "relu that saturates", "two-sided power of two", "comparisons", "constant"],
 )

@@ -113,7 +113,7 @@ def test_every_bias():
     branches = [
         lambda x, b=b, t=t, i=i: branch(x, b, t, f"{i}{t}") for i, b in enumerate((*BIASES, None)) for t in ("q", "n")
     ]
-    branches.append(lambda x: plain(4, "open", use_bias=False)(x))
+    branches.append(plain(4, "open", use_bias=False))
     assert_exact(randomize(model_of(*branches)))
 
 
@@ -164,8 +164,7 @@ def test_relu_without_quantiser_keeps_every_bit():
 def test_activation_argument_of_a_layer():
     def branch(x):
         x = plain(5, "d", activation="quantized_relu(4,2)")(x)
-        x = layers.Dense(3, name="plain", activation="linear", kernel_initializer="ones")(x)
-        return x
+        return layers.Dense(3, name="plain", activation="linear", kernel_initializer="ones")(x)
 
     model = randomize(model_of(branch))
     model.get_layer("plain").set_weights([np.full((5, 3), -0.5), np.array([0.25, 0.0, 1.0])])
@@ -209,7 +208,7 @@ def test_sequential_without_input_layer():
 
 def test_smallest_and_empty():
     """One input, one output; an all-zero kernel."""
-    assert_exact(randomize(model_of(lambda x: plain(1, "d", "ternary(alpha=1)")(x), inputs=1), seed=3))
+    assert_exact(randomize(model_of(plain(1, "d", "ternary(alpha=1)"), inputs=1), seed=3))
     model = model_of(lambda x: QActivation("quantized_relu(4,1)", name="a")(plain(3, "d")(x)))
     for layer in model.layers:
         layer.set_weights([np.zeros_like(w) for w in layer.get_weights()])
@@ -240,10 +239,10 @@ def test_normalisation_becomes_one_multiplier_for_each_channel():
 
 def test_wanted_input_precision():
     """The port has the type that was asked for, and the first quantiser is firmware."""
-    model = randomize(model_of(lambda x: plain(3, "d")(x), quantizer="quantized_bits(4,1,alpha=1)"))
+    model = randomize(model_of(plain(3, "d"), quantizer="quantized_bits(4,1,alpha=1)"))
     graph = lowered_on_port(model, "fixed<10,4>")
     assert isinstance(graph["q"], Requantize)
-    model = randomize(model_of(lambda x: plain(3, "d")(x), quantizer=None))
+    model = randomize(model_of(plain(3, "d"), quantizer=None))
     lowered_on_port(model, "ufixed<8,0>")
 
 

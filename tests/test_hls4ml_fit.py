@@ -24,12 +24,11 @@ def applied(fit, codes, rounding, lo, hi):
 @given(
     st.floats(-4, 4, width=32),
     st.floats(-300, 300, width=32),
-    st.integers(-300, 0),
-    st.integers(1, 600),
-    st.integers(1, 5),
+    st.tuples(st.integers(-300, 0), st.integers(1, 600), st.integers(1, 5)),
     st.sampled_from([(0, 15), (-8, 7), (-1, 1), (0, 1)]),
 )
-def test_a_float32_scale_and_offset_is_reproduced_on_every_code(scale, offset, first, points, stride, clip):
+def test_a_float32_scale_and_offset_is_reproduced_on_every_code(scale, offset, lattice, clip):
+    first, points, stride = lattice
     codes = first + stride * np.arange(points, dtype=np.int64)
     real = codes.astype(np.float32) * np.float32(scale / 16) + np.float32(offset / 16)
     values = np.clip(np.rint(real), *clip).astype(np.int64)

@@ -23,24 +23,22 @@ def refused(model, match, error=UnsupportedModelError, **options):
 
 
 def test_a_scale_that_is_no_power_of_two():
-    model = randomize(model_of(lambda x: dense(kernel="ternary(alpha='auto')")(x)))
+    model = randomize(model_of(dense(kernel="ternary(alpha='auto')")))
     refused(model, r"layer 'd': kernel quantizer ternary\(alpha='auto'\) has the scale .*alpha='auto_po2' or alpha=1")
 
 
 def test_a_kernel_without_quantiser():
-    model = randomize(model_of(lambda x: layers.Dense(3, name="d")(x)))
+    model = randomize(model_of(layers.Dense(3, name="d")))
     refused(model, r"layer 'd': its kernel \(no quantizer\) needs \d+ bits")
 
 
 def test_sums_beyond_float32():
-    model = randomize(
-        model_of(lambda x: dense(kernel="quantized_bits(12,0,alpha=1)")(x), quantizer="quantized_bits(14,0)")
-    )
+    model = randomize(model_of(dense(kernel="quantized_bits(12,0,alpha=1)"), quantizer="quantized_bits(14,0)"))
     refused(model, r"layer 'd': output \d can need 2\d bits, and Keras adds up in float32, which holds 24")
 
 
 def test_a_float_bias_at_the_output():
-    model = randomize(model_of(lambda x: dense(bias_quantizer=None)(x)))
+    model = randomize(model_of(dense(bias_quantizer=None)))
     refused(model, r"layer 'd': Keras rounds the sums with its bias.*set bias_quantizer")
 
 
@@ -51,7 +49,7 @@ def test_a_normalisation_without_quantiser_behind_it():
 
 @pytest.mark.parametrize("ending", ["softmax", "sigmoid"])
 def test_probabilities_at_the_output(ending):
-    model = randomize(model_of(lambda x: dense(activation=ending)(x)))
+    model = randomize(model_of(dense(activation=ending)))
     refused(model, rf"layer 'd_{ending}': {ending} at the output .* set output_logits=True")
     graph = lowered(model, logits=True)
     assert check_agreement(model, graph, logits=True) > 1000
@@ -67,17 +65,13 @@ def test_softmax_layer_at_the_output_and_inside():
 
 
 def test_no_input_quantiser():
-    model = randomize(model_of(lambda x: dense()(x), quantizer=None))
+    model = randomize(model_of(dense(), quantizer=None))
     refused(model, r"input 'x': its bits are not known: no quantiser reads it directly.*set input_precision")
 
 
 def test_an_input_quantiser_that_is_no_rounding():
-    refused(
-        randomize(model_of(lambda x: dense()(x), quantizer="ternary(alpha=1)")), "input 'x': its bits are not known"
-    )
-    assert lowered(
-        randomize(model_of(lambda x: dense()(x), quantizer="ternary(alpha=1)")), input_precision="fixed<8,3>"
-    )
+    refused(randomize(model_of(dense(), quantizer="ternary(alpha=1)")), "input 'x': its bits are not known")
+    assert lowered(randomize(model_of(dense(), quantizer="ternary(alpha=1)")), input_precision="fixed<8,3>")
 
 
 def test_two_different_input_quantisers():
@@ -88,11 +82,11 @@ def test_two_different_input_quantisers():
 
 @pytest.mark.parametrize("precision", ["float", "fixed<70,3>", "fixed<32,16>"])
 def test_input_precision_out_of_range(precision):
-    refused(randomize(model_of(lambda x: dense()(x))), "precision|width", ConfigError, input_precision=precision)
+    refused(randomize(model_of(dense())), "precision|width", ConfigError, input_precision=precision)
 
 
 def test_weights_that_are_not_finite():
-    model = randomize(model_of(lambda x: dense()(x)))
+    model = randomize(model_of(dense()))
     kernel, bias = model.get_layer("d").get_weights()
     kernel[2, 1] = np.nan
     model.get_layer("d").set_weights([kernel, bias])
@@ -105,12 +99,12 @@ def test_activation_scaled_by_its_batch():
 
 
 def test_random_weights():
-    refused(randomize(model_of(lambda x: dense(kernel="bernoulli(alpha=1)")(x))), "draws random numbers at inference")
+    refused(randomize(model_of(dense(kernel="bernoulli(alpha=1)"))), "draws random numbers at inference")
 
 
 def test_negative_integer_bits():
     refused(
-        randomize(model_of(lambda x: dense()(x), quantizer="quantized_bits(8,-2)")),
+        randomize(model_of(dense(), quantizer="quantized_bits(8,-2)")),
         "which QKeras itself cannot compute",
     )
 
@@ -167,7 +161,7 @@ def test_odd_layer_names_become_identifiers():
 
 
 def test_a_wrong_graph_is_noticed():
-    model = randomize(model_of(lambda x: dense()(x)))
+    model = randomize(model_of(dense()))
     graph = lowered(model)
     model.get_layer("d").set_weights([-w for w in model.get_layer("d").get_weights()])
     with pytest.raises(MismatchError, match=r"event \d+, output \d: Keras gives .* the oracle gives .* events differ"):

@@ -76,7 +76,7 @@ def test_a_good_file_loads_and_predicts_the_same(model, saved, name):
 def test_a_quantiser_object_in_an_archive(tmp_path):
     from qkeras import quantized_bits
 
-    made = randomize(model_of(lambda x: QActivation(quantized_bits(4, 1, alpha=1), name="a")(x)))
+    made = randomize(model_of(QActivation(quantized_bits(4, 1, alpha=1), name="a")))
     made.save(tmp_path / "m.keras")
     assert type(load_model(tmp_path / "m.keras").get_layer("a")) is QActivation
 

@@ -27,7 +27,7 @@ def test_names_are_unique():
 
 
 def test_unknown_part_offers_close_ones():
-    with pytest.raises(ConfigError, match=r"part 'xcvu31p' is unknown; did you mean xcvu13p"):
+    with pytest.raises(ConfigError, match=r"part 'xcvu31p' is unknown; did you mean .*xcvu13p"):
         find_part(["xcvu31p", "flga2577", "2", "e"][0])
 
 

@@ -217,7 +217,7 @@ def test_a_broken_protocol_is_found(tmp_path, change, message):
         assert name != "small_net.sv" or changed != text
         return changed
 
-    executor = rtl(tmp_path, small_graph(), simulator="verilator", change=edit)
+    executor = rtl(tmp_path, small_graph(), simulator=QUICK, change=edit)
     with pytest.raises(MismatchError, match=message):
         executor.run(random_codes(executor.pipeline.graph, 20, 1))
 

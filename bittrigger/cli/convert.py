@@ -37,6 +37,7 @@ STAGES = {
 )
 @click.option("--events", "-n", type=int, help="Events to simulate.  [default: all of --inputs, else 1000]")
 @click.option("--no-synth", is_flag=True, help="Do not run Yosys; LUT rows are missing then.")
+@click.option("--vendor", is_flag=True, help="Run Vitis HLS and Vivado too; they must be on PATH.")
 @click.option("--simulate", is_flag=True, help="Run every executor and compare every bit.")
 @click.option("--check", is_flag=True, help="Exit with 1 if the budget fails or cannot be judged, or a bit differs.")
 @click.option("--overwrite", is_flag=True, help="Replace an earlier build in the output folder.")
@@ -53,6 +54,7 @@ def command(
     inputs: Path | None,
     events: int | None,
     no_synth: bool,
+    vendor: bool,
     simulate: bool,
     check: bool,
     overwrite: bool,
@@ -63,10 +65,15 @@ def command(
     from bittrigger.cli.report import show
     from bittrigger.cli.simulate import raise_first
     from bittrigger.cli.simulate import simulate as run
+    from bittrigger.synth.vendor import add_captured, run_vendor_tools
+    from bittrigger.toolchain import require_tool
 
     settings = BuildSettings(part, default_clock_mhz(budget) if clock_mhz is None else clock_mhz, budget, effort)
     options = job.ConvertOptions(settings, input_precision, logits, name, not no_synth, overwrite)
     job.check_options(options)
+    if vendor:
+        require_tool("vitis-run")
+        require_tool("vivado")
     values = job.read_inputs(inputs) if inputs else None
     console = terminal()
     with console.status("starting") as status:
@@ -77,6 +84,10 @@ def command(
     outcomes = []
     if simulate:
         outcomes, _ = run(build, ("all",) if not no_synth else ("oracle", "csim", "rtl"), values, events=events, seed=0)
+    if vendor:
+        with console.status("running Vitis HLS and Vivado"):
+            run_vendor_tools(output)
+        report = add_captured(report, output)
     show(report, "text", console)
     console.print(f"Build in {output}")
     raise_first(outcomes)

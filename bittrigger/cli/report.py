@@ -24,16 +24,20 @@ FORMATS = ("text", "json", "md")
 @click.option("--budget", help="Judge by this budget.  [default: that of the build]")
 @click.option("--check", is_flag=True, help="Exit with 1 unless the budget passes.")
 def command(folder: Path, kind: str, budget: str | None, check: bool) -> None:
-    """Show resources, latency and verdict of the build in FOLDER; each number says which tool it came from."""
+    """Show resources, latency and verdict of the build in FOLDER; each number says which tool it came from.
+
+    Reports that Vitis or Vivado left in the build are read along.
+    """
     from bittrigger.budgets import find_budget
     from bittrigger.build import load_build
     from bittrigger.errors import ConfigError
     from bittrigger.report import load_report
+    from bittrigger.synth.vendor import add_captured
 
     if kind not in FORMATS:
         raise ConfigError(f"--format {kind!r}; allowed are {', '.join(FORMATS)}")
     load_build(folder)
-    report = load_report(folder / "report.json")
+    report = add_captured(load_report(folder / "report.json"), folder)
     if budget is not None:
         report = replace(report, budget=find_budget(budget).name)
     show(report, kind, terminal())

@@ -120,7 +120,8 @@ def keras_outputs(model: Any, values: npt.NDArray[np.float32]) -> FloatArray:
         start = stop
     found = model.predict(inputs if len(inputs) > 1 else inputs[0], batch_size=_BATCH, verbose=0)
     outputs = found if isinstance(found, list) else [found]
-    return np.concatenate([output.reshape(len(values), -1) for output in outputs], axis=1).astype(np.float64)
+    flat = [np.asarray(output, dtype=np.float64).reshape(len(values), -1) for output in outputs]
+    return np.concatenate(flat, axis=1)
 
 
 @contextmanager

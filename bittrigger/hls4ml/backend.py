@@ -56,7 +56,7 @@ class BitTriggerBackend(FPGABackend):  # type: ignore[misc]
         clock_period: float | None = None,
         io_type: str = "io_parallel",
         input_precision: str | None = None,
-        output_logits: bool = False,  # noqa: FBT001, FBT002 - hls4ml passes every setting by name
+        output_logits: bool = False,
         **others: Any,
     ) -> dict[str, Any]:
         """The configuration of a conversion.

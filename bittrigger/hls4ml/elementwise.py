@@ -60,9 +60,10 @@ def apply_step(step: Step, values: Float32Array, channels: IntArray) -> Float32A
     """
     match step:
         case AddBias():
-            return values + step.bias[channels]
+            return np.add(values, step.bias[channels], dtype=np.float32)
         case Scale():
-            return values * step.multiplier[channels] + step.offset[channels]
+            scaled = np.multiply(values, step.multiplier[channels], dtype=np.float32)
+            return np.add(scaled, step.offset[channels], dtype=np.float32)
         case Apply():
             return step.function.apply(values)
         case _:

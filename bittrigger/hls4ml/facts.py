@@ -15,7 +15,7 @@ from bittrigger.hls4ml.kernels import Float32Array, check_finite
 Facts = dict[str, Any]
 
 
-def layer_facts(layer: Any) -> Facts:
+def layer_facts(layer: Any) -> Facts:  # noqa: PLR0911 - one return a class
     """The attributes of the node that stands for ``layer`` itself, without its ``activation`` argument.
 
     Raises:

@@ -6,6 +6,7 @@ into the very callable of Keras or QKeras, so that tabulating it is what Keras c
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ import numpy as np
 
 from bittrigger.errors import UnsupportedModelError
 from bittrigger.hls4ml.kernels import FLOAT32_BITS, Float32Array
+
+_log = logging.getLogger(__name__)
 
 Spec = Mapping[str, Any]
 
@@ -112,6 +115,39 @@ def _call(function: Callable[[Any], Any]) -> Callable[[Float32Array], Float32Arr
     return apply
 
 
+_SATURATING = ("quantized_bits", "quantized_relu", "ternary", "binary")
+
+
+def _saturated(
+    name: str, config: Spec, text: str, function: Callable[[Any], Any]
+) -> Callable[[Float32Array], Float32Array]:
+    """The quantiser with arguments brought near its range first, which changes nothing that it means.
+
+    QKeras returns ``x + (q(x) - x)``. Where ``x`` is some ``2**24`` steps beyond the range this is off the quantiser's own
+    grid, because float32 rounds the bracket; the grid is taken as the definition, and a note is logged.
+    """
+    call = _call(function)
+    if name not in _SATURATING:
+        return call
+    sizes = (1.0, 2.0 ** int(config.get("integer", 0)), config.get("threshold") or 0.0, config.get("alpha") or 1.0)
+    slope = float(config.get("negative_slope") or 1.0)
+    bound = np.float32(4 * max(float(size) for size in sizes) / min(slope, 1.0))
+    grid = _GRIDS[name](config)
+    far = 2.0**FLOAT32_BITS * (1.0 if grid is None else 2.0**-grid.frac)
+
+    def apply(values: Float32Array) -> Float32Array:
+        if np.abs(values).max(initial=0.0) > far:
+            _log.warning(
+                "%s: for inputs beyond %g Keras leaves the grid of %s by its rounding; the grid is taken",
+                name,
+                far,
+                text,
+            )
+        return call(np.clip(values, -bound, bound))
+
+    return apply
+
+
 def _quantizer(layer: str, name: str, config: Spec) -> Function:
     quantizer = _qkeras(name).from_config(dict(config))
     text = str(quantizer)
@@ -132,7 +168,13 @@ def _quantizer(layer: str, name: str, config: Spec) -> Function:
         )
     grid = _GRIDS[name](config) if config.get("qnoise_factor", 1.0) == 1.0 else None
     varies = name == "quantized_sigmoid" and bool(config.get("use_real_sigmoid"))
-    return Function(text, _call(quantizer), grid, grid is not None and _is_plain(name, config), varies=varies)
+    return Function(
+        text,
+        _saturated(name, config, text, quantizer),
+        grid,
+        grid is not None and _is_plain(name, config),
+        varies=varies,
+    )
 
 
 def _is_plain(name: str, config: Spec) -> bool:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from bittrigger.errors import UnsupportedModelError
-from bittrigger.fixed import IntArray, Interval, Rounding
+from bittrigger.fixed import FloatArray, IntArray, Interval, Rounding
 from bittrigger.graph import Linear, Lookup, Requantize, frozen_array
 from bittrigger.hls4ml.builder import Builder, Reaches
 from bittrigger.hls4ml.elementwise import AddBias, Apply, FloatRuns, Step, ambiguous_codes, tabulate
@@ -200,20 +200,15 @@ def _grid_of(signal: Signal, floats: Sequence[FloatRuns]) -> Grid:
     return Grid(frac, int(lowest), int(highest))
 
 
-def _check_intent(layer: str, function: Function, grid: Grid, values: np.ndarray) -> None:
-    codes = np.rint(np.ldexp(values, grid.frac))
-    off = np.ldexp(codes, -grid.frac) != values
-    if ((codes < grid.lo) | (codes > grid.hi)).any() or (np.abs(np.ldexp(codes, -grid.frac) - values) > 1).any():
-        found = values[(codes < grid.lo) | (codes > grid.hi)][:1]
+def _check_intent(layer: str, function: Function, grid: Grid, values: FloatArray) -> None:
+    """Refuse a quantiser that does not deliver what its settings say."""
+    codes = np.ldexp(values, grid.frac)
+    wrong = values[(codes != np.rint(codes)) | (codes < grid.lo) | (codes > grid.hi)]
+    if wrong.size:
         raise UnsupportedModelError(
-            f"layer {layer!r}: {function.text} delivers {found.tolist()}, outside its own range; allowed is a quantiser "
-            "that keeps to its range; check the scales before it"
+            f"layer {layer!r}: {function.text} delivers {wrong[0]!r}, which is not among the values that its settings mean; "
+            "allowed is a quantiser that keeps to its grid; use other settings"
         )
-    if off.any():
-        _log.warning(
-            "layer %r: for %d of its results %s returns x + (q(x) - x) rounded to float32, which is off its own grid; the "
-            "grid is taken as the definition", layer, int(off.sum()), function.text
-        )  # fmt: skip
 
 
 def _as_codes(run: FloatRuns, frac: int) -> Runs:

@@ -32,7 +32,7 @@ def corner_codes(graph: Graph) -> IntArray:
 
 def _wrapped(codes: IntArray, low: IntArray, high: IntArray) -> IntArray:
     """``codes`` brought into their ranges by dropping upper bits."""
-    return np.mod(codes - low, high - low + 1) + low
+    return np.asarray((codes - low) % (high - low + 1) + low, dtype=np.int64)
 
 
 def random_codes(graph: Graph, events: int, seed: int) -> IntArray:

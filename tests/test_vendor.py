@@ -1,0 +1,77 @@
+"""Vendor tools: their scripts are run, and what they leave behind is read; absent, they are named."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from bittrigger.build import BuildSettings, create_pipeline, write_firmware
+from bittrigger.errors import ReportError, ToolError, ToolNotFoundError
+from bittrigger.fixed import FixedPoint
+from bittrigger.graph import Graph, Input, Linear, frozen_array
+from bittrigger.report import make_report
+from bittrigger.synth.vendor import add_captured, run_vendor_tools
+
+CAPTURED = Path(__file__).parent / "reports"
+
+
+@pytest.fixture
+def build(tmp_path):
+    kind = FixedPoint(True, 8, 4)
+    layer = Linear("dense", ("x",), frozen_array([[1], [-1]]), frozen_array([0]), 4)
+    settings = BuildSettings()
+    pipeline = create_pipeline(Graph("tiny", (Input("x", 2, kind, kind.interval), layer), ("dense",)), settings)
+    write_firmware(pipeline, tmp_path, settings)
+    return tmp_path, make_report(pipeline, settings, None)
+
+
+def program(folder: Path, name: str, body: str) -> str:
+    path = folder / name
+    path.write_text(f"#!/bin/sh\nset -e\n{body}\n")
+    path.chmod(0o755)
+    return str(path)
+
+
+def test_without_the_tools_their_rows_are_missing_and_the_command_is_named(build):
+    folder, report = build
+    same = add_captured(report, folder)
+    assert same.totals.route.lut.value is None
+    assert any("vivado -mode batch -source synth/vivado_synth.tcl" in missing.command for missing in same.missing)
+    assert (folder / "synth" / "vivado_synth.tcl").is_file()
+
+
+def test_a_missing_tool_is_named(build, monkeypatch):
+    monkeypatch.setenv("BITTRIGGER_VITIS_RUN", "no-such-program")
+    with pytest.raises(ToolNotFoundError, match="'vitis-run' not found; .* settings64.sh"):
+        run_vendor_tools(build[0])
+
+
+def test_the_scripts_are_run_and_their_reports_read(build, monkeypatch):
+    folder, report = build
+    hls = "grep -q 'set name tiny' build_prj.tcl; mkdir -p tiny_prj/solution1/syn/report"
+    copy = f"cp {CAPTURED}/csynth.xml tiny_prj/solution1/syn/report/"
+    monkeypatch.setenv("BITTRIGGER_VITIS_RUN", program(folder, "vitis", f"{hls}; {copy}"))
+    reports = f"cp {CAPTURED}/utilization_route.rpt {CAPTURED}/timing_route.rpt ."
+    monkeypatch.setenv("BITTRIGGER_VIVADO", program(folder, "vivado", f'test -f "$6"; {reports}'))
+    run_vendor_tools(folder)
+    full = add_captured(report, folder)
+    assert full.totals.route.lut.value == 1234
+    assert full.totals.route.lut.origin.value == "route"
+    assert full.totals.csynth.lut.value is not None
+    assert full.totals.wns_ns.value is not None
+    assert not any("vivado" in missing.command for missing in full.missing)
+
+
+def test_a_failing_tool_shows_its_last_lines(build, monkeypatch):
+    folder, _ = build
+    monkeypatch.setenv("BITTRIGGER_VITIS_RUN", program(folder, "vitis", "echo ERROR: no licence; exit 3"))
+    monkeypatch.setenv("BITTRIGGER_VIVADO", shutil.which("true"))
+    with pytest.raises(ToolError, match=r"exit code 3; full log: .*build_prj.log\nERROR: no licence"):
+        run_vendor_tools(folder)
+
+
+def test_a_damaged_report_is_refused(build):
+    folder, report = build
+    (folder / "synth" / "timing_route.rpt").write_text("truncated")
+    with pytest.raises(ReportError, match="timing_route.rpt"):
+        add_captured(report, folder)
