@@ -17,7 +17,7 @@ test: .venv/installed
 golden: .venv/installed
 	$(BIN)/pytest tests/test_golden.py --update-golden
 
-.venv/installed: pyproject.toml setup.py
+.venv/installed: pyproject.toml setup.py $(wildcard bittrigger/solver/native/*)
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --editable '.[dev,train]'
 	touch $@

@@ -1,5 +1,7 @@
 """What pyproject.toml cannot say: the native solver, and the folders that travel in the wheel."""
 
+from pathlib import Path
+
 from setuptools import Extension, find_packages, setup
 
 DATA = {"hls_templates": ["*"], "firmware": ["*.sv", "ultrascale/*.sv"], "sim": ["*.py"]}
@@ -11,7 +13,8 @@ setup(
     ext_modules=[
         Extension(
             "bittrigger.solver._native",
-            sources=["bittrigger/solver/native/solver.cpp"],
+            sources=[str(path) for path in sorted(Path("bittrigger/solver/native").glob("*.cpp"))],
+            depends=[str(path) for path in sorted(Path("bittrigger/solver/native").glob("*.h"))],
             extra_compile_args=["-std=c++17", "-O3", "-fvisibility=hidden"],
             language="c++",
         )
