@@ -148,3 +148,22 @@ def merged(graphs_, name="merged_net"):
         ]
         outputs += [names[output] for output in graph.outputs]
     return Graph(name, tuple(nodes), tuple(outputs))
+
+
+@st.composite
+def solver_problems(draw, max_abs=1):
+    """A matrix, bias and input ranges as the solver takes them: any memory layout, empty rows, shifted columns."""
+    weights = np.array(draw(matrices(max_in=14, max_out=12, max_abs=max_abs)))
+    if draw(st.booleans()):
+        weights[draw(st.integers(0, weights.shape[0] - 1))] = 0
+    weights[:, draw(st.integers(0, weights.shape[1] - 1))] <<= draw(st.integers(0, 3))
+    layout = draw(st.sampled_from(["C", "F", "strided", "reversed"]))
+    if layout == "F":
+        weights = np.asfortranarray(weights)
+    elif layout == "strided":
+        weights = np.repeat(np.repeat(weights, 2, axis=0), 3, axis=1)[::2, ::3]
+    elif layout == "reversed":
+        weights = weights[::-1, ::-1]
+    small = st.integers(-9, 9)
+    bias = np.array([draw(small) if draw(st.booleans()) else 0 for _ in range(weights.shape[1])], dtype=np.int64)
+    return weights, bias, draw(input_ranges(weights.shape[0]))

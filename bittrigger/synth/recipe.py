@@ -6,7 +6,7 @@ what these designs cannot contain (state machines, memories, multipliers, tri-st
 * ``abc`` maps the LUTs in place of ``abc9``. Adders sit in carry chains that neither may touch, so the timing-driven
   mapper has next to nothing to decide, and takes eight times as long over it.
 * Adder results keep their wires. Otherwise ``alumacc`` merges whole adder trees into one sum and builds it from
-  LUT compressors, which costs 70 % more LUTs than the carry chains that Vivado infers.
+  LUT compressors, which costs up to 70 % more LUTs than the carry chains that Vivado infers.
 
 Yosys infers no three-input adders; it would build ``a + b + c`` from compressors and one carry chain. The emitter therefore
 instantiates them, and synthesis takes the library's form in LUT6_2 and CARRY8.

@@ -1,7 +1,7 @@
 """Synthesis with Yosys: each emitted module on its own, in parallel, and the whole netlist put together.
 
 Each module is mapped for itself because the emitter closes stages inside modules: on the example networks this changes
-the LUT total of a flattened run by less than 1 % and no flip-flop, and a change of one layer costs one layer.
+the LUT total of a flattened run by less than 1 % and its flip-flops by two at most, and a changed layer costs one layer.
 """
 
 from __future__ import annotations

@@ -28,9 +28,11 @@ i64 count_terms(const Problem& problem) {
 // Steps of the default search: its time grows like that of sharing itself, and is a fraction of a second for small
 // matrices, some seconds for the largest.
 i64 default_steps(i64 terms) {
-    if (terms < 1000) return 2000;
+    if (terms < 1000) return std::min<i64>(2000, 20 * terms);
     return std::min<i64>({terms * terms / 6000, 16000, 400000000 / terms});
 }
+
+i64 most_steps(i64 terms) { return std::max<i64>(2000, std::min<i64>({100000, 200 * terms, 4000000000LL / std::max<i64>(terms, 1)})); }
 
 // Searches from `state`, and keeps the result if it is better.
 void improve(State& state, i64 steps, int heat, int remove, Random& random) {
@@ -123,7 +125,7 @@ Built solve_within(const Matrix& matrix, const Problem& problem, const SolveOpti
     const i64 terms = count_terms(problem);
     State& state = *start.state;
     if (options.effort >= 1) improve(state, default_steps(terms), terms < 1000 ? 96 : 0, terms < 1000 ? 16 : 8, random);
-    if (options.effort >= 2) improve(state, std::max<i64>(2000, std::min<i64>(100000, 4000000000LL / std::max<i64>(terms, 1))), 128, 16, random);
+    if (options.effort >= 2) improve(state, most_steps(terms), 128, 16, random);
     return build(state, problem, start.values);
 }
 

@@ -1,0 +1,171 @@
+"""The adder-graph solver: exact, within its bounds, deterministic, and better than trees."""
+
+import itertools
+
+import numpy as np
+import pytest
+import strategies as own
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bittrigger import adders
+from bittrigger.adders import Adder, AdderGraph, Output, Term
+from bittrigger.errors import ConfigError, InternalError
+from bittrigger.fixed import Interval
+from bittrigger.passes.lower_trees import lower_trees
+from bittrigger.solver import EFFORTS, SolverOptions, adder_luts, graph_luts, solve
+from bittrigger.solver import native as solver_native
+
+EIGHT_BIT = Interval(-128, 127)
+
+
+def random_ternary(n_in, n_out, seed=0):
+    return np.random.default_rng(seed).integers(-1, 2, size=(n_in, n_out))
+
+
+def solve_plain(weights, **options):
+    bias = np.zeros(weights.shape[1], dtype=np.int64)
+    return solve(weights, bias, (EIGHT_BIT,) * weights.shape[0], SolverOptions(**options))
+
+
+@given(st.data(), st.sampled_from([2, 3]), st.sampled_from(["fast", "fast", "default"]))
+@settings(max_examples=80, deadline=None)
+def test_graph_equals_the_matrix_and_keeps_its_intervals(data, adder_inputs, effort):
+    weights, bias, source = data.draw(own.solver_problems(max_abs=data.draw(st.sampled_from([1, 1, 5, 200]))))
+    graph = solve(weights, bias, source, SolverOptions(adder_inputs=adder_inputs, effort=effort))
+    lows, highs = np.array([r.lo for r in source]), np.array([r.hi for r in source])
+    corners = np.vstack([lows, highs, np.clip(0, lows, highs), np.where(np.eye(len(source), dtype=bool), highs, lows)])
+    codes = np.vstack([corners, np.random.default_rng(0).integers(lows, highs + 1, size=(8, len(source)))])
+    assert np.array_equal(adders.evaluate(graph, codes), codes @ weights + bias)
+    for interval, column in zip(adders.value_intervals(graph), adders._all_values(graph, codes), strict=True):
+        assert interval.lo <= column.min()
+        assert column.max() <= interval.hi
+    for adder in graph.adders:
+        assert adder.operands <= adder_inputs
+        assert len(adder.terms) == 1 or adder.constant or not all(term.negative for term in adder.terms)
+
+
+@given(st.data())
+@settings(max_examples=25, deadline=None)
+def test_same_seed_gives_the_same_graph_in_any_layout(data):
+    weights, bias, source = data.draw(own.solver_problems(max_abs=3))
+    options = SolverOptions(seed=data.draw(st.integers(0, 2**62)))
+    first = solve(weights, bias, source, options)
+    assert adders.text(solve(np.asfortranarray(weights), bias, source, options)) == adders.text(first)
+
+
+@pytest.mark.parametrize("adder_inputs", [2, 3])
+def test_sharing_beats_trees(adder_inputs):
+    weights = random_ternary(32, 32)
+    source = (EIGHT_BIT,) * 32
+    trees = graph_luts(lower_trees(weights, np.zeros(32, dtype=np.int64), source))
+    assert graph_luts(solve_plain(weights, adder_inputs=adder_inputs)) < trees * (0.55 if adder_inputs == 2 else 0.35)
+
+
+def test_more_effort_is_never_worse():
+    for seed in range(3):
+        weights = random_ternary(8, 12, seed)
+        costs = [graph_luts(solve_plain(weights, effort=effort)) for effort in EFFORTS]
+        assert costs == sorted(costs, reverse=True)
+
+
+@pytest.mark.parametrize(("adder_inputs", "least"), [(2, 5), (3, 3)])
+def test_depth_bound_is_kept_down_to_the_fewest_levels(adder_inputs, least):
+    weights = np.where(np.arange(27)[:, None] % 2 == np.arange(6) % 2, 1, -1)
+    weights[:, 3:] = np.abs(random_ternary(27, 3))
+    for depth in range(least, least + 3):
+        graph = solve_plain(weights[:, 2:], adder_inputs=adder_inputs, depth=depth)
+        assert adders.depth(graph) <= depth
+    with pytest.raises(ConfigError, match=f"depth {least - 1} .* at least {least} levels"):
+        solve_plain(weights[:, 2:], adder_inputs=adder_inputs, depth=least - 1)
+
+
+def test_near_columns_are_built_from_one_another():
+    base = random_ternary(48, 1, 3)
+    weights = np.repeat(base, 16, axis=1)
+    weights[np.arange(16), np.arange(16)] -= 1
+    weights = np.clip(weights, -1, 1)
+    assert len(solve_plain(weights).adders) < 48
+
+
+def test_repeated_and_negated_columns_cost_one_sum_and_one_negation():
+    column = np.array([[1], [-1], [1]])
+    graph = solve_plain(np.hstack([column, -column, 4 * column, -2 * column]))
+    assert [adder.operands for adder in graph.adders] == [3, 1]
+    assert graph.outputs == (Output(3), Output(4), Output(3, 2), Output(4, 1))
+
+
+def test_corner_shapes():
+    assert solve_plain(np.array([[0, 1, 4]])) == AdderGraph((EIGHT_BIT,), (), (Output(None), Output(0), Output(0, 2)))
+    graph = solve(np.zeros((2, 2), dtype=np.int64), np.array([5, 0]), (EIGHT_BIT,) * 2)
+    assert graph.outputs == (Output(None, 0, 5), Output(None))
+    graph = solve(np.array([[1, 1]]), np.array([3, -3]), (EIGHT_BIT,))
+    assert [adder.constant for adder in graph.adders] == [3, -3]
+
+
+@pytest.mark.parametrize(
+    ("adder", "result", "luts"),
+    [
+        (Adder((Term(0), Term(1))), Interval(-256, 254), 9),
+        (Adder((Term(0), Term(1), Term(2))), Interval(-384, 381), 10),
+        (Adder((Term(0), Term(1, 3))), Interval(-1152, 1143), 9),
+        (Adder((Term(1, 3), Term(0, 0, negative=True))), Interval(-1151, 1144), 12),
+        (Adder((Term(0, 0, negative=True),)), Interval(-127, 128), 9),
+        (Adder((Term(0, 2), Term(1, 2))), Interval(-1024, 1016), 9),
+        (Adder((Term(0),), 8), Interval(-120, 135), 6),
+    ],
+)
+def test_cost_of_one_adder(adder, result, luts):
+    assert adder_luts(adder, result) == luts
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"weights": np.zeros((0, 3), dtype=np.int64)}, r"shape \(0, 3\)"),
+        ({"weights": np.zeros(3, dtype=np.int64)}, r"shape \(3,\)"),
+        ({"bias": np.zeros(2, dtype=np.int64)}, r"bias of shape \(2,\); expected \(3,\)"),
+        ({"source": (EIGHT_BIT,)}, "1 input ranges; expected 2"),
+        ({"weights": np.full((2, 3), 1 << 55)}, "column 0 reaches"),
+        ({"weights": np.zeros((1 << 13, 1 << 12), dtype=np.int8)}, "33554432 weights; allowed are"),
+    ],
+)
+def test_bad_problems_are_refused(change, message):
+    problem = {"weights": np.ones((2, 3), dtype=np.int64), "bias": np.zeros(3, dtype=np.int64), "source": (EIGHT_BIT,) * 2}
+    if change.get("weights", np.zeros(0)).size > 100:
+        change = change | {"bias": np.zeros(1 << 12, dtype=np.int64), "source": (EIGHT_BIT,) * (1 << 13)}
+    with pytest.raises(ConfigError, match=message):
+        solve(**(problem | change))
+
+
+@pytest.mark.parametrize("change", [{"adder_inputs": 4}, {"depth": 0}, {"effort": "slow"}, {"seed": -1}])
+def test_bad_options_are_refused(change):
+    with pytest.raises(ConfigError, match=f"{next(iter(change))} .*; allowed are"):
+        SolverOptions(**change)
+
+
+def test_a_wrong_solution_is_an_internal_error(monkeypatch):
+    good = solve_plain(random_ternary(4, 4))
+    broken = AdderGraph(good.inputs, good.adders, good.outputs[::-1])
+    module = __import__("sys").modules["bittrigger.solver.solve"]
+    monkeypatch.setattr(module, "_call", lambda *_: broken)
+    with pytest.raises(InternalError, match="differs from its matrix in column"):
+        solve_plain(random_ternary(4, 4))
+
+
+def test_sources_alone_compile_into_the_cache(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    first = solver_native._compiled()
+    assert first.parent == tmp_path / "bittrigger"
+    assert solver_native._compiled() == first
+    assert [path.suffix for path in first.parent.iterdir()] == [".so"]
+
+
+def test_peer_translation_is_exact(monkeypatch, root):
+    pytest.importorskip("alkaid", reason="the benchmark extra is not installed")
+    monkeypatch.syspath_prepend(root / "benchmarks" / "adders")
+    alkaid_peer = __import__("alkaid_peer")
+    weights = random_ternary(8, 6)
+    for fuse, hard_dc in itertools.product([False, True], [-1, 0]):
+        result = alkaid_peer.solve_with_alkaid(weights, (EIGHT_BIT,) * 8, hard_dc=hard_dc, fuse=fuse)
+        adders.verify(result.graph, weights, np.zeros(6, dtype=np.int64))
