@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from bittrigger.cli.console import terminal
+
+if TYPE_CHECKING:
+    from bittrigger.simulate.compare import Outcome
 
 STAGES = {
     "load": "reading the model",
@@ -81,7 +85,7 @@ def command(
             model, output, options, inputs=values, announce=lambda stage: status.update(STAGES[stage])
         )
     console.print(_stage_line(build.stage_seconds))
-    outcomes = []
+    outcomes: list[Outcome] = []
     if simulate:
         outcomes, _ = run(build, ("all",) if not no_synth else ("oracle", "csim", "rtl"), values, events=events, seed=0)
     if vendor:

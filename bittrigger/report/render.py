@@ -17,6 +17,9 @@ _LAYER_HEAD = (
     "layer", "kind", "shape", "zeros", "non-zeros", "mult. avoided", "adders", "depth", "cycles",
     "LUT estimate", "FF estimate", "LUT", "FF", "CARRY8", "carry bits", "DSP", "BRAM36", "levels",
 )  # fmt: skip
+_SHORT_HEAD = ("layer", "kind", "shape", "zeros", "adders", "depth", "cycles", "LUT", "FF", "DSP", "BRAM36", "levels", "origin")
+"""What a terminal has room for; Markdown and JSON hold everything."""
+
 _TOTAL_HEAD = ("resource", "used", "origin", "tool", "of part", "of one SLR", "of budget")
 _VERDICT_HEAD = ("criterion", "figure", "origin", "limit", "of limit", "outcome")
 
@@ -48,6 +51,21 @@ def _layer_row(layer: Layer) -> tuple[str, ...]:
         *(number(count) for count in (layer.zeros, layer.non_zeros, layer.multiplications_avoided)),
         *(number(count) for count in (layer.adders, layer.adder_depth, layer.latency_cycles.value)),
         *(number(figure.value) for figure in (layer.estimate.lut, layer.estimate.ff, *figures)),
+    )
+
+
+def _short_row(layer: Layer) -> tuple[str, ...]:
+    used = layer.synth if layer.synth.lut.value is not None else layer.estimate
+    weights = layer.zeros + layer.non_zeros
+    figures = (used.lut, used.ff, used.dsp, used.bram36, used.logic_levels)
+    return (
+        layer.name,
+        layer.kind,
+        f"{layer.n_in} x {layer.n_out}",
+        f"{100 * layer.zeros / weights:.0f} %" if weights else _ABSENT,
+        *(number(count) for count in (layer.adders, layer.adder_depth, layer.latency_cycles.value)),
+        *(number(figure.value) for figure in figures),
+        used.lut.origin.value,
     )
 
 
@@ -148,7 +166,7 @@ def render_text(report: Report, console: Console) -> None:
         return made
 
     console.print(f"{report.design} on {report.part}")
-    console.print(table("Layers", _LAYER_HEAD, [_layer_row(layer) for layer in report.layers]))
+    console.print(table("Layers", _SHORT_HEAD, [_short_row(layer) for layer in report.layers]))
     console.print(table("Resources", _TOTAL_HEAD, _total_rows(report)))
     for line in _timing_lines(report):
         console.print(line)
