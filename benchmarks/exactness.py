@@ -27,6 +27,8 @@ from bittrigger.quiet import quiet_tensorflow
 
 SEED = 7
 
+KerasModel = Any
+
 with quiet_tensorflow():
     import hls4ml
     import tensorflow as tf
@@ -59,7 +61,7 @@ def network(
     activation: str = RELU,
     normalisation: Callable[..., Any] | None = None,
     bias: str | None = "quantized_bits(8,3,alpha=1)",
-) -> Any:
+) -> KerasModel:
     """A network 16-32-5 with random weights; the output layer has no bias, so that its logits are on a grid."""
     port = tf.keras.Input((16,), name="x")
     x = QActivation(INPUT, name="q")(port)
@@ -96,7 +98,7 @@ def silence() -> Iterator[None]:
         yield
 
 
-def agreement(model: Any, backend: str, inputs: tuple[np.ndarray, np.ndarray], *, bit_exact: bool | None) -> str:
+def agreement(model: KerasModel, backend: str, inputs: tuple[np.ndarray, np.ndarray], *, bit_exact: bool | None) -> str:
     """``on the grid / off the grid``: fractions of events that equal Keras in every output."""
     with tempfile.TemporaryDirectory() as folder, silence():
         try:

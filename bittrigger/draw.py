@@ -4,25 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from html import escape
-from typing import Any
 
-from bittrigger.adders import AdderGraph, value_intervals
+from bittrigger.adders import AdderGraph, depths, value_intervals
 from bittrigger.errors import ConfigError
 
 MAX_VALUES = 3000
 """Inputs, adders and outputs that a picture may hold; beyond it nobody can read one."""
 
 _WIDTH, _HEIGHT, _GAP = 46.0, 20.0, 14.0
+_SWEEPS = 8
 _FILL = {"input": "#dbe9f6", "two": "#fdf1d6", "three": "#fbd9c0", "output": "#dcefdc"}
-
-
-@dataclass
-class _Box:
-    """What the layout library wants to know of a box, and where it puts it."""
-
-    w: float = _WIDTH
-    h: float = _HEIGHT
-    xy: tuple[float, float] = (0.0, 0.0)
 
 
 @dataclass(frozen=True)
@@ -52,26 +43,25 @@ def _edges(graph: AdderGraph) -> list[tuple[int, int, bool]]:
     return edges + [(out.value, last + j, False) for j, out in enumerate(graph.outputs) if out.value is not None]
 
 
-def _place(count: int, edges: list[tuple[int, int, bool]]) -> list[tuple[float, float]]:
-    """Layered positions; components side by side."""
-    from grandalf.graphs import Edge, Graph, Vertex
-    from grandalf.layouts import SugiyamaLayout
-
-    vertices: list[Any] = [Vertex(k) for k in range(count)]
-    for vertex in vertices:
-        vertex.view = _Box()
-    drawing = Graph(vertices, [Edge(vertices[a], vertices[b]) for a, b in sorted({(a, b) for a, b, _ in edges})])
-    left = 0.0
-    for component in drawing.C:
-        layout = SugiyamaLayout(component)
-        layout.init_all()
-        layout.draw()
-        boxes = [vertex.view for vertex in component.sV]
-        start = min(box.xy[0] for box in boxes)
-        for box in boxes:
-            box.xy = (box.xy[0] - start + left, box.xy[1])
-        left = max(box.xy[0] for box in boxes) + _WIDTH + _GAP
-    return [vertex.view.xy for vertex in vertices]
+def _place(graph: AdderGraph, edges: list[tuple[int, int, bool]]) -> list[tuple[float, float]]:
+    """Positions in levels: inputs, adders by depth, outputs; each value near the middle of what it reads and feeds."""
+    levels = depths(graph)
+    last = max(levels, default=0) + 1
+    levels = [*levels, *(last for _ in graph.outputs)]
+    neighbours: list[list[int]] = [[] for _ in levels]
+    for a, b, _ in edges:
+        neighbours[a].append(b)
+        neighbours[b].append(a)
+    rows = [[k for k, level in enumerate(levels) if level == row] for row in range(last + 1)]
+    widest = max(len(row) for row in rows)
+    position = [0.0] * len(levels)
+    for sweep in range(_SWEEPS):
+        for row in rows if sweep % 2 == 0 else reversed(rows):
+            if sweep:
+                row.sort(key=lambda k: sum(position[n] for n in neighbours[k]) / max(1, len(neighbours[k])))
+            for rank, k in enumerate(row):
+                position[k] = (rank + 0.5) * widest / len(row)
+    return [(x * (_WIDTH + _GAP), level * 4 * _HEIGHT) for x, level in zip(position, levels, strict=True)]
 
 
 def draw_svg(graph: AdderGraph) -> str:
@@ -85,7 +75,7 @@ def draw_svg(graph: AdderGraph) -> str:
     nodes, edges = _nodes(graph), _edges(graph)
     if len(nodes) > MAX_VALUES:
         raise ConfigError(f"a picture of {len(nodes)} values; allowed are {MAX_VALUES}; draw a smaller matrix")
-    places = _place(len(nodes), edges)
+    places = _place(graph, edges)
     margin = _WIDTH
     left, top = min(x for x, _ in places) - margin, min(y for _, y in places) - margin
     width, height = max(x for x, _ in places) - left + margin, max(y for _, y in places) - top + margin

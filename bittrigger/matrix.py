@@ -93,7 +93,9 @@ def read_problem(path: Path, *, bits: int, signed: bool, ranges: Path | None) ->
         ports: tuple[Input, ...] = (Input("x", n_in, kind, kind.interval),)
     else:
         ports = tuple(_port(k, lo, hi) for k, (lo, hi) in enumerate(_read_ranges(ranges, n_in)))
-    layer = Linear("matrix", tuple(p.name for p in ports), frozen_array(weights), frozen_array(np.zeros(n_out, dtype=np.int64)), 0)
+    layer = Linear(
+        "matrix", tuple(p.name for p in ports), frozen_array(weights), frozen_array(np.zeros(n_out, dtype=np.int64)), 0
+    )
     return Graph(identifier(path.stem), (*ports, layer), ("matrix",))
 
 

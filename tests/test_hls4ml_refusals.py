@@ -122,6 +122,36 @@ def test_an_unknown_layer():
     refused(model, "layer 'noise': class GaussianNoise is not supported; allowed are InputLayer, Dense, QDense")
 
 
+@pytest.mark.parametrize(
+    "activation", ["relu", "bernoulli(alpha=1)", "stochastic_ternary(alpha=1)", "quantized_po2(4)"]
+)
+def test_a_qactivation_that_hls4ml_does_not_read(activation):
+    model = randomize(model_of(lambda x: QActivation(activation, name="a")(dense()(x))))
+    refused(model, "layer 'a': activation '.*' is not supported; allowed are quantized_bits")
+
+
+def test_an_activation_layer_with_a_quantiser():
+    from qkeras import quantized_relu
+
+    model = randomize(model_of(lambda x: layers.Activation(quantized_relu(4), name="a")(dense()(x))))
+    refused(model, "layer 'a': an Activation with the quantiser quantized_relu; .* use QActivation")
+
+
+def test_a_subclassed_model():
+    class Mine(tf.keras.Model):
+        def __init__(self):
+            super().__init__(name="mine")
+            self.inner = dense()
+
+        def call(self, x):
+            return self.inner(x)
+
+    model = Mine()
+    model(np.zeros((1, 3), dtype=np.float32))
+    refused(model, "model 'mine': a subclassed model has no configuration")
+    refused("model.h5", "model of type str: it is no built Keras model")
+
+
 def test_structures_that_hls4ml_drops():
     port = tf.keras.Input((3,), name="x")
     shared = dense(3, "shared")

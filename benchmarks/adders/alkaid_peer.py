@@ -14,7 +14,7 @@ from bittrigger.adders import Adder, AdderGraph, Output, Term, verify
 from bittrigger.fixed import IntArray
 from bittrigger.graph import Intervals
 
-_NEGATE, _INPUT, _ADD, _SUBTRACT, _QUANTIZE, _ADD_CONSTANT, _CONSTANT, _SUM = -2, -1, 0, 1, 3, 4, 5, 11
+_NEGATE, _INPUT, _ADD, _SUBTRACT, _QUANTIZE, _CONSTANT, _SUM = -2, -1, 0, 1, 3, 5, 11
 """Operation codes of alkaid 0.8.2 that occur in a matrix-vector product."""
 
 
@@ -86,6 +86,8 @@ class _Translator:
                 return self.append([(value, shift, not plus) for value, plus, shift in pairs])
             case code if code == _QUANTIZE:
                 return Term(args[0].value, args[0].shift + op.data[0], args[0].negative)
+            case code if code == _CONSTANT:
+                return round(op.data[0] * op.qint.step) if op.data[0] else 0
         raise NotImplementedError(f"alkaid operation {op}")
 
 
@@ -99,6 +101,9 @@ def _translate(program: Any, source: Intervals) -> AdderGraph:  # noqa: ANN401
             outputs.append(Output(None))
             continue
         value = translator.values[index]
+        if isinstance(value, int):
+            outputs.append(Output(None, 0, value))
+            continue
         flipped = value.negative != bool(negative)
         if flipped:
             row = Adder((Term(value.value, 0, True),))

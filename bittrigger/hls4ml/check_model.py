@@ -8,6 +8,10 @@ from typing import Any
 
 from bittrigger.errors import UnsupportedModelError
 from bittrigger.hls4ml.attributes import ALLOWED_LAYERS, AT_OUTPUT, unsupported_layer
+from bittrigger.hls4ml.functions import QUANTIZERS
+
+QUANTISED_ACTIVATIONS = (*QUANTIZERS, "binary_tanh")
+"""What hls4ml's parser reads in a QActivation."""
 
 
 def check_model(model: Any) -> None:
@@ -25,7 +29,13 @@ def check_model(model: Any) -> None:
             f"model of type {type(model).__name__}: it is no built Keras model with layers; allowed are Sequential and "
             "Functional models; build the model first"
         )
-    config = json.loads(model.to_json())
+    try:
+        config = json.loads(model.to_json())
+    except NotImplementedError as error:
+        raise UnsupportedModelError(
+            f"model {model.name!r}: a subclassed model has no configuration; allowed are Sequential and Functional models; "
+            "rebuild it with one of these"
+        ) from error
     if config["class_name"] not in ("Sequential", "Functional", "Model"):
         raise UnsupportedModelError(
             f"model {model.name!r}: class {config['class_name']} is not supported; allowed are Sequential and Functional; "
@@ -49,6 +59,7 @@ def _check_layer(layer: Mapping[str, Any]) -> None:
         raise UnsupportedModelError(
             "layer 'input': hls4ml reserves this name; allowed is any other; rename the layer, for example to 'inputs'"
         )
+    _check_activation(name, layer)
     calls = layer.get("inbound_nodes", [])
     if len(calls) > 1:
         raise UnsupportedModelError(
@@ -66,6 +77,21 @@ def _check_layer(layer: Mapping[str, Any]) -> None:
                 f"layer {name!r}: it is called with {arguments or 'an output of a shared layer'}, which hls4ml drops; "
                 "allowed are plain calls; call it without arguments"
             )
+
+
+def _check_activation(name: str, layer: Mapping[str, Any]) -> None:
+    """Refuse an activation that hls4ml's parser does not know, or not in this place."""
+    activation = layer["config"].get("activation")
+    kind = activation["class_name"] if isinstance(activation, dict) else str(activation).split("(", maxsplit=1)[0]
+    if layer["class_name"] == "Activation" and isinstance(activation, dict):
+        raise UnsupportedModelError(
+            f"layer {name!r}: an Activation with the quantiser {kind}; allowed are names of functions; use QActivation for it"
+        )
+    if (layer["class_name"] == "QActivation" or isinstance(activation, dict)) and kind not in QUANTISED_ACTIVATIONS:
+        raise UnsupportedModelError(
+            f"layer {name!r}: activation {kind!r} is not supported; allowed are {', '.join(QUANTISED_ACTIVATIONS)}; use one of "
+            "these, or Activation for a function of Keras"
+        )
 
 
 def _tensors(calls: Any) -> Iterator[tuple[str, int, int, Mapping[str, Any]]]:

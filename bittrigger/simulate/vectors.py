@@ -32,10 +32,11 @@ def corner_codes(graph: Graph) -> IntArray:
 
 def _wrapped(codes: IntArray, low: IntArray, high: IntArray) -> IntArray:
     """``codes`` brought into their ranges by dropping upper bits."""
-    return np.asarray((codes - low) % (high - low + 1) + low, dtype=np.int64)
+    return (codes - low) % (high - low + 1) + low
 
 
 def random_codes(graph: Graph, events: int, seed: int) -> IntArray:
     """Uniform codes within each port's range, `(events, n_inputs)` int64; equal for equal ``seed``."""
     low, high = _bounds(graph)
-    return np.random.default_rng(seed).integers(low, high, size=(events, graph.n_inputs), endpoint=True)
+    size = (events, graph.n_inputs)
+    return np.random.default_rng(seed).integers(low, high, size=size, dtype=np.int64, endpoint=True)

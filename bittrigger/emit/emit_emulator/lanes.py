@@ -117,4 +117,3 @@ def signed_literal(value: int) -> str:
     if -(1 << 31) < value < 1 << 31:
         return f"{value}"
     return f"({value + 1}LL - 1)" if value < 0 else f"{value}LL"
-

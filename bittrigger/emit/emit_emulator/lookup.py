@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -54,7 +55,7 @@ def _function(steps: list[tuple[int, int]], highest: int, channels: tuple[int, .
     size = highest - lowest + 1
     kind = "compare" if len(steps) <= COMPARED_STEPS else "table" if size <= TABLE_ENTRIES else "search"
     values = [value for _, value in steps]
-    rises = [new - old for old, new in zip(values, values[1:], strict=False)]
+    rises = [new - old for old, new in pairwise(values)]
     amounts = [unsigned_literal(rise, bits) for rise in rises]
     compared = tuple(
         (signed_literal(start), amount[1], amount[3:]) for (start, _), amount in zip(steps[1:], amounts, strict=True)

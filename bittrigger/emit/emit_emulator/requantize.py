@@ -31,23 +31,25 @@ def _addend(rounding: Rounding, shift: int, bits: int) -> str:
     """What is added before the floor is taken: at least 0 and less than ``2**shift``."""
     half = 1 << (shift - 1)
     negative = f"(v >> {bits - 1})"
+    below = unsigned_literal(half - 1, bits)
     match rounding:
         case Rounding.TRN:
-            return ""
+            addend = ""
         case Rounding.TRN_ZERO:
-            return f" + (-{negative} & {unsigned_literal((1 << shift) - 1, bits)[3:]})"
+            addend = f" + (-{negative} & {(1 << shift) - 1})"
         case Rounding.RND:
-            return unsigned_literal(half, bits)
+            addend = unsigned_literal(half, bits)
         case Rounding.RND_MIN_INF:
-            return unsigned_literal(half - 1, bits)
+            addend = below
         case Rounding.RND_ZERO:
-            return f"{unsigned_literal(half - 1, bits)} + {negative}"
+            addend = f"{below} + {negative}"
         case Rounding.RND_INF:
-            return f"{unsigned_literal(half, bits)} - {negative}"
+            addend = f"{unsigned_literal(half, bits)} - {negative}"
         case Rounding.RND_CONV:
-            return f"{unsigned_literal(half - 1, bits)} + ((v >> {shift}) & 1)"
+            addend = f"{below} + ((v >> {shift}) & 1)"
         case _:
             assert_never(rounding)
+    return addend
 
 
 def rounder(node: Requantize, source: Intervals, bits: int) -> Rounder:

@@ -121,7 +121,9 @@ class _Writer:
         return (text or f"Word{self.bits}{{}}") + unsigned_literal(constant, self.bits)
 
     def _output(self, out: Output) -> str:
-        return self._sum(() if out.value is None else (Term(out.value, out.shift),), out.constant if out.value is None else 0)
+        return self._sum(
+            () if out.value is None else (Term(out.value, out.shift),), out.constant if out.value is None else 0
+        )
 
     def statement(self, step: _Step) -> str:
         """The C++ statement of a step."""

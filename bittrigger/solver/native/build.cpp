@@ -2,6 +2,7 @@
 
 #include <map>
 #include <tuple>
+#include <utility>
 
 namespace bittrigger {
 
@@ -22,10 +23,13 @@ struct Node {
     bool flip = false;
 };
 
+constexpr std::size_t MOST_TURNS = 40;
+
 class Builder {
 public:
-    Builder(const State& state, const Problem& problem) : state_(state), wires_(state.n_values()) {
-        (void)problem;
+    // `turned` holds the shared sums that are to be computed with the other sign than they would be.
+    Builder(const State& state, const std::vector<unsigned char>& turned)
+        : state_(state), turned_(turned), wires_(state.n_values()) {
         for (u32 v = 0; v < state.n_inputs(); ++v) wires_[v] = {v, 0, false};
     }
 
@@ -54,7 +58,7 @@ public:
         }
         merges_.clear();
         state_.tree(index, &merges_);
-        place_signs(sum.output);
+        place_signs(sum.output, turned_[index] != 0);
         result = emit(nodes_.size() - merges_.size());
     }
 
@@ -81,7 +85,7 @@ private:
     }
 
     // Decides for every adder of the tree whether it computes its sum or the negated sum, root first.
-    void place_signs(bool output) {
+    void place_signs(bool output, bool turned) {
         const std::size_t leaves = nodes_.size();
         for (const Merge& m : merges_) {
             Node node;
@@ -96,6 +100,7 @@ private:
         }
         Node& root = nodes_.back();
         if (output) root.flip = !root.positive;
+        if (turned && root.positive && root.negated) root.flip = !root.flip;
         for (std::size_t k = merges_.size(); k-- > 0;) {
             const Merge& m = merges_[k];
             const bool flip = nodes_[leaves + k].flip;
@@ -154,17 +159,43 @@ private:
     }
 
     const State& state_;
+    const std::vector<unsigned char>& turned_;
     std::vector<Wire> wires_;
     std::vector<Node> nodes_;
     std::vector<Merge> merges_;
     std::map<std::tuple<std::array<Code, 3>, int, i64>, u32> known_;
 };
 
-}  // namespace
+// As bittrigger/solver/cost.py counts.
+i64 luts_of(const Built& built, const State& state) {
+    std::vector<Range> ranges;
+    for (u32 v = 0; v < state.n_inputs(); ++v) ranges.push_back(state.range(v));
+    i64 total = 0;
+    for (const AdderRow& a : built.adders) {
+        Range sum{a.constant, a.constant};
+        std::vector<std::pair<int, bool>> lows;
+        if (a.constant) lows.emplace_back(__builtin_ctzll(static_cast<u64>(a.constant)), false);
+        for (int k = 0; k < a.count; ++k) {
+            const Code c = a.terms[static_cast<std::size_t>(k)];
+            const Range r = shifted(ranges[value_of(c)], shift_of(c));
+            sum = negative_of(c) ? sum + -r : sum + r;
+            lows.emplace_back(shift_of(c), negative_of(c));
+        }
+        std::sort(lows.begin(), lows.end());
+        ranges.push_back(sum);
+        if (lows.size() == 1) {
+            total += lows[0].second ? width(sum) - lows[0].first : 0;
+        } else {
+            total += std::max(width(sum) - (lows[0].second ? lows[0].first : lows[1].first), 0);
+        }
+    }
+    return total;
+}
 
-Built build(const State& state, const Problem& problem, const std::vector<u32>& values) {
-    Builder builder(state, problem);
-    for (const u32 index : state.topological()) builder.add_sum(index);
+Built build_once(const State& state, const Problem& problem, const std::vector<u32>& values,
+                 const std::vector<u32>& order, const std::vector<unsigned char>& turned) {
+    Builder builder(state, turned);
+    for (const u32 index : order) builder.add_sum(index);
     Built built;
     for (const Wanted& wanted : problem.outputs) {
         if (wanted.column < 0) {
@@ -174,7 +205,42 @@ Built build(const State& state, const Problem& problem, const std::vector<u32>& 
         }
     }
     built.adders = std::move(builder.adders);
+    built.luts = luts_of(built, state);
     return built;
+}
+
+// The shared sums that some output reads although all its terms come out negated: turning one saves a negation.
+std::vector<u32> worth_turning(const State& state, const Problem& problem, const std::vector<u32>& values, const Built& built) {
+    std::vector<u32> sums;
+    for (std::size_t j = 0; j < problem.outputs.size() && sums.size() < MOST_TURNS; ++j) {
+        const Wanted& wanted = problem.outputs[j];
+        const OutputRow& row = built.outputs[j];
+        if (wanted.column < 0 || row.value < state.n_inputs() || wanted.negative || wanted.rest) continue;
+        const AdderRow& adder = built.adders[static_cast<std::size_t>(row.value) - state.n_inputs()];
+        if (adder.count != 1 || adder.constant) continue;
+        const u32 value = values[static_cast<std::size_t>(wanted.column)];
+        for (const Code c : state.sum(state.sum_of(value)).terms)
+            if (!state.is_input(value_of(c)) && !state.sum(state.sum_of(value_of(c))).output) sums.push_back(state.sum_of(value_of(c)));
+    }
+    return sums;
+}
+
+}  // namespace
+
+Built build(const State& state, const Problem& problem, const std::vector<u32>& values) {
+    const std::vector<u32> order = state.topological();
+    std::vector<unsigned char> turned(state.n_sums(), 0);
+    Built best = build_once(state, problem, values, order, turned);
+    for (const u32 index : worth_turning(state, problem, values, best)) {
+        turned[index] = 1;
+        Built other = build_once(state, problem, values, order, turned);
+        if (other.luts < best.luts) {
+            best = std::move(other);
+        } else {
+            turned[index] = 0;
+        }
+    }
+    return best;
 }
 
 }  // namespace bittrigger

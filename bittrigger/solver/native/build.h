@@ -25,6 +25,7 @@ struct OutputRow {
 struct Built {
     std::vector<AdderRow> adders;
     std::vector<OutputRow> outputs;
+    i64 luts = 0;
 };
 
 // `values[c]` is the value of `state` that is column `c` of the problem.

@@ -16,6 +16,7 @@ constexpr int SLACK = 1;           // levels above the fewest possible, unless a
 constexpr int DIFFERENCE_SLACK = 3;  // and so many more where columns are differences of others
 constexpr int MAX_HOPS = 2;          // longest chain of such columns
 constexpr int NEARNESS = 4;          // they need at most so many eighths of a column's own terms
+constexpr i64 SMALL = 1000;         // terms below which the default search may take a large part of a second
 constexpr i64 BLOCK = 1 << 17;     // a block has about so many inputs times columns
 constexpr i64 BLOCKED_TERMS = 60000;
 
@@ -28,28 +29,11 @@ i64 count_terms(const Problem& problem) {
 // Steps of the default search: its time grows like that of sharing itself, and is a fraction of a second for small
 // matrices, some seconds for the largest.
 i64 default_steps(i64 terms) {
-    if (terms < 1000) return std::min<i64>(2000, 20 * terms);
+    if (terms < SMALL) return std::min<i64>(2000, 20 * terms);
     return std::min<i64>({terms * terms / 6000, 16000, 400000000 / terms});
 }
 
 i64 most_steps(i64 terms) { return std::max<i64>(2000, std::min<i64>({100000, 200 * terms, 4000000000LL / std::max<i64>(terms, 1)})); }
-
-// Searches from `state`, and keeps the result if it is better.
-void improve(State& state, i64 steps, int heat, int remove, Random& random) {
-    State other = state;
-    Finder finder(other);
-    SearchOptions options;
-    options.steps = steps;
-    options.heat = heat;
-    options.remove = remove;
-    options.finder.sum_seeds = options.finder.term_seeds = 2;
-    options.finder.parity = 8;
-    options.finder.noise = 120;
-    options.finder.thrift = 2;
-    search(other, finder, options, random);
-    other.relevel();
-    if (other.total() < state.total()) state = other;
-}
 
 struct Start {
     std::unique_ptr<State> state;
@@ -116,6 +100,33 @@ Start share_differences(const Matrix& matrix, const Problem& problem, const Solv
     return {};
 }
 
+// A stage of the search.
+struct Stage {
+    i64 steps;
+    int heat;
+    int remove;
+};
+
+// Searches on from `start`. Keeps the result if its adders, all signs in place, cost less than `built`.
+void improve(Start& start, Built& built, const Problem& problem, const Stage& stage, Random& random) {
+    State other = *start.state;
+    Finder finder(other);
+    SearchOptions options;
+    options.steps = stage.steps;
+    options.heat = stage.heat;
+    options.remove = stage.remove;
+    options.finder.sum_seeds = options.finder.term_seeds = 2;
+    options.finder.parity = 8;
+    options.finder.noise = 120;
+    options.finder.thrift = 2;
+    search(other, finder, options, random);
+    other.relevel();
+    Built found = build(other, problem, start.values);
+    if (found.luts >= built.luts) return;
+    built = std::move(found);
+    *start.state = std::move(other);
+}
+
 // The sums, shared and searched over, at most `limit` levels deep; `slack` more where columns are differences.
 Built solve_within(const Matrix& matrix, const Problem& problem, const SolveOptions& options, int limit, int slack) {
     Random random(options.seed);
@@ -123,10 +134,11 @@ Built solve_within(const Matrix& matrix, const Problem& problem, const SolveOpti
     Start other = share_differences(matrix, problem, options, limit + slack, random);
     if (other.state && 32 * other.state->total() < 31 * start.state->total()) start = std::move(other);
     const i64 terms = count_terms(problem);
-    State& state = *start.state;
-    if (options.effort >= 1) improve(state, default_steps(terms), terms < 1000 ? 96 : 0, terms < 1000 ? 16 : 8, random);
-    if (options.effort >= 2) improve(state, most_steps(terms), 128, 16, random);
-    return build(state, problem, start.values);
+    const bool small = terms < SMALL;
+    Built built = build(*start.state, problem, start.values);
+    if (options.effort >= 1) improve(start, built, problem, {default_steps(terms), small ? 96 : 0, small ? 16 : 8}, random);
+    if (options.effort >= 2) improve(start, built, problem, {most_steps(terms), 128, 16}, random);
+    return built;
 }
 
 int depth_of(const Built& built, int n_in) {
