@@ -12,6 +12,7 @@ import resource
 import tempfile
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +38,7 @@ def random_network(sizes: list[int], seed: int = 0, density: float = 2 / 3) -> G
     """A ternary multi-layer perceptron: 8-bit inputs, hidden activations of at most 8 unsigned bits."""
     rng = np.random.default_rng(seed)
     nodes: list[Node] = [Input("x", sizes[0], FixedPoint(True, 8, 4), Interval(-128, 127))]
-    for k, (n_in, n_out) in enumerate(zip(sizes, sizes[1:], strict=False)):
+    for k, (n_in, n_out) in enumerate(pairwise(sizes)):
         weights = rng.choice([-1, 0, 1], size=(n_in, n_out), p=[density / 2, 1 - density, density / 2])
         bias = rng.integers(-30, 30, n_out)
         nodes.append(Linear(f"dense_{k}", (nodes[-1].name,), frozen_array(weights), frozen_array(bias), 4))

@@ -23,7 +23,7 @@ class DelayModel:
     adder_ns: float = 0.80
     three_input_ns: float = 1.00
     logic_ns: float = 0.40
-    compare_ns: float = 0.60
+    compare_ns: float = 0.50
 
 
 DEFAULT_DELAYS = DelayModel()

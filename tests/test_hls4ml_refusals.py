@@ -50,10 +50,38 @@ def test_a_normalisation_without_quantiser_behind_it():
 @pytest.mark.parametrize("ending", ["softmax", "sigmoid"])
 def test_probabilities_at_the_output(ending):
     model = randomize(model_of(dense(activation=ending)))
-    refused(model, rf"layer 'd_{ending}': {ending} at the output .* set output_logits=True")
+    refused(model, rf"layer 'd_{ending}': {ending} at the output .* output_logits=True")
     graph = lowered(model, logits=True)
     assert check_agreement(model, graph, logits=True) > 1000
     assert model.get_layer("d").activation.__name__ == ending
+
+
+def test_scale_that_only_a_huge_table_could_hold():
+    def branch(x):
+        x = layers.BatchNormalization(name="n")(dense(2)(x))
+        return QActivation("quantized_bits(14,9,alpha=1)", name="a")(x)
+
+    model = randomize(model_of(branch, quantizer="quantized_bits(14,7,alpha=1)", inputs=40))
+    refused(
+        model,
+        "layer 'a': no integer multiplier gives the float32 results of .* in up to \\d+ steps; allowed are tables",
+    )
+
+
+def test_a_quantiser_far_beyond_its_range_means_its_own_grid(caplog):
+    """QKeras returns x + (q(x) - x): for a huge x float32 rounds it off the quantiser's own grid."""
+
+    def branch(x):
+        x = dense(1, kernel="quantized_bits(4,10,alpha=1)", use_bias=False)(x)
+        return QActivation("quantized_bits(12,0,alpha=1)", name="a")(x)
+
+    model = model_of(branch, inputs=1, quantizer="quantized_bits(16,6,alpha=1)")
+    model.get_layer("d").set_weights([np.array([[896.0]])])
+    graph = lowered(model)
+    assert "layer 'a': beyond 8192 Keras rounds" in caplog.text
+    assert (graph["a"].lo, graph["a"].hi) == (-2048, 2047)
+    far = float(model.predict(np.array([[50.0009765625]], dtype=np.float32), verbose=0)[0, 0])
+    assert far != 2047 / 2048
 
 
 def test_softmax_layer_at_the_output_and_inside():
@@ -148,7 +176,7 @@ def test_a_subclassed_model():
 
     model = Mine()
     model(np.zeros((1, 3), dtype=np.float32))
-    refused(model, "model 'mine': a subclassed model has no configuration")
+    refused(model, "model 'mine': class Mine is not supported; allowed are Sequential and Functional")
     refused("model.h5", "model of type str: it is no built Keras model")
 
 

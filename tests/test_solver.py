@@ -131,7 +131,11 @@ def test_cost_of_one_adder(adder, result, luts):
     ],
 )
 def test_bad_problems_are_refused(change, message):
-    problem = {"weights": np.ones((2, 3), dtype=np.int64), "bias": np.zeros(3, dtype=np.int64), "source": (EIGHT_BIT,) * 2}
+    problem = {
+        "weights": np.ones((2, 3), dtype=np.int64),
+        "bias": np.zeros(3, dtype=np.int64),
+        "source": (EIGHT_BIT,) * 2,
+    }
     if change.get("weights", np.zeros(0)).size > 100:
         change = change | {"bias": np.zeros(1 << 12, dtype=np.int64), "source": (EIGHT_BIT,) * (1 << 13)}
     with pytest.raises(ConfigError, match=message):

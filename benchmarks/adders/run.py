@@ -40,9 +40,7 @@ def _peer_figures(result: PeerResult) -> Row:
 def measure(case: Case, efforts: list[str]) -> Row:
     """All solvers on one case."""
     weights = case.weights()
-    fused = [
-        _peer_figures(solve_with_alkaid(weights, case.source, hard_dc=hard_dc, fuse=True)) for hard_dc in (-1, 0)
-    ]
+    fused = [_peer_figures(solve_with_alkaid(weights, case.source, hard_dc=hard_dc, fuse=True)) for hard_dc in (-1, 0)]
     row: Row = {"case": case.name, "family": case.family, "terms": int(np.count_nonzero(weights))}
     row["alkaid best"] = min(fused, key=lambda figures: figures["luts"])
     row["alkaid two-input"] = _peer_figures(solve_with_alkaid(weights, case.source, hard_dc=2, fuse=False))
@@ -97,12 +95,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="small shapes and one seed only, for CI")
     parser.add_argument("--large", action="store_true", help="also shapes up to 256x256, where alkaid takes minutes")
-    parser.add_argument("--effort", action="append", choices=EFFORTS, help="may be repeated; default only, unless given")
+    parser.add_argument(
+        "--effort", action="append", choices=EFFORTS, help="may be repeated; default only, unless given"
+    )
+    parser.add_argument("--only", default="", help="only cases whose name contains this, for example 64x64")
     parser.add_argument("--out", type=Path, default=Path("build/adders"))
     args = parser.parse_args()
     efforts = args.effort or ["default"]
     rows = []
     for case in suite(quick=args.quick, large=args.large):
+        if args.only not in case.name:
+            continue
         rows.append(measure(case, efforts))
         last = rows[-1]
         ratios = ", ".join(f"{e} {_ratio(last, e, 'alkaid best', 'luts'):.3f}" for e in efforts)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+import warnings
 
 import click
 
@@ -47,6 +48,8 @@ def cli() -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; an error that a person can act on is one message and exit code 1."""
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")  # what TensorFlow and QKeras warn of is no business of the user's
     try:
         cli.main(arguments, standalone_mode=False)
     except click.exceptions.Exit as stop:

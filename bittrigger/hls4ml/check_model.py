@@ -29,18 +29,13 @@ def check_model(model: Any) -> None:
             f"model of type {type(model).__name__}: it is no built Keras model with layers; allowed are Sequential and "
             "Functional models; build the model first"
         )
-    try:
-        config = json.loads(model.to_json())
-    except NotImplementedError as error:
+    kind = type(model).__name__
+    if kind not in ("Sequential", "Functional", "Model"):
         raise UnsupportedModelError(
-            f"model {model.name!r}: a subclassed model has no configuration; allowed are Sequential and Functional models; "
-            "rebuild it with one of these"
-        ) from error
-    if config["class_name"] not in ("Sequential", "Functional", "Model"):
-        raise UnsupportedModelError(
-            f"model {model.name!r}: class {config['class_name']} is not supported; allowed are Sequential and Functional; "
-            "rebuild it with one of these"
+            f"model {model.name!r}: class {kind} is not supported; allowed are Sequential and Functional; rebuild it with one of "
+            "these"
         )
+    config = json.loads(model.to_json())
     if not model.built:
         raise UnsupportedModelError(
             f"model {model.name!r}: it has no input shape yet; allowed are built models; call build() or add an Input"

@@ -6,7 +6,6 @@ into the very callable of Keras or QKeras, so that tabulating it is what Keras c
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,8 +15,6 @@ import numpy as np
 
 from bittrigger.errors import UnsupportedModelError
 from bittrigger.hls4ml.kernels import FLOAT32_BITS, Float32Array
-
-_log = logging.getLogger(__name__)
 
 Spec = Mapping[str, Any]
 
@@ -48,6 +45,9 @@ class Function:
         grid: what a quantiser means to deliver; None for other functions.
         plain: whether it is ``clip(round_half_even(x * 2**grid.frac), lo, hi)`` and nothing else.
         is_relu: whether it is ``max(x, 0)``.
+        trusted: largest magnitude up to which Keras' result is what the quantiser means. QKeras returns
+            ``x + (q(x) - x)``; some ``2**24`` steps beyond the range float32 rounds the bracket, and the result is off the
+            quantiser's own grid. ``apply`` returns what is meant.
         varies: whether TensorFlow's vector and scalar code differ by a rounding, so that its result depends on the
             position of a value in its batch.
     """
@@ -57,6 +57,7 @@ class Function:
     grid: Grid | None = None
     plain: bool = False
     is_relu: bool = False
+    trusted: float = math.inf
     varies: bool = False
 
 
@@ -118,34 +119,22 @@ def _call(function: Callable[[Any], Any]) -> Callable[[Float32Array], Float32Arr
 _SATURATING = ("quantized_bits", "quantized_relu", "ternary", "binary")
 
 
-def _saturated(
-    name: str, config: Spec, text: str, function: Callable[[Any], Any]
-) -> Callable[[Float32Array], Float32Array]:
-    """The quantiser with arguments brought near its range first, which changes nothing that it means.
-
-    QKeras returns ``x + (q(x) - x)``. Where ``x`` is some ``2**24`` steps beyond the range this is off the quantiser's own
-    grid, because float32 rounds the bracket; the grid is taken as the definition, and a note is logged.
-    """
-    call = _call(function)
-    if name not in _SATURATING:
+def _saturated(name: str, config: Spec, quantizer: Callable[[Any], Any]) -> Callable[[Float32Array], Float32Array]:
+    """The quantiser with arguments brought near its range first, which changes nothing that it means."""
+    call = _call(quantizer)
+    if name not in _SATURATING or config.get("qnoise_factor", 1.0) != 1.0:
         return call
     sizes = (1.0, 2.0 ** int(config.get("integer", 0)), config.get("threshold") or 0.0, config.get("alpha") or 1.0)
     slope = float(config.get("negative_slope") or 1.0)
     bound = np.float32(4 * max(float(size) for size in sizes) / min(slope, 1.0))
-    grid = _GRIDS[name](config)
-    far = 2.0**FLOAT32_BITS * (1.0 if grid is None else 2.0**-grid.frac)
+    return lambda values: call(np.clip(values, -bound, bound))
 
-    def apply(values: Float32Array) -> Float32Array:
-        if np.abs(values).max(initial=0.0) > far:
-            _log.warning(
-                "%s: for inputs beyond %g Keras leaves the grid of %s by its rounding; the grid is taken",
-                name,
-                far,
-                text,
-            )
-        return call(np.clip(values, -bound, bound))
 
-    return apply
+def _trusted_range(name: str, grid: Grid | None) -> float:
+    """How far from zero the results of Keras are on the quantiser's own grid."""
+    if name in ("quantized_bits", "ternary", "binary"):
+        return 2.0**FLOAT32_BITS * (1.0 if grid is None else 2.0**-grid.frac)
+    return math.inf
 
 
 def _quantizer(layer: str, name: str, config: Spec) -> Function:
@@ -170,9 +159,10 @@ def _quantizer(layer: str, name: str, config: Spec) -> Function:
     varies = name == "quantized_sigmoid" and bool(config.get("use_real_sigmoid"))
     return Function(
         text,
-        _saturated(name, config, text, quantizer),
+        _saturated(name, config, quantizer),
         grid,
-        grid is not None and _is_plain(name, config),
+        plain=grid is not None and _is_plain(name, config),
+        trusted=_trusted_range(name, grid),
         varies=varies,
     )
 

@@ -17,9 +17,9 @@ from bittrigger.errors import UnsupportedModelError
 from bittrigger.fixed import FloatArray, IntArray, Interval, Rounding
 from bittrigger.graph import Linear, Lookup, Requantize, frozen_array
 from bittrigger.hls4ml.builder import Builder, Reaches
-from bittrigger.hls4ml.elementwise import AddBias, Apply, FloatRuns, Step, ambiguous_codes, tabulate
+from bittrigger.hls4ml.elementwise import AddBias, Apply, FloatRuns, Scale, Step, ambiguous_codes, tabulate
 from bittrigger.hls4ml.functions import ALLOWED, Function, Grid
-from bittrigger.hls4ml.kernels import FLOAT32_BITS, common_fraction_bits
+from bittrigger.hls4ml.kernels import common_fraction_bits
 from bittrigger.hls4ml.requantizer_fit import Affine, Runs, fit_channel
 
 _log = logging.getLogger(__name__)
@@ -29,6 +29,9 @@ MAX_BREAKPOINTS = 4096
 
 MAX_CODE_BITS = 32
 """Widest result that is taken for a value on a grid rather than for an arbitrary float32."""
+
+LARGE_TABLE = 16
+"""Steps of a channel from which on a table is worth a warning."""
 
 MAX_VALUE_BITS = 18
 """Widest value of a ``Lookup`` whose results no quantiser has rounded."""
@@ -79,10 +82,27 @@ def settle(builder: Builder, signal: Signal) -> Signal:
     before = () if signal.linear is None else (signal.linear,)
     if not signal.steps:
         return _emitted(builder, signal, before)
+    _note_far_inputs(builder, signal)
     direct = _plain_quantizer(builder, signal)
     if direct is not None:
         return _emitted(builder, signal, (*before, direct))
     return _emitted(builder, signal, _cheapest(builder, signal).nodes)
+
+
+def _note_far_inputs(builder: Builder, signal: Signal) -> None:
+    """Log where Keras itself leaves the grid of a quantiser; the grid is the definition."""
+    last = signal.steps[-1]
+    if not isinstance(last, Apply) or any(isinstance(step, Scale) for step in signal.steps):
+        return
+    reach, frac = _reach(builder, signal)
+    peak = max(max(abs(span.lo), abs(span.hi)) for span in reach) * 2.0**-frac
+    if peak > last.function.trusted:
+        _log.warning(
+            "layer %r: beyond %g Keras rounds x + (q(x) - x) and leaves the grid of %s; the grid is taken as the definition",
+            last.layer,
+            last.function.trusted,
+            last.function.text,
+        )
 
 
 def _emitted(builder: Builder, signal: Signal, nodes: Sequence[Linear | Requantize | Lookup]) -> Signal:
@@ -130,12 +150,6 @@ def _plain_quantizer(builder: Builder, signal: Signal) -> Requantize | None:
         return None
     grid = last.function.grid
     reach, frac = _reach(builder, signal)
-    peak = max(max(abs(span.lo), abs(span.hi)) for span in reach)
-    if peak.bit_length() - frac + grid.frac > FLOAT32_BITS:
-        _log.warning(
-            "layer %r: far beyond its range %s returns x + (q(x) - x) rounded to float32, which is off its own grid; the "
-            "grid is taken as the definition", last.layer, last.function.text
-        )  # fmt: skip
     lo = max(grid.lo, 0) if before else grid.lo
     shift = frac - grid.frac
     rounding = Rounding.RND_CONV if shift > 0 else Rounding.TRN
@@ -168,7 +182,21 @@ def _cheapest(builder: Builder, signal: Signal) -> _Plan:
     if not plans:
         steps = max(run.breakpoints for run in runs)
         raise _no_integers(signal, f"they take {Interval(grid.lo, grid.hi).width} bits in up to {steps} steps")
+    if len(plans) == 1 and isinstance(plans[0].nodes[-1], Lookup):
+        _note_table(last.layer, runs)
     return min(plans, key=lambda plan: plan.cost)
+
+
+def _note_table(layer: str, runs: Sequence[Runs]) -> None:
+    steps = max(run.breakpoints for run in runs)
+    if steps > LARGE_TABLE:
+        _log.warning(
+            "layer %r: no integer multiplier gives Keras' float32 results for every input, so each of its %d channels becomes a "
+            "table of up to %d steps; fewer bits before it, or scales that are powers of two, make it smaller",
+            layer,
+            len(runs),
+            steps,
+        )
 
 
 def _no_integers(signal: Signal, fact: str) -> UnsupportedModelError:
@@ -178,6 +206,12 @@ def _no_integers(signal: Signal, fact: str) -> UnsupportedModelError:
             f"layer {last.layer!r}: Keras rounds the sums with its bias to float32, and {fact}; allowed are biases on a "
             "power-of-two grid, or a quantised activation behind the layer; set bias_quantizer, for example to "
             "quantized_bits(16, 7, alpha=1)"
+        )
+    if isinstance(last, Apply) and last.function.grid is not None:
+        return UnsupportedModelError(
+            f"layer {last.layer!r}: no integer multiplier gives the float32 results of {last.function.text} for every input, and "
+            f"{fact}; allowed are tables of up to {MAX_BREAKPOINTS} steps; use fewer bits in the activation or before it, or "
+            "scales that are powers of two"
         )
     chain = " -> ".join(dict.fromkeys(repr(step.layer) for step in (first, last)))
     return UnsupportedModelError(

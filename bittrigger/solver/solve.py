@@ -18,9 +18,7 @@ _ADDER_COLUMNS = 11
 _OUTPUT_COLUMNS = 3
 
 
-def solve(
-    weights: IntArray, bias: IntArray, source: Intervals, options: SolverOptions | None = None
-) -> AdderGraph:
+def solve(weights: IntArray, bias: IntArray, source: Intervals, options: SolverOptions | None = None) -> AdderGraph:
     """An adder graph for ``codes @ weights + bias``, proven equal to it for every input.
 
     Args:
@@ -73,7 +71,9 @@ def _call(matrix: IntArray, bias: IntArray, source: Intervals, options: SolverOp
     depth = -1 if options.depth is None else options.depth
     settings = np.array([options.adder_inputs, depth, EFFORTS.index(options.effort), options.seed], dtype=np.int64)
     sizes = np.zeros(2, dtype=np.int64)
-    handle = native.bittrigger_solve(n_in, n_out, *(a.ctypes.data for a in (matrix, bias, lows, highs, settings, sizes)))
+    handle = native.bittrigger_solve(
+        n_in, n_out, *(a.ctypes.data for a in (matrix, bias, lows, highs, settings, sizes))
+    )
     if handle is None:
         _refuse(int(sizes[0]), int(sizes[1]), matrix.shape, options)
     try:
@@ -103,5 +103,7 @@ def _graph(adders: IntArray, outputs: IntArray, source: tuple[Interval, ...]) ->
     for count, constant, *flat in adders.tolist():
         terms = tuple(Term(flat[3 * k], flat[3 * k + 1], bool(flat[3 * k + 2])) for k in range(count))
         rows.append(Adder(terms, constant))
-    results = tuple(Output(None if value < 0 else value, shift, constant) for value, shift, constant in outputs.tolist())
+    results = tuple(
+        Output(None if value < 0 else value, shift, constant) for value, shift, constant in outputs.tolist()
+    )
     return AdderGraph(source, tuple(rows), results)

@@ -17,7 +17,9 @@ constexpr int DIFFERENCE_SLACK = 3;  // and so many more where columns are diffe
 constexpr int MAX_HOPS = 2;          // longest chain of such columns
 constexpr int NEARNESS = 4;          // they need at most so many eighths of a column's own terms
 constexpr i64 SMALL = 1000;         // terms below which the default search may take a large part of a second
-constexpr i64 BLOCK = 1 << 17;     // a block has about so many inputs times columns
+// A large matrix is first shared in blocks of so many inputs and columns, a very large one in smaller blocks.
+constexpr BlockSize BLOCK{128, 256}, SMALL_BLOCK{128, 128};
+constexpr i64 VERY_LARGE = 200000;  // terms
 constexpr i64 BLOCKED_TERMS = 60000;
 
 i64 count_terms(const Problem& problem) {
@@ -51,9 +53,10 @@ FinderOptions greedy_options() {
 Start share_columns(const Matrix& matrix, const Problem& problem, const SolveOptions& options, int limit, Random& random) {
     Start start{std::make_unique<State>(matrix.inputs, options.adder_inputs, limit), {}};
     State& state = *start.state;
-    if (count_terms(problem) > BLOCKED_TERMS && matrix.n_in > 16) {
-        const i64 block = std::max<i64>(16, BLOCK / static_cast<i64>(problem.columns.size()));
-        start.values = add_in_blocks(state, problem, matrix.inputs, static_cast<int>(std::min<i64>(block, matrix.n_in)), greedy_options(), random);
+    const i64 terms = count_terms(problem);
+    if (terms > BLOCKED_TERMS) {
+        const BlockSize block = terms > VERY_LARGE ? SMALL_BLOCK : BLOCK;
+        start.values = add_in_blocks(state, problem, matrix.inputs, block, greedy_options(), random);
     } else {
         for (const Column& c : problem.columns) start.values.push_back(state.add_output(c.terms, c.constant));
         Finder finder(state);
