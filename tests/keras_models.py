@@ -46,7 +46,7 @@ def randomize(model, seed=0, scale=1.0):
         for weight in layer.weights:
             drawn = generator.normal(0, scale, size=weight.shape)
             if "variance" in weight.name:
-                drawn = generator.uniform(0.01, 4, size=weight.shape)
+                drawn = 10 ** generator.uniform(-3, 0.6, size=weight.shape)  # small ones, so that epsilon counts
             elif len(weight.shape) == 2 and number % 3 == 0:
                 drawn[:, 0] = 0
             values.append(drawn)

@@ -8,10 +8,10 @@ import sys
 
 import numpy as np
 import pytest
+from keras_models import QActivation, QDense, layers, lowered, model_of, randomize, tf
 
 from bittrigger.errors import ConfigError, ToolNotFoundError, UnsupportedModelError
 from bittrigger.hls4ml import register
-from tests.keras_models import QActivation, QDense, layers, lowered, model_of, randomize, tf
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 

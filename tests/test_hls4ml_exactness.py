@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from keras_models import QActivation, QBatchNormalization, QDense, assert_exact, layers, model_of, randomize, tf
 
 from bittrigger.graph import Linear, Lookup, Requantize
-from tests.keras_models import QActivation, QBatchNormalization, QDense, assert_exact, layers, model_of, randomize, tf
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -247,8 +247,9 @@ def test_wanted_input_precision():
 
 
 def lowered_on_port(model, precision):
+    from keras_models import lowered
+
     from bittrigger.hls4ml.agreement import check_agreement
-    from tests.keras_models import lowered
 
     graph = lowered(model, input_precision=precision)
     assert str(graph.inputs[0].type) == f"ap_{precision}"

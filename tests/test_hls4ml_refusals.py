@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from keras_models import QActivation, QDense, assert_exact, layers, lowered, model_of, randomize, tf
 
 from bittrigger.errors import ConfigError, MismatchError, UnsupportedModelError
 from bittrigger.hls4ml.agreement import check_agreement
-from tests.keras_models import QActivation, QDense, assert_exact, layers, lowered, model_of, randomize, tf
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 

@@ -12,10 +12,10 @@ import zipfile
 import h5py
 import numpy as np
 import pytest
+from keras_models import QActivation, QDense, layers, model_of, randomize
 
 from bittrigger.errors import UnsupportedModelError
 from bittrigger.keras_file import load_model
-from tests.keras_models import QActivation, QDense, layers, model_of, randomize
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 

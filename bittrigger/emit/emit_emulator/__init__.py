@@ -128,8 +128,7 @@ def _texts(pipeline: Pipeline, library: str, version: int) -> dict[str, str]:
     for layer in layers:
         texts[f"{layer.module.name}.cpp"] = _layer_text(layer, common)
     ap_types = {"input_type": common_ap_type(inputs), "output_type": common_ap_type(outputs)}
-    steps = [column.step for column in outputs for _ in range(column.size)]
-    texts[f"{library}_cmssw.cpp"] = render("emulator_cmssw.cpp.j2", **common, **ap_types, steps=steps)
+    texts[f"{library}_cmssw.cpp"] = render("emulator_cmssw.cpp.j2", **common, **ap_types)
     texts[f"{library}.py"] = render("emulator.py.j2", **common)
     objects = [f"$(BUILD)/{layer.module.name}.o" for layer in layers]
     texts["Makefile"] = render("emulator.mk.j2", **common, layers=objects)
