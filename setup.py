@@ -9,7 +9,8 @@ DATA = {"hls_templates": ["*"], "firmware": ["*.sv", "ultrascale/*.sv"], "sim": 
 setup(
     packages=[*find_packages(include=["bittrigger", "bittrigger.*"]), *(f"bittrigger._data.{name}" for name in DATA)],
     package_dir={f"bittrigger._data.{name}": name for name in DATA},
-    package_data={f"bittrigger._data.{name}": patterns for name, patterns in DATA.items()} | {"bittrigger": ["py.typed"]},
+    package_data={f"bittrigger._data.{name}": patterns for name, patterns in DATA.items()}
+    | {"bittrigger": ["py.typed"]},
     ext_modules=[
         Extension(
             "bittrigger.solver._native",

@@ -17,7 +17,21 @@ _LAYER_HEAD = (
     "layer", "kind", "shape", "zeros", "non-zeros", "mult. avoided", "adders", "depth", "cycles",
     "LUT estimate", "FF estimate", "LUT", "FF", "CARRY8", "carry bits", "DSP", "BRAM36", "levels",
 )  # fmt: skip
-_SHORT_HEAD = ("layer", "kind", "shape", "zeros", "adders", "depth", "cycles", "LUT", "FF", "DSP", "BRAM36", "levels", "origin")
+_SHORT_HEAD = (
+    "layer",
+    "kind",
+    "shape",
+    "zeros",
+    "adders",
+    "depth",
+    "cycles",
+    "LUT",
+    "FF",
+    "DSP",
+    "BRAM36",
+    "levels",
+    "origin",
+)
 """What a terminal has room for; Markdown and JSON hold everything."""
 
 _TOTAL_HEAD = ("resource", "used", "origin", "tool", "of part", "of one SLR", "of budget")
