@@ -332,6 +332,7 @@ def test_the_library_is_built_once(built, monkeypatch):
     monkeypatch.setenv("CXXFLAGS", "-DNO_SUCH_TYPE -include /nonexistent.h")
     with pytest.raises(ToolError, match="failed with exit code 2"):
         Emulator(built.graph, built.source, built.cache / "other").build()
+    assert [path.suffix for path in (built.cache / "other").iterdir()] == [".log"]
 
 
 def test_a_folder_without_the_emulator_is_refused(built, tmp_path):

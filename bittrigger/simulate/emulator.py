@@ -131,13 +131,15 @@ class Emulator:
             return library
         scratch = Path(tempfile.mkdtemp(prefix=f".{self.library}.", dir=self.cache))
         command = [make, "-C", str(self.source.resolve()), f"-j{os.cpu_count() or 1}", f"BUILD={scratch.resolve()}"]
-        run_tool([*command, f"CXX={compiler}", f"ARCH={self.arch}"], log=self.cache / f"{scratch.name[1:]}.log")
+        log = self.cache / f"{target.name}.log"
         try:
+            run_tool([*command, f"CXX={compiler}", f"ARCH={self.arch}"], log=log)
             scratch.rename(target)
-        except OSError as error:  # another build was first
-            shutil.rmtree(scratch)
-            if not library.is_file():
+        except OSError as error:
+            if not library.is_file():  # else another build was first
                 raise ToolError(f"{target} cannot be written: {error}") from error
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
         return library
 
     def _digest(self, compiler: str) -> str:
