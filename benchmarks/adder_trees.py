@@ -9,8 +9,7 @@ from pathlib import Path
 from bittrigger.build import BuildSettings, lower
 from bittrigger.convert import ConvertOptions, Stages, read_model
 from bittrigger.emit.emit_verilog import emit_verilog
-from bittrigger.graph import Graph, Linear, intervals, operand
-from bittrigger.passes.lower_trees import lower_trees
+from bittrigger.passes.lower_trees import lower_graph_to_trees
 from bittrigger.passes.schedule import Schedule
 from bittrigger.synth.yosys import synthesize
 
@@ -28,20 +27,13 @@ def main() -> None:
     for name in options.models:
         path = ROOT / "models" / name / "model.h5"
         graph, _ = read_model(path, ConvertOptions(settings), Stages(lambda _: None))
-        for kind, adders in (("plain trees", plain(graph)), ("bittrigger", lower(graph, settings))):
+        for kind, adders in (("plain trees", lower_graph_to_trees(graph)), ("bittrigger", lower(graph, settings))):
             pipeline = Schedule(options.clock_mhz).apply(graph, adders)
             with tempfile.TemporaryDirectory() as scratch:
                 emit_verilog(pipeline, Path(scratch) / "rtl")
                 total = synthesize(pipeline, Path(scratch) / "rtl", Path(scratch) / "synth").total
             count = sum(adder.operands - 1 for solved in adders.values() for adder in solved.adders)
             print(f"| {name} | {kind} | {count} | {total.lut} | {total.ff} | {pipeline.latency_cycles} |")
-
-
-def plain(graph: Graph) -> dict:
-    """One balanced tree of two-input adders an output, nothing shared."""
-    ranges = intervals(graph)
-    layers = [node for node in graph.nodes if isinstance(node, Linear)]
-    return {node.name: lower_trees(node.weights, node.bias, operand(node, ranges)) for node in layers}
 
 
 if __name__ == "__main__":

@@ -99,6 +99,45 @@ def depth(graph: AdderGraph) -> int:
     return max((levels[out.value] for out in graph.outputs if out.value is not None), default=0)
 
 
+def live_values(graph: AdderGraph) -> set[int]:
+    """The values that some output needs."""
+    live = {out.value for out in graph.outputs if out.value is not None}
+    for k in reversed(range(len(graph.adders))):
+        if graph.n_inputs + k in live:
+            live.update(term.value for term in graph.adders[k].terms)
+    return live
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of a program that computes the graph: adder ``value``, or (``output`` is not None) storing an output."""
+
+    value: int | None
+    output: int | None = None
+
+
+def output_order(graph: AdderGraph) -> list[Step]:
+    """Each output preceded by the adders that it still lacks, depth first, so that few values live at a time."""
+    steps: list[Step] = []
+    done = set(range(graph.n_inputs))
+    for index, out in enumerate(graph.outputs):
+        pending = [] if out.value is None else [out.value]
+        while pending:
+            value = pending[-1]
+            missing = []
+            if value not in done:
+                missing = [t.value for t in graph.adders[value - graph.n_inputs].terms if t.value not in done]
+            if missing:
+                pending.extend(reversed(missing))
+                continue
+            pending.pop()
+            if value not in done:
+                done.add(value)
+                steps.append(Step(value))
+        steps.append(Step(out.value, index))
+    return steps
+
+
 def _all_values(graph: AdderGraph, codes: IntArray) -> list[IntArray]:
     values = [codes[:, i] for i in range(graph.n_inputs)]
     for adder in graph.adders:

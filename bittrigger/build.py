@@ -5,6 +5,7 @@
     DIR/bittrigger.json   settings, versions and the seconds of each stage
     DIR/design.json       the integer graph and its adder graphs
     DIR/hls/              Vitis HLS project
+    DIR/emulator/         C++ library of the same integers, for the experiments' software
     DIR/rtl/              SystemVerilog
     DIR/synth/            Yosys run and the Vivado script
     DIR/report.json       resources, latency, verdict
@@ -105,11 +106,13 @@ def default_clock_mhz(budget: str | None) -> float:
 
 def write_firmware(pipeline: Pipeline, folder: Path, settings: BuildSettings) -> None:
     """Write the HLS project to ``folder/hls`` the SystemVerilog to ``folder/rtl``, and the script for Vivado."""
+    from bittrigger.emit.emit_emulator import emit_emulator
     from bittrigger.emit.emit_hls import HlsOptions, emit_hls
     from bittrigger.emit.emit_verilog import emit_verilog
     from bittrigger.synth.vivado import write_vivado_script
 
     emit_hls(pipeline, folder / "hls", HlsOptions(part=settings.part, reuse_factor=settings.reuse_factor))
+    emit_emulator(pipeline, folder / "emulator")
     emit_verilog(pipeline, folder / "rtl")
     write_vivado_script(pipeline, settings.part, folder / "rtl", folder / "synth")
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import assert_never
 
-from bittrigger.adders import Adder, AdderGraph, value_intervals
+from bittrigger.adders import Adder, AdderGraph, live_values, value_intervals
 from bittrigger.errors import InternalError
 from bittrigger.fixed import Interval, Rounding
 from bittrigger.graph import Linear, Lookup, Requantize, intervals
@@ -87,16 +87,8 @@ def _canonical(graph: AdderGraph) -> list[int]:
     return same
 
 
-def _live(graph: AdderGraph) -> set[int]:
-    live = {out.value for out in graph.outputs if out.value is not None}
-    for k in reversed(range(len(graph.adders))):
-        if graph.n_inputs + k in live:
-            live.update(term.value for term in graph.adders[k].terms)
-    return live
-
-
 def _linear(module: Module, graph: AdderGraph) -> Cost:
-    ranges, same, live = value_intervals(graph), _canonical(graph), _live(graph)
+    ranges, same, live = value_intervals(graph), _canonical(graph), live_values(graph)
     born = [module.start] * graph.n_inputs + list(module.stages)
     last = dict.fromkeys(same, -1)
     luts: set[object] = set()

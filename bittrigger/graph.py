@@ -203,7 +203,8 @@ def node_intervals(node: Node, source: Intervals) -> Intervals:
         case Linear():
             return _linear_intervals(node, source)
         case Requantize():
-            ends = requantize_codes(node, np.array([[i.lo, i.hi] for i in source], dtype=np.int64).reshape(-1, 2))
+            exact = np.array([[i.lo, i.hi] for i in source], dtype=object).reshape(-1, 2)  # no shift can wrap
+            ends = requantize_codes(node, exact)
             return tuple(Interval(int(lo), int(hi)) for lo, hi in ends)
         case Lookup():
             return tuple(map(_lookup_interval, node.starts, node.values, source))
@@ -297,11 +298,14 @@ def verify(graph: Graph) -> None:
         sizes[node.name] = node.size
     if not graph.outputs or any(name not in sizes for name in graph.outputs):
         raise InternalError(f"graph {graph.name!r} has no or unknown outputs {graph.outputs}")
-    for name, ranges in intervals(graph).items():
-        widest = max(interval.width for interval in ranges)
+    ranges = intervals(graph)
+    for node in graph.nodes:
+        widest = max(interval.width for interval in ranges[node.name])
+        if isinstance(node, Requantize):  # before the clip
+            widest = max(widest, max(interval.width for interval in operand(node, ranges)) - min(node.shift, 0))
         if widest > MAX_WIDTH:
             raise UnsupportedModelError(
-                f"layer {name!r}: its codes need {widest} bits; allowed are {MAX_WIDTH}; "
+                f"layer {node.name!r}: its codes need {widest} bits; allowed are {MAX_WIDTH}; "
                 "use coarser quantisers before it"
             )
 

@@ -143,7 +143,9 @@ def test_wrong_inputs_are_refused(build, tmp_path):
 
 
 def test_an_unknown_executor_is_refused(build, tmp_path):
-    refused(run("simulate", build, "--executor", "oracle", "vhdl", folder=tmp_path), "'vhdl'", "oracle, csim, rtl")
+    refused(
+        run("simulate", build, "--executor", "oracle", "vhdl", folder=tmp_path), "'vhdl'", "oracle, csim, emulator, rtl"
+    )
 
 
 def test_a_folder_that_is_no_build_is_refused(tmp_path):

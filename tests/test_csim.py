@@ -27,11 +27,9 @@ from bittrigger.graph import (
     Requantize,
     evaluate,
     frozen_array,
-    intervals,
-    operand,
     verify,
 )
-from bittrigger.passes.lower_trees import lower_trees
+from bittrigger.passes.lower_trees import lower_graph_to_trees
 from bittrigger.passes.schedule import Schedule
 from bittrigger.simulate.csim import CSim, ap_types_folder
 
@@ -45,13 +43,7 @@ few = settings(
 
 
 def pipeline_of(graph):
-    ranges = intervals(graph)
-    adders = {
-        node.name: lower_trees(node.weights, node.bias, operand(node, ranges))
-        for node in graph.nodes
-        if isinstance(node, Linear)
-    }
-    return Schedule(200.0).apply(graph, adders)
+    return Schedule(200.0).apply(graph, lower_graph_to_trees(graph))
 
 
 def emitted(graph, folder, **options):

@@ -15,20 +15,14 @@ from bittrigger.adders import Adder, AdderGraph, Output, Term, linear_form, valu
 from bittrigger.emit.emit_verilog import emit_verilog
 from bittrigger.errors import ToolError, UnsupportedModelError
 from bittrigger.fixed import FixedPoint, Interval, Rounding
-from bittrigger.graph import Graph, Input, Linear, Lookup, Requantize, frozen_array, intervals, operand
-from bittrigger.passes.lower_trees import lower_trees
+from bittrigger.graph import Graph, Input, Linear, Lookup, Requantize, frozen_array
+from bittrigger.passes.lower_trees import lower_graph_to_trees
 from bittrigger.passes.schedule import Schedule
 from bittrigger.simulate.verilator import find_verilator
 
 
 def pipeline_of(graph, adders=None, clock_mhz=360.0):
-    ranges = intervals(graph)
-    trees = {
-        node.name: lower_trees(node.weights, node.bias, operand(node, ranges))
-        for node in graph.nodes
-        if isinstance(node, Linear)
-    }
-    return Schedule(clock_mhz).apply(graph, trees | (adders or {}))
+    return Schedule(clock_mhz).apply(graph, lower_graph_to_trees(graph) | (adders or {}))
 
 
 def layer_of(adders, name="adder_net"):

@@ -29,11 +29,9 @@ from bittrigger.graph import (
     evaluate,
     frozen_array,
     input_intervals,
-    intervals,
-    operand,
     verify,
 )
-from bittrigger.passes.lower_trees import lower_trees
+from bittrigger.passes.lower_trees import lower_graph_to_trees
 from bittrigger.passes.schedule import Schedule
 from bittrigger.ports import decode_outputs, encode_events
 from bittrigger.simulate.emulator import Emulator
@@ -44,13 +42,7 @@ FLAGS = ["-std=c++17", "-shared", "-fPIC", "-O1", "-Wall", "-Wextra", "-Werror",
 
 def pipeline_of(graph, adders=None):
     verify(graph)
-    ranges = intervals(graph)
-    solved = {
-        node.name: lower_trees(node.weights, node.bias, operand(node, ranges))
-        for node in graph.nodes
-        if isinstance(node, Linear)
-    }
-    return Schedule(100.0).apply(graph, solved | (adders or {}))
+    return Schedule(100.0).apply(graph, lower_graph_to_trees(graph) | (adders or {}))
 
 
 def corners(graph, events=50, seed=0):

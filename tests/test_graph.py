@@ -107,3 +107,11 @@ def test_verify_refuses_codes_too_wide_for_the_oracle():
     layer = Linear("d", ("x",), frozen_array(np.ones((4, 1))), frozen_array(np.zeros(1)), 0)
     with pytest.raises(UnsupportedModelError, match="layer 'd': its codes need 64 bits; allowed are 62"):
         verify(Graph("net", (port, layer), ("d",)))
+
+
+@pytest.mark.parametrize("shift", [-1, -8, -200])
+def test_verify_refuses_a_shift_that_would_wrap(shift):
+    kind = FixedPoint(True, 62, 0)
+    nodes = (Input("x", 1, kind, kind.interval), Requantize("r", ("x",), 1, shift, Rounding.TRN, 0, 15, 2))
+    with pytest.raises(UnsupportedModelError, match=f"layer 'r': its codes need {62 - shift} bits"):
+        verify(Graph("net", nodes, ("r",)))

@@ -15,9 +15,9 @@ from bittrigger.adders import Adder, AdderGraph, Output, Term, linear_form
 from bittrigger.emit.emit_verilog import emit_verilog
 from bittrigger.errors import ConfigError, MismatchError, ToolError, ToolNotFoundError
 from bittrigger.fixed import FixedPoint, Interval, Rounding
-from bittrigger.graph import Graph, Input, Linear, Lookup, Requantize, evaluate, frozen_array, intervals, operand
+from bittrigger.graph import Graph, Input, Linear, Lookup, Requantize, evaluate, frozen_array
 from bittrigger.graph import verify as verify_graph
-from bittrigger.passes.lower_trees import lower_trees
+from bittrigger.passes.lower_trees import lower_graph_to_trees
 from bittrigger.passes.schedule import Schedule
 from bittrigger.simulate.rtl import RtlSim
 from bittrigger.simulate.vectors import corner_codes, random_codes
@@ -50,13 +50,7 @@ def sample(strategy, count):
 def pipeline_of(graph, adders=None, clock_mhz=CLOCK_MHZ):
     """``graph`` in stages; nodes that ``adders`` does not name become plain trees."""
     verify_graph(graph)
-    ranges = intervals(graph)
-    trees = {
-        node.name: lower_trees(node.weights, node.bias, operand(node, ranges))
-        for node in graph.nodes
-        if isinstance(node, Linear)
-    }
-    return Schedule(clock_mhz).apply(graph, trees | (adders or {}))
+    return Schedule(clock_mhz).apply(graph, lower_graph_to_trees(graph) | (adders or {}))
 
 
 def graph_of_adders(adders):

@@ -6,18 +6,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bittrigger.errors import ConfigError
-from bittrigger.graph import Linear, intervals, operand
-from bittrigger.passes.lower_trees import lower_trees
+from bittrigger.passes.lower_trees import lower_graph_to_trees
 from bittrigger.passes.schedule import Schedule
 from bittrigger.timing import DEFAULT_DELAYS, adder_delay_ns, usable_ns
 
 
 def scheduled(graph, clock_mhz):
-    ranges = intervals(graph)
-    layers = [node for node in graph.nodes if isinstance(node, Linear)]
-    return Schedule(clock_mhz).apply(
-        graph, {node.name: lower_trees(node.weights, node.bias, operand(node, ranges)) for node in layers}
-    )
+    return Schedule(clock_mhz).apply(graph, lower_graph_to_trees(graph))
 
 
 @given(own.graphs(), st.sampled_from([40.0, 200.0, 360.0, 480.0]))

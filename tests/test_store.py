@@ -9,15 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bittrigger.errors import ConfigError
-from bittrigger.graph import Linear, evaluate, intervals, operand
-from bittrigger.passes.lower_trees import lower_trees
+from bittrigger.graph import evaluate
+from bittrigger.passes.lower_trees import lower_graph_to_trees
 from bittrigger.store import load_design, save_design
-
-
-def lowered(graph):
-    ranges = intervals(graph)
-    layers = [node for node in graph.nodes if isinstance(node, Linear)]
-    return {node.name: lower_trees(node.weights, node.bias, operand(node, ranges)) for node in layers}
 
 
 @given(st.data())
@@ -26,10 +20,10 @@ def test_a_design_comes_back_as_it_was(tmp_path_factory, data):
     graph = data.draw(own.graphs())
     codes = data.draw(own.codes_of(graph))
     path = tmp_path_factory.mktemp("store") / "design.json"
-    save_design(path, graph, lowered(graph))
+    save_design(path, graph, lower_graph_to_trees(graph))
     again, adders = load_design(path)
     assert np.array_equal(evaluate(again, codes), evaluate(graph, codes))
-    assert adders == lowered(graph)
+    assert adders == lower_graph_to_trees(graph)
     first = path.read_text()
     save_design(path, again, adders)
     assert path.read_text() == first

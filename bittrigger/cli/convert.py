@@ -87,7 +87,9 @@ def command(
     console.print(_stage_line(build.stage_seconds))
     outcomes: list[Outcome] = []
     if simulate:
-        outcomes, _ = run(build, ("all",) if not no_synth else ("oracle", "csim", "rtl"), values, events=events, seed=0)
+        outcomes, _ = run(
+            build, ("all",) if not no_synth else ("oracle", "csim", "emulator", "rtl"), values, events=events, seed=0
+        )
     if vendor:
         with console.status("running Vitis HLS and Vivado"):
             run_vendor_tools(output)

@@ -9,7 +9,7 @@ import numpy as np
 from bittrigger.adders import Adder, AdderGraph, Output, Term
 from bittrigger.digits import signed_digits
 from bittrigger.fixed import IntArray
-from bittrigger.graph import Intervals
+from bittrigger.graph import Graph, Intervals, Linear, intervals, operand
 
 
 def lower_trees(weights: IntArray, bias: IntArray, source: Intervals) -> AdderGraph:
@@ -30,6 +30,13 @@ def lower_trees(weights: IntArray, bias: IntArray, source: Intervals) -> AdderGr
         ]
         outputs.append(_tree(terms, int(constant), len(source), adders))
     return AdderGraph(source, tuple(adders), tuple(outputs))
+
+
+def lower_graph_to_trees(graph: Graph) -> dict[str, AdderGraph]:
+    """``lower_trees`` of every ``Linear`` node of ``graph``, by node name."""
+    ranges = intervals(graph)
+    layers = [node for node in graph.nodes if isinstance(node, Linear)]
+    return {node.name: lower_trees(node.weights, node.bias, operand(node, ranges)) for node in layers}
 
 
 def _tree(terms: list[Term], constant: int, n_inputs: int, adders: list[Adder]) -> Output:

@@ -17,7 +17,7 @@ from bittrigger.ports import decode_outputs, output_fields
 from bittrigger.simulate import Executor
 from bittrigger.simulate.oracle import Oracle
 
-EXECUTORS = ("oracle", "csim", "rtl", "gates")
+EXECUTORS = ("oracle", "csim", "emulator", "rtl", "gates")
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +64,10 @@ def create_executor(name: str, build: Build, simulator: str = "verilator") -> Ex
             from bittrigger.simulate.csim import CSim
 
             return CSim(build.graph, build.folder / "hls", cache / "csim")
+        case "emulator":
+            from bittrigger.simulate.emulator import Emulator
+
+            return Emulator(build.graph, build.folder / "emulator", cache / "emulator")
         case "rtl":
             from bittrigger.simulate.rtl import RtlSim
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bittrigger.adders import Adder, AdderGraph, Output, Term
+from bittrigger.adders import Adder, AdderGraph, Output, Step, Term, output_order
 from bittrigger.emit.emit_emulator.lanes import unsigned_literal
 
 ADDERS_PER_FUNCTION = 200
@@ -30,39 +30,9 @@ class Sums:
     adders: int
 
 
-@dataclass(frozen=True)
-class _Step:
-    """The sum number ``value`` (``output`` is None) or the storing of an output."""
-
-    value: int | None
-    output: int | None = None
-
-
-def _ordered(graph: AdderGraph) -> list[_Step]:
-    """Each output preceded by the sums that it still lacks, depth first, so that few values live at a time."""
-    steps: list[_Step] = []
-    done = set(range(graph.n_inputs))
-    for index, out in enumerate(graph.outputs):
-        pending = [] if out.value is None else [out.value]
-        while pending:
-            value = pending[-1]
-            missing = []
-            if value not in done:
-                missing = [t.value for t in graph.adders[value - graph.n_inputs].terms if t.value not in done]
-            if missing:
-                pending.extend(reversed(missing))
-                continue
-            pending.pop()
-            if value not in done:
-                done.add(value)
-                steps.append(_Step(value))
-        steps.append(_Step(out.value, index))
-    return steps
-
-
-def _cut(steps: list[_Step], size: int) -> list[list[_Step]]:
+def _cut(steps: list[Step], size: int) -> list[list[Step]]:
     """Steps in groups, closed behind the first output after ``size`` steps, at the latest after twice as many."""
-    groups: list[list[_Step]] = [[]]
+    groups: list[list[Step]] = [[]]
     for step in steps:
         if (len(groups[-1]) >= size and groups[-1][-1].output is not None) or len(groups[-1]) >= 2 * size:
             groups.append([])
@@ -70,7 +40,7 @@ def _cut(steps: list[_Step], size: int) -> list[list[_Step]]:
     return [group for group in groups if group]
 
 
-def _reads(graph: AdderGraph, step: _Step) -> tuple[int, ...]:
+def _reads(graph: AdderGraph, step: Step) -> tuple[int, ...]:
     if step.value is None:
         return ()
     if step.output is not None:
@@ -78,7 +48,7 @@ def _reads(graph: AdderGraph, step: _Step) -> tuple[int, ...]:
     return tuple(term.value for term in graph.adders[step.value - graph.n_inputs].terms)
 
 
-def _crossing(graph: AdderGraph, groups: list[list[_Step]]) -> dict[int, int]:
+def _crossing(graph: AdderGraph, groups: list[list[Step]]) -> dict[int, int]:
     """The row of each sum that is read in another group than its own."""
     home: dict[int, int] = {}
     rows: dict[int, int] = {}
@@ -125,7 +95,7 @@ class _Writer:
             () if out.value is None else (Term(out.value, out.shift),), out.constant if out.value is None else 0
         )
 
-    def statement(self, step: _Step) -> str:
+    def statement(self, step: Step) -> str:
         """The C++ statement of a step."""
         if step.output is not None:
             return f"y[{step.output}][g] = {self._output(self.graph.outputs[step.output])};"
@@ -139,7 +109,7 @@ class _Writer:
 
 def straight_line_sums(graph: AdderGraph, bits: int, adders_per_function: int = ADDERS_PER_FUNCTION) -> Sums:
     """The statements of ``graph`` on lanes of ``bits`` bits, which hold its results; sums wrap modulo the lane."""
-    steps = _ordered(graph)
+    steps = output_order(graph)
     groups = _cut(steps, adders_per_function)
     rows = _crossing(graph, groups)
     writer = _Writer(graph, bits, rows)

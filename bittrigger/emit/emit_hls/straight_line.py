@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bittrigger.adders import Adder, AdderGraph, Term, value_intervals
+from bittrigger.adders import Adder, AdderGraph, Step, Term, output_order, value_intervals
 from bittrigger.emit.emit_hls.cpp import Operands, code_type, literal
 from bittrigger.fixed import Interval
 
@@ -35,39 +35,9 @@ class StraightLine:
     files: tuple[tuple[Chunk, ...], ...]
 
 
-@dataclass(frozen=True)
-class _Step:
-    """An adder (``output`` is None) or the assignment of an output."""
-
-    value: int | None
-    output: int | None = None
-
-
-def _ordered(graph: AdderGraph) -> list[_Step]:
-    """Each output preceded by what it still lacks, depth first, so that values are used near to where they are made."""
-    steps: list[_Step] = []
-    done = set(range(graph.n_inputs))
-    for index, out in enumerate(graph.outputs):
-        pending = [] if out.value is None else [out.value]
-        while pending:
-            value = pending[-1]
-            missing = []
-            if value not in done:
-                missing = [t.value for t in graph.adders[value - graph.n_inputs].terms if t.value not in done]
-            if missing:
-                pending.extend(reversed(missing))
-                continue
-            pending.pop()
-            if value not in done:
-                done.add(value)
-                steps.append(_Step(value))
-        steps.append(_Step(out.value, index))
-    return steps
-
-
-def _cut(steps: list[_Step], size: int) -> list[list[_Step]]:
+def _cut(steps: list[Step], size: int) -> list[list[Step]]:
     """Steps in groups of ``size`` to twice ``size`` adders, cut after an output where possible."""
-    chunks: list[list[_Step]] = [[]]
+    chunks: list[list[Step]] = [[]]
     adders = 0
     for step in steps:
         chunks[-1].append(step)
@@ -110,7 +80,7 @@ class _Writer:
             text += f" {'-' if adder.constant < 0 else '+'} {literal(abs(adder.constant))}"
         return text
 
-    def line(self, step: _Step) -> str:
+    def line(self, step: Step) -> str:
         """One statement."""
         if step.output is not None:
             out = self.graph.outputs[step.output]
@@ -125,7 +95,7 @@ class _Writer:
         return f"const {code_type(self.ranges[value])} {self.value(value)} = {text};"
 
 
-def _crossing(graph: AdderGraph, chunks: list[list[_Step]]) -> frozenset[int]:
+def _crossing(graph: AdderGraph, chunks: list[list[Step]]) -> frozenset[int]:
     home = {step.value: k for k, chunk in enumerate(chunks) for step in chunk if step.output is None}
     found: set[int] = set()
     for k, chunk in enumerate(chunks):
@@ -164,7 +134,7 @@ def straight_line(
         adders_per_file: the most adders of a source file, give or take one function.
     """
     ranges = value_intervals(graph)
-    chunks = _cut(_ordered(graph), adders_per_function)
+    chunks = _cut(output_order(graph), adders_per_function)
     crossing = _crossing(graph, chunks)
     writer = _Writer(graph, ranges, operands, crossing, out_type)
     written = [

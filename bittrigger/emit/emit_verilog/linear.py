@@ -4,21 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bittrigger.adders import Adder, AdderGraph, Output, value_intervals
+from bittrigger.adders import Adder, AdderGraph, Output, live_values, value_intervals
 from bittrigger.emit.emit_verilog.operands import Operands
 from bittrigger.emit.emit_verilog.signals import Signals
 from bittrigger.emit.emit_verilog.views import Body, Bus, Stage, Sum3, Wire, literal, vector_of
 from bittrigger.fixed import Interval
 from bittrigger.pipeline import Module
-
-
-def _live(graph: AdderGraph) -> set[int]:
-    """The values that some output needs."""
-    live = {out.value for out in graph.outputs if out.value is not None}
-    for k in reversed(range(len(graph.adders))):
-        if graph.n_inputs + k in live:
-            live.update(term.value for term in graph.adders[k].terms)
-    return live
 
 
 @dataclass(frozen=True)
@@ -122,7 +113,7 @@ def linear_body(module: Module, graph: AdderGraph, operands: Operands, result: B
     """The adders of ``module`` that an output needs, in stages, with one chain of registers for each value."""
     signals = operands.signals
     ranges = value_intervals(graph)
-    live = _live(graph)
+    live = live_values(graph)
     names = [*operands.names, *(f"s{k}" for k in range(len(graph.adders)))]
     writer = _Adders(signals, names)
     wires: dict[int, list[Wire | Sum3]] = {stage: [] for stage in range(module.start, module.stop + 1)}

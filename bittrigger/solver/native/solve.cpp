@@ -35,7 +35,7 @@ i64 default_steps(i64 terms) {
     return std::min<i64>({terms * terms / 6000, 16000, 400000000 / terms});
 }
 
-i64 most_steps(i64 terms) { return std::max<i64>(2000, std::min<i64>({100000, 200 * terms, 4000000000LL / std::max<i64>(terms, 1)})); }
+i64 most_steps(i64 terms) { return std::min<i64>({40000, 200 * terms, 2000000000 / std::max<i64>(terms, 1)}); }
 
 struct Start {
     std::unique_ptr<State> state;
@@ -140,7 +140,7 @@ Built solve_within(const Matrix& matrix, const Problem& problem, const SolveOpti
     const bool small = terms < SMALL;
     Built built = build(*start.state, problem, start.values);
     if (options.effort >= 1) improve(start, built, problem, {default_steps(terms), small ? 96 : 0, small ? 16 : 8}, random);
-    if (options.effort >= 2) improve(start, built, problem, {most_steps(terms), 128, 16}, random);
+    if (options.effort >= 2) improve(start, built, problem, {most_steps(terms), 200, small ? 24 : 16}, random);
     return built;
 }
 
