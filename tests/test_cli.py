@@ -148,6 +148,17 @@ def test_an_unknown_executor_is_refused(build, tmp_path):
     )
 
 
+def test_executors_may_be_named_before_the_folder_and_inside_it(build):
+    for arguments, folder in (
+        (["--executor", "oracle", "emulator", "tiny"], build.parent),
+        ([".", "-x", "oracle", "emulator", "-n", "5"], build),
+    ):
+        done = run("simulate", *arguments, folder=folder)
+        assert done.returncode == 0, done.stderr
+        assert "emulator" in done.stdout
+        assert "csim" not in done.stdout
+
+
 def test_a_folder_that_is_no_build_is_refused(tmp_path):
     for verb in ("simulate", "report"):
         refused(run(verb, tmp_path, folder=tmp_path), "not a build", "bittrigger convert")

@@ -23,7 +23,9 @@ class SeveralWords(click.Command):
     """A command whose ``--executor`` takes several words: ``--executor oracle csim rtl``."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Repeat the option before each further word, up to the next option or an existing path."""
+        """Repeat the option before each further executor, or word that is no existing path, up to the next option."""
+        from bittrigger.simulate.compare import EXECUTORS
+
         expanded: list[str] = []
         words = 0
         for word in args:
@@ -33,7 +35,7 @@ class SeveralWords(click.Command):
                 words = 0
             elif words == 1:
                 words = 2
-            elif words == 2 and not Path(word).exists():
+            elif words == 2 and (word in (*EXECUTORS, "all") or not Path(word).exists()):
                 expanded.append("--executor")
             else:
                 words = 0
