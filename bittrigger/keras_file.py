@@ -190,7 +190,7 @@ def _weights(path: Path, group: KerasModel) -> Weights:
 
 def _load(path: Path) -> KerasModel:
     """Let Keras build the model from a file that has been checked."""
-    from bittrigger.quiet import quiet_tensorflow
+    from bittrigger.quiet import quiet_tensorflow, without_autograph
 
     with quiet_tensorflow():
         import tensorflow as tf
@@ -202,6 +202,9 @@ def _load(path: Path) -> KerasModel:
         if zipfile.is_zipfile(path):
             known["QActivation"] = _QActivationReader
         try:
+            with without_autograph():
+                return tf.keras.models.load_model(str(path), custom_objects=known, compile=False)
+        except tf.errors.OperatorNotAllowedInGraphError:  # a layer that cannot do without
             return tf.keras.models.load_model(str(path), custom_objects=known, compile=False)
         except (ValueError, TypeError, KeyError, IndexError, AttributeError, AssertionError, OSError) as error:
             reason = " ".join(str(error).split())[:400]

@@ -1,4 +1,4 @@
-"""TensorFlow without its chatter."""
+"""TensorFlow without its chatter, and without work that nobody asked for."""
 
 from __future__ import annotations
 
@@ -26,3 +26,16 @@ def quiet_tensorflow() -> Iterator[None]:
     finally:
         if before is None:
             os.environ.pop(_LEVEL, None)
+
+
+@contextmanager
+def without_autograph() -> Iterator[None]:
+    """No rewriting of Python code into graphs inside the block.
+
+    Keras rewrites every layer that it calls, which takes 80 % of the time to load a small model; QKeras' layers branch on
+    Python values alone and need none of it.
+    """
+    from tensorflow.python.autograph.core import ag_ctx  # TensorFlow has no public switch for code that it calls itself
+
+    with ag_ctx.ControlStatusCtx(status=ag_ctx.Status.DISABLED):
+        yield

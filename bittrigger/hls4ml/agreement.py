@@ -23,8 +23,6 @@ EVENTS = 1000
 
 SEED = 20240229
 
-_BATCH = 4096
-
 
 def check_agreement(model: Any, graph: Graph, inputs: FloatArray | None = None, *, logits: bool = False) -> int:
     """Compare the Keras model with the integer graph.
@@ -111,15 +109,21 @@ def _grids_behind(model: Any, tensor: Any) -> Iterator[Grid | None]:
 
 
 def keras_outputs(model: Any, values: npt.NDArray[np.float32]) -> FloatArray:
-    """What Keras predicts for `(events, n_inputs)`: all outputs side by side, `(events, n_outputs)` float64."""
+    """What Keras predicts for `(events, n_inputs)`: all outputs side by side, `(events, n_outputs)` float64.
+
+    The graph is that of ``model.predict``, traced without rewriting the Python code of each layer first.
+    """
+    import tensorflow as tf
+
+    infer = tf.function(lambda *tensors: model(list(tensors), training=False), autograph=False)
     inputs, start = [], 0
     for tensor in model.inputs:
         shape = tuple(int(n) for n in tensor.shape[1:])
         stop = start + int(np.prod(shape))
         inputs.append(values[:, start:stop].reshape(len(values), *shape))
         start = stop
-    found = model.predict(inputs if len(inputs) > 1 else inputs[0], batch_size=_BATCH, verbose=0)
-    outputs = found if isinstance(found, list) else [found]
+    found = infer(*map(tf.constant, inputs))
+    outputs = found if isinstance(found, list | tuple) else [found]
     flat = [np.asarray(output, dtype=np.float64).reshape(len(values), -1) for output in outputs]
     return np.concatenate(flat, axis=1)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from bittrigger.errors import ToolError
 from bittrigger.synth.netlist import HIGH, Cell, Netlist
@@ -135,14 +136,19 @@ def _read_by(cell: Cell, output: str) -> list[int]:
     """The nets that an output of ``cell`` depends on."""
     if cell.type != "LUT6_2":
         return [net for bits in cell.inputs.values() for net in bits]
-    # the sum of a three-input adder reads the carry that is saved beside it; the carry it saves itself does not
-    size = 6 if output == "O6" else 5
-    table = int(cell.parameters["INIT"], 2) & ((1 << (1 << size)) - 1)
-    return [
-        cell.inputs[f"I{k}"][0]
-        for k in range(size)
-        if any((table >> row ^ table >> (row ^ 1 << k)) & 1 for row in range(1 << size))
-    ]
+    return [cell.inputs[pin][0] for pin in _pins_read(cell.parameters["INIT"], 6 if output == "O6" else 5)]
+
+
+@lru_cache(maxsize=256)
+def _pins_read(init: str, size: int) -> tuple[str, ...]:
+    """The inputs that one output of a LUT6_2 depends on.
+
+    The sum of a three-input adder reads the carry that is saved beside it; the carry that it saves itself does not.
+    """
+    table = int(init, 2) & ((1 << (1 << size)) - 1)
+    return tuple(
+        f"I{k}" for k in range(size) if any((table >> row ^ table >> (row ^ 1 << k)) & 1 for row in range(1 << size))
+    )
 
 
 def _logic_levels(netlist: Netlist) -> int:

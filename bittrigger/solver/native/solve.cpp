@@ -140,7 +140,12 @@ Built solve_within(const Matrix& matrix, const Problem& problem, const SolveOpti
     const bool small = terms < SMALL;
     Built built = build(*start.state, problem, start.values);
     if (options.effort >= 1) improve(start, built, problem, {default_steps(terms), small ? 96 : 0, small ? 16 : 8}, random);
-    if (options.effort >= 2) improve(start, built, problem, {most_steps(terms), 200, small ? 24 : 16}, random);
+    if (options.effort >= 2) {
+        const i64 steps = most_steps(terms) / 2;
+        improve(start, built, problem, {steps, 200, small ? 24 : 16}, random);
+        improve(start, built, problem, {steps, 110, 16}, random);
+        improve(start, built, problem, {steps, 50, 8}, random);
+    }
     return built;
 }
 
