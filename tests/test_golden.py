@@ -1,5 +1,6 @@
 """The firmware of the shipped models, byte for byte: a change of the compiler shows as a difference of HDL."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from bittrigger.build import BuildSettings, create_pipeline, write_firmware
 from bittrigger.convert import ConvertOptions, Stages, read_model
 
 MODELS = ["jet_tagger", "event_filter"]
-FOLDERS = ["rtl", "hls"]
+FOLDERS = ["rtl", "hls", "emulator", "synth"]
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -21,7 +22,10 @@ def test_firmware_is_what_was_committed(name, root, tmp_path, request):
     golden = root / "firmware" / name
     settings = BuildSettings()
     graph, _ = read_model(root / "models" / name / "model.h5", ConvertOptions(settings), Stages(lambda _: None))
-    target = golden if request.config.getoption("--update-golden") else tmp_path
+    update = request.config.getoption("--update-golden")
+    if update:
+        shutil.rmtree(golden, ignore_errors=True)
+    target = golden if update else tmp_path
     write_firmware(create_pipeline(graph, settings), target, settings)
     found, wanted = files(target), files(golden)
     assert sorted(found) == sorted(wanted)

@@ -30,10 +30,11 @@ def parse(model: Any, name: str, settings: BuildSettings) -> Any:
         UnsupportedModelError: if the structure or a layer is not supported.
     """
     from bittrigger.hls4ml.check_model import check_model
+    from bittrigger.quiet import quiet_tensorflow
 
-    check_model(model)
     chatter = io.StringIO()
-    with contextlib.redirect_stdout(chatter):
+    with quiet_tensorflow(), contextlib.redirect_stdout(chatter):
+        check_model(model)
         import hls4ml
 
         register()
