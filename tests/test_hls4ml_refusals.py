@@ -121,6 +121,11 @@ def test_weights_that_are_not_finite():
     refused(model, r"layer 'd': kernel\[2, 1\] is nan, and 1 of 21 values are not finite")
 
 
+def test_a_layer_whose_weights_are_all_zero():
+    model = randomize(model_of(dense(kernel="ternary(alpha=1,threshold=9)")))
+    refused(model, r"layer 'd': all 18 weights of its kernel .* are zero, .*threshold")
+
+
 def test_activation_scaled_by_its_batch():
     model = randomize(model_of(lambda x: QActivation("quantized_bits(4,1,alpha='auto_po2')", name="a")(dense()(x))))
     refused(model, "layer 'a': activation .* takes its scale from the batch")

@@ -68,10 +68,16 @@ def factor_kernel(layer: str, kernel: Float32Array, described: str) -> IntegerKe
         described: the quantiser in words, for messages.
 
     Raises:
-        UnsupportedModelError: if a value is not finite, or the values lie on no common grid that a float32 product
+        UnsupportedModelError: if a value is not finite, all are zero, or the values lie on no common grid that a float32 product
             could be exact on.
     """
     check_finite(layer, "kernel", kernel)
+    if not kernel.any():
+        raise UnsupportedModelError(
+            f"layer {layer!r}: all {kernel.size} weights of its kernel ({described}) are zero, so that its outputs do not "
+            "depend on the event; allowed is a kernel with at least one other weight; lower the quantiser's threshold, or "
+            "check the training"
+        )
     frac = common_fraction_bits(kernel)
     top = int(np.frexp(float(np.abs(kernel).max(initial=0.0)))[1])
     bits = top + frac

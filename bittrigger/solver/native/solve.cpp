@@ -32,7 +32,7 @@ i64 count_terms(const Problem& problem) {
 // matrices, some seconds for the largest.
 i64 default_steps(i64 terms) {
     if (terms < SMALL) return std::min<i64>(2000, 20 * terms);
-    return std::min<i64>({terms * terms / 6000, 16000, 400000000 / terms});
+    return std::min<i64>({terms * terms / 12000, 16000, 400000000 / terms});
 }
 
 i64 most_steps(i64 terms) { return std::min<i64>({40000, 200 * terms, 2000000000 / std::max<i64>(terms, 1)}); }
