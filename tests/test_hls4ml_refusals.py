@@ -123,7 +123,7 @@ def test_weights_that_are_not_finite():
 
 def test_a_layer_whose_weights_are_all_zero():
     model = randomize(model_of(dense(kernel="ternary(alpha=1,threshold=9)")))
-    refused(model, r"layer 'd': all 18 weights of its kernel .* are zero, .*threshold")
+    refused(model, r"layer 'd': all 21 weights of its kernel .* are zero, .*threshold")
 
 
 def test_activation_scaled_by_its_batch():
