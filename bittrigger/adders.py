@@ -17,6 +17,10 @@ from bittrigger.fixed import IntArray, Interval
 from bittrigger.graph import Intervals
 
 
+_PROOF_VALUES = 1 << 24
+"""Values that ``linear_form`` holds at a time; 128 MB."""
+
+
 @dataclass(frozen=True, slots=True)
 class Term:
     """``-(value << shift)`` if ``negative``, else ``value << shift``."""
@@ -165,9 +169,10 @@ def linear_form(graph: AdderGraph) -> tuple[IntArray, IntArray]:
     this is a proof for every input, not a test on samples.
     """
     bias = evaluate(graph, np.zeros((1, graph.n_inputs), dtype=np.int64))[0]
+    block = max(64, _PROOF_VALUES // (graph.n_inputs + len(graph.adders)))
     blocks = []
-    for start in range(0, graph.n_inputs, 64):
-        rows = min(64, graph.n_inputs - start)
+    for start in range(0, graph.n_inputs, block):
+        rows = min(block, graph.n_inputs - start)
         units = np.zeros((rows, graph.n_inputs), dtype=np.int64)
         units[np.arange(rows), start + np.arange(rows)] = 1
         blocks.append(evaluate(graph, units) - bias)
