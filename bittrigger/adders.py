@@ -16,7 +16,6 @@ from bittrigger.errors import InternalError
 from bittrigger.fixed import IntArray, Interval
 from bittrigger.graph import Intervals
 
-
 _PROOF_VALUES = 1 << 24
 """Values that ``linear_form`` holds at a time; 128 MB."""
 
