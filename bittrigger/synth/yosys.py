@@ -102,10 +102,16 @@ def synthesize(
     runs = [
         _Run(name, _needed(name, sources, rtl), names[:-1] if name == top else [], folder, release) for name in names
     ]
+
+    def count(run: _Run) -> Utilization:
+        """Synthesise one module and count it, while others are still being synthesised."""
+        run.execute(timeout_s)
+        return utilization(_without(read_netlist(run.name, [folder / f"{run.name}.json"]), names))
+
+    longest_first = sorted(runs, key=_Run.size, reverse=True)
     with ThreadPoolExecutor(jobs or os.cpu_count() or 1) as pool:
-        for done in [pool.submit(run.execute, timeout_s) for run in sorted(runs, key=_Run.size, reverse=True)]:
-            done.result()
-    modules = {path.stem: utilization(_without(read_netlist(path.stem, [path]), names)) for path in files}
+        counted = dict(zip((run.name for run in longest_first), pool.map(count, longest_first), strict=True))
+    modules = {name: counted[name] for name in names}
     return Synthesis(release, utilization(read_netlist(top, files)), modules)
 
 
