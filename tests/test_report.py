@@ -5,11 +5,16 @@ from dataclasses import replace
 from io import StringIO
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from designs import mlp
 from rich.console import Console
 
 from bittrigger.errors import ReportError
+from bittrigger.fixed import FixedPoint, Interval
+from bittrigger.graph import Graph, Input, Linear, frozen_array
+from bittrigger.passes.lower_trees import lower_graph_to_trees
+from bittrigger.passes.schedule import Schedule
 from bittrigger.report import (
     Figure,
     Origin,
@@ -132,3 +137,12 @@ def test_text_without_budget_or_synthesis(pipeline):
     render_text(made, Console(file=stream, width=240))
     assert "Budget" not in stream.getvalue()
     assert "missing: LUT, FF, CARRY8 and logic levels after synthesis" in stream.getvalue()
+
+
+def test_a_scale_for_each_channel_counts_one_weight_a_channel():
+    scales = np.diag([3, 0, 5])
+    port = Input("x", 3, FixedPoint(True, 8, 4), Interval(-128, 127))
+    layer = Linear("norm", ("x",), frozen_array(scales), frozen_array([1, 2, 3]), 4)
+    graph = Graph("scale", (port, layer), ("norm",))
+    made = make_report(Schedule(200.0).apply(graph, lower_graph_to_trees(graph)), SETTINGS, None)
+    assert (made.layers[0].zeros, made.layers[0].non_zeros, made.layers[0].multiplications_avoided) == (1, 2, 3)

@@ -10,6 +10,7 @@ import numpy as np
 from bittrigger import __version__
 from bittrigger.adders import depth
 from bittrigger.cost import Cost, estimate
+from bittrigger.fixed import IntArray
 from bittrigger.graph import Linear
 from bittrigger.pipeline import Module, Pipeline
 from bittrigger.report.model import Figure, Layer, Missing, Origin, Report, Resources, Totals
@@ -100,9 +101,16 @@ def _synthesised(used: Utilization | None, version: str) -> Resources:
     )
 
 
+def _weights(node: Linear) -> IntArray:
+    """The weights that a network has there: a scale for each channel is a diagonal, not a matrix."""
+    diagonal = np.diagonal(node.weights)
+    is_scale = node.weights.shape == (node.size, node.size) and not (node.weights - np.diag(diagonal)).any()
+    return diagonal if is_scale else node.weights
+
+
 def _layer(module: Module, cost: Cost, synthesis: Synthesis | None) -> Layer:
     node = module.node
-    weights = node.weights if isinstance(node, Linear) else np.zeros((0, 0), dtype=np.int64)
+    weights = _weights(node) if isinstance(node, Linear) else np.zeros(0, dtype=np.int64)
     non_zeros = int(np.count_nonzero(weights))
     graph = module.adders
     return Layer(

@@ -66,7 +66,7 @@ class Layer:
         kind: ``bitlinear``, ``linear``, ``requantize`` or ``lookup``.
         n_in: codes read.
         n_out: codes made.
-        zeros: weights that are zero; 0 for nodes without weights.
+        zeros: weights that are zero; 0 for nodes without weights. A scale for each channel has one weight a channel.
         non_zeros: the other weights.
         multiplications_avoided: products of a weight and a code in a dense implementation, one for each weight; what is
             emitted has no multiplier.
