@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
-.PHONY: demo test lint golden bench clean
+.PHONY: demo test golden bench bench-adders clean
 
 demo: .venv/installed
 	$(BIN)/bittrigger convert models/jet_tagger/model.h5 -o build/jet_tagger --overwrite \
@@ -21,6 +21,17 @@ golden: .venv/installed
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --editable '.[dev,train]'
 	touch $@
+
+bench: .venv/installed
+	$(BIN)/python benchmarks/convert.py
+	$(BIN)/python benchmarks/csim.py
+	$(BIN)/python benchmarks/adder_trees.py
+	$(BIN)/python benchmarks/agreement.py --csim-events 4096
+	$(BIN)/python benchmarks/emulator.py
+
+bench-adders: .venv/installed
+	$(BIN)/pip install --quiet --editable '.[bench]'
+	$(BIN)/python benchmarks/adders/run.py
 
 clean:
 	rm -rf build .venv
