@@ -8,27 +8,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from bittrigger.errors import UnsupportedModelError
+from bittrigger.hls4ml.attributes import ALLOWED_LAYERS, AT_OUTPUT
 
-LAYERS = frozenset(
-    [
-        "InputLayer",
-        "Dense",
-        "QDense",
-        "Activation",
-        "QActivation",
-        "ReLU",
-        "LeakyReLU",
-        "Softmax",
-        "BatchNormalization",
-        "QBatchNormalization",
-        "Flatten",
-        "Reshape",
-        "Dropout",
-        "Concatenate",
-        "Add",
-        "Subtract",
-    ]
-)
+LAYERS = frozenset([*ALLOWED_LAYERS, *AT_OUTPUT])
 MODELS = frozenset(["Sequential", "Functional", "Model"])
 QUANTIZERS = frozenset(
     [

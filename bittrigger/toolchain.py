@@ -36,6 +36,15 @@ def require_tool(name: str) -> str:
     return found
 
 
+def cache_folder() -> Path:
+    """Where things are kept that any build may use again: ``BITTRIGGER_CACHE``, or a folder of the user's cache."""
+    chosen = os.environ.get("BITTRIGGER_CACHE")
+    if chosen:
+        return Path(chosen).absolute()
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "bittrigger"
+
+
 def run_tool(
     command: Sequence[str],
     *,

@@ -10,13 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from bittrigger.errors import ConfigError, MismatchError
-from bittrigger.fixed import FloatArray, IntArray
+from bittrigger.fixed import FloatArray
 from bittrigger.graph import Graph, Input
 from bittrigger.hls4ml.facts import function_spec
 from bittrigger.hls4ml.functions import Grid, function_from_spec
 from bittrigger.hls4ml.predict import outputs_of
 from bittrigger.ports import decode_inputs, encode_events
 from bittrigger.simulate.oracle import Oracle
+from bittrigger.simulate.vectors import corner_codes, random_codes
 
 EVENTS = 1000
 """Random events of each kind that are compared."""
@@ -43,7 +44,8 @@ def check_agreement(model: Any, graph: Graph, inputs: FloatArray | None = None, 
         MismatchError: if a single bit differs.
         ConfigError: if ``inputs`` do not fit the model.
     """
-    events = decode_inputs(graph, probe_codes(graph))
+    codes = np.concatenate([corner_codes(graph), random_codes(graph, EVENTS, SEED)])
+    events = decode_inputs(graph, codes)
     batches = [events]
     off_grid = has_input_quantizers(model, graph)
     if off_grid:
@@ -58,17 +60,6 @@ def check_agreement(model: Any, graph: Graph, inputs: FloatArray | None = None, 
         wanted = keras_outputs(bare, values)
     _compare(values, wanted, outputs_of(graph, Oracle(graph), values))
     return len(values)
-
-
-def probe_codes(graph: Graph) -> IntArray:
-    """Input codes: lowest, highest, zero, one-hot extremes and uniformly random ones, `(events, n_inputs)`."""
-    lows = np.array([port.interval.lo for port in graph.inputs for _ in range(port.size)], dtype=np.int64)
-    highs = np.array([port.interval.hi for port in graph.inputs for _ in range(port.size)], dtype=np.int64)
-    rest = np.clip(0, lows, highs)
-    corners = [np.stack([lows, highs, rest])]
-    corners += [np.where(np.eye(graph.n_inputs, dtype=bool), ends, rest) for ends in (lows, highs)]
-    random = np.random.default_rng(SEED).integers(lows, highs + 1, size=(EVENTS, graph.n_inputs))
-    return np.concatenate([*corners, random])
 
 
 def _between(graph: Graph, events: FloatArray) -> FloatArray:

@@ -9,6 +9,7 @@ import numpy as np
 
 from bittrigger import __version__
 from bittrigger.adders import depth
+from bittrigger.budgets import BUNCH_CROSSING_NS
 from bittrigger.cost import Cost, estimate
 from bittrigger.fixed import IntArray
 from bittrigger.graph import Linear
@@ -17,7 +18,6 @@ from bittrigger.report.model import Figure, Layer, Missing, Origin, Report, Reso
 from bittrigger.synth.count import Utilization
 from bittrigger.synth.yosys import TOOL, Synthesis
 
-BUNCH_CROSSING_NS = 25.0
 VIVADO_COMMAND = "source the settings64.sh of Vivado, then `vivado -mode batch -source synth/vivado_synth.tcl`"
 VITIS_COMMAND = "source the settings64.sh of Vitis, then run the script in hls/"
 YOSYS_COMMAND = "run `bittrigger convert` without --no-synth"

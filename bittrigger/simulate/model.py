@@ -15,8 +15,8 @@ from typing import Literal
 
 from bittrigger.errors import InternalError, ToolNotFoundError
 from bittrigger.resources import folder
-from bittrigger.simulate.verilator import cache_folder, find_verilator, fingerprint
-from bittrigger.toolchain import require_tool, run_tool
+from bittrigger.simulate.verilator import find_verilator, fingerprint
+from bittrigger.toolchain import cache_folder, require_tool, run_tool
 
 SIMULATORS = ("verilator", "icarus")
 BUILD_TIMEOUT_S = 3600.0

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bittrigger.errors import ToolNotFoundError
-from bittrigger.toolchain import require_tool, run_tool
+from bittrigger.toolchain import cache_folder, require_tool, run_tool
 
 _SHIM = """#!/bin/sh
 export VERILATOR_ROOT='{root}'
@@ -99,15 +99,6 @@ def _compiler_cache() -> dict[str, str]:
     if ccache is None:
         return {}
     return {"OBJCACHE": ccache, "CCACHE_DIR": str(cache_folder() / "ccache"), "CCACHE_MAXSIZE": "500M"}
-
-
-def cache_folder() -> Path:
-    """Where things are kept that any build may use again: ``BITTRIGGER_CACHE``, or a folder of the user's cache."""
-    chosen = os.environ.get("BITTRIGGER_CACHE")
-    if chosen:
-        return Path(chosen).absolute()
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "bittrigger"
 
 
 def find_verilator() -> Verilator:

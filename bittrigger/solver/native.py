@@ -4,24 +4,18 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
-import os
 import tempfile
 from functools import lru_cache
 from pathlib import Path
 
 from bittrigger.errors import InternalError
-from bittrigger.toolchain import require_tool, run_tool
+from bittrigger.toolchain import cache_folder, require_tool, run_tool
 
 ABI = 1
 """Version of the C interface in ``native/api.cpp``."""
 
 SOURCES = Path(__file__).resolve().parent / "native"
 FLAGS = ("-std=c++17", "-O2", "-fPIC", "-shared", "-fvisibility=hidden")
-
-
-def _cache_folder() -> Path:
-    root = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(root) / "bittrigger"
 
 
 def _compiled() -> Path:
@@ -32,7 +26,7 @@ def _compiled() -> Path:
     digest = hashlib.sha256(" ".join(FLAGS).encode())
     for path in files:
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
-    library = _cache_folder() / f"solver-{digest.hexdigest()[:16]}.so"
+    library = cache_folder() / f"solver-{digest.hexdigest()[:16]}.so"
     if not library.is_file():
         library.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=library.parent) as folder:
