@@ -17,6 +17,7 @@ from bittrigger.graph import (
     intervals,
     verify,
 )
+from bittrigger.patterns import FRAME, Board
 
 
 @st.composite
@@ -167,3 +168,18 @@ def solver_problems(draw, max_abs=1):
     small = st.integers(-9, 9)
     bias = np.array([draw(small) if draw(st.booleans()) else 0 for _ in range(weights.shape[1])], dtype=np.int64)
     return weights, bias, draw(input_ranges(weights.shape[0]))
+
+
+@st.composite
+def boards(draw, max_links=4, max_frames=6):
+    """The content of a pattern file: any bits and any flags, sensible or not."""
+    links = draw(st.lists(st.one_of(st.integers(0, 130), st.just(9999)), min_size=1, max_size=max_links, unique=True))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    frames = np.zeros((draw(st.integers(0, max_frames)), len(links)), dtype=FRAME)
+    frames["data"] = rng.integers(0, 2**64, frames.shape, dtype=np.uint64) * rng.integers(0, 2, frames.shape, np.uint64)
+    for flag in ("start_of_orbit", "start", "last", "valid"):
+        frames[flag] = rng.random(frames.shape) < 0.4
+    frames["strobe"] = rng.random(len(links)) < 0.5
+    frames["strobe"] |= rng.random(frames.shape) < 0.5
+    name = draw(st.from_regex(r"\A([!-~]([ -~]{0,10}[!-~])?)?\Z"))
+    return Board(name, tuple(links), frames)

@@ -14,6 +14,7 @@ from bittrigger.errors import BittriggerError
 VERBS = {
     "convert": "Convert a Keras model into proven firmware.",
     "simulate": "Run a build in several executors and compare every bit.",
+    "patterns": "Write, check and convert pattern files of the trigger boards.",
     "report": "Show resources, latency and the budget's verdict.",
     "solve": "Find the adder graph of one matrix.",
     "budgets": "List the Level-1 budgets, or show one.",
