@@ -13,7 +13,8 @@ import numpy.typing as npt
 from cocotb.clock import Clock
 from cocotb.handle import HierarchyObject
 from cocotb.triggers import FallingEdge
-from schedule import Schedule
+
+from bittrigger.simulate.stimulus import Schedule
 
 FOLDER = Path(os.environ["BITTRIGGER_BENCH"])
 CLOCK_NS = 2

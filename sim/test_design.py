@@ -7,9 +7,10 @@ import os
 
 import cocotb
 import numpy as np
-import schedule
 from bench import FOLDER, Bench, check, play
 from cocotb.handle import HierarchyObject
+
+from bittrigger.simulate import stimulus
 
 faulthandler.dump_traceback_later(float(os.environ["BITTRIGGER_TIMEOUT_S"]), exit=True)
 BENCH = Bench.load()
@@ -18,7 +19,7 @@ BENCH = Bench.load()
 @cocotb.test()
 async def back_to_back(dut: HierarchyObject) -> None:
     """Every event, one a cycle: all bits, all latencies; the outputs are kept."""
-    plan = schedule.back_to_back(len(BENCH.words), BENCH.latency)
+    plan = stimulus.back_to_back(len(BENCH.words), BENCH.latency)
     trace = await play(dut, plan, BENCH.words)
     check(BENCH, plan, trace, "back_to_back")
     size = (BENCH.width + 7) // 8
@@ -31,12 +32,12 @@ async def with_gaps(dut: HierarchyObject) -> None:
     """Events with random gaps between them and other data in the gaps."""
     events = len(BENCH.words)
     order = np.arange(events - BENCH.gapped, events)
-    plan = schedule.with_gaps(order, events, BENCH.latency, BENCH.rng())
+    plan = stimulus.with_gaps(order, events, BENCH.latency, BENCH.rng())
     check(BENCH, plan, await play(dut, plan, BENCH.words), "with_gaps")
 
 
 @cocotb.test()
 async def with_resets(dut: HierarchyObject) -> None:
     """Resets in mid-stream: what was in flight is gone, what follows is right."""
-    plan = schedule.with_resets(len(BENCH.words), BENCH.latency, BENCH.rng())
+    plan = stimulus.with_resets(len(BENCH.words), BENCH.latency, BENCH.rng())
     check(BENCH, plan, await play(dut, plan, BENCH.words), "with_resets")

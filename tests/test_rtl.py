@@ -1,8 +1,6 @@
 """The RTL executor: real simulators on emitted SystemVerilog, every bit and every cycle; and proof that it can fail."""
 
-import importlib.util
 import shutil
-import sys
 from dataclasses import replace
 from itertools import product
 
@@ -19,6 +17,7 @@ from bittrigger.graph import Graph, Input, Linear, Lookup, Requantize, evaluate,
 from bittrigger.graph import verify as verify_graph
 from bittrigger.passes.lower_trees import lower_graph_to_trees
 from bittrigger.passes.schedule import Schedule
+from bittrigger.simulate import stimulus
 from bittrigger.simulate.rtl import RtlSim
 from bittrigger.simulate.vectors import corner_codes, random_codes
 
@@ -277,23 +276,13 @@ def test_corner_vectors_are_in_range_and_complete():
     assert len(corners) == 7 + 2 * graph.n_inputs
 
 
-@pytest.fixture
-def schedule(root, monkeypatch):
-    """The module of that name that runs inside the simulator."""
-    spec = importlib.util.spec_from_file_location("schedule", root / "sim" / "schedule.py")
-    module = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, "schedule", module)
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.mark.parametrize("latency", [1, 2, 5])
-def test_what_is_due_is_what_a_shift_register_gives(schedule, latency):
+def test_what_is_due_is_what_a_shift_register_gives(latency):
     rng = np.random.default_rng(latency)
     for plan in (
-        schedule.back_to_back(9, latency),
-        schedule.with_gaps(np.arange(3, 9), 9, latency, rng),
-        schedule.with_resets(9, latency, rng),
+        stimulus.back_to_back(9, latency),
+        stimulus.with_gaps(np.arange(3, 9), 9, latency, rng),
+        stimulus.with_resets(9, latency, rng),
     ):
         chain, expected = [-1] * latency, []
         for rst, valid, event in zip(plan.rst, plan.valid, plan.event, strict=True):

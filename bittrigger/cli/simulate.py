@@ -21,7 +21,11 @@ DEFAULT_EVENTS = 1000
 @click.command(cls=SeveralWords)
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option(
-    "--executor", "-x", "executors", multiple=True, help="oracle, csim, emulator, rtl, gates or all. [default: all]"
+    "--executor",
+    "-x",
+    "executors",
+    multiple=True,
+    help="oracle, csim, emulator, rtl, rtl-fast, gates or all. [default: all]",
 )
 @click.option("--simulator", default="verilator", show_default=True, help="verilator or icarus, for rtl.")
 @click.option("--events", "-n", type=int, help="Events to run: the first of --inputs, or random ones.")

@@ -12,7 +12,7 @@ class Executor(Protocol):
 
     @property
     def name(self) -> str:
-        """``oracle``, ``csim``, ``emulator``, ``rtl`` or ``gates``."""
+        """``oracle``, ``csim``, ``emulator``, ``rtl``, ``rtl-fast`` or ``gates``."""
 
     def run(self, codes: IntArray) -> IntArray:
         """Output codes `(events, n_outputs)` for input codes `(events, n_inputs)`."""

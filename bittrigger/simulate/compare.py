@@ -17,7 +17,7 @@ from bittrigger.ports import decode_outputs, output_fields
 from bittrigger.simulate import Executor
 from bittrigger.simulate.oracle import Oracle
 
-EXECUTORS = ("oracle", "csim", "emulator", "rtl", "gates")
+EXECUTORS = ("oracle", "csim", "emulator", "rtl", "rtl-fast", "gates")
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,6 +72,10 @@ def create_executor(name: str, build: Build, simulator: str = "verilator") -> Ex
             from bittrigger.simulate.rtl import RtlSim
 
             return RtlSim(build.pipeline, build.folder / "rtl", cache / "rtl", simulator)
+        case "rtl-fast":
+            from bittrigger.simulate.rtl_fast import RtlFast
+
+            return RtlFast(build.pipeline, build.folder / "rtl", cache / "rtl-fast")
         case "gates":
             from bittrigger.simulate.gates import GateSim
 

@@ -8,12 +8,9 @@ by renaming, so builds may run at the same time.
 from __future__ import annotations
 
 import ctypes
-import hashlib
 import importlib.util
 import os
 import re
-import subprocess
-import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -23,10 +20,11 @@ from pathlib import Path
 import numpy as np
 
 from bittrigger.emit.render import render
-from bittrigger.errors import ConfigError, InternalError, ToolError, ToolNotFoundError
+from bittrigger.errors import ConfigError, InternalError, ToolNotFoundError
 from bittrigger.fixed import IntArray
 from bittrigger.graph import Graph
-from bittrigger.toolchain import require_tool, run_tool
+from bittrigger.simulate.compiled import compiler_version, digest, folder_digest, make_atomically, write_atomically
+from bittrigger.toolchain import require_tool
 
 FLAGS = (
     "-std=c++11",
@@ -59,20 +57,6 @@ def ap_types_folder() -> Path:
         "header 'ap_int.h' not found; looked in templates/vivado/ap_types of the installed package hls4ml; "
         "install it with `pip install 'hls4ml==1.3.*'`"
     )
-
-
-def _digest(*parts: str | bytes) -> str:
-    total = hashlib.sha256()
-    for part in parts:
-        data = part.encode() if isinstance(part, str) else part
-        total.update(len(data).to_bytes(8, "little"))
-        total.update(data)
-    return total.hexdigest()[:32]
-
-
-def _folder_digest(folder: Path) -> str:
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return _digest(*(part for path in files for part in (str(path.relative_to(folder)), path.read_bytes())))
 
 
 def _flattened(folder: Path, name: str, seen: set[str]) -> str:
@@ -180,12 +164,12 @@ class CSim:
         """
         compiler, headers = require_tool("g++"), ap_types_folder()
         self.cache.mkdir(parents=True, exist_ok=True)
-        units = self._units(_digest(_version(compiler), _folder_digest(headers), *FLAGS))
-        library = self.cache / f"lib{self.graph.name}-{_digest(*LINK_FLAGS, *(unit.key for unit in units))}.so"
+        units = self._units(digest(compiler_version(compiler), folder_digest(headers), *FLAGS))
+        library = self.cache / f"lib{self.graph.name}-{digest(*LINK_FLAGS, *(unit.key for unit in units))}.so"
         if library.is_file():
             return library
         objects = self._compile(units, [compiler, *FLAGS, f"-I{headers}"])
-        _atomically(library, lambda target: [compiler, *LINK_FLAGS, "-o", str(target), *map(str, objects)])
+        make_atomically(library, lambda target: [compiler, *LINK_FLAGS, "-o", str(target), *map(str, objects)])
         return library
 
     def _units(self, toolchain: str) -> list[_Unit]:
@@ -203,7 +187,7 @@ class CSim:
             texts.append("".join(_flattened(firmware, name, seen) for name in group))
         texts[-1] += _flattened(firmware, f"{self.graph.name}_codes.h", set())
         texts[-1] += render("csim_bridge.cpp.j2", name=self.graph.name)
-        return [_Unit(text, _digest(toolchain, text)) for text in texts]
+        return [_Unit(text, digest(toolchain, text)) for text in texts]
 
     def _compile(self, units: list[_Unit], command: list[str]) -> list[Path]:
         """The objects of ``units``, each compiled unless it is in the cache."""
@@ -212,8 +196,8 @@ class CSim:
 
         def compile_one(unit: _Unit, path: Path) -> None:
             source = self.cache / f"{unit.key}.cpp"
-            _write_atomically(source, unit.text)
-            _atomically(path, lambda target: [*command, "-c", str(source), "-o", str(target)])
+            write_atomically(source, unit.text)
+            make_atomically(path, lambda target: [*command, "-c", str(source), "-o", str(target)])
 
         with ThreadPoolExecutor(self.jobs or os.cpu_count() or 1) as pool:
             running = [pool.submit(compile_one, unit, path) for unit, path in missing]
@@ -225,35 +209,3 @@ class CSim:
                 pool.shutdown(wait=True, cancel_futures=True)
                 raise
         return objects
-
-
-def _version(compiler: str) -> str:
-    done = subprocess.run(
-        [compiler, "--version"], capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False
-    )
-    if done.returncode:
-        raise ToolError(f"{compiler} --version\nfailed with exit code {done.returncode}\n{done.stderr}")
-    return done.stdout
-
-
-def _temporary(target: Path) -> Path:
-    """A name beside ``target`` that no other process uses."""
-    return target.with_name(f".{target.stem}.{uuid.uuid4().hex[:12]}{target.suffix}")
-
-
-def _write_atomically(target: Path, text: str) -> None:
-    scratch = _temporary(target)
-    scratch.write_text(text, encoding="utf-8")
-    scratch.replace(target)
-
-
-def _atomically(target: Path, command: Callable[[Path], list[str]]) -> None:
-    """Run ``command``, which writes a scratch file, and move that to ``target``; only a failure leaves its log."""
-    scratch = _temporary(target)
-    log = scratch.with_suffix(".log")
-    try:
-        run_tool(command(scratch), log=log)
-        scratch.replace(target)
-        log.unlink()
-    finally:
-        scratch.unlink(missing_ok=True)
