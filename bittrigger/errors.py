@@ -31,5 +31,9 @@ class MismatchError(BittriggerError):
     """Two executions of one design differ in at least one bit."""
 
 
+class ProofError(BittriggerError):
+    """A claim about a design is refuted, or could not be decided."""
+
+
 class InternalError(Exception):
     """An invariant of bittrigger is broken: a bug of ours, shown with its traceback."""

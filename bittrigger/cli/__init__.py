@@ -15,6 +15,8 @@ VERBS = {
     "convert": "Convert a Keras model into proven firmware.",
     "simulate": "Run a build in several executors and compare every bit.",
     "patterns": "Write, check and convert pattern files of the trigger boards.",
+    "prove": "Prove a build for every input: weights, widths, Verilog, latency, netlist.",
+    "wrap": "Put a build behind AXI4-Stream or EMP links.",
     "report": "Show resources, latency and the budget's verdict.",
     "solve": "Find the adder graph of one matrix.",
     "budgets": "List the Level-1 budgets, or show one.",

@@ -39,6 +39,7 @@ class Netlist:
         outputs: the nets of each output port.
         cells: in no particular order.
         n_nets: net numbers lie below this.
+        wires: the nets of each named wire of the top module.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Netlist:
     outputs: Mapping[str, Bits]
     cells: tuple[Cell, ...]
     n_nets: int
+    wires: Mapping[str, Bits]
 
 
 class _Flattener:
@@ -102,7 +104,12 @@ class _Flattener:
         return net
 
 
-def _modules(paths: list[Path]) -> dict[str, Json]:
+def read_modules(paths: list[Path]) -> dict[str, Json]:
+    """The modules in Yosys' JSON files ``paths``, by name, black boxes left out.
+
+    Raises:
+        ToolError: if a file cannot be read.
+    """
     modules: dict[str, Json] = {}
     for path in paths:
         try:
@@ -123,9 +130,14 @@ def read_netlist(top: str, paths: list[Path]) -> Netlist:
     Raises:
         ToolError: if a file cannot be read or ``top`` is in none of them.
     """
-    modules = _modules(paths)
+    modules = read_modules(paths)
     if top not in modules:
         raise ToolError(f"netlist of {top!r} is not in {', '.join(map(str, paths))}; synthesise the design again")
+    return flatten(top, modules)
+
+
+def flatten(top: str, modules: Mapping[str, Json]) -> Netlist:
+    """The flat netlist of module ``top``; a cell whose type is not among ``modules`` stays a cell."""
     flat = _Flattener(modules)
     nets: dict[int, int] = {}
     ports = {name: (port["direction"], flat.bits(port["bits"], nets)) for name, port in modules[top]["ports"].items()}
@@ -146,4 +158,5 @@ def read_netlist(top: str, paths: list[Path]) -> Netlist:
         {name: flat.resolve(bits) for name, (direction, bits) in ports.items() if direction == "output"},
         cells,
         flat.n_nets,
+        {name: flat.resolve(flat.bits(wire["bits"], nets)) for name, wire in modules[top]["netnames"].items()},
     )

@@ -25,7 +25,7 @@ from bittrigger.synth.recipe import script
 from bittrigger.toolchain import run_tool
 
 TOOL = "Yosys"
-_WORKER = Path(__file__).with_name("yosys_worker.py")
+WORKER = Path(__file__).with_name("yosys_worker.py")
 _DECLARED = re.compile(r"^\s*module\s+(\w+)", re.MULTILINE)
 _WORD = re.compile(r"\w+")
 
@@ -185,7 +185,7 @@ class _Run:
         result.unlink(missing_ok=True)
         write_changed(recipe, text)
         run_tool(
-            [sys.executable, str(_WORKER), recipe.name],
+            [sys.executable, str(WORKER), recipe.name],
             log=self.folder / f"{self.name}.log",
             cwd=self.folder,
             timeout_s=timeout_s,

@@ -1,0 +1,114 @@
+"""``bittrigger prove``: what is proven about a build, for every input, and what is not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from bittrigger.cli.console import terminal
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+    from bittrigger.build import Build
+    from bittrigger.prove import Claim, Proof
+
+COLUMNS = ("weights", "widths", "verilog", "latency", "netlist")
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--netlist/--no-netlist", default=True, show_default=True, help="Prove the synthesised netlist as well.")
+@click.option("--jobs", "-j", type=int, help="Proofs at a time.  [default: one a core]")
+@click.option("--claims", is_flag=True, help="Print every claim with its method.")
+@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the proof here too.")
+def command(folder: Path, netlist: bool, jobs: int | None, claims: bool, json_file: Path | None) -> None:
+    """Prove the build in FOLDER for every input and every pattern of gaps; exit with 1 unless everything is proven.
+
+    The proof is kept as proof.json in FOLDER.
+    """
+    from bittrigger.build import load_build
+    from bittrigger.errors import ConfigError
+    from bittrigger.prove import save_proof
+
+    if jobs is not None and jobs < 1:
+        raise ConfigError(f"--jobs {jobs}; must be at least 1")
+    build = load_build(folder)
+    console = terminal()
+    proof = _run(build, console, netlist=netlist, jobs=jobs)
+    for path in filter(None, (folder / "proof.json", json_file)):
+        save_proof(proof, path)
+    _show(proof, console, every=claims)
+    proof.raise_unless_proven()
+
+
+def _run(build: Build, console: Console, *, netlist: bool, jobs: int | None) -> Proof:
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from bittrigger.prove import prove
+
+    columns = (TextColumn("proving"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        bar = progress.add_task("claims", total=None)
+        return prove(
+            build,
+            netlist=netlist,
+            jobs=jobs,
+            on_claim=lambda done, total: progress.update(bar, completed=done, total=total),
+        )
+
+
+def _show(proof: Proof, console: Console, *, every: bool) -> None:
+    from bittrigger.prove import ASSUMED, TESTED_ONLY, Verdict
+
+    console.print(_list(proof) if every else _table(proof))
+    for claim in proof.claims:
+        if claim.verdict is not Verdict.PROVEN:
+            console.print(f"[red]{claim.verdict.value}[/] {claim.subject}: {claim.statement}: {claim.detail}")
+    if proof.proven:
+        console.print("Proven for every input: the outputs are those of the integer graph, and nothing else comes out.")
+    console.print("Tested only: " + "; ".join(TESTED_ONLY) + ".")
+    console.print("Assumed: " + "; ".join(ASSUMED) + ".")
+
+
+def _mark(claim: Claim) -> str:
+    from bittrigger.prove import Verdict
+
+    if claim.verdict is Verdict.PROVEN:
+        return f"[green]proven[/] {claim.seconds:6.2f} s"
+    return f"[red]{claim.verdict.value}[/]"
+
+
+def _title(proof: Proof) -> str:
+    proven = sum(claim.verdict.value == "proven" for claim in proof.claims)
+    return (
+        f"{proof.design}: {proven} of {len(proof.claims)} claims proven in {proof.seconds:.1f} s (Yosys {proof.yosys})"
+    )
+
+
+def _table(proof: Proof) -> Table:
+    from rich.table import Table
+
+    table = Table(title=_title(proof), title_justify="left")
+    table.add_column("")
+    for column in COLUMNS:
+        table.add_column("Verilog" if column == "verilog" else column)
+    marks = {(claim.subject, claim.kind): _mark(claim) for claim in proof.claims}
+    subjects = sorted({claim.subject for claim in proof.claims}, key=lambda name: (name == proof.design, name))
+    for subject in subjects:
+        table.add_row(subject, *(marks.get((subject, column), "-") for column in COLUMNS))
+    return table
+
+
+def _list(proof: Proof) -> Table:
+    from rich.table import Table
+
+    table = Table(title=_title(proof), title_justify="left")
+    for column in ("", "claim", "method", "", "figures"):
+        table.add_column(column)
+    for claim in proof.claims:
+        table.add_row(claim.subject, claim.statement, claim.method, _mark(claim), claim.detail)
+    return table

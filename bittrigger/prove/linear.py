@@ -1,0 +1,146 @@
+"""Proof that the Verilog of a ``Linear`` node computes its matrix, and each of its wires its adder."""
+
+from __future__ import annotations
+
+from bittrigger.adders import AdderGraph, live_values, value_intervals
+from bittrigger.emit.emit_verilog.top import Vectors
+from bittrigger.fixed import Interval
+from bittrigger.graph import Linear
+from bittrigger.pipeline import Module
+from bittrigger.prove.claims import Unproven
+from bittrigger.prove.forms import UNIT, Symbols, combine
+from bittrigger.prove.order import cone, flat
+from bittrigger.prove.words import Words, define_cell, exact_read
+from bittrigger.synth.netlist import Netlist
+
+
+def _adder_forms(graph: AdderGraph) -> list[dict[int, int]]:
+    """The linear form of every value over the operand codes, which are symbols 0 and up."""
+    forms: list[dict[int, int]] = [{k: 1} for k in range(graph.n_inputs)]
+    for adder in graph.adders:
+        terms = [(forms[term.value], (-1 if term.negative else 1) << term.shift) for term in adder.terms]
+        forms.append(combine(*terms, ({UNIT: 1}, adder.constant)))
+    return forms
+
+
+def prove_matrix(node: Linear, graph: AdderGraph) -> str:
+    """Prove that ``graph`` computes ``codes @ weights + bias``.
+
+    Raises:
+        Unproven: naming the first column that differs.
+    """
+    forms = _adder_forms(graph)
+    for column, out in enumerate(graph.outputs):
+        found = combine(({} if out.value is None else forms[out.value], 1 << out.shift), ({UNIT: 1}, out.constant))
+        if found != _wanted(node, column):
+            raise Unproven(f"output {column} of the adder graph is not its column of the matrix")
+    return f"{len(graph.adders)} adders, {len(graph.outputs)} outputs"
+
+
+def prove_widths(graph: AdderGraph) -> str:
+    """Prove that every value of ``graph`` stays in the range that its wire is declared for.
+
+    Ranges come from the linear forms; those of the wires from interval arithmetic over the adders.
+
+    Raises:
+        Unproven: naming the first value that can leave its range.
+    """
+    symbols = Symbols(list(graph.inputs))
+    declared = value_intervals(graph)
+    for value, form in enumerate(_adder_forms(graph)):
+        hull, span = symbols.hull(form), declared[value]
+        if hull.lo < span.lo or hull.hi > span.hi:
+            raise Unproven(f"value {value} reaches [{hull.lo}, {hull.hi}], its wire is made for [{span.lo}, {span.hi}]")
+    widest = max(span.width for span in declared)
+    return f"{len(declared)} values of at most {widest} bits"
+
+
+def _wanted(node: Linear, column: int) -> dict[int, int]:
+    weights = {row: int(weight) for row, weight in enumerate(node.weights[:, column]) if weight}
+    return combine((weights, 1), ({UNIT: 1}, int(node.bias[column])))
+
+
+def prove_verilog(module: Module, vectors: Vectors, netlist: Netlist) -> str:
+    """Prove that each wire ``s<k>`` is adder ``k`` of the graph, and that each result is its column of the matrix.
+
+    Args:
+        netlist: the module as Yosys reads it, three-input adders included.
+
+    Raises:
+        Unproven: naming the first wire or result that differs.
+    """
+    node, graph = module.node, module.adders
+    if not isinstance(node, Linear) or graph is None:
+        raise Unproven("not a constant matrix")
+    words = Words(Symbols(list(module.source)))
+    place_to_symbol = _define_operands(words, module, vectors, netlist)
+    order = cone(netlist, flat(netlist.outputs.values()))
+    for cell in order:
+        define_cell(words, cell)
+    forms = _adder_forms(graph)
+    wires = _check_wires(words, graph, forms, place_to_symbol, netlist)
+    element = vectors.result(module).element
+    bits = netlist.outputs["y"]
+    for column, span in enumerate(module.result):
+        if span.lo not in element.interval or span.hi not in element.interval:
+            raise Unproven(f"result {column} reaches [{span.lo}, {span.hi}], which {element} does not hold")
+        part = bits[element.width * column : element.width * (column + 1)]
+        found = words.read(part, element.width, signed=element.signed)
+        wanted = _renamed(_wanted(node, column), place_to_symbol)
+        hull = words.symbols.hull(wanted)
+        if hull.lo < span.lo or hull.hi > span.hi:
+            raise Unproven(f"result {column} reaches [{hull.lo}, {hull.hi}], stated is [{span.lo}, {span.hi}]")
+        difference = combine((found.form, 1), (wanted, -1))
+        if any(coefficient % (1 << element.width) for coefficient in difference.values()):
+            raise Unproven(f"result {column} is {_text(found.form)}; its column is {_text(wanted)}")
+    return f"{wires} wires and {len(module.result)} results, {len(order)} cells"
+
+
+def _define_operands(words: Words, module: Module, vectors: Vectors, netlist: Netlist) -> list[int]:
+    """Define the elements of the operand buses, and return the symbol of each operand code.
+
+    A node that is read twice has one bus; its codes then share their symbols.
+    """
+    symbols: list[int] = []
+    first: dict[tuple[str, int], int] = {}
+    for code, ((bus, index), span) in enumerate(zip(vectors.places(module), module.source, strict=True)):
+        symbols.append(first.setdefault((bus.name, index), code))
+        if symbols[-1] != code:
+            continue
+        if span.lo not in bus.element.interval or span.hi not in bus.element.interval:
+            raise Unproven(f"operand {code} reaches [{span.lo}, {span.hi}], which {bus.element} does not hold")
+        width = bus.element.width
+        bits = netlist.inputs[bus.name][width * index : width * (index + 1)]
+        words.define(bits, words.symbols.value({code: 1}, span, width))
+    return symbols
+
+
+def _renamed(form: dict[int, int], symbols: list[int]) -> dict[int, int]:
+    return combine(*(({symbol if symbol == UNIT else symbols[symbol]: c}, 1) for symbol, c in form.items()))
+
+
+def _check_wires(
+    words: Words, graph: AdderGraph, forms: list[dict[int, int]], symbols: list[int], netlist: Netlist
+) -> int:
+    """Check each adder that an output needs; the number of wires."""
+    declared = value_intervals(graph)
+    live = sorted(value for value in live_values(graph) if value >= graph.n_inputs)
+    for value in live:
+        name, span = f"s{value - graph.n_inputs}", declared[value]
+        bits = netlist.wires.get(name)
+        if bits is None:
+            raise Unproven(f"there is no wire {name}")
+        found = exact_read(words, bits, signed=span.signed)
+        if dict(found.form) != _renamed(forms[value], symbols):
+            raise Unproven(f"wire {name} is {_text(found.form)}; its adder is {_text(forms[value])}")
+        if Interval(min(found.span.lo, span.lo), max(found.span.hi, span.hi)).width > len(bits):
+            raise Unproven(f"wire {name} of {len(bits)} bits is too narrow for [{span.lo}, {span.hi}]")
+    return len(live)
+
+
+def _text(form: object) -> str:
+    if not isinstance(form, dict):
+        return str(form)
+    parts = [f"{c:+d}" if symbol == UNIT else f"{c:+d}*x{symbol}" for symbol, c in sorted(form.items())]
+    text = " ".join(parts[:8]) or "0"
+    return f"{text} ... ({len(parts)} terms)" if len(parts) > 8 else text

@@ -1,0 +1,94 @@
+"""The emitted Verilog as Yosys reads it: an implementation of the language that shares nothing with the emitters."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bittrigger.errors import ToolError
+from bittrigger.pipeline import Pipeline
+from bittrigger.prove.claims import Unproven
+from bittrigger.synth.netlist import Netlist, flatten, read_modules
+from bittrigger.synth.yosys import WORKER
+from bittrigger.toolchain import run_tool
+
+TIMEOUT_S = 600.0
+
+
+@dataclass(frozen=True)
+class Rtl:
+    """The modules of a design, processes turned into registers and multiplexers, nothing optimised.
+
+    Attributes:
+        modules: Yosys' JSON of each, by name.
+        design: the names of the pipeline's modules.
+    """
+
+    modules: dict[str, Any]
+    design: frozenset[str]
+
+    def module(self, name: str) -> Netlist:
+        """Module ``name`` with the library modules that it uses, flat; other modules of the design stay cells.
+
+        Raises:
+            Unproven: if there is no such module, or a bit of it is undefined.
+        """
+        if name not in self.modules:
+            raise Unproven(f"there is no module {name}")
+        parts = {key: value for key, value in self.modules.items() if key == name or key not in self.design}
+        for key in (name, *_used(name, parts)):
+            _check_defined(key, parts[key])
+        return flatten(name, parts)
+
+    def library(self) -> list[str]:
+        """The library modules, each with its parameters."""
+        return [name for name in self.modules if name not in self.design]
+
+
+def _used(name: str, modules: dict[str, Any]) -> list[str]:
+    found: list[str] = []
+    pending = [name]
+    while pending:
+        types = {cell["type"] for cell in modules[pending.pop()]["cells"].values()}
+        new = [kind for kind in types if kind in modules and kind not in found]
+        found += new
+        pending += new
+    return found
+
+
+def _check_defined(name: str, module: dict[str, Any]) -> None:
+    for cell_name, cell in module["cells"].items():
+        for pin, bits in cell["connections"].items():
+            if any(bit in ("x", "z") for bit in bits):
+                raise Unproven(f"module {name}: pin {pin} of cell {cell_name} is undefined")
+
+
+def read_rtl(pipeline: Pipeline, sources: list[Path], work: Path) -> Rtl:
+    """Let Yosys read ``sources``.
+
+    Args:
+        work: folder for its script, log and result.
+
+    Raises:
+        ToolNotFoundError: if Yosys is not installed.
+        ToolError: if it does not take the Verilog.
+    """
+    work.mkdir(parents=True, exist_ok=True)
+    files = " ".join(f'"{Path(os.path.relpath(path, work)).as_posix()}"' for path in sources)
+    commands = (
+        "read_verilog -lib +/xilinx/cells_sim.v",
+        f"read_verilog -sv {files}",
+        f"hierarchy -check -top {pipeline.graph.name}",
+        "proc -noopt",
+        "json -o rtl.json",
+    )
+    script = work / "rtl.ys"
+    script.write_text("\n".join(commands) + "\n", encoding="utf-8")
+    run_tool([sys.executable, str(WORKER), script.name], log=work / "rtl.log", cwd=work, timeout_s=TIMEOUT_S)
+    modules = read_modules([work / "rtl.json"])
+    if pipeline.graph.name not in modules:
+        raise ToolError(f"Yosys found no module {pipeline.graph.name!r} in {', '.join(map(str, sources))}")
+    return Rtl(modules, frozenset({module.name for module in pipeline.modules} | {pipeline.graph.name}))
