@@ -23,7 +23,14 @@ from bittrigger.emit.render import render
 from bittrigger.errors import ConfigError, InternalError, ToolNotFoundError
 from bittrigger.fixed import IntArray
 from bittrigger.graph import Graph
-from bittrigger.simulate.compiled import compiler_version, digest, folder_digest, make_atomically, write_atomically
+from bittrigger.simulate.compiled import (
+    compiler_version,
+    digest,
+    folder_digest,
+    make_atomically,
+    precompiled_header,
+    write_atomically,
+)
 from bittrigger.toolchain import require_tool
 
 FLAGS = (
@@ -39,6 +46,7 @@ LINK_FLAGS = ("-shared", "-Wl,-Bsymbolic", "-Wl,--build-id=none")
 UNIT_BYTES = (100_000, 400_000)
 """Least and most source text of a compilation unit: about 2 s, and about 6 s and 350 MB of g++."""
 
+_TYPES = '#include "ap_fixed.h"\n#include "ap_int.h"\n'
 _INCLUDE = re.compile(r'\s*#include "([^"]+)"')
 
 
@@ -164,11 +172,14 @@ class CSim:
         """
         compiler, headers = require_tool("g++"), ap_types_folder()
         self.cache.mkdir(parents=True, exist_ok=True)
-        units = self._units(digest(compiler_version(compiler), folder_digest(headers), *FLAGS))
+        toolchain = digest(compiler_version(compiler), folder_digest(headers), *FLAGS)
+        units = self._units(toolchain)
         library = self.cache / f"lib{self.graph.name}-{digest(*LINK_FLAGS, *(unit.key for unit in units))}.so"
         if library.is_file():
             return library
-        objects = self._compile(units, [compiler, *FLAGS, f"-I{headers}"])
+        command = [compiler, *FLAGS, f"-I{headers}"]
+        types = precompiled_header("ap_types.h", _TYPES, command, toolchain)
+        objects = self._compile(units, [*command, "-include", str(types)])
         make_atomically(library, lambda target: [compiler, *LINK_FLAGS, "-o", str(target), *map(str, objects)])
         return library
 
