@@ -11,10 +11,10 @@ from bittrigger.emit.emit_verilog import emit_verilog
 from bittrigger.errors import MismatchError, ToolError
 from bittrigger.graph import evaluate
 from bittrigger.simulate import gates
-from bittrigger.simulate.cells import EVALUATORS
+from bittrigger.simulate.cells import EVALUATORS, ONES
 from bittrigger.simulate.gates import GateSim
 from bittrigger.simulate.program import Program
-from bittrigger.synth.netlist import read_netlist
+from bittrigger.synth.netlist import LOW, Cell, Netlist, read_netlist
 from bittrigger.synth.yosys import synthesize
 
 
@@ -48,6 +48,22 @@ def test_every_cell_equals_its_model_over_all_inputs(tmp_path, bench, repeats):
     wanted = gate_cells.simulate(program, stimulus, found.shape[1])
     different = np.flatnonzero((found != wanted).any(axis=0))
     assert different.size == 0
+
+
+def test_an_unconnected_output_leaves_the_constants_alone():
+    """Of two LUT6_2 one has no O5; its result must not be read as the constant 0 further on."""
+    ones = {"INIT": "1" * 64}
+    pins = {f"I{k}": (LOW,) for k in range(6)}
+    cells = (
+        Cell("both", "LUT6_2", ones, pins, {"O6": (3,), "O5": (4,)}),
+        Cell("one", "LUT6_2", ones, pins, {"O6": (5,)}),
+        Cell("copy", "LUT2", {"INIT": "1110"}, {"I0": (LOW,), "I1": (2,)}, {"O": (6,)}),
+        Cell("late", "LUT2", {"INIT": "1110"}, {"I0": (LOW,), "I1": (6,)}, {"O": (7,)}),
+    )
+    netlist = Netlist("odd", {"clk": (2,)}, {"y": (7,), "o": (3, 5)}, cells, 8, {})
+    found = Program(netlist).run({"clk": np.zeros((1, 1), dtype=np.uint64)})
+    assert found["y"][0, 0] == 0
+    assert (found["o"] == ONES).all()
 
 
 @pytest.mark.parametrize("clock_mhz", [100.0, 360.0])

@@ -63,7 +63,7 @@ class Program:
             for pin, driven in group.outputs.items():
                 for nets, result in zip(driven, results[pin], strict=True):
                     values[nets] = result
-        values[LOW] = 0
+            values[LOW] = 0  # where pins that are not connected leave their results
         return {port: values[list(bits)] for port, bits in self.netlist.outputs.items()}
 
 
