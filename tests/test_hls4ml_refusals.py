@@ -196,6 +196,20 @@ def test_structures_that_hls4ml_drops():
     refused(tf.keras.Model(reserved, dense()(reserved)), "hls4ml reserves this name")
 
 
+@pytest.mark.parametrize("others", [(), ("first",)])
+def test_a_dropout_at_an_output(others):
+    port = tf.keras.Input((3,), name="x")
+    first = dense(3, "first")(QActivation("quantized_bits(4,1)", name="q")(port))
+    ends = {"first": first, "drop": layers.Dropout(0.5, name="drop")(first)}
+    model = tf.keras.Model(port, [ends[name] for name in (*others, "drop")])
+    refused(model, "layer 'drop': a Dropout at an output, .*remove it, for it does nothing at inference")
+
+
+def test_a_dropout_at_the_end_of_a_sequential_model():
+    q = QActivation("quantized_bits(4,1)", input_shape=(3,), name="q")
+    refused(tf.keras.Sequential([q, dense(), layers.Dropout(0.5, name="drop")]), "layer 'drop': a Dropout at an output")
+
+
 def test_a_name_that_hls4ml_gives_to_an_activation():
     port = tf.keras.Input((3,), name="x")
     q = QActivation("quantized_bits(4,1)", name="q")(port)

@@ -44,6 +44,18 @@ def check_model(model: Any) -> None:
     for layer in layers:
         _check_layer(layer)
     _check_names([(layer["config"]["name"], layer) for layer in layers])
+    _check_ends(model)
+
+
+def _check_ends(model: Any) -> None:
+    """Refuse an output that hls4ml loses together with the layer that it drops."""
+    for tensor in model.outputs:
+        layer = tensor.node.layer
+        if type(layer).__name__ == "Dropout":
+            raise UnsupportedModelError(
+                f"layer {layer.name!r}: a Dropout at an output, which hls4ml drops together with the output; allowed are Dropouts "
+                "between layers; remove it, for it does nothing at inference"
+            )
 
 
 def _check_layer(layer: Mapping[str, Any]) -> None:
