@@ -53,8 +53,8 @@ def _check_ends(model: Any) -> None:
         layer = tensor.node.layer
         if type(layer).__name__ == "Dropout":
             raise UnsupportedModelError(
-                f"layer {layer.name!r}: a Dropout at an output, which hls4ml drops together with the output; allowed are Dropouts "
-                "between layers; remove it, for it does nothing at inference"
+                f"layer {layer.name!r}: a Dropout at an output, which hls4ml drops together with the output; allowed are "
+                "Dropouts between layers; remove it, for it does nothing at inference"
             )
 
 
