@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
-.PHONY: demo test golden bench bench-adders clean
+.PHONY: demo test fuzz golden bench bench-adders clean
 
 demo: .venv/installed
 	$(BIN)/bittrigger convert models/jet_tagger/model.h5 -o build/jet_tagger --overwrite \
@@ -13,6 +13,10 @@ test: .venv/installed
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/pytest
+
+# make fuzz N=5000: random networks through every executor; the same command goes on where it was interrupted
+fuzz: .venv/installed
+	PYTHONPATH=tests $(BIN)/python -m fuzz --count $(or $(N),200) --folder build/fuzz
 
 golden: .venv/installed
 	$(BIN)/pytest tests/test_golden.py --update-golden

@@ -1,0 +1,323 @@
+"""One batch of random networks through Keras and every executor: what happened to each."""
+
+from __future__ import annotations
+
+import resource
+import shutil
+import traceback
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+
+from bittrigger.build import Build, BuildSettings
+from bittrigger.convert import ConvertOptions, convert
+from bittrigger.errors import BittriggerError, ConfigError, MismatchError, UnsupportedModelError
+from bittrigger.fixed import FloatArray, IntArray
+from bittrigger.graph import evaluate
+from bittrigger.hls4ml import agreement
+from bittrigger.ports import decode_inputs, decode_outputs
+from bittrigger.quiet import quiet_tensorflow, without_autograph
+from bittrigger.simulate.compare import compare, run_executors
+from bittrigger.simulate.vectors import corner_codes, random_codes
+from fuzz.gates import Yosys
+from fuzz.natives import KINDS, Natives, compile_natives
+from fuzz.spec import Spec, digest
+
+EVENTS = 100
+"""Random events of each network, besides its corner vectors."""
+
+REFUSALS = (UnsupportedModelError, ConfigError)
+"""What a network that is not supported may raise."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Which executors run.
+
+    Attributes:
+        natives: those of ``fuzz.natives.KINDS`` that run on every network.
+        gates_every: the netlist of one network in so many is simulated; 0 for none.
+        product_every: one network in so many also runs through every executor of the command line (RTL under cocotb), and
+            Keras' ``predict`` is compared with its eager calls; 0 for none.
+    """
+
+    natives: tuple[str, ...] = KINDS
+    gates_every: int = 1
+    product_every: int = 50
+
+
+@dataclass(frozen=True)
+class Record:
+    """What happened to one network.
+
+    Attributes:
+        outcome: ``equal``, ``unbuildable`` (by Keras), ``refused``, ``mismatch``, ``crash`` or ``failed`` (a tool).
+        where: executor, class of the error or place of the crash; with ``outcome`` it tells one failure from another.
+        executors: those that ran and agree.
+        words: what the network is made of.
+        cpu_s: CPU seconds of each stage.
+    """
+
+    seed: int
+    digest: str
+    outcome: str
+    where: str = ""
+    detail: str = ""
+    executors: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
+    cpu_s: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def failed(self) -> bool:
+        """Whether this must not happen."""
+        return self.outcome in ("mismatch", "crash", "failed")
+
+    @property
+    def kind(self) -> tuple[str, str]:
+        """What a smaller network must share to fail in the same way."""
+        return self.outcome, self.where
+
+
+def as_json(record: Record) -> dict[str, Any]:
+    """``record`` in types of JSON."""
+    return asdict(record)
+
+
+def cpu_seconds() -> float:
+    """CPU seconds of this process and of those it has waited for."""
+    return sum(
+        used.ru_utime + used.ru_stime
+        for used in (resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN))
+    )
+
+
+@dataclass
+class _Case:
+    """One network on its way."""
+
+    spec: Spec
+    build: Build | None = None
+    codes: IntArray | None = None
+    wanted: IntArray | None = None
+    executors: list[str] = field(default_factory=list)
+    failure: tuple[str, str, str] | None = None
+    cpu_s: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def alive(self) -> bool:
+        return self.failure is None
+
+    @contextmanager
+    def stage(self, name: str, where: str = "") -> Iterator[None]:
+        """Time the block; what it raises is how this network fails."""
+        started = cpu_seconds()
+        try:
+            yield
+            if where:
+                self.executors.append(where)
+        except MismatchError as error:
+            self.failure = ("mismatch", where or "keras", str(error))
+        except REFUSALS as error:
+            self.failure = ("refused" if not where else "failed", where or type(error).__name__, str(error))
+        except BittriggerError as error:
+            self.failure = ("failed", where or type(error).__name__, str(error))
+        except Exception as error:  # noqa: BLE001 - a crash is what is looked for
+            self.failure = ("crash", f"{type(error).__name__} in {_place(error)}", traceback.format_exc(limit=-6))
+        finally:
+            self.cpu_s[name] += cpu_seconds() - started
+
+    def record(self) -> Record:
+        """What happened."""
+        outcome, where, detail = self.failure or ("equal", "", "")
+        words = tuple(sorted(set(self.spec.words()))) if self.build is not None else ()
+        seconds = {name: round(value, 4) for name, value in self.cpu_s.items()}
+        return Record(
+            self.spec.seed, digest(self.spec), outcome, where, detail[:3000], tuple(self.executors), words, seconds
+        )
+
+
+def _place(error: Exception) -> str:
+    """The innermost function of bittrigger in the traceback of ``error``."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "/bittrigger/" in frame.filename]
+    return f"{Path(frames[-1].filename).stem}.{frames[-1].name}" if frames else "fuzz"
+
+
+def run_batch(specs: Sequence[Spec], folder: Path, plan: Plan, yosys: Yosys | None = None) -> list[Record]:
+    """Run ``specs``, each with a design name of its own, below ``folder``, which is emptied.
+
+    Args:
+        yosys: a running one; by default one for this batch.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    server = yosys or Yosys(folder / "yosys")
+    cases = [_Case(spec) for spec in specs]
+    try:
+        for place, case in enumerate(cases):
+            _convert(case, folder / str(place), plan)
+        _run_natives([case for case in cases if case.alive], folder / "natives", plan)
+        for case in cases:
+            if case.alive and plan.gates_every and case.spec.seed % plan.gates_every == 0:
+                _run_gates(case, server)
+            if case.alive and plan.product_every and case.spec.seed % plan.product_every == 0:
+                _run_product(case)
+    finally:
+        if yosys is None:
+            server.close()
+        shutil.rmtree(folder, ignore_errors=True)
+    return [case.record() for case in cases]
+
+
+def _convert(case: _Case, folder: Path, plan: Plan) -> None:
+    """Build the model, save it, convert it and compare Keras with the oracle."""
+    import tensorflow as tf
+
+    from fuzz.model import create_model
+
+    spec = case.spec
+    thorough = bool(plan.product_every) and spec.seed % plan.product_every == 0
+    folder.mkdir(parents=True)
+    path = folder / f"model.{spec.suffix}"
+    tf.keras.backend.clear_session()
+    started = cpu_seconds()
+    try:
+        model = create_model(spec)
+        with quiet_tensorflow():
+            model.save(path)
+    except Exception as error:  # noqa: BLE001 - Keras has no class for what it cannot build or save
+        case.failure = ("unbuildable", type(error).__name__, " ".join(str(error).split())[:300])
+        return
+    finally:
+        case.cpu_s["build model"] += cpu_seconds() - started
+    settings = BuildSettings(effort=spec.effort, clock_mhz=spec.clock_mhz)
+    options = ConvertOptions(settings, spec.input_precision, spec.logits, spec.name, synthesize=thorough)
+    build: Build | None = None
+    with case.stage("convert"):
+        if thorough:
+            build, _ = convert(path, folder / "build", options)
+        else:
+            with patch.object(agreement, "keras_outputs", eager_outputs):
+                build, _ = convert(path, folder / "build", options)
+    left = [item.name for item in folder.iterdir() if item.name not in (path.name, "build")]
+    if case.failure is not None and (folder / "build").exists():
+        left.append("build")
+    if left:
+        case.failure = ("crash", "files left over", ", ".join(left))
+    if build is None or not case.alive:
+        return
+    case.build = build
+    case.codes = np.concatenate([random_codes(build.graph, EVENTS, spec.seed), corner_codes(build.graph)])
+    case.wanted = evaluate(build.graph, case.codes)
+    with case.stage("keras", "keras"):
+        _compare_with_keras(case, model, build, thorough=thorough)
+    case.executors.append("oracle")
+
+
+def _compare_with_keras(case: _Case, model: Any, build: Build, *, thorough: bool) -> None:
+    """Compare the model as it was before it was saved; the loaded one has been compared by the conversion."""
+    if case.spec.logits:
+        return
+    assert case.codes is not None
+    assert case.wanted is not None
+    values = decode_inputs(build.graph, case.codes).astype(np.float32)
+    found = eager_outputs(model, values)
+    expected = decode_outputs(build.graph, case.wanted)
+    if not np.array_equal(found, expected):
+        raise MismatchError(
+            f"Keras before saving and the oracle differ in {np.argwhere(found != expected)[:3].tolist()}"
+        )
+    if thorough and not np.array_equal(_predicted(model, values), found):
+        raise MismatchError("predict and an eager call of Keras differ")
+
+
+def _split(model: Any, values: FloatArray) -> list[FloatArray]:
+    shapes = [tuple(int(n) for n in tensor.shape[1:]) for tensor in model.inputs]
+    stops = np.cumsum([int(np.prod(shape)) for shape in shapes])
+    parts = np.split(values, stops[:-1], axis=1)
+    return [part.reshape(len(values), *shape) for part, shape in zip(parts, shapes, strict=True)]
+
+
+def eager_outputs(model: Any, values: FloatArray) -> FloatArray:
+    """What Keras gives for `(events, n_inputs)` float32, called eagerly: a tenth of the time of tracing a graph."""
+    import tensorflow as tf
+
+    inputs = [tf.constant(part) for part in _split(model, values)]
+    with without_autograph():
+        found = model(inputs if len(inputs) > 1 else inputs[0], training=False)
+    return _side_by_side(found, len(values))
+
+
+def _predicted(model: Any, values: FloatArray) -> FloatArray:
+    inputs = _split(model, values)
+    return _side_by_side(model.predict(inputs if len(inputs) > 1 else inputs[0], verbose=0), len(values))
+
+
+def _side_by_side(found: Any, events: int) -> FloatArray:
+    outputs = found if isinstance(found, list | tuple) else [found]
+    return np.concatenate([np.asarray(item, dtype=np.float64).reshape(events, -1) for item in outputs], axis=1)
+
+
+def _run_natives(cases: list[_Case], folder: Path, plan: Plan) -> None:
+    """Compile all networks together; if that fails, one by one, so that it is known which one it is."""
+    if not cases or not plan.natives:
+        return
+    started = cpu_seconds()
+    program: Natives | None = None
+    try:
+        program = compile_natives([_built(case) for case in cases], folder, plan.natives)
+    except BittriggerError:
+        if len(cases) > 1:
+            for place, case in enumerate(cases):
+                _run_natives([case], folder.parent / f"natives_{place}", plan)
+            return
+        with cases[0].stage("compile", "compiler"):
+            raise
+    finally:
+        for case in cases:
+            case.cpu_s["compile"] += (cpu_seconds() - started) / len(cases)
+    if program is None:
+        return
+    for place, case in enumerate(cases):
+        for kind in plan.natives:
+            if case.alive:
+                with case.stage(f"run {kind}", kind):
+                    _check(case, program.run(place, kind, _codes(case)), kind)
+
+
+def _built(case: _Case) -> Build:
+    assert case.build is not None
+    return case.build
+
+
+def _codes(case: _Case) -> IntArray:
+    assert case.codes is not None
+    return case.codes
+
+
+def _check(case: _Case, found: IntArray, kind: str) -> None:
+    assert case.wanted is not None
+    compare(_built(case).graph, case.wanted, found, ("oracle", kind))
+
+
+def _run_gates(case: _Case, yosys: Yosys) -> None:
+    before = yosys.cpu_s
+    with case.stage("gates", "gates"):
+        _check(case, yosys.gates(_built(case), _codes(case)), "gates")
+    case.cpu_s["gates"] += yosys.cpu_s - before
+
+
+def _run_product(case: _Case) -> None:
+    """Every executor as the command line runs it."""
+    for name in ("csim", "emulator", "rtl", "gates"):
+        with case.stage(f"product {name}", f"product {name}"):
+            for outcome in run_executors(_built(case), [name], _codes(case)):
+                if outcome.error is not None:
+                    raise outcome.error
+        if not case.alive:
+            return

@@ -1,0 +1,93 @@
+"""Netlists of whole designs, each in one pass of a long-lived Yosys, with the commands of ``bittrigger.synth.recipe``."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bittrigger.build import Build
+from bittrigger.errors import ToolError
+from bittrigger.fixed import IntArray
+from bittrigger.simulate.gates import GateSim
+from bittrigger.simulate.program import Program
+from bittrigger.synth.netlist import read_netlist
+from bittrigger.synth.recipe import script
+from bittrigger.synth.yosys import design_sources
+
+SERVER = Path(__file__).with_name("yosys_server.py")
+
+
+@dataclass
+class Yosys:
+    """A Yosys that takes one script after another, started when it is needed and again when it has died."""
+
+    folder: Path
+    cpu_s: float = 0.0
+    _process: subprocess.Popen[str] | None = field(default=None, repr=False)
+
+    def run(self, path: Path) -> None:
+        """Run the commands in ``path``.
+
+        Raises:
+            ToolError: if one fails.
+        """
+        process = self._started()
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(f"{path}\n")
+        process.stdin.flush()
+        answer = process.stdout.readline().split()
+        if answer[:1] != ["done"]:
+            self.close()
+            tail = (self.folder / "yosys.log").read_text(encoding="utf-8", errors="replace").splitlines()[-10:]
+            raise ToolError(f"Yosys failed on {path}:\n" + "\n".join(tail))
+        self.cpu_s += float(answer[1])
+
+    def _started(self) -> subprocess.Popen[str]:
+        if self._process is None:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            command = [sys.executable, str(SERVER), str(self.folder / "yosys.log")]
+            self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        return self._process
+
+    def close(self) -> None:
+        """End the process."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.communicate()
+            self._process = None
+
+    def gates(self, build: Build, codes: IntArray) -> IntArray:
+        """Synthesise ``build`` and run its netlist on ``codes`` `(events, n_inputs)`.
+
+        Raises:
+            ToolError: if Yosys fails or the netlist holds what a pipeline cannot.
+            MismatchError: if ``out_valid`` is wrong.
+        """
+        folder = self.folder / "netlist"
+        folder.mkdir(parents=True, exist_ok=True)
+        top = build.graph.name
+        lines = script(top, design_sources(build.folder / "rtl", folder), [], folder)
+        kept = [line for line in lines if not line.startswith(("read_verilog -lib", "write_verilog", "json "))]
+        result = folder / f"{top}.json"
+        path = folder / f"{top}.ys"
+        text = "\n".join([*kept, f"json -o {result}"]) + "\n"
+        path.write_text(_absolute(text, folder), encoding="utf-8")
+        self.run(path)
+        simulator = GateSim(build.pipeline, folder)
+        simulator.program = Program(read_netlist(top, [result]))
+        result.unlink()
+        return simulator.run(codes)
+
+
+def _absolute(text: str, folder: Path) -> str:
+    """``text`` with the relative path of each source made absolute, since the server runs somewhere else."""
+    lines = []
+    for line in text.splitlines():
+        head, quote, rest = line.partition('"')
+        lines.append(
+            f'{head}"{(folder / rest.rstrip(chr(34))).resolve()}"' if quote and head.startswith("read") else line
+        )
+    return "\n".join(lines) + "\n"

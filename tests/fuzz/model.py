@@ -1,0 +1,149 @@
+"""The Keras model of a ``Spec``. Imports TensorFlow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from bittrigger.quiet import quiet_tensorflow, without_autograph
+from fuzz.spec import Node, Options, Spec
+
+with quiet_tensorflow():
+    import qkeras
+    import tensorflow as tf
+    from qkeras import QActivation, QBatchNormalization, QDense
+
+    QUANTIZERS: dict[str, Any] = {}
+    qkeras.utils._add_supported_quantized_objects(QUANTIZERS)
+
+layers = tf.keras.layers
+Array = np.ndarray[Any, Any]
+
+
+def _qdense(options: Options, name: str) -> Any:
+    return QDense(
+        options["units"],
+        kernel_quantizer=options["kernel"],
+        bias_quantizer=options.get("bias"),
+        use_bias=options.get("use_bias", True),
+        activation=options.get("activation"),
+        name=name,
+    )
+
+
+def _dense(options: Options, name: str) -> Any:
+    return layers.Dense(
+        options["units"], use_bias=options.get("use_bias", True), activation=options.get("activation"), name=name
+    )
+
+
+def _normalisation(kind: Any) -> Callable[[Options, str], Any]:
+    return lambda o, name: kind(
+        scale=o.get("scale", True), center=o.get("center", True), epsilon=o.get("epsilon", 1e-3), name=name
+    )
+
+
+LAYERS: dict[str, Callable[[Options, str], Any]] = {
+    "qdense": _qdense,
+    "dense": _dense,
+    "qactivation": lambda o, name: QActivation(o["quantizer"], name=name),
+    "activation": lambda o, name: layers.Activation(o["function"], name=name),
+    "relu": lambda o, name: layers.ReLU(*o.get("arguments", []), name=name),
+    "leaky": lambda o, name: layers.LeakyReLU(o["alpha"], name=name),
+    "batchnorm": _normalisation(layers.BatchNormalization),
+    "qbatchnorm": _normalisation(QBatchNormalization),
+    "flatten": lambda _, name: layers.Flatten(name=name),
+    "reshape": lambda o, name: layers.Reshape(tuple(o["shape"]), name=name),
+    "dropout": lambda _, name: layers.Dropout(0.5, name=name),
+    "concatenate": lambda o, name: layers.Concatenate(axis=o.get("axis", -1), name=name),
+    "add": lambda _, name: layers.Add(name=name),
+    "subtract": lambda _, name: layers.Subtract(name=name),
+    # never converted
+    "softmax": lambda _, name: layers.Softmax(name=name),
+    "multiply": lambda _, name: layers.Multiply(name=name),
+    "maximum": lambda _, name: layers.Maximum(name=name),
+    "average": lambda _, name: layers.Average(name=name),
+    "elu": lambda _, name: layers.ELU(name=name),
+    "prelu": lambda _, name: layers.PReLU(name=name),
+    "layernorm": lambda _, name: layers.LayerNormalization(name=name),
+    "repeat": lambda _, name: layers.RepeatVector(2, name=name),
+    "lambda": lambda _, name: layers.Lambda(lambda x: x + 1, name=name),
+}
+"""How each kind of layer but ``input`` is made."""
+
+
+def create_model(spec: Spec) -> Any:
+    """The Keras model of ``spec``, with its weights.
+
+    Raises:
+        Exception: whatever Keras raises where it cannot build such a model.
+    """
+    with quiet_tensorflow(), without_autograph():
+        made = [None if node.kind == "input" else LAYERS[node.kind](node.options, node.name) for node in spec.nodes]
+        if spec.sequential and spec.is_chain:
+            first = layers.InputLayer(tuple(spec.nodes[0].options["shape"]), name=spec.nodes[0].name)
+            model = tf.keras.Sequential([first, *made[1:]], name="net")
+        else:
+            model = _functional(spec, made)
+    generator = np.random.default_rng(spec.seed)
+    for node, layer in zip(spec.nodes, made, strict=True):
+        if layer is not None and layer.weights:
+            layer.set_weights([_weights(node, weight.name, tuple(weight.shape), generator) for weight in layer.weights])
+    return model
+
+
+def _functional(spec: Spec, made: list[Any]) -> Any:
+    tensors: list[Any] = []
+    for node, layer in zip(spec.nodes, made, strict=True):
+        if layer is None:
+            tensors.append(tf.keras.Input(tuple(node.options["shape"]), name=node.name))
+            continue
+        read = [tensors[place] for place in node.inputs]
+        tensor = layer(read if len(read) > 1 else read[0], **node.options.get("call", {}))
+        for _ in range(node.options.get("calls", 1) - 1):
+            tensor = layer(tensor)
+        tensors.append(tensor)
+    ports = [tensor for node, tensor in zip(spec.nodes, tensors, strict=True) if node.kind == "input"]
+    outputs = [tensors[place] for place in spec.outputs]
+    return tf.keras.Model(ports, outputs if len(outputs) > 1 else outputs[0], name="net")
+
+
+def _weights(node: Node, name: str, shape: tuple[int, ...], generator: np.random.Generator) -> Array:
+    """Random weights of the kind that ``node`` asks for; a kernel is never zero by chance."""
+    kind, scale = node.options.get("weights", "normal"), float(node.options.get("spread", 1.0))
+    drawn = generator.normal(0, scale, size=shape)
+    if "variance" in name:
+        return 10 ** generator.uniform(-6 if kind == "extreme" else -2, 4 if kind == "extreme" else 0.6, size=shape)
+    match kind:
+        case "ties":
+            drawn = np.round(drawn * 8) / 8
+        case "extreme":
+            drawn *= 10.0 ** generator.integers(-4, 4, size=shape)
+        case "tiny":
+            drawn = np.where(generator.random(shape) < 0.3, drawn * 1e-40, drawn)
+        case "zeros":
+            drawn = np.zeros(shape) * np.where(drawn < 0, -1.0, 1.0)
+        case "nan":
+            drawn[..., 0] = np.nan
+    if len(shape) == 2 and kind in ("rows", "columns", "sparse"):
+        _thin(drawn, kind, generator)
+    if len(shape) == 2 and "kept" in node.options:  # the shrinker has left only the last few
+        drawn.reshape(-1)[: -node.options["kept"]] = 0
+    return drawn
+
+
+def _thin(kernel: Array, kind: str, generator: np.random.Generator) -> None:
+    """Empty rows and columns, repeated and opposite columns, or few weights at all; one large weight stays."""
+    rows, columns = kernel.shape
+    keep = kernel[-1, -1] + np.copysign(1.0, kernel[-1, -1])
+    match kind:
+        case "rows":
+            kernel[generator.random(rows) < 0.4] = 0
+        case "columns":
+            kernel[:, generator.random(columns) < 0.3] = 0
+            kernel[:, 0] = kernel[:, -1] * generator.choice([1, -1])
+        case _:
+            kernel[generator.random(kernel.shape) < 0.8] = 0
+    kernel[-1, -1] = keep

@@ -1,0 +1,151 @@
+"""Random networks through Keras and every executor; the shrinker; the corpus of what once failed; damaged files.
+
+The networks of the fixed seeds 0 to 199 all go through Keras, the oracle, C-simulation, the emulator and Verilated RTL; every
+fourth is synthesised and simulated as a netlist, and every hundredth also runs through the executors of the command line, RTL
+under cocotb included. ``make fuzz N=5000`` runs more.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from fuzz.campaign import Campaign, read_records, run_campaign, summary
+from fuzz.check import Plan, run_batch
+from fuzz.generate import generate
+from fuzz.shrink import plan_for, reduce_while, shrink
+from fuzz.spec import Node, Spec, digest, from_json, load, save, to_json
+from rich.console import Console
+
+from bittrigger.emit import emit_emulator as emulator_package
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+NETWORKS = 200
+CORPUS = sorted((Path(__file__).parent / "fuzz" / "corpus").glob("*.json"))
+
+
+@pytest.fixture(scope="module")
+def campaign(tmp_path_factory):
+    """The records of the fixed seeds, and the folder that they lie in."""
+    folder = tmp_path_factory.mktemp("fuzz")
+    plan = Plan(gates_every=4, product_every=100)
+    records = run_campaign(Campaign(range(NETWORKS), folder, plan), Console(file=io.StringIO()))
+    return records, folder
+
+
+def test_every_network_is_equal_on_every_bit_or_refused(campaign):
+    records, _ = campaign
+    assert sorted(record["seed"] for record in records) == list(range(NETWORKS))
+    wrong = [record for record in records if record["outcome"] not in ("equal", "refused", "unbuildable")]
+    assert not wrong, "\n".join(f"seed {r['seed']}: {r['outcome']} {r['where']}: {r['detail']}" for r in wrong)
+
+
+def test_the_networks_test_something(campaign):
+    """Most convert, every executor ran on all that it was meant to, and each kind of layer and quantiser occurs."""
+    records, _ = campaign
+    outcomes = Counter(record["outcome"] for record in records)
+    assert outcomes["equal"] > 0.75 * NETWORKS
+    assert outcomes["unbuildable"] < 0.05 * NETWORKS
+    assert outcomes["refused"] > 0
+    ran = Counter(name for record in records for name in record["executors"])
+    assert ran["keras"] == ran["oracle"] == ran["csim"] == ran["emulator"] == ran["rtl"] == outcomes["equal"]
+    assert ran["gates"] == sum(r["outcome"] == "equal" and r["seed"] % 4 == 0 for r in records) > 30
+    assert (
+        ran["product rtl"]
+        == ran["product gates"]
+        == sum(r["outcome"] == "equal" and r["seed"] % 100 == 0 for r in records)
+    )
+    words = {word for record in records for word in record["words"]}
+    kinds = {"input", "qactivation", "qdense", "batchnorm", "relu", "leaky", "activation", "flatten", "dropout"}
+    kinds |= {"reshape", "concatenate", "add", "subtract"}
+    kinds |= {
+        f"quantizer {name}" for name in ("quantized_bits", "quantized_relu", "quantized_tanh", "ternary", "binary")
+    }
+    kinds |= {
+        f"kernel {name}" for name in ("ternary", "binary", "quantized_bits", "quantized_po2", "stochastic_ternary")
+    }
+    assert kinds <= words
+
+
+def test_a_campaign_goes_on_where_it_was(campaign, monkeypatch):
+    """What is recorded is not run again, and a line that was cut off is dropped."""
+    records, folder = campaign
+    with (folder / "records.jsonl").open("a") as stream:
+        stream.write('{"seed": 7')
+    monkeypatch.setattr(
+        "fuzz.campaign._work", lambda batches, *_: (_ for _ in ()).throw(AssertionError) if batches else None
+    )
+    again = run_campaign(Campaign(range(NETWORKS), folder, Plan()), Console(file=io.StringIO()))
+    assert again == records == read_records(folder / "records.jsonl")
+    assert "equal on every bit" in _printed(summary(records))
+
+
+def _printed(tables):
+    stream = io.StringIO()
+    for table in tables:
+        Console(file=stream, width=120).print(table)
+    return stream.getvalue()
+
+
+@pytest.mark.skipif(not CORPUS, reason="nothing has failed yet")
+def test_what_once_failed_does_not_fail_again(tmp_path):
+    specs = [replace(load(path), name=f"corpus_{place}") for place, path in enumerate(CORPUS)]
+    records = run_batch(specs, tmp_path / "batch", Plan(product_every=0))
+    wrong = {path.name: r.detail for path, r in zip(CORPUS, records, strict=True) if r.failed}
+    assert not wrong
+
+
+def test_a_network_is_the_same_from_its_seed_and_from_json(tmp_path):
+    for seed in range(300):
+        spec = generate(seed)
+        assert from_json(to_json(spec)) == spec == generate(seed)
+    save(spec, tmp_path / "spec.json", "a reason")
+    assert load(tmp_path / "spec.json") == spec
+    assert json.loads((tmp_path / "spec.json").read_text())["why"] == "a reason"
+    assert len({digest(generate(seed)) for seed in range(300)}) == 300
+
+
+def test_the_shrinker_keeps_the_failure_and_nothing_else():
+    """A made-up failure, a subtraction of anything: what is left is the subtraction and the least that feeds it."""
+    spec = next(
+        s for s in map(generate, range(1000)) if any(n.kind == "subtract" for n in s.nodes) and len(s.nodes) > 12
+    )
+    small = reduce_while(spec, lambda s: any(node.kind == "subtract" for node in s.nodes))
+    assert [node.kind for node in small.nodes if node.kind != "input"] == ["subtract"]
+    assert all(node.options["shape"] == [1] for node in small.nodes if node.kind == "input")
+    assert small.suffix == "h5"
+
+
+def test_a_broken_emitter_is_found_and_shrunk(tmp_path, monkeypatch):
+    """The emulator's subtractions become additions; the campaign's check sees it and leaves a network of one layer."""
+    emit = emulator_package.emit_emulator
+
+    def broken(pipeline, folder, **options):
+        files = emit(pipeline, folder, **options)
+        for path in files:
+            if path.suffix == ".cpp" and "linear" in path.name:
+                path.write_text(path.read_text().replace(" - ", " + "))
+        return files
+
+    monkeypatch.setattr(emulator_package, "emit_emulator", broken)
+    plan = Plan(natives=("emulator",), gates_every=0, product_every=0)
+    records = run_batch([generate(seed) for seed in range(6)], tmp_path / "batch", plan)
+    found = next(record for record in records if record.failed)
+    assert found.kind == ("mismatch", "emulator")
+    assert plan_for(found) == plan
+    small = shrink(generate(found.seed), found, tmp_path, tries=60)
+    assert len(small.nodes) <= 5
+    assert sum(node.options.get("units", 0) for node in small.nodes) <= 4
+    monkeypatch.undo()
+    assert run_batch([small], tmp_path / "batch", plan)[0].outcome == "equal"
+
+
+def test_a_network_that_keras_cannot_build_is_no_failure(tmp_path):
+    nodes = (Node("input", "x", (), {"shape": [2]}), Node("flatten", "not a scope name", (0,)))
+    record = run_batch([Spec(0, "net", nodes, (1,))], tmp_path / "batch", Plan(product_every=0))[0]
+    assert (record.outcome, record.failed) == ("unbuildable", False)
