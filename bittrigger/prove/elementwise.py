@@ -95,7 +95,8 @@ def _choice(patterns: _Patterns, cell: Cell) -> IntArray:
 
 def _all_ones(patterns: _Patterns, cell: Cell) -> IntArray:
     bits = cell.inputs["A"]
-    return (patterns.read(bits) == (1 << len(bits)) - 1).astype(np.int64)
+    ones: IntArray = (patterns.read(bits) == (1 << len(bits)) - 1).astype(np.int64)
+    return ones
 
 
 _OTHERS: dict[str, Callable[[_Patterns, Cell], IntArray]] = {
@@ -131,7 +132,8 @@ def _evaluate(patterns: _Patterns, cell: Cell) -> IntArray:
         result = _shifted(patterns, cell, width)
     else:
         raise Unproven(f"cell {cell.name} ({cell.type}) has no meaning here", refuted=False)
-    return result & mask
+    masked: IntArray = result & mask
+    return masked
 
 
 def _shifted(patterns: _Patterns, cell: Cell, width: int) -> IntArray:

@@ -80,9 +80,13 @@ class Symbols:
         rest = {symbol: r for symbol, c in form.items() if (r := _rest(symbol, c, shift))}
         if form.get(UNIT, 0) >> shift:
             whole[UNIT] = form[UNIT] >> shift
-        inner = next((symbol for symbol, c in sorted(rest.items()) if c == 1 and symbol in self._inside), None)
         if set(rest) <= {UNIT}:
             return whole
+        common = min((c & -c).bit_length() - 1 for symbol, c in rest.items() if symbol != UNIT)
+        if common:  # floor((2R + r) / 4) = floor((R + floor(r / 2)) / 2)
+            halved = {symbol: c >> common for symbol, c in rest.items() if c >> common}
+            return combine((whole, 1), (self._floor(halved, shift - common), 1))
+        inner = next((symbol for symbol, c in sorted(rest.items()) if c == 1 and symbol in self._inside), None)
         if inner is not None:  # floor((floor(L / 2**i) + M) / 2**j) = floor((L + 2**i * M) / 2**(i + j))
             cut, cut_by = self._inside[inner]
             joined = combine((cut, 1), (rest, 1 << cut_by), ({inner: 1}, -(1 << cut_by)))
@@ -95,26 +99,41 @@ class Symbols:
             self._inside[symbol] = (rest, shift)
         return combine((whole, 1), ({self._floors[key]: 1}, 1))
 
-    def low_bits(self, value: Value, count: int) -> Value:
-        """``value mod 2**count`` as an integer that is never negative."""
-        above = self.floor(value, count)
-        form = combine((value.form, 1), (above.form, -(1 << count)))
-        return self.value(form, Interval(0, (1 << count) - 1), count)
+    def integer(self, value: Value, *, signed: bool) -> Value:
+        """The integer that the ``width`` bits of ``value`` stand for, signed or not, whatever ``value`` is."""
+        try:
+            return self.exact(value, signed=signed)
+        except Unproven:
+            size = 1 << value.width
+            low = -(size >> 1) if signed else 0
+            raised = Value(combine((value.form, 1), ({UNIT: 1}, -low)), value.span + Interval(-low, -low), value.width)
+            form = combine((value.form, 1), (self.floor(raised, value.width).form, -size))
+            return self.value(form, Interval(low, low + size - 1), value.width)
+
+    def exact(self, value: Value, *, signed: bool) -> Value:
+        """``value`` as the integer that its ``width`` bits stand for, signed or not.
+
+        Raises:
+            Unproven: if it may leave the range of that many bits.
+        """
+        size = 1 << value.width
+        found = _unwrapped(value, signed=signed)
+        if found is None:  # terms that are multiples of the size change nothing, but they blur the range
+            form = {symbol: c for symbol, c in value.form.items() if c % size}
+            found = _unwrapped(Value(form, self.hull(form), value.width), signed=signed)
+        if found is None:
+            kind = "signed" if signed else "unsigned"
+            raise Unproven(f"a value in [{value.span.lo}, {value.span.hi}] is read as {value.width} {kind} bits")
+        return found
 
 
-def exact(value: Value, *, signed: bool) -> Value:
-    """``value`` as the integer that its ``width`` bits stand for, signed or not.
-
-    Raises:
-        Unproven: if it may leave the range of that many bits.
-    """
+def _unwrapped(value: Value, *, signed: bool) -> Value | None:
+    """``value`` less a multiple of ``2**width``, so that it is what its bits stand for; None if there is no such multiple."""
     size = 1 << value.width
     lowest = -(size >> 1) if signed else 0
     wraps = (value.span.lo - lowest) // size
     span = Interval(value.span.lo - wraps * size, value.span.hi - wraps * size)
     if span.hi >= lowest + size:
-        kind = "signed" if signed else "unsigned"
-        raise Unproven(f"a value in [{span.lo}, {span.hi}] is read as {value.width} {kind} bits")
-    if not wraps:
-        return value
-    return Value(combine((value.form, 1), ({UNIT: 1}, -wraps * size)), span, value.width)
+        return None
+    form = combine((value.form, 1), ({UNIT: 1}, -wraps * size)) if wraps else value.form
+    return Value(form, span, value.width)

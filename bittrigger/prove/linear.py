@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from bittrigger.adders import AdderGraph, live_values, value_intervals
 from bittrigger.emit.emit_verilog.top import Vectors
-from bittrigger.fixed import Interval
+from bittrigger.fixed import FixedPoint
 from bittrigger.graph import Linear
 from bittrigger.pipeline import Module
 from bittrigger.prove.claims import Unproven
-from bittrigger.prove.forms import UNIT, Symbols, combine
+from bittrigger.prove.forms import UNIT, Form, Symbols, Value, combine
 from bittrigger.prove.order import cone, flat
-from bittrigger.prove.words import Words, define_cell, exact_read
+from bittrigger.prove.words import Words, define_cell
 from bittrigger.synth.netlist import Netlist
 
 
@@ -90,8 +90,7 @@ def prove_verilog(module: Module, vectors: Vectors, netlist: Netlist) -> str:
         hull = words.symbols.hull(wanted)
         if hull.lo < span.lo or hull.hi > span.hi:
             raise Unproven(f"result {column} reaches [{hull.lo}, {hull.hi}], stated is [{span.lo}, {span.hi}]")
-        difference = combine((found.form, 1), (wanted, -1))
-        if any(coefficient % (1 << element.width) for coefficient in difference.values()):
+        if not _congruent(found, wanted):
             raise Unproven(f"result {column} is {_text(found.form)}; its column is {_text(wanted)}")
     return f"{wires} wires and {len(module.result)} results, {len(order)} cells"
 
@@ -130,17 +129,22 @@ def _check_wires(
         bits = netlist.wires.get(name)
         if bits is None:
             raise Unproven(f"there is no wire {name}")
-        found = exact_read(words, bits, signed=span.signed)
-        if dict(found.form) != _renamed(forms[value], symbols):
-            raise Unproven(f"wire {name} is {_text(found.form)}; its adder is {_text(forms[value])}")
-        if Interval(min(found.span.lo, span.lo), max(found.span.hi, span.hi)).width > len(bits):
+        if FixedPoint(span.signed, len(bits), 0).interval.union(span) != FixedPoint(span.signed, len(bits), 0).interval:
             raise Unproven(f"wire {name} of {len(bits)} bits is too narrow for [{span.lo}, {span.hi}]")
+        found = words.read(bits, len(bits), signed=span.signed)
+        wanted = _renamed(forms[value], symbols)
+        if not _congruent(found, wanted):
+            raise Unproven(f"wire {name} is {_text(found.form)}; its adder is {_text(wanted)}")
     return len(live)
 
 
-def _text(form: object) -> str:
-    if not isinstance(form, dict):
-        return str(form)
+def _congruent(found: Value, wanted: Form) -> bool:
+    """Whether the two are equal modulo ``2**width``; since ``wanted`` fits that width, they are equal."""
+    difference = combine((found.form, 1), (wanted, -1))
+    return not any(coefficient % (1 << found.width) for coefficient in difference.values())
+
+
+def _text(form: Form) -> str:
     parts = [f"{c:+d}" if symbol == UNIT else f"{c:+d}*x{symbol}" for symbol, c in sorted(form.items())]
     text = " ".join(parts[:8]) or "0"
     return f"{text} ... ({len(parts)} terms)" if len(parts) > 8 else text

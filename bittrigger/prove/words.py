@@ -6,12 +6,11 @@ is not linear, and the proof says so.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from bittrigger.fixed import Interval
 from bittrigger.prove.claims import Unproven
-from bittrigger.prove.forms import UNIT, Symbols, Value, combine, exact
+from bittrigger.prove.forms import UNIT, Symbols, Value, combine
 from bittrigger.synth.netlist import HIGH, Bits, Cell
 
 
@@ -50,31 +49,23 @@ class Words:
                 self.define((net,), Value({UNIT: old} if old else {}, Interval(old, old), 1))
 
     def read(self, bits: Bits, width: int, *, signed: bool) -> Value:
-        """What ``bits``, cut or extended to ``width``, are worth modulo ``2**width``.
-
-        Raises:
-            Unproven: if they are extended and may not hold what the extension takes them for.
-        """
+        """What ``bits``, cut or extended to ``width``, are worth modulo ``2**width``."""
         bits = bits[:width]
         own = len(bits)
-        core = bits
-        while len(core) > 1 and core[-1] == core[-2] and core[-1] > HIGH:
-            core = core[:-1]
-        extended = width > own or len(core) < own
-        if len(core) < own and width > own and not signed:
-            raise Unproven("a sign is extended by zeros")
+        core = _without_copies(bits)
+        if own < width:
+            whole = self.symbols.integer(self.read(bits, own, signed=signed), signed=signed)
+            return Value(whole.form, whole.span, width)
         total: dict[int, int] = {}
         span = Interval(0, 0)
         offset = 0
         runs = self._runs(core)
         for run in runs:
-            top = run is runs[-1]
-            if top and not extended:
-                part = self._slice(run)
-            elif top and (signed or len(core) < own):
-                part = exact(self._slice(run), signed=True)
-            else:
-                part = self._whole(run)
+            part = self._slice(run)
+            if run is not runs[-1]:
+                part = self.symbols.integer(part, signed=False)
+            elif len(core) < own:
+                part = self.symbols.integer(part, signed=True)
             total = combine((total, 1), (part.form, 1 << offset))
             span += part.span << offset
             offset += run.size
@@ -100,13 +91,12 @@ class Words:
         above = self.symbols.floor(self._values[run.word], run.low)
         return Value(above.form, above.span, run.size)
 
-    def _whole(self, run: _Run) -> Value:
-        """The bits of ``run`` as an integer that is never negative."""
-        part = self._slice(run)
-        try:
-            return exact(part, signed=False)
-        except Unproven:
-            return self.symbols.low_bits(part, run.size)
+
+def _without_copies(bits: Bits) -> Bits:
+    """``bits`` less the copies of their sign at the top."""
+    while len(bits) > 1 and bits[-1] == bits[-2] and bits[-1] > HIGH:
+        bits = bits[:-1]
+    return bits
 
 
 def _shift(cell: Cell) -> int:
@@ -126,19 +116,11 @@ def _shifted_right(words: Words, cell: Cell, width: int) -> Value:
     shift, signed, own = _shift(cell), number(cell, "A_SIGNED") == 1, len(cell.inputs["A"])
     if cell.type == "$shr" and signed and width > own:
         raise Unproven(f"cell {cell.name} shifts a sign as if it were a bit")
-    needed = width + shift
-    if needed > own:
-        return _cut(words.symbols.floor(exact_read(words, cell.inputs["A"], signed=signed), shift), width)
-    return _cut(words.symbols.floor(words.read(cell.inputs["A"], needed, signed=signed), shift), width)
-
-
-def exact_read(words: Words, bits: Bits, *, signed: bool) -> Value:
-    """The integer that ``bits`` stand for."""
-    return exact(words.read(bits, len(bits), signed=signed), signed=signed)
-
-
-def _cut(value: Value, width: int) -> Value:
-    return Value(value.form, value.span, width)
+    a = words.read(cell.inputs["A"], max(width + shift, own), signed=signed)
+    if width + shift > own:  # the bits above come from the extension
+        a = Value(a.form, a.span, width + shift)
+    above = words.symbols.floor(a, shift)
+    return Value(above.form, above.span, width)
 
 
 def define_cell(words: Words, cell: Cell) -> None:
@@ -165,10 +147,3 @@ def define_cell(words: Words, cell: Cell) -> None:
         case kind:
             raise Unproven(f"cell {cell.name} ({kind}) is not linear", refuted=False)
     words.define(cell.outputs["Y"], value)
-
-
-def element_values(words: Words, bits: Bits, symbols: Mapping[int, int], spans: Mapping[int, Interval]) -> None:
-    """Define a bus of ``len(spans)`` elements: element ``k`` holds symbol ``symbols[k]``, within ``spans[k]``."""
-    width = len(bits) // len(spans)
-    for k, span in spans.items():
-        words.define(bits[width * k : width * (k + 1)], Value({symbols[k]: 1}, span, width))

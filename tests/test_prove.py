@@ -1,0 +1,347 @@
+"""Proofs: what is right is proven, what is broken is refuted, and cells mean what Yosys says that they mean."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from designs import graph, solved
+from strategies import adder_graphs, graphs, merged
+from test_rtl import graph_of_adders, pipeline_of, sample
+
+from bittrigger.adders import Adder, AdderGraph, Output, Term
+from bittrigger.build import Build, BuildSettings
+from bittrigger.emit.emit_verilog import emit_verilog
+from bittrigger.emit.emit_verilog.top import Vectors
+from bittrigger.errors import ConfigError, ProofError
+from bittrigger.fixed import FixedPoint, Interval, Rounding
+from bittrigger.graph import Graph, Input, Linear, Lookup, Requantize, frozen_array
+from bittrigger.prove import Verdict, prove
+from bittrigger.prove import elementwise as elementwise_module
+from bittrigger.prove.aig import Aig
+from bittrigger.prove.bits import input_nets, literals
+from bittrigger.prove.claims import Unproven
+from bittrigger.prove.equivalence import abc, prove_equal
+from bittrigger.prove.forms import Symbols, Value, combine
+from bittrigger.prove.linear import prove_matrix, prove_widths
+from bittrigger.prove.run import to_json
+from bittrigger.synth.netlist import read_netlist
+from bittrigger.synth.yosys import WORKER, synthesize
+
+
+def build_of(pipeline, folder, *, synth=False):
+    emit_verilog(pipeline, folder / "rtl")
+    if synth:
+        synthesize(pipeline, folder / "rtl", folder / "synth")
+    return Build(folder, BuildSettings(), {}, pipeline)
+
+
+def verdicts(proof):
+    return {(claim.subject, claim.kind): claim.verdict for claim in proof.claims}
+
+
+def failures(proof):
+    return [claim for claim in proof.claims if claim.verdict is not Verdict.PROVEN]
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    """A synthesised design with three-input adders."""
+    return build_of(solved((7, 6, 3), clock_mhz=360.0), tmp_path_factory.mktemp("prove"), synth=True)
+
+
+@pytest.fixture
+def copy(built, tmp_path):
+    """The same, free to be broken."""
+    for name in ("rtl", "synth"):
+        shutil.copytree(built.folder / name, tmp_path / name)
+    return Build(tmp_path, built.settings, {}, built.pipeline)
+
+
+# what is right is proven
+
+
+def test_a_synthesised_design_is_proven(built):
+    proof = prove(built)
+    assert failures(proof) == []
+    assert proof.proven
+    assert {claim.kind for claim in proof.claims} == {"weights", "widths", "verilog", "latency", "netlist"}
+    assert list(built.folder.glob("sim/*")) == []
+
+
+@pytest.mark.parametrize("clock_mhz", [100.0, 360.0])
+def test_random_networks_are_proven(tmp_path, clock_mhz):
+    pipeline = pipeline_of(merged(sample(graphs(), 60)), clock_mhz=clock_mhz)
+    assert failures(prove(build_of(pipeline, tmp_path), netlist=False)) == []
+
+
+def test_random_adder_graphs_are_proven(tmp_path):
+    """Three operands, constants, shifts, bypassed bits, dead adders."""
+    examples = [adders for adders in sample(adder_graphs(), 60) if adders.adders]
+    made = [graph_of_adders(adders) for adders in examples]
+    pipeline = pipeline_of(merged(made), {f"g{k}_layer": adders for k, adders in enumerate(examples)})
+    assert failures(prove(build_of(pipeline, tmp_path), netlist=False)) == []
+
+
+def requantizer_net(span_width=9):
+    """One requantiser a rounding mode, of one signed and one unsigned code."""
+    ports = (
+        Input("a", 1, FixedPoint(True, span_width, 0), FixedPoint(True, span_width, 0).interval),
+        Input("b", 1, FixedPoint(False, span_width, 0), Interval(0, (1 << span_width) - 2)),
+    )
+    nodes = [
+        Requantize(f"r{k}_{j}", ("a", "b"), 2, shift, rounding, lo, hi, 0)
+        for k, rounding in enumerate(Rounding)
+        for j, (shift, lo, hi) in enumerate(((3, -20, 20), (2, 0, 63), (-1, -100, 77), (1, -64, 63), (12, -1, 1)))
+    ]
+    return Graph("modes", (*ports, *nodes), tuple(node.name for node in nodes))
+
+
+@pytest.mark.parametrize("most_codes", [1 << 20, 0])
+def test_every_rounding_mode_is_proven_by_exhaustion_and_by_sat(tmp_path, monkeypatch, most_codes):
+    monkeypatch.setattr("bittrigger.prove.run.MOST_CODES", most_codes)
+    proof = prove(build_of(pipeline_of(requantizer_net()), tmp_path), netlist=False)
+    assert failures(proof) == []
+    found = [claim.detail for claim in proof.claims if claim.subject != "modes" and claim.kind == "verilog"]
+    assert all(("by SAT" in detail) == (most_codes == 0) for detail in found)
+
+
+def test_a_channel_of_forty_bits_is_proven(tmp_path):
+    port = Input("x", 1, FixedPoint(True, 40, 0), FixedPoint(True, 40, 0).interval)
+    node = Requantize("q", ("x",), 1, 29, Rounding.RND_CONV, 0, 255, 0)
+    table = Lookup("t", ("x",), ((-(1 << 39), -5, 1 << 33),), ((1, 0, -1),), 0)
+    proof = prove(build_of(pipeline_of(Graph("wide", (port, node, table), ("q", "t"))), tmp_path), netlist=False)
+    assert failures(proof) == []
+
+
+def test_codes_are_tried_in_chunks(tmp_path, monkeypatch):
+    monkeypatch.setattr(elementwise_module, "CHUNK", 100)
+    assert failures(prove(build_of(pipeline_of(requantizer_net()), tmp_path), netlist=False)) == []
+
+
+# what is broken is refuted
+
+
+def replace_once(path, pattern, replacement):
+    text, count = re.subn(pattern, replacement, path.read_text(), count=1)
+    assert count == 1, f"{pattern} is not in {path.name}"
+    path.write_text(text)
+
+
+@pytest.mark.parametrize(
+    ("file", "pattern", "replacement", "kind"),
+    [
+        ("bitlinear_dense_0", r"NEGATE\(3'b000\)", "NEGATE(3'b001)", "verilog"),
+        ("bitlinear_dense_0", r" x1 = x\[15:8\]", " x1 = x[23:16]", "verilog"),
+        ("bitlinear_dense_0", r"(wire signed \[)( ?\d+)(:0\] s0[; ])", r"\g<1>6\g<3>", "verilog"),
+        ("bitlinear_dense_1", r"(\w+)_d1 <= \1;", r"\1_d1 <= \1 + 1;", "verilog"),
+        ("requantize_relu_0", r">>> 2", ">>> 1", "verilog"),
+        ("requantize_relu_0", r"\+ (\d+)'\(up0\)", r"- \1'(up0)", "verilog"),
+        ("requantize_relu_0", r"(x\d+_d1\[)2(\])", r"\g<1>3\2", "verilog"),
+        ("requantize_relu_0", r"6'd63", "6'd62", "verilog"),
+        ("example", r"valid\[(\d+)\];", lambda m: f"valid[{int(m[1]) - 1}];", "latency"),
+        ("example", r"if \(rst\)", "if (1'b0)", "latency"),
+        ("example", r"\.x\(dense_0_codes(_d\d+)?\)", ".x(~dense_0_codes)", "verilog"),
+    ],
+)
+def test_broken_verilog_is_refuted(copy, file, pattern, replacement, kind):
+    path = copy.folder / "rtl" / f"{file}.sv"
+    try:
+        replace_once(path, pattern, replacement)
+    except AssertionError:
+        pytest.fail(path.read_text())
+    failed = failures(prove(copy, netlist=False))
+    assert {(claim.subject, claim.kind) for claim in failed} == {(file, kind)}
+    assert failed[0].verdict is Verdict.REFUTED
+
+
+def test_a_register_too_many_is_refuted(copy):
+    path = copy.folder / "rtl" / "bitlinear_dense_1.sv"
+    replace_once(path, r"wire        \[ 5:0\] x1 = (x\[11:6\]);", r"reg [5:0] x1; always_ff @(posedge clk) x1 <= \1;")
+    failed = {(claim.subject, claim.kind): claim.detail for claim in failures(prove(copy, netlist=False))}
+    assert "mixes stages 1, 2" in failed["bitlinear_dense_1", "latency"]
+
+
+def test_a_flipped_bit_of_a_lut_is_refuted(copy):
+    path = copy.folder / "synth" / "requantize_relu_0.json"
+    data = json.loads(path.read_text())
+    cells = data["modules"]["requantize_relu_0"]["cells"]
+    lut = next(cell for cell in cells.values() if cell["type"].startswith("LUT"))
+    init = lut["parameters"]["INIT"]
+    lut["parameters"]["INIT"] = init[:-1] + ("1" if init[-1] == "0" else "0")
+    path.write_text(json.dumps(data))
+    proof = prove(copy)
+    assert {(claim.subject, claim.kind) for claim in failures(proof)} == {("requantize_relu_0", "netlist")}
+    with pytest.raises(ProofError, match=r"requantize_relu_0: the synthesised netlist equals the Verilog: refuted: "):
+        proof.raise_unless_proven()
+
+
+def test_a_swapped_pin_of_the_top_netlist_is_refuted(copy):
+    path = copy.folder / "synth" / "example.json"
+    data = json.loads(path.read_text())
+    cell = next(c for c in data["modules"]["example"]["cells"].values() if c["type"] == "bitlinear_dense_1")
+    bits = cell["connections"]["x"]
+    bits[0], bits[1] = bits[1], bits[0]
+    path.write_text(json.dumps(data))
+    assert verdicts(prove(copy))["example", "netlist"] is Verdict.REFUTED
+
+
+def test_a_wrong_adder_is_refuted():
+    node = Linear("l", ("x",), frozen_array(np.array([[1, -1], [1, 1]])), frozen_array(np.array([0, 3])), 0)
+    source = (Interval(-8, 7),) * 2
+    right = AdderGraph(
+        source,
+        (Adder((Term(0), Term(1))), Adder((Term(0, negative=True), Term(1)), 3)),
+        (Output(2), Output(3)),
+    )
+    assert prove_matrix(node, right) == "2 adders, 2 outputs"
+    assert prove_widths(right) == "4 values of at most 6 bits"
+    wrong = AdderGraph(source, (right.adders[0], Adder((Term(0), Term(1)), 3)), right.outputs)
+    with pytest.raises(Unproven, match="output 1 of the adder graph is not its column of the matrix"):
+        prove_matrix(node, wrong)
+
+
+def test_without_a_netlist_there_is_a_clear_error(tmp_path):
+    build = build_of(solved((3, 2)), tmp_path)
+    with pytest.raises(ConfigError, match=r"no netlist; convert without --no-synth, or leave the netlist out"):
+        prove(build)
+
+
+def test_proof_as_json(built):
+    data = json.loads(to_json(prove(built, netlist=False)))
+    assert data["schema"] == 1
+    assert data["proven"] is True
+    assert {claim["verdict"] for claim in data["claims"]} == {"proven"}
+    assert len(data["sources_sha256"]) == 64
+    assert "the HLS C++ and the C++ emulator (compared by `bittrigger simulate`)" in data["tested_only"]
+
+
+# what forms mean
+
+
+def test_a_value_that_wraps_is_read_as_what_its_bits_say():
+    symbols = Symbols([Interval(0, 7)])
+    wrapped = symbols.value({0: 1, -1: 28}, Interval(28, 35), 5)  # x - 4, modulo 32
+    assert symbols.exact(wrapped, signed=True) == Value({0: 1, -1: -4}, Interval(-4, 3), 5)
+    with pytest.raises(Unproven, match=r"a value in \[28, 35\] is read as 5 unsigned bits"):
+        symbols.exact(wrapped, signed=False)
+
+
+def test_floors_of_one_form_cancel():
+    symbols = Symbols([Interval(-8, 7)])
+    value = symbols.value({0: 3, -1: 5}, Interval(-19, 26), 6)
+    twice = symbols.floor(symbols.floor(value, 1), 2)
+    assert twice.form == symbols.floor(value, 3).form
+    low = symbols.integer(Value(value.form, value.span, 3), signed=False)
+    assert low.span == Interval(0, 7)
+    assert combine((low.form, 1), (symbols.floor(value, 3).form, 8)) == value.form
+
+
+@pytest.mark.parametrize("signed", [True, False])
+@pytest.mark.parametrize("width", [1, 2, 3, 9])
+def test_an_integer_read_from_bits_is_that_of_its_bits(signed, width):
+    """Whatever the form: the integer is congruent to it and has the range of its bits."""
+    symbols = Symbols([Interval(-100, 90)])
+    value = symbols.value({0: 5, -1: 3}, Interval(-497, 453), width)
+    found = symbols.integer(value, signed=signed)
+    assert FixedPoint(signed, width, 0).interval.union(found.span) == FixedPoint(signed, width, 0).interval
+    assert all(c % (1 << width) == 0 for c in combine((found.form, 1), (value.form, -1)).values())
+
+
+# what cells mean
+
+CELLS = """
+module cells(input [23:0] x, output [{top}:0] y);
+{body}
+endmodule
+"""
+
+
+def word_cells():
+    """Every word-level operator on signed and unsigned operands of several widths."""
+    wires, terms = [], []
+    for a, b in [("x[4:0]", "x[9:5]"), ("x[6:0]", "x[9:7]"), ("x[2:0]", "x[10:3]")]:
+        for sign in ("$signed", "$unsigned"):
+            p, q = f"{sign}({a})", f"{sign}({b})"
+            terms += [("w", 9, f"{p} {op} {q}") for op in "+-&|^"]
+            terms += [("c", 1, f"{p} {op} {q}") for op in ("<", "<=", ">", ">=", "==", "!=")]
+            for by in (0, 1, 3, 9):
+                terms += [("s", 9, f"{p} << {by}"), ("s", 4, f"{p} >>> {by}"), ("s", 9, f"{p} >>> {by}")]
+                terms.append(("s", 4, f"$unsigned({a}) >> {by}"))
+            terms += [("n", 9, f"-{p}"), ("n", 9, f"~{p}"), ("n", 9, f"{p}"), ("r", 1, f"&{a}"), ("r", 1, f"|{a}")]
+            terms += [
+                ("l", 1, f"!{a}"),
+                ("l", 1, f"{a} && {b}"),
+                ("l", 1, f"{a} || {b}"),
+                ("m", 7, f"x[23] ? {p} : {q}"),
+            ]
+    total = 0
+    for k, (_, width, text) in enumerate(terms):
+        wires.append(f"  wire [{width - 1}:0] v{k} = {text}; assign y[{total} +: {width}] = v{k};")
+        total += width
+    return CELLS.format(top=total - 1, body="\n".join(wires))
+
+
+def fpga_cells():
+    rng = np.random.default_rng(5)
+    init = lambda bits: "".join(map(str, rng.integers(0, 2, bits)))  # noqa: E731
+    lines, total = [], 0
+    for size in range(1, 7):
+        pins = ", ".join(f".I{k}(x[{k + size}])" for k in range(size))
+        lines.append(f"  LUT{size} #(.INIT({1 << size}'b{init(1 << size)})) l{size}({pins}, .O(y[{total}]));")
+        total += 1
+    pins = ", ".join(f".I{k}(x[{k}])" for k in range(6))
+    lines.append(f"  LUT6_2 #(.INIT(64'b{init(64)})) d({pins}, .O6(y[{total}]), .O5(y[{total + 1}]));")
+    lines.append(f"  INV i(.I(x[0]), .O(y[{total + 2}]));")
+    for k, kind in enumerate(("MUXF7", "MUXF8", "MUXF9")):
+        lines.append(f"  {kind} m{k}(.I0(x[{k}]), .I1(x[5]), .S(x[9]), .O(y[{total + 3 + k}]));")
+    total += 6
+    lines.append(
+        f"  CARRY4 c4(.CI(x[0]), .CYINIT(x[1]), .DI(x[5:2]), .S(x[9:6]), .O(y[{total} +: 4]), .CO(y[{total + 4} +: 4]));"
+    )
+    total += 8
+    lines.append(
+        f"  CARRY8 c8(.CI(x[0]), .CI_TOP(1'b0), .DI(x[8:1]), .S(x[16:9]), .O(y[{total} +: 8]), .CO(y[{total + 8} +: 8]));"
+    )
+    return CELLS.format(top=total + 15, body="\n".join(lines))
+
+
+def yosys(folder, name, commands):
+    (folder / f"{name}.ys").write_text("\n".join(commands) + "\n")
+    done = subprocess.run(
+        [sys.executable, WORKER, f"{name}.ys"], cwd=folder, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr
+
+
+@pytest.mark.parametrize("source", [word_cells, fpga_cells])
+def test_cells_mean_what_yosys_makes_of_them(tmp_path, source):
+    (tmp_path / "cells.v").write_text(source())
+    read = ["read_verilog -lib +/xilinx/cells_sim.v", "read_verilog -sv cells.v", "hierarchy -top cells", "proc"]
+    yosys(tmp_path, "ours", [*read, "json -o cells.json"])
+    logic = ["read_verilog -overwrite +/xilinx/cells_sim.v", "hierarchy -top cells", "proc", "flatten"]
+    yosys(tmp_path, "theirs", [*read, *logic, "techmap", "opt_clean", "aigmap", "write_aiger gate.aig"])
+    netlist = read_netlist("cells", [tmp_path / "cells.json"])
+    aig = Aig(len(input_nets(netlist)))
+    aig.write(tmp_path / "gold.aig", literals(aig, netlist, netlist.outputs["y"]))
+    command = [abc(), "-c", "&r gold.aig; &cec gate.aig"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert "Networks are equivalent" in done.stdout, done.stdout
+
+
+def test_two_modules_that_differ_in_one_pattern_are_told_apart(tmp_path):
+    for name, text in (("one", "&x"), ("two", "&x[23:1]")):
+        (tmp_path / f"{name}.v").write_text(CELLS.format(top=0, body=f"assign y = {text};"))
+        yosys(tmp_path, name, [f"read_verilog -sv {name}.v", "hierarchy -top cells", "proc", f"json -o {name}.json"])
+    one, two = (read_netlist("cells", [tmp_path / f"{name}.json"]) for name in ("one", "two"))
+    prove_equal(one, one, tmp_path)
+    with pytest.raises(Unproven, match="an input exists for which they differ"):
+        prove_equal(one, two, tmp_path)
+
+
+def test_vectors_are_those_of_the_emitter(built):
+    """The proof takes the layout of buses from the emitter; simulation checks that layout against ``ports``."""
+    assert Vectors.of(built.pipeline).sizes["dense_0"] == graph((7, 6, 3))["dense_0"].size
