@@ -28,9 +28,9 @@ def build(job: dict[str, str | list[str]]) -> None:
 
 
 def test(job: dict[str, str]) -> int:
-    """Run ``test_design`` on the compiled model; failing tests are the caller's business, a missing report is ours."""
+    """Run the tests of ``job`` on the compiled model; failing ones are the caller's business, a missing report is ours."""
     get_runner(job["simulator"]).test(
-        test_module="test_design",
+        test_module=job.get("module", "test_design"),
         hdl_toplevel=job["top"],
         hdl_toplevel_lang="verilog",
         build_dir=job["build_dir"],

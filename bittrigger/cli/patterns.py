@@ -46,7 +46,7 @@ def link_options(function: Callable[..., None]) -> Callable[..., None]:
 
 @click.group()
 def command() -> None:
-    """Write, check and convert pattern files (EMPv1, EMPv2, APx)."""
+    """Write, play, check and convert pattern files (EMPv1, EMPv2, APx)."""
 
 
 @command.command()
@@ -118,6 +118,33 @@ def check(
     codes = _codes(build, payload, events, count, seed)
     number = check_boards(build.graph, codes, boards, [str(path) for path in files], payload)
     terminal().print(f"{number:,} events, every bit equal")
+
+
+@command.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("files", type=click.Path(path_type=Path), nargs=-1, required=True)
+@click.option("--output", "-o", type=click.Path(path_type=Path), required=True, help="File of what comes out.")
+@click.option("--format", "-f", "form", default="empv2", show_default=True, help=FORMATS)
+@link_options
+def play(folder: Path, files: tuple[Path, ...], output: Path, form: str, options: LinkOptions) -> None:
+    """Play the input FILES into the EMP wrapper of the build in FOLDER, in Verilator, and capture what comes out."""
+    from bittrigger.emit.emit_wrappers import emit_emp
+    from bittrigger.patterns.design import write_boards
+    from bittrigger.patterns.formats import parse_format
+    from bittrigger.simulate.wrapper import WrapperSim, play_boards
+
+    wanted = parse_format(form)
+    build, payload = _load(folder, options)
+    boards = [_read(path, None, lenient=False, infer=False) for path in files]
+    sources = emit_emp(build.pipeline, payload, folder / "wrap" / "emp")
+    sim = WrapperSim.of_build(folder, build.graph.name, sources)
+    console = terminal()
+    with console.status("simulating"):
+        captures = play_boards(sim, boards, payload.inputs.links)
+    for path in write_boards(output, [capture.board for capture in captures], wanted):
+        console.print(f"wrote {path}")
+    faults = [sum(len(getattr(capture, name)) for capture in captures) for name in ("packet_error", "overrun")]
+    console.print(f"packet errors {faults[0]}, overruns {faults[1]}")
 
 
 @command.command()

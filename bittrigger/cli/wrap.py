@@ -1,0 +1,54 @@
+"""``bittrigger wrap``: a build behind AXI4-Stream or EMP links."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from bittrigger.cli.console import terminal
+from bittrigger.cli.patterns import link_options
+
+if TYPE_CHECKING:
+    from bittrigger.patterns.design import LinkOptions
+
+INTERFACES = ("axi-stream", "emp")
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--interface", "-i", required=True, help="axi-stream or emp.")
+@click.option("--beat-bits", type=int, default=64, show_default=True, help="axi-stream: width of TDATA.")
+@click.option("--out-beat-bits", type=int, help="axi-stream: width of TDATA at the output.  [default: the same]")
+@link_options
+def command(folder: Path, interface: str, beat_bits: int, out_beat_bits: int | None, options: LinkOptions) -> None:
+    """Write a wrapper for the build in FOLDER to FOLDER/wrap/INTERFACE.
+
+    --tmux, --gap, --frames-per-bx, --links and --out-links are those of `bittrigger patterns`, and of emp only.
+    """
+    from bittrigger.build import load_build
+    from bittrigger.emit.emit_wrappers import AxisOptions, axis_latency_cycles, axis_streams, emit_axis, emit_emp
+    from bittrigger.errors import ConfigError
+    from bittrigger.patterns.design import make_payload
+
+    if interface not in INTERFACES:
+        raise ConfigError(f"--interface {interface!r}; allowed are {', '.join(INTERFACES)}")
+    pipeline = load_build(folder).pipeline
+    target = folder / "wrap" / interface
+    if interface == "emp":
+        payload = make_payload(pipeline.graph, pipeline.latency_cycles, options)
+        files = emit_emp(pipeline, payload, target)
+        text = (
+            f"inputs {payload.inputs.words} words on {payload.inputs.links} links, outputs {payload.outputs.words} words on "
+            f"{payload.outputs.links} links, latency {payload.latency_cycles} cycles"
+        )
+    else:
+        choice = AxisOptions(beat_bits, out_beat_bits)
+        files = emit_axis(pipeline, choice, target)
+        inputs, outputs = axis_streams(pipeline, choice)
+        text = (
+            f"inputs {inputs.beats} beats of {inputs.beat_bits} bits, outputs {outputs.beats} beats of {outputs.beat_bits} bits, "
+            f"latency {axis_latency_cycles(pipeline, inputs)} cycles if nothing waits"
+        )
+    terminal().print(f"wrote {files[0]}: {text}")
