@@ -22,6 +22,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from bittrigger import __version__
 from bittrigger.adders import AdderGraph
@@ -32,6 +33,7 @@ from bittrigger.passes.schedule import Schedule
 from bittrigger.pipeline import Pipeline
 from bittrigger.solver import SolverOptions, solve
 from bittrigger.store import load_design, save_design
+from bittrigger.timing import usable_ns
 
 MANIFEST = "bittrigger.json"
 DESIGN = "design.json"
@@ -124,6 +126,31 @@ def save_build(folder: Path, pipeline: Pipeline, settings: BuildSettings, stage_
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
 
 
+def _settings(data: dict[str, Any]) -> BuildSettings:
+    """The settings in a manifest.
+
+    Raises:
+        TypeError: if one is of a wrong type.
+        ConfigError: if one is unknown or out of range.
+    """
+    settings = BuildSettings(**data)
+    reuse = settings.reuse_factor
+    kinds = (
+        (settings.part, str),
+        (settings.effort, str),
+        (settings.clock_mhz, int | float),
+        (settings.budget, str | None),
+        (reuse, dict),
+    )
+    if not all(isinstance(value, kind) for value, kind in kinds):
+        raise TypeError(f"settings {data}")
+    if not all(isinstance(key, str) and isinstance(value, int) for key, value in reuse.items()):
+        raise TypeError(f"reuse factors {reuse}")
+    find_part(settings.part)
+    usable_ns(settings.clock_mhz)
+    return settings
+
+
 def load_build(folder: Path) -> Build:
     """The build in ``folder``.
 
@@ -137,10 +164,10 @@ def load_build(folder: Path) -> Build:
         )
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
-        settings = BuildSettings(**manifest["settings"])
+        settings = _settings(manifest["settings"])
         seconds = {str(stage): float(value) for stage, value in manifest["stage_seconds"].items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ConfigError(f"{path}: not readable ({error}); convert the model again") from error
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+        raise ConfigError(f"{path}: not readable ({str(error)[:300]}); convert the model again") from error
     graph, solved = load_design(folder / DESIGN)
     return Build(folder, settings, seconds, Schedule(settings.clock_mhz).apply(graph, solved))
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bittrigger.arrays import read_array
 from bittrigger.build import Build, BuildSettings, create_pipeline, fresh_folder, save_build, write_firmware
 from bittrigger.errors import ConfigError
 from bittrigger.fixed import FloatArray, parse_fixed
@@ -179,14 +180,9 @@ def read_inputs(path: Path) -> FloatArray:
     Raises:
         ConfigError: if the file cannot be read, or holds something else.
     """
-    try:
-        with path.open("rb") as stream:
-            loaded = np.load(stream, allow_pickle=False)
-            values = loaded["x"] if isinstance(loaded, np.lib.npyio.NpzFile) else loaded
-    except KeyError as error:
-        raise ConfigError(f"inputs {path}: no array 'x' in it; save it with numpy.savez(path, x=events)") from error
-    except (OSError, ValueError, EOFError) as error:
-        raise ConfigError(f"inputs {path}: not a readable .npy or .npz file ({error})") from error
+    values = read_array(path, "inputs", "x")
     if values.dtype.kind not in "fiu":
         raise ConfigError(f"inputs {path}: type {values.dtype}; expected real numbers")
+    if 0 in values.shape or not values.ndim:
+        raise ConfigError(f"inputs {path}: shape {values.shape}; expected at least one event of at least one value")
     return values.reshape(values.shape[0], -1).astype(np.float64) if values.ndim > 1 else values.astype(np.float64)

@@ -116,7 +116,7 @@ def check_config(where: str, config: Mapping[str, Any]) -> None:
         UnsupportedModelError: if a class, function or module is not allowed, or a size is absurd.
     """
     kind = config.get("class_name")
-    if kind not in MODELS:
+    if not _is_one_of(kind, MODELS):
         raise UnsupportedModelError(
             f"model file {where}: it holds a {str(kind)[:80]!r}; allowed are {', '.join(sorted(MODELS))}; rebuild the model as "
             "one of these"
@@ -134,6 +134,10 @@ def check_config(where: str, config: Mapping[str, Any]) -> None:
     _check_sizes(where, layers)
 
 
+def _is_one_of(kind: Json, names: frozenset[str]) -> bool:
+    return isinstance(kind, str) and kind in names
+
+
 def _check_layer(where: str, layer: Json) -> None:
     if not isinstance(layer, dict) or not isinstance(layer.get("config"), dict):
         raise UnsupportedModelError(
@@ -141,7 +145,7 @@ def _check_layer(where: str, layer: Json) -> None:
         )
     name = str(layer["config"].get("name", "?"))[:80]
     kind = layer.get("class_name")
-    if kind not in LAYERS:
+    if not _is_one_of(kind, LAYERS):
         raise UnsupportedModelError(
             f"model file {where}: layer {name!r}: class {str(kind)[:80]!r} is not allowed, so the file was not opened with "
             f"TensorFlow; allowed are {', '.join(sorted(LAYERS))}; rebuild the model without it"
@@ -172,7 +176,7 @@ def _check_object(where: str, owner: str, value: Mapping[str, Any]) -> None:
     kind = value["class_name"]
     if kind == "function" and isinstance(value.get("config"), str):
         _check_call(where, owner, value["config"])
-    elif kind not in _OBJECTS:
+    elif not _is_one_of(kind, _OBJECTS):
         raise _refused(where, owner, "class", kind)
 
 

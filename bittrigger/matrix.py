@@ -13,6 +13,7 @@ import numpy as np
 
 from bittrigger import adders
 from bittrigger.adders import AdderGraph
+from bittrigger.arrays import read_array
 from bittrigger.build import BuildSettings, fresh_folder, save_build, write_firmware
 from bittrigger.draw import MAX_VALUES, draw_svg
 from bittrigger.errors import ConfigError
@@ -54,12 +55,8 @@ class Solution:
 
 
 def _load(path: Path, what: str) -> IntArray:
-    try:
-        with path.open("rb") as stream:
-            values = np.load(stream, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise ConfigError(f"{what} {path}: not a readable .npy file ({error})") from error
-    if not isinstance(values, np.ndarray) or values.dtype.kind not in "fiub":
+    values = read_array(path, what)
+    if values.dtype.kind not in "fiub":
         raise ConfigError(f"{what} {path}: expected an .npy array of integers")
     whole = np.asarray(values, dtype=np.float64)
     if not np.isfinite(whole).all() or (whole != np.rint(whole)).any() or (np.abs(whole) > 2.0**53).any():

@@ -9,14 +9,21 @@ from typing import Any, assert_never
 import numpy as np
 
 from bittrigger.adders import Adder, AdderGraph, Output, Term
-from bittrigger.errors import ConfigError
-from bittrigger.fixed import FixedPoint, Interval, Rounding
-from bittrigger.graph import Graph, Input, Intervals, Linear, Lookup, Node, Requantize, frozen_array
+from bittrigger.errors import ConfigError, InternalError, UnsupportedModelError
+from bittrigger.fixed import MAX_WIDTH, FixedPoint, IntArray, Interval, Rounding
+from bittrigger.graph import Graph, Input, Intervals, Linear, Lookup, Node, Requantize, frozen_array, verify
+from bittrigger.naming import identifier
 
 SCHEMA = 1
 """Version of the layout; raised whenever an older reader would misread the file."""
 
 Json = dict[str, Any]
+
+_MAX_SIZE = 1 << 24
+_MAX_FRAC = 1 << 10
+
+_NOT_OURS = (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError, RecursionError)
+"""What reading raises where the file has another structure than ours."""
 
 
 def _node_to_json(node: Node) -> Json:
@@ -51,24 +58,51 @@ def _node_to_json(node: Node) -> Json:
             assert_never(node)
 
 
+def _int(value: object, lo: int = -(1 << MAX_WIDTH), hi: int = 1 << MAX_WIDTH) -> int:
+    """``value`` if it is an integer from ``lo`` to ``hi``."""
+    if type(value) is not int or not lo <= value <= hi:
+        raise ValueError(f"{str(value)[:40]!r} is no integer from {lo} to {hi}")
+    return value
+
+
+def _array(values: list[object]) -> IntArray:
+    array = np.array(values)
+    if array.dtype.kind != "i":
+        raise ValueError(f"weights of type {array.dtype}; expected integers")
+    return frozen_array(array)
+
+
+def _name(value: object) -> str:
+    """A name that may become part of C++, Verilog and paths."""
+    if not isinstance(value, str) or identifier(value) != value:
+        raise ValueError(f"{str(value)[:80]!r} is no identifier")
+    return value
+
+
+def _table(rows: list[list[object]]) -> tuple[tuple[int, ...], ...]:
+    return tuple(tuple(_int(value) for value in row) for row in rows)
+
+
 def _node_from_json(data: Json) -> Node:
-    name, inputs = str(data["name"]), tuple(data.get("inputs", ()))
+    name, inputs = _name(data["name"]), tuple(map(_name, data.get("inputs", ())))
     match data["kind"]:
         case "Input":
-            return Input(name, data["size"], FixedPoint(*data["type"]), Interval(*data["interval"]))
+            signed, width, frac = data["type"]
+            kind = FixedPoint(bool(signed), _int(width, 1, MAX_WIDTH), _int(frac, -_MAX_FRAC, _MAX_FRAC))
+            return Input(name, _int(data["size"], 1, _MAX_SIZE), kind, Interval(*map(_int, data["interval"])))
         case "Linear":
-            weights = np.array(data["weights"], dtype=np.int64)
-            return Linear(name, inputs, frozen_array(weights), frozen_array(np.array(data["bias"])), data["frac"])
+            frac = _int(data["frac"], -_MAX_FRAC, _MAX_FRAC)
+            return Linear(name, inputs, _array(data["weights"]), _array(data["bias"]), frac)
         case "Requantize":
-            lo, hi = data["range"]
-            return Requantize(
-                name, inputs, data["size"], data["shift"], Rounding(data["rounding"]), lo, hi, data["frac"]
-            )
+            lo, hi = map(_int, data["range"])
+            rounding, frac = Rounding(data["rounding"]), _int(data["frac"], -_MAX_FRAC, _MAX_FRAC)
+            size, shift = _int(data["size"], 1, _MAX_SIZE), _int(data["shift"], -MAX_WIDTH, _MAX_FRAC)
+            return Requantize(name, inputs, size, shift, rounding, lo, hi, frac)
         case "Lookup":
-            starts, values = (tuple(map(tuple, data[key])) for key in ("starts", "values"))
-            return Lookup(name, inputs, starts, values, data["frac"])
+            frac = _int(data["frac"], -_MAX_FRAC, _MAX_FRAC)
+            return Lookup(name, inputs, _table(data["starts"]), _table(data["values"]), frac)
         case kind:
-            raise ConfigError(f"node {name!r} is of unknown kind {kind!r}")
+            raise ConfigError(f"node {name!r} is of unknown kind {str(kind)[:40]!r}")
 
 
 def _adders_to_json(graph: AdderGraph) -> Json:
@@ -80,12 +114,32 @@ def _adders_to_json(graph: AdderGraph) -> Json:
 
 
 def _adders_from_json(data: Json) -> AdderGraph:
-    source: Intervals = tuple(Interval(lo, hi) for lo, hi in data["inputs"])
-    adders = tuple(
-        Adder(tuple(Term(value, shift, bool(negative)) for value, shift, negative in terms), constant)
-        for constant, *terms in data["adders"]
+    source: Intervals = tuple(Interval(_int(lo), _int(hi)) for lo, hi in data["inputs"])
+    adders: list[Adder] = []
+    for constant, *terms in data["adders"]:
+        last = len(source) + len(adders) - 1
+        read = tuple(
+            Term(_int(value, 0, last), _int(shift, 0, MAX_WIDTH), bool(negative)) for value, shift, negative in terms
+        )
+        adder = Adder(read, _int(constant))
+        if not read or adder.operands > 3:
+            raise ValueError(f"adder {len(adders)} has {len(read)} terms and constant {adder.constant}")
+        adders.append(adder)
+    last = len(source) + len(adders) - 1
+    outputs = tuple(
+        Output(None if value is None else _int(value, 0, last), _int(shift, 0, MAX_WIDTH), _int(constant))
+        for value, shift, constant in data["outputs"]
     )
-    return AdderGraph(source, adders, tuple(Output(*out) for out in data["outputs"]))
+    return AdderGraph(source, tuple(adders), outputs)
+
+
+def _check(graph: Graph, adders: dict[str, AdderGraph]) -> None:
+    """Refuse a network that is not well formed, or adder graphs that are not those of its layers."""
+    verify(graph)
+    shapes = {node.name: node.weights.shape for node in graph.nodes if isinstance(node, Linear)}
+    found = {name: (value.n_inputs, len(value.outputs)) for name, value in adders.items()}
+    if found != shapes:
+        raise ValueError(f"adder graphs of the shapes {found}; expected {shapes}")
 
 
 def save_design(path: Path, graph: Graph, adders: dict[str, AdderGraph]) -> None:
@@ -110,7 +164,11 @@ def load_design(path: Path) -> tuple[Graph, dict[str, AdderGraph]]:
         data = json.loads(path.read_text(encoding="utf-8"))
         if data["schema"] != SCHEMA:
             raise ConfigError(f"{path}: schema {data['schema']}; this version reads {SCHEMA}; convert the model again")
-        graph = Graph(data["name"], tuple(map(_node_from_json, data["nodes"])), tuple(data["outputs"]))
-        return graph, {name: _adders_from_json(value) for name, value in data["adders"].items()}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ConfigError(f"{path}: not a design of bittrigger ({error}); convert the model again") from error
+        outputs = tuple(map(_name, data["outputs"]))
+        graph = Graph(_name(data["name"]), tuple(map(_node_from_json, data["nodes"])), outputs)
+        adders = {name: _adders_from_json(value) for name, value in data["adders"].items()}
+        _check(graph, adders)
+    except (OSError, UnsupportedModelError, InternalError, *_NOT_OURS) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise ConfigError(f"{path}: not a design of bittrigger ({reason}); convert the model again") from error
+    return graph, adders

@@ -37,8 +37,10 @@ def load_report(path: Path) -> Report:
         if data.pop("schema") != SCHEMA:
             raise ReportError(f"{path}: written in another layout than {SCHEMA}; convert the model again")
         report: Report = _decode(Report, data)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ReportError(f"{path}: not a report of bittrigger ({error}); convert the model again") from error
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+        raise ReportError(
+            f"{path}: not a report of bittrigger ({str(error)[:300]}); convert the model again"
+        ) from error
     return report
 
 
