@@ -1,0 +1,198 @@
+"""Damaged files for every reader of the command line: a clear error, no traceback, no hang, nothing left behind.
+
+``python -m fuzz.readers -n 1000`` runs many.
+"""
+
+from __future__ import annotations
+
+import json
+import selectors
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+
+import click
+import numpy as np
+
+from fuzz import damage
+
+TIMEOUT_S = 60.0
+MAX_GROWTH_MB = 800.0
+"""Most memory that a small file may cost."""
+
+TARGETS = ("h5", "keras", "design", "manifest", "report", "inputs", "matrix", "ranges")
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a reader made of one damaged file."""
+
+    target: str
+    seed: int
+    refused: bool
+    wrong: str
+
+
+@dataclass
+class Reader:
+    """A process that runs command lines, started again when it has died."""
+
+    _process: subprocess.Popen[str] | None = field(default=None, repr=False)
+
+    def run(self, arguments: list[str]) -> dict[str, object]:
+        """The answer of ``fuzz.reader_child``; its ``trace`` says so if the process died or took too long."""
+        if self._process is None:
+            command = [sys.executable, "-m", "fuzz.reader_child"]
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                text=True,
+                env=_environment(),
+            )
+        process = self._process
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(json.dumps(arguments) + "\n")
+        process.stdin.flush()
+        with selectors.DefaultSelector() as selector:
+            selector.register(process.stdout, selectors.EVENT_READ)
+            line = process.stdout.readline() if selector.select(TIMEOUT_S) else ""
+        if line:
+            return dict(json.loads(line))
+        hung = process.poll() is None
+        self.close()
+        return {"exit": None, "error": "", "trace": "took too long" if hung else "the process died", "grown_mb": 0.0}
+
+    def close(self) -> None:
+        """End the process."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.communicate()
+            self._process = None
+
+
+def _environment() -> dict[str, str]:
+    import os
+
+    return os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+
+
+def prepare(folder: Path) -> None:
+    """Make the good files that are damaged later: models, a build, arrays."""
+    from bittrigger.build import BuildSettings
+    from bittrigger.convert import ConvertOptions, convert
+    from bittrigger.quiet import quiet_tensorflow
+    from fuzz.model import create_model
+    from fuzz.spec import Node, Spec
+
+    nodes = (
+        Node("input", "x", (), {"shape": [4]}),
+        Node("qactivation", "q", (0,), {"quantizer": "quantized_bits(6,2,alpha=1)"}),
+        Node("qdense", "d", (1,), {"units": 3, "kernel": "ternary()", "bias": "quantized_bits(6,2,alpha=1)"}),
+        Node("batchnorm", "n", (2,)),
+        Node("qactivation", "a", (3,), {"quantizer": "quantized_tanh(5)"}),
+        Node("qdense", "o", (4,), {"units": 2, "kernel": "quantized_bits(3,0,alpha=1)", "use_bias": False}),
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    model = create_model(Spec(1, "net", nodes, (5,)))
+    with quiet_tensorflow():
+        for suffix in ("h5", "keras"):
+            model.save(folder / f"m.{suffix}")
+    options = ConvertOptions(BuildSettings(effort="fast"), synthesize=False)
+    convert(folder / "m.h5", folder / "build", options)
+
+
+def check_one(reader: Reader, good: Path, folder: Path, target: str, seed: int) -> Verdict:
+    """Damage one file of kind ``target`` and let ``reader`` read it, below ``folder``, which is emptied."""
+    random = Random(f"{target} {seed}")  # noqa: S311 - reproducible, not secret
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    arguments = _damaged(random, good, folder, target)
+    before = _files(folder)
+    answer = reader.run(arguments)
+    wrong = ""
+    if answer["trace"]:
+        wrong = str(answer["trace"])
+    elif answer["exit"] not in (0, 1):
+        wrong = f"exit code {answer['exit']}: {answer['error']}"
+    elif answer["exit"] == 1 and not str(answer["error"]).lower().startswith("error"):
+        wrong = f"exit code 1 without a message: {answer['error']}"
+    elif float(str(answer["grown_mb"])) > MAX_GROWTH_MB:
+        wrong = f"memory grew by {answer['grown_mb']} MB"
+    elif answer["exit"] == 1 and _files(folder) != before:
+        wrong = f"left behind: {sorted(_files(folder) - before)}"
+    return Verdict(target, seed, answer["exit"] == 1, wrong)
+
+
+def _files(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.parent.rglob("*") if path.is_relative_to(folder)}
+
+
+def _damaged(random: Random, good: Path, folder: Path, target: str) -> list[str]:
+    """The command line that reads a damaged file below ``folder``."""
+    match target:
+        case "h5" | "keras":
+            path = Path(shutil.copy(good / f"m.{target}", folder / f"m.{target}"))
+            (damage.damaged_h5 if target == "h5" else damage.damaged_keras)(random, path)
+            return ["convert", str(path), "-o", str(folder / "out"), "--no-synth", "--effort", "fast"]
+        case "design" | "manifest" | "report":
+            build = Path(shutil.copytree(good / "build", folder / "build"))
+            names = {"design": "design.json", "manifest": "bittrigger.json", "report": "report.json"}
+            damage.damaged_text(random, build / names[target])
+            simulate = ["simulate", str(build), "-x", "oracle", "-n", "3"]
+            return simulate if target == "design" or random.random() < 0.5 else ["report", str(build)]
+        case "inputs":
+            path = folder / random.choice(["x.npy", "x.npz"])
+            damage.damaged_array(random, np.random.default_rng(1).normal(size=(5, 4)), path)
+            return ["simulate", str(good / "build"), "-x", "oracle", "--inputs", str(path)]
+        case _:
+            matrix = folder / "matrix.npy"
+            values = np.random.default_rng(1).integers(-1, 2, size=(4, 3))
+            if target == "matrix":
+                damage.damaged_array(random, values, matrix)
+                return ["solve", str(matrix), "--effort", "fast"]
+            np.save(matrix, values)
+            damage.damaged_array(random, np.array([[-4, 3]] * 4), folder / "ranges.npy")
+            return ["solve", str(matrix), "--ranges", str(folder / "ranges.npy"), "--effort", "fast"]
+
+
+def check_many(scratch: Path, count: int, first: int = 0) -> Iterator[Verdict]:
+    """One verdict for each kind of file and seed."""
+    prepare(scratch / "good")
+    reader = Reader()
+    try:
+        for seed in range(first, first + count):
+            for target in TARGETS:
+                yield check_one(reader, scratch / "good", scratch / "case", target, seed)
+    finally:
+        reader.close()
+
+
+@click.command()
+@click.option("--count", "-n", default=100, show_default=True, help="Damaged files of each kind.")
+@click.option("--first", default=0, show_default=True, help="First seed.")
+def main(count: int, first: int) -> None:
+    """Let every reader read damaged files; exit with 1 if one does anything but refuse them."""
+    seen: Counter[str] = Counter()
+    failed = False
+    with tempfile.TemporaryDirectory(prefix="bittrigger-readers-") as scratch:
+        for verdict in check_many(Path(scratch), count, first):
+            seen[f"{verdict.target} {'refused' if verdict.refused else 'read'}"] += 1
+            if verdict.wrong:
+                failed = True
+                click.echo(f"{verdict.target} seed {verdict.seed}: {verdict.wrong}")
+    for name, number in sorted(seen.items()):
+        click.echo(f"{name}: {number}")
+    sys.exit(failed)
+
+
+if __name__ == "__main__":
+    main()
