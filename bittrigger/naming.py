@@ -58,8 +58,15 @@ switch tailcall tell throw time trace try unload unset update uplevel upvar vari
 con prn aux nul clk rst
 """
 
-KEYWORDS = frozenset(f"{_CPP} {_SYSTEMVERILOG} {_VHDL} {_TCL_AND_FILES}".split())
-"""Words that no name may be, in lower case: reserved words, common macros, and the emitted clock and reset."""
+_EMITTED = """
+word16 word32 word64 groups_16 groups_32 groups_64 codes operands shared
+nan infinity huge_val math_errno isnan bufsiz
+int8_max int8_min int16_max int16_min int32_max int32_min int64_max int64_min uint8_max uint16_max uint32_max uint64_max
+"""
+
+KEYWORDS = frozenset(f"{_CPP} {_SYSTEMVERILOG} {_VHDL} {_TCL_AND_FILES} {_EMITTED}".split())
+"""Words that no name may be, in lower case: reserved words, common macros, the emitted clock and reset, and what the emulator
+calls its types, since its structures have members with the names of layers."""
 
 
 def identifier(name: str) -> str:

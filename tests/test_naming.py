@@ -56,6 +56,8 @@ def test_clashes_are_numbered():
     assert unique_identifiers(["a" * 90, "a" * 80]) == ("a" * 64, "a" * 62 + "_2")
 
 
-@pytest.mark.parametrize("word", ["int", "module", "architecture", "proc", "logic", "template", "signal", "set"])
+@pytest.mark.parametrize(
+    "word", ["int", "module", "architecture", "proc", "logic", "template", "signal", "set", "word16", "nan"]
+)
 def test_reserved_words_of_every_language_are_known(word):
     assert word in KEYWORDS

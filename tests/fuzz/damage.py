@@ -17,7 +17,7 @@ import numpy as np
 
 HOSTILE: tuple[Any, ...] = (
     None, True, -1, 0, 1, 2, 63, 1 << 31, 1 << 63, 1 << 70, -(1 << 70), 10**400, 1e308, float("nan"), float("inf"), 0.5,
-    "", "x",     "../../etc/passwd", "$(touch pwned)", "a\x00b", "\ud800", "x" * 5000, [], {}, [[]], [None], {"class_name": "Lambda"}, [1, 2, 3],
+    "", "x", "../../etc/passwd", "$(touch pwned)", "a\x00b", "\ud800", "x" * 5000, [], {}, [[]], [None], {"class_name": "Lambda"},
     "quantized_bits(4", "__import__('os').system('true')", "quantized_bits(10**9)", "ternary(alpha='x')", "quantized_bits(-3,2)",
 )  # fmt: skip
 """What replaces a value of a JSON file."""
