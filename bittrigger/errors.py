@@ -28,7 +28,19 @@ class ReportError(BittriggerError):
 
 
 class MismatchError(BittriggerError):
-    """Two executions of one design differ in at least one bit."""
+    """Two executions of one design differ in at least one bit.
+
+    Attributes:
+        event: the first event that differs, or None if it is a matter of timing.
+        column: the first output of that event that differs.
+        codes: what was expected of it and what came.
+    """
+
+    def __init__(
+        self, message: str, *, event: int | None = None, column: int | None = None, codes: tuple[int, int] | None = None
+    ) -> None:
+        super().__init__(message)
+        self.event, self.column, self.codes = event, column, codes
 
 
 class ProofError(BittriggerError):

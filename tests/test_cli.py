@@ -144,7 +144,9 @@ def test_wrong_inputs_are_refused(build, tmp_path):
 
 def test_an_unknown_executor_is_refused(build, tmp_path):
     refused(
-        run("simulate", build, "--executor", "oracle", "vhdl", folder=tmp_path), "'vhdl'", "oracle, csim, emulator, rtl"
+        run("simulate", build, "--executor", "oracle", "vhdl", folder=tmp_path),
+        "'vhdl'",
+        "oracle, keras, csim, emulator, rtl",
     )
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from bittrigger.simulate.compare import Outcome
 
 DEFAULT_EVENTS = 1000
+EXECUTORS = ("oracle", "keras", "csim", "emulator", "rtl", "rtl-fast", "rtl-icarus", "gates")
 
 
 @click.command(cls=SeveralWords)
@@ -25,12 +26,14 @@ DEFAULT_EVENTS = 1000
     "-x",
     "executors",
     multiple=True,
-    help="oracle, csim, emulator, rtl, rtl-fast, gates or all. [default: all]",
+    help=f"{', '.join(EXECUTORS)} or all.  [default: all]",
 )
 @click.option("--simulator", default="verilator", show_default=True, help="verilator or icarus, for rtl.")
 @click.option("--events", "-n", type=int, help="Events to run: the first of --inputs, or random ones.")
 @click.option("--inputs", type=click.Path(path_type=Path), help="Real events: .npy, or 'x' in an .npz.")
 @click.option("--save-outputs", type=click.Path(path_type=Path), help="Write the outputs of each executor (.npz).")
+@click.option("--model", type=click.Path(path_type=Path), help="The Keras model of the build, for keras.")
+@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the results (.json).")
 @click.option("--junit", type=click.Path(path_type=Path), help="Write a JUnit report (.xml).")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the random events.")
 def command(
@@ -40,6 +43,8 @@ def command(
     events: int | None,
     inputs: Path | None,
     save_outputs: Path | None,
+    model: Path | None,
+    json_file: Path | None,
     junit: Path | None,
     seed: int,
 ) -> None:
@@ -48,13 +53,18 @@ def command(
     from bittrigger.convert import read_inputs
     from bittrigger.simulate import compare
     from bittrigger.simulate.junit import write_junit
+    from bittrigger.simulate.results import write_json
 
-    names = compare.check_names(executors or ("all",))
+    names = executors or ("all",)
+    compare.check_names(names)
     build = load_build(folder)
     values = read_inputs(inputs) if inputs else None
-    outcomes, corners = simulate(build, names, values, events=events, seed=seed, simulator=simulator)
+    outcomes, corners = simulate(build, names, values, events=events, seed=seed, simulator=simulator, model=model)
     if save_outputs:
         compare.save_outputs(save_outputs, build.graph, [without_corners(item, corners) for item in outcomes])
+    if json_file:
+        run = len(next(item.codes for item in outcomes if item.codes is not None))
+        write_json(json_file, build.graph, outcomes, run - corners, corners)
     if junit:
         write_junit(junit, build.graph.name, outcomes)
     raise_first(outcomes)
@@ -68,6 +78,7 @@ def simulate(
     events: int | None,
     seed: int,
     simulator: str = "verilator",
+    model: Path | None = None,
 ) -> tuple[list[Outcome], int]:
     """Run ``names`` on the events and the corner vectors, with progress and a table; also the number of corner vectors."""
     import numpy as np
@@ -91,6 +102,7 @@ def simulate(
             names,
             np.concatenate([wanted, corners]),
             simulator=simulator,
+            model=model,
             on_start=lambda name: status.update(f"simulating: {name}"),
         )
     console.print(_table(outcomes, wanted.shape[0], corners.shape[0]))
@@ -106,7 +118,12 @@ def without_corners(outcome: Outcome, corners: int) -> Outcome:
 
 def raise_first(outcomes: Sequence[Outcome]) -> None:
     """Raise the first error, if any executor failed or differed."""
+    from bittrigger.errors import MismatchError
+    from bittrigger.simulate.compare import explain
+
     for outcome in outcomes:
+        if isinstance(outcome.error, MismatchError):
+            raise MismatchError(explain(outcome)) from outcome.error
         if outcome.error is not None:
             raise outcome.error
 
@@ -120,6 +137,9 @@ def _table(outcomes: Sequence[Outcome], events: int, corners: int) -> object:
     table.add_column("seconds", justify="right")
     table.add_column("events/s", justify="right")
     for outcome in outcomes:
+        if outcome.not_run is not None:
+            table.add_row(outcome.executor, f"[yellow]not run: {outcome.not_run}[/]", "", "")
+            continue
         verdict = "[green]yes[/]" if outcome.agrees else f"[red]{type(outcome.error).__name__}[/]"
         rate = f"{(events + corners) / outcome.seconds:,.0f}" if outcome.codes is not None else ""
         table.add_row(outcome.executor, verdict, f"{outcome.seconds:.2f}", rate)

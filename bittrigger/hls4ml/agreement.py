@@ -56,7 +56,7 @@ def check_agreement(model: Any, graph: Graph, inputs: FloatArray | None = None, 
         rounded = np.asarray(inputs).astype(np.float32).astype(np.float64)
         batches.append(rounded if off_grid else decode_inputs(graph, encode_events(graph, rounded)))
     values = np.concatenate(batches).astype(np.float32)
-    with _logits(model, remove=logits) as bare:
+    with without_endings(model, remove=logits) as bare:
         wanted = keras_outputs(bare, values)
     _compare(values, wanted, outputs_of(graph, Oracle(graph), values))
     return len(values)
@@ -120,7 +120,7 @@ def keras_outputs(model: Any, values: npt.NDArray[np.float32]) -> FloatArray:
 
 
 @contextmanager
-def _logits(model: Any, *, remove: bool) -> Iterator[Any]:
+def without_endings(model: Any, *, remove: bool) -> Iterator[Any]:
     """The model without a softmax or sigmoid at its end, if ``remove``."""
     import tensorflow as tf
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
+import os
+import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,8 +19,9 @@ from bittrigger.graph import Graph
 from bittrigger.ports import decode_outputs, output_fields
 from bittrigger.simulate import Executor
 from bittrigger.simulate.oracle import Oracle
+from bittrigger.simulate.record import Record, record_mismatch
 
-EXECUTORS = ("oracle", "csim", "emulator", "rtl", "rtl-fast", "gates")
+EXECUTORS = ("oracle", "keras", "csim", "emulator", "rtl", "rtl-fast", "rtl-icarus", "gates")
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,17 +32,21 @@ class Outcome:
         codes: output codes `(events, n_outputs)`, or None if it failed.
         seconds: wall time, what had to be built included.
         error: why it failed or how it differs from the oracle, or None.
+        not_run: why it was left out of ``all``, or None.
+        record: what is known of a difference, or None.
     """
 
     executor: str
     codes: IntArray | None
     seconds: float
     error: BittriggerError | None
+    not_run: str | None = None
+    record: Record | None = None
 
     @property
     def agrees(self) -> bool:
         """Whether it ran and equals the oracle on every bit."""
-        return self.error is None
+        return self.error is None and self.not_run is None
 
 
 def check_names(names: Sequence[str]) -> tuple[str, ...]:
@@ -54,12 +62,37 @@ def check_names(names: Sequence[str]) -> tuple[str, ...]:
     return ("oracle", *(name for name in EXECUTORS[1:] if name in wanted))
 
 
-def create_executor(name: str, build: Build, simulator: str = "verilator") -> Executor:
-    """The executor ``name`` on ``build``; what it builds is cached in the build's ``sim`` folder."""
+def left_out(name: str, model: Path | None) -> str | None:
+    """Why ``all`` cannot mean executor ``name`` here, or None; whoever names it gets an error instead."""
+    if name == "keras" and model is None:
+        return "no --model was given"
+    if name == "keras" and importlib.util.find_spec("tensorflow") is None:
+        return "TensorFlow is not installed"
+    if name == "rtl-icarus" and shutil.which(os.environ.get("BITTRIGGER_IVERILOG", "iverilog")) is None:
+        return "Icarus Verilog is not installed"
+    return None
+
+
+def create_executor(name: str, build: Build, simulator: str = "verilator", model: Path | None = None) -> Executor:  # noqa: PLR0911
+    """The executor ``name`` on ``build``; what it builds is cached in the build's ``sim`` folder.
+
+    Args:
+        simulator: of the executor ``rtl``.
+        model: the Keras model of the executor ``keras``.
+
+    Raises:
+        ConfigError: if it is unknown, or lacks its model.
+    """
     cache = build.folder / "sim"
     match name:
         case "oracle":
             return Oracle(build.graph)
+        case "keras":
+            from bittrigger.simulate.keras import KerasExecutor
+
+            if model is None:
+                raise ConfigError("executor 'keras' needs the model of the build; give it with --model model.h5")
+            return KerasExecutor(build.graph, model)
         case "csim":
             from bittrigger.simulate.csim import CSim
 
@@ -68,10 +101,11 @@ def create_executor(name: str, build: Build, simulator: str = "verilator") -> Ex
             from bittrigger.simulate.emulator import Emulator
 
             return Emulator(build.graph, build.folder / "emulator", cache / "emulator")
-        case "rtl":
+        case "rtl" | "rtl-icarus":
             from bittrigger.simulate.rtl import RtlSim
 
-            return RtlSim(build.pipeline, build.folder / "rtl", cache / "rtl", simulator)
+            chosen = "icarus" if name == "rtl-icarus" else simulator
+            return RtlSim(build.pipeline, build.folder / "rtl", cache / "rtl", chosen)
         case "rtl-fast":
             from bittrigger.simulate.rtl_fast import RtlFast
 
@@ -107,7 +141,10 @@ def compare(graph: Graph, wanted: IntArray, found: IntArray, executors: tuple[st
     raise MismatchError(
         f"event {event}, output {field.port}[{field.index}]: {first} gives {values[0]:g} "
         f"(code {wanted[event, column]}), {second} gives {values[1]:g} (code {found[event, column]}); "
-        f"{events} of {wanted.shape[0]} events differ"
+        f"{events} of {wanted.shape[0]} events differ",
+        event=event,
+        column=column,
+        codes=(int(wanted[event, column]), int(found[event, column])),
     )
 
 
@@ -117,26 +154,48 @@ def run_executors(
     codes: IntArray,
     *,
     simulator: str = "verilator",
+    model: Path | None = None,
     on_start: Callable[[str], None] = lambda _: None,
 ) -> list[Outcome]:
     """Run each executor on ``codes`` `(events, n_inputs)` and compare it with the oracle.
 
-    A failing executor is an outcome, so that the others still run.
+    A failing executor is an outcome, so that the others still run. What ``all`` names but this machine lacks is an outcome
+    that says so; an executor that is named itself must run. A mismatch is looked into and left in the build folder.
     """
     outcomes: list[Outcome] = []
     for name in check_names(names):
+        reason = left_out(name, model) if name not in names else None
+        if reason is not None:
+            outcomes.append(Outcome(name, None, 0.0, None, reason))
+            continue
         on_start(name)
         started = time.perf_counter()
         found: IntArray | None = None
         error: BittriggerError | None = None
         try:
-            found = create_executor(name, build, simulator).run(codes)
+            found = create_executor(name, build, simulator, model).run(codes)
             if outcomes and outcomes[0].codes is not None:
                 compare(build.graph, outcomes[0].codes, found, ("oracle", name))
         except BittriggerError as failure:
             error = failure
-        outcomes.append(Outcome(name, found, time.perf_counter() - started, error))
+        seconds = time.perf_counter() - started
+        record = None
+        if isinstance(error, MismatchError):
+            record = record_mismatch(build, name, codes, error, simulator=simulator, model=model)
+        outcomes.append(Outcome(name, found, seconds, error, record=record))
     return outcomes
+
+
+def explain(outcome: Outcome) -> str:
+    """The message of a failed outcome: what differs, where it begins, and how to see it again."""
+    parts = [str(outcome.error)]
+    if outcome.record is not None:
+        parts += [
+            str(outcome.record.location),
+            f"left in {outcome.record.folder}; see it again with",
+            outcome.record.command,
+        ]
+    return "\n".join(parts)
 
 
 def save_outputs(path: Path, graph: Graph, outcomes: Sequence[Outcome]) -> None:

@@ -22,7 +22,8 @@ import numpy as np
 from bittrigger.emit.render import render
 from bittrigger.errors import ConfigError, InternalError, ToolNotFoundError
 from bittrigger.fixed import IntArray
-from bittrigger.graph import Graph
+from bittrigger.graph import Graph, evaluate_nodes
+from bittrigger.pipeline import Pipeline
 from bittrigger.simulate.compiled import (
     compiler_version,
     digest,
@@ -170,16 +171,50 @@ class CSim:
             ToolNotFoundError: if g++ or hls4ml's headers are missing.
             ToolError: if the sources do not compile.
         """
+        return self._build_library("", "")
+
+    def layer_codes(self, pipeline: Pipeline, codes: IntArray) -> dict[str, IntArray]:
+        """What each layer gives for the operands that the oracle has there: for each node `(events, size)`.
+
+        Raises:
+            ConfigError: if the project folder holds no HLS project of this graph.
+            ToolNotFoundError: if g++ or hls4ml's headers are missing.
+            ToolError: if the sources do not compile.
+        """
+        layers = [
+            {"name": module.name, "n_in": len(module.source), "n_out": len(module.result)}
+            for module in pipeline.modules
+        ]
+        bridge = render("csim_layers.cpp.j2", layers=layers)
+        library = ctypes.CDLL(str(self._build_library("_layers", bridge)))
+        values = evaluate_nodes(self.graph, codes)
+        found = {}
+        for module in pipeline.modules:
+            operand = np.concatenate([values[name] for name in module.node.inputs], axis=1)
+            inputs = np.ascontiguousarray(operand, dtype=np.int64)
+            outputs = np.empty((len(codes), len(module.result)), dtype=np.int64)
+            entry = getattr(library, f"bittrigger_{module.name}")
+            entry.argtypes, entry.restype = [ctypes.c_void_p, ctypes.c_void_p], None
+            for source, target in zip(inputs, outputs, strict=True):
+                entry(source.ctypes.data, target.ctypes.data)
+            found[module.node.name] = outputs
+        return found
+
+    def _build_library(self, suffix: str, bridge: str) -> Path:
+        """The library with a unit of its own for ``bridge``, if there is one."""
         compiler, headers = require_tool("g++"), ap_types_folder()
         self.cache.mkdir(parents=True, exist_ok=True)
         toolchain = digest(compiler_version(compiler), folder_digest(headers), *FLAGS)
         units = self._units(toolchain)
-        library = self.cache / f"lib{self.graph.name}-{digest(*LINK_FLAGS, *(unit.key for unit in units))}.so"
+        firmware = self.project / "firmware"
+        if bridge:
+            units.append(_Unit(bridge, digest(toolchain, bridge, folder_digest(firmware, "*.h"))))
+        library = self.cache / f"lib{self.graph.name}{suffix}-{digest(*LINK_FLAGS, *(unit.key for unit in units))}.so"
         if library.is_file():
             return library
         command = [compiler, *FLAGS, f"-I{headers}"]
         types = precompiled_header("ap_types.h", _TYPES, command, toolchain)
-        objects = self._compile(units, [*command, "-include", str(types)])
+        objects = self._compile(units, [*command, "-include", str(types), f"-I{firmware.absolute()}"])
         make_atomically(library, lambda target: [compiler, *LINK_FLAGS, "-o", str(target), *map(str, objects)])
         return library
 

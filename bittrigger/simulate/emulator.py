@@ -130,11 +130,13 @@ class Emulator:
         if library.is_file():
             return library
         scratch = Path(tempfile.mkdtemp(prefix=f".{self.library}.", dir=self.cache))
-        command = [make, "-C", str(self.source.resolve()), f"-j{os.cpu_count() or 1}", f"BUILD={scratch.resolve()}"]
-        log = self.cache / f"{target.name}.log"
+        # by relative paths, because make cannot cope with blanks in a path
+        command = [make, f"-j{os.cpu_count() or 1}", "BUILD=../build", f"CXX={compiler}", f"ARCH={self.arch}"]
+        log = (self.cache / f"{target.name}.log").absolute()
         try:
-            run_tool([*command, f"CXX={compiler}", f"ARCH={self.arch}"], log=log)
-            scratch.rename(target)
+            shutil.copytree(self.source, scratch / "source", ignore=shutil.ignore_patterns("build"))
+            run_tool(command, log=log, cwd=scratch / "source")
+            (scratch / "build").rename(target)
         except OSError as error:
             if not library.is_file():  # else another build was first
                 raise ToolError(f"{target} cannot be written: {error}") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -10,8 +11,9 @@ import numpy.typing as npt
 
 from bittrigger.errors import MismatchError, ToolError
 from bittrigger.fixed import IntArray
+from bittrigger.graph import intervals
 from bittrigger.pipeline import Pipeline
-from bittrigger.ports import input_fields, output_fields, pack, unpack
+from bittrigger.ports import Field, common_type, input_fields, output_fields, pack, unpack
 from bittrigger.simulate.cells import Words
 from bittrigger.simulate.program import Program
 from bittrigger.synth.netlist import read_netlist
@@ -64,20 +66,30 @@ class GateSim:
             return np.empty((0, self.pipeline.graph.n_outputs), dtype=np.int64)
         return np.concatenate(blocks)
 
+    def layer_codes(self, codes: IntArray) -> dict[str, IntArray]:
+        """The codes of each node whose bus synthesis has kept, `(events, size)`, for at most a block of events.
+
+        Raises:
+            ToolError: if the netlist is absent, or holds what a pipeline cannot.
+        """
+        netlist = self.program.netlist
+        buses = {name: nets for name, nets in netlist.wires.items() if name.endswith("_codes")}
+        outputs = self._drive(Program(replace(netlist, outputs={**netlist.outputs, **buses})), codes)
+        graph, ranges = self.pipeline.graph, intervals(self.pipeline.graph)
+        found = {}
+        for module in self.pipeline.modules:
+            name = module.node.name
+            kind = common_type(ranges[name], graph[name].frac)
+            if len(buses.get(f"{name}_codes", ())) == graph[name].size * kind.width:
+                fields = tuple(Field(name, k, k * kind.width, kind) for k in range(graph[name].size))
+                bits = _cycles(outputs[f"{name}_codes"])[1 + module.stop : 1 + module.stop + len(codes)]
+                found[name] = unpack(np.packbits(bits, axis=1, bitorder="little"), fields)
+        return found
+
     def _run_block(self, codes: IntArray) -> IntArray:
         events, latency = codes.shape[0], self.pipeline.latency_cycles
-        cycles = -(-(1 + events + latency) // 64) * 64
-        width = len(self.program.netlist.inputs["in_data"])
-        data = np.zeros((cycles, width), dtype=np.uint8)
-        words = pack(codes, input_fields(self.pipeline.graph))
-        data[1 : 1 + events] = np.unpackbits(words, axis=1, bitorder="little")[:, :width]
-        reset = np.zeros((cycles, 1), dtype=np.uint8)
-        reset[0] = 1
-        valid = np.zeros((cycles, 1), dtype=np.uint8)
-        valid[1 : 1 + events] = 1
-        outputs = self.program.run(
-            {"in_data": _histories(data), "rst": _histories(reset), "in_valid": _histories(valid)}
-        )
+        outputs = self._drive(self.program, codes)
+        cycles = outputs["out_valid"].shape[1] * 64
         due = np.zeros(cycles, dtype=np.uint8)
         due[1 + latency : 1 + latency + events] = 1
         wrong = np.flatnonzero(_cycles(outputs["out_valid"])[:, 0] != due)
@@ -88,6 +100,20 @@ class GateSim:
             )
         bits = _cycles(outputs["out_data"])[1 + latency : 1 + latency + events]
         return unpack(np.packbits(bits, axis=1, bitorder="little"), output_fields(self.pipeline.graph))
+
+    def _drive(self, program: Program, codes: IntArray) -> dict[str, Words]:
+        """What ``program`` gives for a cycle of reset, then one event every cycle, then empty cycles."""
+        events, latency = codes.shape[0], self.pipeline.latency_cycles
+        cycles = -(-(1 + events + latency) // 64) * 64
+        width = len(program.netlist.inputs["in_data"])
+        data = np.zeros((cycles, width), dtype=np.uint8)
+        words = pack(codes, input_fields(self.pipeline.graph))
+        data[1 : 1 + events] = np.unpackbits(words, axis=1, bitorder="little")[:, :width]
+        reset = np.zeros((cycles, 1), dtype=np.uint8)
+        reset[0] = 1
+        valid = np.zeros((cycles, 1), dtype=np.uint8)
+        valid[1 : 1 + events] = 1
+        return program.run({"in_data": _histories(data), "rst": _histories(reset), "in_valid": _histories(valid)})
 
 
 def _histories(bits: npt.NDArray[np.uint8]) -> Words:

@@ -30,7 +30,7 @@ _GRACE_S = 30.0
 class RtlSim:
     """Executor: SystemVerilog under Verilator or Icarus.
 
-    A run streams the events given and the corner vectors back to back, then with random gaps, then with resets in
+    A run streams the events given (without any, the corner vectors) back to back, then with random gaps, then with resets in
     mid-stream, and checks every bit of every output and the cycle in which it comes against the integer graph.
 
     Attributes:
@@ -70,7 +70,7 @@ class RtlSim:
         """Output codes `(events, n_outputs)` for input codes `(events, n_inputs)`, as the simulated design gives them.
 
         Raises:
-            MismatchError: if any output of any event or corner vector differs from the oracle in a bit or in its cycle.
+            MismatchError: if any output of any event differs from the oracle in a bit or in its cycle.
             ConfigError: if there is no SystemVerilog.
             ToolNotFoundError: if the simulator or a compiler is missing.
             ToolError: if the build or the simulator fails, dies or takes too long.
@@ -78,9 +78,7 @@ class RtlSim:
         graph = self.pipeline.graph
         target = self.cache / self.simulator
         model = build_model(graph.name, self._sources(), target, self.simulator)
-        corners = corner_codes(graph)
-        stimulus = np.concatenate([codes.astype(np.int64), corners])
-        bench = self._write_bench(stimulus, len(corners))
+        bench = self._write_bench(codes.astype(np.int64) if len(codes) else corner_codes(graph))
         log = target / "test.log"
         job = {
             "simulator": self.simulator,
@@ -98,9 +96,9 @@ class RtlSim:
         try:
             launch("test", job, log=log, environment=environment, timeout_s=self.timeout_s + _GRACE_S)
         except ToolError:
-            self._report_mismatch(bench / "mismatch.json", len(codes), log)
+            self._report_mismatch(bench / "mismatch.json", log)
             raise
-        self._report_mismatch(bench / "mismatch.json", len(codes), log)
+        self._report_mismatch(bench / "mismatch.json", log)
         self._check_report(log)
         return unpack(np.load(bench / "outputs.npy"), output_fields(graph))[: len(codes)]
 
@@ -110,7 +108,7 @@ class RtlSim:
             raise ConfigError(f"{self.folder}: no {name}.sv; convert the model again")
         return sorted(self.folder.glob("*.sv"))
 
-    def _write_bench(self, stimulus: IntArray, corners: int) -> Path:
+    def _write_bench(self, stimulus: IntArray) -> Path:
         """Write what the bench inside the simulator reads, and remove what an earlier one left."""
         graph = self.pipeline.graph
         bench = (self.cache / self.simulator / "bench").absolute()
@@ -122,17 +120,27 @@ class RtlSim:
         setup = {
             "width": bus_width(output_fields(graph)),
             "latency": self.pipeline.latency_cycles,
-            "gapped": min(len(stimulus), corners + _GAPPED_EVENTS),
+            "gapped": min(len(stimulus), _GAPPED_EVENTS),
             "seed": self.seed,
         }
         (bench / "bench.json").write_text(json.dumps(setup) + "\n", encoding="utf-8")
         return bench
 
-    def _report_mismatch(self, record: Path, events: int, log: Path) -> None:
+    def _report_mismatch(self, record: Path, log: Path) -> None:
         if record.is_file():
             facts = json.loads(record.read_text(encoding="utf-8"))
-            text = self._latency_text(facts) if facts["kind"] == "latency" else self._value_text(facts, events)
-            raise MismatchError(f"{text}; full log: {log}")
+            if facts["kind"] == "latency":
+                raise MismatchError(f"{self._latency_text(facts)}; full log: {log}")
+            fields = output_fields(self.pipeline.graph)
+            pairs = [[_bits(facts[key], field) for key in ("expected", "got")] for field in fields]
+            column = next(k for k, (expected, got) in enumerate(pairs) if expected != got)
+            codes = [_code(bits, fields[column]) for bits in pairs[column]]
+            raise MismatchError(
+                f"{self._value_text(facts, fields[column], codes)}; full log: {log}",
+                event=facts["event"],
+                column=column,
+                codes=None if isinstance(codes[0], str) or isinstance(codes[1], str) else (codes[0], codes[1]),
+            )
 
     def _latency_text(self, facts: dict[str, Any]) -> str:
         latency, measured = self.pipeline.latency_cycles, facts["measured"]
@@ -144,15 +152,10 @@ class RtlSim:
             f"out_valid {seen}"
         )
 
-    def _value_text(self, facts: dict[str, Any], events: int) -> str:
-        fields = output_fields(self.pipeline.graph)
-        wrong = next(field for field in fields if _bits(facts["expected"], field) != _bits(facts["got"], field))
-        event = facts["event"]
-        sample = f"event {event}" if event < events else f"corner vector {event - events}"
-        want, got = (_code(facts[key], wrong) for key in ("expected", "got"))
+    def _value_text(self, facts: dict[str, Any], wrong: Field, codes: list[int | str]) -> str:
         return (
-            f"oracle and rtl ({self.simulator}) differ at {sample}, output {wrong.port}[{wrong.index}] ({wrong.type}): "
-            f"oracle {want}, rtl {got} (codes); pattern {facts['pattern']}, cycle {facts['cycle']}"
+            f"oracle and rtl ({self.simulator}) differ at event {facts['event']}, output {wrong.port}[{wrong.index}] "
+            f"({wrong.type}): oracle {codes[0]}, rtl {codes[1]} (codes); pattern {facts['pattern']}, cycle {facts['cycle']}"
         )
 
     def _check_report(self, log: Path) -> None:
@@ -170,10 +173,9 @@ def _bits(word: str, field: Field) -> str:
     return word[end - field.width : end]
 
 
-def _code(word: str, field: Field) -> str:
-    """The code of ``field`` in ``word``, or its bits where the simulator gives no value for one of them."""
-    bits = _bits(word, field)
+def _code(bits: str, field: Field) -> int | str:
+    """The code that ``bits`` are, or the bits themselves where the simulator gives no value for one of them."""
     if set(bits) - {"0", "1"}:
         return f"0b{bits}"
     value = int(bits, 2)
-    return str(value - (1 << field.width) if field.type.signed and bits[0] == "1" else value)
+    return value - (1 << field.width) if field.type.signed and bits[0] == "1" else value

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from bittrigger.errors import ConfigError, InternalError, MismatchError, ToolError
+from bittrigger.errors import ConfigError, InternalError, MismatchError
 from bittrigger.fixed import IntArray
 from bittrigger.pipeline import Pipeline
-from bittrigger.ports import Field, input_fields, output_fields
+from bittrigger.ports import output_fields
 from bittrigger.simulate import stimulus
+from bittrigger.simulate.harness import Played, play
 from bittrigger.simulate.stimulus import Schedule
 from bittrigger.simulate.verilated import build_library
 
@@ -25,19 +23,6 @@ BLOCK = 1 << 16
 """Events that are streamed between two resets; bounds the memory, and each block is a thread's work."""
 
 GAPPED_EVENTS = 1000
-_ERROR_BYTES = 256
-
-
-class _Run(ctypes.Structure):
-    """``Run`` of rtl_harness.cpp."""
-
-    _fields_ = (
-        *((name, ctypes.c_int64) for name in ("cycles", "n_inputs", "n_outputs", "seed")),
-        *(
-            (name, ctypes.c_void_p)
-            for name in ("inputs", "outputs", "rst", "valid", "event", "due", "codes", "results", "out_valid", "error")
-        ),
-    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +69,7 @@ class RtlFast:
         results = np.empty((events, graph.n_outputs), dtype=np.int64)
         if not events:
             return results
-        self._play_function  # noqa: B018 (built before the threads need it)
+        self._library  # noqa: B018 (built before the threads need it)
 
         def stream(start: int) -> None:
             part = codes[start : start + BLOCK]
@@ -120,32 +105,12 @@ class RtlFast:
 
     def _play(self, plan: Schedule, codes: IntArray, pattern: str) -> IntArray:
         """The outputs of each event that ``plan`` makes due, in that order; ``out_valid`` is checked in every cycle."""
-        graph = self.pipeline.graph
-        due = plan.due(self.pipeline.latency_cycles)
-        results = np.empty((int((due >= 0).sum()), graph.n_outputs), dtype=np.int64)
-        out_valid = np.empty(due.size, dtype=np.uint8)
-        error = ctypes.create_string_buffer(_ERROR_BYTES)
-        arrays: dict[str, Any] = {
-            "inputs": _table(input_fields(graph)),
-            "outputs": _table(output_fields(graph)),
-            "rst": plan.rst.astype(np.uint8),
-            "valid": plan.valid.astype(np.uint8),
-            "event": np.ascontiguousarray(plan.event, dtype=np.int64),
-            "due": due,
-            "codes": codes,
-            "results": results,
-            "out_valid": out_valid,
-        }
-        run = _Run(cycles=due.size, n_inputs=graph.n_inputs, n_outputs=graph.n_outputs, seed=self.seed)
-        for name, array in arrays.items():
-            setattr(run, name, array.ctypes.data)
-        run.error = ctypes.addressof(error)
-        if self._play_function(ctypes.byref(run)):
-            raise ToolError(f"rtl-fast: the design stopped the simulation: {error.value.decode(errors='replace')}")
-        self._check_valid(plan, due, out_valid, pattern)
-        return results
+        played = play(self._library, self.pipeline, plan, codes, seed=self.seed)
+        self._check_valid(plan, played, pattern)
+        return played.results
 
-    def _check_valid(self, plan: Schedule, due: IntArray, out_valid: Any, pattern: str) -> None:  # noqa: ANN401
+    def _check_valid(self, plan: Schedule, played: Played, pattern: str) -> None:
+        due, out_valid = played.due, played.out_valid
         wrong = np.flatnonzero(plan.known() & (out_valid != (due >= 0)))
         if not wrong.size:
             return
@@ -160,10 +125,8 @@ class RtlFast:
         )
 
     @cached_property
-    def _play_function(self) -> Callable[[Any], int]:
-        play = ctypes.CDLL(str(self.build())).bittrigger_play
-        play.argtypes, play.restype = [ctypes.c_void_p], ctypes.c_int
-        return lambda run: int(play(run))
+    def _library(self) -> Path:
+        return self.build()
 
     def build(self) -> Path:
         """Verilate and compile unless that is in the cache, and return the shared library.
@@ -178,8 +141,3 @@ class RtlFast:
             raise ConfigError(f"{self.folder}: no {name}.sv; convert the model again")
         sources = sorted(self.folder.glob("*.sv"))
         return build_library(name, sources, self.cache, jobs=self.jobs or os.cpu_count() or 1)
-
-
-def _table(fields: tuple[Field, ...]) -> IntArray:
-    """``Field`` of rtl_harness.cpp for each of ``fields``."""
-    return np.array([(field.offset, field.width, int(field.type.signed)) for field in fields], dtype=np.int64)

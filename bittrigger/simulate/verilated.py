@@ -85,25 +85,46 @@ def _include_digest(include: Path) -> str:
     return folder_digest(include)
 
 
-def build_library(top: str, sources: Sequence[Path], cache: Path, *, jobs: int = 1) -> Path:
+@dataclass(frozen=True)
+class Probe:
+    """A bus of the top module that the harness reads in every cycle.
+
+    Attributes:
+        variable: its name in Verilog.
+        signal: its name in the verilated C++.
+        size: codes on it.
+    """
+
+    variable: str
+    signal: str
+    size: int
+
+
+def build_library(
+    top: str, sources: Sequence[Path], cache: Path, *, jobs: int = 1, probes: Sequence[Probe] = ()
+) -> Path:
     """The shared library of the design ``top``, from ``cache`` or built there.
 
     Args:
         sources: SystemVerilog.
         cache: may be deleted, shared and used at the same time by several builds.
         jobs: compilers at a time, for a large design.
+        probes: what the harness reads inside the design; with any, it writes a waveform too.
 
     Raises:
         ToolNotFoundError: if Verilator or g++ is missing.
         ToolError: if one of them fails.
     """
     tool = find_verilator()
-    runtime = _runtime(tool, ("verilated", "verilated_threads"))
+    runtime = _runtime(tool, ("verilated", "verilated_threads", *(("verilated_vcd_c",) if probes else ())))
     texts = {path.name: path.read_bytes() for path in sources}
-    harness = render("rtl_harness.cpp")
+    if probes:
+        texts["probes.vlt"] = _public(top, probes)
+    options = (*OPTIONS, *(("--trace-vcd",) if probes else ()))
+    harness = render("rtl_harness.cpp.j2", probes=probes)
     identity = (tool.version, str(tool.binary), str(tool.binary.stat().st_mtime_ns), runtime.key, harness)
     content = [part for name, text in texts.items() for part in (name, text)]
-    library = cache / f"lib{top}-{digest(top, *identity, *OPTIONS, *LINK_FLAGS, *content)}.so"
+    library = cache / f"lib{top}-{digest(top, *identity, *options, *LINK_FLAGS, *content)}.so"
     if library.is_file():
         return library
     cache.mkdir(parents=True, exist_ok=True)
@@ -112,7 +133,7 @@ def build_library(top: str, sources: Sequence[Path], cache: Path, *, jobs: int =
         for source, text in texts.items():
             (scratch / source).write_bytes(text)
         log = cache / f"{library.stem}.log"
-        command = [str(tool.binary), *OPTIONS, "--top-module", top, "--prefix", "Vdesign", "--Mdir", "cpp", *texts]
+        command = [str(tool.binary), *options, "--top-module", top, "--prefix", "Vdesign", "--Mdir", "cpp", *texts]
         run_tool(command, log=log, cwd=scratch, env={"VERILATOR_ROOT": str(tool.root)}, timeout_s=BUILD_TIMEOUT_S)
         units = _write_units(scratch / "cpp", harness)
         if len(units) == 1:
@@ -124,6 +145,12 @@ def build_library(top: str, sources: Sequence[Path], cache: Path, *, jobs: int =
         make_atomically(library, lambda path: [*runtime.command, *LINK_FLAGS, *objects, *LIBRARIES, "-o", str(path)])
         log.unlink()
     return library
+
+
+def _public(top: str, probes: Sequence[Probe]) -> bytes:
+    """Verilator's control file by which ``probes`` keep their names and stay readable."""
+    lines = [f'public_flat_rd -module "{top}" -var "{probe.variable}"' for probe in probes]
+    return "\n".join(["`verilator_config", *lines, ""]).encode()
 
 
 def _compile(unit: Path, command: tuple[str, ...], log: Path) -> Path:
