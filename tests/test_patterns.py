@@ -508,6 +508,16 @@ def test_vectors_of_a_design_come_back(tmp_path, form, options):
     assert begin[1] - begin[0] == payload.latency_cycles == payload.inputs.words + 1 + 4
 
 
+def test_packets_that_empv1_would_merge_are_refused(tmp_path):
+    design, payload, codes = example((72, 5, 3), tmux=1)
+    assert payload.inputs.words == payload.spec.period_frames
+    inputs, _ = make_boards(design, codes, payload)
+    with pytest.raises(ConfigError, match="empv1 marks no starts of packets, and these follow without a gap"):
+        write_boards(tmp_path / "in.txt", inputs, Format.EMPV1)
+    assert not list(tmp_path.iterdir())
+    assert write_boards(tmp_path / "in.txt", inputs, Format.EMPV2)
+
+
 def test_a_wrong_bit_is_named():
     design, payload, codes = example(tmux=1)
     _, (board,) = make_boards(design, codes, payload)

@@ -11,7 +11,7 @@ import numpy as np
 from bittrigger.errors import ConfigError, MismatchError
 from bittrigger.fixed import IntArray
 from bittrigger.graph import Graph, evaluate
-from bittrigger.patterns.board import Board
+from bittrigger.patterns.board import Board, infer_packets
 from bittrigger.patterns.formats import Format, write
 from bittrigger.patterns.packets import (
     FRAMES_PER_BX,
@@ -200,15 +200,19 @@ def _check_period(found: Packets, source: str, period: int, first_event: int) ->
 def write_boards(path: Path, boards: Sequence[Board], form: Format) -> tuple[Path, ...]:
     """Write ``boards`` to ``path``, or where there are several to ``<stem>_0<suffix>``, ``<stem>_1<suffix>``, ….
 
+    APx files bear no name of the board; EMPv1 files have no flags of packets, which must have gaps between them.
+
     Returns:
         The files.
 
     Raises:
-        ConfigError: if the format cannot carry a board, or a file cannot be written.
+        ConfigError: if packets could not be told apart in the format, or a file cannot be written.
     """
     if form is Format.APX:
         boards = [replace(board, id="") for board in boards]
     drop = ("start_of_orbit", "start", "last") if form is Format.EMPV1 else ()
+    if drop and any((infer_packets(board).frames["start"] != board.frames["start"]).any() for board in boards):
+        raise ConfigError("empv1 marks no starts of packets, and these follow without a gap; choose empv2, or --gap 1")
     paths = [path] if len(boards) == 1 else [path.with_stem(f"{path.stem}_{k}") for k in range(len(boards))]
     for target, board in zip(paths, boards, strict=True):
         write(target, board, form, drop=drop)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -19,6 +21,7 @@ from bittrigger.simulate.verilator import find_verilator, fingerprint
 from bittrigger.toolchain import cache_folder
 
 _BUILD_TIMEOUT_S = 3600.0
+_VERILATOR_OPTIONS = ("-Wall", "--no-timing", "--output-split", "20000", "--no-public-flat-rw")
 _GRACE_S = 30.0
 
 
@@ -58,7 +61,8 @@ class WrapperSim:
             ToolError: if a compiler fails.
         """
         tool = find_verilator()
-        key = fingerprint([tool.version.encode(), *(path.read_bytes() for path in self.sources)])
+        versions = (self.top, tool.version, importlib.metadata.version("cocotb"), *_VERILATOR_OPTIONS)
+        key = fingerprint([*(text.encode() for text in versions), *(path.read_bytes() for path in self.sources)])
         product, key_file = self.cache / self.top, self.cache / "key.txt"
         if product.is_file() and key_file.is_file() and key_file.read_text(encoding="utf-8") == key:
             return product
@@ -68,15 +72,27 @@ class WrapperSim:
             job = {
                 "simulator": "verilator",
                 "top": self.top,
-                "sources": [str(shutil.copy2(path, Path(scratch) / path.name)) for path in self.sources],
+                "sources": [
+                    *(str(shutil.copy2(path, Path(scratch) / path.name)) for path in self.sources),
+                    self._public_ports(Path(scratch)),
+                ],
                 "build_dir": f"{scratch}/build",
-                "build_args": ["-Wall", "--no-timing"],
+                "build_args": _VERILATOR_OPTIONS,
             }
             environment = tool.environment(cache_folder() / "bin")
             launch("build", job, log=self.cache / "build.log", environment=environment, timeout_s=_BUILD_TIMEOUT_S)
             shutil.copy2(f"{scratch}/build/{self.top}", product)
         key_file.write_text(key, encoding="utf-8")
         return product
+
+    def _public_ports(self, scratch: Path) -> str:
+        """Verilator's control file by which the bench sees the ports of the top, and nothing else."""
+        text = next(path for path in self.sources if path.stem == self.top).read_text(encoding="utf-8")
+        ports = re.findall(r"^ {4}(?:input|output) +wire +(?:\[[^\]]*\] +)?(\w+)", text, flags=re.MULTILINE)
+        lines = [f'public_flat_rw -module "{self.top}" -var "{port}"' for port in ports]
+        path = scratch / "ports.vlt"
+        path.write_text("\n".join(["`verilator_config", *lines]) + "\n", encoding="utf-8")
+        return str(path)
 
     def run(self, module: str, bench: Path) -> None:
         """Run the cocotb tests of ``sim/<module>.py``, which read and write ``bench``.
