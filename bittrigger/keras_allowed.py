@@ -143,7 +143,12 @@ def _check_layer(where: str, layer: Json) -> None:
         raise UnsupportedModelError(
             f"model file {where}: a layer is {str(layer)[:80]!r}; allowed are layers; save it again"
         )
-    name = str(layer["config"].get("name", "?"))[:80]
+    named = layer["config"].get("name")
+    if not isinstance(named, str) or not named:
+        raise UnsupportedModelError(
+            f"model file {where}: a layer has the name {str(named)[:80]!r}; allowed are texts; save the model again"
+        )
+    name = named[:80]
     kind = layer.get("class_name")
     if not _is_one_of(kind, LAYERS):
         raise UnsupportedModelError(

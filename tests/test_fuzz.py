@@ -17,6 +17,7 @@ import pytest
 from fuzz.campaign import Campaign, read_records, run_campaign, summary
 from fuzz.check import Plan, run_batch
 from fuzz.generate import generate
+from fuzz.readers import TARGETS, Reader, check_many, check_one
 from fuzz.shrink import plan_for, reduce_while, shrink
 from fuzz.spec import Node, Spec, digest, from_json, load, save, to_json
 from rich.console import Console
@@ -149,3 +150,39 @@ def test_a_network_that_keras_cannot_build_is_no_failure(tmp_path):
     nodes = (Node("input", "x", (), {"shape": [2]}), Node("flatten", "not a scope name", (0,)))
     record = run_batch([Spec(0, "net", nodes, (1,))], tmp_path / "batch", Plan(product_every=0))[0]
     assert (record.outcome, record.failed) == ("unbuildable", False)
+
+
+READERS = 20
+"""Damaged files of each kind."""
+
+
+def test_a_damaged_file_is_refused_or_harmless(tmp_path):
+    """Never a traceback, a hang, a dead process, a file left behind, or memory out of proportion."""
+    verdicts = list(check_many(tmp_path, READERS))
+    wrong = [f"{v.target} seed {v.seed}: {v.wrong}" for v in verdicts if v.wrong]
+    assert not wrong, "\n".join(wrong)
+    refused = Counter(v.target for v in verdicts if v.refused)
+    assert set(refused) == set(TARGETS)
+    assert sum(refused.values()) > len(verdicts) / 3
+
+
+def test_a_reader_that_crashes_is_seen(tmp_path, monkeypatch):
+    """The verdict goes red for a traceback and for a file that stays."""
+    answers = iter([{"exit": None, "error": "", "trace": "Traceback", "grown_mb": 0.0}])
+    reader = Reader()
+    monkeypatch.setattr(reader, "run", lambda _: next(answers))
+    assert check_one(reader, tmp_path, tmp_path / "case", "matrix", 0).wrong == "Traceback"
+
+    def leaves_a_file(_arguments):
+        (tmp_path / "case" / "stale").write_text("")
+        return {"exit": 1, "error": "error: no", "trace": "", "grown_mb": 0.0}
+
+    monkeypatch.setattr(reader, "run", leaves_a_file)
+    assert check_one(reader, tmp_path, tmp_path / "case", "matrix", 0).wrong == "left behind: ['stale']"
+
+
+def test_a_reader_that_dies_or_hangs_is_seen(monkeypatch):
+    monkeypatch.setattr("fuzz.readers.TIMEOUT_S", 0.01)
+    reader = Reader()
+    assert reader.run(["budgets"])["trace"] in ("took too long", "the process died")
+    reader.close()

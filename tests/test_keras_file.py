@@ -134,6 +134,18 @@ def test_a_configuration_that_is_none(h5, text):
     refused(h5, "its configuration")
 
 
+@pytest.mark.parametrize("value", [["Dense"], {}, None, 3])
+def test_a_class_that_is_no_text(h5, value):
+    refused(spoil(h5, lambda config: config["config"]["layers"][1].update(class_name=value)), "class .* is not allowed")
+
+
+@pytest.mark.parametrize("value", [True, None, "", ["d"]])
+def test_a_name_that_is_no_text(h5, value):
+    refused(
+        spoil(h5, lambda config: config["config"]["layers"][1]["config"].update(name=value)), "a layer has the name"
+    )
+
+
 def test_values_that_are_not_finite(h5):
     with h5py.File(h5, "r+") as file:
         file["model_weights/d/d/kernel:0"][1, 2] = np.inf
