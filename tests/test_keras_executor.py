@@ -10,7 +10,6 @@ from bittrigger.simulate.compare import compare
 from bittrigger.simulate.keras import KerasExecutor
 from bittrigger.simulate.vectors import corner_codes, random_codes
 
-
 pytestmark = pytest.mark.filterwarnings("ignore")  # of TensorFlow, Keras and QKeras
 
 

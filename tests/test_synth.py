@@ -1,6 +1,7 @@
 """Yosys runs and the parsers of vendor reports."""
 
 import dataclasses
+import json
 from pathlib import Path
 
 import pytest
@@ -84,6 +85,28 @@ def test_unchanged_modules_are_not_run_again(build):
 def test_a_failing_run_names_the_log_and_leaves_no_netlist(tmp_path):
     with pytest.raises(ToolError, match=r"failed with exit code 1; full log: .*example\.log"):
         run_one(tmp_path, "module example(output y); assign y = nothing(1); endmodule")
+    assert not (tmp_path / "synth" / "example.json").exists()
+
+
+def test_modules_that_share_a_process_give_the_same_netlists(build, tmp_path, monkeypatch):
+    pipeline, folder, made = build
+    monkeypatch.setattr(yosys, "SMALL_CHARACTERS", 1)
+    emit_verilog(pipeline, tmp_path / "rtl")
+    assert synthesize(pipeline, tmp_path / "rtl", tmp_path / "synth") == made
+    for path in yosys.netlist_files(pipeline, tmp_path / "synth"):
+        data = json.loads(path.read_text())
+        shared = json.loads((folder / "synth" / path.name).read_text())
+        assert data["modules"][path.stem]["cells"] == shared["modules"][path.stem]["cells"]
+
+
+def test_a_module_that_fails_among_others_is_named(tmp_path):
+    pipeline = mlp((8, 6, 3))
+    emit_verilog(pipeline, tmp_path / "rtl")
+    module = tmp_path / "rtl" / "requantize_relu_0.sv"
+    module.write_text(module.read_text().replace("endmodule", "assign y = nothing(1); endmodule"))
+    with pytest.raises(ToolError, match=r"requantize_relu_0\.ys: failed; its log: requantize_relu_0\.log"):
+        synthesize(pipeline, tmp_path / "rtl", tmp_path / "synth")
+    assert not (tmp_path / "synth" / "requantize_relu_0.json").exists()
     assert not (tmp_path / "synth" / "example.json").exists()
 
 

@@ -26,6 +26,9 @@ from bittrigger.toolchain import run_tool
 
 TOOL = "Yosys"
 WORKER = Path(__file__).with_name("yosys_worker.py")
+SMALL_CHARACTERS = 20_000
+"""Modules of less Verilog share a process, as many as come to this size, or more where cores are few."""
+
 _DECLARED = re.compile(r"^\s*module\s+(\w+)", re.MULTILINE)
 _WORD = re.compile(r"\w+")
 
@@ -87,7 +90,7 @@ def synthesize(
     Args:
         rtl: folder of the emitted Verilog.
         jobs: processes at a time; by default one a core.
-        timeout_s: longest run of one module.
+        timeout_s: longest run of one process, which takes one large module or several small ones.
 
     Raises:
         ToolNotFoundError: if Yosys is not installed.
@@ -103,14 +106,17 @@ def synthesize(
         _Run(name, _needed(name, sources, rtl), names[:-1] if name == top else [], folder, release) for name in names
     ]
 
-    def count(run: _Run) -> Utilization:
-        """Synthesise one module and count it, while others are still being synthesised."""
-        run.execute(timeout_s)
-        return utilization(_without(read_netlist(run.name, [folder / f"{run.name}.json"]), names))
+    def count(group: list[_Run]) -> dict[str, Utilization]:
+        """Synthesise modules and count them, while others are still being synthesised."""
+        _execute(group, timeout_s)
+        netlists = {run.name: read_netlist(run.name, [folder / f"{run.name}.json"]) for run in group}
+        return {name: utilization(_without(netlist, names)) for name, netlist in netlists.items()}
 
-    longest_first = sorted(runs, key=_Run.size, reverse=True)
-    with ThreadPoolExecutor(jobs or os.cpu_count() or 1) as pool:
-        counted = dict(zip((run.name for run in longest_first), pool.map(count, longest_first), strict=True))
+    workers = jobs or os.cpu_count() or 1
+    counted: dict[str, Utilization] = {}
+    with ThreadPoolExecutor(workers) as pool:
+        for part in pool.map(count, _groups(runs, workers)):
+            counted |= part
     modules = {name: counted[name] for name in names}
     return Synthesis(release, utilization(read_netlist(top, files)), modules)
 
@@ -176,19 +182,51 @@ class _Run:
         lines = script(self.name, [source.path for source in self.sources], self.blackboxes, self.folder)
         return "\n".join([*head, *lines]) + "\n"
 
-    def execute(self, timeout_s: float) -> None:
-        """Run Yosys unless the very same run has been made; the netlist appears whole or not at all."""
-        recipe, result = self.folder / f"{self.name}.ys", self.folder / f"{self.name}.json"
-        text = self._script()
-        if result.is_file() and recipe.is_file() and recipe.read_text(encoding="utf-8") == text:
-            return
-        result.unlink(missing_ok=True)
-        write_changed(recipe, text)
-        run_tool(
-            [sys.executable, str(WORKER), recipe.name],
-            log=self.folder / f"{self.name}.log",
-            cwd=self.folder,
-            timeout_s=timeout_s,
-        )
+    @property
+    def recipe(self) -> Path:
+        """The script that the netlist was made with."""
+        return self.folder / f"{self.name}.ys"
+
+    def is_done(self) -> bool:
+        """Whether the very same run has been made."""
+        result = self.folder / f"{self.name}.json"
+        return result.is_file() and self.recipe.is_file() and self.recipe.read_text(encoding="utf-8") == self._script()
+
+    def prepare(self) -> None:
+        """Write the script, and remove what an earlier one made."""
+        (self.folder / f"{self.name}.json").unlink(missing_ok=True)
+        write_changed(self.recipe, self._script())
+
+    def finish(self) -> None:
+        """Give the results their names: the netlist appears whole or not at all."""
         for suffix in ("v", "json"):
             (self.folder / f"{self.name}.part.{suffix}").replace(self.folder / f"{self.name}.{suffix}")
+
+
+def _groups(runs: list[_Run], workers: int) -> list[list[_Run]]:
+    """Runs that share a process, the longest first: small modules do, since starting Yosys costs as much as one of them."""
+    small = [run for run in runs if run.size() < SMALL_CHARACTERS]
+    large = sorted((run for run in runs if run not in small), key=_Run.size, reverse=True)
+    count = max(1, min(workers, sum(map(_Run.size, small)) // SMALL_CHARACTERS))
+    return [*([run] for run in large), *(group for k in range(count) if (group := small[k::count]))]
+
+
+def _execute(group: list[_Run], timeout_s: float) -> None:
+    """Synthesise what is not done yet, in one process.
+
+    Raises:
+        ToolError: if Yosys fails or takes too long.
+    """
+    waiting = [run for run in group if not run.is_done()]
+    if not waiting:
+        return
+    for run in waiting:
+        run.prepare()
+    folder, name = waiting[0].folder, waiting[0].name
+    log = folder / (f"{name}.log" if len(waiting) == 1 else f"{name}.batch.log")
+    scripts = [run.recipe.name for run in waiting]
+    run_tool([sys.executable, str(WORKER), *scripts], log=log, cwd=folder, timeout_s=timeout_s)
+    for run in waiting:
+        run.finish()
+    if len(waiting) > 1:
+        log.unlink()
