@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
 
@@ -25,6 +26,8 @@ def main(  # noqa: PLR0917 - one parameter an option
     count: int, first: int, folder: Path, jobs: int, gates_every: int, product_every: int
 ) -> None:
     """Run random networks through Keras and every executor; exit with 1 if one of them fails."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell lets what it starts in the background ignore it
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     console = Console()
     plan = Plan(gates_every=gates_every, product_every=product_every)
     records = run_campaign(Campaign(range(first, first + count), folder, plan, jobs), console)

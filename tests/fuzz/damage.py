@@ -86,7 +86,7 @@ def damaged_h5(random: Random, path: Path) -> None:
     with h5py.File(path, "r+") as file:
         if kind < 6:
             config = file.attrs["model_config"]
-            file.attrs["model_config"] = damaged_json(random, config)[:60000]
+            file.attrs["model_config"] = damaged_json(random, config)[:60000].replace("\0", "?")
             return
         _damage_weights(random, file["model_weights"])
 
