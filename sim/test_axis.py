@@ -75,9 +75,9 @@ class Monitor:
 
 
 async def stream(
-    dut: HierarchyObject, run: dict[str, float], beats: list[tuple[int, int, int]], results: int
+    dut: HierarchyObject, run: dict[str, float | None], beats: list[tuple[int, int, int]], results: int
 ) -> dict[str, object]:
-    """One run: reset, all ``beats``, and on until ``results`` packets came out and nothing more."""
+    """One run: reset, all ``beats``, and on until ``results`` packets came out and nothing more; or for some cycles."""
     rng = np.random.default_rng(int(run["seed"]))
     driver, monitor = Driver(dut, beats, run["gap"], rng), Monitor(dut, run["stall"], rng)
     dut.aresetn.value = 0
@@ -87,7 +87,7 @@ async def stream(
         await FallingEdge(dut.aclk)
     dut.aresetn.value = 1
     quiet = number = full = 0
-    while quiet < 200:
+    while quiet < 200 and number != run["cycles"]:
         monitor.cycle(number)
         taken = driver.cycle(number)
         full += str(dut.s_axis_tready.value) == "0"

@@ -16,7 +16,7 @@ from strategies import boards
 from bittrigger.build import BuildSettings, fresh_folder, save_build
 from bittrigger.cli import main
 from bittrigger.errors import ConfigError, MismatchError
-from bittrigger.fixed import FixedPoint
+from bittrigger.fixed import FixedPoint, Interval
 from bittrigger.graph import Graph, Input, evaluate
 from bittrigger.patterns import (
     FLAGS,
@@ -536,6 +536,19 @@ def test_a_wrong_bit_is_named():
     frames["data"][start, 0] ^= np.uint64(1 << 63)
     with pytest.raises(MismatchError, match="event 4, bit 63, beyond the outputs, where zero is due"):
         check_boards(design, codes, [Board(board.id, (3,), frames)], ["out.txt"], payload)
+
+
+def test_inputs_outside_of_their_ports_are_named():
+    kind = FixedPoint(True, 8, 4)
+    design = Graph("net", (Input("x", 2, kind, Interval(-127, 127)),), ("x",))
+    payload = make_payload(design, 1, LinkOptions())
+    boards = pack_events(np.array([[[0x7F01]], [[0x8001]]], np.uint64), payload.spec)
+    with pytest.raises(ConfigError, match=r"in.txt: event 1, input x\[1\] has code -128; its range is -127 to 127"):
+        read_codes(design, boards, ["in.txt"], payload)
+    with pytest.raises(
+        ConfigError, match="in.txt: packets of 1 words on 1 links; 'net' takes 1 words on 2 links; see --links"
+    ):
+        read_codes(design, boards, ["in.txt"], make_payload(design, 1, LinkOptions(links=2)))
 
 
 def test_missing_and_displaced_packets_are_named():

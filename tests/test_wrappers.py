@@ -234,6 +234,18 @@ def test_any_flags_do_what_the_contract_says(workshop, name):
     assert all(capture.packet_error for capture in captures)
 
 
+def test_a_reset_forgets_what_is_under_way(workshop):
+    payload, rng = payload_of("1 link"), np.random.default_rng(8)
+    _, board = scattered(payload, 20, rng, least=0)
+    cut = [Board("cut", board.links, board.frames[:length].copy()) for length in range(20, 32)]
+    boards = [part for first in cut for part in (first, board)]
+    check(play(workshop, "1 link", *boards), boards, payload)
+    change = ("bittrigger_emp_gather", "            collecting <= 1'b0;\n", "")
+    captures = play_boards(emp(workshop, "1 link", change, tag=" no reset"), boards, 1)
+    with pytest.raises(AssertionError):
+        check(captures, boards, payload)
+
+
 def test_packets_that_come_too_fast_are_dropped_whole(workshop):
     payload = payload_of("uneven")
     _, board = scattered(payload, 50, np.random.default_rng(5), least=0)
@@ -314,6 +326,17 @@ def test_every_event_comes_out_whatever_waits(workshop, name):
     rate = max(inputs.beats, outputs.beats)
     firsts = np.array(found[0].came[:: outputs.beats])
     assert set(np.diff(firsts).tolist()) == {rate}
+
+
+def test_a_reset_empties_the_stream(workshop):
+    sent, wanted, _, _ = axis_case("64", 40, 4)
+    traffic = [run for cycles in (23, 60, 61, 150) for run in (Traffic(0, 0.9, cycles, cycles), Traffic(0, 0))]
+    found = stream_beats(axis(workshop, "64"), sent, traffic)
+    assert all(list(run.beats) == wanted for run in found[1::2])
+    assert all(len(run.beats) < len(wanted) for run in found[::2])
+    change = ("bittrigger_credit_fifo", "            next <= '0;\n", "")
+    with pytest.raises(ToolError, match=r"AssertionError: \d+ of 200 beats taken"):
+        stream_beats(axis(workshop, "64", change, tag="no reset"), sent, traffic)
 
 
 @pytest.mark.parametrize("name", ["64", "320 to 32"])

@@ -10,7 +10,7 @@ import numpy as np
 
 from bittrigger.errors import ConfigError, MismatchError
 from bittrigger.fixed import IntArray
-from bittrigger.graph import Graph, evaluate
+from bittrigger.graph import Graph, evaluate, input_intervals
 from bittrigger.patterns.board import Board, infer_packets
 from bittrigger.patterns.formats import Format, write
 from bittrigger.patterns.packets import (
@@ -123,13 +123,32 @@ def make_boards(
 
 
 def read_codes(graph: Graph, boards: Sequence[Board], sources: Sequence[str], payload: Payload) -> IntArray:
-    """Input codes `(events, n_inputs)` of input ``boards``.
+    """Input codes `(events, n_inputs)` of input ``boards``; words behind those of the event are passed over.
 
     Raises:
-        ConfigError: if packets are malformed or do not fit the design.
+        ConfigError: if packets are malformed, do not fit the design, or hold a code that its ports do not take.
     """
-    parts = [extract_packets(board, source=source) for board, source in zip(boards, sources, strict=True)]
-    return np.concatenate([unpack(from_words(p.words, payload.inputs), input_fields(graph)) for p in parts])
+    parts = []
+    ranges, wanted = input_intervals(graph), payload.inputs
+    low, high = np.array([item.lo for item in ranges]), np.array([item.hi for item in ranges])
+    for board, source in zip(boards, sources, strict=True):
+        words = extract_packets(board, source=source).words
+        if words.shape[1] != wanted.links or words.shape[2] < wanted.words:
+            raise ConfigError(
+                f"{source}: packets of {words.shape[2]} words on {words.shape[1]} links; {graph.name!r} takes {wanted.words} "
+                f"words on {wanted.links} links; see --links"
+            )
+        codes = unpack(from_words(words[:, :, : wanted.words], wanted), input_fields(graph))
+        outside = np.argwhere((codes < low) | (codes > high))
+        if outside.size:
+            event, column = (int(k) for k in outside[0])
+            field = input_fields(graph)[column]
+            raise ConfigError(
+                f"{source}: event {event}, input {field.port}[{field.index}] has code {codes[event, column]}; its range is "
+                f"{low[column]} to {high[column]}"
+            )
+        parts.append(codes)
+    return np.concatenate(parts)
 
 
 def check_boards(

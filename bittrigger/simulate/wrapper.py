@@ -181,11 +181,13 @@ class Traffic:
         gap: chance of a cycle without an offer, from 0 to below 1.
         stall: chance of a cycle in which nothing is taken; above 0 there are long pauses too.
         seed: of both.
+        cycles: after which the run is cut off; None lets it end.
     """
 
     gap: float
     stall: float
     seed: int = 1
+    cycles: int | None = None
 
 
 @dataclass(frozen=True)

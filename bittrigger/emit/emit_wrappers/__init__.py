@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bittrigger.emit.emit_wrappers.stream import Stream, to_beats
 from bittrigger.emit.render import render, write_changed
-from bittrigger.errors import ConfigError, UnsupportedModelError
+from bittrigger.errors import UnsupportedModelError
 from bittrigger.patterns.design import Payload
 from bittrigger.pipeline import Pipeline
 from bittrigger.ports import bus_width, input_fields, output_fields
@@ -98,12 +98,9 @@ def emit_emp(pipeline: Pipeline, payload: Payload, folder: Path) -> tuple[Path, 
         The SystemVerilog files, the top first; the design itself is in ``../../rtl``.
 
     Raises:
-        ConfigError: if a result takes longer to send than packets are apart.
         UnsupportedModelError: if the design has a module of the wrapper's name.
     """
     inputs, outputs, spec = payload.inputs, payload.outputs, payload.spec
-    if outputs.words > spec.period_frames:
-        raise ConfigError(f"results of {outputs.words} words every {spec.period_frames} frames; use more output links")
     facts = {
         **_common(pipeline, 64 * max(inputs.links, outputs.links) - 1),
         "inputs": inputs,
