@@ -99,6 +99,14 @@ def test_what_is_written_comes_back(board, form):
         assert back == board
 
 
+@pytest.mark.parametrize("form", Format)
+def test_frame_numbers_grow_beyond_four_digits(form):
+    board = make_board("", (0,), data=np.arange(10_002)[:, None])
+    text = render(board, form)
+    assert text.splitlines()[-1].startswith("0x2711  " if form is Format.APX else "Frame 10001 ")
+    assert parse(text) == board
+
+
 @given(boards(), st.sampled_from(Format))
 @settings(max_examples=60, deadline=None)
 def test_nothing_is_lost_without_consent(board, form):
@@ -241,6 +249,7 @@ def test_known_deviations_are_read_on_request_only(name):
         (APX.replace("0x09 ", ""), "line 5: odd number of words"),
         (APX.replace("#BeginData", "#Data"), "line 3: header '#Data'; expected '#BeginData'"),
         (APX.replace("0x09", "0x123"), "line 5: sideband '0x123'"),
+        (EMPV2.replace("CMSSW", "CM\tSSW"), r"line 1: board id 'CM\\tSSW'; expected no tabulator"),
         ("", "capture.txt: not a pattern file; it begins neither with 'ID: '"),
         ("solid cube\nfacet", "capture.txt: not a pattern file"),
         ("ID: caf\u00e9\n", "line 1: character '\u00e9'; expected printable ASCII"),

@@ -16,7 +16,16 @@ import re
 from collections.abc import Iterator
 
 from bittrigger.patterns.board import Board
-from bittrigger.patterns.text import Line, Text, assemble, check_count, link_numbers, split_lines, trailing_blanks
+from bittrigger.patterns.text import (
+    Line,
+    Text,
+    assemble,
+    board_name,
+    check_count,
+    link_numbers,
+    split_lines,
+    trailing_blanks,
+)
 
 _WORD = re.compile(r"(?:([01])s)?([01])v([0-9a-fA-F]{16})")
 _ALLOWED = "0v or 1v and 16 hexadecimal digits, with 0s or 1s in front on a strobed link"
@@ -35,9 +44,7 @@ def read_empv1(text: str, source: str, *, lenient: bool = False) -> Board:
     first = lines.header(0, "Board ")
     if first.text[:6] != "Board " and not (lenient and first.text[:5].lower() == "board"):
         first.refuse("header", first.text, "'Board ' and the board's id")
-    board_id = first.text[6:]
-    if board_id != board_id.strip() and not lenient:
-        first.refuse("blanks around", board_id, "the board's id alone; read the file with --lenient")
+    board_id = board_name(lines, first, first.text[6:])
     quads = lines.header(1, "Quad/Chan :")
     channels = _labelled(quads, "Quad/Chan :")
     for token in channels:
@@ -46,7 +53,7 @@ def read_empv1(text: str, source: str, *, lenient: bool = False) -> Board:
     head = lines.header(2, "Link :")
     links = link_numbers(head, _labelled(head, "Link :"), r"([0-9]+)", "a decimal number such as 000")
     check_count(quads, len(channels), links)
-    return assemble(board_id.strip(), links, _rows(lines, links))
+    return assemble(board_id, links, _rows(lines, links))
 
 
 def _labelled(line: Line, label: str) -> list[str]:

@@ -18,7 +18,16 @@ import re
 from collections.abc import Iterator
 
 from bittrigger.patterns.board import Board
-from bittrigger.patterns.text import Line, Text, assemble, check_count, link_numbers, split_lines, trailing_blanks
+from bittrigger.patterns.text import (
+    Line,
+    Text,
+    assemble,
+    board_name,
+    check_count,
+    link_numbers,
+    split_lines,
+    trailing_blanks,
+)
 
 METADATA = "Metadata: (strobe,) start of orbit, start of packet, end of packet, valid"
 """The second line, which states the order of the flags; some drawings of the format label them otherwise."""
@@ -52,15 +61,12 @@ def read_empv2(text: str, source: str, *, lenient: bool = False) -> Board:
 
 
 def _board_id(lines: Text, line: Line) -> str:
-    label, board_id = line.text[:4], line.text[4:]
-    if label != "ID: ":
-        if label[:3].lower() != "id:":
+    if line.text[:4] != "ID: ":
+        if line.text[:3].lower() != "id:":
             line.refuse("header", line.text, "'ID: ' and the board's id")
         if not lines.lenient:
             line.refuse("header", line.text, "'ID: ', to the letter (CMSSW rejects others too); read it with --lenient")
-    if board_id != board_id.strip() and not lines.lenient:
-        line.refuse("blanks around", board_id, "the board's id alone; read the file with --lenient")
-    return line.text[3:].strip() if lines.lenient else board_id
+    return board_name(lines, line, line.text[3 if lines.lenient else 4 :])
 
 
 def _rows(lines: Text, links: tuple[int, ...]) -> Iterator[list[tuple[int, str, str]]]:

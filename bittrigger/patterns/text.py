@@ -89,6 +89,20 @@ def split_lines(text: str, source: str, *, lenient: bool, comments: bool) -> Tex
     return Text(source, lenient, tuple(kept))
 
 
+def board_name(text: Text, line: Line, rest: str) -> str:
+    """The name of the board, which is the ``rest`` of ``line``.
+
+    Raises:
+        ConfigError: if there are blanks around it, or a tabulator is in it.
+    """
+    name = rest.strip() if text.lenient else rest
+    if name != name.strip():
+        line.refuse("blanks around", name, "the board's id alone; read the file with --lenient")
+    if not name.isprintable():
+        line.refuse("board id", name, "no tabulator")
+    return name
+
+
 def link_numbers(line: Line, tokens: list[str], pattern: str, allowed: str) -> tuple[int, ...]:
     """The link numbers in ``tokens``, each of which must match ``pattern``.
 
