@@ -155,12 +155,19 @@ def run_executors(
     *,
     simulator: str = "verilator",
     model: Path | None = None,
+    look_into: bool = True,
     on_start: Callable[[str], None] = lambda _: None,
 ) -> list[Outcome]:
     """Run each executor on ``codes`` `(events, n_inputs)` and compare it with the oracle.
 
     A failing executor is an outcome, so that the others still run. What ``all`` names but this machine lacks is an outcome
-    that says so; an executor that is named itself must run. A mismatch is looked into and left in the build folder.
+    that says so; an executor that is named itself must run.
+
+    Args:
+        simulator: of the executor ``rtl``.
+        model: the Keras model of the executor ``keras``.
+        look_into: whether a mismatch is traced to its layer and left in the build folder, which takes seconds.
+        on_start: called with the name of each executor that runs.
     """
     outcomes: list[Outcome] = []
     for name in check_names(names):
@@ -180,7 +187,7 @@ def run_executors(
             error = failure
         seconds = time.perf_counter() - started
         record = None
-        if isinstance(error, MismatchError):
+        if look_into and isinstance(error, MismatchError):
             record = record_mismatch(build, name, codes, error, simulator=simulator, model=model)
         outcomes.append(Outcome(name, found, seconds, error, record=record))
     return outcomes

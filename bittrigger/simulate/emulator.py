@@ -17,10 +17,15 @@ import numpy as np
 import numpy.typing as npt
 
 from bittrigger.emit.emit_emulator import library_name
+from bittrigger.emit.render import render
 from bittrigger.errors import ConfigError, InternalError, ToolError
 from bittrigger.fixed import FloatArray, IntArray
-from bittrigger.graph import Graph
+from bittrigger.graph import Graph, Input
+from bittrigger.simulate.compiled import compiler_version, digest, folder_digest, make_atomically, write_atomically
 from bittrigger.toolchain import require_tool, run_tool
+
+_BLOCK = 128
+"""Events that the emulator takes at a time."""
 
 _Entry = Callable[[int, int, int], int]
 
@@ -142,6 +147,48 @@ class Emulator:
                 raise ToolError(f"{target} cannot be written: {error}") from error
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
+        return library
+
+    def layer_codes(self, codes: IntArray) -> dict[str, IntArray]:
+        """The codes of each node but the inputs, `(events, size)`.
+
+        Raises:
+            ConfigError: if the source folder holds no emulator of this graph and version.
+            InternalError: if a code lies outside its port.
+            ToolNotFoundError: if g++ is missing.
+            ToolError: if the sources do not compile.
+        """
+        nodes = [node for node in self.graph.nodes if not isinstance(node, Input)]
+        function = ctypes.CDLL(str(self._build_layers([node.name for node in nodes]))).bittrigger_layers
+        function.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64]
+        blocks = []
+        for start in range(0, codes.shape[0], _BLOCK):
+            inputs = np.ascontiguousarray(codes[start : start + _BLOCK], dtype=np.int64)
+            found = np.empty((sum(node.size for node in nodes), len(inputs)), dtype=np.int64)
+            if function(inputs.ctypes.data, found.ctypes.data, len(inputs)):
+                raise InternalError(f"emulator {self.library!r}: a code lies outside its port")
+            blocks.append(found.T)
+        ends = np.cumsum([node.size for node in nodes])
+        parts = np.split(np.concatenate(blocks), ends[:-1], axis=1)
+        return {node.name: part for node, part in zip(nodes, parts, strict=True)}
+
+    def _build_layers(self, nodes: list[str]) -> Path:
+        """A library that gives access to the nodes; compiled for any processor, without optimisation."""
+        top = self.source / f"{self.library}.cpp"
+        if not top.is_file():
+            raise ConfigError(
+                f"{self.source}: no emulator {self.library!r} ({top.name} is missing); convert the model again"
+            )
+        layers = sorted(path.name for path in self.source.glob("*.cpp") if not path.name.startswith(self.library))
+        text = render("emulator_layers.cpp.j2", library=self.library, sources=[top.name, *layers], nodes=nodes)
+        compiler = require_tool("g++")
+        key = digest(compiler_version(compiler), text, folder_digest(self.source))
+        self.cache.mkdir(parents=True, exist_ok=True)
+        bridge, library = self.cache / f"{key}.cpp", self.cache / f"lib{self.library}_layers-{key}.so"
+        if not library.is_file():
+            write_atomically(bridge, text)
+            command = [compiler, "-std=c++17", "-shared", "-fPIC", "-fvisibility=hidden", "-w", f"-I{self.source}"]
+            make_atomically(library, lambda target: [*command, str(bridge), "-o", str(target)])
         return library
 
     def _digest(self, compiler: str) -> str:

@@ -12,8 +12,8 @@ from bittrigger.fixed import IntArray
 from bittrigger.graph import Graph, output_fracs
 from bittrigger.ports import decode_inputs, output_fields
 
-BATCH = 8192
-"""Events that TensorFlow gets at a time; bounds the memory."""
+BATCH = 1 << 17
+"""Events that TensorFlow gets at a time; bounds the memory. It traces the model anew for each batch."""
 
 
 @dataclass(frozen=True, eq=False)

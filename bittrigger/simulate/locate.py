@@ -100,6 +100,10 @@ def _layer_codes(build: Build, executor: str, codes: IntArray, wave: Path) -> Ma
 
             simulation = CSim(build.graph, build.folder / "hls", cache / "csim")
             return simulation.layer_codes(build.pipeline, codes)
+        case "emulator":
+            from bittrigger.simulate.emulator import Emulator
+
+            return Emulator(build.graph, build.folder / "emulator", cache / "emulator").layer_codes(codes)
         case "gates":
             from bittrigger.simulate.gates import GateSim
 
