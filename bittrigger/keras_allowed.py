@@ -129,6 +129,10 @@ def check_config(where: str, config: Mapping[str, Any]) -> None:
         raise UnsupportedModelError(f"model file {where}: it has {found} layers; allowed are 1 to {MAX_LAYERS}")
     for layer in layers:
         _check_layer(where, layer)
+    if isinstance(body, dict) and not isinstance(body.get("name", ""), str):
+        raise UnsupportedModelError(
+            f"model file {where}: the model has the name {str(body['name'])[:80]!r}; allowed are texts; save it again"
+        )
     rest = {key: value for key, value in body.items() if key != "layers"} if isinstance(body, dict) else {}
     _walk(where, "the model", rest, 0)
     _check_sizes(where, layers)

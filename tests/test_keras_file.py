@@ -146,6 +146,12 @@ def test_a_name_that_is_no_text(h5, value):
     )
 
 
+def test_a_model_whose_name_is_no_text(h5):
+    refused(
+        spoil(h5, lambda config: config["config"].update(name=True)), "the model has the name 'True'; allowed are texts"
+    )
+
+
 def test_values_that_are_not_finite(h5):
     with h5py.File(h5, "r+") as file:
         file["model_weights/d/d/kernel:0"][1, 2] = np.inf
