@@ -50,9 +50,9 @@ def test_the_networks_test_something(campaign):
     """Most convert, every executor ran on all that it was meant to, and each kind of layer and quantiser occurs."""
     records, _ = campaign
     outcomes = Counter(record["outcome"] for record in records)
-    assert outcomes["equal"] > 0.75 * NETWORKS
+    assert outcomes["equal"] > 0.7 * NETWORKS
     assert outcomes["unbuildable"] < 0.05 * NETWORKS
-    assert outcomes["refused"] > 0
+    assert 0 < outcomes["refused"] < 0.25 * NETWORKS
     ran = Counter(name for record in records for name in record["executors"])
     assert ran["keras"] == ran["oracle"] == ran["csim"] == ran["emulator"] == ran["rtl"] == outcomes["equal"]
     assert ran["gates"] == sum(r["outcome"] == "equal" and r["seed"] % 8 == 0 for r in records) > 15
