@@ -22,6 +22,7 @@ from bittrigger import __version__
 from bittrigger.build import Build, BuildSettings, load_build
 from bittrigger.convert import ConvertOptions, convert
 from bittrigger.graph import evaluate
+from bittrigger.simulate import Executor
 from bittrigger.simulate.compare import EXECUTORS, compare, create_executor, left_out
 from bittrigger.simulate.vectors import random_codes
 from bittrigger.synth.yosys import synthesize
@@ -34,7 +35,7 @@ EVENTS = {
     "emulator": 1_000_000,
     "rtl": 100_000,
     "rtl-fast": 1_000_000,
-    "rtl-icarus": 5_000,
+    "rtl-icarus": 300,
     "gates": 40_000,
 }
 GOALS = {"rtl": 20_000, "rtl-fast": 1_000_000}
@@ -83,9 +84,10 @@ def measure(name: str, build: Build, scratch: Path) -> Row:
         return Row(name, not_run=reason)
     codes = random_codes(build.graph, EVENTS[name], 1)
 
-    def run(events: int) -> None:
-        found = create_executor(name, build, model=MODEL).run(codes[:events])
-        compare(build.graph, evaluate(build.graph, codes[: min(events, CHECKED)]), found[:CHECKED], ("oracle", name))
+    outputs = []
+
+    def run(events: int, executor: Executor | None = None) -> None:
+        outputs.append((executor or create_executor(name, build, model=MODEL)).run(codes[:events]))
 
     def build_and_run() -> None:
         if name == "gates":
@@ -101,33 +103,42 @@ def measure(name: str, build: Build, scratch: Path) -> Row:
     first, new_design = without_build(), without_build()
     cached = cost(lambda: run(1))
     executor = create_executor(name, build, model=MODEL)
-    executor.run(codes[:1])
-    one = cost(lambda: executor.run(codes[:1]))
-    many = cost(lambda: executor.run(codes))
-    run(min(len(codes), CHECKED))
+    run(1, executor)
+    one = cost(lambda: run(1, executor))
+    many = cost(lambda: run(len(codes), executor))
+    for found in outputs:
+        checked = found[:CHECKED]
+        compare(build.graph, evaluate(build.graph, codes[: len(checked)]), checked, ("oracle", name))
     rates = (
         round(len(codes) / max(0.01, long - short)) for long, short in ((many.wall, one.wall), (many.cpu, one.cpu))
     )
     return Row(name, first, new_design, cached, len(codes), *rates, GOALS.get(name))
 
 
-def markdown(rows: list[Row]) -> str:
-    """The table of the documentation."""
+def header() -> str:
+    """The first lines of the table in the documentation."""
     lines = [
         "| executor | first run, s (CPU s) | new design, s (CPU s) | cached, s | events/s | events per CPU s | goal |",
         "|---|---|---|---|---|---|---|",
     ]
-    for row in rows:
-        if row.first is None or row.new_design is None or row.cached is None:
-            lines.append(f"| {row.executor} | not run: {row.not_run} | | | | | |")
-            continue
-        builds = [f"{item.wall:.1f} ({item.cpu:.1f})" for item in (row.first, row.new_design)]
-        goal = "" if row.goal is None else f"{row.goal:,}: {'met' if row.events_per_s >= row.goal else 'MISSED'}"
-        lines.append(
-            f"| {row.executor} | {builds[0]} | {builds[1]} | {row.cached.wall:.2f} | {row.events_per_s:,} | "
-            f"{row.events_per_cpu_s:,} | {goal} |"
-        )
     return "\n".join(lines)
+
+
+def line(row: Row) -> str:
+    """One line of the table."""
+    if row.first is None or row.new_design is None or row.cached is None:
+        return f"| {row.executor} | not run: {row.not_run} | | | | | |"
+    builds = [f"{item.wall:.1f} ({item.cpu:.1f})" for item in (row.first, row.new_design)]
+    goal = "" if row.goal is None else f"{row.goal:,}: {'met' if row.events_per_s >= row.goal else 'MISSED'}"
+    cells = [
+        row.executor,
+        *builds,
+        f"{row.cached.wall:.2f}",
+        f"{row.events_per_s:,}",
+        f"{row.events_per_cpu_s:,}",
+        goal,
+    ]
+    return f"| {' | '.join(cells)} |"
 
 
 def main() -> None:
@@ -145,8 +156,11 @@ def main() -> None:
             settings = ConvertOptions(BuildSettings(), synthesize=False)
             build, _ = convert(MODEL, scratch / "build", settings)
         build = replace(build, folder=scratch / "build")
-        rows = [measure(executor, build, scratch) for executor in options.executors]
-    print(markdown(rows))
+        print(header())
+        rows = []
+        for executor in options.executors:
+            rows.append(measure(executor, build, scratch))
+            print(line(rows[-1]), flush=True)
     if options.json:
         data = {
             "tool": "bittrigger",
