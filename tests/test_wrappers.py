@@ -377,7 +377,7 @@ def test_each_packet_gives_one_packet_however_wrong(workshop, name):
     ids=["no credits", "FIFO forgets", "no back-pressure", "length ignored"],
 )
 def test_a_broken_stream_is_found(workshop, stem, old, new, request):
-    sent, wanted, _, _ = axis_case("64", 60, 3)
+    sent, wanted, _, _ = axis_case("64", 25, 3)
     short = [*sent, replace(sent[0], last=True)]
     broken = axis(workshop, "64", (stem, old, new), tag=request.node.callspec.id)
 
