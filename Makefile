@@ -32,6 +32,7 @@ bench: .venv/installed
 	$(BIN)/python benchmarks/adder_trees.py
 	$(BIN)/python benchmarks/agreement.py --csim-events 4096
 	$(BIN)/python benchmarks/emulator.py
+	$(BIN)/python benchmarks/executors.py
 
 bench-adders: .venv/installed
 	$(BIN)/pip install --quiet --editable '.[bench]'
