@@ -21,7 +21,7 @@ from bittrigger.emit.render import render
 from bittrigger.errors import ConfigError, InternalError, ToolError
 from bittrigger.fixed import FloatArray, IntArray
 from bittrigger.graph import Graph, Input
-from bittrigger.simulate.compiled import compiler_version, digest, folder_digest, make_atomically, write_atomically
+from bittrigger.simulate.compiled import compiler_version, digest, make_atomically, write_atomically
 from bittrigger.toolchain import require_tool, run_tool
 
 _BLOCK = 128
@@ -139,7 +139,9 @@ class Emulator:
         command = [make, f"-j{os.cpu_count() or 1}", "BUILD=../build", f"CXX={compiler}", f"ARCH={self.arch}"]
         log = (self.cache / f"{target.name}.log").absolute()
         try:
-            shutil.copytree(self.source, scratch / "source", ignore=shutil.ignore_patterns("build"))
+            (scratch / "source").mkdir()
+            for path in self._files():
+                shutil.copy2(path, scratch / "source")
             run_tool(command, log=log, cwd=scratch / "source")
             (scratch / "build").rename(target)
         except OSError as error:
@@ -182,7 +184,7 @@ class Emulator:
         layers = sorted(path.name for path in self.source.glob("*.cpp") if not path.name.startswith(self.library))
         text = render("emulator_layers.cpp.j2", library=self.library, sources=[top.name, *layers], nodes=nodes)
         compiler = require_tool("g++")
-        key = digest(compiler_version(compiler), text, folder_digest(self.source))
+        key = digest(compiler_version(compiler), text, *(path.read_bytes() for path in self._files()))
         self.cache.mkdir(parents=True, exist_ok=True)
         bridge, library = self.cache / f"{key}.cpp", self.cache / f"lib{self.library}_layers-{key}.so"
         if not library.is_file():
@@ -191,13 +193,17 @@ class Emulator:
             make_atomically(library, lambda target: [*command, str(bridge), "-o", str(target)])
         return library
 
+    def _files(self) -> list[Path]:
+        """What was emitted; the cache may lie in the same folder."""
+        return sorted(path for path in self.source.iterdir() if path.is_file())
+
     def _digest(self, compiler: str) -> str:
         """A hash of the sources, of the compiler, and of the processor that it builds for."""
         log = Path(tempfile.mkstemp(prefix=".macros.", dir=self.cache)[1])
         macros = run_tool([compiler, *self.arch.split(), "-dM", "-E", "-x", "c++", os.devnull], log=log)
         log.unlink()
         total = hashlib.sha256(f"{compiler}\0{self.arch}\0{macros}".encode())
-        for path in sorted(path for path in self.source.iterdir() if path.is_file()):
+        for path in self._files():
             for part in (path.name.encode(), path.read_bytes()):
                 total.update(len(part).to_bytes(8, "little") + part)
         return total.hexdigest()[:32]
