@@ -86,6 +86,17 @@ def test_random_adder_graphs_are_proven(tmp_path):
     assert failures(prove(build_of(pipeline, tmp_path), netlist=False)) == []
 
 
+def test_a_result_narrower_than_its_wire_is_proven(tmp_path):
+    """``s1`` can only be ``x0``, but its wire has a bit more; behind it lies another result."""
+    adders = AdderGraph(
+        (Interval(-8, 7), Interval(-8, 7)),
+        (Adder((Term(0), Term(1))), Adder((Term(2), Term(1, negative=True)))),
+        (Output(3, 1), Output(3)),
+    )
+    pipeline = pipeline_of(graph_of_adders(adders), {"layer": adders})
+    assert failures(prove(build_of(pipeline, tmp_path, synth=True))) == []
+
+
 def requantizer_net(span_width=9):
     """One requantiser a rounding mode, of one signed and one unsigned code."""
     ports = (

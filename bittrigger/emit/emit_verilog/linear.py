@@ -105,8 +105,10 @@ class _Adders:
         """One result, ``width`` bits wide."""
         if out.value is None:
             return literal(out.constant, width, signed=interval.signed)
-        text = self.signals.read(self.names[out.value], stage, width)
-        return f"({text} << {out.shift})" if out.shift else text
+        if out.shift >= width:
+            return literal(0, width)
+        text = self.signals.read(self.names[out.value], stage, width - out.shift)
+        return f"{{{text}, {literal(0, out.shift)}}}" if out.shift else text
 
 
 def linear_body(module: Module, graph: AdderGraph, operands: Operands, result: Bus) -> Body:

@@ -26,13 +26,18 @@ class Signals:
         self._born[name] = stage
 
     def read(self, name: str, stage: int, width: int | None = None) -> str:
-        """The value as an operand in ``stage``, cast to ``width`` bits where it has another width."""
+        """The value as an operand in ``stage``, cut or extended to ``width`` bits where it has another width.
+
+        It is cut by a part-select: Yosys 0.70 takes ``4'(x) << 1`` for as wide as an ``x`` of more than 4 bits.
+        """
         own = self._ranges[name].width
         target = own if width is None else width
         wire = self._delayed(name, stage)
         self._last[name] = max(stage, self._last.get(name, stage))
         self._whole[wire] = self._whole.get(wire, False) or target >= own
-        return wire if target == own else f"{target}'({wire})"
+        if target == own:
+            return wire
+        return f"{wire}[{target - 1}:0]" if target < own else f"{target}'({wire})"
 
     def cut(self, name: str, stage: int) -> None:
         """State that a reader in ``stage`` leaves out some bits of the value."""

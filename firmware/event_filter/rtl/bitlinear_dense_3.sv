@@ -160,7 +160,7 @@ module bitlinear_dense_3 (
         .a(7'(x22_d1)), .b(7'(x19_d1)), .c(7'd0), .sum(s23[7:1])
     );
     wire signed [ 9:0] s24;  // 2*x7 + 2*x17 + s23
-    assign s24[0:0] = 1'(s23);
+    assign s24[0:0] = s23[0:0];
     bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b000)) u_s24 (
         .a(9'(x7_d1)), .b(9'(x17_d1)), .c(9'(s23 >>> 1)), .sum(s24[9:1])
     );
@@ -175,7 +175,7 @@ module bitlinear_dense_3 (
         .a((8'(x17_d1) << 1)), .b((8'(x12_d1) << 1)), .c(8'd1), .sum(s31)
     );
     wire signed [ 8:0] s32;  // 2*x15 + s31 - 2*x3
-    assign s32[0:0] = 1'(s31);
+    assign s32[0:0] = s31[0:0];
     bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s32 (
         .a(8'(x15_d1)), .b(8'(s31 >>> 1)), .c(8'(x3_d1)), .sum(s32[8:1])
     );
@@ -189,7 +189,7 @@ module bitlinear_dense_3 (
     );
     wire signed [ 7:0] s37 = (8'(x12_d1) << 1) - 8'd1;
     wire signed [ 8:0] s38;  // s37 - 2*x10 - 2*x14
-    assign s38[0:0] = 1'(s37);
+    assign s38[0:0] = s37[0:0];
     bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b110)) u_s38 (
         .a(8'(s37 >>> 1)), .b(8'(x10_d1)), .c(8'(x14_d1)), .sum(s38[8:1])
     );
@@ -321,7 +321,7 @@ module bitlinear_dense_3 (
         .a(11'(s2_d1)), .b(11'(s6_d1)), .c(11'(s15_d1)), .sum(s16)
     );
     wire signed [11:0] s19;  // s16 + 2*s17 + 2*s18
-    assign s19[0:0] = 1'(s16);
+    assign s19[0:0] = s16[0:0];
     bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s19 (
         .a(11'(s16 >>> 1)), .b(11'(s17_d1)), .c(11'(s18_d1)), .sum(s19[11:1])
     );
@@ -330,17 +330,17 @@ module bitlinear_dense_3 (
         .a((12'(s21_d1) << 1)), .b((12'(s9_d1) << 1)), .c(12'(s16)), .sum(s22)
     );
     wire signed [10:0] s30;  // 2*x0 + s16 - 2*x8
-    assign s30[0:0] = 1'(s16);
+    assign s30[0:0] = s16[0:0];
     bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s30 (
         .a(10'(x0_d2)), .b(10'(s16 >>> 1)), .c(10'(x8_d2)), .sum(s30[10:1])
     );
     wire signed [11:0] s35;  // s16 + 2*s34 - 2*s4
-    assign s35[0:0] = 1'(s16);
+    assign s35[0:0] = s16[0:0];
     bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s35 (
         .a(11'(s16 >>> 1)), .b(11'(s34_d1)), .c(11'(s4_d1)), .sum(s35[11:1])
     );
     wire signed [10:0] s48;  // 2*x12 + s16 - 2*x22
-    assign s48[0:0] = 1'(s16);
+    assign s48[0:0] = s16[0:0];
     bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s48 (
         .a(10'(x12_d2)), .b(10'(s16 >>> 1)), .c(10'(x22_d2)), .sum(s48[10:1])
     );
@@ -449,21 +449,21 @@ module bitlinear_dense_3 (
     // result, last element first
     assign y = {
         s63,
-        (13'(s51) << 1),
-        (13'(s25) << 1),
-        (13'(s40) << 1),
+        {s51, 1'd0},
+        {s25, 1'd0},
+        {s40, 1'd0},
         s62,
-        (13'(s56) << 1),
+        {s56, 1'd0},
         s61,
         s60,
-        (13'(s58) << 1),
-        (13'(s43) << 1),
-        (13'(s33) << 1),
-        (13'(s53_d1) << 1),
-        (13'(s22_d1) << 1),
+        {s58, 1'd0},
+        {s43, 1'd0},
+        {s33, 1'd0},
+        {s53_d1, 1'd0},
+        {s22_d1, 1'd0},
         13'(s59_d1),
-        (13'(s13_d1) << 1),
-        (13'(s12_d1) << 1)
+        {12'(s13_d1), 1'd0},
+        {12'(s12_d1), 1'd0}
     };
 
 endmodule

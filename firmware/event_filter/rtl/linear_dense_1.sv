@@ -78,7 +78,7 @@ module linear_dense_1 (
         .a((14'(x8) << 1)), .b(14'(x23)), .c(14'(x40)), .sum(s1)
     );
     wire signed [14:0] s2;  // 2*x15 + x22 + 2*x24
-    assign s2[0:0] = 1'(x22);
+    assign s2[0:0] = x22[0:0];
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s2 (
         .a(14'(x15)), .b(14'(x22 >>> 1)), .c(14'(x24)), .sum(s2[14:1])
     );
@@ -91,7 +91,7 @@ module linear_dense_1 (
         .a(15'(x41)), .b((15'(x12) << 2)), .c(15'(x47)), .sum(s4)
     );
     wire signed [16:0] s5;  // x21 - 2*x7 - 16*x54
-    assign s5[0:0] = 1'(x21);
+    assign s5[0:0] = x21[0:0];
     bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b110)) u_s5 (
         .a(16'(x21 >>> 1)), .b(16'(x7)), .c((16'(x54) << 3)), .sum(s5[16:1])
     );
@@ -109,7 +109,7 @@ module linear_dense_1 (
     );
     wire signed [15:0] s9 = (16'(x1) << 3) + 16'(x39);
     wire signed [16:0] s10;  // x7 + 4*x9 - 16*x9
-    assign s10[1:0] = 2'(x7);
+    assign s10[1:0] = x7[1:0];
     bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s10 (
         .a(15'(x7 >>> 2)), .b(15'(x9)), .c((15'(x9) << 2)), .sum(s10[16:2])
     );
@@ -170,12 +170,12 @@ module linear_dense_1 (
         .a(16'(s4)), .b(16'(s21)), .c(16'(s22)), .sum(s25)
     );
     wire signed [16:0] s26;  // s18 + 2*s23 - 8*x42
-    assign s26[0:0] = 1'(s18);
+    assign s26[0:0] = s18[0:0];
     bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s26 (
         .a(16'(s18 >>> 1)), .b(16'(s23)), .c((16'(x42) << 2)), .sum(s26[16:1])
     );
     wire signed [16:0] s30;  // x26 - 16*x12 - 8*x51
-    assign s30[2:0] = 3'(x26);
+    assign s30[2:0] = x26[2:0];
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s30 (
         .a(14'(x26 >>> 3)), .b((14'(x12) << 1)), .c(14'(x51)), .sum(s30[16:3])
     );
@@ -221,7 +221,7 @@ module linear_dense_1 (
         .a(14'(x10)), .b((14'(x15) << 1)), .c(14'(x38)), .sum(s42)
     );
     wire signed [17:0] s43;  // 4*x22 + s42 - 32*x1
-    assign s43[1:0] = 2'(s42);
+    assign s43[1:0] = s42[1:0];
     bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s43 (
         .a(16'(x22)), .b(16'(s42 >>> 2)), .c((16'(x1) << 3)), .sum(s43[17:2])
     );
@@ -243,7 +243,7 @@ module linear_dense_1 (
         .a(15'(x37)), .b(15'(x11)), .c(15'(s41)), .sum(s49)
     );
     wire signed [16:0] s51;  // s39 + 2*s47 - 2*s40
-    assign s51[0:0] = 1'(s39);
+    assign s51[0:0] = s39[0:0];
     bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s51 (
         .a(16'(s39 >>> 1)), .b(16'(s47)), .c(16'(s40)), .sum(s51[16:1])
     );
@@ -260,7 +260,7 @@ module linear_dense_1 (
         .a((15'(x3) << 1)), .b((15'(x10) << 1)), .c(15'(x35)), .sum(s56)
     );
     wire signed [15:0] s57;  // 4*x19 + 4*x36 + s55
-    assign s57[1:0] = 2'(s55);
+    assign s57[1:0] = s55[1:0];
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s57 (
         .a(14'(x19)), .b(14'(x36)), .c(14'(s55 >>> 2)), .sum(s57[15:2])
     );
@@ -286,7 +286,7 @@ module linear_dense_1 (
         .a((15'(x18) << 1)), .b(15'(x55)), .c(15'(s62)), .sum(s64)
     );
     wire signed [15:0] s65;  // 4*x33 + 4*x47 + s63
-    assign s65[1:0] = 2'(s63);
+    assign s65[1:0] = s63[1:0];
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s65 (
         .a(14'(x33)), .b(14'(x47)), .c(14'(s63 >>> 2)), .sum(s65[15:2])
     );
@@ -299,7 +299,7 @@ module linear_dense_1 (
         .a(14'(x4)), .b(14'(x41)), .c(14'(x34)), .sum(s68)
     );
     wire signed [14:0] s69;  // x36 - 2*x2 - 4*x54
-    assign s69[0:0] = 1'(x36);
+    assign s69[0:0] = x36[0:0];
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s69 (
         .a(14'(x36 >>> 1)), .b(14'(x2)), .c((14'(x54) << 1)), .sum(s69[14:1])
     );
@@ -331,7 +331,7 @@ module linear_dense_1 (
         .a((19'(s9) << 2)), .b((19'(s73) << 2)), .c(19'(s74)), .sum(s78)
     );
     wire signed [14:0] s80;  // 2*x0 + x11 - 4*x18
-    assign s80[0:0] = 1'(x11);
+    assign s80[0:0] = x11[0:0];
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s80 (
         .a(14'(x0)), .b(14'(x11 >>> 1)), .c((14'(x18) << 1)), .sum(s80[14:1])
     );
@@ -364,12 +364,12 @@ module linear_dense_1 (
         .a(14'(x7)), .b(14'(x39)), .c(14'(x53)), .sum(s91)
     );
     wire signed [15:0] s92;  // 2*x11 + x51 - 8*x9
-    assign s92[0:0] = 1'(x51);
+    assign s92[0:0] = x51[0:0];
     bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s92 (
         .a(15'(x11)), .b(15'(x51 >>> 1)), .c((15'(x9) << 2)), .sum(s92[15:1])
     );
     wire signed [17:0] s93;  // 2*x20 + x49 + 32*x51
-    assign s93[0:0] = 1'(x49);
+    assign s93[0:0] = x49[0:0];
     bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s93 (
         .a(17'(x20)), .b(17'(x49 >>> 1)), .c((17'(x51) << 4)), .sum(s93[17:1])
     );
@@ -382,7 +382,7 @@ module linear_dense_1 (
         .a(14'(x5)), .b(14'(x11)), .c(14'(x19)), .sum(s95)
     );
     wire signed [14:0] s96;  // x18 - 2*x7 - 2*x23
-    assign s96[0:0] = 1'(x18);
+    assign s96[0:0] = x18[0:0];
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s96 (
         .a(14'(x18 >>> 1)), .b(14'(x7)), .c(14'(x23)), .sum(s96[14:1])
     );
@@ -411,12 +411,12 @@ module linear_dense_1 (
         .a(14'(x24)), .b(14'(x54)), .c((14'(x25) << 1)), .sum(s103)
     );
     wire signed [15:0] s104;  // 4*x9 + 2*x45 + s103
-    assign s104[0:0] = 1'(s103);
+    assign s104[0:0] = s103[0:0];
     bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b000)) u_s104 (
         .a((15'(x9) << 1)), .b(15'(x45)), .c(15'(s103 >>> 1)), .sum(s104[15:1])
     );
     wire signed [14:0] s106;  // 2*x32 + s91 - 2*x56
-    assign s106[0:0] = 1'(s91);
+    assign s106[0:0] = s91[0:0];
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s106 (
         .a(14'(x32)), .b(14'(s91 >>> 1)), .c(14'(x56)), .sum(s106[14:1])
     );
@@ -429,7 +429,7 @@ module linear_dense_1 (
         .a(14'(x25)), .b(14'(x41)), .c(14'(x16)), .sum(s115)
     );
     wire signed [17:0] s116;  // 2*x1 + x43 - 32*x1
-    assign s116[0:0] = 1'(x43);
+    assign s116[0:0] = x43[0:0];
     bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s116 (
         .a(17'(x1)), .b(17'(x43 >>> 1)), .c((17'(x1) << 4)), .sum(s116[17:1])
     );
@@ -470,7 +470,7 @@ module linear_dense_1 (
         .a(16'(s124)), .b(16'(s125)), .c((16'(x54) << 2)), .sum(s126)
     );
     wire signed [15:0] s128;  // x37 + 4*x48 - 4*x18
-    assign s128[1:0] = 2'(x37);
+    assign s128[1:0] = x37[1:0];
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s128 (
         .a(14'(x37 >>> 2)), .b(14'(x48)), .c(14'(x18)), .sum(s128[15:2])
     );
@@ -519,7 +519,7 @@ module linear_dense_1 (
         .a((15'(x20) << 1)), .b((15'(x32) << 1)), .c(15'(x10)), .sum(s142)
     );
     wire signed [15:0] s143;  // 2*x23 + 4*x36 + s141
-    assign s143[0:0] = 1'(s141);
+    assign s143[0:0] = s141[0:0];
     bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b000)) u_s143 (
         .a(15'(x23)), .b((15'(x36) << 1)), .c(15'(s141 >>> 1)), .sum(s143[15:1])
     );
@@ -528,17 +528,17 @@ module linear_dense_1 (
         .a(14'(x36)), .b(14'(x55)), .c(14'(x14)), .sum(s145)
     );
     wire signed [17:0] s146;  // 32*x1 + s145 - 4*x12
-    assign s146[1:0] = 2'(s145);
+    assign s146[1:0] = s145[1:0];
     bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s146 (
         .a((16'(x1) << 3)), .b(16'(s145 >>> 2)), .c(16'(x12)), .sum(s146[17:2])
     );
     wire signed [14:0] s147;  // x18 + 2*x24 - 2*x9
-    assign s147[0:0] = 1'(x18);
+    assign s147[0:0] = x18[0:0];
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s147 (
         .a(14'(x18 >>> 1)), .b(14'(x24)), .c(14'(x9)), .sum(s147[14:1])
     );
     wire signed [16:0] s148;  // 4*x51 + 8*x54 + s147
-    assign s148[1:0] = 2'(s147);
+    assign s148[1:0] = s147[1:0];
     bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b000)) u_s148 (
         .a(15'(x51)), .b((15'(x54) << 1)), .c(15'(s147 >>> 2)), .sum(s148[16:2])
     );
@@ -547,7 +547,7 @@ module linear_dense_1 (
         .a((14'(x1) << 1)), .b(14'(x12)), .c(14'(x45)), .sum(s149)
     );
     wire signed [15:0] s150;  // 4*x6 + s149 - 8*x21
-    assign s150[1:0] = 2'(s149);
+    assign s150[1:0] = s149[1:0];
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s150 (
         .a(14'(x6)), .b(14'(s149 >>> 2)), .c((14'(x21) << 1)), .sum(s150[15:2])
     );
@@ -614,7 +614,7 @@ module linear_dense_1 (
         .a(18'(s171)), .b(18'(s172)), .c((18'(x1) << 5)), .sum(s173)
     );
     wire signed [15:0] s174;  // 2*x7 + 2*x34 + s128
-    assign s174[0:0] = 1'(s128);
+    assign s174[0:0] = s128[0:0];
     bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b000)) u_s174 (
         .a(15'(x7)), .b(15'(x34)), .c(15'(s128 >>> 1)), .sum(s174[15:1])
     );
@@ -640,7 +640,7 @@ module linear_dense_1 (
         .a(15'(s180)), .b((15'(x27) << 1)), .c(15'(x46)), .sum(s181)
     );
     wire signed [15:0] s182;  // 4*x24 + s163 - 4*x8
-    assign s182[1:0] = 2'(s163);
+    assign s182[1:0] = s163[1:0];
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s182 (
         .a(14'(x24)), .b(14'(s163 >>> 2)), .c(14'(x8)), .sum(s182[15:2])
     );
@@ -665,12 +665,12 @@ module linear_dense_1 (
         .a(14'(x6)), .b(14'(x15)), .c(14'(x20)), .sum(s192)
     );
     wire signed [14:0] s193;  // 2*x8 + s192 - 2*x41
-    assign s193[0:0] = 1'(s192);
+    assign s193[0:0] = s192[0:0];
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s193 (
         .a(14'(x8)), .b(14'(s192 >>> 1)), .c(14'(x41)), .sum(s193[14:1])
     );
     wire signed [14:0] s194;  // x12 + 2*x42 - 2*x26
-    assign s194[0:0] = 1'(x12);
+    assign s194[0:0] = x12[0:0];
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s194 (
         .a(14'(x12 >>> 1)), .b(14'(x42)), .c(14'(x26)), .sum(s194[14:1])
     );
@@ -683,7 +683,7 @@ module linear_dense_1 (
         .a(16'(s194)), .b((16'(x12) << 2)), .c(16'(s190)), .sum(s196)
     );
     wire signed [15:0] s201;  // x3 + 8*x51 - 2*x51
-    assign s201[0:0] = 1'(x3);
+    assign s201[0:0] = x3[0:0];
     bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s201 (
         .a(15'(x3 >>> 1)), .b((15'(x51) << 2)), .c(15'(x51)), .sum(s201[15:1])
     );
@@ -729,12 +729,12 @@ module linear_dense_1 (
         .a(15'(s59)), .b(15'(s212)), .c((15'(x33) << 1)), .sum(s213)
     );
     wire signed [14:0] s218;  // 2*x36 + 2*x42 + x51
-    assign s218[0:0] = 1'(x51);
+    assign s218[0:0] = x51[0:0];
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s218 (
         .a(14'(x36)), .b(14'(x42)), .c(14'(x51 >>> 1)), .sum(s218[14:1])
     );
     wire signed [15:0] s219;  // x21 + 4*x48 - 4*x15
-    assign s219[1:0] = 2'(x21);
+    assign s219[1:0] = x21[1:0];
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s219 (
         .a(14'(x21 >>> 2)), .b(14'(x48)), .c(14'(x15)), .sum(s219[15:2])
     );
@@ -743,12 +743,12 @@ module linear_dense_1 (
         .a((14'(x30) << 1)), .b(14'(x35)), .c(14'(x44)), .sum(s220)
     );
     wire signed [15:0] s221;  // 4*x0 + x4 + 4*x54
-    assign s221[1:0] = 2'(x4);
+    assign s221[1:0] = x4[1:0];
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s221 (
         .a(14'(x0)), .b(14'(x4 >>> 2)), .c(14'(x54)), .sum(s221[15:2])
     );
     wire signed [15:0] s222;  // 8*x12 + 2*x18 + x27
-    assign s222[0:0] = 1'(x27);
+    assign s222[0:0] = x27[0:0];
     bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b000)) u_s222 (
         .a((15'(x12) << 2)), .b(15'(x18)), .c(15'(x27 >>> 1)), .sum(s222[15:1])
     );
@@ -761,12 +761,12 @@ module linear_dense_1 (
         .a((15'(x10) << 1)), .b((15'(x13) << 2)), .c(15'(x43)), .sum(s224)
     );
     wire signed [14:0] s225;  // 4*x12 + 2*x29 + x53
-    assign s225[0:0] = 1'(x53);
+    assign s225[0:0] = x53[0:0];
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s225 (
         .a((14'(x12) << 1)), .b(14'(x29)), .c(14'(x53 >>> 1)), .sum(s225[14:1])
     );
     wire signed [15:0] s226;  // 4*x3 + x13 + 4*x20
-    assign s226[1:0] = 2'(x13);
+    assign s226[1:0] = x13[1:0];
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s226 (
         .a(14'(x3)), .b(14'(x13 >>> 2)), .c(14'(x20)), .sum(s226[15:2])
     );
@@ -775,7 +775,7 @@ module linear_dense_1 (
         .a(14'(x0)), .b(14'(x5)), .c(14'(x14)), .sum(s227)
     );
     wire signed [14:0] s228;  // 2*x18 + s227 - 2*x23
-    assign s228[0:0] = 1'(s227);
+    assign s228[0:0] = s227[0:0];
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s228 (
         .a(14'(x18)), .b(14'(s227 >>> 1)), .c(14'(x23)), .sum(s228[14:1])
     );
@@ -812,7 +812,7 @@ module linear_dense_1 (
         .a(16'(s237)), .b(16'(s238)), .c(16'(s239)), .sum(s241)
     );
     wire signed [17:0] s243;  // 16*x25 + s39 - 4*s236
-    assign s243[1:0] = 2'(s39);
+    assign s243[1:0] = s39[1:0];
     bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s243 (
         .a((16'(x25) << 2)), .b(16'(s39 >>> 2)), .c(16'(s236)), .sum(s243[17:2])
     );
@@ -821,7 +821,7 @@ module linear_dense_1 (
         .a(14'(x11)), .b(14'(x17)), .c(14'(x42)), .sum(s246)
     );
     wire signed [14:0] s247;  // 2*x0 + x20 + 2*x51
-    assign s247[0:0] = 1'(x20);
+    assign s247[0:0] = x20[0:0];
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s247 (
         .a(14'(x0)), .b(14'(x20 >>> 1)), .c(14'(x51)), .sum(s247[14:1])
     );
@@ -830,7 +830,7 @@ module linear_dense_1 (
         .a((16'(x48) << 2)), .b(16'(s246)), .c(16'(s247)), .sum(s248)
     );
     wire signed [14:0] s249;  // x3 + 4*x18 + 2*x36
-    assign s249[0:0] = 1'(x3);
+    assign s249[0:0] = x3[0:0];
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s249 (
         .a(14'(x3 >>> 1)), .b((14'(x18) << 1)), .c(14'(x36)), .sum(s249[14:1])
     );
@@ -839,7 +839,7 @@ module linear_dense_1 (
         .a((16'(x24) << 2)), .b((16'(x51) << 2)), .c(16'(x22)), .sum(s250)
     );
     wire signed [16:0] s251;  // 2*s33 + s250 - 4*x21
-    assign s251[0:0] = 1'(s250);
+    assign s251[0:0] = s250[0:0];
     bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s251 (
         .a(16'(s33)), .b(16'(s250 >>> 1)), .c((16'(x21) << 1)), .sum(s251[16:1])
     );
@@ -848,7 +848,7 @@ module linear_dense_1 (
         .a((14'(x4) << 1)), .b(14'(x41)), .c(14'(x52)), .sum(s252)
     );
     wire signed [14:0] s253;  // 2*x15 + 2*x27 + s220
-    assign s253[0:0] = 1'(s220);
+    assign s253[0:0] = s220[0:0];
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s253 (
         .a(14'(x15)), .b(14'(x27)), .c(14'(s220 >>> 1)), .sum(s253[14:1])
     );
@@ -873,7 +873,7 @@ module linear_dense_1 (
         .a((16'(x54) << 2)), .b(16'(s258)), .c(16'(s259)), .sum(s261)
     );
     wire signed [15:0] s263;  // 4*x12 + x28 - 8*x51
-    assign s263[1:0] = 2'(x28);
+    assign s263[1:0] = x28[1:0];
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s263 (
         .a(14'(x12)), .b(14'(x28 >>> 2)), .c((14'(x51) << 1)), .sum(s263[15:2])
     );
@@ -886,7 +886,7 @@ module linear_dense_1 (
         .a((14'(x7) << 1)), .b(14'(x24)), .c(14'(x8)), .sum(s265)
     );
     wire signed [14:0] s266;  // 2*x43 + s130 - 2*x20
-    assign s266[0:0] = 1'(s130);
+    assign s266[0:0] = s130[0:0];
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s266 (
         .a(14'(x43)), .b(14'(s130 >>> 1)), .c(14'(x20)), .sum(s266[14:1])
     );
@@ -895,7 +895,7 @@ module linear_dense_1 (
         .a(16'(s190)), .b(16'(s265)), .c((16'(s115) << 1)), .sum(s267)
     );
     wire signed [15:0] s269;  // 4*x24 + s218 - 4*x18
-    assign s269[1:0] = 2'(s218);
+    assign s269[1:0] = s218[1:0];
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s269 (
         .a(14'(x24)), .b(14'(s218 >>> 2)), .c(14'(x18)), .sum(s269[15:2])
     );
@@ -936,7 +936,7 @@ module linear_dense_1 (
         .a(14'(x43)), .b(14'(x34)), .c(14'(x54)), .sum(s287)
     );
     wire signed [14:0] s288;  // 2*x6 + s287 - 2*x1
-    assign s288[0:0] = 1'(s287);
+    assign s288[0:0] = s287[0:0];
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s288 (
         .a(14'(x6)), .b(14'(s287 >>> 1)), .c(14'(x1)), .sum(s288[14:1])
     );
@@ -1022,7 +1022,7 @@ module linear_dense_1 (
         .a((15'(x10) << 1)), .b((15'(x36) << 1)), .c(15'(x43)), .sum(s319)
     );
     wire signed [17:0] s320;  // s123 + 2*s319 - 32*x21
-    assign s320[0:0] = 1'(s123);
+    assign s320[0:0] = s123[0:0];
     bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s320 (
         .a(17'(s123 >>> 1)), .b(17'(s319)), .c((17'(x21) << 4)), .sum(s320[17:1])
     );
@@ -1053,7 +1053,7 @@ module linear_dense_1 (
         .a(14'(x20)), .b(14'(x39)), .c(14'(x41)), .sum(s334)
     );
     wire signed [16:0] s335;  // 2*x22 + s334 - 16*x24
-    assign s335[0:0] = 1'(s334);
+    assign s335[0:0] = s334[0:0];
     bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s335 (
         .a(16'(x22)), .b(16'(s334 >>> 1)), .c((16'(x24) << 3)), .sum(s335[16:1])
     );
@@ -1070,7 +1070,7 @@ module linear_dense_1 (
         .a(15'(s336)), .b(15'(x42)), .c((15'(x45) << 1)), .sum(s338)
     );
     wire signed [15:0] s339;  // 4*x1 + x18 + 4*x21
-    assign s339[1:0] = 2'(x18);
+    assign s339[1:0] = x18[1:0];
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s339 (
         .a(14'(x1)), .b(14'(x18 >>> 2)), .c(14'(x21)), .sum(s339[15:2])
     );
@@ -1104,7 +1104,7 @@ module linear_dense_1 (
     );
     wire signed [12:0] s354 = 13'(x16) - 13'(x49);
     wire signed [14:0] s355;  // 2*x32 + x56 - 4*x25
-    assign s355[0:0] = 1'(x56);
+    assign s355[0:0] = x56[0:0];
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s355 (
         .a(14'(x32)), .b(14'(x56 >>> 1)), .c((14'(x25) << 1)), .sum(s355[14:1])
     );
@@ -1125,12 +1125,12 @@ module linear_dense_1 (
         .a(15'(s237)), .b((15'(x14) << 1)), .c(15'(s357)), .sum(s359)
     );
     wire signed [15:0] s360;  // 4*x44 + 4*x50 + s202
-    assign s360[1:0] = 2'(s202);
+    assign s360[1:0] = s202[1:0];
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s360 (
         .a(14'(x44)), .b(14'(x50)), .c(14'(s202 >>> 2)), .sum(s360[15:2])
     );
     wire signed [16:0] s361;  // s358 - 8*x6 - 8*x45
-    assign s361[2:0] = 3'(s358);
+    assign s361[2:0] = s358[2:0];
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s361 (
         .a(14'(s358 >>> 3)), .b(14'(x6)), .c(14'(x45)), .sum(s361[16:3])
     );
@@ -1143,7 +1143,7 @@ module linear_dense_1 (
         .a(14'(x56)), .b((14'(x1) << 1)), .c(14'(x26)), .sum(s367)
     );
     wire signed [15:0] s368;  // 8*x1 + x54 - 4*x54
-    assign s368[1:0] = 2'(x54);
+    assign s368[1:0] = x54[1:0];
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s368 (
         .a((14'(x1) << 1)), .b(14'(x54 >>> 2)), .c(14'(x54)), .sum(s368[15:2])
     );
@@ -1152,7 +1152,7 @@ module linear_dense_1 (
         .a(18'(s366)), .b(18'(s367)), .c((18'(s368) << 2)), .sum(s369)
     );
     wire signed [14:0] s370;  // 2*x9 + 4*x24 + x48
-    assign s370[0:0] = 1'(x48);
+    assign s370[0:0] = x48[0:0];
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s370 (
         .a(14'(x9)), .b((14'(x24) << 1)), .c(14'(x48 >>> 1)), .sum(s370[14:1])
     );
@@ -1173,7 +1173,7 @@ module linear_dense_1 (
         .a(14'(x2)), .b(14'(x33)), .c((14'(x41) << 1)), .sum(s375)
     );
     wire signed [14:0] s376;  // 2*x13 + 2*x17 + x29
-    assign s376[0:0] = 1'(x29);
+    assign s376[0:0] = x29[0:0];
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s376 (
         .a(14'(x13)), .b(14'(x17)), .c(14'(x29 >>> 1)), .sum(s376[14:1])
     );
@@ -1203,7 +1203,7 @@ module linear_dense_1 (
     );
     wire signed [12:0] s387 = 13'(x2) + 13'(x46);
     wire signed [14:0] s388;  // 2*x13 + s387 - 2*x9
-    assign s388[0:0] = 1'(s387);
+    assign s388[0:0] = s387[0:0];
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s388 (
         .a(14'(x13)), .b(14'(s387 >>> 1)), .c(14'(x9)), .sum(s388[14:1])
     );
@@ -1220,7 +1220,7 @@ module linear_dense_1 (
         .a(15'(s91)), .b(15'(s393)), .c((15'(x41) << 1)), .sum(s394)
     );
     wire signed [14:0] s395;  // x42 - 2*x36 - 4*x42
-    assign s395[0:0] = 1'(x42);
+    assign s395[0:0] = x42[0:0];
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s395 (
         .a(14'(x42 >>> 1)), .b(14'(x36)), .c((14'(x42) << 1)), .sum(s395[14:1])
     );
@@ -1237,12 +1237,12 @@ module linear_dense_1 (
         .a(16'(s336)), .b(16'(s397)), .c((16'(x37) << 2)), .sum(s399)
     );
     wire signed [15:0] s405;  // x48 - 4*x36 - 8*x54
-    assign s405[1:0] = 2'(x48);
+    assign s405[1:0] = x48[1:0];
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s405 (
         .a(14'(x48 >>> 2)), .b(14'(x36)), .c((14'(x54) << 1)), .sum(s405[15:2])
     );
     wire signed [15:0] s406;  // x2 + 4*x6 + 4*x18
-    assign s406[1:0] = 2'(x2);
+    assign s406[1:0] = x2[1:0];
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s406 (
         .a(14'(x2 >>> 2)), .b(14'(x6)), .c(14'(x18)), .sum(s406[15:2])
     );
@@ -1251,12 +1251,12 @@ module linear_dense_1 (
         .a((14'(x7) << 1)), .b(14'(x23)), .c(14'(x51)), .sum(s407)
     );
     wire signed [14:0] s408;  // x34 + 2*x37 - 2*x30
-    assign s408[0:0] = 1'(x34);
+    assign s408[0:0] = x34[0:0];
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s408 (
         .a(14'(x34 >>> 1)), .b(14'(x37)), .c(14'(x30)), .sum(s408[14:1])
     );
     wire signed [15:0] s409;  // 4*x1 + 4*x33 + s321
-    assign s409[1:0] = 2'(s321);
+    assign s409[1:0] = s321[1:0];
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s409 (
         .a(14'(x1)), .b(14'(x33)), .c(14'(s321 >>> 2)), .sum(s409[15:2])
     );
@@ -1269,12 +1269,12 @@ module linear_dense_1 (
         .a((15'(x22) << 2)), .b(15'(x35)), .c(15'(x53)), .sum(s412)
     );
     wire signed [14:0] s413;  // x22 + 2*x42 + 2*x46
-    assign s413[0:0] = 1'(x22);
+    assign s413[0:0] = x22[0:0];
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s413 (
         .a(14'(x22 >>> 1)), .b(14'(x42)), .c(14'(x46)), .sum(s413[14:1])
     );
     wire signed [15:0] s414;  // s413 - 2*x8 - 2*x54
-    assign s414[0:0] = 1'(s413);
+    assign s414[0:0] = s413[0:0];
     bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b110)) u_s414 (
         .a(15'(s413 >>> 1)), .b(15'(x8)), .c(15'(x54)), .sum(s414[15:1])
     );
@@ -1291,7 +1291,7 @@ module linear_dense_1 (
         .a(14'(x18)), .b(14'(x19)), .c(14'(x50)), .sum(s421)
     );
     wire signed [15:0] s422;  // x26 - 4*x25 - 4*x54
-    assign s422[1:0] = 2'(x26);
+    assign s422[1:0] = x26[1:0];
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s422 (
         .a(14'(x26 >>> 2)), .b(14'(x25)), .c(14'(x54)), .sum(s422[15:2])
     );
@@ -1308,7 +1308,7 @@ module linear_dense_1 (
         .a((16'(x1) << 1)), .b((16'(x40) << 2)), .c(16'(s175)), .sum(s425)
     );
     wire signed [15:0] s426;  // 4*x28 + s424 - 8*x21
-    assign s426[1:0] = 2'(s424);
+    assign s426[1:0] = s424[1:0];
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s426 (
         .a(14'(x28)), .b(14'(s424 >>> 2)), .c((14'(x21) << 1)), .sum(s426[15:2])
     );
@@ -1317,7 +1317,7 @@ module linear_dense_1 (
         .a(14'(x3)), .b(14'(x5)), .c(14'(x44)), .sum(s431)
     );
     wire signed [15:0] s432;  // 4*x9 + s431 - 4*x39
-    assign s432[1:0] = 2'(s431);
+    assign s432[1:0] = s431[1:0];
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s432 (
         .a(14'(x9)), .b(14'(s431 >>> 2)), .c(14'(x39)), .sum(s432[15:2])
     );
@@ -1326,7 +1326,7 @@ module linear_dense_1 (
         .a(15'(x13)), .b((15'(x25) << 2)), .c(15'(x50)), .sum(s433)
     );
     wire signed [17:0] s434;  // 16*x39 + s191 - 2*x14
-    assign s434[0:0] = 1'(s191);
+    assign s434[0:0] = s191[0:0];
     bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s434 (
         .a((17'(x39) << 3)), .b(17'(s191 >>> 1)), .c(17'(x14)), .sum(s434[17:1])
     );
@@ -1339,7 +1339,7 @@ module linear_dense_1 (
         .a(14'(x10)), .b(14'(x16)), .c(14'(x43)), .sum(s436)
     );
     wire signed [15:0] s437;  // 4*x30 + s374 - 2*x1
-    assign s437[0:0] = 1'(s374);
+    assign s437[0:0] = s374[0:0];
     bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s437 (
         .a((15'(x30) << 1)), .b(15'(s374 >>> 1)), .c(15'(x1)), .sum(s437[15:1])
     );
@@ -1364,12 +1364,12 @@ module linear_dense_1 (
         .a(14'(x16)), .b(14'(x51)), .c(14'(x37)), .sum(s447)
     );
     wire signed [14:0] s448;  // 2*x28 + 2*x31 + s446
-    assign s448[0:0] = 1'(s446);
+    assign s448[0:0] = s446[0:0];
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s448 (
         .a(14'(x28)), .b(14'(x31)), .c(14'(s446 >>> 1)), .sum(s448[14:1])
     );
     wire signed [15:0] s449;  // s318 + 2*s447 - 4*x36
-    assign s449[0:0] = 1'(s318);
+    assign s449[0:0] = s318[0:0];
     bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s449 (
         .a(15'(s318 >>> 1)), .b(15'(s447)), .c((15'(x36) << 1)), .sum(s449[15:1])
     );
@@ -1382,12 +1382,12 @@ module linear_dense_1 (
         .a(14'(x24)), .b(14'(x32)), .c(14'(x52)), .sum(s455)
     );
     wire signed [15:0] s456;  // 4*x36 + 4*x45 + s455
-    assign s456[1:0] = 2'(s455);
+    assign s456[1:0] = s455[1:0];
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s456 (
         .a(14'(x36)), .b(14'(x45)), .c(14'(s455 >>> 2)), .sum(s456[15:2])
     );
     wire signed [15:0] s457;  // 4*x21 + 4*x25 + s258
-    assign s457[1:0] = 2'(s258);
+    assign s457[1:0] = s258[1:0];
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s457 (
         .a(14'(x21)), .b(14'(x25)), .c(14'(s258 >>> 2)), .sum(s457[15:2])
     );
@@ -1408,7 +1408,7 @@ module linear_dense_1 (
         .a(14'(x21)), .b(14'(x14)), .c(14'(x27)), .sum(s464)
     );
     wire signed [15:0] s465;  // 4*x42 + s190 + 2*s299
-    assign s465[0:0] = 1'(s190);
+    assign s465[0:0] = s190[0:0];
     bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b000)) u_s465 (
         .a((15'(x42) << 1)), .b(15'(s190 >>> 1)), .c(15'(s299)), .sum(s465[15:1])
     );
@@ -1445,12 +1445,12 @@ module linear_dense_1 (
         .a(14'(x10)), .b(14'(x32)), .c(14'(x38)), .sum(s483)
     );
     wire signed [14:0] s484;  // x14 - 2*x3 - 2*x17
-    assign s484[0:0] = 1'(x14);
+    assign s484[0:0] = x14[0:0];
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s484 (
         .a(14'(x14 >>> 1)), .b(14'(x3)), .c(14'(x17)), .sum(s484[14:1])
     );
     wire signed [14:0] s485;  // 2*x0 + 2*x40 + s163
-    assign s485[0:0] = 1'(s163);
+    assign s485[0:0] = s163[0:0];
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s485 (
         .a(14'(x0)), .b(14'(x40)), .c(14'(s163 >>> 1)), .sum(s485[14:1])
     );
@@ -1463,7 +1463,7 @@ module linear_dense_1 (
         .a(14'(x33)), .b(14'(x49)), .c(14'(x30)), .sum(s493)
     );
     wire signed [14:0] s494;  // s309 - 2*x18 - 2*x19
-    assign s494[0:0] = 1'(s309);
+    assign s494[0:0] = s309[0:0];
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s494 (
         .a(14'(s309 >>> 1)), .b(14'(x18)), .c(14'(x19)), .sum(s494[14:1])
     );
@@ -1484,22 +1484,22 @@ module linear_dense_1 (
         .a((15'(x5) << 1)), .b((15'(x47) << 1)), .c(15'(s75)), .sum(s502)
     );
     wire signed [15:0] s503;  // 4*x51 + s500 - 4*x26
-    assign s503[1:0] = 2'(s500);
+    assign s503[1:0] = s500[1:0];
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s503 (
         .a(14'(x51)), .b(14'(s500 >>> 2)), .c(14'(x26)), .sum(s503[15:2])
     );
     wire signed [15:0] s504;  // 4*x25 + 2*s299 + s501
-    assign s504[0:0] = 1'(s501);
+    assign s504[0:0] = s501[0:0];
     bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b000)) u_s504 (
         .a((15'(x25) << 1)), .b(15'(s299)), .c(15'(s501 >>> 1)), .sum(s504[15:1])
     );
     wire signed [17:0] s507;  // 16*x24 + 8*s299 + s405
-    assign s507[2:0] = 3'(s405);
+    assign s507[2:0] = s405[2:0];
     bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b000)) u_s507 (
         .a((15'(x24) << 1)), .b(15'(s299)), .c(15'(s405 >>> 3)), .sum(s507[17:3])
     );
     wire signed [14:0] s509;  // 2*x9 + 2*x48 + s75
-    assign s509[0:0] = 1'(s75);
+    assign s509[0:0] = s75[0:0];
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s509 (
         .a(14'(x9)), .b(14'(x48)), .c(14'(s75 >>> 1)), .sum(s509[14:1])
     );
@@ -2012,7 +2012,7 @@ module linear_dense_1 (
         .a(19'(s72_d1)), .b(19'(s77_d1)), .c(s78_d1), .sum(s79)
     );
     wire signed [17:0] s85;  // 2*s80 + 4*s83 + s84
-    assign s85[0:0] = 1'(s84_d1);
+    assign s85[0:0] = s84_d1[0:0];
     bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s85 (
         .a(17'(s80_d1)), .b((17'(s83_d1) << 1)), .c(17'(s84_d1 >>> 1)), .sum(s85[17:1])
     );
@@ -2021,12 +2021,12 @@ module linear_dense_1 (
         .a((18'(x45_d1) << 4)), .b((18'(x21_d1) << 4)), .c(18'(s66)), .sum(s86)
     );
     wire signed [19:0] s87;  // 2*s58 + s85 - 2*s70
-    assign s87[0:0] = 1'(s85);
+    assign s87[0:0] = s85[0:0];
     bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s87 (
         .a(19'(s58)), .b(19'(s85 >>> 1)), .c(19'(s70_d1)), .sum(s87[19:1])
     );
     wire signed [16:0] s102;  // 8*x24 + s101 - 8*x45
-    assign s102[2:0] = 3'(s101_d1);
+    assign s102[2:0] = s101_d1[2:0];
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s102 (
         .a(14'(x24_d1)), .b(14'(s101_d1 >>> 3)), .c(14'(x45_d1)), .sum(s102[16:3])
     );
@@ -2043,7 +2043,7 @@ module linear_dense_1 (
         .a(18'(s98_d1)), .b(18'(s105)), .c((18'(s107_d1) << 2)), .sum(s109)
     );
     wire signed [17:0] s110;  // 16*x25 + 16*x48 + s97
-    assign s110[3:0] = 4'(s97_d1);
+    assign s110[3:0] = s97_d1[3:0];
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s110 (
         .a(14'(x25_d1)), .b(14'(x48_d1)), .c(14'(s97_d1 >>> 4)), .sum(s110[17:4])
     );
@@ -2096,7 +2096,7 @@ module linear_dense_1 (
         .a(17'(s164_d1)), .b(17'(s165_d1)), .c((17'(x6_d1) << 2)), .sum(s166)
     );
     wire signed [16:0] s170;  // 8*x39 + s168 - 2*s169
-    assign s170[0:0] = 1'(s168_d1);
+    assign s170[0:0] = s168_d1[0:0];
     bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s170 (
         .a((16'(x39_d1) << 2)), .b(16'(s168_d1 >>> 1)), .c(16'(s169_d1)), .sum(s170[16:1])
     );
@@ -2153,7 +2153,7 @@ module linear_dense_1 (
         .a(17'(s224_d1)), .b(17'(s225_d1)), .c(17'(s228_d1)), .sum(s230)
     );
     wire signed [17:0] s232;  // 16*x51 + s229 - 4*s218
-    assign s232[1:0] = 2'(s229_d1);
+    assign s232[1:0] = s229_d1[1:0];
     bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s232 (
         .a((16'(x51_d1) << 2)), .b(16'(s229_d1 >>> 2)), .c(16'(s218_d1)), .sum(s232[17:2])
     );
@@ -2198,7 +2198,7 @@ module linear_dense_1 (
         .a((19'(s269_d1) << 1)), .b(19'(s166)), .c(19'(s264_d1)), .sum(s271)
     );
     wire signed [16:0] s280;  // 8*x6 + 8*x45 + s277
-    assign s280[2:0] = 3'(s277_d1);
+    assign s280[2:0] = s277_d1[2:0];
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s280 (
         .a(14'(x6_d1)), .b(14'(x45_d1)), .c(14'(s277_d1 >>> 3)), .sum(s280[16:3])
     );
@@ -2215,7 +2215,7 @@ module linear_dense_1 (
         .a(19'(s280)), .b(19'(s281)), .c((19'(x12_d1) << 4)), .sum(s283)
     );
     wire signed [18:0] s284;  // s282 - 32*x21 - 32*x54
-    assign s284[4:0] = 5'(s282);
+    assign s284[4:0] = s282[4:0];
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s284 (
         .a(14'(s282 >>> 5)), .b(14'(x21_d1)), .c(14'(x54_d1)), .sum(s284[18:5])
     );
@@ -2244,7 +2244,7 @@ module linear_dense_1 (
         .a(17'(s312_d1)), .b(17'(s313_d1)), .c(17'(s54_d1)), .sum(s314)
     );
     wire signed [16:0] s315;  // 8*x21 + 2*s298 + s308
-    assign s315[0:0] = 1'(s308_d1);
+    assign s315[0:0] = s308_d1[0:0];
     bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b000)) u_s315 (
         .a((16'(x21_d1) << 2)), .b(16'(s298_d1)), .c(16'(s308_d1 >>> 1)), .sum(s315[16:1])
     );
@@ -2293,7 +2293,7 @@ module linear_dense_1 (
         .a(18'(s5_d1)), .b(18'(s345)), .c(18'(s346)), .sum(s348)
     );
     wire signed [18:0] s349;  // 32*x12 + s347 - 2*s335
-    assign s349[0:0] = 1'(s347);
+    assign s349[0:0] = s347[0:0];
     bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s349 (
         .a((18'(x12_d1) << 4)), .b(18'(s347 >>> 1)), .c(18'(s335_d1)), .sum(s349[18:1])
     );
@@ -2334,7 +2334,7 @@ module linear_dense_1 (
         .a(18'(s386)), .b(18'(s389_d1)), .c((18'(s209_d1) << 1)), .sum(s391)
     );
     wire signed [17:0] s396;  // s394 + 4*s395 - 16*x45
-    assign s396[1:0] = 2'(s394_d1);
+    assign s396[1:0] = s394_d1[1:0];
     bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s396 (
         .a(16'(s394_d1 >>> 2)), .b(16'(s395_d1)), .c((16'(x45_d1) << 2)), .sum(s396[17:2])
     );
@@ -2391,7 +2391,7 @@ module linear_dense_1 (
         .a(18'(s251_d1)), .b(18'(s438_d1)), .c(18'(s439_d1)), .sum(s441)
     );
     wire signed [18:0] s442;  // 32*x1 + s440 - 32*x51
-    assign s442[4:0] = 5'(s440);
+    assign s442[4:0] = s440[4:0];
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s442 (
         .a(14'(x1_d1)), .b(14'(s440 >>> 5)), .c(14'(x51_d1)), .sum(s442[18:5])
     );
@@ -2400,7 +2400,7 @@ module linear_dense_1 (
         .a((19'(s306_d1) << 1)), .b(19'(s434_d1)), .c(19'(s441)), .sum(s443)
     );
     wire signed [16:0] s450;  // 8*x48 + s448 - 8*x12
-    assign s450[2:0] = 3'(s448_d1);
+    assign s450[2:0] = s448_d1[2:0];
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s450 (
         .a(14'(x48_d1)), .b(14'(s448_d1 >>> 3)), .c(14'(x12_d1)), .sum(s450[16:3])
     );
@@ -2433,7 +2433,7 @@ module linear_dense_1 (
         .a(18'(s178)), .b(18'(s466)), .c((18'(x9_d1) << 4)), .sum(s468)
     );
     wire signed [18:0] s469;  // 2*s19 + 2*s263 + s467
-    assign s469[0:0] = 1'(s467);
+    assign s469[0:0] = s467[0:0];
     bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s469 (
         .a(18'(s19_d1)), .b(18'(s263_d1)), .c(18'(s467 >>> 1)), .sum(s469[18:1])
     );
@@ -2462,7 +2462,7 @@ module linear_dense_1 (
         .a((17'(x36_d1) << 3)), .b((17'(s407_d1) << 1)), .c(17'(s485_d1)), .sum(s488)
     );
     wire signed [17:0] s489;  // 2*s383 + s486 - 2*s225
-    assign s489[0:0] = 1'(s486_d1);
+    assign s489[0:0] = s486_d1[0:0];
     bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s489 (
         .a(17'(s383_d1)), .b(17'(s486_d1 >>> 1)), .c(17'(s225_d1)), .sum(s489[17:1])
     );
@@ -2487,7 +2487,7 @@ module linear_dense_1 (
         .a(18'(s495_d1)), .b(18'(s496)), .c(18'(s248_d1)), .sum(s498)
     );
     wire signed [16:0] s505;  // 2*s46 + s502 - 8*x19
-    assign s505[0:0] = 1'(s502_d1);
+    assign s505[0:0] = s502_d1[0:0];
     bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s505 (
         .a(16'(s46_d1)), .b(16'(s502_d1 >>> 1)), .c((16'(x19_d1) << 2)), .sum(s505[16:1])
     );
@@ -2504,7 +2504,7 @@ module linear_dense_1 (
         .a(19'(s506)), .b(19'(s411)), .c(19'(s434_d1)), .sum(s510)
     );
     wire signed [19:0] s511;  // s507 + 16*s509 - 4*s122
-    assign s511[1:0] = 2'(s507_d1);
+    assign s511[1:0] = s507_d1[1:0];
     bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s511 (
         .a(18'(s507_d1 >>> 2)), .b((18'(s509_d1) << 2)), .c(18'(s122_d1)), .sum(s511[19:2])
     );

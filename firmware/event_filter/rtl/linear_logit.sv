@@ -104,7 +104,7 @@ module linear_logit (
         .a((12'(x10_d2) << 2)), .b(12'(s0_d1)), .c(12'(s3_d1)), .sum(s6)
     );
     wire signed [12:0] s7;  // 2*s4 + s5 - 4*s1
-    assign s7[0:0] = 1'(s5_d1);
+    assign s7[0:0] = s5_d1[0:0];
     bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s7 (
         .a(12'(s4_d1)), .b(12'(s5_d1 >>> 1)), .c((12'(s1_d1) << 1)), .sum(s7[12:1])
     );

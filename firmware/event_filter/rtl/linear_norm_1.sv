@@ -62,7 +62,7 @@ module linear_norm_1 (
     );
     wire signed [22:0] s9 = 23'(x3) + (23'(x3) << 2);
     wire signed [21:0] s12;  // x4 + 4*x4 - 483008
-    assign s12[1:0] = 2'(x4);
+    assign s12[1:0] = x4[1:0];
     bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b100)) u_s12 (
         .a(20'(x4 >>> 2)), .b(20'(x4)), .c(20'd120752), .sum(s12[21:2])
     );
@@ -92,24 +92,24 @@ module linear_norm_1 (
         .a((23'(x13) << 2)), .b(23'(x13)), .c(23'd608576), .sum(s39)
     );
     wire        [23:0] s42;  // x14 + 8*x14 + 7543808
-    assign s42[2:0] = 3'(x14);
+    assign s42[2:0] = x14[2:0];
     bittrigger_adder3 #(.WIDTH(21), .NEGATE(3'b000)) u_s42 (
         .a(21'(x14 >>> 3)), .b(21'(x14)), .c(21'd942976), .sum(s42[23:3])
     );
     wire signed [24:0] s44;  // x15 - 16*x15 - 6698944
-    assign s44[3:0] = 4'(x15);
+    assign s44[3:0] = x15[3:0];
     bittrigger_adder3 #(.WIDTH(21), .NEGATE(3'b110)) u_s44 (
         .a(21'(x15 >>> 4)), .b(21'(x15)), .c(21'd418684), .sum(s44[24:4])
     );
     wire signed [22:0] s47;  // x16 - 4*x16 + 1330624
-    assign s47[1:0] = 2'(x16);
+    assign s47[1:0] = x16[1:0];
     bittrigger_adder3 #(.WIDTH(21), .NEGATE(3'b010)) u_s47 (
         .a(21'(x16 >>> 2)), .b(21'(x16)), .c(21'd332656), .sum(s47[22:2])
     );
     wire        [21:0] s50 = -(22'(x17)) + 22'd2041600;
     wire        [23:0] s53 = -(24'(x18)) + 24'd9291264;
     wire signed [24:0] s56;  // x19 - 4*x19 - 6893824
-    assign s56[1:0] = 2'(x19);
+    assign s56[1:0] = x19[1:0];
     bittrigger_adder3 #(.WIDTH(23), .NEGATE(3'b110)) u_s56 (
         .a(23'(x19 >>> 2)), .b(23'(x19)), .c(23'd1723456), .sum(s56[24:2])
     );
@@ -129,18 +129,18 @@ module linear_norm_1 (
     );
     wire        [23:0] s70 = -(24'(x24)) + 24'd9048064;
     wire signed [26:0] s72;  // x24 + 4*x24 - 128*x24
-    assign s72[1:0] = 2'(x24);
+    assign s72[1:0] = x24[1:0];
     bittrigger_adder3 #(.WIDTH(25), .NEGATE(3'b100)) u_s72 (
         .a(25'(x24 >>> 2)), .b(25'(x24)), .c((25'(x24) << 5)), .sum(s72[26:2])
     );
     wire signed [23:0] s74;  // x25 + 4*x25 + 16*x25
-    assign s74[1:0] = 2'(x25);
+    assign s74[1:0] = x25[1:0];
     bittrigger_adder3 #(.WIDTH(22), .NEGATE(3'b000)) u_s74 (
         .a(22'(x25 >>> 2)), .b(22'(x25)), .c((22'(x25) << 2)), .sum(s74[23:2])
     );
     wire        [23:0] s76 = 24'(x26) + 24'd8559104;
     wire signed [26:0] s79;  // x27 - 128*x27 + 3660544
-    assign s79[6:0] = 7'(x27);
+    assign s79[6:0] = x27[6:0];
     bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b010)) u_s79 (
         .a(20'(x27 >>> 7)), .b(x27), .c(20'd28598), .sum(s79[26:7])
     );
@@ -288,17 +288,17 @@ module linear_norm_1 (
         s91_d1 <= s91;
     end
     wire signed [26:0] s1;  // 64*x0 + s0 - 16*x0
-    assign s1[3:0] = 4'(s0_d1);
+    assign s1[3:0] = s0_d1[3:0];
     bittrigger_adder3 #(.WIDTH(23), .NEGATE(3'b100)) u_s1 (
         .a((23'(x0_d1) << 2)), .b(23'(s0_d1 >>> 4)), .c(23'(x0_d1)), .sum(s1[26:4])
     );
     wire signed [33:0] s3;  // 16384*x0 + s1 + 256*s2
-    assign s3[7:0] = 8'(s1);
+    assign s3[7:0] = s1[7:0];
     bittrigger_adder3 #(.WIDTH(26), .NEGATE(3'b000)) u_s3 (
         .a((26'(x0_d1) << 6)), .b(26'(s1 >>> 8)), .c(26'(s2_d1)), .sum(s3[33:8])
     );
     wire signed [25:0] s5;  // 16*x1 + 64*x1 + s4
-    assign s5[3:0] = 4'(s4_d1);
+    assign s5[3:0] = s4_d1[3:0];
     bittrigger_adder3 #(.WIDTH(22), .NEGATE(3'b000)) u_s5 (
         .a(22'(x1_d1)), .b((22'(x1_d1) << 2)), .c(22'(s4_d1 >>> 4)), .sum(s5[25:4])
     );
@@ -308,22 +308,22 @@ module linear_norm_1 (
         .a((36'(x2_d1) << 15)), .b((36'(s6_d1) << 8)), .c(36'(s7)), .sum(s8)
     );
     wire signed [26:0] s10;  // s9 - 16*s9 - 20127232
-    assign s10[3:0] = 4'(s9_d1);
+    assign s10[3:0] = s9_d1[3:0];
     bittrigger_adder3 #(.WIDTH(23), .NEGATE(3'b110)) u_s10 (
         .a(23'(s9_d1 >>> 4)), .b(s9_d1), .c(23'd1257952), .sum(s10[26:4])
     );
     wire signed [34:0] s11;  // 512*x3 + 4096*s9 + s10
-    assign s11[8:0] = 9'(s10);
+    assign s11[8:0] = s10[8:0];
     bittrigger_adder3 #(.WIDTH(26), .NEGATE(3'b000)) u_s11 (
         .a(26'(x3_d1)), .b((26'(s9_d1) << 3)), .c(26'(s10 >>> 9)), .sum(s11[34:9])
     );
     wire signed [25:0] s13;  // 16*x4 + s12 - 64*x4
-    assign s13[3:0] = 4'(s12_d1);
+    assign s13[3:0] = s12_d1[3:0];
     bittrigger_adder3 #(.WIDTH(22), .NEGATE(3'b100)) u_s13 (
         .a(22'(x4_d1)), .b(22'(s12_d1 >>> 4)), .c((22'(x4_d1) << 2)), .sum(s13[25:4])
     );
     wire signed [31:0] s14;  // 4096*x4 + s13 - 1024*x4
-    assign s14[9:0] = 10'(s13);
+    assign s14[9:0] = s13[9:0];
     bittrigger_adder3 #(.WIDTH(22), .NEGATE(3'b100)) u_s14 (
         .a((22'(x4_d1) << 2)), .b(22'(s13 >>> 10)), .c(22'(x4_d1)), .sum(s14[31:10])
     );
@@ -332,157 +332,157 @@ module linear_norm_1 (
         .a(26'(x5_d1)), .b((26'(s15_d1) << 2)), .c(26'd41683456), .sum(s16)
     );
     wire signed [34:0] s17;  // s16 - 64*s15 - 8192*s15
-    assign s17[5:0] = 6'(s16);
+    assign s17[5:0] = s16[5:0];
     bittrigger_adder3 #(.WIDTH(29), .NEGATE(3'b110)) u_s17 (
         .a(29'(s16 >>> 6)), .b(29'(s15_d1)), .c((29'(s15_d1) << 7)), .sum(s17[34:6])
     );
     wire        [24:0] s19;  // s18 - 8*x6 - 32*x6
-    assign s19[2:0] = 3'(s18_d1);
+    assign s19[2:0] = s18_d1[2:0];
     bittrigger_adder3 #(.WIDTH(22), .NEGATE(3'b110)) u_s19 (
         .a(22'(s18_d1 >>> 3)), .b(22'(x6_d1)), .c((22'(x6_d1) << 2)), .sum(s19[24:3])
     );
     wire signed [33:0] s21;  // 16384*x6 + s19 + 128*s20
-    assign s21[6:0] = 7'(s19);
+    assign s21[6:0] = s19[6:0];
     bittrigger_adder3 #(.WIDTH(27), .NEGATE(3'b000)) u_s21 (
         .a((27'(x6_d1) << 7)), .b(27'(s19 >>> 7)), .c(27'(s20_d1)), .sum(s21[33:7])
     );
     wire signed [25:0] s23;  // 4*x7 + s22 - 64*x7
-    assign s23[1:0] = 2'(s22_d1);
+    assign s23[1:0] = s22_d1[1:0];
     bittrigger_adder3 #(.WIDTH(24), .NEGATE(3'b100)) u_s23 (
         .a(24'(x7_d1)), .b(24'(s22_d1 >>> 2)), .c((24'(x7_d1) << 4)), .sum(s23[25:2])
     );
     wire signed [31:0] s24;  // 4096*x7 + s23 - 1024*x7
-    assign s24[9:0] = 10'(s23);
+    assign s24[9:0] = s23[9:0];
     bittrigger_adder3 #(.WIDTH(22), .NEGATE(3'b100)) u_s24 (
         .a((22'(x7_d1) << 2)), .b(22'(s23 >>> 10)), .c(22'(x7_d1)), .sum(s24[31:10])
     );
     wire signed [25:0] s26;  // 64*x8 + s25 - 16*x8
-    assign s26[3:0] = 4'(s25_d1);
+    assign s26[3:0] = s25_d1[3:0];
     bittrigger_adder3 #(.WIDTH(22), .NEGATE(3'b100)) u_s26 (
         .a((22'(x8_d1) << 2)), .b(22'(s25_d1 >>> 4)), .c(22'(x8_d1)), .sum(s26[25:4])
     );
     wire signed [31:0] s27;  // 512*x8 + 8192*x8 + s26
-    assign s27[8:0] = 9'(s26);
+    assign s27[8:0] = s26[8:0];
     bittrigger_adder3 #(.WIDTH(23), .NEGATE(3'b000)) u_s27 (
         .a(23'(x8_d1)), .b((23'(x8_d1) << 4)), .c(23'(s26 >>> 9)), .sum(s27[31:9])
     );
     wire signed [27:0] s29;  // s28 - 32*x9 - 128*x9
-    assign s29[4:0] = 5'(s28_d1);
+    assign s29[4:0] = s28_d1[4:0];
     bittrigger_adder3 #(.WIDTH(23), .NEGATE(3'b110)) u_s29 (
         .a(23'(s28_d1 >>> 5)), .b(23'(x9_d1)), .c((23'(x9_d1) << 2)), .sum(s29[27:5])
     );
     wire signed [33:0] s30;  // 512*x9 + 16384*x9 + s29
-    assign s30[8:0] = 9'(s29);
+    assign s30[8:0] = s29[8:0];
     bittrigger_adder3 #(.WIDTH(25), .NEGATE(3'b000)) u_s30 (
         .a(25'(x9_d1)), .b((25'(x9_d1) << 5)), .c(25'(s29 >>> 9)), .sum(s30[33:9])
     );
     wire signed [31:0] s32;  // 4096*x10 + s31 - 1024*x10
-    assign s32[9:0] = 10'(s31_d1);
+    assign s32[9:0] = s31_d1[9:0];
     bittrigger_adder3 #(.WIDTH(22), .NEGATE(3'b100)) u_s32 (
         .a((22'(x10_d1) << 2)), .b(22'(s31_d1 >>> 10)), .c(22'(x10_d1)), .sum(s32[31:10])
     );
     wire signed [25:0] s34;  // 16*x11 + s33 - 64*x11
-    assign s34[3:0] = 4'(s33_d1);
+    assign s34[3:0] = s33_d1[3:0];
     bittrigger_adder3 #(.WIDTH(22), .NEGATE(3'b100)) u_s34 (
         .a(22'(x11_d1)), .b(22'(s33_d1 >>> 4)), .c((22'(x11_d1) << 2)), .sum(s34[25:4])
     );
     wire signed [32:0] s35;  // 16384*x11 + s34 - 512*x11
-    assign s35[8:0] = 9'(s34);
+    assign s35[8:0] = s34[8:0];
     bittrigger_adder3 #(.WIDTH(24), .NEGATE(3'b100)) u_s35 (
         .a((24'(x11_d1) << 5)), .b(24'(s34 >>> 9)), .c(24'(x11_d1)), .sum(s35[32:9])
     );
     wire signed [26:0] s37;  // 8*x12 + s36 - 128*x12
-    assign s37[2:0] = 3'(s36_d1);
+    assign s37[2:0] = s36_d1[2:0];
     bittrigger_adder3 #(.WIDTH(24), .NEGATE(3'b100)) u_s37 (
         .a(24'(x12_d1)), .b(24'(s36_d1 >>> 3)), .c((24'(x12_d1) << 4)), .sum(s37[26:3])
     );
     wire signed [34:0] s38;  // 32768*x12 + s37 - 512*x12
-    assign s38[8:0] = 9'(s37);
+    assign s38[8:0] = s37[8:0];
     bittrigger_adder3 #(.WIDTH(26), .NEGATE(3'b100)) u_s38 (
         .a((26'(x12_d1) << 6)), .b(26'(s37 >>> 9)), .c(26'(x12_d1)), .sum(s38[34:9])
     );
     wire signed [28:0] s40;  // 64*x13 + 256*x13 + s39
-    assign s40[5:0] = 6'(s39_d1);
+    assign s40[5:0] = s39_d1[5:0];
     bittrigger_adder3 #(.WIDTH(23), .NEGATE(3'b000)) u_s40 (
         .a(23'(x13_d1)), .b((23'(x13_d1) << 2)), .c(23'(s39_d1 >>> 6)), .sum(s40[28:6])
     );
     wire signed [32:0] s41;  // 1024*x13 + 4096*x13 + s40
-    assign s41[9:0] = 10'(s40);
+    assign s41[9:0] = s40[9:0];
     bittrigger_adder3 #(.WIDTH(23), .NEGATE(3'b000)) u_s41 (
         .a(23'(x13_d1)), .b((23'(x13_d1) << 2)), .c(23'(s40 >>> 10)), .sum(s41[32:10])
     );
     wire signed [32:0] s43;  // 512*x14 + 8192*x14 + s42
-    assign s43[8:0] = 9'(s42_d1);
+    assign s43[8:0] = s42_d1[8:0];
     bittrigger_adder3 #(.WIDTH(24), .NEGATE(3'b000)) u_s43 (
         .a(24'(x14_d1)), .b((24'(x14_d1) << 4)), .c(24'(s42_d1 >>> 9)), .sum(s43[32:9])
     );
     wire signed [28:0] s45;  // s44 - 64*x15 - 512*x15
-    assign s45[5:0] = 6'(s44_d1);
+    assign s45[5:0] = s44_d1[5:0];
     bittrigger_adder3 #(.WIDTH(23), .NEGATE(3'b110)) u_s45 (
         .a(23'(s44_d1 >>> 6)), .b(23'(x15_d1)), .c((23'(x15_d1) << 3)), .sum(s45[28:6])
     );
     wire signed [33:0] s46;  // 16384*x15 + s45 - 4096*x15
-    assign s46[11:0] = 12'(s45);
+    assign s46[11:0] = s45[11:0];
     bittrigger_adder3 #(.WIDTH(22), .NEGATE(3'b100)) u_s46 (
         .a((22'(x15_d1) << 2)), .b(22'(s45 >>> 12)), .c(22'(x15_d1)), .sum(s46[33:12])
     );
     wire signed [28:0] s48;  // 16*x16 + s47 - 512*x16
-    assign s48[3:0] = 4'(s47_d1);
+    assign s48[3:0] = s47_d1[3:0];
     bittrigger_adder3 #(.WIDTH(25), .NEGATE(3'b100)) u_s48 (
         .a(25'(x16_d1)), .b(25'(s47_d1 >>> 4)), .c((25'(x16_d1) << 5)), .sum(s48[28:4])
     );
     wire signed [33:0] s49;  // 8192*x16 + s48 - 2048*x16
-    assign s49[10:0] = 11'(s48);
+    assign s49[10:0] = s48[10:0];
     bittrigger_adder3 #(.WIDTH(23), .NEGATE(3'b100)) u_s49 (
         .a((23'(x16_d1) << 2)), .b(23'(s48 >>> 11)), .c(23'(x16_d1)), .sum(s49[33:11])
     );
     wire signed [26:0] s51;  // 4*x17 + s50 - 128*x17
-    assign s51[1:0] = 2'(s50_d1);
+    assign s51[1:0] = s50_d1[1:0];
     bittrigger_adder3 #(.WIDTH(25), .NEGATE(3'b100)) u_s51 (
         .a(25'(x17_d1)), .b(25'(s50_d1 >>> 2)), .c((25'(x17_d1) << 5)), .sum(s51[26:2])
     );
     wire signed [32:0] s52;  // 8192*x17 + s51 - 1024*x17
-    assign s52[9:0] = 10'(s51);
+    assign s52[9:0] = s51[9:0];
     bittrigger_adder3 #(.WIDTH(23), .NEGATE(3'b100)) u_s52 (
         .a((23'(x17_d1) << 3)), .b(23'(s51 >>> 10)), .c(23'(x17_d1)), .sum(s52[32:10])
     );
     wire signed [27:0] s54;  // 8*x18 + 256*x18 + s53
-    assign s54[2:0] = 3'(s53_d1);
+    assign s54[2:0] = s53_d1[2:0];
     bittrigger_adder3 #(.WIDTH(25), .NEGATE(3'b000)) u_s54 (
         .a(25'(x18_d1)), .b((25'(x18_d1) << 5)), .c(25'(s53_d1 >>> 3)), .sum(s54[27:3])
     );
     wire signed [32:0] s55;  // 8192*x18 + s54 - 1024*x18
-    assign s55[9:0] = 10'(s54);
+    assign s55[9:0] = s54[9:0];
     bittrigger_adder3 #(.WIDTH(23), .NEGATE(3'b100)) u_s55 (
         .a((23'(x18_d1) << 3)), .b(23'(s54 >>> 10)), .c(23'(x18_d1)), .sum(s55[32:10])
     );
     wire signed [27:0] s57;  // s56 - 64*x19 - 256*x19
-    assign s57[5:0] = 6'(s56_d1);
+    assign s57[5:0] = s56_d1[5:0];
     bittrigger_adder3 #(.WIDTH(22), .NEGATE(3'b110)) u_s57 (
         .a(22'(s56_d1 >>> 6)), .b(22'(x19_d1)), .c((22'(x19_d1) << 2)), .sum(s57[27:6])
     );
     wire signed [33:0] s58;  // 16384*x19 + s57 - 2048*x19
-    assign s58[10:0] = 11'(s57);
+    assign s58[10:0] = s57[10:0];
     bittrigger_adder3 #(.WIDTH(23), .NEGATE(3'b100)) u_s58 (
         .a((23'(x19_d1) << 3)), .b(23'(s57 >>> 11)), .c(23'(x19_d1)), .sum(s58[33:11])
     );
     wire signed [33:0] s60;  // 32768*x20 + s59 - 4096*x20
-    assign s60[11:0] = 12'(s59_d1);
+    assign s60[11:0] = s59_d1[11:0];
     bittrigger_adder3 #(.WIDTH(22), .NEGATE(3'b100)) u_s60 (
         .a((22'(x20_d1) << 3)), .b(22'(s59_d1 >>> 12)), .c(22'(x20_d1)), .sum(s60[33:12])
     );
     wire signed [26:0] s62;  // 32*x21 + s61 - 128*x21
-    assign s62[4:0] = 5'(s61_d1);
+    assign s62[4:0] = s61_d1[4:0];
     bittrigger_adder3 #(.WIDTH(22), .NEGATE(3'b100)) u_s62 (
         .a(22'(x21_d1)), .b(22'(s61_d1 >>> 5)), .c((22'(x21_d1) << 2)), .sum(s62[26:5])
     );
     wire signed [30:0] s63;  // 512*x21 + 2048*x21 + s62
-    assign s63[8:0] = 9'(s62);
+    assign s63[8:0] = s62[8:0];
     bittrigger_adder3 #(.WIDTH(22), .NEGATE(3'b000)) u_s63 (
         .a(22'(x21_d1)), .b((22'(x21_d1) << 2)), .c(22'(s62 >>> 9)), .sum(s63[30:9])
     );
     wire signed [28:0] s65;  // 512*x22 + s64 - 8*x22
-    assign s65[2:0] = 3'(s64_d1);
+    assign s65[2:0] = s64_d1[2:0];
     bittrigger_adder3 #(.WIDTH(26), .NEGATE(3'b100)) u_s65 (
         .a((26'(x22_d1) << 6)), .b(26'(s64_d1 >>> 3)), .c(26'(x22_d1)), .sum(s65[28:3])
     );
@@ -491,27 +491,27 @@ module linear_norm_1 (
         .a((26'(x23_d1) << 5)), .b((26'(x23_d1) << 2)), .c(26'(s66_d1)), .sum(s67)
     );
     wire signed [33:0] s69;  // 8192*x23 + s67 + 128*s68
-    assign s69[6:0] = 7'(s67);
+    assign s69[6:0] = s67[6:0];
     bittrigger_adder3 #(.WIDTH(27), .NEGATE(3'b000)) u_s69 (
         .a((27'(x23_d1) << 6)), .b(27'(s67 >>> 7)), .c(27'(s68_d1)), .sum(s69[33:7])
     );
     wire signed [25:0] s71;  // s70 - 4*x24 - 16*x24
-    assign s71[1:0] = 2'(s70_d1);
+    assign s71[1:0] = s70_d1[1:0];
     bittrigger_adder3 #(.WIDTH(24), .NEGATE(3'b110)) u_s71 (
         .a(24'(s70_d1 >>> 2)), .b(24'(x24_d1)), .c((24'(x24_d1) << 2)), .sum(s71[25:2])
     );
     wire signed [35:0] s73;  // 32768*x24 + s71 + 64*s72
-    assign s73[5:0] = 6'(s71);
+    assign s73[5:0] = s71[5:0];
     bittrigger_adder3 #(.WIDTH(30), .NEGATE(3'b000)) u_s73 (
         .a((30'(x24_d1) << 9)), .b(30'(s71 >>> 6)), .c(30'(s72_d1)), .sum(s73[35:6])
     );
     wire signed [29:0] s75;  // s74 + 64*s74 + 1037952
-    assign s75[5:0] = 6'(s74_d1);
+    assign s75[5:0] = s74_d1[5:0];
     bittrigger_adder3 #(.WIDTH(24), .NEGATE(3'b000)) u_s75 (
         .a(24'(s74_d1 >>> 6)), .b(s74_d1), .c(24'd16218), .sum(s75[29:6])
     );
     wire        [23:0] s77;  // 4*x26 + s76 - 16*x26
-    assign s77[1:0] = 2'(s76_d1);
+    assign s77[1:0] = s76_d1[1:0];
     bittrigger_adder3 #(.WIDTH(22), .NEGATE(3'b100)) u_s77 (
         .a(22'(x26_d1)), .b(22'(s76_d1 >>> 2)), .c((22'(x26_d1) << 2)), .sum(s77[23:2])
     );
@@ -520,37 +520,37 @@ module linear_norm_1 (
         .a((33'(x26_d1) << 8)), .b((33'(x26_d1) << 14)), .c(33'(s77)), .sum(s78)
     );
     wire signed [32:0] s80;  // 4096*x27 + s79 - 1024*x27
-    assign s80[9:0] = 10'(s79_d1);
+    assign s80[9:0] = s79_d1[9:0];
     bittrigger_adder3 #(.WIDTH(23), .NEGATE(3'b100)) u_s80 (
         .a((23'(x27_d1) << 2)), .b(23'(s79_d1 >>> 10)), .c(23'(x27_d1)), .sum(s80[32:10])
     );
     wire signed [26:0] s82;  // 4*x28 + 128*x28 + s81
-    assign s82[1:0] = 2'(s81_d1);
+    assign s82[1:0] = s81_d1[1:0];
     bittrigger_adder3 #(.WIDTH(25), .NEGATE(3'b000)) u_s82 (
         .a(25'(x28_d1)), .b((25'(x28_d1) << 5)), .c(25'(s81_d1 >>> 2)), .sum(s82[26:2])
     );
     wire signed [31:0] s83;  // 8192*x28 + s82 - 512*x28
-    assign s83[8:0] = 9'(s82);
+    assign s83[8:0] = s82[8:0];
     bittrigger_adder3 #(.WIDTH(23), .NEGATE(3'b100)) u_s83 (
         .a((23'(x28_d1) << 4)), .b(23'(s82 >>> 9)), .c(23'(x28_d1)), .sum(s83[31:9])
     );
     wire signed [25:0] s85;  // x29 - 8*s84 + 3933824
-    assign s85[2:0] = 3'(x29_d1);
+    assign s85[2:0] = x29_d1[2:0];
     bittrigger_adder3 #(.WIDTH(23), .NEGATE(3'b010)) u_s85 (
         .a(23'(x29_d1 >>> 3)), .b(23'(s84_d1)), .c(23'd491728), .sum(s85[25:3])
     );
     wire signed [33:0] s86;  // s85 - 128*s84 - 4096*s84
-    assign s86[6:0] = 7'(s85);
+    assign s86[6:0] = s85[6:0];
     bittrigger_adder3 #(.WIDTH(27), .NEGATE(3'b110)) u_s86 (
         .a(27'(s85 >>> 7)), .b(27'(s84_d1)), .c((27'(s84_d1) << 5)), .sum(s86[33:7])
     );
     wire signed [23:0] s88;  // 4*x30 + 16*x30 + s87
-    assign s88[1:0] = 2'(s87_d1);
+    assign s88[1:0] = s87_d1[1:0];
     bittrigger_adder3 #(.WIDTH(22), .NEGATE(3'b000)) u_s88 (
         .a(22'(x30_d1)), .b((22'(x30_d1) << 2)), .c(22'(s87_d1 >>> 2)), .sum(s88[23:2])
     );
     wire signed [30:0] s89;  // 4096*x30 + s88 - 512*x30
-    assign s89[8:0] = 9'(s88);
+    assign s89[8:0] = s88[8:0];
     bittrigger_adder3 #(.WIDTH(22), .NEGATE(3'b100)) u_s89 (
         .a((22'(x30_d1) << 3)), .b(22'(s88 >>> 9)), .c(22'(x30_d1)), .sum(s89[30:9])
     );
@@ -561,42 +561,42 @@ module linear_norm_1 (
 
     // result, last element first
     assign y = {
-        (36'(s92) << 4),
-        (36'(s89) << 4),
-        (36'(s86) << 2),
-        (36'(s83) << 3),
-        (36'(s80) << 4),
-        (36'(s78) << 2),
-        (36'(s75) << 5),
-        (s73 << 1),
-        (36'(s69) << 2),
-        (36'(s65) << 7),
-        (36'(s63) << 4),
-        (36'(s60) << 1),
-        (36'(s58) << 2),
-        (36'(s55) << 3),
-        (36'(s52) << 3),
-        (36'(s49) << 3),
-        (36'(s46) << 2),
-        (36'(s43) << 3),
-        (36'(s41) << 3),
-        (36'(s38) << 1),
-        (36'(s35) << 2),
-        (36'(s32) << 4),
-        (36'(s30) << 1),
-        (36'(s27) << 3),
-        (36'(s24) << 5),
-        (36'(s21) << 2),
-        (36'(s17) << 1),
-        (36'(s14) << 5),
-        (36'(s11) << 1),
+        {s92[31:0], 4'd0},
+        {32'(s89), 4'd0},
+        {s86, 2'd0},
+        {33'(s83), 3'd0},
+        {s80[31:0], 4'd0},
+        {34'(s78), 2'd0},
+        {31'(s75), 5'd0},
+        {s73[34:0], 1'd0},
+        {s69, 2'd0},
+        {s65, 7'd0},
+        {32'(s63), 4'd0},
+        {35'(s60), 1'd0},
+        {s58, 2'd0},
+        {s55, 3'd0},
+        {s52, 3'd0},
+        {s49[32:0], 3'd0},
+        {s46, 2'd0},
+        {s43, 3'd0},
+        {s41, 3'd0},
+        {s38, 1'd0},
+        {34'(s35), 2'd0},
+        {s32, 4'd0},
+        {35'(s30), 1'd0},
+        {33'(s27), 3'd0},
+        {s24[30:0], 5'd0},
+        {s21, 2'd0},
+        {s17, 1'd0},
+        {s14[30:0], 5'd0},
+        {s11, 1'd0},
         s8,
-        (36'(s5) << 10),
-        (36'(s3) << 2)
+        {s5, 10'd0},
+        {s3, 2'd0}
     };
 
     // read by nothing: inputs without weight, and bits that the range of a code leaves out
-    wire unused = &{1'b0, x};
+    wire unused = &{1'b0, x, s14, s24, s49, s73, s80, s92};
 
 endmodule
 

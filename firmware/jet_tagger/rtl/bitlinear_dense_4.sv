@@ -280,7 +280,7 @@ module bitlinear_dense_4 (
         s31_d1,
         s30,
         s29_d1,
-        (15'(s28) << 1)
+        {s28, 1'd0}
     };
 
 endmodule
