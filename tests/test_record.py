@@ -21,6 +21,7 @@ from bittrigger.simulate.junit import write_junit
 from bittrigger.simulate.record import record_mismatch
 from bittrigger.simulate.results import write_json
 from bittrigger.simulate.vectors import random_codes
+from bittrigger.simulate.waves import FST, VCD, wave_format
 from bittrigger.synth.yosys import synthesize
 
 
@@ -75,6 +76,27 @@ BREAKS = [
 ]
 
 
+def check_wave(folder, node):
+    """A waveform of few cycles with the bus of ``node``; FST holds its names compressed."""
+    if wave_format() is FST:
+        assert (folder / "wave.fst").stat().st_size > 300
+        return
+    wave = (folder / "wave.vcd").read_text()
+    assert f"{node}_codes" in wave
+    assert len(re.findall(r"^#\d+$", wave, re.MULTILINE)) < 100
+
+
+@pytest.mark.parametrize(("library", "wanted"), [("int LZ4_versionNumber();", VCD), ("", VCD)])
+def test_without_the_libraries_of_fst_the_waveform_is_vcd(tmp_path, monkeypatch, library, wanted):
+    """A header without its library will not do either."""
+    (tmp_path / "lz4.h").write_text(library or "#error no lz4")
+    monkeypatch.setenv("CPATH", str(tmp_path))
+    monkeypatch.setenv("LIBRARY_PATH", "")
+    if library and wave_format() is FST:
+        pytest.skip("lz4 is installed")
+    assert wave_format() is wanted
+
+
 @pytest.mark.parametrize(("executor", "file", "edit", "node"), BREAKS, ids=[f"{row[0]} {row[3]}" for row in BREAKS])
 def test_a_broken_layer_is_named_and_reproduced(broken, executor, file, edit, node):
     build = broken(file, edit)
@@ -98,9 +120,7 @@ def test_a_broken_layer_is_named_and_reproduced(broken, executor, file, edit, no
     )
     assert json.loads((folder / "mismatch.json").read_text())["node"] == node
     if executor.startswith("rtl"):
-        wave = (folder / "wave.vcd").read_text()
-        assert f"{node}_codes" in wave
-        assert len(re.findall(r"^#\d+$", wave, re.MULTILINE)) < 100
+        check_wave(folder, node)
     words = shlex.split(outcome.record.command)
     assert words[:2] == ["bittrigger", "simulate"]
     done = subprocess.run([sys.executable, "-m", *words], cwd="/", capture_output=True, text=True, check=False)

@@ -14,7 +14,7 @@ from bittrigger.errors import BittriggerError, MismatchError
 from bittrigger.fixed import IntArray
 from bittrigger.graph import evaluate_nodes
 
-WAVE = "wave.vcd"
+WAVE = "wave"
 
 
 @dataclass(frozen=True)

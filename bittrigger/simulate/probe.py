@@ -14,6 +14,7 @@ from bittrigger.ports import common_type
 from bittrigger.simulate import stimulus
 from bittrigger.simulate.harness import FieldRow, play
 from bittrigger.simulate.verilated import Probe, build_library
+from bittrigger.simulate.waves import wave_format
 
 
 def layer_codes(pipeline: Pipeline, folder: Path, cache: Path, codes: IntArray, wave: Path) -> Mapping[str, IntArray]:
@@ -23,7 +24,7 @@ def layer_codes(pipeline: Pipeline, folder: Path, cache: Path, codes: IntArray, 
         folder: holds the SystemVerilog.
         cache: for the library.
         codes: `(events, n_inputs)`, few.
-        wave: receives the waveform of the run (VCD), one clock cycle in two time units.
+        wave: receives the waveform of the run, one clock cycle in two time units; the suffix says in which format.
 
     Raises:
         ToolNotFoundError: if Verilator or g++ is missing.
@@ -34,14 +35,15 @@ def layer_codes(pipeline: Pipeline, folder: Path, cache: Path, codes: IntArray, 
     nodes = [node for node in graph.nodes if not isinstance(node, Input)]
     names = [f"{node.name}_codes" for node in nodes]
     probes = [Probe(name, f"{graph.name}__DOT__{name}", node.size) for name, node in zip(names, nodes, strict=True)]
-    library = build_library(graph.name, sorted(folder.glob("*.sv")), cache, probes=probes)
+    kind = wave_format()
+    library = build_library(graph.name, sorted(folder.glob("*.sv")), cache, probes=probes, wave=kind)
     fields: list[FieldRow] = []
     for node in nodes:
-        kind = common_type(ranges[node.name], node.frac)
-        fields += [(lane * kind.width, kind.width, kind.signed) for lane in range(node.size)]
+        element = common_type(ranges[node.name], node.frac)
+        fields += [(lane * element.width, element.width, element.signed) for lane in range(node.size)]
     plan = stimulus.back_to_back(len(codes), pipeline.latency_cycles)
     codes = np.ascontiguousarray(codes, dtype=np.int64)
-    probed = play(library, pipeline, plan, codes, seed=1, probes=fields, wave=wave).probed
+    probed = play(library, pipeline, plan, codes, seed=1, probes=fields, wave=wave.with_suffix(kind.suffix)).probed
     first = int(np.flatnonzero(plan.valid)[0])
     result, start = {}, 0
     for node in nodes:

@@ -22,7 +22,7 @@ class Record:
 
     Attributes:
         location: where the design departs from the oracle.
-        folder: holds ``event.npy`` (real inputs), ``mismatch.json``, ``reproduce.sh`` and, of Verilog, ``wave.vcd``.
+        folder: holds ``event.npy`` (real inputs), ``mismatch.json``, ``reproduce.sh`` and, of Verilog, a waveform (.fst or .vcd).
         command: one shell line that shows the mismatch again.
     """
 

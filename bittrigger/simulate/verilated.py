@@ -22,6 +22,7 @@ from bittrigger.simulate.compiled import (
     precompiled_header,
 )
 from bittrigger.simulate.verilator import Verilator, find_verilator
+from bittrigger.simulate.waves import WaveFormat
 from bittrigger.toolchain import cache_folder, require_tool, run_tool
 
 FLAGS = (
@@ -101,7 +102,13 @@ class Probe:
 
 
 def build_library(
-    top: str, sources: Sequence[Path], cache: Path, *, jobs: int = 1, probes: Sequence[Probe] = ()
+    top: str,
+    sources: Sequence[Path],
+    cache: Path,
+    *,
+    jobs: int = 1,
+    probes: Sequence[Probe] = (),
+    wave: WaveFormat | None = None,
 ) -> Path:
     """The shared library of the design ``top``, from ``cache`` or built there.
 
@@ -109,19 +116,20 @@ def build_library(
         sources: SystemVerilog.
         cache: may be deleted, shared and used at the same time by several builds.
         jobs: compilers at a time, for a large design.
-        probes: what the harness reads inside the design; with any, it writes a waveform too.
+        probes: what the harness reads inside the design.
+        wave: format of the waveform that it writes, if any.
 
     Raises:
         ToolNotFoundError: if Verilator or g++ is missing.
         ToolError: if one of them fails.
     """
     tool = find_verilator()
-    runtime = _runtime(tool, ("verilated", "verilated_threads", *(("verilated_vcd_c",) if probes else ())))
+    runtime = _runtime(tool, ("verilated", "verilated_threads", *((wave.part,) if wave else ())))
     texts = {path.name: path.read_bytes() for path in sources}
     if probes:
         texts["probes.vlt"] = _public(top, probes)
-    options = (*OPTIONS, *(("--trace-vcd",) if probes else ()))
-    harness = render("rtl_harness.cpp.j2", probes=probes)
+    options = (*OPTIONS, *((wave.option,) if wave else ()))
+    harness = render("rtl_harness.cpp.j2", probes=probes, wave=wave)
     identity = (tool.version, str(tool.binary), str(tool.binary.stat().st_mtime_ns), runtime.key, harness)
     content = [part for name, text in texts.items() for part in (name, text)]
     library = cache / f"lib{top}-{digest(top, *identity, *options, *LINK_FLAGS, *content)}.so"
@@ -142,7 +150,8 @@ def build_library(
             with ThreadPoolExecutor(jobs) as pool:
                 inputs = list(pool.map(lambda unit: _compile(unit, runtime.command, log), units))
         objects = [str(path) for path in (*inputs, *runtime.objects)]
-        make_atomically(library, lambda path: [*runtime.command, *LINK_FLAGS, *objects, *LIBRARIES, "-o", str(path)])
+        libraries = (*LIBRARIES, *(wave.libraries if wave else ()))
+        make_atomically(library, lambda path: [*runtime.command, *LINK_FLAGS, *objects, *libraries, "-o", str(path)])
         log.unlink()
     return library
 
