@@ -8,7 +8,7 @@ the wanted one.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -109,6 +109,15 @@ def live_values(graph: AdderGraph) -> set[int]:
         if graph.n_inputs + k in live:
             live.update(term.value for term in graph.adders[k].terms)
     return live
+
+
+def fold_constants(graph: AdderGraph, results: Intervals) -> AdderGraph:
+    """``graph`` with a constant for each output whose range in ``results`` is a single value, whatever it was made from."""
+    outputs = (
+        Output(None, 0, span.lo) if span.lo == span.hi else out
+        for out, span in zip(graph.outputs, results, strict=True)
+    )
+    return replace(graph, outputs=tuple(outputs))
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bittrigger.adders import AdderGraph, live_values, value_intervals
+from bittrigger.adders import AdderGraph, fold_constants, live_values, value_intervals
 from bittrigger.emit.emit_verilog.top import Vectors
 from bittrigger.fixed import FixedPoint
 from bittrigger.graph import Linear
@@ -78,7 +78,7 @@ def prove_verilog(module: Module, vectors: Vectors, netlist: Netlist) -> str:
     for cell in order:
         define_cell(words, cell)
     forms = _adder_forms(graph)
-    wires = _check_wires(words, graph, forms, place_to_symbol, netlist)
+    wires = _check_wires(words, fold_constants(graph, module.result), forms, place_to_symbol, netlist)
     element = vectors.result(module).element
     bits = netlist.outputs["y"]
     for column, span in enumerate(module.result):
@@ -90,6 +90,8 @@ def prove_verilog(module: Module, vectors: Vectors, netlist: Netlist) -> str:
         hull = words.symbols.hull(wanted)
         if hull.lo < span.lo or hull.hi > span.hi:
             raise Unproven(f"result {column} reaches [{hull.lo}, {hull.hi}], stated is [{span.lo}, {span.hi}]")
+        if span.lo == span.hi:  # proven by the hull; the Verilog has a constant
+            wanted = {UNIT: span.lo}
         if not _congruent(found, wanted):
             raise Unproven(f"result {column} is {_text(found.form)}; its column is {_text(wanted)}")
     return f"{wires} wires and {len(module.result)} results, {len(order)} cells"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bittrigger.adders import Adder, AdderGraph, Output, live_values, value_intervals
+from bittrigger.adders import Adder, AdderGraph, Output, fold_constants, live_values, value_intervals
 from bittrigger.emit.emit_verilog.operands import Operands
 from bittrigger.emit.emit_verilog.signals import Signals
 from bittrigger.emit.emit_verilog.views import Body, Bus, Stage, Sum3, Wire, literal, vector_of
@@ -105,8 +105,6 @@ class _Adders:
         """One result, ``width`` bits wide."""
         if out.value is None:
             return literal(out.constant, width, signed=interval.signed)
-        if out.shift >= width:
-            return literal(0, width)
         text = self.signals.read(self.names[out.value], stage, width - out.shift)
         return f"{{{text}, {literal(0, out.shift)}}}" if out.shift else text
 
@@ -114,6 +112,7 @@ class _Adders:
 def linear_body(module: Module, graph: AdderGraph, operands: Operands, result: Bus) -> Body:
     """The adders of ``module`` that an output needs, in stages, with one chain of registers for each value."""
     signals = operands.signals
+    graph = fold_constants(graph, module.result)
     ranges = value_intervals(graph)
     live = live_values(graph)
     names = [*operands.names, *(f"s{k}" for k in range(len(graph.adders)))]
