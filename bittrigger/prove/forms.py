@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from bittrigger.fixed import Interval
+import numpy as np
+
+from bittrigger.fixed import IntArray, Interval
 from bittrigger.prove.claims import Unproven
 
 UNIT = -1
@@ -28,10 +30,10 @@ def combine(*parts: tuple[Form, int]) -> dict[int, int]:
     return {symbol: coefficient for symbol, coefficient in total.items() if coefficient}
 
 
-def _rest(symbol: int, coefficient: int, shift: int) -> int:
-    """What of a term stays below the cut: nothing, or all of it, but of a constant only its lowest bits."""
+def _residue(symbol: int, coefficient: int, shift: int) -> int:
+    """What of a coefficient stays below the cut: the residue that is smallest in size, of a constant the one above zero."""
     low = coefficient % (1 << shift)
-    return low if symbol == UNIT or not low else coefficient
+    return low - (1 << shift) if symbol != UNIT and low > 1 << (shift - 1) else low
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,27 @@ class Symbols:
     spans: list[Interval]
     _floors: dict[tuple[frozenset[tuple[int, int]], int], int] = field(default_factory=dict)
     _inside: dict[int, tuple[Form, int]] = field(default_factory=dict)
+
+    def codes_in(self, form: Form) -> set[int]:
+        """The symbols that ``form`` depends on, floors replaced by what they are floors of."""
+        found: set[int] = set()
+        for symbol in form:
+            if symbol in self._inside:
+                found |= self.codes_in(self._inside[symbol][0])
+            elif symbol != UNIT:
+                found.add(symbol)
+        return found
+
+    def evaluate(self, form: Form, codes: Mapping[int, IntArray]) -> IntArray:
+        """What ``form`` is worth for many events, where symbol ``k`` is ``codes[k]``; floors follow from these."""
+        total = np.full(next(iter(codes.values())).shape, form.get(UNIT, 0), dtype=np.int64)
+        for symbol, coefficient in form.items():
+            if symbol in self._inside:
+                cut, shift = self._inside[symbol]
+                total += coefficient * (self.evaluate(cut, codes) >> shift)
+            elif symbol != UNIT:
+                total += coefficient * codes[symbol]
+        return total
 
     def hull(self, form: Form) -> Interval:
         """The range of ``form`` if its symbols vary independently."""
@@ -75,29 +98,37 @@ class Symbols:
         return Value(self._floor(value.form, shift), span, width)
 
     def _floor(self, form: Form, shift: int) -> dict[int, int]:
-        """``floor(form / 2**shift)``, always in the same words for the same function."""
-        whole = {symbol: c >> shift for symbol, c in form.items() if c >> shift and not _rest(symbol, c, shift)}
-        rest = {symbol: r for symbol, c in form.items() if (r := _rest(symbol, c, shift))}
-        if form.get(UNIT, 0) >> shift:
-            whole[UNIT] = form[UNIT] >> shift
-        if set(rest) <= {UNIT}:
-            return whole
+        """``floor(form / 2**shift)``, in the same words for the same function wherever one of these rules sees it."""
+        if shift == 0:
+            return dict(form)
+        hull = self.hull(form)
+        if hull.lo >> shift == hull.hi >> shift:
+            return combine(({UNIT: hull.lo >> shift}, 1))
+        if hull.lo < 0 and hull.width - 1 < shift:  # nothing but copies of the sign lies above
+            return self._floor(form, hull.width - 1)
+        rest = {symbol: r for symbol, c in form.items() if (r := _residue(symbol, c, shift))}
+        if rest != dict(form):  # multiples of 2**shift come out whole
+            whole = combine((form, 1), (rest, -1))
+            return combine(({symbol: c >> shift for symbol, c in whole.items()}, 1), (self._floor(rest, shift), 1))
+        return self._floor_of_residues(rest, shift)
+
+    def _floor_of_residues(self, rest: Form, shift: int) -> dict[int, int]:
+        """As ``_floor``, of a form that has no part that comes out whole."""
         common = min((c & -c).bit_length() - 1 for symbol, c in rest.items() if symbol != UNIT)
         if common:  # floor((2R + r) / 4) = floor((R + floor(r / 2)) / 2)
-            halved = {symbol: c >> common for symbol, c in rest.items() if c >> common}
-            return combine((whole, 1), (self._floor(halved, shift - common), 1))
+            return self._floor({symbol: c >> common for symbol, c in rest.items() if c >> common}, shift - common)
         inner = next((symbol for symbol, c in sorted(rest.items()) if c == 1 and symbol in self._inside), None)
         if inner is not None:  # floor((floor(L / 2**i) + M) / 2**j) = floor((L + 2**i * M) / 2**(i + j))
             cut, cut_by = self._inside[inner]
             joined = combine((cut, 1), (rest, 1 << cut_by), ({inner: 1}, -(1 << cut_by)))
-            return combine((whole, 1), (self._floor(joined, shift + cut_by), 1))
+            return self._floor(joined, shift + cut_by)
         key = (frozenset(rest.items()), shift)
         if key not in self._floors:
             self._floors[key] = symbol = len(self.spans)
             hull = self.hull(rest)
             self.spans.append(Interval(hull.lo >> shift, hull.hi >> shift))
             self._inside[symbol] = (rest, shift)
-        return combine((whole, 1), ({self._floors[key]: 1}, 1))
+        return {self._floors[key]: 1}
 
     def integer(self, value: Value, *, signed: bool) -> Value:
         """The integer that the ``width`` bits of ``value`` stand for, signed or not, whatever ``value`` is."""

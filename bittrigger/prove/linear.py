@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
+
+import numpy as np
+
 from bittrigger.adders import AdderGraph, fold_constants, live_values, value_intervals
 from bittrigger.emit.emit_verilog.top import Vectors
-from bittrigger.fixed import FixedPoint
+from bittrigger.fixed import FixedPoint, IntArray, Interval
 from bittrigger.graph import Linear
 from bittrigger.pipeline import Module
 from bittrigger.prove.claims import Unproven
@@ -12,6 +17,12 @@ from bittrigger.prove.forms import UNIT, Form, Symbols, Value, combine
 from bittrigger.prove.order import cone, flat
 from bittrigger.prove.words import Words, define_cell
 from bittrigger.synth.netlist import Netlist
+
+MOST_COMBINATIONS = 1 << 21
+"""Combinations of codes that are tried one by one where two forms differ by floors."""
+
+EXAMPLES = 1000
+"""Random events that are searched for a counterexample where there are more."""
 
 
 def _adder_forms(graph: AdderGraph) -> list[dict[int, int]]:
@@ -92,36 +103,42 @@ def prove_verilog(module: Module, vectors: Vectors, netlist: Netlist) -> str:
             raise Unproven(f"result {column} reaches [{hull.lo}, {hull.hi}], stated is [{span.lo}, {span.hi}]")
         if span.lo == span.hi:  # proven by the hull; the Verilog has a constant
             wanted = {UNIT: span.lo}
-        if not _congruent(found, wanted):
-            raise Unproven(f"result {column} is {_text(found.form)}; its column is {_text(wanted)}")
+        _check_equal(f"result {column}", found, wanted, words.symbols)
     return f"{wires} wires and {len(module.result)} results, {len(order)} cells"
 
 
-def _define_operands(words: Words, module: Module, vectors: Vectors, netlist: Netlist) -> list[int]:
-    """Define the elements of the operand buses, and return the symbol of each operand code.
+def _symbol(code: int, span: Interval) -> dict[int, int]:
+    """The form of an operand code: a symbol, or what it is if it cannot vary."""
+    return combine(({UNIT: span.lo}, 1)) if span.lo == span.hi else {code: 1}
+
+
+def _define_operands(words: Words, module: Module, vectors: Vectors, netlist: Netlist) -> list[Form]:
+    """Define the elements of the operand buses, and return the form of each operand code.
 
     A node that is read twice has one bus; its codes then share their symbols.
     """
-    symbols: list[int] = []
+    symbols: list[Form] = []
     first: dict[tuple[str, int], int] = {}
     for code, ((bus, index), span) in enumerate(zip(vectors.places(module), module.source, strict=True)):
-        symbols.append(first.setdefault((bus.name, index), code))
-        if symbols[-1] != code:
+        symbol = first.setdefault((bus.name, index), code)
+        symbols.append(_symbol(symbol, span))
+        if symbol != code:
             continue
         if span.lo not in bus.element.interval or span.hi not in bus.element.interval:
             raise Unproven(f"operand {code} reaches [{span.lo}, {span.hi}], which {bus.element} does not hold")
         width = bus.element.width
         bits = netlist.inputs[bus.name][width * index : width * (index + 1)]
-        words.define(bits, words.symbols.value({code: 1}, span, width))
+        words.define(bits, words.symbols.value(_symbol(code, span), span, width))
     return symbols
 
 
-def _renamed(form: dict[int, int], symbols: list[int]) -> dict[int, int]:
-    return combine(*(({symbol if symbol == UNIT else symbols[symbol]: c}, 1) for symbol, c in form.items()))
+def _renamed(form: Form, symbols: list[Form]) -> dict[int, int]:
+    """``form`` over the codes of the operand, in the forms of these."""
+    return combine(*(({UNIT: 1} if symbol == UNIT else symbols[symbol], c) for symbol, c in form.items()))
 
 
 def _check_wires(
-    words: Words, graph: AdderGraph, forms: list[dict[int, int]], symbols: list[int], netlist: Netlist
+    words: Words, graph: AdderGraph, forms: list[dict[int, int]], symbols: list[Form], netlist: Netlist
 ) -> int:
     """Check each adder that an output needs; the number of wires."""
     declared = value_intervals(graph)
@@ -135,15 +152,45 @@ def _check_wires(
             raise Unproven(f"wire {name} of {len(bits)} bits is too narrow for [{span.lo}, {span.hi}]")
         found = words.read(bits, len(bits), signed=span.signed)
         wanted = _renamed(forms[value], symbols)
-        if not _congruent(found, wanted):
-            raise Unproven(f"wire {name} is {_text(found.form)}; its adder is {_text(wanted)}")
+        _check_equal(f"wire {name}", found, wanted, words.symbols)
     return len(live)
 
 
-def _congruent(found: Value, wanted: Form) -> bool:
-    """Whether the two are equal modulo ``2**width``; since ``wanted`` fits that width, they are equal."""
-    difference = combine((found.form, 1), (wanted, -1))
-    return not any(coefficient % (1 << found.width) for coefficient in difference.values())
+def _check_equal(what: str, found: Value, wanted: Form, symbols: Symbols) -> None:
+    """Check that the two are equal modulo ``2**width``; since ``wanted`` fits that width, they are then equal."""
+    size = 1 << found.width
+    difference = {s: c for s, c in combine((found.form, 1), (wanted, -1)).items() if c % size}
+    if not difference:
+        return
+    # floors may yet cancel in a way that no rule sees: few codes are tried exhaustively, many at random
+    spans = {symbol: symbols.spans[symbol] for symbol in sorted(symbols.codes_in(difference))}
+    combinations = math.prod(span.hi - span.lo + 1 for span in spans.values())
+    codes = _all_codes(spans) if combinations <= MOST_COMBINATIONS else _some_codes(spans)
+    wrong = np.flatnonzero(symbols.evaluate(difference, codes) % size) if codes else np.zeros(1, dtype=np.int64)
+    if wrong.size:
+        example = ", ".join(f"x{symbol} = {values[wrong[0]]}" for symbol, values in codes.items()) or "all codes"
+        raise Unproven(f"{what} is {_text(found.form)}; due is {_text(wanted)}; they differ for {example}")
+    if combinations > MOST_COMBINATIONS:
+        raise Unproven(
+            f"{what} is {_text(found.form)}; due is {_text(wanted)}; no example tells them apart", refuted=False
+        )
+
+
+def _all_codes(spans: Mapping[int, Interval]) -> dict[int, IntArray]:
+    """Every combination of codes."""
+    if not spans:
+        return {}
+    grid = np.meshgrid(*(np.arange(span.lo, span.hi + 1, dtype=np.int64) for span in spans.values()), indexing="ij")
+    return {symbol: values.ravel() for symbol, values in zip(spans, grid, strict=True)}
+
+
+def _some_codes(spans: Mapping[int, Interval]) -> dict[int, IntArray]:
+    """Random codes, and the ends of the ranges."""
+    rng = np.random.default_rng(0)
+    return {
+        symbol: np.concatenate([[span.lo, span.hi], rng.integers(span.lo, span.hi + 1, EXAMPLES)])
+        for symbol, span in spans.items()
+    }
 
 
 def _text(form: Form) -> str:

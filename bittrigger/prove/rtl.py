@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ from bittrigger.errors import ToolError
 from bittrigger.pipeline import Pipeline
 from bittrigger.prove.claims import Unproven
 from bittrigger.synth.netlist import Netlist, flatten, read_modules
-from bittrigger.synth.yosys import WORKER
+from bittrigger.synth.yosys import WORKER, tool_version
 from bittrigger.toolchain import run_tool
 
 TIMEOUT_S = 600.0
@@ -66,6 +65,29 @@ def _check_defined(name: str, module: dict[str, Any]) -> None:
                 raise Unproven(f"module {name}: pin {pin} of cell {cell_name} is undefined")
 
 
+def rtl_commands(top: str, sources: list[Path], result: Path) -> list[str]:
+    """The Yosys commands that read ``sources``, with the cells of the part known already, and write ``result``."""
+    files = " ".join(f'"{path.absolute().as_posix()}"' for path in sources)
+    return [
+        f"read_verilog -sv {files}",
+        f"hierarchy -check -top {top}",
+        "proc -noopt",
+        f'json -o "{result.absolute()}"',
+    ]
+
+
+def collect_rtl(pipeline: Pipeline, result: Path) -> Rtl:
+    """What ``rtl_commands`` wrote to ``result``.
+
+    Raises:
+        ToolError: if it is not readable, or lacks the top.
+    """
+    modules = read_modules([result])
+    if pipeline.graph.name not in modules:
+        raise ToolError(f"Yosys found no module {pipeline.graph.name!r} in the Verilog; emit the design again")
+    return Rtl(modules, frozenset({module.name for module in pipeline.modules} | {pipeline.graph.name}))
+
+
 def read_rtl(pipeline: Pipeline, sources: list[Path], work: Path) -> Rtl:
     """Let Yosys read ``sources``.
 
@@ -76,19 +98,10 @@ def read_rtl(pipeline: Pipeline, sources: list[Path], work: Path) -> Rtl:
         ToolNotFoundError: if Yosys is not installed.
         ToolError: if it does not take the Verilog.
     """
+    tool_version()
     work.mkdir(parents=True, exist_ok=True)
-    files = " ".join(f'"{Path(os.path.relpath(path, work)).as_posix()}"' for path in sources)
-    commands = (
-        "read_verilog -lib +/xilinx/cells_sim.v",
-        f"read_verilog -sv {files}",
-        f"hierarchy -check -top {pipeline.graph.name}",
-        "proc -noopt",
-        "json -o rtl.json",
-    )
+    commands = rtl_commands(pipeline.graph.name, sources, work / "rtl.json")
     script = work / "rtl.ys"
-    script.write_text("\n".join(commands) + "\n", encoding="utf-8")
+    script.write_text("\n".join(["read_verilog -lib +/xilinx/cells_sim.v", *commands]) + "\n", encoding="utf-8")
     run_tool([sys.executable, str(WORKER), script.name], log=work / "rtl.log", cwd=work, timeout_s=TIMEOUT_S)
-    modules = read_modules([work / "rtl.json"])
-    if pipeline.graph.name not in modules:
-        raise ToolError(f"Yosys found no module {pipeline.graph.name!r} in {', '.join(map(str, sources))}")
-    return Rtl(modules, frozenset({module.name for module in pipeline.modules} | {pipeline.graph.name}))
+    return collect_rtl(pipeline, work / "rtl.json")

@@ -22,6 +22,7 @@ from bittrigger.fixed import FloatArray, IntArray
 from bittrigger.graph import evaluate
 from bittrigger.hls4ml import agreement
 from bittrigger.ports import decode_inputs, decode_outputs
+from bittrigger.prove import Verdict, run
 from bittrigger.quiet import quiet_tensorflow, without_autograph
 from bittrigger.simulate.compare import compare, run_executors
 from bittrigger.simulate.vectors import corner_codes, random_codes
@@ -163,6 +164,8 @@ def run_batch(specs: Sequence[Spec], folder: Path, plan: Plan, yosys: Yosys | No
             _convert(case, folder / str(place), plan)
         _run_natives([case for case in cases if case.alive], folder / "natives", plan)
         for case in cases:
+            if case.alive:
+                _prove(case, server)
             if case.alive and plan.gates_every and case.spec.seed % plan.gates_every == 0:
                 _run_gates(case, server)
             if case.alive and plan.product_every and case.spec.seed % plan.product_every == 0:
@@ -305,6 +308,19 @@ def _check(case: _Case, found: IntArray, kind: str) -> None:
     compare(_built(case).graph, case.wanted, found, ("oracle", kind))
 
 
+def _prove(case: _Case, yosys: Yosys) -> None:
+    """Prove the Verilog for every input."""
+    before = yosys.cpu_s
+    with case.stage("prove"), patch.object(run, "read_rtl", yosys.rtl):
+        proof = run.prove(_built(case), netlist=False, jobs=1)
+        refuted = [claim for claim in proof.claims if claim.verdict is Verdict.REFUTED]
+        if refuted:
+            raise MismatchError(f"{refuted[0].subject}: {refuted[0].detail}")
+        if proof.proven:  # else a claim is open: neither proven nor wrong
+            case.executors.append("proof")
+    case.cpu_s["prove"] += yosys.cpu_s - before
+
+
 def _run_gates(case: _Case, yosys: Yosys) -> None:
     before = yosys.cpu_s
     with case.stage("gates", "gates"):
@@ -316,7 +332,7 @@ def _run_product(case: _Case) -> None:
     """Every executor as the command line runs it."""
     for name in ("csim", "emulator", "rtl", "gates"):
         with case.stage(f"product {name}", f"product {name}"):
-            for outcome in run_executors(_built(case), [name], _codes(case)):
+            for outcome in run_executors(_built(case), [name], _codes(case), look_into=False):
                 if outcome.error is not None:
                     raise outcome.error
         if not case.alive:

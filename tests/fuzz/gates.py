@@ -1,4 +1,4 @@
-"""Netlists of whole designs, each in one pass of a long-lived Yosys, with the commands of ``bittrigger.synth.recipe``."""
+"""A long-lived Yosys: netlists of whole designs by the commands of ``bittrigger.synth.recipe``, and Verilog to be proven."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from pathlib import Path
 from bittrigger.build import Build
 from bittrigger.errors import ToolError
 from bittrigger.fixed import IntArray
+from bittrigger.pipeline import Pipeline
+from bittrigger.prove.rtl import Rtl, collect_rtl, rtl_commands
 from bittrigger.simulate.gates import GateSim
 from bittrigger.simulate.program import Program
 from bittrigger.synth.netlist import read_netlist
@@ -51,6 +53,18 @@ class Yosys:
             command = [sys.executable, str(SERVER), str(self.folder / "yosys.log")]
             self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         return self._process
+
+    def rtl(self, pipeline: Pipeline, sources: list[Path], work: Path) -> Rtl:
+        """As ``bittrigger.prove.rtl.read_rtl``.
+
+        Raises:
+            ToolError: if Yosys does not take the Verilog.
+        """
+        work.mkdir(parents=True, exist_ok=True)
+        path, result = work / "rtl.ys", work / "rtl.json"
+        path.write_text("\n".join(rtl_commands(pipeline.graph.name, sources, result)) + "\n", encoding="utf-8")
+        self.run(path)
+        return collect_rtl(pipeline, result)
 
     def close(self) -> None:
         """End the process."""
