@@ -154,6 +154,7 @@ def replace_once(path, pattern, replacement):
         ("requantize_relu_0", r"(x\d+_d1\[)2(\])", r"\g<1>3\2", "verilog"),
         ("requantize_relu_0", r"6'd63", "6'd62", "verilog"),
         ("example", r"valid\[(\d+)\];", lambda m: f"valid[{int(m[1]) - 1}];", "latency"),
+        ("example", r"(input  wire \[)55(:0\] in_data)", r"\g<1>56\2", "verilog"),
         ("example", r"if \(rst\)", "if (1'b0)", "latency"),
         ("example", r"\.x\(dense_0_codes(_d\d+)?\)", ".x(~dense_0_codes)", "verilog"),
     ],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from bittrigger.prove.claims import Unproven
 from bittrigger.synth.netlist import HIGH, Bits, Cell, Netlist
@@ -64,6 +64,21 @@ def _maker(makers: dict[int, Cell], net: int) -> Cell:
     if net not in makers:
         raise Unproven(f"net {net} is driven by nothing")
     return makers[net]
+
+
+def check_ports(netlist: Netlist, inputs: Mapping[str, int], outputs: Mapping[str, int]) -> None:
+    """Check names and widths of all ports but the clock.
+
+    Raises:
+        Unproven: naming the first port that is missing, too many, or of another width.
+    """
+    for kind, due, there in (("input", inputs, netlist.inputs), ("output", outputs, netlist.outputs)):
+        found = {port: len(bits) for port, bits in there.items() if port != "clk"}
+        for port in {**due, **found}:
+            if found.get(port) != due.get(port):
+                raise Unproven(
+                    f"{kind} {port} of {netlist.name} has {found.get(port, 0)} bits; {due.get(port, 0)} are due"
+                )
 
 
 def flat(groups: Iterable[Bits]) -> list[int]:

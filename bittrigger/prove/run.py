@@ -22,6 +22,7 @@ from bittrigger.prove.claims import Claim, Unproven, Verdict, attempt
 from bittrigger.prove.elementwise import MOST_CODES, prove_channel
 from bittrigger.prove.equivalence import prove_equal, prove_wide_channel
 from bittrigger.prove.linear import prove_matrix, prove_verilog, prove_widths
+from bittrigger.prove.order import check_ports
 from bittrigger.prove.rtl import Rtl, read_rtl
 from bittrigger.prove.stages import prove_latency
 from bittrigger.prove.wiring import prove_valid, prove_wiring
@@ -106,6 +107,13 @@ class _Setting:
     synth: Path
     work: Path
 
+    def verilog(self, module: Module) -> Netlist:
+        """The Verilog of ``module``, whose ports are those that are due."""
+        netlist = self.rtl.module(module.name)
+        inputs = {bus.name: bus.width for bus in self.vectors.operands(module)}
+        check_ports(netlist, inputs, {"y": self.vectors.result(module).width})
+        return netlist
+
     def netlist(self, module: str) -> Netlist:
         """The synthesised netlist of one module."""
         return read_netlist(module, [self.synth / f"{module}.json"])
@@ -182,7 +190,7 @@ def _tasks(setting: _Setting) -> Iterator[_Task]:
 
 
 def _module_tasks(setting: _Setting, module: Module) -> Iterator[_Task]:
-    name, vectors, rtl = module.name, setting.vectors, setting.rtl
+    name = module.name
     if isinstance(module.node, Linear) and module.adders is not None:
         yield _Task(
             name,
@@ -203,7 +211,7 @@ def _module_tasks(setting: _Setting, module: Module) -> Iterator[_Task]:
             "verilog",
             "each wire of the Verilog is its adder, and each result its column of the matrix",
             "linear forms of the Verilog as Yosys reads it",
-            lambda: prove_verilog(module, vectors, rtl.module(name)),
+            lambda: prove_verilog(module, setting.vectors, setting.verilog(module)),
         )
     else:
         yield _Task(
@@ -218,12 +226,12 @@ def _module_tasks(setting: _Setting, module: Module) -> Iterator[_Task]:
         "latency",
         f"every path has {module.cycles} registers, without reset, enable or feedback",
         "induction over the cells",
-        lambda: prove_latency(rtl.module(name), module.cycles),
+        lambda: prove_latency(setting.verilog(module), module.cycles),
     )
 
 
 def _prove_channels(setting: _Setting, module: Module) -> str:
-    netlist = setting.rtl.module(module.name)
+    netlist = setting.verilog(module)
     codes = wide = 0
     for channel, span in enumerate(module.source):
         if span.hi - span.lo < MOST_CODES:

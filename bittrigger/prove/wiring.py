@@ -6,8 +6,9 @@ from bittrigger.emit.emit_verilog.top import Vectors
 from bittrigger.fixed import Interval
 from bittrigger.graph import Input
 from bittrigger.pipeline import Module, Pipeline
-from bittrigger.ports import input_fields, output_fields
+from bittrigger.ports import bus_width, input_fields, output_fields
 from bittrigger.prove.claims import Unproven
+from bittrigger.prove.order import check_ports
 from bittrigger.prove.stages import Tracer, clock_of
 from bittrigger.synth.netlist import LOW, Bits, Cell, Netlist
 
@@ -21,6 +22,8 @@ def prove_wiring(pipeline: Pipeline, netlist: Netlist) -> str:
     Raises:
         Unproven: naming the first pin that reads something else.
     """
+    in_width, out_width = bus_width(input_fields(pipeline.graph)), bus_width(output_fields(pipeline.graph))
+    check_ports(netlist, {"rst": 1, "in_valid": 1, "in_data": in_width}, {"out_valid": 1, "out_data": out_width})
     vectors, tracer = Vectors.of(pipeline), Tracer(netlist)
     instances = _instances(pipeline, netlist)
     sources = _sources(pipeline, vectors, netlist, instances)
@@ -38,7 +41,7 @@ def prove_wiring(pipeline: Pipeline, netlist: Netlist) -> str:
         for net in sources[name]
     ]
     found = netlist.outputs["out_data"]
-    if len(found) != len(wanted) or len(found) != sum(field.width for field in output_fields(pipeline.graph)):
+    if len(found) != len(wanted):
         raise Unproven(f"out_data has {len(found)} bits; {len(wanted)} are due")
     for k, (net, (origin, delay)) in enumerate(zip(found, wanted, strict=True)):
         _check(tracer, (net,), (origin,), delay, f"bit {k} of out_data")
