@@ -26,7 +26,9 @@ TIMEOUT_S = 60.0
 MAX_GROWTH_MB = 800.0
 """Most memory that a small file may cost."""
 
-TARGETS = ("h5", "keras", "design", "manifest", "report", "inputs", "matrix", "ranges")
+PATTERNS = ("empv1", "empv2", "apx")
+
+TARGETS = ("h5", "keras", "design", "manifest", "report", "inputs", "matrix", "ranges", "pattern")
 
 
 @dataclass(frozen=True)
@@ -108,6 +110,17 @@ def prepare(folder: Path) -> None:
             model.save(folder / f"m.{suffix}")
     options = ConvertOptions(BuildSettings(effort="fast"), synthesize=False)
     convert(folder / "m.h5", folder / "build", options)
+    for kind in PATTERNS:
+        _write_patterns(folder, kind)
+
+
+def _write_patterns(folder: Path, kind: str) -> None:
+    """The outputs that a board must give, in a pattern file of ``kind``."""
+    from bittrigger.cli import cli
+
+    arguments = ["patterns", "write", str(folder / "build"), "-o", str(folder / f"in.{kind}"), "-f", kind, "-n", "6"]
+    arguments += ["--expected", str(folder / f"out.{kind}"), "--tmux", "1", "--frames", "100"]
+    cli.main(arguments, standalone_mode=False)
 
 
 def check_one(reader: Reader, good: Path, folder: Path, target: str, seed: int) -> Verdict:
@@ -153,6 +166,8 @@ def _damaged(random: Random, good: Path, folder: Path, target: str) -> list[str]
             path = folder / random.choice(["x.npy", "x.npz"])
             damage.damaged_array(random, np.random.default_rng(1).normal(size=(5, 4)), path)
             return ["simulate", str(good / "build"), "-x", "oracle", "--inputs", str(path)]
+        case "pattern":
+            return _damaged_pattern(random, good, folder)
         case _:
             matrix = folder / "matrix.npy"
             values = np.random.default_rng(1).integers(-1, 2, size=(4, 3))
@@ -162,6 +177,16 @@ def _damaged(random: Random, good: Path, folder: Path, target: str) -> list[str]
             np.save(matrix, values)
             damage.damaged_array(random, np.array([[-4, 3]] * 4), folder / "ranges.npy")
             return ["solve", str(matrix), "--ranges", str(folder / "ranges.npy"), "--effort", "fast"]
+
+
+def _damaged_pattern(random: Random, good: Path, folder: Path) -> list[str]:
+    kind, lenient = random.choice(PATTERNS), random.choice([[], ["--lenient"]])
+    path = folder / f"out.{kind}"
+    path.write_bytes(damage.damaged_bytes(random, (good / path.name).read_bytes()))
+    if random.random() < 0.5:
+        options = ["-n", "6", "--tmux", "1", *random.choice([[], ["--format", kind]])]
+        return ["patterns", "check", str(good / "build"), str(path), *options, *lenient]
+    return ["patterns", "convert", str(path), str(folder / "new"), "--to", random.choice(PATTERNS), *lenient]
 
 
 def check_many(scratch: Path, count: int, first: int = 0) -> Iterator[Verdict]:
