@@ -22,8 +22,7 @@ def prove_wiring(pipeline: Pipeline, netlist: Netlist) -> str:
     Raises:
         Unproven: naming the first pin that reads something else.
     """
-    in_width, out_width = bus_width(input_fields(pipeline.graph)), bus_width(output_fields(pipeline.graph))
-    check_ports(netlist, {"rst": 1, "in_valid": 1, "in_data": in_width}, {"out_valid": 1, "out_data": out_width})
+    _check_top(pipeline, netlist)
     vectors, tracer = Vectors.of(pipeline), Tracer(netlist)
     instances = _instances(pipeline, netlist)
     sources = _sources(pipeline, vectors, netlist, instances)
@@ -47,6 +46,11 @@ def prove_wiring(pipeline: Pipeline, netlist: Netlist) -> str:
         _check(tracer, (net,), (origin,), delay, f"bit {k} of out_data")
     _check_sources(pipeline)
     return f"{len(pipeline.modules)} modules, {pins + len(found)} bits"
+
+
+def _check_top(pipeline: Pipeline, netlist: Netlist) -> None:
+    in_width, out_width = bus_width(input_fields(pipeline.graph)), bus_width(output_fields(pipeline.graph))
+    check_ports(netlist, {"rst": 1, "in_valid": 1, "in_data": in_width}, {"out_valid": 1, "out_data": out_width})
 
 
 def _instances(pipeline: Pipeline, netlist: Netlist) -> dict[str, Cell]:
@@ -107,6 +111,7 @@ def prove_valid(pipeline: Pipeline, netlist: Netlist) -> str:
     Raises:
         Unproven: if the chain has another length, source, clock or reset.
     """
+    _check_top(pipeline, netlist)
     (valid,) = netlist.outputs["out_valid"]
     trail = Tracer(netlist).trail(valid)
     if (trail.origin,) != netlist.inputs["in_valid"]:
