@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
-.PHONY: demo test fuzz golden bench bench-adders clean
+.PHONY: demo test fuzz mutants golden bench bench-adders clean
 
 demo: .venv/installed
 	$(BIN)/bittrigger convert models/jet_tagger/model.h5 -o build/jet_tagger --overwrite \
@@ -17,6 +17,10 @@ test: .venv/installed
 # make fuzz N=5000: random networks through every executor; the same command goes on where it was interrupted
 fuzz: .venv/installed
 	PYTHONPATH=tests $(BIN)/python -m fuzz --count $(or $(N),200) --folder build/fuzz
+
+# make mutants N=200: emitters, passes and templates broken on purpose, to see whether the checks notice
+mutants: .venv/installed
+	PYTHONPATH=tests $(BIN)/python -m mutation.campaign $(if $(N),--number $(N)) --record build/mutants.jsonl
 
 golden: .venv/installed
 	$(BIN)/pytest tests/test_golden.py --update-golden

@@ -1,0 +1,223 @@
+"""Break the product one token at a time and see whether its own checks notice: ``make mutants``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from queue import Queue
+
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from mutation.designs import write_designs
+from mutation.mutants import Mutant, mutants_of
+
+ROOT = Path(__file__).resolve().parents[2]
+CHECK = Path(__file__).with_name("check.py")
+TIMEOUT_S = 180
+TARGETS = ("verilog", "hls", "emulator")
+
+SCOPE = {
+    "bittrigger/passes/*.py": TARGETS,
+    "bittrigger/pipeline.py": TARGETS,
+    "bittrigger/ports.py": ("verilog",),
+    "bittrigger/emit/emit_verilog/*.py": ("verilog",),
+    "bittrigger/emit/emit_hls/*.py": ("hls",),
+    "bittrigger/emit/emit_emulator/*.py": ("emulator",),
+    "firmware/bittrigger_adder3.sv": ("adder3",),
+    "firmware/ultrascale/bittrigger_adder3.sv": ("adder3",),
+    "hls_templates/module.sv.j2": ("verilog",),
+    "hls_templates/top.sv.j2": ("verilog",),
+    "hls_templates/emulator*.j2": ("emulator",),
+    "hls_templates/nnet_bitlinear.h": ("hls",),
+    "hls_templates/*.cpp.j2": ("hls",),
+    "hls_templates/*.h.j2": ("hls",),
+}
+"""What is broken, and which outputs must then be wrong."""
+
+LEFT_OUT = (
+    "emulator.mk.j2",
+    "emulator.py.j2",
+    "emulator_cmssw.cpp.j2",
+    "test.cpp.j2",
+    "csim_bridge.cpp.j2",
+    "csim_layers.cpp.j2",
+    "rtl_harness.cpp.j2",
+    "vectors.py",
+    "project.py",
+)
+"""Test benches, build scripts and bindings: what they do is tested by name in tests/, not by the bits of a design."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of a mutant: ``caught``, ``survived`` or ``same`` (the emitted code of every design stays as it was)."""
+
+    mutant: Mutant
+    outcome: str
+    by: str
+
+
+class Workplace:
+    """A copy of the product in which one mutant at a time lives."""
+
+    def __init__(self, folder: Path, designs: Path) -> None:
+        self.folder, self.designs = folder, designs
+        for name in ("bittrigger", "hls_templates", "firmware", "sim"):
+            shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+
+    @staticmethod
+    def root() -> Path:
+        """The product that is copied."""
+        return ROOT
+
+    def run(self, job: str, out: Path) -> subprocess.CompletedProcess[str]:
+        """Run ``check.py`` on the copy."""
+        command = [sys.executable, "-B", str(CHECK), job, str(self.designs), str(out)]
+        environment = {"PYTHONPATH": str(self.folder), "PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": str(Path.home())}
+        try:
+            return subprocess.run(
+                command,
+                cwd=self.folder,
+                env=environment,
+                capture_output=True,
+                text=True,
+                timeout=TIMEOUT_S,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            return subprocess.CompletedProcess(command, 124, "", "timeout")
+
+    def digests(self) -> dict[str, list[str]] | None:
+        """The digest of all that is emitted for each target; None if nothing is."""
+        with tempfile.TemporaryDirectory(dir=self.folder) as out:
+            done = self.run("emit", Path(out) / "work")
+        return json.loads(done.stdout) if done.returncode == 0 else None
+
+    def judge(self, mutant: Mutant, targets: tuple[str, ...], right: dict[str, list[str]]) -> Result:
+        """Break the copy, check it, and mend it."""
+        path = self.folder / mutant.path
+        text = path.read_text(encoding="utf-8")
+        path.write_text(mutant.apply(text), encoding="utf-8")
+        try:
+            changed = list(targets)
+            if targets != ("adder3",):
+                found = self.digests()
+                if found is None:
+                    return Result(mutant, "caught", "emission fails")
+                changed = [target for target in targets if found[target] != right[target]]
+                if not changed:
+                    return Result(mutant, "same", "")
+            for target in changed:
+                with tempfile.TemporaryDirectory(dir=self.folder) as out:
+                    done = self.run(target, Path(out) / "work")
+                if done.returncode:
+                    return Result(mutant, "caught", f"{target}: {done.stderr.strip()[-160:]}")
+            return Result(mutant, "survived", ", ".join(changed))
+        finally:
+            path.write_text(text, encoding="utf-8")
+
+
+def all_mutants() -> list[tuple[Mutant, tuple[str, ...]]]:
+    """Every mutant in scope, each with the outputs that it must spoil."""
+    found: dict[Path, tuple[str, ...]] = {}
+    for pattern, targets in SCOPE.items():
+        for path in sorted(ROOT.glob(pattern)):
+            if path.name not in LEFT_OUT:
+                found.setdefault(path, targets)
+    return [(mutant, targets) for path, targets in found.items() for mutant in mutants_of(ROOT, path)]
+
+
+def run(chosen: list[tuple[Mutant, tuple[str, ...]]], jobs: int, record: Path) -> list[Result]:
+    """Judge ``chosen``, ``jobs`` at a time; results are appended to ``record`` as they come, and those in it are kept."""
+    known = {}
+    record.parent.mkdir(parents=True, exist_ok=True)
+    if record.exists():
+        for line in record.read_text(encoding="utf-8").splitlines():
+            data = json.loads(line)
+            mutant = Mutant(**data["mutant"])
+            known[mutant] = Result(mutant, data["outcome"], data["by"])
+    with tempfile.TemporaryDirectory() as scratch, Progress() as progress, record.open("a", encoding="utf-8") as stream:
+        designs = Path(scratch) / "designs"
+        write_designs(designs)
+        places: Queue[Workplace] = Queue()
+        for k in range(jobs):
+            places.put(Workplace(Path(scratch) / f"copy{k}", designs))
+        place = places.get()
+        right = place.digests()
+        if right is None or any(
+            place.run(target, Path(scratch) / f"right_{target}").returncode for target in (*TARGETS, "adder3")
+        ):
+            raise SystemExit("the unbroken product does not pass its own check")
+        places.put(place)
+        bar = progress.add_task("mutants", total=len(chosen))
+
+        def judge(item: tuple[Mutant, tuple[str, ...]]) -> Result:
+            mutant, targets = item
+            if mutant in known:
+                result = known[mutant]
+            else:
+                here = places.get()
+                try:
+                    result = here.judge(mutant, targets, right)
+                finally:
+                    places.put(here)
+                stream.write(json.dumps(asdict(result)) + "\n")
+                stream.flush()
+            progress.advance(bar)
+            return result
+
+        with ThreadPoolExecutor(jobs) as pool:
+            return list(pool.map(judge, chosen))
+
+
+def show(results: list[Result]) -> None:
+    """Print the score of each folder, and the survivors."""
+    table = Table("broken", "mutants", "caught", "survived", "same output", "score")
+    groups: dict[str, Counter[str]] = {}
+    for result in results:
+        groups.setdefault(str(Path(result.mutant.path).parent), Counter())[result.outcome] += 1
+    groups["all"] = sum(groups.values(), Counter())
+    for name, count in groups.items():
+        effective = count["caught"] + count["survived"]
+        score = f"{100 * count['caught'] / effective:.1f} %" if effective else "-"
+        table.add_row(
+            name, *(str(n) for n in (count.total(), count["caught"], count["survived"], count["same"])), score
+        )
+    console = Console()
+    console.print(table)
+    for result in results:
+        if result.outcome == "survived":
+            console.print(f"survived: {result.mutant}", markup=False)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--number", "-n", type=int, help="mutants, chosen at random; all by default")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--jobs", "-j", type=int, default=2)
+    parser.add_argument("--only", default="", help="paths that contain this text")
+    parser.add_argument("--again", type=Path, help="only the survivors of this record")
+    parser.add_argument("--record", type=Path, default=Path("mutation.jsonl"))
+    options = parser.parse_args()
+    mutants = [item for item in all_mutants() if options.only in item[0].path]
+    if options.again:
+        old = [json.loads(line) for line in options.again.read_text(encoding="utf-8").splitlines()]
+        survivors = {Mutant(**data["mutant"]) for data in old if data["outcome"] == "survived"}
+        mutants = [item for item in mutants if item[0] in survivors]
+    random.Random(options.seed).shuffle(mutants)  # noqa: S311 - a choice, no secret
+    show(run(mutants[: options.number], options.jobs, options.record))
+
+
+if __name__ == "__main__":
+    main()

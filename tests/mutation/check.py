@@ -1,0 +1,274 @@
+"""Runs inside a copy of the product: emits the test designs and says whether anything is wrong with what comes out.
+
+``python check.py emit DESIGNS OUT`` writes the firmware of every design and prints a digest of its code, comments and blanks
+left out. ``python check.py TARGET DESIGNS OUT`` checks it: ``verilog``, ``hls``, ``emulator``,
+or ``adder3``, which needs no design.
+Exit code 0: every bit is right. 3: something is wrong. Anything else: it crashed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import sys
+from pathlib import Path
+
+WRONG = 3
+EVENTS = 400
+SANITIZED = ("-fsanitize=bounds", "-fno-sanitize-recover=all")
+OUTPUTS = {"verilog": "rtl", "hls": "hls", "emulator": "emulator"}
+COMMENT = re.compile(r"//.*|#(?!include|define|if|endif|pragma).*")
+
+
+def designs(folder):
+    """The pipelines of the designs in ``folder``; those of plain trees are lowered anew."""
+    from bittrigger.passes.lower_trees import lower_graph_to_trees
+    from bittrigger.passes.schedule import Schedule
+    from bittrigger.store import load_design
+
+    for path in sorted(folder.glob("*.json")):
+        settings = json.loads(path.with_suffix(".settings").read_text())
+        graph, adders = load_design(path)
+        if settings["trees"]:
+            adders = lower_graph_to_trees(graph)
+        yield path.stem, Schedule(settings["clock_mhz"]).apply(graph, adders), settings
+
+
+def emit(target, name, pipeline, settings, out):
+    from bittrigger.emit.emit_emulator import emit_emulator
+    from bittrigger.emit.emit_hls import HlsOptions, emit_hls
+    from bittrigger.emit.emit_verilog import emit_verilog
+
+    folder = out / name / OUTPUTS[target]
+    if target == "verilog":
+        emit_verilog(pipeline, folder)
+    elif target == "hls":
+        emit_hls(pipeline, folder, HlsOptions("xcvu13p-flga2577-2-e", settings["reuse_factor"]))
+    else:
+        emit_emulator(pipeline, folder)
+
+
+def digest(folder):
+    total = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        if path.suffix in (".sv", ".cpp", ".h", ".tcl", ".py") or path.name == "Makefile":
+            code = re.sub(r"\s+", " ", COMMENT.sub("", path.read_text()))
+            total.update(f"{path.relative_to(folder)}\0{code}\0".encode())
+    return total.hexdigest()
+
+
+def agrees(target, pipeline, folder):
+    """Whether what was emitted gives every bit of the oracle."""
+    import numpy as np
+
+    from bittrigger.graph import evaluate
+    from bittrigger.simulate.vectors import corner_codes, random_codes
+
+    codes = np.concatenate([random_codes(pipeline.graph, EVENTS, 0), corner_codes(pipeline.graph)])
+    wanted = evaluate(pipeline.graph, codes)
+    if target == "verilog":
+        _lint(pipeline, folder)
+        return _proven(pipeline, folder) and np.array_equal(_rtl(pipeline, folder).run(codes), wanted)
+    executor = _hls(pipeline, folder) if target == "hls" else _emulator(pipeline, folder)
+    if not np.array_equal(executor.run(codes), wanted):
+        return False
+    return target == "hls" or _takes_values(executor, pipeline.graph, codes)
+
+
+def _takes_values(emulator, graph, codes):
+    """Whether the emulator codes real numbers as the ports do, for any number of events, and refuses what it must."""
+    import numpy as np
+
+    from bittrigger.ports import decode_inputs
+
+    rng = np.random.default_rng(4)
+    step = decode_inputs(graph, np.ones_like(codes))
+    values = decode_inputs(graph, codes) + step * rng.choice([-0.75, -0.5, -0.25, 0.0, 0.5, 300.0, -300.0], codes.shape)
+    some = (values[:events].astype(kind) for kind in (np.float64, np.float32) for events in (1, 5, len(values)))
+    return all(_value_paths_agree(emulator, graph, part) for part in some) and _refuses_what_it_must(
+        emulator, graph, codes
+    )
+
+
+def _value_paths_agree(emulator, graph, values):
+    import numpy as np
+
+    from bittrigger.graph import evaluate
+    from bittrigger.ports import decode_outputs, encode_events
+
+    doubles = np.ascontiguousarray(values, dtype=np.float64)
+    wanted = encode_events(graph, doubles)
+    found = np.empty_like(wanted)
+    done = emulator._entry("encode")(doubles.ctypes.data, found.ctypes.data, len(doubles))
+    outputs = decode_outputs(graph, evaluate(graph, wanted))
+    return (
+        done == len(values) and np.array_equal(found, wanted) and np.array_equal(emulator.run_values(values), outputs)
+    )
+
+
+def _refuses_what_it_must(emulator, graph, codes):
+    import numpy as np
+
+    from bittrigger.errors import ConfigError, InternalError
+    from bittrigger.graph import evaluate
+    from bittrigger.ports import decode_inputs
+
+    for column in {0, graph.n_inputs - 1}:
+        for bad in (np.nan, np.inf, -np.inf):
+            for kind in (np.float64, np.float32):
+                some = decode_inputs(graph, codes[:3]).astype(kind)
+                some[1, column] = bad
+                if not _refuses(emulator.run_values, some, ConfigError, "event 1"):
+                    return False
+        for bad in (1 << 40, -(1 << 40)):
+            some = codes[:3].copy()
+            some[2, column] = bad
+            if not _refuses(emulator.run, some, InternalError, "event 2"):
+                return False
+            if not _does_earlier_events(emulator, some, evaluate(graph, codes[:2])):
+                return False
+    return True
+
+
+def _does_earlier_events(emulator, codes, wanted):
+    """Whether the events in front of a refused one are written, and that one is not."""
+    import numpy as np
+
+    mark = -(1 << 60)
+    outputs = np.full((len(codes), wanted.shape[1]), mark, dtype=np.int64)
+    inputs = np.ascontiguousarray(codes)
+    done = emulator._entry("run_codes")(inputs.ctypes.data, outputs.ctypes.data, len(codes))
+    return done == len(wanted) and np.array_equal(outputs[:done], wanted) and bool((outputs[done:] == mark).all())
+
+
+def _refuses(call, events, kind, text):
+    try:
+        call(events)
+    except kind as error:
+        return text in str(error)
+    return False
+
+
+def _lint(pipeline, folder):
+    from bittrigger.simulate.verilator import find_verilator
+    from bittrigger.toolchain import run_tool
+
+    tool = find_verilator()
+    sources = [str(path) for path in sorted((folder / "rtl").glob("*.sv"))]
+    command = [str(tool.binary), "--lint-only", "-Wall", "--top-module", pipeline.graph.name, *sources]
+    run_tool(command, log=folder / "lint.log", env={"VERILATOR_ROOT": str(tool.root)})
+
+
+def _proven(pipeline, folder):
+    from bittrigger.build import Build, BuildSettings
+    from bittrigger.prove import prove
+    from bittrigger.prove.equivalence import prove_equal
+    from bittrigger.prove.rtl import read_rtl
+    from bittrigger.synth.yosys import design_sources
+
+    proof = prove(Build(folder, BuildSettings(), {}, pipeline), netlist=False, jobs=1)
+    if not proof.proven:
+        return False
+    work = folder / "work"
+    rtl = read_rtl(pipeline, sorted((folder / "rtl").glob("*.sv")), work / "rtl")
+    primitive = read_rtl(pipeline, design_sources(folder / "rtl", folder / "synth"), work / "primitive")
+    for name in rtl.library():
+        prove_equal(rtl.module(name), primitive.module(name), work)
+    return True
+
+
+def adder3_is_right(work):
+    """Whether the two forms of the three-input adder are equal for every sign, and the behavioural one is right."""
+    import subprocess
+
+    from bittrigger.prove.equivalence import prove_equal
+    from bittrigger.resources import folder
+    from bittrigger.synth.netlist import read_netlist
+    from bittrigger.synth.yosys import WORKER
+
+    work.mkdir()
+    sums = " : ".join(f"NEGATE == {n} ? {_signed_sum(n)}" for n in range(7)) + " : 0"
+    (work / "sum.sv").write_text(
+        "module bittrigger_adder3 #(parameter WIDTH = 8, parameter [2:0] NEGATE = 0) "
+        f"(input [WIDTH-1:0] a, b, c, output [WIDTH-1:0] sum); assign sum = {sums}; endmodule"
+    )
+    library = folder("firmware")
+    sources = {"plain": work, "one": library, "two": library / "ultrascale"}
+    commands = []
+    for kind, source in sources.items():
+        name = "sum.sv" if kind == "plain" else "bittrigger_adder3.sv"
+        for negate in range(7):
+            commands += [
+                "design -reset",
+                "read_verilog -lib +/xilinx/cells_sim.v",
+                f'read_verilog -sv "{source / name}"',
+            ]
+            commands.append(f"chparam -set WIDTH 9 -set NEGATE {negate} bittrigger_adder3")
+            commands += [
+                "hierarchy -top bittrigger_adder3",
+                "proc -noopt",
+                "rename -top adder3",
+                f"json -o {kind}{negate}.json",
+            ]
+    (work / "adder3.ys").write_text("\n".join(commands) + "\n")
+    done = subprocess.run([sys.executable, WORKER, "adder3.ys"], cwd=work, capture_output=True, check=False)
+    if done.returncode:
+        return False
+    for negate in range(7):
+        plain, one, two = (read_netlist("adder3", [work / f"{kind}{negate}.json"]) for kind in sources)
+        prove_equal(plain, one, work)
+        prove_equal(one, two, work)
+    return True
+
+
+def _signed_sum(negate):
+    return " + ".join(f"(-{name})" if negate >> k & 1 else name for k, name in enumerate("abc"))
+
+
+def _rtl(pipeline, folder):
+    from bittrigger.simulate.rtl_fast import RtlFast
+
+    return RtlFast(pipeline, folder / "rtl", folder / "sim", jobs=1)
+
+
+def _hls(pipeline, folder):
+    from bittrigger.simulate import csim
+    from bittrigger.simulate.csim import CSim
+
+    csim.FLAGS += SANITIZED
+    csim.LINK_FLAGS += SANITIZED
+    return CSim(pipeline.graph, folder / "hls", folder / "sim")
+
+
+def _emulator(pipeline, folder):
+    from bittrigger.simulate.emulator import Emulator
+
+    return Emulator(pipeline.graph, folder / "emulator", folder / "sim")
+
+
+def main(job, source, out):
+    from bittrigger.errors import BittriggerError, InternalError
+    from bittrigger.prove.claims import Unproven
+
+    try:
+        if job == "adder3":
+            return 0 if adder3_is_right(out) else WRONG
+        for name, pipeline, settings in designs(source):
+            for target in OUTPUTS:
+                if job in ("emit", target):
+                    emit(target, name, pipeline, settings, out)
+            if job != "emit" and not agrees(job, pipeline, out / name):
+                return WRONG
+    except (BittriggerError, InternalError, Unproven) as error:
+        sys.stderr.write(f"{type(error).__name__}: {error}\n"[:2000])
+        return WRONG
+    if job == "emit":
+        sys.stdout.write(
+            json.dumps({t: [digest(p / OUTPUTS[t]) for p in sorted(out.iterdir())] for t in OUTPUTS}) + "\n"
+        )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])))

@@ -1,0 +1,113 @@
+"""The designs that mutants must spoil: every kind of node, operand, rounding, range and output."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import strategies
+import test_rtl
+
+from bittrigger.fixed import FixedPoint, Interval, Rounding
+from bittrigger.graph import Graph, Input, Linear, Lookup, Requantize, frozen_array, intervals, operand, verify
+from bittrigger.passes.lower_trees import lower_graph_to_trees
+from bittrigger.solver import SolverOptions, solve
+from bittrigger.store import save_design
+
+RANDOM_NETWORKS = 10
+RANDOM_ADDER_GRAPHS = 10
+
+
+def write_designs(folder: Path) -> None:
+    """Write each design and its settings to ``folder``."""
+    folder.mkdir()
+    for name, (graph, adders, clock_mhz, reuse) in {
+        "networks": (_random_networks(), {}, 360.0, {}),
+        "adders": (*_random_adders(), 200.0, {}),
+        "solved": (*_solved(), 400.0, {}),
+        "loops": (_loops(), {}, 300.0, {"dense_0": 2, "dense_1": 3}),
+        "modes": (_modes(), {}, 360.0, {}),
+        "slow": (_slow(), {}, 20.0, {}),
+    }.items():
+        verify(graph)
+        save_design(folder / f"{name}.json", graph, lower_graph_to_trees(graph) | adders)
+        settings = {"clock_mhz": clock_mhz, "reuse_factor": reuse, "trees": not adders}
+        (folder / f"{name}.settings").write_text(json.dumps(settings), encoding="utf-8")
+
+
+def _random_networks():
+    return strategies.merged(test_rtl.sample(strategies.graphs(), RANDOM_NETWORKS), "networks")
+
+
+def _random_adders():
+    examples = [
+        adders for adders in test_rtl.sample(strategies.adder_graphs(), 3 * RANDOM_ADDER_GRAPHS) if adders.adders
+    ]
+    examples = sorted(examples, key=lambda graph: -len(graph.adders))[:RANDOM_ADDER_GRAPHS]
+    graph = strategies.merged([test_rtl.graph_of_adders(adders) for adders in examples], "adder_graphs")
+    return graph, {f"g{k}_layer": adders for k, adders in enumerate(examples)}
+
+
+def _solved():
+    """A ternary layer, a multi-bit layer, a skip connection and an unused node, lowered by the solver."""
+    rng = np.random.default_rng(11)
+    port = Input("x", 8, FixedPoint(True, 8, 4), Interval(-127, 127))
+    first = Linear(
+        "dense_0", ("x",), frozen_array(rng.integers(-1, 2, (8, 7))), frozen_array(rng.integers(-30, 31, 7)), 4
+    )
+    relu = Requantize("relu", ("dense_0",), 7, 2, Rounding.RND_CONV, 0, 63, 2)
+    second = Linear(
+        "dense_1", ("relu", "x"), frozen_array(rng.integers(-7, 8, (15, 5))), frozen_array(rng.integers(-9, 10, 5)), 2
+    )
+    graph = Graph("solved", (port, first, relu, second), ("dense_1", "relu"))
+    ranges = intervals(graph)
+    options = SolverOptions(effort="fast")
+    adders = {n.name: solve(n.weights, n.bias, operand(n, ranges), options) for n in (first, second)}
+    return graph, adders
+
+
+def _slow():
+    """All in one clock cycle."""
+    port = Input("x", 3, FixedPoint(True, 4, 0), Interval(-8, 7))
+    weights = frozen_array(np.array([[1, -1], [0, 1], [-1, 1]]))
+    dense = Linear("dense", ("x",), weights, frozen_array(np.array([1, 0])), 0)
+    return Graph("slow", (port, dense, Requantize("relu", ("dense",), 2, 1, Rounding.TRN, 0, 4, 0)), ("relu",))
+
+
+def _loops():
+    """A chain whose layers are loops over packed weights in HLS."""
+    rng = np.random.default_rng(12)
+    port = Input("x", 6, FixedPoint(False, 5, 2), Interval(0, 31))
+    first = Linear(
+        "dense_0", ("x",), frozen_array(rng.integers(-1, 2, (6, 5))), frozen_array(rng.integers(-30, 31, 5)), 2
+    )
+    relu = Requantize("relu", ("dense_0",), 5, 1, Rounding.RND, -16, 15, 1)
+    weights = frozen_array(rng.integers(-1, 2, (5, 7)) << rng.integers(0, 2, 7))
+    second = Linear("dense_1", ("relu",), weights, frozen_array(np.zeros(7, dtype=np.int64)), 1)
+    return Graph("loops", (port, first, relu, second), ("dense_1",))
+
+
+def _modes():
+    """Every rounding mode on signed and unsigned codes, multiplied, clipped on either side, and tables."""
+    signed = Input("a", 2, FixedPoint(True, 9, 0), FixedPoint(True, 9, 0).interval)
+    unsigned = Input("b", 1, FixedPoint(False, 9, 0), Interval(0, 510))
+    ranges = (
+        (3, -20, 20),
+        (2, 0, 63),
+        (-1, -100, 77),
+        (1, -64, 63),
+        (12, -1, 1),
+        (0, -300, 600),
+        (1, -63, 64),
+        (2, -33, 32),
+    )
+    nodes = [
+        Requantize(f"r{k}_{j}", ("a", "b"), 3, shift, rounding, lo, hi, 0)
+        for k, rounding in enumerate(Rounding)
+        for j, (shift, lo, hi) in enumerate(ranges)
+    ]
+    table = Lookup(
+        "t", ("a", "b"), ((-256, -3, 0, 9), (-256, 100), (0, 1, 2, 400)), ((-2, 5, 1, 0), (1, 0), (3, 3, 0, 7)), 0
+    )
+    return Graph("modes", (signed, unsigned, *nodes, table), (*(node.name for node in nodes), "t"))

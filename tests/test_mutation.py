@@ -1,0 +1,95 @@
+"""Mutation: what is broken, and that a break is seen; ``make mutants`` breaks everything."""
+
+import pytest
+from mutation.campaign import SCOPE, TARGETS, Workplace, all_mutants
+from mutation.designs import write_designs
+from mutation.mutants import Mutant, mutants_of
+
+PYTHON = '''"""One + one."""
+
+
+def wide(bits: int | None) -> str:
+    """Two - one."""
+    low = 1 << bits
+    if low >= 4 and bits:
+        raise ValueError(f"{bits} > 3")
+    return f"{low} - signed"
+'''
+TEMPLATE = """// a + b
+{% if x > 1 %}
+assign y = a + {{ width - 1 }}'d3;  // sum - 1
+{% endif %}
+"""
+
+
+def broken(tmp_path, name, text):
+    path = tmp_path / name
+    path.write_text(text)
+    return [(m.line, m.old, m.new) for m in mutants_of(tmp_path, path)]
+
+
+def test_tokens_of_python_and_of_the_code_in_its_strings_are_broken(tmp_path):
+    assert broken(tmp_path, "a.py", PYTHON) == [
+        (6, "1", "0"),
+        (6, "<<", ">>"),
+        (7, ">=", ">"),
+        (7, "4", "3"),
+        (7, "and", "or"),
+        (9, "-", "+"),
+        (9, "signed", ""),
+    ]
+
+
+def test_code_of_templates_is_broken_but_no_comment(tmp_path):
+    assert broken(tmp_path, "a.sv.j2", TEMPLATE) == [
+        (2, ">", ">="),
+        (2, "1", "0"),
+        (3, "+", "-"),
+        (3, "-", "+"),
+        (3, "1", "0"),
+    ]
+
+
+def test_a_mutant_changes_one_place():
+    assert Mutant("f", 1, 4, "+", "-").apply("a + + b") == "a + - b"
+
+
+def test_every_pattern_of_the_scope_names_files():
+    paths = {mutant.path for mutant, _ in all_mutants()}
+    for pattern in SCOPE:
+        assert any(path.startswith(pattern.split("*")[0]) for path in paths), pattern
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("mutation")
+    write_designs(folder / "designs")
+    return Workplace(folder / "copy", folder / "designs")
+
+
+def chosen(path, old, new, line_has):
+    """The first mutant of ``path`` on a line with this text."""
+    for mutant, targets in all_mutants():
+        if mutant.path == path and (mutant.old, mutant.new) == (old, new):
+            text = (Workplace.root() / path).read_text().splitlines()[mutant.line - 1]
+            if line_has in text:
+                return mutant, targets
+    raise AssertionError(f"no such mutant of {path}")
+
+
+@pytest.mark.parametrize(
+    ("path", "old", "new", "line_has"),
+    [
+        ("bittrigger/emit/emit_verilog/requantize.py", "-", "+", "node.shift - 1"),
+        ("hls_templates/top.sv.j2", "2", "1", "else valid <= {valid["),
+        ("hls_templates/requantize.cpp.j2", "+", "-", "+"),
+        ("bittrigger/emit/emit_emulator/requantize.py", "<<", ">>", "half = 1 <<"),
+        ("firmware/ultrascale/bittrigger_adder3.sv", "&", "|", "assign saved[0]"),
+    ],
+)
+def test_a_sign_a_stage_and_a_rounding_are_caught(workplace, path, old, new, line_has):
+    mutant, targets = chosen(path, old, new, line_has)
+    right = workplace.digests()
+    assert set(right) == set(TARGETS)
+    assert workplace.judge(mutant, targets, right).outcome == "caught"
+    assert workplace.digests() == right
