@@ -1,0 +1,190 @@
+"""What there is to prove about a build: one task a claim."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from bittrigger.emit.emit_verilog.top import Vectors
+from bittrigger.graph import Linear
+from bittrigger.pipeline import Module, Pipeline
+from bittrigger.prove.claims import Claim, Unproven, attempt
+from bittrigger.prove.elementwise import MOST_CODES, prove_channel
+from bittrigger.prove.equivalence import prove_equal, prove_wide_channel
+from bittrigger.prove.linear import prove_matrix, prove_verilog, prove_widths
+from bittrigger.prove.order import check_ports
+from bittrigger.prove.rtl import Rtl
+from bittrigger.prove.stages import prove_latency
+from bittrigger.prove.wiring import prove_valid, prove_wiring
+from bittrigger.synth.netlist import Netlist, flatten, read_modules, read_netlist
+
+
+@dataclass(frozen=True)
+class Task:
+    """A claim that is yet to be decided."""
+
+    subject: str
+    kind: str
+    statement: str
+    method: str
+    proof: Callable[[], str]
+
+    def run(self) -> Claim:
+        """Decide it."""
+        return attempt(self.subject, self.kind, self.statement, self.method, self.proof)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What the claims of a build are about."""
+
+    pipeline: Pipeline
+    vectors: Vectors
+    rtl: Rtl
+    primitive: Rtl | None
+    synth: Path
+    work: Path
+
+    def verilog(self, module: Module) -> Netlist:
+        """The Verilog of ``module``, whose ports are those that are due."""
+        netlist = self.rtl.module(module.name)
+        inputs = {bus.name: bus.width for bus in self.vectors.operands(module)}
+        check_ports(netlist, inputs, {"y": self.vectors.result(module).width})
+        return netlist
+
+    def netlist(self, module: str) -> Netlist:
+        """The synthesised netlist of one module."""
+        return read_netlist(module, [self.synth / f"{module}.json"])
+
+    def scratch(self) -> Path:
+        """A new folder for the files of one run of ABC."""
+        return Path(tempfile.mkdtemp(dir=self.work))
+
+
+def tasks(setting: Setting) -> Iterator[Task]:
+    """Every claim, the longest proofs first."""
+    if setting.primitive is not None:
+        yield from _netlist_tasks(setting, setting.primitive)
+    for module in setting.pipeline.modules:
+        yield from _module_tasks(setting, module)
+    yield from _top_tasks(setting)
+
+
+def _module_tasks(setting: Setting, module: Module) -> Iterator[Task]:
+    name = module.name
+    if isinstance(module.node, Linear) and module.adders is not None:
+        yield Task(
+            name,
+            "weights",
+            "the adder graph computes the matrix and the bias",
+            "linear forms",
+            partial(prove_matrix, module.node, module.adders),
+        )
+        yield Task(
+            name,
+            "widths",
+            "no value of the adder graph leaves its width",
+            "intervals of linear forms",
+            partial(prove_widths, module.adders),
+        )
+        yield Task(
+            name,
+            "verilog",
+            "each wire of the Verilog is its adder, and each result its column of the matrix",
+            "linear forms of the Verilog as Yosys reads it",
+            lambda: prove_verilog(module, setting.vectors, setting.verilog(module)),
+        )
+    else:
+        yield Task(
+            name,
+            "verilog",
+            "each channel of the Verilog is what the node defines",
+            f"every code; SAT for channels of more than {MOST_CODES} codes",
+            partial(_prove_channels, setting, module),
+        )
+    yield Task(
+        name,
+        "latency",
+        f"every path has {module.cycles} registers, without reset, enable or feedback",
+        "induction over the cells",
+        lambda: prove_latency(setting.verilog(module), module.cycles),
+    )
+
+
+def _prove_channels(setting: Setting, module: Module) -> str:
+    netlist = setting.verilog(module)
+    codes = wide = 0
+    for channel, span in enumerate(module.source):
+        if span.hi - span.lo < MOST_CODES:
+            codes += prove_channel(module, setting.vectors, netlist, channel)
+        else:
+            prove_wide_channel(module, setting.vectors, netlist, channel, setting.scratch())
+            wide += 1
+    return f"{len(module.source)} channels, {codes} codes" + (f", {wide} channels by SAT" if wide else "")
+
+
+def _top_tasks(setting: Setting) -> Iterator[Task]:
+    name, latency = setting.pipeline.graph.name, setting.pipeline.latency_cycles
+    yield Task(
+        name,
+        "verilog",
+        "each module reads the codes of its operands, in its cycle",
+        "tracing every bit",
+        lambda: prove_wiring(setting.pipeline, setting.rtl.module(name)),
+    )
+    yield Task(
+        name,
+        "latency",
+        f"out_valid is in_valid {latency} cycles later, for every pattern of gaps, unless reset in between",
+        "tracing the valid chain",
+        lambda: prove_valid(setting.pipeline, setting.rtl.module(name)),
+    )
+
+
+def _netlist_tasks(setting: Setting, primitive: Rtl) -> Iterator[Task]:
+    method = "SAT sweeping (ABC), registers proven in step"
+
+    def equal(module: Module) -> str:
+        gates = setting.netlist(module.name)
+        prove_latency(gates, module.cycles)
+        return prove_equal(primitive.module(module.name), gates, setting.scratch())
+
+    by_size = sorted(setting.pipeline.modules, key=lambda m: len(m.adders.adders) if m.adders else 0, reverse=True)
+    for module in by_size:
+        yield Task(module.name, "netlist", "the synthesised netlist equals the Verilog", method, partial(equal, module))
+    yield Task(
+        setting.pipeline.graph.name,
+        "netlist",
+        "the netlist of the top connects the same bits, in the same cycles",
+        "tracing every bit",
+        lambda: _prove_top_netlist(setting),
+    )
+    library = setting.rtl.library()
+    if library:
+        yield Task(
+            "bittrigger_adder3",
+            "netlist",
+            f"the three-input adder in primitives equals a + b + c, in each of the {len(library)} forms that occur",
+            "SAT sweeping (ABC)",
+            lambda: _prove_library(setting, primitive, library),
+        )
+
+
+def _prove_top_netlist(setting: Setting) -> str:
+    name = setting.pipeline.graph.name
+    top = read_modules([setting.synth / f"{name}.json"])
+    gates = flatten(name, {name: top[name]})
+    wiring = prove_wiring(setting.pipeline, gates)
+    return f"{wiring}; valid chain: {prove_valid(setting.pipeline, gates)}"
+
+
+def _prove_library(setting: Setting, primitive: Rtl, library: list[str]) -> str:
+    for name in library:
+        try:
+            prove_equal(setting.rtl.module(name), primitive.module(name), setting.scratch())
+        except Unproven as failure:
+            raise Unproven(f"{name}: {failure}", refuted=failure.refuted) from failure
+    return f"{len(library)} forms"
