@@ -22,8 +22,8 @@ from bittrigger import __version__
 from bittrigger.build import Build, BuildSettings, load_build
 from bittrigger.convert import ConvertOptions, convert
 from bittrigger.graph import evaluate
-from bittrigger.simulate import Executor
-from bittrigger.simulate.compare import EXECUTORS, compare, create_executor, left_out
+from bittrigger.simulate import EXECUTORS, Executor
+from bittrigger.simulate.compare import compare, create_executor, left_out
 from bittrigger.simulate.vectors import random_codes
 from bittrigger.synth.yosys import synthesize
 

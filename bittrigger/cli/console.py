@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bittrigger.simulate import EXECUTORS
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -24,8 +26,6 @@ class SeveralWords(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Repeat the option before each further executor, or word that is no existing path, up to the next option."""
-        from bittrigger.simulate.compare import EXECUTORS
-
         expanded: list[str] = []
         words = 0
         for word in args:

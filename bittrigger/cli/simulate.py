@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bittrigger.cli.console import SeveralWords, terminal
+from bittrigger.simulate import EXECUTORS
 
 if TYPE_CHECKING:
     from bittrigger.build import Build
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from bittrigger.simulate.compare import Outcome
 
 DEFAULT_EVENTS = 1000
-EXECUTORS = ("oracle", "keras", "csim", "emulator", "rtl", "rtl-fast", "rtl-icarus", "gates")
 
 
 @click.command(cls=SeveralWords)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from bittrigger.fixed import IntArray
+if TYPE_CHECKING:
+    from bittrigger.fixed import IntArray
+
+EXECUTORS = ("oracle", "keras", "csim", "emulator", "rtl", "rtl-fast", "rtl-icarus", "gates")
+"""The name of each, the oracle first."""
 
 
 class Executor(Protocol):
@@ -12,7 +16,7 @@ class Executor(Protocol):
 
     @property
     def name(self) -> str:
-        """``oracle``, ``csim``, ``emulator``, ``rtl``, ``rtl-fast`` or ``gates``."""
+        """One of ``EXECUTORS``."""
 
     def run(self, codes: IntArray) -> IntArray:
         """Output codes `(events, n_outputs)` for input codes `(events, n_inputs)`."""

@@ -17,11 +17,9 @@ from bittrigger.errors import BittriggerError, ConfigError, MismatchError
 from bittrigger.fixed import IntArray
 from bittrigger.graph import Graph
 from bittrigger.ports import decode_outputs, output_fields
-from bittrigger.simulate import Executor
+from bittrigger.simulate import EXECUTORS, Executor
 from bittrigger.simulate.oracle import Oracle
 from bittrigger.simulate.record import Record, record_mismatch
-
-EXECUTORS = ("oracle", "keras", "csim", "emulator", "rtl", "rtl-fast", "rtl-icarus", "gates")
 
 
 @dataclass(frozen=True, eq=False)
