@@ -6,7 +6,7 @@ BIN := .venv/bin
 
 demo: .venv/installed
 	$(BIN)/bittrigger convert models/jet_tagger/model.h5 -o build/jet_tagger --overwrite \
-	  --budget cms-phase2-correlator-layer2 --inputs models/jet_tagger/sample.npz --simulate --check
+	  --budget cms-phase2-correlator-layer2 --inputs models/jet_tagger/sample.npz --simulate --prove --check
 
 test: .venv/installed
 	$(BIN)/ruff check

@@ -358,3 +358,28 @@ def test_two_modules_that_differ_in_one_pattern_are_told_apart(tmp_path):
 def test_vectors_are_those_of_the_emitter(built):
     """The proof takes the layout of buses from the emitter; simulation checks that layout against ``ports``."""
     assert Vectors.of(built.pipeline).sizes["dense_0"] == graph((7, 6, 3))["dense_0"].size
+
+
+def test_the_command_line_keeps_the_proof_and_fails_when_refuted(copy, tmp_path):
+    from bittrigger.build import save_build
+    from bittrigger.cli import main
+
+    save_build(copy.folder, copy.pipeline, copy.settings, {})
+    main(["prove", str(copy.folder), "--no-netlist", "--json", str(tmp_path / "copy.json")])
+    assert json.loads((copy.folder / "proof.json").read_text())["proven"] is True
+    assert (tmp_path / "copy.json").read_bytes() == (copy.folder / "proof.json").read_bytes()
+    replace_once(copy.folder / "rtl" / "requantize_relu_0.sv", r"6'd63", "6'd62")
+    with pytest.raises(SystemExit) as stop:
+        main(["prove", str(copy.folder), "--no-netlist", "--claims"])
+    assert stop.value.code == 1
+    assert json.loads((copy.folder / "proof.json").read_text())["proven"] is False
+
+
+@pytest.mark.parametrize(("options", "text"), [(["--jobs", "0"], "--jobs 0; must be at least 1"), ([], "not a build")])
+def test_the_command_line_refuses_what_makes_no_sense(tmp_path, capsys, options, text):
+    from bittrigger.cli import main
+
+    with pytest.raises(SystemExit) as stop:
+        main(["prove", str(tmp_path), *options])
+    assert stop.value.code == 1
+    assert text in capsys.readouterr().err

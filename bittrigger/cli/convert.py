@@ -43,7 +43,10 @@ STAGES = {
 @click.option("--no-synth", is_flag=True, help="Do not run Yosys; LUT rows are missing then.")
 @click.option("--vendor", is_flag=True, help="Run Vitis HLS and Vivado too; they must be on PATH.")
 @click.option("--simulate", is_flag=True, help="Run every executor and compare every bit.")
-@click.option("--check", is_flag=True, help="Exit with 1 if the budget fails or cannot be judged, or a bit differs.")
+@click.option("--prove", is_flag=True, help="Prove Verilog and netlist for every input.")
+@click.option(
+    "--check", is_flag=True, help="Exit with 1 if the budget fails or cannot be judged. (Differing bits always do.)"
+)
 @click.option("--overwrite", is_flag=True, help="Replace an earlier build in the output folder.")
 def command(
     model: Path,
@@ -60,12 +63,14 @@ def command(
     no_synth: bool,
     vendor: bool,
     simulate: bool,
+    prove: bool,
     check: bool,
     overwrite: bool,
 ) -> None:
     """Convert the Keras MODEL (.h5 or .keras) into firmware, proven right and judged by a budget."""
     from bittrigger import convert as job
     from bittrigger.build import BuildSettings, default_clock_mhz
+    from bittrigger.cli.prove import run as run_proof
     from bittrigger.cli.report import show
     from bittrigger.cli.simulate import raise_first
     from bittrigger.cli.simulate import simulate as run
@@ -87,9 +92,9 @@ def command(
     console.print(_stage_line(build.stage_seconds))
     outcomes: list[Outcome] = []
     if simulate:
-        outcomes, _ = run(
-            build, ("all",) if not no_synth else ("oracle", "csim", "emulator", "rtl"), values, events=events, seed=0
-        )
+        names = ("all",) if not no_synth else ("oracle", "keras", "csim", "emulator", "rtl", "rtl-fast")
+        outcomes, _ = run(build, names, values, events=events, seed=0, model=model)
+    proof = run_proof(build, console, netlist=not no_synth) if prove else None
     if vendor:
         with console.status("running Vitis HLS and Vivado"):
             run_vendor_tools(output)
@@ -97,6 +102,8 @@ def command(
     show(report, "text", console)
     console.print(f"Build in {output}")
     raise_first(outcomes)
+    if proof is not None:
+        proof.raise_unless_proven()
     if check:
         report.raise_unless_passed()
 

@@ -38,27 +38,34 @@ def command(folder: Path, netlist: bool, jobs: int | None, claims: bool, json_fi
         raise ConfigError(f"--jobs {jobs}; must be at least 1")
     build = load_build(folder)
     console = terminal()
-    proof = _run(build, console, netlist=netlist, jobs=jobs)
-    for path in filter(None, (folder / "proof.json", json_file)):
-        save_proof(proof, path)
-    _show(proof, console, every=claims)
+    proof = run(build, console, netlist=netlist, jobs=jobs, every=claims)
+    if json_file:
+        save_proof(proof, json_file)
     proof.raise_unless_proven()
 
 
-def _run(build: Build, console: Console, *, netlist: bool, jobs: int | None) -> Proof:
+def run(build: Build, console: Console, *, netlist: bool = True, jobs: int | None = None, every: bool = False) -> Proof:
+    """Prove ``build`` with progress, keep the proof in it and show it.
+
+    Args:
+        every: whether every claim is shown, and not a table of modules.
+    """
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    from bittrigger.prove import prove
+    from bittrigger.prove import prove, save_proof
 
     columns = (TextColumn("proving"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as progress:
         bar = progress.add_task("claims", total=None)
-        return prove(
+        proof = prove(
             build,
             netlist=netlist,
             jobs=jobs,
             on_claim=lambda done, total: progress.update(bar, completed=done, total=total),
         )
+    save_proof(proof, build.folder / "proof.json")
+    _show(proof, console, every=every)
+    return proof
 
 
 def _show(proof: Proof, console: Console, *, every: bool) -> None:
@@ -69,9 +76,14 @@ def _show(proof: Proof, console: Console, *, every: bool) -> None:
         if claim.verdict is not Verdict.PROVEN:
             console.print(f"[red]{claim.verdict.value}[/] {claim.subject}: {claim.statement}: {claim.detail}")
     if proof.proven:
-        console.print("Proven for every input: the outputs are those of the integer graph, and nothing else comes out.")
+        forms = "the Verilog and the netlist give" if _has_netlist(proof) else "the Verilog gives"
+        console.print(f"Proven for every input: {forms} the outputs of the integer graph, and nothing else comes out.")
     console.print("Tested only: " + "; ".join(TESTED_ONLY) + ".")
     console.print("Assumed: " + "; ".join(ASSUMED) + ".")
+
+
+def _has_netlist(proof: Proof) -> bool:
+    return any(claim.kind == "netlist" for claim in proof.claims)
 
 
 def _mark(claim: Claim) -> str:
