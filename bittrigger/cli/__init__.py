@@ -19,6 +19,7 @@ VERBS = {
     "wrap": "Put a build behind AXI4-Stream or EMP links.",
     "report": "Show resources, latency and the budget's verdict.",
     "solve": "Find the adder graph of one matrix.",
+    "data": "Generate physics data to train and test on, and describe it.",
     "budgets": "List the Level-1 budgets, or show one.",
     "parts": "List the FPGA parts.",
 }

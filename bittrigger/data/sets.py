@@ -1,0 +1,21 @@
+"""The sets that can be generated, by name."""
+
+from __future__ import annotations
+
+from bittrigger.data.model import DataSet
+from bittrigger.errors import ConfigError
+
+SETS: dict[str, DataSet] = {}
+
+
+def find_set(name: str) -> DataSet:
+    """The set called ``name``.
+
+    Raises:
+        ConfigError: if there is none.
+    """
+    if name not in SETS:
+        raise ConfigError(
+            f"set {name!r} is unknown; allowed are {', '.join(SETS)}; `bittrigger data list` describes them"
+        )
+    return SETS[name]

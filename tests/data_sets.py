@@ -1,0 +1,52 @@
+"""A data set without physics, for the tests of blocks, workers and files; other processes import it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bittrigger.data.model import Block, DataSet, Part
+from bittrigger.errors import ToolError
+
+
+def generate(block: Block) -> Part:
+    """Rows that depend on all that a block may depend on."""
+    print("a banner")  # noqa: T201
+    x = block.random().normal(size=(block.rows, 3)).astype(np.float32)
+    x[:, 0] = block.pythia_seed()
+    return Part({"X": x, "y": np.full(block.rows, block.kind_index, np.int8)}, 2 * block.rows)
+
+
+def generate_nothing(block: Block) -> Part:
+    raise ToolError(f"block {block.name}: no event passes")
+
+
+def die(block: Block) -> Part:  # noqa: ARG001 - the signature of a generator
+    import os
+
+    os._exit(3)
+
+
+def fake(name: str = "fake", function=generate, **changes) -> DataSet:
+    settings = {"pt_gev": [500, 550], "lines": ["Beams:eCM=13000"]}
+    values = {
+        "what": "numbers",
+        "features": "three numbers",
+        "kinds": ("a", "b"),
+        "shares": (3, 1),
+        "block_rows": 4,
+        "settings": settings,
+        "packages": (),
+        "rate": "1000 rows",
+        "source": "nobody",
+        "constants": {"classes": ("a", "b")},
+    }
+    return DataSet(name=name, generate=function, **{**values, **changes})
+
+
+def slow(block: Block) -> Part:
+    """One block at once, the others never."""
+    import time
+
+    if block.number or block.kind_index:
+        time.sleep(600)
+    return generate(block)

@@ -1,0 +1,458 @@
+"""Making data: the same bits for any number of workers, resumed after an interruption, nothing half-written."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import data_sets
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from bittrigger import arrays
+from bittrigger.cli import cli, main
+from bittrigger.data import run as make_module
+from bittrigger.data.archive import members, read_record
+from bittrigger.data.model import Block, Part, Request
+from bittrigger.data.parts import folder_of
+from bittrigger.data.plan import plan_blocks, rows_of_kinds
+from bittrigger.data.run import make
+from bittrigger.data.sets import SETS
+from bittrigger.data.workers import Workers, processes
+from bittrigger.errors import ConfigError, InternalError, ToolError, ToolNotFoundError
+
+
+@pytest.fixture(scope="module")
+def workers():
+    with ThreadPoolExecutor(1) as executor:
+        yield Workers(executor, 1)
+
+
+@pytest.fixture
+def fake(monkeypatch):
+    """The fake set, known to the command line."""
+    dataset = data_sets.fake()
+    monkeypatch.setitem(SETS, "fake", dataset)
+    return dataset
+
+
+@pytest.fixture
+def request_(fake):
+    return Request(fake, 22, 7)
+
+
+def content(path):
+    with np.load(path, allow_pickle=False) as archive:
+        return {name: archive[name] for name in archive.files}
+
+
+class StopsAfter(ThreadPoolExecutor):
+    """Ctrl-C after so many blocks."""
+
+    def __init__(self, blocks):
+        super().__init__(1)
+        self.left = blocks
+
+    def submit(self, *arguments):
+        if self.left == 0:
+            raise KeyboardInterrupt
+        self.left -= 1
+        future = Future()
+        future.set_result(super().submit(*arguments).result())
+        return future
+
+
+def interrupt(request, output, blocks):
+    with StopsAfter(blocks) as executor, pytest.raises(KeyboardInterrupt):
+        make(request, output, Workers(executor, 1))
+
+
+# --- blocks -------------------------------------------------------------------------------------
+
+
+def test_rows_are_shared_and_blocks_alternate():
+    dataset = data_sets.fake()
+    assert rows_of_kinds(dataset, 22) == {"a": 17, "b": 5}
+    blocks = plan_blocks(Request(dataset, 22, 7))
+    assert [(block.name, block.rows) for block in blocks] == [
+        ("a-00000", 4),
+        ("b-00000", 4),
+        ("a-00001", 4),
+        ("b-00001", 1),
+        ("a-00002", 4),
+        ("a-00003", 4),
+        ("a-00004", 1),
+    ]
+
+
+def test_every_block_has_its_own_seeds():
+    blocks = [Block("a", kind, number, 4, seed) for kind in (0, 1) for number in range(50) for seed in (0, 1)]
+    seeds = [block.pythia_seed(stream) for block in blocks for stream in (0, 1)]
+    assert len(set(seeds)) == len(seeds)
+    assert all(1 <= seed <= 900_000_000 for seed in seeds)
+    assert len({block.random().integers(1 << 60) for block in blocks}) == len(blocks)
+
+
+def test_seeds_are_those_of_earlier_versions():
+    """Files made with one version can be made again with the next."""
+    block = Block("b", 1, 2, 4, 7)
+    assert (block.pythia_seed(), block.pythia_seed(1), int(block.random().integers(1000))) == PINNED
+
+
+PINNED = (488930734, 531647926, 674)
+
+
+# --- files --------------------------------------------------------------------------------------
+
+
+def test_a_file_holds_all_rows_in_order_and_how_they_were_made(request_, workers, tmp_path):
+    reports = []
+    make(request_, tmp_path / "a.npz", workers, on_progress=reports.append)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.npz"]
+    found = content(tmp_path / "a.npz")
+    parts = [data_sets.generate(block).arrays for block in plan_blocks(request_)]
+    for name in ("X", "y"):
+        assert np.array_equal(found[name], np.concatenate([part[name] for part in parts]))
+        assert found[name].dtype == parts[0][name].dtype
+    assert found["classes"].tolist() == ["a", "b"]
+    record = json.loads(str(found["provenance"]))
+    assert record == read_record(tmp_path / "a.npz")
+    assert {key: record[key] for key in ("set", "events", "seed", "block_rows", "rows", "events_tried")} == {
+        "set": "fake",
+        "events": 22,
+        "seed": 7,
+        "block_rows": 4,
+        "rows": {"a": 17, "b": 5},
+        "events_tried": {"a": 34, "b": 10},
+    }
+    assert record["versions"]["numpy"] == np.__version__
+    assert record["settings"] == request_.dataset.settings
+    assert [report.rows for report in reports] == [0, 4, 8, 12, 13, 17, 21, 22]
+
+
+def test_the_number_of_processes_does_not_change_a_byte(request_, workers, tmp_path, capfd):
+    make(request_, tmp_path / "a.npz", workers)
+    capfd.readouterr()
+    with processes(2) as pool:
+        make(request_, tmp_path / "b.npz", pool)
+    assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
+    assert "banner" not in capfd.readouterr().out
+
+
+def test_another_seed_gives_other_rows(request_, fake, workers, tmp_path):
+    make(request_, tmp_path / "a.npz", workers)
+    make(Request(fake, 22, 8), tmp_path / "b.npz", workers)
+    assert not np.isin(content(tmp_path / "a.npz")["X"][:, 1], content(tmp_path / "b.npz")["X"][:, 1]).any()
+
+
+def test_more_rows_begin_with_the_same_blocks(workers, tmp_path):
+    dataset = data_sets.fake(kinds=("a",), shares=(1,))
+    make(Request(dataset, 8, 7), tmp_path / "a.npz", workers)
+    make(Request(dataset, 30, 7), tmp_path / "b.npz", workers)
+    assert np.array_equal(content(tmp_path / "a.npz")["X"], content(tmp_path / "b.npz")["X"][:8])
+
+
+def test_dask_makes_the_same_bytes(request_, workers, tmp_path):
+    distributed = pytest.importorskip("distributed", reason="needs `pip install 'bittrigger[dask]'`")
+    from bittrigger.data.workers import dask_cluster
+
+    make(request_, tmp_path / "a.npz", workers)
+    options = {"n_workers": 1, "threads_per_worker": 2, "processes": False, "dashboard_address": None}
+    with distributed.LocalCluster(**options) as cluster, dask_cluster(cluster.scheduler_address) as pool:
+        make(request_, tmp_path / "b.npz", pool)
+    assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
+
+
+# --- interruptions ------------------------------------------------------------------------------
+
+
+def test_an_interrupted_run_goes_on(request_, workers, tmp_path):
+    make(request_, tmp_path / "whole.npz", workers)
+    output = tmp_path / "a.npz"
+    interrupt(request_, output, 3)
+    kept = sorted(path.name for path in folder_of(output).glob("*.npz"))
+    assert kept
+    assert not output.exists()
+    reports = []
+    make(request_, output, workers, on_progress=reports.append)
+    assert reports[0].found == reports[0].rows == 4 * len(kept)
+    assert output.read_bytes() == (tmp_path / "whole.npz").read_bytes()
+    assert not folder_of(output).exists()
+
+
+def test_a_damaged_part_is_made_again(request_, workers, tmp_path):
+    make(request_, tmp_path / "whole.npz", workers)
+    output = tmp_path / "a.npz"
+    interrupt(request_, output, 3)
+    for path, keep in zip(sorted(folder_of(output).glob("*.npz")), (0, 200), strict=False):
+        path.write_bytes(path.read_bytes()[:keep])
+    make(request_, output, workers)
+    assert output.read_bytes() == (tmp_path / "whole.npz").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"events": 23}, "events was '22', now '23'"),
+        ({"seed": 8}, "seed was '7', now '8'"),
+        (
+            {"dataset": data_sets.fake(settings={"pt_gev": [500, 560]})},
+            r"settings.pt_gev was '\[500, 550\]', now '\[500, 560",
+        ),
+        ({"dataset": data_sets.fake(block_rows=5)}, "block_rows was '4', now '5'"),
+    ],
+)
+def test_parts_of_another_request_are_refused(request_, workers, tmp_path, change, text):
+    output = tmp_path / "a.npz"
+    interrupt(request_, output, 3)
+    before = sorted(folder_of(output).iterdir())
+    other = Request(**{"dataset": request_.dataset, "events": 22, "seed": 7, **change})
+    with pytest.raises(
+        ConfigError, match=rf"a.npz.parts holds parts of another request: .*{text}.*give the same settings"
+    ):
+        make(other, output, workers)
+    assert sorted(folder_of(output).iterdir()) == before
+
+
+def test_a_folder_of_someone_else_is_left_alone(request_, workers, tmp_path):
+    folder = folder_of(tmp_path / "a.npz")
+    folder.mkdir()
+    (folder / "thesis.tex").write_text("")
+    with pytest.raises(
+        ConfigError, match="holds 'thesis.tex' and no request.json: it is not a folder of parts; move it"
+    ):
+        make(request_, tmp_path / "a.npz", workers)
+    assert (folder / "thesis.tex").exists()
+
+
+def test_two_at_once_are_refused(request_, workers, tmp_path):
+    output = tmp_path / "a.npz"
+
+    def second(_):
+        with pytest.raises(ConfigError, match="a.npz.parts is in use by another bittrigger; wait for it"):
+            make(request_, output, workers)
+
+    make(request_, output, workers, on_progress=second)
+
+
+def test_a_full_disk_loses_nothing(request_, workers, tmp_path, monkeypatch):
+    output = tmp_path / "a.npz"
+    output.write_bytes(b"old")
+    real = os.fsync
+    calls = []
+
+    def full(handle):
+        calls.append(handle)
+        if len(calls) == 4:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        real(handle)
+
+    monkeypatch.setattr(os, "fsync", full)
+    text = (
+        "block a-00001: .*cannot be written: No space left on device; finished blocks are kept: free some space and run"
+    )
+    with pytest.raises(ConfigError, match=text):
+        make(request_, output, workers, overwrite=True)
+    assert output.read_bytes() == b"old"
+    assert {path.name for path in folder_of(output).iterdir()} == {"request.json", "lock", "a-00000.npz", "b-00000.npz"}
+    make(request_, output, workers, overwrite=True)
+    assert len(content(output)["X"]) == 22
+
+
+def test_a_disk_that_is_full_at_the_end_loses_nothing(request_, workers, tmp_path, monkeypatch):
+    output = tmp_path / "a.npz"
+    real = make_module.join
+
+    def full(*arguments):
+        monkeypatch.setattr(
+            os, "fsync", lambda _: (_ for _ in ()).throw(OSError(errno.ENOSPC, "No space left on device"))
+        )
+        try:
+            real(*arguments)
+        finally:
+            monkeypatch.undo()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(make_module, "join", full)
+        with pytest.raises(
+            ConfigError, match=r"-o .*a.npz cannot be written: No space left on device; finished blocks are"
+        ):
+            make(request_, output, workers)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.npz.parts"]
+    assert len(list(folder_of(output).glob("*.npz"))) == 7
+
+
+@pytest.mark.usefixtures("fake")
+def test_ctrl_c_tells_how_to_go_on(tmp_path, monkeypatch, capsys):
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(make_module, "make", stop)
+    with pytest.raises(SystemExit) as stop:
+        main(["data", "make", "fake", "-n", "22", "-o", str(tmp_path / "a.npz")])
+    assert stop.value.code == 130
+    message = f"finished blocks are kept in {tmp_path}/a.npz.parts; run the same command to go on"
+    assert message in capsys.readouterr().err
+
+
+def test_a_real_signal_ends_all_processes_and_keeps_the_parts(tmp_path):
+    script = (
+        "import sys, time, data_sets\n"
+        "from bittrigger.data.sets import SETS\n"
+        "from bittrigger.cli import main\n"
+        "if __name__ == '__main__':\n"
+        "    SETS['fake'] = data_sets.fake(function=data_sets.slow)\n"
+        f"    main(['data', 'make', 'fake', '-n', '4000', '-j', '2', '-o', {str(tmp_path / 'a.npz')!r}])\n"
+    )
+    (tmp_path / "run.py").write_text(script)
+    environment = {**os.environ, "PYTHONPATH": os.path.dirname(data_sets.__file__)}  # noqa: PTH120
+    process = subprocess.Popen(
+        [sys.executable, tmp_path / "run.py"],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 60
+    while not list(folder_of(tmp_path / "a.npz").glob("*.npz")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    assert "run the same command to go on" in errors
+    assert "Traceback" not in errors
+    assert list(folder_of(tmp_path / "a.npz").glob("*.npz"))
+
+
+# --- refusals -----------------------------------------------------------------------------------
+
+
+def invoke(*arguments):
+    """The command line's message and exit code."""
+    done = CliRunner().invoke(cli, ["data", *map(str, arguments)])
+    return done.exception if done.exit_code == 1 else done.output
+
+
+@pytest.mark.usefixtures("fake")
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (("make", "jets6", "-n", 9, "-o", "a.npz"), "set 'jets6' is unknown; allowed are "),
+        (
+            ("make", "fake", "-n", 0, "-o", "a.npz"),
+            "--events 0: fake takes from 4 to 100,000,000 events, so that each of a, b",
+        ),
+        (("make", "fake", "-n", 3, "-o", "a.npz"), "--events 3: fake takes from 4 "),
+        (("make", "fake", "-n", -5, "-o", "a.npz"), "--events -5: fake takes from 4 "),
+        (("make", "fake", "-n", 10**10, "-o", "a.npz"), "--events 10000000000: fake takes from 4 to 100,000,000"),
+        (("make", "fake", "-n", 9, "-s", -1, "-o", "a.npz"), "--seed -1: expected an integer from 0 to 2^63 - 1"),
+        (("make", "fake", "-n", 9, "-j", 0, "-o", "a.npz"), "--jobs 0: expected 1 to 1024 processes"),
+        (("make", "fake", "-n", 9, "-o", "a.h5"), "-o a.h5: expected a name that ends in .npz"),
+        (("make", "fake", "-n", 9, "-o", "no/a.npz"), "-o no/a.npz: there is no folder no; make it"),
+        (("make", "fake", "-n", 9, "-o", "old.npz"), "-o old.npz exists; give --overwrite"),
+        (("make", "fake", "-n", 9, "-o", "folder.npz"), "-o folder.npz is a folder; expected a file"),
+        (("info", "no.npz"), "file no.npz: not a readable .npz file"),
+        (("info", "old.npz"), "file old.npz: not a readable .npz file"),
+    ],
+)
+def test_refusals(tmp_path, monkeypatch, arguments, text):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "old.npz").write_bytes(b"old")
+    (tmp_path / "folder.npz").mkdir()
+    assert text in str(invoke(*arguments))
+    assert {path.name for path in tmp_path.iterdir()} == {"old.npz", "folder.npz"}
+    assert (tmp_path / "old.npz").read_bytes() == b"old"
+
+
+def test_a_place_that_cannot_be_written(request_, workers, tmp_path):
+    (tmp_path / "a.npz.parts").write_text("a file")
+    with pytest.raises(ConfigError, match=r"-o .*a.npz: .*a.npz.parts cannot be written: .*; choose another place"):
+        make(request_, tmp_path / "a.npz", workers)
+
+
+def test_a_missing_extra_names_the_command(workers, tmp_path):
+    dataset = data_sets.fake(packages=("pythia8-is-not-here",))
+    text = r"package 'pythia8-is-not-here' not found; .*pip install --only-binary :all: 'bittrigger\[data\]'"
+    with pytest.raises(ToolNotFoundError, match=text):
+        make(Request(dataset, 9, 1), tmp_path / "a.npz", workers)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_failing_generator_is_one_message(tmp_path, workers):
+    dataset = data_sets.fake(function=data_sets.generate_nothing)
+    with pytest.raises(ToolError, match="block a-00000: no event passes"):
+        make(Request(dataset, 9, 1), tmp_path / "a.npz", workers)
+
+
+def test_a_dead_worker_is_one_message(tmp_path):
+    dataset = data_sets.fake(function=data_sets.die)
+    with pytest.raises(ToolError, match=r"a worker died, .* run the same command to go on"), processes(1) as pool:
+        make(Request(dataset, 9, 1), tmp_path / "a.npz", pool)
+
+
+def test_workers_of_other_versions_are_refused(request_, tmp_path, monkeypatch, workers):
+    monkeypatch.setattr(make_module, "run_block", lambda *_: (Part({}, 0), {"numpy": "0.9"}))
+    with pytest.raises(ToolError, match=r"block a-00000: the worker has \{'numpy': '0.9'\}, here are .*same versions"):
+        make(request_, tmp_path / "a.npz", workers)
+
+
+def test_blocks_of_different_shapes_are_a_bug_of_ours(request_, tmp_path, monkeypatch, workers):
+    real = make_module.run_block
+
+    def twisted(function, packages, block):
+        part, found = real(function, packages, block)
+        return (Part({"X": part.arrays["X"][:, : 2 + block.kind_index]}, 1), found)
+
+    monkeypatch.setattr(make_module, "run_block", twisted)
+    with pytest.raises(InternalError, match="does not go with float32"):
+        make(request_, tmp_path / "a.npz", workers)
+
+
+# --- info and list ------------------------------------------------------------------------------
+
+
+def test_info_shows_arrays_and_record(request_, workers, tmp_path):
+    make(request_, tmp_path / "a.npz", workers)
+    text = invoke("info", tmp_path / "a.npz")
+    assert "X              float32    22 x 3" in text
+    assert '"seed": 7' in text
+    assert [member.name for member in members(tmp_path / "a.npz")] == ["X", "y", "classes", "provenance"]
+
+
+def test_info_of_other_files(tmp_path, monkeypatch):
+    np.savez(tmp_path / "a.npz", **{"[red]x\x1b[31m": np.zeros((2, 3))})
+    text = invoke("info", tmp_path / "a.npz")
+    assert r"[red]x\x1b[31m" in text
+    assert "no record of how it was made" in text
+    np.savez(tmp_path / "b.npz", provenance=np.array("[1"))
+    assert "array 'provenance' is not a record of bittrigger data; make the file again" in str(
+        invoke("info", tmp_path / "b.npz")
+    )
+    np.savez(tmp_path / "c.npz", provenance=np.array(["x" * 100]))
+    monkeypatch.setattr(arrays, "MAX_BYTES", 10)
+    assert "is not a record" in str(invoke("info", tmp_path / "c.npz"))
+
+
+@pytest.mark.usefixtures("fake")
+def test_list_shows_every_set():
+    text = invoke("list")
+    for dataset in SETS.values():
+        assert dataset.name in text
+        assert dataset.rate in text
+        assert dataset.source in text
+
+
+def test_the_package_imports_neither_tensorflow_nor_generators():
+    code = (
+        "import sys, bittrigger.data, bittrigger.cli.data\n"
+        "wanted = {'tensorflow', 'hls4ml', 'keras', 'pythia8mc', 'fastjet', 'awkward', 'distributed'}\n"
+        "sys.exit(str(wanted & set(sys.modules) or '') or 0)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
