@@ -10,7 +10,14 @@ from typing import Any
 from bittrigger.errors import UnsupportedModelError
 from bittrigger.hls4ml.attributes import ALLOWED_LAYERS, AT_OUTPUT
 
-LAYERS = frozenset([*ALLOWED_LAYERS, *AT_OUTPUT])
+OURS = frozenset(["BitLinear", "BitActivation", "BitConv1D", "BitConv2D"])
+"""Layers of ``bittrigger.train``; Keras puts ``PACKAGE`` in front of their names."""
+
+PACKAGE = "bittrigger>"
+_OUR_MODULES = ("bittrigger.train.layers", "bittrigger.train.activations")
+TRAINING_ONLY = frozenset(["BitConv1D", "BitConv2D"])
+
+LAYERS = frozenset([*ALLOWED_LAYERS, *AT_OUTPUT, *OURS, *(PACKAGE + name for name in OURS)])
 MODELS = frozenset(["Sequential", "Functional", "Model"])
 QUANTIZERS = frozenset(
     [
@@ -25,6 +32,8 @@ QUANTIZERS = frozenset(
         "stochastic_ternary",
         "stochastic_binary",
         "bernoulli",
+        "absmean_ternary",
+        "absmean_binary",
     ]
 )
 FUNCTIONS = frozenset(
@@ -91,6 +100,7 @@ _HELPERS = frozenset(
         "Policy",
     ]
 )
+_SHOWN = frozenset([*ALLOWED_LAYERS, *AT_OUTPUT, *(OURS - TRAINING_ONLY)])
 _OBJECTS = LAYERS | QUANTIZERS | FUNCTIONS | _HELPERS
 _MODULES = ("keras", "qkeras", "tensorflow")
 _CALLABLE_KEYS = re.compile(r"activation|quantizer|(.*_)?(activation|quantizer|initializer|regularizer|constraint)")
@@ -157,7 +167,12 @@ def _check_layer(where: str, layer: Json) -> None:
     if not _is_one_of(kind, LAYERS):
         raise UnsupportedModelError(
             f"model file {where}: layer {name!r}: class {str(kind)[:80]!r} is not allowed, so the file was not opened with "
-            f"TensorFlow; allowed are {', '.join(sorted(LAYERS))}; rebuild the model without it"
+            f"TensorFlow; allowed are {', '.join(sorted(_SHOWN))}; rebuild the model without it"
+        )
+    if str(kind).removeprefix(PACKAGE) in TRAINING_ONLY:
+        raise UnsupportedModelError(
+            f"model file {where}: layer {name!r}: {str(kind).removeprefix(PACKAGE)} is for training only, convolutions do not "
+            "convert; allowed are BitLinear and dense layers; flatten the inputs and use BitLinear"
         )
     _walk(where, f"layer {name!r}", layer, 0)
 
@@ -193,11 +208,14 @@ def _check_module(where: str, owner: str, value: Mapping[str, Any]) -> None:
     module = value.get("module")
     if module is None and "module" in value and value.get("class_name") is None:
         raise _refused(where, owner, "object", value.get("config"))
-    builtin = module == "builtins" and value.get("class_name") == "function"
-    if module is not None and not builtin and str(module).split(".")[0] not in _MODULES:
+    kind = value.get("class_name")
+    builtin = module == "builtins" and kind == "function"
+    home = _is_one_of(kind, OURS) and module in _OUR_MODULES
+    if module is not None and not builtin and not home and str(module).split(".")[0] not in _MODULES:
         raise _refused(where, owner, "module", module)
     registered = value.get("registered_name")
-    if registered is not None and registered not in (value.get("class_name"), "function"):
+    ours = _is_one_of(kind, OURS) and registered == f"{PACKAGE}{kind}"
+    if registered is not None and not ours and registered not in (kind, "function"):
         raise _refused(where, owner, "registered name", registered)
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from bittrigger.errors import UnsupportedModelError
+from bittrigger.errors import BittriggerError, UnsupportedModelError
 from bittrigger.keras_allowed import check_config
 
 MAX_BYTES = 2 << 30
@@ -196,6 +196,9 @@ def _load(path: Path) -> KerasModel:
         import tensorflow as tf
         from qkeras import utils
 
+        # Registers the layers of ours with Keras.
+        import bittrigger.train.layers  # noqa: F401
+
         known: dict[str, Any] = {}
         # QKeras offers no public list of its classes.
         utils._add_supported_quantized_objects(known)
@@ -207,11 +210,19 @@ def _load(path: Path) -> KerasModel:
         except tf.errors.OperatorNotAllowedInGraphError:  # a layer that cannot do without
             return tf.keras.models.load_model(str(path), custom_objects=known, compile=False)
         except (ValueError, TypeError, KeyError, IndexError, AttributeError, AssertionError, OSError) as error:
-            reason = " ".join(str(error).split())[:400]
+            reason = " ".join(str(_cause(error)).split())[:400]
             raise UnsupportedModelError(
                 f"model file {path}: Keras cannot build it: {reason}; allowed are models whose weights fit their layers; "
                 "save it again as .h5 with Keras 2 and QKeras 0.9"
             ) from error
+
+
+def _cause(error: BaseException) -> BaseException:
+    """The error of ours behind one of Keras, else the latter."""
+    found: BaseException | None = error
+    while found is not None and not isinstance(found, BittriggerError):
+        found = found.__context__
+    return found or error
 
 
 class _QActivationReader:

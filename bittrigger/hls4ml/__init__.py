@@ -34,6 +34,7 @@ def parse(model: Any, name: str, settings: BuildSettings) -> Any:
 
     chatter = io.StringIO()
     with quiet_tensorflow(), contextlib.redirect_stdout(chatter):
+        model = without_bit_layers(model)
         check_model(model)
         import hls4ml
 
@@ -49,6 +50,19 @@ def parse(model: Any, name: str, settings: BuildSettings) -> Any:
     for line in filter(None, chatter.getvalue().splitlines()):
         _log.debug("hls4ml: %s", line)
     return graph
+
+
+def without_bit_layers(model: Any) -> Any:
+    """The model with the layers of ``bittrigger.train`` replaced by stock ones of the same bits, or itself if it has none.
+
+    Raises:
+        UnsupportedModelError: if one of them does not convert.
+    """
+    if not any(type(layer).__module__.startswith("bittrigger.train.") for layer in getattr(model, "layers", ())):
+        return model
+    from bittrigger.train.stock import stock_layers
+
+    return stock_layers(model)
 
 
 def register() -> None:

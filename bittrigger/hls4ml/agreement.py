@@ -12,6 +12,7 @@ import numpy.typing as npt
 from bittrigger.errors import ConfigError, MismatchError
 from bittrigger.fixed import FloatArray
 from bittrigger.graph import Graph, Input
+from bittrigger.hls4ml import without_bit_layers
 from bittrigger.hls4ml.facts import function_spec
 from bittrigger.hls4ml.functions import Grid, function_from_spec
 from bittrigger.hls4ml.predict import outputs_of
@@ -76,7 +77,8 @@ def has_input_quantizers(model: Any, graph: Graph) -> bool:
 
     It does not if the user has chosen the type of the ports.
     """
-    return all(_rounds(model, port, tensor) for port, tensor in zip(graph.inputs, model.inputs, strict=True))
+    stock = without_bit_layers(model)
+    return all(_rounds(stock, port, tensor) for port, tensor in zip(graph.inputs, stock.inputs, strict=True))
 
 
 def _rounds(model: Any, port: Input, tensor: Any) -> bool:

@@ -1,7 +1,7 @@
 """Training of ternary networks with QKeras and their export to stock QKeras layers.
 
-Importing this package needs NumPy only. `absmean_ternary` and `export_stock` import TensorFlow
-and QKeras the first time they are asked for.
+Importing this package needs NumPy only. Layers, quantizers and what works on models import TensorFlow and QKeras the
+first time they are asked for.
 """
 
 from __future__ import annotations
@@ -13,22 +13,39 @@ from bittrigger.train.metrics import accuracy, one_vs_rest_auc, roc_auc
 from bittrigger.train.splits import Split, split_by_seed
 
 if TYPE_CHECKING:
+    from bittrigger.train.activations import BitActivation, StaticQuantizer
     from bittrigger.train.export import export_stock
-    from bittrigger.train.quantizers import absmean_ternary
+    from bittrigger.train.layers import BitConv1D, BitConv2D, BitLinear
+    from bittrigger.train.quantizers import absmean_binary, absmean_ternary
+    from bittrigger.train.stock import stock_layers
 
 __all__ = [
+    "BitActivation",
+    "BitConv1D",
+    "BitConv2D",
+    "BitLinear",
     "Split",
+    "StaticQuantizer",
+    "absmean_binary",
     "absmean_ternary",
     "accuracy",
     "export_stock",
     "one_vs_rest_auc",
     "roc_auc",
     "split_by_seed",
+    "stock_layers",
 ]
 
 _LAZY = {
+    "BitActivation": "bittrigger.train.activations",
+    "BitConv1D": "bittrigger.train.layers",
+    "BitConv2D": "bittrigger.train.layers",
+    "BitLinear": "bittrigger.train.layers",
+    "StaticQuantizer": "bittrigger.train.activations",
+    "absmean_binary": "bittrigger.train.quantizers",
     "absmean_ternary": "bittrigger.train.quantizers",
     "export_stock": "bittrigger.train.export",
+    "stock_layers": "bittrigger.train.stock",
 }
 """Names that need TensorFlow, and the modules that define them."""
 

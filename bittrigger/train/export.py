@@ -11,16 +11,30 @@ import tensorflow as tf
 
 from bittrigger.errors import UnsupportedModelError
 from bittrigger.train.keras_types import Layer, Model, Quantizer
-from bittrigger.train.quantizers import absmean_ternary
+from bittrigger.train.quantizers import MAX_SCALE_BITS, absmean_binary, absmean_ternary
+from bittrigger.train.stock import stock_kernel_quantizer, stock_layers
 
 __all__ = ["export_stock", "ternary_codes"]
 
-_ALLOWED = "QDense, QActivation or BatchNormalization"
+_ALLOWED = "BitLinear, BitActivation, QDense, QActivation, BatchNormalization or a layer without weights of its own"
+
+_WITHOUT_WEIGHTS = (
+    "Activation",
+    "ReLU",
+    "LeakyReLU",
+    "Flatten",
+    "Reshape",
+    "Dropout",
+    "Concatenate",
+    "Add",
+    "Subtract",
+)
 
 
 def export_stock(model: Model) -> Model:
     """Return a copy of `model` that holds stock QKeras layers and values on their grids only.
 
+    BitLinear and BitActivation become QActivation and QDense, as `stock_layers` does it.
     Each ternary kernel becomes exactly {-a, 0, +a} under `ternary(alpha=a, threshold=a/2)`, which
     leaves these values as they are. Other kernels and the biases are replaced by what their
     quantizer makes of them. QActivation and BatchNormalization layers are copied. The copy loads
@@ -28,8 +42,8 @@ def export_stock(model: Model) -> Model:
     equal those of `model` on every bit.
 
     Args:
-        model: a Keras model of QDense, QActivation and BatchNormalization layers. Kernels are
-            quantised by `absmean_ternary()`, by `ternary` with a power of two as alpha, by `binary`
+        model: a Keras model of BitLinear, BitActivation, QDense, QActivation and BatchNormalization layers and of such
+            without weights. Kernels are quantised by `absmean_ternary()`, `absmean_binary()`, by `ternary` or `binary`
             with a power of two as alpha, or by `quantized_bits` with alpha=1; biases by
             `quantized_bits` with alpha=1.
 
@@ -39,6 +53,7 @@ def export_stock(model: Model) -> Model:
 
     Source: `ternary`, `binary` and `quantized_bits` of QKeras 0.9.0, `qkeras/quantizers.py`.
     """
+    model = stock_layers(model)
     exported = tf.keras.models.clone_model(model, clone_function=_stock_layer)
     for layer, copy in zip(model.layers, exported.layers, strict=True):
         if isinstance(layer, qkeras.QDense):
@@ -63,7 +78,7 @@ def ternary_codes(layer: Layer) -> tuple[npt.NDArray[np.int8], float]:
         codes, scale = quantizer.codes_and_scale(layer.kernel)
         return codes.numpy().astype(np.int8), float(scale.numpy())
     if type(quantizer) is qkeras.ternary:
-        scale = _power_of_two(layer, quantizer.alpha)
+        scale = _few_bits(layer, quantizer.alpha)
         quantized = quantizer(layer.kernel).numpy()
         return np.sign(quantized).astype(np.int8), scale
     raise UnsupportedModelError(
@@ -76,7 +91,8 @@ def _stock_layer(layer: Layer) -> Layer:
     """Return an untrained stock layer in the place of `layer`."""
     if isinstance(layer, qkeras.QDense):
         return _stock_dense(layer)
-    if isinstance(layer, qkeras.QActivation | tf.keras.layers.BatchNormalization):
+    plain = type(layer).__module__.startswith("keras.") and type(layer).__name__ in _WITHOUT_WEIGHTS
+    if plain or isinstance(layer, qkeras.QActivation | tf.keras.layers.BatchNormalization):
         return type(layer).from_config(layer.get_config())
     raise UnsupportedModelError(f"layer {layer.name!r}: {type(layer).__name__} cannot be exported; expected {_ALLOWED}")
 
@@ -106,11 +122,13 @@ def _stock_dense(layer: Layer) -> Layer:
 def _stock_kernel_quantizer(layer: Layer) -> Quantizer:
     """Return the stock quantizer that leaves the exported kernel of `layer` as it is."""
     quantizer = layer.kernel_quantizer_internal
-    if isinstance(quantizer, absmean_ternary) or type(quantizer) is qkeras.ternary:
+    if isinstance(quantizer, absmean_ternary | absmean_binary):
+        return stock_kernel_quantizer(quantizer, layer.kernel)
+    if type(quantizer) is qkeras.ternary:
         _, scale = ternary_codes(layer)
         return qkeras.ternary(alpha=scale, threshold=scale / 2)
     if type(quantizer) is qkeras.binary and not quantizer.use_01:
-        _power_of_two(layer, quantizer.alpha)
+        _few_bits(layer, quantizer.alpha)
         return _copy_quantizer(quantizer)
     if _is_fixed_point(quantizer):
         return _copy_quantizer(quantizer)
@@ -160,17 +178,18 @@ def _is_fixed_point(quantizer: Quantizer) -> bool:
     )
 
 
-def _power_of_two(layer: Layer, alpha: object) -> float:
+def _few_bits(layer: Layer, alpha: object) -> float:
     """Return `alpha` as a float.
 
     Raises:
-        UnsupportedModelError: it is no number, or no power of two.
+        UnsupportedModelError: it is no number above 0, or one with more significant bits than `MAX_SCALE_BITS`.
     """
     number = float(alpha) if isinstance(alpha, int | float) else 0.0
-    if math.frexp(number)[0] != 0.5:
+    mantissa = math.ldexp(math.frexp(number)[0], MAX_SCALE_BITS)
+    if not number > 0 or not mantissa.is_integer():
         raise UnsupportedModelError(
             f"layer {layer.name!r}: kernel quantizer {_name(layer.kernel_quantizer_internal)} has "
-            f"alpha={alpha!r}; expected a number that is a power of two"
+            f"alpha={alpha!r}; expected a number that is a power of two, or one of {MAX_SCALE_BITS} significant bits"
         )
     return number
 
@@ -182,6 +201,4 @@ def _copy_quantizer(quantizer: Quantizer) -> Quantizer:
 
 def _name(quantizer: Quantizer) -> str:
     """Return how a quantizer is written in a model definition."""
-    if isinstance(quantizer, absmean_ternary):
-        return "absmean_ternary()"
     return str(quantizer)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, TypeAlias
 
-__all__ = ["Layer", "Loss", "Model", "Quantizer", "Tensor"]
+__all__ = ["Layer", "Loss", "Model", "Option", "Quantizer", "Tensor"]
 
 Layer: TypeAlias = Any
 """A `tf.keras.layers.Layer`."""
@@ -14,6 +14,9 @@ Loss: TypeAlias = Any
 
 Model: TypeAlias = Any
 """A `tf.keras.Model`."""
+
+Option: TypeAlias = Any
+"""An argument of a Keras layer or model, in any of the forms that Keras takes."""
 
 Quantizer: TypeAlias = Any
 """A QKeras quantizer object, or `absmean_ternary`."""

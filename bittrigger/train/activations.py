@@ -1,0 +1,190 @@
+"""Static activation quantizers: a fixed number of bits and one power-of-two step, set from data or learned.
+
+Importing this module imports TensorFlow.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+import numpy as np
+import qkeras
+import tensorflow as tf
+
+from bittrigger.errors import ConfigError
+from bittrigger.train.keras_types import Layer, Option, Quantizer, Tensor
+
+__all__ = ["BitActivation", "StaticQuantizer", "quantize", "stock_quantizer"]
+
+MAX_BITS = 16
+MAX_INTEGER = 15
+
+_LN2 = math.log(2.0)
+
+
+@dataclass(frozen=True)
+class StaticQuantizer:
+    """The settings of an activation quantizer: `clip(round(x / step), lo, hi) * step`, the same step for every event.
+
+    Signed values span `[-2**integer, 2**integer)` in steps of `2**(integer - bits + 1)`, unsigned ones
+    `[0, 2**integer)` in steps of `2**(integer - bits)`, which is a ReLU as well. Rounding is half to even.
+
+    Attributes:
+        bits: width of a code, sign included, 2 to 16.
+        signed: whether there are negative codes.
+        integer: log2 of the range at the start, 0 (the least that QKeras computes) to 15; `calibrate` and training change it.
+        learned: whether training changes the range, by the straight-through estimator of the step.
+
+    Raises:
+        ConfigError: an option is out of range.
+    """
+
+    bits: int = 8
+    signed: bool = True
+    integer: int = 2
+    learned: bool = False
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        if not 2 <= self.bits <= MAX_BITS:
+            raise ConfigError(f"activation quantizer: {self.bits} bits; allowed are 2 to {MAX_BITS}")
+        if not 0 <= self.integer <= MAX_INTEGER:
+            raise ConfigError(f"activation quantizer: integer {self.integer}; allowed are 0 to {MAX_INTEGER}")
+
+    @property
+    def lo(self) -> int:
+        """The lowest code."""
+        return -(1 << (self.bits - 1)) if self.signed else 0
+
+    @property
+    def hi(self) -> int:
+        """The highest code."""
+        return (1 << (self.bits - self.signed)) - 1
+
+    @classmethod
+    def of(cls, setting: object) -> StaticQuantizer:
+        """Return the settings that a layer was given: themselves, a number of bits, or a dictionary of them.
+
+        Raises:
+            ConfigError: it is something else, or out of range.
+        """
+        if isinstance(setting, cls):
+            return setting
+        if isinstance(setting, int) and not isinstance(setting, bool):
+            return cls(bits=setting)
+        names = {field.name for field in fields(cls)}
+        if isinstance(setting, dict) and set(setting) <= names:
+            flags = ("signed", "learned")
+            if all(type(value) is (bool if key in flags else int) for key, value in setting.items()):
+                return cls(**setting)
+        raise ConfigError(
+            f"activation quantizer {setting!r}; allowed are StaticQuantizer(...), a number of bits, or a dictionary of "
+            "bits, signed, integer and learned"
+        )
+
+
+def quantize(x: Tensor, range_log2: Tensor, settings: StaticQuantizer) -> Tensor:
+    """Return `x` on its grid, float32, exact to the last bit.
+
+    The gradient with respect to `x` is 1 within the range and 0 beyond it. That of the step is the one of LSQ, scaled
+    by `1 / sqrt(size of an event * highest code)`.
+
+    Args:
+        x: `(events, ...)`.
+        range_log2: scalar; rounded to a whole number from 0 to 15.
+        settings: bits and sign.
+
+    Source: Learned Step Size Quantization, arXiv:1902.08153, equations 2 to 5.
+    """
+    features = math.prod(size or 1 for size in x.shape[1:])
+    step = _step(range_log2, settings, 1 / math.sqrt(features * settings.hi))
+    clipped = tf.clip_by_value(x / step, float(settings.lo), float(settings.hi))
+    rounded = tf.round(clipped)
+    # Exactly `rounded`: the bracket is zero.
+    codes = tf.stop_gradient(rounded) + (clipped - tf.stop_gradient(clipped))
+    return codes * step
+
+
+def _step(range_log2: Tensor, settings: StaticQuantizer, gradient_scale: float) -> Tensor:
+    """Return the step, a power of two made from its bits, with a gradient for `range_log2`."""
+    within = tf.clip_by_value(tf.cast(range_log2, tf.float32), 0.0, float(MAX_INTEGER))
+    exponent = tf.cast(tf.round(within), tf.int32) - (settings.bits - settings.signed)
+    value = tf.bitcast((exponent + 127) * (1 << 23), tf.float32)
+    return value * (1.0 + (_LN2 * gradient_scale) * (within - tf.stop_gradient(within)))
+
+
+def range_log2_of(weight: Tensor) -> int:
+    """Return the whole number that a layer rounds its range weight to."""
+    return int(np.clip(np.rint(np.float32(weight)), 0, MAX_INTEGER))
+
+
+def stock_quantizer(settings: StaticQuantizer, integer: int) -> Quantizer:
+    """Return the QKeras quantizer of the same grid."""
+    if settings.signed:
+        return qkeras.quantized_bits(settings.bits, integer, alpha=1)
+    return qkeras.quantized_relu(settings.bits, integer)
+
+
+class StaticInput:
+    """What layers with a `StaticQuantizer` share: the weight that holds its range, and what it means now."""
+
+    input_quantizer: StaticQuantizer | None
+    range_log2: Any = None
+
+    def add_range(self, layer: Layer) -> None:
+        """Create the weight that holds the range, if there is a quantizer."""
+        if self.input_quantizer is not None:
+            self.range_log2 = layer.add_weight(
+                name="range_log2",
+                shape=(),
+                dtype="float32",
+                initializer=tf.keras.initializers.Constant(float(self.input_quantizer.integer)),
+                trainable=self.input_quantizer.learned,
+            )
+
+    def quantize_input(self, inputs: Tensor) -> Tensor:
+        """Return the inputs as the quantizer makes them, or as they are if there is none."""
+        if self.input_quantizer is None:
+            return inputs
+        return quantize(inputs, self.range_log2, self.input_quantizer)
+
+    def stock_input(self) -> Quantizer | None:
+        """Return the QKeras quantizer of the same grid, with the range of now; None if there is none."""
+        if self.input_quantizer is None:
+            return None
+        return stock_quantizer(self.input_quantizer, range_log2_of(self.range_log2))
+
+    def input_config(self) -> dict[str, Any] | None:
+        """Return the settings for Keras' serialisation."""
+        return None if self.input_quantizer is None else asdict(self.input_quantizer)
+
+
+@tf.keras.utils.register_keras_serializable(package="bittrigger")
+class BitActivation(StaticInput, tf.keras.layers.Layer):  # type: ignore[misc]
+    """An activation quantizer with a static power-of-two step as a layer; unsigned it is a ReLU as well.
+
+    Args:
+        quantizer: a `StaticQuantizer`, or a number of bits.
+
+    Raises:
+        ConfigError: the quantizer is none of these, or out of range.
+    """
+
+    def __init__(self, quantizer: StaticQuantizer | int | dict[str, Any] = 8, **kwargs: Option) -> None:
+        super().__init__(**kwargs)
+        self.input_quantizer = StaticQuantizer.of(quantizer)
+
+    def build(self, input_shape: Option) -> None:
+        """Create the weight that holds the range."""
+        self.add_range(self)
+        super().build(input_shape)
+
+    def call(self, inputs: Tensor) -> Tensor:
+        """Return the inputs on the grid, same shape."""
+        return self.quantize_input(inputs)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the options for Keras' serialisation."""
+        return {**super().get_config(), "quantizer": self.input_config()}
