@@ -253,6 +253,30 @@ def test_floors_of_one_form_cancel():
     assert combine((low.form, 1), (symbols.floor(value, 3).form, 8)) == value.form
 
 
+@pytest.mark.parametrize("seed", range(40))
+def test_floors_are_floors(seed):
+    """Whatever rules rewrite a floor, its value is that of the form, for random forms of narrow and wide codes."""
+    rng = np.random.default_rng(seed)
+    spans = [Interval(-8, 7), Interval(0, 1), Interval(0, 7), Interval(-64, 62), Interval(3, 3), Interval(-3, -1)]
+    symbols = Symbols(list(spans))
+    codes = {k: rng.integers(span.lo, span.hi + 1, 200) for k, span in enumerate(spans)}
+    values = {k: Value({k: 1}, span, 60) for k, span in enumerate(spans)}
+    for step in range(12):
+        parts = rng.choice(list(values), size=3)
+        factors = rng.choice([-33, -7, -2, -1, 1, 2, 3, 8, 16, 64], size=3)
+        form = combine(
+            *((values[k].form, int(c)) for k, c in zip(parts, factors, strict=True)),
+            ({-1: int(rng.integers(-99, 99))}, 1),
+        )
+        total = symbols.evaluate(form, codes)
+        cut = int(rng.integers(1, 7))
+        floor = symbols.floor(symbols.value(form, symbols.hull(form), 60), cut)
+        assert np.array_equal(symbols.evaluate(floor.form, codes), total >> cut)
+        assert floor.span.lo <= (total >> cut).min()
+        assert (total >> cut).max() <= floor.span.hi
+        values[len(spans) + step] = floor
+
+
 @pytest.mark.parametrize("signed", [True, False])
 @pytest.mark.parametrize("width", [1, 2, 3, 9])
 def test_an_integer_read_from_bits_is_that_of_its_bits(signed, width):

@@ -67,6 +67,7 @@ def _check_layer(layer: Mapping[str, Any]) -> None:
             "layer 'input': hls4ml reserves this name; allowed is any other; rename the layer, for example to 'inputs'"
         )
     _check_activation(name, layer)
+    _check_weights(name, layer)
     calls = layer.get("inbound_nodes", [])
     if len(calls) > 1:
         raise UnsupportedModelError(
@@ -99,6 +100,17 @@ def _check_activation(name: str, layer: Mapping[str, Any]) -> None:
             f"layer {name!r}: activation {kind!r} is not supported; allowed are {', '.join(QUANTISED_ACTIVATIONS)}; use one of "
             "these, or Activation for a function of Keras"
         )
+
+
+def _check_weights(name: str, layer: Mapping[str, Any]) -> None:
+    """Refuse a quantiser of weights that gives other values at each call; hls4ml calls it while it parses."""
+    for what in ("kernel", "bias"):
+        quantizer = layer["config"].get(f"{what}_quantizer")
+        if isinstance(quantizer, Mapping) and quantizer.get("class_name") == "bernoulli":
+            raise UnsupportedModelError(
+                f"layer {name!r}: {what} quantizer bernoulli draws random numbers at inference too; allowed are "
+                "deterministic quantisers; use binary(alpha=1, use_01=True)"
+            )
 
 
 def _tensors(calls: Any) -> Iterator[tuple[str, int, int, Mapping[str, Any]]]:

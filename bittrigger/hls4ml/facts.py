@@ -136,11 +136,6 @@ def _quantized(layer: Any, what: str, quantizer: Any, variable: Any) -> Float32A
     check_finite(layer.name, what, raw)
     if quantizer is None:
         return raw
-    if type(quantizer).__name__ == "bernoulli":
-        raise UnsupportedModelError(
-            f"layer {layer.name!r}: {what} quantizer {quantizer} draws random numbers at inference too; allowed are "
-            "deterministic quantisers; use binary(alpha=1, use_01=True)"
-        )
     if int(getattr(quantizer, "integer", 0)) < 0:
         raise UnsupportedModelError(
             f"layer {layer.name!r}: {what} quantizer {quantizer} has fewer than 0 integer bits, which QKeras itself cannot "

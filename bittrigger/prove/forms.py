@@ -117,6 +117,9 @@ class Symbols:
         common = min((c & -c).bit_length() - 1 for symbol, c in rest.items() if symbol != UNIT)
         if common:  # floor((2R + r) / 4) = floor((R + floor(r / 2)) / 2)
             return self._floor({symbol: c >> common for symbol, c in rest.items() if c >> common}, shift - common)
+        smaller = self._without_fine_part(rest, shift)
+        if smaller is not None:
+            return self._floor(*smaller)
         inner = next((symbol for symbol, c in sorted(rest.items()) if c == 1 and symbol in self._inside), None)
         if inner is not None:  # floor((floor(L / 2**i) + M) / 2**j) = floor((L + 2**i * M) / 2**(i + j))
             cut, cut_by = self._inside[inner]
@@ -129,6 +132,24 @@ class Symbols:
             self.spans.append(Interval(hull.lo >> shift, hull.hi >> shift))
             self._inside[symbol] = (rest, shift)
         return {self._floors[key]: 1}
+
+    def _without_fine_part(self, rest: Form, shift: int) -> tuple[dict[int, int], int] | None:
+        """``2**k * M + R`` where all that matters of ``R`` is its sign, or nothing: a smaller form with the same floor."""
+        for k in range(shift - 1, 0, -1):
+            fine = {symbol: c for symbol, c in rest.items() if c % (1 << k)}
+            coarse = combine((rest, 1), (fine, -1))
+            if UNIT in fine:
+                fine[UNIT] %= 1 << k
+                coarse = combine((rest, 1), (fine, -1))
+            if not set(fine) - {UNIT} or not set(coarse) - {UNIT}:
+                continue
+            hull = self.hull(fine)
+            if hull.lo >> k == hull.hi >> k:
+                return combine(({s: c >> k for s, c in coarse.items()}, 1), ({UNIT: hull.lo >> k}, 1)), shift - k
+            signs = hull.width - 1
+            if hull.lo < 0 and signs < k:
+                return combine((fine, 1), ({s: c >> (k - signs) for s, c in coarse.items()}, 1)), shift - (k - signs)
+        return None
 
     def integer(self, value: Value, *, signed: bool) -> Value:
         """The integer that the ``width`` bits of ``value`` stand for, signed or not, whatever ``value`` is."""

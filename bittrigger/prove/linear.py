@@ -85,11 +85,12 @@ def prove_verilog(module: Module, vectors: Vectors, netlist: Netlist) -> str:
         raise Unproven("not a constant matrix")
     words = Words(Symbols(list(module.source)))
     place_to_symbol = _define_operands(words, module, vectors, netlist)
-    order = cone(netlist, flat(netlist.outputs.values()))
+    built = fold_constants(graph, module.result)
+    named = [bits for value in live_values(built) if (bits := netlist.wires.get(f"s{value - graph.n_inputs}"))]
+    order = cone(netlist, flat([*netlist.outputs.values(), *named]))
     for cell in order:
         define_cell(words, cell)
-    forms = _adder_forms(graph)
-    wires = _check_wires(words, fold_constants(graph, module.result), forms, place_to_symbol, netlist)
+    wires = _check_wires(words, built, _adder_forms(graph), place_to_symbol, netlist)
     element = vectors.result(module).element
     bits = netlist.outputs["y"]
     for column, span in enumerate(module.result):
