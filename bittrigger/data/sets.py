@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from bittrigger.data.jets5 import JETS5
 from bittrigger.data.model import DataSet
 from bittrigger.errors import ConfigError
 
-SETS: dict[str, DataSet] = {}
+SETS: dict[str, DataSet] = {dataset.name: dataset for dataset in (JETS5,)}
 
 
 def find_set(name: str) -> DataSet:
