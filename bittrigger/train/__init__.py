@@ -14,12 +14,14 @@ from bittrigger.train.splits import Split, split_by_seed
 
 if TYPE_CHECKING:
     from bittrigger.train.activations import BitActivation, StaticQuantizer
+    from bittrigger.train.adder_cost import AdderCostReport, adder_bits, model_adder_bits
     from bittrigger.train.export import export_stock
     from bittrigger.train.layers import BitConv1D, BitConv2D, BitLinear
     from bittrigger.train.quantizers import absmean_binary, absmean_ternary
     from bittrigger.train.stock import stock_layers
 
 __all__ = [
+    "AdderCostReport",
     "BitActivation",
     "BitConv1D",
     "BitConv2D",
@@ -29,7 +31,9 @@ __all__ = [
     "absmean_binary",
     "absmean_ternary",
     "accuracy",
+    "adder_bits",
     "export_stock",
+    "model_adder_bits",
     "one_vs_rest_auc",
     "roc_auc",
     "split_by_seed",
@@ -37,6 +41,7 @@ __all__ = [
 ]
 
 _LAZY = {
+    "AdderCostReport": "bittrigger.train.adder_cost",
     "BitActivation": "bittrigger.train.activations",
     "BitConv1D": "bittrigger.train.layers",
     "BitConv2D": "bittrigger.train.layers",
@@ -44,7 +49,9 @@ _LAZY = {
     "StaticQuantizer": "bittrigger.train.activations",
     "absmean_binary": "bittrigger.train.quantizers",
     "absmean_ternary": "bittrigger.train.quantizers",
+    "adder_bits": "bittrigger.train.adder_cost",
     "export_stock": "bittrigger.train.export",
+    "model_adder_bits": "bittrigger.train.adder_cost",
     "stock_layers": "bittrigger.train.stock",
 }
 """Names that need TensorFlow, and the modules that define them."""

@@ -12,15 +12,19 @@ the firmware; docs/training.md says how the two go together.
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from bittrigger.train.keras_types import Layer, Quantizer, Tensor
+from bittrigger.train.keras_types import Layer, Model, Quantizer, Tensor
 
-__all__ = ["GROWTH_BITS", "adder_bits", "adder_bits_loss", "layer_adder_bits"]
+__all__ = ["GROWTH_BITS", "AdderCostReport", "adder_bits", "adder_bits_loss", "layer_adder_bits", "model_adder_bits"]
+
+_log = logging.getLogger(__name__)
 
 GROWTH_BITS = 2
 """Mean growth of the operands in a balanced tree: the sum of `l / 2**l` over its levels `l`."""
@@ -63,3 +67,37 @@ def adder_bits_loss(kernel: Tensor, quantizer: Quantizer, operand_bits: int) -> 
     counted = tf.stop_gradient(present) + (relaxed - tf.stop_gradient(relaxed))
     columns = tf.reduce_sum(tf.reshape(counted, (-1, kernel.shape[-1])), axis=0)
     return tf.reduce_sum(tf.nn.relu(columns - 1.0)) * float(operand_bits + GROWTH_BITS)
+
+
+def bit_layers(model: Model) -> Iterator[Layer]:
+    """Yield each layer with an absmean kernel, those inside of other layers and of subclassed models included."""
+    for module in model.submodules:
+        quantizer = getattr(module, "kernel_quantizer_internal", None)
+        if hasattr(quantizer, "codes_and_scale") and hasattr(module, "operand_bits") and module.built:
+            yield module
+
+
+def model_adder_bits(model: Model) -> dict[str, int]:
+    """Return the adder bits of each bit layer of `model` by its name."""
+    return {layer.name: layer_adder_bits(layer) for layer in bit_layers(model)}
+
+
+class AdderCostReport(tf.keras.callbacks.Callback):  # type: ignore[misc]
+    """Reports the adder bits after each epoch: in the history of `fit` as `adder_bits`, and a log line with each layer.
+
+    Attributes:
+        epochs: for each epoch the adder bits of each layer by its name.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.epochs: list[Mapping[str, int]] = []
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Count the adders."""
+        found = model_adder_bits(self.model)
+        self.epochs.append(found)
+        if logs is not None:
+            logs["adder_bits"] = sum(found.values())
+        parts = ", ".join(f"{name} {count}" for name, count in found.items())
+        _log.info("epoch %d: %d adder bits: %s", epoch + 1, sum(found.values()), parts)
