@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from bittrigger.data.jets5 import JETS5
 from bittrigger.data.model import DataSet
+from bittrigger.data.quark_gluon import QUARK_GLUON
+from bittrigger.data.wz_decay_plane import WZ_DECAY_PLANE
 from bittrigger.errors import ConfigError
 
-SETS: dict[str, DataSet] = {dataset.name: dataset for dataset in (JETS5,)}
+SETS: dict[str, DataSet] = {dataset.name: dataset for dataset in (JETS5, QUARK_GLUON, WZ_DECAY_PLANE)}
 
 
 def find_set(name: str) -> DataSet:
