@@ -20,6 +20,7 @@ VERBS = {
     "report": "Show resources, latency and the budget's verdict.",
     "solve": "Find the adder graph of one matrix.",
     "data": "Generate physics data to train and test on, and describe it.",
+    "costs": "Count operations and parameters of a Keras model, and the share that is quantised.",
     "budgets": "List the Level-1 budgets, or show one.",
     "parts": "List the FPGA parts.",
 }

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
+from bittrigger.train.costs import LayerCost, ModelCost, model_costs
 from bittrigger.train.metrics import accuracy, one_vs_rest_auc, roc_auc
 from bittrigger.train.splits import Split, split_by_seed
 
@@ -26,6 +27,8 @@ __all__ = [
     "BitConv1D",
     "BitConv2D",
     "BitLinear",
+    "LayerCost",
+    "ModelCost",
     "Split",
     "StaticQuantizer",
     "absmean_binary",
@@ -34,6 +37,7 @@ __all__ = [
     "adder_bits",
     "export_stock",
     "model_adder_bits",
+    "model_costs",
     "one_vs_rest_auc",
     "roc_auc",
     "split_by_seed",

@@ -1,0 +1,65 @@
+"""``bittrigger costs``: operations and parameters of a model, and the share that is quantised."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from bittrigger.cli.console import terminal
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from bittrigger.train.costs import ModelCost
+
+
+@click.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(model: Path, as_json: bool) -> None:
+    """Count what the Keras MODEL (.h5 or .keras) costs per event, layer by layer.
+
+    FLOPs and IntOPs count every weight, zeros included; a ternary or binary weight is one IntOP, any other
+    multiply-accumulate is two operations. `adder bits` are those of a ternary layer without sharing. What is not known
+    is shown as "-".
+    """
+    from bittrigger.keras_file import load_model
+    from bittrigger.train.costs import costs_json, model_costs
+
+    console = terminal()
+    with console.status("reading the model"):
+        costs = model_costs(load_model(model))
+    if as_json:
+        click.echo(json.dumps(costs_json(costs), indent=2))
+        return
+    console.print(_table(costs))
+
+
+def _table(costs: ModelCost) -> Table:
+    from rich.table import Table
+
+    table = Table(title=costs.name, show_footer=True)
+    share = costs.quantized_share
+    quantised = "-" if share is None else f"{share:.1%}"
+    totals = ("", "all", "", _text(costs.parameters), quantised, "", _text(costs.flops), _text(costs.int_ops), "")
+    heads = ("layer", "class", "kernel", "parameters", "quantised", "zeros", "FLOPs", "IntOPs", "adder bits")
+    for head, total in zip(heads, totals, strict=True):
+        table.add_column(head, total, overflow="fold", justify="left" if head in heads[:3] else "right")
+    for layer in costs.layers:
+        table.add_row(
+            layer.name,
+            layer.kind,
+            layer.kernel or "-",
+            _text(layer.parameters),
+            _text(layer.quantized_parameters),
+            "-" if layer.zero_share is None else f"{layer.zero_share:.1%}",
+            *(_text(value) for value in (layer.flops, layer.int_ops, layer.adder_bits)),
+        )
+    return table
+
+
+def _text(value: int | None) -> str:
+    return "-" if value is None else f"{value:,}"

@@ -1,0 +1,202 @@
+"""What a model costs per event: floating-point and integer operations, parameters, and the share that is quantised.
+
+How it is counted:
+
+- A dense or convolutional layer does one multiply-accumulate for each weight and output position, zeros included.
+- With a float kernel that is two FLOPs, and one for each bias.
+- With a quantised kernel of several bits that is two IntOPs; with a ternary or binary kernel it is one, since adding or
+  subtracting is all that is left. A power-of-two scale costs nothing. A bias is one IntOP, or a FLOP if it is float.
+- A layer that is called several times does its operations at each call; its parameters count once.
+- Batch normalisation is two FLOPs an element. Activations, quantizers and what only moves values are not counted.
+- The parameters of a layer count as quantised, biases included, if its kernel is quantised.
+
+Quantised parameters, and one IntOP a ternary weight, follow the sums of the architectures of BitHEP, arXiv:2504.03387.
+Importing this module needs no TensorFlow.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from bittrigger.errors import ConfigError
+from bittrigger.train.keras_types import Layer, Model, Quantizer
+
+__all__ = ["LayerCost", "ModelCost", "costs_json", "model_costs"]
+
+_MATRIX = ("Dense", "QDense", "BitLinear", "Conv1D", "Conv2D", "QConv1D", "QConv2D", "BitConv1D", "BitConv2D")
+_NORMS = ("BatchNormalization", "QBatchNormalization")
+_TERNARY = ("ternary", "stochastic_ternary", "absmean_ternary")
+_BINARY = ("binary", "stochastic_binary", "absmean_binary")
+
+FLOAT_BITS = 32.0
+TERNARY_BITS = math.log2(3)
+
+
+@dataclass(frozen=True)
+class LayerCost:
+    """One layer with weights.
+
+    Attributes:
+        name: of the layer.
+        kind: its class.
+        kernel: the quantizer of its kernel, "float32", or "" if there is no kernel.
+        weight_bits: information in one weight of the kernel; log2(3) if it is ternary. None without a kernel.
+        parameters: all that training changes or that statistics fill in, without ranges of quantizers.
+        quantized_parameters: `parameters` if the kernel is quantised, else 0.
+        zero_share: share of zeros in the quantised kernel; None if it is float.
+        macs: multiply-accumulates an event; None for a class of layer that is not known, like the next two.
+        flops: floating-point operations an event.
+        int_ops: integer operations an event.
+        adder_bits: bits of the adders without sharing, see `bittrigger.train.adder_cost`; None if it is no bit layer.
+    """
+
+    name: str
+    kind: str
+    kernel: str
+    weight_bits: float | None
+    parameters: int
+    quantized_parameters: int
+    zero_share: float | None
+    macs: int | None
+    flops: int | None
+    int_ops: int | None
+    adder_bits: int | None
+
+
+@dataclass(frozen=True)
+class ModelCost:
+    """The layers of a model, and the sums that hold for all of them."""
+
+    name: str
+    layers: tuple[LayerCost, ...]
+
+    @property
+    def parameters(self) -> int:
+        """All parameters."""
+        return sum(layer.parameters for layer in self.layers)
+
+    @property
+    def quantized_parameters(self) -> int:
+        """Parameters of layers with a quantised kernel."""
+        return sum(layer.quantized_parameters for layer in self.layers)
+
+    @property
+    def quantized_share(self) -> float | None:
+        """Share of the parameters that is quantised; None if there are none."""
+        return self.quantized_parameters / self.parameters if self.parameters else None
+
+    @property
+    def flops(self) -> int | None:
+        """Floating-point operations an event; None if a layer is not known."""
+        return _total([layer.flops for layer in self.layers])
+
+    @property
+    def int_ops(self) -> int | None:
+        """Integer operations an event; None if a layer is not known."""
+        return _total([layer.int_ops for layer in self.layers])
+
+    @property
+    def macs(self) -> int | None:
+        """Multiply-accumulates an event; None if a layer is not known."""
+        return _total([layer.macs for layer in self.layers])
+
+
+def model_costs(model: Model) -> ModelCost:
+    """Return the costs of a built Keras model, layer by layer; layers without weights are left out.
+
+    Raises:
+        ConfigError: the model is not built, so that its shapes are not known.
+    """
+    if not model.built:
+        raise ConfigError(f"model {model.name!r}: it is not built; expected a model with known shapes; call it once")
+    return ModelCost(model.name, tuple(_layer_cost(layer) for layer in _layers(model)))
+
+
+def costs_json(costs: ModelCost) -> dict[str, object]:
+    """Return the costs as plain types for JSON; a number that is not known is None."""
+    totals = {name: getattr(costs, name) for name in _TOTALS}
+    return {"model": costs.name, **totals, "layers": [asdict(layer) for layer in costs.layers]}
+
+
+_TOTALS = ("parameters", "quantized_parameters", "quantized_share", "macs", "flops", "int_ops")
+
+
+def _total(values: list[int | None]) -> int | None:
+    known = [value for value in values if value is not None]
+    return sum(known) if len(known) == len(values) else None
+
+
+def _layers(model: Model) -> Iterator[Layer]:
+    """Each layer with weights, those of models inside included, each once."""
+    for layer in model.layers:
+        if hasattr(layer, "layers"):
+            yield from _layers(layer)
+        elif layer.weights and type(layer).__name__ != "BitActivation":
+            yield layer
+
+
+def _layer_cost(layer: Layer) -> LayerCost:
+    kind = type(layer).__name__
+    parameters = sum(math.prod(weight.shape) for weight in layer.weights if "range_log2" not in weight.name)
+    shape = _output_shape(layer)
+    calls = max(1, len(layer.inbound_nodes))
+    if kind in _MATRIX and getattr(layer, "groups", 1) == 1 and getattr(layer, "data_format", "") != "channels_first":
+        return _matrix_cost(layer, parameters, None if shape is None else calls * math.prod(shape[1:-1]))
+    if kind in _NORMS and shape is not None:
+        return LayerCost(layer.name, kind, "", None, parameters, 0, None, 0, 2 * calls * math.prod(shape[1:]), 0, None)
+    return LayerCost(layer.name, kind, "", None, parameters, 0, None, None, None, None, None)
+
+
+def _output_shape(layer: Layer) -> tuple[int, ...] | None:
+    """The shape of the outputs with the batch first; None if Keras does not know it, as in a subclassed model."""
+    try:
+        shape = layer.output_shape
+    except (AttributeError, RuntimeError):
+        return None
+    return tuple(shape) if None not in shape[1:] else None
+
+
+def _matrix_cost(layer: Layer, parameters: int, positions: int | None) -> LayerCost:
+    """The cost of a layer that multiplies by a kernel at so many positions; None if they are not known."""
+    quantizer = getattr(layer, "kernel_quantizer_internal", None)
+    float_bias = layer.use_bias and getattr(layer, "bias_quantizer_internal", None) is None
+    bits = FLOAT_BITS if quantizer is None else _weight_bits(quantizer)
+    per_weight = 1 if bits < 2 else 2
+    macs = flops = int_ops = None
+    if positions is not None:
+        macs = positions * math.prod(layer.kernel.shape)
+        biases = positions * layer.kernel.shape[-1] if layer.use_bias else 0
+        flops = (biases if float_bias else 0) + (2 * macs if quantizer is None else 0)
+        int_ops = (0 if float_bias else biases) + (0 if quantizer is None else per_weight * macs)
+    return LayerCost(
+        name=layer.name,
+        kind=type(layer).__name__,
+        kernel="float32" if quantizer is None else str(quantizer),
+        weight_bits=bits,
+        parameters=parameters,
+        quantized_parameters=0 if quantizer is None else parameters,
+        zero_share=None if quantizer is None else float(np.mean(quantizer(layer.kernel).numpy() == 0)),
+        macs=macs,
+        flops=flops,
+        int_ops=int_ops,
+        adder_bits=_adder_bits(layer),
+    )
+
+
+def _weight_bits(quantizer: Quantizer) -> float:
+    name = type(quantizer).__name__
+    if name in _TERNARY:
+        return TERNARY_BITS
+    return 1.0 if name in _BINARY else float(quantizer.bits)
+
+
+def _adder_bits(layer: Layer) -> int | None:
+    if not hasattr(layer, "operand_bits"):
+        return None
+    from bittrigger.train.adder_cost import layer_adder_bits
+
+    return layer_adder_bits(layer)

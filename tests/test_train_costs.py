@@ -1,0 +1,119 @@
+"""Operations and parameters of a model, counted by hand, and the verb that prints them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from keras_models import QDense, layers, tf
+
+from bittrigger.cli import cli
+from bittrigger.errors import ConfigError
+from bittrigger.train import BitActivation, BitConv1D, BitLinear, adder_bits
+from bittrigger.train.costs import LayerCost, costs_json, model_costs
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+def model() -> Any:
+    """A float, a ternary, a binary and a 4-bit layer, with each kind of bias and a normalisation."""
+    inputs = tf.keras.Input(10)
+    tensor = layers.Dense(8, name="float")(inputs)
+    tensor = layers.BatchNormalization(name="norm")(tensor)
+    tensor = BitLinear(6, input_quantizer=7, name="ternary")(tensor)
+    tensor = BitLinear(5, kernel_quantizer="binary", input_quantizer=8, use_bias=False, name="binary")(tensor)
+    tensor = BitActivation(8)(tensor)
+    outputs = QDense(4, kernel_quantizer="quantized_bits(4,0,alpha=1)", name="fixed")(tensor)
+    return tf.keras.Model(inputs, outputs, name="net")
+
+
+def by_name(net: Any) -> dict[str, LayerCost]:
+    return {layer.name: layer for layer in model_costs(net).layers}
+
+
+def test_each_kind_of_layer_is_counted_as_the_rules_say() -> None:
+    net = model()
+    found = by_name(net)
+    assert list(found) == ["float", "norm", "ternary", "binary", "fixed"]
+    numbers = {n: (c.parameters, c.quantized_parameters, c.macs, c.flops, c.int_ops) for n, c in found.items()}
+    assert numbers == {
+        "float": (88, 0, 80, 168, 0),
+        "norm": (32, 0, 0, 16, 0),
+        "ternary": (54, 54, 48, 0, 54),
+        "binary": (30, 30, 30, 0, 30),
+        "fixed": (24, 24, 20, 4, 40),
+    }
+    codes = net.get_layer("ternary").kernel_quantizer_internal(net.get_layer("ternary").kernel).numpy()
+    assert found["ternary"].zero_share == np.mean(codes == 0)
+    assert found["ternary"].adder_bits == adder_bits(codes, 7)
+    assert (found["float"].zero_share, found["float"].adder_bits, found["fixed"].adder_bits) == (None, None, None)
+    assert [round(found[n].weight_bits or 0, 2) for n in ("float", "ternary", "binary", "fixed")] == [32, 1.58, 1, 4]
+
+
+def test_the_totals_are_the_sums() -> None:
+    costs = model_costs(model())
+    assert (costs.parameters, costs.quantized_parameters, costs.quantized_share) == (228, 108, 108 / 228)
+    assert (costs.macs, costs.flops, costs.int_ops) == (178, 188, 124)
+    unknown = replace(costs, layers=(*costs.layers, replace(costs.layers[0], macs=None, flops=None)))
+    assert (unknown.macs, unknown.flops, unknown.int_ops) == (None, None, 124)
+
+
+def test_a_layer_that_is_used_twice_works_twice() -> None:
+    inputs = tf.keras.Input(4)
+    shared = BitLinear(4, input_quantizer=8, name="shared")
+    cost = by_name(tf.keras.Model(inputs, shared(shared(inputs))))["shared"]
+    assert (cost.parameters, cost.macs, cost.int_ops) == (20, 32, 40)
+
+
+def test_convolutions_count_each_position_and_unknown_layers_are_not_zero() -> None:
+    inputs = tf.keras.Input((9, 2))
+    tensor = BitConv1D(3, 4, input_quantizer=8, name="conv")(inputs)
+    found = by_name(tf.keras.Model(inputs, layers.LSTM(2, name="recurrent")(tensor)))
+    assert (found["conv"].macs, found["conv"].int_ops) == (6 * 4 * 2 * 3, 6 * (4 * 2 * 3 + 3))
+    assert (found["recurrent"].parameters, found["recurrent"].flops, found["recurrent"].macs) == (48, None, None)
+
+
+def test_the_quantised_share_of_an_attention_block_of_64_units() -> None:
+    """Eleven layers 64 x 64 have 45,760 parameters, as in the quark-gluon tagger of BitHEP."""
+    inputs = tensor = tf.keras.Input(64)
+    for _ in range(11):
+        tensor = BitLinear(64, input_quantizer=8)(tensor)
+    costs = model_costs(tf.keras.Model(inputs, layers.Dense(2)(tensor)))
+    assert (costs.quantized_parameters, costs.parameters) == (45_760, 45_760 + 130)
+
+
+def test_a_model_without_shapes_is_refused() -> None:
+    with pytest.raises(ConfigError, match="it is not built; expected a model with known shapes; call it once"):
+        model_costs(tf.keras.Sequential([BitLinear(2)]))
+
+
+def test_the_verb_prints_a_table_and_json(tmp_path: Path) -> None:
+    net = model()
+    net.save(tmp_path / "m.h5")
+    printed = CliRunner().invoke(cli, ["costs", str(tmp_path / "m.h5")]).output
+    assert "ternary" in printed
+    assert "47.4%" in printed
+    found = CliRunner().invoke(cli, ["costs", str(tmp_path / "m.h5"), "--json"]).output
+    assert json.loads(found) == json.loads(json.dumps(costs_json(model_costs(net))))
+
+
+def test_the_verb_refuses_what_is_no_model_and_its_help_is_light(tmp_path: Path) -> None:
+    (tmp_path / "m.h5").write_bytes(b"no")
+    code = (
+        "import sys; from bittrigger.cli import main\n"
+        "for words in (['costs', '--help'], ['costs', sys.argv[1]]):\n"
+        "    try: main(words)\n"
+        "    except SystemExit as stop: print(stop.code)\n"
+        "sys.exit(any(name in sys.modules for name in ('tensorflow', 'keras', 'qkeras')))"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "m.h5")]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert "Count what the Keras MODEL" in run.stdout
+    assert run.stderr.startswith(f"error: model file {tmp_path / 'm.h5'}: it is neither HDF5 nor")
