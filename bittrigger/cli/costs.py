@@ -44,7 +44,7 @@ def _table(costs: ModelCost) -> Table:
     table = Table(title=costs.name, show_footer=True)
     share = costs.quantized_share
     quantised = "-" if share is None else f"{share:.1%}"
-    totals = ("", "all", "", _text(costs.parameters), quantised, "", _text(costs.flops), _text(costs.int_ops), "")
+    totals = ("all", "", "", _text(costs.parameters), quantised, "", _text(costs.flops), _text(costs.int_ops), "")
     heads = ("layer", "class", "kernel", "parameters", "quantised", "zeros", "FLOPs", "IntOPs", "adder bits")
     for head, total in zip(heads, totals, strict=True):
         table.add_column(head, total, overflow="fold", justify="left" if head in heads[:3] else "right")

@@ -16,6 +16,7 @@ from bittrigger.train.splits import Split, split_by_seed
 if TYPE_CHECKING:
     from bittrigger.train.activations import BitActivation, StaticQuantizer
     from bittrigger.train.adder_cost import AdderCostReport, adder_bits, model_adder_bits
+    from bittrigger.train.calibration import Calibration, calibrate
     from bittrigger.train.export import export_stock
     from bittrigger.train.layers import BitConv1D, BitConv2D, BitLinear
     from bittrigger.train.quantizers import absmean_binary, absmean_ternary
@@ -27,6 +28,7 @@ __all__ = [
     "BitConv1D",
     "BitConv2D",
     "BitLinear",
+    "Calibration",
     "LayerCost",
     "ModelCost",
     "Split",
@@ -35,6 +37,7 @@ __all__ = [
     "absmean_ternary",
     "accuracy",
     "adder_bits",
+    "calibrate",
     "export_stock",
     "model_adder_bits",
     "model_costs",
@@ -51,9 +54,11 @@ _LAZY = {
     "BitConv2D": "bittrigger.train.layers",
     "BitLinear": "bittrigger.train.layers",
     "StaticQuantizer": "bittrigger.train.activations",
+    "Calibration": "bittrigger.train.calibration",
     "absmean_binary": "bittrigger.train.quantizers",
     "absmean_ternary": "bittrigger.train.quantizers",
     "adder_bits": "bittrigger.train.adder_cost",
+    "calibrate": "bittrigger.train.calibration",
     "export_stock": "bittrigger.train.export",
     "model_adder_bits": "bittrigger.train.adder_cost",
     "stock_layers": "bittrigger.train.stock",

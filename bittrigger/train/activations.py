@@ -6,6 +6,7 @@ Importing this module imports TensorFlow.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -132,6 +133,8 @@ class StaticInput:
 
     input_quantizer: StaticQuantizer | None
     range_log2: Any = None
+    observer: Callable[[Any, Tensor], None] | None = None
+    """Called with the layer and its inputs before they are quantised, outside of graphs; for `calibrate`."""
 
     def add_range(self, layer: Layer) -> None:
         """Create the weight that holds the range, if there is a quantizer."""
@@ -148,6 +151,8 @@ class StaticInput:
         """Return the inputs as the quantizer makes them, or as they are if there is none."""
         if self.input_quantizer is None:
             return inputs
+        if self.observer is not None and tf.executing_eagerly():
+            self.observer(self, inputs)
         return quantize(inputs, self.range_log2, self.input_quantizer)
 
     def stock_input(self) -> Quantizer | None:
