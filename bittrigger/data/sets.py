@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from bittrigger.data.jets5 import JETS5
+from bittrigger.data.l1_objects import L1_OBJECTS
 from bittrigger.data.model import DataSet
 from bittrigger.data.quark_gluon import QUARK_GLUON
 from bittrigger.data.wz_decay_plane import WZ_DECAY_PLANE
 from bittrigger.errors import ConfigError
 
-SETS: dict[str, DataSet] = {dataset.name: dataset for dataset in (JETS5, QUARK_GLUON, WZ_DECAY_PLANE)}
+SETS: dict[str, DataSet] = {dataset.name: dataset for dataset in (JETS5, QUARK_GLUON, WZ_DECAY_PLANE, L1_OBJECTS)}
 
 
 def find_set(name: str) -> DataSet:
