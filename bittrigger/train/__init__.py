@@ -10,6 +10,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 from bittrigger.train.costs import LayerCost, ModelCost, model_costs
+from bittrigger.train.fitting import FitResult, FitSettings, fit
 from bittrigger.train.metrics import accuracy, one_vs_rest_auc, roc_auc
 from bittrigger.train.splits import Split, split_by_seed
 
@@ -29,6 +30,8 @@ __all__ = [
     "BitConv2D",
     "BitLinear",
     "Calibration",
+    "FitResult",
+    "FitSettings",
     "LayerCost",
     "ModelCost",
     "Split",
@@ -39,6 +42,7 @@ __all__ = [
     "adder_bits",
     "calibrate",
     "export_stock",
+    "fit",
     "model_adder_bits",
     "model_costs",
     "one_vs_rest_auc",

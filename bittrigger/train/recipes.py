@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
-import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bittrigger.errors import ConfigError
+from bittrigger.train.fitting import FitSettings, fit
 from bittrigger.train.keras_types import Loss, Model
 
 __all__ = [
@@ -30,8 +30,6 @@ __all__ = [
     "write_json",
     "write_text",
 ]
-
-_log = logging.getLogger(__name__)
 
 
 def prepare_tensorflow(seed: int, threads: int = 1) -> None:
@@ -64,6 +62,8 @@ def fit_keeping_best(
 ) -> float:
     """Train with Adam and a cosine decay, then restore the epoch with the highest score.
 
+    Keras' global state decides the order of the rows; `fit` with a seed can be stopped and resumed as well.
+
     Args:
         model: an uncompiled or compiled Keras model; it is compiled anew.
         train: inputs `(n, features)` and targets `(n, ...)`.
@@ -80,31 +80,8 @@ def fit_keeping_best(
     Raises:
         ConfigError: `epochs` is below 1.
     """
-    if epochs < 1:
-        raise ConfigError(f"epochs {epochs}: expected at least 1")
-    import tensorflow as tf
-
-    inputs, targets = train
-    steps = epochs * -(-len(inputs) // batch_size)
-    schedule = tf.keras.optimizers.schedules.CosineDecay(learning_rate, steps, alpha=final_fraction)
-    model.compile(optimizer=tf.keras.optimizers.Adam(schedule), loss=loss)
-    best, best_weights = float("-inf"), model.get_weights()
-    for epoch in range(epochs):
-        history = model.fit(inputs, targets, batch_size=batch_size, epochs=1, verbose=0)
-        value = score(model)
-        if value > best:
-            best, best_weights = value, model.get_weights()
-        _log.info(
-            "%s: epoch %d/%d, loss %.4f, validation %.4f, best %.4f",
-            model.name,
-            epoch + 1,
-            epochs,
-            history.history["loss"][0],
-            value,
-            best,
-        )
-    model.set_weights(best_weights)
-    return best
+    settings = FitSettings(epochs, batch_size, learning_rate, final_fraction)
+    return fit(model, train, settings, loss=loss, score=score).best
 
 
 def predict(model: Model, inputs: npt.NDArray[Any]) -> npt.NDArray[np.float32]:

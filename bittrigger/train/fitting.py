@@ -1,0 +1,237 @@
+"""Training that keeps the best epoch, says how far it is, and can be stopped and resumed.
+
+TensorFlow is imported inside the functions that need it.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from bittrigger.errors import ConfigError
+from bittrigger.train.checkpoint import EpochRecord, RunState, load_state, replace_file, save_state
+from bittrigger.train.keras_types import Loss, Model
+
+__all__ = ["FitResult", "FitSettings", "fit"]
+
+_log = logging.getLogger(__name__)
+
+Arrays = tuple[npt.NDArray[Any], npt.NDArray[Any]]
+Score = Callable[[Model], float]
+
+
+@dataclass(frozen=True)
+class FitSettings:
+    """How a model is trained: Adam with a cosine decay.
+
+    Attributes:
+        epochs: passes over the training rows, at least 1.
+        batch_size: rows of a step, at least 1.
+        learning_rate: step size at the start.
+        final_fraction: step size at the end, as a fraction of `learning_rate`.
+        seed: of the order of the rows and of what random layers draw, each epoch on its own. None leaves both to Keras'
+            global state; such a run cannot be resumed.
+
+    Raises:
+        ConfigError: `epochs` or `batch_size` is below 1.
+    """
+
+    epochs: int
+    batch_size: int = 256
+    learning_rate: float = 1e-3
+    final_fraction: float = 0.01
+    seed: int | None = None
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        for name in ("epochs", "batch_size"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name} {getattr(self, name)}: expected at least 1")
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """What a training gave; the model holds the weights of the best epoch.
+
+    Attributes:
+        best: the highest score.
+        best_epoch: the epoch that had it, counted from 1.
+        records: one for each epoch, those before a stop included.
+    """
+
+    best: float
+    best_epoch: int
+    records: tuple[EpochRecord, ...]
+
+
+def fit(
+    model: Model, train: Arrays, settings: FitSettings, *, loss: Loss, score: Score, folder: Path | None = None
+) -> FitResult:
+    """Train `model`, then restore the epoch with the highest score; go on where an earlier run in `folder` stopped.
+
+    After each epoch a line is logged, and `folder` gets `checkpoint.npz`, `history.json` and `history.csv`; at the end
+    it gets `card.md`. A run that is stopped at any time, and called again with the same arguments, ends with the very
+    weights of one that was not stopped, if TensorFlow computes deterministically (`prepare_tensorflow`).
+
+    Args:
+        model: a built Keras model; it is compiled anew.
+        train: inputs `(n, ...)` and targets `(n, ...)`.
+        settings: epochs, step size and seed.
+        loss: Keras loss of the targets.
+        score: called with the model after each epoch; must look at validation rows only.
+        folder: made if it is missing. None writes nothing.
+
+    Raises:
+        ConfigError: there are no rows, `folder` comes without a seed, or holds another run.
+    """
+    if len(train[0]) == 0 or len(train[0]) != len(train[1]):
+        raise ConfigError(f"{len(train[0])} inputs, {len(train[1])} targets: expected equal numbers, at least 1")
+    if folder is not None and settings.seed is None:
+        raise ConfigError(
+            f"folder {folder} without a seed: a run is resumed with its seed only; set FitSettings(seed=...)"
+        )
+    optimizer = _compile(model, len(train[0]), settings, loss)
+    state = RunState(model.get_weights(), model.get_weights())
+    identity = _identity(train, settings) if folder is not None else {}
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+        shapes = [value.shape for value in state.weights]
+        state = load_state(folder / "checkpoint.npz", identity, shapes) or state
+        _restore(model, optimizer, state)
+    while len(state.records) < settings.epochs:
+        _run_epoch(model, train, settings, score, state)
+        if folder is not None:
+            state.optimizer = [variable.numpy() for variable in optimizer.variables]
+            save_state(folder / "checkpoint.npz", state, identity)
+            _write_history(folder, state.records)
+    model.set_weights(state.best_weights)
+    result = FitResult(state.best, state.best_epoch, tuple(state.records))
+    if folder is not None:
+        replace_file(folder / "card.md", _card(model, settings, identity, result).encode())
+    return result
+
+
+def _compile(model: Model, rows: int, settings: FitSettings, loss: Loss) -> Any:  # noqa: ANN401 - an optimizer of Keras
+    import tensorflow as tf
+
+    steps = settings.epochs * -(-rows // settings.batch_size)
+    schedule = tf.keras.optimizers.schedules.CosineDecay(settings.learning_rate, steps, alpha=settings.final_fraction)
+    optimizer = tf.keras.optimizers.Adam(schedule)
+    model.compile(optimizer=optimizer, loss=loss)
+    return optimizer
+
+
+def _restore(model: Model, optimizer: Any, state: RunState) -> None:  # noqa: ANN401
+    """Put model and optimizer where the run stopped."""
+    if not state.records:
+        return
+    model.set_weights(state.weights)
+    optimizer.build(model.trainable_variables)
+    for variable, value in zip(optimizer.variables, state.optimizer, strict=True):
+        variable.assign(value)
+    _log.info("%s: goes on after epoch %d", model.name, len(state.records))
+
+
+def _run_epoch(model: Model, train: Arrays, settings: FitSettings, score: Score, state: RunState) -> None:
+    """Train one epoch and note it in `state`."""
+    epoch = len(state.records)
+    started = time.perf_counter()
+    inputs, targets = train
+    if settings.seed is None:
+        history = model.fit(inputs, targets, batch_size=settings.batch_size, epochs=1, verbose=0)
+    else:
+        order = np.random.default_rng([settings.seed, epoch]).permutation(len(inputs))
+        _seed_random_layers(model, settings.seed, epoch)
+        history = model.fit(
+            inputs[order], targets[order], batch_size=settings.batch_size, epochs=1, shuffle=False, verbose=0
+        )
+    value = score(model)
+    state.weights = model.get_weights()
+    if value > state.best:
+        state.best, state.best_epoch, state.best_weights = value, epoch + 1, state.weights
+    seconds = round(time.perf_counter() - started, 3)
+    state.records.append(EpochRecord(epoch + 1, history.history["loss"][0], value, seconds, _adder_bits(model)))
+    left = sum(record.seconds for record in state.records) / (epoch + 1) * (settings.epochs - epoch - 1)
+    _log.info(
+        "%s: epoch %d/%d, loss %.4f, validation %.4f, best %.4f, %.0f s left",
+        model.name,
+        epoch + 1,
+        settings.epochs,
+        history.history["loss"][0],
+        value,
+        state.best,
+        left,
+    )
+
+
+def _seed_random_layers(model: Model, seed: int, epoch: int) -> None:
+    """Let layers such as Dropout draw what depends on seed and epoch alone: a seed counts when a graph is traced."""
+    import tensorflow as tf
+
+    if any(isinstance(module, tf.keras.__internal__.layers.BaseRandomLayer) for module in model.submodules):
+        tf.random.set_seed(int(np.random.default_rng([seed, epoch, 1]).integers(1 << 31)))
+        model.make_train_function(force=True)
+
+
+def _adder_bits(model: Model) -> int | None:
+    from bittrigger.train.adder_cost import model_adder_bits
+
+    found = model_adder_bits(model)
+    return sum(found.values()) if found else None
+
+
+def _identity(train: Arrays, settings: FitSettings) -> dict[str, Any]:
+    """What must be the same for a run to be resumed."""
+    digest = hashlib.sha256()
+    for array in train:
+        digest.update(f"{array.dtype} {array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return {**asdict(settings), "rows": len(train[0]), "data (SHA-256)": digest.hexdigest()}
+
+
+def _write_history(folder: Path, records: list[EpochRecord]) -> None:
+    rows = [asdict(record) for record in records]
+    replace_file(folder / "history.json", (json.dumps(rows, indent=1) + "\n").encode())
+    text = io.StringIO()
+    table = csv.DictWriter(text, [field.name for field in fields(EpochRecord)], lineterminator="\n")
+    table.writeheader()
+    table.writerows(rows)
+    replace_file(folder / "history.csv", text.getvalue().encode())
+
+
+def _card(model: Model, settings: FitSettings, identity: dict[str, Any], result: FitResult) -> str:
+    """The text of card.md."""
+    from bittrigger.train.costs import model_costs
+    from bittrigger.train.recipes import kernel_rows, markdown_table, versions
+
+    costs = model_costs(model)
+    last = result.records[result.best_epoch - 1] if result.best_epoch else result.records[-1]
+    facts = {
+        "best epoch": f"{result.best_epoch} of {settings.epochs}",
+        "validation": f"{result.best:.6g}",
+        "loss": f"{last.loss:.6g}",
+        "parameters": f"{costs.parameters}, quantised {costs.quantized_parameters}",
+        "FLOPs, IntOPs an event": f"{_text(costs.flops)}, {_text(costs.int_ops)}",
+        "adder bits": _text(last.adder_bits),
+        **{key.replace("_", " "): str(value) for key, value in identity.items() if key != "epochs"},
+        "made with": versions(["tensorflow-cpu", "QKeras", "numpy"]),
+    }
+    return (
+        f"# {model.name}\n\n{markdown_table(['', ''], [[key, value] for key, value in facts.items()])}\n## Layers\n\n"
+        f"{markdown_table(['layer', 'kernel', 'quantizer', 'zero weights'], kernel_rows(model))}"
+    )
+
+
+def _text(value: int | None) -> str:
+    return "not known" if value is None else str(value)
