@@ -1,0 +1,104 @@
+"""What loaders return: arrays that were checked, and where they come from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from bittrigger.data.model import Array, Json
+from bittrigger.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where a sample comes from.
+
+    Attributes:
+        source: the data set, in words.
+        files: the files that were read.
+        record: what `bittrigger data make` wrote into the file, or None.
+    """
+
+    source: str
+    files: tuple[str, ...]
+    record: Json | None = None
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of features and their class.
+
+    Attributes:
+        x: `(n, features)`.
+        y: indices into ``classes``, `(n,)`; each class has a row.
+    """
+
+    x: Array
+    y: npt.NDArray[np.int8]
+    features: tuple[str, ...]
+    classes: tuple[str, ...]
+    provenance: Provenance
+
+
+@dataclass(frozen=True)
+class Constituents:
+    """Jets as their constituents, by falling pT, one jet after another.
+
+    Attributes:
+        momenta: pT in GeV, rapidity, azimuth, `(sum of counts, 3)`.
+        pid: numbers of the Monte Carlo particle scheme, `(sum of counts,)`.
+        counts: constituents of each jet, `(n,)`, at least one.
+        jet: pT in GeV, rapidity, azimuth and mass in GeV of the jets, `(n, 4)`; None where the file has none.
+        y: indices into ``classes``, `(n,)`; each class has a jet.
+    """
+
+    momenta: npt.NDArray[np.float32]
+    pid: npt.NDArray[np.int32]
+    counts: npt.NDArray[np.int32]
+    jet: npt.NDArray[np.float32] | None
+    y: npt.NDArray[np.int8]
+    classes: tuple[str, ...]
+    provenance: Provenance
+
+
+@dataclass(frozen=True)
+class DecayPlanes:
+    """Jets of hadronic W and the angle of their decay plane.
+
+    Attributes:
+        x: pT in GeV, polar and azimuthal angle of the constituents, `(n, constituents, 3)`, zeros where there are fewer.
+        scalars: numbers for each jet, `(n, len(scalar_names))`.
+        phi: the target in radians, `(n,)`, from -pi to pi.
+    """
+
+    x: npt.NDArray[np.float32]
+    scalars: npt.NDArray[np.float32]
+    phi: npt.NDArray[np.float32]
+    scalar_names: tuple[str, ...]
+    provenance: Provenance
+
+
+def pad(sample: Constituents, constituents: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int32]]:
+    """The leading constituents of each jet, zeros where there are fewer.
+
+    Args:
+        constituents: how many, m.
+
+    Returns:
+        Momenta `(n, m, 3)` and particle numbers `(n, m)`.
+
+    Raises:
+        ConfigError: if ``constituents`` is below 1.
+    """
+    if constituents < 1:
+        raise ConfigError(f"pad to {constituents} constituents: expected at least 1; change it")
+    jet = np.repeat(np.arange(len(sample.counts)), sample.counts)
+    place = np.arange(len(jet)) - np.repeat(np.cumsum(sample.counts) - sample.counts, sample.counts)
+    kept = place < constituents
+    momenta = np.zeros((len(sample.counts), constituents, 3), np.float32)
+    pid = np.zeros((len(sample.counts), constituents), np.int32)
+    momenta[jet[kept], place[kept]] = sample.momenta[kept]
+    pid[jet[kept], place[kept]] = sample.pid[kept]
+    return momenta, pid

@@ -1,0 +1,343 @@
+"""Loaders: good files give checked arrays, all others one message with what, where, what is allowed and what to do."""
+
+from __future__ import annotations
+
+import gzip
+import sys
+import types
+
+import numpy as np
+import pytest
+
+from bittrigger.data import (
+    fetch_openml_jets,
+    load_energyflow,
+    load_jets5,
+    load_l1_objects,
+    load_openml_jets,
+    load_quark_gluon,
+    load_wz_decay_plane,
+    pad,
+)
+from bittrigger.data.jets5 import CLASSES, FEATURES
+from bittrigger.data.l1_objects import KINDS
+from bittrigger.errors import ConfigError, ToolError, ToolNotFoundError
+
+JETS = np.arange(7 * 16, dtype=np.float32).reshape(7, 16) / 4
+LABELS = ("g", "q", "w", "z", "t", "g", "t")
+CODES = np.array([CLASSES.index(label) for label in LABELS], np.int8)
+
+
+def changed(arrays, name, index, value):
+    arrays = {key: array.copy() for key, array in arrays.items()}
+    arrays[name][index] = value
+    return arrays
+
+
+# --- our own files ------------------------------------------------------------------------------
+
+
+def jets5():
+    return {"X": JETS, "y": CODES, "features": np.array(FEATURES), "classes": np.array(CLASSES)}
+
+
+def quark_gluon():
+    n = np.array([3, 1, 2], np.int16)
+    particles = np.arange(18, dtype=np.float32).reshape(6, 3)
+    pid = np.array([22, 211, -211, 2112, 11, 130], np.int32)
+    return {
+        "particles": particles,
+        "pid": pid,
+        "n": n,
+        "jet": np.ones((3, 4), np.float32),
+        "y": np.array([0, 1, 1], np.int8),
+    }
+
+
+def wz():
+    phi = np.array([0.5, -3.1], np.float32)
+    return {"x": np.ones((2, 40, 3), np.float32), "scalars": np.ones((2, 5), np.float32), "phi": phi}
+
+
+def l1():
+    return {kind: np.full((2, 57), i, np.int16) for i, kind in enumerate(KINDS)}
+
+
+def saved(tmp_path, arrays):
+    np.savez(tmp_path / "a.npz", **arrays)
+    return tmp_path / "a.npz"
+
+
+def test_jets5(tmp_path):
+    table = load_jets5(saved(tmp_path, jets5()))
+    assert np.array_equal(table.x, JETS)
+    assert np.array_equal(table.y, CODES)
+    assert (table.features, table.classes) == (FEATURES, CLASSES)
+    assert table.provenance.record is None
+
+
+def test_l1_objects(tmp_path):
+    table = load_l1_objects(saved(tmp_path, l1()))
+    assert table.x.shape == (10, 57)
+    assert table.x.dtype == np.int16
+    assert np.array_equal(table.x[:, 5], table.y)
+    assert table.features[:6] == ("met_pt", "met_eta", "met_phi", "egamma_1_pt", "egamma_1_eta", "egamma_1_phi")
+    assert table.features[-1] == "jet_10_phi"
+    assert len(set(table.features)) == 57
+
+
+def test_quark_gluon_and_padding(tmp_path):
+    sample = load_quark_gluon(saved(tmp_path, quark_gluon()))
+    momenta, pid = pad(sample, 2)
+    assert pid.tolist() == [[22, 211], [2112, 0], [11, 130]]
+    assert momenta[:, :, 0].tolist() == [[0, 3], [9, 0], [12, 15]]
+    assert pad(sample, 5)[0].shape == (3, 5, 3)
+    with pytest.raises(ConfigError, match="pad to 0 constituents: expected at least 1"):
+        pad(sample, 0)
+
+
+def test_wz_decay_plane(tmp_path):
+    sample = load_wz_decay_plane(saved(tmp_path, wz()))
+    assert sample.x.shape == (2, 40, 3)
+    assert sample.scalar_names[0] == "jet_pt_gev"
+
+
+def without(arrays, name):
+    return {key: array for key, array in arrays.items() if key != name}
+
+
+BAD = [
+    (load_jets5, without(jets5(), "X"), "no array 'X' in it"),
+    (
+        load_jets5,
+        {**jets5(), "X": JETS[:, :15]},
+        r"array 'X' is float32 of shape \(7, 15\); expected real of shape any x 16",
+    ),
+    (load_jets5, {**jets5(), "X": JETS.astype(int)}, "array 'X' is int64 of shape"),
+    (load_jets5, {**jets5(), "X": JETS.astype(object)}, "data file .*a.npz: not a readable .npy or .npz file"),
+    (load_jets5, {**jets5(), "y": CODES[:6]}, "rows of 'X' 7, 'y' 6; expected the same number, at least 1"),
+    (load_jets5, {**jets5(), "X": JETS[:0], "y": CODES[:0]}, "rows of 'X' 0, 'y' 0"),
+    (
+        load_jets5,
+        changed(jets5(), "X", (3, 14), np.nan),
+        "array 'X' holds nan at row 3, column 'mass_mmdt'; expected finite",
+    ),
+    (load_jets5, changed(jets5(), "X", (0, 0), np.inf), "holds inf at row 0, column 'zlogz'"),
+    (
+        load_jets5,
+        changed(jets5(), "y", 2, 5),
+        "label 5 at row 2 is unknown; allowed are 0 g, 1 q, 2 w, 3 z, 4 t; remove",
+    ),
+    (load_jets5, changed(jets5(), "y", 2, -1), "label -1 at row 2 is unknown"),
+    (load_jets5, changed(jets5(), "y", 2, 0), "class 'w' has no row; expected rows of 0 g, .*; take a larger file"),
+    (load_jets5, changed(jets5(), "features", 3, "mass"), "array 'features' is .*; expected "),
+    (
+        load_jets5,
+        {**jets5(), "provenance": np.array('{"set": "l1-objects"}')},
+        "is of set 'l1-objects'; expected 'jets5'",
+    ),
+    (load_l1_objects, without(l1(), "hinv"), "no array 'hinv' in it"),
+    (load_l1_objects, {**l1(), "qcd": np.zeros((0, 57), np.int16)}, "class 'qcd' has no row"),
+    (
+        load_l1_objects,
+        {**l1(), "qcd": np.zeros((3, 57))},
+        "array 'qcd' is float64 of shape .*; expected integer of shape any",
+    ),
+    (
+        load_quark_gluon,
+        changed(quark_gluon(), "n", 0, 4),
+        "'n' counts 7 constituents, at least 1 a jet; 'particles' has 6",
+    ),
+    (load_quark_gluon, {**quark_gluon(), "n": np.array([6, 0, 0])}, "'n' counts 6 constituents, at least 0 a jet"),
+    (load_quark_gluon, changed(quark_gluon(), "particles", (5, 2), np.nan), "holds nan at row 5, column 'phi'"),
+    (load_quark_gluon, changed(quark_gluon(), "y", slice(None), 1), "class 'gluon' has no row"),
+    (load_wz_decay_plane, changed(wz(), "x", (1, 7, 2), np.nan), r"array 'x' holds nan at row 1, index \(7, 2\)"),
+    (load_wz_decay_plane, changed(wz(), "phi", 1, 4), "array 'phi' is 4.0 at row 1; expected -pi to pi"),
+    (load_wz_decay_plane, changed(wz(), "scalars", (0, 1), -np.inf), "column 'soft_drop_mass_gev'"),
+]
+
+
+@pytest.mark.parametrize(("load", "arrays", "text"), BAD)
+def test_bad_files(tmp_path, load, arrays, text):
+    with pytest.raises(ConfigError, match=text):
+        load(saved(tmp_path, arrays))
+
+
+# --- OpenML -------------------------------------------------------------------------------------
+
+
+def rows(quote="", separator=","):
+    return [separator.join([*map(str, row), quote + label + quote]) for row, label in zip(JETS, LABELS, strict=True)]
+
+
+def arff(lines, names=FEATURES, label="class"):
+    header = ["% a comment", "@RELATION 'jets'", "", *(f"@ATTRIBUTE {name} REAL" for name in names)]
+    return "\n".join([*header, "@attribute '" + label + "' {g,q,w,z,t}", "@DATA", "% another", *lines, ""])
+
+
+def csv(lines, names=FEATURES, label="class"):
+    return "\n".join([",".join([*names, label]), *lines, ""])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        arff(rows()),
+        arff(rows("'")),
+        arff(rows(), label="target"),
+        csv(rows()),
+        csv(rows('"')),
+        csv(rows(separator=", ")),
+    ],
+)
+@pytest.mark.parametrize("packed", [False, True])
+def test_openml_files(tmp_path, text, packed):
+    path = tmp_path / "jets"
+    path.write_bytes(gzip.compress(text.encode()) if packed else text.encode())
+    table = load_openml_jets(path)
+    assert np.array_equal(table.x, JETS)
+    assert np.array_equal(table.y, CODES)
+    assert table.provenance.source == "OpenML 42468, hls4ml_lhc_jets_hlf"
+
+
+def test_openml_columns_are_found_by_name(tmp_path):
+    order = [5, *range(5), *range(6, 16)]
+    lines = [",".join([label, *map(str, row[order]), "7"]) for row, label in zip(JETS, LABELS, strict=True)]
+    names = ["class", *(FEATURES[i] for i in order), "event"]
+    (tmp_path / "jets.csv").write_text("\n".join([",".join(names), *lines]))
+    assert np.array_equal(load_openml_jets(tmp_path / "jets.csv").x, JETS)
+
+
+def replaced(lines, row, old, new):
+    return [line.replace(old, new, 1) if i == row else line for i, line in enumerate(lines)]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "no column 'zlogz'; its columns are none; give the file of OpenML 42468"),
+        ("\x00\x01", "no column 'zlogz'"),
+        (csv(rows(), names=("mass", *FEATURES[1:])), "no column 'zlogz'; its columns are 'mass', 'c1_b0_mmdt'"),
+        (csv(rows(), label="kind"), "no label column, class or target or label or jet_label"),
+        (csv([]), "no jets in it; expected a line for each"),
+        (arff([]), "no jets in it"),
+        (arff(rows()).replace("@DATA", "@DATE"), "no @DATA in the first 1000 lines"),
+        (
+            csv(replaced(rows(), 2, "g", "g") + replaced(rows(), 1, ",q", ",b")),
+            "could not convert string 'b' to float32 at row 8, column 17.; expected 16 numbers and one of g, q, w, z, t in each",
+        ),
+        (
+            csv(replaced(rows(), 1, "4.25", "?")),
+            r"could not convert string '\?' .*; expected 16 numbers and one of",
+        ),
+        (csv(replaced(rows(), 1, "4.25", "nan")), "array 'data' holds nan at row 1, column 'c1_b0_mmdt'"),
+        (csv(replaced(rows(), 1, "4.25,", "")), "expected 16 numbers and one of"),
+        (csv(rows()[:4]), "class 't' has no row"),
+        (csv(["1" * 70_000]), "a line has 65536 characters or more"),
+    ],
+)
+def test_bad_openml_files(tmp_path, text, message):
+    (tmp_path / "jets.csv").write_text(text)
+    with pytest.raises(ConfigError, match=message):
+        load_openml_jets(tmp_path / "jets.csv")
+
+
+@pytest.mark.parametrize("content", [b"\x1f\x8b", gzip.compress(csv(rows()).encode())[:-20], b"\xff\xfe\xfa\n1,2\n"])
+def test_damaged_openml_files(tmp_path, content):
+    (tmp_path / "jets.csv").write_bytes(content)
+    with pytest.raises(ConfigError, match=r"data file .*jets.csv: .*fetch it again"):
+        load_openml_jets(tmp_path / "jets.csv")
+
+
+def test_a_missing_openml_file(tmp_path):
+    with pytest.raises(ConfigError, match=r"not a readable ARFF or CSV file \(.*No such file"):
+        load_openml_jets(tmp_path / "no.arff")
+
+
+def test_sklearn_is_not_needed_to_read_files(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "sklearn", None)
+    (tmp_path / "jets.csv").write_text(csv(rows()))
+    assert len(load_openml_jets(tmp_path / "jets.csv").y) == 7
+    with pytest.raises(ToolNotFoundError, match=r"'scikit-learn' not found; .*pip install 'bittrigger\[train\]'"):
+        fetch_openml_jets()
+
+
+def test_fetched_jets(monkeypatch):
+    asked = []
+
+    def fetch_openml(**options):
+        asked.append(options)
+        return types.SimpleNamespace(data=JETS.astype(float), target=np.array(LABELS), feature_names=list(FEATURES))
+
+    monkeypatch.setitem(sys.modules, "sklearn", types.ModuleType("sklearn"))
+    datasets = types.ModuleType("sklearn.datasets")
+    monkeypatch.setitem(sys.modules, "sklearn.datasets", datasets)
+    datasets.fetch_openml = fetch_openml
+    table = fetch_openml_jets()
+    assert np.array_equal(table.x, JETS)
+    assert np.array_equal(table.y, CODES)
+    assert asked[0]["data_id"] == 42468
+
+    def fail(**_):
+        raise OSError("no route to host")
+
+    datasets.fetch_openml = fail
+    with pytest.raises(
+        ToolError, match="OpenML 42468 cannot be fetched: no route to host; check the network, or load a file"
+    ):
+        fetch_openml_jets()
+
+
+# --- EnergyFlow ---------------------------------------------------------------------------------
+
+
+def energyflow():
+    x = np.zeros((3, 4, 4))
+    x[0, :3] = [[5, 0.1, 1, 22], [9, 0.2, 2, 211], [7, 0.3, 3, -211]]
+    x[1, :1] = [[4, 0.4, 4, 2112]]
+    x[2, :2] = [[3, 0.5, 5, 11], [2, 0.6, 6, 1_000_010_020]]
+    return {"X": x, "y": np.array([1.0, 0.0, 1.0])}
+
+
+def test_energyflow(tmp_path):
+    first, second = energyflow(), energyflow()
+    np.savez(tmp_path / "QG_jets.npz", **first)
+    np.savez(tmp_path / "QG_jets_1.npz", X=second["X"][:, :3], y=second["y"])
+    one = load_energyflow(tmp_path / "QG_jets.npz")
+    assert one.counts.tolist() == [3, 1, 2]
+    assert one.momenta[:, 0].tolist() == [9, 7, 5, 4, 3, 2]
+    assert one.pid.tolist() == [211, -211, 22, 2112, 11, 1_000_010_020]
+    assert one.y.tolist() == [1, 0, 1]
+    assert one.jet is None
+    both = load_energyflow(tmp_path / "QG_jets.npz", tmp_path / "QG_jets_1.npz")
+    assert both.counts.tolist() == [3, 1, 2] * 2
+    assert len(both.provenance.files) == 2
+
+
+@pytest.mark.parametrize(
+    ("arrays", "text"),
+    [
+        (
+            {**energyflow(), "X": np.zeros((3, 4, 3))},
+            r"array 'X' is float64 of shape .*; expected real of shape any x any x 4",
+        ),
+        (changed(energyflow(), "X", (2, 1, 1), np.nan), "array 'X' holds nan at row 2, column 'y'"),
+        (changed(energyflow(), "X", (1, 0, 0), -4), "jet 1 has a transverse momentum below 0"),
+        (changed(energyflow(), "X", (0, 0, 3), 0.5), "jet 0 has a particle number that is no 32-bit integer"),
+        (changed(energyflow(), "X", (0, 0, 3), 1e12), "jet 0 has a particle number that is no 32-bit integer"),
+        (changed(energyflow(), "X", (1, 2, 1), 0.5), "jet 1 has numbers in a constituent without transverse momentum"),
+        (changed(energyflow(), "X", 1, 0), "jet 1 has no constituent"),
+        (changed(energyflow(), "y", 0, 2), "label 2.0 at row 0 is unknown; allowed are 0 gluon, 1 quark"),
+        (changed(energyflow(), "y", 0, 0.5), "label 0.5 at row 0 is unknown"),
+        (changed(energyflow(), "y", 1, 1), "class 'gluon' has no row"),
+        ({**energyflow(), "y": np.ones(2)}, "rows of 'X' 3, 'y' 2"),
+    ],
+)
+def test_bad_energyflow_files(tmp_path, arrays, text):
+    with pytest.raises(ConfigError, match=text):
+        load_energyflow(saved(tmp_path, arrays))
+
+
+def test_no_energyflow_file():
+    with pytest.raises(ConfigError, match="no file of EnergyFlow is given"):
+        load_energyflow()
