@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+
 import numpy as np
 
 from bittrigger.data.model import Block, DataSet, Part
@@ -18,6 +20,10 @@ def generate(block: Block) -> Part:
 
 def generate_nothing(block: Block) -> Part:
     raise ToolError(f"block {block.name}: no event passes")
+
+
+def fill_the_disk(block: Block) -> Part:  # noqa: ARG001 - the signature of a generator
+    raise OSError(errno.ENOSPC, "No space left on device")
 
 
 def die(block: Block) -> Part:  # noqa: ARG001 - the signature of a generator

@@ -229,7 +229,7 @@ def test_a_folder_of_someone_else_is_left_alone(request_, workers, tmp_path):
         ConfigError, match="holds 'thesis.tex' and no request.json: it is not a folder of parts; move it"
     ):
         make(request_, tmp_path / "a.npz", workers)
-    assert (folder / "thesis.tex").exists()
+    assert [path.name for path in folder.iterdir()] == ["thesis.tex"]
 
 
 def test_two_at_once_are_refused(request_, workers, tmp_path):
@@ -264,6 +264,13 @@ def test_a_full_disk_loses_nothing(request_, workers, tmp_path, monkeypatch):
     assert {path.name for path in folder_of(output).iterdir()} == {"request.json", "lock", "a-00000.npz", "b-00000.npz"}
     make(request_, output, workers, overwrite=True)
     assert len(content(output)["X"]) == 22
+
+
+def test_a_disk_that_is_full_at_the_start_is_left_as_it_was(request_, workers, tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "fsync", lambda _: (_ for _ in ()).throw(OSError(errno.ENOSPC, "No space left on device")))
+    with pytest.raises(ConfigError, match=r"-o .*request.json cannot be written: No space left on device"):
+        make(request_, tmp_path / "a.npz", workers)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_disk_that_is_full_at_the_end_loses_nothing(request_, workers, tmp_path, monkeypatch):
@@ -388,6 +395,13 @@ def test_a_missing_extra_names_the_command(workers, tmp_path):
 def test_a_failing_generator_is_one_message(tmp_path, workers):
     dataset = data_sets.fake(function=data_sets.generate_nothing)
     with pytest.raises(ToolError, match="block a-00000: no event passes"):
+        make(Request(dataset, 9, 1), tmp_path / "a.npz", workers)
+
+
+def test_a_worker_without_space_is_one_message(tmp_path, workers):
+    dataset = data_sets.fake(function=data_sets.fill_the_disk)
+    text = r"block a-00000 cannot be made: .*No space left on device; finished blocks are kept: .*TMPDIR.*run the same command"
+    with pytest.raises(ToolError, match=text):
         make(Request(dataset, 9, 1), tmp_path / "a.npz", workers)
 
 

@@ -69,15 +69,20 @@ def _bar(name: str) -> Iterator[Callable[[Progress], None]]:
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    with Bar(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task(name, total=None, rate="")
+    bar = Bar(*columns, console=Console(stderr=True))
 
-        def report(progress: Progress) -> None:
-            bar.update(task, total=progress.wanted, completed=progress.rows)
-            elapsed_s, made = bar.tasks[0].elapsed, progress.rows - progress.found
-            bar.update(task, rate=f"{made / elapsed_s:.1f}/s" if made and elapsed_s else "")
+    def report(progress: Progress) -> None:
+        if not bar.tasks:
+            bar.start()
+            bar.add_task(name, total=progress.wanted, rate="")
+        elapsed_s, made = bar.tasks[0].elapsed, progress.rows - progress.found
+        rate = f"{made / elapsed_s:.1f}/s" if made and elapsed_s else ""
+        bar.update(bar.tasks[0].id, completed=progress.rows, rate=rate)
 
+    try:
         yield report
+    finally:
+        bar.stop()
 
 
 @command.command(name="list")

@@ -63,8 +63,14 @@ def open_parts(output: Path, record: Json) -> Iterator[Parts]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             raise ConfigError(f"{folder} is in use by another bittrigger; wait for it, or choose another -o") from error
-        _check_record(folder, record, output)
-        yield Parts(folder)
+        try:
+            _check_record(folder, record, output)
+            yield Parts(folder)
+        finally:
+            if not (folder / _RECORD).exists():  # nothing was begun, or all is done
+                with contextlib.suppress(OSError):
+                    (folder / _LOCK).unlink(missing_ok=True)
+                    folder.rmdir()
 
 
 def _check_record(folder: Path, record: Json, output: Path) -> None:
@@ -151,10 +157,9 @@ def events_tried(parts: Parts, block: Block) -> int:
 
 
 def remove_parts(parts: Parts, blocks: tuple[Block, ...]) -> None:
-    """Remove the folder and what bittrigger put there; if something else is in it, that stays."""
+    """Remove what bittrigger put there; ``open_parts`` then removes the folder, if nothing else is in it."""
     with contextlib.suppress(OSError):
         for block in blocks:
             parts.path(block).unlink(missing_ok=True)
-        for name in (_RECORD, _LOCK, _SCRATCH):
+        for name in (_SCRATCH, _RECORD):
             (parts.folder / name).unlink(missing_ok=True)
-        parts.folder.rmdir()

@@ -116,6 +116,11 @@ def _result(future: Future[tuple[Part, dict[str, str]]], block: Block) -> tuple[
             f"a worker died, perhaps for want of memory, while block {block.name} was waited for; "
             "finished blocks are kept: run the same command to go on, with fewer --jobs if memory is short"
         ) from error
+    except (OSError, MemoryError) as error:
+        raise ToolError(
+            f"block {block.name} cannot be made: {' '.join(str(error).split())[:200] or type(error).__name__}; finished blocks "
+            "are kept: free memory and space for temporary files (TMPDIR), and run the same command to go on"
+        ) from error
 
 
 def run_block(
