@@ -89,6 +89,6 @@ L1_OBJECTS = DataSet(
     },
     packages=(*GENERATORS, "scipy"),
     rate="140 to 190 crossings a second of one core, after a pool of pile-up for each block at 142 events a second",
-    source="the columns of AXOL1TL, CMS-DP-2023-079; the detector is a plain model, not that of CMS",
+    source="the inputs of AXOL1TL, A. Gandrakota, arXiv:2411.19506; the detector is a plain model, not that of CMS",
     constants={"features": l1_algorithms.FEATURES},
 )
