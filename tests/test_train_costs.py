@@ -16,7 +16,7 @@ from keras_models import QDense, layers, tf
 
 from bittrigger.cli import cli
 from bittrigger.errors import ConfigError
-from bittrigger.train import BitActivation, BitConv1D, BitLinear, adder_bits
+from bittrigger.train import BitActivation, BitConv1D, BitLinear, absmean_ternary, adder_bits
 from bittrigger.train.costs import LayerCost, costs_json, model_costs
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -63,6 +63,13 @@ def test_the_totals_are_the_sums() -> None:
     assert (costs.macs, costs.flops, costs.int_ops) == (178, 188, 124)
     unknown = replace(costs, layers=(*costs.layers, replace(costs.layers[0], macs=None, flops=None)))
     assert (unknown.macs, unknown.flops, unknown.int_ops) == (None, None, 124)
+
+
+def test_a_scale_that_is_no_power_of_two_is_one_operation_an_output() -> None:
+    inputs = tf.keras.Input(4)
+    scaled = BitLinear(3, kernel_quantizer=absmean_ternary(scale_bits=3), input_quantizer=8, name="a")
+    net = tf.keras.Model(inputs, QDense(2, kernel_quantizer="ternary(alpha=0.75)", name="b")(scaled(inputs)))
+    assert {name: cost.int_ops for name, cost in by_name(net).items()} == {"a": 12 + 3 + 3, "b": 6 + 2}
 
 
 def test_a_layer_that_is_used_twice_works_twice() -> None:

@@ -231,6 +231,31 @@ def test_the_integer_graph_has_the_bits_of_the_trained_model(make: Any) -> None:
     assert_exact(train(make()))
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_random_models_have_the_bits_of_their_integer_graph(seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    inputs = tensor = tf.keras.Input(5)
+    for number in range(3):
+        scale_bits = int(generator.integers(1, 5))
+        kernel = generator.choice(
+            [absmean_ternary(float(generator.uniform(0.2, 1)), scale_bits), absmean_binary(scale_bits)]
+        )
+        width, integer = (int(generator.integers(*span)) for span in ((2, 9), (0, 5)))
+        front = StaticQuantizer(width, bool(generator.integers(2)) or number == 0, integer)
+        bias = {"use_bias": bool(generator.integers(2)), "bias_quantizer": "quantized_bits(6,1,alpha=1)"}
+        layer = BitLinear(6, kernel_quantizer=kernel, input_quantizer=front, name=f"bit_{number}", **bias)
+        tensor = layer(tensor)
+        layer.set_weights(
+            [
+                generator.normal(0, 2.0 ** generator.integers(-3, 4), w.shape) if w.ndim else w
+                for w in layer.get_weights()
+            ]
+        )
+        if generator.integers(2):
+            tensor = layers.ReLU(name=f"relu_{number}")(tensor)
+    assert_exact(tf.keras.Model(inputs, tensor))
+
+
 def test_export_has_the_bits_of_the_trained_model(trained: Any) -> None:
     exported = export_stock(trained)
     assert all(type(layer).__module__.split(".")[0] in ("keras", "qkeras") for layer in exported.layers)
@@ -326,6 +351,13 @@ def test_convolutions_train_and_do_not_convert(tmp_path: Path) -> None:
         with pytest.raises(UnsupportedModelError, match=message):
             convert(tmp_path / f"m.{suffix}", tmp_path / "build", ConvertOptions(synthesize=False))
     assert not (tmp_path / "build").exists()
+
+
+@pytest.mark.parametrize("precision", ["float64", "mixed_float16"])
+def test_other_precisions_are_refused(precision: str) -> None:
+    for layer in (BitLinear(2, name="a", dtype=precision), BitActivation(8, name="a", dtype=precision)):
+        with pytest.raises(ConfigError, match="layer 'a': it computes in float(64|16); allowed is float32, in which"):
+            layer(tf.keras.Input(3))
 
 
 def test_subclassed_models_and_float_biases_are_refused() -> None:

@@ -137,7 +137,16 @@ class StaticInput:
     """Called with the layer and its inputs before they are quantised, outside of graphs; for `calibrate`."""
 
     def add_range(self, layer: Layer) -> None:
-        """Create the weight that holds the range, if there is a quantizer."""
+        """Create the weight that holds the range, if there is a quantizer.
+
+        Raises:
+            ConfigError: the layer computes in another type than float32.
+        """
+        if layer.compute_dtype != "float32":
+            raise ConfigError(
+                f"layer {layer.name!r}: it computes in {layer.compute_dtype}; allowed is float32, in which its sums are exact; "
+                "leave dtype and policy at their defaults"
+            )
         if self.input_quantizer is not None:
             self.range_log2 = layer.add_weight(
                 name="range_log2",

@@ -6,8 +6,8 @@ The cost of a layer is therefore
 
     sum over the columns of max(n - 1, 0) * (w + 2)
 
-bits of adders, about one LUT each. It ignores what the solver shares between columns, so it is above the LUTs of
-the firmware; docs/training.md says how the two go together.
+bits of adders. It ignores what the solver shares between columns, so the firmware takes a quarter to one LUT for each;
+docs/training.md says how the two go together.
 """
 
 from __future__ import annotations

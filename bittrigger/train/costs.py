@@ -5,7 +5,8 @@ How it is counted:
 - A dense or convolutional layer does one multiply-accumulate for each weight and output position, zeros included.
 - With a float kernel that is two FLOPs, and one for each bias.
 - With a quantised kernel of several bits that is two IntOPs; with a ternary or binary kernel it is one, since adding or
-  subtracting is all that is left. A power-of-two scale costs nothing. A bias is one IntOP, or a FLOP if it is float.
+  subtracting is all that is left. A scale is one IntOP an output, and nothing if it is a power of two. A bias is one
+  IntOP, or a FLOP if it is float.
 - A layer that is called several times does its operations at each call; its parameters count once.
 - Batch normalisation is two FLOPs an element. Activations, quantizers and what only moves values are not counted.
 - The parameters of a layer count as quantised, biases included, if its kernel is quantised.
@@ -169,9 +170,11 @@ def _matrix_cost(layer: Layer, parameters: int, positions: int | None) -> LayerC
     macs = flops = int_ops = None
     if positions is not None:
         macs = positions * math.prod(layer.kernel.shape)
-        biases = positions * layer.kernel.shape[-1] if layer.use_bias else 0
+        outputs = positions * layer.kernel.shape[-1]
+        biases = outputs if layer.use_bias else 0
         flops = (biases if float_bias else 0) + (2 * macs if quantizer is None else 0)
         int_ops = (0 if float_bias else biases) + (0 if quantizer is None else per_weight * macs)
+        int_ops += outputs if _multiplies(quantizer) else 0
     return LayerCost(
         name=layer.name,
         kind=type(layer).__name__,
@@ -192,6 +195,14 @@ def _weight_bits(quantizer: Quantizer) -> float:
     if name in _TERNARY:
         return TERNARY_BITS
     return 1.0 if name in _BINARY else float(quantizer.bits)
+
+
+def _multiplies(quantizer: Quantizer | None) -> bool:
+    """Whether the scale of a quantizer is no power of two, so that each output is multiplied by it."""
+    alpha = getattr(quantizer, "alpha", None)
+    if isinstance(alpha, int | float) and alpha > 0:
+        return math.frexp(alpha)[0] != 0.5
+    return alpha == "auto" or int(getattr(quantizer, "scale_bits", 1)) > 1
 
 
 def _adder_bits(layer: Layer) -> int | None:

@@ -212,6 +212,8 @@ def _write_history(folder: Path, records: list[EpochRecord]) -> None:
 
 def _card(model: Model, settings: FitSettings, identity: dict[str, Any], result: FitResult) -> str:
     """The text of card.md."""
+    import tensorflow as tf
+
     from bittrigger.train.costs import model_costs
     from bittrigger.train.recipes import kernel_rows, markdown_table, versions
 
@@ -225,7 +227,7 @@ def _card(model: Model, settings: FitSettings, identity: dict[str, Any], result:
         "FLOPs, IntOPs an event": f"{_text(costs.flops)}, {_text(costs.int_ops)}",
         "adder bits": _text(last.adder_bits),
         **{key.replace("_", " "): str(value) for key, value in identity.items() if key != "epochs"},
-        "made with": versions(["tensorflow-cpu", "QKeras", "numpy"]),
+        "made with": f"TensorFlow {tf.__version__}, {versions(['QKeras', 'numpy'])}",
     }
     return (
         f"# {model.name}\n\n{markdown_table(['', ''], [[key, value] for key, value in facts.items()])}\n## Layers\n\n"
