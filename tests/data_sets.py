@@ -18,6 +18,14 @@ def generate(block: Block) -> Part:
     return Part({"X": x, "y": np.full(block.rows, block.kind_index, np.int8)}, 2 * block.rows)
 
 
+def forgetful(block: Block) -> Part:
+    """Rows that depend on what the process did before: what a shared generator would do."""
+    forgetful.calls = getattr(forgetful, "calls", 0) + 1
+    part = generate(block)
+    part.arrays["X"][:, 2] = forgetful.calls
+    return part
+
+
 def generate_nothing(block: Block) -> Part:
     raise ToolError(f"block {block.name}: no event passes")
 

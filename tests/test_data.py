@@ -146,6 +146,14 @@ def test_the_number_of_processes_does_not_change_a_byte(request_, workers, tmp_p
     assert "banner" not in capfd.readouterr().out
 
 
+def test_a_generator_that_remembers_is_noticed(workers, tmp_path):
+    """The comparison above can fail: rows that depend on earlier blocks change with the process."""
+    request = Request(data_sets.fake(function=data_sets.forgetful), 22, 7)
+    for name in ("a.npz", "b.npz"):
+        make(request, tmp_path / name, workers)
+    assert (tmp_path / "a.npz").read_bytes() != (tmp_path / "b.npz").read_bytes()
+
+
 def test_another_seed_gives_other_rows(request_, fake, workers, tmp_path):
     make(request_, tmp_path / "a.npz", workers)
     make(Request(fake, 22, 8), tmp_path / "b.npz", workers)
