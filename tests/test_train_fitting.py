@@ -83,6 +83,7 @@ def test_a_finished_run_is_not_trained_again_and_its_files_tell_what_happened(
         done = fit(net, (X, Y), SETTINGS, loss="mse", score=score, folder=tmp_path)
     assert "net: epoch 4/4, loss " in caplog.text
     assert "0 s left" in caplog.text
+    (tmp_path / "history.csv").unlink()
     again = model()
     assert fit(again, (X, Y), SETTINGS, loss="mse", score=stop_after(0), folder=tmp_path) == done
     assert all(map(np.array_equal, again.get_weights(), net.get_weights()))
@@ -166,5 +167,7 @@ def test_wrong_settings_are_refused(tmp_path: Path) -> None:
             FitSettings(**wrong)
     with pytest.raises(ConfigError, match="without a seed: a run is resumed with its seed only"):
         fit(model(), (X, Y), FitSettings(1), loss="mse", score=score, folder=tmp_path)
+    with pytest.raises(ConfigError, match="model 'net': it is not built; expected a model with known shapes"):
+        fit(tf.keras.Sequential([BitLinear(2)], name="net"), (X, Y), FitSettings(1), loss="mse", score=score)
     with pytest.raises(ConfigError, match="0 inputs, 0 targets: expected equal numbers, at least 1"):
         fit(model(), (X[:0], Y[:0]), FitSettings(1), loss="mse", score=score)

@@ -93,14 +93,9 @@ def fit(
         folder: made if it is missing. None writes nothing.
 
     Raises:
-        ConfigError: there are no rows, `folder` comes without a seed, or holds another run.
+        ConfigError: there are no rows, the model is not built, `folder` comes without a seed, or holds another run.
     """
-    if len(train[0]) == 0 or len(train[0]) != len(train[1]):
-        raise ConfigError(f"{len(train[0])} inputs, {len(train[1])} targets: expected equal numbers, at least 1")
-    if folder is not None and settings.seed is None:
-        raise ConfigError(
-            f"folder {folder} without a seed: a run is resumed with its seed only; set FitSettings(seed=...)"
-        )
+    _check(model, train, settings, folder)
     optimizer = _compile(model, len(train[0]), settings, loss)
     state = RunState(model.get_weights(), model.get_weights())
     identity = _identity(train, settings) if folder is not None else {}
@@ -118,8 +113,20 @@ def fit(
     model.set_weights(state.best_weights)
     result = FitResult(state.best, state.best_epoch, tuple(state.records))
     if folder is not None:
+        _write_history(folder, state.records)
         replace_file(folder / "card.md", _card(model, settings, identity, result).encode())
     return result
+
+
+def _check(model: Model, train: Arrays, settings: FitSettings, folder: Path | None) -> None:
+    if len(train[0]) == 0 or len(train[0]) != len(train[1]):
+        raise ConfigError(f"{len(train[0])} inputs, {len(train[1])} targets: expected equal numbers, at least 1")
+    if not model.built:
+        raise ConfigError(f"model {model.name!r}: it is not built; expected a model with known shapes; call it once")
+    if folder is not None and settings.seed is None:
+        raise ConfigError(
+            f"folder {folder} without a seed: a run is resumed with its seed only; set FitSettings(seed=...)"
+        )
 
 
 def _compile(model: Model, rows: int, settings: FitSettings, loss: Loss) -> Any:  # noqa: ANN401 - an optimizer of Keras
