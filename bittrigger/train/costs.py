@@ -11,7 +11,8 @@ How it is counted:
 - Batch normalisation is two FLOPs an element. Activations, quantizers and what only moves values are not counted.
 - The parameters of a layer count as quantised, biases included, if its kernel is quantised.
 
-Quantised parameters, and one IntOP a ternary weight, follow the sums of the architectures of BitHEP, arXiv:2504.03387.
+Quantised parameters are counted as they add up for the architectures of BitHEP, arXiv:2504.03387; the rules for operations
+are ours and need not be those of its tables.
 Importing this module needs no TensorFlow.
 """
 
