@@ -339,7 +339,7 @@ def test_a_real_signal_ends_all_processes_and_keeps_the_parts(tmp_path):
     while not list(folder_of(tmp_path / "a.npz").glob("*.npz")) and time.monotonic() < deadline:
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=300)
     assert process.returncode == 130, errors
     assert "run the same command to go on" in errors
     assert "Traceback" not in errors
