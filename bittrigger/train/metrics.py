@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from bittrigger.errors import ConfigError
 
-__all__ = ["accuracy", "one_vs_rest_auc", "roc_auc"]
+__all__ = ["accuracy", "one_vs_rest_auc", "roc_auc", "roc_curve"]
 
 
 def accuracy(scores: npt.NDArray[Any], labels: npt.NDArray[Any]) -> float:
@@ -46,6 +46,37 @@ def roc_auc(scores: npt.NDArray[Any], positive: npt.NDArray[np.bool_]) -> float:
 
     Source: the Mann-Whitney U statistic over the number of pairs.
     """
+    n_positive, n_negative = _kinds(scores, positive)
+    _, place, counts = np.unique(scores, return_inverse=True, return_counts=True)
+    mean_rank = np.cumsum(counts) - (counts - 1) / 2
+    rank_sum = float(mean_rank[place][positive].sum())
+    return (rank_sum - n_positive * (n_positive + 1) / 2) / (n_positive * n_negative)
+
+
+def roc_curve(
+    scores: npt.NDArray[Any], positive: npt.NDArray[np.bool_]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Return the shares of the negative and of the positive samples that pass a falling threshold on the score.
+
+    Both begin at 0 and end at 1, with one point for each score that occurs; the trapezoids below them add up to `roc_auc`.
+
+    Args:
+        scores: shape `(n,)`, no NaN.
+        positive: shape `(n,)`, which samples belong to the sought class.
+
+    Raises:
+        ConfigError: as `roc_auc`.
+    """
+    n_positive, n_negative = _kinds(scores, positive)
+    order = np.argsort(scores, kind="stable")[::-1]
+    last_of_tie = np.append(np.flatnonzero(np.diff(scores[order])), len(scores) - 1)
+    passed = np.concatenate([[0], np.cumsum(positive[order])[last_of_tie]])
+    all_passed = np.concatenate([[0], last_of_tie + 1])
+    return (all_passed - passed) / n_negative, passed / n_positive
+
+
+def _kinds(scores: npt.NDArray[Any], positive: npt.NDArray[np.bool_]) -> tuple[int, int]:
+    """The numbers of positive and of negative samples."""
     if scores.ndim != 1 or positive.shape != scores.shape:
         raise ConfigError(
             f"scores of shape {scores.shape}, positive of shape {positive.shape}; expected one shape (n,)"
@@ -54,10 +85,7 @@ def roc_auc(scores: npt.NDArray[Any], positive: npt.NDArray[np.bool_]) -> float:
     n_negative = len(scores) - n_positive
     if n_positive == 0 or n_negative == 0:
         raise ConfigError(f"{n_positive} positive and {n_negative} negative samples; expected both kinds")
-    _, place, counts = np.unique(scores, return_inverse=True, return_counts=True)
-    mean_rank = np.cumsum(counts) - (counts - 1) / 2
-    rank_sum = float(mean_rank[place][positive].sum())
-    return (rank_sum - n_positive * (n_positive + 1) / 2) / (n_positive * n_negative)
+    return n_positive, n_negative
 
 
 def one_vs_rest_auc(scores: npt.NDArray[Any], labels: npt.NDArray[Any]) -> npt.NDArray[np.float64]:

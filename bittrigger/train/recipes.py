@@ -5,20 +5,25 @@ TensorFlow is imported inside the functions that need it.
 
 from __future__ import annotations
 
+import argparse
 import importlib.metadata
 import json
+import logging
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from bittrigger.errors import ConfigError
+from bittrigger.errors import BittriggerError, ConfigError
 from bittrigger.train.fitting import FitSettings, fit
 from bittrigger.train.keras_types import Loss, Model
 
 __all__ = [
+    "RecipeOptions",
     "fit_keeping_best",
     "kernel_rows",
     "load_arrays",
@@ -26,10 +31,77 @@ __all__ = [
     "predict",
     "prepare_tensorflow",
     "reload",
+    "run_recipe",
     "versions",
     "write_json",
     "write_text",
 ]
+
+
+@dataclass(frozen=True)
+class RecipeOptions:
+    """What a recipe was asked for.
+
+    Attributes:
+        data: file of the physics sample.
+        seeds: one, or those of a study.
+        epochs: passes of the main training.
+        out: folder of the model's files.
+        work: folder of the runs of a study, which is resumed from there.
+    """
+
+    data: Path
+    seeds: tuple[int, ...]
+    epochs: int
+    out: Path
+    work: Path
+
+    def command(self, recipe: str) -> str:
+        """Return what to type for the same result; `recipe` is its path from the root of the repository."""
+        return f"python {recipe} --data {self.data.name} --seed {' '.join(map(str, self.seeds))} --epochs {self.epochs}"
+
+
+def run_recipe(
+    run: Callable[[RecipeOptions], None],
+    description: str,
+    folder: Path,
+    *,
+    data: str,
+    epochs: int,
+    seeds: Sequence[int] = (1,),
+    arguments: Sequence[str] | None = None,
+) -> int:
+    """Read the options of a recipe's command line and run it; log lines go to standard output.
+
+    Args:
+        run: the recipe.
+        description: help text.
+        folder: of the recipe; its files are written there, and its runs to `build/` and its name.
+        data: name of the data file, for the help text.
+        epochs: default of the passes of the main training.
+        seeds: default of the seeds; more than one make it a study.
+        arguments: words of the command line; None takes those of the process.
+
+    Returns:
+        The exit code: 1 after an error that a person can act on, which is printed.
+    """
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    count, words = 1 if len(seeds) == 1 else "+", " ".join(map(str, seeds))
+    parser.add_argument("--data", type=Path, required=True, help=data)
+    parser.add_argument("--seed", dest="seeds", type=int, nargs=count, default=list(seeds), help=f"default: {words}")
+    parser.add_argument("--epochs", type=int, default=epochs, help=f"of the main training (default: {epochs})")
+    parser.add_argument("--out", type=Path, default=folder, help="folder to write (default: that of the recipe)")
+    parser.add_argument(
+        "--work", type=Path, default=Path("build") / folder.name, help=f"runs so far (default: build/{folder.name})"
+    )
+    options = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
+    try:
+        run(RecipeOptions(options.data, tuple(options.seeds), options.epochs, options.out, options.work))
+    except BittriggerError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 1
+    return 0
 
 
 def prepare_tensorflow(seed: int, threads: int = 1) -> None:

@@ -9,8 +9,6 @@ It writes model.h5, sample.npz and card.md into --out, by default the folder of 
 
 from __future__ import annotations
 
-import argparse
-import logging
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,10 +16,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from bittrigger.errors import BittriggerError
 from bittrigger.train import Split, absmean_ternary, export_stock, roc_auc, split_by_seed
 from bittrigger.train.keras_types import Model
 from bittrigger.train.recipes import (
+    RecipeOptions,
     fit_keeping_best,
     kernel_rows,
     load_arrays,
@@ -29,6 +27,7 @@ from bittrigger.train.recipes import (
     predict,
     prepare_tensorflow,
     reload,
+    run_recipe,
     versions,
     write_text,
 )
@@ -61,37 +60,17 @@ class Crossings:
         return self.kind > 0
 
 
-def main() -> int:
-    """Run the recipe; return the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, help="l1_objects.npz")
-    parser.add_argument("--seed", type=int, default=1, help="split, initial weights and batches (default 1)")
-    parser.add_argument("--epochs", type=int, default=120, help="epochs of each of the two trainings (default 120)")
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent, help="folder to write (default: here)")
-    options = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
-    try:
-        run(options.data, options.seed, options.epochs, options.out)
-    except BittriggerError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
+def run(options: RecipeOptions) -> None:
+    """Train both nets with the first seed, export the mixed one and write its folder.
 
-
-def run(data: Path, seed: int, epochs: int, out: Path) -> None:
-    """Train both nets, export the mixed one and write its folder.
-
-    Args:
-        data: path of `l1_objects.npz`.
-        seed: seed of the split, the initial weights and the batches.
-        epochs: epochs of each training.
-        out: folder to write; made if it is missing.
+    The seed decides the split, the initial weights and the batches; each net is trained for `options.epochs`.
 
     Raises:
-        ConfigError: the data file is missing or lacks an array, or `epochs` is below 1.
+        ConfigError: the data file is missing or lacks an array, or there is no epoch.
     """
+    seed, epochs, out = options.seeds[0], options.epochs, options.out
     prepare_tensorflow(seed)
-    crossings = load_crossings(data, seed)
+    crossings = load_crossings(options.data, seed)
     twin = train_twin(crossings, seed, epochs)
     mixed = train_mixed(crossings, twin, seed, epochs)
     out.mkdir(parents=True, exist_ok=True)
@@ -106,8 +85,7 @@ def run(data: Path, seed: int, epochs: int, out: Path) -> None:
         "float twin": predict(twin, standardised(crossings)[test])[:, 0],
         "sum of jet pT alone": crossings.x[test][:, JET_PT_COLUMNS].sum(axis=1),
     }
-    command = f"python models/event_filter/recipe.py --data {data.name} --seed {seed} --epochs {epochs}"
-    write_text(out / "card.md", card(exported, crossings, scores, command))
+    write_text(out / "card.md", card(exported, crossings, scores, options.command("models/event_filter/recipe.py")))
 
 
 def load_crossings(data: Path, seed: int) -> Crossings:
@@ -254,4 +232,4 @@ order is MET, four e/gamma, four muons, ten jets, each as pt, eta, phi; empty sl
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_recipe(run, __doc__, Path(__file__).parent, data="l1_objects.npz", epochs=120))

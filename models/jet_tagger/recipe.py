@@ -9,8 +9,6 @@ It writes model.h5, scaler.json, sample.npz and card.md into --out, by default t
 
 from __future__ import annotations
 
-import argparse
-import logging
 import math
 import sys
 from dataclasses import dataclass
@@ -19,10 +17,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from bittrigger.errors import BittriggerError
 from bittrigger.train import Split, absmean_ternary, accuracy, export_stock, one_vs_rest_auc, split_by_seed
 from bittrigger.train.keras_types import Model
 from bittrigger.train.recipes import (
+    RecipeOptions,
     fit_keeping_best,
     kernel_rows,
     load_arrays,
@@ -30,6 +28,7 @@ from bittrigger.train.recipes import (
     predict,
     prepare_tensorflow,
     reload,
+    run_recipe,
     versions,
     write_json,
     write_text,
@@ -71,37 +70,17 @@ class Jets:
     split: Split
 
 
-def main() -> int:
-    """Run the recipe; return the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, help="jets5.npz")
-    parser.add_argument("--seed", type=int, default=1, help="split, initial weights and batches (default 1)")
-    parser.add_argument("--epochs", type=int, default=60, help="epochs of the ternary training (default 60)")
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent, help="folder to write (default: here)")
-    options = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
-    try:
-        run(options.data, options.seed, options.epochs, options.out)
-    except BittriggerError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
+def run(options: RecipeOptions) -> None:
+    """Train both nets with the first seed, export the ternary one and write its folder.
 
-
-def run(data: Path, seed: int, epochs: int, out: Path) -> None:
-    """Train both nets, export the ternary one and write its folder.
-
-    Args:
-        data: path of `jets5.npz`.
-        seed: seed of the split, the initial weights and the batches.
-        epochs: epochs of the ternary training.
-        out: folder to write; made if it is missing.
+    The seed decides the split, the initial weights and the batches; the ternary net is trained for `options.epochs`.
 
     Raises:
-        ConfigError: the data file is missing or lacks an array, or `epochs` is below 1.
+        ConfigError: the data file is missing or lacks an array, or there is no epoch.
     """
+    seed, epochs, out = options.seeds[0], options.epochs, options.out
     prepare_tensorflow(seed)
-    jets = load_jets(data, seed)
+    jets = load_jets(options.data, seed)
     twin = train_twin(jets, seed)
     ternary = train_ternary(jets, twin, seed, epochs)
     out.mkdir(parents=True, exist_ok=True)
@@ -110,8 +89,9 @@ def run(data: Path, seed: int, epochs: int, out: Path) -> None:
     write_json(out / "scaler.json", scaler)
     rows = jets.split.test[:SAMPLE_ROWS]
     np.savez_compressed(out / "sample.npz", x=jets.x[rows], y=jets.y[rows])
-    command = f"python models/jet_tagger/recipe.py --data {data.name} --seed {seed} --epochs {epochs}"
-    write_text(out / "card.md", card(reload(out / "model.h5"), twin, jets, command))
+    write_text(
+        out / "card.md", card(reload(out / "model.h5"), twin, jets, options.command("models/jet_tagger/recipe.py"))
+    )
 
 
 def load_jets(data: Path, seed: int) -> Jets:
@@ -237,4 +217,4 @@ biases by `{BIAS_QUANTIZER}`. There is no BatchNormalization.
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_recipe(run, __doc__, Path(__file__).parent, data="jets5.npz", epochs=60))

@@ -1,0 +1,224 @@
+"""Plots of model cards: ROC curves, a confusion matrix, accuracy against LUTs. Small PNG files, the same bytes each time.
+
+Colours are those of Okabe and Ito, which people with any colour vision tell apart; line styles and markers differ as well.
+matplotlib is imported inside the functions that need it.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from bittrigger.errors import ConfigError, ToolNotFoundError
+from bittrigger.train.checkpoint import replace_file
+from bittrigger.train.metrics import roc_auc, roc_curve
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["RocCurve", "ScoredDesign", "plot_accuracy_against_luts", "plot_confusion", "plot_roc"]
+
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+"""Source: M. Okabe, K. Ito, Color Universal Design, 2008; yellow is left out, since it is faint on white."""
+
+STYLES = ("-", "--", "-.", ":")
+MARKERS = "osD^vPX"
+DOTS_PER_INCH = 110
+
+
+@dataclass(frozen=True)
+class RocCurve:
+    """One curve of a ROC plot.
+
+    Attributes:
+        name: text of the legend.
+        scores: shape `(n,)`, higher is more likely signal.
+        positive: shape `(n,)`, which events are signal.
+    """
+
+    name: str
+    scores: npt.NDArray[Any]
+    positive: npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class ScoredDesign:
+    """One point of a plot of accuracy against LUTs.
+
+    Attributes:
+        luts: LUTs of the whole design.
+        score: height of the point.
+        spread: half of its error bar; None draws none.
+        group: designs of one group share colour, marker and a line of the legend.
+        label: text beside the point.
+    """
+
+    luts: float
+    score: float
+    spread: float | None = None
+    group: str = "ternary"
+    label: str = ""
+
+
+def plot_roc(curves: Sequence[RocCurve], path: Path, *, title: str = "", lowest: float = 1e-3) -> None:
+    """Write the background efficiency against the signal efficiency, the former on a logarithmic axis.
+
+    Args:
+        curves: at least one; the legend tells the area under each.
+        path: PNG file.
+        title: heading of the plot.
+        lowest: lower end of the logarithmic axis, above 0 and below 1.
+
+    Raises:
+        ConfigError: there is no curve, or one lacks signal or background.
+        ToolNotFoundError: matplotlib is not installed.
+    """
+    _expect(curves, "ROC curve")
+    with _axes(path, (5.2, 4.2)) as axes:
+        for i, curve in enumerate(curves):
+            background, signal = roc_curve(curve.scores, curve.positive)
+            axes.plot(
+                signal,
+                np.maximum(background, lowest / 10),
+                color=COLORS[i % len(COLORS)],
+                linestyle=STYLES[i // len(COLORS) % len(STYLES)],
+                label=f"{curve.name} (AUC {roc_auc(curve.scores, curve.positive):.4f})",
+            )
+        axes.plot(*[np.linspace(lowest, 1, 200)] * 2, color="0.6", linewidth=0.8, linestyle=":", label="by chance")
+        axes.set(xlim=(0, 1), ylim=(lowest, 1), yscale="log", title=title)
+        axes.set(xlabel="signal efficiency", ylabel="background efficiency")
+        axes.legend(loc="lower right", fontsize=8)
+
+
+def plot_confusion(
+    predicted: npt.NDArray[Any], labels: npt.NDArray[Any], classes: Sequence[str], path: Path, *, title: str = ""
+) -> None:
+    """Write the share of each true class that is taken for each class, in per cent; a row adds up to 100.
+
+    Args:
+        predicted: shape `(n,)`, class indices.
+        labels: shape `(n,)`, true class indices.
+        classes: names by index.
+        path: PNG file.
+        title: heading of the plot.
+
+    Raises:
+        ConfigError: the shapes differ, an index has no name, or a class has no event.
+        ToolNotFoundError: matplotlib is not installed.
+    """
+    share = 100 * confusion_shares(predicted, labels, len(classes))
+    with _axes(path, (4.2, 3.8)) as axes:
+        image = axes.imshow(share, cmap="cividis", vmin=0, vmax=100)
+        for (row, column), value in np.ndenumerate(share):
+            color = "white" if value < 50 else "black"
+            axes.text(column, row, f"{value:.1f}", ha="center", va="center", color=color, fontsize=9)
+        axes.set(xlabel="predicted class", ylabel="true class", title=title)
+        axes.set_xticks(range(len(classes)), classes)
+        axes.set_yticks(range(len(classes)), classes)
+        bar = axes.figure.colorbar(image, ax=axes, fraction=0.046)
+        bar.set_label("share of the true class (%)")
+
+
+def plot_accuracy_against_luts(
+    points: Sequence[ScoredDesign],
+    path: Path,
+    *,
+    origin: str,
+    ylabel: str = "accuracy (%)",
+    references: Mapping[str, float] | None = None,
+    title: str = "",
+) -> None:
+    """Write the score of designs against their LUTs; the points of a group are joined in the order of their LUTs.
+
+    Args:
+        points: at least one.
+        path: PNG file.
+        origin: where the LUTs come from, as `synth, Yosys 0.70`; it is written at the axis.
+        ylabel: what the score is.
+        references: horizontal lines by name, such as the float twin's score.
+        title: heading of the plot.
+
+    Raises:
+        ConfigError: there is no point.
+        ToolNotFoundError: matplotlib is not installed.
+    """
+    _expect(points, "design")
+    groups = list(dict.fromkeys(point.group for point in points))
+    with _axes(path, (5.6, 4.0)) as axes:
+        for i, group in enumerate(groups):
+            chosen = sorted((p for p in points if p.group == group), key=lambda point: point.luts)
+            axes.errorbar(
+                [point.luts for point in chosen],
+                [point.score for point in chosen],
+                yerr=[point.spread or 0.0 for point in chosen],
+                color=COLORS[i % len(COLORS)],
+                marker=MARKERS[i % len(MARKERS)],
+                markersize=5,
+                capsize=2,
+                linewidth=1,
+                label=group,
+            )
+            for point in chosen:
+                axes.annotate(
+                    point.label, (point.luts, point.score), xytext=(5, -9), textcoords="offset points", fontsize=7
+                )
+        for i, (name, value) in enumerate((references or {}).items()):
+            axes.axhline(value, color="0.3", linewidth=1, linestyle=STYLES[(i + 1) % len(STYLES)], label=name)
+        axes.set(xlabel=f"LUT ({origin})", ylabel=ylabel, title=title)
+        axes.set_xlim(left=0)
+        axes.grid(visible=True, linewidth=0.4, color="0.85")
+        axes.legend(loc="lower right", fontsize=8)
+
+
+def confusion_shares(predicted: npt.NDArray[Any], labels: npt.NDArray[Any], classes: int) -> npt.NDArray[np.float64]:
+    """Return the share of each true class that is taken for each class, shape `(classes, classes)`; rows are the truth.
+
+    Raises:
+        ConfigError: the shapes differ, an index is out of range, or a class has no event.
+    """
+    if labels.ndim != 1 or predicted.shape != labels.shape:
+        raise ConfigError(
+            f"predicted of shape {predicted.shape}, labels of shape {labels.shape}; expected one shape (n,)"
+        )
+    for name, values in (("predicted", predicted), ("labels", labels)):
+        if values.size and not (values.min() >= 0 and values.max() < classes):
+            raise ConfigError(
+                f"{name}: class {values.min()} to {values.max()}; allowed are 0 to {classes - 1}, an index for each name"
+            )
+    counts = np.zeros((classes, classes))
+    np.add.at(counts, (labels, predicted), 1)
+    events = counts.sum(axis=1, keepdims=True)
+    if not events.all():
+        raise ConfigError(f"labels: class {int(np.argmin(events))} has no event; expected at least one of each")
+    return np.asarray(counts / events)
+
+
+def _expect(items: Sequence[object], what: str) -> None:
+    if not items:
+        raise ConfigError(f"0 {what}s to plot; expected at least one {what}")
+
+
+@contextmanager
+def _axes(path: Path, inches: tuple[float, float]) -> Iterator[Axes]:
+    """Axes of a figure that is written to `path` when the block ends well; the user's matplotlibrc does not count."""
+    try:
+        from matplotlib import style
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise ToolNotFoundError(
+            "package 'matplotlib' not found; looked in this Python's packages; plots need it; "
+            "install it with `pip install 'bittrigger[train]'`"
+        ) from error
+    with style.context("default"):
+        figure = Figure(figsize=inches, dpi=DOTS_PER_INCH, layout="constrained")
+        yield figure.add_subplot()
+        content = io.BytesIO()
+        figure.savefig(content, format="png", metadata={"Software": None})
+    replace_file(path, content.getvalue())
