@@ -10,12 +10,21 @@ from typing import Any
 from bittrigger.errors import UnsupportedModelError
 from bittrigger.hls4ml.attributes import ALLOWED_LAYERS, AT_OUTPUT
 
-OURS = frozenset(["BitLinear", "BitActivation", "BitConv1D", "BitConv2D"])
+OURS = frozenset(["BitLinear", "BitActivation", "BitConv1D", "BitConv2D", "BitHepLinear"])
 """Layers of ``bittrigger.train``; Keras puts ``PACKAGE`` in front of their names."""
 
 PACKAGE = "bittrigger>"
 _OUR_MODULES = ("bittrigger.train.layers", "bittrigger.train.activations")
-TRAINING_ONLY = frozenset(["BitConv1D", "BitConv2D"])
+_NO_CONVOLUTIONS = (
+    "convolutions do not convert; allowed are BitLinear and dense layers; flatten the inputs and use BitLinear"
+)
+TRAINING_ONLY = {
+    "BitConv1D": _NO_CONVOLUTIONS,
+    "BitConv2D": _NO_CONVOLUTIONS,
+    "BitHepLinear": "it scales activations by 127 / max|x| of each token and weights by mean|W|, which are no powers of two and "
+    "have no exact bits; allowed is BitLinear; build the model with it and train again",
+}
+"""Layers that do not convert, and why."""
 
 LAYERS = frozenset([*ALLOWED_LAYERS, *AT_OUTPUT, *OURS, *(PACKAGE + name for name in OURS)])
 MODELS = frozenset(["Sequential", "Functional", "Model"])
@@ -100,7 +109,7 @@ _HELPERS = frozenset(
         "Policy",
     ]
 )
-_SHOWN = frozenset([*ALLOWED_LAYERS, *AT_OUTPUT, *(OURS - TRAINING_ONLY)])
+_SHOWN = frozenset([*ALLOWED_LAYERS, *AT_OUTPUT, *(OURS - set(TRAINING_ONLY))])
 _OBJECTS = LAYERS | QUANTIZERS | FUNCTIONS | _HELPERS
 _MODULES = ("keras", "qkeras", "tensorflow")
 _CALLABLE_KEYS = re.compile(r"activation|quantizer|(.*_)?(activation|quantizer|initializer|regularizer|constraint)")
@@ -169,10 +178,10 @@ def _check_layer(where: str, layer: Json) -> None:
             f"model file {where}: layer {name!r}: class {str(kind)[:80]!r} is not allowed, so the file was not opened with "
             f"TensorFlow; allowed are {', '.join(sorted(_SHOWN))}; rebuild the model without it"
         )
-    if str(kind).removeprefix(PACKAGE) in TRAINING_ONLY:
+    short = str(kind).removeprefix(PACKAGE)
+    if short in TRAINING_ONLY:
         raise UnsupportedModelError(
-            f"model file {where}: layer {name!r}: {str(kind).removeprefix(PACKAGE)} is for training only, convolutions do not "
-            "convert; allowed are BitLinear and dense layers; flatten the inputs and use BitLinear"
+            f"model file {where}: layer {name!r}: {short} is for training only, {TRAINING_ONLY[short]}"
         )
     _walk(where, f"layer {name!r}", layer, 0)
 

@@ -17,6 +17,7 @@ from bittrigger.train.splits import Split, split_by_seed
 if TYPE_CHECKING:
     from bittrigger.train.activations import BitActivation, StaticQuantizer
     from bittrigger.train.adder_cost import AdderCostReport, adder_bits, model_adder_bits
+    from bittrigger.train.bithep import BitHepLinear
     from bittrigger.train.calibration import Calibration, calibrate
     from bittrigger.train.export import export_stock
     from bittrigger.train.layers import BitConv1D, BitConv2D, BitLinear
@@ -28,6 +29,7 @@ __all__ = [
     "BitActivation",
     "BitConv1D",
     "BitConv2D",
+    "BitHepLinear",
     "BitLinear",
     "Calibration",
     "FitResult",
@@ -56,6 +58,7 @@ _LAZY = {
     "BitActivation": "bittrigger.train.activations",
     "BitConv1D": "bittrigger.train.layers",
     "BitConv2D": "bittrigger.train.layers",
+    "BitHepLinear": "bittrigger.train.bithep",
     "BitLinear": "bittrigger.train.layers",
     "StaticQuantizer": "bittrigger.train.activations",
     "Calibration": "bittrigger.train.calibration",

@@ -29,9 +29,10 @@ from bittrigger.train.keras_types import Layer, Model, Quantizer
 
 __all__ = ["LayerCost", "ModelCost", "costs_json", "model_costs"]
 
-_MATRIX = ("Dense", "QDense", "BitLinear", "Conv1D", "Conv2D", "QConv1D", "QConv2D", "BitConv1D", "BitConv2D")
+_DENSE = ("Dense", "QDense", "BitLinear", "BitHepLinear")
+_MATRIX = (*_DENSE, "Conv1D", "Conv2D", "QConv1D", "QConv2D", "BitConv1D", "BitConv2D")
 _NORMS = ("BatchNormalization", "QBatchNormalization")
-_TERNARY = ("ternary", "stochastic_ternary", "absmean_ternary")
+_TERNARY = ("ternary", "stochastic_ternary", "absmean_ternary", "bithep_ternary")
 _BINARY = ("binary", "stochastic_binary", "absmean_binary")
 
 FLOAT_BITS = 32.0

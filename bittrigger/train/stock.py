@@ -10,14 +10,16 @@ import qkeras
 import tensorflow as tf
 
 from bittrigger.errors import UnsupportedModelError
+from bittrigger.keras_allowed import TRAINING_ONLY
 from bittrigger.train.activations import BitActivation
+from bittrigger.train.bithep import BitHepLinear
 from bittrigger.train.keras_types import Layer, Model, Option, Quantizer, Tensor
 from bittrigger.train.layers import BitConv1D, BitConv2D, BitLinear
 from bittrigger.train.quantizers import absmean_binary, absmean_ternary
 
 __all__ = ["stock_kernel_quantizer", "stock_layers"]
 
-BIT_LAYERS = (BitLinear, BitActivation, BitConv1D, BitConv2D)
+BIT_LAYERS = (BitLinear, BitActivation, BitConv1D, BitConv2D, BitHepLinear)
 
 
 def stock_layers(model: Model) -> Model:
@@ -31,7 +33,7 @@ def stock_layers(model: Model) -> Model:
         model: a built Sequential or Functional model; each layer is used once.
 
     Raises:
-        UnsupportedModelError: the model is another one, a layer is a bit convolution, or a bias quantizer is absent.
+        UnsupportedModelError: the model is another one, a layer is for training only, or a bias quantizer is absent.
     """
     if not any(isinstance(layer, BIT_LAYERS) for layer in model.layers):
         return model
@@ -78,11 +80,9 @@ def _copy(layer: Layer, names: set[str]) -> Callable[..., Tensor]:
             return _bit_linear(layer, names)
         case BitActivation():
             return qkeras.QActivation(layer.stock_input(), name=layer.name)  # type: ignore[no-any-return]
-        case BitConv1D() | BitConv2D():
-            raise UnsupportedModelError(
-                f"layer {layer.name!r}: {type(layer).__name__} is for training only, convolutions do not convert; allowed "
-                "are BitLinear and dense layers; flatten the inputs and use BitLinear"
-            )
+        case BitConv1D() | BitConv2D() | BitHepLinear():
+            kind = type(layer).__name__
+            raise UnsupportedModelError(f"layer {layer.name!r}: {kind} is for training only, {TRAINING_ONLY[kind]}")
         case _:
             return _with_weights(layer)
 
