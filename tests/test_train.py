@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from bittrigger.errors import ConfigError, UnsupportedModelError
 from bittrigger.ternary import absmean_scale, nearest_power_of_two, round_clip
 from bittrigger.train import accuracy, one_vs_rest_auc, roc_auc, split_by_seed
+from bittrigger.train.metrics import efficiency_at_rate
 from bittrigger.train.recipes import fit_keeping_best, load_arrays, markdown_table, predict, reload
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
@@ -50,6 +51,32 @@ def test_roc_auc_counts_pairs(samples: list[tuple[int, bool]]) -> None:
     gaps = scores[positive][:, None] - scores[~positive][None, :]
     wins = (np.count_nonzero(gaps > 0) + np.count_nonzero(gaps == 0) / 2) / gaps.size
     assert roc_auc(scores, positive) == pytest.approx(wins, abs=1e-12)
+
+
+@given(st.lists(st.integers(-3, 3), min_size=2, max_size=40), st.lists(st.integers(-3, 4), min_size=1, max_size=9))
+def test_no_more_background_passes_than_asked_for(background: list[int], signal: list[int]) -> None:
+    found = efficiency_at_rate(np.array(background), np.array(signal), 0.5)
+    passing = np.count_nonzero(np.array(background) > found.threshold)
+    assert passing == round(found.rate * len(background)) <= len(background) / 2
+    assert found.value == np.mean(np.array(signal) > found.threshold)
+    lower = [value for value in sorted(set(background)) if value < found.threshold]
+    if lower:  # the threshold is the lowest
+        assert np.count_nonzero(np.array(background) > lower[-1]) > len(background) / 2
+
+
+def test_efficiency_by_hand() -> None:
+    found = efficiency_at_rate(np.arange(100), np.array([50.0, 95.5, 94.5, 97, 98]), 0.05)
+    assert (found.value, found.threshold, found.rate) == (0.8, 94, 0.05)
+    # 5 +- sqrt(5) pass: thresholds 96 and 92, efficiencies 0.4 and 0.8; binomial variance 0.8 * 0.2 / 5
+    assert found.error == pytest.approx((0.2**2 + 0.032) ** 0.5)
+    assert efficiency_at_rate(np.zeros(100), np.zeros(3), 0.05).rate == 0
+
+
+def test_efficiency_refuses() -> None:
+    with pytest.raises(ConfigError, match="rate 0.001 of 100 background events: expected a rate below 1 that lets"):
+        efficiency_at_rate(np.arange(100), np.arange(3), 0.001)
+    with pytest.raises(ConfigError, match=r"scores of shapes \(100,\), \(0,\)"):
+        efficiency_at_rate(np.arange(100), np.zeros(0), 0.1)
 
 
 def test_accuracy_and_auc_of_known_scores() -> None:

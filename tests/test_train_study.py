@@ -13,13 +13,14 @@ import pytest
 
 from bittrigger.errors import ConfigError, ToolNotFoundError
 from bittrigger.train import roc_auc
-from bittrigger.train.metrics import roc_curve
+from bittrigger.train.metrics import efficiency_at_rate, roc_curve
 from bittrigger.train.plots import (
     RocCurve,
     ScoredDesign,
     confusion_shares,
     plot_accuracy_against_luts,
     plot_confusion,
+    plot_efficiencies,
     plot_roc,
 )
 from bittrigger.train.recipes import RecipeOptions, run_recipe
@@ -52,6 +53,9 @@ def draw(kind: str, path: Path) -> None:
             plot_roc([RocCurve(name, SCORES[:, i], i == LABELS) for i, name in enumerate("gqw")], path)
         case "confusion":
             plot_confusion(SCORES.argmax(axis=1), LABELS, "gqw", path, title="Confusion")
+        case "efficiencies":
+            values = [efficiency_at_rate(SCORES[:, i], SCORES[:, i] + 1, 0.1) for i in range(3)]
+            plot_efficiencies({"net": values, "sum": values[::-1]}, "gqw", path, title="10 % of the background passes")
         case _:
             points = [
                 ScoredDesign(2000, 70.1, 0.2, label="a"),
@@ -61,7 +65,7 @@ def draw(kind: str, path: Path) -> None:
             plot_accuracy_against_luts(points, path, origin="synth, Yosys 0.70", references={"twin": 72.9})
 
 
-@pytest.mark.parametrize("kind", ["roc", "confusion", "luts"])
+@pytest.mark.parametrize("kind", ["roc", "confusion", "luts", "efficiencies"])
 def test_plots_are_small_and_the_same_each_time(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     draw(kind, tmp_path / "a.png")
     (tmp_path / "matplotlibrc").write_text("lines.linewidth: 9\nfont.size: 30\n")
@@ -100,6 +104,10 @@ def test_plots_refuse(tmp_path: Path) -> None:
         plot_confusion(LABELS % 2, LABELS, "gq", path)
     with pytest.raises(ConfigError, match="labels: class 3 has no event"):
         plot_confusion(LABELS, LABELS, "gqwz", path)
+    with pytest.raises(ConfigError, match="0 scores to plot"):
+        plot_efficiencies({}, "gqw", path)
+    with pytest.raises(ConfigError, match="score 'net': 1 efficiencies for 3 signals"):
+        plot_efficiencies({"net": [efficiency_at_rate(SCORES[:, 0], SCORES[:, 0], 0.1)]}, "gqw", path)
     with pytest.raises(ConfigError, match=r"predicted of shape \(300, 3\), labels of shape \(300,\)"):
         plot_confusion(SCORES, LABELS, "gqw", path)
     assert not list(tmp_path.iterdir())
@@ -183,7 +191,15 @@ def test_recipe_options(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert run_recipe(seen.append, "d", tmp_path, data="x.npz", epochs=3, arguments=words[:2]) == 0
     assert seen[0] == RecipeOptions(Path("some/x.npz"), (4, 5), 7, tmp_path, Path("build") / tmp_path.name)
     assert seen[0].command("models/x/recipe.py") == "python models/x/recipe.py --data x.npz --seed 4 5 --epochs 7"
-    assert (seen[1].seeds, seen[1].epochs) == ((1,), 3)
+    assert (seen[1].seeds, seen[1].epochs, seen[1].test) == ((1,), 3, None)
+    words = [*words[:2], "--test", "some/t.npz"]
+    assert run_recipe(seen.append, "d", tmp_path, data="x.npz", test="t.npz", epochs=3, arguments=words) == 0
+    assert seen[2].test == Path("some/t.npz")
+    assert seen[2].command("r.py") == "python r.py --data x.npz --test t.npz --seed 1 --epochs 3"
+    with pytest.raises(SystemExit):
+        run_recipe(seen.append, "d", tmp_path, data="x.npz", test="t.npz", epochs=3, arguments=words[:2])
+    assert "required: --test" in capsys.readouterr().err
+    words = [*words[:2], "--seed", "4", "5"]
     with pytest.raises(SystemExit):
         run_recipe(seen.append, "d", tmp_path, data="x.npz", epochs=3, arguments=words)
     assert "unrecognized arguments: 5" in capsys.readouterr().err

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,7 +11,7 @@ import numpy.typing as npt
 
 from bittrigger.errors import ConfigError
 
-__all__ = ["accuracy", "one_vs_rest_auc", "roc_auc", "roc_curve"]
+__all__ = ["Efficiency", "accuracy", "efficiency_at_rate", "one_vs_rest_auc", "roc_auc", "roc_curve"]
 
 
 def accuracy(scores: npt.NDArray[Any], labels: npt.NDArray[Any]) -> float:
@@ -73,6 +75,55 @@ def roc_curve(
     passed = np.concatenate([[0], np.cumsum(positive[order])[last_of_tie]])
     all_passed = np.concatenate([[0], last_of_tie + 1])
     return (all_passed - passed) / n_negative, passed / n_positive
+
+
+@dataclass(frozen=True)
+class Efficiency:
+    """The share of signal that a trigger keeps at a fixed rate of background.
+
+    Attributes:
+        value: from 0 to 1.
+        error: standard deviation from the numbers of signal and of background events.
+        threshold: events with a score above it pass.
+        rate: the share of background that passes: at most the rate that was asked for, less where scores tie.
+    """
+
+    value: float
+    error: float
+    threshold: float
+    rate: float
+
+
+def efficiency_at_rate(background: npt.NDArray[Any], signal: npt.NDArray[Any], rate: float) -> Efficiency:
+    """Return the share of `signal` above the lowest threshold that at most the share `rate` of `background` exceeds.
+
+    The error adds two parts in quadrature: the binomial one of the signal, and half the difference of the efficiencies
+    where the number of passing background events is its square root higher and lower.
+
+    Args:
+        background: scores, shape `(n,)`, no NaN, higher is more likely signal.
+        signal: scores, shape `(m,)`.
+        rate: above 0 and below 1; at least one event of `background` must be able to pass.
+
+    Raises:
+        ConfigError: the shapes do not fit, or there are too few events for `rate`.
+    """
+    if background.ndim != 1 or signal.ndim != 1 or len(signal) == 0:
+        raise ConfigError(f"scores of shapes {background.shape}, {signal.shape}; expected (n,) and (m,), both above 0")
+    if not 0 < rate < 1 or rate * len(background) < 1:
+        raise ConfigError(
+            f"rate {rate} of {len(background)} background events: expected a rate below 1 that lets at least one event pass"
+        )
+    falling = np.sort(background)[::-1]
+    passing = math.floor(rate * len(background) * (1 + 1e-12))
+    threshold = falling[passing]
+    value = float(np.mean(signal > threshold))
+    step = math.sqrt(passing)
+    near = [falling[min(max(round(passing + sign * step), 0), len(falling) - 1)] for sign in (-1, 1)]
+    low, high = (float(np.mean(signal > each)) for each in near)
+    binomial = value * (1 - value) / len(signal)
+    error = math.sqrt(binomial + ((high - low) / 2) ** 2)
+    return Efficiency(value, error, float(threshold), float(np.mean(background > threshold)))
 
 
 def _kinds(scores: npt.NDArray[Any], positive: npt.NDArray[np.bool_]) -> tuple[int, int]:

@@ -18,12 +18,19 @@ import numpy.typing as npt
 
 from bittrigger.errors import ConfigError, ToolNotFoundError
 from bittrigger.train.checkpoint import replace_file
-from bittrigger.train.metrics import roc_auc, roc_curve
+from bittrigger.train.metrics import Efficiency, roc_auc, roc_curve
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["RocCurve", "ScoredDesign", "plot_accuracy_against_luts", "plot_confusion", "plot_roc"]
+__all__ = [
+    "RocCurve",
+    "ScoredDesign",
+    "plot_accuracy_against_luts",
+    "plot_confusion",
+    "plot_efficiencies",
+    "plot_roc",
+]
 
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Source: M. Okabe, K. Ito, Color Universal Design, 2008; yellow is left out, since it is faint on white."""
@@ -175,6 +182,48 @@ def plot_accuracy_against_luts(
         axes.set_xlim(left=0)
         axes.grid(visible=True, linewidth=0.4, color="0.85")
         axes.legend(loc="lower right", fontsize=8)
+
+
+def plot_efficiencies(
+    efficiencies: Mapping[str, Sequence[Efficiency]], signals: Sequence[str], path: Path, *, title: str = ""
+) -> None:
+    """Write the efficiency of some scores for each signal at one rate of background, with its error.
+
+    Args:
+        efficiencies: by the name of the score, one for each of `signals`.
+        signals: their names.
+        path: PNG file.
+        title: heading of the plot; it should tell the rate.
+
+    Raises:
+        ConfigError: there is no score or no signal, or the numbers differ.
+        ToolNotFoundError: matplotlib is not installed.
+    """
+    _expect(list(efficiencies), "score")
+    _expect(signals, "signal")
+    for name, values in efficiencies.items():
+        if len(values) != len(signals):
+            raise ConfigError(
+                f"score {name!r}: {len(values)} efficiencies for {len(signals)} signals; expected one each"
+            )
+    with _axes(path, (6.2, 3.8)) as axes:
+        places, width = np.arange(len(signals)), 0.7 / len(efficiencies)
+        for i, (name, values) in enumerate(efficiencies.items()):
+            axes.errorbar(
+                places + (i - (len(efficiencies) - 1) / 2) * width,
+                [efficiency.value for efficiency in values],
+                yerr=[efficiency.error for efficiency in values],
+                color=COLORS[i % len(COLORS)],
+                marker=MARKERS[i % len(MARKERS)],
+                markersize=5,
+                capsize=2,
+                linestyle="none",
+                label=name,
+            )
+        axes.set(ylim=(0, 1), ylabel="signal efficiency", title=title)
+        axes.set_xticks(places, signals)
+        axes.grid(visible=True, axis="y", linewidth=0.4, color="0.85")
+        axes.legend(loc="best", fontsize=7)
 
 
 def confusion_shares(predicted: npt.NDArray[Any], labels: npt.NDArray[Any], classes: int) -> npt.NDArray[np.float64]:

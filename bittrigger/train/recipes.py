@@ -48,6 +48,7 @@ class RecipeOptions:
         epochs: passes of the main training.
         out: folder of the model's files.
         work: folder of the runs of a study, which is resumed from there.
+        test: file of a sample to measure on; None for recipes that split `data`.
     """
 
     data: Path
@@ -55,10 +56,12 @@ class RecipeOptions:
     epochs: int
     out: Path
     work: Path
+    test: Path | None = None
 
     def command(self, recipe: str) -> str:
         """Return what to type for the same result; `recipe` is its path from the root of the repository."""
-        return f"python {recipe} --data {self.data.name} --seed {' '.join(map(str, self.seeds))} --epochs {self.epochs}"
+        files = f"--data {self.data.name}" + (f" --test {self.test.name}" if self.test else "")
+        return f"python {recipe} {files} --seed {' '.join(map(str, self.seeds))} --epochs {self.epochs}"
 
 
 def run_recipe(
@@ -68,6 +71,7 @@ def run_recipe(
     *,
     data: str,
     epochs: int,
+    test: str | None = None,
     seeds: Sequence[int] = (1,),
     arguments: Sequence[str] | None = None,
 ) -> int:
@@ -79,6 +83,7 @@ def run_recipe(
         folder: of the recipe; its files are written there, and its runs to `build/` and its name.
         data: name of the data file, for the help text.
         epochs: default of the passes of the main training.
+        test: the same of the file to measure on; None for a recipe that splits its data.
         seeds: default of the seeds; more than one make it a study.
         arguments: words of the command line; None takes those of the process.
 
@@ -88,6 +93,8 @@ def run_recipe(
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     count, words = 1 if len(seeds) == 1 else "+", " ".join(map(str, seeds))
     parser.add_argument("--data", type=Path, required=True, help=data)
+    if test is not None:
+        parser.add_argument("--test", type=Path, required=True, help=test)
     parser.add_argument("--seed", dest="seeds", type=int, nargs=count, default=list(seeds), help=f"default: {words}")
     parser.add_argument("--epochs", type=int, default=epochs, help=f"of the main training (default: {epochs})")
     parser.add_argument("--out", type=Path, default=folder, help="folder to write (default: that of the recipe)")
@@ -96,8 +103,9 @@ def run_recipe(
     )
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
+    measured = getattr(options, "test", None)
     try:
-        run(RecipeOptions(options.data, tuple(options.seeds), options.epochs, options.out, options.work))
+        run(RecipeOptions(options.data, tuple(options.seeds), options.epochs, options.out, options.work, measured))
     except BittriggerError as error:
         sys.stderr.write(f"error: {error}\n")
         return 1
