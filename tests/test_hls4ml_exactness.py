@@ -6,7 +6,11 @@ import numpy as np
 import pytest
 from keras_models import QActivation, QBatchNormalization, QDense, assert_exact, layers, model_of, randomize, tf
 
-from bittrigger.graph import Linear, Lookup, Requantize
+from bittrigger.build import BuildSettings
+from bittrigger.convert import ConvertOptions, convert
+from bittrigger.graph import Linear, Lookup, Requantize, evaluate
+from bittrigger.simulate.compare import run_executors
+from bittrigger.simulate.vectors import corner_codes, random_codes
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -250,3 +254,44 @@ def lowered_on_port(model, precision):
     assert str(graph.inputs[0].type) == f"ap_{precision}"
     assert check_agreement(model, graph) > 1000
     return graph
+
+
+def squared(x):
+    """A score as that of an encoder: the sum of the squares of what a layer delivers."""
+    code = QActivation("quantized_bits(6,2,alpha=1)", name="code")(plain(3, "d")(x))
+    return plain(1, "score", "quantized_bits(2,1,alpha=1)", use_bias=False)(
+        layers.Multiply(name="square")([code, code])
+    )
+
+
+def test_a_square_is_a_table():
+    model = randomize(model_of(squared))
+    model.get_layer("score").set_weights([np.ones((3, 1))])
+    graph = assert_exact(model)
+    node = graph["square"]
+    assert isinstance(node, Lookup)
+    assert node.values[2][0] == 32**2
+    codes = np.full((1, 7), -32)
+    assert evaluate(graph, codes)[0, 0] >= 0
+
+
+@pytest.mark.parametrize("between", [lambda x: x, layers.BatchNormalization(name="n")], ids=["sums", "normalised"])
+def test_a_square_of_more_than_codes(between):
+    """The square stands in a chain of float operations, and its operand is read elsewhere too."""
+
+    def branch(x):
+        tensor = between(plain(3, "d", bias_quantizer=None)(x))
+        product = QActivation("quantized_relu(7,3)", name="a")(layers.Multiply(name="square")([tensor, tensor]))
+        return layers.Add(name="sum")([product, QActivation("quantized_bits(5,2,alpha=1)", name="b")(tensor)])
+
+    assert_exact(randomize(model_of(branch)))
+
+
+def test_a_square_in_every_executor(tmp_path):
+    model = randomize(model_of(squared))
+    model.save(tmp_path / "model.h5")
+    build, _ = convert(tmp_path / "model.h5", tmp_path / "build", ConvertOptions(BuildSettings()))
+    codes = np.concatenate([corner_codes(build.graph), random_codes(build.graph, 200, seed=1)])
+    executors = ("csim", "emulator", "rtl-fast", "rtl", "gates")
+    outcomes = run_executors(build, executors, codes)
+    assert [outcome.error for outcome in outcomes] == [None] * (1 + len(executors))

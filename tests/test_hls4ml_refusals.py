@@ -192,6 +192,11 @@ def test_structures_that_hls4ml_drops():
     refused(tf.keras.Model(port, shared(shared(q))), "layer 'shared': it is used 2 times")
     refused(tf.keras.Model(port, layers.Dropout(0.5, name="mc")(shared(q), training=True)), "layer '(mc|shared)'")
     refused(tf.keras.Model(port, layers.Add(name="sum")([q, q, q])), "layer 'sum': it joins 3 tensors")
+    other = QActivation("quantized_bits(4,1)", name="p")(port)
+    refused(
+        tf.keras.Model(port, layers.Multiply(name="product")([q, other])),
+        "layer 'product': it multiplies 2 different tensors, which needs multipliers; allowed is a tensor times itself",
+    )
     reserved = tf.keras.Input((3,), name="input")
     refused(tf.keras.Model(reserved, dense()(reserved)), "hls4ml reserves this name")
 

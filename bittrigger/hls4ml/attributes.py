@@ -39,6 +39,7 @@ ALLOWED_LAYERS = (
     "Concatenate",
     "Add",
     "Subtract",
+    "Multiply",
 )
 
 AT_OUTPUT = ("Softmax",)

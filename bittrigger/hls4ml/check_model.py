@@ -79,12 +79,24 @@ def _check_layer(layer: Mapping[str, Any]) -> None:
         raise UnsupportedModelError(
             f"layer {name!r}: it joins {operands} tensors, and hls4ml reads two; allowed are two; join them two by two"
         )
+    if layer["class_name"] == "Multiply":
+        _check_square(name, calls)
     for _, node, _, arguments in _tensors(calls):
         if node != 0 or arguments.get("training"):
             raise UnsupportedModelError(
                 f"layer {name!r}: it is called with {arguments or 'an output of a shared layer'}, which hls4ml drops; "
                 "allowed are plain calls; call it without arguments"
             )
+
+
+def _check_square(name: str, calls: Any) -> None:
+    """Refuse a Multiply of anything but a tensor and itself."""
+    factors = {tuple(tensor[:3]) for call in calls for tensor in call}
+    if len(factors) != 1:
+        raise UnsupportedModelError(
+            f"layer {name!r}: it multiplies {len(factors)} different tensors, which needs multipliers; allowed is a tensor times "
+            "itself, which is a table; use layers with constant weights, or Multiply()([x, x])"
+        )
 
 
 def _check_activation(name: str, layer: Mapping[str, Any]) -> None:

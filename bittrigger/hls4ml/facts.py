@@ -10,6 +10,7 @@ import numpy as np
 from bittrigger.errors import UnsupportedModelError
 from bittrigger.hls4ml import attributes
 from bittrigger.hls4ml.attributes import unsupported_layer
+from bittrigger.hls4ml.functions import SQUARE
 from bittrigger.hls4ml.kernels import Float32Array, check_finite
 
 Facts = dict[str, Any]
@@ -36,8 +37,8 @@ def layer_facts(layer: Any) -> Facts:  # noqa: PLR0911 - one return a class
             return {attributes.KIND: "function", attributes.FUNCTION: function_spec(layer.name, layer.quantizer)}
         case "ReLU" | "LeakyReLU":
             return {attributes.KIND: "function", attributes.FUNCTION: _layer_spec(name, layer)}
-        case "Softmax":
-            spec = {"module": "keras", "class_name": "softmax", "config": {}}
+        case "Softmax" | "Multiply":  # the latter of a tensor with itself: `check_model` lets no other pass
+            spec = {"module": "keras", "class_name": SQUARE if name == "Multiply" else "softmax", "config": {}}
             return {attributes.KIND: "function", attributes.FUNCTION: spec}
         case "Flatten" | "Reshape":
             return {attributes.KIND: "reshape"}

@@ -20,6 +20,9 @@ Spec = Mapping[str, Any]
 
 KERAS_FUNCTIONS = ("linear", "relu", "tanh", "sigmoid", "hard_sigmoid")
 KERAS_LAYERS = ("ReLU", "LeakyReLU")
+SQUARE = "square"
+"""What a layer Multiply does to a tensor and itself."""
+
 QKERAS_FUNCTIONS = ("hard_sigmoid", "hard_tanh", "smooth_sigmoid", "smooth_tanh", "binary_tanh", "binary_sigmoid")
 QUANTIZERS = ("quantized_bits", "quantized_relu", "quantized_tanh", "quantized_sigmoid", "ternary", "binary")
 
@@ -78,6 +81,8 @@ def function_from_spec(layer: str, spec: Spec) -> Function:
         return Function(name, _call(_qkeras(name)), grid)
     if module == "keras" and name in KERAS_FUNCTIONS:
         return Function(name, _call(_keras_function(name)), is_relu=name == "relu", varies=name == "sigmoid")
+    if module == "keras" and name == SQUARE:
+        return Function("square", lambda values: np.multiply(values, values, dtype=np.float32))
     if module == "keras" and name in KERAS_LAYERS:
         return Function(f"{name}()", _call(_keras_layer(name, config)))
     hint = {

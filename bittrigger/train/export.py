@@ -28,6 +28,7 @@ _WITHOUT_WEIGHTS = (
     "Concatenate",
     "Add",
     "Subtract",
+    "Multiply",
 )
 
 

@@ -60,9 +60,9 @@ LAYERS: dict[str, Callable[[Options, str], Any]] = {
     "concatenate": lambda o, name: layers.Concatenate(axis=o.get("axis", -1), name=name),
     "add": lambda _, name: layers.Add(name=name),
     "subtract": lambda _, name: layers.Subtract(name=name),
+    "multiply": lambda _, name: layers.Multiply(name=name),  # converted if both operands are one tensor
     # never converted
     "softmax": lambda _, name: layers.Softmax(name=name),
-    "multiply": lambda _, name: layers.Multiply(name=name),
     "maximum": lambda _, name: layers.Maximum(name=name),
     "average": lambda _, name: layers.Average(name=name),
     "elu": lambda _, name: layers.ELU(name=name),
