@@ -127,6 +127,29 @@ def test_load_arrays_names_what_is_missing(tmp_path: Path) -> None:
     assert load_arrays(tmp_path / "some.npz", ["x"])["x"].tolist() == [0, 1, 2]
 
 
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"x": np.array([[0.0, 1.0], [2.0, np.nan]])}, "array 'x' holds nan at row 1, index .*remove such rows"),
+        ({"x": np.zeros((0, 3))}, r"array 'x' is empty, of shape \(0, 3\); expected rows; take a larger file"),
+        ({"x": np.array([{}], dtype=object)}, "data x.npz|not a readable"),
+    ],
+)
+def test_load_arrays_refuses(tmp_path: Path, arrays: dict[str, Any], message: str) -> None:
+    np.savez(tmp_path / "x.npz", **arrays)
+    with pytest.raises(ConfigError, match=message):
+        load_arrays(tmp_path / "x.npz", ["x"])
+
+
+def test_load_arrays_refuses_a_damaged_file(tmp_path: Path) -> None:
+    np.savez(tmp_path / "x.npz", x=np.arange(3000))
+    whole = (tmp_path / "x.npz").read_bytes()
+    for content in (b"", b"no archive", whole[: len(whole) // 2], whole[:300] + b"\xff" * 90 + whole[390:]):
+        (tmp_path / "x.npz").write_bytes(content)
+        with pytest.raises(ConfigError, match="x.npz"):
+            load_arrays(tmp_path / "x.npz", ["x"])
+
+
 def test_markdown_table() -> None:
     assert markdown_table(["a", "b"], [["1", "2"]]) == "| a | b |\n| --- | --- |\n| 1 | 2 |\n"
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import csv
 import json
 import logging
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +17,7 @@ from keras_models import QActivation, QDense, layers, tf
 
 from bittrigger.errors import ConfigError
 from bittrigger.train import BitLinear, FitSettings, StaticQuantizer, absmean_ternary, fit
-from bittrigger.train.recipes import fit_keeping_best
+from bittrigger.train.recipes import RecipeOptions, fit_keeping_best, run_recipe
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -171,3 +174,72 @@ def test_wrong_settings_are_refused(tmp_path: Path) -> None:
         fit(tf.keras.Sequential([BitLinear(2)], name="net"), (X, Y), FitSettings(1), loss="mse", score=score)
     with pytest.raises(ConfigError, match="0 inputs, 0 targets: expected equal numbers, at least 1"):
         fit(model(), (X[:0], Y[:0]), FitSettings(1), loss="mse", score=score)
+
+
+# --- what can go wrong ----------------------------------------------------------------------------
+
+
+@contextmanager
+def full_disk(largest: int) -> Iterator[None]:
+    """No file of this process can grow beyond `largest` bytes: the system refuses the rest, as a full disk does."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (largest, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+def test_a_full_disk_keeps_the_epochs_before_it(tmp_path: Path) -> None:
+    with pytest.raises(StoppedError):
+        fit(model(), (X, Y), SETTINGS, loss="mse", score=stop_after(2), folder=tmp_path)
+    kept = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    text = r"checkpoint.npz cannot be written: File too large; what was there is kept: free some space"
+    with full_disk(1000), pytest.raises(ConfigError, match=text):
+        fit(model(), (X, Y), SETTINGS, loss="mse", score=score, folder=tmp_path)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == kept
+    resumed, straight = model(), model()
+    fit(resumed, (X, Y), SETTINGS, loss="mse", score=score, folder=tmp_path)
+    fit(straight, (X, Y), SETTINGS, loss="mse", score=score)
+    assert all(map(np.array_equal, resumed.get_weights(), straight.get_weights()))
+
+
+def test_a_recipe_on_a_full_disk_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def run(options: RecipeOptions) -> None:
+        np.save(options.out / "sample.npy", X)
+
+    words = ["--data", "x.npz", "--out", str(tmp_path)]
+    with full_disk(100):
+        assert run_recipe(run, "d", tmp_path, data="x.npz", epochs=3, arguments=words) == 1
+    assert "finished runs are kept in build/" in capsys.readouterr().err
+    words[-1] = str(tmp_path / "missing")
+    assert run_recipe(run, "d", tmp_path, data="x.npz", epochs=3, arguments=words) == 1
+    assert f"error: {tmp_path / 'missing' / 'sample.npy'}: No such file or directory" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("what", ["inputs", "targets"])
+def test_rows_that_are_no_numbers_are_refused(what: str, tmp_path: Path) -> None:
+    x, y = X.copy(), Y.copy()
+    (x if what == "inputs" else y)[31, 1] = np.nan
+    with pytest.raises(ConfigError, match=f"{what} of model 'net': NaN or infinity in row 31; expected finite numbers"):
+        fit(model(), (x, y), SETTINGS, loss="mse", score=score, folder=tmp_path / "run")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_training_that_diverges_is_stopped(tmp_path: Path) -> None:
+    def loss(wanted: Any, found: Any) -> Any:
+        return tf.math.log(tf.reduce_mean(wanted - found) * 0 - 1)
+
+    with pytest.raises(
+        ConfigError, match=r"model 'net': loss nan, validation .* in epoch 1; expected finite numbers; lower"
+    ):
+        fit(model(), (X, Y), SETTINGS, loss=loss, score=score, folder=tmp_path)
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(ConfigError, match="validation nan in epoch 1"):
+        fit(model(), (X, Y), SETTINGS, loss="mse", score=lambda _: float("nan"))
+
+
+def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigError, match="folder .*file/run cannot be made: Not a directory; choose another place"):
+        fit(model(), (X, Y), SETTINGS, loss="mse", score=score, folder=tmp_path / "file" / "run")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
@@ -16,7 +17,7 @@ import numpy.typing as npt
 
 from bittrigger.errors import ConfigError
 
-__all__ = ["EpochRecord", "RunState", "load_state", "replace_file", "save_state"]
+__all__ = ["EpochRecord", "RunState", "load_state", "make_folder", "replace_file", "save_state"]
 
 Arrays = list[npt.NDArray[Any]]
 
@@ -113,11 +114,33 @@ def load_state(path: Path, identity: Mapping[str, Any], shapes: Sequence[tuple[i
     return state
 
 
+def make_folder(path: Path) -> None:
+    """Make a folder and those above it, unless it is there.
+
+    Raises:
+        ConfigError: it cannot be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"folder {path} cannot be made: {error.strerror}; choose another place") from error
+
+
 def replace_file(path: Path, content: bytes) -> None:
-    """Write a file so that it holds the old content or the new one at any time."""
+    """Write a file so that it holds the old content or the new one at any time.
+
+    Raises:
+        ConfigError: it cannot be written, because the disk is full for example.
+    """
     scratch = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         scratch.write_bytes(content)
         scratch.replace(path)
+    except OSError as error:
+        raise ConfigError(
+            f"{path} cannot be written: {error.strerror}; what was there is kept: free some space, or make the place writable, "
+            "and run the same again to go on"
+        ) from error
     finally:
-        scratch.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            scratch.unlink(missing_ok=True)

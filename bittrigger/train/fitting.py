@@ -10,6 +10,7 @@ import hashlib
 import io
 import json
 import logging
+import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
@@ -20,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bittrigger.errors import ConfigError
-from bittrigger.train.checkpoint import EpochRecord, RunState, load_state, replace_file, save_state
+from bittrigger.train.checkpoint import EpochRecord, RunState, load_state, make_folder, replace_file, save_state
 from bittrigger.train.keras_types import Loss, Model
 
 __all__ = ["FitResult", "FitSettings", "fit"]
@@ -93,14 +94,15 @@ def fit(
         folder: made if it is missing. None writes nothing.
 
     Raises:
-        ConfigError: there are no rows, the model is not built, `folder` comes without a seed, or holds another run.
+        ConfigError: there are no rows, or some are not finite; the model is not built; loss or score is not finite, which leaves
+            the epoch before in `folder`; `folder` comes without a seed, holds another run, or cannot be written.
     """
     _check(model, train, settings, folder)
     optimizer = _compile(model, len(train[0]), settings, loss)
     state = RunState(model.get_weights(), model.get_weights())
     identity = _identity(train, settings) if folder is not None else {}
     if folder is not None:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         shapes = [value.shape for value in state.weights]
         state = load_state(folder / "checkpoint.npz", identity, shapes) or state
         _restore(model, optimizer, state)
@@ -121,6 +123,12 @@ def fit(
 def _check(model: Model, train: Arrays, settings: FitSettings, folder: Path | None) -> None:
     if len(train[0]) == 0 or len(train[0]) != len(train[1]):
         raise ConfigError(f"{len(train[0])} inputs, {len(train[1])} targets: expected equal numbers, at least 1")
+    for what, values in zip(("inputs", "targets"), train, strict=True):
+        if values.dtype.kind == "f" and not np.isfinite(values).all():
+            row = int(np.argwhere(~np.isfinite(values))[0][0])
+            raise ConfigError(
+                f"{what} of model {model.name!r}: NaN or infinity in row {row}; expected finite numbers; remove such rows"
+            )
     if not model.built:
         raise ConfigError(f"model {model.name!r}: it is not built; expected a model with known shapes; call it once")
     if folder is not None and settings.seed is None:
@@ -164,6 +172,11 @@ def _run_epoch(model: Model, train: Arrays, settings: FitSettings, score: Score,
             inputs[order], targets[order], batch_size=settings.batch_size, epochs=1, shuffle=False, verbose=0
         )
     value = score(model)
+    if not (math.isfinite(history.history["loss"][0]) and math.isfinite(value)):
+        raise ConfigError(
+            f"model {model.name!r}: loss {history.history['loss'][0]}, validation {value} in epoch {epoch + 1}; expected finite "
+            "numbers; lower the learning rate, or look for a logarithm or a root of zero in the loss"
+        )
     state.weights = model.get_weights()
     if value > state.best:
         state.best, state.best_epoch, state.best_weights = value, epoch + 1, state.weights

@@ -18,7 +18,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from bittrigger.arrays import read_array
+from bittrigger.data.archive import members
+from bittrigger.data.checks import check_finite
 from bittrigger.errors import BittriggerError, ConfigError
+from bittrigger.train.checkpoint import replace_file
 from bittrigger.train.fitting import FitSettings, fit
 from bittrigger.train.keras_types import Loss, Model
 
@@ -88,7 +92,7 @@ def run_recipe(
         arguments: words of the command line; None takes those of the process.
 
     Returns:
-        The exit code: 1 after an error that a person can act on, which is printed.
+        The exit code: 1 after an error that a person can act on, a full disk included, which is printed.
     """
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     count, words = 1 if len(seeds) == 1 else "+", " ".join(map(str, seeds))
@@ -108,6 +112,13 @@ def run_recipe(
         run(RecipeOptions(options.data, tuple(options.seeds), options.epochs, options.out, options.work, measured))
     except BittriggerError as error:
         sys.stderr.write(f"error: {error}\n")
+        return 1
+    except OSError as error:
+        place = options.out if error.filename is None else error.filename
+        sys.stderr.write(
+            f"error: {place}: {error.strerror or error}; finished runs are kept in {options.work}: free some space, or make the "
+            "place writable, and run the same command to go on\n"
+        )
         return 1
     return 0
 
@@ -181,15 +192,22 @@ def load_arrays(path: Path, names: Iterable[str]) -> dict[str, npt.NDArray[Any]]
     """Return arrays of an `.npz` file.
 
     Raises:
-        ConfigError: there is no such file, or an array is missing.
+        ConfigError: there is no such file, it is damaged, or an array is missing, empty or holds NaN or infinity.
     """
     if not path.is_file():
         raise ConfigError(f"--data {path}: no such file; expected an .npz file")
-    with np.load(path) as archive:
-        missing = [name for name in names if name not in archive.files]
-        if missing:
-            raise ConfigError(f"--data {path}: no array {', '.join(missing)}; it holds {', '.join(archive.files)}")
-        return {name: archive[name] for name in names}
+    held = [member.name for member in members(path, "--data")]
+    missing = [name for name in names if name not in held]
+    if missing:
+        raise ConfigError(f"--data {path}: no array {', '.join(missing)}; it holds {', '.join(held)}")
+    arrays = {name: read_array(path, "--data", name) for name in names}
+    for name, values in arrays.items():
+        if values.size == 0:
+            raise ConfigError(
+                f"--data {path}: array {name!r} is empty, of shape {values.shape}; expected rows; take a larger file"
+            )
+        check_finite(path, name, values)
+    return arrays
 
 
 def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -209,8 +227,12 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write text with one newline at its end."""
-    path.write_text(text.rstrip("\n") + "\n", encoding="utf-8")
+    """Write text with one newline at its end; the file holds the old text or the new one at any time.
+
+    Raises:
+        ConfigError: it cannot be written.
+    """
+    replace_file(path, (text.rstrip("\n") + "\n").encode())
 
 
 def kernel_rows(model: Model) -> list[list[str]]:

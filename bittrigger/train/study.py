@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from bittrigger.errors import ConfigError
-from bittrigger.train.checkpoint import replace_file
+from bittrigger.train.checkpoint import make_folder, replace_file
 
 __all__ = ["Run", "Spread", "run_study", "spread_of", "summary_rows"]
 
@@ -99,7 +99,7 @@ def run_study(
     for done, (name, settings, seed) in enumerate(left, start=1):
         _log.info("run %d of %d: %s, seed %d", len(known) + 1, len(todo), name, seed)
         place = folder / name / f"seed-{seed}"
-        place.mkdir(parents=True, exist_ok=True)
+        make_folder(place)
         figures = dict(work(name, settings, seed, place))
         content = {**_facts(settings, identity), "figures": figures}
         replace_file(place / RESULT, (json.dumps(content, indent=1) + "\n").encode())
