@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ import tensorflow as tf
 
 from bittrigger.errors import ConfigError
 from bittrigger.train.keras_types import Layer, Option, Quantizer, Tensor
+from bittrigger.train.widths import add_width, at_width, width_of
 
 __all__ = ["BitActivation", "StaticQuantizer", "quantize", "stock_quantizer"]
 
@@ -37,6 +38,7 @@ class StaticQuantizer:
         signed: whether there are negative codes.
         integer: log2 of the range at the start, 0 (the least that QKeras computes) to 15; `calibrate` and training change it.
         learned: whether training changes the range, by the straight-through estimator of the step.
+        learned_bits: whether training changes the width as well, from `bits` down to 2; see `bittrigger.train.widths`.
 
     Raises:
         ConfigError: an option is out of range.
@@ -46,6 +48,7 @@ class StaticQuantizer:
     signed: bool = True
     integer: int = 2
     learned: bool = False
+    learned_bits: bool = False
 
     def __post_init__(self) -> None:
         """Check the ranges."""
@@ -77,16 +80,16 @@ class StaticQuantizer:
             return cls(bits=setting)
         names = {field.name for field in fields(cls)}
         if isinstance(setting, dict) and set(setting) <= names:
-            flags = ("signed", "learned")
+            flags = ("signed", "learned", "learned_bits")
             if all(type(value) is (bool if key in flags else int) for key, value in setting.items()):
                 return cls(**setting)
         raise ConfigError(
             f"activation quantizer {setting!r}; allowed are StaticQuantizer(...), a number of bits, or a dictionary of "
-            "bits, signed, integer and learned"
+            "bits, signed, integer, learned and learned_bits"
         )
 
 
-def quantize(x: Tensor, range_log2: Tensor, settings: StaticQuantizer) -> Tensor:
+def quantize(x: Tensor, range_log2: Tensor, settings: StaticQuantizer, width_bits: Tensor | None = None) -> Tensor:
     """Return `x` on its grid, float32, exact to the last bit.
 
     The gradient with respect to `x` is 1 within the range and 0 beyond it. That of the step is the one of LSQ, scaled
@@ -96,12 +99,16 @@ def quantize(x: Tensor, range_log2: Tensor, settings: StaticQuantizer) -> Tensor
         x: `(events, ...)`.
         range_log2: scalar; rounded to a whole number from 0 to 15.
         settings: bits and sign.
+        width_bits: scalar, the width if it is learned; None for that of the settings.
 
     Source: Learned Step Size Quantization, arXiv:1902.08153, equations 2 to 5.
     """
     features = math.prod(size or 1 for size in x.shape[1:])
     step = _step(range_log2, settings, 1 / math.sqrt(features * settings.hi))
-    clipped = tf.clip_by_value(x / step, float(settings.lo), float(settings.hi))
+    lo, hi = float(settings.lo), float(settings.hi)
+    if width_bits is not None:
+        step, lo, hi = at_width(width_bits, settings, step)
+    clipped = tf.clip_by_value(x / step, lo, hi)
     rounded = tf.round(clipped)
     # Exactly `rounded`: the bracket is zero.
     codes = tf.stop_gradient(rounded) + (clipped - tf.stop_gradient(clipped))
@@ -129,15 +136,16 @@ def stock_quantizer(settings: StaticQuantizer, integer: int) -> Quantizer:
 
 
 class StaticInput:
-    """What layers with a `StaticQuantizer` share: the weight that holds its range, and what it means now."""
+    """What layers with a `StaticQuantizer` share: the weights that hold its range and width, and what they mean now."""
 
     input_quantizer: StaticQuantizer | None
     range_log2: Any = None
+    width_bits: Any = None
     observer: Callable[[Any, Tensor], None] | None = None
     """Called with the layer and its inputs before they are quantised, outside of graphs; for `calibrate`."""
 
     def add_range(self, layer: Layer) -> None:
-        """Create the weight that holds the range, if there is a quantizer.
+        """Create the weight that holds the range, if there is a quantizer, and that of a learned width.
 
         Raises:
             ConfigError: the layer computes in another type than float32.
@@ -155,6 +163,8 @@ class StaticInput:
                 initializer=tf.keras.initializers.Constant(float(self.input_quantizer.integer)),
                 trainable=self.input_quantizer.learned,
             )
+            if self.input_quantizer.learned_bits:
+                self.width_bits = add_width(layer, self.input_quantizer)
 
     def quantize_input(self, inputs: Tensor) -> Tensor:
         """Return the inputs as the quantizer makes them, or as they are if there is none."""
@@ -162,13 +172,20 @@ class StaticInput:
             return inputs
         if self.observer is not None and tf.executing_eagerly():
             self.observer(self, inputs)
-        return quantize(inputs, self.range_log2, self.input_quantizer)
+        return quantize(inputs, self.range_log2, self.input_quantizer, self.width_bits)
+
+    def quantizer_now(self) -> StaticQuantizer | None:
+        """Return the settings with the width and the range of now; None if there is no quantizer."""
+        settings = self.input_quantizer
+        if settings is None or self.range_log2 is None:
+            return settings
+        bits = settings.bits if self.width_bits is None else width_of(self.width_bits, settings)
+        return replace(settings, bits=bits, integer=range_log2_of(self.range_log2))
 
     def stock_input(self) -> Quantizer | None:
-        """Return the QKeras quantizer of the same grid, with the range of now; None if there is none."""
-        if self.input_quantizer is None:
-            return None
-        return stock_quantizer(self.input_quantizer, range_log2_of(self.range_log2))
+        """Return the QKeras quantizer of the same grid, with the width and range of now; None if there is none."""
+        settings = self.quantizer_now()
+        return None if settings is None else stock_quantizer(settings, settings.integer)
 
     def input_config(self) -> dict[str, Any] | None:
         """Return the settings for Keras' serialisation."""

@@ -45,11 +45,19 @@ def adder_bits(codes: npt.NDArray[Any], operand_bits: int) -> int:
 def layer_adder_bits(layer: Layer) -> int:
     """Return the adder bits of a bit layer as it is now."""
     codes, _ = layer.kernel_quantizer_internal.codes_and_scale(layer.kernel)
-    return adder_bits(codes.numpy(), layer.operand_bits)
+    return adder_bits(codes.numpy(), operand_bits_now(layer))
 
 
-def adder_bits_loss(kernel: Tensor, quantizer: Quantizer, operand_bits: int) -> Tensor:
+def operand_bits_now(layer: Layer) -> int:
+    """Return the width of the inputs of a bit layer as it is now, which training changes if it is learned."""
+    settings = layer.quantizer_now()
+    return int(layer.operand_bits if settings is None else settings.bits)
+
+
+def adder_bits_loss(kernel: Tensor, quantizer: Quantizer, operand_bits: int | Tensor) -> Tensor:
     """Return the adder bits of a latent kernel, float32, with a gradient that draws weights towards zero.
+
+    With a learned width it narrows the inputs as well: a bit less saves one bit of every adder.
 
     The value is that of `adder_bits`. In the gradient a weight counts `min(|W| / t, 1)`, where `t` is the magnitude at
     which RoundClip saturates, twice the threshold; it follows the kernel, but gets no gradient. So weights that
@@ -58,7 +66,7 @@ def adder_bits_loss(kernel: Tensor, quantizer: Quantizer, operand_bits: int) -> 
     Args:
         kernel: latent kernel `(..., n_out)`.
         quantizer: an `absmean_ternary`.
-        operand_bits: width of the inputs.
+        operand_bits: width of the inputs; a scalar of `rounded_width` if it is learned.
     """
     codes, _ = quantizer.codes_and_scale(kernel)
     present = tf.cast(tf.abs(codes), tf.float32)
@@ -66,7 +74,7 @@ def adder_bits_loss(kernel: Tensor, quantizer: Quantizer, operand_bits: int) -> 
     relaxed = tf.minimum(tf.abs(kernel) / saturated, 1.0)
     counted = tf.stop_gradient(present) + (relaxed - tf.stop_gradient(relaxed))
     columns = tf.reduce_sum(tf.reshape(counted, (-1, kernel.shape[-1])), axis=0)
-    return tf.reduce_sum(tf.nn.relu(columns - 1.0)) * float(operand_bits + GROWTH_BITS)
+    return tf.reduce_sum(tf.nn.relu(columns - 1.0)) * tf.cast(operand_bits + GROWTH_BITS, tf.float32)
 
 
 def bit_layers(model: Model) -> Iterator[Layer]:

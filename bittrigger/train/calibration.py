@@ -68,7 +68,7 @@ def calibrate(model: Model, x: Option, *, method: str = "mse", percentile: float
                 f"layer {layer.name!r}: {values.size} values to calibrate with, "
                 f"{np.count_nonzero(~np.isfinite(values))} of them not finite; expected at least one, and finite ones"
             )
-        settings: StaticQuantizer = layer.input_quantizer
+        settings: StaticQuantizer = layer.quantizer_now()
         integer = _least_error(values, settings) if method == "mse" else _holding(values, settings, percentile)
         if layer.name in chosen:
             integer = max(integer, chosen[layer.name].integer)

@@ -34,6 +34,7 @@ class EpochRecord:
         validation: the score.
         seconds: wall time, the score included.
         adder_bits: of all bit layers, see `bittrigger.train.adder_cost`; None without one.
+        widths: bits of each learned activation width by the name of its layer; None without one.
     """
 
     epoch: int
@@ -41,6 +42,7 @@ class EpochRecord:
     validation: float
     seconds: float
     adder_bits: int | None = None
+    widths: dict[str, int] | None = None
 
 
 @dataclass

@@ -25,7 +25,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from bittrigger.errors import ConfigError
-from bittrigger.train.keras_types import Layer, Model, Quantizer
+from bittrigger.train.keras_types import Layer, Model, Quantizer, Tensor
 
 __all__ = ["LayerCost", "ModelCost", "costs_json", "model_costs"]
 
@@ -48,7 +48,7 @@ class LayerCost:
         kind: its class.
         kernel: the quantizer of its kernel, "float32", or "" if there is no kernel.
         weight_bits: information in one weight of the kernel; log2(3) if it is ternary. None without a kernel.
-        parameters: all that training changes or that statistics fill in, without ranges of quantizers.
+        parameters: all that training changes or that statistics fill in, without ranges and widths of quantizers.
         quantized_parameters: `parameters` if the kernel is quantised, else 0.
         zero_share: share of zeros in the quantised kernel; None if it is float.
         macs: multiply-accumulates an event; None for a class of layer that is not known, like the next two.
@@ -144,7 +144,7 @@ def _layers(model: Model) -> Iterator[Layer]:
 
 def _layer_cost(layer: Layer) -> LayerCost:
     kind = type(layer).__name__
-    parameters = sum(math.prod(weight.shape) for weight in layer.weights if "range_log2" not in weight.name)
+    parameters = sum(math.prod(weight.shape) for weight in layer.weights if not _is_of_quantizer(weight))
     shape = _output_shape(layer)
     calls = max(1, len(layer.inbound_nodes))
     if kind in _MATRIX and getattr(layer, "groups", 1) == 1 and getattr(layer, "data_format", "") != "channels_first":
@@ -152,6 +152,10 @@ def _layer_cost(layer: Layer) -> LayerCost:
     if kind in _NORMS and shape is not None:
         return LayerCost(layer.name, kind, "", None, parameters, 0, None, 0, 2 * calls * math.prod(shape[1:]), 0, None)
     return LayerCost(layer.name, kind, "", None, parameters, 0, None, None, None, None, None)
+
+
+def _is_of_quantizer(weight: Tensor) -> bool:
+    return any(name in weight.name for name in ("range_log2", "width_bits"))
 
 
 def _output_shape(layer: Layer) -> tuple[int, ...] | None:

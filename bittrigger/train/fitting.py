@@ -160,6 +160,8 @@ def _restore(model: Model, optimizer: Any, state: RunState) -> None:  # noqa: AN
 
 def _run_epoch(model: Model, train: Arrays, settings: FitSettings, score: Score, state: RunState) -> None:
     """Train one epoch and note it in `state`."""
+    from bittrigger.train.widths import model_widths
+
     epoch = len(state.records)
     started = time.perf_counter()
     inputs, targets = train
@@ -181,16 +183,18 @@ def _run_epoch(model: Model, train: Arrays, settings: FitSettings, score: Score,
     if value > state.best:
         state.best, state.best_epoch, state.best_weights = value, epoch + 1, state.weights
     seconds = round(time.perf_counter() - started, 3)
-    state.records.append(EpochRecord(epoch + 1, history.history["loss"][0], value, seconds, _adder_bits(model)))
+    loss, widths = history.history["loss"][0], model_widths(model) or None
+    state.records.append(EpochRecord(epoch + 1, loss, value, seconds, _adder_bits(model), widths))
     left = sum(record.seconds for record in state.records) / (epoch + 1) * (settings.epochs - epoch - 1)
     _log.info(
-        "%s: epoch %d/%d, loss %.4f, validation %.4f, best %.4f, %.0f s left",
+        "%s: epoch %d/%d, loss %.4f, validation %.4f, best %.4f%s, %.0f s left",
         model.name,
         epoch + 1,
         settings.epochs,
-        history.history["loss"][0],
+        loss,
         value,
         state.best,
+        f", widths {_words(widths)}" if widths else "",
         left,
     )
 
@@ -223,6 +227,7 @@ def _identity(train: Arrays, settings: FitSettings) -> dict[str, Any]:
 def _write_history(folder: Path, records: list[EpochRecord]) -> None:
     rows = [asdict(record) for record in records]
     replace_file(folder / "history.json", (json.dumps(rows, indent=1) + "\n").encode())
+    rows = [{**row, "widths": _words(row["widths"])} for row in rows]
     text = io.StringIO()
     table = csv.DictWriter(text, [field.name for field in fields(EpochRecord)], lineterminator="\n")
     table.writeheader()
@@ -246,6 +251,7 @@ def _card(model: Model, settings: FitSettings, identity: dict[str, Any], result:
         "parameters": f"{costs.parameters}, quantised {costs.quantized_parameters}",
         "FLOPs, IntOPs an event": f"{_text(costs.flops)}, {_text(costs.int_ops)}",
         "adder bits": _text(last.adder_bits),
+        **({"learned widths": _words(last.widths)} if last.widths else {}),
         **{key.replace("_", " "): str(value) for key, value in identity.items() if key != "epochs"},
         "made with": f"TensorFlow {tf.__version__}, {versions(['QKeras', 'numpy'])}",
     }
@@ -253,6 +259,11 @@ def _card(model: Model, settings: FitSettings, identity: dict[str, Any], result:
         f"# {model.name}\n\n{markdown_table(['', ''], [[key, value] for key, value in facts.items()])}\n## Layers\n\n"
         f"{markdown_table(['layer', 'kernel', 'quantizer', 'zero weights'], kernel_rows(model))}"
     )
+
+
+def _words(widths: dict[str, int] | None) -> str:
+    """Learned widths in one cell: `dense_1 6 dense_2 5`."""
+    return " ".join(f"{name} {bits}" for name, bits in (widths or {}).items())
 
 
 def _text(value: int | None) -> str:

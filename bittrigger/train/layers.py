@@ -12,6 +12,7 @@ from bittrigger.train.activations import StaticInput, StaticQuantizer
 from bittrigger.train.adder_cost import adder_bits_loss
 from bittrigger.train.keras_types import Option, Quantizer, Tensor
 from bittrigger.train.quantizers import absmean_binary, absmean_ternary
+from bittrigger.train.widths import rounded_width
 
 __all__ = ["BitConv1D", "BitConv2D", "BitLinear", "kernel_quantizer_of"]
 
@@ -102,7 +103,10 @@ class _BitKernel(StaticInput):
     def call(self, inputs: Tensor) -> Tensor:
         """Return the layer's outputs; if `cost_strength` is set, its adders are added to the losses of the model."""
         if self.cost_strength > 0:
-            bits = adder_bits_loss(self.kernel, self.kernel_quantizer_internal, self.operand_bits)  # type: ignore[attr-defined]
+            width = self.operand_bits
+            if self.input_quantizer is not None and self.width_bits is not None:
+                width = rounded_width(self.width_bits, self.input_quantizer)
+            bits = adder_bits_loss(self.kernel, self.kernel_quantizer_internal, width)  # type: ignore[attr-defined]
             self.add_loss(self.cost_strength * bits)  # type: ignore[attr-defined]
         return super().call(self.quantize_input(inputs))  # type: ignore[misc]
 
