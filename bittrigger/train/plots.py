@@ -1,4 +1,4 @@
-"""Plots of model cards: ROC curves, a confusion matrix, accuracy against LUTs. Small PNG files, the same bytes each time.
+"""Plots of model cards: curves, confusion, efficiencies, histograms, densities. Small PNG files, the same bytes each time.
 
 Colours are those of Okabe and Ito, which people with any colour vision tell apart; line styles and markers differ as well.
 matplotlib is imported inside the functions that need it.
@@ -28,7 +28,9 @@ __all__ = [
     "ScoredDesign",
     "plot_accuracy_against_luts",
     "plot_confusion",
+    "plot_density",
     "plot_efficiencies",
+    "plot_histograms",
     "plot_roc",
 ]
 
@@ -226,6 +228,72 @@ def plot_efficiencies(
         axes.legend(loc="best", fontsize=7)
 
 
+def plot_histograms(
+    samples: Mapping[str, npt.NDArray[Any]], path: Path, *, bins: int, span: tuple[float, float], xlabel: str
+) -> None:
+    """Write the share of each sample in equal bins, on a logarithmic axis, one outline a sample.
+
+    Args:
+        samples: values `(n,)` by the name in the legend; at least one sample.
+        path: PNG file.
+        bins: number of bins.
+        span: lower end of the first and upper end of the last bin; what lies beyond is not shown.
+        xlabel: what the values are, with their unit.
+
+    Raises:
+        ConfigError: there is no sample, or one is empty.
+        ToolNotFoundError: matplotlib is not installed.
+    """
+    _expect(list(samples), "sample")
+    for name, values in samples.items():
+        _expect(values, f"value of sample {name!r}")
+    with _axes(path, (5.6, 4.0)) as axes:
+        for i, (name, values) in enumerate(samples.items()):
+            counts, edges = np.histogram(values, bins, span)
+            color, line = COLORS[i % len(COLORS)], STYLES[i % len(STYLES)]
+            axes.stairs(counts / len(values), edges, label=name, color=color, linestyle=line)
+        axes.set(xlim=span, yscale="log", xlabel=xlabel, ylabel="share of the events")
+        axes.legend(loc="best", fontsize=8)
+
+
+def plot_density(
+    x: npt.NDArray[Any],
+    y: npt.NDArray[Any],
+    path: Path,
+    *,
+    span: tuple[float, float],
+    xlabel: str,
+    ylabel: str,
+    title: str = "",
+    bins: int = 45,
+) -> None:
+    """Write how many points lie in each square of a plane, on a logarithmic scale; both axes show the same span.
+
+    Args:
+        x: shape `(n,)`.
+        y: shape `(n,)`.
+        path: PNG file.
+        span: ends of both axes; what lies beyond is not shown.
+        xlabel: what `x` is, with its unit.
+        ylabel: what `y` is, with its unit.
+        title: heading of the plot.
+        bins: squares along an axis.
+
+    Raises:
+        ConfigError: the shapes differ, or no point lies within the span.
+        ToolNotFoundError: matplotlib is not installed.
+    """
+    if x.ndim != 1 or y.shape != x.shape:
+        raise ConfigError(f"x of shape {x.shape}, y of shape {y.shape}; expected one shape (n,)")
+    counts, edges, _ = np.histogram2d(x, y, bins, (span, span))
+    _expect(counts[counts > 0], "point within the span")
+    with _axes(path, (4.4, 3.8)) as axes:
+        shown = np.where(counts > 0, counts, np.nan).T
+        image = axes.pcolormesh(edges, edges, shown, cmap="cividis", norm="log", rasterized=True)
+        axes.set(xlabel=xlabel, ylabel=ylabel, title=title, box_aspect=1)
+        axes.figure.colorbar(image, ax=axes).set_label("events")
+
+
 def confusion_shares(predicted: npt.NDArray[Any], labels: npt.NDArray[Any], classes: int) -> npt.NDArray[np.float64]:
     """Return the share of each true class that is taken for each class, shape `(classes, classes)`; rows are the truth.
 
@@ -249,8 +317,8 @@ def confusion_shares(predicted: npt.NDArray[Any], labels: npt.NDArray[Any], clas
     return np.asarray(counts / events)
 
 
-def _expect(items: Sequence[object], what: str) -> None:
-    if not items:
+def _expect(items: Sequence[object] | npt.NDArray[Any], what: str) -> None:
+    if len(items) == 0:
         raise ConfigError(f"0 {what}s to plot; expected at least one {what}")
 
 
