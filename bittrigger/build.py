@@ -31,7 +31,7 @@ from bittrigger.graph import Graph, Linear, intervals, operand
 from bittrigger.parts import find_part
 from bittrigger.passes.schedule import Schedule
 from bittrigger.pipeline import Pipeline
-from bittrigger.solver import SolverOptions, solve
+from bittrigger.solver import SolverOptions, solve_blocks
 from bittrigger.store import load_design, save_design
 from bittrigger.timing import usable_ns
 
@@ -83,7 +83,7 @@ def lower(graph: Graph, settings: BuildSettings) -> dict[str, AdderGraph]:
     for node in graph.nodes:
         if isinstance(node, Linear):
             source = operand(node, ranges)
-            solved[node.name] = solve(node.weights, node.bias, source, options)
+            solved[node.name] = solve_blocks(node.weights, node.bias, source, options)
     return solved
 
 

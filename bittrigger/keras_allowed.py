@@ -15,12 +15,8 @@ OURS = frozenset(["BitLinear", "BitActivation", "BitConv1D", "BitConv2D", "BitHe
 
 PACKAGE = "bittrigger>"
 _OUR_MODULES = ("bittrigger.train.layers", "bittrigger.train.activations")
-_NO_CONVOLUTIONS = (
-    "convolutions do not convert; allowed are BitLinear and dense layers; flatten the inputs and use BitLinear"
-)
 TRAINING_ONLY = {
-    "BitConv1D": _NO_CONVOLUTIONS,
-    "BitConv2D": _NO_CONVOLUTIONS,
+    "BitConv2D": "convolutions do not convert; allowed are BitLinear and dense layers; flatten the inputs and use BitLinear",
     "BitHepLinear": "it scales activations by 127 / max|x| of each token and weights by mean|W|, which are no powers of two and "
     "have no exact bits; allowed is BitLinear; build the model with it and train again",
 }
@@ -263,7 +259,7 @@ def _check_sizes(where: str, layers: list[Any]) -> None:
         built = layer.get("build_config")
         if isinstance(built, dict):
             widest = max(widest, math.prod(size or 1 for size in _numbers(list(built.values()))))
-        units = max([units, *_numbers(config.get("units"))])
+        units = max([units, *_numbers(config.get("units")), *_numbers(config.get("filters"))])
     if units * max(widest, units) > MAX_WEIGHTS:
         raise UnsupportedModelError(
             f"model file {where}: a layer could have {units} x {max(widest, units)} weights; allowed are {MAX_WEIGHTS}; build a "

@@ -21,12 +21,14 @@ MULTIPLIER = "bittrigger_multiplier"
 OFFSET = "bittrigger_offset"
 FUNCTION = "bittrigger_function"
 
-KINDS = ("input", "dense", "batchnorm", "function", "reshape", "concatenate", "add", "subtract")
+KINDS = ("input", "dense", "batchnorm", "function", "reshape", "average", "concatenate", "add", "subtract")
 
 ALLOWED_LAYERS = (
     "InputLayer",
     "Dense",
     "QDense",
+    "Conv1D",
+    "QConv1D",
     "Activation",
     "QActivation",
     "ReLU",
@@ -36,6 +38,7 @@ ALLOWED_LAYERS = (
     "Flatten",
     "Reshape",
     "Dropout",
+    "GlobalAveragePooling1D",
     "Concatenate",
     "Add",
     "Subtract",

@@ -135,7 +135,7 @@ def as_floats(codes: IntArray, frac: int) -> Float32Array:
 
 
 def tabulate(layer: str, steps: Sequence[Step], reach: Sequence[Reach], frac: int) -> list[FloatRuns]:
-    """The composed function of each channel, on every code that can occur.
+    """The composed function of each channel, on every code that can occur; channels that are alike share one object.
 
     Args:
         layer: name of the last layer, for messages.
@@ -146,6 +146,58 @@ def tabulate(layer: str, steps: Sequence[Step], reach: Sequence[Reach], frac: in
     Raises:
         UnsupportedModelError: if there are too many codes, or a result is not finite.
     """
+    first, inverse = distinct_channels(steps, reach)
+    if len(first) < len(reach):
+        steps, reach = [_at(step, first) for step in steps], [reach[channel] for channel in first]
+    runs = _tabulate(layer, steps, reach, frac)
+    return [runs[k] for k in inverse]
+
+
+def distinct_channels(steps: Sequence[Step], reach: Sequence[Reach]) -> tuple[IntArray, IntArray]:
+    """The first channel of each function on each set of codes, and for every channel the number of its own.
+
+    Constituents of a set share their functions, so few of many channels are distinct.
+    """
+    numbers: dict[tuple[object, ...], int] = {}
+    first: list[int] = []
+    inverse: list[int] = []
+    parameters = [array.tolist() for step in steps for array in _parameters(step)]
+    for channel, span in enumerate(reach):
+        key = (span, *(values[channel] for values in parameters))
+        if key not in numbers:
+            numbers[key] = len(first)
+            first.append(channel)
+        inverse.append(numbers[key])
+    return np.array(first, dtype=np.int64), np.array(inverse, dtype=np.int64)
+
+
+def _parameters(step: Step) -> tuple[Float32Array, ...]:
+    """The numbers of ``step`` that a channel has of its own."""
+    match step:
+        case AddBias():
+            return (step.bias,)
+        case Scale():
+            return (step.multiplier, step.offset)
+        case Apply():
+            return ()
+        case _:
+            assert_never(step)
+
+
+def _at(step: Step, channels: IntArray) -> Step:
+    """``step`` on some of its channels."""
+    match step:
+        case AddBias():
+            return AddBias(step.layer, step.bias[channels])
+        case Scale():
+            return Scale(step.layer, step.multiplier[channels], step.offset[channels])
+        case Apply():
+            return step
+        case _:
+            assert_never(step)
+
+
+def _tabulate(layer: str, steps: Sequence[Step], reach: Sequence[Reach], frac: int) -> list[FloatRuns]:
     points = sum(span.points for span in reach)
     if points > MAX_POINTS:
         raise _too_many(layer, f"{points} codes can occur before it; allowed are {MAX_POINTS}")

@@ -12,11 +12,12 @@ from bittrigger.hls4ml import attributes
 from bittrigger.hls4ml.attributes import unsupported_layer
 from bittrigger.hls4ml.functions import SQUARE
 from bittrigger.hls4ml.kernels import Float32Array, check_finite
+from bittrigger.train.pointwise import check_pointwise
 
 Facts = dict[str, Any]
 
 
-def layer_facts(layer: Any) -> Facts:  # noqa: PLR0911 - one return a class
+def layer_facts(layer: Any) -> Facts:  # noqa: C901, PLR0911 - one return a class
     """The attributes of the node that stands for ``layer`` itself, without its ``activation`` argument.
 
     Raises:
@@ -28,6 +29,9 @@ def layer_facts(layer: Any) -> Facts:  # noqa: PLR0911 - one return a class
     _check_dtype(layer)
     match name:
         case "Dense" | "QDense":
+            return _dense(layer)
+        case "Conv1D" | "QConv1D":
+            check_pointwise(layer)
             return _dense(layer)
         case "BatchNormalization" | "QBatchNormalization":
             return _batchnorm(layer)
@@ -42,6 +46,8 @@ def layer_facts(layer: Any) -> Facts:  # noqa: PLR0911 - one return a class
             return {attributes.KIND: "function", attributes.FUNCTION: spec}
         case "Flatten" | "Reshape":
             return {attributes.KIND: "reshape"}
+        case "GlobalAveragePooling1D":
+            return _average(layer)
         case "InputLayer":
             return {attributes.KIND: "input"}
         case _:
@@ -165,6 +171,7 @@ def _check_scale(layer: Any, what: str, quantizer: Any) -> None:
 def _dense(layer: Any) -> Facts:
     quantizer = getattr(layer, "kernel_quantizer_internal", None)
     kernel = _quantized(layer, "kernel", quantizer, layer.kernel)
+    kernel = kernel.reshape(kernel.shape[-2:])  # that of a convolution over one position has an axis more
     facts = {
         attributes.KIND: "dense",
         attributes.KERNEL: kernel,
@@ -174,6 +181,15 @@ def _dense(layer: Any) -> Facts:
     if layer.use_bias:
         facts[attributes.BIAS] = _quantized(layer, "bias", getattr(layer, "bias_quantizer_internal", None), layer.bias)
     return facts
+
+
+def _average(layer: Any) -> Facts:
+    if layer.data_format != "channels_last" or layer.keepdims:
+        raise UnsupportedModelError(
+            f"layer {layer.name!r}: a pooling with data_format {layer.data_format!r} and keepdims={layer.keepdims}; allowed are "
+            "'channels_last' and False; put a Reshape behind it"
+        )
+    return {attributes.KIND: "average"}
 
 
 def _batchnorm(layer: Any) -> Facts:
@@ -187,10 +203,10 @@ def _batchnorm(layer: Any) -> Facts:
 
     rank = len(layer.input_shape)
     axis = [layer.axis] if isinstance(layer.axis, int) else list(layer.axis)
-    if rank != 2 or axis not in ([1], [-1]):
+    if rank not in (2, 3) or axis not in ([rank - 1], [-1]):
         raise UnsupportedModelError(
-            f"layer {layer.name!r}: batch normalisation over axis {axis} of {rank} axes; allowed is a vector for each event; "
-            "put a Flatten before it"
+            f"layer {layer.name!r}: batch normalisation over axis {axis} of {rank} axes; allowed is the last of two or three; "
+            "put a Reshape or Flatten before it"
         )
     inverse = tf.math.rsqrt(part("moving_variance", "variance") + layer.epsilon)
     if layer.scale:

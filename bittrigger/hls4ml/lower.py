@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -26,6 +27,7 @@ from bittrigger.hls4ml.kernels import (
     to_integers,
 )
 from bittrigger.hls4ml.ports import Port, find_port
+from bittrigger.hls4ml.sets import for_each, mean_shift
 from bittrigger.hls4ml.settle import Signal, settle
 from bittrigger.naming import identifier
 
@@ -161,15 +163,12 @@ def _dense(walk: _Walk, node: Any) -> Signal:
     (source,) = walk.operands(node)
     kernel = np.asarray(attributes.read(node, attributes.KERNEL), dtype=np.float32)
     bias = np.asarray(attributes.read(node, attributes.BIAS), dtype=np.float32)
-    if len(source.shape) != 1:
-        raise UnsupportedModelError(
-            f"layer {node.name!r}: its input has shape {source.shape}; allowed is a vector for each event; put a Flatten "
-            "before it"
-        )
     factored = factor_kernel(node.name, kernel, str(attributes.read(node, attributes.QUANTIZER)))
     check_finite(node.name, "bias", bias)
     fracs = walk.builder.fracs(source.parts)
-    weights = factored.values << (fracs.max() - fracs)[:, None]
+    count = math.prod(source.shape[:-1])
+    bias = np.tile(bias, count)
+    weights = for_each(node.name, factored.values, count) << (fracs.max() - fracs)[:, None]
     frac = factored.frac + int(fracs.max())
     none = np.zeros(len(bias), dtype=np.int64)
     _check_sums(walk.builder, node.name, source, weights, none)
@@ -180,7 +179,7 @@ def _dense(walk: _Walk, node: Any) -> Signal:
     else:
         steps = (AddBias(node.name, bias),)
     linear = walk.builder.linear(node.name, source.parts, weights, added, frac)
-    return Signal(source.parts, (kernel.shape[1],), linear, steps)
+    return Signal(source.parts, (*source.shape[:-1], kernel.shape[1]), linear, steps)
 
 
 def _operand(builder: Builder, source: Signal) -> tuple[Intervals, IntArray]:
@@ -200,7 +199,8 @@ def _check_sums(builder: Builder, name: str, source: Signal, weights: IntArray, 
 def _batchnorm(walk: _Walk, node: Any) -> Signal:
     multiplier = np.asarray(attributes.read(node, attributes.MULTIPLIER), dtype=np.float32)
     offset = np.asarray(attributes.read(node, attributes.OFFSET), dtype=np.float32)
-    return _with_step(walk, node, Scale(node.name, multiplier, offset))
+    count = math.prod(walk.signals[node.inputs[0]].shape[:-1])
+    return _with_step(walk, node, Scale(node.name, np.tile(multiplier, count), np.tile(offset, count)))
 
 
 def _function(walk: _Walk, node: Any) -> Signal:
@@ -230,6 +230,18 @@ def _with_step(walk: _Walk, node: Any, step: Step) -> Signal:
 def _reshape(walk: _Walk, node: Any) -> Signal:
     shape = tuple(int(n) for n in node.get_output_variable().shape)
     return replace(walk.signals[node.inputs[0]], shape=shape)
+
+
+def _average(walk: _Walk, node: Any) -> Signal:
+    (source,) = walk.operands(node)
+    count, channels = source.shape
+    shift = mean_shift(node.name, count)
+    fracs = walk.builder.fracs(source.parts)
+    weights = np.tile(np.eye(channels, dtype=np.int64), (count, 1)) << (fracs.max() - fracs)[:, None]
+    bias = np.zeros(channels, dtype=np.int64)
+    _check_sums(walk.builder, node.name, source, weights, bias)
+    linear = walk.builder.linear(node.name, source.parts, weights, bias, int(fracs.max()) + shift)
+    return Signal(source.parts, (channels,), linear)
 
 
 def _concatenate(walk: _Walk, node: Any) -> Signal:
@@ -284,6 +296,7 @@ _HANDLERS: dict[str, Callable[[_Walk, Any], Signal]] = {
     "batchnorm": _batchnorm,
     "function": _function,
     "reshape": _reshape,
+    "average": _average,
     "concatenate": _concatenate,
     "add": _add,
     "subtract": _subtract,

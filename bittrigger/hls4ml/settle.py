@@ -8,7 +8,7 @@ into codes: it tabulates the operations on every code that can occur and looks f
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -168,7 +168,7 @@ def _cheapest(builder: Builder, signal: Signal) -> _Plan:
             "use quantized_sigmoid with use_real_sigmoid=False"
         )
     grid = _grid_of(signal, floats)
-    runs = [_as_codes(run, grid.frac) for run in floats]
+    runs = _each_once(lambda run: _as_codes(run, grid.frac), floats)
     plans = [
         plan
         for rounding in (Rounding.TRN, Rounding.RND_CONV)
@@ -245,6 +245,12 @@ def _check_intent(layer: str, function: Function, grid: Grid, values: FloatArray
         )
 
 
+def _each_once(function: Callable[[FloatRuns], Runs], items: Sequence[FloatRuns]) -> list[Runs]:
+    """The result for each item, computed once for those that are one object."""
+    results = {key: function(item) for key, item in {id(item): item for item in items}.items()}
+    return [results[id(item)] for item in items]
+
+
 def _as_codes(run: FloatRuns, frac: int) -> Runs:
     codes = np.rint(np.ldexp(run.value.astype(np.float64), frac)).astype(np.int64)
     starts = np.flatnonzero(np.r_[True, codes[1:] != codes[:-1]])
@@ -253,14 +259,15 @@ def _as_codes(run: FloatRuns, frac: int) -> Runs:
 
 
 def _fit_all(runs: Sequence[Runs], rounding: Rounding, grid: Grid) -> list[Affine] | None:
-    fits = []
-    for run in runs:
+    distinct = {id(run): run for run in runs}
+    fits: dict[int, Affine] = {}
+    for key, run in distinct.items():
         fit = fit_channel(run, rounding, grid.lo, grid.hi)
         if fit is None:
             return None
-        fits.append(fit)
-    shift = max(fit.shift for fit in fits)
-    return [fit.at_shift(shift) for fit in fits]
+        fits[key] = fit
+    shift = max(fit.shift for fit in fits.values())
+    return [fits[id(run)].at_shift(shift) for run in runs]
 
 
 def _affine_plans(

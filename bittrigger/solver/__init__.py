@@ -1,7 +1,8 @@
 """The adder-graph solver: constant matrices as few, narrow and shallow adders."""
 
+from bittrigger.solver.blocks import solve_blocks
 from bittrigger.solver.cost import adder_luts, graph_luts
 from bittrigger.solver.options import EFFORTS, SolverOptions
 from bittrigger.solver.solve import solve
 
-__all__ = ["EFFORTS", "SolverOptions", "adder_luts", "graph_luts", "solve"]
+__all__ = ["EFFORTS", "SolverOptions", "adder_luts", "graph_luts", "solve", "solve_blocks"]

@@ -23,6 +23,7 @@ _WITHOUT_WEIGHTS = (
     "ReLU",
     "LeakyReLU",
     "Flatten",
+    "GlobalAveragePooling1D",
     "Reshape",
     "Dropout",
     "Concatenate",

@@ -154,7 +154,7 @@ class BitLinear(_BitKernel, qkeras.QDense):  # type: ignore[misc]
 
 @tf.keras.utils.register_keras_serializable(package="bittrigger")
 class BitConv1D(_BitKernel, qkeras.QConv1D):  # type: ignore[misc]
-    """A one-dimensional convolution with a ternary or binary kernel, for training; it does not convert to firmware.
+    """A one-dimensional convolution with a ternary or binary kernel. With kernel size 1 it converts, else it is for training.
 
     Args: `filters`, `kernel_size` and the further options of QConv1D, and those of `BitLinear`.
     """

@@ -13,6 +13,7 @@ from bittrigger.train.activations import BitActivation
 from bittrigger.train.bithep import BitHepLinear
 from bittrigger.train.keras_types import Layer, Model, Quantizer, Tensor
 from bittrigger.train.layers import BitConv1D, BitConv2D, BitLinear
+from bittrigger.train.pointwise import check_pointwise
 from bittrigger.train.quantizers import absmean_binary, absmean_ternary
 from bittrigger.train.rebuild import Copy, copied, rebuild, unused_name
 
@@ -24,9 +25,9 @@ BIT_LAYERS = (BitLinear, BitActivation, BitConv1D, BitConv2D, BitHepLinear)
 def stock_layers(model: Model) -> Model:
     """Return `model` with each bit layer replaced by stock QKeras layers, or `model` itself if it has none.
 
-    A BitLinear becomes a QActivation, if it has an input quantizer, and a QDense of the same name, whose latent weights
-    are those values that the quantizers deliver. The other layers are copied with their weights. Where the inputs of
-    a quantizer lie within 2^24 of its steps, the outputs are those of `model` on every bit.
+    A BitLinear, or a BitConv1D of kernel size 1, becomes a QActivation, if it has an input quantizer, and a QDense of the
+    same name, whose latent weights are those values that the quantizers deliver. The other layers are copied with their
+    weights. Where the inputs of a quantizer lie within 2^24 of its steps, the outputs are those of `model` on every bit.
 
     Args:
         model: a built Sequential or Functional model; each layer is used once.
@@ -53,17 +54,21 @@ def _copy(layer: Layer, names: set[str]) -> Copy:
     """What stands in the place of `layer`, to be called as it was."""
     match layer:
         case BitLinear():
-            return _bit_linear(layer, names)
+            return _bit_linear(layer, layer.units, names)
+        case BitConv1D():
+            check_pointwise(layer)
+            return _bit_linear(layer, layer.filters, names)
         case BitActivation():
             return qkeras.QActivation(layer.stock_input(), name=layer.name)  # type: ignore[no-any-return]
-        case BitConv1D() | BitConv2D() | BitHepLinear():
+        case BitConv2D() | BitHepLinear():
             kind = type(layer).__name__
             raise UnsupportedModelError(f"layer {layer.name!r}: {kind} is for training only, {TRAINING_ONLY[kind]}")
         case _:
             return copied(layer)
 
 
-def _bit_linear(layer: Layer, names: set[str]) -> Copy:
+def _bit_linear(layer: Layer, units: int, names: set[str]) -> Copy:
+    """A QDense in the place of a BitLinear, or of a BitConv1D that treats each position alone."""
     if layer.use_bias and layer.bias_quantizer_internal is None:
         raise UnsupportedModelError(
             f"layer {layer.name!r}: its bias has no quantizer, so that its bits have no grid; allowed are quantizers such as "
@@ -73,7 +78,7 @@ def _bit_linear(layer: Layer, names: set[str]) -> Copy:
     quantise = qkeras.QActivation(front, name=unused_name(f"{layer.name}_input", names)) if front is not None else None
     bias_quantizer = layer.bias_quantizer_internal
     dense = qkeras.QDense(
-        layer.units,
+        units,
         name=layer.name,
         use_bias=layer.use_bias,
         kernel_initializer="zeros",
@@ -84,7 +89,7 @@ def _bit_linear(layer: Layer, names: set[str]) -> Copy:
 
     def apply(inputs: Tensor) -> Tensor:
         result = dense(inputs if quantise is None else quantise(inputs))
-        values = [layer.kernel_quantizer_internal(layer.kernel).numpy()]
+        values = [layer.kernel_quantizer_internal(layer.kernel).numpy().reshape(dense.kernel.shape)]
         if layer.use_bias:
             values.append(bias_quantizer(layer.bias).numpy())
         dense.set_weights(values)

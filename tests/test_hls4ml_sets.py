@@ -1,0 +1,190 @@
+"""Networks on sets of constituents: bit-exact, permutation-invariant, and refused where Keras itself rounds."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from keras_models import QActivation, QBatchNormalization, QDense, assert_exact, layers, lowered, randomize, tf
+from qkeras import QConv1D
+
+from bittrigger.build import BuildSettings, create_pipeline
+from bittrigger.errors import UnsupportedModelError
+from bittrigger.graph import Linear, evaluate, input_intervals
+from bittrigger.hls4ml.elementwise import Reach, distinct_channels
+from bittrigger.solver import solve, solve_blocks
+from bittrigger.train import export_stock
+from bittrigger.train.layers import BitConv1D, BitLinear
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+BIAS = "quantized_bits(6,1,alpha=1)"
+RELU = "quantized_relu(5,2)"
+
+
+def dense(units, name, kernel="ternary()", **settings):
+    return QDense(units, kernel_quantizer=kernel, name=name, **{"bias_quantizer": BIAS, **settings})
+
+
+def set_model(*body, constituents=4, features=3):
+    """A network whose layers before the mean see each constituent alone."""
+    port = tensor = tf.keras.Input((constituents, features), name="jet")
+    for layer in (QActivation("quantized_bits(6,2,alpha=1)", name="q"), *body):
+        tensor = layer(tensor)
+    return randomize(tf.keras.Model(port, tensor, name="set_net"))
+
+
+def deep_sets(constituents=4):
+    return set_model(
+        dense(6, "phi_1"),
+        QActivation(RELU, name="phi_relu_1"),
+        dense(5, "phi_2"),
+        QActivation(RELU, name="phi_relu_2"),
+        layers.GlobalAveragePooling1D(name="mean"),
+        QActivation(RELU, name="mean_q"),
+        dense(4, "rho"),
+        QActivation(RELU, name="rho_relu"),
+        dense(2, "logits"),
+        constituents=constituents,
+    )
+
+
+def blocks_of(weights, count):
+    """The blocks on the diagonal, and whether all else is zero."""
+    rows, columns = (size // count for size in weights.shape)
+    tiles = weights.reshape(count, rows, count, columns).swapaxes(1, 2)
+    rest = tiles.copy()
+    rest[np.arange(count), np.arange(count)] = 0
+    return tiles[np.arange(count), np.arange(count)], not rest.any()
+
+
+def test_a_set_network_is_exact_and_repeats_one_kernel():
+    graph = assert_exact(deep_sets())
+    for name in ("phi_1", "phi_2"):
+        node = graph[name]
+        assert isinstance(node, Linear)
+        blocks, alone = blocks_of(node.weights, 4)
+        assert alone
+        assert (blocks == blocks[0]).all()
+    mean = graph["mean"]
+    assert isinstance(mean, Linear)
+    assert np.array_equal(mean.weights, np.tile(np.eye(5, dtype=np.int64), (4, 1)))
+    assert mean.frac == graph["phi_relu_2"].frac + 2
+
+
+def test_the_firmware_is_permutation_invariant_in_constituents():
+    graph = lowered(deep_sets())
+    spans = input_intervals(graph)
+    codes = np.random.default_rng(1).integers([s.lo for s in spans], [s.hi + 1 for s in spans], size=(50, 12))
+    constituent_major = codes.reshape(50, 4, 3)
+    swapped = constituent_major[:, [2, 0, 3, 1]].reshape(50, 12)
+    assert np.array_equal(evaluate(graph, codes), evaluate(graph, swapped))
+    features_swapped = constituent_major[:, :, [1, 0, 2]].reshape(50, 12)
+    assert not np.array_equal(evaluate(graph, codes), evaluate(graph, features_swapped))
+
+
+@pytest.mark.parametrize("normalisation", [layers.BatchNormalization, QBatchNormalization])
+def test_normalisation_of_each_constituent(normalisation):
+    graph = assert_exact(set_model(dense(6, "phi"), normalisation(name="norm"), QActivation(RELU, name="a")))
+    assert graph["a"].size == 24
+
+
+def test_activation_between_layers_and_lookup_tables():
+    body = (dense(4, "phi", bias_quantizer=None), layers.Activation("tanh"), QActivation("quantized_tanh(5)", name="a"))
+    assert_exact(set_model(*body, layers.Flatten(name="flat"), dense(3, "out")))
+
+
+def test_mean_right_behind_the_layer_and_normalised():
+    body = (dense(5, "phi"), layers.GlobalAveragePooling1D(name="mean"), layers.BatchNormalization(name="norm"))
+    assert_exact(set_model(*body, QActivation("quantized_bits(8,3,alpha=1)", name="a"), constituents=8))
+
+
+def test_pointwise_convolutions_are_the_same_as_dense_layers():
+    convolution = QConv1D(5, 1, kernel_quantizer="ternary()", bias_quantizer=BIAS, name="phi")
+    model = set_model(convolution, QActivation(RELU, name="a"))
+    graph = assert_exact(model)
+    twin = set_model(dense(5, "phi"), QActivation(RELU, name="a"))
+    kernel, bias = model.get_layer("phi").get_weights()
+    twin.get_layer("phi").set_weights([kernel[0], bias])
+    assert np.array_equal(graph["phi"].weights, lowered(twin)["phi"].weights)
+
+
+def test_bit_layers_on_sets():
+    port = tf.keras.Input((4, 3), name="jet")
+    hidden = BitConv1D(6, 1, input_quantizer=6, name="phi_1")(port)
+    hidden = BitLinear(5, input_quantizer={"bits": 5, "signed": False}, name="phi_2")(hidden)
+    pooled = layers.GlobalAveragePooling1D(name="mean")(hidden)
+    model = randomize(tf.keras.Model(port, BitLinear(2, input_quantizer=8, name="logits")(pooled), name="set_net"))
+    assert_exact(model)
+    x = np.random.default_rng(2).normal(size=(64, 4, 3)).astype(np.float32)
+    assert np.array_equal(export_stock(model).predict(x, verbose=0), model.predict(x, verbose=0))
+
+
+def test_a_set_beside_a_vector():
+    """Three axes, and a context that is joined behind the mean."""
+    port, context = tf.keras.Input((2, 4, 3), name="jets"), tf.keras.Input((3,), name="context")
+    hidden = QActivation(RELU, name="a")(dense(5, "phi")(QActivation("quantized_bits(6,2,alpha=1)", name="q")(port)))
+    pooled = layers.GlobalAveragePooling1D(name="mean")(layers.Reshape((8, 5), name="all")(hidden))
+    joined = layers.Concatenate(name="both")([pooled, QActivation("quantized_bits(5,2,alpha=1)", name="c")(context)])
+    assert_exact(randomize(tf.keras.Model([port, context], dense(2, "logits")(joined), name="set_net")))
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        (
+            lambda: (layers.GlobalAveragePooling1D(name="mean"),),
+            "layer 'mean': a mean over 6 constituents divides by 6, which Keras rounds; allowed are powers of two; take 4 "
+            "constituents, or fill up to 8 with zeros",
+        ),
+        (
+            lambda: (layers.GlobalAveragePooling1D(keepdims=True, name="mean"), layers.Flatten()),
+            "layer 'mean': a pooling with data_format 'channels_last' and keepdims=True; allowed are",
+        ),
+        (
+            lambda: (QConv1D(4, 2, kernel_quantizer="ternary()", bias_quantizer=BIAS, name="conv"),),
+            r"layer 'conv': QConv1D with kernel_size \(2,\); allowed is \(1,\), the same dense layer for each position",
+        ),
+        (
+            lambda: (layers.BatchNormalization(axis=1, name="norm"), QActivation(RELU, name="a")),
+            r"layer 'norm': batch normalisation over axis \[1\] of 3 axes; allowed is the last of two or three",
+        ),
+        (lambda: (layers.GlobalMaxPooling1D(name="top"),), "layer 'top': class GlobalMaxPooling1D is not supported"),
+    ],
+)
+def test_what_keras_rounds_or_joins_is_refused(body, text):
+    with pytest.raises(UnsupportedModelError, match=text):
+        lowered(set_model(*body(), constituents=6))
+
+
+def test_wide_convolution_of_ours_is_refused():
+    port = tf.keras.Input((4, 3))
+    model = tf.keras.Model(port, BitConv1D(5, 3, input_quantizer=6, name="conv")(port))
+    with pytest.raises(
+        UnsupportedModelError, match=r"layer 'conv': BitConv1D with kernel_size \(3,\); allowed is \(1,\)"
+    ):
+        lowered(model)
+
+
+def test_too_large_a_set_is_refused():
+    with pytest.raises(
+        UnsupportedModelError, match="layer 'phi': 2048 constituents and 12 weights for each make a matrix"
+    ):
+        lowered(set_model(dense(4, "phi"), constituents=2048))
+
+
+def test_each_distinct_block_is_solved_once():
+    graph = lowered(deep_sets())
+    node = graph["phi_2"]
+    source = tuple(graph_span for graph_span in (input_intervals(graph)[0],) * node.weights.shape[0])
+    whole = solve_blocks(node.weights, node.bias, source)
+    kernel = node.weights[:6, :5]
+    one = solve(kernel, node.bias[:5], source[:6])
+    assert len(whole.adders) == 4 * len(one.adders)
+    assert len(create_pipeline(graph, BuildSettings()).modules) == len(graph.nodes) - 1
+
+
+def test_channels_that_are_alike_are_tabulated_once():
+    spans = [Reach(0, 7, 1), Reach(0, 7, 1), Reach(0, 3, 1), Reach(0, 7, 1)]
+    first, inverse = distinct_channels([], spans)
+    assert first.tolist() == [0, 2]
+    assert inverse.tolist() == [0, 0, 1, 0]
