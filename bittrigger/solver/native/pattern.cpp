@@ -7,14 +7,7 @@ namespace bittrigger {
 
 namespace {
 
-
-// Written out because the portable x86-64 target has no instruction for it, only a library call.
-inline int popcount(u64 x) {
-    x -= x >> 1 & 0x5555555555555555ULL;
-    x = (x & 0x3333333333333333ULL) + (x >> 2 & 0x3333333333333333ULL);
-    x = (x + (x >> 4)) & 0x0f0f0f0f0f0f0f0fULL;
-    return static_cast<int>(x * 0x0101010101010101ULL >> 56);
-}
+inline int popcount(u64 x) { return __builtin_popcountll(x); }
 
 // Bits by which the adders of a sum of `terms` like terms are wider than those terms, on average, in 1/16.
 int growth16(int inputs, int terms) {
@@ -42,30 +35,25 @@ int noisy(int gain, int noise, Random& random) {
 
 }  // namespace
 
-std::size_t Finder::link_to(const Occurrence& place) {
-    int& head = head_[place.sum];
-    if (seen_[place.sum] != epoch_) {
-        seen_[place.sum] = epoch_;
-        head = -1;
-    }
-    for (int l = head; l >= 0; l = links_[static_cast<std::size_t>(l)].next) {
-        const Occurrence& o = links_[static_cast<std::size_t>(l)].place;
-        if (o.shift == place.shift && o.negative == place.negative) return static_cast<std::size_t>(l);
-    }
-    links_.push_back({place, 0, 0, head});
-    head = static_cast<int>(links_.size()) - 1;
-    return links_.size() - 1;
+std::size_t Finder::meeting_of(Code reader, Code mine) const {
+    const int shift = shift_of(reader) - shift_of(mine) + most_shift_;
+    const std::size_t stride = 2 * static_cast<std::size_t>(most_shift_) + 1;
+    const bool negative = negative_of(reader) != negative_of(mine);
+    return (2 * static_cast<std::size_t>(value_of(reader)) + negative) * stride + static_cast<std::size_t>(shift);
 }
 
+// Links the sum with every other, or itself shifted, that has two terms or more in common with it at one sign and shift.
 void Finder::gather(u32 sum) {
     terms_ = state_.sum(sum).terms;
     own_operands_ = state_.operands(sum);
     words_ = (terms_.size() + 63) / 64;
     links_.clear();
-    cells_.clear();
-    if (seen_.size() < state_.n_sums()) {
-        seen_.resize(state_.n_sums() * 2, 0);
-        head_.resize(state_.n_sums() * 2, 0);
+    bits_.clear();
+    const std::size_t stride = 2 * static_cast<std::size_t>(state_.max_shift()) + 1;
+    if (most_shift_ != state_.max_shift() || meetings_.size() < 2 * stride * state_.n_sums()) {
+        most_shift_ = state_.max_shift();
+        meetings_.assign(4 * stride * state_.n_sums(), {});
+        epoch_ = 0;
     }
     ++epoch_;
     widths_.resize(terms_.size());
@@ -73,32 +61,26 @@ void Finder::gather(u32 sum) {
         const Code mine = terms_[p];
         widths_[p] = width(state_.range(value_of(mine)));
         for (const Code reader : state_.readers(value_of(mine))) {
-            const Occurrence place{value_of(reader), shift_of(reader) - shift_of(mine), negative_of(reader) != negative_of(mine)};
-            if (place.sum == sum && place.shift <= 0) continue;
-            const std::size_t link = link_to(place);
-            ++links_[link].overlap;
-            cells_.push_back(link << 32 | p);
+            Meeting& m = meetings_[meeting_of(reader, mine)];
+            m.overlap = m.epoch == epoch_ ? m.overlap + 1 : 1;
+            m.link = -1;
+            m.epoch = epoch_;
         }
     }
-    drop_single_links();
-}
-
-// Keeps the links with two common terms or more, and fills in their rows of the matrix.
-void Finder::drop_single_links() {
-    renamed_.resize(links_.size());
-    std::size_t kept = 0;
-    for (std::size_t l = 0; l < links_.size(); ++l) {
-        renamed_[l] = ~std::size_t{0};
-        if (links_[l].overlap < 2) continue;
-        links_[kept] = links_[l];
-        links_[kept].operands = state_.operands(links_[l].place.sum);
-        renamed_[l] = kept++;
-    }
-    links_.resize(kept);
-    bits_.assign(kept * words_, 0);
-    for (const std::size_t cell : cells_) {
-        const std::size_t link = renamed_[cell >> 32], p = cell & 0xffffffffU;
-        if (link != ~std::size_t{0}) row(link)[p / 64] |= u64{1} << (p & 63);
+    for (std::size_t p = 0; p < terms_.size(); ++p) {
+        const Code mine = terms_[p];
+        for (const Code reader : state_.readers(value_of(mine))) {
+            Meeting& m = meetings_[meeting_of(reader, mine)];
+            if (m.overlap < 2) continue;
+            if (m.link < 0) {
+                const Occurrence place{value_of(reader), shift_of(reader) - shift_of(mine), negative_of(reader) != negative_of(mine)};
+                if (place.sum == sum && place.shift <= 0) continue;
+                m.link = static_cast<int>(links_.size());
+                links_.push_back({place, state_.operands(place.sum), m.overlap});
+                bits_.resize(bits_.size() + words_, 0);
+            }
+            row(static_cast<std::size_t>(m.link))[p / 64] |= u64{1} << (p & 63);
+        }
     }
 }
 
@@ -273,15 +255,6 @@ Code moved(Code c, const Occurrence& o) {
 }
 
 }  // namespace
-
-bool Finder::holds(const Pattern& pattern) const {
-    for (const Occurrence& o : pattern.occurrences) {
-        const std::vector<Code>& terms = state_.sum(o.sum).terms;
-        for (const Code c : pattern.terms)
-            if (std::find(terms.begin(), terms.end(), moved(c, o)) == terms.end()) return false;
-    }
-    return true;
-}
 
 i64 Finder::apply(const Pattern& pattern) {
     const int inputs = state_.adder_inputs();

@@ -43,19 +43,20 @@ public:
     // Shares `pattern` wherever it still occurs. Returns the value that stands for it, or -1 if that would not pay.
     i64 apply(const Pattern& pattern);
 
-    // Whether all occurrences are still there.
-    bool holds(const Pattern& pattern) const;
-
 private:
     struct Link {
         Occurrence place;
         int operands;
         int overlap;
-        int next;  // link to the same sum at another sign or shift, or -1
+    };
+    // How often a sum at one sign and shift was met around the current sum, and its link once it has one.
+    struct Meeting {
+        u32 epoch = 0;
+        int overlap = 0;
+        int link = -1;
     };
     void gather(u32 sum);
-    std::size_t link_to(const Occurrence& place);
-    void drop_single_links();
+    std::size_t meeting_of(Code reader, Code mine) const;
     void transpose();
     void grow_from_sum(std::size_t seed, const FinderOptions& options, Random& random);
     void grow_from_terms(std::size_t p, std::size_t q, const FinderOptions& options, Random& random);
@@ -73,9 +74,8 @@ private:
     std::vector<Link> links_;
     std::vector<u64> bits_, flipped_, chosen_, holders_, best_terms_;
     std::vector<std::size_t> order_;
-    std::vector<int> head_;   // of the list of links to each sum, valid where seen_ is of this epoch
-    std::vector<u32> seen_;
-    std::vector<std::size_t> cells_, renamed_;
+    std::vector<Meeting> meetings_;  // by sum, sign and shift; valid where of this epoch
+    int most_shift_ = 0;             // shifts from -most_shift_ to most_shift_ have a place in meetings_
     u32 epoch_ = 0;
     std::size_t words_ = 0, link_words_ = 0;
     int best_gain_ = 0;

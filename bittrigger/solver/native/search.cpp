@@ -7,6 +7,8 @@ namespace bittrigger {
 
 namespace {
 
+constexpr int MOST_ROUNDS = 400;  // of one repair; a bound that is not met in practice
+
 class Searcher {
 public:
     Searcher(State& state, Finder& finder, const SearchOptions& options, Random& random)
@@ -18,7 +20,6 @@ public:
         if (first < 0) return;
         state_.begin();
         fresh_.clear();
-        stale_.clear();
         lonely_.clear();
         take_apart(static_cast<u32>(first));
         const int more = static_cast<int>(random_.below(static_cast<u32>(options_.remove)));
@@ -62,26 +63,16 @@ private:
         return -1;
     }
 
-    // The best pattern of a changed sum is to be looked for anew.
+    // What a changed sum has in common with others is to be looked for.
     void expose(u32 sum) {
-        std::size_t at = 0;
-        while (at < fresh_.size() && fresh_[at] != sum) ++at;
-        if (at == fresh_.size()) {
-            fresh_.push_back(sum);
-            stale_.push_back(1);
-            if (best_.size() < fresh_.size()) best_.emplace_back();
-        }
-        stale_[at] = 1;
+        if (std::find(fresh_.begin(), fresh_.end(), sum) == fresh_.end()) fresh_.push_back(sum);
     }
 
     void forget(u32 sum) {
-        const std::size_t at = static_cast<std::size_t>(std::find(fresh_.begin(), fresh_.end(), sum) - fresh_.begin());
-        if (at == fresh_.size()) return;
-        std::swap(best_[at], best_[fresh_.size() - 1]);
-        fresh_[at] = fresh_.back();
-        stale_[at] = stale_.back();
+        const auto at = std::find(fresh_.begin(), fresh_.end(), sum);
+        if (at == fresh_.end()) return;
+        *at = fresh_.back();
         fresh_.pop_back();
-        stale_.pop_back();
     }
 
     void take_apart(u32 value) {
@@ -101,24 +92,17 @@ private:
         }
     }
 
+    // Shares anew, one changed sum after the other in random order, until none has anything worth sharing.
     void repair() {
         tidy();
-        for (int rounds = 0; rounds < 64; ++rounds) {
-            std::size_t top = 0;
-            for (std::size_t k = 0; k < fresh_.size(); ++k) {
-                if (stale_[k]) best_[k] = finder_.best(fresh_[k], options_.finder, random_);
-                stale_[k] = 0;
-                if (best_[k].gain > best_[top].gain) top = k;
-            }
-            if (fresh_.empty() || best_[top].gain <= 0) return;
-            if (!finder_.holds(best_[top])) {
-                stale_[top] = 1;
+        for (int rounds = 0; rounds < MOST_ROUNDS && !fresh_.empty(); ++rounds) {
+            const u32 sum = fresh_[random_.below(static_cast<u32>(fresh_.size()))];
+            const Pattern& pattern = finder_.best(sum, options_.finder, random_);
+            const i64 value = pattern.gain > 0 ? finder_.apply(pattern) : -1;
+            if (value < 0) {
+                forget(sum);
                 continue;
             }
-            const Pattern pattern = best_[top];
-            const i64 value = finder_.apply(pattern);
-            best_[top].gain = 0;
-            if (value < 0) continue;
             for (const Code c : pattern.terms)
                 if (shared(value_of(c)) && state_.readers(value_of(c)).size() < 2) lonely_.push_back(value_of(c));
             for (const Occurrence& o : pattern.occurrences) expose(o.sum);
@@ -133,8 +117,6 @@ private:
     Random& random_;
     std::vector<u32> fresh_;   // sums that changed
     std::vector<u32> lonely_;  // shared values that may have one reader left
-    std::vector<unsigned char> stale_;
-    std::vector<Pattern> best_;  // of each changed sum
 };
 
 }  // namespace

@@ -16,7 +16,7 @@ constexpr int SLACK = 1;           // levels above the fewest possible, unless a
 constexpr int DIFFERENCE_SLACK = 3;  // and so many more where columns are differences of others
 constexpr int MAX_HOPS = 2;          // longest chain of such columns
 constexpr int NEARNESS = 4;          // they need at most so many eighths of a column's own terms
-constexpr i64 SMALL = 1000;         // terms below which the default search may take a large part of a second
+constexpr i64 SMALL = 1000;         // terms below which the default search may take a second
 // A large matrix is first shared in blocks of so many inputs and columns, a very large one in smaller blocks.
 constexpr BlockSize BLOCK{128, 256}, SMALL_BLOCK{128, 128};
 constexpr i64 VERY_LARGE = 200000;  // terms
@@ -28,14 +28,23 @@ i64 count_terms(const Problem& problem) {
     return terms;
 }
 
-// Steps of the default search: its time grows like that of sharing itself, and is a fraction of a second for small
-// matrices, some seconds for the largest.
+// Steps of the default search: its time grows like that of sharing itself; a second for small matrices, some for
+// the largest.
 i64 default_steps(i64 terms) {
-    if (terms < SMALL) return std::min<i64>(2000, 20 * terms);
-    return std::min<i64>({terms * terms / 12000, 16000, 400000000 / terms});
+    if (terms < SMALL) return std::min<i64>(60000, 100 * terms);
+    return std::min<i64>({terms * terms / 6000, 60000, 1000000000 / terms});
 }
 
-i64 most_steps(i64 terms) { return std::min<i64>({40000, 200 * terms, 2000000000 / std::max<i64>(terms, 1)}); }
+// Steps of the longest search: some 20 s for matrices of up to 4,000 terms, and about as long for larger ones.
+i64 most_steps(i64 terms) { return std::min<i64>({1200000, 2000 * terms, 4800000000 / std::max<i64>(terms, 1)}); }
+
+// What a step may cost at the beginning, in 1/16 LUT: up to two thirds of an adder, less where steps are few.
+int heat_for(const Matrix& matrix, i64 terms, i64 steps) {
+    i64 bits = 0;
+    for (const Range& range : matrix.inputs) bits += width(range) + 3;
+    const i64 full = 11 * bits / matrix.n_in;
+    return static_cast<int>(full * std::min(steps, 150 * terms) / std::max<i64>(150 * terms, 1));
+}
 
 struct Start {
     std::unique_ptr<State> state;
@@ -103,25 +112,13 @@ Start share_differences(const Matrix& matrix, const Problem& problem, const Solv
     return {};
 }
 
-// A stage of the search.
-struct Stage {
-    i64 steps;
-    int heat;
-    int remove;
-};
-
 // Searches on from `start`. Keeps the result if its adders, all signs in place, cost less than `built`.
-void improve(Start& start, Built& built, const Problem& problem, const Stage& stage, Random& random) {
+void improve(Start& start, Built& built, const Problem& problem, i64 steps, int heat, Random& random) {
     State other = *start.state;
     Finder finder(other);
     SearchOptions options;
-    options.steps = stage.steps;
-    options.heat = stage.heat;
-    options.remove = stage.remove;
-    options.finder.sum_seeds = options.finder.term_seeds = 2;
-    options.finder.parity = 8;
-    options.finder.noise = 120;
-    options.finder.thrift = 2;
+    options.steps = steps;
+    options.heat = heat;
     search(other, finder, options, random);
     other.relevel();
     Built found = build(other, problem, start.values);
@@ -137,15 +134,10 @@ Built solve_within(const Matrix& matrix, const Problem& problem, const SolveOpti
     Start other = share_differences(matrix, problem, options, limit + slack, random);
     if (other.state && 32 * other.state->total() < 31 * start.state->total()) start = std::move(other);
     const i64 terms = count_terms(problem);
-    const bool small = terms < SMALL;
     Built built = build(*start.state, problem, start.values);
-    if (options.effort >= 1) improve(start, built, problem, {default_steps(terms), small ? 96 : 0, small ? 16 : 8}, random);
-    if (options.effort >= 2) {
-        const i64 steps = most_steps(terms) / 2;
-        improve(start, built, problem, {steps, 200, small ? 24 : 16}, random);
-        improve(start, built, problem, {steps, 110, 16}, random);
-        improve(start, built, problem, {steps, 50, 8}, random);
-    }
+    const auto search_for = [&](i64 steps) { improve(start, built, problem, steps, heat_for(matrix, terms, steps), random); };
+    if (options.effort >= 1) search_for(default_steps(terms));
+    if (options.effort >= 2) search_for(most_steps(terms));
     return built;
 }
 
