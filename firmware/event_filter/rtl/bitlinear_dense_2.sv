@@ -1,4 +1,4 @@
-// bitlinear_dense_2: constant matrix, 32 x 24, as 144 adders (no multiplier).
+// bitlinear_dense_2: constant matrix, 32 x 24, as 145 adders (no multiplier).
 //
 // x: 32 x ap_ufixed<6,2>, element 0 in the lowest bits.
 // y: 24 x ap_fixed<12,6>, element 0 in the lowest bits.
@@ -47,221 +47,201 @@ module bitlinear_dense_2 (
     wire        [ 5:0] x31 = x[191:186];
 
     // stage 4
-    wire        [ 7:0] s0;  // x1 + x2 + x31
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b000)) u_s0 (
-        .a(8'(x1)), .b(8'(x2)), .c(8'(x31)), .sum(s0)
+    wire signed [ 7:0] s0;  // x3 + x16 - x13
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s0 (
+        .a(8'(x3)), .b(8'(x16)), .c(8'(x13)), .sum(s0)
     );
-    wire signed [ 6:0] s1 = 7'(x29) - 7'(x6);
-    wire signed [ 7:0] s2;  // x18 - x20 - x24
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b110)) u_s2 (
-        .a(8'(x18)), .b(8'(x20)), .c(8'(x24)), .sum(s2)
+    wire signed [ 7:0] s1;  // x4 + x24 - x21
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s1 (
+        .a(8'(x4)), .b(8'(x24)), .c(8'(x21)), .sum(s1)
     );
-    wire signed [ 7:0] s4;  // x3 + x16 - x5
+    wire        [ 7:0] s2;  // x12 + x18 + x25
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b000)) u_s2 (
+        .a(8'(x12)), .b(8'(x18)), .c(8'(x25)), .sum(s2)
+    );
+    wire signed [ 7:0] s4;  // x14 + x28 - x19
     bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s4 (
-        .a(8'(x3)), .b(8'(x16)), .c(8'(x5)), .sum(s4)
+        .a(8'(x14)), .b(8'(x28)), .c(8'(x19)), .sum(s4)
     );
-    wire signed [ 7:0] s5;  // x13 - x4 - x28
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b110)) u_s5 (
-        .a(8'(x13)), .b(8'(x4)), .c(8'(x28)), .sum(s5)
+    wire        [ 7:0] s6;  // x1 + x2 + x31
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b000)) u_s6 (
+        .a(8'(x1)), .b(8'(x2)), .c(8'(x31)), .sum(s6)
     );
-    wire        [ 6:0] s7 = 7'(x12) + 7'(x25);
-    wire signed [ 7:0] s9;  // - x19 - x21 + 6
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b011)) u_s9 (
-        .a(8'(x19)), .b(8'(x21)), .c(8'd6), .sum(s9)
+    wire signed [ 6:0] s7 = 7'(x9) - 7'(x26);
+    wire signed [ 6:0] s8 = 7'(x6) - 7'(x29);
+    wire signed [ 7:0] s12;  // x14 + x25 - x8
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s12 (
+        .a(8'(x14)), .b(8'(x25)), .c(8'(x8)), .sum(s12)
     );
-    wire        [ 7:0] s12;  // x22 + x27 + x31
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b000)) u_s12 (
-        .a(8'(x22)), .b(8'(x27)), .c(8'(x31)), .sum(s12)
+    wire        [ 7:0] s13;  // x22 + x27 + x31
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b000)) u_s13 (
+        .a(8'(x22)), .b(8'(x27)), .c(8'(x31)), .sum(s13)
     );
-    wire        [ 7:0] s14;  // x8 + x20 + x26
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b000)) u_s14 (
-        .a(8'(x8)), .b(8'(x20)), .c(8'(x26)), .sum(s14)
+    wire signed [ 7:0] s15;  // x5 - x17 - x28
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b110)) u_s15 (
+        .a(8'(x5)), .b(8'(x17)), .c(8'(x28)), .sum(s15)
     );
-    wire        [ 7:0] s16;  // x4 + x14 + x25
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b000)) u_s16 (
-        .a(8'(x4)), .b(8'(x14)), .c(8'(x25)), .sum(s16)
+    wire signed [ 7:0] s16;  // x13 + x30 - x11
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s16 (
+        .a(8'(x13)), .b(8'(x30)), .c(8'(x11)), .sum(s16)
     );
-    wire signed [ 7:0] s18;  // x6 + x29 - x2
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s18 (
-        .a(8'(x6)), .b(8'(x29)), .c(8'(x2)), .sum(s18)
+    wire signed [ 7:0] s17;  // x20 + x29 - x2
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s17 (
+        .a(8'(x20)), .b(8'(x29)), .c(8'(x2)), .sum(s17)
     );
-    wire        [ 6:0] s20 = 7'(x21) + 7'd4;
-    wire signed [ 7:0] s23;  // x8 - x12 - x20
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b110)) u_s23 (
-        .a(8'(x8)), .b(8'(x12)), .c(8'(x20)), .sum(s23)
+    wire        [ 6:0] s18 = 7'(x6) + 7'd4;
+    wire        [ 7:0] s22;  // x7 + x17 + x21
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b000)) u_s22 (
+        .a(8'(x7)), .b(8'(x17)), .c(8'(x21)), .sum(s22)
     );
-    wire signed [ 6:0] s25 = 7'(x9) - 7'(x26);
-    wire        [ 6:0] s26 = 7'(x6) + 7'(x24);
-    wire        [ 7:0] s27;  // x0 + x7 + x21
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b000)) u_s27 (
-        .a(8'(x0)), .b(8'(x7)), .c(8'(x21)), .sum(s27)
+    wire        [ 7:0] s24;  // x2 + x13 + x20
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b000)) u_s24 (
+        .a(8'(x2)), .b(8'(x13)), .c(8'(x20)), .sum(s24)
     );
-    wire        [ 7:0] s29;  // x10 + x15 + x23
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b000)) u_s29 (
-        .a(8'(x10)), .b(8'(x15)), .c(8'(x23)), .sum(s29)
+    wire signed [ 7:0] s25;  // x0 + x3 - x9
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s25 (
+        .a(8'(x0)), .b(8'(x3)), .c(8'(x9)), .sum(s25)
     );
-    wire        [ 7:0] s30;  // x2 + x17 + x18
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b000)) u_s30 (
-        .a(8'(x2)), .b(8'(x17)), .c(8'(x18)), .sum(s30)
+    wire signed [ 7:0] s27;  // x6 + x23 - x8
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s27 (
+        .a(8'(x6)), .b(8'(x23)), .c(8'(x8)), .sum(s27)
     );
-    wire        [ 7:0] s34;  // x12 + x16 + x27
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b000)) u_s34 (
-        .a(8'(x12)), .b(8'(x16)), .c(8'(x27)), .sum(s34)
+    wire        [ 7:0] s28;  // x4 + x5 + x28
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b000)) u_s28 (
+        .a(8'(x4)), .b(8'(x5)), .c(8'(x28)), .sum(s28)
     );
-    wire signed [ 7:0] s36;  // x30 - x13 - x19
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b110)) u_s36 (
-        .a(8'(x30)), .b(8'(x13)), .c(8'(x19)), .sum(s36)
+    wire signed [ 7:0] s30 = -(8'(x18)) - 8'd4;
+    wire        [ 6:0] s33 = 7'(x16) + 7'(x27);
+    wire signed [ 7:0] s35;  // x13 - x11 - x30
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b110)) u_s35 (
+        .a(8'(x13)), .b(8'(x11)), .c(8'(x30)), .sum(s35)
     );
-    wire signed [ 7:0] s39;  // x3 + x29 - x17
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s39 (
-        .a(8'(x3)), .b(8'(x29)), .c(8'(x17)), .sum(s39)
+    wire signed [ 6:0] s36 = 7'(x17) - 7'(x7);
+    wire signed [ 7:0] s38;  // x20 - x14 - x19
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b110)) u_s38 (
+        .a(8'(x20)), .b(8'(x14)), .c(8'(x19)), .sum(s38)
     );
-    wire        [ 7:0] s40;  // x11 + x22 + 2
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b000)) u_s40 (
-        .a(8'(x11)), .b(8'(x22)), .c(8'd2), .sum(s40)
+    wire        [ 7:0] s39;  // x10 + x21 + x22
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b000)) u_s39 (
+        .a(8'(x10)), .b(8'(x21)), .c(8'(x22)), .sum(s39)
     );
-    wire signed [ 7:0] s44;  // x18 - x17 - x23
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b110)) u_s44 (
-        .a(8'(x18)), .b(8'(x17)), .c(8'(x23)), .sum(s44)
+    wire signed [ 7:0] s40;  // x3 + x15 - x18
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s40 (
+        .a(8'(x3)), .b(8'(x15)), .c(8'(x18)), .sum(s40)
     );
-    wire        [ 7:0] s45;  // x3 + x5 + x21
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b000)) u_s45 (
-        .a(8'(x3)), .b(8'(x5)), .c(8'(x21)), .sum(s45)
+    wire signed [ 7:0] s42;  // x29 - x26 + 2
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b010)) u_s42 (
+        .a(8'(x29)), .b(8'(x26)), .c(8'd2), .sum(s42)
     );
-    wire signed [ 7:0] s46;  // x11 - x10 - x15
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b110)) u_s46 (
-        .a(8'(x11)), .b(8'(x10)), .c(8'(x15)), .sum(s46)
+    wire signed [ 7:0] s45;  // x18 - x17 - x23
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b110)) u_s45 (
+        .a(8'(x18)), .b(8'(x17)), .c(8'(x23)), .sum(s45)
     );
-    wire signed [ 6:0] s48 = 7'(x19) - 7'd6;
-    wire signed [ 7:0] s54;  // x1 + x15 - x23
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s54 (
-        .a(8'(x1)), .b(8'(x15)), .c(8'(x23)), .sum(s54)
+    wire        [ 7:0] s47;  // x5 + x10 + x21
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b000)) u_s47 (
+        .a(8'(x5)), .b(8'(x10)), .c(8'(x21)), .sum(s47)
     );
-    wire signed [ 7:0] s55;  // x31 - x11 - x28
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b110)) u_s55 (
-        .a(8'(x31)), .b(8'(x11)), .c(8'(x28)), .sum(s55)
+    wire        [ 7:0] s49;  // x4 + x16 + x25
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b000)) u_s49 (
+        .a(8'(x4)), .b(8'(x16)), .c(8'(x25)), .sum(s49)
     );
-    wire signed [ 7:0] s56;  // x26 - x0 - x14
+    wire        [ 7:0] s50;  // x8 + x11 + x14
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b000)) u_s50 (
+        .a(8'(x8)), .b(8'(x11)), .c(8'(x14)), .sum(s50)
+    );
+    wire        [ 7:0] s52;  // x27 + x31 + 6
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b000)) u_s52 (
+        .a(8'(x27)), .b(8'(x31)), .c(8'd6), .sum(s52)
+    );
+    wire signed [ 7:0] s56;  // x23 - x1 - x15
     bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b110)) u_s56 (
-        .a(8'(x26)), .b(8'(x0)), .c(8'(x14)), .sum(s56)
+        .a(8'(x23)), .b(8'(x1)), .c(8'(x15)), .sum(s56)
     );
-    wire signed [ 7:0] s59;  // - x4 - x13 + 2
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b011)) u_s59 (
-        .a(8'(x4)), .b(8'(x13)), .c(8'd2), .sum(s59)
+    wire signed [ 7:0] s60;  // x18 - x13 + 2
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b010)) u_s60 (
+        .a(8'(x18)), .b(8'(x13)), .c(8'd2), .sum(s60)
     );
-    wire signed [ 7:0] s62;  // x11 + x25 - x1
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s62 (
-        .a(8'(x11)), .b(8'(x25)), .c(8'(x1)), .sum(s62)
+    wire        [ 7:0] s63;  // x7 + x8 + x24
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b000)) u_s63 (
+        .a(8'(x7)), .b(8'(x8)), .c(8'(x24)), .sum(s63)
     );
-    wire        [ 6:0] s63 = 7'(x14) + 7'd4;
-    wire signed [ 6:0] s66 = 7'(x4) - 7'(x21);
-    wire signed [ 7:0] s68;  // x5 - x18 - x20
+    wire signed [ 7:0] s65;  // x17 + x18 - x12
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s65 (
+        .a(8'(x17)), .b(8'(x18)), .c(8'(x12)), .sum(s65)
+    );
+    wire signed [ 6:0] s66 = 7'(x0) - 7'(x30);
+    wire signed [ 7:0] s67;  // x1 + x15 - x11
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s67 (
+        .a(8'(x1)), .b(8'(x15)), .c(8'(x11)), .sum(s67)
+    );
+    wire signed [ 7:0] s68;  // x25 - x2 - x23
     bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b110)) u_s68 (
-        .a(8'(x5)), .b(8'(x18)), .c(8'(x20)), .sum(s68)
+        .a(8'(x25)), .b(8'(x2)), .c(8'(x23)), .sum(s68)
     );
-    wire        [ 6:0] s70 = 7'(x27) + 7'd6;
-    wire signed [ 7:0] s74;  // x11 + x29 - x10
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s74 (
-        .a(8'(x11)), .b(8'(x29)), .c(8'(x10)), .sum(s74)
-    );
-    wire        [ 7:0] s78;  // x2 + x15 + x28
+    wire        [ 6:0] s74 = 7'(x27) + 7'd6;
+    wire        [ 7:0] s78;  // x3 + x9 + x29
     bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b000)) u_s78 (
-        .a(8'(x2)), .b(8'(x15)), .c(8'(x28)), .sum(s78)
+        .a(8'(x3)), .b(8'(x9)), .c(8'(x29)), .sum(s78)
     );
-    wire signed [ 7:0] s81;  // x7 - x19 - 4
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b110)) u_s81 (
-        .a(8'(x7)), .b(8'(x19)), .c(8'd4), .sum(s81)
+    wire signed [ 7:0] s82;  // x7 + x8 - x24
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s82 (
+        .a(8'(x7)), .b(8'(x8)), .c(8'(x24)), .sum(s82)
     );
-    wire signed [ 6:0] s87 = 7'(x11) - 7'(x12);
-    wire signed [ 7:0] s89;  // x21 - x18 - x25
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b110)) u_s89 (
-        .a(8'(x21)), .b(8'(x18)), .c(8'(x25)), .sum(s89)
+    wire        [ 6:0] s87 = 7'(x4) + 7'(x24);
+    wire        [ 6:0] s88 = 7'(x11) + 7'(x13);
+    wire        [ 6:0] s91 = 7'(x28) + 7'd4;
+    wire signed [ 7:0] s95;  // x0 - x17 - x25
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b110)) u_s95 (
+        .a(8'(x0)), .b(8'(x17)), .c(8'(x25)), .sum(s95)
     );
-    wire signed [ 7:0] s94;  // x22 - x14 - x27
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b110)) u_s94 (
-        .a(8'(x22)), .b(8'(x14)), .c(8'(x27)), .sum(s94)
+    wire signed [ 7:0] s97;  // x4 + x18 - x24
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s97 (
+        .a(8'(x4)), .b(8'(x18)), .c(8'(x24)), .sum(s97)
     );
-    wire signed [ 7:0] s95;  // x13 - x4 + 6
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b010)) u_s95 (
-        .a(8'(x13)), .b(8'(x4)), .c(8'd6), .sum(s95)
+    wire signed [ 7:0] s99;  // x21 + x30 - x10
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s99 (
+        .a(8'(x21)), .b(8'(x30)), .c(8'(x10)), .sum(s99)
     );
-    wire signed [ 7:0] s96;  // x15 - x8 - x10
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b110)) u_s96 (
-        .a(8'(x15)), .b(8'(x8)), .c(8'(x10)), .sum(s96)
+    wire        [ 6:0] s105 = 7'(x15) + 7'd6;
+    wire signed [ 7:0] s106;  // x14 + x27 - x4
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s106 (
+        .a(8'(x14)), .b(8'(x27)), .c(8'(x4)), .sum(s106)
     );
-    wire        [ 7:0] s99;  // x3 + x27 + 6
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b000)) u_s99 (
-        .a(8'(x3)), .b(8'(x27)), .c(8'd6), .sum(s99)
+    wire        [ 7:0] s109;  // x6 + x22 + x29
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b000)) u_s109 (
+        .a(8'(x6)), .b(8'(x22)), .c(8'(x29)), .sum(s109)
     );
-    wire signed [ 7:0] s102;  // x6 + x22 - x5
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s102 (
-        .a(8'(x6)), .b(8'(x22)), .c(8'(x5)), .sum(s102)
+    wire signed [ 6:0] s119 = -(7'(x5)) + 7'd8;
+    wire        [ 7:0] s122;  // x10 + x16 + 6
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b000)) u_s122 (
+        .a(8'(x10)), .b(8'(x16)), .c(8'd6), .sum(s122)
     );
-    wire signed [ 7:0] s104;  // x0 + x3 - x9
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s104 (
-        .a(8'(x0)), .b(8'(x3)), .c(8'(x9)), .sum(s104)
+    wire signed [ 7:0] s129;  // - x6 - x30 + 6
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b011)) u_s129 (
+        .a(8'(x6)), .b(8'(x30)), .c(8'd6), .sum(s129)
     );
-    wire        [ 7:0] s105;  // x2 + x13 + x20
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b000)) u_s105 (
-        .a(8'(x2)), .b(8'(x13)), .c(8'(x20)), .sum(s105)
+    wire signed [ 7:0] s137;  // x19 + x28 - 4
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s137 (
+        .a(8'(x19)), .b(8'(x28)), .c(8'd4), .sum(s137)
     );
-    wire signed [ 7:0] s112;  // x16 + x21 - x30
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s112 (
-        .a(8'(x16)), .b(8'(x21)), .c(8'(x30)), .sum(s112)
-    );
-    wire        [ 7:0] s114;  // x0 + x12 + 8
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b000)) u_s114 (
-        .a(8'(x0)), .b(8'(x12)), .c(8'd8), .sum(s114)
-    );
-    wire signed [ 7:0] s117;  // x17 - x16 - 6
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b110)) u_s117 (
-        .a(8'(x17)), .b(8'(x16)), .c(8'd6), .sum(s117)
-    );
-    wire signed [ 7:0] s118;  // x1 + x2 - x11
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s118 (
-        .a(8'(x1)), .b(8'(x2)), .c(8'(x11)), .sum(s118)
-    );
-    wire        [ 7:0] s121;  // x7 + x8 + x19
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b000)) u_s121 (
-        .a(8'(x7)), .b(8'(x8)), .c(8'(x19)), .sum(s121)
-    );
-    wire signed [ 7:0] s128;  // x16 - x13 + 4
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b010)) u_s128 (
-        .a(8'(x16)), .b(8'(x13)), .c(8'd4), .sum(s128)
-    );
-    wire signed [ 7:0] s132;  // x10 + x12 - x21
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s132 (
-        .a(8'(x10)), .b(8'(x12)), .c(8'(x21)), .sum(s132)
-    );
-    wire signed [ 6:0] s136 = -(7'(x7)) + 7'd8;
-    wire        [ 7:0] s137;  // x27 + x28 + x30
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b000)) u_s137 (
-        .a(8'(x27)), .b(8'(x28)), .c(8'(x30)), .sum(s137)
-    );
-    wire        [ 7:0] s140;  // x3 + x28 + 6
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b000)) u_s140 (
-        .a(8'(x3)), .b(8'(x28)), .c(8'd6), .sum(s140)
-    );
-    wire signed [ 7:0] s141;  // x9 + x29 - x15
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s141 (
-        .a(8'(x9)), .b(8'(x29)), .c(8'(x15)), .sum(s141)
-    );
+    wire        [ 6:0] s140 = 7'(x28) + 7'd8;
 
     // stage 5
     reg         [ 5:0] x0_d1;
     reg         [ 5:0] x1_d1;
+    reg         [ 5:0] x2_d1;
+    reg         [ 5:0] x3_d1;
     reg         [ 5:0] x4_d1;
     reg         [ 5:0] x5_d1;
+    reg         [ 5:0] x6_d1;
     reg         [ 5:0] x7_d1;
-    reg         [ 5:0] x8_d1;
     reg         [ 5:0] x9_d1;
     reg         [ 5:0] x10_d1;
-    reg         [ 5:0] x11_d1;
     reg         [ 5:0] x12_d1;
     reg         [ 5:0] x13_d1;
     reg         [ 5:0] x14_d1;
+    reg         [ 5:0] x15_d1;
     reg         [ 5:0] x16_d1;
-    reg         [ 5:0] x17_d1;
     reg         [ 5:0] x18_d1;
     reg         [ 5:0] x19_d1;
     reg         [ 5:0] x20_d1;
@@ -269,86 +249,83 @@ module bitlinear_dense_2 (
     reg         [ 5:0] x22_d1;
     reg         [ 5:0] x23_d1;
     reg         [ 5:0] x24_d1;
-    reg         [ 5:0] x25_d1;
     reg         [ 5:0] x26_d1;
     reg         [ 5:0] x27_d1;
     reg         [ 5:0] x28_d1;
     reg         [ 5:0] x29_d1;
     reg         [ 5:0] x30_d1;
     reg         [ 5:0] x31_d1;
-    reg         [ 7:0] s0_d1;
-    reg  signed [ 6:0] s1_d1;
-    reg  signed [ 7:0] s2_d1;
+    reg  signed [ 7:0] s0_d1;
+    reg  signed [ 7:0] s1_d1;
+    reg         [ 7:0] s2_d1;
     reg  signed [ 7:0] s4_d1;
-    reg  signed [ 7:0] s5_d1;
-    reg         [ 6:0] s7_d1;
-    reg  signed [ 7:0] s9_d1;
-    reg         [ 7:0] s12_d1;
-    reg         [ 7:0] s14_d1;
-    reg         [ 7:0] s16_d1;
-    reg  signed [ 7:0] s18_d1;
-    reg         [ 6:0] s20_d1;
-    reg  signed [ 7:0] s23_d1;
-    reg  signed [ 6:0] s25_d1;
-    reg         [ 6:0] s26_d1;
-    reg         [ 7:0] s27_d1;
-    reg         [ 7:0] s29_d1;
-    reg         [ 7:0] s30_d1;
-    reg         [ 7:0] s34_d1;
-    reg  signed [ 7:0] s36_d1;
-    reg  signed [ 7:0] s39_d1;
-    reg         [ 7:0] s40_d1;
-    reg  signed [ 7:0] s44_d1;
-    reg         [ 7:0] s45_d1;
-    reg  signed [ 7:0] s46_d1;
-    reg  signed [ 6:0] s48_d1;
-    reg  signed [ 7:0] s54_d1;
-    reg  signed [ 7:0] s55_d1;
+    reg         [ 7:0] s6_d1;
+    reg  signed [ 6:0] s7_d1;
+    reg  signed [ 6:0] s8_d1;
+    reg  signed [ 7:0] s12_d1;
+    reg         [ 7:0] s13_d1;
+    reg  signed [ 7:0] s15_d1;
+    reg  signed [ 7:0] s16_d1;
+    reg  signed [ 7:0] s17_d1;
+    reg         [ 6:0] s18_d1;
+    reg         [ 7:0] s22_d1;
+    reg         [ 7:0] s24_d1;
+    reg  signed [ 7:0] s25_d1;
+    reg  signed [ 7:0] s27_d1;
+    reg         [ 7:0] s28_d1;
+    reg  signed [ 7:0] s30_d1;
+    reg         [ 6:0] s33_d1;
+    reg  signed [ 7:0] s35_d1;
+    reg  signed [ 6:0] s36_d1;
+    reg  signed [ 7:0] s38_d1;
+    reg         [ 7:0] s39_d1;
+    reg  signed [ 7:0] s40_d1;
+    reg  signed [ 7:0] s42_d1;
+    reg  signed [ 7:0] s45_d1;
+    reg         [ 7:0] s47_d1;
+    reg         [ 7:0] s49_d1;
+    reg         [ 7:0] s50_d1;
+    reg         [ 7:0] s52_d1;
     reg  signed [ 7:0] s56_d1;
-    reg  signed [ 7:0] s59_d1;
-    reg  signed [ 7:0] s62_d1;
-    reg         [ 6:0] s63_d1;
+    reg  signed [ 7:0] s60_d1;
+    reg         [ 7:0] s63_d1;
+    reg  signed [ 7:0] s65_d1;
     reg  signed [ 6:0] s66_d1;
+    reg  signed [ 7:0] s67_d1;
     reg  signed [ 7:0] s68_d1;
-    reg         [ 6:0] s70_d1;
-    reg  signed [ 7:0] s74_d1;
+    reg         [ 6:0] s74_d1;
     reg         [ 7:0] s78_d1;
-    reg  signed [ 7:0] s81_d1;
-    reg  signed [ 6:0] s87_d1;
-    reg  signed [ 7:0] s89_d1;
-    reg  signed [ 7:0] s94_d1;
+    reg  signed [ 7:0] s82_d1;
+    reg         [ 6:0] s87_d1;
+    reg         [ 6:0] s88_d1;
+    reg         [ 6:0] s91_d1;
     reg  signed [ 7:0] s95_d1;
-    reg  signed [ 7:0] s96_d1;
-    reg         [ 7:0] s99_d1;
-    reg  signed [ 7:0] s102_d1;
-    reg  signed [ 7:0] s104_d1;
-    reg         [ 7:0] s105_d1;
-    reg  signed [ 7:0] s112_d1;
-    reg         [ 7:0] s114_d1;
-    reg  signed [ 7:0] s117_d1;
-    reg  signed [ 7:0] s118_d1;
-    reg         [ 7:0] s121_d1;
-    reg  signed [ 7:0] s128_d1;
-    reg  signed [ 7:0] s132_d1;
-    reg  signed [ 6:0] s136_d1;
-    reg         [ 7:0] s137_d1;
-    reg         [ 7:0] s140_d1;
-    reg  signed [ 7:0] s141_d1;
+    reg  signed [ 7:0] s97_d1;
+    reg  signed [ 7:0] s99_d1;
+    reg         [ 6:0] s105_d1;
+    reg  signed [ 7:0] s106_d1;
+    reg         [ 7:0] s109_d1;
+    reg  signed [ 6:0] s119_d1;
+    reg         [ 7:0] s122_d1;
+    reg  signed [ 7:0] s129_d1;
+    reg  signed [ 7:0] s137_d1;
+    reg         [ 6:0] s140_d1;
     always_ff @(posedge clk) begin
         x0_d1 <= x0;
         x1_d1 <= x1;
+        x2_d1 <= x2;
+        x3_d1 <= x3;
         x4_d1 <= x4;
         x5_d1 <= x5;
+        x6_d1 <= x6;
         x7_d1 <= x7;
-        x8_d1 <= x8;
         x9_d1 <= x9;
         x10_d1 <= x10;
-        x11_d1 <= x11;
         x12_d1 <= x12;
         x13_d1 <= x13;
         x14_d1 <= x14;
+        x15_d1 <= x15;
         x16_d1 <= x16;
-        x17_d1 <= x17;
         x18_d1 <= x18;
         x19_d1 <= x19;
         x20_d1 <= x20;
@@ -356,7 +333,6 @@ module bitlinear_dense_2 (
         x22_d1 <= x22;
         x23_d1 <= x23;
         x24_d1 <= x24;
-        x25_d1 <= x25;
         x26_d1 <= x26;
         x27_d1 <= x27;
         x28_d1 <= x28;
@@ -367,529 +343,532 @@ module bitlinear_dense_2 (
         s1_d1 <= s1;
         s2_d1 <= s2;
         s4_d1 <= s4;
-        s5_d1 <= s5;
+        s6_d1 <= s6;
         s7_d1 <= s7;
-        s9_d1 <= s9;
+        s8_d1 <= s8;
         s12_d1 <= s12;
-        s14_d1 <= s14;
+        s13_d1 <= s13;
+        s15_d1 <= s15;
         s16_d1 <= s16;
+        s17_d1 <= s17;
         s18_d1 <= s18;
-        s20_d1 <= s20;
-        s23_d1 <= s23;
+        s22_d1 <= s22;
+        s24_d1 <= s24;
         s25_d1 <= s25;
-        s26_d1 <= s26;
         s27_d1 <= s27;
-        s29_d1 <= s29;
+        s28_d1 <= s28;
         s30_d1 <= s30;
-        s34_d1 <= s34;
+        s33_d1 <= s33;
+        s35_d1 <= s35;
         s36_d1 <= s36;
+        s38_d1 <= s38;
         s39_d1 <= s39;
         s40_d1 <= s40;
-        s44_d1 <= s44;
+        s42_d1 <= s42;
         s45_d1 <= s45;
-        s46_d1 <= s46;
-        s48_d1 <= s48;
-        s54_d1 <= s54;
-        s55_d1 <= s55;
+        s47_d1 <= s47;
+        s49_d1 <= s49;
+        s50_d1 <= s50;
+        s52_d1 <= s52;
         s56_d1 <= s56;
-        s59_d1 <= s59;
-        s62_d1 <= s62;
+        s60_d1 <= s60;
         s63_d1 <= s63;
+        s65_d1 <= s65;
         s66_d1 <= s66;
+        s67_d1 <= s67;
         s68_d1 <= s68;
-        s70_d1 <= s70;
         s74_d1 <= s74;
         s78_d1 <= s78;
-        s81_d1 <= s81;
+        s82_d1 <= s82;
         s87_d1 <= s87;
-        s89_d1 <= s89;
-        s94_d1 <= s94;
+        s88_d1 <= s88;
+        s91_d1 <= s91;
         s95_d1 <= s95;
-        s96_d1 <= s96;
+        s97_d1 <= s97;
         s99_d1 <= s99;
-        s102_d1 <= s102;
-        s104_d1 <= s104;
         s105_d1 <= s105;
-        s112_d1 <= s112;
-        s114_d1 <= s114;
-        s117_d1 <= s117;
-        s118_d1 <= s118;
-        s121_d1 <= s121;
-        s128_d1 <= s128;
-        s132_d1 <= s132;
-        s136_d1 <= s136;
+        s106_d1 <= s106;
+        s109_d1 <= s109;
+        s119_d1 <= s119;
+        s122_d1 <= s122;
+        s129_d1 <= s129;
         s137_d1 <= s137;
         s140_d1 <= s140;
-        s141_d1 <= s141;
     end
-    wire signed [ 8:0] s3;  // x0 + s1 + s2
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b000)) u_s3 (
-        .a(9'(x0_d1)), .b(9'(s1_d1)), .c(9'(s2_d1)), .sum(s3)
+    wire signed [ 9:0] s3;  // x0 + s2 - s1
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s3 (
+        .a(10'(x0_d1)), .b(10'(s2_d1)), .c(10'(s1_d1)), .sum(s3)
     );
-    wire signed [ 8:0] s6;  // x26 + s5 - x9
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b100)) u_s6 (
-        .a(9'(x26_d1)), .b(9'(s5_d1)), .c(9'(x9_d1)), .sum(s6)
+    wire signed [ 8:0] s5;  // x5 - x20 - s4
+    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b110)) u_s5 (
+        .a(9'(x5_d1)), .b(9'(x20_d1)), .c(9'(s4_d1)), .sum(s5)
     );
-    wire signed [ 8:0] s8;  // s6 + s7 - x14
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b100)) u_s8 (
-        .a(s6), .b(9'(s7_d1)), .c(9'(x14_d1)), .sum(s8)
+    wire signed [ 9:0] s9;  // s7 + s8 - s6
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s9 (
+        .a(10'(s7_d1)), .b(10'(s8_d1)), .c(10'(s6_d1)), .sum(s9)
     );
-    wire signed [ 9:0] s10;  // s4 + s9 - s0
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s10 (
-        .a(10'(s4_d1)), .b(10'(s9_d1)), .c(10'(s0_d1)), .sum(s10)
+    wire signed [ 9:0] s10;  // s0 - s5 + 6
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b010)) u_s10 (
+        .a(10'(s0_d1)), .b(10'(s5)), .c(10'd6), .sum(s10)
     );
-    wire signed [ 8:0] s13;  // x24 + s12 - x16
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b100)) u_s13 (
-        .a(9'(x24_d1)), .b(9'(s12_d1)), .c(9'(x16_d1)), .sum(s13)
+    wire signed [ 8:0] s14;  // x16 + x26 - s13
+    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b100)) u_s14 (
+        .a(9'(x16_d1)), .b(9'(x26_d1)), .c(9'(s13_d1)), .sum(s14)
     );
-    wire signed [ 9:0] s15;  // s14 - x30 - s13
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s15 (
-        .a(10'(s14_d1)), .b(10'(x30_d1)), .c(10'(s13)), .sum(s15)
-    );
-    wire        [ 8:0] s17;  // x13 + x28 + s16
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b000)) u_s17 (
-        .a(9'(x13_d1)), .b(9'(x28_d1)), .c(9'(s16_d1)), .sum(s17)
-    );
-    wire signed [ 8:0] s19;  // x17 - x5 - s18
+    wire signed [ 8:0] s19;  // s16 - s17 - s18
     bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b110)) u_s19 (
-        .a(9'(x17_d1)), .b(9'(x5_d1)), .c(9'(s18_d1)), .sum(s19)
+        .a(9'(s16_d1)), .b(9'(s17_d1)), .c(9'(s18_d1)), .sum(s19)
     );
-    wire signed [ 9:0] s21;  // x11 + s20 - s19
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s21 (
-        .a(10'(x11_d1)), .b(10'(s20_d1)), .c(10'(s19)), .sum(s21)
+    wire signed [ 9:0] s20;  // s15 - s1 - s12
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s20 (
+        .a(10'(s15_d1)), .b(10'(s1_d1)), .c(10'(s12_d1)), .sum(s20)
     );
-    wire signed [ 9:0] s24;  // s12 + s23 - s4
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s24 (
-        .a(10'(s12_d1)), .b(10'(s23_d1)), .c(10'(s4_d1)), .sum(s24)
+    wire signed [10:0] s21;  // s14 + s20 - s19
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s21 (
+        .a(11'(s14)), .b(11'(s20)), .c(11'(s19)), .sum(s21)
     );
-    wire signed [ 9:0] s28;  // s25 - s26 - s27
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s28 (
-        .a(10'(s25_d1)), .b(10'(s26_d1)), .c(10'(s27_d1)), .sum(s28)
+    wire        [ 8:0] s23;  // x12 + x24 + s22
+    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b000)) u_s23 (
+        .a(9'(x12_d1)), .b(9'(x24_d1)), .c(9'(s22_d1)), .sum(s23)
     );
-    wire signed [10:0] s31;  // s28 - s29 - s30
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s31 (
-        .a(11'(s28)), .b(11'(s29_d1)), .c(11'(s30_d1)), .sum(s31)
+    wire signed [ 9:0] s26;  // x15 + s24 + s25
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s26 (
+        .a(10'(x15_d1)), .b(10'(s24_d1)), .c(10'(s25_d1)), .sum(s26)
     );
-    wire signed [ 7:0] s32 = -(s5_d1) - 8'd4;
-    wire        [ 8:0] s35;  // x14 + s0 + s34
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b000)) u_s35 (
-        .a(9'(x14_d1)), .b(9'(s0_d1)), .c(9'(s34_d1)), .sum(s35)
+    wire signed [ 9:0] s29;  // x10 + s14 - s28
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s29 (
+        .a(10'(x10_d1)), .b(10'(s14)), .c(10'(s28_d1)), .sum(s29)
     );
-    wire signed [ 8:0] s37;  // x7 + x20 + s36
+    wire signed [ 9:0] s31;  // s30 - s23 - s27
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s31 (
+        .a(10'(s30_d1)), .b(10'(s23)), .c(10'(s27_d1)), .sum(s31)
+    );
+    wire        [ 8:0] s34;  // x12 + s6 + s33
+    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b000)) u_s34 (
+        .a(9'(x12_d1)), .b(9'(s6_d1)), .c(9'(s33_d1)), .sum(s34)
+    );
+    wire signed [ 8:0] s37;  // x9 + s35 + s36
     bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b000)) u_s37 (
-        .a(9'(x7_d1)), .b(9'(x20_d1)), .c(9'(s36_d1)), .sum(s37)
+        .a(9'(x9_d1)), .b(9'(s35_d1)), .c(9'(s36_d1)), .sum(s37)
     );
-    wire signed [ 8:0] s38;  // s37 - x9 - x18
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b110)) u_s38 (
-        .a(s37), .b(9'(x9_d1)), .c(9'(x18_d1)), .sum(s38)
+    wire signed [ 9:0] s41;  // x23 + s39 + s40
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s41 (
+        .a(10'(x23_d1)), .b(10'(s39_d1)), .c(10'(s40_d1)), .sum(s41)
     );
-    wire signed [ 8:0] s41;  // x21 + s40 - x26
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b100)) u_s41 (
-        .a(9'(x21_d1)), .b(9'(s40_d1)), .c(9'(x26_d1)), .sum(s41)
+    wire signed [ 9:0] s43;  // s38 + s42 - s37
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s43 (
+        .a(10'(s38_d1)), .b(10'(s42_d1)), .c(10'(s37)), .sum(s43)
     );
-    wire signed [ 9:0] s42;  // s29 + s39 + s41
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s42 (
-        .a(10'(s29_d1)), .b(10'(s39_d1)), .c(10'(s41)), .sum(s42)
+    wire signed [ 8:0] s46;  // x6 - x19 - s45
+    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b110)) u_s46 (
+        .a(9'(x6_d1)), .b(9'(x19_d1)), .c(9'(s45_d1)), .sum(s46)
     );
-    wire signed [ 9:0] s47;  // s46 - x9 - s45
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s47 (
-        .a(10'(s46_d1)), .b(10'(x9_d1)), .c(10'(s45_d1)), .sum(s47)
+    wire signed [ 9:0] s48;  // x15 + s47 - s46
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s48 (
+        .a(10'(x15_d1)), .b(10'(s47_d1)), .c(10'(s46)), .sum(s48)
     );
-    wire signed [ 8:0] s49;  // s48 - x1 - x31
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b110)) u_s49 (
-        .a(9'(s48_d1)), .b(9'(x1_d1)), .c(9'(x31_d1)), .sum(s49)
+    wire signed [ 8:0] s51;  // s7 - x1 - x12
+    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b110)) u_s51 (
+        .a(9'(s7_d1)), .b(9'(x1_d1)), .c(9'(x12_d1)), .sum(s51)
     );
-    wire signed [ 9:0] s50;  // s44 - s16 - s34
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s50 (
-        .a(10'(s44_d1)), .b(10'(s16_d1)), .c(10'(s34_d1)), .sum(s50)
+    wire signed [ 9:0] s53;  // x3 - s50 - s52
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s53 (
+        .a(10'(x3_d1)), .b(10'(s50_d1)), .c(10'(s52_d1)), .sum(s53)
     );
-    wire signed [ 9:0] s51;  // s49 - s14 - s18
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s51 (
-        .a(10'(s49)), .b(10'(s14_d1)), .c(10'(s18_d1)), .sum(s51)
+    wire signed [ 9:0] s54;  // s51 - s17 - s49
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s54 (
+        .a(10'(s51)), .b(10'(s17_d1)), .c(10'(s49_d1)), .sum(s54)
     );
-    wire        [ 8:0] s53;  // x7 + x12 + s45
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b000)) u_s53 (
-        .a(9'(x7_d1)), .b(9'(x12_d1)), .c(9'(s45_d1)), .sum(s53)
+    wire signed [ 8:0] s57;  // x26 + x31 + s56
+    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b000)) u_s57 (
+        .a(9'(x26_d1)), .b(9'(x31_d1)), .c(9'(s56_d1)), .sum(s57)
     );
-    wire signed [ 9:0] s57;  // s55 + s56 - s54
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s57 (
-        .a(10'(s55_d1)), .b(10'(s56_d1)), .c(10'(s54_d1)), .sum(s57)
+    wire signed [ 9:0] s58;  // s57 - x3 - s28
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s58 (
+        .a(10'(s57)), .b(10'(x3_d1)), .c(10'(s28_d1)), .sum(s58)
     );
-    wire signed [ 9:0] s58;  // x8 + x17 - s57
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s58 (
-        .a(10'(x8_d1)), .b(10'(x17_d1)), .c(s57), .sum(s58)
+    wire signed [ 8:0] s59;  // x20 + s50 - x16
+    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b100)) u_s59 (
+        .a(9'(x20_d1)), .b(9'(s50_d1)), .c(9'(x16_d1)), .sum(s59)
     );
-    wire signed [ 8:0] s60;  // x16 + s2 + s59
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b000)) u_s60 (
-        .a(9'(x16_d1)), .b(9'(s2_d1)), .c(9'(s59_d1)), .sum(s60)
+    wire signed [ 9:0] s61;  // s60 - x0 - s59
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s61 (
+        .a(10'(s60_d1)), .b(10'(x0_d1)), .c(10'(s59)), .sum(s61)
     );
-    wire signed [ 8:0] s64;  // s36 + s62 - s63
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b100)) u_s64 (
-        .a(9'(s36_d1)), .b(9'(s62_d1)), .c(9'(s63_d1)), .sum(s64)
+    wire signed [ 9:0] s64;  // x6 + s63 - s7
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s64 (
+        .a(10'(x6_d1)), .b(10'(s63_d1)), .c(10'(s7_d1)), .sum(s64)
     );
-    wire signed [ 8:0] s67;  // x16 + x22 + s66
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b000)) u_s67 (
-        .a(9'(x16_d1)), .b(9'(x22_d1)), .c(9'(s66_d1)), .sum(s67)
+    wire signed [ 9:0] s69;  // s68 - s66 - s67
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s69 (
+        .a(10'(s68_d1)), .b(10'(s66_d1)), .c(10'(s67_d1)), .sum(s69)
     );
-    wire signed [ 8:0] s69;  // x24 + s68 - s7
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b100)) u_s69 (
-        .a(9'(x24_d1)), .b(9'(s68_d1)), .c(9'(s7_d1)), .sum(s69)
+    wire signed [ 7:0] s70 = -(s0_d1) + 8'd4;
+    wire signed [ 9:0] s71;  // s47 + s65 - s38
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s71 (
+        .a(10'(s47_d1)), .b(10'(s65_d1)), .c(10'(s38_d1)), .sum(s71)
     );
-    wire signed [ 8:0] s71;  // s70 - x29 - s67
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b110)) u_s71 (
-        .a(9'(s70_d1)), .b(9'(x29_d1)), .c(s67), .sum(s71)
+    wire signed [10:0] s72;  // s13 + s64 + s70
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s72 (
+        .a(11'(s13_d1)), .b(11'(s64)), .c(11'(s70)), .sum(s72)
     );
-    wire signed [ 8:0] s73;  // x30 + s6 - x17
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b100)) u_s73 (
-        .a(9'(x30_d1)), .b(s6), .c(9'(x17_d1)), .sum(s73)
+    wire signed [ 7:0] s75;  // s74 - x22 - x29
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b110)) u_s75 (
+        .a(8'(s74_d1)), .b(8'(x22_d1)), .c(8'(x29_d1)), .sum(s75)
     );
-    wire signed [ 7:0] s75 = -(s54_d1) - 8'd2;
-    wire signed [10:0] s76;  // s75 - s53 - s74
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s76 (
-        .a(11'(s75)), .b(11'(s53)), .c(11'(s74_d1)), .sum(s76)
+    wire signed [ 9:0] s76;  // s59 + s75 - s15
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s76 (
+        .a(10'(s59)), .b(10'(s75)), .c(10'(s15_d1)), .sum(s76)
     );
-    wire signed [ 8:0] s79;  // x14 + s62 - s78
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b100)) u_s79 (
-        .a(9'(x14_d1)), .b(9'(s62_d1)), .c(9'(s78_d1)), .sum(s79)
+    wire signed [ 7:0] s79 = s16_d1 - 8'd2;
+    wire signed [ 9:0] s80;  // s56 + s79 - s78
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s80 (
+        .a(10'(s56_d1)), .b(10'(s79)), .c(10'(s78_d1)), .sum(s80)
     );
-    wire signed [ 8:0] s80;  // x0 + x23 + s66
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b000)) u_s80 (
-        .a(9'(x0_d1)), .b(9'(x23_d1)), .c(9'(s66_d1)), .sum(s80)
+    wire signed [ 8:0] s83;  // s82 - x21 - 4
+    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b110)) u_s83 (
+        .a(9'(s82_d1)), .b(9'(x21_d1)), .c(9'd4), .sum(s83)
     );
-    wire signed [ 9:0] s82;  // x5 + s80 + s81
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s82 (
-        .a(10'(x5_d1)), .b(10'(s80)), .c(10'(s81_d1)), .sum(s82)
+    wire signed [ 9:0] s84;  // s28 + s38 + s83
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s84 (
+        .a(10'(s28_d1)), .b(10'(s38_d1)), .c(10'(s83)), .sum(s84)
     );
-    wire signed [ 8:0] s84;  // - x12 - s39 + 4
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b011)) u_s84 (
-        .a(9'(x12_d1)), .b(9'(s39_d1)), .c(9'd4), .sum(s84)
+    wire        [ 8:0] s86 = 9'(s2_d1) + 9'(s78_d1);
+    wire signed [ 8:0] s89;  // x2 - s66 - s88
+    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b110)) u_s89 (
+        .a(9'(x2_d1)), .b(9'(s66_d1)), .c(9'(s88_d1)), .sum(s89)
     );
-    wire signed [10:0] s85;  // s84 - s13 - s80
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s85 (
-        .a(11'(s84)), .b(11'(s13)), .c(11'(s80)), .sum(s85)
+    wire signed [ 9:0] s90;  // s22 + s38 + s89
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s90 (
+        .a(10'(s22_d1)), .b(10'(s38_d1)), .c(10'(s89)), .sum(s90)
     );
-    wire        [ 8:0] s88;  // x8 + x10 + s12
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b000)) u_s88 (
-        .a(9'(x8_d1)), .b(9'(x10_d1)), .c(9'(s12_d1)), .sum(s88)
+    wire signed [ 8:0] s92;  // x16 + s91 - s87
+    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b100)) u_s92 (
+        .a(9'(x16_d1)), .b(9'(s91_d1)), .c(9'(s87_d1)), .sum(s92)
     );
-    wire signed [ 7:0] s91;  // x7 - s26 + 6
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b010)) u_s91 (
-        .a(8'(x7_d1)), .b(8'(s26_d1)), .c(8'd6), .sum(s91)
+    wire signed [ 9:0] s93;  // s92 - s13 - s56
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s93 (
+        .a(10'(s92)), .b(10'(s13_d1)), .c(10'(s56_d1)), .sum(s93)
     );
-    wire signed [ 9:0] s92;  // s54 + s91 - s87
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s92 (
-        .a(10'(s54_d1)), .b(10'(s91)), .c(10'(s87_d1)), .sum(s92)
+    wire signed [ 8:0] s96;  // x13 + s95 - s7
+    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b100)) u_s96 (
+        .a(9'(x13_d1)), .b(9'(s95_d1)), .c(9'(s7_d1)), .sum(s96)
     );
-    wire signed [ 9:0] s97;  // s87 + s95 - s94
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s97 (
-        .a(10'(s87_d1)), .b(10'(s95_d1)), .c(10'(s94_d1)), .sum(s97)
+    wire signed [ 9:0] s98;  // x28 + s13 + s97
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s98 (
+        .a(10'(x28_d1)), .b(10'(s13_d1)), .c(10'(s97_d1)), .sum(s98)
     );
-    wire signed [10:0] s98;  // s28 + s96 + s97
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s98 (
-        .a(11'(s28)), .b(11'(s96_d1)), .c(11'(s97)), .sum(s98)
+    wire signed [ 8:0] s100;  // x7 + x12 - s99
+    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b100)) u_s100 (
+        .a(9'(x7_d1)), .b(9'(x12_d1)), .c(9'(s99_d1)), .sum(s100)
     );
-    wire signed [ 9:0] s100;  // s37 - s67 - s99
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s100 (
-        .a(10'(s37)), .b(10'(s67)), .c(10'(s99_d1)), .sum(s100)
+    wire signed [ 8:0] s101 = 9'(s67_d1) + 9'd6;
+    wire signed [ 9:0] s102;  // s100 + s101 - s27
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s102 (
+        .a(10'(s100)), .b(10'(s101)), .c(10'(s27_d1)), .sum(s102)
     );
-    wire signed [ 8:0] s103;  // s102 - x19 - s44
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b110)) u_s103 (
-        .a(9'(s102_d1)), .b(9'(x19_d1)), .c(9'(s44_d1)), .sum(s103)
+    wire        [ 8:0] s104;  // x0 + x12 + s39
+    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b000)) u_s104 (
+        .a(9'(x0_d1)), .b(9'(x12_d1)), .c(9'(s39_d1)), .sum(s104)
     );
-    wire signed [ 9:0] s106;  // x31 + s105 - s104
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s106 (
-        .a(10'(x31_d1)), .b(10'(s105_d1)), .c(10'(s104_d1)), .sum(s106)
+    wire signed [ 9:0] s107;  // s88 + s105 + s106
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s107 (
+        .a(10'(s88_d1)), .b(10'(s105_d1)), .c(10'(s106_d1)), .sum(s107)
     );
-    wire signed [ 8:0] s107;  // s16 - x8 + 6
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b010)) u_s107 (
-        .a(9'(s16_d1)), .b(9'(x8_d1)), .c(9'd6), .sum(s107)
-    );
-    wire signed [10:0] s108;  // s107 - s103 - s106
+    wire signed [10:0] s108;  // s107 - s64 - s104
     bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s108 (
-        .a(11'(s107)), .b(11'(s103)), .c(11'(s106)), .sum(s108)
+        .a(11'(s107)), .b(11'(s64)), .c(11'(s104)), .sum(s108)
     );
-    wire signed [ 8:0] s109;  // x4 + x24 + s44
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b000)) u_s109 (
-        .a(9'(x4_d1)), .b(9'(x24_d1)), .c(9'(s44_d1)), .sum(s109)
+    wire        [ 8:0] s110;  // s33 + s109 + 6
+    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b000)) u_s110 (
+        .a(9'(s33_d1)), .b(9'(s109_d1)), .c(9'd6), .sum(s110)
     );
-    wire signed [ 9:0] s110;  // s94 - x28 - s37
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s110 (
-        .a(10'(s94_d1)), .b(10'(x28_d1)), .c(10'(s37)), .sum(s110)
+    wire signed [ 9:0] s112;  // x31 + s24 - s25
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s112 (
+        .a(10'(x31_d1)), .b(10'(s24_d1)), .c(10'(s25_d1)), .sum(s112)
     );
-    wire signed [ 9:0] s113;  // s17 + s112 - s74
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s113 (
-        .a(10'(s17)), .b(10'(s112_d1)), .c(10'(s74_d1)), .sum(s113)
+    wire signed [ 8:0] s113;  // x22 + s46 - x5
+    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b100)) u_s113 (
+        .a(9'(x22_d1)), .b(s46), .c(9'(x5_d1)), .sum(s113)
     );
-    wire signed [ 8:0] s115;  // s25 + s114 - s0
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b100)) u_s115 (
-        .a(9'(s25_d1)), .b(9'(s114_d1)), .c(9'(s0_d1)), .sum(s115)
+    wire signed [ 8:0] s114;  // x4 + s12 + 6
+    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b000)) u_s114 (
+        .a(9'(x4_d1)), .b(9'(s12_d1)), .c(9'd6), .sum(s114)
     );
-    wire signed [ 9:0] s119;  // s117 + s118 - s88
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s119 (
-        .a(10'(s117_d1)), .b(10'(s118_d1)), .c(10'(s88)), .sum(s119)
+    wire signed [ 9:0] s116;  // s5 - x27 - s87
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s116 (
+        .a(10'(s5)), .b(10'(x27_d1)), .c(10'(s87_d1)), .sum(s116)
     );
-    wire signed [ 7:0] s122;  // s25 - x24 + 6
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b010)) u_s122 (
-        .a(8'(s25_d1)), .b(8'(x24_d1)), .c(8'd6), .sum(s122)
+    wire signed [ 9:0] s118;  // s4 + s35 + s49
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s118 (
+        .a(10'(s4_d1)), .b(10'(s35_d1)), .c(10'(s49_d1)), .sum(s118)
     );
-    wire signed [ 9:0] s123;  // s102 + s121 - s54
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s123 (
-        .a(10'(s102_d1)), .b(10'(s121_d1)), .c(10'(s54_d1)), .sum(s123)
+    wire signed [ 9:0] s120;  // s104 + s119 - s45
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s120 (
+        .a(10'(s104)), .b(10'(s119_d1)), .c(10'(s45_d1)), .sum(s120)
     );
-    wire signed [ 8:0] s125;  // - x10 - s102 + 6
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b011)) u_s125 (
-        .a(9'(x10_d1)), .b(9'(s102_d1)), .c(9'd6), .sum(s125)
+    wire signed [ 9:0] s123;  // s8 - s50 - s122
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s123 (
+        .a(10'(s8_d1)), .b(10'(s50_d1)), .c(10'(s122_d1)), .sum(s123)
     );
-    wire signed [ 8:0] s127;  // s0 - x27 - s121
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b110)) u_s127 (
-        .a(9'(s0_d1)), .b(9'(x27_d1)), .c(9'(s121_d1)), .sum(s127)
+    wire signed [ 9:0] s124;  // s24 - s51 - s95
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s124 (
+        .a(10'(s24_d1)), .b(10'(s51)), .c(10'(s95_d1)), .sum(s124)
     );
-    wire signed [ 8:0] s129;  // x25 + x30 + s1
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b000)) u_s129 (
-        .a(9'(x25_d1)), .b(9'(x30_d1)), .c(9'(s1_d1)), .sum(s129)
+    wire signed [ 8:0] s126;  // s7 + s82 + 6
+    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b000)) u_s126 (
+        .a(9'(s7_d1)), .b(9'(s82_d1)), .c(9'd6), .sum(s126)
     );
-    wire signed [ 9:0] s130;  // s109 + s128 + s129
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s130 (
-        .a(10'(s109)), .b(10'(s128_d1)), .c(10'(s129)), .sum(s130)
+    wire signed [ 9:0] s127;  // s56 + s109 - s47
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s127 (
+        .a(10'(s56_d1)), .b(10'(s109_d1)), .c(10'(s47_d1)), .sum(s127)
     );
-    wire signed [ 8:0] s133;  // s78 - x17 - 4
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b110)) u_s133 (
-        .a(9'(s78_d1)), .b(9'(x17_d1)), .c(9'd4), .sum(s133)
+    wire signed [10:0] s128;  // s126 + s127 - s118
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s128 (
+        .a(11'(s126)), .b(11'(s127)), .c(11'(s118)), .sum(s128)
     );
-    wire signed [ 9:0] s134;  // s104 + s132 - s2
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s134 (
-        .a(10'(s104_d1)), .b(10'(s132_d1)), .c(10'(s2_d1)), .sum(s134)
+    wire signed [ 8:0] s130;  // x18 + s129 - x14
+    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b100)) u_s130 (
+        .a(9'(x18_d1)), .b(9'(s129_d1)), .c(9'(x14_d1)), .sum(s130)
     );
-    wire signed [10:0] s135;  // s133 + s134 - s36
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s135 (
-        .a(11'(s133)), .b(11'(s134)), .c(11'(s36_d1)), .sum(s135)
+    wire signed [ 9:0] s131;  // s28 + s130 - s39
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s131 (
+        .a(10'(s28_d1)), .b(10'(s130)), .c(10'(s39_d1)), .sum(s131)
     );
-    wire signed [ 9:0] s138;  // s136 + s137 - s132
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s138 (
-        .a(10'(s136_d1)), .b(10'(s137_d1)), .c(10'(s132_d1)), .sum(s138)
+    wire signed [ 8:0] s133;  // x27 + s63 - s6
+    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b100)) u_s133 (
+        .a(9'(x27_d1)), .b(9'(s63_d1)), .c(9'(s6_d1)), .sum(s133)
     );
-    wire signed [10:0] s139;  // s103 + s138 - s106
+    wire signed [ 7:0] s134;  // x30 - s88 + 4
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b010)) u_s134 (
+        .a(8'(x30_d1)), .b(8'(s88_d1)), .c(8'd4), .sum(s134)
+    );
+    wire signed [ 9:0] s135;  // s49 + s78 + s134
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s135 (
+        .a(10'(s49_d1)), .b(10'(s78_d1)), .c(10'(s134)), .sum(s135)
+    );
+    wire signed [ 8:0] s138;  // x24 + s137 - s65
+    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b100)) u_s138 (
+        .a(9'(x24_d1)), .b(9'(s137_d1)), .c(9'(s65_d1)), .sum(s138)
+    );
+    wire signed [10:0] s139;  // s26 + s138 - s99
     bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s139 (
-        .a(11'(s103)), .b(11'(s138)), .c(11'(s106)), .sum(s139)
+        .a(11'(s26)), .b(11'(s138)), .c(11'(s99_d1)), .sum(s139)
     );
-    wire signed [ 9:0] s142;  // x14 + s140 + s141
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s142 (
-        .a(10'(x14_d1)), .b(10'(s140_d1)), .c(10'(s141_d1)), .sum(s142)
+    wire signed [ 9:0] s141;  // x27 + s140 - s100
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s141 (
+        .a(10'(x27_d1)), .b(10'(s140_d1)), .c(10'(s100)), .sum(s141)
     );
-    wire signed [10:0] s143;  // s127 + s142 - s69
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s143 (
-        .a(11'(s127)), .b(11'(s142)), .c(11'(s69)), .sum(s143)
+    wire signed [ 8:0] s143;  // - x15 - s5 + 6
+    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b011)) u_s143 (
+        .a(9'(x15_d1)), .b(s5), .c(9'd6), .sum(s143)
     );
 
     // stage 6
-    reg         [ 5:0] x0_d2;
-    reg  signed [ 8:0] s3_d1;
-    reg  signed [ 8:0] s8_d1;
+    reg  signed [ 9:0] s3_d1;
+    reg  signed [ 9:0] s9_d1;
     reg  signed [ 9:0] s10_d1;
-    reg  signed [ 8:0] s13_d1;
-    reg  signed [ 9:0] s15_d1;
-    reg         [ 8:0] s17_d1;
-    reg  signed [ 8:0] s19_d1;
-    reg  signed [ 9:0] s21_d1;
-    reg  signed [ 9:0] s24_d1;
-    reg  signed [10:0] s31_d1;
-    reg  signed [ 7:0] s32_d1;
-    reg         [ 8:0] s35_d1;
-    reg  signed [ 8:0] s38_d1;
-    reg  signed [ 9:0] s42_d1;
-    reg  signed [ 9:0] s47_d1;
-    reg  signed [ 9:0] s50_d1;
-    reg  signed [ 9:0] s51_d1;
-    reg         [ 8:0] s53_d1;
-    reg  signed [ 9:0] s57_d1;
+    reg  signed [ 8:0] s14_d1;
+    reg  signed [10:0] s21_d1;
+    reg         [ 8:0] s23_d1;
+    reg  signed [ 9:0] s26_d1;
+    reg  signed [ 9:0] s29_d1;
+    reg  signed [ 9:0] s31_d1;
+    reg         [ 8:0] s34_d1;
+    reg  signed [ 8:0] s37_d1;
+    reg  signed [ 9:0] s41_d1;
+    reg  signed [ 9:0] s43_d1;
+    reg  signed [ 9:0] s48_d1;
+    reg  signed [ 9:0] s53_d1;
+    reg  signed [ 9:0] s54_d1;
+    reg  signed [ 8:0] s57_d1;
     reg  signed [ 9:0] s58_d1;
-    reg  signed [ 8:0] s60_d1;
-    reg  signed [ 8:0] s64_d1;
-    reg  signed [ 8:0] s69_d1;
-    reg  signed [ 8:0] s71_d1;
-    reg  signed [ 8:0] s73_d1;
-    reg  signed [10:0] s76_d1;
-    reg  signed [ 8:0] s79_d1;
-    reg  signed [ 9:0] s82_d1;
-    reg  signed [10:0] s85_d1;
-    reg         [ 8:0] s88_d1;
-    reg  signed [ 7:0] s89_d2;
-    reg  signed [ 9:0] s92_d1;
-    reg  signed [10:0] s98_d1;
-    reg  signed [ 9:0] s100_d1;
-    reg  signed [ 8:0] s103_d1;
+    reg  signed [ 9:0] s61_d1;
+    reg  signed [ 9:0] s69_d1;
+    reg  signed [ 9:0] s71_d1;
+    reg  signed [10:0] s72_d1;
+    reg  signed [ 9:0] s76_d1;
+    reg  signed [ 9:0] s80_d1;
+    reg  signed [ 9:0] s84_d1;
+    reg         [ 8:0] s86_d1;
+    reg  signed [ 9:0] s90_d1;
+    reg  signed [ 9:0] s93_d1;
+    reg  signed [ 8:0] s96_d1;
+    reg  signed [ 9:0] s98_d1;
+    reg  signed [ 9:0] s102_d1;
     reg  signed [10:0] s108_d1;
-    reg  signed [ 8:0] s109_d1;
-    reg  signed [ 9:0] s110_d1;
-    reg  signed [ 9:0] s113_d1;
-    reg  signed [ 8:0] s115_d1;
-    reg  signed [ 9:0] s119_d1;
-    reg  signed [ 7:0] s122_d1;
+    reg         [ 8:0] s110_d1;
+    reg  signed [ 9:0] s112_d1;
+    reg  signed [ 8:0] s113_d1;
+    reg  signed [ 8:0] s114_d1;
+    reg  signed [ 9:0] s116_d1;
+    reg  signed [ 9:0] s118_d1;
+    reg  signed [ 9:0] s120_d1;
     reg  signed [ 9:0] s123_d1;
-    reg  signed [ 8:0] s125_d1;
-    reg  signed [ 8:0] s127_d1;
-    reg  signed [ 9:0] s130_d1;
-    reg  signed [10:0] s135_d1;
+    reg  signed [ 9:0] s124_d1;
+    reg  signed [10:0] s128_d1;
+    reg  signed [ 9:0] s131_d1;
+    reg  signed [ 8:0] s133_d1;
+    reg  signed [ 9:0] s135_d1;
     reg  signed [10:0] s139_d1;
-    reg  signed [10:0] s143_d1;
+    reg  signed [ 9:0] s141_d1;
+    reg  signed [ 8:0] s143_d1;
     always_ff @(posedge clk) begin
-        x0_d2 <= x0_d1;
         s3_d1 <= s3;
-        s8_d1 <= s8;
+        s9_d1 <= s9;
         s10_d1 <= s10;
-        s13_d1 <= s13;
-        s15_d1 <= s15;
-        s17_d1 <= s17;
-        s19_d1 <= s19;
+        s14_d1 <= s14;
         s21_d1 <= s21;
-        s24_d1 <= s24;
+        s23_d1 <= s23;
+        s26_d1 <= s26;
+        s29_d1 <= s29;
         s31_d1 <= s31;
-        s32_d1 <= s32;
-        s35_d1 <= s35;
-        s38_d1 <= s38;
-        s42_d1 <= s42;
-        s47_d1 <= s47;
-        s50_d1 <= s50;
-        s51_d1 <= s51;
+        s34_d1 <= s34;
+        s37_d1 <= s37;
+        s41_d1 <= s41;
+        s43_d1 <= s43;
+        s48_d1 <= s48;
         s53_d1 <= s53;
+        s54_d1 <= s54;
         s57_d1 <= s57;
         s58_d1 <= s58;
-        s60_d1 <= s60;
-        s64_d1 <= s64;
+        s61_d1 <= s61;
         s69_d1 <= s69;
         s71_d1 <= s71;
-        s73_d1 <= s73;
+        s72_d1 <= s72;
         s76_d1 <= s76;
-        s79_d1 <= s79;
-        s82_d1 <= s82;
-        s85_d1 <= s85;
-        s88_d1 <= s88;
-        s89_d2 <= s89_d1;
-        s92_d1 <= s92;
+        s80_d1 <= s80;
+        s84_d1 <= s84;
+        s86_d1 <= s86;
+        s90_d1 <= s90;
+        s93_d1 <= s93;
+        s96_d1 <= s96;
         s98_d1 <= s98;
-        s100_d1 <= s100;
-        s103_d1 <= s103;
+        s102_d1 <= s102;
         s108_d1 <= s108;
-        s109_d1 <= s109;
         s110_d1 <= s110;
+        s112_d1 <= s112;
         s113_d1 <= s113;
-        s115_d1 <= s115;
-        s119_d1 <= s119;
-        s122_d1 <= s122;
+        s114_d1 <= s114;
+        s116_d1 <= s116;
+        s118_d1 <= s118;
+        s120_d1 <= s120;
         s123_d1 <= s123;
-        s125_d1 <= s125;
-        s127_d1 <= s127;
-        s130_d1 <= s130;
+        s124_d1 <= s124;
+        s128_d1 <= s128;
+        s131_d1 <= s131;
+        s133_d1 <= s133;
         s135_d1 <= s135;
         s139_d1 <= s139;
+        s141_d1 <= s141;
         s143_d1 <= s143;
     end
-    wire signed [10:0] s11;  // s10 - s3 - s8
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s11 (
-        .a(11'(s10_d1)), .b(11'(s3_d1)), .c(11'(s8_d1)), .sum(s11)
+    wire signed [10:0] s11;  // s9 + s10 - s3
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s11 (
+        .a(11'(s9_d1)), .b(11'(s10_d1)), .c(11'(s3_d1)), .sum(s11)
     );
-    wire signed [10:0] s22;  // s15 + s21 - s17
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s22 (
-        .a(11'(s15_d1)), .b(11'(s21_d1)), .c(11'(s17_d1)), .sum(s22)
+    wire signed [11:0] s32;  // s31 - s26 - s29
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s32 (
+        .a(12'(s31_d1)), .b(12'(s26_d1)), .c(12'(s29_d1)), .sum(s32)
     );
-    wire signed [11:0] s33;  // s24 + s31 + s32
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s33 (
-        .a(12'(s24_d1)), .b(12'(s31_d1)), .c(12'(s32_d1)), .sum(s33)
+    wire signed [10:0] s44;  // s41 + s43 - s34
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s44 (
+        .a(11'(s41_d1)), .b(11'(s43_d1)), .c(11'(s34_d1)), .sum(s44)
     );
-    wire signed [10:0] s43;  // s38 + s42 - s35
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s43 (
-        .a(11'(s38_d1)), .b(11'(s42_d1)), .c(11'(s35_d1)), .sum(s43)
+    wire signed [10:0] s55;  // s48 + s53 + s54
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s55 (
+        .a(11'(s48_d1)), .b(11'(s53_d1)), .c(11'(s54_d1)), .sum(s55)
     );
-    wire signed [10:0] s52;  // s50 + s51 - s47
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s52 (
-        .a(11'(s50_d1)), .b(11'(s51_d1)), .c(11'(s47_d1)), .sum(s52)
+    wire signed [11:0] s62;  // s58 + s61 - s23
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s62 (
+        .a(12'(s58_d1)), .b(12'(s61_d1)), .c(12'(s23_d1)), .sum(s62)
     );
-    wire signed [11:0] s61;  // s60 - s53 - s58
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s61 (
-        .a(12'(s60_d1)), .b(12'(s53_d1)), .c(12'(s58_d1)), .sum(s61)
+    wire signed [11:0] s73;  // s71 + s72 - s69
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s73 (
+        .a(12'(s71_d1)), .b(12'(s72_d1)), .c(12'(s69_d1)), .sum(s73)
     );
-    wire signed [11:0] s65;  // s24 - s31 - s64
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s65 (
-        .a(12'(s24_d1)), .b(12'(s31_d1)), .c(12'(s64_d1)), .sum(s65)
+    wire signed [10:0] s77;  // s3 + s76 - s57
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s77 (
+        .a(11'(s3_d1)), .b(11'(s76_d1)), .c(11'(s57_d1)), .sum(s77)
     );
-    wire signed [10:0] s72;  // s58 + s71 - s69
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s72 (
-        .a(11'(s58_d1)), .b(11'(s71_d1)), .c(11'(s69_d1)), .sum(s72)
+    wire signed [11:0] s81;  // s29 + s80 - s23
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s81 (
+        .a(12'(s29_d1)), .b(12'(s80_d1)), .c(12'(s23_d1)), .sum(s81)
     );
-    wire signed [11:0] s77;  // s73 + s76 - s13
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s77 (
-        .a(12'(s73_d1)), .b(12'(s76_d1)), .c(12'(s13_d1)), .sum(s77)
+    wire signed [10:0] s85;  // s14 + s84 - s69
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s85 (
+        .a(11'(s14_d1)), .b(11'(s84_d1)), .c(11'(s69_d1)), .sum(s85)
     );
-    wire signed [10:0] s83;  // s15 + s82 - s79
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s83 (
-        .a(11'(s15_d1)), .b(11'(s82_d1)), .c(11'(s79_d1)), .sum(s83)
+    wire signed [11:0] s94;  // s90 + s93 - s86
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s94 (
+        .a(12'(s90_d1)), .b(12'(s93_d1)), .c(12'(s86_d1)), .sum(s94)
     );
-    wire signed [11:0] s86;  // s38 + s85 - s79
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s86 (
-        .a(12'(s38_d1)), .b(12'(s85_d1)), .c(12'(s79_d1)), .sum(s86)
+    wire signed [10:0] s103;  // s98 + s102 - s96
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s103 (
+        .a(11'(s98_d1)), .b(11'(s102_d1)), .c(11'(s96_d1)), .sum(s103)
     );
-    wire signed [ 9:0] s90;  // x0 + s73 + s89
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s90 (
-        .a(10'(x0_d2)), .b(10'(s73_d1)), .c(10'(s89_d2)), .sum(s90)
+    wire signed [10:0] s111;  // s58 + s90 - s110
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s111 (
+        .a(11'(s58_d1)), .b(11'(s90_d1)), .c(11'(s110_d1)), .sum(s111)
     );
-    wire signed [10:0] s93;  // s88 + s92 - s90
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s93 (
-        .a(11'(s88_d1)), .b(11'(s92_d1)), .c(11'(s90)), .sum(s93)
+    wire signed [10:0] s115;  // s114 - s112 - s113
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s115 (
+        .a(11'(s114_d1)), .b(11'(s112_d1)), .c(11'(s113_d1)), .sum(s115)
     );
-    wire signed [10:0] s101;  // s19 + s57 + s100
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s101 (
-        .a(11'(s19_d1)), .b(11'(s57_d1)), .c(11'(s100_d1)), .sum(s101)
+    wire signed [10:0] s117;  // s37 + s41 + s116
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s117 (
+        .a(11'(s37_d1)), .b(11'(s41_d1)), .c(11'(s116_d1)), .sum(s117)
     );
-    wire signed [10:0] s111;  // s110 - s47 - s109
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s111 (
-        .a(11'(s110_d1)), .b(11'(s47_d1)), .c(11'(s109_d1)), .sum(s111)
+    wire signed [10:0] s121;  // s9 + s118 + s120
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s121 (
+        .a(11'(s9_d1)), .b(11'(s118_d1)), .c(11'(s120_d1)), .sum(s121)
     );
-    wire signed [10:0] s116;  // s103 + s113 + s115
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s116 (
-        .a(11'(s103_d1)), .b(11'(s113_d1)), .c(11'(s115_d1)), .sum(s116)
+    wire signed [10:0] s125;  // s123 + s124 - s98
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s125 (
+        .a(11'(s123_d1)), .b(11'(s124_d1)), .c(11'(s98_d1)), .sum(s125)
     );
-    wire signed [10:0] s120;  // s8 + s119 - s3
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s120 (
-        .a(11'(s8_d1)), .b(11'(s119_d1)), .c(11'(s3_d1)), .sum(s120)
+    wire signed [10:0] s132;  // s131 - s34 - s96
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s132 (
+        .a(11'(s131_d1)), .b(11'(s34_d1)), .c(11'(s96_d1)), .sum(s132)
     );
-    wire signed [10:0] s124;  // s122 + s123 - s113
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s124 (
-        .a(11'(s122_d1)), .b(11'(s123_d1)), .c(11'(s113_d1)), .sum(s124)
+    wire signed [11:0] s136;  // s48 + s133 + s135
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s136 (
+        .a(12'(s48_d1)), .b(12'(s133_d1)), .c(12'(s135_d1)), .sum(s136)
     );
-    wire signed [10:0] s126;  // s125 - s35 - s90
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s126 (
-        .a(11'(s125_d1)), .b(11'(s35_d1)), .c(11'(s90)), .sum(s126)
+    wire signed [10:0] s142;  // s113 + s141 - s112
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s142 (
+        .a(11'(s113_d1)), .b(11'(s141_d1)), .c(11'(s112_d1)), .sum(s142)
     );
-    wire signed [11:0] s131;  // s130 - s47 - s127
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s131 (
-        .a(12'(s130_d1)), .b(12'(s47_d1)), .c(12'(s127_d1)), .sum(s131)
+    wire signed [10:0] s144;  // s86 + s143 - s133
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s144 (
+        .a(11'(s86_d1)), .b(11'(s143_d1)), .c(11'(s133_d1)), .sum(s144)
     );
 
     // result, last element first
     assign y = {
-        12'(s143_d1),
+        12'(s144),
+        12'(s142),
         12'(s139_d1),
-        12'(s135_d1),
-        s131,
-        12'(s126),
-        12'(s124),
-        12'(s120),
-        12'(s116),
+        s136,
+        12'(s132),
+        12'(s128_d1),
+        12'(s125),
+        12'(s121),
+        12'(s117),
+        12'(s115),
         12'(s111),
         12'(s108_d1),
-        12'(s101),
-        12'(s98_d1),
-        12'(s93),
-        s86,
-        12'(s83),
-        s77,
-        12'(s72),
-        s65,
-        s61,
-        12'(s52),
-        12'(s43),
-        s33,
-        12'(s22),
+        12'(s103),
+        s94,
+        12'(s85),
+        s81,
+        12'(s77),
+        s73,
+        s62,
+        12'(s55),
+        12'(s44),
+        s32,
+        12'(s21_d1),
         12'(s11)
     };
 

@@ -1,4 +1,4 @@
-// bitlinear_dense_2: constant matrix, 64 x 32, as 313 adders (no multiplier).
+// bitlinear_dense_2: constant matrix, 64 x 32, as 314 adders (no multiplier).
 //
 // x: 64 x ap_ufixed<8,3>, element 0 in the lowest bits.
 // y: 32 x ap_fixed<16,8>, element 0 in the lowest bits.
@@ -209,176 +209,170 @@ module bitlinear_dense_2 (
         x62_d1 <= x62;
         x63_d1 <= x63;
     end
-    wire        [ 9:0] s0;  // x7 + x33 + x60
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s0 (
-        .a(10'(x7_d1)), .b(10'(x33_d1)), .c(10'(x60_d1)), .sum(s0)
+    wire signed [ 9:0] s0;  // x21 + x49 - x29
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s0 (
+        .a(10'(x21_d1)), .b(10'(x49_d1)), .c(10'(x29_d1)), .sum(s0)
     );
-    wire        [10:0] s1;  // x22 + x32 + s0
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s1 (
-        .a(11'(x22_d1)), .b(11'(x32_d1)), .c(11'(s0)), .sum(s1)
+    wire signed [10:0] s1;  // x10 + s0 - x14
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s1 (
+        .a(11'(x10_d1)), .b(11'(s0)), .c(11'(x14_d1)), .sum(s1)
     );
-    wire        [ 8:0] s2 = 9'(x6_d1) + 9'(x59_d1);
-    wire        [ 9:0] s3;  // x23 + x53 + x61
+    wire        [ 9:0] s2;  // x9 + x41 + x56
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s2 (
+        .a(10'(x9_d1)), .b(10'(x41_d1)), .c(10'(x56_d1)), .sum(s2)
+    );
+    wire        [ 9:0] s3;  // x4 + x25 + x62
     bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s3 (
-        .a(10'(x23_d1)), .b(10'(x53_d1)), .c(10'(x61_d1)), .sum(s3)
+        .a(10'(x4_d1)), .b(10'(x25_d1)), .c(10'(x62_d1)), .sum(s3)
     );
-    wire        [ 9:0] s4;  // x20 + x40 + x58
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s4 (
-        .a(10'(x20_d1)), .b(10'(x40_d1)), .c(10'(x58_d1)), .sum(s4)
+    wire signed [ 9:0] s5;  // x16 + x36 - x35
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s5 (
+        .a(10'(x16_d1)), .b(10'(x36_d1)), .c(10'(x35_d1)), .sum(s5)
     );
-    wire        [10:0] s5;  // x28 + s2 + s3
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s5 (
-        .a(11'(x28_d1)), .b(11'(s2)), .c(11'(s3)), .sum(s5)
+    wire        [ 9:0] s6;  // x15 + x17 + x51
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s6 (
+        .a(10'(x15_d1)), .b(10'(x17_d1)), .c(10'(x51_d1)), .sum(s6)
     );
-    wire        [ 9:0] s8;  // x8 + x25 + x62
+    wire        [ 8:0] s7 = 9'(x20_d1) + 9'(x28_d1);
+    wire        [ 9:0] s8;  // x7 + x33 + x60
     bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s8 (
-        .a(10'(x8_d1)), .b(10'(x25_d1)), .c(10'(x62_d1)), .sum(s8)
+        .a(10'(x7_d1)), .b(10'(x33_d1)), .c(10'(x60_d1)), .sum(s8)
     );
-    wire signed [ 9:0] s9;  // x10 + x49 - x14
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s9 (
-        .a(10'(x10_d1)), .b(10'(x49_d1)), .c(10'(x14_d1)), .sum(s9)
+    wire        [ 9:0] s9;  // x22 + x32 + x59
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s9 (
+        .a(10'(x22_d1)), .b(10'(x32_d1)), .c(10'(x59_d1)), .sum(s9)
     );
-    wire signed [10:0] s10;  // x21 + s9 - x29
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s10 (
-        .a(11'(x21_d1)), .b(11'(s9)), .c(11'(x29_d1)), .sum(s10)
+    wire        [10:0] s10;  // x58 + s8 + s9
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s10 (
+        .a(11'(x58_d1)), .b(11'(s8)), .c(11'(s9)), .sum(s10)
     );
-    wire        [ 9:0] s12;  // x15 + x17 + x51
+    wire        [ 9:0] s11;  // x23 + x53 + x61
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s11 (
+        .a(10'(x23_d1)), .b(10'(x53_d1)), .c(10'(x61_d1)), .sum(s11)
+    );
+    wire        [ 9:0] s12;  // x6 + x40 + s7
     bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s12 (
-        .a(10'(x15_d1)), .b(10'(x17_d1)), .c(10'(x51_d1)), .sum(s12)
+        .a(10'(x6_d1)), .b(10'(x40_d1)), .c(10'(s7)), .sum(s12)
     );
-    wire        [ 9:0] s13;  // x9 + x41 + x56
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s13 (
-        .a(10'(x9_d1)), .b(10'(x41_d1)), .c(10'(x56_d1)), .sum(s13)
-    );
-    wire signed [10:0] s14;  // x35 - x16 - s13
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s14 (
-        .a(11'(x35_d1)), .b(11'(x16_d1)), .c(11'(s13)), .sum(s14)
-    );
-    wire signed [ 9:0] s15;  // x19 - x45 + 53
+    wire signed [ 9:0] s15;  // x19 - x13 + 53
     bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b010)) u_s15 (
-        .a(10'(x19_d1)), .b(10'(x45_d1)), .c(10'd53), .sum(s15)
+        .a(10'(x19_d1)), .b(10'(x13_d1)), .c(10'd53), .sum(s15)
     );
-    wire signed [ 9:0] s16;  // x1 + x38 - x36
+    wire signed [ 9:0] s16;  // x8 + x38 - x57
     bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s16 (
-        .a(10'(x1_d1)), .b(10'(x38_d1)), .c(10'(x36_d1)), .sum(s16)
+        .a(10'(x8_d1)), .b(10'(x38_d1)), .c(10'(x57_d1)), .sum(s16)
     );
-    wire signed [11:0] s17;  // s8 + s12 + s15
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s17 (
-        .a(12'(s8)), .b(12'(s12)), .c(12'(s15)), .sum(s17)
+    wire signed [11:0] s17;  // s6 + s15 - x45
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s17 (
+        .a(12'(s6)), .b(12'(s15)), .c(12'(x45_d1)), .sum(s17)
     );
-    wire        [ 9:0] s20;  // x37 + x45 + x55
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s20 (
-        .a(10'(x37_d1)), .b(10'(x45_d1)), .c(10'(x55_d1)), .sum(s20)
+    wire signed [ 9:0] s20;  // x27 + x51 - x38
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s20 (
+        .a(10'(x27_d1)), .b(10'(x51_d1)), .c(10'(x38_d1)), .sum(s20)
     );
-    wire signed [10:0] s21;  // x46 + s20 - x8
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s21 (
-        .a(11'(x46_d1)), .b(11'(s20)), .c(11'(x8_d1)), .sum(s21)
-    );
-    wire        [ 9:0] s22;  // x48 + x50 + x63
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s22 (
-        .a(10'(x48_d1)), .b(10'(x50_d1)), .c(10'(x63_d1)), .sum(s22)
+    wire signed [ 8:0] s21 = 9'(x21_d1) - 9'(x16_d1);
+    wire signed [10:0] s22;  // x35 + s21 - s2
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s22 (
+        .a(11'(x35_d1)), .b(11'(s21)), .c(11'(s2)), .sum(s22)
     );
     wire signed [ 9:0] s23;  // x12 + x17 - x36
     bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s23 (
         .a(10'(x12_d1)), .b(10'(x17_d1)), .c(10'(x36_d1)), .sum(s23)
     );
-    wire signed [ 9:0] s24;  // x47 - x10 - x54
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s24 (
-        .a(10'(x47_d1)), .b(10'(x10_d1)), .c(10'(x54_d1)), .sum(s24)
+    wire        [ 9:0] s24;  // x37 + x45 + x55
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s24 (
+        .a(10'(x37_d1)), .b(10'(x45_d1)), .c(10'(x55_d1)), .sum(s24)
     );
-    wire signed [10:0] s25;  // x11 + x13 + s23
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s25 (
-        .a(11'(x11_d1)), .b(11'(x13_d1)), .c(11'(s23)), .sum(s25)
+    wire signed [10:0] s25;  // x46 + s24 - x8
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s25 (
+        .a(11'(x46_d1)), .b(11'(s24)), .c(11'(x8_d1)), .sum(s25)
     );
-    wire        [ 8:0] s28 = 9'(x5_d1) + 9'(x21_d1);
-    wire signed [ 9:0] s29;  // x27 + x51 - x38
+    wire signed [ 9:0] s26;  // x13 - x48 - x63
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s26 (
+        .a(10'(x13_d1)), .b(10'(x48_d1)), .c(10'(x63_d1)), .sum(s26)
+    );
+    wire signed [10:0] s27;  // x11 + s26 - x50
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s27 (
+        .a(11'(x11_d1)), .b(11'(s26)), .c(11'(x50_d1)), .sum(s27)
+    );
+    wire signed [ 9:0] s29;  // x5 + x57 - x31
     bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s29 (
-        .a(10'(x27_d1)), .b(10'(x51_d1)), .c(10'(x38_d1)), .sum(s29)
+        .a(10'(x5_d1)), .b(10'(x57_d1)), .c(10'(x31_d1)), .sum(s29)
     );
-    wire signed [ 9:0] s30;  // x1 + x57 - x31
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s30 (
-        .a(10'(x1_d1)), .b(10'(x57_d1)), .c(10'(x31_d1)), .sum(s30)
+    wire signed [10:0] s30;  // x10 - x47 - s20
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s30 (
+        .a(11'(x10_d1)), .b(11'(x47_d1)), .c(11'(s20)), .sum(s30)
     );
-    wire signed [11:0] s31;  // s28 + s30 - s29
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s31 (
-        .a(12'(s28)), .b(12'(s30)), .c(12'(s29)), .sum(s31)
+    wire signed [ 8:0] s33 = 9'(x47_d1) - 9'(x49_d1);
+    wire signed [10:0] s34;  // x22 + x33 + s33
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s34 (
+        .a(11'(x22_d1)), .b(11'(x33_d1)), .c(11'(s33)), .sum(s34)
     );
-    wire signed [ 9:0] s33;  // x19 + x24 - x37
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s33 (
-        .a(10'(x19_d1)), .b(10'(x24_d1)), .c(10'(x37_d1)), .sum(s33)
+    wire signed [ 9:0] s35;  // x5 + x41 - x27
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s35 (
+        .a(10'(x5_d1)), .b(10'(x41_d1)), .c(10'(x27_d1)), .sum(s35)
     );
-    wire signed [10:0] s34;  // x63 - x46 - s33
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s34 (
-        .a(11'(x63_d1)), .b(11'(x46_d1)), .c(11'(s33)), .sum(s34)
+    wire signed [10:0] s36;  // x29 + s35 - x15
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s36 (
+        .a(11'(x29_d1)), .b(11'(s35)), .c(11'(x15_d1)), .sum(s36)
     );
-    wire        [ 9:0] s35;  // x10 + x33 + x38
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s35 (
-        .a(10'(x10_d1)), .b(10'(x33_d1)), .c(10'(x38_d1)), .sum(s35)
+    wire        [ 9:0] s37;  // x6 + x7 + x30
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s37 (
+        .a(10'(x6_d1)), .b(10'(x7_d1)), .c(10'(x30_d1)), .sum(s37)
     );
-    wire        [ 9:0] s36;  // x3 + x13 + x32
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s36 (
-        .a(10'(x3_d1)), .b(10'(x13_d1)), .c(10'(x32_d1)), .sum(s36)
-    );
-    wire signed [ 9:0] s37;  // x40 + x58 - x54
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s37 (
-        .a(10'(x40_d1)), .b(10'(x58_d1)), .c(10'(x54_d1)), .sum(s37)
-    );
-    wire signed [11:0] s38;  // x60 + s36 + s37
+    wire signed [11:0] s38;  // x28 + s23 + s37
     bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s38 (
-        .a(12'(x60_d1)), .b(12'(s36)), .c(12'(s37)), .sum(s38)
+        .a(12'(x28_d1)), .b(12'(s23)), .c(12'(s37)), .sum(s38)
     );
-    wire        [ 9:0] s39;  // x6 + x7 + x30
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s39 (
-        .a(10'(x6_d1)), .b(10'(x7_d1)), .c(10'(x30_d1)), .sum(s39)
+    wire signed [ 9:0] s39;  // x13 + x58 - x54
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s39 (
+        .a(10'(x13_d1)), .b(10'(x58_d1)), .c(10'(x54_d1)), .sum(s39)
     );
-    wire signed [11:0] s40;  // x28 + s23 + s39
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s40 (
-        .a(12'(x28_d1)), .b(12'(s23)), .c(12'(s39)), .sum(s40)
+    wire        [ 9:0] s40;  // x3 + x32 + x60
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s40 (
+        .a(10'(x3_d1)), .b(10'(x32_d1)), .c(10'(x60_d1)), .sum(s40)
     );
-    wire signed [ 9:0] s41;  // x1 + x62 - x42
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s41 (
-        .a(10'(x1_d1)), .b(10'(x62_d1)), .c(10'(x42_d1)), .sum(s41)
+    wire signed [11:0] s41;  // x40 + s39 + s40
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s41 (
+        .a(12'(x40_d1)), .b(12'(s39)), .c(12'(s40)), .sum(s41)
     );
-    wire signed [10:0] s42;  // s41 - x53 - x56
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s42 (
-        .a(11'(s41)), .b(11'(x53_d1)), .c(11'(x56_d1)), .sum(s42)
+    wire signed [ 9:0] s42;  // x1 + x62 - x53
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s42 (
+        .a(10'(x1_d1)), .b(10'(x62_d1)), .c(10'(x53_d1)), .sum(s42)
     );
-    wire signed [ 9:0] s44;  // x35 + x49 - x47
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s44 (
-        .a(10'(x35_d1)), .b(10'(x49_d1)), .c(10'(x47_d1)), .sum(s44)
+    wire signed [10:0] s43;  // s42 - x42 - x56
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s43 (
+        .a(11'(s42)), .b(11'(x42_d1)), .c(11'(x56_d1)), .sum(s43)
     );
-    wire signed [ 9:0] s45;  // x15 - x5 - x29
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s45 (
-        .a(10'(x15_d1)), .b(10'(x5_d1)), .c(10'(x29_d1)), .sum(s45)
+    wire signed [ 9:0] s45;  // x19 + x24 - x37
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s45 (
+        .a(10'(x19_d1)), .b(10'(x24_d1)), .c(10'(x37_d1)), .sum(s45)
     );
-    wire signed [10:0] s46;  // x27 + s45 - x41
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s46 (
-        .a(11'(x27_d1)), .b(11'(s45)), .c(11'(x41_d1)), .sum(s46)
+    wire signed [10:0] s46;  // x63 - x46 - s45
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s46 (
+        .a(11'(x63_d1)), .b(11'(x46_d1)), .c(11'(s45)), .sum(s46)
     );
-    wire signed [ 9:0] s47;  // x55 - x22 + 62
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b010)) u_s47 (
-        .a(10'(x55_d1)), .b(10'(x22_d1)), .c(10'd62), .sum(s47)
+    wire signed [ 8:0] s47 = 9'(x55_d1) - 9'(x38_d1);
+    wire signed [ 9:0] s48;  // - x10 - x51 + 62
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b011)) u_s48 (
+        .a(10'(x10_d1)), .b(10'(x51_d1)), .c(10'd62), .sum(s48)
     );
-    wire        [ 9:0] s48;  // x8 + x51 + x59
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s48 (
-        .a(10'(x8_d1)), .b(10'(x51_d1)), .c(10'(x59_d1)), .sum(s48)
+    wire signed [ 9:0] s49;  // x35 - x8 - x59
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s49 (
+        .a(10'(x35_d1)), .b(10'(x8_d1)), .c(10'(x59_d1)), .sum(s49)
     );
-    wire signed [11:0] s49;  // s44 + s47 - s35
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s49 (
-        .a(12'(s44)), .b(12'(s47)), .c(12'(s35)), .sum(s49)
+    wire signed [11:0] s50;  // s47 + s48 + s49
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s50 (
+        .a(12'(s47)), .b(12'(s48)), .c(12'(s49)), .sum(s50)
     );
-    wire        [ 8:0] s52 = 9'(x0_d1) + 9'(x25_d1);
-    wire        [ 9:0] s53;  // x9 + x43 + x56
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s53 (
-        .a(10'(x9_d1)), .b(10'(x43_d1)), .c(10'(x56_d1)), .sum(s53)
+    wire        [ 8:0] s53 = 9'(x0_d1) + 9'(x43_d1);
+    wire        [ 9:0] s54;  // x9 + x31 + x56
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s54 (
+        .a(10'(x9_d1)), .b(10'(x31_d1)), .c(10'(x56_d1)), .sum(s54)
     );
-    wire        [10:0] s54;  // x31 + s52 + s53
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s54 (
-        .a(11'(x31_d1)), .b(11'(s52)), .c(11'(s53)), .sum(s54)
-    );
-    wire        [ 9:0] s55;  // x20 + x28 + x42
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s55 (
-        .a(10'(x20_d1)), .b(10'(x28_d1)), .c(10'(x42_d1)), .sum(s55)
+    wire        [10:0] s55;  // x25 + s53 + s54
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s55 (
+        .a(11'(x25_d1)), .b(11'(s53)), .c(11'(s54)), .sum(s55)
     );
     wire signed [ 9:0] s56;  // x6 + x11 - x13
     bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s56 (
@@ -388,1386 +382,1416 @@ module bitlinear_dense_2 (
     bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s57 (
         .a(11'(x21_d1)), .b(11'(s56)), .c(11'(x57_d1)), .sum(s57)
     );
-    wire signed [ 9:0] s59;  // x35 - x12 - x44
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s59 (
-        .a(10'(x35_d1)), .b(10'(x12_d1)), .c(10'(x44_d1)), .sum(s59)
+    wire signed [ 9:0] s59;  // x28 + x39 - x12
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s59 (
+        .a(10'(x28_d1)), .b(10'(x39_d1)), .c(10'(x12_d1)), .sum(s59)
     );
-    wire signed [ 9:0] s60;  // x39 - x16 - x47
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s60 (
-        .a(10'(x39_d1)), .b(10'(x16_d1)), .c(10'(x47_d1)), .sum(s60)
+    wire        [ 9:0] s60;  // x44 + x62 + x63
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s60 (
+        .a(10'(x44_d1)), .b(10'(x62_d1)), .c(10'(x63_d1)), .sum(s60)
     );
-    wire signed [10:0] s61;  // s55 - x62 - x63
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s61 (
-        .a(11'(s55)), .b(11'(x62_d1)), .c(11'(x63_d1)), .sum(s61)
+    wire signed [ 9:0] s61;  // x42 - x16 - x32
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s61 (
+        .a(10'(x42_d1)), .b(10'(x16_d1)), .c(10'(x32_d1)), .sum(s61)
     );
-    wire signed [11:0] s62;  // s59 + s60 - s3
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s62 (
-        .a(12'(s59)), .b(12'(s60)), .c(12'(s3)), .sum(s62)
+    wire signed [ 9:0] s62;  // x20 - x22 - x47
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s62 (
+        .a(10'(x20_d1)), .b(10'(x22_d1)), .c(10'(x47_d1)), .sum(s62)
     );
-    wire signed [ 9:0] s65;  // x55 - x20 - x39
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s65 (
-        .a(10'(x55_d1)), .b(10'(x20_d1)), .c(10'(x39_d1)), .sum(s65)
+    wire signed [11:0] s63;  // x35 - s11 - s60
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s63 (
+        .a(12'(x35_d1)), .b(12'(s11)), .c(12'(s60)), .sum(s63)
     );
-    wire signed [ 8:0] s66 = -(9'(x18_d1)) + 9'd51;
-    wire signed [10:0] s67;  // x15 + s66 - s65
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s67 (
-        .a(11'(x15_d1)), .b(11'(s66)), .c(11'(s65)), .sum(s67)
+    wire signed [11:0] s64;  // s59 + s61 - s8
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s64 (
+        .a(12'(s59)), .b(12'(s61)), .c(12'(s8)), .sum(s64)
     );
-    wire        [ 9:0] s69;  // x1 + x14 + x29
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s69 (
-        .a(10'(x1_d1)), .b(10'(x14_d1)), .c(10'(x29_d1)), .sum(s69)
+    wire signed [ 9:0] s67;  // x20 + x39 - x55
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s67 (
+        .a(10'(x20_d1)), .b(10'(x39_d1)), .c(10'(x55_d1)), .sum(s67)
     );
-    wire signed [10:0] s70;  // x39 + s69 - x51
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s70 (
-        .a(11'(x39_d1)), .b(11'(s69)), .c(11'(x51_d1)), .sum(s70)
+    wire        [ 8:0] s68 = 9'(x15_d1) + 9'd51;
+    wire signed [ 9:0] s69;  // x4 - x18 - x57
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s69 (
+        .a(10'(x4_d1)), .b(10'(x18_d1)), .c(10'(x57_d1)), .sum(s69)
     );
-    wire signed [ 9:0] s71;  // x28 + x44 - x22
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s71 (
-        .a(10'(x28_d1)), .b(10'(x44_d1)), .c(10'(x22_d1)), .sum(s71)
+    wire signed [11:0] s70;  // s67 + s68 + s69
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s70 (
+        .a(12'(s67)), .b(12'(s68)), .c(12'(s69)), .sum(s70)
     );
-    wire signed [ 9:0] s72;  // x59 - x5 - x8
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s72 (
-        .a(10'(x59_d1)), .b(10'(x5_d1)), .c(10'(x8_d1)), .sum(s72)
+    wire        [ 9:0] s72;  // x6 + x33 + x38
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s72 (
+        .a(10'(x6_d1)), .b(10'(x33_d1)), .c(10'(x38_d1)), .sum(s72)
     );
-    wire signed [ 9:0] s73;  // x52 + x56 - x36
+    wire signed [ 9:0] s73;  // x2 + x63 - x18
     bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s73 (
-        .a(10'(x52_d1)), .b(10'(x56_d1)), .c(10'(x36_d1)), .sum(s73)
+        .a(10'(x2_d1)), .b(10'(x63_d1)), .c(10'(x18_d1)), .sum(s73)
     );
-    wire signed [11:0] s74;  // s72 + s73 - s71
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s74 (
-        .a(12'(s72)), .b(12'(s73)), .c(12'(s71)), .sum(s74)
+    wire signed [11:0] s74;  // s73 - x31 - s11
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s74 (
+        .a(12'(s73)), .b(12'(x31_d1)), .c(12'(s11)), .sum(s74)
     );
-    wire        [ 9:0] s76;  // x16 + x26 + x27
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s76 (
-        .a(10'(x16_d1)), .b(10'(x26_d1)), .c(10'(x27_d1)), .sum(s76)
+    wire signed [ 9:0] s76;  // x28 + x44 - x22
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s76 (
+        .a(10'(x28_d1)), .b(10'(x44_d1)), .c(10'(x22_d1)), .sum(s76)
     );
-    wire signed [ 9:0] s77;  // x41 + x50 - x46
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s77 (
-        .a(10'(x41_d1)), .b(10'(x50_d1)), .c(10'(x46_d1)), .sum(s77)
+    wire        [ 8:0] s77 = 9'(x52_d1) + 9'(x59_d1);
+    wire signed [ 9:0] s78;  // x56 - x5 - x8
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s78 (
+        .a(10'(x56_d1)), .b(10'(x5_d1)), .c(10'(x8_d1)), .sum(s78)
     );
-    wire signed [10:0] s78;  // s77 - x9 - x34
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s78 (
-        .a(11'(s77)), .b(11'(x9_d1)), .c(11'(x34_d1)), .sum(s78)
+    wire signed [10:0] s79;  // s77 - x36 - s76
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s79 (
+        .a(11'(s77)), .b(11'(x36_d1)), .c(11'(s76)), .sum(s79)
     );
-    wire signed [ 9:0] s79;  // x2 + x63 - x18
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s79 (
-        .a(10'(x2_d1)), .b(10'(x63_d1)), .c(10'(x18_d1)), .sum(s79)
+    wire        [ 9:0] s81;  // x16 + x26 + x27
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s81 (
+        .a(10'(x16_d1)), .b(10'(x26_d1)), .c(10'(x27_d1)), .sum(s81)
     );
-    wire signed [11:0] s80;  // s79 - x31 - s3
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s80 (
-        .a(12'(s79)), .b(12'(x31_d1)), .c(12'(s3)), .sum(s80)
-    );
-    wire signed [ 9:0] s82;  // x6 - x57 - 23
+    wire signed [ 9:0] s82;  // x41 - x9 - x46
     bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s82 (
-        .a(10'(x6_d1)), .b(10'(x57_d1)), .c(10'd23), .sum(s82)
+        .a(10'(x41_d1)), .b(10'(x9_d1)), .c(10'(x46_d1)), .sum(s82)
     );
-    wire        [ 9:0] s83;  // x7 + x25 + x47
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s83 (
-        .a(10'(x7_d1)), .b(10'(x25_d1)), .c(10'(x47_d1)), .sum(s83)
+    wire signed [10:0] s83;  // x50 + s82 - x34
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s83 (
+        .a(11'(x50_d1)), .b(11'(s82)), .c(11'(x34_d1)), .sum(s83)
     );
-    wire signed [11:0] s84;  // s35 + s76 + s82
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s84 (
-        .a(12'(s35)), .b(12'(s76)), .c(12'(s82)), .sum(s84)
+    wire        [ 9:0] s84;  // x1 + x14 + x29
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s84 (
+        .a(10'(x1_d1)), .b(10'(x14_d1)), .c(10'(x29_d1)), .sum(s84)
     );
-    wire signed [ 9:0] s87;  // x12 + x61 - x21
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s87 (
-        .a(10'(x12_d1)), .b(10'(x61_d1)), .c(10'(x21_d1)), .sum(s87)
+    wire signed [10:0] s85;  // x39 + s84 - x51
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s85 (
+        .a(11'(x39_d1)), .b(11'(s84)), .c(11'(x51_d1)), .sum(s85)
     );
-    wire        [ 9:0] s88;  // x4 + x47 + 78
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s88 (
-        .a(10'(x4_d1)), .b(10'(x47_d1)), .c(10'd78), .sum(s88)
+    wire signed [ 9:0] s87;  // x10 - x7 - 23
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s87 (
+        .a(10'(x10_d1)), .b(10'(x7_d1)), .c(10'd23), .sum(s87)
     );
-    wire        [ 9:0] s89;  // x16 + x26 + x33
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s89 (
-        .a(10'(x16_d1)), .b(10'(x26_d1)), .c(10'(x33_d1)), .sum(s89)
+    wire signed [10:0] s88;  // s87 - x25 - x47
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s88 (
+        .a(11'(s87)), .b(11'(x25_d1)), .c(11'(x47_d1)), .sum(s88)
     );
-    wire        [10:0] s90;  // x23 + x34 + s88
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s90 (
-        .a(11'(x23_d1)), .b(11'(x34_d1)), .c(11'(s88)), .sum(s90)
+    wire signed [ 9:0] s93;  // x12 + x61 - x21
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s93 (
+        .a(10'(x12_d1)), .b(10'(x61_d1)), .c(10'(x21_d1)), .sum(s93)
     );
-    wire signed [11:0] s91;  // s20 + s87 + s89
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s91 (
-        .a(12'(s20)), .b(12'(s87)), .c(12'(s89)), .sum(s91)
+    wire signed [ 9:0] s94;  // x47 - x26 + 78
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b010)) u_s94 (
+        .a(10'(x47_d1)), .b(10'(x26_d1)), .c(10'd78), .sum(s94)
     );
-    wire        [ 9:0] s93;  // x6 + x33 + x38
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s93 (
-        .a(10'(x6_d1)), .b(10'(x33_d1)), .c(10'(x38_d1)), .sum(s93)
+    wire signed [ 9:0] s95;  // x4 - x16 - x33
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s95 (
+        .a(10'(x4_d1)), .b(10'(x16_d1)), .c(10'(x33_d1)), .sum(s95)
     );
-    wire signed [10:0] s94;  // s93 - x24 - x51
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s94 (
-        .a(11'(s93)), .b(11'(x24_d1)), .c(11'(x51_d1)), .sum(s94)
+    wire signed [10:0] s96;  // x34 + s94 - s93
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s96 (
+        .a(11'(x34_d1)), .b(11'(s94)), .c(11'(s93)), .sum(s96)
     );
-    wire signed [ 9:0] s95;  // x20 + x23 - x35
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s95 (
-        .a(10'(x20_d1)), .b(10'(x23_d1)), .c(10'(x35_d1)), .sum(s95)
-    );
-    wire signed [ 9:0] s96;  // x3 + x10 - x53
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s96 (
-        .a(10'(x3_d1)), .b(10'(x10_d1)), .c(10'(x53_d1)), .sum(s96)
-    );
-    wire signed [10:0] s97;  // x30 + x41 + s96
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s97 (
-        .a(11'(x30_d1)), .b(11'(x41_d1)), .c(11'(s96)), .sum(s97)
-    );
-    wire signed [ 9:0] s98;  // x14 + x52 - x11
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s98 (
-        .a(10'(x14_d1)), .b(10'(x52_d1)), .c(10'(x11_d1)), .sum(s98)
-    );
-    wire signed [ 9:0] s99;  // x4 + x49 - x13
+    wire signed [ 9:0] s99;  // x20 + x23 - x35
     bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s99 (
-        .a(10'(x4_d1)), .b(10'(x49_d1)), .c(10'(x13_d1)), .sum(s99)
+        .a(10'(x20_d1)), .b(10'(x23_d1)), .c(10'(x35_d1)), .sum(s99)
     );
-    wire signed [11:0] s100;  // s28 + s99 - s98
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s100 (
-        .a(12'(s28)), .b(12'(s99)), .c(12'(s98)), .sum(s100)
+    wire signed [ 9:0] s100;  // x3 + x10 - x53
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s100 (
+        .a(10'(x3_d1)), .b(10'(x10_d1)), .c(10'(x53_d1)), .sum(s100)
     );
-    wire signed [ 9:0] s101;  // x9 - x17 - x48
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s101 (
-        .a(10'(x9_d1)), .b(10'(x17_d1)), .c(10'(x48_d1)), .sum(s101)
+    wire signed [10:0] s101;  // x30 + x41 + s100
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s101 (
+        .a(11'(x30_d1)), .b(11'(x41_d1)), .c(11'(s100)), .sum(s101)
     );
-    wire signed [ 9:0] s102;  // x15 + x25 - x27
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s102 (
-        .a(10'(x15_d1)), .b(10'(x25_d1)), .c(10'(x27_d1)), .sum(s102)
+    wire signed [ 9:0] s103;  // x14 + x52 - x11
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s103 (
+        .a(10'(x14_d1)), .b(10'(x52_d1)), .c(10'(x11_d1)), .sum(s103)
     );
-    wire signed [11:0] s103;  // s95 + s101 + s102
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s103 (
-        .a(12'(s95)), .b(12'(s101)), .c(12'(s102)), .sum(s103)
+    wire        [ 9:0] s104;  // x4 + x21 + x49
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s104 (
+        .a(10'(x4_d1)), .b(10'(x21_d1)), .c(10'(x49_d1)), .sum(s104)
     );
-    wire signed [ 9:0] s106;  // x43 + x62 - x11
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s106 (
-        .a(10'(x43_d1)), .b(10'(x62_d1)), .c(10'(x11_d1)), .sum(s106)
+    wire signed [ 8:0] s105 = 9'(x5_d1) - 9'(x13_d1);
+    wire signed [11:0] s106;  // s104 + s105 - s103
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s106 (
+        .a(12'(s104)), .b(12'(s105)), .c(12'(s103)), .sum(s106)
     );
-    wire signed [ 9:0] s108;  // x4 - x31 - x38
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s108 (
-        .a(10'(x4_d1)), .b(10'(x31_d1)), .c(10'(x38_d1)), .sum(s108)
+    wire signed [10:0] s107;  // x24 + x51 - s72
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s107 (
+        .a(11'(x24_d1)), .b(11'(x51_d1)), .c(11'(s72)), .sum(s107)
     );
-    wire signed [ 9:0] s109;  // x18 - x1 - x21
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s109 (
-        .a(10'(x18_d1)), .b(10'(x1_d1)), .c(10'(x21_d1)), .sum(s109)
+    wire signed [ 9:0] s108;  // x9 + x15 - x17
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s108 (
+        .a(10'(x9_d1)), .b(10'(x15_d1)), .c(10'(x17_d1)), .sum(s108)
     );
-    wire signed [ 9:0] s110;  // x5 - x3 + 5
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b010)) u_s110 (
-        .a(10'(x5_d1)), .b(10'(x3_d1)), .c(10'd5), .sum(s110)
+    wire signed [10:0] s109;  // s99 + s108 - x27
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s109 (
+        .a(11'(s99)), .b(11'(s108)), .c(11'(x27_d1)), .sum(s109)
     );
-    wire signed [10:0] s111;  // x10 + s110 - x47
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s111 (
-        .a(11'(x10_d1)), .b(11'(s110)), .c(11'(x47_d1)), .sum(s111)
+    wire signed [ 9:0] s112;  // x1 + x21 - x18
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s112 (
+        .a(10'(x1_d1)), .b(10'(x21_d1)), .c(10'(x18_d1)), .sum(s112)
     );
-    wire        [ 8:0] s114 = 9'(x17_d1) + 9'(x38_d1);
-    wire signed [ 9:0] s115;  // x0 + x25 - x39
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s115 (
-        .a(10'(x0_d1)), .b(10'(x25_d1)), .c(10'(x39_d1)), .sum(s115)
+    wire signed [ 9:0] s113;  // x3 + x47 - x10
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s113 (
+        .a(10'(x3_d1)), .b(10'(x47_d1)), .c(10'(x10_d1)), .sum(s113)
     );
-    wire signed [ 8:0] s116 = 9'(x18_d1) - 9'(x42_d1);
-    wire signed [10:0] s117;  // x26 + x45 + s116
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s117 (
-        .a(11'(x26_d1)), .b(11'(x45_d1)), .c(11'(s116)), .sum(s117)
+    wire        [ 9:0] s115;  // x17 + x43 + x62
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s115 (
+        .a(10'(x17_d1)), .b(10'(x43_d1)), .c(10'(x62_d1)), .sum(s115)
     );
-    wire        [ 8:0] s118 = 9'(x3_d1) + 9'd27;
-    wire        [ 9:0] s119;  // x15 + x34 + x49
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s119 (
-        .a(10'(x15_d1)), .b(10'(x34_d1)), .c(10'(x49_d1)), .sum(s119)
+    wire signed [ 9:0] s117;  // x31 + x38 - x4
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s117 (
+        .a(10'(x31_d1)), .b(10'(x38_d1)), .c(10'(x4_d1)), .sum(s117)
     );
-    wire signed [10:0] s120;  // s28 + s118 - s114
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s120 (
-        .a(11'(s28)), .b(11'(s118)), .c(11'(s114)), .sum(s120)
+    wire signed [ 9:0] s118;  // x5 - x13 + 5
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b010)) u_s118 (
+        .a(10'(x5_d1)), .b(10'(x13_d1)), .c(10'd5), .sum(s118)
     );
-    wire signed [11:0] s121;  // s98 + s115 + s119
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s121 (
-        .a(12'(s98)), .b(12'(s115)), .c(12'(s119)), .sum(s121)
+    wire signed [11:0] s119;  // s112 + s118 - s117
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s119 (
+        .a(12'(s112)), .b(12'(s118)), .c(12'(s117)), .sum(s119)
     );
-    wire signed [ 9:0] s124;  // x19 + x38 - x0
+    wire        [ 8:0] s121 = 9'(x17_d1) + 9'(x38_d1);
+    wire signed [ 9:0] s122;  // x26 + x45 - x5
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s122 (
+        .a(10'(x26_d1)), .b(10'(x45_d1)), .c(10'(x5_d1)), .sum(s122)
+    );
+    wire signed [10:0] s123;  // x18 + s122 - x42
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s123 (
+        .a(11'(x18_d1)), .b(11'(s122)), .c(11'(x42_d1)), .sum(s123)
+    );
+    wire signed [ 9:0] s124;  // x0 + x25 - x39
     bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s124 (
-        .a(10'(x19_d1)), .b(10'(x38_d1)), .c(10'(x0_d1)), .sum(s124)
+        .a(10'(x0_d1)), .b(10'(x25_d1)), .c(10'(x39_d1)), .sum(s124)
     );
-    wire signed [10:0] s125;  // s124 - x33 - x55
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s125 (
-        .a(11'(s124)), .b(11'(x33_d1)), .c(11'(x55_d1)), .sum(s125)
+    wire        [ 9:0] s125;  // x3 + x34 + 27
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s125 (
+        .a(10'(x3_d1)), .b(10'(x34_d1)), .c(10'd27), .sum(s125)
     );
-    wire        [ 9:0] s126;  // x1 + x45 + x58
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s126 (
-        .a(10'(x1_d1)), .b(10'(x45_d1)), .c(10'(x58_d1)), .sum(s126)
+    wire signed [ 9:0] s126;  // x15 + x49 - s121
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s126 (
+        .a(10'(x15_d1)), .b(10'(x49_d1)), .c(10'(s121)), .sum(s126)
     );
-    wire        [10:0] s127;  // x2 + x14 + s126
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s127 (
-        .a(11'(x2_d1)), .b(11'(x14_d1)), .c(11'(s126)), .sum(s127)
+    wire signed [11:0] s127;  // s103 + s124 + s125
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s127 (
+        .a(12'(s103)), .b(12'(s124)), .c(12'(s125)), .sum(s127)
     );
-    wire        [ 9:0] s128;  // x9 + x24 + x56
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s128 (
-        .a(10'(x9_d1)), .b(10'(x24_d1)), .c(10'(x56_d1)), .sum(s128)
+    wire        [ 9:0] s130;  // x1 + x2 + x14
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s130 (
+        .a(10'(x1_d1)), .b(10'(x2_d1)), .c(10'(x14_d1)), .sum(s130)
     );
-    wire        [10:0] s129;  // x46 + s55 + s76
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s129 (
-        .a(11'(x46_d1)), .b(11'(s55)), .c(11'(s76)), .sum(s129)
+    wire        [10:0] s131;  // x45 + x58 + s130
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s131 (
+        .a(11'(x45_d1)), .b(11'(x58_d1)), .c(11'(s130)), .sum(s131)
     );
-    wire signed [ 9:0] s130;  // x13 + x40 - x53
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s130 (
-        .a(10'(x13_d1)), .b(10'(x40_d1)), .c(10'(x53_d1)), .sum(s130)
+    wire signed [ 9:0] s132;  // x10 + x41 - x15
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s132 (
+        .a(10'(x10_d1)), .b(10'(x41_d1)), .c(10'(x15_d1)), .sum(s132)
     );
-    wire signed [ 9:0] s131;  // x36 - x11 - x63
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s131 (
-        .a(10'(x36_d1)), .b(10'(x11_d1)), .c(10'(x63_d1)), .sum(s131)
+    wire        [ 9:0] s133;  // x9 + x24 + x56
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s133 (
+        .a(10'(x9_d1)), .b(10'(x24_d1)), .c(10'(x56_d1)), .sum(s133)
     );
-    wire signed [11:0] s132;  // s128 + s130 - x31
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s132 (
-        .a(12'(s128)), .b(12'(s130)), .c(12'(x31_d1)), .sum(s132)
+    wire        [ 8:0] s134 = 9'(x42_d1) + 9'(x46_d1);
+    wire        [10:0] s135;  // s7 + s81 + s134
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s135 (
+        .a(11'(s7)), .b(11'(s81)), .c(11'(s134)), .sum(s135)
     );
-    wire signed [ 8:0] s134 = 9'(x41_d1) - 9'(x15_d1);
-    wire signed [ 9:0] s136;  // x52 - x50 - x59
+    wire signed [ 9:0] s136;  // x40 - x11 - x53
     bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s136 (
-        .a(10'(x52_d1)), .b(10'(x50_d1)), .c(10'(x59_d1)), .sum(s136)
+        .a(10'(x40_d1)), .b(10'(x11_d1)), .c(10'(x53_d1)), .sum(s136)
     );
-    wire        [ 9:0] s137;  // x29 + x48 + x57
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s137 (
-        .a(10'(x29_d1)), .b(10'(x48_d1)), .c(10'(x57_d1)), .sum(s137)
+    wire signed [ 9:0] s137;  // x13 + x36 - x63
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s137 (
+        .a(10'(x13_d1)), .b(10'(x36_d1)), .c(10'(x63_d1)), .sum(s137)
     );
-    wire signed [ 9:0] s138;  // x43 - x32 - x37
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s138 (
-        .a(10'(x43_d1)), .b(10'(x32_d1)), .c(10'(x37_d1)), .sum(s138)
+    wire signed [10:0] s138;  // s133 + s136 - x31
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s138 (
+        .a(11'(s133)), .b(11'(s136)), .c(11'(x31_d1)), .sum(s138)
     );
-    wire signed [11:0] s139;  // s136 + s138 - s137
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s139 (
-        .a(12'(s136)), .b(12'(s138)), .c(12'(s137)), .sum(s139)
-    );
-    wire signed [ 9:0] s140;  // x35 + x39 - x54
+    wire signed [ 9:0] s140;  // x0 + x33 - x19
     bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s140 (
-        .a(10'(x35_d1)), .b(10'(x39_d1)), .c(10'(x54_d1)), .sum(s140)
+        .a(10'(x0_d1)), .b(10'(x33_d1)), .c(10'(x19_d1)), .sum(s140)
     );
-    wire signed [10:0] s141;  // x23 + x51 + s140
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s141 (
-        .a(11'(x23_d1)), .b(11'(x51_d1)), .c(11'(s140)), .sum(s141)
+    wire        [ 9:0] s142;  // x35 + x39 + x57
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s142 (
+        .a(10'(x35_d1)), .b(10'(x39_d1)), .c(10'(x57_d1)), .sum(s142)
     );
-    wire signed [ 9:0] s144;  // x11 + x50 - x3
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s144 (
-        .a(10'(x11_d1)), .b(10'(x50_d1)), .c(10'(x3_d1)), .sum(s144)
+    wire signed [ 9:0] s143;  // x32 + x37 - x52
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s143 (
+        .a(10'(x32_d1)), .b(10'(x37_d1)), .c(10'(x52_d1)), .sum(s143)
     );
-    wire signed [ 9:0] s145;  // x34 - x36 - x58
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s145 (
-        .a(10'(x34_d1)), .b(10'(x36_d1)), .c(10'(x58_d1)), .sum(s145)
+    wire        [ 9:0] s144;  // x48 + x50 + x59
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s144 (
+        .a(10'(x48_d1)), .b(10'(x50_d1)), .c(10'(x59_d1)), .sum(s144)
     );
-    wire signed [11:0] s146;  // s144 + s145 - s20
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s146 (
-        .a(12'(s144)), .b(12'(s145)), .c(12'(s20)), .sum(s146)
+    wire signed [11:0] s145;  // x29 + s143 + s144
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s145 (
+        .a(12'(x29_d1)), .b(12'(s143)), .c(12'(s144)), .sum(s145)
     );
-    wire        [ 9:0] s147;  // x33 + x40 + x48
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s147 (
-        .a(10'(x33_d1)), .b(10'(x40_d1)), .c(10'(x48_d1)), .sum(s147)
+    wire signed [ 9:0] s146;  // x23 + x51 - x54
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s146 (
+        .a(10'(x23_d1)), .b(10'(x51_d1)), .c(10'(x54_d1)), .sum(s146)
     );
-    wire signed [10:0] s148;  // x6 + x13 - s147
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s148 (
-        .a(11'(x6_d1)), .b(11'(x13_d1)), .c(11'(s147)), .sum(s148)
+    wire signed [10:0] s147;  // s142 - x43 - s132
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s147 (
+        .a(11'(s142)), .b(11'(x43_d1)), .c(11'(s132)), .sum(s147)
     );
-    wire        [ 8:0] s149 = 9'(x15_d1) + 9'(x47_d1);
-    wire signed [ 9:0] s150;  // x54 + x61 - x43
+    wire signed [ 9:0] s150;  // x5 + x53 - x32
     bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s150 (
-        .a(10'(x54_d1)), .b(10'(x61_d1)), .c(10'(x43_d1)), .sum(s150)
+        .a(10'(x5_d1)), .b(10'(x53_d1)), .c(10'(x32_d1)), .sum(s150)
     );
-    wire signed [11:0] s151;  // s52 + s149 + s150
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s151 (
-        .a(12'(s52)), .b(12'(s149)), .c(12'(s150)), .sum(s151)
+    wire        [ 9:0] s151;  // x33 + x40 + x48
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s151 (
+        .a(10'(x33_d1)), .b(10'(x40_d1)), .c(10'(x48_d1)), .sum(s151)
     );
-    wire signed [ 9:0] s153;  // x32 - x5 - x53
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s153 (
-        .a(10'(x32_d1)), .b(10'(x5_d1)), .c(10'(x53_d1)), .sum(s153)
+    wire signed [ 9:0] s152;  // x43 - x6 - x13
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s152 (
+        .a(10'(x43_d1)), .b(10'(x6_d1)), .c(10'(x13_d1)), .sum(s152)
     );
-    wire signed [ 9:0] s154;  // x56 - x52 - 51
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s154 (
-        .a(10'(x56_d1)), .b(10'(x52_d1)), .c(10'd51), .sum(s154)
+    wire        [ 9:0] s153;  // x25 + x47 + x54
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s153 (
+        .a(10'(x25_d1)), .b(10'(x47_d1)), .c(10'(x54_d1)), .sum(s153)
     );
-    wire signed [10:0] s155;  // x18 + s154 - x57
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s155 (
-        .a(11'(x18_d1)), .b(11'(s154)), .c(11'(x57_d1)), .sum(s155)
+    wire signed [10:0] s154;  // x15 - s151 - s152
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s154 (
+        .a(11'(x15_d1)), .b(11'(s151)), .c(11'(s152)), .sum(s154)
     );
-    wire signed [10:0] s158;  // x52 + s2 - x50
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s158 (
-        .a(11'(x52_d1)), .b(11'(s2)), .c(11'(x50_d1)), .sum(s158)
+    wire signed [ 9:0] s156;  // x34 + x50 - x3
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s156 (
+        .a(10'(x34_d1)), .b(10'(x50_d1)), .c(10'(x3_d1)), .sum(s156)
     );
-    wire        [ 9:0] s159;  // x3 + x7 + x60
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s159 (
-        .a(10'(x3_d1)), .b(10'(x7_d1)), .c(10'(x60_d1)), .sum(s159)
+    wire signed [ 9:0] s157;  // x11 - x36 - x58
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s157 (
+        .a(10'(x11_d1)), .b(10'(x36_d1)), .c(10'(x58_d1)), .sum(s157)
     );
-    wire        [ 9:0] s160;  // x4 + x21 + x61
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s160 (
-        .a(10'(x4_d1)), .b(10'(x21_d1)), .c(10'(x61_d1)), .sum(s160)
+    wire signed [11:0] s158;  // s156 + s157 - s24
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s158 (
+        .a(12'(s156)), .b(12'(s157)), .c(12'(s24)), .sum(s158)
     );
-    wire signed [11:0] s161;  // x34 + s44 + s160
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s161 (
-        .a(12'(x34_d1)), .b(12'(s44)), .c(12'(s160)), .sum(s161)
+    wire signed [ 9:0] s159;  // x56 - x52 - 51
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s159 (
+        .a(10'(x56_d1)), .b(10'(x52_d1)), .c(10'd51), .sum(s159)
     );
-    wire signed [10:0] s162;  // x38 - x57 - s159
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s162 (
-        .a(11'(x38_d1)), .b(11'(x57_d1)), .c(11'(s159)), .sum(s162)
+    wire signed [ 9:0] s160;  // x18 + x61 - x57
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s160 (
+        .a(10'(x18_d1)), .b(10'(x61_d1)), .c(10'(x57_d1)), .sum(s160)
     );
-    wire signed [ 9:0] s166;  // x49 - x2 + 61
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b010)) u_s166 (
-        .a(10'(x49_d1)), .b(10'(x2_d1)), .c(10'd61), .sum(s166)
+    wire signed [10:0] s161;  // x0 + s150 + s159
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s161 (
+        .a(11'(x0_d1)), .b(11'(s150)), .c(11'(s159)), .sum(s161)
     );
-    wire signed [ 9:0] s167;  // x34 - x3 - x24
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s167 (
-        .a(10'(x34_d1)), .b(10'(x3_d1)), .c(10'(x24_d1)), .sum(s167)
+    wire signed [10:0] s164;  // x50 - x6 - s77
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s164 (
+        .a(11'(x50_d1)), .b(11'(x6_d1)), .c(11'(s77)), .sum(s164)
     );
-    wire signed [10:0] s168;  // x52 + s166 - x30
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s168 (
-        .a(11'(x52_d1)), .b(11'(s166)), .c(11'(x30_d1)), .sum(s168)
+    wire        [ 9:0] s165;  // x3 + x7 + x60
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s165 (
+        .a(10'(x3_d1)), .b(10'(x7_d1)), .c(10'(x60_d1)), .sum(s165)
     );
-    wire        [ 9:0] s171;  // x25 + x62 + x63
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s171 (
-        .a(10'(x25_d1)), .b(10'(x62_d1)), .c(10'(x63_d1)), .sum(s171)
+    wire signed [ 9:0] s166;  // x35 + x61 - x47
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s166 (
+        .a(10'(x35_d1)), .b(10'(x61_d1)), .c(10'(x47_d1)), .sum(s166)
     );
-    wire signed [ 9:0] s172;  // x0 + x5 - x61
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s172 (
-        .a(10'(x0_d1)), .b(10'(x5_d1)), .c(10'(x61_d1)), .sum(s172)
+    wire signed [11:0] s167;  // x34 + s104 + s166
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s167 (
+        .a(12'(x34_d1)), .b(12'(s104)), .c(12'(s166)), .sum(s167)
     );
-    wire signed [10:0] s173;  // x4 + s171 - s13
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s173 (
-        .a(11'(x4_d1)), .b(11'(s171)), .c(11'(s13)), .sum(s173)
+    wire signed [11:0] s168;  // x38 - s132 - s165
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s168 (
+        .a(12'(x38_d1)), .b(12'(s132)), .c(12'(s165)), .sum(s168)
     );
-    wire signed [ 9:0] s176;  // x8 + x58 - x12
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s176 (
-        .a(10'(x8_d1)), .b(10'(x58_d1)), .c(10'(x12_d1)), .sum(s176)
+    wire signed [ 9:0] s172;  // x49 - x2 + 61
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b010)) u_s172 (
+        .a(10'(x49_d1)), .b(10'(x2_d1)), .c(10'd61), .sum(s172)
     );
-    wire        [ 9:0] s177;  // x15 + x47 + x50
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s177 (
-        .a(10'(x15_d1)), .b(10'(x47_d1)), .c(10'(x50_d1)), .sum(s177)
+    wire signed [ 9:0] s173;  // x34 - x24 - x30
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s173 (
+        .a(10'(x34_d1)), .b(10'(x24_d1)), .c(10'(x30_d1)), .sum(s173)
     );
-    wire signed [11:0] s178;  // s71 + s177 - x20
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s178 (
-        .a(12'(s71)), .b(12'(s177)), .c(12'(x20_d1)), .sum(s178)
+    wire signed [11:0] s174;  // x52 + s20 + s172
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s174 (
+        .a(12'(x52_d1)), .b(12'(s20)), .c(12'(s172)), .sum(s174)
     );
-    wire        [ 9:0] s179;  // x34 + x43 + x46
+    wire signed [ 9:0] s177;  // x20 - x47 - x50
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s177 (
+        .a(10'(x20_d1)), .b(10'(x47_d1)), .c(10'(x50_d1)), .sum(s177)
+    );
+    wire signed [11:0] s178;  // s177 - x15 - s76
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s178 (
+        .a(12'(s177)), .b(12'(x15_d1)), .c(12'(s76)), .sum(s178)
+    );
+    wire        [ 9:0] s179;  // x2 + x13 + x26
     bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s179 (
-        .a(10'(x34_d1)), .b(10'(x43_d1)), .c(10'(x46_d1)), .sum(s179)
+        .a(10'(x2_d1)), .b(10'(x13_d1)), .c(10'(x26_d1)), .sum(s179)
     );
-    wire signed [ 9:0] s180;  // x35 - x2 - x26
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s180 (
-        .a(10'(x35_d1)), .b(10'(x2_d1)), .c(10'(x26_d1)), .sum(s180)
+    wire        [ 9:0] s180;  // x34 + x43 + x46
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s180 (
+        .a(10'(x34_d1)), .b(10'(x43_d1)), .c(10'(x46_d1)), .sum(s180)
     );
-    wire signed [ 9:0] s181;  // x60 - x32 - x53
+    wire signed [ 9:0] s181;  // x61 - x0 - x5
     bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s181 (
-        .a(10'(x60_d1)), .b(10'(x32_d1)), .c(10'(x53_d1)), .sum(s181)
+        .a(10'(x61_d1)), .b(10'(x0_d1)), .c(10'(x5_d1)), .sum(s181)
     );
-    wire signed [10:0] s182;  // x57 - x27 - s179
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s182 (
-        .a(11'(x57_d1)), .b(11'(x27_d1)), .c(11'(s179)), .sum(s182)
+    wire signed [ 9:0] s183;  // x8 + x58 - x12
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s183 (
+        .a(10'(x8_d1)), .b(10'(x58_d1)), .c(10'(x12_d1)), .sum(s183)
     );
-    wire signed [11:0] s183;  // s180 + s181 - s176
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s183 (
-        .a(12'(s180)), .b(12'(s181)), .c(12'(s176)), .sum(s183)
+    wire signed [ 9:0] s184;  // x60 - x6 - x53
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s184 (
+        .a(10'(x60_d1)), .b(10'(x6_d1)), .c(10'(x53_d1)), .sum(s184)
     );
-    wire        [ 9:0] s186;  // x10 + x32 + x41
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s186 (
-        .a(10'(x10_d1)), .b(10'(x32_d1)), .c(10'(x41_d1)), .sum(s186)
+    wire signed [ 9:0] s185;  // x31 - x27 - x32
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s185 (
+        .a(10'(x31_d1)), .b(10'(x27_d1)), .c(10'(x32_d1)), .sum(s185)
     );
-    wire signed [ 9:0] s187;  // x62 - x19 - x34
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s187 (
-        .a(10'(x62_d1)), .b(10'(x19_d1)), .c(10'(x34_d1)), .sum(s187)
+    wire signed [11:0] s186;  // s151 - s180 - s183
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s186 (
+        .a(12'(s151)), .b(12'(s180)), .c(12'(s183)), .sum(s186)
     );
-    wire signed [ 9:0] s188;  // x58 - x12 - x42
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s188 (
-        .a(10'(x58_d1)), .b(10'(x12_d1)), .c(10'(x42_d1)), .sum(s188)
+    wire signed [11:0] s187;  // s142 + s184 - s179
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s187 (
+        .a(12'(s142)), .b(12'(s184)), .c(12'(s179)), .sum(s187)
     );
-    wire signed [11:0] s189;  // s187 + s188 - s186
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s189 (
-        .a(12'(s187)), .b(12'(s188)), .c(12'(s186)), .sum(s189)
+    wire        [ 9:0] s190;  // x10 + x32 + x41
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s190 (
+        .a(10'(x10_d1)), .b(10'(x32_d1)), .c(10'(x41_d1)), .sum(s190)
     );
-    wire        [ 9:0] s192;  // x11 + x28 + x53
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s192 (
-        .a(10'(x11_d1)), .b(10'(x28_d1)), .c(10'(x53_d1)), .sum(s192)
+    wire        [ 9:0] s191;  // x12 + x19 + x34
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s191 (
+        .a(10'(x12_d1)), .b(10'(x19_d1)), .c(10'(x34_d1)), .sum(s191)
     );
-    wire signed [ 8:0] s193 = 9'(x30_d1) - 9'(x35_d1);
-    wire signed [ 9:0] s194;  // x12 - x36 - x59
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s194 (
-        .a(10'(x12_d1)), .b(10'(x36_d1)), .c(10'(x59_d1)), .sum(s194)
+    wire signed [ 9:0] s192;  // x58 + x62 - x42
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s192 (
+        .a(10'(x58_d1)), .b(10'(x62_d1)), .c(10'(x42_d1)), .sum(s192)
     );
-    wire signed [10:0] s195;  // x16 + x18 + s193
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s195 (
-        .a(11'(x16_d1)), .b(11'(x18_d1)), .c(11'(s193)), .sum(s195)
+    wire signed [11:0] s193;  // s192 - s190 - s191
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s193 (
+        .a(12'(s192)), .b(12'(s190)), .c(12'(s191)), .sum(s193)
     );
-    wire signed [11:0] s196;  // s194 - s20 - s192
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s196 (
-        .a(12'(s194)), .b(12'(s20)), .c(12'(s192)), .sum(s196)
+    wire        [ 8:0] s196 = 9'(x30_d1) + 9'(x31_d1);
+    wire        [ 9:0] s197;  // x11 + x18 + x59
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s197 (
+        .a(10'(x11_d1)), .b(10'(x18_d1)), .c(10'(x59_d1)), .sum(s197)
     );
-    wire        [ 8:0] s199 = 9'(x3_d1) + 9'(x6_d1);
-    wire        [ 9:0] s200;  // x13 + x14 + x36
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s200 (
-        .a(10'(x13_d1)), .b(10'(x14_d1)), .c(10'(x36_d1)), .sum(s200)
+    wire        [10:0] s198;  // x53 + s24 + s196
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s198 (
+        .a(11'(x53_d1)), .b(11'(s24)), .c(11'(s196)), .sum(s198)
     );
-    wire        [ 8:0] s202 = 9'(x7_d1) + 9'(x58_d1);
-    wire signed [ 9:0] s203;  // x55 - x15 - x30
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s203 (
-        .a(10'(x55_d1)), .b(10'(x15_d1)), .c(10'(x30_d1)), .sum(s203)
+    wire signed [11:0] s199;  // s5 + s59 + s197
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s199 (
+        .a(12'(s5)), .b(12'(s59)), .c(12'(s197)), .sum(s199)
     );
-    wire signed [10:0] s204;  // s202 + s203 - x22
+    wire signed [ 9:0] s202;  // x22 + x30 - x55
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s202 (
+        .a(10'(x22_d1)), .b(10'(x30_d1)), .c(10'(x55_d1)), .sum(s202)
+    );
+    wire signed [ 8:0] s203 = 9'(x15_d1) - 9'(x7_d1);
+    wire signed [10:0] s204;  // s202 + s203 - x58
     bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s204 (
-        .a(11'(s202)), .b(11'(s203)), .c(11'(x22_d1)), .sum(s204)
+        .a(11'(s202)), .b(11'(s203)), .c(11'(x58_d1)), .sum(s204)
     );
-    wire signed [ 9:0] s205;  // x19 + x63 - x8
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s205 (
-        .a(10'(x19_d1)), .b(10'(x63_d1)), .c(10'(x8_d1)), .sum(s205)
+    wire        [ 8:0] s205 = 9'(x3_d1) + 9'(x36_d1);
+    wire        [ 9:0] s206;  // x14 + x57 + s205
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s206 (
+        .a(10'(x14_d1)), .b(10'(x57_d1)), .c(10'(s205)), .sum(s206)
     );
-    wire signed [ 9:0] s206;  // - x39 - x40 + 14
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b011)) u_s206 (
-        .a(10'(x39_d1)), .b(10'(x40_d1)), .c(10'd14), .sum(s206)
+    wire        [ 8:0] s208 = 9'(x19_d1) + 9'd14;
+    wire signed [ 9:0] s209;  // s208 - x8 - x39
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s209 (
+        .a(10'(s208)), .b(10'(x8_d1)), .c(10'(x39_d1)), .sum(s209)
     );
-    wire signed [10:0] s207;  // x5 + s205 + s206
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s207 (
-        .a(11'(x5_d1)), .b(11'(s205)), .c(11'(s206)), .sum(s207)
+    wire        [ 9:0] s213;  // x8 + x44 + x46
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s213 (
+        .a(10'(x8_d1)), .b(10'(x44_d1)), .c(10'(x46_d1)), .sum(s213)
     );
-    wire        [ 9:0] s210;  // x8 + x44 + x46
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s210 (
-        .a(10'(x8_d1)), .b(10'(x44_d1)), .c(10'(x46_d1)), .sum(s210)
+    wire signed [10:0] s214;  // - x18 - x50 + -21
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b011)) u_s214 (
+        .a(11'(x18_d1)), .b(11'(x50_d1)), .c(11'd2027), .sum(s214)
     );
-    wire signed [10:0] s211;  // - x18 - x50 + -21
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b011)) u_s211 (
-        .a(11'(x18_d1)), .b(11'(x50_d1)), .c(11'd2027), .sum(s211)
+    wire        [ 9:0] s215;  // x10 + x23 + x51
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s215 (
+        .a(10'(x10_d1)), .b(10'(x23_d1)), .c(10'(x51_d1)), .sum(s215)
     );
-    wire        [ 9:0] s212;  // x13 + x23 + x51
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s212 (
-        .a(10'(x13_d1)), .b(10'(x23_d1)), .c(10'(x51_d1)), .sum(s212)
+    wire signed [11:0] s216;  // s214 - x13 - s165
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s216 (
+        .a(12'(s214)), .b(12'(x13_d1)), .c(12'(s165)), .sum(s216)
     );
-    wire signed [11:0] s213;  // s211 - x10 - s23
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s213 (
-        .a(12'(s211)), .b(12'(x10_d1)), .c(12'(s23)), .sum(s213)
+    wire signed [11:0] s217;  // s23 + s213 + s215
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s217 (
+        .a(12'(s23)), .b(12'(s213)), .c(12'(s215)), .sum(s217)
     );
-    wire        [11:0] s214;  // s159 + s210 + s212
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s214 (
-        .a(12'(s159)), .b(12'(s210)), .c(12'(s212)), .sum(s214)
+    wire signed [ 9:0] s220;  // x34 - x12 - x58
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s220 (
+        .a(10'(x34_d1)), .b(10'(x12_d1)), .c(10'(x58_d1)), .sum(s220)
     );
-    wire        [ 9:0] s217;  // x9 + x31 + x35
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s217 (
-        .a(10'(x9_d1)), .b(10'(x31_d1)), .c(10'(x35_d1)), .sum(s217)
+    wire signed [10:0] s221;  // x54 + s220 - x43
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s221 (
+        .a(11'(x54_d1)), .b(11'(s220)), .c(11'(x43_d1)), .sum(s221)
     );
-    wire signed [ 9:0] s219;  // x54 - x43 - x58
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s219 (
-        .a(10'(x54_d1)), .b(10'(x43_d1)), .c(10'(x58_d1)), .sum(s219)
+    wire        [ 9:0] s222;  // x31 + x35 + x37
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s222 (
+        .a(10'(x31_d1)), .b(10'(x35_d1)), .c(10'(x37_d1)), .sum(s222)
     );
-    wire signed [10:0] s220;  // x34 + s219 - x12
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s220 (
-        .a(11'(x34_d1)), .b(11'(s219)), .c(11'(x12_d1)), .sum(s220)
+    wire signed [ 9:0] s224;  // x0 + x61 - x63
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s224 (
+        .a(10'(x0_d1)), .b(10'(x61_d1)), .c(10'(x63_d1)), .sum(s224)
     );
-    wire signed [ 9:0] s221;  // x23 - x24 - x55
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s221 (
-        .a(10'(x23_d1)), .b(10'(x24_d1)), .c(10'(x55_d1)), .sum(s221)
+    wire signed [ 9:0] s225;  // x50 - x24 - x55
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s225 (
+        .a(10'(x50_d1)), .b(10'(x24_d1)), .c(10'(x55_d1)), .sum(s225)
     );
-    wire signed [10:0] s222;  // s22 - x61 - s52
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s222 (
-        .a(11'(s22)), .b(11'(x61_d1)), .c(11'(s52)), .sum(s222)
+    wire signed [ 9:0] s230;  // x1 - x4 - x59
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s230 (
+        .a(10'(x1_d1)), .b(10'(x4_d1)), .c(10'(x59_d1)), .sum(s230)
     );
-    wire signed [ 9:0] s227;  // x1 - x4 - x59
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s227 (
-        .a(10'(x1_d1)), .b(10'(x4_d1)), .c(10'(x59_d1)), .sum(s227)
+    wire signed [ 9:0] s231;  // x37 - x55 - x61
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s231 (
+        .a(10'(x37_d1)), .b(10'(x55_d1)), .c(10'(x61_d1)), .sum(s231)
     );
-    wire signed [ 9:0] s228;  // x37 - x55 - x61
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s228 (
-        .a(10'(x37_d1)), .b(10'(x55_d1)), .c(10'(x61_d1)), .sum(s228)
+    wire signed [11:0] s232;  // s230 + s231 - s151
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s232 (
+        .a(12'(s230)), .b(12'(s231)), .c(12'(s151)), .sum(s232)
     );
-    wire signed [11:0] s229;  // s227 + s228 - s147
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s229 (
-        .a(12'(s227)), .b(12'(s228)), .c(12'(s147)), .sum(s229)
+    wire signed [ 9:0] s235;  // x8 + x40 - x10
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s235 (
+        .a(10'(x8_d1)), .b(10'(x40_d1)), .c(10'(x10_d1)), .sum(s235)
     );
-    wire signed [ 9:0] s232;  // x40 + x44 - x10
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s232 (
-        .a(10'(x40_d1)), .b(10'(x44_d1)), .c(10'(x10_d1)), .sum(s232)
+    wire signed [10:0] s236;  // x16 + x25 + s67
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s236 (
+        .a(11'(x16_d1)), .b(11'(x25_d1)), .c(11'(s67)), .sum(s236)
     );
-    wire signed [11:0] s233;  // x16 + s8 - s65
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s233 (
-        .a(12'(x16_d1)), .b(12'(s8)), .c(12'(s65)), .sum(s233)
+    wire        [ 8:0] s238 = 9'(x11_d1) + 9'(x29_d1);
+    wire signed [ 9:0] s239;  // x19 + x45 - x32
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s239 (
+        .a(10'(x19_d1)), .b(10'(x45_d1)), .c(10'(x32_d1)), .sum(s239)
     );
-    wire signed [10:0] s235;  // x41 - x2 - s153
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s235 (
-        .a(11'(x41_d1)), .b(11'(x2_d1)), .c(11'(s153)), .sum(s235)
+    wire signed [ 9:0] s240;  // x53 - x28 - x46
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s240 (
+        .a(10'(x53_d1)), .b(10'(x28_d1)), .c(10'(x46_d1)), .sum(s240)
     );
-    wire signed [ 8:0] s236 = 9'(x19_d1) - 9'(x63_d1);
-    wire signed [ 9:0] s237;  // x45 - x27 - x46
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s237 (
-        .a(10'(x45_d1)), .b(10'(x27_d1)), .c(10'(x46_d1)), .sum(s237)
+    wire signed [11:0] s241;  // s239 - s60 - s238
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s241 (
+        .a(12'(s239)), .b(12'(s60)), .c(12'(s238)), .sum(s241)
     );
-    wire signed [10:0] s238;  // s236 - x11 - x28
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s238 (
-        .a(11'(s236)), .b(11'(x11_d1)), .c(11'(x28_d1)), .sum(s238)
+    wire signed [11:0] s242;  // s35 + s240 - s130
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s242 (
+        .a(12'(s35)), .b(12'(s240)), .c(12'(s130)), .sum(s242)
     );
-    wire signed [ 9:0] s242;  // x47 - x60 - 5
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s242 (
-        .a(10'(x47_d1)), .b(10'(x60_d1)), .c(10'd5), .sum(s242)
+    wire signed [ 9:0] s245;  // x47 - x60 - 5
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s245 (
+        .a(10'(x47_d1)), .b(10'(x60_d1)), .c(10'd5), .sum(s245)
     );
-    wire signed [ 9:0] s243;  // x38 - x44 - x54
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s243 (
-        .a(10'(x38_d1)), .b(10'(x44_d1)), .c(10'(x54_d1)), .sum(s243)
+    wire signed [ 9:0] s246;  // x38 - x23 - x54
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s246 (
+        .a(10'(x38_d1)), .b(10'(x23_d1)), .c(10'(x54_d1)), .sum(s246)
     );
-    wire signed [11:0] s244;  // s242 - x23 - s179
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s244 (
-        .a(12'(s242)), .b(12'(x23_d1)), .c(12'(s179)), .sum(s244)
+    wire signed [11:0] s247;  // s245 - x25 - s60
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s247 (
+        .a(12'(s245)), .b(12'(x25_d1)), .c(12'(s60)), .sum(s247)
     );
-    wire signed [ 9:0] s247;  // x32 - x42 + 29
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b010)) u_s247 (
-        .a(10'(x32_d1)), .b(10'(x42_d1)), .c(10'd29), .sum(s247)
+    wire signed [ 9:0] s250;  // x19 - x8 + 29
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b010)) u_s250 (
+        .a(10'(x19_d1)), .b(10'(x8_d1)), .c(10'd29), .sum(s250)
     );
-    wire signed [ 9:0] s248;  // x48 - x13 - x28
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s248 (
-        .a(10'(x48_d1)), .b(10'(x13_d1)), .c(10'(x28_d1)), .sum(s248)
+    wire signed [ 9:0] s251;  // x23 + x32 - x42
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s251 (
+        .a(10'(x23_d1)), .b(10'(x32_d1)), .c(10'(x42_d1)), .sum(s251)
     );
-    wire signed [11:0] s249;  // x23 + s205 + s247
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s249 (
-        .a(12'(x23_d1)), .b(12'(s205)), .c(12'(s247)), .sum(s249)
+    wire signed [11:0] s252;  // s250 - x28 - s8
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s252 (
+        .a(12'(s250)), .b(12'(x28_d1)), .c(12'(s8)), .sum(s252)
     );
-    wire signed [11:0] s250;  // s0 + s108 + s115
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s250 (
-        .a(12'(s0)), .b(12'(s108)), .c(12'(s115)), .sum(s250)
+    wire signed [11:0] s253;  // s117 - s26 - s124
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s253 (
+        .a(12'(s117)), .b(12'(s26)), .c(12'(s124)), .sum(s253)
     );
-    wire signed [ 9:0] s253;  // x20 - x26 - x38
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s253 (
-        .a(10'(x20_d1)), .b(10'(x26_d1)), .c(10'(x38_d1)), .sum(s253)
+    wire signed [10:0] s256;  // x41 + s7 - x38
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s256 (
+        .a(11'(x41_d1)), .b(11'(s7)), .c(11'(x38_d1)), .sum(s256)
     );
-    wire signed [ 9:0] s254;  // x28 + x55 - x13
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s254 (
-        .a(10'(x28_d1)), .b(10'(x55_d1)), .c(10'(x13_d1)), .sum(s254)
+    wire signed [11:0] s257;  // s150 - s6 - s179
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s257 (
+        .a(12'(s150)), .b(12'(s6)), .c(12'(s179)), .sum(s257)
     );
-    wire signed [11:0] s255;  // s210 + s253 - s12
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s255 (
-        .a(12'(s210)), .b(12'(s253)), .c(12'(s12)), .sum(s255)
+    wire signed [ 9:0] s259;  // x6 - x10 - 19
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s259 (
+        .a(10'(x6_d1)), .b(10'(x10_d1)), .c(10'd19), .sum(s259)
     );
-    wire signed [ 9:0] s257;  // x6 - x29 - 19
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s257 (
-        .a(10'(x6_d1)), .b(10'(x29_d1)), .c(10'd19), .sum(s257)
+    wire        [ 9:0] s260;  // x54 + x62 + s238
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s260 (
+        .a(10'(x54_d1)), .b(10'(x62_d1)), .c(10'(s238)), .sum(s260)
     );
-    wire signed [ 9:0] s258;  // x22 + x30 - x10
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s258 (
-        .a(10'(x22_d1)), .b(10'(x30_d1)), .c(10'(x10_d1)), .sum(s258)
+    wire signed [11:0] s261;  // s45 + s259 - s124
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s261 (
+        .a(12'(s45)), .b(12'(s259)), .c(12'(s124)), .sum(s261)
     );
-    wire        [ 9:0] s259;  // x11 + x54 + x62
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s259 (
-        .a(10'(x11_d1)), .b(10'(x54_d1)), .c(10'(x62_d1)), .sum(s259)
+    wire        [ 9:0] s264;  // x22 + x40 + x55
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s264 (
+        .a(10'(x22_d1)), .b(10'(x40_d1)), .c(10'(x55_d1)), .sum(s264)
     );
-    wire signed [11:0] s260;  // s33 + s87 + s257
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s260 (
-        .a(12'(s33)), .b(12'(s87)), .c(12'(s257)), .sum(s260)
+    wire signed [ 9:0] s265;  // x53 - x26 - x43
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s265 (
+        .a(10'(x53_d1)), .b(10'(x26_d1)), .c(10'(x43_d1)), .sum(s265)
     );
-    wire signed [11:0] s261;  // s258 - s115 - s259
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s261 (
-        .a(12'(s258)), .b(12'(s115)), .c(12'(s259)), .sum(s261)
+    wire signed [11:0] s266;  // x16 + s39 + s264
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s266 (
+        .a(12'(x16_d1)), .b(12'(s39)), .c(12'(s264)), .sum(s266)
     );
-    wire        [ 9:0] s263;  // x22 + x26 + x55
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s263 (
-        .a(10'(x22_d1)), .b(10'(x26_d1)), .c(10'(x55_d1)), .sum(s263)
+    wire        [ 9:0] s269;  // x3 + x6 + x30
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s269 (
+        .a(10'(x3_d1)), .b(10'(x6_d1)), .c(10'(x30_d1)), .sum(s269)
     );
-    wire signed [11:0] s264;  // s219 - x16 - s130
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s264 (
-        .a(12'(s219)), .b(12'(x16_d1)), .c(12'(s130)), .sum(s264)
+    wire signed [10:0] s270;  // x32 - x17 - s269
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s270 (
+        .a(11'(x32_d1)), .b(11'(x17_d1)), .c(11'(s269)), .sum(s270)
     );
-    wire signed [ 9:0] s267;  // x32 - x17 - x30
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s267 (
-        .a(10'(x32_d1)), .b(10'(x17_d1)), .c(10'(x30_d1)), .sum(s267)
+    wire signed [ 9:0] s272;  // x62 - x57 - x63
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s272 (
+        .a(10'(x62_d1)), .b(10'(x57_d1)), .c(10'(x63_d1)), .sum(s272)
     );
-    wire signed [ 9:0] s270;  // x3 - x57 - x63
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s270 (
-        .a(10'(x3_d1)), .b(10'(x57_d1)), .c(10'(x63_d1)), .sum(s270)
+    wire signed [11:0] s273;  // s205 - s103 - s264
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s273 (
+        .a(12'(s205)), .b(12'(s103)), .c(12'(s264)), .sum(s273)
     );
-    wire signed [ 9:0] s271;  // x62 - x22 - x40
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s271 (
-        .a(10'(x62_d1)), .b(10'(x22_d1)), .c(10'(x40_d1)), .sum(s271)
+    wire        [ 8:0] s276 = 9'(x49_d1) + 9'(x59_d1);
+    wire signed [11:0] s277;  // x44 + s183 + s276
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s277 (
+        .a(12'(x44_d1)), .b(12'(s183)), .c(12'(s276)), .sum(s277)
     );
-    wire signed [10:0] s272;  // x36 - s98 - s109
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s272 (
-        .a(11'(x36_d1)), .b(11'(s98)), .c(11'(s109)), .sum(s272)
+    wire signed [ 9:0] s278;  // x56 - x2 - x29
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s278 (
+        .a(10'(x56_d1)), .b(10'(x2_d1)), .c(10'(x29_d1)), .sum(s278)
     );
-    wire        [ 8:0] s275 = 9'(x44_d1) + 9'(x49_d1);
-    wire signed [11:0] s276;  // x59 + s176 + s275
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s276 (
-        .a(12'(x59_d1)), .b(12'(s176)), .c(12'(s275)), .sum(s276)
+    wire signed [ 9:0] s279;  // x21 + x33 - x20
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s279 (
+        .a(10'(x21_d1)), .b(10'(x33_d1)), .c(10'(x20_d1)), .sum(s279)
     );
-    wire signed [ 9:0] s277;  // x25 - x2 - x29
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s277 (
-        .a(10'(x25_d1)), .b(10'(x2_d1)), .c(10'(x29_d1)), .sum(s277)
+    wire        [ 9:0] s280;  // x18 + x39 + x52
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s280 (
+        .a(10'(x18_d1)), .b(10'(x39_d1)), .c(10'(x52_d1)), .sum(s280)
     );
-    wire signed [ 9:0] s278;  // x33 + x56 - x52
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s278 (
-        .a(10'(x33_d1)), .b(10'(x56_d1)), .c(10'(x52_d1)), .sum(s278)
+    wire signed [10:0] s281;  // x25 + s278 + s279
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s281 (
+        .a(11'(x25_d1)), .b(11'(s278)), .c(11'(s279)), .sum(s281)
     );
-    wire        [ 9:0] s279;  // x18 + x20 + x39
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s279 (
-        .a(10'(x18_d1)), .b(10'(x20_d1)), .c(10'(x39_d1)), .sum(s279)
+    wire signed [11:0] s284;  // x62 + s121 + s224
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s284 (
+        .a(12'(x62_d1)), .b(12'(s121)), .c(12'(s224)), .sum(s284)
     );
-    wire signed [10:0] s280;  // x21 + s277 + s278
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s280 (
-        .a(11'(x21_d1)), .b(11'(s277)), .c(11'(s278)), .sum(s280)
-    );
-    wire signed [10:0] s283;  // x63 - x62 - s114
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s283 (
-        .a(11'(x63_d1)), .b(11'(x62_d1)), .c(11'(s114)), .sum(s283)
-    );
-    wire signed [ 9:0] s287;  // x19 - x3 - x59
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s287 (
-        .a(10'(x19_d1)), .b(10'(x3_d1)), .c(10'(x59_d1)), .sum(s287)
-    );
-    wire signed [ 9:0] s288;  // x0 + x24 - x16
+    wire signed [ 9:0] s288;  // x0 + x19 - x3
     bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s288 (
-        .a(10'(x0_d1)), .b(10'(x24_d1)), .c(10'(x16_d1)), .sum(s288)
+        .a(10'(x0_d1)), .b(10'(x19_d1)), .c(10'(x3_d1)), .sum(s288)
     );
-    wire signed [11:0] s289;  // s287 + s288 - s176
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s289 (
-        .a(12'(s287)), .b(12'(s288)), .c(12'(s176)), .sum(s289)
+    wire signed [ 9:0] s289;  // x12 + x24 - x8
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s289 (
+        .a(10'(x12_d1)), .b(10'(x24_d1)), .c(10'(x8_d1)), .sum(s289)
     );
-    wire signed [ 9:0] s292;  // x49 - x33 - 113
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s292 (
-        .a(10'(x49_d1)), .b(10'(x33_d1)), .c(10'd113), .sum(s292)
+    wire signed [10:0] s290;  // s288 + s289 - x16
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s290 (
+        .a(11'(s288)), .b(11'(s289)), .c(11'(x16_d1)), .sum(s290)
     );
-    wire signed [10:0] s293;  // s193 - x22 - x47
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s293 (
-        .a(11'(s193)), .b(11'(x22_d1)), .c(11'(x47_d1)), .sum(s293)
+    wire signed [ 9:0] s293;  // x30 + x44 - 113
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s293 (
+        .a(10'(x30_d1)), .b(10'(x44_d1)), .c(10'd113), .sum(s293)
+    );
+    wire signed [10:0] s294;  // x62 + s293 - x35
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s294 (
+        .a(11'(x62_d1)), .b(11'(s293)), .c(11'(x35_d1)), .sum(s294)
     );
 
     // stage 5
-    reg         [ 7:0] x4_d2;
-    reg         [ 7:0] x10_d2;
-    reg         [ 7:0] x13_d2;
+    reg         [ 7:0] x1_d2;
+    reg         [ 7:0] x9_d2;
+    reg         [ 7:0] x11_d2;
     reg         [ 7:0] x14_d2;
-    reg         [ 7:0] x17_d2;
     reg         [ 7:0] x19_d2;
+    reg         [ 7:0] x23_d2;
+    reg         [ 7:0] x25_d2;
     reg         [ 7:0] x28_d2;
     reg         [ 7:0] x29_d2;
-    reg         [ 7:0] x31_d2;
     reg         [ 7:0] x37_d2;
     reg         [ 7:0] x39_d2;
     reg         [ 7:0] x42_d2;
+    reg         [ 7:0] x48_d2;
     reg         [ 7:0] x54_d2;
     reg         [ 7:0] x55_d2;
     reg         [ 7:0] x57_d2;
-    reg         [10:0] s1_d1;
-    reg         [ 9:0] s4_d1;
-    reg         [10:0] s5_d1;
-    reg  signed [10:0] s10_d1;
+    reg         [ 7:0] x63_d2;
+    reg  signed [10:0] s1_d1;
+    reg         [ 9:0] s2_d1;
+    reg         [ 9:0] s3_d1;
+    reg  signed [ 9:0] s5_d1;
+    reg         [ 9:0] s6_d1;
+    reg         [10:0] s10_d1;
+    reg         [ 9:0] s11_d1;
     reg         [ 9:0] s12_d1;
-    reg  signed [10:0] s14_d1;
     reg  signed [ 9:0] s16_d1;
     reg  signed [11:0] s17_d1;
-    reg  signed [10:0] s21_d1;
-    reg         [ 9:0] s22_d1;
-    reg  signed [ 9:0] s24_d1;
+    reg  signed [10:0] s22_d1;
+    reg  signed [ 9:0] s23_d1;
+    reg         [ 9:0] s24_d1;
     reg  signed [10:0] s25_d1;
+    reg  signed [10:0] s27_d1;
     reg  signed [ 9:0] s29_d1;
-    reg  signed [11:0] s31_d1;
+    reg  signed [10:0] s30_d1;
     reg  signed [10:0] s34_d1;
+    reg  signed [10:0] s36_d1;
     reg  signed [11:0] s38_d1;
-    reg  signed [11:0] s40_d1;
-    reg  signed [10:0] s42_d1;
+    reg  signed [11:0] s41_d1;
+    reg  signed [10:0] s43_d1;
     reg  signed [10:0] s46_d1;
-    reg         [ 9:0] s48_d1;
-    reg  signed [11:0] s49_d1;
-    reg         [10:0] s54_d1;
+    reg  signed [ 8:0] s47_d1;
+    reg  signed [11:0] s50_d1;
+    reg         [10:0] s55_d1;
     reg  signed [10:0] s57_d1;
-    reg  signed [10:0] s61_d1;
-    reg  signed [11:0] s62_d1;
-    reg  signed [10:0] s67_d1;
-    reg         [ 9:0] s69_d1;
-    reg  signed [10:0] s70_d1;
+    reg  signed [ 9:0] s62_d1;
+    reg  signed [11:0] s63_d1;
+    reg  signed [11:0] s64_d1;
+    reg  signed [11:0] s70_d1;
+    reg         [ 9:0] s72_d1;
     reg  signed [11:0] s74_d1;
-    reg         [ 9:0] s76_d1;
-    reg  signed [10:0] s78_d1;
-    reg  signed [11:0] s80_d1;
-    reg         [ 9:0] s83_d1;
-    reg  signed [11:0] s84_d1;
-    reg         [10:0] s90_d1;
-    reg  signed [11:0] s91_d1;
-    reg  signed [10:0] s94_d1;
+    reg  signed [ 9:0] s78_d1;
+    reg  signed [10:0] s79_d1;
+    reg         [ 9:0] s81_d1;
+    reg  signed [10:0] s83_d1;
+    reg  signed [10:0] s85_d1;
+    reg  signed [10:0] s88_d1;
+    reg  signed [ 9:0] s93_d1;
     reg  signed [ 9:0] s95_d1;
-    reg  signed [10:0] s97_d1;
-    reg  signed [11:0] s100_d1;
-    reg  signed [11:0] s103_d1;
-    reg  signed [ 9:0] s106_d1;
-    reg  signed [ 9:0] s108_d1;
-    reg  signed [ 9:0] s109_d1;
-    reg  signed [10:0] s111_d1;
-    reg  signed [10:0] s117_d1;
-    reg  signed [10:0] s120_d1;
-    reg  signed [11:0] s121_d1;
-    reg  signed [10:0] s125_d1;
-    reg         [10:0] s127_d1;
-    reg         [ 9:0] s128_d1;
-    reg         [10:0] s129_d1;
-    reg  signed [ 9:0] s131_d1;
-    reg  signed [11:0] s132_d1;
-    reg  signed [ 8:0] s134_d1;
-    reg  signed [11:0] s139_d1;
-    reg  signed [10:0] s141_d1;
-    reg  signed [11:0] s146_d1;
-    reg  signed [10:0] s148_d1;
-    reg  signed [11:0] s151_d1;
-    reg  signed [ 9:0] s153_d1;
-    reg  signed [10:0] s155_d1;
-    reg  signed [10:0] s158_d1;
-    reg  signed [11:0] s161_d1;
-    reg  signed [10:0] s162_d1;
-    reg  signed [ 9:0] s167_d1;
-    reg  signed [10:0] s168_d1;
-    reg         [ 9:0] s171_d1;
-    reg  signed [ 9:0] s172_d1;
-    reg  signed [10:0] s173_d1;
+    reg  signed [10:0] s96_d1;
+    reg  signed [ 9:0] s99_d1;
+    reg  signed [10:0] s101_d1;
+    reg  signed [11:0] s106_d1;
+    reg  signed [10:0] s107_d1;
+    reg  signed [10:0] s109_d1;
+    reg  signed [ 9:0] s112_d1;
+    reg  signed [ 9:0] s113_d1;
+    reg         [ 9:0] s115_d1;
+    reg  signed [11:0] s119_d1;
+    reg  signed [10:0] s123_d1;
+    reg  signed [ 9:0] s126_d1;
+    reg  signed [11:0] s127_d1;
+    reg         [10:0] s131_d1;
+    reg         [ 9:0] s133_d1;
+    reg         [10:0] s135_d1;
+    reg  signed [ 9:0] s136_d1;
+    reg  signed [ 9:0] s137_d1;
+    reg  signed [10:0] s138_d1;
+    reg  signed [ 9:0] s140_d1;
+    reg  signed [11:0] s145_d1;
+    reg  signed [ 9:0] s146_d1;
+    reg  signed [10:0] s147_d1;
+    reg  signed [ 9:0] s152_d1;
+    reg         [ 9:0] s153_d1;
+    reg  signed [10:0] s154_d1;
+    reg  signed [11:0] s158_d1;
+    reg  signed [ 9:0] s160_d1;
+    reg  signed [10:0] s161_d1;
+    reg  signed [10:0] s164_d1;
+    reg  signed [11:0] s167_d1;
+    reg  signed [11:0] s168_d1;
+    reg  signed [ 9:0] s173_d1;
+    reg  signed [11:0] s174_d1;
     reg  signed [11:0] s178_d1;
-    reg  signed [10:0] s182_d1;
-    reg  signed [11:0] s183_d1;
-    reg         [ 9:0] s186_d1;
-    reg  signed [11:0] s189_d1;
-    reg         [ 9:0] s192_d1;
-    reg  signed [10:0] s195_d1;
-    reg  signed [11:0] s196_d1;
-    reg         [ 8:0] s199_d1;
-    reg         [ 9:0] s200_d1;
+    reg         [ 9:0] s180_d1;
+    reg  signed [ 9:0] s181_d1;
+    reg  signed [ 9:0] s185_d1;
+    reg  signed [11:0] s186_d1;
+    reg  signed [11:0] s187_d1;
+    reg         [ 9:0] s190_d1;
+    reg  signed [11:0] s193_d1;
+    reg         [10:0] s198_d1;
+    reg  signed [11:0] s199_d1;
+    reg  signed [ 9:0] s202_d1;
     reg  signed [10:0] s204_d1;
-    reg  signed [10:0] s207_d1;
-    reg  signed [11:0] s213_d1;
-    reg         [11:0] s214_d1;
-    reg         [ 9:0] s217_d1;
-    reg  signed [10:0] s220_d1;
-    reg  signed [ 9:0] s221_d1;
-    reg  signed [10:0] s222_d1;
-    reg  signed [11:0] s229_d1;
-    reg  signed [ 9:0] s232_d1;
-    reg  signed [11:0] s233_d1;
-    reg  signed [10:0] s235_d1;
-    reg  signed [ 9:0] s237_d1;
-    reg  signed [10:0] s238_d1;
-    reg  signed [ 9:0] s243_d1;
-    reg  signed [11:0] s244_d1;
-    reg  signed [ 9:0] s248_d1;
-    reg  signed [11:0] s249_d1;
-    reg  signed [11:0] s250_d1;
-    reg  signed [ 9:0] s254_d1;
-    reg  signed [11:0] s255_d1;
-    reg  signed [11:0] s260_d1;
+    reg         [ 9:0] s206_d1;
+    reg  signed [ 9:0] s209_d1;
+    reg         [ 9:0] s213_d1;
+    reg  signed [11:0] s216_d1;
+    reg  signed [11:0] s217_d1;
+    reg  signed [10:0] s221_d1;
+    reg         [ 9:0] s222_d1;
+    reg  signed [ 9:0] s224_d1;
+    reg  signed [ 9:0] s225_d1;
+    reg  signed [11:0] s232_d1;
+    reg  signed [ 9:0] s235_d1;
+    reg  signed [10:0] s236_d1;
+    reg  signed [11:0] s241_d1;
+    reg  signed [11:0] s242_d1;
+    reg  signed [ 9:0] s246_d1;
+    reg  signed [11:0] s247_d1;
+    reg  signed [ 9:0] s251_d1;
+    reg  signed [11:0] s252_d1;
+    reg  signed [11:0] s253_d1;
+    reg  signed [10:0] s256_d1;
+    reg  signed [11:0] s257_d1;
+    reg         [ 9:0] s260_d1;
     reg  signed [11:0] s261_d1;
-    reg         [ 9:0] s263_d1;
-    reg  signed [11:0] s264_d1;
-    reg  signed [ 9:0] s267_d1;
-    reg  signed [ 9:0] s270_d1;
-    reg  signed [ 9:0] s271_d1;
-    reg  signed [10:0] s272_d1;
-    reg  signed [11:0] s276_d1;
-    reg         [ 9:0] s279_d1;
-    reg  signed [10:0] s280_d1;
-    reg  signed [10:0] s283_d1;
-    reg  signed [11:0] s289_d1;
-    reg  signed [ 9:0] s292_d1;
-    reg  signed [10:0] s293_d1;
+    reg  signed [ 9:0] s265_d1;
+    reg  signed [11:0] s266_d1;
+    reg  signed [10:0] s270_d1;
+    reg  signed [ 9:0] s272_d1;
+    reg  signed [11:0] s273_d1;
+    reg  signed [11:0] s277_d1;
+    reg         [ 9:0] s280_d1;
+    reg  signed [10:0] s281_d1;
+    reg  signed [11:0] s284_d1;
+    reg  signed [10:0] s290_d1;
+    reg  signed [10:0] s294_d1;
     always_ff @(posedge clk) begin
-        x4_d2 <= x4_d1;
-        x10_d2 <= x10_d1;
-        x13_d2 <= x13_d1;
+        x1_d2 <= x1_d1;
+        x9_d2 <= x9_d1;
+        x11_d2 <= x11_d1;
         x14_d2 <= x14_d1;
-        x17_d2 <= x17_d1;
         x19_d2 <= x19_d1;
+        x23_d2 <= x23_d1;
+        x25_d2 <= x25_d1;
         x28_d2 <= x28_d1;
         x29_d2 <= x29_d1;
-        x31_d2 <= x31_d1;
         x37_d2 <= x37_d1;
         x39_d2 <= x39_d1;
         x42_d2 <= x42_d1;
+        x48_d2 <= x48_d1;
         x54_d2 <= x54_d1;
         x55_d2 <= x55_d1;
         x57_d2 <= x57_d1;
+        x63_d2 <= x63_d1;
         s1_d1 <= s1;
-        s4_d1 <= s4;
+        s2_d1 <= s2;
+        s3_d1 <= s3;
         s5_d1 <= s5;
+        s6_d1 <= s6;
         s10_d1 <= s10;
+        s11_d1 <= s11;
         s12_d1 <= s12;
-        s14_d1 <= s14;
         s16_d1 <= s16;
         s17_d1 <= s17;
-        s21_d1 <= s21;
         s22_d1 <= s22;
+        s23_d1 <= s23;
         s24_d1 <= s24;
         s25_d1 <= s25;
+        s27_d1 <= s27;
         s29_d1 <= s29;
-        s31_d1 <= s31;
+        s30_d1 <= s30;
         s34_d1 <= s34;
+        s36_d1 <= s36;
         s38_d1 <= s38;
-        s40_d1 <= s40;
-        s42_d1 <= s42;
+        s41_d1 <= s41;
+        s43_d1 <= s43;
         s46_d1 <= s46;
-        s48_d1 <= s48;
-        s49_d1 <= s49;
-        s54_d1 <= s54;
+        s47_d1 <= s47;
+        s50_d1 <= s50;
+        s55_d1 <= s55;
         s57_d1 <= s57;
-        s61_d1 <= s61;
         s62_d1 <= s62;
-        s67_d1 <= s67;
-        s69_d1 <= s69;
+        s63_d1 <= s63;
+        s64_d1 <= s64;
         s70_d1 <= s70;
+        s72_d1 <= s72;
         s74_d1 <= s74;
-        s76_d1 <= s76;
         s78_d1 <= s78;
-        s80_d1 <= s80;
+        s79_d1 <= s79;
+        s81_d1 <= s81;
         s83_d1 <= s83;
-        s84_d1 <= s84;
-        s90_d1 <= s90;
-        s91_d1 <= s91;
-        s94_d1 <= s94;
+        s85_d1 <= s85;
+        s88_d1 <= s88;
+        s93_d1 <= s93;
         s95_d1 <= s95;
-        s97_d1 <= s97;
-        s100_d1 <= s100;
-        s103_d1 <= s103;
+        s96_d1 <= s96;
+        s99_d1 <= s99;
+        s101_d1 <= s101;
         s106_d1 <= s106;
-        s108_d1 <= s108;
+        s107_d1 <= s107;
         s109_d1 <= s109;
-        s111_d1 <= s111;
-        s117_d1 <= s117;
-        s120_d1 <= s120;
-        s121_d1 <= s121;
-        s125_d1 <= s125;
+        s112_d1 <= s112;
+        s113_d1 <= s113;
+        s115_d1 <= s115;
+        s119_d1 <= s119;
+        s123_d1 <= s123;
+        s126_d1 <= s126;
         s127_d1 <= s127;
-        s128_d1 <= s128;
-        s129_d1 <= s129;
         s131_d1 <= s131;
-        s132_d1 <= s132;
-        s134_d1 <= s134;
-        s139_d1 <= s139;
-        s141_d1 <= s141;
+        s133_d1 <= s133;
+        s135_d1 <= s135;
+        s136_d1 <= s136;
+        s137_d1 <= s137;
+        s138_d1 <= s138;
+        s140_d1 <= s140;
+        s145_d1 <= s145;
         s146_d1 <= s146;
-        s148_d1 <= s148;
-        s151_d1 <= s151;
+        s147_d1 <= s147;
+        s152_d1 <= s152;
         s153_d1 <= s153;
-        s155_d1 <= s155;
+        s154_d1 <= s154;
         s158_d1 <= s158;
+        s160_d1 <= s160;
         s161_d1 <= s161;
-        s162_d1 <= s162;
+        s164_d1 <= s164;
         s167_d1 <= s167;
         s168_d1 <= s168;
-        s171_d1 <= s171;
-        s172_d1 <= s172;
         s173_d1 <= s173;
+        s174_d1 <= s174;
         s178_d1 <= s178;
-        s182_d1 <= s182;
-        s183_d1 <= s183;
+        s180_d1 <= s180;
+        s181_d1 <= s181;
+        s185_d1 <= s185;
         s186_d1 <= s186;
-        s189_d1 <= s189;
-        s192_d1 <= s192;
-        s195_d1 <= s195;
-        s196_d1 <= s196;
+        s187_d1 <= s187;
+        s190_d1 <= s190;
+        s193_d1 <= s193;
+        s198_d1 <= s198;
         s199_d1 <= s199;
-        s200_d1 <= s200;
+        s202_d1 <= s202;
         s204_d1 <= s204;
-        s207_d1 <= s207;
+        s206_d1 <= s206;
+        s209_d1 <= s209;
         s213_d1 <= s213;
-        s214_d1 <= s214;
+        s216_d1 <= s216;
         s217_d1 <= s217;
-        s220_d1 <= s220;
         s221_d1 <= s221;
         s222_d1 <= s222;
-        s229_d1 <= s229;
+        s224_d1 <= s224;
+        s225_d1 <= s225;
         s232_d1 <= s232;
-        s233_d1 <= s233;
         s235_d1 <= s235;
-        s237_d1 <= s237;
-        s238_d1 <= s238;
-        s243_d1 <= s243;
-        s244_d1 <= s244;
-        s248_d1 <= s248;
-        s249_d1 <= s249;
-        s250_d1 <= s250;
-        s254_d1 <= s254;
-        s255_d1 <= s255;
+        s236_d1 <= s236;
+        s241_d1 <= s241;
+        s242_d1 <= s242;
+        s246_d1 <= s246;
+        s247_d1 <= s247;
+        s251_d1 <= s251;
+        s252_d1 <= s252;
+        s253_d1 <= s253;
+        s256_d1 <= s256;
+        s257_d1 <= s257;
         s260_d1 <= s260;
         s261_d1 <= s261;
-        s263_d1 <= s263;
-        s264_d1 <= s264;
-        s267_d1 <= s267;
+        s265_d1 <= s265;
+        s266_d1 <= s266;
         s270_d1 <= s270;
-        s271_d1 <= s271;
         s272_d1 <= s272;
-        s276_d1 <= s276;
-        s279_d1 <= s279;
+        s273_d1 <= s273;
+        s277_d1 <= s277;
         s280_d1 <= s280;
-        s283_d1 <= s283;
-        s289_d1 <= s289;
-        s292_d1 <= s292;
-        s293_d1 <= s293;
+        s281_d1 <= s281;
+        s284_d1 <= s284;
+        s290_d1 <= s290;
+        s294_d1 <= s294;
     end
-    wire        [11:0] s6;  // s1 + s4 + s5
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s6 (
-        .a(12'(s1_d1)), .b(12'(s4_d1)), .c(12'(s5_d1)), .sum(s6)
+    wire signed [11:0] s4;  // s1 + s3 - s2
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s4 (
+        .a(12'(s1_d1)), .b(12'(s3_d1)), .c(12'(s2_d1)), .sum(s4)
     );
-    wire signed [12:0] s7;  // x54 - x13 - s6
-    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b110)) u_s7 (
-        .a(13'(x54_d2)), .b(13'(x13_d2)), .c(13'(s6)), .sum(s7)
+    wire        [11:0] s13;  // s10 + s11 + s12
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s13 (
+        .a(12'(s10_d1)), .b(12'(s11_d1)), .c(12'(s12_d1)), .sum(s13)
     );
-    wire signed [10:0] s11;  // x57 - x4 - s10
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s11 (
-        .a(11'(x57_d2)), .b(11'(x4_d2)), .c(s10_d1), .sum(s11)
+    wire signed [12:0] s14;  // x1 + x54 - s13
+    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b100)) u_s14 (
+        .a(13'(x1_d2)), .b(13'(x54_d2)), .c(13'(s13)), .sum(s14)
     );
-    wire signed [11:0] s18;  // s14 + s16 - s11
+    wire signed [11:0] s18;  // s16 + s17 - s5
     bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s18 (
-        .a(12'(s14_d1)), .b(12'(s16_d1)), .c(12'(s11)), .sum(s18)
+        .a(12'(s16_d1)), .b(s17_d1), .c(12'(s5_d1)), .sum(s18)
     );
-    wire signed [12:0] s26;  // s24 - s21 - s22
-    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b110)) u_s26 (
-        .a(13'(s24_d1)), .b(13'(s21_d1)), .c(13'(s22_d1)), .sum(s26)
+    wire signed [11:0] s28;  // s23 + s27 - s25
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s28 (
+        .a(12'(s23_d1)), .b(12'(s27_d1)), .c(12'(s25_d1)), .sum(s28)
     );
-    wire signed [13:0] s27;  // s6 + s25 + s26
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s27 (
-        .a(14'(s6)), .b(14'(s25_d1)), .c(14'(s26)), .sum(s27)
+    wire signed [11:0] s31;  // s22 + s29 + s30
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s31 (
+        .a(12'(s22_d1)), .b(12'(s29_d1)), .c(12'(s30_d1)), .sum(s31)
     );
-    wire signed [12:0] s43;  // s42 - s38 - s40
-    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b110)) u_s43 (
-        .a(13'(s42_d1)), .b(13'(s38_d1)), .c(13'(s40_d1)), .sum(s43)
+    wire signed [12:0] s44;  // s43 - s38 - s41
+    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b110)) u_s44 (
+        .a(13'(s43_d1)), .b(13'(s38_d1)), .c(13'(s41_d1)), .sum(s44)
     );
-    wire signed [11:0] s50;  // s34 - s46 - s48
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s50 (
-        .a(12'(s34_d1)), .b(12'(s46_d1)), .c(12'(s48_d1)), .sum(s50)
+    wire signed [11:0] s51;  // s36 + s46 - s34
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s51 (
+        .a(12'(s36_d1)), .b(12'(s46_d1)), .c(12'(s34_d1)), .sum(s51)
     );
-    wire signed [13:0] s51;  // s43 + s49 + s50
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s51 (
-        .a(14'(s43)), .b(14'(s49_d1)), .c(14'(s50)), .sum(s51)
+    wire signed [13:0] s52;  // s44 + s50 + s51
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s52 (
+        .a(14'(s44)), .b(14'(s50_d1)), .c(14'(s51)), .sum(s52)
     );
     wire signed [10:0] s58;  // x14 - x29 - s57
     bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s58 (
         .a(11'(x14_d2)), .b(11'(x29_d2)), .c(s57_d1), .sum(s58)
     );
-    wire signed [12:0] s63;  // s61 - s1 - s54
-    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b110)) u_s63 (
-        .a(13'(s61_d1)), .b(13'(s1_d1)), .c(13'(s54_d1)), .sum(s63)
+    wire signed [12:0] s65;  // s62 + s63 - s55
+    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b100)) u_s65 (
+        .a(13'(s62_d1)), .b(13'(s63_d1)), .c(13'(s55_d1)), .sum(s65)
     );
-    wire signed [13:0] s64;  // s58 + s62 + s63
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s64 (
-        .a(14'(s58)), .b(14'(s62_d1)), .c(14'(s63)), .sum(s64)
+    wire signed [13:0] s66;  // s58 + s64 + s65
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s66 (
+        .a(14'(s58)), .b(14'(s64_d1)), .c(14'(s65)), .sum(s66)
     );
-    wire signed [13:0] s68;  // s43 + s67 - s11
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s68 (
-        .a(14'(s43)), .b(14'(s67_d1)), .c(14'(s11)), .sum(s68)
+    wire signed [13:0] s71;  // s1 + s44 + s70
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s71 (
+        .a(14'(s1_d1)), .b(14'(s44)), .c(14'(s70_d1)), .sum(s71)
     );
-    wire signed [12:0] s75;  // s38 + s70 + s74
-    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b000)) u_s75 (
-        .a(13'(s38_d1)), .b(13'(s70_d1)), .c(13'(s74_d1)), .sum(s75)
+    wire signed [11:0] s75;  // x37 + s74 - x55
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s75 (
+        .a(12'(x37_d2)), .b(s74_d1), .c(12'(x55_d2)), .sum(s75)
     );
-    wire signed [11:0] s81;  // x37 + s80 - x55
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s81 (
-        .a(12'(x37_d2)), .b(s80_d1), .c(12'(x55_d2)), .sum(s81)
+    wire signed [12:0] s80;  // s41 + s78 + s79
+    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b000)) u_s80 (
+        .a(13'(s41_d1)), .b(13'(s78_d1)), .c(13'(s79_d1)), .sum(s80)
     );
-    wire signed [12:0] s85;  // s78 + s84 - s83
-    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b100)) u_s85 (
-        .a(13'(s78_d1)), .b(13'(s84_d1)), .c(13'(s83_d1)), .sum(s85)
+    wire signed [11:0] s86 = 12'(x57_d2) + 12'(s85_d1);
+    wire signed [11:0] s89;  // s72 + s81 + s88
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s89 (
+        .a(12'(s72_d1)), .b(12'(s81_d1)), .c(12'(s88_d1)), .sum(s89)
     );
-    wire signed [13:0] s86;  // s81 + s85 - s75
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s86 (
-        .a(14'(s81)), .b(14'(s85)), .c(14'(s75)), .sum(s86)
+    wire signed [12:0] s90;  // s75 + s83 - s86
+    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b100)) u_s90 (
+        .a(13'(s75)), .b(13'(s83_d1)), .c(13'(s86)), .sum(s90)
     );
-    wire signed [13:0] s92;  // s90 - s75 - s91
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s92 (
-        .a(14'(s90_d1)), .b(14'(s75)), .c(14'(s91_d1)), .sum(s92)
+    wire signed [10:0] s92 = s85_d1 - 11'(x23_d2);
+    wire signed [11:0] s97;  // s95 + s96 - s24
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s97 (
+        .a(12'(s95_d1)), .b(12'(s96_d1)), .c(12'(s24_d1)), .sum(s97)
     );
-    wire signed [12:0] s104;  // s21 + s94 + s97
-    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b000)) u_s104 (
-        .a(13'(s21_d1)), .b(13'(s94_d1)), .c(13'(s97_d1)), .sum(s104)
+    wire signed [13:0] s98;  // s97 - s80 - s92
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s98 (
+        .a(14'(s97)), .b(14'(s80)), .c(14'(s92)), .sum(s98)
     );
-    wire signed [13:0] s105;  // s103 - s100 - s104
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s105 (
-        .a(14'(s103_d1)), .b(14'(s100_d1)), .c(14'(s104)), .sum(s105)
+    wire signed [11:0] s102;  // x48 + s101 - x25
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s102 (
+        .a(12'(x48_d2)), .b(12'(s101_d1)), .c(12'(x25_d2)), .sum(s102)
     );
-    wire signed [11:0] s107;  // x17 + s106 - s34
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s107 (
-        .a(12'(x17_d2)), .b(12'(s106_d1)), .c(12'(s34_d1)), .sum(s107)
+    wire signed [12:0] s110;  // s107 + s109 - s25
+    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b100)) u_s110 (
+        .a(13'(s107_d1)), .b(13'(s109_d1)), .c(13'(s25_d1)), .sum(s110)
     );
-    wire signed [11:0] s112;  // s108 + s111 - s109
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s112 (
-        .a(12'(s108_d1)), .b(12'(s111_d1)), .c(12'(s109_d1)), .sum(s112)
+    wire signed [13:0] s111;  // s110 - s102 - s106
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s111 (
+        .a(14'(s110)), .b(14'(s102)), .c(14'(s106_d1)), .sum(s111)
     );
-    wire signed [12:0] s122;  // s14 + s120 - s117
-    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b100)) u_s122 (
-        .a(13'(s14_d1)), .b(13'(s120_d1)), .c(13'(s117_d1)), .sum(s122)
+    wire signed [12:0] s114;  // s13 + s113 - x54
+    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b100)) u_s114 (
+        .a(13'(s13)), .b(13'(s113_d1)), .c(13'(x54_d2)), .sum(s114)
     );
-    wire signed [13:0] s123;  // s121 + s122 - s6
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s123 (
-        .a(14'(s121_d1)), .b(14'(s122)), .c(14'(s6)), .sum(s123)
+    wire signed [11:0] s116;  // s115 - x11 - s46
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s116 (
+        .a(12'(s115_d1)), .b(12'(x11_d2)), .c(12'(s46_d1)), .sum(s116)
     );
-    wire signed [12:0] s133;  // s129 + s131 + s132
-    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b000)) u_s133 (
-        .a(13'(s129_d1)), .b(13'(s131_d1)), .c(13'(s132_d1)), .sum(s133)
+    wire signed [12:0] s128;  // s22 + s126 - s123
+    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b100)) u_s128 (
+        .a(13'(s22_d1)), .b(13'(s126_d1)), .c(13'(s123_d1)), .sum(s128)
     );
-    wire signed [12:0] s135;  // x10 + s133 + s134
-    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b000)) u_s135 (
-        .a(13'(x10_d2)), .b(s133), .c(13'(s134_d1)), .sum(s135)
+    wire signed [13:0] s129;  // s127 + s128 - s13
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s129 (
+        .a(14'(s127_d1)), .b(14'(s128)), .c(14'(s13)), .sum(s129)
     );
-    wire signed [11:0] s142;  // s141 - s125 - s127
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s142 (
-        .a(12'(s141_d1)), .b(12'(s125_d1)), .c(12'(s127_d1)), .sum(s142)
+    wire signed [12:0] s139;  // s135 + s137 + s138
+    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b000)) u_s139 (
+        .a(13'(s135_d1)), .b(13'(s137_d1)), .c(13'(s138_d1)), .sum(s139)
     );
-    wire signed [12:0] s152;  // s148 + s151 - s70
-    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b100)) u_s152 (
-        .a(13'(s148_d1)), .b(13'(s151_d1)), .c(13'(s70_d1)), .sum(s152)
+    wire signed [12:0] s141;  // s47 + s140 - s139
+    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b100)) u_s141 (
+        .a(13'(s47_d1)), .b(13'(s140_d1)), .c(s139), .sum(s141)
     );
-    wire signed [12:0] s156;  // s155 - s129 - s153
-    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b110)) u_s156 (
-        .a(13'(s155_d1)), .b(13'(s129_d1)), .c(13'(s153_d1)), .sum(s156)
+    wire signed [11:0] s148;  // s145 + s146 - s131
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s148 (
+        .a(s145_d1), .b(12'(s146_d1)), .c(12'(s131_d1)), .sum(s148)
     );
-    wire signed [13:0] s157;  // s146 + s152 + s156
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s157 (
-        .a(14'(s146_d1)), .b(14'(s152)), .c(14'(s156)), .sum(s157)
+    wire signed [11:0] s155;  // s153 + s154 - s85
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s155 (
+        .a(12'(s153_d1)), .b(12'(s154_d1)), .c(12'(s85_d1)), .sum(s155)
     );
-    wire signed [12:0] s163;  // s162 - s70 - s158
-    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b110)) u_s163 (
-        .a(13'(s162_d1)), .b(13'(s70_d1)), .c(13'(s158_d1)), .sum(s163)
+    wire signed [12:0] s162;  // s160 + s161 - s135
+    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b100)) u_s162 (
+        .a(13'(s160_d1)), .b(13'(s161_d1)), .c(13'(s135_d1)), .sum(s162)
     );
-    wire        [10:0] s165;  // x19 + x39 + s54
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s165 (
-        .a(11'(x19_d2)), .b(11'(x39_d2)), .c(s54_d1), .sum(s165)
+    wire signed [13:0] s163;  // s155 + s158 + s162
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s163 (
+        .a(14'(s155)), .b(14'(s158_d1)), .c(14'(s162)), .sum(s163)
     );
-    wire signed [11:0] s169;  // s29 + s167 + s168
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s169 (
-        .a(12'(s29_d1)), .b(12'(s167_d1)), .c(12'(s168_d1)), .sum(s169)
+    wire signed [12:0] s169;  // s164 + s167 - s86
+    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b100)) u_s169 (
+        .a(13'(s164_d1)), .b(13'(s167_d1)), .c(13'(s86)), .sum(s169)
     );
-    wire signed [12:0] s174;  // s10 + s172 + s173
-    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b000)) u_s174 (
-        .a(13'(s10_d1)), .b(13'(s172_d1)), .c(13'(s173_d1)), .sum(s174)
+    wire        [10:0] s171;  // x19 + x39 + s55
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s171 (
+        .a(11'(x19_d2)), .b(11'(x39_d2)), .c(s55_d1), .sum(s171)
     );
-    wire signed [12:0] s175;  // x31 + x39 - s174
+    wire signed [12:0] s175;  // s173 + s174 - s171
     bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b100)) u_s175 (
-        .a(13'(x31_d2)), .b(13'(x39_d2)), .c(s174), .sum(s175)
+        .a(13'(s173_d1)), .b(13'(s174_d1)), .c(13'(s171)), .sum(s175)
     );
-    wire signed [12:0] s184;  // s182 - s148 - s178
-    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b110)) u_s184 (
-        .a(13'(s182_d1)), .b(13'(s148_d1)), .c(13'(s178_d1)), .sum(s184)
+    wire signed [12:0] s182;  // s181 - x63 - s4
+    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b110)) u_s182 (
+        .a(13'(s181_d1)), .b(13'(x63_d2)), .c(13'(s4)), .sum(s182)
     );
-    wire signed [12:0] s190;  // s94 + s100 - s178
-    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b100)) u_s190 (
-        .a(13'(s94_d1)), .b(13'(s100_d1)), .c(13'(s178_d1)), .sum(s190)
+    wire signed [12:0] s188;  // s178 + s185 + s186
+    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b000)) u_s188 (
+        .a(13'(s178_d1)), .b(13'(s185_d1)), .c(13'(s186_d1)), .sum(s188)
     );
-    wire signed [13:0] s191;  // s81 + s189 + s190
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s191 (
-        .a(14'(s81)), .b(14'(s189_d1)), .c(14'(s190)), .sum(s191)
+    wire signed [12:0] s194;  // s106 + s178 - s107
+    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b100)) u_s194 (
+        .a(13'(s106_d1)), .b(13'(s178_d1)), .c(13'(s107_d1)), .sum(s194)
     );
-    wire signed [12:0] s197;  // s38 + s94 + s195
-    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b000)) u_s197 (
-        .a(13'(s38_d1)), .b(13'(s94_d1)), .c(13'(s195_d1)), .sum(s197)
+    wire signed [13:0] s195;  // s75 + s193 + s194
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s195 (
+        .a(14'(s75)), .b(14'(s193_d1)), .c(14'(s194)), .sum(s195)
     );
-    wire signed [12:0] s201;  // s139 - s199 - s200
-    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b110)) u_s201 (
-        .a(13'(s139_d1)), .b(13'(s199_d1)), .c(13'(s200_d1)), .sum(s201)
+    wire signed [12:0] s200;  // s107 - s41 - s198
+    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b110)) u_s200 (
+        .a(13'(s107_d1)), .b(13'(s41_d1)), .c(13'(s198_d1)), .sum(s200)
     );
-    wire signed [11:0] s208;  // s192 + s207 - s117
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s208 (
-        .a(12'(s192_d1)), .b(12'(s207_d1)), .c(12'(s117_d1)), .sum(s208)
+    wire signed [12:0] s207;  // s152 - s145 - s206
+    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b110)) u_s207 (
+        .a(13'(s152_d1)), .b(13'(s145_d1)), .c(13'(s206_d1)), .sum(s207)
     );
-    wire signed [13:0] s209;  // s201 + s204 + s208
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s209 (
-        .a(14'(s201)), .b(14'(s204_d1)), .c(14'(s208)), .sum(s209)
+    wire signed [10:0] s210;  // x28 + x63 + s209
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s210 (
+        .a(11'(x28_d2)), .b(11'(x63_d2)), .c(11'(s209_d1)), .sum(s210)
     );
-    wire signed [13:0] s215;  // s213 - s127 - s161
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s215 (
-        .a(14'(s213_d1)), .b(14'(s127_d1)), .c(14'(s161_d1)), .sum(s215)
+    wire signed [11:0] s211;  // s210 - s123 - s136
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s211 (
+        .a(12'(s210)), .b(12'(s123_d1)), .c(12'(s136_d1)), .sum(s211)
     );
-    wire signed [14:0] s216;  // s215 - s165 - s214
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b110)) u_s216 (
-        .a(15'(s215)), .b(15'(s165)), .c(15'(s214_d1)), .sum(s216)
+    wire signed [13:0] s218;  // s216 - s131 - s167
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s218 (
+        .a(14'(s216_d1)), .b(14'(s131_d1)), .c(14'(s167_d1)), .sum(s218)
     );
-    wire signed [11:0] s218;  // s129 - x37 - s217
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s218 (
-        .a(12'(s129_d1)), .b(12'(x37_d2)), .c(12'(s217_d1)), .sum(s218)
+    wire signed [14:0] s219;  // s218 - s171 - s217
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b110)) u_s219 (
+        .a(15'(s218)), .b(15'(s171)), .c(15'(s217_d1)), .sum(s219)
     );
-    wire signed [11:0] s223;  // s97 + s220 + s221
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s223 (
-        .a(12'(s97_d1)), .b(12'(s220_d1)), .c(12'(s221_d1)), .sum(s223)
+    wire signed [11:0] s223;  // s135 - x9 - s222
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s223 (
+        .a(12'(s135_d1)), .b(12'(x9_d2)), .c(12'(s222_d1)), .sum(s223)
     );
-    wire signed [12:0] s224;  // s57 + s222 - s70
-    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b100)) u_s224 (
-        .a(13'(s57_d1)), .b(13'(s222_d1)), .c(13'(s70_d1)), .sum(s224)
+    wire signed [11:0] s226;  // s221 + s225 - s224
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s226 (
+        .a(12'(s221_d1)), .b(12'(s225_d1)), .c(12'(s224_d1)), .sum(s226)
     );
-    wire signed [13:0] s225;  // s218 + s223 + s224
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s225 (
-        .a(14'(s218)), .b(14'(s223)), .c(14'(s224)), .sum(s225)
+    wire signed [12:0] s227;  // s57 + s102 - s92
+    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b100)) u_s227 (
+        .a(13'(s57_d1)), .b(13'(s102)), .c(13'(s92)), .sum(s227)
     );
-    wire signed [11:0] s226;  // x42 + s76 + s97
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s226 (
-        .a(12'(x42_d2)), .b(12'(s76_d1)), .c(12'(s97_d1)), .sum(s226)
+    wire signed [11:0] s229;  // x42 + s81 + s101
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s229 (
+        .a(12'(x42_d2)), .b(12'(s81_d1)), .c(12'(s101_d1)), .sum(s229)
     );
-    wire signed [12:0] s230;  // s58 + s165 + s178
-    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b000)) u_s230 (
-        .a(13'(s58)), .b(13'(s165)), .c(13'(s178_d1)), .sum(s230)
+    wire signed [12:0] s233;  // s178 - s58 - s171
+    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b110)) u_s233 (
+        .a(13'(s178_d1)), .b(13'(s58)), .c(13'(s171)), .sum(s233)
     );
-    wire signed [12:0] s234;  // s128 + s232 + s233
-    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b000)) u_s234 (
-        .a(13'(s128_d1)), .b(13'(s232_d1)), .c(13'(s233_d1)), .sum(s234)
+    wire signed [12:0] s237;  // s133 + s235 + s236
+    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b000)) u_s237 (
+        .a(13'(s133_d1)), .b(13'(s235_d1)), .c(13'(s236_d1)), .sum(s237)
     );
-    wire signed [11:0] s239;  // s237 + s238 - s69
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s239 (
-        .a(12'(s237_d1)), .b(12'(s238_d1)), .c(12'(s69_d1)), .sum(s239)
+    wire signed [12:0] s243;  // s164 + s221 + s241
+    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b000)) u_s243 (
+        .a(13'(s164_d1)), .b(13'(s221_d1)), .c(13'(s241_d1)), .sum(s243)
     );
-    wire signed [11:0] s240;  // s220 + s235 - s158
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s240 (
-        .a(12'(s220_d1)), .b(12'(s235_d1)), .c(12'(s158_d1)), .sum(s240)
+    wire signed [13:0] s244;  // s242 + s243 - s237
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s244 (
+        .a(14'(s242_d1)), .b(14'(s243)), .c(14'(s237)), .sum(s244)
     );
-    wire signed [13:0] s241;  // s239 + s240 - s234
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s241 (
-        .a(14'(s239)), .b(14'(s240)), .c(14'(s234)), .sum(s241)
+    wire signed [11:0] s248;  // s246 - s180 - s204
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s248 (
+        .a(12'(s246_d1)), .b(12'(s180_d1)), .c(12'(s204_d1)), .sum(s248)
     );
-    wire signed [11:0] s245;  // s204 + s243 - s171
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s245 (
-        .a(12'(s204_d1)), .b(12'(s243_d1)), .c(12'(s171_d1)), .sum(s245)
+    wire signed [13:0] s249;  // s247 + s248 - s106
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s249 (
+        .a(14'(s247_d1)), .b(14'(s248)), .c(14'(s106_d1)), .sum(s249)
     );
-    wire signed [13:0] s246;  // s244 + s245 - s100
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s246 (
-        .a(14'(s244_d1)), .b(14'(s245)), .c(14'(s100_d1)), .sum(s246)
+    wire signed [12:0] s254;  // s251 + s252 - s36
+    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b100)) u_s254 (
+        .a(13'(s251_d1)), .b(13'(s252_d1)), .c(13'(s36_d1)), .sum(s254)
     );
-    wire signed [11:0] s251;  // s46 + s248 + s249
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s251 (
-        .a(12'(s46_d1)), .b(12'(s248_d1)), .c(s249_d1), .sum(s251)
+    wire signed [13:0] s255;  // s158 + s253 + s254
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s255 (
+        .a(14'(s158_d1)), .b(14'(s253_d1)), .c(14'(s254)), .sum(s255)
     );
-    wire signed [13:0] s252;  // s146 + s251 - s250
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s252 (
-        .a(14'(s146_d1)), .b(14'(s251)), .c(14'(s250_d1)), .sum(s252)
+    wire signed [11:0] s258;  // s213 + s256 + s257
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s258 (
+        .a(12'(s213_d1)), .b(12'(s256_d1)), .c(s257_d1), .sum(s258)
     );
-    wire signed [12:0] s256;  // s235 + s254 + s255
-    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b000)) u_s256 (
-        .a(13'(s235_d1)), .b(13'(s254_d1)), .c(13'(s255_d1)), .sum(s256)
+    wire signed [11:0] s262;  // s93 + s202 - s260
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s262 (
+        .a(12'(s93_d1)), .b(12'(s202_d1)), .c(12'(s260_d1)), .sum(s262)
     );
-    wire signed [13:0] s262;  // s260 + s261 - s256
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s262 (
-        .a(14'(s260_d1)), .b(14'(s261_d1)), .c(14'(s256)), .sum(s262)
+    wire signed [13:0] s263;  // s261 + s262 - s258
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s263 (
+        .a(14'(s261_d1)), .b(14'(s262)), .c(14'(s258)), .sum(s263)
     );
-    wire signed [12:0] s265;  // s40 + s95 + s263
-    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b000)) u_s265 (
-        .a(13'(s40_d1)), .b(13'(s95_d1)), .c(13'(s263_d1)), .sum(s265)
+    wire signed [12:0] s267;  // s265 - s38 - s99
+    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b110)) u_s267 (
+        .a(13'(s265_d1)), .b(13'(s38_d1)), .c(13'(s99_d1)), .sum(s267)
     );
-    wire signed [13:0] s266;  // s174 + s264 - s265
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s266 (
-        .a(14'(s174)), .b(14'(s264_d1)), .c(14'(s265)), .sum(s266)
+    wire signed [12:0] s274;  // s112 + s272 - s171
+    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b100)) u_s274 (
+        .a(13'(s112_d1)), .b(13'(s272_d1)), .c(13'(s171)), .sum(s274)
     );
-    wire signed [11:0] s268;  // s267 - s125 - s199
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s268 (
-        .a(12'(s267_d1)), .b(12'(s125_d1)), .c(12'(s199_d1)), .sum(s268)
+    wire signed [12:0] s282;  // s277 + s281 - s280
+    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b100)) u_s282 (
+        .a(13'(s277_d1)), .b(13'(s281_d1)), .c(13'(s280_d1)), .sum(s282)
     );
-    wire signed [13:0] s269;  // s220 + s268 - s133
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s269 (
-        .a(14'(s220_d1)), .b(14'(s268)), .c(14'(s133)), .sum(s269)
+    wire signed [13:0] s283;  // s282 - s116 - s229
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s283 (
+        .a(14'(s282)), .b(14'(s116)), .c(14'(s229)), .sum(s283)
     );
-    wire signed [11:0] s273;  // s270 + s271 + s272
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s273 (
-        .a(12'(s270_d1)), .b(12'(s271_d1)), .c(12'(s272_d1)), .sum(s273)
+    wire signed [12:0] s285;  // s190 + s277 + s284
+    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b000)) u_s285 (
+        .a(13'(s190_d1)), .b(13'(s277_d1)), .c(13'(s284_d1)), .sum(s285)
     );
-    wire signed [13:0] s274;  // s273 - s165 - s256
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s274 (
-        .a(14'(s273)), .b(14'(s165)), .c(14'(s256)), .sum(s274)
+    wire signed [13:0] s286;  // s155 + s223 + s285
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s286 (
+        .a(14'(s155)), .b(14'(s223)), .c(14'(s285)), .sum(s286)
     );
-    wire signed [12:0] s281;  // s276 + s280 - s279
-    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b100)) u_s281 (
-        .a(13'(s276_d1)), .b(13'(s280_d1)), .c(13'(s279_d1)), .sum(s281)
+    wire signed [11:0] s287;  // s6 + s74 - x28
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s287 (
+        .a(12'(s6_d1)), .b(s74_d1), .c(12'(x28_d2)), .sum(s287)
     );
-    wire signed [13:0] s282;  // s281 - s107 - s226
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s282 (
-        .a(14'(s281)), .b(14'(s107)), .c(14'(s226)), .sum(s282)
+    wire signed [12:0] s291;  // s1 + s290 - s83
+    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b100)) u_s291 (
+        .a(13'(s1_d1)), .b(13'(s290_d1)), .c(13'(s83_d1)), .sum(s291)
     );
-    wire signed [12:0] s284;  // s283 - s186 - s276
-    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b110)) u_s284 (
-        .a(13'(s283_d1)), .b(13'(s186_d1)), .c(13'(s276_d1)), .sum(s284)
+    wire signed [13:0] s292;  // s287 + s291 - s10
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s292 (
+        .a(14'(s287)), .b(14'(s291)), .c(14'(s10_d1)), .sum(s292)
     );
-    wire signed [13:0] s285;  // s284 - s152 - s218
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s285 (
-        .a(14'(s284)), .b(14'(s152)), .c(14'(s218)), .sum(s285)
-    );
-    wire signed [11:0] s286;  // s12 + s80 - x28
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s286 (
-        .a(12'(s12_d1)), .b(s80_d1), .c(12'(x28_d2)), .sum(s286)
-    );
-    wire signed [12:0] s290;  // s10 - s1 - s78
-    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b110)) u_s290 (
-        .a(13'(s10_d1)), .b(13'(s1_d1)), .c(13'(s78_d1)), .sum(s290)
-    );
-    wire signed [13:0] s291;  // s286 + s289 + s290
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s291 (
-        .a(14'(s286)), .b(14'(s289_d1)), .c(14'(s290)), .sum(s291)
-    );
-    wire signed [12:0] s294;  // s286 + s292 + s293
-    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b000)) u_s294 (
-        .a(13'(s286)), .b(13'(s292_d1)), .c(13'(s293_d1)), .sum(s294)
+    wire signed [12:0] s295;  // s287 + s294 - s34
+    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b100)) u_s295 (
+        .a(13'(s287)), .b(13'(s294_d1)), .c(13'(s34_d1)), .sum(s295)
     );
 
     // stage 6
-    reg  signed [12:0] s7_d1;
-    reg  signed [10:0] s14_d2;
-    reg  signed [11:0] s17_d2;
+    reg  signed [11:0] s4_d1;
+    reg  signed [12:0] s14_d1;
     reg  signed [11:0] s18_d1;
-    reg  signed [13:0] s27_d1;
-    reg  signed [11:0] s31_d2;
-    reg  signed [13:0] s51_d1;
-    reg  signed [13:0] s64_d1;
-    reg  signed [13:0] s68_d1;
-    reg  signed [13:0] s86_d1;
-    reg  signed [13:0] s92_d1;
-    reg  signed [13:0] s105_d1;
-    reg  signed [11:0] s107_d1;
-    reg  signed [11:0] s112_d1;
-    reg  signed [13:0] s123_d1;
-    reg  signed [12:0] s135_d1;
-    reg  signed [11:0] s139_d2;
-    reg  signed [11:0] s142_d1;
-    reg  signed [13:0] s157_d1;
-    reg  signed [11:0] s161_d2;
-    reg  signed [12:0] s163_d1;
-    reg         [10:0] s165_d1;
-    reg  signed [11:0] s169_d1;
+    reg  signed [11:0] s28_d1;
+    reg  signed [11:0] s31_d1;
+    reg  signed [13:0] s52_d1;
+    reg  signed [13:0] s66_d1;
+    reg  signed [13:0] s71_d1;
+    reg  signed [12:0] s80_d1;
+    reg  signed [11:0] s89_d1;
+    reg  signed [12:0] s90_d1;
+    reg  signed [13:0] s98_d1;
+    reg  signed [13:0] s111_d1;
+    reg  signed [12:0] s114_d1;
+    reg  signed [11:0] s116_d1;
+    reg  signed [11:0] s119_d2;
+    reg  signed [13:0] s129_d1;
+    reg  signed [12:0] s139_d1;
+    reg  signed [12:0] s141_d1;
+    reg  signed [10:0] s147_d2;
+    reg  signed [11:0] s148_d1;
+    reg  signed [13:0] s163_d1;
+    reg  signed [11:0] s168_d2;
+    reg  signed [12:0] s169_d1;
     reg  signed [12:0] s175_d1;
-    reg  signed [11:0] s183_d2;
-    reg  signed [12:0] s184_d1;
-    reg  signed [13:0] s191_d1;
-    reg  signed [11:0] s196_d2;
-    reg  signed [12:0] s197_d1;
-    reg  signed [12:0] s201_d1;
-    reg  signed [13:0] s209_d1;
-    reg  signed [14:0] s216_d1;
-    reg  signed [13:0] s225_d1;
+    reg  signed [12:0] s182_d1;
+    reg  signed [11:0] s187_d2;
+    reg  signed [12:0] s188_d1;
+    reg  signed [13:0] s195_d1;
+    reg  signed [11:0] s199_d2;
+    reg  signed [12:0] s200_d1;
+    reg  signed [10:0] s204_d2;
+    reg  signed [12:0] s207_d1;
+    reg  signed [11:0] s211_d1;
+    reg  signed [14:0] s219_d1;
+    reg  signed [10:0] s221_d2;
+    reg  signed [11:0] s223_d1;
     reg  signed [11:0] s226_d1;
-    reg  signed [11:0] s229_d2;
-    reg  signed [12:0] s230_d1;
-    reg  signed [12:0] s234_d1;
-    reg  signed [13:0] s241_d1;
-    reg  signed [13:0] s246_d1;
-    reg  signed [13:0] s252_d1;
-    reg  signed [13:0] s262_d1;
-    reg  signed [13:0] s266_d1;
-    reg  signed [13:0] s269_d1;
-    reg  signed [13:0] s274_d1;
-    reg  signed [13:0] s282_d1;
-    reg  signed [13:0] s285_d1;
-    reg  signed [13:0] s291_d1;
-    reg  signed [12:0] s294_d1;
+    reg  signed [12:0] s227_d1;
+    reg  signed [11:0] s229_d1;
+    reg  signed [11:0] s232_d2;
+    reg  signed [12:0] s233_d1;
+    reg  signed [12:0] s237_d1;
+    reg  signed [13:0] s244_d1;
+    reg  signed [13:0] s249_d1;
+    reg  signed [13:0] s255_d1;
+    reg  signed [11:0] s258_d1;
+    reg  signed [13:0] s263_d1;
+    reg  signed [11:0] s266_d2;
+    reg  signed [12:0] s267_d1;
+    reg  signed [10:0] s270_d2;
+    reg  signed [11:0] s273_d2;
+    reg  signed [12:0] s274_d1;
+    reg  signed [13:0] s283_d1;
+    reg  signed [13:0] s286_d1;
+    reg  signed [13:0] s292_d1;
+    reg  signed [12:0] s295_d1;
     always_ff @(posedge clk) begin
-        s7_d1 <= s7;
-        s14_d2 <= s14_d1;
-        s17_d2 <= s17_d1;
+        s4_d1 <= s4;
+        s14_d1 <= s14;
         s18_d1 <= s18;
-        s27_d1 <= s27;
-        s31_d2 <= s31_d1;
-        s51_d1 <= s51;
-        s64_d1 <= s64;
-        s68_d1 <= s68;
-        s86_d1 <= s86;
-        s92_d1 <= s92;
-        s105_d1 <= s105;
-        s107_d1 <= s107;
-        s112_d1 <= s112;
-        s123_d1 <= s123;
-        s135_d1 <= s135;
-        s139_d2 <= s139_d1;
-        s142_d1 <= s142;
-        s157_d1 <= s157;
-        s161_d2 <= s161_d1;
+        s28_d1 <= s28;
+        s31_d1 <= s31;
+        s52_d1 <= s52;
+        s66_d1 <= s66;
+        s71_d1 <= s71;
+        s80_d1 <= s80;
+        s89_d1 <= s89;
+        s90_d1 <= s90;
+        s98_d1 <= s98;
+        s111_d1 <= s111;
+        s114_d1 <= s114;
+        s116_d1 <= s116;
+        s119_d2 <= s119_d1;
+        s129_d1 <= s129;
+        s139_d1 <= s139;
+        s141_d1 <= s141;
+        s147_d2 <= s147_d1;
+        s148_d1 <= s148;
         s163_d1 <= s163;
-        s165_d1 <= s165;
+        s168_d2 <= s168_d1;
         s169_d1 <= s169;
         s175_d1 <= s175;
-        s183_d2 <= s183_d1;
-        s184_d1 <= s184;
-        s191_d1 <= s191;
-        s196_d2 <= s196_d1;
-        s197_d1 <= s197;
-        s201_d1 <= s201;
-        s209_d1 <= s209;
-        s216_d1 <= s216;
-        s225_d1 <= s225;
+        s182_d1 <= s182;
+        s187_d2 <= s187_d1;
+        s188_d1 <= s188;
+        s195_d1 <= s195;
+        s199_d2 <= s199_d1;
+        s200_d1 <= s200;
+        s204_d2 <= s204_d1;
+        s207_d1 <= s207;
+        s211_d1 <= s211;
+        s219_d1 <= s219;
+        s221_d2 <= s221_d1;
+        s223_d1 <= s223;
         s226_d1 <= s226;
-        s229_d2 <= s229_d1;
-        s230_d1 <= s230;
-        s234_d1 <= s234;
-        s241_d1 <= s241;
-        s246_d1 <= s246;
-        s252_d1 <= s252;
-        s262_d1 <= s262;
-        s266_d1 <= s266;
-        s269_d1 <= s269;
+        s227_d1 <= s227;
+        s229_d1 <= s229;
+        s232_d2 <= s232_d1;
+        s233_d1 <= s233;
+        s237_d1 <= s237;
+        s244_d1 <= s244;
+        s249_d1 <= s249;
+        s255_d1 <= s255;
+        s258_d1 <= s258;
+        s263_d1 <= s263;
+        s266_d2 <= s266_d1;
+        s267_d1 <= s267;
+        s270_d2 <= s270_d1;
+        s273_d2 <= s273_d1;
         s274_d1 <= s274;
-        s282_d1 <= s282;
-        s285_d1 <= s285;
-        s291_d1 <= s291;
-        s294_d1 <= s294;
+        s283_d1 <= s283;
+        s286_d1 <= s286;
+        s292_d1 <= s292;
+        s295_d1 <= s295;
     end
-    wire signed [13:0] s19;  // s7 + s17 + s18
+    wire signed [13:0] s19;  // s4 + s14 + s18
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s19 (
-        .a(14'(s7_d1)), .b(14'(s17_d2)), .c(14'(s18_d1)), .sum(s19)
+        .a(14'(s4_d1)), .b(14'(s14_d1)), .c(14'(s18_d1)), .sum(s19)
     );
-    wire signed [13:0] s32;  // s14 + s31 - s27
+    wire signed [13:0] s32;  // s14 + s31 - s28
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s32 (
-        .a(14'(s14_d2)), .b(14'(s31_d2)), .c(s27_d1), .sum(s32)
+        .a(14'(s14_d1)), .b(14'(s31_d1)), .c(14'(s28_d1)), .sum(s32)
     );
-    wire signed [13:0] s113;  // s7 + s107 + s112
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s113 (
-        .a(14'(s7_d1)), .b(14'(s107_d1)), .c(14'(s112_d1)), .sum(s113)
+    wire signed [13:0] s91;  // s89 + s90 - s80
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s91 (
+        .a(14'(s89_d1)), .b(14'(s90_d1)), .c(14'(s80_d1)), .sum(s91)
     );
-    wire signed [13:0] s143;  // s142 - s135 - s139
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s143 (
-        .a(14'(s142_d1)), .b(14'(s135_d1)), .c(14'(s139_d2)), .sum(s143)
+    wire signed [13:0] s120;  // s116 + s119 - s114
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s120 (
+        .a(14'(s116_d1)), .b(14'(s119_d2)), .c(14'(s114_d1)), .sum(s120)
     );
-    wire signed [13:0] s164;  // s161 + s163 - s135
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s164 (
-        .a(14'(s161_d2)), .b(14'(s163_d1)), .c(14'(s135_d1)), .sum(s164)
+    wire signed [13:0] s149;  // s141 + s147 + s148
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s149 (
+        .a(14'(s141_d1)), .b(14'(s147_d2)), .c(14'(s148_d1)), .sum(s149)
     );
-    wire signed [14:0] s170;  // s169 - s27 - s165
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b110)) u_s170 (
-        .a(15'(s169_d1)), .b(15'(s27_d1)), .c(15'(s165_d1)), .sum(s170)
+    wire signed [13:0] s170;  // s168 + s169 - s139
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s170 (
+        .a(14'(s168_d2)), .b(14'(s169_d1)), .c(14'(s139_d1)), .sum(s170)
     );
-    wire signed [13:0] s185;  // s175 + s183 + s184
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s185 (
-        .a(14'(s175_d1)), .b(14'(s183_d2)), .c(14'(s184_d1)), .sum(s185)
+    wire signed [14:0] s176;  // s175 - s28 - s114
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b110)) u_s176 (
+        .a(15'(s175_d1)), .b(15'(s28_d1)), .c(15'(s114_d1)), .sum(s176)
     );
-    wire signed [13:0] s198;  // s196 - s175 - s197
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s198 (
-        .a(14'(s196_d2)), .b(14'(s175_d1)), .c(14'(s197_d1)), .sum(s198)
+    wire signed [13:0] s189;  // s182 + s187 + s188
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s189 (
+        .a(14'(s182_d1)), .b(14'(s187_d2)), .c(14'(s188_d1)), .sum(s189)
     );
-    wire signed [13:0] s231;  // s229 - s226 - s230
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s231 (
-        .a(14'(s229_d2)), .b(14'(s226_d1)), .c(14'(s230_d1)), .sum(s231)
+    wire signed [13:0] s201;  // s200 - s182 - s199
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s201 (
+        .a(14'(s200_d1)), .b(14'(s182_d1)), .c(14'(s199_d2)), .sum(s201)
     );
-    wire signed [13:0] s295;  // s201 + s234 + s294
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s295 (
-        .a(14'(s201_d1)), .b(14'(s234_d1)), .c(14'(s294_d1)), .sum(s295)
+    wire signed [13:0] s212;  // s207 + s211 - s204
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s212 (
+        .a(14'(s207_d1)), .b(14'(s211_d1)), .c(14'(s204_d2)), .sum(s212)
     );
-    wire signed [14:0] s296 = (15'(s32) << 1) + 15'd169;
-    wire signed [14:0] s297 = (15'(s64_d1) << 1) + 15'd31;
-    wire signed [14:0] s298 = (15'(s105_d1) << 1) - 15'd139;
-    wire signed [14:0] s299 = (15'(s143) << 1) - 15'd21;
-    wire signed [14:0] s300 = (15'(s164) << 1) - 15'd9;
-    wire signed [14:0] s301 = (15'(s185) << 1) - 15'd31;
-    wire signed [14:0] s302 = (15'(s191_d1) << 1) + 15'd3;
-    wire signed [14:0] s303 = (15'(s198) << 1) + 15'd101;
-    wire signed [14:0] s304 = (15'(s225_d1) << 1) - 15'd173;
-    wire signed [14:0] s305 = (15'(s231) << 1) - 15'd1;
-    wire signed [14:0] s306 = (15'(s241_d1) << 1) + 15'd137;
-    wire signed [14:0] s307 = (15'(s266_d1) << 1) + 15'd97;
-    wire signed [14:0] s308 = (15'(s269_d1) << 1) - 15'd79;
-    wire signed [14:0] s309 = (15'(s274_d1) << 1) + 15'd33;
-    wire signed [14:0] s310 = (15'(s282_d1) << 1) - 15'd53;
-    wire signed [14:0] s311 = (15'(s285_d1) << 1) + 15'd79;
-    wire signed [14:0] s312 = (15'(s291_d1) << 1) - 15'd15;
+    wire signed [13:0] s228;  // s223 + s226 + s227
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s228 (
+        .a(14'(s223_d1)), .b(14'(s226_d1)), .c(14'(s227_d1)), .sum(s228)
+    );
+    wire signed [13:0] s234;  // s232 + s233 - s229
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s234 (
+        .a(14'(s232_d2)), .b(14'(s233_d1)), .c(14'(s229_d1)), .sum(s234)
+    );
+    wire signed [13:0] s268;  // s267 - s182 - s266
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s268 (
+        .a(14'(s267_d1)), .b(14'(s182_d1)), .c(14'(s266_d2)), .sum(s268)
+    );
+    wire signed [13:0] s271;  // s141 + s221 + s270
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s271 (
+        .a(14'(s141_d1)), .b(14'(s221_d2)), .c(14'(s270_d2)), .sum(s271)
+    );
+    wire signed [13:0] s275;  // s273 + s274 - s258
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s275 (
+        .a(14'(s273_d2)), .b(14'(s274_d1)), .c(14'(s258_d1)), .sum(s275)
+    );
+    wire signed [13:0] s296;  // s207 + s237 + s295
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s296 (
+        .a(14'(s207_d1)), .b(14'(s237_d1)), .c(14'(s295_d1)), .sum(s296)
+    );
+    wire signed [14:0] s297 = (15'(s32) << 1) + 15'd169;
+    wire signed [14:0] s298 = (15'(s66_d1) << 1) + 15'd31;
+    wire signed [14:0] s299 = (15'(s111_d1) << 1) - 15'd139;
+    wire signed [14:0] s300 = (15'(s149) << 1) - 15'd21;
+    wire signed [14:0] s301 = (15'(s170) << 1) - 15'd9;
+    wire signed [14:0] s302 = (15'(s189) << 1) - 15'd31;
+    wire signed [14:0] s303 = (15'(s195_d1) << 1) + 15'd3;
+    wire signed [14:0] s304 = (15'(s201) << 1) + 15'd101;
+    wire signed [14:0] s305 = (15'(s228) << 1) - 15'd173;
+    wire signed [14:0] s306 = (15'(s234) << 1) - 15'd1;
+    wire signed [14:0] s307 = (15'(s244_d1) << 1) + 15'd137;
+    wire signed [14:0] s308 = (15'(s268) << 1) + 15'd97;
+    wire signed [14:0] s309 = (15'(s271) << 1) - 15'd79;
+    wire signed [14:0] s310 = (15'(s275) << 1) + 15'd33;
+    wire signed [14:0] s311 = (15'(s283_d1) << 1) - 15'd53;
+    wire signed [14:0] s312 = -((15'(s286_d1) << 1)) + 15'd79;
+    wire signed [14:0] s313 = (15'(s292_d1) << 1) - 15'd15;
 
     // result, last element first
     assign y = {
-        {15'(s295), 1'd0},
+        {15'(s296), 1'd0},
+        16'(s313),
         16'(s312),
         16'(s311),
         16'(s310),
         16'(s309),
         16'(s308),
+        {15'(s263_d1), 1'd0},
+        {15'(s255_d1), 1'd0},
+        {15'(s249_d1), 1'd0},
         16'(s307),
-        {15'(s262_d1), 1'd0},
-        {15'(s252_d1), 1'd0},
-        {15'(s246_d1), 1'd0},
         16'(s306),
         16'(s305),
+        {s219_d1, 1'd0},
+        {15'(s212), 1'd0},
         16'(s304),
-        {s216_d1, 1'd0},
-        {15'(s209_d1), 1'd0},
         16'(s303),
         16'(s302),
+        {s176, 1'd0},
         16'(s301),
-        {s170, 1'd0},
+        {15'(s163_d1), 1'd0},
         16'(s300),
-        {15'(s157_d1), 1'd0},
+        {15'(s129_d1), 1'd0},
+        {15'(s120), 1'd0},
         16'(s299),
-        {15'(s123_d1), 1'd0},
-        {15'(s113), 1'd0},
+        {15'(s98_d1), 1'd0},
+        {15'(s91), 1'd0},
+        {15'(s71_d1), 1'd0},
         16'(s298),
-        {15'(s92_d1), 1'd0},
-        {15'(s86_d1), 1'd0},
-        {15'(s68_d1), 1'd0},
+        {15'(s52_d1), 1'd0},
         16'(s297),
-        {15'(s51_d1), 1'd0},
-        16'(s296),
         {15'(s19), 1'd0}
     };
 

@@ -1,4 +1,4 @@
-// bitlinear_dense_4: constant matrix, 32 x 5, as 33 adders (no multiplier).
+// bitlinear_dense_4: constant matrix, 32 x 5, as 34 adders (no multiplier).
 //
 // x: 32 x ap_ufixed<8,3>, element 0 in the lowest bits.
 // y: 5 x ap_fixed<15,7>, element 0 in the lowest bits.
@@ -117,170 +117,164 @@ module bitlinear_dense_4 (
     bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s0 (
         .a(10'(x24_d1)), .b(10'(x27_d1)), .c(10'(x11_d1)), .sum(s0)
     );
-    wire signed [ 9:0] s1;  // x0 + x12 - x2
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s1 (
-        .a(10'(x0_d1)), .b(10'(x12_d1)), .c(10'(x2_d1)), .sum(s1)
+    wire        [ 9:0] s1;  // x4 + x7 + x29
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s1 (
+        .a(10'(x4_d1)), .b(10'(x7_d1)), .c(10'(x29_d1)), .sum(s1)
     );
-    wire signed [ 9:0] s2;  // x7 + x29 - x15
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s2 (
-        .a(10'(x7_d1)), .b(10'(x29_d1)), .c(10'(x15_d1)), .sum(s2)
+    wire signed [10:0] s2;  // x10 + s1 - x15
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s2 (
+        .a(11'(x10_d1)), .b(11'(s1)), .c(11'(x15_d1)), .sum(s2)
     );
-    wire signed [10:0] s3;  // x4 + x10 + s2
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s3 (
-        .a(11'(x4_d1)), .b(11'(x10_d1)), .c(11'(s2)), .sum(s3)
+    wire signed [ 9:0] s3;  // x13 + x21 - x20
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s3 (
+        .a(10'(x13_d1)), .b(10'(x21_d1)), .c(10'(x20_d1)), .sum(s3)
     );
-    wire signed [ 8:0] s4 = 9'(x28_d1) - 9'(x19_d1);
-    wire signed [ 9:0] s5;  // x20 - x13 - x21
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s5 (
-        .a(10'(x20_d1)), .b(10'(x13_d1)), .c(10'(x21_d1)), .sum(s5)
+    wire signed [10:0] s4;  // x28 + s3 - x17
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s4 (
+        .a(11'(x28_d1)), .b(11'(s3)), .c(11'(x17_d1)), .sum(s4)
     );
-    wire signed [10:0] s6;  // x17 + s5 - s4
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s6 (
-        .a(11'(x17_d1)), .b(11'(s5)), .c(11'(s4)), .sum(s6)
+    wire        [ 8:0] s5 = 9'(x9_d1) + 9'(x22_d1);
+    wire signed [ 9:0] s7;  // x1 + x2 - x25
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s7 (
+        .a(10'(x1_d1)), .b(10'(x2_d1)), .c(10'(x25_d1)), .sum(s7)
     );
-    wire signed [ 9:0] s8;  // x1 - x18 - x25
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s8 (
-        .a(10'(x1_d1)), .b(10'(x18_d1)), .c(10'(x25_d1)), .sum(s8)
+    wire        [ 9:0] s8;  // x0 + x12 + x18
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s8 (
+        .a(10'(x0_d1)), .b(10'(x12_d1)), .c(10'(x18_d1)), .sum(s8)
     );
-    wire signed [11:0] s9;  // s8 - s0 - s1
+    wire signed [11:0] s9;  // s7 - s0 - s8
     bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s9 (
-        .a(12'(s8)), .b(12'(s0)), .c(12'(s1)), .sum(s9)
+        .a(12'(s7)), .b(12'(s0)), .c(12'(s8)), .sum(s9)
     );
-    wire signed [ 9:0] s11;  // x24 - x26 - x31
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s11 (
-        .a(10'(x24_d1)), .b(10'(x26_d1)), .c(10'(x31_d1)), .sum(s11)
+    wire signed [ 8:0] s11 = 9'(x30_d1) - 9'(x16_d1);
+    wire signed [ 9:0] s12;  // x0 - x19 - x24
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s12 (
+        .a(10'(x0_d1)), .b(10'(x19_d1)), .c(10'(x24_d1)), .sum(s12)
     );
-    wire signed [10:0] s12;  // x25 + s11 - x8
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s12 (
-        .a(11'(x25_d1)), .b(11'(s11)), .c(11'(x8_d1)), .sum(s12)
+    wire signed [ 9:0] s13;  // x8 + x31 - x25
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s13 (
+        .a(10'(x8_d1)), .b(10'(x31_d1)), .c(10'(x25_d1)), .sum(s13)
     );
-    wire signed [10:0] s13;  // x16 + s1 - x30
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s13 (
-        .a(11'(x16_d1)), .b(11'(s1)), .c(11'(x30_d1)), .sum(s13)
+    wire signed [10:0] s14;  // x26 + s12 + s13
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s14 (
+        .a(11'(x26_d1)), .b(11'(s12)), .c(11'(s13)), .sum(s14)
     );
-    wire signed [ 9:0] s15;  // x1 - x6 - x21
+    wire signed [ 9:0] s15;  // x12 - x2 - s11
     bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s15 (
-        .a(10'(x1_d1)), .b(10'(x6_d1)), .c(10'(x21_d1)), .sum(s15)
+        .a(10'(x12_d1)), .b(10'(x2_d1)), .c(10'(s11)), .sum(s15)
     );
-    wire signed [ 9:0] s16;  // x3 - x2 - x20
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s16 (
-        .a(10'(x3_d1)), .b(10'(x2_d1)), .c(10'(x20_d1)), .sum(s16)
+    wire signed [ 9:0] s17;  // x1 + x28 - x21
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s17 (
+        .a(10'(x1_d1)), .b(10'(x28_d1)), .c(10'(x21_d1)), .sum(s17)
     );
-    wire signed [10:0] s17;  // x18 + s16 - x15
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s17 (
-        .a(11'(x18_d1)), .b(11'(s16)), .c(11'(x15_d1)), .sum(s17)
+    wire        [ 8:0] s18 = 9'(x2_d1) + 9'(x15_d1);
+    wire signed [ 9:0] s19;  // x14 - x3 - x18
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s19 (
+        .a(10'(x14_d1)), .b(10'(x3_d1)), .c(10'(x18_d1)), .sum(s19)
     );
-    wire signed [ 9:0] s18;  // x10 - x14 - x23
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s18 (
-        .a(10'(x10_d1)), .b(10'(x14_d1)), .c(10'(x23_d1)), .sum(s18)
+    wire signed [10:0] s20;  // x20 + s18 + s19
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s20 (
+        .a(11'(x20_d1)), .b(11'(s18)), .c(11'(s19)), .sum(s20)
     );
-    wire signed [10:0] s19;  // x0 + x29 + s4
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s19 (
-        .a(11'(x0_d1)), .b(11'(x29_d1)), .c(11'(s4)), .sum(s19)
+    wire signed [ 9:0] s21;  // x10 - x23 - x29
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s21 (
+        .a(10'(x10_d1)), .b(10'(x23_d1)), .c(10'(x29_d1)), .sum(s21)
     );
-    wire signed [ 9:0] s22;  // x5 + x14 - x26
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s22 (
-        .a(10'(x5_d1)), .b(10'(x14_d1)), .c(10'(x26_d1)), .sum(s22)
+    wire signed [10:0] s22;  // x6 + s21 - s17
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s22 (
+        .a(11'(x6_d1)), .b(11'(s21)), .c(11'(s17)), .sum(s22)
     );
-    wire signed [ 9:0] s23;  // x28 + x30 - x16
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s23 (
-        .a(10'(x28_d1)), .b(10'(x30_d1)), .c(10'(x16_d1)), .sum(s23)
+    wire signed [ 9:0] s24;  // x26 - x5 - x6
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s24 (
+        .a(10'(x26_d1)), .b(10'(x5_d1)), .c(10'(x6_d1)), .sum(s24)
     );
-    wire signed [11:0] s24;  // s0 + s15 - s22
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s24 (
-        .a(12'(s0)), .b(12'(s15)), .c(12'(s22)), .sum(s24)
+    wire signed [10:0] s25;  // s0 + s11 + s24
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s25 (
+        .a(11'(s0)), .b(11'(s11)), .c(11'(s24)), .sum(s25)
     );
-    wire signed [10:0] s26;  // x6 + x8 + s22
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s26 (
-        .a(11'(x6_d1)), .b(11'(x8_d1)), .c(11'(s22)), .sum(s26)
+    wire signed [10:0] s27;  // x8 + x14 - s24
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s27 (
+        .a(11'(x8_d1)), .b(11'(x14_d1)), .c(11'(s24)), .sum(s27)
     );
 
     // stage 13
-    reg         [ 7:0] x9_d2;
-    reg         [ 7:0] x22_d2;
-    reg  signed [10:0] s3_d1;
-    reg  signed [10:0] s6_d1;
+    reg         [ 7:0] x19_d2;
+    reg  signed [10:0] s2_d1;
+    reg  signed [10:0] s4_d1;
+    reg         [ 8:0] s5_d1;
     reg  signed [11:0] s9_d1;
-    reg  signed [10:0] s12_d1;
-    reg  signed [10:0] s13_d1;
+    reg  signed [10:0] s14_d1;
     reg  signed [ 9:0] s15_d1;
-    reg  signed [10:0] s17_d1;
-    reg  signed [ 9:0] s18_d1;
-    reg  signed [10:0] s19_d1;
-    reg  signed [ 9:0] s23_d1;
-    reg  signed [11:0] s24_d1;
-    reg  signed [10:0] s26_d1;
+    reg  signed [ 9:0] s17_d1;
+    reg  signed [10:0] s20_d1;
+    reg  signed [10:0] s22_d1;
+    reg  signed [10:0] s25_d1;
+    reg  signed [10:0] s27_d1;
     always_ff @(posedge clk) begin
-        x9_d2 <= x9_d1;
-        x22_d2 <= x22_d1;
-        s3_d1 <= s3;
-        s6_d1 <= s6;
+        x19_d2 <= x19_d1;
+        s2_d1 <= s2;
+        s4_d1 <= s4;
+        s5_d1 <= s5;
         s9_d1 <= s9;
-        s12_d1 <= s12;
-        s13_d1 <= s13;
+        s14_d1 <= s14;
         s15_d1 <= s15;
         s17_d1 <= s17;
-        s18_d1 <= s18;
-        s19_d1 <= s19;
-        s23_d1 <= s23;
-        s24_d1 <= s24;
-        s26_d1 <= s26;
+        s20_d1 <= s20;
+        s22_d1 <= s22;
+        s25_d1 <= s25;
+        s27_d1 <= s27;
     end
-    wire signed [11:0] s7;  // x9 + x22 - s6
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s7 (
-        .a(12'(x9_d2)), .b(12'(x22_d2)), .c(12'(s6_d1)), .sum(s7)
+    wire signed [11:0] s6;  // s4 + s5 - x19
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s6 (
+        .a(12'(s4_d1)), .b(12'(s5_d1)), .c(12'(x19_d2)), .sum(s6)
     );
-    wire signed [12:0] s10;  // s7 + s9 - s3
+    wire signed [12:0] s10;  // s6 + s9 - s2
     bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b100)) u_s10 (
-        .a(13'(s7)), .b(13'(s9_d1)), .c(13'(s3_d1)), .sum(s10)
+        .a(13'(s6)), .b(13'(s9_d1)), .c(13'(s2_d1)), .sum(s10)
     );
-    wire signed [12:0] s14;  // s13 - s6 - s12
-    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b110)) u_s14 (
-        .a(13'(s13_d1)), .b(13'(s6_d1)), .c(13'(s12_d1)), .sum(s14)
+    wire signed [12:0] s16;  // s4 + s14 + s15
+    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b000)) u_s16 (
+        .a(13'(s4_d1)), .b(13'(s14_d1)), .c(13'(s15_d1)), .sum(s16)
     );
-    wire signed [11:0] s20;  // s18 - s15 - s19
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s20 (
-        .a(12'(s18_d1)), .b(12'(s15_d1)), .c(12'(s19_d1)), .sum(s20)
+    wire signed [12:0] s23;  // s22 - s14 - s20
+    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b110)) u_s23 (
+        .a(13'(s22_d1)), .b(13'(s14_d1)), .c(13'(s20_d1)), .sum(s23)
     );
-    wire signed [12:0] s21;  // s12 + s17 + s20
-    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b000)) u_s21 (
-        .a(13'(s12_d1)), .b(13'(s17_d1)), .c(13'(s20)), .sum(s21)
+    wire signed [12:0] s26;  // s17 + s25 - s20
+    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b100)) u_s26 (
+        .a(13'(s17_d1)), .b(13'(s25_d1)), .c(13'(s20_d1)), .sum(s26)
     );
-    wire signed [12:0] s25;  // s17 + s23 + s24
-    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b000)) u_s25 (
-        .a(13'(s17_d1)), .b(13'(s23_d1)), .c(13'(s24_d1)), .sum(s25)
+    wire signed [12:0] s28;  // s27 - s2 - s6
+    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b110)) u_s28 (
+        .a(13'(s27_d1)), .b(13'(s2_d1)), .c(13'(s6)), .sum(s28)
     );
-    wire signed [12:0] s27;  // s26 - s3 - s7
-    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b110)) u_s27 (
-        .a(13'(s26_d1)), .b(13'(s3_d1)), .c(13'(s7)), .sum(s27)
-    );
-    wire signed [14:0] s29 = (15'(s14) << 2) + 15'd55;
-    wire signed [14:0] s31 = (15'(s25) << 2) - 15'd53;
+    wire signed [14:0] s30 = (15'(s16) << 2) + 15'd55;
+    wire signed [14:0] s31 = (15'(s23) << 2) - 15'd97;
+    wire signed [14:0] s32 = (15'(s26) << 2) - 15'd53;
 
     // stage 14
     reg  signed [12:0] s10_d1;
-    reg  signed [12:0] s21_d1;
-    reg  signed [12:0] s27_d1;
-    reg  signed [14:0] s29_d1;
+    reg  signed [12:0] s28_d1;
+    reg  signed [14:0] s30_d1;
     reg  signed [14:0] s31_d1;
+    reg  signed [14:0] s32_d1;
     always_ff @(posedge clk) begin
         s10_d1 <= s10;
-        s21_d1 <= s21;
-        s27_d1 <= s27;
-        s29_d1 <= s29;
+        s28_d1 <= s28;
+        s30_d1 <= s30;
         s31_d1 <= s31;
+        s32_d1 <= s32;
     end
-    wire signed [13:0] s28 = (14'(s10_d1) << 1) + 14'd49;
-    wire signed [14:0] s30 = (15'(s21_d1) << 2) - 15'd97;
-    wire signed [14:0] s32 = (15'(s27_d1) << 2) + 15'd21;
+    wire signed [13:0] s29 = (14'(s10_d1) << 1) + 14'd49;
+    wire signed [14:0] s33 = (15'(s28_d1) << 2) + 15'd21;
 
     // result, last element first
     assign y = {
-        s32,
+        s33,
+        s32_d1,
         s31_d1,
-        s30,
-        s29_d1,
-        {s28, 1'd0}
+        s30_d1,
+        {s29, 1'd0}
     };
 
 endmodule
