@@ -21,6 +21,8 @@ VERBS = {
     "solve": "Find the adder graph of one matrix.",
     "data": "Generate physics data to train and test on, and describe it.",
     "costs": "Count operations and parameters of a Keras model, and the share that is quantised.",
+    "sensitivity": "Rank layers by what making each ternary costs and saves.",
+    "quantize": "Make layers of a float network ternary, train it, and write a model that converts.",
     "budgets": "List the Level-1 budgets, or show one.",
     "parts": "List the FPGA parts.",
 }
