@@ -14,13 +14,23 @@ OURS = frozenset(["BitLinear", "BitActivation", "BitConv1D", "BitConv2D", "BitHe
 """Layers of ``bittrigger.train``; Keras puts ``PACKAGE`` in front of their names."""
 
 PACKAGE = "bittrigger>"
-_OUR_MODULES = ("bittrigger.train.layers", "bittrigger.train.activations")
+_OUR_MODULES = ("bittrigger.train.layers", "bittrigger.train.activations", "bittrigger.train.bithep")
 TRAINING_ONLY = {
     "BitConv2D": "convolutions do not convert; allowed are BitLinear and dense layers; flatten the inputs and use BitLinear",
     "BitHepLinear": "it scales activations by 127 / max|x| of each token and weights by mean|W|, which are no powers of two and "
     "have no exact bits; allowed is BitLinear; build the model with it and train again",
 }
 """Layers that do not convert, and why."""
+
+COUNTED = frozenset(
+    [
+        *("Conv1D", "Conv2D", "QConv1D", "QConv2D", *TRAINING_ONLY, *(PACKAGE + name for name in TRAINING_ONLY)),
+        *("MultiHeadAttention", "Attention", "Dot", "EinsumDense", "LayerNormalization", "Multiply", "Permute"),
+        *("GlobalAveragePooling1D", "GlobalAveragePooling2D", "GlobalMaxPooling1D", "GlobalMaxPooling2D"),
+        *("AveragePooling1D", "AveragePooling2D", "MaxPooling1D", "MaxPooling2D"),
+    ]
+)
+"""Layers that do not convert, but whose operations ``bittrigger costs`` counts; none of them holds code."""
 
 LAYERS = frozenset([*ALLOWED_LAYERS, *AT_OUTPUT, *OURS, *(PACKAGE + name for name in OURS)])
 MODELS = frozenset(["Sequential", "Functional", "Model"])
@@ -120,12 +130,13 @@ MAX_WEIGHTS = 1 << 29
 """Most weights of one layer: 2 GiB."""
 
 
-def check_config(where: str, config: Mapping[str, Any]) -> None:
+def check_config(where: str, config: Mapping[str, Any], also: frozenset[str] = frozenset()) -> None:
     """Refuse the configuration of a model that names anything off the list.
 
     Args:
         where: the file, for messages.
         config: the parsed JSON of a model, ``{"class_name": …, "config": …}``.
+        also: classes of layers that are allowed besides those that convert: none, or ``COUNTED``.
 
     Raises:
         UnsupportedModelError: if a class, function or module is not allowed, or a size is absurd.
@@ -143,7 +154,7 @@ def check_config(where: str, config: Mapping[str, Any]) -> None:
         found = len(layers) if isinstance(layers, list) else "no"
         raise UnsupportedModelError(f"model file {where}: it has {found} layers; allowed are 1 to {MAX_LAYERS}")
     for layer in layers:
-        _check_layer(where, layer)
+        _check_layer(where, layer, also)
     if isinstance(body, dict) and not isinstance(body.get("name", ""), str):
         raise UnsupportedModelError(
             f"model file {where}: the model has the name {str(body['name'])[:80]!r}; allowed are texts; save it again"
@@ -157,7 +168,7 @@ def _is_one_of(kind: Json, names: frozenset[str]) -> bool:
     return isinstance(kind, str) and kind in names
 
 
-def _check_layer(where: str, layer: Json) -> None:
+def _check_layer(where: str, layer: Json, also: frozenset[str]) -> None:
     if not isinstance(layer, dict) or not isinstance(layer.get("config"), dict):
         raise UnsupportedModelError(
             f"model file {where}: a layer is {str(layer)[:80]!r}; allowed are layers; save it again"
@@ -169,17 +180,21 @@ def _check_layer(where: str, layer: Json) -> None:
         )
     name = named[:80]
     kind = layer.get("class_name")
-    if not _is_one_of(kind, LAYERS):
+    if not _is_one_of(kind, LAYERS | also):
         raise UnsupportedModelError(
             f"model file {where}: layer {name!r}: class {str(kind)[:80]!r} is not allowed, so the file was not opened with "
-            f"TensorFlow; allowed are {', '.join(sorted(_SHOWN))}; rebuild the model without it"
+            f"TensorFlow; allowed are {', '.join(sorted(_SHOWN | also))}; rebuild the model without it"
         )
     short = str(kind).removeprefix(PACKAGE)
-    if short in TRAINING_ONLY:
+    if short in TRAINING_ONLY and short not in also:
         raise UnsupportedModelError(
             f"model file {where}: layer {name!r}: {short} is for training only, {TRAINING_ONLY[short]}"
         )
-    _walk(where, f"layer {name!r}", layer, 0)
+    owner = f"layer {name!r}"
+    _check_module(where, owner, layer)
+    for key, item in layer.items():
+        if key != "class_name":
+            _walk(where, owner, item, 0)
 
 
 def _walk(where: str, owner: str, value: Json, depth: int) -> None:
@@ -259,7 +274,10 @@ def _check_sizes(where: str, layers: list[Any]) -> None:
         built = layer.get("build_config")
         if isinstance(built, dict):
             widest = max(widest, math.prod(size or 1 for size in _numbers(list(built.values()))))
-        units = max([units, *_numbers(config.get("units")), *_numbers(config.get("filters"))])
+        window = math.prod(size or 1 for size in _numbers(config.get("kernel_size")))
+        heads = math.prod(_numbers([config.get("num_heads", 1), config.get("key_dim", 1)]))
+        filters = [window * size for size in _numbers(config.get("filters"))]
+        units = max([units, heads, *filters, *_numbers(config.get("units"))])
     if units * max(widest, units) > MAX_WEIGHTS:
         raise UnsupportedModelError(
             f"model file {where}: a layer could have {units} x {max(widest, units)} weights; allowed are {MAX_WEIGHTS}; build a "

@@ -32,11 +32,12 @@ _ARCHIVE_WEIGHTS = "model.weights.h5"
 _ALLOWED = "allowed are files of model.save('name.h5') and model.save('name.keras') of Keras 2"
 
 
-def load_model(path: Path | str) -> KerasModel:
+def load_model(path: Path | str, *, also: frozenset[str] = frozenset()) -> KerasModel:
     """The Keras model in ``path``, not compiled.
 
     Args:
         path: an ``.h5`` file of Keras 2, or a ``.keras`` archive.
+        also: classes of layers that are allowed besides those that convert, see ``keras_allowed.COUNTED``.
 
     Raises:
         UnsupportedModelError: if the file is missing, damaged, too large, no whole model, or names a class that is not
@@ -55,7 +56,7 @@ def load_model(path: Path | str) -> KerasModel:
             f"model file {path}: it is neither HDF5 nor a .keras archive; {_ALLOWED}; save it again"
         )
     config = _parse(path, text)
-    check_config(str(path), config)
+    check_config(str(path), config, also)
     for name, values in weights:
         if not np.isfinite(values).all():
             count = int((~np.isfinite(values)).sum())
@@ -197,6 +198,7 @@ def _load(path: Path) -> KerasModel:
         from qkeras import utils
 
         # Registers the layers of ours with Keras.
+        import bittrigger.train.bithep
         import bittrigger.train.layers  # noqa: F401
 
         known: dict[str, Any] = {}

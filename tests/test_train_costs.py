@@ -9,14 +9,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 from click.testing import CliRunner
 from keras_models import QDense, layers, tf
 
 from bittrigger.cli import cli
-from bittrigger.errors import ConfigError
-from bittrigger.train import BitActivation, BitConv1D, BitLinear, absmean_ternary, adder_bits
+from bittrigger.errors import ConfigError, UnsupportedModelError
+from bittrigger.keras_file import load_model
+from bittrigger.train import BitActivation, BitConv1D, BitHepLinear, BitLinear, absmean_ternary, adder_bits
 from bittrigger.train.costs import LayerCost, costs_json, model_costs
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -124,3 +126,48 @@ def test_the_verb_refuses_what_is_no_model_and_its_help_is_light(tmp_path: Path)
     run = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
     assert "Count what the Keras MODEL" in run.stdout
     assert run.stderr.startswith(f"error: model file {tmp_path / 'm.h5'}: it is neither HDF5 nor")
+
+
+@pytest.mark.parametrize("suffix", [".h5", ".keras"])
+def test_the_verb_counts_layers_that_do_not_convert(tmp_path: Path, suffix: str) -> None:
+    inputs = tf.keras.Input((9, 4), name="x")
+    tensor = BitConv1D(6, 3, input_quantizer=8, name="ternary")(inputs)
+    tensor = layers.LayerNormalization(name="norm")(layers.Conv1D(6, 1, name="float")(tensor))
+    tensor = layers.MultiHeadAttention(2, 3, name="attention")(tensor, tensor)
+    tensor = BitHepLinear(5, name="paper")(layers.GlobalAveragePooling1D(name="pool")(tensor))
+    net = tf.keras.Model(inputs, tensor, name="net")
+    path = tmp_path / f"m{suffix}"
+    net.save(path)
+    done = CliRunner().invoke(cli, ["costs", str(path), "--json"])
+    assert done.exit_code == 0, done.exception
+    found = {layer["name"]: layer["macs"] for layer in json.loads(done.output)["layers"]}
+    assert found == {
+        "ternary": 7 * 72,
+        "float": 7 * 36,
+        "norm": 0,
+        "attention": 7 * 36 * 4 + 2 * 2 * 49 * 3,
+        "paper": 30,
+    }
+    with pytest.raises(UnsupportedModelError, match="layer 'ternary': BitConv1D is for training only"):
+        load_model(path)
+
+
+def test_the_verb_reads_no_code_and_no_absurd_size(tmp_path: Path) -> None:
+    """What is allowed besides what converts holds no code, and is bounded too."""
+    inputs = tf.keras.Input((9, 4), name="x")
+    for name, layer in {
+        "lambda": layers.Lambda(lambda x: x, name="code"),
+        "huge": layers.Conv1D(2, 3, name="huge"),
+        "hidden": layers.Conv1D(2, 3, activation="relu", name="hidden"),
+    }.items():
+        tf.keras.Model(inputs, layer(inputs), name="net").save(tmp_path / f"{name}.h5")
+    for name, old, new in (("huge", '"filters": 2', '"filters": 900000000'), ("hidden", '"relu"', '"os_system"')):
+        with h5py.File(tmp_path / f"{name}.h5", "r+") as file:
+            file.attrs["model_config"] = file.attrs["model_config"].replace(old, new)
+    for name, message in (
+        ("lambda", "layer 'code': class 'Lambda' is not allowed, so the file was not opened with TensorFlow"),
+        ("huge", "a layer could have 2700000000 x 2700000000 weights; allowed are"),
+        ("hidden", "layer 'hidden', activation: function 'os_system' is not allowed"),
+    ):
+        done = CliRunner().invoke(cli, ["costs", str(tmp_path / f"{name}.h5")])
+        assert message in str(done.exception)

@@ -24,14 +24,15 @@ def command(model: Path, as_json: bool) -> None:
 
     FLOPs and IntOPs count every weight, zeros included; a ternary or binary weight is one IntOP, any other
     multiply-accumulate is two operations. `adder bits` are those of a ternary layer without sharing. What is not known
-    is shown as "-".
+    is shown as "-". Convolutions, attention and layer normalisation are counted too, though they do not convert.
     """
+    from bittrigger.keras_allowed import COUNTED
     from bittrigger.keras_file import load_model
     from bittrigger.train.costs import costs_json, model_costs
 
     console = terminal()
     with console.status("reading the model"):
-        costs = model_costs(load_model(model))
+        costs = model_costs(load_model(model, also=COUNTED))
     if as_json:
         click.echo(json.dumps(costs_json(costs), indent=2))
         return

@@ -8,7 +8,10 @@ How it is counted:
   subtracting is all that is left. A scale is one IntOP an output, and nothing if it is a power of two. A bias is one
   IntOP, or a FLOP if it is float.
 - A layer that is called several times does its operations at each call; its parameters count once.
-- Batch normalisation is two FLOPs an element. Activations, quantizers and what only moves values are not counted.
+- Batch normalisation is two FLOPs an element, layer normalisation seven.
+- Attention, dot products, `tf.matmul` and einsum are two FLOPs a multiply-accumulate, see `bittrigger.train.operations`.
+- Activations, quantizers, sums and products of elements, pooling, and what only moves values are not counted.
+- What is not known is None, and so is each sum that it belongs to.
 - The parameters of a layer count as quantised, biases included, if its kernel is quantised.
 
 Quantised parameters are counted as they add up for the architectures of BitHEP, arXiv:2504.03387; the rules for operations
@@ -26,6 +29,7 @@ import numpy as np
 
 from bittrigger.errors import ConfigError
 from bittrigger.train.keras_types import Layer, Model, Quantizer, Tensor
+from bittrigger.train.operations import call_operations, is_elementwise
 
 __all__ = ["LayerCost", "ModelCost", "costs_json", "model_costs"]
 
@@ -41,7 +45,7 @@ TERNARY_BITS = math.log2(3)
 
 @dataclass(frozen=True)
 class LayerCost:
-    """One layer with weights.
+    """One layer with weights, or with operations that are counted or not known.
 
     Attributes:
         name: of the layer.
@@ -109,7 +113,7 @@ class ModelCost:
 
 
 def model_costs(model: Model) -> ModelCost:
-    """Return the costs of a built Keras model, layer by layer; layers without weights are left out.
+    """Return the costs of a built Keras model, layer by layer; layers that work element by element are left out.
 
     Raises:
         ConfigError: the model is not built, so that its shapes are not known.
@@ -134,11 +138,11 @@ def _total(values: list[int | None]) -> int | None:
 
 
 def _layers(model: Model) -> Iterator[Layer]:
-    """Each layer with weights, those of models inside included, each once."""
+    """Each layer that is not elementwise, those of models inside included, each once."""
     for layer in model.layers:
         if hasattr(layer, "layers"):
             yield from _layers(layer)
-        elif layer.weights and type(layer).__name__ != "BitActivation":
+        elif not is_elementwise(layer):
             yield layer
 
 
@@ -151,7 +155,8 @@ def _layer_cost(layer: Layer) -> LayerCost:
         return _matrix_cost(layer, parameters, None if shape is None else calls * math.prod(shape[1:-1]))
     if kind in _NORMS and shape is not None:
         return LayerCost(layer.name, kind, "", None, parameters, 0, None, 0, 2 * calls * math.prod(shape[1:]), 0, None)
-    return LayerCost(layer.name, kind, "", None, parameters, 0, None, None, None, None, None)
+    macs, flops = call_operations(layer) or (None, None)
+    return LayerCost(layer.name, kind, "", None, parameters, 0, None, macs, flops, None if flops is None else 0, None)
 
 
 def _is_of_quantizer(weight: Tensor) -> bool:
