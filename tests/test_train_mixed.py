@@ -52,6 +52,16 @@ def branches() -> Any:
     return tf.keras.Model(inputs, layers.BatchNormalization(name="last")(tensor), name="net")
 
 
+def a_set() -> Any:
+    """A DeepSets: the same layers for each of four constituents, their mean, and layers behind it."""
+    tf.keras.utils.set_random_seed(3)
+    inputs = tf.keras.Input((4, 3), name="x")
+    tensor = layers.Dense(5, name="a")(inputs)
+    tensor = layers.ReLU(name="relu")(layers.BatchNormalization(name="norm")(tensor))
+    tensor = layers.GlobalAveragePooling1D(name="mean")(layers.Dense(6, "relu", name="b")(tensor))
+    return tf.keras.Model(inputs, layers.Dense(2, name="c")(tensor), name="net")
+
+
 def kinds(model: Any) -> dict[str, str]:
     return {layer.name: type(layer).__name__ for layer in model.layers}
 
@@ -93,6 +103,14 @@ def test_with_many_bits_it_is_the_original() -> None:
 def test_it_converts_with_every_bit_equal(make: Any, bits: int) -> None:
     model = make()
     assert_exact(make_mixed(model, dict.fromkeys(dense_layers(model), bits), X, activation_bits=6))
+
+
+@pytest.mark.parametrize("bits", [TERNARY, 6])
+def test_a_network_on_sets_converts_with_every_bit_equal(bits: int) -> None:
+    x = np.random.default_rng(1).normal(0, 1, (300, 4, 3)).astype(np.float32)
+    mixed = make_mixed(a_set(), dict.fromkeys("abc", bits), x, activation_bits=6)
+    assert kinds(mixed)["b_code"] == "BitActivation"
+    assert_exact(mixed)
 
 
 def test_a_quantizer_that_stands_before_a_layer_is_kept() -> None:

@@ -39,7 +39,10 @@ OUTPUT_BITS = 12
 """Of a quantizer behind a normalisation at an output, whose bits would be on no grid."""
 
 _DENSE = ("Dense", "QDense", "BitLinear")
-_MERGES = ("Add", "Subtract", "Concatenate")
+_SUMS = ("Add", "Subtract", "GlobalAveragePooling1D")
+_ON_CODES = (*_SUMS, "Concatenate")
+"""Layers whose operands must be on a grid."""
+
 _MOVES = ("Flatten", "Reshape", "Dropout", "Concatenate")
 _PROBABILITIES = ("softmax", "sigmoid")
 
@@ -76,9 +79,9 @@ def make_mixed(model: Model, kernels: Kernels, x: Events, *, activation_bits: in
 
     A dense layer becomes BitLinear if its kernel is to be ternary, else QDense with `quantized_bits(n, k, alpha=1)`, where
     `k` is 0 or the least that holds the kernel. Its inputs get a quantizer, unless one stands before them; it is unsigned
-    if no event has a negative value there, and its range is that of least error. So do the operands of Add, Subtract and
-    Concatenate, and a normalisation at the output. The other layers, BatchNormalization among them, are kept. A softmax
-    or sigmoid at the output is left out: the copy delivers logits.
+    if no event has a negative value there, and its range is that of least error. So do the operands of Add, Subtract,
+    Concatenate and GlobalAveragePooling1D, and a normalisation at the output. The other layers, BatchNormalization among
+    them, are kept. A softmax or sigmoid at the output is left out: the copy delivers logits.
 
     Args:
         model: Sequential or Functional, with one input and one output.
@@ -155,8 +158,8 @@ class _Maker:
         kind = type(layer).__name__
         if kind in _DENSE:
             return self._dense(layer)
-        if kind in _MERGES:
-            return self._merge(layer)
+        if kind in _ON_CODES:
+            return self._on_codes(layer)
         if layer is self.last and (kind == "Softmax" or _function(layer) in _PROBABILITIES):
             return lambda tensor: tensor
         return copied(layer)
@@ -198,18 +201,21 @@ class _Maker:
             return qkeras.QActivation(front, name=unused_name(f"{layer.name}_activation", self.names))(tensor)
         return tf.keras.layers.Activation(name, name=unused_name(f"{layer.name}_{name}", self.names))(tensor)
 
-    def _merge(self, layer: Layer) -> Copy:
-        merge = copied(layer)
+    def _on_codes(self, layer: Layer) -> Copy:
+        """A copy of a layer, with quantizers before it where none stand."""
+        copy = copied(layer)
 
-        def apply(tensors: list[Tensor]) -> Tensor:
-            ready = []
-            for old, new in zip(layer.input, tensors, strict=True):
-                if not _is_quantised(new):
-                    new = BitActivation(self._quantizer(old), name=unused_name(f"{layer.name}_input", self.names))(new)  # noqa: PLW2901
-                ready.append(new)
-            return merge(ready)
+        def apply(operands: Any) -> Tensor:  # noqa: ANN401 - a tensor or a list of them
+            return copy(tf.nest.map_structure(self._quantised, layer.input, operands))
 
         return apply
+
+    def _quantised(self, old: Tensor, new: Tensor) -> Tensor:
+        """A tensor of the copy on a grid, given the one of the original that it stands for."""
+        if _is_quantised(new):
+            return new
+        name = unused_name(f"{producer(old).name}_code", self.names)
+        return BitActivation(self._quantizer(old), name=name)(new)
 
 
 def _shape(layer: Layer) -> dict[str, Any]:
@@ -268,7 +274,7 @@ def _on_grid(tensor: Tensor) -> bool:
     """Whether the values of an output lie on a grid: those of a dense layer do, those of a normalisation do not."""
     layer = producer(tensor)
     kind = type(layer).__name__
-    if kind in (*_DENSE, "Add", "Subtract") or _is_quantised(tensor):
+    if kind in (*_DENSE, *_SUMS) or _is_quantised(tensor):
         return True
     plain = kind in (*_MOVES, "ReLU") or (kind == "Activation" and _function(layer) in ("linear", "relu"))
     return plain and all(_on_grid(source) for source in _sources(layer))
