@@ -20,6 +20,7 @@ VERBS = {
     "report": "Show resources, latency and the budget's verdict.",
     "solve": "Find the adder graph of one matrix.",
     "data": "Generate physics data to train and test on, and describe it.",
+    "pareto": "Train ternary networks on a sample and show which accuracy costs how many LUTs.",
     "costs": "Count operations and parameters of a Keras model, and the share that is quantised.",
     "sensitivity": "Rank layers by what making each ternary costs and saves.",
     "quantize": "Make layers of a float network ternary, train it, and write a model that converts.",

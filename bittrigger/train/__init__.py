@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from bittrigger.train.calibration import Calibration, calibrate
     from bittrigger.train.export import export_stock
     from bittrigger.train.layers import BitConv1D, BitConv2D, BitLinear
-    from bittrigger.train.quantizers import absmean_binary, absmean_ternary
+    from bittrigger.train.quantizers import KeepMagnitude, absmean_binary, absmean_ternary
+    from bittrigger.train.scaling import InputScale
     from bittrigger.train.stock import stock_layers
 
 __all__ = [
@@ -34,6 +35,8 @@ __all__ = [
     "Calibration",
     "FitResult",
     "FitSettings",
+    "InputScale",
+    "KeepMagnitude",
     "LayerCost",
     "ModelCost",
     "Split",
@@ -60,6 +63,8 @@ _LAZY = {
     "BitConv2D": "bittrigger.train.layers",
     "BitHepLinear": "bittrigger.train.bithep",
     "BitLinear": "bittrigger.train.layers",
+    "InputScale": "bittrigger.train.scaling",
+    "KeepMagnitude": "bittrigger.train.quantizers",
     "StaticQuantizer": "bittrigger.train.activations",
     "Calibration": "bittrigger.train.calibration",
     "absmean_binary": "bittrigger.train.quantizers",

@@ -11,7 +11,7 @@ from bittrigger.errors import ConfigError
 from bittrigger.ternary import SMALLEST_SCALE
 from bittrigger.train.keras_types import Tensor
 
-__all__ = ["MAX_SCALE_BITS", "absmean_binary", "absmean_ternary"]
+__all__ = ["MAX_SCALE_BITS", "KeepMagnitude", "absmean_binary", "absmean_ternary"]
 
 MAX_SCALE_BITS = 8
 """Most significant bits of a scale: each one beyond the first may cost an adder for every output."""
@@ -153,6 +153,34 @@ class absmean_binary(_Absmean):  # noqa: N801
         latent = tf.cast(x, tf.float64)
         above = latent > tf.reduce_mean(latent)
         return tf.where(above, tf.ones_like(latent), -tf.ones_like(latent)), self._scale(absmean(latent))
+
+
+@tf.keras.utils.register_keras_serializable(package="bittrigger")
+class KeepMagnitude(tf.keras.constraints.Constraint):  # type: ignore[misc]
+    """Kernel constraint: after each step the latent kernel is multiplied so that its mean magnitude is `magnitude`.
+
+    The codes do not depend on the magnitude, but a scale of one significant bit does: where the mean crosses the middle
+    between two powers of two, all outputs of the layer double or halve within one step, and training starts over.
+
+    Args:
+        magnitude: above 0; a power of two is farthest from such a jump.
+
+    Raises:
+        ConfigError: `magnitude` is not above 0.
+    """
+
+    def __init__(self, magnitude: float) -> None:
+        if not magnitude > 0:
+            raise ConfigError(f"KeepMagnitude: magnitude {magnitude}; expected a number above 0, such as 0.25")
+        self.magnitude = float(magnitude)
+
+    def __call__(self, w: Tensor) -> Tensor:
+        """Return the kernel with that mean magnitude; one of zeros stays."""
+        return w * (self.magnitude / tf.maximum(tf.reduce_mean(tf.abs(w)), SMALLEST_SCALE))
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the options for Keras' serialisation."""
+        return {"magnitude": self.magnitude}
 
 
 def absmean(latent: Tensor) -> Tensor:

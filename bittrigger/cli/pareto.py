@@ -1,0 +1,128 @@
+"""``bittrigger pareto``: ternary networks of several sizes trained on a sample, and the cheapest that is good enough."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bittrigger.cli.console import terminal
+from bittrigger.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bittrigger.train.pareto import Point
+
+
+@click.command()
+@click.argument("data", type=click.Path(path_type=Path))
+@click.option("--output", "-o", type=click.Path(path_type=Path), required=True, help="Folder of the runs.")
+@click.option("--x", "x_name", default="x", show_default=True, help="Array of the features in DATA.")
+@click.option("--y", "y_name", default="y", show_default=True, help="Array of the class indices in DATA.")
+@click.option(
+    "--hidden", multiple=True, default=("64,32,32", "32,16"), show_default=True, help="Hidden units; repeat it."
+)
+@click.option("--threshold", multiple=True, type=float, default=(0.5, 1.0), show_default=True, help="Zeros; repeat it.")
+@click.option("--activation-bits", multiple=True, type=int, default=(6,), show_default=True, help="Repeat it.")
+@click.option("--input-bits", multiple=True, type=int, default=(8,), show_default=True, help="Repeat it.")
+@click.option("--cost-strength", multiple=True, type=float, default=(0.0,), show_default=True, help="Repeat it.")
+@click.option("--seed", "seeds", multiple=True, type=int, default=(1, 2, 3), show_default=True, help="Repeat it.")
+@click.option("--epochs", type=int, default=30, show_default=True, help="Of each ternary training.")
+@click.option("--twin-epochs", type=int, default=30, show_default=True, help="Of each float training.")
+@click.option("--want", type=float, help="Accuracy on the validation rows, such as 0.76: name the cheapest network.")
+@click.option("--no-synth", is_flag=True, help="LUTs as the solver estimates them; else Yosys counts.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(
+    data: Path,
+    output: Path,
+    x_name: str,
+    y_name: str,
+    hidden: tuple[str, ...],
+    threshold: tuple[float, ...],
+    activation_bits: tuple[int, ...],
+    input_bits: tuple[int, ...],
+    cost_strength: tuple[float, ...],
+    seeds: tuple[int, ...],
+    epochs: int,
+    twin_epochs: int,
+    want: float | None,
+    no_synth: bool,
+    as_json: bool,
+) -> None:
+    """Train ternary dense networks on the classes of DATA (.npz) and show which accuracy costs how many LUTs.
+
+    All combinations of the repeated options are trained with each seed: from float twins of the same shape, towards the
+    mean probabilities of those of the first shape. Stop it whenever you like; the same command goes on. Networks are
+    chosen on the validation rows; the test rows are shown.
+    """
+    from bittrigger.arrays import read_array
+    from bittrigger.quiet import quiet_tensorflow
+
+    shapes = [_shape(text) for text in hidden]
+    x, y = read_array(data, "data", x_name), read_array(data, "data", y_name)
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    with quiet_tensorflow():
+        from bittrigger.train.dense import class_sample
+        from bittrigger.train.pareto import cheapest, points_of
+        from bittrigger.train.recipes import prepare_tensorflow
+        from bittrigger.train.sweep import SweepSettings, add_firmware, grid, sweep
+
+        sample = class_sample(x, y, seed=seeds[0])
+        designs = grid(
+            shapes,
+            input_bits=input_bits,
+            activation_bits=activation_bits,
+            threshold_factors=threshold,
+            cost_strengths=cost_strength,
+        )
+        prepare_tensorflow(seeds[0])
+        settings = SweepSettings(epochs, twin_epochs, teacher_hidden=shapes[0], teacher_seeds=seeds)
+        runs = sweep(sample, designs, seeds, settings, output)
+        runs = add_firmware(runs, output / ("estimate" if no_synth else "synth"), synthesize=not no_synth)
+    points, tested = points_of(runs), points_of(runs, score="test_accuracy")
+    chosen = None if want is None else cheapest(points, want).variant
+    show(points, tested, chosen, "estimate" if no_synth else "synth", as_json=as_json)
+
+
+def _shape(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(word) for word in text.split(","))
+    except ValueError as error:
+        raise ConfigError(f"--hidden {text}: expected numbers of units with commas between, as 64,32,32") from error
+
+
+def show(points: Sequence[Point], tested: Sequence[Point], chosen: str | None, origin: str, *, as_json: bool) -> None:
+    """Print a row for each network, by rising LUTs."""
+    from rich.table import Table
+
+    from bittrigger.train.pareto import pareto_front
+
+    front = {point.variant for point in pareto_front(points)}
+    rows: list[dict[str, Any]] = [
+        {
+            "network": point.variant,
+            "luts": point.cost.mean,
+            "luts_origin": origin,
+            "accuracy": point.score.mean,
+            "test_accuracy": test.score.mean,
+            "test_accuracy_deviation": test.score.deviation,
+            "on_front": point.variant in front,
+            "chosen": point.variant == chosen,
+        }
+        for point, test in sorted(zip(points, tested, strict=True), key=lambda pair: pair[0].cost.mean)
+    ]
+    if as_json:
+        click.echo(json.dumps(rows, indent=2))
+        return
+    table = Table()
+    for head in ("network", f"LUT ({origin})", "validation (%)", "test (%)", "front"):
+        table.add_column(head, overflow="fold", justify="left" if head == "network" else "right")
+    texts = {test.variant: test.score.text(2, 100) for test in tested}
+    for point in sorted(points, key=lambda p: p.cost.mean):
+        mark = "chosen" if point.variant == chosen else "yes" if point.variant in front else ""
+        table.add_row(point.variant, point.cost.text(0), point.score.text(2, 100), texts[point.variant], mark)
+    terminal().print(table)
