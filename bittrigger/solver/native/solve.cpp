@@ -17,9 +17,8 @@ constexpr int DIFFERENCE_SLACK = 3;  // and so many more where columns are diffe
 constexpr int MAX_HOPS = 2;          // longest chain of such columns
 constexpr int NEARNESS = 4;          // they need at most so many eighths of a column's own terms
 constexpr i64 SMALL = 1000;         // terms below which the default search may take a second
-// A large matrix is first shared in blocks of so many inputs and columns, a very large one in smaller blocks.
-constexpr BlockSize BLOCK{128, 256}, SMALL_BLOCK{128, 128};
-constexpr i64 VERY_LARGE = 200000;  // terms
+// A large matrix is first shared in blocks of so many inputs and columns.
+constexpr BlockSize BLOCK{256, 256};
 constexpr i64 BLOCKED_TERMS = 60000;
 
 i64 count_terms(const Problem& problem) {
@@ -64,8 +63,7 @@ Start share_columns(const Matrix& matrix, const Problem& problem, const SolveOpt
     State& state = *start.state;
     const i64 terms = count_terms(problem);
     if (terms > BLOCKED_TERMS) {
-        const BlockSize block = terms > VERY_LARGE ? SMALL_BLOCK : BLOCK;
-        start.values = add_in_blocks(state, problem, matrix.inputs, block, greedy_options(), random);
+        start.values = add_in_blocks(state, problem, matrix.inputs, BLOCK, greedy_options(), random);
     } else {
         for (const Column& c : problem.columns) start.values.push_back(state.add_output(c.terms, c.constant));
         Finder finder(state);
@@ -132,11 +130,13 @@ Built solve_within(const Matrix& matrix, const Problem& problem, const SolveOpti
     Random random(options.seed);
     Start start = share_columns(matrix, problem, options, limit, random);
     Start other = share_differences(matrix, problem, options, limit + slack, random);
-    if (other.state && 32 * other.state->total() < 31 * start.state->total()) start = std::move(other);
+    const bool tried = other.state != nullptr;
+    if (tried && 32 * other.state->total() < 31 * start.state->total()) start = std::move(other);
     const i64 terms = count_terms(problem);
     Built built = build(*start.state, problem, start.values);
     const auto search_for = [&](i64 steps) { improve(start, built, problem, steps, heat_for(matrix, terms, steps), random); };
-    if (options.effort >= 1) search_for(default_steps(terms));
+    // Sharing a second time, as differences, has taken its part of the time already.
+    if (options.effort >= 1) search_for(default_steps(terms) / (tried ? 2 : 1));
     if (options.effort >= 2) search_for(most_steps(terms));
     return built;
 }
