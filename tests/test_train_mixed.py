@@ -71,26 +71,22 @@ def test_ternary_and_kept_layers_stand_where_the_dense_ones_stood() -> None:
     assert dense_layers(model) == ("a", "b", "c")
     mixed = make_mixed(model, {"a": 6, "b": TERNARY, "c": TERNARY}, X, activation_bits=7)
     found = kinds(mixed)
-    assert list(found)[1:] == ["a_input", "a", "a_relu", "norm", "b", "norm_b", "relu_b", "drop", "c"]
-    assert (found["a"], found["a_input"], found["b"], found["c"]) == (
+    assert list(found)[1:] == ["input_1_code", "a", "a_relu", "norm", "b", "norm_b", "relu_b", "drop", "c"]
+    assert (found["a"], found["input_1_code"], found["b"], found["c"]) == (
         "QDense",
         "BitActivation",
         "BitLinear",
         "BitLinear",
     )
     assert str(mixed.get_layer("a").kernel_quantizer_internal) == "quantized_bits(6,0,0,alpha=1)"
-    widths = {name: mixed.get_layer(name).quantizer_now() for name in ("a_input", "b", "c")}
+    widths = {name: mixed.get_layer(name).quantizer_now() for name in ("input_1_code", "b", "c")}
     assert [(q.bits, q.signed) for q in widths.values()] == [(7, True), (7, True), (7, False)]
     assert output_function(model) == "softmax"
     assert output_function(mixed) is None
 
 
 def test_with_many_bits_it_is_the_original() -> None:
-    quantised = branches()
-    for name in ("b", "d"):
-        layer = quantised.get_layer(name)
-        layer.set_weights([layer.kernel_quantizer_internal(layer.kernel).numpy(), *layer.get_weights()[1:]])
-    for model in (sequential(), quantised):
+    for model in (sequential(), branches()):
         mixed = make_mixed(model, dict.fromkeys(dense_layers(model), 8), X, activation_bits=12)
         before, after = logits_of(model, X), logits_of(mixed, X)
         if output_function(model) == "softmax":
@@ -103,6 +99,23 @@ def test_with_many_bits_it_is_the_original() -> None:
 def test_it_converts_with_every_bit_equal(make: Any, bits: int) -> None:
     model = make()
     assert_exact(make_mixed(model, dict.fromkeys(dense_layers(model), bits), X, activation_bits=6))
+
+
+def test_a_layer_that_is_ternary_already_stays_as_it_is() -> None:
+    """Its codes made ternary anew would get another scale: that of the mean magnitude, zeros included."""
+    tf.keras.utils.set_random_seed(4)
+    inputs = tf.keras.Input(6, name="x")
+    tensor = QActivation("quantized_bits(8,2,alpha=1)", name="q")(inputs)
+    tensor = QDense(
+        8, kernel_quantizer="ternary(alpha=0.5,threshold=0.25)", bias_quantizer="quantized_bits(12,3,alpha=1)", name="a"
+    )(tensor)
+    quantizer = StaticQuantizer(7, signed=False, integer=1, learned=True, learned_bits=True)
+    model = tf.keras.Model(inputs, BitLinear(4, input_quantizer=quantizer, name="b")(tensor), name="net")
+    for bits in (TERNARY, 8):
+        mixed = make_mixed(model, {"a": bits, "b": bits}, X)
+        assert np.array_equal(mixed(X), model(X))
+        assert_exact(mixed)
+    assert kinds(make_mixed(model, {"a": TERNARY, "b": TERNARY}, X))["b"] == "BitLinear"
 
 
 @pytest.mark.parametrize("bits", [TERNARY, 6])

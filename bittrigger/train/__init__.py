@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from bittrigger.train.quantizers import KeepMagnitude, absmean_binary, absmean_ternary
     from bittrigger.train.scaling import InputScale
     from bittrigger.train.stock import stock_layers
+    from bittrigger.train.widths import model_widths
 
 __all__ = [
     "AdderCostReport",
@@ -50,6 +51,7 @@ __all__ = [
     "fit",
     "model_adder_bits",
     "model_costs",
+    "model_widths",
     "one_vs_rest_auc",
     "roc_auc",
     "split_by_seed",
@@ -73,6 +75,7 @@ _LAZY = {
     "calibrate": "bittrigger.train.calibration",
     "export_stock": "bittrigger.train.export",
     "model_adder_bits": "bittrigger.train.adder_cost",
+    "model_widths": "bittrigger.train.widths",
     "stock_layers": "bittrigger.train.stock",
 }
 """Names that need TensorFlow, and the modules that define them."""

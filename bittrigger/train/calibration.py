@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -35,7 +35,9 @@ class Calibration:
     beyond: float
 
 
-def calibrate(model: Model, x: Option, *, method: str = "mse", percentile: float = 99.9) -> dict[str, Calibration]:
+def calibrate(
+    model: Model, x: Option, *, method: str = "mse", percentile: float = 99.9, keep: Collection[str] = ()
+) -> dict[str, Calibration]:
     """Set the range of each activation quantizer of `model` from what it sees for the events `x`.
 
     The quantizers are set in the order in which the events reach them, each behind those that are set already. The same
@@ -47,6 +49,7 @@ def calibrate(model: Model, x: Option, *, method: str = "mse", percentile: float
         method: "mse" takes the least mean squared error of all powers of two; "percentile" takes the least power of two
             whose range holds this percentage of the magnitudes.
         percentile: above 0 and up to 100.
+        keep: names of layers whose ranges stay as they are.
 
     Returns:
         What was chosen, by the name of the layer. A layer that is called several times gets the largest range.
@@ -62,6 +65,8 @@ def calibrate(model: Model, x: Option, *, method: str = "mse", percentile: float
     chosen: dict[str, Calibration] = {}
 
     def observe(layer: Layer, inputs: Tensor) -> None:
+        if layer.name in keep:
+            return
         values = np.asarray(inputs, dtype=np.float64).ravel()
         if not values.size or not np.isfinite(values).all():
             raise ConfigError(
@@ -77,7 +82,7 @@ def calibrate(model: Model, x: Option, *, method: str = "mse", percentile: float
 
     with _observed(model, observe):
         model(x, training=False)
-    if not chosen:
+    if not chosen and not keep:
         raise ConfigError(
             f"model {model.name!r}: it has no activation quantizer to calibrate; expected BitLinear(..., input_quantizer=8) "
             "or BitActivation layers"

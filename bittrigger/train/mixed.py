@@ -78,10 +78,11 @@ def make_mixed(model: Model, kernels: Kernels, x: Events, *, activation_bits: in
     """Return a copy of `model` with quantised kernels, activations and biases, calibrated on `x`, not yet trained.
 
     A dense layer becomes BitLinear if its kernel is to be ternary, else QDense with `quantized_bits(n, k, alpha=1)`, where
-    `k` is 0 or the least that holds the kernel. Its inputs get a quantizer, unless one stands before them; it is unsigned
-    if no event has a negative value there, and its range is that of least error. So do the operands of Add, Subtract,
-    Concatenate and GlobalAveragePooling1D, and a normalisation at the output. The other layers, BatchNormalization among
-    them, are kept. A softmax or sigmoid at the output is left out: the copy delivers logits.
+    `k` is 0 or the least that holds the kernel; a ternary one that is to be ternary stays as it is. Its inputs get a
+    quantizer, unless it has one or one stands before it; the quantizer is unsigned if no event has a negative value
+    there, and its range is that of least error. So do the operands of Add, Subtract, Concatenate and
+    GlobalAveragePooling1D, and a normalisation at the output. The other layers, BatchNormalization among them, are kept. A
+    softmax or sigmoid at the output is left out: the copy delivers logits.
 
     Args:
         model: Sequential or Functional, with one input and one output.
@@ -102,7 +103,7 @@ def make_mixed(model: Model, kernels: Kernels, x: Events, *, activation_bits: in
         output = BitActivation(quantizer, name=unused_name("output", maker.names))(made.outputs[0])
         made = tf.keras.Model(made.inputs, output, name=model.name)
     if any(isinstance(layer, BitLinear | BitActivation) and layer.input_quantizer for layer in made.layers):
-        calibrate(made, x)
+        calibrate(made, x, keep=maker.kept)
     return made
 
 
@@ -151,7 +152,8 @@ class _Maker:
     signs: _Signs
     names: set[str]
     last: Layer
-    operands: dict[str, int] = field(default_factory=dict)
+    kept: set[str] = field(default_factory=set)
+    """Names of layers whose quantizer is that of the original, so that its range stays."""
 
     def copy(self, layer: Layer) -> Copy:
         """What stands in the place of `layer`."""
@@ -177,15 +179,22 @@ class _Maker:
 
         def apply(tensor: Tensor) -> Tensor:
             own = layer.quantizer_now() if isinstance(layer, BitLinear) else None
-            quantizer = own or (None if _is_quantised(tensor) else self._quantizer(layer.input))
-            if bits == TERNARY:
+            if own:
+                self.kept.add(layer.name)
+            if bits == TERNARY and not _is_ternary(layer):
+                quantizer = own or (None if _is_quantised(tensor) else self._quantizer(layer.input))
                 dense = BitLinear(**_shape(layer), input_quantizer=quantizer)
+                weights = _values(layer)
+            elif bits == TERNARY:
+                tensor = tensor if own else self._quantised(layer.input, tensor)
+                dense = _same(layer)
+                weights = layer.get_weights()
             else:
+                tensor = self._quantised(layer.input, tensor, own)
                 dense = _few_bits(layer, bits)
-                if quantizer is not None:
-                    tensor = BitActivation(quantizer, name=unused_name(f"{layer.name}_input", self.names))(tensor)
+                weights = _values(layer)
             result = dense(tensor)
-            dense.set_weights([*layer.get_weights()[: 1 + layer.use_bias], *dense.get_weights()[1 + layer.use_bias :]])
+            dense.set_weights([*weights, *dense.get_weights()[len(weights) :]])
             _check_kernel(layer, dense)
             return self._activation(layer, result)
 
@@ -210,12 +219,14 @@ class _Maker:
 
         return apply
 
-    def _quantised(self, old: Tensor, new: Tensor) -> Tensor:
+    def _quantised(self, old: Tensor, new: Tensor, quantizer: StaticQuantizer | None = None) -> Tensor:
         """A tensor of the copy on a grid, given the one of the original that it stands for."""
-        if _is_quantised(new):
+        if quantizer is None and _is_quantised(new):
             return new
         name = unused_name(f"{producer(old).name}_code", self.names)
-        return BitActivation(self._quantizer(old), name=name)(new)
+        if quantizer is not None:
+            self.kept.add(name)
+        return BitActivation(quantizer or self._quantizer(old), name=name)(new)
 
 
 def _shape(layer: Layer) -> dict[str, Any]:
@@ -226,6 +237,26 @@ def _shape(layer: Layer) -> dict[str, Any]:
         "use_bias": layer.use_bias,
         "bias_quantizer": f"quantized_bits({BIAS_BITS},{_integer(layer.bias, 3)},alpha=1)" if layer.use_bias else None,
     }
+
+
+def _is_ternary(layer: Layer) -> bool:
+    return type(getattr(layer, "kernel_quantizer_internal", None)).__name__ in ("absmean_ternary", "ternary")
+
+
+def _values(layer: Layer) -> list[npt.NDArray[np.float32]]:
+    """Kernel and bias as the original computes with them, their quantizers applied."""
+    quantizers = [getattr(layer, f"{part}_quantizer_internal", None) for part in ("kernel", "bias")]
+    weights = layer.get_weights()[: 1 + layer.use_bias]
+    return [
+        values if quantizer is None else np.asarray(quantizer(tf.constant(values)))
+        for quantizer, values in zip(quantizers, weights, strict=False)
+    ]
+
+
+def _same(layer: Layer) -> Layer:
+    """A copy of a ternary layer without its activation argument, whose weights are still to be set."""
+    config = layer.get_config()
+    return type(layer).from_config({**config, **({"activation": "linear"} if "activation" in config else {})})
 
 
 def _few_bits(layer: Layer, bits: int) -> Layer:
