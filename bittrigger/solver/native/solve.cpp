@@ -37,12 +37,12 @@ i64 default_steps(i64 terms) {
 // Steps of the longest search: some 20 s for matrices of up to 4,000 terms, and about as long for larger ones.
 i64 most_steps(i64 terms) { return std::min<i64>({1200000, 2000 * terms, 4800000000 / std::max<i64>(terms, 1)}); }
 
-// What a step may cost at the beginning, in 1/16 LUT: up to two thirds of an adder, less where steps are few.
+// What a step may cost at the beginning, in 1/16 LUT: up to 1.4 adders, less where there are few steps for each term.
 int heat_for(const Matrix& matrix, i64 terms, i64 steps) {
     i64 bits = 0;
     for (const Range& range : matrix.inputs) bits += width(range) + 3;
-    const i64 full = 11 * bits / matrix.n_in;
-    return static_cast<int>(full * std::min(steps, 150 * terms) / std::max<i64>(150 * terms, 1));
+    const i64 most = 22 * bits / matrix.n_in;
+    return static_cast<int>(most * steps / std::max<i64>(steps + 300 * terms, 1));
 }
 
 struct Start {
