@@ -1,4 +1,4 @@
-// bitlinear_dense_2: constant matrix, 32 x 24, as 145 adders (no multiplier).
+// bitlinear_dense_2: constant matrix, 32 x 24, as 142 adders (no multiplier).
 //
 // x: 32 x ap_ufixed<6,2>, element 0 in the lowest bits.
 // y: 24 x ap_fixed<12,6>, element 0 in the lowest bits.
@@ -47,201 +47,196 @@ module bitlinear_dense_2 (
     wire        [ 5:0] x31 = x[191:186];
 
     // stage 4
-    wire signed [ 7:0] s0;  // x3 + x16 - x13
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s0 (
-        .a(8'(x3)), .b(8'(x16)), .c(8'(x13)), .sum(s0)
+    wire signed [ 7:0] s0;  // x9 - x21 - x26
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b110)) u_s0 (
+        .a(8'(x9)), .b(8'(x21)), .c(8'(x26)), .sum(s0)
     );
-    wire signed [ 7:0] s1;  // x4 + x24 - x21
+    wire signed [ 7:0] s1;  // x4 + x28 - x13
     bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s1 (
-        .a(8'(x4)), .b(8'(x24)), .c(8'(x21)), .sum(s1)
+        .a(8'(x4)), .b(8'(x28)), .c(8'(x13)), .sum(s1)
     );
-    wire        [ 7:0] s2;  // x12 + x18 + x25
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b000)) u_s2 (
-        .a(8'(x12)), .b(8'(x18)), .c(8'(x25)), .sum(s2)
+    wire signed [ 7:0] s3;  // x3 + x20 - x19
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s3 (
+        .a(8'(x3)), .b(8'(x20)), .c(8'(x19)), .sum(s3)
     );
-    wire signed [ 7:0] s4;  // x14 + x28 - x19
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s4 (
-        .a(8'(x14)), .b(8'(x28)), .c(8'(x19)), .sum(s4)
+    wire signed [ 6:0] s4 = 7'(x5) - 7'(x6);
+    wire        [ 6:0] s6 = 7'(x1) + 7'(x2);
+    wire signed [ 7:0] s8;  // x25 + x29 - x24
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s8 (
+        .a(8'(x25)), .b(8'(x29)), .c(8'(x24)), .sum(s8)
     );
-    wire        [ 7:0] s6;  // x1 + x2 + x31
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b000)) u_s6 (
-        .a(8'(x1)), .b(8'(x2)), .c(8'(x31)), .sum(s6)
-    );
-    wire signed [ 6:0] s7 = 7'(x9) - 7'(x26);
-    wire signed [ 6:0] s8 = 7'(x6) - 7'(x29);
-    wire signed [ 7:0] s12;  // x14 + x25 - x8
+    wire signed [ 7:0] s12;  // x24 + x28 - x5
     bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s12 (
-        .a(8'(x14)), .b(8'(x25)), .c(8'(x8)), .sum(s12)
+        .a(8'(x24)), .b(8'(x28)), .c(8'(x5)), .sum(s12)
     );
-    wire        [ 7:0] s13;  // x22 + x27 + x31
+    wire        [ 7:0] s13;  // x4 + x14 + x25
     bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b000)) u_s13 (
-        .a(8'(x22)), .b(8'(x27)), .c(8'(x31)), .sum(s13)
+        .a(8'(x4)), .b(8'(x14)), .c(8'(x25)), .sum(s13)
     );
-    wire signed [ 7:0] s15;  // x5 - x17 - x28
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b110)) u_s15 (
-        .a(8'(x5)), .b(8'(x17)), .c(8'(x28)), .sum(s15)
+    wire        [ 6:0] s14 = 7'(x16) + 7'(x29);
+    wire        [ 7:0] s16;  // x22 + x27 + x31
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b000)) u_s16 (
+        .a(8'(x22)), .b(8'(x27)), .c(8'(x31)), .sum(s16)
     );
-    wire signed [ 7:0] s16;  // x13 + x30 - x11
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s16 (
-        .a(8'(x13)), .b(8'(x30)), .c(8'(x11)), .sum(s16)
-    );
-    wire signed [ 7:0] s17;  // x20 + x29 - x2
+    wire signed [ 7:0] s17;  // x13 + x17 - x20
     bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s17 (
-        .a(8'(x20)), .b(8'(x29)), .c(8'(x2)), .sum(s17)
+        .a(8'(x13)), .b(8'(x17)), .c(8'(x20)), .sum(s17)
     );
-    wire        [ 6:0] s18 = 7'(x6) + 7'd4;
-    wire        [ 7:0] s22;  // x7 + x17 + x21
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b000)) u_s22 (
-        .a(8'(x7)), .b(8'(x17)), .c(8'(x21)), .sum(s22)
+    wire signed [ 7:0] s19;  // x8 - x30 + 4
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b010)) u_s19 (
+        .a(8'(x8)), .b(8'(x30)), .c(8'd4), .sum(s19)
     );
-    wire        [ 7:0] s24;  // x2 + x13 + x20
+    wire signed [ 7:0] s23;  // x8 - x16 - x18
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b110)) u_s23 (
+        .a(8'(x8)), .b(8'(x16)), .c(8'(x18)), .sum(s23)
+    );
+    wire        [ 7:0] s24;  // x12 + x17 + x24
     bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b000)) u_s24 (
-        .a(8'(x2)), .b(8'(x13)), .c(8'(x20)), .sum(s24)
+        .a(8'(x12)), .b(8'(x17)), .c(8'(x24)), .sum(s24)
     );
-    wire signed [ 7:0] s25;  // x0 + x3 - x9
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s25 (
-        .a(8'(x0)), .b(8'(x3)), .c(8'(x9)), .sum(s25)
+    wire        [ 6:0] s25 = 7'(x3) + 7'(x21);
+    wire        [ 7:0] s29;  // x0 + x2 + x20
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b000)) u_s29 (
+        .a(8'(x0)), .b(8'(x2)), .c(8'(x20)), .sum(s29)
     );
-    wire signed [ 7:0] s27;  // x6 + x23 - x8
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s27 (
-        .a(8'(x6)), .b(8'(x23)), .c(8'(x8)), .sum(s27)
+    wire signed [ 6:0] s34 = 7'(x23) - 7'(x18);
+    wire signed [ 7:0] s36;  // x14 + x27 - x22
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s36 (
+        .a(8'(x14)), .b(8'(x27)), .c(8'(x22)), .sum(s36)
     );
-    wire        [ 7:0] s28;  // x4 + x5 + x28
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b000)) u_s28 (
-        .a(8'(x4)), .b(8'(x5)), .c(8'(x28)), .sum(s28)
-    );
-    wire signed [ 7:0] s30 = -(8'(x18)) - 8'd4;
-    wire        [ 6:0] s33 = 7'(x16) + 7'(x27);
-    wire signed [ 7:0] s35;  // x13 - x11 - x30
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b110)) u_s35 (
-        .a(8'(x13)), .b(8'(x11)), .c(8'(x30)), .sum(s35)
-    );
-    wire signed [ 6:0] s36 = 7'(x17) - 7'(x7);
-    wire signed [ 7:0] s38;  // x20 - x14 - x19
+    wire signed [ 7:0] s38;  // x13 - x7 - x30
     bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b110)) u_s38 (
-        .a(8'(x20)), .b(8'(x14)), .c(8'(x19)), .sum(s38)
+        .a(8'(x13)), .b(8'(x7)), .c(8'(x30)), .sum(s38)
     );
-    wire        [ 7:0] s39;  // x10 + x21 + x22
+    wire        [ 7:0] s39;  // x9 + x17 + x19
     bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b000)) u_s39 (
-        .a(8'(x10)), .b(8'(x21)), .c(8'(x22)), .sum(s39)
+        .a(8'(x9)), .b(8'(x17)), .c(8'(x19)), .sum(s39)
     );
-    wire signed [ 7:0] s40;  // x3 + x15 - x18
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s40 (
-        .a(8'(x3)), .b(8'(x15)), .c(8'(x18)), .sum(s40)
+    wire signed [ 7:0] s41;  // x11 + x29 - x16
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s41 (
+        .a(8'(x11)), .b(8'(x29)), .c(8'(x16)), .sum(s41)
     );
-    wire signed [ 7:0] s42;  // x29 - x26 + 2
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b010)) u_s42 (
-        .a(8'(x29)), .b(8'(x26)), .c(8'd2), .sum(s42)
+    wire signed [ 6:0] s42 = -(7'(x26)) + 7'd2;
+    wire        [ 6:0] s45 = 7'(x8) + 7'(x27);
+    wire signed [ 7:0] s50;  // x2 - x1 - 6
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b110)) u_s50 (
+        .a(8'(x2)), .b(8'(x1)), .c(8'd6), .sum(s50)
     );
-    wire signed [ 7:0] s45;  // x18 - x17 - x23
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b110)) u_s45 (
-        .a(8'(x18)), .b(8'(x17)), .c(8'(x23)), .sum(s45)
+    wire        [ 6:0] s53 = 7'(x4) + 7'(x5);
+    wire signed [ 7:0] s54;  // x23 - x1 - x15
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b110)) u_s54 (
+        .a(8'(x23)), .b(8'(x1)), .c(8'(x15)), .sum(s54)
     );
-    wire        [ 7:0] s47;  // x5 + x10 + x21
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b000)) u_s47 (
-        .a(8'(x5)), .b(8'(x10)), .c(8'(x21)), .sum(s47)
+    wire signed [ 7:0] s55;  // x11 + x14 - x26
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s55 (
+        .a(8'(x11)), .b(8'(x14)), .c(8'(x26)), .sum(s55)
     );
-    wire        [ 7:0] s49;  // x4 + x16 + x25
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b000)) u_s49 (
-        .a(8'(x4)), .b(8'(x16)), .c(8'(x25)), .sum(s49)
+    wire signed [ 7:0] s56;  // x0 + x28 - x31
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s56 (
+        .a(8'(x0)), .b(8'(x28)), .c(8'(x31)), .sum(s56)
     );
-    wire        [ 7:0] s50;  // x8 + x11 + x14
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b000)) u_s50 (
-        .a(8'(x8)), .b(8'(x11)), .c(8'(x14)), .sum(s50)
+    wire signed [ 7:0] s58;  // - x13 - x20 + 2
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b011)) u_s58 (
+        .a(8'(x13)), .b(8'(x20)), .c(8'd2), .sum(s58)
     );
-    wire        [ 7:0] s52;  // x27 + x31 + 6
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b000)) u_s52 (
-        .a(8'(x27)), .b(8'(x31)), .c(8'd6), .sum(s52)
+    wire        [ 6:0] s61 = 7'(x5) + 7'(x15);
+    wire signed [ 7:0] s63;  // x11 - x7 - x8
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b110)) u_s63 (
+        .a(8'(x11)), .b(8'(x7)), .c(8'(x8)), .sum(s63)
     );
-    wire signed [ 7:0] s56;  // x23 - x1 - x15
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b110)) u_s56 (
-        .a(8'(x23)), .b(8'(x1)), .c(8'(x15)), .sum(s56)
-    );
-    wire signed [ 7:0] s60;  // x18 - x13 + 2
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b010)) u_s60 (
-        .a(8'(x18)), .b(8'(x13)), .c(8'd2), .sum(s60)
-    );
-    wire        [ 7:0] s63;  // x7 + x8 + x24
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b000)) u_s63 (
-        .a(8'(x7)), .b(8'(x8)), .c(8'(x24)), .sum(s63)
-    );
-    wire signed [ 7:0] s65;  // x17 + x18 - x12
+    wire signed [ 7:0] s65;  // x14 + x19 - x16
     bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s65 (
-        .a(8'(x17)), .b(8'(x18)), .c(8'(x12)), .sum(s65)
+        .a(8'(x14)), .b(8'(x19)), .c(8'(x16)), .sum(s65)
     );
-    wire signed [ 6:0] s66 = 7'(x0) - 7'(x30);
-    wire signed [ 7:0] s67;  // x1 + x15 - x11
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s67 (
-        .a(8'(x1)), .b(8'(x15)), .c(8'(x11)), .sum(s67)
+    wire signed [ 7:0] s68;  // x3 + x12 - x18
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s68 (
+        .a(8'(x3)), .b(8'(x12)), .c(8'(x18)), .sum(s68)
     );
-    wire signed [ 7:0] s68;  // x25 - x2 - x23
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b110)) u_s68 (
-        .a(8'(x25)), .b(8'(x2)), .c(8'(x23)), .sum(s68)
+    wire        [ 7:0] s72;  // x17 + x18 + x25
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b000)) u_s72 (
+        .a(8'(x17)), .b(8'(x18)), .c(8'(x25)), .sum(s72)
     );
-    wire        [ 6:0] s74 = 7'(x27) + 7'd6;
-    wire        [ 7:0] s78;  // x3 + x9 + x29
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b000)) u_s78 (
-        .a(8'(x3)), .b(8'(x9)), .c(8'(x29)), .sum(s78)
+    wire signed [ 7:0] s74;  // x21 - x24 + 6
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b010)) u_s74 (
+        .a(8'(x21)), .b(8'(x24)), .c(8'd6), .sum(s74)
     );
-    wire signed [ 7:0] s82;  // x7 + x8 - x24
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s82 (
-        .a(8'(x7)), .b(8'(x8)), .c(8'(x24)), .sum(s82)
+    wire signed [ 7:0] s77 = -(8'(x9)) - 8'd2;
+    wire        [ 7:0] s80;  // x21 + x24 + 4
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b000)) u_s80 (
+        .a(8'(x21)), .b(8'(x24)), .c(8'd4), .sum(s80)
     );
-    wire        [ 6:0] s87 = 7'(x4) + 7'(x24);
-    wire        [ 6:0] s88 = 7'(x11) + 7'(x13);
-    wire        [ 6:0] s91 = 7'(x28) + 7'd4;
-    wire signed [ 7:0] s95;  // x0 - x17 - x25
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b110)) u_s95 (
-        .a(8'(x0)), .b(8'(x17)), .c(8'(x25)), .sum(s95)
+    wire signed [ 7:0] s84;  // x17 + x21 - x19
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s84 (
+        .a(8'(x17)), .b(8'(x21)), .c(8'(x19)), .sum(s84)
     );
-    wire signed [ 7:0] s97;  // x4 + x18 - x24
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s97 (
-        .a(8'(x4)), .b(8'(x18)), .c(8'(x24)), .sum(s97)
+    wire signed [ 7:0] s85;  // x2 + x20 - x3
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s85 (
+        .a(8'(x2)), .b(8'(x20)), .c(8'(x3)), .sum(s85)
     );
-    wire signed [ 7:0] s99;  // x21 + x30 - x10
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s99 (
-        .a(8'(x21)), .b(8'(x30)), .c(8'(x10)), .sum(s99)
+    wire        [ 7:0] s89;  // x9 + x22 + x31
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b000)) u_s89 (
+        .a(8'(x9)), .b(8'(x22)), .c(8'(x31)), .sum(s89)
     );
-    wire        [ 6:0] s105 = 7'(x15) + 7'd6;
-    wire signed [ 7:0] s106;  // x14 + x27 - x4
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s106 (
-        .a(8'(x14)), .b(8'(x27)), .c(8'(x4)), .sum(s106)
+    wire signed [ 7:0] s91;  // - x12 - x24 + 4
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b011)) u_s91 (
+        .a(8'(x12)), .b(8'(x24)), .c(8'd4), .sum(s91)
     );
-    wire        [ 7:0] s109;  // x6 + x22 + x29
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b000)) u_s109 (
-        .a(8'(x6)), .b(8'(x22)), .c(8'(x29)), .sum(s109)
+    wire signed [ 7:0] s96;  // - x6 - x24 + 6
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b011)) u_s96 (
+        .a(8'(x6)), .b(8'(x24)), .c(8'd6), .sum(s96)
     );
-    wire signed [ 6:0] s119 = -(7'(x5)) + 7'd8;
-    wire        [ 7:0] s122;  // x10 + x16 + 6
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b000)) u_s122 (
-        .a(8'(x10)), .b(8'(x16)), .c(8'd6), .sum(s122)
+    wire signed [ 6:0] s99 = -(7'(x12)) + 7'd6;
+    wire signed [ 7:0] s100;  // x13 + x15 - x4
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s100 (
+        .a(8'(x13)), .b(8'(x15)), .c(8'(x4)), .sum(s100)
     );
-    wire signed [ 7:0] s129;  // - x6 - x30 + 6
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b011)) u_s129 (
-        .a(8'(x6)), .b(8'(x30)), .c(8'd6), .sum(s129)
+    wire signed [ 7:0] s106;  // x0 - x13 + 6
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b010)) u_s106 (
+        .a(8'(x0)), .b(8'(x13)), .c(8'd6), .sum(s106)
     );
-    wire signed [ 7:0] s137;  // x19 + x28 - 4
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s137 (
-        .a(8'(x19)), .b(8'(x28)), .c(8'd4), .sum(s137)
+    wire signed [ 7:0] s111;  // x30 - x10 - x13
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b110)) u_s111 (
+        .a(8'(x30)), .b(8'(x10)), .c(8'(x13)), .sum(s111)
     );
-    wire        [ 6:0] s140 = 7'(x28) + 7'd8;
+    wire signed [ 6:0] s119 = 7'(x20) - 7'd6;
+    wire signed [ 7:0] s120;  // x6 + x25 - x10
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s120 (
+        .a(8'(x6)), .b(8'(x25)), .c(8'(x10)), .sum(s120)
+    );
+    wire        [ 7:0] s124;  // x19 + x22 + 6
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b000)) u_s124 (
+        .a(8'(x19)), .b(8'(x22)), .c(8'd6), .sum(s124)
+    );
+    wire signed [ 6:0] s129 = -(7'(x11)) + 7'd4;
+    wire        [ 7:0] s130;  // x4 + x24 + x25
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b000)) u_s130 (
+        .a(8'(x4)), .b(8'(x24)), .c(8'(x25)), .sum(s130)
+    );
+    wire signed [ 7:0] s133;  // x24 + x28 - 4
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s133 (
+        .a(8'(x24)), .b(8'(x28)), .c(8'd4), .sum(s133)
+    );
+    wire signed [ 7:0] s138;  // x28 - x7 + 6
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b010)) u_s138 (
+        .a(8'(x28)), .b(8'(x7)), .c(8'd6), .sum(s138)
+    );
 
     // stage 5
     reg         [ 5:0] x0_d1;
     reg         [ 5:0] x1_d1;
     reg         [ 5:0] x2_d1;
-    reg         [ 5:0] x3_d1;
     reg         [ 5:0] x4_d1;
-    reg         [ 5:0] x5_d1;
     reg         [ 5:0] x6_d1;
     reg         [ 5:0] x7_d1;
+    reg         [ 5:0] x8_d1;
     reg         [ 5:0] x9_d1;
     reg         [ 5:0] x10_d1;
+    reg         [ 5:0] x11_d1;
     reg         [ 5:0] x12_d1;
-    reg         [ 5:0] x13_d1;
     reg         [ 5:0] x14_d1;
     reg         [ 5:0] x15_d1;
     reg         [ 5:0] x16_d1;
+    reg         [ 5:0] x17_d1;
     reg         [ 5:0] x18_d1;
     reg         [ 5:0] x19_d1;
     reg         [ 5:0] x20_d1;
@@ -249,83 +244,81 @@ module bitlinear_dense_2 (
     reg         [ 5:0] x22_d1;
     reg         [ 5:0] x23_d1;
     reg         [ 5:0] x24_d1;
+    reg         [ 5:0] x25_d1;
     reg         [ 5:0] x26_d1;
     reg         [ 5:0] x27_d1;
     reg         [ 5:0] x28_d1;
-    reg         [ 5:0] x29_d1;
     reg         [ 5:0] x30_d1;
     reg         [ 5:0] x31_d1;
     reg  signed [ 7:0] s0_d1;
     reg  signed [ 7:0] s1_d1;
-    reg         [ 7:0] s2_d1;
-    reg  signed [ 7:0] s4_d1;
-    reg         [ 7:0] s6_d1;
-    reg  signed [ 6:0] s7_d1;
-    reg  signed [ 6:0] s8_d1;
+    reg  signed [ 7:0] s3_d1;
+    reg  signed [ 6:0] s4_d1;
+    reg         [ 6:0] s6_d1;
+    reg  signed [ 7:0] s8_d1;
     reg  signed [ 7:0] s12_d1;
     reg         [ 7:0] s13_d1;
-    reg  signed [ 7:0] s15_d1;
-    reg  signed [ 7:0] s16_d1;
+    reg         [ 6:0] s14_d1;
+    reg         [ 7:0] s16_d1;
     reg  signed [ 7:0] s17_d1;
-    reg         [ 6:0] s18_d1;
-    reg         [ 7:0] s22_d1;
+    reg  signed [ 7:0] s19_d1;
+    reg  signed [ 7:0] s23_d1;
     reg         [ 7:0] s24_d1;
-    reg  signed [ 7:0] s25_d1;
-    reg  signed [ 7:0] s27_d1;
-    reg         [ 7:0] s28_d1;
-    reg  signed [ 7:0] s30_d1;
-    reg         [ 6:0] s33_d1;
-    reg  signed [ 7:0] s35_d1;
-    reg  signed [ 6:0] s36_d1;
+    reg         [ 6:0] s25_d1;
+    reg         [ 7:0] s29_d1;
+    reg  signed [ 6:0] s34_d1;
+    reg  signed [ 7:0] s36_d1;
     reg  signed [ 7:0] s38_d1;
     reg         [ 7:0] s39_d1;
-    reg  signed [ 7:0] s40_d1;
-    reg  signed [ 7:0] s42_d1;
-    reg  signed [ 7:0] s45_d1;
-    reg         [ 7:0] s47_d1;
-    reg         [ 7:0] s49_d1;
-    reg         [ 7:0] s50_d1;
-    reg         [ 7:0] s52_d1;
+    reg  signed [ 7:0] s41_d1;
+    reg  signed [ 6:0] s42_d1;
+    reg         [ 6:0] s45_d1;
+    reg  signed [ 7:0] s50_d1;
+    reg         [ 6:0] s53_d1;
+    reg  signed [ 7:0] s54_d1;
+    reg  signed [ 7:0] s55_d1;
     reg  signed [ 7:0] s56_d1;
-    reg  signed [ 7:0] s60_d1;
-    reg         [ 7:0] s63_d1;
+    reg  signed [ 7:0] s58_d1;
+    reg         [ 6:0] s61_d1;
+    reg  signed [ 7:0] s63_d1;
     reg  signed [ 7:0] s65_d1;
-    reg  signed [ 6:0] s66_d1;
-    reg  signed [ 7:0] s67_d1;
     reg  signed [ 7:0] s68_d1;
-    reg         [ 6:0] s74_d1;
-    reg         [ 7:0] s78_d1;
-    reg  signed [ 7:0] s82_d1;
-    reg         [ 6:0] s87_d1;
-    reg         [ 6:0] s88_d1;
-    reg         [ 6:0] s91_d1;
-    reg  signed [ 7:0] s95_d1;
-    reg  signed [ 7:0] s97_d1;
-    reg  signed [ 7:0] s99_d1;
-    reg         [ 6:0] s105_d1;
+    reg         [ 7:0] s72_d1;
+    reg  signed [ 7:0] s74_d1;
+    reg  signed [ 7:0] s77_d1;
+    reg         [ 7:0] s80_d1;
+    reg  signed [ 7:0] s84_d1;
+    reg  signed [ 7:0] s85_d1;
+    reg         [ 7:0] s89_d1;
+    reg  signed [ 7:0] s91_d1;
+    reg  signed [ 7:0] s96_d1;
+    reg  signed [ 6:0] s99_d1;
+    reg  signed [ 7:0] s100_d1;
     reg  signed [ 7:0] s106_d1;
-    reg         [ 7:0] s109_d1;
+    reg  signed [ 7:0] s111_d1;
     reg  signed [ 6:0] s119_d1;
-    reg         [ 7:0] s122_d1;
-    reg  signed [ 7:0] s129_d1;
-    reg  signed [ 7:0] s137_d1;
-    reg         [ 6:0] s140_d1;
+    reg  signed [ 7:0] s120_d1;
+    reg         [ 7:0] s124_d1;
+    reg  signed [ 6:0] s129_d1;
+    reg         [ 7:0] s130_d1;
+    reg  signed [ 7:0] s133_d1;
+    reg  signed [ 7:0] s138_d1;
     always_ff @(posedge clk) begin
         x0_d1 <= x0;
         x1_d1 <= x1;
         x2_d1 <= x2;
-        x3_d1 <= x3;
         x4_d1 <= x4;
-        x5_d1 <= x5;
         x6_d1 <= x6;
         x7_d1 <= x7;
+        x8_d1 <= x8;
         x9_d1 <= x9;
         x10_d1 <= x10;
+        x11_d1 <= x11;
         x12_d1 <= x12;
-        x13_d1 <= x13;
         x14_d1 <= x14;
         x15_d1 <= x15;
         x16_d1 <= x16;
+        x17_d1 <= x17;
         x18_d1 <= x18;
         x19_d1 <= x19;
         x20_d1 <= x20;
@@ -333,542 +326,546 @@ module bitlinear_dense_2 (
         x22_d1 <= x22;
         x23_d1 <= x23;
         x24_d1 <= x24;
+        x25_d1 <= x25;
         x26_d1 <= x26;
         x27_d1 <= x27;
         x28_d1 <= x28;
-        x29_d1 <= x29;
         x30_d1 <= x30;
         x31_d1 <= x31;
         s0_d1 <= s0;
         s1_d1 <= s1;
-        s2_d1 <= s2;
+        s3_d1 <= s3;
         s4_d1 <= s4;
         s6_d1 <= s6;
-        s7_d1 <= s7;
         s8_d1 <= s8;
         s12_d1 <= s12;
         s13_d1 <= s13;
-        s15_d1 <= s15;
+        s14_d1 <= s14;
         s16_d1 <= s16;
         s17_d1 <= s17;
-        s18_d1 <= s18;
-        s22_d1 <= s22;
+        s19_d1 <= s19;
+        s23_d1 <= s23;
         s24_d1 <= s24;
         s25_d1 <= s25;
-        s27_d1 <= s27;
-        s28_d1 <= s28;
-        s30_d1 <= s30;
-        s33_d1 <= s33;
-        s35_d1 <= s35;
+        s29_d1 <= s29;
+        s34_d1 <= s34;
         s36_d1 <= s36;
         s38_d1 <= s38;
         s39_d1 <= s39;
-        s40_d1 <= s40;
+        s41_d1 <= s41;
         s42_d1 <= s42;
         s45_d1 <= s45;
-        s47_d1 <= s47;
-        s49_d1 <= s49;
         s50_d1 <= s50;
-        s52_d1 <= s52;
+        s53_d1 <= s53;
+        s54_d1 <= s54;
+        s55_d1 <= s55;
         s56_d1 <= s56;
-        s60_d1 <= s60;
+        s58_d1 <= s58;
+        s61_d1 <= s61;
         s63_d1 <= s63;
         s65_d1 <= s65;
-        s66_d1 <= s66;
-        s67_d1 <= s67;
         s68_d1 <= s68;
+        s72_d1 <= s72;
         s74_d1 <= s74;
+        s77_d1 <= s77;
+        s80_d1 <= s80;
+        s84_d1 <= s84;
+        s85_d1 <= s85;
+        s89_d1 <= s89;
+        s91_d1 <= s91;
+        s96_d1 <= s96;
+        s99_d1 <= s99;
+        s100_d1 <= s100;
+        s106_d1 <= s106;
+        s111_d1 <= s111;
+        s119_d1 <= s119;
+        s120_d1 <= s120;
+        s124_d1 <= s124;
+        s129_d1 <= s129;
+        s130_d1 <= s130;
+        s133_d1 <= s133;
+        s138_d1 <= s138;
+    end
+    wire signed [ 8:0] s2;  // s0 + s1 - x0
+    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b100)) u_s2 (
+        .a(9'(s0_d1)), .b(9'(s1_d1)), .c(9'(x0_d1)), .sum(s2)
+    );
+    wire signed [ 8:0] s5;  // x14 + x16 - s4
+    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b100)) u_s5 (
+        .a(9'(x14_d1)), .b(9'(x16_d1)), .c(9'(s4_d1)), .sum(s5)
+    );
+    wire        [ 7:0] s7;  // x12 + x31 + s6
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b000)) u_s7 (
+        .a(8'(x12_d1)), .b(8'(x31_d1)), .c(8'(s6_d1)), .sum(s7)
+    );
+    wire signed [ 9:0] s9;  // x18 + s7 + s8
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s9 (
+        .a(10'(x18_d1)), .b(10'(s7)), .c(10'(s8_d1)), .sum(s9)
+    );
+    wire signed [ 9:0] s10;  // s3 + s5 + 6
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s10 (
+        .a(10'(s3_d1)), .b(10'(s5)), .c(10'd6), .sum(s10)
+    );
+    wire        [ 7:0] s15;  // x11 + x26 + s14
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b000)) u_s15 (
+        .a(8'(x11_d1)), .b(8'(x26_d1)), .c(8'(s14_d1)), .sum(s15)
+    );
+    wire signed [ 9:0] s18;  // x2 + s16 + s17
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s18 (
+        .a(10'(x2_d1)), .b(10'(s16_d1)), .c(10'(s17_d1)), .sum(s18)
+    );
+    wire signed [ 8:0] s20;  // x6 + x21 + s19
+    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b000)) u_s20 (
+        .a(9'(x6_d1)), .b(9'(x21_d1)), .c(9'(s19_d1)), .sum(s20)
+    );
+    wire signed [ 9:0] s21;  // s15 - s12 - s13
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s21 (
+        .a(10'(s15)), .b(10'(s12_d1)), .c(10'(s13_d1)), .sum(s21)
+    );
+    wire        [ 8:0] s26;  // x7 + s24 + s25
+    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b000)) u_s26 (
+        .a(9'(x7_d1)), .b(9'(s24_d1)), .c(9'(s25_d1)), .sum(s26)
+    );
+    wire signed [ 8:0] s27;  // x23 + x26 - s16
+    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b100)) u_s27 (
+        .a(9'(x23_d1)), .b(9'(x26_d1)), .c(9'(s16_d1)), .sum(s27)
+    );
+    wire signed [ 9:0] s28;  // x10 + s27 - s1
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s28 (
+        .a(10'(x10_d1)), .b(10'(s27)), .c(10'(s1_d1)), .sum(s28)
+    );
+    wire signed [ 8:0] s30;  // x15 + s29 - x9
+    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b100)) u_s30 (
+        .a(9'(x15_d1)), .b(9'(s29_d1)), .c(9'(x9_d1)), .sum(s30)
+    );
+    wire signed [ 7:0] s31 = 8'(s4_d1) - 8'd4;
+    wire signed [ 9:0] s32;  // s23 + s31 - s30
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s32 (
+        .a(10'(s23_d1)), .b(10'(s31)), .c(10'(s30)), .sum(s32)
+    );
+    wire        [ 7:0] s35;  // x10 + x15 + s25
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b000)) u_s35 (
+        .a(8'(x10_d1)), .b(8'(x15_d1)), .c(8'(s25_d1)), .sum(s35)
+    );
+    wire signed [ 9:0] s37;  // s34 + s35 - s36
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s37 (
+        .a(10'(s34_d1)), .b(10'(s35)), .c(10'(s36_d1)), .sum(s37)
+    );
+    wire signed [ 8:0] s40;  // s38 + s39 - x20
+    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b100)) u_s40 (
+        .a(9'(s38_d1)), .b(9'(s39_d1)), .c(9'(x20_d1)), .sum(s40)
+    );
+    wire signed [ 9:0] s43;  // s41 + s42 - s7
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s43 (
+        .a(10'(s41_d1)), .b(10'(s42_d1)), .c(10'(s7)), .sum(s43)
+    );
+    wire        [ 7:0] s46;  // x12 + x20 + s45
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b000)) u_s46 (
+        .a(8'(x12_d1)), .b(8'(x20_d1)), .c(8'(s45_d1)), .sum(s46)
+    );
+    wire signed [ 7:0] s47;  // x17 + s34 - x19
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s47 (
+        .a(8'(x17_d1)), .b(8'(s34_d1)), .c(8'(x19_d1)), .sum(s47)
+    );
+    wire signed [ 7:0] s48;  // x9 + s4 - x31
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s48 (
+        .a(8'(x9_d1)), .b(8'(s4_d1)), .c(8'(x31_d1)), .sum(s48)
+    );
+    wire signed [ 9:0] s49;  // s35 + s48 - s47
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s49 (
+        .a(10'(s35)), .b(10'(s48)), .c(10'(s47)), .sum(s49)
+    );
+    wire signed [ 9:0] s51;  // s50 - s13 - s15
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s51 (
+        .a(10'(s50_d1)), .b(10'(s13_d1)), .c(10'(s15)), .sum(s51)
+    );
+    wire signed [ 9:0] s57;  // s55 + s56 - s54
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s57 (
+        .a(10'(s55_d1)), .b(10'(s56_d1)), .c(10'(s54_d1)), .sum(s57)
+    );
+    wire signed [ 9:0] s59;  // s58 - s23 - s53
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s59 (
+        .a(10'(s58_d1)), .b(10'(s23_d1)), .c(10'(s53_d1)), .sum(s59)
+    );
+    wire signed [11:0] s60;  // s59 - s26 - s57
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s60 (
+        .a(12'(s59)), .b(12'(s26)), .c(12'(s57)), .sum(s60)
+    );
+    wire signed [ 8:0] s62;  // x1 + s61 - x30
+    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b100)) u_s62 (
+        .a(9'(x1_d1)), .b(9'(s61_d1)), .c(9'(x30_d1)), .sum(s62)
+    );
+    wire signed [ 9:0] s64;  // s62 - x25 - s63
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s64 (
+        .a(10'(s62)), .b(10'(x25_d1)), .c(10'(s63_d1)), .sum(s64)
+    );
+    wire signed [ 8:0] s66;  // x10 + x24 - s0
+    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b100)) u_s66 (
+        .a(9'(x10_d1)), .b(9'(x24_d1)), .c(9'(s0_d1)), .sum(s66)
+    );
+    wire signed [ 9:0] s67;  // x0 + x6 + s66
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s67 (
+        .a(10'(x0_d1)), .b(10'(x6_d1)), .c(10'(s66)), .sum(s67)
+    );
+    wire signed [ 8:0] s69;  // x23 - s68 + 4
+    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b010)) u_s69 (
+        .a(9'(x23_d1)), .b(9'(s68_d1)), .c(9'd4), .sum(s69)
+    );
+    wire signed [10:0] s70;  // s18 + s65 + s69
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s70 (
+        .a(11'(s18)), .b(11'(s65_d1)), .c(11'(s69)), .sum(s70)
+    );
+    wire        [ 8:0] s73;  // x22 + s14 + s53
+    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b000)) u_s73 (
+        .a(9'(x22_d1)), .b(9'(s14_d1)), .c(9'(s53_d1)), .sum(s73)
+    );
+    wire signed [ 9:0] s75;  // s46 + s72 + s74
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s75 (
+        .a(10'(s46)), .b(10'(s72_d1)), .c(10'(s74_d1)), .sum(s75)
+    );
+    wire signed [ 9:0] s78;  // s77 - s41 - s62
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s78 (
+        .a(10'(s77_d1)), .b(10'(s41_d1)), .c(10'(s62)), .sum(s78)
+    );
+    wire signed [ 8:0] s81;  // x4 + x28 - s80
+    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b100)) u_s81 (
+        .a(9'(x4_d1)), .b(9'(x28_d1)), .c(9'(s80_d1)), .sum(s81)
+    );
+    wire signed [ 9:0] s82;  // s29 + s81 - s65
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s82 (
+        .a(10'(s29_d1)), .b(10'(s81)), .c(10'(s65_d1)), .sum(s82)
+    );
+    wire signed [ 7:0] s86 = 8'(x27_d1) - s85_d1;
+    wire signed [ 9:0] s87;  // s84 - s38 - s86
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s87 (
+        .a(10'(s84_d1)), .b(10'(s38_d1)), .c(10'(s86)), .sum(s87)
+    );
+    wire signed [ 8:0] s88;  // s41 + s54 - x28
+    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b100)) u_s88 (
+        .a(9'(s41_d1)), .b(9'(s54_d1)), .c(9'(x28_d1)), .sum(s88)
+    );
+    wire        [ 8:0] s90;  // x0 + x18 + s89
+    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b000)) u_s90 (
+        .a(9'(x0_d1)), .b(9'(x18_d1)), .c(9'(s89_d1)), .sum(s90)
+    );
+    wire signed [10:0] s92;  // s91 - s13 - s90
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s92 (
+        .a(11'(s91_d1)), .b(11'(s13_d1)), .c(11'(s90)), .sum(s92)
+    );
+    wire        [ 8:0] s94;  // x10 + x12 + s16
+    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b000)) u_s94 (
+        .a(9'(x10_d1)), .b(9'(x12_d1)), .c(9'(s16_d1)), .sum(s94)
+    );
+    wire signed [ 9:0] s95;  // s2 + s72 - x30
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s95 (
+        .a(10'(s2)), .b(10'(s72_d1)), .c(10'(x30_d1)), .sum(s95)
+    );
+    wire signed [ 9:0] s97;  // s96 - s54 - s63
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s97 (
+        .a(10'(s96_d1)), .b(10'(s54_d1)), .c(10'(s63_d1)), .sum(s97)
+    );
+    wire signed [ 8:0] s101;  // s36 + s63 + s99
+    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b000)) u_s101 (
+        .a(9'(s36_d1)), .b(9'(s63_d1)), .c(9'(s99_d1)), .sum(s101)
+    );
+    wire        [ 8:0] s103;  // x6 + s73 + 6
+    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b000)) u_s103 (
+        .a(9'(x6_d1)), .b(s73), .c(9'd6), .sum(s103)
+    );
+    wire signed [ 8:0] s105;  // x8 - s4 - s13
+    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b110)) u_s105 (
+        .a(9'(x8_d1)), .b(9'(s4_d1)), .c(9'(s13_d1)), .sum(s105)
+    );
+    wire signed [ 9:0] s107;  // s106 - s85 - s89
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s107 (
+        .a(10'(s106_d1)), .b(10'(s85_d1)), .c(10'(s89_d1)), .sum(s107)
+    );
+    wire signed [10:0] s108;  // s107 - s47 - s105
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s108 (
+        .a(11'(s107)), .b(11'(s47)), .c(11'(s105)), .sum(s108)
+    );
+    wire signed [ 8:0] s109;  // x4 + x11 + s12
+    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b000)) u_s109 (
+        .a(9'(x4_d1)), .b(9'(x11_d1)), .c(9'(s12_d1)), .sum(s109)
+    );
+    wire signed [ 8:0] s112;  // x9 + x12 - s111
+    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b100)) u_s112 (
+        .a(9'(x9_d1)), .b(9'(x12_d1)), .c(9'(s111_d1)), .sum(s112)
+    );
+    wire signed [ 8:0] s113;  // x22 + s34 - s4
+    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b100)) u_s113 (
+        .a(9'(x22_d1)), .b(9'(s34_d1)), .c(9'(s4_d1)), .sum(s113)
+    );
+    wire signed [ 9:0] s114;  // s56 + s84 + s113
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s114 (
+        .a(10'(s56_d1)), .b(10'(s84_d1)), .c(10'(s113)), .sum(s114)
+    );
+    wire signed [ 8:0] s115;  // - x26 - s6 + 8
+    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b011)) u_s115 (
+        .a(9'(x26_d1)), .b(9'(s6_d1)), .c(9'd8), .sum(s115)
+    );
+    wire signed [ 9:0] s116;  // s13 + s115 - s41
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s116 (
+        .a(10'(s13_d1)), .b(10'(s115)), .c(10'(s41_d1)), .sum(s116)
+    );
+    wire signed [ 8:0] s118;  // s6 - s14 - s45
+    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b110)) u_s118 (
+        .a(9'(s6_d1)), .b(9'(s14_d1)), .c(9'(s45_d1)), .sum(s118)
+    );
+    wire signed [ 9:0] s121;  // s24 + s119 - s55
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s121 (
+        .a(10'(s24_d1)), .b(10'(s119_d1)), .c(10'(s55_d1)), .sum(s121)
+    );
+    wire signed [ 9:0] s122;  // s120 - s1 - s90
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s122 (
+        .a(10'(s120_d1)), .b(10'(s1_d1)), .c(10'(s90)), .sum(s122)
+    );
+    wire signed [ 9:0] s125;  // s124 - s38 - s66
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s125 (
+        .a(10'(s124_d1)), .b(10'(s38_d1)), .c(10'(s66)), .sum(s125)
+    );
+    wire signed [ 9:0] s127;  // - s5 - s6 + 6
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b011)) u_s127 (
+        .a(10'(s5)), .b(10'(s6_d1)), .c(10'd6), .sum(s127)
+    );
+    wire signed [ 9:0] s131;  // s129 + s130 - s38
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s131 (
+        .a(10'(s129_d1)), .b(10'(s130_d1)), .c(10'(s38_d1)), .sum(s131)
+    );
+    wire signed [ 9:0] s134;  // s68 + s133 - s111
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s134 (
+        .a(10'(s68_d1)), .b(10'(s133_d1)), .c(10'(s111_d1)), .sum(s134)
+    );
+    wire signed [10:0] s135;  // s30 + s134 - s84
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s135 (
+        .a(11'(s30)), .b(11'(s134)), .c(11'(s84_d1)), .sum(s135)
+    );
+    wire signed [ 8:0] s136;  // s86 - x7 + 8
+    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b010)) u_s136 (
+        .a(9'(s86)), .b(9'(x7_d1)), .c(9'd8), .sum(s136)
+    );
+    wire signed [ 7:0] s139;  // x9 + x14 - s45
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s139 (
+        .a(8'(x9_d1)), .b(8'(x14_d1)), .c(8'(s45_d1)), .sum(s139)
+    );
+    wire signed [ 8:0] s140;  // s3 + s138 - s61
+    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b100)) u_s140 (
+        .a(9'(s3_d1)), .b(9'(s138_d1)), .c(9'(s61_d1)), .sum(s140)
+    );
+
+    // stage 6
+    reg  signed [ 8:0] s2_d1;
+    reg  signed [ 9:0] s9_d1;
+    reg  signed [ 9:0] s10_d1;
+    reg  signed [ 9:0] s18_d1;
+    reg  signed [ 8:0] s20_d1;
+    reg  signed [ 9:0] s21_d1;
+    reg         [ 8:0] s26_d1;
+    reg  signed [ 8:0] s27_d1;
+    reg  signed [ 9:0] s28_d1;
+    reg  signed [ 9:0] s32_d1;
+    reg  signed [ 9:0] s37_d1;
+    reg  signed [ 8:0] s40_d1;
+    reg  signed [ 9:0] s43_d1;
+    reg         [ 7:0] s46_d1;
+    reg  signed [ 9:0] s49_d1;
+    reg  signed [ 9:0] s51_d1;
+    reg  signed [ 9:0] s57_d1;
+    reg  signed [11:0] s60_d1;
+    reg  signed [ 9:0] s64_d1;
+    reg  signed [ 9:0] s67_d1;
+    reg  signed [10:0] s70_d1;
+    reg         [ 8:0] s73_d1;
+    reg  signed [ 9:0] s75_d1;
+    reg  signed [ 9:0] s78_d1;
+    reg  signed [ 9:0] s82_d1;
+    reg  signed [ 9:0] s87_d1;
+    reg  signed [ 8:0] s88_d1;
+    reg  signed [10:0] s92_d1;
+    reg         [ 8:0] s94_d1;
+    reg  signed [ 9:0] s95_d1;
+    reg  signed [ 9:0] s97_d1;
+    reg  signed [ 7:0] s100_d2;
+    reg  signed [ 8:0] s101_d1;
+    reg         [ 8:0] s103_d1;
+    reg  signed [ 8:0] s105_d1;
+    reg  signed [10:0] s108_d1;
+    reg  signed [ 8:0] s109_d1;
+    reg  signed [ 8:0] s112_d1;
+    reg  signed [ 9:0] s114_d1;
+    reg  signed [ 9:0] s116_d1;
+    reg  signed [ 8:0] s118_d1;
+    reg  signed [ 9:0] s121_d1;
+    reg  signed [ 9:0] s122_d1;
+    reg  signed [ 9:0] s125_d1;
+    reg  signed [ 9:0] s127_d1;
+    reg  signed [ 9:0] s131_d1;
+    reg  signed [10:0] s135_d1;
+    reg  signed [ 8:0] s136_d1;
+    reg  signed [ 7:0] s139_d1;
+    reg  signed [ 8:0] s140_d1;
+    always_ff @(posedge clk) begin
+        s2_d1 <= s2;
+        s9_d1 <= s9;
+        s10_d1 <= s10;
+        s18_d1 <= s18;
+        s20_d1 <= s20;
+        s21_d1 <= s21;
+        s26_d1 <= s26;
+        s27_d1 <= s27;
+        s28_d1 <= s28;
+        s32_d1 <= s32;
+        s37_d1 <= s37;
+        s40_d1 <= s40;
+        s43_d1 <= s43;
+        s46_d1 <= s46;
+        s49_d1 <= s49;
+        s51_d1 <= s51;
+        s57_d1 <= s57;
+        s60_d1 <= s60;
+        s64_d1 <= s64;
+        s67_d1 <= s67;
+        s70_d1 <= s70;
+        s73_d1 <= s73;
+        s75_d1 <= s75;
         s78_d1 <= s78;
         s82_d1 <= s82;
         s87_d1 <= s87;
         s88_d1 <= s88;
-        s91_d1 <= s91;
+        s92_d1 <= s92;
+        s94_d1 <= s94;
         s95_d1 <= s95;
         s97_d1 <= s97;
-        s99_d1 <= s99;
+        s100_d2 <= s100_d1;
+        s101_d1 <= s101;
+        s103_d1 <= s103;
         s105_d1 <= s105;
-        s106_d1 <= s106;
-        s109_d1 <= s109;
-        s119_d1 <= s119;
-        s122_d1 <= s122;
-        s129_d1 <= s129;
-        s137_d1 <= s137;
-        s140_d1 <= s140;
-    end
-    wire signed [ 9:0] s3;  // x0 + s2 - s1
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s3 (
-        .a(10'(x0_d1)), .b(10'(s2_d1)), .c(10'(s1_d1)), .sum(s3)
-    );
-    wire signed [ 8:0] s5;  // x5 - x20 - s4
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b110)) u_s5 (
-        .a(9'(x5_d1)), .b(9'(x20_d1)), .c(9'(s4_d1)), .sum(s5)
-    );
-    wire signed [ 9:0] s9;  // s7 + s8 - s6
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s9 (
-        .a(10'(s7_d1)), .b(10'(s8_d1)), .c(10'(s6_d1)), .sum(s9)
-    );
-    wire signed [ 9:0] s10;  // s0 - s5 + 6
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b010)) u_s10 (
-        .a(10'(s0_d1)), .b(10'(s5)), .c(10'd6), .sum(s10)
-    );
-    wire signed [ 8:0] s14;  // x16 + x26 - s13
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b100)) u_s14 (
-        .a(9'(x16_d1)), .b(9'(x26_d1)), .c(9'(s13_d1)), .sum(s14)
-    );
-    wire signed [ 8:0] s19;  // s16 - s17 - s18
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b110)) u_s19 (
-        .a(9'(s16_d1)), .b(9'(s17_d1)), .c(9'(s18_d1)), .sum(s19)
-    );
-    wire signed [ 9:0] s20;  // s15 - s1 - s12
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s20 (
-        .a(10'(s15_d1)), .b(10'(s1_d1)), .c(10'(s12_d1)), .sum(s20)
-    );
-    wire signed [10:0] s21;  // s14 + s20 - s19
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s21 (
-        .a(11'(s14)), .b(11'(s20)), .c(11'(s19)), .sum(s21)
-    );
-    wire        [ 8:0] s23;  // x12 + x24 + s22
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b000)) u_s23 (
-        .a(9'(x12_d1)), .b(9'(x24_d1)), .c(9'(s22_d1)), .sum(s23)
-    );
-    wire signed [ 9:0] s26;  // x15 + s24 + s25
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s26 (
-        .a(10'(x15_d1)), .b(10'(s24_d1)), .c(10'(s25_d1)), .sum(s26)
-    );
-    wire signed [ 9:0] s29;  // x10 + s14 - s28
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s29 (
-        .a(10'(x10_d1)), .b(10'(s14)), .c(10'(s28_d1)), .sum(s29)
-    );
-    wire signed [ 9:0] s31;  // s30 - s23 - s27
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s31 (
-        .a(10'(s30_d1)), .b(10'(s23)), .c(10'(s27_d1)), .sum(s31)
-    );
-    wire        [ 8:0] s34;  // x12 + s6 + s33
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b000)) u_s34 (
-        .a(9'(x12_d1)), .b(9'(s6_d1)), .c(9'(s33_d1)), .sum(s34)
-    );
-    wire signed [ 8:0] s37;  // x9 + s35 + s36
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b000)) u_s37 (
-        .a(9'(x9_d1)), .b(9'(s35_d1)), .c(9'(s36_d1)), .sum(s37)
-    );
-    wire signed [ 9:0] s41;  // x23 + s39 + s40
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s41 (
-        .a(10'(x23_d1)), .b(10'(s39_d1)), .c(10'(s40_d1)), .sum(s41)
-    );
-    wire signed [ 9:0] s43;  // s38 + s42 - s37
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s43 (
-        .a(10'(s38_d1)), .b(10'(s42_d1)), .c(10'(s37)), .sum(s43)
-    );
-    wire signed [ 8:0] s46;  // x6 - x19 - s45
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b110)) u_s46 (
-        .a(9'(x6_d1)), .b(9'(x19_d1)), .c(9'(s45_d1)), .sum(s46)
-    );
-    wire signed [ 9:0] s48;  // x15 + s47 - s46
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s48 (
-        .a(10'(x15_d1)), .b(10'(s47_d1)), .c(10'(s46)), .sum(s48)
-    );
-    wire signed [ 8:0] s51;  // s7 - x1 - x12
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b110)) u_s51 (
-        .a(9'(s7_d1)), .b(9'(x1_d1)), .c(9'(x12_d1)), .sum(s51)
-    );
-    wire signed [ 9:0] s53;  // x3 - s50 - s52
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s53 (
-        .a(10'(x3_d1)), .b(10'(s50_d1)), .c(10'(s52_d1)), .sum(s53)
-    );
-    wire signed [ 9:0] s54;  // s51 - s17 - s49
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s54 (
-        .a(10'(s51)), .b(10'(s17_d1)), .c(10'(s49_d1)), .sum(s54)
-    );
-    wire signed [ 8:0] s57;  // x26 + x31 + s56
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b000)) u_s57 (
-        .a(9'(x26_d1)), .b(9'(x31_d1)), .c(9'(s56_d1)), .sum(s57)
-    );
-    wire signed [ 9:0] s58;  // s57 - x3 - s28
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s58 (
-        .a(10'(s57)), .b(10'(x3_d1)), .c(10'(s28_d1)), .sum(s58)
-    );
-    wire signed [ 8:0] s59;  // x20 + s50 - x16
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b100)) u_s59 (
-        .a(9'(x20_d1)), .b(9'(s50_d1)), .c(9'(x16_d1)), .sum(s59)
-    );
-    wire signed [ 9:0] s61;  // s60 - x0 - s59
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s61 (
-        .a(10'(s60_d1)), .b(10'(x0_d1)), .c(10'(s59)), .sum(s61)
-    );
-    wire signed [ 9:0] s64;  // x6 + s63 - s7
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s64 (
-        .a(10'(x6_d1)), .b(10'(s63_d1)), .c(10'(s7_d1)), .sum(s64)
-    );
-    wire signed [ 9:0] s69;  // s68 - s66 - s67
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s69 (
-        .a(10'(s68_d1)), .b(10'(s66_d1)), .c(10'(s67_d1)), .sum(s69)
-    );
-    wire signed [ 7:0] s70 = -(s0_d1) + 8'd4;
-    wire signed [ 9:0] s71;  // s47 + s65 - s38
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s71 (
-        .a(10'(s47_d1)), .b(10'(s65_d1)), .c(10'(s38_d1)), .sum(s71)
-    );
-    wire signed [10:0] s72;  // s13 + s64 + s70
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s72 (
-        .a(11'(s13_d1)), .b(11'(s64)), .c(11'(s70)), .sum(s72)
-    );
-    wire signed [ 7:0] s75;  // s74 - x22 - x29
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b110)) u_s75 (
-        .a(8'(s74_d1)), .b(8'(x22_d1)), .c(8'(x29_d1)), .sum(s75)
-    );
-    wire signed [ 9:0] s76;  // s59 + s75 - s15
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s76 (
-        .a(10'(s59)), .b(10'(s75)), .c(10'(s15_d1)), .sum(s76)
-    );
-    wire signed [ 7:0] s79 = s16_d1 - 8'd2;
-    wire signed [ 9:0] s80;  // s56 + s79 - s78
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s80 (
-        .a(10'(s56_d1)), .b(10'(s79)), .c(10'(s78_d1)), .sum(s80)
-    );
-    wire signed [ 8:0] s83;  // s82 - x21 - 4
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b110)) u_s83 (
-        .a(9'(s82_d1)), .b(9'(x21_d1)), .c(9'd4), .sum(s83)
-    );
-    wire signed [ 9:0] s84;  // s28 + s38 + s83
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s84 (
-        .a(10'(s28_d1)), .b(10'(s38_d1)), .c(10'(s83)), .sum(s84)
-    );
-    wire        [ 8:0] s86 = 9'(s2_d1) + 9'(s78_d1);
-    wire signed [ 8:0] s89;  // x2 - s66 - s88
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b110)) u_s89 (
-        .a(9'(x2_d1)), .b(9'(s66_d1)), .c(9'(s88_d1)), .sum(s89)
-    );
-    wire signed [ 9:0] s90;  // s22 + s38 + s89
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s90 (
-        .a(10'(s22_d1)), .b(10'(s38_d1)), .c(10'(s89)), .sum(s90)
-    );
-    wire signed [ 8:0] s92;  // x16 + s91 - s87
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b100)) u_s92 (
-        .a(9'(x16_d1)), .b(9'(s91_d1)), .c(9'(s87_d1)), .sum(s92)
-    );
-    wire signed [ 9:0] s93;  // s92 - s13 - s56
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s93 (
-        .a(10'(s92)), .b(10'(s13_d1)), .c(10'(s56_d1)), .sum(s93)
-    );
-    wire signed [ 8:0] s96;  // x13 + s95 - s7
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b100)) u_s96 (
-        .a(9'(x13_d1)), .b(9'(s95_d1)), .c(9'(s7_d1)), .sum(s96)
-    );
-    wire signed [ 9:0] s98;  // x28 + s13 + s97
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s98 (
-        .a(10'(x28_d1)), .b(10'(s13_d1)), .c(10'(s97_d1)), .sum(s98)
-    );
-    wire signed [ 8:0] s100;  // x7 + x12 - s99
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b100)) u_s100 (
-        .a(9'(x7_d1)), .b(9'(x12_d1)), .c(9'(s99_d1)), .sum(s100)
-    );
-    wire signed [ 8:0] s101 = 9'(s67_d1) + 9'd6;
-    wire signed [ 9:0] s102;  // s100 + s101 - s27
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s102 (
-        .a(10'(s100)), .b(10'(s101)), .c(10'(s27_d1)), .sum(s102)
-    );
-    wire        [ 8:0] s104;  // x0 + x12 + s39
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b000)) u_s104 (
-        .a(9'(x0_d1)), .b(9'(x12_d1)), .c(9'(s39_d1)), .sum(s104)
-    );
-    wire signed [ 9:0] s107;  // s88 + s105 + s106
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s107 (
-        .a(10'(s88_d1)), .b(10'(s105_d1)), .c(10'(s106_d1)), .sum(s107)
-    );
-    wire signed [10:0] s108;  // s107 - s64 - s104
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s108 (
-        .a(11'(s107)), .b(11'(s64)), .c(11'(s104)), .sum(s108)
-    );
-    wire        [ 8:0] s110;  // s33 + s109 + 6
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b000)) u_s110 (
-        .a(9'(s33_d1)), .b(9'(s109_d1)), .c(9'd6), .sum(s110)
-    );
-    wire signed [ 9:0] s112;  // x31 + s24 - s25
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s112 (
-        .a(10'(x31_d1)), .b(10'(s24_d1)), .c(10'(s25_d1)), .sum(s112)
-    );
-    wire signed [ 8:0] s113;  // x22 + s46 - x5
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b100)) u_s113 (
-        .a(9'(x22_d1)), .b(s46), .c(9'(x5_d1)), .sum(s113)
-    );
-    wire signed [ 8:0] s114;  // x4 + s12 + 6
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b000)) u_s114 (
-        .a(9'(x4_d1)), .b(9'(s12_d1)), .c(9'd6), .sum(s114)
-    );
-    wire signed [ 9:0] s116;  // s5 - x27 - s87
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s116 (
-        .a(10'(s5)), .b(10'(x27_d1)), .c(10'(s87_d1)), .sum(s116)
-    );
-    wire signed [ 9:0] s118;  // s4 + s35 + s49
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s118 (
-        .a(10'(s4_d1)), .b(10'(s35_d1)), .c(10'(s49_d1)), .sum(s118)
-    );
-    wire signed [ 9:0] s120;  // s104 + s119 - s45
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s120 (
-        .a(10'(s104)), .b(10'(s119_d1)), .c(10'(s45_d1)), .sum(s120)
-    );
-    wire signed [ 9:0] s123;  // s8 - s50 - s122
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s123 (
-        .a(10'(s8_d1)), .b(10'(s50_d1)), .c(10'(s122_d1)), .sum(s123)
-    );
-    wire signed [ 9:0] s124;  // s24 - s51 - s95
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s124 (
-        .a(10'(s24_d1)), .b(10'(s51)), .c(10'(s95_d1)), .sum(s124)
-    );
-    wire signed [ 8:0] s126;  // s7 + s82 + 6
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b000)) u_s126 (
-        .a(9'(s7_d1)), .b(9'(s82_d1)), .c(9'd6), .sum(s126)
-    );
-    wire signed [ 9:0] s127;  // s56 + s109 - s47
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s127 (
-        .a(10'(s56_d1)), .b(10'(s109_d1)), .c(10'(s47_d1)), .sum(s127)
-    );
-    wire signed [10:0] s128;  // s126 + s127 - s118
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s128 (
-        .a(11'(s126)), .b(11'(s127)), .c(11'(s118)), .sum(s128)
-    );
-    wire signed [ 8:0] s130;  // x18 + s129 - x14
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b100)) u_s130 (
-        .a(9'(x18_d1)), .b(9'(s129_d1)), .c(9'(x14_d1)), .sum(s130)
-    );
-    wire signed [ 9:0] s131;  // s28 + s130 - s39
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s131 (
-        .a(10'(s28_d1)), .b(10'(s130)), .c(10'(s39_d1)), .sum(s131)
-    );
-    wire signed [ 8:0] s133;  // x27 + s63 - s6
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b100)) u_s133 (
-        .a(9'(x27_d1)), .b(9'(s63_d1)), .c(9'(s6_d1)), .sum(s133)
-    );
-    wire signed [ 7:0] s134;  // x30 - s88 + 4
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b010)) u_s134 (
-        .a(8'(x30_d1)), .b(8'(s88_d1)), .c(8'd4), .sum(s134)
-    );
-    wire signed [ 9:0] s135;  // s49 + s78 + s134
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s135 (
-        .a(10'(s49_d1)), .b(10'(s78_d1)), .c(10'(s134)), .sum(s135)
-    );
-    wire signed [ 8:0] s138;  // x24 + s137 - s65
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b100)) u_s138 (
-        .a(9'(x24_d1)), .b(9'(s137_d1)), .c(9'(s65_d1)), .sum(s138)
-    );
-    wire signed [10:0] s139;  // s26 + s138 - s99
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s139 (
-        .a(11'(s26)), .b(11'(s138)), .c(11'(s99_d1)), .sum(s139)
-    );
-    wire signed [ 9:0] s141;  // x27 + s140 - s100
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s141 (
-        .a(10'(x27_d1)), .b(10'(s140_d1)), .c(10'(s100)), .sum(s141)
-    );
-    wire signed [ 8:0] s143;  // - x15 - s5 + 6
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b011)) u_s143 (
-        .a(9'(x15_d1)), .b(s5), .c(9'd6), .sum(s143)
-    );
-
-    // stage 6
-    reg  signed [ 9:0] s3_d1;
-    reg  signed [ 9:0] s9_d1;
-    reg  signed [ 9:0] s10_d1;
-    reg  signed [ 8:0] s14_d1;
-    reg  signed [10:0] s21_d1;
-    reg         [ 8:0] s23_d1;
-    reg  signed [ 9:0] s26_d1;
-    reg  signed [ 9:0] s29_d1;
-    reg  signed [ 9:0] s31_d1;
-    reg         [ 8:0] s34_d1;
-    reg  signed [ 8:0] s37_d1;
-    reg  signed [ 9:0] s41_d1;
-    reg  signed [ 9:0] s43_d1;
-    reg  signed [ 9:0] s48_d1;
-    reg  signed [ 9:0] s53_d1;
-    reg  signed [ 9:0] s54_d1;
-    reg  signed [ 8:0] s57_d1;
-    reg  signed [ 9:0] s58_d1;
-    reg  signed [ 9:0] s61_d1;
-    reg  signed [ 9:0] s69_d1;
-    reg  signed [ 9:0] s71_d1;
-    reg  signed [10:0] s72_d1;
-    reg  signed [ 9:0] s76_d1;
-    reg  signed [ 9:0] s80_d1;
-    reg  signed [ 9:0] s84_d1;
-    reg         [ 8:0] s86_d1;
-    reg  signed [ 9:0] s90_d1;
-    reg  signed [ 9:0] s93_d1;
-    reg  signed [ 8:0] s96_d1;
-    reg  signed [ 9:0] s98_d1;
-    reg  signed [ 9:0] s102_d1;
-    reg  signed [10:0] s108_d1;
-    reg         [ 8:0] s110_d1;
-    reg  signed [ 9:0] s112_d1;
-    reg  signed [ 8:0] s113_d1;
-    reg  signed [ 8:0] s114_d1;
-    reg  signed [ 9:0] s116_d1;
-    reg  signed [ 9:0] s118_d1;
-    reg  signed [ 9:0] s120_d1;
-    reg  signed [ 9:0] s123_d1;
-    reg  signed [ 9:0] s124_d1;
-    reg  signed [10:0] s128_d1;
-    reg  signed [ 9:0] s131_d1;
-    reg  signed [ 8:0] s133_d1;
-    reg  signed [ 9:0] s135_d1;
-    reg  signed [10:0] s139_d1;
-    reg  signed [ 9:0] s141_d1;
-    reg  signed [ 8:0] s143_d1;
-    always_ff @(posedge clk) begin
-        s3_d1 <= s3;
-        s9_d1 <= s9;
-        s10_d1 <= s10;
-        s14_d1 <= s14;
-        s21_d1 <= s21;
-        s23_d1 <= s23;
-        s26_d1 <= s26;
-        s29_d1 <= s29;
-        s31_d1 <= s31;
-        s34_d1 <= s34;
-        s37_d1 <= s37;
-        s41_d1 <= s41;
-        s43_d1 <= s43;
-        s48_d1 <= s48;
-        s53_d1 <= s53;
-        s54_d1 <= s54;
-        s57_d1 <= s57;
-        s58_d1 <= s58;
-        s61_d1 <= s61;
-        s69_d1 <= s69;
-        s71_d1 <= s71;
-        s72_d1 <= s72;
-        s76_d1 <= s76;
-        s80_d1 <= s80;
-        s84_d1 <= s84;
-        s86_d1 <= s86;
-        s90_d1 <= s90;
-        s93_d1 <= s93;
-        s96_d1 <= s96;
-        s98_d1 <= s98;
-        s102_d1 <= s102;
         s108_d1 <= s108;
-        s110_d1 <= s110;
+        s109_d1 <= s109;
         s112_d1 <= s112;
-        s113_d1 <= s113;
         s114_d1 <= s114;
         s116_d1 <= s116;
         s118_d1 <= s118;
-        s120_d1 <= s120;
-        s123_d1 <= s123;
-        s124_d1 <= s124;
-        s128_d1 <= s128;
+        s121_d1 <= s121;
+        s122_d1 <= s122;
+        s125_d1 <= s125;
+        s127_d1 <= s127;
         s131_d1 <= s131;
-        s133_d1 <= s133;
         s135_d1 <= s135;
+        s136_d1 <= s136;
         s139_d1 <= s139;
-        s141_d1 <= s141;
-        s143_d1 <= s143;
+        s140_d1 <= s140;
     end
-    wire signed [10:0] s11;  // s9 + s10 - s3
+    wire signed [10:0] s11;  // s2 + s10 - s9
     bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s11 (
-        .a(11'(s9_d1)), .b(11'(s10_d1)), .c(11'(s3_d1)), .sum(s11)
+        .a(11'(s2_d1)), .b(11'(s10_d1)), .c(11'(s9_d1)), .sum(s11)
     );
-    wire signed [11:0] s32;  // s31 - s26 - s29
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s32 (
-        .a(12'(s31_d1)), .b(12'(s26_d1)), .c(12'(s29_d1)), .sum(s32)
+    wire signed [10:0] s22;  // s20 + s21 - s18
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s22 (
+        .a(11'(s20_d1)), .b(11'(s21_d1)), .c(11'(s18_d1)), .sum(s22)
     );
-    wire signed [10:0] s44;  // s41 + s43 - s34
+    wire signed [11:0] s33;  // s32 - s26 - s28
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s33 (
+        .a(12'(s32_d1)), .b(12'(s26_d1)), .c(12'(s28_d1)), .sum(s33)
+    );
+    wire signed [10:0] s44;  // s37 + s43 - s40
     bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s44 (
-        .a(11'(s41_d1)), .b(11'(s43_d1)), .c(11'(s34_d1)), .sum(s44)
+        .a(11'(s37_d1)), .b(11'(s43_d1)), .c(11'(s40_d1)), .sum(s44)
     );
-    wire signed [10:0] s55;  // s48 + s53 + s54
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s55 (
-        .a(11'(s48_d1)), .b(11'(s53_d1)), .c(11'(s54_d1)), .sum(s55)
+    wire signed [10:0] s52;  // s49 + s51 - s46
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s52 (
+        .a(11'(s49_d1)), .b(11'(s51_d1)), .c(11'(s46_d1)), .sum(s52)
     );
-    wire signed [11:0] s62;  // s58 + s61 - s23
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s62 (
-        .a(12'(s58_d1)), .b(12'(s61_d1)), .c(12'(s23_d1)), .sum(s62)
+    wire signed [11:0] s71;  // s64 + s67 + s70
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s71 (
+        .a(12'(s64_d1)), .b(12'(s67_d1)), .c(12'(s70_d1)), .sum(s71)
     );
-    wire signed [11:0] s73;  // s71 + s72 - s69
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s73 (
-        .a(12'(s71_d1)), .b(12'(s72_d1)), .c(12'(s69_d1)), .sum(s73)
+    wire signed [10:0] s76;  // s57 + s75 - s73
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s76 (
+        .a(11'(s57_d1)), .b(11'(s75_d1)), .c(11'(s73_d1)), .sum(s76)
     );
-    wire signed [10:0] s77;  // s3 + s76 - s57
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s77 (
-        .a(11'(s3_d1)), .b(11'(s76_d1)), .c(11'(s57_d1)), .sum(s77)
+    wire signed [11:0] s79;  // s28 + s78 - s26
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s79 (
+        .a(12'(s28_d1)), .b(12'(s78_d1)), .c(12'(s26_d1)), .sum(s79)
     );
-    wire signed [11:0] s81;  // s29 + s80 - s23
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s81 (
-        .a(12'(s29_d1)), .b(12'(s80_d1)), .c(12'(s23_d1)), .sum(s81)
+    wire signed [10:0] s83;  // s27 + s64 + s82
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s83 (
+        .a(11'(s27_d1)), .b(11'(s64_d1)), .c(11'(s82_d1)), .sum(s83)
     );
-    wire signed [10:0] s85;  // s14 + s84 - s69
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s85 (
-        .a(11'(s14_d1)), .b(11'(s84_d1)), .c(11'(s69_d1)), .sum(s85)
+    wire signed [11:0] s93;  // s87 + s92 - s88
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s93 (
+        .a(12'(s87_d1)), .b(12'(s92_d1)), .c(12'(s88_d1)), .sum(s93)
     );
-    wire signed [11:0] s94;  // s90 + s93 - s86
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s94 (
-        .a(12'(s90_d1)), .b(12'(s93_d1)), .c(12'(s86_d1)), .sum(s94)
+    wire signed [10:0] s98;  // s94 + s95 + s97
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s98 (
+        .a(11'(s94_d1)), .b(11'(s95_d1)), .c(11'(s97_d1)), .sum(s98)
     );
-    wire signed [10:0] s103;  // s98 + s102 - s96
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s103 (
-        .a(11'(s98_d1)), .b(11'(s102_d1)), .c(11'(s96_d1)), .sum(s103)
+    wire signed [10:0] s102;  // s100 + s101 - s67
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s102 (
+        .a(11'(s100_d2)), .b(11'(s101_d1)), .c(11'(s67_d1)), .sum(s102)
     );
-    wire signed [10:0] s111;  // s58 + s90 - s110
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s111 (
-        .a(11'(s58_d1)), .b(11'(s90_d1)), .c(11'(s110_d1)), .sum(s111)
+    wire signed [10:0] s104;  // s87 - s57 - s103
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s104 (
+        .a(11'(s87_d1)), .b(11'(s57_d1)), .c(11'(s103_d1)), .sum(s104)
     );
-    wire signed [10:0] s115;  // s114 - s112 - s113
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s115 (
-        .a(11'(s114_d1)), .b(11'(s112_d1)), .c(11'(s113_d1)), .sum(s115)
+    wire signed [10:0] s110;  // s37 + s40 - s109
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s110 (
+        .a(11'(s37_d1)), .b(11'(s40_d1)), .c(11'(s109_d1)), .sum(s110)
     );
-    wire signed [10:0] s117;  // s37 + s41 + s116
+    wire signed [10:0] s117;  // s112 + s114 + s116
     bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s117 (
-        .a(11'(s37_d1)), .b(11'(s41_d1)), .c(11'(s116_d1)), .sum(s117)
+        .a(11'(s112_d1)), .b(11'(s114_d1)), .c(11'(s116_d1)), .sum(s117)
     );
-    wire signed [10:0] s121;  // s9 + s118 + s120
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s121 (
-        .a(11'(s9_d1)), .b(11'(s118_d1)), .c(11'(s120_d1)), .sum(s121)
+    wire signed [10:0] s123;  // s118 + s121 + s122
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s123 (
+        .a(11'(s118_d1)), .b(11'(s121_d1)), .c(11'(s122_d1)), .sum(s123)
     );
-    wire signed [10:0] s125;  // s123 + s124 - s98
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s125 (
-        .a(11'(s123_d1)), .b(11'(s124_d1)), .c(11'(s98_d1)), .sum(s125)
+    wire signed [10:0] s126;  // s88 + s105 + s125
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s126 (
+        .a(11'(s88_d1)), .b(11'(s105_d1)), .c(11'(s125_d1)), .sum(s126)
     );
-    wire signed [10:0] s132;  // s131 - s34 - s96
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s132 (
-        .a(11'(s131_d1)), .b(11'(s34_d1)), .c(11'(s96_d1)), .sum(s132)
+    wire signed [10:0] s128;  // s95 + s127 - s94
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s128 (
+        .a(11'(s95_d1)), .b(11'(s127_d1)), .c(11'(s94_d1)), .sum(s128)
     );
-    wire signed [11:0] s136;  // s48 + s133 + s135
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s136 (
-        .a(12'(s48_d1)), .b(12'(s133_d1)), .c(12'(s135_d1)), .sum(s136)
+    wire signed [11:0] s132;  // s49 + s131 - s118
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s132 (
+        .a(12'(s49_d1)), .b(12'(s131_d1)), .c(12'(s118_d1)), .sum(s132)
     );
-    wire signed [10:0] s142;  // s113 + s141 - s112
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s142 (
-        .a(11'(s113_d1)), .b(11'(s141_d1)), .c(11'(s112_d1)), .sum(s142)
+    wire signed [10:0] s137;  // s114 + s136 - s112
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s137 (
+        .a(11'(s114_d1)), .b(11'(s136_d1)), .c(11'(s112_d1)), .sum(s137)
     );
-    wire signed [10:0] s144;  // s86 + s143 - s133
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s144 (
-        .a(11'(s86_d1)), .b(11'(s143_d1)), .c(11'(s133_d1)), .sum(s144)
+    wire signed [10:0] s141;  // s9 + s139 + s140
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s141 (
+        .a(11'(s9_d1)), .b(11'(s139_d1)), .c(11'(s140_d1)), .sum(s141)
     );
 
     // result, last element first
     assign y = {
-        12'(s144),
-        12'(s142),
-        12'(s139_d1),
-        s136,
-        12'(s132),
-        12'(s128_d1),
-        12'(s125),
-        12'(s121),
+        12'(s141),
+        12'(s137),
+        12'(s135_d1),
+        s132,
+        12'(s128),
+        12'(s126),
+        12'(s123),
         12'(s117),
-        12'(s115),
-        12'(s111),
+        12'(s110),
         12'(s108_d1),
-        12'(s103),
-        s94,
-        12'(s85),
-        s81,
-        12'(s77),
-        s73,
-        s62,
-        12'(s55),
+        12'(s104),
+        12'(s102),
+        12'(s98),
+        s93,
+        12'(s83),
+        s79,
+        12'(s76),
+        s71,
+        s60_d1,
+        12'(s52),
         12'(s44),
-        s32,
-        12'(s21_d1),
+        s33,
+        12'(s22),
         12'(s11)
     };
 

@@ -1,4 +1,4 @@
-// bitlinear_dense_3: constant matrix, 24 x 16, as 63 adders (no multiplier).
+// bitlinear_dense_3: constant matrix, 24 x 16, as 62 adders (no multiplier).
 //
 // x: 24 x ap_ufixed<6,3>, element 0 in the lowest bits.
 // y: 16 x ap_fixed<13,9>, element 0 in the lowest bits.
@@ -89,420 +89,412 @@ module bitlinear_dense_3 (
         x22_d1 <= x22;
         x23_d1 <= x23;
     end
-    wire signed [ 7:0] s0;  // x12 - x11 - x13
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b110)) u_s0 (
-        .a(8'(x12_d1)), .b(8'(x11_d1)), .c(8'(x13_d1)), .sum(s0)
+    wire        [ 6:0] s0 = 7'(x3_d1) + 7'(x10_d1);
+    wire signed [ 8:0] s1;  // x8 - x12 - s0
+    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b110)) u_s1 (
+        .a(9'(x8_d1)), .b(9'(x12_d1)), .c(9'(s0)), .sum(s1)
     );
-    wire        [ 7:0] s1;  // x7 + x14 + x16
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b000)) u_s1 (
-        .a(8'(x7_d1)), .b(8'(x14_d1)), .c(8'(x16_d1)), .sum(s1)
+    wire        [ 6:0] s2 = 7'(x7_d1) + 7'(x14_d1);
+    wire        [ 7:0] s3;  // x16 + x20 + s2
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b000)) u_s3 (
+        .a(8'(x16_d1)), .b(8'(x20_d1)), .c(8'(s2)), .sum(s3)
     );
-    wire        [ 8:0] s2;  // x17 + x20 + s1
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b000)) u_s2 (
-        .a(9'(x17_d1)), .b(9'(x20_d1)), .c(9'(s1)), .sum(s2)
+    wire        [ 6:0] s4 = 7'(x11_d1) + 7'(x13_d1);
+    wire        [ 7:0] s5;  // x5 + x15 + s4
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b000)) u_s5 (
+        .a(8'(x5_d1)), .b(8'(x15_d1)), .c(8'(s4)), .sum(s5)
     );
-    wire signed [ 7:0] s3;  // x5 + x15 - x18
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s3 (
-        .a(8'(x5_d1)), .b(8'(x15_d1)), .c(8'(x18_d1)), .sum(s3)
+    wire        [ 6:0] s7 = 7'(x0_d1) + 7'(x4_d1);
+    wire signed [ 7:0] s8;  // x1 + x23 - x21
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s8 (
+        .a(8'(x1_d1)), .b(8'(x23_d1)), .c(8'(x21_d1)), .sum(s8)
     );
-    wire signed [ 7:0] s4;  // x19 + x23 - x0
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s4 (
-        .a(8'(x19_d1)), .b(8'(x23_d1)), .c(8'(x0_d1)), .sum(s4)
+    wire        [ 6:0] s9 = 7'(x17_d1) + 7'(x22_d1);
+    wire signed [ 8:0] s10;  // x18 + s9 - x9
+    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b100)) u_s10 (
+        .a(9'(x18_d1)), .b(9'(s9)), .c(9'(x9_d1)), .sum(s10)
     );
-    wire        [ 6:0] s5 = 7'(x2_d1) + 7'(x10_d1);
-    wire signed [ 8:0] s6;  // s4 + s5 - x6
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b100)) u_s6 (
-        .a(9'(s4)), .b(9'(s5)), .c(9'(x6_d1)), .sum(s6)
+    wire signed [ 7:0] s11;  // x2 + x19 - x6
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s11 (
+        .a(8'(x2_d1)), .b(8'(x19_d1)), .c(8'(x6_d1)), .sum(s11)
     );
-    wire signed [ 7:0] s7;  // x1 + x22 - x4
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s7 (
-        .a(8'(x1_d1)), .b(8'(x22_d1)), .c(8'(x4_d1)), .sum(s7)
+    wire signed [ 8:0] s12 = 9'(s11) - 9'(s7);
+    wire signed [ 7:0] s15;  // x6 - x5 - x13
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b110)) u_s15 (
+        .a(8'(x6_d1)), .b(8'(x5_d1)), .c(8'(x13_d1)), .sum(s15)
     );
-    wire signed [ 6:0] s8 = 7'(x3_d1) - 7'(x21_d1);
-    wire signed [ 7:0] s9;  // - x8 - x9 + 1
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b011)) u_s9 (
-        .a(8'(x8_d1)), .b(8'(x9_d1)), .c(8'd1), .sum(s9)
+    wire signed [ 8:0] s16;  // x9 + s15 - s7
+    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b100)) u_s16 (
+        .a(9'(x9_d1)), .b(9'(s15)), .c(9'(s7)), .sum(s16)
     );
-    wire signed [ 9:0] s10;  // s8 + s9 - s3
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s10 (
-        .a(10'(s8)), .b(10'(s9)), .c(10'(s3)), .sum(s10)
+    wire signed [ 8:0] s17;  // x15 + s8 - x18
+    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b100)) u_s17 (
+        .a(9'(x15_d1)), .b(9'(s8)), .c(9'(x18_d1)), .sum(s17)
     );
-    wire signed [ 8:0] s13;  // x23 + s7 - x21
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b100)) u_s13 (
-        .a(9'(x23_d1)), .b(9'(s7)), .c(9'(x21_d1)), .sum(s13)
+    wire signed [ 7:0] s18;  // x11 - x8 - x12
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b110)) u_s18 (
+        .a(8'(x11_d1)), .b(8'(x8_d1)), .c(8'(x12_d1)), .sum(s18)
     );
-    wire signed [ 7:0] s14;  // x3 + x12 - x17
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s14 (
-        .a(8'(x3_d1)), .b(8'(x12_d1)), .c(8'(x17_d1)), .sum(s14)
+    wire signed [ 7:0] s20;  // s0 - x2 - 1
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b110)) u_s20 (
+        .a(8'(s0)), .b(8'(x2_d1)), .c(8'd1), .sum(s20)
     );
-    wire signed [ 8:0] s15;  // x0 + x10 + s14
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b000)) u_s15 (
-        .a(9'(x0_d1)), .b(9'(x10_d1)), .c(9'(s14)), .sum(s15)
+    wire signed [ 6:0] s24 = 7'(x23_d1) - 7'(x0_d1);
+    wire signed [ 7:0] s29;  // x20 - x10 - s24
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b110)) u_s29 (
+        .a(8'(x20_d1)), .b(8'(x10_d1)), .c(8'(s24)), .sum(s29)
     );
-    wire        [ 7:0] s16;  // x2 + x11 + x15
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b000)) u_s16 (
-        .a(8'(x2_d1)), .b(8'(x11_d1)), .c(8'(x15_d1)), .sum(s16)
+    wire        [ 7:0] s32;  // 2*x7 + 2*x12 + 1
+    assign s32[0:0] = 1'd1;
+    bittrigger_adder3 #(.WIDTH(7), .NEGATE(3'b000)) u_s32 (
+        .a(7'(x7_d1)), .b(7'(x12_d1)), .c(7'd0), .sum(s32[7:1])
     );
-    wire        [ 7:0] s18;  // x6 + x9 + x20
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b000)) u_s18 (
-        .a(8'(x6_d1)), .b(8'(x9_d1)), .c(8'(x20_d1)), .sum(s18)
-    );
-    wire signed [ 8:0] s19;  // x5 + x13 - s18
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b100)) u_s19 (
-        .a(9'(x5_d1)), .b(9'(x13_d1)), .c(9'(s18)), .sum(s19)
-    );
-    wire        [ 7:0] s20;  // x8 + x18 + x19
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b000)) u_s20 (
-        .a(8'(x8_d1)), .b(8'(x18_d1)), .c(8'(x19_d1)), .sum(s20)
-    );
-    wire signed [ 7:0] s25;  // x8 + x22 - x10
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s25 (
-        .a(8'(x8_d1)), .b(8'(x22_d1)), .c(8'(x10_d1)), .sum(s25)
-    );
-    wire signed [ 8:0] s26;  // x18 + s25 - x9
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b100)) u_s26 (
-        .a(9'(x18_d1)), .b(9'(s25)), .c(9'(x9_d1)), .sum(s26)
-    );
-    wire signed [ 7:0] s28;  // 2*x22 - 2*x19 + 1
-    assign s28[0:0] = 1'd1;
-    bittrigger_adder3 #(.WIDTH(7), .NEGATE(3'b010)) u_s28 (
-        .a(7'(x22_d1)), .b(7'(x19_d1)), .c(7'd0), .sum(s28[7:1])
-    );
-    wire signed [ 6:0] s31 = 7'(x0_d1) - 7'(x8_d1);
-    wire signed [ 8:0] s33;  // 2*x15 + 2*x23 - 1
+    wire signed [ 8:0] s33;  // 2*x15 + 2*x17 - s32
     bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b100)) u_s33 (
-        .a((9'(x15_d1) << 1)), .b((9'(x23_d1) << 1)), .c(9'd1), .sum(s33)
+        .a((9'(x15_d1) << 1)), .b((9'(x17_d1) << 1)), .c(9'(s32)), .sum(s33)
     );
-    wire signed [ 7:0] s35;  // x4 + x16 - x19
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s35 (
-        .a(8'(x4_d1)), .b(8'(x16_d1)), .c(8'(x19_d1)), .sum(s35)
+    wire signed [ 8:0] s35;  // x16 + s0 - x17
+    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b100)) u_s35 (
+        .a(9'(x16_d1)), .b(9'(s0)), .c(9'(x17_d1)), .sum(s35)
     );
-    wire signed [ 6:0] s37 = 7'(x7_d1) - 7'(x12_d1);
-    wire signed [ 8:0] s38;  // - 2*x11 - 2*x14 + -1
-    assign s38[0:0] = 1'd1;
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b011)) u_s38 (
-        .a(8'(x11_d1)), .b(8'(x14_d1)), .c(8'd255), .sum(s38[8:1])
+    wire        [ 7:0] s37;  // 2*x4 + 2*x10 + 1
+    assign s37[0:0] = 1'd1;
+    bittrigger_adder3 #(.WIDTH(7), .NEGATE(3'b000)) u_s37 (
+        .a(7'(x4_d1)), .b(7'(x10_d1)), .c(7'd0), .sum(s37[7:1])
     );
-    wire signed [ 9:0] s39;  // s38 - 2*x4 - 2*s37
-    assign s39[0:0] = s38[0:0];
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b110)) u_s39 (
-        .a(9'(s38 >>> 1)), .b(9'(x4_d1)), .c(9'(s37)), .sum(s39[9:1])
+    wire signed [ 9:0] s38;  // 2*x22 - 2*s2 - s37
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s38 (
+        .a((10'(x22_d1) << 1)), .b((10'(s2) << 1)), .c(10'(s37)), .sum(s38)
     );
-    wire signed [ 8:0] s41;  // x0 + x4 - s37
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b100)) u_s41 (
-        .a(9'(x0_d1)), .b(9'(x4_d1)), .c(9'(s37)), .sum(s41)
+    wire signed [ 7:0] s40;  // x12 - x7 - x20
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b110)) u_s40 (
+        .a(8'(x12_d1)), .b(8'(x7_d1)), .c(8'(x20_d1)), .sum(s40)
     );
-    wire signed [ 7:0] s43;  // x1 + x23 - x14
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s43 (
-        .a(8'(x1_d1)), .b(8'(x23_d1)), .c(8'(x14_d1)), .sum(s43)
+    wire        [ 6:0] s42 = 7'(x5_d1) + 7'(x19_d1);
+    wire signed [ 8:0] s43;  // x14 - x3 - s42
+    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b110)) u_s43 (
+        .a(9'(x14_d1)), .b(9'(x3_d1)), .c(9'(s42)), .sum(s43)
     );
-    wire signed [ 8:0] s44;  // x19 + s3 + s8
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b000)) u_s44 (
-        .a(9'(x19_d1)), .b(9'(s3)), .c(9'(s8)), .sum(s44)
+    wire signed [ 8:0] s45;  // x18 + x22 + s8
+    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b000)) u_s45 (
+        .a(9'(x18_d1)), .b(9'(x22_d1)), .c(9'(s8)), .sum(s45)
     );
-    wire signed [ 7:0] s46;  // x7 + x12 - x22
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s46 (
-        .a(8'(x7_d1)), .b(8'(x12_d1)), .c(8'(x22_d1)), .sum(s46)
+    wire signed [ 7:0] s47 = -((8'(x12_d1) << 1)) + 8'd1;
+    wire signed [ 8:0] s49;  // 2*s42 - 2*x4 + 1
+    assign s49[0:0] = 1'd1;
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b010)) u_s49 (
+        .a(8'(s42)), .b(8'(x4_d1)), .c(8'd0), .sum(s49[8:1])
     );
-    wire        [ 7:0] s48;  // 2*x11 + 2*x18 + 1
-    assign s48[0:0] = 1'd1;
-    bittrigger_adder3 #(.WIDTH(7), .NEGATE(3'b000)) u_s48 (
-        .a(7'(x11_d1)), .b(7'(x18_d1)), .c(7'd0), .sum(s48[7:1])
+    wire signed [ 7:0] s51;  // x6 + x9 - x1
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s51 (
+        .a(8'(x6_d1)), .b(8'(x9_d1)), .c(8'(x1_d1)), .sum(s51)
     );
-    wire        [ 6:0] s50 = (7'(x5_d1) << 1) + 7'd1;
-    wire signed [ 9:0] s51;  // 2*s20 + s50 - 2*x3
-    assign s51[0:0] = s50[0:0];
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b100)) u_s51 (
-        .a(9'(s20)), .b(9'(s50 >>> 1)), .c(9'(x3_d1)), .sum(s51[9:1])
+    wire signed [ 7:0] s52 = (8'(x8_d1) << 1) - 8'd1;
+    wire signed [ 9:0] s53;  // s52 - 2*x20 - 2*s7
+    assign s53[0:0] = s52[0:0];
+    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b110)) u_s53 (
+        .a(9'(s52 >>> 1)), .b(9'(x20_d1)), .c(9'(s7)), .sum(s53[9:1])
     );
-    wire signed [ 7:0] s53;  // 2*x11 - 2*x4 - 1
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b110)) u_s53 (
-        .a((8'(x11_d1) << 1)), .b((8'(x4_d1) << 1)), .c(8'd1), .sum(s53)
+    wire signed [ 8:0] s55;  // x22 + x23 - s51
+    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b100)) u_s55 (
+        .a(9'(x22_d1)), .b(9'(x23_d1)), .c(9'(s51)), .sum(s55)
     );
-    wire signed [ 8:0] s54;  // 2*x1 + s53 - 2*x14
-    assign s54[0:0] = s53[0:0];
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s54 (
-        .a(8'(x1_d1)), .b(8'(s53 >>> 1)), .c(8'(x14_d1)), .sum(s54[8:1])
-    );
-    wire signed [ 6:0] s56 = 7'(x19_d1) - 7'(x16_d1);
 
     // stage 9
-    reg         [ 5:0] x7_d2;
-    reg         [ 5:0] x20_d2;
-    reg         [ 5:0] x21_d2;
-    reg  signed [ 7:0] s0_d1;
-    reg         [ 7:0] s1_d1;
-    reg         [ 8:0] s2_d1;
-    reg  signed [ 7:0] s4_d1;
-    reg  signed [ 8:0] s6_d1;
-    reg  signed [ 7:0] s7_d1;
-    reg  signed [ 9:0] s10_d1;
-    reg  signed [ 8:0] s13_d1;
-    reg  signed [ 7:0] s14_d1;
-    reg  signed [ 8:0] s15_d1;
-    reg         [ 7:0] s16_d1;
-    reg         [ 7:0] s18_d1;
-    reg  signed [ 8:0] s19_d1;
-    reg         [ 7:0] s20_d1;
-    reg  signed [ 7:0] s25_d1;
-    reg  signed [ 8:0] s26_d1;
-    reg  signed [ 7:0] s28_d1;
-    reg  signed [ 6:0] s31_d1;
+    reg         [ 5:0] x3_d2;
+    reg         [ 5:0] x8_d2;
+    reg         [ 5:0] x11_d2;
+    reg         [ 5:0] x12_d2;
+    reg         [ 5:0] x19_d2;
+    reg  signed [ 8:0] s1_d1;
+    reg         [ 6:0] s2_d1;
+    reg         [ 7:0] s3_d1;
+    reg         [ 6:0] s4_d1;
+    reg         [ 7:0] s5_d1;
+    reg         [ 6:0] s7_d1;
+    reg  signed [ 7:0] s8_d1;
+    reg         [ 6:0] s9_d1;
+    reg  signed [ 8:0] s10_d1;
+    reg  signed [ 7:0] s11_d1;
+    reg  signed [ 8:0] s12_d1;
+    reg  signed [ 8:0] s16_d1;
+    reg  signed [ 8:0] s17_d1;
+    reg  signed [ 7:0] s18_d1;
+    reg  signed [ 7:0] s20_d1;
+    reg  signed [ 6:0] s24_d1;
+    reg  signed [ 7:0] s29_d1;
     reg  signed [ 8:0] s33_d1;
-    reg  signed [ 7:0] s35_d1;
-    reg  signed [ 9:0] s39_d1;
-    reg  signed [ 8:0] s41_d1;
-    reg  signed [ 7:0] s43_d1;
-    reg  signed [ 8:0] s44_d1;
-    reg  signed [ 7:0] s46_d1;
-    reg         [ 7:0] s48_d1;
-    reg  signed [ 9:0] s51_d1;
-    reg  signed [ 8:0] s54_d1;
-    reg  signed [ 6:0] s56_d1;
+    reg  signed [ 8:0] s35_d1;
+    reg  signed [ 9:0] s38_d1;
+    reg  signed [ 7:0] s40_d1;
+    reg  signed [ 8:0] s43_d1;
+    reg  signed [ 8:0] s45_d1;
+    reg  signed [ 7:0] s47_d1;
+    reg  signed [ 8:0] s49_d1;
+    reg  signed [ 7:0] s51_d1;
+    reg  signed [ 9:0] s53_d1;
+    reg  signed [ 8:0] s55_d1;
     always_ff @(posedge clk) begin
-        x7_d2 <= x7_d1;
-        x20_d2 <= x20_d1;
-        x21_d2 <= x21_d1;
-        s0_d1 <= s0;
+        x3_d2 <= x3_d1;
+        x8_d2 <= x8_d1;
+        x11_d2 <= x11_d1;
+        x12_d2 <= x12_d1;
+        x19_d2 <= x19_d1;
         s1_d1 <= s1;
         s2_d1 <= s2;
+        s3_d1 <= s3;
         s4_d1 <= s4;
-        s6_d1 <= s6;
+        s5_d1 <= s5;
         s7_d1 <= s7;
+        s8_d1 <= s8;
+        s9_d1 <= s9;
         s10_d1 <= s10;
-        s13_d1 <= s13;
-        s14_d1 <= s14;
-        s15_d1 <= s15;
+        s11_d1 <= s11;
+        s12_d1 <= s12;
         s16_d1 <= s16;
+        s17_d1 <= s17;
         s18_d1 <= s18;
-        s19_d1 <= s19;
         s20_d1 <= s20;
-        s25_d1 <= s25;
-        s26_d1 <= s26;
-        s28_d1 <= s28;
-        s31_d1 <= s31;
+        s24_d1 <= s24;
+        s29_d1 <= s29;
         s33_d1 <= s33;
         s35_d1 <= s35;
-        s39_d1 <= s39;
-        s41_d1 <= s41;
+        s38_d1 <= s38;
+        s40_d1 <= s40;
         s43_d1 <= s43;
-        s44_d1 <= s44;
-        s46_d1 <= s46;
-        s48_d1 <= s48;
+        s45_d1 <= s45;
+        s47_d1 <= s47;
+        s49_d1 <= s49;
         s51_d1 <= s51;
-        s54_d1 <= s54;
-        s56_d1 <= s56;
+        s53_d1 <= s53;
+        s55_d1 <= s55;
     end
-    wire signed [ 9:0] s11;  // s0 + s2 + s7
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s11 (
-        .a(10'(s0_d1)), .b(10'(s2_d1)), .c(10'(s7_d1)), .sum(s11)
+    wire signed [ 9:0] s6;  // s1 + s5 - s3
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s6 (
+        .a(10'(s1_d1)), .b(10'(s5_d1)), .c(10'(s3_d1)), .sum(s6)
     );
-    wire signed [10:0] s12;  // s6 + s10 + s11
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s12 (
-        .a(11'(s6_d1)), .b(11'(s10_d1)), .c(11'(s11)), .sum(s12)
+    wire signed [ 9:0] s13;  // s8 + s10 + s12
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s13 (
+        .a(10'(s8_d1)), .b(10'(s10_d1)), .c(10'(s12_d1)), .sum(s13)
     );
-    wire signed [ 9:0] s17;  // s15 - s13 - s16
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s17 (
-        .a(10'(s15_d1)), .b(10'(s13_d1)), .c(10'(s16_d1)), .sum(s17)
+    wire signed [10:0] s14;  // s13 - s6 + 1
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b010)) u_s14 (
+        .a(11'(s13)), .b(11'(s6)), .c(11'd1), .sum(s14)
     );
-    wire signed [ 9:0] s21;  // s19 + s20 - s1
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s21 (
-        .a(10'(s19_d1)), .b(10'(s20_d1)), .c(10'(s1_d1)), .sum(s21)
+    wire signed [ 9:0] s19;  // s3 + s9 - x19
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s19 (
+        .a(10'(s3_d1)), .b(10'(s9_d1)), .c(10'(x19_d2)), .sum(s19)
     );
-    wire signed [10:0] s22;  // s17 + s21 - 1
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s22 (
-        .a(11'(s17)), .b(11'(s21)), .c(11'd1), .sum(s22)
+    wire signed [ 9:0] s21;  // s20 - s17 - s18
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s21 (
+        .a(10'(s20_d1)), .b(10'(s17_d1)), .c(10'(s18_d1)), .sum(s21)
     );
-    wire signed [10:0] s23 = 11'(s21) - 11'(s17);
+    wire signed [10:0] s22;  // s21 - s16 - s19
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s22 (
+        .a(11'(s21)), .b(11'(s16_d1)), .c(11'(s19)), .sum(s22)
+    );
+    wire signed [10:0] s23 = 11'(s6) + 11'(s13);
 
     // stage 10
-    reg         [ 5:0] x7_d3;
-    reg         [ 5:0] x20_d3;
-    reg         [ 5:0] x21_d3;
-    reg  signed [ 7:0] s0_d2;
-    reg         [ 8:0] s2_d2;
-    reg  signed [ 7:0] s4_d2;
-    reg  signed [ 8:0] s6_d2;
-    reg  signed [10:0] s12_d1;
-    reg  signed [ 8:0] s13_d2;
-    reg  signed [ 7:0] s14_d2;
-    reg  signed [ 8:0] s15_d2;
-    reg         [ 7:0] s18_d2;
-    reg  signed [ 8:0] s19_d2;
+    reg         [ 5:0] x3_d3;
+    reg         [ 5:0] x8_d3;
+    reg         [ 5:0] x11_d3;
+    reg         [ 5:0] x12_d3;
+    reg         [ 5:0] x19_d3;
+    reg  signed [ 8:0] s1_d2;
+    reg         [ 6:0] s2_d2;
+    reg         [ 7:0] s3_d2;
+    reg         [ 6:0] s4_d2;
+    reg         [ 6:0] s7_d2;
+    reg  signed [ 8:0] s10_d2;
+    reg  signed [ 7:0] s11_d2;
+    reg  signed [10:0] s14_d1;
+    reg  signed [ 8:0] s16_d2;
+    reg  signed [ 8:0] s17_d2;
+    reg  signed [ 7:0] s18_d2;
+    reg  signed [ 9:0] s19_d1;
     reg  signed [10:0] s22_d1;
     reg  signed [10:0] s23_d1;
-    reg  signed [ 7:0] s25_d2;
-    reg  signed [ 8:0] s26_d2;
-    reg  signed [ 7:0] s28_d2;
-    reg  signed [ 6:0] s31_d2;
+    reg  signed [ 6:0] s24_d2;
+    reg  signed [ 7:0] s29_d2;
     reg  signed [ 8:0] s33_d2;
-    reg  signed [ 7:0] s35_d2;
-    reg  signed [ 9:0] s39_d2;
-    reg  signed [ 8:0] s41_d2;
-    reg  signed [ 7:0] s43_d2;
-    reg  signed [ 8:0] s44_d2;
-    reg  signed [ 7:0] s46_d2;
-    reg         [ 7:0] s48_d2;
-    reg  signed [ 9:0] s51_d2;
-    reg  signed [ 8:0] s54_d2;
-    reg  signed [ 6:0] s56_d2;
+    reg  signed [ 8:0] s35_d2;
+    reg  signed [ 9:0] s38_d2;
+    reg  signed [ 7:0] s40_d2;
+    reg  signed [ 8:0] s43_d2;
+    reg  signed [ 8:0] s45_d2;
+    reg  signed [ 7:0] s47_d2;
+    reg  signed [ 8:0] s49_d2;
+    reg  signed [ 7:0] s51_d2;
+    reg  signed [ 9:0] s53_d2;
+    reg  signed [ 8:0] s55_d2;
     always_ff @(posedge clk) begin
-        x7_d3 <= x7_d2;
-        x20_d3 <= x20_d2;
-        x21_d3 <= x21_d2;
-        s0_d2 <= s0_d1;
+        x3_d3 <= x3_d2;
+        x8_d3 <= x8_d2;
+        x11_d3 <= x11_d2;
+        x12_d3 <= x12_d2;
+        x19_d3 <= x19_d2;
+        s1_d2 <= s1_d1;
         s2_d2 <= s2_d1;
+        s3_d2 <= s3_d1;
         s4_d2 <= s4_d1;
-        s6_d2 <= s6_d1;
-        s12_d1 <= s12;
-        s13_d2 <= s13_d1;
-        s14_d2 <= s14_d1;
-        s15_d2 <= s15_d1;
+        s7_d2 <= s7_d1;
+        s10_d2 <= s10_d1;
+        s11_d2 <= s11_d1;
+        s14_d1 <= s14;
+        s16_d2 <= s16_d1;
+        s17_d2 <= s17_d1;
         s18_d2 <= s18_d1;
-        s19_d2 <= s19_d1;
+        s19_d1 <= s19;
         s22_d1 <= s22;
         s23_d1 <= s23;
-        s25_d2 <= s25_d1;
-        s26_d2 <= s26_d1;
-        s28_d2 <= s28_d1;
-        s31_d2 <= s31_d1;
+        s24_d2 <= s24_d1;
+        s29_d2 <= s29_d1;
         s33_d2 <= s33_d1;
         s35_d2 <= s35_d1;
-        s39_d2 <= s39_d1;
-        s41_d2 <= s41_d1;
+        s38_d2 <= s38_d1;
+        s40_d2 <= s40_d1;
         s43_d2 <= s43_d1;
-        s44_d2 <= s44_d1;
-        s46_d2 <= s46_d1;
-        s48_d2 <= s48_d1;
+        s45_d2 <= s45_d1;
+        s47_d2 <= s47_d1;
+        s49_d2 <= s49_d1;
         s51_d2 <= s51_d1;
-        s54_d2 <= s54_d1;
-        s56_d2 <= s56_d1;
+        s53_d2 <= s53_d1;
+        s55_d2 <= s55_d1;
     end
-    wire signed [11:0] s24;  // 2*s0 + s23 - 2*s4
-    assign s24[0:0] = s23_d1[0:0];
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s24 (
-        .a(11'(s0_d2)), .b(11'(s23_d1 >>> 1)), .c(11'(s4_d2)), .sum(s24[11:1])
+    wire signed [10:0] s25;  // 2*x12 + s23 - 2*x19
+    assign s25[0:0] = s23_d1[0:0];
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s25 (
+        .a(10'(x12_d3)), .b(10'(s23_d1 >>> 1)), .c(10'(x19_d3)), .sum(s25[10:1])
     );
-    wire signed [11:0] s27;  // 2*s26 - 2*s14 - s23
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s27 (
-        .a((12'(s26_d2) << 1)), .b((12'(s14_d2) << 1)), .c(12'(s23_d1)), .sum(s27)
+    wire signed [11:0] s26;  // s25 - 2*s4 - 2*s24
+    assign s26[0:0] = s25[0:0];
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s26 (
+        .a(11'(s25 >>> 1)), .b(11'(s4_d2)), .c(11'(s24_d2)), .sum(s26[11:1])
     );
-    wire signed [11:0] s29;  // 2*s2 + s28 - s27
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s29 (
-        .a((12'(s2_d2) << 1)), .b(12'(s28_d2)), .c(s27), .sum(s29)
+    wire signed [11:0] s27;  // 2*s1 + 2*s10 - s23
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s27 (
+        .a((12'(s1_d2) << 1)), .b((12'(s10_d2) << 1)), .c(12'(s23_d1)), .sum(s27)
     );
-    wire signed [11:0] s30;  // 2*x20 - 2*s6 - s27
+    wire signed [11:0] s28;  // 2*s19 - s27 + 1
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b010)) u_s28 (
+        .a((12'(s19_d1) << 1)), .b(s27), .c(12'd1), .sum(s28)
+    );
+    wire signed [11:0] s30;  // 2*s29 - 2*s11 - s27
     bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s30 (
-        .a((12'(x20_d3) << 1)), .b((12'(s6_d2) << 1)), .c(s27), .sum(s30)
+        .a((12'(s29_d2) << 1)), .b((12'(s11_d2) << 1)), .c(s27), .sum(s30)
     );
-    wire signed [10:0] s32;  // 2*x7 + s23 + 2*s31
-    assign s32[0:0] = s23_d1[0:0];
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s32 (
-        .a(10'(x7_d3)), .b(10'(s23_d1 >>> 1)), .c(10'(s31_d2)), .sum(s32[10:1])
+    wire signed [10:0] s31;  // 2*x3 + s23 - 2*x8
+    assign s31[0:0] = s23_d1[0:0];
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s31 (
+        .a(10'(x3_d3)), .b(10'(s23_d1 >>> 1)), .c(10'(x8_d3)), .sum(s31[10:1])
     );
-    wire signed [11:0] s34;  // s33 - 2*s14 - s32
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s34 (
-        .a(12'(s33_d2)), .b((12'(s14_d2) << 1)), .c(12'(s32)), .sum(s34)
+    wire signed [11:0] s34;  // 2*s24 + s33 - s31
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s34 (
+        .a((12'(s24_d2) << 1)), .b(12'(s33_d2)), .c(12'(s31)), .sum(s34)
     );
-    wire signed [11:0] s36;  // 2*s15 + s23 + 2*s35
-    assign s36[0:0] = s23_d1[0:0];
+    wire signed [11:0] s36;  // 2*s7 + s25 + 2*s35
+    assign s36[0:0] = s25[0:0];
     bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s36 (
-        .a(11'(s15_d2)), .b(11'(s23_d1 >>> 1)), .c(11'(s35_d2)), .sum(s36[11:1])
+        .a(11'(s7_d2)), .b(11'(s25 >>> 1)), .c(11'(s35_d2)), .sum(s36[11:1])
     );
-    wire signed [11:0] s40;  // 2*s25 + s39 - s24
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s40 (
-        .a((12'(s25_d2) << 1)), .b(12'(s39_d2)), .c(s24), .sum(s40)
+    wire signed [11:0] s44;  // 2*s43 - 2*s17 - s27
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s44 (
+        .a((12'(s43_d2) << 1)), .b((12'(s17_d2) << 1)), .c(s27), .sum(s44)
     );
-    wire signed [11:0] s42;  // 2*s19 + 2*s41 - s36
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s42 (
-        .a((12'(s19_d2) << 1)), .b((12'(s41_d2) << 1)), .c(s36), .sum(s42)
+    wire signed [10:0] s46;  // 2*s2 + s23 - 2*x11
+    assign s46[0:0] = s23_d1[0:0];
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s46 (
+        .a(10'(s2_d2)), .b(10'(s23_d1 >>> 1)), .c(10'(x11_d3)), .sum(s46[10:1])
     );
-    wire signed [11:0] s45;  // s27 + 2*s43 + 2*s44
-    assign s45[0:0] = s27[0:0];
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s45 (
-        .a(11'(s27 >>> 1)), .b(11'(s43_d2)), .c(11'(s44_d2)), .sum(s45[11:1])
+    wire signed [11:0] s48;  // 2*s45 + s47 - s46
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s48 (
+        .a((12'(s45_d2) << 1)), .b(12'(s47_d2)), .c(12'(s46)), .sum(s48)
     );
-    wire signed [11:0] s47;  // s23 + 2*s46 - 2*s43
-    assign s47[0:0] = s23_d1[0:0];
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s47 (
-        .a(11'(s23_d1 >>> 1)), .b(11'(s46_d2)), .c(11'(s43_d2)), .sum(s47[11:1])
+    wire signed [11:0] s50;  // 2*s45 + s49 - s31
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s50 (
+        .a((12'(s45_d2) << 1)), .b(12'(s49_d2)), .c(12'(s31)), .sum(s50)
     );
-    wire signed [11:0] s49;  // s48 - 2*x21 - s47
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s49 (
-        .a(12'(s48_d2)), .b((12'(x21_d3) << 1)), .c(s47), .sum(s49)
+    wire signed [11:0] s54;  // s53 - s46 - 2*s51
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s54 (
+        .a(12'(s53_d2)), .b(12'(s46)), .c((12'(s51_d2) << 1)), .sum(s54)
     );
-    wire signed [11:0] s52;  // 2*s13 + s51 - s23
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s52 (
-        .a((12'(s13_d2) << 1)), .b(12'(s51_d2)), .c(12'(s23_d1)), .sum(s52)
+    wire signed [11:0] s56;  // 2*s55 - 2*s3 - s25
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s56 (
+        .a((12'(s55_d2) << 1)), .b((12'(s3_d2) << 1)), .c(12'(s25)), .sum(s56)
     );
-    wire signed [11:0] s55;  // s54 - 2*s18 - s32
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s55 (
-        .a(12'(s54_d2)), .b((12'(s18_d2) << 1)), .c(12'(s32)), .sum(s55)
-    );
-    wire signed [11:0] s57;  // 2*s56 - 2*s18 - s47
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s57 (
-        .a((12'(s56_d2) << 1)), .b((12'(s18_d2) << 1)), .c(s47), .sum(s57)
-    );
-    wire signed [11:0] s58 = (12'(s23_d1) << 1) + 12'd1;
-    wire signed [12:0] s59 = (13'(s36) << 1) + 13'd1;
-    wire signed [12:0] s61 = (13'(s24) << 1) + 13'd1;
+    wire signed [11:0] s57 = (12'(s23_d1) << 1) + 12'd1;
 
     // stage 11
-    reg  signed [10:0] s12_d2;
+    reg  signed [10:0] s14_d2;
+    reg  signed [ 8:0] s16_d3;
+    reg  signed [ 7:0] s18_d3;
     reg  signed [10:0] s22_d2;
+    reg  signed [11:0] s26_d1;
     reg  signed [11:0] s27_d1;
-    reg  signed [11:0] s29_d1;
+    reg  signed [11:0] s28_d1;
     reg  signed [11:0] s30_d1;
     reg  signed [11:0] s34_d1;
-    reg  signed [11:0] s40_d1;
-    reg  signed [11:0] s42_d1;
-    reg  signed [11:0] s45_d1;
-    reg  signed [11:0] s49_d1;
-    reg  signed [11:0] s52_d1;
-    reg  signed [11:0] s55_d1;
+    reg  signed [11:0] s36_d1;
+    reg  signed [ 9:0] s38_d3;
+    reg  signed [ 7:0] s40_d3;
+    reg  signed [11:0] s44_d1;
+    reg  signed [11:0] s48_d1;
+    reg  signed [11:0] s50_d1;
+    reg  signed [11:0] s54_d1;
+    reg  signed [11:0] s56_d1;
     reg  signed [11:0] s57_d1;
-    reg  signed [11:0] s58_d1;
-    reg  signed [12:0] s59_d1;
-    reg  signed [12:0] s61_d1;
     always_ff @(posedge clk) begin
-        s12_d2 <= s12_d1;
+        s14_d2 <= s14_d1;
+        s16_d3 <= s16_d2;
+        s18_d3 <= s18_d2;
         s22_d2 <= s22_d1;
+        s26_d1 <= s26;
         s27_d1 <= s27;
-        s29_d1 <= s29;
+        s28_d1 <= s28;
         s30_d1 <= s30;
         s34_d1 <= s34;
-        s40_d1 <= s40;
-        s42_d1 <= s42;
-        s45_d1 <= s45;
-        s49_d1 <= s49;
-        s52_d1 <= s52;
-        s55_d1 <= s55;
+        s36_d1 <= s36;
+        s38_d3 <= s38_d2;
+        s40_d3 <= s40_d2;
+        s44_d1 <= s44;
+        s48_d1 <= s48;
+        s50_d1 <= s50;
+        s54_d1 <= s54;
+        s56_d1 <= s56;
         s57_d1 <= s57;
-        s58_d1 <= s58;
-        s59_d1 <= s59;
-        s61_d1 <= s61;
     end
-    wire signed [12:0] s60 = -((13'(s45_d1) << 1)) - 13'd1;
-    wire signed [12:0] s62 = (13'(s30_d1) << 1) - 13'd1;
+    wire signed [11:0] s39;  // s38 - 2*s18 - s26
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s39 (
+        .a(12'(s38_d3)), .b((12'(s18_d3) << 1)), .c(s26_d1), .sum(s39)
+    );
+    wire signed [11:0] s41;  // 2*s40 - 2*s16 - s36
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s41 (
+        .a((12'(s40_d3) << 1)), .b((12'(s16_d3) << 1)), .c(s36_d1), .sum(s41)
+    );
+    wire signed [12:0] s58 = (13'(s36_d1) << 1) + 13'd1;
+    wire signed [12:0] s59 = (13'(s44_d1) << 1) - 13'd1;
+    wire signed [12:0] s60 = (13'(s26_d1) << 1) + 13'd1;
+    wire signed [12:0] s61 = (13'(s30_d1) << 1) - 13'd1;
 
     // result, last element first
     assign y = {
-        s62,
-        {s49_d1, 1'd0},
-        {s29_d1, 1'd0},
-        {s40_d1, 1'd0},
-        s61_d1,
-        {s55_d1, 1'd0},
+        s61,
+        {s48_d1, 1'd0},
+        {s28_d1, 1'd0},
+        {s39, 1'd0},
         s60,
-        s59_d1,
-        {s57_d1, 1'd0},
-        {s42_d1, 1'd0},
+        {s54_d1, 1'd0},
+        s59,
+        s58,
+        {s56_d1, 1'd0},
+        {s41, 1'd0},
         {s34_d1, 1'd0},
-        {s52_d1, 1'd0},
+        {s50_d1, 1'd0},
         {s27_d1, 1'd0},
-        13'(s58_d1),
+        13'(s57_d1),
         {12'(s22_d2), 1'd0},
-        {12'(s12_d2), 1'd0}
+        {12'(s14_d2), 1'd0}
     };
 
 endmodule

@@ -1,4 +1,4 @@
-// bitlinear_dense_1: constant matrix, 16 x 64, as 182 adders (no multiplier).
+// bitlinear_dense_1: constant matrix, 16 x 64, as 187 adders (no multiplier).
 //
 // x: 16 x ap_fixed<8,3>, element 0 in the lowest bits.
 // y: 64 x ap_fixed<13,6>, element 0 in the lowest bits.
@@ -31,289 +31,294 @@ module bitlinear_dense_1 (
     wire signed [ 7:0] x15 = x[127:120];
 
     // stage 0
-    wire signed [ 9:0] s0;  // x0 - x2 - x9
+    wire signed [ 9:0] s0;  // x9 - x11 - x14
     bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s0 (
-        .a(10'(x0)), .b(10'(x2)), .c(10'(x9)), .sum(s0)
+        .a(10'(x9)), .b(10'(x11)), .c(10'(x14)), .sum(s0)
     );
-    wire signed [10:0] s1;  // x11 + x14 + s0
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s1 (
-        .a(11'(x11)), .b(11'(x14)), .c(11'(s0)), .sum(s1)
+    wire signed [10:0] s1;  // x0 - x2 - s0
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s1 (
+        .a(11'(x0)), .b(11'(x2)), .c(11'(s0)), .sum(s1)
     );
-    wire signed [ 9:0] s2;  // x15 - x1 - 26
+    wire signed [ 9:0] s2;  // x6 - x1 - 26
     bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s2 (
-        .a(10'(x15)), .b(10'(x1)), .c(10'd26), .sum(s2)
+        .a(10'(x6)), .b(10'(x1)), .c(10'd26), .sum(s2)
     );
-    wire signed [ 8:0] s4 = 9'(x2) + 9'(x14);
-    wire signed [ 9:0] s5;  // x3 + s4 - x12
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s5 (
-        .a(10'(x3)), .b(10'(s4)), .c(10'(x12)), .sum(s5)
+    wire signed [ 8:0] s4 = 9'(x7) - 9'(x6);
+    wire signed [ 8:0] s5 = 9'(x12) - 9'(x2);
+    wire signed [10:0] s6;  // s0 + s5 - x3
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s6 (
+        .a(11'(s0)), .b(11'(s5)), .c(11'(x3)), .sum(s6)
     );
-    wire signed [ 9:0] s6;  // x7 + x9 - x6
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s6 (
-        .a(10'(x7)), .b(10'(x9)), .c(10'(x6)), .sum(s6)
+    wire signed [ 9:0] s8;  // x2 + x12 - x11
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s8 (
+        .a(10'(x2)), .b(10'(x12)), .c(10'(x11)), .sum(s8)
     );
-    wire signed [ 8:0] s7 = 9'(x11) - 9'(x0);
-    wire signed [ 9:0] s9;  // x1 + x12 - x15
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s9 (
-        .a(10'(x1)), .b(10'(x12)), .c(10'(x15)), .sum(s9)
+    wire signed [ 8:0] s9 = 9'(x14) - 9'(x15);
+    wire signed [ 9:0] s10;  // x1 + s9 - x9
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s10 (
+        .a(10'(x1)), .b(10'(s9)), .c(10'(x9)), .sum(s10)
     );
-    wire signed [ 9:0] s10;  // x11 - x2 - x14
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s10 (
-        .a(10'(x11)), .b(10'(x2)), .c(10'(x14)), .sum(s10)
+    wire signed [ 8:0] s12 = 9'(x0) + 9'(x1);
+    wire signed [ 9:0] s13;  // s12 - x3 - x5
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s13 (
+        .a(10'(s12)), .b(10'(x3)), .c(10'(x5)), .sum(s13)
     );
-    wire signed [11:0] s11;  // s9 - s6 - s10
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s11 (
-        .a(12'(s9)), .b(12'(s6)), .c(12'(s10)), .sum(s11)
+    wire signed [ 8:0] s14 = 9'(x9) + 9'(x10);
+    wire signed [ 9:0] s16;  // x3 - x1 - s9
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s16 (
+        .a(10'(x3)), .b(10'(x1)), .c(10'(s9)), .sum(s16)
     );
-    wire signed [ 9:0] s12;  // x0 + x2 - x12
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s12 (
-        .a(10'(x0)), .b(10'(x2)), .c(10'(x12)), .sum(s12)
+    wire signed [ 8:0] s17 = 9'(x0) + 9'(x5);
+    wire signed [ 8:0] s18 = 9'(x8) - 9'd36;
+    wire signed [ 9:0] s20;  // x3 + x5 - x0
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s20 (
+        .a(10'(x3)), .b(10'(x5)), .c(10'(x0)), .sum(s20)
     );
-    wire signed [ 9:0] s13 = 10'(x3) - s12;
-    wire signed [ 9:0] s14;  // x1 - x5 - x9
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s14 (
-        .a(10'(x1)), .b(10'(x5)), .c(10'(x9)), .sum(s14)
+    wire signed [ 9:0] s21;  // x2 + x4 + x14
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s21 (
+        .a(10'(x2)), .b(10'(x4)), .c(10'(x14)), .sum(s21)
     );
-    wire signed [ 9:0] s16;  // x0 + x5 - x8
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s16 (
-        .a(10'(x0)), .b(10'(x5)), .c(10'(x8)), .sum(s16)
+    wire signed [10:0] s22;  // x12 + s21 - x8
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s22 (
+        .a(11'(x12)), .b(11'(s21)), .c(11'(x8)), .sum(s22)
     );
-    wire signed [ 8:0] s17 = 9'(x3) - 9'(x1);
-    wire signed [ 9:0] s18;  // x14 - x15 - s17
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s18 (
-        .a(10'(x14)), .b(10'(x15)), .c(10'(s17)), .sum(s18)
-    );
-    wire signed [ 9:0] s20;  // x2 + x4 + x14
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s20 (
-        .a(10'(x2)), .b(10'(x4)), .c(10'(x14)), .sum(s20)
-    );
-    wire signed [10:0] s21;  // x6 + s20 - x1
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s21 (
-        .a(11'(x6)), .b(11'(s20)), .c(11'(x1)), .sum(s21)
-    );
-    wire signed [ 8:0] s22 = 9'(x0) + 9'(x12);
-    wire signed [ 9:0] s23;  // x3 + x5 - s22
+    wire signed [ 9:0] s23;  // x6 + x10 - x13
     bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s23 (
-        .a(10'(x3)), .b(10'(x5)), .c(10'(s22)), .sum(s23)
+        .a(10'(x6)), .b(10'(x10)), .c(10'(x13)), .sum(s23)
     );
-    wire signed [ 8:0] s24 = 9'(x10) - 9'(x15);
-    wire signed [ 9:0] s25;  // s24 - x8 - x13
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s25 (
-        .a(10'(s24)), .b(10'(x8)), .c(10'(x13)), .sum(s25)
+    wire signed [10:0] s24;  // s23 - x1 - x15
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s24 (
+        .a(11'(s23)), .b(11'(x1)), .c(11'(x15)), .sum(s24)
     );
-    wire signed [ 8:0] s27 = 9'(x3) + 9'(x9);
-    wire signed [ 9:0] s28;  // x8 + s27 - x4
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s28 (
-        .a(10'(x8)), .b(10'(s27)), .c(10'(x4)), .sum(s28)
+    wire signed [ 8:0] s26 = 9'(x3) + 9'(x14);
+    wire signed [ 9:0] s27;  // x8 + x9 - x4
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s27 (
+        .a(10'(x8)), .b(10'(x9)), .c(10'(x4)), .sum(s27)
     );
-    wire signed [ 9:0] s31;  // x2 + x4 - x14
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s31 (
-        .a(10'(x2)), .b(10'(x4)), .c(10'(x14)), .sum(s31)
+    wire signed [ 9:0] s28;  // x2 - x11 - x13
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s28 (
+        .a(10'(x2)), .b(10'(x11)), .c(10'(x13)), .sum(s28)
     );
-    wire signed [ 8:0] s32 = 9'(x7) - 9'(x12);
-    wire signed [10:0] s33;  // s17 + s24 + s32
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s33 (
-        .a(11'(s17)), .b(11'(s24)), .c(11'(s32)), .sum(s33)
+    wire signed [10:0] s29;  // s26 + s27 + s28
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s29 (
+        .a(11'(s26)), .b(11'(s27)), .c(11'(s28)), .sum(s29)
     );
-    wire signed [ 8:0] s35 = 9'(x6) + 9'(x10);
-    wire signed [ 9:0] s36;  // x5 + x13 - s35
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s36 (
-        .a(10'(x5)), .b(10'(x13)), .c(10'(s35)), .sum(s36)
+    wire signed [ 8:0] s30 = 9'(x12) - 9'(x13);
+    wire signed [10:0] s31;  // s30 - s20 - s21
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s31 (
+        .a(11'(s30)), .b(11'(s20)), .c(11'(s21)), .sum(s31)
     );
-    wire signed [ 9:0] s37;  // x0 + x9 - s17
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s37 (
-        .a(10'(x0)), .b(10'(x9)), .c(10'(s17)), .sum(s37)
+    wire signed [ 9:0] s32;  // x8 - x3 - s9
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s32 (
+        .a(10'(x8)), .b(10'(x3)), .c(10'(s9)), .sum(s32)
     );
-    wire signed [10:0] s39;  // x8 + x10 - s20
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s39 (
-        .a(11'(x8)), .b(11'(x10)), .c(11'(s20)), .sum(s39)
+    wire signed [ 8:0] s34 = 9'(x7) - 9'(x2);
+    wire signed [ 9:0] s35;  // x4 + x12 - s34
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s35 (
+        .a(10'(x4)), .b(10'(x12)), .c(10'(s34)), .sum(s35)
     );
-    wire signed [ 9:0] s40;  // x6 - x7 + 18
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b010)) u_s40 (
-        .a(10'(x6)), .b(10'(x7)), .c(10'd18), .sum(s40)
+    wire signed [10:0] s37;  // x11 + s12 + s23
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s37 (
+        .a(11'(x11)), .b(11'(s12)), .c(11'(s23)), .sum(s37)
     );
-    wire signed [ 8:0] s43 = 9'(x9) - 9'(x3);
-    wire signed [ 9:0] s44;  // x11 - x14 - x15
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s44 (
-        .a(10'(x11)), .b(10'(x14)), .c(10'(x15)), .sum(s44)
+    wire signed [ 9:0] s38;  // x5 + s26 - x9
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s38 (
+        .a(10'(x5)), .b(10'(s26)), .c(10'(x9)), .sum(s38)
     );
-    wire signed [10:0] s45;  // x8 - s43 - s44
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s45 (
-        .a(11'(x8)), .b(11'(s43)), .c(11'(s44)), .sum(s45)
+    wire signed [ 8:0] s40 = 9'(x10) - 9'(x9);
+    wire signed [10:0] s41;  // s12 - x3 - s40
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s41 (
+        .a(11'(s12)), .b(11'(x3)), .c(11'(s40)), .sum(s41)
     );
-    wire signed [10:0] s46;  // x0 + x15 - s20
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s46 (
-        .a(11'(x0)), .b(11'(x15)), .c(11'(s20)), .sum(s46)
+    wire signed [10:0] s42;  // s21 - x8 - s4
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s42 (
+        .a(11'(s21)), .b(11'(x8)), .c(11'(s4)), .sum(s42)
     );
-    wire signed [10:0] s48;  // x13 + s31 - x10
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s48 (
-        .a(11'(x13)), .b(11'(s31)), .c(11'(x10)), .sum(s48)
+    wire signed [ 9:0] s44;  // x3 + x14 + x15
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s44 (
+        .a(10'(x3)), .b(10'(x14)), .c(10'(x15)), .sum(s44)
     );
-    wire signed [ 9:0] s50;  // x1 + x14 + x15
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s50 (
-        .a(10'(x1)), .b(10'(x14)), .c(10'(x15)), .sum(s50)
+    wire signed [ 9:0] s45;  // x13 - x1 - s5
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s45 (
+        .a(10'(x13)), .b(10'(x1)), .c(10'(s5)), .sum(s45)
     );
-    wire signed [ 9:0] s54;  // x6 + x13 - x8
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s54 (
-        .a(10'(x6)), .b(10'(x13)), .c(10'(x8)), .sum(s54)
+    wire signed [ 8:0] s46 = 9'(x5) + 9'(x9);
+    wire signed [ 9:0] s47;  // x10 - x8 - s46
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s47 (
+        .a(10'(x10)), .b(10'(x8)), .c(10'(s46)), .sum(s47)
     );
-    wire signed [10:0] s55;  // - x4 - s12 + -9
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b011)) u_s55 (
-        .a(11'(x4)), .b(11'(s12)), .c(11'd2039), .sum(s55)
+    wire signed [ 9:0] s49;  // x15 - x9 - x11
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s49 (
+        .a(10'(x15)), .b(10'(x9)), .c(10'(x11)), .sum(s49)
     );
-    wire signed [ 9:0] s57;  // x2 + x5 - x8
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s57 (
-        .a(10'(x2)), .b(10'(x5)), .c(10'(x8)), .sum(s57)
+    wire signed [10:0] s50;  // x8 + s26 + s49
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s50 (
+        .a(11'(x8)), .b(11'(s26)), .c(11'(s49)), .sum(s50)
     );
-    wire signed [ 8:0] s58 = 9'(x0) + 9'(x1);
-    wire signed [ 9:0] s59;  // x9 + x15 + s58
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s59 (
-        .a(10'(x9)), .b(10'(x15)), .c(10'(s58)), .sum(s59)
+    wire signed [ 9:0] s51;  // x1 + x4 + s9
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s51 (
+        .a(10'(x1)), .b(10'(x4)), .c(10'(s9)), .sum(s51)
     );
-    wire signed [10:0] s61;  // - x9 - s44 + -4
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b011)) u_s61 (
-        .a(11'(x9)), .b(11'(s44)), .c(11'd2044), .sum(s61)
+    wire signed [ 8:0] s53 = 9'(x9) - 9'(x13);
+    wire signed [ 9:0] s54;  // x10 - x2 - x4
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s54 (
+        .a(10'(x10)), .b(10'(x2)), .c(10'(x4)), .sum(s54)
     );
-    wire signed [ 8:0] s62 = 9'(x6) - 9'd31;
-    wire signed [10:0] s63;  // x11 + s58 + s62
+    wire signed [10:0] s55;  // s9 + s12 + s54
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s55 (
+        .a(11'(s9)), .b(11'(s12)), .c(11'(s54)), .sum(s55)
+    );
+    wire signed [ 9:0] s57;  // x12 + x14 + x15
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s57 (
+        .a(10'(x12)), .b(10'(x14)), .c(10'(x15)), .sum(s57)
+    );
+    wire signed [10:0] s59;  // x3 + s21 - x15
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s59 (
+        .a(11'(x3)), .b(11'(s21)), .c(11'(x15)), .sum(s59)
+    );
+    wire signed [ 9:0] s60;  // - x0 - x7 + -11
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b011)) u_s60 (
+        .a(10'(x0)), .b(10'(x7)), .c(10'd1013), .sum(s60)
+    );
+    wire signed [ 9:0] s62;  // x0 + x8 - x6
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s62 (
+        .a(10'(x0)), .b(10'(x8)), .c(10'(x6)), .sum(s62)
+    );
+    wire signed [10:0] s63;  // x2 + x11 + s62
     bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s63 (
-        .a(11'(x11)), .b(11'(s58)), .c(11'(s62)), .sum(s63)
+        .a(11'(x2)), .b(11'(x11)), .c(11'(s62)), .sum(s63)
     );
-    wire signed [10:0] s66;  // x3 + x11 + s20
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s66 (
-        .a(11'(x3)), .b(11'(x11)), .c(11'(s20)), .sum(s66)
+    wire signed [ 9:0] s64;  // x13 - x4 - 9
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s64 (
+        .a(10'(x13)), .b(10'(x4)), .c(10'd9), .sum(s64)
     );
-    wire signed [ 8:0] s67 = 9'(x13) - 9'(x5);
-    wire signed [10:0] s72;  // s20 + s27 - x5
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s72 (
-        .a(11'(s20)), .b(11'(s27)), .c(11'(x5)), .sum(s72)
+    wire signed [ 9:0] s66;  // x0 + x12 - s34
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s66 (
+        .a(10'(x0)), .b(10'(x12)), .c(10'(s34)), .sum(s66)
     );
-    wire signed [ 9:0] s74;  // x8 + x9 - x6
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s74 (
-        .a(10'(x8)), .b(10'(x9)), .c(10'(x6)), .sum(s74)
+    wire signed [ 9:0] s67;  // x1 + x15 - x8
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s67 (
+        .a(10'(x1)), .b(10'(x15)), .c(10'(x8)), .sum(s67)
     );
-    wire signed [10:0] s75;  // x7 - x10 - s20
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s75 (
-        .a(11'(x7)), .b(11'(x10)), .c(11'(s20)), .sum(s75)
+    wire signed [10:0] s69;  // x14 + s49 - 4
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s69 (
+        .a(11'(x14)), .b(11'(s49)), .c(11'd4), .sum(s69)
     );
-    wire signed [10:0] s77;  // x4 + x14 + s16
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s77 (
-        .a(11'(x4)), .b(11'(x14)), .c(11'(s16)), .sum(s77)
+    wire signed [ 9:0] s70 = -(10'(s5)) - 10'd31;
+    wire signed [10:0] s73;  // x1 - x11 - s21
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s73 (
+        .a(11'(x1)), .b(11'(x11)), .c(11'(s21)), .sum(s73)
     );
-    wire signed [ 9:0] s78;  // s24 - x13 - 48
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s78 (
-        .a(10'(s24)), .b(10'(x13)), .c(10'd48), .sum(s78)
+    wire signed [ 9:0] s78;  // x8 + s53 - x5
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s78 (
+        .a(10'(x8)), .b(10'(s53)), .c(10'(x5)), .sum(s78)
     );
-    wire signed [ 9:0] s81;  // x7 - x1 - x8
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s81 (
-        .a(10'(x7)), .b(10'(x1)), .c(10'(x8)), .sum(s81)
+    wire signed [10:0] s79;  // x3 + s21 - x6
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s79 (
+        .a(11'(x3)), .b(11'(s21)), .c(11'(x6)), .sum(s79)
     );
-    wire signed [11:0] s82;  // s81 - s12 - s44
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s82 (
-        .a(12'(s81)), .b(12'(s12)), .c(12'(s44)), .sum(s82)
+    wire signed [ 9:0] s81;  // x6 + x7 - x8
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s81 (
+        .a(10'(x6)), .b(10'(x7)), .c(10'(x8)), .sum(s81)
     );
-    wire signed [10:0] s84;  // x15 - x8 - s20
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s84 (
-        .a(11'(x15)), .b(11'(x8)), .c(11'(s20)), .sum(s84)
+    wire signed [ 9:0] s82;  // x11 - x0 - s14
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s82 (
+        .a(10'(x11)), .b(10'(x0)), .c(10'(s14)), .sum(s82)
     );
-    wire signed [ 8:0] s85 = -(9'(x6)) - 9'd31;
-    wire signed [10:0] s87;  // s24 - x3 - s20
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s87 (
-        .a(11'(s24)), .b(11'(x3)), .c(11'(s20)), .sum(s87)
+    wire signed [ 8:0] s84 = 9'(x4) - 9'd48;
+    wire signed [ 9:0] s86;  // x0 + x5 + s5
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s86 (
+        .a(10'(x0)), .b(10'(x5)), .c(10'(s5)), .sum(s86)
     );
-    wire signed [ 9:0] s88;  // x4 + s32 - x14
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s88 (
-        .a(10'(x4)), .b(10'(s32)), .c(10'(x14)), .sum(s88)
+    wire signed [ 9:0] s88;  // s34 - x8 - x11
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s88 (
+        .a(10'(s34)), .b(10'(x8)), .c(10'(x11)), .sum(s88)
     );
-    wire signed [ 9:0] s90;  // x10 - x11 - s32
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s90 (
-        .a(10'(x10)), .b(10'(x11)), .c(10'(s32)), .sum(s90)
+    wire signed [ 9:0] s91;  // - x6 - x8 + -31
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b011)) u_s91 (
+        .a(10'(x6)), .b(10'(x8)), .c(10'd993), .sum(s91)
     );
-    wire signed [ 9:0] s93;  // x9 - x5 + 4
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b010)) u_s93 (
-        .a(10'(x9)), .b(10'(x5)), .c(10'd4), .sum(s93)
+    wire signed [10:0] s93;  // s54 - x15 - s26
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s93 (
+        .a(11'(s54)), .b(11'(x15)), .c(11'(s26)), .sum(s93)
     );
-    wire signed [ 9:0] s96;  // x0 + s4 - x15
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s96 (
-        .a(10'(x0)), .b(10'(s4)), .c(10'(x15)), .sum(s96)
+    wire signed [ 9:0] s94;  // x14 - x4 - x13
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s94 (
+        .a(10'(x14)), .b(10'(x4)), .c(10'(x13)), .sum(s94)
     );
-    wire signed [ 8:0] s97 = 9'(x11) - 9'(x7);
-    wire signed [ 9:0] s98 = 10'(x3) - 10'(s97);
-    wire signed [ 9:0] s100;  // x5 + x14 - 70
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s100 (
-        .a(10'(x5)), .b(10'(x14)), .c(10'd70), .sum(s100)
+    wire signed [ 9:0] s95;  // x5 + s4 - x12
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s95 (
+        .a(10'(x5)), .b(10'(s4)), .c(10'(x12)), .sum(s95)
     );
-    wire signed [10:0] s101;  // x15 + s100 - s43
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s101 (
-        .a(11'(x15)), .b(11'(s100)), .c(11'(s43)), .sum(s101)
+    wire signed [10:0] s97;  // x4 + s8 - s26
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s97 (
+        .a(11'(x4)), .b(11'(s8)), .c(11'(s26)), .sum(s97)
     );
-    wire signed [ 8:0] s102 = 9'(x5) + 9'(x9);
-    wire signed [ 9:0] s104;  // x8 + x9 - x1
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s104 (
-        .a(10'(x8)), .b(10'(x9)), .c(10'(x1)), .sum(s104)
+    wire signed [ 9:0] s99;  // x11 - x0 - s40
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s99 (
+        .a(10'(x11)), .b(10'(x0)), .c(10'(s40)), .sum(s99)
     );
-    wire signed [10:0] s105;  // s20 + s22 - s104
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s105 (
-        .a(11'(s20)), .b(11'(s22)), .c(11'(s104)), .sum(s105)
+    wire signed [ 9:0] s101 = -(10'(s40)) + 10'd4;
+    wire signed [ 9:0] s104;  // x9 - x3 - x7
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s104 (
+        .a(10'(x9)), .b(10'(x3)), .c(10'(x7)), .sum(s104)
     );
-    wire signed [ 9:0] s107;  // x5 + x6 - x15
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s107 (
-        .a(10'(x5)), .b(10'(x6)), .c(10'(x15)), .sum(s107)
+    wire signed [ 9:0] s109;  // x5 + x11 - x0
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s109 (
+        .a(10'(x5)), .b(10'(x11)), .c(10'(x0)), .sum(s109)
     );
-    wire signed [10:0] s108;  // s22 + s107 - x2
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s108 (
-        .a(11'(s22)), .b(11'(s107)), .c(11'(x2)), .sum(s108)
+    wire signed [10:0] s113;  // x13 + s21 - s109
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s113 (
+        .a(11'(x13)), .b(11'(s21)), .c(11'(s109)), .sum(s113)
     );
-    wire signed [10:0] s110;  // s20 + s67 - s7
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s110 (
-        .a(11'(s20)), .b(11'(s67)), .c(11'(s7)), .sum(s110)
+    wire signed [ 9:0] s114;  // x1 + x2 + x3
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s114 (
+        .a(10'(x1)), .b(10'(x2)), .c(10'(x3)), .sum(s114)
     );
-    wire signed [ 9:0] s112;  // x12 - x3 - s35
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s112 (
-        .a(10'(x12)), .b(10'(x3)), .c(10'(s35)), .sum(s112)
+    wire signed [10:0] s115;  // s40 + s94 - s114
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s115 (
+        .a(11'(s40)), .b(11'(s94)), .c(11'(s114)), .sum(s115)
     );
-    wire signed [ 9:0] s114;  // s97 - x2 - 37
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s114 (
-        .a(10'(s97)), .b(10'(x2)), .c(10'd37), .sum(s114)
+    wire signed [ 9:0] s117;  // - x0 - x7 + -37
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b011)) u_s117 (
+        .a(10'(x0)), .b(10'(x7)), .c(10'd987), .sum(s117)
     );
-    wire signed [ 9:0] s117;  // x9 + s22 - x13
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s117 (
-        .a(10'(x9)), .b(10'(s22)), .c(10'(x13)), .sum(s117)
+    wire signed [ 9:0] s119;  // x1 + x12 - x13
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s119 (
+        .a(10'(x1)), .b(10'(x12)), .c(10'(x13)), .sum(s119)
     );
-    wire signed [ 9:0] s119;  // x13 + s7 + 18
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s119 (
-        .a(10'(x13)), .b(10'(s7)), .c(10'd18), .sum(s119)
+    wire signed [10:0] s120;  // s17 + s104 + s119
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s120 (
+        .a(11'(s17)), .b(11'(s104)), .c(11'(s119)), .sum(s120)
     );
-    wire signed [ 9:0] s121;  // x0 + x1 + x13
+    wire signed [ 9:0] s121;  // x14 + x15 + s5
     bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s121 (
-        .a(10'(x0)), .b(10'(x1)), .c(10'(x13)), .sum(s121)
+        .a(10'(x14)), .b(10'(x15)), .c(10'(s5)), .sum(s121)
     );
-    wire signed [ 9:0] s123;  // x0 - x6 - s32
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s123 (
-        .a(10'(x0)), .b(10'(x6)), .c(10'(s32)), .sum(s123)
+    wire signed [ 8:0] s123 = 9'(x13) + 9'd18;
+    wire signed [ 9:0] s125 = 10'(s4) + 10'(s53);
+    wire signed [ 9:0] s128 = -(10'(s9)) + 10'd4;
+    wire signed [ 8:0] s130 = -(9'(x7)) - 9'd56;
+    wire signed [10:0] s131;  // s130 - x11 - s53
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s131 (
+        .a(11'(s130)), .b(11'(x11)), .c(11'(s53)), .sum(s131)
     );
-    wire signed [ 9:0] s126;  // x13 - x7 - 56
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s126 (
-        .a(10'(x13)), .b(10'(x7)), .c(10'd56), .sum(s126)
+    wire signed [ 9:0] s133;  // s30 - x15 - 26
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s133 (
+        .a(10'(s30)), .b(10'(x15)), .c(10'd26), .sum(s133)
     );
-    wire signed [10:0] s128;  // s31 - s24 - s58
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s128 (
-        .a(11'(s31)), .b(11'(s24)), .c(11'(s58)), .sum(s128)
+    wire signed [ 8:0] s135 = 9'(x7) - 9'd11;
+    wire signed [ 9:0] s137;  // - x1 - x4 + -14
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b011)) u_s137 (
+        .a(10'(x1)), .b(10'(x4)), .c(10'd1010), .sum(s137)
     );
-    wire signed [ 9:0] s129;  // x12 - x15 - 26
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s129 (
-        .a(10'(x12)), .b(10'(x15)), .c(10'd26), .sum(s129)
-    );
-    wire signed [11:0] s130;  // s129 - s20 - s121
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s130 (
-        .a(12'(s129)), .b(12'(s20)), .c(12'(s121)), .sum(s130)
-    );
-    wire signed [ 9:0] s132;  // - x6 - s32 + -14
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b011)) u_s132 (
-        .a(10'(x6)), .b(10'(s32)), .c(10'd1010), .sum(s132)
+    wire signed [10:0] s141;  // x1 + s27 + s44
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s141 (
+        .a(11'(x1)), .b(11'(s27)), .c(11'(s44)), .sum(s141)
     );
 
     // stage 1
+    reg  signed [ 7:0] x0_d1;
     reg  signed [ 7:0] x1_d1;
     reg  signed [ 7:0] x2_d1;
     reg  signed [ 7:0] x3_d1;
@@ -324,86 +329,88 @@ module bitlinear_dense_1 (
     reg  signed [ 7:0] x8_d1;
     reg  signed [ 7:0] x9_d1;
     reg  signed [ 7:0] x10_d1;
-    reg  signed [ 7:0] x11_d1;
     reg  signed [ 7:0] x12_d1;
     reg  signed [ 7:0] x13_d1;
     reg  signed [ 7:0] x15_d1;
-    reg  signed [ 9:0] s0_d1;
     reg  signed [10:0] s1_d1;
     reg  signed [ 9:0] s2_d1;
-    reg  signed [ 9:0] s5_d1;
-    reg  signed [ 9:0] s6_d1;
-    reg  signed [ 8:0] s7_d1;
-    reg  signed [ 9:0] s9_d1;
+    reg  signed [ 8:0] s4_d1;
+    reg  signed [ 8:0] s5_d1;
+    reg  signed [10:0] s6_d1;
+    reg  signed [ 9:0] s8_d1;
+    reg  signed [ 8:0] s9_d1;
     reg  signed [ 9:0] s10_d1;
-    reg  signed [11:0] s11_d1;
+    reg  signed [ 8:0] s12_d1;
     reg  signed [ 9:0] s13_d1;
-    reg  signed [ 9:0] s14_d1;
+    reg  signed [ 8:0] s14_d1;
     reg  signed [ 9:0] s16_d1;
     reg  signed [ 8:0] s17_d1;
-    reg  signed [ 9:0] s18_d1;
+    reg  signed [ 8:0] s18_d1;
     reg  signed [ 9:0] s20_d1;
-    reg  signed [10:0] s21_d1;
-    reg  signed [ 8:0] s22_d1;
-    reg  signed [ 9:0] s23_d1;
-    reg  signed [ 9:0] s25_d1;
-    reg  signed [ 8:0] s27_d1;
-    reg  signed [ 9:0] s28_d1;
-    reg  signed [ 9:0] s31_d1;
-    reg  signed [ 8:0] s32_d1;
-    reg  signed [10:0] s33_d1;
-    reg  signed [ 8:0] s35_d1;
-    reg  signed [ 9:0] s36_d1;
-    reg  signed [ 9:0] s37_d1;
-    reg  signed [10:0] s39_d1;
-    reg  signed [ 9:0] s40_d1;
-    reg  signed [ 8:0] s43_d1;
+    reg  signed [ 9:0] s21_d1;
+    reg  signed [10:0] s22_d1;
+    reg  signed [10:0] s24_d1;
+    reg  signed [10:0] s29_d1;
+    reg  signed [10:0] s31_d1;
+    reg  signed [ 9:0] s32_d1;
+    reg  signed [ 9:0] s35_d1;
+    reg  signed [10:0] s37_d1;
+    reg  signed [ 9:0] s38_d1;
+    reg  signed [ 8:0] s40_d1;
+    reg  signed [10:0] s41_d1;
+    reg  signed [10:0] s42_d1;
     reg  signed [ 9:0] s44_d1;
-    reg  signed [10:0] s45_d1;
-    reg  signed [10:0] s46_d1;
-    reg  signed [10:0] s48_d1;
-    reg  signed [ 9:0] s50_d1;
+    reg  signed [ 9:0] s45_d1;
+    reg  signed [ 8:0] s46_d1;
+    reg  signed [ 9:0] s47_d1;
+    reg  signed [10:0] s50_d1;
+    reg  signed [ 9:0] s51_d1;
+    reg  signed [ 8:0] s53_d1;
     reg  signed [ 9:0] s54_d1;
     reg  signed [10:0] s55_d1;
     reg  signed [ 9:0] s57_d1;
-    reg  signed [ 8:0] s58_d1;
-    reg  signed [ 9:0] s59_d1;
-    reg  signed [10:0] s61_d1;
+    reg  signed [10:0] s59_d1;
+    reg  signed [ 9:0] s60_d1;
+    reg  signed [ 9:0] s62_d1;
     reg  signed [10:0] s63_d1;
-    reg  signed [10:0] s66_d1;
-    reg  signed [ 8:0] s67_d1;
-    reg  signed [10:0] s72_d1;
-    reg  signed [ 9:0] s74_d1;
-    reg  signed [10:0] s75_d1;
-    reg  signed [10:0] s77_d1;
+    reg  signed [ 9:0] s64_d1;
+    reg  signed [ 9:0] s66_d1;
+    reg  signed [ 9:0] s67_d1;
+    reg  signed [10:0] s69_d1;
+    reg  signed [ 9:0] s70_d1;
+    reg  signed [10:0] s73_d1;
     reg  signed [ 9:0] s78_d1;
-    reg  signed [11:0] s82_d1;
-    reg  signed [10:0] s84_d1;
-    reg  signed [ 8:0] s85_d1;
-    reg  signed [10:0] s87_d1;
+    reg  signed [10:0] s79_d1;
+    reg  signed [ 9:0] s81_d1;
+    reg  signed [ 9:0] s82_d1;
+    reg  signed [ 8:0] s84_d1;
+    reg  signed [ 9:0] s86_d1;
     reg  signed [ 9:0] s88_d1;
-    reg  signed [ 9:0] s90_d1;
-    reg  signed [ 9:0] s93_d1;
-    reg  signed [ 9:0] s96_d1;
-    reg  signed [ 8:0] s97_d1;
-    reg  signed [ 9:0] s98_d1;
-    reg  signed [10:0] s101_d1;
-    reg  signed [ 8:0] s102_d1;
+    reg  signed [ 9:0] s91_d1;
+    reg  signed [10:0] s93_d1;
+    reg  signed [ 9:0] s94_d1;
+    reg  signed [ 9:0] s95_d1;
+    reg  signed [10:0] s97_d1;
+    reg  signed [ 9:0] s99_d1;
+    reg  signed [ 9:0] s101_d1;
     reg  signed [ 9:0] s104_d1;
-    reg  signed [10:0] s105_d1;
-    reg  signed [10:0] s108_d1;
-    reg  signed [10:0] s110_d1;
-    reg  signed [ 9:0] s112_d1;
-    reg  signed [ 9:0] s114_d1;
+    reg  signed [ 9:0] s109_d1;
+    reg  signed [10:0] s113_d1;
+    reg  signed [10:0] s115_d1;
     reg  signed [ 9:0] s117_d1;
     reg  signed [ 9:0] s119_d1;
+    reg  signed [10:0] s120_d1;
     reg  signed [ 9:0] s121_d1;
-    reg  signed [ 9:0] s123_d1;
-    reg  signed [ 9:0] s126_d1;
-    reg  signed [10:0] s128_d1;
-    reg  signed [11:0] s130_d1;
-    reg  signed [ 9:0] s132_d1;
+    reg  signed [ 8:0] s123_d1;
+    reg  signed [ 9:0] s125_d1;
+    reg  signed [ 9:0] s128_d1;
+    reg  signed [10:0] s131_d1;
+    reg  signed [ 9:0] s133_d1;
+    reg  signed [ 8:0] s135_d1;
+    reg  signed [ 9:0] s137_d1;
+    reg  signed [10:0] s141_d1;
     always_ff @(posedge clk) begin
+        x0_d1 <= x0;
         x1_d1 <= x1;
         x2_d1 <= x2;
         x3_d1 <= x3;
@@ -414,19 +421,18 @@ module bitlinear_dense_1 (
         x8_d1 <= x8;
         x9_d1 <= x9;
         x10_d1 <= x10;
-        x11_d1 <= x11;
         x12_d1 <= x12;
         x13_d1 <= x13;
         x15_d1 <= x15;
-        s0_d1 <= s0;
         s1_d1 <= s1;
         s2_d1 <= s2;
+        s4_d1 <= s4;
         s5_d1 <= s5;
         s6_d1 <= s6;
-        s7_d1 <= s7;
+        s8_d1 <= s8;
         s9_d1 <= s9;
         s10_d1 <= s10;
-        s11_d1 <= s11;
+        s12_d1 <= s12;
         s13_d1 <= s13;
         s14_d1 <= s14;
         s16_d1 <= s16;
@@ -435,421 +441,424 @@ module bitlinear_dense_1 (
         s20_d1 <= s20;
         s21_d1 <= s21;
         s22_d1 <= s22;
-        s23_d1 <= s23;
-        s25_d1 <= s25;
-        s27_d1 <= s27;
-        s28_d1 <= s28;
+        s24_d1 <= s24;
+        s29_d1 <= s29;
         s31_d1 <= s31;
         s32_d1 <= s32;
-        s33_d1 <= s33;
         s35_d1 <= s35;
-        s36_d1 <= s36;
         s37_d1 <= s37;
-        s39_d1 <= s39;
+        s38_d1 <= s38;
         s40_d1 <= s40;
-        s43_d1 <= s43;
+        s41_d1 <= s41;
+        s42_d1 <= s42;
         s44_d1 <= s44;
         s45_d1 <= s45;
         s46_d1 <= s46;
-        s48_d1 <= s48;
+        s47_d1 <= s47;
         s50_d1 <= s50;
+        s51_d1 <= s51;
+        s53_d1 <= s53;
         s54_d1 <= s54;
         s55_d1 <= s55;
         s57_d1 <= s57;
-        s58_d1 <= s58;
         s59_d1 <= s59;
-        s61_d1 <= s61;
+        s60_d1 <= s60;
+        s62_d1 <= s62;
         s63_d1 <= s63;
+        s64_d1 <= s64;
         s66_d1 <= s66;
         s67_d1 <= s67;
-        s72_d1 <= s72;
-        s74_d1 <= s74;
-        s75_d1 <= s75;
-        s77_d1 <= s77;
+        s69_d1 <= s69;
+        s70_d1 <= s70;
+        s73_d1 <= s73;
         s78_d1 <= s78;
+        s79_d1 <= s79;
+        s81_d1 <= s81;
         s82_d1 <= s82;
         s84_d1 <= s84;
-        s85_d1 <= s85;
-        s87_d1 <= s87;
+        s86_d1 <= s86;
         s88_d1 <= s88;
-        s90_d1 <= s90;
+        s91_d1 <= s91;
         s93_d1 <= s93;
-        s96_d1 <= s96;
+        s94_d1 <= s94;
+        s95_d1 <= s95;
         s97_d1 <= s97;
-        s98_d1 <= s98;
+        s99_d1 <= s99;
         s101_d1 <= s101;
-        s102_d1 <= s102;
         s104_d1 <= s104;
-        s105_d1 <= s105;
-        s108_d1 <= s108;
-        s110_d1 <= s110;
-        s112_d1 <= s112;
-        s114_d1 <= s114;
+        s109_d1 <= s109;
+        s113_d1 <= s113;
+        s115_d1 <= s115;
         s117_d1 <= s117;
         s119_d1 <= s119;
+        s120_d1 <= s120;
         s121_d1 <= s121;
         s123_d1 <= s123;
-        s126_d1 <= s126;
+        s125_d1 <= s125;
         s128_d1 <= s128;
-        s130_d1 <= s130;
-        s132_d1 <= s132;
+        s131_d1 <= s131;
+        s133_d1 <= s133;
+        s135_d1 <= s135;
+        s137_d1 <= s137;
+        s141_d1 <= s141;
     end
-    wire signed [11:0] s3;  // x6 + s1 + s2
+    wire signed [11:0] s3;  // x15 + s1 + s2
     bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s3 (
-        .a(12'(x6_d1)), .b(12'(s1_d1)), .c(12'(s2_d1)), .sum(s3)
+        .a(12'(x15_d1)), .b(12'(s1_d1)), .c(12'(s2_d1)), .sum(s3)
     );
-    wire signed [11:0] s8;  // s5 + s7 - s6
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s8 (
-        .a(12'(s5_d1)), .b(12'(s7_d1)), .c(12'(s6_d1)), .sum(s8)
+    wire signed [11:0] s7;  // x0 + s4 + s6
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s7 (
+        .a(12'(x0_d1)), .b(12'(s4_d1)), .c(12'(s6_d1)), .sum(s7)
     );
-    wire signed [10:0] s15;  // x10 + s13 - s14
+    wire signed [11:0] s11;  // s8 + s10 - s4
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s11 (
+        .a(12'(s8_d1)), .b(12'(s10_d1)), .c(12'(s4_d1)), .sum(s11)
+    );
+    wire signed [10:0] s15;  // s5 + s14 - s13
     bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s15 (
-        .a(11'(x10_d1)), .b(11'(s13_d1)), .c(11'(s14_d1)), .sum(s15)
+        .a(11'(s5_d1)), .b(11'(s14_d1)), .c(11'(s13_d1)), .sum(s15)
     );
-    wire signed [10:0] s19;  // s18 - s16 - 36
+    wire signed [10:0] s19;  // s18 - s16 - s17
     bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s19 (
-        .a(11'(s18_d1)), .b(11'(s16_d1)), .c(11'd36), .sum(s19)
+        .a(11'(s18_d1)), .b(11'(s16_d1)), .c(11'(s17_d1)), .sum(s19)
     );
-    wire signed [11:0] s26;  // s21 + s25 - s23
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s26 (
-        .a(12'(s21_d1)), .b(12'(s25_d1)), .c(12'(s23_d1)), .sum(s26)
+    wire signed [11:0] s25;  // s22 + s24 - s20
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s25 (
+        .a(12'(s22_d1)), .b(12'(s24_d1)), .c(12'(s20_d1)), .sum(s25)
     );
-    wire signed [10:0] s29;  // s28 - x13 - s10
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s29 (
-        .a(11'(s28_d1)), .b(11'(x13_d1)), .c(11'(s10_d1)), .sum(s29)
+    wire signed [10:0] s33;  // x10 + s17 - s32
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s33 (
+        .a(11'(x10_d1)), .b(11'(s17_d1)), .c(11'(s32_d1)), .sum(s33)
     );
-    wire signed [10:0] s30;  // x13 + s20 + s23
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s30 (
-        .a(11'(x13_d1)), .b(11'(s20_d1)), .c(11'(s23_d1)), .sum(s30)
+    wire signed [11:0] s36;  // s33 - x1 - s35
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s36 (
+        .a(12'(s33)), .b(12'(x1_d1)), .c(12'(s35_d1)), .sum(s36)
     );
-    wire signed [11:0] s34;  // s16 + s33 - s31
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s34 (
-        .a(12'(s16_d1)), .b(12'(s33_d1)), .c(12'(s31_d1)), .sum(s34)
+    wire signed [11:0] s39;  // x2 + s38 - s37
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s39 (
+        .a(12'(x2_d1)), .b(12'(s38_d1)), .c(12'(s37_d1)), .sum(s39)
     );
-    wire signed [11:0] s38;  // s36 - s10 - s37
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s38 (
-        .a(12'(s36_d1)), .b(12'(s10_d1)), .c(12'(s37_d1)), .sum(s38)
+    wire signed [11:0] s43;  // s41 + s42 + 18
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s43 (
+        .a(12'(s41_d1)), .b(12'(s42_d1)), .c(12'd18), .sum(s43)
     );
-    wire signed [11:0] s41;  // s37 + s40 - s39
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s41 (
-        .a(12'(s37_d1)), .b(12'(s40_d1)), .c(12'(s39_d1)), .sum(s41)
+    wire signed [11:0] s48;  // s47 - s44 - s45
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s48 (
+        .a(12'(s47_d1)), .b(12'(s44_d1)), .c(12'(s45_d1)), .sum(s48)
     );
-    wire signed [11:0] s42;  // s14 + s25 - s5
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s42 (
-        .a(12'(s14_d1)), .b(12'(s25_d1)), .c(12'(s5_d1)), .sum(s42)
+    wire signed [10:0] s52;  // x0 + s5 - s51
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s52 (
+        .a(11'(x0_d1)), .b(11'(s5_d1)), .c(11'(s51_d1)), .sum(s52)
     );
-    wire signed [10:0] s47;  // x12 + s46 - x1
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s47 (
-        .a(11'(x12_d1)), .b(s46_d1), .c(11'(x1_d1)), .sum(s47)
+    wire signed [11:0] s56;  // x3 - s53 - s55
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s56 (
+        .a(12'(x3_d1)), .b(12'(s53_d1)), .c(12'(s55_d1)), .sum(s56)
     );
-    wire signed [11:0] s49;  // x15 + s48 - s37
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s49 (
-        .a(12'(x15_d1)), .b(12'(s48_d1)), .c(12'(s37_d1)), .sum(s49)
+    wire signed [10:0] s58;  // x7 + s13 + s57
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s58 (
+        .a(11'(x7_d1)), .b(11'(s13_d1)), .c(11'(s57_d1)), .sum(s58)
     );
-    wire signed [10:0] s51;  // x7 + s50 - s23
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s51 (
-        .a(11'(x7_d1)), .b(11'(s50_d1)), .c(11'(s23_d1)), .sum(s51)
+    wire signed [11:0] s61;  // s59 + s60 - s40
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s61 (
+        .a(12'(s59_d1)), .b(12'(s60_d1)), .c(12'(s40_d1)), .sum(s61)
     );
-    wire signed [10:0] s52;  // s27 - x10 - s46
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s52 (
-        .a(11'(s27_d1)), .b(11'(x10_d1)), .c(s46_d1), .sum(s52)
+    wire signed [11:0] s65;  // s57 + s64 - s63
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s65 (
+        .a(12'(s57_d1)), .b(12'(s64_d1)), .c(12'(s63_d1)), .sum(s65)
     );
-    wire signed [11:0] s53;  // s52 - x7 - 11
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s53 (
-        .a(12'(s52)), .b(12'(x7_d1)), .c(12'd11), .sum(s53)
+    wire signed [11:0] s68;  // s46 + s66 + s67
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s68 (
+        .a(12'(s46_d1)), .b(12'(s66_d1)), .c(12'(s67_d1)), .sum(s68)
     );
-    wire signed [11:0] s56;  // s54 + s55 - s44
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s56 (
-        .a(12'(s54_d1)), .b(12'(s55_d1)), .c(12'(s44_d1)), .sum(s56)
+    wire signed [11:0] s71;  // s37 + s70 - s32
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s71 (
+        .a(12'(s37_d1)), .b(12'(s70_d1)), .c(12'(s32_d1)), .sum(s71)
     );
-    wire signed [11:0] s60;  // s57 + s59 - s32
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s60 (
-        .a(12'(s57_d1)), .b(12'(s59_d1)), .c(12'(s32_d1)), .sum(s60)
+    wire signed [10:0] s72;  // x13 - x5 - s16
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s72 (
+        .a(11'(x13_d1)), .b(11'(x5_d1)), .c(11'(s16_d1)), .sum(s72)
     );
-    wire signed [11:0] s64;  // s5 + s25 + s63
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s64 (
-        .a(12'(s5_d1)), .b(12'(s25_d1)), .c(12'(s63_d1)), .sum(s64)
+    wire signed [11:0] s74;  // x13 + s73 - s20
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s74 (
+        .a(12'(x13_d1)), .b(12'(s73_d1)), .c(12'(s20_d1)), .sum(s74)
     );
-    wire signed [10:0] s65;  // x13 + s18 - x5
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s65 (
-        .a(11'(x13_d1)), .b(11'(s18_d1)), .c(11'(x5_d1)), .sum(s65)
+    wire signed [10:0] s75;  // s12 - x7 - s59
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s75 (
+        .a(11'(s12_d1)), .b(11'(x7_d1)), .c(s59_d1), .sum(s75)
     );
-    wire signed [11:0] s68;  // s58 + s67 - s66
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s68 (
-        .a(12'(s58_d1)), .b(12'(s67_d1)), .c(12'(s66_d1)), .sum(s68)
+    wire signed [11:0] s76;  // x4 + s12 + s50
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s76 (
+        .a(12'(x4_d1)), .b(12'(s12_d1)), .c(12'(s50_d1)), .sum(s76)
     );
-    wire signed [10:0] s69;  // s46 - x7 - s17
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s69 (
-        .a(s46_d1), .b(11'(x7_d1)), .c(11'(s17_d1)), .sum(s69)
+    wire signed [10:0] s77;  // x8 + s1 - x10
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s77 (
+        .a(11'(x8_d1)), .b(s1_d1), .c(11'(x10_d1)), .sum(s77)
     );
-    wire signed [11:0] s70;  // x4 + s45 + s58
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s70 (
-        .a(12'(x4_d1)), .b(12'(s45_d1)), .c(12'(s58_d1)), .sum(s70)
+    wire signed [11:0] s80;  // s78 + s79 + 8
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s80 (
+        .a(12'(s78_d1)), .b(12'(s79_d1)), .c(12'd8), .sum(s80)
     );
-    wire signed [10:0] s71;  // x8 + s1 - x10
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s71 (
-        .a(11'(x8_d1)), .b(s1_d1), .c(11'(x10_d1)), .sum(s71)
+    wire signed [11:0] s83;  // s21 - s81 - s82
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s83 (
+        .a(12'(s21_d1)), .b(12'(s81_d1)), .c(12'(s82_d1)), .sum(s83)
     );
-    wire signed [11:0] s73;  // s72 - s54 + 8
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b010)) u_s73 (
-        .a(12'(s72_d1)), .b(12'(s54_d1)), .c(12'd8), .sum(s73)
+    wire signed [11:0] s85;  // s33 + s53 + s84
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s85 (
+        .a(12'(s33)), .b(12'(s53_d1)), .c(12'(s84_d1)), .sum(s85)
     );
-    wire signed [11:0] s76;  // s74 - s7 - s75
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s76 (
-        .a(12'(s74_d1)), .b(12'(s7_d1)), .c(12'(s75_d1)), .sum(s76)
+    wire signed [11:0] s87;  // x8 - s51 - s86
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s87 (
+        .a(12'(x8_d1)), .b(12'(s51_d1)), .c(12'(s86_d1)), .sum(s87)
     );
-    wire signed [11:0] s79;  // s27 + s77 + s78
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s79 (
-        .a(12'(s27_d1)), .b(12'(s77_d1)), .c(12'(s78_d1)), .sum(s79)
+    wire signed [11:0] s89;  // s57 + s88 - s12
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s89 (
+        .a(12'(s57_d1)), .b(12'(s88_d1)), .c(12'(s12_d1)), .sum(s89)
     );
-    wire signed [11:0] s80;  // x2 - s9 - s77
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s80 (
-        .a(12'(x2_d1)), .b(12'(s9_d1)), .c(12'(s77_d1)), .sum(s80)
+    wire signed [10:0] s90;  // s17 - x13 - s59
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s90 (
+        .a(11'(s17_d1)), .b(11'(x13_d1)), .c(s59_d1), .sum(s90)
     );
-    wire signed [10:0] s83;  // s46 - x3 - s67
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s83 (
-        .a(s46_d1), .b(11'(x3_d1)), .c(11'(s67_d1)), .sum(s83)
-    );
-    wire signed [11:0] s86;  // s43 + s84 + s85
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s86 (
-        .a(12'(s43_d1)), .b(12'(s84_d1)), .c(12'(s85_d1)), .sum(s86)
-    );
-    wire signed [11:0] s89;  // s36 + s37 + s88
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s89 (
-        .a(12'(s36_d1)), .b(12'(s37_d1)), .c(12'(s88_d1)), .sum(s89)
-    );
-    wire signed [11:0] s91;  // s31 + s90 - s27
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s91 (
-        .a(12'(s31_d1)), .b(12'(s90_d1)), .c(12'(s27_d1)), .sum(s91)
-    );
-    wire signed [11:0] s92;  // x11 + s52 - x12
+    wire signed [11:0] s92;  // x9 + s91 - s59
     bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s92 (
-        .a(12'(x11_d1)), .b(12'(s52)), .c(12'(x12_d1)), .sum(s92)
+        .a(12'(x9_d1)), .b(12'(s91_d1)), .c(12'(s59_d1)), .sum(s92)
     );
-    wire signed [11:0] s94;  // s48 + s93 - s22
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s94 (
-        .a(12'(s48_d1)), .b(12'(s93_d1)), .c(12'(s22_d1)), .sum(s94)
+    wire signed [11:0] s96;  // s41 + s95 - s94
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s96 (
+        .a(12'(s41_d1)), .b(12'(s95_d1)), .c(12'(s94_d1)), .sum(s96)
     );
-    wire signed [10:0] s95;  // s13 + s50 - x13
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s95 (
-        .a(11'(s13_d1)), .b(11'(s50_d1)), .c(11'(x13_d1)), .sum(s95)
+    wire signed [11:0] s98;  // s40 + s97 - x7
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s98 (
+        .a(12'(s40_d1)), .b(12'(s97_d1)), .c(12'(x7_d1)), .sum(s98)
     );
-    wire signed [11:0] s99;  // s98 - s74 - s96
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s99 (
-        .a(12'(s98_d1)), .b(12'(s74_d1)), .c(12'(s96_d1)), .sum(s99)
+    wire signed [11:0] s100;  // s59 + s99 - x12
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s100 (
+        .a(12'(s59_d1)), .b(12'(s99_d1)), .c(12'(x12_d1)), .sum(s100)
     );
-    wire signed [11:0] s103;  // s21 + s97 + s102
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s103 (
-        .a(12'(s21_d1)), .b(12'(s97_d1)), .c(12'(s102_d1)), .sum(s103)
+    wire signed [11:0] s102;  // s101 - s86 - s94
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s102 (
+        .a(12'(s101_d1)), .b(12'(s86_d1)), .c(12'(s94_d1)), .sum(s102)
     );
-    wire signed [11:0] s106;  // s72 - s7 - s35
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s106 (
-        .a(12'(s72_d1)), .b(12'(s7_d1)), .c(12'(s35_d1)), .sum(s106)
+    wire signed [10:0] s103;  // s44 - x0 - s45
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s103 (
+        .a(11'(s44_d1)), .b(11'(x0_d1)), .c(11'(s45_d1)), .sum(s103)
     );
-    wire signed [10:0] s109;  // x6 + s0 + s90
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s109 (
-        .a(11'(x6_d1)), .b(11'(s0_d1)), .c(11'(s90_d1)), .sum(s109)
+    wire signed [11:0] s105;  // s9 + s63 + s104
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s105 (
+        .a(12'(s9_d1)), .b(12'(s63_d1)), .c(12'(s104_d1)), .sum(s105)
     );
-    wire signed [10:0] s111;  // x1 + s27 + s48
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s111 (
-        .a(11'(x1_d1)), .b(11'(s27_d1)), .c(s48_d1), .sum(s111)
+    wire signed [10:0] s106;  // x15 + s38 - 70
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s106 (
+        .a(11'(x15_d1)), .b(11'(s38_d1)), .c(11'd70), .sum(s106)
     );
-    wire signed [11:0] s113;  // s31 + s112 - s97
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s113 (
-        .a(12'(s31_d1)), .b(12'(s112_d1)), .c(12'(s97_d1)), .sum(s113)
+    wire signed [11:0] s107;  // s46 - s4 - s73
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s107 (
+        .a(12'(s46_d1)), .b(12'(s4_d1)), .c(12'(s73_d1)), .sum(s107)
     );
-    wire signed [11:0] s115;  // s18 + s114 - s22
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s115 (
-        .a(12'(s18_d1)), .b(12'(s114_d1)), .c(12'(s22_d1)), .sum(s115)
+    wire signed [10:0] s108;  // s12 + s22 - x9
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s108 (
+        .a(11'(s12_d1)), .b(s22_d1), .c(11'(x9_d1)), .sum(s108)
     );
-    wire signed [10:0] s116;  // s37 - s32 - s67
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s116 (
-        .a(11'(s37_d1)), .b(11'(s32_d1)), .c(11'(s67_d1)), .sum(s116)
+    wire signed [11:0] s110;  // s79 - s40 - s109
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s110 (
+        .a(12'(s79_d1)), .b(12'(s40_d1)), .c(12'(s109_d1)), .sum(s110)
     );
-    wire signed [11:0] s118;  // s50 + s117 - s57
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s118 (
-        .a(12'(s50_d1)), .b(12'(s117_d1)), .c(12'(s57_d1)), .sum(s118)
+    wire signed [10:0] s111;  // x6 + s86 - x15
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s111 (
+        .a(11'(x6_d1)), .b(11'(s86_d1)), .c(11'(x15_d1)), .sum(s111)
     );
-    wire signed [11:0] s120;  // s119 - s6 - s39
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s120 (
-        .a(12'(s119_d1)), .b(12'(s6_d1)), .c(12'(s39_d1)), .sum(s120)
+    wire signed [10:0] s112;  // s4 + s99 - s5
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s112 (
+        .a(11'(s4_d1)), .b(11'(s99_d1)), .c(11'(s5_d1)), .sum(s112)
     );
-    wire signed [11:0] s122;  // s87 + s121 - s6
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s122 (
-        .a(12'(s87_d1)), .b(12'(s121_d1)), .c(12'(s6_d1)), .sum(s122)
+    wire signed [11:0] s116;  // s4 + s97 - x10
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s116 (
+        .a(12'(s4_d1)), .b(12'(s97_d1)), .c(12'(x10_d1)), .sum(s116)
     );
-    wire signed [11:0] s124;  // s123 - s17 - s84
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s124 (
-        .a(12'(s123_d1)), .b(12'(s17_d1)), .c(12'(s84_d1)), .sum(s124)
+    wire signed [11:0] s118;  // s117 - s8 - s16
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s118 (
+        .a(12'(s117_d1)), .b(12'(s8_d1)), .c(12'(s16_d1)), .sum(s118)
     );
-    wire signed [11:0] s125;  // s48 - s9 + 4
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b010)) u_s125 (
-        .a(12'(s48_d1)), .b(12'(s9_d1)), .c(12'd4), .sum(s125)
+    wire signed [11:0] s122;  // s12 + s78 + s121
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s122 (
+        .a(12'(s12_d1)), .b(12'(s78_d1)), .c(12'(s121_d1)), .sum(s122)
     );
-    wire signed [11:0] s127;  // s126 - s37 - s44
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s127 (
-        .a(12'(s126_d1)), .b(12'(s37_d1)), .c(12'(s44_d1)), .sum(s127)
+    wire signed [11:0] s124;  // s42 + s82 + s123
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s124 (
+        .a(12'(s42_d1)), .b(12'(s82_d1)), .c(12'(s123_d1)), .sum(s124)
     );
-    wire signed [11:0] s131;  // s37 + s75 - 11
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s131 (
-        .a(12'(s37_d1)), .b(12'(s75_d1)), .c(12'd11), .sum(s131)
+    wire signed [11:0] s126;  // s12 + s93 - s125
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s126 (
+        .a(12'(s12_d1)), .b(12'(s93_d1)), .c(12'(s125_d1)), .sum(s126)
     );
-    wire signed [11:0] s133;  // s104 + s132 - s66
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s133 (
-        .a(12'(s104_d1)), .b(12'(s132_d1)), .c(12'(s66_d1)), .sum(s133)
+    wire signed [11:0] s127;  // s35 + s62 - s16
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s127 (
+        .a(12'(s35_d1)), .b(12'(s62_d1)), .c(12'(s16_d1)), .sum(s127)
     );
-    wire signed [10:0] s134;  // x1 + x9 - s66
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s134 (
-        .a(11'(x1_d1)), .b(11'(x9_d1)), .c(s66_d1), .sum(s134)
+    wire signed [11:0] s129;  // s128 - s54 - s119
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s129 (
+        .a(12'(s128_d1)), .b(12'(s54_d1)), .c(12'(s119_d1)), .sum(s129)
     );
-    wire signed [10:0] s135;  // s96 - s32 - s102
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s135 (
-        .a(11'(s96_d1)), .b(11'(s32_d1)), .c(11'(s102_d1)), .sum(s135)
+    wire signed [11:0] s132;  // s44 + s131 - s12
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s132 (
+        .a(12'(s44_d1)), .b(12'(s131_d1)), .c(12'(s12_d1)), .sum(s132)
     );
-    wire signed [10:0] s136 = 11'(s28_d1) + 11'(s50_d1);
-    wire signed [12:0] s137 = (13'(s8) << 1) + 13'd23;
-    wire signed [12:0] s138 = (13'(s11_d1) << 1) - 13'd79;
-    wire signed [12:0] s139 = (13'(s15) << 1) - 13'd117;
-    wire signed [12:0] s140 = (13'(s26) << 1) + 13'd21;
-    wire signed [12:0] s141 = (13'(s29) << 1) - 13'd55;
-    wire signed [12:0] s142 = -((13'(s30) << 1)) - 13'd53;
-    wire signed [12:0] s143 = (13'(s34) << 1) - 13'd105;
-    wire signed [12:0] s144 = (13'(s38) << 1) - 13'd137;
-    wire signed [12:0] s145 = (13'(s42) << 1) - 13'd55;
-    wire signed [11:0] s146 = (12'(s45_d1) << 1) - 12'd105;
-    wire signed [11:0] s147 = (12'(s47) << 1) - 12'd9;
-    wire signed [12:0] s148 = (13'(s49) << 1) + 13'd39;
-    wire signed [12:0] s149 = (13'(s51) << 1) - 13'd21;
-    wire signed [12:0] s150 = (13'(s60) << 1) - 13'd63;
-    wire signed [11:0] s151 = (12'(s65) << 1) + 12'd9;
-    wire signed [12:0] s152 = (13'(s68) << 1) - 13'd25;
-    wire signed [12:0] s153 = (13'(s69) << 1) - 13'd57;
-    wire signed [12:0] s154 = (13'(s70) << 1) - 13'd81;
-    wire signed [11:0] s155 = (12'(s71) << 1) - 12'd17;
-    wire signed [12:0] s156 = (13'(s76) << 1) + 13'd15;
-    wire signed [12:0] s157 = (13'(s80) << 1) - 13'd3;
-    wire signed [12:0] s158 = (13'(s82_d1) << 1) - 13'd61;
-    wire signed [12:0] s159 = (13'(s83) << 1) - 13'd33;
-    wire signed [11:0] s160 = (12'(s87_d1) << 1) - 12'd9;
-    wire signed [12:0] s161 = (13'(s89) << 1) - 13'd1;
-    wire signed [12:0] s162 = (13'(s91) << 1) - 13'd3;
-    wire signed [12:0] s164 = (13'(s95) << 1) - 13'd49;
-    wire signed [12:0] s165 = (13'(s99) << 1) - 13'd65;
-    wire signed [12:0] s166 = (13'(s103) << 1) - 13'd67;
-    wire signed [12:0] s167 = (13'(s105_d1) << 1) + 13'd33;
-    wire signed [12:0] s168 = (13'(s106) << 1) - 13'd45;
-    wire signed [11:0] s169 = (12'(s108_d1) << 1) - 12'd97;
-    wire signed [12:0] s170 = -((13'(s109) << 1)) - 13'd13;
-    wire signed [11:0] s171 = (12'(s110_d1) << 1) + 12'd1;
-    wire signed [12:0] s172 = -((13'(s111) << 1)) - 13'd75;
-    wire signed [12:0] s173 = (13'(s113) << 1) - 13'd29;
-    wire signed [12:0] s174 = (13'(s116) << 1) - 13'd59;
-    wire signed [12:0] s175 = (13'(s118) << 1) - 13'd35;
-    wire signed [12:0] s176 = (13'(s122) << 1) + 13'd1;
-    wire signed [12:0] s177 = (13'(s124) << 1) + 13'd9;
-    wire signed [11:0] s178 = (12'(s128_d1) << 1) - 12'd11;
-    wire signed [11:0] s179 = (12'(s134) << 1) - 12'd33;
-    wire signed [12:0] s180 = (13'(s135) << 1) - 13'd29;
-    wire signed [11:0] s181 = -((12'(s136) << 1)) - 12'd55;
+    wire signed [11:0] s134;  // s133 - s12 - s21
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s134 (
+        .a(12'(s133_d1)), .b(12'(s12_d1)), .c(12'(s21_d1)), .sum(s134)
+    );
+    wire signed [11:0] s136;  // s41 + s135 - s21
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s136 (
+        .a(12'(s41_d1)), .b(12'(s135_d1)), .c(12'(s21_d1)), .sum(s136)
+    );
+    wire signed [11:0] s138;  // s6 + s137 - s81
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s138 (
+        .a(12'(s6_d1)), .b(12'(s137_d1)), .c(12'(s81_d1)), .sum(s138)
+    );
+    wire signed [10:0] s139;  // x9 + s73 - x3
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s139 (
+        .a(11'(x9_d1)), .b(s73_d1), .c(11'(x3_d1)), .sum(s139)
+    );
+    wire signed [10:0] s140;  // s9 + s66 - s46
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s140 (
+        .a(11'(s9_d1)), .b(11'(s66_d1)), .c(11'(s46_d1)), .sum(s140)
+    );
+    wire signed [12:0] s142 = -((13'(s7) << 1)) + 13'd23;
+    wire signed [12:0] s143 = (13'(s11) << 1) - 13'd79;
+    wire signed [12:0] s144 = (13'(s15) << 1) - 13'd117;
+    wire signed [12:0] s145 = (13'(s25) << 1) + 13'd21;
+    wire signed [12:0] s146 = (13'(s29_d1) << 1) - 13'd55;
+    wire signed [12:0] s147 = (13'(s31_d1) << 1) - 13'd53;
+    wire signed [12:0] s149 = (13'(s39) << 1) - 13'd137;
+    wire signed [12:0] s150 = (13'(s48) << 1) - 13'd55;
+    wire signed [11:0] s151 = (12'(s50_d1) << 1) - 12'd105;
+    wire signed [11:0] s152 = (12'(s52) << 1) - 12'd9;
+    wire signed [12:0] s153 = (13'(s56) << 1) + 13'd39;
+    wire signed [12:0] s154 = (13'(s58) << 1) - 13'd21;
+    wire signed [12:0] s155 = (13'(s68) << 1) - 13'd63;
+    wire signed [11:0] s156 = (12'(s72) << 1) + 12'd9;
+    wire signed [12:0] s157 = (13'(s74) << 1) - 13'd25;
+    wire signed [12:0] s158 = (13'(s75) << 1) - 13'd57;
+    wire signed [12:0] s159 = (13'(s76) << 1) - 13'd81;
+    wire signed [11:0] s160 = (12'(s77) << 1) - 12'd17;
+    wire signed [12:0] s161 = (13'(s83) << 1) + 13'd15;
+    wire signed [12:0] s162 = (13'(s87) << 1) - 13'd3;
+    wire signed [12:0] s163 = (13'(s89) << 1) - 13'd61;
+    wire signed [12:0] s164 = (13'(s90) << 1) - 13'd33;
+    wire signed [11:0] s165 = (12'(s93_d1) << 1) - 12'd9;
+    wire signed [12:0] s166 = (13'(s96) << 1) - 13'd1;
+    wire signed [12:0] s167 = (13'(s98) << 1) - 13'd3;
+    wire signed [12:0] s168 = (13'(s100) << 1) + 13'd59;
+    wire signed [12:0] s169 = (13'(s103) << 1) - 13'd49;
+    wire signed [12:0] s170 = -((13'(s105) << 1)) - 13'd65;
+    wire signed [12:0] s171 = (13'(s107) << 1) - 13'd67;
+    wire signed [12:0] s172 = (13'(s108) << 1) + 13'd33;
+    wire signed [12:0] s173 = (13'(s110) << 1) - 13'd45;
+    wire signed [11:0] s174 = (12'(s111) << 1) - 12'd97;
+    wire signed [12:0] s175 = (13'(s112) << 1) - 13'd13;
+    wire signed [11:0] s176 = (12'(s113_d1) << 1) + 12'd1;
+    wire signed [12:0] s177 = (13'(s115_d1) << 1) - 13'd75;
+    wire signed [12:0] s178 = (13'(s116) << 1) - 13'd29;
+    wire signed [12:0] s179 = (13'(s120_d1) << 1) - 13'd59;
+    wire signed [12:0] s180 = (13'(s122) << 1) - 13'd35;
+    wire signed [12:0] s181 = (13'(s126) << 1) + 13'd1;
+    wire signed [12:0] s182 = (13'(s127) << 1) + 13'd9;
+    wire signed [11:0] s183 = -((12'(s55_d1) << 1)) - 12'd11;
+    wire signed [11:0] s184 = (12'(s139) << 1) - 12'd33;
+    wire signed [12:0] s185 = (13'(s140) << 1) - 13'd29;
+    wire signed [11:0] s186 = -((12'(s141_d1) << 1)) - 12'd55;
 
     // stage 2
     reg  signed [11:0] s3_d1;
     reg  signed [10:0] s19_d1;
-    reg  signed [11:0] s41_d1;
-    reg  signed [11:0] s53_d1;
-    reg  signed [11:0] s56_d1;
-    reg  signed [10:0] s61_d2;
-    reg  signed [11:0] s64_d1;
-    reg  signed [11:0] s73_d1;
-    reg  signed [11:0] s79_d1;
-    reg  signed [11:0] s86_d1;
+    reg  signed [11:0] s36_d1;
+    reg  signed [11:0] s43_d1;
+    reg  signed [11:0] s61_d1;
+    reg  signed [11:0] s65_d1;
+    reg  signed [10:0] s69_d2;
+    reg  signed [11:0] s71_d1;
+    reg  signed [11:0] s80_d1;
+    reg  signed [11:0] s85_d1;
     reg  signed [11:0] s92_d1;
-    reg  signed [11:0] s94_d1;
-    reg  signed [10:0] s101_d2;
-    reg  signed [11:0] s115_d1;
-    reg  signed [11:0] s120_d1;
-    reg  signed [11:0] s125_d1;
-    reg  signed [11:0] s127_d1;
-    reg  signed [11:0] s130_d2;
-    reg  signed [11:0] s131_d1;
-    reg  signed [11:0] s133_d1;
-    reg  signed [12:0] s137_d1;
-    reg  signed [12:0] s138_d1;
-    reg  signed [12:0] s139_d1;
-    reg  signed [12:0] s140_d1;
-    reg  signed [12:0] s141_d1;
+    reg  signed [11:0] s102_d1;
+    reg  signed [10:0] s106_d1;
+    reg  signed [11:0] s118_d1;
+    reg  signed [11:0] s124_d1;
+    reg  signed [11:0] s129_d1;
+    reg  signed [11:0] s132_d1;
+    reg  signed [11:0] s134_d1;
+    reg  signed [11:0] s136_d1;
+    reg  signed [11:0] s138_d1;
     reg  signed [12:0] s142_d1;
     reg  signed [12:0] s143_d1;
     reg  signed [12:0] s144_d1;
     reg  signed [12:0] s145_d1;
-    reg  signed [11:0] s146_d1;
-    reg  signed [11:0] s147_d1;
-    reg  signed [12:0] s148_d1;
+    reg  signed [12:0] s146_d1;
+    reg  signed [12:0] s147_d1;
     reg  signed [12:0] s149_d1;
     reg  signed [12:0] s150_d1;
     reg  signed [11:0] s151_d1;
-    reg  signed [12:0] s152_d1;
+    reg  signed [11:0] s152_d1;
     reg  signed [12:0] s153_d1;
     reg  signed [12:0] s154_d1;
-    reg  signed [11:0] s155_d1;
-    reg  signed [12:0] s156_d1;
+    reg  signed [12:0] s155_d1;
+    reg  signed [11:0] s156_d1;
     reg  signed [12:0] s157_d1;
     reg  signed [12:0] s158_d1;
     reg  signed [12:0] s159_d1;
     reg  signed [11:0] s160_d1;
     reg  signed [12:0] s161_d1;
     reg  signed [12:0] s162_d1;
+    reg  signed [12:0] s163_d1;
     reg  signed [12:0] s164_d1;
-    reg  signed [12:0] s165_d1;
+    reg  signed [11:0] s165_d1;
     reg  signed [12:0] s166_d1;
     reg  signed [12:0] s167_d1;
     reg  signed [12:0] s168_d1;
-    reg  signed [11:0] s169_d1;
+    reg  signed [12:0] s169_d1;
     reg  signed [12:0] s170_d1;
-    reg  signed [11:0] s171_d1;
+    reg  signed [12:0] s171_d1;
     reg  signed [12:0] s172_d1;
     reg  signed [12:0] s173_d1;
-    reg  signed [12:0] s174_d1;
+    reg  signed [11:0] s174_d1;
     reg  signed [12:0] s175_d1;
-    reg  signed [12:0] s176_d1;
+    reg  signed [11:0] s176_d1;
     reg  signed [12:0] s177_d1;
-    reg  signed [11:0] s178_d1;
-    reg  signed [11:0] s179_d1;
+    reg  signed [12:0] s178_d1;
+    reg  signed [12:0] s179_d1;
     reg  signed [12:0] s180_d1;
-    reg  signed [11:0] s181_d1;
+    reg  signed [12:0] s181_d1;
+    reg  signed [12:0] s182_d1;
+    reg  signed [11:0] s183_d1;
+    reg  signed [11:0] s184_d1;
+    reg  signed [12:0] s185_d1;
+    reg  signed [11:0] s186_d1;
     always_ff @(posedge clk) begin
         s3_d1 <= s3;
         s19_d1 <= s19;
-        s41_d1 <= s41;
-        s53_d1 <= s53;
-        s56_d1 <= s56;
-        s61_d2 <= s61_d1;
-        s64_d1 <= s64;
-        s73_d1 <= s73;
-        s79_d1 <= s79;
-        s86_d1 <= s86;
+        s36_d1 <= s36;
+        s43_d1 <= s43;
+        s61_d1 <= s61;
+        s65_d1 <= s65;
+        s69_d2 <= s69_d1;
+        s71_d1 <= s71;
+        s80_d1 <= s80;
+        s85_d1 <= s85;
         s92_d1 <= s92;
-        s94_d1 <= s94;
-        s101_d2 <= s101_d1;
-        s115_d1 <= s115;
-        s120_d1 <= s120;
-        s125_d1 <= s125;
-        s127_d1 <= s127;
-        s130_d2 <= s130_d1;
-        s131_d1 <= s131;
-        s133_d1 <= s133;
-        s137_d1 <= s137;
+        s102_d1 <= s102;
+        s106_d1 <= s106;
+        s118_d1 <= s118;
+        s124_d1 <= s124;
+        s129_d1 <= s129;
+        s132_d1 <= s132;
+        s134_d1 <= s134;
+        s136_d1 <= s136;
         s138_d1 <= s138;
-        s139_d1 <= s139;
-        s140_d1 <= s140;
-        s141_d1 <= s141;
         s142_d1 <= s142;
         s143_d1 <= s143;
         s144_d1 <= s144;
         s145_d1 <= s145;
         s146_d1 <= s146;
         s147_d1 <= s147;
-        s148_d1 <= s148;
         s149_d1 <= s149;
         s150_d1 <= s150;
         s151_d1 <= s151;
@@ -864,6 +873,7 @@ module bitlinear_dense_1 (
         s160_d1 <= s160;
         s161_d1 <= s161;
         s162_d1 <= s162;
+        s163_d1 <= s163;
         s164_d1 <= s164;
         s165_d1 <= s165;
         s166_d1 <= s166;
@@ -882,74 +892,79 @@ module bitlinear_dense_1 (
         s179_d1 <= s179;
         s180_d1 <= s180;
         s181_d1 <= s181;
+        s182_d1 <= s182;
+        s183_d1 <= s183;
+        s184_d1 <= s184;
+        s185_d1 <= s185;
+        s186_d1 <= s186;
     end
-    wire signed [12:0] s163 = (13'(s92_d1) << 1) + 13'd59;
+    wire signed [12:0] s148 = (13'(s36_d1) << 1) - 13'd105;
 
     // result, last element first
     assign y = {
-        13'(s181_d1),
+        13'(s186_d1),
+        s185_d1,
+        13'(s184_d1),
+        {s138_d1, 1'd0},
+        {s136_d1, 1'd0},
+        {s134_d1, 1'd0},
+        13'(s183_d1),
+        {s132_d1, 1'd0},
+        {s129_d1, 1'd0},
+        s182_d1,
+        s181_d1,
+        {s124_d1, 1'd0},
         s180_d1,
-        13'(s179_d1),
-        {s133_d1, 1'd0},
-        {s131_d1, 1'd0},
-        {s130_d2, 1'd0},
-        13'(s178_d1),
-        {s127_d1, 1'd0},
-        {s125_d1, 1'd0},
+        s179_d1,
+        {s118_d1, 1'd0},
+        s178_d1,
         s177_d1,
-        s176_d1,
-        {s120_d1, 1'd0},
+        13'(s176_d1),
         s175_d1,
-        s174_d1,
-        {s115_d1, 1'd0},
+        13'(s174_d1),
         s173_d1,
         s172_d1,
-        13'(s171_d1),
+        s171_d1,
+        {12'(s106_d1), 1'd0},
         s170_d1,
-        13'(s169_d1),
+        s169_d1,
+        {s102_d1, 1'd0},
         s168_d1,
         s167_d1,
         s166_d1,
-        {12'(s101_d2), 1'd0},
-        s165_d1,
+        13'(s165_d1),
+        {s92_d1, 1'd0},
         s164_d1,
-        {s94_d1, 1'd0},
-        s163,
+        s163_d1,
         s162_d1,
+        {s85_d1, 1'd0},
         s161_d1,
+        {s80_d1, 1'd0},
         13'(s160_d1),
-        {s86_d1, 1'd0},
         s159_d1,
         s158_d1,
         s157_d1,
-        {s79_d1, 1'd0},
-        s156_d1,
-        {s73_d1, 1'd0},
-        13'(s155_d1),
+        13'(s156_d1),
+        {s71_d1, 1'd0},
+        {12'(s69_d2), 1'd0},
+        s155_d1,
+        {s65_d1, 1'd0},
+        {s61_d1, 1'd0},
         s154_d1,
         s153_d1,
-        s152_d1,
+        13'(s152_d1),
         13'(s151_d1),
-        {s64_d1, 1'd0},
-        {12'(s61_d2), 1'd0},
         s150_d1,
-        {s56_d1, 1'd0},
-        {s53_d1, 1'd0},
+        {s43_d1, 1'd0},
         s149_d1,
-        s148_d1,
-        13'(s147_d1),
-        13'(s146_d1),
+        s148,
+        s147_d1,
+        s146_d1,
         s145_d1,
-        {s41_d1, 1'd0},
+        {12'(s19_d1), 1'd0},
         s144_d1,
         s143_d1,
         s142_d1,
-        s141_d1,
-        s140_d1,
-        {12'(s19_d1), 1'd0},
-        s139_d1,
-        s138_d1,
-        s137_d1,
         {s3_d1, 1'd0}
     };
 

@@ -1,4 +1,4 @@
-// bitlinear_dense_3: constant matrix, 32 x 32, as 168 adders (no multiplier).
+// bitlinear_dense_3: constant matrix, 32 x 32, as 171 adders (no multiplier).
 //
 // x: 32 x ap_ufixed<8,3>, element 0 in the lowest bits.
 // y: 32 x ap_fixed<15,8>, element 0 in the lowest bits.
@@ -113,838 +113,844 @@ module bitlinear_dense_3 (
         x30_d1 <= x30;
         x31_d1 <= x31;
     end
-    wire        [ 9:0] s0;  // x5 + x19 + x29
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s0 (
-        .a(10'(x5_d1)), .b(10'(x19_d1)), .c(10'(x29_d1)), .sum(s0)
+    wire        [ 8:0] s0 = 9'(x12_d1) + 9'(x20_d1);
+    wire        [ 9:0] s1;  // x11 + x26 + x28
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s1 (
+        .a(10'(x11_d1)), .b(10'(x26_d1)), .c(10'(x28_d1)), .sum(s1)
     );
-    wire        [10:0] s1;  // x10 + x20 + s0
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s1 (
-        .a(11'(x10_d1)), .b(11'(x20_d1)), .c(11'(s0)), .sum(s1)
-    );
-    wire        [ 9:0] s2;  // x3 + x11 + x26
+    wire        [ 9:0] s2;  // x10 + x15 + x30
     bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s2 (
-        .a(10'(x3_d1)), .b(10'(x11_d1)), .c(10'(x26_d1)), .sum(s2)
+        .a(10'(x10_d1)), .b(10'(x15_d1)), .c(10'(x30_d1)), .sum(s2)
     );
-    wire        [ 8:0] s3 = 9'(x12_d1) + 9'(x15_d1);
-    wire        [ 9:0] s4;  // x27 + x28 + s3
+    wire        [10:0] s3;  // s0 + s1 + s2
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s3 (
+        .a(11'(s0)), .b(11'(s1)), .c(11'(s2)), .sum(s3)
+    );
+    wire        [ 9:0] s4;  // x2 + x5 + x6
     bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s4 (
-        .a(10'(x27_d1)), .b(10'(x28_d1)), .c(10'(s3)), .sum(s4)
+        .a(10'(x2_d1)), .b(10'(x5_d1)), .c(10'(x6_d1)), .sum(s4)
     );
-    wire signed [ 8:0] s5 = 9'(x24_d1) - 9'(x16_d1);
-    wire signed [10:0] s6;  // x9 + x25 - s5
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s6 (
-        .a(11'(x9_d1)), .b(11'(x25_d1)), .c(11'(s5)), .sum(s6)
+    wire signed [ 9:0] s5;  // x24 + x29 - x9
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s5 (
+        .a(10'(x24_d1)), .b(10'(x29_d1)), .c(10'(x9_d1)), .sum(s5)
     );
-    wire        [ 8:0] s7 = 9'(x6_d1) + 9'(x30_d1);
-    wire        [ 9:0] s8;  // x0 + x2 + s7
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s8 (
-        .a(10'(x0_d1)), .b(10'(x2_d1)), .c(10'(s7)), .sum(s8)
+    wire signed [10:0] s6;  // x16 - x0 - s5
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s6 (
+        .a(11'(x16_d1)), .b(11'(x0_d1)), .c(11'(s5)), .sum(s6)
     );
-    wire        [ 8:0] s11 = 9'(x8_d1) + 9'(x30_d1);
-    wire signed [10:0] s12;  // x23 - x9 - s11
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s12 (
-        .a(11'(x23_d1)), .b(11'(x9_d1)), .c(11'(s11)), .sum(s12)
+    wire signed [ 9:0] s7;  // x25 - x19 - x27
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s7 (
+        .a(10'(x25_d1)), .b(10'(x19_d1)), .c(10'(x27_d1)), .sum(s7)
     );
-    wire signed [ 9:0] s13;  // x10 + x28 - x4
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s13 (
-        .a(10'(x10_d1)), .b(10'(x28_d1)), .c(10'(x4_d1)), .sum(s13)
+    wire signed [11:0] s8;  // s7 - x3 - s4
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s8 (
+        .a(12'(s7)), .b(12'(x3_d1)), .c(12'(s4)), .sum(s8)
     );
-    wire signed [ 9:0] s14;  // x12 + x31 - x0
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s14 (
-        .a(10'(x12_d1)), .b(10'(x31_d1)), .c(10'(x0_d1)), .sum(s14)
+    wire        [ 8:0] s10 = 9'(x5_d1) + 9'(x19_d1);
+    wire        [ 9:0] s11;  // x8 + x9 + x30
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s11 (
+        .a(10'(x8_d1)), .b(10'(x9_d1)), .c(10'(x30_d1)), .sum(s11)
     );
-    wire signed [11:0] s15;  // s2 + s13 + s14
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s15 (
-        .a(12'(s2)), .b(12'(s13)), .c(12'(s14)), .sum(s15)
+    wire signed [ 9:0] s12;  // x7 + x13 - x18
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s12 (
+        .a(10'(x7_d1)), .b(10'(x13_d1)), .c(10'(x18_d1)), .sum(s12)
     );
-    wire        [ 9:0] s16;  // x5 + x7 + x13
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s16 (
-        .a(10'(x5_d1)), .b(10'(x7_d1)), .c(10'(x13_d1)), .sum(s16)
+    wire signed [11:0] s13;  // s10 + s11 + s12
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s13 (
+        .a(12'(s10)), .b(12'(s11)), .c(12'(s12)), .sum(s13)
     );
-    wire signed [10:0] s17;  // x14 + s16 - x18
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s17 (
-        .a(11'(x14_d1)), .b(11'(s16)), .c(11'(x18_d1)), .sum(s17)
+    wire        [ 9:0] s14;  // x0 + x6 + x16
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s14 (
+        .a(10'(x0_d1)), .b(10'(x6_d1)), .c(10'(x16_d1)), .sum(s14)
     );
-    wire signed [ 9:0] s18;  // x6 - x19 + 21
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b010)) u_s18 (
-        .a(10'(x6_d1)), .b(10'(x19_d1)), .c(10'd21), .sum(s18)
+    wire        [ 8:0] s15 = 9'(x3_d1) + 9'(x10_d1);
+    wire        [10:0] s16;  // x12 + s1 + s15
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s16 (
+        .a(11'(x12_d1)), .b(11'(s1)), .c(11'(s15)), .sum(s16)
     );
-    wire signed [ 9:0] s21;  // x28 - x23 - x27
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s21 (
-        .a(10'(x28_d1)), .b(10'(x23_d1)), .c(10'(x27_d1)), .sum(s21)
+    wire signed [ 9:0] s17;  // x14 + x31 - x4
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s17 (
+        .a(10'(x14_d1)), .b(10'(x31_d1)), .c(10'(x4_d1)), .sum(s17)
     );
-    wire signed [10:0] s22;  // x14 + x24 - s21
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s22 (
-        .a(11'(x14_d1)), .b(11'(x24_d1)), .c(11'(s21)), .sum(s22)
+    wire signed [ 9:0] s19;  // x23 - x24 + 21
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b010)) u_s19 (
+        .a(10'(x23_d1)), .b(10'(x24_d1)), .c(10'd21), .sum(s19)
     );
-    wire        [ 9:0] s24;  // x2 + x4 + x6
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s24 (
-        .a(10'(x2_d1)), .b(10'(x4_d1)), .c(10'(x6_d1)), .sum(s24)
+    wire signed [ 9:0] s21;  // x4 + x26 - x16
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s21 (
+        .a(10'(x4_d1)), .b(10'(x26_d1)), .c(10'(x16_d1)), .sum(s21)
     );
-    wire signed [ 9:0] s25;  // x17 + x25 - x16
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s25 (
-        .a(10'(x17_d1)), .b(10'(x25_d1)), .c(10'(x16_d1)), .sum(s25)
+    wire        [ 8:0] s22 = 9'(x15_d1) + 9'(x25_d1);
+    wire signed [ 9:0] s23;  // x3 + x14 - s22
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s23 (
+        .a(10'(x3_d1)), .b(10'(x14_d1)), .c(10'(s22)), .sum(s23)
     );
-    wire signed [ 9:0] s26;  // x3 - x5 - x26
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s26 (
-        .a(10'(x3_d1)), .b(10'(x5_d1)), .c(10'(x26_d1)), .sum(s26)
+    wire signed [ 9:0] s25;  // x28 - x23 - x27
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s25 (
+        .a(10'(x28_d1)), .b(10'(x23_d1)), .c(10'(x27_d1)), .sum(s25)
     );
-    wire signed [11:0] s27;  // x7 + s24 + s25
+    wire signed [10:0] s26;  // x29 + s25 - x24
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s26 (
+        .a(11'(x29_d1)), .b(11'(s25)), .c(11'(x24_d1)), .sum(s26)
+    );
+    wire signed [11:0] s27;  // x7 + s4 + s21
     bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s27 (
-        .a(12'(x7_d1)), .b(12'(s24)), .c(12'(s25)), .sum(s27)
+        .a(12'(x7_d1)), .b(12'(s4)), .c(12'(s21)), .sum(s27)
     );
-    wire signed [ 9:0] s29;  // x16 - x3 - x22
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s29 (
-        .a(10'(x16_d1)), .b(10'(x3_d1)), .c(10'(x22_d1)), .sum(s29)
+    wire signed [ 9:0] s30;  // x6 + x22 - x16
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s30 (
+        .a(10'(x6_d1)), .b(10'(x22_d1)), .c(10'(x16_d1)), .sum(s30)
     );
-    wire signed [10:0] s30;  // x6 + x29 - s29
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s30 (
-        .a(11'(x6_d1)), .b(11'(x29_d1)), .c(11'(s29)), .sum(s30)
+    wire signed [ 8:0] s31 = -(9'(x1_d1)) + 9'd2;
+    wire        [ 8:0] s33 = 9'(x1_d1) + 9'(x26_d1);
+    wire signed [10:0] s34;  // x20 - x27 - s33
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s34 (
+        .a(11'(x20_d1)), .b(11'(x27_d1)), .c(11'(s33)), .sum(s34)
     );
-    wire signed [ 9:0] s31;  // x15 + x25 - x14
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s31 (
-        .a(10'(x15_d1)), .b(10'(x25_d1)), .c(10'(x14_d1)), .sum(s31)
-    );
-    wire signed [ 8:0] s32;  // x18 - x1 + 2
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b010)) u_s32 (
-        .a(9'(x18_d1)), .b(9'(x1_d1)), .c(9'd2), .sum(s32)
-    );
-    wire        [ 8:0] s34 = 9'(x0_d1) + 9'(x22_d1);
-    wire signed [ 9:0] s35;  // x2 + x21 - x4
+    wire signed [ 9:0] s35;  // x21 + x28 - x12
     bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s35 (
-        .a(10'(x2_d1)), .b(10'(x21_d1)), .c(10'(x4_d1)), .sum(s35)
+        .a(10'(x21_d1)), .b(10'(x28_d1)), .c(10'(x12_d1)), .sum(s35)
     );
-    wire signed [ 8:0] s36 = 9'(x12_d1) - 9'(x28_d1);
-    wire signed [ 9:0] s37;  // x15 + x25 - x20
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s37 (
-        .a(10'(x15_d1)), .b(10'(x25_d1)), .c(10'(x20_d1)), .sum(s37)
+    wire        [ 8:0] s36 = 9'(x13_d1) + 9'(x22_d1);
+    wire signed [11:0] s37;  // x2 + s35 + s36
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s37 (
+        .a(12'(x2_d1)), .b(12'(s35)), .c(12'(s36)), .sum(s37)
     );
-    wire signed [10:0] s38;  // x23 + s37 - s36
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s38 (
-        .a(11'(x23_d1)), .b(11'(s37)), .c(11'(s36)), .sum(s38)
-    );
-    wire        [ 9:0] s39;  // x14 + x26 + x27
+    wire        [ 8:0] s38 = 9'(x4_d1) + 9'(x6_d1);
+    wire        [ 9:0] s39;  // x0 + x14 + x23
     bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s39 (
-        .a(10'(x14_d1)), .b(10'(x26_d1)), .c(10'(x27_d1)), .sum(s39)
+        .a(10'(x0_d1)), .b(10'(x14_d1)), .c(10'(x23_d1)), .sum(s39)
     );
-    wire signed [ 9:0] s40;  // x6 - x13 - x18
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s40 (
-        .a(10'(x6_d1)), .b(10'(x13_d1)), .c(10'(x18_d1)), .sum(s40)
+    wire signed [10:0] s40;  // x5 - x18 - s22
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s40 (
+        .a(11'(x5_d1)), .b(11'(x18_d1)), .c(11'(s22)), .sum(s40)
     );
-    wire signed [10:0] s41;  // x5 - x1 - s34
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s41 (
-        .a(11'(x5_d1)), .b(11'(x1_d1)), .c(11'(s34)), .sum(s41)
+    wire        [ 9:0] s43;  // x19 + x21 + x31
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s43 (
+        .a(10'(x19_d1)), .b(10'(x21_d1)), .c(10'(x31_d1)), .sum(s43)
     );
-    wire signed [11:0] s42;  // s40 - s35 - s39
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s42 (
-        .a(12'(s40)), .b(12'(s35)), .c(12'(s39)), .sum(s42)
+    wire        [10:0] s44;  // x25 + s1 + s43
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s44 (
+        .a(11'(x25_d1)), .b(11'(s1)), .c(11'(s43)), .sum(s44)
     );
-    wire signed [ 9:0] s44;  // x29 - x21 - x31
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s44 (
-        .a(10'(x29_d1)), .b(10'(x21_d1)), .c(10'(x31_d1)), .sum(s44)
+    wire signed [ 9:0] s45;  // x13 + x18 - x27
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s45 (
+        .a(10'(x13_d1)), .b(10'(x18_d1)), .c(10'(x27_d1)), .sum(s45)
     );
-    wire        [ 8:0] s45 = 9'(x11_d1) + 9'(x19_d1);
-    wire        [ 9:0] s46;  // x0 + x26 + x28
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s46 (
-        .a(10'(x0_d1)), .b(10'(x26_d1)), .c(10'(x28_d1)), .sum(s46)
+    wire signed [11:0] s46;  // x3 + s5 + s45
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s46 (
+        .a(12'(x3_d1)), .b(12'(s5)), .c(12'(s45)), .sum(s46)
     );
-    wire signed [11:0] s47;  // s45 + s46 - s44
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s47 (
-        .a(12'(s45)), .b(12'(s46)), .c(12'(s44)), .sum(s47)
+    wire signed [ 9:0] s48;  // x20 + x29 - x1
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s48 (
+        .a(10'(x20_d1)), .b(10'(x29_d1)), .c(10'(x1_d1)), .sum(s48)
     );
-    wire signed [10:0] s48;  // x3 - x27 - s40
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s48 (
-        .a(11'(x3_d1)), .b(11'(x27_d1)), .c(11'(s40)), .sum(s48)
+    wire        [ 9:0] s49;  // x7 + x22 + x24
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s49 (
+        .a(10'(x7_d1)), .b(10'(x22_d1)), .c(10'(x24_d1)), .sum(s49)
     );
-    wire        [ 9:0] s50;  // x14 + x20 + x23
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s50 (
-        .a(10'(x14_d1)), .b(10'(x20_d1)), .c(10'(x23_d1)), .sum(s50)
+    wire signed [ 9:0] s50;  // x2 - x23 - 38
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s50 (
+        .a(10'(x2_d1)), .b(10'(x23_d1)), .c(10'd38), .sum(s50)
     );
-    wire        [10:0] s51;  // x7 + x25 + s50
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s51 (
-        .a(11'(x7_d1)), .b(11'(x25_d1)), .c(11'(s50)), .sum(s51)
+    wire signed [11:0] s51;  // s50 - x25 - s49
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s51 (
+        .a(12'(s50)), .b(12'(x25_d1)), .c(12'(s49)), .sum(s51)
     );
-    wire signed [ 9:0] s52;  // x1 + x6 - x29
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s52 (
-        .a(10'(x1_d1)), .b(10'(x6_d1)), .c(10'(x29_d1)), .sum(s52)
+    wire        [ 8:0] s53 = 9'(x13_d1) + 9'(x20_d1);
+    wire signed [11:0] s54;  // s15 + s53 - s25
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s54 (
+        .a(12'(s15)), .b(12'(s53)), .c(12'(s25)), .sum(s54)
     );
-    wire signed [ 9:0] s54;  // x2 - s5 - 38
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s54 (
-        .a(10'(x2_d1)), .b(10'(s5)), .c(10'd38), .sum(s54)
+    wire signed [ 9:0] s55;  // - x12 - x24 + -1
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b011)) u_s55 (
+        .a(10'(x12_d1)), .b(10'(x24_d1)), .c(10'd1023), .sum(s55)
     );
-    wire        [ 9:0] s56;  // x10 + x13 + x20
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s56 (
-        .a(10'(x10_d1)), .b(10'(x13_d1)), .c(10'(x20_d1)), .sum(s56)
+    wire signed [10:0] s56;  // s55 - x14 - x29
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s56 (
+        .a(11'(s55)), .b(11'(x14_d1)), .c(11'(x29_d1)), .sum(s56)
     );
-    wire signed [10:0] s57;  // - x12 - s56 + -1
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b011)) u_s57 (
-        .a(11'(x12_d1)), .b(11'(s56)), .c(11'd2047), .sum(s57)
+    wire signed [ 9:0] s58;  // x10 + x12 - x2
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s58 (
+        .a(10'(x10_d1)), .b(10'(x12_d1)), .c(10'(x2_d1)), .sum(s58)
     );
-    wire signed [ 9:0] s59;  // x10 + x12 - x2
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s59 (
-        .a(10'(x10_d1)), .b(10'(x12_d1)), .c(10'(x2_d1)), .sum(s59)
+    wire signed [10:0] s59;  // x9 + x29 - s58
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s59 (
+        .a(11'(x9_d1)), .b(11'(x29_d1)), .c(11'(s58)), .sum(s59)
     );
-    wire signed [10:0] s60;  // x23 + x25 + s59
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s60 (
-        .a(11'(x23_d1)), .b(11'(x25_d1)), .c(11'(s59)), .sum(s60)
+    wire signed [10:0] s61;  // x17 + x25 + s21
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s61 (
+        .a(11'(x17_d1)), .b(11'(x25_d1)), .c(11'(s21)), .sum(s61)
     );
-    wire signed [ 8:0] s61 = 9'(x9_d1) - 9'(x14_d1);
-    wire        [ 8:0] s63 = 9'(x1_d1) + 9'(x3_d1);
-    wire        [ 9:0] s64;  // x2 + x26 + s63
+    wire        [ 9:0] s62;  // x8 + x19 + x30
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s62 (
+        .a(10'(x8_d1)), .b(10'(x19_d1)), .c(10'(x30_d1)), .sum(s62)
+    );
+    wire signed [ 8:0] s63 = 9'(x18_d1) - 9'(x21_d1);
+    wire        [ 9:0] s64;  // x0 + x1 + x2
     bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s64 (
-        .a(10'(x2_d1)), .b(10'(x26_d1)), .c(10'(s63)), .sum(s64)
+        .a(10'(x0_d1)), .b(10'(x1_d1)), .c(10'(x2_d1)), .sum(s64)
     );
-    wire        [ 8:0] s66 = 9'(x4_d1) + 9'(x18_d1);
-    wire signed [10:0] s67;  // x21 - x0 - s66
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s67 (
-        .a(11'(x21_d1)), .b(11'(x0_d1)), .c(11'(s66)), .sum(s67)
+    wire signed [11:0] s65;  // s62 + s63 + s64
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s65 (
+        .a(12'(s62)), .b(12'(s63)), .c(12'(s64)), .sum(s65)
     );
-    wire signed [11:0] s68;  // s21 - s25 - s56
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s68 (
-        .a(12'(s21)), .b(12'(s25)), .c(12'(s56)), .sum(s68)
+    wire        [ 9:0] s67;  // x2 + x20 + x29
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s67 (
+        .a(10'(x2_d1)), .b(10'(x20_d1)), .c(10'(x29_d1)), .sum(s67)
     );
-    wire signed [ 9:0] s70;  // x24 - x17 - x25
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s70 (
-        .a(10'(x24_d1)), .b(10'(x17_d1)), .c(10'(x25_d1)), .sum(s70)
+    wire        [10:0] s68;  // x1 + x13 + s67
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s68 (
+        .a(11'(x1_d1)), .b(11'(x13_d1)), .c(11'(s67)), .sum(s68)
     );
-    wire signed [10:0] s71;  // x22 + s63 + s70
+    wire signed [10:0] s69;  // x9 + x30 - s25
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s69 (
+        .a(11'(x9_d1)), .b(11'(x30_d1)), .c(11'(s25)), .sum(s69)
+    );
+    wire signed [ 9:0] s70;  // x25 - x3 + 3
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b010)) u_s70 (
+        .a(10'(x25_d1)), .b(10'(x3_d1)), .c(10'd3), .sum(s70)
+    );
+    wire signed [10:0] s71;  // x17 + s38 + s63
     bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s71 (
-        .a(11'(x22_d1)), .b(11'(s63)), .c(11'(s70)), .sum(s71)
+        .a(11'(x17_d1)), .b(11'(s38)), .c(11'(s63)), .sum(s71)
     );
-    wire signed [10:0] s72;  // s21 - x9 - x30
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s72 (
-        .a(11'(s21)), .b(11'(x9_d1)), .c(11'(x30_d1)), .sum(s72)
+    wire        [ 9:0] s74;  // x0 + x3 + x31
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s74 (
+        .a(10'(x0_d1)), .b(10'(x3_d1)), .c(10'(x31_d1)), .sum(s74)
     );
-    wire        [ 8:0] s73 = 9'(x7_d1) + 9'(x13_d1);
-    wire signed [10:0] s74;  // x29 + s73 - x18
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s74 (
-        .a(11'(x29_d1)), .b(11'(s73)), .c(11'(x18_d1)), .sum(s74)
+    wire        [10:0] s75;  // x1 + x2 + s74
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s75 (
+        .a(11'(x1_d1)), .b(11'(x2_d1)), .c(11'(s74)), .sum(s75)
     );
-    wire signed [ 9:0] s75;  // x6 - x20 + 3
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b010)) u_s75 (
-        .a(10'(x6_d1)), .b(10'(x20_d1)), .c(10'd3), .sum(s75)
+    wire signed [ 9:0] s76;  // x6 - x23 - x26
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s76 (
+        .a(10'(x6_d1)), .b(10'(x23_d1)), .c(10'(x26_d1)), .sum(s76)
     );
-    wire        [10:0] s78;  // x0 + x31 + s16
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s78 (
-        .a(11'(x0_d1)), .b(11'(x31_d1)), .c(11'(s16)), .sum(s78)
+    wire signed [10:0] s77;  // s22 + s76 - x17
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s77 (
+        .a(11'(s22)), .b(11'(s76)), .c(11'(x17_d1)), .sum(s77)
     );
-    wire signed [ 9:0] s79;  // x25 - x9 - x23
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s79 (
-        .a(10'(x25_d1)), .b(10'(x9_d1)), .c(10'(x23_d1)), .sum(s79)
+    wire signed [11:0] s79;  // s48 - x5 - s74
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s79 (
+        .a(12'(s48)), .b(12'(x5_d1)), .c(12'(s74)), .sum(s79)
     );
-    wire signed [ 9:0] s80;  // x15 + x18 - x17
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s80 (
-        .a(10'(x15_d1)), .b(10'(x18_d1)), .c(10'(x17_d1)), .sum(s80)
+    wire signed [10:0] s81;  // x8 - x4 - s67
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s81 (
+        .a(11'(x8_d1)), .b(11'(x4_d1)), .c(11'(s67)), .sum(s81)
     );
-    wire signed [10:0] s81;  // x6 + s79 + s80
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s81 (
-        .a(11'(x6_d1)), .b(11'(s79)), .c(11'(s80)), .sum(s81)
+    wire        [ 9:0] s82;  // x9 + x13 + s10
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s82 (
+        .a(10'(x9_d1)), .b(10'(x13_d1)), .c(10'(s10)), .sum(s82)
     );
-    wire signed [ 9:0] s83;  // x7 + x20 - x0
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s83 (
-        .a(10'(x7_d1)), .b(10'(x20_d1)), .c(10'(x0_d1)), .sum(s83)
+    wire signed [10:0] s83;  // x30 - s15 - s33
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s83 (
+        .a(11'(x30_d1)), .b(11'(s15)), .c(11'(s33)), .sum(s83)
     );
-    wire        [ 8:0] s84 = 9'(x5_d1) + 9'(x31_d1);
-    wire signed [11:0] s85;  // s63 + s84 - s83
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s85 (
-        .a(12'(s63)), .b(12'(s84)), .c(12'(s83)), .sum(s85)
+    wire signed [10:0] s85;  // x11 + x29 + s12
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s85 (
+        .a(11'(x11_d1)), .b(11'(x29_d1)), .c(11'(s12)), .sum(s85)
     );
-    wire        [ 8:0] s87 = 9'(x4_d1) + 9'(x13_d1);
-    wire signed [10:0] s88;  // s11 - x9 - s87
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s88 (
-        .a(11'(s11)), .b(11'(x9_d1)), .c(11'(s87)), .sum(s88)
+    wire signed [ 9:0] s86;  // x17 + x23 - x19
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s86 (
+        .a(10'(x17_d1)), .b(10'(x23_d1)), .c(10'(x19_d1)), .sum(s86)
     );
-    wire signed [ 9:0] s90;  // x4 + x31 - x1
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s90 (
-        .a(10'(x4_d1)), .b(10'(x31_d1)), .c(10'(x1_d1)), .sum(s90)
+    wire signed [10:0] s87;  // x8 + x24 + s86
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s87 (
+        .a(11'(x8_d1)), .b(11'(x24_d1)), .c(11'(s86)), .sum(s87)
     );
-    wire        [ 8:0] s91 = 9'(x11_d1) + 9'(x24_d1);
-    wire signed [ 9:0] s92;  // x19 - x8 - x17
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s92 (
-        .a(10'(x19_d1)), .b(10'(x8_d1)), .c(10'(x17_d1)), .sum(s92)
+    wire        [ 8:0] s88 = 9'(x28_d1) + 9'(x31_d1);
+    wire signed [10:0] s89;  // s22 + s88 - x1
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s89 (
+        .a(11'(s22)), .b(11'(s88)), .c(11'(x1_d1)), .sum(s89)
     );
-    wire signed [11:0] s93;  // s92 - s90 - s91
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s93 (
-        .a(12'(s92)), .b(12'(s90)), .c(12'(s91)), .sum(s93)
+    wire signed [ 9:0] s92;  // x4 + x27 - x21
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s92 (
+        .a(10'(x4_d1)), .b(10'(x27_d1)), .c(10'(x21_d1)), .sum(s92)
     );
-    wire signed [ 9:0] s95;  // x21 + x29 - s45
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s95 (
-        .a(10'(x21_d1)), .b(10'(x29_d1)), .c(10'(s45)), .sum(s95)
+    wire        [ 9:0] s93;  // x7 + x11 + s0
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s93 (
+        .a(10'(x7_d1)), .b(10'(x11_d1)), .c(10'(s0)), .sum(s93)
     );
-    wire signed [11:0] s98;  // x21 + s24 - s36
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s98 (
-        .a(12'(x21_d1)), .b(12'(s24)), .c(12'(s36)), .sum(s98)
+    wire        [ 9:0] s96;  // x10 + x24 + x31
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s96 (
+        .a(10'(x10_d1)), .b(10'(x24_d1)), .c(10'(x31_d1)), .sum(s96)
     );
-    wire signed [ 9:0] s99;  // x8 - x24 - x31
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s99 (
-        .a(10'(x8_d1)), .b(10'(x24_d1)), .c(10'(x31_d1)), .sum(s99)
+    wire signed [11:0] s97;  // x6 + s10 + s35
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s97 (
+        .a(12'(x6_d1)), .b(12'(s10)), .c(12'(s35)), .sum(s97)
     );
-    wire        [ 9:0] s101;  // x3 + x16 + s34
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s101 (
-        .a(10'(x3_d1)), .b(10'(x16_d1)), .c(10'(s34)), .sum(s101)
+    wire signed [10:0] s99;  // x4 + x14 + s63
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s99 (
+        .a(11'(x4_d1)), .b(11'(x14_d1)), .c(11'(s63)), .sum(s99)
     );
-    wire signed [ 9:0] s102;  // x7 + x27 - s66
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s102 (
-        .a(10'(x7_d1)), .b(10'(x27_d1)), .c(10'(s66)), .sum(s102)
+    wire        [ 9:0] s100 = 10'(x11_d1) + s49;
+    wire        [ 8:0] s102 = 9'(x23_d1) + 9'd20;
+    wire signed [10:0] s105;  // - x22 - s96 + 26
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b011)) u_s105 (
+        .a(11'(x22_d1)), .b(11'(s96)), .c(11'd26), .sum(s105)
     );
-    wire        [ 9:0] s104;  // x1 + x2 + 20
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s104 (
-        .a(10'(x1_d1)), .b(10'(x2_d1)), .c(10'd20), .sum(s104)
-    );
-    wire        [10:0] s105;  // x13 + s50 + s104
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s105 (
-        .a(11'(x13_d1)), .b(11'(s50)), .c(11'(s104)), .sum(s105)
-    );
-    wire signed [10:0] s107;  // x20 + s3 - x10
+    wire signed [10:0] s107;  // x13 + s11 - x25
     bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s107 (
-        .a(11'(x20_d1)), .b(11'(s3)), .c(11'(x10_d1)), .sum(s107)
+        .a(11'(x13_d1)), .b(11'(s11)), .c(11'(x25_d1)), .sum(s107)
     );
-    wire signed [10:0] s108;  // - x31 - s39 + 26
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b011)) u_s108 (
-        .a(11'(x31_d1)), .b(11'(s39)), .c(11'd26), .sum(s108)
+    wire        [ 8:0] s111 = 9'(x14_d1) + 9'(x16_d1);
+    wire signed [ 9:0] s112;  // x13 - x7 - x25
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s112 (
+        .a(10'(x13_d1)), .b(10'(x7_d1)), .c(10'(x25_d1)), .sum(s112)
     );
-    wire signed [ 9:0] s112;  // - x14 - x28 + 24
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b011)) u_s112 (
-        .a(10'(x14_d1)), .b(10'(x28_d1)), .c(10'd24), .sum(s112)
+    wire signed [11:0] s113;  // s92 + s112 - s111
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s113 (
+        .a(12'(s92)), .b(12'(s112)), .c(12'(s111)), .sum(s113)
     );
-    wire        [ 9:0] s114;  // x12 + x21 + s11
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s114 (
-        .a(10'(x12_d1)), .b(10'(x21_d1)), .c(10'(s11)), .sum(s114)
+    wire        [ 8:0] s117 = 9'(x10_d1) + 9'd7;
+    wire        [ 9:0] s118;  // x21 + x23 + s117
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s118 (
+        .a(10'(x21_d1)), .b(10'(x23_d1)), .c(10'(s117)), .sum(s118)
     );
-    wire signed [ 9:0] s116;  // x19 - x15 - x16
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s116 (
-        .a(10'(x19_d1)), .b(10'(x15_d1)), .c(10'(x16_d1)), .sum(s116)
+    wire signed [ 9:0] s120;  // x10 + x28 - x14
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s120 (
+        .a(10'(x10_d1)), .b(10'(x28_d1)), .c(10'(x14_d1)), .sum(s120)
     );
-    wire signed [ 9:0] s117;  // x13 + x27 - x17
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s117 (
-        .a(10'(x13_d1)), .b(10'(x27_d1)), .c(10'(x17_d1)), .sum(s117)
+    wire signed [10:0] s121;  // x27 + s120 - s10
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s121 (
+        .a(11'(x27_d1)), .b(11'(s120)), .c(11'(s10)), .sum(s121)
     );
-    wire signed [10:0] s118;  // s116 + s117 - x26
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s118 (
-        .a(11'(s116)), .b(11'(s117)), .c(11'(x26_d1)), .sum(s118)
+    wire        [ 8:0] s123 = 9'(x4_d1) + 9'(x5_d1);
+    wire        [10:0] s124;  // x7 + s14 + s123
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s124 (
+        .a(11'(x7_d1)), .b(11'(s14)), .c(11'(s123)), .sum(s124)
     );
-    wire        [ 9:0] s120;  // x9 + x13 + x16
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s120 (
-        .a(10'(x9_d1)), .b(10'(x13_d1)), .c(10'(x16_d1)), .sum(s120)
+    wire signed [ 9:0] s125;  // x24 - x3 - x8
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s125 (
+        .a(10'(x24_d1)), .b(10'(x3_d1)), .c(10'(x8_d1)), .sum(s125)
     );
-    wire        [ 8:0] s122;  // x18 + x21 + 7
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b000)) u_s122 (
-        .a(9'(x18_d1)), .b(9'(x21_d1)), .c(9'd7), .sum(s122)
+    wire        [ 9:0] s127;  // x15 + x21 + 73
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s127 (
+        .a(10'(x15_d1)), .b(10'(x21_d1)), .c(10'd73), .sum(s127)
     );
-    wire signed [10:0] s123;  // s122 - x14 - s11
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s123 (
-        .a(11'(s122)), .b(11'(x14_d1)), .c(11'(s11)), .sum(s123)
+    wire signed [10:0] s128;  // x12 + s38 - x1
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s128 (
+        .a(11'(x12_d1)), .b(11'(s38)), .c(11'(x1_d1)), .sum(s128)
     );
-    wire signed [10:0] s126;  // s13 - x29 - s45
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s126 (
-        .a(11'(s13)), .b(11'(x29_d1)), .c(11'(s45)), .sum(s126)
+    wire signed [11:0] s129;  // s67 + s127 - s15
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s129 (
+        .a(12'(s67)), .b(12'(s127)), .c(12'(s15)), .sum(s129)
     );
-    wire signed [10:0] s128;  // x24 - x8 - s16
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s128 (
-        .a(11'(x24_d1)), .b(11'(x8_d1)), .c(11'(s16)), .sum(s128)
+    wire signed [ 9:0] s131;  // s123 - x0 - x17
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s131 (
+        .a(10'(s123)), .b(10'(x0_d1)), .c(10'(x17_d1)), .sum(s131)
     );
-    wire signed [10:0] s130;  // s24 - s73 + 73
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b010)) u_s130 (
-        .a(11'(s24)), .b(11'(s73)), .c(11'd73), .sum(s130)
-    );
-    wire signed [ 9:0] s132;  // x5 - x17 - x29
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s132 (
-        .a(10'(x5_d1)), .b(10'(x17_d1)), .c(10'(x29_d1)), .sum(s132)
-    );
-    wire signed [10:0] s134;  // x27 - x16 - s7
+    wire signed [ 8:0] s133 = 9'(x20_d1) - 9'(x30_d1);
+    wire signed [10:0] s134;  // s133 - x31 - s45
     bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s134 (
-        .a(11'(x27_d1)), .b(11'(x16_d1)), .c(11'(s7)), .sum(s134)
+        .a(11'(s133)), .b(11'(x31_d1)), .c(11'(s45)), .sum(s134)
     );
-    wire        [ 9:0] s136;  // x4 + x26 + x28
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s136 (
-        .a(10'(x4_d1)), .b(10'(x26_d1)), .c(10'(x28_d1)), .sum(s136)
+    wire signed [ 9:0] s136;  // x23 - x22 - x28
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s136 (
+        .a(10'(x23_d1)), .b(10'(x22_d1)), .c(10'(x28_d1)), .sum(s136)
     );
-    wire signed [11:0] s137;  // s29 + s31 - s59
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s137 (
-        .a(12'(s29)), .b(12'(s31)), .c(12'(s59)), .sum(s137)
+    wire signed [11:0] s137;  // s11 + s21 + s58
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s137 (
+        .a(12'(s11)), .b(12'(s21)), .c(12'(s58)), .sum(s137)
     );
-    wire        [ 9:0] s140 = 10'(x19_d1) + s24;
-    wire        [10:0] s142;  // x22 + s11 + s120
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s142 (
-        .a(11'(x22_d1)), .b(11'(s11)), .c(11'(s120)), .sum(s142)
+    wire signed [ 9:0] s139;  // x15 - x22 - x31
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s139 (
+        .a(10'(x15_d1)), .b(10'(x22_d1)), .c(10'(x31_d1)), .sum(s139)
     );
-    wire signed [11:0] s144;  // s79 - x3 - s34
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s144 (
-        .a(12'(s79)), .b(12'(x3_d1)), .c(12'(s34)), .sum(s144)
+    wire signed [10:0] s141;  // x1 - x29 - s62
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s141 (
+        .a(11'(x1_d1)), .b(11'(x29_d1)), .c(11'(s62)), .sum(s141)
+    );
+    wire signed [ 9:0] s145;  // x0 - x16 - x20
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s145 (
+        .a(10'(x0_d1)), .b(10'(x16_d1)), .c(10'(x20_d1)), .sum(s145)
+    );
+    wire signed [11:0] s147;  // s92 - s39 - s49
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s147 (
+        .a(12'(s92)), .b(12'(s39)), .c(12'(s49)), .sum(s147)
     );
 
     // stage 9
-    reg         [ 7:0] x11_d2;
+    reg         [ 7:0] x4_d2;
+    reg         [ 7:0] x5_d2;
+    reg         [ 7:0] x7_d2;
+    reg         [ 7:0] x12_d2;
+    reg         [ 7:0] x15_d2;
+    reg         [ 7:0] x16_d2;
+    reg         [ 7:0] x17_d2;
+    reg         [ 6:0] x18_d2;
     reg         [ 7:0] x19_d2;
-    reg         [ 7:0] x20_d2;
-    reg         [ 7:0] x22_d2;
-    reg         [ 7:0] x26_d2;
     reg         [ 7:0] x27_d2;
+    reg         [ 7:0] x28_d2;
     reg         [ 7:0] x29_d2;
-    reg         [10:0] s1_d1;
-    reg         [ 9:0] s2_d1;
-    reg         [ 8:0] s3_d1;
-    reg         [ 9:0] s4_d1;
-    reg  signed [ 8:0] s5_d1;
+    reg         [ 8:0] s0_d1;
+    reg         [10:0] s3_d1;
     reg  signed [10:0] s6_d1;
-    reg         [ 9:0] s8_d1;
-    reg         [ 8:0] s11_d1;
-    reg  signed [10:0] s12_d1;
-    reg  signed [ 9:0] s13_d1;
-    reg  signed [11:0] s15_d1;
-    reg  signed [10:0] s17_d1;
-    reg  signed [ 9:0] s18_d1;
-    reg  signed [10:0] s22_d1;
-    reg  signed [ 9:0] s25_d1;
-    reg  signed [ 9:0] s26_d1;
+    reg  signed [11:0] s8_d1;
+    reg  signed [11:0] s13_d1;
+    reg         [ 9:0] s14_d1;
+    reg         [10:0] s16_d1;
+    reg  signed [ 9:0] s17_d1;
+    reg  signed [ 9:0] s19_d1;
+    reg  signed [ 9:0] s23_d1;
+    reg  signed [10:0] s26_d1;
     reg  signed [11:0] s27_d1;
-    reg  signed [10:0] s30_d1;
-    reg  signed [ 9:0] s31_d1;
-    reg  signed [ 8:0] s32_d1;
-    reg  signed [ 9:0] s35_d1;
-    reg  signed [ 9:0] s37_d1;
-    reg  signed [10:0] s38_d1;
-    reg  signed [10:0] s41_d1;
-    reg  signed [11:0] s42_d1;
-    reg  signed [ 9:0] s44_d1;
-    reg  signed [11:0] s47_d1;
-    reg  signed [10:0] s48_d1;
-    reg         [10:0] s51_d1;
-    reg  signed [ 9:0] s52_d1;
-    reg  signed [ 9:0] s54_d1;
-    reg  signed [10:0] s57_d1;
-    reg  signed [ 9:0] s59_d1;
-    reg  signed [10:0] s60_d1;
-    reg  signed [ 8:0] s61_d1;
-    reg         [ 9:0] s64_d1;
-    reg         [ 8:0] s66_d1;
-    reg  signed [10:0] s67_d1;
-    reg  signed [11:0] s68_d1;
+    reg  signed [ 9:0] s30_d1;
+    reg  signed [ 8:0] s31_d1;
+    reg  signed [10:0] s34_d1;
+    reg  signed [11:0] s37_d1;
+    reg         [ 8:0] s38_d1;
+    reg         [ 9:0] s39_d1;
+    reg  signed [10:0] s40_d1;
+    reg         [10:0] s44_d1;
+    reg  signed [11:0] s46_d1;
+    reg  signed [ 9:0] s48_d1;
+    reg         [ 9:0] s49_d1;
+    reg  signed [11:0] s51_d1;
+    reg  signed [11:0] s54_d1;
+    reg  signed [10:0] s56_d1;
+    reg  signed [ 9:0] s58_d1;
+    reg  signed [10:0] s59_d1;
+    reg  signed [10:0] s61_d1;
+    reg  signed [11:0] s65_d1;
+    reg         [10:0] s68_d1;
+    reg  signed [10:0] s69_d1;
+    reg  signed [ 9:0] s70_d1;
     reg  signed [10:0] s71_d1;
-    reg  signed [10:0] s72_d1;
-    reg  signed [10:0] s74_d1;
-    reg  signed [ 9:0] s75_d1;
-    reg         [10:0] s78_d1;
+    reg         [ 9:0] s74_d1;
+    reg         [10:0] s75_d1;
+    reg  signed [10:0] s77_d1;
+    reg  signed [11:0] s79_d1;
     reg  signed [10:0] s81_d1;
-    reg  signed [ 9:0] s83_d1;
-    reg  signed [11:0] s85_d1;
-    reg  signed [10:0] s88_d1;
-    reg  signed [ 9:0] s90_d1;
-    reg         [ 8:0] s91_d1;
-    reg  signed [11:0] s93_d1;
-    reg  signed [ 9:0] s95_d1;
-    reg  signed [11:0] s98_d1;
-    reg  signed [ 9:0] s99_d1;
-    reg         [ 9:0] s101_d1;
-    reg  signed [ 9:0] s102_d1;
-    reg         [10:0] s105_d1;
+    reg         [ 9:0] s82_d1;
+    reg  signed [10:0] s83_d1;
+    reg  signed [10:0] s85_d1;
+    reg  signed [ 9:0] s86_d1;
+    reg  signed [10:0] s87_d1;
+    reg  signed [10:0] s89_d1;
+    reg  signed [ 9:0] s92_d1;
+    reg         [ 9:0] s93_d1;
+    reg         [ 9:0] s96_d1;
+    reg  signed [11:0] s97_d1;
+    reg  signed [10:0] s99_d1;
+    reg         [ 9:0] s100_d1;
+    reg         [ 8:0] s102_d1;
+    reg  signed [10:0] s105_d1;
     reg  signed [10:0] s107_d1;
-    reg  signed [10:0] s108_d1;
-    reg  signed [ 9:0] s112_d1;
-    reg         [ 9:0] s114_d1;
-    reg  signed [ 9:0] s116_d1;
-    reg  signed [10:0] s118_d1;
-    reg         [ 9:0] s120_d1;
-    reg  signed [10:0] s123_d1;
-    reg  signed [10:0] s126_d1;
+    reg         [ 8:0] s111_d1;
+    reg  signed [11:0] s113_d1;
+    reg         [ 9:0] s118_d1;
+    reg  signed [10:0] s121_d1;
+    reg         [10:0] s124_d1;
+    reg  signed [ 9:0] s125_d1;
     reg  signed [10:0] s128_d1;
-    reg  signed [10:0] s130_d1;
-    reg  signed [ 9:0] s132_d1;
+    reg  signed [11:0] s129_d1;
+    reg  signed [ 9:0] s131_d1;
     reg  signed [10:0] s134_d1;
-    reg         [ 9:0] s136_d1;
+    reg  signed [ 9:0] s136_d1;
     reg  signed [11:0] s137_d1;
-    reg         [ 9:0] s140_d1;
-    reg         [10:0] s142_d1;
-    reg  signed [11:0] s144_d1;
+    reg  signed [ 9:0] s139_d1;
+    reg  signed [10:0] s141_d1;
+    reg  signed [ 9:0] s145_d1;
+    reg  signed [11:0] s147_d1;
     always_ff @(posedge clk) begin
-        x11_d2 <= x11_d1;
+        x4_d2 <= x4_d1;
+        x5_d2 <= x5_d1;
+        x7_d2 <= x7_d1;
+        x12_d2 <= x12_d1;
+        x15_d2 <= x15_d1;
+        x16_d2 <= x16_d1;
+        x17_d2 <= x17_d1;
+        x18_d2 <= x18_d1;
         x19_d2 <= x19_d1;
-        x20_d2 <= x20_d1;
-        x22_d2 <= x22_d1;
-        x26_d2 <= x26_d1;
         x27_d2 <= x27_d1;
+        x28_d2 <= x28_d1;
         x29_d2 <= x29_d1;
-        s1_d1 <= s1;
-        s2_d1 <= s2;
+        s0_d1 <= s0;
         s3_d1 <= s3;
-        s4_d1 <= s4;
-        s5_d1 <= s5;
         s6_d1 <= s6;
         s8_d1 <= s8;
-        s11_d1 <= s11;
-        s12_d1 <= s12;
         s13_d1 <= s13;
-        s15_d1 <= s15;
+        s14_d1 <= s14;
+        s16_d1 <= s16;
         s17_d1 <= s17;
-        s18_d1 <= s18;
-        s22_d1 <= s22;
-        s25_d1 <= s25;
+        s19_d1 <= s19;
+        s23_d1 <= s23;
         s26_d1 <= s26;
         s27_d1 <= s27;
         s30_d1 <= s30;
         s31_d1 <= s31;
-        s32_d1 <= s32;
-        s35_d1 <= s35;
+        s34_d1 <= s34;
         s37_d1 <= s37;
         s38_d1 <= s38;
-        s41_d1 <= s41;
-        s42_d1 <= s42;
+        s39_d1 <= s39;
+        s40_d1 <= s40;
         s44_d1 <= s44;
-        s47_d1 <= s47;
+        s46_d1 <= s46;
         s48_d1 <= s48;
+        s49_d1 <= s49;
         s51_d1 <= s51;
-        s52_d1 <= s52;
         s54_d1 <= s54;
-        s57_d1 <= s57;
+        s56_d1 <= s56;
+        s58_d1 <= s58;
         s59_d1 <= s59;
-        s60_d1 <= s60;
         s61_d1 <= s61;
-        s64_d1 <= s64;
-        s66_d1 <= s66;
-        s67_d1 <= s67;
+        s65_d1 <= s65;
         s68_d1 <= s68;
+        s69_d1 <= s69;
+        s70_d1 <= s70;
         s71_d1 <= s71;
-        s72_d1 <= s72;
         s74_d1 <= s74;
         s75_d1 <= s75;
-        s78_d1 <= s78;
+        s77_d1 <= s77;
+        s79_d1 <= s79;
         s81_d1 <= s81;
+        s82_d1 <= s82;
         s83_d1 <= s83;
         s85_d1 <= s85;
-        s88_d1 <= s88;
-        s90_d1 <= s90;
-        s91_d1 <= s91;
+        s86_d1 <= s86;
+        s87_d1 <= s87;
+        s89_d1 <= s89;
+        s92_d1 <= s92;
         s93_d1 <= s93;
-        s95_d1 <= s95;
-        s98_d1 <= s98;
+        s96_d1 <= s96;
+        s97_d1 <= s97;
         s99_d1 <= s99;
-        s101_d1 <= s101;
+        s100_d1 <= s100;
         s102_d1 <= s102;
         s105_d1 <= s105;
         s107_d1 <= s107;
-        s108_d1 <= s108;
-        s112_d1 <= s112;
-        s114_d1 <= s114;
-        s116_d1 <= s116;
+        s111_d1 <= s111;
+        s113_d1 <= s113;
         s118_d1 <= s118;
-        s120_d1 <= s120;
-        s123_d1 <= s123;
-        s126_d1 <= s126;
+        s121_d1 <= s121;
+        s124_d1 <= s124;
+        s125_d1 <= s125;
         s128_d1 <= s128;
-        s130_d1 <= s130;
-        s132_d1 <= s132;
+        s129_d1 <= s129;
+        s131_d1 <= s131;
         s134_d1 <= s134;
         s136_d1 <= s136;
         s137_d1 <= s137;
-        s140_d1 <= s140;
-        s142_d1 <= s142;
-        s144_d1 <= s144;
-    end
-    wire signed [11:0] s9;  // s6 - s2 - s4
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s9 (
-        .a(12'(s6_d1)), .b(12'(s2_d1)), .c(12'(s4_d1)), .sum(s9)
-    );
-    wire signed [13:0] s10;  // s9 - s1 - s8
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s10 (
-        .a(14'(s9)), .b(14'(s1_d1)), .c(14'(s8_d1)), .sum(s10)
-    );
-    wire signed [11:0] s19;  // s12 + s18 - s5
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s19 (
-        .a(12'(s12_d1)), .b(12'(s18_d1)), .c(12'(s5_d1)), .sum(s19)
-    );
-    wire signed [12:0] s20;  // s19 - s15 - s17
-    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b110)) u_s20 (
-        .a(13'(s19)), .b(13'(s15_d1)), .c(13'(s17_d1)), .sum(s20)
-    );
-    wire signed [10:0] s23;  // x29 + s3 - s22
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s23 (
-        .a(11'(x29_d2)), .b(11'(s3_d1)), .c(s22_d1), .sum(s23)
-    );
-    wire signed [12:0] s28;  // s26 - s23 - s27
-    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b110)) u_s28 (
-        .a(13'(s26_d1)), .b(13'(s23)), .c(13'(s27_d1)), .sum(s28)
-    );
-    wire signed [11:0] s33;  // s31 + s32 - s30
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s33 (
-        .a(12'(s31_d1)), .b(12'(s32_d1)), .c(12'(s30_d1)), .sum(s33)
-    );
-    wire signed [12:0] s43;  // s41 + s42 - s38
-    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b100)) u_s43 (
-        .a(13'(s41_d1)), .b(13'(s42_d1)), .c(13'(s38_d1)), .sum(s43)
-    );
-    wire signed [12:0] s49;  // s48 - s6 - s47
-    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b110)) u_s49 (
-        .a(13'(s48_d1)), .b(13'(s6_d1)), .c(13'(s47_d1)), .sum(s49)
-    );
-    wire signed [12:0] s53;  // s52 - x22 - s15
-    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b110)) u_s53 (
-        .a(13'(s52_d1)), .b(13'(x22_d2)), .c(13'(s15_d1)), .sum(s53)
-    );
-    wire signed [12:0] s55;  // s53 + s54 - s51
-    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b100)) u_s55 (
-        .a(s53), .b(13'(s54_d1)), .c(13'(s51_d1)), .sum(s55)
-    );
-    wire signed [12:0] s58;  // s57 - s22 - s30
-    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b110)) u_s58 (
-        .a(13'(s57_d1)), .b(13'(s22_d1)), .c(13'(s30_d1)), .sum(s58)
-    );
-    wire signed [12:0] s62;  // s61 - s47 - s60
-    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b110)) u_s62 (
-        .a(13'(s61_d1)), .b(13'(s47_d1)), .c(13'(s60_d1)), .sum(s62)
-    );
-    wire        [10:0] s65;  // x19 + s11 + s64
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s65 (
-        .a(11'(x19_d2)), .b(11'(s11_d1)), .c(11'(s64_d1)), .sum(s65)
-    );
-    wire signed [13:0] s69;  // s67 + s68 - s65
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s69 (
-        .a(14'(s67_d1)), .b(14'(s68_d1)), .c(14'(s65)), .sum(s69)
-    );
-    wire signed [11:0] s76;  // s75 - s35 - s74
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s76 (
-        .a(12'(s75_d1)), .b(12'(s35_d1)), .c(12'(s74_d1)), .sum(s76)
-    );
-    wire signed [12:0] s77;  // s72 + s76 - s71
-    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b100)) u_s77 (
-        .a(13'(s72_d1)), .b(13'(s76)), .c(13'(s71_d1)), .sum(s77)
-    );
-    wire signed [12:0] s82;  // s81 - s65 - s78
-    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b110)) u_s82 (
-        .a(13'(s81_d1)), .b(13'(s65)), .c(13'(s78_d1)), .sum(s82)
-    );
-    wire signed [12:0] s86;  // x29 + s72 - s85
-    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b100)) u_s86 (
-        .a(13'(x29_d2)), .b(13'(s72_d1)), .c(13'(s85_d1)), .sum(s86)
-    );
-    wire signed [12:0] s89;  // s88 - s1 - s64
-    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b110)) u_s89 (
-        .a(13'(s88_d1)), .b(13'(s1_d1)), .c(13'(s64_d1)), .sum(s89)
-    );
-    wire signed [12:0] s94;  // s93 - s38 - s74
-    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b110)) u_s94 (
-        .a(13'(s93_d1)), .b(13'(s38_d1)), .c(13'(s74_d1)), .sum(s94)
-    );
-    wire signed [11:0] s96;  // s4 + s83 + s90
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s96 (
-        .a(12'(s4_d1)), .b(12'(s83_d1)), .c(12'(s90_d1)), .sum(s96)
-    );
-    wire signed [12:0] s97;  // s95 - s6 - s96
-    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b110)) u_s97 (
-        .a(13'(s95_d1)), .b(13'(s6_d1)), .c(13'(s96)), .sum(s97)
-    );
-    wire signed [12:0] s100;  // s99 - s1 - s98
-    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b110)) u_s100 (
-        .a(13'(s99_d1)), .b(13'(s1_d1)), .c(13'(s98_d1)), .sum(s100)
-    );
-    wire signed [11:0] s103;  // s91 + s101 + s102
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s103 (
-        .a(12'(s91_d1)), .b(12'(s101_d1)), .c(12'(s102_d1)), .sum(s103)
-    );
-    wire signed [12:0] s106;  // s44 + s105 - s103
-    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b100)) u_s106 (
-        .a(13'(s44_d1)), .b(13'(s105_d1)), .c(13'(s103)), .sum(s106)
-    );
-    wire signed [12:0] s109;  // s107 + s108 - s71
-    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b100)) u_s109 (
-        .a(13'(s107_d1)), .b(13'(s108_d1)), .c(13'(s71_d1)), .sum(s109)
-    );
-    wire signed [11:0] s110;  // x20 - s66 - s78
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s110 (
-        .a(12'(x20_d2)), .b(12'(s66_d1)), .c(12'(s78_d1)), .sum(s110)
-    );
-    wire signed [12:0] s111;  // s12 + s95 - s71
-    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b100)) u_s111 (
-        .a(13'(s12_d1)), .b(13'(s95_d1)), .c(13'(s71_d1)), .sum(s111)
-    );
-    wire signed [13:0] s113;  // s110 + s111 + s112
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s113 (
-        .a(14'(s110)), .b(14'(s111)), .c(14'(s112_d1)), .sum(s113)
-    );
-    wire signed [11:0] s115;  // s13 + s91 + s114
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s115 (
-        .a(12'(s13_d1)), .b(12'(s91_d1)), .c(12'(s114_d1)), .sum(s115)
-    );
-    wire signed [13:0] s119;  // s118 - s51 - s115
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s119 (
-        .a(14'(s118_d1)), .b(14'(s51_d1)), .c(14'(s115)), .sum(s119)
-    );
-    wire signed [11:0] s121;  // s85 + s120 - x11
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s121 (
-        .a(s85_d1), .b(12'(s120_d1)), .c(12'(x11_d2)), .sum(s121)
-    );
-    wire signed [12:0] s124;  // s60 + s123 - s121
-    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b100)) u_s124 (
-        .a(13'(s60_d1)), .b(13'(s123_d1)), .c(13'(s121)), .sum(s124)
-    );
-    wire signed [11:0] s125;  // x26 + s17 - x27
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s125 (
-        .a(12'(x26_d2)), .b(12'(s17_d1)), .c(12'(x27_d2)), .sum(s125)
-    );
-    wire signed [12:0] s127;  // s126 - s25 - s125
-    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b110)) u_s127 (
-        .a(13'(s126_d1)), .b(13'(s25_d1)), .c(13'(s125)), .sum(s127)
-    );
-    wire signed [12:0] s129;  // s128 - s98 - s101
-    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b110)) u_s129 (
-        .a(13'(s128_d1)), .b(13'(s98_d1)), .c(13'(s101_d1)), .sum(s129)
-    );
-    wire signed [12:0] s131;  // s107 + s111 + s130
-    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b000)) u_s131 (
-        .a(13'(s107_d1)), .b(s111), .c(13'(s130_d1)), .sum(s131)
-    );
-    wire signed [12:0] s133;  // s31 + s132 - s103
-    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b100)) u_s133 (
-        .a(13'(s31_d1)), .b(13'(s132_d1)), .c(13'(s103)), .sum(s133)
-    );
-    wire signed [12:0] s135;  // s59 + s110 + s134
-    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b000)) u_s135 (
-        .a(13'(s59_d1)), .b(13'(s110)), .c(13'(s134_d1)), .sum(s135)
-    );
-    wire signed [12:0] s138;  // s12 + s137 - s136
-    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b100)) u_s138 (
-        .a(13'(s12_d1)), .b(13'(s137_d1)), .c(13'(s136_d1)), .sum(s138)
-    );
-    wire signed [12:0] s139;  // s53 - s11 - s116
-    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b110)) u_s139 (
-        .a(s53), .b(13'(s11_d1)), .c(13'(s116_d1)), .sum(s139)
-    );
-    wire signed [12:0] s141;  // s23 - s121 - s140
-    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b110)) u_s141 (
-        .a(13'(s23)), .b(13'(s121)), .c(13'(s140_d1)), .sum(s141)
-    );
-    wire signed [12:0] s143;  // s37 - s15 - s142
-    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b110)) u_s143 (
-        .a(13'(s37_d1)), .b(13'(s15_d1)), .c(13'(s142_d1)), .sum(s143)
-    );
-    wire signed [13:0] s145;  // s144 - s115 - s125
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s145 (
-        .a(14'(s144_d1)), .b(14'(s115)), .c(14'(s125)), .sum(s145)
-    );
-    wire signed [13:0] s148 = (14'(s43) << 1) - 14'd71;
-    wire signed [13:0] s149 = (14'(s49) << 1) + 14'd41;
-    wire signed [13:0] s150 = (14'(s62) << 1) + 14'd61;
-    wire signed [13:0] s153 = (14'(s86) << 1) - 14'd9;
-    wire signed [13:0] s154 = (14'(s89) << 1) + 14'd9;
-    wire signed [13:0] s155 = (14'(s94) << 1) + 14'd3;
-    wire signed [13:0] s157 = (14'(s100) << 1) + 14'd11;
-    wire signed [13:0] s160 = (14'(s129) << 1) - 14'd69;
-    wire signed [13:0] s163 = (14'(s138) << 1) + 14'd25;
-    wire signed [13:0] s166 = (14'(s143) << 1) + 14'd23;
-
-    // stage 10
-    reg  signed [13:0] s10_d1;
-    reg  signed [12:0] s20_d1;
-    reg  signed [12:0] s28_d1;
-    reg  signed [11:0] s33_d1;
-    reg  signed [12:0] s55_d1;
-    reg  signed [12:0] s58_d1;
-    reg  signed [13:0] s69_d1;
-    reg  signed [12:0] s77_d1;
-    reg  signed [12:0] s82_d1;
-    reg  signed [12:0] s97_d1;
-    reg  signed [12:0] s106_d1;
-    reg  signed [12:0] s109_d1;
-    reg  signed [13:0] s113_d1;
-    reg  signed [13:0] s119_d1;
-    reg  signed [12:0] s124_d1;
-    reg  signed [12:0] s127_d1;
-    reg  signed [12:0] s131_d1;
-    reg  signed [12:0] s133_d1;
-    reg  signed [12:0] s135_d1;
-    reg  signed [12:0] s139_d1;
-    reg  signed [12:0] s141_d1;
-    reg  signed [13:0] s145_d1;
-    reg  signed [13:0] s148_d1;
-    reg  signed [13:0] s149_d1;
-    reg  signed [13:0] s150_d1;
-    reg  signed [13:0] s153_d1;
-    reg  signed [13:0] s154_d1;
-    reg  signed [13:0] s155_d1;
-    reg  signed [13:0] s157_d1;
-    reg  signed [13:0] s160_d1;
-    reg  signed [13:0] s163_d1;
-    reg  signed [13:0] s166_d1;
-    always_ff @(posedge clk) begin
-        s10_d1 <= s10;
-        s20_d1 <= s20;
-        s28_d1 <= s28;
-        s33_d1 <= s33;
-        s55_d1 <= s55;
-        s58_d1 <= s58;
-        s69_d1 <= s69;
-        s77_d1 <= s77;
-        s82_d1 <= s82;
-        s97_d1 <= s97;
-        s106_d1 <= s106;
-        s109_d1 <= s109;
-        s113_d1 <= s113;
-        s119_d1 <= s119;
-        s124_d1 <= s124;
-        s127_d1 <= s127;
-        s131_d1 <= s131;
-        s133_d1 <= s133;
-        s135_d1 <= s135;
         s139_d1 <= s139;
         s141_d1 <= s141;
         s145_d1 <= s145;
+        s147_d1 <= s147;
+    end
+    wire signed [13:0] s9;  // s6 + s8 - s3
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s9 (
+        .a(14'(s6_d1)), .b(14'(s8_d1)), .c(14'(s3_d1)), .sum(s9)
+    );
+    wire signed [11:0] s18;  // s16 + s17 - s14
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s18 (
+        .a(12'(s16_d1)), .b(12'(s17_d1)), .c(12'(s14_d1)), .sum(s18)
+    );
+    wire signed [12:0] s20;  // s19 - s13 - s18
+    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b110)) u_s20 (
+        .a(13'(s19_d1)), .b(13'(s13_d1)), .c(13'(s18)), .sum(s20)
+    );
+    wire signed [10:0] s24;  // x12 + x17 - s23
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s24 (
+        .a(11'(x12_d2)), .b(11'(x17_d2)), .c(11'(s23_d1)), .sum(s24)
+    );
+    wire signed [12:0] s28;  // s24 + s26 + s27
+    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b000)) u_s28 (
+        .a(13'(s24)), .b(13'(s26_d1)), .c(13'(s27_d1)), .sum(s28)
+    );
+    wire signed [10:0] s29;  // x18 - x29 - s23
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s29 (
+        .a(11'(x18_d2)), .b(11'(x29_d2)), .c(11'(s23_d1)), .sum(s29)
+    );
+    wire signed [11:0] s32;  // s29 + s31 - s30
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s32 (
+        .a(12'(s29)), .b(12'(s31_d1)), .c(12'(s30_d1)), .sum(s32)
+    );
+    wire signed [11:0] s41;  // s38 + s40 - s39
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s41 (
+        .a(12'(s38_d1)), .b(12'(s40_d1)), .c(12'(s39_d1)), .sum(s41)
+    );
+    wire signed [12:0] s42;  // s34 + s41 - s37
+    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b100)) u_s42 (
+        .a(13'(s34_d1)), .b(13'(s41)), .c(13'(s37_d1)), .sum(s42)
+    );
+    wire signed [12:0] s47;  // s46 - s14 - s44
+    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b110)) u_s47 (
+        .a(13'(s46_d1)), .b(13'(s14_d1)), .c(13'(s44_d1)), .sum(s47)
+    );
+    wire signed [12:0] s52;  // s51 - s18 - s48
+    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b110)) u_s52 (
+        .a(13'(s51_d1)), .b(13'(s18)), .c(13'(s48_d1)), .sum(s52)
+    );
+    wire signed [12:0] s57;  // s56 - s30 - s54
+    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b110)) u_s57 (
+        .a(13'(s56_d1)), .b(13'(s30_d1)), .c(13'(s54_d1)), .sum(s57)
+    );
+    wire signed [12:0] s60;  // s59 - s39 - s44
+    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b110)) u_s60 (
+        .a(13'(s59_d1)), .b(13'(s39_d1)), .c(13'(s44_d1)), .sum(s60)
+    );
+    wire signed [13:0] s66;  // s54 + s61 + s65
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s66 (
+        .a(14'(s54_d1)), .b(14'(s61_d1)), .c(14'(s65_d1)), .sum(s66)
+    );
+    wire signed [11:0] s72;  // s70 + s71 - s49
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s72 (
+        .a(12'(s70_d1)), .b(12'(s71_d1)), .c(12'(s49_d1)), .sum(s72)
+    );
+    wire signed [12:0] s73;  // s72 - s68 - s69
+    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b110)) u_s73 (
+        .a(13'(s72)), .b(13'(s68_d1)), .c(13'(s69_d1)), .sum(s73)
+    );
+    wire signed [12:0] s78;  // s77 - s13 - s75
+    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b110)) u_s78 (
+        .a(13'(s77_d1)), .b(13'(s13_d1)), .c(13'(s75_d1)), .sum(s78)
+    );
+    wire signed [12:0] s80;  // x7 + s79 - s69
+    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b100)) u_s80 (
+        .a(13'(x7_d2)), .b(13'(s79_d1)), .c(13'(s69_d1)), .sum(s80)
+    );
+    wire signed [12:0] s84;  // s81 + s83 - s82
+    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b100)) u_s84 (
+        .a(13'(s81_d1)), .b(13'(s83_d1)), .c(13'(s82_d1)), .sum(s84)
+    );
+    wire signed [11:0] s90;  // s0 - x4 - s85
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s90 (
+        .a(12'(s0_d1)), .b(12'(x4_d2)), .c(12'(s85_d1)), .sum(s90)
+    );
+    wire signed [12:0] s91;  // s90 - s87 - s89
+    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b110)) u_s91 (
+        .a(13'(s90)), .b(13'(s87_d1)), .c(13'(s89_d1)), .sum(s91)
+    );
+    wire signed [11:0] s94;  // x19 + s92 + s93
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s94 (
+        .a(12'(x19_d2)), .b(12'(s92_d1)), .c(12'(s93_d1)), .sum(s94)
+    );
+    wire signed [12:0] s95;  // s6 + s89 + s94
+    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b000)) u_s95 (
+        .a(13'(s6_d1)), .b(13'(s89_d1)), .c(13'(s94)), .sum(s95)
+    );
+    wire signed [12:0] s98;  // s81 - s96 - s97
+    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b110)) u_s98 (
+        .a(13'(s81_d1)), .b(13'(s96_d1)), .c(13'(s97_d1)), .sum(s98)
+    );
+    wire        [10:0] s101;  // x16 + x27 + s100
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s101 (
+        .a(11'(x16_d2)), .b(11'(x27_d2)), .c(11'(s100_d1)), .sum(s101)
+    );
+    wire signed [10:0] s103;  // s99 + s102 - s74
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s103 (
+        .a(s99_d1), .b(11'(s102_d1)), .c(11'(s74_d1)), .sum(s103)
+    );
+    wire signed [12:0] s104;  // s68 + s103 - s101
+    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b100)) u_s104 (
+        .a(13'(s68_d1)), .b(13'(s103)), .c(13'(s101)), .sum(s104)
+    );
+    wire signed [12:0] s106;  // s24 + s34 + s105
+    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b000)) u_s106 (
+        .a(13'(s24)), .b(13'(s34_d1)), .c(13'(s105_d1)), .sum(s106)
+    );
+    wire signed [12:0] s108;  // s100 + s107 - s86
+    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b100)) u_s108 (
+        .a(13'(s100_d1)), .b(13'(s107_d1)), .c(13'(s86_d1)), .sum(s108)
+    );
+    wire signed [10:0] s109;  // - x28 - s99 + 24
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b011)) u_s109 (
+        .a(11'(x28_d2)), .b(s99_d1), .c(11'd24), .sum(s109)
+    );
+    wire signed [13:0] s110;  // s79 + s109 - s108
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s110 (
+        .a(14'(s79_d1)), .b(14'(s109)), .c(14'(s108)), .sum(s110)
+    );
+    wire signed [13:0] s114;  // s113 - s3 - s87
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s114 (
+        .a(14'(s113_d1)), .b(14'(s3_d1)), .c(14'(s87_d1)), .sum(s114)
+    );
+    wire signed [11:0] s115;  // x18 - x5 - s107
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s115 (
+        .a(12'(x18_d2)), .b(12'(x5_d2)), .c(12'(s107_d1)), .sum(s115)
+    );
+    wire signed [11:0] s116;  // s93 - s75 - s111
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s116 (
+        .a(12'(s93_d1)), .b(12'(s75_d1)), .c(12'(s111_d1)), .sum(s116)
+    );
+    wire signed [12:0] s119;  // s115 + s116 + s118
+    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b000)) u_s119 (
+        .a(13'(s115)), .b(13'(s116)), .c(13'(s118_d1)), .sum(s119)
+    );
+    wire signed [12:0] s122;  // s121 - s61 - s85
+    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b110)) u_s122 (
+        .a(13'(s121_d1)), .b(13'(s61_d1)), .c(13'(s85_d1)), .sum(s122)
+    );
+    wire signed [12:0] s126;  // s125 - s37 - s124
+    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b110)) u_s126 (
+        .a(13'(s125_d1)), .b(13'(s37_d1)), .c(13'(s124_d1)), .sum(s126)
+    );
+    wire signed [12:0] s130;  // s128 + s129 - s108
+    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b100)) u_s130 (
+        .a(13'(s128_d1)), .b(13'(s129_d1)), .c(s108), .sum(s130)
+    );
+    wire signed [12:0] s132;  // s29 + s131 - s101
+    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b100)) u_s132 (
+        .a(13'(s29)), .b(13'(s131_d1)), .c(13'(s101)), .sum(s132)
+    );
+    wire signed [12:0] s135;  // s58 + s134 - s124
+    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b100)) u_s135 (
+        .a(13'(s58_d1)), .b(13'(s134_d1)), .c(13'(s124_d1)), .sum(s135)
+    );
+    wire signed [12:0] s138;  // s136 - s23 - s137
+    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b110)) u_s138 (
+        .a(13'(s136_d1)), .b(13'(s23_d1)), .c(13'(s137_d1)), .sum(s138)
+    );
+    wire signed [11:0] s140;  // x4 + s139 - s16
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s140 (
+        .a(12'(x4_d2)), .b(12'(s139_d1)), .c(12'(s16_d1)), .sum(s140)
+    );
+    wire signed [12:0] s142;  // s14 + s140 + s141
+    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b000)) u_s142 (
+        .a(13'(s14_d1)), .b(13'(s140)), .c(13'(s141_d1)), .sum(s142)
+    );
+    wire signed [11:0] s143;  // x15 - s38 - s82
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s143 (
+        .a(12'(x15_d2)), .b(12'(s38_d1)), .c(12'(s82_d1)), .sum(s143)
+    );
+    wire signed [12:0] s144;  // s26 + s116 + s143
+    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b000)) u_s144 (
+        .a(13'(s26_d1)), .b(13'(s116)), .c(13'(s143)), .sum(s144)
+    );
+    wire signed [12:0] s146;  // s140 + s145 - s107
+    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b100)) u_s146 (
+        .a(13'(s140)), .b(13'(s145_d1)), .c(13'(s107_d1)), .sum(s146)
+    );
+    wire signed [13:0] s148;  // s115 + s147 - s16
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s148 (
+        .a(14'(s115)), .b(14'(s147_d1)), .c(14'(s16_d1)), .sum(s148)
+    );
+    wire signed [14:0] s149 = (15'(s9) << 1) - 15'd1;
+    wire signed [13:0] s152 = (14'(s47) << 1) + 14'd41;
+    wire signed [13:0] s153 = (14'(s60) << 1) + 14'd61;
+    wire signed [14:0] s154 = -((15'(s66) << 1)) - 15'd19;
+    wire signed [13:0] s155 = (14'(s78) << 1) - 14'd23;
+    wire signed [13:0] s156 = (14'(s80) << 1) - 14'd9;
+    wire signed [13:0] s157 = (14'(s84) << 1) + 14'd9;
+    wire signed [13:0] s160 = (14'(s98) << 1) + 14'd11;
+    wire signed [14:0] s161 = (15'(s114) << 1) + 15'd19;
+    wire signed [13:0] s162 = (14'(s122) << 1) + 14'd1;
+    wire signed [13:0] s163 = (14'(s126) << 1) - 14'd69;
+    wire signed [13:0] s165 = (14'(s135) << 1) - 14'd71;
+    wire signed [13:0] s166 = (14'(s138) << 1) + 14'd25;
+
+    // stage 10
+    reg  signed [12:0] s20_d1;
+    reg  signed [12:0] s28_d1;
+    reg  signed [11:0] s32_d1;
+    reg  signed [12:0] s42_d1;
+    reg  signed [12:0] s52_d1;
+    reg  signed [12:0] s57_d1;
+    reg  signed [12:0] s73_d1;
+    reg  signed [12:0] s91_d1;
+    reg  signed [12:0] s95_d1;
+    reg  signed [12:0] s104_d1;
+    reg  signed [12:0] s106_d1;
+    reg  signed [13:0] s110_d1;
+    reg  signed [12:0] s119_d1;
+    reg  signed [12:0] s130_d1;
+    reg  signed [12:0] s132_d1;
+    reg  signed [12:0] s142_d1;
+    reg  signed [12:0] s144_d1;
+    reg  signed [12:0] s146_d1;
+    reg  signed [13:0] s148_d1;
+    reg  signed [14:0] s149_d1;
+    reg  signed [13:0] s152_d1;
+    reg  signed [13:0] s153_d1;
+    reg  signed [14:0] s154_d1;
+    reg  signed [13:0] s155_d1;
+    reg  signed [13:0] s156_d1;
+    reg  signed [13:0] s157_d1;
+    reg  signed [13:0] s160_d1;
+    reg  signed [14:0] s161_d1;
+    reg  signed [13:0] s162_d1;
+    reg  signed [13:0] s163_d1;
+    reg  signed [13:0] s165_d1;
+    reg  signed [13:0] s166_d1;
+    always_ff @(posedge clk) begin
+        s20_d1 <= s20;
+        s28_d1 <= s28;
+        s32_d1 <= s32;
+        s42_d1 <= s42;
+        s52_d1 <= s52;
+        s57_d1 <= s57;
+        s73_d1 <= s73;
+        s91_d1 <= s91;
+        s95_d1 <= s95;
+        s104_d1 <= s104;
+        s106_d1 <= s106;
+        s110_d1 <= s110;
+        s119_d1 <= s119;
+        s130_d1 <= s130;
+        s132_d1 <= s132;
+        s142_d1 <= s142;
+        s144_d1 <= s144;
+        s146_d1 <= s146;
         s148_d1 <= s148;
         s149_d1 <= s149;
-        s150_d1 <= s150;
+        s152_d1 <= s152;
         s153_d1 <= s153;
         s154_d1 <= s154;
         s155_d1 <= s155;
+        s156_d1 <= s156;
         s157_d1 <= s157;
         s160_d1 <= s160;
+        s161_d1 <= s161;
+        s162_d1 <= s162;
         s163_d1 <= s163;
+        s165_d1 <= s165;
         s166_d1 <= s166;
     end
-    wire signed [14:0] s146 = (15'(s10_d1) << 1) - 15'd1;
-    wire signed [13:0] s147 = (14'(s28_d1) << 1) + 14'd11;
-    wire signed [14:0] s151 = (15'(s69_d1) << 1) - 15'd19;
-    wire signed [13:0] s152 = (14'(s82_d1) << 1) - 14'd23;
-    wire signed [13:0] s156 = (14'(s97_d1) << 1) + 14'd9;
-    wire signed [14:0] s158 = (15'(s119_d1) << 1) + 15'd19;
-    wire signed [13:0] s159 = (14'(s127_d1) << 1) + 14'd1;
-    wire signed [13:0] s161 = (14'(s133_d1) << 1) + 14'd9;
-    wire signed [13:0] s162 = (14'(s135_d1) << 1) - 14'd71;
-    wire signed [13:0] s164 = (14'(s139_d1) << 1) + 14'd31;
-    wire signed [13:0] s165 = (14'(s141_d1) << 1) - 14'd25;
-    wire signed [14:0] s167 = (15'(s145_d1) << 1) + 15'd45;
+    wire signed [13:0] s150 = -((14'(s28_d1) << 1)) + 14'd11;
+    wire signed [13:0] s151 = (14'(s42_d1) << 1) - 14'd71;
+    wire signed [13:0] s158 = (14'(s91_d1) << 1) + 14'd3;
+    wire signed [13:0] s159 = -((14'(s95_d1) << 1)) + 14'd9;
+    wire signed [13:0] s164 = (14'(s132_d1) << 1) + 14'd9;
+    wire signed [13:0] s167 = (14'(s142_d1) << 1) + 14'd31;
+    wire signed [13:0] s168 = (14'(s144_d1) << 1) - 14'd25;
+    wire signed [13:0] s169 = (14'(s146_d1) << 1) + 14'd23;
+    wire signed [14:0] s170 = (15'(s148_d1) << 1) + 15'd45;
 
     // result, last element first
     assign y = {
-        s167,
+        s170,
+        15'(s169),
+        15'(s168),
+        15'(s167),
         15'(s166_d1),
-        15'(s165),
+        15'(s165_d1),
         15'(s164),
+        {14'(s130_d1), 1'd0},
         15'(s163_d1),
-        15'(s162),
-        15'(s161),
-        {14'(s131_d1), 1'd0},
+        15'(s162_d1),
+        {14'(s119_d1), 1'd0},
+        s161_d1,
+        {s110_d1, 1'd0},
+        {14'(s106_d1), 1'd0},
+        {14'(s104_d1), 1'd0},
         15'(s160_d1),
         15'(s159),
-        {14'(s124_d1), 1'd0},
-        s158,
-        {s113_d1, 1'd0},
-        {14'(s109_d1), 1'd0},
-        {14'(s106_d1), 1'd0},
+        15'(s158),
         15'(s157_d1),
-        15'(s156),
+        15'(s156_d1),
         15'(s155_d1),
-        15'(s154_d1),
+        {14'(s73_d1), 1'd0},
+        s154_d1,
         15'(s153_d1),
-        15'(s152),
-        {14'(s77_d1), 1'd0},
-        s151,
-        15'(s150_d1),
-        {14'(s58_d1), 1'd0},
-        {14'(s55_d1), 1'd0},
-        15'(s149_d1),
-        15'(s148_d1),
-        {14'(s33_d1), 1'd0},
-        15'(s147),
+        {14'(s57_d1), 1'd0},
+        {14'(s52_d1), 1'd0},
+        15'(s152_d1),
+        15'(s151),
+        {14'(s32_d1), 1'd0},
+        15'(s150),
         {14'(s20_d1), 1'd0},
-        s146
+        s149_d1
     };
 
     // read by nothing: inputs without weight, and bits that the range of a code leaves out

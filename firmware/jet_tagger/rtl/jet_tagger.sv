@@ -5,7 +5,7 @@
 //   rst        synchronous, active high; clears the valid chain and nothing else. Events in flight are dropped, and so
 //              are events offered while it is high. Hold it for one cycle or more after configuration.
 //   in_valid   in_data carries an event. One may come every cycle (initiation interval 1); gaps may be of any length.
-//   out_valid  in_valid, 15 cycles later: what is sampled at one edge can be sampled here 15 edges after it.
+//   out_valid  in_valid, 14 cycles later: what is sampled at one edge can be sampled here 14 edges after it.
 //   out_data   the result of that event; without meaning while out_valid is low.
 //   There is no back-pressure: an event that comes out must be taken.
 //
@@ -26,12 +26,12 @@ module jet_tagger (
 );
 
     // valid chain
-    reg [14:0] valid;
+    reg [13:0] valid;
     always_ff @(posedge clk) begin
-        if (rst) valid <= 15'd0;
-        else valid <= {valid[13:0], in_valid};
+        if (rst) valid <= 14'd0;
+        else valid <= {valid[12:0], in_valid};
     end
-    assign out_valid = valid[14];
+    assign out_valid = valid[13];
 
     // input port: 16 x ap_fixed<8,3>
     wire [127:0] jet_codes = in_data[127:0];
@@ -84,7 +84,7 @@ module jet_tagger (
         .y(relu_3_codes)
     );
 
-    // stage 14: 5 x ap_fixed<15,7>
+    // stage 13: 5 x ap_fixed<15,7>
     wire [74:0] dense_4_codes;
     bitlinear_dense_4 u_bitlinear_dense_4 (
         .clk(clk),
