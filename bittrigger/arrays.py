@@ -33,25 +33,32 @@ _FAILURES = (
 )
 
 
-def read_array(path: Path, what: str, member: str | None = None) -> npt.NDArray[Any]:
+def read_array(path: Path, what: str, member: str | None = None, *, max_entries: int | None = None) -> npt.NDArray[Any]:
     """The array in ``path``: of an .npy file, or the array ``member`` of an .npz file.
 
     Args:
         what: what the file holds, for messages.
         member: name in an .npz; None if only .npy will do.
+        max_entries: most entries that an .npy may have, looked at before it is read; None for any number.
 
     Raises:
-        ConfigError: if the file cannot be read, is damaged, holds pickles, or unpacks to more than ``MAX_BYTES``.
+        ConfigError: if the file cannot be read, is damaged, holds pickles, has more than ``max_entries``, or unpacks to
+            more than ``MAX_BYTES``.
     """
     kinds = ".npy" if member is None else ".npy or .npz"
     try:
         if member is not None and zipfile.is_zipfile(path):
             return _from_archive(path, what, member)
         mapped = np.lib.format.open_memmap(path, mode="r")  # type: ignore[no-untyped-call]
-        return np.array(mapped)
+        if max_entries is None or mapped.size <= max_entries:
+            return np.array(mapped)
     except _FAILURES as error:
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise ConfigError(f"{what} {path}: not a readable {kinds} file ({reason})") from error
+    raise ConfigError(
+        f"{what} {path}: shape {mapped.shape} is too large for memory: {mapped.size} entries; allowed are {max_entries}; "
+        "split it"
+    )
 
 
 def _from_archive(path: Path, what: str, member: str) -> npt.NDArray[Any]:

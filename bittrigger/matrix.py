@@ -18,7 +18,7 @@ from bittrigger.build import BuildSettings, fresh_folder, save_build, write_firm
 from bittrigger.draw import MAX_VALUES, draw_svg
 from bittrigger.errors import ConfigError
 from bittrigger.fixed import FixedPoint, IntArray, Interval
-from bittrigger.graph import Graph, Input, Linear, frozen_array, input_intervals
+from bittrigger.graph import Graph, Input, Intervals, Linear, frozen_array, input_intervals
 from bittrigger.naming import identifier
 from bittrigger.parts import find_part
 from bittrigger.passes.schedule import Schedule
@@ -26,15 +26,24 @@ from bittrigger.pipeline import Pipeline
 from bittrigger.solver import SolverOptions, graph_luts, solve
 
 MAX_ENTRIES = 1 << 24
+"""Most entries of a matrix: beyond that a layer is not to be unrolled into adders."""
+
 MAX_WEIGHT = 1 << 24
 
 
 @dataclass(frozen=True)
 class MatrixOptions:
-    """What can be chosen about a matrix: the part decides whether three-input adders are used."""
+    """What can be chosen about a matrix.
+
+    Attributes:
+        part: FPGA, as Vivado spells it.
+        clock_mhz: clock that the pipeline is placed for.
+        adder_inputs: operands of the widest adders, 2 or 3; None leaves it to the part.
+    """
 
     part: str
     clock_mhz: float
+    adder_inputs: int | None = None
     depth: int | None = None
     effort: str = "default"
     seed: int = 0
@@ -55,12 +64,19 @@ class Solution:
 
 
 def _load(path: Path, what: str) -> IntArray:
-    values = read_array(path, what)
+    values = read_array(path, what, max_entries=MAX_ENTRIES)
     if values.dtype.kind not in "fiub":
-        raise ConfigError(f"{what} {path}: expected an .npy array of integers")
+        raise ConfigError(
+            f"{what} {path}: entries of type {values.dtype}; expected integers (or floats that are whole)"
+        )
     whole = np.asarray(values, dtype=np.float64)
-    if not np.isfinite(whole).all() or (whole != np.rint(whole)).any() or (np.abs(whole) > 2.0**53).any():
-        raise ConfigError(f"{what} {path}: every entry must be an integer; divide by the scale of the weights first")
+    wrong = np.flatnonzero(~np.isfinite(whole) | (whole != np.rint(whole)) | (np.abs(whole) > 2.0**53))
+    if wrong.size:
+        place = [int(i) for i in np.unravel_index(wrong[0], whole.shape)]
+        raise ConfigError(
+            f"{what} {path}: entry {place} is {whole.ravel()[wrong[0]]:g} ({wrong.size} such in all); every entry must be an "
+            "integer of at most 53 bits; divide by the scale of the weights first"
+        )
     return values.astype(np.int64)
 
 
@@ -77,40 +93,49 @@ def read_problem(path: Path, *, bits: int, signed: bool, ranges: Path | None) ->
     weights = _load(path, "matrix")
     if weights.ndim != 2 or 0 in weights.shape:
         raise ConfigError(f"matrix {path}: shape {weights.shape}; expected (inputs, outputs), both at least 1")
-    if weights.size > MAX_ENTRIES or np.abs(weights).max() > MAX_WEIGHT:
+    if np.abs(weights).max() > MAX_WEIGHT:
         raise ConfigError(
-            f"matrix {path}: {weights.size} entries up to {np.abs(weights).max()}; allowed are {MAX_ENTRIES} entries "
-            f"up to {MAX_WEIGHT}; split it"
+            f"matrix {path}: an entry of magnitude {np.abs(weights).max()}; allowed are {MAX_WEIGHT}; use coarser weights"
         )
-    n_in, n_out = weights.shape
+    n_in = weights.shape[0]
     if ranges is None:
         if not 1 <= bits <= 32:
             raise ConfigError(f"--bits {bits}; allowed are 1 to 32")
         kind = FixedPoint(signed, bits, 0)
         ports: tuple[Input, ...] = (Input("x", n_in, kind, kind.interval),)
     else:
-        ports = tuple(_port(k, lo, hi) for k, (lo, hi) in enumerate(_read_ranges(ranges, n_in)))
-    layer = Linear(
-        "matrix", tuple(p.name for p in ports), frozen_array(weights), frozen_array(np.zeros(n_out, dtype=np.int64)), 0
-    )
-    return Graph(identifier(path.stem), (*ports, layer), ("matrix",))
+        ports = range_ports(tuple(Interval(lo, hi) for lo, hi in _read_ranges(ranges, n_in)))
+    return layer_graph(identifier(path.stem), ports, weights)
+
+
+def layer_graph(name: str, ports: tuple[Input, ...], weights: IntArray) -> Graph:
+    """The graph of one layer without bias, ``y = x @ weights``, called ``matrix``."""
+    bias = frozen_array(np.zeros(weights.shape[1], dtype=np.int64))
+    layer = Linear("matrix", tuple(port.name for port in ports), frozen_array(weights), bias, 0)
+    return Graph(name, (*ports, layer), (layer.name,))
 
 
 def _read_ranges(path: Path, n_in: int) -> list[tuple[int, int]]:
     ranges = _load(path, "ranges")
-    if ranges.shape != (n_in, 2) or (ranges[:, 0] > ranges[:, 1]).any() or (np.abs(ranges) >= 1 << 31).any():
-        raise ConfigError(f"ranges {path}: expected shape ({n_in}, 2) with lo <= hi within 32 bits in each row")
+    if ranges.shape != (n_in, 2):
+        raise ConfigError(f"ranges {path}: shape {ranges.shape}; expected ({n_in}, 2): lo and hi of each input")
+    wrong = np.flatnonzero((ranges[:, 0] > ranges[:, 1]) | (np.abs(ranges) >= 1 << 31).any(axis=1))
+    if wrong.size:
+        row = int(wrong[0])
+        raise ConfigError(
+            f"ranges {path}: row {row} is {ranges[row].tolist()} ({wrong.size} such in all); expected lo <= hi within 32 bits"
+        )
     return [(int(lo), int(hi)) for lo, hi in ranges]
 
 
-def _port(index: int, lo: int, hi: int) -> Input:
-    interval = Interval(lo, hi)
-    return Input(f"x{index}", 1, FixedPoint.holding(interval, 0), interval)
+def range_ports(source: Intervals) -> tuple[Input, ...]:
+    """A port ``x<k>`` for each input, as wide as its range needs."""
+    return tuple(Input(f"x{k}", 1, FixedPoint.holding(interval, 0), interval) for k, interval in enumerate(source))
 
 
 def solve_matrix(graph: Graph, options: MatrixOptions) -> Solution:
     """Solve the layer of ``graph``, prove the result equal to the matrix, and place it in a pipeline."""
-    adder_inputs = find_part(options.part).adder_inputs
+    adder_inputs = find_part(options.part).adder_inputs if options.adder_inputs is None else options.adder_inputs
     layer = graph["matrix"]
     if not isinstance(layer, Linear):
         raise ConfigError("the graph has no matrix")

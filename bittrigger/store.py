@@ -9,6 +9,7 @@ from typing import Any, assert_never
 import numpy as np
 
 from bittrigger.adders import Adder, AdderGraph, Output, Term
+from bittrigger.adders import verify as verify_adders
 from bittrigger.errors import ConfigError, InternalError, UnsupportedModelError
 from bittrigger.fixed import MAX_WIDTH, FixedPoint, IntArray, Interval, Rounding
 from bittrigger.graph import Graph, Input, Intervals, Linear, Lookup, Node, Requantize, frozen_array, verify
@@ -105,7 +106,8 @@ def _node_from_json(data: Json) -> Node:
             raise ConfigError(f"node {name!r} is of unknown kind {str(kind)[:40]!r}")
 
 
-def _adders_to_json(graph: AdderGraph) -> Json:
+def adders_to_json(graph: AdderGraph) -> Json:
+    """``graph`` as plain lists: ranges of the inputs; constant and terms of each adder; outputs."""
     return {
         "inputs": [[i.lo, i.hi] for i in graph.inputs],
         "adders": [[a.constant, *([t.value, t.shift, int(t.negative)] for t in a.terms)] for a in graph.adders],
@@ -113,7 +115,13 @@ def _adders_to_json(graph: AdderGraph) -> Json:
     }
 
 
-def _adders_from_json(data: Json) -> AdderGraph:
+def adders_from_json(data: Json) -> AdderGraph:
+    """The graph that ``adders_to_json`` was given.
+
+    Raises:
+        ValueError: if a number is out of range, or an adder reads a later value or has too many operands; other errors
+            of Python where the structure is another one.
+    """
     source: Intervals = tuple(Interval(_int(lo), _int(hi)) for lo, hi in data["inputs"])
     adders: list[Adder] = []
     for constant, *terms in data["adders"]:
@@ -134,12 +142,15 @@ def _adders_from_json(data: Json) -> AdderGraph:
 
 
 def _check(graph: Graph, adders: dict[str, AdderGraph]) -> None:
-    """Refuse a network that is not well formed, or adder graphs that are not those of its layers."""
+    """Refuse a network that is not well formed, or adder graphs that do not compute its layers."""
     verify(graph)
-    shapes = {node.name: node.weights.shape for node in graph.nodes if isinstance(node, Linear)}
+    layers = {node.name: node for node in graph.nodes if isinstance(node, Linear)}
+    shapes = {name: layer.weights.shape for name, layer in layers.items()}
     found = {name: (value.n_inputs, len(value.outputs)) for name, value in adders.items()}
     if found != shapes:
         raise ValueError(f"adder graphs of the shapes {found}; expected {shapes}")
+    for name, layer in layers.items():
+        verify_adders(adders[name], layer.weights, layer.bias)
 
 
 def save_design(path: Path, graph: Graph, adders: dict[str, AdderGraph]) -> None:
@@ -149,16 +160,16 @@ def save_design(path: Path, graph: Graph, adders: dict[str, AdderGraph]) -> None
         "name": graph.name,
         "outputs": graph.outputs,
         "nodes": [_node_to_json(node) for node in graph.nodes],
-        "adders": {name: _adders_to_json(value) for name, value in adders.items()},
+        "adders": {name: adders_to_json(value) for name, value in adders.items()},
     }
     path.write_text(json.dumps(data, separators=(",", ":")) + "\n", encoding="utf-8")
 
 
 def load_design(path: Path) -> tuple[Graph, dict[str, AdderGraph]]:
-    """Read what ``save_design`` wrote.
+    """Read what ``save_design`` wrote, and prove every adder graph equal to the matrix of its layer again.
 
     Raises:
-        ConfigError: if the file is absent, unreadable or of another schema.
+        ConfigError: if the file is absent, unreadable or of another schema, or an adder graph differs from its layer.
     """
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
@@ -166,7 +177,7 @@ def load_design(path: Path) -> tuple[Graph, dict[str, AdderGraph]]:
             raise ConfigError(f"{path}: schema {data['schema']}; this version reads {SCHEMA}; convert the model again")
         outputs = tuple(map(_name, data["outputs"]))
         graph = Graph(_name(data["name"]), tuple(map(_node_from_json, data["nodes"])), outputs)
-        adders = {name: _adders_from_json(value) for name, value in data["adders"].items()}
+        adders = {name: adders_from_json(value) for name, value in data["adders"].items()}
         _check(graph, adders)
     except (OSError, UnsupportedModelError, InternalError, *_NOT_OURS) as error:
         reason = " ".join(str(error).split())[:300]

@@ -1,6 +1,8 @@
 """The adder-graph solver: exact, within its bounds, deterministic, and better than trees."""
 
-import itertools
+import signal
+import threading
+import time
 
 import numpy as np
 import pytest
@@ -67,6 +69,80 @@ def test_more_effort_is_never_worse():
         weights = random_ternary(9, 4 + seed % 3, seed)
         costs = [graph_luts(solve_plain(weights, effort=effort)) for effort in EFFORTS[: 3 if seed < 2 else 2]]
         assert costs == sorted(costs, reverse=True)
+
+
+@pytest.mark.parametrize("adder_inputs", [2, 3])
+@pytest.mark.parametrize("depth", [None, 4])
+def test_more_effort_is_never_worse_and_always_the_same(adder_inputs, depth):
+    rng = np.random.default_rng(1)
+    near = rng.integers(-1, 2, size=(9, 1)) * np.ones(5, dtype=np.int64)
+    near[rng.integers(9, size=4), rng.integers(5, size=4)] *= -1
+    for weights in (random_ternary(8, 6), near, rng.integers(-9, 10, size=(3, 3))):
+        costs = []
+        for effort in EFFORTS:
+            options = {"adder_inputs": adder_inputs, "depth": depth, "effort": effort, "seed": 7}
+            if depth is not None and adder_inputs == 2:
+                options["depth"] = 6
+            first, again = (solve_plain(weights, **options) for _ in "ab")
+            assert adders.text(first) == adders.text(again)
+            costs.append(graph_luts(first))
+        assert costs == sorted(costs, reverse=True)
+
+
+@given(st.data())
+@settings(max_examples=30, deadline=None)
+def test_empty_rows_and_repeated_columns_cost_nothing(data):
+    weights, bias, source = data.draw(own.solver_problems())
+    options = SolverOptions(effort="fast", adder_inputs=data.draw(st.sampled_from([2, 3])))
+    plain = solve(weights, bias, source, options)
+    column = data.draw(st.integers(0, weights.shape[1] - 1))
+    repeated = solve(np.c_[weights, weights[:, column]], np.r_[bias, bias[column]], source, options)
+    assert repeated.adders == plain.adders
+    assert repeated.outputs == (*plain.outputs, plain.outputs[column])
+    row = np.zeros((1, weights.shape[1]), dtype=np.int64)
+    wider = solve(np.r_[weights, row], bias, (*source, EIGHT_BIT), options)
+    assert graph_luts(wider) == graph_luts(plain)
+
+
+@given(st.data())
+@settings(max_examples=30, deadline=None)
+def test_a_negated_column_takes_one_more_adder(data):
+    weights = data.draw(own.solver_problems())[0]
+    source = data.draw(st.sampled_from([(EIGHT_BIT,), (Interval(0, 255),), (Interval(0, 1),)])) * len(weights)
+    bias = np.zeros(weights.shape[1], dtype=np.int64)
+    plain = solve(weights, bias, source, SolverOptions(effort="fast"))
+    column = data.draw(st.integers(0, weights.shape[1] - 1))
+    both = solve(np.c_[weights, -weights[:, column]], np.r_[bias, 0], source, SolverOptions(effort="fast"))
+    assert len(both.adders) <= len(plain.adders) + 1
+
+
+@given(st.integers(1, 40), st.data())
+@settings(max_examples=20, deadline=None)
+def test_a_single_input_or_a_single_output(size, data):
+    column = np.array(data.draw(st.lists(st.integers(-3, 3), min_size=size, max_size=size)))
+    unsigned = (Interval(0, 15),)
+    single_output = solve(column[:, None], np.array([0]), unsigned * size, SolverOptions(effort="fast"))
+    adders.verify(single_output, column[:, None], np.array([0]))
+    single_input = solve(column[None, :], np.zeros(size, dtype=np.int64), unsigned, SolverOptions(effort="fast"))
+    # 3x and its negation, and the negations of x and 2x: no more can be needed
+    assert len(single_input.adders) <= 3
+    levels = 0 if not column.any() else adders.depth(single_output)
+    assert levels <= 6
+
+
+def test_an_interrupt_is_obeyed_while_native_code_runs():
+    module = __import__("sys").modules["bittrigger.solver.solve"]
+    discarded, finish = [], threading.Event()
+    main = threading.main_thread().ident
+    threading.Timer(0.1, lambda: signal.pthread_kill(main, signal.SIGINT)).start()
+    with pytest.raises(KeyboardInterrupt):
+        module._interruptible(lambda: 5 * finish.wait(30), discarded.append)
+    assert discarded == []
+    finish.set()
+    deadline = time.monotonic() + 30
+    while not discarded and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert discarded == [5]
 
 
 @pytest.mark.parametrize(("adder_inputs", "least"), [(2, 5), (3, 3)])
@@ -173,14 +249,18 @@ def test_sources_alone_compile_into_the_cache(monkeypatch, tmp_path):
     assert [path.suffix for path in first.parent.iterdir()] == [".so"]
 
 
-def test_peer_translation_is_exact(monkeypatch, root):
+def test_peer_translation_is_exact_and_cached(monkeypatch, root, tmp_path):
     pytest.importorskip("alkaid", reason="the benchmark extra is not installed")
     monkeypatch.syspath_prepend(root / "benchmarks" / "adders")
-    alkaid_peer = __import__("alkaid_peer")
-    weights = random_ternary(8, 6)
-    for fuse, hard_dc in itertools.product([False, True], [-1, 0]):
-        result = alkaid_peer.solve_with_alkaid(weights, (EIGHT_BIT,) * 8, hard_dc=hard_dc, fuse=fuse)
-        adders.verify(result.graph, weights, np.zeros(6, dtype=np.int64))
+    peer, cases, cache = (__import__(name) for name in ("alkaid_peer", "cases", "peer_cache"))
+    case = cases.random_case("sparse", 8, 12)
+    store = cache.PeerCache(tmp_path)
+    for setting in peer.SETTINGS:
+        result = store.solve(case, setting)
+        adders.verify(result.graph, case.weights, case.zero_bias)
+        assert all(any(not t.negative for t in a.terms) or len(a.terms) == 1 for a in result.graph.adders)
+        assert store.find(case, setting) == result
+    assert store.find(cases.random_case("sparse", 8, 12, seed=1), setting) is None
 
 
 def test_the_example_of_the_specification_is_what_the_solver_makes(root):

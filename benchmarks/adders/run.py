@@ -1,119 +1,173 @@
-"""Compare the adder-graph solver with alkaid, case by case, in one process on one core.
+"""Compare the adder-graph solver with alkaid 0.8.2, case by case, in one process on one core.
 
     python benchmarks/adders/run.py --quick
-    python benchmarks/adders/run.py --large --effort default --effort max --out build/adders
+    python benchmarks/adders/run.py --effort default --effort max --budget-minutes 600
 
-Both are priced by the same function, ``bittrigger.solver.cost``, and both solutions are proven. Per case: alkaid 0.8.2
-with three-input fusing, the cheaper of its settings ``hard_dc`` -1 and 0 ("best"), and without fusing at ``hard_dc`` 2,
-which stands in for what hls4ml's ``distributed_arithmetic`` does by default.
+Both are priced by the same cost model (``bittrigger.solver.cost``), both are proven, and both go through the same emitter
+and Yosys. alkaid fuses adders into three-input adders at ``hard_dc`` -1 ("fused") and 0 ("fused shallow"); its best is the
+cheaper of the two. "two-input" is ``hard_dc`` 2 without fusing, what hls4ml's ``distributed_arithmetic`` does by default.
+
+A run that is stopped goes on where it was: alkaid's solutions are kept in --cache, by version and case, and ours in --out for
+as long as the solver's sources stay the same. The tables hold the cases that are done.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import math
-import statistics
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from alkaid_peer import PeerResult, solve_with_alkaid
+import single
+from alkaid_peer import SETTINGS, SHALLOW
 from cases import Case, suite
+from measure import Row, SynthCache, figures, peer_figures, solve_case, solver_digest, write_whole
+from peer_cache import PeerCache, processor
+from table import markdown
 
-from bittrigger.adders import AdderGraph, depth
-from bittrigger.solver import EFFORTS, SolverOptions, graph_luts, solve
+from bittrigger.adders import depth
+from bittrigger.solver import EFFORTS, graph_luts
 
-Row = dict[str, Any]
-
-
-def _figures(graph: AdderGraph, cpu_s: float) -> Row:
-    return {"luts": graph_luts(graph), "adders": len(graph.adders), "depth": depth(graph), "cpu_s": round(cpu_s, 4)}
-
-
-def _peer_figures(result: PeerResult) -> Row:
-    return _figures(result.graph, result.cpu_s)
-
-
-def measure(case: Case, efforts: list[str]) -> Row:
-    """All solvers on one case."""
-    weights = case.weights()
-    fused = [_peer_figures(solve_with_alkaid(weights, case.source, hard_dc=hard_dc, fuse=True)) for hard_dc in (-1, 0)]
-    row: Row = {"case": case.name, "family": case.family, "terms": int(np.count_nonzero(weights))}
-    row["alkaid best"] = min(fused, key=lambda figures: figures["luts"])
-    row["alkaid two-input"] = _peer_figures(solve_with_alkaid(weights, case.source, hard_dc=2, fuse=False))
-    for effort in efforts:
-        start = time.process_time()
-        graph = solve(weights, np.zeros(case.n_out, dtype=np.int64), case.source, SolverOptions(effort=effort))
-        row[effort] = _figures(graph, time.process_time() - start)
-    return row
-
-
-def _ratio(row: Row, effort: str, peer: str, key: str) -> float:
-    return row[effort][key] / row[peer][key] if row[peer][key] else math.nan
-
-
-def _summary(rows: list[Row], effort: str) -> list[str]:
-    lines = []
-    for family in ("all", *sorted({row["family"] for row in rows})):
-        chosen = [row for row in rows if family in ("all", row["family"])]
-        best = [_ratio(row, effort, "alkaid best", "luts") for row in chosen]
-        plain = [_ratio(row, effort, "alkaid two-input", "luts") for row in chosen]
-        speed = [_ratio(row, effort, "alkaid best", "cpu_s") for row in chosen if row["terms"] > 1000]
-        deeper = sum(row[effort]["depth"] > row["alkaid best"]["depth"] for row in chosen)
-        worst = max(zip(best, [row["case"] for row in chosen], strict=True))
-        lines.append(
-            f"| {effort} | {family} | {len(chosen)} | {statistics.geometric_mean(best):.3f} | {worst[0]:.3f} ({worst[1]}) "
-            f"| {statistics.geometric_mean(plain):.3f} | {statistics.median(speed) if speed else math.nan:.3f} "
-            f"| {max(speed, default=math.nan):.3f} | {deeper} |"
-        )
-    return lines
-
-
-def markdown(rows: list[Row], efforts: list[str]) -> str:
-    """The tables: ratios by effort and family, then every case."""
-    lines = [
-        "| effort | family | cases | LUT ratio to alkaid best, geometric mean | worst case | to alkaid two-input "
-        "| CPU ratio over 1,000 terms, median | largest | cases deeper than alkaid |",
-        "|---|---|---|---|---|---|---|---|---|",
-    ]
-    for effort in efforts:
-        lines += _summary(rows, effort)
-    names = ["alkaid best", "alkaid two-input", *efforts]
-    lines += ["", "LUT / adder levels / CPU seconds:", "", "| case | terms | " + " | ".join(names) + " |"]
-    lines.append("|" + "---|" * (len(names) + 2))
-    for row in rows:
-        cells = [f"{row[n]['luts']:,} / {row[n]['depth']} / {row[n]['cpu_s']:.3g}" for n in names]
-        lines.append(f"| {row['case']} | {row['terms']:,} | " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"
+SYNTH_AREA = 128 * 64
+"""Largest matrix that goes through Yosys, unless all do."""
 
 
 def main() -> None:
-    """Run the suite and write ``results.json`` and ``results.md``."""
+    """Run the suite, as far as the budget goes, and write ``results.json`` and ``results.md``."""
+    options = _arguments()
+    cases = [case for case in suite(quick=options.quick) if options.only in case.name]
+    run = _Run(options, PeerCache(options.cache), SynthCache(options.cache / "yosys.json"))
+    try:
+        for case in cases:
+            if run.is_over():
+                break
+            run.measure(case)
+        if options.single:
+            run.measure_singles()
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted; the same command goes on from here\n")
+    rows = run.chosen(cases)
+    if rows:
+        text = markdown(rows, run.chosen_singles(), options.effort)
+        write_whole(options.out / "results.md", text)
+        print(text)
+    sys.stderr.write(f"{len(rows)} of {len(cases)} cases are done\n")
+
+
+class _Run:
+    """The state of a run: what is done, and where it is kept."""
+
+    def __init__(self, options: argparse.Namespace, peer: PeerCache, synth: SynthCache) -> None:
+        self.options, self.peer, self.synth = options, peer, synth
+        self.end = time.monotonic() + 60 * options.budget_minutes
+        self.path = options.out / "results.json"
+        self.data: dict[str, Any] = {}
+        if self.path.is_file():
+            self.data = json.loads(self.path.read_text(encoding="utf-8"))
+        key = {"solver": solver_digest(), "processor": processor()}
+        if self.data.get("key") != key:
+            self.data = {"key": key, "cases": {}, "singles": {}}
+
+    def is_over(self) -> bool:
+        """Whether the time is spent."""
+        return time.monotonic() > self.end
+
+    def measure(self, case: Case) -> None:
+        """All solvers on one case; what is known already is left as it is."""
+        row = self.data["cases"].setdefault(
+            case.digest, {"case": case.name, "family": case.family, "seed": case.seed, "terms": case.terms}
+        )
+        before = json.dumps(row)
+        graphs = {}
+        for setting in SETTINGS:
+            if self.is_over() and self.peer.find(case, setting) is None:
+                return
+            graphs[setting.name] = self.peer.solve(case, setting)
+        row["alkaid"] = {name: peer_figures(result, case) for name, result in graphs.items()}
+        ours = row.setdefault("ours", {})
+        wanted = self._wants_synth(case)
+        for effort in self.options.effort:
+            if effort not in ours or wanted:
+                result = solve_case(case, effort)
+                assert result is not None  # noqa: S101 - without a bound there is a solution
+                graphs[effort] = result
+                ours.setdefault(effort, figures(result.graph, case, result.cpu_s))
+            if self.options.bounded:
+                self._bound(case, row, effort, depth(graphs[SHALLOW.name].graph))
+        if wanted:
+            row["synth"] = {name: self.synth.luts(r.graph, case.weights) for name, r in graphs.items()}
+        if json.dumps(row) != before:
+            self._save()
+            sys.stderr.write(_line(row) + "\n")
+
+    def _bound(self, case: Case, row: Row, effort: str, levels: int) -> None:
+        """Our LUTs within ``levels`` adder levels, None if that cannot be had."""
+        known = row.setdefault("bounded", {"depth": levels})
+        if effort not in known:
+            result = solve_case(case, effort, levels)
+            known[effort] = None if result is None else graph_luts(result.graph)
+
+    def _wants_synth(self, case: Case) -> bool:
+        match self.options.synth:
+            case "none":
+                return False
+            case "all":
+                return True
+        return case.seed == 0 and case.weights.size <= SYNTH_AREA
+
+    def measure_singles(self) -> None:
+        """The large matrices, each in a process of its own."""
+        for n_in, n_out in single.SHAPES:
+            for effort in self.options.effort:
+                name = f"{n_in}x{n_out} {effort}"
+                if effort != "max" and name not in self.data["singles"]:
+                    self.data["singles"][name] = single.run(n_in, n_out, effort)
+                    self._save()
+
+    def chosen(self, cases: list[Case]) -> list[Row]:
+        """The rows of ``cases`` that hold every effort that was asked for."""
+        rows = [self.data["cases"].get(case.digest, {}) for case in cases]
+        return [row for row in rows if all(effort in row.get("ours", {}) for effort in self.options.effort)]
+
+    def chosen_singles(self) -> list[Row]:
+        """The large matrices that are done."""
+        return list(self.data["singles"].values())
+
+    def _save(self) -> None:
+        write_whole(self.path, json.dumps(self.data, indent=1) + "\n")
+
+
+def _line(row: Row) -> str:
+    best = min(row["alkaid"]["fused"]["luts"], row["alkaid"]["fused shallow"]["luts"])
+    ratios = ", ".join(f"{effort} {ours['luts'] / best if best else 1:.3f}" for effort, ours in row["ours"].items())
+    return f"{row['case']}: {ratios}"
+
+
+def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="small shapes and one seed only, for CI")
-    parser.add_argument("--large", action="store_true", help="also shapes up to 256x256, where alkaid takes minutes")
     parser.add_argument(
         "--effort", action="append", choices=EFFORTS, help="may be repeated; default only, unless given"
     )
     parser.add_argument("--only", default="", help="only cases whose name contains this, for example 64x64")
+    parser.add_argument(
+        "--synth",
+        choices=("none", "subset", "all"),
+        default="subset",
+        help="which cases go through Yosys: by default those of seed 0 up to 128x64",
+    )
+    parser.add_argument("--no-bounded", dest="bounded", action="store_false", help="leave out the depth-bounded runs")
+    parser.add_argument("--no-single", dest="single", action="store_false", help="leave out 256x128 and 1024x1024")
+    parser.add_argument(
+        "--budget-minutes", type=float, default=60.0, help="begin no case after so many; the same command goes on"
+    )
+    parser.add_argument("--cache", type=Path, default=Path("build/adders/cache"), help="alkaid's solutions")
     parser.add_argument("--out", type=Path, default=Path("build/adders"))
-    args = parser.parse_args()
-    efforts = args.effort or ["default"]
-    rows = []
-    for case in suite(quick=args.quick, large=args.large):
-        if args.only not in case.name:
-            continue
-        rows.append(measure(case, efforts))
-        last = rows[-1]
-        ratios = ", ".join(f"{e} {_ratio(last, e, 'alkaid best', 'luts'):.3f}" for e in efforts)
-        sys.stderr.write(f"{case.name}: {ratios}\n")
-    args.out.mkdir(parents=True, exist_ok=True)
-    (args.out / "results.json").write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
-    (args.out / "results.md").write_text(markdown(rows, efforts), encoding="utf-8")
-    print(markdown(rows, efforts))
+    options = parser.parse_args()
+    options.effort = options.effort or ["default"]
+    return options
 
 
 if __name__ == "__main__":

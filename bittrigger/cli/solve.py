@@ -22,6 +22,11 @@ from bittrigger.cli.console import terminal
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the search.")
 @click.option("--part", default="xcvu13p-flga2577-2-e", show_default=True, help="FPGA; decides the kinds of adders.")
 @click.option(
+    "--adder-inputs",
+    type=int,
+    help="Operands of the widest adders, 2 or 3; 2 suits FPGAs without six-input LUTs.  [default: by the part]",
+)
+@click.option(
     "--clock-mhz", type=float, default=360.0, show_default=True, help="Clock of the pipeline that is written."
 )
 @click.option("--synth", is_flag=True, help="Count LUTs with Yosys too.")
@@ -39,6 +44,7 @@ def command(
     effort: str,
     seed: int,
     part: str,
+    adder_inputs: int | None,
     clock_mhz: float,
     synth: bool,
     output: Path | None,
@@ -49,7 +55,7 @@ def command(
     from bittrigger import matrix as job
 
     problem = job.read_problem(matrix, bits=bits, signed=not unsigned, ranges=ranges)
-    choice = job.MatrixOptions(part=part, clock_mhz=clock_mhz, depth=depth, effort=effort, seed=seed)
+    choice = job.MatrixOptions(part, clock_mhz, adder_inputs, depth, effort, seed)
     console = terminal()
     with console.status("solving"):
         solution = job.solve_matrix(problem, choice)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
+
 import numpy as np
 
 from bittrigger.adders import Adder, AdderGraph, Output, Term, verify
@@ -71,8 +74,9 @@ def _call(matrix: IntArray, bias: IntArray, source: Intervals, options: SolverOp
     depth = -1 if options.depth is None else options.depth
     settings = np.array([options.adder_inputs, depth, EFFORTS.index(options.effort), options.seed], dtype=np.int64)
     sizes = np.zeros(2, dtype=np.int64)
-    handle = native.bittrigger_solve(
-        n_in, n_out, *(a.ctypes.data for a in (matrix, bias, lows, highs, settings, sizes))
+    arrays = (matrix, bias, lows, highs, settings, sizes)
+    handle = _interruptible(
+        lambda: native.bittrigger_solve(n_in, n_out, *(array.ctypes.data for array in arrays)), native.bittrigger_free
     )
     if handle is None:
         _refuse(int(sizes[0]), int(sizes[1]), matrix.shape, options)
@@ -83,6 +87,30 @@ def _call(matrix: IntArray, bias: IntArray, source: Intervals, options: SolverOp
     finally:
         native.bittrigger_free(handle)
     return _graph(adders, outputs, source)
+
+
+def _interruptible(call: Callable[[], int | None], discard: Callable[[int], None]) -> int | None:
+    """The result of ``call``, native code, which runs in a thread so that Ctrl-C ends the wait for it at once.
+
+    The thread then goes on until it is done, or the process ends, and gives its result to ``discard``.
+    """
+    results: list[int | None] = []
+    abandoned = threading.Event()
+
+    def run() -> None:
+        result = call()
+        results.append(result)
+        if abandoned.is_set() and result is not None:
+            discard(result)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    try:
+        thread.join()
+    except BaseException:
+        abandoned.set()
+        raise
+    return results[0]
 
 
 def _refuse(code: int, least: int, shape: tuple[int, ...], options: SolverOptions) -> None:
