@@ -8,6 +8,7 @@ the wanted one.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -77,15 +78,38 @@ class AdderGraph:
 
 
 def value_intervals(graph: AdderGraph) -> list[Interval]:
-    """The range of every value (inputs, then adders), by interval arithmetic over the adders."""
+    """The exact range of every value (inputs, then adders), where each input takes all of its range, whatever others do.
+
+    That is interval arithmetic over the adders as long as no input reaches an adder through two of its operands; where one
+    does, some of it may cancel, and the ranges come from the linear forms.
+    """
     ranges = list(graph.inputs)
+    reached = [1 << k for k in range(graph.n_inputs)]
+    apart = True
     for adder in graph.adders:
         lo = hi = adder.constant
+        inputs = 0
         for term in adder.terms:
             part = term.interval(ranges)
             lo, hi = lo + part.lo, hi + part.hi
+            apart = apart and not inputs & reached[term.value]
+            inputs |= reached[term.value]
         ranges.append(Interval(lo, hi))
-    return ranges
+        reached.append(inputs)
+    return ranges if apart else _hulls(graph)
+
+
+def _hulls(graph: AdderGraph) -> list[Interval]:
+    """The range of the linear form of every value."""
+    origin = np.array(_all_values(graph, np.zeros((1, graph.n_inputs), dtype=np.int64)))
+    low, high = origin[:, 0].copy(), origin[:, 0].copy()
+    ends = np.array([[span.lo, span.hi] for span in graph.inputs], dtype=np.int64)
+    for rows, units in _unit_vectors(graph):
+        form = np.array(_all_values(graph, units)) - origin
+        at_low, at_high = form * ends[rows, 0], form * ends[rows, 1]
+        low += np.minimum(at_low, at_high).sum(axis=1)
+        high += np.maximum(at_low, at_high).sum(axis=1)
+    return [Interval(lo, hi) for lo, hi in zip(low.tolist(), high.tolist(), strict=True)]
 
 
 def depths(graph: AdderGraph) -> list[int]:
@@ -177,14 +201,17 @@ def linear_form(graph: AdderGraph) -> tuple[IntArray, IntArray]:
     this is a proof for every input, not a test on samples.
     """
     bias = evaluate(graph, np.zeros((1, graph.n_inputs), dtype=np.int64))[0]
+    return np.concatenate([evaluate(graph, units) - bias for _, units in _unit_vectors(graph)]), bias
+
+
+def _unit_vectors(graph: AdderGraph) -> Iterator[tuple[slice, IntArray]]:
+    """The unit vectors over the inputs, as many at a time as fit the memory, with the inputs that they stand for."""
     block = max(64, _PROOF_VALUES // (graph.n_inputs + len(graph.adders)))
-    blocks = []
     for start in range(0, graph.n_inputs, block):
         rows = min(block, graph.n_inputs - start)
         units = np.zeros((rows, graph.n_inputs), dtype=np.int64)
         units[np.arange(rows), start + np.arange(rows)] = 1
-        blocks.append(evaluate(graph, units) - bias)
-    return np.concatenate(blocks), bias
+        yield slice(start, start + rows), units
 
 
 def verify(graph: AdderGraph, weights: IntArray, bias: IntArray) -> None:

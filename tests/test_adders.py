@@ -54,6 +54,20 @@ def test_trees_compute_their_matrix_within_their_intervals(data):
             assert column.max() <= interval.hi
 
 
+@given(own.adder_graphs())
+@settings(max_examples=100, deadline=None)
+def test_intervals_are_exact_even_where_operands_cancel(graph):
+    corners = np.array(list(itertools.product(*((span.lo, span.hi) for span in graph.inputs))))
+    values = adders._all_values(graph, corners)
+    assert adders.value_intervals(graph) == [Interval(int(v.min()), int(v.max())) for v in values]
+
+
+def test_what_cancels_widens_nothing():
+    total = Adder((Term(0), Term(1)))
+    graph = AdderGraph((Interval(-128, 127),) * 2, (total, Adder((Term(2), Term(1, 0, negative=True)))), (Output(3),))
+    assert adders.value_intervals(graph)[2:] == [Interval(-256, 254), Interval(-128, 127)]
+
+
 def test_linear_form_depth_and_text():
     matrix, bias = adders.linear_form(EXAMPLE)
     assert matrix.tolist() == [[4, -2, 0], [-6, 3, 0]]
@@ -62,7 +76,7 @@ def test_linear_form_depth_and_text():
     assert adders.depth(EXAMPLE) == 3
     assert adders.text(EXAMPLE) == (
         "x0[-128..127]\nx1[0..15]\n"
-        "s0[-188..127] = x0 - (x1 << 2)\ns1[-316..269] = s0 + x0 + x1\ns2[-264..321] = -s1 + 5\n"
+        "s0[-188..127] = x0 - (x1 << 2)\ns1[-301..254] = s0 + x0 + x1\ns2[-249..306] = -s1 + 5\n"
         "y0 = s1 << 1\ny1 = s2\ny2 = -7\n"
     )
 

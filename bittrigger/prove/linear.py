@@ -51,7 +51,7 @@ def prove_matrix(node: Linear, graph: AdderGraph) -> str:
 def prove_widths(graph: AdderGraph) -> str:
     """Prove that every value of ``graph`` stays in the range that its wire is declared for.
 
-    Ranges come from the linear forms; those of the wires from interval arithmetic over the adders.
+    Ranges come from linear forms worked out here; those of the wires from ``value_intervals``, as the emitters have them.
 
     Raises:
         Unproven: naming the first value that can leave its range.

@@ -1,15 +1,25 @@
 """What an adder costs in LUTs: the one cost model, the same for our graphs and for those that we are compared with.
 
-One LUT a result bit, for two operands and for three, on FPGAs with six-input LUTs and carry chains (AMD 7 series and
-later): bit `i` of a three-input adder is one dual-output LUT, whose outputs are the propagate signal of ``a + b + c`` and
-the majority of its three bits, which the LUT of bit `i + 1` reads; the carry chain does the rest, and nothing beyond the
-top result bit is needed. A constant is folded into the LUTs, so it counts as an operand but not as bits.
+==========================  ======================================================================================
+constant                    why, and where from
+==========================  ======================================================================================
+1 LUT a result bit,         bit ``i`` of a carry chain takes its S input from output O6 of the LUT beside it, and from
+two operands                nowhere else (UG574, CARRY8): two operand bits meet there, or one passes through
+1 LUT a result bit,         the LUT's two outputs are the propagate signal of ``a + b + c`` and of the carry saved below,
+three operands              and the majority of its three bits, which the LUT above reads (US patent 7,274,211; UG574,
+                            LUT6_2). Nothing beyond the top result bit is needed
+0 bits for a constant       it is folded into the LUTs, so it counts as an operand but not as bits
+0 LUTs below the second     at most one operand is not zero there, so these bits are wires, unless that operand is
+lowest operand              negated, which needs its carries
+==========================  ======================================================================================
 
-Not paid for are result bits below the second-lowest operand: there at most one operand is not zero, so they are wires,
-unless that operand is negated, which needs its carries.
+Yosys counts a three-input adder the same. Of a two-input adder it counts less: it names no LUT that one signal merely passes
+through, and one LUT where two bits of the chain have the same function, as the copies of both signs have; in the slice
+each of these S inputs still takes its own LUT. ``benchmarks/adders/cost_model.py`` measures the difference.
 
-Source: J. M. Simkins and B. D. Philofsky, "Structures and methods for implementing ternary adders/subtractors in
-programmable logic devices", US patent 7,274,211 (2007); AMD UG574, "UltraScale Architecture CLB", LUT6_2 and CARRY8.
+Sources: J. M. Simkins and B. D. Philofsky, "Structures and methods for implementing ternary adders/subtractors in
+programmable logic devices", US patent 7,274,211 (2007); AMD UG574, "UltraScale Architecture Configurable Logic Block",
+LUT6_2 and CARRY8.
 """
 
 from __future__ import annotations
@@ -26,7 +36,7 @@ def adder_luts(adder: Adder, result: Interval) -> int:
         operands = sorted([*operands, (zeros, False)])
     if len(operands) == 1:
         shift, negative = operands[0]
-        return result.width - shift if negative else 0
+        return max(result.width - shift, 0) if negative else 0
     lowest, negative = operands[0]
     wires = lowest if negative else operands[1][0]
     return max(result.width - wires, 0)

@@ -7,9 +7,9 @@
 static void linear_norm_1_part_0(const linear_norm_1_in_t x[32], linear_norm_1_out_t y[32]) {
 #pragma HLS INLINE
     const ap_uint<24> s0 = (ap_int<22>(x[0]) << 2) - x[0] + 11990016;
-    const ap_int<27> s1 = (ap_int<26>(x[0]) << 6) + s0 - (ap_int<24>(x[0]) << 4);
-    const ap_int<24> s2 = (ap_int<24>(x[0]) << 4) - x[0] - (ap_int<22>(x[0]) << 2);
-    const ap_int<34> s3 = (ap_int<34>(x[0]) << 14) + s1 + (ap_int<32>(s2) << 8);
+    const ap_int<26> s1 = (ap_int<26>(x[0]) << 6) + s0 - (ap_int<24>(x[0]) << 4);
+    const ap_int<23> s2 = (ap_int<24>(x[0]) << 4) - x[0] - (ap_int<22>(x[0]) << 2);
+    const ap_int<34> s3 = (ap_int<34>(x[0]) << 14) + s1 + (ap_int<31>(s2) << 8);
     y[0] = linear_norm_1_out_t(s3) << 2;
     const ap_int<20> s4 = x[1] - 44045;
     const ap_int<26> s5 = (ap_int<24>(x[1]) << 4) + (ap_int<26>(x[1]) << 6) + s4;
@@ -23,12 +23,12 @@ static void linear_norm_1_part_0(const linear_norm_1_in_t x[32], linear_norm_1_o
     const ap_int<35> s11 = (ap_int<29>(x[3]) << 9) + (ap_int<35>(s9) << 12) + s10;
     y[3] = linear_norm_1_out_t(s11) << 1;
     const ap_int<22> s12 = x[4] + (ap_int<21>(x[4]) << 2) - 483008;
-    const ap_int<26> s13 = (ap_int<23>(x[4]) << 4) + s12 - (ap_int<25>(x[4]) << 6);
-    const ap_int<32> s14 = (ap_int<31>(x[4]) << 12) + s13 - (ap_int<29>(x[4]) << 10);
+    const ap_int<25> s13 = (ap_int<23>(x[4]) << 4) + s12 - (ap_int<25>(x[4]) << 6);
+    const ap_int<31> s14 = (ap_int<31>(x[4]) << 12) + s13 - (ap_int<29>(x[4]) << 10);
     y[4] = linear_norm_1_out_t(s14) << 5;
-    const ap_int<22> s15 = x[5] - (ap_int<22>(x[5]) << 2);
-    const ap_int<26> s16 = -x[5] - (ap_int<24>(s15) << 2) - 25425408;
-    const ap_int<35> s17 = s16 - (ap_int<28>(s15) << 6) - (ap_int<35>(s15) << 13);
+    const ap_int<21> s15 = x[5] - (ap_int<22>(x[5]) << 2);
+    const ap_int<26> s16 = -x[5] - (ap_int<23>(s15) << 2) - 25425408;
+    const ap_int<34> s17 = s16 - (ap_int<27>(s15) << 6) - (ap_int<34>(s15) << 13);
     y[5] = linear_norm_1_out_t(s17) << 1;
     const ap_int<22> s18 = x[6] + (ap_int<22>(x[6]) << 2);
     const ap_uint<24> s19 = x[6] + 15113728;
@@ -36,11 +36,11 @@ static void linear_norm_1_part_0(const linear_norm_1_in_t x[32], linear_norm_1_o
     const ap_int<34> s21 = (ap_int<34>(x[6]) << 14) + (ap_int<31>(s18) << 9) + s20;
     y[6] = linear_norm_1_out_t(s21) << 2;
     const ap_int<20> s22 = x[7] + 33232;
-    const ap_int<26> s23 = (ap_int<21>(x[7]) << 2) + s22 - (ap_int<25>(x[7]) << 6);
-    const ap_int<32> s24 = (ap_int<31>(x[7]) << 12) + s23 - (ap_int<29>(x[7]) << 10);
+    const ap_int<25> s23 = (ap_int<21>(x[7]) << 2) + s22 - (ap_int<25>(x[7]) << 6);
+    const ap_int<31> s24 = (ap_int<31>(x[7]) << 12) + s23 - (ap_int<29>(x[7]) << 10);
     y[7] = linear_norm_1_out_t(s24) << 5;
     const ap_uint<22> s25 = -x[8] - (ap_int<21>(x[8]) << 2) + 2049952;
-    const ap_int<26> s26 = (ap_int<25>(x[8]) << 6) + s25 - (ap_int<23>(x[8]) << 4);
+    const ap_int<25> s26 = (ap_int<25>(x[8]) << 6) + s25 - (ap_int<23>(x[8]) << 4);
     const ap_int<32> s27 = (ap_int<28>(x[8]) << 9) + (ap_int<32>(x[8]) << 13) + s26;
     y[8] = linear_norm_1_out_t(s27) << 3;
     const ap_uint<25> s28 = -x[9] - (ap_int<23>(x[9]) << 3) + 21263200;
@@ -58,7 +58,7 @@ static void linear_norm_1_part_0(const linear_norm_1_in_t x[32], linear_norm_1_o
     const ap_int<27> s37 = (ap_int<23>(x[12]) << 3) + s36 - (ap_int<27>(x[12]) << 7);
     const ap_int<35> s38 = (ap_int<35>(x[12]) << 15) + s37 - (ap_int<29>(x[12]) << 9);
     y[12] = linear_norm_1_out_t(s38) << 1;
-    const ap_int<23> s39 = (ap_int<22>(x[13]) << 2) - x[13] + 608576;
+    const ap_int<22> s39 = (ap_int<22>(x[13]) << 2) - x[13] + 608576;
     const ap_int<29> s40 = (ap_int<26>(x[13]) << 6) + (ap_int<28>(x[13]) << 8) + s39;
     const ap_int<33> s41 = (ap_int<30>(x[13]) << 10) + (ap_int<32>(x[13]) << 12) + s40;
     y[13] = linear_norm_1_out_t(s41) << 3;
@@ -67,11 +67,11 @@ static void linear_norm_1_part_0(const linear_norm_1_in_t x[32], linear_norm_1_o
     y[14] = linear_norm_1_out_t(s43) << 3;
     const ap_int<25> s44 = x[15] - (ap_int<24>(x[15]) << 4) - 6698944;
     const ap_int<29> s45 = s44 - (ap_int<26>(x[15]) << 6) - (ap_int<29>(x[15]) << 9);
-    const ap_int<34> s46 = (ap_int<34>(x[15]) << 14) + s45 - (ap_int<32>(x[15]) << 12);
+    const ap_int<33> s46 = (ap_int<34>(x[15]) << 14) + s45 - (ap_int<32>(x[15]) << 12);
     y[15] = linear_norm_1_out_t(s46) << 2;
     const ap_int<23> s47 = x[16] - (ap_int<22>(x[16]) << 2) + 1330624;
     const ap_int<29> s48 = (ap_int<24>(x[16]) << 4) + s47 - (ap_int<29>(x[16]) << 9);
-    const ap_int<34> s49 = (ap_int<33>(x[16]) << 13) + s48 - (ap_int<31>(x[16]) << 11);
+    const ap_int<33> s49 = (ap_int<33>(x[16]) << 13) + s48 - (ap_int<31>(x[16]) << 11);
     y[16] = linear_norm_1_out_t(s49) << 3;
     const ap_uint<22> s50 = -x[17] + 2041600;
     const ap_int<27> s51 = (ap_int<22>(x[17]) << 2) + s50 - (ap_int<27>(x[17]) << 7);
@@ -81,14 +81,14 @@ static void linear_norm_1_part_0(const linear_norm_1_in_t x[32], linear_norm_1_o
     const ap_int<20> s54 = x[18] + 36294;
     const ap_int<33> s55 = (ap_int<33>(s53) << 3) + (ap_int<28>(s54) << 8) - s53;
     y[18] = linear_norm_1_out_t(s55) << 3;
-    const ap_int<25> s56 = x[19] - (ap_int<22>(x[19]) << 2) - 6893824;
+    const ap_int<24> s56 = x[19] - (ap_int<22>(x[19]) << 2) - 6893824;
     const ap_int<28> s57 = s56 - (ap_int<26>(x[19]) << 6) - (ap_int<28>(x[19]) << 8);
     const ap_int<34> s58 = (ap_int<34>(x[19]) << 14) + s57 - (ap_int<31>(x[19]) << 11);
     y[19] = linear_norm_1_out_t(s58) << 2;
     const ap_int<29> s59 = (ap_int<29>(x[20]) << 10) - x[20] + 6321920;
     const ap_int<34> s60 = (ap_int<34>(x[20]) << 15) + s59 - (ap_int<31>(x[20]) << 12);
     y[20] = linear_norm_1_out_t(s60) << 1;
-    const ap_uint<23> s61 = (ap_int<22>(x[21]) << 2) - x[21] + 2834448;
+    const ap_uint<22> s61 = (ap_int<22>(x[21]) << 2) - x[21] + 2834448;
     const ap_int<27> s62 = (ap_int<25>(x[21]) << 5) + s61 - (ap_int<27>(x[21]) << 7);
     const ap_int<31> s63 = (ap_int<29>(x[21]) << 9) + (ap_int<31>(x[21]) << 11) + s62;
     y[21] = linear_norm_1_out_t(s63) << 4;
@@ -99,6 +99,7 @@ static void linear_norm_1_part_1(const linear_norm_1_in_t x[32], linear_norm_1_o
     const ap_int<20> s64 = x[22] - 26608;
     const ap_int<29> s65 = (ap_int<29>(x[22]) << 9) + s64 - (ap_int<23>(x[22]) << 3);
     y[22] = linear_norm_1_out_t(s65) << 7;
+<<<<<<< HEAD
     const ap_int<23> s66 = x[23] - (ap_int<22>(x[23]) << 2);
     const ap_int<25> s68 = x[23] + (ap_int<22>(x[23]) << 2) + (ap_int<24>(x[23]) << 4);
     const ap_uint<24> s67 = -s66 + 6507008;
@@ -108,6 +109,17 @@ static void linear_norm_1_part_1(const linear_norm_1_in_t x[32], linear_norm_1_o
     const ap_uint<24> s71 = -s70 + 9048064;
     const ap_int<32> s72 = (ap_int<31>(x[24]) << 11) - x[24] - (ap_int<29>(x[24]) << 9);
     const ap_int<36> s73 = (ap_int<29>(s70) << 6) + s71 + (ap_int<36>(s72) << 4);
+=======
+    const ap_uint<23> s66 = -x[23] + 6507008;
+    const ap_int<26> s67 = (ap_int<25>(x[23]) << 5) - (ap_int<22>(x[23]) << 2) - s66;
+    const ap_int<24> s68 = (ap_int<22>(x[23]) << 2) + (ap_int<24>(x[23]) << 4) - x[23];
+    const ap_int<34> s69 = (ap_int<33>(x[23]) << 13) + s67 + (ap_int<31>(s68) << 7);
+    y[23] = linear_norm_1_out_t(s69) << 2;
+    const ap_uint<24> s70 = -x[24] + 9048064;
+    const ap_int<26> s71 = s70 - (ap_int<22>(x[24]) << 2) - (ap_int<24>(x[24]) << 4);
+    const ap_int<27> s72 = x[24] + (ap_int<22>(x[24]) << 2) - (ap_int<27>(x[24]) << 7);
+    const ap_int<35> s73 = (ap_int<35>(x[24]) << 15) + s71 + (ap_int<33>(s72) << 6);
+>>>>>>> fa56544 (Adder graphs: ranges are those of the linear forms, so that what cancels widens no adder; the cost model's constants with their sources; what was tried)
     y[24] = linear_norm_1_out_t(s73) << 1;
     const ap_int<24> s74 = x[25] + (ap_int<22>(x[25]) << 2) + (ap_int<24>(x[25]) << 4);
     const ap_int<30> s75 = s74 + (ap_int<30>(s74) << 6) + 1037952;
@@ -117,23 +129,29 @@ static void linear_norm_1_part_1(const linear_norm_1_in_t x[32], linear_norm_1_o
     const ap_int<33> s78 = (ap_int<27>(x[26]) << 8) + (ap_int<33>(x[26]) << 14) - s77;
     y[26] = linear_norm_1_out_t(s78) << 2;
     const ap_int<27> s79 = x[27] - (ap_int<27>(x[27]) << 7) + 3660544;
-    const ap_int<33> s80 = (ap_int<32>(x[27]) << 12) + s79 - (ap_int<30>(x[27]) << 10);
+    const ap_int<32> s80 = (ap_int<32>(x[27]) << 12) + s79 - (ap_int<30>(x[27]) << 10);
     y[27] = linear_norm_1_out_t(s80) << 4;
     const ap_uint<23> s81 = x[28] + 4504320;
     const ap_int<27> s82 = (ap_int<21>(x[28]) << 2) + (ap_int<26>(x[28]) << 7) + s81;
     const ap_int<32> s83 = (ap_int<32>(x[28]) << 13) + s82 - (ap_int<28>(x[28]) << 9);
     y[28] = linear_norm_1_out_t(s83) << 3;
     const ap_int<22> s84 = x[29] - (ap_int<22>(x[29]) << 2);
-    const ap_int<26> s85 = x[29] - (ap_int<25>(s84) << 3) + 3933824;
+    const ap_int<25> s85 = x[29] - (ap_int<25>(s84) << 3) + 3933824;
     const ap_int<34> s86 = s85 - (ap_int<29>(s84) << 7) - (ap_int<34>(s84) << 12);
     y[29] = linear_norm_1_out_t(s86) << 2;
     const ap_uint<21> s87 = x[30] + 1371264;
     const ap_int<24> s88 = (ap_int<21>(x[30]) << 2) + (ap_int<23>(x[30]) << 4) + s87;
     const ap_int<31> s89 = (ap_int<31>(x[30]) << 12) + s88 - (ap_int<28>(x[30]) << 9);
     y[30] = linear_norm_1_out_t(s89) << 4;
+<<<<<<< HEAD
     const ap_int<26> s90 = x[31] + (ap_int<26>(x[31]) << 5);
     const ap_uint<22> s91 = -x[31] + 1895136;
     const ap_int<33> s92 = (ap_int<33>(s90) << 7) - (ap_int<31>(s90) << 5) - s91;
+=======
+    const ap_int<22> s90 = (ap_int<23>(x[31]) << 2) - x[31];
+    const ap_uint<22> s91 = -x[31] + 1895136;
+    const ap_int<32> s92 = (ap_int<27>(s90) << 5) + (ap_int<32>(s90) << 10) - s91;
+>>>>>>> fa56544 (Adder graphs: ranges are those of the linear forms, so that what cancels widens no adder; the cost model's constants with their sources; what was tried)
     y[31] = linear_norm_1_out_t(s92) << 4;
 }
 
