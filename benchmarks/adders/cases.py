@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,8 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
+from bittrigger.errors import UnsupportedModelError
 from bittrigger.fixed import FixedPoint, IntArray
 from bittrigger.graph import Intervals, Linear, intervals, operand
+from bittrigger.solver.blocks import independent_blocks
 
 FAMILIES = ("uniform", "half", "absmean", "sparse", "lowrank")
 """Density 2/3, density 1/2, Gaussian by the BitNet rule, 75 % zeros, and low-rank Gaussian by the same rule."""
@@ -44,7 +47,7 @@ class Case:
 
     Attributes:
         name: as in the tables: ``uniform 64x32 i8 #0``.
-        family: of ``FAMILIES``, or ``models``.
+        family: of ``FAMILIES``, or ``models`` (ternary kernels) and ``models, multi-bit``.
         weights: `(n_in, n_out)`.
         source: the range of every input code.
         seed: of a random matrix.
@@ -109,24 +112,44 @@ def _absmean(values: np.ndarray) -> IntArray:
 
 
 def model_cases(folder: Path = ROOT / "models") -> Iterator[Case]:
-    """Every kernel of every trained model in ``folder``, as the converter lowers it; equal ones once."""
+    """Every kernel of every trained model in ``folder``, as the converter lowers it; equal ones once.
+
+    Models that do not convert are left out, and named on standard error.
+    """
     from bittrigger.build import BuildSettings
     from bittrigger.convert import ConvertOptions, Stages, read_model
     from bittrigger.quiet import quiet_tensorflow
 
     seen: set[str] = set()
     for path in sorted(folder.glob("*/*.h5")):
-        with quiet_tensorflow():
-            graph, _ = read_model(path, ConvertOptions(BuildSettings()), Stages(lambda _: None))
+        try:
+            with quiet_tensorflow():
+                graph, _ = read_model(path, ConvertOptions(BuildSettings()), Stages(lambda _: None))
+        except UnsupportedModelError as error:
+            sys.stderr.write(f"left out: {error}\n")
+            continue
         ranges = intervals(graph)
         stem = path.parent.name if path.stem == "model" else f"{path.parent.name}/{path.stem}"
         for node in graph.nodes:
-            if isinstance(node, Linear):
-                n_in, n_out = node.weights.shape
-                case = Case(f"{stem}/{node.name} {n_in}x{n_out}", "models", node.weights, operand(node, ranges))
-                if case.terms and case.digest not in seen:
+            if not isinstance(node, Linear):
+                continue
+            family = "models" if node.is_ternary else "models, multi-bit"
+            for weights, source in _kernels(node.weights, operand(node, ranges)):
+                case = Case(f"{stem}/{node.name} {weights.shape[0]}x{weights.shape[1]}", family, weights, source)
+                if case.digest not in seen:
                     seen.add(case.digest)
                     yield case
+
+
+def _kernels(weights: IntArray, source: Intervals) -> Iterator[tuple[IntArray, Intervals]]:
+    """The matrix, or its independent blocks where it has several; blocks of one input are no sums and left out."""
+    blocks = independent_blocks(weights)
+    if len(blocks) == 1:
+        yield weights, source
+        return
+    for rows, columns in blocks:
+        if len(rows) > 1:
+            yield weights[np.ix_(rows, columns)], tuple(source[row] for row in rows)
 
 
 def suite(*, quick: bool) -> list[Case]:
