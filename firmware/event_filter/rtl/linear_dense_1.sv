@@ -110,17 +110,9 @@ module linear_dense_1 (
     bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s8 (
         .a(16'(s0)), .b(16'(s4)), .c(16'(s3)), .sum(s8)
     );
-<<<<<<< HEAD
-    wire signed [18:0] s9;  // 4*s6 + 4*s7 - s1
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s9 (
-        .a((19'(s6) << 2)), .b((19'(s7) << 2)), .c(19'(s1)), .sum(s9)
-=======
-    wire signed [15:0] s9 = (16'(x1) << 3) + 16'(x39);
-    wire signed [15:0] s10;  // x7 + 4*x9 - 16*x9
-    assign s10[1:0] = x7[1:0];
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s10 (
-        .a(14'(x7 >>> 2)), .b(14'(x9)), .c((14'(x9) << 2)), .sum(s10[15:2])
->>>>>>> fa56544 (Adder graphs: ranges are those of the linear forms, so that what cancels widens no adder; the cost model's constants with their sources; what was tried)
+    wire signed [17:0] s9;  // 4*s6 + 4*s7 - s1
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s9 (
+        .a((18'(s6) << 2)), .b((18'(s7) << 2)), .c(18'(s1)), .sum(s9)
     );
     wire signed [12:0] s11 = 13'(x47) - 13'(x41);
     wire signed [14:0] s12;  // 4*x12 + 2*x18 + s11
@@ -141,16 +133,10 @@ module linear_dense_1 (
     bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b000)) u_s15 (
         .a((16'(x45) << 2)), .b(16'(s13 >>> 1)), .c(16'(s14)), .sum(s15[16:1])
     );
-<<<<<<< HEAD
-    wire signed [15:0] s16;  // x27 - 4*x15 - 4*x27
+    wire signed [14:0] s16;  // x27 - 4*x15 - 4*x27
     assign s16[1:0] = x27[1:0];
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s16 (
-        .a(14'(x27 >>> 2)), .b(14'(x15)), .c(14'(x27)), .sum(s16[15:2])
-=======
-    wire signed [17:0] s16;  // 4*s14 - 4*s9 - s10
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b110)) u_s16 (
-        .a((18'(s14) << 2)), .b((18'(s9) << 2)), .c(18'(s10)), .sum(s16)
->>>>>>> fa56544 (Adder graphs: ranges are those of the linear forms, so that what cancels widens no adder; the cost model's constants with their sources; what was tried)
+    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b110)) u_s16 (
+        .a(13'(x27 >>> 2)), .b(13'(x15)), .c(13'(x27)), .sum(s16[14:2])
     );
     wire signed [13:0] s17;  // x23 + x40 - x29
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s17 (
@@ -165,15 +151,9 @@ module linear_dense_1 (
     bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s19 (
         .a((15'(x24) << 1)), .b(15'(s17 >>> 1)), .c(15'(x8)), .sum(s19[15:1])
     );
-<<<<<<< HEAD
     wire signed [16:0] s21;  // 2*x7 + 16*x54 - x21
     bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s21 (
         .a((17'(x7) << 1)), .b((17'(x54) << 4)), .c(17'(x21)), .sum(s21)
-=======
-    wire signed [13:0] s21;  // x1 + x16 - 4*x1
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s21 (
-        .a(14'(x1)), .b(14'(x16)), .c((14'(x1) << 2)), .sum(s21)
->>>>>>> fa56544 (Adder graphs: ranges are those of the linear forms, so that what cancels widens no adder; the cost model's constants with their sources; what was tried)
     );
     wire signed [16:0] s22;  // x13 + x53 - 16*x12
     bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s22 (
@@ -364,15 +344,9 @@ module linear_dense_1 (
     bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b110)) u_s84 (
         .a((15'(x48) << 1)), .b((15'(x13) << 1)), .c(15'(x32)), .sum(s84)
     );
-<<<<<<< HEAD
     wire signed [15:0] s85;  // s83 - 4*x42 - s55
     bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b110)) u_s85 (
         .a(16'(s83)), .b((16'(x42) << 2)), .c(16'(s55)), .sum(s85)
-=======
-    wire signed [13:0] s89;  // 4*x21 + x33 - x21
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s89 (
-        .a((14'(x21) << 2)), .b(14'(x33)), .c(14'(x21)), .sum(s89)
->>>>>>> fa56544 (Adder graphs: ranges are those of the linear forms, so that what cancels widens no adder; the cost model's constants with their sources; what was tried)
     );
     wire signed [13:0] s90;  // x49 - x16 - 2*x56
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s90 (
@@ -448,7 +422,6 @@ module linear_dense_1 (
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s109 (
         .a(14'(x1)), .b(14'(x38)), .c(14'(s108 >>> 2)), .sum(s109[15:2])
     );
-<<<<<<< HEAD
     wire signed [15:0] s110;  // s90 - 4*x4 - 4*x41
     assign s110[1:0] = s90[1:0];
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s110 (
@@ -457,16 +430,6 @@ module linear_dense_1 (
     wire signed [13:0] s117;  // x2 + x19 - x50
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s117 (
         .a(14'(x2)), .b(14'(x19)), .c(14'(x50)), .sum(s117)
-=======
-    wire signed [16:0] s116;  // 2*x1 + x43 - 32*x1
-    assign s116[0:0] = x43[0:0];
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s116 (
-        .a(16'(x1)), .b(16'(x43 >>> 1)), .c((16'(x1) << 4)), .sum(s116[16:1])
-    );
-    wire signed [17:0] s117;  // x10 - 2*x27 - s116
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b110)) u_s117 (
-        .a(18'(x10)), .b((18'(x27) << 1)), .c(18'(s116)), .sum(s117)
->>>>>>> fa56544 (Adder graphs: ranges are those of the linear forms, so that what cancels widens no adder; the cost model's constants with their sources; what was tried)
     );
     wire signed [14:0] s118;  // 4*x24 + 2*x39 - x17
     bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s118 (
@@ -484,28 +447,22 @@ module linear_dense_1 (
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s121 (
         .a(14'(x24)), .b(14'(x52)), .c(14'(x54)), .sum(s121)
     );
-    wire signed [15:0] s122;  // 4*x54 + s120 - s121
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s122 (
-        .a((16'(x54) << 2)), .b(16'(s120)), .c(16'(s121)), .sum(s122)
+    wire signed [14:0] s122;  // 4*x54 + s120 - s121
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s122 (
+        .a((15'(x54) << 2)), .b(15'(s120)), .c(15'(s121)), .sum(s122)
     );
     wire signed [13:0] s124;  // 2*x21 - x5 - x14
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s124 (
         .a((14'(x21) << 1)), .b(14'(x5)), .c(14'(x14)), .sum(s124)
     );
-    wire signed [17:0] s125;  // 2*x1 + x43 - 32*x1
+    wire signed [16:0] s125;  // 2*x1 + x43 - 32*x1
     assign s125[0:0] = x43[0:0];
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s125 (
-        .a(17'(x1)), .b(17'(x43 >>> 1)), .c((17'(x1) << 4)), .sum(s125[17:1])
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s125 (
+        .a(16'(x1)), .b(16'(x43 >>> 1)), .c((16'(x1) << 4)), .sum(s125[16:1])
     );
-<<<<<<< HEAD
     wire signed [17:0] s126;  // x10 - 2*x27 - s125
     bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b110)) u_s126 (
-        .a(18'(x10)), .b((18'(x27) << 1)), .c(s125), .sum(s126)
-=======
-    wire signed [14:0] s126;  // s124 + s125 - 4*x54
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s126 (
-        .a(15'(s124)), .b(15'(s125)), .c((15'(x54) << 2)), .sum(s126)
->>>>>>> fa56544 (Adder graphs: ranges are those of the linear forms, so that what cancels widens no adder; the cost model's constants with their sources; what was tried)
+        .a(18'(x10)), .b((18'(x27) << 1)), .c(18'(s125)), .sum(s126)
     );
     wire signed [13:0] s127;  // x53 - x6 - x26
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s127 (
@@ -557,9 +514,9 @@ module linear_dense_1 (
     bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b000)) u_s142 (
         .a(15'(x20)), .b((15'(x36) << 1)), .c(15'(s140 >>> 1)), .sum(s142[15:1])
     );
-    wire signed [14:0] s144;  // 4*x39 - x16 - x39
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b110)) u_s144 (
-        .a((15'(x39) << 2)), .b(15'(x16)), .c(15'(x39)), .sum(s144)
+    wire signed [13:0] s144;  // 4*x39 - x16 - x39
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s144 (
+        .a((14'(x39) << 2)), .b(14'(x16)), .c(14'(x39)), .sum(s144)
     );
     wire signed [13:0] s145;  // x26 - x6 - x21
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s145 (
@@ -617,7 +574,7 @@ module linear_dense_1 (
     bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s158 (
         .a(17'(s144)), .b((17'(s156) << 1)), .c(17'(s16)), .sum(s158)
     );
-    wire signed [16:0] s162 = (17'(x1) << 4) - 17'(x1);
+    wire signed [15:0] s162 = (16'(x1) << 4) - 16'(x1);
     wire signed [13:0] s163;  // x10 + x36 - x32
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s163 (
         .a(14'(x10)), .b(14'(x36)), .c(14'(x32)), .sum(s163)
@@ -729,16 +686,9 @@ module linear_dense_1 (
     bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s196 (
         .a(16'(s193)), .b((16'(s194) << 1)), .c(16'(s187)), .sum(s196)
     );
-<<<<<<< HEAD
     wire signed [14:0] s201;  // x15 + 4*x21 + x39
     bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b000)) u_s201 (
         .a(15'(x15)), .b((15'(x21) << 2)), .c(15'(x39)), .sum(s201)
-=======
-    wire signed [14:0] s201;  // x3 + 8*x51 - 2*x51
-    assign s201[0:0] = x3[0:0];
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s201 (
-        .a(14'(x3 >>> 1)), .b((14'(x51) << 2)), .c(14'(x51)), .sum(s201[14:1])
->>>>>>> fa56544 (Adder graphs: ranges are those of the linear forms, so that what cancels widens no adder; the cost model's constants with their sources; what was tried)
     );
     wire signed [14:0] s202;  // x30 + 2*x36 - 2*x48
     assign s202[0:0] = x30[0:0];
@@ -765,10 +715,10 @@ module linear_dense_1 (
     bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s208 (
         .a(17'(x7)), .b((17'(s35) << 3)), .c(17'(s207)), .sum(s208)
     );
-    wire signed [15:0] s209;  // x3 + 8*x51 - 2*x51
+    wire signed [14:0] s209;  // x3 + 8*x51 - 2*x51
     assign s209[0:0] = x3[0:0];
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s209 (
-        .a(15'(x3 >>> 1)), .b((15'(x51) << 2)), .c(15'(x51)), .sum(s209[15:1])
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s209 (
+        .a(14'(x3 >>> 1)), .b((14'(x51) << 2)), .c(14'(x51)), .sum(s209[14:1])
     );
     wire signed [12:0] s210 = 13'(x0) - 13'(x38);
     wire signed [12:0] s211 = 13'(x14) - 13'(x55);
@@ -862,27 +812,9 @@ module linear_dense_1 (
     bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s241 (
         .a(16'(s238)), .b(16'(s239)), .c(16'(s69)), .sum(s241)
     );
-<<<<<<< HEAD
     wire signed [17:0] s244 = (18'(x24) << 5) + 18'(s104);
     wire signed [14:0] s247;  // x3 + 4*x18 + 2*x36
     assign s247[0:0] = x3[0:0];
-=======
-    wire signed [15:0] s241;  // s237 + s238 + s239
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b000)) u_s241 (
-        .a(16'(s237)), .b(16'(s238)), .c(16'(s239)), .sum(s241)
-    );
-    wire signed [16:0] s243;  // 16*x25 + s39 - 4*s236
-    assign s243[1:0] = s39[1:0];
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s243 (
-        .a((15'(x25) << 2)), .b(15'(s39 >>> 2)), .c(15'(s236)), .sum(s243[16:2])
-    );
-    wire signed [13:0] s246;  // x11 + x17 + x42
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s246 (
-        .a(14'(x11)), .b(14'(x17)), .c(14'(x42)), .sum(s246)
-    );
-    wire signed [14:0] s247;  // 2*x0 + x20 + 2*x51
-    assign s247[0:0] = x20[0:0];
->>>>>>> fa56544 (Adder graphs: ranges are those of the linear forms, so that what cancels widens no adder; the cost model's constants with their sources; what was tried)
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s247 (
         .a(14'(x3 >>> 1)), .b((14'(x18) << 1)), .c(14'(x36)), .sum(s247[14:1])
     );
@@ -1039,9 +971,9 @@ module linear_dense_1 (
     bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b000)) u_s302 (
         .a(16'(x19)), .b((16'(x48) << 3)), .c(16'(s301)), .sum(s302)
     );
-    wire signed [14:0] s303;  // x23 + 4*x30 - x30
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s303 (
-        .a(15'(x23)), .b((15'(x30) << 2)), .c(15'(x30)), .sum(s303)
+    wire signed [13:0] s303;  // x23 + 4*x30 - x30
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s303 (
+        .a(14'(x23)), .b((14'(x30) << 2)), .c(14'(x30)), .sum(s303)
     );
     wire signed [13:0] s304;  // x20 + x29 + x40
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s304 (
@@ -1051,15 +983,9 @@ module linear_dense_1 (
     bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b110)) u_s305 (
         .a(15'(s304)), .b(15'(x32)), .c((15'(x38) << 1)), .sum(s305)
     );
-<<<<<<< HEAD
     wire signed [13:0] s306;  // x13 + x21 + x28
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s306 (
         .a(14'(x13)), .b(14'(x21)), .c(14'(x28)), .sum(s306)
-=======
-    wire signed [15:0] s306;  // 8*x48 + s304 + s305
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b000)) u_s306 (
-        .a((16'(x48) << 3)), .b(16'(s304)), .c(16'(s305)), .sum(s306)
->>>>>>> fa56544 (Adder graphs: ranges are those of the linear forms, so that what cancels widens no adder; the cost model's constants with their sources; what was tried)
     );
     wire signed [13:0] s307;  // x45 - 2*x33 - x44
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s307 (
@@ -1102,15 +1028,9 @@ module linear_dense_1 (
     bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s322 (
         .a((16'(x45) << 2)), .b(16'(s321)), .c(16'(s320)), .sum(s322)
     );
-<<<<<<< HEAD
     wire signed [17:0] s323;  // x6 + x47 + 32*x51
     bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s323 (
         .a(18'(x6)), .b(18'(x47)), .c((18'(x51) << 5)), .sum(s323)
-=======
-    wire signed [14:0] s323;  // 4*x45 + s321 + s322
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b000)) u_s323 (
-        .a((15'(x45) << 2)), .b(15'(s321)), .c(15'(s322)), .sum(s323)
->>>>>>> fa56544 (Adder graphs: ranges are those of the linear forms, so that what cancels widens no adder; the cost model's constants with their sources; what was tried)
     );
     wire signed [13:0] s324;  // 2*x25 + x38 + x42
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s324 (
@@ -1555,15 +1475,14 @@ module linear_dense_1 (
     reg  signed [11:0] x48_d1;
     reg  signed [11:0] x51_d1;
     reg  signed [11:0] x54_d1;
-<<<<<<< HEAD
     reg  signed [13:0] s0_d1;
     reg  signed [14:0] s1_d1;
     reg  signed [14:0] s5_d1;
     reg  signed [15:0] s8_d1;
-    reg  signed [18:0] s9_d1;
+    reg  signed [17:0] s9_d1;
     reg  signed [14:0] s12_d1;
     reg  signed [16:0] s15_d1;
-    reg  signed [15:0] s16_d1;
+    reg  signed [14:0] s16_d1;
     reg  signed [13:0] s18_d1;
     reg  signed [15:0] s19_d1;
     reg  signed [16:0] s21_d1;
@@ -1581,32 +1500,6 @@ module linear_dense_1 (
     reg  signed [16:0] s44_d1;
     reg  signed [13:0] s45_d1;
     reg  signed [13:0] s47_d1;
-=======
-    reg  signed [15:0] s3_d1;
-    reg  signed [14:0] s4_d1;
-    reg  signed [16:0] s5_d1;
-    reg  signed [14:0] s6_d1;
-    reg  signed [13:0] s7_d1;
-    reg  signed [15:0] s10_d1;
-    reg  signed [14:0] s13_d1;
-    reg  signed [15:0] s15_d1;
-    reg  signed [17:0] s16_d1;
-    reg  signed [15:0] s18_d1;
-    reg  signed [16:0] s19_d1;
-    reg  signed [13:0] s21_d1;
-    reg  signed [15:0] s24_d1;
-    reg  signed [15:0] s25_d1;
-    reg  signed [16:0] s26_d1;
-    reg  signed [16:0] s30_d1;
-    reg  signed [16:0] s32_d1;
-    reg  signed [12:0] s33_d1;
-    reg  signed [13:0] s36_d1;
-    reg  signed [16:0] s37_d1;
-    reg  signed [17:0] s43_d1;
-    reg  signed [14:0] s44_d1;
-    reg  signed [13:0] s46_d1;
-    reg  signed [14:0] s47_d1;
->>>>>>> fa56544 (Adder graphs: ranges are those of the linear forms, so that what cancels widens no adder; the cost model's constants with their sources; what was tried)
     reg  signed [13:0] s48_d1;
     reg  signed [13:0] s49_d1;
     reg  signed [15:0] s50_d1;
@@ -1623,7 +1516,6 @@ module linear_dense_1 (
     reg  signed [15:0] s76_d1;
     reg  signed [15:0] s78_d1;
     reg  signed [14:0] s80_d1;
-<<<<<<< HEAD
     reg  signed [14:0] s82_d1;
     reg  signed [14:0] s84_d1;
     reg  signed [15:0] s85_d1;
@@ -1640,8 +1532,8 @@ module linear_dense_1 (
     reg  signed [15:0] s110_d1;
     reg  signed [14:0] s118_d1;
     reg  signed [15:0] s119_d1;
-    reg  signed [15:0] s122_d1;
-    reg  signed [17:0] s125_d1;
+    reg  signed [14:0] s122_d1;
+    reg  signed [16:0] s125_d1;
     reg  signed [17:0] s126_d1;
     reg  signed [13:0] s127_d1;
     reg  signed [14:0] s128_d1;
@@ -1651,47 +1543,14 @@ module linear_dense_1 (
     reg  signed [14:0] s139_d1;
     reg  signed [14:0] s141_d1;
     reg  signed [15:0] s142_d1;
-    reg  signed [14:0] s144_d1;
+    reg  signed [13:0] s144_d1;
     reg  signed [16:0] s147_d1;
     reg  signed [16:0] s149_d1;
     reg  signed [17:0] s151_d1;
     reg  signed [15:0] s153_d1;
-=======
-    reg  signed [13:0] s83_d1;
-    reg  signed [15:0] s84_d1;
-    reg  signed [13:0] s89_d1;
-    reg  signed [15:0] s90_d1;
-    reg  signed [15:0] s92_d1;
-    reg  signed [17:0] s93_d1;
-    reg  signed [14:0] s94_d1;
-    reg  signed [16:0] s97_d1;
-    reg  signed [15:0] s98_d1;
-    reg  signed [14:0] s101_d1;
-    reg  signed [15:0] s104_d1;
-    reg  signed [14:0] s106_d1;
-    reg  signed [13:0] s107_d1;
-    reg  signed [16:0] s116_d1;
-    reg  signed [17:0] s117_d1;
-    reg  signed [13:0] s119_d1;
-    reg  signed [14:0] s120_d1;
-    reg  signed [15:0] s122_d1;
-    reg  signed [14:0] s123_d1;
-    reg  signed [14:0] s126_d1;
-    reg  signed [15:0] s128_d1;
-    reg  signed [14:0] s133_d1;
-    reg  signed [15:0] s134_d1;
-    reg  signed [14:0] s138_d1;
-    reg  signed [14:0] s140_d1;
-    reg  signed [14:0] s142_d1;
-    reg  signed [15:0] s143_d1;
-    reg  signed [17:0] s146_d1;
-    reg  signed [16:0] s148_d1;
-    reg  signed [15:0] s150_d1;
-    reg  signed [16:0] s153_d1;
->>>>>>> fa56544 (Adder graphs: ranges are those of the linear forms, so that what cancels widens no adder; the cost model's constants with their sources; what was tried)
     reg  signed [15:0] s157_d1;
     reg  signed [16:0] s158_d1;
-    reg  signed [16:0] s162_d1;
+    reg  signed [15:0] s162_d1;
     reg  signed [17:0] s164_d1;
     reg  signed [15:0] s165_d1;
     reg  signed [13:0] s166_d1;
@@ -1713,7 +1572,7 @@ module linear_dense_1 (
     reg  signed [14:0] s202_d1;
     reg  signed [14:0] s205_d1;
     reg  signed [16:0] s208_d1;
-    reg  signed [15:0] s209_d1;
+    reg  signed [14:0] s209_d1;
     reg  signed [14:0] s212_d1;
     reg  signed [14:0] s214_d1;
     reg  signed [14:0] s220_d1;
@@ -1727,17 +1586,10 @@ module linear_dense_1 (
     reg  signed [13:0] s238_d1;
     reg  signed [13:0] s240_d1;
     reg  signed [15:0] s241_d1;
-<<<<<<< HEAD
     reg  signed [17:0] s244_d1;
     reg  signed [14:0] s247_d1;
     reg  signed [16:0] s249_d1;
     reg  signed [15:0] s251_d1;
-=======
-    reg  signed [16:0] s243_d1;
-    reg  signed [15:0] s248_d1;
-    reg  signed [14:0] s249_d1;
-    reg  signed [16:0] s251_d1;
->>>>>>> fa56544 (Adder graphs: ranges are those of the linear forms, so that what cancels widens no adder; the cost model's constants with their sources; what was tried)
     reg  signed [13:0] s252_d1;
     reg  signed [14:0] s253_d1;
     reg  signed [14:0] s257_d1;
@@ -1762,8 +1614,7 @@ module linear_dense_1 (
     reg  signed [15:0] s295_d1;
     reg  signed [16:0] s296_d1;
     reg  signed [15:0] s302_d1;
-<<<<<<< HEAD
-    reg  signed [14:0] s303_d1;
+    reg  signed [13:0] s303_d1;
     reg  signed [14:0] s305_d1;
     reg  signed [15:0] s308_d1;
     reg  signed [14:0] s311_d1;
@@ -1786,55 +1637,20 @@ module linear_dense_1 (
     reg  signed [15:0] s359_d1;
     reg  signed [14:0] s364_d1;
     reg  signed [13:0] s365_d1;
-=======
-    reg  signed [15:0] s306_d1;
-    reg  signed [14:0] s308_d1;
-    reg  signed [14:0] s312_d1;
-    reg  signed [15:0] s313_d1;
-    reg  signed [17:0] s320_d1;
-    reg  signed [14:0] s323_d1;
-    reg  signed [14:0] s325_d1;
-    reg  signed [15:0] s326_d1;
-    reg  signed [15:0] s327_d1;
-    reg  signed [16:0] s335_d1;
-    reg  signed [13:0] s337_d1;
-    reg  signed [14:0] s338_d1;
-    reg  signed [15:0] s339_d1;
-    reg  signed [13:0] s341_d1;
-    reg  signed [14:0] s342_d1;
-    reg  signed [15:0] s344_d1;
-    reg  signed [17:0] s353_d1;
-    reg  signed [16:0] s356_d1;
-    reg  signed [14:0] s359_d1;
-    reg  signed [15:0] s360_d1;
-    reg  signed [16:0] s361_d1;
->>>>>>> fa56544 (Adder graphs: ranges are those of the linear forms, so that what cancels widens no adder; the cost model's constants with their sources; what was tried)
     reg  signed [13:0] s366_d1;
     reg  signed [17:0] s369_d1;
     reg  signed [14:0] s370_d1;
     reg  signed [13:0] s371_d1;
-<<<<<<< HEAD
     reg  signed [14:0] s374_d1;
     reg  signed [15:0] s375_d1;
     reg  signed [13:0] s377_d1;
     reg  signed [13:0] s381_d1;
-    reg  signed [14:0] s383_d1;
+    reg  signed [13:0] s383_d1;
     reg  signed [14:0] s385_d1;
     reg  signed [15:0] s386_d1;
     reg  signed [14:0] s390_d1;
     reg  signed [14:0] s391_d1;
     reg  signed [14:0] s393_d1;
-=======
-    reg  signed [14:0] s373_d1;
-    reg  signed [15:0] s377_d1;
-    reg  signed [15:0] s378_d1;
-    reg  signed [13:0] s379_d1;
-    reg  signed [13:0] s383_d1;
-    reg  signed [14:0] s384_d1;
-    reg  signed [13:0] s385_d1;
-    reg  signed [14:0] s388_d1;
-    reg  signed [15:0] s389_d1;
->>>>>>> fa56544 (Adder graphs: ranges are those of the linear forms, so that what cancels widens no adder; the cost model's constants with their sources; what was tried)
     reg  signed [14:0] s394_d1;
     reg  signed [14:0] s397_d1;
     reg  signed [15:0] s398_d1;
@@ -2107,23 +1923,17 @@ module linear_dense_1 (
         s501_d1 <= s501;
         s503_d1 <= s503;
     end
-<<<<<<< HEAD
     wire signed [18:0] s10;  // s5 + s8 + s9
     bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b000)) u_s10 (
-        .a(19'(s5_d1)), .b(19'(s8_d1)), .c(s9_d1), .sum(s10)
-=======
-    wire signed [18:0] s17;  // s15 + s16 - s13
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s17 (
-        .a(19'(s15_d1)), .b(19'(s16_d1)), .c(19'(s13_d1)), .sum(s17)
->>>>>>> fa56544 (Adder graphs: ranges are those of the linear forms, so that what cancels widens no adder; the cost model's constants with their sources; what was tried)
+        .a(19'(s5_d1)), .b(19'(s8_d1)), .c(19'(s9_d1)), .sum(s10)
     );
     wire signed [16:0] s20;  // s18 + s19 - s16
     bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s20 (
         .a(17'(s18_d1)), .b(17'(s19_d1)), .c(17'(s16_d1)), .sum(s20)
     );
-    wire signed [17:0] s27;  // s23 + s26 - s12
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s27 (
-        .a(18'(s23_d1)), .b(18'(s26_d1)), .c(18'(s12_d1)), .sum(s27)
+    wire signed [16:0] s27;  // s23 + s26 - s12
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s27 (
+        .a(s23_d1), .b(17'(s26_d1)), .c(17'(s12_d1)), .sum(s27)
     );
     wire signed [18:0] s28;  // s15 + s20 - 2*s21
     bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s28 (
@@ -2196,15 +2006,9 @@ module linear_dense_1 (
     bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s112 (
         .a(18'(s91_d1)), .b(18'(s107)), .c(18'(s110_d1)), .sum(s112)
     );
-<<<<<<< HEAD
     wire signed [18:0] s113;  // s67 + s101 + s111
     bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b000)) u_s113 (
         .a(19'(s67_d1)), .b(19'(s101)), .c(19'(s111)), .sum(s113)
-=======
-    wire signed [17:0] s111;  // s108 - 2*s92 - s102
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b110)) u_s111 (
-        .a(18'(s108)), .b((18'(s92_d1) << 1)), .c(18'(s102)), .sum(s111)
->>>>>>> fa56544 (Adder graphs: ranges are those of the linear forms, so that what cancels widens no adder; the cost model's constants with their sources; what was tried)
     );
     wire signed [18:0] s114;  // 32*x51 + s103 + 2*s104
     assign s114[0:0] = s103_d1[0:0];
@@ -2251,16 +2055,9 @@ module linear_dense_1 (
     bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s169 (
         .a((17'(x6_d1) << 2)), .b(17'(s168_d1)), .c(17'(s167_d1)), .sum(s169)
     );
-<<<<<<< HEAD
     wire signed [16:0] s173;  // 8*x39 + s171 - s172
     bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s173 (
         .a((17'(x39_d1) << 3)), .b(17'(s171_d1)), .c(17'(s172_d1)), .sum(s173)
-=======
-    wire signed [15:0] s170;  // 8*x39 + s168 - 2*s169
-    assign s170[0:0] = s168_d1[0:0];
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s170 (
-        .a((15'(x39_d1) << 2)), .b(15'(s168_d1 >>> 1)), .c(15'(s169_d1)), .sum(s170[15:1])
->>>>>>> fa56544 (Adder graphs: ranges are those of the linear forms, so that what cancels widens no adder; the cost model's constants with their sources; what was tried)
     );
     wire signed [16:0] s178;  // 4*s174 + s176 + s177
     bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s178 (
@@ -2287,23 +2084,13 @@ module linear_dense_1 (
     bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s197 (
         .a((17'(x21_d1) << 3)), .b((17'(s190_d1) << 1)), .c(17'(s189_d1)), .sum(s197)
     );
-<<<<<<< HEAD
-    wire signed [17:0] s198;  // s195 + s196 - s100
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s198 (
-        .a(18'(s195_d1)), .b(18'(s196_d1)), .c(18'(s100_d1)), .sum(s198)
+    wire signed [16:0] s198;  // s195 + s196 - s100
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s198 (
+        .a(17'(s195_d1)), .b(17'(s196_d1)), .c(17'(s100_d1)), .sum(s198)
     );
     wire signed [18:0] s199;  // s197 - s123 - s191
     bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b110)) u_s199 (
         .a(19'(s197)), .b(19'(s123)), .c(19'(s191_d1)), .sum(s199)
-=======
-    wire signed [16:0] s198;  // 2*s47 + s189 + s196
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s198 (
-        .a((17'(s47_d1) << 1)), .b(17'(s189_d1)), .c(17'(s196_d1)), .sum(s198)
-    );
-    wire signed [17:0] s199;  // s127 + s191 + s197
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s199 (
-        .a(18'(s127)), .b(18'(s191_d1)), .c(18'(s197)), .sum(s199)
->>>>>>> fa56544 (Adder graphs: ranges are those of the linear forms, so that what cancels widens no adder; the cost model's constants with their sources; what was tried)
     );
     wire signed [17:0] s206;  // 2*s202 + s205 - s126
     bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s206 (
@@ -2317,15 +2104,9 @@ module linear_dense_1 (
     bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b110)) u_s216 (
         .a(17'(s214_d1)), .b((17'(x24_d1) << 3)), .c(17'(s201_d1)), .sum(s216)
     );
-<<<<<<< HEAD
-    wire signed [17:0] s217;  // s208 - s209 - s215
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b110)) u_s217 (
-        .a(18'(s208_d1)), .b(18'(s209_d1)), .c(18'(s215)), .sum(s217)
-=======
-    wire signed [16:0] s216;  // s208 + s214 - s201
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s216 (
-        .a(s208_d1), .b(17'(s214)), .c(17'(s201_d1)), .sum(s216)
->>>>>>> fa56544 (Adder graphs: ranges are those of the linear forms, so that what cancels widens no adder; the cost model's constants with their sources; what was tried)
+    wire signed [16:0] s217;  // s208 - s209 - s215
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b110)) u_s217 (
+        .a(s208_d1), .b(17'(s209_d1)), .c(17'(s215)), .sum(s217)
     );
     wire signed [16:0] s232;  // 8*x1 + s229 - s226
     bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s232 (
@@ -2336,15 +2117,9 @@ module linear_dense_1 (
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s233 (
         .a(14'(x9_d1)), .b(14'(x51_d1)), .c(14'(s230_d1 >>> 4)), .sum(s233[17:4])
     );
-<<<<<<< HEAD
-    wire signed [18:0] s234;  // s231 - s103 - 4*s220
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b110)) u_s234 (
-        .a(19'(s231_d1)), .b(19'(s103_d1)), .c((19'(s220_d1) << 2)), .sum(s234)
-=======
-    wire signed [17:0] s233;  // s230 - s10 - 4*s89
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b110)) u_s233 (
-        .a(18'(s230)), .b(18'(s10_d1)), .c((18'(s89_d1) << 2)), .sum(s233)
->>>>>>> fa56544 (Adder graphs: ranges are those of the linear forms, so that what cancels widens no adder; the cost model's constants with their sources; what was tried)
+    wire signed [17:0] s234;  // s231 - s103 - 4*s220
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b110)) u_s234 (
+        .a(18'(s231_d1)), .b(18'(s103_d1)), .c((18'(s220_d1) << 2)), .sum(s234)
     );
     wire signed [18:0] s235;  // s232 + s233 - s42
     bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s235 (
@@ -2392,15 +2167,9 @@ module linear_dense_1 (
     bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s282 (
         .a(17'(s275_d1)), .b(17'(s279_d1)), .c(17'(s280_d1)), .sum(s282)
     );
-<<<<<<< HEAD
     wire signed [17:0] s283;  // s167 - 16*x12 - s165
     bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b110)) u_s283 (
         .a(18'(s167_d1)), .b((18'(x12_d1) << 4)), .c(18'(s165_d1)), .sum(s283)
-=======
-    wire signed [17:0] s283;  // s280 + s281 - 16*x12
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s283 (
-        .a(18'(s280)), .b(18'(s281)), .c((18'(x12_d1) << 4)), .sum(s283)
->>>>>>> fa56544 (Adder graphs: ranges are those of the linear forms, so that what cancels widens no adder; the cost model's constants with their sources; what was tried)
     );
     wire signed [18:0] s284;  // s274 + s281 + s282
     bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b000)) u_s284 (
@@ -2419,15 +2188,9 @@ module linear_dense_1 (
     bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s297 (
         .a((18'(s287_d1) << 1)), .b(18'(s294_d1)), .c(18'(s295_d1)), .sum(s297)
     );
-<<<<<<< HEAD
     wire signed [18:0] s298;  // s296 - s143 - 2*s265
     bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b110)) u_s298 (
         .a(19'(s296_d1)), .b(19'(s143)), .c((19'(s265_d1) << 1)), .sum(s298)
-=======
-    wire signed [17:0] s296;  // 2*s90 + 2*s263 - s144
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s296 (
-        .a((18'(s90_d1) << 1)), .b((18'(s263_d1) << 1)), .c(18'(s144)), .sum(s296)
->>>>>>> fa56544 (Adder graphs: ranges are those of the linear forms, so that what cancels widens no adder; the cost model's constants with their sources; what was tried)
     );
     wire signed [17:0] s309;  // s126 + s287 + s308
     bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s309 (
@@ -2461,15 +2224,9 @@ module linear_dense_1 (
     bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b110)) u_s331 (
         .a((19'(s174_d1) << 3)), .b(19'(s164_d1)), .c(19'(s323_d1)), .sum(s331)
     );
-<<<<<<< HEAD
     wire signed [19:0] s332;  // s96 + 2*s101 - s319
     bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b100)) u_s332 (
         .a(20'(s96)), .b((20'(s101) << 1)), .c(20'(s319_d1)), .sum(s332)
-=======
-    wire signed [18:0] s332;  // s320 - 2*s102 - s173
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b110)) u_s332 (
-        .a(19'(s320_d1)), .b((19'(s102) << 1)), .c(19'(s173_d1)), .sum(s332)
->>>>>>> fa56544 (Adder graphs: ranges are those of the linear forms, so that what cancels widens no adder; the cost model's constants with their sources; what was tried)
     );
     wire signed [17:0] s338;  // s57 + s336 + 4*s337
     bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s338 (
@@ -2509,23 +2266,13 @@ module linear_dense_1 (
     bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s362 (
         .a(19'(s355_d1)), .b(19'(s360)), .c((19'(s208_d1) << 1)), .sum(s362)
     );
-<<<<<<< HEAD
-    wire signed [18:0] s372;  // s369 + s370 - 4*s371
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s372 (
-        .a(19'(s369_d1)), .b(19'(s370_d1)), .c((19'(s371_d1) << 2)), .sum(s372)
+    wire signed [17:0] s372;  // s369 + s370 - 4*s371
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s372 (
+        .a(s369_d1), .b(18'(s370_d1)), .c((18'(s371_d1) << 2)), .sum(s372)
     );
     wire signed [16:0] s376;  // s201 + s374 - s365
     bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s376 (
         .a(17'(s201_d1)), .b(17'(s374_d1)), .c(17'(s365_d1)), .sum(s376)
-=======
-    wire signed [17:0] s372;  // s369 + 4*s371 - s370
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s372 (
-        .a(s369_d1), .b((18'(s371_d1) << 2)), .c(18'(s370_d1)), .sum(s372)
-    );
-    wire signed [16:0] s380;  // s373 + s377 + s378
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s380 (
-        .a(17'(s373_d1)), .b(17'(s377_d1)), .c(17'(s378_d1)), .sum(s380)
->>>>>>> fa56544 (Adder graphs: ranges are those of the linear forms, so that what cancels widens no adder; the cost model's constants with their sources; what was tried)
     );
     wire signed [17:0] s378;  // s375 + s376 - s364
     bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s378 (
@@ -2551,49 +2298,37 @@ module linear_dense_1 (
     bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s395 (
         .a(18'(s391_d1)), .b(18'(s393_d1)), .c((18'(s394_d1) << 3)), .sum(s395)
     );
-    wire signed [16:0] s399;  // s390 + s397 - s303
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s399 (
-        .a(17'(s390_d1)), .b(17'(s397_d1)), .c(17'(s303_d1)), .sum(s399)
+    wire signed [15:0] s399;  // s390 + s397 - s303
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s399 (
+        .a(16'(s390_d1)), .b(16'(s397_d1)), .c(16'(s303_d1)), .sum(s399)
     );
     wire signed [16:0] s400;  // s364 + s398 - 8*x9
     bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s400 (
         .a(17'(s364_d1)), .b(17'(s398_d1)), .c((17'(x9_d1) << 3)), .sum(s400)
     );
-<<<<<<< HEAD
     wire signed [17:0] s401;  // s399 + s400 - 16*x48
     bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s401 (
         .a(18'(s399)), .b(18'(s400)), .c((18'(x48_d1) << 4)), .sum(s401)
-=======
-    wire signed [18:0] s403;  // s396 - s264 - 4*s273
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b110)) u_s403 (
-        .a(19'(s396)), .b(19'(s264_d1)), .c((19'(s273_d1) << 2)), .sum(s403)
->>>>>>> fa56544 (Adder graphs: ranges are those of the linear forms, so that what cancels widens no adder; the cost model's constants with their sources; what was tried)
     );
-    wire signed [19:0] s402;  // s258 + s395 - 4*s275
-    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b100)) u_s402 (
-        .a(20'(s258_d1)), .b(20'(s395)), .c((20'(s275_d1) << 2)), .sum(s402)
+    wire signed [18:0] s402;  // s258 + s395 - 4*s275
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s402 (
+        .a(19'(s258_d1)), .b(19'(s395)), .c((19'(s275_d1) << 2)), .sum(s402)
     );
     wire signed [17:0] s411;  // s305 + s409 + s410
     bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s411 (
         .a(18'(s305_d1)), .b(18'(s409_d1)), .c(18'(s410_d1)), .sum(s411)
     );
-<<<<<<< HEAD
     wire signed [17:0] s415;  // 4*s55 + s404 + s413
     bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s415 (
         .a((18'(s55_d1) << 2)), .b(18'(s404_d1)), .c(18'(s413_d1)), .sum(s415)
     );
-    wire signed [18:0] s416;  // s352 - s44 - s414
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b110)) u_s416 (
-        .a(19'(s352_d1)), .b(19'(s44_d1)), .c(19'(s414_d1)), .sum(s416)
+    wire signed [17:0] s416;  // s352 - s44 - s414
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b110)) u_s416 (
+        .a(18'(s352_d1)), .b(18'(s44_d1)), .c(18'(s414_d1)), .sum(s416)
     );
     wire signed [18:0] s417;  // s415 - s151 - s411
     bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b110)) u_s417 (
         .a(19'(s415)), .b(19'(s151_d1)), .c(19'(s411)), .sum(s417)
-=======
-    wire signed [17:0] s417;  // s30 - s356 - s415
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b110)) u_s417 (
-        .a(18'(s30_d1)), .b(18'(s356_d1)), .c(18'(s415_d1)), .sum(s417)
->>>>>>> fa56544 (Adder graphs: ranges are those of the linear forms, so that what cancels widens no adder; the cost model's constants with their sources; what was tried)
     );
     wire signed [15:0] s422;  // 4*x28 + s420 - 4*x40
     assign s422[1:0] = s420_d1[1:0];
@@ -2610,9 +2345,9 @@ module linear_dense_1 (
     bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s424 (
         .a(17'(s12_d1)), .b(17'(s422 >>> 1)), .c((17'(x54_d1) << 3)), .sum(s424[17:1])
     );
-    wire signed [18:0] s425;  // s20 + s423 - s91
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s425 (
-        .a(19'(s20)), .b(19'(s423)), .c(19'(s91_d1)), .sum(s425)
+    wire signed [17:0] s425;  // s20 + s423 - s91
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s425 (
+        .a(18'(s20)), .b(18'(s423)), .c(18'(s91_d1)), .sum(s425)
     );
     wire signed [17:0] s426 = 18'(s15_d1) - (18'(x24_d1) << 4);
     wire signed [19:0] s427 = (20'(s426) << 1) - 20'(s10);
@@ -2671,15 +2406,9 @@ module linear_dense_1 (
     bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s465 (
         .a(17'(s47_d1)), .b(17'(s463_d1)), .c(17'(s460_d1)), .sum(s465)
     );
-<<<<<<< HEAD
     wire signed [17:0] s466;  // s464 + s465 - s178
     bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s466 (
         .a(18'(s464_d1)), .b(18'(s465)), .c(18'(s178)), .sum(s466)
-=======
-    wire signed [18:0] s470;  // s320 - s45 - s264
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b110)) u_s470 (
-        .a(19'(s320_d1)), .b(19'(s45)), .c(19'(s264_d1)), .sum(s470)
->>>>>>> fa56544 (Adder graphs: ranges are those of the linear forms, so that what cancels widens no adder; the cost model's constants with their sources; what was tried)
     );
     wire signed [19:0] s468;  // s467 - 2*s23 - s319
     bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b110)) u_s468 (
@@ -2758,9 +2487,8 @@ module linear_dense_1 (
     );
 
     // stage 2
-<<<<<<< HEAD
     reg  signed [18:0] s10_d1;
-    reg  signed [17:0] s27_d1;
+    reg  signed [16:0] s27_d1;
     reg  signed [18:0] s28_d1;
     reg  signed [17:0] s34_d1;
     reg  signed [17:0] s42_d1;
@@ -2772,58 +2500,27 @@ module linear_dense_1 (
     reg  signed [18:0] s113_d1;
     reg  signed [19:0] s115_d1;
     reg  signed [16:0] s123_d1;
-    reg  signed [17:0] s125_d2;
+    reg  signed [16:0] s125_d2;
     reg  signed [17:0] s129_d1;
     reg  signed [17:0] s137_d1;
     reg  signed [18:0] s154_d1;
-=======
-    reg  signed [18:0] s17_d1;
-    reg  signed [19:0] s29_d1;
-    reg  signed [17:0] s38_d1;
-    reg  signed [17:0] s45_d1;
-    reg  signed [18:0] s52_d1;
-    reg  signed [18:0] s79_d1;
-    reg  signed [17:0] s86_d1;
-    reg  signed [19:0] s87_d1;
-    reg  signed [17:0] s109_d1;
-    reg  signed [17:0] s111_d1;
-    reg  signed [19:0] s113_d1;
-    reg  signed [16:0] s116_d2;
-    reg  signed [17:0] s121_d1;
-    reg  signed [16:0] s127_d1;
-    reg  signed [17:0] s136_d1;
-    reg  signed [18:0] s151_d1;
->>>>>>> fa56544 (Adder graphs: ranges are those of the linear forms, so that what cancels widens no adder; the cost model's constants with their sources; what was tried)
     reg  signed [17:0] s159_d1;
     reg  signed [17:0] s160_d1;
     reg  signed [17:0] s183_d1;
     reg  signed [17:0] s184_d1;
-<<<<<<< HEAD
     reg  signed [18:0] s185_d1;
-    reg  signed [17:0] s198_d1;
+    reg  signed [16:0] s198_d1;
     reg  signed [18:0] s199_d1;
     reg  signed [17:0] s206_d1;
     reg  signed [16:0] s216_d1;
-    reg  signed [17:0] s217_d1;
+    reg  signed [16:0] s217_d1;
     reg  signed [17:0] s225_d2;
-=======
-    reg  signed [17:0] s185_d1;
-    reg  signed [18:0] s186_d1;
-    reg  signed [16:0] s198_d1;
-    reg  signed [17:0] s199_d1;
-    reg  signed [17:0] s206_d1;
-    reg  signed [16:0] s215_d1;
-    reg  signed [16:0] s216_d1;
-    reg  signed [17:0] s223_d2;
-    reg  signed [17:0] s233_d1;
->>>>>>> fa56544 (Adder graphs: ranges are those of the linear forms, so that what cancels widens no adder; the cost model's constants with their sources; what was tried)
-    reg  signed [18:0] s234_d1;
+    reg  signed [17:0] s234_d1;
     reg  signed [18:0] s235_d1;
     reg  signed [17:0] s243_d1;
     reg  signed [18:0] s245_d1;
     reg  signed [16:0] s249_d2;
     reg  signed [17:0] s255_d1;
-<<<<<<< HEAD
     reg  signed [17:0] s263_d1;
     reg  signed [17:0] s271_d1;
     reg  signed [18:0] s272_d1;
@@ -2845,17 +2542,17 @@ module linear_dense_1 (
     reg  signed [17:0] s361_d1;
     reg  signed [18:0] s362_d1;
     reg  signed [17:0] s369_d2;
-    reg  signed [18:0] s372_d1;
+    reg  signed [17:0] s372_d1;
     reg  signed [17:0] s378_d1;
     reg  signed [18:0] s379_d1;
     reg  signed [16:0] s387_d1;
     reg  signed [17:0] s388_d1;
     reg  signed [17:0] s401_d1;
-    reg  signed [19:0] s402_d1;
-    reg  signed [18:0] s416_d1;
+    reg  signed [18:0] s402_d1;
+    reg  signed [17:0] s416_d1;
     reg  signed [18:0] s417_d1;
     reg  signed [17:0] s424_d1;
-    reg  signed [18:0] s425_d1;
+    reg  signed [17:0] s425_d1;
     reg  signed [19:0] s427_d1;
     reg  signed [17:0] s440_d1;
     reg  signed [18:0] s441_d1;
@@ -2875,59 +2572,6 @@ module linear_dense_1 (
     reg  signed [17:0] s505_d1;
     reg  signed [18:0] s507_d1;
     reg  signed [19:0] s508_d1;
-=======
-    reg  signed [17:0] s262_d1;
-    reg  signed [17:0] s270_d1;
-    reg  signed [18:0] s271_d1;
-    reg  signed [17:0] s283_d1;
-    reg  signed [18:0] s284_d1;
-    reg  signed [17:0] s289_d1;
-    reg  signed [17:0] s295_d1;
-    reg  signed [17:0] s296_d1;
-    reg  signed [17:0] s303_d1;
-    reg  signed [16:0] s315_d1;
-    reg  signed [17:0] s316_d1;
-    reg  signed [17:0] s330_d1;
-    reg  signed [18:0] s331_d1;
-    reg  signed [18:0] s332_d1;
-    reg  signed [17:0] s340_d1;
-    reg  signed [17:0] s348_d1;
-    reg  signed [18:0] s349_d1;
-    reg  signed [17:0] s353_d2;
-    reg  signed [17:0] s363_d1;
-    reg  signed [18:0] s364_d1;
-    reg  signed [17:0] s369_d2;
-    reg  signed [17:0] s372_d1;
-    reg  signed [16:0] s380_d1;
-    reg  signed [18:0] s381_d1;
-    reg  signed [16:0] s390_d1;
-    reg  signed [17:0] s391_d1;
-    reg  signed [17:0] s396_d1;
-    reg  signed [17:0] s402_d1;
-    reg  signed [18:0] s403_d1;
-    reg  signed [17:0] s417_d1;
-    reg  signed [18:0] s418_d1;
-    reg  signed [16:0] s423_d2;
-    reg  signed [18:0] s429_d1;
-    reg  signed [18:0] s442_d1;
-    reg  signed [18:0] s443_d1;
-    reg  signed [17:0] s452_d1;
-    reg  signed [18:0] s453_d1;
-    reg  signed [16:0] s458_d1;
-    reg  signed [17:0] s459_d1;
-    reg  signed [17:0] s468_d1;
-    reg  signed [18:0] s469_d1;
-    reg  signed [18:0] s470_d1;
-    reg  signed [16:0] s476_d1;
-    reg  signed [17:0] s477_d1;
-    reg  signed [17:0] s490_d1;
-    reg  signed [18:0] s491_d1;
-    reg  signed [16:0] s497_d1;
-    reg  signed [17:0] s498_d1;
-    reg  signed [17:0] s508_d1;
-    reg  signed [18:0] s510_d1;
-    reg  signed [19:0] s511_d1;
->>>>>>> fa56544 (Adder graphs: ranges are those of the linear forms, so that what cancels widens no adder; the cost model's constants with their sources; what was tried)
     always_ff @(posedge clk) begin
         s10_d1 <= s10;
         s27_d1 <= s27;
@@ -3023,19 +2667,13 @@ module linear_dense_1 (
     bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b000)) u_s54 (
         .a(20'(s34_d1)), .b(20'(s42_d1)), .c(20'(s53_d1)), .sum(s54)
     );
-<<<<<<< HEAD
     wire signed [20:0] s89;  // s64 + s87 + s88
     bittrigger_adder3 #(.WIDTH(21), .NEGATE(3'b000)) u_s89 (
         .a(21'(s64_d1)), .b(21'(s87_d1)), .c(21'(s88_d1)), .sum(s89)
-=======
-    wire signed [19:0] s114;  // s109 + s111 + s113
-    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b000)) u_s114 (
-        .a(20'(s109_d1)), .b(20'(s111_d1)), .c(s113_d1), .sum(s114)
->>>>>>> fa56544 (Adder graphs: ranges are those of the linear forms, so that what cancels widens no adder; the cost model's constants with their sources; what was tried)
     );
-    wire signed [20:0] s116;  // s112 + s113 + s115
-    bittrigger_adder3 #(.WIDTH(21), .NEGATE(3'b000)) u_s116 (
-        .a(21'(s112_d1)), .b(21'(s113_d1)), .c(21'(s115_d1)), .sum(s116)
+    wire signed [19:0] s116;  // s112 + s113 + s115
+    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b000)) u_s116 (
+        .a(20'(s112_d1)), .b(20'(s113_d1)), .c(s115_d1), .sum(s116)
     );
     wire signed [18:0] s138;  // s137 - s123 - s129
     bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b110)) u_s138 (
@@ -3045,19 +2683,13 @@ module linear_dense_1 (
     bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b100)) u_s161 (
         .a(20'(s159_d1)), .b(20'(s160_d1)), .c(20'(s154_d1)), .sum(s161)
     );
-<<<<<<< HEAD
     wire signed [19:0] s186;  // s184 + s185 - s183
     bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b100)) u_s186 (
         .a(20'(s184_d1)), .b(20'(s185_d1)), .c(20'(s183_d1)), .sum(s186)
     );
-    wire signed [19:0] s200;  // s125 + s198 + s199
-    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b000)) u_s200 (
-        .a(20'(s125_d2)), .b(20'(s198_d1)), .c(20'(s199_d1)), .sum(s200)
-=======
-    wire signed [18:0] s200;  // s116 + s198 + s199
+    wire signed [18:0] s200;  // s125 + s198 + s199
     bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b000)) u_s200 (
-        .a(19'(s116_d2)), .b(19'(s198_d1)), .c(19'(s199_d1)), .sum(s200)
->>>>>>> fa56544 (Adder graphs: ranges are those of the linear forms, so that what cancels widens no adder; the cost model's constants with their sources; what was tried)
+        .a(19'(s125_d2)), .b(19'(s198_d1)), .c(s199_d1), .sum(s200)
     );
     wire signed [18:0] s218;  // s216 + s217 - s206
     bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s218 (
@@ -3079,15 +2711,9 @@ module linear_dense_1 (
     bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b100)) u_s273 (
         .a(20'(s271_d1)), .b(20'(s272_d1)), .c(20'(s263_d1)), .sum(s273)
     );
-<<<<<<< HEAD
-    wire signed [20:0] s286;  // s64 + s284 + s285
-    bittrigger_adder3 #(.WIDTH(21), .NEGATE(3'b000)) u_s286 (
-        .a(21'(s64_d1)), .b(21'(s284_d1)), .c(21'(s285_d1)), .sum(s286)
-=======
-    wire signed [19:0] s285;  // s283 + s284 - s79
-    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b100)) u_s285 (
-        .a(20'(s283_d1)), .b(20'(s284_d1)), .c(20'(s79_d1)), .sum(s285)
->>>>>>> fa56544 (Adder graphs: ranges are those of the linear forms, so that what cancels widens no adder; the cost model's constants with their sources; what was tried)
+    wire signed [19:0] s286;  // s64 + s284 + s285
+    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b000)) u_s286 (
+        .a(20'(s64_d1)), .b(20'(s284_d1)), .c(20'(s285_d1)), .sum(s286)
     );
     wire signed [19:0] s299;  // s297 + s298 - s290
     bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b100)) u_s299 (
@@ -3099,7 +2725,7 @@ module linear_dense_1 (
     );
     wire signed [19:0] s333;  // s330 + s331 + s332
     bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b000)) u_s333 (
-        .a(20'(s330_d1)), .b(20'(s331_d1)), .c(20'(s332_d1)), .sum(s333)
+        .a(20'(s330_d1)), .b(20'(s331_d1)), .c(s332_d1), .sum(s333)
     );
     wire signed [19:0] s349;  // s347 + s348 - s338
     bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b100)) u_s349 (
@@ -3117,37 +2743,21 @@ module linear_dense_1 (
     bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b000)) u_s389 (
         .a(19'(s290_d1)), .b(19'(s387_d1)), .c(19'(s388_d1)), .sum(s389)
     );
-<<<<<<< HEAD
     wire signed [19:0] s403;  // s263 + s401 + s402
     bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b000)) u_s403 (
-        .a(20'(s263_d1)), .b(20'(s401_d1)), .c(s402_d1), .sum(s403)
-=======
-    wire signed [19:0] s404;  // s262 + s402 + s403
-    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b000)) u_s404 (
-        .a(20'(s262_d1)), .b(20'(s402_d1)), .c(20'(s403_d1)), .sum(s404)
->>>>>>> fa56544 (Adder graphs: ranges are those of the linear forms, so that what cancels widens no adder; the cost model's constants with their sources; what was tried)
+        .a(20'(s263_d1)), .b(20'(s401_d1)), .c(20'(s402_d1)), .sum(s403)
     );
     wire signed [19:0] s418;  // s416 + s417 - s355
     bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b100)) u_s418 (
         .a(20'(s416_d1)), .b(20'(s417_d1)), .c(20'(s355_d2)), .sum(s418)
     );
-<<<<<<< HEAD
-    wire signed [20:0] s428;  // s424 + s425 + s427
-    bittrigger_adder3 #(.WIDTH(21), .NEGATE(3'b000)) u_s428 (
-        .a(21'(s424_d1)), .b(21'(s425_d1)), .c(21'(s427_d1)), .sum(s428)
+    wire signed [19:0] s428;  // s424 + s425 + s427
+    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b000)) u_s428 (
+        .a(20'(s424_d1)), .b(20'(s425_d1)), .c(s427_d1), .sum(s428)
     );
-    wire signed [20:0] s443;  // s440 + s441 + s442
-    bittrigger_adder3 #(.WIDTH(21), .NEGATE(3'b000)) u_s443 (
-        .a(21'(s440_d1)), .b(21'(s441_d1)), .c(21'(s442_d1)), .sum(s443)
-=======
-    wire signed [19:0] s430;  // s17 + 4*s423 + s429
-    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b000)) u_s430 (
-        .a(20'(s17_d1)), .b((20'(s423_d2) << 2)), .c(20'(s429_d1)), .sum(s430)
-    );
-    wire signed [19:0] s444;  // s396 + s442 + s443
-    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b000)) u_s444 (
-        .a(20'(s396_d1)), .b(20'(s442_d1)), .c(20'(s443_d1)), .sum(s444)
->>>>>>> fa56544 (Adder graphs: ranges are those of the linear forms, so that what cancels widens no adder; the cost model's constants with their sources; what was tried)
+    wire signed [19:0] s443;  // s440 + s441 + s442
+    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b000)) u_s443 (
+        .a(20'(s440_d1)), .b(20'(s441_d1)), .c(20'(s442_d1)), .sum(s443)
     );
     wire signed [19:0] s452;  // s372 + s450 + s451
     bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b000)) u_s452 (
@@ -3157,15 +2767,9 @@ module linear_dense_1 (
     bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s459 (
         .a(19'(s457_d1)), .b(19'(s458_d1)), .c(19'(s309_d1)), .sum(s459)
     );
-<<<<<<< HEAD
-    wire signed [20:0] s469;  // s466 + s468 - s34
-    bittrigger_adder3 #(.WIDTH(21), .NEGATE(3'b100)) u_s469 (
-        .a(21'(s466_d1)), .b(21'(s468_d1)), .c(21'(s34_d1)), .sum(s469)
-=======
-    wire signed [19:0] s471;  // s468 + s469 + s470
-    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b000)) u_s471 (
-        .a(20'(s468_d1)), .b(20'(s469_d1)), .c(20'(s470_d1)), .sum(s471)
->>>>>>> fa56544 (Adder graphs: ranges are those of the linear forms, so that what cancels widens no adder; the cost model's constants with their sources; what was tried)
+    wire signed [19:0] s469;  // s466 + s468 - s34
+    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b100)) u_s469 (
+        .a(20'(s466_d1)), .b(s468_d1), .c(20'(s34_d1)), .sum(s469)
     );
     wire signed [18:0] s476;  // s474 + s475 - s206
     bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s476 (
@@ -3186,49 +2790,26 @@ module linear_dense_1 (
 
     // result, last element first
     assign y = {
-<<<<<<< HEAD
         s509,
         21'(s497),
         21'(s490),
         21'(s476),
-        s469,
+        21'(s469),
         21'(s459),
         21'(s452),
-        s443,
-        s428,
+        21'(s443),
+        21'(s428),
         21'(s418),
         21'(s403),
         21'(s389),
         21'(s380),
         21'(s363),
         21'(s349),
-        s333,
-        21'(s317),
-        21'(s299),
-        s286,
-        21'(s273),
-=======
-        s512,
-        21'(s499),
-        21'(s492),
-        21'(s478),
-        21'(s471),
-        21'(s460),
-        21'(s454),
-        21'(s444),
-        21'(s430),
-        21'(s419),
-        21'(s404),
-        21'(s392),
-        21'(s382),
-        21'(s365),
-        21'(s350),
         21'(s333),
         21'(s317),
-        21'(s297),
-        21'(s285),
-        21'(s272),
->>>>>>> fa56544 (Adder graphs: ranges are those of the linear forms, so that what cancels widens no adder; the cost model's constants with their sources; what was tried)
+        21'(s299),
+        21'(s286),
+        21'(s273),
         21'(s256),
         21'(s246),
         21'(s236),
@@ -3236,19 +2817,11 @@ module linear_dense_1 (
         21'(s200),
         21'(s186),
         21'(s161),
-<<<<<<< HEAD
         21'(s138),
-        s116,
+        21'(s116),
         s89,
         21'(s54),
         21'(s29)
-=======
-        21'(s137),
-        21'(s114),
-        s88,
-        21'(s53),
-        21'(s29_d1)
->>>>>>> fa56544 (Adder graphs: ranges are those of the linear forms, so that what cancels widens no adder; the cost model's constants with their sources; what was tried)
     };
 
 endmodule

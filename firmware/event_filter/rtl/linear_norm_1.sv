@@ -63,18 +63,9 @@ module linear_norm_1 (
     bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b100)) u_s12 (
         .a(20'(x4 >>> 2)), .b(20'(x4)), .c(20'd120752), .sum(s12[21:2])
     );
-<<<<<<< HEAD
-    wire signed [21:0] s15 = 22'(x5) - (22'(x5) << 2);
+    wire signed [20:0] s15 = 21'(x5) - (21'(x5) << 2);
     wire signed [21:0] s18 = 22'(x6) + (22'(x6) << 2);
     wire        [23:0] s19 = 24'(x6) + 24'd15113728;
-=======
-    wire signed [20:0] s15 = 21'(x5) - (21'(x5) << 2);
-    wire        [23:0] s18 = 24'(x6) + 24'd15113728;
-    wire signed [23:0] s20;  // 4*x6 + 16*x6 - x6
-    bittrigger_adder3 #(.WIDTH(24), .NEGATE(3'b100)) u_s20 (
-        .a((24'(x6) << 2)), .b((24'(x6) << 4)), .c(24'(x6)), .sum(s20)
-    );
->>>>>>> fa56544 (Adder graphs: ranges are those of the linear forms, so that what cancels widens no adder; the cost model's constants with their sources; what was tried)
     wire signed [19:0] s22 = 20'(x7) + 20'd33232;
     wire        [21:0] s25;  // - x8 - 4*x8 + 2049952
     bittrigger_adder3 #(.WIDTH(22), .NEGATE(3'b011)) u_s25 (
@@ -110,14 +101,9 @@ module linear_norm_1 (
         .a(21'(x16 >>> 2)), .b(21'(x16)), .c(21'd332656), .sum(s47[22:2])
     );
     wire        [21:0] s50 = -(22'(x17)) + 22'd2041600;
-<<<<<<< HEAD
     wire signed [29:0] s53 = 30'(x18) + (30'(x18) << 10);
     wire signed [19:0] s54 = x18 + 20'd36294;
-    wire signed [24:0] s56;  // x19 - 4*x19 - 6893824
-=======
-    wire        [23:0] s53 = -(24'(x18)) + 24'd9291264;
     wire signed [23:0] s56;  // x19 - 4*x19 - 6893824
->>>>>>> fa56544 (Adder graphs: ranges are those of the linear forms, so that what cancels widens no adder; the cost model's constants with their sources; what was tried)
     assign s56[1:0] = x19[1:0];
     bittrigger_adder3 #(.WIDTH(22), .NEGATE(3'b110)) u_s56 (
         .a(22'(x19 >>> 2)), .b(22'(x19)), .c(22'd1723456), .sum(s56[23:2])
@@ -131,23 +117,16 @@ module linear_norm_1 (
         .a((22'(x21) << 2)), .b(22'(x21)), .c(22'd2834448), .sum(s61)
     );
     wire signed [19:0] s64 = x22 - 20'd26608;
-<<<<<<< HEAD
-    wire signed [22:0] s66 = 23'(x23) - (23'(x23) << 2);
+    wire signed [21:0] s66 = 22'(x23) - (22'(x23) << 2);
     wire signed [24:0] s68;  // x23 + 4*x23 + 16*x23
     assign s68[1:0] = x23[1:0];
     bittrigger_adder3 #(.WIDTH(23), .NEGATE(3'b000)) u_s68 (
         .a(23'(x23 >>> 2)), .b(23'(x23)), .c((23'(x23) << 2)), .sum(s68[24:2])
-=======
-    wire        [22:0] s66 = -(23'(x23)) + 23'd6507008;
-    wire signed [23:0] s68;  // 4*x23 + 16*x23 - x23
-    bittrigger_adder3 #(.WIDTH(24), .NEGATE(3'b100)) u_s68 (
-        .a((24'(x23) << 2)), .b((24'(x23) << 4)), .c(24'(x23)), .sum(s68)
->>>>>>> fa56544 (Adder graphs: ranges are those of the linear forms, so that what cancels widens no adder; the cost model's constants with their sources; what was tried)
     );
     wire signed [22:0] s70 = 23'(x24) + (23'(x24) << 2);
-    wire signed [31:0] s72;  // 2048*x24 - x24 - 512*x24
-    bittrigger_adder3 #(.WIDTH(32), .NEGATE(3'b110)) u_s72 (
-        .a((32'(x24) << 11)), .b(32'(x24)), .c((32'(x24) << 9)), .sum(s72)
+    wire signed [30:0] s72;  // 2048*x24 - x24 - 512*x24
+    bittrigger_adder3 #(.WIDTH(31), .NEGATE(3'b110)) u_s72 (
+        .a((31'(x24) << 11)), .b(31'(x24)), .c((31'(x24) << 9)), .sum(s72)
     );
     wire signed [23:0] s74;  // x25 + 4*x25 + 16*x25
     assign s74[1:0] = x25[1:0];
@@ -163,11 +142,7 @@ module linear_norm_1 (
     wire        [22:0] s81 = 23'(x28) + 23'd4504320;
     wire signed [21:0] s84 = 22'(x29) - (22'(x29) << 2);
     wire        [20:0] s87 = 21'(x30) + 21'd1371264;
-<<<<<<< HEAD
     wire signed [25:0] s90 = 26'(x31) + (26'(x31) << 5);
-=======
-    wire signed [21:0] s90 = (22'(x31) << 2) - 22'(x31);
->>>>>>> fa56544 (Adder graphs: ranges are those of the linear forms, so that what cancels widens no adder; the cost model's constants with their sources; what was tried)
     wire        [21:0] s91 = -(22'(x31)) + 22'd1895136;
 
     // stage 3
@@ -204,15 +179,9 @@ module linear_norm_1 (
     reg  signed [28:0] s6_d1;
     reg  signed [22:0] s9_d1;
     reg  signed [21:0] s12_d1;
-<<<<<<< HEAD
-    reg  signed [21:0] s15_d1;
+    reg  signed [20:0] s15_d1;
     reg  signed [21:0] s18_d1;
     reg         [23:0] s19_d1;
-=======
-    reg  signed [20:0] s15_d1;
-    reg         [23:0] s18_d1;
-    reg  signed [23:0] s20_d1;
->>>>>>> fa56544 (Adder graphs: ranges are those of the linear forms, so that what cancels widens no adder; the cost model's constants with their sources; what was tried)
     reg  signed [19:0] s22_d1;
     reg         [21:0] s25_d1;
     reg         [24:0] s28_d1;
@@ -224,39 +193,23 @@ module linear_norm_1 (
     reg  signed [24:0] s44_d1;
     reg  signed [22:0] s47_d1;
     reg         [21:0] s50_d1;
-<<<<<<< HEAD
     reg  signed [29:0] s53_d1;
     reg  signed [19:0] s54_d1;
-    reg  signed [24:0] s56_d1;
-=======
-    reg         [23:0] s53_d1;
     reg  signed [23:0] s56_d1;
->>>>>>> fa56544 (Adder graphs: ranges are those of the linear forms, so that what cancels widens no adder; the cost model's constants with their sources; what was tried)
     reg  signed [28:0] s59_d1;
     reg         [21:0] s61_d1;
     reg  signed [19:0] s64_d1;
-<<<<<<< HEAD
-    reg  signed [22:0] s66_d1;
+    reg  signed [21:0] s66_d1;
     reg  signed [24:0] s68_d1;
     reg  signed [22:0] s70_d1;
-    reg  signed [31:0] s72_d1;
-=======
-    reg         [22:0] s66_d1;
-    reg  signed [23:0] s68_d1;
-    reg         [23:0] s70_d1;
-    reg  signed [26:0] s72_d1;
->>>>>>> fa56544 (Adder graphs: ranges are those of the linear forms, so that what cancels widens no adder; the cost model's constants with their sources; what was tried)
+    reg  signed [30:0] s72_d1;
     reg  signed [23:0] s74_d1;
     reg         [23:0] s76_d1;
     reg  signed [26:0] s79_d1;
     reg         [22:0] s81_d1;
     reg  signed [21:0] s84_d1;
     reg         [20:0] s87_d1;
-<<<<<<< HEAD
     reg  signed [25:0] s90_d1;
-=======
-    reg  signed [21:0] s90_d1;
->>>>>>> fa56544 (Adder graphs: ranges are those of the linear forms, so that what cancels widens no adder; the cost model's constants with their sources; what was tried)
     reg         [21:0] s91_d1;
     always_ff @(posedge clk) begin
         x0_d1 <= x0;
@@ -340,10 +293,10 @@ module linear_norm_1 (
     bittrigger_adder3 #(.WIDTH(22), .NEGATE(3'b000)) u_s5 (
         .a(22'(x1_d1)), .b((22'(x1_d1) << 2)), .c(22'(s4_d1 >>> 4)), .sum(s5[25:4])
     );
-    wire signed [30:0] s7;  // s6 - 4*s6 - 27209728
+    wire signed [29:0] s7;  // s6 - 4*s6 - 27209728
     assign s7[1:0] = s6_d1[1:0];
-    bittrigger_adder3 #(.WIDTH(29), .NEGATE(3'b110)) u_s7 (
-        .a(29'(s6_d1 >>> 2)), .b(s6_d1), .c(29'd6802432), .sum(s7[30:2])
+    bittrigger_adder3 #(.WIDTH(28), .NEGATE(3'b110)) u_s7 (
+        .a(28'(s6_d1 >>> 2)), .b(s6_d1[27:0]), .c(28'd6802432), .sum(s7[29:2])
     );
     wire signed [35:0] s8;  // 32768*x2 + s7 - 16*s6
     assign s8[3:0] = s7[3:0];
@@ -523,33 +476,16 @@ module linear_norm_1 (
     bittrigger_adder3 #(.WIDTH(26), .NEGATE(3'b100)) u_s65 (
         .a((26'(x22_d1) << 6)), .b(26'(s64_d1 >>> 3)), .c(26'(x22_d1)), .sum(s65[28:3])
     );
-    wire        [23:0] s67 = -(24'(s66_d1)) + 24'd6507008;
+    wire        [22:0] s67 = -(23'(s66_d1)) + 23'd6507008;
     wire signed [33:0] s69;  // 32*s66 + 512*s68 - s67
     bittrigger_adder3 #(.WIDTH(34), .NEGATE(3'b100)) u_s69 (
         .a((34'(s66_d1) << 5)), .b((34'(s68_d1) << 9)), .c(34'(s67)), .sum(s69)
     );
-<<<<<<< HEAD
     wire        [23:0] s71 = -(24'(s70_d1)) + 24'd9048064;
-    wire signed [35:0] s73;  // 64*s70 + s71 + 16*s72
+    wire signed [34:0] s73;  // 64*s70 + s71 + 16*s72
     assign s73[3:0] = s71[3:0];
-    bittrigger_adder3 #(.WIDTH(32), .NEGATE(3'b000)) u_s73 (
-        .a((32'(s70_d1) << 2)), .b(32'(s71 >>> 4)), .c(s72_d1), .sum(s73[35:4])
-=======
-    wire signed [33:0] s69;  // 8192*x23 + s67 + 128*s68
-    assign s69[6:0] = s67[6:0];
-    bittrigger_adder3 #(.WIDTH(27), .NEGATE(3'b000)) u_s69 (
-        .a((27'(x23_d1) << 6)), .b(27'(s67 >>> 7)), .c(27'(s68_d1)), .sum(s69[33:7])
-    );
-    wire signed [25:0] s71;  // s70 - 4*x24 - 16*x24
-    assign s71[1:0] = s70_d1[1:0];
-    bittrigger_adder3 #(.WIDTH(24), .NEGATE(3'b110)) u_s71 (
-        .a(24'(s70_d1 >>> 2)), .b(24'(x24_d1)), .c((24'(x24_d1) << 2)), .sum(s71[25:2])
-    );
-    wire signed [34:0] s73;  // 32768*x24 + s71 + 64*s72
-    assign s73[5:0] = s71[5:0];
-    bittrigger_adder3 #(.WIDTH(29), .NEGATE(3'b000)) u_s73 (
-        .a((29'(x24_d1) << 9)), .b(29'(s71 >>> 6)), .c(29'(s72_d1)), .sum(s73[34:6])
->>>>>>> fa56544 (Adder graphs: ranges are those of the linear forms, so that what cancels widens no adder; the cost model's constants with their sources; what was tried)
+    bittrigger_adder3 #(.WIDTH(31), .NEGATE(3'b000)) u_s73 (
+        .a((31'(s70_d1) << 2)), .b(31'(s71 >>> 4)), .c(s72_d1), .sum(s73[34:4])
     );
     wire signed [29:0] s75;  // s74 + 64*s74 + 1037952
     assign s75[5:0] = s74_d1[5:0];
@@ -600,15 +536,9 @@ module linear_norm_1 (
     bittrigger_adder3 #(.WIDTH(22), .NEGATE(3'b100)) u_s89 (
         .a((22'(x30_d1) << 3)), .b(22'(s88 >>> 9)), .c(22'(x30_d1)), .sum(s89[30:9])
     );
-<<<<<<< HEAD
-    wire signed [32:0] s92;  // 128*s90 - 32*s90 - s91
-    bittrigger_adder3 #(.WIDTH(33), .NEGATE(3'b110)) u_s92 (
-        .a((33'(s90_d1) << 7)), .b((33'(s90_d1) << 5)), .c(33'(s91_d1)), .sum(s92)
-=======
-    wire signed [31:0] s92;  // 32*s90 + 1024*s90 - s91
-    bittrigger_adder3 #(.WIDTH(32), .NEGATE(3'b100)) u_s92 (
-        .a((32'(s90_d1) << 5)), .b((32'(s90_d1) << 10)), .c(32'(s91_d1)), .sum(s92)
->>>>>>> fa56544 (Adder graphs: ranges are those of the linear forms, so that what cancels widens no adder; the cost model's constants with their sources; what was tried)
+    wire signed [31:0] s92;  // 128*s90 - 32*s90 - s91
+    bittrigger_adder3 #(.WIDTH(32), .NEGATE(3'b110)) u_s92 (
+        .a((32'(s90_d1) << 7)), .b((32'(s90_d1) << 5)), .c(32'(s91_d1)), .sum(s92)
     );
 
     // result, last element first

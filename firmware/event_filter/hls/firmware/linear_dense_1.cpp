@@ -6,7 +6,6 @@
 
 // Values that are made in one function and read in another.
 struct linear_dense_1_values {
-<<<<<<< HEAD
     ap_int<14> s0;
     ap_int<15> s1;
     ap_int<14> s2;
@@ -14,7 +13,7 @@ struct linear_dense_1_values {
     ap_int<19> s10;
     ap_int<15> s12;
     ap_int<17> s15;
-    ap_int<16> s16;
+    ap_int<15> s16;
     ap_int<14> s17;
     ap_int<17> s20;
     ap_int<17> s21;
@@ -64,84 +63,20 @@ struct linear_dense_1_values {
     ap_int<16> s119;
     ap_int<17> s123;
     ap_int<14> s124;
-    ap_int<18> s125;
+    ap_int<17> s125;
     ap_int<18> s126;
     ap_int<18> s129;
     ap_int<16> s130;
-=======
-    ap_int<16> s3;
-    ap_int<15> s4;
-    ap_int<17> s5;
-    ap_int<15> s6;
-    ap_int<14> s7;
-    ap_int<14> s8;
-    ap_int<16> s10;
-    ap_int<14> s11;
-    ap_int<19> s17;
-    ap_int<16> s18;
-    ap_int<17> s19;
-    ap_int<14> s20;
-    ap_int<14> s21;
-    ap_int<17> s30;
-    ap_int<17> s32;
-    ap_int<13> s33;
-    ap_int<14> s34;
-    ap_int<18> s38;
-    ap_int<16> s39;
-    ap_int<14> s40;
-    ap_int<14> s41;
-    ap_int<18> s43;
-    ap_int<18> s45;
-    ap_int<14> s46;
-    ap_int<15> s47;
-    ap_int<14> s48;
-    ap_int<16> s54;
-    ap_int<17> s58;
-    ap_int<13> s59;
-    ap_int<15> s61;
-    ap_int<17> s66;
-    ap_int<14> s67;
-    ap_int<17> s70;
-    ap_int<15> s72;
-    ap_int<14> s73;
-    ap_int<18> s74;
-    ap_int<13> s75;
-    ap_int<19> s79;
-    ap_int<15> s80;
-    ap_int<14> s89;
-    ap_int<16> s90;
-    ap_int<14> s91;
-    ap_int<16> s92;
-    ap_int<18> s93;
-    ap_int<15> s94;
-    ap_int<17> s97;
-    ap_int<16> s98;
-    ap_int<15> s101;
-    ap_int<17> s102;
-    ap_int<16> s104;
-    ap_int<16> s105;
-    ap_int<14> s115;
-    ap_int<17> s116;
-    ap_int<18> s117;
-    ap_int<18> s121;
-    ap_int<16> s122;
-    ap_int<15> s123;
-    ap_int<17> s127;
-    ap_int<16> s128;
-    ap_int<14> s129;
-    ap_int<14> s130;
->>>>>>> fa56544 (Adder graphs: ranges are those of the linear forms, so that what cancels widens no adder; the cost model's constants with their sources; what was tried)
     ap_int<14> s131;
     ap_int<15> s139;
     ap_int<17> s143;
-    ap_int<15> s144;
+    ap_int<14> s144;
     ap_int<14> s145;
     ap_int<17> s147;
     ap_int<17> s149;
     ap_int<18> s151;
     ap_int<19> s154;
-    ap_int<17> s162;
-<<<<<<< HEAD
+    ap_int<16> s162;
     ap_int<18> s164;
     ap_int<16> s165;
     ap_int<14> s166;
@@ -151,32 +86,18 @@ struct linear_dense_1_values {
     ap_int<15> s172;
     ap_int<17> s173;
     ap_int<14> s174;
-=======
-    ap_int<14> s163;
-    ap_int<16> s164;
-    ap_int<17> s166;
-    ap_int<15> s168;
-    ap_int<16> s170;
-    ap_int<18> s173;
-    ap_int<16> s174;
-    ap_int<14> s175;
->>>>>>> fa56544 (Adder graphs: ranges are those of the linear forms, so that what cancels widens no adder; the cost model's constants with their sources; what was tried)
     ap_int<17> s178;
     ap_int<14> s187;
     ap_int<15> s189;
     ap_int<14> s190;
     ap_int<17> s191;
-<<<<<<< HEAD
     ap_int<14> s192;
-=======
-    ap_int<15> s193;
->>>>>>> fa56544 (Adder graphs: ranges are those of the linear forms, so that what cancels widens no adder; the cost model's constants with their sources; what was tried)
     ap_int<15> s201;
     ap_int<15> s202;
     ap_int<14> s203;
     ap_int<18> s206;
     ap_int<17> s208;
-    ap_int<16> s209;
+    ap_int<15> s209;
     ap_int<13> s210;
     ap_int<15> s212;
     ap_int<15> s219;
@@ -193,7 +114,6 @@ struct linear_dense_1_values {
     ap_int<17> s249;
     ap_int<16> s251;
     ap_int<15> s257;
-<<<<<<< HEAD
     ap_int<18> s258;
     ap_int<14> s259;
     ap_int<18> s263;
@@ -205,7 +125,7 @@ struct linear_dense_1_values {
     ap_int<18> s290;
     ap_int<14> s300;
     ap_int<16> s302;
-    ap_int<15> s303;
+    ap_int<14> s303;
     ap_int<14> s304;
     ap_int<15> s305;
     ap_int<18> s309;
@@ -223,46 +143,13 @@ struct linear_dense_1_values {
     ap_int<14> s365;
     ap_int<14> s366;
     ap_int<18> s369;
-    ap_int<19> s372;
+    ap_int<18> s372;
     ap_int<14> s373;
     ap_int<16> s382;
-    ap_int<15> s383;
+    ap_int<14> s383;
     ap_int<15> s390;
     ap_int<15> s391;
     ap_int<16> s404;
-=======
-    ap_int<14> s258;
-    ap_int<18> s262;
-    ap_int<16> s263;
-    ap_int<18> s264;
-    ap_int<16> s273;
-    ap_int<14> s274;
-    ap_int<18> s289;
-    ap_int<13> s299;
-    ap_int<18> s303;
-    ap_int<16> s306;
-    ap_int<15> s308;
-    ap_int<14> s309;
-    ap_int<14> s318;
-    ap_int<18> s320;
-    ap_int<14> s321;
-    ap_int<15> s323;
-    ap_int<17> s335;
-    ap_int<14> s336;
-    ap_int<14> s341;
-    ap_int<15> s342;
-    ap_int<18> s353;
-    ap_int<17> s356;
-    ap_int<14> s366;
-    ap_int<18> s369;
-    ap_int<18> s372;
-    ap_int<15> s373;
-    ap_int<14> s374;
-    ap_int<14> s375;
-    ap_int<14> s383;
-    ap_int<15> s384;
-    ap_int<16> s386;
->>>>>>> fa56544 (Adder graphs: ranges are those of the linear forms, so that what cancels widens no adder; the cost model's constants with their sources; what was tried)
     ap_int<16> s405;
     ap_int<15> s406;
     ap_int<14> s407;
@@ -277,7 +164,6 @@ struct linear_dense_1_values {
 
 static void linear_dense_1_part_0(const linear_dense_1_in_t x[57], linear_dense_1_values &v, linear_dense_1_out_t y[32]) {
 #pragma HLS INLINE
-<<<<<<< HEAD
     v.s2 = x[3] + x[44] + x[48];
     const ap_int<15> s5 = (ap_int<13>(x[11]) << 1) + v.s2 - (ap_int<13>(x[10]) << 1);
     v.s0 = x[37] + x[46] - (ap_int<13>(x[32]) << 1);
@@ -287,7 +173,7 @@ static void linear_dense_1_part_0(const linear_dense_1_in_t x[57], linear_dense_
     const ap_int<14> s6 = x[9] - x[3] - x[51];
     const ap_int<16> s7 = (ap_int<15>(x[1]) << 3) + x[39] - (ap_int<14>(x[9]) << 2);
     v.s1 = (ap_int<14>(x[36]) << 2) + x[38] - x[45];
-    const ap_int<19> s9 = (ap_int<16>(s6) << 2) + (ap_int<18>(s7) << 2) - v.s1;
+    const ap_int<18> s9 = (ap_int<16>(s6) << 2) + (ap_int<18>(s7) << 2) - v.s1;
     v.s10 = s5 + s8 + s9;
     v.s22 = x[13] + x[53] - (ap_int<16>(x[12]) << 4);
     v.s23 = x[56] - v.s22;
@@ -296,7 +182,7 @@ static void linear_dense_1_part_0(const linear_dense_1_in_t x[57], linear_dense_
     const ap_int<16> s26 = s24 + (ap_int<15>(s25) << 1) - (ap_int<14>(x[1]) << 2);
     const ap_int<13> s11 = x[47] - x[41];
     v.s12 = (ap_int<14>(x[12]) << 2) + (ap_int<13>(x[18]) << 1) + s11;
-    const ap_int<18> s27 = v.s23 + s26 - v.s12;
+    const ap_int<17> s27 = v.s23 + s26 - v.s12;
     const ap_int<14> s13 = x[0] + x[1] + x[30];
     const ap_int<15> s14 = x[19] + x[54] - (ap_int<14>(x[42]) << 2);
     v.s15 = (ap_int<15>(x[45]) << 3) + s13 + (ap_int<16>(s14) << 1);
@@ -308,38 +194,6 @@ static void linear_dense_1_part_0(const linear_dense_1_in_t x[57], linear_dense_
     v.s21 = (ap_int<13>(x[7]) << 1) + (ap_int<16>(x[54]) << 4) - x[21];
     const ap_int<19> s28 = v.s15 + v.s20 - (ap_int<18>(v.s21) << 1);
     const ap_int<20> s29 = v.s10 + s27 + s28;
-=======
-    v.s20 = x[50] + (ap_int<13>(x[52]) << 1) - x[56];
-    const ap_int<16> s24 = (ap_int<14>(x[27]) << 2) - (ap_int<13>(x[18]) << 1) - v.s20;
-    v.s4 = x[41] - (ap_int<14>(x[12]) << 2) - x[47];
-    v.s21 = x[1] + x[16] - (ap_int<14>(x[1]) << 2);
-    const ap_int<14> s22 = (ap_int<13>(x[19]) << 1) - x[24] - x[27];
-    const ap_int<16> s25 = v.s4 + v.s21 + s22;
-    const ap_int<14> s1 = (ap_int<13>(x[8]) << 1) - x[23] - x[40];
-    const ap_int<13> s0 = x[36] - x[29];
-    const ap_int<15> s2 = (ap_int<13>(x[15]) << 1) + x[22] + (ap_int<13>(x[24]) << 1);
-    v.s3 = s1 - s0 - (ap_int<16>(s2) << 1);
-    const ap_int<18> s27 = s24 + s25 - v.s3;
-    v.s5 = x[21] - (ap_int<13>(x[7]) << 1) - (ap_int<16>(x[54]) << 4);
-    v.s18 = x[0] + x[30] + (ap_int<15>(x[45]) << 3);
-    const ap_int<14> s23 = x[33] + x[49] + x[54];
-    const ap_int<17> s26 = v.s18 + (ap_int<15>(s23) << 1) - (ap_int<15>(x[42]) << 3);
-    v.s19 = x[13] + x[53] - (ap_int<16>(x[12]) << 4);
-    const ap_int<19> s28 = (ap_int<18>(v.s5) << 1) + s26 - v.s19;
-    v.s6 = (ap_int<14>(x[36]) << 2) + x[38] - x[45];
-    v.s7 = (ap_int<13>(x[32]) << 1) - x[37] - x[46];
-    const ap_int<14> s12 = x[2] + (ap_int<13>(x[10]) << 1) + x[20];
-    const ap_int<16> s15 = v.s6 + v.s7 + s12;
-    const ap_int<14> s14 = x[3] + x[48] + x[51];
-    const ap_int<16> s9 = (ap_int<15>(x[1]) << 3) + x[39];
-    v.s10 = x[7] + (ap_int<14>(x[9]) << 2) - (ap_int<16>(x[9]) << 4);
-    const ap_int<18> s16 = (ap_int<16>(s14) << 2) - (ap_int<18>(s9) << 2) - v.s10;
-    v.s8 = x[28] - x[6] - x[17];
-    v.s11 = x[3] + x[44] + x[48];
-    const ap_int<15> s13 = (ap_int<13>(x[11]) << 1) + v.s8 + v.s11;
-    v.s17 = s15 + s16 - s13;
-    const ap_int<20> s29 = s27 + s28 - v.s17;
->>>>>>> fa56544 (Adder graphs: ranges are those of the linear forms, so that what cancels widens no adder; the cost model's constants with their sources; what was tried)
     y[0] = s29;
     const ap_int<14> s32 = (ap_int<13>(x[6]) << 1) - x[35];
     const ap_int<16> s33 = (ap_int<13>(x[1]) << 1) + (ap_int<15>(x[48]) << 3) + s32;
@@ -407,7 +261,6 @@ static void linear_dense_1_part_0(const linear_dense_1_in_t x[57], linear_dense_
 
 static void linear_dense_1_part_1(const linear_dense_1_in_t x[57], linear_dense_1_values &v, linear_dense_1_out_t y[32]) {
 #pragma HLS INLINE
-<<<<<<< HEAD
     v.s91 = (ap_int<16>(x[25]) << 4) + x[39] - (ap_int<14>(x[42]) << 2);
     const ap_int<14> s105 = x[24] + x[54] - (ap_int<13>(x[25]) << 1);
     v.s106 = (ap_int<14>(x[9]) << 2) + (ap_int<13>(x[45]) << 1) + s105;
@@ -434,7 +287,7 @@ static void linear_dense_1_part_1(const linear_dense_1_in_t x[57], linear_dense_
     v.s104 = x[32] + (ap_int<15>(x[42]) << 3) + (ap_int<15>(x[48]) << 3);
     const ap_int<19> s114 = (ap_int<17>(x[51]) << 5) + v.s103 + (ap_int<18>(v.s104) << 1);
     const ap_int<20> s115 = v.s96 + s114 - v.s31;
-    const ap_int<21> s116 = s112 + s113 + s115;
+    const ap_int<20> s116 = s112 + s113 + s115;
     y[3] = s116;
     const ap_int<14> s132 = x[8] + x[15] - x[0];
     const ap_int<14> s133 = x[22] + x[51] - x[18];
@@ -449,7 +302,7 @@ static void linear_dense_1_part_1(const linear_dense_1_in_t x[57], linear_dense_
     v.s119 = x[34] - x[3] - (ap_int<15>(x[51]) << 3);
     const ap_int<14> s120 = x[4] + x[36] - x[7];
     const ap_int<14> s121 = x[24] + x[52] + x[54];
-    const ap_int<16> s122 = (ap_int<14>(x[54]) << 2) + s120 - s121;
+    const ap_int<15> s122 = (ap_int<14>(x[54]) << 2) + s120 - s121;
     v.s118 = (ap_int<14>(x[24]) << 2) + (ap_int<13>(x[39]) << 1) - x[17];
     v.s123 = v.s119 + s122 - v.s118;
     v.s125 = (ap_int<13>(x[1]) << 1) + x[43] - (ap_int<17>(x[1]) << 5);
@@ -482,89 +335,11 @@ static void linear_dense_1_part_1(const linear_dense_1_in_t x[57], linear_dense_
     v.s149 = (ap_int<14>(x[51]) << 2) + (ap_int<15>(x[54]) << 3) + s148;
     v.s154 = v.s151 + s153 - (ap_int<18>(v.s149) << 1);
     const ap_int<20> s161 = s159 + s160 - v.s154;
-=======
-    v.s98 = (ap_int<15>(x[6]) << 3) + x[8] - x[42];
-    const ap_int<14> s103 = x[24] + x[54] - (ap_int<13>(x[25]) << 1);
-    v.s104 = (ap_int<14>(x[9]) << 2) + (ap_int<13>(x[45]) << 1) + s103;
-    v.s105 = v.s104 - x[23] - (ap_int<13>(x[26]) << 1);
-    const ap_int<14> s107 = x[38] - x[41] - x[42];
-    const ap_int<18> s109 = v.s98 + v.s105 + (ap_int<16>(s107) << 2);
-    v.s91 = x[7] + x[39] - x[53];
-    const ap_int<15> s106 = (ap_int<13>(x[32]) << 1) + v.s91 - (ap_int<13>(x[56]) << 1);
-    const ap_int<17> s108 = v.s61 + s106 - v.s21;
-    v.s92 = (ap_int<13>(x[11]) << 1) + x[51] - (ap_int<15>(x[9]) << 3);
-    const ap_int<14> s99 = x[13] + x[22] - x[28];
-    const ap_int<14> s100 = x[29] - x[31] - x[44];
-    v.s101 = (ap_int<13>(x[48]) << 1) + s99 + s100;
-    v.s102 = (ap_int<15>(x[24]) << 3) + v.s101 - (ap_int<15>(x[45]) << 3);
-    const ap_int<18> s111 = s108 - (ap_int<17>(v.s92) << 1) - v.s102;
-    const ap_int<14> s95 = x[5] + x[11] + x[19];
-    const ap_int<15> s96 = x[18] - (ap_int<13>(x[7]) << 1) - (ap_int<13>(x[23]) << 1);
-    v.s94 = x[12] + x[14] + (ap_int<14>(x[19]) << 2);
-    v.s97 = s95 + (ap_int<16>(s96) << 1) - v.s94;
-    const ap_int<18> s110 = (ap_int<16>(x[25]) << 4) + (ap_int<16>(x[48]) << 4) + v.s97;
-    v.s93 = (ap_int<13>(x[20]) << 1) + x[49] + (ap_int<17>(x[51]) << 5);
-    const ap_int<19> s112 = v.s43 + v.s70 + v.s93;
-    v.s89 = (ap_int<14>(x[21]) << 2) + x[33] - x[21];
-    v.s90 = x[4] - (ap_int<14>(x[42]) << 2) - v.s89;
-    const ap_int<20> s113 = s110 + s112 - (ap_int<18>(v.s90) << 2);
-    const ap_int<20> s114 = s109 + s111 + s113;
-    y[3] = s114;
-    v.s122 = x[3] + (ap_int<15>(x[51]) << 3) - x[34];
-    v.s123 = (ap_int<14>(x[24]) << 2) + (ap_int<13>(x[39]) << 1) - x[17];
-    const ap_int<14> s124 = x[7] - x[4] - x[36];
-    const ap_int<14> s125 = x[24] + x[52] + x[54];
-    const ap_int<15> s126 = s124 + s125 - (ap_int<14>(x[54]) << 2);
-    v.s127 = v.s122 + v.s123 + s126;
-    const ap_int<14> s132 = x[22] - x[0] - x[18];
-    v.s115 = x[25] + x[41] - x[16];
-    v.s129 = (ap_int<13>(x[21]) << 1) - x[5] - x[14];
-    const ap_int<16> s134 = s132 - v.s115 - v.s129;
-    v.s130 = x[2] + x[19] - x[50];
-    v.s131 = x[8] + x[15] + x[51];
-    const ap_int<15> s133 = (ap_int<13>(x[31]) << 1) + v.s130 + v.s131;
-    const ap_int<17> s135 = (ap_int<15>(x[9]) << 3) + v.s6 + s133;
-    v.s128 = x[37] + (ap_int<14>(x[48]) << 2) - (ap_int<14>(x[18]) << 2);
-    const ap_int<18> s136 = s134 + s135 - v.s128;
-    v.s116 = (ap_int<13>(x[1]) << 1) + x[43] - (ap_int<17>(x[1]) << 5);
-    v.s117 = x[10] - (ap_int<13>(x[27]) << 1) - v.s116;
-    const ap_int<14> s119 = x[29] + x[44] - x[26];
-    const ap_int<14> s118 = x[35] + x[53] - x[6];
-    const ap_int<15> s120 = s118 - x[23] - x[40];
-    v.s121 = v.s117 + s119 + s120;
-    const ap_int<19> s137 = v.s127 + s136 - v.s121;
-    y[4] = s137;
-    const ap_int<15> s147 = x[18] + (ap_int<13>(x[24]) << 1) - (ap_int<13>(x[9]) << 1);
-    v.s148 = (ap_int<14>(x[51]) << 2) + (ap_int<15>(x[54]) << 3) + s147;
-    const ap_int<14> s149 = (ap_int<13>(x[1]) << 1) - x[12] - x[45];
-    const ap_int<16> s150 = (ap_int<14>(x[6]) << 2) + s149 - (ap_int<15>(x[21]) << 3);
-    const ap_int<14> s145 = x[36] + x[55] - x[14];
-    v.s146 = (ap_int<17>(x[1]) << 5) + s145 - (ap_int<14>(x[12]) << 2);
-    v.s151 = (ap_int<18>(v.s148) << 1) + s150 - v.s146;
-    const ap_int<14> s154 = x[26] - x[5] - x[27];
-    const ap_int<14> s155 = (ap_int<13>(x[42]) << 1) - x[16] - x[39];
-    const ap_int<16> s157 = (ap_int<14>(x[39]) << 2) + s154 + s155;
-    const ap_int<18> s159 = (ap_int<16>(x[9]) << 4) + s157 - v.s19;
-    v.s140 = x[0] - x[37] - (ap_int<14>(x[45]) << 2);
-    const ap_int<15> s142 = (ap_int<13>(x[20]) << 1) + (ap_int<13>(x[32]) << 1) - x[10];
-    const ap_int<14> s141 = x[3] + x[51] - x[29];
-    const ap_int<16> s143 = (ap_int<13>(x[23]) << 1) + (ap_int<14>(x[36]) << 2) + s141;
-    v.s144 = v.s140 + s142 + s143;
-    const ap_int<14> s152 = x[7] + x[17] - x[40];
-    v.s153 = x[19] + (ap_int<16>(x[24]) << 4) + s152;
-    v.s138 = (ap_int<14>(x[15]) << 2) + (ap_int<13>(x[38]) << 1) - x[21];
-    v.s139 = (ap_int<14>(x[27]) << 2) + x[33] - x[6];
-    const ap_int<14> s156 = x[22] + x[25] + x[54];
-    const ap_int<17> s158 = v.s138 + v.s139 - (ap_int<15>(s156) << 1);
-    const ap_int<18> s160 = v.s144 + v.s153 + s158;
-    const ap_int<20> s161 = v.s151 + s159 + s160;
->>>>>>> fa56544 (Adder graphs: ranges are those of the linear forms, so that what cancels widens no adder; the cost model's constants with their sources; what was tried)
     y[5] = s161;
 }
 
 static void linear_dense_1_part_2(const linear_dense_1_in_t x[57], linear_dense_1_values &v, linear_dense_1_out_t y[32]) {
 #pragma HLS INLINE
-<<<<<<< HEAD
     v.s166 = x[3] + x[16] + (ap_int<13>(x[42]) << 1);
     v.s174 = x[25] + x[51] + x[54];
     const ap_int<14> s176 = x[8] + x[9] - x[2];
@@ -578,7 +353,7 @@ static void linear_dense_1_part_2(const linear_dense_1_in_t x[57], linear_dense_
     const ap_int<18> s184 = (ap_int<16>(v.s166) << 2) + v.s178 - v.s173;
     const ap_int<14> s163 = x[10] + x[36] - x[32];
     v.s162 = (ap_int<16>(x[1]) << 4) - x[1];
-    v.s164 = x[15] + s163 - (ap_int<18>(v.s162) << 1);
+    v.s164 = x[15] + s163 - (ap_int<17>(v.s162) << 1);
     const ap_int<14> s168 = (ap_int<13>(x[47]) << 1) - x[53] - x[56];
     v.s167 = (ap_int<15>(x[21]) << 3) + (ap_int<13>(x[26]) << 1) - v.s124;
     v.s169 = (ap_int<14>(x[6]) << 2) + s168 - v.s167;
@@ -597,56 +372,14 @@ static void linear_dense_1_part_2(const linear_dense_1_in_t x[57], linear_dense_
     const ap_int<14> s194 = x[21] - x[19] - x[45];
     v.s187 = (ap_int<13>(x[18]) << 1) + x[46] - x[27];
     const ap_int<16> s196 = s193 + (ap_int<15>(s194) << 1) - v.s187;
-    const ap_int<18> s198 = s195 + s196 - v.s100;
+    const ap_int<17> s198 = s195 + s196 - v.s100;
     v.s190 = x[42] - (ap_int<13>(x[12]) << 1) - x[38];
     const ap_int<14> s188 = x[6] + x[15] + x[20];
     v.s189 = (ap_int<13>(x[8]) << 1) + s188 - (ap_int<13>(x[41]) << 1);
     const ap_int<17> s197 = (ap_int<15>(x[21]) << 3) + (ap_int<15>(v.s190) << 1) - v.s189;
     v.s191 = (ap_int<16>(x[12]) << 4) + x[56] - x[9];
     const ap_int<19> s199 = s197 - v.s123 - v.s191;
-    const ap_int<20> s200 = v.s125 + s198 + s199;
-=======
-    v.s179 = x[3] + x[16] + (ap_int<13>(x[42]) << 1);
-    v.s174 = (ap_int<13>(x[7]) << 1) + (ap_int<13>(x[34]) << 1) + v.s128;
-    const ap_int<18> s184 = (ap_int<16>(v.s179) << 2) - (ap_int<16>(x[54]) << 4) - v.s174;
-    const ap_int<13> s171 = x[36] - x[32];
-    const ap_int<14> s172 = (ap_int<13>(x[1]) << 1) + x[10] + x[15];
-    v.s173 = s171 + s172 - (ap_int<17>(x[1]) << 5);
-    const ap_int<13> s180 = x[51] - x[22];
-    const ap_int<15> s181 = s180 - (ap_int<13>(x[27]) << 1) - x[46];
-    v.s163 = x[13] - x[29] - x[48];
-    const ap_int<16> s182 = (ap_int<14>(x[24]) << 2) + v.s163 - (ap_int<14>(x[8]) << 2);
-    const ap_int<17> s183 = s181 + s182 - (ap_int<15>(x[45]) << 3);
-    v.s164 = (ap_int<15>(x[21]) << 3) + (ap_int<13>(x[26]) << 1) - v.s129;
-    const ap_int<14> s165 = x[53] + x[56] - (ap_int<13>(x[47]) << 1);
-    v.s166 = v.s164 + s165 - (ap_int<14>(x[6]) << 2);
-    const ap_int<19> s186 = v.s173 + s183 - v.s166;
-    v.s162 = (ap_int<16>(x[51]) << 4) - (ap_int<13>(x[19]) << 1) - x[44];
-    const ap_int<14> s167 = x[18] + x[55] - x[20];
-    v.s168 = (ap_int<14>(x[12]) << 2) + x[50] + s167;
-    const ap_int<13> s169 = x[33] + x[39];
-    v.s170 = (ap_int<15>(x[39]) << 3) + v.s168 - (ap_int<14>(s169) << 1);
-    const ap_int<14> s176 = x[31] - x[30] - x[41];
-    const ap_int<15> s177 = (ap_int<13>(x[52]) << 1) - (ap_int<13>(x[23]) << 1) - v.s34;
-    v.s175 = x[25] + x[51] + x[54];
-    v.s178 = s176 + s177 - (ap_int<16>(v.s175) << 2);
-    const ap_int<18> s185 = v.s162 + v.s170 + v.s178;
-    const ap_int<20> s187 = s184 + s186 - s185;
-    y[6] = s187;
-    v.s188 = x[0] + (ap_int<13>(x[30]) << 1) + x[35];
-    v.s189 = (ap_int<14>(x[9]) << 2) + v.s188 - x[2];
-    const ap_int<15> s194 = x[12] + (ap_int<13>(x[42]) << 1) - (ap_int<13>(x[26]) << 1);
-    v.s190 = (ap_int<13>(x[18]) << 1) + x[46] - x[27];
-    const ap_int<16> s196 = s194 - (ap_int<14>(x[12]) << 2) - v.s190;
-    const ap_int<17> s198 = (ap_int<16>(v.s47) << 1) + v.s189 + s196;
-    v.s191 = x[9] - (ap_int<16>(x[12]) << 4) - x[56];
-    const ap_int<14> s195 = (ap_int<13>(x[13]) << 1) - x[19] - x[38];
-    const ap_int<14> s192 = x[6] + x[15] + x[20];
-    v.s193 = (ap_int<13>(x[8]) << 1) + s192 - (ap_int<13>(x[41]) << 1);
-    const ap_int<17> s197 = (ap_int<15>(s195) << 1) - v.s101 - v.s193;
-    const ap_int<18> s199 = v.s127 + v.s191 + s197;
-    const ap_int<19> s200 = v.s116 + s198 + s199;
->>>>>>> fa56544 (Adder graphs: ranges are those of the linear forms, so that what cancels widens no adder; the cost model's constants with their sources; what was tried)
+    const ap_int<19> s200 = v.s125 + s198 + s199;
     y[7] = s200;
     const ap_int<14> s213 = x[40] - x[4] - x[31];
     v.s210 = x[0] - x[38];
@@ -654,13 +387,12 @@ static void linear_dense_1_part_2(const linear_dense_1_in_t x[57], linear_dense_
     v.s201 = x[15] + (ap_int<14>(x[21]) << 2) + x[39];
     const ap_int<17> s216 = s214 - (ap_int<15>(x[24]) << 3) - v.s201;
     const ap_int<14> s207 = x[9] + x[21] - x[2];
-<<<<<<< HEAD
     v.s208 = x[7] + (ap_int<16>(v.s35) << 3) + s207;
     v.s209 = x[3] + (ap_int<15>(x[51]) << 3) - (ap_int<13>(x[51]) << 1);
     const ap_int<13> s211 = x[14] - x[55];
     v.s212 = (ap_int<13>(x[25]) << 1) + s211 - x[6];
     const ap_int<16> s215 = v.s0 + (ap_int<14>(v.s35) << 1) + v.s212;
-    const ap_int<18> s217 = v.s208 - v.s209 - s215;
+    const ap_int<17> s217 = v.s208 - v.s209 - s215;
     v.s202 = x[30] + (ap_int<13>(x[36]) << 1) - (ap_int<13>(x[48]) << 1);
     v.s203 = x[18] + x[19] - x[42];
     const ap_int<14> s204 = x[17] - x[22] - x[47];
@@ -673,25 +405,8 @@ static void linear_dense_1_part_2(const linear_dense_1_in_t x[57], linear_dense_
     v.s227 = (ap_int<14>(x[9]) << 2) + x[14] - x[21];
     const ap_int<17> s231 = v.s219 + v.s221 - v.s227;
     v.s220 = (ap_int<13>(x[36]) << 1) + (ap_int<13>(x[42]) << 1) + x[51];
-    const ap_int<19> s234 = s231 - v.s103 - (ap_int<17>(v.s220) << 2);
+    const ap_int<18> s234 = s231 - v.s103 - (ap_int<17>(v.s220) << 2);
     const ap_int<16> s229 = (ap_int<14>(x[48]) << 2) + v.s45 - (ap_int<14>(x[15]) << 2);
-=======
-    v.s208 = x[7] + (ap_int<16>(v.s33) << 3) + s207;
-    const ap_int<13> s210 = x[14] - x[6];
-    v.s211 = (ap_int<13>(x[25]) << 1) + s210 - x[55];
-    const ap_int<16> s214 = v.s7 - (ap_int<14>(v.s33) << 1) - v.s211;
-    v.s201 = x[3] + (ap_int<15>(x[51]) << 3) - (ap_int<13>(x[51]) << 1);
-    const ap_int<17> s216 = v.s208 + s214 - v.s201;
-    const ap_int<19> s217 = v.s206 + s215 + s216;
-    y[8] = s217;
-    v.s224 = (ap_int<13>(x[10]) << 1) + (ap_int<14>(x[13]) << 2) - x[43];
-    v.s225 = (ap_int<14>(x[12]) << 2) + (ap_int<13>(x[29]) << 1) + x[53];
-    const ap_int<14> s227 = x[0] - x[5] - x[14];
-    const ap_int<15> s228 = (ap_int<13>(x[18]) << 1) + s227 - (ap_int<13>(x[23]) << 1);
-    const ap_int<17> s230 = v.s224 + v.s225 + s228;
-    const ap_int<18> s233 = s230 - v.s10 - (ap_int<16>(v.s89) << 2);
-    v.s219 = x[21] + (ap_int<14>(x[48]) << 2) - (ap_int<14>(x[15]) << 2);
->>>>>>> fa56544 (Adder graphs: ranges are those of the linear forms, so that what cancels widens no adder; the cost model's constants with their sources; what was tried)
     v.s226 = (ap_int<14>(x[3]) << 2) + x[13] + (ap_int<14>(x[20]) << 2);
     const ap_int<17> s232 = (ap_int<15>(x[1]) << 3) + s229 - v.s226;
     const ap_int<15> s228 = (ap_int<13>(x[18]) << 1) - x[5] - (ap_int<13>(x[23]) << 1);
@@ -708,7 +423,6 @@ static void linear_dense_1_part_2(const linear_dense_1_in_t x[57], linear_dense_
 
 static void linear_dense_1_part_3(const linear_dense_1_in_t x[57], linear_dense_1_values &v, linear_dense_1_out_t y[32]) {
 #pragma HLS INLINE
-<<<<<<< HEAD
     const ap_int<14> s240 = x[3] + x[11] + x[47];
     v.s238 = x[8] + x[15] - x[9];
     v.s239 = x[28] + x[51] - x[37];
@@ -725,32 +439,12 @@ static void linear_dense_1_part_3(const linear_dense_1_in_t x[57], linear_dense_
     const ap_int<14> s250 = (ap_int<13>(x[0]) << 1) + x[11] + x[42];
     v.s251 = (ap_int<13>(x[51]) << 1) + v.s3 + s250;
     v.s247 = x[3] + (ap_int<14>(x[18]) << 2) + (ap_int<13>(x[36]) << 1);
-=======
-    const ap_int<15> s240 = (ap_int<13>(x[21]) << 1) + x[47] + v.s131;
-    v.s237 = x[3] + x[11] - x[40];
-    const ap_int<14> s238 = x[32] - x[9] - x[43];
-    const ap_int<14> s239 = x[28] - x[27] - x[37];
-    const ap_int<16> s241 = v.s237 + s238 + s239;
-    const ap_int<17> s242 = (ap_int<15>(x[42]) << 3) + s240 + s241;
-    v.s236 = x[16] + x[19] + x[25];
-    const ap_int<17> s243 = (ap_int<16>(x[25]) << 4) + v.s39 - (ap_int<16>(v.s236) << 2);
-    const ap_int<19> s244 = (ap_int<17>(x[24]) << 5) + s242 + s243;
-    const ap_int<20> s245 = v.s223 + s244 - v.s151;
-    y[10] = s245;
-    const ap_int<16> s250 = (ap_int<14>(x[24]) << 2) + (ap_int<14>(x[51]) << 2) - x[22];
-    v.s251 = (ap_int<14>(v.s33) << 1) + s250 - (ap_int<14>(x[21]) << 2);
-    const ap_int<14> s246 = x[11] + x[17] + x[42];
-    const ap_int<15> s247 = (ap_int<13>(x[0]) << 1) + x[20] + (ap_int<13>(x[51]) << 1);
-    v.s248 = (ap_int<14>(x[48]) << 2) + s246 + s247;
-    v.s249 = x[3] + (ap_int<14>(x[18]) << 2) + (ap_int<13>(x[36]) << 1);
->>>>>>> fa56544 (Adder graphs: ranges are those of the linear forms, so that what cancels widens no adder; the cost model's constants with their sources; what was tried)
     const ap_int<14> s252 = (ap_int<13>(x[4]) << 1) + x[41] + x[52];
     const ap_int<15> s253 = (ap_int<13>(x[15]) << 1) + (ap_int<13>(x[27]) << 1) + v.s222;
     const ap_int<17> s254 = v.s247 + s252 + s253;
     const ap_int<18> s255 = v.s107 - v.s251 - s254;
     const ap_int<19> s256 = (ap_int<18>(v.s249) << 1) + s255 - v.s125;
     y[11] = s256;
-<<<<<<< HEAD
     v.s266 = (ap_int<14>(x[24]) << 2) + (ap_int<14>(x[25]) << 2) + x[51];
     v.s264 = x[11] + x[29] + (ap_int<14>(x[42]) << 2);
     const ap_int<15> s267 = (ap_int<13>(x[7]) << 1) + x[24] - (ap_int<13>(x[20]) << 1);
@@ -781,7 +475,7 @@ static void linear_dense_1_part_3(const linear_dense_1_in_t x[57], linear_dense_
     const ap_int<19> s284 = v.s274 + s281 + s282;
     const ap_int<18> s283 = v.s167 - (ap_int<16>(x[12]) << 4) - v.s165;
     const ap_int<19> s285 = s283 - (ap_int<17>(x[21]) << 5) - (ap_int<17>(x[54]) << 5);
-    const ap_int<21> s286 = v.s64 + s284 + s285;
+    const ap_int<20> s286 = v.s64 + s284 + s285;
     y[13] = s286;
     const ap_int<15> s287 = x[5] + x[26] - (ap_int<14>(x[18]) << 2);
     const ap_int<14> s291 = x[52] - x[11] - x[53];
@@ -794,7 +488,7 @@ static void linear_dense_1_part_3(const linear_dense_1_in_t x[57], linear_dense_
     const ap_int<19> s298 = s296 - v.s143 - (ap_int<17>(v.s265) << 1);
     const ap_int<13> s288 = x[34] + x[54];
     const ap_int<15> s289 = s288 - (ap_int<13>(x[6]) << 1) - x[43];
-    v.s290 = v.s147 + s289 - (ap_int<18>(v.s162) << 1);
+    v.s290 = v.s147 + s289 - (ap_int<17>(v.s162) << 1);
     const ap_int<20> s299 = s297 + s298 - v.s290;
     y[14] = s299;
     const ap_int<14> s301 = x[0] + x[37] + x[38];
@@ -805,66 +499,6 @@ static void linear_dense_1_part_3(const linear_dense_1_in_t x[57], linear_dense_
     const ap_int<16> s313 = v.s220 + v.s303 - s311;
     v.s304 = x[20] + x[29] + x[40];
     v.s305 = v.s304 - x[32] - (ap_int<13>(x[38]) << 1);
-=======
-    v.s263 = (ap_int<14>(x[12]) << 2) + x[28] - (ap_int<15>(x[51]) << 3);
-    const ap_int<14> s265 = (ap_int<13>(x[7]) << 1) + x[24] - x[8];
-    const ap_int<16> s267 = v.s190 + s265 - (ap_int<15>(v.s115) << 1);
-    v.s257 = x[11] + x[29] + (ap_int<14>(x[48]) << 2);
-    const ap_int<15> s266 = (ap_int<13>(x[43]) << 1) + v.s130 - (ap_int<13>(x[20]) << 1);
-    const ap_int<17> s268 = (ap_int<15>(x[25]) << 3) + v.s257 + s266;
-    const ap_int<18> s270 = v.s263 + s267 + s268;
-    const ap_int<16> s269 = (ap_int<14>(x[24]) << 2) + v.s218 - (ap_int<14>(x[18]) << 2);
-    v.s264 = (ap_int<17>(x[24]) << 5) + (ap_int<14>(x[33]) << 2) - x[4];
-    const ap_int<19> s271 = (ap_int<17>(s269) << 1) - v.s166 - v.s264;
-    const ap_int<15> s260 = (ap_int<13>(x[13]) << 1) + x[54] + v.s11;
-    v.s258 = x[6] + x[42] - (ap_int<13>(x[22]) << 1);
-    const ap_int<14> s259 = x[17] + x[33] - x[49];
-    const ap_int<16> s261 = (ap_int<14>(x[54]) << 2) + v.s258 + s259;
-    v.s262 = v.s173 + s260 + s261;
-    const ap_int<20> s272 = s270 + s271 - v.s262;
-    y[12] = s272;
-    v.s274 = x[15] + x[55] - x[39];
-    const ap_int<15> s277 = v.s33 + v.s274 - v.s75;
-    const ap_int<17> s280 = (ap_int<15>(x[6]) << 3) + (ap_int<15>(x[45]) << 3) + s277;
-    v.s273 = x[10] + x[17] + (ap_int<15>(v.s33) << 2);
-    const ap_int<16> s278 = (ap_int<14>(x[36]) << 2) - (ap_int<14>(x[50]) << 2) - s238;
-    const ap_int<17> s281 = (ap_int<15>(v.s179) << 1) + v.s273 + s278;
-    const ap_int<18> s283 = s280 + s281 - (ap_int<16>(x[12]) << 4);
-    const ap_int<14> s275 = (ap_int<13>(x[22]) << 1) + x[40] + x[46];
-    const ap_int<14> s276 = x[23] - x[2] - x[28];
-    const ap_int<16> s279 = v.s188 + s275 + (ap_int<15>(s276) << 1);
-    const ap_int<18> s282 = v.s164 + s279 - v.s174;
-    const ap_int<19> s284 = s282 - (ap_int<17>(x[21]) << 5) - (ap_int<17>(x[54]) << 5);
-    const ap_int<20> s285 = s283 + s284 - v.s79;
-    y[13] = s285;
-    const ap_int<14> s287 = x[43] - x[34] - x[54];
-    const ap_int<15> s288 = (ap_int<13>(x[6]) << 1) + s287 - (ap_int<13>(x[1]) << 1);
-    v.s289 = (ap_int<17>(x[1]) << 5) + v.s153 + s288;
-    const ap_int<15> s286 = x[5] + x[26] - (ap_int<14>(x[18]) << 2);
-    const ap_int<14> s290 = x[31] + x[42] - x[16];
-    const ap_int<14> s291 = x[11] + x[13] + x[15];
-    const ap_int<16> s293 = s290 - (ap_int<14>(x[48]) << 2) - s291;
-    const ap_int<14> s292 = x[2] + x[12] + x[39];
-    const ap_int<16> s294 = (ap_int<14>(x[51]) << 2) - v.s72 - (ap_int<15>(s292) << 1);
-    const ap_int<18> s295 = (ap_int<16>(s286) << 1) + s293 + s294;
-    const ap_int<18> s296 = (ap_int<17>(v.s90) << 1) + (ap_int<17>(v.s263) << 1) - v.s144;
-    const ap_int<20> s297 = v.s289 + s295 + s296;
-    y[14] = s297;
-    v.s299 = x[45] - x[44];
-    const ap_int<15> s301 = x[21] + (ap_int<13>(x[33]) << 1) - v.s299;
-    const ap_int<14> s300 = x[13] + x[28] + x[49];
-    const ap_int<16> s302 = (ap_int<14>(x[15]) << 2) + s300 - s286;
-    v.s303 = s301 + s302 - v.s117;
-    const ap_int<14> s298 = x[16] + x[30] + x[39];
-    const ap_int<14> s307 = x[20] + x[29] + x[40];
-    v.s308 = s307 - x[32] - (ap_int<13>(x[38]) << 1);
-    const ap_int<17> s315 = (ap_int<15>(x[21]) << 3) + (ap_int<15>(s298) << 1) + v.s308;
-    const ap_int<14> s304 = x[0] + x[19] + x[23];
-    const ap_int<15> s305 = x[37] + x[38] - (ap_int<14>(x[19]) << 2);
-    v.s306 = (ap_int<15>(x[48]) << 3) + s304 + s305;
-    v.s309 = x[12] + x[47] - x[50];
-    const ap_int<15> s312 = v.s309 - (ap_int<13>(x[48]) << 1) - s298;
->>>>>>> fa56544 (Adder graphs: ranges are those of the linear forms, so that what cancels widens no adder; the cost model's constants with their sources; what was tried)
     const ap_int<14> s310 = x[4] + x[7] + x[56];
     v.s300 = x[50] - x[12] - x[47];
     const ap_int<16> s312 = (ap_int<14>(x[16]) << 2) + s310 - v.s300;
@@ -880,7 +514,6 @@ static void linear_dense_1_part_3(const linear_dense_1_in_t x[57], linear_dense_
 
 static void linear_dense_1_part_4(const linear_dense_1_in_t x[57], linear_dense_1_values &v, linear_dense_1_out_t y[32]) {
 #pragma HLS INLINE
-<<<<<<< HEAD
     v.s324 = (ap_int<13>(x[25]) << 1) + x[38] + x[42];
     const ap_int<16> s328 = v.s324 - (ap_int<14>(x[2]) << 2) - v.s192;
     const ap_int<15> s326 = (ap_int<13>(x[34]) << 1) + x[50] - (ap_int<13>(x[20]) << 1);
@@ -896,25 +529,7 @@ static void linear_dense_1_part_4(const linear_dense_1_in_t x[57], linear_dense_
     const ap_int<15> s318 = (ap_int<13>(x[36]) << 1) + x[43] - (ap_int<13>(x[10]) << 1);
     v.s319 = (ap_int<17>(x[21]) << 5) + (ap_int<16>(s318) << 1) - v.s118;
     const ap_int<20> s332 = v.s96 + (ap_int<18>(v.s101) << 1) - v.s319;
-    const ap_int<21> s333 = s330 + s331 + s332;
-=======
-    const ap_int<15> s325 = (ap_int<13>(x[21]) << 1) + (ap_int<13>(x[34]) << 1) - x[37];
-    const ap_int<17> s328 = (ap_int<15>(x[6]) << 3) + s325 - v.s189;
-    const ap_int<18> s330 = (ap_int<16>(x[9]) << 4) + v.s97 + s328;
-    const ap_int<13> s324 = x[6] + x[47];
-    const ap_int<16> s326 = (ap_int<14>(x[8]) << 2) - (ap_int<14>(x[2]) << 2) - s324;
-    v.s318 = (ap_int<13>(x[25]) << 1) + x[38] + x[42];
-    const ap_int<16> s327 = (ap_int<14>(x[15]) << 2) + v.s20 + v.s318;
-    v.s321 = x[24] + (ap_int<13>(x[27]) << 1);
-    const ap_int<14> s322 = x[26] - x[33] - x[45];
-    v.s323 = (ap_int<14>(x[45]) << 2) + v.s321 + s322;
-    const ap_int<17> s329 = s326 + s327 - v.s323;
-    const ap_int<19> s331 = (ap_int<17>(v.s175) << 3) + s329 - v.s93;
-    const ap_int<15> s319 = (ap_int<13>(x[10]) << 1) - (ap_int<13>(x[36]) << 1) - x[43];
-    v.s320 = v.s123 + (ap_int<16>(s319) << 1) - (ap_int<17>(x[21]) << 5);
-    const ap_int<19> s332 = v.s320 - (ap_int<18>(v.s102) << 1) - v.s173;
     const ap_int<20> s333 = s330 + s331 + s332;
->>>>>>> fa56544 (Adder graphs: ranges are those of the linear forms, so that what cancels widens no adder; the cost model's constants with their sources; what was tried)
     y[16] = s333;
     const ap_int<15> s343 = (ap_int<13>(x[15]) << 1) - x[51] - v.s117;
     const ap_int<17> s344 = s343 - v.s71 - v.s212;
@@ -962,7 +577,6 @@ static void linear_dense_1_part_4(const linear_dense_1_in_t x[57], linear_dense_
     v.s366 = x[24] + x[54] - x[45];
     v.s369 = s367 + (ap_int<18>(s368) << 2) - v.s366;
     const ap_int<15> s370 = (ap_int<13>(x[9]) << 1) + (ap_int<14>(x[24]) << 2) + x[48];
-<<<<<<< HEAD
     const ap_int<14> s371 = x[15] + x[27] + x[30];
     v.s372 = v.s369 + s370 - (ap_int<16>(s371) << 2);
     const ap_int<20> s380 = s378 + s379 - v.s372;
@@ -977,29 +591,14 @@ static void linear_dense_1_part_4(const linear_dense_1_in_t x[57], linear_dense_
     const ap_int<18> s388 = v.s382 + s386 - (ap_int<16>(v.s201) << 1);
     const ap_int<19> s389 = v.s290 + s387 + s388;
     y[20] = s389;
-=======
-    v.s372 = v.s369 + (ap_int<16>(s371) << 2) - s370;
-    v.s373 = x[20] + x[43] + v.s140;
-    v.s374 = x[31] + x[55] - x[28];
-    const ap_int<16> s377 = v.s309 - (ap_int<14>(x[39]) << 2) - v.s374;
-    const ap_int<15> s376 = (ap_int<13>(x[13]) << 1) + (ap_int<13>(x[17]) << 1) + x[29];
-    v.s375 = x[2] - x[33] - (ap_int<13>(x[41]) << 1);
-    const ap_int<16> s378 = v.s209 + s376 - v.s375;
-    const ap_int<17> s380 = v.s373 + s377 + s378;
-    const ap_int<14> s379 = x[51] - x[12] - x[42];
-    const ap_int<19> s381 = v.s32 + v.s58 + (ap_int<17>(s379) << 3);
-    const ap_int<20> s382 = v.s372 + s380 + s381;
-    y[19] = s382;
->>>>>>> fa56544 (Adder graphs: ranges are those of the linear forms, so that what cancels widens no adder; the cost model's constants with their sources; what was tried)
 }
 
 static void linear_dense_1_part_5(const linear_dense_1_in_t x[57], linear_dense_1_values &v, linear_dense_1_out_t y[32]) {
 #pragma HLS INLINE
-<<<<<<< HEAD
     v.s390 = x[21] - (ap_int<14>(x[15]) << 2) - (ap_int<13>(x[19]) << 1);
     const ap_int<14> s396 = x[26] + x[35] + x[38];
     const ap_int<15> s397 = s396 - x[27] - x[55];
-    const ap_int<17> s399 = v.s390 + s397 - v.s303;
+    const ap_int<16> s399 = v.s390 + s397 - v.s303;
     const ap_int<16> s398 = (ap_int<14>(x[48]) << 2) + v.s97 - (ap_int<14>(x[37]) << 2);
     const ap_int<17> s400 = v.s364 + s398 - (ap_int<15>(x[9]) << 3);
     const ap_int<18> s401 = s399 + s400 - (ap_int<16>(x[48]) << 4);
@@ -1008,13 +607,13 @@ static void linear_dense_1_part_5(const linear_dense_1_in_t x[57], linear_dense_
     const ap_int<15> s393 = x[34] + s392 - (ap_int<13>(x[41]) << 1);
     const ap_int<15> s394 = x[36] + (ap_int<13>(x[42]) << 1) + (ap_int<13>(x[45]) << 1);
     const ap_int<18> s395 = v.s391 + s393 - (ap_int<18>(s394) << 3);
-    const ap_int<20> s402 = v.s258 + s395 - (ap_int<18>(v.s275) << 2);
+    const ap_int<19> s402 = v.s258 + s395 - (ap_int<18>(v.s275) << 2);
     const ap_int<20> s403 = v.s263 + s401 + s402;
     y[21] = s403;
     v.s405 = x[2] + (ap_int<14>(x[6]) << 2) + (ap_int<14>(x[18]) << 2);
     v.s406 = (ap_int<14>(x[22]) << 2) + x[35] - x[53];
     const ap_int<17> s414 = v.s219 + v.s405 + v.s406;
-    const ap_int<19> s416 = v.s352 - v.s44 - s414;
+    const ap_int<18> s416 = v.s352 - v.s44 - s414;
     v.s404 = (ap_int<14>(x[36]) << 2) + (ap_int<15>(x[54]) << 3) - x[48];
     const ap_int<15> s412 = x[22] + (ap_int<13>(x[42]) << 1) + (ap_int<13>(x[46]) << 1);
     const ap_int<16> s413 = s412 - (ap_int<13>(x[8]) << 1) - (ap_int<13>(x[54]) << 1);
@@ -1033,10 +632,10 @@ static void linear_dense_1_part_5(const linear_dense_1_in_t x[57], linear_dense_
     v.s419 = (ap_int<13>(x[25]) << 1) + (ap_int<13>(x[26]) << 1) - x[14];
     const ap_int<16> s421 = (ap_int<14>(x[50]) << 2) - (ap_int<14>(x[4]) << 2) - v.s203;
     const ap_int<17> s423 = (ap_int<16>(v.s419) << 1) + s421 - (ap_int<15>(x[21]) << 3);
-    const ap_int<19> s425 = v.s20 + s423 - v.s91;
+    const ap_int<18> s425 = v.s20 + s423 - v.s91;
     const ap_int<18> s426 = v.s15 - (ap_int<16>(x[24]) << 4);
     const ap_int<20> s427 = (ap_int<19>(s426) << 1) - v.s10;
-    const ap_int<21> s428 = s424 + s425 + s427;
+    const ap_int<20> s428 = s424 + s425 + s427;
     y[23] = s428;
     const ap_int<13> s433 = x[33] - x[42];
     const ap_int<15> s435 = (ap_int<13>(x[16]) << 1) + v.s373 + s433;
@@ -1051,8 +650,8 @@ static void linear_dense_1_part_5(const linear_dense_1_in_t x[57], linear_dense_
     const ap_int<16> s436 = (ap_int<14>(x[27]) << 2) + (ap_int<14>(x[30]) << 2) + s434;
     v.s432 = x[14] + (ap_int<14>(x[19]) << 2) - x[49];
     const ap_int<18> s439 = (ap_int<16>(x[39]) << 4) + s436 - (ap_int<16>(v.s432) << 1);
-    const ap_int<19> s442 = (ap_int<18>(v.s162) << 1) + s395 + s439;
-    const ap_int<21> s443 = s440 + s441 + s442;
+    const ap_int<19> s442 = (ap_int<17>(v.s162) << 1) + s395 + s439;
+    const ap_int<20> s443 = s440 + s441 + s442;
     y[24] = s443;
     const ap_int<16> s447 = (ap_int<15>(v.s239) << 1) + v.s324 - (ap_int<14>(x[36]) << 2);
     const ap_int<18> s450 = v.s342 + s447 - (ap_int<16>(x[45]) << 4);
@@ -1072,91 +671,10 @@ static void linear_dense_1_part_5(const linear_dense_1_in_t x[57], linear_dense_
     const ap_int<18> s458 = (ap_int<16>(s455) << 2) + s456 - v.s382;
     const ap_int<19> s459 = s457 + s458 - v.s309;
     y[26] = s459;
-=======
-    const ap_int<13> s387 = x[2] + x[46];
-    const ap_int<15> s388 = (ap_int<13>(x[13]) << 1) + s387 - (ap_int<13>(x[9]) << 1);
-    const ap_int<17> s390 = s388 - v.s249 - v.s323;
-    const ap_int<14> s385 = x[14] - x[25] - x[30];
-    v.s386 = v.s168 + s385 - (ap_int<13>(x[48]) << 1);
-    v.s383 = (ap_int<14>(x[22]) << 2) + x[47] - x[22];
-    v.s384 = x[32] + x[52] - (ap_int<14>(x[33]) << 2);
-    const ap_int<16> s389 = v.s383 + v.s384 - (ap_int<14>(x[54]) << 2);
-    const ap_int<18> s391 = v.s386 + s389 - (ap_int<16>(v.s209) << 1);
-    const ap_int<19> s392 = s390 + s391 - v.s289;
-    y[20] = s392;
-    const ap_int<14> s398 = x[30] - (ap_int<13>(x[19]) << 1) - x[55];
-    const ap_int<16> s400 = s398 - (ap_int<14>(x[30]) << 2) - v.s373;
-    const ap_int<14> s397 = x[26] + x[38] - x[27];
-    const ap_int<16> s399 = v.s336 + s397 - (ap_int<14>(x[37]) << 2);
-    const ap_int<17> s401 = v.s92 + v.s219 + s399;
-    const ap_int<18> s402 = s400 + s401 - (ap_int<16>(x[48]) << 4);
-    const ap_int<14> s393 = x[29] + x[34] + x[45];
-    const ap_int<15> s394 = v.s91 + s393 - (ap_int<13>(x[41]) << 1);
-    const ap_int<15> s395 = x[42] - (ap_int<13>(x[36]) << 1) - (ap_int<14>(x[42]) << 2);
-    const ap_int<18> s396 = s394 + (ap_int<17>(s395) << 2) - (ap_int<16>(x[45]) << 4);
-    const ap_int<19> s403 = s396 - v.s264 - (ap_int<18>(v.s273) << 2);
-    const ap_int<20> s404 = v.s262 + s402 + s403;
-    y[21] = s404;
-    v.s406 = x[2] + (ap_int<14>(x[6]) << 2) + (ap_int<14>(x[18]) << 2);
-    v.s412 = (ap_int<14>(x[22]) << 2) + x[35] - x[53];
-    const ap_int<17> s415 = v.s224 + v.s406 + v.s412;
-    const ap_int<18> s417 = v.s30 - v.s356 - s415;
-    const ap_int<15> s413 = x[22] + (ap_int<13>(x[42]) << 1) + (ap_int<13>(x[46]) << 1);
-    const ap_int<16> s414 = s413 - (ap_int<13>(x[8]) << 1) - (ap_int<13>(x[54]) << 1);
-    v.s405 = x[48] - (ap_int<14>(x[36]) << 2) - (ap_int<15>(x[54]) << 3);
-    const ap_int<18> s416 = (ap_int<16>(v.s67) << 2) + s414 - v.s405;
-    v.s407 = (ap_int<13>(x[7]) << 1) + x[23] + x[51];
-    const ap_int<15> s408 = x[34] + (ap_int<13>(x[37]) << 1) - (ap_int<13>(x[30]) << 1);
-    const ap_int<17> s410 = v.s39 + v.s407 + s408;
-    const ap_int<16> s409 = (ap_int<14>(x[1]) << 2) + (ap_int<14>(x[33]) << 2) + v.s321;
-    v.s411 = v.s308 + s410 - s409;
-    const ap_int<19> s418 = s416 - v.s146 - v.s411;
-    const ap_int<20> s419 = s417 + s418 - v.s353;
-    y[22] = s419;
-    const ap_int<14> s421 = x[18] + x[19] + x[50];
-    const ap_int<16> s422 = x[26] - (ap_int<14>(x[25]) << 2) - (ap_int<14>(x[54]) << 2);
-    v.s420 = x[4] + (ap_int<14>(x[42]) << 2) - x[27];
-    const ap_int<17> s423 = s421 + s422 - v.s420;
-    const ap_int<16> s425 = (ap_int<13>(x[1]) << 1) - (ap_int<14>(x[40]) << 2) - v.s175;
-    const ap_int<18> s427 = s425 - v.s3 - (ap_int<16>(v.s4) << 1);
-    const ap_int<14> s424 = x[21] - (ap_int<13>(x[14]) << 1) - x[39];
-    const ap_int<16> s426 = (ap_int<14>(x[28]) << 2) + s424 - (ap_int<15>(x[21]) << 3);
-    const ap_int<18> s428 = (ap_int<17>(v.s18) << 1) + s426 - s423;
-    const ap_int<19> s429 = s427 + s428 - v.s74;
-    const ap_int<20> s430 = v.s17 + (ap_int<19>(s423) << 2) + s429;
-    y[23] = s430;
-    const ap_int<14> s431 = x[3] - x[5] - x[44];
-    v.s432 = (ap_int<14>(x[9]) << 2) + s431 - (ap_int<14>(x[39]) << 2);
-    const ap_int<16> s437 = (ap_int<14>(x[30]) << 2) + v.s374 - (ap_int<13>(x[1]) << 1);
-    const ap_int<17> s440 = v.s98 + v.s432 + s437;
-    const ap_int<19> s442 = (ap_int<17>(x[1]) << 5) + s440 - (ap_int<17>(x[51]) << 5);
-    v.s434 = (ap_int<16>(x[39]) << 4) + v.s191 - (ap_int<13>(x[14]) << 1);
-    const ap_int<14> s435 = (ap_int<13>(x[49]) << 1) - x[30] - x[47];
-    const ap_int<16> s438 = v.s139 + s435 - v.s190;
-    const ap_int<14> s436 = x[10] + x[16] - x[43];
-    v.s433 = x[13] + (ap_int<14>(x[25]) << 2) + x[50];
-    const ap_int<17> s439 = (ap_int<15>(s436) << 1) - (ap_int<15>(x[22]) << 3) - v.s433;
-    const ap_int<18> s441 = v.s251 + s438 + s439;
-    const ap_int<19> s443 = (ap_int<17>(v.s306) << 1) + v.s434 + s441;
-    const ap_int<20> s444 = s396 + s442 + s443;
-    y[24] = s444;
-    const ap_int<14> s447 = x[16] + x[51] - x[37];
-    const ap_int<16> s449 = v.s318 + (ap_int<15>(s447) << 1) - (ap_int<14>(x[36]) << 2);
-    const ap_int<18> s452 = v.s335 + s449 - (ap_int<16>(x[45]) << 4);
-    const ap_int<14> s446 = x[15] - x[35] - x[44];
-    const ap_int<15> s448 = (ap_int<13>(x[28]) << 1) + (ap_int<13>(x[31]) << 1) + s446;
-    const ap_int<17> s450 = (ap_int<15>(x[48]) << 3) + s448 - (ap_int<15>(x[12]) << 3);
-    v.s445 = (ap_int<15>(x[21]) << 3) + x[23] + x[34];
-    const ap_int<17> s451 = (ap_int<15>(x[51]) << 3) - v.s226 - v.s445;
-    const ap_int<19> s453 = s450 + s451 - v.s66;
-    const ap_int<20> s454 = s452 + s453 - v.s372;
-    y[25] = s454;
->>>>>>> fa56544 (Adder graphs: ranges are those of the linear forms, so that what cancels widens no adder; the cost model's constants with their sources; what was tried)
 }
 
 static void linear_dense_1_part_6(const linear_dense_1_in_t x[57], linear_dense_1_values &v, linear_dense_1_out_t y[32]) {
 #pragma HLS INLINE
-<<<<<<< HEAD
     const ap_int<14> s462 = x[40] - (ap_int<13>(x[12]) << 1) - x[55];
     const ap_int<16> s464 = s462 - (ap_int<14>(x[27]) << 2) - v.s187;
     const ap_int<13> s461 = x[7] - x[48];
@@ -1166,7 +684,7 @@ static void linear_dense_1_part_6(const linear_dense_1_in_t x[57], linear_dense_
     const ap_int<18> s466 = s464 + s465 - v.s178;
     const ap_int<19> s467 = v.s258 - (ap_int<17>(v.s227) << 2) - (ap_int<17>(v.s265) << 1);
     const ap_int<20> s468 = s467 - (ap_int<18>(v.s23) << 1) - v.s319;
-    const ap_int<21> s469 = s466 + s468 - v.s34;
+    const ap_int<20> s469 = s466 + s468 - v.s34;
     y[27] = s469;
     const ap_int<17> s474 = v.s82 + v.s431 - v.s444;
     const ap_int<14> s470 = x[12] + x[20] - x[9];
@@ -1187,7 +705,7 @@ static void linear_dense_1_part_6(const linear_dense_1_in_t x[57], linear_dense_
     const ap_int<14> s481 = x[10] + x[32] + x[48];
     const ap_int<14> s482 = x[4] + x[14] - x[27];
     const ap_int<16> s484 = s481 + s482 - (ap_int<15>(v.s339) << 1);
-    const ap_int<18> s487 = (ap_int<16>(v.s383) << 1) + s484 - (ap_int<16>(v.s221) << 1);
+    const ap_int<18> s487 = (ap_int<15>(v.s383) << 1) + s484 - (ap_int<16>(v.s221) << 1);
     const ap_int<19> s489 = v.s56 + s486 + s487;
     const ap_int<20> s490 = s488 + s489 - v.s369;
     y[29] = s490;
@@ -1212,72 +730,6 @@ static void linear_dense_1_part_6(const linear_dense_1_in_t x[57], linear_dense_
     const ap_int<20> s508 = (ap_int<18>(v.s92) << 1) + s504 + s506;
     const ap_int<21> s509 = s505 + s507 + s508;
     y[31] = s509;
-=======
-    const ap_int<17> s458 = v.s201 + v.s342 - (ap_int<15>(x[24]) << 3);
-    const ap_int<14> s455 = x[24] + x[32] + x[52];
-    const ap_int<16> s456 = (ap_int<14>(x[36]) << 2) + (ap_int<14>(x[45]) << 2) + s455;
-    const ap_int<16> s457 = (ap_int<14>(x[21]) << 2) + (ap_int<14>(x[25]) << 2) + v.s258;
-    const ap_int<18> s459 = s456 + s457 - v.s386;
-    const ap_int<19> s460 = v.s303 + s458 + s459;
-    y[26] = s460;
-    const ap_int<14> s462 = x[7] + x[40] - (ap_int<13>(x[56]) << 1);
-    const ap_int<16> s466 = s462 - (ap_int<15>(x[48]) << 3) - v.s48;
-    const ap_int<18> s468 = v.s178 + s466 - (ap_int<16>(x[9]) << 4);
-    const ap_int<14> s461 = x[3] + x[48] + x[55];
-    const ap_int<15> s463 = v.s236 - (ap_int<13>(x[12]) << 1) - s461;
-    const ap_int<14> s464 = x[21] - x[14] - x[27];
-    const ap_int<16> s465 = (ap_int<14>(x[42]) << 2) + v.s190 + (ap_int<14>(v.s299) << 1);
-    const ap_int<17> s467 = s463 + (ap_int<16>(s464) << 2) - s465;
-    const ap_int<19> s469 = (ap_int<18>(v.s19) << 1) + (ap_int<17>(v.s263) << 1) + s467;
-    const ap_int<19> s470 = v.s320 - v.s45 - v.s264;
-    const ap_int<20> s471 = s468 + s469 + s470;
-    y[27] = s471;
-    const ap_int<17> s476 = v.s432 - v.s80 - v.s445;
-    const ap_int<14> s472 = x[20] - x[9] - x[49];
-    const ap_int<16> s474 = v.s375 + s472 - (ap_int<14>(x[3]) << 2);
-    const ap_int<15> s473 = (ap_int<13>(x[6]) << 1) + x[26] + v.s341;
-    const ap_int<17> s475 = v.s94 + v.s433 + s473;
-    const ap_int<18> s477 = s474 + s475 - (ap_int<16>(v.s366) << 2);
-    const ap_int<19> s478 = v.s206 + s476 + s477;
-    y[28] = s478;
-    const ap_int<17> s487 = v.s420 - v.s193 - (ap_int<15>(v.s341) << 1);
-    const ap_int<14> s480 = (ap_int<13>(x[10]) << 1) + x[21] + x[55];
-    const ap_int<14> s479 = x[11] + x[43] + x[52];
-    const ap_int<17> s481 = v.s406 + (ap_int<15>(s480) << 1) - s479;
-    const ap_int<18> s490 = s487 - v.s162 - s481;
-    const ap_int<15> s485 = (ap_int<13>(x[0]) << 1) + (ap_int<13>(x[40]) << 1) + v.s163;
-    const ap_int<17> s488 = (ap_int<15>(x[36]) << 3) - (ap_int<15>(v.s407) << 1) - s485;
-    const ap_int<14> s482 = x[7] + x[50] - x[28];
-    const ap_int<14> s483 = x[10] + x[32] + x[38];
-    const ap_int<15> s484 = x[14] - (ap_int<13>(x[3]) << 1) - (ap_int<13>(x[17]) << 1);
-    const ap_int<16> s486 = s482 + s483 + s484;
-    const ap_int<18> s489 = (ap_int<15>(v.s383) << 1) + s486 - (ap_int<16>(v.s225) << 1);
-    const ap_int<19> s491 = s488 + s489 - (ap_int<17>(x[24]) << 5);
-    const ap_int<20> s492 = v.s369 + s490 + s491;
-    y[29] = s492;
-    const ap_int<17> s497 = (ap_int<15>(v.s33) << 2) - (ap_int<15>(x[21]) << 3) - v.s104;
-    const ap_int<14> s493 = x[33] + x[49] - x[30];
-    const ap_int<16> s495 = (ap_int<14>(x[24]) << 2) + v.s274 + s493;
-    const ap_int<15> s494 = v.s309 - (ap_int<13>(x[18]) << 1) - (ap_int<13>(x[19]) << 1);
-    const ap_int<17> s496 = v.s384 + s494 - v.s138;
-    const ap_int<18> s498 = s495 + s496 - v.s248;
-    const ap_int<19> s499 = v.s121 + s497 + s498;
-    y[30] = s499;
-    const ap_int<15> s502 = (ap_int<13>(x[5]) << 1) + (ap_int<13>(x[47]) << 1) - v.s75;
-    const ap_int<17> s505 = (ap_int<15>(v.s46) << 1) + s502 - (ap_int<15>(x[19]) << 3);
-    const ap_int<18> s508 = (ap_int<17>(v.s209) << 2) + s481 + s505;
-    const ap_int<14> s500 = x[8] + x[12] - x[41];
-    const ap_int<16> s503 = (ap_int<14>(x[51]) << 2) + s500 - (ap_int<14>(x[26]) << 2);
-    const ap_int<14> s501 = x[3] + (ap_int<13>(x[31]) << 1) + x[54];
-    const ap_int<16> s504 = (ap_int<14>(x[25]) << 2) + (ap_int<14>(v.s299) << 1) + s501;
-    const ap_int<18> s506 = s503 - (ap_int<16>(v.s412) << 1) - s504;
-    const ap_int<19> s510 = s506 - v.s411 - v.s434;
-    const ap_int<18> s507 = (ap_int<16>(x[24]) << 4) + (ap_int<16>(v.s299) << 3) + v.s405;
-    const ap_int<15> s509 = (ap_int<13>(x[9]) << 1) + (ap_int<13>(x[48]) << 1) + v.s75;
-    const ap_int<20> s511 = s507 + (ap_int<19>(s509) << 4) - (ap_int<18>(v.s122) << 2);
-    const ap_int<21> s512 = s508 + s510 + s511;
-    y[31] = s512;
->>>>>>> fa56544 (Adder graphs: ranges are those of the linear forms, so that what cancels widens no adder; the cost model's constants with their sources; what was tried)
 }
 
 void linear_dense_1(const linear_dense_1_in_t x[57], linear_dense_1_out_t y[32]) {

@@ -15,7 +15,7 @@ static void linear_norm_1_part_0(const linear_norm_1_in_t x[32], linear_norm_1_o
     const ap_int<26> s5 = (ap_int<24>(x[1]) << 4) + (ap_int<26>(x[1]) << 6) + s4;
     y[1] = linear_norm_1_out_t(s5) << 10;
     const ap_int<29> s6 = x[2] - (ap_int<29>(x[2]) << 8);
-    const ap_int<31> s7 = s6 - (ap_int<31>(s6) << 2) - 27209728;
+    const ap_int<30> s7 = s6 - (ap_int<31>(s6) << 2) - 27209728;
     const ap_int<36> s8 = (ap_int<36>(x[2]) << 15) + s7 - (ap_int<33>(s6) << 4);
     y[2] = s8;
     const ap_int<23> s9 = x[3] + (ap_int<22>(x[3]) << 2);
@@ -99,27 +99,15 @@ static void linear_norm_1_part_1(const linear_norm_1_in_t x[32], linear_norm_1_o
     const ap_int<20> s64 = x[22] - 26608;
     const ap_int<29> s65 = (ap_int<29>(x[22]) << 9) + s64 - (ap_int<23>(x[22]) << 3);
     y[22] = linear_norm_1_out_t(s65) << 7;
-<<<<<<< HEAD
-    const ap_int<23> s66 = x[23] - (ap_int<22>(x[23]) << 2);
+    const ap_int<22> s66 = x[23] - (ap_int<22>(x[23]) << 2);
     const ap_int<25> s68 = x[23] + (ap_int<22>(x[23]) << 2) + (ap_int<24>(x[23]) << 4);
-    const ap_uint<24> s67 = -s66 + 6507008;
-    const ap_int<34> s69 = (ap_int<28>(s66) << 5) + (ap_int<34>(s68) << 9) - s67;
+    const ap_uint<23> s67 = -s66 + 6507008;
+    const ap_int<34> s69 = (ap_int<27>(s66) << 5) + (ap_int<34>(s68) << 9) - s67;
     y[23] = linear_norm_1_out_t(s69) << 2;
     const ap_int<23> s70 = x[24] + (ap_int<22>(x[24]) << 2);
     const ap_uint<24> s71 = -s70 + 9048064;
-    const ap_int<32> s72 = (ap_int<31>(x[24]) << 11) - x[24] - (ap_int<29>(x[24]) << 9);
-    const ap_int<36> s73 = (ap_int<29>(s70) << 6) + s71 + (ap_int<36>(s72) << 4);
-=======
-    const ap_uint<23> s66 = -x[23] + 6507008;
-    const ap_int<26> s67 = (ap_int<25>(x[23]) << 5) - (ap_int<22>(x[23]) << 2) - s66;
-    const ap_int<24> s68 = (ap_int<22>(x[23]) << 2) + (ap_int<24>(x[23]) << 4) - x[23];
-    const ap_int<34> s69 = (ap_int<33>(x[23]) << 13) + s67 + (ap_int<31>(s68) << 7);
-    y[23] = linear_norm_1_out_t(s69) << 2;
-    const ap_uint<24> s70 = -x[24] + 9048064;
-    const ap_int<26> s71 = s70 - (ap_int<22>(x[24]) << 2) - (ap_int<24>(x[24]) << 4);
-    const ap_int<27> s72 = x[24] + (ap_int<22>(x[24]) << 2) - (ap_int<27>(x[24]) << 7);
-    const ap_int<35> s73 = (ap_int<35>(x[24]) << 15) + s71 + (ap_int<33>(s72) << 6);
->>>>>>> fa56544 (Adder graphs: ranges are those of the linear forms, so that what cancels widens no adder; the cost model's constants with their sources; what was tried)
+    const ap_int<31> s72 = (ap_int<31>(x[24]) << 11) - x[24] - (ap_int<29>(x[24]) << 9);
+    const ap_int<35> s73 = (ap_int<29>(s70) << 6) + s71 + (ap_int<35>(s72) << 4);
     y[24] = linear_norm_1_out_t(s73) << 1;
     const ap_int<24> s74 = x[25] + (ap_int<22>(x[25]) << 2) + (ap_int<24>(x[25]) << 4);
     const ap_int<30> s75 = s74 + (ap_int<30>(s74) << 6) + 1037952;
@@ -143,15 +131,9 @@ static void linear_norm_1_part_1(const linear_norm_1_in_t x[32], linear_norm_1_o
     const ap_int<24> s88 = (ap_int<21>(x[30]) << 2) + (ap_int<23>(x[30]) << 4) + s87;
     const ap_int<31> s89 = (ap_int<31>(x[30]) << 12) + s88 - (ap_int<28>(x[30]) << 9);
     y[30] = linear_norm_1_out_t(s89) << 4;
-<<<<<<< HEAD
     const ap_int<26> s90 = x[31] + (ap_int<26>(x[31]) << 5);
     const ap_uint<22> s91 = -x[31] + 1895136;
-    const ap_int<33> s92 = (ap_int<33>(s90) << 7) - (ap_int<31>(s90) << 5) - s91;
-=======
-    const ap_int<22> s90 = (ap_int<23>(x[31]) << 2) - x[31];
-    const ap_uint<22> s91 = -x[31] + 1895136;
-    const ap_int<32> s92 = (ap_int<27>(s90) << 5) + (ap_int<32>(s90) << 10) - s91;
->>>>>>> fa56544 (Adder graphs: ranges are those of the linear forms, so that what cancels widens no adder; the cost model's constants with their sources; what was tried)
+    const ap_int<32> s92 = (ap_int<33>(s90) << 7) - (ap_int<31>(s90) << 5) - s91;
     y[31] = linear_norm_1_out_t(s92) << 4;
 }
 
