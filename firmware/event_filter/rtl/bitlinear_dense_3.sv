@@ -367,61 +367,61 @@ module bitlinear_dense_3 (
     bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s25 (
         .a(10'(x12_d3)), .b(10'(s23_d1 >>> 1)), .c(10'(x19_d3)), .sum(s25[10:1])
     );
-    wire signed [11:0] s26;  // s25 - 2*s4 - 2*s24
+    wire signed [10:0] s26;  // s25 - 2*s4 - 2*s24
     assign s26[0:0] = s25[0:0];
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s26 (
-        .a(11'(s25 >>> 1)), .b(11'(s4_d2)), .c(11'(s24_d2)), .sum(s26[11:1])
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s26 (
+        .a(10'(s25 >>> 1)), .b(10'(s4_d2)), .c(10'(s24_d2)), .sum(s26[10:1])
     );
-    wire signed [11:0] s27;  // 2*s1 + 2*s10 - s23
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s27 (
-        .a((12'(s1_d2) << 1)), .b((12'(s10_d2) << 1)), .c(12'(s23_d1)), .sum(s27)
+    wire signed [10:0] s27;  // 2*s1 + 2*s10 - s23
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s27 (
+        .a((11'(s1_d2) << 1)), .b((11'(s10_d2) << 1)), .c(s23_d1), .sum(s27)
     );
     wire signed [11:0] s28;  // 2*s19 - s27 + 1
     bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b010)) u_s28 (
-        .a((12'(s19_d1) << 1)), .b(s27), .c(12'd1), .sum(s28)
+        .a((12'(s19_d1) << 1)), .b(12'(s27)), .c(12'd1), .sum(s28)
     );
-    wire signed [11:0] s30;  // 2*s29 - 2*s11 - s27
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s30 (
-        .a((12'(s29_d2) << 1)), .b((12'(s11_d2) << 1)), .c(s27), .sum(s30)
+    wire signed [10:0] s30;  // 2*s29 - 2*s11 - s27
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s30 (
+        .a((11'(s29_d2) << 1)), .b((11'(s11_d2) << 1)), .c(s27), .sum(s30)
     );
     wire signed [10:0] s31;  // 2*x3 + s23 - 2*x8
     assign s31[0:0] = s23_d1[0:0];
     bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s31 (
         .a(10'(x3_d3)), .b(10'(s23_d1 >>> 1)), .c(10'(x8_d3)), .sum(s31[10:1])
     );
-    wire signed [11:0] s34;  // 2*s24 + s33 - s31
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s34 (
-        .a((12'(s24_d2) << 1)), .b(12'(s33_d2)), .c(12'(s31)), .sum(s34)
+    wire signed [10:0] s34;  // 2*s24 + s33 - s31
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s34 (
+        .a((11'(s24_d2) << 1)), .b(11'(s33_d2)), .c(s31), .sum(s34)
     );
-    wire signed [11:0] s36;  // 2*s7 + s25 + 2*s35
+    wire signed [10:0] s36;  // 2*s7 + s25 + 2*s35
     assign s36[0:0] = s25[0:0];
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s36 (
-        .a(11'(s7_d2)), .b(11'(s25 >>> 1)), .c(11'(s35_d2)), .sum(s36[11:1])
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s36 (
+        .a(10'(s7_d2)), .b(10'(s25 >>> 1)), .c(10'(s35_d2)), .sum(s36[10:1])
     );
-    wire signed [11:0] s44;  // 2*s43 - 2*s17 - s27
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s44 (
-        .a((12'(s43_d2) << 1)), .b((12'(s17_d2) << 1)), .c(s27), .sum(s44)
+    wire signed [10:0] s44;  // 2*s43 - 2*s17 - s27
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s44 (
+        .a((11'(s43_d2) << 1)), .b((11'(s17_d2) << 1)), .c(s27), .sum(s44)
     );
     wire signed [10:0] s46;  // 2*s2 + s23 - 2*x11
     assign s46[0:0] = s23_d1[0:0];
     bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s46 (
         .a(10'(s2_d2)), .b(10'(s23_d1 >>> 1)), .c(10'(x11_d3)), .sum(s46[10:1])
     );
-    wire signed [11:0] s48;  // 2*s45 + s47 - s46
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s48 (
-        .a((12'(s45_d2) << 1)), .b(12'(s47_d2)), .c(12'(s46)), .sum(s48)
+    wire signed [10:0] s48;  // 2*s45 + s47 - s46
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s48 (
+        .a((11'(s45_d2) << 1)), .b(11'(s47_d2)), .c(s46), .sum(s48)
     );
-    wire signed [11:0] s50;  // 2*s45 + s49 - s31
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s50 (
-        .a((12'(s45_d2) << 1)), .b(12'(s49_d2)), .c(12'(s31)), .sum(s50)
+    wire signed [10:0] s50;  // 2*s45 + s49 - s31
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s50 (
+        .a((11'(s45_d2) << 1)), .b(11'(s49_d2)), .c(s31), .sum(s50)
     );
-    wire signed [11:0] s54;  // s53 - s46 - 2*s51
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s54 (
-        .a(12'(s53_d2)), .b(12'(s46)), .c((12'(s51_d2) << 1)), .sum(s54)
+    wire signed [10:0] s54;  // s53 - s46 - 2*s51
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s54 (
+        .a(11'(s53_d2)), .b(s46), .c((11'(s51_d2) << 1)), .sum(s54)
     );
-    wire signed [11:0] s56;  // 2*s55 - 2*s3 - s25
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s56 (
-        .a((12'(s55_d2) << 1)), .b((12'(s3_d2) << 1)), .c(12'(s25)), .sum(s56)
+    wire signed [10:0] s56;  // 2*s55 - 2*s3 - s25
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s56 (
+        .a((11'(s55_d2) << 1)), .b((11'(s3_d2) << 1)), .c(s25), .sum(s56)
     );
     wire signed [11:0] s57 = (12'(s23_d1) << 1) + 12'd1;
 
@@ -430,19 +430,19 @@ module bitlinear_dense_3 (
     reg  signed [ 8:0] s16_d3;
     reg  signed [ 7:0] s18_d3;
     reg  signed [10:0] s22_d2;
-    reg  signed [11:0] s26_d1;
-    reg  signed [11:0] s27_d1;
+    reg  signed [10:0] s26_d1;
+    reg  signed [10:0] s27_d1;
     reg  signed [11:0] s28_d1;
-    reg  signed [11:0] s30_d1;
-    reg  signed [11:0] s34_d1;
-    reg  signed [11:0] s36_d1;
+    reg  signed [10:0] s30_d1;
+    reg  signed [10:0] s34_d1;
+    reg  signed [10:0] s36_d1;
     reg  signed [ 9:0] s38_d3;
     reg  signed [ 7:0] s40_d3;
-    reg  signed [11:0] s44_d1;
-    reg  signed [11:0] s48_d1;
-    reg  signed [11:0] s50_d1;
-    reg  signed [11:0] s54_d1;
-    reg  signed [11:0] s56_d1;
+    reg  signed [10:0] s44_d1;
+    reg  signed [10:0] s48_d1;
+    reg  signed [10:0] s50_d1;
+    reg  signed [10:0] s54_d1;
+    reg  signed [10:0] s56_d1;
     reg  signed [11:0] s57_d1;
     always_ff @(posedge clk) begin
         s14_d2 <= s14_d1;
@@ -464,34 +464,34 @@ module bitlinear_dense_3 (
         s56_d1 <= s56;
         s57_d1 <= s57;
     end
-    wire signed [11:0] s39;  // s38 - 2*s18 - s26
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s39 (
-        .a(12'(s38_d3)), .b((12'(s18_d3) << 1)), .c(s26_d1), .sum(s39)
+    wire signed [10:0] s39;  // s38 - 2*s18 - s26
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s39 (
+        .a(11'(s38_d3)), .b((11'(s18_d3) << 1)), .c(s26_d1), .sum(s39)
     );
-    wire signed [11:0] s41;  // 2*s40 - 2*s16 - s36
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s41 (
-        .a((12'(s40_d3) << 1)), .b((12'(s16_d3) << 1)), .c(s36_d1), .sum(s41)
+    wire signed [10:0] s41;  // 2*s40 - 2*s16 - s36
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s41 (
+        .a((11'(s40_d3) << 1)), .b((11'(s16_d3) << 1)), .c(s36_d1), .sum(s41)
     );
-    wire signed [12:0] s58 = (13'(s36_d1) << 1) + 13'd1;
-    wire signed [12:0] s59 = (13'(s44_d1) << 1) - 13'd1;
-    wire signed [12:0] s60 = (13'(s26_d1) << 1) + 13'd1;
-    wire signed [12:0] s61 = (13'(s30_d1) << 1) - 13'd1;
+    wire signed [11:0] s58 = (12'(s36_d1) << 1) + 12'd1;
+    wire signed [11:0] s59 = (12'(s44_d1) << 1) - 12'd1;
+    wire signed [11:0] s60 = (12'(s26_d1) << 1) + 12'd1;
+    wire signed [11:0] s61 = (12'(s30_d1) << 1) - 12'd1;
 
     // result, last element first
     assign y = {
-        s61,
-        {s48_d1, 1'd0},
+        13'(s61),
+        {12'(s48_d1), 1'd0},
         {s28_d1, 1'd0},
-        {s39, 1'd0},
-        s60,
-        {s54_d1, 1'd0},
-        s59,
-        s58,
-        {s56_d1, 1'd0},
-        {s41, 1'd0},
-        {s34_d1, 1'd0},
-        {s50_d1, 1'd0},
-        {s27_d1, 1'd0},
+        {12'(s39), 1'd0},
+        13'(s60),
+        {12'(s54_d1), 1'd0},
+        13'(s59),
+        13'(s58),
+        {12'(s56_d1), 1'd0},
+        {12'(s41), 1'd0},
+        {12'(s34_d1), 1'd0},
+        {12'(s50_d1), 1'd0},
+        {12'(s27_d1), 1'd0},
         13'(s57_d1),
         {12'(s22_d2), 1'd0},
         {12'(s14_d2), 1'd0}
