@@ -101,8 +101,8 @@ def show(result: MixedResult) -> None:
     console = terminal()
     console.print(table)
     console.print(
-        f"{result.metric} on {result.events:,} test events: {result.original:.4f} as given, {result.mixed:.4f} now, worse by "
-        f"{result.drop:.4f}{error} ({epoch}, seed {result.seed})"
+        f"{result.metric} on {result.events:,} test events: {result.original:.4f} as given, {result.mixed:.4f} now, "
+        f"{'worse' if result.drop > 0 else 'better'} by {abs(result.drop):.4f}{error} ({epoch}, seed {result.seed})"
     )
     console.print(
         f"LUT: {result.luts:,}; {result.few_bits_luts:,} with all kernels at {result.few_bits} bits, untrained; both are the "
