@@ -135,6 +135,16 @@ def live_values(graph: AdderGraph) -> set[int]:
     return live
 
 
+def first_equals(graph: AdderGraph) -> list[int]:
+    """For each value the first one that computes the same sum; synthesis merges them."""
+    first: dict[Adder, int] = {}
+    same = list(range(graph.n_inputs))
+    for k, adder in enumerate(graph.adders):
+        terms = tuple(Term(same[term.value], term.shift, term.negative) for term in adder.terms)
+        same.append(first.setdefault(Adder(tuple(sorted(terms, key=repr)), adder.constant), graph.n_inputs + k))
+    return same
+
+
 def fold_constants(graph: AdderGraph, results: Intervals) -> AdderGraph:
     """``graph`` with a constant for each output whose range in ``results`` is a single value, whatever it was made from."""
     outputs = (

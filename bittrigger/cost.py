@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import assert_never
 
-from bittrigger.adders import Adder, AdderGraph, live_values, value_intervals
+from bittrigger.adders import Adder, AdderGraph, first_equals, live_values, value_intervals
 from bittrigger.errors import InternalError
 from bittrigger.fixed import Interval, Rounding
 from bittrigger.graph import Linear, Lookup, Requantize, intervals
-from bittrigger.pipeline import Module, Pipeline
+from bittrigger.pipeline import Module, Pipeline, kept_bits, vector_bits
 from bittrigger.solver.cost import adder_luts
 
 ROUNDING_LUTS = 2
@@ -77,18 +77,8 @@ def module_cost(module: Module) -> Cost:
             assert_never(module.node)
 
 
-def _canonical(graph: AdderGraph) -> list[int]:
-    """For each value the first one that computes the same sum, for synthesis merges them."""
-    first: dict[Adder, int] = {}
-    same = list(range(graph.n_inputs))
-    for k, adder in enumerate(graph.adders):
-        terms = tuple(type(term)(same[term.value], term.shift, term.negative) for term in adder.terms)
-        same.append(first.setdefault(Adder(tuple(sorted(terms, key=repr)), adder.constant), graph.n_inputs + k))
-    return same
-
-
 def _linear(module: Module, graph: AdderGraph) -> Cost:
-    ranges, same, live = value_intervals(graph), _canonical(graph), live_values(graph)
+    ranges, same, live = value_intervals(graph), first_equals(graph), live_values(graph)
     born = [module.start] * graph.n_inputs + list(module.stages)
     last = dict.fromkeys(same, -1)
     luts: set[object] = set()
@@ -138,7 +128,7 @@ def _requantize(module: Module, node: Requantize) -> Cost:
         clips = (source.lo < node.lo << dropped, source.hi > (node.hi + 1 << dropped) - 1)
         lut += ROUNDING_LUTS * rounds + (result.width if any(clips) else 0)
         lut += SATURATION_LUTS * (clips[1] + (clips[0] and node.lo != 0))
-        ff += module.cycles * (source.width - (0 if rounds else dropped))
+        ff += module.cycles * kept_bits(node, source, result)
     return Cost(lut, ff)
 
 
@@ -152,7 +142,7 @@ def _lookup(module: Module, node: Lookup) -> Cost:
         table = 1 << max(0, source.width - LUT_INPUTS)
         compare = -(-(source.width - 1) // (LUT_INPUTS - 1))
         lut += min(table * result.width, steps * compare + result.width * -(-steps // (LUT_INPUTS - 1)))
-        ff += module.cycles * source.width
+        ff += module.cycles * kept_bits(node, source, result)
     return Cost(lut, ff)
 
 
@@ -165,6 +155,5 @@ def _top_registers(pipeline: Pipeline) -> int:
     last |= dict.fromkeys(pipeline.graph.outputs, pipeline.latency_cycles)
     ranges = intervals(pipeline.graph)
     return pipeline.latency_cycles + sum(
-        (stage - pipeline.source_stage(name)) * sum(0 if r.lo == r.hi else r.width for r in ranges[name])
-        for name, stage in last.items()
+        (stage - pipeline.source_stage(name)) * vector_bits(ranges[name]) for name, stage in last.items()
     )

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bittrigger.adders import AdderGraph
+from bittrigger.fixed import Interval, Rounding
 from bittrigger.graph import Graph, Intervals, Linear, Lookup, Requantize
 
 
@@ -76,3 +77,22 @@ class Pipeline:
             if module.node.name == name:
                 return module.stop
         return 0
+
+
+def kept_bits(node: Requantize | Lookup, source: Interval, result: Interval) -> int:
+    """Bits of an operand code that a requantiser or a table reads; the others are never registered in front of it.
+
+    Args:
+        source: range of the code.
+        result: range of what it becomes.
+    """
+    if result.lo == result.hi:
+        return 0
+    if isinstance(node, Requantize) and node.rounding is Rounding.TRN:
+        return max(source.width - max(node.shift, 0), 1)
+    return source.width
+
+
+def vector_bits(codes: Intervals) -> int:
+    """Bits of a register that holds codes of these ranges; what never changes needs none."""
+    return sum(0 if span.lo == span.hi else span.width for span in codes)

@@ -1,11 +1,13 @@
-"""Place every adder and requantiser in a pipeline stage, as soon as its operands are there."""
+"""Place every adder and requantiser in a pipeline stage: as soon as can be for the latency, then with the fewest registers."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from bittrigger.adders import AdderGraph
+from bittrigger.errors import ConfigError
 from bittrigger.graph import Graph, Input, Linear, intervals, operand
+from bittrigger.passes.place_registers import Stages, place_registers
 from bittrigger.pipeline import Module, Pipeline
 from bittrigger.timing import DEFAULT_DELAYS, DelayModel, adder_delay_ns, node_delay_ns, usable_ns
 
@@ -37,38 +39,57 @@ def _place_adders(
 
 @dataclass(frozen=True)
 class Schedule:
-    """Pass: integer graph and its adder graphs to a pipeline for ``clock_mhz``."""
+    """Pass: integer graph and its adder graphs to a pipeline for ``clock_mhz``.
+
+    Attributes:
+        latency_cycles: registers on every path; None takes as few as the clock allows.
+    """
 
     clock_mhz: float
     model: DelayModel = DEFAULT_DELAYS
+    latency_cycles: int | None = None
 
     def apply(self, graph: Graph, adders: dict[str, AdderGraph]) -> Pipeline:
-        """The pipeline of ``graph``.
+        """The pipeline of ``graph`` with the fewest register bits.
 
         Args:
             adders: the adder graph of each ``Linear`` node, by node name.
 
         Raises:
-            ConfigError: if the clock is too fast for a single operation.
+            ConfigError: if the clock is too fast for a single operation, or the latency less than the network takes.
         """
         budget_ns = usable_ns(self.clock_mhz, self.model)
+        soonest = self._soonest(graph, adders, budget_ns)
+        least = 1 + max((stop for name, (_, stop, _) in soonest.items() if name in graph.outputs), default=0)
+        latency = least if self.latency_cycles is None else self.latency_cycles
+        if latency < least:
+            raise ConfigError(
+                f"latency of {latency} cycles at {self.clock_mhz:g} MHz: these adders take at least {least}; "
+                "allow more cycles, or take a slower clock"
+            )
+        stages = place_registers(graph, adders, latency, budget_ns, self.model) or soonest
+        ranges = intervals(graph)
+        modules = tuple(
+            Module(node, adders.get(node.name), operand(node, ranges), ranges[node.name], *stages[node.name])
+            for node in graph.nodes
+            if not isinstance(node, Input)
+        )
+        return Pipeline(graph, modules, self.clock_mhz, latency)
+
+    def _soonest(self, graph: Graph, adders: dict[str, AdderGraph], budget_ns: float) -> Stages:
+        """Everything in the first stage in which its operands are there and its logic fits."""
         ranges = intervals(graph)
         done = {port.name: _Moment(0, 0.0) for port in graph.inputs}
-        modules = []
+        placed: Stages = {}
         for node in graph.nodes:
             if isinstance(node, Input):
                 continue
-            source = operand(node, ranges)
-            latest = max(done[name] for name in node.inputs)
-            start = latest
+            start = max(done[name] for name in node.inputs)
             stages: tuple[int, ...] = ()
             if isinstance(node, Linear):
                 stages, end = _place_adders(adders[node.name], start, budget_ns, self.model)
             else:
-                end = start.after(node_delay_ns(node, source, self.model), budget_ns)
+                end = start.after(node_delay_ns(node, operand(node, ranges), self.model), budget_ns)
             done[node.name] = end
-            modules.append(
-                Module(node, adders.get(node.name), source, ranges[node.name], start.stage, end.stage, stages)
-            )
-        last = max(done[name].stage for name in graph.outputs)
-        return Pipeline(graph, tuple(modules), self.clock_mhz, last + 1)
+            placed[node.name] = (start.stage, end.stage, stages)
+        return placed
