@@ -18,6 +18,7 @@ from bittrigger.errors import ConfigError
 from bittrigger.fixed import FloatArray, parse_fixed
 from bittrigger.graph import Graph
 from bittrigger.parts import find_part
+from bittrigger.passes.simplify import simplify
 from bittrigger.pipeline import Pipeline
 from bittrigger.solver import SolverOptions
 from bittrigger.timing import usable_ns
@@ -113,6 +114,7 @@ def read_model(path: Path, options: ConvertOptions, stages: Stages) -> tuple[Gra
             logits=options.logits,
             name=design_name(path, options.name),
         )
+        graph = simplify(graph)
     return graph, model
 
 

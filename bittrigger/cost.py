@@ -24,6 +24,9 @@ ROUNDING_LUTS = 2
 SATURATION_LUTS = 1
 """LUTs that decide whether a code is too large or too small. Source: as above."""
 
+TIE_LUTS = 1
+"""LUTs of the bit that half-to-even rounding clears, the half being in the code already. Source: as above."""
+
 LUT_INPUTS = 6
 """Inputs of an UltraScale+ LUT."""
 
@@ -123,13 +126,29 @@ def _requantize(module: Module, node: Requantize) -> Cost:
     for source, result in zip(module.source, module.result, strict=True):
         if result.lo == result.hi:
             continue
-        dropped = max(node.shift, 0)
-        rounds = dropped > 0 and node.rounding is not Rounding.TRN
-        clips = (source.lo < node.lo << dropped, source.hi > (node.hi + 1 << dropped) - 1)
-        lut += ROUNDING_LUTS * rounds + (result.width if any(clips) else 0)
-        lut += SATURATION_LUTS * (clips[1] + (clips[0] and node.lo != 0))
+        if node.clears_ties:
+            lut += TIE_LUTS
+        elif node.shift > 0 and node.rounding is not Rounding.TRN:
+            lut += ROUNDING_LUTS
+        lut += _clip_luts(node, source + Interval(node.offset, node.offset), result.width)
         ff += module.cycles * kept_bits(node, source, result)
     return Cost(lut, ff)
+
+
+def _clip_luts(node: Requantize, source: Interval, width: int) -> int:
+    """LUTs that limit one code: two bits a LUT where the limits are a power of two, as the firmware library has it."""
+    dropped = max(node.shift, 0)
+    below, above = source.lo < node.lo << dropped, source.hi > (node.hi + 1 << dropped) - 1
+    if not (below or above):
+        return 0
+    full = node.hi & (node.hi + 1) == 0
+    if node.lo == 0 and (full or not above):
+        wide = above and source.hi >> dropped > (4 * node.hi + 3)
+        return -(-width // 2) + SATURATION_LUTS * wide
+    decide = SATURATION_LUTS * (above + (below and node.lo != 0))
+    if below and above and full and node.lo == -node.hi - 1:
+        return -(-(width - 1) // 2) + decide
+    return width + decide
 
 
 def _lookup(module: Module, node: Lookup) -> Cost:

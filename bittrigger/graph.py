@@ -81,7 +81,10 @@ class Linear:
 
 @dataclass(frozen=True, eq=False)
 class Requantize:
-    """``clip(round(codes / 2**shift), lo, hi)`` on each code; a negative ``shift`` multiplies."""
+    """``clip(round((codes + offset) / 2**shift), lo, hi)`` on each code; a negative ``shift`` multiplies.
+
+    ``offset`` is not 0 where a constant was moved into the layer before: see ``passes.fold_rounding``.
+    """
 
     name: str
     inputs: tuple[str, ...]
@@ -91,6 +94,20 @@ class Requantize:
     lo: int
     hi: int
     frac: int
+    offset: int = 0
+
+    @property
+    def operand_text(self) -> str:
+        """What is scaled, for comments: ``code``, or ``(code - 2)``."""
+        return f"(code {'-' if self.offset < 0 else '+'} {abs(self.offset)})" if self.offset else "code"
+
+    @property
+    def clears_ties(self) -> bool:
+        """Whether rounding is no more than the floor with its last bit cleared where only zeros are dropped.
+
+        Of ``t = code + half``, where half is ``2**(shift - 1)``, that is what half-to-even rounding gives of ``code``.
+        """
+        return self.rounding is Rounding.RND_CONV and self.shift > 0 and self.offset == -(1 << (self.shift - 1))
 
 
 @dataclass(frozen=True, eq=False)
@@ -192,7 +209,7 @@ def _lookup_interval(starts: tuple[int, ...], values: tuple[int, ...], source: I
 
 def requantize_codes(node: Requantize, codes: IntArray) -> IntArray:
     """The definition of a requantiser, on any shape."""
-    return clip(shift_round(codes, node.shift, node.rounding), node.lo, node.hi)
+    return clip(shift_round(codes + node.offset, node.shift, node.rounding), node.lo, node.hi)
 
 
 def node_intervals(node: Node, source: Intervals) -> Intervals:
@@ -302,7 +319,9 @@ def verify(graph: Graph) -> None:
     for node in graph.nodes:
         widest = max(interval.width for interval in ranges[node.name])
         if isinstance(node, Requantize):  # before the clip
-            widest = max(widest, max(interval.width for interval in operand(node, ranges)) - min(node.shift, 0))
+            offset = Interval(node.offset, node.offset)
+            reached = [(interval + offset).union(interval) for interval in operand(node, ranges)]
+            widest = max(widest, max(interval.width for interval in reached) - min(node.shift, 0))
         if widest > MAX_WIDTH:
             raise UnsupportedModelError(
                 f"layer {node.name!r}: its codes need {widest} bits; allowed are {MAX_WIDTH}; "

@@ -52,6 +52,7 @@ def _node_to_json(node: Node) -> Json:
                 "shift": node.shift,
                 "rounding": node.rounding.value,
                 "range": [node.lo, node.hi],
+                "offset": node.offset,
             }
         case Lookup():
             return head | {"inputs": node.inputs, "frac": node.frac, "starts": node.starts, "values": node.values}
@@ -98,7 +99,7 @@ def _node_from_json(data: Json) -> Node:
             lo, hi = map(_int, data["range"])
             rounding, frac = Rounding(data["rounding"]), _int(data["frac"], -_MAX_FRAC, _MAX_FRAC)
             size, shift = _int(data["size"], 1, _MAX_SIZE), _int(data["shift"], -MAX_WIDTH, _MAX_FRAC)
-            return Requantize(name, inputs, size, shift, rounding, lo, hi, frac)
+            return Requantize(name, inputs, size, shift, rounding, lo, hi, frac, _int(data.get("offset", 0)))
         case "Lookup":
             frac = _int(data["frac"], -_MAX_FRAC, _MAX_FRAC)
             return Lookup(name, inputs, _table(data["starts"]), _table(data["values"]), frac)

@@ -39,13 +39,14 @@ def node_delay_ns(node: Requantize | Lookup, source: tuple[Interval, ...], model
     if isinstance(node, Lookup):
         steps = max(len(starts) for starts in node.starts)
         return model.compare_ns + model.logic_ns * max(1, (steps - 1).bit_length())
-    rounds = node.shift > 0 and node.rounding not in (Rounding.TRN,)
+    adds = node.shift > 0 and node.rounding is not Rounding.TRN and not node.clears_ties
+    adds |= node.offset != 0 and not node.clears_ties
     factor = 2.0**-node.shift
     saturates = any(i.hi * factor > node.hi for i in source)
     floors = any(i.lo * factor < node.lo for i in source)
-    total = model.adder_ns if rounds else 0.0
+    total = model.adder_ns if adds else 0.0
     total += model.compare_ns if saturates or (floors and node.lo != 0) else 0.0
-    return total + (model.logic_ns if floors or saturates else 0.0)
+    return total + (model.logic_ns if floors or saturates or node.clears_ties else 0.0)
 
 
 def usable_ns(clock_mhz: float, model: DelayModel = DEFAULT_DELAYS) -> float:

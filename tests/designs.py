@@ -11,6 +11,12 @@ from bittrigger.passes.schedule import Schedule
 from bittrigger.solver import SolverOptions, solve
 
 
+def rounding_forms(shift):
+    """Every rounding mode, with offsets: none, the half that was moved into a bias, and one of no meaning."""
+    half = -(1 << (shift - 1)) if shift > 0 else -1
+    return [*((mode, 0) for mode in Rounding), (Rounding.RND_CONV, half), (Rounding.RND, -3), (Rounding.TRN_ZERO, 5)]
+
+
 def graph(sizes, seed=0, name="example"):
     """A random ternary network with a saturating ReLU between its layers."""
     rng = np.random.default_rng(seed)

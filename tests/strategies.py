@@ -87,6 +87,7 @@ def graphs(draw, name="random_net", max_layers=3):
                         lo,
                         draw(st.sampled_from([7, 15, 255])),
                         draw(st.integers(-1, 4)),
+                        draw(st.sampled_from([0, 0, 0, -4, -1, 3])),
                     )
                 )
             case "lookup":

@@ -77,7 +77,12 @@ def test_the_text_is_stable_and_written_once(tmp_path):
     assert emit_verilog(pipeline_of(network()), tmp_path) == first
     assert [path.read_bytes() for path in first] == texts
     assert [path.stat().st_mtime_ns for path in first] == times
-    assert [path.name for path in first] == ["tiny_net.sv", "bitlinear_dense.sv", "requantize_relu.sv"]
+    assert [path.name for path in first] == [
+        "tiny_net.sv",
+        "bitlinear_dense.sv",
+        "requantize_relu.sv",
+        "bittrigger_clip.sv",
+    ]
 
 
 def test_the_header_states_the_contract(tmp_path):
@@ -101,8 +106,8 @@ def test_a_layer_reads_like_its_sums(tmp_path):
     ("source", "span", "wanted", "unwanted"),
     [
         (Interval(0, 100), (0, 15), ["r0 = 4'(x0 >> 3)"], ["above", "below", "?"]),
-        (Interval(-100, 100), (0, 15), ["y0 = x0[7] ? 4'd0 : r0"], ["above", "below"]),
-        (Interval(-100, 127), (0, 7), ["above0 = |r0[3:3]", "x0[7] ? 3'd0 : above0 ? 3'd7"], ["below", ">="]),
+        (Interval(-100, 100), (0, 15), [".code(r0), .zero(x0[7]), .over(1'b0)"], ["above", "below"]),
+        (Interval(-100, 127), (0, 7), [".code(r0[2:0]), .zero(x0[7]), .over(r0[3])"], ["below", "above", ">="]),
         (Interval(-128, 127), (-8, 7), ["~r0[4] & (|r0[3:3])", "r0[4] & ~(&r0[3:3])"], [" > ", " < "]),
         (Interval(-128, 127), (-5, 9), ["r0 > 5'sd9", "r0 < -5'sd5"], []),
         (Interval(-100, -1), (0, 15), ["1'd0"], ["?"]),

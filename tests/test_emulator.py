@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import strategies as own
+from designs import rounding_forms
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
@@ -123,14 +124,14 @@ def test_random_networks_equal_the_oracle(tmp_path_factory, data):
 def test_every_rounding_mode_and_shift_for_every_code(kind, tmp_path):
     port = Input("x", 1, kind, kind.interval)
     nodes = [
-        Requantize(f"{mode.value.lower()}_{k}", ("x",), 1, shift, mode, lo, hi, 0)
-        for mode in Rounding
+        Requantize(f"form{number}_{k}", ("x",), 1, shift, mode, lo, hi, 0, offset)
         for k, (shift, lo, hi) in enumerate(
             [
                 *[(-40, -(2**45), 2**45), (-7, -9000, 40000), (0, -100, 100), (1, -512, 511), (2, 0, 63), (3, -1, 1)],
                 *[(9, -3, 3), (10, -3, 3), (12, -1, 1), (20, -1, 1), (61, -1, 1), (2, 40, 50), (2, 9000, 9000)],
             ]
         )
+        for number, (mode, offset) in enumerate(rounding_forms(shift))
     ]
     graph = Graph("rounding", (port, *nodes), tuple(node.name for node in nodes))
     codes = np.arange(kind.interval.lo, kind.interval.hi + 1)[:, None]

@@ -8,7 +8,7 @@ import sys
 
 import numpy as np
 import pytest
-from designs import graph, solved
+from designs import graph, rounding_forms, solved
 from strategies import adder_graphs, graphs, merged
 from test_rtl import graph_of_adders, pipeline_of, sample
 
@@ -104,9 +104,9 @@ def requantizer_net(span_width=9):
         Input("b", 1, FixedPoint(False, span_width, 0), Interval(0, (1 << span_width) - 2)),
     )
     nodes = [
-        Requantize(f"r{k}_{j}", ("a", "b"), 2, shift, rounding, lo, hi, 0)
-        for k, rounding in enumerate(Rounding)
+        Requantize(f"r{k}_{j}", ("a", "b"), 2, shift, rounding, lo, hi, 0, offset)
         for j, (shift, lo, hi) in enumerate(((3, -20, 20), (2, 0, 63), (-1, -100, 77), (1, -64, 63), (12, -1, 1)))
+        for k, (rounding, offset) in enumerate(rounding_forms(shift))
     ]
     return Graph("modes", (*ports, *nodes), tuple(node.name for node in nodes))
 
@@ -152,7 +152,7 @@ def replace_once(path, pattern, replacement):
         ("requantize_relu_0", r">>> 2", ">>> 1", "verilog"),
         ("requantize_relu_0", r"\+ (\d+)'\(up0\)", r"- \1'(up0)", "verilog"),
         ("requantize_relu_0", r"(x\d+_d1\[)2(\])", r"\g<1>3\2", "verilog"),
-        ("requantize_relu_0", r"6'd63", "6'd62", "verilog"),
+        ("requantize_relu_0", r"\.over\(r\d+\[.*?\]\)", ".over(1'b0)", "verilog"),
         ("example", r"valid\[(\d+)\];", lambda m: f"valid[{int(m[1]) - 1}];", "latency"),
         ("example", r"(input  wire \[)55(:0\] in_data)", r"\g<1>56\2", "verilog"),
         ("example", r"if \(rst\)", "if (1'b0)", "latency"),
@@ -392,7 +392,7 @@ def test_the_command_line_keeps_the_proof_and_fails_when_refuted(copy, tmp_path)
     main(["prove", str(copy.folder), "--no-netlist", "--json", str(tmp_path / "copy.json")])
     assert json.loads((copy.folder / "proof.json").read_text())["proven"] is True
     assert (tmp_path / "copy.json").read_bytes() == (copy.folder / "proof.json").read_bytes()
-    replace_once(copy.folder / "rtl" / "requantize_relu_0.sv", r"6'd63", "6'd62")
+    replace_once(copy.folder / "rtl" / "requantize_relu_0.sv", r"\.over\(r\d+\[.*?\]\)", ".over(1'b0)")
     with pytest.raises(SystemExit) as stop:
         main(["prove", str(copy.folder), "--no-netlist", "--claims"])
     assert stop.value.code == 1

@@ -6,6 +6,7 @@ from itertools import product
 
 import numpy as np
 import pytest
+from designs import rounding_forms
 from hypothesis import HealthCheck, Phase, given, settings
 from strategies import adder_graphs, graphs, merged
 
@@ -68,11 +69,11 @@ def all_requantizers():
         Input("narrow", 1, FixedPoint(True, 8, 0), Interval(-128, 40)),
     )
     spans = [(0, 15), (-8, 7), (-5, 9), (0, 1000), (3, 12)]
-    cases = product(ports, Rounding, (-2, 0, 1, 3, 8, 10), spans)
     nodes = tuple(
-        Requantize(f"{port.name}_{rounding.name}_{k}".lower(), (port.name,), 1, shift, rounding, lo, hi, 0)
-        for k, (port, rounding, shift, (lo, hi)) in enumerate(cases)
-        if shift > 0 or rounding is Rounding.TRN
+        Requantize(f"{port.name}_{rounding.name}_{k}_{n}".lower(), (port.name,), 1, shift, rounding, lo, hi, 0, offset)
+        for k, (port, shift, (lo, hi)) in enumerate(product(ports, (-2, 0, 1, 3, 8, 10), spans))
+        for n, (rounding, offset) in enumerate(rounding_forms(shift))
+        if shift > 0 or offset or rounding is Rounding.TRN
     )
     return Graph("requantizers", (*ports, *nodes), tuple(node.name for node in nodes))
 

@@ -11,6 +11,7 @@ from weakref import WeakKeyDictionary
 from bittrigger.build import BuildSettings, create_pipeline, save_build, write_firmware
 from bittrigger.errors import ConfigError
 from bittrigger.hls4ml.lower import Lowered, lower_with_map
+from bittrigger.passes.simplify import simplify
 from bittrigger.pipeline import Pipeline
 from bittrigger.simulate import Executor
 from bittrigger.simulate.csim import CSim
@@ -35,7 +36,7 @@ class Design:
     @cached_property
     def pipeline(self) -> Pipeline:
         """The adders, placed in stages; made when it is first needed, because the solver takes its time."""
-        return create_pipeline(self.lowered.graph, self.settings)
+        return create_pipeline(simplify(self.lowered.graph), self.settings)
 
     def write(self, folder: Path) -> None:
         """Write the build folder: ``hls/``, ``rtl/`` and the design files."""
@@ -44,7 +45,7 @@ class Design:
 
     def compile(self, folder: Path) -> Path:
         """Compile the emitted C++ and return the shared library; from now on ``predict`` runs it."""
-        simulation = CSim(self.lowered.graph, folder / "hls", folder / "sim" / "csim")
+        simulation = CSim(self.pipeline.graph, folder / "hls", folder / "sim" / "csim")
         library = simulation.build()
         self.executor = simulation
         return library

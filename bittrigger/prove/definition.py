@@ -32,6 +32,9 @@ def within(aig: Aig, code: Vector, span: Interval, *, signed: bool) -> int:
 
 
 def _requantize(aig: Aig, node: Requantize, code: Vector, width: int) -> Vector:
+    if node.offset:
+        wide = extended(code, max(len(code), node.offset.bit_length() + 1) + 1, signed=True)
+        code = aig.add(wide, constant(node.offset, len(wide)))
     if node.shift <= 0:
         rounded = [FALSE] * -node.shift + code
     else:

@@ -6,6 +6,7 @@ Cells are evaluated as Verilog defines them, on all codes of a channel at a time
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -169,7 +170,7 @@ def one_channel(node: Requantize | Lookup, channel: int) -> Requantize | Lookup:
     """``node`` with nothing but ``channel``."""
     match node:
         case Requantize():
-            return Requantize(node.name, node.inputs, 1, node.shift, node.rounding, node.lo, node.hi, node.frac)
+            return replace(node, size=1)
         case Lookup():
             return Lookup(node.name, node.inputs, (node.starts[channel],), (node.values[channel],), node.frac)
 

@@ -144,6 +144,12 @@ def _top_tasks(setting: Setting) -> Iterator[Task]:
     )
 
 
+_LIBRARY = {
+    "bittrigger_adder3": "the three-input adder in primitives equals a + b + c",
+    "bittrigger_clip": "the limiter in primitives equals the behavioural one",
+}
+
+
 def _netlist_tasks(setting: Setting, primitive: Rtl) -> Iterator[Task]:
     method = "SAT sweeping (ABC), registers proven in step"
 
@@ -163,14 +169,16 @@ def _netlist_tasks(setting: Setting, primitive: Rtl) -> Iterator[Task]:
         lambda: _prove_top_netlist(setting),
     )
     library = setting.rtl.library()
-    if library:
-        yield Task(
-            "bittrigger_adder3",
-            "netlist",
-            f"the three-input adder in primitives equals a + b + c, in each of the {len(library)} forms that occur",
-            "SAT sweeping (ABC)",
-            lambda: _prove_library(setting, primitive, library),
-        )
+    for stem, statement in _LIBRARY.items():
+        forms = [name for name in library if stem in name]
+        if forms:
+            yield Task(
+                stem,
+                "netlist",
+                f"{statement}, in each of the {len(forms)} forms that occur",
+                "SAT sweeping (ABC)",
+                partial(_prove_library, setting, primitive, forms),
+            )
 
 
 def _prove_top_netlist(setting: Setting) -> str:

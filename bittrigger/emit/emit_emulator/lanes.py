@@ -54,6 +54,7 @@ def lane_holding(interval: Interval, name: str) -> int:
 
 def rounding_interval(node: Requantize, source: Interval) -> Interval:
     """Everything that a requantiser computes on the way: the shifted code, or the code plus less than ``2**shift``."""
+    source = source.union(source + Interval(node.offset, node.offset))
     if node.shift > 0:
         return source.union(Interval(0, max(source.hi, 0) + (1 << node.shift)))
     return source.union(source << -node.shift)

@@ -27,10 +27,10 @@ class Rounder:
     hi: str | None
 
 
-def _addend(rounding: Rounding, shift: int, bits: int) -> str:
-    """What is added before the floor is taken: at least 0 and less than ``2**shift``."""
+def _addend(word: str, rounding: Rounding, shift: int, bits: int) -> str:
+    """What is added to ``word`` before the floor is taken: at least 0 and less than ``2**shift``."""
     half = 1 << (shift - 1)
-    negative = f"(v >> {bits - 1})"
+    negative = f"({word} >> {bits - 1})"
     below = unsigned_literal(half - 1, bits)
     match rounding:
         case Rounding.TRN:
@@ -46,7 +46,7 @@ def _addend(rounding: Rounding, shift: int, bits: int) -> str:
         case Rounding.RND_INF:
             addend = f"{unsigned_literal(half, bits)} - {negative}"
         case Rounding.RND_CONV:
-            addend = f"{below} + ((v >> {shift}) & 1)"
+            addend = f"{below} + (({word} >> {shift}) & 1)"
         case _:
             assert_never(rounding)
     return addend
@@ -55,13 +55,14 @@ def _addend(rounding: Rounding, shift: int, bits: int) -> str:
 def rounder(node: Requantize, source: Intervals, bits: int) -> Rounder:
     """``node`` on lanes of ``bits`` bits, for operand codes within ``source``."""
     reach = hull(source)
-    ends = shift_round(np.array([reach.lo, reach.hi], dtype=np.int64), node.shift, node.rounding)
+    ends = shift_round(np.array([reach.lo, reach.hi], dtype=np.int64) + node.offset, node.shift, node.rounding)
+    word = f"(v{unsigned_literal(node.offset, bits)})" if node.offset else "v"
     if node.shift > 0:
-        expression = f"Code{bits}(v{_addend(node.rounding, node.shift, bits)}) >> {node.shift}"
+        expression = f"Code{bits}({word}{_addend(word, node.rounding, node.shift, bits)}) >> {node.shift}"
     elif node.shift < 0:
-        expression = f"Code{bits}(v << {-node.shift})"
+        expression = f"Code{bits}({word} << {-node.shift})"
     else:
-        expression = f"Code{bits}(v)"
+        expression = f"Code{bits}({word})"
     return Rounder(
         expression,
         signed_literal(node.lo) if ends[0] < node.lo else None,

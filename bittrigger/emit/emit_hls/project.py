@@ -112,7 +112,7 @@ def summary(module: Module) -> str:
             kind = "ternary" if node.is_ternary else "integer"
             return f"layer '{node.name}', {n_in} x {n_out} {kind} weights and a bias, exact"
         case Requantize():
-            scale = f"code / 2^{node.shift}" if node.shift >= 0 else f"code * 2^{-node.shift}"
+            scale = f"{node.operand_text} {'/' if node.shift >= 0 else '*'} 2^{abs(node.shift)}"
             rounding = f" rounded as AP_{node.rounding.value}" if node.shift > 0 else ""
             return f"layer '{node.name}', {scale}{rounding}, clipped to [{node.lo}, {node.hi}]"
         case Lookup():

@@ -22,6 +22,8 @@ class Rounder:
         type: holds the rounded code.
         up: the condition under which the floor is raised by one, or None.
         uses: names among ``half``, ``sticky``, ``rest``, ``odd`` and ``negative`` that ``up`` reads.
+        offset: ``+ c`` or ``- c`` that is added to the code first, or empty.
+        clears_ties: whether the last bit of the floor is cleared where only zeros are dropped, instead of all else.
     """
 
     shift: int
@@ -30,6 +32,8 @@ class Rounder:
     type: str
     up: str | None
     uses: tuple[str, ...]
+    offset: str
+    clears_ties: bool
 
 
 @dataclass(frozen=True)
@@ -88,21 +92,26 @@ def _expression(condition: tuple[str, ...]) -> str | None:
 
 
 def _rounded(node: Requantize, source: Intervals, rounding: Rounding) -> Intervals:
-    ends: IntArray = np.array([[i.lo, i.hi] for i in source], dtype=np.int64)
+    ends: IntArray = np.array([[i.lo, i.hi] for i in source], dtype=np.int64) + node.offset
     return tuple(Interval(int(lo), int(hi)) for lo, hi in shift_round(ends, node.shift, rounding))
 
 
 def _rounder(node: Requantize, source: Intervals) -> Rounder:
-    whole = hull(source)
+    whole = hull(source).union(hull(source) + Interval(node.offset, node.offset))
     rounded = code_type(hull(_rounded(node, source, node.rounding)))
+    offset = f" {'-' if node.offset < 0 else '+'} {abs(node.offset)}" if node.offset and not node.clears_ties else ""
     if node.shift <= 0:
-        return Rounder(node.shift, code_type(whole), rounded, rounded, None, ())
+        return Rounder(node.shift, code_type(whole), rounded, rounded, None, (), offset, clears_ties=False)
     width = max(whole.width, node.shift + 1)
     floors = hull(_rounded(node, source, Rounding.TRN))
     condition = _round_up(node.rounding, signed=whole.signed, sticky=node.shift > 1)
     uses = tuple(name.removeprefix("!") for name in condition)
     operand_type = f"ap_{'' if whole.signed else 'u'}int<{width}>"
-    return Rounder(node.shift, operand_type, code_type(floors), rounded, _expression(condition), uses)
+    if node.clears_ties:  # the code comes with half added to it, so that its own floor is the rounded one
+        floors = floors.union(hull(tuple(Interval(i.lo >> node.shift, i.hi >> node.shift) for i in source)))
+        return Rounder(node.shift, operand_type, code_type(floors), rounded, None, ("rest",), "", clears_ties=True)
+    up = _expression(condition)
+    return Rounder(node.shift, operand_type, code_type(floors), rounded, up, uses, offset, clears_ties=False)
 
 
 def requantize_body(node: Requantize, source: Intervals, operands: Operands, name: str) -> RequantizeBody:

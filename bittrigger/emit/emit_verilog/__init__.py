@@ -19,8 +19,8 @@ from bittrigger.resources import folder as folder_of
 
 __all__ = ["emit_verilog"]
 
-ADDER3 = "bittrigger_adder3"
-"""The three-input adder of the firmware library; its folder ``ultrascale`` holds the same module in primitives."""
+LIBRARY = ("bittrigger_adder3", "bittrigger_clip")
+"""Modules of the firmware library that are instantiated; its folder ``ultrascale`` holds the same in primitives."""
 
 
 def emit_verilog(pipeline: Pipeline, folder: Path) -> tuple[Path, ...]:
@@ -41,7 +41,7 @@ def emit_verilog(pipeline: Pipeline, folder: Path) -> tuple[Path, ...]:
         UnsupportedModelError: if the design bears the name of one of its modules.
     """
     name = pipeline.graph.name
-    if name == ADDER3 or any(module.name == name for module in pipeline.modules):
+    if name in LIBRARY or any(module.name == name for module in pipeline.modules):
         raise UnsupportedModelError(f"design {name!r} bears the name of one of its own modules; rename the model")
     vectors = Vectors.of(pipeline)
     bodies = {module.name: _body(vectors, module) for module in pipeline.modules}
@@ -49,9 +49,9 @@ def emit_verilog(pipeline: Pipeline, folder: Path) -> tuple[Path, ...]:
     texts = {name: render("top.sv.j2", **top_view(pipeline, vectors, clocked))}
     for module in pipeline.modules:
         texts[module.name] = _module_text(vectors, module, bodies[module.name])
-    library = folder_of("firmware") / f"{ADDER3}.sv"
-    if any(ADDER3 in text for text in texts.values()):
-        texts[ADDER3] = library.read_text(encoding="utf-8")
+    used = [stem for stem in LIBRARY if any(f"{stem} #(" in text for text in texts.values())]
+    for stem in used:
+        texts[stem] = (folder_of("firmware") / f"{stem}.sv").read_text(encoding="utf-8")
     paths = []
     for stem, text in texts.items():
         paths.append(folder / f"{stem}.sv")

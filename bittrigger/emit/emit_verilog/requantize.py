@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import assert_never
 
 import numpy as np
 
 from bittrigger.emit.emit_verilog.operands import Operands
-from bittrigger.emit.emit_verilog.views import Body, Bus, Stage, Wire, literal, vector, vector_of
+from bittrigger.emit.emit_verilog.views import Body, Bus, Clip, Stage, Wire, literal, vector, vector_of
 from bittrigger.fixed import Interval, Rounding, shift_round
 from bittrigger.graph import Requantize
 from bittrigger.pipeline import Module
@@ -65,11 +66,21 @@ def _rounded(k: int, x: str, span: Interval, node: Requantize, low: Interval, *,
     if node.shift <= 0:
         wide = x if span.width == width else f"{width}'({x})"
         return [Wire(kind, f"r{k}", f"{wide} << {-node.shift}" if node.shift else wide)]
+    if node.clears_ties:
+        return [Wire(kind, f"r{k}", _floor_of_even_ties(x, span, node.shift, width))]
     floor = f"{width}'({x} {'>>>' if span.signed else '>>'} {node.shift})"
     up = _increment(x, span, node, negative=span.signed and not relu)
     if not up:
         return [Wire(kind, f"r{k}", floor)]
     return [Wire(_BIT, f"up{k}", up), Wire(kind, f"r{k}", f"{floor} + {width}'(up{k})")]
+
+
+def _floor_of_even_ties(x: str, span: Interval, shift: int, width: int) -> str:
+    """``floor(x / 2**shift)`` in ``width`` bits, its last bit cleared where only zeros are dropped."""
+    last = f"{_bit(x, span, shift)} & (|{x}[{min(shift, span.width) - 1}:0])"
+    if width == 1:
+        return last
+    return f"{{{width - 1}'({x} {'>>>' if span.signed else '>>'} {shift + 1}), {last}}}"
 
 
 def _above(r: str, span: Interval, hi: int) -> str:
@@ -91,29 +102,67 @@ def _below(r: str, span: Interval, lo: int) -> str:
     return f"{r} < {literal(lo, span.width, signed=span.signed)}"
 
 
-def _channel(k: int, x: str, span: Interval, node: Requantize, out: Interval) -> list[Wire]:
+def _channel(k: int, x: str, span: Interval, node: Requantize, out: Interval) -> list[Wire | Clip]:
     """The wires of one channel; the last is its result ``y<k>``."""
-    ends = shift_round(np.array([span.lo, span.hi], dtype=np.int64), node.shift, node.rounding)
+    wires: list[Wire | Clip] = []
+    ends = shift_round(np.array([span.lo, span.hi], dtype=np.int64) + node.offset, node.shift, node.rounding)
     reached = Interval(int(ends[0]), int(ends[1]))
+    if node.offset and not node.clears_ties:
+        moved = span + Interval(node.offset, node.offset)
+        sign = "-" if node.offset < 0 else "+"
+        size = max(moved.width, span.union(moved).width)
+        amount = literal(abs(node.offset), size, signed=True)
+        wires.append(Wire(vector(size, signed=moved.signed), f"t{k}", f"{size}'({x}) {sign} {amount}"))
+        x, span, node = f"t{k}", moved, replace(node, offset=0)
     relu = node.lo == 0 and span.signed
     low = Interval(0, reached.hi) if relu else reached
-    wires = _rounded(k, x, span, node, low, relu=relu)
-    value = f"r{k}" if low.width == out.width else f"{out.width}'(r{k})"
-    if low.hi > node.hi:
+    wires += _rounded(k, x, span, node, low, relu=relu)
+    return [*wires, *_limited(k, low, node, out, sign=f"{x}[{span.width - 1}]" if relu else None)]
+
+
+def _limited(k: int, low: Interval, node: Requantize, out: Interval, sign: str | None) -> list[Wire | Clip]:
+    """``y<k>``: the rounded code ``r<k>``, in the range ``low``, clipped; and the wires that decide.
+
+    Args:
+        sign: for a clip at zero, whether the code is negative; ``r<k>`` is of no meaning then.
+    """
+    over, under = low.hi > node.hi, low.lo < node.lo
+    full, top = _is_power(node.hi + 1), low.width - 1
+    kind, size = vector_of(out), out.width
+    if sign and not over:
+        return [Clip(kind, f"y{k}", size, f"r{k}", sign, "1'b0", 1, f"y{k}")]
+    if over and full and not low.signed:
+        above, wires = _upper_bits(k, low, size)
+        return [*wires, Clip(kind, f"y{k}", size, f"r{k}[{size - 1}:0]", sign or "1'b0", *above, f"y{k}")]
+    wires = []
+    value = f"r{k}" if low.width == size else f"{size}'(r{k})"
+    if over:
         wires.append(Wire(_BIT, f"above{k}", _above(f"r{k}", low, node.hi)))
-        value = f"above{k} ? {literal(node.hi, out.width, signed=out.signed)} : {value}"
-    if relu:
-        value = f"{x}[{span.width - 1}] ? {literal(0, out.width)} : {value}"
-    elif low.lo < node.lo:
+        value = f"above{k} ? {literal(node.hi, size, signed=out.signed)} : {value}"
+    if sign:
+        value = f"{sign} ? {literal(0, size)} : {value}"
+    elif under:
         wires.append(Wire(_BIT, f"below{k}", _below(f"r{k}", low, node.lo)))
-        value = f"below{k} ? {literal(node.lo, out.width, signed=out.signed)} : {value}"
-    return [*wires, Wire(vector_of(out), f"y{k}", value)]
+        if over and full and node.lo == -node.hi - 1 and size > 1:
+            code, driven = f"r{k}[{size - 2}:0]", f"y{k}[{size - 2}:0]"
+            bypass = (f"y{k}[{size - 1}]", f"r{k}[{top}]")
+            return [*wires, Clip(kind, f"y{k}", size - 1, code, f"below{k}", f"above{k}", 1, driven, bypass)]
+        value = f"below{k} ? {literal(node.lo, size, signed=out.signed)} : {value}"
+    return [*wires, Wire(kind, f"y{k}", value)]
+
+
+def _upper_bits(k: int, low: Interval, size: int) -> tuple[tuple[str, int], list[Wire | Clip]]:
+    """Whether ``r<k>`` reaches above ``size`` bits: an expression of one or two bits, and a wire that it may need."""
+    top = low.width - 1
+    if low.width - size <= 2:
+        return (f"r{k}[{top}:{size}]" if top > size else f"r{k}[{top}]", low.width - size), []
+    return (f"above{k}", 1), [Wire(_BIT, f"above{k}", f"|r{k}[{top}:{size}]")]
 
 
 def requantize_body(module: Module, node: Requantize, operands: Operands, result: Bus) -> Body:
     """One requantiser a channel, in the last stage of ``module``."""
     signals = operands.signals
-    wires: list[Wire] = []
+    wires: list[Wire | Clip] = []
     results = []
     for k, (name, span, out) in enumerate(zip(operands.names, module.source, module.result, strict=True)):
         if out.lo == out.hi:
@@ -128,7 +177,7 @@ def requantize_body(module: Module, node: Requantize, operands: Operands, result
         for stage in range(module.start, module.stop + 1)
     ]
     return Body(
-        summary=f"clip(round(code / 2**{node.shift}), {node.lo}, {node.hi}), rounding {node.rounding.value}",
+        summary=f"clip(round({node.operand_text} / 2**{node.shift}), {node.lo}, {node.hi}), rounding {node.rounding.value}",
         functions=(),
         operands=operands.wires(),
         stages=tuple(stages),

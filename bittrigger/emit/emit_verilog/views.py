@@ -40,6 +40,31 @@ class Sum3:
 
 
 @dataclass(frozen=True)
+class Clip:
+    """A wire that a ``bittrigger_clip`` of the firmware library drives; its top bit may bypass the limiter.
+
+    Attributes:
+        width: bits of the limiter.
+        code: the expression that is limited, ``width`` bits.
+        zero: whether the result is all zeros.
+        over: one or two bits; if one is set the result is all ones, unless it is all zeros.
+        over_width: how many.
+        driven: the wire, or its bits below the bypass.
+        bypass: ``(bits of the wire, expression)``, or None.
+    """
+
+    type: str
+    name: str
+    width: int
+    code: str
+    zero: str
+    over: str
+    over_width: int
+    driven: str
+    bypass: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True)
 class Register:
     """``reg <type> <name>;`` that takes ``<next>`` at each rising edge."""
 
@@ -54,7 +79,7 @@ class Stage:
 
     number: int
     registers: tuple[Register, ...]
-    wires: tuple[Wire | Sum3, ...]
+    wires: tuple[Wire | Sum3 | Clip, ...]
 
 
 @dataclass(frozen=True)

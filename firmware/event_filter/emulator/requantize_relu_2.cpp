@@ -11,7 +11,7 @@ void requantize_relu_2(Block &block) {
     for (int j = 0; j < 24; j++) {
         for (int g = 0; g < groups; g++) {
             const Word16 v = x[j][g];
-            Code16 code = Code16(v + 3 + ((v >> 3) & 1)) >> 3;
+            Code16 code = Code16((v - 4) + 3 + (((v - 4) >> 3) & 1)) >> 3;
             code = code < 0 ? Code16{} + 0 : code;
             code = code > 63 ? Code16{} + 63 : code;
             y[j][g] = Word16(code);

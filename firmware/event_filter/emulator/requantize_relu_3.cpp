@@ -11,7 +11,7 @@ void requantize_relu_3(Block &block) {
     for (int j = 0; j < 16; j++) {
         for (int g = 0; g < groups; g++) {
             const Word16 v = x[j][g];
-            Code16 code = Code16(v + ((v >> 1) & 1)) >> 1;
+            Code16 code = Code16((v - 1) + (((v - 1) >> 1) & 1)) >> 1;
             code = code < 0 ? Code16{} + 0 : code;
             code = code > 255 ? Code16{} + 255 : code;
             y[j][g] = Word16(code);

@@ -47,185 +47,23 @@ module bitlinear_dense_2 (
     wire        [ 5:0] x31 = x[191:186];
 
     // stage 4
-    wire signed [ 7:0] s0;  // x9 - x21 - x26
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b110)) u_s0 (
-        .a(8'(x9)), .b(8'(x21)), .c(8'(x26)), .sum(s0)
+    wire signed [ 7:0] s16;  // x17 - x11 - x29
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b110)) u_s16 (
+        .a(8'(x17)), .b(8'(x11)), .c(8'(x29)), .sum(s16)
     );
-    wire signed [ 7:0] s1;  // x4 + x28 - x13
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s1 (
-        .a(8'(x4)), .b(8'(x28)), .c(8'(x13)), .sum(s1)
-    );
-    wire signed [ 7:0] s3;  // x3 + x20 - x19
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s3 (
-        .a(8'(x3)), .b(8'(x20)), .c(8'(x19)), .sum(s3)
-    );
-    wire signed [ 6:0] s4 = 7'(x5) - 7'(x6);
-    wire        [ 6:0] s6 = 7'(x1) + 7'(x2);
-    wire signed [ 7:0] s8;  // x25 + x29 - x24
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s8 (
-        .a(8'(x25)), .b(8'(x29)), .c(8'(x24)), .sum(s8)
-    );
-    wire signed [ 7:0] s12;  // x24 + x28 - x5
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s12 (
-        .a(8'(x24)), .b(8'(x28)), .c(8'(x5)), .sum(s12)
-    );
-    wire        [ 7:0] s13;  // x4 + x14 + x25
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b000)) u_s13 (
-        .a(8'(x4)), .b(8'(x14)), .c(8'(x25)), .sum(s13)
-    );
-    wire        [ 6:0] s14 = 7'(x16) + 7'(x29);
-    wire        [ 7:0] s16;  // x22 + x27 + x31
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b000)) u_s16 (
-        .a(8'(x22)), .b(8'(x27)), .c(8'(x31)), .sum(s16)
-    );
-    wire signed [ 7:0] s17;  // x13 + x17 - x20
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s17 (
-        .a(8'(x13)), .b(8'(x17)), .c(8'(x20)), .sum(s17)
-    );
-    wire signed [ 7:0] s19;  // x8 - x30 + 4
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b010)) u_s19 (
-        .a(8'(x8)), .b(8'(x30)), .c(8'd4), .sum(s19)
-    );
-    wire signed [ 7:0] s23;  // x8 - x16 - x18
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b110)) u_s23 (
-        .a(8'(x8)), .b(8'(x16)), .c(8'(x18)), .sum(s23)
-    );
-    wire        [ 7:0] s24;  // x12 + x17 + x24
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b000)) u_s24 (
-        .a(8'(x12)), .b(8'(x17)), .c(8'(x24)), .sum(s24)
-    );
-    wire        [ 6:0] s25 = 7'(x3) + 7'(x21);
-    wire        [ 7:0] s29;  // x0 + x2 + x20
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b000)) u_s29 (
-        .a(8'(x0)), .b(8'(x2)), .c(8'(x20)), .sum(s29)
-    );
-    wire signed [ 6:0] s34 = 7'(x23) - 7'(x18);
-    wire signed [ 7:0] s36;  // x14 + x27 - x22
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s36 (
-        .a(8'(x14)), .b(8'(x27)), .c(8'(x22)), .sum(s36)
-    );
-    wire signed [ 7:0] s38;  // x13 - x7 - x30
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b110)) u_s38 (
-        .a(8'(x13)), .b(8'(x7)), .c(8'(x30)), .sum(s38)
-    );
-    wire        [ 7:0] s39;  // x9 + x17 + x19
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b000)) u_s39 (
-        .a(8'(x9)), .b(8'(x17)), .c(8'(x19)), .sum(s39)
-    );
-    wire signed [ 7:0] s41;  // x11 + x29 - x16
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s41 (
-        .a(8'(x11)), .b(8'(x29)), .c(8'(x16)), .sum(s41)
-    );
-    wire signed [ 6:0] s42 = -(7'(x26)) + 7'd2;
-    wire        [ 6:0] s45 = 7'(x8) + 7'(x27);
-    wire signed [ 7:0] s50;  // x2 - x1 - 6
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b110)) u_s50 (
-        .a(8'(x2)), .b(8'(x1)), .c(8'd6), .sum(s50)
-    );
-    wire        [ 6:0] s53 = 7'(x4) + 7'(x5);
-    wire signed [ 7:0] s54;  // x23 - x1 - x15
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b110)) u_s54 (
-        .a(8'(x23)), .b(8'(x1)), .c(8'(x15)), .sum(s54)
-    );
-    wire signed [ 7:0] s55;  // x11 + x14 - x26
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s55 (
-        .a(8'(x11)), .b(8'(x14)), .c(8'(x26)), .sum(s55)
-    );
-    wire signed [ 7:0] s56;  // x0 + x28 - x31
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s56 (
-        .a(8'(x0)), .b(8'(x28)), .c(8'(x31)), .sum(s56)
-    );
-    wire signed [ 7:0] s58;  // - x13 - x20 + 2
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b011)) u_s58 (
-        .a(8'(x13)), .b(8'(x20)), .c(8'd2), .sum(s58)
-    );
-    wire        [ 6:0] s61 = 7'(x5) + 7'(x15);
-    wire signed [ 7:0] s63;  // x11 - x7 - x8
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b110)) u_s63 (
-        .a(8'(x11)), .b(8'(x7)), .c(8'(x8)), .sum(s63)
-    );
-    wire signed [ 7:0] s65;  // x14 + x19 - x16
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s65 (
-        .a(8'(x14)), .b(8'(x19)), .c(8'(x16)), .sum(s65)
-    );
-    wire signed [ 7:0] s68;  // x3 + x12 - x18
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s68 (
-        .a(8'(x3)), .b(8'(x12)), .c(8'(x18)), .sum(s68)
-    );
-    wire        [ 7:0] s72;  // x17 + x18 + x25
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b000)) u_s72 (
-        .a(8'(x17)), .b(8'(x18)), .c(8'(x25)), .sum(s72)
-    );
-    wire signed [ 7:0] s74;  // x21 - x24 + 6
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b010)) u_s74 (
-        .a(8'(x21)), .b(8'(x24)), .c(8'd6), .sum(s74)
-    );
-    wire signed [ 7:0] s77 = -(8'(x9)) - 8'd2;
-    wire        [ 7:0] s80;  // x21 + x24 + 4
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b000)) u_s80 (
-        .a(8'(x21)), .b(8'(x24)), .c(8'd4), .sum(s80)
-    );
-    wire signed [ 7:0] s84;  // x17 + x21 - x19
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s84 (
-        .a(8'(x17)), .b(8'(x21)), .c(8'(x19)), .sum(s84)
-    );
-    wire signed [ 7:0] s85;  // x2 + x20 - x3
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s85 (
-        .a(8'(x2)), .b(8'(x20)), .c(8'(x3)), .sum(s85)
-    );
-    wire        [ 7:0] s89;  // x9 + x22 + x31
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b000)) u_s89 (
-        .a(8'(x9)), .b(8'(x22)), .c(8'(x31)), .sum(s89)
-    );
-    wire signed [ 7:0] s91;  // - x12 - x24 + 4
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b011)) u_s91 (
-        .a(8'(x12)), .b(8'(x24)), .c(8'd4), .sum(s91)
-    );
-    wire signed [ 7:0] s96;  // - x6 - x24 + 6
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b011)) u_s96 (
-        .a(8'(x6)), .b(8'(x24)), .c(8'd6), .sum(s96)
-    );
-    wire signed [ 6:0] s99 = -(7'(x12)) + 7'd6;
-    wire signed [ 7:0] s100;  // x13 + x15 - x4
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s100 (
-        .a(8'(x13)), .b(8'(x15)), .c(8'(x4)), .sum(s100)
-    );
-    wire signed [ 7:0] s106;  // x0 - x13 + 6
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b010)) u_s106 (
-        .a(8'(x0)), .b(8'(x13)), .c(8'd6), .sum(s106)
-    );
-    wire signed [ 7:0] s111;  // x30 - x10 - x13
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b110)) u_s111 (
-        .a(8'(x30)), .b(8'(x10)), .c(8'(x13)), .sum(s111)
-    );
-    wire signed [ 6:0] s119 = 7'(x20) - 7'd6;
-    wire signed [ 7:0] s120;  // x6 + x25 - x10
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s120 (
-        .a(8'(x6)), .b(8'(x25)), .c(8'(x10)), .sum(s120)
-    );
-    wire        [ 7:0] s124;  // x19 + x22 + 6
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b000)) u_s124 (
-        .a(8'(x19)), .b(8'(x22)), .c(8'd6), .sum(s124)
-    );
-    wire signed [ 6:0] s129 = -(7'(x11)) + 7'd4;
-    wire        [ 7:0] s130;  // x4 + x24 + x25
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b000)) u_s130 (
-        .a(8'(x4)), .b(8'(x24)), .c(8'(x25)), .sum(s130)
-    );
-    wire signed [ 7:0] s133;  // x24 + x28 - 4
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s133 (
-        .a(8'(x24)), .b(8'(x28)), .c(8'd4), .sum(s133)
-    );
-    wire signed [ 7:0] s138;  // x28 - x7 + 6
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b010)) u_s138 (
-        .a(8'(x28)), .b(8'(x7)), .c(8'd6), .sum(s138)
+    wire        [ 6:0] s53 = 7'(x1) + 7'(x28);
+    wire signed [ 7:0] s83;  // x0 + x3 - x2
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s83 (
+        .a(8'(x0)), .b(8'(x3)), .c(8'(x2)), .sum(s83)
     );
 
     // stage 5
     reg         [ 5:0] x0_d1;
     reg         [ 5:0] x1_d1;
     reg         [ 5:0] x2_d1;
+    reg         [ 5:0] x3_d1;
     reg         [ 5:0] x4_d1;
+    reg         [ 5:0] x5_d1;
     reg         [ 5:0] x6_d1;
     reg         [ 5:0] x7_d1;
     reg         [ 5:0] x8_d1;
@@ -233,6 +71,7 @@ module bitlinear_dense_2 (
     reg         [ 5:0] x10_d1;
     reg         [ 5:0] x11_d1;
     reg         [ 5:0] x12_d1;
+    reg         [ 5:0] x13_d1;
     reg         [ 5:0] x14_d1;
     reg         [ 5:0] x15_d1;
     reg         [ 5:0] x16_d1;
@@ -248,66 +87,19 @@ module bitlinear_dense_2 (
     reg         [ 5:0] x26_d1;
     reg         [ 5:0] x27_d1;
     reg         [ 5:0] x28_d1;
+    reg         [ 5:0] x29_d1;
     reg         [ 5:0] x30_d1;
     reg         [ 5:0] x31_d1;
-    reg  signed [ 7:0] s0_d1;
-    reg  signed [ 7:0] s1_d1;
-    reg  signed [ 7:0] s3_d1;
-    reg  signed [ 6:0] s4_d1;
-    reg         [ 6:0] s6_d1;
-    reg  signed [ 7:0] s8_d1;
-    reg  signed [ 7:0] s12_d1;
-    reg         [ 7:0] s13_d1;
-    reg         [ 6:0] s14_d1;
-    reg         [ 7:0] s16_d1;
-    reg  signed [ 7:0] s17_d1;
-    reg  signed [ 7:0] s19_d1;
-    reg  signed [ 7:0] s23_d1;
-    reg         [ 7:0] s24_d1;
-    reg         [ 6:0] s25_d1;
-    reg         [ 7:0] s29_d1;
-    reg  signed [ 6:0] s34_d1;
-    reg  signed [ 7:0] s36_d1;
-    reg  signed [ 7:0] s38_d1;
-    reg         [ 7:0] s39_d1;
-    reg  signed [ 7:0] s41_d1;
-    reg  signed [ 6:0] s42_d1;
-    reg         [ 6:0] s45_d1;
-    reg  signed [ 7:0] s50_d1;
+    reg  signed [ 7:0] s16_d1;
     reg         [ 6:0] s53_d1;
-    reg  signed [ 7:0] s54_d1;
-    reg  signed [ 7:0] s55_d1;
-    reg  signed [ 7:0] s56_d1;
-    reg  signed [ 7:0] s58_d1;
-    reg         [ 6:0] s61_d1;
-    reg  signed [ 7:0] s63_d1;
-    reg  signed [ 7:0] s65_d1;
-    reg  signed [ 7:0] s68_d1;
-    reg         [ 7:0] s72_d1;
-    reg  signed [ 7:0] s74_d1;
-    reg  signed [ 7:0] s77_d1;
-    reg         [ 7:0] s80_d1;
-    reg  signed [ 7:0] s84_d1;
-    reg  signed [ 7:0] s85_d1;
-    reg         [ 7:0] s89_d1;
-    reg  signed [ 7:0] s91_d1;
-    reg  signed [ 7:0] s96_d1;
-    reg  signed [ 6:0] s99_d1;
-    reg  signed [ 7:0] s100_d1;
-    reg  signed [ 7:0] s106_d1;
-    reg  signed [ 7:0] s111_d1;
-    reg  signed [ 6:0] s119_d1;
-    reg  signed [ 7:0] s120_d1;
-    reg         [ 7:0] s124_d1;
-    reg  signed [ 6:0] s129_d1;
-    reg         [ 7:0] s130_d1;
-    reg  signed [ 7:0] s133_d1;
-    reg  signed [ 7:0] s138_d1;
+    reg  signed [ 7:0] s83_d1;
     always_ff @(posedge clk) begin
         x0_d1 <= x0;
         x1_d1 <= x1;
         x2_d1 <= x2;
+        x3_d1 <= x3;
         x4_d1 <= x4;
+        x5_d1 <= x5;
         x6_d1 <= x6;
         x7_d1 <= x7;
         x8_d1 <= x8;
@@ -315,6 +107,7 @@ module bitlinear_dense_2 (
         x10_d1 <= x10;
         x11_d1 <= x11;
         x12_d1 <= x12;
+        x13_d1 <= x13;
         x14_d1 <= x14;
         x15_d1 <= x15;
         x16_d1 <= x16;
@@ -330,543 +123,698 @@ module bitlinear_dense_2 (
         x26_d1 <= x26;
         x27_d1 <= x27;
         x28_d1 <= x28;
+        x29_d1 <= x29;
         x30_d1 <= x30;
         x31_d1 <= x31;
-        s0_d1 <= s0;
-        s1_d1 <= s1;
-        s3_d1 <= s3;
-        s4_d1 <= s4;
-        s6_d1 <= s6;
-        s8_d1 <= s8;
-        s12_d1 <= s12;
-        s13_d1 <= s13;
-        s14_d1 <= s14;
         s16_d1 <= s16;
-        s17_d1 <= s17;
-        s19_d1 <= s19;
-        s23_d1 <= s23;
-        s24_d1 <= s24;
-        s25_d1 <= s25;
-        s29_d1 <= s29;
-        s34_d1 <= s34;
-        s36_d1 <= s36;
-        s38_d1 <= s38;
-        s39_d1 <= s39;
-        s41_d1 <= s41;
-        s42_d1 <= s42;
-        s45_d1 <= s45;
-        s50_d1 <= s50;
         s53_d1 <= s53;
-        s54_d1 <= s54;
-        s55_d1 <= s55;
-        s56_d1 <= s56;
-        s58_d1 <= s58;
-        s61_d1 <= s61;
-        s63_d1 <= s63;
-        s65_d1 <= s65;
-        s68_d1 <= s68;
-        s72_d1 <= s72;
-        s74_d1 <= s74;
-        s77_d1 <= s77;
-        s80_d1 <= s80;
-        s84_d1 <= s84;
-        s85_d1 <= s85;
-        s89_d1 <= s89;
-        s91_d1 <= s91;
-        s96_d1 <= s96;
-        s99_d1 <= s99;
-        s100_d1 <= s100;
-        s106_d1 <= s106;
-        s111_d1 <= s111;
-        s119_d1 <= s119;
-        s120_d1 <= s120;
-        s124_d1 <= s124;
-        s129_d1 <= s129;
-        s130_d1 <= s130;
-        s133_d1 <= s133;
-        s138_d1 <= s138;
+        s83_d1 <= s83;
     end
-    wire signed [ 8:0] s2;  // s0 + s1 - x0
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b100)) u_s2 (
-        .a(9'(s0_d1)), .b(9'(s1_d1)), .c(9'(x0_d1)), .sum(s2)
+    wire        [ 7:0] s0;  // x18 + x29 + x31
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b000)) u_s0 (
+        .a(8'(x18_d1)), .b(8'(x29_d1)), .c(8'(x31_d1)), .sum(s0)
     );
-    wire signed [ 8:0] s5;  // x14 + x16 - s4
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b100)) u_s5 (
-        .a(9'(x14_d1)), .b(9'(x16_d1)), .c(9'(s4_d1)), .sum(s5)
+    wire signed [ 7:0] s1;  // x25 - x14 - x16
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b110)) u_s1 (
+        .a(8'(x25_d1)), .b(8'(x14_d1)), .c(8'(x16_d1)), .sum(s1)
     );
-    wire        [ 7:0] s7;  // x12 + x31 + s6
+    wire        [ 7:0] s2;  // x1 + x2 + x26
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b000)) u_s2 (
+        .a(8'(x1_d1)), .b(8'(x2_d1)), .c(8'(x26_d1)), .sum(s2)
+    );
+    wire signed [ 7:0] s3;  // x4 + x28 - x21
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s3 (
+        .a(8'(x4_d1)), .b(8'(x28_d1)), .c(8'(x21_d1)), .sum(s3)
+    );
+    wire signed [ 7:0] s4;  // x9 - x12 - x13
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b110)) u_s4 (
+        .a(8'(x9_d1)), .b(8'(x12_d1)), .c(8'(x13_d1)), .sum(s4)
+    );
+    wire signed [ 9:0] s5;  // s3 + s4 - s2
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s5 (
+        .a(10'(s3)), .b(10'(s4)), .c(10'(s2)), .sum(s5)
+    );
+    wire signed [ 7:0] s6;  // x5 + x19 - x3
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s6 (
+        .a(8'(x5_d1)), .b(8'(x19_d1)), .c(8'(x3_d1)), .sum(s6)
+    );
+    wire        [ 7:0] s7;  // x20 + x24 + 10
     bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b000)) u_s7 (
-        .a(8'(x12_d1)), .b(8'(x31_d1)), .c(8'(s6_d1)), .sum(s7)
+        .a(8'(x20_d1)), .b(8'(x24_d1)), .c(8'd10), .sum(s7)
     );
-    wire signed [ 9:0] s9;  // x18 + s7 + s8
+    wire signed [ 8:0] s8;  // x6 + s7 - x0
+    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b100)) u_s8 (
+        .a(9'(x6_d1)), .b(9'(s7)), .c(9'(x0_d1)), .sum(s8)
+    );
+    wire signed [ 9:0] s9;  // s0 + s1 + s6
     bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s9 (
-        .a(10'(x18_d1)), .b(10'(s7)), .c(10'(s8_d1)), .sum(s9)
+        .a(10'(s0)), .b(10'(s1)), .c(10'(s6)), .sum(s9)
     );
-    wire signed [ 9:0] s10;  // s3 + s5 + 6
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s10 (
-        .a(10'(s3_d1)), .b(10'(s5)), .c(10'd6), .sum(s10)
+    wire        [ 7:0] s11;  // x22 + x27 + x31
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b000)) u_s11 (
+        .a(8'(x22_d1)), .b(8'(x27_d1)), .c(8'(x31_d1)), .sum(s11)
     );
-    wire        [ 7:0] s15;  // x11 + x26 + s14
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b000)) u_s15 (
-        .a(8'(x11_d1)), .b(8'(x26_d1)), .c(8'(s14_d1)), .sum(s15)
+    wire signed [ 7:0] s12;  // x24 - x16 - x20
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b110)) u_s12 (
+        .a(8'(x24_d1)), .b(8'(x16_d1)), .c(8'(x20_d1)), .sum(s12)
     );
-    wire signed [ 9:0] s18;  // x2 + s16 + s17
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s18 (
-        .a(10'(x2_d1)), .b(10'(s16_d1)), .c(10'(s17_d1)), .sum(s18)
+    wire signed [ 9:0] s13;  // x14 + s11 + s12
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s13 (
+        .a(10'(x14_d1)), .b(10'(s11)), .c(10'(s12)), .sum(s13)
     );
-    wire signed [ 8:0] s20;  // x6 + x21 + s19
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b000)) u_s20 (
-        .a(9'(x6_d1)), .b(9'(x21_d1)), .c(9'(s19_d1)), .sum(s20)
+    wire signed [ 7:0] s14;  // x5 - x25 - x30
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b110)) u_s14 (
+        .a(8'(x5_d1)), .b(8'(x25_d1)), .c(8'(x30_d1)), .sum(s14)
     );
-    wire signed [ 9:0] s21;  // s15 - s12 - s13
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s21 (
-        .a(10'(s15)), .b(10'(s12_d1)), .c(10'(s13_d1)), .sum(s21)
+    wire        [ 6:0] s17 = 7'(x26_d1) + 7'd8;
+    wire signed [ 7:0] s18;  // x6 - x2 - x13
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b110)) u_s18 (
+        .a(8'(x6_d1)), .b(8'(x2_d1)), .c(8'(x13_d1)), .sum(s18)
     );
-    wire        [ 8:0] s26;  // x7 + s24 + s25
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b000)) u_s26 (
-        .a(9'(x7_d1)), .b(9'(s24_d1)), .c(9'(s25_d1)), .sum(s26)
+    wire signed [ 9:0] s19;  // s17 - s3 - s16
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s19 (
+        .a(10'(s17)), .b(10'(s3)), .c(10'(s16_d1)), .sum(s19)
     );
-    wire signed [ 8:0] s27;  // x23 + x26 - s16
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b100)) u_s27 (
-        .a(9'(x23_d1)), .b(9'(x26_d1)), .c(9'(s16_d1)), .sum(s27)
+    wire signed [ 6:0] s21 = 7'(x17_d1) - 7'(x28_d1);
+    wire signed [ 7:0] s22;  // x9 - x24 - x26
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b110)) u_s22 (
+        .a(8'(x9_d1)), .b(8'(x24_d1)), .c(8'(x26_d1)), .sum(s22)
     );
-    wire signed [ 9:0] s28;  // x10 + s27 - s1
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s28 (
-        .a(10'(x10_d1)), .b(10'(s27)), .c(10'(s1_d1)), .sum(s28)
+    wire signed [ 8:0] s23;  // x6 - x27 - s22
+    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b110)) u_s23 (
+        .a(9'(x6_d1)), .b(9'(x27_d1)), .c(9'(s22)), .sum(s23)
     );
-    wire signed [ 8:0] s30;  // x15 + s29 - x9
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b100)) u_s30 (
-        .a(9'(x15_d1)), .b(9'(s29_d1)), .c(9'(x9_d1)), .sum(s30)
+    wire        [ 7:0] s24;  // x2 + x12 + x20
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b000)) u_s24 (
+        .a(8'(x2_d1)), .b(8'(x12_d1)), .c(8'(x20_d1)), .sum(s24)
     );
-    wire signed [ 7:0] s31 = 8'(s4_d1) - 8'd4;
-    wire signed [ 9:0] s32;  // s23 + s31 - s30
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s32 (
-        .a(10'(s23_d1)), .b(10'(s31)), .c(10'(s30)), .sum(s32)
+    wire        [ 6:0] s25 = 7'(x4_d1) + 7'(x22_d1);
+    wire signed [ 8:0] s26;  // x13 - x8 - s25
+    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b110)) u_s26 (
+        .a(9'(x13_d1)), .b(9'(x8_d1)), .c(9'(s25)), .sum(s26)
     );
-    wire        [ 7:0] s35;  // x10 + x15 + s25
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b000)) u_s35 (
-        .a(8'(x10_d1)), .b(8'(x15_d1)), .c(8'(s25_d1)), .sum(s35)
+    wire signed [ 8:0] s27 = 9'(s21) + 9'(s24);
+    wire        [ 7:0] s29;  // x0 + x7 + x23
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b000)) u_s29 (
+        .a(8'(x0_d1)), .b(8'(x7_d1)), .c(8'(x23_d1)), .sum(s29)
     );
-    wire signed [ 9:0] s37;  // s34 + s35 - s36
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s37 (
-        .a(10'(s34_d1)), .b(10'(s35)), .c(10'(s36_d1)), .sum(s37)
+    wire        [ 7:0] s30;  // x10 + x15 + x21
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b000)) u_s30 (
+        .a(8'(x10_d1)), .b(8'(x15_d1)), .c(8'(x21_d1)), .sum(s30)
     );
-    wire signed [ 8:0] s40;  // s38 + s39 - x20
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b100)) u_s40 (
-        .a(9'(s38_d1)), .b(9'(s39_d1)), .c(9'(x20_d1)), .sum(s40)
+    wire signed [ 8:0] s31;  // x3 + s30 - x31
+    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b100)) u_s31 (
+        .a(9'(x3_d1)), .b(9'(s30)), .c(9'(x31_d1)), .sum(s31)
     );
-    wire signed [ 9:0] s43;  // s41 + s42 - s7
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s43 (
-        .a(10'(s41_d1)), .b(10'(s42_d1)), .c(10'(s7)), .sum(s43)
+    wire        [ 6:0] s32 = 7'(x16_d1) + 7'(x18_d1);
+    wire signed [ 9:0] s33;  // x5 - s29 - s32
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s33 (
+        .a(10'(x5_d1)), .b(10'(s29)), .c(10'(s32)), .sum(s33)
     );
-    wire        [ 7:0] s46;  // x12 + x20 + s45
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b000)) u_s46 (
-        .a(8'(x12_d1)), .b(8'(x20_d1)), .c(8'(s45_d1)), .sum(s46)
+    wire signed [ 7:0] s35;  // x16 + x27 - x20
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s35 (
+        .a(8'(x16_d1)), .b(8'(x27_d1)), .c(8'(x20_d1)), .sum(s35)
     );
-    wire signed [ 7:0] s47;  // x17 + s34 - x19
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s47 (
-        .a(8'(x17_d1)), .b(8'(s34_d1)), .c(8'(x19_d1)), .sum(s47)
+    wire signed [ 7:0] s36;  // x23 - x18 - x19
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b110)) u_s36 (
+        .a(8'(x23_d1)), .b(8'(x18_d1)), .c(8'(x19_d1)), .sum(s36)
     );
-    wire signed [ 7:0] s48;  // x9 + s4 - x31
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s48 (
-        .a(8'(x9_d1)), .b(8'(s4_d1)), .c(8'(x31_d1)), .sum(s48)
+    wire        [ 7:0] s37;  // x9 + x12 + x14
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b000)) u_s37 (
+        .a(8'(x9_d1)), .b(8'(x12_d1)), .c(8'(x14_d1)), .sum(s37)
     );
-    wire signed [ 9:0] s49;  // s35 + s48 - s47
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s49 (
-        .a(10'(s35)), .b(10'(s48)), .c(10'(s47)), .sum(s49)
+    wire signed [ 7:0] s38;  // x7 + x30 - x13
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s38 (
+        .a(8'(x7_d1)), .b(8'(x30_d1)), .c(8'(x13_d1)), .sum(s38)
     );
-    wire signed [ 9:0] s51;  // s50 - s13 - s15
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s51 (
-        .a(10'(s50_d1)), .b(10'(s13_d1)), .c(10'(s15)), .sum(s51)
+    wire signed [ 8:0] s39;  // x22 - s16 + 6
+    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b010)) u_s39 (
+        .a(9'(x22_d1)), .b(9'(s16_d1)), .c(9'd6), .sum(s39)
+    );
+    wire signed [ 9:0] s40;  // s38 - s2 - s37
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s40 (
+        .a(10'(s38)), .b(10'(s2)), .c(10'(s37)), .sum(s40)
+    );
+    wire signed [ 9:0] s41;  // s36 + s39 - s35
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s41 (
+        .a(10'(s36)), .b(10'(s39)), .c(10'(s35)), .sum(s41)
+    );
+    wire        [ 7:0] s43;  // x4 + x16 + x25
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b000)) u_s43 (
+        .a(8'(x4_d1)), .b(8'(x16_d1)), .c(8'(x25_d1)), .sum(s43)
+    );
+    wire signed [ 7:0] s44;  // x27 + x29 - x2
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s44 (
+        .a(8'(x27_d1)), .b(8'(x29_d1)), .c(8'(x2_d1)), .sum(s44)
+    );
+    wire        [ 6:0] s46 = 7'(x6_d1) + 7'(x17_d1);
+    wire signed [ 8:0] s47;  // s36 + s46 - x5
+    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b100)) u_s47 (
+        .a(9'(s36)), .b(9'(s46)), .c(9'(x5_d1)), .sum(s47)
+    );
+    wire signed [ 7:0] s48;  // x9 - x1 - x11
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b110)) u_s48 (
+        .a(8'(x9_d1)), .b(8'(x1_d1)), .c(8'(x11_d1)), .sum(s48)
+    );
+    wire signed [ 7:0] s50;  // - x20 - x26 + -2
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b011)) u_s50 (
+        .a(8'(x20_d1)), .b(8'(x26_d1)), .c(8'd254), .sum(s50)
+    );
+    wire        [ 7:0] s51;  // x12 + x14 - s50
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s51 (
+        .a(8'(x12_d1)), .b(8'(x14_d1)), .c(s50), .sum(s51)
+    );
+    wire signed [ 8:0] s54;  // x15 + s53 - x23
+    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b100)) u_s54 (
+        .a(9'(x15_d1)), .b(9'(s53_d1)), .c(9'(x23_d1)), .sum(s54)
+    );
+    wire signed [ 7:0] s55;  // x26 - x12 - x17
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b110)) u_s55 (
+        .a(8'(x26_d1)), .b(8'(x12_d1)), .c(8'(x17_d1)), .sum(s55)
+    );
+    wire signed [ 7:0] s56;  // x16 - x11 - x21
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b110)) u_s56 (
+        .a(8'(x16_d1)), .b(8'(x11_d1)), .c(8'(x21_d1)), .sum(s56)
     );
     wire signed [ 9:0] s57;  // s55 + s56 - s54
     bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s57 (
-        .a(10'(s55_d1)), .b(10'(s56_d1)), .c(10'(s54_d1)), .sum(s57)
+        .a(10'(s55)), .b(10'(s56)), .c(10'(s54)), .sum(s57)
     );
-    wire signed [ 9:0] s59;  // s58 - s23 - s53
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s59 (
-        .a(10'(s58_d1)), .b(10'(s23_d1)), .c(10'(s53_d1)), .sum(s59)
+    wire        [ 6:0] s58 = 7'(x8_d1) + 7'(x20_d1);
+    wire signed [ 7:0] s59;  // x0 + x14 - x31
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s59 (
+        .a(8'(x0_d1)), .b(8'(x14_d1)), .c(8'(x31_d1)), .sum(s59)
     );
-    wire signed [11:0] s60;  // s59 - s26 - s57
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s60 (
-        .a(12'(s59)), .b(12'(s26)), .c(12'(s57)), .sum(s60)
+    wire        [ 7:0] s61;  // x3 + x4 + x7
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b000)) u_s61 (
+        .a(8'(x3_d1)), .b(8'(x4_d1)), .c(8'(x7_d1)), .sum(s61)
     );
-    wire signed [ 8:0] s62;  // x1 + s61 - x30
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b100)) u_s62 (
-        .a(9'(x1_d1)), .b(9'(s61_d1)), .c(9'(x30_d1)), .sum(s62)
+    wire        [ 8:0] s62;  // x5 + x24 + s61
+    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b000)) u_s62 (
+        .a(9'(x5_d1)), .b(9'(x24_d1)), .c(9'(s61)), .sum(s62)
     );
-    wire signed [ 9:0] s64;  // s62 - x25 - s63
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s64 (
-        .a(10'(s62)), .b(10'(x25_d1)), .c(10'(s63_d1)), .sum(s64)
+    wire signed [ 7:0] s65;  // x30 - x10 - x13
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b110)) u_s65 (
+        .a(8'(x30_d1)), .b(8'(x10_d1)), .c(8'(x13_d1)), .sum(s65)
     );
-    wire signed [ 8:0] s66;  // x10 + x24 - s0
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b100)) u_s66 (
-        .a(9'(x10_d1)), .b(9'(x24_d1)), .c(9'(s0_d1)), .sum(s66)
+    wire signed [ 8:0] s66;  // x21 - x11 - s65
+    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b110)) u_s66 (
+        .a(9'(x21_d1)), .b(9'(x11_d1)), .c(9'(s65)), .sum(s66)
     );
-    wire signed [ 9:0] s67;  // x0 + x6 + s66
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s67 (
-        .a(10'(x0_d1)), .b(10'(x6_d1)), .c(10'(s66)), .sum(s67)
+    wire        [ 7:0] s67;  // x9 + x12 + x25
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b000)) u_s67 (
+        .a(8'(x9_d1)), .b(8'(x12_d1)), .c(8'(x25_d1)), .sum(s67)
     );
-    wire signed [ 8:0] s69;  // x23 - s68 + 4
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b010)) u_s69 (
-        .a(9'(x23_d1)), .b(9'(s68_d1)), .c(9'd4), .sum(s69)
+    wire signed [ 8:0] s68;  // x8 + s6 - s67
+    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b100)) u_s68 (
+        .a(9'(x8_d1)), .b(9'(s6)), .c(9'(s67)), .sum(s68)
     );
-    wire signed [10:0] s70;  // s18 + s65 + s69
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s70 (
-        .a(11'(s18)), .b(11'(s65_d1)), .c(11'(s69)), .sum(s70)
+    wire        [ 8:0] s69;  // x15 + s2 + s29
+    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b000)) u_s69 (
+        .a(9'(x15_d1)), .b(9'(s2)), .c(9'(s29)), .sum(s69)
     );
-    wire        [ 8:0] s73;  // x22 + s14 + s53
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b000)) u_s73 (
-        .a(9'(x22_d1)), .b(9'(s14_d1)), .c(9'(s53_d1)), .sum(s73)
+    wire        [ 7:0] s70;  // x18 + s46 + 8
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b000)) u_s70 (
+        .a(8'(x18_d1)), .b(8'(s46)), .c(8'd8), .sum(s70)
     );
-    wire signed [ 9:0] s75;  // s46 + s72 + s74
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s75 (
-        .a(10'(s46)), .b(10'(s72_d1)), .c(10'(s74_d1)), .sum(s75)
+    wire signed [ 7:0] s73;  // x18 + x27 - x5
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s73 (
+        .a(8'(x18_d1)), .b(8'(x27_d1)), .c(8'(x5_d1)), .sum(s73)
     );
-    wire signed [ 9:0] s78;  // s77 - s41 - s62
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s78 (
-        .a(10'(s77_d1)), .b(10'(s41_d1)), .c(10'(s62)), .sum(s78)
+    wire signed [ 7:0] s74;  // - x24 - x29 + 10
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b011)) u_s74 (
+        .a(8'(x24_d1)), .b(8'(x29_d1)), .c(8'd10), .sum(s74)
     );
-    wire signed [ 8:0] s81;  // x4 + x28 - s80
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b100)) u_s81 (
-        .a(9'(x4_d1)), .b(9'(x28_d1)), .c(9'(s80_d1)), .sum(s81)
+    wire signed [ 8:0] s75;  // x25 + s74 - s25
+    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b100)) u_s75 (
+        .a(9'(x25_d1)), .b(9'(s74)), .c(9'(s25)), .sum(s75)
     );
-    wire signed [ 9:0] s82;  // s29 + s81 - s65
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s82 (
-        .a(10'(s29_d1)), .b(10'(s81)), .c(10'(s65_d1)), .sum(s82)
+    wire signed [ 7:0] s77;  // x30 - x9 + 2
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b010)) u_s77 (
+        .a(8'(x30_d1)), .b(8'(x9_d1)), .c(8'd2), .sum(s77)
     );
-    wire signed [ 7:0] s86 = 8'(x27_d1) - s85_d1;
-    wire signed [ 9:0] s87;  // s84 - s38 - s86
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s87 (
-        .a(10'(s84_d1)), .b(10'(s38_d1)), .c(10'(s86)), .sum(s87)
+    wire signed [ 7:0] s78;  // x10 + x13 - x29
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s78 (
+        .a(8'(x10_d1)), .b(8'(x13_d1)), .c(8'(x29_d1)), .sum(s78)
     );
-    wire signed [ 8:0] s88;  // s41 + s54 - x28
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b100)) u_s88 (
-        .a(9'(s41_d1)), .b(9'(s54_d1)), .c(9'(x28_d1)), .sum(s88)
+    wire signed [ 9:0] s79;  // s77 + s78 - s11
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s79 (
+        .a(10'(s77)), .b(10'(s78)), .c(10'(s11)), .sum(s79)
     );
-    wire        [ 8:0] s90;  // x0 + x18 + s89
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b000)) u_s90 (
-        .a(9'(x0_d1)), .b(9'(x18_d1)), .c(9'(s89_d1)), .sum(s90)
+    wire signed [ 8:0] s81;  // s3 - x11 - x19
+    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b110)) u_s81 (
+        .a(9'(s3)), .b(9'(x11_d1)), .c(9'(x19_d1)), .sum(s81)
     );
-    wire signed [10:0] s92;  // s91 - s13 - s90
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s92 (
-        .a(11'(s91_d1)), .b(11'(s13_d1)), .c(11'(s90)), .sum(s92)
+    wire signed [ 8:0] s84;  // x4 + s83 - x21
+    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b100)) u_s84 (
+        .a(9'(x4_d1)), .b(9'(s83_d1)), .c(9'(x21_d1)), .sum(s84)
     );
-    wire        [ 8:0] s94;  // x10 + x12 + s16
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b000)) u_s94 (
-        .a(9'(x10_d1)), .b(9'(x12_d1)), .c(9'(s16_d1)), .sum(s94)
+    wire signed [ 9:0] s85;  // s84 - s16 - s38
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s85 (
+        .a(10'(s84)), .b(10'(s16_d1)), .c(10'(s38)), .sum(s85)
     );
-    wire signed [ 9:0] s95;  // s2 + s72 - x30
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s95 (
-        .a(10'(s2)), .b(10'(s72_d1)), .c(10'(x30_d1)), .sum(s95)
+    wire signed [ 7:0] s86;  // - x18 - x19 + 8
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b011)) u_s86 (
+        .a(8'(x18_d1)), .b(8'(x19_d1)), .c(8'd8), .sum(s86)
     );
-    wire signed [ 9:0] s97;  // s96 - s54 - s63
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s97 (
-        .a(10'(s96_d1)), .b(10'(s54_d1)), .c(10'(s63_d1)), .sum(s97)
+    wire signed [ 9:0] s87;  // s54 + s86 - s67
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s87 (
+        .a(10'(s54)), .b(10'(s86)), .c(10'(s67)), .sum(s87)
     );
-    wire signed [ 8:0] s101;  // s36 + s63 + s99
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b000)) u_s101 (
-        .a(9'(s36_d1)), .b(9'(s63_d1)), .c(9'(s99_d1)), .sum(s101)
+    wire signed [ 7:0] s89;  // x30 - x17 - x18
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b110)) u_s89 (
+        .a(8'(x30_d1)), .b(8'(x17_d1)), .c(8'(x18_d1)), .sum(s89)
     );
-    wire        [ 8:0] s103;  // x6 + s73 + 6
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b000)) u_s103 (
-        .a(9'(x6_d1)), .b(s73), .c(9'd6), .sum(s103)
+    wire        [ 7:0] s91;  // x7 + x10 + x12
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b000)) u_s91 (
+        .a(8'(x7_d1)), .b(8'(x10_d1)), .c(8'(x12_d1)), .sum(s91)
     );
-    wire signed [ 8:0] s105;  // x8 - s4 - s13
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b110)) u_s105 (
-        .a(9'(x8_d1)), .b(9'(s4_d1)), .c(9'(s13_d1)), .sum(s105)
+    wire        [ 7:0] s93;  // x25 + x31 + 10
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b000)) u_s93 (
+        .a(8'(x25_d1)), .b(8'(x31_d1)), .c(8'd10), .sum(s93)
     );
-    wire signed [ 9:0] s107;  // s106 - s85 - s89
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s107 (
-        .a(10'(s106_d1)), .b(10'(s85_d1)), .c(10'(s89_d1)), .sum(s107)
+    wire signed [ 9:0] s94;  // s54 + s93 - s89
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s94 (
+        .a(10'(s54)), .b(10'(s93)), .c(10'(s89)), .sum(s94)
     );
-    wire signed [10:0] s108;  // s107 - s47 - s105
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s108 (
-        .a(11'(s107)), .b(11'(s47)), .c(11'(s105)), .sum(s108)
+    wire        [ 7:0] s96;  // x14 + x15 + 10
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b000)) u_s96 (
+        .a(8'(x14_d1)), .b(8'(x15_d1)), .c(8'd10), .sum(s96)
     );
-    wire signed [ 8:0] s109;  // x4 + x11 + s12
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b000)) u_s109 (
-        .a(9'(x4_d1)), .b(9'(x11_d1)), .c(9'(s12_d1)), .sum(s109)
+    wire        [ 7:0] s98;  // x6 + x19 + x22
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b000)) u_s98 (
+        .a(8'(x6_d1)), .b(8'(x19_d1)), .c(8'(x22_d1)), .sum(s98)
     );
-    wire signed [ 8:0] s112;  // x9 + x12 - s111
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b100)) u_s112 (
-        .a(9'(x9_d1)), .b(9'(x12_d1)), .c(9'(s111_d1)), .sum(s112)
+    wire signed [ 9:0] s99;  // x5 + x14 + s54
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s99 (
+        .a(10'(x5_d1)), .b(10'(x14_d1)), .c(10'(s54)), .sum(s99)
     );
-    wire signed [ 8:0] s113;  // x22 + s34 - s4
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b100)) u_s113 (
-        .a(9'(x22_d1)), .b(9'(s34_d1)), .c(9'(s4_d1)), .sum(s113)
+    wire signed [ 7:0] s100;  // x26 + x31 - 2
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s100 (
+        .a(8'(x26_d1)), .b(8'(x31_d1)), .c(8'd2), .sum(s100)
     );
-    wire signed [ 9:0] s114;  // s56 + s84 + s113
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s114 (
-        .a(10'(s56_d1)), .b(10'(s84_d1)), .c(10'(s113)), .sum(s114)
+    wire signed [ 9:0] s101;  // s100 - s35 - s98
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s101 (
+        .a(10'(s100)), .b(10'(s35)), .c(10'(s98)), .sum(s101)
     );
-    wire signed [ 8:0] s115;  // - x26 - s6 + 8
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b011)) u_s115 (
-        .a(9'(x26_d1)), .b(9'(s6_d1)), .c(9'd8), .sum(s115)
+    wire signed [ 7:0] s103;  // x22 - x4 - x14
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b110)) u_s103 (
+        .a(8'(x22_d1)), .b(8'(x4_d1)), .c(8'(x14_d1)), .sum(s103)
     );
-    wire signed [ 9:0] s116;  // s13 + s115 - s41
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s116 (
-        .a(10'(s13_d1)), .b(10'(s115)), .c(10'(s41_d1)), .sum(s116)
+    wire signed [ 7:0] s104;  // x25 - x13 + 10
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b010)) u_s104 (
+        .a(8'(x25_d1)), .b(8'(x13_d1)), .c(8'd10), .sum(s104)
     );
-    wire signed [ 8:0] s118;  // s6 - s14 - s45
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b110)) u_s118 (
-        .a(9'(s6_d1)), .b(9'(s14_d1)), .c(9'(s45_d1)), .sum(s118)
+    wire        [ 7:0] s105;  // x9 + x31 + s58
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b000)) u_s105 (
+        .a(8'(x9_d1)), .b(8'(x31_d1)), .c(8'(s58)), .sum(s105)
     );
-    wire signed [ 9:0] s121;  // s24 + s119 - s55
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s121 (
-        .a(10'(s24_d1)), .b(10'(s119_d1)), .c(10'(s55_d1)), .sum(s121)
+    wire signed [ 9:0] s106;  // s83 + s104 - s103
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s106 (
+        .a(10'(s83_d1)), .b(10'(s104)), .c(10'(s103)), .sum(s106)
     );
-    wire signed [ 9:0] s122;  // s120 - s1 - s90
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s122 (
-        .a(10'(s120_d1)), .b(10'(s1_d1)), .c(10'(s90)), .sum(s122)
+    wire signed [ 7:0] s108;  // x24 - x9 - s21
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b110)) u_s108 (
+        .a(8'(x24_d1)), .b(8'(x9_d1)), .c(8'(s21)), .sum(s108)
     );
-    wire signed [ 9:0] s125;  // s124 - s38 - s66
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s125 (
-        .a(10'(s124_d1)), .b(10'(s38_d1)), .c(10'(s66)), .sum(s125)
+    wire        [ 7:0] s109;  // x3 + x15 + x19
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b000)) u_s109 (
+        .a(8'(x3_d1)), .b(8'(x15_d1)), .c(8'(x19_d1)), .sum(s109)
     );
-    wire signed [ 9:0] s127;  // - s5 - s6 + 6
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b011)) u_s127 (
-        .a(10'(s5)), .b(10'(s6_d1)), .c(10'd6), .sum(s127)
+    wire signed [ 7:0] s110;  // x23 - x7 + 4
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b010)) u_s110 (
+        .a(8'(x23_d1)), .b(8'(x7_d1)), .c(8'd4), .sum(s110)
     );
-    wire signed [ 9:0] s131;  // s129 + s130 - s38
+    wire signed [ 8:0] s111;  // s103 + s110 - x20
+    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b100)) u_s111 (
+        .a(9'(s103)), .b(9'(s110)), .c(9'(x20_d1)), .sum(s111)
+    );
+    wire signed [ 7:0] s114;  // x22 + x28 - x31
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s114 (
+        .a(8'(x22_d1)), .b(8'(x28_d1)), .c(8'(x31_d1)), .sum(s114)
+    );
+    wire signed [ 8:0] s117;  // s37 - s2 + 12
+    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b010)) u_s117 (
+        .a(9'(s37)), .b(9'(s2)), .c(9'd12), .sum(s117)
+    );
+    wire signed [ 8:0] s119;  // x0 + x10 - s1
+    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b100)) u_s119 (
+        .a(9'(x0_d1)), .b(9'(x10_d1)), .c(9'(s1)), .sum(s119)
+    );
+    wire signed [ 6:0] s120 = 7'(x1_d1) - 7'd2;
+    wire signed [ 8:0] s121;  // s120 - x11 - s0
+    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b110)) u_s121 (
+        .a(9'(s120)), .b(9'(x11_d1)), .c(9'(s0)), .sum(s121)
+    );
+    wire        [ 7:0] s123;  // x7 + x8 + 10
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b000)) u_s123 (
+        .a(8'(x7_d1)), .b(8'(x8_d1)), .c(8'd10), .sum(s123)
+    );
+    wire signed [ 9:0] s124;  // s22 + s98 + s123
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s124 (
+        .a(10'(s22)), .b(10'(s98)), .c(10'(s123)), .sum(s124)
+    );
+    wire signed [ 7:0] s126;  // x5 - x6 + 10
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b010)) u_s126 (
+        .a(8'(x5_d1)), .b(8'(x6_d1)), .c(8'd10), .sum(s126)
+    );
+    wire signed [ 9:0] s127;  // s126 - s11 - s89
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s127 (
+        .a(10'(s126)), .b(10'(s11)), .c(10'(s89)), .sum(s127)
+    );
+    wire signed [ 8:0] s129;  // x24 + s38 + 8
+    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b000)) u_s129 (
+        .a(9'(x24_d1)), .b(9'(s38)), .c(9'd8), .sum(s129)
+    );
+    wire signed [ 9:0] s131;  // x21 + s65 - s24
     bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s131 (
-        .a(10'(s129_d1)), .b(10'(s130_d1)), .c(10'(s38_d1)), .sum(s131)
+        .a(10'(x21_d1)), .b(10'(s65)), .c(10'(s24)), .sum(s131)
     );
-    wire signed [ 9:0] s134;  // s68 + s133 - s111
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s134 (
-        .a(10'(s68_d1)), .b(10'(s133_d1)), .c(10'(s111_d1)), .sum(s134)
+    wire signed [ 7:0] s134;  // x27 - x7 + 12
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b010)) u_s134 (
+        .a(8'(x27_d1)), .b(8'(x7_d1)), .c(8'd12), .sum(s134)
     );
-    wire signed [10:0] s135;  // s30 + s134 - s84
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s135 (
-        .a(11'(s30)), .b(11'(s134)), .c(11'(s84_d1)), .sum(s135)
+    wire signed [ 8:0] s135;  // x3 + s134 - x9
+    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b100)) u_s135 (
+        .a(9'(x3_d1)), .b(9'(s134)), .c(9'(x9_d1)), .sum(s135)
     );
-    wire signed [ 8:0] s136;  // s86 - x7 + 8
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b010)) u_s136 (
-        .a(9'(s86)), .b(9'(x7_d1)), .c(9'd8), .sum(s136)
+    wire signed [ 7:0] s137;  // x20 - x15 + 10
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b010)) u_s137 (
+        .a(8'(x20_d1)), .b(8'(x15_d1)), .c(8'd10), .sum(s137)
     );
-    wire signed [ 7:0] s139;  // x9 + x14 - s45
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s139 (
-        .a(8'(x9_d1)), .b(8'(x14_d1)), .c(8'(s45_d1)), .sum(s139)
+    wire signed [ 7:0] s138;  // x2 + x14 - x7
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s138 (
+        .a(8'(x2_d1)), .b(8'(x14_d1)), .c(8'(x7_d1)), .sum(s138)
     );
-    wire signed [ 8:0] s140;  // s3 + s138 - s61
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b100)) u_s140 (
-        .a(9'(s3_d1)), .b(9'(s138_d1)), .c(9'(s61_d1)), .sum(s140)
+    wire signed [ 7:0] s139;  // s53 - x24 - x27
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b110)) u_s139 (
+        .a(8'(s53_d1)), .b(8'(x24_d1)), .c(8'(x27_d1)), .sum(s139)
+    );
+    wire signed [ 9:0] s140;  // s0 + s137 + s138
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s140 (
+        .a(10'(s0)), .b(10'(s137)), .c(10'(s138)), .sum(s140)
     );
 
     // stage 6
-    reg  signed [ 8:0] s2_d1;
+    reg         [ 5:0] x0_d2;
+    reg         [ 5:0] x8_d2;
+    reg         [ 5:0] x11_d2;
+    reg         [ 5:0] x13_d2;
+    reg         [ 5:0] x18_d2;
+    reg         [ 5:0] x21_d2;
+    reg         [ 5:0] x29_d2;
+    reg  signed [ 9:0] s5_d1;
+    reg  signed [ 8:0] s8_d1;
     reg  signed [ 9:0] s9_d1;
-    reg  signed [ 9:0] s10_d1;
-    reg  signed [ 9:0] s18_d1;
-    reg  signed [ 8:0] s20_d1;
-    reg  signed [ 9:0] s21_d1;
-    reg         [ 8:0] s26_d1;
+    reg  signed [ 9:0] s13_d1;
+    reg  signed [ 7:0] s14_d1;
+    reg  signed [ 7:0] s18_d1;
+    reg  signed [ 9:0] s19_d1;
+    reg  signed [ 8:0] s23_d1;
+    reg  signed [ 8:0] s26_d1;
     reg  signed [ 8:0] s27_d1;
-    reg  signed [ 9:0] s28_d1;
-    reg  signed [ 9:0] s32_d1;
-    reg  signed [ 9:0] s37_d1;
-    reg  signed [ 8:0] s40_d1;
-    reg  signed [ 9:0] s43_d1;
-    reg         [ 7:0] s46_d1;
-    reg  signed [ 9:0] s49_d1;
-    reg  signed [ 9:0] s51_d1;
+    reg  signed [ 8:0] s31_d1;
+    reg  signed [ 9:0] s33_d1;
+    reg  signed [ 9:0] s40_d1;
+    reg  signed [ 9:0] s41_d1;
+    reg         [ 7:0] s43_d1;
+    reg  signed [ 7:0] s44_d1;
+    reg  signed [ 8:0] s47_d1;
+    reg  signed [ 7:0] s48_d1;
+    reg         [ 7:0] s51_d1;
     reg  signed [ 9:0] s57_d1;
-    reg  signed [11:0] s60_d1;
-    reg  signed [ 9:0] s64_d1;
-    reg  signed [ 9:0] s67_d1;
-    reg  signed [10:0] s70_d1;
-    reg         [ 8:0] s73_d1;
-    reg  signed [ 9:0] s75_d1;
-    reg  signed [ 9:0] s78_d1;
-    reg  signed [ 9:0] s82_d1;
+    reg         [ 6:0] s58_d1;
+    reg  signed [ 7:0] s59_d1;
+    reg         [ 8:0] s62_d1;
+    reg  signed [ 8:0] s66_d1;
+    reg  signed [ 8:0] s68_d1;
+    reg         [ 8:0] s69_d1;
+    reg         [ 7:0] s70_d1;
+    reg  signed [ 7:0] s73_d1;
+    reg  signed [ 8:0] s75_d1;
+    reg  signed [ 9:0] s79_d1;
+    reg  signed [ 8:0] s81_d1;
+    reg  signed [ 9:0] s85_d1;
     reg  signed [ 9:0] s87_d1;
-    reg  signed [ 8:0] s88_d1;
-    reg  signed [10:0] s92_d1;
-    reg         [ 8:0] s94_d1;
-    reg  signed [ 9:0] s95_d1;
-    reg  signed [ 9:0] s97_d1;
-    reg  signed [ 7:0] s100_d2;
-    reg  signed [ 8:0] s101_d1;
-    reg         [ 8:0] s103_d1;
-    reg  signed [ 8:0] s105_d1;
-    reg  signed [10:0] s108_d1;
-    reg  signed [ 8:0] s109_d1;
-    reg  signed [ 8:0] s112_d1;
-    reg  signed [ 9:0] s114_d1;
-    reg  signed [ 9:0] s116_d1;
-    reg  signed [ 8:0] s118_d1;
-    reg  signed [ 9:0] s121_d1;
-    reg  signed [ 9:0] s122_d1;
-    reg  signed [ 9:0] s125_d1;
+    reg         [ 7:0] s91_d1;
+    reg  signed [ 9:0] s94_d1;
+    reg         [ 7:0] s96_d1;
+    reg  signed [ 9:0] s99_d1;
+    reg  signed [ 9:0] s101_d1;
+    reg         [ 7:0] s105_d1;
+    reg  signed [ 9:0] s106_d1;
+    reg  signed [ 7:0] s108_d1;
+    reg         [ 7:0] s109_d1;
+    reg  signed [ 8:0] s111_d1;
+    reg  signed [ 7:0] s114_d1;
+    reg  signed [ 8:0] s117_d1;
+    reg  signed [ 8:0] s119_d1;
+    reg  signed [ 8:0] s121_d1;
+    reg  signed [ 9:0] s124_d1;
     reg  signed [ 9:0] s127_d1;
+    reg  signed [ 8:0] s129_d1;
     reg  signed [ 9:0] s131_d1;
-    reg  signed [10:0] s135_d1;
-    reg  signed [ 8:0] s136_d1;
+    reg  signed [ 8:0] s135_d1;
     reg  signed [ 7:0] s139_d1;
-    reg  signed [ 8:0] s140_d1;
+    reg  signed [ 9:0] s140_d1;
     always_ff @(posedge clk) begin
-        s2_d1 <= s2;
+        x0_d2 <= x0_d1;
+        x8_d2 <= x8_d1;
+        x11_d2 <= x11_d1;
+        x13_d2 <= x13_d1;
+        x18_d2 <= x18_d1;
+        x21_d2 <= x21_d1;
+        x29_d2 <= x29_d1;
+        s5_d1 <= s5;
+        s8_d1 <= s8;
         s9_d1 <= s9;
-        s10_d1 <= s10;
+        s13_d1 <= s13;
+        s14_d1 <= s14;
         s18_d1 <= s18;
-        s20_d1 <= s20;
-        s21_d1 <= s21;
+        s19_d1 <= s19;
+        s23_d1 <= s23;
         s26_d1 <= s26;
         s27_d1 <= s27;
-        s28_d1 <= s28;
-        s32_d1 <= s32;
-        s37_d1 <= s37;
+        s31_d1 <= s31;
+        s33_d1 <= s33;
         s40_d1 <= s40;
+        s41_d1 <= s41;
         s43_d1 <= s43;
-        s46_d1 <= s46;
-        s49_d1 <= s49;
+        s44_d1 <= s44;
+        s47_d1 <= s47;
+        s48_d1 <= s48;
         s51_d1 <= s51;
         s57_d1 <= s57;
-        s60_d1 <= s60;
-        s64_d1 <= s64;
-        s67_d1 <= s67;
+        s58_d1 <= s58;
+        s59_d1 <= s59;
+        s62_d1 <= s62;
+        s66_d1 <= s66;
+        s68_d1 <= s68;
+        s69_d1 <= s69;
         s70_d1 <= s70;
         s73_d1 <= s73;
         s75_d1 <= s75;
-        s78_d1 <= s78;
-        s82_d1 <= s82;
+        s79_d1 <= s79;
+        s81_d1 <= s81;
+        s85_d1 <= s85;
         s87_d1 <= s87;
-        s88_d1 <= s88;
-        s92_d1 <= s92;
+        s91_d1 <= s91;
         s94_d1 <= s94;
-        s95_d1 <= s95;
-        s97_d1 <= s97;
-        s100_d2 <= s100_d1;
+        s96_d1 <= s96;
+        s99_d1 <= s99;
         s101_d1 <= s101;
-        s103_d1 <= s103;
         s105_d1 <= s105;
+        s106_d1 <= s106;
         s108_d1 <= s108;
         s109_d1 <= s109;
-        s112_d1 <= s112;
+        s111_d1 <= s111;
         s114_d1 <= s114;
-        s116_d1 <= s116;
-        s118_d1 <= s118;
+        s117_d1 <= s117;
+        s119_d1 <= s119;
         s121_d1 <= s121;
-        s122_d1 <= s122;
-        s125_d1 <= s125;
+        s124_d1 <= s124;
         s127_d1 <= s127;
+        s129_d1 <= s129;
         s131_d1 <= s131;
         s135_d1 <= s135;
-        s136_d1 <= s136;
         s139_d1 <= s139;
         s140_d1 <= s140;
     end
-    wire signed [10:0] s11;  // s2 + s10 - s9
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s11 (
-        .a(11'(s2_d1)), .b(11'(s10_d1)), .c(11'(s9_d1)), .sum(s11)
+    wire signed [10:0] s10;  // s5 + s8 - s9
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s10 (
+        .a(11'(s5_d1)), .b(11'(s8_d1)), .c(11'(s9_d1)), .sum(s10)
     );
-    wire signed [10:0] s22;  // s20 + s21 - s18
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s22 (
-        .a(11'(s20_d1)), .b(11'(s21_d1)), .c(11'(s18_d1)), .sum(s22)
+    wire signed [ 9:0] s15;  // x8 + s14 - s13
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s15 (
+        .a(10'(x8_d2)), .b(10'(s14_d1)), .c(s13_d1), .sum(s15)
     );
-    wire signed [11:0] s33;  // s32 - s26 - s28
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s33 (
-        .a(12'(s32_d1)), .b(12'(s26_d1)), .c(12'(s28_d1)), .sum(s33)
+    wire signed [10:0] s20;  // s15 + s18 + s19
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s20 (
+        .a(11'(s15)), .b(11'(s18_d1)), .c(11'(s19_d1)), .sum(s20)
     );
-    wire signed [10:0] s44;  // s37 + s43 - s40
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s44 (
-        .a(11'(s37_d1)), .b(11'(s43_d1)), .c(11'(s40_d1)), .sum(s44)
+    wire signed [ 9:0] s28;  // s23 + s26 + s27
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s28 (
+        .a(10'(s23_d1)), .b(10'(s26_d1)), .c(10'(s27_d1)), .sum(s28)
     );
-    wire signed [10:0] s52;  // s49 + s51 - s46
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s52 (
-        .a(11'(s49_d1)), .b(11'(s51_d1)), .c(11'(s46_d1)), .sum(s52)
+    wire signed [11:0] s34;  // s33 - s28 - s31
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s34 (
+        .a(12'(s33_d1)), .b(12'(s28)), .c(12'(s31_d1)), .sum(s34)
     );
-    wire signed [11:0] s71;  // s64 + s67 + s70
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s71 (
-        .a(12'(s64_d1)), .b(12'(s67_d1)), .c(12'(s70_d1)), .sum(s71)
+    wire signed [10:0] s42;  // s31 + s40 + s41
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s42 (
+        .a(11'(s31_d1)), .b(11'(s40_d1)), .c(11'(s41_d1)), .sum(s42)
     );
-    wire signed [10:0] s76;  // s57 + s75 - s73
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s76 (
-        .a(11'(s57_d1)), .b(11'(s75_d1)), .c(11'(s73_d1)), .sum(s76)
+    wire signed [ 9:0] s45;  // x8 + s43 + s44
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s45 (
+        .a(10'(x8_d2)), .b(10'(s43_d1)), .c(10'(s44_d1)), .sum(s45)
     );
-    wire signed [11:0] s79;  // s28 + s78 - s26
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s79 (
-        .a(12'(s28_d1)), .b(12'(s78_d1)), .c(12'(s26_d1)), .sum(s79)
+    wire signed [ 9:0] s49;  // s31 + s48 - s47
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s49 (
+        .a(10'(s31_d1)), .b(10'(s48_d1)), .c(10'(s47_d1)), .sum(s49)
     );
-    wire signed [10:0] s83;  // s27 + s64 + s82
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s83 (
-        .a(11'(s27_d1)), .b(11'(s64_d1)), .c(11'(s82_d1)), .sum(s83)
+    wire signed [10:0] s52;  // s49 - s45 - s51
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s52 (
+        .a(11'(s49)), .b(11'(s45)), .c(11'(s51_d1)), .sum(s52)
     );
-    wire signed [11:0] s93;  // s87 + s92 - s88
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s93 (
-        .a(12'(s87_d1)), .b(12'(s92_d1)), .c(12'(s88_d1)), .sum(s93)
+    wire signed [10:0] s60;  // s58 + s59 - s57
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s60 (
+        .a(11'(s58_d1)), .b(11'(s59_d1)), .c(11'(s57_d1)), .sum(s60)
     );
-    wire signed [10:0] s98;  // s94 + s95 + s97
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s98 (
-        .a(11'(s94_d1)), .b(11'(s95_d1)), .c(11'(s97_d1)), .sum(s98)
+    wire signed [ 7:0] s63;  // x18 - x13 + 6
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b010)) u_s63 (
+        .a(8'(x18_d2)), .b(8'(x13_d2)), .c(8'd6), .sum(s63)
     );
-    wire signed [10:0] s102;  // s100 + s101 - s67
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s102 (
-        .a(11'(s100_d2)), .b(11'(s101_d1)), .c(11'(s67_d1)), .sum(s102)
+    wire signed [11:0] s64;  // s63 - s60 - s62
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s64 (
+        .a(12'(s63)), .b(12'(s60)), .c(12'(s62_d1)), .sum(s64)
     );
-    wire signed [10:0] s104;  // s87 - s57 - s103
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s104 (
-        .a(11'(s87_d1)), .b(11'(s57_d1)), .c(11'(s103_d1)), .sum(s104)
+    wire signed [10:0] s71;  // s66 + s69 + s70
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s71 (
+        .a(11'(s66_d1)), .b(11'(s69_d1)), .c(11'(s70_d1)), .sum(s71)
     );
-    wire signed [10:0] s110;  // s37 + s40 - s109
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s110 (
-        .a(11'(s37_d1)), .b(11'(s40_d1)), .c(11'(s109_d1)), .sum(s110)
+    wire signed [11:0] s72;  // s13 + s68 + s71
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s72 (
+        .a(12'(s13_d1)), .b(12'(s68_d1)), .c(12'(s71)), .sum(s72)
     );
-    wire signed [10:0] s117;  // s112 + s114 + s116
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s117 (
-        .a(11'(s112_d1)), .b(11'(s114_d1)), .c(11'(s116_d1)), .sum(s117)
+    wire signed [10:0] s76;  // s60 + s73 + s75
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s76 (
+        .a(s60), .b(11'(s73_d1)), .c(11'(s75_d1)), .sum(s76)
     );
-    wire signed [10:0] s123;  // s118 + s121 + s122
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s123 (
-        .a(11'(s118_d1)), .b(11'(s121_d1)), .c(11'(s122_d1)), .sum(s123)
+    wire signed [11:0] s80;  // s57 + s79 - s62
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s80 (
+        .a(12'(s57_d1)), .b(12'(s79_d1)), .c(12'(s62_d1)), .sum(s80)
     );
-    wire signed [10:0] s126;  // s88 + s105 + s125
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s126 (
-        .a(11'(s88_d1)), .b(11'(s105_d1)), .c(11'(s125_d1)), .sum(s126)
+    wire signed [10:0] s82;  // s15 + s69 + s81
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s82 (
+        .a(11'(s15)), .b(11'(s69_d1)), .c(11'(s81_d1)), .sum(s82)
     );
-    wire signed [10:0] s128;  // s95 + s127 - s94
+    wire signed [11:0] s88;  // s87 - s13 - s85
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s88 (
+        .a(12'(s87_d1)), .b(12'(s13_d1)), .c(12'(s85_d1)), .sum(s88)
+    );
+    wire signed [ 9:0] s90;  // x0 + x21 + s23
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s90 (
+        .a(10'(x0_d2)), .b(10'(x21_d2)), .c(10'(s23_d1)), .sum(s90)
+    );
+    wire signed [ 9:0] s92;  // s91 - x11 - s26
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s92 (
+        .a(10'(s91_d1)), .b(10'(x11_d2)), .c(10'(s26_d1)), .sum(s92)
+    );
+    wire signed [10:0] s95;  // s92 + s94 - s90
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s95 (
+        .a(11'(s92)), .b(11'(s94_d1)), .c(11'(s90)), .sum(s95)
+    );
+    wire signed [10:0] s97;  // s96 - s90 - s92
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s97 (
+        .a(11'(s96_d1)), .b(11'(s90)), .c(11'(s92)), .sum(s97)
+    );
+    wire signed [10:0] s102;  // s101 - s85 - s99
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s102 (
+        .a(11'(s101_d1)), .b(11'(s85_d1)), .c(11'(s99_d1)), .sum(s102)
+    );
+    wire signed [10:0] s107;  // s106 - s47 - s105
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s107 (
+        .a(11'(s106_d1)), .b(11'(s47_d1)), .c(11'(s105_d1)), .sum(s107)
+    );
+    wire signed [ 9:0] s112;  // s109 - s73 - s108
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s112 (
+        .a(10'(s109_d1)), .b(10'(s73_d1)), .c(10'(s108_d1)), .sum(s112)
+    );
+    wire signed [10:0] s113;  // s66 + s111 + s112
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s113 (
+        .a(11'(s66_d1)), .b(11'(s111_d1)), .c(11'(s112)), .sum(s113)
+    );
+    wire signed [ 9:0] s115;  // x0 + s47 + s114
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s115 (
+        .a(10'(x0_d2)), .b(10'(s47_d1)), .c(10'(s114_d1)), .sum(s115)
+    );
+    wire signed [ 9:0] s116;  // s43 + s66 - x29
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s116 (
+        .a(10'(s43_d1)), .b(10'(s66_d1)), .c(10'(x29_d2)), .sum(s116)
+    );
+    wire signed [10:0] s118;  // s115 + s116 + s117
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s118 (
+        .a(11'(s115)), .b(11'(s116)), .c(11'(s117_d1)), .sum(s118)
+    );
+    wire signed [10:0] s122;  // s28 + s121 - s119
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s122 (
+        .a(11'(s28)), .b(11'(s121_d1)), .c(11'(s119_d1)), .sum(s122)
+    );
+    wire signed [10:0] s125;  // s124 - s99 - s116
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s125 (
+        .a(11'(s124_d1)), .b(11'(s99_d1)), .c(11'(s116)), .sum(s125)
+    );
+    wire signed [10:0] s128;  // s5 + s127 - s119
     bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s128 (
-        .a(11'(s95_d1)), .b(11'(s127_d1)), .c(11'(s94_d1)), .sum(s128)
+        .a(11'(s5_d1)), .b(11'(s127_d1)), .c(11'(s119_d1)), .sum(s128)
     );
-    wire signed [11:0] s132;  // s49 + s131 - s118
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s132 (
-        .a(12'(s49_d1)), .b(12'(s131_d1)), .c(12'(s118_d1)), .sum(s132)
+    wire signed [11:0] s130;  // s45 + s49 + s129
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s130 (
+        .a(12'(s45)), .b(12'(s49)), .c(12'(s129_d1)), .sum(s130)
     );
-    wire signed [10:0] s137;  // s114 + s136 - s112
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s137 (
-        .a(11'(s114_d1)), .b(11'(s136_d1)), .c(11'(s112_d1)), .sum(s137)
+    wire signed [ 8:0] s132;  // x0 + s109 - x18
+    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b100)) u_s132 (
+        .a(9'(x0_d2)), .b(9'(s109_d1)), .c(9'(x18_d2)), .sum(s132)
     );
-    wire signed [10:0] s141;  // s9 + s139 + s140
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s141 (
-        .a(11'(s9_d1)), .b(11'(s139_d1)), .c(11'(s140_d1)), .sum(s141)
+    wire signed [10:0] s133;  // s108 + s132 - s131
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s133 (
+        .a(11'(s108_d1)), .b(11'(s132)), .c(11'(s131_d1)), .sum(s133)
+    );
+    wire signed [10:0] s136;  // s115 + s131 + s135
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s136 (
+        .a(11'(s115)), .b(11'(s131_d1)), .c(11'(s135_d1)), .sum(s136)
+    );
+    wire signed [10:0] s141;  // s139 + s140 - s68
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s141 (
+        .a(11'(s139_d1)), .b(11'(s140_d1)), .c(11'(s68_d1)), .sum(s141)
     );
 
     // result, last element first
     assign y = {
         12'(s141),
-        12'(s137),
-        12'(s135_d1),
-        s132,
+        12'(s136),
+        12'(s133),
+        s130,
         12'(s128),
-        12'(s126),
-        12'(s123),
-        12'(s117),
-        12'(s110),
-        12'(s108_d1),
-        12'(s104),
+        12'(s125),
+        12'(s122),
+        12'(s118),
+        12'(s113),
+        12'(s107),
         12'(s102),
-        12'(s98),
-        s93,
-        12'(s83),
-        s79,
+        12'(s97),
+        12'(s95),
+        s88,
+        12'(s82),
+        s80,
         12'(s76),
-        s71,
-        s60_d1,
+        s72,
+        s64,
         12'(s52),
-        12'(s44),
-        s33,
-        12'(s22),
-        12'(s11)
+        12'(s42),
+        s34,
+        12'(s20),
+        12'(s10)
     };
 
 endmodule

@@ -51,21 +51,18 @@ module linear_norm_1 (
     bittrigger_adder3 #(.WIDTH(24), .NEGATE(3'b010)) u_s0 (
         .a((24'(x0) << 2)), .b(24'(x0)), .c(24'd11990016), .sum(s0)
     );
-    wire signed [22:0] s2;  // 16*x0 - x0 - 4*x0
-    bittrigger_adder3 #(.WIDTH(23), .NEGATE(3'b110)) u_s2 (
-        .a((23'(x0) << 4)), .b(23'(x0)), .c((23'(x0) << 2)), .sum(s2)
+    wire signed [24:0] s6;  // 4*x2 + 16*x2 - x2
+    bittrigger_adder3 #(.WIDTH(25), .NEGATE(3'b100)) u_s6 (
+        .a((25'(x2) << 2)), .b((25'(x2) << 4)), .c(25'(x2)), .sum(s6)
     );
-    wire signed [19:0] s4 = x1 - 20'd44045;
-    wire signed [28:0] s6 = 29'(x2) - (29'(x2) << 8);
     wire signed [22:0] s9 = 23'(x3) + (23'(x3) << 2);
     wire signed [21:0] s12;  // x4 + 4*x4 - 483008
     assign s12[1:0] = x4[1:0];
     bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b100)) u_s12 (
         .a(20'(x4 >>> 2)), .b(20'(x4)), .c(20'd120752), .sum(s12[21:2])
     );
-    wire signed [20:0] s15 = 21'(x5) - (21'(x5) << 2);
-    wire signed [21:0] s18 = 22'(x6) + (22'(x6) << 2);
-    wire        [23:0] s19 = 24'(x6) + 24'd15113728;
+    wire signed [21:0] s15 = 22'(x5) - (22'(x5) << 2);
+    wire        [23:0] s18 = 24'(x6) + 24'd15113728;
     wire signed [19:0] s22 = 20'(x7) + 20'd33232;
     wire        [21:0] s25;  // - x8 - 4*x8 + 2049952
     bittrigger_adder3 #(.WIDTH(22), .NEGATE(3'b011)) u_s25 (
@@ -75,20 +72,11 @@ module linear_norm_1 (
     bittrigger_adder3 #(.WIDTH(25), .NEGATE(3'b011)) u_s28 (
         .a(25'(x9)), .b((25'(x9) << 3)), .c(25'd21263200), .sum(s28)
     );
-    wire signed [25:0] s31;  // 64*x10 - x10 - 3101888
-    bittrigger_adder3 #(.WIDTH(26), .NEGATE(3'b110)) u_s31 (
-        .a((26'(x10) << 6)), .b(26'(x10)), .c(26'd3101888), .sum(s31)
-    );
     wire        [23:0] s33 = -(24'(x11)) + 24'd8728832;
     wire        [24:0] s36 = 25'(x12) + 25'd18676736;
-    wire signed [21:0] s39;  // 4*x13 - x13 + 608576
-    bittrigger_adder3 #(.WIDTH(22), .NEGATE(3'b010)) u_s39 (
-        .a((22'(x13) << 2)), .b(22'(x13)), .c(22'd608576), .sum(s39)
-    );
-    wire        [23:0] s42;  // x14 + 8*x14 + 7543808
-    assign s42[2:0] = x14[2:0];
-    bittrigger_adder3 #(.WIDTH(21), .NEGATE(3'b000)) u_s42 (
-        .a(21'(x14 >>> 3)), .b(21'(x14)), .c(21'd942976), .sum(s42[23:3])
+    wire signed [22:0] s39;  // 4*x13 - x13 + 608576
+    bittrigger_adder3 #(.WIDTH(23), .NEGATE(3'b010)) u_s39 (
+        .a((23'(x13) << 2)), .b(23'(x13)), .c(23'd608576), .sum(s39)
     );
     wire signed [24:0] s44;  // x15 - 16*x15 - 6698944
     assign s44[3:0] = x15[3:0];
@@ -101,49 +89,22 @@ module linear_norm_1 (
         .a(21'(x16 >>> 2)), .b(21'(x16)), .c(21'd332656), .sum(s47[22:2])
     );
     wire        [21:0] s50 = -(22'(x17)) + 22'd2041600;
-    wire signed [29:0] s53 = 30'(x18) + (30'(x18) << 10);
-    wire signed [19:0] s54 = x18 + 20'd36294;
-    wire signed [23:0] s56;  // x19 - 4*x19 - 6893824
+    wire        [23:0] s53 = -(24'(x18)) + 24'd9291264;
+    wire signed [24:0] s56;  // x19 - 4*x19 - 6893824
     assign s56[1:0] = x19[1:0];
-    bittrigger_adder3 #(.WIDTH(22), .NEGATE(3'b110)) u_s56 (
-        .a(22'(x19 >>> 2)), .b(22'(x19)), .c(22'd1723456), .sum(s56[23:2])
+    bittrigger_adder3 #(.WIDTH(23), .NEGATE(3'b110)) u_s56 (
+        .a(23'(x19 >>> 2)), .b(23'(x19)), .c(23'd1723456), .sum(s56[24:2])
     );
-    wire signed [28:0] s59;  // 1024*x20 - x20 + 6321920
-    bittrigger_adder3 #(.WIDTH(29), .NEGATE(3'b010)) u_s59 (
-        .a((29'(x20) << 10)), .b(29'(x20)), .c(29'd6321920), .sum(s59)
+    wire        [22:0] s61;  // 4*x21 - x21 + 2834448
+    bittrigger_adder3 #(.WIDTH(23), .NEGATE(3'b010)) u_s61 (
+        .a((23'(x21) << 2)), .b(23'(x21)), .c(23'd2834448), .sum(s61)
     );
-    wire        [21:0] s61;  // 4*x21 - x21 + 2834448
-    bittrigger_adder3 #(.WIDTH(22), .NEGATE(3'b010)) u_s61 (
-        .a((22'(x21) << 2)), .b(22'(x21)), .c(22'd2834448), .sum(s61)
-    );
-    wire signed [19:0] s64 = x22 - 20'd26608;
-    wire signed [21:0] s66 = 22'(x23) - (22'(x23) << 2);
-    wire signed [24:0] s68;  // x23 + 4*x23 + 16*x23
-    assign s68[1:0] = x23[1:0];
-    bittrigger_adder3 #(.WIDTH(23), .NEGATE(3'b000)) u_s68 (
-        .a(23'(x23 >>> 2)), .b(23'(x23)), .c((23'(x23) << 2)), .sum(s68[24:2])
-    );
-    wire signed [22:0] s70 = 23'(x24) + (23'(x24) << 2);
-    wire signed [30:0] s72;  // 2048*x24 - x24 - 512*x24
-    bittrigger_adder3 #(.WIDTH(31), .NEGATE(3'b110)) u_s72 (
-        .a((31'(x24) << 11)), .b(31'(x24)), .c((31'(x24) << 9)), .sum(s72)
-    );
-    wire signed [23:0] s74;  // x25 + 4*x25 + 16*x25
-    assign s74[1:0] = x25[1:0];
-    bittrigger_adder3 #(.WIDTH(22), .NEGATE(3'b000)) u_s74 (
-        .a(22'(x25 >>> 2)), .b(22'(x25)), .c((22'(x25) << 2)), .sum(s74[23:2])
-    );
+    wire        [22:0] s66 = -(23'(x23)) + 23'd6507008;
+    wire        [23:0] s70 = -(24'(x24)) + 24'd9048064;
     wire        [23:0] s76 = 24'(x26) + 24'd8559104;
-    wire signed [26:0] s79;  // x27 - 128*x27 + 3660544
-    assign s79[6:0] = x27[6:0];
-    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b010)) u_s79 (
-        .a(20'(x27 >>> 7)), .b(x27), .c(20'd28598), .sum(s79[26:7])
-    );
     wire        [22:0] s81 = 23'(x28) + 23'd4504320;
     wire signed [21:0] s84 = 22'(x29) - (22'(x29) << 2);
     wire        [20:0] s87 = 21'(x30) + 21'd1371264;
-    wire signed [25:0] s90 = 26'(x31) + (26'(x31) << 5);
-    wire        [21:0] s91 = -(22'(x31)) + 22'd1895136;
 
     // stage 3
     reg  signed [19:0] x0_d1;
@@ -164,53 +125,44 @@ module linear_norm_1 (
     reg  signed [19:0] x15_d1;
     reg  signed [19:0] x16_d1;
     reg  signed [19:0] x17_d1;
+    reg  signed [19:0] x18_d1;
     reg  signed [19:0] x19_d1;
     reg  signed [18:0] x20_d1;
     reg  signed [19:0] x21_d1;
     reg  signed [19:0] x22_d1;
+    reg  signed [19:0] x23_d1;
+    reg  signed [19:0] x24_d1;
+    reg  signed [19:0] x25_d1;
     reg  signed [18:0] x26_d1;
     reg  signed [19:0] x27_d1;
     reg  signed [18:0] x28_d1;
     reg  signed [19:0] x29_d1;
     reg  signed [18:0] x30_d1;
+    reg  signed [20:0] x31_d1;
     reg         [23:0] s0_d1;
-    reg  signed [22:0] s2_d1;
-    reg  signed [19:0] s4_d1;
-    reg  signed [28:0] s6_d1;
+    reg  signed [24:0] s6_d1;
     reg  signed [22:0] s9_d1;
     reg  signed [21:0] s12_d1;
-    reg  signed [20:0] s15_d1;
-    reg  signed [21:0] s18_d1;
-    reg         [23:0] s19_d1;
+    reg  signed [21:0] s15_d1;
+    reg         [23:0] s18_d1;
     reg  signed [19:0] s22_d1;
     reg         [21:0] s25_d1;
     reg         [24:0] s28_d1;
-    reg  signed [25:0] s31_d1;
     reg         [23:0] s33_d1;
     reg         [24:0] s36_d1;
-    reg  signed [21:0] s39_d1;
-    reg         [23:0] s42_d1;
+    reg  signed [22:0] s39_d1;
     reg  signed [24:0] s44_d1;
     reg  signed [22:0] s47_d1;
     reg         [21:0] s50_d1;
-    reg  signed [29:0] s53_d1;
-    reg  signed [19:0] s54_d1;
-    reg  signed [23:0] s56_d1;
-    reg  signed [28:0] s59_d1;
-    reg         [21:0] s61_d1;
-    reg  signed [19:0] s64_d1;
-    reg  signed [21:0] s66_d1;
-    reg  signed [24:0] s68_d1;
-    reg  signed [22:0] s70_d1;
-    reg  signed [30:0] s72_d1;
-    reg  signed [23:0] s74_d1;
+    reg         [23:0] s53_d1;
+    reg  signed [24:0] s56_d1;
+    reg         [22:0] s61_d1;
+    reg         [22:0] s66_d1;
+    reg         [23:0] s70_d1;
     reg         [23:0] s76_d1;
-    reg  signed [26:0] s79_d1;
     reg         [22:0] s81_d1;
     reg  signed [21:0] s84_d1;
     reg         [20:0] s87_d1;
-    reg  signed [25:0] s90_d1;
-    reg         [21:0] s91_d1;
     always_ff @(posedge clk) begin
         x0_d1 <= x0;
         x1_d1 <= x1;
@@ -230,78 +182,69 @@ module linear_norm_1 (
         x15_d1 <= x15;
         x16_d1 <= x16;
         x17_d1 <= x17;
+        x18_d1 <= x18;
         x19_d1 <= x19;
         x20_d1 <= x20;
         x21_d1 <= x21;
         x22_d1 <= x22;
+        x23_d1 <= x23;
+        x24_d1 <= x24;
+        x25_d1 <= x25;
         x26_d1 <= x26;
         x27_d1 <= x27;
         x28_d1 <= x28;
         x29_d1 <= x29;
         x30_d1 <= x30;
+        x31_d1 <= x31;
         s0_d1 <= s0;
-        s2_d1 <= s2;
-        s4_d1 <= s4;
         s6_d1 <= s6;
         s9_d1 <= s9;
         s12_d1 <= s12;
         s15_d1 <= s15;
         s18_d1 <= s18;
-        s19_d1 <= s19;
         s22_d1 <= s22;
         s25_d1 <= s25;
         s28_d1 <= s28;
-        s31_d1 <= s31;
         s33_d1 <= s33;
         s36_d1 <= s36;
         s39_d1 <= s39;
-        s42_d1 <= s42;
         s44_d1 <= s44;
         s47_d1 <= s47;
         s50_d1 <= s50;
         s53_d1 <= s53;
-        s54_d1 <= s54;
         s56_d1 <= s56;
-        s59_d1 <= s59;
         s61_d1 <= s61;
-        s64_d1 <= s64;
         s66_d1 <= s66;
-        s68_d1 <= s68;
         s70_d1 <= s70;
-        s72_d1 <= s72;
-        s74_d1 <= s74;
         s76_d1 <= s76;
-        s79_d1 <= s79;
         s81_d1 <= s81;
         s84_d1 <= s84;
         s87_d1 <= s87;
-        s90_d1 <= s90;
-        s91_d1 <= s91;
     end
-    wire signed [25:0] s1;  // 64*x0 + s0 - 16*x0
+    wire signed [26:0] s1;  // 64*x0 + s0 - 16*x0
     assign s1[3:0] = s0_d1[3:0];
-    bittrigger_adder3 #(.WIDTH(22), .NEGATE(3'b100)) u_s1 (
-        .a((22'(x0_d1) << 2)), .b(22'(s0_d1 >>> 4)), .c(22'(x0_d1)), .sum(s1[25:4])
+    bittrigger_adder3 #(.WIDTH(23), .NEGATE(3'b100)) u_s1 (
+        .a((23'(x0_d1) << 2)), .b(23'(s0_d1 >>> 4)), .c(23'(x0_d1)), .sum(s1[26:4])
+    );
+    wire signed [23:0] s2;  // 16*x0 - x0 - 4*x0
+    bittrigger_adder3 #(.WIDTH(24), .NEGATE(3'b110)) u_s2 (
+        .a((24'(x0_d1) << 4)), .b(24'(x0_d1)), .c((24'(x0_d1) << 2)), .sum(s2)
     );
     wire signed [33:0] s3;  // 16384*x0 + s1 + 256*s2
     assign s3[7:0] = s1[7:0];
     bittrigger_adder3 #(.WIDTH(26), .NEGATE(3'b000)) u_s3 (
-        .a((26'(x0_d1) << 6)), .b(26'(s1 >>> 8)), .c(26'(s2_d1)), .sum(s3[33:8])
+        .a((26'(x0_d1) << 6)), .b(26'(s1 >>> 8)), .c(26'(s2)), .sum(s3[33:8])
     );
+    wire signed [19:0] s4 = x1_d1 - 20'd44045;
     wire signed [25:0] s5;  // 16*x1 + 64*x1 + s4
-    assign s5[3:0] = s4_d1[3:0];
+    assign s5[3:0] = s4[3:0];
     bittrigger_adder3 #(.WIDTH(22), .NEGATE(3'b000)) u_s5 (
-        .a(22'(x1_d1)), .b((22'(x1_d1) << 2)), .c(22'(s4_d1 >>> 4)), .sum(s5[25:4])
+        .a(22'(x1_d1)), .b((22'(x1_d1) << 2)), .c(22'(s4 >>> 4)), .sum(s5[25:4])
     );
-    wire signed [29:0] s7;  // s6 - 4*s6 - 27209728
-    assign s7[1:0] = s6_d1[1:0];
-    bittrigger_adder3 #(.WIDTH(28), .NEGATE(3'b110)) u_s7 (
-        .a(28'(s6_d1 >>> 2)), .b(s6_d1[27:0]), .c(28'd6802432), .sum(s7[29:2])
-    );
-    wire signed [35:0] s8;  // 32768*x2 + s7 - 16*s6
-    assign s8[3:0] = s7[3:0];
-    bittrigger_adder3 #(.WIDTH(32), .NEGATE(3'b100)) u_s8 (
-        .a((32'(x2_d1) << 11)), .b(32'(s7 >>> 4)), .c(32'(s6_d1)), .sum(s8[35:4])
+    wire        [25:0] s7 = 26'(s6_d1) + 26'd27209728;
+    wire signed [35:0] s8;  // 32768*x2 + 256*s6 - s7
+    bittrigger_adder3 #(.WIDTH(36), .NEGATE(3'b100)) u_s8 (
+        .a((36'(x2_d1) << 15)), .b((36'(s6_d1) << 8)), .c(36'(s7)), .sum(s8)
     );
     wire signed [26:0] s10;  // s9 - 16*s9 - 20127232
     assign s10[3:0] = s9_d1[3:0];
@@ -313,49 +256,53 @@ module linear_norm_1 (
     bittrigger_adder3 #(.WIDTH(26), .NEGATE(3'b000)) u_s11 (
         .a(26'(x3_d1)), .b((26'(s9_d1) << 3)), .c(26'(s10 >>> 9)), .sum(s11[34:9])
     );
-    wire signed [24:0] s13;  // 16*x4 + s12 - 64*x4
+    wire signed [25:0] s13;  // 16*x4 + s12 - 64*x4
     assign s13[3:0] = s12_d1[3:0];
-    bittrigger_adder3 #(.WIDTH(21), .NEGATE(3'b100)) u_s13 (
-        .a(21'(x4_d1)), .b(21'(s12_d1 >>> 4)), .c((21'(x4_d1) << 2)), .sum(s13[24:4])
+    bittrigger_adder3 #(.WIDTH(22), .NEGATE(3'b100)) u_s13 (
+        .a(22'(x4_d1)), .b(22'(s12_d1 >>> 4)), .c((22'(x4_d1) << 2)), .sum(s13[25:4])
     );
-    wire signed [30:0] s14;  // 4096*x4 + s13 - 1024*x4
+    wire signed [31:0] s14;  // 4096*x4 + s13 - 1024*x4
     assign s14[9:0] = s13[9:0];
-    bittrigger_adder3 #(.WIDTH(21), .NEGATE(3'b100)) u_s14 (
-        .a((21'(x4_d1) << 2)), .b(21'(s13 >>> 10)), .c(21'(x4_d1)), .sum(s14[30:10])
+    bittrigger_adder3 #(.WIDTH(22), .NEGATE(3'b100)) u_s14 (
+        .a((22'(x4_d1) << 2)), .b(22'(s13 >>> 10)), .c(22'(x4_d1)), .sum(s14[31:10])
     );
     wire signed [25:0] s16;  // - x5 - 4*s15 + -25425408
     bittrigger_adder3 #(.WIDTH(26), .NEGATE(3'b011)) u_s16 (
         .a(26'(x5_d1)), .b((26'(s15_d1) << 2)), .c(26'd41683456), .sum(s16)
     );
-    wire signed [33:0] s17;  // s16 - 64*s15 - 8192*s15
+    wire signed [34:0] s17;  // s16 - 64*s15 - 8192*s15
     assign s17[5:0] = s16[5:0];
-    bittrigger_adder3 #(.WIDTH(28), .NEGATE(3'b110)) u_s17 (
-        .a(28'(s16 >>> 6)), .b(28'(s15_d1)), .c((28'(s15_d1) << 7)), .sum(s17[33:6])
+    bittrigger_adder3 #(.WIDTH(29), .NEGATE(3'b110)) u_s17 (
+        .a(29'(s16 >>> 6)), .b(29'(s15_d1)), .c((29'(s15_d1) << 7)), .sum(s17[34:6])
     );
-    wire signed [27:0] s20;  // s19 - 128*x6 - 8*s18
-    assign s20[2:0] = s19_d1[2:0];
-    bittrigger_adder3 #(.WIDTH(25), .NEGATE(3'b110)) u_s20 (
-        .a(25'(s19_d1 >>> 3)), .b((25'(x6_d1) << 4)), .c(25'(s18_d1)), .sum(s20[27:3])
+    wire        [24:0] s19;  // s18 - 8*x6 - 32*x6
+    assign s19[2:0] = s18_d1[2:0];
+    bittrigger_adder3 #(.WIDTH(22), .NEGATE(3'b110)) u_s19 (
+        .a(22'(s18_d1 >>> 3)), .b(22'(x6_d1)), .c((22'(x6_d1) << 2)), .sum(s19[24:3])
     );
-    wire signed [33:0] s21;  // 16384*x6 + 512*s18 + s20
-    assign s21[8:0] = s20[8:0];
-    bittrigger_adder3 #(.WIDTH(25), .NEGATE(3'b000)) u_s21 (
-        .a((25'(x6_d1) << 5)), .b(25'(s18_d1)), .c(25'(s20 >>> 9)), .sum(s21[33:9])
+    wire signed [23:0] s20;  // 4*x6 + 16*x6 - x6
+    bittrigger_adder3 #(.WIDTH(24), .NEGATE(3'b100)) u_s20 (
+        .a((24'(x6_d1) << 2)), .b((24'(x6_d1) << 4)), .c(24'(x6_d1)), .sum(s20)
     );
-    wire signed [24:0] s23;  // 4*x7 + s22 - 64*x7
+    wire signed [33:0] s21;  // 16384*x6 + s19 + 128*s20
+    assign s21[6:0] = s19[6:0];
+    bittrigger_adder3 #(.WIDTH(27), .NEGATE(3'b000)) u_s21 (
+        .a((27'(x6_d1) << 7)), .b(27'(s19 >>> 7)), .c(27'(s20)), .sum(s21[33:7])
+    );
+    wire signed [25:0] s23;  // 4*x7 + s22 - 64*x7
     assign s23[1:0] = s22_d1[1:0];
-    bittrigger_adder3 #(.WIDTH(23), .NEGATE(3'b100)) u_s23 (
-        .a(23'(x7_d1)), .b(23'(s22_d1 >>> 2)), .c((23'(x7_d1) << 4)), .sum(s23[24:2])
+    bittrigger_adder3 #(.WIDTH(24), .NEGATE(3'b100)) u_s23 (
+        .a(24'(x7_d1)), .b(24'(s22_d1 >>> 2)), .c((24'(x7_d1) << 4)), .sum(s23[25:2])
     );
-    wire signed [30:0] s24;  // 4096*x7 + s23 - 1024*x7
+    wire signed [31:0] s24;  // 4096*x7 + s23 - 1024*x7
     assign s24[9:0] = s23[9:0];
-    bittrigger_adder3 #(.WIDTH(21), .NEGATE(3'b100)) u_s24 (
-        .a((21'(x7_d1) << 2)), .b(21'(s23 >>> 10)), .c(21'(x7_d1)), .sum(s24[30:10])
+    bittrigger_adder3 #(.WIDTH(22), .NEGATE(3'b100)) u_s24 (
+        .a((22'(x7_d1) << 2)), .b(22'(s23 >>> 10)), .c(22'(x7_d1)), .sum(s24[31:10])
     );
-    wire signed [24:0] s26;  // 64*x8 + s25 - 16*x8
+    wire signed [25:0] s26;  // 64*x8 + s25 - 16*x8
     assign s26[3:0] = s25_d1[3:0];
-    bittrigger_adder3 #(.WIDTH(21), .NEGATE(3'b100)) u_s26 (
-        .a((21'(x8_d1) << 2)), .b(21'(s25_d1 >>> 4)), .c(21'(x8_d1)), .sum(s26[24:4])
+    bittrigger_adder3 #(.WIDTH(22), .NEGATE(3'b100)) u_s26 (
+        .a((22'(x8_d1) << 2)), .b(22'(s25_d1 >>> 4)), .c(22'(x8_d1)), .sum(s26[25:4])
     );
     wire signed [31:0] s27;  // 512*x8 + 8192*x8 + s26
     assign s27[8:0] = s26[8:0];
@@ -372,10 +319,14 @@ module linear_norm_1 (
     bittrigger_adder3 #(.WIDTH(25), .NEGATE(3'b000)) u_s30 (
         .a(25'(x9_d1)), .b((25'(x9_d1) << 5)), .c(25'(s29 >>> 9)), .sum(s30[33:9])
     );
+    wire signed [25:0] s31;  // 64*x10 - x10 - 3101888
+    bittrigger_adder3 #(.WIDTH(26), .NEGATE(3'b110)) u_s31 (
+        .a((26'(x10_d1) << 6)), .b(26'(x10_d1)), .c(26'd3101888), .sum(s31)
+    );
     wire signed [31:0] s32;  // 4096*x10 + s31 - 1024*x10
-    assign s32[9:0] = s31_d1[9:0];
+    assign s32[9:0] = s31[9:0];
     bittrigger_adder3 #(.WIDTH(22), .NEGATE(3'b100)) u_s32 (
-        .a((22'(x10_d1) << 2)), .b(22'(s31_d1 >>> 10)), .c(22'(x10_d1)), .sum(s32[31:10])
+        .a((22'(x10_d1) << 2)), .b(22'(s31 >>> 10)), .c(22'(x10_d1)), .sum(s32[31:10])
     );
     wire signed [25:0] s34;  // 16*x11 + s33 - 64*x11
     assign s34[3:0] = s33_d1[3:0];
@@ -407,30 +358,35 @@ module linear_norm_1 (
     bittrigger_adder3 #(.WIDTH(23), .NEGATE(3'b000)) u_s41 (
         .a(23'(x13_d1)), .b((23'(x13_d1) << 2)), .c(23'(s40 >>> 10)), .sum(s41[32:10])
     );
+    wire        [23:0] s42;  // x14 + 8*x14 + 7543808
+    assign s42[2:0] = x14_d1[2:0];
+    bittrigger_adder3 #(.WIDTH(21), .NEGATE(3'b000)) u_s42 (
+        .a(21'(x14_d1 >>> 3)), .b(21'(x14_d1)), .c(21'd942976), .sum(s42[23:3])
+    );
     wire signed [32:0] s43;  // 512*x14 + 8192*x14 + s42
-    assign s43[8:0] = s42_d1[8:0];
+    assign s43[8:0] = s42[8:0];
     bittrigger_adder3 #(.WIDTH(24), .NEGATE(3'b000)) u_s43 (
-        .a(24'(x14_d1)), .b((24'(x14_d1) << 4)), .c(24'(s42_d1 >>> 9)), .sum(s43[32:9])
+        .a(24'(x14_d1)), .b((24'(x14_d1) << 4)), .c(24'(s42 >>> 9)), .sum(s43[32:9])
     );
     wire signed [28:0] s45;  // s44 - 64*x15 - 512*x15
     assign s45[5:0] = s44_d1[5:0];
     bittrigger_adder3 #(.WIDTH(23), .NEGATE(3'b110)) u_s45 (
         .a(23'(s44_d1 >>> 6)), .b(23'(x15_d1)), .c((23'(x15_d1) << 3)), .sum(s45[28:6])
     );
-    wire signed [32:0] s46;  // 16384*x15 + s45 - 4096*x15
+    wire signed [33:0] s46;  // 16384*x15 + s45 - 4096*x15
     assign s46[11:0] = s45[11:0];
-    bittrigger_adder3 #(.WIDTH(21), .NEGATE(3'b100)) u_s46 (
-        .a((21'(x15_d1) << 2)), .b(21'(s45 >>> 12)), .c(21'(x15_d1)), .sum(s46[32:12])
+    bittrigger_adder3 #(.WIDTH(22), .NEGATE(3'b100)) u_s46 (
+        .a((22'(x15_d1) << 2)), .b(22'(s45 >>> 12)), .c(22'(x15_d1)), .sum(s46[33:12])
     );
     wire signed [28:0] s48;  // 16*x16 + s47 - 512*x16
     assign s48[3:0] = s47_d1[3:0];
     bittrigger_adder3 #(.WIDTH(25), .NEGATE(3'b100)) u_s48 (
         .a(25'(x16_d1)), .b(25'(s47_d1 >>> 4)), .c((25'(x16_d1) << 5)), .sum(s48[28:4])
     );
-    wire signed [32:0] s49;  // 8192*x16 + s48 - 2048*x16
+    wire signed [33:0] s49;  // 8192*x16 + s48 - 2048*x16
     assign s49[10:0] = s48[10:0];
-    bittrigger_adder3 #(.WIDTH(22), .NEGATE(3'b100)) u_s49 (
-        .a((22'(x16_d1) << 2)), .b(22'(s48 >>> 11)), .c(22'(x16_d1)), .sum(s49[32:11])
+    bittrigger_adder3 #(.WIDTH(23), .NEGATE(3'b100)) u_s49 (
+        .a((23'(x16_d1) << 2)), .b(23'(s48 >>> 11)), .c(23'(x16_d1)), .sum(s49[33:11])
     );
     wire signed [26:0] s51;  // 4*x17 + s50 - 128*x17
     assign s51[1:0] = s50_d1[1:0];
@@ -442,9 +398,15 @@ module linear_norm_1 (
     bittrigger_adder3 #(.WIDTH(23), .NEGATE(3'b100)) u_s52 (
         .a((23'(x17_d1) << 3)), .b(23'(s51 >>> 10)), .c(23'(x17_d1)), .sum(s52[32:10])
     );
-    wire signed [32:0] s55;  // 8*s53 + 256*s54 - s53
-    bittrigger_adder3 #(.WIDTH(33), .NEGATE(3'b100)) u_s55 (
-        .a((33'(s53_d1) << 3)), .b((33'(s54_d1) << 8)), .c(33'(s53_d1)), .sum(s55)
+    wire signed [27:0] s54;  // 8*x18 + 256*x18 + s53
+    assign s54[2:0] = s53_d1[2:0];
+    bittrigger_adder3 #(.WIDTH(25), .NEGATE(3'b000)) u_s54 (
+        .a(25'(x18_d1)), .b((25'(x18_d1) << 5)), .c(25'(s53_d1 >>> 3)), .sum(s54[27:3])
+    );
+    wire signed [32:0] s55;  // 8192*x18 + s54 - 1024*x18
+    assign s55[9:0] = s54[9:0];
+    bittrigger_adder3 #(.WIDTH(23), .NEGATE(3'b100)) u_s55 (
+        .a((23'(x18_d1) << 3)), .b(23'(s54 >>> 10)), .c(23'(x18_d1)), .sum(s55[32:10])
     );
     wire signed [27:0] s57;  // s56 - 64*x19 - 256*x19
     assign s57[5:0] = s56_d1[5:0];
@@ -456,10 +418,14 @@ module linear_norm_1 (
     bittrigger_adder3 #(.WIDTH(23), .NEGATE(3'b100)) u_s58 (
         .a((23'(x19_d1) << 3)), .b(23'(s57 >>> 11)), .c(23'(x19_d1)), .sum(s58[33:11])
     );
+    wire signed [28:0] s59;  // 1024*x20 - x20 + 6321920
+    bittrigger_adder3 #(.WIDTH(29), .NEGATE(3'b010)) u_s59 (
+        .a((29'(x20_d1) << 10)), .b(29'(x20_d1)), .c(29'd6321920), .sum(s59)
+    );
     wire signed [33:0] s60;  // 32768*x20 + s59 - 4096*x20
-    assign s60[11:0] = s59_d1[11:0];
+    assign s60[11:0] = s59[11:0];
     bittrigger_adder3 #(.WIDTH(22), .NEGATE(3'b100)) u_s60 (
-        .a((22'(x20_d1) << 3)), .b(22'(s59_d1 >>> 12)), .c(22'(x20_d1)), .sum(s60[33:12])
+        .a((22'(x20_d1) << 3)), .b(22'(s59 >>> 12)), .c(22'(x20_d1)), .sum(s60[33:12])
     );
     wire signed [26:0] s62;  // 32*x21 + s61 - 128*x21
     assign s62[4:0] = s61_d1[4:0];
@@ -471,26 +437,49 @@ module linear_norm_1 (
     bittrigger_adder3 #(.WIDTH(22), .NEGATE(3'b000)) u_s63 (
         .a(22'(x21_d1)), .b((22'(x21_d1) << 2)), .c(22'(s62 >>> 9)), .sum(s63[30:9])
     );
+    wire signed [19:0] s64 = x22_d1 - 20'd26608;
     wire signed [28:0] s65;  // 512*x22 + s64 - 8*x22
-    assign s65[2:0] = s64_d1[2:0];
+    assign s65[2:0] = s64[2:0];
     bittrigger_adder3 #(.WIDTH(26), .NEGATE(3'b100)) u_s65 (
-        .a((26'(x22_d1) << 6)), .b(26'(s64_d1 >>> 3)), .c(26'(x22_d1)), .sum(s65[28:3])
+        .a((26'(x22_d1) << 6)), .b(26'(s64 >>> 3)), .c(26'(x22_d1)), .sum(s65[28:3])
     );
-    wire        [22:0] s67 = -(23'(s66_d1)) + 23'd6507008;
-    wire signed [33:0] s69;  // 32*s66 + 512*s68 - s67
-    bittrigger_adder3 #(.WIDTH(34), .NEGATE(3'b100)) u_s69 (
-        .a((34'(s66_d1) << 5)), .b((34'(s68_d1) << 9)), .c(34'(s67)), .sum(s69)
+    wire signed [25:0] s67;  // 32*x23 - 4*x23 - s66
+    bittrigger_adder3 #(.WIDTH(26), .NEGATE(3'b110)) u_s67 (
+        .a((26'(x23_d1) << 5)), .b((26'(x23_d1) << 2)), .c(26'(s66_d1)), .sum(s67)
     );
-    wire        [23:0] s71 = -(24'(s70_d1)) + 24'd9048064;
-    wire signed [34:0] s73;  // 64*s70 + s71 + 16*s72
-    assign s73[3:0] = s71[3:0];
-    bittrigger_adder3 #(.WIDTH(31), .NEGATE(3'b000)) u_s73 (
-        .a((31'(s70_d1) << 2)), .b(31'(s71 >>> 4)), .c(s72_d1), .sum(s73[34:4])
+    wire signed [24:0] s68;  // 4*x23 + 16*x23 - x23
+    bittrigger_adder3 #(.WIDTH(25), .NEGATE(3'b100)) u_s68 (
+        .a((25'(x23_d1) << 2)), .b((25'(x23_d1) << 4)), .c(25'(x23_d1)), .sum(s68)
+    );
+    wire signed [33:0] s69;  // 8192*x23 + s67 + 128*s68
+    assign s69[6:0] = s67[6:0];
+    bittrigger_adder3 #(.WIDTH(27), .NEGATE(3'b000)) u_s69 (
+        .a((27'(x23_d1) << 6)), .b(27'(s67 >>> 7)), .c(27'(s68)), .sum(s69[33:7])
+    );
+    wire signed [25:0] s71;  // s70 - 4*x24 - 16*x24
+    assign s71[1:0] = s70_d1[1:0];
+    bittrigger_adder3 #(.WIDTH(24), .NEGATE(3'b110)) u_s71 (
+        .a(24'(s70_d1 >>> 2)), .b(24'(x24_d1)), .c((24'(x24_d1) << 2)), .sum(s71[25:2])
+    );
+    wire signed [26:0] s72;  // x24 + 4*x24 - 128*x24
+    assign s72[1:0] = x24_d1[1:0];
+    bittrigger_adder3 #(.WIDTH(25), .NEGATE(3'b100)) u_s72 (
+        .a(25'(x24_d1 >>> 2)), .b(25'(x24_d1)), .c((25'(x24_d1) << 5)), .sum(s72[26:2])
+    );
+    wire signed [35:0] s73;  // 32768*x24 + s71 + 64*s72
+    assign s73[5:0] = s71[5:0];
+    bittrigger_adder3 #(.WIDTH(30), .NEGATE(3'b000)) u_s73 (
+        .a((30'(x24_d1) << 9)), .b(30'(s71 >>> 6)), .c(30'(s72)), .sum(s73[35:6])
+    );
+    wire signed [23:0] s74;  // x25 + 4*x25 + 16*x25
+    assign s74[1:0] = x25_d1[1:0];
+    bittrigger_adder3 #(.WIDTH(22), .NEGATE(3'b000)) u_s74 (
+        .a(22'(x25_d1 >>> 2)), .b(22'(x25_d1)), .c((22'(x25_d1) << 2)), .sum(s74[23:2])
     );
     wire signed [29:0] s75;  // s74 + 64*s74 + 1037952
-    assign s75[5:0] = s74_d1[5:0];
+    assign s75[5:0] = s74[5:0];
     bittrigger_adder3 #(.WIDTH(24), .NEGATE(3'b000)) u_s75 (
-        .a(24'(s74_d1 >>> 6)), .b(s74_d1), .c(24'd16218), .sum(s75[29:6])
+        .a(24'(s74 >>> 6)), .b(s74), .c(24'd16218), .sum(s75[29:6])
     );
     wire        [23:0] s77;  // 4*x26 + s76 - 16*x26
     assign s77[1:0] = s76_d1[1:0];
@@ -501,10 +490,15 @@ module linear_norm_1 (
     bittrigger_adder3 #(.WIDTH(33), .NEGATE(3'b100)) u_s78 (
         .a((33'(x26_d1) << 8)), .b((33'(x26_d1) << 14)), .c(33'(s77)), .sum(s78)
     );
-    wire signed [31:0] s80;  // 4096*x27 + s79 - 1024*x27
-    assign s80[9:0] = s79_d1[9:0];
-    bittrigger_adder3 #(.WIDTH(22), .NEGATE(3'b100)) u_s80 (
-        .a((22'(x27_d1) << 2)), .b(22'(s79_d1 >>> 10)), .c(22'(x27_d1)), .sum(s80[31:10])
+    wire signed [26:0] s79;  // x27 - 128*x27 + 3660544
+    assign s79[6:0] = x27_d1[6:0];
+    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b010)) u_s79 (
+        .a(20'(x27_d1 >>> 7)), .b(x27_d1), .c(20'd28598), .sum(s79[26:7])
+    );
+    wire signed [32:0] s80;  // 4096*x27 + s79 - 1024*x27
+    assign s80[9:0] = s79[9:0];
+    bittrigger_adder3 #(.WIDTH(23), .NEGATE(3'b100)) u_s80 (
+        .a((23'(x27_d1) << 2)), .b(23'(s79 >>> 10)), .c(23'(x27_d1)), .sum(s80[32:10])
     );
     wire signed [26:0] s82;  // 4*x28 + 128*x28 + s81
     assign s82[1:0] = s81_d1[1:0];
@@ -516,10 +510,10 @@ module linear_norm_1 (
     bittrigger_adder3 #(.WIDTH(23), .NEGATE(3'b100)) u_s83 (
         .a((23'(x28_d1) << 4)), .b(23'(s82 >>> 9)), .c(23'(x28_d1)), .sum(s83[31:9])
     );
-    wire signed [24:0] s85;  // x29 - 8*s84 + 3933824
+    wire signed [25:0] s85;  // x29 - 8*s84 + 3933824
     assign s85[2:0] = x29_d1[2:0];
-    bittrigger_adder3 #(.WIDTH(22), .NEGATE(3'b010)) u_s85 (
-        .a(22'(x29_d1 >>> 3)), .b(s84_d1), .c(22'd491728), .sum(s85[24:3])
+    bittrigger_adder3 #(.WIDTH(23), .NEGATE(3'b010)) u_s85 (
+        .a(23'(x29_d1 >>> 3)), .b(23'(s84_d1)), .c(23'd491728), .sum(s85[25:3])
     );
     wire signed [33:0] s86;  // s85 - 128*s84 - 4096*s84
     assign s86[6:0] = s85[6:0];
@@ -536,21 +530,23 @@ module linear_norm_1 (
     bittrigger_adder3 #(.WIDTH(22), .NEGATE(3'b100)) u_s89 (
         .a((22'(x30_d1) << 3)), .b(22'(s88 >>> 9)), .c(22'(x30_d1)), .sum(s89[30:9])
     );
-    wire signed [31:0] s92;  // 128*s90 - 32*s90 - s91
-    bittrigger_adder3 #(.WIDTH(32), .NEGATE(3'b110)) u_s92 (
-        .a((32'(s90_d1) << 7)), .b((32'(s90_d1) << 5)), .c(32'(s91_d1)), .sum(s92)
+    wire signed [22:0] s90 = (23'(x31_d1) << 2) - 23'(x31_d1);
+    wire        [21:0] s91 = -(22'(x31_d1)) + 22'd1895136;
+    wire signed [32:0] s92;  // 32*s90 + 1024*s90 - s91
+    bittrigger_adder3 #(.WIDTH(33), .NEGATE(3'b100)) u_s92 (
+        .a((33'(s90) << 5)), .b((33'(s90) << 10)), .c(33'(s91)), .sum(s92)
     );
 
     // result, last element first
     assign y = {
-        {s92, 4'd0},
+        {s92[31:0], 4'd0},
         {32'(s89), 4'd0},
         {s86, 2'd0},
         {33'(s83), 3'd0},
-        {s80, 4'd0},
+        {s80[31:0], 4'd0},
         {34'(s78), 2'd0},
         {31'(s75), 5'd0},
-        {s73, 1'd0},
+        {s73[34:0], 1'd0},
         {s69, 2'd0},
         {s65, 7'd0},
         {32'(s63), 4'd0},
@@ -558,8 +554,8 @@ module linear_norm_1 (
         {s58, 2'd0},
         {s55, 3'd0},
         {s52, 3'd0},
-        {s49, 3'd0},
-        {34'(s46), 2'd0},
+        {s49[32:0], 3'd0},
+        {s46, 2'd0},
         {s43, 3'd0},
         {s41, 3'd0},
         {s38, 1'd0},
@@ -567,10 +563,10 @@ module linear_norm_1 (
         {s32, 4'd0},
         {35'(s30), 1'd0},
         {33'(s27), 3'd0},
-        {s24, 5'd0},
+        {s24[30:0], 5'd0},
         {s21, 2'd0},
-        {35'(s17), 1'd0},
-        {s14, 5'd0},
+        {s17, 1'd0},
+        {s14[30:0], 5'd0},
         {s11, 1'd0},
         s8,
         {s5, 10'd0},
@@ -578,7 +574,7 @@ module linear_norm_1 (
     };
 
     // read by nothing: inputs without weight, and bits that the range of a code leaves out
-    wire unused = &{1'b0, x};
+    wire unused = &{1'b0, x, s14, s24, s49, s73, s80, s92};
 
 endmodule
 

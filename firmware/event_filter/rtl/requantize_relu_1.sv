@@ -115,100 +115,196 @@ module requantize_relu_1 (
     end
     wire        [13:0] r0 = 14'(x0_d1 >>> 21);
     wire               above0 = |r0[13:6];
-    wire        [ 5:0] y0 = x0_d1[35] ? 6'd0 : above0 ? 6'd63 : 6'(r0);
+    wire        [ 5:0] y0;
+    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y0 (
+        .code(r0[5:0]), .zero(x0_d1[35]), .over(above0), .clipped(y0)
+    );
     wire        [13:0] r1 = 14'(x1_d1 >>> 21);
     wire               above1 = |r1[13:6];
-    wire        [ 5:0] y1 = x1_d1[35] ? 6'd0 : above1 ? 6'd63 : 6'(r1);
+    wire        [ 5:0] y1;
+    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y1 (
+        .code(r1[5:0]), .zero(x1_d1[35]), .over(above1), .clipped(y1)
+    );
     wire        [13:0] r2 = 14'(x2_d1 >>> 21);
     wire               above2 = |r2[13:6];
-    wire        [ 5:0] y2 = x2_d1[35] ? 6'd0 : above2 ? 6'd63 : 6'(r2);
+    wire        [ 5:0] y2;
+    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y2 (
+        .code(r2[5:0]), .zero(x2_d1[35]), .over(above2), .clipped(y2)
+    );
     wire        [13:0] r3 = 14'(x3_d1 >>> 21);
     wire               above3 = |r3[13:6];
-    wire        [ 5:0] y3 = x3_d1[35] ? 6'd0 : above3 ? 6'd63 : 6'(r3);
+    wire        [ 5:0] y3;
+    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y3 (
+        .code(r3[5:0]), .zero(x3_d1[35]), .over(above3), .clipped(y3)
+    );
     wire        [13:0] r4 = 14'(x4_d1 >>> 21);
     wire               above4 = |r4[13:6];
-    wire        [ 5:0] y4 = x4_d1[35] ? 6'd0 : above4 ? 6'd63 : 6'(r4);
+    wire        [ 5:0] y4;
+    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y4 (
+        .code(r4[5:0]), .zero(x4_d1[35]), .over(above4), .clipped(y4)
+    );
     wire        [12:0] r5 = 13'(x5_d1 >>> 21);
     wire               above5 = |r5[12:6];
-    wire        [ 5:0] y5 = x5_d1[34] ? 6'd0 : above5 ? 6'd63 : 6'(r5);
+    wire        [ 5:0] y5;
+    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y5 (
+        .code(r5[5:0]), .zero(x5_d1[34]), .over(above5), .clipped(y5)
+    );
     wire        [13:0] r6 = 14'(x6_d1 >>> 21);
     wire               above6 = |r6[13:6];
-    wire        [ 5:0] y6 = x6_d1[35] ? 6'd0 : above6 ? 6'd63 : 6'(r6);
+    wire        [ 5:0] y6;
+    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y6 (
+        .code(r6[5:0]), .zero(x6_d1[35]), .over(above6), .clipped(y6)
+    );
     wire        [13:0] r7 = 14'(x7_d1 >>> 21);
     wire               above7 = |r7[13:6];
-    wire        [ 5:0] y7 = x7_d1[35] ? 6'd0 : above7 ? 6'd63 : 6'(r7);
+    wire        [ 5:0] y7;
+    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y7 (
+        .code(r7[5:0]), .zero(x7_d1[35]), .over(above7), .clipped(y7)
+    );
     wire        [12:0] r8 = 13'(x8_d1 >>> 21);
     wire               above8 = |r8[12:6];
-    wire        [ 5:0] y8 = x8_d1[34] ? 6'd0 : above8 ? 6'd63 : 6'(r8);
+    wire        [ 5:0] y8;
+    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y8 (
+        .code(r8[5:0]), .zero(x8_d1[34]), .over(above8), .clipped(y8)
+    );
     wire        [12:0] r9 = 13'(x9_d1 >>> 21);
     wire               above9 = |r9[12:6];
-    wire        [ 5:0] y9 = x9_d1[34] ? 6'd0 : above9 ? 6'd63 : 6'(r9);
+    wire        [ 5:0] y9;
+    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y9 (
+        .code(r9[5:0]), .zero(x9_d1[34]), .over(above9), .clipped(y9)
+    );
     wire        [13:0] r10 = 14'(x10_d1 >>> 21);
     wire               above10 = |r10[13:6];
-    wire        [ 5:0] y10 = x10_d1[35] ? 6'd0 : above10 ? 6'd63 : 6'(r10);
+    wire        [ 5:0] y10;
+    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y10 (
+        .code(r10[5:0]), .zero(x10_d1[35]), .over(above10), .clipped(y10)
+    );
     wire        [12:0] r11 = 13'(x11_d1 >>> 21);
     wire               above11 = |r11[12:6];
-    wire        [ 5:0] y11 = x11_d1[34] ? 6'd0 : above11 ? 6'd63 : 6'(r11);
+    wire        [ 5:0] y11;
+    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y11 (
+        .code(r11[5:0]), .zero(x11_d1[34]), .over(above11), .clipped(y11)
+    );
     wire        [13:0] r12 = 14'(x12_d1 >>> 21);
     wire               above12 = |r12[13:6];
-    wire        [ 5:0] y12 = x12_d1[35] ? 6'd0 : above12 ? 6'd63 : 6'(r12);
+    wire        [ 5:0] y12;
+    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y12 (
+        .code(r12[5:0]), .zero(x12_d1[35]), .over(above12), .clipped(y12)
+    );
     wire        [13:0] r13 = 14'(x13_d1 >>> 21);
     wire               above13 = |r13[13:6];
-    wire        [ 5:0] y13 = x13_d1[35] ? 6'd0 : above13 ? 6'd63 : 6'(r13);
+    wire        [ 5:0] y13;
+    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y13 (
+        .code(r13[5:0]), .zero(x13_d1[35]), .over(above13), .clipped(y13)
+    );
     wire        [13:0] r14 = 14'(x14_d1 >>> 21);
     wire               above14 = |r14[13:6];
-    wire        [ 5:0] y14 = x14_d1[35] ? 6'd0 : above14 ? 6'd63 : 6'(r14);
+    wire        [ 5:0] y14;
+    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y14 (
+        .code(r14[5:0]), .zero(x14_d1[35]), .over(above14), .clipped(y14)
+    );
     wire        [12:0] r15 = 13'(x15_d1 >>> 21);
     wire               above15 = |r15[12:6];
-    wire        [ 5:0] y15 = x15_d1[34] ? 6'd0 : above15 ? 6'd63 : 6'(r15);
+    wire        [ 5:0] y15;
+    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y15 (
+        .code(r15[5:0]), .zero(x15_d1[34]), .over(above15), .clipped(y15)
+    );
     wire        [13:0] r16 = 14'(x16_d1 >>> 21);
     wire               above16 = |r16[13:6];
-    wire        [ 5:0] y16 = x16_d1[35] ? 6'd0 : above16 ? 6'd63 : 6'(r16);
+    wire        [ 5:0] y16;
+    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y16 (
+        .code(r16[5:0]), .zero(x16_d1[35]), .over(above16), .clipped(y16)
+    );
     wire        [13:0] r17 = 14'(x17_d1 >>> 21);
     wire               above17 = |r17[13:6];
-    wire        [ 5:0] y17 = x17_d1[35] ? 6'd0 : above17 ? 6'd63 : 6'(r17);
+    wire        [ 5:0] y17;
+    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y17 (
+        .code(r17[5:0]), .zero(x17_d1[35]), .over(above17), .clipped(y17)
+    );
     wire        [13:0] r18 = 14'(x18_d1 >>> 21);
     wire               above18 = |r18[13:6];
-    wire        [ 5:0] y18 = x18_d1[35] ? 6'd0 : above18 ? 6'd63 : 6'(r18);
+    wire        [ 5:0] y18;
+    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y18 (
+        .code(r18[5:0]), .zero(x18_d1[35]), .over(above18), .clipped(y18)
+    );
     wire        [13:0] r19 = 14'(x19_d1 >>> 21);
     wire               above19 = |r19[13:6];
-    wire        [ 5:0] y19 = x19_d1[35] ? 6'd0 : above19 ? 6'd63 : 6'(r19);
+    wire        [ 5:0] y19;
+    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y19 (
+        .code(r19[5:0]), .zero(x19_d1[35]), .over(above19), .clipped(y19)
+    );
     wire        [12:0] r20 = 13'(x20_d1 >>> 21);
     wire               above20 = |r20[12:6];
-    wire        [ 5:0] y20 = x20_d1[34] ? 6'd0 : above20 ? 6'd63 : 6'(r20);
+    wire        [ 5:0] y20;
+    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y20 (
+        .code(r20[5:0]), .zero(x20_d1[34]), .over(above20), .clipped(y20)
+    );
     wire        [12:0] r21 = 13'(x21_d1 >>> 21);
     wire               above21 = |r21[12:6];
-    wire        [ 5:0] y21 = x21_d1[34] ? 6'd0 : above21 ? 6'd63 : 6'(r21);
+    wire        [ 5:0] y21;
+    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y21 (
+        .code(r21[5:0]), .zero(x21_d1[34]), .over(above21), .clipped(y21)
+    );
     wire        [13:0] r22 = 14'(x22_d1 >>> 21);
     wire               above22 = |r22[13:6];
-    wire        [ 5:0] y22 = x22_d1[35] ? 6'd0 : above22 ? 6'd63 : 6'(r22);
+    wire        [ 5:0] y22;
+    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y22 (
+        .code(r22[5:0]), .zero(x22_d1[35]), .over(above22), .clipped(y22)
+    );
     wire        [13:0] r23 = 14'(x23_d1 >>> 21);
     wire               above23 = |r23[13:6];
-    wire        [ 5:0] y23 = x23_d1[35] ? 6'd0 : above23 ? 6'd63 : 6'(r23);
+    wire        [ 5:0] y23;
+    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y23 (
+        .code(r23[5:0]), .zero(x23_d1[35]), .over(above23), .clipped(y23)
+    );
     wire        [13:0] r24 = 14'(x24_d1 >>> 21);
     wire               above24 = |r24[13:6];
-    wire        [ 5:0] y24 = x24_d1[35] ? 6'd0 : above24 ? 6'd63 : 6'(r24);
+    wire        [ 5:0] y24;
+    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y24 (
+        .code(r24[5:0]), .zero(x24_d1[35]), .over(above24), .clipped(y24)
+    );
     wire        [12:0] r25 = 13'(x25_d1 >>> 21);
     wire               above25 = |r25[12:6];
-    wire        [ 5:0] y25 = x25_d1[34] ? 6'd0 : above25 ? 6'd63 : 6'(r25);
+    wire        [ 5:0] y25;
+    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y25 (
+        .code(r25[5:0]), .zero(x25_d1[34]), .over(above25), .clipped(y25)
+    );
     wire        [12:0] r26 = 13'(x26_d1 >>> 21);
     wire               above26 = |r26[12:6];
-    wire        [ 5:0] y26 = x26_d1[34] ? 6'd0 : above26 ? 6'd63 : 6'(r26);
+    wire        [ 5:0] y26;
+    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y26 (
+        .code(r26[5:0]), .zero(x26_d1[34]), .over(above26), .clipped(y26)
+    );
     wire        [13:0] r27 = 14'(x27_d1 >>> 21);
     wire               above27 = |r27[13:6];
-    wire        [ 5:0] y27 = x27_d1[35] ? 6'd0 : above27 ? 6'd63 : 6'(r27);
+    wire        [ 5:0] y27;
+    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y27 (
+        .code(r27[5:0]), .zero(x27_d1[35]), .over(above27), .clipped(y27)
+    );
     wire        [12:0] r28 = 13'(x28_d1 >>> 21);
     wire               above28 = |r28[12:6];
-    wire        [ 5:0] y28 = x28_d1[34] ? 6'd0 : above28 ? 6'd63 : 6'(r28);
+    wire        [ 5:0] y28;
+    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y28 (
+        .code(r28[5:0]), .zero(x28_d1[34]), .over(above28), .clipped(y28)
+    );
     wire        [13:0] r29 = 14'(x29_d1 >>> 21);
     wire               above29 = |r29[13:6];
-    wire        [ 5:0] y29 = x29_d1[35] ? 6'd0 : above29 ? 6'd63 : 6'(r29);
+    wire        [ 5:0] y29;
+    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y29 (
+        .code(r29[5:0]), .zero(x29_d1[35]), .over(above29), .clipped(y29)
+    );
     wire        [12:0] r30 = 13'(x30_d1 >>> 21);
     wire               above30 = |r30[12:6];
-    wire        [ 5:0] y30 = x30_d1[34] ? 6'd0 : above30 ? 6'd63 : 6'(r30);
+    wire        [ 5:0] y30;
+    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y30 (
+        .code(r30[5:0]), .zero(x30_d1[34]), .over(above30), .clipped(y30)
+    );
     wire        [13:0] r31 = 14'(x31_d1 >>> 21);
     wire               above31 = |r31[13:6];
-    wire        [ 5:0] y31 = x31_d1[35] ? 6'd0 : above31 ? 6'd63 : 6'(r31);
+    wire        [ 5:0] y31;
+    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y31 (
+        .code(r31[5:0]), .zero(x31_d1[35]), .over(above31), .clipped(y31)
+    );
 
     // result, last element first
     assign y = {

@@ -1,4 +1,4 @@
-// requantize_relu_2: clip(round(code / 2**3), 0, 63), rounding RND_CONV.
+// requantize_relu_2: clip(round((code - 4) / 2**3), 0, 63), rounding RND_CONV.
 //
 // x: 24 x ap_fixed<12,6>, element 0 in the lowest bits.
 // y: 24 x ap_ufixed<6,3>, element 0 in the lowest bits.
@@ -89,97 +89,126 @@ module requantize_relu_2 (
         x22_d1 <= x22;
         x23_d1 <= x23;
     end
-    wire               up0 = x0_d1[2] & ((|x0_d1[1:0]) | x0_d1[3]);
-    wire        [ 6:0] r0 = 7'(x0_d1 >>> 3) + 7'(up0);
-    wire               above0 = |r0[6:6];
-    wire        [ 5:0] y0 = x0_d1[10] ? 6'd0 : above0 ? 6'd63 : 6'(r0);
-    wire               up1 = x1_d1[2] & ((|x1_d1[1:0]) | x1_d1[3]);
-    wire        [ 6:0] r1 = 7'(x1_d1 >>> 3) + 7'(up1);
-    wire               above1 = |r1[6:6];
-    wire        [ 5:0] y1 = x1_d1[10] ? 6'd0 : above1 ? 6'd63 : 6'(r1);
-    wire               up2 = x2_d1[2] & ((|x2_d1[1:0]) | x2_d1[3]);
-    wire        [ 5:0] r2 = 6'(x2_d1 >>> 3) + 6'(up2);
-    wire        [ 5:0] y2 = x2_d1[11] ? 6'd0 : r2;
-    wire               up3 = x3_d1[2] & ((|x3_d1[1:0]) | x3_d1[3]);
-    wire        [ 6:0] r3 = 7'(x3_d1 >>> 3) + 7'(up3);
-    wire               above3 = |r3[6:6];
-    wire        [ 5:0] y3 = x3_d1[10] ? 6'd0 : above3 ? 6'd63 : 6'(r3);
-    wire               up4 = x4_d1[2] & ((|x4_d1[1:0]) | x4_d1[3]);
-    wire        [ 6:0] r4 = 7'(x4_d1 >>> 3) + 7'(up4);
-    wire               above4 = |r4[6:6];
-    wire        [ 5:0] y4 = x4_d1[10] ? 6'd0 : above4 ? 6'd63 : 6'(r4);
-    wire               up5 = x5_d1[2] & ((|x5_d1[1:0]) | x5_d1[3]);
-    wire        [ 5:0] r5 = 6'(x5_d1 >>> 3) + 6'(up5);
-    wire        [ 5:0] y5 = x5_d1[11] ? 6'd0 : r5;
-    wire               up6 = x6_d1[2] & ((|x6_d1[1:0]) | x6_d1[3]);
-    wire        [ 7:0] r6 = 8'(x6_d1 >>> 3) + 8'(up6);
-    wire               above6 = |r6[7:6];
-    wire        [ 5:0] y6 = x6_d1[11] ? 6'd0 : above6 ? 6'd63 : 6'(r6);
-    wire               up7 = x7_d1[2] & ((|x7_d1[1:0]) | x7_d1[3]);
-    wire        [ 6:0] r7 = 7'(x7_d1 >>> 3) + 7'(up7);
-    wire               above7 = |r7[6:6];
-    wire        [ 5:0] y7 = x7_d1[10] ? 6'd0 : above7 ? 6'd63 : 6'(r7);
-    wire               up8 = x8_d1[2] & ((|x8_d1[1:0]) | x8_d1[3]);
-    wire        [ 5:0] r8 = 6'(x8_d1 >>> 3) + 6'(up8);
-    wire        [ 5:0] y8 = x8_d1[11] ? 6'd0 : r8;
-    wire               up9 = x9_d1[2] & ((|x9_d1[1:0]) | x9_d1[3]);
-    wire        [ 6:0] r9 = 7'(x9_d1 >>> 3) + 7'(up9);
-    wire               above9 = |r9[6:6];
-    wire        [ 5:0] y9 = x9_d1[10] ? 6'd0 : above9 ? 6'd63 : 6'(r9);
-    wire               up10 = x10_d1[2] & ((|x10_d1[1:0]) | x10_d1[3]);
-    wire        [ 6:0] r10 = 7'(x10_d1 >>> 3) + 7'(up10);
-    wire               above10 = |r10[6:6];
-    wire        [ 5:0] y10 = x10_d1[11] ? 6'd0 : above10 ? 6'd63 : 6'(r10);
-    wire               up11 = x11_d1[2] & ((|x11_d1[1:0]) | x11_d1[3]);
-    wire        [ 6:0] r11 = 7'(x11_d1 >>> 3) + 7'(up11);
-    wire               above11 = |r11[6:6];
-    wire        [ 5:0] y11 = x11_d1[10] ? 6'd0 : above11 ? 6'd63 : 6'(r11);
-    wire               up12 = x12_d1[2] & ((|x12_d1[1:0]) | x12_d1[3]);
-    wire        [ 5:0] r12 = 6'(x12_d1 >>> 3) + 6'(up12);
-    wire        [ 5:0] y12 = x12_d1[10] ? 6'd0 : r12;
-    wire               up13 = x13_d1[2] & ((|x13_d1[1:0]) | x13_d1[3]);
-    wire        [ 6:0] r13 = 7'(x13_d1 >>> 3) + 7'(up13);
-    wire               above13 = |r13[6:6];
-    wire        [ 5:0] y13 = x13_d1[10] ? 6'd0 : above13 ? 6'd63 : 6'(r13);
-    wire               up14 = x14_d1[2] & ((|x14_d1[1:0]) | x14_d1[3]);
-    wire        [ 6:0] r14 = 7'(x14_d1 >>> 3) + 7'(up14);
-    wire               above14 = |r14[6:6];
-    wire        [ 5:0] y14 = x14_d1[10] ? 6'd0 : above14 ? 6'd63 : 6'(r14);
-    wire               up15 = x15_d1[2] & ((|x15_d1[1:0]) | x15_d1[3]);
-    wire        [ 6:0] r15 = 7'(x15_d1 >>> 3) + 7'(up15);
-    wire               above15 = |r15[6:6];
-    wire        [ 5:0] y15 = x15_d1[10] ? 6'd0 : above15 ? 6'd63 : 6'(r15);
-    wire               up16 = x16_d1[2] & ((|x16_d1[1:0]) | x16_d1[3]);
-    wire        [ 6:0] r16 = 7'(x16_d1 >>> 3) + 7'(up16);
-    wire               above16 = |r16[6:6];
-    wire        [ 5:0] y16 = x16_d1[10] ? 6'd0 : above16 ? 6'd63 : 6'(r16);
-    wire               up17 = x17_d1[2] & ((|x17_d1[1:0]) | x17_d1[3]);
-    wire        [ 6:0] r17 = 7'(x17_d1 >>> 3) + 7'(up17);
-    wire               above17 = |r17[6:6];
-    wire        [ 5:0] y17 = x17_d1[10] ? 6'd0 : above17 ? 6'd63 : 6'(r17);
-    wire               up18 = x18_d1[2] & ((|x18_d1[1:0]) | x18_d1[3]);
-    wire        [ 6:0] r18 = 7'(x18_d1 >>> 3) + 7'(up18);
-    wire               above18 = |r18[6:6];
-    wire        [ 5:0] y18 = x18_d1[10] ? 6'd0 : above18 ? 6'd63 : 6'(r18);
-    wire               up19 = x19_d1[2] & ((|x19_d1[1:0]) | x19_d1[3]);
-    wire        [ 5:0] r19 = 6'(x19_d1 >>> 3) + 6'(up19);
-    wire        [ 5:0] y19 = x19_d1[10] ? 6'd0 : r19;
-    wire               up20 = x20_d1[2] & ((|x20_d1[1:0]) | x20_d1[3]);
-    wire        [ 7:0] r20 = 8'(x20_d1 >>> 3) + 8'(up20);
-    wire               above20 = |r20[7:6];
-    wire        [ 5:0] y20 = x20_d1[11] ? 6'd0 : above20 ? 6'd63 : 6'(r20);
-    wire               up21 = x21_d1[2] & ((|x21_d1[1:0]) | x21_d1[3]);
-    wire        [ 6:0] r21 = 7'(x21_d1 >>> 3) + 7'(up21);
-    wire               above21 = |r21[6:6];
-    wire        [ 5:0] y21 = x21_d1[10] ? 6'd0 : above21 ? 6'd63 : 6'(r21);
-    wire               up22 = x22_d1[2] & ((|x22_d1[1:0]) | x22_d1[3]);
-    wire        [ 6:0] r22 = 7'(x22_d1 >>> 3) + 7'(up22);
-    wire               above22 = |r22[6:6];
-    wire        [ 5:0] y22 = x22_d1[10] ? 6'd0 : above22 ? 6'd63 : 6'(r22);
-    wire               up23 = x23_d1[2] & ((|x23_d1[1:0]) | x23_d1[3]);
-    wire        [ 6:0] r23 = 7'(x23_d1 >>> 3) + 7'(up23);
-    wire               above23 = |r23[6:6];
-    wire        [ 5:0] y23 = x23_d1[10] ? 6'd0 : above23 ? 6'd63 : 6'(r23);
+    wire        [ 6:0] r0 = {6'(x0_d1 >>> 4), x0_d1[3] & (|x0_d1[2:0])};
+    wire        [ 5:0] y0;
+    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y0 (
+        .code(r0[5:0]), .zero(x0_d1[10]), .over(r0[6]), .clipped(y0)
+    );
+    wire        [ 6:0] r1 = {6'(x1_d1 >>> 4), x1_d1[3] & (|x1_d1[2:0])};
+    wire        [ 5:0] y1;
+    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y1 (
+        .code(r1[5:0]), .zero(x1_d1[10]), .over(r1[6]), .clipped(y1)
+    );
+    wire        [ 5:0] r2 = {5'(x2_d1 >>> 4), x2_d1[3] & (|x2_d1[2:0])};
+    wire        [ 5:0] y2;
+    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y2 (
+        .code(r2), .zero(x2_d1[11]), .over(1'b0), .clipped(y2)
+    );
+    wire        [ 6:0] r3 = {6'(x3_d1 >>> 4), x3_d1[3] & (|x3_d1[2:0])};
+    wire        [ 5:0] y3;
+    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y3 (
+        .code(r3[5:0]), .zero(x3_d1[10]), .over(r3[6]), .clipped(y3)
+    );
+    wire        [ 6:0] r4 = {6'(x4_d1 >>> 4), x4_d1[3] & (|x4_d1[2:0])};
+    wire        [ 5:0] y4;
+    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y4 (
+        .code(r4[5:0]), .zero(x4_d1[10]), .over(r4[6]), .clipped(y4)
+    );
+    wire        [ 5:0] r5 = {5'(x5_d1 >>> 4), x5_d1[3] & (|x5_d1[2:0])};
+    wire        [ 5:0] y5;
+    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y5 (
+        .code(r5), .zero(x5_d1[11]), .over(1'b0), .clipped(y5)
+    );
+    wire        [ 7:0] r6 = {7'(x6_d1 >>> 4), x6_d1[3] & (|x6_d1[2:0])};
+    wire        [ 5:0] y6;
+    bittrigger_clip #(.WIDTH(6), .OVER(2)) u_y6 (
+        .code(r6[5:0]), .zero(x6_d1[11]), .over(r6[7:6]), .clipped(y6)
+    );
+    wire        [ 6:0] r7 = {6'(x7_d1 >>> 4), x7_d1[3] & (|x7_d1[2:0])};
+    wire        [ 5:0] y7;
+    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y7 (
+        .code(r7[5:0]), .zero(x7_d1[10]), .over(r7[6]), .clipped(y7)
+    );
+    wire        [ 5:0] r8 = {5'(x8_d1 >>> 4), x8_d1[3] & (|x8_d1[2:0])};
+    wire        [ 5:0] y8;
+    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y8 (
+        .code(r8), .zero(x8_d1[11]), .over(1'b0), .clipped(y8)
+    );
+    wire        [ 6:0] r9 = {6'(x9_d1 >>> 4), x9_d1[3] & (|x9_d1[2:0])};
+    wire        [ 5:0] y9;
+    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y9 (
+        .code(r9[5:0]), .zero(x9_d1[10]), .over(r9[6]), .clipped(y9)
+    );
+    wire        [ 6:0] r10 = {6'(x10_d1 >>> 4), x10_d1[3] & (|x10_d1[2:0])};
+    wire        [ 5:0] y10;
+    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y10 (
+        .code(r10[5:0]), .zero(x10_d1[11]), .over(r10[6]), .clipped(y10)
+    );
+    wire        [ 6:0] r11 = {6'(x11_d1 >>> 4), x11_d1[3] & (|x11_d1[2:0])};
+    wire        [ 5:0] y11;
+    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y11 (
+        .code(r11[5:0]), .zero(x11_d1[10]), .over(r11[6]), .clipped(y11)
+    );
+    wire        [ 5:0] r12 = {5'(x12_d1 >>> 4), x12_d1[3] & (|x12_d1[2:0])};
+    wire        [ 5:0] y12;
+    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y12 (
+        .code(r12), .zero(x12_d1[10]), .over(1'b0), .clipped(y12)
+    );
+    wire        [ 6:0] r13 = {6'(x13_d1 >>> 4), x13_d1[3] & (|x13_d1[2:0])};
+    wire        [ 5:0] y13;
+    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y13 (
+        .code(r13[5:0]), .zero(x13_d1[10]), .over(r13[6]), .clipped(y13)
+    );
+    wire        [ 6:0] r14 = {6'(x14_d1 >>> 4), x14_d1[3] & (|x14_d1[2:0])};
+    wire        [ 5:0] y14;
+    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y14 (
+        .code(r14[5:0]), .zero(x14_d1[10]), .over(r14[6]), .clipped(y14)
+    );
+    wire        [ 6:0] r15 = {6'(x15_d1 >>> 4), x15_d1[3] & (|x15_d1[2:0])};
+    wire        [ 5:0] y15;
+    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y15 (
+        .code(r15[5:0]), .zero(x15_d1[10]), .over(r15[6]), .clipped(y15)
+    );
+    wire        [ 6:0] r16 = {6'(x16_d1 >>> 4), x16_d1[3] & (|x16_d1[2:0])};
+    wire        [ 5:0] y16;
+    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y16 (
+        .code(r16[5:0]), .zero(x16_d1[10]), .over(r16[6]), .clipped(y16)
+    );
+    wire        [ 6:0] r17 = {6'(x17_d1 >>> 4), x17_d1[3] & (|x17_d1[2:0])};
+    wire        [ 5:0] y17;
+    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y17 (
+        .code(r17[5:0]), .zero(x17_d1[10]), .over(r17[6]), .clipped(y17)
+    );
+    wire        [ 6:0] r18 = {6'(x18_d1 >>> 4), x18_d1[3] & (|x18_d1[2:0])};
+    wire        [ 5:0] y18;
+    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y18 (
+        .code(r18[5:0]), .zero(x18_d1[10]), .over(r18[6]), .clipped(y18)
+    );
+    wire        [ 5:0] r19 = {5'(x19_d1 >>> 4), x19_d1[3] & (|x19_d1[2:0])};
+    wire        [ 5:0] y19;
+    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y19 (
+        .code(r19), .zero(x19_d1[10]), .over(1'b0), .clipped(y19)
+    );
+    wire        [ 7:0] r20 = {7'(x20_d1 >>> 4), x20_d1[3] & (|x20_d1[2:0])};
+    wire        [ 5:0] y20;
+    bittrigger_clip #(.WIDTH(6), .OVER(2)) u_y20 (
+        .code(r20[5:0]), .zero(x20_d1[11]), .over(r20[7:6]), .clipped(y20)
+    );
+    wire        [ 6:0] r21 = {6'(x21_d1 >>> 4), x21_d1[3] & (|x21_d1[2:0])};
+    wire        [ 5:0] y21;
+    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y21 (
+        .code(r21[5:0]), .zero(x21_d1[10]), .over(r21[6]), .clipped(y21)
+    );
+    wire        [ 6:0] r22 = {6'(x22_d1 >>> 4), x22_d1[3] & (|x22_d1[2:0])};
+    wire        [ 5:0] y22;
+    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y22 (
+        .code(r22[5:0]), .zero(x22_d1[10]), .over(r22[6]), .clipped(y22)
+    );
+    wire        [ 6:0] r23 = {6'(x23_d1 >>> 4), x23_d1[3] & (|x23_d1[2:0])};
+    wire        [ 5:0] y23;
+    bittrigger_clip #(.WIDTH(6), .OVER(1)) u_y23 (
+        .code(r23[5:0]), .zero(x23_d1[10]), .over(r23[6]), .clipped(y23)
+    );
 
     // result, last element first
     assign y = {

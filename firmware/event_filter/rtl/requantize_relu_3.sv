@@ -1,4 +1,4 @@
-// requantize_relu_3: clip(round(code / 2**1), 0, 255), rounding RND_CONV.
+// requantize_relu_3: clip(round((code - 1) / 2**1), 0, 255), rounding RND_CONV.
 //
 // x: 16 x ap_fixed<13,9>, element 0 in the lowest bits.
 // y: 16 x ap_ufixed<8,5>, element 0 in the lowest bits.
@@ -21,7 +21,6 @@ module requantize_relu_3 (
     wire signed [11:0] x5 = x[76:65];
     wire signed [11:0] x6 = x[89:78];
     wire signed [11:0] x7 = x[102:91];
-    wire signed [11:0] x8 = x[115:104];
     wire signed [11:0] x9 = x[128:117];
     wire signed [11:0] x10 = x[141:130];
     wire signed [11:0] x11 = x[154:143];
@@ -39,7 +38,6 @@ module requantize_relu_3 (
     reg  signed [11:0] x5_d1;
     reg  signed [11:0] x6_d1;
     reg  signed [11:0] x7_d1;
-    reg  signed [11:0] x8_d1;
     reg  signed [11:0] x9_d1;
     reg  signed [11:0] x10_d1;
     reg  signed [11:0] x11_d1;
@@ -56,7 +54,6 @@ module requantize_relu_3 (
         x5_d1 <= x5;
         x6_d1 <= x6;
         x7_d1 <= x7;
-        x8_d1 <= x8;
         x9_d1 <= x9;
         x10_d1 <= x10;
         x11_d1 <= x11;
@@ -65,70 +62,82 @@ module requantize_relu_3 (
         x14_d1 <= x14;
         x15_d1 <= x15;
     end
-    wire               up0 = x0_d1[0] & (x0_d1[1]);
-    wire        [ 9:0] r0 = 10'(x0_d1 >>> 1) + 10'(up0);
-    wire               above0 = |r0[9:8];
-    wire        [ 7:0] y0 = x0_d1[11] ? 8'd0 : above0 ? 8'd255 : 8'(r0);
-    wire               up1 = x1_d1[0] & (x1_d1[1]);
-    wire        [ 9:0] r1 = 10'(x1_d1 >>> 1) + 10'(up1);
-    wire               above1 = |r1[9:8];
-    wire        [ 7:0] y1 = x1_d1[11] ? 8'd0 : above1 ? 8'd255 : 8'(r1);
-    wire               up2 = x2_d1[0] & (x2_d1[1]);
-    wire        [ 9:0] r2 = 10'(x2_d1 >>> 1) + 10'(up2);
-    wire               above2 = |r2[9:8];
-    wire        [ 7:0] y2 = x2_d1[11] ? 8'd0 : above2 ? 8'd255 : 8'(r2);
-    wire               up3 = x3_d1[0] & (x3_d1[1]);
-    wire        [ 9:0] r3 = 10'(x3_d1 >>> 1) + 10'(up3);
-    wire               above3 = |r3[9:8];
-    wire        [ 7:0] y3 = x3_d1[11] ? 8'd0 : above3 ? 8'd255 : 8'(r3);
-    wire               up4 = x4_d1[0] & (x4_d1[1]);
-    wire        [ 9:0] r4 = 10'(x4_d1 >>> 1) + 10'(up4);
-    wire               above4 = |r4[9:8];
-    wire        [ 7:0] y4 = x4_d1[11] ? 8'd0 : above4 ? 8'd255 : 8'(r4);
-    wire               up5 = x5_d1[0] & (x5_d1[1]);
-    wire        [ 9:0] r5 = 10'(x5_d1 >>> 1) + 10'(up5);
-    wire               above5 = |r5[9:8];
-    wire        [ 7:0] y5 = x5_d1[11] ? 8'd0 : above5 ? 8'd255 : 8'(r5);
-    wire               up6 = x6_d1[0] & (x6_d1[1]);
-    wire        [ 9:0] r6 = 10'(x6_d1 >>> 1) + 10'(up6);
-    wire               above6 = |r6[9:8];
-    wire        [ 7:0] y6 = x6_d1[11] ? 8'd0 : above6 ? 8'd255 : 8'(r6);
-    wire               up7 = x7_d1[0] & (x7_d1[1]);
-    wire        [ 9:0] r7 = 10'(x7_d1 >>> 1) + 10'(up7);
-    wire               above7 = |r7[9:8];
-    wire        [ 7:0] y7 = x7_d1[11] ? 8'd0 : above7 ? 8'd255 : 8'(r7);
-    wire               up8 = x8_d1[0] & (x8_d1[1]);
-    wire        [ 9:0] r8 = 10'(x8_d1 >>> 1) + 10'(up8);
-    wire               above8 = |r8[9:8];
-    wire        [ 7:0] y8 = x8_d1[11] ? 8'd0 : above8 ? 8'd255 : 8'(r8);
-    wire               up9 = x9_d1[0] & (x9_d1[1]);
-    wire        [ 9:0] r9 = 10'(x9_d1 >>> 1) + 10'(up9);
-    wire               above9 = |r9[9:8];
-    wire        [ 7:0] y9 = x9_d1[11] ? 8'd0 : above9 ? 8'd255 : 8'(r9);
-    wire               up10 = x10_d1[0] & (x10_d1[1]);
-    wire        [ 8:0] r10 = 9'(x10_d1 >>> 1) + 9'(up10);
-    wire               above10 = |r10[8:8];
-    wire        [ 7:0] y10 = x10_d1[11] ? 8'd0 : above10 ? 8'd255 : 8'(r10);
-    wire               up11 = x11_d1[0] & (x11_d1[1]);
-    wire        [ 9:0] r11 = 10'(x11_d1 >>> 1) + 10'(up11);
-    wire               above11 = |r11[9:8];
-    wire        [ 7:0] y11 = x11_d1[11] ? 8'd0 : above11 ? 8'd255 : 8'(r11);
-    wire               up12 = x12_d1[0] & (x12_d1[1]);
-    wire        [ 9:0] r12 = 10'(x12_d1 >>> 1) + 10'(up12);
-    wire               above12 = |r12[9:8];
-    wire        [ 7:0] y12 = x12_d1[11] ? 8'd0 : above12 ? 8'd255 : 8'(r12);
-    wire               up13 = x13_d1[0] & (x13_d1[1]);
-    wire        [10:0] r13 = 11'(x13_d1 >>> 1) + 11'(up13);
+    wire        [ 9:0] r0 = {9'(x0_d1 >>> 2), x0_d1[1] & (|x0_d1[0:0])};
+    wire        [ 7:0] y0;
+    bittrigger_clip #(.WIDTH(8), .OVER(2)) u_y0 (
+        .code(r0[7:0]), .zero(x0_d1[11]), .over(r0[9:8]), .clipped(y0)
+    );
+    wire        [ 9:0] r1 = {9'(x1_d1 >>> 2), x1_d1[1] & (|x1_d1[0:0])};
+    wire        [ 7:0] y1;
+    bittrigger_clip #(.WIDTH(8), .OVER(2)) u_y1 (
+        .code(r1[7:0]), .zero(x1_d1[11]), .over(r1[9:8]), .clipped(y1)
+    );
+    wire        [ 9:0] r2 = {9'(x2_d1 >>> 2), x2_d1[1] & (|x2_d1[0:0])};
+    wire        [ 7:0] y2;
+    bittrigger_clip #(.WIDTH(8), .OVER(2)) u_y2 (
+        .code(r2[7:0]), .zero(x2_d1[11]), .over(r2[9:8]), .clipped(y2)
+    );
+    wire        [ 9:0] r3 = {9'(x3_d1 >>> 2), x3_d1[1] & (|x3_d1[0:0])};
+    wire        [ 7:0] y3;
+    bittrigger_clip #(.WIDTH(8), .OVER(2)) u_y3 (
+        .code(r3[7:0]), .zero(x3_d1[11]), .over(r3[9:8]), .clipped(y3)
+    );
+    wire        [ 9:0] r4 = {9'(x4_d1 >>> 2), x4_d1[1] & (|x4_d1[0:0])};
+    wire        [ 7:0] y4;
+    bittrigger_clip #(.WIDTH(8), .OVER(2)) u_y4 (
+        .code(r4[7:0]), .zero(x4_d1[11]), .over(r4[9:8]), .clipped(y4)
+    );
+    wire        [ 9:0] r5 = {9'(x5_d1 >>> 2), x5_d1[1] & (|x5_d1[0:0])};
+    wire        [ 7:0] y5;
+    bittrigger_clip #(.WIDTH(8), .OVER(2)) u_y5 (
+        .code(r5[7:0]), .zero(x5_d1[11]), .over(r5[9:8]), .clipped(y5)
+    );
+    wire        [ 9:0] r6 = {9'(x6_d1 >>> 2), x6_d1[1] & (|x6_d1[0:0])};
+    wire        [ 7:0] y6;
+    bittrigger_clip #(.WIDTH(8), .OVER(2)) u_y6 (
+        .code(r6[7:0]), .zero(x6_d1[11]), .over(r6[9:8]), .clipped(y6)
+    );
+    wire        [ 9:0] r7 = {9'(x7_d1 >>> 2), x7_d1[1] & (|x7_d1[0:0])};
+    wire        [ 7:0] y7;
+    bittrigger_clip #(.WIDTH(8), .OVER(2)) u_y7 (
+        .code(r7[7:0]), .zero(x7_d1[11]), .over(r7[9:8]), .clipped(y7)
+    );
+    wire        [ 9:0] r9 = {9'(x9_d1 >>> 2), x9_d1[1] & (|x9_d1[0:0])};
+    wire        [ 7:0] y9;
+    bittrigger_clip #(.WIDTH(8), .OVER(2)) u_y9 (
+        .code(r9[7:0]), .zero(x9_d1[11]), .over(r9[9:8]), .clipped(y9)
+    );
+    wire        [ 8:0] r10 = {8'(x10_d1 >>> 2), x10_d1[1] & (|x10_d1[0:0])};
+    wire        [ 7:0] y10;
+    bittrigger_clip #(.WIDTH(8), .OVER(1)) u_y10 (
+        .code(r10[7:0]), .zero(x10_d1[11]), .over(r10[8]), .clipped(y10)
+    );
+    wire        [ 9:0] r11 = {9'(x11_d1 >>> 2), x11_d1[1] & (|x11_d1[0:0])};
+    wire        [ 7:0] y11;
+    bittrigger_clip #(.WIDTH(8), .OVER(2)) u_y11 (
+        .code(r11[7:0]), .zero(x11_d1[11]), .over(r11[9:8]), .clipped(y11)
+    );
+    wire        [ 9:0] r12 = {9'(x12_d1 >>> 2), x12_d1[1] & (|x12_d1[0:0])};
+    wire        [ 7:0] y12;
+    bittrigger_clip #(.WIDTH(8), .OVER(2)) u_y12 (
+        .code(r12[7:0]), .zero(x12_d1[11]), .over(r12[9:8]), .clipped(y12)
+    );
+    wire        [10:0] r13 = {10'(x13_d1 >>> 2), x13_d1[1] & (|x13_d1[0:0])};
     wire               above13 = |r13[10:8];
-    wire        [ 7:0] y13 = x13_d1[12] ? 8'd0 : above13 ? 8'd255 : 8'(r13);
-    wire               up14 = x14_d1[0] & (x14_d1[1]);
-    wire        [ 9:0] r14 = 10'(x14_d1 >>> 1) + 10'(up14);
-    wire               above14 = |r14[9:8];
-    wire        [ 7:0] y14 = x14_d1[11] ? 8'd0 : above14 ? 8'd255 : 8'(r14);
-    wire               up15 = x15_d1[0] & (x15_d1[1]);
-    wire        [ 9:0] r15 = 10'(x15_d1 >>> 1) + 10'(up15);
-    wire               above15 = |r15[9:8];
-    wire        [ 7:0] y15 = x15_d1[11] ? 8'd0 : above15 ? 8'd255 : 8'(r15);
+    wire        [ 7:0] y13;
+    bittrigger_clip #(.WIDTH(8), .OVER(1)) u_y13 (
+        .code(r13[7:0]), .zero(x13_d1[12]), .over(above13), .clipped(y13)
+    );
+    wire        [ 9:0] r14 = {9'(x14_d1 >>> 2), x14_d1[1] & (|x14_d1[0:0])};
+    wire        [ 7:0] y14;
+    bittrigger_clip #(.WIDTH(8), .OVER(2)) u_y14 (
+        .code(r14[7:0]), .zero(x14_d1[11]), .over(r14[9:8]), .clipped(y14)
+    );
+    wire        [ 9:0] r15 = {9'(x15_d1 >>> 2), x15_d1[1] & (|x15_d1[0:0])};
+    wire        [ 7:0] y15;
+    bittrigger_clip #(.WIDTH(8), .OVER(2)) u_y15 (
+        .code(r15[7:0]), .zero(x15_d1[11]), .over(r15[9:8]), .clipped(y15)
+    );
 
     // result, last element first
     assign y = {
@@ -139,7 +148,7 @@ module requantize_relu_3 (
         y11,
         y10,
         y9,
-        y8,
+        8'd0,
         y7,
         y6,
         y5,

@@ -13,6 +13,7 @@ foreach name {
     "../rtl/bitlinear_dense_2.sv"
     "../rtl/bitlinear_dense_3.sv"
     "ultrascale/bittrigger_adder3.sv"
+    "ultrascale/bittrigger_clip.sv"
     "../rtl/event_filter.sv"
     "../rtl/linear_dense_1.sv"
     "../rtl/linear_logit.sv"

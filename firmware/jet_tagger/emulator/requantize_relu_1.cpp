@@ -11,7 +11,7 @@ void requantize_relu_1(Block &block) {
     for (int j = 0; j < 64; j++) {
         for (int g = 0; g < groups; g++) {
             const Word16 v = x[j][g];
-            Code16 code = Code16(v + 1 + ((v >> 2) & 1)) >> 2;
+            Code16 code = Code16((v - 2) + 1 + (((v - 2) >> 2) & 1)) >> 2;
             code = code < 0 ? Code16{} + 0 : code;
             code = code > 255 ? Code16{} + 255 : code;
             y[j][g] = Word16(code);

@@ -5,7 +5,7 @@
 //   rst        synchronous, active high; clears the valid chain and nothing else. Events in flight are dropped, and so
 //              are events offered while it is high. Hold it for one cycle or more after configuration.
 //   in_valid   in_data carries an event. One may come every cycle (initiation interval 1); gaps may be of any length.
-//   out_valid  in_valid, 14 cycles later: what is sampled at one edge can be sampled here 14 edges after it.
+//   out_valid  in_valid, 12 cycles later: what is sampled at one edge can be sampled here 12 edges after it.
 //   out_data   the result of that event; without meaning while out_valid is low.
 //   There is no back-pressure: an event that comes out must be taken.
 //
@@ -26,12 +26,12 @@ module jet_tagger (
 );
 
     // valid chain
-    reg [13:0] valid;
+    reg [11:0] valid;
     always_ff @(posedge clk) begin
-        if (rst) valid <= 14'd0;
-        else valid <= {valid[12:0], in_valid};
+        if (rst) valid <= 12'd0;
+        else valid <= {valid[10:0], in_valid};
     end
-    assign out_valid = valid[13];
+    assign out_valid = valid[11];
 
     // input port: 16 x ap_fixed<8,3>
     wire [127:0] jet_codes = in_data[127:0];
@@ -44,10 +44,9 @@ module jet_tagger (
         .y(dense_1_codes)
     );
 
-    // stage 3: 64 x ap_ufixed<8,3>
+    // stage 2: 64 x ap_ufixed<8,3>
     wire [511:0] relu_1_codes;
     requantize_relu_1 u_requantize_relu_1 (
-        .clk(clk),
         .x(dense_1_codes),
         .y(relu_1_codes)
     );
@@ -60,15 +59,14 @@ module jet_tagger (
         .y(dense_2_codes)
     );
 
-    // stage 7: 32 x ap_ufixed<8,3>
+    // stage 6: 32 x ap_ufixed<8,3>
     wire [255:0] relu_2_codes;
     requantize_relu_2 u_requantize_relu_2 (
-        .clk(clk),
         .x(dense_2_codes),
         .y(relu_2_codes)
     );
 
-    // stage 10: 32 x ap_fixed<15,8>
+    // stage 9: 32 x ap_fixed<15,8>
     wire [479:0] dense_3_codes;
     bitlinear_dense_3 u_bitlinear_dense_3 (
         .clk(clk),
@@ -76,15 +74,14 @@ module jet_tagger (
         .y(dense_3_codes)
     );
 
-    // stage 11: 32 x ap_ufixed<8,3>
+    // stage 9: 32 x ap_ufixed<8,3>
     wire [255:0] relu_3_codes;
     requantize_relu_3 u_requantize_relu_3 (
-        .clk(clk),
         .x(dense_3_codes),
         .y(relu_3_codes)
     );
 
-    // stage 13: 5 x ap_fixed<15,7>
+    // stage 11: 5 x ap_fixed<15,7>
     wire [74:0] dense_4_codes;
     bitlinear_dense_4 u_bitlinear_dense_4 (
         .clk(clk),

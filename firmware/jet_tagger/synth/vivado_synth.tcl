@@ -15,6 +15,7 @@ foreach name {
     "../rtl/bitlinear_dense_3.sv"
     "../rtl/bitlinear_dense_4.sv"
     "ultrascale/bittrigger_adder3.sv"
+    "ultrascale/bittrigger_clip.sv"
     "../rtl/jet_tagger.sv"
     "../rtl/requantize_relu_1.sv"
     "../rtl/requantize_relu_2.sv"

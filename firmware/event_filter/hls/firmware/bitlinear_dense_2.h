@@ -3,7 +3,7 @@
 //
 // Operands and results are integer codes; the function is combinational but for the registers that HLS places.
 // x: 32 codes of node 'relu_1', in [0, 63]
-// y: 24 codes with 6 fractional bits, in [-1075, 1327]
+// y: 24 codes with 6 fractional bits, in [-1071, 1331]
 #ifndef BITLINEAR_DENSE_2_H_
 #define BITLINEAR_DENSE_2_H_
 

@@ -3,7 +3,7 @@
 //
 // Operands and results are integer codes; the function is combinational but for the registers that HLS places.
 // x: 24 codes of node 'relu_2', in [0, 63]
-// y: 16 codes with 4 fractional bits, in [-1956, 2066]
+// y: 16 codes with 4 fractional bits, in [-1955, 2067]
 #ifndef BITLINEAR_DENSE_3_H_
 #define BITLINEAR_DENSE_3_H_
 

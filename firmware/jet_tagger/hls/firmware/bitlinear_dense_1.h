@@ -3,7 +3,7 @@
 //
 // Operands and results are integer codes; the function is combinational but for the registers that HLS places.
 // x: 16 codes of node 'jet', in [-128, 127]
-// y: 64 codes with 7 fractional bits, in [-3295, 3335]
+// y: 64 codes with 7 fractional bits, in [-3293, 3337]
 #ifndef BITLINEAR_DENSE_1_H_
 #define BITLINEAR_DENSE_1_H_
 

@@ -3,7 +3,7 @@
 //
 // Operands and results are integer codes; the function is combinational but for the registers that HLS places.
 // x: 64 codes of node 'relu_1', in [0, 255]
-// y: 32 codes with 8 fractional bits, in [-16868, 10537]
+// y: 32 codes with 8 fractional bits, in [-16864, 10541]
 #ifndef BITLINEAR_DENSE_2_H_
 #define BITLINEAR_DENSE_2_H_
 

@@ -3,7 +3,7 @@
 //
 // Operands and results are integer codes; the function is combinational but for the registers that HLS places.
 // x: 32 codes of node 'relu_2', in [0, 255]
-// y: 32 codes with 7 fractional bits, in [-9135, 5756]
+// y: 32 codes with 7 fractional bits, in [-9133, 5758]
 #ifndef BITLINEAR_DENSE_3_H_
 #define BITLINEAR_DENSE_3_H_
 

@@ -1,0 +1,67 @@
+"""Nothing is built for codes that never change, nor for codes that nothing reads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from bittrigger.fixed import IntArray
+from bittrigger.graph import Graph, Input, Linear, Node, frozen_array, intervals, operand
+from bittrigger.passes.rewrite import with_nodes
+
+_Mask = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class DropUnread:
+    """Pass: an operand code that is a constant becomes part of the bias; a column that nothing reads becomes a constant.
+
+    Both keep the sizes of all nodes, and every output code.
+    """
+
+    def apply(self, graph: Graph) -> Graph:
+        """An equal graph with fewer weights; the codes that no output depends on are not those of ``graph``."""
+        return _without_unread(_without_constants(graph))
+
+
+def _without_constants(graph: Graph) -> Graph:
+    """``graph`` with the constants among the operands of each layer in its bias."""
+    ranges = intervals(graph)
+    changed: dict[str, Node] = {}
+    for node in graph.nodes:
+        if not isinstance(node, Linear):
+            continue
+        spans = operand(node, ranges)
+        fixed = np.array([span.lo == span.hi for span in spans])
+        if fixed.any() and node.weights[fixed].any():
+            values: IntArray = np.array([span.lo for span in spans], dtype=np.int64)[fixed]
+            bias = node.bias + values @ node.weights[fixed]
+            changed[node.name] = replace(
+                node, weights=frozen_array(np.where(fixed[:, None], 0, node.weights)), bias=frozen_array(bias)
+            )
+    return with_nodes(graph, changed)
+
+
+def _without_unread(graph: Graph) -> Graph:
+    ranges = intervals(graph)
+    read: dict[str, _Mask] = {node.name: np.full(node.size, node.name in graph.outputs) for node in graph.nodes}
+    changed: dict[str, Node] = {}
+    for node in reversed(graph.nodes):
+        if isinstance(node, Input):
+            continue
+        wanted = read[node.name]
+        if isinstance(node, Linear):
+            if node.weights[:, ~wanted].any():
+                # a code that could occur before, so that a table which follows knows it
+                some = [0 if 0 in span else span.lo for span in ranges[node.name]]
+                weights, bias = np.where(wanted, node.weights, 0), np.where(wanted, node.bias, some)
+                changed[node.name] = replace(node, weights=frozen_array(weights), bias=frozen_array(bias))
+            wanted = node.weights[:, wanted].any(axis=1)
+        start = 0
+        for name in node.inputs:
+            size = graph[name].size
+            read[name] |= wanted[start : start + size]
+            start += size
+    return with_nodes(graph, changed)

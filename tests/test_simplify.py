@@ -1,0 +1,80 @@
+"""The passes on the integer graph: every output code stays what it was, and less is built."""
+
+import numpy as np
+import pytest
+import strategies as own
+from designs import rounding_forms
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bittrigger.fixed import FixedPoint, Interval, Rounding
+from bittrigger.graph import Graph, Input, Linear, Requantize, evaluate, frozen_array, intervals
+from bittrigger.passes.drop_unread import DropUnread
+from bittrigger.passes.fold_rounding import FoldRounding
+from bittrigger.passes.simplify import PASSES, simplify
+
+BYTE = FixedPoint(True, 8, 0)
+
+
+def layer(name, inputs, weights, bias):
+    return Linear(name, inputs, frozen_array(weights), frozen_array(bias), 0)
+
+
+def rounded(rounding, offset=0, shift=2, *, lo=0, hi=15, outputs=("act",)):
+    """A sum, rounded."""
+    port = Input("x", 1, BYTE, BYTE.interval)
+    node = Requantize("act", ("dense",), 1, shift, rounding, lo, hi, 0, offset)
+    return Graph("net", (port, layer("dense", ("x",), [[1]], [3]), node), outputs)
+
+
+@pytest.mark.parametrize("step", [*PASSES, None], ids=["DropUnread", "FoldRounding", "all"])
+@given(graph=own.graphs(), data=st.data())
+@settings(max_examples=60, deadline=None)
+def test_outputs_stay_what_they_were(step, graph, data):
+    made = simplify(graph) if step is None else step.apply(graph)
+    codes = data.draw(own.codes_of(graph))
+    np.testing.assert_array_equal(evaluate(made, codes), evaluate(graph, codes))
+    assert [(node.name, node.size) for node in made.nodes] == [(node.name, node.size) for node in graph.nodes]
+
+
+@pytest.mark.parametrize("lo", [0, -5])
+@pytest.mark.parametrize("shift", [1, 2, 5])
+def test_every_code_of_every_rounding_stays_what_it_was(shift, lo):
+    codes = np.arange(-128, 128)[:, None]
+    for rounding, offset in rounding_forms(shift):
+        graph = rounded(rounding, offset, shift, lo=lo, hi=9)
+        made = FoldRounding().apply(graph)
+        np.testing.assert_array_equal(evaluate(made, codes), evaluate(graph, codes), err_msg=f"{rounding} {offset}")
+        again = FoldRounding().apply(made)
+        assert np.array_equal(again["dense"].bias, made["dense"].bias)
+        assert (again["act"].rounding, again["act"].offset) == (made["act"].rounding, made["act"].offset)
+
+
+def test_rounding_to_nearest_leaves_no_adder_in_the_requantiser():
+    for rounding in (Rounding.TRN, Rounding.RND, Rounding.RND_MIN_INF, Rounding.RND_INF, Rounding.RND_ZERO):
+        assert FoldRounding().apply(rounded(rounding))["act"].rounding is Rounding.TRN
+    even = FoldRounding().apply(rounded(Rounding.RND_CONV))
+    assert even["act"].clears_ties
+    assert even["dense"].bias.tolist() == [3 + 2]
+
+
+def test_a_sum_that_something_else_reads_keeps_its_bias():
+    shared = rounded(Rounding.RND, outputs=("act", "dense"))
+    assert FoldRounding().apply(shared) is shared
+
+
+def test_constants_go_into_the_bias_and_unread_columns_go():
+    nodes = (
+        Input("x", 2, BYTE, BYTE.interval),
+        layer("first", ("x",), [[1, 1, 1], [1, -1, 0]], [0, 0, -2000]),
+        Requantize("act", ("first",), 3, 0, Rounding.TRN, 0, 7, 0),  # the third code is always 0
+        layer("second", ("act",), [[1], [0], [5]], [4]),  # and nothing reads the second
+    )
+    made = DropUnread().apply(Graph("net", nodes, ("second",)))
+    assert made["second"].weights.tolist() == [[1], [0], [0]]
+    assert made["first"].weights.tolist() == [[1, 0, 0], [1, 0, 0]]
+    assert made["first"].bias.tolist() == [0, 0, -2128]  # as low as the third code was before
+    high = (nodes[0], layer("first", ("x",), [[0], [0]], [9]), layer("second", ("first",), [[3]], [1]))
+    made = DropUnread().apply(Graph("net", high, ("second",)))
+    assert (made["second"].weights.tolist(), made["second"].bias.tolist()) == ([[0]], [28])
+    assert intervals(made)["second"] == (Interval(28, 28),)
