@@ -34,6 +34,7 @@ from bittrigger.pipeline import Pipeline
 from bittrigger.solver import SolverOptions, solve_blocks
 from bittrigger.store import load_design, save_design
 from bittrigger.timing import usable_ns
+from bittrigger.tradeoff import DEFAULT_REGISTER_WEIGHT, check_tradeoff, within_latency
 
 MANIFEST = "bittrigger.json"
 DESIGN = "design.json"
@@ -50,6 +51,8 @@ class BuildSettings:
         clock_mhz: clock of the design; the pipeline is placed for it.
         budget: name of the Level-1 budget of the verdict, or None.
         effort: how long the adder-graph solver searches: ``fast``, ``default`` or ``max``.
+        latency_cycles: the most registers on a path; None allows what the smallest adder graphs take.
+        register_weight: LUTs that a flip-flop counts for where one is traded for the other.
         reuse_factor: for each layer name the reuse factor of its HLS loop form; 1 is unrolled.
     """
 
@@ -57,6 +60,8 @@ class BuildSettings:
     clock_mhz: float = DEFAULT_CLOCK_MHZ
     budget: str | None = None
     effort: str = "default"
+    latency_cycles: int | None = None
+    register_weight: float = DEFAULT_REGISTER_WEIGHT
     reuse_factor: dict[str, int] = field(default_factory=dict)
 
 
@@ -91,9 +96,12 @@ def create_pipeline(graph: Graph, settings: BuildSettings) -> Pipeline:
     """``graph`` lowered to adders and placed in stages.
 
     Raises:
-        ConfigError: if the clock is too fast.
+        ConfigError: if the clock is too fast, or the latency less than any that was found.
     """
-    return Schedule(settings.clock_mhz).apply(graph, lower(graph, settings))
+    if settings.latency_cycles is None:
+        return Schedule(settings.clock_mhz).apply(graph, lower(graph, settings))
+    options = SolverOptions(adder_inputs=find_part(settings.part).adder_inputs, effort=settings.effort)
+    return within_latency(graph, settings.clock_mhz, settings.latency_cycles, settings.register_weight, options)
 
 
 def default_clock_mhz(budget: str | None) -> float:
@@ -122,7 +130,12 @@ def save_build(folder: Path, pipeline: Pipeline, settings: BuildSettings, stage_
     """Write the design and the manifest of a build."""
     solved = {module.node.name: module.adders for module in pipeline.modules if module.adders is not None}
     save_design(folder / DESIGN, pipeline.graph, solved)
-    manifest = {"bittrigger": __version__, "settings": asdict(settings), "stage_seconds": stage_seconds}
+    manifest = {
+        "bittrigger": __version__,
+        "settings": asdict(settings),
+        "latency_cycles": pipeline.latency_cycles,
+        "stage_seconds": stage_seconds,
+    }
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
 
 
@@ -140,6 +153,8 @@ def _settings(data: dict[str, Any]) -> BuildSettings:
         (settings.effort, str),
         (settings.clock_mhz, int | float),
         (settings.budget, str | None),
+        (settings.latency_cycles, int | None),
+        (settings.register_weight, int | float),
         (reuse, dict),
     )
     if not all(isinstance(value, kind) for value, kind in kinds):
@@ -148,6 +163,7 @@ def _settings(data: dict[str, Any]) -> BuildSettings:
         raise TypeError(f"reuse factors {reuse}")
     find_part(settings.part)
     usable_ns(settings.clock_mhz)
+    check_tradeoff(settings.latency_cycles, settings.register_weight)
     return settings
 
 
@@ -165,11 +181,13 @@ def load_build(folder: Path) -> Build:
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
         settings = _settings(manifest["settings"])
+        latency = int(manifest["latency_cycles"])
         seconds = {str(stage): float(value) for stage, value in manifest["stage_seconds"].items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise ConfigError(f"{path}: not readable ({str(error)[:300]}); convert the model again") from error
     graph, solved = load_design(folder / DESIGN)
-    return Build(folder, settings, seconds, Schedule(settings.clock_mhz).apply(graph, solved))
+    schedule = Schedule(settings.clock_mhz, latency_cycles=latency)
+    return Build(folder, settings, seconds, schedule.apply(graph, solved))
 
 
 @contextmanager

@@ -22,6 +22,7 @@ from bittrigger.passes.simplify import simplify
 from bittrigger.pipeline import Pipeline
 from bittrigger.solver import SolverOptions
 from bittrigger.timing import usable_ns
+from bittrigger.tradeoff import check_tradeoff
 
 if TYPE_CHECKING:
     from bittrigger.report import Report
@@ -69,12 +70,13 @@ def check_options(options: ConvertOptions) -> None:
     """Refuse a wrong setting before the model is read.
 
     Raises:
-        ConfigError: if the part, the budget, the clock or the precision is unknown or out of range.
+        ConfigError: if the part, the budget, the clock, the latency or the precision is unknown or out of range.
     """
     settings = options.settings
     find_part(settings.part)
     SolverOptions(effort=settings.effort)
     usable_ns(settings.clock_mhz)
+    check_tradeoff(settings.latency_cycles, settings.register_weight)
     if settings.budget is not None:
         from bittrigger.budgets import find_budget
 

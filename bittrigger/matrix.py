@@ -15,8 +15,9 @@ from bittrigger import adders
 from bittrigger.adders import AdderGraph
 from bittrigger.arrays import read_array
 from bittrigger.build import BuildSettings, fresh_folder, save_build, write_firmware
+from bittrigger.cost import estimate
 from bittrigger.draw import MAX_VALUES, draw_svg
-from bittrigger.errors import ConfigError
+from bittrigger.errors import ConfigError, InternalError
 from bittrigger.fixed import FixedPoint, IntArray, Interval
 from bittrigger.graph import Graph, Input, Intervals, Linear, frozen_array, input_intervals
 from bittrigger.naming import identifier
@@ -24,6 +25,7 @@ from bittrigger.parts import find_part
 from bittrigger.passes.schedule import Schedule
 from bittrigger.pipeline import Pipeline
 from bittrigger.solver import SolverOptions, graph_luts, solve
+from bittrigger.tradeoff import DEFAULT_REGISTER_WEIGHT, check_tradeoff, within_latency
 
 MAX_ENTRIES = 1 << 24
 """Most entries of a matrix: beyond that a layer is not to be unrolled into adders."""
@@ -47,6 +49,8 @@ class MatrixOptions:
     depth: int | None = None
     effort: str = "default"
     seed: int = 0
+    latency_cycles: int | None = None
+    register_weight: float = DEFAULT_REGISTER_WEIGHT
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,19 +139,16 @@ def range_ports(source: Intervals) -> tuple[Input, ...]:
 
 def solve_matrix(graph: Graph, options: MatrixOptions) -> Solution:
     """Solve the layer of ``graph``, prove the result equal to the matrix, and place it in a pipeline."""
-    adder_inputs = find_part(options.part).adder_inputs if options.adder_inputs is None else options.adder_inputs
+    check_tradeoff(options.latency_cycles, options.register_weight)
     layer = graph["matrix"]
     if not isinstance(layer, Linear):
         raise ConfigError("the graph has no matrix")
     started = time.process_time()
-    solved = solve(
-        layer.weights,
-        layer.bias,
-        input_intervals(graph),
-        SolverOptions(adder_inputs=adder_inputs, depth=options.depth, effort=options.effort, seed=options.seed),
-    )
+    pipeline = _pipeline(graph, layer, options)
     seconds = time.process_time() - started
-    pipeline = Schedule(options.clock_mhz).apply(graph, {"matrix": solved})
+    solved = pipeline.modules[0].adders
+    if solved is None:
+        raise InternalError("a matrix without adders")
     operands = [adder.operands for adder in solved.adders]
     facts: dict[str, object] = {
         "matrix": f"{layer.weights.shape[0]} x {layer.weights.shape[1]}",
@@ -158,9 +159,19 @@ def solve_matrix(graph: Graph, options: MatrixOptions) -> Solution:
         "lut_estimate": graph_luts(solved),
         "depth": adders.depth(solved),
         "latency_cycles": pipeline.latency_cycles,
+        "ff_estimate": estimate(pipeline)[1].ff,
         "cpu_seconds": round(seconds, 3),
     }
     return Solution(pipeline, solved, options, facts)
+
+
+def _pipeline(graph: Graph, layer: Linear, options: MatrixOptions) -> Pipeline:
+    adder_inputs = find_part(options.part).adder_inputs if options.adder_inputs is None else options.adder_inputs
+    choice = SolverOptions(adder_inputs=adder_inputs, depth=options.depth, effort=options.effort, seed=options.seed)
+    if options.latency_cycles is None:
+        solved = solve(layer.weights, layer.bias, input_intervals(graph), choice)
+        return Schedule(options.clock_mhz).apply(graph, {layer.name: solved})
+    return within_latency(graph, options.clock_mhz, options.latency_cycles, options.register_weight, choice)
 
 
 def write_solution(solution: Solution, folder: Path | None, *, synthesize: bool, overwrite: bool) -> dict[str, object]:

@@ -34,6 +34,10 @@ STAGES = {
 @click.option(
     "--effort", default="default", show_default=True, help="Search for small adder graphs: fast, default, max."
 )
+@click.option("--latency-cycles", type=int, help="Most clock cycles from input to output.  [default: no bound]")
+@click.option(
+    "--register-weight", type=float, default=0.5, show_default=True, help="LUTs a flip-flop counts for, with a bound."
+)
 @click.option("--name", help="Name of the design.  [default: from the file]")
 @click.option("--logits", is_flag=True, help="Leave out a softmax or sigmoid at the output.")
 @click.option(
@@ -56,6 +60,8 @@ def command(
     input_precision: str | None,
     budget: str | None,
     effort: str,
+    latency_cycles: int | None,
+    register_weight: float,
     name: str | None,
     logits: bool,
     inputs: Path | None,
@@ -77,7 +83,8 @@ def command(
     from bittrigger.synth.vendor import add_captured, run_vendor_tools
     from bittrigger.toolchain import require_tool
 
-    settings = BuildSettings(part, default_clock_mhz(budget) if clock_mhz is None else clock_mhz, budget, effort)
+    clock = default_clock_mhz(budget) if clock_mhz is None else clock_mhz
+    settings = BuildSettings(part, clock, budget, effort, latency_cycles, register_weight)
     options = job.ConvertOptions(settings, input_precision, logits, name, not no_synth, overwrite)
     job.check_options(options)
     if vendor:

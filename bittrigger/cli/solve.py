@@ -29,6 +29,10 @@ from bittrigger.cli.console import terminal
 @click.option(
     "--clock-mhz", type=float, default=360.0, show_default=True, help="Clock of the pipeline that is written."
 )
+@click.option("--latency-cycles", type=int, help="Most clock cycles from input to output.  [default: no bound]")
+@click.option(
+    "--register-weight", type=float, default=0.5, show_default=True, help="LUTs a flip-flop counts for, with a bound."
+)
 @click.option("--synth", is_flag=True, help="Count LUTs with Yosys too.")
 @click.option(
     "--output", "-o", type=click.Path(path_type=Path), help="Folder for the graph, its picture and its firmware."
@@ -46,6 +50,8 @@ def command(
     part: str,
     adder_inputs: int | None,
     clock_mhz: float,
+    latency_cycles: int | None,
+    register_weight: float,
     synth: bool,
     output: Path | None,
     overwrite: bool,
@@ -55,7 +61,7 @@ def command(
     from bittrigger import matrix as job
 
     problem = job.read_problem(matrix, bits=bits, signed=not unsigned, ranges=ranges)
-    choice = job.MatrixOptions(part, clock_mhz, adder_inputs, depth, effort, seed)
+    choice = job.MatrixOptions(part, clock_mhz, adder_inputs, depth, effort, seed, latency_cycles, register_weight)
     console = terminal()
     with console.status("solving"):
         solution = job.solve_matrix(problem, choice)

@@ -13,22 +13,23 @@ from bittrigger.timing import DEFAULT_DELAYS, DelayModel, adder_delay_ns, node_d
 
 
 @dataclass(frozen=True, order=True)
-class _Moment:
+class Moment:
     """A stage and the nanoseconds of logic already spent in it."""
 
     stage: int
     spent_ns: float
 
-    def after(self, delay_ns: float, budget_ns: float) -> _Moment:
+    def after(self, delay_ns: float, budget_ns: float) -> Moment:
         """The moment at which an operation that starts here is done; it moves to the next stage if it would not fit."""
         if self.spent_ns + delay_ns > budget_ns:
-            return _Moment(self.stage + 1, delay_ns)
-        return _Moment(self.stage, self.spent_ns + delay_ns)
+            return Moment(self.stage + 1, delay_ns)
+        return Moment(self.stage, self.spent_ns + delay_ns)
 
 
-def _place_adders(
-    adders: AdderGraph, start: _Moment, budget_ns: float, model: DelayModel
-) -> tuple[tuple[int, ...], _Moment]:
+def place_adders(
+    adders: AdderGraph, start: Moment, budget_ns: float, model: DelayModel = DEFAULT_DELAYS
+) -> tuple[tuple[int, ...], Moment]:
+    """The stage of each adder, each as soon as can be for operands that are there at ``start``, and the end of the last."""
     moments = [start] * adders.n_inputs
     for adder in adders.adders:
         ready = max(moments[term.value] for term in adder.terms)
@@ -43,11 +44,13 @@ class Schedule:
 
     Attributes:
         latency_cycles: registers on every path; None takes as few as the clock allows.
+        fewest_registers: whether registers are placed where they are fewest; if not, everything comes as soon as can be.
     """
 
     clock_mhz: float
     model: DelayModel = DEFAULT_DELAYS
     latency_cycles: int | None = None
+    fewest_registers: bool = True
 
     def apply(self, graph: Graph, adders: dict[str, AdderGraph]) -> Pipeline:
         """The pipeline of ``graph`` with the fewest register bits.
@@ -67,7 +70,9 @@ class Schedule:
                 f"latency of {latency} cycles at {self.clock_mhz:g} MHz: these adders take at least {least}; "
                 "allow more cycles, or take a slower clock"
             )
-        stages = place_registers(graph, adders, latency, budget_ns, self.model) or soonest
+        stages = soonest
+        if self.fewest_registers:
+            stages = place_registers(graph, adders, latency, budget_ns, self.model) or soonest
         ranges = intervals(graph)
         modules = tuple(
             Module(node, adders.get(node.name), operand(node, ranges), ranges[node.name], *stages[node.name])
@@ -79,7 +84,7 @@ class Schedule:
     def _soonest(self, graph: Graph, adders: dict[str, AdderGraph], budget_ns: float) -> Stages:
         """Everything in the first stage in which its operands are there and its logic fits."""
         ranges = intervals(graph)
-        done = {port.name: _Moment(0, 0.0) for port in graph.inputs}
+        done = {port.name: Moment(0, 0.0) for port in graph.inputs}
         placed: Stages = {}
         for node in graph.nodes:
             if isinstance(node, Input):
@@ -87,7 +92,7 @@ class Schedule:
             start = max(done[name] for name in node.inputs)
             stages: tuple[int, ...] = ()
             if isinstance(node, Linear):
-                stages, end = _place_adders(adders[node.name], start, budget_ns, self.model)
+                stages, end = place_adders(adders[node.name], start, budget_ns, self.model)
             else:
                 end = start.after(node_delay_ns(node, operand(node, ranges), self.model), budget_ns)
             done[node.name] = end

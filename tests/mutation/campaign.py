@@ -55,8 +55,16 @@ LEFT_OUT = (
     "rtl_harness.cpp.j2",
     "vectors.py",
     "project.py",
+    "critical.py",
+    "difference.py",
+    "place_registers.py",
+    "drop_unread.py",
+    "fold_rounding.py",
+    "rewrite.py",
+    "simplify.py",
 )
-"""Test benches, build scripts and bindings: what they do is tested by name in tests/, not by the bits of a design."""
+"""Test benches, build scripts and bindings, and passes that choose among equal designs: what they do is tested by name in
+tests/, not by the bits of a design."""
 
 
 @dataclass(frozen=True)
