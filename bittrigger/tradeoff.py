@@ -19,7 +19,7 @@ from bittrigger.errors import ConfigError
 from bittrigger.graph import Graph, Input, Intervals, Linear, intervals, operand
 from bittrigger.passes.schedule import Moment, Schedule, place_adders
 from bittrigger.pipeline import Pipeline
-from bittrigger.solver import SolverOptions, graph_luts, solve
+from bittrigger.solver import SolverOptions, graph_luts, solve_blocks
 from bittrigger.timing import adder_delay_ns, node_delay_ns, usable_ns
 
 DEFAULT_REGISTER_WEIGHT = 0.5
@@ -98,13 +98,15 @@ def _candidates(graph: Graph, options: SolverOptions) -> dict[str, list[AdderGra
 
 
 def _of_layer(node: Linear, source: Intervals, options: SolverOptions) -> list[AdderGraph]:
-    found = [solve(node.weights, node.bias, source, options)]
+    found = [solve_blocks(node.weights, node.bias, source, options)]
     if options.depth is None:
         for inputs in sorted({2, options.adder_inputs}, reverse=True):
             for bound in range(depth(found[0]) - (inputs == options.adder_inputs), 0, -1):
                 try:
                     found.append(
-                        solve(node.weights, node.bias, source, replace(options, adder_inputs=inputs, depth=bound))
+                        solve_blocks(
+                            node.weights, node.bias, source, replace(options, adder_inputs=inputs, depth=bound)
+                        )
                     )
                 except ConfigError:  # too shallow for the longest sum
                     continue

@@ -1,4 +1,4 @@
-// linear_dense_1: constant matrix, 57 x 32, as 513 adders (no multiplier).
+// linear_dense_1: constant matrix, 57 x 32, as 510 adders (no multiplier).
 //
 // x: 57 x ap_fixed<12,12>, element 0 in the lowest bits.
 // y: 32 x ap_fixed<21,16>, element 0 in the lowest bits.
@@ -72,1624 +72,1589 @@ module linear_dense_1 (
     wire signed [11:0] x56 = x[683:672];
 
     // stage 0
-    wire signed [12:0] s0 = 13'(x36) - 13'(x29);
-    wire signed [13:0] s1;  // 2*x8 - x23 - x40
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s1 (
-        .a((14'(x8) << 1)), .b(14'(x23)), .c(14'(x40)), .sum(s1)
+    wire signed [13:0] s0;  // x37 + x46 - 2*x32
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s0 (
+        .a(14'(x37)), .b(14'(x46)), .c((14'(x32) << 1)), .sum(s0)
     );
-    wire signed [14:0] s2;  // 2*x15 + x22 + 2*x24
-    assign s2[0:0] = x22[0:0];
+    wire signed [14:0] s1;  // 4*x36 + x38 - x45
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s1 (
+        .a((15'(x36) << 2)), .b(15'(x38)), .c(15'(x45)), .sum(s1)
+    );
+    wire signed [13:0] s2;  // x3 + x44 + x48
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s2 (
-        .a(14'(x15)), .b(14'(x22 >>> 1)), .c(14'(x24)), .sum(s2[14:1])
+        .a(14'(x3)), .b(14'(x44)), .c(14'(x48)), .sum(s2)
     );
-    wire signed [15:0] s3;  // s1 - s0 - 2*s2
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b110)) u_s3 (
-        .a(16'(s1)), .b(16'(s0)), .c((16'(s2) << 1)), .sum(s3)
+    wire signed [14:0] s3;  // x17 + x20 + 4*x48
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b000)) u_s3 (
+        .a(15'(x17)), .b(15'(x20)), .c((15'(x48) << 2)), .sum(s3)
     );
-    wire signed [14:0] s4;  // x41 - 4*x12 - x47
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b110)) u_s4 (
-        .a(15'(x41)), .b((15'(x12) << 2)), .c(15'(x47)), .sum(s4)
+    wire signed [13:0] s4;  // x7 + x28 - x2
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s4 (
+        .a(14'(x7)), .b(14'(x28)), .c(14'(x2)), .sum(s4)
     );
-    wire signed [14:0] s6;  // 4*x36 + x38 - x45
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s6 (
-        .a((15'(x36) << 2)), .b(15'(x38)), .c(15'(x45)), .sum(s6)
+    wire signed [14:0] s5;  // 2*x11 + s2 - 2*x10
+    assign s5[0:0] = s2[0:0];
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s5 (
+        .a(14'(x11)), .b(14'(s2 >>> 1)), .c(14'(x10)), .sum(s5[14:1])
     );
-    wire signed [13:0] s7;  // 2*x32 - x37 - x46
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s7 (
-        .a((14'(x32) << 1)), .b(14'(x37)), .c(14'(x46)), .sum(s7)
+    wire signed [13:0] s6;  // x9 - x3 - x51
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s6 (
+        .a(14'(x9)), .b(14'(x3)), .c(14'(x51)), .sum(s6)
     );
-    wire signed [13:0] s8;  // x28 - x6 - x17
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s8 (
-        .a(14'(x28)), .b(14'(x6)), .c(14'(x17)), .sum(s8)
+    wire signed [15:0] s7;  // 8*x1 + x39 - 4*x9
+    assign s7[1:0] = x39[1:0];
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s7 (
+        .a((14'(x1) << 1)), .b(14'(x39 >>> 2)), .c(14'(x9)), .sum(s7[15:2])
     );
-    wire signed [15:0] s9 = (16'(x1) << 3) + 16'(x39);
-    wire signed [16:0] s10;  // x7 + 4*x9 - 16*x9
-    assign s10[1:0] = x7[1:0];
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s10 (
-        .a(15'(x7 >>> 2)), .b(15'(x9)), .c((15'(x9) << 2)), .sum(s10[16:2])
+    wire signed [15:0] s8;  // s0 + s4 - s3
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s8 (
+        .a(16'(s0)), .b(16'(s4)), .c(16'(s3)), .sum(s8)
     );
-    wire signed [13:0] s11;  // x3 + x44 + x48
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s11 (
-        .a(14'(x3)), .b(14'(x44)), .c(14'(x48)), .sum(s11)
+    wire signed [18:0] s9;  // 4*s6 + 4*s7 - s1
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s9 (
+        .a((19'(s6) << 2)), .b((19'(s7) << 2)), .c(19'(s1)), .sum(s9)
     );
-    wire signed [13:0] s12;  // x2 + 2*x10 + x20
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s12 (
-        .a(14'(x2)), .b((14'(x10) << 1)), .c(14'(x20)), .sum(s12)
+    wire signed [12:0] s11 = 13'(x47) - 13'(x41);
+    wire signed [13:0] s13;  // x0 + x1 + x30
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s13 (
+        .a(14'(x0)), .b(14'(x1)), .c(14'(x30)), .sum(s13)
     );
-    wire signed [14:0] s13;  // 2*x11 + s8 + s11
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b000)) u_s13 (
-        .a((15'(x11) << 1)), .b(15'(s8)), .c(15'(s11)), .sum(s13)
+    wire signed [14:0] s14;  // x19 + x54 - 4*x42
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s14 (
+        .a(15'(x19)), .b(15'(x54)), .c((15'(x42) << 2)), .sum(s14)
     );
-    wire signed [13:0] s14;  // x3 + x48 + x51
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s14 (
-        .a(14'(x3)), .b(14'(x48)), .c(14'(x51)), .sum(s14)
+    wire signed [16:0] s15;  // 8*x45 + s13 + 2*s14
+    assign s15[0:0] = s13[0:0];
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b000)) u_s15 (
+        .a((16'(x45) << 2)), .b(16'(s13 >>> 1)), .c(16'(s14)), .sum(s15[16:1])
     );
-    wire signed [15:0] s18;  // x0 + x30 + 8*x45
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b000)) u_s18 (
-        .a(16'(x0)), .b(16'(x30)), .c((16'(x45) << 3)), .sum(s18)
+    wire signed [15:0] s16;  // x27 - 4*x15 - 4*x27
+    assign s16[1:0] = x27[1:0];
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s16 (
+        .a(14'(x27 >>> 2)), .b(14'(x15)), .c(14'(x27)), .sum(s16[15:2])
     );
-    wire signed [16:0] s19;  // x13 + x53 - 16*x12
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s19 (
-        .a(17'(x13)), .b(17'(x53)), .c((17'(x12) << 4)), .sum(s19)
+    wire signed [13:0] s17;  // x23 + x40 - x29
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s17 (
+        .a(14'(x23)), .b(14'(x40)), .c(14'(x29)), .sum(s17)
     );
-    wire signed [13:0] s20;  // x50 + 2*x52 - x56
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s20 (
-        .a(14'(x50)), .b((14'(x52) << 1)), .c(14'(x56)), .sum(s20)
+    wire signed [13:0] s18;  // 2*x22 + x36 - x50
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s18 (
+        .a((14'(x22) << 1)), .b(14'(x36)), .c(14'(x50)), .sum(s18)
     );
-    wire signed [14:0] s21;  // x1 + x16 - 4*x1
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s21 (
-        .a(15'(x1)), .b(15'(x16)), .c((15'(x1) << 2)), .sum(s21)
+    wire signed [15:0] s19;  // 4*x24 + s17 - 2*x8
+    assign s19[0:0] = s17[0:0];
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s19 (
+        .a((15'(x24) << 1)), .b(15'(s17 >>> 1)), .c(15'(x8)), .sum(s19[15:1])
     );
-    wire signed [13:0] s22;  // 2*x19 - x24 - x27
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s22 (
-        .a((14'(x19) << 1)), .b(14'(x24)), .c(14'(x27)), .sum(s22)
+    wire signed [16:0] s22;  // x13 + x53 - 16*x12
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s22 (
+        .a(17'(x13)), .b(17'(x53)), .c((17'(x12) << 4)), .sum(s22)
     );
-    wire signed [13:0] s23;  // x33 + x49 + x54
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s23 (
-        .a(14'(x33)), .b(14'(x49)), .c(14'(x54)), .sum(s23)
+    wire signed [13:0] s24;  // x16 - x6 - x24
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s24 (
+        .a(14'(x16)), .b(14'(x6)), .c(14'(x24)), .sum(s24)
     );
-    wire signed [15:0] s24;  // 4*x27 - 2*x18 - s20
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b110)) u_s24 (
-        .a((16'(x27) << 2)), .b((16'(x18) << 1)), .c(16'(s20)), .sum(s24)
+    wire signed [13:0] s25;  // x33 + x49 - x52
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s25 (
+        .a(14'(x33)), .b(14'(x49)), .c(14'(x52)), .sum(s25)
     );
-    wire signed [13:0] s31;  // x25 + x40 - x46
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s31 (
-        .a(14'(x25)), .b(14'(x40)), .c(14'(x46)), .sum(s31)
+    wire signed [15:0] s26;  // s24 + 2*s25 - 4*x1
+    assign s26[0:0] = s24[0:0];
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s26 (
+        .a(15'(s24 >>> 1)), .b(15'(s25)), .c((15'(x1) << 1)), .sum(s26[15:1])
     );
-    wire signed [16:0] s32;  // s31 - 16*x24 - x27
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b110)) u_s32 (
-        .a(17'(s31)), .b((17'(x24) << 4)), .c(17'(x27)), .sum(s32)
+    wire signed [13:0] s30;  // 2*x15 + x38 - x10
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s30 (
+        .a((14'(x15) << 1)), .b(14'(x38)), .c(14'(x10)), .sum(s30)
     );
-    wire signed [12:0] s33 = 13'(x12) + 13'(x54);
-    wire signed [13:0] s34;  // x8 + x9 - x2
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s34 (
-        .a(14'(x8)), .b(14'(x9)), .c(14'(x2)), .sum(s34)
+    wire signed [13:0] s32 = (14'(x6) << 1) - 14'(x35);
+    wire signed [12:0] s35 = 13'(x12) + 13'(x54);
+    wire signed [16:0] s36;  // x25 - 16*x24 - x27
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b110)) u_s36 (
+        .a(17'(x25)), .b((17'(x24) << 4)), .c(17'(x27)), .sum(s36)
     );
-    wire signed [13:0] s35;  // x32 - x19 - x20
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s35 (
-        .a(14'(x32)), .b(14'(x19)), .c(14'(x20)), .sum(s35)
+    wire signed [13:0] s37;  // x17 + x40 - x19
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s37 (
+        .a(14'(x17)), .b(14'(x40)), .c(14'(x19)), .sum(s37)
     );
-    wire signed [13:0] s36;  // x17 + s33 - x28
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s36 (
-        .a(14'(x17)), .b(14'(s33)), .c(14'(x28)), .sum(s36)
+    wire signed [13:0] s38;  // x9 + x46 - x32
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s38 (
+        .a(14'(x9)), .b(14'(x46)), .c(14'(x32)), .sum(s38)
     );
-    wire signed [16:0] s37;  // 16*x54 + s35 - s34
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s37 (
-        .a((17'(x54) << 4)), .b(17'(s35)), .c(17'(s34)), .sum(s37)
+    wire signed [13:0] s39;  // x2 - x8 - x28
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s39 (
+        .a(14'(x2)), .b(14'(x8)), .c(14'(x28)), .sum(s39)
     );
-    wire signed [15:0] s39;  // x33 + 8*x48 - x13
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s39 (
-        .a(16'(x33)), .b((16'(x48) << 3)), .c(16'(x13)), .sum(s39)
+    wire signed [14:0] s40;  // s35 - x20 - s38
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b110)) u_s40 (
+        .a(15'(s35)), .b(15'(x20)), .c(15'(s38)), .sum(s40)
     );
-    wire signed [13:0] s40;  // x31 + x48 - 2*x39
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s40 (
-        .a(14'(x31)), .b(14'(x48)), .c((14'(x39) << 1)), .sum(s40)
+    wire signed [16:0] s41;  // 16*x54 + s37 + s39
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s41 (
+        .a((17'(x54) << 4)), .b(17'(s37)), .c(17'(s39)), .sum(s41)
     );
-    wire signed [13:0] s41;  // 2*x24 - x22 - x52
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s41 (
-        .a((14'(x24) << 1)), .b(14'(x22)), .c(14'(x52)), .sum(s41)
+    wire signed [13:0] s43;  // x31 + x48 - 2*x39
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s43 (
+        .a(14'(x31)), .b(14'(x48)), .c((14'(x39) << 1)), .sum(s43)
     );
-    wire signed [13:0] s42;  // x10 - 2*x15 - x38
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s42 (
-        .a(14'(x10)), .b((14'(x15) << 1)), .c(14'(x38)), .sum(s42)
+    wire signed [13:0] s45;  // x22 + x52 - 2*x24
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s45 (
+        .a(14'(x22)), .b(14'(x52)), .c((14'(x24) << 1)), .sum(s45)
     );
-    wire signed [17:0] s43;  // 4*x22 + s42 - 32*x1
-    assign s43[1:0] = s42[1:0];
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s43 (
-        .a(16'(x22)), .b(16'(s42 >>> 2)), .c((16'(x1) << 3)), .sum(s43[17:2])
+    wire signed [12:0] s46 = 13'(x36) + 13'(x49);
+    wire signed [13:0] s47;  // s46 - x5 - x29
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s47 (
+        .a(14'(s46)), .b(14'(x5)), .c(14'(x29)), .sum(s47)
     );
-    wire signed [14:0] s44;  // 2*x1 + 2*x6 - x35
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s44 (
-        .a((15'(x1) << 1)), .b((15'(x6) << 1)), .c(15'(x35)), .sum(s44)
-    );
-    wire signed [13:0] s46 = (14'(x11) << 1) + 14'(x16);
-    wire signed [14:0] s47;  // x21 + 4*x21 - x45
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s47 (
-        .a(15'(x21)), .b((15'(x21) << 2)), .c(15'(x45)), .sum(s47)
-    );
-    wire signed [13:0] s48;  // x5 - x49 - s0
+    wire signed [13:0] s48;  // x13 - 2*x21 - x33
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s48 (
-        .a(14'(x5)), .b(14'(x49)), .c(14'(s0)), .sum(s48)
+        .a(14'(x13)), .b((14'(x21) << 1)), .c(14'(x33)), .sum(s48)
     );
-    wire signed [14:0] s49;  // x37 - x11 - s41
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b110)) u_s49 (
-        .a(15'(x37)), .b(15'(x11)), .c(15'(s41)), .sum(s49)
+    wire signed [13:0] s49;  // 2*x16 + x37 - x11
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s49 (
+        .a((14'(x16) << 1)), .b(14'(x37)), .c(14'(x11)), .sum(s49)
     );
-    wire signed [16:0] s51;  // s39 + 2*s47 - 2*s40
-    assign s51[0:0] = s39[0:0];
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s51 (
-        .a(16'(s39 >>> 1)), .b(16'(s47)), .c(16'(s40)), .sum(s51[16:1])
+    wire signed [15:0] s50;  // 4*x11 - 2*x45 - s48
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b110)) u_s50 (
+        .a((16'(x11) << 2)), .b((16'(x45) << 1)), .c(16'(s48)), .sum(s50)
     );
-    wire signed [15:0] s54;  // x8 + 8*x9 - x22
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s54 (
-        .a(16'(x8)), .b((16'(x9) << 3)), .c(16'(x22)), .sum(s54)
+    wire signed [13:0] s55;  // x2 + 2*x9 + x21
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s55 (
+        .a(14'(x2)), .b((14'(x9) << 1)), .c(14'(x21)), .sum(s55)
     );
-    wire signed [13:0] s55;  // x5 - x14 - x49
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s55 (
-        .a(14'(x5)), .b(14'(x14)), .c(14'(x49)), .sum(s55)
-    );
-    wire signed [14:0] s56;  // 2*x3 + 2*x10 - x35
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s56 (
-        .a((15'(x3) << 1)), .b((15'(x10) << 1)), .c(15'(x35)), .sum(s56)
-    );
-    wire signed [15:0] s57;  // 4*x19 + 4*x36 + s55
-    assign s57[1:0] = s55[1:0];
+    wire signed [13:0] s57;  // x42 + 2*x45 + x53
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s57 (
-        .a(14'(x19)), .b(14'(x36)), .c(14'(s55 >>> 2)), .sum(s57[15:2])
+        .a(14'(x42)), .b((14'(x45) << 1)), .c(14'(x53)), .sum(s57)
     );
-    wire signed [12:0] s59 = 13'(x40) - 13'(x0);
-    wire signed [13:0] s60;  // x3 + x43 + x47
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s60 (
-        .a(14'(x3)), .b(14'(x43)), .c(14'(x47)), .sum(s60)
+    wire signed [13:0] s58 = (14'(x15) << 1) + 14'(x27);
+    wire signed [13:0] s59;  // x25 + x39 - x1
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s59 (
+        .a(14'(x25)), .b(14'(x39)), .c(14'(x1)), .sum(s59)
     );
-    wire signed [14:0] s61;  // x27 + s59 + s60
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b000)) u_s61 (
-        .a(15'(x27)), .b(15'(s59)), .c(15'(s60)), .sum(s61)
+    wire signed [12:0] s60 = 13'(x52) + 13'(x56);
+    wire signed [13:0] s61;  // x29 + x48 - 2*x24
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s61 (
+        .a(14'(x29)), .b(14'(x48)), .c((14'(x24) << 1)), .sum(s61)
     );
-    wire signed [13:0] s62;  // x7 + x12 - x33
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s62 (
-        .a(14'(x7)), .b(14'(x12)), .c(14'(x33)), .sum(s62)
+    wire signed [15:0] s62;  // s60 + s61 - s57
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s62 (
+        .a(16'(s60)), .b(16'(s61)), .c(16'(s57)), .sum(s62)
     );
-    wire signed [13:0] s63;  // x50 - x19 - x30
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s63 (
-        .a(14'(x50)), .b(14'(x19)), .c(14'(x30)), .sum(s63)
-    );
-    wire signed [14:0] s64;  // 2*x18 + x55 + s62
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b000)) u_s64 (
-        .a((15'(x18) << 1)), .b(15'(x55)), .c(15'(s62)), .sum(s64)
-    );
-    wire signed [15:0] s65;  // 4*x33 + 4*x47 + s63
-    assign s65[1:0] = s63[1:0];
+    wire signed [13:0] s65;  // x4 + x36 + x41
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s65 (
-        .a(14'(x33)), .b(14'(x47)), .c(14'(s63 >>> 2)), .sum(s65[15:2])
+        .a(14'(x4)), .b(14'(x36)), .c(14'(x41)), .sum(s65)
     );
-    wire signed [13:0] s67;  // x2 + 2*x9 + x21
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s67 (
-        .a(14'(x2)), .b((14'(x9) << 1)), .c(14'(x21)), .sum(s67)
+    wire signed [14:0] s66;  // 2*x2 + x34 + 4*x54
+    assign s66[0:0] = x34[0:0];
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s66 (
+        .a(14'(x2)), .b(14'(x34 >>> 1)), .c((14'(x54) << 1)), .sum(s66[14:1])
     );
-    wire signed [13:0] s68;  // x4 + x41 - x34
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s68 (
-        .a(14'(x4)), .b(14'(x41)), .c(14'(x34)), .sum(s68)
+    wire signed [16:0] s67;  // s65 - 16*x12 - s66
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b110)) u_s67 (
+        .a(17'(s65)), .b((17'(x12) << 4)), .c(17'(s66)), .sum(s67)
     );
-    wire signed [14:0] s69;  // x36 - 2*x2 - 4*x54
-    assign s69[0:0] = x36[0:0];
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s69 (
-        .a(14'(x36 >>> 1)), .b(14'(x2)), .c((14'(x54) << 1)), .sum(s69[14:1])
+    wire signed [14:0] s68;  // 2*x18 + 4*x33 - x33
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s68 (
+        .a((15'(x18) << 1)), .b((15'(x33) << 2)), .c(15'(x33)), .sum(s68)
     );
-    wire signed [16:0] s70;  // s68 + s69 - 16*x12
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s70 (
-        .a(17'(s68)), .b(17'(s69)), .c((17'(x12) << 4)), .sum(s70)
+    wire signed [13:0] s69;  // x27 + x40 + x43
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s69 (
+        .a(14'(x27)), .b(14'(x40)), .c(14'(x43)), .sum(s69)
     );
-    wire signed [13:0] s71;  // x38 + x53 - x52
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s71 (
-        .a(14'(x38)), .b(14'(x53)), .c(14'(x52)), .sum(s71)
+    wire signed [12:0] s70 = 13'(x0) - 13'(x3);
+    wire signed [14:0] s71;  // s70 - x47 - s69
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b110)) u_s71 (
+        .a(15'(s70)), .b(15'(x47)), .c(15'(s69)), .sum(s71)
     );
-    wire signed [14:0] s72;  // 2*x24 + x44 + s71
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b000)) u_s72 (
-        .a((15'(x24) << 1)), .b(15'(x44)), .c(15'(s71)), .sum(s72)
+    wire signed [13:0] s72;  // x50 + x55 - x30
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s72 (
+        .a(14'(x50)), .b(14'(x55)), .c(14'(x30)), .sum(s72)
     );
-    wire signed [13:0] s73 = (14'(x15) << 1) + 14'(x27);
-    wire signed [17:0] s74 = (18'(x24) << 5) - 18'(x42);
-    wire signed [12:0] s75 = 13'(x25) - 13'(x1);
-    wire signed [13:0] s76;  // x29 + x48 + x56
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s76 (
-        .a(14'(x29)), .b(14'(x48)), .c(14'(x56)), .sum(s76)
+    wire signed [13:0] s73;  // x7 + x12 - x19
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s73 (
+        .a(14'(x7)), .b(14'(x12)), .c(14'(x19)), .sum(s73)
     );
-    wire signed [14:0] s80;  // 2*x0 + x11 - 4*x18
-    assign s80[0:0] = x11[0:0];
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s80 (
-        .a(14'(x0)), .b(14'(x11 >>> 1)), .c((14'(x18) << 1)), .sum(s80[14:1])
+    wire signed [15:0] s74;  // 4*x47 + s72 + s73
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b000)) u_s74 (
+        .a((16'(x47) << 2)), .b(16'(s72)), .c(16'(s73)), .sum(s74)
     );
-    wire signed [13:0] s81;  // 2*x16 + x26 + x31
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s81 (
-        .a((14'(x16) << 1)), .b(14'(x26)), .c(14'(x31)), .sum(s81)
+    wire signed [15:0] s76;  // x15 + x16 + 8*x21
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b000)) u_s76 (
+        .a(16'(x15)), .b(16'(x16)), .c((16'(x21) << 3)), .sum(s76)
     );
-    wire signed [13:0] s82;  // x6 - x15 - x32
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s82 (
-        .a(14'(x6)), .b(14'(x15)), .c(14'(x32)), .sum(s82)
+    wire signed [13:0] s77;  // x8 - x22 - x49
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s77 (
+        .a(14'(x8)), .b(14'(x22)), .c(14'(x49)), .sum(s77)
     );
-    wire signed [13:0] s83;  // x48 - x13 - x42
+    wire signed [15:0] s78;  // 8*x9 + 4*x19 + s77
+    assign s78[1:0] = s77[1:0];
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s78 (
+        .a((14'(x9) << 1)), .b(14'(x19)), .c(14'(s77 >>> 2)), .sum(s78[15:2])
+    );
+    wire signed [13:0] s79;  // x5 - x14 - x35
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s79 (
+        .a(14'(x5)), .b(14'(x14)), .c(14'(x35)), .sum(s79)
+    );
+    wire signed [14:0] s80;  // 2*x3 + 2*x10 + s79
+    assign s80[0:0] = s79[0:0];
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s80 (
+        .a(14'(x3)), .b(14'(x10)), .c(14'(s79 >>> 1)), .sum(s80[14:1])
+    );
+    wire signed [14:0] s82;  // 4*x18 - 2*x0 - x11
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b110)) u_s82 (
+        .a((15'(x18) << 2)), .b((15'(x0) << 1)), .c(15'(x11)), .sum(s82)
+    );
+    wire signed [13:0] s83;  // 2*x6 - x26 - x31
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s83 (
-        .a(14'(x48)), .b(14'(x13)), .c(14'(x42)), .sum(s83)
+        .a((14'(x6) << 1)), .b(14'(x26)), .c(14'(x31)), .sum(s83)
     );
-    wire signed [15:0] s84;  // 2*s82 - s67 - s81
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b110)) u_s84 (
-        .a((16'(s82) << 1)), .b(16'(s67)), .c(16'(s81)), .sum(s84)
+    wire signed [14:0] s84;  // 2*x48 - 2*x13 - x32
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b110)) u_s84 (
+        .a((15'(x48) << 1)), .b((15'(x13) << 1)), .c(15'(x32)), .sum(s84)
     );
-    wire signed [14:0] s89;  // 4*x21 + x33 - x21
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s89 (
-        .a((15'(x21) << 2)), .b(15'(x33)), .c(15'(x21)), .sum(s89)
+    wire signed [15:0] s85;  // s83 - 4*x42 - s55
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b110)) u_s85 (
+        .a(16'(s83)), .b((16'(x42) << 2)), .c(16'(s55)), .sum(s85)
     );
-    wire signed [13:0] s91;  // x7 + x39 - x53
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s91 (
-        .a(14'(x7)), .b(14'(x39)), .c(14'(x53)), .sum(s91)
+    wire signed [13:0] s90;  // x49 - x16 - 2*x56
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s90 (
+        .a(14'(x49)), .b(14'(x16)), .c((14'(x56) << 1)), .sum(s90)
     );
-    wire signed [15:0] s92;  // 2*x11 + x51 - 8*x9
-    assign s92[0:0] = x51[0:0];
+    wire signed [16:0] s92;  // x5 + 16*x9 - 4*x19
+    assign s92[1:0] = x5[1:0];
     bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s92 (
-        .a(15'(x11)), .b(15'(x51 >>> 1)), .c((15'(x9) << 2)), .sum(s92[15:1])
+        .a(15'(x5 >>> 2)), .b((15'(x9) << 2)), .c(15'(x19)), .sum(s92[16:2])
     );
-    wire signed [17:0] s93;  // 2*x20 + x49 + 32*x51
-    assign s93[0:0] = x49[0:0];
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s93 (
-        .a(17'(x20)), .b(17'(x49 >>> 1)), .c((17'(x51) << 4)), .sum(s93[17:1])
+    wire signed [13:0] s93;  // x11 + x19 - x14
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s93 (
+        .a(14'(x11)), .b(14'(x19)), .c(14'(x14)), .sum(s93)
     );
-    wire signed [14:0] s94;  // x12 + x14 + 4*x19
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b000)) u_s94 (
-        .a(15'(x12)), .b(15'(x14)), .c((15'(x19) << 2)), .sum(s94)
+    wire signed [14:0] s94;  // 2*x18 + s93 - x12
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s94 (
+        .a((15'(x18) << 1)), .b(15'(s93)), .c(15'(x12)), .sum(s94)
     );
-    wire signed [13:0] s95;  // x5 + x11 + x19
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s95 (
-        .a(14'(x5)), .b(14'(x11)), .c(14'(x19)), .sum(s95)
+    wire signed [13:0] s95;  // 2*x6 - x7 - x23
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s95 (
+        .a((14'(x6) << 1)), .b(14'(x7)), .c(14'(x23)), .sum(s95)
     );
-    wire signed [14:0] s96;  // x18 - 2*x7 - 2*x23
-    assign s96[0:0] = x18[0:0];
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s96 (
-        .a(14'(x18 >>> 1)), .b(14'(x7)), .c(14'(x23)), .sum(s96[14:1])
+    wire signed [13:0] s97;  // 2*x11 + x51 - x20
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s97 (
+        .a((14'(x11) << 1)), .b(14'(x51)), .c(14'(x20)), .sum(s97)
     );
-    wire signed [16:0] s97;  // s95 + 2*s96 - s94
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s97 (
-        .a(17'(s95)), .b((17'(s96) << 1)), .c(17'(s94)), .sum(s97)
+    wire signed [13:0] s98;  // x44 - x22 - x29
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s98 (
+        .a(14'(x44)), .b(14'(x22)), .c(14'(x29)), .sum(s98)
     );
-    wire signed [15:0] s98;  // 8*x6 + x8 - x42
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s98 (
-        .a((16'(x6) << 3)), .b(16'(x8)), .c(16'(x42)), .sum(s98)
+    wire signed [13:0] s99;  // x13 - x28 - x31
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s99 (
+        .a(14'(x13)), .b(14'(x28)), .c(14'(x31)), .sum(s99)
     );
-    wire signed [13:0] s99;  // x13 + x22 - x28
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s99 (
-        .a(14'(x13)), .b(14'(x22)), .c(14'(x28)), .sum(s99)
+    wire signed [14:0] s100;  // 2*x48 + s99 - s98
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s100 (
+        .a((15'(x48) << 1)), .b(15'(s99)), .c(15'(s98)), .sum(s100)
     );
-    wire signed [13:0] s100;  // x29 - x31 - x44
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s100 (
-        .a(14'(x29)), .b(14'(x31)), .c(14'(x44)), .sum(s100)
+    wire signed [14:0] s102;  // x7 + 4*x33 - x53
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s102 (
+        .a(15'(x7)), .b((15'(x33) << 2)), .c(15'(x53)), .sum(s102)
     );
-    wire signed [14:0] s101;  // 2*x48 + s99 + s100
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b000)) u_s101 (
-        .a((15'(x48) << 1)), .b(15'(s99)), .c(15'(s100)), .sum(s101)
+    wire signed [16:0] s103;  // 16*x21 + s102 - 4*x21
+    assign s103[1:0] = s102[1:0];
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s103 (
+        .a((15'(x21) << 2)), .b(15'(s102 >>> 2)), .c(15'(x21)), .sum(s103[16:2])
     );
-    wire signed [13:0] s103;  // x24 + x54 - 2*x25
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s103 (
-        .a(14'(x24)), .b(14'(x54)), .c((14'(x25) << 1)), .sum(s103)
+    wire signed [16:0] s104;  // x32 + 8*x42 + 8*x48
+    assign s104[2:0] = x32[2:0];
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s104 (
+        .a(14'(x32 >>> 3)), .b(14'(x42)), .c(14'(x48)), .sum(s104[16:3])
     );
-    wire signed [15:0] s104;  // 4*x9 + 2*x45 + s103
-    assign s104[0:0] = s103[0:0];
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b000)) u_s104 (
-        .a((15'(x9) << 1)), .b(15'(x45)), .c(15'(s103 >>> 1)), .sum(s104[15:1])
+    wire signed [13:0] s105;  // x24 + x54 - 2*x25
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s105 (
+        .a(14'(x24)), .b(14'(x54)), .c((14'(x25) << 1)), .sum(s105)
     );
-    wire signed [14:0] s106;  // 2*x32 + s91 - 2*x56
-    assign s106[0:0] = s91[0:0];
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s106 (
-        .a(14'(x32)), .b(14'(s91 >>> 1)), .c(14'(x56)), .sum(s106[14:1])
+    wire signed [15:0] s106;  // 4*x9 + 2*x45 + s105
+    assign s106[0:0] = s105[0:0];
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b000)) u_s106 (
+        .a((15'(x9) << 1)), .b(15'(x45)), .c(15'(s105 >>> 1)), .sum(s106[15:1])
     );
-    wire signed [13:0] s107;  // x38 - x41 - x42
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s107 (
-        .a(14'(x38)), .b(14'(x41)), .c(14'(x42)), .sum(s107)
+    wire signed [13:0] s108;  // x8 - x1 - x42
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s108 (
+        .a(14'(x8)), .b(14'(x1)), .c(14'(x42)), .sum(s108)
     );
-    wire signed [13:0] s115;  // x25 + x41 - x16
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s115 (
-        .a(14'(x25)), .b(14'(x41)), .c(14'(x16)), .sum(s115)
+    wire signed [15:0] s109;  // 4*x1 + 4*x38 + s108
+    assign s109[1:0] = s108[1:0];
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s109 (
+        .a(14'(x1)), .b(14'(x38)), .c(14'(s108 >>> 2)), .sum(s109[15:2])
     );
-    wire signed [17:0] s116;  // 2*x1 + x43 - 32*x1
-    assign s116[0:0] = x43[0:0];
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s116 (
-        .a(17'(x1)), .b(17'(x43 >>> 1)), .c((17'(x1) << 4)), .sum(s116[17:1])
+    wire signed [15:0] s110;  // s90 - 4*x4 - 4*x41
+    assign s110[1:0] = s90[1:0];
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s110 (
+        .a(14'(s90 >>> 2)), .b(14'(x4)), .c(14'(x41)), .sum(s110[15:2])
     );
-    wire signed [17:0] s117;  // x10 - 2*x27 - s116
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b110)) u_s117 (
-        .a(18'(x10)), .b((18'(x27) << 1)), .c(s116), .sum(s117)
+    wire signed [13:0] s117;  // x2 + x19 - x50
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s117 (
+        .a(14'(x2)), .b(14'(x19)), .c(14'(x50)), .sum(s117)
     );
-    wire signed [13:0] s118;  // x35 + x53 - x6
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s118 (
-        .a(14'(x35)), .b(14'(x53)), .c(14'(x6)), .sum(s118)
+    wire signed [14:0] s118;  // 4*x24 + 2*x39 - x17
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s118 (
+        .a((15'(x24) << 2)), .b((15'(x39) << 1)), .c(15'(x17)), .sum(s118)
     );
-    wire signed [14:0] s120;  // s118 - x23 - x40
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b110)) u_s120 (
-        .a(15'(s118)), .b(15'(x23)), .c(15'(x40)), .sum(s120)
+    wire signed [15:0] s119;  // x34 - x3 - 8*x51
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b110)) u_s119 (
+        .a(16'(x34)), .b(16'(x3)), .c((16'(x51) << 3)), .sum(s119)
     );
-    wire signed [15:0] s122;  // x3 + 8*x51 - x34
+    wire signed [13:0] s120;  // x4 + x36 - x7
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s120 (
+        .a(14'(x4)), .b(14'(x36)), .c(14'(x7)), .sum(s120)
+    );
+    wire signed [13:0] s121;  // x24 + x52 + x54
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s121 (
+        .a(14'(x24)), .b(14'(x52)), .c(14'(x54)), .sum(s121)
+    );
+    wire signed [15:0] s122;  // 4*x54 + s120 - s121
     bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s122 (
-        .a(16'(x3)), .b((16'(x51) << 3)), .c(16'(x34)), .sum(s122)
+        .a((16'(x54) << 2)), .b(16'(s120)), .c(16'(s121)), .sum(s122)
     );
-    wire signed [14:0] s123;  // 4*x24 + 2*x39 - x17
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s123 (
-        .a((15'(x24) << 2)), .b((15'(x39) << 1)), .c(15'(x17)), .sum(s123)
-    );
-    wire signed [13:0] s124;  // x7 - x4 - x36
+    wire signed [13:0] s124;  // 2*x21 - x5 - x14
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s124 (
-        .a(14'(x7)), .b(14'(x4)), .c(14'(x36)), .sum(s124)
+        .a((14'(x21) << 1)), .b(14'(x5)), .c(14'(x14)), .sum(s124)
     );
-    wire signed [13:0] s125;  // x24 + x52 + x54
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s125 (
-        .a(14'(x24)), .b(14'(x52)), .c(14'(x54)), .sum(s125)
+    wire signed [17:0] s125;  // 2*x1 + x43 - 32*x1
+    assign s125[0:0] = x43[0:0];
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s125 (
+        .a(17'(x1)), .b(17'(x43 >>> 1)), .c((17'(x1) << 4)), .sum(s125[17:1])
     );
-    wire signed [15:0] s126;  // s124 + s125 - 4*x54
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s126 (
-        .a(16'(s124)), .b(16'(s125)), .c((16'(x54) << 2)), .sum(s126)
+    wire signed [17:0] s126;  // x10 - 2*x27 - s125
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b110)) u_s126 (
+        .a(18'(x10)), .b((18'(x27) << 1)), .c(s125), .sum(s126)
     );
-    wire signed [15:0] s128;  // x37 + 4*x48 - 4*x18
-    assign s128[1:0] = x37[1:0];
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s128 (
-        .a(14'(x37 >>> 2)), .b(14'(x48)), .c(14'(x18)), .sum(s128[15:2])
+    wire signed [14:0] s128;  // x35 + x44 - s17
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s128 (
+        .a(15'(x35)), .b(15'(x44)), .c(15'(s17)), .sum(s128)
     );
-    wire signed [13:0] s129;  // 2*x21 - x5 - x14
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s129 (
-        .a((14'(x21) << 1)), .b(14'(x5)), .c(14'(x14)), .sum(s129)
-    );
-    wire signed [13:0] s130;  // x2 + x19 - x50
+    wire signed [15:0] s130;  // x37 + 4*x48 - 4*x18
+    assign s130[1:0] = x37[1:0];
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s130 (
-        .a(14'(x2)), .b(14'(x19)), .c(14'(x50)), .sum(s130)
+        .a(14'(x37 >>> 2)), .b(14'(x48)), .c(14'(x18)), .sum(s130[15:2])
     );
-    wire signed [13:0] s131;  // x8 + x15 + x51
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s131 (
-        .a(14'(x8)), .b(14'(x15)), .c(14'(x51)), .sum(s131)
+    wire signed [13:0] s131;  // x25 + x41 - x16
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s131 (
+        .a(14'(x25)), .b(14'(x41)), .c(14'(x16)), .sum(s131)
     );
-    wire signed [13:0] s132;  // x22 - x0 - x18
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s132 (
-        .a(14'(x22)), .b(14'(x0)), .c(14'(x18)), .sum(s132)
+    wire signed [13:0] s132;  // x8 + x15 - x0
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s132 (
+        .a(14'(x8)), .b(14'(x15)), .c(14'(x0)), .sum(s132)
     );
-    wire signed [14:0] s133;  // 2*x31 + s130 + s131
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b000)) u_s133 (
-        .a((15'(x31) << 1)), .b(15'(s130)), .c(15'(s131)), .sum(s133)
+    wire signed [13:0] s133;  // x22 + x51 - x18
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s133 (
+        .a(14'(x22)), .b(14'(x51)), .c(14'(x18)), .sum(s133)
     );
-    wire signed [15:0] s134;  // s132 - s115 - s129
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b110)) u_s134 (
-        .a(16'(s132)), .b(16'(s115)), .c(16'(s129)), .sum(s134)
+    wire signed [14:0] s134;  // 2*x31 + s117 - s131
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s134 (
+        .a((15'(x31) << 1)), .b(15'(s117)), .c(15'(s131)), .sum(s134)
     );
-    wire signed [14:0] s138;  // 4*x15 + 2*x38 - x21
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s138 (
-        .a((15'(x15) << 2)), .b((15'(x38) << 1)), .c(15'(x21)), .sum(s138)
+    wire signed [15:0] s135;  // s132 + s133 - s124
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s135 (
+        .a(16'(s132)), .b(16'(s133)), .c(16'(s124)), .sum(s135)
     );
-    wire signed [14:0] s139;  // 4*x27 + x33 - x6
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s139 (
-        .a((15'(x27) << 2)), .b(15'(x33)), .c(15'(x6)), .sum(s139)
+    wire signed [14:0] s139;  // x0 - x37 - 4*x45
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b110)) u_s139 (
+        .a(15'(x0)), .b(15'(x37)), .c((15'(x45) << 2)), .sum(s139)
     );
-    wire signed [14:0] s140;  // x0 - x37 - 4*x45
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b110)) u_s140 (
-        .a(15'(x0)), .b(15'(x37)), .c((15'(x45) << 2)), .sum(s140)
+    wire signed [13:0] s140;  // x3 + x51 - x10
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s140 (
+        .a(14'(x3)), .b(14'(x51)), .c(14'(x10)), .sum(s140)
     );
-    wire signed [13:0] s141;  // x3 + x51 - x29
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s141 (
-        .a(14'(x3)), .b(14'(x51)), .c(14'(x29)), .sum(s141)
+    wire signed [14:0] s141;  // 2*x23 + 2*x32 - x29
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s141 (
+        .a((15'(x23) << 1)), .b((15'(x32) << 1)), .c(15'(x29)), .sum(s141)
     );
-    wire signed [14:0] s142;  // 2*x20 + 2*x32 - x10
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s142 (
-        .a((15'(x20) << 1)), .b((15'(x32) << 1)), .c(15'(x10)), .sum(s142)
+    wire signed [15:0] s142;  // 2*x20 + 4*x36 + s140
+    assign s142[0:0] = s140[0:0];
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b000)) u_s142 (
+        .a(15'(x20)), .b((15'(x36) << 1)), .c(15'(s140 >>> 1)), .sum(s142[15:1])
     );
-    wire signed [15:0] s143;  // 2*x23 + 4*x36 + s141
-    assign s143[0:0] = s141[0:0];
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b000)) u_s143 (
-        .a(15'(x23)), .b((15'(x36) << 1)), .c(15'(s141 >>> 1)), .sum(s143[15:1])
+    wire signed [14:0] s144;  // 4*x39 - x16 - x39
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b110)) u_s144 (
+        .a((15'(x39) << 2)), .b(15'(x16)), .c(15'(x39)), .sum(s144)
     );
-    wire signed [13:0] s145;  // x36 + x55 - x14
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s145 (
-        .a(14'(x36)), .b(14'(x55)), .c(14'(x14)), .sum(s145)
+    wire signed [13:0] s145;  // x26 - x6 - x21
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s145 (
+        .a(14'(x26)), .b(14'(x6)), .c(14'(x21)), .sum(s145)
     );
-    wire signed [14:0] s147;  // x18 + 2*x24 - 2*x9
-    assign s147[0:0] = x18[0:0];
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s147 (
-        .a(14'(x18 >>> 1)), .b(14'(x24)), .c(14'(x9)), .sum(s147[14:1])
+    wire signed [13:0] s146;  // x40 - x7 - x17
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s146 (
+        .a(14'(x40)), .b(14'(x7)), .c(14'(x17)), .sum(s146)
     );
-    wire signed [13:0] s149;  // 2*x1 - x12 - x45
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s149 (
-        .a((14'(x1) << 1)), .b(14'(x12)), .c(14'(x45)), .sum(s149)
+    wire signed [16:0] s147;  // s146 - x19 - 16*x24
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b110)) u_s147 (
+        .a(17'(s146)), .b(17'(x19)), .c((17'(x24) << 4)), .sum(s147)
     );
-    wire signed [13:0] s152;  // x7 + x17 - x40
+    wire signed [14:0] s148;  // x18 + 2*x24 - 2*x9
+    assign s148[0:0] = x18[0:0];
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s148 (
+        .a(14'(x18 >>> 1)), .b(14'(x24)), .c(14'(x9)), .sum(s148[14:1])
+    );
+    wire signed [13:0] s150;  // x36 + x55 - x14
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s150 (
+        .a(14'(x36)), .b(14'(x55)), .c(14'(x14)), .sum(s150)
+    );
+    wire signed [13:0] s152;  // x12 + x45 - 2*x1
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s152 (
-        .a(14'(x7)), .b(14'(x17)), .c(14'(x40)), .sum(s152)
+        .a(14'(x12)), .b(14'(x45)), .c((14'(x1) << 1)), .sum(s152)
     );
-    wire signed [13:0] s154;  // x26 - x5 - x27
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s154 (
-        .a(14'(x26)), .b(14'(x5)), .c(14'(x27)), .sum(s154)
+    wire signed [13:0] s155;  // x33 + 2*x42 - x5
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s155 (
+        .a(14'(x33)), .b((14'(x42) << 1)), .c(14'(x5)), .sum(s155)
     );
-    wire signed [13:0] s155;  // 2*x42 - x16 - x39
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s155 (
-        .a((14'(x42) << 1)), .b(14'(x16)), .c(14'(x39)), .sum(s155)
+    wire signed [13:0] s156;  // x38 - x22 - x25
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s156 (
+        .a(14'(x38)), .b(14'(x22)), .c(14'(x25)), .sum(s156)
     );
-    wire signed [13:0] s156;  // x22 + x25 + x54
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s156 (
-        .a(14'(x22)), .b(14'(x25)), .c(14'(x54)), .sum(s156)
+    wire signed [15:0] s157;  // s145 + s155 - 2*x54
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s157 (
+        .a(16'(s145)), .b(16'(s155)), .c((16'(x54) << 1)), .sum(s157)
     );
-    wire signed [15:0] s157;  // 4*x39 + s154 + s155
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b000)) u_s157 (
-        .a((16'(x39) << 2)), .b(16'(s154)), .c(16'(s155)), .sum(s157)
+    wire signed [16:0] s162 = (17'(x1) << 4) - 17'(x1);
+    wire signed [13:0] s163;  // x10 + x36 - x32
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s163 (
+        .a(14'(x10)), .b(14'(x36)), .c(14'(x32)), .sum(s163)
     );
-    wire signed [16:0] s158;  // s138 + s139 - 2*s156
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s158 (
-        .a(17'(s138)), .b(17'(s139)), .c((17'(s156) << 1)), .sum(s158)
+    wire signed [17:0] s164;  // x15 + s163 - 2*s162
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s164 (
+        .a(18'(x15)), .b(18'(s163)), .c((18'(s162) << 1)), .sum(s164)
     );
-    wire signed [13:0] s163;  // x13 - x29 - x48
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s163 (
-        .a(14'(x13)), .b(14'(x29)), .c(14'(x48)), .sum(s163)
+    wire signed [15:0] s165;  // 2*x7 + 2*x34 + s130
+    assign s165[0:0] = s130[0:0];
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b000)) u_s165 (
+        .a(15'(x7)), .b(15'(x34)), .c(15'(s130 >>> 1)), .sum(s165[15:1])
     );
-    wire signed [15:0] s164;  // 8*x21 + 2*x26 - s129
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s164 (
-        .a((16'(x21) << 3)), .b((16'(x26) << 1)), .c(16'(s129)), .sum(s164)
+    wire signed [13:0] s166;  // x3 + x16 + 2*x42
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s166 (
+        .a(14'(x3)), .b(14'(x16)), .c((14'(x42) << 1)), .sum(s166)
     );
-    wire signed [13:0] s165;  // x53 + x56 - 2*x47
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s165 (
-        .a(14'(x53)), .b(14'(x56)), .c((14'(x47) << 1)), .sum(s165)
+    wire signed [15:0] s167;  // 8*x21 + 2*x26 - s124
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s167 (
+        .a((16'(x21) << 3)), .b((16'(x26) << 1)), .c(16'(s124)), .sum(s167)
     );
-    wire signed [13:0] s167;  // x18 + x55 - x20
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s167 (
-        .a(14'(x18)), .b(14'(x55)), .c(14'(x20)), .sum(s167)
+    wire signed [13:0] s168;  // 2*x47 - x53 - x56
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s168 (
+        .a((14'(x47) << 1)), .b(14'(x53)), .c(14'(x56)), .sum(s168)
     );
-    wire signed [14:0] s168;  // 4*x12 + x50 + s167
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b000)) u_s168 (
-        .a((15'(x12) << 2)), .b(15'(x50)), .c(15'(s167)), .sum(s168)
+    wire signed [13:0] s170;  // x18 + x55 - x20
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s170 (
+        .a(14'(x18)), .b(14'(x55)), .c(14'(x20)), .sum(s170)
     );
-    wire signed [12:0] s169 = 13'(x33) + 13'(x39);
-    wire signed [12:0] s171 = 13'(x36) - 13'(x32);
-    wire signed [13:0] s172;  // 2*x1 + x10 + x15
+    wire signed [14:0] s171;  // 4*x12 + x50 + s170
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b000)) u_s171 (
+        .a((15'(x12) << 2)), .b(15'(x50)), .c(15'(s170)), .sum(s171)
+    );
+    wire signed [14:0] s172;  // x13 + 2*x33 + 2*x39
+    assign s172[0:0] = x13[0:0];
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s172 (
-        .a((14'(x1) << 1)), .b(14'(x10)), .c(14'(x15)), .sum(s172)
+        .a(14'(x13 >>> 1)), .b(14'(x33)), .c(14'(x39)), .sum(s172[14:1])
     );
-    wire signed [17:0] s173;  // s171 + s172 - 32*x1
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s173 (
-        .a(18'(s171)), .b(18'(s172)), .c((18'(x1) << 5)), .sum(s173)
+    wire signed [13:0] s174;  // x25 + x51 + x54
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s174 (
+        .a(14'(x25)), .b(14'(x51)), .c(14'(x54)), .sum(s174)
     );
-    wire signed [15:0] s174;  // 2*x7 + 2*x34 + s128
-    assign s174[0:0] = s128[0:0];
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b000)) u_s174 (
-        .a(15'(x7)), .b(15'(x34)), .c(15'(s128 >>> 1)), .sum(s174[15:1])
+    wire signed [13:0] s175;  // x30 + x41 - x31
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s175 (
+        .a(14'(x30)), .b(14'(x41)), .c(14'(x31)), .sum(s175)
     );
-    wire signed [13:0] s175;  // x25 + x51 + x54
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s175 (
-        .a(14'(x25)), .b(14'(x51)), .c(14'(x54)), .sum(s175)
+    wire signed [13:0] s176;  // x8 + x9 - x2
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s176 (
+        .a(14'(x8)), .b(14'(x9)), .c(14'(x2)), .sum(s176)
     );
-    wire signed [13:0] s176;  // x31 - x30 - x41
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s176 (
-        .a(14'(x31)), .b(14'(x30)), .c(14'(x41)), .sum(s176)
+    wire signed [14:0] s177;  // 2*x23 + s175 - 2*x52
+    assign s177[0:0] = s175[0:0];
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s177 (
+        .a(14'(x23)), .b(14'(s175 >>> 1)), .c(14'(x52)), .sum(s177[14:1])
     );
-    wire signed [14:0] s177;  // 2*x52 - 2*x23 - s34
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b110)) u_s177 (
-        .a((15'(x52) << 1)), .b((15'(x23) << 1)), .c(15'(s34)), .sum(s177)
+    wire signed [13:0] s179;  // x51 - x46 - x48
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s179 (
+        .a(14'(x51)), .b(14'(x46)), .c(14'(x48)), .sum(s179)
     );
-    wire signed [13:0] s179;  // x3 + x16 + 2*x42
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s179 (
-        .a(14'(x3)), .b(14'(x16)), .c((14'(x42) << 1)), .sum(s179)
+    wire signed [14:0] s180;  // 2*x19 + s98 - 2*x27
+    assign s180[0:0] = s98[0:0];
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s180 (
+        .a(14'(x19)), .b(14'(s98 >>> 1)), .c(14'(x27)), .sum(s180[14:1])
     );
-    wire signed [12:0] s180 = 13'(x51) - 13'(x22);
-    wire signed [14:0] s181;  // s180 - 2*x27 - x46
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b110)) u_s181 (
-        .a(15'(s180)), .b((15'(x27) << 1)), .c(15'(x46)), .sum(s181)
+    wire signed [15:0] s181;  // 4*x24 + s179 - 4*x8
+    assign s181[1:0] = s179[1:0];
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s181 (
+        .a(14'(x24)), .b(14'(s179 >>> 2)), .c(14'(x8)), .sum(s181[15:2])
     );
-    wire signed [15:0] s182;  // 4*x24 + s163 - 4*x8
-    assign s182[1:0] = s163[1:0];
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s182 (
-        .a(14'(x24)), .b(14'(s163 >>> 2)), .c(14'(x8)), .sum(s182[15:2])
+    wire signed [13:0] s187;  // 2*x18 + x46 - x27
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s187 (
+        .a((14'(x18) << 1)), .b(14'(x46)), .c(14'(x27)), .sum(s187)
     );
-    wire signed [13:0] s188;  // x0 + 2*x30 + x35
+    wire signed [13:0] s188;  // x6 + x15 + x20
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s188 (
-        .a(14'(x0)), .b((14'(x30) << 1)), .c(14'(x35)), .sum(s188)
+        .a(14'(x6)), .b(14'(x15)), .c(14'(x20)), .sum(s188)
     );
-    wire signed [15:0] s189;  // 4*x9 + s188 - x2
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s189 (
-        .a((16'(x9) << 2)), .b(16'(s188)), .c(16'(x2)), .sum(s189)
+    wire signed [14:0] s189;  // 2*x8 + s188 - 2*x41
+    assign s189[0:0] = s188[0:0];
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s189 (
+        .a(14'(x8)), .b(14'(s188 >>> 1)), .c(14'(x41)), .sum(s189[14:1])
     );
-    wire signed [13:0] s190;  // 2*x18 + x46 - x27
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s190 (
-        .a((14'(x18) << 1)), .b(14'(x46)), .c(14'(x27)), .sum(s190)
+    wire signed [13:0] s190;  // x42 - 2*x12 - x38
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s190 (
+        .a(14'(x42)), .b((14'(x12) << 1)), .c(14'(x38)), .sum(s190)
     );
-    wire signed [16:0] s191;  // x9 - 16*x12 - x56
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b110)) u_s191 (
-        .a(17'(x9)), .b((17'(x12) << 4)), .c(17'(x56)), .sum(s191)
-    );
-    wire signed [13:0] s192;  // x6 + x15 + x20
+    wire signed [13:0] s192;  // x0 + 2*x30 + x35
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s192 (
-        .a(14'(x6)), .b(14'(x15)), .c(14'(x20)), .sum(s192)
+        .a(14'(x0)), .b((14'(x30) << 1)), .c(14'(x35)), .sum(s192)
     );
-    wire signed [14:0] s193;  // 2*x8 + s192 - 2*x41
-    assign s193[0:0] = s192[0:0];
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s193 (
-        .a(14'(x8)), .b(14'(s192 >>> 1)), .c(14'(x41)), .sum(s193[14:1])
+    wire signed [13:0] s193;  // x12 - x2 - 2*x26
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s193 (
+        .a(14'(x12)), .b(14'(x2)), .c((14'(x26) << 1)), .sum(s193)
     );
-    wire signed [14:0] s194;  // x12 + 2*x42 - 2*x26
-    assign s194[0:0] = x12[0:0];
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s194 (
-        .a(14'(x12 >>> 1)), .b(14'(x42)), .c(14'(x26)), .sum(s194[14:1])
+    wire signed [13:0] s194;  // x21 - x19 - x45
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s194 (
+        .a(14'(x21)), .b(14'(x19)), .c(14'(x45)), .sum(s194)
     );
-    wire signed [13:0] s195;  // 2*x13 - x19 - x38
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s195 (
-        .a((14'(x13) << 1)), .b(14'(x19)), .c(14'(x38)), .sum(s195)
+    wire signed [15:0] s195;  // 4*x9 + 4*x13 + s192
+    assign s195[1:0] = s192[1:0];
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s195 (
+        .a(14'(x9)), .b(14'(x13)), .c(14'(s192 >>> 2)), .sum(s195[15:2])
     );
-    wire signed [15:0] s196;  // s194 - 4*x12 - s190
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b110)) u_s196 (
-        .a(16'(s194)), .b((16'(x12) << 2)), .c(16'(s190)), .sum(s196)
+    wire signed [15:0] s196;  // s193 + 2*s194 - s187
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s196 (
+        .a(16'(s193)), .b((16'(s194) << 1)), .c(16'(s187)), .sum(s196)
     );
-    wire signed [14:0] s202;  // 2*x48 - x30 - 2*x36
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b110)) u_s202 (
-        .a((15'(x48) << 1)), .b(15'(x30)), .c((15'(x36) << 1)), .sum(s202)
+    wire signed [14:0] s201;  // x15 + 4*x21 + x39
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b000)) u_s201 (
+        .a(15'(x15)), .b((15'(x21) << 2)), .c(15'(x39)), .sum(s201)
     );
-    wire signed [13:0] s203;  // x42 - x17 - x18
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s203 (
-        .a(14'(x42)), .b(14'(x17)), .c(14'(x18)), .sum(s203)
+    wire signed [14:0] s202;  // x30 + 2*x36 - 2*x48
+    assign s202[0:0] = x30[0:0];
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s202 (
+        .a(14'(x30 >>> 1)), .b(14'(x36)), .c(14'(x48)), .sum(s202[14:1])
     );
-    wire signed [13:0] s204;  // x22 - x19 - x53
+    wire signed [13:0] s203;  // x18 + x19 - x42
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s203 (
+        .a(14'(x18)), .b(14'(x19)), .c(14'(x42)), .sum(s203)
+    );
+    wire signed [13:0] s204;  // x17 - x22 - x47
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s204 (
-        .a(14'(x22)), .b(14'(x19)), .c(14'(x53)), .sum(s204)
+        .a(14'(x17)), .b(14'(x22)), .c(14'(x47)), .sum(s204)
     );
-    wire signed [14:0] s205;  // x47 + s203 + s204
+    wire signed [14:0] s205;  // x53 + s203 + s204
     bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b000)) u_s205 (
-        .a(15'(x47)), .b(15'(s203)), .c(15'(s204)), .sum(s205)
+        .a(15'(x53)), .b(15'(s203)), .c(15'(s204)), .sum(s205)
     );
     wire signed [13:0] s207;  // x9 + x21 - x2
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s207 (
         .a(14'(x9)), .b(14'(x21)), .c(14'(x2)), .sum(s207)
     );
-    wire signed [14:0] s209;  // x15 + 4*x21 + x39
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b000)) u_s209 (
-        .a(15'(x15)), .b((15'(x21) << 2)), .c(15'(x39)), .sum(s209)
+    wire signed [12:0] s210 = 13'(x0) - 13'(x38);
+    wire signed [12:0] s211 = 13'(x14) - 13'(x55);
+    wire signed [14:0] s212;  // 2*x25 + s211 - x6
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s212 (
+        .a((15'(x25) << 1)), .b(15'(s211)), .c(15'(x6)), .sum(s212)
     );
-    wire signed [12:0] s210 = 13'(x14) - 13'(x6);
-    wire signed [14:0] s211;  // 2*x25 + s210 - x55
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s211 (
-        .a((15'(x25) << 1)), .b(15'(s210)), .c(15'(x55)), .sum(s211)
+    wire signed [13:0] s213;  // x40 - x4 - x31
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s213 (
+        .a(14'(x40)), .b(14'(x4)), .c(14'(x31)), .sum(s213)
     );
-    wire signed [13:0] s212;  // x38 - x4 - x31
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s212 (
-        .a(14'(x38)), .b(14'(x4)), .c(14'(x31)), .sum(s212)
+    wire signed [14:0] s214;  // s213 - 2*x33 - s210
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b110)) u_s214 (
+        .a(15'(s213)), .b((15'(x33) << 1)), .c(15'(s210)), .sum(s214)
     );
-    wire signed [14:0] s213;  // s59 + s212 - 2*x33
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s213 (
-        .a(15'(s59)), .b(15'(s212)), .c((15'(x33) << 1)), .sum(s213)
+    wire signed [14:0] s219;  // 2*x10 + 4*x13 - x43
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s219 (
+        .a((15'(x10) << 1)), .b((15'(x13) << 2)), .c(15'(x43)), .sum(s219)
     );
-    wire signed [14:0] s218;  // 2*x36 + 2*x42 + x51
-    assign s218[0:0] = x51[0:0];
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s218 (
-        .a(14'(x36)), .b(14'(x42)), .c(14'(x51 >>> 1)), .sum(s218[14:1])
-    );
-    wire signed [15:0] s219;  // x21 + 4*x48 - 4*x15
-    assign s219[1:0] = x21[1:0];
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s219 (
-        .a(14'(x21 >>> 2)), .b(14'(x48)), .c(14'(x15)), .sum(s219[15:2])
-    );
-    wire signed [13:0] s220;  // 2*x30 + x35 + x44
+    wire signed [14:0] s220;  // 2*x36 + 2*x42 + x51
+    assign s220[0:0] = x51[0:0];
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s220 (
-        .a((14'(x30) << 1)), .b(14'(x35)), .c(14'(x44)), .sum(s220)
+        .a(14'(x36)), .b(14'(x42)), .c(14'(x51 >>> 1)), .sum(s220[14:1])
     );
-    wire signed [15:0] s221;  // 4*x0 + x4 + 4*x54
-    assign s221[1:0] = x4[1:0];
+    wire signed [14:0] s221;  // x0 + 4*x12 + 2*x29
+    assign s221[0:0] = x0[0:0];
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s221 (
-        .a(14'(x0)), .b(14'(x4 >>> 2)), .c(14'(x54)), .sum(s221[15:2])
+        .a(14'(x0 >>> 1)), .b((14'(x12) << 1)), .c(14'(x29)), .sum(s221[14:1])
     );
-    wire signed [15:0] s222;  // 8*x12 + 2*x18 + x27
-    assign s222[0:0] = x27[0:0];
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b000)) u_s222 (
-        .a((15'(x12) << 2)), .b(15'(x18)), .c(15'(x27 >>> 1)), .sum(s222[15:1])
+    wire signed [13:0] s222;  // 2*x30 + x35 + x44
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s222 (
+        .a((14'(x30) << 1)), .b(14'(x35)), .c(14'(x44)), .sum(s222)
     );
-    wire signed [17:0] s223;  // s220 + s221 + 4*s222
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s223 (
-        .a(18'(s220)), .b(18'(s221)), .c((18'(s222) << 2)), .sum(s223)
+    wire signed [15:0] s223;  // 4*x0 + x4 + 4*x27
+    assign s223[1:0] = x4[1:0];
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s223 (
+        .a(14'(x0)), .b(14'(x4 >>> 2)), .c(14'(x27)), .sum(s223[15:2])
     );
-    wire signed [14:0] s224;  // 2*x10 + 4*x13 - x43
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s224 (
-        .a((15'(x10) << 1)), .b((15'(x13) << 2)), .c(15'(x43)), .sum(s224)
+    wire signed [15:0] s224;  // 8*x12 + 2*x18 + x54
+    assign s224[0:0] = x54[0:0];
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b000)) u_s224 (
+        .a((15'(x12) << 2)), .b(15'(x18)), .c(15'(x54 >>> 1)), .sum(s224[15:1])
     );
-    wire signed [14:0] s225;  // 4*x12 + 2*x29 + x53
-    assign s225[0:0] = x53[0:0];
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s225 (
-        .a((14'(x12) << 1)), .b(14'(x29)), .c(14'(x53 >>> 1)), .sum(s225[14:1])
+    wire signed [17:0] s225;  // s222 + s223 + 4*s224
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s225 (
+        .a(18'(s222)), .b(18'(s223)), .c((18'(s224) << 2)), .sum(s225)
     );
     wire signed [15:0] s226;  // 4*x3 + x13 + 4*x20
     assign s226[1:0] = x13[1:0];
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s226 (
         .a(14'(x3)), .b(14'(x13 >>> 2)), .c(14'(x20)), .sum(s226[15:2])
     );
-    wire signed [13:0] s227;  // x0 - x5 - x14
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s227 (
-        .a(14'(x0)), .b(14'(x5)), .c(14'(x14)), .sum(s227)
+    wire signed [14:0] s227;  // 4*x9 + x14 - x21
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s227 (
+        .a((15'(x9) << 2)), .b(15'(x14)), .c(15'(x21)), .sum(s227)
     );
-    wire signed [14:0] s228;  // 2*x18 + s227 - 2*x23
-    assign s228[0:0] = s227[0:0];
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s228 (
-        .a(14'(x18)), .b(14'(s227 >>> 1)), .c(14'(x23)), .sum(s228[14:1])
+    wire signed [14:0] s228;  // 2*x18 - x5 - 2*x23
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b110)) u_s228 (
+        .a((15'(x18) << 1)), .b(15'(x5)), .c((15'(x23) << 1)), .sum(s228)
     );
-    wire signed [15:0] s229;  // s218 - s40 - s41
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b110)) u_s229 (
-        .a(16'(s218)), .b(16'(s40)), .c(16'(s41)), .sum(s229)
+    wire signed [15:0] s229;  // 4*x48 + s45 - 4*x15
+    assign s229[1:0] = s45[1:0];
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s229 (
+        .a(14'(x48)), .b(14'(s45 >>> 2)), .c(14'(x15)), .sum(s229[15:2])
     );
-    wire signed [13:0] s236;  // x16 + x19 + x25
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s236 (
-        .a(14'(x16)), .b(14'(x19)), .c(14'(x25)), .sum(s236)
+    wire signed [15:0] s230;  // s220 + s228 - s43
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s230 (
+        .a(16'(s220)), .b(16'(s228)), .c(16'(s43)), .sum(s230)
     );
-    wire signed [13:0] s237;  // x3 + x11 - x40
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s237 (
-        .a(14'(x3)), .b(14'(x11)), .c(14'(x40)), .sum(s237)
+    wire signed [13:0] s237;  // x16 + x19 + x25
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s237 (
+        .a(14'(x16)), .b(14'(x19)), .c(14'(x25)), .sum(s237)
     );
-    wire signed [13:0] s238;  // x32 - x9 - x43
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s238 (
-        .a(14'(x32)), .b(14'(x9)), .c(14'(x43)), .sum(s238)
+    wire signed [13:0] s238;  // x8 + x15 - x9
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s238 (
+        .a(14'(x8)), .b(14'(x15)), .c(14'(x9)), .sum(s238)
     );
-    wire signed [13:0] s239;  // x28 - x27 - x37
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s239 (
-        .a(14'(x28)), .b(14'(x27)), .c(14'(x37)), .sum(s239)
+    wire signed [13:0] s239;  // x28 + x51 - x37
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s239 (
+        .a(14'(x28)), .b(14'(x51)), .c(14'(x37)), .sum(s239)
     );
-    wire signed [14:0] s240;  // 2*x21 + x47 + s131
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b000)) u_s240 (
-        .a((15'(x21) << 1)), .b(15'(x47)), .c(15'(s131)), .sum(s240)
+    wire signed [13:0] s240;  // x3 + x11 + x47
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s240 (
+        .a(14'(x3)), .b(14'(x11)), .c(14'(x47)), .sum(s240)
     );
-    wire signed [15:0] s241;  // s237 + s238 + s239
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b000)) u_s241 (
-        .a(16'(s237)), .b(16'(s238)), .c(16'(s239)), .sum(s241)
+    wire signed [15:0] s241;  // s238 + s239 - s69
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s241 (
+        .a(16'(s238)), .b(16'(s239)), .c(16'(s69)), .sum(s241)
     );
-    wire signed [17:0] s243;  // 16*x25 + s39 - 4*s236
-    assign s243[1:0] = s39[1:0];
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s243 (
-        .a((16'(x25) << 2)), .b(16'(s39 >>> 2)), .c(16'(s236)), .sum(s243[17:2])
-    );
-    wire signed [13:0] s246;  // x11 + x17 + x42
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s246 (
-        .a(14'(x11)), .b(14'(x17)), .c(14'(x42)), .sum(s246)
-    );
-    wire signed [14:0] s247;  // 2*x0 + x20 + 2*x51
-    assign s247[0:0] = x20[0:0];
+    wire signed [14:0] s247;  // x3 + 4*x18 + 2*x36
+    assign s247[0:0] = x3[0:0];
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s247 (
-        .a(14'(x0)), .b(14'(x20 >>> 1)), .c(14'(x51)), .sum(s247[14:1])
+        .a(14'(x3 >>> 1)), .b((14'(x18) << 1)), .c(14'(x36)), .sum(s247[14:1])
     );
-    wire signed [15:0] s248;  // 4*x48 + s246 + s247
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b000)) u_s248 (
-        .a((16'(x48) << 2)), .b(16'(s246)), .c(16'(s247)), .sum(s248)
+    wire signed [15:0] s248;  // 4*x51 - 4*x21 - x22
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b110)) u_s248 (
+        .a((16'(x51) << 2)), .b((16'(x21) << 2)), .c(16'(x22)), .sum(s248)
     );
-    wire signed [14:0] s249;  // x3 + 4*x18 + 2*x36
-    assign s249[0:0] = x3[0:0];
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s249 (
-        .a(14'(x3 >>> 1)), .b((14'(x18) << 1)), .c(14'(x36)), .sum(s249[14:1])
+    wire signed [16:0] s249;  // 4*x24 + 2*s35 + s248
+    assign s249[0:0] = s248[0:0];
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b000)) u_s249 (
+        .a((16'(x24) << 1)), .b(16'(s35)), .c(16'(s248 >>> 1)), .sum(s249[16:1])
     );
-    wire signed [15:0] s250;  // 4*x24 + 4*x51 - x22
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s250 (
-        .a((16'(x24) << 2)), .b((16'(x51) << 2)), .c(16'(x22)), .sum(s250)
+    wire signed [13:0] s250;  // 2*x0 + x11 + x42
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s250 (
+        .a((14'(x0) << 1)), .b(14'(x11)), .c(14'(x42)), .sum(s250)
     );
-    wire signed [16:0] s251;  // 2*s33 + s250 - 4*x21
-    assign s251[0:0] = s250[0:0];
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s251 (
-        .a(16'(s33)), .b(16'(s250 >>> 1)), .c((16'(x21) << 1)), .sum(s251[16:1])
+    wire signed [15:0] s251;  // 2*x51 + s3 + s250
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b000)) u_s251 (
+        .a((16'(x51) << 1)), .b(16'(s3)), .c(16'(s250)), .sum(s251)
     );
     wire signed [13:0] s252;  // 2*x4 + x41 + x52
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s252 (
         .a((14'(x4) << 1)), .b(14'(x41)), .c(14'(x52)), .sum(s252)
     );
-    wire signed [14:0] s253;  // 2*x15 + 2*x27 + s220
-    assign s253[0:0] = s220[0:0];
+    wire signed [14:0] s253;  // 2*x15 + 2*x27 + s222
+    assign s253[0:0] = s222[0:0];
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s253 (
-        .a(14'(x15)), .b(14'(x27)), .c(14'(s220 >>> 1)), .sum(s253[14:1])
+        .a(14'(x15)), .b(14'(x27)), .c(14'(s222 >>> 1)), .sum(s253[14:1])
     );
-    wire signed [14:0] s257;  // x11 + x29 + 4*x48
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b000)) u_s257 (
-        .a(15'(x11)), .b(15'(x29)), .c((15'(x48) << 2)), .sum(s257)
+    wire signed [14:0] s257;  // x8 - 2*x43 - s187
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b110)) u_s257 (
+        .a(15'(x8)), .b((15'(x43) << 1)), .c(15'(s187)), .sum(s257)
     );
-    wire signed [13:0] s258;  // x6 + x42 - 2*x22
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s258 (
-        .a(14'(x6)), .b(14'(x42)), .c((14'(x22) << 1)), .sum(s258)
+    wire signed [17:0] s258;  // x4 - 32*x24 - 4*x33
+    assign s258[1:0] = x4[1:0];
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b110)) u_s258 (
+        .a(16'(x4 >>> 2)), .b((16'(x24) << 3)), .c(16'(x33)), .sum(s258[17:2])
     );
-    wire signed [13:0] s259;  // x17 + x33 - x49
+    wire signed [13:0] s259;  // x6 + x42 - 2*x22
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s259 (
-        .a(14'(x17)), .b(14'(x33)), .c(14'(x49)), .sum(s259)
+        .a(14'(x6)), .b(14'(x42)), .c((14'(x22) << 1)), .sum(s259)
     );
-    wire signed [14:0] s260;  // 2*x13 + x54 + s11
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b000)) u_s260 (
-        .a((15'(x13) << 1)), .b(15'(x54)), .c(15'(s11)), .sum(s260)
+    wire signed [13:0] s260;  // x17 + x33 - x49
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s260 (
+        .a(14'(x17)), .b(14'(x33)), .c(14'(x49)), .sum(s260)
     );
-    wire signed [13:0] s265;  // 2*x7 + x24 - x8
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s265 (
-        .a((14'(x7) << 1)), .b(14'(x24)), .c(14'(x8)), .sum(s265)
+    wire signed [14:0] s261;  // 2*x13 + x54 + s2
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b000)) u_s261 (
+        .a((15'(x13) << 1)), .b(15'(x54)), .c(15'(s2)), .sum(s261)
     );
-    wire signed [14:0] s266;  // 2*x43 + s130 - 2*x20
-    assign s266[0:0] = s130[0:0];
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s266 (
-        .a(14'(x43)), .b(14'(s130 >>> 1)), .c(14'(x20)), .sum(s266[14:1])
+    wire signed [14:0] s264;  // x11 + x29 + 4*x42
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b000)) u_s264 (
+        .a(15'(x11)), .b(15'(x29)), .c((15'(x42) << 2)), .sum(s264)
     );
-    wire signed [15:0] s267;  // s190 + s265 - 2*s115
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s267 (
-        .a(16'(s190)), .b(16'(s265)), .c((16'(s115) << 1)), .sum(s267)
+    wire signed [15:0] s265;  // 8*x51 - 4*x12 - x28
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b110)) u_s265 (
+        .a((16'(x51) << 3)), .b((16'(x12) << 2)), .c(16'(x28)), .sum(s265)
     );
-    wire signed [15:0] s273;  // x10 + x17 + 4*s33
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b000)) u_s273 (
-        .a(16'(x10)), .b(16'(x17)), .c((16'(s33) << 2)), .sum(s273)
+    wire signed [14:0] s267;  // 2*x7 + x24 - 2*x20
+    assign s267[0:0] = x24[0:0];
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s267 (
+        .a(14'(x7)), .b(14'(x24 >>> 1)), .c(14'(x20)), .sum(s267[14:1])
     );
-    wire signed [13:0] s274;  // x15 + x55 - x39
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s274 (
-        .a(14'(x15)), .b(14'(x55)), .c(14'(x39)), .sum(s274)
+    wire signed [15:0] s268;  // 4*x36 + 4*x48 + s117
+    assign s268[1:0] = s117[1:0];
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s268 (
+        .a(14'(x36)), .b(14'(x48)), .c(14'(s117 >>> 2)), .sum(s268[15:2])
     );
-    wire signed [13:0] s275;  // 2*x22 + x40 + x46
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s275 (
-        .a((14'(x22) << 1)), .b(14'(x40)), .c(14'(x46)), .sum(s275)
+    wire signed [16:0] s269;  // s264 + s267 - 2*s131
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s269 (
+        .a(17'(s264)), .b(17'(s267)), .c((17'(s131) << 1)), .sum(s269)
     );
-    wire signed [13:0] s276;  // x23 - x2 - x28
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s276 (
-        .a(14'(x23)), .b(14'(x2)), .c(14'(x28)), .sum(s276)
+    wire signed [15:0] s275;  // x10 + x17 + 4*s35
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b000)) u_s275 (
+        .a(16'(x10)), .b(16'(x17)), .c((16'(s35) << 2)), .sum(s275)
     );
-    wire signed [14:0] s277;  // s33 + s274 - s75
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s277 (
-        .a(15'(s33)), .b(15'(s274)), .c(15'(s75)), .sum(s277)
+    wire signed [12:0] s276 = 13'(x43) + 13'(x55);
+    wire signed [14:0] s277;  // x15 + 2*x22 - 2*x28
+    assign s277[0:0] = x15[0:0];
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s277 (
+        .a(14'(x15 >>> 1)), .b(14'(x22)), .c(14'(x28)), .sum(s277[14:1])
     );
-    wire signed [15:0] s278;  // 4*x36 - 4*x50 - s238
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b110)) u_s278 (
-        .a((16'(x36) << 2)), .b((16'(x50) << 2)), .c(16'(s238)), .sum(s278)
+    wire signed [14:0] s278;  // 2*x23 + s35 - 2*x2
+    assign s278[0:0] = s35[0:0];
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s278 (
+        .a(14'(x23)), .b(14'(s35 >>> 1)), .c(14'(x2)), .sum(s278[14:1])
     );
-    wire signed [15:0] s279;  // s188 + s275 + 2*s276
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b000)) u_s279 (
-        .a(16'(s188)), .b(16'(s275)), .c((16'(s276) << 1)), .sum(s279)
+    wire signed [14:0] s279;  // s38 + s276 - s59
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s279 (
+        .a(15'(s38)), .b(15'(s276)), .c(15'(s59)), .sum(s279)
     );
-    wire signed [14:0] s286;  // x5 + x26 - 4*x18
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s286 (
-        .a(15'(x5)), .b(15'(x26)), .c((15'(x18) << 2)), .sum(s286)
+    wire signed [15:0] s280;  // 4*x36 + s192 - 4*x50
+    assign s280[1:0] = s192[1:0];
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s280 (
+        .a(14'(x36)), .b(14'(s192 >>> 2)), .c(14'(x50)), .sum(s280[15:2])
     );
-    wire signed [13:0] s287;  // x43 - x34 - x54
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s287 (
-        .a(14'(x43)), .b(14'(x34)), .c(14'(x54)), .sum(s287)
+    wire signed [12:0] s288 = 13'(x34) + 13'(x54);
+    wire signed [14:0] s289;  // s288 - 2*x6 - x43
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b110)) u_s289 (
+        .a(15'(s288)), .b((15'(x6) << 1)), .c(15'(x43)), .sum(s289)
     );
-    wire signed [13:0] s290;  // x31 + x42 - x16
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s290 (
-        .a(14'(x31)), .b(14'(x42)), .c(14'(x16)), .sum(s290)
+    wire signed [13:0] s291;  // x52 - x11 - x53
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s291 (
+        .a(14'(x52)), .b(14'(x11)), .c(14'(x53)), .sum(s291)
     );
-    wire signed [13:0] s291;  // x11 + x13 + x15
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s291 (
-        .a(14'(x11)), .b(14'(x13)), .c(14'(x15)), .sum(s291)
+    wire signed [13:0] s292;  // 2*x4 + x31 - x44
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s292 (
+        .a((14'(x4) << 1)), .b(14'(x31)), .c(14'(x44)), .sum(s292)
     );
-    wire signed [13:0] s292;  // x2 + x12 + x39
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s292 (
-        .a(14'(x2)), .b(14'(x12)), .c(14'(x39)), .sum(s292)
+    wire signed [13:0] s293;  // x21 - x2 - x24
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s293 (
+        .a(14'(x21)), .b(14'(x2)), .c(14'(x24)), .sum(s293)
     );
-    wire signed [15:0] s293;  // s290 - 4*x48 - s291
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b110)) u_s293 (
-        .a(16'(s290)), .b((16'(x48) << 2)), .c(16'(s291)), .sum(s293)
+    wire signed [13:0] s300;  // x50 - x12 - x47
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s300 (
+        .a(14'(x50)), .b(14'(x12)), .c(14'(x47)), .sum(s300)
     );
-    wire signed [13:0] s298;  // x16 + x30 + x39
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s298 (
-        .a(14'(x16)), .b(14'(x30)), .c(14'(x39)), .sum(s298)
+    wire signed [13:0] s301;  // x0 + x37 + x38
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s301 (
+        .a(14'(x0)), .b(14'(x37)), .c(14'(x38)), .sum(s301)
     );
-    wire signed [12:0] s299 = 13'(x45) - 13'(x44);
-    wire signed [13:0] s300;  // x13 + x28 + x49
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s300 (
-        .a(14'(x13)), .b(14'(x28)), .c(14'(x49)), .sum(s300)
+    wire signed [15:0] s302;  // x19 + 8*x48 + s301
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b000)) u_s302 (
+        .a(16'(x19)), .b((16'(x48) << 3)), .c(16'(s301)), .sum(s302)
     );
-    wire signed [15:0] s302;  // 4*x15 + s300 - s286
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s302 (
-        .a((16'(x15) << 2)), .b(16'(s300)), .c(16'(s286)), .sum(s302)
+    wire signed [14:0] s303;  // x23 + 4*x30 - x30
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s303 (
+        .a(15'(x23)), .b((15'(x30) << 2)), .c(15'(x30)), .sum(s303)
     );
-    wire signed [13:0] s304;  // x0 + x19 + x23
+    wire signed [13:0] s304;  // x20 + x29 + x40
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s304 (
-        .a(14'(x0)), .b(14'(x19)), .c(14'(x23)), .sum(s304)
+        .a(14'(x20)), .b(14'(x29)), .c(14'(x40)), .sum(s304)
     );
-    wire signed [14:0] s305;  // x37 + x38 - 4*x19
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s305 (
-        .a(15'(x37)), .b(15'(x38)), .c((15'(x19) << 2)), .sum(s305)
+    wire signed [14:0] s305;  // s304 - x32 - 2*x38
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b110)) u_s305 (
+        .a(15'(s304)), .b(15'(x32)), .c((15'(x38) << 1)), .sum(s305)
     );
-    wire signed [16:0] s306;  // 8*x48 + s304 + s305
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s306 (
-        .a((17'(x48) << 3)), .b(17'(s304)), .c(17'(s305)), .sum(s306)
+    wire signed [13:0] s306;  // x13 + x21 + x28
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s306 (
+        .a(14'(x13)), .b(14'(x21)), .c(14'(x28)), .sum(s306)
     );
-    wire signed [13:0] s307;  // x20 + x29 + x40
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s307 (
-        .a(14'(x20)), .b(14'(x29)), .c(14'(x40)), .sum(s307)
+    wire signed [13:0] s307;  // x45 - 2*x33 - x44
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s307 (
+        .a(14'(x45)), .b((14'(x33) << 1)), .c(14'(x44)), .sum(s307)
     );
-    wire signed [14:0] s308;  // s307 - x32 - 2*x38
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b110)) u_s308 (
-        .a(15'(s307)), .b(15'(x32)), .c((15'(x38) << 1)), .sum(s308)
-    );
-    wire signed [13:0] s309;  // x12 + x47 - x50
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s309 (
-        .a(14'(x12)), .b(14'(x47)), .c(14'(x50)), .sum(s309)
+    wire signed [15:0] s308;  // s307 - 4*x15 - s306
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b110)) u_s308 (
+        .a(16'(s307)), .b((16'(x15) << 2)), .c(16'(s306)), .sum(s308)
     );
     wire signed [13:0] s310;  // x4 + x7 + x56
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s310 (
         .a(14'(x4)), .b(14'(x7)), .c(14'(x56)), .sum(s310)
     );
-    wire signed [13:0] s311;  // x34 + x46 + x54
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s311 (
-        .a(14'(x34)), .b(14'(x46)), .c(14'(x54)), .sum(s311)
+    wire signed [14:0] s311;  // x46 + 2*x48 + s288
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b000)) u_s311 (
+        .a(15'(x46)), .b((15'(x48) << 1)), .c(15'(s288)), .sum(s311)
     );
-    wire signed [14:0] s312;  // s309 - 2*x48 - s298
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b110)) u_s312 (
-        .a(15'(s309)), .b((15'(x48) << 1)), .c(15'(s298)), .sum(s312)
+    wire signed [15:0] s312;  // 4*x16 + s310 - s300
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s312 (
+        .a((16'(x16) << 2)), .b(16'(s310)), .c(16'(s300)), .sum(s312)
     );
-    wire signed [15:0] s313;  // s218 + s310 - s311
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s313 (
-        .a(16'(s218)), .b(16'(s310)), .c(16'(s311)), .sum(s313)
+    wire signed [14:0] s318;  // 2*x36 + x43 - 2*x10
+    assign s318[0:0] = x43[0:0];
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s318 (
+        .a(14'(x36)), .b(14'(x43 >>> 1)), .c(14'(x10)), .sum(s318[14:1])
     );
-    wire signed [13:0] s318;  // 2*x25 + x38 + x42
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s318 (
-        .a((14'(x25) << 1)), .b(14'(x38)), .c(14'(x42)), .sum(s318)
+    wire signed [13:0] s320;  // x33 - x24 - 2*x27
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s320 (
+        .a(14'(x33)), .b(14'(x24)), .c((14'(x27) << 1)), .sum(s320)
     );
-    wire signed [14:0] s319;  // 2*x10 - 2*x36 - x43
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b110)) u_s319 (
-        .a((15'(x10) << 1)), .b((15'(x36) << 1)), .c(15'(x43)), .sum(s319)
+    wire signed [13:0] s321;  // x26 - x2 - x45
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s321 (
+        .a(14'(x26)), .b(14'(x2)), .c(14'(x45)), .sum(s321)
     );
-    wire signed [13:0] s321 = 14'(x24) + (14'(x27) << 1);
-    wire signed [13:0] s322;  // x26 - x33 - x45
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s322 (
-        .a(14'(x26)), .b(14'(x33)), .c(14'(x45)), .sum(s322)
+    wire signed [15:0] s322;  // 4*x45 + s321 - s320
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s322 (
+        .a((16'(x45) << 2)), .b(16'(s321)), .c(16'(s320)), .sum(s322)
     );
-    wire signed [15:0] s323;  // 4*x45 + s321 + s322
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b000)) u_s323 (
-        .a((16'(x45) << 2)), .b(16'(s321)), .c(16'(s322)), .sum(s323)
+    wire signed [13:0] s324;  // 2*x25 + x38 + x42
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s324 (
+        .a((14'(x25) << 1)), .b(14'(x38)), .c(14'(x42)), .sum(s324)
     );
-    wire signed [12:0] s324 = 13'(x6) + 13'(x47);
-    wire signed [14:0] s325;  // 2*x21 + 2*x34 - x37
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s325 (
-        .a((15'(x21) << 1)), .b((15'(x34) << 1)), .c(15'(x37)), .sum(s325)
+    wire signed [13:0] s325;  // x37 + x49 + x56
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s325 (
+        .a(14'(x37)), .b(14'(x49)), .c(14'(x56)), .sum(s325)
     );
-    wire signed [15:0] s326;  // 4*x8 - 4*x2 - s324
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b110)) u_s326 (
-        .a((16'(x8) << 2)), .b((16'(x2) << 2)), .c(16'(s324)), .sum(s326)
+    wire signed [14:0] s326;  // 2*x34 + x50 - 2*x20
+    assign s326[0:0] = x50[0:0];
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s326 (
+        .a(14'(x34)), .b(14'(x50 >>> 1)), .c(14'(x20)), .sum(s326[14:1])
     );
-    wire signed [15:0] s327;  // 4*x15 + s20 + s318
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b000)) u_s327 (
-        .a((16'(x15) << 2)), .b(16'(s20)), .c(16'(s318)), .sum(s327)
+    wire signed [14:0] s327;  // 2*x21 + 2*x52 - s325
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s327 (
+        .a((15'(x21) << 1)), .b((15'(x52) << 1)), .c(15'(s325)), .sum(s327)
     );
-    wire signed [13:0] s334;  // x20 + x39 + x41
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s334 (
-        .a(14'(x20)), .b(14'(x39)), .c(14'(x41)), .sum(s334)
+    wire signed [15:0] s328;  // s324 - 4*x2 - s192
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b110)) u_s328 (
+        .a(16'(s324)), .b((16'(x2) << 2)), .c(16'(s192)), .sum(s328)
     );
-    wire signed [16:0] s335;  // 2*x22 + s334 - 16*x24
-    assign s335[0:0] = s334[0:0];
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s335 (
-        .a(16'(x22)), .b(16'(s334 >>> 1)), .c((16'(x24) << 3)), .sum(s335[16:1])
+    wire signed [14:0] s334;  // x37 + 4*x48 - x30
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s334 (
+        .a(15'(x37)), .b((15'(x48) << 2)), .c(15'(x30)), .sum(s334)
     );
-    wire signed [13:0] s336;  // x35 + x46 - x23
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s336 (
-        .a(14'(x35)), .b(14'(x46)), .c(14'(x23)), .sum(s336)
+    wire signed [13:0] s335;  // x23 - x24 - x46
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s335 (
+        .a(14'(x23)), .b(14'(x24)), .c(14'(x46)), .sum(s335)
     );
-    wire signed [13:0] s337;  // x24 - x32 - x53
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s337 (
-        .a(14'(x24)), .b(14'(x32)), .c(14'(x53)), .sum(s337)
+    wire signed [14:0] s336;  // x32 + s335 - x35
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s336 (
+        .a(15'(x32)), .b(15'(s335)), .c(15'(x35)), .sum(s336)
     );
-    wire signed [13:0] s341;  // x31 + x36 - x16
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s341 (
-        .a(14'(x31)), .b(14'(x36)), .c(14'(x16)), .sum(s341)
+    wire signed [13:0] s339;  // x31 + x36 - x16
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s339 (
+        .a(14'(x31)), .b(14'(x36)), .c(14'(x16)), .sum(s339)
     );
-    wire signed [14:0] s342;  // 4*x6 + x9 - s341
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s342 (
-        .a((15'(x6) << 2)), .b(15'(x9)), .c(15'(s341)), .sum(s342)
+    wire signed [14:0] s340;  // s339 - 4*x6 - x9
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b110)) u_s340 (
+        .a(15'(s339)), .b((15'(x6) << 2)), .c(15'(x9)), .sum(s340)
     );
-    wire signed [14:0] s343;  // 2*x15 - 2*x30 - x51
+    wire signed [13:0] s341;  // x20 + x39 + x41
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s341 (
+        .a(14'(x20)), .b(14'(x39)), .c(14'(x41)), .sum(s341)
+    );
+    wire signed [14:0] s343;  // 2*x15 - x51 - s117
     bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b110)) u_s343 (
-        .a((15'(x15) << 1)), .b((15'(x30) << 1)), .c(15'(x51)), .sum(s343)
+        .a((15'(x15) << 1)), .b(15'(x51)), .c(15'(s117)), .sum(s343)
     );
-    wire signed [15:0] s344;  // 2*x37 + s343 - s130
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s344 (
-        .a((16'(x37) << 1)), .b(16'(s343)), .c(16'(s130)), .sum(s344)
+    wire signed [12:0] s350 = 13'(x6) - 13'(x28);
+    wire signed [15:0] s351;  // x17 + 8*x25 - 4*x32
+    assign s351[1:0] = x17[1:0];
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s351 (
+        .a(14'(x17 >>> 2)), .b((14'(x25) << 1)), .c(14'(x32)), .sum(s351[15:2])
     );
-    wire signed [13:0] s351;  // x12 + x15 + x44
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s351 (
-        .a(14'(x12)), .b(14'(x15)), .c(14'(x44)), .sum(s351)
+    wire signed [16:0] s352;  // s90 + s350 + s351
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s352 (
+        .a(17'(s90)), .b(17'(s350)), .c(17'(s351)), .sum(s352)
     );
-    wire signed [14:0] s352;  // 2*x4 + 2*x19 - x47
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s352 (
-        .a((15'(x4) << 1)), .b((15'(x19) << 1)), .c(15'(x47)), .sum(s352)
+    wire signed [13:0] s353;  // x12 + x15 + x44
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s353 (
+        .a(14'(x12)), .b(14'(x15)), .c(14'(x44)), .sum(s353)
     );
-    wire signed [17:0] s353;  // 32*x24 + s351 + s352
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s353 (
-        .a((18'(x24) << 5)), .b(18'(s351)), .c(18'(s352)), .sum(s353)
+    wire signed [14:0] s354;  // 2*x4 + 2*x19 - x47
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s354 (
+        .a((15'(x4) << 1)), .b((15'(x19) << 1)), .c(15'(x47)), .sum(s354)
     );
-    wire signed [12:0] s354 = 13'(x16) - 13'(x49);
-    wire signed [14:0] s355;  // 2*x32 + x56 - 4*x25
-    assign s355[0:0] = x56[0:0];
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s355 (
-        .a(14'(x32)), .b(14'(x56 >>> 1)), .c((14'(x25) << 1)), .sum(s355[14:1])
+    wire signed [17:0] s355;  // 32*x24 + s353 + s354
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s355 (
+        .a((18'(x24) << 5)), .b(18'(s353)), .c(18'(s354)), .sum(s355)
     );
-    wire signed [16:0] s356;  // s8 + s354 + 2*s355
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s356 (
-        .a(17'(s8)), .b(17'(s354)), .c((17'(s355) << 1)), .sum(s356)
+    wire signed [13:0] s356;  // x5 + x25 + x34
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s356 (
+        .a(14'(x5)), .b(14'(x25)), .c(14'(x34)), .sum(s356)
     );
-    wire signed [13:0] s357;  // x5 + x25 + x34
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s357 (
-        .a(14'(x5)), .b(14'(x25)), .c(14'(x34)), .sum(s357)
+    wire signed [13:0] s357;  // x3 + x11 - 2*x14
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s357 (
+        .a(14'(x3)), .b(14'(x11)), .c((14'(x14) << 1)), .sum(s357)
     );
-    wire signed [14:0] s358;  // 2*x38 - 2*x0 - x13
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b110)) u_s358 (
-        .a((15'(x38) << 1)), .b((15'(x0) << 1)), .c(15'(x13)), .sum(s358)
+    wire signed [15:0] s358;  // 4*x44 + 4*x50 + s356
+    assign s358[1:0] = s356[1:0];
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s358 (
+        .a(14'(x44)), .b(14'(x50)), .c(14'(s356 >>> 2)), .sum(s358[15:2])
     );
-    wire signed [14:0] s359;  // s237 - 2*x14 - s357
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b110)) u_s359 (
-        .a(15'(s237)), .b((15'(x14) << 1)), .c(15'(s357)), .sum(s359)
+    wire signed [15:0] s359;  // s202 + s357 - 2*s210
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s359 (
+        .a(16'(s202)), .b(16'(s357)), .c((16'(s210) << 1)), .sum(s359)
     );
-    wire signed [15:0] s360;  // 4*x44 + 4*x50 + s202
-    assign s360[1:0] = s202[1:0];
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s360 (
-        .a(14'(x44)), .b(14'(x50)), .c(14'(s202 >>> 2)), .sum(s360[15:2])
+    wire signed [14:0] s364;  // x46 - x43 - s139
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b110)) u_s364 (
+        .a(15'(x46)), .b(15'(x43)), .c(s139), .sum(s364)
+    );
+    wire signed [13:0] s365;  // x2 - x33 - 2*x41
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s365 (
+        .a(14'(x2)), .b(14'(x33)), .c((14'(x41) << 1)), .sum(s365)
     );
     wire signed [13:0] s366;  // x24 + x54 - x45
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s366 (
         .a(14'(x24)), .b(14'(x54)), .c(14'(x45)), .sum(s366)
     );
-    wire signed [13:0] s367;  // x56 - 2*x1 - x26
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s367 (
-        .a(14'(x56)), .b((14'(x1) << 1)), .c(14'(x26)), .sum(s367)
+    wire signed [13:0] s367;  // 2*x1 + x26 - x56
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s367 (
+        .a((14'(x1) << 1)), .b(14'(x26)), .c(14'(x56)), .sum(s367)
     );
-    wire signed [15:0] s368;  // 8*x1 + x54 - 4*x54
-    assign s368[1:0] = x54[1:0];
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s368 (
-        .a((14'(x1) << 1)), .b(14'(x54 >>> 2)), .c(14'(x54)), .sum(s368[15:2])
+    wire signed [15:0] s368;  // 4*x54 - 8*x1 - x54
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b110)) u_s368 (
+        .a((16'(x54) << 2)), .b((16'(x1) << 3)), .c(16'(x54)), .sum(s368)
     );
-    wire signed [17:0] s369;  // s366 + s367 + 4*s368
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s369 (
-        .a(18'(s366)), .b(18'(s367)), .c((18'(s368) << 2)), .sum(s369)
+    wire signed [17:0] s369;  // s367 + 4*s368 - s366
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s369 (
+        .a(18'(s367)), .b((18'(s368) << 2)), .c(18'(s366)), .sum(s369)
     );
     wire signed [13:0] s371;  // x15 + x27 + x30
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s371 (
         .a(14'(x15)), .b(14'(x27)), .c(14'(x30)), .sum(s371)
     );
-    wire signed [14:0] s373;  // x20 + x43 + s140
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b000)) u_s373 (
-        .a(15'(x20)), .b(15'(x43)), .c(s140), .sum(s373)
+    wire signed [13:0] s373;  // x31 + x55 - x28
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s373 (
+        .a(14'(x31)), .b(14'(x55)), .c(14'(x28)), .sum(s373)
     );
-    wire signed [13:0] s374;  // x31 + x55 - x28
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s374 (
-        .a(14'(x31)), .b(14'(x55)), .c(14'(x28)), .sum(s374)
+    wire signed [14:0] s374;  // 2*x13 + 2*x17 - s373
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s374 (
+        .a((15'(x13) << 1)), .b((15'(x17) << 1)), .c(15'(s373)), .sum(s374)
     );
-    wire signed [13:0] s375;  // x2 - x33 - 2*x41
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s375 (
-        .a(14'(x2)), .b(14'(x33)), .c((14'(x41) << 1)), .sum(s375)
+    wire signed [15:0] s375;  // s304 - 4*x39 - s300
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b110)) u_s375 (
+        .a(16'(s304)), .b((16'(x39) << 2)), .c(16'(s300)), .sum(s375)
     );
-    wire signed [14:0] s376;  // 2*x13 + 2*x17 + x29
-    assign s376[0:0] = x29[0:0];
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s376 (
-        .a(14'(x13)), .b(14'(x17)), .c(14'(x29 >>> 1)), .sum(s376[14:1])
-    );
-    wire signed [15:0] s377;  // s309 - 4*x39 - s374
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b110)) u_s377 (
-        .a(16'(s309)), .b((16'(x39) << 2)), .c(16'(s374)), .sum(s377)
-    );
-    wire signed [15:0] s378;  // s209 + s376 - s375
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s378 (
-        .a(16'(s209)), .b(16'(s376)), .c(16'(s375)), .sum(s378)
+    wire signed [13:0] s381;  // x14 - x25 - x30
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s381 (
+        .a(14'(x14)), .b(14'(x25)), .c(14'(x30)), .sum(s381)
     );
     wire signed [14:0] s383;  // 4*x22 + x47 - x22
     bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s383 (
         .a((15'(x22) << 2)), .b(15'(x47)), .c(15'(x22)), .sum(s383)
     );
-    wire signed [14:0] s384;  // x32 + x52 - 4*x33
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s384 (
-        .a(15'(x32)), .b(15'(x52)), .c((15'(x33) << 2)), .sum(s384)
+    wire signed [13:0] s384;  // x32 + x46 + x52
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s384 (
+        .a(14'(x32)), .b(14'(x46)), .c(14'(x52)), .sum(s384)
     );
-    wire signed [13:0] s385;  // x14 - x25 - x30
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s385 (
-        .a(14'(x14)), .b(14'(x25)), .c(14'(x30)), .sum(s385)
+    wire signed [14:0] s385;  // 2*x13 + s384 - 2*x9
+    assign s385[0:0] = s384[0:0];
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s385 (
+        .a(14'(x13)), .b(14'(s384 >>> 1)), .c(14'(x9)), .sum(s385[14:1])
     );
-    wire signed [12:0] s387 = 13'(x2) + 13'(x46);
-    wire signed [14:0] s388;  // 2*x13 + s387 - 2*x9
-    assign s388[0:0] = s387[0:0];
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s388 (
-        .a(14'(x13)), .b(14'(s387 >>> 1)), .c(14'(x9)), .sum(s388[14:1])
+    wire signed [14:0] s390;  // x21 - 4*x15 - 2*x19
+    assign s390[0:0] = x21[0:0];
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s390 (
+        .a(14'(x21 >>> 1)), .b((14'(x15) << 1)), .c(14'(x19)), .sum(s390[14:1])
     );
-    wire signed [13:0] s393;  // x29 + x34 + x45
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s393 (
-        .a(14'(x29)), .b(14'(x34)), .c(14'(x45)), .sum(s393)
+    wire signed [14:0] s391;  // x7 + x29 + 4*x42
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b000)) u_s391 (
+        .a(15'(x7)), .b(15'(x29)), .c((15'(x42) << 2)), .sum(s391)
     );
-    wire signed [14:0] s394;  // s91 + s393 - 2*x41
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s394 (
-        .a(15'(s91)), .b(15'(s393)), .c((15'(x41) << 1)), .sum(s394)
+    wire signed [13:0] s392;  // x39 + x45 - x53
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s392 (
+        .a(14'(x39)), .b(14'(x45)), .c(14'(x53)), .sum(s392)
     );
-    wire signed [14:0] s395;  // x42 - 2*x36 - 4*x42
-    assign s395[0:0] = x42[0:0];
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s395 (
-        .a(14'(x42 >>> 1)), .b(14'(x36)), .c((14'(x42) << 1)), .sum(s395[14:1])
+    wire signed [14:0] s393;  // x34 + s392 - 2*x41
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s393 (
+        .a(15'(x34)), .b(15'(s392)), .c((15'(x41) << 1)), .sum(s393)
     );
-    wire signed [13:0] s397;  // x26 + x38 - x27
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s397 (
-        .a(14'(x26)), .b(14'(x38)), .c(14'(x27)), .sum(s397)
+    wire signed [14:0] s394;  // x36 + 2*x42 + 2*x45
+    assign s394[0:0] = x36[0:0];
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s394 (
+        .a(14'(x36 >>> 1)), .b(14'(x42)), .c(14'(x45)), .sum(s394[14:1])
     );
-    wire signed [13:0] s398;  // x30 - 2*x19 - x55
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s398 (
-        .a(14'(x30)), .b((14'(x19) << 1)), .c(14'(x55)), .sum(s398)
+    wire signed [13:0] s396;  // x26 + x35 + x38
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s396 (
+        .a(14'(x26)), .b(14'(x35)), .c(14'(x38)), .sum(s396)
     );
-    wire signed [15:0] s399;  // s336 + s397 - 4*x37
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s399 (
-        .a(16'(s336)), .b(16'(s397)), .c((16'(x37) << 2)), .sum(s399)
+    wire signed [14:0] s397;  // s396 - x27 - x55
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b110)) u_s397 (
+        .a(15'(s396)), .b(15'(x27)), .c(15'(x55)), .sum(s397)
     );
-    wire signed [15:0] s405;  // x48 - 4*x36 - 8*x54
-    assign s405[1:0] = x48[1:0];
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s405 (
-        .a(14'(x48 >>> 2)), .b(14'(x36)), .c((14'(x54) << 1)), .sum(s405[15:2])
+    wire signed [15:0] s398;  // 4*x48 + s97 - 4*x37
+    assign s398[1:0] = s97[1:0];
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s398 (
+        .a(14'(x48)), .b(14'(s97 >>> 2)), .c(14'(x37)), .sum(s398[15:2])
     );
-    wire signed [15:0] s406;  // x2 + 4*x6 + 4*x18
-    assign s406[1:0] = x2[1:0];
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s406 (
-        .a(14'(x2 >>> 2)), .b(14'(x6)), .c(14'(x18)), .sum(s406[15:2])
+    wire signed [15:0] s404;  // 4*x36 + 8*x54 - x48
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s404 (
+        .a((16'(x36) << 2)), .b((16'(x54) << 3)), .c(16'(x48)), .sum(s404)
+    );
+    wire signed [15:0] s405;  // x2 + 4*x6 + 4*x18
+    assign s405[1:0] = x2[1:0];
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s405 (
+        .a(14'(x2 >>> 2)), .b(14'(x6)), .c(14'(x18)), .sum(s405[15:2])
+    );
+    wire signed [14:0] s406;  // 4*x22 + x35 - x53
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s406 (
+        .a((15'(x22) << 2)), .b(15'(x35)), .c(15'(x53)), .sum(s406)
     );
     wire signed [13:0] s407;  // 2*x7 + x23 + x51
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s407 (
         .a((14'(x7) << 1)), .b(14'(x23)), .c(14'(x51)), .sum(s407)
     );
-    wire signed [14:0] s408;  // x34 + 2*x37 - 2*x30
-    assign s408[0:0] = x34[0:0];
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s408 (
-        .a(14'(x34 >>> 1)), .b(14'(x37)), .c(14'(x30)), .sum(s408[14:1])
+    wire signed [12:0] s408 = 13'(x34) - 13'(x13);
+    wire signed [15:0] s409;  // s408 - 4*x1 - 4*x33
+    assign s409[1:0] = s408[1:0];
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s409 (
+        .a(14'(s408 >>> 2)), .b(14'(x1)), .c(14'(x33)), .sum(s409[15:2])
     );
-    wire signed [15:0] s409;  // 4*x1 + 4*x33 + s321
-    assign s409[1:0] = s321[1:0];
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s409 (
-        .a(14'(x1)), .b(14'(x33)), .c(14'(s321 >>> 2)), .sum(s409[15:2])
-    );
-    wire signed [16:0] s410;  // s39 + s407 + s408
+    wire signed [16:0] s410;  // s320 + 2*s334 + s407
     bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s410 (
-        .a(17'(s39)), .b(17'(s407)), .c(17'(s408)), .sum(s410)
+        .a(17'(s320)), .b((17'(s334) << 1)), .c(17'(s407)), .sum(s410)
     );
-    wire signed [14:0] s412;  // 4*x22 + x35 - x53
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s412 (
-        .a((15'(x22) << 2)), .b(15'(x35)), .c(15'(x53)), .sum(s412)
+    wire signed [14:0] s412;  // x22 + 2*x42 + 2*x46
+    assign s412[0:0] = x22[0:0];
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s412 (
+        .a(14'(x22 >>> 1)), .b(14'(x42)), .c(14'(x46)), .sum(s412[14:1])
     );
-    wire signed [14:0] s413;  // x22 + 2*x42 + 2*x46
-    assign s413[0:0] = x22[0:0];
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s413 (
-        .a(14'(x22 >>> 1)), .b(14'(x42)), .c(14'(x46)), .sum(s413[14:1])
+    wire signed [15:0] s413;  // s412 - 2*x8 - 2*x54
+    assign s413[0:0] = s412[0:0];
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b110)) u_s413 (
+        .a(15'(s412 >>> 1)), .b(15'(x8)), .c(15'(x54)), .sum(s413[15:1])
     );
-    wire signed [15:0] s414;  // s413 - 2*x8 - 2*x54
-    assign s414[0:0] = s413[0:0];
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b110)) u_s414 (
-        .a(15'(s413 >>> 1)), .b(15'(x8)), .c(15'(x54)), .sum(s414[15:1])
+    wire signed [16:0] s414;  // s219 + s405 + s406
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s414 (
+        .a(17'(s219)), .b(17'(s405)), .c(17'(s406)), .sum(s414)
     );
-    wire signed [14:0] s420;  // x4 + 4*x42 - x27
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s420 (
-        .a(15'(x4)), .b((15'(x42) << 2)), .c(15'(x27)), .sum(s420)
+    wire signed [14:0] s419;  // 2*x25 + 2*x26 - x14
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s419 (
+        .a((15'(x25) << 1)), .b((15'(x26) << 1)), .c(15'(x14)), .sum(s419)
     );
-    wire signed [13:0] s421;  // x18 + x19 + x50
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s421 (
-        .a(14'(x18)), .b(14'(x19)), .c(14'(x50)), .sum(s421)
+    wire signed [14:0] s420;  // x4 - s145 - s174
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b110)) u_s420 (
+        .a(15'(x4)), .b(15'(s145)), .c(15'(s174)), .sum(s420)
     );
-    wire signed [15:0] s422;  // x26 - 4*x25 - 4*x54
-    assign s422[1:0] = x26[1:0];
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s422 (
-        .a(14'(x26 >>> 2)), .b(14'(x25)), .c(14'(x54)), .sum(s422[15:2])
+    wire signed [15:0] s421;  // 4*x50 - 4*x4 - s203
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b110)) u_s421 (
+        .a((16'(x50) << 2)), .b((16'(x4) << 2)), .c(16'(s203)), .sum(s421)
     );
-    wire signed [16:0] s423;  // s421 + s422 - s420
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s423 (
-        .a(17'(s421)), .b(17'(s422)), .c(17'(s420)), .sum(s423)
+    wire signed [14:0] s429;  // x13 + 4*x25 + x50
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b000)) u_s429 (
+        .a(15'(x13)), .b((15'(x25) << 2)), .c(15'(x50)), .sum(s429)
     );
-    wire signed [13:0] s424;  // x21 - 2*x14 - x39
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s424 (
-        .a(14'(x21)), .b((14'(x14) << 1)), .c(14'(x39)), .sum(s424)
+    wire signed [13:0] s430;  // x3 - x5 - x44
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s430 (
+        .a(14'(x3)), .b(14'(x5)), .c(14'(x44)), .sum(s430)
     );
-    wire signed [15:0] s425;  // 2*x1 - 4*x40 - s175
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b110)) u_s425 (
-        .a((16'(x1) << 1)), .b((16'(x40) << 2)), .c(16'(s175)), .sum(s425)
+    wire signed [15:0] s431;  // 4*x9 + s430 - 4*x39
+    assign s431[1:0] = s430[1:0];
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s431 (
+        .a(14'(x9)), .b(14'(s430 >>> 2)), .c(14'(x39)), .sum(s431[15:2])
     );
-    wire signed [15:0] s426;  // 4*x28 + s424 - 8*x21
-    assign s426[1:0] = s424[1:0];
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s426 (
-        .a(14'(x28)), .b(14'(s424 >>> 2)), .c((14'(x21) << 1)), .sum(s426[15:2])
+    wire signed [14:0] s432;  // x14 + 4*x19 - x49
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s432 (
+        .a(15'(x14)), .b((15'(x19) << 2)), .c(15'(x49)), .sum(s432)
     );
-    wire signed [13:0] s431;  // x3 - x5 - x44
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s431 (
-        .a(14'(x3)), .b(14'(x5)), .c(14'(x44)), .sum(s431)
+    wire signed [12:0] s433 = 13'(x33) - 13'(x42);
+    wire signed [14:0] s434;  // 2*x10 + 2*x23 - x30
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s434 (
+        .a((15'(x10) << 1)), .b((15'(x23) << 1)), .c(15'(x30)), .sum(s434)
     );
-    wire signed [15:0] s432;  // 4*x9 + s431 - 4*x39
-    assign s432[1:0] = s431[1:0];
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s432 (
-        .a(14'(x9)), .b(14'(s431 >>> 2)), .c(14'(x39)), .sum(s432[15:2])
+    wire signed [14:0] s435;  // 2*x16 + s373 + s433
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b000)) u_s435 (
+        .a((15'(x16) << 1)), .b(15'(s373)), .c(15'(s433)), .sum(s435)
     );
-    wire signed [14:0] s433;  // x13 + 4*x25 + x50
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b000)) u_s433 (
-        .a(15'(x13)), .b((15'(x25) << 2)), .c(15'(x50)), .sum(s433)
+    wire signed [15:0] s436;  // 4*x27 + 4*x30 + s434
+    assign s436[1:0] = s434[1:0];
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s436 (
+        .a(14'(x27)), .b(14'(x30)), .c(14'(s434 >>> 2)), .sum(s436[15:2])
     );
-    wire signed [13:0] s435;  // 2*x49 - x30 - x47
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s435 (
-        .a((14'(x49) << 1)), .b(14'(x30)), .c(14'(x47)), .sum(s435)
+    wire signed [15:0] s444;  // 8*x21 + x23 + x34
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b000)) u_s444 (
+        .a((16'(x21) << 3)), .b(16'(x23)), .c(16'(x34)), .sum(s444)
     );
-    wire signed [13:0] s436;  // x10 + x16 - x43
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s436 (
-        .a(14'(x10)), .b(14'(x16)), .c(14'(x43)), .sum(s436)
+    wire signed [13:0] s445;  // x15 - x35 - x44
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s445 (
+        .a(14'(x15)), .b(14'(x35)), .c(14'(x44)), .sum(s445)
     );
-    wire signed [15:0] s437;  // 4*x30 + s374 - 2*x1
-    assign s437[0:0] = s374[0:0];
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s437 (
-        .a((15'(x30) << 1)), .b(15'(s374 >>> 1)), .c(15'(x1)), .sum(s437[15:1])
+    wire signed [14:0] s446;  // 2*x16 + 2*x31 + s445
+    assign s446[0:0] = s445[0:0];
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s446 (
+        .a(14'(x16)), .b(14'(x31)), .c(14'(s445 >>> 1)), .sum(s446[14:1])
     );
-    wire signed [15:0] s438;  // s139 + s435 - s190
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s438 (
-        .a(16'(s139)), .b(16'(s435)), .c(16'(s190)), .sum(s438)
+    wire signed [15:0] s447;  // 2*s239 + s324 - 4*x36
+    assign s447[0:0] = s324[0:0];
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s447 (
+        .a(15'(s239)), .b(15'(s324 >>> 1)), .c((15'(x36) << 1)), .sum(s447[15:1])
     );
-    wire signed [16:0] s439;  // 2*s436 - 8*x22 - s433
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b110)) u_s439 (
-        .a((17'(s436) << 1)), .b((17'(x22) << 3)), .c(17'(s433)), .sum(s439)
+    wire signed [13:0] s453;  // x32 + x49 + x52
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s453 (
+        .a(14'(x32)), .b(14'(x49)), .c(14'(x52)), .sum(s453)
     );
-    wire signed [15:0] s445;  // 8*x21 + x23 + x34
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b000)) u_s445 (
-        .a((16'(x21) << 3)), .b(16'(x23)), .c(16'(x34)), .sum(s445)
+    wire signed [13:0] s454 = 14'(x24) + s453;
+    wire signed [14:0] s460;  // x3 + 2*x45 - 2*x44
+    assign s460[0:0] = x3[0:0];
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s460 (
+        .a(14'(x3 >>> 1)), .b(14'(x45)), .c(14'(x44)), .sum(s460[14:1])
     );
-    wire signed [13:0] s446;  // x15 - x35 - x44
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s446 (
-        .a(14'(x15)), .b(14'(x35)), .c(14'(x44)), .sum(s446)
+    wire signed [12:0] s461 = 13'(x7) - 13'(x48);
+    wire signed [13:0] s462;  // x40 - 2*x12 - x55
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s462 (
+        .a(14'(x40)), .b((14'(x12) << 1)), .c(14'(x55)), .sum(s462)
     );
-    wire signed [13:0] s447;  // x16 + x51 - x37
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s447 (
-        .a(14'(x16)), .b(14'(x51)), .c(14'(x37)), .sum(s447)
+    wire signed [15:0] s463;  // s237 + s461 - 4*x42
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s463 (
+        .a(16'(s237)), .b(16'(s461)), .c((16'(x42) << 2)), .sum(s463)
     );
-    wire signed [14:0] s448;  // 2*x28 + 2*x31 + s446
-    assign s448[0:0] = s446[0:0];
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s448 (
-        .a(14'(x28)), .b(14'(x31)), .c(14'(s446 >>> 1)), .sum(s448[14:1])
+    wire signed [15:0] s464;  // s462 - 4*x27 - s187
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b110)) u_s464 (
+        .a(16'(s462)), .b((16'(x27) << 2)), .c(16'(s187)), .sum(s464)
     );
-    wire signed [15:0] s449;  // s318 + 2*s447 - 4*x36
-    assign s449[0:0] = s318[0:0];
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s449 (
-        .a(15'(s318 >>> 1)), .b(15'(s447)), .c((15'(x36) << 1)), .sum(s449[15:1])
+    wire signed [13:0] s470;  // x12 + x20 - x9
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s470 (
+        .a(14'(x12)), .b(14'(x20)), .c(14'(x9)), .sum(s470)
     );
-    wire signed [13:0] s455;  // x24 + x32 + x52
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s455 (
-        .a(14'(x24)), .b(14'(x32)), .c(14'(x52)), .sum(s455)
+    wire signed [14:0] s471;  // 2*x6 + x26 + s339
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b000)) u_s471 (
+        .a((15'(x6) << 1)), .b(15'(x26)), .c(15'(s339)), .sum(s471)
     );
-    wire signed [13:0] s461;  // x3 + x48 + x55
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s461 (
-        .a(14'(x3)), .b(14'(x48)), .c(14'(x55)), .sum(s461)
+    wire signed [13:0] s477;  // x11 + x43 + x52
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s477 (
+        .a(14'(x11)), .b(14'(x43)), .c(14'(x52)), .sum(s477)
     );
-    wire signed [13:0] s462;  // x7 + x40 - 2*x56
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s462 (
-        .a(14'(x7)), .b(14'(x40)), .c((14'(x56) << 1)), .sum(s462)
+    wire signed [13:0] s478;  // 2*x10 + x21 + x55
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s478 (
+        .a((14'(x10) << 1)), .b(14'(x21)), .c(14'(x55)), .sum(s478)
     );
-    wire signed [14:0] s463;  // s236 - 2*x12 - s461
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b110)) u_s463 (
-        .a(15'(s236)), .b((15'(x12) << 1)), .c(15'(s461)), .sum(s463)
+    wire signed [16:0] s479;  // s405 + 2*s478 - s477
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s479 (
+        .a(17'(s405)), .b((17'(s478) << 1)), .c(17'(s477)), .sum(s479)
     );
-    wire signed [13:0] s464;  // x21 - x14 - x27
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s464 (
-        .a(14'(x21)), .b(14'(x14)), .c(14'(x27)), .sum(s464)
+    wire signed [13:0] s480;  // x50 - x13 - x28
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s480 (
+        .a(14'(x50)), .b(14'(x13)), .c(14'(x28)), .sum(s480)
     );
-    wire signed [15:0] s465;  // 4*x42 + s190 + 2*s299
-    assign s465[0:0] = s190[0:0];
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b000)) u_s465 (
-        .a((15'(x42) << 1)), .b(15'(s190 >>> 1)), .c(15'(s299)), .sum(s465[15:1])
+    wire signed [13:0] s481;  // x10 + x32 + x48
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s481 (
+        .a(14'(x10)), .b(14'(x32)), .c(14'(x48)), .sum(s481)
     );
-    wire signed [13:0] s472;  // x20 - x9 - x49
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s472 (
-        .a(14'(x20)), .b(14'(x9)), .c(14'(x49)), .sum(s472)
-    );
-    wire signed [14:0] s473;  // 2*x6 + x26 + s341
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b000)) u_s473 (
-        .a((15'(x6) << 1)), .b(15'(x26)), .c(15'(s341)), .sum(s473)
-    );
-    wire signed [15:0] s474;  // s375 + s472 - 4*x3
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s474 (
-        .a(16'(s375)), .b(16'(s472)), .c((16'(x3) << 2)), .sum(s474)
-    );
-    wire signed [13:0] s479;  // x11 + x43 + x52
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s479 (
-        .a(14'(x11)), .b(14'(x43)), .c(14'(x52)), .sum(s479)
-    );
-    wire signed [13:0] s480;  // 2*x10 + x21 + x55
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s480 (
-        .a((14'(x10) << 1)), .b(14'(x21)), .c(14'(x55)), .sum(s480)
-    );
-    wire signed [16:0] s481;  // s406 + 2*s480 - s479
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s481 (
-        .a(17'(s406)), .b((17'(s480) << 1)), .c(17'(s479)), .sum(s481)
-    );
-    wire signed [13:0] s482;  // x7 + x50 - x28
+    wire signed [13:0] s482;  // x4 + x14 - x27
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s482 (
-        .a(14'(x7)), .b(14'(x50)), .c(14'(x28)), .sum(s482)
+        .a(14'(x4)), .b(14'(x14)), .c(14'(x27)), .sum(s482)
     );
-    wire signed [13:0] s483;  // x10 + x32 + x38
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s483 (
-        .a(14'(x10)), .b(14'(x32)), .c(14'(x38)), .sum(s483)
+    wire signed [14:0] s483;  // s480 - 2*x3 - 2*x53
+    assign s483[0:0] = s480[0:0];
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s483 (
+        .a(14'(s480 >>> 1)), .b(14'(x3)), .c(14'(x53)), .sum(s483[14:1])
     );
-    wire signed [14:0] s484;  // x14 - 2*x3 - 2*x17
-    assign s484[0:0] = x14[0:0];
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s484 (
-        .a(14'(x14 >>> 1)), .b(14'(x3)), .c(14'(x17)), .sum(s484[14:1])
+    wire signed [15:0] s484;  // s481 + s482 - 2*s339
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s484 (
+        .a(16'(s481)), .b(16'(s482)), .c((16'(s339) << 1)), .sum(s484)
     );
-    wire signed [14:0] s485;  // 2*x0 + 2*x40 + s163
-    assign s485[0:0] = s163[0:0];
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s485 (
-        .a(14'(x0)), .b(14'(x40)), .c(14'(s163 >>> 1)), .sum(s485[14:1])
+    wire signed [13:0] s491;  // x15 - x30 - x39
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s491 (
+        .a(14'(x15)), .b(14'(x30)), .c(14'(x39)), .sum(s491)
     );
-    wire signed [15:0] s486;  // s482 + s483 + s484
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b000)) u_s486 (
-        .a(16'(s482)), .b(16'(s483)), .c(16'(s484)), .sum(s486)
+    wire signed [14:0] s492;  // x55 + s453 - 2*x38
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s492 (
+        .a(15'(x55)), .b(15'(s453)), .c((15'(x38) << 1)), .sum(s492)
     );
-    wire signed [13:0] s493;  // x33 + x49 - x30
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s493 (
-        .a(14'(x33)), .b(14'(x49)), .c(14'(x30)), .sum(s493)
+    wire signed [15:0] s493;  // 4*x24 + s491 - s300
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s493 (
+        .a((16'(x24) << 2)), .b(16'(s491)), .c(16'(s300)), .sum(s493)
     );
-    wire signed [14:0] s494;  // s309 - 2*x18 - 2*x19
-    assign s494[0:0] = s309[0:0];
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s494 (
-        .a(14'(s309 >>> 1)), .b(14'(x18)), .c(14'(x19)), .sum(s494[14:1])
+    wire signed [13:0] s498;  // x12 - x41 - x54
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s498 (
+        .a(14'(x12)), .b(14'(x41)), .c(14'(x54)), .sum(s498)
     );
-    wire signed [15:0] s495;  // 4*x24 + s274 + s493
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b000)) u_s495 (
-        .a((16'(x24) << 2)), .b(16'(s274)), .c(16'(s493)), .sum(s495)
+    wire signed [13:0] s499;  // x8 + 2*x47 - x25
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s499 (
+        .a(14'(x8)), .b((14'(x47) << 1)), .c(14'(x25)), .sum(s499)
     );
-    wire signed [13:0] s500;  // x8 + x12 - x41
+    wire signed [14:0] s500;  // 2*x16 + s498 - 2*x31
+    assign s500[0:0] = s498[0:0];
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s500 (
-        .a(14'(x8)), .b(14'(x12)), .c(14'(x41)), .sum(s500)
+        .a(14'(x16)), .b(14'(s498 >>> 1)), .c(14'(x31)), .sum(s500[14:1])
     );
-    wire signed [13:0] s501;  // x3 + 2*x31 + x54
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s501 (
-        .a(14'(x3)), .b((14'(x31) << 1)), .c(14'(x54)), .sum(s501)
+    wire signed [15:0] s501;  // 4*x11 + s499 - s460
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s501 (
+        .a((16'(x11) << 2)), .b(16'(s499)), .c(16'(s460)), .sum(s501)
     );
-    wire signed [14:0] s502;  // 2*x5 + 2*x47 - s75
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s502 (
-        .a((15'(x5) << 1)), .b((15'(x47) << 1)), .c(15'(s75)), .sum(s502)
-    );
-    wire signed [15:0] s503;  // 4*x51 + s500 - 4*x26
-    assign s503[1:0] = s500[1:0];
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s503 (
-        .a(14'(x51)), .b(14'(s500 >>> 2)), .c(14'(x26)), .sum(s503[15:2])
-    );
-    wire signed [15:0] s504;  // 4*x25 + 2*s299 + s501
-    assign s504[0:0] = s501[0:0];
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b000)) u_s504 (
-        .a((15'(x25) << 1)), .b(15'(s299)), .c(15'(s501 >>> 1)), .sum(s504[15:1])
+    wire signed [17:0] s503;  // s404 + 2*s406 + 2*s419
+    assign s503[0:0] = s404[0:0];
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s503 (
+        .a(17'(s404 >>> 1)), .b(17'(s406)), .c(17'(s419)), .sum(s503[17:1])
     );
 
     // stage 1
     reg  signed [11:0] x1_d1;
     reg  signed [11:0] x3_d1;
-    reg  signed [11:0] x4_d1;
+    reg  signed [11:0] x5_d1;
     reg  signed [11:0] x6_d1;
     reg  signed [11:0] x7_d1;
     reg  signed [11:0] x9_d1;
     reg  signed [11:0] x12_d1;
-    reg  signed [11:0] x14_d1;
     reg  signed [11:0] x18_d1;
-    reg  signed [11:0] x19_d1;
     reg  signed [11:0] x21_d1;
+    reg  signed [11:0] x22_d1;
     reg  signed [11:0] x23_d1;
     reg  signed [11:0] x24_d1;
     reg  signed [11:0] x25_d1;
     reg  signed [11:0] x26_d1;
     reg  signed [11:0] x28_d1;
-    reg  signed [11:0] x29_d1;
-    reg  signed [11:0] x30_d1;
     reg  signed [11:0] x33_d1;
     reg  signed [11:0] x36_d1;
+    reg  signed [11:0] x38_d1;
     reg  signed [11:0] x39_d1;
+    reg  signed [11:0] x40_d1;
     reg  signed [11:0] x42_d1;
     reg  signed [11:0] x44_d1;
     reg  signed [11:0] x45_d1;
+    reg  signed [11:0] x47_d1;
     reg  signed [11:0] x48_d1;
     reg  signed [11:0] x51_d1;
+    reg  signed [11:0] x53_d1;
     reg  signed [11:0] x54_d1;
-    reg  signed [15:0] s3_d1;
-    reg  signed [14:0] s4_d1;
-    reg  signed [14:0] s6_d1;
-    reg  signed [13:0] s7_d1;
-    reg  signed [15:0] s9_d1;
-    reg  signed [16:0] s10_d1;
-    reg  signed [13:0] s12_d1;
-    reg  signed [14:0] s13_d1;
-    reg  signed [13:0] s14_d1;
-    reg  signed [15:0] s18_d1;
-    reg  signed [16:0] s19_d1;
-    reg  signed [14:0] s21_d1;
-    reg  signed [13:0] s22_d1;
-    reg  signed [13:0] s23_d1;
-    reg  signed [15:0] s24_d1;
-    reg  signed [16:0] s32_d1;
-    reg  signed [12:0] s33_d1;
-    reg  signed [13:0] s36_d1;
-    reg  signed [16:0] s37_d1;
-    reg  signed [17:0] s43_d1;
-    reg  signed [14:0] s44_d1;
-    reg  signed [13:0] s46_d1;
-    reg  signed [14:0] s47_d1;
+    reg  signed [11:0] x56_d1;
+    reg  signed [13:0] s0_d1;
+    reg  signed [14:0] s1_d1;
+    reg  signed [14:0] s5_d1;
+    reg  signed [15:0] s8_d1;
+    reg  signed [18:0] s9_d1;
+    reg  signed [12:0] s11_d1;
+    reg  signed [16:0] s15_d1;
+    reg  signed [15:0] s16_d1;
+    reg  signed [13:0] s18_d1;
+    reg  signed [15:0] s19_d1;
+    reg  signed [16:0] s22_d1;
+    reg  signed [15:0] s26_d1;
+    reg  signed [13:0] s30_d1;
+    reg  signed [13:0] s32_d1;
+    reg  signed [12:0] s35_d1;
+    reg  signed [16:0] s36_d1;
+    reg  signed [13:0] s37_d1;
+    reg  signed [14:0] s40_d1;
+    reg  signed [16:0] s41_d1;
+    reg  signed [13:0] s43_d1;
+    reg  signed [13:0] s45_d1;
+    reg  signed [13:0] s47_d1;
     reg  signed [13:0] s48_d1;
-    reg  signed [14:0] s49_d1;
-    reg  signed [16:0] s51_d1;
-    reg  signed [15:0] s54_d1;
-    reg  signed [14:0] s56_d1;
-    reg  signed [15:0] s57_d1;
-    reg  signed [14:0] s61_d1;
-    reg  signed [14:0] s64_d1;
-    reg  signed [15:0] s65_d1;
-    reg  signed [13:0] s67_d1;
-    reg  signed [16:0] s70_d1;
-    reg  signed [14:0] s72_d1;
-    reg  signed [13:0] s73_d1;
-    reg  signed [17:0] s74_d1;
-    reg  signed [12:0] s75_d1;
-    reg  signed [13:0] s76_d1;
+    reg  signed [13:0] s49_d1;
+    reg  signed [15:0] s50_d1;
+    reg  signed [13:0] s55_d1;
+    reg  signed [13:0] s57_d1;
+    reg  signed [13:0] s58_d1;
+    reg  signed [13:0] s59_d1;
+    reg  signed [15:0] s62_d1;
+    reg  signed [16:0] s67_d1;
+    reg  signed [14:0] s68_d1;
+    reg  signed [14:0] s71_d1;
+    reg  signed [15:0] s74_d1;
+    reg  signed [15:0] s76_d1;
+    reg  signed [15:0] s78_d1;
     reg  signed [14:0] s80_d1;
-    reg  signed [13:0] s83_d1;
-    reg  signed [15:0] s84_d1;
-    reg  signed [14:0] s89_d1;
-    reg  signed [15:0] s92_d1;
-    reg  signed [17:0] s93_d1;
+    reg  signed [14:0] s82_d1;
+    reg  signed [14:0] s84_d1;
+    reg  signed [15:0] s85_d1;
+    reg  signed [16:0] s92_d1;
     reg  signed [14:0] s94_d1;
-    reg  signed [16:0] s97_d1;
-    reg  signed [15:0] s98_d1;
-    reg  signed [14:0] s101_d1;
-    reg  signed [15:0] s104_d1;
-    reg  signed [14:0] s106_d1;
-    reg  signed [13:0] s107_d1;
-    reg  signed [17:0] s116_d1;
-    reg  signed [17:0] s117_d1;
-    reg  signed [14:0] s120_d1;
+    reg  signed [13:0] s95_d1;
+    reg  signed [13:0] s97_d1;
+    reg  signed [14:0] s100_d1;
+    reg  signed [16:0] s103_d1;
+    reg  signed [16:0] s104_d1;
+    reg  signed [15:0] s106_d1;
+    reg  signed [15:0] s109_d1;
+    reg  signed [15:0] s110_d1;
+    reg  signed [14:0] s118_d1;
+    reg  signed [15:0] s119_d1;
     reg  signed [15:0] s122_d1;
-    reg  signed [14:0] s123_d1;
-    reg  signed [15:0] s126_d1;
-    reg  signed [15:0] s128_d1;
-    reg  signed [14:0] s133_d1;
-    reg  signed [15:0] s134_d1;
-    reg  signed [14:0] s138_d1;
-    reg  signed [14:0] s140_d1;
-    reg  signed [14:0] s142_d1;
-    reg  signed [15:0] s143_d1;
-    reg  signed [13:0] s145_d1;
-    reg  signed [14:0] s147_d1;
-    reg  signed [13:0] s149_d1;
+    reg  signed [17:0] s125_d1;
+    reg  signed [17:0] s126_d1;
+    reg  signed [14:0] s128_d1;
+    reg  signed [15:0] s130_d1;
+    reg  signed [14:0] s134_d1;
+    reg  signed [15:0] s135_d1;
+    reg  signed [14:0] s139_d1;
+    reg  signed [14:0] s141_d1;
+    reg  signed [15:0] s142_d1;
+    reg  signed [14:0] s144_d1;
+    reg  signed [16:0] s147_d1;
+    reg  signed [14:0] s148_d1;
+    reg  signed [13:0] s150_d1;
     reg  signed [13:0] s152_d1;
+    reg  signed [13:0] s156_d1;
     reg  signed [15:0] s157_d1;
-    reg  signed [16:0] s158_d1;
-    reg  signed [15:0] s164_d1;
-    reg  signed [13:0] s165_d1;
-    reg  signed [14:0] s168_d1;
-    reg  signed [12:0] s169_d1;
-    reg  signed [17:0] s173_d1;
-    reg  signed [15:0] s174_d1;
-    reg  signed [13:0] s175_d1;
+    reg  signed [16:0] s162_d1;
+    reg  signed [17:0] s164_d1;
+    reg  signed [15:0] s165_d1;
+    reg  signed [13:0] s166_d1;
+    reg  signed [15:0] s167_d1;
+    reg  signed [13:0] s168_d1;
+    reg  signed [14:0] s171_d1;
+    reg  signed [14:0] s172_d1;
+    reg  signed [13:0] s174_d1;
     reg  signed [13:0] s176_d1;
     reg  signed [14:0] s177_d1;
-    reg  signed [13:0] s179_d1;
-    reg  signed [14:0] s181_d1;
-    reg  signed [15:0] s182_d1;
-    reg  signed [15:0] s189_d1;
-    reg  signed [16:0] s191_d1;
-    reg  signed [14:0] s193_d1;
-    reg  signed [13:0] s195_d1;
+    reg  signed [14:0] s180_d1;
+    reg  signed [15:0] s181_d1;
+    reg  signed [14:0] s189_d1;
+    reg  signed [13:0] s190_d1;
+    reg  signed [15:0] s195_d1;
     reg  signed [15:0] s196_d1;
+    reg  signed [14:0] s201_d1;
     reg  signed [14:0] s202_d1;
     reg  signed [14:0] s205_d1;
     reg  signed [13:0] s207_d1;
-    reg  signed [14:0] s209_d1;
-    reg  signed [14:0] s211_d1;
-    reg  signed [14:0] s213_d1;
-    reg  signed [14:0] s218_d1;
-    reg  signed [15:0] s219_d1;
-    reg  signed [17:0] s223_d1;
-    reg  signed [14:0] s224_d1;
-    reg  signed [14:0] s225_d1;
+    reg  signed [14:0] s212_d1;
+    reg  signed [14:0] s214_d1;
+    reg  signed [14:0] s219_d1;
+    reg  signed [14:0] s220_d1;
+    reg  signed [14:0] s221_d1;
+    reg  signed [17:0] s225_d1;
     reg  signed [15:0] s226_d1;
-    reg  signed [14:0] s228_d1;
+    reg  signed [14:0] s227_d1;
     reg  signed [15:0] s229_d1;
-    reg  signed [14:0] s240_d1;
+    reg  signed [15:0] s230_d1;
+    reg  signed [13:0] s237_d1;
+    reg  signed [13:0] s238_d1;
+    reg  signed [13:0] s240_d1;
     reg  signed [15:0] s241_d1;
-    reg  signed [17:0] s243_d1;
-    reg  signed [15:0] s248_d1;
-    reg  signed [14:0] s249_d1;
-    reg  signed [16:0] s251_d1;
+    reg  signed [14:0] s247_d1;
+    reg  signed [16:0] s249_d1;
+    reg  signed [15:0] s251_d1;
     reg  signed [13:0] s252_d1;
     reg  signed [14:0] s253_d1;
     reg  signed [14:0] s257_d1;
-    reg  signed [13:0] s258_d1;
+    reg  signed [17:0] s258_d1;
     reg  signed [13:0] s259_d1;
-    reg  signed [14:0] s260_d1;
-    reg  signed [14:0] s266_d1;
-    reg  signed [15:0] s267_d1;
-    reg  signed [15:0] s273_d1;
+    reg  signed [13:0] s260_d1;
+    reg  signed [14:0] s261_d1;
+    reg  signed [14:0] s264_d1;
+    reg  signed [15:0] s265_d1;
+    reg  signed [15:0] s268_d1;
+    reg  signed [16:0] s269_d1;
+    reg  signed [15:0] s275_d1;
     reg  signed [14:0] s277_d1;
-    reg  signed [15:0] s278_d1;
-    reg  signed [15:0] s279_d1;
-    reg  signed [14:0] s286_d1;
-    reg  signed [13:0] s287_d1;
+    reg  signed [14:0] s278_d1;
+    reg  signed [14:0] s279_d1;
+    reg  signed [15:0] s280_d1;
+    reg  signed [14:0] s289_d1;
+    reg  signed [13:0] s291_d1;
     reg  signed [13:0] s292_d1;
-    reg  signed [15:0] s293_d1;
-    reg  signed [13:0] s298_d1;
-    reg  signed [12:0] s299_d1;
+    reg  signed [13:0] s293_d1;
     reg  signed [15:0] s302_d1;
-    reg  signed [16:0] s306_d1;
-    reg  signed [14:0] s308_d1;
-    reg  signed [14:0] s312_d1;
-    reg  signed [15:0] s313_d1;
-    reg  signed [14:0] s319_d1;
-    reg  signed [15:0] s323_d1;
-    reg  signed [14:0] s325_d1;
-    reg  signed [15:0] s326_d1;
-    reg  signed [15:0] s327_d1;
-    reg  signed [16:0] s335_d1;
-    reg  signed [13:0] s336_d1;
-    reg  signed [13:0] s337_d1;
+    reg  signed [14:0] s303_d1;
+    reg  signed [14:0] s305_d1;
+    reg  signed [15:0] s308_d1;
+    reg  signed [14:0] s311_d1;
+    reg  signed [15:0] s312_d1;
+    reg  signed [14:0] s318_d1;
+    reg  signed [15:0] s322_d1;
+    reg  signed [14:0] s326_d1;
+    reg  signed [14:0] s327_d1;
+    reg  signed [15:0] s328_d1;
+    reg  signed [14:0] s334_d1;
+    reg  signed [14:0] s336_d1;
+    reg  signed [14:0] s340_d1;
     reg  signed [13:0] s341_d1;
-    reg  signed [14:0] s342_d1;
-    reg  signed [15:0] s344_d1;
-    reg  signed [17:0] s353_d1;
-    reg  signed [16:0] s356_d1;
-    reg  signed [14:0] s358_d1;
-    reg  signed [14:0] s359_d1;
-    reg  signed [15:0] s360_d1;
+    reg  signed [14:0] s343_d1;
+    reg  signed [16:0] s352_d1;
+    reg  signed [17:0] s355_d1;
+    reg  signed [15:0] s358_d1;
+    reg  signed [15:0] s359_d1;
+    reg  signed [14:0] s364_d1;
+    reg  signed [13:0] s365_d1;
     reg  signed [13:0] s366_d1;
     reg  signed [17:0] s369_d1;
     reg  signed [13:0] s371_d1;
-    reg  signed [14:0] s373_d1;
-    reg  signed [15:0] s377_d1;
-    reg  signed [15:0] s378_d1;
+    reg  signed [14:0] s374_d1;
+    reg  signed [15:0] s375_d1;
+    reg  signed [13:0] s381_d1;
     reg  signed [14:0] s383_d1;
-    reg  signed [14:0] s384_d1;
-    reg  signed [13:0] s385_d1;
-    reg  signed [14:0] s388_d1;
+    reg  signed [14:0] s385_d1;
+    reg  signed [14:0] s390_d1;
+    reg  signed [14:0] s391_d1;
+    reg  signed [14:0] s393_d1;
     reg  signed [14:0] s394_d1;
-    reg  signed [14:0] s395_d1;
-    reg  signed [13:0] s398_d1;
-    reg  signed [15:0] s399_d1;
-    reg  signed [15:0] s405_d1;
-    reg  signed [15:0] s406_d1;
+    reg  signed [14:0] s397_d1;
+    reg  signed [15:0] s398_d1;
+    reg  signed [15:0] s404_d1;
     reg  signed [13:0] s407_d1;
     reg  signed [15:0] s409_d1;
     reg  signed [16:0] s410_d1;
-    reg  signed [14:0] s412_d1;
-    reg  signed [15:0] s414_d1;
+    reg  signed [15:0] s413_d1;
+    reg  signed [16:0] s414_d1;
+    reg  signed [14:0] s419_d1;
     reg  signed [14:0] s420_d1;
-    reg  signed [16:0] s423_d1;
-    reg  signed [15:0] s425_d1;
-    reg  signed [15:0] s426_d1;
-    reg  signed [15:0] s432_d1;
-    reg  signed [14:0] s433_d1;
-    reg  signed [15:0] s437_d1;
-    reg  signed [15:0] s438_d1;
-    reg  signed [16:0] s439_d1;
-    reg  signed [15:0] s445_d1;
-    reg  signed [14:0] s448_d1;
-    reg  signed [15:0] s449_d1;
-    reg  signed [13:0] s455_d1;
-    reg  signed [13:0] s462_d1;
-    reg  signed [14:0] s463_d1;
-    reg  signed [13:0] s464_d1;
-    reg  signed [15:0] s465_d1;
-    reg  signed [14:0] s473_d1;
-    reg  signed [15:0] s474_d1;
-    reg  signed [16:0] s481_d1;
-    reg  signed [14:0] s485_d1;
-    reg  signed [15:0] s486_d1;
-    reg  signed [14:0] s494_d1;
-    reg  signed [15:0] s495_d1;
-    reg  signed [14:0] s502_d1;
-    reg  signed [15:0] s503_d1;
-    reg  signed [15:0] s504_d1;
+    reg  signed [15:0] s421_d1;
+    reg  signed [14:0] s429_d1;
+    reg  signed [15:0] s431_d1;
+    reg  signed [14:0] s432_d1;
+    reg  signed [14:0] s435_d1;
+    reg  signed [15:0] s436_d1;
+    reg  signed [15:0] s444_d1;
+    reg  signed [14:0] s446_d1;
+    reg  signed [15:0] s447_d1;
+    reg  signed [13:0] s454_d1;
+    reg  signed [14:0] s460_d1;
+    reg  signed [15:0] s463_d1;
+    reg  signed [15:0] s464_d1;
+    reg  signed [13:0] s470_d1;
+    reg  signed [14:0] s471_d1;
+    reg  signed [16:0] s479_d1;
+    reg  signed [14:0] s483_d1;
+    reg  signed [15:0] s484_d1;
+    reg  signed [14:0] s492_d1;
+    reg  signed [15:0] s493_d1;
+    reg  signed [14:0] s500_d1;
+    reg  signed [15:0] s501_d1;
+    reg  signed [17:0] s503_d1;
     always_ff @(posedge clk) begin
         x1_d1 <= x1;
         x3_d1 <= x3;
-        x4_d1 <= x4;
+        x5_d1 <= x5;
         x6_d1 <= x6;
         x7_d1 <= x7;
         x9_d1 <= x9;
         x12_d1 <= x12;
-        x14_d1 <= x14;
         x18_d1 <= x18;
-        x19_d1 <= x19;
         x21_d1 <= x21;
+        x22_d1 <= x22;
         x23_d1 <= x23;
         x24_d1 <= x24;
         x25_d1 <= x25;
         x26_d1 <= x26;
         x28_d1 <= x28;
-        x29_d1 <= x29;
-        x30_d1 <= x30;
         x33_d1 <= x33;
         x36_d1 <= x36;
+        x38_d1 <= x38;
         x39_d1 <= x39;
+        x40_d1 <= x40;
         x42_d1 <= x42;
         x44_d1 <= x44;
         x45_d1 <= x45;
+        x47_d1 <= x47;
         x48_d1 <= x48;
         x51_d1 <= x51;
+        x53_d1 <= x53;
         x54_d1 <= x54;
-        s3_d1 <= s3;
-        s4_d1 <= s4;
-        s6_d1 <= s6;
-        s7_d1 <= s7;
+        x56_d1 <= x56;
+        s0_d1 <= s0;
+        s1_d1 <= s1;
+        s5_d1 <= s5;
+        s8_d1 <= s8;
         s9_d1 <= s9;
-        s10_d1 <= s10;
-        s12_d1 <= s12;
-        s13_d1 <= s13;
-        s14_d1 <= s14;
+        s11_d1 <= s11;
+        s15_d1 <= s15;
+        s16_d1 <= s16;
         s18_d1 <= s18;
         s19_d1 <= s19;
-        s21_d1 <= s21;
         s22_d1 <= s22;
-        s23_d1 <= s23;
-        s24_d1 <= s24;
+        s26_d1 <= s26;
+        s30_d1 <= s30;
         s32_d1 <= s32;
-        s33_d1 <= s33;
+        s35_d1 <= s35;
         s36_d1 <= s36;
         s37_d1 <= s37;
+        s40_d1 <= s40;
+        s41_d1 <= s41;
         s43_d1 <= s43;
-        s44_d1 <= s44;
-        s46_d1 <= s46;
+        s45_d1 <= s45;
         s47_d1 <= s47;
         s48_d1 <= s48;
         s49_d1 <= s49;
-        s51_d1 <= s51;
-        s54_d1 <= s54;
-        s56_d1 <= s56;
+        s50_d1 <= s50;
+        s55_d1 <= s55;
         s57_d1 <= s57;
-        s61_d1 <= s61;
-        s64_d1 <= s64;
-        s65_d1 <= s65;
+        s58_d1 <= s58;
+        s59_d1 <= s59;
+        s62_d1 <= s62;
         s67_d1 <= s67;
-        s70_d1 <= s70;
-        s72_d1 <= s72;
-        s73_d1 <= s73;
+        s68_d1 <= s68;
+        s71_d1 <= s71;
         s74_d1 <= s74;
-        s75_d1 <= s75;
         s76_d1 <= s76;
+        s78_d1 <= s78;
         s80_d1 <= s80;
-        s83_d1 <= s83;
+        s82_d1 <= s82;
         s84_d1 <= s84;
-        s89_d1 <= s89;
+        s85_d1 <= s85;
         s92_d1 <= s92;
-        s93_d1 <= s93;
         s94_d1 <= s94;
+        s95_d1 <= s95;
         s97_d1 <= s97;
-        s98_d1 <= s98;
-        s101_d1 <= s101;
+        s100_d1 <= s100;
+        s103_d1 <= s103;
         s104_d1 <= s104;
         s106_d1 <= s106;
-        s107_d1 <= s107;
-        s116_d1 <= s116;
-        s117_d1 <= s117;
-        s120_d1 <= s120;
+        s109_d1 <= s109;
+        s110_d1 <= s110;
+        s118_d1 <= s118;
+        s119_d1 <= s119;
         s122_d1 <= s122;
-        s123_d1 <= s123;
+        s125_d1 <= s125;
         s126_d1 <= s126;
         s128_d1 <= s128;
-        s133_d1 <= s133;
+        s130_d1 <= s130;
         s134_d1 <= s134;
-        s138_d1 <= s138;
-        s140_d1 <= s140;
+        s135_d1 <= s135;
+        s139_d1 <= s139;
+        s141_d1 <= s141;
         s142_d1 <= s142;
-        s143_d1 <= s143;
-        s145_d1 <= s145;
+        s144_d1 <= s144;
         s147_d1 <= s147;
-        s149_d1 <= s149;
+        s148_d1 <= s148;
+        s150_d1 <= s150;
         s152_d1 <= s152;
+        s156_d1 <= s156;
         s157_d1 <= s157;
-        s158_d1 <= s158;
+        s162_d1 <= s162;
         s164_d1 <= s164;
         s165_d1 <= s165;
+        s166_d1 <= s166;
+        s167_d1 <= s167;
         s168_d1 <= s168;
-        s169_d1 <= s169;
-        s173_d1 <= s173;
+        s171_d1 <= s171;
+        s172_d1 <= s172;
         s174_d1 <= s174;
-        s175_d1 <= s175;
         s176_d1 <= s176;
         s177_d1 <= s177;
-        s179_d1 <= s179;
+        s180_d1 <= s180;
         s181_d1 <= s181;
-        s182_d1 <= s182;
         s189_d1 <= s189;
-        s191_d1 <= s191;
-        s193_d1 <= s193;
+        s190_d1 <= s190;
         s195_d1 <= s195;
         s196_d1 <= s196;
+        s201_d1 <= s201;
         s202_d1 <= s202;
         s205_d1 <= s205;
         s207_d1 <= s207;
-        s209_d1 <= s209;
-        s211_d1 <= s211;
-        s213_d1 <= s213;
-        s218_d1 <= s218;
+        s212_d1 <= s212;
+        s214_d1 <= s214;
         s219_d1 <= s219;
-        s223_d1 <= s223;
-        s224_d1 <= s224;
+        s220_d1 <= s220;
+        s221_d1 <= s221;
         s225_d1 <= s225;
         s226_d1 <= s226;
-        s228_d1 <= s228;
+        s227_d1 <= s227;
         s229_d1 <= s229;
+        s230_d1 <= s230;
+        s237_d1 <= s237;
+        s238_d1 <= s238;
         s240_d1 <= s240;
         s241_d1 <= s241;
-        s243_d1 <= s243;
-        s248_d1 <= s248;
+        s247_d1 <= s247;
         s249_d1 <= s249;
         s251_d1 <= s251;
         s252_d1 <= s252;
@@ -1698,1130 +1663,1144 @@ module linear_dense_1 (
         s258_d1 <= s258;
         s259_d1 <= s259;
         s260_d1 <= s260;
-        s266_d1 <= s266;
-        s267_d1 <= s267;
-        s273_d1 <= s273;
+        s261_d1 <= s261;
+        s264_d1 <= s264;
+        s265_d1 <= s265;
+        s268_d1 <= s268;
+        s269_d1 <= s269;
+        s275_d1 <= s275;
         s277_d1 <= s277;
         s278_d1 <= s278;
         s279_d1 <= s279;
-        s286_d1 <= s286;
-        s287_d1 <= s287;
+        s280_d1 <= s280;
+        s289_d1 <= s289;
+        s291_d1 <= s291;
         s292_d1 <= s292;
         s293_d1 <= s293;
-        s298_d1 <= s298;
-        s299_d1 <= s299;
         s302_d1 <= s302;
-        s306_d1 <= s306;
+        s303_d1 <= s303;
+        s305_d1 <= s305;
         s308_d1 <= s308;
+        s311_d1 <= s311;
         s312_d1 <= s312;
-        s313_d1 <= s313;
-        s319_d1 <= s319;
-        s323_d1 <= s323;
-        s325_d1 <= s325;
+        s318_d1 <= s318;
+        s322_d1 <= s322;
         s326_d1 <= s326;
         s327_d1 <= s327;
-        s335_d1 <= s335;
+        s328_d1 <= s328;
+        s334_d1 <= s334;
         s336_d1 <= s336;
-        s337_d1 <= s337;
+        s340_d1 <= s340;
         s341_d1 <= s341;
-        s342_d1 <= s342;
-        s344_d1 <= s344;
-        s353_d1 <= s353;
-        s356_d1 <= s356;
+        s343_d1 <= s343;
+        s352_d1 <= s352;
+        s355_d1 <= s355;
         s358_d1 <= s358;
         s359_d1 <= s359;
-        s360_d1 <= s360;
+        s364_d1 <= s364;
+        s365_d1 <= s365;
         s366_d1 <= s366;
         s369_d1 <= s369;
         s371_d1 <= s371;
-        s373_d1 <= s373;
-        s377_d1 <= s377;
-        s378_d1 <= s378;
+        s374_d1 <= s374;
+        s375_d1 <= s375;
+        s381_d1 <= s381;
         s383_d1 <= s383;
-        s384_d1 <= s384;
         s385_d1 <= s385;
-        s388_d1 <= s388;
+        s390_d1 <= s390;
+        s391_d1 <= s391;
+        s393_d1 <= s393;
         s394_d1 <= s394;
-        s395_d1 <= s395;
+        s397_d1 <= s397;
         s398_d1 <= s398;
-        s399_d1 <= s399;
-        s405_d1 <= s405;
-        s406_d1 <= s406;
+        s404_d1 <= s404;
         s407_d1 <= s407;
         s409_d1 <= s409;
         s410_d1 <= s410;
-        s412_d1 <= s412;
+        s413_d1 <= s413;
         s414_d1 <= s414;
+        s419_d1 <= s419;
         s420_d1 <= s420;
-        s423_d1 <= s423;
-        s425_d1 <= s425;
-        s426_d1 <= s426;
+        s421_d1 <= s421;
+        s429_d1 <= s429;
+        s431_d1 <= s431;
         s432_d1 <= s432;
-        s433_d1 <= s433;
-        s437_d1 <= s437;
-        s438_d1 <= s438;
-        s439_d1 <= s439;
-        s445_d1 <= s445;
-        s448_d1 <= s448;
-        s449_d1 <= s449;
-        s455_d1 <= s455;
-        s462_d1 <= s462;
+        s435_d1 <= s435;
+        s436_d1 <= s436;
+        s444_d1 <= s444;
+        s446_d1 <= s446;
+        s447_d1 <= s447;
+        s454_d1 <= s454;
+        s460_d1 <= s460;
         s463_d1 <= s463;
         s464_d1 <= s464;
-        s465_d1 <= s465;
-        s473_d1 <= s473;
-        s474_d1 <= s474;
-        s481_d1 <= s481;
-        s485_d1 <= s485;
-        s486_d1 <= s486;
-        s494_d1 <= s494;
-        s495_d1 <= s495;
-        s502_d1 <= s502;
+        s470_d1 <= s470;
+        s471_d1 <= s471;
+        s479_d1 <= s479;
+        s483_d1 <= s483;
+        s484_d1 <= s484;
+        s492_d1 <= s492;
+        s493_d1 <= s493;
+        s500_d1 <= s500;
+        s501_d1 <= s501;
         s503_d1 <= s503;
-        s504_d1 <= s504;
     end
-    wire signed [16:0] s5;  // x21 - 2*x7 - 16*x54
-    assign s5[0:0] = x21_d1[0:0];
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b110)) u_s5 (
-        .a(16'(x21_d1 >>> 1)), .b(16'(x7_d1)), .c((16'(x54_d1) << 3)), .sum(s5[16:1])
+    wire signed [18:0] s10;  // s5 + s8 + s9
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b000)) u_s10 (
+        .a(19'(s5_d1)), .b(19'(s8_d1)), .c(s9_d1), .sum(s10)
     );
-    wire signed [15:0] s15;  // s6 + s7 + s12
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b000)) u_s15 (
-        .a(16'(s6_d1)), .b(16'(s7_d1)), .c(16'(s12_d1)), .sum(s15)
+    wire signed [14:0] s12;  // 4*x12 + 2*x18 + s11
+    assign s12[0:0] = s11_d1[0:0];
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s12 (
+        .a((14'(x12_d1) << 1)), .b(14'(x18_d1)), .c(14'(s11_d1 >>> 1)), .sum(s12[14:1])
     );
-    wire signed [18:0] s16;  // 4*s14 - 4*s9 - s10
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b110)) u_s16 (
-        .a((19'(s14_d1) << 2)), .b((19'(s9_d1) << 2)), .c(19'(s10_d1)), .sum(s16)
+    wire signed [16:0] s20;  // s18 + s19 - s16
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s20 (
+        .a(17'(s18_d1)), .b(17'(s19_d1)), .c(17'(s16_d1)), .sum(s20)
     );
-    wire signed [18:0] s17;  // s15 + s16 - s13
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s17 (
-        .a(19'(s15)), .b(s16), .c(19'(s13_d1)), .sum(s17)
+    wire signed [16:0] s21;  // 2*x7 + 16*x54 - x21
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s21 (
+        .a((17'(x7_d1) << 1)), .b((17'(x54_d1) << 4)), .c(17'(x21_d1)), .sum(s21)
     );
-    wire signed [15:0] s25;  // s4 + s21 + s22
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b000)) u_s25 (
-        .a(16'(s4_d1)), .b(16'(s21_d1)), .c(16'(s22_d1)), .sum(s25)
-    );
-    wire signed [16:0] s26;  // s18 + 2*s23 - 8*x42
-    assign s26[0:0] = s18_d1[0:0];
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s26 (
-        .a(16'(s18_d1 >>> 1)), .b(16'(s23_d1)), .c((16'(x42_d1) << 2)), .sum(s26[16:1])
-    );
-    wire signed [17:0] s27;  // s24 + s25 - s3
+    wire signed [16:0] s23 = 17'(x56_d1) - s22_d1;
+    wire signed [17:0] s27;  // s23 + s26 - s12
     bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s27 (
-        .a(18'(s24_d1)), .b(18'(s25)), .c(18'(s3_d1)), .sum(s27)
+        .a(18'(s23)), .b(18'(s26_d1)), .c(18'(s12)), .sum(s27)
     );
-    wire signed [18:0] s28;  // 2*s5 + s26 - s19
+    wire signed [18:0] s28;  // s15 + s20 - 2*s21
     bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s28 (
-        .a((19'(s5) << 1)), .b(19'(s26)), .c(19'(s19_d1)), .sum(s28)
+        .a(19'(s15_d1)), .b(19'(s20)), .c((19'(s21) << 1)), .sum(s28)
     );
-    wire signed [16:0] s30;  // x26 - 16*x12 - 8*x51
-    assign s30[2:0] = x26_d1[2:0];
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s30 (
-        .a(14'(x26_d1 >>> 3)), .b((14'(x12_d1) << 1)), .c(14'(x51_d1)), .sum(s30[16:3])
+    wire signed [17:0] s31;  // 32*x1 + s30 - 4*x22
+    assign s31[1:0] = s30_d1[1:0];
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s31 (
+        .a((16'(x1_d1) << 3)), .b(16'(s30_d1 >>> 2)), .c(16'(x22_d1)), .sum(s31[17:2])
     );
-    wire signed [17:0] s38;  // s32 + s36 + s37
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s38 (
-        .a(18'(s32_d1)), .b(18'(s36_d1)), .c(18'(s37_d1)), .sum(s38)
+    wire signed [15:0] s33;  // 2*x1 + 8*x48 + s32
+    assign s33[0:0] = s32_d1[0:0];
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b000)) u_s33 (
+        .a(15'(x1_d1)), .b((15'(x48_d1) << 2)), .c(15'(s32_d1 >>> 1)), .sum(s33[15:1])
     );
-    wire signed [17:0] s45;  // s43 + s44 - 8*x18
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s45 (
-        .a(s43_d1), .b(18'(s44_d1)), .c((18'(x18_d1) << 3)), .sum(s45)
+    wire signed [17:0] s34;  // s33 - 8*x18 - s31
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b110)) u_s34 (
+        .a(18'(s33)), .b((18'(x18_d1) << 3)), .c(s31), .sum(s34)
     );
-    wire signed [15:0] s50;  // 2*s46 + s49 - s48
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s50 (
-        .a((16'(s46_d1) << 1)), .b(16'(s49_d1)), .c(16'(s48_d1)), .sum(s50)
+    wire signed [17:0] s42;  // s36 + s40 + s41
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s42 (
+        .a(18'(s36_d1)), .b(18'(s40_d1)), .c(18'(s41_d1)), .sum(s42)
     );
-    wire signed [18:0] s52;  // s50 + s51 - s30
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s52 (
-        .a(19'(s50)), .b(19'(s51_d1)), .c(19'(s30)), .sum(s52)
+    wire signed [16:0] s44;  // 16*x12 + 8*x51 - x26
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s44 (
+        .a((17'(x12_d1) << 4)), .b((17'(x51_d1) << 3)), .c(17'(x26_d1)), .sum(s44)
     );
-    wire signed [16:0] s58;  // s54 + s56 + s57
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s58 (
-        .a(17'(s54_d1)), .b(17'(s56_d1)), .c(17'(s57_d1)), .sum(s58)
+    wire signed [15:0] s51;  // s45 + s47 + s49
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b000)) u_s51 (
+        .a(16'(s45_d1)), .b(16'(s47_d1)), .c(16'(s49_d1)), .sum(s51)
     );
-    wire signed [16:0] s66;  // s64 + s65 - s61
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s66 (
-        .a(17'(s64_d1)), .b(17'(s65_d1)), .c(17'(s61_d1)), .sum(s66)
+    wire signed [16:0] s52;  // 8*x21 + s50 - 2*s43
+    assign s52[0:0] = s50_d1[0:0];
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s52 (
+        .a((16'(x21_d1) << 2)), .b(16'(s50_d1 >>> 1)), .c(16'(s43_d1)), .sum(s52[16:1])
     );
-    wire signed [15:0] s77;  // 2*x45 + 4*s75 - s76
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s77 (
-        .a((16'(x45_d1) << 1)), .b((16'(s75_d1) << 2)), .c(16'(s76_d1)), .sum(s77)
+    wire signed [17:0] s53;  // s44 + s51 + s52
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s53 (
+        .a(18'(s44)), .b(18'(s51)), .c(18'(s52)), .sum(s53)
     );
-    wire signed [18:0] s78;  // 4*s9 - 4*s73 - s74
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b110)) u_s78 (
-        .a((19'(s9_d1) << 2)), .b((19'(s73_d1) << 2)), .c(19'(s74_d1)), .sum(s78)
+    wire signed [17:0] s56;  // x38 + x44 - 32*x24
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s56 (
+        .a(18'(x38_d1)), .b(18'(x44_d1)), .c((18'(x24_d1) << 5)), .sum(s56)
     );
-    wire signed [18:0] s79;  // s72 + s77 + s78
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b000)) u_s79 (
-        .a(19'(s72_d1)), .b(19'(s77)), .c(s78), .sum(s79)
+    wire signed [15:0] s63;  // s58 - 8*x1 - s59
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b110)) u_s63 (
+        .a(16'(s58_d1)), .b((16'(x1_d1) << 3)), .c(16'(s59_d1)), .sum(s63)
     );
-    wire signed [17:0] s85;  // 2*s80 + 4*s83 + s84
-    assign s85[0:0] = s84_d1[0:0];
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s85 (
-        .a(17'(s80_d1)), .b((17'(s83_d1) << 1)), .c(17'(s84_d1 >>> 1)), .sum(s85[17:1])
+    wire signed [18:0] s64;  // s62 + 4*s63 - s56
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s64 (
+        .a(19'(s62_d1)), .b((19'(s63) << 2)), .c(19'(s56)), .sum(s64)
     );
-    wire signed [17:0] s86;  // 16*x45 - 16*x21 - s66
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b110)) u_s86 (
-        .a((18'(x45_d1) << 4)), .b((18'(x21_d1) << 4)), .c(18'(s66)), .sum(s86)
+    wire signed [16:0] s75;  // s68 + s71 + s74
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s75 (
+        .a(17'(s68_d1)), .b(17'(s71_d1)), .c(17'(s74_d1)), .sum(s75)
     );
-    wire signed [19:0] s87;  // 2*s58 + s85 - 2*s70
-    assign s87[0:0] = s85[0:0];
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s87 (
-        .a(19'(s58)), .b(19'(s85 >>> 1)), .c(19'(s70_d1)), .sum(s87[19:1])
+    wire signed [16:0] s81;  // 4*x36 + s78 + s80
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s81 (
+        .a((17'(x36_d1) << 2)), .b(17'(s78_d1)), .c(17'(s80_d1)), .sum(s81)
     );
-    wire signed [15:0] s90;  // x4 - 4*x42 - s89
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b110)) u_s90 (
-        .a(16'(x4_d1)), .b((16'(x42_d1) << 2)), .c(16'(s89_d1)), .sum(s90)
+    wire signed [17:0] s86;  // 2*s84 + s85 - 2*s82
+    assign s86[0:0] = s85_d1[0:0];
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s86 (
+        .a(17'(s84_d1)), .b(17'(s85_d1 >>> 1)), .c(17'(s82_d1)), .sum(s86[17:1])
     );
-    wire signed [16:0] s102;  // 8*x24 + s101 - 8*x45
-    assign s102[2:0] = s101_d1[2:0];
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s102 (
-        .a(14'(x24_d1)), .b(14'(s101_d1 >>> 3)), .c(14'(x45_d1)), .sum(s102[16:3])
+    wire signed [17:0] s87;  // 16*x45 - s75 - 2*s76
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b110)) u_s87 (
+        .a((18'(x45_d1) << 4)), .b(18'(s75)), .c((18'(s76_d1) << 1)), .sum(s87)
     );
-    wire signed [15:0] s105;  // s104 - x23 - 2*x26
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b110)) u_s105 (
-        .a(s104_d1), .b(16'(x23_d1)), .c((16'(x26_d1) << 1)), .sum(s105)
+    wire signed [19:0] s88;  // 2*s81 + s86 - 2*s67
+    assign s88[0:0] = s86[0:0];
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s88 (
+        .a(19'(s81)), .b(19'(s86 >>> 1)), .c(19'(s67_d1)), .sum(s88[19:1])
     );
-    wire signed [16:0] s108;  // s61 + s106 - s21
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s108 (
-        .a(17'(s61_d1)), .b(17'(s106_d1)), .c(17'(s21_d1)), .sum(s108)
+    wire signed [16:0] s91;  // 16*x25 + x39 - 4*x42
+    assign s91[1:0] = x39_d1[1:0];
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s91 (
+        .a((15'(x25_d1) << 2)), .b(15'(x39_d1 >>> 2)), .c(15'(x42_d1)), .sum(s91[16:2])
     );
-    wire signed [17:0] s109;  // s98 + s105 + 4*s107
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s109 (
-        .a(18'(s98_d1)), .b(18'(s105)), .c((18'(s107_d1) << 2)), .sum(s109)
+    wire signed [17:0] s96;  // s92 + s94 + 4*s95
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s96 (
+        .a(18'(s92_d1)), .b(18'(s94_d1)), .c((18'(s95_d1) << 2)), .sum(s96)
     );
-    wire signed [17:0] s110;  // 16*x25 + 16*x48 + s97
-    assign s110[3:0] = s97_d1[3:0];
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s110 (
-        .a(14'(x25_d1)), .b(14'(x48_d1)), .c(14'(s97_d1 >>> 4)), .sum(s110[17:4])
+    wire signed [16:0] s101;  // 8*x45 - 8*x24 - s100
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b110)) u_s101 (
+        .a((17'(x45_d1) << 3)), .b((17'(x24_d1) << 3)), .c(17'(s100_d1)), .sum(s101)
     );
-    wire signed [18:0] s111;  // s108 - 2*s92 - s102
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b110)) u_s111 (
-        .a(19'(s108)), .b((19'(s92_d1) << 1)), .c(19'(s102)), .sum(s111)
+    wire signed [15:0] s107;  // s106 - x23 - 2*x26
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b110)) u_s107 (
+        .a(s106_d1), .b(16'(x23_d1)), .c((16'(x26_d1) << 1)), .sum(s107)
     );
-    wire signed [18:0] s112;  // s43 + s70 + s93
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b000)) u_s112 (
-        .a(19'(s43_d1)), .b(19'(s70_d1)), .c(19'(s93_d1)), .sum(s112)
+    wire signed [16:0] s111;  // s109 - s71 - 2*s97
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b110)) u_s111 (
+        .a(17'(s109_d1)), .b(17'(s71_d1)), .c((17'(s97_d1) << 1)), .sum(s111)
     );
-    wire signed [19:0] s113;  // s110 + s112 - 4*s90
-    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b100)) u_s113 (
-        .a(20'(s110)), .b(20'(s112)), .c((20'(s90) << 2)), .sum(s113)
+    wire signed [17:0] s112;  // s91 + s107 + s110
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s112 (
+        .a(18'(s91)), .b(18'(s107)), .c(18'(s110_d1)), .sum(s112)
     );
-    wire signed [13:0] s119;  // x29 + x44 - x26
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s119 (
-        .a(14'(x29_d1)), .b(14'(x44_d1)), .c(14'(x26_d1)), .sum(s119)
+    wire signed [18:0] s113;  // s67 + s101 + s111
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b000)) u_s113 (
+        .a(19'(s67_d1)), .b(19'(s101)), .c(19'(s111)), .sum(s113)
     );
-    wire signed [17:0] s121;  // s117 + s119 + s120
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s121 (
-        .a(s117_d1), .b(18'(s119)), .c(18'(s120_d1)), .sum(s121)
+    wire signed [18:0] s114;  // 32*x51 + s103 + 2*s104
+    assign s114[0:0] = s103_d1[0:0];
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s114 (
+        .a((18'(x51_d1) << 4)), .b(18'(s103_d1 >>> 1)), .c(18'(s104_d1)), .sum(s114[18:1])
     );
-    wire signed [16:0] s127;  // s122 + s123 + s126
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s127 (
-        .a(17'(s122_d1)), .b(17'(s123_d1)), .c(17'(s126_d1)), .sum(s127)
+    wire signed [19:0] s115;  // s96 + s114 - s31
+    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b100)) u_s115 (
+        .a(20'(s96)), .b(20'(s114)), .c(20'(s31)), .sum(s115)
     );
-    wire signed [16:0] s135;  // 8*x9 + s6 + s133
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s135 (
-        .a((17'(x9_d1) << 3)), .b(17'(s6_d1)), .c(17'(s133_d1)), .sum(s135)
+    wire signed [16:0] s123;  // s119 + s122 - s118
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s123 (
+        .a(17'(s119_d1)), .b(17'(s122_d1)), .c(17'(s118_d1)), .sum(s123)
     );
-    wire signed [17:0] s136;  // s134 + s135 - s128
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s136 (
-        .a(18'(s134_d1)), .b(18'(s135)), .c(18'(s128_d1)), .sum(s136)
+    wire signed [13:0] s127;  // x53 - x6 - x26
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s127 (
+        .a(14'(x53_d1)), .b(14'(x6_d1)), .c(14'(x26_d1)), .sum(s127)
     );
-    wire signed [16:0] s144;  // s140 + s142 + s143
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s144 (
-        .a(17'(s140_d1)), .b(17'(s142_d1)), .c(17'(s143_d1)), .sum(s144)
+    wire signed [17:0] s129;  // s126 + s127 + s128
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s129 (
+        .a(s126_d1), .b(18'(s127)), .c(18'(s128_d1)), .sum(s129)
     );
-    wire signed [17:0] s146;  // 32*x1 + s145 - 4*x12
-    assign s146[1:0] = s145_d1[1:0];
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s146 (
-        .a((16'(x1_d1) << 3)), .b(16'(s145_d1 >>> 2)), .c(16'(x12_d1)), .sum(s146[17:2])
+    wire signed [16:0] s136;  // 8*x9 + s1 + s134
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s136 (
+        .a((17'(x9_d1) << 3)), .b(17'(s1_d1)), .c(17'(s134_d1)), .sum(s136)
     );
-    wire signed [16:0] s148;  // 4*x51 + 8*x54 + s147
-    assign s148[1:0] = s147_d1[1:0];
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b000)) u_s148 (
-        .a(15'(x51_d1)), .b((15'(x54_d1) << 1)), .c(15'(s147_d1 >>> 2)), .sum(s148[16:2])
+    wire signed [17:0] s137;  // s135 + s136 - s130
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s137 (
+        .a(18'(s135_d1)), .b(18'(s136)), .c(18'(s130_d1)), .sum(s137)
     );
-    wire signed [15:0] s150;  // 4*x6 + s149 - 8*x21
-    assign s150[1:0] = s149_d1[1:0];
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s150 (
-        .a(14'(x6_d1)), .b(14'(s149_d1 >>> 2)), .c((14'(x21_d1) << 1)), .sum(s150[15:2])
+    wire signed [16:0] s143;  // s139 + s141 + s142
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s143 (
+        .a(17'(s139_d1)), .b(17'(s141_d1)), .c(17'(s142_d1)), .sum(s143)
     );
-    wire signed [18:0] s151;  // 2*s148 + s150 - s146
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s151 (
-        .a((19'(s148) << 1)), .b(19'(s150)), .c(19'(s146)), .sum(s151)
+    wire signed [16:0] s149;  // 4*x51 + 8*x54 + s148
+    assign s149[1:0] = s148_d1[1:0];
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b000)) u_s149 (
+        .a(15'(x51_d1)), .b((15'(x54_d1) << 1)), .c(15'(s148_d1 >>> 2)), .sum(s149[16:2])
     );
-    wire signed [16:0] s153;  // x19 + 16*x24 + s152
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s153 (
-        .a(17'(x19_d1)), .b((17'(x24_d1) << 4)), .c(17'(s152_d1)), .sum(s153)
+    wire signed [17:0] s151;  // 32*x1 + s150 - 4*x12
+    assign s151[1:0] = s150_d1[1:0];
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s151 (
+        .a((16'(x1_d1) << 3)), .b(16'(s150_d1 >>> 2)), .c(16'(x12_d1)), .sum(s151[17:2])
     );
-    wire signed [17:0] s159;  // 16*x9 + s157 - s19
+    wire signed [15:0] s153;  // 8*x21 + s152 - 4*x6
+    assign s153[1:0] = s152_d1[1:0];
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s153 (
+        .a((14'(x21_d1) << 1)), .b(14'(s152_d1 >>> 2)), .c(14'(x6_d1)), .sum(s153[15:2])
+    );
+    wire signed [18:0] s154;  // s151 + s153 - 2*s149
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s154 (
+        .a(19'(s151)), .b(19'(s153)), .c((19'(s149) << 1)), .sum(s154)
+    );
+    wire signed [16:0] s158;  // s144 + 2*s156 - s16
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s158 (
+        .a(17'(s144_d1)), .b((17'(s156_d1) << 1)), .c(17'(s16_d1)), .sum(s158)
+    );
+    wire signed [17:0] s159;  // 16*x9 + s157 - s22
     bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s159 (
-        .a((18'(x9_d1) << 4)), .b(18'(s157_d1)), .c(18'(s19_d1)), .sum(s159)
+        .a((18'(x9_d1) << 4)), .b(18'(s157_d1)), .c(18'(s22_d1)), .sum(s159)
     );
-    wire signed [17:0] s160;  // s144 + s153 + s158
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s160 (
-        .a(18'(s144)), .b(18'(s153)), .c(18'(s158_d1)), .sum(s160)
+    wire signed [17:0] s160;  // s143 + s158 - s147
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s160 (
+        .a(18'(s143)), .b(18'(s158)), .c(18'(s147_d1)), .sum(s160)
     );
-    wire signed [16:0] s162;  // 16*x51 - 2*x19 - x44
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b110)) u_s162 (
-        .a((17'(x51_d1) << 4)), .b((17'(x19_d1) << 1)), .c(17'(x44_d1)), .sum(s162)
+    wire signed [16:0] s169;  // 4*x6 + s168 - s167
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s169 (
+        .a((17'(x6_d1) << 2)), .b(17'(s168_d1)), .c(17'(s167_d1)), .sum(s169)
     );
-    wire signed [16:0] s166;  // s164 + s165 - 4*x6
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s166 (
-        .a(17'(s164_d1)), .b(17'(s165_d1)), .c((17'(x6_d1) << 2)), .sum(s166)
+    wire signed [16:0] s173;  // 8*x39 + s171 - s172
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s173 (
+        .a((17'(x39_d1) << 3)), .b(17'(s171_d1)), .c(17'(s172_d1)), .sum(s173)
     );
-    wire signed [16:0] s170;  // 8*x39 + s168 - 2*s169
-    assign s170[0:0] = s168_d1[0:0];
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s170 (
-        .a((16'(x39_d1) << 2)), .b(16'(s168_d1 >>> 1)), .c(16'(s169_d1)), .sum(s170[16:1])
+    wire signed [16:0] s178;  // 4*s174 + s176 + s177
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s178 (
+        .a((17'(s174_d1) << 2)), .b(17'(s176_d1)), .c(17'(s177_d1)), .sum(s178)
     );
-    wire signed [16:0] s178;  // s176 + s177 - 4*s175
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s178 (
-        .a(17'(s176_d1)), .b(17'(s177_d1)), .c((17'(s175_d1) << 2)), .sum(s178)
+    wire signed [16:0] s182;  // s180 + s181 - 8*x45
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s182 (
+        .a(17'(s180_d1)), .b(17'(s181_d1)), .c((17'(x45_d1) << 3)), .sum(s182)
     );
-    wire signed [16:0] s183;  // s181 + s182 - 8*x45
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s183 (
-        .a(17'(s181_d1)), .b(17'(s182_d1)), .c((17'(x45_d1) << 3)), .sum(s183)
+    wire signed [17:0] s183;  // 16*x51 + 16*x54 + s165
+    assign s183[3:0] = s165_d1[3:0];
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s183 (
+        .a(14'(x51_d1)), .b(14'(x54_d1)), .c(14'(s165_d1 >>> 4)), .sum(s183[17:4])
     );
-    wire signed [17:0] s184;  // 4*s179 - 16*x54 - s174
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b110)) u_s184 (
-        .a((18'(s179_d1) << 2)), .b((18'(x54_d1) << 4)), .c(18'(s174_d1)), .sum(s184)
+    wire signed [17:0] s184;  // 4*s166 + s178 - s173
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s184 (
+        .a((18'(s166_d1) << 2)), .b(18'(s178)), .c(18'(s173)), .sum(s184)
     );
-    wire signed [17:0] s185;  // s162 + s170 + s178
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s185 (
-        .a(18'(s162)), .b(18'(s170)), .c(18'(s178)), .sum(s185)
+    wire signed [18:0] s185;  // s164 + s169 + s182
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b000)) u_s185 (
+        .a(19'(s164_d1)), .b(19'(s169)), .c(19'(s182)), .sum(s185)
     );
-    wire signed [18:0] s186;  // s173 + s183 - s166
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s186 (
-        .a(19'(s173_d1)), .b(19'(s183)), .c(19'(s166)), .sum(s186)
+    wire signed [16:0] s191;  // 16*x12 + x56 - x9
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s191 (
+        .a((17'(x12_d1) << 4)), .b(17'(x56_d1)), .c(17'(x9_d1)), .sum(s191)
     );
-    wire signed [16:0] s197;  // 2*s195 - s101 - s193
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b110)) u_s197 (
-        .a((17'(s195_d1) << 1)), .b(17'(s101_d1)), .c(17'(s193_d1)), .sum(s197)
+    wire signed [16:0] s197;  // 8*x21 + 2*s190 - s189
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s197 (
+        .a((17'(x21_d1) << 3)), .b((17'(s190_d1) << 1)), .c(17'(s189_d1)), .sum(s197)
     );
-    wire signed [17:0] s198;  // 2*s47 + s189 + s196
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s198 (
-        .a((18'(s47_d1) << 1)), .b(18'(s189_d1)), .c(18'(s196_d1)), .sum(s198)
+    wire signed [17:0] s198;  // s195 + s196 - s100
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s198 (
+        .a(18'(s195_d1)), .b(18'(s196_d1)), .c(18'(s100_d1)), .sum(s198)
     );
-    wire signed [18:0] s199;  // s127 + s191 + s197
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b000)) u_s199 (
-        .a(19'(s127)), .b(19'(s191_d1)), .c(19'(s197)), .sum(s199)
+    wire signed [18:0] s199;  // s197 - s123 - s191
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b110)) u_s199 (
+        .a(19'(s197)), .b(19'(s123)), .c(19'(s191)), .sum(s199)
     );
-    wire signed [15:0] s201;  // x3 + 8*x51 - 2*x51
-    assign s201[0:0] = x3_d1[0:0];
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s201 (
-        .a(15'(x3_d1 >>> 1)), .b((15'(x51_d1) << 2)), .c(15'(x51_d1)), .sum(s201[15:1])
+    wire signed [17:0] s206;  // 2*s202 + s205 - s126
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s206 (
+        .a((18'(s202_d1) << 1)), .b(18'(s205_d1)), .c(s126_d1), .sum(s206)
     );
-    wire signed [17:0] s206;  // s117 + 2*s202 + s205
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s206 (
-        .a(s117_d1), .b((18'(s202_d1) << 1)), .c(18'(s205_d1)), .sum(s206)
-    );
-    wire signed [16:0] s208;  // x7 + 8*s33 + s207
+    wire signed [16:0] s208;  // x7 + 8*s35 + s207
     bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s208 (
-        .a(17'(x7_d1)), .b((17'(s33_d1) << 3)), .c(17'(s207_d1)), .sum(s208)
+        .a(17'(x7_d1)), .b((17'(s35_d1) << 3)), .c(17'(s207_d1)), .sum(s208)
     );
-    wire signed [15:0] s214;  // s7 - 2*s33 - s211
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b110)) u_s214 (
-        .a(16'(s7_d1)), .b((16'(s33_d1) << 1)), .c(16'(s211_d1)), .sum(s214)
+    wire signed [15:0] s209;  // x3 + 8*x51 - 2*x51
+    assign s209[0:0] = x3_d1[0:0];
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s209 (
+        .a(15'(x3_d1 >>> 1)), .b((15'(x51_d1) << 2)), .c(15'(x51_d1)), .sum(s209[15:1])
     );
-    wire signed [16:0] s215;  // s213 - 8*x24 - s209
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b110)) u_s215 (
-        .a(17'(s213_d1)), .b((17'(x24_d1) << 3)), .c(17'(s209_d1)), .sum(s215)
+    wire signed [15:0] s215;  // s0 + 2*s35 + s212
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b000)) u_s215 (
+        .a(16'(s0_d1)), .b((16'(s35_d1) << 1)), .c(16'(s212_d1)), .sum(s215)
     );
-    wire signed [17:0] s216;  // s208 + s214 - s201
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s216 (
-        .a(18'(s208)), .b(18'(s214)), .c(18'(s201)), .sum(s216)
+    wire signed [16:0] s216;  // s214 - 8*x24 - s201
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b110)) u_s216 (
+        .a(17'(s214_d1)), .b((17'(x24_d1) << 3)), .c(17'(s201_d1)), .sum(s216)
     );
-    wire signed [16:0] s230;  // s224 + s225 + s228
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s230 (
-        .a(17'(s224_d1)), .b(17'(s225_d1)), .c(17'(s228_d1)), .sum(s230)
+    wire signed [17:0] s217;  // s208 - s209 - s215
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b110)) u_s217 (
+        .a(18'(s208)), .b(18'(s209)), .c(18'(s215)), .sum(s217)
     );
-    wire signed [16:0] s231;  // 8*x1 + s219 - s226
+    wire signed [16:0] s231;  // s219 + s221 - s227
     bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s231 (
-        .a((17'(x1_d1) << 3)), .b(17'(s219_d1)), .c(17'(s226_d1)), .sum(s231)
+        .a(17'(s219_d1)), .b(17'(s221_d1)), .c(17'(s227_d1)), .sum(s231)
     );
-    wire signed [17:0] s232;  // 16*x51 + s229 - 4*s218
-    assign s232[1:0] = s229_d1[1:0];
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s232 (
-        .a((16'(x51_d1) << 2)), .b(16'(s229_d1 >>> 2)), .c(16'(s218_d1)), .sum(s232[17:2])
+    wire signed [16:0] s232;  // 8*x1 + s229 - s226
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s232 (
+        .a((17'(x1_d1) << 3)), .b(17'(s229_d1)), .c(17'(s226_d1)), .sum(s232)
     );
-    wire signed [18:0] s233;  // s230 - s10 - 4*s89
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b110)) u_s233 (
-        .a(19'(s230)), .b(19'(s10_d1)), .c((19'(s89_d1) << 2)), .sum(s233)
+    wire signed [17:0] s233;  // 16*x9 + 16*x51 + s230
+    assign s233[3:0] = s230_d1[3:0];
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s233 (
+        .a(14'(x9_d1)), .b(14'(x51_d1)), .c(14'(s230_d1 >>> 4)), .sum(s233[17:4])
     );
-    wire signed [18:0] s234;  // s231 + s232 - s38
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s234 (
-        .a(19'(s231)), .b(19'(s232)), .c(19'(s38)), .sum(s234)
+    wire signed [18:0] s234;  // s231 - s103 - 4*s220
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b110)) u_s234 (
+        .a(19'(s231)), .b(19'(s103_d1)), .c((19'(s220_d1) << 2)), .sum(s234)
     );
-    wire signed [16:0] s242;  // 8*x42 + s240 + s241
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s242 (
-        .a((17'(x42_d1) << 3)), .b(17'(s240_d1)), .c(17'(s241_d1)), .sum(s242)
+    wire signed [18:0] s235;  // s232 + s233 - s42
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s235 (
+        .a(19'(s232)), .b(19'(s233)), .c(19'(s42)), .sum(s235)
     );
-    wire signed [18:0] s244;  // 32*x24 + s242 + s243
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b000)) u_s244 (
-        .a((19'(x24_d1) << 5)), .b(19'(s242)), .c(19'(s243_d1)), .sum(s244)
+    wire signed [15:0] s242;  // s240 + s241 - s48
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s242 (
+        .a(16'(s240_d1)), .b(s241_d1), .c(16'(s48_d1)), .sum(s242)
     );
-    wire signed [16:0] s254;  // s249 + s252 + s253
+    wire signed [17:0] s243;  // 16*x25 + s242 - 4*s237
+    assign s243[1:0] = s242[1:0];
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s243 (
+        .a((16'(x25_d1) << 2)), .b(16'(s242 >>> 2)), .c(16'(s237_d1)), .sum(s243[17:2])
+    );
+    wire signed [17:0] s244 = (18'(x24_d1) << 5) + 18'(s104_d1);
+    wire signed [16:0] s254;  // s247 + s252 + s253
     bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s254 (
-        .a(17'(s249_d1)), .b(17'(s252_d1)), .c(17'(s253_d1)), .sum(s254)
+        .a(17'(s247_d1)), .b(17'(s252_d1)), .c(17'(s253_d1)), .sum(s254)
     );
-    wire signed [17:0] s255;  // s105 - s248 - s254
+    wire signed [17:0] s255;  // s107 - s251 - s254
     bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b110)) u_s255 (
-        .a(18'(s105)), .b(18'(s248_d1)), .c(18'(s254)), .sum(s255)
+        .a(18'(s107)), .b(18'(s251_d1)), .c(18'(s254)), .sum(s255)
     );
-    wire signed [15:0] s261;  // 4*x54 + s258 + s259
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b000)) u_s261 (
-        .a((16'(x54_d1) << 2)), .b(16'(s258_d1)), .c(16'(s259_d1)), .sum(s261)
+    wire signed [15:0] s262;  // 4*x54 + s259 + s260
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b000)) u_s262 (
+        .a((16'(x54_d1) << 2)), .b(16'(s259_d1)), .c(16'(s260_d1)), .sum(s262)
     );
-    wire signed [17:0] s262;  // s173 + s260 + s261
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s262 (
-        .a(s173_d1), .b(18'(s260_d1)), .c(18'(s261)), .sum(s262)
+    wire signed [17:0] s263;  // s164 + s261 + s262
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s263 (
+        .a(s164_d1), .b(18'(s261_d1)), .c(18'(s262)), .sum(s263)
     );
-    wire signed [15:0] s263;  // 4*x12 + x28 - 8*x51
-    assign s263[1:0] = x28_d1[1:0];
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s263 (
-        .a(14'(x12_d1)), .b(14'(x28_d1 >>> 2)), .c((14'(x51_d1) << 1)), .sum(s263[15:2])
+    wire signed [15:0] s266;  // 4*x24 + 4*x25 + x51
+    assign s266[1:0] = x51_d1[1:0];
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s266 (
+        .a(14'(x24_d1)), .b(14'(x25_d1)), .c(14'(x51_d1 >>> 2)), .sum(s266[15:2])
     );
-    wire signed [17:0] s264;  // 32*x24 + 4*x33 - x4
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s264 (
-        .a((18'(x24_d1) << 5)), .b((18'(x33_d1) << 2)), .c(18'(x4_d1)), .sum(s264)
+    wire signed [16:0] s270;  // s268 - 8*x18 - s257
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b110)) u_s270 (
+        .a(17'(s268_d1)), .b((17'(x18_d1) << 3)), .c(17'(s257_d1)), .sum(s270)
     );
-    wire signed [16:0] s268;  // 8*x25 + s257 + s266
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s268 (
-        .a((17'(x25_d1) << 3)), .b(17'(s257_d1)), .c(17'(s266_d1)), .sum(s268)
+    wire signed [17:0] s271;  // 2*s266 + s269 - s265
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s271 (
+        .a((18'(s266) << 1)), .b(18'(s269_d1)), .c(18'(s265_d1)), .sum(s271)
     );
-    wire signed [15:0] s269;  // 4*x24 + s218 - 4*x18
-    assign s269[1:0] = s218_d1[1:0];
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s269 (
-        .a(14'(x24_d1)), .b(14'(s218_d1 >>> 2)), .c(14'(x18_d1)), .sum(s269[15:2])
+    wire signed [18:0] s272;  // s169 + s258 + s270
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b000)) u_s272 (
+        .a(19'(s169)), .b(19'(s258_d1)), .c(19'(s270)), .sum(s272)
     );
-    wire signed [17:0] s270;  // s263 + s267 + s268
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s270 (
-        .a(18'(s263)), .b(18'(s267_d1)), .c(18'(s268)), .sum(s270)
+    wire signed [16:0] s274;  // 8*x6 + x40 + 8*x45
+    assign s274[2:0] = x40_d1[2:0];
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s274 (
+        .a(14'(x6_d1)), .b(14'(x40_d1 >>> 3)), .c(14'(x45_d1)), .sum(s274[16:3])
     );
-    wire signed [18:0] s271;  // 2*s269 - s166 - s264
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b110)) u_s271 (
-        .a((19'(s269) << 1)), .b(19'(s166)), .c(19'(s264)), .sum(s271)
-    );
-    wire signed [16:0] s280;  // 8*x6 + 8*x45 + s277
-    assign s280[2:0] = s277_d1[2:0];
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s280 (
-        .a(14'(x6_d1)), .b(14'(x45_d1)), .c(14'(s277_d1 >>> 3)), .sum(s280[16:3])
-    );
-    wire signed [16:0] s281;  // 2*s179 + s273 + s278
+    wire signed [16:0] s281;  // 2*s166 + s277 + s278
     bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s281 (
-        .a((17'(s179_d1) << 1)), .b(17'(s273_d1)), .c(17'(s278_d1)), .sum(s281)
+        .a((17'(s166_d1) << 1)), .b(17'(s277_d1)), .c(17'(s278_d1)), .sum(s281)
     );
-    wire signed [17:0] s282;  // s164 + s279 - s174
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s282 (
-        .a(18'(s164_d1)), .b(18'(s279_d1)), .c(18'(s174_d1)), .sum(s282)
+    wire signed [16:0] s282;  // s275 + s279 + s280
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s282 (
+        .a(17'(s275_d1)), .b(17'(s279_d1)), .c(17'(s280_d1)), .sum(s282)
     );
-    wire signed [18:0] s283;  // s280 + s281 - 16*x12
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s283 (
-        .a(19'(s280)), .b(19'(s281)), .c((19'(x12_d1) << 4)), .sum(s283)
+    wire signed [17:0] s283;  // s167 - 16*x12 - s165
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b110)) u_s283 (
+        .a(18'(s167_d1)), .b((18'(x12_d1) << 4)), .c(18'(s165_d1)), .sum(s283)
     );
-    wire signed [18:0] s284;  // s282 - 32*x21 - 32*x54
-    assign s284[4:0] = s282[4:0];
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s284 (
-        .a(14'(s282 >>> 5)), .b(14'(x21_d1)), .c(14'(x54_d1)), .sum(s284[18:5])
+    wire signed [18:0] s284;  // s274 + s281 + s282
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b000)) u_s284 (
+        .a(19'(s274)), .b(19'(s281)), .c(19'(s282)), .sum(s284)
     );
-    wire signed [14:0] s288;  // 2*x6 + s287 - 2*x1
-    assign s288[0:0] = s287_d1[0:0];
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s288 (
-        .a(14'(x6_d1)), .b(14'(s287_d1 >>> 1)), .c(14'(x1_d1)), .sum(s288[14:1])
+    wire signed [18:0] s285;  // s283 - 32*x21 - 32*x54
+    assign s285[4:0] = s283[4:0];
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s285 (
+        .a(14'(s283 >>> 5)), .b(14'(x21_d1)), .c(14'(x54_d1)), .sum(s285[18:5])
     );
-    wire signed [17:0] s289;  // 32*x1 + s153 + s288
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s289 (
-        .a((18'(x1_d1) << 5)), .b(18'(s153)), .c(18'(s288)), .sum(s289)
+    wire signed [14:0] s287;  // x5 + x26 - 4*x18
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s287 (
+        .a(15'(x5_d1)), .b(15'(x26_d1)), .c((15'(x18_d1) << 2)), .sum(s287)
     );
-    wire signed [15:0] s294;  // 4*x51 - s72 - 2*s292
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b110)) u_s294 (
-        .a((16'(x51_d1) << 2)), .b(16'(s72_d1)), .c((16'(s292_d1) << 1)), .sum(s294)
+    wire signed [17:0] s290;  // s147 + s289 - 2*s162
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s290 (
+        .a(18'(s147_d1)), .b(18'(s289_d1)), .c((18'(s162_d1) << 1)), .sum(s290)
     );
-    wire signed [17:0] s295;  // 2*s286 + s293 + s294
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s295 (
-        .a((18'(s286_d1) << 1)), .b(18'(s293_d1)), .c(18'(s294)), .sum(s295)
+    wire signed [15:0] s294;  // 4*x51 + s291 - 4*x48
+    assign s294[1:0] = s291_d1[1:0];
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s294 (
+        .a(14'(x51_d1)), .b(14'(s291_d1 >>> 2)), .c(14'(x48_d1)), .sum(s294[15:2])
     );
-    wire signed [18:0] s296;  // 2*s90 + 2*s263 - s144
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s296 (
-        .a((19'(s90) << 1)), .b((19'(s263) << 1)), .c(19'(s144)), .sum(s296)
+    wire signed [15:0] s295;  // s190 + s292 - s172
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s295 (
+        .a(16'(s190_d1)), .b(16'(s292_d1)), .c(16'(s172_d1)), .sum(s295)
     );
-    wire signed [14:0] s301;  // x21 + 2*x33 - s299
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s301 (
-        .a(15'(x21_d1)), .b((15'(x33_d1) << 1)), .c(15'(s299_d1)), .sum(s301)
+    wire signed [16:0] s296;  // 2*s293 - 8*x42 - s76
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b110)) u_s296 (
+        .a((17'(s293_d1) << 1)), .b((17'(x42_d1) << 3)), .c(17'(s76_d1)), .sum(s296)
     );
-    wire signed [17:0] s303;  // s301 + s302 - s117
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s303 (
-        .a(18'(s301)), .b(18'(s302_d1)), .c(s117_d1), .sum(s303)
+    wire signed [17:0] s297;  // 2*s287 + s294 + s295
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s297 (
+        .a((18'(s287) << 1)), .b(18'(s294)), .c(18'(s295)), .sum(s297)
     );
-    wire signed [16:0] s314;  // s312 + s313 - s54
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s314 (
-        .a(17'(s312_d1)), .b(17'(s313_d1)), .c(17'(s54_d1)), .sum(s314)
+    wire signed [18:0] s298;  // s296 - s143 - 2*s265
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b110)) u_s298 (
+        .a(19'(s296)), .b(19'(s143)), .c((19'(s265_d1) << 1)), .sum(s298)
     );
-    wire signed [16:0] s315;  // 8*x21 + 2*s298 + s308
-    assign s315[0:0] = s308_d1[0:0];
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b000)) u_s315 (
-        .a((16'(x21_d1) << 2)), .b(16'(s298_d1)), .c(16'(s308_d1 >>> 1)), .sum(s315[16:1])
+    wire signed [17:0] s309;  // s126 + s287 + s308
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s309 (
+        .a(s126_d1), .b(18'(s287)), .c(18'(s308_d1)), .sum(s309)
     );
-    wire signed [17:0] s316;  // s148 + s306 + s314
+    wire signed [15:0] s313;  // s220 + s303 - s311
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s313 (
+        .a(16'(s220_d1)), .b(16'(s303_d1)), .c(16'(s311_d1)), .sum(s313)
+    );
+    wire signed [16:0] s314;  // s144 + 2*s305 + s312
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s314 (
+        .a(17'(s144_d1)), .b((17'(s305_d1) << 1)), .c(17'(s312_d1)), .sum(s314)
+    );
+    wire signed [17:0] s315;  // 16*x21 + s302 - s78
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s315 (
+        .a((18'(x21_d1) << 4)), .b(18'(s302_d1)), .c(18'(s78_d1)), .sum(s315)
+    );
+    wire signed [17:0] s316;  // s149 + s313 + s314
     bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s316 (
-        .a(18'(s148)), .b(18'(s306_d1)), .c(18'(s314)), .sum(s316)
+        .a(18'(s149)), .b(18'(s313)), .c(18'(s314)), .sum(s316)
     );
-    wire signed [17:0] s320;  // s123 + 2*s319 - 32*x21
-    assign s320[0:0] = s123_d1[0:0];
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s320 (
-        .a(17'(s123_d1 >>> 1)), .b(17'(s319_d1)), .c((17'(x21_d1) << 4)), .sum(s320[17:1])
+    wire signed [17:0] s319;  // 32*x21 + 2*s318 - s118
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s319 (
+        .a((18'(x21_d1) << 5)), .b((18'(s318_d1) << 1)), .c(18'(s118_d1)), .sum(s319)
     );
-    wire signed [16:0] s328;  // 8*x6 + s325 - s189
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s328 (
-        .a((17'(x6_d1) << 3)), .b(17'(s325_d1)), .c(17'(s189_d1)), .sum(s328)
+    wire signed [17:0] s323;  // x6 + x47 + 32*x51
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s323 (
+        .a(18'(x6_d1)), .b(18'(x47_d1)), .c((18'(x51_d1) << 5)), .sum(s323)
     );
-    wire signed [16:0] s329;  // s326 + s327 - s323
+    wire signed [16:0] s329;  // s326 + s327 - s322
     bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s329 (
-        .a(17'(s326_d1)), .b(17'(s327_d1)), .c(17'(s323_d1)), .sum(s329)
+        .a(17'(s326_d1)), .b(17'(s327_d1)), .c(17'(s322_d1)), .sum(s329)
     );
-    wire signed [17:0] s330;  // 16*x9 + s97 + s328
+    wire signed [17:0] s330;  // 4*s238 + s328 + s329
     bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s330 (
-        .a((18'(x9_d1) << 4)), .b(18'(s97_d1)), .c(18'(s328)), .sum(s330)
+        .a((18'(s238_d1) << 2)), .b(18'(s328_d1)), .c(18'(s329)), .sum(s330)
     );
-    wire signed [18:0] s331;  // 8*s175 + s329 - s93
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s331 (
-        .a((19'(s175_d1) << 3)), .b(19'(s329)), .c(19'(s93_d1)), .sum(s331)
+    wire signed [18:0] s331;  // 8*s174 - s164 - s323
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b110)) u_s331 (
+        .a((19'(s174_d1) << 3)), .b(19'(s164_d1)), .c(19'(s323)), .sum(s331)
     );
-    wire signed [19:0] s332;  // s320 - 2*s102 - s173
-    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b110)) u_s332 (
-        .a(20'(s320)), .b((20'(s102) << 1)), .c(20'(s173_d1)), .sum(s332)
+    wire signed [19:0] s332;  // s96 + 2*s101 - s319
+    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b100)) u_s332 (
+        .a(20'(s96)), .b((20'(s101) << 1)), .c(20'(s319)), .sum(s332)
     );
-    wire signed [14:0] s338;  // s336 - x42 - 2*x45
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b110)) u_s338 (
-        .a(15'(s336_d1)), .b(15'(x42_d1)), .c((15'(x45_d1) << 1)), .sum(s338)
+    wire signed [15:0] s337;  // 4*x1 + x18 + 4*x21
+    assign s337[1:0] = x18_d1[1:0];
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s337 (
+        .a(14'(x1_d1)), .b(14'(x18_d1 >>> 2)), .c(14'(x21_d1)), .sum(s337[15:2])
     );
-    wire signed [15:0] s339;  // 4*x1 + x18 + 4*x21
-    assign s339[1:0] = x18_d1[1:0];
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s339 (
-        .a(14'(x1_d1)), .b(14'(x18_d1 >>> 2)), .c(14'(x21_d1)), .sum(s339[15:2])
+    wire signed [17:0] s338;  // s57 + s336 + 4*s337
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s338 (
+        .a(18'(s57_d1)), .b(18'(s336_d1)), .c((18'(s337) << 2)), .sum(s338)
     );
-    wire signed [17:0] s340;  // s337 + s338 - 4*s339
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s340 (
-        .a(18'(s337_d1)), .b(18'(s338)), .c((18'(s339) << 2)), .sum(s340)
+    wire signed [16:0] s342;  // 2*x22 + s341 - 16*x24
+    assign s342[0:0] = s341_d1[0:0];
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s342 (
+        .a(16'(x22_d1)), .b(16'(s341_d1 >>> 1)), .c((16'(x24_d1) << 3)), .sum(s342[16:1])
     );
-    wire signed [16:0] s345;  // 8*x42 + s61 - s211
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s345 (
-        .a((17'(x42_d1) << 3)), .b(17'(s61_d1)), .c(17'(s211_d1)), .sum(s345)
+    wire signed [16:0] s344;  // s343 - s71 - s212
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b110)) u_s344 (
+        .a(17'(s343_d1)), .b(17'(s71_d1)), .c(17'(s212_d1)), .sum(s344)
     );
-    wire signed [16:0] s346;  // s344 - 8*x12 - s342
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b110)) u_s346 (
-        .a(17'(s344_d1)), .b((17'(x12_d1) << 3)), .c(17'(s342_d1)), .sum(s346)
+    wire signed [16:0] s345;  // 2*s264 + s340 - 8*x12
+    assign s345[0:0] = s340_d1[0:0];
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s345 (
+        .a(16'(s264_d1)), .b(16'(s340_d1 >>> 1)), .c((16'(x12_d1) << 2)), .sum(s345[16:1])
     );
-    wire signed [17:0] s347;  // 2*s257 - 4*s73 - s251
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b110)) u_s347 (
-        .a((18'(s257_d1) << 1)), .b((18'(s73_d1) << 2)), .c(18'(s251_d1)), .sum(s347)
+    wire signed [17:0] s346;  // 2*s334 - 4*s58 - s249
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b110)) u_s346 (
+        .a((18'(s334_d1) << 1)), .b((18'(s58_d1) << 2)), .c(18'(s249_d1)), .sum(s346)
     );
-    wire signed [17:0] s348;  // s5 + s345 + s346
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s348 (
-        .a(18'(s5)), .b(18'(s345)), .c(18'(s346)), .sum(s348)
+    wire signed [17:0] s347;  // s344 + s345 - s21
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s347 (
+        .a(18'(s344)), .b(18'(s345)), .c(18'(s21)), .sum(s347)
     );
-    wire signed [18:0] s349;  // 32*x12 + s347 - 2*s335
-    assign s349[0:0] = s347[0:0];
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s349 (
-        .a((18'(x12_d1) << 4)), .b(18'(s347 >>> 1)), .c(18'(s335_d1)), .sum(s349[18:1])
+    wire signed [18:0] s348;  // 32*x12 + s346 - 2*s342
+    assign s348[0:0] = s346[0:0];
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s348 (
+        .a((18'(x12_d1) << 4)), .b(18'(s346 >>> 1)), .c(18'(s342)), .sum(s348[18:1])
     );
-    wire signed [16:0] s361;  // s358 - 8*x6 - 8*x45
-    assign s361[2:0] = s358_d1[2:0];
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s361 (
-        .a(14'(s358_d1 >>> 3)), .b(14'(x6_d1)), .c(14'(x45_d1)), .sum(s361[16:3])
+    wire signed [17:0] s360;  // s359 - 4*s58 - s358
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b110)) u_s360 (
+        .a(18'(s359_d1)), .b((18'(s58_d1) << 2)), .c(18'(s358_d1)), .sum(s360)
     );
-    wire signed [17:0] s362;  // s359 - 4*s73 - s360
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b110)) u_s362 (
-        .a(18'(s359_d1)), .b((18'(s73_d1) << 2)), .c(18'(s360_d1)), .sum(s362)
+    wire signed [17:0] s361;  // s173 + s352 - s274
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s361 (
+        .a(18'(s173)), .b(18'(s352_d1)), .c(18'(s274)), .sum(s361)
     );
-    wire signed [17:0] s363;  // s170 + s361 - s356
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s363 (
-        .a(18'(s170)), .b(18'(s361)), .c(18'(s356_d1)), .sum(s363)
-    );
-    wire signed [18:0] s364;  // s353 + s362 - 2*s208
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s364 (
-        .a(19'(s353_d1)), .b(19'(s362)), .c((19'(s208) << 1)), .sum(s364)
+    wire signed [18:0] s362;  // s355 + s360 - 2*s208
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s362 (
+        .a(19'(s355_d1)), .b(19'(s360)), .c((19'(s208) << 1)), .sum(s362)
     );
     wire signed [14:0] s370;  // 2*x9 + 4*x24 + x48
     assign s370[0:0] = x48_d1[0:0];
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s370 (
         .a(14'(x9_d1)), .b((14'(x24_d1) << 1)), .c(14'(x48_d1 >>> 1)), .sum(s370[14:1])
     );
-    wire signed [18:0] s372;  // s369 + 4*s371 - s370
+    wire signed [18:0] s372;  // s369 + s370 - 4*s371
     bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s372 (
-        .a(19'(s369_d1)), .b((19'(s371_d1) << 2)), .c(19'(s370)), .sum(s372)
+        .a(19'(s369_d1)), .b(19'(s370)), .c((19'(s371_d1) << 2)), .sum(s372)
     );
-    wire signed [13:0] s379;  // x51 - x12 - x42
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s379 (
-        .a(14'(x51_d1)), .b(14'(x12_d1)), .c(14'(x42_d1)), .sum(s379)
+    wire signed [16:0] s376;  // s201 + s374 - s365
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s376 (
+        .a(17'(s201_d1)), .b(17'(s374_d1)), .c(17'(s365_d1)), .sum(s376)
     );
-    wire signed [17:0] s380;  // s373 + s377 + s378
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s380 (
-        .a(18'(s373_d1)), .b(18'(s377_d1)), .c(18'(s378_d1)), .sum(s380)
+    wire signed [13:0] s377;  // x51 - x12 - x42
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s377 (
+        .a(14'(x51_d1)), .b(14'(x12_d1)), .c(14'(x42_d1)), .sum(s377)
     );
-    wire signed [18:0] s381;  // s32 + s58 + 8*s379
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b000)) u_s381 (
-        .a(19'(s32_d1)), .b(19'(s58)), .c((19'(s379) << 3)), .sum(s381)
+    wire signed [17:0] s378;  // s375 + s376 - s364
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s378 (
+        .a(18'(s375_d1)), .b(18'(s376)), .c(18'(s364_d1)), .sum(s378)
     );
-    wire signed [15:0] s386;  // s168 + s385 - 2*x48
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s386 (
-        .a(16'(s168_d1)), .b(16'(s385_d1)), .c((16'(x48_d1) << 1)), .sum(s386)
+    wire signed [18:0] s379;  // s36 + s81 + 8*s377
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b000)) u_s379 (
+        .a(19'(s36_d1)), .b(19'(s81)), .c((19'(s377) << 3)), .sum(s379)
     );
-    wire signed [15:0] s389;  // s383 + s384 - 4*x54
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s389 (
-        .a(16'(s383_d1)), .b(16'(s384_d1)), .c((16'(x54_d1) << 2)), .sum(s389)
+    wire signed [15:0] s382;  // s171 + s381 - 2*x48
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s382 (
+        .a(16'(s171_d1)), .b(16'(s381_d1)), .c((16'(x48_d1) << 1)), .sum(s382)
     );
-    wire signed [16:0] s390;  // s388 - s249 - s323
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b110)) u_s390 (
-        .a(17'(s388_d1)), .b(17'(s249_d1)), .c(17'(s323_d1)), .sum(s390)
+    wire signed [15:0] s386;  // s383 - 4*x33 - 4*x54
+    assign s386[1:0] = s383_d1[1:0];
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s386 (
+        .a(14'(s383_d1 >>> 2)), .b(14'(x33_d1)), .c(14'(x54_d1)), .sum(s386[15:2])
     );
-    wire signed [17:0] s391;  // s386 + s389 - 2*s209
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s391 (
-        .a(18'(s386)), .b(18'(s389)), .c((18'(s209_d1) << 1)), .sum(s391)
+    wire signed [16:0] s387;  // s385 - s247 - s322
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b110)) u_s387 (
+        .a(17'(s385_d1)), .b(17'(s247_d1)), .c(17'(s322_d1)), .sum(s387)
     );
-    wire signed [17:0] s396;  // s394 + 4*s395 - 16*x45
-    assign s396[1:0] = s394_d1[1:0];
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s396 (
-        .a(16'(s394_d1 >>> 2)), .b(16'(s395_d1)), .c((16'(x45_d1) << 2)), .sum(s396[17:2])
+    wire signed [17:0] s388;  // s382 + s386 - 2*s201
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s388 (
+        .a(18'(s382)), .b(18'(s386)), .c((18'(s201_d1) << 1)), .sum(s388)
     );
-    wire signed [15:0] s400;  // s398 - 4*x30 - s373
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b110)) u_s400 (
-        .a(16'(s398_d1)), .b((16'(x30_d1) << 2)), .c(16'(s373_d1)), .sum(s400)
+    wire signed [17:0] s395;  // s391 + s393 - 8*s394
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s395 (
+        .a(18'(s391_d1)), .b(18'(s393_d1)), .c((18'(s394_d1) << 3)), .sum(s395)
     );
-    wire signed [16:0] s401;  // s92 + s219 + s399
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s401 (
-        .a(17'(s92_d1)), .b(17'(s219_d1)), .c(17'(s399_d1)), .sum(s401)
+    wire signed [16:0] s399;  // s390 + s397 - s303
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s399 (
+        .a(17'(s390_d1)), .b(17'(s397_d1)), .c(17'(s303_d1)), .sum(s399)
     );
-    wire signed [17:0] s402;  // s400 + s401 - 16*x48
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s402 (
-        .a(18'(s400)), .b(18'(s401)), .c((18'(x48_d1) << 4)), .sum(s402)
+    wire signed [16:0] s400;  // s364 + s398 - 8*x9
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s400 (
+        .a(17'(s364_d1)), .b(17'(s398_d1)), .c((17'(x9_d1) << 3)), .sum(s400)
     );
-    wire signed [19:0] s403;  // s396 - s264 - 4*s273
-    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b110)) u_s403 (
-        .a(20'(s396)), .b(20'(s264)), .c((20'(s273_d1) << 2)), .sum(s403)
+    wire signed [17:0] s401;  // s399 + s400 - 16*x48
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s401 (
+        .a(18'(s399)), .b(18'(s400)), .c((18'(x48_d1) << 4)), .sum(s401)
     );
-    wire signed [17:0] s411;  // s308 + s410 - s409
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s411 (
-        .a(18'(s308_d1)), .b(18'(s410_d1)), .c(18'(s409_d1)), .sum(s411)
+    wire signed [19:0] s402;  // s258 + s395 - 4*s275
+    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b100)) u_s402 (
+        .a(20'(s258_d1)), .b(20'(s395)), .c((20'(s275_d1) << 2)), .sum(s402)
     );
-    wire signed [16:0] s415;  // s224 + s406 + s412
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s415 (
-        .a(17'(s224_d1)), .b(17'(s406_d1)), .c(17'(s412_d1)), .sum(s415)
+    wire signed [17:0] s411;  // s305 + s409 + s410
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s411 (
+        .a(18'(s305_d1)), .b(18'(s409_d1)), .c(18'(s410_d1)), .sum(s411)
     );
-    wire signed [17:0] s416;  // 4*s67 + s414 - s405
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s416 (
-        .a((18'(s67_d1) << 2)), .b(18'(s414_d1)), .c(18'(s405_d1)), .sum(s416)
+    wire signed [17:0] s415;  // 4*s55 + s404 + s413
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s415 (
+        .a((18'(s55_d1) << 2)), .b(18'(s404_d1)), .c(18'(s413_d1)), .sum(s415)
     );
-    wire signed [18:0] s417;  // s30 - s356 - s415
+    wire signed [18:0] s416;  // s352 - s44 - s414
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b110)) u_s416 (
+        .a(19'(s352_d1)), .b(19'(s44)), .c(19'(s414_d1)), .sum(s416)
+    );
+    wire signed [18:0] s417;  // s415 - s151 - s411
     bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b110)) u_s417 (
-        .a(19'(s30)), .b(19'(s356_d1)), .c(19'(s415)), .sum(s417)
+        .a(19'(s415)), .b(19'(s151)), .c(19'(s411)), .sum(s417)
     );
-    wire signed [18:0] s418;  // s416 - s146 - s411
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b110)) u_s418 (
-        .a(19'(s416)), .b(19'(s146)), .c(19'(s411)), .sum(s418)
+    wire signed [15:0] s422;  // 4*x28 + s420 - 4*x40
+    assign s422[1:0] = s420_d1[1:0];
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s422 (
+        .a(14'(x28_d1)), .b(14'(s420_d1 >>> 2)), .c(14'(x40_d1)), .sum(s422[15:2])
     );
-    wire signed [17:0] s427;  // s425 - s3 - 2*s4
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b110)) u_s427 (
-        .a(18'(s425_d1)), .b(18'(s3_d1)), .c((18'(s4_d1) << 1)), .sum(s427)
+    wire signed [16:0] s423;  // 2*s419 + s421 - 8*x21
+    assign s423[0:0] = s421_d1[0:0];
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s423 (
+        .a(16'(s419_d1)), .b(16'(s421_d1 >>> 1)), .c((16'(x21_d1) << 2)), .sum(s423[16:1])
     );
-    wire signed [17:0] s428;  // 2*s18 + s426 - s423
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s428 (
-        .a((18'(s18_d1) << 1)), .b(18'(s426_d1)), .c(18'(s423_d1)), .sum(s428)
+    wire signed [17:0] s424;  // 2*s12 + s422 - 16*x54
+    assign s424[0:0] = s422[0:0];
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s424 (
+        .a(17'(s12)), .b(17'(s422 >>> 1)), .c((17'(x54_d1) << 3)), .sum(s424[17:1])
     );
-    wire signed [18:0] s429;  // s427 + s428 - s74
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s429 (
-        .a(19'(s427)), .b(19'(s428)), .c(19'(s74_d1)), .sum(s429)
+    wire signed [18:0] s425;  // s20 + s423 - s91
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s425 (
+        .a(19'(s20)), .b(19'(s423)), .c(19'(s91)), .sum(s425)
     );
-    wire signed [17:0] s434;  // 16*x39 + s191 - 2*x14
-    assign s434[0:0] = s191_d1[0:0];
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s434 (
-        .a((17'(x39_d1) << 3)), .b(17'(s191_d1 >>> 1)), .c(17'(x14_d1)), .sum(s434[17:1])
+    wire signed [17:0] s426 = 18'(s15_d1) - (18'(x24_d1) << 4);
+    wire signed [19:0] s427 = (20'(s426) << 1) - 20'(s10);
+    wire signed [16:0] s437;  // s257 + s435 - s429
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s437 (
+        .a(17'(s257_d1)), .b(17'(s435_d1)), .c(17'(s429_d1)), .sum(s437)
     );
-    wire signed [16:0] s440;  // s98 + s432 + s437
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s440 (
-        .a(17'(s98_d1)), .b(17'(s432_d1)), .c(17'(s437_d1)), .sum(s440)
+    wire signed [16:0] s438;  // 8*x6 + s431 - 8*x22
+    assign s438[2:0] = s431_d1[2:0];
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s438 (
+        .a(14'(x6_d1)), .b(14'(s431_d1 >>> 3)), .c(14'(x22_d1)), .sum(s438[16:3])
     );
-    wire signed [17:0] s441;  // s251 + s438 + s439
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s441 (
-        .a(18'(s251_d1)), .b(18'(s438_d1)), .c(18'(s439_d1)), .sum(s441)
+    wire signed [17:0] s439;  // 16*x39 + s436 - 2*s432
+    assign s439[0:0] = s436_d1[0:0];
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s439 (
+        .a((17'(x39_d1) << 3)), .b(17'(s436_d1 >>> 1)), .c(17'(s432_d1)), .sum(s439[17:1])
     );
-    wire signed [18:0] s442;  // 32*x1 + s440 - 32*x51
-    assign s442[4:0] = s440[4:0];
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s442 (
-        .a(14'(x1_d1)), .b(14'(s440 >>> 5)), .c(14'(x51_d1)), .sum(s442[18:5])
+    wire signed [17:0] s440;  // s249 + s437 - s191
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s440 (
+        .a(18'(s249_d1)), .b(18'(s437)), .c(18'(s191)), .sum(s440)
     );
-    wire signed [18:0] s443;  // 2*s306 + s434 + s441
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b000)) u_s443 (
-        .a((19'(s306_d1) << 1)), .b(19'(s434)), .c(19'(s441)), .sum(s443)
+    wire signed [18:0] s441;  // 2*s302 + s438 - s323
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s441 (
+        .a((19'(s302_d1) << 1)), .b(19'(s438)), .c(19'(s323)), .sum(s441)
     );
-    wire signed [16:0] s450;  // 8*x48 + s448 - 8*x12
-    assign s450[2:0] = s448_d1[2:0];
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s450 (
-        .a(14'(x48_d1)), .b(14'(s448_d1 >>> 3)), .c(14'(x12_d1)), .sum(s450[16:3])
+    wire signed [18:0] s442;  // 2*s162 + s395 + s439
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b000)) u_s442 (
+        .a((19'(s162_d1) << 1)), .b(19'(s395)), .c(19'(s439)), .sum(s442)
     );
-    wire signed [16:0] s451;  // 8*x51 - s226 - s445
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b110)) u_s451 (
-        .a((17'(x51_d1) << 3)), .b(17'(s226_d1)), .c(17'(s445_d1)), .sum(s451)
+    wire signed [16:0] s448;  // 8*x51 + s446 - 8*x12
+    assign s448[2:0] = s446_d1[2:0];
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s448 (
+        .a(14'(x51_d1)), .b(14'(s446_d1 >>> 3)), .c(14'(x12_d1)), .sum(s448[16:3])
     );
-    wire signed [17:0] s452;  // s335 + s449 - 16*x45
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s452 (
-        .a(18'(s335_d1)), .b(18'(s449_d1)), .c((18'(x45_d1) << 4)), .sum(s452)
+    wire signed [16:0] s449;  // 8*x48 - s226 - s444
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b110)) u_s449 (
+        .a((17'(x48_d1) << 3)), .b(17'(s226_d1)), .c(17'(s444_d1)), .sum(s449)
     );
-    wire signed [18:0] s453;  // s450 + s451 - s66
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s453 (
-        .a(19'(s450)), .b(19'(s451)), .c(19'(s66)), .sum(s453)
+    wire signed [17:0] s450;  // s342 + s447 - 16*x45
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s450 (
+        .a(18'(s342)), .b(18'(s447_d1)), .c((18'(x45_d1) << 4)), .sum(s450)
     );
-    wire signed [15:0] s456;  // 4*x36 + 4*x45 + s455
-    assign s456[1:0] = s455_d1[1:0];
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s456 (
-        .a(14'(x36_d1)), .b(14'(x45_d1)), .c(14'(s455_d1 >>> 2)), .sum(s456[15:2])
+    wire signed [18:0] s451;  // s448 + s449 - s75
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s451 (
+        .a(19'(s448)), .b(19'(s449)), .c(19'(s75)), .sum(s451)
     );
-    wire signed [15:0] s457;  // 4*x21 + 4*x25 + s258
-    assign s457[1:0] = s258_d1[1:0];
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s457 (
-        .a(14'(x21_d1)), .b(14'(x25_d1)), .c(14'(s258_d1 >>> 2)), .sum(s457[15:2])
+    wire signed [13:0] s455;  // x25 + x36 + x45
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s455 (
+        .a(14'(x25_d1)), .b(14'(x36_d1)), .c(14'(x45_d1)), .sum(s455)
     );
-    wire signed [16:0] s458;  // s201 + s342 - 8*x24
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s458 (
-        .a(17'(s201)), .b(17'(s342_d1)), .c((17'(x24_d1) << 3)), .sum(s458)
+    wire signed [15:0] s456;  // 4*x21 + s259 + s454
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b000)) u_s456 (
+        .a((16'(x21_d1) << 2)), .b(16'(s259_d1)), .c(16'(s454_d1)), .sum(s456)
     );
-    wire signed [17:0] s459;  // s456 + s457 - s386
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s459 (
-        .a(18'(s456)), .b(18'(s457)), .c(18'(s386)), .sum(s459)
+    wire signed [16:0] s457;  // s209 - 8*x24 - s340
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b110)) u_s457 (
+        .a(17'(s209)), .b((17'(x24_d1) << 3)), .c(17'(s340_d1)), .sum(s457)
     );
-    wire signed [15:0] s466;  // s462 - 8*x48 - s48
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b110)) u_s466 (
-        .a(16'(s462_d1)), .b((16'(x48_d1) << 3)), .c(16'(s48_d1)), .sum(s466)
+    wire signed [17:0] s458;  // 4*s455 + s456 - s382
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s458 (
+        .a((18'(s455) << 2)), .b(18'(s456)), .c(18'(s382)), .sum(s458)
     );
-    wire signed [16:0] s467;  // s463 + 4*s464 - s465
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s467 (
-        .a(17'(s463_d1)), .b((17'(s464_d1) << 2)), .c(17'(s465_d1)), .sum(s467)
+    wire signed [16:0] s465;  // s47 + s463 - s460
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s465 (
+        .a(17'(s47_d1)), .b(17'(s463_d1)), .c(17'(s460_d1)), .sum(s465)
     );
-    wire signed [17:0] s468;  // s178 + s466 - 16*x9
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s468 (
-        .a(18'(s178)), .b(18'(s466)), .c((18'(x9_d1) << 4)), .sum(s468)
+    wire signed [17:0] s466;  // s464 + s465 - s178
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s466 (
+        .a(18'(s464_d1)), .b(18'(s465)), .c(18'(s178)), .sum(s466)
     );
-    wire signed [18:0] s469;  // 2*s19 + 2*s263 + s467
-    assign s469[0:0] = s467[0:0];
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s469 (
-        .a(18'(s19_d1)), .b(18'(s263)), .c(18'(s467 >>> 1)), .sum(s469[18:1])
+    wire signed [18:0] s467;  // s258 - 4*s227 - 2*s265
+    assign s467[0:0] = s258_d1[0:0];
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b110)) u_s467 (
+        .a(18'(s258_d1 >>> 1)), .b((18'(s227_d1) << 1)), .c(18'(s265_d1)), .sum(s467[18:1])
     );
-    wire signed [19:0] s470;  // s320 - s45 - s264
-    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b110)) u_s470 (
-        .a(20'(s320)), .b(20'(s45)), .c(20'(s264)), .sum(s470)
+    wire signed [19:0] s468;  // s467 - 2*s23 - s319
+    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b110)) u_s468 (
+        .a(20'(s467)), .b((20'(s23) << 1)), .c(20'(s319)), .sum(s468)
     );
-    wire signed [16:0] s475;  // s94 + s433 + s473
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s475 (
-        .a(17'(s94_d1)), .b(17'(s433_d1)), .c(17'(s473_d1)), .sum(s475)
+    wire signed [15:0] s472;  // s365 + s470 - 4*x3
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s472 (
+        .a(16'(s365_d1)), .b(16'(s470_d1)), .c((16'(x3_d1) << 2)), .sum(s472)
     );
-    wire signed [16:0] s476;  // s432 - s80 - s445
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b110)) u_s476 (
-        .a(17'(s432_d1)), .b(17'(s80_d1)), .c(17'(s445_d1)), .sum(s476)
+    wire signed [16:0] s473;  // s429 + s432 + s471
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s473 (
+        .a(17'(s429_d1)), .b(17'(s432_d1)), .c(17'(s471_d1)), .sum(s473)
     );
-    wire signed [17:0] s477;  // s474 + s475 - 4*s366
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s477 (
-        .a(18'(s474_d1)), .b(18'(s475)), .c((18'(s366_d1) << 2)), .sum(s477)
+    wire signed [16:0] s474;  // s82 + s431 - s444
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s474 (
+        .a(17'(s82_d1)), .b(17'(s431_d1)), .c(17'(s444_d1)), .sum(s474)
     );
-    wire signed [16:0] s487;  // s420 - s193 - 2*s341
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b110)) u_s487 (
-        .a(17'(s420_d1)), .b(17'(s193_d1)), .c((17'(s341_d1) << 1)), .sum(s487)
+    wire signed [17:0] s475;  // s472 + s473 - 4*s366
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s475 (
+        .a(18'(s472)), .b(18'(s473)), .c((18'(s366_d1) << 2)), .sum(s475)
     );
-    wire signed [16:0] s488;  // 8*x36 - 2*s407 - s485
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b110)) u_s488 (
-        .a((17'(x36_d1) << 3)), .b((17'(s407_d1) << 1)), .c(17'(s485_d1)), .sum(s488)
+    wire signed [16:0] s485;  // s391 - 2*s37 - s189
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b110)) u_s485 (
+        .a(17'(s391_d1)), .b((17'(s37_d1) << 1)), .c(17'(s189_d1)), .sum(s485)
     );
-    wire signed [17:0] s489;  // 2*s383 + s486 - 2*s225
-    assign s489[0:0] = s486_d1[0:0];
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s489 (
-        .a(17'(s383_d1)), .b(17'(s486_d1 >>> 1)), .c(17'(s225_d1)), .sum(s489[17:1])
+    wire signed [16:0] s486;  // 8*x36 + s483 - 2*s407
+    assign s486[0:0] = s483_d1[0:0];
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s486 (
+        .a((16'(x36_d1) << 2)), .b(16'(s483_d1 >>> 1)), .c(16'(s407_d1)), .sum(s486[16:1])
     );
-    wire signed [17:0] s490;  // s487 - s162 - s481
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b110)) u_s490 (
-        .a(18'(s487)), .b(18'(s162)), .c(18'(s481_d1)), .sum(s490)
+    wire signed [17:0] s487;  // 2*s383 + s484 - 2*s221
+    assign s487[0:0] = s484_d1[0:0];
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s487 (
+        .a(17'(s383_d1)), .b(17'(s484_d1 >>> 1)), .c(17'(s221_d1)), .sum(s487[17:1])
     );
-    wire signed [18:0] s491;  // s488 + s489 - 32*x24
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s491 (
-        .a(19'(s488)), .b(19'(s489)), .c((19'(x24_d1) << 5)), .sum(s491)
+    wire signed [17:0] s488;  // s485 - 16*x51 - s479
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b110)) u_s488 (
+        .a(18'(s485)), .b((18'(x51_d1) << 4)), .c(18'(s479_d1)), .sum(s488)
     );
-    wire signed [16:0] s496;  // s384 + s494 - s138
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s496 (
-        .a(17'(s384_d1)), .b(17'(s494_d1)), .c(17'(s138_d1)), .sum(s496)
+    wire signed [18:0] s489;  // s56 + s486 + s487
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b000)) u_s489 (
+        .a(19'(s56)), .b(19'(s486)), .c(19'(s487)), .sum(s489)
     );
-    wire signed [16:0] s497;  // 4*s33 - 8*x21 - s104
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b110)) u_s497 (
-        .a((17'(s33_d1) << 2)), .b((17'(x21_d1) << 3)), .c(17'(s104_d1)), .sum(s497)
+    wire signed [16:0] s494;  // s390 + s492 - s68
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s494 (
+        .a(17'(s390_d1)), .b(17'(s492_d1)), .c(17'(s68_d1)), .sum(s494)
     );
-    wire signed [17:0] s498;  // s495 + s496 - s248
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s498 (
-        .a(18'(s495_d1)), .b(18'(s496)), .c(18'(s248_d1)), .sum(s498)
+    wire signed [16:0] s495;  // 4*s35 - 8*x21 - s106
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b110)) u_s495 (
+        .a((17'(s35_d1) << 2)), .b((17'(x21_d1) << 3)), .c(17'(s106_d1)), .sum(s495)
     );
-    wire signed [16:0] s505;  // 2*s46 + s502 - 8*x19
-    assign s505[0:0] = s502_d1[0:0];
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s505 (
-        .a(16'(s46_d1)), .b(16'(s502_d1 >>> 1)), .c((16'(x19_d1) << 2)), .sum(s505[16:1])
+    wire signed [17:0] s496;  // s493 + s494 - s251
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s496 (
+        .a(18'(s493_d1)), .b(18'(s494)), .c(18'(s251_d1)), .sum(s496)
     );
-    wire signed [17:0] s506;  // s503 - 2*s412 - s504
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b110)) u_s506 (
-        .a(18'(s503_d1)), .b((18'(s412_d1) << 1)), .c(18'(s504_d1)), .sum(s506)
+    wire signed [16:0] s502;  // 8*x45 + s500 - 8*x44
+    assign s502[2:0] = s500_d1[2:0];
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s502 (
+        .a(14'(x45_d1)), .b(14'(s500_d1 >>> 3)), .c(14'(x44_d1)), .sum(s502[16:3])
     );
-    wire signed [17:0] s507;  // 16*x24 + 8*s299 + s405
-    assign s507[2:0] = s405_d1[2:0];
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b000)) u_s507 (
-        .a((15'(x24_d1) << 1)), .b(15'(s299_d1)), .c(15'(s405_d1 >>> 3)), .sum(s507[17:3])
+    wire signed [17:0] s504;  // s501 - 16*x39 - s162
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b110)) u_s504 (
+        .a(18'(s501_d1)), .b((18'(x39_d1) << 4)), .c(18'(s162_d1)), .sum(s504)
     );
-    wire signed [17:0] s508;  // 4*s209 + s481 + s505
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s508 (
-        .a((18'(s209_d1) << 2)), .b(18'(s481_d1)), .c(18'(s505)), .sum(s508)
+    wire signed [17:0] s505;  // s191 + s479 + s502
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s505 (
+        .a(18'(s191)), .b(18'(s479_d1)), .c(18'(s502)), .sum(s505)
     );
-    wire signed [14:0] s509;  // 2*x9 + 2*x48 + s75
-    assign s509[0:0] = s75_d1[0:0];
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s509 (
-        .a(14'(x9_d1)), .b(14'(x48_d1)), .c(14'(s75_d1 >>> 1)), .sum(s509[14:1])
+    wire signed [18:0] s506;  // 32*x48 + 4*s201 - s503
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s506 (
+        .a((19'(x48_d1) << 5)), .b((19'(s201_d1) << 2)), .c(19'(s503_d1)), .sum(s506)
     );
-    wire signed [18:0] s510;  // s506 - s411 - s434
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b110)) u_s510 (
-        .a(19'(s506)), .b(19'(s411)), .c(19'(s434)), .sum(s510)
+    wire signed [18:0] s507;  // 4*s119 + 4*s266 - s411
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s507 (
+        .a((19'(s119_d1) << 2)), .b((19'(s266) << 2)), .c(19'(s411)), .sum(s507)
     );
-    wire signed [19:0] s511;  // s507 + 16*s509 - 4*s122
-    assign s511[1:0] = s507[1:0];
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s511 (
-        .a(18'(s507 >>> 2)), .b((18'(s509) << 2)), .c(18'(s122_d1)), .sum(s511[19:2])
+    wire signed [19:0] s508;  // 2*s92 + s504 + s506
+    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b000)) u_s508 (
+        .a((20'(s92_d1) << 1)), .b(20'(s504)), .c(20'(s506)), .sum(s508)
     );
 
     // stage 2
-    reg  signed [18:0] s17_d1;
+    reg  signed [18:0] s10_d1;
     reg  signed [17:0] s27_d1;
     reg  signed [18:0] s28_d1;
-    reg  signed [17:0] s38_d1;
-    reg  signed [17:0] s45_d1;
-    reg  signed [18:0] s52_d1;
-    reg  signed [18:0] s79_d1;
-    reg  signed [17:0] s86_d1;
-    reg  signed [19:0] s87_d1;
-    reg  signed [17:0] s109_d1;
-    reg  signed [18:0] s111_d1;
-    reg  signed [19:0] s113_d1;
-    reg  signed [17:0] s116_d2;
-    reg  signed [17:0] s121_d1;
-    reg  signed [16:0] s127_d1;
-    reg  signed [17:0] s136_d1;
-    reg  signed [18:0] s151_d1;
+    reg  signed [17:0] s34_d1;
+    reg  signed [17:0] s42_d1;
+    reg  signed [17:0] s53_d1;
+    reg  signed [18:0] s64_d1;
+    reg  signed [17:0] s87_d1;
+    reg  signed [19:0] s88_d1;
+    reg  signed [17:0] s112_d1;
+    reg  signed [18:0] s113_d1;
+    reg  signed [19:0] s115_d1;
+    reg  signed [16:0] s123_d1;
+    reg  signed [17:0] s125_d2;
+    reg  signed [17:0] s129_d1;
+    reg  signed [17:0] s137_d1;
+    reg  signed [18:0] s154_d1;
     reg  signed [17:0] s159_d1;
     reg  signed [17:0] s160_d1;
+    reg  signed [17:0] s183_d1;
     reg  signed [17:0] s184_d1;
-    reg  signed [17:0] s185_d1;
-    reg  signed [18:0] s186_d1;
+    reg  signed [18:0] s185_d1;
     reg  signed [17:0] s198_d1;
     reg  signed [18:0] s199_d1;
     reg  signed [17:0] s206_d1;
-    reg  signed [16:0] s215_d1;
-    reg  signed [17:0] s216_d1;
-    reg  signed [17:0] s223_d2;
-    reg  signed [18:0] s233_d1;
+    reg  signed [16:0] s216_d1;
+    reg  signed [17:0] s217_d1;
+    reg  signed [17:0] s225_d2;
     reg  signed [18:0] s234_d1;
-    reg  signed [18:0] s244_d1;
-    reg  signed [16:0] s251_d2;
+    reg  signed [18:0] s235_d1;
+    reg  signed [17:0] s243_d1;
+    reg  signed [17:0] s244_d1;
+    reg  signed [16:0] s249_d2;
     reg  signed [17:0] s255_d1;
-    reg  signed [17:0] s262_d1;
-    reg  signed [17:0] s270_d1;
-    reg  signed [18:0] s271_d1;
-    reg  signed [18:0] s283_d1;
+    reg  signed [17:0] s263_d1;
+    reg  signed [17:0] s271_d1;
+    reg  signed [18:0] s272_d1;
     reg  signed [18:0] s284_d1;
-    reg  signed [17:0] s289_d1;
-    reg  signed [17:0] s295_d1;
-    reg  signed [18:0] s296_d1;
-    reg  signed [17:0] s303_d1;
-    reg  signed [16:0] s315_d1;
+    reg  signed [18:0] s285_d1;
+    reg  signed [17:0] s290_d1;
+    reg  signed [17:0] s297_d1;
+    reg  signed [18:0] s298_d1;
+    reg  signed [17:0] s309_d1;
+    reg  signed [17:0] s315_d1;
     reg  signed [17:0] s316_d1;
     reg  signed [17:0] s330_d1;
     reg  signed [18:0] s331_d1;
     reg  signed [19:0] s332_d1;
-    reg  signed [17:0] s340_d1;
-    reg  signed [17:0] s348_d1;
-    reg  signed [18:0] s349_d1;
-    reg  signed [17:0] s353_d2;
-    reg  signed [17:0] s363_d1;
-    reg  signed [18:0] s364_d1;
+    reg  signed [17:0] s338_d1;
+    reg  signed [17:0] s347_d1;
+    reg  signed [18:0] s348_d1;
+    reg  signed [17:0] s355_d2;
+    reg  signed [17:0] s361_d1;
+    reg  signed [18:0] s362_d1;
     reg  signed [17:0] s369_d2;
     reg  signed [18:0] s372_d1;
-    reg  signed [17:0] s380_d1;
-    reg  signed [18:0] s381_d1;
-    reg  signed [16:0] s390_d1;
-    reg  signed [17:0] s391_d1;
-    reg  signed [17:0] s396_d1;
-    reg  signed [17:0] s402_d1;
-    reg  signed [19:0] s403_d1;
+    reg  signed [17:0] s378_d1;
+    reg  signed [18:0] s379_d1;
+    reg  signed [16:0] s387_d1;
+    reg  signed [17:0] s388_d1;
+    reg  signed [17:0] s401_d1;
+    reg  signed [19:0] s402_d1;
+    reg  signed [18:0] s416_d1;
     reg  signed [18:0] s417_d1;
-    reg  signed [18:0] s418_d1;
-    reg  signed [16:0] s423_d2;
-    reg  signed [18:0] s429_d1;
+    reg  signed [17:0] s424_d1;
+    reg  signed [18:0] s425_d1;
+    reg  signed [19:0] s427_d1;
+    reg  signed [17:0] s440_d1;
+    reg  signed [18:0] s441_d1;
     reg  signed [18:0] s442_d1;
-    reg  signed [18:0] s443_d1;
-    reg  signed [17:0] s452_d1;
-    reg  signed [18:0] s453_d1;
-    reg  signed [16:0] s458_d1;
-    reg  signed [17:0] s459_d1;
-    reg  signed [17:0] s468_d1;
-    reg  signed [18:0] s469_d1;
-    reg  signed [19:0] s470_d1;
-    reg  signed [16:0] s476_d1;
-    reg  signed [17:0] s477_d1;
-    reg  signed [17:0] s490_d1;
-    reg  signed [18:0] s491_d1;
-    reg  signed [16:0] s497_d1;
-    reg  signed [17:0] s498_d1;
-    reg  signed [17:0] s508_d1;
-    reg  signed [18:0] s510_d1;
-    reg  signed [19:0] s511_d1;
+    reg  signed [17:0] s450_d1;
+    reg  signed [18:0] s451_d1;
+    reg  signed [16:0] s457_d1;
+    reg  signed [17:0] s458_d1;
+    reg  signed [17:0] s466_d1;
+    reg  signed [19:0] s468_d1;
+    reg  signed [16:0] s474_d1;
+    reg  signed [17:0] s475_d1;
+    reg  signed [17:0] s488_d1;
+    reg  signed [18:0] s489_d1;
+    reg  signed [16:0] s495_d1;
+    reg  signed [17:0] s496_d1;
+    reg  signed [17:0] s505_d1;
+    reg  signed [18:0] s507_d1;
+    reg  signed [19:0] s508_d1;
     always_ff @(posedge clk) begin
-        s17_d1 <= s17;
+        s10_d1 <= s10;
         s27_d1 <= s27;
         s28_d1 <= s28;
-        s38_d1 <= s38;
-        s45_d1 <= s45;
-        s52_d1 <= s52;
-        s79_d1 <= s79;
-        s86_d1 <= s86;
+        s34_d1 <= s34;
+        s42_d1 <= s42;
+        s53_d1 <= s53;
+        s64_d1 <= s64;
         s87_d1 <= s87;
-        s109_d1 <= s109;
-        s111_d1 <= s111;
+        s88_d1 <= s88;
+        s112_d1 <= s112;
         s113_d1 <= s113;
-        s116_d2 <= s116_d1;
-        s121_d1 <= s121;
-        s127_d1 <= s127;
-        s136_d1 <= s136;
-        s151_d1 <= s151;
+        s115_d1 <= s115;
+        s123_d1 <= s123;
+        s125_d2 <= s125_d1;
+        s129_d1 <= s129;
+        s137_d1 <= s137;
+        s154_d1 <= s154;
         s159_d1 <= s159;
         s160_d1 <= s160;
+        s183_d1 <= s183;
         s184_d1 <= s184;
         s185_d1 <= s185;
-        s186_d1 <= s186;
         s198_d1 <= s198;
         s199_d1 <= s199;
         s206_d1 <= s206;
-        s215_d1 <= s215;
         s216_d1 <= s216;
-        s223_d2 <= s223_d1;
-        s233_d1 <= s233;
+        s217_d1 <= s217;
+        s225_d2 <= s225_d1;
         s234_d1 <= s234;
+        s235_d1 <= s235;
+        s243_d1 <= s243;
         s244_d1 <= s244;
-        s251_d2 <= s251_d1;
+        s249_d2 <= s249_d1;
         s255_d1 <= s255;
-        s262_d1 <= s262;
-        s270_d1 <= s270;
+        s263_d1 <= s263;
         s271_d1 <= s271;
-        s283_d1 <= s283;
+        s272_d1 <= s272;
         s284_d1 <= s284;
-        s289_d1 <= s289;
-        s295_d1 <= s295;
-        s296_d1 <= s296;
-        s303_d1 <= s303;
+        s285_d1 <= s285;
+        s290_d1 <= s290;
+        s297_d1 <= s297;
+        s298_d1 <= s298;
+        s309_d1 <= s309;
         s315_d1 <= s315;
         s316_d1 <= s316;
         s330_d1 <= s330;
         s331_d1 <= s331;
         s332_d1 <= s332;
-        s340_d1 <= s340;
+        s338_d1 <= s338;
+        s347_d1 <= s347;
         s348_d1 <= s348;
-        s349_d1 <= s349;
-        s353_d2 <= s353_d1;
-        s363_d1 <= s363;
-        s364_d1 <= s364;
+        s355_d2 <= s355_d1;
+        s361_d1 <= s361;
+        s362_d1 <= s362;
         s369_d2 <= s369_d1;
         s372_d1 <= s372;
-        s380_d1 <= s380;
-        s381_d1 <= s381;
-        s390_d1 <= s390;
-        s391_d1 <= s391;
-        s396_d1 <= s396;
+        s378_d1 <= s378;
+        s379_d1 <= s379;
+        s387_d1 <= s387;
+        s388_d1 <= s388;
+        s401_d1 <= s401;
         s402_d1 <= s402;
-        s403_d1 <= s403;
+        s416_d1 <= s416;
         s417_d1 <= s417;
-        s418_d1 <= s418;
-        s423_d2 <= s423_d1;
-        s429_d1 <= s429;
+        s424_d1 <= s424;
+        s425_d1 <= s425;
+        s427_d1 <= s427;
+        s440_d1 <= s440;
+        s441_d1 <= s441;
         s442_d1 <= s442;
-        s443_d1 <= s443;
-        s452_d1 <= s452;
-        s453_d1 <= s453;
+        s450_d1 <= s450;
+        s451_d1 <= s451;
+        s457_d1 <= s457;
         s458_d1 <= s458;
-        s459_d1 <= s459;
+        s466_d1 <= s466;
         s468_d1 <= s468;
-        s469_d1 <= s469;
-        s470_d1 <= s470;
-        s476_d1 <= s476;
-        s477_d1 <= s477;
-        s490_d1 <= s490;
-        s491_d1 <= s491;
-        s497_d1 <= s497;
-        s498_d1 <= s498;
+        s474_d1 <= s474;
+        s475_d1 <= s475;
+        s488_d1 <= s488;
+        s489_d1 <= s489;
+        s495_d1 <= s495;
+        s496_d1 <= s496;
+        s505_d1 <= s505;
+        s507_d1 <= s507;
         s508_d1 <= s508;
-        s510_d1 <= s510;
-        s511_d1 <= s511;
     end
-    wire signed [19:0] s29;  // s27 + s28 - s17
-    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b100)) u_s29 (
-        .a(20'(s27_d1)), .b(20'(s28_d1)), .c(20'(s17_d1)), .sum(s29)
+    wire signed [19:0] s29;  // s10 + s27 + s28
+    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b000)) u_s29 (
+        .a(20'(s10_d1)), .b(20'(s27_d1)), .c(20'(s28_d1)), .sum(s29)
     );
-    wire signed [19:0] s53;  // s38 + s45 + s52
-    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b000)) u_s53 (
-        .a(20'(s38_d1)), .b(20'(s45_d1)), .c(20'(s52_d1)), .sum(s53)
+    wire signed [19:0] s54;  // s34 + s42 + s53
+    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b000)) u_s54 (
+        .a(20'(s34_d1)), .b(20'(s42_d1)), .c(20'(s53_d1)), .sum(s54)
     );
-    wire signed [20:0] s88;  // s86 + s87 - s79
-    bittrigger_adder3 #(.WIDTH(21), .NEGATE(3'b100)) u_s88 (
-        .a(21'(s86_d1)), .b(21'(s87_d1)), .c(21'(s79_d1)), .sum(s88)
+    wire signed [20:0] s89;  // s64 + s87 + s88
+    bittrigger_adder3 #(.WIDTH(21), .NEGATE(3'b000)) u_s89 (
+        .a(21'(s64_d1)), .b(21'(s87_d1)), .c(21'(s88_d1)), .sum(s89)
     );
-    wire signed [20:0] s114;  // s109 + s111 + s113
-    bittrigger_adder3 #(.WIDTH(21), .NEGATE(3'b000)) u_s114 (
-        .a(21'(s109_d1)), .b(21'(s111_d1)), .c(21'(s113_d1)), .sum(s114)
+    wire signed [20:0] s116;  // s112 + s113 + s115
+    bittrigger_adder3 #(.WIDTH(21), .NEGATE(3'b000)) u_s116 (
+        .a(21'(s112_d1)), .b(21'(s113_d1)), .c(21'(s115_d1)), .sum(s116)
     );
-    wire signed [18:0] s137;  // s127 + s136 - s121
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s137 (
-        .a(19'(s127_d1)), .b(19'(s136_d1)), .c(19'(s121_d1)), .sum(s137)
+    wire signed [18:0] s138;  // s137 - s123 - s129
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b110)) u_s138 (
+        .a(19'(s137_d1)), .b(19'(s123_d1)), .c(19'(s129_d1)), .sum(s138)
     );
-    wire signed [19:0] s161;  // s151 + s159 + s160
-    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b000)) u_s161 (
-        .a(20'(s151_d1)), .b(20'(s159_d1)), .c(20'(s160_d1)), .sum(s161)
+    wire signed [19:0] s161;  // s159 + s160 - s154
+    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b100)) u_s161 (
+        .a(20'(s159_d1)), .b(20'(s160_d1)), .c(20'(s154_d1)), .sum(s161)
     );
-    wire signed [19:0] s187;  // s184 + s186 - s185
-    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b100)) u_s187 (
-        .a(20'(s184_d1)), .b(20'(s186_d1)), .c(20'(s185_d1)), .sum(s187)
+    wire signed [19:0] s186;  // s184 + s185 - s183
+    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b100)) u_s186 (
+        .a(20'(s184_d1)), .b(20'(s185_d1)), .c(20'(s183_d1)), .sum(s186)
     );
-    wire signed [19:0] s200;  // s116 + s198 + s199
+    wire signed [19:0] s200;  // s125 + s198 + s199
     bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b000)) u_s200 (
-        .a(20'(s116_d2)), .b(20'(s198_d1)), .c(20'(s199_d1)), .sum(s200)
+        .a(20'(s125_d2)), .b(20'(s198_d1)), .c(20'(s199_d1)), .sum(s200)
     );
-    wire signed [18:0] s217;  // s206 + s215 + s216
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b000)) u_s217 (
-        .a(19'(s206_d1)), .b(19'(s215_d1)), .c(19'(s216_d1)), .sum(s217)
+    wire signed [18:0] s218;  // s216 + s217 - s206
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s218 (
+        .a(19'(s216_d1)), .b(19'(s217_d1)), .c(19'(s206_d1)), .sum(s218)
     );
-    wire signed [19:0] s235;  // s233 + s234 - s223
-    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b100)) u_s235 (
-        .a(20'(s233_d1)), .b(20'(s234_d1)), .c(20'(s223_d2)), .sum(s235)
+    wire signed [19:0] s236;  // s234 + s235 - s225
+    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b100)) u_s236 (
+        .a(20'(s234_d1)), .b(20'(s235_d1)), .c(20'(s225_d2)), .sum(s236)
     );
-    wire signed [19:0] s245;  // s223 + s244 - s151
-    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b100)) u_s245 (
-        .a(20'(s223_d2)), .b(20'(s244_d1)), .c(20'(s151_d1)), .sum(s245)
+    wire signed [18:0] s245 = 19'(s225_d2) + 19'(s244_d1);
+    wire signed [19:0] s246;  // s154 + s243 + s245
+    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b000)) u_s246 (
+        .a(20'(s154_d1)), .b(20'(s243_d1)), .c(20'(s245)), .sum(s246)
     );
-    wire signed [18:0] s256;  // 2*s251 + s255 - s116
+    wire signed [18:0] s256;  // 2*s249 + s255 - s125
     bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s256 (
-        .a((19'(s251_d2) << 1)), .b(19'(s255_d1)), .c(19'(s116_d2)), .sum(s256)
+        .a((19'(s249_d2) << 1)), .b(19'(s255_d1)), .c(19'(s125_d2)), .sum(s256)
     );
-    wire signed [19:0] s272;  // s270 + s271 - s262
-    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b100)) u_s272 (
-        .a(20'(s270_d1)), .b(20'(s271_d1)), .c(20'(s262_d1)), .sum(s272)
+    wire signed [19:0] s273;  // s271 + s272 - s263
+    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b100)) u_s273 (
+        .a(20'(s271_d1)), .b(20'(s272_d1)), .c(20'(s263_d1)), .sum(s273)
     );
-    wire signed [20:0] s285;  // s283 + s284 - s79
-    bittrigger_adder3 #(.WIDTH(21), .NEGATE(3'b100)) u_s285 (
-        .a(21'(s283_d1)), .b(21'(s284_d1)), .c(21'(s79_d1)), .sum(s285)
+    wire signed [20:0] s286;  // s64 + s284 + s285
+    bittrigger_adder3 #(.WIDTH(21), .NEGATE(3'b000)) u_s286 (
+        .a(21'(s64_d1)), .b(21'(s284_d1)), .c(21'(s285_d1)), .sum(s286)
     );
-    wire signed [19:0] s297;  // s289 + s295 + s296
-    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b000)) u_s297 (
-        .a(20'(s289_d1)), .b(20'(s295_d1)), .c(20'(s296_d1)), .sum(s297)
+    wire signed [19:0] s299;  // s297 + s298 - s290
+    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b100)) u_s299 (
+        .a(20'(s297_d1)), .b(20'(s298_d1)), .c(20'(s290_d1)), .sum(s299)
     );
-    wire signed [19:0] s317;  // s303 + 2*s315 + s316
-    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b000)) u_s317 (
-        .a(20'(s303_d1)), .b((20'(s315_d1) << 1)), .c(20'(s316_d1)), .sum(s317)
+    wire signed [19:0] s317;  // s315 + s316 - s309
+    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b100)) u_s317 (
+        .a(20'(s315_d1)), .b(20'(s316_d1)), .c(20'(s309_d1)), .sum(s317)
     );
     wire signed [20:0] s333;  // s330 + s331 + s332
     bittrigger_adder3 #(.WIDTH(21), .NEGATE(3'b000)) u_s333 (
         .a(21'(s330_d1)), .b(21'(s331_d1)), .c(21'(s332_d1)), .sum(s333)
     );
-    wire signed [19:0] s350;  // s340 + s348 + s349
-    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b000)) u_s350 (
-        .a(20'(s340_d1)), .b(20'(s348_d1)), .c(20'(s349_d1)), .sum(s350)
+    wire signed [19:0] s349;  // s347 + s348 - s338
+    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b100)) u_s349 (
+        .a(20'(s347_d1)), .b(20'(s348_d1)), .c(20'(s338_d1)), .sum(s349)
     );
-    wire signed [19:0] s365;  // s363 + s364 - s340
-    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b100)) u_s365 (
-        .a(20'(s363_d1)), .b(20'(s364_d1)), .c(20'(s340_d1)), .sum(s365)
+    wire signed [19:0] s363;  // s338 + s361 + s362
+    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b000)) u_s363 (
+        .a(20'(s338_d1)), .b(20'(s361_d1)), .c(20'(s362_d1)), .sum(s363)
     );
-    wire signed [19:0] s382;  // s372 + s380 + s381
-    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b000)) u_s382 (
-        .a(20'(s372_d1)), .b(20'(s380_d1)), .c(20'(s381_d1)), .sum(s382)
+    wire signed [19:0] s380;  // s378 + s379 - s372
+    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b100)) u_s380 (
+        .a(20'(s378_d1)), .b(20'(s379_d1)), .c(20'(s372_d1)), .sum(s380)
     );
-    wire signed [18:0] s392;  // s390 + s391 - s289
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s392 (
-        .a(19'(s390_d1)), .b(19'(s391_d1)), .c(19'(s289_d1)), .sum(s392)
+    wire signed [18:0] s389;  // s290 + s387 + s388
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b000)) u_s389 (
+        .a(19'(s290_d1)), .b(19'(s387_d1)), .c(19'(s388_d1)), .sum(s389)
     );
-    wire signed [19:0] s404;  // s262 + s402 + s403
-    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b000)) u_s404 (
-        .a(20'(s262_d1)), .b(20'(s402_d1)), .c(s403_d1), .sum(s404)
+    wire signed [19:0] s403;  // s263 + s401 + s402
+    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b000)) u_s403 (
+        .a(20'(s263_d1)), .b(20'(s401_d1)), .c(s402_d1), .sum(s403)
     );
-    wire signed [19:0] s419;  // s417 + s418 - s353
-    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b100)) u_s419 (
-        .a(20'(s417_d1)), .b(20'(s418_d1)), .c(20'(s353_d2)), .sum(s419)
+    wire signed [19:0] s418;  // s416 + s417 - s355
+    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b100)) u_s418 (
+        .a(20'(s416_d1)), .b(20'(s417_d1)), .c(20'(s355_d2)), .sum(s418)
     );
-    wire signed [20:0] s430;  // s17 + 4*s423 + s429
-    bittrigger_adder3 #(.WIDTH(21), .NEGATE(3'b000)) u_s430 (
-        .a(21'(s17_d1)), .b((21'(s423_d2) << 2)), .c(21'(s429_d1)), .sum(s430)
+    wire signed [20:0] s428;  // s424 + s425 + s427
+    bittrigger_adder3 #(.WIDTH(21), .NEGATE(3'b000)) u_s428 (
+        .a(21'(s424_d1)), .b(21'(s425_d1)), .c(21'(s427_d1)), .sum(s428)
     );
-    wire signed [20:0] s444;  // s396 + s442 + s443
-    bittrigger_adder3 #(.WIDTH(21), .NEGATE(3'b000)) u_s444 (
-        .a(21'(s396_d1)), .b(21'(s442_d1)), .c(21'(s443_d1)), .sum(s444)
+    wire signed [20:0] s443;  // s440 + s441 + s442
+    bittrigger_adder3 #(.WIDTH(21), .NEGATE(3'b000)) u_s443 (
+        .a(21'(s440_d1)), .b(21'(s441_d1)), .c(21'(s442_d1)), .sum(s443)
     );
-    wire signed [19:0] s454;  // s452 + s453 - s372
-    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b100)) u_s454 (
-        .a(20'(s452_d1)), .b(20'(s453_d1)), .c(20'(s372_d1)), .sum(s454)
+    wire signed [19:0] s452;  // s372 + s450 + s451
+    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b000)) u_s452 (
+        .a(20'(s372_d1)), .b(20'(s450_d1)), .c(20'(s451_d1)), .sum(s452)
     );
-    wire signed [18:0] s460;  // s303 + s458 + s459
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b000)) u_s460 (
-        .a(19'(s303_d1)), .b(19'(s458_d1)), .c(19'(s459_d1)), .sum(s460)
+    wire signed [18:0] s459;  // s457 + s458 - s309
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s459 (
+        .a(19'(s457_d1)), .b(19'(s458_d1)), .c(19'(s309_d1)), .sum(s459)
     );
-    wire signed [20:0] s471;  // s468 + s469 + s470
-    bittrigger_adder3 #(.WIDTH(21), .NEGATE(3'b000)) u_s471 (
-        .a(21'(s468_d1)), .b(21'(s469_d1)), .c(21'(s470_d1)), .sum(s471)
+    wire signed [20:0] s469;  // s466 + s468 - s34
+    bittrigger_adder3 #(.WIDTH(21), .NEGATE(3'b100)) u_s469 (
+        .a(21'(s466_d1)), .b(21'(s468_d1)), .c(21'(s34_d1)), .sum(s469)
     );
-    wire signed [18:0] s478;  // s206 + s476 + s477
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b000)) u_s478 (
-        .a(19'(s206_d1)), .b(19'(s476_d1)), .c(19'(s477_d1)), .sum(s478)
+    wire signed [18:0] s476;  // s474 + s475 - s206
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s476 (
+        .a(19'(s474_d1)), .b(19'(s475_d1)), .c(19'(s206_d1)), .sum(s476)
     );
-    wire signed [19:0] s492;  // s369 + s490 + s491
-    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b000)) u_s492 (
-        .a(20'(s369_d2)), .b(20'(s490_d1)), .c(20'(s491_d1)), .sum(s492)
+    wire signed [19:0] s490;  // s488 + s489 - s369
+    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b100)) u_s490 (
+        .a(20'(s488_d1)), .b(20'(s489_d1)), .c(20'(s369_d2)), .sum(s490)
     );
-    wire signed [18:0] s499;  // s121 + s497 + s498
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b000)) u_s499 (
-        .a(19'(s121_d1)), .b(19'(s497_d1)), .c(19'(s498_d1)), .sum(s499)
+    wire signed [18:0] s497;  // s129 + s495 + s496
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b000)) u_s497 (
+        .a(19'(s129_d1)), .b(19'(s495_d1)), .c(19'(s496_d1)), .sum(s497)
     );
-    wire signed [20:0] s512;  // s508 + s510 + s511
-    bittrigger_adder3 #(.WIDTH(21), .NEGATE(3'b000)) u_s512 (
-        .a(21'(s508_d1)), .b(21'(s510_d1)), .c(21'(s511_d1)), .sum(s512)
+    wire signed [20:0] s509;  // s505 + s507 + s508
+    bittrigger_adder3 #(.WIDTH(21), .NEGATE(3'b000)) u_s509 (
+        .a(21'(s505_d1)), .b(21'(s507_d1)), .c(21'(s508_d1)), .sum(s509)
     );
 
     // result, last element first
     assign y = {
-        s512,
-        21'(s499),
-        21'(s492),
-        21'(s478),
-        s471,
-        21'(s460),
-        21'(s454),
-        s444,
-        s430,
-        21'(s419),
-        21'(s404),
-        21'(s392),
-        21'(s382),
-        21'(s365),
-        21'(s350),
+        s509,
+        21'(s497),
+        21'(s490),
+        21'(s476),
+        s469,
+        21'(s459),
+        21'(s452),
+        s443,
+        s428,
+        21'(s418),
+        21'(s403),
+        21'(s389),
+        21'(s380),
+        21'(s363),
+        21'(s349),
         s333,
         21'(s317),
-        21'(s297),
-        s285,
-        21'(s272),
+        21'(s299),
+        s286,
+        21'(s273),
         21'(s256),
-        21'(s245),
-        21'(s235),
-        21'(s217),
+        21'(s246),
+        21'(s236),
+        21'(s218),
         21'(s200),
-        21'(s187),
+        21'(s186),
         21'(s161),
-        21'(s137),
-        s114,
-        s88,
-        21'(s53),
+        21'(s138),
+        s116,
+        s89,
+        21'(s54),
         21'(s29)
     };
 

@@ -51,10 +51,7 @@ module linear_norm_1 (
     bittrigger_adder3 #(.WIDTH(24), .NEGATE(3'b010)) u_s0 (
         .a((24'(x0) << 2)), .b(24'(x0)), .c(24'd11990016), .sum(s0)
     );
-    wire signed [24:0] s6;  // 4*x2 + 16*x2 - x2
-    bittrigger_adder3 #(.WIDTH(25), .NEGATE(3'b100)) u_s6 (
-        .a((25'(x2) << 2)), .b((25'(x2) << 4)), .c(25'(x2)), .sum(s6)
-    );
+    wire signed [28:0] s6 = 29'(x2) - (29'(x2) << 8);
     wire signed [22:0] s9 = 23'(x3) + (23'(x3) << 2);
     wire signed [21:0] s12;  // x4 + 4*x4 - 483008
     assign s12[1:0] = x4[1:0];
@@ -62,7 +59,8 @@ module linear_norm_1 (
         .a(20'(x4 >>> 2)), .b(20'(x4)), .c(20'd120752), .sum(s12[21:2])
     );
     wire signed [21:0] s15 = 22'(x5) - (22'(x5) << 2);
-    wire        [23:0] s18 = 24'(x6) + 24'd15113728;
+    wire signed [21:0] s18 = 22'(x6) + (22'(x6) << 2);
+    wire        [23:0] s19 = 24'(x6) + 24'd15113728;
     wire signed [19:0] s22 = 20'(x7) + 20'd33232;
     wire        [21:0] s25;  // - x8 - 4*x8 + 2049952
     bittrigger_adder3 #(.WIDTH(22), .NEGATE(3'b011)) u_s25 (
@@ -89,7 +87,6 @@ module linear_norm_1 (
         .a(21'(x16 >>> 2)), .b(21'(x16)), .c(21'd332656), .sum(s47[22:2])
     );
     wire        [21:0] s50 = -(22'(x17)) + 22'd2041600;
-    wire        [23:0] s53 = -(24'(x18)) + 24'd9291264;
     wire signed [24:0] s56;  // x19 - 4*x19 - 6893824
     assign s56[1:0] = x19[1:0];
     bittrigger_adder3 #(.WIDTH(23), .NEGATE(3'b110)) u_s56 (
@@ -99,8 +96,8 @@ module linear_norm_1 (
     bittrigger_adder3 #(.WIDTH(23), .NEGATE(3'b010)) u_s61 (
         .a((23'(x21) << 2)), .b(23'(x21)), .c(23'd2834448), .sum(s61)
     );
-    wire        [22:0] s66 = -(23'(x23)) + 23'd6507008;
-    wire        [23:0] s70 = -(24'(x24)) + 24'd9048064;
+    wire signed [22:0] s66 = 23'(x23) - (23'(x23) << 2);
+    wire signed [22:0] s70 = 23'(x24) + (23'(x24) << 2);
     wire        [23:0] s76 = 24'(x26) + 24'd8559104;
     wire        [22:0] s81 = 23'(x28) + 23'd4504320;
     wire signed [21:0] s84 = 22'(x29) - (22'(x29) << 2);
@@ -140,11 +137,12 @@ module linear_norm_1 (
     reg  signed [18:0] x30_d1;
     reg  signed [20:0] x31_d1;
     reg         [23:0] s0_d1;
-    reg  signed [24:0] s6_d1;
+    reg  signed [28:0] s6_d1;
     reg  signed [22:0] s9_d1;
     reg  signed [21:0] s12_d1;
     reg  signed [21:0] s15_d1;
-    reg         [23:0] s18_d1;
+    reg  signed [21:0] s18_d1;
+    reg         [23:0] s19_d1;
     reg  signed [19:0] s22_d1;
     reg         [21:0] s25_d1;
     reg         [24:0] s28_d1;
@@ -154,11 +152,10 @@ module linear_norm_1 (
     reg  signed [24:0] s44_d1;
     reg  signed [22:0] s47_d1;
     reg         [21:0] s50_d1;
-    reg         [23:0] s53_d1;
     reg  signed [24:0] s56_d1;
     reg         [22:0] s61_d1;
-    reg         [22:0] s66_d1;
-    reg         [23:0] s70_d1;
+    reg  signed [22:0] s66_d1;
+    reg  signed [22:0] s70_d1;
     reg         [23:0] s76_d1;
     reg         [22:0] s81_d1;
     reg  signed [21:0] s84_d1;
@@ -202,6 +199,7 @@ module linear_norm_1 (
         s12_d1 <= s12;
         s15_d1 <= s15;
         s18_d1 <= s18;
+        s19_d1 <= s19;
         s22_d1 <= s22;
         s25_d1 <= s25;
         s28_d1 <= s28;
@@ -211,7 +209,6 @@ module linear_norm_1 (
         s44_d1 <= s44;
         s47_d1 <= s47;
         s50_d1 <= s50;
-        s53_d1 <= s53;
         s56_d1 <= s56;
         s61_d1 <= s61;
         s66_d1 <= s66;
@@ -241,10 +238,15 @@ module linear_norm_1 (
     bittrigger_adder3 #(.WIDTH(22), .NEGATE(3'b000)) u_s5 (
         .a(22'(x1_d1)), .b((22'(x1_d1) << 2)), .c(22'(s4 >>> 4)), .sum(s5[25:4])
     );
-    wire        [25:0] s7 = 26'(s6_d1) + 26'd27209728;
-    wire signed [35:0] s8;  // 32768*x2 + 256*s6 - s7
-    bittrigger_adder3 #(.WIDTH(36), .NEGATE(3'b100)) u_s8 (
-        .a((36'(x2_d1) << 15)), .b((36'(s6_d1) << 8)), .c(36'(s7)), .sum(s8)
+    wire signed [30:0] s7;  // s6 - 4*s6 - 27209728
+    assign s7[1:0] = s6_d1[1:0];
+    bittrigger_adder3 #(.WIDTH(29), .NEGATE(3'b110)) u_s7 (
+        .a(29'(s6_d1 >>> 2)), .b(s6_d1), .c(29'd6802432), .sum(s7[30:2])
+    );
+    wire signed [35:0] s8;  // 32768*x2 + s7 - 16*s6
+    assign s8[3:0] = s7[3:0];
+    bittrigger_adder3 #(.WIDTH(32), .NEGATE(3'b100)) u_s8 (
+        .a((32'(x2_d1) << 11)), .b(32'(s7 >>> 4)), .c(32'(s6_d1)), .sum(s8[35:4])
     );
     wire signed [26:0] s10;  // s9 - 16*s9 - 20127232
     assign s10[3:0] = s9_d1[3:0];
@@ -275,19 +277,15 @@ module linear_norm_1 (
     bittrigger_adder3 #(.WIDTH(29), .NEGATE(3'b110)) u_s17 (
         .a(29'(s16 >>> 6)), .b(29'(s15_d1)), .c((29'(s15_d1) << 7)), .sum(s17[34:6])
     );
-    wire        [24:0] s19;  // s18 - 8*x6 - 32*x6
-    assign s19[2:0] = s18_d1[2:0];
-    bittrigger_adder3 #(.WIDTH(22), .NEGATE(3'b110)) u_s19 (
-        .a(22'(s18_d1 >>> 3)), .b(22'(x6_d1)), .c((22'(x6_d1) << 2)), .sum(s19[24:3])
+    wire signed [27:0] s20;  // s19 - 128*x6 - 8*s18
+    assign s20[2:0] = s19_d1[2:0];
+    bittrigger_adder3 #(.WIDTH(25), .NEGATE(3'b110)) u_s20 (
+        .a(25'(s19_d1 >>> 3)), .b((25'(x6_d1) << 4)), .c(25'(s18_d1)), .sum(s20[27:3])
     );
-    wire signed [23:0] s20;  // 4*x6 + 16*x6 - x6
-    bittrigger_adder3 #(.WIDTH(24), .NEGATE(3'b100)) u_s20 (
-        .a((24'(x6_d1) << 2)), .b((24'(x6_d1) << 4)), .c(24'(x6_d1)), .sum(s20)
-    );
-    wire signed [33:0] s21;  // 16384*x6 + s19 + 128*s20
-    assign s21[6:0] = s19[6:0];
-    bittrigger_adder3 #(.WIDTH(27), .NEGATE(3'b000)) u_s21 (
-        .a((27'(x6_d1) << 7)), .b(27'(s19 >>> 7)), .c(27'(s20)), .sum(s21[33:7])
+    wire signed [33:0] s21;  // 16384*x6 + 512*s18 + s20
+    assign s21[8:0] = s20[8:0];
+    bittrigger_adder3 #(.WIDTH(25), .NEGATE(3'b000)) u_s21 (
+        .a((25'(x6_d1) << 5)), .b(25'(s18_d1)), .c(25'(s20 >>> 9)), .sum(s21[33:9])
     );
     wire signed [25:0] s23;  // 4*x7 + s22 - 64*x7
     assign s23[1:0] = s22_d1[1:0];
@@ -398,15 +396,11 @@ module linear_norm_1 (
     bittrigger_adder3 #(.WIDTH(23), .NEGATE(3'b100)) u_s52 (
         .a((23'(x17_d1) << 3)), .b(23'(s51 >>> 10)), .c(23'(x17_d1)), .sum(s52[32:10])
     );
-    wire signed [27:0] s54;  // 8*x18 + 256*x18 + s53
-    assign s54[2:0] = s53_d1[2:0];
-    bittrigger_adder3 #(.WIDTH(25), .NEGATE(3'b000)) u_s54 (
-        .a(25'(x18_d1)), .b((25'(x18_d1) << 5)), .c(25'(s53_d1 >>> 3)), .sum(s54[27:3])
-    );
-    wire signed [32:0] s55;  // 8192*x18 + s54 - 1024*x18
-    assign s55[9:0] = s54[9:0];
-    bittrigger_adder3 #(.WIDTH(23), .NEGATE(3'b100)) u_s55 (
-        .a((23'(x18_d1) << 3)), .b(23'(s54 >>> 10)), .c(23'(x18_d1)), .sum(s55[32:10])
+    wire signed [29:0] s53 = 30'(x18_d1) + (30'(x18_d1) << 10);
+    wire signed [19:0] s54 = x18_d1 + 20'd36294;
+    wire signed [32:0] s55;  // 8*s53 + 256*s54 - s53
+    bittrigger_adder3 #(.WIDTH(33), .NEGATE(3'b100)) u_s55 (
+        .a((33'(s53) << 3)), .b((33'(s54) << 8)), .c(33'(s53)), .sum(s55)
     );
     wire signed [27:0] s57;  // s56 - 64*x19 - 256*x19
     assign s57[5:0] = s56_d1[5:0];
@@ -443,33 +437,25 @@ module linear_norm_1 (
     bittrigger_adder3 #(.WIDTH(26), .NEGATE(3'b100)) u_s65 (
         .a((26'(x22_d1) << 6)), .b(26'(s64 >>> 3)), .c(26'(x22_d1)), .sum(s65[28:3])
     );
-    wire signed [25:0] s67;  // 32*x23 - 4*x23 - s66
-    bittrigger_adder3 #(.WIDTH(26), .NEGATE(3'b110)) u_s67 (
-        .a((26'(x23_d1) << 5)), .b((26'(x23_d1) << 2)), .c(26'(s66_d1)), .sum(s67)
+    wire        [23:0] s67 = -(24'(s66_d1)) + 24'd6507008;
+    wire signed [24:0] s68;  // x23 + 4*x23 + 16*x23
+    assign s68[1:0] = x23_d1[1:0];
+    bittrigger_adder3 #(.WIDTH(23), .NEGATE(3'b000)) u_s68 (
+        .a(23'(x23_d1 >>> 2)), .b(23'(x23_d1)), .c((23'(x23_d1) << 2)), .sum(s68[24:2])
     );
-    wire signed [24:0] s68;  // 4*x23 + 16*x23 - x23
-    bittrigger_adder3 #(.WIDTH(25), .NEGATE(3'b100)) u_s68 (
-        .a((25'(x23_d1) << 2)), .b((25'(x23_d1) << 4)), .c(25'(x23_d1)), .sum(s68)
+    wire signed [33:0] s69;  // 32*s66 + 512*s68 - s67
+    bittrigger_adder3 #(.WIDTH(34), .NEGATE(3'b100)) u_s69 (
+        .a((34'(s66_d1) << 5)), .b((34'(s68) << 9)), .c(34'(s67)), .sum(s69)
     );
-    wire signed [33:0] s69;  // 8192*x23 + s67 + 128*s68
-    assign s69[6:0] = s67[6:0];
-    bittrigger_adder3 #(.WIDTH(27), .NEGATE(3'b000)) u_s69 (
-        .a((27'(x23_d1) << 6)), .b(27'(s67 >>> 7)), .c(27'(s68)), .sum(s69[33:7])
+    wire        [23:0] s71 = -(24'(s70_d1)) + 24'd9048064;
+    wire signed [31:0] s72;  // 2048*x24 - x24 - 512*x24
+    bittrigger_adder3 #(.WIDTH(32), .NEGATE(3'b110)) u_s72 (
+        .a((32'(x24_d1) << 11)), .b(32'(x24_d1)), .c((32'(x24_d1) << 9)), .sum(s72)
     );
-    wire signed [25:0] s71;  // s70 - 4*x24 - 16*x24
-    assign s71[1:0] = s70_d1[1:0];
-    bittrigger_adder3 #(.WIDTH(24), .NEGATE(3'b110)) u_s71 (
-        .a(24'(s70_d1 >>> 2)), .b(24'(x24_d1)), .c((24'(x24_d1) << 2)), .sum(s71[25:2])
-    );
-    wire signed [26:0] s72;  // x24 + 4*x24 - 128*x24
-    assign s72[1:0] = x24_d1[1:0];
-    bittrigger_adder3 #(.WIDTH(25), .NEGATE(3'b100)) u_s72 (
-        .a(25'(x24_d1 >>> 2)), .b(25'(x24_d1)), .c((25'(x24_d1) << 5)), .sum(s72[26:2])
-    );
-    wire signed [35:0] s73;  // 32768*x24 + s71 + 64*s72
-    assign s73[5:0] = s71[5:0];
-    bittrigger_adder3 #(.WIDTH(30), .NEGATE(3'b000)) u_s73 (
-        .a((30'(x24_d1) << 9)), .b(30'(s71 >>> 6)), .c(30'(s72)), .sum(s73[35:6])
+    wire signed [35:0] s73;  // 64*s70 + s71 + 16*s72
+    assign s73[3:0] = s71[3:0];
+    bittrigger_adder3 #(.WIDTH(32), .NEGATE(3'b000)) u_s73 (
+        .a((32'(s70_d1) << 2)), .b(32'(s71 >>> 4)), .c(s72), .sum(s73[35:4])
     );
     wire signed [23:0] s74;  // x25 + 4*x25 + 16*x25
     assign s74[1:0] = x25_d1[1:0];
@@ -530,11 +516,11 @@ module linear_norm_1 (
     bittrigger_adder3 #(.WIDTH(22), .NEGATE(3'b100)) u_s89 (
         .a((22'(x30_d1) << 3)), .b(22'(s88 >>> 9)), .c(22'(x30_d1)), .sum(s89[30:9])
     );
-    wire signed [22:0] s90 = (23'(x31_d1) << 2) - 23'(x31_d1);
+    wire signed [25:0] s90 = 26'(x31_d1) + (26'(x31_d1) << 5);
     wire        [21:0] s91 = -(22'(x31_d1)) + 22'd1895136;
-    wire signed [32:0] s92;  // 32*s90 + 1024*s90 - s91
-    bittrigger_adder3 #(.WIDTH(33), .NEGATE(3'b100)) u_s92 (
-        .a((33'(s90) << 5)), .b((33'(s90) << 10)), .c(33'(s91)), .sum(s92)
+    wire signed [32:0] s92;  // 128*s90 - 32*s90 - s91
+    bittrigger_adder3 #(.WIDTH(33), .NEGATE(3'b110)) u_s92 (
+        .a((33'(s90) << 7)), .b((33'(s90) << 5)), .c(33'(s91)), .sum(s92)
     );
 
     // result, last element first
