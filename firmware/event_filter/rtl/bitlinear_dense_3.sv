@@ -89,57 +89,57 @@ module bitlinear_dense_3 (
         x22_d1 <= x22;
         x23_d1 <= x23;
     end
-    wire signed [ 7:0] s0;  // x9 + x15 - x18
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s0 (
-        .a(8'(x9_d1)), .b(8'(x15_d1)), .c(8'(x18_d1)), .sum(s0)
+    wire signed [ 7:0] s0;  // x3 - x5 - x8
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b110)) u_s0 (
+        .a(8'(x3_d1)), .b(8'(x5_d1)), .c(8'(x8_d1)), .sum(s0)
     );
-    wire signed [ 7:0] s1;  // x10 - x13 - x21
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b110)) u_s1 (
-        .a(8'(x10_d1)), .b(8'(x13_d1)), .c(8'(x21_d1)), .sum(s1)
+    wire signed [ 7:0] s1;  // x2 + x17 - x6
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s1 (
+        .a(8'(x2_d1)), .b(8'(x17_d1)), .c(8'(x6_d1)), .sum(s1)
     );
-    wire        [ 7:0] s2;  // x7 + x16 + x20
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b000)) u_s2 (
-        .a(8'(x7_d1)), .b(8'(x16_d1)), .c(8'(x20_d1)), .sum(s2)
+    wire signed [ 8:0] s2;  // x0 - s0 - s1
+    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b110)) u_s2 (
+        .a(9'(x0_d1)), .b(9'(s0)), .c(9'(s1)), .sum(s2)
     );
-    wire signed [ 6:0] s3 = 7'(x4_d1) - 7'(x19_d1);
-    wire signed [ 7:0] s4;  // x6 - x2 - x17
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b110)) u_s4 (
-        .a(8'(x6_d1)), .b(8'(x2_d1)), .c(8'(x17_d1)), .sum(s4)
+    wire        [ 7:0] s3;  // x7 + x16 + x20
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b000)) u_s3 (
+        .a(8'(x7_d1)), .b(8'(x16_d1)), .c(8'(x20_d1)), .sum(s3)
     );
-    wire signed [ 7:0] s5;  // x3 - x5 - x8
+    wire signed [ 7:0] s4;  // x12 + x14 - x11
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s4 (
+        .a(8'(x12_d1)), .b(8'(x14_d1)), .c(8'(x11_d1)), .sum(s4)
+    );
+    wire signed [ 7:0] s5;  // x10 - x13 - x21
     bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b110)) u_s5 (
-        .a(8'(x3_d1)), .b(8'(x5_d1)), .c(8'(x8_d1)), .sum(s5)
+        .a(8'(x10_d1)), .b(8'(x13_d1)), .c(8'(x21_d1)), .sum(s5)
     );
-    wire signed [ 8:0] s6;  // x0 + s4 - s5
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b100)) u_s6 (
-        .a(9'(x0_d1)), .b(9'(s4)), .c(9'(s5)), .sum(s6)
+    wire        [ 7:0] s6;  // x1 + x22 + x23
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b000)) u_s6 (
+        .a(8'(x1_d1)), .b(8'(x22_d1)), .c(8'(x23_d1)), .sum(s6)
     );
-    wire        [ 7:0] s7;  // x1 + x22 + x23
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b000)) u_s7 (
-        .a(8'(x1_d1)), .b(8'(x22_d1)), .c(8'(x23_d1)), .sum(s7)
-    );
-    wire signed [ 7:0] s8;  // x12 + x14 - x11
+    wire signed [ 6:0] s7 = 7'(x4_d1) - 7'(x19_d1);
+    wire signed [ 7:0] s8;  // x9 + x15 - x18
     bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s8 (
-        .a(8'(x12_d1)), .b(8'(x14_d1)), .c(8'(x11_d1)), .sum(s8)
+        .a(8'(x9_d1)), .b(8'(x15_d1)), .c(8'(x18_d1)), .sum(s8)
     );
-    wire signed [ 9:0] s9;  // s7 + s8 - s3
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s9 (
-        .a(10'(s7)), .b(10'(s8)), .c(10'(s3)), .sum(s9)
+    wire signed [ 8:0] s9;  // s4 - s7 - s8
+    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b110)) u_s9 (
+        .a(9'(s4)), .b(9'(s7)), .c(9'(s8)), .sum(s9)
     );
-    wire signed [ 9:0] s10;  // s1 + s2 - s0
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s10 (
-        .a(10'(s1)), .b(10'(s2)), .c(10'(s0)), .sum(s10)
+    wire signed [ 9:0] s10;  // s3 + s5 + s6
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s10 (
+        .a(10'(s3)), .b(10'(s5)), .c(10'(s6)), .sum(s10)
     );
-    wire signed [ 7:0] s12 = 8'(x19_d1) - s0;
+    wire signed [ 7:0] s12 = 8'(x19_d1) - s8;
     wire        [ 7:0] s13;  // x5 + x11 + x13
     bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b000)) u_s13 (
         .a(8'(x5_d1)), .b(8'(x11_d1)), .c(8'(x13_d1)), .sum(s13)
     );
-    wire        [ 7:0] s16;  // x5 + x12 + x13
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b000)) u_s16 (
-        .a(8'(x5_d1)), .b(8'(x12_d1)), .c(8'(x13_d1)), .sum(s16)
+    wire        [ 7:0] s15;  // x5 + x12 + x13
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b000)) u_s15 (
+        .a(8'(x5_d1)), .b(8'(x12_d1)), .c(8'(x13_d1)), .sum(s15)
     );
-    wire signed [ 6:0] s19 = 7'(x19_d1) - 7'(x22_d1);
+    wire signed [ 6:0] s18 = 7'(x22_d1) - 7'(x19_d1);
     wire signed [ 6:0] s21 = 7'(x4_d1) - 7'(x12_d1);
     wire signed [ 7:0] s41;  // x1 + x16 - x13
     bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s41 (
@@ -149,19 +149,19 @@ module bitlinear_dense_3 (
     bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b000)) u_s43 (
         .a(8'(x1_d1)), .b(8'(x5_d1)), .c(8'(x7_d1)), .sum(s43)
     );
-    wire signed [ 9:0] s44;  // x0 + s1 + s43
+    wire signed [ 9:0] s44;  // x0 + s5 + s43
     bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s44 (
-        .a(10'(x0_d1)), .b(10'(s1)), .c(10'(s43)), .sum(s44)
+        .a(10'(x0_d1)), .b(10'(s5)), .c(10'(s43)), .sum(s44)
     );
     wire        [ 7:0] s46;  // 2*x5 + 2*x15 + 1
     assign s46[0:0] = 1'd1;
     bittrigger_adder3 #(.WIDTH(7), .NEGATE(3'b000)) u_s46 (
         .a(7'(x5_d1)), .b(7'(x15_d1)), .c(7'd0), .sum(s46[7:1])
     );
-    wire signed [10:0] s47;  // s46 - 2*s4 - 2*s19
+    wire signed [10:0] s47;  // 2*s1 + 2*s18 + s46
     assign s47[0:0] = s46[0:0];
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s47 (
-        .a(10'(s46 >>> 1)), .b(10'(s4)), .c(10'(s19)), .sum(s47[10:1])
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s47 (
+        .a(10'(s1)), .b(10'(s18)), .c(10'(s46 >>> 1)), .sum(s47[10:1])
     );
 
     // stage 9
@@ -180,18 +180,18 @@ module bitlinear_dense_3 (
     reg         [ 5:0] x20_d2;
     reg         [ 5:0] x21_d2;
     reg         [ 5:0] x22_d2;
-    reg         [ 7:0] s2_d1;
-    reg  signed [ 6:0] s3_d1;
-    reg  signed [ 7:0] s5_d1;
-    reg  signed [ 8:0] s6_d1;
-    reg         [ 7:0] s7_d1;
-    reg  signed [ 7:0] s8_d1;
-    reg  signed [ 9:0] s9_d1;
+    reg  signed [ 7:0] s0_d1;
+    reg  signed [ 8:0] s2_d1;
+    reg         [ 7:0] s3_d1;
+    reg  signed [ 7:0] s4_d1;
+    reg         [ 7:0] s6_d1;
+    reg  signed [ 6:0] s7_d1;
+    reg  signed [ 8:0] s9_d1;
     reg  signed [ 9:0] s10_d1;
     reg  signed [ 7:0] s12_d1;
     reg         [ 7:0] s13_d1;
-    reg         [ 7:0] s16_d1;
-    reg  signed [ 6:0] s19_d1;
+    reg         [ 7:0] s15_d1;
+    reg  signed [ 6:0] s18_d1;
     reg  signed [ 6:0] s21_d1;
     reg  signed [ 7:0] s41_d1;
     reg  signed [ 9:0] s44_d1;
@@ -212,44 +212,44 @@ module bitlinear_dense_3 (
         x20_d2 <= x20_d1;
         x21_d2 <= x21_d1;
         x22_d2 <= x22_d1;
+        s0_d1 <= s0;
         s2_d1 <= s2;
         s3_d1 <= s3;
-        s5_d1 <= s5;
+        s4_d1 <= s4;
         s6_d1 <= s6;
         s7_d1 <= s7;
-        s8_d1 <= s8;
         s9_d1 <= s9;
         s10_d1 <= s10;
         s12_d1 <= s12;
         s13_d1 <= s13;
-        s16_d1 <= s16;
-        s19_d1 <= s19;
+        s15_d1 <= s15;
+        s18_d1 <= s18;
         s21_d1 <= s21;
         s41_d1 <= s41;
         s44_d1 <= s44;
         s47_d1 <= s47;
     end
-    wire signed [10:0] s11;  // s9 + s10 - s6
+    wire signed [10:0] s11;  // s9 + s10 - s2
     bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s11 (
-        .a(11'(s9_d1)), .b(11'(s10_d1)), .c(11'(s6_d1)), .sum(s11)
+        .a(11'(s9_d1)), .b(11'(s10_d1)), .c(11'(s2_d1)), .sum(s11)
     );
     wire signed [11:0] s14;  // s11 + 2*s13 - 2*s12
     assign s14[0:0] = s11[0:0];
     bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s14 (
         .a(11'(s11 >>> 1)), .b(11'(s13_d1)), .c(11'(s12_d1)), .sum(s14[11:1])
     );
-    wire signed [ 7:0] s22;  // x1 - x21 - s21
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b110)) u_s22 (
-        .a(8'(x1_d2)), .b(8'(x21_d2)), .c(8'(s21_d1)), .sum(s22)
+    wire signed [ 7:0] s22;  // x21 + s21 - x1
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s22 (
+        .a(8'(x21_d2)), .b(8'(s21_d1)), .c(8'(x1_d2)), .sum(s22)
     );
     wire signed [ 7:0] s23;  // x3 + x20 - x8
     bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s23 (
         .a(8'(x3_d2)), .b(8'(x20_d2)), .c(8'(x8_d2)), .sum(s23)
     );
-    wire signed [11:0] s25;  // 2*x9 + 2*s6 + s11
+    wire signed [11:0] s25;  // 2*x9 + 2*s2 + s11
     assign s25[0:0] = s11[0:0];
     bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s25 (
-        .a(11'(x9_d2)), .b(11'(s6_d1)), .c(11'(s11 >>> 1)), .sum(s25[11:1])
+        .a(11'(x9_d2)), .b(11'(s2_d1)), .c(11'(s11 >>> 1)), .sum(s25[11:1])
     );
     wire signed [ 7:0] s29;  // x20 - x2 - x7
     bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b110)) u_s29 (
@@ -259,9 +259,9 @@ module bitlinear_dense_3 (
     bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b100)) u_s30 (
         .a(9'(x6_d2)), .b(9'(s29)), .c(9'(x22_d2)), .sum(s30)
     );
-    wire signed [ 7:0] s32;  // x10 - x15 - x17
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b110)) u_s32 (
-        .a(8'(x10_d2)), .b(8'(x15_d2)), .c(8'(x17_d2)), .sum(s32)
+    wire signed [ 7:0] s33;  // x15 + x17 - x10
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s33 (
+        .a(8'(x15_d2)), .b(8'(x17_d2)), .c(8'(x10_d2)), .sum(s33)
     );
 
     // stage 10
@@ -276,22 +276,22 @@ module bitlinear_dense_3 (
     reg         [ 5:0] x17_d3;
     reg         [ 5:0] x18_d3;
     reg         [ 5:0] x21_d3;
-    reg         [ 7:0] s2_d2;
-    reg  signed [ 6:0] s3_d2;
-    reg  signed [ 7:0] s5_d2;
-    reg         [ 7:0] s7_d2;
-    reg  signed [ 7:0] s8_d2;
+    reg  signed [ 7:0] s0_d2;
+    reg         [ 7:0] s3_d2;
+    reg  signed [ 7:0] s4_d2;
+    reg         [ 7:0] s6_d2;
+    reg  signed [ 6:0] s7_d2;
     reg  signed [10:0] s11_d1;
     reg  signed [ 7:0] s12_d2;
     reg  signed [11:0] s14_d1;
-    reg         [ 7:0] s16_d2;
-    reg  signed [ 6:0] s19_d2;
+    reg         [ 7:0] s15_d2;
+    reg  signed [ 6:0] s18_d2;
     reg  signed [ 6:0] s21_d2;
     reg  signed [ 7:0] s22_d1;
     reg  signed [ 7:0] s23_d1;
     reg  signed [11:0] s25_d1;
     reg  signed [ 8:0] s30_d1;
-    reg  signed [ 7:0] s32_d1;
+    reg  signed [ 7:0] s33_d1;
     reg  signed [ 7:0] s41_d2;
     reg  signed [ 9:0] s44_d2;
     reg  signed [10:0] s47_d2;
@@ -307,112 +307,111 @@ module bitlinear_dense_3 (
         x17_d3 <= x17_d2;
         x18_d3 <= x18_d2;
         x21_d3 <= x21_d2;
-        s2_d2 <= s2_d1;
+        s0_d2 <= s0_d1;
         s3_d2 <= s3_d1;
-        s5_d2 <= s5_d1;
+        s4_d2 <= s4_d1;
+        s6_d2 <= s6_d1;
         s7_d2 <= s7_d1;
-        s8_d2 <= s8_d1;
         s11_d1 <= s11;
         s12_d2 <= s12_d1;
         s14_d1 <= s14;
-        s16_d2 <= s16_d1;
-        s19_d2 <= s19_d1;
+        s15_d2 <= s15_d1;
+        s18_d2 <= s18_d1;
         s21_d2 <= s21_d1;
         s22_d1 <= s22;
         s23_d1 <= s23;
         s25_d1 <= s25;
         s30_d1 <= s30;
-        s32_d1 <= s32;
+        s33_d1 <= s33;
         s41_d2 <= s41_d1;
         s44_d2 <= s44_d1;
         s47_d2 <= s47_d1;
     end
-    wire signed [11:0] s15;  // 2*x3 + 2*x10 - s14
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s15 (
-        .a((12'(x3_d3) << 1)), .b((12'(x10_d3) << 1)), .c(s14_d1), .sum(s15)
+    wire signed [11:0] s16;  // 2*x3 + 2*x10 - s14
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s16 (
+        .a((12'(x3_d3) << 1)), .b((12'(x10_d3) << 1)), .c(s14_d1), .sum(s16)
     );
-    wire signed [11:0] s17;  // s15 + 2*s16 - 2*x6
-    assign s17[0:0] = s15[0:0];
+    wire signed [11:0] s17;  // 2*s15 + s16 - 2*x6
+    assign s17[0:0] = s16[0:0];
     bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s17 (
-        .a(11'(s15 >>> 1)), .b(11'(s16_d2)), .c(11'(x6_d3)), .sum(s17[11:1])
+        .a(11'(s15_d2)), .b(11'(s16 >>> 1)), .c(11'(x6_d3)), .sum(s17[11:1])
     );
-    wire signed [11:0] s18;  // 2*x14 + 2*x17 - s14
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s18 (
-        .a((12'(x14_d3) << 1)), .b((12'(x17_d3) << 1)), .c(s14_d1), .sum(s18)
+    wire signed [11:0] s19;  // 2*x14 + 2*x17 - s14
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s19 (
+        .a((12'(x14_d3) << 1)), .b((12'(x17_d3) << 1)), .c(s14_d1), .sum(s19)
     );
-    wire signed [11:0] s20;  // 2*s2 + s18 - 2*s19
-    assign s20[0:0] = s18[0:0];
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s20 (
-        .a(11'(s2_d2)), .b(11'(s18 >>> 1)), .c(11'(s19_d2)), .sum(s20[11:1])
+    wire signed [11:0] s20;  // 2*s3 + 2*s18 + s19
+    assign s20[0:0] = s19[0:0];
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s20 (
+        .a(11'(s3_d2)), .b(11'(s18_d2)), .c(11'(s19 >>> 1)), .sum(s20[11:1])
     );
-    wire signed [11:0] s24;  // 2*s22 + 2*s23 - s11
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s24 (
-        .a((12'(s22_d1) << 1)), .b((12'(s23_d1) << 1)), .c(12'(s11_d1)), .sum(s24)
+    wire signed [11:0] s24;  // 2*s23 - s11 - 2*s22
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s24 (
+        .a((12'(s23_d1) << 1)), .b(12'(s11_d1)), .c((12'(s22_d1) << 1)), .sum(s24)
     );
     wire        [ 7:0] s26;  // x6 + x8 + x18
     bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b000)) u_s26 (
         .a(8'(x6_d3)), .b(8'(x8_d3)), .c(8'(x18_d3)), .sum(s26)
     );
-    wire signed [11:0] s27;  // 2*s16 + s18 - 2*s26
-    assign s27[0:0] = s18[0:0];
+    wire signed [11:0] s27;  // 2*s15 + s19 - 2*s26
+    assign s27[0:0] = s19[0:0];
     bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s27 (
-        .a(11'(s16_d2)), .b(11'(s18 >>> 1)), .c(11'(s26)), .sum(s27[11:1])
+        .a(11'(s15_d2)), .b(11'(s19 >>> 1)), .c(11'(s26)), .sum(s27[11:1])
     );
-    wire signed [11:0] s28;  // 2*s7 + s15 - 2*s26
-    assign s28[0:0] = s15[0:0];
+    wire signed [11:0] s28;  // 2*s6 + s16 - 2*s26
+    assign s28[0:0] = s16[0:0];
     bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s28 (
-        .a(11'(s7_d2)), .b(11'(s15 >>> 1)), .c(11'(s26)), .sum(s28[11:1])
+        .a(11'(s6_d2)), .b(11'(s16 >>> 1)), .c(11'(s26)), .sum(s28[11:1])
     );
     wire signed [11:0] s31;  // 2*s30 - 2*s12 - s24
     bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s31 (
         .a((12'(s30_d1) << 1)), .b((12'(s12_d2) << 1)), .c(s24), .sum(s31)
     );
-    wire signed [11:0] s33;  // 2*s32 - 2*s21 - s25
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s33 (
-        .a((12'(s32_d1) << 1)), .b((12'(s21_d2) << 1)), .c(s25_d1), .sum(s33)
+    wire signed [ 7:0] s32;  // x14 + x18 - x3
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s32 (
+        .a(8'(x14_d3)), .b(8'(x18_d3)), .c(8'(x3_d3)), .sum(s32)
     );
-    wire signed [ 7:0] s34;  // x14 + x18 - x3
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s34 (
-        .a(8'(x14_d3)), .b(8'(x18_d3)), .c(8'(x3_d3)), .sum(s34)
+    wire signed [11:0] s34;  // 2*s21 + s25 + 2*s33
+    assign s34[0:0] = s25_d1[0:0];
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s34 (
+        .a(11'(s21_d2)), .b(11'(s25_d1 >>> 1)), .c(11'(s33_d1)), .sum(s34[11:1])
     );
-    wire signed [11:0] s35;  // 2*x9 + s33 + 2*s34
-    assign s35[0:0] = s33[0:0];
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s35 (
-        .a(11'(x9_d3)), .b(11'(s33 >>> 1)), .c(11'(s34)), .sum(s35[11:1])
+    wire signed [11:0] s35;  // 2*x9 + 2*s32 - s34
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s35 (
+        .a((12'(x9_d3) << 1)), .b((12'(s32) << 1)), .c(s34), .sum(s35)
     );
-    wire signed [11:0] s36;  // 2*s3 + 2*s5 + s25
+    wire signed [11:0] s36;  // 2*s0 + 2*s7 + s25
     assign s36[0:0] = s25_d1[0:0];
     bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s36 (
-        .a(11'(s3_d2)), .b(11'(s5_d2)), .c(11'(s25_d1 >>> 1)), .sum(s36[11:1])
+        .a(11'(s0_d2)), .b(11'(s7_d2)), .c(11'(s25_d1 >>> 1)), .sum(s36[11:1])
     );
-    wire signed [11:0] s37;  // s36 - 2*x7 - 2*s8
+    wire signed [11:0] s37;  // s36 - 2*x7 - 2*s4
     assign s37[0:0] = s36[0:0];
     bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s37 (
-        .a(11'(s36 >>> 1)), .b(11'(x7_d3)), .c(11'(s8_d2)), .sum(s37[11:1])
+        .a(11'(s36 >>> 1)), .b(11'(x7_d3)), .c(11'(s4_d2)), .sum(s37[11:1])
     );
     wire signed [ 7:0] s38;  // 2*x18 - 2*x21 + 1
     assign s38[0:0] = 1'd1;
     bittrigger_adder3 #(.WIDTH(7), .NEGATE(3'b010)) u_s38 (
         .a(7'(x18_d3)), .b(7'(x21_d3)), .c(7'd0), .sum(s38[7:1])
     );
-    wire signed [11:0] s39;  // 2*s7 + s38 - s36
+    wire signed [11:0] s39;  // 2*s6 + s38 - s36
     bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s39 (
-        .a((12'(s7_d2) << 1)), .b(12'(s38)), .c(s36), .sum(s39)
+        .a((12'(s6_d2) << 1)), .b(12'(s38)), .c(s36), .sum(s39)
     );
     wire signed [ 6:0] s40 = 7'(x8_d3) - 7'(x2_d3);
-    wire signed [11:0] s42;  // s33 + 2*s40 + 2*s41
-    assign s42[0:0] = s33[0:0];
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s42 (
-        .a(11'(s33 >>> 1)), .b(11'(s40)), .c(11'(s41_d2)), .sum(s42[11:1])
+    wire signed [11:0] s42;  // 2*s40 + 2*s41 - s34
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s42 (
+        .a((12'(s40) << 1)), .b((12'(s41_d2) << 1)), .c(s34), .sum(s42)
     );
-    wire signed [11:0] s45;  // s25 - 2*s34 - 2*s44
+    wire signed [11:0] s45;  // s25 - 2*s32 - 2*s44
     assign s45[0:0] = s25_d1[0:0];
     bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s45 (
-        .a(11'(s25_d1 >>> 1)), .b(11'(s34)), .c(11'(s44_d2)), .sum(s45[11:1])
+        .a(11'(s25_d1 >>> 1)), .b(11'(s32)), .c(11'(s44_d2)), .sum(s45[11:1])
     );
-    wire signed [11:0] s48;  // 2*s22 + s47 - s14
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s48 (
-        .a((12'(s22_d1) << 1)), .b(12'(s47_d2)), .c(s14_d1), .sum(s48)
+    wire signed [11:0] s48;  // s47 - s14 - 2*s22
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s48 (
+        .a(12'(s47_d2)), .b(s14_d1), .c((12'(s22_d1) << 1)), .sum(s48)
     );
 
     // stage 11
