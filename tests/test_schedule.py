@@ -9,6 +9,7 @@ import strategies as own
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bittrigger.adders import fold_constants, live_values
 from bittrigger.cost import estimate
 from bittrigger.errors import ConfigError
 from bittrigger.passes.critical import Operation, critical_pairs
@@ -44,13 +45,14 @@ def test_chained_adders_fit_the_period(graph):
     for module in scheduled(graph, 360.0).modules:
         if module.adders is None:
             continue
+        built = live_values(fold_constants(module.adders, module.result))  # nothing is built for the others
         spent = [0.0] * module.adders.n_inputs
         stages = [module.start] * module.adders.n_inputs + list(module.stages)
         for k, adder in enumerate(module.adders.adders):
             mine = stages[module.adders.n_inputs + k]
             chained = [spent[term.value] for term in adder.terms if stages[term.value] == mine]
             spent.append(max(chained, default=0.0) + adder_delay_ns(adder.operands))
-            assert spent[-1] <= budget_ns
+            assert spent[-1] <= budget_ns or module.adders.n_inputs + k not in built
 
 
 @given(own.graphs())
