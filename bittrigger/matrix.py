@@ -143,9 +143,7 @@ def solve_matrix(graph: Graph, options: MatrixOptions) -> Solution:
     layer = graph["matrix"]
     if not isinstance(layer, Linear):
         raise ConfigError("the graph has no matrix")
-    started = time.process_time()
-    pipeline = _pipeline(graph, layer, options)
-    seconds = time.process_time() - started
+    pipeline, seconds = _pipeline(graph, layer, options)
     solved = pipeline.modules[0].adders
     if solved is None:
         raise InternalError("a matrix without adders")
@@ -165,13 +163,17 @@ def solve_matrix(graph: Graph, options: MatrixOptions) -> Solution:
     return Solution(pipeline, solved, options, facts)
 
 
-def _pipeline(graph: Graph, layer: Linear, options: MatrixOptions) -> Pipeline:
+def _pipeline(graph: Graph, layer: Linear, options: MatrixOptions) -> tuple[Pipeline, float]:
+    """The pipeline, and the CPU seconds of the solver; with a bound on the latency, of all that was tried."""
     adder_inputs = find_part(options.part).adder_inputs if options.adder_inputs is None else options.adder_inputs
     choice = SolverOptions(adder_inputs=adder_inputs, depth=options.depth, effort=options.effort, seed=options.seed)
+    started = time.process_time()
     if options.latency_cycles is None:
         solved = solve(layer.weights, layer.bias, input_intervals(graph), choice)
-        return Schedule(options.clock_mhz).apply(graph, {layer.name: solved})
-    return within_latency(graph, options.clock_mhz, options.latency_cycles, options.register_weight, choice)
+        seconds = time.process_time() - started
+        return Schedule(options.clock_mhz).apply(graph, {layer.name: solved}), seconds
+    made = within_latency(graph, options.clock_mhz, options.latency_cycles, options.register_weight, choice)
+    return made, time.process_time() - started
 
 
 def write_solution(solution: Solution, folder: Path | None, *, synthesize: bool, overwrite: bool) -> dict[str, object]:
