@@ -90,7 +90,7 @@ inline void copy_rows(ToWord (*to)[TO_GROUPS], const FromWord (&from)[ROWS][FROM
 void linear_dense_1(Block &block); // 57 to 32 codes, 998 additions
 void linear_norm_1(Block &block); // 32 to 32 codes, 163 additions
 void requantize_relu_1(Block &block); // 32 to 32 codes
-void bitlinear_dense_2(Block &block); // 32 to 24 codes, 263 additions
+void bitlinear_dense_2(Block &block); // 32 to 24 codes, 266 additions
 void requantize_relu_2(Block &block); // 24 to 24 codes
 void bitlinear_dense_3(Block &block); // 24 to 16 codes, 104 additions
 void requantize_relu_3(Block &block); // 16 to 16 codes

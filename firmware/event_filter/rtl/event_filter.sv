@@ -60,7 +60,7 @@ module event_filter (
         .y(relu_1_codes)
     );
 
-    // stage 7: 24 x ap_fixed<12,6>
+    // stage 6: 24 x ap_fixed<12,6>
     wire [287:0] dense_2_codes;
     bitlinear_dense_2 u_bitlinear_dense_2 (
         .clk(clk),
@@ -68,7 +68,7 @@ module event_filter (
         .y(dense_2_codes)
     );
 
-    // stage 7: 24 x ap_ufixed<6,3>
+    // stage 6: 24 x ap_ufixed<6,3>
     wire [143:0] relu_2_codes;
     requantize_relu_2 u_requantize_relu_2 (
         .x(dense_2_codes),

@@ -110,9 +110,9 @@ module linear_dense_1 (
     bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s8 (
         .a(16'(s0)), .b(16'(s4)), .c(16'(s3)), .sum(s8)
     );
-    wire signed [18:0] s9;  // 4*s6 + 4*s7 - s1
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s9 (
-        .a((19'(s6) << 2)), .b((19'(s7) << 2)), .c(19'(s1)), .sum(s9)
+    wire signed [17:0] s9;  // 4*s6 + 4*s7 - s1
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s9 (
+        .a((18'(s6) << 2)), .b((18'(s7) << 2)), .c(18'(s1)), .sum(s9)
     );
     wire signed [12:0] s11 = 13'(x47) - 13'(x41);
     wire signed [13:0] s13;  // x0 + x1 + x30
@@ -128,10 +128,10 @@ module linear_dense_1 (
     bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b000)) u_s15 (
         .a((16'(x45) << 2)), .b(16'(s13 >>> 1)), .c(16'(s14)), .sum(s15[16:1])
     );
-    wire signed [15:0] s16;  // x27 - 4*x15 - 4*x27
+    wire signed [14:0] s16;  // x27 - 4*x15 - 4*x27
     assign s16[1:0] = x27[1:0];
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s16 (
-        .a(14'(x27 >>> 2)), .b(14'(x15)), .c(14'(x27)), .sum(s16[15:2])
+    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b110)) u_s16 (
+        .a(13'(x27 >>> 2)), .b(13'(x15)), .c(13'(x27)), .sum(s16[14:2])
     );
     wire signed [13:0] s17;  // x23 + x40 - x29
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s17 (
@@ -410,22 +410,22 @@ module linear_dense_1 (
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s121 (
         .a(14'(x24)), .b(14'(x52)), .c(14'(x54)), .sum(s121)
     );
-    wire signed [15:0] s122;  // 4*x54 + s120 - s121
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s122 (
-        .a((16'(x54) << 2)), .b(16'(s120)), .c(16'(s121)), .sum(s122)
+    wire signed [14:0] s122;  // 4*x54 + s120 - s121
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s122 (
+        .a((15'(x54) << 2)), .b(15'(s120)), .c(15'(s121)), .sum(s122)
     );
     wire signed [13:0] s124;  // 2*x21 - x5 - x14
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s124 (
         .a((14'(x21) << 1)), .b(14'(x5)), .c(14'(x14)), .sum(s124)
     );
-    wire signed [17:0] s125;  // 2*x1 + x43 - 32*x1
+    wire signed [16:0] s125;  // 2*x1 + x43 - 32*x1
     assign s125[0:0] = x43[0:0];
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s125 (
-        .a(17'(x1)), .b(17'(x43 >>> 1)), .c((17'(x1) << 4)), .sum(s125[17:1])
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s125 (
+        .a(16'(x1)), .b(16'(x43 >>> 1)), .c((16'(x1) << 4)), .sum(s125[16:1])
     );
     wire signed [17:0] s126;  // x10 - 2*x27 - s125
     bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b110)) u_s126 (
-        .a(18'(x10)), .b((18'(x27) << 1)), .c(s125), .sum(s126)
+        .a(18'(x10)), .b((18'(x27) << 1)), .c(18'(s125)), .sum(s126)
     );
     wire signed [14:0] s128;  // x35 + x44 - s17
     bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s128 (
@@ -473,9 +473,9 @@ module linear_dense_1 (
     bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b000)) u_s142 (
         .a(15'(x20)), .b((15'(x36) << 1)), .c(15'(s140 >>> 1)), .sum(s142[15:1])
     );
-    wire signed [14:0] s144;  // 4*x39 - x16 - x39
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b110)) u_s144 (
-        .a((15'(x39) << 2)), .b(15'(x16)), .c(15'(x39)), .sum(s144)
+    wire signed [13:0] s144;  // 4*x39 - x16 - x39
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s144 (
+        .a((14'(x39) << 2)), .b(14'(x16)), .c(14'(x39)), .sum(s144)
     );
     wire signed [13:0] s145;  // x26 - x6 - x21
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s145 (
@@ -514,7 +514,7 @@ module linear_dense_1 (
     bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s157 (
         .a(16'(s145)), .b(16'(s155)), .c((16'(x54) << 1)), .sum(s157)
     );
-    wire signed [16:0] s162 = (17'(x1) << 4) - 17'(x1);
+    wire signed [15:0] s162 = (16'(x1) << 4) - 16'(x1);
     wire signed [13:0] s163;  // x10 + x36 - x32
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s163 (
         .a(14'(x10)), .b(14'(x36)), .c(14'(x32)), .sum(s163)
@@ -862,9 +862,9 @@ module linear_dense_1 (
     bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b000)) u_s302 (
         .a(16'(x19)), .b((16'(x48) << 3)), .c(16'(s301)), .sum(s302)
     );
-    wire signed [14:0] s303;  // x23 + 4*x30 - x30
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s303 (
-        .a(15'(x23)), .b((15'(x30) << 2)), .c(15'(x30)), .sum(s303)
+    wire signed [13:0] s303;  // x23 + 4*x30 - x30
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s303 (
+        .a(14'(x23)), .b((14'(x30) << 2)), .c(14'(x30)), .sum(s303)
     );
     wire signed [13:0] s304;  // x20 + x29 + x40
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s304 (
@@ -1047,9 +1047,9 @@ module linear_dense_1 (
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s381 (
         .a(14'(x14)), .b(14'(x25)), .c(14'(x30)), .sum(s381)
     );
-    wire signed [14:0] s383;  // 4*x22 + x47 - x22
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s383 (
-        .a((15'(x22) << 2)), .b(15'(x47)), .c(15'(x22)), .sum(s383)
+    wire signed [13:0] s383;  // 4*x22 + x47 - x22
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s383 (
+        .a((14'(x22) << 2)), .b(14'(x47)), .c(14'(x22)), .sum(s383)
     );
     wire signed [13:0] s384;  // x32 + x46 + x52
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s384 (
@@ -1330,10 +1330,10 @@ module linear_dense_1 (
     reg  signed [14:0] s1_d1;
     reg  signed [14:0] s5_d1;
     reg  signed [15:0] s8_d1;
-    reg  signed [18:0] s9_d1;
+    reg  signed [17:0] s9_d1;
     reg  signed [12:0] s11_d1;
     reg  signed [16:0] s15_d1;
-    reg  signed [15:0] s16_d1;
+    reg  signed [14:0] s16_d1;
     reg  signed [13:0] s18_d1;
     reg  signed [15:0] s19_d1;
     reg  signed [16:0] s22_d1;
@@ -1378,8 +1378,8 @@ module linear_dense_1 (
     reg  signed [15:0] s110_d1;
     reg  signed [14:0] s118_d1;
     reg  signed [15:0] s119_d1;
-    reg  signed [15:0] s122_d1;
-    reg  signed [17:0] s125_d1;
+    reg  signed [14:0] s122_d1;
+    reg  signed [16:0] s125_d1;
     reg  signed [17:0] s126_d1;
     reg  signed [14:0] s128_d1;
     reg  signed [15:0] s130_d1;
@@ -1388,14 +1388,14 @@ module linear_dense_1 (
     reg  signed [14:0] s139_d1;
     reg  signed [14:0] s141_d1;
     reg  signed [15:0] s142_d1;
-    reg  signed [14:0] s144_d1;
+    reg  signed [13:0] s144_d1;
     reg  signed [16:0] s147_d1;
     reg  signed [14:0] s148_d1;
     reg  signed [13:0] s150_d1;
     reg  signed [13:0] s152_d1;
     reg  signed [13:0] s156_d1;
     reg  signed [15:0] s157_d1;
-    reg  signed [16:0] s162_d1;
+    reg  signed [15:0] s162_d1;
     reg  signed [17:0] s164_d1;
     reg  signed [15:0] s165_d1;
     reg  signed [13:0] s166_d1;
@@ -1454,7 +1454,7 @@ module linear_dense_1 (
     reg  signed [13:0] s292_d1;
     reg  signed [13:0] s293_d1;
     reg  signed [15:0] s302_d1;
-    reg  signed [14:0] s303_d1;
+    reg  signed [13:0] s303_d1;
     reg  signed [14:0] s305_d1;
     reg  signed [15:0] s308_d1;
     reg  signed [14:0] s311_d1;
@@ -1481,7 +1481,7 @@ module linear_dense_1 (
     reg  signed [14:0] s374_d1;
     reg  signed [15:0] s375_d1;
     reg  signed [13:0] s381_d1;
-    reg  signed [14:0] s383_d1;
+    reg  signed [13:0] s383_d1;
     reg  signed [14:0] s385_d1;
     reg  signed [14:0] s390_d1;
     reg  signed [14:0] s391_d1;
@@ -1747,7 +1747,7 @@ module linear_dense_1 (
     end
     wire signed [18:0] s10;  // s5 + s8 + s9
     bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b000)) u_s10 (
-        .a(19'(s5_d1)), .b(19'(s8_d1)), .c(s9_d1), .sum(s10)
+        .a(19'(s5_d1)), .b(19'(s8_d1)), .c(19'(s9_d1)), .sum(s10)
     );
     wire signed [14:0] s12;  // 4*x12 + 2*x18 + s11
     assign s12[0:0] = s11_d1[0:0];
@@ -1763,9 +1763,9 @@ module linear_dense_1 (
         .a((17'(x7_d1) << 1)), .b((17'(x54_d1) << 4)), .c(17'(x21_d1)), .sum(s21)
     );
     wire signed [16:0] s23 = 17'(x56_d1) - s22_d1;
-    wire signed [17:0] s27;  // s23 + s26 - s12
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s27 (
-        .a(18'(s23)), .b(18'(s26_d1)), .c(18'(s12)), .sum(s27)
+    wire signed [16:0] s27;  // s23 + s26 - s12
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s27 (
+        .a(s23), .b(17'(s26_d1)), .c(17'(s12)), .sum(s27)
     );
     wire signed [18:0] s28;  // s15 + s20 - 2*s21
     bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s28 (
@@ -1970,9 +1970,9 @@ module linear_dense_1 (
     bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s197 (
         .a((17'(x21_d1) << 3)), .b((17'(s190_d1) << 1)), .c(17'(s189_d1)), .sum(s197)
     );
-    wire signed [17:0] s198;  // s195 + s196 - s100
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s198 (
-        .a(18'(s195_d1)), .b(18'(s196_d1)), .c(18'(s100_d1)), .sum(s198)
+    wire signed [16:0] s198;  // s195 + s196 - s100
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s198 (
+        .a(17'(s195_d1)), .b(17'(s196_d1)), .c(17'(s100_d1)), .sum(s198)
     );
     wire signed [18:0] s199;  // s197 - s123 - s191
     bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b110)) u_s199 (
@@ -1986,10 +1986,10 @@ module linear_dense_1 (
     bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s208 (
         .a(17'(x7_d1)), .b((17'(s35_d1) << 3)), .c(17'(s207_d1)), .sum(s208)
     );
-    wire signed [15:0] s209;  // x3 + 8*x51 - 2*x51
+    wire signed [14:0] s209;  // x3 + 8*x51 - 2*x51
     assign s209[0:0] = x3_d1[0:0];
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s209 (
-        .a(15'(x3_d1 >>> 1)), .b((15'(x51_d1) << 2)), .c(15'(x51_d1)), .sum(s209[15:1])
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s209 (
+        .a(14'(x3_d1 >>> 1)), .b((14'(x51_d1) << 2)), .c(14'(x51_d1)), .sum(s209[14:1])
     );
     wire signed [15:0] s215;  // s0 + 2*s35 + s212
     bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b000)) u_s215 (
@@ -1999,9 +1999,9 @@ module linear_dense_1 (
     bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b110)) u_s216 (
         .a(17'(s214_d1)), .b((17'(x24_d1) << 3)), .c(17'(s201_d1)), .sum(s216)
     );
-    wire signed [17:0] s217;  // s208 - s209 - s215
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b110)) u_s217 (
-        .a(18'(s208)), .b(18'(s209)), .c(18'(s215)), .sum(s217)
+    wire signed [16:0] s217;  // s208 - s209 - s215
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b110)) u_s217 (
+        .a(s208), .b(17'(s209)), .c(17'(s215)), .sum(s217)
     );
     wire signed [16:0] s231;  // s219 + s221 - s227
     bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s231 (
@@ -2016,9 +2016,9 @@ module linear_dense_1 (
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s233 (
         .a(14'(x9_d1)), .b(14'(x51_d1)), .c(14'(s230_d1 >>> 4)), .sum(s233[17:4])
     );
-    wire signed [18:0] s234;  // s231 - s103 - 4*s220
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b110)) u_s234 (
-        .a(19'(s231)), .b(19'(s103_d1)), .c((19'(s220_d1) << 2)), .sum(s234)
+    wire signed [17:0] s234;  // s231 - s103 - 4*s220
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b110)) u_s234 (
+        .a(18'(s231)), .b(18'(s103_d1)), .c((18'(s220_d1) << 2)), .sum(s234)
     );
     wire signed [18:0] s235;  // s232 + s233 - s42
     bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s235 (
@@ -2219,9 +2219,9 @@ module linear_dense_1 (
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s370 (
         .a(14'(x9_d1)), .b((14'(x24_d1) << 1)), .c(14'(x48_d1 >>> 1)), .sum(s370[14:1])
     );
-    wire signed [18:0] s372;  // s369 + s370 - 4*s371
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s372 (
-        .a(19'(s369_d1)), .b(19'(s370)), .c((19'(s371_d1) << 2)), .sum(s372)
+    wire signed [17:0] s372;  // s369 + s370 - 4*s371
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s372 (
+        .a(s369_d1), .b(18'(s370)), .c((18'(s371_d1) << 2)), .sum(s372)
     );
     wire signed [16:0] s376;  // s201 + s374 - s365
     bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s376 (
@@ -2260,9 +2260,9 @@ module linear_dense_1 (
     bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s395 (
         .a(18'(s391_d1)), .b(18'(s393_d1)), .c((18'(s394_d1) << 3)), .sum(s395)
     );
-    wire signed [16:0] s399;  // s390 + s397 - s303
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s399 (
-        .a(17'(s390_d1)), .b(17'(s397_d1)), .c(17'(s303_d1)), .sum(s399)
+    wire signed [15:0] s399;  // s390 + s397 - s303
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s399 (
+        .a(16'(s390_d1)), .b(16'(s397_d1)), .c(16'(s303_d1)), .sum(s399)
     );
     wire signed [16:0] s400;  // s364 + s398 - 8*x9
     bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s400 (
@@ -2272,9 +2272,9 @@ module linear_dense_1 (
     bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s401 (
         .a(18'(s399)), .b(18'(s400)), .c((18'(x48_d1) << 4)), .sum(s401)
     );
-    wire signed [19:0] s402;  // s258 + s395 - 4*s275
-    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b100)) u_s402 (
-        .a(20'(s258_d1)), .b(20'(s395)), .c((20'(s275_d1) << 2)), .sum(s402)
+    wire signed [18:0] s402;  // s258 + s395 - 4*s275
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s402 (
+        .a(19'(s258_d1)), .b(19'(s395)), .c((19'(s275_d1) << 2)), .sum(s402)
     );
     wire signed [17:0] s411;  // s305 + s409 + s410
     bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s411 (
@@ -2284,9 +2284,9 @@ module linear_dense_1 (
     bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s415 (
         .a((18'(s55_d1) << 2)), .b(18'(s404_d1)), .c(18'(s413_d1)), .sum(s415)
     );
-    wire signed [18:0] s416;  // s352 - s44 - s414
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b110)) u_s416 (
-        .a(19'(s352_d1)), .b(19'(s44)), .c(19'(s414_d1)), .sum(s416)
+    wire signed [17:0] s416;  // s352 - s44 - s414
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b110)) u_s416 (
+        .a(18'(s352_d1)), .b(18'(s44)), .c(18'(s414_d1)), .sum(s416)
     );
     wire signed [18:0] s417;  // s415 - s151 - s411
     bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b110)) u_s417 (
@@ -2307,9 +2307,9 @@ module linear_dense_1 (
     bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s424 (
         .a(17'(s12)), .b(17'(s422 >>> 1)), .c((17'(x54_d1) << 3)), .sum(s424[17:1])
     );
-    wire signed [18:0] s425;  // s20 + s423 - s91
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s425 (
-        .a(19'(s20)), .b(19'(s423)), .c(19'(s91)), .sum(s425)
+    wire signed [17:0] s425;  // s20 + s423 - s91
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s425 (
+        .a(18'(s20)), .b(18'(s423)), .c(18'(s91)), .sum(s425)
     );
     wire signed [17:0] s426 = 18'(s15_d1) - (18'(x24_d1) << 4);
     wire signed [19:0] s427 = (20'(s426) << 1) - 20'(s10);
@@ -2467,7 +2467,7 @@ module linear_dense_1 (
 
     // stage 2
     reg  signed [18:0] s10_d1;
-    reg  signed [17:0] s27_d1;
+    reg  signed [16:0] s27_d1;
     reg  signed [18:0] s28_d1;
     reg  signed [17:0] s34_d1;
     reg  signed [17:0] s42_d1;
@@ -2479,7 +2479,7 @@ module linear_dense_1 (
     reg  signed [18:0] s113_d1;
     reg  signed [19:0] s115_d1;
     reg  signed [16:0] s123_d1;
-    reg  signed [17:0] s125_d2;
+    reg  signed [16:0] s125_d2;
     reg  signed [17:0] s129_d1;
     reg  signed [17:0] s137_d1;
     reg  signed [18:0] s154_d1;
@@ -2488,13 +2488,13 @@ module linear_dense_1 (
     reg  signed [17:0] s183_d1;
     reg  signed [17:0] s184_d1;
     reg  signed [18:0] s185_d1;
-    reg  signed [17:0] s198_d1;
+    reg  signed [16:0] s198_d1;
     reg  signed [18:0] s199_d1;
     reg  signed [17:0] s206_d1;
     reg  signed [16:0] s216_d1;
-    reg  signed [17:0] s217_d1;
+    reg  signed [16:0] s217_d1;
     reg  signed [17:0] s225_d2;
-    reg  signed [18:0] s234_d1;
+    reg  signed [17:0] s234_d1;
     reg  signed [18:0] s235_d1;
     reg  signed [17:0] s243_d1;
     reg  signed [17:0] s244_d1;
@@ -2521,17 +2521,17 @@ module linear_dense_1 (
     reg  signed [17:0] s361_d1;
     reg  signed [18:0] s362_d1;
     reg  signed [17:0] s369_d2;
-    reg  signed [18:0] s372_d1;
+    reg  signed [17:0] s372_d1;
     reg  signed [17:0] s378_d1;
     reg  signed [18:0] s379_d1;
     reg  signed [16:0] s387_d1;
     reg  signed [17:0] s388_d1;
     reg  signed [17:0] s401_d1;
-    reg  signed [19:0] s402_d1;
-    reg  signed [18:0] s416_d1;
+    reg  signed [18:0] s402_d1;
+    reg  signed [17:0] s416_d1;
     reg  signed [18:0] s417_d1;
     reg  signed [17:0] s424_d1;
-    reg  signed [18:0] s425_d1;
+    reg  signed [17:0] s425_d1;
     reg  signed [19:0] s427_d1;
     reg  signed [17:0] s440_d1;
     reg  signed [18:0] s441_d1;
@@ -2650,9 +2650,9 @@ module linear_dense_1 (
     bittrigger_adder3 #(.WIDTH(21), .NEGATE(3'b000)) u_s89 (
         .a(21'(s64_d1)), .b(21'(s87_d1)), .c(21'(s88_d1)), .sum(s89)
     );
-    wire signed [20:0] s116;  // s112 + s113 + s115
-    bittrigger_adder3 #(.WIDTH(21), .NEGATE(3'b000)) u_s116 (
-        .a(21'(s112_d1)), .b(21'(s113_d1)), .c(21'(s115_d1)), .sum(s116)
+    wire signed [19:0] s116;  // s112 + s113 + s115
+    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b000)) u_s116 (
+        .a(20'(s112_d1)), .b(20'(s113_d1)), .c(s115_d1), .sum(s116)
     );
     wire signed [18:0] s138;  // s137 - s123 - s129
     bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b110)) u_s138 (
@@ -2666,9 +2666,9 @@ module linear_dense_1 (
     bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b100)) u_s186 (
         .a(20'(s184_d1)), .b(20'(s185_d1)), .c(20'(s183_d1)), .sum(s186)
     );
-    wire signed [19:0] s200;  // s125 + s198 + s199
-    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b000)) u_s200 (
-        .a(20'(s125_d2)), .b(20'(s198_d1)), .c(20'(s199_d1)), .sum(s200)
+    wire signed [18:0] s200;  // s125 + s198 + s199
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b000)) u_s200 (
+        .a(19'(s125_d2)), .b(19'(s198_d1)), .c(s199_d1), .sum(s200)
     );
     wire signed [18:0] s218;  // s216 + s217 - s206
     bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s218 (
@@ -2691,9 +2691,9 @@ module linear_dense_1 (
     bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b100)) u_s273 (
         .a(20'(s271_d1)), .b(20'(s272_d1)), .c(20'(s263_d1)), .sum(s273)
     );
-    wire signed [20:0] s286;  // s64 + s284 + s285
-    bittrigger_adder3 #(.WIDTH(21), .NEGATE(3'b000)) u_s286 (
-        .a(21'(s64_d1)), .b(21'(s284_d1)), .c(21'(s285_d1)), .sum(s286)
+    wire signed [19:0] s286;  // s64 + s284 + s285
+    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b000)) u_s286 (
+        .a(20'(s64_d1)), .b(20'(s284_d1)), .c(20'(s285_d1)), .sum(s286)
     );
     wire signed [19:0] s299;  // s297 + s298 - s290
     bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b100)) u_s299 (
@@ -2703,9 +2703,9 @@ module linear_dense_1 (
     bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b100)) u_s317 (
         .a(20'(s315_d1)), .b(20'(s316_d1)), .c(20'(s309_d1)), .sum(s317)
     );
-    wire signed [20:0] s333;  // s330 + s331 + s332
-    bittrigger_adder3 #(.WIDTH(21), .NEGATE(3'b000)) u_s333 (
-        .a(21'(s330_d1)), .b(21'(s331_d1)), .c(21'(s332_d1)), .sum(s333)
+    wire signed [19:0] s333;  // s330 + s331 + s332
+    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b000)) u_s333 (
+        .a(20'(s330_d1)), .b(20'(s331_d1)), .c(s332_d1), .sum(s333)
     );
     wire signed [19:0] s349;  // s347 + s348 - s338
     bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b100)) u_s349 (
@@ -2725,19 +2725,19 @@ module linear_dense_1 (
     );
     wire signed [19:0] s403;  // s263 + s401 + s402
     bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b000)) u_s403 (
-        .a(20'(s263_d1)), .b(20'(s401_d1)), .c(s402_d1), .sum(s403)
+        .a(20'(s263_d1)), .b(20'(s401_d1)), .c(20'(s402_d1)), .sum(s403)
     );
     wire signed [19:0] s418;  // s416 + s417 - s355
     bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b100)) u_s418 (
         .a(20'(s416_d1)), .b(20'(s417_d1)), .c(20'(s355_d2)), .sum(s418)
     );
-    wire signed [20:0] s428;  // s424 + s425 + s427
-    bittrigger_adder3 #(.WIDTH(21), .NEGATE(3'b000)) u_s428 (
-        .a(21'(s424_d1)), .b(21'(s425_d1)), .c(21'(s427_d1)), .sum(s428)
+    wire signed [19:0] s428;  // s424 + s425 + s427
+    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b000)) u_s428 (
+        .a(20'(s424_d1)), .b(20'(s425_d1)), .c(s427_d1), .sum(s428)
     );
-    wire signed [20:0] s443;  // s440 + s441 + s442
-    bittrigger_adder3 #(.WIDTH(21), .NEGATE(3'b000)) u_s443 (
-        .a(21'(s440_d1)), .b(21'(s441_d1)), .c(21'(s442_d1)), .sum(s443)
+    wire signed [19:0] s443;  // s440 + s441 + s442
+    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b000)) u_s443 (
+        .a(20'(s440_d1)), .b(20'(s441_d1)), .c(20'(s442_d1)), .sum(s443)
     );
     wire signed [19:0] s452;  // s372 + s450 + s451
     bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b000)) u_s452 (
@@ -2747,9 +2747,9 @@ module linear_dense_1 (
     bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s459 (
         .a(19'(s457_d1)), .b(19'(s458_d1)), .c(19'(s309_d1)), .sum(s459)
     );
-    wire signed [20:0] s469;  // s466 + s468 - s34
-    bittrigger_adder3 #(.WIDTH(21), .NEGATE(3'b100)) u_s469 (
-        .a(21'(s466_d1)), .b(21'(s468_d1)), .c(21'(s34_d1)), .sum(s469)
+    wire signed [19:0] s469;  // s466 + s468 - s34
+    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b100)) u_s469 (
+        .a(20'(s466_d1)), .b(s468_d1), .c(20'(s34_d1)), .sum(s469)
     );
     wire signed [18:0] s476;  // s474 + s475 - s206
     bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s476 (
@@ -2774,21 +2774,21 @@ module linear_dense_1 (
         21'(s497),
         21'(s490),
         21'(s476),
-        s469,
+        21'(s469),
         21'(s459),
         21'(s452),
-        s443,
-        s428,
+        21'(s443),
+        21'(s428),
         21'(s418),
         21'(s403),
         21'(s389),
         21'(s380),
         21'(s363),
         21'(s349),
-        s333,
+        21'(s333),
         21'(s317),
         21'(s299),
-        s286,
+        21'(s286),
         21'(s273),
         21'(s256),
         21'(s246),
@@ -2798,7 +2798,7 @@ module linear_dense_1 (
         21'(s186),
         21'(s161),
         21'(s138),
-        s116,
+        21'(s116),
         s89,
         21'(s54),
         21'(s29)

@@ -58,7 +58,7 @@ module linear_norm_1 (
     bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b100)) u_s12 (
         .a(20'(x4 >>> 2)), .b(20'(x4)), .c(20'd120752), .sum(s12[21:2])
     );
-    wire signed [21:0] s15 = 22'(x5) - (22'(x5) << 2);
+    wire signed [20:0] s15 = 21'(x5) - (21'(x5) << 2);
     wire signed [21:0] s18 = 22'(x6) + (22'(x6) << 2);
     wire        [23:0] s19 = 24'(x6) + 24'd15113728;
     wire signed [19:0] s22 = 20'(x7) + 20'd33232;
@@ -72,9 +72,9 @@ module linear_norm_1 (
     );
     wire        [23:0] s33 = -(24'(x11)) + 24'd8728832;
     wire        [24:0] s36 = 25'(x12) + 25'd18676736;
-    wire signed [22:0] s39;  // 4*x13 - x13 + 608576
-    bittrigger_adder3 #(.WIDTH(23), .NEGATE(3'b010)) u_s39 (
-        .a((23'(x13) << 2)), .b(23'(x13)), .c(23'd608576), .sum(s39)
+    wire signed [21:0] s39;  // 4*x13 - x13 + 608576
+    bittrigger_adder3 #(.WIDTH(22), .NEGATE(3'b010)) u_s39 (
+        .a((22'(x13) << 2)), .b(22'(x13)), .c(22'd608576), .sum(s39)
     );
     wire signed [24:0] s44;  // x15 - 16*x15 - 6698944
     assign s44[3:0] = x15[3:0];
@@ -87,16 +87,16 @@ module linear_norm_1 (
         .a(21'(x16 >>> 2)), .b(21'(x16)), .c(21'd332656), .sum(s47[22:2])
     );
     wire        [21:0] s50 = -(22'(x17)) + 22'd2041600;
-    wire signed [24:0] s56;  // x19 - 4*x19 - 6893824
+    wire signed [23:0] s56;  // x19 - 4*x19 - 6893824
     assign s56[1:0] = x19[1:0];
-    bittrigger_adder3 #(.WIDTH(23), .NEGATE(3'b110)) u_s56 (
-        .a(23'(x19 >>> 2)), .b(23'(x19)), .c(23'd1723456), .sum(s56[24:2])
+    bittrigger_adder3 #(.WIDTH(22), .NEGATE(3'b110)) u_s56 (
+        .a(22'(x19 >>> 2)), .b(22'(x19)), .c(22'd1723456), .sum(s56[23:2])
     );
-    wire        [22:0] s61;  // 4*x21 - x21 + 2834448
-    bittrigger_adder3 #(.WIDTH(23), .NEGATE(3'b010)) u_s61 (
-        .a((23'(x21) << 2)), .b(23'(x21)), .c(23'd2834448), .sum(s61)
+    wire        [21:0] s61;  // 4*x21 - x21 + 2834448
+    bittrigger_adder3 #(.WIDTH(22), .NEGATE(3'b010)) u_s61 (
+        .a((22'(x21) << 2)), .b(22'(x21)), .c(22'd2834448), .sum(s61)
     );
-    wire signed [22:0] s66 = 23'(x23) - (23'(x23) << 2);
+    wire signed [21:0] s66 = 22'(x23) - (22'(x23) << 2);
     wire signed [22:0] s70 = 23'(x24) + (23'(x24) << 2);
     wire        [23:0] s76 = 24'(x26) + 24'd8559104;
     wire        [22:0] s81 = 23'(x28) + 23'd4504320;
@@ -140,7 +140,7 @@ module linear_norm_1 (
     reg  signed [28:0] s6_d1;
     reg  signed [22:0] s9_d1;
     reg  signed [21:0] s12_d1;
-    reg  signed [21:0] s15_d1;
+    reg  signed [20:0] s15_d1;
     reg  signed [21:0] s18_d1;
     reg         [23:0] s19_d1;
     reg  signed [19:0] s22_d1;
@@ -148,13 +148,13 @@ module linear_norm_1 (
     reg         [24:0] s28_d1;
     reg         [23:0] s33_d1;
     reg         [24:0] s36_d1;
-    reg  signed [22:0] s39_d1;
+    reg  signed [21:0] s39_d1;
     reg  signed [24:0] s44_d1;
     reg  signed [22:0] s47_d1;
     reg         [21:0] s50_d1;
-    reg  signed [24:0] s56_d1;
-    reg         [22:0] s61_d1;
-    reg  signed [22:0] s66_d1;
+    reg  signed [23:0] s56_d1;
+    reg         [21:0] s61_d1;
+    reg  signed [21:0] s66_d1;
     reg  signed [22:0] s70_d1;
     reg         [23:0] s76_d1;
     reg         [22:0] s81_d1;
@@ -218,14 +218,14 @@ module linear_norm_1 (
         s84_d1 <= s84;
         s87_d1 <= s87;
     end
-    wire signed [26:0] s1;  // 64*x0 + s0 - 16*x0
+    wire signed [25:0] s1;  // 64*x0 + s0 - 16*x0
     assign s1[3:0] = s0_d1[3:0];
-    bittrigger_adder3 #(.WIDTH(23), .NEGATE(3'b100)) u_s1 (
-        .a((23'(x0_d1) << 2)), .b(23'(s0_d1 >>> 4)), .c(23'(x0_d1)), .sum(s1[26:4])
+    bittrigger_adder3 #(.WIDTH(22), .NEGATE(3'b100)) u_s1 (
+        .a((22'(x0_d1) << 2)), .b(22'(s0_d1 >>> 4)), .c(22'(x0_d1)), .sum(s1[25:4])
     );
-    wire signed [23:0] s2;  // 16*x0 - x0 - 4*x0
-    bittrigger_adder3 #(.WIDTH(24), .NEGATE(3'b110)) u_s2 (
-        .a((24'(x0_d1) << 4)), .b(24'(x0_d1)), .c((24'(x0_d1) << 2)), .sum(s2)
+    wire signed [22:0] s2;  // 16*x0 - x0 - 4*x0
+    bittrigger_adder3 #(.WIDTH(23), .NEGATE(3'b110)) u_s2 (
+        .a((23'(x0_d1) << 4)), .b(23'(x0_d1)), .c((23'(x0_d1) << 2)), .sum(s2)
     );
     wire signed [33:0] s3;  // 16384*x0 + s1 + 256*s2
     assign s3[7:0] = s1[7:0];
@@ -238,10 +238,10 @@ module linear_norm_1 (
     bittrigger_adder3 #(.WIDTH(22), .NEGATE(3'b000)) u_s5 (
         .a(22'(x1_d1)), .b((22'(x1_d1) << 2)), .c(22'(s4 >>> 4)), .sum(s5[25:4])
     );
-    wire signed [30:0] s7;  // s6 - 4*s6 - 27209728
+    wire signed [29:0] s7;  // s6 - 4*s6 - 27209728
     assign s7[1:0] = s6_d1[1:0];
-    bittrigger_adder3 #(.WIDTH(29), .NEGATE(3'b110)) u_s7 (
-        .a(29'(s6_d1 >>> 2)), .b(s6_d1), .c(29'd6802432), .sum(s7[30:2])
+    bittrigger_adder3 #(.WIDTH(28), .NEGATE(3'b110)) u_s7 (
+        .a(28'(s6_d1 >>> 2)), .b(s6_d1[27:0]), .c(28'd6802432), .sum(s7[29:2])
     );
     wire signed [35:0] s8;  // 32768*x2 + s7 - 16*s6
     assign s8[3:0] = s7[3:0];
@@ -258,24 +258,24 @@ module linear_norm_1 (
     bittrigger_adder3 #(.WIDTH(26), .NEGATE(3'b000)) u_s11 (
         .a(26'(x3_d1)), .b((26'(s9_d1) << 3)), .c(26'(s10 >>> 9)), .sum(s11[34:9])
     );
-    wire signed [25:0] s13;  // 16*x4 + s12 - 64*x4
+    wire signed [24:0] s13;  // 16*x4 + s12 - 64*x4
     assign s13[3:0] = s12_d1[3:0];
-    bittrigger_adder3 #(.WIDTH(22), .NEGATE(3'b100)) u_s13 (
-        .a(22'(x4_d1)), .b(22'(s12_d1 >>> 4)), .c((22'(x4_d1) << 2)), .sum(s13[25:4])
+    bittrigger_adder3 #(.WIDTH(21), .NEGATE(3'b100)) u_s13 (
+        .a(21'(x4_d1)), .b(21'(s12_d1 >>> 4)), .c((21'(x4_d1) << 2)), .sum(s13[24:4])
     );
-    wire signed [31:0] s14;  // 4096*x4 + s13 - 1024*x4
+    wire signed [30:0] s14;  // 4096*x4 + s13 - 1024*x4
     assign s14[9:0] = s13[9:0];
-    bittrigger_adder3 #(.WIDTH(22), .NEGATE(3'b100)) u_s14 (
-        .a((22'(x4_d1) << 2)), .b(22'(s13 >>> 10)), .c(22'(x4_d1)), .sum(s14[31:10])
+    bittrigger_adder3 #(.WIDTH(21), .NEGATE(3'b100)) u_s14 (
+        .a((21'(x4_d1) << 2)), .b(21'(s13 >>> 10)), .c(21'(x4_d1)), .sum(s14[30:10])
     );
     wire signed [25:0] s16;  // - x5 - 4*s15 + -25425408
     bittrigger_adder3 #(.WIDTH(26), .NEGATE(3'b011)) u_s16 (
         .a(26'(x5_d1)), .b((26'(s15_d1) << 2)), .c(26'd41683456), .sum(s16)
     );
-    wire signed [34:0] s17;  // s16 - 64*s15 - 8192*s15
+    wire signed [33:0] s17;  // s16 - 64*s15 - 8192*s15
     assign s17[5:0] = s16[5:0];
-    bittrigger_adder3 #(.WIDTH(29), .NEGATE(3'b110)) u_s17 (
-        .a(29'(s16 >>> 6)), .b(29'(s15_d1)), .c((29'(s15_d1) << 7)), .sum(s17[34:6])
+    bittrigger_adder3 #(.WIDTH(28), .NEGATE(3'b110)) u_s17 (
+        .a(28'(s16 >>> 6)), .b(28'(s15_d1)), .c((28'(s15_d1) << 7)), .sum(s17[33:6])
     );
     wire signed [27:0] s20;  // s19 - 128*x6 - 8*s18
     assign s20[2:0] = s19_d1[2:0];
@@ -287,20 +287,20 @@ module linear_norm_1 (
     bittrigger_adder3 #(.WIDTH(25), .NEGATE(3'b000)) u_s21 (
         .a((25'(x6_d1) << 5)), .b(25'(s18_d1)), .c(25'(s20 >>> 9)), .sum(s21[33:9])
     );
-    wire signed [25:0] s23;  // 4*x7 + s22 - 64*x7
+    wire signed [24:0] s23;  // 4*x7 + s22 - 64*x7
     assign s23[1:0] = s22_d1[1:0];
-    bittrigger_adder3 #(.WIDTH(24), .NEGATE(3'b100)) u_s23 (
-        .a(24'(x7_d1)), .b(24'(s22_d1 >>> 2)), .c((24'(x7_d1) << 4)), .sum(s23[25:2])
+    bittrigger_adder3 #(.WIDTH(23), .NEGATE(3'b100)) u_s23 (
+        .a(23'(x7_d1)), .b(23'(s22_d1 >>> 2)), .c((23'(x7_d1) << 4)), .sum(s23[24:2])
     );
-    wire signed [31:0] s24;  // 4096*x7 + s23 - 1024*x7
+    wire signed [30:0] s24;  // 4096*x7 + s23 - 1024*x7
     assign s24[9:0] = s23[9:0];
-    bittrigger_adder3 #(.WIDTH(22), .NEGATE(3'b100)) u_s24 (
-        .a((22'(x7_d1) << 2)), .b(22'(s23 >>> 10)), .c(22'(x7_d1)), .sum(s24[31:10])
+    bittrigger_adder3 #(.WIDTH(21), .NEGATE(3'b100)) u_s24 (
+        .a((21'(x7_d1) << 2)), .b(21'(s23 >>> 10)), .c(21'(x7_d1)), .sum(s24[30:10])
     );
-    wire signed [25:0] s26;  // 64*x8 + s25 - 16*x8
+    wire signed [24:0] s26;  // 64*x8 + s25 - 16*x8
     assign s26[3:0] = s25_d1[3:0];
-    bittrigger_adder3 #(.WIDTH(22), .NEGATE(3'b100)) u_s26 (
-        .a((22'(x8_d1) << 2)), .b(22'(s25_d1 >>> 4)), .c(22'(x8_d1)), .sum(s26[25:4])
+    bittrigger_adder3 #(.WIDTH(21), .NEGATE(3'b100)) u_s26 (
+        .a((21'(x8_d1) << 2)), .b(21'(s25_d1 >>> 4)), .c(21'(x8_d1)), .sum(s26[24:4])
     );
     wire signed [31:0] s27;  // 512*x8 + 8192*x8 + s26
     assign s27[8:0] = s26[8:0];
@@ -371,20 +371,20 @@ module linear_norm_1 (
     bittrigger_adder3 #(.WIDTH(23), .NEGATE(3'b110)) u_s45 (
         .a(23'(s44_d1 >>> 6)), .b(23'(x15_d1)), .c((23'(x15_d1) << 3)), .sum(s45[28:6])
     );
-    wire signed [33:0] s46;  // 16384*x15 + s45 - 4096*x15
+    wire signed [32:0] s46;  // 16384*x15 + s45 - 4096*x15
     assign s46[11:0] = s45[11:0];
-    bittrigger_adder3 #(.WIDTH(22), .NEGATE(3'b100)) u_s46 (
-        .a((22'(x15_d1) << 2)), .b(22'(s45 >>> 12)), .c(22'(x15_d1)), .sum(s46[33:12])
+    bittrigger_adder3 #(.WIDTH(21), .NEGATE(3'b100)) u_s46 (
+        .a((21'(x15_d1) << 2)), .b(21'(s45 >>> 12)), .c(21'(x15_d1)), .sum(s46[32:12])
     );
     wire signed [28:0] s48;  // 16*x16 + s47 - 512*x16
     assign s48[3:0] = s47_d1[3:0];
     bittrigger_adder3 #(.WIDTH(25), .NEGATE(3'b100)) u_s48 (
         .a(25'(x16_d1)), .b(25'(s47_d1 >>> 4)), .c((25'(x16_d1) << 5)), .sum(s48[28:4])
     );
-    wire signed [33:0] s49;  // 8192*x16 + s48 - 2048*x16
+    wire signed [32:0] s49;  // 8192*x16 + s48 - 2048*x16
     assign s49[10:0] = s48[10:0];
-    bittrigger_adder3 #(.WIDTH(23), .NEGATE(3'b100)) u_s49 (
-        .a((23'(x16_d1) << 2)), .b(23'(s48 >>> 11)), .c(23'(x16_d1)), .sum(s49[33:11])
+    bittrigger_adder3 #(.WIDTH(22), .NEGATE(3'b100)) u_s49 (
+        .a((22'(x16_d1) << 2)), .b(22'(s48 >>> 11)), .c(22'(x16_d1)), .sum(s49[32:11])
     );
     wire signed [26:0] s51;  // 4*x17 + s50 - 128*x17
     assign s51[1:0] = s50_d1[1:0];
@@ -437,7 +437,7 @@ module linear_norm_1 (
     bittrigger_adder3 #(.WIDTH(26), .NEGATE(3'b100)) u_s65 (
         .a((26'(x22_d1) << 6)), .b(26'(s64 >>> 3)), .c(26'(x22_d1)), .sum(s65[28:3])
     );
-    wire        [23:0] s67 = -(24'(s66_d1)) + 24'd6507008;
+    wire        [22:0] s67 = -(23'(s66_d1)) + 23'd6507008;
     wire signed [24:0] s68;  // x23 + 4*x23 + 16*x23
     assign s68[1:0] = x23_d1[1:0];
     bittrigger_adder3 #(.WIDTH(23), .NEGATE(3'b000)) u_s68 (
@@ -448,14 +448,14 @@ module linear_norm_1 (
         .a((34'(s66_d1) << 5)), .b((34'(s68) << 9)), .c(34'(s67)), .sum(s69)
     );
     wire        [23:0] s71 = -(24'(s70_d1)) + 24'd9048064;
-    wire signed [31:0] s72;  // 2048*x24 - x24 - 512*x24
-    bittrigger_adder3 #(.WIDTH(32), .NEGATE(3'b110)) u_s72 (
-        .a((32'(x24_d1) << 11)), .b(32'(x24_d1)), .c((32'(x24_d1) << 9)), .sum(s72)
+    wire signed [30:0] s72;  // 2048*x24 - x24 - 512*x24
+    bittrigger_adder3 #(.WIDTH(31), .NEGATE(3'b110)) u_s72 (
+        .a((31'(x24_d1) << 11)), .b(31'(x24_d1)), .c((31'(x24_d1) << 9)), .sum(s72)
     );
-    wire signed [35:0] s73;  // 64*s70 + s71 + 16*s72
+    wire signed [34:0] s73;  // 64*s70 + s71 + 16*s72
     assign s73[3:0] = s71[3:0];
-    bittrigger_adder3 #(.WIDTH(32), .NEGATE(3'b000)) u_s73 (
-        .a((32'(s70_d1) << 2)), .b(32'(s71 >>> 4)), .c(s72), .sum(s73[35:4])
+    bittrigger_adder3 #(.WIDTH(31), .NEGATE(3'b000)) u_s73 (
+        .a((31'(s70_d1) << 2)), .b(31'(s71 >>> 4)), .c(s72), .sum(s73[34:4])
     );
     wire signed [23:0] s74;  // x25 + 4*x25 + 16*x25
     assign s74[1:0] = x25_d1[1:0];
@@ -481,10 +481,10 @@ module linear_norm_1 (
     bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b010)) u_s79 (
         .a(20'(x27_d1 >>> 7)), .b(x27_d1), .c(20'd28598), .sum(s79[26:7])
     );
-    wire signed [32:0] s80;  // 4096*x27 + s79 - 1024*x27
+    wire signed [31:0] s80;  // 4096*x27 + s79 - 1024*x27
     assign s80[9:0] = s79[9:0];
-    bittrigger_adder3 #(.WIDTH(23), .NEGATE(3'b100)) u_s80 (
-        .a((23'(x27_d1) << 2)), .b(23'(s79 >>> 10)), .c(23'(x27_d1)), .sum(s80[32:10])
+    bittrigger_adder3 #(.WIDTH(22), .NEGATE(3'b100)) u_s80 (
+        .a((22'(x27_d1) << 2)), .b(22'(s79 >>> 10)), .c(22'(x27_d1)), .sum(s80[31:10])
     );
     wire signed [26:0] s82;  // 4*x28 + 128*x28 + s81
     assign s82[1:0] = s81_d1[1:0];
@@ -496,10 +496,10 @@ module linear_norm_1 (
     bittrigger_adder3 #(.WIDTH(23), .NEGATE(3'b100)) u_s83 (
         .a((23'(x28_d1) << 4)), .b(23'(s82 >>> 9)), .c(23'(x28_d1)), .sum(s83[31:9])
     );
-    wire signed [25:0] s85;  // x29 - 8*s84 + 3933824
+    wire signed [24:0] s85;  // x29 - 8*s84 + 3933824
     assign s85[2:0] = x29_d1[2:0];
-    bittrigger_adder3 #(.WIDTH(23), .NEGATE(3'b010)) u_s85 (
-        .a(23'(x29_d1 >>> 3)), .b(23'(s84_d1)), .c(23'd491728), .sum(s85[25:3])
+    bittrigger_adder3 #(.WIDTH(22), .NEGATE(3'b010)) u_s85 (
+        .a(22'(x29_d1 >>> 3)), .b(s84_d1), .c(22'd491728), .sum(s85[24:3])
     );
     wire signed [33:0] s86;  // s85 - 128*s84 - 4096*s84
     assign s86[6:0] = s85[6:0];
@@ -518,21 +518,21 @@ module linear_norm_1 (
     );
     wire signed [25:0] s90 = 26'(x31_d1) + (26'(x31_d1) << 5);
     wire        [21:0] s91 = -(22'(x31_d1)) + 22'd1895136;
-    wire signed [32:0] s92;  // 128*s90 - 32*s90 - s91
-    bittrigger_adder3 #(.WIDTH(33), .NEGATE(3'b110)) u_s92 (
-        .a((33'(s90) << 7)), .b((33'(s90) << 5)), .c(33'(s91)), .sum(s92)
+    wire signed [31:0] s92;  // 128*s90 - 32*s90 - s91
+    bittrigger_adder3 #(.WIDTH(32), .NEGATE(3'b110)) u_s92 (
+        .a((32'(s90) << 7)), .b((32'(s90) << 5)), .c(32'(s91)), .sum(s92)
     );
 
     // result, last element first
     assign y = {
-        {s92[31:0], 4'd0},
+        {s92, 4'd0},
         {32'(s89), 4'd0},
         {s86, 2'd0},
         {33'(s83), 3'd0},
-        {s80[31:0], 4'd0},
+        {s80, 4'd0},
         {34'(s78), 2'd0},
         {31'(s75), 5'd0},
-        {s73[34:0], 1'd0},
+        {s73, 1'd0},
         {s69, 2'd0},
         {s65, 7'd0},
         {32'(s63), 4'd0},
@@ -540,8 +540,8 @@ module linear_norm_1 (
         {s58, 2'd0},
         {s55, 3'd0},
         {s52, 3'd0},
-        {s49[32:0], 3'd0},
-        {s46, 2'd0},
+        {s49, 3'd0},
+        {34'(s46), 2'd0},
         {s43, 3'd0},
         {s41, 3'd0},
         {s38, 1'd0},
@@ -549,10 +549,10 @@ module linear_norm_1 (
         {s32, 4'd0},
         {35'(s30), 1'd0},
         {33'(s27), 3'd0},
-        {s24[30:0], 5'd0},
+        {s24, 5'd0},
         {s21, 2'd0},
-        {s17, 1'd0},
-        {s14[30:0], 5'd0},
+        {35'(s17), 1'd0},
+        {s14, 5'd0},
         {s11, 1'd0},
         s8,
         {s5, 10'd0},
@@ -560,7 +560,7 @@ module linear_norm_1 (
     };
 
     // read by nothing: inputs without weight, and bits that the range of a code leaves out
-    wire unused = &{1'b0, x, s14, s24, s49, s73, s80, s92};
+    wire unused = &{1'b0, x};
 
 endmodule
 
