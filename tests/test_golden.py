@@ -8,7 +8,7 @@ import pytest
 from bittrigger.build import BuildSettings, create_pipeline, write_firmware
 from bittrigger.convert import ConvertOptions, Stages, read_model
 
-MODELS = ["jet_tagger", "event_filter"]
+MODELS = ["jet_tagger", "event_filter", "anomaly"]
 FOLDERS = ["rtl", "hls", "emulator", "synth"]
 
 
