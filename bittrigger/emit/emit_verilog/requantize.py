@@ -109,15 +109,20 @@ def _channel(k: int, x: str, span: Interval, node: Requantize, out: Interval) ->
     reached = Interval(int(ends[0]), int(ends[1]))
     if node.offset and not node.clears_ties:
         moved = span + Interval(node.offset, node.offset)
-        sign = "-" if node.offset < 0 else "+"
-        size = max(moved.width, span.union(moved).width)
-        amount = literal(abs(node.offset), size, signed=True)
-        wires.append(Wire(vector(size, signed=moved.signed), f"t{k}", f"{size}'({x}) {sign} {amount}"))
+        wires.append(_moved(k, x, span, moved, node.offset))
         x, span, node = f"t{k}", moved, replace(node, offset=0)
     relu = node.lo == 0 and span.signed
     low = Interval(0, reached.hi) if relu else reached
     wires += _rounded(k, x, span, node, low, relu=relu)
     return [*wires, *_limited(k, low, node, out, sign=f"{x}[{span.width - 1}]" if relu else None)]
+
+
+def _moved(k: int, x: str, span: Interval, moved: Interval, offset: int) -> Wire:
+    """``t<k>``: the code and the offset, modulo the width of the sum."""
+    size = moved.width
+    code = f"{x}[{size - 1}:0]" if size < span.width else f"{size}'({x})"
+    amount = literal(abs(offset) % (1 << size), size)
+    return Wire(vector_of(moved), f"t{k}", f"{code} {'-' if offset < 0 else '+'} {amount}")
 
 
 def _limited(k: int, low: Interval, node: Requantize, out: Interval, sign: str | None) -> list[Wire | Clip]:
@@ -169,7 +174,7 @@ def requantize_body(module: Module, node: Requantize, operands: Operands, result
             results.append(literal(out.lo, result.element.width, signed=result.element.signed))
             continue
         wires += _channel(k, signals.read(name, module.stop), span, node, out)
-        if node.shift <= 0:
+        if node.shift <= 0 or (node.offset and not node.clears_ties):
             signals.cut(name, module.stop)
         results.append(f"y{k}" if out.width == result.element.width else f"{result.element.width}'(y{k})")
     stages = [
@@ -182,5 +187,5 @@ def requantize_body(module: Module, node: Requantize, operands: Operands, result
         operands=operands.wires(),
         stages=tuple(stages),
         results=tuple(results),
-        unread=(*operands.unread(), *signals.unread()),
+        unread=(*operands.unread(), *signals.unread(), *(wire.name for wire in wires if wire.name.startswith("t"))),
     )
