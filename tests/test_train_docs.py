@@ -15,12 +15,12 @@ import pytest
 )
 def test_an_example_trains_and_converts(root: Path, tmp_path: Path, number: int, build: str, training: str) -> None:
     text = (root / "docs" / "training.md").read_text()
-    examples = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
-    commands = re.findall(r"```sh\n(.*?)```", text, flags=re.DOTALL)
-    assert len(examples) == len(commands) == 2
+    examples = re.findall(r"```python\n(.*?)```\n+```sh\n(.*?)```", text, flags=re.DOTALL)
+    assert len(examples) == 2
+    script, commands = examples[number]
     (tmp_path / "models").symlink_to(root / "models")
-    runs = [[sys.executable, "-c", examples[number]]]
-    runs += [[sys.executable, "-m", *line.split()] for line in commands[number].splitlines()]
+    runs = [[sys.executable, "-c", script]]
+    runs += [[sys.executable, "-m", *line.split()] for line in commands.splitlines()]
     runs[-1].append("--no-synth")
     for command in runs:
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=600)
