@@ -1,12 +1,15 @@
 """The quantised integer graph: what a network computes, in integers only. ``evaluate`` is the oracle.
 
 A graph is a tuple of nodes in topological order. Every node produces one vector of integer codes with a common number
-of fractional bits; its operand is the concatenation of the nodes named in ``inputs``. Four kinds suffice:
+of fractional bits; its operand is the concatenation of the nodes named in ``inputs``. Four kinds suffice for scales that
+are the same for every event:
 
 * ``Input``: codes of a fixed-point port;
 * ``Linear``: constant integer matrix and bias; ternary, binary and multi-bit layers, folded scales and merges alike;
 * ``Requantize``: drop bits with a stated rounding, then clip; ReLU is a clip at zero;
 * ``Lookup``: a piecewise constant function for each channel; thresholds, ternary activations and tables.
+
+Scales of each event's own take three more, see ``bittrigger.scaling``: ``MagnitudeOr``, ``ShiftDown`` and ``ShiftUp``.
 """
 
 from __future__ import annotations
@@ -19,6 +22,15 @@ import numpy as np
 
 from bittrigger.errors import InternalError, UnsupportedModelError
 from bittrigger.fixed import MAX_WIDTH, FixedPoint, IntArray, Interval, Rounding, clip, shift_round
+from bittrigger.scaling import (
+    MagnitudeOr,
+    Scaling,
+    ShiftDown,
+    ShiftUp,
+    evaluate_scaling,
+    exponent_table,
+    scaling_intervals,
+)
 
 Intervals = tuple[Interval, ...]
 
@@ -130,7 +142,10 @@ class Lookup:
         return len(self.starts)
 
 
-Node = Input | Linear | Requantize | Lookup
+Operation = Linear | Requantize | Lookup | Scaling
+"""A node that computes something."""
+
+Node = Input | Operation
 
 
 @dataclass(frozen=True, eq=False)
@@ -225,6 +240,8 @@ def node_intervals(node: Node, source: Intervals) -> Intervals:
             return tuple(Interval(int(lo), int(hi)) for lo, hi in ends)
         case Lookup():
             return tuple(map(_lookup_interval, node.starts, node.values, source))
+        case MagnitudeOr() | ShiftDown() | ShiftUp():
+            return scaling_intervals(node, source)
         case _:
             assert_never(node)
 
@@ -270,7 +287,7 @@ def evaluate_nodes(graph: Graph, codes: IntArray) -> dict[str, IntArray]:
     return values
 
 
-def evaluate_node(node: Linear | Requantize | Lookup, codes: IntArray) -> IntArray:
+def evaluate_node(node: Operation, codes: IntArray) -> IntArray:
     """The output codes of one node, `(events, size)`, for operand codes `(events, n_in)`."""
     match node:
         case Linear():
@@ -283,6 +300,8 @@ def evaluate_node(node: Linear | Requantize | Lookup, codes: IntArray) -> IntArr
                 for j, (starts, values) in enumerate(zip(node.starts, node.values, strict=True))
             ]
             return np.stack(columns, axis=1)
+        case MagnitudeOr() | ShiftDown() | ShiftUp():
+            return evaluate_scaling(node, codes)
         case _:
             assert_never(node)
 
@@ -312,12 +331,16 @@ def verify(graph: Graph) -> None:
         if missing:
             raise InternalError(f"node {node.name!r} reads {missing[0]!r}, which does not come before it")
         _check_shape(node, sum(sizes[name] for name in node.inputs))
+        if isinstance(node, ShiftDown | ShiftUp):
+            _check_exponent(graph, node)
         sizes[node.name] = node.size
     if not graph.outputs or any(name not in sizes for name in graph.outputs):
         raise InternalError(f"graph {graph.name!r} has no or unknown outputs {graph.outputs}")
     ranges = intervals(graph)
     for node in graph.nodes:
         widest = max(interval.width for interval in ranges[node.name])
+        if isinstance(node, ShiftUp) and operand(node, ranges)[-1].lo < 0:
+            raise InternalError(f"node {node.name!r}: its exponent {node.inputs[-1]!r} can be negative")
         if isinstance(node, Requantize):  # before the clip
             offset = Interval(node.offset, node.offset)
             reached = [(interval + offset).union(interval) for interval in operand(node, ranges)]
@@ -342,7 +365,31 @@ def _check_shape(node: Node, n_in: int) -> None:
                 len(s) == len(v) > 0 and list(s) == sorted(set(s))
                 for s, v in zip(node.starts, node.values, strict=True)
             )
+        case MagnitudeOr():
+            good = n_in > 0 and node.drop >= 0
+        case ShiftDown():
+            power = (node.hi & (node.hi + 1)) == 0 < node.hi and node.lo in (0, -node.hi - 1)
+            good = node.size == n_in - 1 > 0 and node.base >= 0 and power
+        case ShiftUp():
+            good = node.size == n_in - 1 > 0
         case _:
             assert_never(node)
     if not good:
         raise InternalError(f"node {node.name!r} ({type(node).__name__}) does not fit {n_in} operand codes")
+
+
+def _check_exponent(graph: Graph, node: ShiftDown | ShiftUp) -> None:
+    """Check that the last operand is one exponent, and for a ``ShiftDown`` that of its own codes."""
+    exponent = graph[node.inputs[-1]]
+    good = exponent.size == 1
+    if isinstance(node, ShiftDown):
+        source = graph[exponent.inputs[0]] if isinstance(exponent, Lookup) else None
+        good = (
+            isinstance(exponent, Lookup)
+            and isinstance(source, MagnitudeOr)
+            and (exponent.starts[0], exponent.values[0]) == exponent_table(len(exponent.starts[0]) - 1)
+            and (source.inputs, source.signed) == (node.inputs[:-1], node.signed)
+            and source.drop == node.base + node.magnitude_bits
+        )
+    if not good:
+        raise InternalError(f"node {node.name!r}: {exponent.name!r} is no exponent of its codes")

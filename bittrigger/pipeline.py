@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from bittrigger.adders import AdderGraph
 from bittrigger.fixed import Interval, Rounding
-from bittrigger.graph import Graph, Intervals, Linear, Lookup, Requantize
+from bittrigger.graph import Graph, Intervals, Linear, Lookup, Operation, Requantize
+from bittrigger.scaling import MagnitudeOr, ShiftDown, ShiftUp
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,10 +26,11 @@ class Module:
         result: ranges of its output codes.
         start: stage in which its operand is read.
         stop: stage in which its results are available, before the register that follows.
-        stages: for a ``Linear`` node the stage of each adder, ``start <= stage <= stop``.
+        stages: for a ``Linear`` node the stage of each adder, ``start <= stage <= stop``; for a ``ShiftDown`` the stage in
+            which the codes are shifted, before they are rounded in ``stop``.
     """
 
-    node: Linear | Requantize | Lookup
+    node: Operation
     adders: AdderGraph | None
     source: Intervals
     result: Intervals
@@ -39,6 +41,11 @@ class Module:
     @property
     def name(self) -> str:
         """The module's identifier, for example ``bitlinear_dense_1``."""
+        return f"{self.kind}_{self.node.name}"
+
+    @property
+    def kind(self) -> str:
+        """What it computes, in a word."""
         match self.node:
             case Linear():
                 kind = "bitlinear" if self.node.is_ternary else "linear"
@@ -46,7 +53,13 @@ class Module:
                 kind = "requantize"
             case Lookup():
                 kind = "lookup"
-        return f"{kind}_{self.node.name}"
+            case MagnitudeOr():
+                kind = "magnitude"
+            case ShiftDown():
+                kind = "shift_down"
+            case ShiftUp():
+                kind = "shift_up"
+        return kind
 
     @property
     def cycles(self) -> int:

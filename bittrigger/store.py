@@ -14,6 +14,7 @@ from bittrigger.errors import ConfigError, InternalError, UnsupportedModelError
 from bittrigger.fixed import MAX_WIDTH, FixedPoint, IntArray, Interval, Rounding
 from bittrigger.graph import Graph, Input, Intervals, Linear, Lookup, Node, Requantize, frozen_array, verify
 from bittrigger.naming import identifier
+from bittrigger.scaling import MagnitudeOr, Scaling, ShiftDown, ShiftUp
 
 SCHEMA = 1
 """Version of the layout; raised whenever an older reader would misread the file."""
@@ -56,8 +57,20 @@ def _node_to_json(node: Node) -> Json:
             }
         case Lookup():
             return head | {"inputs": node.inputs, "frac": node.frac, "starts": node.starts, "values": node.values}
+        case MagnitudeOr() | ShiftDown() | ShiftUp():
+            return head | {"inputs": node.inputs, "frac": node.frac} | _scaling_to_json(node)
         case _:
             assert_never(node)
+
+
+def _scaling_to_json(node: Scaling) -> Json:
+    match node:
+        case MagnitudeOr():
+            return {"drop": node.drop, "signed": node.signed}
+        case ShiftDown():
+            return {"size": node.size, "base": node.base, "range": [node.lo, node.hi]}
+        case ShiftUp():
+            return {"size": node.size}
 
 
 def _int(value: object, lo: int = -(1 << MAX_WIDTH), hi: int = 1 << MAX_WIDTH) -> int:
@@ -103,8 +116,21 @@ def _node_from_json(data: Json) -> Node:
         case "Lookup":
             frac = _int(data["frac"], -_MAX_FRAC, _MAX_FRAC)
             return Lookup(name, inputs, _table(data["starts"]), _table(data["values"]), frac)
+        case "MagnitudeOr" | "ShiftDown" | "ShiftUp":
+            return _scaling_from_json(data, name, inputs)
         case kind:
             raise ConfigError(f"node {name!r} is of unknown kind {str(kind)[:40]!r}")
+
+
+def _scaling_from_json(data: Json, name: str, inputs: tuple[str, ...]) -> Scaling:
+    frac = _int(data["frac"], -_MAX_FRAC, _MAX_FRAC)
+    if data["kind"] == "MagnitudeOr":
+        return MagnitudeOr(name, inputs, _int(data["drop"], 0, MAX_WIDTH), bool(data["signed"]), frac)
+    size = _int(data["size"], 1, _MAX_SIZE)
+    if data["kind"] == "ShiftUp":
+        return ShiftUp(name, inputs, size, frac)
+    lo, hi = map(_int, data["range"])
+    return ShiftDown(name, inputs, size, _int(data["base"], 0, MAX_WIDTH), lo, hi, frac)
 
 
 def adders_to_json(graph: AdderGraph) -> Json:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from bittrigger.errors import ConfigError
 from bittrigger.fixed import Interval, Rounding
 from bittrigger.graph import Lookup, Requantize
+from bittrigger.scaling import MagnitudeOr, ShiftDown, ShiftUp
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,24 @@ def node_delay_ns(node: Requantize | Lookup, source: tuple[Interval, ...], model
     total = model.adder_ns if adds else 0.0
     total += model.compare_ns if saturates or (floors and node.lo != 0) else 0.0
     return total + (model.logic_ns if floors or saturates or node.clears_ties else 0.0)
+
+
+def scaling_delays_ns(
+    node: MagnitudeOr | ShiftDown | ShiftUp, source: tuple[Interval, ...], model: DelayModel = DEFAULT_DELAYS
+) -> tuple[float, ...]:
+    """Delays of the parts of a node of ``bittrigger.scaling``, between which registers may stand.
+
+    A LUT of six inputs ORs a bit of three signed codes with their signs, or six signals, or chooses one of four.
+    """
+    choices = max(1, math.ceil(math.log(max(source[-1].hi, 1) + 1, 4)))
+    match node:
+        case MagnitudeOr():
+            words = len(source) / (3 if any(interval.signed for interval in source) else 6)
+            return (model.logic_ns * (1 + max(0, math.ceil(math.log(max(words, 1), 6)))),)
+        case ShiftDown():
+            return model.logic_ns * (choices + 1), model.adder_ns + model.logic_ns
+        case ShiftUp():
+            return (model.logic_ns * choices,)
 
 
 def usable_ns(clock_mhz: float, model: DelayModel = DEFAULT_DELAYS) -> float:

@@ -16,11 +16,12 @@ from dataclasses import dataclass, field, replace
 from bittrigger.adders import AdderGraph, depth
 from bittrigger.cost import estimate
 from bittrigger.errors import ConfigError
-from bittrigger.graph import Graph, Input, Intervals, Linear, intervals, operand
-from bittrigger.passes.schedule import Moment, Schedule, place_adders
+from bittrigger.graph import Graph, Input, Intervals, Linear, Lookup, Requantize, intervals, operand
+from bittrigger.passes.schedule import Moment, Schedule, place_adders, place_parts
 from bittrigger.pipeline import Pipeline
+from bittrigger.scaling import MagnitudeOr, ShiftDown, ShiftUp
 from bittrigger.solver import SolverOptions, graph_luts, solve_blocks
-from bittrigger.timing import adder_delay_ns, node_delay_ns, usable_ns
+from bittrigger.timing import adder_delay_ns, node_delay_ns, scaling_delays_ns, usable_ns
 
 DEFAULT_REGISTER_WEIGHT = 0.5
 """A slice of the FPGAs that we know holds two flip-flops for each LUT. Source: AMD UG574, "UltraScale Architecture CLB"."""
@@ -198,6 +199,9 @@ class _Search:
                     self._ends[key] = start
                 case Linear():
                     self._ends[key] = place_adders(self.candidates[name][number], start, self.budget_ns)[1]
-                case _:
+                case Requantize() | Lookup():
                     self._ends[key] = start.after(node_delay_ns(node, self._source[name]), self.budget_ns)
+                case MagnitudeOr() | ShiftDown() | ShiftUp():
+                    delays_ns = scaling_delays_ns(node, self._source[name])
+                    self._ends[key] = place_parts(delays_ns, start, self.budget_ns)[-1]
         return self._ends[key]

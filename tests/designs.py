@@ -5,9 +5,10 @@ import itertools
 import numpy as np
 
 from bittrigger.fixed import FixedPoint, Interval, Rounding
-from bittrigger.graph import Graph, Input, Linear, Requantize, frozen_array, intervals, operand, verify
+from bittrigger.graph import Graph, Input, Linear, Lookup, Requantize, frozen_array, intervals, operand, verify
 from bittrigger.passes.lower_trees import lower_trees
 from bittrigger.passes.schedule import Schedule
+from bittrigger.scaling import MagnitudeOr, ShiftDown, ShiftUp, exponent_table
 from bittrigger.solver import SolverOptions, solve
 
 
@@ -48,3 +49,50 @@ def mlp(sizes, seed=0, clock_mhz=360.0, name="example"):
 def solved(sizes, seed=0, clock_mhz=360.0, name="example"):
     """A pipeline of shared, three-input adders."""
     return _schedule(graph(sizes, seed, name), lambda *a: solve(*a, SolverOptions(effort="fast")), clock_mhz)
+
+
+def dynamic_quantizer(name, inputs, size, *, bits, signed, base, highest):
+    """The nodes of a dynamic quantiser that shifts by ``base`` to ``base + highest`` places; the exponent is the last but one."""
+    magnitude = bits - signed
+    starts, values = exponent_table(highest)
+    return (
+        MagnitudeOr(f"{name}_peak", inputs, magnitude + base, signed),
+        Lookup(f"{name}_exponent", (f"{name}_peak",), (starts,), (values,), 0),
+        ShiftDown(
+            name,
+            (*inputs, f"{name}_exponent"),
+            size,
+            base,
+            -(1 << magnitude) if signed else 0,
+            (1 << magnitude) - 1,
+            4 - base,
+        ),
+    )
+
+
+def scales(count=7):
+    """Signed, unsigned and ReLU; with and without a bound that saturates; two ports; products of codes and exponents."""
+    signed, unsigned = FixedPoint(True, 11, 0), FixedPoint(False, 7, 0)
+    ports = (
+        Input("x", 3, signed, signed.interval),
+        Input("y", 2, unsigned, unsigned.interval),
+        Input("z", 1, signed, Interval(-900, 5)),
+    )
+    cases = [
+        (("x",), 3, 4, True, 0, 7),
+        (("x", "y", "z"), 6, 4, False, 0, 6),
+        (("x",), 3, 4, True, 3, 2),
+        (("x", "y"), 5, 3, False, 1, 3),
+        (("y",), 2, 4, True, 2, 1),
+        (("z",), 1, 5, True, 0, 5),
+        (("z",), 1, 2, False, 0, 1),
+    ]
+    nodes = list(ports)
+    outputs = []
+    for k, (inputs, size, bits, negative, base, highest) in enumerate(cases[:count]):
+        nodes += dynamic_quantizer(f"q{k}", inputs, size, bits=bits, signed=negative, base=base, highest=highest)
+        nodes.append(ShiftUp(f"up{k}", (f"q{k}", f"q{k}_exponent"), size, 0))
+        outputs += [f"q{k}", f"up{k}"]
+    graph = Graph("scales", tuple(nodes), tuple(outputs))
+    verify(graph)
+    return graph

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+from designs import dynamic_quantizer
 from hypothesis import strategies as st
 
 from bittrigger.adders import Adder, AdderGraph, Output, Term
@@ -18,6 +19,7 @@ from bittrigger.graph import (
     verify,
 )
 from bittrigger.patterns import FRAME, Board
+from bittrigger.scaling import ShiftUp
 
 
 @st.composite
@@ -74,7 +76,7 @@ def graphs(draw, name="random_net", max_layers=3):
         nodes.append(Linear(f"dense_{layer}", heads, frozen_array(rows), frozen_array(bias), 4))
         ranges = intervals(Graph(name, tuple(nodes), (nodes[-1].name,)))
         operand_ranges = ranges[nodes[-1].name]
-        match draw(st.sampled_from(["requantize", "lookup", "none"])):
+        match draw(st.sampled_from(["requantize", "lookup", "dynamic", "none"])):
             case "requantize":
                 lo = draw(st.sampled_from([0, -8, -3]))
                 nodes.append(
@@ -93,6 +95,19 @@ def graphs(draw, name="random_net", max_layers=3):
             case "lookup":
                 node = draw(lookups(f"act_{layer}", operand_ranges, rows.shape[1]))
                 nodes.append(Lookup(node.name, (nodes[-1].name,), node.starts, node.values, node.frac))
+            case "dynamic":
+                nodes += dynamic_quantizer(
+                    f"act_{layer}",
+                    (nodes[-1].name,),
+                    rows.shape[1],
+                    bits=draw(st.integers(2, 6)),
+                    signed=draw(st.booleans()),
+                    base=draw(st.integers(0, 2)),
+                    highest=draw(st.integers(0, 5)),
+                )
+                if draw(st.booleans()):
+                    operands = (nodes[-1].name, nodes[-2].name)
+                    nodes.append(ShiftUp(f"act_{layer}_scaled", operands, rows.shape[1], 4))
             case _:
                 pass
         keep = draw(st.booleans()) and layer == 0

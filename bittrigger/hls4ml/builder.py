@@ -13,6 +13,7 @@ from bittrigger.graph import Input, Intervals, Linear, Lookup, Node, Requantize,
 from bittrigger.hls4ml.elementwise import Reach
 from bittrigger.hls4ml.kernels import lowest_bit
 from bittrigger.naming import Names
+from bittrigger.scaling import MagnitudeOr, ShiftDown, ShiftUp
 
 Reaches = tuple[Reach, ...]
 
@@ -101,7 +102,10 @@ def _strides(node: Node, source: Reaches, ranges: Intervals) -> list[int]:
                 int(np.gcd.reduce(np.array(values, dtype=np.int64) - interval.lo)) if interval.lo < interval.hi else 0
                 for values, interval in zip(node.values, ranges, strict=True)
             ]
-        case Input():
+        case ShiftUp():
+            pairs = zip(source[:-1], ranges, strict=True)
+            return [math.gcd(span.lo, span.stride) << source[-1].lo if r.lo < r.hi else 0 for span, r in pairs]
+        case Input() | MagnitudeOr() | ShiftDown():
             return [1 if interval.lo < interval.hi else 0 for interval in ranges]
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import assert_never
 
 import numpy as np
 import numpy.typing as npt
 
 from bittrigger.fixed import IntArray
-from bittrigger.graph import Graph, Input, Linear, Node, frozen_array, intervals, operand
+from bittrigger.graph import Graph, Input, Linear, Lookup, Node, Operation, Requantize, frozen_array, intervals, operand
 from bittrigger.passes.rewrite import with_nodes
+from bittrigger.scaling import MagnitudeOr, ShiftDown, ShiftUp
 
 _Mask = npt.NDArray[np.bool_]
 
@@ -52,16 +54,30 @@ def _without_unread(graph: Graph) -> Graph:
         if isinstance(node, Input):
             continue
         wanted = read[node.name]
-        if isinstance(node, Linear):
-            if node.weights[:, ~wanted].any():
-                # a code that could occur before, so that a table which follows knows it
-                some = [0 if 0 in span else span.lo for span in ranges[node.name]]
-                weights, bias = np.where(wanted, node.weights, 0), np.where(wanted, node.bias, some)
-                changed[node.name] = replace(node, weights=frozen_array(weights), bias=frozen_array(bias))
-            wanted = node.weights[:, wanted].any(axis=1)
+        if isinstance(node, Linear) and node.weights[:, ~wanted].any():
+            # a code that could occur before, so that a table which follows knows it
+            some = [0 if 0 in span else span.lo for span in ranges[node.name]]
+            weights, bias = np.where(wanted, node.weights, 0), np.where(wanted, node.bias, some)
+            changed[node.name] = replace(node, weights=frozen_array(weights), bias=frozen_array(bias))
+        wanted = _operands_of(node, wanted, sum(graph[name].size for name in node.inputs))
         start = 0
         for name in node.inputs:
             size = graph[name].size
             read[name] |= wanted[start : start + size]
             start += size
     return with_nodes(graph, changed)
+
+
+def _operands_of(node: Operation, wanted: _Mask, n_in: int) -> _Mask:
+    """Which operand codes of ``node`` the results ``wanted`` depend on."""
+    match node:
+        case Linear():
+            return np.asarray(node.weights[:, wanted].any(axis=1))
+        case Requantize() | Lookup():
+            return wanted
+        case MagnitudeOr():
+            return np.full(n_in, wanted.any())
+        case ShiftDown() | ShiftUp():
+            return np.append(wanted, wanted.any())
+        case _:
+            assert_never(node)

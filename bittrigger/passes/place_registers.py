@@ -21,7 +21,8 @@ from bittrigger.graph import Graph, Input, Intervals, Linear, Lookup, Requantize
 from bittrigger.passes.critical import Operation, critical_pairs
 from bittrigger.passes.difference import Constraints, minimise
 from bittrigger.pipeline import kept_bits, vector_bits
-from bittrigger.timing import DelayModel, adder_delay_ns, node_delay_ns
+from bittrigger.scaling import MagnitudeOr, Scaling, ShiftDown, ShiftUp, operand_bits
+from bittrigger.timing import DelayModel, adder_delay_ns, node_delay_ns, scaling_delays_ns
 
 Stages = dict[str, tuple[int, int, tuple[int, ...]]]
 """For each node its module's start and stop, and the stages of its adders."""
@@ -57,7 +58,7 @@ class _Problem:
 
 @dataclass(frozen=True)
 class _Module:
-    """The variables of one module, and the operation (or None) behind each of its results."""
+    """The variables of one module, of its adders or parts, and the operation (or None) behind each of its results."""
 
     start: int
     stop: int
@@ -93,6 +94,19 @@ class _Builder:
             stop, node_delay_ns(node, source, self.model), {maker for maker in makers if maker is not None}
         )
         self.modules[node.name] = _Module(start, stop, (), (number,) * node.size)
+
+    def scaling(self, node: Scaling, source: Intervals, result: Intervals) -> None:
+        """Parts one behind the other, each of which reads what the one before it makes; registers may stand between them."""
+        start, makers = self.start(node.inputs)
+        operands = {maker for maker in makers if maker is not None}
+        stages = [start]
+        delays_ns = scaling_delays_ns(node, source, self.model)
+        for delay_ns, width in zip(delays_ns, operand_bits(node, source, result), strict=True):
+            stages.append(self.problem.variable(stages[-1]))
+            self.problem.delay(width, stages[-2], stages[-1])
+            operands = {self.problem.operation(stages[-1], delay_ns, operands)}
+        (last,) = operands
+        self.modules[node.name] = _Module(start, stages[-1], tuple(stages[1:-1]), (last,) * node.size)
 
     def linear(self, node: Linear, adders: AdderGraph, result: Intervals) -> None:
         """The adders of a layer that an output needs; one chain of registers behind each value."""
@@ -169,6 +183,8 @@ def place_registers(
                 builder.linear(node, adders[node.name], ranges[node.name])
             case Requantize() | Lookup():
                 builder.elementwise(node, operand(node, ranges), ranges[node.name])
+            case MagnitudeOr() | ShiftDown() | ShiftUp():
+                builder.scaling(node, operand(node, ranges), ranges[node.name])
     builder.top(ranges, end)
     pairs = critical_pairs(builder.problem.operations, budget_ns)
     if pairs is None:
@@ -193,7 +209,7 @@ def _solve(problem: _Problem, pairs: list[tuple[int, int]], origin: int, end: in
 def _placed(module: _Module, adders: AdderGraph | None, found: IntArray) -> tuple[int, int, tuple[int, ...]]:
     start, stop = int(found[module.start]), int(found[module.stop])
     if adders is None:
-        return start, stop, ()
+        return start, stop, tuple(int(found[variable]) for variable in module.adders if variable is not None)
     stages = [start] * adders.n_inputs
     for adder, variable in zip(adders.adders, module.adders, strict=True):
         ready = max(stages[term.value] for term in adder.terms)

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from bittrigger.adders import AdderGraph
 from bittrigger.errors import ConfigError
-from bittrigger.graph import Graph, Input, Linear, intervals, operand
+from bittrigger.graph import Graph, Input, Linear, Lookup, Requantize, intervals, operand
 from bittrigger.passes.place_registers import Stages, place_registers
 from bittrigger.pipeline import Module, Pipeline
-from bittrigger.timing import DEFAULT_DELAYS, DelayModel, adder_delay_ns, node_delay_ns, usable_ns
+from bittrigger.timing import DEFAULT_DELAYS, DelayModel, adder_delay_ns, node_delay_ns, scaling_delays_ns, usable_ns
 
 
 @dataclass(frozen=True, order=True)
@@ -36,6 +36,14 @@ def place_adders(
         moments.append(ready.after(adder_delay_ns(adder.operands, model), budget_ns))
     done = max((moments[out.value] for out in adders.outputs if out.value is not None), default=start)
     return tuple(moment.stage for moment in moments[adders.n_inputs :]), done
+
+
+def place_parts(delays_ns: tuple[float, ...], start: Moment, budget_ns: float) -> list[Moment]:
+    """The moment at which each part is done, one after the other."""
+    moments = [start]
+    for delay_ns in delays_ns:
+        moments.append(moments[-1].after(delay_ns, budget_ns))
+    return moments[1:]
 
 
 @dataclass(frozen=True)
@@ -93,8 +101,12 @@ class Schedule:
             stages: tuple[int, ...] = ()
             if isinstance(node, Linear):
                 stages, end = place_adders(adders[node.name], start, budget_ns, self.model)
-            else:
+            elif isinstance(node, Requantize | Lookup):
                 end = start.after(node_delay_ns(node, operand(node, ranges), self.model), budget_ns)
+            else:
+                delays_ns = scaling_delays_ns(node, operand(node, ranges), self.model)
+                *firsts, end = place_parts(delays_ns, start, budget_ns)
+                stages = tuple(moment.stage for moment in firsts)
             done[node.name] = end
             placed[node.name] = (start.stage, end.stage, stages)
         return placed

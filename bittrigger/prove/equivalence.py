@@ -61,7 +61,7 @@ def prove_equal(gold: Netlist, gate: Netlist, work: Path) -> str:
         found = literals(aig, netlist, outputs)
         aig.write(work / f"{name}.aig", found)
         sizes.append(len(outputs))
-    _decide(work)
+    decide(work)
     return f"{sizes[0]} outputs, {len(gate.cells)} cells"
 
 
@@ -86,10 +86,10 @@ def prove_wide_channel(module: Module, vectors: Vectors, netlist: Netlist, chann
         else:
             result = literals(aig, netlist, driven)
         aig.write(work / f"{name}.aig", [aig.choose(valid, literal, FALSE) for literal in result])
-    _decide(work)
+    decide(work)
 
 
-def _decide(work: Path) -> None:
+def decide(work: Path) -> None:
     """Ask ABC whether ``gold.aig`` and ``gate.aig`` in ``work`` are equal."""
     command = [str(abc()), "-c", "&r gold.aig; &cec gate.aig"]
     output = run_tool(command, log=work / "abc.log", cwd=work, timeout_s=TIMEOUT_S)

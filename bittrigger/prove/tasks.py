@@ -17,8 +17,10 @@ from bittrigger.prove.equivalence import prove_equal, prove_wide_channel
 from bittrigger.prove.linear import prove_matrix, prove_verilog, prove_widths
 from bittrigger.prove.order import check_ports
 from bittrigger.prove.rtl import Rtl
+from bittrigger.prove.scaling import prove_scaling
 from bittrigger.prove.stages import prove_latency
 from bittrigger.prove.wiring import prove_valid, prove_wiring
+from bittrigger.scaling import MagnitudeOr, Scaling, ShiftDown, ShiftUp
 from bittrigger.synth.netlist import Netlist, flatten, read_modules, read_netlist
 
 
@@ -97,6 +99,14 @@ def _module_tasks(setting: Setting, module: Module) -> Iterator[Task]:
             "linear forms of the Verilog as Yosys reads it",
             lambda: prove_verilog(module, setting.vectors, setting.verilog(module)),
         )
+    elif isinstance(module.node, MagnitudeOr | ShiftDown | ShiftUp):
+        yield Task(
+            name,
+            "verilog",
+            "each result of the Verilog is what the node defines, with every exponent that comes",
+            "SAT against a circuit written from the definition",
+            partial(_prove_scaling, setting, module, module.node),
+        )
     else:
         yield Task(
             name,
@@ -124,6 +134,10 @@ def _prove_channels(setting: Setting, module: Module) -> str:
             prove_wide_channel(module, setting.vectors, netlist, channel, setting.scratch())
             wide += 1
     return f"{len(module.source)} channels, {codes} codes" + (f", {wide} channels by SAT" if wide else "")
+
+
+def _prove_scaling(setting: Setting, module: Module, node: Scaling) -> str:
+    return prove_scaling(module, node, setting.vectors, setting.verilog(module), setting.scratch())
 
 
 def _top_tasks(setting: Setting) -> Iterator[Task]:

@@ -115,7 +115,7 @@ def _layer(module: Module, cost: Cost, synthesis: Synthesis | None) -> Layer:
     graph = module.adders
     return Layer(
         name=node.name,
-        kind=module.name.split("_", maxsplit=1)[0],
+        kind=module.kind,
         n_in=len(module.source),
         n_out=len(module.result),
         zeros=int(weights.size) - non_zeros,

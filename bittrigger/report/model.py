@@ -63,7 +63,7 @@ class Layer:
     """One node of the graph.
 
     Attributes:
-        kind: ``bitlinear``, ``linear``, ``requantize`` or ``lookup``.
+        kind: ``bitlinear``, ``linear``, ``requantize``, ``lookup``, ``magnitude``, ``shift_down`` or ``shift_up``.
         n_in: codes read.
         n_out: codes made.
         zeros: weights that are zero; 0 for nodes without weights. A scale for each channel has one weight a channel.

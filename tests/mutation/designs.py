@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import strategies
 import test_rtl
+from designs import scales
 
 from bittrigger.fixed import FixedPoint, Interval, Rounding
 from bittrigger.graph import Graph, Input, Linear, Lookup, Requantize, frozen_array, intervals, operand, verify
@@ -29,6 +30,7 @@ def write_designs(folder: Path) -> None:
         "loops": (_loops(), {}, 300.0, {"dense_0": 2, "dense_1": 3}),
         "modes": (_modes(), {}, 360.0, {}),
         "slow": (_slow(), {}, 20.0, {}),
+        "scales": (scales(), {}, 480.0, {}),
     }.items():
         verify(graph)
         save_design(folder / f"{name}.json", graph, lower_graph_to_trees(graph) | adders)

@@ -16,6 +16,7 @@ from bittrigger.emit.render import render, write_changed
 from bittrigger.errors import ConfigError, InternalError
 from bittrigger.graph import Linear, Lookup, Requantize
 from bittrigger.pipeline import Module, Pipeline
+from bittrigger.scaling import MagnitudeOr, ShiftDown, ShiftUp
 
 __all__ = ["emit_emulator", "library_name"]
 
@@ -177,5 +178,8 @@ def _layer_text(layer: _Layer, common: dict[str, Any]) -> str:
         case Lookup():
             functions = lookup_functions(node, layer.module.source, bits)
             return render("emulator_lookup.cpp.j2", **values, functions=functions)
+        case MagnitudeOr() | ShiftDown() | ShiftUp():
+            kind, n_in = type(node).__name__, len(layer.module.source)
+            return render("emulator_scaling.cpp.j2", **values, kind=kind, definition=node, n_in=n_in)
         case _:
             assert_never(node)

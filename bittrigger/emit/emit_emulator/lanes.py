@@ -11,7 +11,8 @@ from typing import assert_never
 
 from bittrigger.errors import UnsupportedModelError
 from bittrigger.fixed import Interval
-from bittrigger.graph import Graph, Input, Intervals, Linear, Lookup, Node, Requantize, intervals, operand
+from bittrigger.graph import Graph, Input, Intervals, Linear, Lookup, Node, Operation, Requantize, intervals, operand
+from bittrigger.scaling import MagnitudeOr, ShiftDown, ShiftUp
 
 LANES = (16, 32, 64)
 
@@ -78,6 +79,13 @@ def node_lane(node: Node, source: Intervals, result: Intervals) -> int:
             needed = needed.union(rounding_interval(node, hull(source)))
         case Lookup():
             needed = needed.union(hull(source))
+        case MagnitudeOr():
+            needed = needed.union(hull(source))
+        case ShiftUp():
+            needed = needed.union(hull(source)).union(Interval(0, 1 << source[-1].hi))  # no shift by a whole lane
+        case ShiftDown():
+            reach = hull(source)
+            needed = reach.union(Interval(0, max(reach.hi, 0) + (1 << node.base + source[-1].hi)))
         case Input():
             needed = node.interval
         case _:
@@ -91,7 +99,7 @@ def graph_lanes(graph: Graph) -> dict[str, int]:
     return {node.name: node_lane(node, operand(node, ranges), ranges[node.name]) for node in graph.nodes}
 
 
-def node_operand(graph: Graph, node: Linear | Requantize | Lookup, lanes: dict[str, int]) -> Operand:
+def node_operand(graph: Graph, node: Operation, lanes: dict[str, int]) -> Operand:
     """The rows that ``node`` reads: those of its only input, or copies in its own lanes."""
     lane = lanes[node.name]
     if len(node.inputs) == 1 and lanes[node.inputs[0]] == lane:

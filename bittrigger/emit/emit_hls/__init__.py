@@ -11,6 +11,7 @@ from bittrigger.emit.emit_hls.loop_form import loop_form
 from bittrigger.emit.emit_hls.options import HlsOptions, check_options
 from bittrigger.emit.emit_hls.project import result_code_type, summary, top_calls, top_ports
 from bittrigger.emit.emit_hls.requantize import requantize_body
+from bittrigger.emit.emit_hls.scaling import scaling_body
 from bittrigger.emit.emit_hls.straight_line import StraightLine, straight_line
 from bittrigger.emit.emit_hls.vectors import dat_text, reference_codes
 from bittrigger.emit.render import render, write_changed
@@ -18,6 +19,7 @@ from bittrigger.errors import InternalError, UnsupportedModelError
 from bittrigger.graph import Linear, Lookup, Requantize, evaluate
 from bittrigger.pipeline import Module, Pipeline
 from bittrigger.resources import folder as shipped
+from bittrigger.scaling import MagnitudeOr, ShiftDown, ShiftUp
 
 __all__ = ["HlsOptions", "emit_hls"]
 
@@ -109,6 +111,10 @@ def _module_files(pipeline: Pipeline, module: Module, options: HlsOptions) -> di
         case Lookup():
             table = lookup_body(module.node, module.source, operands, module.name)
             files[source] = render("lookup.cpp.j2", **common, body=table)
+        case MagnitudeOr() | ShiftDown() | ShiftUp():
+            scaled = scaling_body(module.node, module.source, module.result, operands, module.name)
+            kind = type(module.node).__name__
+            files[source] = render("scaling.cpp.j2", **common, body=scaled, node=module.node, kind=kind)
         case _:
             assert_never(module.node)
     return files

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 from bittrigger.emit.emit_hls.cpp import code_type, fixed_code_type, hull
 from bittrigger.fixed import FixedPoint, Interval
-from bittrigger.graph import Graph, Linear, Lookup, Requantize, intervals
+from bittrigger.graph import Graph, Linear, Lookup, Operation, Requantize, intervals
 from bittrigger.pipeline import Module, Pipeline
 from bittrigger.ports import common_type
+from bittrigger.scaling import MagnitudeOr, ShiftDown, ShiftUp
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ class Call:
     """One layer in the top function: its module and the arrays that it reads."""
 
     name: str
-    node: Linear | Requantize | Lookup
+    node: Operation
     arguments: str
 
 
@@ -117,6 +118,13 @@ def summary(module: Module) -> str:
             return f"layer '{node.name}', {scale}{rounding}, clipped to [{node.lo}, {node.hi}]"
         case Lookup():
             return f"layer '{node.name}', a piecewise constant function of each code"
+        case MagnitudeOr():
+            return f"layer '{node.name}', OR of the magnitudes of all codes / 2^{node.drop}"
+        case ShiftDown():
+            shift = f"({node.base} + exponent)" if node.base else "exponent"
+            return f"layer '{node.name}', code / 2^{shift} rounded as AP_RND_CONV, clipped to [{node.lo}, {node.hi}]"
+        case ShiftUp():
+            return f"layer '{node.name}', code * 2^exponent"
 
 
 def result_code_type(module: Module) -> str:

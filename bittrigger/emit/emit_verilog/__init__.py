@@ -9,6 +9,7 @@ from bittrigger.emit.emit_verilog.linear import linear_body
 from bittrigger.emit.emit_verilog.lookup import lookup_body
 from bittrigger.emit.emit_verilog.operands import Operands
 from bittrigger.emit.emit_verilog.requantize import requantize_body
+from bittrigger.emit.emit_verilog.scaling import scaling_body
 from bittrigger.emit.emit_verilog.top import Vectors, top_view
 from bittrigger.emit.emit_verilog.views import Body
 from bittrigger.emit.render import render, write_changed
@@ -16,6 +17,7 @@ from bittrigger.errors import InternalError, UnsupportedModelError
 from bittrigger.graph import Linear, Lookup, Requantize
 from bittrigger.pipeline import Module, Pipeline
 from bittrigger.resources import folder as folder_of
+from bittrigger.scaling import MagnitudeOr, ShiftDown, ShiftUp
 
 __all__ = ["emit_verilog"]
 
@@ -76,5 +78,7 @@ def _body(vectors: Vectors, module: Module) -> Body:
             return requantize_body(module, module.node, operands, result)
         case Lookup():
             return lookup_body(module, module.node, operands, result)
+        case MagnitudeOr() | ShiftDown() | ShiftUp():
+            return scaling_body(module, module.node, operands, result)
         case _:
             assert_never(module.node)

@@ -1,0 +1,142 @@
+"""Proof that the nodes of ``bittrigger.scaling`` are what they define: SAT against circuits written from the definition.
+
+A ``ShiftDown`` is proven for each code with every exponent that comes with it: one by which the code fits, or the highest.
+That no other comes is how the graph is built, which ``graph.verify`` checks whenever one is made or read.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import assert_never
+
+from bittrigger.emit.emit_verilog.top import Vectors
+from bittrigger.fixed import Interval, Rounding
+from bittrigger.graph import Requantize
+from bittrigger.pipeline import Module
+from bittrigger.prove.aig import FALSE, TRUE, Aig, Vector, constant, extended
+from bittrigger.prove.bits import input_nets, literals
+from bittrigger.prove.claims import Unproven
+from bittrigger.prove.definition import define, within
+from bittrigger.prove.equivalence import decide
+from bittrigger.scaling import MagnitudeOr, Scaling, ShiftDown, ShiftUp
+from bittrigger.synth.netlist import Netlist
+
+_Code = tuple[Vector, bool]
+"""The literals of an operand code, and whether it is signed."""
+
+
+def prove_scaling(module: Module, node: Scaling, vectors: Vectors, netlist: Netlist, work: Path) -> str:
+    """Prove every result of ``node`` equal to its definition, for all codes that come.
+
+    Args:
+        work: folder for ABC's files.
+
+    Raises:
+        Unproven: if codes exist that give another result, or ABC cannot tell.
+    """
+    nets = input_nets(netlist)
+    driven = netlist.outputs["y"]
+    element = vectors.result(module).element
+    if any(out.lo not in element.interval or out.hi not in element.interval for out in module.result):
+        raise Unproven("a result leaves the range of its bus")
+    for name in ("gold", "gate"):
+        aig = Aig(len(nets))
+        codes = _codes(aig, module, vectors, netlist, nets)
+        good = [_within(aig, code, span) for code, span in zip(codes, module.source, strict=True)]
+        found = _definition(aig, node, codes, module.source[-1], element.width)
+        if name == "gate":
+            found = _chunks(literals(aig, netlist, driven), element.width)
+        valid = _valid(aig, node, codes, good, module.source[-1])
+        outputs = [aig.choose(v, bit, FALSE) for v, bits in zip(valid, found, strict=True) for bit in bits]
+        aig.write(work / f"{name}.aig", outputs)
+    decide(work)
+    return f"{len(module.result)} results of {len(module.source)} codes"
+
+
+def _codes(aig: Aig, module: Module, vectors: Vectors, netlist: Netlist, nets: list[int]) -> list[_Code]:
+    inputs = {net: aig.input(k) for k, net in enumerate(nets)}
+    codes = []
+    for bus, index in vectors.places(module):
+        low, width = index * bus.element.width, bus.element.width
+        codes.append(([inputs[net] for net in netlist.inputs[bus.name][low : low + width]], bus.element.signed))
+    return codes
+
+
+def _chunks(bits: list[int], width: int) -> list[Vector]:
+    return [bits[k : k + width] for k in range(0, len(bits), width)]
+
+
+def _within(aig: Aig, code: _Code, span: Interval) -> int:
+    bits, signed = code
+    return within(aig, bits, span, signed=signed)
+
+
+def _exponents(aig: Aig, exponent: _Code, span: Interval) -> list[tuple[int, int]]:
+    """Each exponent, and whether it is the one."""
+    bits, _ = exponent
+    return [(value, aig.equal(bits, constant(value, len(bits)))) for value in range(span.lo, span.hi + 1)]
+
+
+def _valid(aig: Aig, node: Scaling, codes: list[_Code], good: list[int], last: Interval) -> list[int]:
+    """For each result whether its operands are codes that come."""
+    match node:
+        case MagnitudeOr():
+            return [aig.all(good)]
+        case ShiftUp():
+            return [aig.both(one, good[-1]) for one in good[:-1]]
+        case ShiftDown():
+            chosen = _exponents(aig, codes[-1], last)
+            return [
+                aig.all([one, good[-1], _fits(aig, node, code, chosen)])
+                for code, one in zip(codes[:-1], good[:-1], strict=True)
+            ]
+        case _:
+            assert_never(node)
+
+
+def _fits(aig: Aig, node: ShiftDown, code: _Code, chosen: list[tuple[int, int]]) -> int:
+    """Whether the code fits as it is shifted, or the exponent is the highest."""
+    bits, signed = code
+    negative = bits[-1] if signed and not node.signed else FALSE
+    cases = []
+    for exponent, is_it in chosen[:-1]:
+        places = node.base + exponent
+        span = Interval(node.lo << places, (node.hi + 1 << places) - 1)
+        cases.append(aig.both(is_it, aig.either(negative, within(aig, bits, span, signed=signed))))
+    return aig.any([*cases, chosen[-1][1]])
+
+
+def _definition(aig: Aig, node: Scaling, codes: list[_Code], last: Interval, width: int) -> list[Vector]:
+    """The results as the node defines them, ``width`` bits each."""
+    match node:
+        case MagnitudeOr():
+            size = max(len(bits) for bits, _ in codes) + node.drop + width
+            total = [FALSE] * size
+            for bits, signed in codes:
+                sign = bits[-1] if signed else FALSE
+                same = [aig.odd(bit, sign) if node.signed else aig.both(bit, sign ^ TRUE) for bit in bits]
+                total = [aig.either(a, b) for a, b in zip(total, extended(same, size, signed=False), strict=True)]
+            return [total[node.drop : node.drop + width]]
+        case ShiftUp():
+            return [_shifted_up(aig, code, _exponents(aig, codes[-1], last), width) for code in codes[:-1]]
+        case ShiftDown():
+            return [_shifted_down(aig, node, code, _exponents(aig, codes[-1], last), width) for code in codes[:-1]]
+        case _:
+            assert_never(node)
+
+
+def _shifted_up(aig: Aig, code: _Code, chosen: list[tuple[int, int]], width: int) -> Vector:
+    bits, signed = code
+    result = [FALSE] * width
+    for exponent, is_it in chosen:
+        result = aig.mux(is_it, extended([FALSE] * exponent + bits, width, signed=signed), result)
+    return result
+
+
+def _shifted_down(aig: Aig, node: ShiftDown, code: _Code, chosen: list[tuple[int, int]], width: int) -> Vector:
+    bits, signed = code
+    result = [FALSE] * width
+    for exponent, is_it in chosen:
+        fixed = Requantize(node.name, (), 1, node.base + exponent, Rounding.RND_CONV, node.lo, node.hi, node.frac)
+        result = aig.mux(is_it, define(aig, fixed, bits, width, signed=signed), result)
+    return result

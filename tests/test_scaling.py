@@ -1,0 +1,183 @@
+"""Block floating point in the integer graph: against plain Python, in every executor, and its proof."""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+import strategies as own
+from designs import dynamic_quantizer, scales
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from test_prove import failures, replace_once
+
+from bittrigger.build import Build, BuildSettings, create_pipeline, load_build, save_build, write_firmware
+from bittrigger.cost import estimate
+from bittrigger.errors import InternalError
+from bittrigger.fixed import FixedPoint
+from bittrigger.graph import Graph, Input, Lookup, evaluate_nodes, intervals, verify
+from bittrigger.prove import Verdict, prove
+from bittrigger.scaling import MagnitudeOr, ShiftUp, exponent_table
+from bittrigger.simulate.compare import run_executors
+from bittrigger.simulate.vectors import corner_codes, random_codes
+from bittrigger.synth.yosys import synthesize
+
+SIGNED = FixedPoint(True, 11, 0)
+
+
+def scaled_by_hand(codes, bits, signed, base, highest):
+    """Results and exponent of one event, from the words of the definition."""
+    magnitude = bits - signed
+    negative = max([-code for code in codes if signed and code < 0], default=0)
+    positive = max([code for code in codes if code > 0], default=0)
+    places = base
+    while places < base + highest and (positive >= 1 << magnitude + places or negative > 1 << magnitude + places):
+        places += 1
+    lo, hi = (-(1 << magnitude) if signed else 0), (1 << magnitude) - 1
+    return [min(max(round(Fraction(code, 1 << places)), lo), hi) for code in codes], places - base
+
+
+def quantizer_net(bits, signed, base, highest, port=None):
+    port = port or Input("x", 4, SIGNED, SIGNED.interval)
+    q = dynamic_quantizer("q", (port.name,), port.size, bits=bits, signed=signed, base=base, highest=highest)
+    graph = Graph("net", (port, *q), ("q", "q_exponent"))
+    verify(graph)
+    return graph
+
+
+@given(st.data())
+@settings(max_examples=150, deadline=None)
+def test_a_quantizer_is_its_definition(data):
+    bits, signed, base = data.draw(st.integers(2, 8)), data.draw(st.booleans()), data.draw(st.integers(0, 3))
+    highest, size = data.draw(st.integers(0, 7)), data.draw(st.integers(1, 5))
+    reach = 1 << data.draw(st.integers(0, 10))
+    codes = data.draw(st.lists(st.integers(-reach, reach - 1), min_size=size, max_size=size))
+    graph = quantizer_net(bits, signed, base, highest, Input("x", size, SIGNED, SIGNED.interval))
+    found = evaluate_nodes(graph, np.array([codes]))
+    wanted, exponent = scaled_by_hand(codes, bits, signed, base, highest)
+    assert found["q"][0].tolist() == wanted
+    assert found["q_exponent"][0, 0] == exponent
+    assert all(code in span for code, span in zip(wanted, intervals(graph)["q"], strict=True))
+
+
+@pytest.mark.parametrize(
+    ("codes", "signed", "results", "exponent"),
+    [
+        ([0, 0, 0, 0], True, [0, 0, 0, 0], 0),
+        ([-1024] * 4, True, [-8] * 4, 7),
+        ([-8, 7, 0, 1], True, [-8, 7, 0, 1], 0),
+        ([8, 0, 0, 0], True, [4, 0, 0, 0], 1),
+        ([-9, 0, 0, 0], True, [-4, 0, 0, 0], 1),
+        ([14, 1, 3, 5], True, [7, 0, 2, 2], 1),
+        ([15, -1, -3, -5], True, [7, 0, -2, -2], 1),
+        ([-1024] * 4, False, [0] * 4, 0),
+        ([31, -1, 1, 3], False, [15, 0, 0, 2], 1),
+        ([1023, 32, 96, 97], False, [15, 0, 2, 2], 6),
+    ],
+    ids=["zeros", "all least", "fits", "a power", "below", "ties", "clipped", "relu", "relu ties", "all places"],
+)
+def test_corners_of_a_four_bit_quantizer(codes, signed, results, exponent):
+    found = evaluate_nodes(quantizer_net(4, signed, 0, 7), np.array([codes]))
+    assert (found["q"][0].tolist(), found["q_exponent"][0, 0]) == (results, exponent)
+
+
+def test_an_exponent_of_other_codes_is_refused():
+    port = Input("x", 2, SIGNED, SIGNED.interval)
+    peak, table, down = dynamic_quantizer("q", ("x",), 2, bits=4, signed=True, base=0, highest=3)
+    starts, values = exponent_table(2)
+    wrong = [
+        (MagnitudeOr("q_peak", ("x",), 2, True), table),
+        (MagnitudeOr("q_peak", ("x",), 3, False), table),
+        (peak, Lookup("q_exponent", ("q_peak",), ((0, 1, 3, 4),), table.values, 0)),
+        (peak, Lookup("q_exponent", ("q_peak",), (starts,), (values[::-1],), 0)),
+    ]
+    verify(Graph("net", (port, peak, table, down), ("q",)))
+    for first, second in wrong:
+        with pytest.raises(InternalError, match="node 'q': 'q_exponent' is no exponent of its codes"):
+            verify(Graph("net", (port, first, second, down), ("q",)))
+    with pytest.raises(InternalError, match="node 'up': its exponent 'e' can be negative"):
+        verify(Graph("net", (port, Input("e", 1, SIGNED, SIGNED.interval), ShiftUp("up", ("x", "e"), 2, 0)), ("up",)))
+
+
+def events(graph, count=400):
+    """Corners, and events of every size."""
+    random = random_codes(graph, count, 5)
+    return np.concatenate([corner_codes(graph), random >> np.arange(count)[:, None] % 11])
+
+
+@pytest.fixture(scope="module", params=[200.0, 480.0])
+def built(request, tmp_path_factory):
+    folder, options = tmp_path_factory.mktemp("scales"), BuildSettings(clock_mhz=request.param)
+    pipeline = create_pipeline(scales(), options)
+    write_firmware(pipeline, folder, options)
+    save_build(folder, pipeline, options, {})
+    made = synthesize(pipeline, folder / "rtl", folder / "synth")
+    return load_build(folder), made
+
+
+def test_every_executor_gives_the_bits_of_the_oracle(built):
+    build, _ = built
+    executors = ("csim", "emulator", "rtl", "rtl-fast", "gates")
+    outcomes = run_executors(build, executors, events(build.graph))
+    assert [(outcome.executor, outcome.error, outcome.not_run) for outcome in outcomes] == [
+        (name, None, None) for name in ("oracle", *executors)
+    ]
+
+
+def test_shifting_and_rounding_are_two_stages_where_the_clock_is_fast(built):
+    build, _ = built
+    stages = {(m.stages[0] - m.start, m.stop - m.stages[0]) for m in build.pipeline.modules if m.kind == "shift_down"}
+    assert stages <= ({(0, 0), (0, 1), (1, 0)} if build.settings.clock_mhz < 300 else {(0, 1), (1, 1), (1, 0)})
+
+
+def test_every_claim_is_proven(built):
+    build, _ = built
+    proof = prove(build)
+    assert failures(proof) == []
+    assert {claim.method for claim in proof.claims if claim.subject == "shift_down_q0" and claim.kind == "verilog"} == {
+        "SAT against a circuit written from the definition"
+    }
+
+
+def test_the_estimate_is_near_synthesis(built):
+    build, made = built
+    costs, _ = estimate(build.pipeline)
+    names = [module.name for module in build.pipeline.modules if module.kind in ("magnitude", "shift_down", "shift_up")]
+    for part in ("lut", "ff"):
+        counted = sum(getattr(made.modules[name], part) for name in names)
+        assert sum(getattr(costs[name], part) for name in names) == pytest.approx(counted, rel=0.3)
+
+
+@pytest.mark.parametrize(
+    ("file", "pattern", "replacement"),
+    [
+        ("shift_down_q0", r"(t0_\d = x\w+\[\d\] \? \{.*), \|t0_\d\[\d:0\]\}", r"\1, 1'b0}"),
+        ("shift_down_q0", r"& ~\(\(&t0", "& ((&t0"),
+        ("shift_down_q2", r"4'sd7", "4'sd6"),
+        ("shift_down_q2", r"(under0 = \w+\[)10", r"\g<1>9"),
+        ("shift_down_q1", r"(\? )(4'd0)( : )", r"\g<1>4'd1\3"),
+        ("magnitude_q0_peak", r"\{(\d)\{x1\[10\]\}\}", r"{\1{x1[9]}}"),
+        ("magnitude_q1_peak", r"~x2\[10\]", "x2[10]"),
+        ("shift_up_up0", r"2'd0\}", "2'd1}"),
+    ],
+)
+def test_broken_verilog_is_refuted(tmp_path, file, pattern, replacement):
+    pipeline = create_pipeline(scales(3), BuildSettings(clock_mhz=200.0))
+    write_firmware(pipeline, tmp_path, BuildSettings())
+    path = tmp_path / "rtl" / f"{file}.sv"
+    try:
+        replace_once(path, pattern, replacement)
+    except AssertionError:
+        pytest.fail(path.read_text())
+    failed = failures(prove(Build(tmp_path, BuildSettings(), {}, pipeline), netlist=False))
+    assert {(claim.subject, claim.kind, claim.verdict) for claim in failed} == {(file, "verilog", Verdict.REFUTED)}
+
+
+@given(own.input_ranges(3), st.booleans(), st.integers(0, 4))
+def test_the_bits_of_an_or_of_magnitudes_are_reached(ranges, signed, drop):
+    ports = tuple(Input(f"x{k}", 1, FixedPoint(True, 9, 0), span) for k, span in enumerate(ranges))
+    graph = Graph("net", (*ports, MagnitudeOr("m", ("x0", "x1", "x2"), drop, signed)), ("m",))
+    (hull,) = intervals(graph)["m"]
+    corners = np.stack(np.meshgrid(*[[r.lo, r.hi] for r in ranges]), -1).reshape(-1, 3)
+    found = evaluate_nodes(graph, corners)["m"]
+    assert int(found.max()).bit_length() == hull.hi.bit_length()
+    assert hull.lo <= found.min()
