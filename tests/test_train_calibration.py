@@ -105,6 +105,6 @@ def test_what_cannot_be_calibrated_is_refused() -> None:
             calibrate(model, np.array(events, np.float32))
     with pytest.raises(ConfigError, match="calibration by 'max' with percentile 99.9; allowed are mse and percentile"):
         calibrate(model, np.zeros((1, 1)), method="max")
-    with pytest.raises(ConfigError, match="it has no activation quantizer to calibrate"):
+    with pytest.raises(ConfigError, match="it has no static activation quantizer to calibrate"):
         calibrate(tf.keras.Sequential([tf.keras.Input(1), layers.ReLU()]), np.zeros((1, 1)))
     assert model.layers[0].observer is None

@@ -24,7 +24,7 @@ from bittrigger.train import (
     model_adder_bits,
     model_costs,
 )
-from bittrigger.train.activations import quantize
+from bittrigger.train.activations import quantize, quantizer_of
 from bittrigger.train.widths import model_widths, width_of
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -169,4 +169,4 @@ def test_calibration_takes_the_width_of_now() -> None:
 
 def test_a_wrong_setting_is_refused() -> None:
     with pytest.raises(ConfigError, match="allowed are StaticQuantizer"):
-        StaticQuantizer.of({"bits": 8, "learned_bits": 1})
+        quantizer_of({"bits": 8, "learned_bits": 1})

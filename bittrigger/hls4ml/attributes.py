@@ -20,8 +20,12 @@ QUANTIZER = "bittrigger_kernel_quantizer"
 MULTIPLIER = "bittrigger_multiplier"
 OFFSET = "bittrigger_offset"
 FUNCTION = "bittrigger_function"
+DYNAMIC = "bittrigger_dynamic"
 
-KINDS = ("input", "dense", "batchnorm", "function", "reshape", "average", "concatenate", "add", "subtract")
+KINDS = ("input", "dense", "batchnorm", "function", "dynamic", "reshape", "average", "concatenate", "add", "subtract")
+
+BIT_ACTIVATION = "BitActivation"
+"""The layer that stays, with a dynamic quantiser, where the others of ``bittrigger.train`` become stock layers."""
 
 ALLOWED_LAYERS = (
     "InputLayer",

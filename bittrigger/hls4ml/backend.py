@@ -12,7 +12,7 @@ from hls4ml.model.optimizer import model_optimizer
 from bittrigger.build import DEFAULT_CLOCK_MHZ, DEFAULT_PART
 from bittrigger.errors import ConfigError
 from bittrigger.hls4ml.design import design_of
-from bittrigger.hls4ml.layers import register_bit_linear
+from bittrigger.hls4ml.layers import register_bit_activation, register_bit_linear
 from bittrigger.hls4ml.predict import predict
 from bittrigger.toolchain import require_tool, run_tool
 
@@ -72,6 +72,7 @@ class BitTriggerBackend(FPGABackend):  # type: ignore[misc]
         Raises:
             ConfigError: if a setting is unknown or out of range.
         """
+        register_bit_activation()
         if io_type not in (None, "io_parallel"):
             raise ConfigError(
                 f"io_type {io_type!r} is not supported; allowed is 'io_parallel': a design takes a whole event every clock"

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from bittrigger.errors import UnsupportedModelError
-from bittrigger.hls4ml.attributes import ALLOWED_LAYERS, AT_OUTPUT, unsupported_layer
+from bittrigger.hls4ml.attributes import ALLOWED_LAYERS, AT_OUTPUT, BIT_ACTIVATION, unsupported_layer
 from bittrigger.hls4ml.functions import QUANTIZERS
 
 QUANTISED_ACTIVATIONS = (*QUANTIZERS, "binary_tanh")
@@ -60,7 +60,7 @@ def _check_ends(model: Any) -> None:
 
 def _check_layer(layer: Mapping[str, Any]) -> None:
     name = layer["config"]["name"]
-    if layer["class_name"] not in (*ALLOWED_LAYERS, *AT_OUTPUT):
+    if layer["class_name"] not in (*ALLOWED_LAYERS, *AT_OUTPUT, BIT_ACTIVATION):
         raise unsupported_layer(name, layer["class_name"])
     if name == "input":
         raise UnsupportedModelError(

@@ -17,14 +17,14 @@ from bittrigger.train.pointwise import check_pointwise
 Facts = dict[str, Any]
 
 
-def layer_facts(layer: Any) -> Facts:  # noqa: C901, PLR0911 - one return a class
+def layer_facts(layer: Any) -> Facts:  # noqa: C901, PLR0911, PLR0912 - one return a class
     """The attributes of the node that stands for ``layer`` itself, without its ``activation`` argument.
 
     Raises:
         UnsupportedModelError: if the class is not supported, a setting has no exact meaning, or a weight is not finite.
     """
     name = _class(layer)
-    if name not in (*attributes.ALLOWED_LAYERS, *attributes.AT_OUTPUT):
+    if name not in (*attributes.ALLOWED_LAYERS, *attributes.AT_OUTPUT, _BIT_ACTIVATION):
         raise unsupported_layer(layer.name, name)
     _check_dtype(layer)
     match name:
@@ -39,6 +39,8 @@ def layer_facts(layer: Any) -> Facts:  # noqa: C901, PLR0911 - one return a clas
             return {attributes.KIND: "function", attributes.FUNCTION: function_spec(layer.name, layer.activation)}
         case "QActivation":
             return {attributes.KIND: "function", attributes.FUNCTION: function_spec(layer.name, layer.quantizer)}
+        case _ if name == _BIT_ACTIVATION:
+            return _bit_activation(layer)
         case "ReLU" | "LeakyReLU":
             return {attributes.KIND: "function", attributes.FUNCTION: _layer_spec(name, layer)}
         case "Softmax" | "Multiply":  # the latter of a tensor with itself: `check_model` lets no other pass
@@ -52,6 +54,16 @@ def layer_facts(layer: Any) -> Facts:  # noqa: C901, PLR0911 - one return a clas
             return {attributes.KIND: "input"}
         case _:
             return {attributes.KIND: name.lower()}
+
+
+_BIT_ACTIVATION = "bittrigger.train.activations.BitActivation"
+
+
+def _bit_activation(layer: Any) -> Facts:
+    static = layer.stock_input()
+    if static is not None:
+        return {attributes.KIND: "function", attributes.FUNCTION: function_spec(layer.name, static)}
+    return {attributes.KIND: "dynamic", attributes.DYNAMIC: layer.input_config()}
 
 
 def activation_facts(layer: Any) -> Facts:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from hls4ml.model.attributes import Attribute
 from hls4ml.model.layers import Layer, layer_map, register_layer
+
+from bittrigger.hls4ml.attributes import BIT_ACTIVATION
 
 
 class BitLinear(Layer):  # type: ignore[misc]
@@ -22,3 +26,20 @@ def register_bit_linear() -> None:
     """Make ``BitLinear`` known to hls4ml; a second call does nothing."""
     if "BitLinear" not in layer_map:
         register_layer("BitLinear", BitLinear)
+
+
+def register_bit_activation() -> None:
+    """Let hls4ml's parser read ``BitActivation`` layers; only once hls4ml is imported as a whole, its parts need each other."""
+    from hls4ml.converters.keras_v2_to_hls import get_layer_handlers
+
+    get_layer_handlers().setdefault(BIT_ACTIVATION, _parse_bit_activation)
+
+
+def _parse_bit_activation(
+    layer: dict[str, Any], inputs: list[str] | None, shapes: list[list[int]], _: Any
+) -> tuple[dict[str, Any], list[int]]:
+    """hls4ml's description of the layer, and its output shape; what it computes is attached from the layer itself."""
+    from hls4ml.converters.keras_v2_to_hls import parse_default_keras_layer
+
+    described = parse_default_keras_layer(layer, inputs)
+    return {**described, "class_name": "Activation", "activation": "linear"}, list(shapes[0])

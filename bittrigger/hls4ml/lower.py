@@ -15,10 +15,12 @@ from bittrigger.fixed import FixedPoint, IntArray, Interval, Rounding, parse_fix
 from bittrigger.graph import Graph, Intervals, Requantize, verify
 from bittrigger.hls4ml import attributes
 from bittrigger.hls4ml.builder import Builder, units
+from bittrigger.hls4ml.dynamic import DynamicSettings, lower_dynamic
 from bittrigger.hls4ml.elementwise import AddBias, Apply, Scale, Step
 from bittrigger.hls4ml.functions import function_from_spec
 from bittrigger.hls4ml.kernels import (
     FLOAT32_BITS,
+    Float32Array,
     check_exact_sums,
     check_finite,
     common_fraction_bits,
@@ -28,7 +30,7 @@ from bittrigger.hls4ml.kernels import (
 )
 from bittrigger.hls4ml.ports import Port, find_port
 from bittrigger.hls4ml.sets import for_each, mean_shift
-from bittrigger.hls4ml.settle import Signal, settle
+from bittrigger.hls4ml.settle import Signal, settle, unscaled
 from bittrigger.naming import identifier
 
 _log = logging.getLogger(__name__)
@@ -117,7 +119,7 @@ class _Walk:
     def _note_type(self, tensor: str) -> None:
         """Remember the type of a tensor that is exact as it stands."""
         signal = self.signals[tensor]
-        if signal.steps or len(signal.parts) != 1:
+        if signal.steps or signal.exponent is not None or len(signal.parts) != 1:
             return
         if signal.linear is not None:
             spans, frac = self.builder.preview(signal.linear), signal.linear.frac
@@ -126,10 +128,10 @@ class _Walk:
         hull = Interval(min(span.lo for span in spans), max(span.hi for span in spans))
         self.types[tensor] = FixedPoint.holding(hull, frac)
 
-    def operands(self, node: Any) -> list[Signal]:
-        """The operands of a node as codes."""
+    def operands(self, node: Any, *, scaled: bool = False) -> list[Signal]:
+        """The operands of a node as codes; if ``scaled``, they may have an exponent."""
         for tensor in node.inputs:
-            self.signals[tensor] = settle(self.builder, self.signals[tensor])
+            self.signals[tensor] = settle(self.builder, self.signals[tensor], scaled=scaled)
             self._note_type(tensor)
         return [self.signals[tensor] for tensor in node.inputs]
 
@@ -160,7 +162,7 @@ def _input(walk: _Walk, node: Any) -> Signal:
 
 
 def _dense(walk: _Walk, node: Any) -> Signal:
-    (source,) = walk.operands(node)
+    (source,) = walk.operands(node, scaled=True)
     kernel = np.asarray(attributes.read(node, attributes.KERNEL), dtype=np.float32)
     bias = np.asarray(attributes.read(node, attributes.BIAS), dtype=np.float32)
     factored = factor_kernel(node.name, kernel, str(attributes.read(node, attributes.QUANTIZER)))
@@ -172,6 +174,11 @@ def _dense(walk: _Walk, node: Any) -> Signal:
     frac = factored.frac + int(fracs.max())
     none = np.zeros(len(bias), dtype=np.int64)
     _check_sums(walk.builder, node.name, source, weights, none)
+    if source.exponent is not None:
+        linear = walk.builder.linear(node.name, source.parts, weights, none, frac)
+        return _scaled_dense(
+            walk, node, replace(source, shape=(*source.shape[:-1], kernel.shape[1]), linear=linear), bias
+        )
     steps: tuple[Step, ...] = ()
     added = none
     if common_fraction_bits(bias) <= frac and _fits(walk.builder, source, weights, to_integers(bias, frac)):
@@ -180,6 +187,26 @@ def _dense(walk: _Walk, node: Any) -> Signal:
         steps = (AddBias(node.name, bias),)
     linear = walk.builder.linear(node.name, source.parts, weights, added, frac)
     return Signal(source.parts, (*source.shape[:-1], kernel.shape[1]), linear, steps)
+
+
+def _scaled_dense(walk: _Walk, node: Any, sums: Signal, bias: Float32Array) -> Signal:
+    """Sums of codes with an exponent; for a bias they are multiplied back first."""
+    if not bias.any():
+        return sums
+    source = unscaled(walk.builder, sums)
+    own = walk.builder[source.parts[0]].frac
+    frac = max(own, common_fraction_bits(bias))
+    weights = np.eye(len(bias), dtype=np.int64) << (frac - own)
+    added = to_integers(bias, frac)
+    bits = sum_bits(weights, added, *_operand(walk.builder, source))
+    if (bits > FLOAT32_BITS).any():
+        raise UnsupportedModelError(
+            f"layer {node.name!r}: output {int(bits.argmax())} can need {int(bits.max())} bits with its bias at the greatest "
+            f"scale of an event, and Keras' float32 holds {FLOAT32_BITS}; bound the ranges of the DynamicQuantizer before it by "
+            "least and most, or set use_bias=False"
+        )
+    linear = walk.builder.linear(f"{node.name}_bias", source.parts, weights, added, frac)
+    return replace(source, linear=linear)
 
 
 def _operand(builder: Builder, source: Signal) -> tuple[Intervals, IntArray]:
@@ -225,6 +252,11 @@ def _function(walk: _Walk, node: Any) -> Signal:
 def _with_step(walk: _Walk, node: Any, step: Step) -> Signal:
     signal = walk.signals[node.inputs[0]]
     return replace(signal, steps=(*signal.steps, step))
+
+
+def _dynamic(walk: _Walk, node: Any) -> Signal:
+    settings = DynamicSettings.of(attributes.read(node, attributes.DYNAMIC))
+    return lower_dynamic(walk.builder, walk.signals[node.inputs[0]], node.name, settings)
 
 
 def _reshape(walk: _Walk, node: Any) -> Signal:
@@ -295,6 +327,7 @@ _HANDLERS: dict[str, Callable[[_Walk, Any], Signal]] = {
     "dense": _dense,
     "batchnorm": _batchnorm,
     "function": _function,
+    "dynamic": _dynamic,
     "reshape": _reshape,
     "average": _average,
     "concatenate": _concatenate,

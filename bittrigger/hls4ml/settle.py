@@ -21,6 +21,7 @@ from bittrigger.hls4ml.elementwise import AddBias, Apply, FloatRuns, Scale, Step
 from bittrigger.hls4ml.functions import ALLOWED, Function, Grid
 from bittrigger.hls4ml.kernels import common_fraction_bits
 from bittrigger.hls4ml.requantizer_fit import Affine, Runs, fit_channel
+from bittrigger.scaling import ShiftUp
 
 _log = logging.getLogger(__name__)
 
@@ -49,16 +50,18 @@ class Signal:
         shape: its shape in Keras, without the batch.
         linear: an accumulator that is no node yet, so that scales and offsets can be folded into it.
         steps: float32 operations on top.
+        exponent: the node whose code is log2 of a scale that all codes of an event share, or None.
     """
 
     parts: tuple[str, ...]
     shape: tuple[int, ...]
     linear: Linear | None = None
     steps: tuple[Step, ...] = ()
+    exponent: str | None = None
 
     @property
     def is_settled(self) -> bool:
-        """Whether the signal is codes of nodes and nothing else."""
+        """Whether the signal is codes of nodes, perhaps with an exponent, and nothing else."""
         return self.linear is None and not self.steps
 
 
@@ -70,12 +73,19 @@ class _Plan:
     nodes: tuple[Linear | Requantize | Lookup, ...]
 
 
-def settle(builder: Builder, signal: Signal) -> Signal:
+def settle(builder: Builder, signal: Signal, *, scaled: bool = False) -> Signal:
     """The same tensor as codes of nodes.
+
+    Args:
+        scaled: whether the codes may keep an exponent; else they are multiplied back.
 
     Raises:
         UnsupportedModelError: if no integers of reasonable size equal what Keras computes.
     """
+    if signal.exponent is not None:
+        if scaled and not signal.steps:
+            return _with_nodes(builder, signal)
+        signal = unscaled(builder, signal)
     if signal.is_settled:
         return signal
     signal = _one_grid(builder, signal)
@@ -87,6 +97,24 @@ def settle(builder: Builder, signal: Signal) -> Signal:
     if direct is not None:
         return _emitted(builder, signal, (*before, direct))
     return _emitted(builder, signal, _cheapest(builder, signal).nodes)
+
+
+def _with_nodes(builder: Builder, signal: Signal) -> Signal:
+    """The signal with its accumulator made a node."""
+    if signal.linear is None:
+        return signal
+    return replace(signal, parts=(builder.add(signal.linear),), linear=None)
+
+
+def unscaled(builder: Builder, signal: Signal) -> Signal:
+    """The signal with its codes, which are those of one node, multiplied by their scale; the steps stay on top."""
+    signal = _with_nodes(builder, signal)
+    if signal.exponent is None:
+        return signal
+    (part,) = signal.parts
+    node = builder[part]
+    scaled = builder.add(ShiftUp(f"{part}_scaled", (part, signal.exponent), node.size, node.frac))
+    return replace(signal, parts=(scaled,), exponent=None)
 
 
 def _note_far_inputs(builder: Builder, signal: Signal) -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from bittrigger.train.adder_cost import AdderCostReport, adder_bits, model_adder_bits
     from bittrigger.train.bithep import BitHepLinear
     from bittrigger.train.calibration import Calibration, calibrate
+    from bittrigger.train.dynamic import DynamicQuantizer
     from bittrigger.train.export import export_stock
     from bittrigger.train.layers import BitConv1D, BitConv2D, BitLinear
     from bittrigger.train.quantizers import KeepMagnitude, absmean_binary, absmean_ternary
@@ -34,6 +35,7 @@ __all__ = [
     "BitHepLinear",
     "BitLinear",
     "Calibration",
+    "DynamicQuantizer",
     "FitResult",
     "FitSettings",
     "InputScale",
@@ -67,6 +69,7 @@ _LAZY = {
     "BitLinear": "bittrigger.train.layers",
     "InputScale": "bittrigger.train.scaling",
     "KeepMagnitude": "bittrigger.train.quantizers",
+    "DynamicQuantizer": "bittrigger.train.dynamic",
     "StaticQuantizer": "bittrigger.train.activations",
     "Calibration": "bittrigger.train.calibration",
     "absmean_binary": "bittrigger.train.quantizers",

@@ -1,4 +1,4 @@
-"""Static activation quantizers: a fixed number of bits and one power-of-two step, set from data or learned.
+"""Activation quantizers in layers, and the static ones: a fixed number of bits and one power-of-two step for all events.
 
 Importing this module imports TensorFlow.
 """
@@ -15,10 +15,11 @@ import qkeras
 import tensorflow as tf
 
 from bittrigger.errors import ConfigError
+from bittrigger.train.dynamic import DynamicQuantizer, quantize_dynamic
 from bittrigger.train.keras_types import Layer, Option, Quantizer, Tensor
 from bittrigger.train.widths import add_width, at_width, width_of
 
-__all__ = ["BitActivation", "StaticQuantizer", "quantize", "stock_quantizer"]
+__all__ = ["BitActivation", "InputQuantizer", "StaticQuantizer", "quantize", "quantizer_of", "stock_quantizer"]
 
 MAX_BITS = 16
 MAX_INTEGER = 15
@@ -67,26 +68,40 @@ class StaticQuantizer:
         """The highest code."""
         return (1 << (self.bits - self.signed)) - 1
 
-    @classmethod
-    def of(cls, setting: object) -> StaticQuantizer:
-        """Return the settings that a layer was given: themselves, a number of bits, or a dictionary of them.
 
-        Raises:
-            ConfigError: it is something else, or out of range.
-        """
-        if isinstance(setting, cls):
-            return setting
-        if isinstance(setting, int) and not isinstance(setting, bool):
-            return cls(bits=setting)
-        names = {field.name for field in fields(cls)}
-        if isinstance(setting, dict) and set(setting) <= names:
-            flags = ("signed", "learned", "learned_bits")
-            if all(type(value) is (bool if key in flags else int) for key, value in setting.items()):
-                return cls(**setting)
-        raise ConfigError(
-            f"activation quantizer {setting!r}; allowed are StaticQuantizer(...), a number of bits, or a dictionary of "
-            "bits, signed, integer, learned and learned_bits"
-        )
+InputQuantizer = StaticQuantizer | DynamicQuantizer
+
+_NUMBER_OR_NONE = (int, type(None))
+_OPTION_TYPES = {
+    "signed": (bool,),
+    "learned": (bool,),
+    "learned_bits": (bool,),
+    "least": _NUMBER_OR_NONE,
+    "most": _NUMBER_OR_NONE,
+}
+
+
+def quantizer_of(setting: object) -> InputQuantizer:
+    """Return the settings that a layer was given: themselves, a number of bits (static), or a dictionary of them.
+
+    Raises:
+        ConfigError: it is something else, or out of range.
+    """
+    if isinstance(setting, InputQuantizer):
+        return setting
+    if isinstance(setting, int) and not isinstance(setting, bool):
+        return StaticQuantizer(bits=setting)
+    if isinstance(setting, dict):
+        options = {key: value for key, value in setting.items() if key != "dynamic"}
+        kind = DynamicQuantizer if setting.get("dynamic") is True else StaticQuantizer
+        names = {field.name for field in fields(kind)}
+        well_typed = all(type(value) in _OPTION_TYPES.get(key, (int,)) for key, value in options.items())
+        if set(options) <= names and well_typed and setting.get("dynamic", True) is True:
+            return kind(**options)
+    raise ConfigError(
+        f"activation quantizer {setting!r}; allowed are StaticQuantizer(...), DynamicQuantizer(...), a number of bits, or a "
+        "dictionary of bits, signed, integer, learned and learned_bits, or of dynamic=True, bits, signed, least and most"
+    )
 
 
 def quantize(x: Tensor, range_log2: Tensor, settings: StaticQuantizer, width_bits: Tensor | None = None) -> Tensor:
@@ -135,17 +150,17 @@ def stock_quantizer(settings: StaticQuantizer, integer: int) -> Quantizer:
     return qkeras.quantized_relu(settings.bits, integer)
 
 
-class StaticInput:
-    """What layers with a `StaticQuantizer` share: the weights that hold its range and width, and what they mean now."""
+class QuantizedInput:
+    """What layers with an activation quantizer share: the weights of a static one, its range and width, and what they mean."""
 
-    input_quantizer: StaticQuantizer | None
+    input_quantizer: InputQuantizer | None
     range_log2: Any = None
     width_bits: Any = None
     observer: Callable[[Any, Tensor], None] | None = None
-    """Called with the layer and its inputs before they are quantised, outside of graphs; for `calibrate`."""
+    """Called with the layer and its inputs before a static quantizer sees them, outside of graphs; for `calibrate`."""
 
     def add_range(self, layer: Layer) -> None:
-        """Create the weight that holds the range, if there is a quantizer, and that of a learned width.
+        """Create the weights of a static quantizer: its range, and a learned width.
 
         Raises:
             ConfigError: the layer computes in another type than float32.
@@ -155,7 +170,7 @@ class StaticInput:
                 f"layer {layer.name!r}: it computes in {layer.compute_dtype}; allowed is float32, in which its sums are exact; "
                 "leave dtype and policy at their defaults"
             )
-        if self.input_quantizer is not None:
+        if isinstance(self.input_quantizer, StaticQuantizer):
             self.range_log2 = layer.add_weight(
                 name="range_log2",
                 shape=(),
@@ -170,42 +185,52 @@ class StaticInput:
         """Return the inputs as the quantizer makes them, or as they are if there is none."""
         if self.input_quantizer is None:
             return inputs
+        if isinstance(self.input_quantizer, DynamicQuantizer):
+            return quantize_dynamic(inputs, self.input_quantizer)
         if self.observer is not None and tf.executing_eagerly():
             self.observer(self, inputs)
         return quantize(inputs, self.range_log2, self.input_quantizer, self.width_bits)
 
     def quantizer_now(self) -> StaticQuantizer | None:
-        """Return the settings with the width and the range of now; None if there is no quantizer."""
+        """Return the settings with the width and the range of now; None if there is no static quantizer."""
         settings = self.input_quantizer
-        if settings is None or self.range_log2 is None:
+        if not isinstance(settings, StaticQuantizer):
+            return None
+        if self.range_log2 is None:
             return settings
         bits = settings.bits if self.width_bits is None else width_of(self.width_bits, settings)
         return replace(settings, bits=bits, integer=range_log2_of(self.range_log2))
 
     def stock_input(self) -> Quantizer | None:
-        """Return the QKeras quantizer of the same grid, with the width and range of now; None if there is none."""
+        """Return the QKeras quantizer of the same grid, with the width and range of now; None if no static one is there."""
         settings = self.quantizer_now()
         return None if settings is None else stock_quantizer(settings, settings.integer)
 
     def input_config(self) -> dict[str, Any] | None:
         """Return the settings for Keras' serialisation."""
-        return None if self.input_quantizer is None else asdict(self.input_quantizer)
+        match self.input_quantizer:
+            case DynamicQuantizer():
+                return self.input_quantizer.config()
+            case StaticQuantizer():
+                return asdict(self.input_quantizer)
+            case None:
+                return None
 
 
 @tf.keras.utils.register_keras_serializable(package="bittrigger")
-class BitActivation(StaticInput, tf.keras.layers.Layer):  # type: ignore[misc]
-    """An activation quantizer with a static power-of-two step as a layer; unsigned it is a ReLU as well.
+class BitActivation(QuantizedInput, tf.keras.layers.Layer):  # type: ignore[misc]
+    """An activation quantizer with a power-of-two step as a layer; unsigned it is a ReLU as well.
 
     Args:
-        quantizer: a `StaticQuantizer`, or a number of bits.
+        quantizer: a `StaticQuantizer`, a `DynamicQuantizer`, or a number of bits, which is static.
 
     Raises:
         ConfigError: the quantizer is none of these, or out of range.
     """
 
-    def __init__(self, quantizer: StaticQuantizer | int | dict[str, Any] = 8, **kwargs: Option) -> None:
+    def __init__(self, quantizer: InputQuantizer | int | dict[str, Any] = 8, **kwargs: Option) -> None:
         super().__init__(**kwargs)
-        self.input_quantizer = StaticQuantizer.of(quantizer)
+        self.input_quantizer = quantizer_of(quantizer)
 
     def build(self, input_shape: Option) -> None:
         """Create the weight that holds the range."""

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bittrigger.errors import ConfigError
-from bittrigger.train.activations import MAX_INTEGER, StaticInput, StaticQuantizer
+from bittrigger.train.activations import MAX_INTEGER, QuantizedInput, StaticQuantizer
 from bittrigger.train.keras_types import Layer, Model, Option, Tensor
 
 __all__ = ["METHODS", "Calibration", "calibrate"]
@@ -84,8 +84,8 @@ def calibrate(
         model(x, training=False)
     if not chosen and not keep:
         raise ConfigError(
-            f"model {model.name!r}: it has no activation quantizer to calibrate; expected BitLinear(..., input_quantizer=8) "
-            "or BitActivation layers"
+            f"model {model.name!r}: it has no static activation quantizer to calibrate; expected BitLinear(..., "
+            "input_quantizer=8) or BitActivation layers"
         )
     return chosen
 
@@ -93,7 +93,7 @@ def calibrate(
 @contextmanager
 def _observed(model: Model, observe: Callable[[Layer, Tensor], None]) -> Iterator[None]:
     """Let `observe` see the inputs of each quantizer before it quantises them."""
-    layers = [module for module in model.submodules if isinstance(module, StaticInput)]
+    layers = [module for module in model.submodules if isinstance(module, QuantizedInput)]
     for layer in layers:
         layer.observer = observe
     try:

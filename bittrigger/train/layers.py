@@ -8,7 +8,7 @@ import qkeras
 import tensorflow as tf
 
 from bittrigger.errors import ConfigError
-from bittrigger.train.activations import StaticInput, StaticQuantizer
+from bittrigger.train.activations import QuantizedInput, StaticQuantizer, quantizer_of
 from bittrigger.train.adder_cost import adder_bits_loss
 from bittrigger.train.keras_types import Option, Quantizer, Tensor
 from bittrigger.train.quantizers import absmean_binary, absmean_ternary
@@ -51,7 +51,7 @@ def kernel_quantizer_of(setting: object) -> Quantizer:
     )
 
 
-class _BitKernel(StaticInput):
+class _BitKernel(QuantizedInput):
     """What the layers share: quantizers in front of the layer of QKeras that follows in the order of bases."""
 
     def __init__(
@@ -91,7 +91,7 @@ class _BitKernel(StaticInput):
         self.kernel_initializer = tf.keras.initializers.get(kernel_initializer)
         self.bias_initializer = tf.keras.initializers.get(bias_initializer)
         self.kernel_constraint = tf.keras.constraints.get(kernel_constraint)
-        self.input_quantizer = None if input_quantizer is None else StaticQuantizer.of(input_quantizer)
+        self.input_quantizer = None if input_quantizer is None else quantizer_of(input_quantizer)
         self.cost_strength = float(cost_strength)
         self.operand_bits = operand_bits if self.input_quantizer is None else self.input_quantizer.bits
 
@@ -104,7 +104,7 @@ class _BitKernel(StaticInput):
         """Return the layer's outputs; if `cost_strength` is set, its adders are added to the losses of the model."""
         if self.cost_strength > 0:
             width = self.operand_bits
-            if self.input_quantizer is not None and self.width_bits is not None:
+            if isinstance(self.input_quantizer, StaticQuantizer) and self.width_bits is not None:
                 width = rounded_width(self.width_bits, self.input_quantizer)
             bits = adder_bits_loss(self.kernel, self.kernel_quantizer_internal, width)  # type: ignore[attr-defined]
             self.add_loss(self.cost_strength * bits)  # type: ignore[attr-defined]
@@ -134,7 +134,8 @@ class BitLinear(_BitKernel, qkeras.QDense):  # type: ignore[misc]
     Args:
         units: number of outputs.
         kernel_quantizer: "ternary" (the absmean rule), "binary", or `absmean_ternary(...)`, `absmean_binary(...)`.
-        input_quantizer: `StaticQuantizer(...)` or a number of bits; quantises the inputs. None if the layer before does.
+        input_quantizer: `StaticQuantizer(...)`, `DynamicQuantizer(...)` or a number of bits (static); quantises the inputs.
+            None if the layer before does.
         use_bias: whether there is a bias.
         bias_quantizer: quantizer of QKeras for the bias, on a power-of-two grid.
         kernel_initializer: as for Dense.

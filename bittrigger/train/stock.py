@@ -28,6 +28,7 @@ def stock_layers(model: Model) -> Model:
     A BitLinear, or a BitConv1D of kernel size 1, becomes a QActivation, if it has an input quantizer, and a QDense of the
     same name, whose latent weights are those values that the quantizers deliver. The other layers are copied with their
     weights. Where the inputs of a quantizer lie within 2^24 of its steps, the outputs are those of `model` on every bit.
+    A dynamic quantizer has no stock twin: it stays, as a BitActivation.
 
     Args:
         model: a built Sequential or Functional model; each layer is used once.
@@ -59,12 +60,21 @@ def _copy(layer: Layer, names: set[str]) -> Copy:
             check_pointwise(layer)
             return _bit_linear(layer, layer.filters, names)
         case BitActivation():
-            return qkeras.QActivation(layer.stock_input(), name=layer.name)  # type: ignore[no-any-return]
+            return _activation(layer, layer.name)
         case BitConv2D() | BitHepLinear():
             kind = type(layer).__name__
             raise UnsupportedModelError(f"layer {layer.name!r}: {kind} is for training only, {TRAINING_ONLY[kind]}")
         case _:
             return copied(layer)
+
+
+def _activation(layer: Layer, name: str) -> Copy:
+    """What quantises the inputs of `layer`; a dynamic quantizer has no stock twin and stays in a layer of ours."""
+    stock = layer.stock_input()
+    found: Copy = (
+        BitActivation(layer.input_quantizer, name=name) if stock is None else qkeras.QActivation(stock, name=name)
+    )
+    return found
 
 
 def _bit_linear(layer: Layer, units: int, names: set[str]) -> Copy:
@@ -74,8 +84,9 @@ def _bit_linear(layer: Layer, units: int, names: set[str]) -> Copy:
             f"layer {layer.name!r}: its bias has no quantizer, so that its bits have no grid; allowed are quantizers such as "
             "quantized_bits(12,3,alpha=1); set bias_quantizer, or use_bias=False"
         )
-    front = layer.stock_input()
-    quantise = qkeras.QActivation(front, name=unused_name(f"{layer.name}_input", names)) if front is not None else None
+    quantise = None
+    if layer.input_quantizer is not None:
+        quantise = _activation(layer, unused_name(f"{layer.name}_input", names))
     bias_quantizer = layer.bias_quantizer_internal
     dense = qkeras.QDense(
         units,

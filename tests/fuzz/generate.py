@@ -11,6 +11,9 @@ from fuzz.spec import Node, Options, Spec
 WILD = 0.12
 """Share of networks with a piece that is not expected to convert."""
 
+DYNAMIC = 0.15
+"""Share of the other networks with a dynamic quantiser."""
+
 NAMES = (
     "bias_net", "kernel", "gamma", "moving_mean", "signal", "module", "wire", "reg", "int", "class", "template", "namespace",
     "a/b", "a.b", "a-b", "a_b", "A_B", "a__b", "1st", "x" * 90, "clk", "rst", "in_valid", "a\\b", "a>b", "..", "../up",
@@ -100,7 +103,24 @@ def generate(seed: int) -> Spec:
         effort="default" if random.random() < 0.1 else "fast",
         clock_mhz=random.choice([360.0, 360.0, 240.0, 100.0, 480.0]),
     )
-    return _wild(random, spec) if random.random() < WILD else spec
+    return _wild(random, spec) if random.random() < WILD else _with_dynamic(spec)
+
+
+def _with_dynamic(spec: Spec) -> Spec:
+    """``spec``, now and then with a dynamic quantiser in the place of another one behind a layer of weights."""
+    random = Random(f"dynamic {spec.seed}")  # noqa: S311 - its own stream, so that all else stays as it is
+    steps = [
+        k
+        for k, node in enumerate(spec.nodes)
+        if node.kind == "qactivation" and spec.nodes[node.inputs[0]].kind != "input"
+    ]
+    if random.random() > DYNAMIC or not steps:
+        return spec
+    place = random.choice(steps)
+    least = random.randint(-3, 1)
+    bounds = random.choice([(None, None), (least, least + random.randint(0, 4))])
+    options: Options = {"bits": random.randint(2, 6), "signed": random.random() < 0.5, "bounds": bounds}
+    return _changed(spec, place, replace(spec.nodes[place], kind="dynamic", options=options))
 
 
 def _width(random: Random, most: int = 64) -> int:

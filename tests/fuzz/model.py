@@ -15,6 +15,8 @@ with quiet_tensorflow():
     import tensorflow as tf
     from qkeras import QActivation, QBatchNormalization, QDense
 
+    from bittrigger.train import BitActivation, DynamicQuantizer
+
     QUANTIZERS: dict[str, Any] = {}
     qkeras.utils._add_supported_quantized_objects(QUANTIZERS)
 
@@ -49,6 +51,7 @@ LAYERS: dict[str, Callable[[Options, str], Any]] = {
     "qdense": _qdense,
     "dense": _dense,
     "qactivation": lambda o, name: QActivation(o["quantizer"], name=name),
+    "dynamic": lambda o, name: BitActivation(DynamicQuantizer(o["bits"], o["signed"], *o["bounds"]), name=name),
     "activation": lambda o, name: layers.Activation(o["function"], name=name),
     "relu": lambda o, name: layers.ReLU(*o.get("arguments", []), name=name),
     "leaky": lambda o, name: layers.LeakyReLU(o["alpha"], name=name),
