@@ -100,7 +100,7 @@ def run_study(
         _log.info("run %d of %d: %s, seed %d", len(known) + 1, len(todo), name, seed)
         place = folder / name / f"seed-{seed}"
         make_folder(place)
-        figures = dict(work(name, settings, seed, place))
+        figures = {key: None if v is None else float(v) for key, v in work(name, settings, seed, place).items()}
         content = {**_facts(settings, identity), "figures": figures}
         replace_file(place / RESULT, (json.dumps(content, indent=1) + "\n").encode())
         known[name, seed] = Run(name, seed, place, figures)
