@@ -1,0 +1,256 @@
+"""Study of ternary jet taggers: 16 features of a jet, dense layers, five logits.
+
+Run from the repository root:
+
+    python models/jet_pareto/recipe.py --data jets5.npz
+
+It trains the ternary networks of DESIGNS and their float twins with each seed, converts and synthesises them, and
+writes the shipped one to --out: model.h5, scaler.json, sample.npz, pareto.json, three plots and card.md. Stop it whenever
+you like; the same command goes on.
+"""
+
+from __future__ import annotations
+
+import math
+import shutil
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from bittrigger.synth.yosys import TOOL, tool_version
+from bittrigger.train import accuracy, one_vs_rest_auc
+from bittrigger.train.dense import ClassSample, DenseSettings, class_sample
+from bittrigger.train.pareto import pareto_front, points_of
+from bittrigger.train.plots import RocCurve, ScoredDesign, plot_accuracy_against_luts, plot_confusion, plot_roc
+from bittrigger.train.recipes import (
+    RecipeOptions,
+    kernel_rows,
+    load_arrays,
+    markdown_table,
+    predict,
+    prepare_tensorflow,
+    reload,
+    run_recipe,
+    versions,
+    write_json,
+    write_text,
+)
+from bittrigger.train.study import Run, spread_of, summary_rows
+from bittrigger.train.sweep import SweepSettings, add_firmware, load_scaler, sweep
+
+SHIPPED = DenseSettings((64, 32, 32), activation_bits=5, threshold_factor=0.8)
+"""The network of model.h5."""
+
+DESIGNS = (SHIPPED,)
+"""The networks of the study; one that is added here is trained and counted by the same command, the others stay."""
+
+GOALS = ((1.0, 6000), (0.4, 12000))
+"""Points of accuracy below the twin, and LUTs: what is wanted at most."""
+
+SPLIT_SEED = 1
+"""One split for all seeds, so that they are compared on the same test jets."""
+
+SAMPLE_ROWS = 4096
+ORIGIN = f"synth, {TOOL} {tool_version()}"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the study gave.
+
+    Attributes:
+        jets: data and split.
+        features: their names.
+        classes: their names.
+        settings: of the trainings.
+        runs: each design with each seed, with the figures of its firmware.
+        best: the run whose network is shipped.
+    """
+
+    jets: ClassSample
+    features: tuple[str, ...]
+    classes: tuple[str, ...]
+    settings: SweepSettings
+    runs: tuple[Run, ...]
+    best: Run
+
+
+def run(options: RecipeOptions) -> None:
+    """Do the study and write its folder.
+
+    Raises:
+        ConfigError: the data file is missing or lacks an array, there is no epoch, or `options.work` holds another study.
+        UnsupportedModelError: a trained network does not convert.
+    """
+    prepare_tensorflow(options.seeds[0])
+    arrays = load_arrays(options.data, ("X", "y", "features", "classes"))
+    jets = class_sample(arrays["X"], arrays["y"], seed=SPLIT_SEED)
+    settings = SweepSettings(options.epochs, teacher_seeds=options.seeds)
+    runs = add_firmware(sweep(jets, DESIGNS, options.seeds, settings, options.work), options.work / "synth")
+    best = max((run for run in runs if run.variant == SHIPPED.name), key=lambda run: run.figures["accuracy"] or 0.0)
+    features, classes = (tuple(map(str, arrays[name])) for name in ("features", "classes"))
+    outcome = Outcome(jets, features, classes, settings, tuple(runs), best)
+    out = options.out
+    out.mkdir(parents=True, exist_ok=True)
+    ship(outcome, out)
+    model = reload(out / "model.h5")
+    logits = predict(model, load_scaler(out / "scaler.json").apply(jets.features[jets.split.test]))
+    plot(outcome, logits, out)
+    text = card(outcome, logits, markdown_table(LAYER_HEADER, kernel_rows(model)))
+    write_text(out / "card.md", text.replace("COMMAND", options.command("models/jet_pareto/recipe.py")))
+
+
+def ship(outcome: Outcome, out: Path) -> None:
+    """Write the network of the best run, the sample of test jets that belongs to its scales, and the table of all runs."""
+    jets, best = outcome.jets, outcome.best
+    shutil.copyfile(best.folder / "model.h5", out / "model.h5")
+    scaler = load_scaler(best.folder / "scaler.json")
+    scales = {"mean": scaler.mean.tolist(), "deviation": scaler.deviation.tolist()}
+    write_json(out / "scaler.json", {"features": outcome.features, **scales})
+    rows = jets.split.test[:SAMPLE_ROWS]
+    x = load_scaler(out / "scaler.json").apply(jets.features[rows])
+    np.savez_compressed(out / "sample.npz", x=x, y=jets.y[rows].astype(np.int8), features=jets.features[rows])
+    designs = [
+        {
+            "network": design.name,
+            **asdict(design),
+            "seeds": {str(run.seed): dict(run.figures) for run in outcome.runs if run.variant == design.name},
+        }
+        for design in DESIGNS
+    ]
+    write_json(out / "pareto.json", {"luts_origin": ORIGIN, "designs": designs})
+
+
+def plot(outcome: Outcome, logits: npt.NDArray[np.float32], out: Path) -> None:
+    """Write roc.png and confusion.png of `logits`, those of the test jets, and accuracy_luts.png of all designs."""
+    labels = outcome.jets.y[outcome.jets.split.test]
+    curves = [RocCurve(name, logits[:, i], labels == i) for i, name in enumerate(outcome.classes)]
+    plot_roc(curves, out / "roc.png", title="Each class against the other four")
+    predicted = logits.argmax(axis=1)
+    plot_confusion(predicted, labels, outcome.classes, out / "confusion.png", title="Jet tagger, test jets")
+    points = [
+        ScoredDesign(p.cost.mean, 100 * p.score.mean, 100 * (p.score.deviation or 0.0), label=p.variant.split("_")[0])
+        for p in points_of(outcome.runs, score="test_accuracy")
+    ]
+    twin = spread_of(run.figures["twin_test_accuracy"] for run in outcome.runs if run.variant == SHIPPED.name)
+    plot_accuracy_against_luts(
+        points,
+        out / "accuracy_luts.png",
+        origin=f"whole design, {ORIGIN}",
+        ylabel="test accuracy (%)",
+        references={} if twin is None else {"float twin 64-32-32": 100 * twin.mean},
+    )
+
+
+def below_twin(run: Run) -> Run:
+    """Return a run with `below_twin`, the accuracy that the twin of the same seed has more."""
+    difference = (run.figures["twin_test_accuracy"] or 0.0) - (run.figures["test_accuracy"] or 0.0)
+    return replace(run, figures={**run.figures, "below_twin": difference})
+
+
+COLUMNS = {
+    "accuracy (%)": ("test_accuracy", 2, 100.0),
+    "below the twin": ("below_twin", 2, 100.0),
+    "macro AUC": ("test_auc", 4, 1.0),
+    "twin: accuracy (%)": ("twin_test_accuracy", 2, 100.0),
+    "twin: AUC": ("twin_test_auc", 4, 1.0),
+    "LUT": ("luts", 0, 1.0),
+    "FF": ("flip_flops", 0, 1.0),
+    "latency (ns)": ("latency_ns", 1, 1.0),
+}
+"""Columns of the card: for each a figure, the digits after the point, and a factor."""
+
+LAYER_HEADER = ("layer", "inputs x units", "kernel quantizer", "zero weights")
+
+
+def goals(runs: Sequence[Run]) -> str:
+    """Return which networks reach the goals, in their means, as sentences."""
+    points = points_of([below_twin(run) for run in runs], score="below_twin")
+    sentences = []
+    for below, luts in GOALS:
+        names = [f"`{p.variant}`" for p in points if 100 * p.score.mean <= below and p.cost.mean <= luts]
+        reached = f"reached by {', '.join(names)}" if names else "not reached"
+        sentences.append(f"Goal of at most {below} points below the twin with at most {luts:,} LUT: {reached}.")
+    return "\n".join(sentences)
+
+
+def card(outcome: Outcome, logits: npt.NDArray[np.float32], layers: str) -> str:
+    """Return the text of card.md; `COMMAND` stands where the command belongs.
+
+    Args:
+        outcome: of the study.
+        logits: of the test jets, by `model.h5`.
+        layers: table of the layers of `model.h5`.
+    """
+    jets, settings, best = outcome.jets, outcome.settings, outcome.best
+    labels = jets.y[jets.split.test]
+    areas = one_vs_rest_auc(logits, labels)
+    right = accuracy(logits, labels)
+    shipped = [f"{100 * right:.2f}", f"{areas.mean():.4f}", *(f"{area:.4f}" for area in areas)]
+    columns = {figure: (digits, factor) for figure, digits, factor in COLUMNS.values()}
+    results = markdown_table(["network", *COLUMNS], summary_rows([below_twin(run) for run in outcome.runs], columns))
+    measured = markdown_table(["accuracy (%)", "macro AUC", *(f"AUC {name}" for name in outcome.classes)], [shipped])
+    front = ", ".join(f"`{point.variant}`" for point in pareto_front(points_of(outcome.runs)))
+    teachers = f"{len(settings.teacher_seeds)} twins with {'-'.join(map(str, settings.teacher_hidden))} hidden units"
+    return f"""# Jet tagger, accuracy against LUTs
+
+Five-class tagger of 1 TeV jets (g gluon, q light quark, w, z, t): {jets.x.shape[1]} features, dense layers with ReLU,
+{len(areas)} logits. Every kernel is ternary by the absmean rule with a power of two as scale. The model ends at the logits:
+take the argmax.
+
+## Result
+
+Mean and sample standard deviation over {len(settings.teacher_seeds)} seeds, on the same {len(labels)} held-out test jets.
+LUTs and flip-flops of the whole design are of origin `{ORIGIN}`, by `bittrigger convert` with its
+defaults (360 MHz); the latency is counted in the RTL.
+
+{results}
+A name tells the hidden units, the bits of inputs (i) and activations (a), the threshold factor (t) and the cost
+strength (c). The twin has the same hidden units in float32, the same seed and jets, and the labels as targets. "Below the
+twin" is in points of accuracy. By the accuracy of the validation jets these are on the Pareto front: {front}.
+The figures of each seed are in `pareto.json`.
+
+{goals(outcome.runs)}
+Training was kept short: {settings.epochs} epochs. Networks tried: {len(DESIGNS)}.
+
+![accuracy against LUTs](accuracy_luts.png)
+
+`model.h5` is `{best.variant}`, seed {best.seed}, the best of its seeds by the validation jets. Measured on the file, with
+the test jets, whose binomial error is {100 * math.sqrt(right * (1 - right) / len(labels)):.1f} %:
+
+{measured}
+![ROC curves](roc.png)
+![confusion matrix](confusion.png)
+
+## Layers of model.h5
+
+{layers}
+Inputs are quantised to {SHIPPED.input_bits} bits in [-4, 4), hidden units to {SHIPPED.activation_bits} bits, unsigned, with a
+power of two as range; biases by `quantized_bits(12,3,alpha=1)`. There is no BatchNormalization.
+
+## Data and command
+
+- Data: `jets5.npz`, {len(jets.x)} jets made with Pythia 8.317 and FastJet 3.5.2: particle level, longitudinal W and Z
+  decays, the features of the hls4ml jet benchmark. Its classes are harder to tell apart than those of the public
+  sets of that benchmark, so its accuracies are not to be set beside theirs. Cite Pythia 8.3, FastJet and
+  FastJet-contrib.
+- Split by seed {SPLIT_SEED}, the same share of each class: {jets.split}.
+  Epochs and the shipped seed are chosen on the validation jets.
+- The net takes scaled features, `(feature - mean) / deviation` with the values of `scaler.json`. They were trained
+  with the network, from mean and deviation of the training jets on; the division is not part of the firmware.
+- Command: `COMMAND`
+- Training: {settings.twin_epochs} epochs of each float twin, {settings.epochs} of each ternary net from the weights of its
+  twin; Adam from {settings.learning_rate} with cosine decay, batches of {settings.batch_size}. Targets of the ternary nets:
+  {settings.teacher_share} times the mean probabilities of the {teachers}, the rest the labels.
+- Made with {versions(["tensorflow-cpu", "QKeras", "numpy"])}.
+- `sample.npz`: the first {min(SAMPLE_ROWS, len(labels))} test jets; `x` scaled float32, `y` class index, `features` as they
+  are in the data. `model.h5` is right for {100 * accuracy(logits[:SAMPLE_ROWS], labels[:SAMPLE_ROWS]):.2f} % of them.
+"""
+
+
+if __name__ == "__main__":
+    sys.exit(run_recipe(run, __doc__, Path(__file__).parent, data="jets5.npz", epochs=30, seeds=(1, 2, 3)))
