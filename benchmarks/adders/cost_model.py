@@ -30,7 +30,7 @@ from bittrigger.passes.schedule import Schedule
 from bittrigger.solver import SolverOptions, adder_luts, graph_luts, solve
 from bittrigger.synth.yosys import synthesize
 
-SHAPES = ((16, 64), (32, 32), (64, 32))
+SHAPES = ((64, 32),)
 MAX_BITS = 12
 
 
