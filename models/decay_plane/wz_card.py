@@ -62,7 +62,9 @@ antiquark are not told apart.
 
 Separation and Wasserstein-1 say how much the residuals in (-π, π] differ from those of the reference, the float network of
 the first seed, on the same jets, and not which are better: the axis differs by being better. The row `float` has the float
-networks of the other seeds: a distance as small as there is what another start alone gives. Separation is ½ Σ (p - q)² / (p + q) over {BINS} bins: of
+networks of the other seeds: a distance as small as there is what another start alone gives.
+
+Separation is ½ Σ (p - q)² / (p + q) over {BINS} bins: of
 densities, as BitHEP's authors print it (at most 15.9), and of shares (at most 1). For two independent samples of
 {tests:,} from one distribution that fills all bins the latter is about {BINS / 2 / tests:.4f} by chance; BitHEP has 625,000
 test jets. Wasserstein-1 in (-π, π] also counts jets that go from just above -π to just below π; modulo π it does not.
