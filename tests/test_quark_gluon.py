@@ -1,0 +1,183 @@
+"""The quark and gluon networks: sizes, symmetries, inputs, and the recipe from data to card."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from keras_models import tf
+
+from bittrigger.data import load_quark_gluon
+from bittrigger.errors import ConfigError
+from bittrigger.train.recipes import predict
+
+FOLDER = Path(__file__).parent.parent / "models" / "quark_gluon"
+sys.path.append(str(FOLDER))  # the modules of the recipe lie beside it
+
+import deep_sets  # noqa: E402
+import pdat  # noqa: E402
+import pdat_inputs  # noqa: E402
+import pdat_recipe  # noqa: E402
+import qg_jets  # noqa: E402
+import recipe as qg_recipe  # noqa: E402
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+def write_jets(path, jets=40, seed=0, numbers=(211, -211, 22)):
+    """Jets of 3 to 9 constituents around an axis; quarks have fewer."""
+    generator = np.random.default_rng(seed)
+    y = np.arange(jets) % 2
+    n = generator.integers(3, 6, jets) + 4 * (1 - y)
+    axis = np.stack(
+        [generator.uniform(500, 550, jets), generator.uniform(-1, 1, jets), generator.uniform(-3, 3, jets)], 1
+    )
+    near = np.repeat(axis, n, axis=0)
+    pt = generator.exponential(60, n.sum()) + 1
+    order = np.lexsort((-pt, np.repeat(np.arange(jets), n)))
+    particles = np.stack([pt[order], near[:, 1] + generator.normal(0, 0.1, n.sum()), near[:, 2] + 0.1], axis=1)
+    jet = np.concatenate([axis, np.full((jets, 1), 50.0)], axis=1)
+    arrays = {"particles": particles.astype(np.float32), "pid": generator.choice(numbers, n.sum()).astype(np.int32)}
+    np.savez(path, **arrays, n=n.astype(np.int16), jet=jet.astype(np.float32), y=y.astype(np.int8))
+    return path
+
+
+@pytest.fixture
+def sample(tmp_path):
+    return load_quark_gluon(write_jets(tmp_path / "jets.npz"))
+
+
+# --- P-DAT ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("ternary", "quantised"), [(False, 0), (True, 45_760)])
+def test_the_numbers_of_parameters_are_those_of_the_paper(ternary, quantised):
+    model = pdat.build_pdat(6, 3, ternary=ternary, seed=1)
+    assert pdat.parameter_counts(model) == (214_728, quantised)
+    kinds = [part for part in model.submodules if isinstance(part, pdat.BitHepLinear)]
+    assert len(kinds) == (pdat.QUANTISED_LAYERS if ternary else 0)
+
+
+def test_the_twin_begins_with_the_same_weights():
+    one, other = (pdat.build_pdat(6, 3, ternary=ternary, seed=4).get_weights() for ternary in (False, True))
+    assert all(map(np.array_equal, one, other))
+    assert not all(map(np.array_equal, one, pdat.build_pdat(6, 3, ternary=True, seed=5).get_weights()))
+
+
+@pytest.mark.parametrize("ternary", [False, True])
+def test_every_weight_of_p_dat_is_trained(sample, ternary):
+    model = pdat.build_pdat(6, 3, ternary=ternary, seed=1)
+    table = pdat_inputs.particle_table(sample, 6)
+    before = [weight.numpy() for weight in model.trainable_weights]
+    model.compile("adam", pdat.double_softmax_loss)
+    model.fit(table, sample.y, epochs=1, verbose=0)
+    same = [w.name for w, old in zip(model.trainable_weights, before, strict=True) if np.array_equal(w.numpy(), old)]
+    assert not same
+
+
+def test_the_loss_takes_probabilities_for_logits():
+    found = pdat.double_softmax_loss(tf.constant([[1.0]]), tf.constant([[0.25, 0.75]]))
+    assert found.numpy()[0] == pytest.approx(-np.log(np.exp(0.75) / (np.exp(0.25) + np.exp(0.75))), rel=1e-6)
+
+
+def test_channel_attention_reads_rows_without_transposing():
+    """The trap of the paper's code: the same numbers in the same order, in other rows."""
+    layer = pdat.ChannelAttention(pdat.layers.Dense)
+    x = np.random.default_rng(0).normal(size=(1, 4, 64)).astype(np.float32)
+    matrix = np.zeros((1, 11, 11), np.float32)
+    before = layer(x, matrix).numpy()
+    after = layer(x[:, [1, 0, 2, 3]], matrix).numpy()[:, [1, 0, 2, 3]]
+    assert np.abs(before - after).max() > 1e-3  # a transposition would not depend on the order
+
+
+def test_nearest_mean_by_hand():
+    rows = tf.constant([[[0.0], [1.0], [10.0]]])
+    found = pdat.nearest_mean(rows, tf.constant([[[1.0], [3.0], [100.0]]]), 2)
+    assert found.numpy()[0, :, 0].tolist() == [2.0, 2.0, 51.5]
+
+
+# --- inputs --------------------------------------------------------------------------------------
+
+
+def test_neighbours_pairs_and_the_matrix_of_a_jet(sample):
+    table = pdat_inputs.particle_table(sample, 6)
+    assert table.shape == (40, 6, 8)
+    near = pdat_inputs.neighbour_features(tf.constant(table), 3).numpy()
+    assert np.array_equal(near[:, :, 0, :4], table[:, :, :4])  # itself first
+    assert (near[:, :, 0, 4:7] == 0).all()
+    assert (np.diff(near[0, 0, :, 6]) >= 0).all()
+    pairs = pdat_inputs.pair_features(tf.constant(table)).numpy()
+    full = table[:, :, 7].all(axis=1)
+    assert np.allclose(pairs[full], pairs[full].swapaxes(1, 2), atol=1e-4)
+    assert (pairs[full][:, range(6), range(6)] == 1).all()
+    assert (pairs[table[:, :, 7] == 0] == 0).all()
+    matrix = pdat_inputs.jet_matrix(tf.constant(table)).numpy()
+    assert np.array_equal(matrix, matrix.swapaxes(1, 2))
+    assert np.abs(matrix[:, :10, :10]).max() <= 1
+    assert np.isfinite(matrix).all()
+
+
+def test_a_particle_of_short_life_is_refused(tmp_path):
+    sample = load_quark_gluon(write_jets(tmp_path / "j.npz", numbers=(211, 111)))
+    with pytest.raises(ConfigError, match=r"particle 111 among the constituents; expected one of \[-2212"):
+        pdat_inputs.particle_table(sample, 6)
+
+
+def test_features_of_missing_constituents(sample):
+    x = deep_sets.constituent_features(sample, 8)
+    assert x.shape == (40, 8, len(deep_sets.FEATURES))
+    short = int(np.argmin(sample.counts))
+    assert np.array_equal(x[short, sample.counts[short] :], np.tile(deep_sets.ABSENT, (8 - sample.counts[short], 1)))
+    assert (np.diff(x[:, :3, 0], axis=1) <= 0).all()
+
+
+# --- figures and recipes -------------------------------------------------------------------------
+
+
+def test_figures_by_hand():
+    found = qg_jets.figures_of(np.array([-2, 1, -1, 2, 3, 4], np.float32), np.array([0, 0, 1, 1, 1, 1], np.int8))
+    assert found["accuracy"] == pytest.approx(4 / 6)
+    assert found["AUC"] == pytest.approx(7 / 8)
+    assert found["1 / background at 50 %"] == 6  # no gluon above 2.5, and no more is known than one in six
+
+
+def test_too_few_jets_and_no_file(tmp_path):
+    path = write_jets(tmp_path / "jets.npz")
+    with pytest.raises(ConfigError, match="40 jets; expected at least 200; make more with"):
+        qg_jets.load(path)
+    with pytest.raises(ConfigError, match=r"none\.npz"):
+        qg_jets.load(tmp_path / "none.npz")
+
+
+@pytest.mark.parametrize("module", [qg_recipe, pdat_recipe])
+def test_a_recipe_goes_from_data_to_card_and_does_no_run_twice(tmp_path, monkeypatch, module):
+    """Smaller networks; the options, the study, the export, the conversion and the card are the real ones."""
+    from bittrigger.train.recipes import RecipeOptions
+
+    for name, value in {"CONSTITUENTS": 4, "NEIGHBOURS": 2, "FLOAT_EPOCHS": 1, "BATCH_SIZE": 64}.items():
+        if hasattr(module, name):
+            monkeypatch.setattr(module, name, value)
+    monkeypatch.setattr(module, "prepare_tensorflow", lambda _seed: None)  # once a process only
+    monkeypatch.setattr(deep_sets, "EACH", (3, 2))
+    monkeypatch.setattr(deep_sets, "MEAN", (2,))
+    data = write_jets(tmp_path / "jets.npz", 240)
+    options = RecipeOptions(data, (1, 2), 1, tmp_path / "out", tmp_path / "work")
+    module.run(options)
+    results = {path: path.stat().st_mtime_ns for path in options.work.rglob("result.json")}
+    assert len(results) == 4
+    card = next(options.out.glob("*.md")).read_text()
+    assert card.count(" ± ") >= 6
+    module.run(options)
+    assert {path: path.stat().st_mtime_ns for path in options.work.rglob("result.json")} == results
+
+
+def test_the_committed_network_finds_what_the_card_says():
+    with np.load(FOLDER / "sample.npz") as sample:
+        x, y = sample["x"], sample["y"]
+    model = qg_recipe.reload(FOLDER / "model.h5")
+    scores = predict(model, x.reshape(len(x), qg_recipe.CONSTITUENTS, -1))[:, 0]
+    row = next(line for line in (FOLDER / "card.md").read_text().splitlines() if line.startswith("| ternary "))
+    stated = float(row.split("|")[2].split("±")[0])
+    assert 100 * qg_jets.figures_of(scores, y)["accuracy"] == pytest.approx(stated, abs=4)
