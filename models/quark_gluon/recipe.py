@@ -42,8 +42,8 @@ from bittrigger.train.study import Run, run_study, summary_rows
 
 CONSTITUENTS = 16
 BUDGET = "cms-phase2-correlator-layer2"
-FLOAT_EPOCHS = 20
-EPOCHS = 12
+FLOAT_EPOCHS = 40
+EPOCHS = 40
 BATCH_SIZE = 128
 LEARNING_RATE = 3e-3
 SAMPLE_ROWS = 1024
@@ -182,7 +182,7 @@ before it. A jet with fewer constituents has the features -4, 0, 0, 0 in the pla
   cosine decay, batches of {BATCH_SIZE}.
 - Made with {versions(["tensorflow-cpu", "QKeras", "numpy"])}.
 - `sample.npz`: {min(SAMPLE_ROWS, test)} test jets; `x` the features, constituent after constituent; `y` 1 for a quark.
-- P-DAT and P-DAT-Bit of BitHEP on the same jets: `pdat_recipe.py`, `pdat.md`.
+- P-DAT and P-DAT-Bit of BitHEP on the same jets: `pdat_recipe.py`, which writes `pdat.md`.
 """
 
 
