@@ -109,10 +109,14 @@ def generate(seed: int) -> Spec:
 def _with_dynamic(spec: Spec) -> Spec:
     """``spec``, now and then with a dynamic quantiser in the place of another one behind a layer of weights."""
     random = Random(f"dynamic {spec.seed}")  # noqa: S311 - its own stream, so that all else stays as it is
+    float_scales = [k for k, node in enumerate(spec.nodes) if node.kind in ("batchnorm", "qbatchnorm", "leaky")]
     steps = [
         k
         for k, node in enumerate(spec.nodes)
-        if node.kind == "qactivation" and spec.nodes[node.inputs[0]].kind != "input"
+        if node.kind == "qactivation"
+        and spec.nodes[node.inputs[0]].kind == "qdense"
+        and (spec.nodes[node.inputs[0]].options["bias"] or not spec.nodes[node.inputs[0]].options["use_bias"])
+        and k > max(float_scales, default=0)  # neither in front of a dynamic quantiser nor behind it are these exact
     ]
     if random.random() > DYNAMIC or not steps:
         return spec
