@@ -122,7 +122,7 @@ def _with_dynamic(spec: Spec) -> Spec:
         return spec
     place = random.choice(steps)
     least = random.randint(-3, 1)
-    bounds = random.choice([(None, None), (least, least + random.randint(0, 4))])
+    bounds = random.choice([[None, None], [least, least + random.randint(0, 4)]])
     options: Options = {"bits": random.randint(2, 6), "signed": random.random() < 0.5, "bounds": bounds}
     return _changed(spec, place, replace(spec.nodes[place], kind="dynamic", options=options))
 
