@@ -1,5 +1,6 @@
 #include "build.h"
 
+#include <array>
 #include <map>
 #include <tuple>
 #include <utility>
@@ -166,27 +167,91 @@ private:
     std::map<std::tuple<std::array<Code, 3>, int, i64>, u32> known_;
 };
 
-// As bittrigger/solver/cost.py counts.
-i64 luts_of(const Built& built, const State& state) {
-    std::vector<Range> ranges;
-    for (u32 v = 0; v < state.n_inputs(); ++v) ranges.push_back(state.range(v));
-    i64 total = 0;
-    for (const AdderRow& a : built.adders) {
+// Whether some input reaches an adder through two of its operands, so that a part of it may cancel.
+bool overlaps(const Built& built, u32 n_inputs) {
+    const std::size_t words = (n_inputs + 63) / 64;
+    std::vector<u64> reached((n_inputs + built.adders.size()) * words);
+    for (u32 v = 0; v < n_inputs; ++v) reached[v * words + v / 64] = u64{1} << v % 64;
+    for (std::size_t k = 0; k < built.adders.size(); ++k) {
+        u64* own = &reached[(n_inputs + k) * words];
+        for (int t = 0; t < built.adders[k].count; ++t) {
+            const u64* term = &reached[value_of(built.adders[k].terms[static_cast<std::size_t>(t)]) * words];
+            for (std::size_t w = 0; w < words; ++w) {
+                if (own[w] & term[w]) return true;
+                own[w] |= term[w];
+            }
+        }
+    }
+    return false;
+}
+
+// The range of every value: that of its linear form, as value_intervals of bittrigger/adders.py has it.
+std::vector<Range> exact_ranges(const Built& built, const State& state) {
+    constexpr u32 BLOCK = 64;  // inputs at a time
+    const u32 n_inputs = state.n_inputs();
+    const bool cancels = overlaps(built, n_inputs);
+    std::vector<Range> ranges(n_inputs + built.adders.size());
+    std::vector<i64> origin(ranges.size());
+    for (u32 v = 0; v < n_inputs; ++v) ranges[v] = state.range(v);
+    for (std::size_t k = 0; k < built.adders.size(); ++k) {
+        const AdderRow& a = built.adders[k];
         Range sum{a.constant, a.constant};
-        std::vector<std::pair<int, bool>> lows;
-        if (a.constant) lows.emplace_back(__builtin_ctzll(static_cast<u64>(a.constant)), false);
-        for (int k = 0; k < a.count; ++k) {
-            const Code c = a.terms[static_cast<std::size_t>(k)];
+        i64 constant = a.constant;
+        for (int t = 0; t < a.count; ++t) {
+            const Code c = a.terms[static_cast<std::size_t>(t)];
             const Range r = shifted(ranges[value_of(c)], shift_of(c));
             sum = negative_of(c) ? sum + -r : sum + r;
+            constant += origin[value_of(c)] * (i64{1} << shift_of(c)) * (negative_of(c) ? -1 : 1);
+        }
+        origin[n_inputs + k] = constant;
+        ranges[n_inputs + k] = cancels ? Range{constant, constant} : sum;
+    }
+    if (!cancels) return ranges;
+    std::vector<std::array<i64, BLOCK>> forms(ranges.size());
+    for (u32 first = 0; first < n_inputs; first += BLOCK) {
+        const u32 count = std::min(BLOCK, n_inputs - first);
+        for (u32 v = 0; v < n_inputs; ++v) {
+            forms[v].fill(0);
+            if (v >= first && v < first + count) forms[v][v - first] = 1;
+        }
+        for (std::size_t k = 0; k < built.adders.size(); ++k) {
+            const AdderRow& a = built.adders[k];
+            std::array<i64, BLOCK>& form = forms[n_inputs + k];
+            form.fill(0);
+            for (int t = 0; t < a.count; ++t) {
+                const Code c = a.terms[static_cast<std::size_t>(t)];
+                const i64 factor = (i64{1} << shift_of(c)) * (negative_of(c) ? -1 : 1);
+                for (u32 i = 0; i < count; ++i) form[i] += factor * forms[value_of(c)][i];
+            }
+            Range& range = ranges[n_inputs + k];
+            for (u32 i = 0; i < count; ++i) {
+                const Range input = state.range(first + i);
+                range.lo += form[i] * (form[i] > 0 ? input.lo : input.hi);
+                range.hi += form[i] * (form[i] > 0 ? input.hi : input.lo);
+            }
+        }
+    }
+    return ranges;
+}
+
+// As bittrigger/solver/cost.py counts.
+i64 luts_of(const Built& built, const State& state) {
+    const std::vector<Range> ranges = exact_ranges(built, state);
+    i64 total = 0;
+    for (std::size_t k = 0; k < built.adders.size(); ++k) {
+        const AdderRow& a = built.adders[k];
+        const int bits = width(ranges[state.n_inputs() + k]);
+        std::vector<std::pair<int, bool>> lows;
+        if (a.constant) lows.emplace_back(__builtin_ctzll(static_cast<u64>(a.constant)), false);
+        for (int t = 0; t < a.count; ++t) {
+            const Code c = a.terms[static_cast<std::size_t>(t)];
             lows.emplace_back(shift_of(c), negative_of(c));
         }
         std::sort(lows.begin(), lows.end());
-        ranges.push_back(sum);
         if (lows.size() == 1) {
-            total += lows[0].second ? width(sum) - lows[0].first : 0;
+            total += lows[0].second ? std::max(bits - lows[0].first, 0) : 0;
         } else {
-            total += std::max(width(sum) - (lows[0].second ? lows[0].first : lows[1].first), 0);
+            total += std::max(bits - (lows[0].second ? lows[0].first : lows[1].first), 0);
         }
     }
     return total;
