@@ -45,7 +45,14 @@ from bittrigger.train.sweep import SweepSettings, add_firmware, load_scaler, swe
 SHIPPED = DenseSettings((64, 32, 32), activation_bits=5, threshold_factor=0.8)
 """The network of model.h5."""
 
-DESIGNS = (SHIPPED,)
+DESIGNS = (
+    DenseSettings((32, 16), activation_bits=5, threshold_factor=0.8),
+    DenseSettings((48, 32, 32), activation_bits=6, threshold_factor=0.8),
+    SHIPPED,
+    DenseSettings((64, 32, 32), activation_bits=6, threshold_factor=0.9),
+    DenseSettings((96, 64, 32), activation_bits=6, threshold_factor=0.9),
+    DenseSettings((128, 64, 32), activation_bits=6, threshold_factor=1.0),
+)
 """The networks of the study; one that is added here is trained and counted by the same command, the others stay."""
 
 GOALS = ((1.0, 6000), (0.4, 12000))
