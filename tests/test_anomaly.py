@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
+from model_recipes import load_recipe
 
 from bittrigger.data.l1_algorithms import OBJECTS
 from bittrigger.errors import ConfigError
@@ -17,12 +15,11 @@ from bittrigger.train.firmware import FirmwareCost
 from bittrigger.train.recipes import RecipeOptions, predict, reload
 from bittrigger.train.study import Run
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "models" / "anomaly"))
-
 with quiet_tensorflow():
+    recipe = load_recipe("anomaly")
+
     import anomaly_card
     import baselines
-    import recipe
     import teacher_student
 
 pytestmark = pytest.mark.filterwarnings("ignore")

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import sys
 
 import numpy as np
 import pytest
+from model_recipes import load_recipe
 
 from bittrigger.train import accuracy
 from bittrigger.train.dense import DenseSettings
@@ -61,12 +60,9 @@ def test_the_folder_stays_small(jet_pareto):
     assert max(path.stat().st_size for path in jet_pareto.glob("*.png")) < 150_000
 
 
-def test_the_recipe_on_a_few_jets(jet_pareto, tmp_path, monkeypatch):
+def test_the_recipe_on_a_few_jets(tmp_path, monkeypatch):
     """Networks of two hidden units and one epoch: every file is written, and what is written agrees."""
-    spec = importlib.util.spec_from_file_location("jet_recipe", jet_pareto / "recipe.py")
-    recipe = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, "jet_recipe", recipe)
-    spec.loader.exec_module(recipe)
+    recipe = load_recipe("jet_pareto")
     small, other = DenseSettings((2,), activation_bits=3), DenseSettings((3,), activation_bits=3)
     monkeypatch.setattr(recipe, "SHIPPED", small)
     monkeypatch.setattr(recipe, "DESIGNS", (small, other))

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 from keras_models import tf
+from model_recipes import MODELS, load_recipe
 
 from bittrigger.data import load_quark_gluon
 from bittrigger.errors import ConfigError
 from bittrigger.train.recipes import predict
 
-FOLDER = Path(__file__).parent.parent / "models" / "quark_gluon"
-sys.path.append(str(FOLDER))  # the modules of the recipe lie beside it
+FOLDER = MODELS / "quark_gluon"
+qg_recipe = load_recipe("quark_gluon")
+pdat_recipe = load_recipe("quark_gluon", "pdat_recipe")
 
 import deep_sets  # noqa: E402
 import pdat  # noqa: E402
 import pdat_inputs  # noqa: E402
-import pdat_recipe  # noqa: E402
 import qg_jets  # noqa: E402
-import recipe as qg_recipe  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 

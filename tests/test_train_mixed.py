@@ -71,15 +71,16 @@ def test_ternary_and_kept_layers_stand_where_the_dense_ones_stood() -> None:
     assert dense_layers(model) == ("a", "b", "c")
     mixed = make_mixed(model, {"a": 6, "b": TERNARY, "c": TERNARY}, X, activation_bits=7)
     found = kinds(mixed)
-    assert list(found)[1:] == ["input_1_code", "a", "a_relu", "norm", "b", "norm_b", "relu_b", "drop", "c"]
-    assert (found["a"], found["input_1_code"], found["b"], found["c"]) == (
+    code = f"{model.input_names[0]}_code"
+    assert list(found)[1:] == [code, "a", "a_relu", "norm", "b", "norm_b", "relu_b", "drop", "c"]
+    assert (found["a"], found[code], found["b"], found["c"]) == (
         "QDense",
         "BitActivation",
         "BitLinear",
         "BitLinear",
     )
     assert str(mixed.get_layer("a").kernel_quantizer_internal) == "quantized_bits(6,0,0,alpha=1)"
-    widths = {name: mixed.get_layer(name).quantizer_now() for name in ("input_1_code", "b", "c")}
+    widths = {name: mixed.get_layer(name).quantizer_now() for name in (code, "b", "c")}
     assert [(q.bits, q.signed) for q in widths.values()] == [(7, True), (7, True), (7, False)]
     assert output_function(model) == "softmax"
     assert output_function(mixed) is None

@@ -49,11 +49,12 @@ def test_products_of_tensors_are_counted_and_what_moves_values_is_not() -> None:
     ]
     found = costs_of(*outputs, inputs=[x, y])
     einsum = next(name for name in found if "einsum" in name and name != "dense")
+    product, gram = (name for name in found if "matmul" in name)  # Keras numbers them
     macs = {name: cost.macs for name, cost in found.items()}
     assert macs == {
         "dot": 7 * 5 * 6,
-        next(name for name in found if name.endswith("matmul")): 7 * 5 * 6,
-        next(name for name in found if name.endswith("matmul_1")): 6 * 6 * 7,
+        product: 7 * 5 * 6,
+        gram: 6 * 6 * 7,
         einsum: 7 * 5 * 6,
         "dense": 7 * 6 * 9,
         "norm": 0,

@@ -280,12 +280,12 @@ std::vector<u32> worth_turning(const State& state, const Problem& problem, const
     for (std::size_t j = 0; j < problem.outputs.size() && sums.size() < MOST_TURNS; ++j) {
         const Wanted& wanted = problem.outputs[j];
         const OutputRow& row = built.outputs[j];
-        if (wanted.column < 0 || row.value < state.n_inputs() || wanted.negative || wanted.rest) continue;
+        if (wanted.column < 0 || row.value < state.n_inputs() || wanted.rest) continue;
         const AdderRow& adder = built.adders[static_cast<std::size_t>(row.value) - state.n_inputs()];
         if (adder.count != 1 || adder.constant) continue;
         const u32 value = values[static_cast<std::size_t>(wanted.column)];
         for (const Code c : state.sum(state.sum_of(value)).terms)
-            if (!state.is_input(value_of(c)) && !state.sum(state.sum_of(value_of(c))).output) sums.push_back(state.sum_of(value_of(c)));
+            if (!state.is_input(value_of(c))) sums.push_back(state.sum_of(value_of(c)));
     }
     return sums;
 }
