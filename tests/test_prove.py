@@ -105,7 +105,9 @@ def requantizer_net(span_width=9):
     )
     nodes = [
         Requantize(f"r{k}_{j}", ("a", "b"), 2, shift, rounding, lo, hi, 0, offset)
-        for j, (shift, lo, hi) in enumerate(((3, -20, 20), (2, 0, 63), (-1, -100, 77), (1, -64, 63), (12, -1, 1)))
+        for j, (shift, lo, hi) in enumerate(
+            ((3, -20, 20), (2, 0, 63), (2, 3, 63), (-1, -100, 77), (1, -64, 63), (12, -1, 1))
+        )
         for k, (rounding, offset) in enumerate(rounding_forms(shift))
     ]
     return Graph("modes", (*ports, *nodes), tuple(node.name for node in nodes))

@@ -68,7 +68,7 @@ def all_requantizers():
         Input("unsigned", 1, FixedPoint(False, 8, 0), Interval(0, 255)),
         Input("narrow", 1, FixedPoint(True, 8, 0), Interval(-128, 40)),
     )
-    spans = [(0, 15), (-8, 7), (-5, 9), (0, 1000), (3, 12)]
+    spans = [(0, 15), (1, 15), (-8, 7), (-5, 9), (0, 1000), (3, 12)]
     nodes = tuple(
         Requantize(f"{port.name}_{rounding.name}_{k}_{n}".lower(), (port.name,), 1, shift, rounding, lo, hi, 0, offset)
         for k, (port, shift, (lo, hi)) in enumerate(product(ports, (-2, 0, 1, 3, 8, 10), spans))

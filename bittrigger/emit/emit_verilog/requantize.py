@@ -136,7 +136,7 @@ def _limited(k: int, low: Interval, node: Requantize, out: Interval, sign: str |
     kind, size = vector_of(out), out.width
     if sign and not over:
         return [Clip(kind, f"y{k}", size, f"r{k}", sign, "1'b0", 1, f"y{k}")]
-    if over and full and not low.signed:
+    if over and full and not low.signed and not under:
         above, wires = _upper_bits(k, low, size)
         return [*wires, Clip(kind, f"y{k}", size, f"r{k}[{size - 1}:0]", sign or "1'b0", *above, f"y{k}")]
     wires = []
