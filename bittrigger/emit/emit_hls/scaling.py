@@ -58,7 +58,8 @@ def scaling_body(node: Scaling, source: Intervals, result: Intervals, operands: 
     whole, mask_bits = hull((*source[:-1], *result)), 0
     if isinstance(node, ShiftDown):
         mask_bits = node.base + highest + 1
-        whole = hull((*source[:-1], Interval(0, max(span.hi for span in source[:-1]) + (1 << mask_bits))))
+        highest_code = max(0, *(span.hi for span in source[:-1]))
+        whole = hull((*source[:-1], Interval(0, highest_code + (1 << mask_bits))))
     return ScalingBody(
         code_type(whole), code_type(source[-1]), code_type(hull(result)), mask_bits, whole.signed, tuple(lines)
     )
