@@ -174,7 +174,9 @@ def requantize_body(module: Module, node: Requantize, operands: Operands, result
             results.append(literal(out.lo, result.element.width, signed=result.element.signed))
             continue
         wires += _channel(k, signals.read(name, module.stop), span, node, out)
-        if node.shift <= 0 or (node.offset and not node.clears_ties):
+        # a ReLU reads the sign, and below it what codes above zero can reach
+        short = node.lo == 0 and span.signed and max(span.hi, 0).bit_length() < span.width - 1
+        if node.shift <= 0 or short or (node.offset and not node.clears_ties):
             signals.cut(name, module.stop)
         results.append(f"y{k}" if out.width == result.element.width else f"{result.element.width}'(y{k})")
     stages = [
