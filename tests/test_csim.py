@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from designs import rounding_forms
+from designs import dynamic_quantizer, rounding_forms
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from strategies import adder_graphs, codes_of, graphs, merged
@@ -88,6 +88,16 @@ def test_random_graphs_in_loop_form_equal_the_oracle(tmp_path_factory, data):
     csim = emitted(graph, folder, max_unrolled=0)
     assert any("bittrigger::" in path.read_text() for path in (folder / "firmware").glob("*linear_*.cpp"))
     assert_equal(csim, codes)
+
+
+@pytest.mark.parametrize("highest_code", [-18, -1, 0, 5])
+def test_a_dynamic_scale_of_codes_that_lie_below_what_rounding_adds(tmp_path, highest_code):
+    port = Input("x", 2, FixedPoint(True, 6, 0), Interval(-32, highest_code))
+    quantizer = dynamic_quantizer("q", ("x",), 2, bits=5, signed=True, base=0, highest=2)
+    graph = Graph("below", (port, *quantizer), ("q", "q_exponent"))
+    verify(graph)
+    every = np.arange(-32, highest_code + 1)
+    assert_equal(emitted(graph, tmp_path), np.stack(np.meshgrid(every, every), axis=-1).reshape(-1, 2))
 
 
 @few

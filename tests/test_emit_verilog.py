@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from itertools import product
 
 import numpy as np
 import pytest
@@ -127,6 +128,19 @@ def test_a_requantizer_holds_no_logic_that_cannot_act(tmp_path, source, span, wa
     body = text[text.index("module") :]
     assert [part for part in wanted if part not in body] == []
     assert [part for part in unwanted if part in body] == []
+
+
+def test_bits_that_a_folded_rounding_leaves_out_are_no_warning(tmp_path):
+    """Half to even with the half in the bias: results of one bit, of codes with more bits than are read."""
+    nodes, results = [], []
+    for k, (lowest, highest) in enumerate(product((-250, -129, -60, -3, 0), (40, 120, 127, 250))):
+        for name, least in ((f"relu{k}", 0), (f"clip{k}", -8)):
+            span = Interval(lowest, highest)
+            port = Input(f"x_{name}", 1, FixedPoint.holding(span, 0), span)
+            node = Requantize(name, (port.name,), 1, 6, Rounding.RND_CONV, least, 7, 0, offset=-32)
+            nodes += [port, node]
+            results.append(name)
+    lint(tmp_path, pipeline_of(Graph("tie_net", tuple(nodes), tuple(results)), clock_mhz=100.0))
 
 
 def test_a_look_up_is_a_balanced_tree_of_reachable_thresholds(tmp_path):
