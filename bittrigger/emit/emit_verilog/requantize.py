@@ -105,8 +105,7 @@ def _below(r: str, span: Interval, lo: int) -> str:
 def _channel(k: int, x: str, span: Interval, node: Requantize, out: Interval) -> list[Wire | Clip]:
     """The wires of one channel; the last is its result ``y<k>``."""
     wires: list[Wire | Clip] = []
-    ends = shift_round(np.array([span.lo, span.hi], dtype=np.int64) + node.offset, node.shift, node.rounding)
-    reached = Interval(int(ends[0]), int(ends[1]))
+    reached = _reached(span, node)
     if node.offset and not node.clears_ties:
         moved = span + Interval(node.offset, node.offset)
         wires.append(_moved(k, x, span, moved, node.offset))
@@ -115,6 +114,22 @@ def _channel(k: int, x: str, span: Interval, node: Requantize, out: Interval) ->
     low = Interval(0, reached.hi) if relu else reached
     wires += _rounded(k, x, span, node, low, relu=relu)
     return [*wires, *_limited(k, low, node, out, sign=f"{x}[{span.width - 1}]" if relu else None)]
+
+
+def _reached(span: Interval, node: Requantize) -> Interval:
+    """The range of the rounded code before it is clipped."""
+    ends = shift_round(np.array([span.lo, span.hi], dtype=np.int64) + node.offset, node.shift, node.rounding)
+    return Interval(int(ends[0]), int(ends[1]))
+
+
+def _leaves_bits_out(span: Interval, node: Requantize) -> bool:
+    """Whether the wires of a channel may name some bits of its code only; a code that is shifted counts as read whole."""
+    if not node.clears_ties:
+        return node.shift <= 0 or node.offset != 0
+    relu = node.lo == 0 and span.signed
+    reached = _reached(span, node)
+    width = Interval(0, reached.hi).width if relu else reached.width
+    return width == 1 and span.width > node.shift + 1 + relu
 
 
 def _moved(k: int, x: str, span: Interval, moved: Interval, offset: int) -> Wire:
@@ -174,9 +189,7 @@ def requantize_body(module: Module, node: Requantize, operands: Operands, result
             results.append(literal(out.lo, result.element.width, signed=result.element.signed))
             continue
         wires += _channel(k, signals.read(name, module.stop), span, node, out)
-        # a ReLU reads the sign, and below it what codes above zero can reach
-        short = node.lo == 0 and span.signed and max(span.hi, 0).bit_length() < span.width - 1
-        if node.shift <= 0 or short or (node.offset and not node.clears_ties):
+        if _leaves_bits_out(span, node):
             signals.cut(name, module.stop)
         results.append(f"y{k}" if out.width == result.element.width else f"{result.element.width}'(y{k})")
     stages = [
