@@ -7,7 +7,13 @@ namespace bittrigger {
 
 namespace {
 
-inline int popcount(u64 x) { return __builtin_popcountll(x); }
+// Written out because the portable x86-64 target has no instruction for it, only a library call.
+inline int popcount(u64 x) {
+    x -= x >> 1 & 0x5555555555555555ULL;
+    x = (x & 0x3333333333333333ULL) + (x >> 2 & 0x3333333333333333ULL);
+    x = (x + (x >> 4)) & 0x0f0f0f0f0f0f0f0fULL;
+    return static_cast<int>(x * 0x0101010101010101ULL >> 56);
+}
 
 // Bits by which the adders of a sum of `terms` like terms are wider than those terms, on average, in 1/16.
 int growth16(int inputs, int terms) {

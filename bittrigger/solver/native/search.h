@@ -9,7 +9,7 @@ struct SearchOptions {
     i64 steps = 0;
     int remove = 5;     // at most so many shared values are taken apart in one step
     int heat = 0;       // mean of what a step may cost at the start, in 1/16 LUT; falls to nothing
-    FinderOptions finder{1, 1, 8, 1, 90};
+    FinderOptions finder;
 };
 
 void search(State& state, Finder& finder, const SearchOptions& options, Random& random);

@@ -117,6 +117,10 @@ void improve(Start& start, Built& built, const Problem& problem, i64 steps, int 
     SearchOptions options;
     options.steps = steps;
     options.heat = heat;
+    options.finder.sum_seeds = options.finder.term_seeds = 1;
+    options.finder.parity = 8;
+    options.finder.thrift = 1;
+    options.finder.noise = 90;
     search(other, finder, options, random);
     other.relevel();
     Built found = build(other, problem, start.values);
