@@ -15,20 +15,19 @@ import qkeras
 import tensorflow as tf
 
 from bittrigger.errors import ConfigError
-from bittrigger.train.dynamic import DynamicQuantizer, quantize_dynamic
+from bittrigger.train.dynamic import MAX_BITS, CodeRange, DynamicQuantizer, quantize_dynamic
 from bittrigger.train.keras_types import Layer, Option, Quantizer, Tensor
 from bittrigger.train.widths import add_width, at_width, width_of
 
 __all__ = ["BitActivation", "InputQuantizer", "StaticQuantizer", "quantize", "quantizer_of", "stock_quantizer"]
 
-MAX_BITS = 16
 MAX_INTEGER = 15
 
 _LN2 = math.log(2.0)
 
 
 @dataclass(frozen=True)
-class StaticQuantizer:
+class StaticQuantizer(CodeRange):
     """The settings of an activation quantizer: `clip(round(x / step), lo, hi) * step`, the same step for every event.
 
     Signed values span `[-2**integer, 2**integer)` in steps of `2**(integer - bits + 1)`, unsigned ones
@@ -57,16 +56,6 @@ class StaticQuantizer:
             raise ConfigError(f"activation quantizer: {self.bits} bits; allowed are 2 to {MAX_BITS}")
         if not 0 <= self.integer <= MAX_INTEGER:
             raise ConfigError(f"activation quantizer: integer {self.integer}; allowed are 0 to {MAX_INTEGER}")
-
-    @property
-    def lo(self) -> int:
-        """The lowest code."""
-        return -(1 << (self.bits - 1)) if self.signed else 0
-
-    @property
-    def hi(self) -> int:
-        """The highest code."""
-        return (1 << (self.bits - self.signed)) - 1
 
 
 InputQuantizer = StaticQuantizer | DynamicQuantizer

@@ -13,7 +13,7 @@ import tensorflow as tf
 from bittrigger.errors import ConfigError
 from bittrigger.train.keras_types import Tensor
 
-__all__ = ["DynamicQuantizer", "quantize_dynamic"]
+__all__ = ["MAX_BITS", "CodeRange", "DynamicQuantizer", "quantize_dynamic"]
 
 MAX_BITS = 16
 
@@ -25,8 +25,25 @@ _MANTISSA_BITS = 23
 _BIAS = 127
 
 
+class CodeRange:
+    """The codes of an activation quantizer of `bits` bits, the sign included if `signed`."""
+
+    bits: int
+    signed: bool
+
+    @property
+    def lo(self) -> int:
+        """The lowest code."""
+        return -(1 << (self.bits - 1)) if self.signed else 0
+
+    @property
+    def hi(self) -> int:
+        """The highest code."""
+        return (1 << (self.bits - self.signed)) - 1
+
+
 @dataclass(frozen=True)
-class DynamicQuantizer:
+class DynamicQuantizer(CodeRange):
     """The settings of an activation quantizer with a step of its own for each vector: block floating point.
 
     A vector is what lies along the last axis: an event, or each token of it. Its range is the least power of two `R` for
@@ -65,16 +82,6 @@ class DynamicQuantizer:
                 f"activation quantizer: least {self.least} and most {self.most}; allowed are {LEAST_RANGE_LOG2} to "
                 f"{MOST_RANGE_LOG2}, the least not above the most"
             )
-
-    @property
-    def lo(self) -> int:
-        """The lowest code."""
-        return -(1 << (self.bits - 1)) if self.signed else 0
-
-    @property
-    def hi(self) -> int:
-        """The highest code."""
-        return (1 << (self.bits - self.signed)) - 1
 
     @property
     def lowest_range(self) -> int:

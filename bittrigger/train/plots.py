@@ -90,7 +90,7 @@ def plot_roc(curves: Sequence[RocCurve], path: Path, *, title: str = "", lowest:
         ToolNotFoundError: matplotlib is not installed.
     """
     _expect(curves, "ROC curve")
-    with _axes(path, (5.2, 4.2)) as axes:
+    with figure_axes(path, (5.2, 4.2)) as axes:
         for i, curve in enumerate(curves):
             background, signal = roc_curve(curve.scores, curve.positive)
             axes.plot(
@@ -123,7 +123,7 @@ def plot_confusion(
         ToolNotFoundError: matplotlib is not installed.
     """
     share = 100 * confusion_shares(predicted, labels, len(classes))
-    with _axes(path, (4.2, 3.8)) as axes:
+    with figure_axes(path, (4.2, 3.8)) as axes:
         image = axes.imshow(share, cmap="cividis", vmin=0, vmax=100)
         for (row, column), value in np.ndenumerate(share):
             color = "white" if value < 50 else "black"
@@ -160,7 +160,7 @@ def plot_accuracy_against_luts(
     """
     _expect(points, "design")
     groups = list(dict.fromkeys(point.group for point in points))
-    with _axes(path, (5.6, 4.0)) as axes:
+    with figure_axes(path, (5.6, 4.0)) as axes:
         for i, group in enumerate(groups):
             chosen = sorted((p for p in points if p.group == group), key=lambda point: point.luts)
             axes.errorbar(
@@ -208,7 +208,7 @@ def plot_efficiencies(
             raise ConfigError(
                 f"score {name!r}: {len(values)} efficiencies for {len(signals)} signals; expected one each"
             )
-    with _axes(path, (6.2, 3.8)) as axes:
+    with figure_axes(path, (6.2, 3.8)) as axes:
         places, width = np.arange(len(signals)), 0.7 / len(efficiencies)
         for i, (name, values) in enumerate(efficiencies.items()):
             axes.errorbar(
@@ -247,7 +247,7 @@ def plot_histograms(
     _expect(list(samples), "sample")
     for name, values in samples.items():
         _expect(values, f"value of sample {name!r}")
-    with _axes(path, (5.6, 4.0)) as axes:
+    with figure_axes(path, (5.6, 4.0)) as axes:
         for i, (name, values) in enumerate(samples.items()):
             counts, edges = np.histogram(values, bins, span)
             color, line = COLORS[i % len(COLORS)], STYLES[i % len(STYLES)]
@@ -287,7 +287,7 @@ def plot_density(
         raise ConfigError(f"x of shape {x.shape}, y of shape {y.shape}; expected one shape (n,)")
     counts, edges, _ = np.histogram2d(x, y, bins, (span, span))
     _expect(counts[counts > 0], "point within the span")
-    with _axes(path, (4.4, 3.8)) as axes:
+    with figure_axes(path, (4.4, 3.8)) as axes:
         shown = np.where(counts > 0, counts, np.nan).T
         image = axes.pcolormesh(edges, edges, shown, cmap="cividis", norm="log", rasterized=True)
         axes.set(xlabel=xlabel, ylabel=ylabel, title=title, box_aspect=1)
@@ -323,7 +323,7 @@ def _expect(items: Sequence[object] | npt.NDArray[Any], what: str) -> None:
 
 
 @contextmanager
-def _axes(path: Path, inches: tuple[float, float]) -> Iterator[Axes]:
+def figure_axes(path: Path, inches: tuple[float, float]) -> Iterator[Axes]:
     """Axes of a figure that is written to `path` when the block ends well; the user's matplotlibrc does not count."""
     try:
         from matplotlib import style

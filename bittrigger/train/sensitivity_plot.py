@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bittrigger.train.plots import COLORS, _axes
+from bittrigger.train.plots import COLORS, figure_axes
 from bittrigger.train.sensitivity import ORIGIN, Sensitivity
 
 __all__ = ["plot_sensitivity"]
@@ -20,7 +20,7 @@ def plot_sensitivity(found: Sensitivity, path: Path) -> None:
     Raises:
         ToolNotFoundError: matplotlib is not installed.
     """
-    with _axes(path, (5.6, 4.0)) as axes:
+    with figure_axes(path, (5.6, 4.0)) as axes:
         for layer in found.layers:
             axes.errorbar(layer.luts_saved, layer.drop, layer.drop_error or 0.0, color=COLORS[0], marker="o", capsize=2)
             axes.annotate(
