@@ -240,7 +240,7 @@ def test_the_verb_quantize_can_be_stopped_and_writes_what_converts(files: Path, 
         "--keep",
         "logits:8",
     ]
-    words += ["--epochs", "12", "--batch-size", "10", "--distil", "0.3"]
+    words += ["--epochs", "60", "--batch-size", "10", "--distil", "0.3"]
     made, straight = tmp_path / "m.h5", tmp_path / "straight.h5"
     history = tmp_path / "m.h5.run" / "training" / "history.json"
     command = [sys.executable, "-m", "bittrigger", *map(str, words), "-o", str(made)]
@@ -252,7 +252,7 @@ def test_the_verb_quantize_can_be_stopped_and_writes_what_converts(files: Path, 
     assert process.returncode == 130
     assert "the training so far is kept in" in errors
     assert [path.name for path in tmp_path.iterdir()] == ["m.h5.run"]
-    assert 1 <= len(json.loads(history.read_text())) < 12
+    assert 1 <= len(json.loads(history.read_text())) < 60
     other = [*words[:-1], "0.9", "-o", made]
     done = call([*words, "-o", made], [*words, "-o", straight], [*words, "-o", made], [*other, "--overwrite"])
     assert [code for code, *_ in done] == [0, 0, 1, 1]
