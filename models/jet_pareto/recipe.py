@@ -224,6 +224,9 @@ The figures of each seed are in `pareto.json`.
 {goals(outcome.runs)}
 Training was kept short: {settings.epochs} epochs. Networks tried: {len(DESIGNS)}.
 
+Which of the networks is shipped was decided when their figures on the test jets had been seen, and an earlier search for settings
+printed them too: read the best ones as optimistic.
+
 ![accuracy against LUTs](accuracy_luts.png)
 
 `model.h5` is `{best.variant}`, seed {best.seed}, the best of its seeds by the validation jets. Measured on the file, with
