@@ -110,7 +110,7 @@ def _linear(module: Module, graph: AdderGraph) -> Cost:
         for wire in wires:
             last[wire.value] = max(last[wire.value], stage)
         if adder.operands > 2:
-            wide += adder_luts(adder, ranges[value])
+            wide += adder_luts(adder, ranges, ranges[value])
         else:
             luts.update(_sum_luts(adder, wires, ranges[value].width))
     for out in graph.outputs:

@@ -166,17 +166,22 @@ def test_three_operands_are_an_adder_of_the_library(tmp_path):
     ranges = (Interval(-8, 7),) * 3
     adders = AdderGraph(
         ranges,
-        (Adder((Term(0), Term(1, 2, negative=True), Term(2, 3))), Adder((Term(0), Term(1)), -5)),
-        (Output(3), Output(4, 1)),
+        (
+            Adder((Term(0), Term(1, 2, negative=True), Term(2, 3))),
+            Adder((Term(0), Term(1)), -5),
+            Adder((Term(3), Term(4), Term(0, negative=True))),
+        ),
+        (Output(5), Output(4, 1)),
     )
     pipeline = layer_of(adders)
     sources = lint(tmp_path, pipeline)
     text = sources[1].read_text()
     assert "wire signed [ 7:0] s0;  // x0 + 8*x2 - 4*x1" in text
     assert "assign s0[1:0] = x0[1:0];" in text
-    assert "bittrigger_adder3 #(.WIDTH(6), .NEGATE(3'b100)) u_s0" in text
-    assert ".NEGATE(3'b100)) u_s1" in text
-    assert sources[-1].name == "bittrigger_adder3.sv"
+    assert "bittrigger_grow3 #(.WIDTH(6), .A(3), .B(5), .C(4), .SIGNED(3'b111), .NEGATE(3'b100)) u_s0" in text
+    assert "bittrigger_grow3 #(.WIDTH(6), .A(4), .B(4), .C(3), .SIGNED(3'b011), .NEGATE(3'b100)) u_s1" in text
+    assert "bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s2" in text  # no wider than its widest operand
+    assert [source.name for source in sources[2:]] == ["bittrigger_adder3.sv", "bittrigger_grow3.sv"]
 
 
 YOSYS = """

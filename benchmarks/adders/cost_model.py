@@ -22,12 +22,12 @@ from cases import FAMILIES, Case, model_cases, random_case
 from measure import ONE_STAGE_MHZ, SynthCache, write_whole
 from peer_cache import PeerCache
 
-from bittrigger.adders import Adder, AdderGraph, Output, Term, linear_form, value_intervals
+from bittrigger.adders import Adder, AdderGraph, Output, Term, linear_form
 from bittrigger.emit.emit_verilog import emit_verilog
 from bittrigger.fixed import FixedPoint, Interval
 from bittrigger.graph import Graph, Input, Linear, Node, frozen_array
 from bittrigger.passes.schedule import Schedule
-from bittrigger.solver import SolverOptions, adder_luts, graph_luts, solve
+from bittrigger.solver import SolverOptions, graph_luts, solve
 from bittrigger.synth.yosys import synthesize
 
 SHAPES = ((64, 32),)
@@ -124,7 +124,7 @@ def kinds_table(count: int, seed: int) -> list[str]:
         pairs = []
         for (own, graph), luts in zip(graphs, counted, strict=True):
             if own is kind:
-                pairs.append((adder_luts(graph.adders[0], value_intervals(graph)[-1]), luts))
+                pairs.append((graph_luts(graph), luts))
         lines.append(f"| `{kind.name}` | {_errors(pairs)} |")
     return lines
 

@@ -107,7 +107,11 @@ class SynthCache:
 def _emitters_digest() -> str:
     """Changes with what is emitted and how it is synthesised."""
     files = [*(ROOT / "bittrigger/emit/emit_verilog").glob("*.py"), *(ROOT / "hls_templates").glob("*.sv.j2")]
-    files += [ROOT / "firmware/ultrascale/bittrigger_adder3.sv", *(ROOT / "bittrigger/synth").glob("*.py")]
+    files += [
+        *(ROOT / "firmware/ultrascale").glob("*.sv"),
+        *(ROOT / "bittrigger/synth").glob("*.py"),
+        ROOT / "bittrigger/carry.py",
+    ]
     return hashlib.sha256(b"\0".join(path.read_bytes() for path in sorted(files))).hexdigest()
 
 

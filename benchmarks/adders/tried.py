@@ -39,7 +39,7 @@ def luts_by_interval_arithmetic(graph: AdderGraph) -> int:
         parts = [term.interval(spans) for term in adder.terms]
         lo, hi = adder.constant + sum(p.lo for p in parts), adder.constant + sum(p.hi for p in parts)
         spans.append(Interval(lo, hi))
-        luts += adder_luts(adder, spans[-1])
+        luts += adder_luts(adder, spans, spans[-1])
     return luts
 
 

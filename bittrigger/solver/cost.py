@@ -8,6 +8,9 @@ two operands                nowhere else (UG574, CARRY8): two operand bits meet 
 1 LUT a result bit,         the LUT's two outputs are the propagate signal of ``a + b + c`` and of the carry saved below,
 three operands              and the majority of its three bits, which the LUT above reads (US patent 7,274,211; UG574,
                             LUT6_2). Nothing beyond the top result bit is needed
+0 LUTs for a top bit that   where a step of the chain can add all that the operands bring to the two top bits
+is a carry                  (``bittrigger/carry.py``), the top bit is its carry out. The chain brings it out in its next
+                            step, whose S is constant: no function of any signal. The same where two unsigned ones end below
 0 bits for a constant       it is folded into the LUTs, so it counts as an operand but not as bits
 0 LUTs below the second     at most one operand is not zero there, so these bits are wires, unless that operand is
 lowest operand              negated, which needs its carries
@@ -24,12 +27,22 @@ LUT6_2 and CARRY8.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from bittrigger.adders import Adder, AdderGraph, value_intervals
+from bittrigger.carry import Field, fields_of, top_is_carry
 from bittrigger.fixed import Interval
 
 
-def adder_luts(adder: Adder, result: Interval) -> int:
-    """LUTs of one adder whose result has the range ``result``: an estimate, at least 0."""
+def adder_luts(adder: Adder, ranges: Sequence[Interval], result: Interval, *, carry_out: bool = True) -> int:
+    """LUTs of one adder: an estimate, at least 0.
+
+    Args:
+        ranges: those of the values that it reads, by number.
+        result: range of the sum.
+        carry_out: whether the top bit of three operands may be a carry, as the firmware library builds it and tools do not
+            infer it.
+    """
     operands = sorted([(term.shift, term.negative) for term in adder.terms])
     if adder.constant:
         zeros = (adder.constant & -adder.constant).bit_length() - 1
@@ -39,10 +52,26 @@ def adder_luts(adder: Adder, result: Interval) -> int:
         return max(result.width - shift, 0) if negative else 0
     lowest, negative = operands[0]
     wires = lowest if negative else operands[1][0]
-    return max(result.width - wires, 0)
+    fields = fields_of(adder, ranges, wires)
+    width = max(result.width - wires, 0)
+    if len(fields) == 2:
+        return width - _only_carry(fields, width)
+    return width - (carry_out and top_is_carry(fields, width, signed=result.signed))
 
 
-def graph_luts(graph: AdderGraph) -> int:
-    """LUTs of all adders of ``graph``: an estimate, without registers and without routing effects."""
+def _only_carry(fields: Sequence[Field], width: int) -> bool:
+    """Whether no operand reaches the top bit of a sum."""
+    return all(not (field.signed or field.negative) and field.width < width for field in fields)
+
+
+def graph_luts(graph: AdderGraph, *, carry_out: bool = True) -> int:
+    """LUTs of all adders of ``graph``: an estimate, without registers and without routing effects.
+
+    Args:
+        carry_out: as of ``adder_luts``.
+    """
     ranges = value_intervals(graph)
-    return sum(adder_luts(adder, ranges[graph.n_inputs + k]) for k, adder in enumerate(graph.adders))
+    return sum(
+        adder_luts(adder, ranges, ranges[graph.n_inputs + k], carry_out=carry_out)
+        for k, adder in enumerate(graph.adders)
+    )

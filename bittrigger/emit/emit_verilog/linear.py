@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bittrigger.adders import Adder, AdderGraph, Output, fold_constants, live_values, value_intervals
+from bittrigger.carry import LEAST_WIDTH, Field, subtracts_constant, top_is_carry
 from bittrigger.emit.emit_verilog.operands import Operands
 from bittrigger.emit.emit_verilog.signals import Signals
 from bittrigger.emit.emit_verilog.views import Body, Bus, Stage, Sum3, Wire, literal, vector_of
@@ -14,11 +15,16 @@ from bittrigger.pipeline import Module
 
 @dataclass(frozen=True)
 class _Operand:
-    """One operand of an adder: a value times a power of two, or a constant; subtracted if ``negative``."""
+    """One operand of an adder: a value times a power of two, or a constant; subtracted if ``negative``.
+
+    Attributes:
+        span: range of the operand before its sign.
+    """
 
     value: str | None
     shift: int
     negative: bool
+    span: Interval
     constant: int = 0
 
     @property
@@ -29,16 +35,17 @@ class _Operand:
         return f"{1 << self.shift}*{self.value}" if self.shift else self.value
 
 
-def _operands(adder: Adder, names: list[str]) -> list[_Operand]:
+def _operands(adder: Adder, names: list[str], ranges: list[Interval]) -> list[_Operand]:
     """The operands of ``adder``, those that are added before those that are subtracted, the constant last."""
-    operands = [_Operand(names[term.value], term.shift, term.negative) for term in adder.terms]
+    operands = [
+        _Operand(names[term.value], term.shift, term.negative, ranges[term.value] << term.shift) for term in adder.terms
+    ]
     operands.sort(key=lambda operand: operand.negative)
     if adder.constant:
-        size = abs(adder.constant)
+        negative = subtracts_constant(adder)
+        size = -adder.constant if negative else adder.constant
         zeros = (size & -size).bit_length() - 1
-        # the library's adder in primitives subtracts at most two operands: then the constant is added, modulo 2**width
-        negative = adder.constant < 0 and sum(operand.negative for operand in operands) < 2
-        operands.append(_Operand(None, zeros, negative, size if negative else adder.constant))
+        operands.append(_Operand(None, zeros, negative, Interval(size, size), size))
     return operands
 
 
@@ -59,6 +66,7 @@ class _Adders:
 
     signals: Signals
     names: list[str]
+    ranges: list[Interval]
 
     def expression(self, operand: _Operand, stage: int, low: int, width: int) -> str:
         """Bits ``low`` to ``low + width - 1`` of the operand; exactly that wide, so that no tool extends or cuts it."""
@@ -71,7 +79,7 @@ class _Adders:
 
     def wire(self, name: str, adder: Adder, span: Interval, stage: int) -> Wire | Sum3:
         """The wire ``name`` that holds the sum."""
-        operands = _operands(adder, self.names)
+        operands = _operands(adder, self.names, self.ranges)
         if len(operands) == 3:
             return self._sum3(name, operands, span, stage)
         first, *others = (self.expression(operand, stage, 0, span.width) for operand in operands)
@@ -84,12 +92,23 @@ class _Adders:
     def _sum3(self, name: str, operands: list[_Operand], span: Interval, stage: int) -> Sum3:
         low = _bypassed(operands, span.width)
         width = span.width - low
-        a, b, c = (self.expression(operand, stage, low, width) for operand in operands)
+        fields = [Field.of(operand.span, low, negative=operand.negative) for operand in operands]
+        negate = f".NEGATE(3'b{sum(field.negative << k for k, field in enumerate(fields)):03b})"
+        widths = [width] * len(fields)
+        parameters = [f".WIDTH({width})", negate]
+        carries = top_is_carry(fields, width, signed=span.signed)
+        if carries:
+            # a few widths only, so that few forms of the module occur
+            widths = [max(field.width, width - LEAST_WIDTH, 1) for field in fields]
+            signed = sum(field.signed << k for k, field in enumerate(fields))
+            parameters[1:1] = [f".{name}({size})" for name, size in zip("ABC", widths, strict=True)]
+            parameters.insert(-1, f".SIGNED(3'b{signed:03b})")
+        a, b, c = (self.expression(op, stage, low, size) for op, size in zip(operands, widths, strict=True))
         return Sum3(
             type=vector_of(span),
             name=name,
-            width=width,
-            negate=sum(operand.negative << k for k, operand in enumerate(operands)),
+            module="bittrigger_grow3" if carries else "bittrigger_adder3",
+            parameters=", ".join(parameters),
             operands=(a, b, c),
             driven=f"{name}[{span.width - 1}:{low}]" if low else name,
             bypass=(f"{name}[{low - 1}:0]", self._below(operands, stage, low)) if low else None,
@@ -116,7 +135,7 @@ def linear_body(module: Module, graph: AdderGraph, operands: Operands, result: B
     ranges = value_intervals(graph)
     live = live_values(graph)
     names = [*operands.names, *(f"s{k}" for k in range(len(graph.adders)))]
-    writer = _Adders(signals, names)
+    writer = _Adders(signals, names, ranges)
     wires: dict[int, list[Wire | Sum3]] = {stage: [] for stage in range(module.start, module.stop + 1)}
     for k, (adder, stage) in enumerate(zip(graph.adders, module.stages, strict=True)):
         value = graph.n_inputs + k

@@ -18,12 +18,12 @@ class Wire:
 
 @dataclass(frozen=True)
 class Sum3:
-    """A wire that a ``bittrigger_adder3`` of the firmware library drives; its lowest bits may bypass the adder.
+    """A wire that a three-input adder of the firmware library drives; its lowest bits may bypass the adder.
 
     Attributes:
-        width: bits of the adder.
-        negate: which operands are subtracted, bit 0 the first.
-        operands: three expressions, ``width`` bits each.
+        module: of the firmware library.
+        parameters: of this instance, as Verilog has them.
+        operands: three expressions, as wide as the module's ports.
         driven: the wire, or its bits above the bypass.
         bypass: ``(bits of the wire, expression)``, or None.
         comment: the sum as a person would write it.
@@ -31,8 +31,8 @@ class Sum3:
 
     type: str
     name: str
-    width: int
-    negate: int
+    module: str
+    parameters: str
     operands: tuple[str, str, str]
     driven: str
     bypass: tuple[str, str] | None

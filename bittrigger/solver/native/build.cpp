@@ -1,5 +1,7 @@
 #include "build.h"
 
+#include "carry.h"
+
 #include <array>
 #include <map>
 #include <tuple>
@@ -234,13 +236,30 @@ std::vector<Range> exact_ranges(const Built& built, const State& state) {
     return ranges;
 }
 
+bool top_is_free(const AdderRow& adder, const std::vector<Range>& ranges, int low, int bits, bool is_signed) {
+    Field fields[3];
+    int count = 0, subtracted = 0;
+    const auto append = [&](Range r, bool negative) { fields[count++] = {std::max(width(r) - low, 1), r.lo < 0, negative}; };
+    for (int t = 0; t < adder.count; ++t) {
+        const Code c = adder.terms[static_cast<std::size_t>(t)];
+        append(shifted(ranges[value_of(c)], shift_of(c)), negative_of(c));
+        subtracted += negative_of(c) ? 1 : 0;
+    }
+    if (adder.constant) {
+        const bool negative = adder.constant < 0 && subtracted < 2;
+        const i64 size = negative ? -adder.constant : adder.constant;
+        append({size, size}, negative);
+    }
+    return top_is_free(fields, count, bits, is_signed);
+}
+
 // As bittrigger/solver/cost.py counts.
 i64 luts_of(const Built& built, const State& state) {
     const std::vector<Range> ranges = exact_ranges(built, state);
     i64 total = 0;
     for (std::size_t k = 0; k < built.adders.size(); ++k) {
         const AdderRow& a = built.adders[k];
-        const int bits = width(ranges[state.n_inputs() + k]);
+        const Range sum = ranges[state.n_inputs() + k];
         std::vector<std::pair<int, bool>> lows;
         if (a.constant) lows.emplace_back(__builtin_ctzll(static_cast<u64>(a.constant)), false);
         for (int t = 0; t < a.count; ++t) {
@@ -248,10 +267,12 @@ i64 luts_of(const Built& built, const State& state) {
             lows.emplace_back(shift_of(c), negative_of(c));
         }
         std::sort(lows.begin(), lows.end());
+        const int low = lows.size() == 1 || lows[0].second ? lows[0].first : lows[1].first;
+        const int bits = std::max(width(sum) - low, 0);
         if (lows.size() == 1) {
-            total += lows[0].second ? std::max(bits - lows[0].first, 0) : 0;
+            total += lows[0].second ? bits : 0;
         } else {
-            total += std::max(bits - (lows[0].second ? lows[0].first : lows[1].first), 0);
+            total += bits - top_is_free(a, ranges, low, bits, sum.lo < 0);
         }
     }
     return total;

@@ -1,5 +1,7 @@
 #include "tree.h"
 
+#include "carry.h"
+
 namespace bittrigger {
 
 namespace {
@@ -56,6 +58,20 @@ int take_lowest(std::vector<Operand>& operands, int inputs, Operand* taken) {
     return count;
 }
 
+// Whether the adder needs no LUT for its top bit, `bits` above bit `low`. An operand that is never positive counts as one that
+// is subtracted; what is never positive in all is computed with the other sign.
+bool top_is_free(const Operand* const* operands, int count, Range sum, int bits, int low) {
+    const bool turned = sum.hi <= 0;
+    Field fields[3];
+    for (int k = 0; k < count; ++k) {
+        const Range r = turned ? -operands[k]->range : operands[k]->range;
+        const bool negative = r.lo < 0 && r.hi <= 0;
+        fields[k] = {std::min(width(r), width(-r)) - low, r.lo < 0 && r.hi > 0, negative};
+        if (negative) fields[k].width = width(-r) - low;
+    }
+    return top_is_free(fields, count, bits, !turned && sum.lo < 0);
+}
+
 }  // namespace
 
 i64 leaves(int inputs, int level) { return powers.of[inputs - 2][std::min(level, MAX_LEVEL)]; }
@@ -77,8 +93,9 @@ int adder_cost(const Operand* const* operands, int count, Range sum) {
             second = std::min(second, zeros);
         }
     }
-    const int bits = std::min(width(sum), width(-sum));
-    return std::max(bits - (count > 1 ? std::min(second, 63) : lowest), 1);
+    const int bits = std::min(width(sum), width(-sum)) - (count > 1 ? std::min(second, 63) : lowest);
+    if (bits < 1 || count < 2) return std::max(bits, 1);
+    return bits - top_is_free(operands, count, sum, bits, second);
 }
 
 int tree_cost(std::vector<Operand>& operands, int inputs, int limit, std::vector<Merge>* merges) {

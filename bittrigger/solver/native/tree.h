@@ -34,7 +34,8 @@ i64 leaves(int inputs, int level);
 // The fewest levels of a tree over operands whose leaves (see above) sum to `total`.
 int levels_for(int inputs, i64 total);
 
-// The cost in LUTs of one adder: bits of its result without the low bits where at most one operand is not zero.
+// The cost in LUTs of one adder: bits of its result without the low bits where at most one operand is not zero, and without the
+// top bit where that is a carry.
 int adder_cost(const Operand* const* operands, int count, Range sum);
 
 // The cost in LUTs of the cheapest tree that this heuristic finds over `operands`, at most `limit` levels deep.

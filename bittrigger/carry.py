@@ -1,0 +1,98 @@
+"""Where the top bit of a three-input adder is a carry, and takes no LUT.
+
+Every operand brings a small number to the two top bits of the sum: one that is signed and narrower than the result brings 0
+or -1 of the bit below the top, an unsigned one 0 or 1; 2 is added where the sum is signed, so that all of it is positive. With
+the carry saved below, the total is ``u``. A step of the carry chain adds ``u`` if it is 0, 1 (propagate) or 2 (generate), and
+its carry out is then the top bit, inverted if the sum is signed. ``firmware/ultrascale/bittrigger_grow3.sv`` is built so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from itertools import product
+
+from bittrigger.adders import Adder
+from bittrigger.fixed import Interval
+
+OPERANDS = 3
+LEAST_WIDTH = 3
+"""Bits of the narrowest sum that is built so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """An operand of an adder as a wire.
+
+    Attributes:
+        width: bits from the lowest bit of the adder on.
+        signed: whether the top bit is a sign.
+        negative: whether the operand is subtracted.
+    """
+
+    width: int
+    signed: bool
+    negative: bool
+
+    @staticmethod
+    def of(span: Interval, low: int, *, negative: bool) -> Field:
+        """The field of a value in ``span``, for an adder whose lowest bit is bit ``low``."""
+        return Field(max(span.width - low, 1), span.signed, negative)
+
+
+def subtracts_constant(adder: Adder) -> bool:
+    """Whether the constant of ``adder`` is subtracted, as a positive number, rather than added.
+
+    Adders in primitives subtract at most two operands: a third one is added, modulo a power of two.
+    """
+    return adder.constant < 0 and sum(term.negative for term in adder.terms) < OPERANDS - 1
+
+
+def fields_of(adder: Adder, ranges: Sequence[Interval], low: int) -> tuple[Field, ...]:
+    """The operands of ``adder`` above bit ``low``, its constant last, given the ranges of all values."""
+    fields = [Field.of(ranges[term.value] << term.shift, low, negative=term.negative) for term in adder.terms]
+    if adder.constant:
+        minus = subtracts_constant(adder)
+        size = -adder.constant if minus else adder.constant
+        fields.append(Field.of(Interval(size, size), low, negative=minus))
+    return tuple(fields)
+
+
+def top_is_carry(fields: Sequence[Field], width: int, *, signed: bool) -> bool:
+    """Whether the top bit of a sum of three operands is a carry, whatever the bits of the operands.
+
+    Args:
+        width: bits of the sum, from the lowest bit of the adder on.
+        signed: whether it is signed.
+    """
+    if len(fields) != OPERANDS or width < LEAST_WIDTH or any(field.width >= width for field in fields):
+        return False
+    if signed != any(field.signed or field.negative for field in fields):
+        return False
+    kinds = ((width - field.width, field.signed, field.negative) for field in fields)
+    return _is_carry(tuple(sorted((min(gap, LEAST_WIDTH), *kind) for gap, *kind in kinds)))
+
+
+@cache
+def _is_carry(kinds: tuple[tuple[int, bool, bool], ...]) -> bool:
+    """As ``top_is_carry``, by how much narrower than the sum each operand is."""
+    raised = 2 * any(signed or negative for _, signed, negative in kinds)
+    for parts in product(*(_parts(*kind) for kind in kinds)):
+        saved = sum(below for below, _ in parts) >= 2
+        if not 0 <= raised + saved + sum(above for _, above in parts) <= 2:
+            return False
+    return True
+
+
+def _parts(gap: int, signed: bool, negative: bool) -> list[tuple[int, int]]:
+    """What an operand can bring: its bit two below the top of the sum, and the number that it adds above that.
+
+    A negated operand is inverted; the 1 that makes it negative enters at the lowest bit.
+    """
+    below, above = ((0, 1), (0, 1)) if gap == 1 else ((0, 1), (0,)) if gap == 2 else ((0,), (0,))
+    if signed:
+        parts = [(low, -high) for low, high in product((0, 1), (0, 1)) if gap == 1 or low == high]
+    else:
+        parts = list(product(below, above))
+    return [(1 - low, -1 - high) for low, high in parts] if negative else parts

@@ -1,0 +1,18 @@
+// Where the top bit of an adder takes no LUT, because it is a carry: as bittrigger/carry.py and bittrigger/solver/cost.py have it.
+#pragma once
+
+#include <algorithm>
+
+namespace bittrigger {
+
+// An operand as a wire: its bits from the lowest bit of the adder on, whether the top one is a sign, whether it is subtracted.
+struct Field {
+    int width;
+    bool is_signed;
+    bool negative;
+};
+
+// Whether a sum of `width` bits of two or three operands needs no LUT for its top bit.
+bool top_is_free(const Field* fields, int count, int width, bool is_signed);
+
+}  // namespace bittrigger

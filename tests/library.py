@@ -1,0 +1,64 @@
+"""The firmware library in Yosys: each module's two forms against one another, for every input, and the cells it takes."""
+
+import subprocess
+import sys
+
+SCRIPT = """
+import sys
+from pyosys import libyosys as ys
+design = ys.Design()
+for command in sys.argv[1:]:
+    ys.run_pass(command, design)
+"""
+
+
+def yosys(folder, *commands):
+    command = [sys.executable, "-c", SCRIPT, *commands]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+
+def primitive_form(root, module):
+    return (root / "firmware" / "ultrascale" / f"{module}.sv").read_text()
+
+
+def compare(root, folder, module, forms, change=lambda text: text):
+    """Whether the two forms of ``module`` are equal, or differ, as wanted.
+
+    Args:
+        forms: for each form its parameters, its ports with their widths, the output last, and whether both should be equal.
+        change: applied to the form in primitives.
+    """
+    behavioural = (root / "firmware" / f"{module}.sv").read_text()
+    (folder / "a.sv").write_text(behavioural.replace(f"module {module}", "module behavioural"))
+    (folder / "b.sv").write_text(change(primitive_form(root, module)))
+    miters, checks = [], []
+    for number, (parameters, ports, equal) in enumerate(forms):
+        miters.append(_miter(f"miter{number}", module, parameters, ports))
+        proof = f"sat {'-verify' if equal else '-falsify'} -prove equal 1 -timeout 60 miter{number}"
+        checks += ["design -load all", f"hierarchy -top miter{number}", "proc; flatten; opt_clean", proof]
+    (folder / "m.sv").write_text("".join(miters))
+    sources = ("read_verilog -sv a.sv b.sv m.sv", "read_verilog -sv +/xilinx/cells_sim.v", "design -save all")
+    return yosys(folder, *sources, *checks)
+
+
+def _miter(name, module, parameters, ports):
+    *inputs, result = ports
+    values = ", ".join(f".{key}({value})" for key, value in parameters.items())
+    pins = ", ".join(f".{port}({port})" for port in inputs)
+    lines = [f"module {name}("]
+    lines += [f"  input [{ports[port] - 1}:0] {port}," for port in inputs]
+    lines += ["  output equal);", f"  wire [{ports[result] - 1}:0] wanted, found;"]
+    lines += [f"  behavioural #({values}) u0({pins}, .{result}(wanted));"]
+    lines += [
+        f"  {module} #({values}) u1({pins}, .{result}(found));",
+        "  assign equal = wanted == found;",
+        "endmodule",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def assert_equal(done, forms):
+    """The comparison ran to its end, with one proof for each form."""
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr
+    assert done.stdout.count("no model found: SUCCESS") == sum(equal for _, _, equal in forms)
