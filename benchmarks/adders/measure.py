@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import tempfile
 import time
 from functools import lru_cache
@@ -30,6 +31,12 @@ CLOCK_MHZ = 360.0
 ONE_STAGE_MHZ = 1.0
 """A clock so slow that every adder falls into one stage: no shift register is counted among the LUTs."""
 
+GROWING = "bittrigger_grow3.sv"
+"""The adder of the firmware library whose top bit is a carry."""
+
+PLAIN = ROOT / "benchmarks" / "adders" / "plain_adders.sv"
+"""The same module as tools infer it."""
+
 Row = dict[str, Any]
 
 
@@ -39,11 +46,16 @@ def pipeline_of(graph: AdderGraph, weights: IntArray, clock_mhz: float) -> Pipel
     return Schedule(clock_mhz).apply(layer, {"matrix": graph})
 
 
-def figures(graph: AdderGraph, case: Case, cpu_s: float) -> Row:
-    """LUTs by the cost model, adders, levels, latency and CPU seconds."""
+def figures(graph: AdderGraph, case: Case, cpu_s: float, *, carry_out: bool = True) -> Row:
+    """LUTs by the cost model, adders, levels, latency and CPU seconds.
+
+    Args:
+        carry_out: whether the LUTs are those of the firmware library's adders, whose top bits are carries, or of adders as
+            tools infer them.
+    """
     operands = [adder.operands for adder in graph.adders]
     return {
-        "luts": graph_luts(graph),
+        "luts": graph_luts(graph, carry_out=carry_out),
         "adders": len(operands),
         "three_input": sum(count > 2 for count in operands),
         "depth": adders.depth(graph),
@@ -53,8 +65,8 @@ def figures(graph: AdderGraph, case: Case, cpu_s: float) -> Row:
 
 
 def peer_figures(result: PeerResult, case: Case) -> Row:
-    """The same of alkaid's solution."""
-    return figures(result.graph, case, result.cpu_s)
+    """The same of alkaid's solution, and its LUTs if it were built of the firmware library's adders."""
+    return figures(result.graph, case, result.cpu_s, carry_out=False) | {"luts_carry_out": graph_luts(result.graph)}
 
 
 def solve_case(case: Case, effort: str, depth: int | None = None) -> PeerResult | None:
@@ -78,11 +90,19 @@ def solver_digest() -> str:
     return digest.hexdigest()[:16]
 
 
-def synthesize_graph(graph: AdderGraph, weights: IntArray) -> Synthesis:
-    """Synthesise the emitted Verilog of ``graph``, without registers inside, with Yosys for UltraScale+."""
+def synthesize_graph(graph: AdderGraph, weights: IntArray, *, carry_out: bool = True) -> Synthesis:
+    """Synthesise the emitted Verilog of ``graph``, without registers inside, with Yosys for UltraScale+.
+
+    Args:
+        carry_out: as of ``figures``.
+    """
     pipeline = pipeline_of(graph, weights, ONE_STAGE_MHZ)
     with tempfile.TemporaryDirectory() as scratch:
         emit_verilog(pipeline, Path(scratch) / "rtl")
+        if not carry_out:
+            (Path(scratch) / "rtl" / GROWING).unlink(missing_ok=True)
+            for path in (PLAIN, ROOT / "firmware" / "bittrigger_adder3.sv"):
+                shutil.copy(path, Path(scratch) / "rtl")
         return synthesize(pipeline, Path(scratch) / "rtl", Path(scratch) / "synth", jobs=1)
 
 
@@ -93,12 +113,12 @@ class SynthCache:
         self.path = path
         self.known: dict[str, int] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
-    def luts(self, graph: AdderGraph, weights: IntArray) -> int:
-        """LUTs of ``graph`` by Yosys, synthesised if they are not known."""
-        parts = (tool_version(), _emitters_digest(), adders.text(graph))
+    def luts(self, graph: AdderGraph, weights: IntArray, *, carry_out: bool = True) -> int:
+        """LUTs of ``graph`` by Yosys, synthesised if they are not known; ``carry_out`` as of ``figures``."""
+        parts = (tool_version(), _emitters_digest(), adders.text(graph), str(carry_out))
         key = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
         if key not in self.known:
-            self.known[key] = synthesize_graph(graph, weights).total.lut
+            self.known[key] = synthesize_graph(graph, weights, carry_out=carry_out).total.lut
             write_whole(self.path, json.dumps(self.known, indent=0, sort_keys=True) + "\n")
         return self.known[key]
 
@@ -109,6 +129,7 @@ def _emitters_digest() -> str:
     files = [*(ROOT / "bittrigger/emit/emit_verilog").glob("*.py"), *(ROOT / "hls_templates").glob("*.sv.j2")]
     files += [
         *(ROOT / "firmware/ultrascale").glob("*.sv"),
+        PLAIN,
         *(ROOT / "bittrigger/synth").glob("*.py"),
         ROOT / "bittrigger/carry.py",
     ]

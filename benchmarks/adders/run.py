@@ -4,8 +4,10 @@
     python benchmarks/adders/run.py --effort default --effort max --budget-minutes 600
 
 Both are priced by the same cost model (``bittrigger.solver.cost``), both are proven, and both go through the same emitter
-and Yosys. alkaid fuses adders into three-input adders at ``hard_dc`` -1 ("fused") and 0 ("fused shallow"); its best is the
-cheaper of the two. "two-input" is ``hard_dc`` 2 without fusing, what hls4ml's ``distributed_arithmetic`` does by default.
+and Yosys; alkaid's three-input adders take a LUT for every bit, as tools infer them. What its graphs would take in the adders
+of the firmware library, whose top bits are carries, is shown as well. alkaid fuses adders into three-input adders at
+``hard_dc`` -1 ("fused") and 0 ("fused shallow"); its best is the cheaper of the two. "two-input" is ``hard_dc`` 2 without
+fusing, what hls4ml's ``distributed_arithmetic`` does by default.
 
 alkaid takes hours for all. A run that is stopped goes on where it was: alkaid's solutions are kept in --cache, by version and
 case, and ours in --out for as long as the solver's sources stay the same. The tables hold the cases that are done.
@@ -98,7 +100,10 @@ class _Run:
             if self.options.bounded:
                 self._bound(case, row, effort, depth(graphs[SHALLOW.name].graph))
         if wanted:
-            row["synth"] = {name: self.synth.luts(r.graph, case.weights) for name, r in graphs.items()}
+            row["synth"] = {
+                name: self.synth.luts(r.graph, case.weights, carry_out=name in self.options.effort)
+                for name, r in graphs.items()
+            }
         if json.dumps(row) != before:
             self._save()
             sys.stderr.write(_line(row) + "\n")

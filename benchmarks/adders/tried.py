@@ -1,5 +1,6 @@
-"""Two ideas for narrower adders, measured: ``python benchmarks/adders/tried.py ranges`` and ``... tables``.
+"""Ideas for cheaper adders, measured: ``python benchmarks/adders/tried.py carries``, ``... ranges`` and ``... tables``.
 
+carries: LUTs of our graphs with top bits that are carries, and with a LUT for each; by the cost model and by Yosys.
 ranges: LUTs (cost model) with the ranges of linear forms, which are exact, and with interval arithmetic over the adders.
 tables: the sum of up to six 1-bit inputs as a table of LUT6, and three-input adders over those, against shared adders; by Yosys.
 """
@@ -19,7 +20,8 @@ from cases import Case, model_cases, random_case
 from measure import synthesize_graph
 from peer_cache import PeerCache
 
-from bittrigger.adders import AdderGraph
+from bittrigger.adders import AdderGraph, value_intervals
+from bittrigger.carry import OPERANDS
 from bittrigger.fixed import IntArray, Interval
 from bittrigger.solver import SolverOptions, adder_luts, graph_luts, solve
 from bittrigger.synth.count import utilization
@@ -41,6 +43,21 @@ def luts_by_interval_arithmetic(graph: AdderGraph) -> int:
         spans.append(Interval(lo, hi))
         luts += adder_luts(adder, spans, spans[-1])
     return luts
+
+
+def compare_carries() -> Iterator[str]:
+    """A line a case: how many adders have three operands and a carry as top bit, and LUTs both ways."""
+    yield "| case | three operands | a carry on top | LUT, none | LUT | Yosys, none | Yosys |\n|---|---|---|---|---|---|---|"
+    for case in [random_case(family, 64, 32) for family in ("uniform", "half", "absmean", "sparse")] + list(
+        model_cases()
+    ):
+        graph = solve(case.weights, case.zero_bias, case.source, FAST)
+        ranges = value_intervals(graph)
+        wide = [(a, r) for a, r in zip(graph.adders, ranges[graph.n_inputs :], strict=True) if a.operands == OPERANDS]
+        carries = sum(adder_luts(a, ranges, r) < adder_luts(a, ranges, r, carry_out=False) for a, r in wide)
+        luts = [graph_luts(graph, carry_out=out) for out in (False, True)]
+        luts += [synthesize_graph(graph, case.weights, carry_out=out).total.lut for out in (False, True)]
+        yield f"| {case.name} | {len(wide)} | {carries} | " + " | ".join(f"{figure:,}" for figure in luts) + " |"
 
 
 def compare_ranges(cache: PeerCache) -> Iterator[str]:
@@ -112,10 +129,17 @@ def _table_luts(weights: IntArray, groups: list[tuple[int, IntArray]]) -> int:
 def main() -> None:
     """Print one table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("ranges", "tables"))
+    parser.add_argument("what", choices=("carries", "ranges", "tables"))
     parser.add_argument("--cache", type=Path, default=Path("build/adders/cache"), help="alkaid's solutions")
     options = parser.parse_args()
-    for line in compare_ranges(PeerCache(options.cache)) if options.what == "ranges" else compare_tables():
+    match options.what:
+        case "carries":
+            lines = compare_carries()
+        case "ranges":
+            lines = compare_ranges(PeerCache(options.cache))
+        case _:
+            lines = compare_tables()
+    for line in lines:
         print(line)
 
 

@@ -1,4 +1,4 @@
-// bitlinear_dense_2: constant matrix, 32 x 16, as 88 adders (no multiplier).
+// bitlinear_dense_2: constant matrix, 32 x 16, as 86 adders (no multiplier).
 //
 // x: 32 x ap_ufixed<6,3>, element 0 in the lowest bits.
 // y: 16 x ap_fixed<13,7>, element 0 in the lowest bits.
@@ -113,434 +113,430 @@ module bitlinear_dense_2 (
         x30_d1 <= x30;
         x31_d1 <= x31;
     end
-    wire signed [ 6:0] s0 = 7'(x30_d1) - 7'(x4_d1);
-    wire        [ 7:0] s1;  // x3 + x16 + x18
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b000)) u_s1 (
-        .a(8'(x3_d1)), .b(8'(x16_d1)), .c(8'(x18_d1)), .sum(s1)
+    wire signed [ 7:0] s0;  // x3 + x23 - x30
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s0 (
+        .a(x3_d1), .b(x23_d1), .c(x30_d1), .sum(s0)
     );
-    wire signed [ 9:0] s2;  // s0 - x23 - s1
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s2 (
-        .a(10'(s0)), .b(10'(x23_d1)), .c(10'(s1)), .sum(s2)
+    wire signed [ 8:0] s1;  // x16 + x26 + s0
+    bittrigger_grow3 #(.WIDTH(9), .A(6), .B(6), .C(8), .SIGNED(3'b100), .NEGATE(3'b000)) u_s1 (
+        .a(x16_d1), .b(x26_d1), .c(s0), .sum(s1)
     );
-    wire        [ 6:0] s3 = 7'(x0_d1) + 7'(x2_d1);
-    wire signed [ 6:0] s4 = 7'(x6_d1) - 7'(x20_d1);
-    wire signed [ 7:0] s5;  // x19 - x1 - x28
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b110)) u_s5 (
-        .a(8'(x19_d1)), .b(8'(x1_d1)), .c(8'(x28_d1)), .sum(s5)
+    wire        [ 6:0] s2 = 7'(x0_d1) + 7'(x5_d1);
+    wire signed [ 8:0] s3;  // x12 + s2 - x6
+    bittrigger_grow3 #(.WIDTH(9), .A(6), .B(7), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s3 (
+        .a(x12_d1), .b(s2), .c(x6_d1), .sum(s3)
     );
-    wire signed [ 7:0] s6;  // x5 + x12 - x11
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s6 (
-        .a(8'(x5_d1)), .b(8'(x12_d1)), .c(8'(x11_d1)), .sum(s6)
+    wire signed [ 7:0] s4;  // x2 + x9 - x11
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s4 (
+        .a(x2_d1), .b(x9_d1), .c(x11_d1), .sum(s4)
     );
-    wire signed [ 7:0] s7;  // x9 + x26 - x13
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s7 (
-        .a(8'(x9_d1)), .b(8'(x26_d1)), .c(8'(x13_d1)), .sum(s7)
+    wire signed [ 7:0] s6;  // x19 - x8 - x28
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s6 (
+        .a(x19_d1), .b(x8_d1), .c(x28_d1), .sum(s6)
     );
-    wire signed [ 8:0] s8;  // x8 + s4 - s3
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b100)) u_s8 (
-        .a(9'(x8_d1)), .b(9'(s4)), .c(9'(s3)), .sum(s8)
+    wire signed [ 7:0] s7;  // x1 + x13 - x4
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s7 (
+        .a(x1_d1), .b(x13_d1), .c(x4_d1), .sum(s7)
     );
-    wire signed [ 9:0] s9;  // s5 + s6 + s7
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s9 (
-        .a(10'(s5)), .b(10'(s6)), .c(10'(s7)), .sum(s9)
+    wire signed [ 8:0] s8;  // s7 - x20 - s6
+    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b110)) u_s8 (
+        .a(9'(s7)), .b(9'(x20_d1)), .c(9'(s6)), .sum(s8)
     );
-    wire signed [ 7:0] s11;  // x7 + x23 - x8
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s11 (
-        .a(8'(x7_d1)), .b(8'(x23_d1)), .c(8'(x8_d1)), .sum(s11)
+    wire signed [ 7:0] s10;  // x30 - x1 - x27
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s10 (
+        .a(x30_d1), .b(x1_d1), .c(x27_d1), .sum(s10)
     );
-    wire signed [ 7:0] s12;  // x17 - x2 - x6
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b110)) u_s12 (
-        .a(8'(x17_d1)), .b(8'(x2_d1)), .c(8'(x6_d1)), .sum(s12)
+    wire signed [ 7:0] s11;  // x2 + x11 - x17
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s11 (
+        .a(x2_d1), .b(x11_d1), .c(x17_d1), .sum(s11)
     );
-    wire signed [ 7:0] s13;  // x26 - x22 - x27
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b110)) u_s13 (
-        .a(8'(x26_d1)), .b(8'(x22_d1)), .c(8'(x27_d1)), .sum(s13)
+    wire signed [ 9:0] s12;  // x4 + s11 - s10
+    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(8), .C(8), .SIGNED(3'b110), .NEGATE(3'b100)) u_s12 (
+        .a(7'(x4_d1)), .b(s11), .c(s10), .sum(s12)
     );
-    wire signed [ 9:0] s14;  // s11 + s12 + s13
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s14 (
-        .a(10'(s11)), .b(10'(s12)), .c(10'(s13)), .sum(s14)
+    wire signed [ 7:0] s13;  // x7 + x23 - x19
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s13 (
+        .a(x7_d1), .b(x23_d1), .c(x19_d1), .sum(s13)
     );
-    wire signed [ 7:0] s15;  // x19 + x31 - x28
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s15 (
-        .a(8'(x19_d1)), .b(8'(x31_d1)), .c(8'(x28_d1)), .sum(s15)
+    wire signed [ 8:0] s14;  // s13 - x8 - x22
+    bittrigger_grow3 #(.WIDTH(9), .A(8), .B(6), .C(6), .SIGNED(3'b001), .NEGATE(3'b110)) u_s14 (
+        .a(s13), .b(x8_d1), .c(x22_d1), .sum(s14)
     );
-    wire signed [ 7:0] s16;  // x1 + x25 - x12
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s16 (
-        .a(8'(x1_d1)), .b(8'(x25_d1)), .c(8'(x12_d1)), .sum(s16)
+    wire signed [ 7:0] s15;  // x20 + x25 - x3
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s15 (
+        .a(x20_d1), .b(x25_d1), .c(x3_d1), .sum(s15)
     );
-    wire signed [ 8:0] s17;  // s15 + s16 - x3
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b100)) u_s17 (
-        .a(9'(s15)), .b(9'(s16)), .c(9'(x3_d1)), .sum(s17)
+    wire signed [ 7:0] s16;  // x26 + x28 - x31
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s16 (
+        .a(x26_d1), .b(x28_d1), .c(x31_d1), .sum(s16)
     );
-    wire signed [ 7:0] s18;  // x0 + x5 - x20
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s18 (
-        .a(8'(x0_d1)), .b(8'(x5_d1)), .c(8'(x20_d1)), .sum(s18)
+    wire signed [ 7:0] s19;  // x20 - x4 - x22
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s19 (
+        .a(x20_d1), .b(x4_d1), .c(x22_d1), .sum(s19)
     );
-    wire signed [ 8:0] s19;  // s0 + s18 - x11
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b100)) u_s19 (
-        .a(9'(s0)), .b(9'(s18)), .c(9'(x11_d1)), .sum(s19)
+    wire        [ 7:0] s20;  // x14 + x18 + x26
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s20 (
+        .a(x14_d1), .b(x18_d1), .c(x26_d1), .sum(s20)
     );
-    wire signed [ 8:0] s21;  // x18 + x25 - s5
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b100)) u_s21 (
-        .a(9'(x18_d1)), .b(9'(x25_d1)), .c(9'(s5)), .sum(s21)
+    wire signed [ 8:0] s21;  // s6 - x6 - x24
+    bittrigger_grow3 #(.WIDTH(9), .A(8), .B(6), .C(6), .SIGNED(3'b001), .NEGATE(3'b110)) u_s21 (
+        .a(s6), .b(x6_d1), .c(x24_d1), .sum(s21)
     );
-    wire signed [ 7:0] s22;  // x4 + x22 - x20
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s22 (
-        .a(8'(x4_d1)), .b(8'(x22_d1)), .c(8'(x20_d1)), .sum(s22)
+    wire        [ 7:0] s22;  // x1 + x15 + x30
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s22 (
+        .a(x1_d1), .b(x15_d1), .c(x30_d1), .sum(s22)
     );
-    wire        [ 7:0] s23;  // x14 + x15 + x26
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b000)) u_s23 (
-        .a(8'(x14_d1)), .b(8'(x15_d1)), .c(8'(x26_d1)), .sum(s23)
+    wire        [ 8:0] s23;  // x11 + x25 + s22
+    bittrigger_grow3 #(.WIDTH(9), .A(6), .B(6), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s23 (
+        .a(x11_d1), .b(x25_d1), .c(s22), .sum(s23)
     );
-    wire        [ 7:0] s24;  // x8 + x10 + x11
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b000)) u_s24 (
-        .a(8'(x8_d1)), .b(8'(x10_d1)), .c(8'(x11_d1)), .sum(s24)
+    wire signed [ 7:0] s25;  // x10 + x27 - x13
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s25 (
+        .a(x10_d1), .b(x27_d1), .c(x13_d1), .sum(s25)
     );
-    wire        [ 7:0] s25;  // x6 + x24 + x30
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b000)) u_s25 (
-        .a(8'(x6_d1)), .b(8'(x24_d1)), .c(8'(x30_d1)), .sum(s25)
+    wire signed [ 7:0] s27;  // x26 - x25 - x27
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s27 (
+        .a(x26_d1), .b(x25_d1), .c(x27_d1), .sum(s27)
     );
-    wire        [ 9:0] s26;  // s23 + s24 + s25
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s26 (
-        .a(10'(s23)), .b(10'(s24)), .c(10'(s25)), .sum(s26)
+    wire signed [ 7:0] s28;  // x19 - x0 - x2
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s28 (
+        .a(x19_d1), .b(x0_d1), .c(x2_d1), .sum(s28)
     );
-    wire signed [ 8:0] s27;  // x27 + s22 - x13
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b100)) u_s27 (
-        .a(9'(x27_d1)), .b(9'(s22)), .c(9'(x13_d1)), .sum(s27)
-    );
-    wire        [ 8:0] s29;  // x12 + s3 + s24
+    wire signed [ 8:0] s29;  // x9 + s27 + s28
     bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b000)) u_s29 (
-        .a(9'(x12_d1)), .b(9'(s3)), .c(9'(s24)), .sum(s29)
+        .a(9'(x9_d1)), .b(9'(s27)), .c(9'(s28)), .sum(s29)
     );
-    wire signed [ 7:0] s30;  // x14 - x16 - x28
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b110)) u_s30 (
-        .a(8'(x14_d1)), .b(8'(x16_d1)), .c(8'(x28_d1)), .sum(s30)
+    wire        [ 7:0] s30;  // x11 + x13 + x22
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s30 (
+        .a(x11_d1), .b(x13_d1), .c(x22_d1), .sum(s30)
     );
-    wire        [ 7:0] s31;  // x3 + x21 + x27
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b000)) u_s31 (
-        .a(8'(x3_d1)), .b(8'(x21_d1)), .c(8'(x27_d1)), .sum(s31)
+    wire        [ 8:0] s31;  // x5 + x21 + s30
+    bittrigger_grow3 #(.WIDTH(9), .A(6), .B(6), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s31 (
+        .a(x5_d1), .b(x21_d1), .c(s30), .sum(s31)
     );
-    wire        [ 8:0] s32;  // x5 + x22 + s31
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b000)) u_s32 (
-        .a(9'(x5_d1)), .b(9'(x22_d1)), .c(9'(s31)), .sum(s32)
+    wire signed [ 7:0] s32;  // x29 - x24 - x31
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s32 (
+        .a(x29_d1), .b(x24_d1), .c(x31_d1), .sum(s32)
     );
-    wire        [ 7:0] s33;  // x1 + x19 + x24
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b000)) u_s33 (
-        .a(8'(x1_d1)), .b(8'(x19_d1)), .c(8'(x24_d1)), .sum(s33)
+    wire signed [ 7:0] s33;  // x1 + x28 - x17
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s33 (
+        .a(x1_d1), .b(x28_d1), .c(x17_d1), .sum(s33)
     );
-    wire        [ 6:0] s34 = 7'(x17_d1) + 7'(x20_d1);
-    wire signed [ 7:0] s35;  // x31 - x25 - x29
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b110)) u_s35 (
-        .a(8'(x31_d1)), .b(8'(x25_d1)), .c(8'(x29_d1)), .sum(s35)
+    wire        [ 7:0] s34;  // x8 + x12 + x14
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s34 (
+        .a(x8_d1), .b(x12_d1), .c(x14_d1), .sum(s34)
     );
-    wire signed [ 8:0] s36;  // s33 + s35 - s34
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b100)) u_s36 (
-        .a(9'(s33)), .b(9'(s35)), .c(9'(s34)), .sum(s36)
+    wire signed [ 7:0] s35;  // x16 - x3 - x20
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s35 (
+        .a(x16_d1), .b(x3_d1), .c(x20_d1), .sum(s35)
     );
-    wire signed [ 7:0] s39;  // x13 + x16 - x7
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s39 (
-        .a(8'(x13_d1)), .b(8'(x16_d1)), .c(8'(x7_d1)), .sum(s39)
+    wire signed [ 9:0] s36;  // s33 + s35 - s34
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b011), .NEGATE(3'b100)) u_s36 (
+        .a(s33), .b(s35), .c(s34), .sum(s36)
     );
-    wire signed [ 8:0] s40;  // x11 + x23 + s39
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b000)) u_s40 (
-        .a(9'(x11_d1)), .b(9'(x23_d1)), .c(9'(s39)), .sum(s40)
+    wire        [ 7:0] s39;  // x2 + x10 + x16
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s39 (
+        .a(x2_d1), .b(x10_d1), .c(x16_d1), .sum(s39)
     );
-    wire signed [ 7:0] s41;  // x2 + x10 - x6
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s41 (
-        .a(8'(x2_d1)), .b(8'(x10_d1)), .c(8'(x6_d1)), .sum(s41)
+    wire        [ 7:0] s40;  // x3 + x12 + x29
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s40 (
+        .a(x3_d1), .b(x12_d1), .c(x29_d1), .sum(s40)
     );
-    wire signed [ 8:0] s42;  // x9 + s41 - s22
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b100)) u_s42 (
-        .a(9'(x9_d1)), .b(9'(s41)), .c(9'(s22)), .sum(s42)
+    wire signed [ 9:0] s41;  // s19 + s39 - s40
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b001), .NEGATE(3'b100)) u_s41 (
+        .a(s19), .b(s39), .c(s40), .sum(s41)
     );
-    wire signed [ 7:0] s43;  // x24 + x29 - x30
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s43 (
-        .a(8'(x24_d1)), .b(8'(x29_d1)), .c(8'(x30_d1)), .sum(s43)
+    wire signed [ 7:0] s42;  // x23 + x31 - 14
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(5), .SIGNED(3'b000), .NEGATE(3'b100)) u_s42 (
+        .a(x23_d1), .b(x31_d1), .c(5'd14), .sum(s42)
     );
-    wire signed [ 7:0] s44;  // x15 - x8 - 14
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b110)) u_s44 (
-        .a(8'(x15_d1)), .b(8'(x8_d1)), .c(8'd14), .sum(s44)
+    wire signed [ 7:0] s43;  // x9 + x13 - x7
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s43 (
+        .a(x9_d1), .b(x13_d1), .c(x7_d1), .sum(s43)
     );
-    wire signed [ 6:0] s47 = 7'(x18_d1) - 7'(x29_d1);
-    wire signed [ 8:0] s48;  // s30 + s47 - x10
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b100)) u_s48 (
-        .a(9'(s30)), .b(9'(s47)), .c(9'(x10_d1)), .sum(s48)
+    wire        [ 6:0] s46 = 7'(x24_d1) + 7'(x29_d1);
+    wire        [ 7:0] s47;  // x6 + x27 + s46
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s47 (
+        .a(x6_d1), .b(x27_d1), .c(s46), .sum(s47)
     );
-    wire        [ 7:0] s50;  // x9 + x12 + x21
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b000)) u_s50 (
-        .a(8'(x9_d1)), .b(8'(x12_d1)), .c(8'(x21_d1)), .sum(s50)
+    wire signed [ 9:0] s48;  // s20 - s33 - s39
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b010), .NEGATE(3'b110)) u_s48 (
+        .a(s20), .b(s33), .c(s39), .sum(s48)
     );
-    wire signed [ 8:0] s51;  // x3 - x0 - s43
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b110)) u_s51 (
-        .a(9'(x3_d1)), .b(9'(x0_d1)), .c(9'(s43)), .sum(s51)
+    wire signed [ 7:0] s50;  // x21 - x7 - x18
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s50 (
+        .a(x21_d1), .b(x7_d1), .c(x18_d1), .sum(s50)
     );
-    wire        [ 7:0] s52;  // x1 + x15 + x27
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b000)) u_s52 (
-        .a(8'(x1_d1)), .b(8'(x15_d1)), .c(8'(x27_d1)), .sum(s52)
+    wire signed [ 7:0] s51;  // x13 + x22 - x27
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s51 (
+        .a(x13_d1), .b(x22_d1), .c(x27_d1), .sum(s51)
     );
-    wire        [ 7:0] s53;  // x8 + x10 + x14
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b000)) u_s53 (
-        .a(8'(x8_d1)), .b(8'(x10_d1)), .c(8'(x14_d1)), .sum(s53)
+    wire signed [ 8:0] s52;  // x0 + s51 - s22
+    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b100)) u_s52 (
+        .a(9'(x0_d1)), .b(9'(s51)), .c(9'(s22)), .sum(s52)
     );
-    wire        [ 6:0] s54 = 7'(x18_d1) + 7'd8;
-    wire signed [ 7:0] s55;  // s54 - x20 - x22
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b110)) u_s55 (
-        .a(8'(s54)), .b(8'(x20_d1)), .c(8'(x22_d1)), .sum(s55)
+    wire        [ 7:0] s53;  // x10 + x16 + x19
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s53 (
+        .a(x10_d1), .b(x16_d1), .c(x19_d1), .sum(s53)
     );
-    wire signed [ 8:0] s61;  // x16 + x17 + s6
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b000)) u_s61 (
-        .a(9'(x16_d1)), .b(9'(x17_d1)), .c(9'(s6)), .sum(s61)
+    wire signed [ 7:0] s54;  // x31 - x3 - x28
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s54 (
+        .a(x31_d1), .b(x3_d1), .c(x28_d1), .sum(s54)
     );
-    wire signed [ 6:0] s67 = 7'(x13_d1) - 7'(x23_d1);
-    wire signed [ 7:0] s68;  // x22 + x26 - x30
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s68 (
-        .a(8'(x22_d1)), .b(8'(x26_d1)), .c(8'(x30_d1)), .sum(s68)
+    wire signed [ 9:0] s55;  // s46 + s53 + s54
+    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(8), .C(8), .SIGNED(3'b100), .NEGATE(3'b000)) u_s55 (
+        .a(s46), .b(s53), .c(s54), .sum(s55)
     );
-    wire signed [ 8:0] s69;  // s3 + s67 - s53
+    wire signed [ 7:0] s56;  // - x9 - x20 + 8
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(5), .SIGNED(3'b000), .NEGATE(3'b011)) u_s56 (
+        .a(x9_d1), .b(x20_d1), .c(5'd8), .sum(s56)
+    );
+    wire signed [ 9:0] s57;  // s56 - s34 - s50
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b101), .NEGATE(3'b110)) u_s57 (
+        .a(s56), .b(s34), .c(s50), .sum(s57)
+    );
+    wire signed [ 7:0] s59;  // x20 - x14 - x15
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s59 (
+        .a(x20_d1), .b(x14_d1), .c(x15_d1), .sum(s59)
+    );
+    wire        [ 7:0] s62;  // x7 + x15 + x17
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s62 (
+        .a(x7_d1), .b(x15_d1), .c(x17_d1), .sum(s62)
+    );
+    wire signed [ 9:0] s63;  // s19 + s62 - s10
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b101), .NEGATE(3'b100)) u_s63 (
+        .a(s19), .b(s62), .c(s10), .sum(s63)
+    );
+    wire        [ 8:0] s65;  // x23 + s34 + s53
+    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b000)) u_s65 (
+        .a(9'(x23_d1)), .b(9'(s34)), .c(9'(s53)), .sum(s65)
+    );
+    wire        [ 6:0] s66 = 7'(x0_d1) + 7'(x18_d1);
+    wire signed [ 8:0] s69;  // s11 + s16 - x5
     bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b100)) u_s69 (
-        .a(9'(s3)), .b(9'(s67)), .c(9'(s53)), .sum(s69)
+        .a(9'(s11)), .b(9'(s16)), .c(9'(x5_d1)), .sum(s69)
     );
-    wire signed [ 8:0] s71;  // x16 + s3 - x3
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b100)) u_s71 (
-        .a(9'(x16_d1)), .b(9'(s3)), .c(9'(x3_d1)), .sum(s71)
+    wire signed [ 7:0] s71;  // s2 - x9 - x21
+    bittrigger_grow3 #(.WIDTH(8), .A(7), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s71 (
+        .a(s2), .b(x9_d1), .c(x21_d1), .sum(s71)
     );
-    wire signed [ 8:0] s73;  // x5 - x29 - s22
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b110)) u_s73 (
-        .a(9'(x5_d1)), .b(9'(x29_d1)), .c(9'(s22)), .sum(s73)
-    );
-    wire signed [ 8:0] s75;  // s34 - x27 - s11
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b110)) u_s75 (
-        .a(9'(s34)), .b(9'(x27_d1)), .c(9'(s11)), .sum(s75)
+    wire signed [ 8:0] s73;  // x15 + s50 - x23
+    bittrigger_grow3 #(.WIDTH(9), .A(6), .B(8), .C(6), .SIGNED(3'b010), .NEGATE(3'b100)) u_s73 (
+        .a(x15_d1), .b(s50), .c(x23_d1), .sum(s73)
     );
 
     // stage 5
     reg         [ 5:0] x7_d2;
-    reg         [ 5:0] x14_d2;
+    reg         [ 5:0] x10_d2;
     reg         [ 5:0] x18_d2;
-    reg         [ 5:0] x27_d2;
-    reg  signed [ 9:0] s2_d1;
-    reg  signed [ 6:0] s4_d1;
-    reg  signed [ 7:0] s7_d1;
+    reg  signed [ 8:0] s1_d1;
+    reg  signed [ 8:0] s3_d1;
+    reg  signed [ 7:0] s4_d1;
     reg  signed [ 8:0] s8_d1;
-    reg  signed [ 9:0] s9_d1;
-    reg  signed [ 9:0] s14_d1;
+    reg  signed [ 9:0] s12_d1;
+    reg  signed [ 8:0] s14_d1;
     reg  signed [ 7:0] s15_d1;
-    reg  signed [ 8:0] s17_d1;
-    reg  signed [ 8:0] s19_d1;
+    reg  signed [ 7:0] s16_d1;
+    reg  signed [ 7:0] s19_d1;
+    reg         [ 7:0] s20_d1;
     reg  signed [ 8:0] s21_d1;
-    reg         [ 7:0] s23_d1;
-    reg         [ 9:0] s26_d1;
-    reg  signed [ 8:0] s27_d1;
-    reg         [ 8:0] s29_d1;
-    reg  signed [ 7:0] s30_d1;
-    reg         [ 8:0] s32_d1;
-    reg         [ 7:0] s33_d1;
-    reg  signed [ 8:0] s36_d1;
-    reg  signed [ 7:0] s39_d1;
-    reg  signed [ 8:0] s40_d1;
-    reg  signed [ 8:0] s42_d1;
+    reg         [ 8:0] s23_d1;
+    reg  signed [ 7:0] s25_d1;
+    reg  signed [ 8:0] s29_d1;
+    reg         [ 8:0] s31_d1;
+    reg  signed [ 7:0] s32_d1;
+    reg  signed [ 9:0] s36_d1;
+    reg  signed [ 9:0] s41_d1;
+    reg  signed [ 7:0] s42_d1;
     reg  signed [ 7:0] s43_d1;
-    reg  signed [ 7:0] s44_d1;
-    reg  signed [ 8:0] s48_d1;
-    reg         [ 7:0] s50_d1;
-    reg  signed [ 8:0] s51_d1;
-    reg         [ 7:0] s52_d1;
-    reg         [ 7:0] s53_d1;
-    reg  signed [ 7:0] s55_d1;
-    reg  signed [ 8:0] s61_d1;
-    reg  signed [ 7:0] s68_d1;
+    reg         [ 7:0] s47_d1;
+    reg  signed [ 9:0] s48_d1;
+    reg  signed [ 8:0] s52_d1;
+    reg  signed [ 9:0] s55_d1;
+    reg  signed [ 9:0] s57_d1;
+    reg  signed [ 7:0] s59_d1;
+    reg  signed [ 9:0] s63_d1;
+    reg         [ 8:0] s65_d1;
+    reg         [ 6:0] s66_d1;
     reg  signed [ 8:0] s69_d1;
-    reg  signed [ 8:0] s71_d1;
+    reg  signed [ 7:0] s71_d1;
     reg  signed [ 8:0] s73_d1;
-    reg  signed [ 8:0] s75_d1;
     always_ff @(posedge clk) begin
         x7_d2 <= x7_d1;
-        x14_d2 <= x14_d1;
+        x10_d2 <= x10_d1;
         x18_d2 <= x18_d1;
-        x27_d2 <= x27_d1;
-        s2_d1 <= s2;
+        s1_d1 <= s1;
+        s3_d1 <= s3;
         s4_d1 <= s4;
-        s7_d1 <= s7;
         s8_d1 <= s8;
-        s9_d1 <= s9;
+        s12_d1 <= s12;
         s14_d1 <= s14;
         s15_d1 <= s15;
-        s17_d1 <= s17;
+        s16_d1 <= s16;
         s19_d1 <= s19;
+        s20_d1 <= s20;
         s21_d1 <= s21;
         s23_d1 <= s23;
-        s26_d1 <= s26;
-        s27_d1 <= s27;
+        s25_d1 <= s25;
         s29_d1 <= s29;
-        s30_d1 <= s30;
+        s31_d1 <= s31;
         s32_d1 <= s32;
-        s33_d1 <= s33;
         s36_d1 <= s36;
-        s39_d1 <= s39;
-        s40_d1 <= s40;
+        s41_d1 <= s41;
         s42_d1 <= s42;
         s43_d1 <= s43;
-        s44_d1 <= s44;
+        s47_d1 <= s47;
         s48_d1 <= s48;
-        s50_d1 <= s50;
-        s51_d1 <= s51;
         s52_d1 <= s52;
-        s53_d1 <= s53;
         s55_d1 <= s55;
-        s61_d1 <= s61;
-        s68_d1 <= s68;
+        s57_d1 <= s57;
+        s59_d1 <= s59;
+        s63_d1 <= s63;
+        s65_d1 <= s65;
+        s66_d1 <= s66;
         s69_d1 <= s69;
         s71_d1 <= s71;
         s73_d1 <= s73;
-        s75_d1 <= s75;
     end
-    wire signed [10:0] s10;  // s2 + s8 - s9
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s10 (
-        .a(11'(s2_d1)), .b(11'(s8_d1)), .c(11'(s9_d1)), .sum(s10)
+    wire signed [ 9:0] s5;  // x18 + s3 + s4
+    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(9), .C(8), .SIGNED(3'b110), .NEGATE(3'b000)) u_s5 (
+        .a(7'(x18_d2)), .b(s3_d1), .c(s4_d1), .sum(s5)
     );
-    wire signed [10:0] s20;  // s14 + s19 - s17
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s20 (
-        .a(11'(s14_d1)), .b(11'(s19_d1)), .c(11'(s17_d1)), .sum(s20)
+    wire signed [10:0] s9;  // s8 - s1 - s5
+    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s9 (
+        .a(s8_d1), .b(s1_d1), .c(s5), .sum(s9)
     );
-    wire signed [10:0] s28;  // s21 + s26 + s27
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s28 (
-        .a(11'(s21_d1)), .b(11'(s26_d1)), .c(11'(s27_d1)), .sum(s28)
+    wire signed [ 9:0] s17;  // s3 + s16 - s15
+    bittrigger_grow3 #(.WIDTH(10), .A(9), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s17 (
+        .a(s3_d1), .b(s16_d1), .c(s15_d1), .sum(s17)
     );
-    wire signed [ 9:0] s37;  // s30 + s32 - s7
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s37 (
-        .a(10'(s30_d1)), .b(10'(s32_d1)), .c(10'(s7_d1)), .sum(s37)
+    wire signed [10:0] s18;  // s14 + s17 - s12
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s18 (
+        .a(11'(s14_d1)), .b(11'(s17)), .c(11'(s12_d1)), .sum(s18)
     );
-    wire signed [11:0] s38;  // s29 + s37 - s36
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s38 (
-        .a(12'(s29_d1)), .b(12'(s37)), .c(12'(s36_d1)), .sum(s38)
+    wire signed [10:0] s24;  // s20 + s23 - s21
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(9), .SIGNED(3'b100), .NEGATE(3'b100)) u_s24 (
+        .a(s20_d1), .b(s23_d1), .c(s21_d1), .sum(s24)
     );
-    wire signed [ 9:0] s45;  // s40 + s44 - s43
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s45 (
-        .a(10'(s40_d1)), .b(10'(s44_d1)), .c(10'(s43_d1)), .sum(s45)
+    wire signed [10:0] s26;  // s24 + s25 - s19
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s26 (
+        .a(s24), .b(11'(s25_d1)), .c(11'(s19_d1)), .sum(s26)
     );
-    wire signed [10:0] s46;  // s17 + s42 + s45
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s46 (
-        .a(11'(s17_d1)), .b(11'(s42_d1)), .c(11'(s45)), .sum(s46)
+    wire signed [ 9:0] s37;  // x10 + s31 + s32
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s37 (
+        .a(10'(x10_d2)), .b(10'(s31_d1)), .c(10'(s32_d1)), .sum(s37)
     );
-    wire signed [10:0] s49;  // s14 + s48 - s33
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s49 (
-        .a(11'(s14_d1)), .b(11'(s48_d1)), .c(11'(s33_d1)), .sum(s49)
+    wire signed [11:0] s38;  // s37 - s29 - s36
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s38 (
+        .a(s37), .b(s29_d1), .c(s36_d1), .sum(s38)
     );
-    wire signed [ 9:0] s56;  // s52 - s15 - s53
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s56 (
-        .a(10'(s52_d1)), .b(10'(s15_d1)), .c(10'(s53_d1)), .sum(s56)
+    wire signed [10:0] s44;  // s23 + s42 + s43
+    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(8), .C(8), .SIGNED(3'b110), .NEGATE(3'b000)) u_s44 (
+        .a(s23_d1), .b(s42_d1), .c(s43_d1), .sum(s44)
     );
-    wire signed [ 9:0] s57;  // s55 - s39 - s50
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s57 (
-        .a(10'(s55_d1)), .b(10'(s39_d1)), .c(10'(s50_d1)), .sum(s57)
+    wire signed [10:0] s45;  // s21 + s41 + s44
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s45 (
+        .a(11'(s21_d1)), .b(11'(s41_d1)), .c(s44), .sum(s45)
     );
-    wire signed [10:0] s58;  // s51 + s56 + s57
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s58 (
-        .a(11'(s51_d1)), .b(11'(s56)), .c(11'(s57)), .sum(s58)
+    wire signed [10:0] s49;  // s14 + s48 - s47
+    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(10), .C(8), .SIGNED(3'b011), .NEGATE(3'b100)) u_s49 (
+        .a(s14_d1), .b(s48_d1), .c(s47_d1), .sum(s49)
     );
-    wire signed [ 9:0] s59;  // s4 + s23 + s43
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s59 (
-        .a(10'(s4_d1)), .b(10'(s23_d1)), .c(10'(s43_d1)), .sum(s59)
+    wire signed [10:0] s58;  // s57 - s52 - s55
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s58 (
+        .a(11'(s57_d1)), .b(11'(s52_d1)), .c(11'(s55_d1)), .sum(s58)
     );
-    wire signed [10:0] s60;  // s32 + s40 + s59
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s60 (
-        .a(11'(s32_d1)), .b(11'(s40_d1)), .c(11'(s59)), .sum(s60)
+    wire signed [ 9:0] s60;  // x7 + s59 - s47
+    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(8), .C(8), .SIGNED(3'b010), .NEGATE(3'b100)) u_s60 (
+        .a(7'(x7_d2)), .b(s59_d1), .c(s47_d1), .sum(s60)
     );
-    wire signed [10:0] s62;  // s15 + s52 + s61
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s62 (
-        .a(11'(s15_d1)), .b(11'(s52_d1)), .c(11'(s61_d1)), .sum(s62)
+    wire signed [10:0] s61;  // s60 - s1 - s31
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s61 (
+        .a(11'(s60)), .b(11'(s1_d1)), .c(11'(s31_d1)), .sum(s61)
     );
-    wire signed [ 9:0] s63;  // x7 + x18 - s51
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s63 (
-        .a(10'(x7_d2)), .b(10'(x18_d2)), .c(10'(s51_d1)), .sum(s63)
+    wire signed [11:0] s64;  // s5 + s55 + s63
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s64 (
+        .a(s5), .b(s55_d1), .c(s63_d1), .sum(s64)
     );
-    wire signed [11:0] s64;  // s42 + s62 + s63
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s64 (
-        .a(12'(s42_d1)), .b(12'(s62)), .c(12'(s63)), .sum(s64)
+    wire signed [ 9:0] s67;  // s66 - s15 - s32
+    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(8), .C(8), .SIGNED(3'b110), .NEGATE(3'b110)) u_s67 (
+        .a(s66_d1), .b(s15_d1), .c(s32_d1), .sum(s67)
     );
-    wire signed [ 9:0] s65;  // x14 + x27 - s2
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s65 (
-        .a(10'(x14_d2)), .b(10'(x27_d2)), .c(s2_d1), .sum(s65)
+    wire signed [11:0] s68;  // s12 + s65 + s67
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(10), .SIGNED(3'b101), .NEGATE(3'b000)) u_s68 (
+        .a(s12_d1), .b(s65_d1), .c(s67), .sum(s68)
     );
-    wire signed [11:0] s66;  // s29 + s36 + s65
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s66 (
-        .a(12'(s29_d1)), .b(12'(s36_d1)), .c(12'(s65)), .sum(s66)
+    wire signed [10:0] s70;  // s52 + s69 - s65
+    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(9), .C(9), .SIGNED(3'b011), .NEGATE(3'b100)) u_s70 (
+        .a(s52_d1), .b(s69_d1), .c(s65_d1), .sum(s70)
     );
-    wire signed [10:0] s70;  // s68 + s69 - s62
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s70 (
-        .a(11'(s68_d1)), .b(11'(s69_d1)), .c(s62), .sum(s70)
+    wire signed [11:0] s72;  // s24 + s41 + s71
+    bittrigger_grow3 #(.WIDTH(12), .A(11), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b000)) u_s72 (
+        .a(s24), .b(s41_d1), .c(9'(s71_d1)), .sum(s72)
     );
-    wire signed [ 9:0] s72;  // s21 + s71 - s50
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s72 (
-        .a(10'(s21_d1)), .b(10'(s71_d1)), .c(10'(s50_d1)), .sum(s72)
-    );
-    wire signed [11:0] s74;  // s26 + s72 + s73
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s74 (
-        .a(12'(s26_d1)), .b(12'(s72)), .c(12'(s73_d1)), .sum(s74)
-    );
-    wire signed [10:0] s76;  // s23 + s75 - s72
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s76 (
-        .a(11'(s23_d1)), .b(11'(s75_d1)), .c(11'(s72)), .sum(s76)
+    wire signed [10:0] s74;  // s29 + s73 - s36
+    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s74 (
+        .a(s29_d1), .b(s73_d1), .c(s36_d1), .sum(s74)
     );
 
     // stage 6
-    reg  signed [10:0] s10_d1;
-    reg  signed [10:0] s20_d1;
-    reg  signed [10:0] s28_d1;
+    reg  signed [10:0] s9_d1;
+    reg  signed [10:0] s18_d1;
+    reg  signed [10:0] s26_d1;
     reg  signed [11:0] s38_d1;
-    reg  signed [10:0] s46_d1;
+    reg  signed [10:0] s45_d1;
     reg  signed [10:0] s49_d1;
     reg  signed [10:0] s58_d1;
-    reg  signed [10:0] s60_d1;
+    reg  signed [10:0] s61_d1;
     reg  signed [11:0] s64_d1;
-    reg  signed [11:0] s66_d1;
+    reg  signed [11:0] s68_d1;
     reg  signed [10:0] s70_d1;
-    reg  signed [11:0] s74_d1;
-    reg  signed [10:0] s76_d1;
+    reg  signed [11:0] s72_d1;
+    reg  signed [10:0] s74_d1;
     always_ff @(posedge clk) begin
-        s10_d1 <= s10;
-        s20_d1 <= s20;
-        s28_d1 <= s28;
+        s9_d1 <= s9;
+        s18_d1 <= s18;
+        s26_d1 <= s26;
         s38_d1 <= s38;
-        s46_d1 <= s46;
+        s45_d1 <= s45;
         s49_d1 <= s49;
         s58_d1 <= s58;
-        s60_d1 <= s60;
+        s61_d1 <= s61;
         s64_d1 <= s64;
-        s66_d1 <= s66;
+        s68_d1 <= s68;
         s70_d1 <= s70;
+        s72_d1 <= s72;
         s74_d1 <= s74;
-        s76_d1 <= s76;
     end
-    wire signed [11:0] s77 = (12'(s10_d1) << 1) + 12'd7;
-    wire signed [11:0] s78 = (12'(s20_d1) << 1) - 12'd7;
-    wire signed [11:0] s79 = (12'(s28_d1) << 1) + 12'd1;
-    wire signed [12:0] s80 = (13'(s38_d1) << 1) - 13'd9;
-    wire signed [11:0] s81 = (12'(s49_d1) << 1) - 12'd7;
-    wire signed [11:0] s82 = -((12'(s60_d1) << 1)) - 12'd3;
-    wire signed [12:0] s83 = (13'(s64_d1) << 1) - 13'd33;
-    wire signed [12:0] s84 = (13'(s66_d1) << 1) + 13'd1;
-    wire signed [11:0] s85 = (12'(s70_d1) << 1) - 12'd13;
-    wire signed [12:0] s86 = (13'(s74_d1) << 1) - 13'd13;
-    wire signed [11:0] s87 = (12'(s76_d1) << 1) + 12'd57;
+    wire signed [11:0] s75 = (12'(s9_d1) << 1) + 12'd7;
+    wire signed [11:0] s76 = (12'(s18_d1) << 1) - 12'd7;
+    wire signed [11:0] s77 = (12'(s26_d1) << 1) + 12'd1;
+    wire signed [12:0] s78 = (13'(s38_d1) << 1) - 13'd9;
+    wire signed [11:0] s79 = (12'(s49_d1) << 1) - 12'd7;
+    wire signed [11:0] s80 = (12'(s61_d1) << 1) - 12'd3;
+    wire signed [12:0] s81 = (13'(s64_d1) << 1) - 13'd33;
+    wire signed [12:0] s82 = (13'(s68_d1) << 1) + 13'd1;
+    wire signed [11:0] s83 = (12'(s70_d1) << 1) - 12'd13;
+    wire signed [12:0] s84 = (13'(s72_d1) << 1) - 13'd13;
+    wire signed [11:0] s85 = (12'(s74_d1) << 1) + 12'd57;
 
     // result, last element first
     assign y = {
-        13'(s87),
-        s86,
         13'(s85),
         s84,
-        s83,
-        13'(s82),
+        13'(s83),
+        s82,
+        s81,
+        13'(s80),
         {12'(s58_d1), 1'd0},
-        13'(s81),
-        13'd4,
-        {12'(s46_d1), 1'd0},
-        s80,
-        13'd4,
         13'(s79),
-        13'(s78),
+        13'd4,
+        {12'(s45_d1), 1'd0},
+        s78,
+        13'd4,
         13'(s77),
+        13'(s76),
+        13'(s75),
         13'd4
     };
 

@@ -55,8 +55,8 @@ module linear_norm_1 (
     wire signed [22:0] s9 = 23'(x3) + (23'(x3) << 2);
     wire signed [21:0] s12;  // x4 + 4*x4 - 483008
     assign s12[1:0] = x4[1:0];
-    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b100)) u_s12 (
-        .a(20'(x4 >>> 2)), .b(20'(x4)), .c(20'd120752), .sum(s12[21:2])
+    bittrigger_grow3 #(.WIDTH(20), .A(17), .B(19), .C(17), .SIGNED(3'b011), .NEGATE(3'b100)) u_s12 (
+        .a(17'(x4 >>> 2)), .b(x4), .c(17'd120752), .sum(s12[21:2])
     );
     wire signed [20:0] s15 = 21'(x5) - (21'(x5) << 2);
     wire signed [21:0] s18 = 22'(x6) + (22'(x6) << 2);
@@ -279,8 +279,8 @@ module linear_norm_1 (
     );
     wire signed [27:0] s20;  // s19 - 128*x6 - 8*s18
     assign s20[2:0] = s19_d1[2:0];
-    bittrigger_adder3 #(.WIDTH(25), .NEGATE(3'b110)) u_s20 (
-        .a(25'(s19_d1 >>> 3)), .b((25'(x6_d1) << 4)), .c(25'(s18_d1)), .sum(s20[27:3])
+    bittrigger_grow3 #(.WIDTH(25), .A(22), .B(24), .C(22), .SIGNED(3'b110), .NEGATE(3'b110)) u_s20 (
+        .a(22'(s19_d1 >>> 3)), .b((24'(x6_d1) << 4)), .c(s18_d1), .sum(s20[27:3])
     );
     wire signed [33:0] s21;  // 16384*x6 + 512*s18 + s20
     assign s21[8:0] = s20[8:0];
@@ -309,8 +309,8 @@ module linear_norm_1 (
     );
     wire signed [27:0] s29;  // s28 - 32*x9 - 128*x9
     assign s29[4:0] = s28_d1[4:0];
-    bittrigger_adder3 #(.WIDTH(23), .NEGATE(3'b110)) u_s29 (
-        .a(23'(s28_d1 >>> 5)), .b(23'(x9_d1)), .c((23'(x9_d1) << 2)), .sum(s29[27:5])
+    bittrigger_grow3 #(.WIDTH(23), .A(20), .B(20), .C(22), .SIGNED(3'b110), .NEGATE(3'b110)) u_s29 (
+        .a(20'(s28_d1 >>> 5)), .b(x9_d1), .c((22'(x9_d1) << 2)), .sum(s29[27:5])
     );
     wire signed [33:0] s30;  // 512*x9 + 16384*x9 + s29
     assign s30[8:0] = s29[8:0];
@@ -348,13 +348,13 @@ module linear_norm_1 (
     );
     wire signed [28:0] s40;  // 64*x13 + 256*x13 + s39
     assign s40[5:0] = s39_d1[5:0];
-    bittrigger_adder3 #(.WIDTH(23), .NEGATE(3'b000)) u_s40 (
-        .a(23'(x13_d1)), .b((23'(x13_d1) << 2)), .c(23'(s39_d1 >>> 6)), .sum(s40[28:6])
+    bittrigger_grow3 #(.WIDTH(23), .A(20), .B(22), .C(20), .SIGNED(3'b111), .NEGATE(3'b000)) u_s40 (
+        .a(x13_d1), .b((22'(x13_d1) << 2)), .c(20'(s39_d1 >>> 6)), .sum(s40[28:6])
     );
     wire signed [32:0] s41;  // 1024*x13 + 4096*x13 + s40
     assign s41[9:0] = s40[9:0];
-    bittrigger_adder3 #(.WIDTH(23), .NEGATE(3'b000)) u_s41 (
-        .a(23'(x13_d1)), .b((23'(x13_d1) << 2)), .c(23'(s40 >>> 10)), .sum(s41[32:10])
+    bittrigger_grow3 #(.WIDTH(23), .A(20), .B(22), .C(20), .SIGNED(3'b111), .NEGATE(3'b000)) u_s41 (
+        .a(x13_d1), .b((22'(x13_d1) << 2)), .c(20'(s40 >>> 10)), .sum(s41[32:10])
     );
     wire        [23:0] s42;  // x14 + 8*x14 + 7543808
     assign s42[2:0] = x14_d1[2:0];
@@ -440,8 +440,8 @@ module linear_norm_1 (
     wire        [22:0] s67 = -(23'(s66_d1)) + 23'd6507008;
     wire signed [24:0] s68;  // x23 + 4*x23 + 16*x23
     assign s68[1:0] = x23_d1[1:0];
-    bittrigger_adder3 #(.WIDTH(23), .NEGATE(3'b000)) u_s68 (
-        .a(23'(x23_d1 >>> 2)), .b(23'(x23_d1)), .c((23'(x23_d1) << 2)), .sum(s68[24:2])
+    bittrigger_grow3 #(.WIDTH(23), .A(20), .B(20), .C(22), .SIGNED(3'b111), .NEGATE(3'b000)) u_s68 (
+        .a(20'(x23_d1 >>> 2)), .b(x23_d1), .c((22'(x23_d1) << 2)), .sum(s68[24:2])
     );
     wire signed [33:0] s69;  // 32*s66 + 512*s68 - s67
     bittrigger_adder3 #(.WIDTH(34), .NEGATE(3'b100)) u_s69 (
@@ -488,8 +488,8 @@ module linear_norm_1 (
     );
     wire signed [26:0] s82;  // 4*x28 + 128*x28 + s81
     assign s82[1:0] = s81_d1[1:0];
-    bittrigger_adder3 #(.WIDTH(25), .NEGATE(3'b000)) u_s82 (
-        .a(25'(x28_d1)), .b((25'(x28_d1) << 5)), .c(25'(s81_d1 >>> 2)), .sum(s82[26:2])
+    bittrigger_grow3 #(.WIDTH(25), .A(22), .B(24), .C(22), .SIGNED(3'b011), .NEGATE(3'b000)) u_s82 (
+        .a(22'(x28_d1)), .b((24'(x28_d1) << 5)), .c(22'(s81_d1 >>> 2)), .sum(s82[26:2])
     );
     wire signed [31:0] s83;  // 8192*x28 + s82 - 512*x28
     assign s83[8:0] = s82[8:0];
@@ -508,8 +508,8 @@ module linear_norm_1 (
     );
     wire signed [23:0] s88;  // 4*x30 + 16*x30 + s87
     assign s88[1:0] = s87_d1[1:0];
-    bittrigger_adder3 #(.WIDTH(22), .NEGATE(3'b000)) u_s88 (
-        .a(22'(x30_d1)), .b((22'(x30_d1) << 2)), .c(22'(s87_d1 >>> 2)), .sum(s88[23:2])
+    bittrigger_grow3 #(.WIDTH(22), .A(19), .B(21), .C(19), .SIGNED(3'b011), .NEGATE(3'b000)) u_s88 (
+        .a(x30_d1), .b((21'(x30_d1) << 2)), .c(19'(s87_d1 >>> 2)), .sum(s88[23:2])
     );
     wire signed [30:0] s89;  // 4096*x30 + s88 - 512*x30
     assign s89[8:0] = s88[8:0];
