@@ -133,6 +133,11 @@ def test_scales_of_the_inputs_are_trained_and_folded() -> None:
     assert narrow[0] > 4 * narrow[1:3].max()
 
 
+def held(folder: Path) -> list[float | None]:
+    """The share of held weights after each epoch."""
+    return [row["held"] for row in json.loads((folder / "history.json").read_text())]
+
+
 def test_a_sweep_is_resumed_and_its_figures_are_those_of_the_files(tmp_path: Path) -> None:
     designs = grid([(4,)], threshold_factors=(0.5, 1.5))
     runs = sweep(SAMPLE, designs[:1], (1,), QUICK, tmp_path)
@@ -141,6 +146,7 @@ def test_a_sweep_is_resumed_and_its_figures_are_those_of_the_files(tmp_path: Pat
     assert (runs[0].folder / "model.h5").stat().st_mtime_ns == before
     assert [run.variant for run in runs] == [design.name for design in designs]
     for run in runs:
+        assert held(run.folder) == [0, 0]  # they are to be, but in so few steps none goes to and fro
         model, scaler = reload(run.folder / "model.h5"), load_scaler(run.folder / "scaler.json")
         for part, rows in (("", SAMPLE.split.validation), ("test_", SAMPLE.split.test)):
             logits = predict(model, scaler.apply(SAMPLE.features[rows]))
@@ -218,7 +224,18 @@ def test_the_command(tmp_path: Path) -> None:
         "--seed",
         "1",
     ]
-    words += ["--epochs", "1", "--twin-epochs", "1", "--no-synth", "--threshold", "0.5", "--threshold", "1.5"]
+    words += [
+        "--epochs",
+        "1",
+        "--twin-epochs",
+        "1",
+        "--no-synth",
+        "--threshold",
+        "0.5",
+        "--threshold",
+        "1.5",
+        "--no-hold",
+    ]
     words = [sys.executable, "-m", "bittrigger", *words, "--want"]
     done = subprocess.run([*words, "0.05", "--json"], check=True, capture_output=True, text=True, timeout=600)
     rows = json.loads(done.stdout)
@@ -227,6 +244,7 @@ def test_the_command(tmp_path: Path) -> None:
     assert [row["chosen"] for row in rows] == [True, False]
     assert {row["luts_origin"] for row in rows} == {"estimate"}
     assert "run 2 of 2" in done.stderr
+    assert held(tmp_path / "runs" / "4_i8_a6_t0.5_c0" / "seed-1") == [None]
     again = subprocess.run([*words, "0.99"], check=False, capture_output=True, text=True, timeout=600)
     assert (again.returncode, again.stderr.splitlines()[0]) == (1, "2 of 2 runs are done")
     assert "score 0.99: no design reaches it; the best is 0." in again.stderr

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 @click.option("--seed", "seeds", multiple=True, type=int, default=(1, 2, 3), show_default=True, help="Repeat it.")
 @click.option("--epochs", type=int, default=30, show_default=True, help="Of each ternary training.")
 @click.option("--twin-epochs", type=int, default=30, show_default=True, help="Of each float training.")
+@click.option("--no-hold", is_flag=True, help="Do not hold weights that go to and fro between two codes.")
 @click.option("--want", type=float, help="Accuracy on the validation rows, such as 0.76: name the cheapest network.")
 @click.option("--no-synth", is_flag=True, help="LUTs as the solver estimates them; else Yosys counts.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -49,6 +51,7 @@ def command(
     seeds: tuple[int, ...],
     epochs: int,
     twin_epochs: int,
+    no_hold: bool,
     want: float | None,
     no_synth: bool,
     as_json: bool,
@@ -81,6 +84,8 @@ def command(
         )
         prepare_tensorflow(seeds[0])
         settings = SweepSettings(epochs, twin_epochs, teacher_hidden=shapes[0], teacher_seeds=seeds)
+        if no_hold:
+            settings = replace(settings, hold_from=None)
         runs = sweep(sample, designs, seeds, settings, output)
         runs = add_firmware(runs, output / ("estimate" if no_synth else "synth"), synthesize=not no_synth)
     points, tested = points_of(runs), points_of(runs, score="test_accuracy")

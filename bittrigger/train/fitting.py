@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,9 @@ import numpy.typing as npt
 from bittrigger.errors import ConfigError
 from bittrigger.train.checkpoint import EpochRecord, RunState, load_state, make_folder, replace_file, save_state
 from bittrigger.train.keras_types import Loss, Model
+
+if TYPE_CHECKING:
+    from bittrigger.train.holding import CodeHolder
 
 __all__ = ["FitResult", "FitSettings", "fit"]
 
@@ -43,9 +46,12 @@ class FitSettings:
         final_fraction: step size at the end, as a fraction of `learning_rate`.
         seed: of the order of the rows and of what random layers draw, each epoch on its own. None leaves both to Keras'
             global state; such a run cannot be resumed.
+        hold_from: share of the epochs after which ternary weights that go to and fro between two codes are held, from 0 to
+            below 1, see `CodeHolder`; None holds none.
+        hold_rate: changes of its code a step above which a weight is held.
 
     Raises:
-        ConfigError: `epochs` or `batch_size` is below 1.
+        ConfigError: `epochs` or `batch_size` is below 1, or a setting of the holding is out of range.
     """
 
     epochs: int
@@ -53,12 +59,19 @@ class FitSettings:
     learning_rate: float = 1e-3
     final_fraction: float = 0.01
     seed: int | None = None
+    hold_from: float | None = None
+    hold_rate: float = 0.02
 
     def __post_init__(self) -> None:
         """Check the ranges."""
         for name in ("epochs", "batch_size"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} {getattr(self, name)}: expected at least 1")
+        if not (0 <= (self.hold_from or 0) < 1 and 0 < self.hold_rate < 1):
+            raise ConfigError(
+                f"hold_from {self.hold_from}, hold_rate {self.hold_rate}: allowed are shares from 0 to below 1, and rates "
+                "between 0 and 1"
+            )
 
 
 @dataclass(frozen=True)
@@ -99,17 +112,19 @@ def fit(
     """
     _check(model, train, settings, folder)
     optimizer = _compile(model, len(train[0]), settings, loss)
+    holder = None if settings.hold_from is None else _holder(model, settings)
     state = RunState(model.get_weights(), model.get_weights())
     identity = _identity(train, settings) if folder is not None else {}
     if folder is not None:
         make_folder(folder)
         shapes = [value.shape for value in state.weights]
         state = load_state(folder / "checkpoint.npz", identity, shapes) or state
-        _restore(model, optimizer, state)
+        _restore(model, optimizer, holder, state)
     while len(state.records) < settings.epochs:
-        _run_epoch(model, train, settings, score, state)
+        _run_epoch(model, train, settings, score, state, holder=holder)
         if folder is not None:
             state.optimizer = [variable.numpy() for variable in optimizer.variables]
+            state.holding = [] if holder is None else holder.state
             save_state(folder / "checkpoint.npz", state, identity)
             _write_history(folder, state.records)
     model.set_weights(state.best_weights)
@@ -147,7 +162,13 @@ def _compile(model: Model, rows: int, settings: FitSettings, loss: Loss) -> Any:
     return optimizer
 
 
-def _restore(model: Model, optimizer: Any, state: RunState) -> None:  # noqa: ANN401
+def _holder(model: Model, settings: FitSettings) -> CodeHolder:
+    from bittrigger.train.holding import CodeHolder
+
+    return CodeHolder(model, settings.hold_rate)
+
+
+def _restore(model: Model, optimizer: Any, holder: CodeHolder | None, state: RunState) -> None:  # noqa: ANN401
     """Put model and optimizer where the run stopped."""
     if not state.records:
         return
@@ -155,39 +176,37 @@ def _restore(model: Model, optimizer: Any, state: RunState) -> None:  # noqa: AN
     optimizer.build(model.trainable_variables)
     for variable, value in zip(optimizer.variables, state.optimizer, strict=True):
         variable.assign(value)
+    if holder is not None:
+        holder.restore(state.holding)
     _log.info("%s: goes on after epoch %d", model.name, len(state.records))
 
 
-def _run_epoch(model: Model, train: Arrays, settings: FitSettings, score: Score, state: RunState) -> None:
+def _run_epoch(
+    model: Model, train: Arrays, settings: FitSettings, score: Score, state: RunState, *, holder: CodeHolder | None
+) -> None:
     """Train one epoch and note it in `state`."""
     from bittrigger.train.widths import model_widths
 
     epoch = len(state.records)
     started = time.perf_counter()
-    inputs, targets = train
-    if settings.seed is None:
-        history = model.fit(inputs, targets, batch_size=settings.batch_size, epochs=1, verbose=0)
-    else:
-        order = np.random.default_rng([settings.seed, epoch]).permutation(len(inputs))
-        _seed_random_layers(model, settings.seed, epoch)
-        history = model.fit(
-            inputs[order], targets[order], batch_size=settings.batch_size, epochs=1, shuffle=False, verbose=0
-        )
+    if holder is not None and settings.hold_from is not None:
+        holder.active.assign(epoch >= settings.hold_from * settings.epochs)
+    loss = _pass(model, train, settings, epoch, [] if holder is None else [holder])
     value = score(model)
-    if not (math.isfinite(history.history["loss"][0]) and math.isfinite(value)):
+    if not (math.isfinite(loss) and math.isfinite(value)):
         raise ConfigError(
-            f"model {model.name!r}: loss {history.history['loss'][0]}, validation {value} in epoch {epoch + 1}; expected finite "
+            f"model {model.name!r}: loss {loss}, validation {value} in epoch {epoch + 1}; expected finite "
             "numbers; lower the learning rate, or look for a logarithm or a root of zero in the loss"
         )
     state.weights = model.get_weights()
     if value > state.best:
         state.best, state.best_epoch, state.best_weights = value, epoch + 1, state.weights
     seconds = round(time.perf_counter() - started, 3)
-    loss, widths = history.history["loss"][0], model_widths(model) or None
-    state.records.append(EpochRecord(epoch + 1, loss, value, seconds, _adder_bits(model), widths))
+    widths, held = model_widths(model) or None, None if holder is None else holder.share()
+    state.records.append(EpochRecord(epoch + 1, loss, value, seconds, _adder_bits(model), widths, held))
     left = sum(record.seconds for record in state.records) / (epoch + 1) * (settings.epochs - epoch - 1)
     _log.info(
-        "%s: epoch %d/%d, loss %.4f, validation %.4f, best %.4f%s, %.0f s left",
+        "%s: epoch %d/%d, loss %.4f, validation %.4f, best %.4f%s%s, %.0f s left",
         model.name,
         epoch + 1,
         settings.epochs,
@@ -195,8 +214,22 @@ def _run_epoch(model: Model, train: Arrays, settings: FitSettings, score: Score,
         value,
         state.best,
         f", widths {_words(widths)}" if widths else "",
+        f", held {held:.1%}" if held else "",
         left,
     )
+
+
+def _pass(model: Model, train: Arrays, settings: FitSettings, epoch: int, callbacks: list[CodeHolder]) -> float:
+    """Let Keras train one epoch, and return the mean loss."""
+    (inputs, targets), shuffle = train, settings.seed is None
+    if settings.seed is not None:
+        order = np.random.default_rng([settings.seed, epoch]).permutation(len(inputs))
+        _seed_random_layers(model, settings.seed, epoch)
+        inputs, targets = inputs[order], targets[order]
+    history = model.fit(
+        inputs, targets, batch_size=settings.batch_size, epochs=1, shuffle=shuffle, verbose=0, callbacks=callbacks
+    )
+    return float(history.history["loss"][0])
 
 
 def _seed_random_layers(model: Model, seed: int, epoch: int) -> None:
@@ -252,7 +285,11 @@ def _card(model: Model, settings: FitSettings, identity: dict[str, Any], result:
         "FLOPs, IntOPs an event": f"{_text(costs.flops)}, {_text(costs.int_ops)}",
         "adder bits": _text(last.adder_bits),
         **({"learned widths": _words(last.widths)} if last.widths else {}),
-        **{key.replace("_", " "): str(value) for key, value in identity.items() if key != "epochs"},
+        **{
+            key.replace("_", " "): str(value)
+            for key, value in identity.items()
+            if key != "epochs" and value is not None
+        },
         "made with": f"TensorFlow {tf.__version__}, {versions(['QKeras', 'numpy'])}",
     }
     return (

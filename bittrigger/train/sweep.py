@@ -40,6 +40,7 @@ class SweepSettings:
         teacher_hidden: hidden units of the float networks whose mean probabilities are the targets of the ternary ones.
         teacher_seeds: of these networks; none trains on the labels alone.
         teacher_share: share of those probabilities in the targets; the rest are the labels.
+        hold_from: of the ternary trainings, see `FitSettings`.
     """
 
     epochs: int = 30
@@ -49,10 +50,15 @@ class SweepSettings:
     teacher_hidden: tuple[int, ...] = (64, 32, 32)
     teacher_seeds: tuple[int, ...] = (1, 2, 3)
     teacher_share: float = 0.8
+    hold_from: float | None = 0.5
 
-    def fit(self, epochs: int, seed: int) -> FitSettings:
-        """Return the settings of one training."""
-        return FitSettings(epochs, self.batch_size, self.learning_rate, seed=seed)
+    def twin_fit(self, seed: int) -> FitSettings:
+        """Return the settings of a float training."""
+        return FitSettings(self.twin_epochs, self.batch_size, self.learning_rate, seed=seed)
+
+    def ternary_fit(self, seed: int) -> FitSettings:
+        """Return the settings of a ternary training."""
+        return replace(self.twin_fit(seed), epochs=self.epochs, hold_from=self.hold_from)
 
 
 def grid(
@@ -140,7 +146,7 @@ class _Worker:
         sample, settings = self._sample, self._settings
         twin, targets = self.twin(design.hidden, seed), self.targets()
         trained = train_ternary(
-            sample, design, twin=twin, targets=targets, settings=settings.fit(settings.epochs, seed), folder=place
+            sample, design, twin=twin, targets=targets, settings=settings.ternary_fit(seed), folder=place
         )
         save_design(trained, place)
         x = load_scaler(place / "scaler.json").apply(sample.features)
@@ -152,7 +158,7 @@ class _Worker:
     def twin(self, hidden: tuple[int, ...], seed: int) -> Model:
         """Return the trained float network of this shape and seed."""
         place = self._folder / "-".join(map(str, hidden)) / f"seed-{seed}"
-        return train_float(self._sample, hidden, self._settings.fit(self._settings.twin_epochs, seed), place)
+        return train_float(self._sample, hidden, self._settings.twin_fit(seed), place)
 
     def targets(self) -> npt.NDArray[np.float32]:
         """Return the targets of all rows, `(events, classes)`: what the teachers say, and the labels."""

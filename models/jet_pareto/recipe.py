@@ -96,7 +96,7 @@ def run(options: RecipeOptions) -> None:
     prepare_tensorflow(options.seeds[0])
     arrays = load_arrays(options.data, ("X", "y", "features", "classes"))
     jets = class_sample(arrays["X"], arrays["y"], seed=SPLIT_SEED)
-    settings = SweepSettings(options.epochs, teacher_seeds=options.seeds)
+    settings = SweepSettings(options.epochs, teacher_seeds=options.seeds, hold_from=None)
     runs = add_firmware(sweep(jets, DESIGNS, options.seeds, settings, options.work), options.work / "synth")
     best = max((run for run in runs if run.variant == SHIPPED.name), key=lambda run: run.figures["accuracy"] or 0.0)
     features, classes = (tuple(map(str, arrays[name])) for name in ("features", "classes"))
