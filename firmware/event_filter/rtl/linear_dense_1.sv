@@ -1,4 +1,4 @@
-// linear_dense_1: constant matrix, 57 x 32, as 513 adders (no multiplier).
+// linear_dense_1: constant matrix, 57 x 32, as 514 adders (no multiplier).
 //
 // x: 57 x ap_fixed<12,12>, element 0 in the lowest bits.
 // y: 32 x ap_fixed<21,16>, element 0 in the lowest bits.
@@ -86,218 +86,217 @@ module linear_dense_1 (
         .a((14'(x45) << 2)), .b(13'(s0 >>> 1)), .c(s1), .sum(s2[16:1])
     );
     wire signed [12:0] s3 = 13'(x47) - 13'(x41);
-    wire signed [14:0] s4;  // 4*x12 + 2*x18 + s3
-    assign s4[0:0] = s3[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s4 (
-        .a((13'(x12) << 1)), .b(x18), .c(12'(s3 >>> 1)), .sum(s4[14:1])
+    wire signed [13:0] s5;  // x29 - x23 - x40
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s5 (
+        .a(x29), .b(x23), .c(x40), .sum(s5)
     );
-    wire signed [14:0] s5;  // x27 - 4*x15 - 4*x27
-    assign s5[1:0] = x27[1:0];
-    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b110)) u_s5 (
-        .a(13'(x27 >>> 2)), .b(13'(x15)), .c(13'(x27)), .sum(s5[14:2])
-    );
-    wire signed [13:0] s6;  // x29 - x23 - x40
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s6 (
-        .a(x29), .b(x23), .c(x40), .sum(s6)
+    wire signed [14:0] s6;  // x27 - 4*x15 - 4*x27
+    assign s6[1:0] = x27[1:0];
+    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b110)) u_s6 (
+        .a(13'(x27 >>> 2)), .b(13'(x15)), .c(13'(x27)), .sum(s6[14:2])
     );
     wire signed [13:0] s7;  // x50 - 2*x22 - x36
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s7 (
         .a(x50), .b((13'(x22) << 1)), .c(x36), .sum(s7)
     );
-    wire signed [15:0] s8;  // 2*x8 + s6 - 4*x24
-    assign s8[0:0] = s6[0:0];
+    wire signed [15:0] s8;  // 2*x8 + s5 - 4*x24
+    assign s8[0:0] = s5[0:0];
     bittrigger_grow3 #(.WIDTH(15), .A(12), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s8 (
-        .a(x8), .b(13'(s6 >>> 1)), .c((13'(x24) << 1)), .sum(s8[15:1])
+        .a(x8), .b(13'(s5 >>> 1)), .c((13'(x24) << 1)), .sum(s8[15:1])
     );
-    wire signed [14:0] s11;  // 4*x36 + x38 - x45
-    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s11 (
-        .a((14'(x36) << 2)), .b(x38), .c(x45), .sum(s11)
+    wire signed [16:0] s10;  // x13 + x53 - 16*x12
+    bittrigger_grow3 #(.WIDTH(17), .A(14), .B(14), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s10 (
+        .a(14'(x13)), .b(14'(x53)), .c((16'(x12) << 4)), .sum(s10)
     );
-    wire signed [13:0] s12;  // x37 + x46 - 2*x32
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s12 (
-        .a(x37), .b(x46), .c((13'(x32) << 1)), .sum(s12)
+    wire signed [14:0] s12;  // 4*x36 + x38 - x45
+    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s12 (
+        .a((14'(x36) << 2)), .b(x38), .c(x45), .sum(s12)
     );
-    wire signed [13:0] s13;  // x3 + x44 + x48
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s13 (
-        .a(x3), .b(x44), .c(x48), .sum(s13)
+    wire signed [14:0] s13;  // x17 + x20 + 4*x48
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s13 (
+        .a(x17), .b(x20), .c((14'(x48) << 2)), .sum(s13)
     );
-    wire signed [14:0] s14;  // x17 + x20 + 4*x48
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s14 (
-        .a(x17), .b(x20), .c((14'(x48) << 2)), .sum(s14)
+    wire signed [13:0] s14;  // x3 + x44 + x48
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s14 (
+        .a(x3), .b(x44), .c(x48), .sum(s14)
     );
-    wire signed [13:0] s15;  // x2 - x7 - x28
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s15 (
-        .a(x2), .b(x7), .c(x28), .sum(s15)
+    wire signed [13:0] s15;  // x37 + x46 - 2*x32
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s15 (
+        .a(x37), .b(x46), .c((13'(x32) << 1)), .sum(s15)
     );
-    wire signed [14:0] s16;  // 2*x10 - 2*x11 - s13
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s16 (
-        .a((13'(x10) << 1)), .b((13'(x11) << 1)), .c(s13), .sum(s16)
+    wire signed [13:0] s16;  // x7 + x28 - x2
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s16 (
+        .a(x7), .b(x28), .c(x2), .sum(s16)
     );
-    wire signed [13:0] s17;  // x51 - x9 - x39
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s17 (
-        .a(x51), .b(x9), .c(x39), .sum(s17)
+    wire signed [14:0] s17;  // 2*x11 + s14 - 2*x10
+    assign s17[0:0] = s14[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s17 (
+        .a(x11), .b(13'(s14 >>> 1)), .c(x10), .sum(s17[14:1])
     );
-    wire signed [15:0] s18;  // s14 + s15 - s12
-    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s18 (
-        .a(s14), .b(s15), .c(s12), .sum(s18)
+    wire signed [13:0] s18;  // x9 - x3 - x51
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s18 (
+        .a(x9), .b(x3), .c(x51), .sum(s18)
     );
-    wire signed [17:0] s19;  // s11 + 4*s17 - 32*x1
-    assign s19[1:0] = s11[1:0];
-    bittrigger_grow3 #(.WIDTH(16), .A(13), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s19 (
-        .a(13'(s11 >>> 2)), .b(s17), .c((15'(x1) << 3)), .sum(s19[17:2])
+    wire signed [15:0] s19;  // 8*x1 + x39 - 4*x9
+    assign s19[1:0] = x39[1:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s19 (
+        .a((13'(x1) << 1)), .b(11'(x39 >>> 2)), .c(x9), .sum(s19[15:2])
     );
-    wire signed [16:0] s21;  // x13 + x53 - 16*x12
-    bittrigger_grow3 #(.WIDTH(17), .A(14), .B(14), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s21 (
-        .a(14'(x13)), .b(14'(x53)), .c((16'(x12) << 4)), .sum(s21)
+    wire signed [15:0] s20;  // s15 + s16 - s13
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s20 (
+        .a(s15), .b(s16), .c(s13), .sum(s20)
     );
-    wire signed [13:0] s23;  // x16 - x6 - x24
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s23 (
-        .a(x16), .b(x6), .c(x24), .sum(s23)
+    wire signed [17:0] s21;  // 4*s18 + 4*s19 - s12
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s21 (
+        .a((18'(s18) << 2)), .b((18'(s19) << 2)), .c(18'(s12)), .sum(s21)
     );
-    wire signed [13:0] s24;  // x33 + x49 - x52
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s24 (
-        .a(x33), .b(x49), .c(x52), .sum(s24)
+    wire signed [13:0] s24;  // x16 - x6 - x24
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s24 (
+        .a(x16), .b(x6), .c(x24), .sum(s24)
     );
-    wire signed [15:0] s25;  // s23 - 4*x1 - 4*x3
-    assign s25[1:0] = s23[1:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s25 (
-        .a(12'(s23 >>> 2)), .b(x1), .c(x3), .sum(s25[15:2])
+    wire signed [13:0] s25;  // x33 + x49 - x52
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s25 (
+        .a(x33), .b(x49), .c(x52), .sum(s25)
     );
-    wire signed [13:0] s30;  // x19 - x17 - x40
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s30 (
-        .a(x19), .b(x17), .c(x40), .sum(s30)
+    wire signed [15:0] s26;  // s24 + 2*s25 - 4*x1
+    assign s26[0:0] = s24[0:0];
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s26 (
+        .a(13'(s24 >>> 1)), .b(s25), .c((13'(x1) << 1)), .sum(s26[15:1])
     );
-    wire signed [16:0] s31;  // 16*x24 + x27 - x25
-    bittrigger_grow3 #(.WIDTH(17), .A(16), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s31 (
-        .a((16'(x24) << 4)), .b(14'(x27)), .c(14'(x25)), .sum(s31)
+    wire signed [12:0] s30 = 13'(x5) - 13'(x36);
+    wire signed [13:0] s31;  // x29 + s30 - x49
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s31 (
+        .a(x29), .b(s30), .c(x49), .sum(s31)
     );
-    wire signed [13:0] s32;  // x9 + x46 - x32
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s32 (
-        .a(x9), .b(x46), .c(x32), .sum(s32)
+    wire signed [13:0] s32;  // x22 + x52 - 2*x24
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s32 (
+        .a(x22), .b(x52), .c((13'(x24) << 1)), .sum(s32)
     );
-    wire signed [12:0] s33 = 13'(x12) + 13'(x54);
-    wire signed [13:0] s34;  // x8 + x20 + x28
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s34 (
-        .a(x8), .b(x20), .c(x28), .sum(s34)
+    wire signed [14:0] s34;  // x21 + 4*x21 - x45
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s34 (
+        .a(x21), .b((14'(x21) << 2)), .c(x45), .sum(s34)
     );
-    wire signed [14:0] s35;  // s32 - x2 - s33
-    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s35 (
-        .a(s32), .b(x2), .c(s33), .sum(s35)
+    wire signed [13:0] s35;  // x31 + x48 - 2*x39
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s35 (
+        .a(x31), .b(x48), .c((13'(x39) << 1)), .sum(s35)
     );
-    wire signed [16:0] s36;  // s30 + s34 - 16*x54
-    bittrigger_grow3 #(.WIDTH(17), .A(14), .B(14), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s36 (
-        .a(s30), .b(s34), .c((16'(x54) << 4)), .sum(s36)
+    wire signed [13:0] s36;  // x17 + x40 - x19
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s36 (
+        .a(x17), .b(x40), .c(x19), .sum(s36)
     );
-    wire signed [13:0] s38;  // x22 + x52 - 2*x24
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s38 (
-        .a(x22), .b(x52), .c((13'(x24) << 1)), .sum(s38)
+    wire signed [12:0] s37 = 13'(x12) + 13'(x54);
+    wire signed [16:0] s38;  // 16*x24 + x27 - x25
+    bittrigger_grow3 #(.WIDTH(17), .A(16), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s38 (
+        .a((16'(x24) << 4)), .b(14'(x27)), .c(14'(x25)), .sum(s38)
     );
-    wire signed [13:0] s40;  // 2*x15 + x38 - x10
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s40 (
-        .a((13'(x15) << 1)), .b(x38), .c(x10), .sum(s40)
+    wire signed [13:0] s39;  // x9 + x46 - x32
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s39 (
+        .a(x9), .b(x46), .c(x32), .sum(s39)
     );
-    wire signed [13:0] s42 = (14'(x6) << 1) - 14'(x35);
-    wire signed [13:0] s45;  // 2*x11 + x16 - x31
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s45 (
-        .a((13'(x11) << 1)), .b(x16), .c(x31), .sum(s45)
+    wire signed [13:0] s40;  // x8 + x20 - x2
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s40 (
+        .a(x8), .b(x20), .c(x2), .sum(s40)
     );
-    wire signed [14:0] s46;  // x21 + 4*x21 - x45
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s46 (
-        .a(x21), .b((14'(x21) << 2)), .c(x45), .sum(s46)
+    wire signed [14:0] s41;  // x28 + s39 - s37
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s41 (
+        .a(x28), .b(s39), .c(s37), .sum(s41)
     );
-    wire signed [12:0] s47 = 13'(x5) - 13'(x36);
-    wire signed [13:0] s48;  // x29 + s47 - x49
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s48 (
-        .a(x29), .b(s47), .c(x49), .sum(s48)
+    wire signed [16:0] s42;  // s40 - 16*x54 - s36
+    bittrigger_grow3 #(.WIDTH(17), .A(14), .B(16), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s42 (
+        .a(s40), .b((16'(x54) << 4)), .c(s36), .sum(s42)
     );
+    wire signed [13:0] s44;  // 2*x15 + x38 - x10
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s44 (
+        .a((13'(x15) << 1)), .b(x38), .c(x10), .sum(s44)
+    );
+    wire signed [13:0] s46 = (14'(x6) << 1) - 14'(x35);
     wire signed [13:0] s49;  // x37 - x11 - x13
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s49 (
         .a(x37), .b(x11), .c(x13), .sum(s49)
     );
-    wire signed [14:0] s50;  // x33 + s49 - 2*x48
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s50 (
-        .a(x33), .b(s49), .c((13'(x48) << 1)), .sum(s50)
+    wire signed [14:0] s50;  // 2*x16 + x33 + s49
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s50 (
+        .a((13'(x16) << 1)), .b(x33), .c(s49), .sum(s50)
     );
-    wire signed [15:0] s55;  // x14 - 2*x3 - 8*x9
-    assign s55[0:0] = x14[0:0];
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s55 (
-        .a(12'(x14 >>> 1)), .b(x3), .c((14'(x9) << 2)), .sum(s55[15:1])
+    wire signed [13:0] s55;  // x34 - x4 - x41
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s55 (
+        .a(x34), .b(x4), .c(x41), .sum(s55)
     );
-    wire signed [13:0] s56;  // x8 - x22 - x49
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s56 (
-        .a(x8), .b(x22), .c(x49), .sum(s56)
+    wire signed [14:0] s56;  // 2*x2 + 4*x54 - x36
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s56 (
+        .a((13'(x2) << 1)), .b((14'(x54) << 2)), .c(x36), .sum(s56)
     );
-    wire signed [13:0] s57;  // x5 + 2*x10 - x35
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s57 (
-        .a(x5), .b((13'(x10) << 1)), .c(x35), .sum(s57)
+    wire signed [16:0] s57;  // 16*x12 + s55 + s56
+    bittrigger_grow3 #(.WIDTH(17), .A(16), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s57 (
+        .a((16'(x12) << 4)), .b(s55), .c(s56), .sum(s57)
     );
-    wire signed [15:0] s58;  // 4*x19 + 4*x36 + s56
-    assign s58[1:0] = s56[1:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s58 (
-        .a(x19), .b(x36), .c(12'(s56 >>> 2)), .sum(s58[15:2])
+    wire signed [13:0] s58;  // x2 + 2*x9 + x21
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s58 (
+        .a(x2), .b((13'(x9) << 1)), .c(x21), .sum(s58)
     );
-    wire signed [13:0] s60;  // x34 - x4 - x41
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s60 (
-        .a(x34), .b(x4), .c(x41), .sum(s60)
+    wire signed [14:0] s59;  // 2*x0 + x11 - 4*x18
+    assign s59[0:0] = x11[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s59 (
+        .a(x0), .b(11'(x11 >>> 1)), .c((13'(x18) << 1)), .sum(s59[14:1])
     );
-    wire signed [14:0] s61;  // 2*x2 + 4*x54 - x36
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s61 (
-        .a((13'(x2) << 1)), .b((14'(x54) << 2)), .c(x36), .sum(s61)
+    wire signed [13:0] s60;  // x27 + x40 + x43
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s60 (
+        .a(x27), .b(x40), .c(x43), .sum(s60)
     );
-    wire signed [16:0] s62;  // 16*x12 + s60 + s61
-    bittrigger_grow3 #(.WIDTH(17), .A(16), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s62 (
-        .a((16'(x12) << 4)), .b(s60), .c(s61), .sum(s62)
+    wire signed [12:0] s61 = 13'(x0) - 13'(x3);
+    wire signed [14:0] s62;  // s61 - x47 - s60
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s62 (
+        .a(s61), .b(x47), .c(s60), .sum(s62)
     );
-    wire signed [14:0] s63;  // 2*x0 + x11 - 4*x18
-    assign s63[0:0] = x11[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s63 (
-        .a(x0), .b(11'(x11 >>> 1)), .c((13'(x18) << 1)), .sum(s63[14:1])
+    wire signed [13:0] s63;  // x7 + x12 - x30
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s63 (
+        .a(x7), .b(x12), .c(x30), .sum(s63)
     );
-    wire signed [13:0] s64;  // x27 + x40 + x43
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s64 (
-        .a(x27), .b(x40), .c(x43), .sum(s64)
+    wire signed [13:0] s64;  // x55 - x19 - x33
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s64 (
+        .a(x55), .b(x19), .c(x33), .sum(s64)
     );
-    wire signed [12:0] s65 = 13'(x0) - 13'(x3);
-    wire signed [14:0] s66;  // s65 - x47 - s64
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s66 (
-        .a(s65), .b(x47), .c(s64), .sum(s66)
+    wire signed [14:0] s65;  // 2*x18 + x50 + s63
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s65 (
+        .a((13'(x18) << 1)), .b(x50), .c(s63), .sum(s65)
     );
-    wire signed [13:0] s67;  // x7 + x55 - x30
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s67 (
-        .a(x7), .b(x55), .c(x30), .sum(s67)
+    wire signed [15:0] s66;  // 4*x33 + 4*x47 + s64
+    assign s66[1:0] = s64[1:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s66 (
+        .a(x33), .b(x47), .c(12'(s64 >>> 2)), .sum(s66[15:2])
     );
-    wire signed [13:0] s68;  // x12 + x50 - x19
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s68 (
-        .a(x12), .b(x50), .c(x19), .sum(s68)
+    wire signed [15:0] s68;  // x8 + 8*x9 - x22
+    bittrigger_grow3 #(.WIDTH(16), .A(13), .B(15), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s68 (
+        .a(13'(x8)), .b((15'(x9) << 3)), .c(13'(x22)), .sum(s68)
     );
-    wire signed [14:0] s69;  // 2*x18 + s67 - x33
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s69 (
-        .a((13'(x18) << 1)), .b(s67), .c(x33), .sum(s69)
+    wire signed [13:0] s69;  // x5 - x14 - x49
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s69 (
+        .a(x5), .b(x14), .c(x49), .sum(s69)
     );
-    wire signed [15:0] s70;  // 4*x33 + 4*x47 + s68
-    assign s70[1:0] = s68[1:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s70 (
-        .a(x33), .b(x47), .c(12'(s68 >>> 2)), .sum(s70[15:2])
+    wire signed [14:0] s70;  // 2*x3 + 2*x10 - x35
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s70 (
+        .a((13'(x3) << 1)), .b((13'(x10) << 1)), .c(x35), .sum(s70)
     );
-    wire signed [17:0] s72;  // x38 + x44 - 32*x24
-    bittrigger_grow3 #(.WIDTH(18), .A(15), .B(15), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s72 (
-        .a(15'(x38)), .b(15'(x44)), .c((17'(x24) << 5)), .sum(s72)
+    wire signed [15:0] s71;  // 4*x19 + 4*x36 + s69
+    assign s71[1:0] = s69[1:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s71 (
+        .a(x19), .b(x36), .c(12'(s69 >>> 2)), .sum(s71[15:2])
     );
-    wire signed [12:0] s73 = 13'(x25) - 13'(x1);
-    wire signed [13:0] s74 = (14'(x15) << 1) + 14'(x27);
-    wire signed [13:0] s75;  // 2*x24 + x53 - x52
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s75 (
-        .a((13'(x24) << 1)), .b(x53), .c(x52), .sum(s75)
+    wire signed [17:0] s73;  // 32*x24 - x38 - x44
+    bittrigger_grow3 #(.WIDTH(18), .A(17), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s73 (
+        .a((17'(x24) << 5)), .b(15'(x38)), .c(15'(x44)), .sum(s73)
     );
-    wire signed [13:0] s76;  // x42 - x29 - x56
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s76 (
-        .a(x42), .b(x29), .c(x56), .sum(s76)
+    wire signed [12:0] s74 = 13'(x25) - 13'(x1);
+    wire signed [13:0] s75 = (14'(x15) << 1) + 14'(x27);
+    wire signed [13:0] s76;  // 2*x24 + x53 - x52
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s76 (
+        .a((13'(x24) << 1)), .b(x53), .c(x52), .sum(s76)
     );
-    wire signed [15:0] s78 = (16'(x1) << 3) + 16'(x39);
-    wire signed [13:0] s82;  // x2 + 2*x9 + x21
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s82 (
-        .a(x2), .b((13'(x9) << 1)), .c(x21), .sum(s82)
+    wire signed [13:0] s77;  // x42 - x29 - x56
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s77 (
+        .a(x42), .b(x29), .c(x56), .sum(s77)
     );
+    wire signed [15:0] s79 = (16'(x1) << 3) + 16'(x39);
     wire signed [13:0] s83;  // 2*x6 - x26 - x31
     bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s83 (
         .a((13'(x6) << 1)), .b(x26), .c(x31), .sum(s83)
@@ -310,67 +309,63 @@ module linear_dense_1 (
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s85 (
         .a(x48), .b(x13), .c(x42), .sum(s85)
     );
-    wire signed [15:0] s86;  // s83 - s82 - 2*s84
+    wire signed [15:0] s86;  // s83 - s58 - 2*s84
     bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s86 (
-        .a(s83), .b(s82), .c((15'(s84) << 1)), .sum(s86)
+        .a(s83), .b(s58), .c((15'(s84) << 1)), .sum(s86)
     );
-    wire signed [13:0] s91;  // 4*x21 + x33 - x21
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s91 (
-        .a((14'(x21) << 2)), .b(14'(x33)), .c(14'(x21)), .sum(s91)
-    );
-    wire signed [16:0] s92;  // x53 - x7 - 4*s91
+    wire signed [16:0] s92;  // 4*x19 - x5 - 16*x9
     bittrigger_grow3 #(.WIDTH(17), .A(14), .B(14), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s92 (
-        .a(14'(x53)), .b(14'(x7)), .c((16'(s91) << 2)), .sum(s92)
+        .a((14'(x19) << 2)), .b(14'(x5)), .c((16'(x9) << 4)), .sum(s92)
     );
-    wire signed [13:0] s94;  // x44 - x22 - x29
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s94 (
-        .a(x44), .b(x22), .c(x29), .sum(s94)
+    wire signed [13:0] s93;  // x14 - x11 - x19
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s93 (
+        .a(x14), .b(x11), .c(x19), .sum(s93)
     );
-    wire signed [13:0] s95;  // x13 - x28 - x31
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s95 (
-        .a(x13), .b(x28), .c(x31), .sum(s95)
+    wire signed [14:0] s94;  // x12 + s93 - 2*x18
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s94 (
+        .a(x12), .b(s93), .c((13'(x18) << 1)), .sum(s94)
     );
-    wire signed [14:0] s96;  // 2*x48 + s95 - s94
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s96 (
-        .a((15'(x48) << 1)), .b(15'(s95)), .c(15'(s94)), .sum(s96)
+    wire signed [13:0] s95;  // x7 + x23 - 2*x6
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s95 (
+        .a(x7), .b(x23), .c((13'(x6) << 1)), .sum(s95)
     );
-    wire signed [16:0] s98;  // x32 + 8*x42 + 8*x48
-    assign s98[2:0] = x32[2:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s98 (
-        .a(11'(x32 >>> 3)), .b(x42), .c(x48), .sum(s98[16:3])
+    wire signed [13:0] s97;  // x49 - x16 - 2*x56
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s97 (
+        .a(x49), .b(x16), .c((13'(x56) << 1)), .sum(s97)
     );
-    wire signed [13:0] s99;  // x49 - x16 - 2*x56
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s99 (
-        .a(x49), .b(x16), .c((13'(x56) << 1)), .sum(s99)
+    wire signed [13:0] s98;  // x20 - 2*x11 - x51
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s98 (
+        .a(x20), .b((13'(x11) << 1)), .c(x51), .sum(s98)
     );
-    wire signed [13:0] s100;  // x24 + x54 - 2*x25
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s100 (
-        .a(x24), .b(x54), .c((13'(x25) << 1)), .sum(s100)
+    wire signed [13:0] s99;  // x44 - x22 - x29
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s99 (
+        .a(x44), .b(x22), .c(x29), .sum(s99)
     );
-    wire signed [15:0] s101;  // 4*x9 + 2*x45 + s100
-    assign s101[0:0] = s100[0:0];
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s101 (
-        .a((13'(x9) << 1)), .b(x45), .c(13'(s100 >>> 1)), .sum(s101[15:1])
+    wire signed [13:0] s100;  // x13 - x28 - x31
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s100 (
+        .a(x13), .b(x28), .c(x31), .sum(s100)
     );
-    wire signed [16:0] s103;  // 4*x19 - x5 - 16*x9
-    bittrigger_grow3 #(.WIDTH(17), .A(14), .B(14), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s103 (
-        .a((14'(x19) << 2)), .b(14'(x5)), .c((16'(x9) << 4)), .sum(s103)
+    wire signed [14:0] s101;  // 2*x48 + s100 - s99
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s101 (
+        .a((15'(x48) << 1)), .b(15'(s100)), .c(15'(s99)), .sum(s101)
     );
-    wire signed [13:0] s104;  // x12 + x14 - x19
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s104 (
-        .a(x12), .b(x14), .c(x19), .sum(s104)
+    wire signed [16:0] s103;  // x32 + 8*x42 + 8*x48
+    assign s103[2:0] = x32[2:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s103 (
+        .a(11'(x32 >>> 3)), .b(x42), .c(x48), .sum(s103[16:3])
     );
-    wire signed [14:0] s105;  // s104 - x11 - 2*x18
-    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s105 (
-        .a(s104), .b(x11), .c((13'(x18) << 1)), .sum(s105)
+    wire signed [13:0] s104;  // x24 + x54 - 2*x25
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s104 (
+        .a(x24), .b(x54), .c((13'(x25) << 1)), .sum(s104)
     );
-    wire signed [13:0] s106;  // x7 + x23 - 2*x6
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s106 (
-        .a(x7), .b(x23), .c((13'(x6) << 1)), .sum(s106)
+    wire signed [15:0] s105;  // 4*x9 + 2*x45 + s104
+    assign s105[0:0] = s104[0:0];
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s105 (
+        .a((13'(x9) << 1)), .b(x45), .c(13'(s104 >>> 1)), .sum(s105[15:1])
     );
-    wire signed [13:0] s108;  // x20 - 2*x11 - x51
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s108 (
-        .a(x20), .b((13'(x11) << 1)), .c(x51), .sum(s108)
+    wire signed [13:0] s107;  // 4*x21 + x33 - x21
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s107 (
+        .a((14'(x21) << 2)), .b(14'(x33)), .c(14'(x21)), .sum(s107)
     );
     wire signed [13:0] s109;  // x8 - x1 - x42
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s109 (
@@ -381,10 +376,10 @@ module linear_dense_1 (
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s110 (
         .a(x1), .b(x38), .c(12'(s109 >>> 2)), .sum(s110[15:2])
     );
-    wire signed [15:0] s111;  // s99 - 4*x4 - 4*x41
-    assign s111[1:0] = s99[1:0];
+    wire signed [15:0] s111;  // s97 - 4*x4 - 4*x41
+    assign s111[1:0] = s97[1:0];
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s111 (
-        .a(12'(s99 >>> 2)), .b(x4), .c(x41), .sum(s111[15:2])
+        .a(12'(s97 >>> 2)), .b(x4), .c(x41), .sum(s111[15:2])
     );
     wire signed [15:0] s118;  // x37 + 4*x48 - 4*x18
     assign s118[1:0] = x37[1:0];
@@ -395,38 +390,38 @@ module linear_dense_1 (
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s119 (
         .a(x2), .b(x19), .c(x50), .sum(s119)
     );
-    wire signed [13:0] s120;  // 2*x21 - x5 - x14
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s120 (
-        .a((13'(x21) << 1)), .b(x5), .c(x14), .sum(s120)
+    wire signed [14:0] s120;  // 4*x24 + 2*x39 - x17
+    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s120 (
+        .a((14'(x24) << 2)), .b((13'(x39) << 1)), .c(x17), .sum(s120)
     );
-    wire signed [16:0] s121;  // 2*x1 + x43 - 32*x1
-    assign s121[0:0] = x43[0:0];
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s121 (
-        .a(16'(x1)), .b(16'(x43 >>> 1)), .c((16'(x1) << 4)), .sum(s121[16:1])
+    wire signed [15:0] s121;  // x3 + 8*x51 - x34
+    bittrigger_grow3 #(.WIDTH(16), .A(13), .B(15), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s121 (
+        .a(13'(x3)), .b((15'(x51) << 3)), .c(13'(x34)), .sum(s121)
     );
-    wire signed [14:0] s124;  // x44 + s6 - x26
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s124 (
-        .a(x44), .b(s6), .c(x26), .sum(s124)
+    wire signed [13:0] s122;  // x7 - x4 - x36
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s122 (
+        .a(x7), .b(x4), .c(x36), .sum(s122)
     );
-    wire signed [15:0] s126;  // x3 + 8*x51 - x34
-    bittrigger_grow3 #(.WIDTH(16), .A(13), .B(15), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s126 (
-        .a(13'(x3)), .b((15'(x51) << 3)), .c(13'(x34)), .sum(s126)
+    wire signed [13:0] s123;  // x24 + x52 + x54
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s123 (
+        .a(x24), .b(x52), .c(x54), .sum(s123)
     );
-    wire signed [14:0] s127;  // 4*x24 + 2*x39 - x17
-    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s127 (
-        .a((14'(x24) << 2)), .b((13'(x39) << 1)), .c(x17), .sum(s127)
+    wire signed [14:0] s124;  // s122 + s123 - 4*x54
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s124 (
+        .a(15'(s122)), .b(15'(s123)), .c((15'(x54) << 2)), .sum(s124)
     );
-    wire signed [13:0] s128;  // x7 - x4 - x36
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s128 (
-        .a(x7), .b(x4), .c(x36), .sum(s128)
+    wire signed [16:0] s126;  // 2*x1 + x43 - 32*x1
+    assign s126[0:0] = x43[0:0];
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s126 (
+        .a(16'(x1)), .b(16'(x43 >>> 1)), .c((16'(x1) << 4)), .sum(s126[16:1])
     );
-    wire signed [13:0] s129;  // x24 + x52 + x54
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s129 (
-        .a(x24), .b(x52), .c(x54), .sum(s129)
+    wire signed [14:0] s129;  // x44 + s5 - x26
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s129 (
+        .a(x44), .b(s5), .c(x26), .sum(s129)
     );
-    wire signed [14:0] s130;  // s128 + s129 - 4*x54
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s130 (
-        .a(15'(s128)), .b(15'(s129)), .c((15'(x54) << 2)), .sum(s130)
+    wire signed [13:0] s131;  // 2*x21 - x5 - x14
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s131 (
+        .a((13'(x21) << 1)), .b(x5), .c(x14), .sum(s131)
     );
     wire signed [13:0] s132;  // x25 + x41 - x16
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s132 (
@@ -444,57 +439,56 @@ module linear_dense_1 (
     bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s135 (
         .a((15'(x31) << 1)), .b(15'(s119)), .c(15'(s132)), .sum(s135)
     );
-    wire signed [15:0] s136;  // s133 + s134 - s120
+    wire signed [15:0] s136;  // s133 + s134 - s131
     bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s136 (
-        .a(s133), .b(s134), .c(s120), .sum(s136)
+        .a(s133), .b(s134), .c(s131), .sum(s136)
     );
-    wire signed [14:0] s140;  // x16 - 4*x39 - 2*x42
-    assign s140[0:0] = x16[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s140 (
-        .a(11'(x16 >>> 1)), .b((13'(x39) << 1)), .c(x42), .sum(s140[14:1])
+    wire signed [14:0] s140;  // x18 + 2*x24 - 2*x9
+    assign s140[0:0] = x18[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s140 (
+        .a(11'(x18 >>> 1)), .b(x24), .c(x9), .sum(s140[14:1])
     );
-    wire signed [13:0] s141;  // x26 - x6 - x21
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s141 (
-        .a(x26), .b(x6), .c(x21), .sum(s141)
+    wire signed [13:0] s142;  // x36 + x55 - x14
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s142 (
+        .a(x36), .b(x55), .c(x14), .sum(s142)
     );
-    wire signed [14:0] s142;  // x18 + 2*x24 - 2*x9
-    assign s142[0:0] = x18[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s142 (
-        .a(11'(x18 >>> 1)), .b(x24), .c(x9), .sum(s142[14:1])
+    wire signed [13:0] s144;  // 2*x1 - x12 - x45
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s144 (
+        .a((13'(x1) << 1)), .b(x12), .c(x45), .sum(s144)
     );
-    wire signed [13:0] s144;  // x36 + x55 - x14
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s144 (
-        .a(x36), .b(x55), .c(x14), .sum(s144)
+    wire signed [14:0] s147;  // 4*x39 + 2*x42 - x16
+    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s147 (
+        .a((14'(x39) << 2)), .b((13'(x42) << 1)), .c(x16), .sum(s147)
     );
-    wire signed [13:0] s146;  // 2*x1 - x12 - x45
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s146 (
-        .a((13'(x1) << 1)), .b(x12), .c(x45), .sum(s146)
+    wire signed [13:0] s148;  // x7 + x19 - x40
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s148 (
+        .a(x7), .b(x19), .c(x40), .sum(s148)
     );
-    wire signed [14:0] s149;  // x0 - x37 - 4*x45
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s149 (
-        .a(x0), .b(x37), .c((14'(x45) << 2)), .sum(s149)
+    wire signed [16:0] s149;  // x17 + 16*x24 + s148
+    bittrigger_grow3 #(.WIDTH(17), .A(14), .B(16), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s149 (
+        .a(14'(x17)), .b((16'(x24) << 4)), .c(s148), .sum(s149)
     );
-    wire signed [13:0] s150;  // x3 - x10 - x29
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s150 (
-        .a(x3), .b(x10), .c(x29), .sum(s150)
+    wire signed [14:0] s150;  // x0 - x37 - 4*x45
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s150 (
+        .a(x0), .b(x37), .c((14'(x45) << 2)), .sum(s150)
     );
-    wire signed [14:0] s151;  // 2*x20 + 2*x32 + x51
-    assign s151[0:0] = x51[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s151 (
-        .a(x20), .b(x32), .c(11'(x51 >>> 1)), .sum(s151[14:1])
+    wire signed [13:0] s151;  // x3 - x10 - x29
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s151 (
+        .a(x3), .b(x10), .c(x29), .sum(s151)
     );
-    wire signed [15:0] s152;  // 2*x23 + 4*x36 + s150
-    assign s152[0:0] = s150[0:0];
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s152 (
-        .a(x23), .b((13'(x36) << 1)), .c(13'(s150 >>> 1)), .sum(s152[15:1])
+    wire signed [14:0] s152;  // 2*x20 + 2*x32 + x51
+    assign s152[0:0] = x51[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s152 (
+        .a(x20), .b(x32), .c(11'(x51 >>> 1)), .sum(s152[14:1])
     );
-    wire signed [13:0] s154;  // x7 + x19 - x40
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s154 (
-        .a(x7), .b(x19), .c(x40), .sum(s154)
+    wire signed [15:0] s153;  // 2*x23 + 4*x36 + s151
+    assign s153[0:0] = s151[0:0];
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s153 (
+        .a(x23), .b((13'(x36) << 1)), .c(13'(s151 >>> 1)), .sum(s153[15:1])
     );
-    wire signed [16:0] s155;  // x17 + 16*x24 + s154
-    bittrigger_grow3 #(.WIDTH(17), .A(14), .B(16), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s155 (
-        .a(14'(x17)), .b((16'(x24) << 4)), .c(s154), .sum(s155)
+    wire signed [13:0] s155;  // x26 - x6 - x21
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s155 (
+        .a(x26), .b(x6), .c(x21), .sum(s155)
     );
     wire signed [13:0] s156;  // x33 - x5 - x39
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s156 (
@@ -504,104 +498,102 @@ module linear_dense_1 (
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s157 (
         .a(x38), .b(x22), .c(x25), .sum(s157)
     );
-    wire signed [14:0] s158;  // s141 + s156 - 2*x54
+    wire signed [14:0] s158;  // s155 + s156 - 2*x54
     bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s158 (
-        .a(15'(s141)), .b(15'(s156)), .c((15'(x54) << 1)), .sum(s158)
+        .a(15'(s155)), .b(15'(s156)), .c((15'(x54) << 1)), .sum(s158)
     );
-    wire signed [13:0] s163;  // x25 + x51 + x54
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s163 (
-        .a(x25), .b(x51), .c(x54), .sum(s163)
+    wire signed [12:0] s163 = 13'(x10) - 13'(x32);
+    wire signed [13:0] s164;  // 2*x1 + x15 + x36
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s164 (
+        .a((13'(x1) << 1)), .b(x15), .c(x36), .sum(s164)
     );
-    wire signed [13:0] s164;  // x8 + x30 - x2
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s164 (
-        .a(x8), .b(x30), .c(x2), .sum(s164)
+    wire signed [17:0] s165;  // s163 + s164 - 32*x1
+    bittrigger_grow3 #(.WIDTH(18), .A(15), .B(15), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s165 (
+        .a(15'(s163)), .b(15'(s164)), .c((17'(x1) << 5)), .sum(s165)
     );
-    wire signed [13:0] s165;  // x9 + x41 - x31
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s165 (
-        .a(x9), .b(x41), .c(x31), .sum(s165)
+    wire signed [13:0] s166;  // x3 + x16 + 2*x42
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s166 (
+        .a(x3), .b(x16), .c((13'(x42) << 1)), .sum(s166)
     );
-    wire signed [14:0] s166;  // 2*x23 + s164 - 2*x52
-    assign s166[0:0] = s164[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s166 (
-        .a(x23), .b(13'(s164 >>> 1)), .c(x52), .sum(s166[14:1])
+    wire signed [13:0] s167;  // x25 + x51 + x54
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s167 (
+        .a(x25), .b(x51), .c(x54), .sum(s167)
     );
-    wire signed [15:0] s168;  // 8*x21 + 2*x26 - s120
-    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(13), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s168 (
-        .a((15'(x21) << 3)), .b((13'(x26) << 1)), .c(s120), .sum(s168)
+    wire signed [13:0] s168;  // x8 + x30 - x2
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s168 (
+        .a(x8), .b(x30), .c(x2), .sum(s168)
     );
-    wire signed [13:0] s169;  // 2*x47 - x53 - x56
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s169 (
-        .a((13'(x47) << 1)), .b(x53), .c(x56), .sum(s169)
+    wire signed [13:0] s169;  // x9 + x41 - x31
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s169 (
+        .a(x9), .b(x41), .c(x31), .sum(s169)
     );
-    wire signed [13:0] s171;  // x18 + x55 - x20
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s171 (
-        .a(x18), .b(x55), .c(x20), .sum(s171)
+    wire signed [14:0] s170;  // 2*x23 + s168 - 2*x52
+    assign s170[0:0] = s168[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s170 (
+        .a(x23), .b(13'(s168 >>> 1)), .c(x52), .sum(s170[14:1])
     );
-    wire signed [14:0] s172;  // 4*x12 + x50 + s171
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b000)) u_s172 (
-        .a((15'(x12) << 2)), .b(15'(x50)), .c(15'(s171)), .sum(s172)
+    wire signed [13:0] s172;  // x33 + x39 - 4*x39
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s172 (
+        .a(14'(x33)), .b(14'(x39)), .c((14'(x39) << 2)), .sum(s172)
     );
-    wire signed [14:0] s173;  // x13 + 2*x33 + 2*x39
-    assign s173[0:0] = x13[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s173 (
-        .a(11'(x13 >>> 1)), .b(x33), .c(x39), .sum(s173[14:1])
+    wire signed [15:0] s173;  // 8*x21 + 2*x26 - s131
+    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(13), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s173 (
+        .a((15'(x21) << 3)), .b((13'(x26) << 1)), .c(s131), .sum(s173)
     );
-    wire signed [15:0] s175;  // 2*x7 + 2*x34 + s118
-    assign s175[0:0] = s118[0:0];
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b000)) u_s175 (
-        .a(15'(x7)), .b(15'(x34)), .c(15'(s118 >>> 1)), .sum(s175[15:1])
+    wire signed [13:0] s174;  // x53 + x56 - 2*x47
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s174 (
+        .a(x53), .b(x56), .c((13'(x47) << 1)), .sum(s174)
     );
-    wire signed [13:0] s176;  // x3 + x16 + 2*x42
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s176 (
-        .a(x3), .b(x16), .c((13'(x42) << 1)), .sum(s176)
+    wire signed [13:0] s176;  // x18 + x55 - x20
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s176 (
+        .a(x18), .b(x55), .c(x20), .sum(s176)
     );
-    wire signed [12:0] s177 = 13'(x10) - 13'(x32);
-    wire signed [13:0] s178;  // 2*x1 + x15 + x36
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s178 (
-        .a((13'(x1) << 1)), .b(x15), .c(x36), .sum(s178)
+    wire signed [14:0] s177;  // 4*x12 + x50 + s176
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b000)) u_s177 (
+        .a((15'(x12) << 2)), .b(15'(x50)), .c(15'(s176)), .sum(s177)
     );
-    wire signed [17:0] s179;  // s177 + s178 - 32*x1
-    bittrigger_grow3 #(.WIDTH(18), .A(15), .B(15), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s179 (
-        .a(15'(s177)), .b(15'(s178)), .c((17'(x1) << 5)), .sum(s179)
+    wire signed [15:0] s178;  // 2*x7 + 2*x34 + s118
+    assign s178[0:0] = s118[0:0];
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b000)) u_s178 (
+        .a(15'(x7)), .b(15'(x34)), .c(15'(s118 >>> 1)), .sum(s178[15:1])
     );
-    wire signed [13:0] s180;  // x51 - x46 - x48
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s180 (
-        .a(x51), .b(x46), .c(x48), .sum(s180)
+    wire signed [13:0] s179;  // x13 - x46 - x48
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s179 (
+        .a(x13), .b(x46), .c(x48), .sum(s179)
     );
-    wire signed [14:0] s181;  // 2*x19 + s94 - 2*x27
-    assign s181[0:0] = s94[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s181 (
-        .a(x19), .b(13'(s94 >>> 1)), .c(x27), .sum(s181[14:1])
+    wire signed [14:0] s180;  // 2*x19 + x51 - 2*x27
+    assign s180[0:0] = x51[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s180 (
+        .a(x19), .b(11'(x51 >>> 1)), .c(x27), .sum(s180[14:1])
     );
-    wire signed [15:0] s182;  // 4*x24 + s180 - 4*x8
-    assign s182[1:0] = s180[1:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s182 (
-        .a(x24), .b(12'(s180 >>> 2)), .c(x8), .sum(s182[15:2])
+    wire signed [15:0] s181;  // s99 + s179 - 4*x8
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s181 (
+        .a(s99), .b(s179), .c((14'(x8) << 2)), .sum(s181)
     );
-    wire signed [13:0] s188;  // x6 + x15 + x20
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s188 (
-        .a(x6), .b(x15), .c(x20), .sum(s188)
+    wire signed [13:0] s188;  // x42 - 2*x12 - x38
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s188 (
+        .a(x42), .b((13'(x12) << 1)), .c(x38), .sum(s188)
     );
-    wire signed [14:0] s189;  // 2*x8 + s188 - 2*x41
-    assign s189[0:0] = s188[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s189 (
-        .a(x8), .b(13'(s188 >>> 1)), .c(x41), .sum(s189[14:1])
+    wire signed [13:0] s189;  // 2*x18 + x46 - x27
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s189 (
+        .a((13'(x18) << 1)), .b(x46), .c(x27), .sum(s189)
     );
-    wire signed [13:0] s190;  // x42 - 2*x12 - x38
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s190 (
-        .a(x42), .b((13'(x12) << 1)), .c(x38), .sum(s190)
+    wire signed [13:0] s190;  // x0 + 2*x30 + x35
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s190 (
+        .a(x0), .b((13'(x30) << 1)), .c(x35), .sum(s190)
     );
-    wire signed [13:0] s191;  // 2*x18 + x46 - x27
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s191 (
-        .a((13'(x18) << 1)), .b(x46), .c(x27), .sum(s191)
+    wire signed [13:0] s191;  // x6 + x15 + x20
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s191 (
+        .a(x6), .b(x15), .c(x20), .sum(s191)
     );
-    wire signed [16:0] s192;  // 16*x12 + x56 - x9
-    bittrigger_grow3 #(.WIDTH(17), .A(16), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s192 (
-        .a((16'(x12) << 4)), .b(14'(x56)), .c(14'(x9)), .sum(s192)
+    wire signed [14:0] s192;  // 2*x8 + s191 - 2*x41
+    assign s192[0:0] = s191[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s192 (
+        .a(x8), .b(13'(s191 >>> 1)), .c(x41), .sum(s192[14:1])
     );
-    wire signed [13:0] s193;  // x0 + 2*x30 + x35
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s193 (
-        .a(x0), .b((13'(x30) << 1)), .c(x35), .sum(s193)
+    wire signed [16:0] s193;  // 16*x12 + x56 - x9
+    bittrigger_grow3 #(.WIDTH(17), .A(16), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s193 (
+        .a((16'(x12) << 4)), .b(14'(x56)), .c(14'(x9)), .sum(s193)
     );
     wire signed [13:0] s194;  // x12 - x2 - 2*x26
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s194 (
@@ -611,31 +603,36 @@ module linear_dense_1 (
     bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s195 (
         .a((13'(x9) << 1)), .b((13'(x13) << 1)), .c(x19), .sum(s195)
     );
-    wire signed [15:0] s196;  // s193 + s194 - s191
+    wire signed [15:0] s196;  // s190 + s194 - s189
     bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s196 (
-        .a(s193), .b(s194), .c(s191), .sum(s196)
+        .a(s190), .b(s194), .c(s189), .sum(s196)
     );
-    wire signed [13:0] s201;  // x18 + x19 - x42
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s201 (
-        .a(x18), .b(x19), .c(x42), .sum(s201)
+    wire signed [13:0] s201;  // x7 + x9 + x21
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s201 (
+        .a(x7), .b(x9), .c(x21), .sum(s201)
     );
-    wire signed [14:0] s202;  // 2*x48 - x30 - 2*x36
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s202 (
-        .a((13'(x48) << 1)), .b(x30), .c((13'(x36) << 1)), .sum(s202)
+    wire signed [16:0] s202;  // 8*s37 + s201 - x2
+    bittrigger_grow3 #(.WIDTH(17), .A(16), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s202 (
+        .a((16'(s37) << 3)), .b(s201), .c(14'(x2)), .sum(s202)
     );
-    wire signed [13:0] s203;  // x22 + x47 - x17
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s203 (
-        .a(x22), .b(x47), .c(x17), .sum(s203)
+    wire signed [12:0] s203 = 13'(x0) - 13'(x38);
+    wire signed [14:0] s205;  // x30 + 2*x36 - 2*x48
+    assign s205[0:0] = x30[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s205 (
+        .a(11'(x30 >>> 1)), .b(x36), .c(x48), .sum(s205[14:1])
     );
-    wire signed [14:0] s204;  // s203 - x53 - s201
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b110)) u_s204 (
-        .a(15'(s203)), .b(15'(x53)), .c(15'(s201)), .sum(s204)
-    );
-    wire signed [13:0] s206;  // x2 - x9 - x21
+    wire signed [13:0] s206;  // x42 - x18 - x19
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s206 (
-        .a(x2), .b(x9), .c(x21), .sum(s206)
+        .a(x42), .b(x18), .c(x19), .sum(s206)
     );
-    wire signed [12:0] s209 = 13'(x0) - 13'(x38);
+    wire signed [13:0] s207;  // x22 + x47 - x17
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s207 (
+        .a(x22), .b(x47), .c(x17), .sum(s207)
+    );
+    wire signed [14:0] s208;  // s206 + s207 - x53
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s208 (
+        .a(15'(s206)), .b(15'(s207)), .c(15'(x53)), .sum(s208)
+    );
     wire signed [14:0] s210;  // x15 + 4*x21 + x39
     bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s210 (
         .a(x15), .b((14'(x21) << 2)), .c(x39), .sum(s210)
@@ -649,545 +646,530 @@ module linear_dense_1 (
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s213 (
         .a(x40), .b(x4), .c(x31), .sum(s213)
     );
-    wire signed [14:0] s214;  // s213 - 2*x33 - s209
+    wire signed [14:0] s214;  // s213 - 2*x33 - s203
     bittrigger_grow3 #(.WIDTH(15), .A(14), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s214 (
-        .a(s213), .b((13'(x33) << 1)), .c(s209), .sum(s214)
+        .a(s213), .b((13'(x33) << 1)), .c(s203), .sum(s214)
     );
-    wire signed [14:0] s219;  // 4*x9 + x14 - x21
-    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s219 (
-        .a((14'(x9) << 2)), .b(x14), .c(x21), .sum(s219)
+    wire signed [15:0] s219;  // 4*x3 + x13 + 4*x20
+    assign s219[1:0] = x13[1:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s219 (
+        .a(x3), .b(11'(x13 >>> 2)), .c(x20), .sum(s219[15:2])
     );
-    wire signed [15:0] s220;  // 4*x3 + x13 + 4*x20
-    assign s220[1:0] = x13[1:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s220 (
-        .a(x3), .b(11'(x13 >>> 2)), .c(x20), .sum(s220[15:2])
+    wire signed [14:0] s220;  // 4*x9 + x14 - x21
+    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s220 (
+        .a((14'(x9) << 2)), .b(x14), .c(x21), .sum(s220)
     );
-    wire signed [14:0] s222;  // 2*x36 - x31 - 4*x51
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s222 (
-        .a((13'(x36) << 1)), .b(x31), .c((14'(x51) << 2)), .sum(s222)
+    wire signed [14:0] s221;  // 2*x10 + 4*x13 - x43
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s221 (
+        .a((13'(x10) << 1)), .b((14'(x13) << 2)), .c(x43), .sum(s221)
     );
-    wire signed [14:0] s223;  // x0 + 4*x12 + 2*x29
-    assign s223[0:0] = x0[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s223 (
-        .a(11'(x0 >>> 1)), .b((13'(x12) << 1)), .c(x29), .sum(s223[14:1])
+    wire signed [14:0] s222;  // x0 + 4*x12 + 2*x29
+    assign s222[0:0] = x0[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s222 (
+        .a(11'(x0 >>> 1)), .b((13'(x12) << 1)), .c(x29), .sum(s222[14:1])
     );
-    wire signed [14:0] s224;  // 2*x10 + 4*x13 - x43
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s224 (
-        .a((13'(x10) << 1)), .b((14'(x13) << 2)), .c(x43), .sum(s224)
+    wire signed [13:0] s223;  // 2*x30 + x35 + x44
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s223 (
+        .a((13'(x30) << 1)), .b(x35), .c(x44), .sum(s223)
     );
-    wire signed [13:0] s225;  // 2*x30 + x35 + x44
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s225 (
-        .a((13'(x30) << 1)), .b(x35), .c(x44), .sum(s225)
+    wire signed [15:0] s224;  // 4*x0 + x4 + 4*x54
+    assign s224[1:0] = x4[1:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s224 (
+        .a(x0), .b(11'(x4 >>> 2)), .c(x54), .sum(s224[15:2])
     );
-    wire signed [15:0] s226;  // 4*x0 + x4 + 4*x54
-    assign s226[1:0] = x4[1:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s226 (
-        .a(x0), .b(11'(x4 >>> 2)), .c(x54), .sum(s226[15:2])
+    wire signed [15:0] s225;  // 8*x12 + 2*x18 + x27
+    assign s225[0:0] = x27[0:0];
+    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s225 (
+        .a((14'(x12) << 2)), .b(x18), .c(12'(x27 >>> 1)), .sum(s225[15:1])
     );
-    wire signed [15:0] s227;  // 8*x12 + 2*x18 + x27
-    assign s227[0:0] = x27[0:0];
-    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s227 (
-        .a((14'(x12) << 2)), .b(x18), .c(12'(x27 >>> 1)), .sum(s227[15:1])
+    wire signed [17:0] s226;  // s223 + s224 + 4*s225
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s226 (
+        .a(18'(s223)), .b(18'(s224)), .c((18'(s225) << 2)), .sum(s226)
     );
-    wire signed [17:0] s228;  // s225 + s226 + 4*s227
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s228 (
-        .a(18'(s225)), .b(18'(s226)), .c((18'(s227) << 2)), .sum(s228)
+    wire signed [13:0] s227;  // x51 - x5 - 2*x23
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s227 (
+        .a(x51), .b(x5), .c((13'(x23) << 1)), .sum(s227)
     );
-    wire signed [13:0] s229;  // 2*x39 + x51 - x5
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s229 (
-        .a((13'(x39) << 1)), .b(x51), .c(x5), .sum(s229)
+    wire signed [13:0] s228;  // x18 + x36 + x42
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s228 (
+        .a(x18), .b(x36), .c(x42), .sum(s228)
     );
-    wire signed [13:0] s230;  // x18 + x42 - x23
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s230 (
-        .a(x18), .b(x42), .c(x23), .sum(s230)
+    wire signed [13:0] s229;  // x48 - x15 - x51
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s229 (
+        .a(x48), .b(x15), .c(x51), .sum(s229)
     );
-    wire signed [15:0] s231;  // 4*x48 + s38 - 4*x15
-    assign s231[1:0] = s38[1:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s231 (
-        .a(x48), .b(12'(s38 >>> 2)), .c(x15), .sum(s231[15:2])
+    wire signed [15:0] s230;  // s32 + s227 - s35
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s230 (
+        .a(s32), .b(s227), .c(s35), .sum(s230)
     );
-    wire signed [15:0] s232;  // s229 + 2*s230 - s219
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s232 (
-        .a(16'(s229)), .b((16'(s230) << 1)), .c(16'(s219)), .sum(s232)
+    wire signed [13:0] s238;  // x9 - x8 - x15
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s238 (
+        .a(x9), .b(x8), .c(x15), .sum(s238)
     );
-    wire signed [13:0] s239;  // x9 - x8 - x15
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s239 (
-        .a(x9), .b(x8), .c(x15), .sum(s239)
+    wire signed [13:0] s239;  // x28 + x51 - x37
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s239 (
+        .a(x28), .b(x51), .c(x37), .sum(s239)
     );
     wire signed [13:0] s240;  // x16 + x19 + x25
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s240 (
         .a(x16), .b(x19), .c(x25), .sum(s240)
     );
-    wire signed [13:0] s241;  // x28 + x51 - x37
+    wire signed [13:0] s241;  // x3 + x11 - x13
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s241 (
-        .a(x28), .b(x51), .c(x37), .sum(s241)
+        .a(x3), .b(x11), .c(x13), .sum(s241)
     );
-    wire signed [13:0] s242;  // x11 + x33 + x47
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s242 (
-        .a(x11), .b(x33), .c(x47), .sum(s242)
+    wire signed [13:0] s242;  // 2*x21 + x33 + x47
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s242 (
+        .a((13'(x21) << 1)), .b(x33), .c(x47), .sum(s242)
     );
-    wire signed [13:0] s243;  // x3 + 2*x21 - x13
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s243 (
-        .a(x3), .b((13'(x21) << 1)), .c(x13), .sum(s243)
+    wire signed [15:0] s243;  // s239 + s241 - s60
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s243 (
+        .a(s239), .b(s241), .c(s60), .sum(s243)
     );
-    wire signed [15:0] s244;  // s241 - s64 - s239
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s244 (
-        .a(s241), .b(s64), .c(s239), .sum(s244)
+    wire signed [13:0] s249;  // x11 + x42 + 2*x51
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s249 (
+        .a(x11), .b(x42), .c((13'(x51) << 1)), .sum(s249)
     );
-    wire signed [13:0] s250;  // x11 + x42 + 2*x51
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s250 (
-        .a(x11), .b(x42), .c((13'(x51) << 1)), .sum(s250)
+    wire signed [15:0] s250;  // 2*x0 + s13 + s249
+    bittrigger_grow3 #(.WIDTH(16), .A(13), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s250 (
+        .a((13'(x0) << 1)), .b(s13), .c(s249), .sum(s250)
     );
-    wire signed [15:0] s251;  // 2*x0 + s14 + s250
-    bittrigger_grow3 #(.WIDTH(16), .A(13), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s251 (
-        .a((13'(x0) << 1)), .b(s14), .c(s250), .sum(s251)
+    wire signed [15:0] s251;  // 4*x51 - 4*x21 - x22
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s251 (
+        .a((14'(x51) << 2)), .b((14'(x21) << 2)), .c(13'(x22)), .sum(s251)
     );
-    wire signed [15:0] s252;  // 4*x24 + 4*x51 - x22
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s252 (
-        .a((14'(x24) << 2)), .b((14'(x51) << 2)), .c(13'(x22)), .sum(s252)
+    wire signed [16:0] s252;  // 4*x24 + 2*s37 + s251
+    assign s252[0:0] = s251[0:0];
+    bittrigger_grow3 #(.WIDTH(16), .A(13), .B(13), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s252 (
+        .a((13'(x24) << 1)), .b(s37), .c(15'(s251 >>> 1)), .sum(s252[16:1])
     );
-    wire signed [16:0] s253;  // 2*s33 + s252 - 4*x21
-    assign s253[0:0] = s252[0:0];
-    bittrigger_grow3 #(.WIDTH(16), .A(13), .B(15), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s253 (
-        .a(s33), .b(15'(s252 >>> 1)), .c((13'(x21) << 1)), .sum(s253[16:1])
+    wire signed [14:0] s253;  // x3 + 4*x18 + 2*x36
+    assign s253[0:0] = x3[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s253 (
+        .a(11'(x3 >>> 1)), .b((13'(x18) << 1)), .c(x36), .sum(s253[14:1])
     );
-    wire signed [14:0] s254;  // x3 + 4*x18 + 2*x36
-    assign s254[0:0] = x3[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s254 (
-        .a(11'(x3 >>> 1)), .b((13'(x18) << 1)), .c(x36), .sum(s254[14:1])
+    wire signed [13:0] s254;  // 2*x4 + x41 + x52
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s254 (
+        .a((13'(x4) << 1)), .b(x41), .c(x52), .sum(s254)
     );
-    wire signed [13:0] s255;  // 2*x4 + x41 + x52
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s255 (
-        .a((13'(x4) << 1)), .b(x41), .c(x52), .sum(s255)
+    wire signed [14:0] s255;  // 2*x15 + 2*x27 + s223
+    assign s255[0:0] = s223[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s255 (
+        .a(x15), .b(x27), .c(13'(s223 >>> 1)), .sum(s255[14:1])
     );
-    wire signed [14:0] s256;  // 2*x15 + 2*x27 + s225
-    assign s256[0:0] = s225[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s256 (
-        .a(x15), .b(x27), .c(13'(s225 >>> 1)), .sum(s256[14:1])
+    wire signed [15:0] s259;  // 8*x51 - 4*x12 - x28
+    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s259 (
+        .a((15'(x51) << 3)), .b((14'(x12) << 2)), .c(13'(x28)), .sum(s259)
     );
-    wire signed [17:0] s260;  // 32*x24 + 4*x33 - x4
-    bittrigger_grow3 #(.WIDTH(18), .A(17), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s260 (
-        .a((17'(x24) << 5)), .b((15'(x33) << 2)), .c(15'(x4)), .sum(s260)
+    wire signed [13:0] s260;  // x6 + x42 - 2*x22
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s260 (
+        .a(x6), .b(x42), .c((13'(x22) << 1)), .sum(s260)
     );
-    wire signed [14:0] s261;  // 2*x43 + s191 - x8
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s261 (
-        .a((13'(x43) << 1)), .b(s191), .c(x8), .sum(s261)
+    wire signed [13:0] s261;  // x17 + x54 - x49
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s261 (
+        .a(x17), .b(x54), .c(x49), .sum(s261)
     );
-    wire signed [15:0] s262;  // 8*x51 - 4*x12 - x28
-    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s262 (
-        .a((15'(x51) << 3)), .b((14'(x12) << 2)), .c(13'(x28)), .sum(s262)
+    wire signed [14:0] s262;  // 2*x13 + x33 + s14
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s262 (
+        .a((13'(x13) << 1)), .b(x33), .c(s14), .sum(s262)
     );
-    wire signed [14:0] s263;  // x11 + x29 + 4*x42
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s263 (
-        .a(x11), .b(x29), .c((14'(x42) << 2)), .sum(s263)
+    wire signed [14:0] s265;  // x8 - 2*x43 - s189
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(13), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s265 (
+        .a(x8), .b((13'(x43) << 1)), .c(s189), .sum(s265)
     );
-    wire signed [13:0] s264;  // x7 + 2*x36 + x51
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s264 (
-        .a(x7), .b((13'(x36) << 1)), .c(x51), .sum(s264)
+    wire signed [14:0] s266;  // x11 + x29 + 4*x42
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s266 (
+        .a(x11), .b(x29), .c((14'(x42) << 2)), .sum(s266)
     );
-    wire signed [13:0] s265;  // x6 + x42 - 2*x22
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s265 (
-        .a(x6), .b(x42), .c((13'(x22) << 1)), .sum(s265)
+    wire signed [13:0] s267;  // x7 + 2*x36 + x51
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s267 (
+        .a(x7), .b((13'(x36) << 1)), .c(x51), .sum(s267)
     );
-    wire signed [13:0] s266;  // x17 + x54 - x49
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s266 (
-        .a(x17), .b(x54), .c(x49), .sum(s266)
+    wire signed [17:0] s268;  // 32*x24 + 4*x33 - x4
+    bittrigger_grow3 #(.WIDTH(18), .A(17), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s268 (
+        .a((17'(x24) << 5)), .b((15'(x33) << 2)), .c(15'(x4)), .sum(s268)
     );
-    wire signed [14:0] s267;  // 2*x13 + x33 + s13
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s267 (
-        .a((13'(x13) << 1)), .b(x33), .c(s13), .sum(s267)
+    wire signed [14:0] s269;  // x24 + s119 - 2*x20
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s269 (
+        .a(x24), .b(s119), .c((13'(x20) << 1)), .sum(s269)
     );
-    wire signed [14:0] s270;  // x24 + s119 - 2*x20
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s270 (
-        .a(x24), .b(s119), .c((13'(x20) << 1)), .sum(s270)
+    wire signed [15:0] s276;  // x10 + x17 + 4*s37
+    bittrigger_grow3 #(.WIDTH(16), .A(13), .B(13), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s276 (
+        .a(13'(x10)), .b(13'(x17)), .c((15'(s37) << 2)), .sum(s276)
     );
-    wire signed [15:0] s278;  // x10 + x17 + 4*s33
-    bittrigger_grow3 #(.WIDTH(16), .A(13), .B(13), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s278 (
-        .a(13'(x10)), .b(13'(x17)), .c((15'(s33) << 2)), .sum(s278)
+    wire signed [13:0] s278;  // x15 + x55 - x39
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s278 (
+        .a(x15), .b(x55), .c(x39), .sum(s278)
     );
-    wire signed [13:0] s279;  // x39 - x15 - x55
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s279 (
-        .a(x39), .b(x15), .c(x55), .sum(s279)
+    wire signed [14:0] s279;  // 2*x22 + x43 - 2*x28
+    assign s279[0:0] = x43[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s279 (
+        .a(x22), .b(11'(x43 >>> 1)), .c(x28), .sum(s279[14:1])
     );
-    wire signed [14:0] s280;  // 2*x22 + x43 - 2*x28
-    assign s280[0:0] = x43[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s280 (
-        .a(x22), .b(11'(x43 >>> 1)), .c(x28), .sum(s280[14:1])
+    wire signed [14:0] s280;  // 2*x23 + s37 - 2*x2
+    assign s280[0:0] = s37[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s280 (
+        .a(x23), .b(12'(s37 >>> 1)), .c(x2), .sum(s280[14:1])
     );
-    wire signed [14:0] s281;  // 2*x23 + s33 - 2*x2
-    assign s281[0:0] = s33[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s281 (
-        .a(x23), .b(12'(s33 >>> 1)), .c(x2), .sum(s281[14:1])
+    wire signed [14:0] s281;  // s39 + s278 - s74
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s281 (
+        .a(15'(s39)), .b(15'(s278)), .c(15'(s74)), .sum(s281)
     );
-    wire signed [14:0] s282;  // s32 - s73 - s279
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b110)) u_s282 (
-        .a(15'(s32)), .b(15'(s73)), .c(15'(s279)), .sum(s282)
+    wire signed [15:0] s282;  // 4*x36 + s190 - 4*x50
+    assign s282[1:0] = s190[1:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s282 (
+        .a(x36), .b(12'(s190 >>> 2)), .c(x50), .sum(s282[15:2])
     );
-    wire signed [15:0] s283;  // 4*x36 + s193 - 4*x50
-    assign s283[1:0] = s193[1:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s283 (
-        .a(x36), .b(12'(s193 >>> 2)), .c(x50), .sum(s283[15:2])
+    wire signed [13:0] s289;  // x34 + x54 - x43
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s289 (
+        .a(x34), .b(x54), .c(x43), .sum(s289)
     );
-    wire signed [14:0] s290;  // x5 + x26 - 4*x18
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s290 (
-        .a(x5), .b(x26), .c((14'(x18) << 2)), .sum(s290)
+    wire signed [13:0] s292;  // x39 + 2*x48 - x4
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s292 (
+        .a(x39), .b((13'(x48) << 1)), .c(x4), .sum(s292)
     );
-    wire signed [13:0] s291;  // x34 + x54 - x43
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s291 (
-        .a(x34), .b(x54), .c(x43), .sum(s291)
+    wire signed [14:0] s293;  // x5 + x26 - 4*x18
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s293 (
+        .a(x5), .b(x26), .c((14'(x18) << 2)), .sum(s293)
     );
-    wire signed [13:0] s294;  // x39 + 2*x48 - x4
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s294 (
-        .a(x39), .b((13'(x48) << 1)), .c(x4), .sum(s294)
+    wire signed [13:0] s294;  // x31 - x11 - x44
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s294 (
+        .a(x31), .b(x11), .c(x44), .sum(s294)
     );
-    wire signed [13:0] s295;  // x31 - x11 - x44
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s295 (
-        .a(x31), .b(x11), .c(x44), .sum(s295)
+    wire signed [13:0] s295;  // x13 + x15 + x16
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s295 (
+        .a(x13), .b(x15), .c(x16), .sum(s295)
     );
-    wire signed [13:0] s296;  // x13 + x15 + x16
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s296 (
-        .a(x13), .b(x15), .c(x16), .sum(s296)
+    wire signed [14:0] s296;  // s294 - 2*x2 - s295
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b110)) u_s296 (
+        .a(15'(s294)), .b((15'(x2) << 1)), .c(15'(s295)), .sum(s296)
     );
-    wire signed [14:0] s297;  // s295 - 2*x2 - s296
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b110)) u_s297 (
-        .a(15'(s295)), .b((15'(x2) << 1)), .c(15'(s296)), .sum(s297)
+    wire signed [13:0] s302;  // x20 + x29 + x40
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s302 (
+        .a(x20), .b(x29), .c(x40), .sum(s302)
     );
-    wire signed [13:0] s303;  // x20 + x29 + x40
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s303 (
-        .a(x20), .b(x29), .c(x40), .sum(s303)
+    wire signed [14:0] s303;  // s302 - x32 - 2*x38
+    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s303 (
+        .a(s302), .b(x32), .c((13'(x38) << 1)), .sum(s303)
     );
-    wire signed [14:0] s304;  // s303 - x32 - 2*x38
-    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s304 (
-        .a(s303), .b(x32), .c((13'(x38) << 1)), .sum(s304)
+    wire signed [13:0] s304;  // x0 + x19 + x38
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s304 (
+        .a(x0), .b(x19), .c(x38), .sum(s304)
     );
-    wire signed [12:0] s305 = 13'(x45) - 13'(x44);
-    wire signed [13:0] s306;  // x21 + x28 + x49
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s306 (
-        .a(x21), .b(x28), .c(x49), .sum(s306)
+    wire signed [14:0] s305;  // x23 + x37 - 4*x19
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s305 (
+        .a(x23), .b(x37), .c((14'(x19) << 2)), .sum(s305)
     );
-    wire signed [14:0] s307;  // x13 + 2*x33 - s305
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s307 (
-        .a(x13), .b((13'(x33) << 1)), .c(s305), .sum(s307)
+    wire signed [15:0] s306;  // 8*x48 + s304 + s305
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b000)) u_s306 (
+        .a((16'(x48) << 3)), .b(16'(s304)), .c(16'(s305)), .sum(s306)
     );
-    wire signed [13:0] s310;  // x50 - x12 - x47
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s310 (
-        .a(x50), .b(x12), .c(x47), .sum(s310)
+    wire signed [12:0] s307 = 13'(x45) - 13'(x44);
+    wire signed [13:0] s308;  // x13 + x28 + x49
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s308 (
+        .a(x13), .b(x28), .c(x49), .sum(s308)
     );
-    wire signed [13:0] s311;  // x0 + x37 + x38
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s311 (
-        .a(x0), .b(x37), .c(x38), .sum(s311)
+    wire signed [13:0] s312;  // x50 - x12 - x47
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s312 (
+        .a(x50), .b(x12), .c(x47), .sum(s312)
     );
-    wire signed [13:0] s312;  // x19 + x23 - 4*x19
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s312 (
-        .a(14'(x19)), .b(14'(x23)), .c((14'(x19) << 2)), .sum(s312)
+    wire signed [13:0] s313;  // x56 - x34 - x54
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s313 (
+        .a(x56), .b(x34), .c(x54), .sum(s313)
     );
-    wire signed [15:0] s313;  // 8*x48 + s311 + s312
-    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s313 (
-        .a((15'(x48) << 3)), .b(s311), .c(s312), .sum(s313)
+    wire signed [14:0] s314;  // x30 + x46 + s312
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s314 (
+        .a(x30), .b(x46), .c(s312), .sum(s314)
     );
-    wire signed [13:0] s314;  // x56 - x34 - x54
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s314 (
-        .a(x56), .b(x34), .c(x54), .sum(s314)
-    );
-    wire signed [13:0] s315;  // x8 + x30 + x46
+    wire signed [15:0] s315;  // 4*x16 + 4*x30 + s313
+    assign s315[1:0] = s313[1:0];
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s315 (
-        .a(x8), .b(x30), .c(x46), .sum(s315)
+        .a(x16), .b(x30), .c(12'(s313 >>> 2)), .sum(s315[15:2])
     );
-    wire signed [14:0] s316;  // x22 + s314 - s310
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s316 (
-        .a(15'(x22)), .b(15'(s314)), .c(15'(s310)), .sum(s316)
+    wire signed [13:0] s321;  // x24 + 2*x27 - x33
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s321 (
+        .a(x24), .b((13'(x27) << 1)), .c(x33), .sum(s321)
     );
-    wire signed [15:0] s317;  // 4*x16 + 4*x30 - s315
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s317 (
-        .a((14'(x16) << 2)), .b((14'(x30) << 2)), .c(s315), .sum(s317)
+    wire signed [13:0] s322;  // x26 - x2 - x45
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s322 (
+        .a(x26), .b(x2), .c(x45), .sum(s322)
     );
-    wire signed [13:0] s323;  // 2*x25 + x38 + x42
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s323 (
-        .a((13'(x25) << 1)), .b(x38), .c(x42), .sum(s323)
+    wire signed [15:0] s323;  // 4*x45 + s321 + s322
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s323 (
+        .a((14'(x45) << 2)), .b(s321), .c(s322), .sum(s323)
     );
-    wire signed [13:0] s325;  // x24 + 2*x27 - x33
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s325 (
-        .a(x24), .b((13'(x27) << 1)), .c(x33), .sum(s325)
+    wire signed [14:0] s324;  // 2*x36 + x43 - 2*x10
+    assign s324[0:0] = x43[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s324 (
+        .a(x36), .b(11'(x43 >>> 1)), .c(x10), .sum(s324[14:1])
     );
-    wire signed [13:0] s326;  // x26 - x2 - x45
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s326 (
-        .a(x26), .b(x2), .c(x45), .sum(s326)
+    wire signed [13:0] s326;  // 2*x25 + x38 + x42
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s326 (
+        .a((13'(x25) << 1)), .b(x38), .c(x42), .sum(s326)
     );
-    wire signed [15:0] s327;  // 4*x45 + s325 + s326
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s327 (
-        .a((14'(x45) << 2)), .b(s325), .c(s326), .sum(s327)
+    wire signed [13:0] s328;  // x37 + x49 + x56
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s328 (
+        .a(x37), .b(x49), .c(x56), .sum(s328)
     );
-    wire signed [14:0] s328;  // 2*x36 + x43 - 2*x10
-    assign s328[0:0] = x43[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s328 (
-        .a(x36), .b(11'(x43 >>> 1)), .c(x10), .sum(s328[14:1])
+    wire signed [14:0] s329;  // 2*x34 + x50 - 2*x20
+    assign s329[0:0] = x50[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s329 (
+        .a(x34), .b(11'(x50 >>> 1)), .c(x20), .sum(s329[14:1])
     );
-    wire signed [13:0] s330;  // x37 + x49 + x56
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s330 (
-        .a(x37), .b(x49), .c(x56), .sum(s330)
+    wire signed [14:0] s330;  // 2*x21 + 2*x52 - s328
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s330 (
+        .a((13'(x21) << 1)), .b((13'(x52) << 1)), .c(s328), .sum(s330)
     );
-    wire signed [14:0] s331;  // 2*x34 + x50 - 2*x20
-    assign s331[0:0] = x50[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s331 (
-        .a(x34), .b(11'(x50 >>> 1)), .c(x20), .sum(s331[14:1])
+    wire signed [15:0] s331;  // s326 - 4*x2 - s190
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s331 (
+        .a(s326), .b((14'(x2) << 2)), .c(s190), .sum(s331)
     );
-    wire signed [14:0] s332;  // 2*x21 + 2*x52 - s330
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s332 (
-        .a((13'(x21) << 1)), .b((13'(x52) << 1)), .c(s330), .sum(s332)
+    wire signed [13:0] s337;  // x20 + x39 + x41
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s337 (
+        .a(x20), .b(x39), .c(x41), .sum(s337)
     );
-    wire signed [15:0] s333;  // s323 - 4*x2 - s193
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s333 (
-        .a(s323), .b((14'(x2) << 2)), .c(s193), .sum(s333)
+    wire signed [14:0] s339;  // x37 + 4*x48 - x30
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s339 (
+        .a(x37), .b((14'(x48) << 2)), .c(x30), .sum(s339)
     );
-    wire signed [13:0] s339;  // x31 + x36 - x16
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s339 (
-        .a(x31), .b(x36), .c(x16), .sum(s339)
+    wire signed [13:0] s340;  // x31 + x36 - x16
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s340 (
+        .a(x31), .b(x36), .c(x16), .sum(s340)
     );
-    wire signed [14:0] s340;  // 4*x6 + x9 - s339
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s340 (
-        .a((15'(x6) << 2)), .b(15'(x9)), .c(15'(s339)), .sum(s340)
+    wire signed [14:0] s341;  // s340 - 4*x6 - x9
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b110)) u_s341 (
+        .a(15'(s340)), .b((15'(x6) << 2)), .c(15'(x9)), .sum(s341)
     );
-    wire signed [13:0] s341;  // x23 + x32 - x24
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s341 (
-        .a(x23), .b(x32), .c(x24), .sum(s341)
+    wire signed [13:0] s342;  // x23 + x32 - x24
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s342 (
+        .a(x23), .b(x32), .c(x24), .sum(s342)
     );
-    wire signed [14:0] s343;  // 2*x45 + s341 - x46
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s343 (
-        .a((13'(x45) << 1)), .b(s341), .c(x46), .sum(s343)
+    wire signed [14:0] s344;  // 2*x45 + s342 - x46
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s344 (
+        .a((13'(x45) << 1)), .b(s342), .c(x46), .sum(s344)
     );
-    wire signed [13:0] s346;  // x20 + x39 + x41
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s346 (
-        .a(x20), .b(x39), .c(x41), .sum(s346)
+    wire signed [14:0] s347;  // 2*x15 - x51 - s119
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s347 (
+        .a((13'(x15) << 1)), .b(x51), .c(s119), .sum(s347)
     );
-    wire signed [14:0] s348;  // x37 + 4*x48 - x30
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s348 (
-        .a(x37), .b((14'(x48) << 2)), .c(x30), .sum(s348)
+    wire signed [13:0] s354;  // x12 + x15 + x44
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s354 (
+        .a(x12), .b(x15), .c(x44), .sum(s354)
     );
-    wire signed [14:0] s349;  // 2*x15 - x51 - s119
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s349 (
-        .a((13'(x15) << 1)), .b(x51), .c(s119), .sum(s349)
+    wire signed [14:0] s355;  // 2*x4 + 2*x19 - x47
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s355 (
+        .a((13'(x4) << 1)), .b((13'(x19) << 1)), .c(x47), .sum(s355)
     );
-    wire signed [13:0] s356;  // x15 + x44 - x47
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s356 (
-        .a(x15), .b(x44), .c(x47), .sum(s356)
+    wire signed [17:0] s356;  // 32*x24 + s354 + s355
+    bittrigger_grow3 #(.WIDTH(18), .A(17), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s356 (
+        .a((17'(x24) << 5)), .b(15'(s354)), .c(s355), .sum(s356)
     );
-    wire signed [14:0] s357;  // 2*x4 + x12 + 2*x19
-    assign s357[0:0] = x12[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s357 (
-        .a(x4), .b(11'(x12 >>> 1)), .c(x19), .sum(s357[14:1])
+    wire signed [12:0] s357 = 13'(x28) - 13'(x6);
+    wire signed [15:0] s358;  // 4*x32 - x17 - 8*x25
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(13), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s358 (
+        .a((14'(x32) << 2)), .b(13'(x17)), .c((15'(x25) << 3)), .sum(s358)
     );
-    wire signed [17:0] s358;  // 32*x24 + s356 + s357
-    bittrigger_grow3 #(.WIDTH(18), .A(17), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s358 (
-        .a((17'(x24) << 5)), .b(15'(s356)), .c(s357), .sum(s358)
+    wire signed [16:0] s359;  // s357 + s358 - s97
+    bittrigger_grow3 #(.WIDTH(17), .A(14), .B(16), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s359 (
+        .a(14'(s357)), .b(s358), .c(s97), .sum(s359)
     );
-    wire signed [12:0] s359 = 13'(x17) - 13'(x28);
-    wire signed [15:0] s360;  // x6 + 8*x25 - 4*x32
-    assign s360[1:0] = x6[1:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s360 (
-        .a(11'(x6 >>> 2)), .b((13'(x25) << 1)), .c(x32), .sum(s360[15:2])
+    wire signed [13:0] s360;  // x5 + x25 + x34
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s360 (
+        .a(x5), .b(x25), .c(x34), .sum(s360)
     );
-    wire signed [16:0] s361;  // s99 + s359 + s360
-    bittrigger_grow3 #(.WIDTH(17), .A(14), .B(14), .C(16), .SIGNED(3'b111), .NEGATE(3'b000)) u_s361 (
-        .a(s99), .b(14'(s359)), .c(s360), .sum(s361)
+    wire signed [14:0] s361;  // s241 - 2*x14 - s360
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b110)) u_s361 (
+        .a(15'(s241)), .b((15'(x14) << 1)), .c(15'(s360)), .sum(s361)
     );
-    wire signed [13:0] s362;  // x5 + x25 + x34
+    wire signed [14:0] s362;  // 2*x44 + 2*x50 + s203
+    assign s362[0:0] = s203[0:0];
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s362 (
-        .a(x5), .b(x25), .c(x34), .sum(s362)
+        .a(x44), .b(x50), .c(12'(s203 >>> 1)), .sum(s362[14:1])
     );
-    wire signed [13:0] s363;  // x3 + x11 - 2*x14
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s363 (
-        .a(x3), .b(x11), .c((13'(x14) << 1)), .sum(s363)
+    wire signed [13:0] s368;  // x24 + x54 - x45
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s368 (
+        .a(x24), .b(x54), .c(x45), .sum(s368)
     );
-    wire signed [15:0] s364;  // 4*x44 + 4*x50 + s362
-    assign s364[1:0] = s362[1:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s364 (
-        .a(x44), .b(x50), .c(12'(s362 >>> 2)), .sum(s364[15:2])
+    wire signed [13:0] s369;  // 2*x1 + x26 - x56
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s369 (
+        .a((13'(x1) << 1)), .b(x26), .c(x56), .sum(s369)
     );
-    wire signed [15:0] s365;  // s363 - s202 - 2*s209
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s365 (
-        .a(s363), .b(s202), .c((14'(s209) << 1)), .sum(s365)
+    wire signed [15:0] s370;  // 4*x54 - 8*x1 - x54
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(15), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s370 (
+        .a((14'(x54) << 2)), .b((15'(x1) << 3)), .c(13'(x54)), .sum(s370)
     );
-    wire signed [13:0] s370;  // x24 + x54 - x45
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s370 (
-        .a(x24), .b(x54), .c(x45), .sum(s370)
+    wire signed [17:0] s371;  // s369 + 4*s370 - s368
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s371 (
+        .a(18'(s369)), .b((18'(s370) << 2)), .c(18'(s368)), .sum(s371)
     );
-    wire signed [13:0] s371;  // 2*x1 + x26 - x56
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s371 (
-        .a((13'(x1) << 1)), .b(x26), .c(x56), .sum(s371)
+    wire signed [13:0] s375;  // x33 + 2*x41 - x2
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s375 (
+        .a(x33), .b((13'(x41) << 1)), .c(x2), .sum(s375)
     );
-    wire signed [15:0] s372;  // 4*x54 - 8*x1 - x54
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(15), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s372 (
-        .a((14'(x54) << 2)), .b((15'(x1) << 3)), .c(13'(x54)), .sum(s372)
+    wire signed [14:0] s376;  // x46 - x43 - s150
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b110)) u_s376 (
+        .a(15'(x46)), .b(15'(x43)), .c(s150), .sum(s376)
     );
-    wire signed [17:0] s373;  // s371 + 4*s372 - s370
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s373 (
-        .a(18'(s371)), .b((18'(s372) << 2)), .c(18'(s370)), .sum(s373)
+    wire signed [13:0] s377;  // x31 + x55 - x28
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s377 (
+        .a(x31), .b(x55), .c(x28), .sum(s377)
     );
-    wire signed [13:0] s377;  // x33 + 2*x41 - x2
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s377 (
-        .a(x33), .b((13'(x41) << 1)), .c(x2), .sum(s377)
+    wire signed [14:0] s378;  // 2*x13 + 2*x17 + s302
+    assign s378[0:0] = s302[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s378 (
+        .a(x13), .b(x17), .c(13'(s302 >>> 1)), .sum(s378[14:1])
     );
-    wire signed [14:0] s378;  // x46 - x43 - s149
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b110)) u_s378 (
-        .a(15'(x46)), .b(15'(x43)), .c(s149), .sum(s378)
+    wire signed [15:0] s379;  // 4*x39 + s312 + s377
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s379 (
+        .a((14'(x39) << 2)), .b(s312), .c(s377), .sum(s379)
     );
-    wire signed [13:0] s379;  // x31 + x55 - x28
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s379 (
-        .a(x31), .b(x55), .c(x28), .sum(s379)
+    wire signed [13:0] s385;  // 4*x22 + x47 - x22
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s385 (
+        .a((14'(x22) << 2)), .b(14'(x47)), .c(14'(x22)), .sum(s385)
     );
-    wire signed [14:0] s380;  // 2*x13 + 2*x17 - s379
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s380 (
-        .a((13'(x13) << 1)), .b((13'(x17) << 1)), .c(s379), .sum(s380)
+    wire signed [13:0] s386;  // x14 - x25 - x30
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s386 (
+        .a(x14), .b(x25), .c(x30), .sum(s386)
     );
-    wire signed [15:0] s381;  // s303 - 4*x39 - s310
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s381 (
-        .a(s303), .b((14'(x39) << 2)), .c(s310), .sum(s381)
+    wire signed [14:0] s388;  // x32 + x52 - 4*x33
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s388 (
+        .a(x32), .b(x52), .c((14'(x33) << 2)), .sum(s388)
     );
-    wire signed [14:0] s387;  // x32 + x52 - 4*x33
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s387 (
-        .a(x32), .b(x52), .c((14'(x33) << 2)), .sum(s387)
+    wire signed [14:0] s389;  // 2*x13 + x46 - 2*x9
+    assign s389[0:0] = x46[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s389 (
+        .a(x13), .b(11'(x46 >>> 1)), .c(x9), .sum(s389[14:1])
     );
-    wire signed [13:0] s388;  // x14 - x25 - x30
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s388 (
-        .a(x14), .b(x25), .c(x30), .sum(s388)
+    wire signed [14:0] s394;  // x21 - 4*x15 - 2*x19
+    assign s394[0:0] = x21[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s394 (
+        .a(11'(x21 >>> 1)), .b((13'(x15) << 1)), .c(x19), .sum(s394[14:1])
     );
-    wire signed [13:0] s390;  // 4*x22 + x47 - x22
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s390 (
-        .a((14'(x22) << 2)), .b(14'(x47)), .c(14'(x22)), .sum(s390)
+    wire signed [14:0] s395;  // x7 + x29 + 4*x42
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s395 (
+        .a(x7), .b(x29), .c((14'(x42) << 2)), .sum(s395)
     );
-    wire signed [14:0] s391;  // 2*x13 + x46 - 2*x9
-    assign s391[0:0] = x46[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s391 (
-        .a(x13), .b(11'(x46 >>> 1)), .c(x9), .sum(s391[14:1])
+    wire signed [13:0] s396;  // x39 + x45 - x53
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s396 (
+        .a(x39), .b(x45), .c(x53), .sum(s396)
     );
-    wire signed [14:0] s396;  // x7 + x29 + 4*x42
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s396 (
-        .a(x7), .b(x29), .c((14'(x42) << 2)), .sum(s396)
+    wire signed [14:0] s397;  // x34 + s396 - 2*x41
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s397 (
+        .a(x34), .b(s396), .c((13'(x41) << 1)), .sum(s397)
     );
-    wire signed [13:0] s397;  // x34 + x39 + x45
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s397 (
-        .a(x34), .b(x39), .c(x45), .sum(s397)
+    wire signed [14:0] s398;  // x36 + 2*x42 + 2*x45
+    assign s398[0:0] = x36[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s398 (
+        .a(11'(x36 >>> 1)), .b(x42), .c(x45), .sum(s398[14:1])
     );
-    wire signed [14:0] s398;  // s397 - 2*x41 - x53
-    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s398 (
-        .a(s397), .b((13'(x41) << 1)), .c(x53), .sum(s398)
+    wire signed [13:0] s400;  // x26 + x35 + x38
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s400 (
+        .a(x26), .b(x35), .c(x38), .sum(s400)
     );
-    wire signed [14:0] s399;  // x36 + 2*x42 + 2*x45
-    assign s399[0:0] = x36[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s399 (
-        .a(11'(x36 >>> 1)), .b(x42), .c(x45), .sum(s399[14:1])
+    wire signed [13:0] s401;  // x23 + x27 + x55
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s401 (
+        .a(x23), .b(x27), .c(x55), .sum(s401)
     );
-    wire signed [14:0] s401;  // x21 - 4*x15 - 2*x19
-    assign s401[0:0] = x21[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s401 (
-        .a(11'(x21 >>> 1)), .b((13'(x15) << 1)), .c(x19), .sum(s401[14:1])
+    wire signed [14:0] s402;  // x30 + s400 - s401
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s402 (
+        .a(15'(x30)), .b(15'(s400)), .c(15'(s401)), .sum(s402)
     );
-    wire signed [13:0] s402;  // x30 + x35 + x38
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s402 (
-        .a(x30), .b(x35), .c(x38), .sum(s402)
+    wire signed [13:0] s403;  // x48 - x30 - x37
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s403 (
+        .a(x48), .b(x30), .c(x37), .sum(s403)
     );
-    wire signed [13:0] s403;  // x23 + x27 + x55
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s403 (
-        .a(x23), .b(x27), .c(x55), .sum(s403)
+    wire signed [15:0] s409;  // x2 + 4*x6 + 4*x18
+    assign s409[1:0] = x2[1:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s409 (
+        .a(11'(x2 >>> 2)), .b(x6), .c(x18), .sum(s409[15:2])
     );
-    wire signed [14:0] s404;  // x26 + s402 - s403
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s404 (
-        .a(15'(x26)), .b(15'(s402)), .c(15'(s403)), .sum(s404)
+    wire signed [14:0] s410;  // x53 - 4*x22 - x35
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s410 (
+        .a(x53), .b((14'(x22) << 2)), .c(x35), .sum(s410)
     );
-    wire signed [13:0] s405;  // x48 - x30 - x37
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s405 (
-        .a(x48), .b(x30), .c(x37), .sum(s405)
+    wire signed [13:0] s411;  // 2*x7 + x23 + x51
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s411 (
+        .a((13'(x7) << 1)), .b(x23), .c(x51), .sum(s411)
     );
-    wire signed [14:0] s411;  // 4*x22 + x35 - x53
-    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s411 (
-        .a((14'(x22) << 2)), .b(x35), .c(x53), .sum(s411)
+    wire signed [12:0] s412 = 13'(x13) - 13'(x34);
+    wire signed [15:0] s413;  // 4*x1 + 4*x33 + s412
+    assign s413[1:0] = s412[1:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s413 (
+        .a(x1), .b(x33), .c(11'(s412 >>> 2)), .sum(s413[15:2])
     );
-    wire signed [13:0] s412;  // 2*x7 + x23 + x51
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s412 (
-        .a((13'(x7) << 1)), .b(x23), .c(x51), .sum(s412)
+    wire signed [16:0] s414;  // s321 - 2*s339 - s411
+    bittrigger_grow3 #(.WIDTH(17), .A(14), .B(16), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s414 (
+        .a(s321), .b((16'(s339) << 1)), .c(s411), .sum(s414)
     );
-    wire signed [12:0] s413 = 13'(x34) - 13'(x13);
-    wire signed [15:0] s414;  // s413 - 4*x1 - 4*x33
-    assign s414[1:0] = s413[1:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s414 (
-        .a(11'(s413 >>> 2)), .b(x1), .c(x33), .sum(s414[15:2])
+    wire signed [15:0] s416;  // x48 - 4*x36 - 8*x54
+    assign s416[1:0] = x48[1:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s416 (
+        .a(11'(x48 >>> 2)), .b(x36), .c((13'(x54) << 1)), .sum(s416[15:2])
     );
-    wire signed [16:0] s415;  // 2*s348 + s412 - s325
-    bittrigger_grow3 #(.WIDTH(17), .A(16), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s415 (
-        .a((16'(s348) << 1)), .b(s412), .c(s325), .sum(s415)
+    wire signed [14:0] s417;  // x22 + 2*x42 + 2*x46
+    assign s417[0:0] = x22[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s417 (
+        .a(11'(x22 >>> 1)), .b(x42), .c(x46), .sum(s417[14:1])
     );
-    wire signed [15:0] s417;  // 4*x36 + 8*x54 - x48
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(15), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s417 (
-        .a((14'(x36) << 2)), .b((15'(x54) << 3)), .c(13'(x48)), .sum(s417)
+    wire signed [15:0] s418;  // s417 - 2*x8 - 2*x54
+    assign s418[0:0] = s417[0:0];
+    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s418 (
+        .a(14'(s417 >>> 1)), .b(x8), .c(x54), .sum(s418[15:1])
     );
-    wire signed [15:0] s418;  // x2 + 4*x6 + 4*x18
-    assign s418[1:0] = x2[1:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s418 (
-        .a(11'(x2 >>> 2)), .b(x6), .c(x18), .sum(s418[15:2])
+    wire signed [14:0] s424;  // x4 - 2*x14 - s155
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(13), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s424 (
+        .a(x4), .b((13'(x14) << 1)), .c(s155), .sum(s424)
     );
-    wire signed [14:0] s419;  // x22 + 2*x42 + 2*x46
-    assign s419[0:0] = x22[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s419 (
-        .a(11'(x22 >>> 1)), .b(x42), .c(x46), .sum(s419[14:1])
+    wire signed [15:0] s425;  // s206 - 4*x4 - s167
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s425 (
+        .a(s206), .b((14'(x4) << 2)), .c(s167), .sum(s425)
     );
-    wire signed [15:0] s420;  // s419 - 2*x8 - 2*x54
-    assign s420[0:0] = s419[0:0];
-    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s420 (
-        .a(14'(s419 >>> 1)), .b(x8), .c(x54), .sum(s420[15:1])
+    wire signed [13:0] s426;  // x26 + x50 - x40
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s426 (
+        .a(x26), .b(x50), .c(x40), .sum(s426)
     );
-    wire signed [14:0] s426;  // x4 - s141 - s163
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b110)) u_s426 (
-        .a(15'(x4)), .b(15'(s141)), .c(15'(s163)), .sum(s426)
+    wire signed [14:0] s434;  // x13 + 4*x25 + x50
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s434 (
+        .a(x13), .b((14'(x25) << 2)), .c(x50), .sum(s434)
     );
-    wire signed [15:0] s427;  // 4*x26 - 4*x4 - s201
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s427 (
-        .a((14'(x26) << 2)), .b((14'(x4) << 2)), .c(s201), .sum(s427)
+    wire signed [13:0] s435;  // x5 + x44 - x3
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s435 (
+        .a(x5), .b(x44), .c(x3), .sum(s435)
     );
-    wire signed [13:0] s428;  // x28 + x50 - x40
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s428 (
-        .a(x28), .b(x50), .c(x40), .sum(s428)
-    );
-    wire signed [14:0] s435;  // x13 + 4*x25 + x50
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s435 (
-        .a(x13), .b((14'(x25) << 2)), .c(x50), .sum(s435)
-    );
-    wire signed [13:0] s436;  // x5 + x44 - x3
+    wire signed [15:0] s436;  // 4*x39 + s435 - 4*x9
+    assign s436[1:0] = s435[1:0];
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s436 (
-        .a(x5), .b(x44), .c(x3), .sum(s436)
+        .a(x39), .b(12'(s435 >>> 2)), .c(x9), .sum(s436[15:2])
     );
-    wire signed [15:0] s437;  // 4*x39 + s436 - 4*x9
-    assign s437[1:0] = s436[1:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s437 (
-        .a(x39), .b(12'(s436 >>> 2)), .c(x9), .sum(s437[15:2])
+    wire signed [13:0] s438;  // x33 - x30 - x42
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s438 (
+        .a(x33), .b(x30), .c(x42), .sum(s438)
     );
-    wire signed [17:0] s438;  // 2*x14 + s192 - 16*x39
-    assign s438[0:0] = s192[0:0];
-    bittrigger_grow3 #(.WIDTH(17), .A(14), .B(16), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s438 (
-        .a(14'(x14)), .b(16'(s192 >>> 1)), .c((15'(x39) << 3)), .sum(s438[17:1])
+    wire signed [13:0] s439;  // x10 + x49 - x1
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s439 (
+        .a(x10), .b(x49), .c(x1), .sum(s439)
     );
-    wire signed [13:0] s439;  // x33 - x30 - x42
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s439 (
-        .a(x33), .b(x30), .c(x42), .sum(s439)
+    wire signed [14:0] s440;  // 2*x16 + s377 + s438
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b000)) u_s440 (
+        .a((15'(x16) << 1)), .b(15'(s377)), .c(15'(s438)), .sum(s440)
     );
-    wire signed [13:0] s440;  // x10 + x49 - x1
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s440 (
-        .a(x10), .b(x49), .c(x1), .sum(s440)
+    wire signed [15:0] s448;  // 8*x21 + x23 + x34
+    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s448 (
+        .a((15'(x21) << 3)), .b(13'(x23)), .c(13'(x34)), .sum(s448)
     );
-    wire signed [14:0] s441;  // 2*x16 + s379 + s439
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b000)) u_s441 (
-        .a((15'(x16) << 1)), .b(15'(s379)), .c(15'(s439)), .sum(s441)
+    wire signed [13:0] s449;  // x15 - x35 - x44
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s449 (
+        .a(x15), .b(x35), .c(x44), .sum(s449)
     );
-    wire signed [15:0] s449;  // 8*x21 + x23 + x34
-    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s449 (
-        .a((15'(x21) << 3)), .b(13'(x23)), .c(13'(x34)), .sum(s449)
+    wire signed [14:0] s450;  // 2*x16 + 2*x31 + s449
+    assign s450[0:0] = s449[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s450 (
+        .a(x16), .b(x31), .c(13'(s449 >>> 1)), .sum(s450[14:1])
     );
-    wire signed [13:0] s450;  // x15 - x35 - x44
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s450 (
-        .a(x15), .b(x35), .c(x44), .sum(s450)
-    );
-    wire signed [15:0] s451;  // 2*x16 + s323 + s450
-    bittrigger_grow3 #(.WIDTH(16), .A(13), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s451 (
-        .a((13'(x16) << 1)), .b(s323), .c(s450), .sum(s451)
+    wire signed [15:0] s451;  // 2*s239 + s326 - 4*x36
+    assign s451[0:0] = s326[0:0];
+    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s451 (
+        .a(s239), .b(13'(s326 >>> 1)), .c((13'(x36) << 1)), .sum(s451[15:1])
     );
     wire signed [13:0] s457;  // x24 + x32 + x52
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s457 (
@@ -1205,13 +1187,13 @@ module linear_dense_1 (
     bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s465 (
         .a(s240), .b(s463), .c((14'(x42) << 2)), .sum(s465)
     );
-    wire signed [13:0] s472;  // x12 + x26 - x9
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s472 (
-        .a(x12), .b(x26), .c(x9), .sum(s472)
+    wire signed [13:0] s472;  // x12 - x9 - x49
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s472 (
+        .a(x12), .b(x9), .c(x49), .sum(s472)
     );
-    wire signed [13:0] s473;  // x14 + x20 - x49
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s473 (
-        .a(x14), .b(x20), .c(x49), .sum(s473)
+    wire signed [13:0] s473;  // x14 + x20 + x26
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s473 (
+        .a(x14), .b(x20), .c(x26), .sum(s473)
     );
     wire signed [15:0] s475;  // 4*x19 + s473 - 4*x3
     assign s475[1:0] = s473[1:0];
@@ -1226,58 +1208,65 @@ module linear_dense_1 (
     bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s481 (
         .a((13'(x10) << 1)), .b(x21), .c(x55), .sum(s481)
     );
-    wire signed [16:0] s482;  // s480 - s418 - 2*s481
-    bittrigger_grow3 #(.WIDTH(17), .A(14), .B(16), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s482 (
-        .a(s480), .b(s418), .c((15'(s481) << 1)), .sum(s482)
+    wire signed [16:0] s482;  // s409 + 2*s481 - s480
+    bittrigger_grow3 #(.WIDTH(17), .A(16), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s482 (
+        .a(s409), .b((15'(s481) << 1)), .c(s480), .sum(s482)
     );
     wire signed [13:0] s483;  // x50 - x13 - x28
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s483 (
         .a(x50), .b(x13), .c(x28), .sum(s483)
     );
-    wire signed [13:0] s484;  // x10 + x32 - x27
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s484 (
-        .a(x10), .b(x32), .c(x27), .sum(s484)
+    wire signed [13:0] s484;  // x10 + x32 + x48
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s484 (
+        .a(x10), .b(x32), .c(x48), .sum(s484)
     );
-    wire signed [13:0] s485;  // x4 + x14 - 2*x53
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s485 (
-        .a(x4), .b(x14), .c((13'(x53) << 1)), .sum(s485)
+    wire signed [13:0] s485;  // x4 + x14 - x27
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s485 (
+        .a(x4), .b(x14), .c(x27), .sum(s485)
     );
-    wire signed [14:0] s486;  // s483 + s484 - 2*x3
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s486 (
-        .a(15'(s483)), .b(15'(s484)), .c((15'(x3) << 1)), .sum(s486)
+    wire signed [14:0] s486;  // s483 - 2*x3 - 2*x53
+    assign s486[0:0] = s483[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s486 (
+        .a(13'(s483 >>> 1)), .b(x3), .c(x53), .sum(s486[14:1])
     );
-    wire signed [15:0] s487;  // 2*s30 + s396 + s485
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b000)) u_s487 (
-        .a((16'(s30) << 1)), .b(16'(s396)), .c(16'(s485)), .sum(s487)
+    wire signed [15:0] s487;  // s395 + s484 + s485
+    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s487 (
+        .a(s395), .b(s484), .c(s485), .sum(s487)
     );
-    wire signed [13:0] s493;  // x33 + x49 - x30
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s493 (
-        .a(x33), .b(x49), .c(x30), .sum(s493)
+    wire signed [13:0] s494;  // x33 + x49 - x30
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s494 (
+        .a(x33), .b(x49), .c(x30), .sum(s494)
     );
-    wire signed [14:0] s494;  // 2*x18 + 2*x38 + s279
-    assign s494[0:0] = s279[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s494 (
-        .a(x18), .b(x38), .c(13'(s279 >>> 1)), .sum(s494[14:1])
+    wire signed [14:0] s495;  // 2*x18 + 2*x38 + s312
+    assign s495[0:0] = s312[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s495 (
+        .a(x18), .b(x38), .c(13'(s312 >>> 1)), .sum(s495[14:1])
     );
-    wire signed [15:0] s495;  // 4*x24 + s493 - s310
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s495 (
-        .a((14'(x24) << 2)), .b(s493), .c(s310), .sum(s495)
+    wire signed [15:0] s496;  // 4*x24 + s278 + s494
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s496 (
+        .a((14'(x24) << 2)), .b(s278), .c(s494), .sum(s496)
     );
-    wire signed [12:0] s500 = 13'(x12) - 13'(x41);
-    wire signed [13:0] s501;  // x8 - x3 - x54
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s501 (
-        .a(x8), .b(x3), .c(x54), .sum(s501)
+    wire signed [12:0] s501 = 13'(x12) - 13'(x41);
+    wire signed [13:0] s502;  // x8 - x3 - x54
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s502 (
+        .a(x8), .b(x3), .c(x54), .sum(s502)
     );
-    wire signed [14:0] s502;  // 2*x47 + s500 - s73
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s502 (
-        .a((13'(x47) << 1)), .b(s500), .c(s73), .sum(s502)
-    );
-    wire signed [15:0] s503;  // 4*x51 + s501 - 4*x25
-    assign s503[1:0] = s501[1:0];
+    wire signed [13:0] s503;  // x16 + x47 - x31
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s503 (
-        .a(x51), .b(12'(s501 >>> 2)), .c(x25), .sum(s503[15:2])
+        .a(x16), .b(x47), .c(x31), .sum(s503)
     );
-    wire signed [17:0] s509 = 18'(s103) + (18'(s126) << 1);
+    wire signed [14:0] s504;  // s501 + s502 - s74
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s504 (
+        .a(s501), .b(s502), .c(s74), .sum(s504)
+    );
+    wire signed [13:0] s505;  // x11 + x51 - x25
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s505 (
+        .a(x11), .b(x51), .c(x25), .sum(s505)
+    );
+    wire signed [14:0] s506;  // s503 - 2*x26 - s307
+    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s506 (
+        .a(s503), .b((13'(x26) << 1)), .c(s307), .sum(s506)
+    );
 
     // stage 1
     reg  signed [11:0] x1_d1;
@@ -1286,7 +1275,9 @@ module linear_dense_1 (
     reg  signed [11:0] x7_d1;
     reg  signed [11:0] x9_d1;
     reg  signed [11:0] x10_d1;
+    reg  signed [11:0] x11_d1;
     reg  signed [11:0] x12_d1;
+    reg  signed [11:0] x14_d1;
     reg  signed [11:0] x15_d1;
     reg  signed [11:0] x18_d1;
     reg  signed [11:0] x21_d1;
@@ -1296,7 +1287,9 @@ module linear_dense_1 (
     reg  signed [11:0] x25_d1;
     reg  signed [11:0] x26_d1;
     reg  signed [11:0] x27_d1;
+    reg  signed [11:0] x28_d1;
     reg  signed [11:0] x30_d1;
+    reg  signed [11:0] x33_d1;
     reg  signed [11:0] x35_d1;
     reg  signed [11:0] x36_d1;
     reg  signed [11:0] x39_d1;
@@ -1310,191 +1303,187 @@ module linear_dense_1 (
     reg  signed [11:0] x54_d1;
     reg  signed [11:0] x56_d1;
     reg  signed [16:0] s2_d1;
-    reg  signed [14:0] s4_d1;
-    reg  signed [14:0] s5_d1;
+    reg  signed [12:0] s3_d1;
+    reg  signed [14:0] s6_d1;
     reg  signed [13:0] s7_d1;
     reg  signed [15:0] s8_d1;
-    reg  signed [14:0] s11_d1;
-    reg  signed [13:0] s12_d1;
-    reg  signed [14:0] s16_d1;
-    reg  signed [15:0] s18_d1;
-    reg  signed [17:0] s19_d1;
-    reg  signed [16:0] s21_d1;
-    reg  signed [13:0] s24_d1;
-    reg  signed [15:0] s25_d1;
-    reg  signed [16:0] s31_d1;
-    reg  signed [12:0] s33_d1;
-    reg  signed [14:0] s35_d1;
-    reg  signed [16:0] s36_d1;
-    reg  signed [13:0] s38_d1;
-    reg  signed [13:0] s40_d1;
-    reg  signed [13:0] s42_d1;
-    reg  signed [13:0] s45_d1;
-    reg  signed [14:0] s46_d1;
-    reg  signed [13:0] s48_d1;
+    reg  signed [16:0] s10_d1;
+    reg  signed [14:0] s12_d1;
+    reg  signed [13:0] s15_d1;
+    reg  signed [14:0] s17_d1;
+    reg  signed [15:0] s20_d1;
+    reg  signed [17:0] s21_d1;
+    reg  signed [15:0] s26_d1;
+    reg  signed [13:0] s31_d1;
+    reg  signed [13:0] s32_d1;
+    reg  signed [14:0] s34_d1;
+    reg  signed [13:0] s35_d1;
+    reg  signed [13:0] s36_d1;
+    reg  signed [12:0] s37_d1;
+    reg  signed [16:0] s38_d1;
+    reg  signed [14:0] s41_d1;
+    reg  signed [16:0] s42_d1;
+    reg  signed [13:0] s44_d1;
+    reg  signed [13:0] s46_d1;
     reg  signed [14:0] s50_d1;
-    reg  signed [15:0] s55_d1;
-    reg  signed [13:0] s57_d1;
-    reg  signed [15:0] s58_d1;
-    reg  signed [16:0] s62_d1;
-    reg  signed [14:0] s63_d1;
-    reg  signed [14:0] s66_d1;
-    reg  signed [14:0] s69_d1;
-    reg  signed [15:0] s70_d1;
-    reg  signed [17:0] s72_d1;
-    reg  signed [12:0] s73_d1;
-    reg  signed [13:0] s74_d1;
+    reg  signed [16:0] s57_d1;
+    reg  signed [13:0] s58_d1;
+    reg  signed [14:0] s59_d1;
+    reg  signed [14:0] s62_d1;
+    reg  signed [14:0] s65_d1;
+    reg  signed [15:0] s66_d1;
+    reg  signed [15:0] s68_d1;
+    reg  signed [14:0] s70_d1;
+    reg  signed [15:0] s71_d1;
+    reg  signed [17:0] s73_d1;
+    reg  signed [12:0] s74_d1;
     reg  signed [13:0] s75_d1;
     reg  signed [13:0] s76_d1;
-    reg  signed [15:0] s78_d1;
-    reg  signed [13:0] s82_d1;
+    reg  signed [13:0] s77_d1;
+    reg  signed [15:0] s79_d1;
     reg  signed [13:0] s85_d1;
     reg  signed [15:0] s86_d1;
-    reg  signed [13:0] s91_d1;
     reg  signed [16:0] s92_d1;
-    reg  signed [14:0] s96_d1;
-    reg  signed [16:0] s98_d1;
-    reg  signed [15:0] s101_d1;
+    reg  signed [14:0] s94_d1;
+    reg  signed [13:0] s95_d1;
+    reg  signed [13:0] s98_d1;
+    reg  signed [14:0] s101_d1;
     reg  signed [16:0] s103_d1;
-    reg  signed [14:0] s105_d1;
-    reg  signed [13:0] s106_d1;
-    reg  signed [13:0] s108_d1;
+    reg  signed [15:0] s105_d1;
+    reg  signed [13:0] s107_d1;
     reg  signed [15:0] s110_d1;
     reg  signed [15:0] s111_d1;
     reg  signed [15:0] s118_d1;
-    reg  signed [16:0] s121_d1;
+    reg  signed [14:0] s120_d1;
+    reg  signed [15:0] s121_d1;
     reg  signed [14:0] s124_d1;
-    reg  signed [15:0] s126_d1;
-    reg  signed [14:0] s127_d1;
-    reg  signed [14:0] s130_d1;
+    reg  signed [16:0] s126_d1;
+    reg  signed [14:0] s129_d1;
     reg  signed [13:0] s132_d1;
     reg  signed [14:0] s135_d1;
     reg  signed [15:0] s136_d1;
     reg  signed [14:0] s140_d1;
-    reg  signed [14:0] s142_d1;
+    reg  signed [13:0] s142_d1;
     reg  signed [13:0] s144_d1;
-    reg  signed [13:0] s146_d1;
-    reg  signed [14:0] s149_d1;
-    reg  signed [14:0] s151_d1;
-    reg  signed [15:0] s152_d1;
-    reg  signed [16:0] s155_d1;
+    reg  signed [14:0] s147_d1;
+    reg  signed [16:0] s149_d1;
+    reg  signed [14:0] s150_d1;
+    reg  signed [14:0] s152_d1;
+    reg  signed [15:0] s153_d1;
     reg  signed [13:0] s157_d1;
     reg  signed [14:0] s158_d1;
-    reg  signed [13:0] s163_d1;
-    reg  signed [13:0] s165_d1;
-    reg  signed [14:0] s166_d1;
-    reg  signed [15:0] s168_d1;
+    reg  signed [17:0] s165_d1;
+    reg  signed [13:0] s166_d1;
+    reg  signed [13:0] s167_d1;
     reg  signed [13:0] s169_d1;
-    reg  signed [14:0] s172_d1;
-    reg  signed [14:0] s173_d1;
-    reg  signed [15:0] s175_d1;
-    reg  signed [13:0] s176_d1;
-    reg  signed [17:0] s179_d1;
-    reg  signed [14:0] s181_d1;
-    reg  signed [15:0] s182_d1;
-    reg  signed [14:0] s189_d1;
-    reg  signed [13:0] s190_d1;
-    reg  signed [13:0] s191_d1;
-    reg  signed [16:0] s192_d1;
+    reg  signed [14:0] s170_d1;
+    reg  signed [13:0] s172_d1;
+    reg  signed [15:0] s173_d1;
+    reg  signed [13:0] s174_d1;
+    reg  signed [14:0] s177_d1;
+    reg  signed [15:0] s178_d1;
+    reg  signed [14:0] s180_d1;
+    reg  signed [15:0] s181_d1;
+    reg  signed [13:0] s188_d1;
+    reg  signed [13:0] s189_d1;
+    reg  signed [14:0] s192_d1;
+    reg  signed [16:0] s193_d1;
     reg  signed [14:0] s195_d1;
     reg  signed [15:0] s196_d1;
-    reg  signed [14:0] s202_d1;
-    reg  signed [14:0] s204_d1;
-    reg  signed [13:0] s206_d1;
+    reg  signed [16:0] s202_d1;
+    reg  signed [14:0] s205_d1;
+    reg  signed [14:0] s208_d1;
     reg  signed [14:0] s210_d1;
     reg  signed [14:0] s212_d1;
     reg  signed [14:0] s214_d1;
-    reg  signed [14:0] s219_d1;
-    reg  signed [15:0] s220_d1;
+    reg  signed [15:0] s219_d1;
+    reg  signed [14:0] s220_d1;
+    reg  signed [14:0] s221_d1;
     reg  signed [14:0] s222_d1;
-    reg  signed [14:0] s223_d1;
-    reg  signed [14:0] s224_d1;
-    reg  signed [17:0] s228_d1;
-    reg  signed [15:0] s231_d1;
-    reg  signed [15:0] s232_d1;
-    reg  signed [13:0] s239_d1;
+    reg  signed [17:0] s226_d1;
+    reg  signed [13:0] s228_d1;
+    reg  signed [13:0] s229_d1;
+    reg  signed [15:0] s230_d1;
+    reg  signed [13:0] s238_d1;
     reg  signed [13:0] s240_d1;
-    reg  signed [13:0] s241_d1;
     reg  signed [13:0] s242_d1;
-    reg  signed [13:0] s243_d1;
-    reg  signed [15:0] s244_d1;
-    reg  signed [15:0] s251_d1;
-    reg  signed [16:0] s253_d1;
-    reg  signed [14:0] s254_d1;
-    reg  signed [13:0] s255_d1;
-    reg  signed [14:0] s256_d1;
-    reg  signed [17:0] s260_d1;
-    reg  signed [14:0] s261_d1;
-    reg  signed [15:0] s262_d1;
-    reg  signed [14:0] s263_d1;
-    reg  signed [13:0] s264_d1;
-    reg  signed [13:0] s265_d1;
-    reg  signed [13:0] s266_d1;
-    reg  signed [14:0] s267_d1;
-    reg  signed [14:0] s270_d1;
-    reg  signed [15:0] s278_d1;
+    reg  signed [15:0] s243_d1;
+    reg  signed [15:0] s250_d1;
+    reg  signed [16:0] s252_d1;
+    reg  signed [14:0] s253_d1;
+    reg  signed [13:0] s254_d1;
+    reg  signed [14:0] s255_d1;
+    reg  signed [15:0] s259_d1;
+    reg  signed [13:0] s260_d1;
+    reg  signed [13:0] s261_d1;
+    reg  signed [14:0] s262_d1;
+    reg  signed [14:0] s265_d1;
+    reg  signed [14:0] s266_d1;
+    reg  signed [13:0] s267_d1;
+    reg  signed [17:0] s268_d1;
+    reg  signed [14:0] s269_d1;
+    reg  signed [15:0] s276_d1;
+    reg  signed [14:0] s279_d1;
     reg  signed [14:0] s280_d1;
     reg  signed [14:0] s281_d1;
-    reg  signed [14:0] s282_d1;
-    reg  signed [15:0] s283_d1;
-    reg  signed [14:0] s290_d1;
-    reg  signed [13:0] s291_d1;
-    reg  signed [13:0] s294_d1;
-    reg  signed [14:0] s297_d1;
-    reg  signed [14:0] s304_d1;
-    reg  signed [12:0] s305_d1;
-    reg  signed [13:0] s306_d1;
-    reg  signed [14:0] s307_d1;
-    reg  signed [15:0] s313_d1;
-    reg  signed [14:0] s316_d1;
-    reg  signed [15:0] s317_d1;
-    reg  signed [15:0] s327_d1;
-    reg  signed [14:0] s328_d1;
-    reg  signed [14:0] s331_d1;
-    reg  signed [14:0] s332_d1;
-    reg  signed [15:0] s333_d1;
-    reg  signed [13:0] s339_d1;
-    reg  signed [14:0] s340_d1;
-    reg  signed [14:0] s343_d1;
-    reg  signed [13:0] s346_d1;
-    reg  signed [14:0] s348_d1;
-    reg  signed [14:0] s349_d1;
-    reg  signed [17:0] s358_d1;
-    reg  signed [16:0] s361_d1;
-    reg  signed [15:0] s364_d1;
-    reg  signed [15:0] s365_d1;
-    reg  signed [13:0] s370_d1;
-    reg  signed [17:0] s373_d1;
-    reg  signed [13:0] s377_d1;
+    reg  signed [15:0] s282_d1;
+    reg  signed [13:0] s289_d1;
+    reg  signed [13:0] s292_d1;
+    reg  signed [14:0] s293_d1;
+    reg  signed [14:0] s296_d1;
+    reg  signed [14:0] s303_d1;
+    reg  signed [15:0] s306_d1;
+    reg  signed [12:0] s307_d1;
+    reg  signed [13:0] s308_d1;
+    reg  signed [14:0] s314_d1;
+    reg  signed [15:0] s315_d1;
+    reg  signed [15:0] s323_d1;
+    reg  signed [14:0] s324_d1;
+    reg  signed [14:0] s329_d1;
+    reg  signed [14:0] s330_d1;
+    reg  signed [15:0] s331_d1;
+    reg  signed [13:0] s337_d1;
+    reg  signed [14:0] s339_d1;
+    reg  signed [13:0] s340_d1;
+    reg  signed [14:0] s341_d1;
+    reg  signed [14:0] s344_d1;
+    reg  signed [14:0] s347_d1;
+    reg  signed [17:0] s356_d1;
+    reg  signed [16:0] s359_d1;
+    reg  signed [14:0] s361_d1;
+    reg  signed [14:0] s362_d1;
+    reg  signed [13:0] s368_d1;
+    reg  signed [17:0] s371_d1;
+    reg  signed [13:0] s375_d1;
+    reg  signed [14:0] s376_d1;
     reg  signed [14:0] s378_d1;
-    reg  signed [14:0] s380_d1;
-    reg  signed [15:0] s381_d1;
-    reg  signed [14:0] s387_d1;
-    reg  signed [13:0] s388_d1;
-    reg  signed [13:0] s390_d1;
-    reg  signed [14:0] s391_d1;
-    reg  signed [14:0] s396_d1;
+    reg  signed [15:0] s379_d1;
+    reg  signed [13:0] s385_d1;
+    reg  signed [13:0] s386_d1;
+    reg  signed [14:0] s388_d1;
+    reg  signed [14:0] s389_d1;
+    reg  signed [14:0] s394_d1;
+    reg  signed [14:0] s395_d1;
+    reg  signed [14:0] s397_d1;
     reg  signed [14:0] s398_d1;
-    reg  signed [14:0] s399_d1;
-    reg  signed [14:0] s401_d1;
-    reg  signed [14:0] s404_d1;
-    reg  signed [13:0] s405_d1;
-    reg  signed [14:0] s411_d1;
-    reg  signed [13:0] s412_d1;
-    reg  signed [15:0] s414_d1;
-    reg  signed [16:0] s415_d1;
-    reg  signed [15:0] s417_d1;
+    reg  signed [14:0] s402_d1;
+    reg  signed [13:0] s403_d1;
+    reg  signed [15:0] s409_d1;
+    reg  signed [14:0] s410_d1;
+    reg  signed [13:0] s411_d1;
+    reg  signed [15:0] s413_d1;
+    reg  signed [16:0] s414_d1;
+    reg  signed [15:0] s416_d1;
     reg  signed [15:0] s418_d1;
-    reg  signed [15:0] s420_d1;
-    reg  signed [14:0] s426_d1;
-    reg  signed [15:0] s427_d1;
-    reg  signed [13:0] s428_d1;
-    reg  signed [14:0] s435_d1;
-    reg  signed [15:0] s437_d1;
-    reg  signed [17:0] s438_d1;
-    reg  signed [13:0] s440_d1;
-    reg  signed [14:0] s441_d1;
-    reg  signed [15:0] s449_d1;
+    reg  signed [14:0] s424_d1;
+    reg  signed [15:0] s425_d1;
+    reg  signed [13:0] s426_d1;
+    reg  signed [14:0] s434_d1;
+    reg  signed [15:0] s436_d1;
+    reg  signed [13:0] s439_d1;
+    reg  signed [14:0] s440_d1;
+    reg  signed [15:0] s448_d1;
+    reg  signed [14:0] s450_d1;
     reg  signed [15:0] s451_d1;
     reg  signed [13:0] s457_d1;
     reg  signed [13:0] s464_d1;
@@ -1504,11 +1493,11 @@ module linear_dense_1 (
     reg  signed [16:0] s482_d1;
     reg  signed [14:0] s486_d1;
     reg  signed [15:0] s487_d1;
-    reg  signed [14:0] s494_d1;
-    reg  signed [15:0] s495_d1;
-    reg  signed [14:0] s502_d1;
-    reg  signed [15:0] s503_d1;
-    reg  signed [17:0] s509_d1;
+    reg  signed [14:0] s495_d1;
+    reg  signed [15:0] s496_d1;
+    reg  signed [14:0] s504_d1;
+    reg  signed [13:0] s505_d1;
+    reg  signed [14:0] s506_d1;
     always_ff @(posedge clk) begin
         x1_d1 <= x1;
         x3_d1 <= x3;
@@ -1516,7 +1505,9 @@ module linear_dense_1 (
         x7_d1 <= x7;
         x9_d1 <= x9;
         x10_d1 <= x10;
+        x11_d1 <= x11;
         x12_d1 <= x12;
+        x14_d1 <= x14;
         x15_d1 <= x15;
         x18_d1 <= x18;
         x21_d1 <= x21;
@@ -1526,7 +1517,9 @@ module linear_dense_1 (
         x25_d1 <= x25;
         x26_d1 <= x26;
         x27_d1 <= x27;
+        x28_d1 <= x28;
         x30_d1 <= x30;
+        x33_d1 <= x33;
         x35_d1 <= x35;
         x36_d1 <= x36;
         x39_d1 <= x39;
@@ -1540,191 +1533,187 @@ module linear_dense_1 (
         x54_d1 <= x54;
         x56_d1 <= x56;
         s2_d1 <= s2;
-        s4_d1 <= s4;
-        s5_d1 <= s5;
+        s3_d1 <= s3;
+        s6_d1 <= s6;
         s7_d1 <= s7;
         s8_d1 <= s8;
-        s11_d1 <= s11;
+        s10_d1 <= s10;
         s12_d1 <= s12;
-        s16_d1 <= s16;
-        s18_d1 <= s18;
-        s19_d1 <= s19;
+        s15_d1 <= s15;
+        s17_d1 <= s17;
+        s20_d1 <= s20;
         s21_d1 <= s21;
-        s24_d1 <= s24;
-        s25_d1 <= s25;
+        s26_d1 <= s26;
         s31_d1 <= s31;
-        s33_d1 <= s33;
+        s32_d1 <= s32;
+        s34_d1 <= s34;
         s35_d1 <= s35;
         s36_d1 <= s36;
+        s37_d1 <= s37;
         s38_d1 <= s38;
-        s40_d1 <= s40;
+        s41_d1 <= s41;
         s42_d1 <= s42;
-        s45_d1 <= s45;
+        s44_d1 <= s44;
         s46_d1 <= s46;
-        s48_d1 <= s48;
         s50_d1 <= s50;
-        s55_d1 <= s55;
         s57_d1 <= s57;
         s58_d1 <= s58;
+        s59_d1 <= s59;
         s62_d1 <= s62;
-        s63_d1 <= s63;
+        s65_d1 <= s65;
         s66_d1 <= s66;
-        s69_d1 <= s69;
+        s68_d1 <= s68;
         s70_d1 <= s70;
-        s72_d1 <= s72;
+        s71_d1 <= s71;
         s73_d1 <= s73;
         s74_d1 <= s74;
         s75_d1 <= s75;
         s76_d1 <= s76;
-        s78_d1 <= s78;
-        s82_d1 <= s82;
+        s77_d1 <= s77;
+        s79_d1 <= s79;
         s85_d1 <= s85;
         s86_d1 <= s86;
-        s91_d1 <= s91;
         s92_d1 <= s92;
-        s96_d1 <= s96;
+        s94_d1 <= s94;
+        s95_d1 <= s95;
         s98_d1 <= s98;
         s101_d1 <= s101;
         s103_d1 <= s103;
         s105_d1 <= s105;
-        s106_d1 <= s106;
-        s108_d1 <= s108;
+        s107_d1 <= s107;
         s110_d1 <= s110;
         s111_d1 <= s111;
         s118_d1 <= s118;
+        s120_d1 <= s120;
         s121_d1 <= s121;
         s124_d1 <= s124;
         s126_d1 <= s126;
-        s127_d1 <= s127;
-        s130_d1 <= s130;
+        s129_d1 <= s129;
         s132_d1 <= s132;
         s135_d1 <= s135;
         s136_d1 <= s136;
         s140_d1 <= s140;
         s142_d1 <= s142;
         s144_d1 <= s144;
-        s146_d1 <= s146;
+        s147_d1 <= s147;
         s149_d1 <= s149;
-        s151_d1 <= s151;
+        s150_d1 <= s150;
         s152_d1 <= s152;
-        s155_d1 <= s155;
+        s153_d1 <= s153;
         s157_d1 <= s157;
         s158_d1 <= s158;
-        s163_d1 <= s163;
         s165_d1 <= s165;
         s166_d1 <= s166;
-        s168_d1 <= s168;
+        s167_d1 <= s167;
         s169_d1 <= s169;
+        s170_d1 <= s170;
         s172_d1 <= s172;
         s173_d1 <= s173;
-        s175_d1 <= s175;
-        s176_d1 <= s176;
-        s179_d1 <= s179;
+        s174_d1 <= s174;
+        s177_d1 <= s177;
+        s178_d1 <= s178;
+        s180_d1 <= s180;
         s181_d1 <= s181;
-        s182_d1 <= s182;
+        s188_d1 <= s188;
         s189_d1 <= s189;
-        s190_d1 <= s190;
-        s191_d1 <= s191;
         s192_d1 <= s192;
+        s193_d1 <= s193;
         s195_d1 <= s195;
         s196_d1 <= s196;
         s202_d1 <= s202;
-        s204_d1 <= s204;
-        s206_d1 <= s206;
+        s205_d1 <= s205;
+        s208_d1 <= s208;
         s210_d1 <= s210;
         s212_d1 <= s212;
         s214_d1 <= s214;
         s219_d1 <= s219;
         s220_d1 <= s220;
+        s221_d1 <= s221;
         s222_d1 <= s222;
-        s223_d1 <= s223;
-        s224_d1 <= s224;
+        s226_d1 <= s226;
         s228_d1 <= s228;
-        s231_d1 <= s231;
-        s232_d1 <= s232;
-        s239_d1 <= s239;
+        s229_d1 <= s229;
+        s230_d1 <= s230;
+        s238_d1 <= s238;
         s240_d1 <= s240;
-        s241_d1 <= s241;
         s242_d1 <= s242;
         s243_d1 <= s243;
-        s244_d1 <= s244;
-        s251_d1 <= s251;
+        s250_d1 <= s250;
+        s252_d1 <= s252;
         s253_d1 <= s253;
         s254_d1 <= s254;
         s255_d1 <= s255;
-        s256_d1 <= s256;
+        s259_d1 <= s259;
         s260_d1 <= s260;
         s261_d1 <= s261;
         s262_d1 <= s262;
-        s263_d1 <= s263;
-        s264_d1 <= s264;
         s265_d1 <= s265;
         s266_d1 <= s266;
         s267_d1 <= s267;
-        s270_d1 <= s270;
-        s278_d1 <= s278;
+        s268_d1 <= s268;
+        s269_d1 <= s269;
+        s276_d1 <= s276;
+        s279_d1 <= s279;
         s280_d1 <= s280;
         s281_d1 <= s281;
         s282_d1 <= s282;
-        s283_d1 <= s283;
-        s290_d1 <= s290;
-        s291_d1 <= s291;
-        s294_d1 <= s294;
-        s297_d1 <= s297;
-        s304_d1 <= s304;
-        s305_d1 <= s305;
+        s289_d1 <= s289;
+        s292_d1 <= s292;
+        s293_d1 <= s293;
+        s296_d1 <= s296;
+        s303_d1 <= s303;
         s306_d1 <= s306;
         s307_d1 <= s307;
-        s313_d1 <= s313;
-        s316_d1 <= s316;
-        s317_d1 <= s317;
-        s327_d1 <= s327;
-        s328_d1 <= s328;
+        s308_d1 <= s308;
+        s314_d1 <= s314;
+        s315_d1 <= s315;
+        s323_d1 <= s323;
+        s324_d1 <= s324;
+        s329_d1 <= s329;
+        s330_d1 <= s330;
         s331_d1 <= s331;
-        s332_d1 <= s332;
-        s333_d1 <= s333;
+        s337_d1 <= s337;
         s339_d1 <= s339;
         s340_d1 <= s340;
-        s343_d1 <= s343;
-        s346_d1 <= s346;
-        s348_d1 <= s348;
-        s349_d1 <= s349;
-        s358_d1 <= s358;
+        s341_d1 <= s341;
+        s344_d1 <= s344;
+        s347_d1 <= s347;
+        s356_d1 <= s356;
+        s359_d1 <= s359;
         s361_d1 <= s361;
-        s364_d1 <= s364;
-        s365_d1 <= s365;
-        s370_d1 <= s370;
-        s373_d1 <= s373;
-        s377_d1 <= s377;
+        s362_d1 <= s362;
+        s368_d1 <= s368;
+        s371_d1 <= s371;
+        s375_d1 <= s375;
+        s376_d1 <= s376;
         s378_d1 <= s378;
-        s380_d1 <= s380;
-        s381_d1 <= s381;
-        s387_d1 <= s387;
+        s379_d1 <= s379;
+        s385_d1 <= s385;
+        s386_d1 <= s386;
         s388_d1 <= s388;
-        s390_d1 <= s390;
-        s391_d1 <= s391;
-        s396_d1 <= s396;
+        s389_d1 <= s389;
+        s394_d1 <= s394;
+        s395_d1 <= s395;
+        s397_d1 <= s397;
         s398_d1 <= s398;
-        s399_d1 <= s399;
-        s401_d1 <= s401;
-        s404_d1 <= s404;
-        s405_d1 <= s405;
+        s402_d1 <= s402;
+        s403_d1 <= s403;
+        s409_d1 <= s409;
+        s410_d1 <= s410;
         s411_d1 <= s411;
-        s412_d1 <= s412;
+        s413_d1 <= s413;
         s414_d1 <= s414;
-        s415_d1 <= s415;
-        s417_d1 <= s417;
+        s416_d1 <= s416;
         s418_d1 <= s418;
-        s420_d1 <= s420;
+        s424_d1 <= s424;
+        s425_d1 <= s425;
         s426_d1 <= s426;
-        s427_d1 <= s427;
-        s428_d1 <= s428;
-        s435_d1 <= s435;
-        s437_d1 <= s437;
-        s438_d1 <= s438;
+        s434_d1 <= s434;
+        s436_d1 <= s436;
+        s439_d1 <= s439;
         s440_d1 <= s440;
-        s441_d1 <= s441;
-        s449_d1 <= s449;
+        s448_d1 <= s448;
+        s450_d1 <= s450;
         s451_d1 <= s451;
         s457_d1 <= s457;
         s464_d1 <= s464;
@@ -1734,783 +1723,803 @@ module linear_dense_1 (
         s482_d1 <= s482;
         s486_d1 <= s486;
         s487_d1 <= s487;
-        s494_d1 <= s494;
         s495_d1 <= s495;
-        s502_d1 <= s502;
-        s503_d1 <= s503;
-        s509_d1 <= s509;
+        s496_d1 <= s496;
+        s504_d1 <= s504;
+        s505_d1 <= s505;
+        s506_d1 <= s506;
     end
-    wire signed [16:0] s9;  // s5 + s7 + s8
+    wire signed [14:0] s4;  // 4*x12 + 2*x18 + s3
+    assign s4[0:0] = s3_d1[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s4 (
+        .a((13'(x12_d1) << 1)), .b(x18_d1), .c(12'(s3_d1 >>> 1)), .sum(s4[14:1])
+    );
+    wire signed [16:0] s9;  // s6 + s7 + s8
     bittrigger_grow3 #(.WIDTH(17), .A(15), .B(14), .C(16), .SIGNED(3'b111), .NEGATE(3'b000)) u_s9 (
-        .a(s5_d1), .b(s7_d1), .c(s8_d1), .sum(s9)
+        .a(s6_d1), .b(s7_d1), .c(s8_d1), .sum(s9)
     );
-    wire signed [16:0] s10;  // x21 - 2*x7 - 16*x54
-    assign s10[0:0] = x21_d1[0:0];
-    bittrigger_grow3 #(.WIDTH(16), .A(13), .B(13), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s10 (
-        .a(13'(x21_d1 >>> 1)), .b(13'(x7_d1)), .c((15'(x54_d1) << 3)), .sum(s10[16:1])
+    wire signed [16:0] s11 = 17'(x56_d1) - s10_d1;
+    wire signed [18:0] s22;  // s17 + s20 + s21
+    bittrigger_grow3 #(.WIDTH(19), .A(16), .B(16), .C(18), .SIGNED(3'b111), .NEGATE(3'b000)) u_s22 (
+        .a(16'(s17_d1)), .b(s20_d1), .c(s21_d1), .sum(s22)
     );
-    wire signed [18:0] s20;  // s16 + s18 + s19
-    bittrigger_grow3 #(.WIDTH(19), .A(16), .B(16), .C(18), .SIGNED(3'b111), .NEGATE(3'b000)) u_s20 (
-        .a(16'(s16_d1)), .b(s18_d1), .c(s19_d1), .sum(s20)
+    wire signed [16:0] s23;  // x21 - 2*x7 - 16*x54
+    assign s23[0:0] = x21_d1[0:0];
+    bittrigger_grow3 #(.WIDTH(16), .A(13), .B(13), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s23 (
+        .a(13'(x21_d1 >>> 1)), .b(13'(x7_d1)), .c((15'(x54_d1) << 3)), .sum(s23[16:1])
     );
-    wire signed [16:0] s22 = 17'(x56_d1) - s21_d1;
-    wire signed [16:0] s26;  // 2*s24 + s25 - s4
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(16), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s26 (
-        .a((15'(s24_d1) << 1)), .b(s25_d1), .c(s4_d1), .sum(s26)
+    wire signed [16:0] s27;  // s11 + s26 - s4
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s27 (
+        .a(s11), .b(17'(s26_d1)), .c(17'(s4)), .sum(s27)
     );
-    wire signed [17:0] s27;  // s22 - 16*x9 - s9
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b110)) u_s27 (
-        .a(18'(s22)), .b((18'(x9_d1) << 4)), .c(18'(s9)), .sum(s27)
+    wire signed [18:0] s28;  // s2 + 2*s23 - s9
+    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(18), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s28 (
+        .a(s2_d1), .b((18'(s23) << 1)), .c(s9), .sum(s28)
     );
-    wire signed [18:0] s28;  // s2 + 2*s10 + s26
-    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(18), .C(17), .SIGNED(3'b111), .NEGATE(3'b000)) u_s28 (
-        .a(s2_d1), .b((18'(s10) << 1)), .c(s26), .sum(s28)
+    wire signed [16:0] s33;  // 16*x12 + 8*x51 - x26
+    bittrigger_grow3 #(.WIDTH(17), .A(16), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s33 (
+        .a((16'(x12_d1) << 4)), .b((15'(x51_d1) << 3)), .c(14'(x26_d1)), .sum(s33)
     );
-    wire signed [17:0] s37;  // s31 + s35 + s36
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s37 (
-        .a(18'(s31_d1)), .b(18'(s35_d1)), .c(18'(s36_d1)), .sum(s37)
+    wire signed [17:0] s43;  // s38 + s41 + s42
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s43 (
+        .a(18'(s38_d1)), .b(18'(s41_d1)), .c(18'(s42_d1)), .sum(s43)
     );
-    wire signed [16:0] s39;  // 16*x12 + 8*x51 - x26
-    bittrigger_grow3 #(.WIDTH(17), .A(16), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s39 (
-        .a((16'(x12_d1) << 4)), .b((15'(x51_d1) << 3)), .c(14'(x26_d1)), .sum(s39)
+    wire signed [17:0] s45;  // 32*x1 + s44 - 4*x22
+    assign s45[1:0] = s44_d1[1:0];
+    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s45 (
+        .a((15'(x1_d1) << 3)), .b(13'(s44_d1 >>> 2)), .c(13'(x22_d1)), .sum(s45[17:2])
     );
-    wire signed [17:0] s41;  // 32*x1 + s40 - 4*x22
-    assign s41[1:0] = s40_d1[1:0];
-    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s41 (
-        .a((15'(x1_d1) << 3)), .b(13'(s40_d1 >>> 2)), .c(13'(x22_d1)), .sum(s41[17:2])
+    wire signed [15:0] s47;  // 2*x1 + 8*x48 + s46
+    assign s47[0:0] = s46_d1[0:0];
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s47 (
+        .a(x1_d1), .b((14'(x48_d1) << 2)), .c(13'(s46_d1 >>> 1)), .sum(s47[15:1])
     );
-    wire signed [15:0] s43;  // 2*x1 + 8*x48 + s42
-    assign s43[0:0] = s42_d1[0:0];
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s43 (
-        .a(x1_d1), .b((14'(x48_d1) << 2)), .c(13'(s42_d1 >>> 1)), .sum(s43[15:1])
+    wire signed [17:0] s48;  // s47 - 8*x18 - s45
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b110)) u_s48 (
+        .a(18'(s47)), .b((18'(x18_d1) << 3)), .c(s45), .sum(s48)
     );
-    wire signed [17:0] s44;  // s43 - 8*x18 - s41
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b110)) u_s44 (
-        .a(18'(s43)), .b((18'(x18_d1) << 3)), .c(s41), .sum(s44)
-    );
-    wire signed [15:0] s51;  // 4*x39 + s38 - s48
+    wire signed [15:0] s51;  // 4*x11 + s32 - s31
     bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s51 (
-        .a((14'(x39_d1) << 2)), .b(s38_d1), .c(s48_d1), .sum(s51)
+        .a((14'(x11_d1) << 2)), .b(s32_d1), .c(s31_d1), .sum(s51)
     );
-    wire signed [16:0] s52;  // 2*s45 + 2*s46 + s50
+    wire signed [16:0] s52;  // 2*s34 + s50 - 2*s35
     assign s52[0:0] = s50_d1[0:0];
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s52 (
-        .a(s45_d1), .b(s46_d1), .c(14'(s50_d1 >>> 1)), .sum(s52[16:1])
+    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s52 (
+        .a(s34_d1), .b(14'(s50_d1 >>> 1)), .c(s35_d1), .sum(s52[16:1])
     );
-    wire signed [17:0] s53;  // s39 + s51 + s52
+    wire signed [17:0] s53;  // s33 + s51 + s52
     bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s53 (
-        .a(18'(s39)), .b(18'(s51)), .c(18'(s52)), .sum(s53)
+        .a(18'(s33)), .b(18'(s51)), .c(18'(s52)), .sum(s53)
     );
-    wire signed [16:0] s59;  // s57 + s58 - s55
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s59 (
-        .a(17'(s57_d1)), .b(17'(s58_d1)), .c(17'(s55_d1)), .sum(s59)
+    wire signed [16:0] s67;  // s62 + s65 + s66
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(16), .SIGNED(3'b111), .NEGATE(3'b000)) u_s67 (
+        .a(s62_d1), .b(s65_d1), .c(s66_d1), .sum(s67)
     );
-    wire signed [16:0] s71;  // s66 + s69 + s70
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(16), .SIGNED(3'b111), .NEGATE(3'b000)) u_s71 (
-        .a(s66_d1), .b(s69_d1), .c(s70_d1), .sum(s71)
+    wire signed [16:0] s72;  // s68 + s70 + s71
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s72 (
+        .a(17'(s68_d1)), .b(17'(s70_d1)), .c(17'(s71_d1)), .sum(s72)
     );
-    wire signed [14:0] s77;  // 2*x45 + s76 - x48
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s77 (
-        .a((13'(x45_d1) << 1)), .b(s76_d1), .c(x48_d1), .sum(s77)
+    wire signed [14:0] s78;  // 2*x45 + s77 - x48
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s78 (
+        .a((13'(x45_d1) << 1)), .b(s77_d1), .c(x48_d1), .sum(s78)
     );
-    wire signed [16:0] s79;  // 4*s73 + s75 - 4*s74
-    assign s79[1:0] = s75_d1[1:0];
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s79 (
-        .a(s73_d1), .b(12'(s75_d1 >>> 2)), .c(s74_d1), .sum(s79[16:2])
+    wire signed [16:0] s80;  // 4*s74 + s76 - 4*s75
+    assign s80[1:0] = s76_d1[1:0];
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s80 (
+        .a(s74_d1), .b(12'(s76_d1 >>> 2)), .c(s75_d1), .sum(s80[16:2])
     );
-    wire signed [18:0] s80 = 19'(s72_d1) + (19'(s78_d1) << 2);
-    wire signed [18:0] s81;  // s77 + s79 + s80
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b000)) u_s81 (
-        .a(19'(s77)), .b(19'(s79)), .c(s80), .sum(s81)
+    wire signed [18:0] s81 = (19'(s79_d1) << 2) - 19'(s73_d1);
+    wire signed [18:0] s82;  // s78 + s80 + s81
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b000)) u_s82 (
+        .a(19'(s78)), .b(19'(s80)), .c(s81), .sum(s82)
     );
-    wire signed [17:0] s87;  // 2*s63 + 4*s85 + s86
+    wire signed [17:0] s87;  // 2*s59 + 4*s85 + s86
     assign s87[0:0] = s86_d1[0:0];
     bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s87 (
-        .a(s63_d1), .b((15'(s85_d1) << 1)), .c(15'(s86_d1 >>> 1)), .sum(s87[17:1])
+        .a(s59_d1), .b((15'(s85_d1) << 1)), .c(15'(s86_d1 >>> 1)), .sum(s87[17:1])
     );
-    wire signed [17:0] s88;  // 16*x45 - 16*x21 - s71
+    wire signed [17:0] s88;  // 16*x45 - 16*x21 - s67
     bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(17), .SIGNED(3'b111), .NEGATE(3'b110)) u_s88 (
-        .a((16'(x45_d1) << 4)), .b((16'(x21_d1) << 4)), .c(s71), .sum(s88)
+        .a((16'(x45_d1) << 4)), .b((16'(x21_d1) << 4)), .c(s67), .sum(s88)
     );
-    wire signed [19:0] s89;  // 2*s59 + 2*s62 + s87
+    wire signed [19:0] s89;  // 2*s57 + 2*s72 + s87
     assign s89[0:0] = s87[0:0];
     bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b000)) u_s89 (
-        .a(s59), .b(s62_d1), .c(17'(s87 >>> 1)), .sum(s89[19:1])
+        .a(s57_d1), .b(s72), .c(17'(s87 >>> 1)), .sum(s89[19:1])
     );
-    wire signed [16:0] s93;  // 4*x42 - 16*x25 - x39
-    bittrigger_grow3 #(.WIDTH(17), .A(14), .B(16), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s93 (
-        .a((14'(x42_d1) << 2)), .b((16'(x25_d1) << 4)), .c(14'(x39_d1)), .sum(s93)
+    wire signed [16:0] s91;  // 4*x42 - 16*x25 - x39
+    bittrigger_grow3 #(.WIDTH(17), .A(14), .B(16), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s91 (
+        .a((14'(x42_d1) << 2)), .b((16'(x25_d1) << 4)), .c(14'(x39_d1)), .sum(s91)
     );
-    wire signed [16:0] s97;  // 8*x24 + s96 - 8*x45
-    assign s97[2:0] = s96_d1[2:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s97 (
-        .a(x24_d1), .b(12'(s96_d1 >>> 3)), .c(x45_d1), .sum(s97[16:3])
+    wire signed [17:0] s96;  // s92 + s94 + 4*s95
+    bittrigger_grow3 #(.WIDTH(18), .A(17), .B(15), .C(16), .SIGNED(3'b111), .NEGATE(3'b000)) u_s96 (
+        .a(s92_d1), .b(s94_d1), .c((16'(s95_d1) << 2)), .sum(s96)
     );
-    wire signed [15:0] s102;  // x23 + 2*x26 - s101
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s102 (
-        .a(16'(x23_d1)), .b((16'(x26_d1) << 1)), .c(s101_d1), .sum(s102)
+    wire signed [16:0] s102;  // 8*x24 + s101 - 8*x45
+    assign s102[2:0] = s101_d1[2:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s102 (
+        .a(x24_d1), .b(12'(s101_d1 >>> 3)), .c(x45_d1), .sum(s102[16:3])
     );
-    wire signed [17:0] s107;  // s103 + s105 + 4*s106
-    bittrigger_grow3 #(.WIDTH(18), .A(17), .B(15), .C(16), .SIGNED(3'b111), .NEGATE(3'b000)) u_s107 (
-        .a(s103_d1), .b(s105_d1), .c((16'(s106_d1) << 2)), .sum(s107)
+    wire signed [15:0] s106;  // x23 + 2*x26 - s105
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s106 (
+        .a(16'(x23_d1)), .b((16'(x26_d1) << 1)), .c(s105_d1), .sum(s106)
     );
-    wire signed [16:0] s112;  // 2*s108 + s110 - s66
+    wire signed [16:0] s108;  // x53 - x7 - 4*s107
+    bittrigger_grow3 #(.WIDTH(17), .A(14), .B(14), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s108 (
+        .a(14'(x53_d1)), .b(14'(x7_d1)), .c((16'(s107_d1) << 2)), .sum(s108)
+    );
+    wire signed [16:0] s112;  // 2*s98 + s110 - s62
     bittrigger_grow3 #(.WIDTH(17), .A(15), .B(16), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s112 (
-        .a((15'(s108_d1) << 1)), .b(s110_d1), .c(s66_d1), .sum(s112)
+        .a((15'(s98_d1) << 1)), .b(s110_d1), .c(s62_d1), .sum(s112)
     );
-    wire signed [17:0] s113;  // s111 - s93 - s102
+    wire signed [17:0] s113;  // s111 - s91 - s106
     bittrigger_grow3 #(.WIDTH(18), .A(16), .B(17), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s113 (
-        .a(s111_d1), .b(s93), .c(s102), .sum(s113)
+        .a(s111_d1), .b(s91), .c(s106), .sum(s113)
     );
-    wire signed [18:0] s114;  // s112 - s62 - s97
+    wire signed [18:0] s114;  // s112 - s102 - s108
     bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b110)) u_s114 (
-        .a(s112), .b(s62_d1), .c(s97), .sum(s114)
+        .a(s112), .b(s102), .c(s108), .sum(s114)
     );
-    wire signed [18:0] s115;  // 32*x51 + 2*s98 - s92
+    wire signed [18:0] s115;  // 32*x51 + 2*s103 - s57
     bittrigger_grow3 #(.WIDTH(19), .A(17), .B(18), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s115 (
-        .a((17'(x51_d1) << 5)), .b((18'(s98_d1) << 1)), .c(s92_d1), .sum(s115)
+        .a((17'(x51_d1) << 5)), .b((18'(s103_d1) << 1)), .c(s57_d1), .sum(s115)
     );
-    wire signed [19:0] s116;  // s115 - s41 - s107
+    wire signed [19:0] s116;  // s115 - s45 - s96
     bittrigger_grow3 #(.WIDTH(20), .A(19), .B(18), .C(18), .SIGNED(3'b111), .NEGATE(3'b110)) u_s116 (
-        .a(s115), .b(s41), .c(s107), .sum(s116)
+        .a(s115), .b(s45), .c(s96), .sum(s116)
     );
-    wire signed [17:0] s122;  // x10 - 2*x27 - s121
-    bittrigger_grow3 #(.WIDTH(18), .A(15), .B(15), .C(17), .SIGNED(3'b111), .NEGATE(3'b110)) u_s122 (
-        .a(15'(x10_d1)), .b((15'(x27_d1) << 1)), .c(s121_d1), .sum(s122)
+    wire signed [16:0] s125;  // s120 + s121 + s124
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(16), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s125 (
+        .a(s120_d1), .b(s121_d1), .c(s124_d1), .sum(s125)
     );
-    wire signed [13:0] s123;  // x35 + x53 - x6
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s123 (
-        .a(x35_d1), .b(x53_d1), .c(x6_d1), .sum(s123)
+    wire signed [17:0] s127;  // x10 - 2*x27 - s126
+    bittrigger_grow3 #(.WIDTH(18), .A(15), .B(15), .C(17), .SIGNED(3'b111), .NEGATE(3'b110)) u_s127 (
+        .a(15'(x10_d1)), .b((15'(x27_d1) << 1)), .c(s126_d1), .sum(s127)
     );
-    wire signed [17:0] s125;  // s122 + s123 + s124
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s125 (
-        .a(s122), .b(18'(s123)), .c(18'(s124_d1)), .sum(s125)
+    wire signed [13:0] s128;  // x35 + x53 - x6
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s128 (
+        .a(x35_d1), .b(x53_d1), .c(x6_d1), .sum(s128)
     );
-    wire signed [16:0] s131;  // s126 + s127 + s130
-    bittrigger_grow3 #(.WIDTH(17), .A(16), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s131 (
-        .a(s126_d1), .b(s127_d1), .c(s130_d1), .sum(s131)
+    wire signed [17:0] s130;  // s127 + s128 + s129
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s130 (
+        .a(s127), .b(18'(s128)), .c(18'(s129_d1)), .sum(s130)
     );
-    wire signed [16:0] s137;  // 8*x9 + s11 + s135
+    wire signed [16:0] s137;  // 8*x9 + s12 + s135
     bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s137 (
-        .a((15'(x9_d1) << 3)), .b(s11_d1), .c(s135_d1), .sum(s137)
+        .a((15'(x9_d1) << 3)), .b(s12_d1), .c(s135_d1), .sum(s137)
     );
     wire signed [17:0] s138;  // s136 + s137 - s118
     bittrigger_grow3 #(.WIDTH(18), .A(16), .B(17), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s138 (
         .a(s136_d1), .b(s137), .c(s118_d1), .sum(s138)
     );
-    wire signed [16:0] s143;  // 4*x51 + 8*x54 + s142
+    wire signed [16:0] s141;  // 4*x51 + 8*x54 + s140
+    assign s141[1:0] = s140_d1[1:0];
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s141 (
+        .a(x51_d1), .b((13'(x54_d1) << 1)), .c(13'(s140_d1 >>> 2)), .sum(s141[16:2])
+    );
+    wire signed [17:0] s143;  // 32*x1 + s142 - 4*x12
     assign s143[1:0] = s142_d1[1:0];
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s143 (
-        .a(x51_d1), .b((13'(x54_d1) << 1)), .c(13'(s142_d1 >>> 2)), .sum(s143[16:2])
+    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s143 (
+        .a((15'(x1_d1) << 3)), .b(13'(s142_d1 >>> 2)), .c(13'(x12_d1)), .sum(s143[17:2])
     );
-    wire signed [17:0] s145;  // 32*x1 + s144 - 4*x12
+    wire signed [15:0] s145;  // 4*x6 + s144 - 8*x21
     assign s145[1:0] = s144_d1[1:0];
-    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s145 (
-        .a((15'(x1_d1) << 3)), .b(13'(s144_d1 >>> 2)), .c(13'(x12_d1)), .sum(s145[17:2])
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s145 (
+        .a(x6_d1), .b(12'(s144_d1 >>> 2)), .c((13'(x21_d1) << 1)), .sum(s145[15:2])
     );
-    wire signed [15:0] s147;  // 4*x6 + s146 - 8*x21
-    assign s147[1:0] = s146_d1[1:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s147 (
-        .a(x6_d1), .b(12'(s146_d1 >>> 2)), .c((13'(x21_d1) << 1)), .sum(s147[15:2])
+    wire signed [18:0] s146;  // 2*s141 + s145 - s143
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s146 (
+        .a((19'(s141) << 1)), .b(19'(s145)), .c(19'(s143)), .sum(s146)
     );
-    wire signed [18:0] s148;  // 2*s143 + s147 - s145
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s148 (
-        .a((19'(s143) << 1)), .b(19'(s147)), .c(19'(s145)), .sum(s148)
+    wire signed [16:0] s154;  // s150 + s152 + s153
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(16), .SIGNED(3'b111), .NEGATE(3'b000)) u_s154 (
+        .a(s150_d1), .b(s152_d1), .c(s153_d1), .sum(s154)
     );
-    wire signed [16:0] s153;  // s149 + s151 + s152
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(16), .SIGNED(3'b111), .NEGATE(3'b000)) u_s153 (
-        .a(s149_d1), .b(s151_d1), .c(s152_d1), .sum(s153)
+    wire signed [16:0] s159;  // s147 + 2*s157 + s158
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s159 (
+        .a(s147_d1), .b((15'(s157_d1) << 1)), .c(s158_d1), .sum(s159)
     );
-    wire signed [16:0] s159;  // 2*s157 + s158 - s140
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s159 (
-        .a((15'(s157_d1) << 1)), .b(s158_d1), .c(s140_d1), .sum(s159)
-    );
-    wire signed [17:0] s160;  // 16*x9 - s5 - s21
+    wire signed [17:0] s160;  // 16*x9 - s6 - s10
     bittrigger_grow3 #(.WIDTH(18), .A(16), .B(15), .C(17), .SIGNED(3'b111), .NEGATE(3'b110)) u_s160 (
-        .a((16'(x9_d1) << 4)), .b(s5_d1), .c(s21_d1), .sum(s160)
+        .a((16'(x9_d1) << 4)), .b(s6_d1), .c(s10_d1), .sum(s160)
     );
-    wire signed [17:0] s161;  // s153 + s155 + s159
+    wire signed [17:0] s161;  // s149 + s154 + s159
     bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s161 (
-        .a(18'(s153)), .b(18'(s155_d1)), .c(18'(s159)), .sum(s161)
+        .a(18'(s149_d1)), .b(18'(s154)), .c(18'(s159)), .sum(s161)
     );
-    wire signed [16:0] s167;  // 4*s163 + s165 + s166
-    bittrigger_grow3 #(.WIDTH(17), .A(16), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s167 (
-        .a((16'(s163_d1) << 2)), .b(s165_d1), .c(s166_d1), .sum(s167)
+    wire signed [16:0] s171;  // 4*s167 + s169 + s170
+    bittrigger_grow3 #(.WIDTH(17), .A(16), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s171 (
+        .a((16'(s167_d1) << 2)), .b(s169_d1), .c(s170_d1), .sum(s171)
     );
-    wire signed [16:0] s170;  // 4*x6 + s169 - s168
-    bittrigger_grow3 #(.WIDTH(17), .A(14), .B(14), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s170 (
-        .a((14'(x6_d1) << 2)), .b(s169_d1), .c(s168_d1), .sum(s170)
+    wire signed [16:0] s175;  // s173 + s174 - 4*x6
+    bittrigger_grow3 #(.WIDTH(17), .A(16), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s175 (
+        .a(s173_d1), .b(s174_d1), .c((14'(x6_d1) << 2)), .sum(s175)
     );
-    wire signed [16:0] s174;  // 8*x39 + s172 - s173
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s174 (
-        .a((15'(x39_d1) << 3)), .b(s172_d1), .c(s173_d1), .sum(s174)
+    wire signed [16:0] s182;  // 4*x24 + s180 - 8*x45
+    assign s182[1:0] = s180_d1[1:0];
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s182 (
+        .a(x24_d1), .b(13'(s180_d1 >>> 2)), .c((13'(x45_d1) << 1)), .sum(s182[16:2])
     );
-    wire signed [16:0] s183;  // s181 + s182 - 8*x45
+    wire signed [16:0] s183;  // 2*s172 + s181 - s177
     bittrigger_grow3 #(.WIDTH(17), .A(15), .B(16), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s183 (
-        .a(s181_d1), .b(s182_d1), .c((15'(x45_d1) << 3)), .sum(s183)
+        .a((15'(s172_d1) << 1)), .b(s181_d1), .c(s177_d1), .sum(s183)
     );
-    wire signed [17:0] s184;  // 16*x51 + 16*x54 + s175
-    assign s184[3:0] = s175_d1[3:0];
+    wire signed [17:0] s184;  // 16*x51 + 16*x54 + s178
+    assign s184[3:0] = s178_d1[3:0];
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s184 (
-        .a(x51_d1), .b(x54_d1), .c(12'(s175_d1 >>> 4)), .sum(s184[17:4])
+        .a(x51_d1), .b(x54_d1), .c(12'(s178_d1 >>> 4)), .sum(s184[17:4])
     );
-    wire signed [17:0] s185;  // s170 + 4*s176 - s174
+    wire signed [17:0] s185;  // 4*s166 + s182 - s175
     bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s185 (
-        .a(18'(s170)), .b((18'(s176_d1) << 2)), .c(18'(s174)), .sum(s185)
+        .a((18'(s166_d1) << 2)), .b(18'(s182)), .c(18'(s175)), .sum(s185)
     );
-    wire signed [18:0] s186;  // s167 + s179 + s183
-    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(18), .C(17), .SIGNED(3'b111), .NEGATE(3'b000)) u_s186 (
-        .a(s167), .b(s179_d1), .c(s183), .sum(s186)
+    wire signed [18:0] s186;  // s165 + s171 + s183
+    bittrigger_grow3 #(.WIDTH(19), .A(18), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b000)) u_s186 (
+        .a(s165_d1), .b(s171), .c(s183), .sum(s186)
     );
-    wire signed [16:0] s197;  // 2*s190 - s96 - s189
+    wire signed [16:0] s197;  // 2*s188 - s101 - s192
     bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s197 (
-        .a((15'(s190_d1) << 1)), .b(s96_d1), .c(s189_d1), .sum(s197)
+        .a((15'(s188_d1) << 1)), .b(s101_d1), .c(s192_d1), .sum(s197)
     );
-    wire signed [17:0] s198;  // 2*s46 + 2*s195 + s196
+    wire signed [17:0] s198;  // 2*s34 + 2*s195 + s196
     assign s198[0:0] = s196_d1[0:0];
     bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s198 (
-        .a(s46_d1), .b(s195_d1), .c(15'(s196_d1 >>> 1)), .sum(s198[17:1])
+        .a(s34_d1), .b(s195_d1), .c(15'(s196_d1 >>> 1)), .sum(s198[17:1])
     );
-    wire signed [18:0] s199;  // s131 + s197 - s192
+    wire signed [18:0] s199;  // s125 + s197 - s193
     bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s199 (
-        .a(s131), .b(s197), .c(s192_d1), .sum(s199)
+        .a(s125), .b(s197), .c(s193_d1), .sum(s199)
     );
-    wire signed [17:0] s205;  // s122 + 2*s202 + s204
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s205 (
-        .a(s122), .b((18'(s202_d1) << 1)), .c(18'(s204_d1)), .sum(s205)
+    wire signed [14:0] s204;  // x3 + 8*x51 - 2*x51
+    assign s204[0:0] = x3_d1[0:0];
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s204 (
+        .a(14'(x3_d1 >>> 1)), .b((14'(x51_d1) << 2)), .c(14'(x51_d1)), .sum(s204[14:1])
     );
-    wire signed [16:0] s207;  // s206 - x7 - 8*s33
-    bittrigger_grow3 #(.WIDTH(17), .A(14), .B(14), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s207 (
-        .a(s206_d1), .b(14'(x7_d1)), .c((16'(s33_d1) << 3)), .sum(s207)
+    wire signed [17:0] s209;  // s127 + s208 - 2*s205
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s209 (
+        .a(s127), .b(18'(s208_d1)), .c((18'(s205_d1) << 1)), .sum(s209)
     );
-    wire signed [14:0] s208;  // x3 + 8*x51 - 2*x51
-    assign s208[0:0] = x3_d1[0:0];
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s208 (
-        .a(14'(x3_d1 >>> 1)), .b((14'(x51_d1) << 2)), .c(14'(x51_d1)), .sum(s208[14:1])
-    );
-    wire signed [15:0] s215;  // s12 + 2*s33 + s212
+    wire signed [15:0] s215;  // s15 + 2*s37 + s212
     bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s215 (
-        .a(s12_d1), .b((14'(s33_d1) << 1)), .c(s212_d1), .sum(s215)
+        .a(s15_d1), .b((14'(s37_d1) << 1)), .c(s212_d1), .sum(s215)
     );
     wire signed [16:0] s216;  // s214 - 8*x24 - s210
     bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s216 (
         .a(s214_d1), .b((15'(x24_d1) << 3)), .c(s210_d1), .sum(s216)
     );
-    wire signed [16:0] s217;  // s207 + s208 + s215
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s217 (
-        .a(s207), .b(17'(s208)), .c(17'(s215)), .sum(s217)
+    wire signed [16:0] s217;  // s202 - s204 - s215
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b110)) u_s217 (
+        .a(s202_d1), .b(17'(s204)), .c(17'(s215)), .sum(s217)
     );
-    wire signed [16:0] s221;  // 8*x36 + x48 - 16*x51
-    assign s221[2:0] = x48_d1[2:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s221 (
-        .a(x36_d1), .b(11'(x48_d1 >>> 3)), .c((13'(x51_d1) << 1)), .sum(s221[16:3])
+    wire signed [16:0] s231;  // s222 + 2*s228 - s220
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s231 (
+        .a(s222_d1), .b((15'(s228_d1) << 1)), .c(s220_d1), .sum(s231)
     );
-    wire signed [16:0] s233;  // s222 + s223 + s224
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s233 (
-        .a(s222_d1), .b(s223_d1), .c(s224_d1), .sum(s233)
+    wire signed [16:0] s232;  // 8*x1 + s221 - 8*x36
+    assign s232[2:0] = s221_d1[2:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s232 (
+        .a(x1_d1), .b(12'(s221_d1 >>> 3)), .c(x36_d1), .sum(s232[16:3])
     );
-    wire signed [16:0] s234;  // 8*x1 - 8*x42 - s220
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s234 (
-        .a((15'(x1_d1) << 3)), .b((15'(x42_d1) << 3)), .c(s220_d1), .sum(s234)
+    wire signed [16:0] s233;  // 4*s229 - 8*x42 - s219
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b110)) u_s233 (
+        .a((17'(s229_d1) << 2)), .b((17'(x42_d1) << 3)), .c(17'(s219_d1)), .sum(s233)
     );
-    wire signed [17:0] s235;  // 16*x9 + s231 + s232
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b000)) u_s235 (
-        .a((16'(x9_d1) << 4)), .b(s231_d1), .c(s232_d1), .sum(s235)
+    wire signed [17:0] s234;  // 16*x9 + 16*x51 + s230
+    assign s234[3:0] = s230_d1[3:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s234 (
+        .a(x9_d1), .b(x51_d1), .c(12'(s230_d1 >>> 4)), .sum(s234[17:4])
     );
-    wire signed [17:0] s236;  // s233 + s234 - s221
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s236 (
-        .a(18'(s233)), .b(18'(s234)), .c(18'(s221)), .sum(s236)
+    wire signed [17:0] s235;  // s108 + s231 + s232
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s235 (
+        .a(18'(s108)), .b(18'(s231)), .c(18'(s232)), .sum(s235)
     );
-    wire signed [18:0] s237;  // s37 + s92 + s235
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b000)) u_s237 (
-        .a(19'(s37)), .b(19'(s92_d1)), .c(19'(s235)), .sum(s237)
+    wire signed [18:0] s236;  // s43 + s233 + s234
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b000)) u_s236 (
+        .a(19'(s43)), .b(19'(s233)), .c(19'(s234)), .sum(s236)
     );
-    wire signed [15:0] s245;  // s242 + s243 + s244
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b000)) u_s245 (
-        .a(16'(s242_d1)), .b(16'(s243_d1)), .c(s244_d1), .sum(s245)
+    wire signed [15:0] s244;  // s242 + s243 - s238
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s244 (
+        .a(16'(s242_d1)), .b(s243_d1), .c(16'(s238_d1)), .sum(s244)
     );
-    wire signed [17:0] s246;  // 16*x25 + s245 - 4*s240
-    assign s246[1:0] = s245[1:0];
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s246 (
-        .a((14'(x25_d1) << 2)), .b(14'(s245 >>> 2)), .c(s240_d1), .sum(s246[17:2])
+    wire signed [17:0] s245;  // 16*x25 + s244 - 4*s240
+    assign s245[1:0] = s244[1:0];
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s245 (
+        .a((14'(x25_d1) << 2)), .b(14'(s244 >>> 2)), .c(s240_d1), .sum(s245[17:2])
     );
-    wire signed [17:0] s247 = (18'(x24_d1) << 5) + 18'(s98_d1);
-    wire signed [16:0] s257;  // s254 + s255 + s256
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s257 (
-        .a(s254_d1), .b(s255_d1), .c(s256_d1), .sum(s257)
+    wire signed [17:0] s246 = (18'(x24_d1) << 5) + 18'(s103_d1);
+    wire signed [16:0] s256;  // s253 + s254 + s255
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s256 (
+        .a(s253_d1), .b(s254_d1), .c(s255_d1), .sum(s256)
     );
-    wire signed [17:0] s258;  // s102 + s251 + s257
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(17), .SIGNED(3'b111), .NEGATE(3'b000)) u_s258 (
-        .a(s102), .b(s251_d1), .c(s257), .sum(s258)
+    wire signed [17:0] s257;  // s106 + s250 + s256
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(17), .SIGNED(3'b111), .NEGATE(3'b000)) u_s257 (
+        .a(s106), .b(s250_d1), .c(s256), .sum(s257)
     );
-    wire signed [15:0] s268;  // 4*x54 + s265 + s266
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s268 (
-        .a((14'(x54_d1) << 2)), .b(s265_d1), .c(s266_d1), .sum(s268)
+    wire signed [15:0] s263;  // 4*x54 + s260 + s261
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s263 (
+        .a((14'(x54_d1) << 2)), .b(s260_d1), .c(s261_d1), .sum(s263)
     );
-    wire signed [17:0] s269;  // s179 + s267 + s268
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s269 (
-        .a(s179_d1), .b(18'(s267_d1)), .c(18'(s268)), .sum(s269)
+    wire signed [17:0] s264;  // s165 + s262 + s263
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s264 (
+        .a(s165_d1), .b(18'(s262_d1)), .c(18'(s263)), .sum(s264)
     );
-    wire signed [15:0] s271;  // 4*x48 + s263 - 2*s132
-    assign s271[0:0] = s263_d1[0:0];
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s271 (
-        .a((15'(x48_d1) << 1)), .b(15'(s263_d1 >>> 1)), .c(15'(s132_d1)), .sum(s271[15:1])
+    wire signed [15:0] s270;  // 4*x48 + s266 - 2*s132
+    assign s270[0:0] = s266_d1[0:0];
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s270 (
+        .a((15'(x48_d1) << 1)), .b(15'(s266_d1 >>> 1)), .c(15'(s132_d1)), .sum(s270[15:1])
     );
-    wire signed [16:0] s272;  // 8*x25 + s261 + s270
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s272 (
-        .a((15'(x25_d1) << 3)), .b(s261_d1), .c(s270_d1), .sum(s272)
+    wire signed [16:0] s271;  // 8*x25 + s269 - s265
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s271 (
+        .a((15'(x25_d1) << 3)), .b(s269_d1), .c(s265_d1), .sum(s271)
     );
-    wire signed [15:0] s273;  // 4*x24 + s264 - 4*x18
-    assign s273[1:0] = s264_d1[1:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s273 (
-        .a(x24_d1), .b(12'(s264_d1 >>> 2)), .c(x18_d1), .sum(s273[15:2])
+    wire signed [15:0] s272;  // 4*x24 + s267 - 4*x18
+    assign s272[1:0] = s267_d1[1:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s272 (
+        .a(x24_d1), .b(12'(s267_d1 >>> 2)), .c(x18_d1), .sum(s272[15:2])
     );
-    wire signed [17:0] s274;  // s271 + s272 - s262
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(17), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s274 (
-        .a(s271), .b(s272), .c(s262_d1), .sum(s274)
+    wire signed [17:0] s273;  // s270 + s271 - s259
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(17), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s273 (
+        .a(s270), .b(s271), .c(s259_d1), .sum(s273)
     );
-    wire signed [17:0] s275;  // s170 + 2*s273 - s260
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s275 (
-        .a(18'(s170)), .b((18'(s273) << 1)), .c(s260_d1), .sum(s275)
+    wire signed [17:0] s274;  // 2*s272 - s175 - s268
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b110)) u_s274 (
+        .a((18'(s272) << 1)), .b(18'(s175)), .c(s268_d1), .sum(s274)
     );
     wire signed [16:0] s277;  // 8*x6 + x40 + 8*x45
     assign s277[2:0] = x40_d1[2:0];
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s277 (
         .a(x6_d1), .b(11'(x40_d1 >>> 3)), .c(x45_d1), .sum(s277[16:3])
     );
-    wire signed [16:0] s284;  // 2*s176 + s280 + s281
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s284 (
-        .a((15'(s176_d1) << 1)), .b(s280_d1), .c(s281_d1), .sum(s284)
-    );
-    wire signed [16:0] s285;  // s278 + s282 + s283
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s285 (
-        .a(17'(s278_d1)), .b(17'(s282_d1)), .c(17'(s283_d1)), .sum(s285)
-    );
-    wire signed [17:0] s286;  // s168 - 16*x12 - s175
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s286 (
-        .a(s168_d1), .b((16'(x12_d1) << 4)), .c(s175_d1), .sum(s286)
-    );
-    wire signed [18:0] s287;  // s277 + s284 + s285
-    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b000)) u_s287 (
-        .a(s277), .b(s284), .c(s285), .sum(s287)
-    );
-    wire signed [18:0] s288;  // s286 - 32*x21 - 32*x54
-    assign s288[4:0] = s286[4:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s288 (
-        .a(13'(s286 >>> 5)), .b(x21_d1), .c(x54_d1), .sum(s288[18:5])
-    );
-    wire signed [14:0] s292;  // 2*x1 + s291 - 2*x6
-    assign s292[0:0] = s291_d1[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s292 (
-        .a(x1_d1), .b(13'(s291_d1 >>> 1)), .c(x6_d1), .sum(s292[14:1])
-    );
-    wire signed [17:0] s293;  // s292 - 32*x1 - s155
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b110)) u_s293 (
-        .a(18'(s292)), .b((18'(x1_d1) << 5)), .c(18'(s155_d1)), .sum(s293)
-    );
-    wire signed [15:0] s298;  // 4*x51 + s190 - s75
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s298 (
-        .a((14'(x51_d1) << 2)), .b(s190_d1), .c(s75_d1), .sum(s298)
-    );
-    wire signed [16:0] s299;  // s297 - 8*x42 - 2*s294
-    assign s299[0:0] = s297_d1[0:0];
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s299 (
-        .a(14'(s297_d1 >>> 1)), .b((14'(x42_d1) << 2)), .c(s294_d1), .sum(s299[16:1])
-    );
-    wire signed [16:0] s300;  // 2*s290 + s298 - 2*s91
-    assign s300[0:0] = s298[0:0];
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s300 (
-        .a(16'(s290_d1)), .b(16'(s298 >>> 1)), .c(16'(s91_d1)), .sum(s300[16:1])
-    );
-    wire signed [18:0] s301;  // s299 - s153 - 2*s262
-    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b110)) u_s301 (
-        .a(s299), .b(s153), .c((17'(s262_d1) << 1)), .sum(s301)
-    );
-    wire signed [15:0] s308;  // 4*x15 + s306 - s290
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s308 (
-        .a((14'(x15_d1) << 2)), .b(s306_d1), .c(s290_d1), .sum(s308)
-    );
-    wire signed [17:0] s309;  // s307 + s308 - s122
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s309 (
-        .a(18'(s307_d1)), .b(18'(s308)), .c(s122), .sum(s309)
-    );
-    wire signed [15:0] s318;  // s264 - s140 - s294
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s318 (
-        .a(s264_d1), .b(s140_d1), .c(s294_d1), .sum(s318)
-    );
-    wire signed [16:0] s319;  // s316 + s317 - 8*x9
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(16), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s319 (
-        .a(s316_d1), .b(s317_d1), .c((15'(x9_d1) << 3)), .sum(s319)
-    );
-    wire signed [17:0] s320;  // 16*x21 + 2*s304 + s318
-    assign s320[0:0] = s318[0:0];
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s320 (
-        .a((15'(x21_d1) << 3)), .b(s304_d1), .c(15'(s318 >>> 1)), .sum(s320[17:1])
-    );
-    wire signed [17:0] s321;  // s143 + s313 + s319
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s321 (
-        .a(18'(s143)), .b(18'(s313_d1)), .c(18'(s319)), .sum(s321)
-    );
-    wire signed [17:0] s324;  // x6 + x47 + 32*x51
-    bittrigger_grow3 #(.WIDTH(18), .A(15), .B(15), .C(17), .SIGNED(3'b111), .NEGATE(3'b000)) u_s324 (
-        .a(15'(x6_d1)), .b(15'(x47_d1)), .c((17'(x51_d1) << 5)), .sum(s324)
-    );
-    wire signed [17:0] s329;  // 32*x21 + 2*s328 - s127
-    bittrigger_grow3 #(.WIDTH(18), .A(17), .B(16), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s329 (
-        .a((17'(x21_d1) << 5)), .b((16'(s328_d1) << 1)), .c(s127_d1), .sum(s329)
-    );
-    wire signed [16:0] s334;  // s331 + s332 - s327
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s334 (
-        .a(s331_d1), .b(s332_d1), .c(s327_d1), .sum(s334)
-    );
-    wire signed [17:0] s335;  // s333 + s334 - 4*s239
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(17), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s335 (
-        .a(s333_d1), .b(s334), .c((16'(s239_d1) << 2)), .sum(s335)
-    );
-    wire signed [18:0] s336;  // 8*s163 - s179 - s324
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b110)) u_s336 (
-        .a((19'(s163_d1) << 3)), .b(19'(s179_d1)), .c(19'(s324)), .sum(s336)
-    );
-    wire signed [19:0] s337;  // 2*s97 + s107 + s329
-    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(18), .SIGNED(3'b111), .NEGATE(3'b000)) u_s337 (
-        .a((18'(s97) << 1)), .b(s107), .c(s329), .sum(s337)
-    );
-    wire signed [13:0] s342;  // x42 + x53 - x35
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s342 (
-        .a(x42_d1), .b(x53_d1), .c(x35_d1), .sum(s342)
-    );
-    wire signed [15:0] s344;  // 4*x1 + x18 + 4*x21
-    assign s344[1:0] = x18_d1[1:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s344 (
-        .a(x1_d1), .b(11'(x18_d1 >>> 2)), .c(x21_d1), .sum(s344[15:2])
-    );
-    wire signed [17:0] s345;  // s342 + s343 + 4*s344
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s345 (
-        .a(18'(s342)), .b(18'(s343_d1)), .c((18'(s344) << 2)), .sum(s345)
-    );
-    wire signed [16:0] s347;  // 2*x22 + s346 - 16*x24
-    assign s347[0:0] = s346_d1[0:0];
-    bittrigger_grow3 #(.WIDTH(16), .A(13), .B(13), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s347 (
-        .a(13'(x22_d1)), .b(13'(s346_d1 >>> 1)), .c((15'(x24_d1) << 3)), .sum(s347[16:1])
-    );
-    wire signed [16:0] s350;  // s349 - s66 - s212
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s350 (
-        .a(s349_d1), .b(s66_d1), .c(s212_d1), .sum(s350)
-    );
-    wire signed [16:0] s351;  // 8*x12 + 4*s74 + s340
-    assign s351[1:0] = s340_d1[1:0];
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s351 (
-        .a((13'(x12_d1) << 1)), .b(s74_d1), .c(13'(s340_d1 >>> 2)), .sum(s351[16:2])
-    );
-    wire signed [17:0] s352;  // 2*s263 + 2*s348 - s253
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s352 (
-        .a((16'(s263_d1) << 1)), .b((16'(s348_d1) << 1)), .c(s253_d1), .sum(s352)
-    );
-    wire signed [17:0] s353;  // s10 + s350 - s351
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s353 (
-        .a(18'(s10)), .b(18'(s350)), .c(18'(s351)), .sum(s353)
-    );
-    wire signed [18:0] s354;  // 32*x12 + s352 - 2*s347
-    assign s354[0:0] = s352[0:0];
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s354 (
-        .a((18'(x12_d1) << 4)), .b(18'(s352 >>> 1)), .c(18'(s347)), .sum(s354[18:1])
-    );
-    wire signed [17:0] s366;  // s365 - 4*s74 - s364
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s366 (
-        .a(s365_d1), .b((16'(s74_d1) << 2)), .c(s364_d1), .sum(s366)
-    );
-    wire signed [17:0] s367;  // s174 + s361 - s277
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s367 (
-        .a(18'(s174)), .b(18'(s361_d1)), .c(18'(s277)), .sum(s367)
-    );
-    wire signed [18:0] s368;  // 2*s207 + s358 + s366
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b000)) u_s368 (
-        .a((19'(s207) << 1)), .b(19'(s358_d1)), .c(19'(s366)), .sum(s368)
-    );
-    wire signed [14:0] s374;  // 2*x9 + x48 - 4*x30
-    assign s374[0:0] = x48_d1[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s374 (
-        .a(x9_d1), .b(11'(x48_d1 >>> 1)), .c((13'(x30_d1) << 1)), .sum(s374[14:1])
-    );
-    wire signed [13:0] s375;  // x24 - x15 - x27
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s375 (
-        .a(x24_d1), .b(x15_d1), .c(x27_d1), .sum(s375)
-    );
-    wire signed [17:0] s376;  // s373 + s374 + 4*s375
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s376 (
-        .a(s373_d1), .b(18'(s374)), .c((18'(s375) << 2)), .sum(s376)
-    );
-    wire signed [16:0] s382;  // s210 + s377 + s380
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s382 (
-        .a(s210_d1), .b(s377_d1), .c(s380_d1), .sum(s382)
-    );
-    wire signed [13:0] s383;  // x51 - x12 - x42
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s383 (
-        .a(x51_d1), .b(x12_d1), .c(x42_d1), .sum(s383)
-    );
-    wire signed [17:0] s384;  // s381 + s382 - s378
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(17), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s384 (
-        .a(s381_d1), .b(s382), .c(s378_d1), .sum(s384)
-    );
-    wire signed [18:0] s385;  // s59 + 8*s383 - s31
-    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s385 (
-        .a(s59), .b((17'(s383) << 3)), .c(s31_d1), .sum(s385)
-    );
-    wire signed [15:0] s389;  // s172 + s388 - 2*x48
-    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s389 (
-        .a(s172_d1), .b(s388_d1), .c((13'(x48_d1) << 1)), .sum(s389)
-    );
-    wire signed [15:0] s392;  // s390 + s391 - 4*x54
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s392 (
-        .a(s390_d1), .b(s391_d1), .c((14'(x54_d1) << 2)), .sum(s392)
-    );
-    wire signed [16:0] s393;  // s387 - s254 - s327
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s393 (
-        .a(s387_d1), .b(s254_d1), .c(s327_d1), .sum(s393)
-    );
-    wire signed [17:0] s394;  // s389 + s392 - 2*s210
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s394 (
-        .a(s389), .b(s392), .c((16'(s210_d1) << 1)), .sum(s394)
-    );
-    wire signed [17:0] s400;  // s396 + s398 - 8*s399
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s400 (
-        .a(18'(s396_d1)), .b(18'(s398_d1)), .c((18'(s399_d1) << 3)), .sum(s400)
-    );
-    wire signed [16:0] s406;  // s401 + s404 - s108
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s406 (
-        .a(s401_d1), .b(s404_d1), .c(s108_d1), .sum(s406)
-    );
-    wire signed [16:0] s407;  // s378 + 4*s405 - 8*x9
-    assign s407[1:0] = s378_d1[1:0];
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s407 (
-        .a(13'(s378_d1 >>> 2)), .b(s405_d1), .c((13'(x9_d1) << 1)), .sum(s407[16:2])
-    );
-    wire signed [17:0] s408;  // s406 + s407 - 16*x48
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s408 (
-        .a(18'(s406)), .b(18'(s407)), .c((18'(x48_d1) << 4)), .sum(s408)
-    );
-    wire signed [18:0] s409;  // s400 - s260 - 4*s278
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b110)) u_s409 (
-        .a(19'(s400)), .b(19'(s260_d1)), .c((19'(s278_d1) << 2)), .sum(s409)
-    );
-    wire signed [17:0] s416;  // s304 + s414 + s415
-    bittrigger_grow3 #(.WIDTH(18), .A(15), .B(16), .C(17), .SIGNED(3'b111), .NEGATE(3'b000)) u_s416 (
-        .a(s304_d1), .b(s414_d1), .c(s415_d1), .sum(s416)
-    );
-    wire signed [16:0] s421;  // s224 + s411 + s418
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(16), .SIGNED(3'b111), .NEGATE(3'b000)) u_s421 (
-        .a(s224_d1), .b(s411_d1), .c(s418_d1), .sum(s421)
-    );
-    wire signed [17:0] s422;  // 4*s82 + s417 + s420
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b000)) u_s422 (
-        .a((16'(s82_d1) << 2)), .b(s417_d1), .c(s420_d1), .sum(s422)
-    );
-    wire signed [17:0] s423;  // s361 - s39 - s421
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b110)) u_s423 (
-        .a(18'(s361_d1)), .b(18'(s39)), .c(18'(s421)), .sum(s423)
-    );
-    wire signed [18:0] s424;  // s422 - s145 - s416
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b110)) u_s424 (
-        .a(19'(s422)), .b(19'(s145)), .c(19'(s416)), .sum(s424)
-    );
-    wire signed [15:0] s429;  // 4*x25 + s426 - 8*x21
-    assign s429[1:0] = s426_d1[1:0];
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s429 (
-        .a(14'(x25_d1)), .b(14'(s426_d1 >>> 2)), .c((14'(x21_d1) << 1)), .sum(s429[15:2])
-    );
-    wire signed [17:0] s430;  // s427 + 4*s428 - 16*x54
-    assign s430[1:0] = s427_d1[1:0];
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s430 (
-        .a(14'(s427_d1 >>> 2)), .b(s428_d1), .c((14'(x54_d1) << 2)), .sum(s430[17:2])
-    );
-    wire signed [17:0] s431;  // 2*s4 + s93 + s429
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(17), .C(16), .SIGNED(3'b111), .NEGATE(3'b000)) u_s431 (
-        .a((16'(s4_d1) << 1)), .b(s93), .c(s429), .sum(s431)
-    );
-    wire signed [18:0] s432;  // 32*x24 + s9 + 2*s55
-    assign s432[0:0] = s9[0:0];
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b000)) u_s432 (
-        .a((16'(x24_d1) << 4)), .b(16'(s9 >>> 1)), .c(s55_d1), .sum(s432[18:1])
-    );
-    wire signed [19:0] s433;  // 2*s2 + s20 + s430
-    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(19), .C(18), .SIGNED(3'b111), .NEGATE(3'b000)) u_s433 (
-        .a((18'(s2_d1) << 1)), .b(s20), .c(s430), .sum(s433)
-    );
-    wire signed [15:0] s442;  // 4*x27 + 4*x30 - s435
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s442 (
-        .a((14'(x27_d1) << 2)), .b((14'(x30_d1) << 2)), .c(s435_d1), .sum(s442)
-    );
-    wire signed [16:0] s443;  // 8*x6 + 2*s440 - s261
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s443 (
-        .a((15'(x6_d1) << 3)), .b((15'(s440_d1) << 1)), .c(s261_d1), .sum(s443)
-    );
-    wire signed [16:0] s444;  // s441 - 8*x22 - s437
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s444 (
-        .a(s441_d1), .b((15'(x22_d1) << 3)), .c(s437_d1), .sum(s444)
-    );
-    wire signed [17:0] s445;  // s253 + s442 + s443
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s445 (
-        .a(18'(s253_d1)), .b(18'(s442)), .c(18'(s443)), .sum(s445)
-    );
-    wire signed [18:0] s446;  // 32*x1 + s444 - s324
-    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(18), .SIGNED(3'b111), .NEGATE(3'b100)) u_s446 (
-        .a((17'(x1_d1) << 5)), .b(s444), .c(s324), .sum(s446)
-    );
-    wire signed [18:0] s447;  // 2*s313 + s400 - s438
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s447 (
-        .a((19'(s313_d1) << 1)), .b(19'(s400)), .c(19'(s438_d1)), .sum(s447)
-    );
-    wire signed [15:0] s452;  // 4*x48 + s241 - 4*x12
-    assign s452[1:0] = s241_d1[1:0];
+    wire signed [16:0] s283;  // 2*s166 + s279 + s280
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s283 (
+        .a((15'(s166_d1) << 1)), .b(s279_d1), .c(s280_d1), .sum(s283)
+    );
+    wire signed [16:0] s284;  // s276 + s281 + s282
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s284 (
+        .a(17'(s276_d1)), .b(17'(s281_d1)), .c(17'(s282_d1)), .sum(s284)
+    );
+    wire signed [17:0] s285;  // s173 - 16*x12 - s178
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s285 (
+        .a(s173_d1), .b((16'(x12_d1) << 4)), .c(s178_d1), .sum(s285)
+    );
+    wire signed [18:0] s286;  // s277 + s283 + s284
+    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b000)) u_s286 (
+        .a(s277), .b(s283), .c(s284), .sum(s286)
+    );
+    wire signed [18:0] s287;  // s285 - 32*x21 - 32*x54
+    assign s287[4:0] = s285[4:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s287 (
+        .a(13'(s285 >>> 5)), .b(x21_d1), .c(x54_d1), .sum(s287[18:5])
+    );
+    wire signed [14:0] s290;  // 2*x1 + s289 - 2*x6
+    assign s290[0:0] = s289_d1[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s290 (
+        .a(x1_d1), .b(13'(s289_d1 >>> 1)), .c(x6_d1), .sum(s290[14:1])
+    );
+    wire signed [17:0] s291;  // s290 - 32*x1 - s149
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b110)) u_s291 (
+        .a(18'(s290)), .b((18'(x1_d1) << 5)), .c(18'(s149_d1)), .sum(s291)
+    );
+    wire signed [15:0] s297;  // 4*x51 + s188 - s76
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s297 (
+        .a((14'(x51_d1) << 2)), .b(s188_d1), .c(s76_d1), .sum(s297)
+    );
+    wire signed [16:0] s298;  // s296 - 8*x42 - 2*s292
+    assign s298[0:0] = s296_d1[0:0];
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s298 (
+        .a(14'(s296_d1 >>> 1)), .b((14'(x42_d1) << 2)), .c(s292_d1), .sum(s298[16:1])
+    );
+    wire signed [16:0] s299;  // 2*s293 + s297 - 2*s107
+    assign s299[0:0] = s297[0:0];
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s299 (
+        .a(16'(s293_d1)), .b(16'(s297 >>> 1)), .c(16'(s107_d1)), .sum(s299[16:1])
+    );
+    wire signed [18:0] s300;  // s298 - s154 - 2*s259
+    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b110)) u_s300 (
+        .a(s298), .b(s154), .c((17'(s259_d1) << 1)), .sum(s300)
+    );
+    wire signed [14:0] s309;  // s307 - x21 - 2*x33
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s309 (
+        .a(s307_d1), .b(x21_d1), .c((13'(x33_d1) << 1)), .sum(s309)
+    );
+    wire signed [15:0] s310;  // s293 - 4*x15 - s308
+    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s310 (
+        .a(s293_d1), .b((14'(x15_d1) << 2)), .c(s308_d1), .sum(s310)
+    );
+    wire signed [17:0] s311;  // s127 + s309 + s310
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s311 (
+        .a(s127), .b(18'(s309)), .c(18'(s310)), .sum(s311)
+    );
+    wire signed [15:0] s316;  // s267 - s292 - s314
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s316 (
+        .a(s267_d1), .b(s292_d1), .c(s314_d1), .sum(s316)
+    );
+    wire signed [16:0] s317;  // s147 + s315 - s68
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s317 (
+        .a(17'(s147_d1)), .b(17'(s315_d1)), .c(17'(s68_d1)), .sum(s317)
+    );
+    wire signed [17:0] s318;  // 16*x21 + 2*s303 + s316
+    assign s318[0:0] = s316[0:0];
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s318 (
+        .a((15'(x21_d1) << 3)), .b(s303_d1), .c(15'(s316 >>> 1)), .sum(s318[17:1])
+    );
+    wire signed [17:0] s319;  // s141 + s306 + s317
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s319 (
+        .a(18'(s141)), .b(18'(s306_d1)), .c(18'(s317)), .sum(s319)
+    );
+    wire signed [17:0] s325;  // 32*x21 + 2*s324 - s120
+    bittrigger_grow3 #(.WIDTH(18), .A(17), .B(16), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s325 (
+        .a((17'(x21_d1) << 5)), .b((16'(s324_d1) << 1)), .c(s120_d1), .sum(s325)
+    );
+    wire signed [17:0] s327;  // x6 + x47 + 32*x51
+    bittrigger_grow3 #(.WIDTH(18), .A(15), .B(15), .C(17), .SIGNED(3'b111), .NEGATE(3'b000)) u_s327 (
+        .a(15'(x6_d1)), .b(15'(x47_d1)), .c((17'(x51_d1) << 5)), .sum(s327)
+    );
+    wire signed [16:0] s332;  // s329 + s330 - s323
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s332 (
+        .a(s329_d1), .b(s330_d1), .c(s323_d1), .sum(s332)
+    );
+    wire signed [17:0] s333;  // s331 + s332 - 4*s238
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(17), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s333 (
+        .a(s331_d1), .b(s332), .c((16'(s238_d1) << 2)), .sum(s333)
+    );
+    wire signed [18:0] s334;  // 8*s167 - s165 - s327
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b110)) u_s334 (
+        .a((19'(s167_d1) << 3)), .b(19'(s165_d1)), .c(19'(s327)), .sum(s334)
+    );
+    wire signed [19:0] s335;  // s96 + 2*s102 + s325
+    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(18), .SIGNED(3'b111), .NEGATE(3'b000)) u_s335 (
+        .a(s96), .b((18'(s102) << 1)), .c(s325), .sum(s335)
+    );
+    wire signed [16:0] s338;  // 2*x22 + s337 - 16*x24
+    assign s338[0:0] = s337_d1[0:0];
+    bittrigger_grow3 #(.WIDTH(16), .A(13), .B(13), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s338 (
+        .a(13'(x22_d1)), .b(13'(s337_d1 >>> 1)), .c((15'(x24_d1) << 3)), .sum(s338[16:1])
+    );
+    wire signed [13:0] s343;  // x42 + x53 - x35
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s343 (
+        .a(x42_d1), .b(x53_d1), .c(x35_d1), .sum(s343)
+    );
+    wire signed [15:0] s345;  // 4*x1 + x18 + 4*x21
+    assign s345[1:0] = x18_d1[1:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s345 (
+        .a(x1_d1), .b(11'(x18_d1 >>> 2)), .c(x21_d1), .sum(s345[15:2])
+    );
+    wire signed [17:0] s346;  // s343 + s344 + 4*s345
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s346 (
+        .a(18'(s343)), .b(18'(s344_d1)), .c((18'(s345) << 2)), .sum(s346)
+    );
+    wire signed [16:0] s348;  // s347 - s62 - s212
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s348 (
+        .a(s347_d1), .b(s62_d1), .c(s212_d1), .sum(s348)
+    );
+    wire signed [16:0] s349;  // s341 - 8*x12 - 4*s75
+    assign s349[1:0] = s341_d1[1:0];
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s349 (
+        .a(13'(s341_d1 >>> 2)), .b((13'(x12_d1) << 1)), .c(s75_d1), .sum(s349[16:2])
+    );
+    wire signed [17:0] s350;  // 2*s266 + 2*s339 - s252
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s350 (
+        .a((16'(s266_d1) << 1)), .b((16'(s339_d1) << 1)), .c(s252_d1), .sum(s350)
+    );
+    wire signed [17:0] s351;  // s23 + s348 + s349
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s351 (
+        .a(18'(s23)), .b(18'(s348)), .c(18'(s349)), .sum(s351)
+    );
+    wire signed [18:0] s352;  // 32*x12 + s350 - 2*s338
+    assign s352[0:0] = s350[0:0];
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s352 (
+        .a((18'(x12_d1) << 4)), .b(18'(s350 >>> 1)), .c(18'(s338)), .sum(s352[18:1])
+    );
+    wire signed [16:0] s363;  // s177 + s205 + s361
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s363 (
+        .a(s177_d1), .b(s205_d1), .c(s361_d1), .sum(s363)
+    );
+    wire signed [15:0] s364;  // 2*s75 + s172 + s362
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b000)) u_s364 (
+        .a((16'(s75_d1) << 1)), .b(16'(s172_d1)), .c(16'(s362_d1)), .sum(s364)
+    );
+    wire signed [17:0] s365;  // s363 - s277 - s359
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b110)) u_s365 (
+        .a(18'(s363)), .b(18'(s277)), .c(18'(s359_d1)), .sum(s365)
+    );
+    wire signed [18:0] s366;  // s356 - 2*s202 - 2*s364
+    assign s366[0:0] = s356_d1[0:0];
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b110)) u_s366 (
+        .a(18'(s356_d1 >>> 1)), .b(18'(s202_d1)), .c(18'(s364)), .sum(s366[18:1])
+    );
+    wire signed [14:0] s372;  // 2*x9 + x48 - 4*x30
+    assign s372[0:0] = x48_d1[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s372 (
+        .a(x9_d1), .b(11'(x48_d1 >>> 1)), .c((13'(x30_d1) << 1)), .sum(s372[14:1])
+    );
+    wire signed [13:0] s373;  // x24 - x15 - x27
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s373 (
+        .a(x24_d1), .b(x15_d1), .c(x27_d1), .sum(s373)
+    );
+    wire signed [17:0] s374;  // s371 + s372 + 4*s373
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s374 (
+        .a(s371_d1), .b(18'(s372)), .c((18'(s373) << 2)), .sum(s374)
+    );
+    wire signed [16:0] s380;  // s210 + s375 + s378
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s380 (
+        .a(s210_d1), .b(s375_d1), .c(s378_d1), .sum(s380)
+    );
+    wire signed [13:0] s381;  // x51 - x12 - x42
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s381 (
+        .a(x51_d1), .b(x12_d1), .c(x42_d1), .sum(s381)
+    );
+    wire signed [17:0] s382;  // s380 - s376 - s379
+    bittrigger_grow3 #(.WIDTH(18), .A(17), .B(15), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s382 (
+        .a(s380), .b(s376_d1), .c(s379_d1), .sum(s382)
+    );
+    wire signed [18:0] s383;  // s72 + 8*s381 - s38
+    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s383 (
+        .a(s72), .b((17'(s381) << 3)), .c(s38_d1), .sum(s383)
+    );
+    wire signed [15:0] s387;  // s177 + s386 - 2*x48
+    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s387 (
+        .a(s177_d1), .b(s386_d1), .c((13'(x48_d1) << 1)), .sum(s387)
+    );
+    wire signed [15:0] s390;  // s388 + s389 - 4*x54
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s390 (
+        .a(16'(s388_d1)), .b(16'(s389_d1)), .c((16'(x54_d1) << 2)), .sum(s390)
+    );
+    wire signed [16:0] s391;  // s385 - s253 - s323
+    bittrigger_grow3 #(.WIDTH(17), .A(14), .B(15), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s391 (
+        .a(s385_d1), .b(s253_d1), .c(s323_d1), .sum(s391)
+    );
+    wire signed [17:0] s392;  // s387 + s390 - 2*s210
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s392 (
+        .a(s387), .b(s390), .c((16'(s210_d1) << 1)), .sum(s392)
+    );
+    wire signed [17:0] s399;  // s395 + s397 - 8*s398
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s399 (
+        .a(18'(s395_d1)), .b(18'(s397_d1)), .c((18'(s398_d1) << 3)), .sum(s399)
+    );
+    wire signed [16:0] s404;  // s394 + s402 - s98
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s404 (
+        .a(s394_d1), .b(s402_d1), .c(s98_d1), .sum(s404)
+    );
+    wire signed [16:0] s405;  // s376 + 4*s403 - 8*x9
+    assign s405[1:0] = s376_d1[1:0];
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s405 (
+        .a(13'(s376_d1 >>> 2)), .b(s403_d1), .c((13'(x9_d1) << 1)), .sum(s405[16:2])
+    );
+    wire signed [17:0] s406;  // s404 + s405 - 16*x48
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s406 (
+        .a(18'(s404)), .b(18'(s405)), .c((18'(x48_d1) << 4)), .sum(s406)
+    );
+    wire signed [18:0] s407;  // s399 - s268 - 4*s276
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b110)) u_s407 (
+        .a(19'(s399)), .b(19'(s268_d1)), .c((19'(s276_d1) << 2)), .sum(s407)
+    );
+    wire signed [17:0] s415;  // s413 + s414 - s303
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(17), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s415 (
+        .a(s413_d1), .b(s414_d1), .c(s303_d1), .sum(s415)
+    );
+    wire signed [16:0] s419;  // s410 - s221 - s409
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s419 (
+        .a(s410_d1), .b(s221_d1), .c(s409_d1), .sum(s419)
+    );
+    wire signed [17:0] s420;  // 4*s58 + s418 - s416
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s420 (
+        .a((16'(s58_d1) << 2)), .b(s418_d1), .c(s416_d1), .sum(s420)
+    );
+    wire signed [17:0] s421;  // s419 - s33 - s359
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b110)) u_s421 (
+        .a(18'(s419)), .b(18'(s33)), .c(18'(s359_d1)), .sum(s421)
+    );
+    wire signed [18:0] s422;  // s415 + s420 - s143
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s422 (
+        .a(19'(s415)), .b(19'(s420)), .c(19'(s143)), .sum(s422)
+    );
+    wire signed [15:0] s427;  // 4*x25 + 4*x28 + s424
+    assign s427[1:0] = s424_d1[1:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s427 (
+        .a(x25_d1), .b(x28_d1), .c(13'(s424_d1 >>> 2)), .sum(s427[15:2])
+    );
+    wire signed [16:0] s428;  // s425 + 4*s426 - 8*x21
+    assign s428[1:0] = s425_d1[1:0];
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s428 (
+        .a(15'(s425_d1 >>> 2)), .b(15'(s426_d1)), .c((15'(x21_d1) << 1)), .sum(s428[16:2])
+    );
+    wire signed [17:0] s429;  // 2*s4 + s427 - 16*x54
+    assign s429[0:0] = s427[0:0];
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s429 (
+        .a(s4), .b(15'(s427 >>> 1)), .c((15'(x54_d1) << 3)), .sum(s429[17:1])
+    );
+    wire signed [18:0] s430;  // s91 + s428 - s9
+    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s430 (
+        .a(s91), .b(s428), .c(s9), .sum(s430)
+    );
+    wire signed [17:0] s431 = 18'(s2_d1) - (18'(x24_d1) << 4);
+    wire signed [19:0] s432 = (20'(s431) << 1) - 20'(s22);
+    wire signed [17:0] s437;  // 2*x14 + s193 - 16*x39
+    assign s437[0:0] = s193_d1[0:0];
+    bittrigger_grow3 #(.WIDTH(17), .A(14), .B(16), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s437 (
+        .a(14'(x14_d1)), .b(16'(s193_d1 >>> 1)), .c((15'(x39_d1) << 3)), .sum(s437[17:1])
+    );
+    wire signed [15:0] s441;  // 4*x27 + 4*x30 - s434
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s441 (
+        .a((14'(x27_d1) << 2)), .b((14'(x30_d1) << 2)), .c(s434_d1), .sum(s441)
+    );
+    wire signed [16:0] s442;  // 8*x6 + s265 + 2*s439
+    assign s442[0:0] = s265_d1[0:0];
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s442 (
+        .a((14'(x6_d1) << 2)), .b(14'(s265_d1 >>> 1)), .c(s439_d1), .sum(s442[16:1])
+    );
+    wire signed [16:0] s443;  // s440 - 8*x22 - s436
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s443 (
+        .a(s440_d1), .b((15'(x22_d1) << 3)), .c(s436_d1), .sum(s443)
+    );
+    wire signed [17:0] s444;  // s252 + s441 + s442
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s444 (
+        .a(18'(s252_d1)), .b(18'(s441)), .c(18'(s442)), .sum(s444)
+    );
+    wire signed [18:0] s445;  // 32*x1 + s443 - s327
+    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(18), .SIGNED(3'b111), .NEGATE(3'b100)) u_s445 (
+        .a((17'(x1_d1) << 5)), .b(s443), .c(s327), .sum(s445)
+    );
+    wire signed [18:0] s446;  // 2*s306 + s399 - s437
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s446 (
+        .a((19'(s306_d1) << 1)), .b(19'(s399)), .c(19'(s437)), .sum(s446)
+    );
+    wire signed [16:0] s452;  // 8*x48 + s450 - 8*x12
+    assign s452[2:0] = s450_d1[2:0];
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s452 (
-        .a(x48_d1), .b(12'(s241_d1 >>> 2)), .c(x12_d1), .sum(s452[15:2])
+        .a(x48_d1), .b(12'(s450_d1 >>> 3)), .c(x12_d1), .sum(s452[16:3])
     );
-    wire signed [16:0] s453;  // s451 - s220 - s449
+    wire signed [16:0] s453;  // 8*x51 - s219 - s448
     bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b110)) u_s453 (
-        .a(17'(s451_d1)), .b(17'(s220_d1)), .c(17'(s449_d1)), .sum(s453)
+        .a((17'(x51_d1) << 3)), .b(17'(s219_d1)), .c(17'(s448_d1)), .sum(s453)
     );
-    wire signed [17:0] s454;  // s347 - 16*x45 - 2*s222
-    assign s454[0:0] = s347[0:0];
-    bittrigger_grow3 #(.WIDTH(17), .A(16), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s454 (
-        .a(16'(s347 >>> 1)), .b((15'(x45_d1) << 3)), .c(s222_d1), .sum(s454[17:1])
+    wire signed [17:0] s454;  // s338 + s451 - 16*x45
+    bittrigger_grow3 #(.WIDTH(18), .A(17), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s454 (
+        .a(s338), .b(s451_d1), .c((16'(x45_d1) << 4)), .sum(s454)
     );
-    wire signed [18:0] s455;  // 2*s452 + s453 - s71
+    wire signed [18:0] s455;  // s452 + s453 - s67
     bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s455 (
-        .a((17'(s452) << 1)), .b(s453), .c(s71), .sum(s455)
+        .a(s452), .b(s453), .c(s67), .sum(s455)
     );
     wire signed [15:0] s458;  // 4*x25 + 4*x45 + s457
     assign s458[1:0] = s457_d1[1:0];
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s458 (
         .a(x25_d1), .b(x45_d1), .c(12'(s457_d1 >>> 2)), .sum(s458[15:2])
     );
-    wire signed [15:0] s459;  // 4*x21 + 4*x36 + s265
-    assign s459[1:0] = s265_d1[1:0];
+    wire signed [15:0] s459;  // 4*x21 + 4*x36 + s260
+    assign s459[1:0] = s260_d1[1:0];
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s459 (
-        .a(x21_d1), .b(x36_d1), .c(12'(s265_d1 >>> 2)), .sum(s459[15:2])
+        .a(x21_d1), .b(x36_d1), .c(12'(s260_d1 >>> 2)), .sum(s459[15:2])
     );
-    wire signed [16:0] s460;  // s208 + s340 - 8*x24
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s460 (
-        .a(s208), .b(s340_d1), .c((15'(x24_d1) << 3)), .sum(s460)
+    wire signed [16:0] s460;  // s204 - 8*x24 - s341
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s460 (
+        .a(s204), .b((15'(x24_d1) << 3)), .c(s341_d1), .sum(s460)
     );
-    wire signed [17:0] s461;  // s458 + s459 - s389
+    wire signed [17:0] s461;  // s458 + s459 - s387
     bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s461 (
-        .a(s458), .b(s459), .c(s389), .sum(s461)
+        .a(s458), .b(s459), .c(s387), .sum(s461)
     );
-    wire signed [15:0] s466;  // 4*x27 + s191 + 2*s305
-    assign s466[0:0] = s191_d1[0:0];
+    wire signed [15:0] s466;  // 4*x27 + s189 + 2*s307
+    assign s466[0:0] = s189_d1[0:0];
     bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s466 (
-        .a((13'(x27_d1) << 1)), .b(13'(s191_d1 >>> 1)), .c(s305_d1), .sum(s466[15:1])
+        .a((13'(x27_d1) << 1)), .b(13'(s189_d1 >>> 1)), .c(s307_d1), .sum(s466[15:1])
     );
-    wire signed [16:0] s467;  // s464 + s465 - s48
+    wire signed [16:0] s467;  // s464 + s465 - s31
     bittrigger_grow3 #(.WIDTH(17), .A(14), .B(16), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s467 (
-        .a(s464_d1), .b(s465_d1), .c(s48_d1), .sum(s467)
+        .a(s464_d1), .b(s465_d1), .c(s31_d1), .sum(s467)
     );
-    wire signed [17:0] s468;  // s467 - s167 - s466
+    wire signed [17:0] s468;  // s467 - s171 - s466
     bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b110)) u_s468 (
-        .a(18'(s467)), .b(18'(s167)), .c(18'(s466)), .sum(s468)
+        .a(18'(s467)), .b(18'(s171)), .c(18'(s466)), .sum(s468)
     );
-    wire signed [18:0] s469;  // 4*s219 + s260 + 2*s262
-    assign s469[0:0] = s260_d1[0:0];
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(17), .C(16), .SIGNED(3'b111), .NEGATE(3'b000)) u_s469 (
-        .a((16'(s219_d1) << 1)), .b(17'(s260_d1 >>> 1)), .c(s262_d1), .sum(s469[18:1])
+    wire signed [18:0] s469;  // 4*s220 + 2*s259 + s268
+    assign s469[0:0] = s268_d1[0:0];
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(17), .SIGNED(3'b111), .NEGATE(3'b000)) u_s469 (
+        .a((16'(s220_d1) << 1)), .b(s259_d1), .c(17'(s268_d1 >>> 1)), .sum(s469[18:1])
     );
-    wire signed [19:0] s470;  // 2*s22 + s329 + s469
+    wire signed [19:0] s470;  // 2*s11 + s325 + s469
     bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(19), .SIGNED(3'b111), .NEGATE(3'b000)) u_s470 (
-        .a((18'(s22) << 1)), .b(s329), .c(s469), .sum(s470)
+        .a((18'(s11) << 1)), .b(s325), .c(s469), .sum(s470)
     );
-    wire signed [14:0] s474;  // 2*x6 + s339 + s472
+    wire signed [14:0] s474;  // 2*x6 + s340 + s472
     bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b000)) u_s474 (
-        .a((15'(x6_d1) << 1)), .b(15'(s339_d1)), .c(15'(s472_d1)), .sum(s474)
+        .a((15'(x6_d1) << 1)), .b(15'(s340_d1)), .c(15'(s472_d1)), .sum(s474)
     );
-    wire signed [16:0] s476;  // s435 - s63 - s377
+    wire signed [16:0] s476;  // s434 - s59 - s375
     bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s476 (
-        .a(s435_d1), .b(s63_d1), .c(s377_d1), .sum(s476)
+        .a(s434_d1), .b(s59_d1), .c(s375_d1), .sum(s476)
     );
-    wire signed [16:0] s477;  // s474 - s437 - s449
+    wire signed [16:0] s477;  // s474 - s436 - s448
     bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b110)) u_s477 (
-        .a(17'(s474)), .b(17'(s437_d1)), .c(17'(s449_d1)), .sum(s477)
+        .a(17'(s474)), .b(17'(s436_d1)), .c(17'(s448_d1)), .sum(s477)
     );
-    wire signed [17:0] s478;  // s475 + s476 - 4*s370
+    wire signed [17:0] s478;  // s475 + s476 - 4*s368
     bittrigger_grow3 #(.WIDTH(18), .A(16), .B(17), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s478 (
-        .a(s475_d1), .b(s476), .c((16'(s370_d1) << 2)), .sum(s478)
+        .a(s475_d1), .b(s476), .c((16'(s368_d1) << 2)), .sum(s478)
     );
-    wire signed [16:0] s488;  // s189 + 2*s339 + 2*s412
-    assign s488[0:0] = s189_d1[0:0];
+    wire signed [16:0] s488;  // 2*s36 + s192 + 2*s340
+    assign s488[0:0] = s192_d1[0:0];
     bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s488 (
-        .a(14'(s189_d1 >>> 1)), .b(s339_d1), .c(s412_d1), .sum(s488[16:1])
+        .a(s36_d1), .b(14'(s192_d1 >>> 1)), .c(s340_d1), .sum(s488[16:1])
     );
-    wire signed [16:0] s489;  // 2*s390 + s486 - 2*s223
+    wire signed [16:0] s489;  // 8*x36 + s486 - 2*s411
     assign s489[0:0] = s486_d1[0:0];
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s489 (
-        .a(s390_d1), .b(14'(s486_d1 >>> 1)), .c(s223_d1), .sum(s489[16:1])
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s489 (
+        .a((14'(x36_d1) << 2)), .b(14'(s486_d1 >>> 1)), .c(s411_d1), .sum(s489[16:1])
     );
-    wire signed [17:0] s490;  // s482 + s487 - s488
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s490 (
-        .a(18'(s482_d1)), .b(18'(s487_d1)), .c(18'(s488)), .sum(s490)
+    wire signed [16:0] s490;  // 2*s385 + s487 - 2*s222
+    assign s490[0:0] = s487_d1[0:0];
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s490 (
+        .a(16'(s385_d1)), .b(16'(s487_d1 >>> 1)), .c(16'(s222_d1)), .sum(s490[16:1])
     );
-    wire signed [18:0] s491;  // s72 + s221 + s489
-    bittrigger_grow3 #(.WIDTH(19), .A(18), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b000)) u_s491 (
-        .a(s72_d1), .b(s221), .c(s489), .sum(s491)
+    wire signed [17:0] s491;  // 16*x51 + s482 + s488
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s491 (
+        .a((18'(x51_d1) << 4)), .b(18'(s482_d1)), .c(18'(s488)), .sum(s491)
     );
-    wire signed [16:0] s496;  // s387 + s401 - s494
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s496 (
-        .a(s387_d1), .b(s401_d1), .c(s494_d1), .sum(s496)
+    wire signed [18:0] s492;  // s489 + s490 - s73
+    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(18), .SIGNED(3'b111), .NEGATE(3'b100)) u_s492 (
+        .a(s489), .b(s490), .c(s73_d1), .sum(s492)
     );
-    wire signed [16:0] s497;  // 4*s33 - 8*x21 - s101
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s497 (
-        .a((15'(s33_d1) << 2)), .b((15'(x21_d1) << 3)), .c(s101_d1), .sum(s497)
+    wire signed [16:0] s497;  // s388 + s394 - s495
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s497 (
+        .a(s388_d1), .b(s394_d1), .c(s495_d1), .sum(s497)
     );
-    wire signed [17:0] s498;  // s495 + s496 - s251
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(17), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s498 (
-        .a(s495_d1), .b(s496), .c(s251_d1), .sum(s498)
+    wire signed [16:0] s498;  // 4*s37 - 8*x21 - s105
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s498 (
+        .a((15'(s37_d1) << 2)), .b((15'(x21_d1) << 3)), .c(s105_d1), .sum(s498)
     );
-    wire signed [15:0] s504;  // s502 - 4*x26 - 2*s305
-    assign s504[0:0] = s502_d1[0:0];
-    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s504 (
-        .a(14'(s502_d1 >>> 1)), .b((13'(x26_d1) << 1)), .c(s305_d1), .sum(s504[15:1])
+    wire signed [17:0] s499;  // s496 + s497 - s250
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(17), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s499 (
+        .a(s496_d1), .b(s497), .c(s250_d1), .sum(s499)
     );
-    wire signed [16:0] s505;  // 2*s45 + s503 - 2*s411
-    assign s505[0:0] = s503_d1[0:0];
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s505 (
-        .a(16'(s45_d1)), .b(16'(s503_d1 >>> 1)), .c(16'(s411_d1)), .sum(s505[16:1])
+    wire signed [16:0] s507;  // 2*s410 + s504 + 4*s505
+    assign s507[0:0] = s504_d1[0:0];
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b000)) u_s507 (
+        .a(16'(s410_d1)), .b(16'(s504_d1 >>> 1)), .c((16'(s505_d1) << 1)), .sum(s507[16:1])
     );
-    wire signed [17:0] s506;  // 16*x24 + s504 - s417
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s506 (
-        .a((16'(x24_d1) << 4)), .b(s504), .c(s417_d1), .sum(s506)
+    wire signed [17:0] s508;  // 16*x24 + s416 + 2*s506
+    assign s508[0:0] = s416_d1[0:0];
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s508 (
+        .a((15'(x24_d1) << 3)), .b(15'(s416_d1 >>> 1)), .c(s506_d1), .sum(s508[17:1])
     );
-    wire signed [17:0] s507;  // 4*s210 + 8*s305 - s482
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s507 (
-        .a((18'(s210_d1) << 2)), .b((18'(s305_d1) << 3)), .c(18'(s482_d1)), .sum(s507)
+    wire signed [17:0] s509;  // 4*s210 + 8*s307 + s482
+    assign s509[1:0] = s482_d1[1:0];
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b000)) u_s509 (
+        .a(16'(s210_d1)), .b((16'(s307_d1) << 1)), .c(16'(s482_d1 >>> 2)), .sum(s509[17:2])
     );
-    wire signed [18:0] s508;  // 32*x48 + 16*s73 + s505
-    assign s508[3:0] = s505[3:0];
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s508 (
-        .a((13'(x48_d1) << 1)), .b(s73_d1), .c(13'(s505 >>> 4)), .sum(s508[18:4])
+    wire signed [18:0] s510;  // 32*x48 + 16*s74 + s507
+    assign s510[3:0] = s507[3:0];
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s510 (
+        .a((13'(x48_d1) << 1)), .b(s74_d1), .c(13'(s507 >>> 4)), .sum(s510[18:4])
     );
-    wire signed [18:0] s510 = 19'(s438_d1) - (19'(s509_d1) << 1);
-    wire signed [19:0] s511;  // s507 + s510 - s416
-    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(19), .C(18), .SIGNED(3'b111), .NEGATE(3'b100)) u_s511 (
-        .a(s507), .b(s510), .c(s416), .sum(s511)
+    wire signed [18:0] s511;  // s415 + s437 - 4*s121
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s511 (
+        .a(19'(s415)), .b(19'(s437)), .c((19'(s121_d1) << 2)), .sum(s511)
+    );
+    wire signed [19:0] s512;  // s508 + s509 - 2*s92
+    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(18), .SIGNED(3'b111), .NEGATE(3'b100)) u_s512 (
+        .a(s508), .b(s509), .c((18'(s92_d1) << 1)), .sum(s512)
     );
 
     // stage 2
-    reg  signed [18:0] s20_d1;
-    reg  signed [17:0] s27_d1;
+    reg  signed [18:0] s22_d1;
+    reg  signed [16:0] s27_d1;
     reg  signed [18:0] s28_d1;
-    reg  signed [17:0] s37_d1;
-    reg  signed [17:0] s44_d1;
+    reg  signed [17:0] s43_d1;
+    reg  signed [17:0] s48_d1;
     reg  signed [17:0] s53_d1;
-    reg  signed [18:0] s81_d1;
+    reg  signed [18:0] s82_d1;
     reg  signed [17:0] s88_d1;
     reg  signed [19:0] s89_d1;
     reg  signed [17:0] s113_d1;
     reg  signed [18:0] s114_d1;
     reg  signed [19:0] s116_d1;
-    reg  signed [16:0] s121_d2;
-    reg  signed [17:0] s125_d1;
-    reg  signed [16:0] s131_d1;
+    reg  signed [16:0] s125_d1;
+    reg  signed [16:0] s126_d2;
+    reg  signed [17:0] s130_d1;
     reg  signed [17:0] s138_d1;
-    reg  signed [18:0] s148_d1;
+    reg  signed [18:0] s146_d1;
     reg  signed [17:0] s160_d1;
     reg  signed [17:0] s161_d1;
     reg  signed [17:0] s184_d1;
@@ -2518,52 +2527,52 @@ module linear_dense_1 (
     reg  signed [18:0] s186_d1;
     reg  signed [17:0] s198_d1;
     reg  signed [18:0] s199_d1;
-    reg  signed [17:0] s205_d1;
+    reg  signed [17:0] s209_d1;
     reg  signed [16:0] s216_d1;
     reg  signed [16:0] s217_d1;
-    reg  signed [17:0] s228_d2;
-    reg  signed [17:0] s236_d1;
-    reg  signed [18:0] s237_d1;
+    reg  signed [17:0] s226_d2;
+    reg  signed [17:0] s235_d1;
+    reg  signed [18:0] s236_d1;
+    reg  signed [17:0] s245_d1;
     reg  signed [17:0] s246_d1;
-    reg  signed [17:0] s247_d1;
-    reg  signed [16:0] s253_d2;
-    reg  signed [17:0] s258_d1;
-    reg  signed [17:0] s269_d1;
+    reg  signed [16:0] s252_d2;
+    reg  signed [17:0] s257_d1;
+    reg  signed [17:0] s264_d1;
+    reg  signed [17:0] s273_d1;
     reg  signed [17:0] s274_d1;
-    reg  signed [17:0] s275_d1;
+    reg  signed [18:0] s286_d1;
     reg  signed [18:0] s287_d1;
-    reg  signed [18:0] s288_d1;
-    reg  signed [17:0] s293_d1;
-    reg  signed [16:0] s300_d1;
-    reg  signed [18:0] s301_d1;
-    reg  signed [17:0] s309_d1;
-    reg  signed [17:0] s320_d1;
-    reg  signed [17:0] s321_d1;
-    reg  signed [17:0] s335_d1;
-    reg  signed [18:0] s336_d1;
-    reg  signed [19:0] s337_d1;
-    reg  signed [17:0] s345_d1;
-    reg  signed [17:0] s353_d1;
-    reg  signed [18:0] s354_d1;
-    reg  signed [17:0] s358_d2;
-    reg  signed [17:0] s367_d1;
-    reg  signed [18:0] s368_d1;
-    reg  signed [17:0] s373_d2;
-    reg  signed [17:0] s376_d1;
-    reg  signed [17:0] s384_d1;
-    reg  signed [18:0] s385_d1;
-    reg  signed [16:0] s393_d1;
-    reg  signed [17:0] s394_d1;
-    reg  signed [17:0] s408_d1;
-    reg  signed [18:0] s409_d1;
-    reg  signed [17:0] s423_d1;
-    reg  signed [18:0] s424_d1;
-    reg  signed [17:0] s431_d1;
-    reg  signed [18:0] s432_d1;
-    reg  signed [19:0] s433_d1;
-    reg  signed [17:0] s445_d1;
+    reg  signed [17:0] s291_d1;
+    reg  signed [16:0] s299_d1;
+    reg  signed [18:0] s300_d1;
+    reg  signed [17:0] s311_d1;
+    reg  signed [17:0] s318_d1;
+    reg  signed [17:0] s319_d1;
+    reg  signed [17:0] s333_d1;
+    reg  signed [18:0] s334_d1;
+    reg  signed [19:0] s335_d1;
+    reg  signed [17:0] s346_d1;
+    reg  signed [17:0] s351_d1;
+    reg  signed [18:0] s352_d1;
+    reg  signed [17:0] s356_d2;
+    reg  signed [17:0] s365_d1;
+    reg  signed [18:0] s366_d1;
+    reg  signed [17:0] s371_d2;
+    reg  signed [17:0] s374_d1;
+    reg  signed [17:0] s382_d1;
+    reg  signed [18:0] s383_d1;
+    reg  signed [16:0] s391_d1;
+    reg  signed [17:0] s392_d1;
+    reg  signed [17:0] s406_d1;
+    reg  signed [18:0] s407_d1;
+    reg  signed [17:0] s421_d1;
+    reg  signed [18:0] s422_d1;
+    reg  signed [17:0] s429_d1;
+    reg  signed [18:0] s430_d1;
+    reg  signed [19:0] s432_d1;
+    reg  signed [17:0] s444_d1;
+    reg  signed [18:0] s445_d1;
     reg  signed [18:0] s446_d1;
-    reg  signed [18:0] s447_d1;
     reg  signed [17:0] s454_d1;
     reg  signed [18:0] s455_d1;
     reg  signed [16:0] s460_d1;
@@ -2572,31 +2581,31 @@ module linear_dense_1 (
     reg  signed [19:0] s470_d1;
     reg  signed [16:0] s477_d1;
     reg  signed [17:0] s478_d1;
-    reg  signed [17:0] s490_d1;
-    reg  signed [18:0] s491_d1;
-    reg  signed [16:0] s497_d1;
-    reg  signed [17:0] s498_d1;
-    reg  signed [17:0] s506_d1;
-    reg  signed [18:0] s508_d1;
-    reg  signed [19:0] s511_d1;
+    reg  signed [17:0] s491_d1;
+    reg  signed [18:0] s492_d1;
+    reg  signed [16:0] s498_d1;
+    reg  signed [17:0] s499_d1;
+    reg  signed [18:0] s510_d1;
+    reg  signed [18:0] s511_d1;
+    reg  signed [19:0] s512_d1;
     always_ff @(posedge clk) begin
-        s20_d1 <= s20;
+        s22_d1 <= s22;
         s27_d1 <= s27;
         s28_d1 <= s28;
-        s37_d1 <= s37;
-        s44_d1 <= s44;
+        s43_d1 <= s43;
+        s48_d1 <= s48;
         s53_d1 <= s53;
-        s81_d1 <= s81;
+        s82_d1 <= s82;
         s88_d1 <= s88;
         s89_d1 <= s89;
         s113_d1 <= s113;
         s114_d1 <= s114;
         s116_d1 <= s116;
-        s121_d2 <= s121_d1;
         s125_d1 <= s125;
-        s131_d1 <= s131;
+        s126_d2 <= s126_d1;
+        s130_d1 <= s130;
         s138_d1 <= s138;
-        s148_d1 <= s148;
+        s146_d1 <= s146;
         s160_d1 <= s160;
         s161_d1 <= s161;
         s184_d1 <= s184;
@@ -2604,52 +2613,52 @@ module linear_dense_1 (
         s186_d1 <= s186;
         s198_d1 <= s198;
         s199_d1 <= s199;
-        s205_d1 <= s205;
+        s209_d1 <= s209;
         s216_d1 <= s216;
         s217_d1 <= s217;
-        s228_d2 <= s228_d1;
+        s226_d2 <= s226_d1;
+        s235_d1 <= s235;
         s236_d1 <= s236;
-        s237_d1 <= s237;
+        s245_d1 <= s245;
         s246_d1 <= s246;
-        s247_d1 <= s247;
-        s253_d2 <= s253_d1;
-        s258_d1 <= s258;
-        s269_d1 <= s269;
+        s252_d2 <= s252_d1;
+        s257_d1 <= s257;
+        s264_d1 <= s264;
+        s273_d1 <= s273;
         s274_d1 <= s274;
-        s275_d1 <= s275;
+        s286_d1 <= s286;
         s287_d1 <= s287;
-        s288_d1 <= s288;
-        s293_d1 <= s293;
+        s291_d1 <= s291;
+        s299_d1 <= s299;
         s300_d1 <= s300;
-        s301_d1 <= s301;
-        s309_d1 <= s309;
-        s320_d1 <= s320;
-        s321_d1 <= s321;
+        s311_d1 <= s311;
+        s318_d1 <= s318;
+        s319_d1 <= s319;
+        s333_d1 <= s333;
+        s334_d1 <= s334;
         s335_d1 <= s335;
-        s336_d1 <= s336;
-        s337_d1 <= s337;
-        s345_d1 <= s345;
-        s353_d1 <= s353;
-        s354_d1 <= s354;
-        s358_d2 <= s358_d1;
-        s367_d1 <= s367;
-        s368_d1 <= s368;
-        s373_d2 <= s373_d1;
-        s376_d1 <= s376;
-        s384_d1 <= s384;
-        s385_d1 <= s385;
-        s393_d1 <= s393;
-        s394_d1 <= s394;
-        s408_d1 <= s408;
-        s409_d1 <= s409;
-        s423_d1 <= s423;
-        s424_d1 <= s424;
-        s431_d1 <= s431;
+        s346_d1 <= s346;
+        s351_d1 <= s351;
+        s352_d1 <= s352;
+        s356_d2 <= s356_d1;
+        s365_d1 <= s365;
+        s366_d1 <= s366;
+        s371_d2 <= s371_d1;
+        s374_d1 <= s374;
+        s382_d1 <= s382;
+        s383_d1 <= s383;
+        s391_d1 <= s391;
+        s392_d1 <= s392;
+        s406_d1 <= s406;
+        s407_d1 <= s407;
+        s421_d1 <= s421;
+        s422_d1 <= s422;
+        s429_d1 <= s429;
+        s430_d1 <= s430;
         s432_d1 <= s432;
-        s433_d1 <= s433;
+        s444_d1 <= s444;
         s445_d1 <= s445;
         s446_d1 <= s446;
-        s447_d1 <= s447;
         s454_d1 <= s454;
         s455_d1 <= s455;
         s460_d1 <= s460;
@@ -2658,169 +2667,169 @@ module linear_dense_1 (
         s470_d1 <= s470;
         s477_d1 <= s477;
         s478_d1 <= s478;
-        s490_d1 <= s490;
         s491_d1 <= s491;
-        s497_d1 <= s497;
+        s492_d1 <= s492;
         s498_d1 <= s498;
-        s506_d1 <= s506;
-        s508_d1 <= s508;
+        s499_d1 <= s499;
+        s510_d1 <= s510;
         s511_d1 <= s511;
+        s512_d1 <= s512;
     end
-    wire signed [19:0] s29;  // s27 + s28 - s20
-    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b100)) u_s29 (
-        .a(20'(s27_d1)), .b(20'(s28_d1)), .c(20'(s20_d1)), .sum(s29)
+    wire signed [19:0] s29;  // s22 + s27 + s28
+    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b000)) u_s29 (
+        .a(20'(s22_d1)), .b(20'(s27_d1)), .c(20'(s28_d1)), .sum(s29)
     );
-    wire signed [19:0] s54;  // s44 + s53 - s37
+    wire signed [19:0] s54;  // s48 + s53 - s43
     bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(18), .SIGNED(3'b111), .NEGATE(3'b100)) u_s54 (
-        .a(s44_d1), .b(s53_d1), .c(s37_d1), .sum(s54)
+        .a(s48_d1), .b(s53_d1), .c(s43_d1), .sum(s54)
     );
-    wire signed [20:0] s90;  // s88 + s89 - s81
+    wire signed [20:0] s90;  // s88 + s89 - s82
     bittrigger_grow3 #(.WIDTH(21), .A(18), .B(20), .C(19), .SIGNED(3'b111), .NEGATE(3'b100)) u_s90 (
-        .a(s88_d1), .b(s89_d1), .c(s81_d1), .sum(s90)
+        .a(s88_d1), .b(s89_d1), .c(s82_d1), .sum(s90)
     );
     wire signed [19:0] s117;  // s113 + s114 + s116
     bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b000)) u_s117 (
         .a(20'(s113_d1)), .b(20'(s114_d1)), .c(s116_d1), .sum(s117)
     );
-    wire signed [18:0] s139;  // s131 + s138 - s125
+    wire signed [18:0] s139;  // s125 + s138 - s130
     bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s139 (
-        .a(19'(s131_d1)), .b(19'(s138_d1)), .c(19'(s125_d1)), .sum(s139)
+        .a(19'(s125_d1)), .b(19'(s138_d1)), .c(19'(s130_d1)), .sum(s139)
     );
-    wire signed [19:0] s162;  // s148 + s160 + s161
+    wire signed [19:0] s162;  // s146 + s160 + s161
     bittrigger_grow3 #(.WIDTH(20), .A(19), .B(18), .C(18), .SIGNED(3'b111), .NEGATE(3'b000)) u_s162 (
-        .a(s148_d1), .b(s160_d1), .c(s161_d1), .sum(s162)
+        .a(s146_d1), .b(s160_d1), .c(s161_d1), .sum(s162)
     );
     wire signed [19:0] s187;  // s185 + s186 - s184
     bittrigger_grow3 #(.WIDTH(20), .A(18), .B(19), .C(18), .SIGNED(3'b111), .NEGATE(3'b100)) u_s187 (
         .a(s185_d1), .b(s186_d1), .c(s184_d1), .sum(s187)
     );
-    wire signed [18:0] s200;  // s121 + s198 + s199
+    wire signed [18:0] s200;  // s126 + s198 + s199
     bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b000)) u_s200 (
-        .a(19'(s121_d2)), .b(19'(s198_d1)), .c(s199_d1), .sum(s200)
+        .a(19'(s126_d2)), .b(19'(s198_d1)), .c(s199_d1), .sum(s200)
     );
-    wire signed [18:0] s218;  // s205 + s216 - s217
-    bittrigger_grow3 #(.WIDTH(19), .A(18), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s218 (
-        .a(s205_d1), .b(s216_d1), .c(s217_d1), .sum(s218)
+    wire signed [18:0] s218;  // s209 + s216 + s217
+    bittrigger_grow3 #(.WIDTH(19), .A(18), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b000)) u_s218 (
+        .a(s209_d1), .b(s216_d1), .c(s217_d1), .sum(s218)
     );
-    wire signed [19:0] s238;  // s236 + s237 - s228
-    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(19), .C(18), .SIGNED(3'b111), .NEGATE(3'b100)) u_s238 (
-        .a(s236_d1), .b(s237_d1), .c(s228_d2), .sum(s238)
+    wire signed [19:0] s237;  // s235 + s236 - s226
+    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(19), .C(18), .SIGNED(3'b111), .NEGATE(3'b100)) u_s237 (
+        .a(s235_d1), .b(s236_d1), .c(s226_d2), .sum(s237)
     );
-    wire signed [18:0] s248 = 19'(s228_d2) + 19'(s247_d1);
-    wire signed [19:0] s249;  // s246 + s248 - s148
-    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b100)) u_s249 (
-        .a(20'(s246_d1)), .b(20'(s248)), .c(20'(s148_d1)), .sum(s249)
+    wire signed [18:0] s247 = 19'(s226_d2) + 19'(s246_d1);
+    wire signed [19:0] s248;  // s245 + s247 - s146
+    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b100)) u_s248 (
+        .a(20'(s245_d1)), .b(20'(s247)), .c(20'(s146_d1)), .sum(s248)
     );
-    wire signed [18:0] s259;  // 2*s253 - s121 - s258
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b110)) u_s259 (
-        .a((19'(s253_d2) << 1)), .b(19'(s121_d2)), .c(19'(s258_d1)), .sum(s259)
+    wire signed [18:0] s258;  // 2*s252 - s126 - s257
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b110)) u_s258 (
+        .a((19'(s252_d2) << 1)), .b(19'(s126_d2)), .c(19'(s257_d1)), .sum(s258)
     );
-    wire signed [19:0] s276;  // s274 + s275 - s269
-    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(18), .SIGNED(3'b111), .NEGATE(3'b100)) u_s276 (
-        .a(s274_d1), .b(s275_d1), .c(s269_d1), .sum(s276)
+    wire signed [19:0] s275;  // s273 + s274 - s264
+    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(18), .SIGNED(3'b111), .NEGATE(3'b100)) u_s275 (
+        .a(s273_d1), .b(s274_d1), .c(s264_d1), .sum(s275)
     );
-    wire signed [19:0] s289;  // s287 + s288 - s81
-    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b100)) u_s289 (
-        .a(20'(s287_d1)), .b(20'(s288_d1)), .c(20'(s81_d1)), .sum(s289)
+    wire signed [19:0] s288;  // s286 + s287 - s82
+    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b100)) u_s288 (
+        .a(20'(s286_d1)), .b(20'(s287_d1)), .c(20'(s82_d1)), .sum(s288)
     );
-    wire signed [19:0] s302;  // s300 + s301 - s293
-    bittrigger_grow3 #(.WIDTH(20), .A(17), .B(19), .C(18), .SIGNED(3'b111), .NEGATE(3'b100)) u_s302 (
-        .a(s300_d1), .b(s301_d1), .c(s293_d1), .sum(s302)
+    wire signed [19:0] s301;  // s299 + s300 - s291
+    bittrigger_grow3 #(.WIDTH(20), .A(17), .B(19), .C(18), .SIGNED(3'b111), .NEGATE(3'b100)) u_s301 (
+        .a(s299_d1), .b(s300_d1), .c(s291_d1), .sum(s301)
     );
-    wire signed [19:0] s322;  // s309 + s320 + s321
-    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(18), .SIGNED(3'b111), .NEGATE(3'b000)) u_s322 (
-        .a(s309_d1), .b(s320_d1), .c(s321_d1), .sum(s322)
+    wire signed [19:0] s320;  // s318 + s319 - s311
+    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(18), .SIGNED(3'b111), .NEGATE(3'b100)) u_s320 (
+        .a(s318_d1), .b(s319_d1), .c(s311_d1), .sum(s320)
     );
-    wire signed [19:0] s338;  // s335 + s336 - s337
-    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b100)) u_s338 (
-        .a(20'(s335_d1)), .b(20'(s336_d1)), .c(s337_d1), .sum(s338)
+    wire signed [19:0] s336;  // s333 + s334 - s335
+    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b100)) u_s336 (
+        .a(20'(s333_d1)), .b(20'(s334_d1)), .c(s335_d1), .sum(s336)
     );
-    wire signed [19:0] s355;  // s353 + s354 - s345
-    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(19), .C(18), .SIGNED(3'b111), .NEGATE(3'b100)) u_s355 (
-        .a(s353_d1), .b(s354_d1), .c(s345_d1), .sum(s355)
+    wire signed [19:0] s353;  // s351 + s352 - s346
+    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(19), .C(18), .SIGNED(3'b111), .NEGATE(3'b100)) u_s353 (
+        .a(s351_d1), .b(s352_d1), .c(s346_d1), .sum(s353)
     );
-    wire signed [19:0] s369;  // s345 + s367 + s368
-    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(19), .SIGNED(3'b111), .NEGATE(3'b000)) u_s369 (
-        .a(s345_d1), .b(s367_d1), .c(s368_d1), .sum(s369)
+    wire signed [19:0] s367;  // s346 + s365 + s366
+    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(19), .SIGNED(3'b111), .NEGATE(3'b000)) u_s367 (
+        .a(s346_d1), .b(s365_d1), .c(s366_d1), .sum(s367)
     );
-    wire signed [19:0] s386;  // s384 + s385 - s376
-    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(19), .C(18), .SIGNED(3'b111), .NEGATE(3'b100)) u_s386 (
-        .a(s384_d1), .b(s385_d1), .c(s376_d1), .sum(s386)
+    wire signed [19:0] s384;  // s382 + s383 - s374
+    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(19), .C(18), .SIGNED(3'b111), .NEGATE(3'b100)) u_s384 (
+        .a(s382_d1), .b(s383_d1), .c(s374_d1), .sum(s384)
     );
-    wire signed [18:0] s395;  // s293 + s393 + s394
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b000)) u_s395 (
-        .a(19'(s293_d1)), .b(19'(s393_d1)), .c(19'(s394_d1)), .sum(s395)
+    wire signed [18:0] s393;  // s291 + s391 + s392
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b000)) u_s393 (
+        .a(19'(s291_d1)), .b(19'(s391_d1)), .c(19'(s392_d1)), .sum(s393)
     );
-    wire signed [19:0] s410;  // s269 + s408 + s409
-    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(19), .SIGNED(3'b111), .NEGATE(3'b000)) u_s410 (
-        .a(s269_d1), .b(s408_d1), .c(s409_d1), .sum(s410)
+    wire signed [19:0] s408;  // s264 + s406 + s407
+    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(19), .SIGNED(3'b111), .NEGATE(3'b000)) u_s408 (
+        .a(s264_d1), .b(s406_d1), .c(s407_d1), .sum(s408)
     );
-    wire signed [19:0] s425;  // s423 + s424 - s358
-    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(19), .C(18), .SIGNED(3'b111), .NEGATE(3'b100)) u_s425 (
-        .a(s423_d1), .b(s424_d1), .c(s358_d2), .sum(s425)
+    wire signed [19:0] s423;  // s421 + s422 - s356
+    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(19), .C(18), .SIGNED(3'b111), .NEGATE(3'b100)) u_s423 (
+        .a(s421_d1), .b(s422_d1), .c(s356_d2), .sum(s423)
     );
-    wire signed [19:0] s434;  // s431 + s433 - s432
-    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b100)) u_s434 (
-        .a(20'(s431_d1)), .b(s433_d1), .c(20'(s432_d1)), .sum(s434)
+    wire signed [19:0] s433;  // s429 + s430 + s432
+    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b000)) u_s433 (
+        .a(20'(s429_d1)), .b(20'(s430_d1)), .c(s432_d1), .sum(s433)
     );
-    wire signed [19:0] s448;  // s445 + s446 + s447
-    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b000)) u_s448 (
-        .a(20'(s445_d1)), .b(20'(s446_d1)), .c(20'(s447_d1)), .sum(s448)
+    wire signed [19:0] s447;  // s444 + s445 + s446
+    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b000)) u_s447 (
+        .a(20'(s444_d1)), .b(20'(s445_d1)), .c(20'(s446_d1)), .sum(s447)
     );
-    wire signed [19:0] s456;  // s376 + s454 + s455
+    wire signed [19:0] s456;  // s374 + s454 + s455
     bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(19), .SIGNED(3'b111), .NEGATE(3'b000)) u_s456 (
-        .a(s376_d1), .b(s454_d1), .c(s455_d1), .sum(s456)
+        .a(s374_d1), .b(s454_d1), .c(s455_d1), .sum(s456)
     );
-    wire signed [18:0] s462;  // s309 + s460 + s461
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b000)) u_s462 (
-        .a(19'(s309_d1)), .b(19'(s460_d1)), .c(19'(s461_d1)), .sum(s462)
+    wire signed [18:0] s462;  // s460 + s461 - s311
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s462 (
+        .a(19'(s460_d1)), .b(19'(s461_d1)), .c(19'(s311_d1)), .sum(s462)
     );
-    wire signed [19:0] s471;  // s468 - s44 - s470
+    wire signed [19:0] s471;  // s468 - s48 - s470
     bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b110)) u_s471 (
-        .a(20'(s468_d1)), .b(20'(s44_d1)), .c(s470_d1), .sum(s471)
+        .a(20'(s468_d1)), .b(20'(s48_d1)), .c(s470_d1), .sum(s471)
     );
-    wire signed [18:0] s479;  // s205 + s477 + s478
+    wire signed [18:0] s479;  // s209 + s477 + s478
     bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b000)) u_s479 (
-        .a(19'(s205_d1)), .b(19'(s477_d1)), .c(19'(s478_d1)), .sum(s479)
+        .a(19'(s209_d1)), .b(19'(s477_d1)), .c(19'(s478_d1)), .sum(s479)
     );
-    wire signed [19:0] s492;  // s490 + s491 - s373
-    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(19), .C(18), .SIGNED(3'b111), .NEGATE(3'b100)) u_s492 (
-        .a(s490_d1), .b(s491_d1), .c(s373_d2), .sum(s492)
+    wire signed [19:0] s493;  // s492 - s371 - s491
+    bittrigger_grow3 #(.WIDTH(20), .A(19), .B(18), .C(18), .SIGNED(3'b111), .NEGATE(3'b110)) u_s493 (
+        .a(s492_d1), .b(s371_d2), .c(s491_d1), .sum(s493)
     );
-    wire signed [18:0] s499;  // s125 + s497 + s498
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b000)) u_s499 (
-        .a(19'(s125_d1)), .b(19'(s497_d1)), .c(19'(s498_d1)), .sum(s499)
+    wire signed [18:0] s500;  // s130 + s498 + s499
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b000)) u_s500 (
+        .a(19'(s130_d1)), .b(19'(s498_d1)), .c(19'(s499_d1)), .sum(s500)
     );
-    wire signed [20:0] s512;  // s506 + s508 + s511
-    bittrigger_grow3 #(.WIDTH(21), .A(18), .B(19), .C(20), .SIGNED(3'b111), .NEGATE(3'b000)) u_s512 (
-        .a(s506_d1), .b(s508_d1), .c(s511_d1), .sum(s512)
+    wire signed [20:0] s513;  // s510 + s511 + s512
+    bittrigger_grow3 #(.WIDTH(21), .A(19), .B(19), .C(20), .SIGNED(3'b111), .NEGATE(3'b000)) u_s513 (
+        .a(s510_d1), .b(s511_d1), .c(s512_d1), .sum(s513)
     );
 
     // result, last element first
     assign y = {
-        s512,
-        21'(s499),
-        21'(s492),
+        s513,
+        21'(s500),
+        21'(s493),
         21'(s479),
         21'(s471),
         21'(s462),
         21'(s456),
-        21'(s448),
-        21'(s434),
-        21'(s425),
-        21'(s410),
-        21'(s395),
-        21'(s386),
-        21'(s369),
-        21'(s355),
-        21'(s338),
-        21'(s322),
-        21'(s302),
-        21'(s289),
-        21'(s276),
-        21'(s259),
-        21'(s249),
-        21'(s238),
+        21'(s447),
+        21'(s433),
+        21'(s423),
+        21'(s408),
+        21'(s393),
+        21'(s384),
+        21'(s367),
+        21'(s353),
+        21'(s336),
+        21'(s320),
+        21'(s301),
+        21'(s288),
+        21'(s275),
+        21'(s258),
+        21'(s248),
+        21'(s237),
         21'(s218),
         21'(s200),
         21'(s187),

@@ -79,14 +79,14 @@ module bitlinear_dense_2 (
     wire        [ 7:0] x63 = x[511:504];
 
     // stage 2
-    wire        [ 8:0] s0 = 9'(x20) + 9'(x28);
-    wire        [ 9:0] s1;  // x23 + x53 + x61
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s1 (
-        .a(x23), .b(x53), .c(x61), .sum(s1)
-    );
-    wire        [ 9:0] s2;  // x22 + x32 + x33
+    wire        [ 9:0] s2;  // x23 + x53 + x61
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s2 (
-        .a(x22), .b(x32), .c(x33), .sum(s2)
+        .a(x23), .b(x53), .c(x61), .sum(s2)
+    );
+    wire        [ 8:0] s3 = 9'(x20) + 9'(x28);
+    wire        [ 9:0] s4;  // x22 + x32 + x33
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s4 (
+        .a(x22), .b(x32), .c(x33), .sum(s4)
     );
     wire signed [ 9:0] s11;  // x21 + x49 - x29
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s11 (
@@ -96,42 +96,38 @@ module bitlinear_dense_2 (
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s24 (
         .a(x37), .b(x45), .c(x55), .sum(s24)
     );
-    wire signed [ 9:0] s34;  // x63 - x19 - x46
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s34 (
-        .a(x63), .b(x19), .c(x46), .sum(s34)
+    wire signed [ 9:0] s45;  // x63 - x19 - x46
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s45 (
+        .a(x63), .b(x19), .c(x46), .sum(s45)
     );
-    wire        [ 8:0] s54 = 9'(x9) + 9'(x56);
-    wire        [ 9:0] s55;  // x0 + x31 + x43
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s55 (
-        .a(x0), .b(x31), .c(x43), .sum(s55)
+    wire        [ 8:0] s53 = 9'(x9) + 9'(x56);
+    wire        [ 9:0] s54;  // x0 + x31 + x43
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s54 (
+        .a(x0), .b(x31), .c(x43), .sum(s54)
     );
     wire signed [ 8:0] s57 = 9'(x13) - 9'(x21);
-    wire signed [ 8:0] s58 = 9'(x6) - 9'(x57);
-    wire signed [ 9:0] s67;  // x55 - x20 - x39
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s67 (
-        .a(x55), .b(x20), .c(x39), .sum(s67)
+    wire        [ 8:0] s58 = 9'(x6) + 9'(x11);
+    wire        [ 9:0] s72;  // x16 + x26 + x27
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s72 (
+        .a(x16), .b(x26), .c(x27), .sum(s72)
     );
-    wire        [ 9:0] s81;  // x16 + x26 + x27
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s81 (
-        .a(x16), .b(x26), .c(x27), .sum(s81)
+    wire signed [ 9:0] s98;  // x10 + x30 - x53
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s98 (
+        .a(x10), .b(x30), .c(x53), .sum(s98)
     );
-    wire signed [ 9:0] s96;  // x10 + x30 - x53
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s96 (
-        .a(x10), .b(x30), .c(x53), .sum(s96)
+    wire        [ 8:0] s127 = 9'(x11) + 9'(x63);
+    wire        [ 9:0] s129;  // x9 + x24 + x56
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s129 (
+        .a(x9), .b(x24), .c(x56), .sum(s129)
     );
-    wire        [ 8:0] s126 = 9'(x11) + 9'(x63);
-    wire        [ 8:0] s128 = 9'(x42) + 9'(x46);
-    wire        [ 9:0] s130;  // x9 + x24 + x56
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s130 (
-        .a(x9), .b(x24), .c(x56), .sum(s130)
-    );
-    wire signed [ 9:0] s170;  // x49 - x2 + 63
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b010)) u_s170 (
-        .a(x49), .b(x2), .c(7'd63), .sum(s170)
+    wire        [ 8:0] s130 = 9'(x42) + 9'(x46);
+    wire signed [ 9:0] s170;  // - x2 - x30 + 63
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b011)) u_s170 (
+        .a(x2), .b(x30), .c(7'd63), .sum(s170)
     );
     wire        [ 8:0] s209 = 9'(x19) + 9'd16;
-    wire        [ 8:0] s221 = 9'(x0) + 9'(x24);
-    wire        [ 8:0] s241 = 9'(x11) + 9'(x29);
+    wire        [ 8:0] s223 = 9'(x0) + 9'(x24);
+    wire        [ 8:0] s237 = 9'(x11) + 9'(x29);
 
     // stage 3
     reg         [ 7:0] x0_d1;
@@ -198,26 +194,25 @@ module bitlinear_dense_2 (
     reg         [ 7:0] x61_d1;
     reg         [ 7:0] x62_d1;
     reg         [ 7:0] x63_d1;
-    reg         [ 8:0] s0_d1;
-    reg         [ 9:0] s1_d1;
     reg         [ 9:0] s2_d1;
+    reg         [ 8:0] s3_d1;
+    reg         [ 9:0] s4_d1;
     reg  signed [ 9:0] s11_d1;
     reg         [ 9:0] s24_d1;
-    reg  signed [ 9:0] s34_d1;
-    reg         [ 8:0] s54_d1;
-    reg         [ 9:0] s55_d1;
+    reg  signed [ 9:0] s45_d1;
+    reg         [ 8:0] s53_d1;
+    reg         [ 9:0] s54_d1;
     reg  signed [ 8:0] s57_d1;
-    reg  signed [ 8:0] s58_d1;
-    reg  signed [ 9:0] s67_d1;
-    reg         [ 9:0] s81_d1;
-    reg  signed [ 9:0] s96_d1;
-    reg         [ 8:0] s126_d1;
-    reg         [ 8:0] s128_d1;
-    reg         [ 9:0] s130_d1;
+    reg         [ 8:0] s58_d1;
+    reg         [ 9:0] s72_d1;
+    reg  signed [ 9:0] s98_d1;
+    reg         [ 8:0] s127_d1;
+    reg         [ 9:0] s129_d1;
+    reg         [ 8:0] s130_d1;
     reg  signed [ 9:0] s170_d1;
     reg         [ 8:0] s209_d1;
-    reg         [ 8:0] s221_d1;
-    reg         [ 8:0] s241_d1;
+    reg         [ 8:0] s223_d1;
+    reg         [ 8:0] s237_d1;
     always_ff @(posedge clk) begin
         x0_d1 <= x0;
         x1_d1 <= x1;
@@ -283,50 +278,49 @@ module bitlinear_dense_2 (
         x61_d1 <= x61;
         x62_d1 <= x62;
         x63_d1 <= x63;
-        s0_d1 <= s0;
-        s1_d1 <= s1;
         s2_d1 <= s2;
+        s3_d1 <= s3;
+        s4_d1 <= s4;
         s11_d1 <= s11;
         s24_d1 <= s24;
-        s34_d1 <= s34;
+        s45_d1 <= s45;
+        s53_d1 <= s53;
         s54_d1 <= s54;
-        s55_d1 <= s55;
         s57_d1 <= s57;
         s58_d1 <= s58;
-        s67_d1 <= s67;
-        s81_d1 <= s81;
-        s96_d1 <= s96;
-        s126_d1 <= s126;
-        s128_d1 <= s128;
+        s72_d1 <= s72;
+        s98_d1 <= s98;
+        s127_d1 <= s127;
+        s129_d1 <= s129;
         s130_d1 <= s130;
         s170_d1 <= s170;
         s209_d1 <= s209;
-        s221_d1 <= s221;
-        s241_d1 <= s241;
+        s223_d1 <= s223;
+        s237_d1 <= s237;
     end
-    wire        [10:0] s3;  // x7 + x60 + s2
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b000), .NEGATE(3'b000)) u_s3 (
-        .a(x7_d1), .b(x60_d1), .c(s2_d1), .sum(s3)
+    wire        [ 9:0] s0;  // x15 + x17 + x51
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s0 (
+        .a(x15_d1), .b(x17_d1), .c(x51_d1), .sum(s0)
     );
-    wire        [ 9:0] s4;  // x40 + x58 + x59
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s4 (
-        .a(x40_d1), .b(x58_d1), .c(x59_d1), .sum(s4)
+    wire signed [10:0] s1;  // x16 - x19 - s0
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s1 (
+        .a(11'(x16_d1)), .b(11'(x19_d1)), .c(11'(s0)), .sum(s1)
     );
-    wire        [10:0] s5;  // x6 + s0 + s1
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(10), .SIGNED(3'b000), .NEGATE(3'b000)) u_s5 (
-        .a(x6_d1), .b(s0_d1), .c(s1_d1), .sum(s5)
+    wire        [10:0] s5;  // x7 + x60 + s4
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b000), .NEGATE(3'b000)) u_s5 (
+        .a(x7_d1), .b(x60_d1), .c(s4_d1), .sum(s5)
     );
-    wire        [11:0] s6;  // s3 + s4 + s5
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s6 (
-        .a(12'(s3)), .b(12'(s4)), .c(12'(s5)), .sum(s6)
+    wire        [ 9:0] s6;  // x40 + x58 + x59
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s6 (
+        .a(x40_d1), .b(x58_d1), .c(x59_d1), .sum(s6)
     );
-    wire        [ 9:0] s8;  // x15 + x17 + x51
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s8 (
-        .a(x15_d1), .b(x17_d1), .c(x51_d1), .sum(s8)
+    wire        [10:0] s7;  // x6 + s2 + s3
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(9), .SIGNED(3'b000), .NEGATE(3'b000)) u_s7 (
+        .a(x6_d1), .b(s2_d1), .c(s3_d1), .sum(s7)
     );
-    wire signed [10:0] s9;  // x16 - x19 - s8
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s9 (
-        .a(11'(x16_d1)), .b(11'(x19_d1)), .c(11'(s8)), .sum(s9)
+    wire        [11:0] s8;  // s5 + s6 + s7
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s8 (
+        .a(12'(s5)), .b(12'(s6)), .c(12'(s7)), .sum(s8)
     );
     wire        [ 9:0] s10;  // x9 + x41 + x56
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s10 (
@@ -356,90 +350,90 @@ module bitlinear_dense_2 (
     bittrigger_grow3 #(.WIDTH(11), .A(10), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s17 (
         .a(s15), .b(x45_d1), .c(x57_d1), .sum(s17)
     );
-    wire signed [ 9:0] s20;  // x27 + x51 - x38
+    wire signed [ 9:0] s20;  // x5 + x21 - x16
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s20 (
-        .a(x27_d1), .b(x51_d1), .c(x38_d1), .sum(s20)
+        .a(x5_d1), .b(x21_d1), .c(x16_d1), .sum(s20)
     );
-    wire        [ 9:0] s21;  // x5 + x21 + x35
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s21 (
-        .a(x5_d1), .b(x21_d1), .c(x35_d1), .sum(s21)
+    wire signed [10:0] s21;  // x35 + s20 - s10
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s21 (
+        .a(11'(x35_d1)), .b(11'(s20)), .c(11'(s10)), .sum(s21)
     );
-    wire signed [10:0] s22;  // x16 + s10 - s21
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s22 (
-        .a(11'(x16_d1)), .b(11'(s10)), .c(11'(s21)), .sum(s22)
+    wire signed [ 9:0] s22;  // x27 + x51 - x38
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s22 (
+        .a(x27_d1), .b(x51_d1), .c(x38_d1), .sum(s22)
     );
-    wire signed [ 9:0] s23;  // x54 + x63 - x47
+    wire signed [ 9:0] s23;  // x12 + x17 - x36
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s23 (
-        .a(x54_d1), .b(x63_d1), .c(x47_d1), .sum(s23)
+        .a(x12_d1), .b(x17_d1), .c(x36_d1), .sum(s23)
     );
     wire signed [10:0] s25;  // x46 + s24 - x8
     bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s25 (
         .a(11'(x46_d1)), .b(11'(s24_d1)), .c(11'(x8_d1)), .sum(s25)
     );
-    wire signed [ 9:0] s26;  // x12 + x17 - x36
+    wire signed [ 9:0] s26;  // x54 + x63 - x47
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s26 (
-        .a(x12_d1), .b(x17_d1), .c(x36_d1), .sum(s26)
+        .a(x54_d1), .b(x63_d1), .c(x47_d1), .sum(s26)
     );
     wire signed [ 9:0] s27;  // x10 + x50 - x13
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s27 (
         .a(x10_d1), .b(x50_d1), .c(x13_d1), .sum(s27)
     );
-    wire signed [10:0] s28;  // x48 - x11 - s26
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b110)) u_s28 (
-        .a(x48_d1), .b(x11_d1), .c(s26), .sum(s28)
+    wire signed [10:0] s28;  // x48 + s26 - x11
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b010), .NEGATE(3'b100)) u_s28 (
+        .a(x48_d1), .b(s26), .c(x11_d1), .sum(s28)
     );
-    wire signed [11:0] s29;  // s23 + s25 + s27
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(11), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s29 (
-        .a(s23), .b(s25), .c(s27), .sum(s29)
+    wire signed [11:0] s29;  // s25 + s27 - s23
+    bittrigger_grow3 #(.WIDTH(12), .A(11), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s29 (
+        .a(s25), .b(s27), .c(s23), .sum(s29)
     );
     wire signed [ 8:0] s31 = 9'(x1_d1) - 9'(x31_d1);
-    wire signed [10:0] s32;  // x57 + s31 - s20
+    wire signed [10:0] s32;  // x57 + s31 - s22
     bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(10), .SIGNED(3'b110), .NEGATE(3'b100)) u_s32 (
-        .a(x57_d1), .b(s31), .c(s20), .sum(s32)
+        .a(x57_d1), .b(s31), .c(s22), .sum(s32)
     );
-    wire signed [10:0] s35;  // x37 + s34 - x24
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b010), .NEGATE(3'b100)) u_s35 (
-        .a(x37_d1), .b(s34_d1), .c(x24_d1), .sum(s35)
+    wire signed [ 9:0] s34;  // x13 + x58 - x54
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s34 (
+        .a(x13_d1), .b(x58_d1), .c(x54_d1), .sum(s34)
     );
-    wire        [ 9:0] s36;  // x10 + x33 + x38
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s36 (
-        .a(x10_d1), .b(x33_d1), .c(x38_d1), .sum(s36)
+    wire        [ 9:0] s35;  // x3 + x40 + x60
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s35 (
+        .a(x3_d1), .b(x40_d1), .c(x60_d1), .sum(s35)
     );
-    wire signed [ 9:0] s37;  // x5 + x41 - x27
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s37 (
-        .a(x5_d1), .b(x41_d1), .c(x27_d1), .sum(s37)
+    wire signed [11:0] s36;  // x32 + s34 + s35
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b010), .NEGATE(3'b000)) u_s36 (
+        .a(9'(x32_d1)), .b(s34), .c(s35), .sum(s36)
     );
-    wire signed [10:0] s38;  // x29 + s37 - x15
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b010), .NEGATE(3'b100)) u_s38 (
-        .a(x29_d1), .b(s37), .c(x15_d1), .sum(s38)
+    wire        [ 9:0] s37;  // x6 + x7 + x30
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s37 (
+        .a(x6_d1), .b(x7_d1), .c(x30_d1), .sum(s37)
     );
-    wire        [ 9:0] s39;  // x6 + x7 + x30
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s39 (
-        .a(x6_d1), .b(x7_d1), .c(x30_d1), .sum(s39)
+    wire signed [11:0] s38;  // x28 + s23 + s37
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b010), .NEGATE(3'b000)) u_s38 (
+        .a(9'(x28_d1)), .b(s23), .c(s37), .sum(s38)
     );
-    wire signed [11:0] s40;  // x28 + s26 + s39
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b010), .NEGATE(3'b000)) u_s40 (
-        .a(9'(x28_d1)), .b(s26), .c(s39), .sum(s40)
+    wire signed [ 9:0] s39;  // x1 + x62 - x53
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s39 (
+        .a(x1_d1), .b(x62_d1), .c(x53_d1), .sum(s39)
     );
-    wire signed [ 9:0] s41;  // x13 + x58 - x54
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s41 (
-        .a(x13_d1), .b(x58_d1), .c(x54_d1), .sum(s41)
+    wire signed [10:0] s40;  // s39 - x42 - x56
+    bittrigger_grow3 #(.WIDTH(11), .A(10), .B(8), .C(8), .SIGNED(3'b001), .NEGATE(3'b110)) u_s40 (
+        .a(s39), .b(x42_d1), .c(x56_d1), .sum(s40)
     );
-    wire        [ 9:0] s42;  // x3 + x40 + x60
+    wire        [ 9:0] s42;  // x10 + x33 + x38
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s42 (
-        .a(x3_d1), .b(x40_d1), .c(x60_d1), .sum(s42)
+        .a(x10_d1), .b(x33_d1), .c(x38_d1), .sum(s42)
     );
-    wire signed [11:0] s43;  // x32 + s41 + s42
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b010), .NEGATE(3'b000)) u_s43 (
-        .a(9'(x32_d1)), .b(s41), .c(s42), .sum(s43)
+    wire signed [ 9:0] s43;  // x5 + x41 - x27
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s43 (
+        .a(x5_d1), .b(x41_d1), .c(x27_d1), .sum(s43)
     );
-    wire signed [ 9:0] s44;  // x1 + x62 - x53
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s44 (
-        .a(x1_d1), .b(x62_d1), .c(x53_d1), .sum(s44)
+    wire signed [10:0] s44;  // x29 + s43 - x15
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b010), .NEGATE(3'b100)) u_s44 (
+        .a(x29_d1), .b(s43), .c(x15_d1), .sum(s44)
     );
-    wire signed [10:0] s45;  // s44 - x42 - x56
-    bittrigger_grow3 #(.WIDTH(11), .A(10), .B(8), .C(8), .SIGNED(3'b001), .NEGATE(3'b110)) u_s45 (
-        .a(s44), .b(x42_d1), .c(x56_d1), .sum(s45)
+    wire signed [10:0] s46;  // x37 + s45 - x24
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b010), .NEGATE(3'b100)) u_s46 (
+        .a(x37_d1), .b(s45_d1), .c(x24_d1), .sum(s46)
     );
     wire signed [ 9:0] s47;  // x35 + x49 - x47
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s47 (
@@ -453,21 +447,21 @@ module bitlinear_dense_2 (
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s49 (
         .a(x8_d1), .b(x51_d1), .c(x59_d1), .sum(s49)
     );
-    wire signed [11:0] s50;  // s47 + s48 - s36
+    wire signed [11:0] s50;  // s47 + s48 - s42
     bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b011), .NEGATE(3'b100)) u_s50 (
-        .a(s47), .b(s48), .c(s36), .sum(s50)
+        .a(s47), .b(s48), .c(s42), .sum(s50)
     );
-    wire signed [ 9:0] s53;  // x28 + x42 - x63
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s53 (
-        .a(x28_d1), .b(x42_d1), .c(x63_d1), .sum(s53)
+    wire        [10:0] s55;  // x25 + s53 + s54
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(10), .SIGNED(3'b000), .NEGATE(3'b000)) u_s55 (
+        .a(x25_d1), .b(s53_d1), .c(s54_d1), .sum(s55)
     );
-    wire        [10:0] s56;  // x25 + s54 + s55
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(10), .SIGNED(3'b000), .NEGATE(3'b000)) u_s56 (
-        .a(x25_d1), .b(s54_d1), .c(s55_d1), .sum(s56)
+    wire signed [ 9:0] s56;  // x28 + x42 - x63
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s56 (
+        .a(x28_d1), .b(x42_d1), .c(x63_d1), .sum(s56)
     );
-    wire signed [10:0] s59;  // x11 + s58 - s57
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(9), .SIGNED(3'b110), .NEGATE(3'b100)) u_s59 (
-        .a(x11_d1), .b(s58_d1), .c(s57_d1), .sum(s59)
+    wire signed [10:0] s59;  // s58 - x57 - s57
+    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(8), .C(9), .SIGNED(3'b100), .NEGATE(3'b110)) u_s59 (
+        .a(s58_d1), .b(x57_d1), .c(s57_d1), .sum(s59)
     );
     wire signed [10:0] s60;  // x29 + s59 - x14
     bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s60 (
@@ -485,9 +479,13 @@ module bitlinear_dense_2 (
     bittrigger_grow3 #(.WIDTH(11), .A(10), .B(8), .C(8), .SIGNED(3'b001), .NEGATE(3'b110)) u_s63 (
         .a(s61), .b(x16_d1), .c(x62_d1), .sum(s63)
     );
-    wire signed [11:0] s64;  // s53 + s62 - s1
+    wire signed [11:0] s64;  // s56 + s62 - s2
     bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b011), .NEGATE(3'b100)) u_s64 (
-        .a(s53), .b(s62), .c(s1_d1), .sum(s64)
+        .a(s56), .b(s62), .c(s2_d1), .sum(s64)
+    );
+    wire signed [ 9:0] s67;  // x55 - x20 - x39
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s67 (
+        .a(x55_d1), .b(x20_d1), .c(x39_d1), .sum(s67)
     );
     wire signed [ 8:0] s68 = -(9'(x57_d1)) + 9'd53;
     wire signed [ 9:0] s69;  // x4 + x15 - x18
@@ -496,47 +494,47 @@ module bitlinear_dense_2 (
     );
     wire signed [11:0] s70;  // s68 + s69 - s67
     bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s70 (
-        .a(s68), .b(s69), .c(s67_d1), .sum(s70)
+        .a(s68), .b(s69), .c(s67), .sum(s70)
     );
-    wire        [ 9:0] s72;  // x1 + x14 + x29
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s72 (
-        .a(x1_d1), .b(x14_d1), .c(x29_d1), .sum(s72)
+    wire        [ 9:0] s73;  // x1 + x14 + x29
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s73 (
+        .a(x1_d1), .b(x14_d1), .c(x29_d1), .sum(s73)
     );
-    wire signed [10:0] s73;  // x39 + s72 - x51
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s73 (
-        .a(11'(x39_d1)), .b(11'(s72)), .c(11'(x51_d1)), .sum(s73)
+    wire signed [10:0] s74;  // x39 + s73 - x51
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s74 (
+        .a(11'(x39_d1)), .b(11'(s73)), .c(11'(x51_d1)), .sum(s74)
     );
-    wire signed [ 9:0] s74;  // x28 + x44 - x22
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s74 (
-        .a(x28_d1), .b(x44_d1), .c(x22_d1), .sum(s74)
-    );
-    wire signed [ 9:0] s75;  // x5 + x8 - x56
+    wire signed [ 9:0] s75;  // x28 + x44 - x22
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s75 (
-        .a(x5_d1), .b(x8_d1), .c(x56_d1), .sum(s75)
+        .a(x28_d1), .b(x44_d1), .c(x22_d1), .sum(s75)
     );
-    wire signed [ 9:0] s76;  // x36 - x52 - x59
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s76 (
-        .a(x36_d1), .b(x52_d1), .c(x59_d1), .sum(s76)
+    wire signed [ 9:0] s76;  // x5 + x8 - x59
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s76 (
+        .a(x5_d1), .b(x8_d1), .c(x59_d1), .sum(s76)
     );
-    wire signed [11:0] s77;  // s74 + s75 + s76
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s77 (
-        .a(s74), .b(s75), .c(s76), .sum(s77)
+    wire signed [ 9:0] s77;  // x36 - x52 - x56
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s77 (
+        .a(x36_d1), .b(x52_d1), .c(x56_d1), .sum(s77)
     );
-    wire signed [ 9:0] s79;  // x9 + x34 - x41
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s79 (
-        .a(x9_d1), .b(x34_d1), .c(x41_d1), .sum(s79)
+    wire signed [11:0] s78;  // s75 + s76 + s77
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s78 (
+        .a(s75), .b(s76), .c(s77), .sum(s78)
     );
-    wire signed [10:0] s80;  // x46 + s79 - x50
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b010), .NEGATE(3'b100)) u_s80 (
-        .a(x46_d1), .b(s79), .c(x50_d1), .sum(s80)
+    wire signed [ 9:0] s80;  // x41 - x9 - x46
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s80 (
+        .a(x41_d1), .b(x9_d1), .c(x46_d1), .sum(s80)
+    );
+    wire signed [10:0] s81;  // x50 + s80 - x34
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b010), .NEGATE(3'b100)) u_s81 (
+        .a(x50_d1), .b(s80), .c(x34_d1), .sum(s81)
     );
     wire signed [ 9:0] s82;  // x2 + x63 - x18
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s82 (
         .a(x2_d1), .b(x63_d1), .c(x18_d1), .sum(s82)
     );
-    wire signed [11:0] s83;  // s82 - x31 - s1
+    wire signed [11:0] s83;  // s82 - x31 - s2
     bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(10), .SIGNED(3'b001), .NEGATE(3'b110)) u_s83 (
-        .a(s82), .b(9'(x31_d1)), .c(s1_d1), .sum(s83)
+        .a(s82), .b(9'(x31_d1)), .c(s2_d1), .sum(s83)
     );
     wire signed [ 9:0] s85;  // x6 - x57 - 21
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b110)) u_s85 (
@@ -546,9 +544,9 @@ module bitlinear_dense_2 (
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s86 (
         .a(x7_d1), .b(x25_d1), .c(x47_d1), .sum(s86)
     );
-    wire signed [11:0] s87;  // s36 + s81 + s85
+    wire signed [11:0] s87;  // s42 + s72 + s85
     bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s87 (
-        .a(12'(s36)), .b(12'(s81_d1)), .c(12'(s85)), .sum(s87)
+        .a(12'(s42)), .b(12'(s72_d1)), .c(12'(s85)), .sum(s87)
     );
     wire        [ 9:0] s90;  // x4 + x21 + x34
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s90 (
@@ -570,53 +568,53 @@ module bitlinear_dense_2 (
     bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b010), .NEGATE(3'b100)) u_s94 (
         .a(s90), .b(s92), .c(s24_d1), .sum(s94)
     );
-    wire signed [10:0] s97;  // x3 + x41 + s96
+    wire signed [ 9:0] s96;  // x38 - x24 - x51
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s96 (
+        .a(x38_d1), .b(x24_d1), .c(x51_d1), .sum(s96)
+    );
+    wire signed [10:0] s97;  // x6 + x33 + s96
     bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s97 (
-        .a(x3_d1), .b(x41_d1), .c(s96_d1), .sum(s97)
+        .a(x6_d1), .b(x33_d1), .c(s96), .sum(s97)
     );
-    wire signed [11:0] s98;  // x25 - x48 - s97
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(9), .C(11), .SIGNED(3'b100), .NEGATE(3'b110)) u_s98 (
-        .a(9'(x25_d1)), .b(9'(x48_d1)), .c(s97), .sum(s98)
+    wire signed [10:0] s99;  // x3 + x41 + s98
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s99 (
+        .a(x3_d1), .b(x41_d1), .c(s98_d1), .sum(s99)
     );
-    wire signed [ 9:0] s99;  // x38 - x24 - x51
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s99 (
-        .a(x38_d1), .b(x24_d1), .c(x51_d1), .sum(s99)
+    wire signed [11:0] s100;  // x25 - x48 - s99
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(9), .C(11), .SIGNED(3'b100), .NEGATE(3'b110)) u_s100 (
+        .a(9'(x25_d1)), .b(9'(x48_d1)), .c(s99), .sum(s100)
     );
-    wire signed [10:0] s100;  // x6 + x33 + s99
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s100 (
-        .a(x6_d1), .b(x33_d1), .c(s99), .sum(s100)
-    );
-    wire signed [ 9:0] s101;  // x20 + x23 - x35
+    wire signed [ 9:0] s101;  // x14 + x52 - x11
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s101 (
-        .a(x20_d1), .b(x23_d1), .c(x35_d1), .sum(s101)
+        .a(x14_d1), .b(x52_d1), .c(x11_d1), .sum(s101)
     );
-    wire signed [ 9:0] s102;  // x14 + x52 - x11
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s102 (
-        .a(x14_d1), .b(x52_d1), .c(x11_d1), .sum(s102)
+    wire        [ 9:0] s102;  // x4 + x5 + x49
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s102 (
+        .a(x4_d1), .b(x5_d1), .c(x49_d1), .sum(s102)
     );
-    wire        [ 9:0] s103;  // x4 + x5 + x49
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s103 (
-        .a(x4_d1), .b(x5_d1), .c(x49_d1), .sum(s103)
+    wire signed [11:0] s103;  // s102 - s57 - s101
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(10), .SIGNED(3'b110), .NEGATE(3'b110)) u_s103 (
+        .a(s102), .b(s57_d1), .c(s101), .sum(s103)
     );
-    wire signed [11:0] s104;  // s103 - s57 - s102
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(10), .SIGNED(3'b110), .NEGATE(3'b110)) u_s104 (
-        .a(s103), .b(s57_d1), .c(s102), .sum(s104)
+    wire signed [ 9:0] s104;  // x20 + x23 - x35
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s104 (
+        .a(x20_d1), .b(x23_d1), .c(x35_d1), .sum(s104)
     );
     wire signed [ 9:0] s105;  // x9 - x17 - x27
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s105 (
         .a(x9_d1), .b(x17_d1), .c(x27_d1), .sum(s105)
     );
-    wire signed [10:0] s106;  // x15 + s101 + s105
+    wire signed [10:0] s106;  // x15 + s104 + s105
     bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s106 (
-        .a(11'(x15_d1)), .b(11'(s101)), .c(11'(s105)), .sum(s106)
+        .a(11'(x15_d1)), .b(11'(s104)), .c(11'(s105)), .sum(s106)
     );
     wire        [ 9:0] s109;  // x17 + x43 + x62
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s109 (
         .a(x17_d1), .b(x43_d1), .c(x62_d1), .sum(s109)
     );
-    wire signed [11:0] s110;  // s109 - x11 - s35
+    wire signed [11:0] s110;  // s109 - x11 - s46
     bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(11), .SIGNED(3'b100), .NEGATE(3'b110)) u_s110 (
-        .a(s109), .b(9'(x11_d1)), .c(s35), .sum(s110)
+        .a(s109), .b(9'(x11_d1)), .c(s46), .sum(s110)
     );
     wire signed [ 9:0] s111;  // x1 + x21 - x18
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s111 (
@@ -634,11 +632,11 @@ module bitlinear_dense_2 (
     bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b010), .NEGATE(3'b100)) u_s114 (
         .a(x4_d1), .b(s112), .c(x38_d1), .sum(s114)
     );
-    wire signed [ 9:0] s117;  // x0 + x25 - x39
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s117 (
-        .a(x0_d1), .b(x25_d1), .c(x39_d1), .sum(s117)
+    wire        [ 8:0] s117 = 9'(x17_d1) + 9'(x38_d1);
+    wire signed [ 9:0] s118;  // x0 + x25 - x39
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s118 (
+        .a(x0_d1), .b(x25_d1), .c(x39_d1), .sum(s118)
     );
-    wire        [ 8:0] s118 = 9'(x17_d1) + 9'(x38_d1);
     wire        [ 8:0] s119 = 9'(x18_d1) + 9'(x45_d1);
     wire signed [10:0] s120;  // x26 + s119 - x42
     bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s120 (
@@ -648,29 +646,33 @@ module bitlinear_dense_2 (
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s121 (
         .a(x3_d1), .b(x15_d1), .c(7'd29), .sum(s121)
     );
-    wire signed [ 9:0] s122;  // x34 + x49 - s118
+    wire signed [ 9:0] s122;  // x34 + x49 - s117
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b000), .NEGATE(3'b100)) u_s122 (
-        .a(x34_d1), .b(x49_d1), .c(s118), .sum(s122)
+        .a(x34_d1), .b(x49_d1), .c(s117), .sum(s122)
     );
-    wire signed [10:0] s127;  // x53 + s126 - x40
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s127 (
-        .a(x53_d1), .b(s126_d1), .c(x40_d1), .sum(s127)
+    wire signed [11:0] s123;  // s101 + s118 + s121
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b011), .NEGATE(3'b000)) u_s123 (
+        .a(s101), .b(s118), .c(s121), .sum(s123)
     );
-    wire        [10:0] s129;  // s0 + s81 + s128
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(10), .C(9), .SIGNED(3'b000), .NEGATE(3'b000)) u_s129 (
-        .a(s0_d1), .b(s81_d1), .c(s128_d1), .sum(s129)
+    wire signed [ 9:0] s126;  // x33 - x19 - x38
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s126 (
+        .a(x33_d1), .b(x19_d1), .c(x38_d1), .sum(s126)
     );
-    wire signed [10:0] s131;  // x36 + s130 - x31
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s131 (
-        .a(11'(x36_d1)), .b(11'(s130_d1)), .c(11'(x31_d1)), .sum(s131)
+    wire signed [10:0] s128;  // x53 + s127 - x40
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s128 (
+        .a(x53_d1), .b(s127_d1), .c(x40_d1), .sum(s128)
     );
-    wire signed [12:0] s132;  // s129 + s131 - s127
-    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(11), .C(11), .SIGNED(3'b110), .NEGATE(3'b100)) u_s132 (
-        .a(s129), .b(s131), .c(s127), .sum(s132)
+    wire        [10:0] s131;  // s3 + s72 + s130
+    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(10), .C(9), .SIGNED(3'b000), .NEGATE(3'b000)) u_s131 (
+        .a(s3_d1), .b(s72_d1), .c(s130_d1), .sum(s131)
     );
-    wire signed [ 9:0] s133;  // x33 - x19 - x38
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s133 (
-        .a(x33_d1), .b(x19_d1), .c(x38_d1), .sum(s133)
+    wire signed [10:0] s132;  // x36 + s129 - x31
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s132 (
+        .a(11'(x36_d1)), .b(11'(s129_d1)), .c(11'(x31_d1)), .sum(s132)
+    );
+    wire signed [12:0] s133;  // s131 + s132 - s128
+    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(11), .C(11), .SIGNED(3'b110), .NEGATE(3'b100)) u_s133 (
+        .a(s131), .b(s132), .c(s128), .sum(s133)
     );
     wire signed [ 9:0] s134;  // x0 + x55 - x13
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s134 (
@@ -680,37 +682,37 @@ module bitlinear_dense_2 (
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s136 (
         .a(x23_d1), .b(x32_d1), .c(x48_d1), .sum(s136)
     );
-    wire signed [ 9:0] s137;  // x52 - x50 - x59
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s137 (
-        .a(x52_d1), .b(x50_d1), .c(x59_d1), .sum(s137)
+    wire        [ 9:0] s137;  // x1 + x2 + x14
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s137 (
+        .a(x1_d1), .b(x2_d1), .c(x14_d1), .sum(s137)
     );
-    wire        [ 9:0] s138;  // x29 + x37 + x57
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s138 (
-        .a(x29_d1), .b(x37_d1), .c(x57_d1), .sum(s138)
+    wire        [10:0] s138;  // x45 + x58 + s137
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b000), .NEGATE(3'b000)) u_s138 (
+        .a(x45_d1), .b(x58_d1), .c(s137), .sum(s138)
     );
-    wire signed [11:0] s139;  // x43 + s137 - s138
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b010), .NEGATE(3'b100)) u_s139 (
-        .a(9'(x43_d1)), .b(s137), .c(s138), .sum(s139)
+    wire signed [ 9:0] s139;  // x10 + x41 - x15
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s139 (
+        .a(x10_d1), .b(x41_d1), .c(x15_d1), .sum(s139)
     );
-    wire signed [ 9:0] s140;  // x10 + x41 - x15
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s140 (
-        .a(x10_d1), .b(x41_d1), .c(x15_d1), .sum(s140)
+    wire signed [ 9:0] s140;  // x52 - x50 - x59
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s140 (
+        .a(x52_d1), .b(x50_d1), .c(x59_d1), .sum(s140)
     );
-    wire        [ 9:0] s141;  // x1 + x2 + x14
+    wire        [ 9:0] s141;  // x29 + x37 + x57
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s141 (
-        .a(x1_d1), .b(x2_d1), .c(x14_d1), .sum(s141)
+        .a(x29_d1), .b(x37_d1), .c(x57_d1), .sum(s141)
     );
-    wire        [10:0] s142;  // x45 + x58 + s141
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b000), .NEGATE(3'b000)) u_s142 (
-        .a(x45_d1), .b(x58_d1), .c(s141), .sum(s142)
+    wire signed [11:0] s142;  // x43 + s140 - s141
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b010), .NEGATE(3'b100)) u_s142 (
+        .a(9'(x43_d1)), .b(s140), .c(s141), .sum(s142)
     );
     wire signed [ 9:0] s143;  // x35 + x39 - x54
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s143 (
         .a(x35_d1), .b(x39_d1), .c(x54_d1), .sum(s143)
     );
-    wire signed [11:0] s144;  // x51 + s136 - s140
+    wire signed [11:0] s144;  // x51 + s136 - s139
     bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b100), .NEGATE(3'b100)) u_s144 (
-        .a(9'(x51_d1)), .b(s136), .c(s140), .sum(s144)
+        .a(9'(x51_d1)), .b(s136), .c(s139), .sum(s144)
     );
     wire signed [ 9:0] s147;  // x5 + x53 - x32
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s147 (
@@ -756,42 +758,42 @@ module bitlinear_dense_2 (
     bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b010), .NEGATE(3'b100)) u_s158 (
         .a(x18_d1), .b(s157), .c(x57_d1), .sum(s158)
     );
-    wire        [ 8:0] s161 = 9'(x52_d1) + 9'(x59_d1);
-    wire signed [10:0] s162;  // x6 + s161 - x50
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s162 (
-        .a(x6_d1), .b(s161), .c(x50_d1), .sum(s162)
+    wire signed [11:0] s161;  // x61 + s47 + s90
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b010), .NEGATE(3'b000)) u_s161 (
+        .a(9'(x61_d1)), .b(s47), .c(s90), .sum(s161)
     );
-    wire signed [11:0] s163;  // x61 + s47 + s90
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b010), .NEGATE(3'b000)) u_s163 (
-        .a(9'(x61_d1)), .b(s47), .c(s90), .sum(s163)
+    wire        [ 9:0] s162;  // x7 + x13 + x60
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s162 (
+        .a(x7_d1), .b(x13_d1), .c(x60_d1), .sum(s162)
     );
-    wire        [ 9:0] s164;  // x7 + x13 + x60
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s164 (
-        .a(x7_d1), .b(x13_d1), .c(x60_d1), .sum(s164)
+    wire        [ 8:0] s163 = 9'(x52_d1) + 9'(x59_d1);
+    wire signed [10:0] s164;  // x6 + s163 - x50
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s164 (
+        .a(x6_d1), .b(s163), .c(x50_d1), .sum(s164)
     );
     wire signed [ 9:0] s165;  // x38 - x3 - x57
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s165 (
         .a(x38_d1), .b(x3_d1), .c(x57_d1), .sum(s165)
     );
-    wire signed [11:0] s166;  // s165 - s140 - s164
+    wire signed [11:0] s166;  // s165 - s139 - s162
     bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b011), .NEGATE(3'b110)) u_s166 (
-        .a(s165), .b(s140), .c(s164), .sum(s166)
+        .a(s165), .b(s139), .c(s162), .sum(s166)
     );
-    wire        [10:0] s169;  // x19 + x39 + s56
+    wire        [10:0] s169;  // x19 + x39 + s55
     bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s169 (
-        .a(11'(x19_d1)), .b(11'(x39_d1)), .c(s56), .sum(s169)
+        .a(11'(x19_d1)), .b(11'(x39_d1)), .c(s55), .sum(s169)
     );
-    wire signed [ 9:0] s171;  // x52 - x3 - x24
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s171 (
-        .a(x52_d1), .b(x3_d1), .c(x24_d1), .sum(s171)
+    wire signed [ 9:0] s171;  // x34 + x52 - x24
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s171 (
+        .a(x34_d1), .b(x52_d1), .c(x24_d1), .sum(s171)
     );
-    wire signed [10:0] s172;  // x34 + s170 - x30
+    wire signed [10:0] s172;  // x49 + s170 - x3
     bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b010), .NEGATE(3'b100)) u_s172 (
-        .a(x34_d1), .b(s170_d1), .c(x30_d1), .sum(s172)
+        .a(x49_d1), .b(s170_d1), .c(x3_d1), .sum(s172)
     );
-    wire signed [11:0] s173;  // s20 + s171 + s172
+    wire signed [11:0] s173;  // s22 + s171 + s172
     bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s173 (
-        .a(s20), .b(s171), .c(s172), .sum(s173)
+        .a(s22), .b(s171), .c(s172), .sum(s173)
     );
     wire signed [ 9:0] s175;  // x61 - x0 - x5
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s175 (
@@ -801,17 +803,17 @@ module bitlinear_dense_2 (
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s177 (
         .a(x34_d1), .b(x43_d1), .c(x46_d1), .sum(s177)
     );
-    wire signed [ 9:0] s178;  // x8 + x58 - x12
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s178 (
-        .a(x8_d1), .b(x58_d1), .c(x12_d1), .sum(s178)
+    wire signed [ 9:0] s178;  // x20 - x47 - x50
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s178 (
+        .a(x20_d1), .b(x47_d1), .c(x50_d1), .sum(s178)
     );
-    wire signed [ 9:0] s179;  // x20 - x47 - x50
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s179 (
-        .a(x20_d1), .b(x47_d1), .c(x50_d1), .sum(s179)
+    wire signed [11:0] s179;  // s178 - x15 - s75
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(10), .SIGNED(3'b101), .NEGATE(3'b110)) u_s179 (
+        .a(s178), .b(9'(x15_d1)), .c(s75), .sum(s179)
     );
-    wire signed [11:0] s180;  // s179 - x15 - s74
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(10), .SIGNED(3'b101), .NEGATE(3'b110)) u_s180 (
-        .a(s179), .b(9'(x15_d1)), .c(s74), .sum(s180)
+    wire signed [ 9:0] s180;  // x8 + x58 - x12
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s180 (
+        .a(x8_d1), .b(x58_d1), .c(x12_d1), .sum(s180)
     );
     wire signed [ 9:0] s181;  // x35 - x2 - x26
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s181 (
@@ -825,9 +827,9 @@ module bitlinear_dense_2 (
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s183 (
         .a(x39_d1), .b(x57_d1), .c(x27_d1), .sum(s183)
     );
-    wire signed [11:0] s184;  // x31 - s177 - s178
+    wire signed [11:0] s184;  // x31 - s177 - s180
     bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b100), .NEGATE(3'b110)) u_s184 (
-        .a(9'(x31_d1)), .b(s177), .c(s178), .sum(s184)
+        .a(9'(x31_d1)), .b(s177), .c(s180), .sum(s184)
     );
     wire signed [11:0] s185;  // s181 + s182 + s183
     bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s185 (
@@ -854,17 +856,17 @@ module bitlinear_dense_2 (
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s195 (
         .a(x16_d1), .b(x31_d1), .c(x36_d1), .sum(s195)
     );
-    wire signed [ 9:0] s196;  // x12 - x53 - x59
+    wire signed [ 9:0] s196;  // x12 - x18 - x59
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s196 (
-        .a(x12_d1), .b(x53_d1), .c(x59_d1), .sum(s196)
+        .a(x12_d1), .b(x18_d1), .c(x59_d1), .sum(s196)
     );
-    wire        [ 9:0] s197;  // x11 + x18 + x39
+    wire        [ 9:0] s197;  // x11 + x28 + x39
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s197 (
-        .a(x11_d1), .b(x18_d1), .c(x39_d1), .sum(s197)
+        .a(x11_d1), .b(x28_d1), .c(x39_d1), .sum(s197)
     );
-    wire signed [11:0] s198;  // x28 + s24 + s194
+    wire signed [11:0] s198;  // x53 + s24 + s194
     bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(9), .SIGNED(3'b100), .NEGATE(3'b000)) u_s198 (
-        .a(9'(x28_d1)), .b(s24_d1), .c(s194), .sum(s198)
+        .a(9'(x53_d1)), .b(s24_d1), .c(s194), .sum(s198)
     );
     wire signed [11:0] s199;  // s196 - s195 - s197
     bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s199 (
@@ -908,45 +910,45 @@ module bitlinear_dense_2 (
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s216 (
         .a(x10_d1), .b(x23_d1), .c(x51_d1), .sum(s216)
     );
-    wire signed [11:0] s217;  // s215 - x3 - s214
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s217 (
-        .a(12'(s215)), .b(12'(x3_d1)), .c(12'(s214)), .sum(s217)
+    wire signed [11:0] s217;  // s215 - x3 - s23
+    bittrigger_grow3 #(.WIDTH(12), .A(11), .B(9), .C(10), .SIGNED(3'b101), .NEGATE(3'b110)) u_s217 (
+        .a(s215), .b(9'(x3_d1)), .c(s23), .sum(s217)
     );
-    wire signed [11:0] s218;  // s26 + s164 + s216
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s218 (
-        .a(12'(s26)), .b(12'(s164)), .c(12'(s216)), .sum(s218)
+    wire        [11:0] s218;  // s162 + s214 + s216
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b000), .NEGATE(3'b000)) u_s218 (
+        .a(s162), .b(s214), .c(s216), .sum(s218)
     );
-    wire signed [ 9:0] s222;  // x12 - x34 - x54
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s222 (
-        .a(x12_d1), .b(x34_d1), .c(x54_d1), .sum(s222)
+    wire        [ 9:0] s221;  // x31 + x35 + x37
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s221 (
+        .a(x31_d1), .b(x35_d1), .c(x37_d1), .sum(s221)
     );
-    wire signed [10:0] s223;  // x43 + x58 + s222
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s223 (
-        .a(x43_d1), .b(x58_d1), .c(s222), .sum(s223)
+    wire signed [11:0] s222;  // x9 + s221 - s131
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(11), .SIGNED(3'b000), .NEGATE(3'b100)) u_s222 (
+        .a(9'(x9_d1)), .b(s221), .c(s131), .sum(s222)
     );
-    wire        [ 9:0] s224;  // x31 + x35 + x37
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s224 (
-        .a(x31_d1), .b(x35_d1), .c(x37_d1), .sum(s224)
+    wire signed [ 9:0] s224;  // x12 + x43 - x34
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s224 (
+        .a(x12_d1), .b(x43_d1), .c(x34_d1), .sum(s224)
     );
-    wire signed [11:0] s225;  // x9 + s224 - s129
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(11), .SIGNED(3'b000), .NEGATE(3'b100)) u_s225 (
-        .a(9'(x9_d1)), .b(s224), .c(s129), .sum(s225)
+    wire signed [10:0] s225;  // x58 + s224 - x54
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b010), .NEGATE(3'b100)) u_s225 (
+        .a(x58_d1), .b(s224), .c(x54_d1), .sum(s225)
     );
-    wire        [ 9:0] s226;  // x23 + x50 + x63
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s226 (
-        .a(x23_d1), .b(x50_d1), .c(x63_d1), .sum(s226)
+    wire signed [ 9:0] s226;  // x50 + x63 - x61
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s226 (
+        .a(x50_d1), .b(x63_d1), .c(x61_d1), .sum(s226)
     );
-    wire        [ 9:0] s227;  // x55 + x61 + s221
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b000), .NEGATE(3'b000)) u_s227 (
-        .a(x55_d1), .b(x61_d1), .c(s221_d1), .sum(s227)
+    wire signed [10:0] s227;  // x23 - x55 - s223
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(9), .SIGNED(3'b000), .NEGATE(3'b110)) u_s227 (
+        .a(x23_d1), .b(x55_d1), .c(s223_d1), .sum(s227)
     );
-    wire signed [11:0] s228;  // s59 + s226 - s227
-    bittrigger_grow3 #(.WIDTH(12), .A(11), .B(10), .C(10), .SIGNED(3'b001), .NEGATE(3'b100)) u_s228 (
-        .a(s59), .b(s226), .c(s227), .sum(s228)
+    wire signed [11:0] s228;  // s59 + s226 + s227
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s228 (
+        .a(12'(s59)), .b(12'(s226)), .c(12'(s227)), .sum(s228)
     );
-    wire signed [11:0] s231;  // x42 + s81 + s97
+    wire signed [11:0] s231;  // x42 + s72 + s99
     bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s231 (
-        .a(12'(x42_d1)), .b(12'(s81_d1)), .c(12'(s97)), .sum(s231)
+        .a(12'(x42_d1)), .b(12'(s72_d1)), .c(12'(s99)), .sum(s231)
     );
     wire signed [ 9:0] s232;  // x1 - x4 - x59
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s232 (
@@ -960,21 +962,17 @@ module bitlinear_dense_2 (
     bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b011), .NEGATE(3'b100)) u_s234 (
         .a(s232), .b(s233), .c(s148), .sum(s234)
     );
-    wire        [ 9:0] s237;  // x25 + x44 + x62
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s237 (
-        .a(x25_d1), .b(x44_d1), .c(x62_d1), .sum(s237)
+    wire        [ 9:0] s238;  // x25 + x44 + x62
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s238 (
+        .a(x25_d1), .b(x44_d1), .c(x62_d1), .sum(s238)
     );
-    wire signed [ 9:0] s238;  // x8 + x40 - x10
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s238 (
-        .a(x8_d1), .b(x40_d1), .c(x10_d1), .sum(s238)
+    wire signed [ 9:0] s239;  // x8 + x40 - x10
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s239 (
+        .a(x8_d1), .b(x40_d1), .c(x10_d1), .sum(s239)
     );
-    wire signed [11:0] s239;  // x16 + s130 - s67
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b100), .NEGATE(3'b100)) u_s239 (
-        .a(9'(x16_d1)), .b(s130_d1), .c(s67_d1), .sum(s239)
-    );
-    wire signed [12:0] s240;  // s237 + s238 + s239
-    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(10), .C(12), .SIGNED(3'b110), .NEGATE(3'b000)) u_s240 (
-        .a(s237), .b(s238), .c(s239), .sum(s240)
+    wire signed [11:0] s240;  // x16 + s238 - s67
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b100), .NEGATE(3'b100)) u_s240 (
+        .a(9'(x16_d1)), .b(s238), .c(s67), .sum(s240)
     );
     wire signed [ 9:0] s242;  // x19 - x32 - x63
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s242 (
@@ -984,42 +982,42 @@ module bitlinear_dense_2 (
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s243 (
         .a(x45_d1), .b(x28_d1), .c(x46_d1), .sum(s243)
     );
-    wire signed [10:0] s244;  // x53 + s242 - s241
+    wire signed [10:0] s244;  // x53 + s242 - s237
     bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(9), .SIGNED(3'b010), .NEGATE(3'b100)) u_s244 (
-        .a(x53_d1), .b(s242), .c(s241_d1), .sum(s244)
+        .a(x53_d1), .b(s242), .c(s237_d1), .sum(s244)
     );
-    wire signed [11:0] s245;  // s37 + s243 - s141
+    wire signed [11:0] s245;  // s43 + s243 - s137
     bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b011), .NEGATE(3'b100)) u_s245 (
-        .a(s37), .b(s243), .c(s141), .sum(s245)
+        .a(s43), .b(s243), .c(s137), .sum(s245)
     );
     wire        [ 9:0] s248;  // x23 + x60 + 3
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s248 (
         .a(x23_d1), .b(x60_d1), .c(7'd3), .sum(s248)
     );
-    wire signed [11:0] s249;  // x38 - s237 - s248
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b000), .NEGATE(3'b110)) u_s249 (
-        .a(9'(x38_d1)), .b(s237), .c(s248), .sum(s249)
+    wire signed [10:0] s249;  // x38 - s26 - s248
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s249 (
+        .a(11'(x38_d1)), .b(11'(s26)), .c(11'(s248)), .sum(s249)
     );
     wire signed [ 9:0] s252;  // x31 - x4 + 31
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b010)) u_s252 (
         .a(x31_d1), .b(x4_d1), .c(7'd31), .sum(s252)
     );
-    wire signed [10:0] s253;  // s252 - x8 - s133
+    wire signed [10:0] s253;  // s252 - x8 - s126
     bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s253 (
-        .a(11'(s252)), .b(11'(x8_d1)), .c(11'(s133)), .sum(s253)
+        .a(11'(s252)), .b(11'(x8_d1)), .c(11'(s126)), .sum(s253)
     );
-    wire signed [11:0] s254;  // s136 - s53 - s164
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b010), .NEGATE(3'b110)) u_s254 (
-        .a(s136), .b(s53), .c(s164), .sum(s254)
+    wire signed [11:0] s254;  // s136 - s56 - s118
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b110), .NEGATE(3'b110)) u_s254 (
+        .a(s136), .b(s56), .c(s118), .sum(s254)
     );
     wire signed [ 8:0] s257 = 9'(x38_d1) - 9'(x41_d1);
-    wire signed [ 9:0] s258;  // x2 + x26 - s0
+    wire signed [ 9:0] s258;  // x2 + x26 - s3
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b000), .NEGATE(3'b100)) u_s258 (
-        .a(x2_d1), .b(x26_d1), .c(s0_d1), .sum(s258)
+        .a(x2_d1), .b(x26_d1), .c(s3_d1), .sum(s258)
     );
-    wire signed [10:0] s259;  // s8 + s257 - s214
+    wire signed [10:0] s259;  // s0 + s257 - s214
     bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s259 (
-        .a(11'(s8)), .b(11'(s257)), .c(11'(s214)), .sum(s259)
+        .a(11'(s0)), .b(11'(s257)), .c(11'(s214)), .sum(s259)
     );
     wire signed [ 9:0] s261;  // x6 + x61 - 17
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s261 (
@@ -1029,17 +1027,17 @@ module bitlinear_dense_2 (
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s262 (
         .a(x24_d1), .b(x10_d1), .c(x54_d1), .sum(s262)
     );
-    wire signed [10:0] s263;  // s57 - x37 - s241
+    wire signed [10:0] s263;  // s57 - x37 - s237
     bittrigger_grow3 #(.WIDTH(11), .A(9), .B(8), .C(9), .SIGNED(3'b001), .NEGATE(3'b110)) u_s263 (
-        .a(s57_d1), .b(x37_d1), .c(s241_d1), .sum(s263)
+        .a(s57_d1), .b(x37_d1), .c(s237_d1), .sum(s263)
     );
     wire signed [11:0] s264;  // s188 + s206 + s261
     bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s264 (
         .a(s188), .b(s206), .c(s261), .sum(s264)
     );
-    wire signed [11:0] s265;  // s262 + s263 - s117
+    wire signed [11:0] s265;  // s262 + s263 - s118
     bittrigger_grow3 #(.WIDTH(12), .A(10), .B(11), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s265 (
-        .a(s262), .b(s263), .c(s117), .sum(s265)
+        .a(s262), .b(s263), .c(s118), .sum(s265)
     );
     wire        [ 9:0] s267;  // x22 + x40 + x55
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s267 (
@@ -1049,9 +1047,9 @@ module bitlinear_dense_2 (
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s268 (
         .a(x53_d1), .b(x26_d1), .c(x43_d1), .sum(s268)
     );
-    wire signed [11:0] s269;  // x16 + s41 + s101
+    wire signed [11:0] s269;  // x16 + s34 + s104
     bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b110), .NEGATE(3'b000)) u_s269 (
-        .a(9'(x16_d1)), .b(s41), .c(s101), .sum(s269)
+        .a(9'(x16_d1)), .b(s34), .c(s104), .sum(s269)
     );
     wire        [ 9:0] s272;  // x3 + x6 + x30
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s272 (
@@ -1065,30 +1063,30 @@ module bitlinear_dense_2 (
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s275 (
         .a(x62_d1), .b(x57_d1), .c(x63_d1), .sum(s275)
     );
-    wire signed [10:0] s279 = 11'(x59_d1) + 11'(s178);
-    wire        [ 9:0] s280;  // x2 + x18 + x52
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s280 (
-        .a(x2_d1), .b(x18_d1), .c(x52_d1), .sum(s280)
+    wire signed [10:0] s279 = 11'(x59_d1) + 11'(s180);
+    wire signed [ 9:0] s280;  // x25 - x2 - x52
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s280 (
+        .a(x25_d1), .b(x2_d1), .c(x52_d1), .sum(s280)
     );
-    wire        [ 9:0] s281;  // x25 + x33 + x56
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s281 (
-        .a(x25_d1), .b(x33_d1), .c(x56_d1), .sum(s281)
+    wire signed [ 9:0] s281;  // x33 + x56 - x18
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s281 (
+        .a(x33_d1), .b(x56_d1), .c(x18_d1), .sum(s281)
     );
-    wire signed [11:0] s282;  // s11 - s61 - s280
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b011), .NEGATE(3'b110)) u_s282 (
-        .a(s11_d1), .b(s61), .c(s280), .sum(s282)
+    wire signed [11:0] s282;  // s11 + s280 - s61
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s282 (
+        .a(s11_d1), .b(s280), .c(s61), .sum(s282)
     );
     wire signed [ 9:0] s285;  // x63 - x49 - x62
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s285 (
         .a(x63_d1), .b(x49_d1), .c(x62_d1), .sum(s285)
     );
-    wire        [10:0] s286;  // x44 + s118 + s189
+    wire        [10:0] s286;  // x44 + s117 + s189
     bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(10), .SIGNED(3'b000), .NEGATE(3'b000)) u_s286 (
-        .a(x44_d1), .b(s118), .c(s189), .sum(s286)
+        .a(x44_d1), .b(s117), .c(s189), .sum(s286)
     );
-    wire signed [ 9:0] s289;  // s221 - x3 - x28
+    wire signed [ 9:0] s289;  // s223 - x3 - x28
     bittrigger_grow3 #(.WIDTH(10), .A(9), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s289 (
-        .a(s221_d1), .b(x3_d1), .c(x28_d1), .sum(s289)
+        .a(s223_d1), .b(x3_d1), .c(x28_d1), .sum(s289)
     );
     wire signed [ 9:0] s293;  // x49 - x33 - 111
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b110)) u_s293 (
@@ -1098,9 +1096,9 @@ module bitlinear_dense_2 (
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s294 (
         .a(x22_d1), .b(x28_d1), .c(x47_d1), .sum(s294)
     );
-    wire signed [11:0] s295;  // s8 + s194 + s293
+    wire signed [11:0] s295;  // s0 + s194 + s293
     bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(10), .SIGNED(3'b110), .NEGATE(3'b000)) u_s295 (
-        .a(s8), .b(s194), .c(s293), .sum(s295)
+        .a(s0), .b(s194), .c(s293), .sum(s295)
     );
 
     // stage 4
@@ -1109,59 +1107,58 @@ module bitlinear_dense_2 (
     reg         [ 7:0] x54_d2;
     reg         [ 7:0] x55_d2;
     reg         [ 7:0] x63_d2;
-    reg         [10:0] s3_d1;
-    reg         [11:0] s6_d1;
-    reg  signed [10:0] s9_d1;
+    reg  signed [10:0] s1_d1;
+    reg         [10:0] s5_d1;
+    reg         [11:0] s8_d1;
     reg  signed [10:0] s12_d1;
     reg  signed [11:0] s14_d1;
     reg  signed [ 9:0] s16_d1;
     reg  signed [10:0] s17_d1;
-    reg  signed [10:0] s22_d1;
-    reg  signed [ 9:0] s23_d1;
+    reg  signed [10:0] s21_d1;
     reg  signed [10:0] s25_d1;
     reg  signed [10:0] s28_d1;
     reg  signed [11:0] s29_d1;
     reg  signed [10:0] s32_d1;
-    reg  signed [10:0] s35_d1;
-    reg  signed [10:0] s38_d1;
-    reg  signed [11:0] s40_d1;
-    reg  signed [11:0] s43_d1;
-    reg  signed [10:0] s45_d1;
+    reg  signed [11:0] s36_d1;
+    reg  signed [11:0] s38_d1;
+    reg  signed [10:0] s40_d1;
+    reg  signed [10:0] s44_d1;
+    reg  signed [10:0] s46_d1;
     reg         [ 9:0] s49_d1;
     reg  signed [11:0] s50_d1;
-    reg         [10:0] s56_d1;
+    reg         [10:0] s55_d1;
     reg  signed [10:0] s60_d1;
     reg  signed [10:0] s63_d1;
     reg  signed [11:0] s64_d1;
     reg  signed [11:0] s70_d1;
-    reg  signed [10:0] s73_d1;
-    reg  signed [11:0] s77_d1;
-    reg  signed [10:0] s80_d1;
+    reg  signed [10:0] s74_d1;
+    reg  signed [11:0] s78_d1;
+    reg  signed [10:0] s81_d1;
     reg  signed [11:0] s83_d1;
     reg         [ 9:0] s86_d1;
     reg  signed [11:0] s87_d1;
     reg  signed [10:0] s93_d1;
     reg  signed [11:0] s94_d1;
-    reg  signed [11:0] s98_d1;
-    reg  signed [10:0] s100_d1;
-    reg  signed [ 9:0] s102_d1;
-    reg  signed [11:0] s104_d1;
+    reg  signed [10:0] s97_d1;
+    reg  signed [11:0] s100_d1;
+    reg  signed [ 9:0] s101_d1;
+    reg  signed [11:0] s103_d1;
     reg  signed [10:0] s106_d1;
     reg  signed [11:0] s110_d1;
     reg  signed [ 9:0] s111_d1;
     reg  signed [ 9:0] s113_d1;
     reg  signed [10:0] s114_d1;
-    reg  signed [ 9:0] s117_d1;
     reg  signed [10:0] s120_d1;
-    reg         [ 9:0] s121_d1;
     reg  signed [ 9:0] s122_d1;
-    reg  signed [10:0] s127_d1;
-    reg         [10:0] s129_d1;
-    reg  signed [12:0] s132_d1;
-    reg  signed [ 9:0] s133_d1;
+    reg  signed [11:0] s123_d1;
+    reg  signed [ 9:0] s126_d1;
+    reg  signed [10:0] s128_d1;
+    reg         [ 9:0] s129_d2;
+    reg         [10:0] s131_d1;
+    reg  signed [12:0] s133_d1;
     reg  signed [ 9:0] s134_d1;
-    reg  signed [11:0] s139_d1;
-    reg         [10:0] s142_d1;
+    reg         [10:0] s138_d1;
+    reg  signed [11:0] s142_d1;
     reg  signed [ 9:0] s143_d1;
     reg  signed [11:0] s144_d1;
     reg  signed [ 9:0] s147_d1;
@@ -1169,14 +1166,15 @@ module bitlinear_dense_2 (
     reg  signed [11:0] s152_d1;
     reg  signed [11:0] s156_d1;
     reg  signed [10:0] s158_d1;
-    reg  signed [10:0] s162_d1;
-    reg  signed [11:0] s163_d1;
+    reg  signed [11:0] s161_d1;
+    reg         [ 9:0] s162_d1;
+    reg  signed [10:0] s164_d1;
     reg  signed [11:0] s166_d1;
     reg         [10:0] s169_d1;
     reg  signed [11:0] s173_d1;
     reg  signed [ 9:0] s175_d1;
     reg         [ 9:0] s177_d1;
-    reg  signed [11:0] s180_d1;
+    reg  signed [11:0] s179_d1;
     reg  signed [11:0] s184_d1;
     reg  signed [11:0] s185_d1;
     reg  signed [11:0] s191_d1;
@@ -1187,16 +1185,18 @@ module bitlinear_dense_2 (
     reg  signed [10:0] s208_d1;
     reg  signed [10:0] s211_d1;
     reg  signed [11:0] s217_d1;
-    reg  signed [11:0] s218_d1;
-    reg  signed [10:0] s223_d1;
-    reg  signed [11:0] s225_d1;
+    reg         [11:0] s218_d1;
+    reg  signed [11:0] s222_d1;
+    reg  signed [10:0] s225_d1;
     reg  signed [11:0] s228_d1;
     reg  signed [11:0] s231_d1;
     reg  signed [11:0] s234_d1;
-    reg  signed [12:0] s240_d1;
+    reg         [ 9:0] s238_d1;
+    reg  signed [ 9:0] s239_d1;
+    reg  signed [11:0] s240_d1;
     reg  signed [10:0] s244_d1;
     reg  signed [11:0] s245_d1;
-    reg  signed [11:0] s249_d1;
+    reg  signed [10:0] s249_d1;
     reg  signed [10:0] s253_d1;
     reg  signed [11:0] s254_d1;
     reg  signed [ 9:0] s258_d1;
@@ -1209,7 +1209,7 @@ module bitlinear_dense_2 (
     reg  signed [10:0] s273_d1;
     reg  signed [ 9:0] s275_d1;
     reg  signed [10:0] s279_d1;
-    reg         [ 9:0] s281_d1;
+    reg  signed [ 9:0] s281_d1;
     reg  signed [11:0] s282_d1;
     reg  signed [ 9:0] s285_d1;
     reg         [10:0] s286_d1;
@@ -1222,58 +1222,57 @@ module bitlinear_dense_2 (
         x54_d2 <= x54_d1;
         x55_d2 <= x55_d1;
         x63_d2 <= x63_d1;
-        s3_d1 <= s3;
-        s6_d1 <= s6;
-        s9_d1 <= s9;
+        s1_d1 <= s1;
+        s5_d1 <= s5;
+        s8_d1 <= s8;
         s12_d1 <= s12;
         s14_d1 <= s14;
         s16_d1 <= s16;
         s17_d1 <= s17;
-        s22_d1 <= s22;
-        s23_d1 <= s23;
+        s21_d1 <= s21;
         s25_d1 <= s25;
         s28_d1 <= s28;
         s29_d1 <= s29;
         s32_d1 <= s32;
-        s35_d1 <= s35;
+        s36_d1 <= s36;
         s38_d1 <= s38;
         s40_d1 <= s40;
-        s43_d1 <= s43;
-        s45_d1 <= s45;
+        s44_d1 <= s44;
+        s46_d1 <= s46;
         s49_d1 <= s49;
         s50_d1 <= s50;
-        s56_d1 <= s56;
+        s55_d1 <= s55;
         s60_d1 <= s60;
         s63_d1 <= s63;
         s64_d1 <= s64;
         s70_d1 <= s70;
-        s73_d1 <= s73;
-        s77_d1 <= s77;
-        s80_d1 <= s80;
+        s74_d1 <= s74;
+        s78_d1 <= s78;
+        s81_d1 <= s81;
         s83_d1 <= s83;
         s86_d1 <= s86;
         s87_d1 <= s87;
         s93_d1 <= s93;
         s94_d1 <= s94;
-        s98_d1 <= s98;
+        s97_d1 <= s97;
         s100_d1 <= s100;
-        s102_d1 <= s102;
-        s104_d1 <= s104;
+        s101_d1 <= s101;
+        s103_d1 <= s103;
         s106_d1 <= s106;
         s110_d1 <= s110;
         s111_d1 <= s111;
         s113_d1 <= s113;
         s114_d1 <= s114;
-        s117_d1 <= s117;
         s120_d1 <= s120;
-        s121_d1 <= s121;
         s122_d1 <= s122;
-        s127_d1 <= s127;
-        s129_d1 <= s129;
-        s132_d1 <= s132;
+        s123_d1 <= s123;
+        s126_d1 <= s126;
+        s128_d1 <= s128;
+        s129_d2 <= s129_d1;
+        s131_d1 <= s131;
         s133_d1 <= s133;
         s134_d1 <= s134;
-        s139_d1 <= s139;
+        s138_d1 <= s138;
         s142_d1 <= s142;
         s143_d1 <= s143;
         s144_d1 <= s144;
@@ -1282,14 +1281,15 @@ module bitlinear_dense_2 (
         s152_d1 <= s152;
         s156_d1 <= s156;
         s158_d1 <= s158;
+        s161_d1 <= s161;
         s162_d1 <= s162;
-        s163_d1 <= s163;
+        s164_d1 <= s164;
         s166_d1 <= s166;
         s169_d1 <= s169;
         s173_d1 <= s173;
         s175_d1 <= s175;
         s177_d1 <= s177;
-        s180_d1 <= s180;
+        s179_d1 <= s179;
         s184_d1 <= s184;
         s185_d1 <= s185;
         s191_d1 <= s191;
@@ -1301,11 +1301,13 @@ module bitlinear_dense_2 (
         s211_d1 <= s211;
         s217_d1 <= s217;
         s218_d1 <= s218;
-        s223_d1 <= s223;
+        s222_d1 <= s222;
         s225_d1 <= s225;
         s228_d1 <= s228;
         s231_d1 <= s231;
         s234_d1 <= s234;
+        s238_d1 <= s238;
+        s239_d1 <= s239;
         s240_d1 <= s240;
         s244_d1 <= s244;
         s245_d1 <= s245;
@@ -1330,129 +1332,125 @@ module bitlinear_dense_2 (
         s294_d1 <= s294;
         s295_d1 <= s295;
     end
-    wire signed [12:0] s7;  // x54 - x13 - s6
-    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b110)) u_s7 (
-        .a(13'(x54_d2)), .b(13'(x13_d2)), .c(13'(s6_d1)), .sum(s7)
+    wire signed [12:0] s9;  // x54 - x13 - s8
+    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b110)) u_s9 (
+        .a(13'(x54_d2)), .b(13'(x13_d2)), .c(13'(s8_d1)), .sum(s9)
     );
-    wire signed [12:0] s18;  // s16 + s17 - s9
+    wire signed [12:0] s18;  // s16 + s17 - s1
     bittrigger_grow3 #(.WIDTH(13), .A(10), .B(11), .C(11), .SIGNED(3'b111), .NEGATE(3'b100)) u_s18 (
-        .a(s16_d1), .b(s17_d1), .c(s9_d1), .sum(s18)
+        .a(s16_d1), .b(s17_d1), .c(s1_d1), .sum(s18)
     );
-    wire signed [13:0] s19;  // s7 + s14 + s18
+    wire signed [13:0] s19;  // s9 + s14 + s18
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s19 (
-        .a(14'(s7)), .b(14'(s14_d1)), .c(14'(s18)), .sum(s19)
+        .a(14'(s9)), .b(14'(s14_d1)), .c(14'(s18)), .sum(s19)
     );
-    wire signed [13:0] s30;  // s28 + s29 - s6
+    wire signed [13:0] s30;  // s28 + s29 - s8
     bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(12), .SIGNED(3'b011), .NEGATE(3'b100)) u_s30 (
-        .a(s28_d1), .b(s29_d1), .c(s6_d1), .sum(s30)
+        .a(s28_d1), .b(s29_d1), .c(s8_d1), .sum(s30)
     );
-    wire signed [13:0] s33;  // s30 + s32 - s22
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s33 (
-        .a(s30), .b(14'(s32_d1)), .c(14'(s22_d1)), .sum(s33)
+    wire signed [13:0] s33;  // s21 + s30 + s32
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s33 (
+        .a(14'(s21_d1)), .b(s30), .c(14'(s32_d1)), .sum(s33)
     );
-    wire signed [12:0] s46;  // s45 - s40 - s43
-    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b110)) u_s46 (
-        .a(13'(s45_d1)), .b(13'(s40_d1)), .c(13'(s43_d1)), .sum(s46)
+    wire signed [12:0] s41;  // s40 - s36 - s38
+    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b110)) u_s41 (
+        .a(13'(s40_d1)), .b(13'(s36_d1)), .c(13'(s38_d1)), .sum(s41)
     );
-    wire signed [11:0] s51;  // s35 + s38 - s49
+    wire signed [11:0] s51;  // s44 + s46 - s49
     bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s51 (
-        .a(12'(s35_d1)), .b(12'(s38_d1)), .c(12'(s49_d1)), .sum(s51)
+        .a(12'(s44_d1)), .b(12'(s46_d1)), .c(12'(s49_d1)), .sum(s51)
     );
-    wire signed [13:0] s52;  // s46 + s50 + s51
+    wire signed [13:0] s52;  // s41 + s50 + s51
     bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s52 (
-        .a(s46), .b(s50_d1), .c(s51), .sum(s52)
+        .a(s41), .b(s50_d1), .c(s51), .sum(s52)
     );
-    wire signed [12:0] s65;  // s63 - s3 - s56
+    wire signed [12:0] s65;  // s63 - s5 - s55
     bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b110)) u_s65 (
-        .a(13'(s63_d1)), .b(13'(s3_d1)), .c(13'(s56_d1)), .sum(s65)
+        .a(13'(s63_d1)), .b(13'(s5_d1)), .c(13'(s55_d1)), .sum(s65)
     );
     wire signed [13:0] s66;  // s64 + s65 - s60
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(11), .SIGNED(3'b111), .NEGATE(3'b100)) u_s66 (
         .a(s64_d1), .b(s65), .c(s60_d1), .sum(s66)
     );
-    wire signed [13:0] s71;  // s12 + s46 + s70
+    wire signed [13:0] s71;  // s12 + s41 + s70
     bittrigger_grow3 #(.WIDTH(14), .A(11), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s71 (
-        .a(s12_d1), .b(s46), .c(s70_d1), .sum(s71)
+        .a(s12_d1), .b(s41), .c(s70_d1), .sum(s71)
     );
-    wire signed [12:0] s78;  // s77 - s43 - s73
-    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b110)) u_s78 (
-        .a(13'(s77_d1)), .b(13'(s43_d1)), .c(13'(s73_d1)), .sum(s78)
+    wire signed [12:0] s79;  // s78 - s36 - s74
+    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b110)) u_s79 (
+        .a(13'(s78_d1)), .b(13'(s36_d1)), .c(13'(s74_d1)), .sum(s79)
     );
     wire signed [11:0] s84;  // x55 - x37 - s83
     bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s84 (
         .a(12'(x55_d2)), .b(12'(x37_d2)), .c(s83_d1), .sum(s84)
     );
-    wire signed [12:0] s88;  // s87 - s80 - s86
-    bittrigger_grow3 #(.WIDTH(13), .A(12), .B(11), .C(10), .SIGNED(3'b011), .NEGATE(3'b110)) u_s88 (
-        .a(s87_d1), .b(s80_d1), .c(s86_d1), .sum(s88)
+    wire signed [12:0] s88;  // s81 + s87 - s86
+    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(12), .C(10), .SIGNED(3'b011), .NEGATE(3'b100)) u_s88 (
+        .a(s81_d1), .b(s87_d1), .c(s86_d1), .sum(s88)
     );
-    wire signed [13:0] s89;  // s78 + s88 - s84
+    wire signed [13:0] s89;  // s79 + s88 - s84
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s89 (
-        .a(14'(s78)), .b(14'(s88)), .c(14'(s84)), .sum(s89)
+        .a(14'(s79)), .b(14'(s88)), .c(14'(s84)), .sum(s89)
     );
-    wire signed [13:0] s95;  // s78 + s93 + s94
+    wire signed [13:0] s95;  // s79 + s93 + s94
     bittrigger_grow3 #(.WIDTH(14), .A(13), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s95 (
-        .a(s78), .b(s93_d1), .c(s94_d1), .sum(s95)
+        .a(s79), .b(s93_d1), .c(s94_d1), .sum(s95)
     );
-    wire signed [12:0] s107;  // s106 - s25 - s100
+    wire signed [12:0] s107;  // s106 - s25 - s97
     bittrigger_grow3 #(.WIDTH(13), .A(11), .B(11), .C(11), .SIGNED(3'b111), .NEGATE(3'b110)) u_s107 (
-        .a(s106_d1), .b(s25_d1), .c(s100_d1), .sum(s107)
+        .a(s106_d1), .b(s25_d1), .c(s97_d1), .sum(s107)
     );
-    wire signed [13:0] s108;  // s98 + s107 - s104
+    wire signed [13:0] s108;  // s100 + s107 - s103
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s108 (
-        .a(s98_d1), .b(s107), .c(s104_d1), .sum(s108)
+        .a(s100_d1), .b(s107), .c(s103_d1), .sum(s108)
     );
     wire signed [11:0] s115;  // s111 + s113 + s114
     bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s115 (
         .a(s111_d1), .b(s113_d1), .c(s114_d1), .sum(s115)
     );
-    wire signed [13:0] s116;  // s7 + s110 + s115
+    wire signed [13:0] s116;  // s9 + s110 + s115
     bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s116 (
-        .a(s7), .b(s110_d1), .c(s115), .sum(s116)
+        .a(s9), .b(s110_d1), .c(s115), .sum(s116)
     );
-    wire signed [11:0] s123;  // s102 + s117 + s121
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b011), .NEGATE(3'b000)) u_s123 (
-        .a(s102_d1), .b(s117_d1), .c(s121_d1), .sum(s123)
+    wire signed [12:0] s124;  // s21 + s122 - s120
+    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(10), .C(11), .SIGNED(3'b111), .NEGATE(3'b100)) u_s124 (
+        .a(s21_d1), .b(s122_d1), .c(s120_d1), .sum(s124)
     );
-    wire signed [12:0] s124;  // s122 - s22 - s120
-    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(11), .C(11), .SIGNED(3'b111), .NEGATE(3'b110)) u_s124 (
-        .a(s122_d1), .b(s22_d1), .c(s120_d1), .sum(s124)
-    );
-    wire signed [13:0] s125;  // s123 + s124 - s6
+    wire signed [13:0] s125;  // s123 + s124 - s8
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s125 (
-        .a(14'(s123)), .b(14'(s124)), .c(14'(s6_d1)), .sum(s125)
+        .a(14'(s123_d1)), .b(14'(s124)), .c(14'(s8_d1)), .sum(s125)
     );
-    wire signed [12:0] s135;  // s133 + s134 - s132
+    wire signed [12:0] s135;  // s126 + s134 - s133
     bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b100)) u_s135 (
-        .a(13'(s133_d1)), .b(13'(s134_d1)), .c(s132_d1), .sum(s135)
+        .a(13'(s126_d1)), .b(13'(s134_d1)), .c(s133_d1), .sum(s135)
     );
-    wire signed [11:0] s145;  // s143 - s139 - s142
+    wire signed [11:0] s145;  // s143 - s138 - s142
     bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s145 (
-        .a(12'(s143_d1)), .b(s139_d1), .c(12'(s142_d1)), .sum(s145)
+        .a(12'(s143_d1)), .b(12'(s138_d1)), .c(s142_d1), .sum(s145)
     );
     wire signed [13:0] s146;  // s135 + s144 + s145
     bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s146 (
         .a(s135), .b(s144_d1), .c(s145), .sum(s146)
     );
-    wire signed [12:0] s153;  // s73 + s149 + s152
+    wire signed [12:0] s153;  // s74 + s149 + s152
     bittrigger_grow3 #(.WIDTH(13), .A(11), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s153 (
-        .a(s73_d1), .b(s149_d1), .c(s152_d1), .sum(s153)
+        .a(s74_d1), .b(s149_d1), .c(s152_d1), .sum(s153)
     );
-    wire signed [12:0] s159;  // s147 + s158 - s129
+    wire signed [12:0] s159;  // s147 + s158 - s131
     bittrigger_grow3 #(.WIDTH(13), .A(10), .B(11), .C(11), .SIGNED(3'b011), .NEGATE(3'b100)) u_s159 (
-        .a(s147_d1), .b(s158_d1), .c(s129_d1), .sum(s159)
+        .a(s147_d1), .b(s158_d1), .c(s131_d1), .sum(s159)
     );
     wire signed [13:0] s160;  // s159 - s153 - s156
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s160 (
         .a(14'(s159)), .b(14'(s153)), .c(14'(s156_d1)), .sum(s160)
     );
-    wire signed [11:0] s167;  // s163 - s73 - s162
+    wire signed [11:0] s167;  // s161 - s74 - s164
     bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s167 (
-        .a(s163_d1), .b(12'(s73_d1)), .c(12'(s162_d1)), .sum(s167)
+        .a(s161_d1), .b(12'(s74_d1)), .c(12'(s164_d1)), .sum(s167)
     );
-    wire signed [13:0] s168;  // s166 + s167 - s132
+    wire signed [13:0] s168;  // s166 + s167 - s133
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s168 (
-        .a(s166_d1), .b(s167), .c(s132_d1), .sum(s168)
+        .a(s166_d1), .b(s167), .c(s133_d1), .sum(s168)
     );
     wire signed [14:0] s174;  // s30 + s173 - s169
     bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(12), .SIGNED(3'b011), .NEGATE(3'b100)) u_s174 (
@@ -1462,88 +1460,92 @@ module bitlinear_dense_2 (
     bittrigger_grow3 #(.WIDTH(13), .A(10), .B(10), .C(12), .SIGNED(3'b101), .NEGATE(3'b110)) u_s176 (
         .a(s175_d1), .b(10'(x63_d2)), .c(s14_d1), .sum(s176)
     );
-    wire signed [12:0] s186;  // s149 + s180 + s184
+    wire signed [12:0] s186;  // s149 + s179 + s184
     bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b000)) u_s186 (
-        .a(13'(s149_d1)), .b(13'(s180_d1)), .c(13'(s184_d1)), .sum(s186)
+        .a(13'(s149_d1)), .b(13'(s179_d1)), .c(13'(s184_d1)), .sum(s186)
     );
     wire signed [13:0] s187;  // s176 + s185 + s186
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s187 (
         .a(14'(s176)), .b(14'(s185_d1)), .c(14'(s186)), .sum(s187)
     );
-    wire signed [12:0] s192;  // s100 + s104 + s180
+    wire signed [12:0] s192;  // s97 + s103 + s179
     bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b000)) u_s192 (
-        .a(13'(s100_d1)), .b(13'(s104_d1)), .c(13'(s180_d1)), .sum(s192)
+        .a(13'(s97_d1)), .b(13'(s103_d1)), .c(13'(s179_d1)), .sum(s192)
     );
     wire signed [13:0] s193;  // s191 + s192 - s84
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s193 (
         .a(s191_d1), .b(s192), .c(s84), .sum(s193)
     );
-    wire signed [12:0] s200;  // s43 + s100 + s198
+    wire signed [12:0] s200;  // s36 + s97 + s198
     bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b000)) u_s200 (
-        .a(13'(s43_d1)), .b(13'(s100_d1)), .c(13'(s198_d1)), .sum(s200)
+        .a(13'(s36_d1)), .b(13'(s97_d1)), .c(13'(s198_d1)), .sum(s200)
     );
     wire signed [13:0] s201;  // s199 - s176 - s200
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s201 (
         .a(14'(s199_d1)), .b(14'(s176)), .c(14'(s200)), .sum(s201)
     );
-    wire signed [12:0] s205;  // s202 + s204 - s139
-    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(10), .C(12), .SIGNED(3'b100), .NEGATE(3'b100)) u_s205 (
-        .a(s202_d1), .b(s204_d1), .c(s139_d1), .sum(s205)
+    wire signed [12:0] s205;  // s142 - s202 - s204
+    bittrigger_grow3 #(.WIDTH(13), .A(12), .B(10), .C(10), .SIGNED(3'b001), .NEGATE(3'b110)) u_s205 (
+        .a(s142_d1), .b(s202_d1), .c(s204_d1), .sum(s205)
     );
-    wire signed [11:0] s212;  // s127 + s211 - s120
+    wire signed [11:0] s212;  // s128 + s211 - s120
     bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s212 (
-        .a(12'(s127_d1)), .b(12'(s211_d1)), .c(12'(s120_d1)), .sum(s212)
+        .a(12'(s128_d1)), .b(12'(s211_d1)), .c(12'(s120_d1)), .sum(s212)
     );
-    wire signed [13:0] s213;  // s212 - s205 - s208
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(11), .SIGNED(3'b111), .NEGATE(3'b110)) u_s213 (
-        .a(s212), .b(s205), .c(s208_d1), .sum(s213)
+    wire signed [13:0] s213;  // s205 + s212 - s208
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(11), .SIGNED(3'b111), .NEGATE(3'b100)) u_s213 (
+        .a(s205), .b(s212), .c(s208_d1), .sum(s213)
     );
-    wire signed [13:0] s219;  // s217 - s142 - s163
+    wire signed [13:0] s219;  // s217 - s138 - s161
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(12), .SIGNED(3'b101), .NEGATE(3'b110)) u_s219 (
-        .a(s217_d1), .b(s142_d1), .c(s163_d1), .sum(s219)
+        .a(s217_d1), .b(s138_d1), .c(s161_d1), .sum(s219)
     );
     wire signed [14:0] s220;  // s219 - s169 - s218
-    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(12), .SIGNED(3'b101), .NEGATE(3'b110)) u_s220 (
+    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(12), .SIGNED(3'b001), .NEGATE(3'b110)) u_s220 (
         .a(s219), .b(12'(s169_d1)), .c(s218_d1), .sum(s220)
     );
-    wire signed [12:0] s229;  // s73 + s98 + s223
+    wire signed [12:0] s229;  // s74 + s100 + s225
     bittrigger_grow3 #(.WIDTH(13), .A(11), .B(12), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s229 (
-        .a(s73_d1), .b(s98_d1), .c(s223_d1), .sum(s229)
+        .a(s74_d1), .b(s100_d1), .c(s225_d1), .sum(s229)
     );
-    wire signed [13:0] s230;  // s228 - s225 - s229
+    wire signed [13:0] s230;  // s228 - s222 - s229
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s230 (
-        .a(s228_d1), .b(s225_d1), .c(s229), .sum(s230)
+        .a(s228_d1), .b(s222_d1), .c(s229), .sum(s230)
     );
-    wire signed [12:0] s235;  // s60 + s180 - s169
+    wire signed [12:0] s235;  // s60 + s179 - s169
     bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b100)) u_s235 (
-        .a(13'(s60_d1)), .b(13'(s180_d1)), .c(13'(s169_d1)), .sum(s235)
+        .a(13'(s60_d1)), .b(13'(s179_d1)), .c(13'(s169_d1)), .sum(s235)
     );
     wire signed [13:0] s236;  // s234 + s235 - s231
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s236 (
         .a(s234_d1), .b(s235), .c(s231_d1), .sum(s236)
     );
-    wire signed [12:0] s246;  // s244 - s162 - s223
+    wire signed [12:0] s241;  // s129 + s239 + s240
+    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(10), .C(12), .SIGNED(3'b110), .NEGATE(3'b000)) u_s241 (
+        .a(s129_d2), .b(s239_d1), .c(s240_d1), .sum(s241)
+    );
+    wire signed [12:0] s246;  // s244 - s164 - s225
     bittrigger_grow3 #(.WIDTH(13), .A(11), .B(11), .C(11), .SIGNED(3'b111), .NEGATE(3'b110)) u_s246 (
-        .a(s244_d1), .b(s162_d1), .c(s223_d1), .sum(s246)
+        .a(s244_d1), .b(s164_d1), .c(s225_d1), .sum(s246)
     );
-    wire signed [13:0] s247;  // s245 + s246 - s240
+    wire signed [13:0] s247;  // s245 + s246 - s241
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s247 (
-        .a(14'(s245_d1)), .b(14'(s246)), .c(14'(s240_d1)), .sum(s247)
+        .a(14'(s245_d1)), .b(14'(s246)), .c(14'(s241)), .sum(s247)
     );
-    wire signed [11:0] s250;  // s23 + s177 + s208
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s250 (
-        .a(12'(s23_d1)), .b(12'(s177_d1)), .c(12'(s208_d1)), .sum(s250)
+    wire signed [12:0] s250;  // s177 + s208 + s238
+    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(11), .C(10), .SIGNED(3'b010), .NEGATE(3'b000)) u_s250 (
+        .a(s177_d1), .b(s208_d1), .c(s238_d1), .sum(s250)
     );
-    wire signed [13:0] s251;  // s249 - s104 - s250
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s251 (
-        .a(s249_d1), .b(s104_d1), .c(s250), .sum(s251)
+    wire signed [13:0] s251;  // s249 - s103 - s250
+    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s251 (
+        .a(s249_d1), .b(s103_d1), .c(s250), .sum(s251)
     );
-    wire signed [11:0] s255;  // s253 - s38 - s117
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s255 (
-        .a(12'(s253_d1)), .b(12'(s38_d1)), .c(12'(s117_d1)), .sum(s255)
+    wire signed [12:0] s255;  // s253 - s44 - s162
+    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(11), .C(10), .SIGNED(3'b011), .NEGATE(3'b110)) u_s255 (
+        .a(s253_d1), .b(s44_d1), .c(s162_d1), .sum(s255)
     );
     wire signed [13:0] s256;  // s254 + s255 - s156
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s256 (
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s256 (
         .a(s254_d1), .b(s255), .c(s156_d1), .sum(s256)
     );
     wire signed [11:0] s260;  // s258 + s259 - s147
@@ -1554,53 +1556,53 @@ module bitlinear_dense_2 (
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s266 (
         .a(s260), .b(s264_d1), .c(s265_d1), .sum(s266)
     );
-    wire signed [12:0] s270;  // s268 - s40 - s267
+    wire signed [12:0] s270;  // s268 - s38 - s267
     bittrigger_grow3 #(.WIDTH(13), .A(10), .B(12), .C(10), .SIGNED(3'b011), .NEGATE(3'b110)) u_s270 (
-        .a(s268_d1), .b(s40_d1), .c(s267_d1), .sum(s270)
+        .a(s268_d1), .b(s38_d1), .c(s267_d1), .sum(s270)
     );
     wire signed [13:0] s271;  // s270 - s176 - s269
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s271 (
         .a(14'(s270)), .b(14'(s176)), .c(14'(s269_d1)), .sum(s271)
     );
-    wire signed [13:0] s274;  // s135 + s273 - s223
+    wire signed [13:0] s274;  // s135 + s273 - s225
     bittrigger_grow3 #(.WIDTH(14), .A(13), .B(11), .C(11), .SIGNED(3'b111), .NEGATE(3'b100)) u_s274 (
-        .a(s135), .b(s273_d1), .c(s223_d1), .sum(s274)
+        .a(s135), .b(s273_d1), .c(s225_d1), .sum(s274)
     );
     wire signed [11:0] s276;  // s111 + s202 - s267
     bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b001), .NEGATE(3'b100)) u_s276 (
         .a(s111_d1), .b(s202_d1), .c(s267_d1), .sum(s276)
     );
-    wire signed [12:0] s277;  // s275 - s102 - s169
+    wire signed [12:0] s277;  // s275 - s101 - s169
     bittrigger_grow3 #(.WIDTH(13), .A(10), .B(10), .C(11), .SIGNED(3'b011), .NEGATE(3'b110)) u_s277 (
-        .a(s275_d1), .b(s102_d1), .c(s169_d1), .sum(s277)
+        .a(s275_d1), .b(s101_d1), .c(s169_d1), .sum(s277)
     );
     wire signed [13:0] s278;  // s260 + s276 + s277
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s278 (
         .a(s260), .b(s276), .c(s277), .sum(s278)
     );
-    wire signed [12:0] s283;  // s279 + s281 - s110
-    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(10), .C(12), .SIGNED(3'b101), .NEGATE(3'b100)) u_s283 (
-        .a(s279_d1), .b(s281_d1), .c(s110_d1), .sum(s283)
+    wire signed [11:0] s283;  // s279 + s281 - s110
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s283 (
+        .a(12'(s279_d1)), .b(12'(s281_d1)), .c(s110_d1), .sum(s283)
     );
     wire signed [13:0] s284;  // s282 + s283 - s231
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s284 (
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s284 (
         .a(s282_d1), .b(s283), .c(s231_d1), .sum(s284)
     );
     wire signed [12:0] s287;  // s285 - s279 - s286
     bittrigger_grow3 #(.WIDTH(13), .A(10), .B(11), .C(11), .SIGNED(3'b011), .NEGATE(3'b110)) u_s287 (
         .a(s285_d1), .b(s279_d1), .c(s286_d1), .sum(s287)
     );
-    wire signed [13:0] s288;  // s153 + s225 + s287
+    wire signed [13:0] s288;  // s153 + s222 + s287
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s288 (
-        .a(14'(s153)), .b(14'(s225_d1)), .c(14'(s287)), .sum(s288)
+        .a(14'(s153)), .b(14'(s222_d1)), .c(14'(s287)), .sum(s288)
     );
-    wire signed [11:0] s290;  // s289 - s9 - s279
+    wire signed [11:0] s290;  // s289 - s1 - s279
     bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s290 (
-        .a(12'(s289_d1)), .b(12'(s9_d1)), .c(12'(s279_d1)), .sum(s290)
+        .a(12'(s289_d1)), .b(12'(s1_d1)), .c(12'(s279_d1)), .sum(s290)
     );
-    wire signed [12:0] s291;  // s12 + s80 - s3
-    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(11), .C(11), .SIGNED(3'b011), .NEGATE(3'b100)) u_s291 (
-        .a(s12_d1), .b(s80_d1), .c(s3_d1), .sum(s291)
+    wire signed [12:0] s291;  // s12 - s5 - s81
+    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(11), .C(11), .SIGNED(3'b101), .NEGATE(3'b110)) u_s291 (
+        .a(s12_d1), .b(s5_d1), .c(s81_d1), .sum(s291)
     );
     wire signed [13:0] s292;  // s83 + s290 + s291
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s292 (
@@ -1610,9 +1612,9 @@ module bitlinear_dense_2 (
     bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b100)) u_s296 (
         .a(13'(s83_d1)), .b(13'(s295_d1)), .c(13'(s294_d1)), .sum(s296)
     );
-    wire signed [13:0] s297;  // s240 + s296 - s205
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s297 (
-        .a(14'(s240_d1)), .b(14'(s296)), .c(14'(s205)), .sum(s297)
+    wire signed [13:0] s297;  // s205 + s241 + s296
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s297 (
+        .a(14'(s205)), .b(14'(s241)), .c(14'(s296)), .sum(s297)
     );
 
     // stage 5
