@@ -15,7 +15,7 @@ from bittrigger.adders import Adder, AdderGraph, Output, Term
 from bittrigger.errors import ConfigError, InternalError
 from bittrigger.fixed import Interval
 from bittrigger.passes.lower_trees import lower_trees
-from bittrigger.solver import EFFORTS, SolverOptions, adder_luts, graph_luts, solve
+from bittrigger.solver import EFFORTS, SolverOptions, graph_luts, solve
 from bittrigger.solver import native as solver_native
 
 EIGHT_BIT = Interval(-128, 127)
