@@ -72,10 +72,17 @@ def test_the_recipe_on_a_few_jets(tmp_path, monkeypatch):
     jets = {"X": (generator.normal(0, 1, (900, 16)) + y[:, np.newaxis]).astype(np.float32), "y": y.astype(np.int8)}
     names = {"features": np.array([f"f{i}" for i in range(16)]), "classes": np.array(list("gqwzt"))}
     np.savez(tmp_path / "jets.npz", **jets, **names)
-    options = RecipeOptions(tmp_path / "jets.npz", (1, 2), 1, tmp_path / "out", tmp_path / "work")
+    jets["X"] = jets["X"] + np.float32(100)
+    np.savez(tmp_path / "fresh.npz", **jets, **names)
+    options = RecipeOptions(
+        tmp_path / "jets.npz", (1, 2), 1, tmp_path / "out", tmp_path / "work", tmp_path / "fresh.npz"
+    )
     recipe.run(options)
     first = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
     assert sorted(first) == sorted(WRITTEN)
     check_folder(tmp_path / "out")
+    with np.load(tmp_path / "out" / "sample.npz") as archive:
+        assert len(archive["y"]) == 180  # 20 % of the jets of the other file
+        assert archive["features"].min() > 50
     recipe.run(options)
     assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == first

@@ -2,7 +2,7 @@
 
 Run from the repository root:
 
-    python models/jet_pareto/recipe.py --data jets5.npz
+    python models/jet_pareto/recipe.py --data jets5.npz --test fresh.npz
 
 It trains the ternary networks of DESIGNS and their float twins with each seed, converts and synthesises them, and
 writes the shipped one to --out: model.h5, scaler.json, sample.npz, pareto.json, three plots and card.md. Stop it whenever
@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bittrigger.synth.yosys import TOOL, tool_version
-from bittrigger.train import accuracy, one_vs_rest_auc
+from bittrigger.train import Split, accuracy, one_vs_rest_auc, split_by_seed
 from bittrigger.train.dense import ClassSample, DenseSettings, class_sample
 from bittrigger.train.pareto import pareto_front, points_of
 from bittrigger.train.plots import RocCurve, ScoredDesign, plot_accuracy_against_luts, plot_confusion, plot_roc
@@ -42,16 +42,16 @@ from bittrigger.train.recipes import (
 from bittrigger.train.study import Run, spread_of, summary_rows
 from bittrigger.train.sweep import SweepSettings, add_firmware, load_scaler, sweep
 
-SHIPPED = DenseSettings((64, 32, 32), activation_bits=5, threshold_factor=0.8)
+SHIPPED = DenseSettings((64, 32, 32), activation_bits=6, threshold_factor=1.0)
 """The network of model.h5."""
 
 DESIGNS = (
     DenseSettings((32, 16), activation_bits=5, threshold_factor=0.8),
-    DenseSettings((48, 32, 32), activation_bits=6, threshold_factor=0.8),
+    DenseSettings((48, 32, 32), activation_bits=5, threshold_factor=1.1),
     SHIPPED,
-    DenseSettings((64, 32, 32), activation_bits=6, threshold_factor=0.9),
-    DenseSettings((96, 64, 32), activation_bits=6, threshold_factor=0.9),
-    DenseSettings((128, 64, 32), activation_bits=6, threshold_factor=1.0),
+    DenseSettings((64, 64, 32), activation_bits=6, threshold_factor=0.9),
+    DenseSettings((96, 48, 32), activation_bits=6, threshold_factor=0.9),
+    DenseSettings((128, 48, 32), activation_bits=6, threshold_factor=0.9),
 )
 """The networks of the study; one that is added here is trained and counted by the same command, the others stay."""
 
@@ -60,6 +60,9 @@ GOALS = ((1.0, 6000), (0.4, 12000))
 
 SPLIT_SEED = 1
 """One split for all seeds, so that they are compared on the same test jets."""
+
+FRESH_SHARE = 0.2
+"""Share of the jets of --test that are the test jets: the same as the test part of a study that is trained on that file."""
 
 SAMPLE_ROWS = 4096
 ORIGIN = f"synth, {TOOL} {tool_version()}"
@@ -95,8 +98,8 @@ def run(options: RecipeOptions) -> None:
     """
     prepare_tensorflow(options.seeds[0])
     arrays = load_arrays(options.data, ("X", "y", "features", "classes"))
-    jets = class_sample(arrays["X"], arrays["y"], seed=SPLIT_SEED)
-    settings = SweepSettings(options.epochs, teacher_seeds=options.seeds, hold_from=None)
+    jets = with_fresh_test(class_sample(arrays["X"], arrays["y"], seed=SPLIT_SEED), options)
+    settings = SweepSettings(options.epochs, teacher_seeds=options.seeds)
     runs = add_firmware(sweep(jets, DESIGNS, options.seeds, settings, options.work), options.work / "synth")
     best = max((run for run in runs if run.variant == SHIPPED.name), key=lambda run: run.figures["accuracy"] or 0.0)
     features, classes = (tuple(map(str, arrays[name])) for name in ("features", "classes"))
@@ -109,6 +112,25 @@ def run(options: RecipeOptions) -> None:
     plot(outcome, logits, out)
     text = card(outcome, logits, markdown_table(LAYER_HEADER, kernel_rows(model)))
     write_text(out / "card.md", text.replace("COMMAND", options.command("models/jet_pareto/recipe.py")))
+
+
+def with_fresh_test(jets: ClassSample, options: RecipeOptions) -> ClassSample:
+    """Return `jets` with test jets of the file `options.test`; its own ones, which earlier studies were judged by, validate.
+
+    Raises:
+        ConfigError: there is no such file, or it lacks an array.
+    """
+    arrays = load_arrays(options.test or options.data, ("X", "y"))
+    rows = split_by_seed(arrays["y"], validation=0.1, test=FRESH_SHARE, seed=SPLIT_SEED).test
+    features = np.concatenate([jets.features, arrays["X"][rows]])
+    known = jets.split
+    split = Split(
+        known.train,
+        np.concatenate([known.validation, known.test]),
+        np.arange(len(jets.x), len(features), dtype=np.int64),
+    )
+    y = np.concatenate([jets.y, arrays["y"][rows].astype(np.int64)])
+    return replace(jets, features=features, y=y, x=jets.scaler.apply(features), split=split)
 
 
 def ship(outcome: Outcome, out: Path) -> None:
@@ -194,6 +216,7 @@ def card(outcome: Outcome, logits: npt.NDArray[np.float32], layers: str) -> str:
         layers: table of the layers of `model.h5`.
     """
     jets, settings, best = outcome.jets, outcome.settings, outcome.best
+    known = len(jets.split.train) + len(jets.split.validation)
     labels = jets.y[jets.split.test]
     areas = one_vs_rest_auc(logits, labels)
     right = accuracy(logits, labels)
@@ -222,15 +245,19 @@ twin" is in points of accuracy. By the accuracy of the validation jets these are
 The figures of each seed are in `pareto.json`.
 
 {goals(outcome.runs)}
-Training was kept short: {settings.epochs} epochs. Networks tried: {len(DESIGNS)}.
 
-Which of the networks is shipped was decided when their figures on the test jets had been seen, and an earlier search for settings
-printed them too: read the best ones as optimistic.
+Shapes, widths, thresholds and the shipped network were chosen on the validation jets, in some sixty short trials with another
+program. The test jets are of another file. `128-48-32_i8_a6_t0.9_c0` was chosen with the others, but trained after
+the figures of the others on the test jets had been seen. The number of epochs is what the time allowed: in the trials 60 were
+a little better. What they showed: without holding weights that go to and fro (see docs/training.md) accuracy is lost;
+averaged weights are worse than the last ones; wider teachers, still more passes, 7 bits for activations and 10 for inputs
+change less than the seeds do; larger batches and 4 bits lose. With three times as many training jets the twins
+gain more than the ternary networks: "below the twin" belongs to this number of jets, and would be larger.
 
 ![accuracy against LUTs](accuracy_luts.png)
 
 `model.h5` is `{best.variant}`, seed {best.seed}, the best of its seeds by the validation jets. Measured on the file, with
-the test jets, whose binomial error is {100 * math.sqrt(right * (1 - right) / len(labels)):.1f} %:
+the test jets, whose binomial error is {100 * math.sqrt(right * (1 - right) / len(labels)):.2f} %:
 
 {measured}
 ![ROC curves](roc.png)
@@ -244,10 +271,13 @@ power of two as range; biases by `quantized_bits(12,3,alpha=1)`. There is no Bat
 
 ## Data and command
 
-- Data: `jets5.npz`, {len(jets.x)} jets made with Pythia 8.317 and FastJet 3.5.2: particle level, longitudinal W and Z
-  decays, the features of the hls4ml jet benchmark. Its classes are harder to tell apart than those of the public
-  sets of that benchmark, so its accuracies are not to be set beside theirs. Cite Pythia 8.3, FastJet and
+- Data: `jets5.npz`, {known} jets for training and validation, made with Pythia 8.317 and FastJet 3.5.2: particle level,
+  longitudinal W and Z decays, the features of the hls4ml jet benchmark. Its classes are harder to tell apart than those
+  of the public sets of that benchmark, so its accuracies are not to be set beside theirs. Cite Pythia 8.3, FastJet and
   FastJet-contrib.
+- Test jets: {FRESH_SHARE:.0%} of `fresh.npz`, of the same processes and cuts, which
+  `bittrigger data make jets5 --events 250000 --seed 5 -o fresh.npz` makes. What earlier versions of this card were
+  tested with are validation jets now.
 - Split by seed {SPLIT_SEED}, the same share of each class: {jets.split}.
   Epochs and the shipped seed are chosen on the validation jets.
 - The net takes scaled features, `(feature - mean) / deviation` with the values of `scaler.json`. They were trained
@@ -255,7 +285,8 @@ power of two as range; biases by `quantized_bits(12,3,alpha=1)`. There is no Bat
 - Command: `COMMAND`
 - Training: {settings.twin_epochs} epochs of each float twin, {settings.epochs} of each ternary net from the weights of its
   twin; Adam from {settings.learning_rate} with cosine decay, batches of {settings.batch_size}. Targets of the ternary nets:
-  {settings.teacher_share} times the mean probabilities of the {teachers}, the rest the labels.
+  {settings.teacher_share} times the mean probabilities of the {teachers}, the rest the labels. Codes that go
+  to and fro are held in the second half of the epochs.
 - Made with {versions(["tensorflow-cpu", "QKeras", "numpy"])}.
 - `sample.npz`: the first {min(SAMPLE_ROWS, len(labels))} test jets; `x` scaled float32, `y` class index, `features` as they
   are in the data. `model.h5` is right for {100 * accuracy(logits[:SAMPLE_ROWS], labels[:SAMPLE_ROWS]):.2f} % of them.
@@ -263,4 +294,6 @@ power of two as range; biases by `quantized_bits(12,3,alpha=1)`. There is no Bat
 
 
 if __name__ == "__main__":
-    sys.exit(run_recipe(run, __doc__, Path(__file__).parent, data="jets5.npz", epochs=30, seeds=(1, 2, 3)))
+    sys.exit(
+        run_recipe(run, __doc__, Path(__file__).parent, data="jets5.npz", test="fresh.npz", epochs=40, seeds=(1, 2, 3))
+    )

@@ -184,6 +184,7 @@ def card(exported: Model, twin: Model, jets: Jets, command: str) -> str:
 Five-class tagger of 1 TeV jets (g gluon, q light quark, w, z, t): {jets.x.shape[1]} features,
 {"-".join(map(str, HIDDEN))} hidden units with ReLU, {len(jets.classes)} logits. Every kernel is ternary by the absmean
 rule with a power of two as scale. The model ends at the logits: take the argmax.
+It is the network of the demo. Later trainings gave better ones: [jet_pareto](../jet_pareto/card.md).
 
 ## Result
 
