@@ -17,8 +17,13 @@ from bittrigger.adders import Adder
 from bittrigger.fixed import Interval
 
 OPERANDS = 3
+"""Operands of an adder whose top bit may be such a carry."""
+
 LEAST_WIDTH = 3
 """Bits of the narrowest sum that is built so."""
+
+NARROW = 3
+"""An operand that is so many bits narrower than the sum, or more, reaches no bit that decides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,21 +46,21 @@ class Field:
         return Field(max(span.width - low, 1), span.signed, negative)
 
 
-def subtracts_constant(adder: Adder) -> bool:
-    """Whether the constant of ``adder`` is subtracted, as a positive number, rather than added.
+def constant_operand(adder: Adder) -> tuple[int, bool]:
+    """The constant of ``adder`` as an operand: the number, and whether it is subtracted.
 
-    Adders in primitives subtract at most two operands: a third one is added, modulo a power of two.
+    Adders in primitives subtract at most two operands: a third negative one is added, modulo a power of two.
     """
-    return adder.constant < 0 and sum(term.negative for term in adder.terms) < OPERANDS - 1
+    subtracted = adder.constant < 0 and sum(term.negative for term in adder.terms) < OPERANDS - 1
+    return (-adder.constant if subtracted else adder.constant), subtracted
 
 
 def fields_of(adder: Adder, ranges: Sequence[Interval], low: int) -> tuple[Field, ...]:
     """The operands of ``adder`` above bit ``low``, its constant last, given the ranges of all values."""
     fields = [Field.of(ranges[term.value] << term.shift, low, negative=term.negative) for term in adder.terms]
     if adder.constant:
-        minus = subtracts_constant(adder)
-        size = -adder.constant if minus else adder.constant
-        fields.append(Field.of(Interval(size, size), low, negative=minus))
+        number, subtracted = constant_operand(adder)
+        fields.append(Field.of(Interval(number, number), low, negative=subtracted))
     return tuple(fields)
 
 
@@ -71,7 +76,7 @@ def top_is_carry(fields: Sequence[Field], width: int, *, signed: bool) -> bool:
     if signed != any(field.signed or field.negative for field in fields):
         return False
     kinds = ((width - field.width, field.signed, field.negative) for field in fields)
-    return _is_carry(tuple(sorted((min(gap, LEAST_WIDTH), *kind) for gap, *kind in kinds)))
+    return _is_carry(tuple(sorted((min(gap, NARROW), *kind) for gap, *kind in kinds)))
 
 
 @cache
@@ -90,9 +95,9 @@ def _parts(gap: int, signed: bool, negative: bool) -> list[tuple[int, int]]:
 
     A negated operand is inverted; the 1 that makes it negative enters at the lowest bit.
     """
-    below, above = ((0, 1), (0, 1)) if gap == 1 else ((0, 1), (0,)) if gap == 2 else ((0,), (0,))
+    bits = product((0, 1), repeat=2)
     if signed:
-        parts = [(low, -high) for low, high in product((0, 1), (0, 1)) if gap == 1 or low == high]
+        parts = [(low, -high) for low, high in bits if gap == 1 or low == high]
     else:
-        parts = list(product(below, above))
+        parts = [(low, high) for low, high in bits if (gap < NARROW or not low) and (gap == 1 or not high)]
     return [(1 - low, -1 - high) for low, high in parts] if negative else parts

@@ -2,14 +2,13 @@
 
 import json
 import re
-import subprocess
-import sys
 from itertools import product
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from library import yosys
 from strategies import adder_graphs, graphs
 
 from bittrigger.adders import Adder, AdderGraph, Output, Term, linear_form, value_intervals
@@ -184,15 +183,6 @@ def test_three_operands_are_an_adder_of_the_library(tmp_path):
     assert [source.name for source in sources[2:]] == ["bittrigger_adder3.sv", "bittrigger_grow3.sv"]
 
 
-YOSYS = """
-import sys
-from pyosys import libyosys as ys
-design = ys.Design()
-for command in sys.argv[1:]:
-    ys.run_pass(command, design)
-"""
-
-
 def test_yosys_spends_one_lut_a_result_bit(tmp_path):
     weights = np.array([[1, -1, 1, 1, -1, 0, -1, 1, 0, 1, 1, 1]]).T
     graph = Graph(
@@ -212,9 +202,7 @@ def test_yosys_spends_one_lut_a_result_bit(tmp_path):
         "synth_xilinx -family xcup -top matrix_net -flatten -noiopad -noclkbuf",
         "tee -q -o count.json stat -json",
     ]
-    done = subprocess.run(
-        [sys.executable, "-c", YOSYS, *commands], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
+    done = yosys(tmp_path, *commands)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr
     cells = json.loads((tmp_path / "count.json").read_text())["design"]["num_cells_by_type"]
     adders = pipeline.modules[0].adders

@@ -224,18 +224,8 @@ def test_the_command(tmp_path: Path) -> None:
         "--seed",
         "1",
     ]
-    words += [
-        "--epochs",
-        "1",
-        "--twin-epochs",
-        "1",
-        "--no-synth",
-        "--threshold",
-        "0.5",
-        "--threshold",
-        "1.5",
-        "--no-hold",
-    ]
+    words += ["--epochs", "1", "--twin-epochs", "1", "--no-synth", "--no-hold"]
+    words += ["--threshold", "0.5", "--threshold", "1.5"]
     words = [sys.executable, "-m", "bittrigger", *words, "--want"]
     done = subprocess.run([*words, "0.05", "--json"], check=True, capture_output=True, text=True, timeout=600)
     rows = json.loads(done.stdout)

@@ -31,6 +31,9 @@ CLOCK_MHZ = 360.0
 ONE_STAGE_MHZ = 1.0
 """A clock so slow that every adder falls into one stage: no shift register is counted among the LUTs."""
 
+CARRY = "bittrigger/carry.py"
+"""Where top bits are carries: it decides on prices and on what is emitted."""
+
 GROWING = "bittrigger_grow3.sv"
 """The adder of the firmware library whose top bit is a carry."""
 
@@ -81,9 +84,9 @@ def solve_case(case: Case, effort: str, depth: int | None = None) -> PeerResult 
 
 @lru_cache(maxsize=1)
 def solver_digest() -> str:
-    """Changes with the sources of the solver, so that results of another one are not taken for those of this one."""
+    """Changes with the sources of the solver and its prices, so that results of others are not taken for those of this one."""
     solver = ROOT / "bittrigger" / "solver"
-    files = [*solver.glob("*.py"), *solver.glob("native/*.cpp"), *solver.glob("native/*.h")]
+    files = [*solver.glob("*.py"), *solver.glob("native/*.cpp"), *solver.glob("native/*.h"), ROOT / CARRY]
     digest = hashlib.sha256()
     for path in sorted(files):
         digest.update(path.name.encode() + path.read_bytes())
@@ -131,7 +134,7 @@ def _emitters_digest() -> str:
         *(ROOT / "firmware/ultrascale").glob("*.sv"),
         PLAIN,
         *(ROOT / "bittrigger/synth").glob("*.py"),
-        ROOT / "bittrigger/carry.py",
+        ROOT / CARRY,
     ]
     return hashlib.sha256(b"\0".join(path.read_bytes() for path in sorted(files))).hexdigest()
 

@@ -91,7 +91,7 @@ class CodeHolder(tf.keras.callbacks.Callback):  # type: ignore[misc]
             now = self.active & free & (changes > self._rate)
             mean = tf.where(now, tf.round(mean), mean)
             free &= ~now
-            edge = tf.cast(quantizer.threshold_factor * absmean(tf.cast(latent, tf.float64)), tf.float32)
+            edge = tf.cast(quantizer.edge(absmean(tf.cast(latent, tf.float64))), tf.float32)
             near, far = (1 - MARGIN) * edge, (1 + MARGIN) * edge
             kept = tf.where(mean == 0, tf.clip_by_value(latent, -near, near), mean * tf.maximum(mean * latent, far))
             latent.assign(tf.where(free, latent, kept))

@@ -122,8 +122,12 @@ class absmean_ternary(_Absmean):  # noqa: N801  named as the quantizers of QKera
         """Return the codes in {-1, 0, +1}, shaped as `x`, and the scalar scale; both float64."""
         latent = tf.cast(x, tf.float64)
         beta = absmean(latent)
-        codes = tf.clip_by_value(tf.round(latent / (beta * (2 * self.threshold_factor))), -1.0, 1.0)
+        codes = tf.clip_by_value(tf.round(latent / (2 * self.edge(beta))), -1.0, 1.0)
         return codes, self._scale(beta)
+
+    def edge(self, beta: Tensor) -> Tensor:
+        """Return the magnitude up to which a weight is zero, a scalar, for the mean magnitude `beta` of its kernel."""
+        return beta * self.threshold_factor
 
     def get_config(self) -> dict[str, Any]:
         """Return the options for Keras' serialisation."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bittrigger.adders import Adder, AdderGraph, Output, fold_constants, live_values, value_intervals
-from bittrigger.carry import LEAST_WIDTH, Field, subtracts_constant, top_is_carry
+from bittrigger.carry import NARROW, Field, constant_operand, top_is_carry
 from bittrigger.emit.emit_verilog.operands import Operands
 from bittrigger.emit.emit_verilog.signals import Signals
 from bittrigger.emit.emit_verilog.views import Body, Bus, Stage, Sum3, Wire, literal, vector_of
@@ -25,13 +25,12 @@ class _Operand:
     shift: int
     negative: bool
     span: Interval
-    constant: int = 0
 
     @property
     def text(self) -> str:
         """What a person would write."""
         if self.value is None:
-            return str(self.constant)
+            return str(self.span.lo)
         return f"{1 << self.shift}*{self.value}" if self.shift else self.value
 
 
@@ -42,10 +41,9 @@ def _operands(adder: Adder, names: list[str], ranges: list[Interval]) -> list[_O
     ]
     operands.sort(key=lambda operand: operand.negative)
     if adder.constant:
-        negative = subtracts_constant(adder)
-        size = -adder.constant if negative else adder.constant
-        zeros = (size & -size).bit_length() - 1
-        operands.append(_Operand(None, zeros, negative, Interval(size, size), size))
+        number, subtracted = constant_operand(adder)
+        zeros = (number & -number).bit_length() - 1
+        operands.append(_Operand(None, zeros, subtracted, Interval(number, number)))
     return operands
 
 
@@ -71,7 +69,7 @@ class _Adders:
     def expression(self, operand: _Operand, stage: int, low: int, width: int) -> str:
         """Bits ``low`` to ``low + width - 1`` of the operand; exactly that wide, so that no tool extends or cuts it."""
         if operand.value is None:
-            return literal((operand.constant >> low) % (1 << width), width)
+            return literal((operand.span.lo >> low) % (1 << width), width)
         if operand.shift >= low:
             text = self.signals.read(operand.value, stage, width)
             return f"({text} << {operand.shift - low})" if operand.shift > low else text
@@ -99,7 +97,7 @@ class _Adders:
         carries = top_is_carry(fields, width, signed=span.signed)
         if carries:
             # a few widths only, so that few forms of the module occur
-            widths = [max(field.width, width - LEAST_WIDTH, 1) for field in fields]
+            widths = [max(field.width, width - NARROW, 1) for field in fields]
             signed = sum(field.signed << k for k, field in enumerate(fields))
             parameters[1:1] = [f".{name}({size})" for name, size in zip("ABC", widths, strict=True)]
             parameters.insert(-1, f".SIGNED(3'b{signed:03b})")

@@ -5,11 +5,11 @@ namespace bittrigger {
 namespace {
 
 constexpr int LEAST_WIDTH = 3;
-constexpr int GAPS = 3;  // an operand is 1, 2, or 3 and more bits narrower than the sum
-constexpr int KINDS = GAPS * 4;
+constexpr int NARROW = 3;  // an operand so many bits narrower than the sum, or more, reaches no bit that decides
+constexpr int KINDS = NARROW * 4;
 
 int kind_of(int gap, bool is_signed, bool negative) {
-    return (std::min(gap, GAPS) - 1) * 4 + (is_signed ? 2 : 0) + (negative ? 1 : 0);
+    return (std::min(gap, NARROW) - 1) * 4 + (is_signed ? 2 : 0) + (negative ? 1 : 0);
 }
 
 // What an operand can bring: its bit two below the top of the sum, and the number that it adds above that.
@@ -23,7 +23,7 @@ int parts_of(int kind, Part* parts) {
     int count = 0;
     for (int low = 0; low < 2; ++low) {
         for (int high = 0; high < 2; ++high) {
-            if (is_signed ? gap > 1 && low != high : (gap > 1 && high) || (gap > 2 && low)) continue;
+            if (is_signed ? gap > 1 && low != high : (gap > 1 && high) || (gap >= NARROW && low)) continue;
             const int above = is_signed ? -high : high;
             parts[count++] = negative ? Part{1 - low, -1 - above} : Part{low, above};
         }

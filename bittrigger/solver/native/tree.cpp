@@ -65,9 +65,7 @@ bool top_is_free(const Operand* const* operands, int count, Range sum, int bits,
     Field fields[3];
     for (int k = 0; k < count; ++k) {
         const Range r = turned ? -operands[k]->range : operands[k]->range;
-        const bool negative = r.lo < 0 && r.hi <= 0;
-        fields[k] = {std::min(width(r), width(-r)) - low, r.lo < 0 && r.hi > 0, negative};
-        if (negative) fields[k].width = width(-r) - low;
+        fields[k] = {std::min(width(r), width(-r)) - low, r.lo < 0 && r.hi > 0, r.lo < 0 && r.hi <= 0};
     }
     return top_is_free(fields, count, bits, !turned && sum.lo < 0);
 }

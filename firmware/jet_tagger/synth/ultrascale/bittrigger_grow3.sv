@@ -53,7 +53,7 @@ module bittrigger_grow3 #(
     wire [WIDTH-2:0] wide_a = {{(WIDTH - 1 - A) {SIGNED[0] ? a[A-1] : 1'b0}}, a};
     wire [WIDTH-2:0] wide_b = {{(WIDTH - 1 - B) {SIGNED[1] ? b[B-1] : 1'b0}}, b};
     wire [WIDTH-2:0] wide_c = {{(WIDTH - 1 - C) {SIGNED[2] ? c[C-1] : 1'b0}}, c};
-    wire [WIDTH-2:0] saved;
+    wire [WIDTH-1:0] saved;
     wire [8*BLOCKS-1:0] generated;
     wire [8*BLOCKS-1:0] propagate;
     wire [8*BLOCKS:0] carry;
@@ -64,10 +64,11 @@ module bittrigger_grow3 #(
     assign sum = total[WIDTH-1:0];
 
     for (genvar i = 0; i < 8 * BLOCKS; i++) begin : bits
-        if (i < WIDTH - 2) begin : used
-            assign generated[i] = saved[i];
+        if (i < WIDTH - 1) begin : used
+            // O5 is the carry saved for the next bit, but in the last LUT what its own bit generates
+            assign generated[i] = i == WIDTH - 2 ? saved[i+1] : saved[i];
             LUT6_2 #(
-                .INIT(TABLE)
+                .INIT(i == WIDTH - 2 ? last_table() : TABLE)
             ) lut (
                 .I0(wide_a[i]),
                 .I1(wide_b[i]),
@@ -76,19 +77,6 @@ module bittrigger_grow3 #(
                 .I4(1'b0),
                 .I5(1'b1),
                 .O5(saved[i+1]),
-                .O6(propagate[i])
-            );
-        end else if (i == WIDTH - 2) begin : last
-            LUT6_2 #(
-                .INIT(last_table())
-            ) lut (
-                .I0(wide_a[i]),
-                .I1(wide_b[i]),
-                .I2(wide_c[i]),
-                .I3(saved[i]),
-                .I4(1'b0),
-                .I5(1'b1),
-                .O5(generated[i]),
                 .O6(propagate[i])
             );
         end else begin : spare
