@@ -18,9 +18,18 @@ struct Wire {
     bool negative = false;
 };
 
+// A value of the state as hardware. An output that comes out negated is negated once more; what reads it may read `other`.
+struct Wires {
+    Wire own;
+    Wire other;
+    bool both = false;
+};
+
 // One node of a tree while signs are placed; the leaves come first.
 struct Node {
     Wire wire;
+    Wire other;  // of a leaf that is there with both signs
+    bool both = false;
     i64 constant = 0;
     bool positive = false, negated = false;  // whether it can be computed as it stands, and negated
     bool flip = false;
@@ -32,20 +41,29 @@ class Builder {
 public:
     // `turned` holds the shared sums that are to be computed with the other sign than they would be.
     Builder(const State& state, const std::vector<unsigned char>& turned)
-        : state_(state), turned_(turned), wires_(state.n_values()) {
-        for (u32 v = 0; v < state.n_inputs(); ++v) wires_[v] = {v, 0, false};
+        : state_(state), turned_(turned), wires_(state.n_values()), demands_(state.n_sums(), Demand::none) {
+        for (u32 v = 0; v < state.n_inputs(); ++v) wires_[v].own = {v, 0, false};
+    }
+
+    // Sets the signs of shared sums so that this output has an operand to add.
+    void satisfy(u32 output) {
+        const Sum& sum = state_.sum(output);
+        if (sum.constant) return;
+        for (const Code c : sum.terms)
+            if (demand(value_of(c), negative_of(c))) return;
     }
 
     void add_sum(u32 index) {
         const Sum& sum = state_.sum(index);
         nodes_.clear();
         for (const Code c : sum.terms) {
+            const Wires& source = wires_[value_of(c)];
             Node leaf;
-            leaf.wire = wires_[value_of(c)];
-            leaf.wire.shift += shift_of(c);
-            leaf.wire.negative = leaf.wire.negative != negative_of(c);
-            leaf.positive = !leaf.wire.negative;
-            leaf.negated = leaf.wire.negative;
+            leaf.wire = moved(source.own, c);
+            leaf.other = moved(source.other, c);
+            leaf.both = source.both;
+            leaf.positive = leaf.both || !leaf.wire.negative;
+            leaf.negated = leaf.both || leaf.wire.negative;
             nodes_.push_back(leaf);
         }
         if (sum.constant) {
@@ -54,20 +72,28 @@ public:
             leaf.positive = leaf.negated = true;
             nodes_.push_back(leaf);
         }
-        Wire& result = wires_[state_.value_of_sum(index)];
+        Wires& result = wires_[state_.value_of_sum(index)];
         if (nodes_.size() == 1) {
-            result = nodes_[0].wire;
-            return;
+            result = {nodes_[0].wire, nodes_[0].other, nodes_[0].both};
+        } else {
+            merges_.clear();
+            state_.tree(index, &merges_);
+            place_signs(sum.output, demands_[index], turned_[index] != 0);
+            result.own = emit(nodes_.size() - merges_.size());
         }
-        merges_.clear();
-        state_.tree(index, &merges_);
-        place_signs(sum.output, turned_[index] != 0);
-        result = emit(nodes_.size() - merges_.size());
+        if (!sum.output || !result.own.negative) return;
+        if (!result.both) {
+            result.both = true;
+            result.other = {append(negation_of(result.own)), result.own.shift, false};
+        }
+        std::swap(result.own, result.other);
     }
 
     // The hardware value and shift of `wire << shift` plus `rest`, with adders for a negation or a constant.
     OutputRow output(u32 value, const Wanted& wanted) {
-        Wire wire = wires_[value];
+        const Wires& source = wires_[value];
+        const bool other = source.both && source.own.negative != wanted.negative && !wanted.rest;
+        Wire wire = other ? source.other : source.own;
         wire.negative = wire.negative != wanted.negative;
         wire.shift += wanted.shift;
         if (!wire.negative && !wanted.rest) return {wire.value, wire.shift, 0};
@@ -83,12 +109,41 @@ public:
     std::vector<AdderRow> adders;
 
 private:
+    enum class Demand : unsigned char { none, positive, negative };
+
+    // Whether the value can be had with this sign, whatever was demanded before; if so, it will be.
+    bool demand(u32 value, bool negative) {
+        if (state_.is_input(value)) return !negative;
+        const u32 index = state_.sum_of(value);
+        const Sum& sum = state_.sum(index);
+        if (sum.output) return !negative;
+        const Demand wanted = negative ? Demand::negative : Demand::positive;
+        if (demands_[index] != Demand::none) return demands_[index] == wanted;
+        for (const Code c : sum.terms) {
+            if (!demand(value_of(c), negative_of(c) != negative)) continue;
+            demands_[index] = wanted;
+            return true;
+        }
+        return false;
+    }
+
     std::size_t position(int id, std::size_t leaves) const {
         return id < TEMPORARY ? static_cast<std::size_t>(id) : leaves + static_cast<std::size_t>(id - TEMPORARY);
     }
 
+    static Wire moved(Wire wire, Code term) {
+        return {wire.value, wire.shift + shift_of(term), wire.negative != negative_of(term)};
+    }
+
+    static AdderRow negation_of(Wire wire) {
+        AdderRow row;
+        row.count = 1;
+        row.terms[0] = make_code(wire.value, 0, true);
+        return row;
+    }
+
     // Decides for every adder of the tree whether it computes its sum or the negated sum, root first.
-    void place_signs(bool output, bool turned) {
+    void place_signs(bool output, Demand demand, bool turned) {
         const std::size_t leaves = nodes_.size();
         for (const Merge& m : merges_) {
             Node node;
@@ -102,7 +157,8 @@ private:
             nodes_.push_back(node);
         }
         Node& root = nodes_.back();
-        if (output) root.flip = !root.positive;
+        if (output || (demand == Demand::positive && root.positive)) root.flip = !root.positive;
+        if (demand == Demand::negative && root.negated) root.flip = true;
         if (turned && root.positive && root.negated) root.flip = !root.flip;
         for (std::size_t k = merges_.size(); k-- > 0;) {
             const Merge& m = merges_[k];
@@ -112,8 +168,9 @@ private:
             bool helped = false;
             for (int i = 0; i < m.count; ++i) {
                 const std::size_t at = position(m.ids[static_cast<std::size_t>(i)], leaves);
-                const Node& part = nodes_[at];
+                Node& part = nodes_[at];
                 if (at < leaves) {
+                    if (part.both && !satisfied && part.wire.negative != flip) std::swap(part.wire, part.other);
                     satisfied = satisfied || (flip ? part.negated : part.positive);
                 } else if (flip ? part.negated : part.positive) {
                     satisfied = satisfied || part.flip == flip;
@@ -163,7 +220,8 @@ private:
 
     const State& state_;
     const std::vector<unsigned char>& turned_;
-    std::vector<Wire> wires_;
+    std::vector<Wires> wires_;
+    std::vector<Demand> demands_;
     std::vector<Node> nodes_;
     std::vector<Merge> merges_;
     std::map<std::tuple<std::array<Code, 3>, int, i64>, u32> known_;
@@ -281,6 +339,8 @@ i64 luts_of(const Built& built, const State& state) {
 Built build_once(const State& state, const Problem& problem, const std::vector<u32>& values,
                  const std::vector<u32>& order, const std::vector<unsigned char>& turned) {
     Builder builder(state, turned);
+    for (const u32 index : order)
+        if (state.sum(index).output) builder.satisfy(index);
     for (const u32 index : order) builder.add_sum(index);
     Built built;
     for (const Wanted& wanted : problem.outputs) {

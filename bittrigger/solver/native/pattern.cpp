@@ -7,12 +7,16 @@ namespace bittrigger {
 
 namespace {
 
-// Written out because the portable x86-64 target has no instruction for it, only a library call.
+// Written out where the target has no instruction for it, only a library call.
 inline int popcount(u64 x) {
+#if defined(__POPCNT__) || defined(__aarch64__)
+    return __builtin_popcountll(x);
+#else
     x -= x >> 1 & 0x5555555555555555ULL;
     x = (x & 0x3333333333333333ULL) + (x >> 2 & 0x3333333333333333ULL);
     x = (x + (x >> 4)) & 0x0f0f0f0f0f0f0f0fULL;
     return static_cast<int>(x * 0x0101010101010101ULL >> 56);
+#endif
 }
 
 // Bits by which the adders of a sum of `terms` like terms are wider than those terms, on average, in 1/16.
@@ -63,29 +67,35 @@ void Finder::gather(u32 sum) {
     }
     ++epoch_;
     widths_.resize(terms_.size());
-    for (std::size_t p = 0; p < terms_.size(); ++p) {
-        const Code mine = terms_[p];
-        widths_[p] = width(state_.range(value_of(mine)));
-        for (const Code reader : state_.readers(value_of(mine))) {
-            Meeting& m = meetings_[meeting_of(reader, mine)];
-            m.overlap = m.epoch == epoch_ ? m.overlap + 1 : 1;
-            m.link = -1;
-            m.epoch = epoch_;
-        }
+    for (std::size_t p = 0; p < terms_.size(); ++p) widths_[p] = width(state_.range(value_of(terms_[p])));
+    meet();
+    for (std::size_t k = 0; k < n_met_; ++k) {
+        const u64* bits = &met_bits_[k * words_];
+        int overlap = 0;
+        for (std::size_t w = 0; w < words_; ++w) overlap += popcount(bits[w]);
+        const Occurrence& place = met_[k];
+        if (overlap < 2 || (place.sum == sum && place.shift <= 0)) continue;
+        links_.push_back({place, state_.operands(place.sum), overlap});
+        bits_.insert(bits_.end(), bits, bits + words_);
     }
+}
+
+void Finder::meet() {
+    std::size_t most = 0;
+    for (const Code mine : terms_) most += state_.readers(value_of(mine)).size();
+    if (met_.size() < most) met_.resize(2 * most);
+    if (met_bits_.size() < most * words_) met_bits_.resize(2 * most * words_);
+    n_met_ = 0;
     for (std::size_t p = 0; p < terms_.size(); ++p) {
         const Code mine = terms_[p];
         for (const Code reader : state_.readers(value_of(mine))) {
             Meeting& m = meetings_[meeting_of(reader, mine)];
-            if (m.overlap < 2) continue;
-            if (m.link < 0) {
-                const Occurrence place{value_of(reader), shift_of(reader) - shift_of(mine), negative_of(reader) != negative_of(mine)};
-                if (place.sum == sum && place.shift <= 0) continue;
-                m.link = static_cast<int>(links_.size());
-                links_.push_back({place, state_.operands(place.sum), m.overlap});
-                bits_.resize(bits_.size() + words_, 0);
+            if (m.epoch != epoch_) {
+                m = {epoch_, static_cast<u32>(n_met_)};
+                met_[n_met_] = {value_of(reader), shift_of(reader) - shift_of(mine), negative_of(reader) != negative_of(mine)};
+                std::fill_n(&met_bits_[n_met_++ * words_], words_, u64{0});
             }
-            row(static_cast<std::size_t>(m.link))[p / 64] |= u64{1} << (p & 63);
+            met_bits_[m.met * words_ + p / 64] |= u64{1} << (p & 63);
         }
     }
 }
@@ -109,6 +119,15 @@ int Finder::saved(int operands, int terms, int adder16, int node, const FinderOp
     return halves * adder16 / 16;
 }
 
+void Finder::find_holders() {
+    holders_.assign(link_words_, ~u64{0});
+    for (std::size_t w = 0; w < words_; ++w)
+        for (u64 rest = chosen_[w]; rest; rest &= rest - 1) {
+            const u64* bits = column(w * 64 + static_cast<std::size_t>(__builtin_ctzll(rest)));
+            for (std::size_t l = 0; l < link_words_; ++l) holders_[l] &= bits[l];
+        }
+}
+
 int Finder::judge(const FinderOptions& options, Random& random) {
     int terms = 0, width_sum = 0;
     for (std::size_t w = 0; w < words_; ++w)
@@ -123,15 +142,12 @@ int Finder::judge(const FinderOptions& options, Random& random) {
     int node = inputs == 2 ? (terms - 1) * adder16 : (terms - 1) / 2 * adder16;
     if (inputs == 3 && terms % 2 == 0) node += mean16 + 16;
     int gain = saved(own_operands_, terms, adder16, node, options) - node, sums = 1;
-    for (std::size_t l = 0; l < links_.size(); ++l) {
-        if (links_[l].overlap < terms) continue;
-        const u64* bits = row(l);
-        bool all = true;
-        for (std::size_t w = 0; w < words_ && all; ++w) all = (chosen_[w] & ~bits[w]) == 0;
-        if (!all) continue;
-        gain += saved(links_[l].operands, terms, adder16, node, options);
-        ++sums;
-    }
+    for (std::size_t w = 0; w < link_words_; ++w)
+        for (u64 rest = holders_[w]; rest; rest &= rest - 1) {
+            const Link& link = links_[w * 64 + static_cast<std::size_t>(__builtin_ctzll(rest))];
+            gain += saved(link.operands, terms, adder16, node, options);
+            ++sums;
+        }
     if (gain <= 0) return 0;
     gain = per_area(gain, terms * sums, options.thrift);
     const int shown = noisy(gain, options.noise, random);
@@ -144,6 +160,7 @@ int Finder::judge(const FinderOptions& options, Random& random) {
 
 void Finder::grow_from_sum(std::size_t seed, const FinderOptions& options, Random& random) {
     chosen_.assign(row(seed), row(seed) + words_);
+    find_holders();
     int gain = judge(options, random);
     for (int patience = 1; patience >= 0;) {
         int most = 1;
@@ -164,6 +181,7 @@ void Finder::grow_from_sum(std::size_t seed, const FinderOptions& options, Rando
         }
         if (next == links_.size()) return;
         for (std::size_t w = 0; w < words_; ++w) chosen_[w] &= row(next)[w];
+        find_holders();
         const int grown = judge(options, random);
         if (grown <= gain) --patience;
         gain = std::max(gain, grown);
@@ -199,16 +217,21 @@ void Finder::grow_from_terms(std::size_t p, std::size_t q, const FinderOptions& 
 }
 
 void Finder::seed_terms(const FinderOptions& options, Random& random) {
-    transpose();
     struct Seed {
         int count;
         std::size_t p, q;
     };
     std::vector<Seed> seeds;
     const std::size_t wanted = static_cast<std::size_t>(options.term_seeds);
+    held_.resize(terms_.size());
+    for (std::size_t p = 0; p < terms_.size(); ++p) {
+        held_[p] = 0;
+        for (std::size_t w = 0; w < link_words_; ++w) held_[p] += popcount(column(p)[w]);
+    }
     for (std::size_t p = 0; p < terms_.size(); ++p)
         for (std::size_t q = p + 1; q < terms_.size(); ++q) {
             int common = 0;
+            if (seeds.size() == wanted && std::min(held_[p], held_[q]) <= seeds.back().count) continue;
             for (std::size_t w = 0; w < link_words_; ++w) common += popcount(column(p)[w] & column(q)[w]);
             if (!common || (seeds.size() == wanted && common <= seeds.back().count)) continue;
             if (seeds.size() == wanted) seeds.pop_back();
@@ -235,6 +258,7 @@ const Pattern& Finder::best(u32 sum, const FinderOptions& options, Random& rando
     std::partial_sort(order_.begin(), order_.begin() + static_cast<std::ptrdiff_t>(seeds), order_.end(), [this](std::size_t a, std::size_t b) {
         return links_[a].overlap != links_[b].overlap ? links_[a].overlap > links_[b].overlap : a < b;
     });
+    transpose();
     for (std::size_t k = 0; k < seeds; ++k) grow_from_sum(order_[k], options, random);
     if (options.term_seeds > 0) seed_terms(options, random);
     if (best_gain_ <= 0) return pattern_;

@@ -49,19 +49,21 @@ private:
         int operands;
         int overlap;
     };
-    // How often a sum at one sign and shift was met around the current sum, and its link once it has one.
+    // Whether a sum at one sign and shift was met around the current sum, and which of the met ones it is.
     struct Meeting {
         u32 epoch = 0;
-        int overlap = 0;
-        int link = -1;
+        u32 met = 0;
     };
     void gather(u32 sum);
     std::size_t meeting_of(Code reader, Code mine) const;
+    void meet();
     void transpose();
     void grow_from_sum(std::size_t seed, const FinderOptions& options, Random& random);
     void grow_from_terms(std::size_t p, std::size_t q, const FinderOptions& options, Random& random);
     void seed_terms(const FinderOptions& options, Random& random);
-    // Evaluates the rectangle of the terms in `chosen_`, with all sums that hold them; keeps it if it is the best.
+    // The links that hold every term in `chosen_`, as `holders_`.
+    void find_holders();
+    // Evaluates the rectangle of the terms in `chosen_` with all sums in `holders_`; keeps it if it is the best.
     int judge(const FinderOptions& options, Random& random);
     int saved(int operands, int terms, int adder16, int node, const FinderOptions& options) const;
     u64* row(std::size_t link) { return &bits_[link * words_]; }
@@ -69,9 +71,12 @@ private:
 
     State& state_;
     std::vector<Code> terms_;
-    std::vector<int> widths_;
+    std::vector<int> widths_, held_;
     int own_operands_ = 0;
     std::vector<Link> links_;
+    std::vector<Occurrence> met_;  // where a term of the current sum was met, and which ones
+    std::vector<u64> met_bits_;
+    std::size_t n_met_ = 0;
     std::vector<u64> bits_, flipped_, chosen_, holders_, best_terms_;
     std::vector<std::size_t> order_;
     std::vector<Meeting> meetings_;  // by sum, sign and shift; valid where of this epoch

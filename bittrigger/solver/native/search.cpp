@@ -3,30 +3,28 @@
 #include <algorithm>
 #include <vector>
 
+#include "substitute.h"
+
 namespace bittrigger {
 
 namespace {
 
 constexpr int MOST_ROUNDS = 400;  // of one repair; a bound that is not met in practice
+// Chances of a substitution in 1/256: this many times the share of trials that found one, within bounds.
+constexpr i64 CHANCE = 160, LEAST_CHANCE = 4, MOST_CHANCE = 64;
 
 class Searcher {
 public:
     Searcher(State& state, Finder& finder, const SearchOptions& options, Random& random)
-        : state_(state), finder_(finder), options_(options), random_(random) {}
+        : state_(state), substitutes_(state), finder_(finder), options_(options), random_(random) {}
 
-    // One step; a change of the total up to `allowance` LUTs is accepted.
-    void step(i64 allowance) {
-        const i64 first = pick();
-        if (first < 0) return;
+    // One step, perhaps with `substitutes`; a change of the total up to `allowance` LUTs is accepted.
+    void step(i64 allowance, bool substitutes) {
         state_.begin();
         fresh_.clear();
         lonely_.clear();
-        take_apart(static_cast<u32>(first));
-        const int more = static_cast<int>(random_.below(static_cast<u32>(options_.remove)));
-        for (int k = 0; k < more; ++k) {
-            const i64 next = neighbour();
-            if (next >= 0) take_apart(static_cast<u32>(next));
-        }
+        const bool changed = substitutes && random_.below(256) < chance() ? substitute() : take_some_apart();
+        if (!changed) return state_.commit();
         repair();
         if (state_.refresh() <= allowance) {
             state_.commit();
@@ -36,6 +34,39 @@ public:
     }
 
 private:
+    u32 chance() const {
+        return static_cast<u32>(std::clamp(CHANCE * (found_ + 16) / (tried_ + 64), LEAST_CHANCE, MOST_CHANCE));
+    }
+
+    // Writes some sum, or a part of it, as a sum of other values.
+    bool substitute() {
+        const u32 sum = random_.below(state_.n_sums());
+        ++tried_;
+        if (!state_.sum(sum).alive || state_.sum(sum).terms.size() < 2 || !substitutes_.find(sum, random_)) return false;
+        ++found_;
+        for (const Code c : substitutes_.added)
+            if (!state_.is_input(value_of(c))) state_.set_level(value_of(c), state_.level_if_read(value_of(c)));
+        for (const Code c : substitutes_.removed) {
+            state_.remove_term(sum, state_.position_of(sum, c));
+            if (shared(value_of(c))) lonely_.push_back(value_of(c));
+        }
+        for (const Code c : substitutes_.added) state_.add_term(sum, c);
+        expose(sum);
+        return true;
+    }
+
+    bool take_some_apart() {
+        const i64 first = pick();
+        if (first < 0) return false;
+        take_apart(static_cast<u32>(first));
+        const int more = static_cast<int>(random_.below(static_cast<u32>(options_.remove)));
+        for (int k = 0; k < more; ++k) {
+            const i64 next = neighbour();
+            if (next >= 0) take_apart(static_cast<u32>(next));
+        }
+        return true;
+    }
+
     bool shared(u32 value) const {
         return !state_.is_input(value) && state_.sum(state_.sum_of(value)).alive && !state_.sum(state_.sum_of(value)).output;
     }
@@ -97,6 +128,10 @@ private:
         tidy();
         for (int rounds = 0; rounds < MOST_ROUNDS && !fresh_.empty(); ++rounds) {
             const u32 sum = fresh_[random_.below(static_cast<u32>(fresh_.size()))];
+            if (shared(state_.value_of_sum(sum)) && state_.sum(sum).terms.size() < 2) {  // the rest of it cancelled
+                take_apart(state_.value_of_sum(sum));
+                continue;
+            }
             const Pattern& pattern = finder_.best(sum, options_.finder, random_);
             const i64 value = pattern.gain > 0 ? finder_.apply(pattern) : -1;
             if (value < 0) {
@@ -112,6 +147,8 @@ private:
     }
 
     State& state_;
+    Substitutes substitutes_;
+    i64 tried_ = 0, found_ = 0;  // substitutions
     Finder& finder_;
     const SearchOptions& options_;
     Random& random_;
@@ -139,7 +176,7 @@ void search(State& state, Finder& finder, const SearchOptions& options, Random& 
     Searcher searcher(state, finder, options, random);
     for (i64 k = 0; k < options.steps; ++k) {
         const i64 mean16 = options.heat * (options.steps - k) / std::max<i64>(options.steps, 1);
-        searcher.step(exponential(mean16, random));
+        searcher.step(exponential(mean16, random), 2 * k >= options.steps);
     }
 }
 

@@ -4,17 +4,32 @@
 
 namespace bittrigger {
 
+namespace {
+
+constexpr int TOO_DEEP = 512;  // LUTs that a negation beyond the depth bound counts
+constexpr u64 HASH_SEED = 0x6a09e667f3bcc908ULL;
+
+}  // namespace
+
 State::State(std::vector<Range> inputs, int adder_inputs, int limit)
     : n_inputs_(static_cast<u32>(inputs.size())),
       adder_inputs_(adder_inputs),
       limit_(limit),
       readers_(inputs.size()),
       ranges_(std::move(inputs)),
-      levels_(n_inputs_, 0) {}
+      levels_(n_inputs_, 0) {
+    Random random(HASH_SEED);
+    for (u32 v = 0; v < n_inputs_; ++v) hashes_.push_back(random.next());
+}
 
 Range State::term_range(Code term) const {
     const Range r = shifted(ranges_[value_of(term)], shift_of(term));
     return negative_of(term) ? -r : r;
+}
+
+u64 State::term_hash(Code term) const {
+    const u64 h = hashes_[value_of(term)] << shift_of(term);
+    return negative_of(term) ? u64{0} - h : h;
 }
 
 void State::touch(u32 sum) {
@@ -48,6 +63,14 @@ std::size_t State::position_of(u32 sum, Code term) const {
 
 void State::add_term(u32 sum, Code term) {
     touch(sum);
+    for (;;) {
+        const Code opposite = make_code(value_of(term), shift_of(term), !negative_of(term));
+        if (position_of(sum, opposite) < sums_[sum].terms.size()) return remove_term(sum, position_of(sum, opposite));
+        const std::size_t same = position_of(sum, term);
+        if (same == sums_[sum].terms.size()) break;
+        remove_term(sum, same);
+        term = make_code(value_of(term), shift_of(term) + 1, negative_of(term));
+    }
     raw_add(sum, term);
     max_shift_ = std::max(max_shift_, shift_of(term));
     if (logging_) log_.push_back({Kind::add, sum, term, 0});
@@ -67,13 +90,15 @@ i64 State::leaves_used(u32 index) const {
 
 int State::min_level(u32 sum) const { return levels_for(adder_inputs_, leaves_used(sum)); }
 
+int State::own_level(u32 sum) const { return min_level(sum) + (needs_negation(sum)); }
+
 u32 State::add_output(const std::vector<Code>& terms, i64 constant) {
     const u32 value = create(terms);
     Sum& s = sums_[sum_of(value)];
     s.output = true;
     s.constant = constant;
     ranges_[value] = ranges_[value] + Range{constant, constant};
-    levels_[value] = min_level(sum_of(value));
+    levels_[value] = own_level(sum_of(value));
     return value;
 }
 
@@ -84,6 +109,7 @@ u32 State::create(const std::vector<Code>& terms) {
         sums_.emplace_back();
         readers_.emplace_back();
         ranges_.emplace_back();
+        hashes_.push_back(0);
         levels_.push_back(0);
     } else {
         index = free_.back();
@@ -98,11 +124,14 @@ u32 State::create(const std::vector<Code>& terms) {
     s.dirty = false;
     if (logging_) log_.push_back({Kind::create, index, 0, 0});
     Range total;
+    u64 hash = 0;
     for (const Code c : terms) {
         total = total + term_range(c);
+        hash += term_hash(c);
         add_term(index, c);
     }
     ranges_[value] = total;
+    hashes_[value] = hash;
     levels_[value] = min_level(index);
     return value;
 }
@@ -138,8 +167,23 @@ void State::set_level(u32 value, int level) {
 
 void State::lower_level(u32 sum) {
     const u32 value = value_of_sum(sum);
-    const int level = min_level(sum);
+    const int level = own_level(sum);
     if (level < levels_[value]) set_level(value, level);
+}
+
+// An output is there as it stands, and negated if a negation follows.
+bool State::has_sign(u32 value, bool negative) const {
+    if (is_input(value)) return !negative;
+    if (!sums_[sum_of(value)].output) return computable(sum_of(value), negative);
+    return !negative || !computable(sum_of(value), false);
+}
+
+bool State::computable(u32 sum, bool negative) const {
+    const Sum& s = sums_[sum];
+    if (s.constant) return true;
+    for (const Code c : s.terms)
+        if (has_sign(value_of(c), negative_of(c) != negative)) return true;
+    return false;
 }
 
 int State::tree(u32 index, std::vector<Merge>* merges) const {
@@ -151,11 +195,11 @@ int State::tree(u32 index, std::vector<Merge>* merges) const {
         scratch_.push_back({term_range(c), shift_of(c), levels_[v], id++, negative_of(c)});
     }
     if (s.constant) scratch_.push_back({{s.constant, s.constant}, __builtin_ctzll(static_cast<u64>(s.constant)), 0, id, false});
-    if (scratch_.size() == 1) {
-        const Code only = s.terms.empty() ? 0 : s.terms[0];
-        return !s.terms.empty() && s.output && negative_of(only) && is_input(value_of(only)) ? width(term_range(only)) : 0;
-    }
-    return tree_cost(scratch_, adder_inputs_, allowed_level(index), merges);
+    const Range range = ranges_[value_of_sum(index)];
+    int negation = needs_negation(index) ? width(range) : 0;
+    if (negation && min_level(index) >= allowed_level(index)) negation += TOO_DEEP;
+    if (scratch_.size() == 1) return negation;
+    return negation + tree_cost(scratch_, adder_inputs_, allowed_level(index), range, merges);
 }
 
 i64 State::refresh() {
@@ -235,7 +279,7 @@ std::vector<u32> State::topological() const {
 }
 
 void State::relevel() {
-    for (const u32 index : topological()) levels_[value_of_sum(index)] = min_level(index);
+    for (const u32 index : topological()) levels_[value_of_sum(index)] = own_level(index);
     for (u32 index = 0; index < n_sums(); ++index)
         if (sums_[index].alive) touch(index);
     refresh();

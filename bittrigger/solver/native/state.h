@@ -29,6 +29,7 @@ public:
     u32 create(const std::vector<Code>& terms);
     // Removes a shared value that nothing reads, its terms included.
     void destroy(u32 value);
+    // Adds a term; one that the sum has already becomes its double, and the opposite of one that it has takes that away.
     void add_term(u32 sum, Code term);
     void remove_term(u32 sum, std::size_t position);
     // Where `term` stands in the sum; the number of its terms if it does not.
@@ -53,6 +54,8 @@ public:
     // The terms that read a value, sorted, each as a code whose value is the number of the reading sum.
     const std::vector<Code>& readers(u32 value) const { return readers_[value]; }
     Range range(u32 value) const { return ranges_[value]; }
+    // A hash of the linear form of a value, itself linear: that of a sum is the sum of its terms' ones.
+    u64 hash(u32 value) const { return hashes_[value]; }
     int level(u32 value) const { return levels_[value]; }
     int adder_inputs() const { return adder_inputs_; }
     int limit() const { return limit_; }
@@ -70,8 +73,14 @@ public:
         const u32 value = value_of_sum(index);
         return sums_[index].output && readers_[value].empty() ? limit_ : levels_[value];
     }
+    // The level of a value for one more reader: an output that nothing reads may have used the whole depth.
+    int level_if_read(u32 value) const {
+        if (is_input(value) || !sums_[sum_of(value)].output || !readers_[value].empty()) return levels_[value];
+        return own_level(sum_of(value));
+    }
     void set_level(u32 value, int level);
     Range term_range(Code term) const;
+    u64 term_hash(Code term) const;
     // The tree of one sum, by the same rule as its cost; operand ids are positions, the constant comes last.
     int tree(u32 index, std::vector<Merge>* merges) const;
     // Recomputes all levels from the inputs up, then all costs.
@@ -92,6 +101,13 @@ private:
     void raw_remove(u32 sum, std::size_t position);
     void lower_level(u32 sum);
     int min_level(u32 sum) const;
+    // The same with the negation that an output may need.
+    int own_level(u32 sum) const;
+    // Whether adders can have the value with this sign, and whether one can compute it so: it takes an operand that it
+    // need not negate.
+    bool has_sign(u32 value, bool negative) const;
+    bool computable(u32 sum, bool negative) const;
+    bool needs_negation(u32 sum) const { return sums_[sum].output && !computable(sum, false); }
 
     u32 n_inputs_;
     int adder_inputs_;
@@ -101,6 +117,7 @@ private:
     std::vector<Sum> sums_;
     std::vector<std::vector<Code>> readers_;
     std::vector<Range> ranges_;
+    std::vector<u64> hashes_;
     std::vector<int> levels_;
     std::vector<u32> free_, doomed_, dirty_;
     std::vector<Change> log_;

@@ -96,7 +96,7 @@ int adder_cost(const Operand* const* operands, int count, Range sum) {
     return bits - top_is_free(operands, count, sum, bits, second);
 }
 
-int tree_cost(std::vector<Operand>& operands, int inputs, int limit, std::vector<Merge>* merges) {
+int tree_cost(std::vector<Operand>& operands, int inputs, int limit, Range root, std::vector<Merge>* merges) {
     std::sort(operands.begin(), operands.end(), larger);
     i64 used = 0;
     for (const Operand& o : operands) used += leaves(inputs, o.level);
@@ -139,6 +139,7 @@ int tree_cost(std::vector<Operand>& operands, int inputs, int limit, std::vector
             sum.range = k ? sum.range + taken[k].range : taken[k].range;
             sum.zeros = std::min(sum.zeros, taken[k].zeros);
         }
+        if (operands.empty()) sum.range = root;
         cost += adder_cost(parts, count, sum.range);
         if (merges) {
             Merge merge{{0, 0, 0}, count, sum.id, sum.range};

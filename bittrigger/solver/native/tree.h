@@ -40,6 +40,6 @@ int adder_cost(const Operand* const* operands, int count, Range sum);
 
 // The cost in LUTs of the cheapest tree that this heuristic finds over `operands`, at most `limit` levels deep.
 // The array is used as scratch. With `merges`, the adders are appended in order. `steps` is the number of adders.
-int tree_cost(std::vector<Operand>& operands, int inputs, int limit, std::vector<Merge>* merges);
+int tree_cost(std::vector<Operand>& operands, int inputs, int limit, Range root, std::vector<Merge>* merges);
 
 }  // namespace bittrigger
