@@ -1,9 +1,12 @@
 """What pyproject.toml cannot say: the native solver, and the folders that travel in the wheel."""
 
+import platform
 from pathlib import Path
 
 from setuptools import Extension, find_packages, setup
 
+# As bittrigger/solver/native.py compiles it.
+INSTRUCTIONS = ["-mpopcnt"] if platform.machine() in ("x86_64", "AMD64") else []
 DATA = {"hls_templates": ["*"], "firmware": ["*.sv", "ultrascale/*.sv"], "sim": ["*.py"]}
 
 setup(
@@ -16,7 +19,7 @@ setup(
             "bittrigger.solver._native",
             sources=[str(path) for path in sorted(Path("bittrigger/solver/native").glob("*.cpp"))],
             depends=[str(path) for path in sorted(Path("bittrigger/solver/native").glob("*.h"))],
-            extra_compile_args=["-std=c++17", "-O3", "-fvisibility=hidden"],
+            extra_compile_args=["-std=c++17", "-O3", "-fvisibility=hidden", *INSTRUCTIONS],
             language="c++",
         )
     ],

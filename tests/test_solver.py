@@ -163,6 +163,36 @@ def test_a_depth_that_a_negation_exceeds_is_refused():
         solve_plain(weights, depth=1)
 
 
+def test_sums_are_written_as_values_that_cancel_in_part():
+    rng = np.random.default_rng(0)
+    weights = np.clip(np.rint(rng.standard_normal((12, 3)) @ rng.standard_normal((3, 32))), -1, 1).astype(np.int64)
+    graph = solve_plain(weights)
+    reached = [{index} for index in range(graph.n_inputs)]
+    forms = [*np.eye(graph.n_inputs, dtype=np.int64)]
+    cancelling = 0
+    for adder in graph.adders:
+        forms.append(sum((-1 if t.negative else 1) * (forms[t.value] << t.shift) for t in adder.terms))
+        reached.append(set().union(*(reached[term.value] for term in adder.terms)))
+        cancelling += bool(reached[-1] - set(np.flatnonzero(forms[-1])))
+        reached[-1] = set(np.flatnonzero(forms[-1]))
+    assert cancelling > 0
+    assert graph_luts(graph) < 0.9 * graph_luts(solve_plain(weights, effort="fast"))
+
+
+@given(st.data(), st.sampled_from([2, 3]))
+@settings(max_examples=50, deadline=None)
+def test_the_search_counts_luts_as_the_cost_model_does(data, adder_inputs):
+    weights, bias, source = data.draw(own.solver_problems(max_abs=data.draw(st.sampled_from([1, 1, 9]))))
+    lows, highs = (np.array([getattr(interval, end) for interval in source]) for end in ("lo", "hi"))
+    options, sizes = np.array([adder_inputs, -1, EFFORTS.index("default"), 3]), np.zeros(3, dtype=np.int64)
+    weights = np.ascontiguousarray(weights)
+    pointers = (array.ctypes.data for array in (weights, bias, lows, highs, options, sizes))
+    native = solver_native.library()
+    native.bittrigger_free(native.bittrigger_solve(*weights.shape, *pointers))
+    graph = solve(weights, bias, source, SolverOptions(adder_inputs=adder_inputs, seed=3))
+    assert (sizes[0], sizes[2]) == (len(graph.adders), graph_luts(graph))
+
+
 def test_near_columns_are_built_from_one_another():
     rng = np.random.default_rng(0)
     values = rng.standard_normal((32, 4)) @ rng.standard_normal((4, 32))

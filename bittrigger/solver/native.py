@@ -12,7 +12,7 @@ from pathlib import Path
 from bittrigger.errors import InternalError
 from bittrigger.toolchain import cache_folder, require_tool, run_tool
 
-ABI = 1
+ABI = 2
 """Version of the C interface in ``native/api.cpp``."""
 
 SOURCES = Path(__file__).resolve().parent / "native"

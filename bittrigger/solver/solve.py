@@ -73,7 +73,7 @@ def _call(matrix: IntArray, bias: IntArray, source: Intervals, options: SolverOp
     highs = np.array([interval.hi for interval in source], dtype=np.int64)
     depth = -1 if options.depth is None else options.depth
     settings = np.array([options.adder_inputs, depth, EFFORTS.index(options.effort), options.seed], dtype=np.int64)
-    sizes = np.zeros(2, dtype=np.int64)
+    sizes = np.zeros(3, dtype=np.int64)
     arrays = (matrix, bias, lows, highs, settings, sizes)
     handle = _interruptible(
         lambda: native.bittrigger_solve(n_in, n_out, *(array.ctypes.data for array in arrays)), native.bittrigger_free

@@ -21,9 +21,9 @@ struct Handle {
 extern "C" {
 
 // Raised whenever an argument or a result changes its meaning.
-__attribute__((visibility("default"))) int bittrigger_abi() { return 1; }
+__attribute__((visibility("default"))) int bittrigger_abi() { return 2; }
 
-// Solves. `options`: adder inputs, depth (-1: free), effort, seed. `sizes` receives adders, depth.
+// Solves. `options`: adder inputs, depth (-1: free), effort, seed. `sizes` receives adders, depth, LUTs.
 // Returns a handle, or null with sizes[0] = -1 (depth too small) or -2 (out of memory).
 __attribute__((visibility("default"))) void* bittrigger_solve(int n_in, int n_out, const i64* weights, const i64* bias,
                                                               const i64* lows, const i64* highs, const i64* options,
@@ -39,6 +39,7 @@ __attribute__((visibility("default"))) void* bittrigger_solve(int n_in, int n_ou
         auto handle = std::make_unique<Handle>();
         handle->solved = bittrigger::solve(matrix, wanted);
         sizes[1] = handle->solved.depth;
+        sizes[2] = handle->solved.built.luts;
         sizes[0] = handle->solved.feasible ? static_cast<i64>(handle->solved.built.adders.size()) : -1;
         return handle->solved.feasible ? handle.release() : nullptr;
     } catch (const std::bad_alloc&) {

@@ -31,7 +31,7 @@ i64 count_terms(const Problem& problem) {
 // the largest.
 i64 default_steps(i64 terms) {
     if (terms < SMALL) return std::min<i64>(60000, 100 * terms);
-    return std::min<i64>({terms * terms / 5000, 60000, 1000000000 / terms});
+    return std::min<i64>({terms * terms / 6000, 60000, 1000000000 / terms});
 }
 
 // Steps of the longest search: some 20 s for matrices of up to 4,000 terms, and about as long for larger ones.
@@ -169,10 +169,10 @@ Solved solve(const Matrix& matrix, const SolveOptions& options) {
         least = std::max(least, levels_for(options.adder_inputs, operands));
     }
     const int asked = options.depth < 0 ? MAX_LEVEL : options.depth;
-    // Negations and constants behind shared columns may add a level of their own; then the sums get one less.
-    int limit = std::min(least + SLACK, asked);
-    for (; limit >= least; --limit) {
-        solved.built = solve_within(matrix, problem, options, limit, std::min(DIFFERENCE_SLACK, asked - limit));
+    // Negations and constants behind shared columns may add levels of their own; then all else gets fewer.
+    for (int bound = std::min(least + SLACK + DIFFERENCE_SLACK, asked); bound >= least; --bound) {
+        const int limit = std::min(least + SLACK, bound);
+        solved.built = solve_within(matrix, problem, options, limit, bound - limit);
         solved.depth = depth_of(solved.built, matrix.n_in);
         if (solved.depth <= asked) return solved;
     }

@@ -7,7 +7,7 @@ namespace bittrigger {
 namespace {
 
 constexpr int TOO_DEEP = 512;  // LUTs that a negation beyond the depth bound counts
-constexpr u64 HASH_SEED = 0x6a09e667f3bcc908ULL;
+constexpr u64 HASH_SEED = 0x6a09e667f3bcc908ULL, HASH_OF_ONE = 0xbb67ae8584caa73bULL;
 
 }  // namespace
 
@@ -98,6 +98,7 @@ u32 State::add_output(const std::vector<Code>& terms, i64 constant) {
     s.output = true;
     s.constant = constant;
     ranges_[value] = ranges_[value] + Range{constant, constant};
+    hashes_[value] += static_cast<u64>(constant) * HASH_OF_ONE;
     levels_[value] = own_level(sum_of(value));
     return value;
 }

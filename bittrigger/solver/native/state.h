@@ -54,7 +54,8 @@ public:
     // The terms that read a value, sorted, each as a code whose value is the number of the reading sum.
     const std::vector<Code>& readers(u32 value) const { return readers_[value]; }
     Range range(u32 value) const { return ranges_[value]; }
-    // A hash of the linear form of a value, itself linear: that of a sum is the sum of its terms' ones.
+    // A hash of the linear form of a value, itself linear: that of a sum is the sum of those of its terms
+    // and its constant.
     u64 hash(u32 value) const { return hashes_[value]; }
     int level(u32 value) const { return levels_[value]; }
     int adder_inputs() const { return adder_inputs_; }
