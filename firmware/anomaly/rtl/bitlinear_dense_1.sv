@@ -74,105 +74,102 @@ module bitlinear_dense_1 (
         x17_d1 <= x17;
         x18_d1 <= x18;
     end
-    wire signed [ 8:0] s0;  // x2 + x16 - x4
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s0 (
-        .a(x2_d1), .b(x16_d1), .c(x4_d1), .sum(s0)
+    wire        [ 7:0] s0 = 8'(x5_d1) + 8'(x7_d1);
+    wire signed [ 7:0] s2 = 8'(x0_d1) - 8'(x14_d1);
+    wire signed [ 7:0] s3 = 8'(x1_d1) - 8'(x18_d1);
+    wire signed [ 8:0] s4;  // x8 + s3 - x10
+    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(8), .C(7), .SIGNED(3'b010), .NEGATE(3'b100)) u_s4 (
+        .a(x8_d1), .b(s3), .c(x10_d1), .sum(s4)
     );
-    wire signed [ 7:0] s1 = 8'(x9_d1) - 8'(x6_d1);
-    wire        [ 7:0] s3 = 8'(x5_d1) + 8'(x7_d1);
-    wire signed [ 7:0] s4 = 8'(x1_d1) - 8'(x18_d1);
-    wire signed [ 8:0] s5;  // x10 - x8 - s4
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(8), .SIGNED(3'b100), .NEGATE(3'b110)) u_s5 (
-        .a(x10_d1), .b(x8_d1), .c(s4), .sum(s5)
+    wire signed [ 7:0] s5 = 8'(x6_d1) - 8'(x9_d1);
+    wire signed [ 8:0] s6;  // x15 + s5 - x17
+    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(8), .C(7), .SIGNED(3'b010), .NEGATE(3'b100)) u_s6 (
+        .a(x15_d1), .b(s5), .c(x17_d1), .sum(s6)
     );
-    wire        [ 8:0] s6;  // x0 + x11 + x13
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s6 (
-        .a(x0_d1), .b(x11_d1), .c(x13_d1), .sum(s6)
+    wire signed [ 7:0] s8 = 8'(x13_d1) - 8'(x2_d1);
+    wire signed [ 8:0] s12;  // x0 + x6 - x10
+    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s12 (
+        .a(x0_d1), .b(x6_d1), .c(x10_d1), .sum(s12)
     );
-    wire        [ 8:0] s11;  // x12 + x15 + x17
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s11 (
-        .a(x12_d1), .b(x15_d1), .c(x17_d1), .sum(s11)
+    wire        [ 8:0] s13;  // x12 + x15 + x17
+    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s13 (
+        .a(x12_d1), .b(x15_d1), .c(x17_d1), .sum(s13)
     );
-    wire signed [ 8:0] s13;  // x0 + x6 - x10
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s13 (
-        .a(x0_d1), .b(x6_d1), .c(x10_d1), .sum(s13)
+    wire signed [ 8:0] s15;  // x5 - x3 - x9
+    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b110)) u_s15 (
+        .a(x5_d1), .b(x3_d1), .c(x9_d1), .sum(s15)
     );
-    wire signed [ 8:0] s14;  // x5 - x3 - x9
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b110)) u_s14 (
-        .a(x5_d1), .b(x3_d1), .c(x9_d1), .sum(s14)
-    );
-    wire signed [ 8:0] s17;  // x2 + x15 - x11
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s17 (
-        .a(x2_d1), .b(x15_d1), .c(x11_d1), .sum(s17)
-    );
-    wire        [ 8:0] s18;  // x4 + x8 + x16
+    wire        [ 8:0] s18;  // x3 + x10 + x13
     bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s18 (
-        .a(x4_d1), .b(x8_d1), .c(x16_d1), .sum(s18)
+        .a(x3_d1), .b(x10_d1), .c(x13_d1), .sum(s18)
     );
-    wire signed [ 8:0] s19;  // x1 + x7 - x5
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s19 (
-        .a(x1_d1), .b(x7_d1), .c(x5_d1), .sum(s19)
+    wire        [ 8:0] s19;  // x4 + x8 + x16
+    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s19 (
+        .a(x4_d1), .b(x8_d1), .c(x16_d1), .sum(s19)
     );
-    wire signed [ 9:0] s20;  // x17 - x14 - s19
-    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(7), .C(9), .SIGNED(3'b100), .NEGATE(3'b110)) u_s20 (
-        .a(x17_d1), .b(x14_d1), .c(s19), .sum(s20)
+    wire signed [ 8:0] s20;  // x5 - x1 - x7
+    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b110)) u_s20 (
+        .a(x5_d1), .b(x1_d1), .c(x7_d1), .sum(s20)
     );
-    wire        [ 8:0] s22;  // x3 + x10 + x13
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s22 (
-        .a(x3_d1), .b(x10_d1), .c(x13_d1), .sum(s22)
+    wire signed [ 8:0] s21;  // x2 + x15 - x11
+    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s21 (
+        .a(x2_d1), .b(x15_d1), .c(x11_d1), .sum(s21)
     );
-    wire signed [ 7:0] s25 = 8'(x0_d1) - 8'(x14_d1);
-    wire        [ 8:0] s28;  // x5 + x6 + x9
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s28 (
-        .a(x5_d1), .b(x6_d1), .c(x9_d1), .sum(s28)
+    wire signed [ 9:0] s22;  // x14 - x17 - s21
+    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(7), .C(9), .SIGNED(3'b100), .NEGATE(3'b110)) u_s22 (
+        .a(x14_d1), .b(x17_d1), .c(s21), .sum(s22)
     );
-    wire        [ 7:0] s30 = 8'(x12_d1) + 8'(x14_d1);
-    wire signed [ 8:0] s31;  // x18 - x3 - x10
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b110)) u_s31 (
-        .a(x18_d1), .b(x3_d1), .c(x10_d1), .sum(s31)
+    wire signed [ 8:0] s25;  // x1 - x7 - x8
+    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b110)) u_s25 (
+        .a(x1_d1), .b(x7_d1), .c(x8_d1), .sum(s25)
     );
-    wire        [ 7:0] s32 = 8'(x13_d1) + 8'(x15_d1);
-    wire signed [ 8:0] s35;  // x2 + x8 - x0
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s35 (
-        .a(x2_d1), .b(x8_d1), .c(x0_d1), .sum(s35)
+    wire        [ 7:0] s28 = 8'(x12_d1) + 8'(x14_d1);
+    wire        [ 7:0] s29 = 8'(x13_d1) + 8'(x15_d1);
+    wire        [ 8:0] s30;  // x5 + x6 + x9
+    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s30 (
+        .a(x5_d1), .b(x6_d1), .c(x9_d1), .sum(s30)
     );
-    wire        [ 7:0] s36 = 8'(x13_d1) + 8'(x16_d1);
+    wire signed [ 8:0] s39;  // x10 - x1 - x3
+    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b110)) u_s39 (
+        .a(x10_d1), .b(x1_d1), .c(x3_d1), .sum(s39)
+    );
     wire signed [ 8:0] s40;  // x7 - x4 - x16
     bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b110)) u_s40 (
         .a(x7_d1), .b(x4_d1), .c(x16_d1), .sum(s40)
     );
-    wire signed [ 8:0] s42;  // x1 + x3 - x10
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s42 (
-        .a(x1_d1), .b(x3_d1), .c(x10_d1), .sum(s42)
+    wire signed [ 8:0] s44;  // x10 - x8 - x14
+    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b110)) u_s44 (
+        .a(x10_d1), .b(x8_d1), .c(x14_d1), .sum(s44)
     );
-    wire        [ 8:0] s46;  // x1 + x6 + x17
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s46 (
-        .a(x1_d1), .b(x6_d1), .c(x17_d1), .sum(s46)
+    wire signed [ 8:0] s45;  // x2 + x3 - x13
+    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s45 (
+        .a(x2_d1), .b(x3_d1), .c(x13_d1), .sum(s45)
     );
-    wire signed [ 8:0] s47;  // x2 + x3 - x13
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s47 (
-        .a(x2_d1), .b(x3_d1), .c(x13_d1), .sum(s47)
+    wire signed [ 8:0] s58;  // x11 + x15 - x12
+    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s58 (
+        .a(x11_d1), .b(x15_d1), .c(x12_d1), .sum(s58)
     );
-    wire signed [ 8:0] s61;  // x11 + x15 - x12
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s61 (
-        .a(x11_d1), .b(x15_d1), .c(x12_d1), .sum(s61)
+    wire        [ 7:0] s59 = 8'(x13_d1) + 8'(x17_d1);
+    wire signed [ 9:0] s62;  // x14 + s18 - x9
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s62 (
+        .a(10'(x14_d1)), .b(10'(s18)), .c(10'(x9_d1)), .sum(s62)
     );
-    wire signed [ 9:0] s65;  // x9 - x14 - s22
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s65 (
-        .a(10'(x9_d1)), .b(10'(x14_d1)), .c(10'(s22)), .sum(s65)
+    wire signed [ 8:0] s67;  // x6 - x2 - x4
+    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b110)) u_s67 (
+        .a(x6_d1), .b(x2_d1), .c(x4_d1), .sum(s67)
     );
-    wire signed [ 8:0] s69;  // x2 + x4 - x6
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s69 (
-        .a(x2_d1), .b(x4_d1), .c(x6_d1), .sum(s69)
+    wire        [ 8:0] s68;  // x0 + x11 + x13
+    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s68 (
+        .a(x0_d1), .b(x11_d1), .c(x13_d1), .sum(s68)
     );
-    wire        [ 8:0] s77;  // x5 + x10 + x11
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s77 (
-        .a(x5_d1), .b(x10_d1), .c(x11_d1), .sum(s77)
+    wire        [ 8:0] s76;  // x5 + x10 + x11
+    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s76 (
+        .a(x5_d1), .b(x10_d1), .c(x11_d1), .sum(s76)
     );
-    wire signed [ 8:0] s82 = 9'(x8_d1) + s40;
-    wire signed [ 8:0] s94;  // x7 - x0 - x4
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b110)) u_s94 (
-        .a(x7_d1), .b(x0_d1), .c(x4_d1), .sum(s94)
+    wire signed [ 8:0] s81 = 9'(x8_d1) + s40;
+    wire signed [ 8:0] s94;  // x0 + x4 - x7
+    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s94 (
+        .a(x0_d1), .b(x4_d1), .c(x7_d1), .sum(s94)
     );
 
     // stage 2
@@ -195,36 +192,36 @@ module bitlinear_dense_1 (
     reg         [ 6:0] x16_d2;
     reg         [ 6:0] x17_d2;
     reg         [ 6:0] x18_d2;
-    reg  signed [ 8:0] s0_d1;
-    reg  signed [ 7:0] s1_d1;
-    reg         [ 7:0] s3_d1;
-    reg  signed [ 7:0] s4_d1;
-    reg  signed [ 8:0] s5_d1;
-    reg         [ 8:0] s6_d1;
-    reg         [ 8:0] s11_d1;
-    reg  signed [ 8:0] s13_d1;
-    reg  signed [ 8:0] s14_d1;
-    reg  signed [ 8:0] s17_d1;
+    reg         [ 7:0] s0_d1;
+    reg  signed [ 7:0] s2_d1;
+    reg  signed [ 7:0] s3_d1;
+    reg  signed [ 8:0] s4_d1;
+    reg  signed [ 7:0] s5_d1;
+    reg  signed [ 8:0] s6_d1;
+    reg  signed [ 7:0] s8_d1;
+    reg  signed [ 8:0] s12_d1;
+    reg         [ 8:0] s13_d1;
+    reg  signed [ 8:0] s15_d1;
     reg         [ 8:0] s18_d1;
-    reg  signed [ 8:0] s19_d1;
-    reg  signed [ 9:0] s20_d1;
-    reg         [ 8:0] s22_d1;
-    reg  signed [ 7:0] s25_d1;
-    reg         [ 8:0] s28_d1;
-    reg         [ 7:0] s30_d1;
-    reg  signed [ 8:0] s31_d1;
-    reg         [ 7:0] s32_d1;
-    reg  signed [ 8:0] s35_d1;
-    reg         [ 7:0] s36_d1;
+    reg         [ 8:0] s19_d1;
+    reg  signed [ 8:0] s20_d1;
+    reg  signed [ 8:0] s21_d1;
+    reg  signed [ 9:0] s22_d1;
+    reg  signed [ 8:0] s25_d1;
+    reg         [ 7:0] s28_d1;
+    reg         [ 7:0] s29_d1;
+    reg         [ 8:0] s30_d1;
+    reg  signed [ 8:0] s39_d1;
     reg  signed [ 8:0] s40_d1;
-    reg  signed [ 8:0] s42_d1;
-    reg         [ 8:0] s46_d1;
-    reg  signed [ 8:0] s47_d1;
-    reg  signed [ 8:0] s61_d1;
-    reg  signed [ 9:0] s65_d1;
-    reg  signed [ 8:0] s69_d1;
-    reg         [ 8:0] s77_d1;
-    reg  signed [ 8:0] s82_d1;
+    reg  signed [ 8:0] s44_d1;
+    reg  signed [ 8:0] s45_d1;
+    reg  signed [ 8:0] s58_d1;
+    reg         [ 7:0] s59_d1;
+    reg  signed [ 9:0] s62_d1;
+    reg  signed [ 8:0] s67_d1;
+    reg         [ 8:0] s68_d1;
+    reg         [ 8:0] s76_d1;
+    reg  signed [ 8:0] s81_d1;
     reg  signed [ 8:0] s94_d1;
     always_ff @(posedge clk) begin
         x0_d2 <= x0_d1;
@@ -247,358 +244,358 @@ module bitlinear_dense_1 (
         x17_d2 <= x17_d1;
         x18_d2 <= x18_d1;
         s0_d1 <= s0;
-        s1_d1 <= s1;
+        s2_d1 <= s2;
         s3_d1 <= s3;
         s4_d1 <= s4;
         s5_d1 <= s5;
         s6_d1 <= s6;
-        s11_d1 <= s11;
+        s8_d1 <= s8;
+        s12_d1 <= s12;
         s13_d1 <= s13;
-        s14_d1 <= s14;
-        s17_d1 <= s17;
+        s15_d1 <= s15;
         s18_d1 <= s18;
         s19_d1 <= s19;
         s20_d1 <= s20;
+        s21_d1 <= s21;
         s22_d1 <= s22;
         s25_d1 <= s25;
         s28_d1 <= s28;
+        s29_d1 <= s29;
         s30_d1 <= s30;
-        s31_d1 <= s31;
-        s32_d1 <= s32;
-        s35_d1 <= s35;
-        s36_d1 <= s36;
+        s39_d1 <= s39;
         s40_d1 <= s40;
-        s42_d1 <= s42;
-        s46_d1 <= s46;
-        s47_d1 <= s47;
-        s61_d1 <= s61;
-        s65_d1 <= s65;
-        s69_d1 <= s69;
-        s77_d1 <= s77;
-        s82_d1 <= s82;
+        s44_d1 <= s44;
+        s45_d1 <= s45;
+        s58_d1 <= s58;
+        s59_d1 <= s59;
+        s62_d1 <= s62;
+        s67_d1 <= s67;
+        s68_d1 <= s68;
+        s76_d1 <= s76;
+        s81_d1 <= s81;
         s94_d1 <= s94;
     end
-    wire signed [ 8:0] s2;  // x17 + s1 - x15
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(8), .C(7), .SIGNED(3'b010), .NEGATE(3'b100)) u_s2 (
-        .a(x17_d2), .b(s1_d1), .c(x15_d2), .sum(s2)
+    wire signed [ 8:0] s1;  // x12 + x16 - s0
+    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s1 (
+        .a(x12_d2), .b(x16_d2), .c(s0_d1), .sum(s1)
     );
-    wire signed [ 8:0] s7;  // s3 - x12 - x14
-    bittrigger_grow3 #(.WIDTH(9), .A(8), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b110)) u_s7 (
-        .a(s3_d1), .b(x12_d2), .c(x14_d2), .sum(s7)
+    wire signed [10:0] s7;  // s2 + s4 + s6
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(9), .SIGNED(3'b111), .NEGATE(3'b000)) u_s7 (
+        .a(s2_d1), .b(s4_d1), .c(s6_d1), .sum(s7)
     );
-    wire signed [10:0] s8;  // s6 - s0 - s5
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(9), .C(9), .SIGNED(3'b110), .NEGATE(3'b110)) u_s8 (
-        .a(s6_d1), .b(s0_d1), .c(s5_d1), .sum(s8)
+    wire signed [ 9:0] s9;  // x4 + x11 + s8
+    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(7), .C(8), .SIGNED(3'b100), .NEGATE(3'b000)) u_s9 (
+        .a(x4_d2), .b(x11_d2), .c(s8_d1), .sum(s9)
     );
-    wire signed [11:0] s9;  // s7 + s8 - s2
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(11), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s9 (
-        .a(s7), .b(s8), .c(s2), .sum(s9)
+    wire signed [11:0] s10;  // s7 + s9 - s1
+    bittrigger_grow3 #(.WIDTH(12), .A(11), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s10 (
+        .a(s7), .b(s9), .c(s1), .sum(s10)
     );
-    wire signed [ 8:0] s10;  // x4 + x8 - x7
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s10 (
-        .a(x4_d2), .b(x8_d2), .c(x7_d2), .sum(s10)
+    wire signed [ 8:0] s11;  // x4 + x8 - x7
+    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s11 (
+        .a(x4_d2), .b(x8_d2), .c(x7_d2), .sum(s11)
     );
-    wire        [ 9:0] s12;  // x11 + x14 + s11
-    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(7), .C(9), .SIGNED(3'b000), .NEGATE(3'b000)) u_s12 (
-        .a(x11_d2), .b(x14_d2), .c(s11_d1), .sum(s12)
+    wire        [ 9:0] s14;  // x11 + x14 + s13
+    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(7), .C(9), .SIGNED(3'b000), .NEGATE(3'b000)) u_s14 (
+        .a(x11_d2), .b(x14_d2), .c(s13_d1), .sum(s14)
     );
-    wire signed [ 9:0] s15;  // x2 + s14 - s13
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s15 (
-        .a(10'(x2_d2)), .b(10'(s14_d1)), .c(10'(s13_d1)), .sum(s15)
+    wire signed [ 9:0] s16;  // x2 + s15 - s12
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s16 (
+        .a(10'(x2_d2)), .b(10'(s15_d1)), .c(10'(s12_d1)), .sum(s16)
     );
-    wire signed [11:0] s16;  // s12 + s15 - s10
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(9), .SIGNED(3'b110), .NEGATE(3'b100)) u_s16 (
-        .a(s12), .b(s15), .c(s10), .sum(s16)
+    wire signed [11:0] s17;  // s14 + s16 - s11
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(9), .SIGNED(3'b110), .NEGATE(3'b100)) u_s17 (
+        .a(s14), .b(s16), .c(s11), .sum(s17)
     );
-    wire signed [10:0] s21;  // s17 + s20 - s18
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s21 (
-        .a(11'(s17_d1)), .b(11'(s20_d1)), .c(11'(s18_d1)), .sum(s21)
+    wire signed [10:0] s23;  // s20 - s19 - s22
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s23 (
+        .a(11'(s20_d1)), .b(11'(s19_d1)), .c(11'(s22_d1)), .sum(s23)
     );
-    wire signed [10:0] s23;  // x9 + s21 + s22
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s23 (
-        .a(11'(x9_d2)), .b(s21), .c(11'(s22_d1)), .sum(s23)
-    );
-    wire signed [ 8:0] s24;  // x1 - x7 - x8
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b110)) u_s24 (
-        .a(x1_d2), .b(x7_d2), .c(x8_d2), .sum(s24)
+    wire signed [10:0] s24;  // x9 + s18 + s23
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s24 (
+        .a(11'(x9_d2)), .b(11'(s18_d1)), .c(s23), .sum(s24)
     );
     wire signed [ 8:0] s26;  // x13 - x11 - x12
     bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b110)) u_s26 (
         .a(x13_d2), .b(x11_d2), .c(x12_d2), .sum(s26)
     );
-    wire signed [10:0] s27;  // s24 + s26 - s25
+    wire signed [10:0] s27;  // s25 + s26 - s2
     bittrigger_grow3 #(.WIDTH(11), .A(9), .B(9), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s27 (
-        .a(s24), .b(s26), .c(s25_d1), .sum(s27)
+        .a(s25_d1), .b(s26), .c(s2_d1), .sum(s27)
     );
-    wire        [ 9:0] s29;  // x0 + x7 + s18
-    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(7), .C(9), .SIGNED(3'b000), .NEGATE(3'b000)) u_s29 (
-        .a(x0_d2), .b(x7_d2), .c(s18_d1), .sum(s29)
+    wire signed [10:0] s31;  // s28 + s30 - s29
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s31 (
+        .a(s28_d1), .b(s30_d1), .c(s29_d1), .sum(s31)
     );
-    wire signed [ 9:0] s33;  // s30 - s31 - s32
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(9), .C(8), .SIGNED(3'b010), .NEGATE(3'b110)) u_s33 (
-        .a(s30_d1), .b(s31_d1), .c(s32_d1), .sum(s33)
+    wire signed [ 8:0] s32;  // x3 + x10 - x18
+    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s32 (
+        .a(x3_d2), .b(x10_d2), .c(x18_d2), .sum(s32)
     );
-    wire signed [10:0] s34;  // s28 + s33 - s29
+    wire        [ 9:0] s33;  // x0 + x7 + s19
+    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(7), .C(9), .SIGNED(3'b000), .NEGATE(3'b000)) u_s33 (
+        .a(x0_d2), .b(x7_d2), .c(s19_d1), .sum(s33)
+    );
+    wire signed [10:0] s34;  // s31 + s32 - s33
     bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s34 (
-        .a(11'(s28_d1)), .b(11'(s33)), .c(11'(s29)), .sum(s34)
+        .a(s31), .b(11'(s32)), .c(11'(s33)), .sum(s34)
     );
-    wire signed [10:0] s37;  // x4 + s35 + s36
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(8), .SIGNED(3'b010), .NEGATE(3'b000)) u_s37 (
-        .a(8'(x4_d2)), .b(s35_d1), .c(s36_d1), .sum(s37)
+    wire signed [ 9:0] s35;  // x2 + s19 - x0
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s35 (
+        .a(10'(x2_d2)), .b(10'(s19_d1)), .c(10'(x0_d2)), .sum(s35)
     );
-    wire signed [ 9:0] s38;  // x11 + x15 + s4
-    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(7), .C(8), .SIGNED(3'b100), .NEGATE(3'b000)) u_s38 (
-        .a(x11_d2), .b(x15_d2), .c(s4_d1), .sum(s38)
+    wire signed [ 9:0] s36;  // x11 + s3 + s29
+    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(8), .C(8), .SIGNED(3'b010), .NEGATE(3'b000)) u_s36 (
+        .a(x11_d2), .b(s3_d1), .c(s29_d1), .sum(s36)
     );
-    wire signed [11:0] s39;  // s14 + s37 + s38
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(11), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s39 (
-        .a(s14_d1), .b(s37), .c(s38), .sum(s39)
+    wire signed [11:0] s37;  // s15 + s35 + s36
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s37 (
+        .a(s15_d1), .b(s35), .c(s36), .sum(s37)
     );
-    wire signed [ 9:0] s41;  // x18 + s17 - x17
-    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(9), .C(7), .SIGNED(3'b010), .NEGATE(3'b100)) u_s41 (
-        .a(x18_d2), .b(s17_d1), .c(x17_d2), .sum(s41)
+    wire signed [ 9:0] s38;  // x18 + s21 - x17
+    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(9), .C(7), .SIGNED(3'b010), .NEGATE(3'b100)) u_s38 (
+        .a(x18_d2), .b(s21_d1), .c(x17_d2), .sum(s38)
     );
-    wire signed [ 9:0] s43;  // s1 + s25 + s42
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b111), .NEGATE(3'b000)) u_s43 (
-        .a(s1_d1), .b(s25_d1), .c(s42_d1), .sum(s43)
+    wire signed [ 9:0] s41;  // s2 + s40 - s5
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(9), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s41 (
+        .a(s2_d1), .b(s40_d1), .c(s5_d1), .sum(s41)
     );
-    wire signed [10:0] s44;  // s40 + s41 + s43
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s44 (
-        .a(11'(s40_d1)), .b(11'(s41)), .c(11'(s43)), .sum(s44)
+    wire signed [10:0] s42;  // s38 + s41 - s39
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s42 (
+        .a(11'(s38)), .b(11'(s41)), .c(11'(s39_d1)), .sum(s42)
     );
-    wire signed [ 8:0] s45;  // x8 + x14 - x10
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s45 (
-        .a(x8_d2), .b(x14_d2), .c(x10_d2), .sum(s45)
+    wire        [ 8:0] s43;  // x1 + x6 + x17
+    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s43 (
+        .a(x1_d2), .b(x6_d2), .c(x17_d2), .sum(s43)
     );
-    wire signed [ 9:0] s48;  // x11 + s47 - x15
-    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(9), .C(7), .SIGNED(3'b010), .NEGATE(3'b100)) u_s48 (
-        .a(x11_d2), .b(s47_d1), .c(x15_d2), .sum(s48)
+    wire signed [ 9:0] s46;  // x15 - x11 - s45
+    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(7), .C(9), .SIGNED(3'b100), .NEGATE(3'b110)) u_s46 (
+        .a(x15_d2), .b(x11_d2), .c(s45_d1), .sum(s46)
     );
-    wire        [ 9:0] s49;  // x0 + x16 + s46
+    wire signed [ 9:0] s47;  // s44 - x0 - x16
+    bittrigger_grow3 #(.WIDTH(10), .A(9), .B(7), .C(7), .SIGNED(3'b001), .NEGATE(3'b110)) u_s47 (
+        .a(s44_d1), .b(x0_d2), .c(x16_d2), .sum(s47)
+    );
+    wire signed [11:0] s48;  // s46 + s47 - s43
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(9), .SIGNED(3'b011), .NEGATE(3'b100)) u_s48 (
+        .a(s46), .b(s47), .c(s43), .sum(s48)
+    );
+    wire        [ 9:0] s49;  // x3 + x16 + s13
     bittrigger_grow3 #(.WIDTH(10), .A(7), .B(7), .C(9), .SIGNED(3'b000), .NEGATE(3'b000)) u_s49 (
-        .a(x0_d2), .b(x16_d2), .c(s46_d1), .sum(s49)
+        .a(x3_d2), .b(x16_d2), .c(s13_d1), .sum(s49)
     );
-    wire signed [11:0] s50;  // s45 + s48 + s49
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b011), .NEGATE(3'b000)) u_s50 (
-        .a(s45), .b(s48), .c(s49), .sum(s50)
+    wire signed [ 8:0] s50;  // x6 - x14 - x18
+    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b110)) u_s50 (
+        .a(x6_d2), .b(x14_d2), .c(x18_d2), .sum(s50)
     );
-    wire        [ 9:0] s51;  // x3 + x16 + s11
-    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(7), .C(9), .SIGNED(3'b000), .NEGATE(3'b000)) u_s51 (
-        .a(x3_d2), .b(x16_d2), .c(s11_d1), .sum(s51)
+    wire signed [10:0] s51;  // s0 + s50 - s49
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s51 (
+        .a(11'(s0_d1)), .b(11'(s50)), .c(11'(s49)), .sum(s51)
     );
-    wire signed [ 8:0] s52;  // x6 - x14 - x18
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b110)) u_s52 (
-        .a(x6_d2), .b(x14_d2), .c(x18_d2), .sum(s52)
+    wire signed [ 8:0] s52;  // x17 - x16 - s3
+    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(8), .SIGNED(3'b100), .NEGATE(3'b110)) u_s52 (
+        .a(x17_d2), .b(x16_d2), .c(s3_d1), .sum(s52)
     );
-    wire signed [10:0] s53;  // s3 + s52 - s51
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s53 (
-        .a(11'(s3_d1)), .b(11'(s52)), .c(11'(s51)), .sum(s53)
+    wire signed [ 9:0] s53;  // s8 - x7 - x15
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(7), .C(7), .SIGNED(3'b001), .NEGATE(3'b110)) u_s53 (
+        .a(s8_d1), .b(x7_d2), .c(x15_d2), .sum(s53)
     );
-    wire signed [ 9:0] s54;  // s4 + s36 - x17
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b001), .NEGATE(3'b100)) u_s54 (
-        .a(s4_d1), .b(s36_d1), .c(x17_d2), .sum(s54)
+    wire signed [10:0] s54;  // s15 + s53 - s52
+    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s54 (
+        .a(s15_d1), .b(s53), .c(s52), .sum(s54)
     );
-    wire        [ 8:0] s55;  // x2 + x7 + x15
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s55 (
-        .a(x2_d2), .b(x7_d2), .c(x15_d2), .sum(s55)
+    wire signed [10:0] s55;  // x3 - x18 - s23
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s55 (
+        .a(11'(x3_d2)), .b(11'(x18_d2)), .c(s23), .sum(s55)
     );
-    wire signed [10:0] s56;  // s14 + s54 - s55
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s56 (
-        .a(11'(s14_d1)), .b(11'(s54)), .c(11'(s55)), .sum(s56)
+    wire signed [ 8:0] s56;  // x14 - x8 + 3
+    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(6), .SIGNED(3'b000), .NEGATE(3'b010)) u_s56 (
+        .a(x14_d2), .b(x8_d2), .c(6'd3), .sum(s56)
     );
-    wire signed [10:0] s57;  // x3 - x18 - s21
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s57 (
-        .a(11'(x3_d2)), .b(11'(x18_d2)), .c(s21), .sum(s57)
+    wire signed [10:0] s57;  // s38 + s56 - s1
+    bittrigger_grow3 #(.WIDTH(11), .A(10), .B(9), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s57 (
+        .a(s38), .b(s56), .c(s1), .sum(s57)
     );
-    wire signed [ 8:0] s58;  // x14 - x8 + 3
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(6), .SIGNED(3'b000), .NEGATE(3'b010)) u_s58 (
-        .a(x14_d2), .b(x8_d2), .c(6'd3), .sum(s58)
+    wire signed [10:0] s60;  // s39 + s58 - s59
+    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(9), .C(8), .SIGNED(3'b011), .NEGATE(3'b100)) u_s60 (
+        .a(s39_d1), .b(s58_d1), .c(s59_d1), .sum(s60)
     );
-    wire signed [ 8:0] s59;  // s3 - x12 - x16
-    bittrigger_grow3 #(.WIDTH(9), .A(8), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b110)) u_s59 (
-        .a(s3_d1), .b(x12_d2), .c(x16_d2), .sum(s59)
+    wire signed [11:0] s61;  // s60 - s30 - s35
+    bittrigger_grow3 #(.WIDTH(12), .A(11), .B(9), .C(10), .SIGNED(3'b101), .NEGATE(3'b110)) u_s61 (
+        .a(s60), .b(s30_d1), .c(s35), .sum(s61)
     );
-    wire signed [10:0] s60;  // s41 + s58 + s59
-    bittrigger_grow3 #(.WIDTH(11), .A(10), .B(9), .C(9), .SIGNED(3'b111), .NEGATE(3'b000)) u_s60 (
-        .a(s41), .b(s58), .c(s59), .sum(s60)
+    wire        [ 9:0] s63;  // x18 + s13 + s19
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s63 (
+        .a(10'(x18_d2)), .b(10'(s13_d1)), .c(10'(s19_d1)), .sum(s63)
     );
-    wire signed [ 9:0] s62;  // s61 - x17 - s42
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s62 (
-        .a(10'(s61_d1)), .b(10'(x17_d2)), .c(10'(s42_d1)), .sum(s62)
+    wire signed [ 8:0] s64;  // x7 - x1 - x2
+    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b110)) u_s64 (
+        .a(x7_d2), .b(x1_d2), .c(x2_d2), .sum(s64)
     );
-    wire signed [11:0] s63;  // s62 - s28 - s37
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(11), .SIGNED(3'b101), .NEGATE(3'b110)) u_s63 (
-        .a(s62), .b(s28_d1), .c(s37), .sum(s63)
+    wire signed [11:0] s65;  // s62 + s64 - s63
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(10), .SIGNED(3'b011), .NEGATE(3'b100)) u_s65 (
+        .a(s62_d1), .b(s64), .c(s63), .sum(s65)
     );
-    wire        [ 9:0] s64;  // x18 + s11 + s18
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s64 (
-        .a(10'(x18_d2)), .b(10'(s11_d1)), .c(10'(s18_d1)), .sum(s64)
+    wire signed [ 9:0] s66;  // x10 + x16 - s13
+    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(7), .C(9), .SIGNED(3'b000), .NEGATE(3'b100)) u_s66 (
+        .a(x10_d2), .b(x16_d2), .c(s13_d1), .sum(s66)
     );
-    wire signed [ 8:0] s66;  // x7 - x1 - x2
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b110)) u_s66 (
-        .a(x7_d2), .b(x1_d2), .c(x2_d2), .sum(s66)
+    wire signed [10:0] s69;  // s67 - x8 - s68
+    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(8), .C(9), .SIGNED(3'b001), .NEGATE(3'b110)) u_s69 (
+        .a(s67_d1), .b(8'(x8_d2)), .c(s68_d1), .sum(s69)
     );
-    wire signed [11:0] s67;  // s66 - s64 - s65
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b101), .NEGATE(3'b110)) u_s67 (
-        .a(s66), .b(s64), .c(s65_d1), .sum(s67)
+    wire signed [11:0] s70;  // s15 + s66 + s69
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s70 (
+        .a(s15_d1), .b(s66), .c(s69), .sum(s70)
     );
-    wire signed [ 9:0] s68;  // x10 + x16 - s11
-    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(7), .C(9), .SIGNED(3'b000), .NEGATE(3'b100)) u_s68 (
-        .a(x10_d2), .b(x16_d2), .c(s11_d1), .sum(s68)
+    wire signed [ 9:0] s71;  // x3 - x12 - s21
+    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(7), .C(9), .SIGNED(3'b100), .NEGATE(3'b110)) u_s71 (
+        .a(x3_d2), .b(x12_d2), .c(s21_d1), .sum(s71)
     );
-    wire signed [10:0] s70;  // x8 + s6 + s69
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(9), .SIGNED(3'b100), .NEGATE(3'b000)) u_s70 (
-        .a(8'(x8_d2)), .b(s6_d1), .c(s69_d1), .sum(s70)
+    wire signed [ 9:0] s72 = 10'(s20_d1) - 10'(x9_d2);
+    wire signed [10:0] s73;  // s71 + s72 - s44
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s73 (
+        .a(11'(s71)), .b(11'(s72)), .c(11'(s44_d1)), .sum(s73)
     );
-    wire signed [11:0] s71;  // s14 + s68 - s70
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(11), .SIGNED(3'b111), .NEGATE(3'b100)) u_s71 (
-        .a(s14_d1), .b(s68), .c(s70), .sum(s71)
+    wire signed [ 8:0] s74;  // x1 + x13 - x9
+    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s74 (
+        .a(x1_d2), .b(x13_d2), .c(x9_d2), .sum(s74)
     );
-    wire signed [ 9:0] s72;  // x3 - x12 - s17
-    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(7), .C(9), .SIGNED(3'b100), .NEGATE(3'b110)) u_s72 (
-        .a(x3_d2), .b(x12_d2), .c(s17_d1), .sum(s72)
+    wire signed [10:0] s75;  // s14 + s74 - s32
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s75 (
+        .a(11'(s14)), .b(11'(s74)), .c(11'(s32)), .sum(s75)
     );
-    wire signed [ 9:0] s73 = 10'(x9_d2) + 10'(s19_d1);
-    wire signed [10:0] s74;  // s45 + s72 - s73
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s74 (
-        .a(11'(s45)), .b(11'(s72)), .c(11'(s73)), .sum(s74)
+    wire signed [ 8:0] s77;  // x2 + x16 - x4
+    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s77 (
+        .a(x2_d2), .b(x16_d2), .c(x4_d2), .sum(s77)
     );
-    wire signed [ 8:0] s75;  // x1 + x13 - x9
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s75 (
-        .a(x1_d2), .b(x13_d2), .c(x9_d2), .sum(s75)
+    wire signed [10:0] s78;  // s6 + s76 + s77
+    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(9), .C(9), .SIGNED(3'b101), .NEGATE(3'b000)) u_s78 (
+        .a(s6_d1), .b(s76_d1), .c(s77), .sum(s78)
     );
-    wire signed [10:0] s76;  // s12 + s31 + s75
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s76 (
-        .a(11'(s12)), .b(11'(s31_d1)), .c(11'(s75)), .sum(s76)
+    wire signed [ 9:0] s79;  // - x11 - s25 + 2
+    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(9), .C(7), .SIGNED(3'b010), .NEGATE(3'b011)) u_s79 (
+        .a(x11_d2), .b(s25_d1), .c(7'd2), .sum(s79)
     );
-    wire signed [10:0] s78;  // s0 + s77 - s2
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(9), .C(9), .SIGNED(3'b101), .NEGATE(3'b100)) u_s78 (
-        .a(s0_d1), .b(s77_d1), .c(s2), .sum(s78)
-    );
-    wire signed [ 9:0] s79;  // - x11 - s28 + 2
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b011)) u_s79 (
-        .a(10'(x11_d2)), .b(10'(s28_d1)), .c(10'd2), .sum(s79)
-    );
-    wire signed [10:0] s80;  // s79 - s24 - s68
+    wire signed [10:0] s80;  // s79 - s30 - s66
     bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s80 (
-        .a(11'(s79)), .b(11'(s24)), .c(11'(s68)), .sum(s80)
+        .a(11'(s79)), .b(11'(s30_d1)), .c(11'(s66)), .sum(s80)
     );
-    wire signed [ 9:0] s81;  // x18 + s30 - s47
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s81 (
-        .a(10'(x18_d2)), .b(10'(s30_d1)), .c(10'(s47_d1)), .sum(s81)
+    wire signed [ 9:0] s82;  // s45 - x18 - s28
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s82 (
+        .a(10'(s45_d1)), .b(10'(x18_d2)), .c(10'(s28_d1)), .sum(s82)
     );
-    wire signed [10:0] s83;  // s2 + s82 - s81
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s83 (
-        .a(s2), .b(s82_d1), .c(s81), .sum(s83)
+    wire signed [10:0] s83;  // s81 + s82 - s6
+    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s83 (
+        .a(s81_d1), .b(s82), .c(s6_d1), .sum(s83)
     );
-    wire signed [ 8:0] s84;  // x5 - x12 - s25
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(8), .SIGNED(3'b100), .NEGATE(3'b110)) u_s84 (
-        .a(x5_d2), .b(x12_d2), .c(s25_d1), .sum(s84)
+    wire signed [10:0] s84;  // x5 - x12 - s7
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s84 (
+        .a(11'(x5_d2)), .b(11'(x12_d2)), .c(s7), .sum(s84)
     );
-    wire signed [10:0] s85;  // s2 + s5 + s84
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(9), .C(9), .SIGNED(3'b111), .NEGATE(3'b000)) u_s85 (
-        .a(s2), .b(s5_d1), .c(s84), .sum(s85)
+    wire signed [ 9:0] s85;  // x12 + s81 - s2
+    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(9), .C(8), .SIGNED(3'b110), .NEGATE(3'b100)) u_s85 (
+        .a(x12_d2), .b(s81_d1), .c(s2_d1), .sum(s85)
     );
-    wire signed [ 9:0] s86;  // s25 - x12 - s82
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(7), .C(9), .SIGNED(3'b101), .NEGATE(3'b110)) u_s86 (
-        .a(s25_d1), .b(x12_d2), .c(s82_d1), .sum(s86)
+    wire signed [11:0] s86;  // s30 + s46 + s85
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b110), .NEGATE(3'b000)) u_s86 (
+        .a(s30_d1), .b(s46), .c(s85), .sum(s86)
     );
-    wire signed [11:0] s87;  // s28 - s48 - s86
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b110), .NEGATE(3'b110)) u_s87 (
-        .a(s28_d1), .b(s48), .c(s86), .sum(s87)
+    wire signed [10:0] s87;  // x16 + s58 - s62
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(10), .SIGNED(3'b110), .NEGATE(3'b100)) u_s87 (
+        .a(8'(x16_d2)), .b(s58_d1), .c(s62_d1), .sum(s87)
     );
-    wire signed [10:0] s88;  // x16 + s61 + s65
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(10), .SIGNED(3'b110), .NEGATE(3'b000)) u_s88 (
-        .a(8'(x16_d2)), .b(s61_d1), .c(s65_d1), .sum(s88)
+    wire signed [ 8:0] s88;  // x2 + x8 - x0
+    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s88 (
+        .a(x2_d2), .b(x8_d2), .c(x0_d2), .sum(s88)
     );
-    wire signed [11:0] s89;  // s35 + s88 - s46
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(11), .C(9), .SIGNED(3'b011), .NEGATE(3'b100)) u_s89 (
-        .a(s35_d1), .b(s88), .c(s46_d1), .sum(s89)
+    wire signed [11:0] s89;  // s87 + s88 - s43
+    bittrigger_grow3 #(.WIDTH(12), .A(11), .B(9), .C(9), .SIGNED(3'b011), .NEGATE(3'b100)) u_s89 (
+        .a(s87), .b(s88), .c(s43), .sum(s89)
     );
-    wire signed [ 9:0] s90;  // s18 - x0 - s3
+    wire signed [ 9:0] s90;  // s19 - x0 - s0
     bittrigger_grow3 #(.WIDTH(10), .A(9), .B(7), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s90 (
-        .a(s18_d1), .b(x0_d2), .c(s3_d1), .sum(s90)
+        .a(s19_d1), .b(x0_d2), .c(s0_d1), .sum(s90)
     );
-    wire signed [11:0] s91;  // s41 + s90 - s65
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s91 (
-        .a(s41), .b(s90), .c(s65_d1), .sum(s91)
+    wire signed [11:0] s91;  // s38 + s62 + s90
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s91 (
+        .a(s38), .b(s62_d1), .c(s90), .sum(s91)
     );
-    wire signed [ 9:0] s92;  // s3 + s69 - x3
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(9), .C(7), .SIGNED(3'b010), .NEGATE(3'b100)) u_s92 (
-        .a(s3_d1), .b(s69_d1), .c(x3_d2), .sum(s92)
+    wire signed [ 9:0] s92;  // s0 - x3 - s67
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(7), .C(9), .SIGNED(3'b100), .NEGATE(3'b110)) u_s92 (
+        .a(s0_d1), .b(x3_d2), .c(s67_d1), .sum(s92)
     );
-    wire signed [10:0] s93;  // s92 - s5 - s6
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s93 (
-        .a(11'(s92)), .b(11'(s5_d1)), .c(11'(s6_d1)), .sum(s93)
+    wire signed [10:0] s93;  // s4 + s92 - s68
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s93 (
+        .a(11'(s4_d1)), .b(11'(s92)), .c(11'(s68_d1)), .sum(s93)
     );
-    wire signed [10:0] s95;  // x2 - s88 - s94
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s95 (
-        .a(11'(x2_d2)), .b(s88), .c(11'(s94_d1)), .sum(s95)
+    wire signed [10:0] s95;  // x2 + s94 - s87
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s95 (
+        .a(11'(x2_d2)), .b(11'(s94_d1)), .c(s87), .sum(s95)
     );
-    wire signed [10:0] s96;  // s13 - s10 - s72
+    wire signed [10:0] s96;  // s12 - s11 - s71
     bittrigger_grow3 #(.WIDTH(11), .A(9), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s96 (
-        .a(s13_d1), .b(s10), .c(s72), .sum(s96)
+        .a(s12_d1), .b(s11), .c(s71), .sum(s96)
     );
-    wire signed [10:0] s97;  // s28 + s30 - s94
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(8), .C(9), .SIGNED(3'b100), .NEGATE(3'b100)) u_s97 (
-        .a(s28_d1), .b(s30_d1), .c(s94_d1), .sum(s97)
+    wire signed [ 9:0] s97;  // x11 + s94 - x2
+    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(9), .C(7), .SIGNED(3'b010), .NEGATE(3'b100)) u_s97 (
+        .a(x11_d2), .b(s94_d1), .c(x2_d2), .sum(s97)
     );
-    wire signed [11:0] s98;  // s97 - s17 - s54
-    bittrigger_grow3 #(.WIDTH(12), .A(11), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s98 (
-        .a(s97), .b(s17_d1), .c(s54), .sum(s98)
+    wire signed [11:0] s98;  // s31 + s52 + s97
+    bittrigger_grow3 #(.WIDTH(12), .A(11), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s98 (
+        .a(s31), .b(s52), .c(s97), .sum(s98)
     );
     wire signed [ 8:0] s99;  // x4 + x18 - x13
     bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s99 (
         .a(x4_d2), .b(x18_d2), .c(x13_d2), .sum(s99)
     );
-    wire signed [10:0] s100;  // s19 + s99 - s51
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s100 (
-        .a(11'(s19_d1)), .b(11'(s99)), .c(11'(s51)), .sum(s100)
+    wire signed [10:0] s100;  // s99 - s20 - s49
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s100 (
+        .a(11'(s99)), .b(11'(s20_d1)), .c(11'(s49)), .sum(s100)
     );
-    wire signed [10:0] s101;  // s31 - s46 - s86
+    wire signed [10:0] s101;  // s85 - s32 - s43
     bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s101 (
-        .a(11'(s31_d1)), .b(11'(s46_d1)), .c(11'(s86)), .sum(s101)
+        .a(11'(s85)), .b(11'(s32)), .c(11'(s43)), .sum(s101)
     );
-    wire signed [ 9:0] s102;  // s47 - s25 + 2
+    wire signed [ 9:0] s102;  // s45 - s2 + 2
     bittrigger_grow3 #(.WIDTH(10), .A(9), .B(8), .C(7), .SIGNED(3'b011), .NEGATE(3'b010)) u_s102 (
-        .a(s47_d1), .b(s25_d1), .c(7'd2), .sum(s102)
+        .a(s45_d1), .b(s2_d1), .c(7'd2), .sum(s102)
     );
-    wire signed [11:0] s103;  // s102 - s28 - s64
+    wire signed [11:0] s103;  // s102 - s30 - s63
     bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(10), .SIGNED(3'b001), .NEGATE(3'b110)) u_s103 (
-        .a(s102), .b(s28_d1), .c(s64), .sum(s103)
+        .a(s102), .b(s30_d1), .c(s63), .sum(s103)
     );
-    wire signed [ 9:0] s104;  // - s1 - s77 + 2
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b011)) u_s104 (
-        .a(10'(s1_d1)), .b(10'(s77_d1)), .c(10'd2), .sum(s104)
+    wire signed [ 9:0] s104;  // s5 - s76 + 2
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b010)) u_s104 (
+        .a(10'(s5_d1)), .b(10'(s76_d1)), .c(10'd2), .sum(s104)
     );
-    wire signed [11:0] s105;  // s81 + s104 - s29
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b011), .NEGATE(3'b100)) u_s105 (
-        .a(s81), .b(s104), .c(s29), .sum(s105)
+    wire signed [11:0] s105;  // s104 - s33 - s82
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b101), .NEGATE(3'b110)) u_s105 (
+        .a(s104), .b(s33), .c(s82), .sum(s105)
     );
 
     // stage 3
-    reg  signed [11:0] s9_d1;
-    reg  signed [11:0] s16_d1;
-    reg  signed [10:0] s23_d1;
+    reg  signed [11:0] s10_d1;
+    reg  signed [11:0] s17_d1;
+    reg  signed [10:0] s24_d1;
     reg  signed [10:0] s27_d1;
     reg  signed [10:0] s34_d1;
-    reg  signed [11:0] s39_d1;
-    reg  signed [10:0] s44_d1;
-    reg  signed [11:0] s50_d1;
-    reg  signed [10:0] s53_d1;
-    reg  signed [10:0] s56_d1;
+    reg  signed [11:0] s37_d1;
+    reg  signed [10:0] s42_d1;
+    reg  signed [11:0] s48_d1;
+    reg  signed [10:0] s51_d1;
+    reg  signed [10:0] s54_d1;
+    reg  signed [10:0] s55_d1;
     reg  signed [10:0] s57_d1;
-    reg  signed [10:0] s60_d1;
-    reg  signed [11:0] s63_d1;
-    reg  signed [11:0] s67_d1;
-    reg  signed [11:0] s71_d1;
-    reg  signed [10:0] s74_d1;
-    reg  signed [10:0] s76_d1;
+    reg  signed [11:0] s61_d1;
+    reg  signed [11:0] s65_d1;
+    reg  signed [11:0] s70_d1;
+    reg  signed [10:0] s73_d1;
+    reg  signed [10:0] s75_d1;
     reg  signed [10:0] s78_d1;
     reg  signed [10:0] s80_d1;
     reg  signed [10:0] s83_d1;
-    reg  signed [10:0] s85_d1;
-    reg  signed [11:0] s87_d1;
+    reg  signed [10:0] s84_d1;
+    reg  signed [11:0] s86_d1;
     reg  signed [11:0] s89_d1;
     reg  signed [11:0] s91_d1;
     reg  signed [10:0] s93_d1;
@@ -610,28 +607,28 @@ module bitlinear_dense_1 (
     reg  signed [11:0] s103_d1;
     reg  signed [11:0] s105_d1;
     always_ff @(posedge clk) begin
-        s9_d1 <= s9;
-        s16_d1 <= s16;
-        s23_d1 <= s23;
+        s10_d1 <= s10;
+        s17_d1 <= s17;
+        s24_d1 <= s24;
         s27_d1 <= s27;
         s34_d1 <= s34;
-        s39_d1 <= s39;
-        s44_d1 <= s44;
-        s50_d1 <= s50;
-        s53_d1 <= s53;
-        s56_d1 <= s56;
+        s37_d1 <= s37;
+        s42_d1 <= s42;
+        s48_d1 <= s48;
+        s51_d1 <= s51;
+        s54_d1 <= s54;
+        s55_d1 <= s55;
         s57_d1 <= s57;
-        s60_d1 <= s60;
-        s63_d1 <= s63;
-        s67_d1 <= s67;
-        s71_d1 <= s71;
-        s74_d1 <= s74;
-        s76_d1 <= s76;
+        s61_d1 <= s61;
+        s65_d1 <= s65;
+        s70_d1 <= s70;
+        s73_d1 <= s73;
+        s75_d1 <= s75;
         s78_d1 <= s78;
         s80_d1 <= s80;
         s83_d1 <= s83;
-        s85_d1 <= s85;
-        s87_d1 <= s87;
+        s84_d1 <= s84;
+        s86_d1 <= s86;
         s89_d1 <= s89;
         s91_d1 <= s91;
         s93_d1 <= s93;
@@ -643,26 +640,26 @@ module bitlinear_dense_1 (
         s103_d1 <= s103;
         s105_d1 <= s105;
     end
-    wire signed [12:0] s106 = (13'(s9_d1) << 1) + 13'd33;
-    wire signed [12:0] s107 = (13'(s16_d1) << 1) - 13'd25;
-    wire signed [11:0] s108 = (12'(s23_d1) << 1) - 12'd33;
+    wire signed [12:0] s106 = (13'(s10_d1) << 1) + 13'd33;
+    wire signed [12:0] s107 = (13'(s17_d1) << 1) - 13'd25;
+    wire signed [11:0] s108 = (12'(s24_d1) << 1) - 12'd33;
     wire signed [11:0] s109 = (12'(s27_d1) << 1) + 12'd81;
     wire signed [11:0] s110 = (12'(s34_d1) << 1) + 12'd65;
-    wire signed [12:0] s111 = (13'(s39_d1) << 1) - 13'd25;
-    wire signed [12:0] s112 = (13'(s44_d1) << 1) + 13'd31;
-    wire signed [12:0] s113 = -((13'(s50_d1) << 1)) - 13'd9;
-    wire signed [11:0] s114 = (12'(s53_d1) << 1) + 12'd85;
-    wire signed [11:0] s115 = (12'(s56_d1) << 1) - 12'd3;
-    wire signed [11:0] s116 = (12'(s57_d1) << 1) - 12'd31;
-    wire signed [12:0] s117 = (13'(s63_d1) << 1) + 13'd49;
-    wire signed [12:0] s118 = (13'(s67_d1) << 1) + 13'd1;
-    wire signed [12:0] s119 = (13'(s71_d1) << 1) - 13'd33;
-    wire signed [11:0] s120 = (12'(s74_d1) << 1) + 12'd11;
-    wire signed [11:0] s121 = (12'(s76_d1) << 1) - 12'd17;
+    wire signed [12:0] s111 = (13'(s37_d1) << 1) - 13'd25;
+    wire signed [12:0] s112 = (13'(s42_d1) << 1) + 13'd31;
+    wire signed [12:0] s113 = (13'(s48_d1) << 1) - 13'd9;
+    wire signed [11:0] s114 = (12'(s51_d1) << 1) + 12'd85;
+    wire signed [11:0] s115 = (12'(s54_d1) << 1) - 12'd3;
+    wire signed [11:0] s116 = (12'(s55_d1) << 1) - 12'd31;
+    wire signed [12:0] s117 = (13'(s61_d1) << 1) + 13'd49;
+    wire signed [12:0] s118 = (13'(s65_d1) << 1) + 13'd1;
+    wire signed [12:0] s119 = (13'(s70_d1) << 1) - 13'd33;
+    wire signed [11:0] s120 = (12'(s73_d1) << 1) + 12'd11;
+    wire signed [11:0] s121 = (12'(s75_d1) << 1) - 12'd17;
     wire signed [11:0] s122 = (12'(s78_d1) << 1) - 12'd5;
     wire signed [11:0] s123 = (12'(s83_d1) << 1) + 12'd3;
-    wire signed [11:0] s124 = (12'(s85_d1) << 1) - 12'd3;
-    wire signed [12:0] s125 = (13'(s87_d1) << 1) - 13'd27;
+    wire signed [11:0] s124 = (12'(s84_d1) << 1) - 12'd3;
+    wire signed [12:0] s125 = (13'(s86_d1) << 1) - 13'd27;
     wire signed [12:0] s126 = (13'(s89_d1) << 1) + 13'd35;
     wire signed [12:0] s127 = (13'(s91_d1) << 1) - 13'd19;
     wire signed [11:0] s128 = (12'(s93_d1) << 1) + 12'd27;
@@ -694,7 +691,7 @@ module bitlinear_dense_1 (
         s119,
         s118,
         s117,
-        {12'(s60_d1), 1'd0},
+        {12'(s57_d1), 1'd0},
         13'(s116),
         13'(s115),
         13'(s114),

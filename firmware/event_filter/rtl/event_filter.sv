@@ -68,10 +68,9 @@ module event_filter (
         .y(dense_2_codes)
     );
 
-    // stage 7: 24 x ap_ufixed<6,3>
+    // stage 6: 24 x ap_ufixed<6,3>
     wire [143:0] relu_2_codes;
     requantize_relu_2 u_requantize_relu_2 (
-        .clk(clk),
         .x(dense_2_codes),
         .y(relu_2_codes)
     );

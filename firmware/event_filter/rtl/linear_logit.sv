@@ -29,89 +29,72 @@ module linear_logit (
     wire        [ 7:0] x14 = x[119:112];
     wire        [ 7:0] x15 = x[127:120];
 
-    // stage 12
-    reg         [ 7:0] x0_d1;
-    reg         [ 7:0] x1_d1;
-    reg         [ 7:0] x2_d1;
-    reg         [ 7:0] x3_d1;
-    reg         [ 7:0] x4_d1;
-    reg         [ 7:0] x5_d1;
-    reg         [ 7:0] x6_d1;
-    reg         [ 7:0] x7_d1;
-    reg         [ 7:0] x9_d1;
-    reg         [ 7:0] x10_d1;
-    reg         [ 7:0] x11_d1;
-    reg         [ 7:0] x12_d1;
-    reg         [ 7:0] x13_d1;
-    reg         [ 7:0] x14_d1;
-    reg         [ 7:0] x15_d1;
-    always_ff @(posedge clk) begin
-        x0_d1 <= x0;
-        x1_d1 <= x1;
-        x2_d1 <= x2;
-        x3_d1 <= x3;
-        x4_d1 <= x4;
-        x5_d1 <= x5;
-        x6_d1 <= x6;
-        x7_d1 <= x7;
-        x9_d1 <= x9;
-        x10_d1 <= x10;
-        x11_d1 <= x11;
-        x12_d1 <= x12;
-        x13_d1 <= x13;
-        x14_d1 <= x14;
-        x15_d1 <= x15;
-    end
-    wire signed [ 9:0] s0;  // x12 - x2 - x7
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s0 (
-        .a(x12_d1), .b(x2_d1), .c(x7_d1), .sum(s0)
+    // stage 11
+    wire signed [10:0] s0;  // 2*x4 + x13 - x15
+    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s0 (
+        .a((9'(x4) << 1)), .b(x13), .c(x15), .sum(s0)
     );
-    wire signed [10:0] s1;  // 2*x4 + x13 - x15
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s1 (
-        .a((9'(x4_d1) << 1)), .b(x13_d1), .c(x15_d1), .sum(s1)
+    wire signed [ 9:0] s1;  // x2 + x7 - x12
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s1 (
+        .a(x2), .b(x7), .c(x12), .sum(s1)
     );
-    wire        [ 8:0] s2 = 9'(x6_d1) + 9'd6;
-    wire signed [10:0] s3;  // x9 - 2*x0 - s2
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(9), .SIGNED(3'b000), .NEGATE(3'b110)) u_s3 (
-        .a(x9_d1), .b((9'(x0_d1) << 1)), .c(s2), .sum(s3)
-    );
+    wire        [ 8:0] s2 = 9'(x6) + 9'd6;
     wire signed [ 9:0] s4;  // x1 + x3 - x11
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s4 (
-        .a(x1_d1), .b(x3_d1), .c(x11_d1), .sum(s4)
+        .a(x1), .b(x3), .c(x11), .sum(s4)
     );
-    wire signed [11:0] s5;  // 4*x5 + s0 - 2*x14
-    assign s5[0:0] = s0[0:0];
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(9), .C(8), .SIGNED(3'b010), .NEGATE(3'b100)) u_s5 (
-        .a((9'(x5_d1) << 1)), .b(9'(s0 >>> 1)), .c(x14_d1), .sum(s5[11:1])
+
+    // stage 12
+    reg         [ 7:0] x0_d1;
+    reg         [ 7:0] x5_d1;
+    reg         [ 7:0] x9_d1;
+    reg         [ 7:0] x10_d1;
+    reg         [ 7:0] x14_d1;
+    reg  signed [10:0] s0_d1;
+    reg  signed [ 9:0] s1_d1;
+    reg         [ 8:0] s2_d1;
+    reg  signed [ 9:0] s4_d1;
+    always_ff @(posedge clk) begin
+        x0_d1 <= x0;
+        x5_d1 <= x5;
+        x9_d1 <= x9;
+        x10_d1 <= x10;
+        x14_d1 <= x14;
+        s0_d1 <= s0;
+        s1_d1 <= s1;
+        s2_d1 <= s2;
+        s4_d1 <= s4;
+    end
+    wire signed [10:0] s3;  // x9 - 2*x0 - s2
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(9), .SIGNED(3'b000), .NEGATE(3'b110)) u_s3 (
+        .a(x9_d1), .b((9'(x0_d1) << 1)), .c(s2_d1), .sum(s3)
+    );
+    wire signed [11:0] s5;  // 4*x5 - 2*x14 - s1
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(10), .SIGNED(3'b100), .NEGATE(3'b110)) u_s5 (
+        .a((10'(x5_d1) << 2)), .b((9'(x14_d1) << 1)), .c(s1_d1), .sum(s5)
+    );
+    wire signed [11:0] s6;  // 4*x10 + s0 + s3
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s6 (
+        .a((12'(x10_d1) << 2)), .b(12'(s0_d1)), .c(12'(s3)), .sum(s6)
+    );
+    wire signed [12:0] s7;  // 2*s4 + s5 - 4*s1
+    assign s7[0:0] = s5[0:0];
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s7 (
+        .a(12'(s4_d1)), .b(12'(s5 >>> 1)), .c((12'(s1_d1) << 1)), .sum(s7[12:1])
     );
 
     // stage 13
-    reg         [ 7:0] x10_d2;
-    reg  signed [ 9:0] s0_d1;
-    reg  signed [10:0] s1_d1;
-    reg  signed [10:0] s3_d1;
-    reg  signed [ 9:0] s4_d1;
-    reg  signed [11:0] s5_d1;
+    reg  signed [10:0] s0_d2;
+    reg  signed [11:0] s6_d1;
+    reg  signed [12:0] s7_d1;
     always_ff @(posedge clk) begin
-        x10_d2 <= x10_d1;
-        s0_d1 <= s0;
-        s1_d1 <= s1;
-        s3_d1 <= s3;
-        s4_d1 <= s4;
-        s5_d1 <= s5;
+        s0_d2 <= s0_d1;
+        s6_d1 <= s6;
+        s7_d1 <= s7;
     end
-    wire signed [11:0] s6;  // 4*x10 + s1 + s3
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s6 (
-        .a((12'(x10_d2) << 2)), .b(12'(s1_d1)), .c(12'(s3_d1)), .sum(s6)
-    );
-    wire signed [12:0] s7;  // 4*s0 + 2*s4 + s5
-    assign s7[0:0] = s5_d1[0:0];
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s7 (
-        .a((12'(s0_d1) << 1)), .b(12'(s4_d1)), .c(12'(s5_d1 >>> 1)), .sum(s7[12:1])
-    );
-    wire signed [13:0] s8;  // s6 + s7 - 4*s1
+    wire signed [13:0] s8;  // s6 + s7 - 4*s0
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s8 (
-        .a(14'(s6)), .b(14'(s7)), .c((14'(s1_d1) << 2)), .sum(s8)
+        .a(14'(s6_d1)), .b(14'(s7_d1)), .c((14'(s0_d2) << 2)), .sum(s8)
     );
 
     // result, last element first

@@ -51,7 +51,7 @@ module jet_tagger (
         .y(relu_1_codes)
     );
 
-    // stage 5: 32 x ap_fixed<16,8>
+    // stage 6: 32 x ap_fixed<16,8>
     wire [511:0] dense_2_codes;
     bitlinear_dense_2 u_bitlinear_dense_2 (
         .clk(clk),
@@ -59,14 +59,14 @@ module jet_tagger (
         .y(dense_2_codes)
     );
 
-    // stage 5: 32 x ap_ufixed<8,3>
+    // stage 6: 32 x ap_ufixed<8,3>
     wire [255:0] relu_2_codes;
     requantize_relu_2 u_requantize_relu_2 (
         .x(dense_2_codes),
         .y(relu_2_codes)
     );
 
-    // stage 8: 32 x ap_fixed<15,8>
+    // stage 9: 32 x ap_fixed<15,8>
     wire [479:0] dense_3_codes;
     bitlinear_dense_3 u_bitlinear_dense_3 (
         .clk(clk),
@@ -74,7 +74,7 @@ module jet_tagger (
         .y(dense_3_codes)
     );
 
-    // stage 8: 32 x ap_ufixed<8,3>
+    // stage 9: 32 x ap_ufixed<8,3>
     wire [255:0] relu_3_codes;
     requantize_relu_3 u_requantize_relu_3 (
         .x(dense_3_codes),
