@@ -28,10 +28,10 @@ i64 count_terms(const Problem& problem) {
 }
 
 // Steps of the default search: its time grows like that of sharing itself; a second for small matrices, some for
-// the largest.
-i64 default_steps(i64 terms) {
+// the largest. A step takes longer where many columns read each input.
+i64 default_steps(i64 terms, i64 n_in) {
     if (terms < SMALL) return std::min<i64>(60000, 100 * terms);
-    return std::min<i64>({terms * terms / 6000, 60000, 1000000000 / terms});
+    return std::min<i64>({terms * terms / 6000, 60000, 1000000000 / terms, terms * n_in / 90});
 }
 
 // Steps of the longest search: some 20 s for matrices of up to 4,000 terms, and about as long for larger ones.
@@ -140,7 +140,7 @@ Built solve_within(const Matrix& matrix, const Problem& problem, const SolveOpti
     Built built = build(*start.state, problem, start.values);
     const auto search_for = [&](i64 steps) { improve(start, built, problem, steps, heat_for(matrix, terms, steps), random); };
     // Sharing a second time, as differences, has taken its part of the time already.
-    if (options.effort >= 1) search_for(default_steps(terms) / (!tried ? 1 : terms < SMALL ? 2 : 3));
+    if (options.effort >= 1) search_for(default_steps(terms, matrix.n_in) / (!tried ? 1 : terms < SMALL ? 2 : 3));
     if (options.effort >= 2) search_for(most_steps(terms));
     return built;
 }
