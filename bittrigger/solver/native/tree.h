@@ -39,7 +39,8 @@ int levels_for(int inputs, i64 total);
 int adder_cost(const Operand* const* operands, int count, Range sum);
 
 // The cost in LUTs of the cheapest tree that this heuristic finds over `operands`, at most `limit` levels deep.
-// The array is used as scratch. With `merges`, the adders are appended in order. `steps` is the number of adders.
+// `root` is the range of the whole sum, less than the sum of the operands' ranges where parts of them cancel.
+// The array is used as scratch. With `merges`, the adders are appended in order.
 int tree_cost(std::vector<Operand>& operands, int inputs, int limit, Range root, std::vector<Merge>* merges);
 
 }  // namespace bittrigger
