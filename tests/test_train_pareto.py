@@ -224,7 +224,7 @@ def test_the_command(tmp_path: Path) -> None:
         "--seed",
         "1",
     ]
-    words += ["--epochs", "1", "--twin-epochs", "1", "--no-synth", "--no-hold"]
+    words += ["--epochs", "1", "--twin-epochs", "1", "--batch-size", "100", "--no-synth", "--no-hold"]
     words += ["--threshold", "0.5", "--threshold", "1.5"]
     words = [sys.executable, "-m", "bittrigger", *words, "--want"]
     done = subprocess.run([*words, "0.05", "--json"], check=True, capture_output=True, text=True, timeout=600)
@@ -234,7 +234,9 @@ def test_the_command(tmp_path: Path) -> None:
     assert [row["chosen"] for row in rows] == [True, False]
     assert {row["luts_origin"] for row in rows} == {"estimate"}
     assert "run 2 of 2" in done.stderr
-    assert held(tmp_path / "runs" / "4_i8_a6_t0.5_c0" / "seed-1") == [None]
+    folder = tmp_path / "runs" / "4_i8_a6_t0.5_c0" / "seed-1"
+    assert held(folder) == [None]
+    assert json.loads((folder / "result.json").read_text())["identity"]["sweep"]["batch_size"] == 100
     again = subprocess.run([*words, "0.99"], check=False, capture_output=True, text=True, timeout=600)
     assert (again.returncode, again.stderr.splitlines()[0]) == (1, "2 of 2 runs are done")
     assert "score 0.99: no design reaches it; the best is 0." in again.stderr

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 @click.option("--seed", "seeds", multiple=True, type=int, default=(1, 2, 3), show_default=True, help="Repeat it.")
 @click.option("--epochs", type=int, default=30, show_default=True, help="Of each ternary training.")
 @click.option("--twin-epochs", type=int, default=30, show_default=True, help="Of each float training.")
+@click.option("--batch-size", type=int, default=512, show_default=True, help="Rows of a step, of both trainings.")
 @click.option("--no-hold", is_flag=True, help="Do not hold weights that go to and fro between two codes.")
 @click.option("--want", type=float, help="Accuracy on the validation rows, such as 0.76: name the cheapest network.")
 @click.option("--no-synth", is_flag=True, help="LUTs as the solver estimates them; else Yosys counts.")
@@ -51,6 +52,7 @@ def command(
     seeds: tuple[int, ...],
     epochs: int,
     twin_epochs: int,
+    batch_size: int,
     no_hold: bool,
     want: float | None,
     no_synth: bool,
@@ -83,7 +85,7 @@ def command(
             cost_strengths=cost_strength,
         )
         prepare_tensorflow(seeds[0])
-        settings = SweepSettings(epochs, twin_epochs, teacher_hidden=shapes[0], teacher_seeds=seeds)
+        settings = SweepSettings(epochs, twin_epochs, batch_size, teacher_hidden=shapes[0], teacher_seeds=seeds)
         if no_hold:
             settings = replace(settings, hold_from=None)
         runs = sweep(sample, designs, seeds, settings, output)
