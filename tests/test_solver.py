@@ -208,6 +208,13 @@ def test_repeated_and_negated_columns_cost_one_sum_and_one_negation():
     assert graph.outputs == (Output(3), Output(4), Output(3, 2), Output(4, 1))
 
 
+def test_what_reads_a_negated_output_adds_to_it():
+    weights = -np.array([[1, 1], [1, 1], [1, 1], [0, 1], [0, 1]])
+    graph = solve_plain(weights)
+    assert [len(adder.terms) for adder in graph.adders] == [3, 1, 3]
+    assert graph_luts(graph) == 29
+
+
 def test_corner_shapes():
     assert solve_plain(np.array([[0, 1, 4]])) == AdderGraph((EIGHT_BIT,), (), (Output(None), Output(0), Output(0, 2)))
     graph = solve(np.zeros((2, 2), dtype=np.int64), np.array([5, 0]), (EIGHT_BIT,) * 2)
