@@ -1,8 +1,9 @@
-"""Fixtures shared by all tests."""
+"""Fixtures shared by several test files."""
 
 from __future__ import annotations
 
 import signal
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -27,3 +28,43 @@ def root():
 def jet_tagger():
     """The folder of the five-class jet tagger."""
     return ROOT / "models" / "jet_tagger"
+
+
+@pytest.fixture(scope="module")
+def workshop(tmp_path_factory):
+    """The SystemVerilog of the design in ``wrapped_designs``, and a place for the models of its wrappers."""
+    from wrapped_designs import PIPELINE
+
+    from bittrigger.emit.emit_verilog import emit_verilog
+
+    folder = tmp_path_factory.mktemp("wrappers")
+    return folder, emit_verilog(PIPELINE, folder / "rtl")
+
+
+@pytest.fixture(scope="module")
+def workers():
+    """One worker that makes data, a thread of this process."""
+    from bittrigger.data.workers import Workers
+
+    with ThreadPoolExecutor(1) as executor:
+        yield Workers(executor, 1)
+
+
+@pytest.fixture
+def fake(monkeypatch):
+    """The fake data set, known to the command line."""
+    import data_sets
+
+    from bittrigger.data.sets import SETS
+
+    dataset = data_sets.fake()
+    monkeypatch.setitem(SETS, "fake", dataset)
+    return dataset
+
+
+@pytest.fixture
+def request_(fake):
+    """A request for 22 events of the fake data set."""
+    from bittrigger.data.model import Request
+
+    return Request(fake, 22, 7)

@@ -1,154 +1,22 @@
 """Wrappers in Verilator: every bit, every cycle, every fault that links and streams can have; and proof that it can fail."""
 
-import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from designs import mlp
-from library import yosys
+from emp_protocol import contract
+from wrapped_designs import AXIS, EMP, GRAPH, PIPELINE, axis, emp, payload_of, play
 
-from bittrigger.build import BuildSettings, fresh_folder, save_build
-from bittrigger.cli import main
-from bittrigger.emit.emit_verilog import emit_verilog
-from bittrigger.emit.emit_wrappers import (
-    AxisOptions,
-    axis_depth,
-    axis_latency_cycles,
-    axis_streams,
-    emit_axis,
-    emit_emp,
-    to_beats,
-)
-from bittrigger.errors import ConfigError, MismatchError, ToolError, UnsupportedModelError
+from bittrigger.emit.emit_wrappers import axis_latency_cycles, axis_streams, to_beats
+from bittrigger.errors import MismatchError, ToolError
 from bittrigger.graph import evaluate
 from bittrigger.patterns import FRAME, Board, ChannelSpec, Format, idle_frames, pack_events, parse, render
-from bittrigger.patterns.design import LinkOptions, check_boards, expected_words, input_words, make_boards, make_payload
+from bittrigger.patterns.design import check_boards, input_words, make_boards
 from bittrigger.ports import input_fields, output_fields, pack
 from bittrigger.simulate.vectors import random_codes
-from bittrigger.simulate.verilator import find_verilator
-from bittrigger.simulate.wrapper import Beat, Traffic, WrapperSim, play_boards, stream_beats
+from bittrigger.simulate.wrapper import Beat, Traffic, play_boards, stream_beats
 
-PIPELINE = mlp((40, 6, 9))
-GRAPH = PIPELINE.graph
-EMP = {
-    "1 link": LinkOptions(tmux=1, links=1, out_links=1),  # 5 words in, 2 words out
-    "5 links": LinkOptions(tmux=1, links=5, out_links=2),  # 1 word in, 1 word out
-    "uneven": LinkOptions(tmux=1, links=5, out_links=1),  # 1 word in, 2 words out
-}
-AXIS = {
-    "64": AxisOptions(64),
-    "320 to 32": AxisOptions(320, 32),
-    "24 to 96": AxisOptions(24, 96),
-    "wide": AxisOptions(512),
-}
-
-
-@pytest.fixture(scope="module")
-def workshop(tmp_path_factory):
-    """The design's SystemVerilog, and a place for the models of its wrappers."""
-    folder = tmp_path_factory.mktemp("wrappers")
-    return folder, emit_verilog(PIPELINE, folder / "rtl")
-
-
-def payload_of(name):
-    return make_payload(GRAPH, PIPELINE.latency_cycles, EMP[name])
-
-
-def build(workshop, files, tag, changes=()):
-    """The wrapper with ``changes``, each a file's stem and a text in it that becomes another."""
-    folder, design = workshop
-    place = folder / f"{tag} {len(changes)}"
-    copies = []
-    for path in files:
-        text = path.read_text()
-        for stem, old, new in changes:
-            if path.stem == stem:
-                assert text.count(old) == 1, (stem, old)
-                text = text.replace(old, new)
-        copies.append(place / path.name)
-        place.mkdir(exist_ok=True)
-        copies[-1].write_text(text)
-    return WrapperSim(files[0].stem, (*design, *copies), place / "sim", timeout_s=300)
-
-
-def emp(workshop, name, *changes, tag=""):
-    files = emit_emp(PIPELINE, payload_of(name), workshop[0] / "emp" / name)
-    return build(workshop, files, f"emp {name}{tag}", changes)
-
-
-def axis(workshop, name, *changes, tag=""):
-    files = emit_axis(PIPELINE, AXIS[name], workshop[0] / "axis" / name)
-    return build(workshop, files, f"axis {name}{tag}", changes)
-
-
-def play(workshop, name, *boards):
-    return play_boards(emp(workshop, name), boards, payload_of(name).inputs.links)
-
-
-# EMP: what comes out, from the contract in the header comments
-
-
-class Gather:
-    """The protocol of bittrigger_emp_gather, one frame at a time."""
-
-    def __init__(self, need):
-        self.need, self.words, self.orbit = need, None, False
-
-    def step(self, row):
-        """The words of an event that is complete with this frame, or None; and whether the frame breaks the rules."""
-        strobe, valid, start, last = (row[name] for name in ("strobe", "valid", "start", "last"))
-        if not strobe.any():
-            return None, False
-        if any(len(set(flag.tolist())) > 1 for flag in (strobe, valid, start, last)):
-            wrong = self.words is not None or bool(valid.any())
-            self.words = None
-            return None, wrong
-        wrong = self.words is not None and bool(not valid[0] or start[0])
-        if valid[0] and start[0]:
-            self.words, self.orbit = [], bool(row["start_of_orbit"].any())
-        elif wrong:
-            self.words = None
-        return self._collect(row["data"].tolist(), bool(last[0]), wrong)
-
-    def _collect(self, data, last, wrong):
-        if self.words is None:
-            return None, wrong
-        self.words.append(data)
-        if len(self.words) < self.need and not last:
-            return None, wrong
-        words, self.words = self.words, None
-        return (words, wrong) if len(words) == self.need else (None, True)
-
-
-def contract(board, payload):
-    """The frames that must come out, and the frames in which each error must be high."""
-    count, give, gather = len(board.frames), payload.outputs.words, Gather(payload.inputs.words)
-    results, errors = {}, []
-    for frame, row in enumerate(board.frames):
-        words, wrong = gather.step(row)
-        if words is not None:
-            results[frame + 2 + PIPELINE.latency_cycles] = (words, gather.orbit)
-        if wrong and frame + 1 < count:
-            errors.append(frame + 1)
-    out, overruns, free = idle_frames(count, payload.outputs.links), [], 0
-    for frame, (words, orbit) in results.items():
-        if frame < free:
-            overruns.append(frame)
-            continue
-        free = frame + give
-        expected = outputs_of(np.array([words], dtype=np.uint64).transpose(0, 2, 1), payload)[0].T
-        for k in range(min(give, count - frame)):
-            out[frame + k] = [(int(word), orbit and k == 0, k == 0, k == give - 1, True, True) for word in expected[k]]
-    return out, tuple(errors), tuple(k for k in overruns if k < count)
-
-
-def outputs_of(words, payload):
-    """The output words for input words `(events, links, words)`."""
-    from bittrigger.patterns import from_words
-    from bittrigger.ports import unpack
-
-    return expected_words(GRAPH, unpack(from_words(words, payload.inputs), input_fields(GRAPH)), payload)
+# EMP
 
 
 def check(captures, boards, payload):
@@ -291,6 +159,14 @@ def test_a_slower_wrapper_is_found_by_its_files(workshop):
     assert (capture.board.frames["start"] == outputs.frames["start"]).all()
 
 
+def test_recorded_frames_are_those_of_the_format(workshop):
+    payload = payload_of("5 links")
+    words = input_words(GRAPH, random_codes(GRAPH, 2, 1), payload)
+    (capture,) = play(workshop, "5 links", *pack_events(words, payload.spec, max_frames=40))
+    assert capture.board.frames.dtype == FRAME
+    assert parse(render(capture.board, Format.EMPV2)) == capture.board
+
+
 # AXI4-Stream
 
 
@@ -389,120 +265,3 @@ def test_a_broken_stream_is_found(workshop, stem, old, new, request):
 
     with pytest.raises((AssertionError, ToolError)):
         judge()
-
-
-# Text
-
-
-@pytest.mark.parametrize("links", [1, 2, 5])
-@pytest.mark.parametrize("out_links", [1, 2])
-def test_emp_wrappers_are_clean_under_every_lint(workshop, tmp_path, links, out_links):
-    options = LinkOptions(tmux=1, links=links, out_links=out_links)
-    files = emit_emp(PIPELINE, make_payload(GRAPH, PIPELINE.latency_cycles, options), tmp_path)
-    find_verilator().lint([*workshop[1], *files], "example_emp", tmp_path / "lint.log")
-
-
-@pytest.mark.parametrize("beat_bits", [8, 320, 328, 1024])
-@pytest.mark.parametrize("out_beat_bits", [8, 96])
-def test_axis_wrappers_are_clean_under_every_lint(workshop, tmp_path, beat_bits, out_beat_bits):
-    files = emit_axis(PIPELINE, AxisOptions(beat_bits, out_beat_bits), tmp_path)
-    find_verilator().lint([*workshop[1], *files], "example_axis", tmp_path / "lint.log")
-
-
-def test_the_header_states_the_contract(tmp_path):
-    text = emit_emp(PIPELINE, payload_of("1 link"), tmp_path)[0].read_text()
-    latency = 4 + 2 + PIPELINE.latency_cycles
-    assert f"latency          {latency} cycles from the first word of a packet on d" in text
-    assert f"(4 to collect it, 1 register, {PIPELINE.latency_cycles} in the design, 1 register)" in text
-    assert "a packet every 5 cycles or more; TMUX 1 sends one every 9" in text
-    text = emit_axis(PIPELINE, AXIS["64"], tmp_path)[0].read_text()
-    assert "5 beats of 64 bits, the lowest bits of in_data first" in text
-    assert f"s_axis_tready is low while {axis_depth(PIPELINE)} events are between" in text
-    assert not [line for line in text.splitlines() if line != line.rstrip()]
-
-
-def test_the_vhdl_adapter_has_the_records_of_emp(tmp_path):
-    emit_emp(PIPELINE, payload_of("5 links"), tmp_path)
-    text = (tmp_path / "example_emp_links.vhd").read_text()
-    assert "d            : in  ldata(4 downto 0);" in text
-    assert "q            : out ldata(1 downto 0);" in text
-    for flag in ("valid", "start", "last", "start_of_orbit", "strobe"):
-        assert f"d_{flag}(k) <= d(k).{flag};" in text
-        assert f"q(k).{flag} <= q_{flag}(k);" in text
-    ports = re.findall(r"\b([dq]_\w+|packet_error|overrun|rst)\s*:", text)
-    wrapper = (tmp_path / "example_emp.sv").read_text()
-    assert {port for port in ports if port != "clk_p"} <= set(
-        re.findall(r"(\w+)[,\n)]", wrapper[: wrapper.index(");")])
-    )
-
-
-def test_names_of_the_wrapper_are_reserved(tmp_path):
-    taken = replace(PIPELINE, graph=replace(GRAPH, name="bittrigger_delay"))
-    with pytest.raises(UnsupportedModelError, match="a module 'bittrigger_delay', a name of the wrapper"):
-        emit_axis(taken, AxisOptions(), tmp_path)
-    with pytest.raises(ConfigError, match="beats of 12 bits; allowed are multiples of 8 from 8 to 4096"):
-        emit_axis(PIPELINE, AxisOptions(12), tmp_path)
-    assert not list(tmp_path.iterdir())
-
-
-@pytest.mark.parametrize("interface", ["emp", "axi-stream"])
-def test_yosys_reads_the_wrappers(workshop, tmp_path, interface):
-    files = (
-        emit_emp(PIPELINE, payload_of("1 link"), tmp_path)
-        if interface == "emp"
-        else emit_axis(PIPELINE, AXIS["64"], tmp_path)
-    )
-    sources = " ".join(map(str, (*workshop[1], *files)))
-    commands = (f"read_verilog -sv {sources}", f"hierarchy -check -top {files[0].stem}", "proc", "check -assert")
-    done = yosys(tmp_path, *commands)
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr
-
-
-# Command line
-
-
-def test_a_file_goes_through_the_wrapper_and_comes_back(tmp_path, capsys):
-    folder = tmp_path / "tagger"
-    with fresh_folder(folder, overwrite=False) as scratch:
-        emit_verilog(PIPELINE, scratch / "rtl")
-        save_build(scratch, PIPELINE, BuildSettings(), {})
-
-    def run(*arguments):
-        try:
-            main([str(argument) for argument in arguments])
-            code = 0
-        except SystemExit as stop:
-            code = stop.code
-        streams = capsys.readouterr()
-        return code, (streams.out + streams.err).replace("\n", " ")
-
-    link = ("--tmux", 6, "--links", 2, "--gap", 6)
-    names = {name: tmp_path / f"{name}.txt" for name in ("in", "expected", "out")}
-    assert "latency" in run("wrap", folder, "-i", "emp", *link)[1]
-    listed = (folder / "wrap" / "emp" / "files.f").read_text().splitlines()
-    assert all((folder / "wrap" / "emp" / name).is_file() for name in listed)
-    assert listed[-1] == "example_emp.sv"
-    assert run("patterns", "write", folder, "-n", 12, "-o", names["in"], "--expected", names["expected"], *link)[0] == 0
-    code, text = run("patterns", "play", folder, names["in"], "-o", names["out"], *link)
-    assert (code, "packet errors 0, overruns 0" in text) == (0, True), text
-    assert names["out"].read_text() == names["expected"].read_text()
-    assert "12 events, every bit equal" in run("patterns", "check", folder, names["out"], "-n", 12, *link)[1]
-    code, text = run("patterns", "play", folder, names["in"], "-o", names["out"], "--links", 3)
-    assert code == 1
-    assert "board 'example' has 2 links; 'example_emp' has 3; see --links" in text
-    assert "latency 12 cycles if nothing waits" in run("wrap", folder, "--interface", "axi-stream")[1]
-    for wrong, message in (
-        (("-i", "ipbus"), "--interface 'ipbus'; allowed are axi-stream, emp"),
-        (("-i", "emp", "--tmux", 0), "TMUX 0"),
-    ):
-        code, text = run("wrap", folder, *wrong)
-        assert code == 1
-        assert message in text
-
-
-def test_recorded_frames_are_those_of_the_format(workshop):
-    payload = payload_of("5 links")
-    words = input_words(GRAPH, random_codes(GRAPH, 2, 1), payload)
-    (capture,) = play(workshop, "5 links", *pack_events(words, payload.spec, max_frames=40))
-    assert capture.board.frames.dtype == FRAME
-    assert parse(render(capture.board, Format.EMPV2)) == capture.board

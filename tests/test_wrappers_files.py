@@ -1,0 +1,124 @@
+"""Files of wrappers: clean under every lint, read by Yosys, with the contract and the ports that they state; and the commands."""
+
+import re
+from dataclasses import replace
+
+import pytest
+from library import yosys
+from wrapped_designs import AXIS, GRAPH, PIPELINE, payload_of
+
+from bittrigger.build import BuildSettings, fresh_folder, save_build
+from bittrigger.cli import main
+from bittrigger.emit.emit_verilog import emit_verilog
+from bittrigger.emit.emit_wrappers import AxisOptions, axis_depth, emit_axis, emit_emp
+from bittrigger.errors import ConfigError, UnsupportedModelError
+from bittrigger.patterns.design import LinkOptions, make_payload
+from bittrigger.simulate.verilator import find_verilator
+
+# Text
+
+
+@pytest.mark.parametrize("links", [1, 2, 5])
+@pytest.mark.parametrize("out_links", [1, 2])
+def test_emp_wrappers_are_clean_under_every_lint(workshop, tmp_path, links, out_links):
+    options = LinkOptions(tmux=1, links=links, out_links=out_links)
+    files = emit_emp(PIPELINE, make_payload(GRAPH, PIPELINE.latency_cycles, options), tmp_path)
+    find_verilator().lint([*workshop[1], *files], "example_emp", tmp_path / "lint.log")
+
+
+@pytest.mark.parametrize("beat_bits", [8, 320, 328, 1024])
+@pytest.mark.parametrize("out_beat_bits", [8, 96])
+def test_axis_wrappers_are_clean_under_every_lint(workshop, tmp_path, beat_bits, out_beat_bits):
+    files = emit_axis(PIPELINE, AxisOptions(beat_bits, out_beat_bits), tmp_path)
+    find_verilator().lint([*workshop[1], *files], "example_axis", tmp_path / "lint.log")
+
+
+def test_the_header_states_the_contract(tmp_path):
+    text = emit_emp(PIPELINE, payload_of("1 link"), tmp_path)[0].read_text()
+    latency = 4 + 2 + PIPELINE.latency_cycles
+    assert f"latency          {latency} cycles from the first word of a packet on d" in text
+    assert f"(4 to collect it, 1 register, {PIPELINE.latency_cycles} in the design, 1 register)" in text
+    assert "a packet every 5 cycles or more; TMUX 1 sends one every 9" in text
+    text = emit_axis(PIPELINE, AXIS["64"], tmp_path)[0].read_text()
+    assert "5 beats of 64 bits, the lowest bits of in_data first" in text
+    assert f"s_axis_tready is low while {axis_depth(PIPELINE)} events are between" in text
+    assert not [line for line in text.splitlines() if line != line.rstrip()]
+
+
+def test_the_vhdl_adapter_has_the_records_of_emp(tmp_path):
+    emit_emp(PIPELINE, payload_of("5 links"), tmp_path)
+    text = (tmp_path / "example_emp_links.vhd").read_text()
+    assert "d            : in  ldata(4 downto 0);" in text
+    assert "q            : out ldata(1 downto 0);" in text
+    for flag in ("valid", "start", "last", "start_of_orbit", "strobe"):
+        assert f"d_{flag}(k) <= d(k).{flag};" in text
+        assert f"q(k).{flag} <= q_{flag}(k);" in text
+    ports = re.findall(r"\b([dq]_\w+|packet_error|overrun|rst)\s*:", text)
+    wrapper = (tmp_path / "example_emp.sv").read_text()
+    assert {port for port in ports if port != "clk_p"} <= set(
+        re.findall(r"(\w+)[,\n)]", wrapper[: wrapper.index(");")])
+    )
+
+
+def test_names_of_the_wrapper_are_reserved(tmp_path):
+    taken = replace(PIPELINE, graph=replace(GRAPH, name="bittrigger_delay"))
+    with pytest.raises(UnsupportedModelError, match="a module 'bittrigger_delay', a name of the wrapper"):
+        emit_axis(taken, AxisOptions(), tmp_path)
+    with pytest.raises(ConfigError, match="beats of 12 bits; allowed are multiples of 8 from 8 to 4096"):
+        emit_axis(PIPELINE, AxisOptions(12), tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("interface", ["emp", "axi-stream"])
+def test_yosys_reads_the_wrappers(workshop, tmp_path, interface):
+    files = (
+        emit_emp(PIPELINE, payload_of("1 link"), tmp_path)
+        if interface == "emp"
+        else emit_axis(PIPELINE, AXIS["64"], tmp_path)
+    )
+    sources = " ".join(map(str, (*workshop[1], *files)))
+    commands = (f"read_verilog -sv {sources}", f"hierarchy -check -top {files[0].stem}", "proc", "check -assert")
+    done = yosys(tmp_path, *commands)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr
+
+
+# Command line
+
+
+def test_a_file_goes_through_the_wrapper_and_comes_back(tmp_path, capsys):
+    folder = tmp_path / "tagger"
+    with fresh_folder(folder, overwrite=False) as scratch:
+        emit_verilog(PIPELINE, scratch / "rtl")
+        save_build(scratch, PIPELINE, BuildSettings(), {})
+
+    def run(*arguments):
+        try:
+            main([str(argument) for argument in arguments])
+            code = 0
+        except SystemExit as stop:
+            code = stop.code
+        streams = capsys.readouterr()
+        return code, (streams.out + streams.err).replace("\n", " ")
+
+    link = ("--tmux", 6, "--links", 2, "--gap", 6)
+    names = {name: tmp_path / f"{name}.txt" for name in ("in", "expected", "out")}
+    assert "latency" in run("wrap", folder, "-i", "emp", *link)[1]
+    listed = (folder / "wrap" / "emp" / "files.f").read_text().splitlines()
+    assert all((folder / "wrap" / "emp" / name).is_file() for name in listed)
+    assert listed[-1] == "example_emp.sv"
+    assert run("patterns", "write", folder, "-n", 12, "-o", names["in"], "--expected", names["expected"], *link)[0] == 0
+    code, text = run("patterns", "play", folder, names["in"], "-o", names["out"], *link)
+    assert (code, "packet errors 0, overruns 0" in text) == (0, True), text
+    assert names["out"].read_text() == names["expected"].read_text()
+    assert "12 events, every bit equal" in run("patterns", "check", folder, names["out"], "-n", 12, *link)[1]
+    code, text = run("patterns", "play", folder, names["in"], "-o", names["out"], "--links", 3)
+    assert code == 1
+    assert "board 'example' has 2 links; 'example_emp' has 3; see --links" in text
+    assert "latency 12 cycles if nothing waits" in run("wrap", folder, "--interface", "axi-stream")[1]
+    for wrong, message in (
+        (("-i", "ipbus"), "--interface 'ipbus'; allowed are axi-stream, emp"),
+        (("-i", "emp", "--tmux", 0), "TMUX 0"),
+    ):
+        code, text = run("wrap", folder, *wrong)
+        assert code == 1
+        assert message in text
