@@ -215,6 +215,12 @@ def test_what_reads_a_negated_output_adds_to_it():
     assert graph_luts(graph) == 29
 
 
+def test_an_output_is_negated_where_its_constant_is_added():
+    weights = np.array([[-2], [-2], [-2]])
+    graph = solve(weights, np.array([1]), (EIGHT_BIT,) * 3)
+    assert [(len(adder.terms), adder.constant) for adder in graph.adders] == [(3, 0), (1, 1)]
+
+
 def test_corner_shapes():
     assert solve_plain(np.array([[0, 1, 4]])) == AdderGraph((EIGHT_BIT,), (), (Output(None), Output(0), Output(0, 2)))
     graph = solve(np.zeros((2, 2), dtype=np.int64), np.array([5, 0]), (EIGHT_BIT,) * 2)

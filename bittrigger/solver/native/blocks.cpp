@@ -40,7 +40,7 @@ std::vector<u32> add_in_blocks(State& state, const Problem& problem, const std::
                 std::vector<Code> terms;
                 for (const Code c : problem.columns[k].terms)
                     if (value_of(c) >= first && value_of(c) < first + size.inputs) terms.push_back(c);
-                part.add_output(terms, 0);
+                part.add_output(terms, 0, false);
             }
             part.refresh();
             Finder finder(part);
@@ -49,7 +49,7 @@ std::vector<u32> add_in_blocks(State& state, const Problem& problem, const std::
         }
     }
     std::vector<u32> values;
-    for (std::size_t k = 0; k < columns.size(); ++k) values.push_back(state.add_output(columns[k], problem.columns[k].constant));
+    for (std::size_t k = 0; k < columns.size(); ++k) values.push_back(state.add_output(columns[k], problem.columns[k].constant, problem.columns[k].exposed));
     return values;
 }
 

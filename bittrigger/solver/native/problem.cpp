@@ -76,6 +76,7 @@ Problem normalise(const Matrix& matrix) {
             target.constant = constant;
             for (const int j : list) problem.outputs[static_cast<std::size_t>(j)].rest = 0;
         }
+        for (const int j : list) target.exposed = target.exposed || !problem.outputs[static_cast<std::size_t>(j)].rest;
     }
     return problem;
 }

@@ -19,6 +19,7 @@ struct Matrix {
 struct Column {
     std::vector<Code> terms;
     i64 constant = 0;
+    bool exposed = false;  // whether some output is the column as it stands, and not with a constant added behind it
 };
 
 // Output j is `(+-columns[column] << shift) + rest`; column is -1 for a constant.

@@ -65,7 +65,7 @@ Start share_columns(const Matrix& matrix, const Problem& problem, const SolveOpt
     if (terms > BLOCKED_TERMS) {
         start.values = add_in_blocks(state, problem, matrix.inputs, BLOCK, greedy_options(), random);
     } else {
-        for (const Column& c : problem.columns) start.values.push_back(state.add_output(c.terms, c.constant));
+        for (const Column& c : problem.columns) start.values.push_back(state.add_output(c.terms, c.constant, c.exposed));
         Finder finder(state);
         share_greedily(state, finder, greedy_options(), random);
     }
@@ -82,11 +82,12 @@ bool add_derived(Start& start, const Problem& problem, const std::vector<Derived
     for (const Derived& d : order)
         if (d.parent >= 0) parent[static_cast<std::size_t>(d.parent)] = 1;
     for (const Derived& d : order) {
-        const std::size_t column = static_cast<std::size_t>(d.column);
+        const std::size_t index = static_cast<std::size_t>(d.column);
+        const Column& column = problem.columns[index];
         std::vector<Code> terms = d.terms;
         if (d.parent >= 0) terms.push_back(make_code(start.values[static_cast<std::size_t>(d.parent)], 0, d.negative));
-        const u32 value = start.values[column] = state.add_output(terms, problem.columns[column].constant);
-        if (parent[column]) state.set_level(value, state.level(value) + spare);
+        const u32 value = start.values[index] = state.add_output(terms, column.constant, column.exposed);
+        if (parent[index]) state.set_level(value, state.level(value) + spare);
         if (state.level(value) > state.limit()) return false;
     }
     return true;

@@ -92,10 +92,11 @@ int State::min_level(u32 sum) const { return levels_for(adder_inputs_, leaves_us
 
 int State::own_level(u32 sum) const { return min_level(sum) + (needs_negation(sum)); }
 
-u32 State::add_output(const std::vector<Code>& terms, i64 constant) {
+u32 State::add_output(const std::vector<Code>& terms, i64 constant, bool exposed) {
     const u32 value = create(terms);
     Sum& s = sums_[sum_of(value)];
     s.output = true;
+    s.exposed = exposed;
     s.constant = constant;
     ranges_[value] = ranges_[value] + Range{constant, constant};
     hashes_[value] += static_cast<u64>(constant) * HASH_OF_ONE;
@@ -119,7 +120,7 @@ u32 State::create(const std::vector<Code>& terms) {
     const u32 value = value_of_sum(index);
     Sum& s = sums_[index];
     s.alive = true;
-    s.output = false;
+    s.output = s.exposed = false;
     s.constant = 0;
     s.cost = 0;
     s.dirty = false;
@@ -172,10 +173,10 @@ void State::lower_level(u32 sum) {
     if (level < levels_[value]) set_level(value, level);
 }
 
-// An output is there as it stands, and negated if a negation follows.
+// An exposed output is there as it stands, and negated if a negation follows.
 bool State::has_sign(u32 value, bool negative) const {
     if (is_input(value)) return !negative;
-    if (!sums_[sum_of(value)].output) return computable(sum_of(value), negative);
+    if (!sums_[sum_of(value)].exposed) return computable(sum_of(value), negative);
     return !negative || !computable(sum_of(value), false);
 }
 

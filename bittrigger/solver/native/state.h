@@ -15,6 +15,7 @@ struct Sum {
     i64 constant = 0;
     int cost = 0;        // of its tree, as of the last refresh
     bool output = false; // kept even when nothing reads it
+    bool exposed = false; // an output that must not come negated
     bool alive = false;
     bool dirty = false;
 };
@@ -23,8 +24,8 @@ class State {
 public:
     State(std::vector<Range> inputs, int adder_inputs, int limit);
 
-    // Appends an output. Its level may not exceed `limit`.
-    u32 add_output(const std::vector<Code>& terms, i64 constant);
+    // Appends an output. Its level may not exceed `limit`. Unless `exposed`, it may come negated.
+    u32 add_output(const std::vector<Code>& terms, i64 constant, bool exposed);
     // Appends a shared value without readers; returns its value number.
     u32 create(const std::vector<Code>& terms);
     // Removes a shared value that nothing reads, its terms included.
@@ -108,7 +109,7 @@ private:
     // need not negate.
     bool has_sign(u32 value, bool negative) const;
     bool computable(u32 sum, bool negative) const;
-    bool needs_negation(u32 sum) const { return sums_[sum].output && !computable(sum, false); }
+    bool needs_negation(u32 sum) const { return sums_[sum].exposed && !computable(sum, false); }
 
     u32 n_inputs_;
     int adder_inputs_;

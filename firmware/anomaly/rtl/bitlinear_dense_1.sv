@@ -77,9 +77,9 @@ module bitlinear_dense_1 (
     wire        [ 7:0] s0 = 8'(x5_d1) + 8'(x7_d1);
     wire signed [ 7:0] s2 = 8'(x0_d1) - 8'(x14_d1);
     wire signed [ 7:0] s3 = 8'(x1_d1) - 8'(x18_d1);
-    wire signed [ 8:0] s4;  // x8 + s3 - x10
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(8), .C(7), .SIGNED(3'b010), .NEGATE(3'b100)) u_s4 (
-        .a(x8_d1), .b(s3), .c(x10_d1), .sum(s4)
+    wire signed [ 8:0] s4;  // x10 - x8 - s3
+    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(8), .SIGNED(3'b100), .NEGATE(3'b110)) u_s4 (
+        .a(x10_d1), .b(x8_d1), .c(s3), .sum(s4)
     );
     wire signed [ 7:0] s5 = 8'(x6_d1) - 8'(x9_d1);
     wire signed [ 8:0] s6;  // x15 + s5 - x17
@@ -87,17 +87,17 @@ module bitlinear_dense_1 (
         .a(x15_d1), .b(s5), .c(x17_d1), .sum(s6)
     );
     wire signed [ 7:0] s8 = 8'(x13_d1) - 8'(x2_d1);
-    wire signed [ 8:0] s12;  // x0 + x6 - x10
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s12 (
-        .a(x0_d1), .b(x6_d1), .c(x10_d1), .sum(s12)
+    wire signed [ 8:0] s12;  // x10 - x0 - x6
+    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b110)) u_s12 (
+        .a(x10_d1), .b(x0_d1), .c(x6_d1), .sum(s12)
     );
     wire        [ 8:0] s13;  // x12 + x15 + x17
     bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s13 (
         .a(x12_d1), .b(x15_d1), .c(x17_d1), .sum(s13)
     );
-    wire signed [ 8:0] s15;  // x5 - x3 - x9
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b110)) u_s15 (
-        .a(x5_d1), .b(x3_d1), .c(x9_d1), .sum(s15)
+    wire signed [ 8:0] s15;  // x3 + x9 - x5
+    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s15 (
+        .a(x3_d1), .b(x9_d1), .c(x5_d1), .sum(s15)
     );
     wire        [ 8:0] s18;  // x3 + x10 + x13
     bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s18 (
@@ -107,17 +107,17 @@ module bitlinear_dense_1 (
     bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s19 (
         .a(x4_d1), .b(x8_d1), .c(x16_d1), .sum(s19)
     );
-    wire signed [ 8:0] s20;  // x5 - x1 - x7
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b110)) u_s20 (
-        .a(x5_d1), .b(x1_d1), .c(x7_d1), .sum(s20)
+    wire signed [ 8:0] s20;  // x1 + x7 - x5
+    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s20 (
+        .a(x1_d1), .b(x7_d1), .c(x5_d1), .sum(s20)
     );
-    wire signed [ 8:0] s21;  // x2 + x15 - x11
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s21 (
-        .a(x2_d1), .b(x15_d1), .c(x11_d1), .sum(s21)
+    wire signed [ 8:0] s21;  // x11 - x2 - x15
+    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b110)) u_s21 (
+        .a(x11_d1), .b(x2_d1), .c(x15_d1), .sum(s21)
     );
-    wire signed [ 9:0] s22;  // x14 - x17 - s21
-    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(7), .C(9), .SIGNED(3'b100), .NEGATE(3'b110)) u_s22 (
-        .a(x14_d1), .b(x17_d1), .c(s21), .sum(s22)
+    wire signed [ 9:0] s22;  // x14 + s21 - x17
+    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(9), .C(7), .SIGNED(3'b010), .NEGATE(3'b100)) u_s22 (
+        .a(x14_d1), .b(s21), .c(x17_d1), .sum(s22)
     );
     wire signed [ 8:0] s25;  // x1 - x7 - x8
     bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b110)) u_s25 (
@@ -133,9 +133,9 @@ module bitlinear_dense_1 (
     bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b110)) u_s39 (
         .a(x10_d1), .b(x1_d1), .c(x3_d1), .sum(s39)
     );
-    wire signed [ 8:0] s40;  // x7 - x4 - x16
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b110)) u_s40 (
-        .a(x7_d1), .b(x4_d1), .c(x16_d1), .sum(s40)
+    wire signed [ 8:0] s40;  // x4 + x16 - x7
+    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s40 (
+        .a(x4_d1), .b(x16_d1), .c(x7_d1), .sum(s40)
     );
     wire signed [ 8:0] s44;  // x10 - x8 - x14
     bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b110)) u_s44 (
@@ -154,9 +154,9 @@ module bitlinear_dense_1 (
     bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s62 (
         .a(10'(x14_d1)), .b(10'(s18)), .c(10'(x9_d1)), .sum(s62)
     );
-    wire signed [ 8:0] s67;  // x6 - x2 - x4
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b110)) u_s67 (
-        .a(x6_d1), .b(x2_d1), .c(x4_d1), .sum(s67)
+    wire signed [ 8:0] s67;  // x2 + x4 - x6
+    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s67 (
+        .a(x2_d1), .b(x4_d1), .c(x6_d1), .sum(s67)
     );
     wire        [ 8:0] s68;  // x0 + x11 + x13
     bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s68 (
@@ -166,7 +166,7 @@ module bitlinear_dense_1 (
     bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s76 (
         .a(x5_d1), .b(x10_d1), .c(x11_d1), .sum(s76)
     );
-    wire signed [ 8:0] s81 = 9'(x8_d1) + s40;
+    wire signed [ 8:0] s81 = 9'(x8_d1) - s40;
     wire signed [ 8:0] s94;  // x0 + x4 - x7
     bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s94 (
         .a(x0_d1), .b(x4_d1), .c(x7_d1), .sum(s94)
@@ -279,9 +279,9 @@ module bitlinear_dense_1 (
     bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s1 (
         .a(x12_d2), .b(x16_d2), .c(s0_d1), .sum(s1)
     );
-    wire signed [10:0] s7;  // s2 + s4 + s6
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(9), .SIGNED(3'b111), .NEGATE(3'b000)) u_s7 (
-        .a(s2_d1), .b(s4_d1), .c(s6_d1), .sum(s7)
+    wire signed [10:0] s7;  // s2 + s6 - s4
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s7 (
+        .a(s2_d1), .b(s6_d1), .c(s4_d1), .sum(s7)
     );
     wire signed [ 9:0] s9;  // x4 + x11 + s8
     bittrigger_grow3 #(.WIDTH(10), .A(7), .B(7), .C(8), .SIGNED(3'b100), .NEGATE(3'b000)) u_s9 (
@@ -299,20 +299,20 @@ module bitlinear_dense_1 (
     bittrigger_grow3 #(.WIDTH(10), .A(7), .B(7), .C(9), .SIGNED(3'b000), .NEGATE(3'b000)) u_s14 (
         .a(x11_d2), .b(x14_d2), .c(s13_d1), .sum(s14)
     );
-    wire signed [ 9:0] s16;  // x2 + s15 - s12
+    wire signed [ 9:0] s16;  // x2 + s12 - s15
     bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s16 (
-        .a(10'(x2_d2)), .b(10'(s15_d1)), .c(10'(s12_d1)), .sum(s16)
+        .a(10'(x2_d2)), .b(10'(s12_d1)), .c(10'(s15_d1)), .sum(s16)
     );
     wire signed [11:0] s17;  // s14 + s16 - s11
     bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(9), .SIGNED(3'b110), .NEGATE(3'b100)) u_s17 (
         .a(s14), .b(s16), .c(s11), .sum(s17)
     );
-    wire signed [10:0] s23;  // s20 - s19 - s22
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s23 (
-        .a(11'(s20_d1)), .b(11'(s19_d1)), .c(11'(s22_d1)), .sum(s23)
+    wire signed [10:0] s23;  // s19 + s20 + s22
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s23 (
+        .a(11'(s19_d1)), .b(11'(s20_d1)), .c(11'(s22_d1)), .sum(s23)
     );
-    wire signed [10:0] s24;  // x9 + s18 + s23
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s24 (
+    wire signed [10:0] s24;  // x9 + s18 - s23
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s24 (
         .a(11'(x9_d2)), .b(11'(s18_d1)), .c(s23), .sum(s24)
     );
     wire signed [ 8:0] s26;  // x13 - x11 - x12
@@ -339,25 +339,25 @@ module bitlinear_dense_1 (
     bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s34 (
         .a(s31), .b(11'(s32)), .c(11'(s33)), .sum(s34)
     );
-    wire signed [ 9:0] s35;  // x2 + s19 - x0
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s35 (
-        .a(10'(x2_d2)), .b(10'(s19_d1)), .c(10'(x0_d2)), .sum(s35)
+    wire signed [ 9:0] s35;  // x0 - x2 - s19
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s35 (
+        .a(10'(x0_d2)), .b(10'(x2_d2)), .c(10'(s19_d1)), .sum(s35)
     );
     wire signed [ 9:0] s36;  // x11 + s3 + s29
     bittrigger_grow3 #(.WIDTH(10), .A(7), .B(8), .C(8), .SIGNED(3'b010), .NEGATE(3'b000)) u_s36 (
         .a(x11_d2), .b(s3_d1), .c(s29_d1), .sum(s36)
     );
-    wire signed [11:0] s37;  // s15 + s35 + s36
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s37 (
-        .a(s15_d1), .b(s35), .c(s36), .sum(s37)
+    wire signed [11:0] s37;  // s36 - s15 - s35
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s37 (
+        .a(s36), .b(s15_d1), .c(s35), .sum(s37)
     );
-    wire signed [ 9:0] s38;  // x18 + s21 - x17
-    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(9), .C(7), .SIGNED(3'b010), .NEGATE(3'b100)) u_s38 (
-        .a(x18_d2), .b(s21_d1), .c(x17_d2), .sum(s38)
+    wire signed [ 9:0] s38;  // x18 - x17 - s21
+    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(7), .C(9), .SIGNED(3'b100), .NEGATE(3'b110)) u_s38 (
+        .a(x18_d2), .b(x17_d2), .c(s21_d1), .sum(s38)
     );
-    wire signed [ 9:0] s41;  // s2 + s40 - s5
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(9), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s41 (
-        .a(s2_d1), .b(s40_d1), .c(s5_d1), .sum(s41)
+    wire signed [ 9:0] s41;  // s2 - s5 - s40
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b111), .NEGATE(3'b110)) u_s41 (
+        .a(s2_d1), .b(s5_d1), .c(s40_d1), .sum(s41)
     );
     wire signed [10:0] s42;  // s38 + s41 - s39
     bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s42 (
@@ -367,17 +367,17 @@ module bitlinear_dense_1 (
     bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s43 (
         .a(x1_d2), .b(x6_d2), .c(x17_d2), .sum(s43)
     );
-    wire signed [ 9:0] s46;  // x15 - x11 - s45
-    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(7), .C(9), .SIGNED(3'b100), .NEGATE(3'b110)) u_s46 (
-        .a(x15_d2), .b(x11_d2), .c(s45_d1), .sum(s46)
+    wire signed [ 9:0] s46;  // x11 + s45 - x15
+    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(9), .C(7), .SIGNED(3'b010), .NEGATE(3'b100)) u_s46 (
+        .a(x11_d2), .b(s45_d1), .c(x15_d2), .sum(s46)
     );
     wire signed [ 9:0] s47;  // s44 - x0 - x16
     bittrigger_grow3 #(.WIDTH(10), .A(9), .B(7), .C(7), .SIGNED(3'b001), .NEGATE(3'b110)) u_s47 (
         .a(s44_d1), .b(x0_d2), .c(x16_d2), .sum(s47)
     );
-    wire signed [11:0] s48;  // s46 + s47 - s43
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(9), .SIGNED(3'b011), .NEGATE(3'b100)) u_s48 (
-        .a(s46), .b(s47), .c(s43), .sum(s48)
+    wire signed [11:0] s48;  // s47 - s43 - s46
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(10), .SIGNED(3'b101), .NEGATE(3'b110)) u_s48 (
+        .a(s47), .b(s43), .c(s46), .sum(s48)
     );
     wire        [ 9:0] s49;  // x3 + x16 + s13
     bittrigger_grow3 #(.WIDTH(10), .A(7), .B(7), .C(9), .SIGNED(3'b000), .NEGATE(3'b000)) u_s49 (
@@ -399,13 +399,13 @@ module bitlinear_dense_1 (
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(7), .C(7), .SIGNED(3'b001), .NEGATE(3'b110)) u_s53 (
         .a(s8_d1), .b(x7_d2), .c(x15_d2), .sum(s53)
     );
-    wire signed [10:0] s54;  // s15 + s53 - s52
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s54 (
-        .a(s15_d1), .b(s53), .c(s52), .sum(s54)
+    wire signed [10:0] s54;  // s53 - s15 - s52
+    bittrigger_grow3 #(.WIDTH(11), .A(10), .B(9), .C(9), .SIGNED(3'b111), .NEGATE(3'b110)) u_s54 (
+        .a(s53), .b(s15_d1), .c(s52), .sum(s54)
     );
-    wire signed [10:0] s55;  // x3 - x18 - s23
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s55 (
-        .a(11'(x3_d2)), .b(11'(x18_d2)), .c(s23), .sum(s55)
+    wire signed [10:0] s55;  // x3 + s23 - x18
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s55 (
+        .a(11'(x3_d2)), .b(s23), .c(11'(x18_d2)), .sum(s55)
     );
     wire signed [ 8:0] s56;  // x14 - x8 + 3
     bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(6), .SIGNED(3'b000), .NEGATE(3'b010)) u_s56 (
@@ -419,9 +419,9 @@ module bitlinear_dense_1 (
     bittrigger_grow3 #(.WIDTH(11), .A(9), .B(9), .C(8), .SIGNED(3'b011), .NEGATE(3'b100)) u_s60 (
         .a(s39_d1), .b(s58_d1), .c(s59_d1), .sum(s60)
     );
-    wire signed [11:0] s61;  // s60 - s30 - s35
-    bittrigger_grow3 #(.WIDTH(12), .A(11), .B(9), .C(10), .SIGNED(3'b101), .NEGATE(3'b110)) u_s61 (
-        .a(s60), .b(s30_d1), .c(s35), .sum(s61)
+    wire signed [11:0] s61;  // s35 + s60 - s30
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(11), .C(9), .SIGNED(3'b011), .NEGATE(3'b100)) u_s61 (
+        .a(s35), .b(s60), .c(s30_d1), .sum(s61)
     );
     wire        [ 9:0] s63;  // x18 + s13 + s19
     bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s63 (
@@ -439,22 +439,22 @@ module bitlinear_dense_1 (
     bittrigger_grow3 #(.WIDTH(10), .A(7), .B(7), .C(9), .SIGNED(3'b000), .NEGATE(3'b100)) u_s66 (
         .a(x10_d2), .b(x16_d2), .c(s13_d1), .sum(s66)
     );
-    wire signed [10:0] s69;  // s67 - x8 - s68
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(8), .C(9), .SIGNED(3'b001), .NEGATE(3'b110)) u_s69 (
-        .a(s67_d1), .b(8'(x8_d2)), .c(s68_d1), .sum(s69)
+    wire signed [10:0] s69;  // x8 + s67 + s68
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(9), .SIGNED(3'b010), .NEGATE(3'b000)) u_s69 (
+        .a(8'(x8_d2)), .b(s67_d1), .c(s68_d1), .sum(s69)
     );
-    wire signed [11:0] s70;  // s15 + s66 + s69
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s70 (
-        .a(s15_d1), .b(s66), .c(s69), .sum(s70)
+    wire signed [11:0] s70;  // s66 - s15 - s69
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(11), .SIGNED(3'b111), .NEGATE(3'b110)) u_s70 (
+        .a(s66), .b(s15_d1), .c(s69), .sum(s70)
     );
-    wire signed [ 9:0] s71;  // x3 - x12 - s21
-    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(7), .C(9), .SIGNED(3'b100), .NEGATE(3'b110)) u_s71 (
-        .a(x3_d2), .b(x12_d2), .c(s21_d1), .sum(s71)
+    wire signed [ 9:0] s71;  // x3 + s21 - x12
+    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(9), .C(7), .SIGNED(3'b010), .NEGATE(3'b100)) u_s71 (
+        .a(x3_d2), .b(s21_d1), .c(x12_d2), .sum(s71)
     );
-    wire signed [ 9:0] s72 = 10'(s20_d1) - 10'(x9_d2);
-    wire signed [10:0] s73;  // s71 + s72 - s44
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s73 (
-        .a(11'(s71)), .b(11'(s72)), .c(11'(s44_d1)), .sum(s73)
+    wire signed [ 9:0] s72 = 10'(x9_d2) + 10'(s20_d1);
+    wire signed [10:0] s73;  // s71 - s44 - s72
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s73 (
+        .a(11'(s71)), .b(11'(s44_d1)), .c(11'(s72)), .sum(s73)
     );
     wire signed [ 8:0] s74;  // x1 + x13 - x9
     bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s74 (
@@ -480,24 +480,24 @@ module bitlinear_dense_1 (
     bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s80 (
         .a(11'(s79)), .b(11'(s30_d1)), .c(11'(s66)), .sum(s80)
     );
-    wire signed [ 9:0] s82;  // s45 - x18 - s28
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s82 (
-        .a(10'(s45_d1)), .b(10'(x18_d2)), .c(10'(s28_d1)), .sum(s82)
+    wire signed [ 9:0] s82;  // x18 + s28 - s45
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s82 (
+        .a(10'(x18_d2)), .b(10'(s28_d1)), .c(10'(s45_d1)), .sum(s82)
     );
-    wire signed [10:0] s83;  // s81 + s82 - s6
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s83 (
-        .a(s81_d1), .b(s82), .c(s6_d1), .sum(s83)
+    wire signed [10:0] s83;  // s81 - s6 - s82
+    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s83 (
+        .a(s81_d1), .b(s6_d1), .c(s82), .sum(s83)
     );
     wire signed [10:0] s84;  // x5 - x12 - s7
     bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s84 (
         .a(11'(x5_d2)), .b(11'(x12_d2)), .c(s7), .sum(s84)
     );
-    wire signed [ 9:0] s85;  // x12 + s81 - s2
-    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(9), .C(8), .SIGNED(3'b110), .NEGATE(3'b100)) u_s85 (
-        .a(x12_d2), .b(s81_d1), .c(s2_d1), .sum(s85)
+    wire signed [ 9:0] s85;  // s2 - x12 - s81
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(7), .C(9), .SIGNED(3'b101), .NEGATE(3'b110)) u_s85 (
+        .a(s2_d1), .b(x12_d2), .c(s81_d1), .sum(s85)
     );
-    wire signed [11:0] s86;  // s30 + s46 + s85
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b110), .NEGATE(3'b000)) u_s86 (
+    wire signed [11:0] s86;  // s30 - s46 - s85
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b110), .NEGATE(3'b110)) u_s86 (
         .a(s30_d1), .b(s46), .c(s85), .sum(s86)
     );
     wire signed [10:0] s87;  // x16 + s58 - s62
@@ -520,21 +520,21 @@ module bitlinear_dense_1 (
     bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s91 (
         .a(s38), .b(s62_d1), .c(s90), .sum(s91)
     );
-    wire signed [ 9:0] s92;  // s0 - x3 - s67
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(7), .C(9), .SIGNED(3'b100), .NEGATE(3'b110)) u_s92 (
-        .a(s0_d1), .b(x3_d2), .c(s67_d1), .sum(s92)
+    wire signed [ 9:0] s92;  // s0 + s67 - x3
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(9), .C(7), .SIGNED(3'b010), .NEGATE(3'b100)) u_s92 (
+        .a(s0_d1), .b(s67_d1), .c(x3_d2), .sum(s92)
     );
-    wire signed [10:0] s93;  // s4 + s92 - s68
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s93 (
-        .a(11'(s4_d1)), .b(11'(s92)), .c(11'(s68_d1)), .sum(s93)
+    wire signed [10:0] s93;  // s92 - s4 - s68
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s93 (
+        .a(11'(s92)), .b(11'(s4_d1)), .c(11'(s68_d1)), .sum(s93)
     );
     wire signed [10:0] s95;  // x2 + s94 - s87
     bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s95 (
         .a(11'(x2_d2)), .b(11'(s94_d1)), .c(s87), .sum(s95)
     );
-    wire signed [10:0] s96;  // s12 - s11 - s71
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s96 (
-        .a(s12_d1), .b(s11), .c(s71), .sum(s96)
+    wire signed [10:0] s96;  // s11 + s12 + s71
+    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s96 (
+        .a(s11), .b(s12_d1), .c(s71), .sum(s96)
     );
     wire signed [ 9:0] s97;  // x11 + s94 - x2
     bittrigger_grow3 #(.WIDTH(10), .A(7), .B(9), .C(7), .SIGNED(3'b010), .NEGATE(3'b100)) u_s97 (
@@ -548,13 +548,13 @@ module bitlinear_dense_1 (
     bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s99 (
         .a(x4_d2), .b(x18_d2), .c(x13_d2), .sum(s99)
     );
-    wire signed [10:0] s100;  // s99 - s20 - s49
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s100 (
-        .a(11'(s99)), .b(11'(s20_d1)), .c(11'(s49)), .sum(s100)
+    wire signed [10:0] s100;  // s20 + s99 - s49
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s100 (
+        .a(11'(s20_d1)), .b(11'(s99)), .c(11'(s49)), .sum(s100)
     );
-    wire signed [10:0] s101;  // s85 - s32 - s43
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s101 (
-        .a(11'(s85)), .b(11'(s32)), .c(11'(s43)), .sum(s101)
+    wire signed [10:0] s101;  // s32 + s43 + s85
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s101 (
+        .a(11'(s32)), .b(11'(s43)), .c(11'(s85)), .sum(s101)
     );
     wire signed [ 9:0] s102;  // s45 - s2 + 2
     bittrigger_grow3 #(.WIDTH(10), .A(9), .B(8), .C(7), .SIGNED(3'b011), .NEGATE(3'b010)) u_s102 (
@@ -568,9 +568,9 @@ module bitlinear_dense_1 (
     bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b010)) u_s104 (
         .a(10'(s5_d1)), .b(10'(s76_d1)), .c(10'd2), .sum(s104)
     );
-    wire signed [11:0] s105;  // s104 - s33 - s82
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b101), .NEGATE(3'b110)) u_s105 (
-        .a(s104), .b(s33), .c(s82), .sum(s105)
+    wire signed [11:0] s105;  // s82 + s104 - s33
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b011), .NEGATE(3'b100)) u_s105 (
+        .a(s82), .b(s104), .c(s33), .sum(s105)
     );
 
     // stage 3
@@ -664,10 +664,10 @@ module bitlinear_dense_1 (
     wire signed [12:0] s127 = (13'(s91_d1) << 1) - 13'd19;
     wire signed [11:0] s128 = (12'(s93_d1) << 1) + 12'd27;
     wire signed [11:0] s129 = (12'(s95_d1) << 1) - 12'd29;
-    wire signed [11:0] s130 = (12'(s96_d1) << 1) + 12'd7;
+    wire signed [11:0] s130 = -((12'(s96_d1) << 1)) + 12'd7;
     wire signed [12:0] s131 = (13'(s98_d1) << 1) - 13'd23;
     wire signed [11:0] s132 = (12'(s100_d1) << 1) + 12'd3;
-    wire signed [11:0] s133 = (12'(s101_d1) << 1) - 12'd3;
+    wire signed [11:0] s133 = -((12'(s101_d1) << 1)) - 12'd3;
 
     // result, last element first
     assign y = {

@@ -157,9 +157,9 @@ module bitlinear_dense_2 (
     bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s16 (
         .a(x20_d1), .b(x25_d1), .c(x3_d1), .sum(s16)
     );
-    wire signed [ 7:0] s17;  // x26 + x28 - x31
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s17 (
-        .a(x26_d1), .b(x28_d1), .c(x31_d1), .sum(s17)
+    wire signed [ 7:0] s17;  // x31 - x26 - x28
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s17 (
+        .a(x31_d1), .b(x26_d1), .c(x28_d1), .sum(s17)
     );
     wire        [ 7:0] s20;  // x1 + x15 + x27
     bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s20 (
@@ -381,17 +381,17 @@ module bitlinear_dense_2 (
     bittrigger_grow3 #(.WIDTH(11), .A(10), .B(9), .C(8), .SIGNED(3'b011), .NEGATE(3'b100)) u_s10 (
         .a(s7), .b(s9_d1), .c(s1_d1), .sum(s10)
     );
-    wire signed [ 8:0] s15;  // x4 + x27 - s14
-    bittrigger_grow3 #(.WIDTH(9), .A(6), .B(6), .C(8), .SIGNED(3'b100), .NEGATE(3'b100)) u_s15 (
-        .a(x4_d2), .b(x27_d2), .c(s14_d1), .sum(s15)
+    wire signed [ 8:0] s15;  // s14 - x4 - x27
+    bittrigger_grow3 #(.WIDTH(9), .A(8), .B(6), .C(6), .SIGNED(3'b001), .NEGATE(3'b110)) u_s15 (
+        .a(s14_d1), .b(x4_d2), .c(x27_d2), .sum(s15)
     );
-    wire signed [ 9:0] s18;  // s5 + s17 - s16
-    bittrigger_grow3 #(.WIDTH(10), .A(9), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s18 (
-        .a(s5_d1), .b(s17_d1), .c(s16_d1), .sum(s18)
+    wire signed [ 9:0] s18;  // s5 - s16 - s17
+    bittrigger_grow3 #(.WIDTH(10), .A(9), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b110)) u_s18 (
+        .a(s5_d1), .b(s16_d1), .c(s17_d1), .sum(s18)
     );
-    wire signed [10:0] s19;  // s13 + s18 - s15
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s19 (
-        .a(s13_d1), .b(s18), .c(s15), .sum(s19)
+    wire signed [10:0] s19;  // s13 + s15 + s18
+    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s19 (
+        .a(s13_d1), .b(s15), .c(s18), .sum(s19)
     );
     wire signed [10:0] s25;  // s22 + s23 + s24
     bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(9), .SIGNED(3'b100), .NEGATE(3'b000)) u_s25 (
@@ -461,17 +461,17 @@ module bitlinear_dense_2 (
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b110), .NEGATE(3'b110)) u_s69 (
         .a(s68_d1), .b(s16_d1), .c(s38_d1), .sum(s69)
     );
-    wire signed [11:0] s70;  // s15 + s67 + s69
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(9), .C(10), .SIGNED(3'b101), .NEGATE(3'b000)) u_s70 (
-        .a(s15), .b(s67_d1), .c(s69), .sum(s70)
+    wire signed [11:0] s70;  // s67 + s69 - s15
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(9), .SIGNED(3'b110), .NEGATE(3'b100)) u_s70 (
+        .a(s67_d1), .b(s69), .c(s15), .sum(s70)
     );
-    wire signed [ 8:0] s71;  // s17 - x5 - s14
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b110)) u_s71 (
-        .a(9'(s17_d1)), .b(9'(x5_d2)), .c(9'(s14_d1)), .sum(s71)
+    wire signed [ 8:0] s71;  // x5 + s14 + s17
+    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b000)) u_s71 (
+        .a(9'(x5_d2)), .b(9'(s14_d1)), .c(9'(s17_d1)), .sum(s71)
     );
-    wire signed [10:0] s72;  // s55 + s71 - s67
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(9), .C(9), .SIGNED(3'b011), .NEGATE(3'b100)) u_s72 (
-        .a(s55_d1), .b(s71), .c(s67_d1), .sum(s72)
+    wire signed [10:0] s72;  // s55 - s67 - s71
+    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(9), .C(9), .SIGNED(3'b101), .NEGATE(3'b110)) u_s72 (
+        .a(s55_d1), .b(s67_d1), .c(s71), .sum(s72)
     );
     wire signed [11:0] s74;  // s25 + s44 + s73
     bittrigger_grow3 #(.WIDTH(12), .A(11), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b000)) u_s74 (

@@ -196,9 +196,9 @@ module bitlinear_dense_3 (
     bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(8), .SIGNED(3'b100), .NEGATE(3'b100)) u_s11 (
         .a(s2_d1), .b(s10_d1), .c(s1_d1), .sum(s11)
     );
-    wire signed [10:0] s12;  // s11 - s5 - s8
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s12 (
-        .a(s11), .b(11'(s5)), .c(11'(s8)), .sum(s12)
+    wire signed [10:0] s12;  // s5 + s8 - s11
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s12 (
+        .a(11'(s5)), .b(11'(s8)), .c(s11), .sum(s12)
     );
     wire signed [ 7:0] s15;  // x10 + x13 - x6
     bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s15 (
@@ -335,10 +335,9 @@ module bitlinear_dense_3 (
         s45_d1 <= s45;
         s47_d1 <= s47;
     end
-    wire signed [11:0] s13;  // 2*x5 + 2*s5 + s12
-    assign s13[0:0] = s12_d1[0:0];
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(10), .SIGNED(3'b110), .NEGATE(3'b000)) u_s13 (
-        .a(8'(x5_d3)), .b(s5_d1), .c(10'(s12_d1 >>> 1)), .sum(s13[11:1])
+    wire signed [11:0] s13;  // 2*x5 + 2*s5 - s12
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(11), .SIGNED(3'b110), .NEGATE(3'b100)) u_s13 (
+        .a((9'(x5_d3) << 1)), .b((10'(s5_d1) << 1)), .c(s12_d1), .sum(s13)
     );
     wire signed [10:0] s14;  // 2*x5 + 2*x12 - s13
     bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s14 (
@@ -348,14 +347,14 @@ module bitlinear_dense_3 (
     bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s18 (
         .a((11'(s10_d2) << 1)), .b((11'(s17_d1) << 1)), .c(s13[10:0]), .sum(s18)
     );
-    wire signed [10:0] s20;  // 2*s19 - 2*s1 - s12
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s20 (
-        .a((11'(s19_d1) << 1)), .b((11'(s1_d2) << 1)), .c(s12_d1), .sum(s20)
+    wire signed [10:0] s20;  // s12 + 2*s19 - 2*s1
+    assign s20[0:0] = s12_d1[0:0];
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s20 (
+        .a(10'(s12_d1 >>> 1)), .b(10'(s19_d1)), .c(10'(s1_d2)), .sum(s20[10:1])
     );
-    wire signed [10:0] s21;  // 2*x9 + 2*s8 + s12
-    assign s21[0:0] = s12_d1[0:0];
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s21 (
-        .a(10'(x9_d3)), .b(10'(s8_d1)), .c(10'(s12_d1 >>> 1)), .sum(s21[10:1])
+    wire signed [10:0] s21;  // 2*x9 + 2*s8 - s12
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s21 (
+        .a((11'(x9_d3) << 1)), .b((11'(s8_d1) << 1)), .c(s12_d1), .sum(s21)
     );
     wire signed [ 8:0] s25;  // x1 + x3 - s22
     bittrigger_grow3 #(.WIDTH(9), .A(6), .B(6), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s25 (
@@ -464,7 +463,7 @@ module bitlinear_dense_3 (
     bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s48 (
         .a(s14_d1), .b(11'(s47_d2)), .c((11'(s38_d2) << 1)), .sum(s48)
     );
-    wire signed [11:0] s49 = (12'(s12_d2) << 1) + 12'd3;
+    wire signed [11:0] s49 = -((12'(s12_d2) << 1)) + 12'd3;
     wire signed [11:0] s50 = (12'(s16) << 1) - 12'd1;
     wire signed [11:0] s51 = (12'(s18_d1) << 1) + 12'd1;
     wire signed [11:0] s52 = (12'(s21_d1) << 1) + 12'd3;

@@ -52,7 +52,7 @@ struct Block {
     } shared;
 };
 
-void bitlinear_dense_1(Block &block); // 16 to 64 codes, 302 additions
+void bitlinear_dense_1(Block &block); // 16 to 64 codes, 301 additions
 void requantize_relu_1(Block &block); // 64 to 64 codes
 void bitlinear_dense_2(Block &block); // 64 to 32 codes, 588 additions
 void requantize_relu_2(Block &block); // 32 to 32 codes

@@ -1,4 +1,4 @@
-// bitlinear_dense_1: constant matrix, 16 x 64, as 183 adders (no multiplier).
+// bitlinear_dense_1: constant matrix, 16 x 64, as 182 adders (no multiplier).
 //
 // x: 16 x ap_fixed<8,3>, element 0 in the lowest bits.
 // y: 64 x ap_fixed<13,6>, element 0 in the lowest bits.
@@ -33,11 +33,11 @@ module bitlinear_dense_1 (
     // stage 0
     wire signed [ 8:0] s0 = 9'(x6) - 9'(x9);
     wire signed [ 8:0] s1 = 9'(x2) - 9'(x11);
-    wire signed [ 8:0] s3 = 9'(x1) - 9'(x15);
+    wire signed [ 8:0] s3 = 9'(x15) - 9'(x1);
     wire signed [ 8:0] s6 = 9'(x3) + 9'(x14);
-    wire signed [ 9:0] s8;  // x11 + s0 - x0
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(9), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s8 (
-        .a(x11), .b(s0), .c(x0), .sum(s8)
+    wire signed [ 9:0] s8;  // x0 - x11 - s0
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b111), .NEGATE(3'b110)) u_s8 (
+        .a(x0), .b(x11), .c(s0), .sum(s8)
     );
     wire signed [ 9:0] s10;  // x2 + x14 - x7
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s10 (
@@ -46,9 +46,9 @@ module bitlinear_dense_1 (
     wire signed [ 8:0] s13 = 9'(x0) - 9'(x3);
     wire signed [ 8:0] s15 = 9'(x2) - 9'(x12);
     wire signed [ 8:0] s16 = 9'(x9) + 9'(x10);
-    wire signed [ 9:0] s18;  // x0 + x5 - x8
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s18 (
-        .a(x0), .b(x5), .c(x8), .sum(s18)
+    wire signed [ 9:0] s18;  // x8 - x0 - x5
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b110)) u_s18 (
+        .a(x8), .b(x0), .c(x5), .sum(s18)
     );
     wire signed [ 8:0] s21 = 9'(x5) + 9'(x13);
     wire signed [ 9:0] s24;  // x2 + x4 + x14
@@ -56,14 +56,10 @@ module bitlinear_dense_1 (
         .a(x2), .b(x4), .c(x14), .sum(s24)
     );
     wire signed [ 8:0] s27 = 9'(x8) + 9'(x9);
-    wire signed [10:0] s28;  // s6 + s27 - x4
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(9), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s28 (
-        .a(s6), .b(s27), .c(x4), .sum(s28)
-    );
     wire signed [ 8:0] s31 = 9'(x0) + 9'(x12);
-    wire signed [ 9:0] s34;  // x10 - x2 - x4
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b110)) u_s34 (
-        .a(x10), .b(x2), .c(x4), .sum(s34)
+    wire signed [ 9:0] s34;  // x2 + x4 - x10
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s34 (
+        .a(x2), .b(x4), .c(x10), .sum(s34)
     );
     wire signed [ 8:0] s37 = 9'(x0) + 9'(x1);
     wire signed [ 8:0] s40 = 9'(x8) - 9'(x1);
@@ -109,7 +105,6 @@ module bitlinear_dense_1 (
     reg  signed [ 8:0] s21_d1;
     reg  signed [ 9:0] s24_d1;
     reg  signed [ 8:0] s27_d1;
-    reg  signed [10:0] s28_d1;
     reg  signed [ 8:0] s31_d1;
     reg  signed [ 9:0] s34_d1;
     reg  signed [ 8:0] s37_d1;
@@ -149,7 +144,6 @@ module bitlinear_dense_1 (
         s21_d1 <= s21;
         s24_d1 <= s24;
         s27_d1 <= s27;
-        s28_d1 <= s28;
         s31_d1 <= s31;
         s34_d1 <= s34;
         s37_d1 <= s37;
@@ -164,7 +158,7 @@ module bitlinear_dense_1 (
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s2 (
         .a(x0_d1), .b(x14_d1), .c(s1_d1), .sum(s2)
     );
-    wire signed [ 9:0] s4 = -(10'(s3_d1)) - 10'd25;
+    wire signed [ 9:0] s4 = 10'(s3_d1) - 10'd25;
     wire signed [11:0] s5;  // s0 + s2 + s4
     bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s5 (
         .a(s0_d1), .b(s2), .c(s4), .sum(s5)
@@ -173,33 +167,33 @@ module bitlinear_dense_1 (
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b111), .NEGATE(3'b110)) u_s7 (
         .a(x12_d1), .b(x2_d1), .c(s6_d1), .sum(s7)
     );
-    wire signed [11:0] s9;  // s8 - x7 - s7
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s9 (
-        .a(s8_d1), .b(9'(x7_d1)), .c(s7), .sum(s9)
+    wire signed [11:0] s9;  // x7 + s7 + s8
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s9 (
+        .a(9'(x7_d1)), .b(s7), .c(s8_d1), .sum(s9)
     );
-    wire signed [10:0] s11;  // x12 + s3 + s10
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s11 (
-        .a(x12_d1), .b(s3_d1), .c(s10_d1), .sum(s11)
+    wire signed [10:0] s11;  // x12 + s10 - s3
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s11 (
+        .a(x12_d1), .b(s10_d1), .c(s3_d1), .sum(s11)
     );
     wire signed [11:0] s12;  // s0 + s11 - x11
     bittrigger_grow3 #(.WIDTH(12), .A(9), .B(11), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s12 (
         .a(s0_d1), .b(s11), .c(9'(x11_d1)), .sum(s12)
     );
-    wire signed [ 9:0] s14;  // x1 + s13 - x5
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(9), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s14 (
-        .a(x1_d1), .b(s13_d1), .c(x5_d1), .sum(s14)
+    wire signed [ 9:0] s14;  // x5 - x1 - s13
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b111), .NEGATE(3'b110)) u_s14 (
+        .a(x5_d1), .b(x1_d1), .c(s13_d1), .sum(s14)
     );
-    wire signed [10:0] s17;  // s16 - s14 - s15
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b110)) u_s17 (
-        .a(s16_d1), .b(s14), .c(s15_d1), .sum(s17)
+    wire signed [10:0] s17;  // s14 + s16 - s15
+    bittrigger_grow3 #(.WIDTH(11), .A(10), .B(9), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s17 (
+        .a(s14), .b(s16_d1), .c(s15_d1), .sum(s17)
     );
-    wire signed [ 9:0] s19;  // x14 + s3 - x3
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(9), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s19 (
-        .a(x14_d1), .b(s3_d1), .c(x3_d1), .sum(s19)
+    wire signed [ 9:0] s19;  // x14 - x3 - s3
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b111), .NEGATE(3'b110)) u_s19 (
+        .a(x14_d1), .b(x3_d1), .c(s3_d1), .sum(s19)
     );
-    wire signed [10:0] s20;  // s19 - s18 - 35
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s20 (
-        .a(11'(s19)), .b(11'(s18_d1)), .c(11'd35), .sum(s20)
+    wire signed [10:0] s20;  // s18 + s19 - 35
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s20 (
+        .a(11'(s18_d1)), .b(11'(s19)), .c(11'd35), .sum(s20)
     );
     wire signed [ 9:0] s22;  // x6 + x10 - s21
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s22 (
@@ -217,9 +211,13 @@ module bitlinear_dense_1 (
     bittrigger_grow3 #(.WIDTH(12), .A(10), .B(11), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s26 (
         .a(s22), .b(s25), .c(s23), .sum(s26)
     );
-    wire signed [10:0] s29;  // s1 + s28 - x13
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s29 (
-        .a(11'(s1_d1)), .b(s28_d1), .c(11'(x13_d1)), .sum(s29)
+    wire signed [10:0] s28;  // x4 - s6 - s27
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(9), .SIGNED(3'b111), .NEGATE(3'b110)) u_s28 (
+        .a(x4_d1), .b(s6_d1), .c(s27_d1), .sum(s28)
+    );
+    wire signed [10:0] s29;  // s1 - x13 - s28
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s29 (
+        .a(11'(s1_d1)), .b(11'(x13_d1)), .c(s28), .sum(s29)
     );
     wire signed [ 9:0] s30;  // x2 + x4 + s6
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b111), .NEGATE(3'b000)) u_s30 (
@@ -233,13 +231,13 @@ module bitlinear_dense_1 (
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s33 (
         .a(x1_d1), .b(x12_d1), .c(x7_d1), .sum(s33)
     );
-    wire signed [10:0] s35;  // s6 + s18 - x15
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(10), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s35 (
-        .a(s6_d1), .b(s18_d1), .c(x15_d1), .sum(s35)
+    wire signed [10:0] s35;  // s6 - x15 - s18
+    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(8), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s35 (
+        .a(s6_d1), .b(x15_d1), .c(s18_d1), .sum(s35)
     );
-    wire signed [11:0] s36;  // s34 + s35 - s33
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(11), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s36 (
-        .a(s34_d1), .b(s35), .c(s33), .sum(s36)
+    wire signed [11:0] s36;  // s35 - s33 - s34
+    bittrigger_grow3 #(.WIDTH(12), .A(11), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s36 (
+        .a(s35), .b(s33), .c(s34_d1), .sum(s36)
     );
     wire signed [10:0] s38;  // x9 + s37 - s6
     bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s38 (
@@ -265,21 +263,21 @@ module bitlinear_dense_1 (
     bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(9), .SIGNED(3'b111), .NEGATE(3'b110)) u_s45 (
         .a(x10_d1), .b(s21_d1), .c(s27_d1), .sum(s45)
     );
-    wire signed [11:0] s46;  // s3 + s7 + s45
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s46 (
-        .a(s3_d1), .b(s7), .c(s45), .sum(s46)
+    wire signed [11:0] s46;  // s7 + s45 - s3
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(11), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s46 (
+        .a(s7), .b(s45), .c(s3_d1), .sum(s46)
     );
     wire signed [10:0] s48;  // x8 + s6 + s47
     bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s48 (
         .a(x8_d1), .b(s6_d1), .c(s47_d1), .sum(s48)
     );
-    wire signed [10:0] s49;  // s31 - s3 - s24
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s49 (
-        .a(s31_d1), .b(s3_d1), .c(s24_d1), .sum(s49)
+    wire signed [10:0] s49;  // s3 + s31 - s24
+    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s49 (
+        .a(s3_d1), .b(s31_d1), .c(s24_d1), .sum(s49)
     );
-    wire signed [10:0] s51;  // s50 - s3 - s34
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s51 (
-        .a(s50_d1), .b(s3_d1), .c(s34_d1), .sum(s51)
+    wire signed [10:0] s51;  // s3 + s34 + s50
+    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b000)) u_s51 (
+        .a(s3_d1), .b(s34_d1), .c(s50_d1), .sum(s51)
     );
     wire signed [11:0] s52;  // s51 - x9 - s13
     bittrigger_grow3 #(.WIDTH(12), .A(11), .B(9), .C(9), .SIGNED(3'b111), .NEGATE(3'b110)) u_s52 (
@@ -289,21 +287,21 @@ module bitlinear_dense_1 (
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b000)) u_s53 (
         .a(x12_d1), .b(x14_d1), .c(x15_d1), .sum(s53)
     );
-    wire signed [10:0] s54;  // x7 + s14 + s53
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s54 (
-        .a(11'(x7_d1)), .b(11'(s14)), .c(11'(s53)), .sum(s54)
+    wire signed [10:0] s54;  // x7 + s53 - s14
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s54 (
+        .a(11'(x7_d1)), .b(11'(s53)), .c(11'(s14)), .sum(s54)
     );
     wire signed [ 9:0] s55;  // x12 - x7 - x11
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b110)) u_s55 (
         .a(x12_d1), .b(x7_d1), .c(x11_d1), .sum(s55)
     );
-    wire signed [10:0] s56;  // x3 + s24 - x10
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s56 (
-        .a(x3_d1), .b(s24_d1), .c(x10_d1), .sum(s56)
+    wire signed [10:0] s56;  // x10 - x3 - s24
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s56 (
+        .a(x10_d1), .b(x3_d1), .c(s24_d1), .sum(s56)
     );
-    wire signed [11:0] s57;  // s56 - s31 - s47
-    bittrigger_grow3 #(.WIDTH(12), .A(11), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s57 (
-        .a(s56), .b(s31_d1), .c(s47_d1), .sum(s57)
+    wire signed [11:0] s57;  // s31 + s47 + s56
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s57 (
+        .a(s31_d1), .b(s47_d1), .c(s56), .sum(s57)
     );
     wire signed [10:0] s61;  // x8 + s60 - x14
     bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s61 (
@@ -321,9 +319,9 @@ module bitlinear_dense_1 (
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b000)) u_s64 (
         .a(x2_d1), .b(x9_d1), .c(x15_d1), .sum(s64)
     );
-    wire signed [11:0] s65;  // s18 + s33 + s64
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s65 (
-        .a(s18_d1), .b(s33), .c(s64), .sum(s65)
+    wire signed [11:0] s65;  // s33 + s64 - s18
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s65 (
+        .a(s33), .b(s64), .c(s18_d1), .sum(s65)
     );
     wire signed [10:0] s66;  // x14 + s47 - 3
     bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b011), .NEGATE(3'b100)) u_s66 (
@@ -345,13 +343,13 @@ module bitlinear_dense_1 (
     bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s70 (
         .a(x13_d1), .b(s19), .c(x5_d1), .sum(s70)
     );
-    wire signed [ 9:0] s71;  // x13 - x5 - x11
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b110)) u_s71 (
-        .a(x13_d1), .b(x5_d1), .c(x11_d1), .sum(s71)
+    wire signed [ 9:0] s71;  // x5 + x11 - x13
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s71 (
+        .a(x5_d1), .b(x11_d1), .c(x13_d1), .sum(s71)
     );
-    wire signed [11:0] s72;  // s37 + s71 - s30
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s72 (
-        .a(s37_d1), .b(s71), .c(s30), .sum(s72)
+    wire signed [11:0] s72;  // s37 - s30 - s71
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s72 (
+        .a(s37_d1), .b(s30), .c(s71), .sum(s72)
     );
     wire signed [10:0] s73;  // x1 + s13 - s24
     bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s73 (
@@ -377,41 +375,41 @@ module bitlinear_dense_1 (
     bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s78 (
         .a(s30), .b(s77), .c(s0_d1), .sum(s78)
     );
-    wire signed [10:0] s79;  // x8 + x10 - s8
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s79 (
+    wire signed [10:0] s79;  // x8 + x10 + s8
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s79 (
         .a(x8_d1), .b(x10_d1), .c(s8_d1), .sum(s79)
     );
     wire signed [11:0] s80;  // s24 + s79 - x7
     bittrigger_grow3 #(.WIDTH(12), .A(10), .B(11), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s80 (
         .a(s24_d1), .b(s79), .c(9'(x7_d1)), .sum(s80)
     );
-    wire signed [10:0] s81;  // x4 + x14 + s18
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s81 (
-        .a(x4_d1), .b(x14_d1), .c(s18_d1), .sum(s81)
+    wire signed [10:0] s81;  // s18 - x4 - x14
+    bittrigger_grow3 #(.WIDTH(11), .A(10), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b110)) u_s81 (
+        .a(s18_d1), .b(x4_d1), .c(x14_d1), .sum(s81)
     );
     wire signed [ 9:0] s82;  // x3 + s16 - 47
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(9), .C(7), .SIGNED(3'b011), .NEGATE(3'b100)) u_s82 (
         .a(x3_d1), .b(s16_d1), .c(7'd47), .sum(s82)
     );
-    wire signed [11:0] s83;  // s81 + s82 - s59
-    bittrigger_grow3 #(.WIDTH(12), .A(11), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s83 (
-        .a(s81), .b(s82), .c(s59_d1), .sum(s83)
+    wire signed [11:0] s83;  // s82 - s59 - s81
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(11), .SIGNED(3'b111), .NEGATE(3'b110)) u_s83 (
+        .a(s82), .b(s59_d1), .c(s81), .sum(s83)
     );
-    wire signed [11:0] s84;  // s15 - s3 - s81
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(9), .C(11), .SIGNED(3'b111), .NEGATE(3'b110)) u_s84 (
-        .a(s15_d1), .b(s3_d1), .c(s81), .sum(s84)
+    wire signed [11:0] s84;  // s3 + s15 + s81
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(9), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s84 (
+        .a(s3_d1), .b(s15_d1), .c(s81), .sum(s84)
     );
-    wire signed [11:0] s85;  // x7 - s3 - s61
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(9), .C(11), .SIGNED(3'b111), .NEGATE(3'b110)) u_s85 (
+    wire signed [11:0] s85;  // x7 + s3 - s61
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(9), .C(11), .SIGNED(3'b111), .NEGATE(3'b100)) u_s85 (
         .a(9'(x7_d1)), .b(s3_d1), .c(s61), .sum(s85)
     );
-    wire signed [ 9:0] s86;  // x5 + s13 - x13
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(9), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s86 (
-        .a(x5_d1), .b(s13_d1), .c(x13_d1), .sum(s86)
+    wire signed [ 9:0] s86;  // x13 - x5 - s13
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b111), .NEGATE(3'b110)) u_s86 (
+        .a(x13_d1), .b(x5_d1), .c(s13_d1), .sum(s86)
     );
-    wire signed [10:0] s87;  // x15 + s86 - s24
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s87 (
-        .a(11'(x15_d1)), .b(11'(s86)), .c(11'(s24_d1)), .sum(s87)
+    wire signed [10:0] s87;  // x15 - s24 - s86
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s87 (
+        .a(11'(x15_d1)), .b(11'(s24_d1)), .c(11'(s86)), .sum(s87)
     );
     wire signed [ 9:0] s88;  // x15 - x8 - 30
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b011), .NEGATE(3'b110)) u_s88 (
@@ -421,9 +419,9 @@ module bitlinear_dense_1 (
     bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s89 (
         .a(s88), .b(s0_d1), .c(s30), .sum(s89)
     );
-    wire signed [10:0] s90;  // s34 - x15 - s6
-    bittrigger_grow3 #(.WIDTH(11), .A(10), .B(8), .C(9), .SIGNED(3'b111), .NEGATE(3'b110)) u_s90 (
-        .a(s34_d1), .b(x15_d1), .c(s6_d1), .sum(s90)
+    wire signed [10:0] s90;  // x15 + s6 + s34
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s90 (
+        .a(x15_d1), .b(s6_d1), .c(s34_d1), .sum(s90)
     );
     wire signed [ 9:0] s91;  // x4 + x7 - x12
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s91 (
@@ -445,9 +443,9 @@ module bitlinear_dense_1 (
     bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s95 (
         .a(s93), .b(s94), .c(s6_d1), .sum(s95)
     );
-    wire signed [10:0] s96;  // x9 - x5 - s34
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s96 (
-        .a(x9_d1), .b(x5_d1), .c(s34_d1), .sum(s96)
+    wire signed [10:0] s96;  // x9 + s34 - x5
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s96 (
+        .a(x9_d1), .b(s34_d1), .c(x5_d1), .sum(s96)
     );
     wire signed [ 9:0] s97 = -(10'(s31_d1)) + 10'd5;
     wire signed [11:0] s98;  // s50 + s96 + s97
@@ -466,9 +464,9 @@ module bitlinear_dense_1 (
     bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s101 (
         .a(s47_d1), .b(s10_d1), .c(s100), .sum(s101)
     );
-    wire signed [10:0] s102;  // - s90 - s96 + -69
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b011)) u_s102 (
-        .a(s90), .b(s96), .c(11'd1979), .sum(s102)
+    wire signed [10:0] s102;  // s90 - s96 - 69
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s102 (
+        .a(s90), .b(s96), .c(11'd69), .sum(s102)
     );
     wire signed [ 8:0] s103 = 9'(x1_d1) - 9'(x11_d1);
     wire signed [11:0] s104;  // x5 + s42 - s103
@@ -479,33 +477,33 @@ module bitlinear_dense_1 (
     bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s105 (
         .a(s25), .b(11'(s37_d1)), .c(11'(x9_d1)), .sum(s105)
     );
-    wire signed [11:0] s106;  // s56 - x5 - s8
-    bittrigger_grow3 #(.WIDTH(12), .A(11), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s106 (
-        .a(s56), .b(9'(x5_d1)), .c(s8_d1), .sum(s106)
+    wire signed [11:0] s106;  // s8 - x5 - s56
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(11), .SIGNED(3'b111), .NEGATE(3'b110)) u_s106 (
+        .a(s8_d1), .b(9'(x5_d1)), .c(s56), .sum(s106)
     );
-    wire signed [ 9:0] s107;  // x2 - x6 - s31
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b111), .NEGATE(3'b110)) u_s107 (
-        .a(x2_d1), .b(x6_d1), .c(s31_d1), .sum(s107)
+    wire signed [ 9:0] s107;  // x6 + s31 - x2
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(9), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s107 (
+        .a(x6_d1), .b(s31_d1), .c(x2_d1), .sum(s107)
     );
-    wire signed [10:0] s108;  // x5 - x15 - s107
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s108 (
-        .a(x5_d1), .b(x15_d1), .c(s107), .sum(s108)
+    wire signed [10:0] s108;  // x5 + s107 - x15
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s108 (
+        .a(x5_d1), .b(s107), .c(x15_d1), .sum(s108)
     );
-    wire signed [10:0] s109;  // x11 + s107 - s93
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s109 (
-        .a(11'(x11_d1)), .b(11'(s107)), .c(11'(s93)), .sum(s109)
+    wire signed [10:0] s109;  // x11 - s93 - s107
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s109 (
+        .a(11'(x11_d1)), .b(11'(s93)), .c(11'(s107)), .sum(s109)
     );
-    wire signed [10:0] s110;  // x0 + s24 + s71
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s110 (
+    wire signed [10:0] s110;  // x0 + s24 - s71
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s110 (
         .a(11'(x0_d1)), .b(11'(s24_d1)), .c(11'(s71)), .sum(s110)
     );
     wire signed [ 9:0] s111;  // 2*x14 - x9 - x13
     bittrigger_grow3 #(.WIDTH(10), .A(9), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b110)) u_s111 (
         .a((9'(x14_d1) << 1)), .b(x9_d1), .c(x13_d1), .sum(s111)
     );
-    wire signed [10:0] s112;  // s90 + s111 - s3
+    wire signed [10:0] s112;  // s3 + s111 - s90
     bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s112 (
-        .a(s90), .b(11'(s111)), .c(11'(s3_d1)), .sum(s112)
+        .a(11'(s3_d1)), .b(11'(s111)), .c(s90), .sum(s112)
     );
     wire signed [11:0] s113;  // x7 + s94 - s67
     bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s113 (
@@ -519,8 +517,8 @@ module bitlinear_dense_1 (
     bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s115 (
         .a(s19), .b(s114), .c(s1_d1), .sum(s115)
     );
-    wire signed [10:0] s116;  // x9 + s33 + s86
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s116 (
+    wire signed [10:0] s116;  // x9 + s33 - s86
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s116 (
         .a(11'(x9_d1)), .b(11'(s33)), .c(11'(s86)), .sum(s116)
     );
     wire signed [10:0] s117;  // s37 - x2 - s21
@@ -543,9 +541,9 @@ module bitlinear_dense_1 (
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(9), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s121 (
         .a(x13_d1), .b(s37_d1), .c(x7_d1), .sum(s121)
     );
-    wire signed [11:0] s122;  // s0 + s90 + s121
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(11), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s122 (
-        .a(s0_d1), .b(s90), .c(s121), .sum(s122)
+    wire signed [11:0] s122;  // s0 + s121 - s90
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(11), .SIGNED(3'b111), .NEGATE(3'b100)) u_s122 (
+        .a(s0_d1), .b(s121), .c(s90), .sum(s122)
     );
     wire signed [11:0] s123;  // x4 + s11 + s100
     bittrigger_grow3 #(.WIDTH(12), .A(9), .B(11), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s123 (
@@ -599,11 +597,10 @@ module bitlinear_dense_1 (
     bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s135 (
         .a(11'(s10_d1)), .b(11'(s31_d1)), .c(11'(s134)), .sum(s135)
     );
-    wire signed [10:0] s136;  // x1 + x15 + s28
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s136 (
-        .a(11'(x1_d1)), .b(11'(x15_d1)), .c(s28_d1), .sum(s136)
+    wire signed [10:0] s136;  // s28 - x1 - x15
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s136 (
+        .a(s28), .b(11'(x1_d1)), .c(11'(x15_d1)), .sum(s136)
     );
-    wire signed [10:0] s137 = -(s136);
 
     // stage 2
     reg  signed [11:0] s5_d1;
@@ -669,7 +666,7 @@ module bitlinear_dense_1 (
     reg  signed [11:0] s132_d1;
     reg  signed [10:0] s133_d1;
     reg  signed [10:0] s135_d1;
-    reg  signed [10:0] s137_d1;
+    reg  signed [10:0] s136_d1;
     always_ff @(posedge clk) begin
         s5_d1 <= s5;
         s9_d1 <= s9;
@@ -734,123 +731,123 @@ module bitlinear_dense_1 (
         s132_d1 <= s132;
         s133_d1 <= s133;
         s135_d1 <= s135;
-        s137_d1 <= s137;
+        s136_d1 <= s136;
     end
-    wire signed [11:0] s58;  // s55 + s57 - 10
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s58 (
+    wire signed [11:0] s58;  // s55 - s57 - 10
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s58 (
         .a(12'(s55_d1)), .b(s57_d1), .c(12'd10), .sum(s58)
     );
-    wire signed [12:0] s138 = (13'(s9_d1) << 1) + 13'd25;
-    wire signed [12:0] s139 = (13'(s12_d1) << 1) - 13'd77;
-    wire signed [12:0] s140 = (13'(s17_d1) << 1) - 13'd115;
-    wire signed [12:0] s141 = (13'(s26_d1) << 1) + 13'd23;
-    wire signed [12:0] s142 = (13'(s29_d1) << 1) - 13'd53;
-    wire signed [12:0] s143 = (13'(s32_d1) << 1) - 13'd51;
-    wire signed [12:0] s144 = (13'(s36_d1) << 1) - 13'd103;
-    wire signed [12:0] s145 = (13'(s39_d1) << 1) - 13'd135;
-    wire signed [12:0] s146 = (13'(s46_d1) << 1) - 13'd53;
-    wire signed [11:0] s147 = (12'(s48_d1) << 1) - 12'd103;
-    wire signed [11:0] s148 = (12'(s49_d1) << 1) - 12'd7;
-    wire signed [12:0] s149 = (13'(s52_d1) << 1) + 13'd41;
-    wire signed [12:0] s150 = (13'(s54_d1) << 1) - 13'd19;
-    wire signed [12:0] s151 = (13'(s65_d1) << 1) - 13'd61;
-    wire signed [11:0] s152 = (12'(s70_d1) << 1) + 12'd11;
-    wire signed [12:0] s153 = (13'(s72_d1) << 1) - 13'd23;
-    wire signed [12:0] s154 = (13'(s74_d1) << 1) - 13'd55;
-    wire signed [12:0] s155 = (13'(s75_d1) << 1) - 13'd79;
-    wire signed [11:0] s156 = (12'(s76_d1) << 1) - 12'd15;
-    wire signed [12:0] s157 = (13'(s80_d1) << 1) + 13'd17;
-    wire signed [12:0] s158 = (13'(s84_d1) << 1) - 13'd1;
-    wire signed [12:0] s159 = (13'(s85_d1) << 1) - 13'd59;
-    wire signed [12:0] s160 = (13'(s87_d1) << 1) - 13'd31;
-    wire signed [11:0] s161 = (12'(s90_d1) << 1) - 12'd7;
-    wire signed [12:0] s162 = (13'(s92_d1) << 1) + 13'd1;
-    wire signed [12:0] s163 = (13'(s95_d1) << 1) - 13'd1;
-    wire signed [12:0] s164 = (13'(s57_d1) << 1) + 13'd61;
-    wire signed [12:0] s165 = (13'(s99_d1) << 1) - 13'd47;
-    wire signed [12:0] s166 = (13'(s101_d1) << 1) - 13'd63;
-    wire signed [12:0] s167 = (13'(s104_d1) << 1) - 13'd65;
-    wire signed [12:0] s168 = (13'(s105_d1) << 1) + 13'd35;
-    wire signed [12:0] s169 = (13'(s106_d1) << 1) - 13'd43;
-    wire signed [11:0] s170 = (12'(s108_d1) << 1) - 12'd95;
-    wire signed [12:0] s171 = (13'(s109_d1) << 1) - 13'd11;
-    wire signed [11:0] s172 = (12'(s110_d1) << 1) + 12'd3;
-    wire signed [12:0] s173 = (13'(s112_d1) << 1) - 13'd73;
-    wire signed [12:0] s174 = (13'(s113_d1) << 1) - 13'd27;
-    wire signed [12:0] s175 = (13'(s116_d1) << 1) - 13'd57;
-    wire signed [12:0] s176 = (13'(s118_d1) << 1) - 13'd33;
-    wire signed [12:0] s177 = (13'(s122_d1) << 1) + 13'd3;
-    wire signed [12:0] s178 = (13'(s123_d1) << 1) + 13'd11;
-    wire signed [11:0] s179 = (12'(s127_d1) << 1) - 12'd9;
-    wire signed [11:0] s180 = (12'(s133_d1) << 1) - 12'd31;
-    wire signed [12:0] s181 = (13'(s135_d1) << 1) - 13'd27;
-    wire signed [11:0] s182 = (12'(s137_d1) << 1) - 12'd53;
+    wire signed [12:0] s137 = -((13'(s9_d1) << 1)) + 13'd25;
+    wire signed [12:0] s138 = (13'(s12_d1) << 1) - 13'd77;
+    wire signed [12:0] s139 = (13'(s17_d1) << 1) - 13'd115;
+    wire signed [12:0] s140 = (13'(s26_d1) << 1) + 13'd23;
+    wire signed [12:0] s141 = (13'(s29_d1) << 1) - 13'd53;
+    wire signed [12:0] s142 = (13'(s32_d1) << 1) - 13'd51;
+    wire signed [12:0] s143 = (13'(s36_d1) << 1) - 13'd103;
+    wire signed [12:0] s144 = (13'(s39_d1) << 1) - 13'd135;
+    wire signed [12:0] s145 = (13'(s46_d1) << 1) - 13'd53;
+    wire signed [11:0] s146 = (12'(s48_d1) << 1) - 12'd103;
+    wire signed [11:0] s147 = (12'(s49_d1) << 1) - 12'd7;
+    wire signed [12:0] s148 = (13'(s52_d1) << 1) + 13'd41;
+    wire signed [12:0] s149 = (13'(s54_d1) << 1) - 13'd19;
+    wire signed [12:0] s150 = (13'(s65_d1) << 1) - 13'd61;
+    wire signed [11:0] s151 = (12'(s70_d1) << 1) + 12'd11;
+    wire signed [12:0] s152 = (13'(s72_d1) << 1) - 13'd23;
+    wire signed [12:0] s153 = (13'(s74_d1) << 1) - 13'd55;
+    wire signed [12:0] s154 = (13'(s75_d1) << 1) - 13'd79;
+    wire signed [11:0] s155 = (12'(s76_d1) << 1) - 12'd15;
+    wire signed [12:0] s156 = (13'(s80_d1) << 1) + 13'd17;
+    wire signed [12:0] s157 = (13'(s84_d1) << 1) - 13'd1;
+    wire signed [12:0] s158 = (13'(s85_d1) << 1) - 13'd59;
+    wire signed [12:0] s159 = (13'(s87_d1) << 1) - 13'd31;
+    wire signed [11:0] s160 = -((12'(s90_d1) << 1)) - 12'd7;
+    wire signed [12:0] s161 = (13'(s92_d1) << 1) + 13'd1;
+    wire signed [12:0] s162 = (13'(s95_d1) << 1) - 13'd1;
+    wire signed [12:0] s163 = -((13'(s57_d1) << 1)) + 13'd61;
+    wire signed [12:0] s164 = (13'(s99_d1) << 1) - 13'd47;
+    wire signed [12:0] s165 = (13'(s101_d1) << 1) - 13'd63;
+    wire signed [12:0] s166 = (13'(s104_d1) << 1) - 13'd65;
+    wire signed [12:0] s167 = (13'(s105_d1) << 1) + 13'd35;
+    wire signed [12:0] s168 = (13'(s106_d1) << 1) - 13'd43;
+    wire signed [11:0] s169 = (12'(s108_d1) << 1) - 12'd95;
+    wire signed [12:0] s170 = (13'(s109_d1) << 1) - 13'd11;
+    wire signed [11:0] s171 = (12'(s110_d1) << 1) + 12'd3;
+    wire signed [12:0] s172 = (13'(s112_d1) << 1) - 13'd73;
+    wire signed [12:0] s173 = (13'(s113_d1) << 1) - 13'd27;
+    wire signed [12:0] s174 = (13'(s116_d1) << 1) - 13'd57;
+    wire signed [12:0] s175 = (13'(s118_d1) << 1) - 13'd33;
+    wire signed [12:0] s176 = (13'(s122_d1) << 1) + 13'd3;
+    wire signed [12:0] s177 = (13'(s123_d1) << 1) + 13'd11;
+    wire signed [11:0] s178 = (12'(s127_d1) << 1) - 12'd9;
+    wire signed [11:0] s179 = (12'(s133_d1) << 1) - 12'd31;
+    wire signed [12:0] s180 = (13'(s135_d1) << 1) - 13'd27;
+    wire signed [11:0] s181 = (12'(s136_d1) << 1) - 12'd53;
 
     // result, last element first
     assign y = {
-        13'(s182),
-        s181,
-        13'(s180),
+        13'(s181),
+        s180,
+        13'(s179),
         {s132_d1, 1'd0},
         {s130_d1, 1'd0},
         {s129_d1, 1'd0},
-        13'(s179),
+        13'(s178),
         {s126_d1, 1'd0},
         {s124_d1, 1'd0},
-        s178,
         s177,
-        {s120_d1, 1'd0},
         s176,
+        {s120_d1, 1'd0},
         s175,
-        {s115_d1, 1'd0},
         s174,
+        {s115_d1, 1'd0},
         s173,
-        13'(s172),
-        s171,
-        13'(s170),
-        s169,
+        s172,
+        13'(s171),
+        s170,
+        13'(s169),
         s168,
         s167,
-        {12'(s102_d1), 1'd0},
         s166,
+        {12'(s102_d1), 1'd0},
         s165,
-        {s98_d1, 1'd0},
         s164,
+        {s98_d1, 1'd0},
         s163,
         s162,
-        13'(s161),
+        s161,
+        13'(s160),
         {s89_d1, 1'd0},
-        s160,
         s159,
         s158,
-        {s83_d1, 1'd0},
         s157,
+        {s83_d1, 1'd0},
+        s156,
         {s78_d1, 1'd0},
-        13'(s156),
-        s155,
+        13'(s155),
         s154,
         s153,
-        13'(s152),
+        s152,
+        13'(s151),
         {s69_d1, 1'd0},
         {12'(s66_d1), 1'd0},
-        s151,
+        s150,
         {s63_d1, 1'd0},
         {s58, 1'd0},
-        s150,
         s149,
-        13'(s148),
+        s148,
         13'(s147),
-        s146,
-        {s44_d1, 1'd0},
+        13'(s146),
         s145,
+        {s44_d1, 1'd0},
         s144,
         s143,
         s142,
         s141,
-        {12'(s20_d1), 1'd0},
         s140,
+        {12'(s20_d1), 1'd0},
         s139,
         s138,
+        s137,
         {s5_d1, 1'd0}
     };
 

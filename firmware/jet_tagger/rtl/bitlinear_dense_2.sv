@@ -270,13 +270,13 @@ module bitlinear_dense_2 (
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s20 (
         .a(x37_d1), .b(x45_d1), .c(x55_d1), .sum(s20)
     );
-    wire signed [10:0] s21;  // x8 - x46 - s20
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s21 (
-        .a(11'(x8_d1)), .b(11'(x46_d1)), .c(11'(s20)), .sum(s21)
+    wire signed [10:0] s21;  // x46 + s20 - x8
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s21 (
+        .a(11'(x46_d1)), .b(11'(s20)), .c(11'(x8_d1)), .sum(s21)
     );
-    wire signed [ 9:0] s22;  // x36 - x12 - x17
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s22 (
-        .a(x36_d1), .b(x12_d1), .c(x17_d1), .sum(s22)
+    wire signed [ 9:0] s22;  // x12 + x17 - x36
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s22 (
+        .a(x12_d1), .b(x17_d1), .c(x36_d1), .sum(s22)
     );
     wire signed [ 9:0] s23;  // x47 - x54 - x63
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s23 (
@@ -340,9 +340,9 @@ module bitlinear_dense_2 (
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s44 (
         .a(x6_d1), .b(x7_d1), .c(x30_d1), .sum(s44)
     );
-    wire signed [11:0] s45;  // s22 - x28 - s44
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(10), .SIGNED(3'b001), .NEGATE(3'b110)) u_s45 (
-        .a(s22), .b(9'(x28_d1)), .c(s44), .sum(s45)
+    wire signed [11:0] s45;  // x28 + s22 + s44
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b010), .NEGATE(3'b000)) u_s45 (
+        .a(9'(x28_d1)), .b(s22), .c(s44), .sum(s45)
     );
     wire signed [ 9:0] s46;  // x1 + x62 - x53
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s46 (
@@ -472,13 +472,13 @@ module bitlinear_dense_2 (
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s99 (
         .a(x35_d1), .b(x20_d1), .c(x23_d1), .sum(s99)
     );
-    wire signed [ 9:0] s100;  // x24 + x51 - x38
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s100 (
-        .a(x24_d1), .b(x51_d1), .c(x38_d1), .sum(s100)
+    wire signed [ 9:0] s100;  // x38 - x24 - x51
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s100 (
+        .a(x38_d1), .b(x24_d1), .c(x51_d1), .sum(s100)
     );
-    wire signed [10:0] s101;  // s100 - x6 - x33
-    bittrigger_grow3 #(.WIDTH(11), .A(10), .B(8), .C(8), .SIGNED(3'b001), .NEGATE(3'b110)) u_s101 (
-        .a(s100), .b(x6_d1), .c(x33_d1), .sum(s101)
+    wire signed [10:0] s101;  // x6 + x33 + s100
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s101 (
+        .a(x6_d1), .b(x33_d1), .c(s100), .sum(s101)
     );
     wire signed [ 9:0] s102;  // x11 - x14 - x52
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s102 (
@@ -684,9 +684,9 @@ module bitlinear_dense_2 (
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s179 (
         .a(x34_d1), .b(x43_d1), .c(x46_d1), .sum(s179)
     );
-    wire signed [ 9:0] s180;  // x12 - x8 - x58
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s180 (
-        .a(x12_d1), .b(x8_d1), .c(x58_d1), .sum(s180)
+    wire signed [ 9:0] s180;  // x8 + x58 - x12
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s180 (
+        .a(x8_d1), .b(x58_d1), .c(x12_d1), .sum(s180)
     );
     wire signed [ 9:0] s181;  // x35 - x2 - x26
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s181 (
@@ -700,9 +700,9 @@ module bitlinear_dense_2 (
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s183 (
         .a(x31_d1), .b(x39_d1), .c(x27_d1), .sum(s183)
     );
-    wire signed [11:0] s184;  // x57 + s180 - s179
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b010), .NEGATE(3'b100)) u_s184 (
-        .a(9'(x57_d1)), .b(s180), .c(s179), .sum(s184)
+    wire signed [11:0] s184;  // x57 - s179 - s180
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b100), .NEGATE(3'b110)) u_s184 (
+        .a(9'(x57_d1)), .b(s179), .c(s180), .sum(s184)
     );
     wire signed [11:0] s185;  // s181 + s182 + s183
     bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s185 (
@@ -779,8 +779,8 @@ module bitlinear_dense_2 (
     bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s215 (
         .a(12'(s213)), .b(12'(x7_d1)), .c(12'(s41)), .sum(s215)
     );
-    wire signed [11:0] s216;  // s22 - s212 - s214
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s216 (
+    wire signed [11:0] s216;  // s22 + s212 + s214
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s216 (
         .a(12'(s22)), .b(12'(s212)), .c(12'(s214)), .sum(s216)
     );
     wire        [ 8:0] s219 = 9'(x0_d1) + 9'(x24_d1);
@@ -909,7 +909,7 @@ module bitlinear_dense_2 (
     bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s271 (
         .a(11'(x32_d1)), .b(11'(x17_d1)), .c(11'(s270)), .sum(s271)
     );
-    wire signed [10:0] s277 = 11'(x59_d1) - 11'(s180);
+    wire signed [10:0] s277 = 11'(x59_d1) + 11'(s180);
     wire signed [ 9:0] s278;  // x25 - x2 - x52
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s278 (
         .a(x25_d1), .b(x2_d1), .c(x52_d1), .sum(s278)
@@ -1244,9 +1244,9 @@ module bitlinear_dense_2 (
     bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b110)) u_s25 (
         .a(x48_d2), .b(x11_d2), .c(s23_d1), .sum(s25)
     );
-    wire signed [11:0] s26;  // s22 + s24 - s21
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(11), .SIGNED(3'b111), .NEGATE(3'b100)) u_s26 (
-        .a(s22_d1), .b(s24_d1), .c(s21_d1), .sum(s26)
+    wire signed [11:0] s26;  // s21 + s24 - s22
+    bittrigger_grow3 #(.WIDTH(12), .A(11), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s26 (
+        .a(s21_d1), .b(s24_d1), .c(s22_d1), .sum(s26)
     );
     wire signed [13:0] s27;  // s25 + s26 - s13
     bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(12), .SIGNED(3'b011), .NEGATE(3'b100)) u_s27 (
@@ -1256,9 +1256,9 @@ module bitlinear_dense_2 (
     bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(10), .SIGNED(3'b110), .NEGATE(3'b100)) u_s32 (
         .a(x57_d2), .b(s31_d1), .c(s30_d1), .sum(s32)
     );
-    wire signed [12:0] s48;  // s45 + s47 - s43
-    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b100)) u_s48 (
-        .a(13'(s45_d1)), .b(13'(s47_d1)), .c(13'(s43_d1)), .sum(s48)
+    wire signed [12:0] s48;  // s47 - s43 - s45
+    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b110)) u_s48 (
+        .a(13'(s47_d1)), .b(13'(s43_d1)), .c(13'(s45_d1)), .sum(s48)
     );
     wire signed [11:0] s52;  // s35 + s38 + s50
     bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s52 (
@@ -1320,9 +1320,9 @@ module bitlinear_dense_2 (
     bittrigger_grow3 #(.WIDTH(12), .A(9), .B(9), .C(11), .SIGNED(3'b100), .NEGATE(3'b110)) u_s107 (
         .a(9'(x25_d2)), .b(9'(x48_d2)), .c(s106_d1), .sum(s107)
     );
-    wire signed [12:0] s110;  // s21 + s101 + s109
-    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(11), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s110 (
-        .a(s21_d1), .b(s101_d1), .c(s109_d1), .sum(s110)
+    wire signed [12:0] s110;  // s109 - s21 - s101
+    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(11), .C(11), .SIGNED(3'b111), .NEGATE(3'b110)) u_s110 (
+        .a(s109_d1), .b(s21_d1), .c(s101_d1), .sum(s110)
     );
     wire signed [13:0] s111;  // s107 + s110 - s104
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s111 (
@@ -1364,17 +1364,17 @@ module bitlinear_dense_2 (
     bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s148 (
         .a(12'(s146)), .b(12'(s147_d1)), .c(12'(s144_d1)), .sum(s148)
     );
-    wire signed [12:0] s159;  // s74 + s155 - s158
-    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s159 (
-        .a(s74_d1), .b(s155_d1), .c(s158_d1), .sum(s159)
+    wire signed [12:0] s159;  // s158 - s74 - s155
+    bittrigger_grow3 #(.WIDTH(13), .A(12), .B(11), .C(11), .SIGNED(3'b111), .NEGATE(3'b110)) u_s159 (
+        .a(s158_d1), .b(s74_d1), .c(s155_d1), .sum(s159)
     );
     wire signed [12:0] s162;  // s161 - s132 - s153
     bittrigger_grow3 #(.WIDTH(13), .A(11), .B(11), .C(10), .SIGNED(3'b101), .NEGATE(3'b110)) u_s162 (
         .a(s161_d1), .b(s132_d1), .c(s153_d1), .sum(s162)
     );
-    wire signed [13:0] s163;  // s162 - s152 - s159
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s163 (
-        .a(14'(s162)), .b(14'(s152_d1)), .c(14'(s159)), .sum(s163)
+    wire signed [13:0] s163;  // s159 + s162 - s152
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s163 (
+        .a(14'(s159)), .b(14'(s162)), .c(14'(s152_d1)), .sum(s163)
     );
     wire signed [12:0] s167;  // s164 + s166 - s165
     bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b100)) u_s167 (
@@ -1404,17 +1404,17 @@ module bitlinear_dense_2 (
     bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b000)) u_s186 (
         .a(13'(s155_d1)), .b(13'(s178_d1)), .c(13'(s184_d1)), .sum(s186)
     );
-    wire signed [12:0] s192;  // s104 + s178 - s101
-    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b100)) u_s192 (
-        .a(13'(s104_d1)), .b(13'(s178_d1)), .c(13'(s101_d1)), .sum(s192)
+    wire signed [12:0] s192;  // s101 + s104 + s178
+    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b000)) u_s192 (
+        .a(13'(s101_d1)), .b(13'(s104_d1)), .c(13'(s178_d1)), .sum(s192)
     );
     wire signed [13:0] s193;  // s78 + s191 + s192
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s193 (
         .a(s78), .b(s191_d1), .c(s192), .sum(s193)
     );
-    wire signed [12:0] s200;  // s101 - s43 - s198
-    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b110)) u_s200 (
-        .a(13'(s101_d1)), .b(13'(s43_d1)), .c(13'(s198_d1)), .sum(s200)
+    wire signed [12:0] s200;  // s43 + s101 + s198
+    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b000)) u_s200 (
+        .a(13'(s43_d1)), .b(13'(s101_d1)), .c(13'(s198_d1)), .sum(s200)
     );
     wire signed [12:0] s204;  // s142 - s202 - s203
     bittrigger_grow3 #(.WIDTH(13), .A(12), .B(10), .C(10), .SIGNED(3'b001), .NEGATE(3'b110)) u_s204 (
@@ -1432,9 +1432,9 @@ module bitlinear_dense_2 (
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(12), .SIGNED(3'b101), .NEGATE(3'b110)) u_s217 (
         .a(s215_d1), .b(s144_d1), .c(s164_d1), .sum(s217)
     );
-    wire signed [14:0] s218;  // s216 + s217 - s169
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(12), .SIGNED(3'b011), .NEGATE(3'b100)) u_s218 (
-        .a(s216_d1), .b(s217), .c(12'(s169)), .sum(s218)
+    wire signed [14:0] s218;  // s217 - s169 - s216
+    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(12), .SIGNED(3'b101), .NEGATE(3'b110)) u_s218 (
+        .a(s217), .b(12'(s169)), .c(s216_d1), .sum(s218)
     );
     wire signed [11:0] s223;  // s132 - x9 - s222
     bittrigger_grow3 #(.WIDTH(12), .A(11), .B(9), .C(10), .SIGNED(3'b000), .NEGATE(3'b110)) u_s223 (
@@ -1500,9 +1500,9 @@ module bitlinear_dense_2 (
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s264 (
         .a(s262_d1), .b(s263), .c(s257), .sum(s264)
     );
-    wire signed [12:0] s268;  // s45 + s266 - s265
-    bittrigger_grow3 #(.WIDTH(13), .A(12), .B(10), .C(10), .SIGNED(3'b011), .NEGATE(3'b100)) u_s268 (
-        .a(s45_d1), .b(s266_d1), .c(s265_d1), .sum(s268)
+    wire signed [12:0] s268;  // s266 - s45 - s265
+    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(12), .C(10), .SIGNED(3'b011), .NEGATE(3'b110)) u_s268 (
+        .a(s266_d1), .b(s45_d1), .c(s265_d1), .sum(s268)
     );
     wire signed [ 9:0] s273;  // x62 - x57 - x63
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s273 (
@@ -1524,9 +1524,9 @@ module bitlinear_dense_2 (
     bittrigger_grow3 #(.WIDTH(13), .A(10), .B(11), .C(11), .SIGNED(3'b011), .NEGATE(3'b110)) u_s285 (
         .a(s283_d1), .b(s277_d1), .c(s284_d1), .sum(s285)
     );
-    wire signed [13:0] s286;  // s159 + s285 - s223
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s286 (
-        .a(14'(s159)), .b(14'(s285)), .c(14'(s223)), .sum(s286)
+    wire signed [13:0] s286;  // s285 - s159 - s223
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s286 (
+        .a(14'(s285)), .b(14'(s159)), .c(14'(s223)), .sum(s286)
     );
     wire signed [11:0] s288;  // s287 - s1 - s277
     bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s288 (
@@ -1692,9 +1692,9 @@ module bitlinear_dense_2 (
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s187 (
         .a(14'(s176_d1)), .b(14'(s185_d2)), .c(14'(s186_d1)), .sum(s187)
     );
-    wire signed [13:0] s201;  // s199 + s200 - s176
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s201 (
-        .a(14'(s199_d2)), .b(14'(s200_d1)), .c(14'(s176_d1)), .sum(s201)
+    wire signed [13:0] s201;  // s199 - s176 - s200
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s201 (
+        .a(14'(s199_d2)), .b(14'(s176_d1)), .c(14'(s200_d1)), .sum(s201)
     );
     wire signed [13:0] s211;  // s204 + s210 - s206
     bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(11), .SIGNED(3'b111), .NEGATE(3'b100)) u_s211 (

@@ -253,17 +253,17 @@ module bitlinear_dense_3 (
         .a(x0_d1), .b(x2_d1), .c(x18_d1), .sum(s35)
     );
     wire        [ 8:0] s36 = 9'(x14_d1) + 9'(x23_d1);
-    wire signed [10:0] s37;  // x4 - s31 - s36
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(9), .SIGNED(3'b000), .NEGATE(3'b110)) u_s37 (
-        .a(x4_d1), .b(s31), .c(s36), .sum(s37)
+    wire signed [10:0] s37;  // s31 + s36 - x4
+    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(9), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s37 (
+        .a(s31), .b(s36), .c(x4_d1), .sum(s37)
     );
-    wire signed [ 9:0] s38;  // x12 - x21 - x28
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s38 (
-        .a(x12_d1), .b(x21_d1), .c(x28_d1), .sum(s38)
+    wire signed [ 9:0] s38;  // x21 + x28 - x12
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s38 (
+        .a(x21_d1), .b(x28_d1), .c(x12_d1), .sum(s38)
     );
-    wire signed [10:0] s39;  // s38 - x13 - x22
-    bittrigger_grow3 #(.WIDTH(11), .A(10), .B(8), .C(8), .SIGNED(3'b001), .NEGATE(3'b110)) u_s39 (
-        .a(s38), .b(x13_d1), .c(x22_d1), .sum(s39)
+    wire signed [10:0] s39;  // x13 + x22 + s38
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s39 (
+        .a(x13_d1), .b(x22_d1), .c(s38), .sum(s39)
     );
     wire signed [ 9:0] s40;  // x5 + x6 - x27
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s40 (
@@ -334,7 +334,7 @@ module bitlinear_dense_3 (
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s63 (
         .a(x13_d1), .b(x19_d1), .c(x21_d1), .sum(s63)
     );
-    wire signed [10:0] s64 = 11'(s57_d1) - 11'(x30_d1);
+    wire signed [10:0] s64 = 11'(x30_d1) - 11'(s57_d1);
     wire        [ 9:0] s65;  // x4 + x17 + x25
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s65 (
         .a(x4_d1), .b(x17_d1), .c(x25_d1), .sum(s65)
@@ -347,18 +347,18 @@ module bitlinear_dense_3 (
     bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b101), .NEGATE(3'b110)) u_s67 (
         .a(s11), .b(s62), .c(s63), .sum(s67)
     );
-    wire signed [10:0] s69;  // x18 - x21 - s52
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s69 (
-        .a(11'(x18_d1)), .b(11'(x21_d1)), .c(11'(s52_d1)), .sum(s69)
+    wire signed [10:0] s69;  // x21 + s52 - x18
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s69 (
+        .a(11'(x21_d1)), .b(11'(s52_d1)), .c(11'(x18_d1)), .sum(s69)
     );
     wire        [10:0] s70;  // x13 + s60 + s62
     bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s70 (
         .a(11'(x13_d1)), .b(11'(s60)), .c(11'(s62)), .sum(s70)
     );
     wire        [ 8:0] s71 = 9'(x6_d1) + 9'd4;
-    wire signed [11:0] s72;  // s64 + s65 + s71
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s72 (
-        .a(12'(s64)), .b(12'(s65)), .c(12'(s71)), .sum(s72)
+    wire signed [11:0] s72;  // s65 + s71 - s64
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s72 (
+        .a(12'(s65)), .b(12'(s71)), .c(12'(s64)), .sum(s72)
     );
     wire signed [ 9:0] s74;  // x17 + x23 - x18
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s74 (
@@ -385,13 +385,13 @@ module bitlinear_dense_3 (
         .a(x2_d1), .b(x26_d1), .c(s74), .sum(s79)
     );
     wire        [ 8:0] s81 = 9'(x20_d1) + 9'(x29_d1);
-    wire signed [11:0] s82;  // s81 - x9 - s75
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s82 (
-        .a(12'(s81)), .b(12'(x9_d1)), .c(12'(s75)), .sum(s82)
+    wire signed [11:0] s82;  // x9 + s75 - s81
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s82 (
+        .a(12'(x9_d1)), .b(12'(s75)), .c(12'(s81)), .sum(s82)
     );
-    wire signed [10:0] s84;  // x8 - x19 - s24
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(9), .SIGNED(3'b000), .NEGATE(3'b110)) u_s84 (
-        .a(x8_d1), .b(x19_d1), .c(s24), .sum(s84)
+    wire signed [10:0] s84;  // x19 + s24 - x8
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s84 (
+        .a(x19_d1), .b(s24), .c(x8_d1), .sum(s84)
     );
     wire signed [ 9:0] s85;  // x30 - x10 - x26
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s85 (
@@ -409,9 +409,9 @@ module bitlinear_dense_3 (
     bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s89 (
         .a(s31), .b(s87), .c(s88), .sum(s89)
     );
-    wire signed [10:0] s90;  // x19 - x29 - s74
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b110)) u_s90 (
-        .a(x19_d1), .b(x29_d1), .c(s74), .sum(s90)
+    wire signed [10:0] s90;  // x29 + s74 - x19
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b010), .NEGATE(3'b100)) u_s90 (
+        .a(x29_d1), .b(s74), .c(x19_d1), .sum(s90)
     );
     wire        [ 9:0] s91;  // x8 + x13 + x24
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s91 (
@@ -548,9 +548,9 @@ module bitlinear_dense_3 (
     bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(9), .SIGNED(3'b110), .NEGATE(3'b100)) u_s144 (
         .a(x15_d1), .b(s15), .c(s138), .sum(s144)
     );
-    wire signed [11:0] s146;  // x27 + s69 - s6
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(11), .C(10), .SIGNED(3'b010), .NEGATE(3'b100)) u_s146 (
-        .a(9'(x27_d1)), .b(s69), .c(s6_d1), .sum(s146)
+    wire signed [11:0] s146;  // x27 - s6 - s69
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(11), .SIGNED(3'b100), .NEGATE(3'b110)) u_s146 (
+        .a(9'(x27_d1)), .b(s6_d1), .c(s69), .sum(s146)
     );
 
     // stage 8
@@ -710,9 +710,9 @@ module bitlinear_dense_3 (
     bittrigger_grow3 #(.WIDTH(13), .A(12), .B(10), .C(11), .SIGNED(3'b111), .NEGATE(3'b100)) u_s28 (
         .a(s26_d1), .b(s27_d1), .c(s22_d1), .sum(s28)
     );
-    wire signed [12:0] s42;  // s37 + s39 + s41
-    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s42 (
-        .a(s37_d1), .b(s39_d1), .c(s41_d1), .sum(s42)
+    wire signed [12:0] s42;  // s41 - s37 - s39
+    bittrigger_grow3 #(.WIDTH(13), .A(12), .B(11), .C(11), .SIGNED(3'b111), .NEGATE(3'b110)) u_s42 (
+        .a(s41_d1), .b(s37_d1), .c(s39_d1), .sum(s42)
     );
     wire signed [12:0] s48;  // s47 - s1 - s46
     bittrigger_grow3 #(.WIDTH(13), .A(11), .B(10), .C(11), .SIGNED(3'b011), .NEGATE(3'b110)) u_s48 (
@@ -726,36 +726,36 @@ module bitlinear_dense_3 (
     bittrigger_grow3 #(.WIDTH(13), .A(10), .B(11), .C(10), .SIGNED(3'b000), .NEGATE(3'b110)) u_s61 (
         .a(s60_d1), .b(s46_d1), .c(s49_d1), .sum(s61)
     );
-    wire signed [13:0] s68;  // s64 + s67 - s66
-    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(11), .SIGNED(3'b011), .NEGATE(3'b100)) u_s68 (
-        .a(s64_d1), .b(s67_d1), .c(s66_d1), .sum(s68)
+    wire signed [13:0] s68;  // s67 - s64 - s66
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(11), .SIGNED(3'b011), .NEGATE(3'b110)) u_s68 (
+        .a(s67_d1), .b(s64_d1), .c(s66_d1), .sum(s68)
     );
-    wire signed [12:0] s73;  // s69 + s72 - s70
-    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b100)) u_s73 (
-        .a(13'(s69_d1)), .b(13'(s72_d1)), .c(13'(s70_d1)), .sum(s73)
+    wire signed [12:0] s73;  // s72 - s69 - s70
+    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b110)) u_s73 (
+        .a(13'(s72_d1)), .b(13'(s69_d1)), .c(13'(s70_d1)), .sum(s73)
     );
     wire signed [12:0] s80;  // s78 - s75 - s79
     bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b110)) u_s80 (
         .a(13'(s78_d1)), .b(13'(s75_d1)), .c(13'(s79_d1)), .sum(s80)
     );
-    wire signed [12:0] s83;  // x7 + s64 + s82
-    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(11), .C(12), .SIGNED(3'b110), .NEGATE(3'b000)) u_s83 (
+    wire signed [12:0] s83;  // x7 - s64 - s82
+    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(11), .C(12), .SIGNED(3'b110), .NEGATE(3'b110)) u_s83 (
         .a(10'(x7_d2)), .b(s64_d1), .c(s82_d1), .sum(s83)
     );
-    wire signed [12:0] s86;  // s84 + s85 - s70
-    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(10), .C(11), .SIGNED(3'b011), .NEGATE(3'b100)) u_s86 (
-        .a(s84_d1), .b(s85_d1), .c(s70_d1), .sum(s86)
+    wire signed [12:0] s86;  // s85 - s70 - s84
+    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(11), .C(11), .SIGNED(3'b101), .NEGATE(3'b110)) u_s86 (
+        .a(s85_d1), .b(s70_d1), .c(s84_d1), .sum(s86)
     );
-    wire signed [12:0] s93;  // s90 + s92 - s89
-    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s93 (
-        .a(s90_d1), .b(s92_d1), .c(s89_d1), .sum(s93)
+    wire signed [12:0] s93;  // s92 - s89 - s90
+    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(12), .C(11), .SIGNED(3'b111), .NEGATE(3'b110)) u_s93 (
+        .a(s92_d1), .b(s89_d1), .c(s90_d1), .sum(s93)
     );
     wire signed [12:0] s95;  // s94 - s1 - s89
     bittrigger_grow3 #(.WIDTH(13), .A(11), .B(10), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s95 (
         .a(s94_d1), .b(s1_d1), .c(s89_d1), .sum(s95)
     );
-    wire signed [12:0] s98;  // s38 + s84 - s97
-    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(11), .C(11), .SIGNED(3'b011), .NEGATE(3'b100)) u_s98 (
+    wire signed [12:0] s98;  // s38 + s84 + s97
+    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(11), .C(11), .SIGNED(3'b011), .NEGATE(3'b000)) u_s98 (
         .a(s38_d1), .b(s84_d1), .c(s97_d1), .sum(s98)
     );
     wire signed [11:0] s101;  // s99 - s16 - s100
@@ -774,13 +774,13 @@ module bitlinear_dense_3 (
     bittrigger_grow3 #(.WIDTH(13), .A(11), .B(10), .C(11), .SIGNED(3'b110), .NEGATE(3'b100)) u_s110 (
         .a(s75_d1), .b(s109_d1), .c(s77_d1), .sum(s110)
     );
-    wire signed [13:0] s112;  // s111 - s90 - s110
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s112 (
-        .a(s111_d1), .b(s90_d1), .c(s110), .sum(s112)
+    wire signed [13:0] s112;  // s90 + s111 - s110
+    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s112 (
+        .a(s90_d1), .b(s111_d1), .c(s110), .sum(s112)
     );
-    wire signed [13:0] s116;  // s37 + s115 - s113
-    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(11), .SIGNED(3'b011), .NEGATE(3'b100)) u_s116 (
-        .a(s37_d1), .b(s115_d1), .c(s113_d1), .sum(s116)
+    wire signed [13:0] s116;  // s115 - s37 - s113
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(11), .SIGNED(3'b011), .NEGATE(3'b110)) u_s116 (
+        .a(s115_d1), .b(s37_d1), .c(s113_d1), .sum(s116)
     );
     wire signed [12:0] s120;  // s117 + s119 - s110
     bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b100)) u_s120 (
@@ -790,9 +790,9 @@ module bitlinear_dense_3 (
     bittrigger_grow3 #(.WIDTH(13), .A(12), .B(11), .C(10), .SIGNED(3'b011), .NEGATE(3'b100)) u_s123 (
         .a(s26_d1), .b(s122_d1), .c(s17_d1), .sum(s123)
     );
-    wire signed [12:0] s127;  // s39 + s126 - s125
-    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(10), .C(11), .SIGNED(3'b011), .NEGATE(3'b100)) u_s127 (
-        .a(s39_d1), .b(s126_d1), .c(s125_d1), .sum(s127)
+    wire signed [12:0] s127;  // s126 - s39 - s125
+    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(11), .C(11), .SIGNED(3'b011), .NEGATE(3'b110)) u_s127 (
+        .a(s126_d1), .b(s39_d1), .c(s125_d1), .sum(s127)
     );
     wire signed [12:0] s130;  // s78 + s129 - s101
     bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b100)) u_s130 (
@@ -814,9 +814,9 @@ module bitlinear_dense_3 (
     bittrigger_grow3 #(.WIDTH(13), .A(11), .B(11), .C(11), .SIGNED(3'b011), .NEGATE(3'b100)) u_s140 (
         .a(s51_d1), .b(s139_d1), .c(s4_d1), .sum(s140)
     );
-    wire signed [12:0] s143;  // s22 + s82 + s142
-    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b000)) u_s143 (
-        .a(13'(s22_d1)), .b(13'(s82_d1)), .c(13'(s142_d1)), .sum(s143)
+    wire signed [12:0] s143;  // s22 + s142 - s82
+    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b100)) u_s143 (
+        .a(13'(s22_d1)), .b(13'(s142_d1)), .c(13'(s82_d1)), .sum(s143)
     );
     wire signed [12:0] s145;  // s77 + s144 - s113
     bittrigger_grow3 #(.WIDTH(13), .A(11), .B(11), .C(11), .SIGNED(3'b011), .NEGATE(3'b100)) u_s145 (
@@ -837,7 +837,7 @@ module bitlinear_dense_3 (
     wire signed [13:0] s156 = (14'(s86) << 1) + 14'd11;
     wire signed [13:0] s157 = (14'(s93) << 1) + 14'd5;
     wire signed [13:0] s158 = (14'(s95) << 1) + 14'd11;
-    wire signed [13:0] s159 = (14'(s98) << 1) + 14'd13;
+    wire signed [13:0] s159 = -((14'(s98) << 1)) + 14'd13;
     wire signed [14:0] s160 = (15'(s116) << 1) + 15'd21;
     wire signed [13:0] s161 = (14'(s123) << 1) + 14'd3;
     wire signed [13:0] s162 = (14'(s127) << 1) - 14'd67;

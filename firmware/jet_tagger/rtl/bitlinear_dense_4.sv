@@ -142,17 +142,17 @@ module bitlinear_dense_4 (
         s22_d1 <= s22;
         s25_d1 <= s25;
     end
-    wire signed [ 9:0] s1;  // x13 - x17 - s0
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b100), .NEGATE(3'b110)) u_s1 (
-        .a(x13_d1), .b(x17_d1), .c(s0_d1), .sum(s1)
+    wire signed [ 9:0] s1;  // x17 + s0 - x13
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(9), .C(8), .SIGNED(3'b010), .NEGATE(3'b100)) u_s1 (
+        .a(x17_d1), .b(s0_d1), .c(x13_d1), .sum(s1)
     );
-    wire signed [10:0] s2;  // x9 + x22 + s1
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s2 (
+    wire signed [10:0] s2;  // x9 + x22 - s1
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b100)) u_s2 (
         .a(x9_d1), .b(x22_d1), .c(s1), .sum(s2)
     );
-    wire signed [10:0] s4;  // x27 - x11 - s3
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b110)) u_s4 (
-        .a(x27_d1), .b(x11_d1), .c(s3_d1), .sum(s4)
+    wire signed [10:0] s4;  // x11 + s3 - x27
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b010), .NEGATE(3'b100)) u_s4 (
+        .a(x11_d1), .b(s3_d1), .c(x27_d1), .sum(s4)
     );
     wire        [10:0] s8;  // x0 + x12 + s6
     bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b000), .NEGATE(3'b000)) u_s8 (
@@ -170,9 +170,9 @@ module bitlinear_dense_4 (
     bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b110)) u_s14 (
         .a(x12_d1), .b(x2_d1), .c(s13_d1), .sum(s14)
     );
-    wire signed [12:0] s15;  // s1 + s12 + s14
-    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(12), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s15 (
-        .a(s1), .b(s12), .c(s14), .sum(s15)
+    wire signed [12:0] s15;  // s12 + s14 - s1
+    bittrigger_grow3 #(.WIDTH(13), .A(12), .B(11), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s15 (
+        .a(s12), .b(s14), .c(s1), .sum(s15)
     );
     wire signed [ 9:0] s17;  // x6 - x14 - s0
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b100), .NEGATE(3'b110)) u_s17 (
@@ -218,13 +218,13 @@ module bitlinear_dense_4 (
         s23_d1 <= s23;
         s26_d1 <= s26;
     end
-    wire signed [12:0] s10;  // s2 + s9 - s4
-    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b100)) u_s10 (
-        .a(13'(s2_d1)), .b(s9_d1), .c(13'(s4_d1)), .sum(s10)
+    wire signed [12:0] s10;  // s2 + s4 + s9
+    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b000)) u_s10 (
+        .a(13'(s2_d1)), .b(13'(s4_d1)), .c(s9_d1), .sum(s10)
     );
-    wire signed [12:0] s24;  // s4 + s23 - s21
-    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(11), .C(11), .SIGNED(3'b111), .NEGATE(3'b100)) u_s24 (
-        .a(s4_d1), .b(s23_d1), .c(s21_d1), .sum(s24)
+    wire signed [12:0] s24;  // s23 - s4 - s21
+    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(11), .C(11), .SIGNED(3'b111), .NEGATE(3'b110)) u_s24 (
+        .a(s23_d1), .b(s4_d1), .c(s21_d1), .sum(s24)
     );
     wire signed [12:0] s27;  // s21 + s26 - s2
     bittrigger_grow3 #(.WIDTH(13), .A(11), .B(11), .C(11), .SIGNED(3'b111), .NEGATE(3'b100)) u_s27 (

@@ -47,11 +47,11 @@ struct bitlinear_dense_1_values {
 static void bitlinear_dense_1_part_0(const bitlinear_dense_1_in_t x[19], bitlinear_dense_1_values &v, bitlinear_dense_1_out_t y[32]) {
 #pragma HLS INLINE
     v.s2 = x[0] - x[14];
-    const ap_int<8> s3 = x[1] - x[18];
-    v.s4 = x[8] + s3 - x[10];
     v.s5 = x[6] - x[9];
     v.s6 = x[15] + v.s5 - x[17];
-    v.s7 = v.s2 + v.s4 + v.s6;
+    const ap_int<8> s3 = x[1] - x[18];
+    v.s4 = x[10] - x[8] - s3;
+    v.s7 = v.s2 + v.s6 - v.s4;
     const ap_int<8> s8 = x[13] - x[2];
     const ap_int<10> s9 = x[4] + x[11] + s8;
     v.s0 = x[5] + x[7];
@@ -61,20 +61,20 @@ static void bitlinear_dense_1_part_0(const bitlinear_dense_1_in_t x[19], bitline
     y[0] = s106;
     v.s13 = x[12] + x[15] + x[17];
     v.s14 = x[11] + x[14] + v.s13;
-    v.s15 = x[5] - x[3] - x[9];
-    v.s12 = x[0] + x[6] - x[10];
-    const ap_int<10> s16 = x[2] + v.s15 - v.s12;
+    v.s12 = x[10] - x[0] - x[6];
+    v.s15 = x[3] + x[9] - x[5];
+    const ap_int<10> s16 = x[2] + v.s12 - v.s15;
     v.s11 = x[4] + x[8] - x[7];
     const ap_int<12> s17 = v.s14 + s16 - v.s11;
     const ap_int<13> s107 = (ap_int<13>(s17) << 1) - 25;
     y[1] = s107;
     v.s18 = x[3] + x[10] + x[13];
-    v.s20 = x[5] - x[1] - x[7];
     v.s19 = x[4] + x[8] + x[16];
-    v.s21 = x[2] + x[15] - x[11];
-    const ap_int<10> s22 = x[14] - x[17] - v.s21;
-    v.s23 = v.s20 - v.s19 - s22;
-    const ap_int<11> s24 = x[9] + v.s18 + v.s23;
+    v.s20 = x[1] + x[7] - x[5];
+    v.s21 = x[11] - x[2] - x[15];
+    const ap_int<10> s22 = x[14] + v.s21 - x[17];
+    v.s23 = v.s19 + v.s20 + s22;
+    const ap_int<11> s24 = x[9] + v.s18 - v.s23;
     const ap_int<12> s108 = (ap_int<12>(s24) << 1) - 33;
     y[2] = s108;
     v.s25 = x[1] - x[7] - x[8];
@@ -91,24 +91,24 @@ static void bitlinear_dense_1_part_0(const bitlinear_dense_1_in_t x[19], bitline
     const ap_int<11> s34 = v.s31 + v.s32 - v.s33;
     const ap_int<12> s110 = (ap_int<12>(s34) << 1) + 65;
     y[4] = s110;
-    v.s35 = x[2] + v.s19 - x[0];
     const ap_int<10> s36 = x[11] + s3 + s29;
-    const ap_int<12> s37 = v.s15 + v.s35 + s36;
+    v.s35 = x[0] - x[2] - v.s19;
+    const ap_int<12> s37 = s36 - v.s15 - v.s35;
     const ap_int<13> s111 = (ap_int<13>(s37) << 1) - 25;
     y[5] = s111;
-    v.s38 = x[18] + v.s21 - x[17];
-    v.s40 = x[7] - x[4] - x[16];
-    const ap_int<10> s41 = v.s2 + v.s40 - v.s5;
+    v.s38 = x[18] - x[17] - v.s21;
+    v.s40 = x[4] + x[16] - x[7];
+    const ap_int<10> s41 = v.s2 - v.s5 - v.s40;
     v.s39 = x[10] - x[1] - x[3];
     const ap_int<11> s42 = v.s38 + s41 - v.s39;
     const ap_int<13> s112 = (ap_int<12>(s42) << 1) + 31;
     y[6] = s112;
-    v.s45 = x[2] + x[3] - x[13];
-    v.s46 = x[15] - x[11] - v.s45;
     v.s44 = x[10] - x[8] - x[14];
     const ap_int<10> s47 = v.s44 - x[0] - x[16];
     v.s43 = x[1] + x[6] + x[17];
-    const ap_int<12> s48 = v.s46 + s47 - v.s43;
+    v.s45 = x[2] + x[3] - x[13];
+    v.s46 = x[11] + v.s45 - x[15];
+    const ap_int<12> s48 = s47 - v.s43 - v.s46;
     const ap_int<13> s113 = (ap_int<13>(s48) << 1) - 9;
     y[7] = s113;
     const ap_int<9> s50 = x[6] - x[14] - x[18];
@@ -118,14 +118,14 @@ static void bitlinear_dense_1_part_0(const bitlinear_dense_1_in_t x[19], bitline
     y[8] = s114;
     const ap_int<10> s53 = s8 - x[7] - x[15];
     v.s52 = x[17] - x[16] - s3;
-    const ap_int<11> s54 = v.s15 + s53 - v.s52;
+    const ap_int<11> s54 = s53 - v.s15 - v.s52;
     const ap_int<12> s115 = (ap_int<12>(s54) << 1) - 3;
     y[9] = s115;
 }
 
 static void bitlinear_dense_1_part_1(const bitlinear_dense_1_in_t x[19], bitlinear_dense_1_values &v, bitlinear_dense_1_out_t y[32]) {
 #pragma HLS INLINE
-    const ap_int<11> s55 = x[3] - x[18] - v.s23;
+    const ap_int<11> s55 = x[3] + v.s23 - x[18];
     const ap_int<12> s116 = (ap_int<12>(s55) << 1) - 31;
     y[10] = s116;
     const ap_int<9> s56 = x[14] - x[8] + 3;
@@ -134,7 +134,7 @@ static void bitlinear_dense_1_part_1(const bitlinear_dense_1_in_t x[19], bitline
     const ap_int<9> s58 = x[11] + x[15] - x[12];
     const ap_uint<8> s59 = x[13] + x[17];
     const ap_int<11> s60 = v.s39 + s58 - s59;
-    const ap_int<12> s61 = s60 - v.s30 - v.s35;
+    const ap_int<12> s61 = v.s35 + s60 - v.s30;
     const ap_int<13> s117 = (ap_int<13>(s61) << 1) + 49;
     y[12] = s117;
     const ap_int<10> s62 = x[14] + v.s18 - x[9];
@@ -144,15 +144,15 @@ static void bitlinear_dense_1_part_1(const bitlinear_dense_1_in_t x[19], bitline
     const ap_int<13> s118 = (ap_int<13>(s65) << 1) + 1;
     y[13] = s118;
     const ap_int<10> s66 = x[10] + x[16] - v.s13;
-    const ap_int<9> s67 = x[6] - x[2] - x[4];
+    const ap_int<9> s67 = x[2] + x[4] - x[6];
     const ap_uint<9> s68 = x[0] + x[11] + x[13];
-    const ap_int<11> s69 = s67 - x[8] - s68;
-    const ap_int<12> s70 = v.s15 + s66 + s69;
+    const ap_int<11> s69 = x[8] + s67 + s68;
+    const ap_int<12> s70 = s66 - v.s15 - s69;
     const ap_int<13> s119 = (ap_int<13>(s70) << 1) - 33;
     y[14] = s119;
-    const ap_int<10> s71 = x[3] - x[12] - v.s21;
-    const ap_int<10> s72 = v.s20 - x[9];
-    const ap_int<11> s73 = s71 + s72 - v.s44;
+    const ap_int<10> s71 = x[3] + v.s21 - x[12];
+    const ap_int<10> s72 = x[9] + v.s20;
+    const ap_int<11> s73 = s71 - v.s44 - s72;
     const ap_int<12> s120 = (ap_int<12>(s73) << 1) + 11;
     y[15] = s120;
     const ap_int<9> s74 = x[1] + x[13] - x[9];
@@ -167,16 +167,16 @@ static void bitlinear_dense_1_part_1(const bitlinear_dense_1_in_t x[19], bitline
     const ap_int<10> s79 = -x[11] - v.s25 + 2;
     const ap_int<11> s80 = s79 - v.s30 - s66;
     y[18] = bitlinear_dense_1_out_t(s80) << 1;
-    const ap_int<9> s81 = x[8] + v.s40;
-    v.s82 = v.s45 - x[18] - v.s28;
-    const ap_int<11> s83 = s81 + v.s82 - v.s6;
+    const ap_int<9> s81 = x[8] - v.s40;
+    v.s82 = x[18] + v.s28 - v.s45;
+    const ap_int<11> s83 = s81 - v.s6 - v.s82;
     const ap_int<12> s123 = (ap_int<12>(s83) << 1) + 3;
     y[19] = s123;
     const ap_int<11> s84 = x[5] - x[12] - v.s7;
     const ap_int<12> s124 = (ap_int<12>(s84) << 1) - 3;
     y[20] = s124;
-    const ap_int<10> s85 = x[12] + s81 - v.s2;
-    const ap_int<12> s86 = v.s30 + v.s46 + s85;
+    const ap_int<10> s85 = v.s2 - x[12] - s81;
+    const ap_int<12> s86 = v.s30 - v.s46 - s85;
     const ap_int<13> s125 = (ap_int<13>(s86) << 1) - 27;
     y[21] = s125;
     const ap_int<11> s87 = x[16] + s58 - s62;
@@ -188,27 +188,27 @@ static void bitlinear_dense_1_part_1(const bitlinear_dense_1_in_t x[19], bitline
     const ap_int<12> s91 = v.s38 + s62 + s90;
     const ap_int<13> s127 = (ap_int<13>(s91) << 1) - 19;
     y[23] = s127;
-    const ap_int<10> s92 = v.s0 - x[3] - s67;
-    const ap_int<11> s93 = v.s4 + s92 - s68;
+    const ap_int<10> s92 = v.s0 + s67 - x[3];
+    const ap_int<11> s93 = s92 - v.s4 - s68;
     const ap_int<12> s128 = (ap_int<12>(s93) << 1) + 27;
     y[24] = s128;
     const ap_int<9> s94 = x[0] + x[4] - x[7];
     const ap_int<11> s95 = x[2] + s94 - s87;
     const ap_int<12> s129 = (ap_int<12>(s95) << 1) - 29;
     y[25] = s129;
-    const ap_int<11> s96 = v.s12 - v.s11 - s71;
-    const ap_int<12> s130 = (ap_int<12>(s96) << 1) + 7;
+    const ap_int<11> s96 = v.s11 + v.s12 + s71;
+    const ap_int<12> s130 = -(ap_int<12>(s96) << 1) + 7;
     y[26] = s130;
     const ap_int<10> s97 = x[11] + s94 - x[2];
     const ap_int<12> s98 = v.s31 + v.s52 + s97;
     const ap_int<13> s131 = (ap_int<13>(s98) << 1) - 23;
     y[27] = s131;
     const ap_int<9> s99 = x[4] + x[18] - x[13];
-    const ap_int<11> s100 = s99 - v.s20 - v.s49;
+    const ap_int<11> s100 = v.s20 + s99 - v.s49;
     const ap_int<12> s132 = (ap_int<12>(s100) << 1) + 3;
     y[28] = s132;
-    const ap_int<11> s101 = s85 - v.s32 - v.s43;
-    const ap_int<12> s133 = (ap_int<12>(s101) << 1) - 3;
+    const ap_int<11> s101 = v.s32 + v.s43 + s85;
+    const ap_int<12> s133 = -(ap_int<12>(s101) << 1) - 3;
     y[29] = s133;
 }
 
@@ -218,7 +218,7 @@ static void bitlinear_dense_1_part_2(const bitlinear_dense_1_in_t x[19], bitline
     const ap_int<12> s103 = s102 - v.s30 - v.s63;
     y[30] = bitlinear_dense_1_out_t(s103) << 1;
     const ap_int<10> s104 = v.s5 - v.s76 + 2;
-    const ap_int<12> s105 = s104 - v.s33 - v.s82;
+    const ap_int<12> s105 = v.s82 + s104 - v.s33;
     y[31] = bitlinear_dense_1_out_t(s105) << 1;
 }
 

@@ -6,28 +6,28 @@
 
 static void bitlinear_dense_3_part_0(const bitlinear_dense_3_in_t x[24], bitlinear_dense_3_out_t y[16]) {
 #pragma HLS INLINE
-    const ap_uint<8> s2 = x[10] + x[22] + x[23];
-    const ap_uint<7> s9 = x[7] + x[14];
-    const ap_uint<8> s10 = x[16] + x[20] + s9;
-    const ap_int<7> s0 = x[1] - x[21];
-    const ap_int<8> s1 = x[4] - x[12] - s0;
-    const ap_int<11> s11 = s2 + s10 - s1;
     const ap_int<7> s3 = x[19] - x[15];
     const ap_int<8> s4 = x[9] - x[18] - s3;
     const ap_int<9> s5 = x[11] + x[13] + s4;
     const ap_int<8> s7 = x[5] + x[8] - x[3];
     const ap_int<8> s6 = x[2] + x[17] - x[6];
     const ap_int<9> s8 = x[0] + s7 - s6;
-    const ap_int<11> s12 = s11 - s5 - s8;
-    const ap_int<12> s49 = (ap_int<12>(s12) << 1) + 3;
+    const ap_uint<8> s2 = x[10] + x[22] + x[23];
+    const ap_uint<7> s9 = x[7] + x[14];
+    const ap_uint<8> s10 = x[16] + x[20] + s9;
+    const ap_int<7> s0 = x[1] - x[21];
+    const ap_int<8> s1 = x[4] - x[12] - s0;
+    const ap_int<11> s11 = s2 + s10 - s1;
+    const ap_int<11> s12 = s5 + s8 - s11;
+    const ap_int<12> s49 = -(ap_int<12>(s12) << 1) + 3;
     y[0] = s49;
-    const ap_int<12> s13 = (ap_uint<7>(x[5]) << 1) + (ap_int<10>(s5) << 1) + s12;
+    const ap_int<12> s13 = (ap_uint<7>(x[5]) << 1) + (ap_int<10>(s5) << 1) - s12;
     const ap_int<11> s14 = (ap_uint<7>(x[5]) << 1) + (ap_uint<7>(x[12]) << 1) - s13;
     const ap_int<8> s15 = x[10] + x[13] - x[6];
     const ap_int<11> s16 = (ap_uint<7>(x[3]) << 1) + s14 + (ap_int<9>(s15) << 1);
     const ap_int<12> s50 = (ap_int<12>(s16) << 1) - 1;
     y[1] = s50;
-    const ap_int<11> s21 = (ap_uint<7>(x[9]) << 1) + (ap_int<10>(s8) << 1) + s12;
+    const ap_int<11> s21 = (ap_uint<7>(x[9]) << 1) + (ap_int<10>(s8) << 1) - s12;
     const ap_int<11> s35 = (ap_uint<7>(x[19]) << 1) + (ap_int<9>(s7) << 1) - s21;
     const ap_uint<8> s39 = (ap_uint<7>(x[18]) << 1) + (ap_uint<7>(x[23]) << 1) + 1;
     const ap_int<8> s38 = x[4] - x[22] - s0;
@@ -42,7 +42,7 @@ static void bitlinear_dense_3_part_0(const bitlinear_dense_3_in_t x[24], bitline
     const ap_int<8> s27 = x[20] - x[2] - x[7];
     const ap_int<9> s28 = x[6] + s27 - x[22];
     const ap_int<8> s19 = x[3] + x[20] - x[8];
-    const ap_int<11> s20 = (ap_int<9>(s19) << 1) - (ap_int<9>(s1) << 1) - s12;
+    const ap_int<11> s20 = s12 + (ap_int<9>(s19) << 1) - (ap_int<9>(s1) << 1);
     const ap_int<11> s29 = (ap_int<9>(s4) << 1) + (ap_int<10>(s28) << 1) - s20;
     const ap_int<12> s53 = (ap_int<12>(s29) << 1) - 1;
     y[5] = s53;

@@ -124,11 +124,11 @@ static void bitlinear_dense_2_part_0(const bitlinear_dense_2_in_t x[64], bitline
     y[0] = bitlinear_dense_2_out_t(s19) << 1;
     v.s23 = x[47] - x[54] - x[63];
     const ap_int<11> s25 = x[48] - x[11] - v.s23;
-    v.s22 = x[36] - x[12] - x[17];
-    const ap_int<10> s24 = x[10] + x[50] - x[13];
     v.s20 = x[37] + x[45] + x[55];
-    v.s21 = x[8] - x[46] - v.s20;
-    const ap_int<12> s26 = v.s22 + s24 - v.s21;
+    v.s21 = x[46] + v.s20 - x[8];
+    const ap_int<10> s24 = x[10] + x[50] - x[13];
+    v.s22 = x[12] + x[17] - x[36];
+    const ap_int<12> s26 = v.s21 + s24 - v.s22;
     v.s27 = s25 + s26 - v.s13;
     const ap_int<10> s28 = x[5] + x[21] - x[16];
     v.s29 = x[35] + s28 - s2;
@@ -138,14 +138,14 @@ static void bitlinear_dense_2_part_0(const bitlinear_dense_2_in_t x[64], bitline
     const ap_int<14> s33 = v.s27 + v.s29 + s32;
     const ap_int<15> s296 = (ap_int<15>(s33) << 1) + 173;
     y[1] = s296;
-    const ap_uint<10> s44 = x[6] + x[7] + x[30];
-    v.s45 = v.s22 - x[28] - s44;
     const ap_int<10> s46 = x[1] + x[62] - x[53];
     const ap_int<11> s47 = s46 - x[42] - x[56];
     v.s41 = x[3] + x[13] + x[60];
     const ap_int<10> s42 = x[40] + x[58] - x[54];
     v.s43 = x[32] + v.s41 + s42;
-    v.s48 = v.s45 + s47 - v.s43;
+    const ap_uint<10> s44 = x[6] + x[7] + x[30];
+    v.s45 = x[28] + v.s22 + s44;
+    v.s48 = s47 - v.s43 - v.s45;
     v.s40 = x[35] + x[49] - x[47];
     v.s36 = x[10] + x[33] + x[38];
     v.s39 = x[22] - x[55];
@@ -216,12 +216,12 @@ static void bitlinear_dense_2_part_1(const bitlinear_dense_2_in_t x[64], bitline
     const ap_int<10> s105 = x[10] + x[30] - x[53];
     v.s106 = x[3] + x[41] + s105;
     v.s107 = x[25] - x[48] - v.s106;
-    const ap_int<10> s100 = x[24] + x[51] - x[38];
-    v.s101 = s100 - x[6] - x[33];
     const ap_int<10> s108 = x[15] - x[17] - x[27];
     v.s99 = x[35] - x[20] - x[23];
     const ap_int<11> s109 = x[9] + s108 - v.s99;
-    const ap_int<13> s110 = v.s21 + v.s101 + s109;
+    const ap_int<10> s100 = x[38] - x[24] - x[51];
+    v.s101 = x[6] + x[33] + s100;
+    const ap_int<13> s110 = s109 - v.s21 - v.s101;
     v.s102 = x[11] - x[14] - x[52];
     const ap_uint<10> s103 = x[4] + x[5] + x[49];
     v.s104 = v.s102 + s103 - v.s54;
@@ -274,6 +274,12 @@ static void bitlinear_dense_2_part_1(const bitlinear_dense_2_in_t x[64], bitline
 
 static void bitlinear_dense_2_part_2(const bitlinear_dense_2_in_t x[64], bitlinear_dense_2_values &v, bitlinear_dense_2_out_t y[32]) {
 #pragma HLS INLINE
+    v.s156 = x[0] + x[25] + x[54];
+    const ap_int<10> s157 = x[15] + x[47] - x[43];
+    const ap_int<12> s158 = x[61] + v.s156 + s157;
+    v.s154 = x[33] + x[40] + x[48];
+    const ap_int<11> s155 = v.s154 - x[6] - x[13];
+    v.s159 = s158 - v.s74 - s155;
     const ap_int<10> s160 = x[56] - x[52] - 49;
     const ap_int<11> s161 = x[18] + s160 - x[57];
     v.s153 = x[32] - x[5] - x[53];
@@ -281,13 +287,7 @@ static void bitlinear_dense_2_part_2(const bitlinear_dense_2_in_t x[64], bitline
     const ap_int<10> s150 = x[3] + x[58] - x[11];
     const ap_int<10> s151 = x[36] - x[34] - x[50];
     v.s152 = v.s20 + s150 + s151;
-    v.s154 = x[33] + x[40] + x[48];
-    const ap_int<11> s155 = v.s154 - x[6] - x[13];
-    v.s156 = x[0] + x[25] + x[54];
-    const ap_int<10> s157 = x[15] + x[47] - x[43];
-    const ap_int<12> s158 = x[61] + v.s156 + s157;
-    v.s159 = v.s74 + s155 - s158;
-    const ap_int<14> s163 = s162 - v.s152 - v.s159;
+    const ap_int<14> s163 = v.s159 + s162 - v.s152;
     y[11] = bitlinear_dense_2_out_t(s163) << 1;
     v.s164 = x[61] + v.s40 + v.s93;
     const ap_int<12> s166 = x[38] + v.s145 - v.s41;
@@ -311,9 +311,9 @@ static void bitlinear_dense_2_part_2(const bitlinear_dense_2_in_t x[64], bitline
     const ap_int<12> s185 = s181 + s182 + s183;
     const ap_int<10> s177 = x[20] - x[47] - x[50];
     v.s178 = s177 - x[15] - v.s79;
-    v.s180 = x[12] - x[8] - x[58];
     v.s179 = x[34] + x[43] + x[46];
-    const ap_int<12> s184 = x[57] + v.s180 - v.s179;
+    v.s180 = x[8] + x[58] - x[12];
+    const ap_int<12> s184 = x[57] - v.s179 - v.s180;
     const ap_int<13> s186 = s155 + v.s178 + s184;
     const ap_int<14> s187 = v.s176 + s185 + s186;
     const ap_int<15> s301 = (ap_int<15>(s187) << 1) - 27;
@@ -322,7 +322,7 @@ static void bitlinear_dense_2_part_2(const bitlinear_dense_2_in_t x[64], bitline
     const ap_int<10> s190 = x[62] - x[12] - x[42];
     v.s188 = x[10] + x[32] + x[41];
     const ap_int<12> s191 = s189 + s190 - v.s188;
-    const ap_int<13> s192 = v.s104 + v.s178 - v.s101;
+    const ap_int<13> s192 = v.s101 + v.s104 + v.s178;
     const ap_int<14> s193 = v.s78 + s191 + s192;
     const ap_int<15> s302 = (ap_int<15>(s193) << 1) + 7;
     y[15] = s302;
@@ -332,8 +332,8 @@ static void bitlinear_dense_2_part_2(const bitlinear_dense_2_in_t x[64], bitline
     const ap_int<12> s199 = s196 - s195 - s197;
     v.s194 = x[30] - x[35];
     const ap_int<12> s198 = x[53] + v.s20 + v.s194;
-    const ap_int<13> s200 = v.s101 - v.s43 - s198;
-    const ap_int<14> s201 = s199 + s200 - v.s176;
+    const ap_int<13> s200 = v.s43 + v.s101 + s198;
+    const ap_int<14> s201 = s199 - v.s176 - s200;
     const ap_int<15> s303 = (ap_int<15>(s201) << 1) + 105;
     y[16] = s303;
     v.s202 = x[3] + x[13] + x[36];
@@ -351,13 +351,13 @@ static void bitlinear_dense_2_part_2(const bitlinear_dense_2_in_t x[64], bitline
 
 static void bitlinear_dense_2_part_3(const bitlinear_dense_2_in_t x[64], bitlinear_dense_2_values &v, bitlinear_dense_2_out_t y[32]) {
 #pragma HLS INLINE
-    const ap_uint<10> s212 = x[8] + x[44] + x[46];
-    const ap_uint<10> s214 = x[10] + x[23] + x[51];
-    const ap_int<12> s216 = v.s22 - s212 - s214;
     const ap_int<11> s213 = -x[18] - x[50] - 19;
     const ap_int<12> s215 = s213 - x[7] - v.s41;
     const ap_int<14> s217 = s215 - v.s144 - v.s164;
-    const ap_int<15> s218 = s216 + s217 - v.s169;
+    const ap_uint<10> s212 = x[8] + x[44] + x[46];
+    const ap_uint<10> s214 = x[10] + x[23] + x[51];
+    const ap_int<12> s216 = v.s22 + s212 + s214;
+    const ap_int<15> s218 = s217 - v.s169 - s216;
     y[18] = bitlinear_dense_2_out_t(s218) << 1;
     const ap_uint<10> s222 = x[31] + x[35] + x[37];
     v.s223 = v.s132 - x[9] - s222;
@@ -417,7 +417,7 @@ static void bitlinear_dense_2_part_3(const bitlinear_dense_2_in_t x[64], bitline
     const ap_int<12> s267 = v.s99 - x[16] - s220;
     const ap_int<10> s266 = x[53] - x[13] - x[26];
     v.s265 = x[22] + x[40] + x[55];
-    const ap_int<13> s268 = v.s45 + s266 - v.s265;
+    const ap_int<13> s268 = s266 - v.s45 - v.s265;
     const ap_int<14> s269 = s267 + s268 - v.s176;
     const ap_int<15> s307 = (ap_int<15>(s269) << 1) + 101;
     y[25] = s307;
@@ -438,7 +438,7 @@ static void bitlinear_dense_2_part_4(const bitlinear_dense_2_in_t x[64], bitline
     y[27] = s309;
     const ap_int<10> s278 = x[25] - x[2] - x[52];
     const ap_int<12> s280 = s278 - v.s3 - v.s58;
-    const ap_int<11> s277 = x[59] - v.s180;
+    const ap_int<11> s277 = x[59] + v.s180;
     const ap_int<10> s279 = x[33] + x[56] - x[18];
     const ap_int<12> s281 = v.s114 + s277 + s279;
     const ap_int<14> s282 = s280 + s281 - v.s228;
@@ -447,7 +447,7 @@ static void bitlinear_dense_2_part_4(const bitlinear_dense_2_in_t x[64], bitline
     const ap_int<10> s283 = x[63] - x[49] - x[62];
     const ap_uint<11> s284 = x[44] + v.s120 + v.s188;
     const ap_int<13> s285 = s283 - s277 - s284;
-    const ap_int<14> s286 = v.s159 + s285 - v.s223;
+    const ap_int<14> s286 = s285 - v.s159 - v.s223;
     const ap_int<15> s311 = (ap_int<15>(s286) << 1) + 83;
     y[29] = s311;
     const ap_int<10> s287 = v.s219 - x[3] - x[28];

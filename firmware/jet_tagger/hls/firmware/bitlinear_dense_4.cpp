@@ -7,23 +7,23 @@
 static void bitlinear_dense_4_part_0(const bitlinear_dense_4_in_t x[32], bitlinear_dense_4_out_t y[5]) {
 #pragma HLS INLINE
     const ap_int<9> s0 = x[20] - x[21];
-    const ap_int<10> s1 = x[13] - x[17] - s0;
-    const ap_int<11> s2 = x[9] + x[22] + s1;
+    const ap_int<10> s1 = x[17] + s0 - x[13];
+    const ap_int<11> s2 = x[9] + x[22] - s1;
+    const ap_int<10> s3 = x[2] + x[15] - x[18];
+    const ap_int<11> s4 = x[11] + s3 - x[27];
     const ap_int<10> s5 = x[28] - x[19] - x[25];
     const ap_int<10> s7 = x[1] - x[10] - x[24];
     const ap_uint<10> s6 = x[4] + x[7] + x[29];
     const ap_uint<11> s8 = x[0] + x[12] + s6;
     const ap_int<13> s9 = s5 + s7 - s8;
-    const ap_int<10> s3 = x[2] + x[15] - x[18];
-    const ap_int<11> s4 = x[27] - x[11] - s3;
-    const ap_int<13> s10 = s2 + s9 - s4;
+    const ap_int<13> s10 = s2 + s4 + s9;
     const ap_int<14> s28 = (ap_int<14>(s10) << 1) + 49;
     y[0] = bitlinear_dense_4_out_t(s28) << 1;
     const ap_uint<10> s11 = x[8] + x[26] + x[31];
     const ap_int<12> s12 = x[0] + s5 + s11;
     const ap_int<10> s13 = x[24] + x[30] - x[16];
     const ap_int<11> s14 = x[12] - x[2] - s13;
-    const ap_int<13> s15 = s1 + s12 + s14;
+    const ap_int<13> s15 = s12 + s14 - s1;
     const ap_int<15> s29 = (ap_int<15>(s15) << 2) + 55;
     y[1] = s29;
     const ap_int<10> s17 = x[6] - x[14] - s0;
@@ -36,7 +36,7 @@ static void bitlinear_dense_4_part_0(const bitlinear_dense_4_in_t x[32], bitline
     const ap_int<11> s23 = s13 + s22 - x[21];
     const ap_int<10> s20 = x[5] + x[14] - x[28];
     const ap_int<11> s21 = x[6] + s20 - x[26];
-    const ap_int<13> s24 = s4 + s23 - s21;
+    const ap_int<13> s24 = s23 - s4 - s21;
     const ap_int<15> s31 = (ap_int<15>(s24) << 2) - 53;
     y[3] = s31;
     const ap_uint<10> s25 = x[8] + x[15] + x[19];
