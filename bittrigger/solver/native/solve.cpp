@@ -17,6 +17,7 @@ constexpr int DIFFERENCE_SLACK = 3;  // and so many more where columns are diffe
 constexpr int MAX_HOPS = 2;          // longest chain of such columns
 constexpr int NEARNESS = 4;          // they need at most so many eighths of a column's own terms
 constexpr i64 SMALL = 1000;         // terms below which the default search may take a second
+constexpr int MOST_ATTEMPTS = 2;     // of a search whose result is too deep
 // A large matrix is first shared in blocks of so many inputs and columns.
 constexpr BlockSize BLOCK{256, 256};
 constexpr i64 BLOCKED_TERMS = 60000;
@@ -111,8 +112,22 @@ Start share_differences(const Matrix& matrix, const Problem& problem, const Solv
     return {};
 }
 
-// Searches on from `start`. Keeps the result if its adders, all signs in place, cost less than `built`.
-void improve(Start& start, Built& built, const Problem& problem, i64 steps, int heat, Random& random) {
+int depth_of(const Built& built, int n_in) {
+    std::vector<int> levels(static_cast<std::size_t>(n_in), 0);
+    for (const AdderRow& a : built.adders) {
+        int level = 0;
+        for (int k = 0; k < a.count; ++k) level = std::max(level, levels[value_of(a.terms[static_cast<std::size_t>(k)])]);
+        levels.push_back(level + 1);
+    }
+    int depth = 0;
+    for (const OutputRow& o : built.outputs)
+        if (o.value >= 0) depth = std::max(depth, levels[static_cast<std::size_t>(o.value)]);
+    return depth;
+}
+
+// Searches on from `start`. Keeps the result if its adders, all signs in place, cost less than `built` and are no deeper than
+// they may be; false if they are, by a negation for which the search saw no need.
+bool improve(Start& start, Built& built, const Problem& problem, i64 steps, int heat, Random& random) {
     State other = *start.state;
     Finder finder(other);
     SearchOptions options;
@@ -125,9 +140,12 @@ void improve(Start& start, Built& built, const Problem& problem, i64 steps, int 
     search(other, finder, options, random);
     other.relevel();
     Built found = build(other, problem, start.values);
-    if (found.luts >= built.luts) return;
+    const int n_in = static_cast<int>(other.n_inputs());
+    if (depth_of(found, n_in) > std::max(other.limit(), depth_of(built, n_in))) return false;
+    if (found.luts >= built.luts) return true;
     built = std::move(found);
     *start.state = std::move(other);
+    return true;
 }
 
 // The sums, shared and searched over, at most `limit` levels deep; `slack` more where columns are differences.
@@ -139,24 +157,14 @@ Built solve_within(const Matrix& matrix, const Problem& problem, const SolveOpti
     if (tried && 32 * other.state->total() < 31 * start.state->total()) start = std::move(other);
     const i64 terms = count_terms(problem);
     Built built = build(*start.state, problem, start.values);
-    const auto search_for = [&](i64 steps) { improve(start, built, problem, steps, heat_for(matrix, terms, steps), random); };
+    const auto search_for = [&](i64 steps) {
+        const int heat = heat_for(matrix, terms, steps);
+        for (int k = 0; k < MOST_ATTEMPTS && !improve(start, built, problem, steps, heat, random); ++k) continue;
+    };
     // Sharing a second time, as differences, has taken its part of the time already.
     if (options.effort >= 1) search_for(default_steps(terms, matrix.n_in) / (!tried ? 1 : terms < SMALL ? 2 : 3));
     if (options.effort >= 2) search_for(most_steps(terms));
     return built;
-}
-
-int depth_of(const Built& built, int n_in) {
-    std::vector<int> levels(static_cast<std::size_t>(n_in), 0);
-    for (const AdderRow& a : built.adders) {
-        int level = 0;
-        for (int k = 0; k < a.count; ++k) level = std::max(level, levels[value_of(a.terms[static_cast<std::size_t>(k)])]);
-        levels.push_back(level + 1);
-    }
-    int depth = 0;
-    for (const OutputRow& o : built.outputs)
-        if (o.value >= 0) depth = std::max(depth, levels[static_cast<std::size_t>(o.value)]);
-    return depth;
 }
 
 }  // namespace

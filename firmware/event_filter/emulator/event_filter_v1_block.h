@@ -92,7 +92,7 @@ void linear_norm_1(Block &block); // 32 to 32 codes, 163 additions
 void requantize_relu_1(Block &block); // 32 to 32 codes
 void bitlinear_dense_2(Block &block); // 32 to 24 codes, 268 additions
 void requantize_relu_2(Block &block); // 24 to 24 codes
-void bitlinear_dense_3(Block &block); // 24 to 16 codes, 105 additions
+void bitlinear_dense_3(Block &block); // 24 to 16 codes, 124 additions
 void requantize_relu_3(Block &block); // 16 to 16 codes
 void linear_logit(Block &block); // 16 to 1 codes, 17 additions
 
