@@ -128,6 +128,20 @@ void Finder::find_holders() {
         }
 }
 
+bool Finder::is_avoided() const {
+    if (!avoided_) return false;
+    u64 hash = 0;
+    int lowest = 63;
+    for (std::size_t w = 0; w < words_; ++w)
+        for (u64 rest = chosen_[w]; rest; rest &= rest - 1) {
+            const Code c = terms_[w * 64 + static_cast<std::size_t>(__builtin_ctzll(rest))];
+            hash += state_.term_hash(c);
+            lowest = std::min(lowest, shift_of(c));
+        }
+    const u64 shifted = avoided_ << lowest;
+    return hash == shifted || hash == u64{0} - shifted;
+}
+
 int Finder::judge(const FinderOptions& options, Random& random) {
     int terms = 0, width_sum = 0;
     for (std::size_t w = 0; w < words_; ++w)
@@ -151,14 +165,14 @@ int Finder::judge(const FinderOptions& options, Random& random) {
     if (gain <= 0) return 0;
     gain = per_area(gain, terms * sums, options.thrift);
     const int shown = noisy(gain, options.noise, random);
-    if (shown > best_gain_) {
+    if (shown > best_gain_ && !is_avoided()) {
         best_gain_ = shown;
         best_terms_ = chosen_;
     }
     return gain;
 }
 
-void Finder::grow_from_sum(std::size_t seed, const FinderOptions& options, Random& random) {
+void Finder::grow(std::size_t seed, const FinderOptions& options, Random& random) {
     chosen_.assign(row(seed), row(seed) + words_);
     find_holders();
     int gain = judge(options, random);
@@ -188,64 +202,8 @@ void Finder::grow_from_sum(std::size_t seed, const FinderOptions& options, Rando
     }
 }
 
-void Finder::grow_from_terms(std::size_t p, std::size_t q, const FinderOptions& options, Random& random) {
-    chosen_.assign(words_, 0);
-    chosen_[p / 64] |= u64{1} << (p & 63);
-    chosen_[q / 64] |= u64{1} << (q & 63);
-    holders_.resize(link_words_);
-    for (std::size_t w = 0; w < link_words_; ++w) holders_[w] = column(p)[w] & column(q)[w];
-    int gain = judge(options, random);
-    for (int patience = 1; patience >= 0;) {
-        int most = 0;
-        std::size_t next = terms_.size();
-        for (std::size_t r = 0; r < terms_.size(); ++r) {
-            if (chosen_[r / 64] >> (r & 63) & 1) continue;
-            int common = 0;
-            for (std::size_t w = 0; w < link_words_; ++w) common += popcount(holders_[w] & column(r)[w]);
-            if (common > most) {
-                most = common;
-                next = r;
-            }
-        }
-        if (next == terms_.size()) return;
-        chosen_[next / 64] |= u64{1} << (next & 63);
-        for (std::size_t w = 0; w < link_words_; ++w) holders_[w] &= column(next)[w];
-        const int grown = judge(options, random);
-        if (grown <= gain) --patience;
-        gain = std::max(gain, grown);
-    }
-}
-
-void Finder::seed_terms(const FinderOptions& options, Random& random) {
-    struct Seed {
-        int count;
-        std::size_t p, q;
-    };
-    std::vector<Seed> seeds;
-    const std::size_t wanted = static_cast<std::size_t>(options.term_seeds);
-    held_.resize(terms_.size());
-    for (std::size_t p = 0; p < terms_.size(); ++p) {
-        held_[p] = 0;
-        for (std::size_t w = 0; w < link_words_; ++w) held_[p] += popcount(column(p)[w]);
-    }
-    for (std::size_t p = 0; p < terms_.size(); ++p)
-        for (std::size_t q = p + 1; q < terms_.size(); ++q) {
-            int common = 0;
-            if (seeds.size() == wanted && std::min(held_[p], held_[q]) <= seeds.back().count) continue;
-            for (std::size_t w = 0; w < link_words_; ++w) common += popcount(column(p)[w] & column(q)[w]);
-            if (!common || (seeds.size() == wanted && common <= seeds.back().count)) continue;
-            if (seeds.size() == wanted) seeds.pop_back();
-            std::size_t at = seeds.size();
-            seeds.push_back({common, p, q});
-            while (at > 0 && seeds[at - 1].count < common) {
-                std::swap(seeds[at - 1], seeds[at]);
-                --at;
-            }
-        }
-    for (const Seed& s : seeds) grow_from_terms(s.p, s.q, options, random);
-}
-
-const Pattern& Finder::best(u32 sum, const FinderOptions& options, Random& random) {
+const Pattern& Finder::best(u32 sum, const FinderOptions& options, Random& random, u64 avoided) {
+    avoided_ = avoided;
     pattern_.gain = best_gain_ = 0;
     pattern_.terms.clear();
     pattern_.occurrences.clear();
@@ -254,13 +212,12 @@ const Pattern& Finder::best(u32 sum, const FinderOptions& options, Random& rando
     if (links_.empty()) return pattern_;
     order_.resize(links_.size());
     for (std::size_t l = 0; l < links_.size(); ++l) order_[l] = l;
-    const std::size_t seeds = std::min(order_.size(), static_cast<std::size_t>(options.sum_seeds));
+    const std::size_t seeds = std::min(order_.size(), static_cast<std::size_t>(options.seeds));
     std::partial_sort(order_.begin(), order_.begin() + static_cast<std::ptrdiff_t>(seeds), order_.end(), [this](std::size_t a, std::size_t b) {
         return links_[a].overlap != links_[b].overlap ? links_[a].overlap > links_[b].overlap : a < b;
     });
     transpose();
-    for (std::size_t k = 0; k < seeds; ++k) grow_from_sum(order_[k], options, random);
-    if (options.term_seeds > 0) seed_terms(options, random);
+    for (std::size_t k = 0; k < seeds; ++k) grow(order_[k], options, random);
     if (best_gain_ <= 0) return pattern_;
     pattern_.gain = best_gain_;
     chosen_ = best_terms_;

@@ -1,8 +1,8 @@
 // Patterns: terms that several sums have in common, what sharing them saves, and the sharing itself.
 //
 // Around one sum, a bit matrix says which of its terms recur (up to a common sign and shift) in which other sums. A
-// pattern is a full rectangle of that matrix: k terms in f sums, which become one shared value. Rectangles are grown
-// from two ends, from two sums with much in common and from two terms that often occur together.
+// pattern is a full rectangle of that matrix: k terms in f sums, which become one shared value. Rectangles are grown from
+// two sums with much in common, one more sum at a time.
 #pragma once
 
 #include <vector>
@@ -26,19 +26,18 @@ struct Pattern {
 };
 
 struct FinderOptions {
-    int sum_seeds = 6;   // rectangles grown from pairs of sums
-    int term_seeds = 6;  // and from pairs of terms
-    int parity = 4;      // how much of half an adder counts that an even pattern saves in a sum of even length only, in 1/16
-    int thrift = 2;      // how much a pattern that takes up many terms counts less; see per_area
-    int noise = 0;       // random factor on gains, in 1/256
+    int seeds = 4;   // pairs of sums from which rectangles are grown
+    int parity = 3;  // how much of half an adder counts that an even pattern saves in a sum of even length only, in 1/16
+    int thrift = 1;  // how much a pattern that takes up many terms counts less; see per_area
+    int noise = 0;   // random factor on gains, in 1/256
 };
 
 class Finder {
 public:
     explicit Finder(State& state) : state_(state) {}
 
-    // The best pattern found in `sum`; its gain is 0 if none is worth it.
-    const Pattern& best(u32 sum, const FinderOptions& options, Random& random);
+    // The best pattern found in `sum`, other than the value whose hash is `avoided`; its gain is 0 if none is worth it.
+    const Pattern& best(u32 sum, const FinderOptions& options, Random& random, u64 avoided = 0);
 
     // Shares `pattern` wherever it still occurs. Returns the value that stands for it, or -1 if that would not pay.
     i64 apply(const Pattern& pattern);
@@ -58,9 +57,9 @@ private:
     std::size_t meeting_of(Code reader, Code mine) const;
     void meet();
     void transpose();
-    void grow_from_sum(std::size_t seed, const FinderOptions& options, Random& random);
-    void grow_from_terms(std::size_t p, std::size_t q, const FinderOptions& options, Random& random);
-    void seed_terms(const FinderOptions& options, Random& random);
+    void grow(std::size_t seed, const FinderOptions& options, Random& random);
+    // Whether the terms in `chosen_` are the value to avoid.
+    bool is_avoided() const;
     // The links that hold every term in `chosen_`, as `holders_`.
     void find_holders();
     // Evaluates the rectangle of the terms in `chosen_` with all sums in `holders_`; keeps it if it is the best.
@@ -71,7 +70,7 @@ private:
 
     State& state_;
     std::vector<Code> terms_;
-    std::vector<int> widths_, held_;
+    std::vector<int> widths_;
     int own_operands_ = 0;
     std::vector<Link> links_;
     std::vector<Occurrence> met_;  // where a term of the current sum was met, and which ones
@@ -83,6 +82,7 @@ private:
     int most_shift_ = 0;             // shifts from -most_shift_ to most_shift_ have a place in meetings_
     u32 epoch_ = 0;
     std::size_t words_ = 0, link_words_ = 0;
+    u64 avoided_ = 0;
     int best_gain_ = 0;
     Pattern pattern_;
 };

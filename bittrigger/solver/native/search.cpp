@@ -18,11 +18,13 @@ public:
     Searcher(State& state, Finder& finder, const SearchOptions& options, Random& random)
         : state_(state), substitutes_(state), finder_(finder), options_(options), random_(random) {}
 
-    // One step, perhaps with `substitutes`; a change of the total up to `allowance` LUTs is accepted.
+    // One step, perhaps with `substitutes`; a change of the total up to `allowance` LUTs is accepted. Half of the steps may
+    // not build the value again that they took apart first: most of the others would.
     void step(i64 allowance, bool substitutes) {
         state_.begin();
         fresh_.clear();
         lonely_.clear();
+        avoided_ = 0;
         const bool changed = substitutes && random_.below(256) < chance() ? substitute() : take_some_apart();
         if (!changed) return state_.commit();
         repair();
@@ -58,6 +60,7 @@ private:
     bool take_some_apart() {
         const i64 first = pick();
         if (first < 0) return false;
+        if (random_.below(2)) avoided_ = state_.hash(static_cast<u32>(first));
         take_apart(static_cast<u32>(first));
         const int more = static_cast<int>(random_.below(static_cast<u32>(options_.remove)));
         for (int k = 0; k < more; ++k) {
@@ -132,7 +135,7 @@ private:
                 take_apart(state_.value_of_sum(sum));
                 continue;
             }
-            const Pattern& pattern = finder_.best(sum, options_.finder, random_);
+            const Pattern& pattern = finder_.best(sum, options_.finder, random_, avoided_);
             const i64 value = pattern.gain > 0 ? finder_.apply(pattern) : -1;
             if (value < 0) {
                 forget(sum);
@@ -152,6 +155,7 @@ private:
     Finder& finder_;
     const SearchOptions& options_;
     Random& random_;
+    u64 avoided_ = 0;          // hash of the value that this step may not build
     std::vector<u32> fresh_;   // sums that changed
     std::vector<u32> lonely_;  // shared values that may have one reader left
 };
@@ -176,7 +180,7 @@ void search(State& state, Finder& finder, const SearchOptions& options, Random& 
     Searcher searcher(state, finder, options, random);
     for (i64 k = 0; k < options.steps; ++k) {
         const i64 mean16 = options.heat * (options.steps - k) / std::max<i64>(options.steps, 1);
-        searcher.step(exponential(mean16, random), 2 * k >= options.steps);
+        searcher.step(exponential(mean16, random), options.substitutes && 2 * k >= options.steps);
     }
 }
 

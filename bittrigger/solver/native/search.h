@@ -9,6 +9,7 @@ struct SearchOptions {
     i64 steps = 0;
     int remove = 5;     // at most so many shared values are taken apart in one step
     int heat = 0;       // mean of what a step may cost at the start, in 1/16 LUT; falls to nothing
+    bool substitutes = true;  // in the second half, sums are also written as other values (see substitute.h)
     FinderOptions finder;
 };
 

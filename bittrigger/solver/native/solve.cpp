@@ -16,7 +16,7 @@ constexpr int SLACK = 1;           // levels above the fewest possible, unless a
 constexpr int DIFFERENCE_SLACK = 3;  // and so many more where columns are differences of others
 constexpr int MAX_HOPS = 2;          // longest chain of such columns
 constexpr int NEARNESS = 4;          // they need at most so many eighths of a column's own terms
-constexpr i64 SMALL = 1000;         // terms below which the default search may take a second
+constexpr i64 SMALL = 1000;         // terms below which the default search may take a second or two
 constexpr int MOST_ATTEMPTS = 2;     // of a search whose result is too deep
 // A large matrix is first shared in blocks of so many inputs and columns.
 constexpr BlockSize BLOCK{256, 256};
@@ -31,8 +31,8 @@ i64 count_terms(const Problem& problem) {
 // Steps of the default search: its time grows like that of sharing itself; a second for small matrices, some for
 // the largest. A step takes longer where many columns read each input.
 i64 default_steps(i64 terms, i64 n_in) {
-    if (terms < SMALL) return std::min<i64>(60000, 100 * terms);
-    return std::min<i64>({terms * terms / 6000, 60000, 1000000000 / terms, terms * n_in / 90});
+    if (terms < SMALL) return std::min<i64>(120000, 200 * terms);
+    return std::min<i64>({terms * terms / 4000, 60000, 1000000000 / terms, terms * n_in / 60});
 }
 
 // Steps of the longest search: some 20 s for matrices of up to 4,000 terms, and about as long for larger ones.
@@ -51,24 +51,16 @@ struct Start {
     std::vector<u32> values;  // of each column
 };
 
-FinderOptions greedy_options() {
-    FinderOptions options;
-    options.sum_seeds = options.term_seeds = 2;
-    options.parity = 8;
-    options.thrift = 1;
-    return options;
-}
-
 Start share_columns(const Matrix& matrix, const Problem& problem, const SolveOptions& options, int limit, Random& random) {
     Start start{std::make_unique<State>(matrix.inputs, options.adder_inputs, limit), {}};
     State& state = *start.state;
     const i64 terms = count_terms(problem);
     if (terms > BLOCKED_TERMS) {
-        start.values = add_in_blocks(state, problem, matrix.inputs, BLOCK, greedy_options(), random);
+        start.values = add_in_blocks(state, problem, matrix.inputs, BLOCK, FinderOptions{}, random);
     } else {
         for (const Column& c : problem.columns) start.values.push_back(state.add_output(c.terms, c.constant, c.exposed));
         Finder finder(state);
-        share_greedily(state, finder, greedy_options(), random);
+        share_greedily(state, finder, FinderOptions{}, random);
     }
     state.refresh();
     state.relevel();
@@ -104,7 +96,7 @@ Start share_differences(const Matrix& matrix, const Problem& problem, const Solv
         Start start{std::make_unique<State>(matrix.inputs, options.adder_inputs, limit), std::vector<u32>(order.size())};
         if (!add_derived(start, problem, order, spare)) continue;
         Finder finder(*start.state);
-        share_greedily(*start.state, finder, greedy_options(), random);
+        share_greedily(*start.state, finder, FinderOptions{}, random);
         start.state->refresh();
         start.state->relevel();
         return start;
@@ -127,15 +119,15 @@ int depth_of(const Built& built, int n_in) {
 
 // Searches on from `start`. Keeps the result if its adders, all signs in place, cost less than `built` and are no deeper than
 // they may be; false if they are, by a negation for which the search saw no need.
-bool improve(Start& start, Built& built, const Problem& problem, i64 steps, int heat, Random& random) {
+bool improve(Start& start, Built& built, const Problem& problem, i64 steps, int heat, bool substitutes, Random& random) {
     State other = *start.state;
     Finder finder(other);
     SearchOptions options;
     options.steps = steps;
     options.heat = heat;
-    options.finder.sum_seeds = options.finder.term_seeds = 1;
+    options.substitutes = substitutes;
+    options.finder.seeds = 2;
     options.finder.parity = 8;
-    options.finder.thrift = 1;
     options.finder.noise = 90;
     search(other, finder, options, random);
     other.relevel();
@@ -154,16 +146,18 @@ Built solve_within(const Matrix& matrix, const Problem& problem, const SolveOpti
     Start start = share_columns(matrix, problem, options, limit, random);
     Start other = share_differences(matrix, problem, options, limit + slack, random);
     const bool tried = other.state != nullptr;
-    if (tried && 32 * other.state->total() < 31 * start.state->total()) start = std::move(other);
+    if (tried && other.state->total() <= start.state->total()) start = std::move(other);
     const i64 terms = count_terms(problem);
     Built built = build(*start.state, problem, start.values);
-    const auto search_for = [&](i64 steps) {
+    const auto search_for = [&](i64 steps, bool substitutes) {
         const int heat = heat_for(matrix, terms, steps);
-        for (int k = 0; k < MOST_ATTEMPTS && !improve(start, built, problem, steps, heat, random); ++k) continue;
+        for (int k = 0; k < MOST_ATTEMPTS && !improve(start, built, problem, steps, heat, substitutes, random); ++k) continue;
     };
-    // Sharing a second time, as differences, has taken its part of the time already.
-    if (options.effort >= 1) search_for(default_steps(terms, matrix.n_in) / (!tried ? 1 : terms < SMALL ? 2 : 3));
-    if (options.effort >= 2) search_for(most_steps(terms));
+    // Sharing a second time, as differences, has taken its part of the time already. Substitutes take a short search more
+    // time than they are worth.
+    const bool small = terms < SMALL;
+    if (options.effort >= 1) search_for(default_steps(terms, matrix.n_in) / (!tried ? 1 : small ? 2 : 3), small);
+    if (options.effort >= 2) search_for(most_steps(terms), true);
     return built;
 }
 
