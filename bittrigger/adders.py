@@ -101,11 +101,11 @@ def value_intervals(graph: AdderGraph) -> list[Interval]:
 
 def _hulls(graph: AdderGraph) -> list[Interval]:
     """The range of the linear form of every value."""
-    origin = np.array(_all_values(graph, np.zeros((1, graph.n_inputs), dtype=np.int64)))
+    origin = _all_values(graph, np.zeros((1, graph.n_inputs), dtype=np.int64))
     low, high = origin[:, 0].copy(), origin[:, 0].copy()
     ends = np.array([[span.lo, span.hi] for span in graph.inputs], dtype=np.int64)
     for rows, units in _unit_vectors(graph):
-        form = np.array(_all_values(graph, units)) - origin
+        form = _all_values(graph, units) - origin
         at_low, at_high = form * ends[rows, 0], form * ends[rows, 1]
         low += np.minimum(at_low, at_high).sum(axis=1)
         high += np.maximum(at_low, at_high).sum(axis=1)
@@ -184,14 +184,15 @@ def output_order(graph: AdderGraph) -> list[Step]:
     return steps
 
 
-def _all_values(graph: AdderGraph, codes: IntArray) -> list[IntArray]:
-    values = [codes[:, i] for i in range(graph.n_inputs)]
-    for adder in graph.adders:
-        total = np.full(codes.shape[0], adder.constant, dtype=np.int64)
+def _all_values(graph: AdderGraph, codes: IntArray) -> IntArray:
+    """The values of all inputs and adders, `(n_inputs + n_adders, events)`."""
+    values = np.empty((graph.n_inputs + len(graph.adders), codes.shape[0]), dtype=np.int64)
+    values[: graph.n_inputs] = codes.T
+    for adder, total in zip(graph.adders, values[graph.n_inputs :], strict=True):
+        total.fill(adder.constant)
         for term in adder.terms:
-            shifted = values[term.value] << term.shift
-            total = total - shifted if term.negative else total + shifted
-        values.append(total)
+            shifted = values[term.value] << term.shift if term.shift else values[term.value]
+            (np.subtract if term.negative else np.add)(total, shifted, out=total)
     return values
 
 
@@ -210,8 +211,11 @@ def linear_form(graph: AdderGraph) -> tuple[IntArray, IntArray]:
     An adder graph is affine by construction, so its values at the origin and at the unit vectors are its linear form:
     this is a proof for every input, not a test on samples.
     """
-    bias = evaluate(graph, np.zeros((1, graph.n_inputs), dtype=np.int64))[0]
-    return np.concatenate([evaluate(graph, units) - bias for _, units in _unit_vectors(graph)]), bias
+    rows = []
+    for _, units in _unit_vectors(graph):
+        results = evaluate(graph, np.concatenate([np.zeros_like(units[:1]), units]))
+        rows.append(results[1:] - results[0])
+    return np.concatenate(rows), results[0]
 
 
 def _unit_vectors(graph: AdderGraph) -> Iterator[tuple[slice, IntArray]]:

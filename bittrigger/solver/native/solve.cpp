@@ -28,11 +28,12 @@ i64 count_terms(const Problem& problem) {
     return terms;
 }
 
-// Steps of the default search: its time grows like that of sharing itself; a second for small matrices, some for
-// the largest. A step takes longer where many columns read each input.
+// Steps of the default search: a second or two for small matrices; for larger ones a time that grows like that of sharing
+// itself. A step takes longer where many columns read each input.
 i64 default_steps(i64 terms, i64 n_in) {
     if (terms < SMALL) return std::min<i64>(120000, 200 * terms);
-    return std::min<i64>({terms * terms / 4000, 60000, 1000000000 / terms, terms * n_in / 60});
+    const i64 steps = 7 * terms / 20 + terms * terms / 6500;
+    return std::min<i64>({steps, 60000, 1000000000 / terms, terms * n_in / 70});
 }
 
 // Steps of the longest search: some 20 s for matrices of up to 4,000 terms, and about as long for larger ones.
@@ -146,7 +147,7 @@ Built solve_within(const Matrix& matrix, const Problem& problem, const SolveOpti
     Start start = share_columns(matrix, problem, options, limit, random);
     Start other = share_differences(matrix, problem, options, limit + slack, random);
     const bool tried = other.state != nullptr;
-    if (tried && other.state->total() <= start.state->total()) start = std::move(other);
+    if (tried && 64 * other.state->total() < 63 * start.state->total()) start = std::move(other);
     const i64 terms = count_terms(problem);
     Built built = build(*start.state, problem, start.values);
     const auto search_for = [&](i64 steps, bool substitutes) {
