@@ -1,4 +1,4 @@
-// bitlinear_dense_1: constant matrix, 19 x 32, as 134 adders (no multiplier).
+// bitlinear_dense_1: constant matrix, 19 x 32, as 135 adders (no multiplier).
 //
 // x: 19 x ap_ufixed<7,4>, element 0 in the lowest bits.
 // y: 32 x ap_fixed<13,7>, element 0 in the lowest bits.
@@ -74,103 +74,105 @@ module bitlinear_dense_1 (
         x17_d1 <= x17;
         x18_d1 <= x18;
     end
-    wire        [ 7:0] s0 = 8'(x5_d1) + 8'(x7_d1);
-    wire signed [ 7:0] s2 = 8'(x0_d1) - 8'(x14_d1);
-    wire signed [ 7:0] s3 = 8'(x1_d1) - 8'(x18_d1);
-    wire signed [ 8:0] s4;  // x10 - x8 - s3
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(8), .SIGNED(3'b100), .NEGATE(3'b110)) u_s4 (
-        .a(x10_d1), .b(x8_d1), .c(s3), .sum(s4)
+    wire signed [ 8:0] s0;  // x7 + x11 - x2
+    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s0 (
+        .a(x7_d1), .b(x11_d1), .c(x2_d1), .sum(s0)
     );
-    wire signed [ 7:0] s5 = 8'(x6_d1) - 8'(x9_d1);
-    wire signed [ 8:0] s6;  // x15 + s5 - x17
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(8), .C(7), .SIGNED(3'b010), .NEGATE(3'b100)) u_s6 (
-        .a(x15_d1), .b(s5), .c(x17_d1), .sum(s6)
+    wire signed [ 7:0] s1 = 8'(x5_d1) - 8'(x9_d1);
+    wire        [ 8:0] s3;  // x0 + x4 + x13
+    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s3 (
+        .a(x0_d1), .b(x4_d1), .c(x13_d1), .sum(s3)
     );
-    wire signed [ 7:0] s8 = 8'(x13_d1) - 8'(x2_d1);
-    wire signed [ 8:0] s12;  // x10 - x0 - x6
+    wire signed [ 8:0] s4;  // x1 + x8 - x17
+    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s4 (
+        .a(x1_d1), .b(x8_d1), .c(x17_d1), .sum(s4)
+    );
+    wire signed [ 8:0] s5;  // x14 + x18 - x6
+    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s5 (
+        .a(x14_d1), .b(x18_d1), .c(x6_d1), .sum(s5)
+    );
+    wire signed [ 8:0] s9;  // x6 + x8 - x2
+    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s9 (
+        .a(x6_d1), .b(x8_d1), .c(x2_d1), .sum(s9)
+    );
+    wire        [ 7:0] s10 = 8'(x12_d1) + 8'(x17_d1);
+    wire signed [ 8:0] s11;  // x10 + x11 - x0
+    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s11 (
+        .a(x10_d1), .b(x11_d1), .c(x0_d1), .sum(s11)
+    );
+    wire signed [ 8:0] s12;  // x15 - x3 - x4
     bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b110)) u_s12 (
-        .a(x10_d1), .b(x0_d1), .c(x6_d1), .sum(s12)
+        .a(x15_d1), .b(x3_d1), .c(x4_d1), .sum(s12)
     );
-    wire        [ 8:0] s13;  // x12 + x15 + x17
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s13 (
-        .a(x12_d1), .b(x15_d1), .c(x17_d1), .sum(s13)
+    wire signed [ 8:0] s18;  // x3 + x13 - x4
+    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s18 (
+        .a(x3_d1), .b(x13_d1), .c(x4_d1), .sum(s18)
     );
-    wire signed [ 8:0] s15;  // x3 + x9 - x5
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s15 (
-        .a(x3_d1), .b(x9_d1), .c(x5_d1), .sum(s15)
-    );
-    wire        [ 8:0] s18;  // x3 + x10 + x13
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s18 (
-        .a(x3_d1), .b(x10_d1), .c(x13_d1), .sum(s18)
-    );
-    wire        [ 8:0] s19;  // x4 + x8 + x16
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s19 (
-        .a(x4_d1), .b(x8_d1), .c(x16_d1), .sum(s19)
-    );
-    wire signed [ 8:0] s20;  // x1 + x7 - x5
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s20 (
-        .a(x1_d1), .b(x7_d1), .c(x5_d1), .sum(s20)
-    );
-    wire signed [ 8:0] s21;  // x11 - x2 - x15
+    wire signed [ 8:0] s21;  // x13 - x0 - x11
     bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b110)) u_s21 (
-        .a(x11_d1), .b(x2_d1), .c(x15_d1), .sum(s21)
+        .a(x13_d1), .b(x0_d1), .c(x11_d1), .sum(s21)
     );
-    wire signed [ 9:0] s22;  // x14 + s21 - x17
-    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(9), .C(7), .SIGNED(3'b010), .NEGATE(3'b100)) u_s22 (
-        .a(x14_d1), .b(s21), .c(x17_d1), .sum(s22)
+    wire        [ 7:0] s22 = 8'(x7_d1) + 8'(x8_d1);
+    wire signed [ 8:0] s25;  // x6 + x12 - s22
+    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s25 (
+        .a(x6_d1), .b(x12_d1), .c(s22), .sum(s25)
     );
-    wire signed [ 8:0] s25;  // x1 - x7 - x8
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b110)) u_s25 (
-        .a(x1_d1), .b(x7_d1), .c(x8_d1), .sum(s25)
+    wire signed [ 8:0] s26;  // x3 + x14 - x15
+    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s26 (
+        .a(x3_d1), .b(x14_d1), .c(x15_d1), .sum(s26)
     );
-    wire        [ 7:0] s28 = 8'(x12_d1) + 8'(x14_d1);
-    wire        [ 7:0] s29 = 8'(x13_d1) + 8'(x15_d1);
-    wire        [ 8:0] s30;  // x5 + x6 + x9
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s30 (
-        .a(x5_d1), .b(x6_d1), .c(x9_d1), .sum(s30)
+    wire        [ 7:0] s27 = 8'(x16_d1) + 8'(x18_d1);
+    wire signed [ 8:0] s30;  // x3 + x9 - x16
+    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s30 (
+        .a(x3_d1), .b(x9_d1), .c(x16_d1), .sum(s30)
     );
-    wire signed [ 8:0] s39;  // x10 - x1 - x3
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b110)) u_s39 (
-        .a(x10_d1), .b(x1_d1), .c(x3_d1), .sum(s39)
+    wire signed [ 8:0] s31;  // x1 + x5 - x18
+    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s31 (
+        .a(x1_d1), .b(x5_d1), .c(x18_d1), .sum(s31)
     );
-    wire signed [ 8:0] s40;  // x4 + x16 - x7
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s40 (
-        .a(x4_d1), .b(x16_d1), .c(x7_d1), .sum(s40)
+    wire signed [ 8:0] s33;  // x2 + x8 - x0
+    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s33 (
+        .a(x2_d1), .b(x8_d1), .c(x0_d1), .sum(s33)
     );
-    wire signed [ 8:0] s44;  // x10 - x8 - x14
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b110)) u_s44 (
-        .a(x10_d1), .b(x8_d1), .c(x14_d1), .sum(s44)
+    wire        [ 8:0] s36;  // x2 + x7 + x15
+    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s36 (
+        .a(x2_d1), .b(x7_d1), .c(x15_d1), .sum(s36)
     );
-    wire signed [ 8:0] s45;  // x2 + x3 - x13
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s45 (
-        .a(x2_d1), .b(x3_d1), .c(x13_d1), .sum(s45)
+    wire        [ 8:0] s37;  // x4 + x6 + x14
+    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s37 (
+        .a(x4_d1), .b(x6_d1), .c(x14_d1), .sum(s37)
     );
-    wire signed [ 8:0] s58;  // x11 + x15 - x12
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s58 (
-        .a(x11_d1), .b(x15_d1), .c(x12_d1), .sum(s58)
+    wire        [ 8:0] s41;  // x1 + x6 + x17
+    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s41 (
+        .a(x1_d1), .b(x6_d1), .c(x17_d1), .sum(s41)
     );
-    wire        [ 7:0] s59 = 8'(x13_d1) + 8'(x17_d1);
-    wire signed [ 9:0] s62;  // x14 + s18 - x9
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s62 (
-        .a(10'(x14_d1)), .b(10'(s18)), .c(10'(x9_d1)), .sum(s62)
+    wire signed [ 8:0] s42;  // x2 + x8 - x10
+    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s42 (
+        .a(x2_d1), .b(x8_d1), .c(x10_d1), .sum(s42)
     );
-    wire signed [ 8:0] s67;  // x2 + x4 - x6
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s67 (
-        .a(x2_d1), .b(x4_d1), .c(x6_d1), .sum(s67)
+    wire        [ 8:0] s45;  // x12 + x15 + x17
+    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s45 (
+        .a(x12_d1), .b(x15_d1), .c(x17_d1), .sum(s45)
     );
-    wire        [ 8:0] s68;  // x0 + x11 + x13
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s68 (
-        .a(x0_d1), .b(x11_d1), .c(x13_d1), .sum(s68)
+    wire        [ 7:0] s55 = 8'(x5_d1) + 8'(x9_d1);
+    wire        [ 8:0] s66;  // x13 + x14 + x18
+    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s66 (
+        .a(x13_d1), .b(x14_d1), .c(x18_d1), .sum(s66)
     );
-    wire        [ 8:0] s76;  // x5 + x10 + x11
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s76 (
-        .a(x5_d1), .b(x10_d1), .c(x11_d1), .sum(s76)
+    wire        [ 7:0] s68 = 8'(x3_d1) + 8'(x10_d1);
+    wire        [ 8:0] s71;  // x6 + x10 + x11
+    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s71 (
+        .a(x6_d1), .b(x10_d1), .c(x11_d1), .sum(s71)
     );
-    wire signed [ 8:0] s81 = 9'(x8_d1) - s40;
-    wire signed [ 8:0] s94;  // x0 + x4 - x7
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s94 (
-        .a(x0_d1), .b(x4_d1), .c(x7_d1), .sum(s94)
+    wire signed [ 8:0] s84;  // x10 + x12 - x16
+    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s84 (
+        .a(x10_d1), .b(x12_d1), .c(x16_d1), .sum(s84)
     );
+    wire        [ 8:0] s89;  // x5 + x7 + x17
+    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s89 (
+        .a(x5_d1), .b(x7_d1), .c(x17_d1), .sum(s89)
+    );
+    wire signed [ 7:0] s104 = -(8'(x11_d1)) + 8'd2;
 
     // stage 2
     reg         [ 6:0] x0_d2;
@@ -192,37 +194,36 @@ module bitlinear_dense_1 (
     reg         [ 6:0] x16_d2;
     reg         [ 6:0] x17_d2;
     reg         [ 6:0] x18_d2;
-    reg         [ 7:0] s0_d1;
-    reg  signed [ 7:0] s2_d1;
-    reg  signed [ 7:0] s3_d1;
+    reg  signed [ 8:0] s0_d1;
+    reg  signed [ 7:0] s1_d1;
+    reg         [ 8:0] s3_d1;
     reg  signed [ 8:0] s4_d1;
-    reg  signed [ 7:0] s5_d1;
-    reg  signed [ 8:0] s6_d1;
-    reg  signed [ 7:0] s8_d1;
+    reg  signed [ 8:0] s5_d1;
+    reg  signed [ 8:0] s9_d1;
+    reg         [ 7:0] s10_d1;
+    reg  signed [ 8:0] s11_d1;
     reg  signed [ 8:0] s12_d1;
-    reg         [ 8:0] s13_d1;
-    reg  signed [ 8:0] s15_d1;
-    reg         [ 8:0] s18_d1;
-    reg         [ 8:0] s19_d1;
-    reg  signed [ 8:0] s20_d1;
+    reg  signed [ 8:0] s18_d1;
     reg  signed [ 8:0] s21_d1;
-    reg  signed [ 9:0] s22_d1;
+    reg         [ 7:0] s22_d1;
     reg  signed [ 8:0] s25_d1;
-    reg         [ 7:0] s28_d1;
-    reg         [ 7:0] s29_d1;
-    reg         [ 8:0] s30_d1;
-    reg  signed [ 8:0] s39_d1;
-    reg  signed [ 8:0] s40_d1;
-    reg  signed [ 8:0] s44_d1;
-    reg  signed [ 8:0] s45_d1;
-    reg  signed [ 8:0] s58_d1;
-    reg         [ 7:0] s59_d1;
-    reg  signed [ 9:0] s62_d1;
-    reg  signed [ 8:0] s67_d1;
-    reg         [ 8:0] s68_d1;
-    reg         [ 8:0] s76_d1;
-    reg  signed [ 8:0] s81_d1;
-    reg  signed [ 8:0] s94_d1;
+    reg  signed [ 8:0] s26_d1;
+    reg         [ 7:0] s27_d1;
+    reg  signed [ 8:0] s30_d1;
+    reg  signed [ 8:0] s31_d1;
+    reg  signed [ 8:0] s33_d1;
+    reg         [ 8:0] s36_d1;
+    reg         [ 8:0] s37_d1;
+    reg         [ 8:0] s41_d1;
+    reg  signed [ 8:0] s42_d1;
+    reg         [ 8:0] s45_d1;
+    reg         [ 7:0] s55_d1;
+    reg         [ 8:0] s66_d1;
+    reg         [ 7:0] s68_d1;
+    reg         [ 8:0] s71_d1;
+    reg  signed [ 8:0] s84_d1;
+    reg         [ 8:0] s89_d1;
+    reg  signed [ 7:0] s104_d1;
     always_ff @(posedge clk) begin
         x0_d2 <= x0_d1;
         x1_d2 <= x1_d1;
@@ -244,465 +245,469 @@ module bitlinear_dense_1 (
         x17_d2 <= x17_d1;
         x18_d2 <= x18_d1;
         s0_d1 <= s0;
-        s2_d1 <= s2;
+        s1_d1 <= s1;
         s3_d1 <= s3;
         s4_d1 <= s4;
         s5_d1 <= s5;
-        s6_d1 <= s6;
-        s8_d1 <= s8;
+        s9_d1 <= s9;
+        s10_d1 <= s10;
+        s11_d1 <= s11;
         s12_d1 <= s12;
-        s13_d1 <= s13;
-        s15_d1 <= s15;
         s18_d1 <= s18;
-        s19_d1 <= s19;
-        s20_d1 <= s20;
         s21_d1 <= s21;
         s22_d1 <= s22;
         s25_d1 <= s25;
-        s28_d1 <= s28;
-        s29_d1 <= s29;
+        s26_d1 <= s26;
+        s27_d1 <= s27;
         s30_d1 <= s30;
-        s39_d1 <= s39;
-        s40_d1 <= s40;
-        s44_d1 <= s44;
+        s31_d1 <= s31;
+        s33_d1 <= s33;
+        s36_d1 <= s36;
+        s37_d1 <= s37;
+        s41_d1 <= s41;
+        s42_d1 <= s42;
         s45_d1 <= s45;
-        s58_d1 <= s58;
-        s59_d1 <= s59;
-        s62_d1 <= s62;
-        s67_d1 <= s67;
+        s55_d1 <= s55;
+        s66_d1 <= s66;
         s68_d1 <= s68;
-        s76_d1 <= s76;
-        s81_d1 <= s81;
-        s94_d1 <= s94;
+        s71_d1 <= s71;
+        s84_d1 <= s84;
+        s89_d1 <= s89;
+        s104_d1 <= s104;
     end
-    wire signed [ 8:0] s1;  // x12 + x16 - s0
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s1 (
-        .a(x12_d2), .b(x16_d2), .c(s0_d1), .sum(s1)
-    );
-    wire signed [10:0] s7;  // s2 + s6 - s4
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s7 (
-        .a(s2_d1), .b(s6_d1), .c(s4_d1), .sum(s7)
-    );
-    wire signed [ 9:0] s9;  // x4 + x11 + s8
-    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(7), .C(8), .SIGNED(3'b100), .NEGATE(3'b000)) u_s9 (
-        .a(x4_d2), .b(x11_d2), .c(s8_d1), .sum(s9)
-    );
-    wire signed [11:0] s10;  // s7 + s9 - s1
-    bittrigger_grow3 #(.WIDTH(12), .A(11), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s10 (
-        .a(s7), .b(s9), .c(s1), .sum(s10)
-    );
-    wire signed [ 8:0] s11;  // x4 + x8 - x7
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s11 (
-        .a(x4_d2), .b(x8_d2), .c(x7_d2), .sum(s11)
-    );
-    wire        [ 9:0] s14;  // x11 + x14 + s13
-    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(7), .C(9), .SIGNED(3'b000), .NEGATE(3'b000)) u_s14 (
-        .a(x11_d2), .b(x14_d2), .c(s13_d1), .sum(s14)
-    );
-    wire signed [ 9:0] s16;  // x2 + s12 - s15
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s16 (
-        .a(10'(x2_d2)), .b(10'(s12_d1)), .c(10'(s15_d1)), .sum(s16)
-    );
-    wire signed [11:0] s17;  // s14 + s16 - s11
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(9), .SIGNED(3'b110), .NEGATE(3'b100)) u_s17 (
-        .a(s14), .b(s16), .c(s11), .sum(s17)
-    );
-    wire signed [10:0] s23;  // s19 + s20 + s22
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s23 (
-        .a(11'(s19_d1)), .b(11'(s20_d1)), .c(11'(s22_d1)), .sum(s23)
-    );
-    wire signed [10:0] s24;  // x9 + s18 - s23
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s24 (
-        .a(11'(x9_d2)), .b(11'(s18_d1)), .c(s23), .sum(s24)
-    );
-    wire signed [ 8:0] s26;  // x13 - x11 - x12
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b110)) u_s26 (
-        .a(x13_d2), .b(x11_d2), .c(x12_d2), .sum(s26)
-    );
-    wire signed [10:0] s27;  // s25 + s26 - s2
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(9), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s27 (
-        .a(s25_d1), .b(s26), .c(s2_d1), .sum(s27)
-    );
-    wire signed [10:0] s31;  // s28 + s30 - s29
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s31 (
-        .a(s28_d1), .b(s30_d1), .c(s29_d1), .sum(s31)
-    );
-    wire signed [ 8:0] s32;  // x3 + x10 - x18
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s32 (
-        .a(x3_d2), .b(x10_d2), .c(x18_d2), .sum(s32)
-    );
-    wire        [ 9:0] s33;  // x0 + x7 + s19
-    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(7), .C(9), .SIGNED(3'b000), .NEGATE(3'b000)) u_s33 (
-        .a(x0_d2), .b(x7_d2), .c(s19_d1), .sum(s33)
-    );
-    wire signed [10:0] s34;  // s31 + s32 - s33
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s34 (
-        .a(s31), .b(11'(s32)), .c(11'(s33)), .sum(s34)
-    );
-    wire signed [ 9:0] s35;  // x0 - x2 - s19
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s35 (
-        .a(10'(x0_d2)), .b(10'(x2_d2)), .c(10'(s19_d1)), .sum(s35)
-    );
-    wire signed [ 9:0] s36;  // x11 + s3 + s29
-    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(8), .C(8), .SIGNED(3'b010), .NEGATE(3'b000)) u_s36 (
-        .a(x11_d2), .b(s3_d1), .c(s29_d1), .sum(s36)
-    );
-    wire signed [11:0] s37;  // s36 - s15 - s35
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s37 (
-        .a(s36), .b(s15_d1), .c(s35), .sum(s37)
-    );
-    wire signed [ 9:0] s38;  // x18 - x17 - s21
-    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(7), .C(9), .SIGNED(3'b100), .NEGATE(3'b110)) u_s38 (
-        .a(x18_d2), .b(x17_d2), .c(s21_d1), .sum(s38)
-    );
-    wire signed [ 9:0] s41;  // s2 - s5 - s40
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b111), .NEGATE(3'b110)) u_s41 (
-        .a(s2_d1), .b(s5_d1), .c(s40_d1), .sum(s41)
-    );
-    wire signed [10:0] s42;  // s38 + s41 - s39
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s42 (
-        .a(11'(s38)), .b(11'(s41)), .c(11'(s39_d1)), .sum(s42)
-    );
-    wire        [ 8:0] s43;  // x1 + x6 + x17
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s43 (
-        .a(x1_d2), .b(x6_d2), .c(x17_d2), .sum(s43)
-    );
-    wire signed [ 9:0] s46;  // x11 + s45 - x15
-    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(9), .C(7), .SIGNED(3'b010), .NEGATE(3'b100)) u_s46 (
-        .a(x11_d2), .b(s45_d1), .c(x15_d2), .sum(s46)
-    );
-    wire signed [ 9:0] s47;  // s44 - x0 - x16
-    bittrigger_grow3 #(.WIDTH(10), .A(9), .B(7), .C(7), .SIGNED(3'b001), .NEGATE(3'b110)) u_s47 (
-        .a(s44_d1), .b(x0_d2), .c(x16_d2), .sum(s47)
-    );
-    wire signed [11:0] s48;  // s47 - s43 - s46
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(10), .SIGNED(3'b101), .NEGATE(3'b110)) u_s48 (
-        .a(s47), .b(s43), .c(s46), .sum(s48)
-    );
-    wire        [ 9:0] s49;  // x3 + x16 + s13
-    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(7), .C(9), .SIGNED(3'b000), .NEGATE(3'b000)) u_s49 (
-        .a(x3_d2), .b(x16_d2), .c(s13_d1), .sum(s49)
-    );
-    wire signed [ 8:0] s50;  // x6 - x14 - x18
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b110)) u_s50 (
-        .a(x6_d2), .b(x14_d2), .c(x18_d2), .sum(s50)
-    );
-    wire signed [10:0] s51;  // s0 + s50 - s49
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s51 (
-        .a(11'(s0_d1)), .b(11'(s50)), .c(11'(s49)), .sum(s51)
-    );
-    wire signed [ 8:0] s52;  // x17 - x16 - s3
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(8), .SIGNED(3'b100), .NEGATE(3'b110)) u_s52 (
-        .a(x17_d2), .b(x16_d2), .c(s3_d1), .sum(s52)
-    );
-    wire signed [ 9:0] s53;  // s8 - x7 - x15
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(7), .C(7), .SIGNED(3'b001), .NEGATE(3'b110)) u_s53 (
-        .a(s8_d1), .b(x7_d2), .c(x15_d2), .sum(s53)
-    );
-    wire signed [10:0] s54;  // s53 - s15 - s52
-    bittrigger_grow3 #(.WIDTH(11), .A(10), .B(9), .C(9), .SIGNED(3'b111), .NEGATE(3'b110)) u_s54 (
-        .a(s53), .b(s15_d1), .c(s52), .sum(s54)
-    );
-    wire signed [10:0] s55;  // x3 + s23 - x18
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s55 (
-        .a(11'(x3_d2)), .b(s23), .c(11'(x18_d2)), .sum(s55)
-    );
-    wire signed [ 8:0] s56;  // x14 - x8 + 3
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(6), .SIGNED(3'b000), .NEGATE(3'b010)) u_s56 (
-        .a(x14_d2), .b(x8_d2), .c(6'd3), .sum(s56)
-    );
-    wire signed [10:0] s57;  // s38 + s56 - s1
-    bittrigger_grow3 #(.WIDTH(11), .A(10), .B(9), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s57 (
-        .a(s38), .b(s56), .c(s1), .sum(s57)
-    );
-    wire signed [10:0] s60;  // s39 + s58 - s59
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(9), .C(8), .SIGNED(3'b011), .NEGATE(3'b100)) u_s60 (
-        .a(s39_d1), .b(s58_d1), .c(s59_d1), .sum(s60)
-    );
-    wire signed [11:0] s61;  // s35 + s60 - s30
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(11), .C(9), .SIGNED(3'b011), .NEGATE(3'b100)) u_s61 (
-        .a(s35), .b(s60), .c(s30_d1), .sum(s61)
-    );
-    wire        [ 9:0] s63;  // x18 + s13 + s19
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s63 (
-        .a(10'(x18_d2)), .b(10'(s13_d1)), .c(10'(s19_d1)), .sum(s63)
-    );
-    wire signed [ 8:0] s64;  // x7 - x1 - x2
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b110)) u_s64 (
-        .a(x7_d2), .b(x1_d2), .c(x2_d2), .sum(s64)
-    );
-    wire signed [11:0] s65;  // s62 + s64 - s63
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(10), .SIGNED(3'b011), .NEGATE(3'b100)) u_s65 (
-        .a(s62_d1), .b(s64), .c(s63), .sum(s65)
-    );
-    wire signed [ 9:0] s66;  // x10 + x16 - s13
-    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(7), .C(9), .SIGNED(3'b000), .NEGATE(3'b100)) u_s66 (
-        .a(x10_d2), .b(x16_d2), .c(s13_d1), .sum(s66)
-    );
-    wire signed [10:0] s69;  // x8 + s67 + s68
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(9), .SIGNED(3'b010), .NEGATE(3'b000)) u_s69 (
-        .a(8'(x8_d2)), .b(s67_d1), .c(s68_d1), .sum(s69)
-    );
-    wire signed [11:0] s70;  // s66 - s15 - s69
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(11), .SIGNED(3'b111), .NEGATE(3'b110)) u_s70 (
-        .a(s66), .b(s15_d1), .c(s69), .sum(s70)
-    );
-    wire signed [ 9:0] s71;  // x3 + s21 - x12
-    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(9), .C(7), .SIGNED(3'b010), .NEGATE(3'b100)) u_s71 (
-        .a(x3_d2), .b(s21_d1), .c(x12_d2), .sum(s71)
-    );
-    wire signed [ 9:0] s72 = 10'(x9_d2) + 10'(s20_d1);
-    wire signed [10:0] s73;  // s71 - s44 - s72
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s73 (
-        .a(11'(s71)), .b(11'(s44_d1)), .c(11'(s72)), .sum(s73)
-    );
-    wire signed [ 8:0] s74;  // x1 + x13 - x9
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s74 (
-        .a(x1_d2), .b(x13_d2), .c(x9_d2), .sum(s74)
-    );
-    wire signed [10:0] s75;  // s14 + s74 - s32
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s75 (
-        .a(11'(s14)), .b(11'(s74)), .c(11'(s32)), .sum(s75)
-    );
-    wire signed [ 8:0] s77;  // x2 + x16 - x4
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s77 (
-        .a(x2_d2), .b(x16_d2), .c(x4_d2), .sum(s77)
-    );
-    wire signed [10:0] s78;  // s6 + s76 + s77
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(9), .C(9), .SIGNED(3'b101), .NEGATE(3'b000)) u_s78 (
-        .a(s6_d1), .b(s76_d1), .c(s77), .sum(s78)
-    );
-    wire signed [ 9:0] s79;  // - x11 - s25 + 2
-    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(9), .C(7), .SIGNED(3'b010), .NEGATE(3'b011)) u_s79 (
-        .a(x11_d2), .b(s25_d1), .c(7'd2), .sum(s79)
-    );
-    wire signed [10:0] s80;  // s79 - s30 - s66
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s80 (
-        .a(11'(s79)), .b(11'(s30_d1)), .c(11'(s66)), .sum(s80)
-    );
-    wire signed [ 9:0] s82;  // x18 + s28 - s45
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s82 (
-        .a(10'(x18_d2)), .b(10'(s28_d1)), .c(10'(s45_d1)), .sum(s82)
-    );
-    wire signed [10:0] s83;  // s81 - s6 - s82
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s83 (
-        .a(s81_d1), .b(s6_d1), .c(s82), .sum(s83)
-    );
-    wire signed [10:0] s84;  // x5 - x12 - s7
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s84 (
-        .a(11'(x5_d2)), .b(11'(x12_d2)), .c(s7), .sum(s84)
-    );
-    wire signed [ 9:0] s85;  // s2 - x12 - s81
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(7), .C(9), .SIGNED(3'b101), .NEGATE(3'b110)) u_s85 (
-        .a(s2_d1), .b(x12_d2), .c(s81_d1), .sum(s85)
-    );
-    wire signed [11:0] s86;  // s30 - s46 - s85
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b110), .NEGATE(3'b110)) u_s86 (
-        .a(s30_d1), .b(s46), .c(s85), .sum(s86)
-    );
-    wire signed [10:0] s87;  // x16 + s58 - s62
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(10), .SIGNED(3'b110), .NEGATE(3'b100)) u_s87 (
-        .a(8'(x16_d2)), .b(s58_d1), .c(s62_d1), .sum(s87)
-    );
-    wire signed [ 8:0] s88;  // x2 + x8 - x0
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s88 (
-        .a(x2_d2), .b(x8_d2), .c(x0_d2), .sum(s88)
-    );
-    wire signed [11:0] s89;  // s87 + s88 - s43
-    bittrigger_grow3 #(.WIDTH(12), .A(11), .B(9), .C(9), .SIGNED(3'b011), .NEGATE(3'b100)) u_s89 (
-        .a(s87), .b(s88), .c(s43), .sum(s89)
-    );
-    wire signed [ 9:0] s90;  // s19 - x0 - s0
-    bittrigger_grow3 #(.WIDTH(10), .A(9), .B(7), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s90 (
-        .a(s19_d1), .b(x0_d2), .c(s0_d1), .sum(s90)
-    );
-    wire signed [11:0] s91;  // s38 + s62 + s90
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s91 (
-        .a(s38), .b(s62_d1), .c(s90), .sum(s91)
-    );
-    wire signed [ 9:0] s92;  // s0 + s67 - x3
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(9), .C(7), .SIGNED(3'b010), .NEGATE(3'b100)) u_s92 (
-        .a(s0_d1), .b(s67_d1), .c(x3_d2), .sum(s92)
-    );
-    wire signed [10:0] s93;  // s92 - s4 - s68
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s93 (
-        .a(11'(s92)), .b(11'(s4_d1)), .c(11'(s68_d1)), .sum(s93)
-    );
-    wire signed [10:0] s95;  // x2 + s94 - s87
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s95 (
-        .a(11'(x2_d2)), .b(11'(s94_d1)), .c(s87), .sum(s95)
-    );
-    wire signed [10:0] s96;  // s11 + s12 + s71
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s96 (
-        .a(s11), .b(s12_d1), .c(s71), .sum(s96)
-    );
-    wire signed [ 9:0] s97;  // x11 + s94 - x2
-    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(9), .C(7), .SIGNED(3'b010), .NEGATE(3'b100)) u_s97 (
-        .a(x11_d2), .b(s94_d1), .c(x2_d2), .sum(s97)
-    );
-    wire signed [11:0] s98;  // s31 + s52 + s97
-    bittrigger_grow3 #(.WIDTH(12), .A(11), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s98 (
-        .a(s31), .b(s52), .c(s97), .sum(s98)
-    );
-    wire signed [ 8:0] s99;  // x4 + x18 - x13
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s99 (
-        .a(x4_d2), .b(x18_d2), .c(x13_d2), .sum(s99)
-    );
-    wire signed [10:0] s100;  // s20 + s99 - s49
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s100 (
-        .a(11'(s20_d1)), .b(11'(s99)), .c(11'(s49)), .sum(s100)
-    );
-    wire signed [10:0] s101;  // s32 + s43 + s85
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s101 (
-        .a(11'(s32)), .b(11'(s43)), .c(11'(s85)), .sum(s101)
-    );
-    wire signed [ 9:0] s102;  // s45 - s2 + 2
-    bittrigger_grow3 #(.WIDTH(10), .A(9), .B(8), .C(7), .SIGNED(3'b011), .NEGATE(3'b010)) u_s102 (
-        .a(s45_d1), .b(s2_d1), .c(7'd2), .sum(s102)
-    );
-    wire signed [11:0] s103;  // s102 - s30 - s63
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(10), .SIGNED(3'b001), .NEGATE(3'b110)) u_s103 (
-        .a(s102), .b(s30_d1), .c(s63), .sum(s103)
-    );
-    wire signed [ 9:0] s104;  // s5 - s76 + 2
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b010)) u_s104 (
-        .a(10'(s5_d1)), .b(10'(s76_d1)), .c(10'd2), .sum(s104)
-    );
-    wire signed [11:0] s105;  // s82 + s104 - s33
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b011), .NEGATE(3'b100)) u_s105 (
-        .a(s82), .b(s104), .c(s33), .sum(s105)
+    wire signed [ 9:0] s2;  // x10 + x12 - s1
+    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(7), .C(8), .SIGNED(3'b100), .NEGATE(3'b100)) u_s2 (
+        .a(x10_d2), .b(x12_d2), .c(s1_d1), .sum(s2)
+    );
+    wire signed [ 9:0] s6;  // x15 + s4 - s5
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s6 (
+        .a(10'(x15_d2)), .b(10'(s4_d1)), .c(10'(s5_d1)), .sum(s6)
+    );
+    wire signed [10:0] s7;  // s0 + s3 - x16
+    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(9), .C(8), .SIGNED(3'b001), .NEGATE(3'b100)) u_s7 (
+        .a(s0_d1), .b(s3_d1), .c(8'(x16_d2)), .sum(s7)
+    );
+    wire signed [11:0] s8;  // s6 + s7 - s2
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(11), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s8 (
+        .a(s6), .b(s7), .c(s2), .sum(s8)
+    );
+    wire signed [ 9:0] s13;  // x7 + x14 + s12
+    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(7), .C(9), .SIGNED(3'b100), .NEGATE(3'b000)) u_s13 (
+        .a(x7_d2), .b(x14_d2), .c(s12_d1), .sum(s13)
+    );
+    wire signed [10:0] s14;  // s1 + s10 + s11
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(9), .SIGNED(3'b101), .NEGATE(3'b000)) u_s14 (
+        .a(s1_d1), .b(s10_d1), .c(s11_d1), .sum(s14)
+    );
+    wire signed [11:0] s15;  // s13 + s14 - s9
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(11), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s15 (
+        .a(s13), .b(s14), .c(s9_d1), .sum(s15)
+    );
+    wire signed [10:0] s16;  // x14 + s0 + s4
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(9), .SIGNED(3'b110), .NEGATE(3'b000)) u_s16 (
+        .a(8'(x14_d2)), .b(s0_d1), .c(s4_d1), .sum(s16)
+    );
+    wire        [ 8:0] s17;  // x5 + x9 + x10
+    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s17 (
+        .a(x5_d2), .b(x9_d2), .c(x10_d2), .sum(s17)
+    );
+    wire signed [ 9:0] s19;  // x15 + s18 - x16
+    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(9), .C(7), .SIGNED(3'b010), .NEGATE(3'b100)) u_s19 (
+        .a(x15_d2), .b(s18_d1), .c(x16_d2), .sum(s19)
+    );
+    wire signed [10:0] s20;  // s17 + s19 - s16
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s20 (
+        .a(11'(s17)), .b(11'(s19)), .c(s16), .sum(s20)
+    );
+    wire signed [ 9:0] s23;  // x12 + s22 - x1
+    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s23 (
+        .a(x12_d2), .b(s22_d1), .c(x1_d2), .sum(s23)
+    );
+    wire signed [10:0] s24;  // x14 + s21 - s23
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(10), .SIGNED(3'b110), .NEGATE(3'b100)) u_s24 (
+        .a(8'(x14_d2)), .b(s21_d1), .c(s23), .sum(s24)
+    );
+    wire signed [10:0] s28;  // s3 + s27 - s26
+    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(8), .C(9), .SIGNED(3'b100), .NEGATE(3'b100)) u_s28 (
+        .a(s3_d1), .b(s27_d1), .c(s26_d1), .sum(s28)
+    );
+    wire signed [10:0] s29;  // s17 + s25 - s28
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s29 (
+        .a(11'(s17)), .b(11'(s25_d1)), .c(s28), .sum(s29)
+    );
+    wire signed [ 9:0] s32;  // x13 + s31 - s30
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s32 (
+        .a(10'(x13_d2)), .b(10'(s31_d1)), .c(10'(s30_d1)), .sum(s32)
+    );
+    wire        [ 8:0] s34;  // x4 + x11 + x15
+    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s34 (
+        .a(x4_d2), .b(x11_d2), .c(x15_d2), .sum(s34)
+    );
+    wire signed [11:0] s35;  // s32 + s33 + s34
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(9), .SIGNED(3'b011), .NEGATE(3'b000)) u_s35 (
+        .a(s32), .b(s33_d1), .c(s34), .sum(s35)
+    );
+    wire signed [ 9:0] s38;  // s37 - x1 - s36
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s38 (
+        .a(10'(s37_d1)), .b(10'(x1_d2)), .c(10'(s36_d1)), .sum(s38)
+    );
+    wire signed [ 9:0] s39;  // x18 - x17 - s11
+    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(7), .C(9), .SIGNED(3'b100), .NEGATE(3'b110)) u_s39 (
+        .a(x18_d2), .b(x17_d2), .c(s11_d1), .sum(s39)
+    );
+    wire signed [10:0] s40;  // s30 + s39 - s38
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s40 (
+        .a(11'(s30_d1)), .b(11'(s39)), .c(11'(s38)), .sum(s40)
+    );
+    wire signed [10:0] s43;  // x16 + s41 + s42
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(9), .SIGNED(3'b100), .NEGATE(3'b000)) u_s43 (
+        .a(8'(x16_d2)), .b(s41_d1), .c(s42_d1), .sum(s43)
+    );
+    wire signed [11:0] s44;  // s21 - s26 - s43
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(9), .C(11), .SIGNED(3'b111), .NEGATE(3'b110)) u_s44 (
+        .a(s21_d1), .b(s26_d1), .c(s43), .sum(s44)
+    );
+    wire signed [ 9:0] s46;  // x7 - x16 - s45
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s46 (
+        .a(10'(x7_d2)), .b(10'(x16_d2)), .c(10'(s45_d1)), .sum(s46)
+    );
+    wire signed [ 7:0] s47 = 8'(x5_d2) - 8'(x3_d2);
+    wire signed [10:0] s48;  // s46 + s47 - s5
+    bittrigger_grow3 #(.WIDTH(11), .A(10), .B(8), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s48 (
+        .a(s46), .b(s47), .c(s5_d1), .sum(s48)
+    );
+    wire signed [10:0] s49;  // s32 - x17 - s36
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s49 (
+        .a(11'(s32)), .b(11'(x17_d2)), .c(11'(s36_d1)), .sum(s49)
+    );
+    wire signed [ 8:0] s50;  // x5 + x18 - x16
+    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s50 (
+        .a(x5_d2), .b(x18_d2), .c(x16_d2), .sum(s50)
+    );
+    wire signed [10:0] s51;  // s16 - s12 - s50
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s51 (
+        .a(s16), .b(11'(s12_d1)), .c(11'(s50)), .sum(s51)
+    );
+    wire signed [ 9:0] s52;  // x8 + x11 - s36
+    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(7), .C(9), .SIGNED(3'b000), .NEGATE(3'b100)) u_s52 (
+        .a(x8_d2), .b(x11_d2), .c(s36_d1), .sum(s52)
+    );
+    wire signed [ 8:0] s53;  // x14 - s10 + 3
+    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(8), .C(6), .SIGNED(3'b000), .NEGATE(3'b010)) u_s53 (
+        .a(x14_d2), .b(s10_d1), .c(6'd3), .sum(s53)
+    );
+    wire signed [10:0] s54;  // s50 + s53 - s52
+    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s54 (
+        .a(s50), .b(s53), .c(s52), .sum(s54)
+    );
+    wire signed [ 9:0] s56;  // x12 + s21 + s55
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s56 (
+        .a(10'(x12_d2)), .b(10'(s21_d1)), .c(10'(s55_d1)), .sum(s56)
+    );
+    wire signed [11:0] s57;  // s12 - s43 - s56
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(11), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s57 (
+        .a(s12_d1), .b(s43), .c(s56), .sum(s57)
+    );
+    wire signed [ 9:0] s58;  // x1 + x18 - s18
+    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(7), .C(9), .SIGNED(3'b100), .NEGATE(3'b100)) u_s58 (
+        .a(x1_d2), .b(x18_d2), .c(s18_d1), .sum(s58)
+    );
+    wire signed [ 9:0] s59;  // x14 - x9 - s42
+    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(7), .C(9), .SIGNED(3'b100), .NEGATE(3'b110)) u_s59 (
+        .a(x14_d2), .b(x9_d2), .c(s42_d1), .sum(s59)
+    );
+    wire signed [11:0] s60;  // s46 + s59 - s58
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s60 (
+        .a(s46), .b(s59), .c(s58), .sum(s60)
+    );
+    wire signed [ 8:0] s61;  // x5 + x6 - x11
+    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s61 (
+        .a(x5_d2), .b(x6_d2), .c(x11_d2), .sum(s61)
+    );
+    wire signed [10:0] s62;  // s30 + s42 + s45
+    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(9), .C(9), .SIGNED(3'b011), .NEGATE(3'b000)) u_s62 (
+        .a(s30_d1), .b(s42_d1), .c(s45_d1), .sum(s62)
+    );
+    wire signed [11:0] s63;  // s61 - s3 - s62
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(9), .C(11), .SIGNED(3'b101), .NEGATE(3'b110)) u_s63 (
+        .a(s61), .b(s3_d1), .c(s62), .sum(s63)
+    );
+    wire signed [ 8:0] s64;  // x3 + x14 - x1
+    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s64 (
+        .a(x3_d2), .b(x14_d2), .c(x1_d2), .sum(s64)
+    );
+    wire signed [10:0] s65;  // s52 + s64 - s2
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s65 (
+        .a(11'(s52)), .b(11'(s64)), .c(11'(s2)), .sum(s65)
+    );
+    wire signed [ 9:0] s67;  // x9 - x15 - s66
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s67 (
+        .a(10'(x9_d2)), .b(10'(x15_d2)), .c(10'(s66_d1)), .sum(s67)
+    );
+    wire signed [ 8:0] s69;  // x1 + x11 - s68
+    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s69 (
+        .a(x1_d2), .b(x11_d2), .c(s68_d1), .sum(s69)
+    );
+    wire signed [10:0] s70;  // s10 + s69 - s67
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(10), .SIGNED(3'b110), .NEGATE(3'b100)) u_s70 (
+        .a(s10_d1), .b(s69), .c(s67), .sum(s70)
+    );
+    wire signed [ 9:0] s72;  // x17 - x16 - s71
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s72 (
+        .a(10'(x17_d2)), .b(10'(x16_d2)), .c(10'(s71_d1)), .sum(s72)
+    );
+    wire signed [ 8:0] s73;  // x2 + x15 - x4
+    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s73 (
+        .a(x2_d2), .b(x15_d2), .c(x4_d2), .sum(s73)
+    );
+    wire signed [10:0] s74;  // s1 + s73 - s72
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s74 (
+        .a(s1_d1), .b(s73), .c(s72), .sum(s74)
+    );
+    wire signed [ 8:0] s75;  // x15 - s55 + 2
+    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(8), .C(6), .SIGNED(3'b000), .NEGATE(3'b010)) u_s75 (
+        .a(x15_d2), .b(s55_d1), .c(6'd2), .sum(s75)
+    );
+    wire signed [10:0] s76;  // s23 + s72 + s75
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s76 (
+        .a(11'(s23)), .b(11'(s72)), .c(11'(s75)), .sum(s76)
+    );
+    wire signed [10:0] s77;  // x2 - s25 - s66
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(9), .SIGNED(3'b010), .NEGATE(3'b110)) u_s77 (
+        .a(8'(x2_d2)), .b(s25_d1), .c(s66_d1), .sum(s77)
+    );
+    wire signed [ 8:0] s78;  // x17 - x4 - x15
+    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b110)) u_s78 (
+        .a(x17_d2), .b(x4_d2), .c(x15_d2), .sum(s78)
+    );
+    wire signed [10:0] s79;  // s30 + s77 + s78
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s79 (
+        .a(11'(s30_d1)), .b(s77), .c(11'(s78)), .sum(s79)
+    );
+    wire signed [ 8:0] s80;  // x0 + x12 - x10
+    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s80 (
+        .a(x0_d2), .b(x12_d2), .c(x10_d2), .sum(s80)
+    );
+    wire signed [10:0] s81;  // s55 - s6 - s80
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(9), .SIGNED(3'b110), .NEGATE(3'b110)) u_s81 (
+        .a(s55_d1), .b(s6), .c(s80), .sum(s81)
+    );
+    wire signed [ 8:0] s82 = s9_d1 - 9'(x16_d2);
+    wire signed [11:0] s83;  // s13 + s56 + s82
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b000)) u_s83 (
+        .a(s13), .b(s56), .c(s82), .sum(s83)
+    );
+    wire signed [ 9:0] s85;  // s26 + s84 - x9
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s85 (
+        .a(10'(s26_d1)), .b(10'(s84_d1)), .c(10'(x9_d2)), .sum(s85)
+    );
+    wire signed [ 9:0] s86;  // x11 + s33 - x13
+    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(9), .C(7), .SIGNED(3'b010), .NEGATE(3'b100)) u_s86 (
+        .a(x11_d2), .b(s33_d1), .c(x13_d2), .sum(s86)
+    );
+    wire signed [11:0] s87;  // s86 - s41 - s85
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(10), .SIGNED(3'b101), .NEGATE(3'b110)) u_s87 (
+        .a(s86), .b(s41_d1), .c(s85), .sum(s87)
+    );
+    wire        [ 8:0] s88;  // x4 + x16 + s68
+    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s88 (
+        .a(x4_d2), .b(x16_d2), .c(s68_d1), .sum(s88)
+    );
+    wire signed [10:0] s90;  // s33 - x11 - s89
+    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(8), .C(9), .SIGNED(3'b001), .NEGATE(3'b110)) u_s90 (
+        .a(s33_d1), .b(8'(x11_d2)), .c(s89_d1), .sum(s90)
+    );
+    wire signed [11:0] s91;  // s88 + s90 - s67
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(11), .C(10), .SIGNED(3'b110), .NEGATE(3'b100)) u_s91 (
+        .a(s88), .b(s90), .c(s67), .sum(s91)
+    );
+    wire signed [10:0] s92;  // x7 - s18 - s71
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(9), .SIGNED(3'b010), .NEGATE(3'b110)) u_s92 (
+        .a(8'(x7_d2)), .b(s18_d1), .c(s71_d1), .sum(s92)
+    );
+    wire signed [10:0] s93;  // s31 + s33 + s92
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s93 (
+        .a(11'(s31_d1)), .b(11'(s33_d1)), .c(s92), .sum(s93)
+    );
+    wire signed [10:0] s94;  // s3 + s85 - s0
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s94 (
+        .a(11'(s3_d1)), .b(11'(s85)), .c(11'(s0_d1)), .sum(s94)
+    );
+    wire signed [ 8:0] s95;  // x6 - x3 - x4
+    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b110)) u_s95 (
+        .a(x6_d2), .b(x3_d2), .c(x4_d2), .sum(s95)
+    );
+    wire signed [10:0] s96;  // s80 + s95 - s52
+    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s96 (
+        .a(s80), .b(s95), .c(s52), .sum(s96)
+    );
+    wire signed [10:0] s97;  // x9 + s10 - s21
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(9), .SIGNED(3'b100), .NEGATE(3'b100)) u_s97 (
+        .a(8'(x9_d2)), .b(s10_d1), .c(s21_d1), .sum(s97)
+    );
+    wire signed [11:0] s98;  // s38 + s50 + s97
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s98 (
+        .a(s38), .b(s50), .c(s97), .sum(s98)
+    );
+    wire signed [10:0] s99;  // s46 + s58 - x5
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s99 (
+        .a(11'(s46)), .b(11'(s58)), .c(11'(x5_d2)), .sum(s99)
+    );
+    wire signed [ 9:0] s100;  // s5 - x0 - x17
+    bittrigger_grow3 #(.WIDTH(10), .A(9), .B(7), .C(7), .SIGNED(3'b001), .NEGATE(3'b110)) u_s100 (
+        .a(s5_d1), .b(x0_d2), .c(x17_d2), .sum(s100)
+    );
+    wire signed [10:0] s101;  // s23 + s100 - s88
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s101 (
+        .a(11'(s23)), .b(11'(s100)), .c(11'(s88)), .sum(s101)
+    );
+    wire signed [ 9:0] s102;  // - s10 - s55 + 2
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b011)) u_s102 (
+        .a(s10_d1), .b(s55_d1), .c(7'd2), .sum(s102)
+    );
+    wire signed [11:0] s103;  // s102 - s9 - s28
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(11), .SIGNED(3'b111), .NEGATE(3'b110)) u_s103 (
+        .a(s102), .b(s9_d1), .c(s28), .sum(s103)
+    );
+    wire signed [ 9:0] s105;  // s104 - x0 - s55
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(7), .C(8), .SIGNED(3'b001), .NEGATE(3'b110)) u_s105 (
+        .a(s104_d1), .b(x0_d2), .c(s55_d1), .sum(s105)
+    );
+    wire signed [11:0] s106;  // s105 - s77 - s88
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(11), .C(9), .SIGNED(3'b011), .NEGATE(3'b110)) u_s106 (
+        .a(s105), .b(s77), .c(s88), .sum(s106)
     );
 
     // stage 3
-    reg  signed [11:0] s10_d1;
-    reg  signed [11:0] s17_d1;
+    reg  signed [11:0] s8_d1;
+    reg  signed [11:0] s15_d1;
+    reg  signed [10:0] s20_d1;
     reg  signed [10:0] s24_d1;
-    reg  signed [10:0] s27_d1;
-    reg  signed [10:0] s34_d1;
-    reg  signed [11:0] s37_d1;
-    reg  signed [10:0] s42_d1;
-    reg  signed [11:0] s48_d1;
+    reg  signed [10:0] s29_d1;
+    reg  signed [11:0] s35_d1;
+    reg  signed [10:0] s40_d1;
+    reg  signed [11:0] s44_d1;
+    reg  signed [10:0] s48_d1;
+    reg  signed [10:0] s49_d1;
     reg  signed [10:0] s51_d1;
     reg  signed [10:0] s54_d1;
-    reg  signed [10:0] s55_d1;
-    reg  signed [10:0] s57_d1;
-    reg  signed [11:0] s61_d1;
-    reg  signed [11:0] s65_d1;
-    reg  signed [11:0] s70_d1;
-    reg  signed [10:0] s73_d1;
-    reg  signed [10:0] s75_d1;
-    reg  signed [10:0] s78_d1;
-    reg  signed [10:0] s80_d1;
-    reg  signed [10:0] s83_d1;
-    reg  signed [10:0] s84_d1;
-    reg  signed [11:0] s86_d1;
-    reg  signed [11:0] s89_d1;
+    reg  signed [11:0] s57_d1;
+    reg  signed [11:0] s60_d1;
+    reg  signed [11:0] s63_d1;
+    reg  signed [10:0] s65_d1;
+    reg  signed [10:0] s70_d1;
+    reg  signed [10:0] s74_d1;
+    reg  signed [10:0] s76_d1;
+    reg  signed [10:0] s79_d1;
+    reg  signed [10:0] s81_d1;
+    reg  signed [11:0] s83_d1;
+    reg  signed [11:0] s87_d1;
     reg  signed [11:0] s91_d1;
     reg  signed [10:0] s93_d1;
-    reg  signed [10:0] s95_d1;
+    reg  signed [10:0] s94_d1;
     reg  signed [10:0] s96_d1;
     reg  signed [11:0] s98_d1;
-    reg  signed [10:0] s100_d1;
+    reg  signed [10:0] s99_d1;
     reg  signed [10:0] s101_d1;
     reg  signed [11:0] s103_d1;
-    reg  signed [11:0] s105_d1;
+    reg  signed [11:0] s106_d1;
     always_ff @(posedge clk) begin
-        s10_d1 <= s10;
-        s17_d1 <= s17;
+        s8_d1 <= s8;
+        s15_d1 <= s15;
+        s20_d1 <= s20;
         s24_d1 <= s24;
-        s27_d1 <= s27;
-        s34_d1 <= s34;
-        s37_d1 <= s37;
-        s42_d1 <= s42;
+        s29_d1 <= s29;
+        s35_d1 <= s35;
+        s40_d1 <= s40;
+        s44_d1 <= s44;
         s48_d1 <= s48;
+        s49_d1 <= s49;
         s51_d1 <= s51;
         s54_d1 <= s54;
-        s55_d1 <= s55;
         s57_d1 <= s57;
-        s61_d1 <= s61;
+        s60_d1 <= s60;
+        s63_d1 <= s63;
         s65_d1 <= s65;
         s70_d1 <= s70;
-        s73_d1 <= s73;
-        s75_d1 <= s75;
-        s78_d1 <= s78;
-        s80_d1 <= s80;
+        s74_d1 <= s74;
+        s76_d1 <= s76;
+        s79_d1 <= s79;
+        s81_d1 <= s81;
         s83_d1 <= s83;
-        s84_d1 <= s84;
-        s86_d1 <= s86;
-        s89_d1 <= s89;
+        s87_d1 <= s87;
         s91_d1 <= s91;
         s93_d1 <= s93;
-        s95_d1 <= s95;
+        s94_d1 <= s94;
         s96_d1 <= s96;
         s98_d1 <= s98;
-        s100_d1 <= s100;
+        s99_d1 <= s99;
         s101_d1 <= s101;
         s103_d1 <= s103;
-        s105_d1 <= s105;
+        s106_d1 <= s106;
     end
-    wire signed [12:0] s106 = (13'(s10_d1) << 1) + 13'd33;
-    wire signed [12:0] s107 = (13'(s17_d1) << 1) - 13'd25;
-    wire signed [11:0] s108 = (12'(s24_d1) << 1) - 12'd33;
-    wire signed [11:0] s109 = (12'(s27_d1) << 1) + 12'd81;
-    wire signed [11:0] s110 = (12'(s34_d1) << 1) + 12'd65;
-    wire signed [12:0] s111 = (13'(s37_d1) << 1) - 13'd25;
-    wire signed [12:0] s112 = (13'(s42_d1) << 1) + 13'd31;
-    wire signed [12:0] s113 = (13'(s48_d1) << 1) - 13'd9;
-    wire signed [11:0] s114 = (12'(s51_d1) << 1) + 12'd85;
-    wire signed [11:0] s115 = (12'(s54_d1) << 1) - 12'd3;
-    wire signed [11:0] s116 = (12'(s55_d1) << 1) - 12'd31;
-    wire signed [12:0] s117 = (13'(s61_d1) << 1) + 13'd49;
-    wire signed [12:0] s118 = (13'(s65_d1) << 1) + 13'd1;
-    wire signed [12:0] s119 = (13'(s70_d1) << 1) - 13'd33;
-    wire signed [11:0] s120 = (12'(s73_d1) << 1) + 12'd11;
-    wire signed [11:0] s121 = (12'(s75_d1) << 1) - 12'd17;
-    wire signed [11:0] s122 = (12'(s78_d1) << 1) - 12'd5;
-    wire signed [11:0] s123 = (12'(s83_d1) << 1) + 12'd3;
-    wire signed [11:0] s124 = (12'(s84_d1) << 1) - 12'd3;
-    wire signed [12:0] s125 = (13'(s86_d1) << 1) - 13'd27;
-    wire signed [12:0] s126 = (13'(s89_d1) << 1) + 13'd35;
-    wire signed [12:0] s127 = (13'(s91_d1) << 1) - 13'd19;
-    wire signed [11:0] s128 = (12'(s93_d1) << 1) + 12'd27;
-    wire signed [11:0] s129 = (12'(s95_d1) << 1) - 12'd29;
-    wire signed [11:0] s130 = -((12'(s96_d1) << 1)) + 12'd7;
-    wire signed [12:0] s131 = (13'(s98_d1) << 1) - 13'd23;
-    wire signed [11:0] s132 = (12'(s100_d1) << 1) + 12'd3;
-    wire signed [11:0] s133 = -((12'(s101_d1) << 1)) - 12'd3;
+    wire signed [12:0] s107 = (13'(s8_d1) << 1) + 13'd33;
+    wire signed [12:0] s108 = (13'(s15_d1) << 1) - 13'd25;
+    wire signed [11:0] s109 = (12'(s20_d1) << 1) - 12'd33;
+    wire signed [11:0] s110 = (12'(s24_d1) << 1) + 12'd81;
+    wire signed [11:0] s111 = (12'(s29_d1) << 1) + 12'd65;
+    wire signed [12:0] s112 = (13'(s35_d1) << 1) - 13'd25;
+    wire signed [12:0] s113 = (13'(s40_d1) << 1) + 13'd31;
+    wire signed [12:0] s114 = (13'(s44_d1) << 1) - 13'd9;
+    wire signed [11:0] s115 = (12'(s48_d1) << 1) + 12'd85;
+    wire signed [11:0] s116 = (12'(s49_d1) << 1) - 12'd3;
+    wire signed [11:0] s117 = (12'(s51_d1) << 1) - 12'd31;
+    wire signed [12:0] s118 = (13'(s57_d1) << 1) + 13'd49;
+    wire signed [12:0] s119 = (13'(s60_d1) << 1) + 13'd1;
+    wire signed [12:0] s120 = (13'(s63_d1) << 1) - 13'd33;
+    wire signed [11:0] s121 = (12'(s65_d1) << 1) + 12'd11;
+    wire signed [11:0] s122 = (12'(s70_d1) << 1) - 12'd17;
+    wire signed [11:0] s123 = (12'(s74_d1) << 1) - 12'd5;
+    wire signed [11:0] s124 = (12'(s79_d1) << 1) + 12'd3;
+    wire signed [11:0] s125 = (12'(s81_d1) << 1) - 12'd3;
+    wire signed [12:0] s126 = (13'(s83_d1) << 1) - 13'd27;
+    wire signed [12:0] s127 = (13'(s87_d1) << 1) + 13'd35;
+    wire signed [12:0] s128 = (13'(s91_d1) << 1) - 13'd19;
+    wire signed [11:0] s129 = (12'(s93_d1) << 1) + 12'd27;
+    wire signed [11:0] s130 = (12'(s94_d1) << 1) - 12'd29;
+    wire signed [11:0] s131 = (12'(s96_d1) << 1) + 12'd7;
+    wire signed [12:0] s132 = (13'(s98_d1) << 1) - 13'd23;
+    wire signed [11:0] s133 = (12'(s99_d1) << 1) + 12'd3;
+    wire signed [11:0] s134 = (12'(s101_d1) << 1) - 12'd3;
 
     // result, last element first
     assign y = {
-        {s105_d1, 1'd0},
+        {s106_d1, 1'd0},
         {s103_d1, 1'd0},
+        13'(s134),
         13'(s133),
-        13'(s132),
-        s131,
+        s132,
+        13'(s131),
         13'(s130),
         13'(s129),
-        13'(s128),
+        s128,
         s127,
         s126,
-        s125,
+        13'(s125),
         13'(s124),
+        {12'(s76_d1), 1'd0},
         13'(s123),
-        {12'(s80_d1), 1'd0},
         13'(s122),
         13'(s121),
-        13'(s120),
+        s120,
         s119,
         s118,
-        s117,
-        {12'(s57_d1), 1'd0},
+        {12'(s54_d1), 1'd0},
+        13'(s117),
         13'(s116),
         13'(s115),
-        13'(s114),
+        s114,
         s113,
         s112,
-        s111,
+        13'(s111),
         13'(s110),
         13'(s109),
-        13'(s108),
-        s107,
-        s106
+        s108,
+        s107
     };
 
 endmodule

@@ -47,68 +47,22 @@ module bitlinear_dense_2 (
     wire        [ 5:0] x31 = x[191:186];
 
     // stage 4
-    wire        [ 6:0] s0 = 7'(x0) + 7'(x21);
-    wire signed [ 7:0] s1;  // x2 + x12 - x9
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s1 (
-        .a(x2), .b(x12), .c(x9), .sum(s1)
+    wire signed [ 7:0] s2;  // x26 - x4 - x28
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s2 (
+        .a(x26), .b(x4), .c(x28), .sum(s2)
     );
-    wire        [ 7:0] s6;  // x14 + x20 + x28
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s6 (
-        .a(x14), .b(x20), .c(x28), .sum(s6)
+    wire        [ 7:0] s15;  // x22 + x27 + x31
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s15 (
+        .a(x22), .b(x27), .c(x31), .sum(s15)
     );
-    wire signed [ 6:0] s8 = 7'(x5) - 7'(x6);
-    wire signed [ 6:0] s12 = 7'(x8) - 7'(x25);
-    wire signed [ 7:0] s14;  // x13 - x11 - x29
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s14 (
-        .a(x13), .b(x11), .c(x29), .sum(s14)
+    wire        [ 6:0] s37 = 7'(x10) + 7'(x15);
+    wire        [ 7:0] s76;  // x3 + x9 + x29
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s76 (
+        .a(x3), .b(x9), .c(x29), .sum(s76)
     );
-    wire        [ 6:0] s25 = 7'(x10) + 7'(x15);
-    wire        [ 6:0] s31 = 7'(x14) + 7'(x27);
-    wire        [ 6:0] s33 = 7'(x9) + 7'(x12);
-    wire signed [ 7:0] s39;  // x17 + x23 - x18
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s39 (
-        .a(x17), .b(x23), .c(x18), .sum(s39)
-    );
-    wire signed [ 7:0] s42;  // x2 - x4 - x25
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s42 (
-        .a(x2), .b(x4), .c(x25), .sum(s42)
-    );
-    wire signed [ 7:0] s51;  // x1 + x15 - x23
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s51 (
-        .a(x1), .b(x15), .c(x23), .sum(s51)
-    );
-    wire signed [ 7:0] s57;  // x13 + x19 - x30
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s57 (
-        .a(x13), .b(x19), .c(x30), .sum(s57)
-    );
-    wire signed [ 7:0] s58;  // x17 + x21 - x3
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s58 (
-        .a(x17), .b(x21), .c(x3), .sum(s58)
-    );
-    wire        [ 7:0] s62;  // x10 + x18 + 8
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(5), .SIGNED(3'b000), .NEGATE(3'b000)) u_s62 (
-        .a(x10), .b(x18), .c(5'd8), .sum(s62)
-    );
-    wire        [ 7:0] s66;  // x17 + x18 + x25
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s66 (
-        .a(x17), .b(x18), .c(x25), .sum(s66)
-    );
-    wire signed [ 7:0] s71;  // x21 + x28 - x30
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s71 (
-        .a(x21), .b(x28), .c(x30), .sum(s71)
-    );
-    wire        [ 6:0] s73 = 7'(x10) + 7'(x16);
-    wire signed [ 7:0] s98;  // x13 + x31 - x3
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s98 (
-        .a(x13), .b(x31), .c(x3), .sum(s98)
-    );
-    wire signed [ 7:0] s113;  // x20 + x24 - x18
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s113 (
-        .a(x20), .b(x24), .c(x18), .sum(s113)
-    );
-    wire        [ 7:0] s118;  // x7 + x19 + 10
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(5), .SIGNED(3'b000), .NEGATE(3'b000)) u_s118 (
-        .a(x7), .b(x19), .c(5'd10), .sum(s118)
+    wire signed [ 7:0] s106;  // x4 - x13 - x23
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s106 (
+        .a(x4), .b(x13), .c(x23), .sum(s106)
     );
 
     // stage 5
@@ -144,27 +98,11 @@ module bitlinear_dense_2 (
     reg         [ 5:0] x29_d1;
     reg         [ 5:0] x30_d1;
     reg         [ 5:0] x31_d1;
-    reg         [ 6:0] s0_d1;
-    reg  signed [ 7:0] s1_d1;
-    reg         [ 7:0] s6_d1;
-    reg  signed [ 6:0] s8_d1;
-    reg  signed [ 6:0] s12_d1;
-    reg  signed [ 7:0] s14_d1;
-    reg         [ 6:0] s25_d1;
-    reg         [ 6:0] s31_d1;
-    reg         [ 6:0] s33_d1;
-    reg  signed [ 7:0] s39_d1;
-    reg  signed [ 7:0] s42_d1;
-    reg  signed [ 7:0] s51_d1;
-    reg  signed [ 7:0] s57_d1;
-    reg  signed [ 7:0] s58_d1;
-    reg         [ 7:0] s62_d1;
-    reg         [ 7:0] s66_d1;
-    reg  signed [ 7:0] s71_d1;
-    reg         [ 6:0] s73_d1;
-    reg  signed [ 7:0] s98_d1;
-    reg  signed [ 7:0] s113_d1;
-    reg         [ 7:0] s118_d1;
+    reg  signed [ 7:0] s2_d1;
+    reg         [ 7:0] s15_d1;
+    reg         [ 6:0] s37_d1;
+    reg         [ 7:0] s76_d1;
+    reg  signed [ 7:0] s106_d1;
     always_ff @(posedge clk) begin
         x0_d1 <= x0;
         x1_d1 <= x1;
@@ -198,626 +136,673 @@ module bitlinear_dense_2 (
         x29_d1 <= x29;
         x30_d1 <= x30;
         x31_d1 <= x31;
-        s0_d1 <= s0;
-        s1_d1 <= s1;
-        s6_d1 <= s6;
-        s8_d1 <= s8;
-        s12_d1 <= s12;
-        s14_d1 <= s14;
-        s25_d1 <= s25;
-        s31_d1 <= s31;
-        s33_d1 <= s33;
-        s39_d1 <= s39;
-        s42_d1 <= s42;
-        s51_d1 <= s51;
-        s57_d1 <= s57;
-        s58_d1 <= s58;
-        s62_d1 <= s62;
-        s66_d1 <= s66;
-        s71_d1 <= s71;
-        s73_d1 <= s73;
-        s98_d1 <= s98;
-        s113_d1 <= s113;
-        s118_d1 <= s118;
+        s2_d1 <= s2;
+        s15_d1 <= s15;
+        s37_d1 <= s37;
+        s76_d1 <= s76;
+        s106_d1 <= s106;
     end
-    wire signed [ 8:0] s2;  // x4 - x13 - s1
-    bittrigger_grow3 #(.WIDTH(9), .A(6), .B(6), .C(8), .SIGNED(3'b100), .NEGATE(3'b110)) u_s2 (
-        .a(x4_d1), .b(x13_d1), .c(s1_d1), .sum(s2)
+    wire signed [ 7:0] s0;  // x21 - x20 - x24
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s0 (
+        .a(x21_d1), .b(x20_d1), .c(x24_d1), .sum(s0)
     );
-    wire        [ 7:0] s3;  // x1 + x26 + x31
+    wire        [ 7:0] s1;  // x0 + x12 + x13
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s1 (
+        .a(x0_d1), .b(x12_d1), .c(x13_d1), .sum(s1)
+    );
+    wire        [ 7:0] s3;  // x1 + x2 + x31
     bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s3 (
-        .a(x1_d1), .b(x26_d1), .c(x31_d1), .sum(s3)
+        .a(x1_d1), .b(x2_d1), .c(x31_d1), .sum(s3)
     );
-    wire signed [ 9:0] s4;  // s0 + s3 - s2
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s4 (
-        .a(10'(s0_d1)), .b(10'(s3)), .c(10'(s2)), .sum(s4)
+    wire signed [ 8:0] s4;  // s2 + s3 - x9
+    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b100)) u_s4 (
+        .a(9'(s2_d1)), .b(9'(s3)), .c(9'(x9_d1)), .sum(s4)
     );
-    wire        [ 7:0] s5;  // x18 + x25 + x29
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s5 (
-        .a(x18_d1), .b(x25_d1), .c(x29_d1), .sum(s5)
+    wire signed [ 7:0] s6;  // x5 + x18 - x6
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s6 (
+        .a(x5_d1), .b(x18_d1), .c(x6_d1), .sum(s6)
     );
-    wire signed [ 8:0] s7;  // x3 + s6 - x19
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b100)) u_s7 (
-        .a(9'(x3_d1)), .b(9'(s6_d1)), .c(9'(x19_d1)), .sum(s7)
+    wire signed [ 8:0] s7;  // x14 + x16 - s6
+    bittrigger_grow3 #(.WIDTH(9), .A(6), .B(6), .C(8), .SIGNED(3'b100), .NEGATE(3'b100)) u_s7 (
+        .a(x14_d1), .b(x16_d1), .c(s6), .sum(s7)
     );
-    wire signed [ 8:0] s9;  // s8 - x16 - x24
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(6), .C(6), .SIGNED(3'b001), .NEGATE(3'b110)) u_s9 (
-        .a(s8_d1), .b(x16_d1), .c(x24_d1), .sum(s9)
+    wire signed [ 7:0] s8;  // x3 - x25 + 10
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(5), .SIGNED(3'b000), .NEGATE(3'b010)) u_s8 (
+        .a(x3_d1), .b(x25_d1), .c(5'd10), .sum(s8)
     );
-    wire signed [ 8:0] s10;  // - s5 - s9 + 10
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b011)) u_s10 (
-        .a(9'(s5)), .b(s9), .c(9'd10), .sum(s10)
+    wire signed [ 9:0] s9;  // s8 - s0 - s1
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b011), .NEGATE(3'b110)) u_s9 (
+        .a(s8), .b(s0), .c(s1), .sum(s9)
     );
-    wire signed [ 8:0] s13;  // x5 + x26 + s12
-    bittrigger_grow3 #(.WIDTH(9), .A(6), .B(6), .C(7), .SIGNED(3'b100), .NEGATE(3'b000)) u_s13 (
-        .a(x5_d1), .b(x26_d1), .c(s12_d1), .sum(s13)
+    wire signed [ 7:0] s11;  // x13 + x17 - x16
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s11 (
+        .a(x13_d1), .b(x17_d1), .c(x16_d1), .sum(s11)
     );
-    wire signed [ 8:0] s15;  // x2 + x17 + s14
-    bittrigger_grow3 #(.WIDTH(9), .A(6), .B(6), .C(8), .SIGNED(3'b100), .NEGATE(3'b000)) u_s15 (
-        .a(x2_d1), .b(x17_d1), .c(s14_d1), .sum(s15)
+    wire signed [ 7:0] s12;  // x24 + x25 - x8
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s12 (
+        .a(x24_d1), .b(x25_d1), .c(x8_d1), .sum(s12)
     );
-    wire        [ 7:0] s16;  // x22 + x27 + x31
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s16 (
-        .a(x22_d1), .b(x27_d1), .c(x31_d1), .sum(s16)
+    wire        [ 6:0] s13 = 7'(x11_d1) + 7'(x29_d1);
+    wire signed [ 8:0] s14;  // s11 + s12 - s13
+    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b100)) u_s14 (
+        .a(9'(s11)), .b(9'(s12)), .c(9'(s13)), .sum(s14)
     );
-    wire signed [ 7:0] s17;  // x16 + x20 - x24
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s17 (
-        .a(x16_d1), .b(x20_d1), .c(x24_d1), .sum(s17)
+    wire signed [ 9:0] s16;  // x6 + s2 - s15
+    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(8), .C(8), .SIGNED(3'b010), .NEGATE(3'b100)) u_s16 (
+        .a(7'(x6_d1)), .b(s2_d1), .c(s15_d1), .sum(s16)
     );
-    wire signed [ 9:0] s18;  // s17 - x14 - s16
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(7), .C(8), .SIGNED(3'b001), .NEGATE(3'b110)) u_s18 (
-        .a(s17), .b(7'(x14_d1)), .c(s16), .sum(s18)
+    wire signed [ 9:0] s17;  // x20 + s16 - x14
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s17 (
+        .a(10'(x20_d1)), .b(s16), .c(10'(x14_d1)), .sum(s17)
     );
-    wire signed [ 7:0] s19;  // x4 + x28 - x21
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s19 (
-        .a(x4_d1), .b(x28_d1), .c(x21_d1), .sum(s19)
+    wire signed [ 7:0] s18;  // x21 - x30 + 8
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(5), .SIGNED(3'b000), .NEGATE(3'b010)) u_s18 (
+        .a(x21_d1), .b(x30_d1), .c(5'd8), .sum(s18)
     );
-    wire signed [ 7:0] s20;  // x6 - x30 + 8
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(5), .SIGNED(3'b000), .NEGATE(3'b010)) u_s20 (
-        .a(x6_d1), .b(x30_d1), .c(5'd8), .sum(s20)
+    wire signed [ 8:0] s19;  // x5 + s18 - x2
+    bittrigger_grow3 #(.WIDTH(9), .A(6), .B(8), .C(6), .SIGNED(3'b010), .NEGATE(3'b100)) u_s19 (
+        .a(x5_d1), .b(s18), .c(x2_d1), .sum(s19)
     );
-    wire signed [ 9:0] s21;  // s13 + s20 - s19
-    bittrigger_grow3 #(.WIDTH(10), .A(9), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s21 (
-        .a(s13), .b(s20), .c(s19), .sum(s21)
+    wire signed [ 7:0] s21;  // x21 + x23 - x9
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s21 (
+        .a(x21_d1), .b(x23_d1), .c(x9_d1), .sum(s21)
     );
-    wire signed [ 7:0] s23;  // x28 - x17 - x26
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s23 (
-        .a(x28_d1), .b(x17_d1), .c(x26_d1), .sum(s23)
+    wire signed [ 7:0] s22;  // x8 - x0 - x13
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s22 (
+        .a(x8_d1), .b(x0_d1), .c(x13_d1), .sum(s22)
     );
-    wire signed [ 9:0] s24;  // s2 + s16 + s23
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s24 (
-        .a(10'(s2)), .b(10'(s16)), .c(10'(s23)), .sum(s24)
+    wire signed [ 9:0] s23;  // s22 - s16 - s21
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s23 (
+        .a(10'(s22)), .b(s16), .c(10'(s21)), .sum(s23)
     );
-    wire        [ 7:0] s26;  // x3 + x21 + s25
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s26 (
-        .a(x3_d1), .b(x21_d1), .c(s25_d1), .sum(s26)
+    wire        [ 7:0] s24;  // x10 + x12 + x18
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s24 (
+        .a(x10_d1), .b(x12_d1), .c(x18_d1), .sum(s24)
     );
-    wire        [ 8:0] s27;  // x7 + x23 + s26
-    bittrigger_grow3 #(.WIDTH(9), .A(6), .B(6), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s27 (
-        .a(x7_d1), .b(x23_d1), .c(s26), .sum(s27)
+    wire        [ 7:0] s25;  // x2 + x7 + x20
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s25 (
+        .a(x2_d1), .b(x7_d1), .c(x20_d1), .sum(s25)
     );
-    wire signed [ 7:0] s28;  // x8 - x0 - x18
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s28 (
-        .a(x8_d1), .b(x0_d1), .c(x18_d1), .sum(s28)
+    wire signed [ 7:0] s26;  // x5 - x3 - x24
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s26 (
+        .a(x5_d1), .b(x3_d1), .c(x24_d1), .sum(s26)
     );
-    wire signed [ 9:0] s29;  // s9 + s28 - x20
-    bittrigger_grow3 #(.WIDTH(10), .A(9), .B(8), .C(7), .SIGNED(3'b011), .NEGATE(3'b100)) u_s29 (
-        .a(s9), .b(s28), .c(7'(x20_d1)), .sum(s29)
+    wire        [ 7:0] s27;  // x15 + x16 + x17
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s27 (
+        .a(x15_d1), .b(x16_d1), .c(x17_d1), .sum(s27)
     );
-    wire signed [ 8:0] s32;  // x20 - x16 - s31
-    bittrigger_grow3 #(.WIDTH(9), .A(6), .B(6), .C(7), .SIGNED(3'b000), .NEGATE(3'b110)) u_s32 (
-        .a(x20_d1), .b(x16_d1), .c(s31_d1), .sum(s32)
+    wire signed [ 9:0] s28;  // s26 - s24 - s25
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s28 (
+        .a(10'(s26)), .b(10'(s24)), .c(10'(s25)), .sum(s28)
     );
-    wire signed [ 7:0] s34;  // x22 + x30 - s33
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s34 (
-        .a(x22_d1), .b(x30_d1), .c(s33_d1), .sum(s34)
+    wire signed [ 6:0] s30 = 7'(x30_d1) - 7'(x13_d1);
+    wire signed [ 8:0] s31;  // s21 + s30 - x12
+    bittrigger_grow3 #(.WIDTH(9), .A(8), .B(7), .C(6), .SIGNED(3'b011), .NEGATE(3'b100)) u_s31 (
+        .a(s21), .b(s30), .c(x12_d1), .sum(s31)
     );
-    wire signed [ 6:0] s35 = -(7'(x18_d1)) + 7'd6;
-    wire signed [ 9:0] s36;  // s35 - x19 - s3
-    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(7), .C(8), .SIGNED(3'b001), .NEGATE(3'b110)) u_s36 (
-        .a(s35), .b(7'(x19_d1)), .c(s3), .sum(s36)
+    wire signed [ 7:0] s32;  // x14 + x19 - x20
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s32 (
+        .a(x14_d1), .b(x19_d1), .c(x20_d1), .sum(s32)
     );
-    wire signed [ 9:0] s37;  // s32 + s34 - s15
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s37 (
-        .a(10'(s32)), .b(10'(s34)), .c(10'(s15)), .sum(s37)
+    wire signed [ 7:0] s33;  // x18 + x27 - x3
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s33 (
+        .a(x18_d1), .b(x27_d1), .c(x3_d1), .sum(s33)
     );
-    wire signed [ 8:0] s40;  // x19 + s8 - s39
-    bittrigger_grow3 #(.WIDTH(9), .A(6), .B(7), .C(8), .SIGNED(3'b110), .NEGATE(3'b100)) u_s40 (
-        .a(x19_d1), .b(s8_d1), .c(s39_d1), .sum(s40)
+    wire signed [ 9:0] s34;  // s3 + s32 + s33
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b110), .NEGATE(3'b000)) u_s34 (
+        .a(s3), .b(s32), .c(s33), .sum(s34)
     );
-    wire signed [ 9:0] s41;  // x9 + s26 + s40
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s41 (
-        .a(10'(x9_d1)), .b(10'(s26)), .c(10'(s40)), .sum(s41)
+    wire signed [ 7:0] s35;  // x7 + x11 - x17
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s35 (
+        .a(x7_d1), .b(x11_d1), .c(x17_d1), .sum(s35)
     );
-    wire signed [ 8:0] s43;  // x16 + x29 - s42
-    bittrigger_grow3 #(.WIDTH(9), .A(6), .B(6), .C(8), .SIGNED(3'b100), .NEGATE(3'b100)) u_s43 (
-        .a(x16_d1), .b(x29_d1), .c(s42_d1), .sum(s43)
+    wire signed [ 7:0] s36;  // x26 - x22 - x29
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s36 (
+        .a(x26_d1), .b(x22_d1), .c(x29_d1), .sum(s36)
     );
-    wire        [ 7:0] s44;  // x8 + x11 + x12
+    wire signed [ 8:0] s38;  // s37 - x16 + 6
+    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b010)) u_s38 (
+        .a(s37_d1), .b(x16_d1), .c(6'd6), .sum(s38)
+    );
+    wire signed [ 9:0] s39;  // s35 + s38 - s36
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(9), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s39 (
+        .a(s35), .b(s38), .c(s36), .sum(s39)
+    );
+    wire signed [ 7:0] s41;  // x21 - x16 - x23
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s41 (
+        .a(x21_d1), .b(x16_d1), .c(x23_d1), .sum(s41)
+    );
+    wire        [ 7:0] s42;  // x4 + x26 + x29
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s42 (
+        .a(x4_d1), .b(x26_d1), .c(x29_d1), .sum(s42)
+    );
+    wire signed [ 9:0] s43;  // x31 + s42 - s41
+    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(8), .C(8), .SIGNED(3'b100), .NEGATE(3'b100)) u_s43 (
+        .a(7'(x31_d1)), .b(s42), .c(s41), .sum(s43)
+    );
+    wire        [ 7:0] s44;  // x12 + x20 + x25
     bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s44 (
-        .a(x8_d1), .b(x11_d1), .c(x12_d1), .sum(s44)
+        .a(x12_d1), .b(x20_d1), .c(x25_d1), .sum(s44)
     );
-    wire        [ 7:0] s45;  // x20 + s31 + 2
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(7), .C(5), .SIGNED(3'b000), .NEGATE(3'b000)) u_s45 (
-        .a(x20_d1), .b(s31_d1), .c(5'd2), .sum(s45)
+    wire        [ 7:0] s45;  // x1 + x11 + x17
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s45 (
+        .a(x1_d1), .b(x11_d1), .c(x17_d1), .sum(s45)
     );
-    wire        [ 9:0] s46;  // s3 + s44 + s45
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s46 (
-        .a(s3), .b(s44), .c(s45), .sum(s46)
+    wire        [ 8:0] s46;  // x8 + s44 + s45
+    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b000)) u_s46 (
+        .a(9'(x8_d1)), .b(9'(s44)), .c(9'(s45)), .sum(s46)
     );
-    wire        [ 6:0] s48 = 7'(x4_d1) + 7'(x7_d1);
-    wire        [ 7:0] s49;  // x3 + x5 + x17
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s49 (
-        .a(x3_d1), .b(x5_d1), .c(x17_d1), .sum(s49)
+    wire        [ 7:0] s47;  // x3 + x19 + s37
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s47 (
+        .a(x3_d1), .b(x19_d1), .c(s37_d1), .sum(s47)
     );
-    wire        [ 8:0] s50;  // x24 + s48 + s49
-    bittrigger_grow3 #(.WIDTH(9), .A(6), .B(7), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s50 (
-        .a(x24_d1), .b(s48), .c(s49), .sum(s50)
+    wire signed [ 9:0] s48;  // x27 - x9 - s47
+    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(7), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s48 (
+        .a(7'(x27_d1)), .b(7'(x9_d1)), .c(s47), .sum(s48)
     );
-    wire signed [ 8:0] s52;  // x26 + x31 - s51
-    bittrigger_grow3 #(.WIDTH(9), .A(6), .B(6), .C(8), .SIGNED(3'b100), .NEGATE(3'b100)) u_s52 (
-        .a(x26_d1), .b(x31_d1), .c(s51_d1), .sum(s52)
+    wire signed [ 7:0] s49;  // x2 - x14 - 2
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(5), .SIGNED(3'b000), .NEGATE(3'b110)) u_s49 (
+        .a(x2_d1), .b(x14_d1), .c(5'd2), .sum(s49)
     );
-    wire signed [ 9:0] s53;  // s0 + s6 - x16
-    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s53 (
-        .a(s0_d1), .b(s6_d1), .c(7'(x16_d1)), .sum(s53)
+    wire signed [ 7:0] s52;  // x31 - x0 - x3
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s52 (
+        .a(x31_d1), .b(x0_d1), .c(x3_d1), .sum(s52)
     );
-    wire signed [10:0] s54;  // s44 + s53 - s52
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(9), .SIGNED(3'b110), .NEGATE(3'b100)) u_s54 (
-        .a(s44), .b(s53), .c(s52), .sum(s54)
+    wire        [ 6:0] s53 = 7'(x13_d1) + 7'(x14_d1);
+    wire signed [ 7:0] s54;  // x7 + x15 - x24
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s54 (
+        .a(x7_d1), .b(x15_d1), .c(x24_d1), .sum(s54)
     );
-    wire signed [ 7:0] s55;  // x18 - x13 + 6
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(5), .SIGNED(3'b000), .NEGATE(3'b010)) u_s55 (
-        .a(x18_d1), .b(x13_d1), .c(5'd6), .sum(s55)
+    wire        [ 7:0] s55;  // x5 + 2*x24 + s54
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b000)) u_s55 (
+        .a(8'(x5_d1)), .b((8'(x24_d1) << 1)), .c(s54), .sum(s55)
     );
-    wire signed [ 7:0] s59;  // x2 + x7 - x11
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s59 (
-        .a(x2_d1), .b(x7_d1), .c(x11_d1), .sum(s59)
+    wire signed [ 9:0] s56;  // x12 + s45 - s2
+    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(8), .C(8), .SIGNED(3'b100), .NEGATE(3'b100)) u_s56 (
+        .a(7'(x12_d1)), .b(s45), .c(s2_d1), .sum(s56)
     );
-    wire        [ 7:0] s60;  // x0 + 2*x23 + s51
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b000)) u_s60 (
-        .a(8'(x0_d1)), .b((8'(x23_d1) << 1)), .c(s51_d1), .sum(s60)
+    wire signed [ 7:0] s58;  // - x8 - x20 + 6
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(5), .SIGNED(3'b000), .NEGATE(3'b011)) u_s58 (
+        .a(x8_d1), .b(x20_d1), .c(5'd6), .sum(s58)
     );
-    wire signed [10:0] s61;  // s13 + s59 + s60
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(8), .C(8), .SIGNED(3'b011), .NEGATE(3'b000)) u_s61 (
-        .a(s13), .b(s59), .c(s60), .sum(s61)
+    wire signed [ 8:0] s59;  // x18 + s58 - s53
+    bittrigger_grow3 #(.WIDTH(9), .A(6), .B(8), .C(7), .SIGNED(3'b010), .NEGATE(3'b100)) u_s59 (
+        .a(x18_d1), .b(s58), .c(s53), .sum(s59)
     );
-    wire signed [ 8:0] s63;  // x6 + s62 - s33
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b100)) u_s63 (
-        .a(9'(x6_d1)), .b(9'(s62_d1)), .c(9'(s33_d1)), .sum(s63)
+    wire signed [ 6:0] s61 = 7'(x25_d1) - 7'(x23_d1);
+    wire signed [ 8:0] s62;  // x30 + s61 - s11
+    bittrigger_grow3 #(.WIDTH(9), .A(6), .B(7), .C(8), .SIGNED(3'b110), .NEGATE(3'b100)) u_s62 (
+        .a(x30_d1), .b(s61), .c(s11), .sum(s62)
     );
-    wire signed [ 9:0] s64;  // s57 + s58 + s63
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b111), .NEGATE(3'b000)) u_s64 (
-        .a(s57_d1), .b(s58_d1), .c(s63), .sum(s64)
+    wire        [ 7:0] s63;  // x0 + x8 + x26
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s63 (
+        .a(x0_d1), .b(x8_d1), .c(x26_d1), .sum(s63)
     );
-    wire        [ 7:0] s67;  // x5 + x22 + x29
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s67 (
-        .a(x5_d1), .b(x22_d1), .c(x29_d1), .sum(s67)
+    wire        [ 7:0] s64;  // x10 + x21 + x22
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s64 (
+        .a(x10_d1), .b(x21_d1), .c(x22_d1), .sum(s64)
     );
-    wire signed [ 7:0] s68;  // x27 - x24 + 10
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(5), .SIGNED(3'b000), .NEGATE(3'b010)) u_s68 (
-        .a(x27_d1), .b(x24_d1), .c(5'd10), .sum(s68)
+    wire signed [ 7:0] s65;  // x6 - x9 - x11
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s65 (
+        .a(x6_d1), .b(x9_d1), .c(x11_d1), .sum(s65)
     );
-    wire signed [ 9:0] s69;  // s68 - x4 - s67
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(7), .C(8), .SIGNED(3'b001), .NEGATE(3'b110)) u_s69 (
-        .a(s68), .b(7'(x4_d1)), .c(s67), .sum(s69)
+    wire signed [ 9:0] s66;  // s63 + s64 + s65
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s66 (
+        .a(10'(s63)), .b(10'(s64)), .c(10'(s65)), .sum(s66)
     );
-    wire signed [ 9:0] s72;  // x22 + s33 + s71
-    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(7), .C(8), .SIGNED(3'b100), .NEGATE(3'b000)) u_s72 (
-        .a(7'(x22_d1)), .b(s33_d1), .c(s71_d1), .sum(s72)
+    wire signed [ 6:0] s67 = -(7'(x12_d1)) + 7'd8;
+    wire signed [ 7:0] s70;  // x24 - x15 - x27
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s70 (
+        .a(x24_d1), .b(x15_d1), .c(x27_d1), .sum(s70)
     );
-    wire signed [ 8:0] s74;  // x26 + s14 + s73
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b000)) u_s74 (
-        .a(9'(x26_d1)), .b(9'(s14_d1)), .c(9'(s73_d1)), .sum(s74)
+    wire        [ 7:0] s71;  // x14 + x18 + x28
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s71 (
+        .a(x14_d1), .b(x18_d1), .c(x28_d1), .sum(s71)
     );
-    wire signed [ 8:0] s75;  // x27 + x31 + s51
-    bittrigger_grow3 #(.WIDTH(9), .A(6), .B(6), .C(8), .SIGNED(3'b100), .NEGATE(3'b000)) u_s75 (
-        .a(x27_d1), .b(x31_d1), .c(s51_d1), .sum(s75)
+    wire signed [ 8:0] s72;  // s71 - x5 - x22
+    bittrigger_grow3 #(.WIDTH(9), .A(8), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s72 (
+        .a(s71), .b(x5_d1), .c(x22_d1), .sum(s72)
     );
-    wire signed [ 9:0] s76;  // s74 - s75 + 2
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b010)) u_s76 (
-        .a(10'(s74)), .b(10'(s75)), .c(10'd2), .sum(s76)
+    wire        [ 6:0] s73 = 7'(x0_d1) + 7'd10;
+    wire        [ 7:0] s77;  // x13 + x30 + 2
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(5), .SIGNED(3'b000), .NEGATE(3'b000)) u_s77 (
+        .a(x13_d1), .b(x30_d1), .c(5'd2), .sum(s77)
     );
-    wire signed [ 8:0] s78;  // s19 - x19 - x30
-    bittrigger_grow3 #(.WIDTH(9), .A(8), .B(6), .C(6), .SIGNED(3'b001), .NEGATE(3'b110)) u_s78 (
-        .a(s19), .b(x19_d1), .c(x30_d1), .sum(s78)
+    wire signed [ 8:0] s78;  // x10 + s77 - s76
+    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b100)) u_s78 (
+        .a(9'(x10_d1)), .b(9'(s77)), .c(9'(s76_d1)), .sum(s78)
     );
-    wire signed [ 8:0] s80;  // x0 + s57 - s58
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b100)) u_s80 (
-        .a(9'(x0_d1)), .b(9'(s57_d1)), .c(9'(s58_d1)), .sum(s80)
+    wire signed [ 8:0] s80;  // x25 + s32 - x2
+    bittrigger_grow3 #(.WIDTH(9), .A(6), .B(8), .C(6), .SIGNED(3'b010), .NEGATE(3'b100)) u_s80 (
+        .a(x25_d1), .b(s32), .c(x2_d1), .sum(s80)
     );
-    wire signed [ 9:0] s81;  // s59 - x4 - s80
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(7), .C(9), .SIGNED(3'b101), .NEGATE(3'b110)) u_s81 (
-        .a(s59), .b(7'(x4_d1)), .c(s80), .sum(s81)
+    wire signed [ 8:0] s81;  // x1 + s54 - x11
+    bittrigger_grow3 #(.WIDTH(9), .A(6), .B(8), .C(6), .SIGNED(3'b010), .NEGATE(3'b100)) u_s81 (
+        .a(x1_d1), .b(s54), .c(x11_d1), .sum(s81)
     );
-    wire signed [ 7:0] s82;  // x28 - s33 + 8
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(7), .C(5), .SIGNED(3'b000), .NEGATE(3'b010)) u_s82 (
-        .a(x28_d1), .b(s33_d1), .c(5'd8), .sum(s82)
+    wire signed [ 7:0] s83;  // x30 - x4 - x5
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s83 (
+        .a(x30_d1), .b(x4_d1), .c(x5_d1), .sum(s83)
     );
-    wire signed [ 9:0] s83;  // s51 + s82 - s5
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b011), .NEGATE(3'b100)) u_s83 (
-        .a(s51_d1), .b(s82), .c(s5), .sum(s83)
+    wire signed [ 9:0] s84;  // x28 + s63 - s41
+    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(8), .C(8), .SIGNED(3'b100), .NEGATE(3'b100)) u_s84 (
+        .a(7'(x28_d1)), .b(s63), .c(s41), .sum(s84)
     );
-    wire signed [ 8:0] s85;  // x28 + s66 - x30
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b100)) u_s85 (
-        .a(9'(x28_d1)), .b(9'(s66_d1)), .c(9'(x30_d1)), .sum(s85)
+    wire        [ 8:0] s87;  // x4 + x18 + s76
+    bittrigger_grow3 #(.WIDTH(9), .A(6), .B(6), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s87 (
+        .a(x4_d1), .b(x18_d1), .c(s76_d1), .sum(s87)
     );
-    wire signed [ 7:0] s86;  // x8 - x11 - x13
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s86 (
-        .a(x8_d1), .b(x11_d1), .c(x13_d1), .sum(s86)
+    wire signed [ 7:0] s88;  // x16 + x28 - x23
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s88 (
+        .a(x16_d1), .b(x28_d1), .c(x23_d1), .sum(s88)
     );
-    wire        [ 7:0] s87;  // x10 + x12 + x22
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s87 (
-        .a(x10_d1), .b(x12_d1), .c(x22_d1), .sum(s87)
+    wire        [ 6:0] s89 = 7'(x21_d1) + 7'd8;
+    wire signed [ 9:0] s90;  // s88 + s89 - s87
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s90 (
+        .a(10'(s88)), .b(10'(s89)), .c(10'(s87)), .sum(s90)
     );
-    wire signed [ 9:0] s88;  // s48 + s86 + s87
-    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(8), .C(8), .SIGNED(3'b010), .NEGATE(3'b000)) u_s88 (
-        .a(s48), .b(s86), .c(s87), .sum(s88)
+    wire signed [ 7:0] s92;  // x17 + x25 - x30
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s92 (
+        .a(x17_d1), .b(x25_d1), .c(x30_d1), .sum(s92)
     );
-    wire signed [ 7:0] s89;  // x24 + x26 - x9
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s89 (
-        .a(x24_d1), .b(x26_d1), .c(x9_d1), .sum(s89)
+    wire signed [ 9:0] s93;  // s24 + s92 + 10
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b010), .NEGATE(3'b000)) u_s93 (
+        .a(s24), .b(s92), .c(7'd10), .sum(s93)
     );
-    wire signed [ 9:0] s90;  // x6 + s0 + s89
-    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(7), .C(8), .SIGNED(3'b100), .NEGATE(3'b000)) u_s90 (
-        .a(7'(x6_d1)), .b(s0_d1), .c(s89), .sum(s90)
+    wire signed [ 7:0] s95;  // - x7 - x12 + 10
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(5), .SIGNED(3'b000), .NEGATE(3'b011)) u_s95 (
+        .a(x7_d1), .b(x12_d1), .c(5'd10), .sum(s95)
     );
-    wire signed [10:0] s91;  // s75 + s85 + 10
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(9), .C(8), .SIGNED(3'b011), .NEGATE(3'b000)) u_s91 (
-        .a(s75), .b(s85), .c(8'd10), .sum(s91)
+    wire signed [ 8:0] s96;  // s53 + s95 - x4
+    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(8), .C(6), .SIGNED(3'b010), .NEGATE(3'b100)) u_s96 (
+        .a(s53), .b(s95), .c(x4_d1), .sum(s96)
     );
-    wire        [ 7:0] s93;  // x15 + s31 + 10
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(7), .C(5), .SIGNED(3'b000), .NEGATE(3'b000)) u_s93 (
-        .a(x15_d1), .b(s31_d1), .c(5'd10), .sum(s93)
+    wire signed [ 8:0] s98;  // x27 - s25 - s52
+    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b110)) u_s98 (
+        .a(9'(x27_d1)), .b(9'(s25)), .c(9'(s52)), .sum(s98)
     );
-    wire signed [ 7:0] s95;  // - x6 - x28 + -2
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b011)) u_s95 (
-        .a(8'(x6_d1)), .b(8'(x28_d1)), .c(8'd254), .sum(s95)
+    wire signed [ 7:0] s99;  // x6 + x11 - x21
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s99 (
+        .a(x6_d1), .b(x11_d1), .c(x21_d1), .sum(s99)
     );
-    wire signed [ 9:0] s96;  // s32 + s95 - s67
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s96 (
-        .a(10'(s32)), .b(10'(s95)), .c(10'(s67)), .sum(s96)
+    wire signed [ 9:0] s100;  // x19 + s99 - s36
+    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(8), .C(8), .SIGNED(3'b110), .NEGATE(3'b100)) u_s100 (
+        .a(7'(x19_d1)), .b(s99), .c(s36), .sum(s100)
     );
-    wire signed [ 8:0] s99;  // x2 + x20 + s98
-    bittrigger_grow3 #(.WIDTH(9), .A(6), .B(6), .C(8), .SIGNED(3'b100), .NEGATE(3'b000)) u_s99 (
-        .a(x2_d1), .b(x20_d1), .c(s98_d1), .sum(s99)
+    wire        [ 7:0] s101;  // x1 + x15 + s53
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s101 (
+        .a(x1_d1), .b(x15_d1), .c(s53), .sum(s101)
     );
-    wire signed [ 7:0] s100;  // x4 - x9 - x22
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s100 (
-        .a(x4_d1), .b(x9_d1), .c(x22_d1), .sum(s100)
+    wire signed [ 8:0] s105;  // x17 + x22 - s6
+    bittrigger_grow3 #(.WIDTH(9), .A(6), .B(6), .C(8), .SIGNED(3'b100), .NEGATE(3'b100)) u_s105 (
+        .a(x17_d1), .b(x22_d1), .c(s6), .sum(s105)
     );
-    wire signed [ 8:0] s101;  // x14 + s100 - s12
-    bittrigger_grow3 #(.WIDTH(9), .A(6), .B(8), .C(7), .SIGNED(3'b110), .NEGATE(3'b100)) u_s101 (
-        .a(x14_d1), .b(s100), .c(s12_d1), .sum(s101)
+    wire signed [ 7:0] s107;  // - x8 - x9 + 10
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(5), .SIGNED(3'b000), .NEGATE(3'b011)) u_s107 (
+        .a(x8_d1), .b(x9_d1), .c(5'd10), .sum(s107)
     );
-    wire signed [ 8:0] s102;  // x0 - s99 + 10
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b010)) u_s102 (
-        .a(9'(x0_d1)), .b(s99), .c(9'd10), .sum(s102)
+    wire signed [ 9:0] s108;  // s106 + s107 - s52
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s108 (
+        .a(s106_d1), .b(s107), .c(s52), .sum(s108)
     );
-    wire        [ 7:0] s104;  // x7 + x24 + x27
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s104 (
-        .a(x7_d1), .b(x24_d1), .c(x27_d1), .sum(s104)
+    wire signed [ 8:0] s110;  // - x30 - s106 + 4
+    bittrigger_grow3 #(.WIDTH(9), .A(6), .B(8), .C(6), .SIGNED(3'b010), .NEGATE(3'b011)) u_s110 (
+        .a(x30_d1), .b(s106_d1), .c(6'd4), .sum(s110)
     );
-    wire signed [ 7:0] s105;  // x5 - x11 + 4
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(5), .SIGNED(3'b000), .NEGATE(3'b010)) u_s105 (
-        .a(x5_d1), .b(x11_d1), .c(5'd4), .sum(s105)
+    wire signed [ 9:0] s111;  // s0 + s110 - s35
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(9), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s111 (
+        .a(s0), .b(s110), .c(s35), .sum(s111)
     );
-    wire signed [ 9:0] s106;  // s105 - s100 - s104
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b011), .NEGATE(3'b110)) u_s106 (
-        .a(s105), .b(s100), .c(s104), .sum(s106)
+    wire        [ 6:0] s114 = 7'(x23_d1) + 7'd12;
+    wire signed [ 8:0] s115;  // s92 + s114 - x11
+    bittrigger_grow3 #(.WIDTH(9), .A(8), .B(7), .C(6), .SIGNED(3'b001), .NEGATE(3'b100)) u_s115 (
+        .a(s92), .b(s114), .c(x11_d1), .sum(s115)
     );
-    wire signed [ 9:0] s107;  // s39 + s57 - s6
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b011), .NEGATE(3'b100)) u_s107 (
-        .a(s39_d1), .b(s57_d1), .c(s6_d1), .sum(s107)
+    wire signed [ 7:0] s117;  // x2 - x9 - x18
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s117 (
+        .a(x2_d1), .b(x9_d1), .c(x18_d1), .sum(s117)
     );
-    wire        [ 7:0] s109;  // x0 + x14 + s73
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s109 (
-        .a(x0_d1), .b(x14_d1), .c(s73_d1), .sum(s109)
+    wire        [ 6:0] s118 = 7'(x10_d1) + 7'd2;
+    wire signed [ 7:0] s119;  // x1 + x12 - x0
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s119 (
+        .a(x1_d1), .b(x12_d1), .c(x0_d1), .sum(s119)
     );
-    wire signed [ 8:0] s110;  // s14 - s42 + 12
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b010)) u_s110 (
-        .a(9'(s14_d1)), .b(9'(s42_d1)), .c(9'd12), .sum(s110)
+    wire signed [ 8:0] s120;  // s117 + s119 - s118
+    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b100)) u_s120 (
+        .a(9'(s117)), .b(9'(s119)), .c(9'(s118)), .sum(s120)
     );
-    wire signed [10:0] s111;  // s72 + s109 - s3
-    bittrigger_grow3 #(.WIDTH(11), .A(10), .B(8), .C(8), .SIGNED(3'b001), .NEGATE(3'b100)) u_s111 (
-        .a(s72), .b(s109), .c(s3), .sum(s111)
+    wire signed [ 7:0] s122;  // x9 - x10 + 10
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(5), .SIGNED(3'b000), .NEGATE(3'b010)) u_s122 (
+        .a(x9_d1), .b(x10_d1), .c(5'd10), .sum(s122)
     );
-    wire signed [ 7:0] s114;  // x1 + x6 - 2
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(5), .SIGNED(3'b000), .NEGATE(3'b100)) u_s114 (
-        .a(x1_d1), .b(x6_d1), .c(5'd2), .sum(s114)
+    wire signed [ 8:0] s123;  // x7 + s122 - s12
+    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b100)) u_s123 (
+        .a(9'(x7_d1)), .b(9'(s122)), .c(9'(s12)), .sum(s123)
     );
-    wire signed [ 8:0] s115;  // x11 + x29 + s12
-    bittrigger_grow3 #(.WIDTH(9), .A(6), .B(6), .C(7), .SIGNED(3'b100), .NEGATE(3'b000)) u_s115 (
-        .a(x11_d1), .b(x29_d1), .c(s12_d1), .sum(s115)
+    wire signed [ 8:0] s125;  // s92 - x27 + 10
+    bittrigger_grow3 #(.WIDTH(9), .A(8), .B(6), .C(6), .SIGNED(3'b001), .NEGATE(3'b010)) u_s125 (
+        .a(s92), .b(x27_d1), .c(6'd10), .sum(s125)
     );
-    wire signed [ 9:0] s116;  // s113 + s114 - s109
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b011), .NEGATE(3'b100)) u_s116 (
-        .a(s113_d1), .b(s114), .c(s109), .sum(s116)
+    wire        [ 7:0] s127;  // x8 + x19 + x27
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s127 (
+        .a(x8_d1), .b(x19_d1), .c(x27_d1), .sum(s127)
     );
-    wire signed [ 8:0] s119;  // s118 - x24 - s8
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b110)) u_s119 (
-        .a(9'(s118_d1)), .b(9'(x24_d1)), .c(9'(s8_d1)), .sum(s119)
+    wire        [ 6:0] s129 = 7'(x10_d1) + 7'd8;
+    wire signed [ 9:0] s130;  // s87 + s129 - s99
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s130 (
+        .a(10'(s87)), .b(10'(s129)), .c(10'(s99)), .sum(s130)
     );
-    wire signed [ 9:0] s120;  // s119 - s51 - s71
-    bittrigger_grow3 #(.WIDTH(10), .A(9), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b110)) u_s120 (
-        .a(s119), .b(s51_d1), .c(s71_d1), .sum(s120)
+    wire signed [ 8:0] s132;  // x28 + s117 - s0
+    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b100)) u_s132 (
+        .a(9'(x28_d1)), .b(9'(s117)), .c(9'(s0)), .sum(s132)
     );
-    wire signed [ 7:0] s122;  // s8 - x22 + 10
-    bittrigger_grow3 #(.WIDTH(8), .A(7), .B(6), .C(5), .SIGNED(3'b001), .NEGATE(3'b010)) u_s122 (
-        .a(s8_d1), .b(x22_d1), .c(5'd10), .sum(s122)
+    wire signed [ 7:0] s134;  // x28 - x10 + 12
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(5), .SIGNED(3'b000), .NEGATE(3'b010)) u_s134 (
+        .a(x28_d1), .b(x10_d1), .c(5'd12), .sum(s134)
     );
-    wire signed [ 9:0] s123;  // s122 - s31 - s73
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(7), .C(7), .SIGNED(3'b001), .NEGATE(3'b110)) u_s123 (
-        .a(s122), .b(s31_d1), .c(s73_d1), .sum(s123)
-    );
-    wire signed [ 8:0] s125;  // x1 + x31 - s104
-    bittrigger_grow3 #(.WIDTH(9), .A(6), .B(6), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s125 (
-        .a(x1_d1), .b(x31_d1), .c(s104), .sum(s125)
-    );
-    wire        [ 6:0] s126 = 7'(x30_d1) + 7'd8;
-    wire signed [ 9:0] s127;  // s43 + s86 + s126
-    bittrigger_grow3 #(.WIDTH(10), .A(9), .B(8), .C(7), .SIGNED(3'b011), .NEGATE(3'b000)) u_s127 (
-        .a(s43), .b(s86), .c(s126), .sum(s127)
-    );
-    wire signed [ 9:0] s129;  // x28 + s25 + s113
-    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(7), .C(8), .SIGNED(3'b100), .NEGATE(3'b000)) u_s129 (
-        .a(7'(x28_d1)), .b(s25_d1), .c(s113_d1), .sum(s129)
-    );
-    wire signed [10:0] s130;  // s1 + s80 + s129
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s130 (
-        .a(s1_d1), .b(s80), .c(s129), .sum(s130)
-    );
-    wire signed [ 7:0] s131;  // x28 - x10 + 12
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(5), .SIGNED(3'b000), .NEGATE(3'b010)) u_s131 (
-        .a(x28_d1), .b(x10_d1), .c(5'd12), .sum(s131)
-    );
-    wire signed [ 8:0] s132;  // x27 + s0 - x7
-    bittrigger_grow3 #(.WIDTH(9), .A(6), .B(7), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s132 (
-        .a(x27_d1), .b(s0_d1), .c(x7_d1), .sum(s132)
-    );
-    wire signed [ 9:0] s133;  // s34 + s131 + s132
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b111), .NEGATE(3'b000)) u_s133 (
-        .a(s34), .b(s131), .c(s132), .sum(s133)
-    );
-    wire signed [ 7:0] s135;  // x2 - x5 + 10
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(5), .SIGNED(3'b000), .NEGATE(3'b010)) u_s135 (
-        .a(x2_d1), .b(x5_d1), .c(5'd10), .sum(s135)
-    );
-    wire signed [ 7:0] s136;  // s33 - x8 - x15
-    bittrigger_grow3 #(.WIDTH(8), .A(7), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s136 (
-        .a(s33_d1), .b(x8_d1), .c(x15_d1), .sum(s136)
-    );
-    wire signed [ 9:0] s137;  // s5 + s135 + s136
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b110), .NEGATE(3'b000)) u_s137 (
-        .a(s5), .b(s135), .c(s136), .sum(s137)
+    wire        [ 8:0] s137;  // s71 + s76 + 10
+    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b000)) u_s137 (
+        .a(9'(s71)), .b(9'(s76_d1)), .c(9'd10), .sum(s137)
     );
 
     // stage 6
-    reg  signed [ 9:0] s4_d1;
+    reg         [ 5:0] x17_d2;
+    reg         [ 5:0] x19_d2;
+    reg         [ 5:0] x29_d2;
+    reg         [ 5:0] x30_d2;
+    reg         [ 7:0] s1_d1;
+    reg         [ 7:0] s3_d1;
+    reg  signed [ 8:0] s4_d1;
+    reg  signed [ 7:0] s6_d1;
     reg  signed [ 8:0] s7_d1;
-    reg  signed [ 8:0] s10_d1;
-    reg  signed [ 8:0] s15_d1;
-    reg  signed [ 9:0] s18_d1;
-    reg  signed [ 9:0] s21_d1;
-    reg  signed [ 9:0] s24_d1;
-    reg         [ 7:0] s26_d1;
-    reg         [ 8:0] s27_d1;
-    reg  signed [ 9:0] s29_d1;
-    reg  signed [ 9:0] s36_d1;
-    reg  signed [ 9:0] s37_d1;
-    reg  signed [ 8:0] s40_d1;
-    reg  signed [ 9:0] s41_d1;
-    reg  signed [ 8:0] s43_d1;
-    reg         [ 9:0] s46_d1;
-    reg         [ 8:0] s50_d1;
-    reg  signed [ 8:0] s52_d1;
-    reg  signed [10:0] s54_d1;
-    reg  signed [ 7:0] s55_d1;
-    reg  signed [10:0] s61_d1;
-    reg  signed [ 9:0] s64_d1;
-    reg         [ 7:0] s66_d2;
-    reg  signed [ 9:0] s69_d1;
-    reg  signed [ 9:0] s72_d1;
-    reg  signed [ 8:0] s74_d1;
-    reg  signed [ 9:0] s76_d1;
+    reg  signed [ 9:0] s9_d1;
+    reg  signed [ 8:0] s14_d1;
+    reg         [ 7:0] s15_d2;
+    reg  signed [ 9:0] s17_d1;
+    reg  signed [ 8:0] s19_d1;
+    reg  signed [ 9:0] s23_d1;
+    reg         [ 7:0] s27_d1;
+    reg  signed [ 9:0] s28_d1;
+    reg  signed [ 8:0] s31_d1;
+    reg  signed [ 9:0] s34_d1;
+    reg  signed [ 9:0] s39_d1;
+    reg  signed [ 7:0] s41_d1;
+    reg  signed [ 9:0] s43_d1;
+    reg         [ 7:0] s44_d1;
+    reg         [ 8:0] s46_d1;
+    reg         [ 7:0] s47_d1;
+    reg  signed [ 9:0] s48_d1;
+    reg  signed [ 7:0] s49_d1;
+    reg  signed [ 7:0] s52_d1;
+    reg         [ 7:0] s55_d1;
+    reg  signed [ 9:0] s56_d1;
+    reg  signed [ 8:0] s59_d1;
+    reg  signed [ 8:0] s62_d1;
+    reg         [ 7:0] s64_d1;
+    reg  signed [ 9:0] s66_d1;
+    reg  signed [ 6:0] s67_d1;
+    reg  signed [ 7:0] s70_d1;
+    reg  signed [ 8:0] s72_d1;
+    reg         [ 6:0] s73_d1;
     reg  signed [ 8:0] s78_d1;
-    reg  signed [ 9:0] s81_d1;
-    reg  signed [ 9:0] s83_d1;
-    reg  signed [ 8:0] s85_d1;
-    reg  signed [ 9:0] s88_d1;
+    reg  signed [ 8:0] s80_d1;
+    reg  signed [ 8:0] s81_d1;
+    reg  signed [ 7:0] s83_d1;
+    reg  signed [ 9:0] s84_d1;
+    reg  signed [ 7:0] s88_d1;
     reg  signed [ 9:0] s90_d1;
-    reg  signed [10:0] s91_d1;
-    reg         [ 7:0] s93_d1;
-    reg  signed [ 9:0] s96_d1;
-    reg  signed [ 8:0] s99_d1;
-    reg  signed [ 8:0] s101_d1;
-    reg  signed [ 8:0] s102_d1;
-    reg  signed [ 9:0] s106_d1;
-    reg  signed [ 9:0] s107_d1;
-    reg  signed [ 8:0] s110_d1;
-    reg  signed [10:0] s111_d1;
+    reg  signed [ 9:0] s93_d1;
+    reg  signed [ 8:0] s96_d1;
+    reg  signed [ 8:0] s98_d1;
+    reg  signed [ 9:0] s100_d1;
+    reg         [ 7:0] s101_d1;
+    reg  signed [ 8:0] s105_d1;
+    reg  signed [ 9:0] s108_d1;
+    reg  signed [ 9:0] s111_d1;
     reg  signed [ 8:0] s115_d1;
-    reg  signed [ 9:0] s116_d1;
-    reg  signed [ 9:0] s120_d1;
-    reg  signed [ 9:0] s123_d1;
+    reg  signed [ 8:0] s120_d1;
+    reg  signed [ 8:0] s123_d1;
     reg  signed [ 8:0] s125_d1;
-    reg  signed [ 9:0] s127_d1;
-    reg  signed [10:0] s130_d1;
-    reg  signed [ 9:0] s133_d1;
-    reg  signed [ 9:0] s137_d1;
+    reg         [ 7:0] s127_d1;
+    reg  signed [ 9:0] s130_d1;
+    reg  signed [ 8:0] s132_d1;
+    reg  signed [ 7:0] s134_d1;
+    reg         [ 8:0] s137_d1;
     always_ff @(posedge clk) begin
+        x17_d2 <= x17_d1;
+        x19_d2 <= x19_d1;
+        x29_d2 <= x29_d1;
+        x30_d2 <= x30_d1;
+        s1_d1 <= s1;
+        s3_d1 <= s3;
         s4_d1 <= s4;
+        s6_d1 <= s6;
         s7_d1 <= s7;
-        s10_d1 <= s10;
-        s15_d1 <= s15;
-        s18_d1 <= s18;
-        s21_d1 <= s21;
-        s24_d1 <= s24;
-        s26_d1 <= s26;
+        s9_d1 <= s9;
+        s14_d1 <= s14;
+        s15_d2 <= s15_d1;
+        s17_d1 <= s17;
+        s19_d1 <= s19;
+        s23_d1 <= s23;
         s27_d1 <= s27;
-        s29_d1 <= s29;
-        s36_d1 <= s36;
-        s37_d1 <= s37;
-        s40_d1 <= s40;
+        s28_d1 <= s28;
+        s31_d1 <= s31;
+        s34_d1 <= s34;
+        s39_d1 <= s39;
         s41_d1 <= s41;
         s43_d1 <= s43;
+        s44_d1 <= s44;
         s46_d1 <= s46;
-        s50_d1 <= s50;
+        s47_d1 <= s47;
+        s48_d1 <= s48;
+        s49_d1 <= s49;
         s52_d1 <= s52;
-        s54_d1 <= s54;
         s55_d1 <= s55;
-        s61_d1 <= s61;
+        s56_d1 <= s56;
+        s59_d1 <= s59;
+        s62_d1 <= s62;
         s64_d1 <= s64;
-        s66_d2 <= s66_d1;
-        s69_d1 <= s69;
+        s66_d1 <= s66;
+        s67_d1 <= s67;
+        s70_d1 <= s70;
         s72_d1 <= s72;
-        s74_d1 <= s74;
-        s76_d1 <= s76;
+        s73_d1 <= s73;
         s78_d1 <= s78;
+        s80_d1 <= s80;
         s81_d1 <= s81;
         s83_d1 <= s83;
-        s85_d1 <= s85;
+        s84_d1 <= s84;
         s88_d1 <= s88;
         s90_d1 <= s90;
-        s91_d1 <= s91;
         s93_d1 <= s93;
         s96_d1 <= s96;
-        s99_d1 <= s99;
+        s98_d1 <= s98;
+        s100_d1 <= s100;
         s101_d1 <= s101;
-        s102_d1 <= s102;
-        s106_d1 <= s106;
-        s107_d1 <= s107;
-        s110_d1 <= s110;
+        s105_d1 <= s105;
+        s108_d1 <= s108;
         s111_d1 <= s111;
         s115_d1 <= s115;
-        s116_d1 <= s116;
         s120_d1 <= s120;
         s123_d1 <= s123;
         s125_d1 <= s125;
         s127_d1 <= s127;
         s130_d1 <= s130;
-        s133_d1 <= s133;
+        s132_d1 <= s132;
+        s134_d1 <= s134;
         s137_d1 <= s137;
     end
-    wire signed [10:0] s11;  // s7 + s10 - s4
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s11 (
-        .a(s7_d1), .b(s10_d1), .c(s4_d1), .sum(s11)
+    wire signed [ 9:0] s5;  // x19 + x29 + s4
+    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(7), .C(9), .SIGNED(3'b100), .NEGATE(3'b000)) u_s5 (
+        .a(7'(x19_d2)), .b(7'(x29_d2)), .c(s4_d1), .sum(s5)
     );
-    wire signed [10:0] s22;  // s18 + s21 - s15
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s22 (
-        .a(11'(s18_d1)), .b(11'(s21_d1)), .c(11'(s15_d1)), .sum(s22)
+    wire signed [10:0] s10;  // s7 + s9 - s5
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s10 (
+        .a(11'(s7_d1)), .b(11'(s9_d1)), .c(11'(s5)), .sum(s10)
     );
-    wire signed [11:0] s30;  // s24 + s29 - s27
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(9), .SIGNED(3'b011), .NEGATE(3'b100)) u_s30 (
-        .a(s24_d1), .b(s29_d1), .c(s27_d1), .sum(s30)
+    wire signed [10:0] s20;  // s17 + s19 - s14
+    bittrigger_grow3 #(.WIDTH(11), .A(10), .B(9), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s20 (
+        .a(s17_d1), .b(s19_d1), .c(s14_d1), .sum(s20)
     );
-    wire signed [10:0] s38;  // s27 + s36 + s37
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s38 (
-        .a(11'(s27_d1)), .b(11'(s36_d1)), .c(11'(s37_d1)), .sum(s38)
+    wire signed [11:0] s29;  // s23 + s28 - s27
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(9), .SIGNED(3'b011), .NEGATE(3'b100)) u_s29 (
+        .a(s23_d1), .b(s28_d1), .c(9'(s27_d1)), .sum(s29)
     );
-    wire signed [10:0] s47;  // s41 - s43 - s46
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s47 (
-        .a(11'(s41_d1)), .b(11'(s43_d1)), .c(11'(s46_d1)), .sum(s47)
+    wire signed [10:0] s40;  // s31 + s39 - s34
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s40 (
+        .a(11'(s31_d1)), .b(11'(s39_d1)), .c(11'(s34_d1)), .sum(s40)
     );
-    wire signed [11:0] s56;  // s55 - s50 - s54
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(9), .C(11), .SIGNED(3'b101), .NEGATE(3'b110)) u_s56 (
-        .a(9'(s55_d1)), .b(s50_d1), .c(s54_d1), .sum(s56)
+    wire signed [ 9:0] s50;  // s6 + s49 - s48
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s50 (
+        .a(10'(s6_d1)), .b(10'(s49_d1)), .c(s48_d1), .sum(s50)
     );
-    wire signed [11:0] s65;  // s61 + s64 - s18
-    bittrigger_grow3 #(.WIDTH(12), .A(11), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s65 (
-        .a(s61_d1), .b(s64_d1), .c(s18_d1), .sum(s65)
+    wire signed [10:0] s51;  // s50 - s43 - s46
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s51 (
+        .a(11'(s50)), .b(11'(s43_d1)), .c(11'(s46_d1)), .sum(s51)
     );
-    wire signed [10:0] s70;  // s54 + s66 + s69
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s70 (
-        .a(s54_d1), .b(11'(s66_d2)), .c(11'(s69_d1)), .sum(s70)
+    wire signed [10:0] s57;  // s41 + s55 + s56
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b101), .NEGATE(3'b000)) u_s57 (
+        .a(s41_d1), .b(s55_d1), .c(s56_d1), .sum(s57)
     );
-    wire signed [11:0] s77;  // s76 - s50 - s72
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(10), .SIGNED(3'b101), .NEGATE(3'b110)) u_s77 (
-        .a(s76_d1), .b(s50_d1), .c(s72_d1), .sum(s77)
+    wire signed [11:0] s60;  // s52 + s59 - s57
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(9), .C(11), .SIGNED(3'b111), .NEGATE(3'b100)) u_s60 (
+        .a(9'(s52_d1)), .b(s59_d1), .c(s57), .sum(s60)
     );
-    wire signed [10:0] s79;  // s18 + s61 + s78
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s79 (
-        .a(11'(s18_d1)), .b(s61_d1), .c(11'(s78_d1)), .sum(s79)
+    wire signed [ 9:0] s68;  // s62 - s55 - s67
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s68 (
+        .a(10'(s62_d1)), .b(10'(s55_d1)), .c(10'(s67_d1)), .sum(s68)
     );
-    wire signed [11:0] s84;  // s18 + s81 + s83
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s84 (
-        .a(s18_d1), .b(s81_d1), .c(s83_d1), .sum(s84)
+    wire signed [11:0] s69;  // s34 + s66 - s68
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s69 (
+        .a(s34_d1), .b(s66_d1), .c(s68), .sum(s69)
     );
-    wire signed [10:0] s92;  // s88 + s91 - s90
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s92 (
-        .a(11'(s88_d1)), .b(s91_d1), .c(11'(s90_d1)), .sum(s92)
+    wire signed [ 9:0] s74;  // s72 + s73 - s70
+    bittrigger_grow3 #(.WIDTH(10), .A(9), .B(7), .C(8), .SIGNED(3'b101), .NEGATE(3'b100)) u_s74 (
+        .a(s72_d1), .b(s73_d1), .c(s70_d1), .sum(s74)
     );
-    wire signed [10:0] s94;  // s93 - s88 - s90
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s94 (
-        .a(11'(s93_d1)), .b(11'(s88_d1)), .c(11'(s90_d1)), .sum(s94)
+    wire signed [10:0] s75;  // s46 + s74 - s43
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s75 (
+        .a(11'(s46_d1)), .b(11'(s74)), .c(11'(s43_d1)), .sum(s75)
     );
-    wire signed [10:0] s97;  // s52 + s81 + s96
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s97 (
-        .a(11'(s52_d1)), .b(11'(s81_d1)), .c(11'(s96_d1)), .sum(s97)
+    wire signed [11:0] s79;  // s78 - s15 - s57
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(9), .C(11), .SIGNED(3'b101), .NEGATE(3'b110)) u_s79 (
+        .a(s78_d1), .b(9'(s15_d2)), .c(s57), .sum(s79)
     );
-    wire signed [10:0] s103;  // s40 + s101 + s102
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(9), .C(9), .SIGNED(3'b111), .NEGATE(3'b000)) u_s103 (
-        .a(s40_d1), .b(s101_d1), .c(s102_d1), .sum(s103)
+    wire signed [ 9:0] s82;  // s15 + s80 - s81
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s82 (
+        .a(10'(s15_d2)), .b(10'(s80_d1)), .c(10'(s81_d1)), .sum(s82)
     );
-    wire signed [10:0] s108;  // s26 + s106 + s107
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s108 (
-        .a(11'(s26_d1)), .b(11'(s106_d1)), .c(11'(s107_d1)), .sum(s108)
+    wire signed [10:0] s85;  // s84 - s82 - s83
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s85 (
+        .a(11'(s84_d1)), .b(11'(s82)), .c(11'(s83_d1)), .sum(s85)
     );
-    wire signed [10:0] s112;  // s110 + s111 - s40
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s112 (
-        .a(11'(s110_d1)), .b(s111_d1), .c(11'(s40_d1)), .sum(s112)
+    wire signed [ 8:0] s86;  // x17 + x30 - s1
+    bittrigger_grow3 #(.WIDTH(9), .A(6), .B(6), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s86 (
+        .a(x17_d2), .b(x30_d2), .c(s1_d1), .sum(s86)
     );
-    wire signed [10:0] s117;  // s116 - s24 - s115
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s117 (
-        .a(11'(s116_d1)), .b(11'(s24_d1)), .c(11'(s115_d1)), .sum(s117)
+    wire signed [11:0] s91;  // s86 + s90 - s82
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s91 (
+        .a(s86), .b(s90_d1), .c(s82), .sum(s91)
     );
-    wire signed [10:0] s121;  // s120 - s74 - s101
-    bittrigger_grow3 #(.WIDTH(11), .A(10), .B(9), .C(9), .SIGNED(3'b111), .NEGATE(3'b110)) u_s121 (
-        .a(s120_d1), .b(s74_d1), .c(s101_d1), .sum(s121)
+    wire signed [10:0] s94;  // s23 + s81 + s93
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s94 (
+        .a(11'(s23_d1)), .b(11'(s81_d1)), .c(11'(s93_d1)), .sum(s94)
     );
-    wire signed [10:0] s124;  // s85 + s123 - s4
+    wire signed [10:0] s97;  // s96 - s66 - s70
+    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(10), .C(8), .SIGNED(3'b111), .NEGATE(3'b110)) u_s97 (
+        .a(s96_d1), .b(s66_d1), .c(s70_d1), .sum(s97)
+    );
+    wire signed [ 9:0] s102;  // s88 + s101 - s83
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b101), .NEGATE(3'b100)) u_s102 (
+        .a(s88_d1), .b(s101_d1), .c(s83_d1), .sum(s102)
+    );
+    wire signed [ 9:0] s103;  // x17 - s100 - 2
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s103 (
+        .a(10'(x17_d2)), .b(s100_d1), .c(10'd2), .sum(s103)
+    );
+    wire signed [10:0] s104;  // s103 - s98 - s102
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s104 (
+        .a(11'(s103)), .b(11'(s98_d1)), .c(11'(s102)), .sum(s104)
+    );
+    wire signed [10:0] s109;  // s80 + s108 - s105
+    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s109 (
+        .a(s80_d1), .b(s108_d1), .c(s105_d1), .sum(s109)
+    );
+    wire signed [10:0] s112;  // s111 - s48 - s72
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s112 (
+        .a(11'(s111_d1)), .b(11'(s48_d1)), .c(11'(s72_d1)), .sum(s112)
+    );
+    wire signed [10:0] s113;  // s1 + s7 + s64
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(8), .SIGNED(3'b010), .NEGATE(3'b000)) u_s113 (
+        .a(s1_d1), .b(s7_d1), .c(s64_d1), .sum(s113)
+    );
+    wire signed [10:0] s116;  // s113 + s115 - s5
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s116 (
+        .a(s113), .b(11'(s115_d1)), .c(11'(s5)), .sum(s116)
+    );
+    wire signed [10:0] s121;  // s14 + s17 + s120
+    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b000)) u_s121 (
+        .a(s14_d1), .b(s17_d1), .c(s120_d1), .sum(s121)
+    );
+    wire signed [10:0] s124;  // s100 + s123 - s102
     bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s124 (
-        .a(11'(s85_d1)), .b(11'(s123_d1)), .c(11'(s4_d1)), .sum(s124)
+        .a(11'(s100_d1)), .b(11'(s123_d1)), .c(11'(s102)), .sum(s124)
     );
-    wire signed [11:0] s128;  // s41 + s127 - s125
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s128 (
-        .a(s41_d1), .b(s127_d1), .c(s125_d1), .sum(s128)
+    wire signed [10:0] s126;  // s125 - s4 - s113
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s126 (
+        .a(11'(s125_d1)), .b(11'(s4_d1)), .c(s113), .sum(s126)
     );
-    wire signed [10:0] s134;  // s133 - s40 - s99
-    bittrigger_grow3 #(.WIDTH(11), .A(10), .B(9), .C(9), .SIGNED(3'b111), .NEGATE(3'b110)) u_s134 (
-        .a(s133_d1), .b(s40_d1), .c(s99_d1), .sum(s134)
+    wire signed [ 9:0] s128;  // s55 + s127 - s3
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s128 (
+        .a(s55_d1), .b(s127_d1), .c(s3_d1), .sum(s128)
     );
-    wire signed [10:0] s138;  // s7 + s125 + s137
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s138 (
-        .a(s7_d1), .b(s125_d1), .c(s137_d1), .sum(s138)
+    wire signed [11:0] s131;  // s62 + s128 + s130
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s131 (
+        .a(s62_d1), .b(s128), .c(s130_d1), .sum(s131)
+    );
+    wire signed [10:0] s133;  // s47 + s132 - s86
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(9), .SIGNED(3'b110), .NEGATE(3'b100)) u_s133 (
+        .a(s47_d1), .b(s132_d1), .c(s86), .sum(s133)
+    );
+    wire signed [ 9:0] s135;  // s105 + s134 - x19
+    bittrigger_grow3 #(.WIDTH(10), .A(9), .B(8), .C(7), .SIGNED(3'b011), .NEGATE(3'b100)) u_s135 (
+        .a(s105_d1), .b(s134_d1), .c(7'(x19_d2)), .sum(s135)
+    );
+    wire signed [10:0] s136;  // s31 + s98 + s135
+    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s136 (
+        .a(s31_d1), .b(s98_d1), .c(s135), .sum(s136)
+    );
+    wire signed [10:0] s138;  // s44 + s137 - s128
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s138 (
+        .a(11'(s44_d1)), .b(11'(s137_d1)), .c(11'(s128)), .sum(s138)
     );
 
     // result, last element first
     assign y = {
         12'(s138),
-        12'(s134),
-        12'(s130_d1),
-        s128,
+        12'(s136),
+        12'(s133),
+        s131,
+        12'(s126),
         12'(s124),
         12'(s121),
-        12'(s117),
+        12'(s116),
         12'(s112),
-        12'(s108),
-        12'(s103),
+        12'(s109),
+        12'(s104),
         12'(s97),
         12'(s94),
-        12'(s92),
-        s84,
-        12'(s79),
-        s77,
-        12'(s70),
-        s65,
-        s56,
-        12'(s47),
-        12'(s38),
-        s30,
-        12'(s22),
-        12'(s11)
+        s91,
+        12'(s85),
+        s79,
+        12'(s75),
+        s69,
+        s60,
+        12'(s51),
+        12'(s40),
+        s29,
+        12'(s20),
+        12'(s10)
     };
 
 endmodule

@@ -1,4 +1,4 @@
-// linear_dense_1: constant matrix, 57 x 32, as 511 adders (no multiplier).
+// linear_dense_1: constant matrix, 57 x 32, as 507 adders (no multiplier).
 //
 // x: 57 x ap_fixed<12,12>, element 0 in the lowest bits.
 // y: 32 x ap_fixed<21,16>, element 0 in the lowest bits.
@@ -72,2750 +72,2710 @@ module linear_dense_1 (
     wire signed [11:0] x56 = x[683:672];
 
     // stage 0
-    wire signed [12:0] s1 = 13'(x47) - 13'(x41);
-    wire signed [14:0] s3;  // x17 + x20 + 4*x48
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s3 (
-        .a(x17), .b(x20), .c((14'(x48) << 2)), .sum(s3)
+    wire signed [12:0] s0 = 13'(x50) - 13'(x40);
+    wire signed [14:0] s1;  // 4*x24 + 4*x27 - x27
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s1 (
+        .a((15'(x24) << 2)), .b((15'(x27) << 2)), .c(15'(x27)), .sum(s1)
     );
-    wire signed [13:0] s4;  // x37 + x46 - 2*x32
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s4 (
-        .a(x37), .b(x46), .c((13'(x32) << 1)), .sum(s4)
+    wire signed [12:0] s2 = 13'(x22) - 13'(x8);
+    wire signed [13:0] s3;  // x29 + s0 - x36
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s3 (
+        .a(x29), .b(s0), .c(x36), .sum(s3)
     );
-    wire signed [14:0] s5;  // 4*x36 + x38 - x45
-    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s5 (
-        .a((14'(x36) << 2)), .b(x38), .c(x45), .sum(s5)
+    wire signed [13:0] s5;  // x37 + x44 + x45
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s5 (
+        .a(x37), .b(x44), .c(x45), .sum(s5)
     );
-    wire signed [13:0] s6;  // x3 + x44 + x48
+    wire signed [13:0] s6;  // x2 + x6 + x38
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s6 (
-        .a(x3), .b(x44), .c(x48), .sum(s6)
+        .a(x2), .b(x6), .c(x38), .sum(s6)
     );
-    wire signed [13:0] s7;  // x3 + x51 - x39
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s7 (
-        .a(x3), .b(x51), .c(x39), .sum(s7)
+    wire signed [15:0] s7;  // 4*x36 + s6 - s5
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s7 (
+        .a((14'(x36) << 2)), .b(s6), .c(s5), .sum(s7)
     );
-    wire signed [13:0] s8;  // x7 + x28 - x2
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s8 (
-        .a(x7), .b(x28), .c(x2), .sum(s8)
+    wire signed [15:0] s8 = (16'(x9) << 3) + 16'(x32);
+    wire signed [15:0] s9;  // x28 + 4*x39 - 4*x51
+    assign s9[1:0] = x28[1:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s9 (
+        .a(11'(x28 >>> 2)), .b(x39), .c(x51), .sum(s9[15:2])
     );
-    wire signed [14:0] s9;  // 2*x11 + s6 - 2*x10
-    assign s9[0:0] = s6[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s9 (
-        .a(x11), .b(13'(s6 >>> 1)), .c(x10), .sum(s9[14:1])
+    wire signed [13:0] s10;  // 2*x11 + x46 - x20
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s10 (
+        .a((13'(x11) << 1)), .b(x46), .c(x20), .sum(s10)
     );
-    wire signed [15:0] s10;  // 8*x1 + x9 - 4*x9
-    assign s10[1:0] = x9[1:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s10 (
-        .a((13'(x1) << 1)), .b(11'(x9 >>> 2)), .c(x9), .sum(s10[15:2])
+    wire signed [13:0] s11;  // x3 + x7 - x17
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s11 (
+        .a(x3), .b(x7), .c(x17), .sum(s11)
     );
-    wire signed [15:0] s11;  // s4 + s8 - s5
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s11 (
-        .a(s4), .b(s8), .c(s5), .sum(s11)
+    wire signed [14:0] s12;  // 4*x9 + x48 - 2*x10
+    assign s12[0:0] = x48[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s12 (
+        .a((13'(x9) << 1)), .b(11'(x48 >>> 1)), .c(x10), .sum(s12[14:1])
     );
-    wire signed [17:0] s12;  // 4*s10 - s3 - 4*s7
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b110)) u_s12 (
-        .a((18'(s10) << 2)), .b(18'(s3)), .c((18'(s7) << 2)), .sum(s12)
+    wire signed [15:0] s13;  // 8*x1 - x3 - x48
+    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s13 (
+        .a((15'(x1) << 3)), .b(13'(x3)), .c(13'(x48)), .sum(s13)
     );
-    wire signed [16:0] s14;  // x13 + x53 - 16*x12
-    bittrigger_grow3 #(.WIDTH(17), .A(14), .B(14), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s14 (
-        .a(14'(x13)), .b(14'(x53)), .c((16'(x12) << 4)), .sum(s14)
+    wire signed [15:0] s14;  // s10 + s11 + s12
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s14 (
+        .a(s10), .b(s11), .c(s12), .sum(s14)
     );
-    wire signed [13:0] s16;  // x23 + x40 - x29
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s16 (
-        .a(x23), .b(x40), .c(x29), .sum(s16)
+    wire signed [18:0] s15;  // s9 + 4*s13 - 2*s8
+    assign s15[0:0] = s9[0:0];
+    bittrigger_grow3 #(.WIDTH(18), .A(15), .B(17), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s15 (
+        .a(15'(s9 >>> 1)), .b((17'(s13) << 1)), .c(s8), .sum(s15[18:1])
     );
-    wire signed [14:0] s17;  // 4*x15 + 4*x27 - x27
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s17 (
-        .a((15'(x15) << 2)), .b((15'(x27) << 2)), .c(15'(x27)), .sum(s17)
+    wire signed [14:0] s17;  // x16 - 4*x12 - 2*x18
+    assign s17[0:0] = x16[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s17 (
+        .a(11'(x16 >>> 1)), .b((13'(x12) << 1)), .c(x18), .sum(s17[14:1])
     );
-    wire signed [13:0] s18;  // x36 - 2*x8 - x50
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s18 (
-        .a(x36), .b((13'(x8) << 1)), .c(x50), .sum(s18)
+    wire signed [12:0] s18 = 13'(x24) - 13'(x23);
+    wire signed [15:0] s19;  // x0 + x1 + 8*x45
+    bittrigger_grow3 #(.WIDTH(16), .A(13), .B(13), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s19 (
+        .a(13'(x0)), .b(13'(x1)), .c((15'(x45) << 3)), .sum(s19)
     );
-    wire signed [15:0] s19;  // 2*x22 + 4*x24 + s16
-    assign s19[0:0] = s16[0:0];
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s19 (
-        .a(x22), .b((13'(x24) << 1)), .c(13'(s16 >>> 1)), .sum(s19[15:1])
+    wire signed [14:0] s20;  // 2*x19 + x30 + 2*x54
+    assign s20[0:0] = x30[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s20 (
+        .a(x19), .b(11'(x30 >>> 1)), .c(x54), .sum(s20[14:1])
     );
-    wire signed [13:0] s21;  // x0 + x1 + x30
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s21 (
-        .a(x0), .b(x1), .c(x30), .sum(s21)
+    wire signed [14:0] s22;  // 2*x1 - 2*x15 - x49
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s22 (
+        .a((13'(x1) << 1)), .b((13'(x15) << 1)), .c(x49), .sum(s22)
     );
-    wire signed [14:0] s22;  // x19 + x54 - 4*x42
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s22 (
-        .a(x19), .b(x54), .c((14'(x42) << 2)), .sum(s22)
+    wire signed [13:0] s23;  // x13 + x53 - x56
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s23 (
+        .a(x13), .b(x53), .c(x56), .sum(s23)
     );
-    wire signed [16:0] s23;  // 8*x45 + s21 + 2*s22
-    assign s23[0:0] = s21[0:0];
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(13), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s23 (
-        .a((14'(x45) << 2)), .b(13'(s21 >>> 1)), .c(s22), .sum(s23[16:1])
+    wire signed [16:0] s24;  // s23 - 16*x12 - 2*x33
+    assign s24[0:0] = s23[0:0];
+    bittrigger_grow3 #(.WIDTH(16), .A(13), .B(15), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s24 (
+        .a(13'(s23 >>> 1)), .b((15'(x12) << 3)), .c(13'(x33)), .sum(s24[16:1])
     );
-    wire signed [13:0] s24;  // x16 - x6 - x24
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s24 (
-        .a(x16), .b(x6), .c(x24), .sum(s24)
+    wire signed [13:0] s25;  // 2*x21 + x41 - x47
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s25 (
+        .a((13'(x21) << 1)), .b(x41), .c(x47), .sum(s25)
     );
-    wire signed [13:0] s25;  // x33 + x49 - x52
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s25 (
-        .a(x33), .b(x49), .c(x52), .sum(s25)
+    wire signed [14:0] s26;  // 4*x7 + 2*x52 + s18
+    assign s26[0:0] = s18[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s26 (
+        .a((13'(x7) << 1)), .b(x52), .c(12'(s18 >>> 1)), .sum(s26[14:1])
     );
-    wire signed [15:0] s26;  // s24 + 2*s25 - 4*x1
-    assign s26[0:0] = s24[0:0];
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s26 (
-        .a(13'(s24 >>> 1)), .b(s25), .c((13'(x1) << 1)), .sum(s26[15:1])
+    wire signed [14:0] s31;  // x2 + 4*x39 - x9
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s31 (
+        .a(x2), .b((14'(x39) << 2)), .c(x9), .sum(s31)
     );
-    wire signed [13:0] s30;  // 2*x15 + x38 - x10
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s30 (
-        .a((13'(x15) << 1)), .b(x38), .c(x10), .sum(s30)
+    wire signed [13:0] s32;  // x32 - x11 - x20
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s32 (
+        .a(x32), .b(x11), .c(x20), .sum(s32)
     );
-    wire signed [17:0] s31;  // 32*x1 + s30 - 4*x22
-    assign s31[1:0] = s30[1:0];
-    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s31 (
-        .a((15'(x1) << 3)), .b(13'(s30 >>> 2)), .c(13'(x22)), .sum(s31[17:2])
+    wire signed [14:0] s33;  // x12 + 2*x16 + 2*x21
+    assign s33[0:0] = x12[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s33 (
+        .a(11'(x12 >>> 1)), .b(x16), .c(x21), .sum(s33[14:1])
     );
-    wire signed [13:0] s32 = 14'(x35) - (14'(x6) << 1);
-    wire signed [12:0] s35 = 13'(x49) - 13'(x29);
-    wire signed [13:0] s36;  // x36 + s35 - x5
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s36 (
-        .a(x36), .b(s35), .c(x5), .sum(s36)
+    wire signed [14:0] s34;  // s32 - 2*x31 - 2*x45
+    assign s34[0:0] = s32[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s34 (
+        .a(13'(s32 >>> 1)), .b(x31), .c(x45), .sum(s34[14:1])
     );
-    wire signed [16:0] s37;  // 16*x24 + x27 - x25
-    bittrigger_grow3 #(.WIDTH(17), .A(16), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s37 (
-        .a((16'(x24) << 4)), .b(14'(x27)), .c(14'(x25)), .sum(s37)
+    wire signed [15:0] s35;  // 4*x11 + s31 + s33
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b000)) u_s35 (
+        .a((16'(x11) << 2)), .b(16'(s31)), .c(16'(s33)), .sum(s35)
     );
-    wire signed [13:0] s38;  // x32 - x9 - x46
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s38 (
-        .a(x32), .b(x9), .c(x46), .sum(s38)
+    wire signed [13:0] s37;  // x10 - x27 - x46
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s37 (
+        .a(x10), .b(x27), .c(x46), .sum(s37)
     );
-    wire signed [12:0] s39 = 13'(x12) + 13'(x54);
-    wire signed [13:0] s40;  // x17 + x40 - x19
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s40 (
-        .a(x17), .b(x40), .c(x19), .sum(s40)
+    wire signed [13:0] s41;  // x17 + x22 + x25
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s41 (
+        .a(x17), .b(x22), .c(x25), .sum(s41)
     );
-    wire signed [13:0] s41;  // x2 - x8 - x20
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s41 (
-        .a(x2), .b(x8), .c(x20), .sum(s41)
+    wire signed [16:0] s43;  // x40 + x54 - 16*x24
+    bittrigger_grow3 #(.WIDTH(17), .A(14), .B(14), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s43 (
+        .a(14'(x40)), .b(14'(x54)), .c((16'(x24) << 4)), .sum(s43)
     );
-    wire signed [14:0] s42;  // s39 + s40 - x28
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s42 (
-        .a(s39), .b(s40), .c(x28), .sum(s42)
+    wire signed [14:0] s44;  // 2*x15 + x19 + 2*x48
+    assign s44[0:0] = x19[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s44 (
+        .a(x15), .b(11'(x19 >>> 1)), .c(x48), .sum(s44[14:1])
     );
-    wire signed [16:0] s43;  // 16*x54 + s38 + s41
-    bittrigger_grow3 #(.WIDTH(17), .A(16), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s43 (
-        .a((16'(x54) << 4)), .b(s38), .c(s41), .sum(s43)
+    wire signed [12:0] s45 = 13'(x26) - 13'(x33);
+    wire signed [14:0] s46;  // s45 - 4*x22 - x52
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s46 (
+        .a(s45), .b((14'(x22) << 2)), .c(x52), .sum(s46)
     );
-    wire signed [13:0] s45;  // x22 + x52 - 2*x24
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s45 (
-        .a(x22), .b(x52), .c((13'(x24) << 1)), .sum(s45)
+    wire signed [16:0] s48;  // 2*x1 - 32*x1 - x29
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b110)) u_s48 (
+        .a((17'(x1) << 1)), .b((17'(x1) << 5)), .c(17'(x29)), .sum(s48)
     );
-    wire signed [13:0] s47;  // x31 - 2*x11 - x16
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s47 (
-        .a(x31), .b((13'(x11) << 1)), .c(x16), .sum(s47)
-    );
-    wire signed [14:0] s48;  // x21 + 4*x21 - x45
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s48 (
-        .a(x21), .b((14'(x21) << 2)), .c(x45), .sum(s48)
-    );
-    wire signed [13:0] s49;  // x33 + x37 - x11
+    wire signed [13:0] s49;  // x36 + x49 - x5
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s49 (
-        .a(x33), .b(x37), .c(x11), .sum(s49)
+        .a(x36), .b(x49), .c(x5), .sum(s49)
     );
-    wire signed [14:0] s50;  // s49 - x13 - 2*x48
-    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s50 (
-        .a(s49), .b(x13), .c((13'(x48) << 1)), .sum(s50)
+    wire signed [13:0] s50;  // x13 + 2*x24 + x38
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s50 (
+        .a(x13), .b((13'(x24) << 1)), .c(x38), .sum(s50)
     );
-    wire signed [13:0] s55;  // x2 + 2*x9 + x21
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s55 (
-        .a(x2), .b((13'(x9) << 1)), .c(x21), .sum(s55)
+    wire signed [15:0] s51;  // s37 + s49 - s50
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s51 (
+        .a(s37), .b(s49), .c(s50), .sum(s51)
     );
-    wire signed [15:0] s56;  // x8 + 8*x9 - x22
-    bittrigger_grow3 #(.WIDTH(16), .A(13), .B(15), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s56 (
-        .a(13'(x8)), .b((15'(x9) << 3)), .c(13'(x22)), .sum(s56)
+    wire signed [13:0] s55;  // 2*x2 - x14 - x15
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s55 (
+        .a((13'(x2) << 1)), .b(x14), .c(x15), .sum(s55)
     );
-    wire signed [13:0] s57;  // x5 - x35 - x49
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s57 (
-        .a(x5), .b(x35), .c(x49), .sum(s57)
+    wire signed [13:0] s57;  // x3 + x27 + x47
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s57 (
+        .a(x3), .b(x27), .c(x47), .sum(s57)
     );
-    wire signed [14:0] s58;  // 2*x3 + 2*x10 - x14
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s58 (
-        .a((13'(x3) << 1)), .b((13'(x10) << 1)), .c(x14), .sum(s58)
+    wire signed [13:0] s58;  // x43 - x0 - x12
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s58 (
+        .a(x43), .b(x0), .c(x12), .sum(s58)
     );
-    wire signed [15:0] s59;  // 4*x19 + 4*x36 + s57
-    assign s59[1:0] = s57[1:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s59 (
-        .a(x19), .b(x36), .c(12'(s57 >>> 2)), .sum(s59[15:2])
+    wire signed [17:0] s59;  // s57 + s58 - 32*x1
+    bittrigger_grow3 #(.WIDTH(18), .A(15), .B(15), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s59 (
+        .a(15'(s57)), .b(15'(s58)), .c((17'(x1) << 5)), .sum(s59)
     );
-    wire signed [14:0] s61;  // 2*x0 + x11 - 4*x18
-    assign s61[0:0] = x11[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s61 (
-        .a(x0), .b(11'(x11 >>> 1)), .c((13'(x18) << 1)), .sum(s61[14:1])
+    wire signed [13:0] s60;  // x7 + x55 - x48
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s60 (
+        .a(x7), .b(x55), .c(x48), .sum(s60)
     );
-    wire signed [17:0] s62;  // x38 + x44 - 32*x24
-    bittrigger_grow3 #(.WIDTH(18), .A(15), .B(15), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s62 (
-        .a(15'(x38)), .b(15'(x44)), .c((17'(x24) << 5)), .sum(s62)
+    wire signed [13:0] s61;  // x19 + x33 + x40
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s61 (
+        .a(x19), .b(x33), .c(x40), .sum(s61)
     );
-    wire signed [13:0] s63 = (14'(x15) << 1) + 14'(x27);
-    wire signed [13:0] s64;  // 2*x24 + x53 - x52
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s64 (
-        .a((13'(x24) << 1)), .b(x53), .c(x52), .sum(s64)
+    wire signed [14:0] s63 = 15'(x42) - (15'(x9) << 2);
+    wire signed [13:0] s64;  // x5 + x34 - x4
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s64 (
+        .a(x5), .b(x34), .c(x4), .sum(s64)
     );
-    wire signed [12:0] s65 = 13'(x1) - 13'(x25);
-    wire signed [13:0] s66;  // x29 + x48 + x56
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s66 (
-        .a(x29), .b(x48), .c(x56), .sum(s66)
+    wire signed [14:0] s65;  // 2*x48 - x18 - s2
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s65 (
+        .a((13'(x48) << 1)), .b(x18), .c(s2), .sum(s65)
     );
-    wire signed [15:0] s68 = (16'(x1) << 3) + 16'(x39);
-    wire signed [13:0] s72;  // x27 + x40 + x43
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s72 (
-        .a(x27), .b(x40), .c(x43), .sum(s72)
+    wire signed [15:0] s66;  // 4*x19 + s64 - 4*x18
+    assign s66[1:0] = s64[1:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s66 (
+        .a(x19), .b(12'(s64 >>> 2)), .c(x18), .sum(s66[15:2])
     );
-    wire signed [12:0] s73 = 13'(x0) - 13'(x3);
-    wire signed [14:0] s74;  // s73 - x47 - s72
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s74 (
-        .a(s73), .b(x47), .c(s72), .sum(s74)
+    wire signed [12:0] s68 = 13'(x36) + 13'(x54);
+    wire signed [14:0] s69;  // 4*x25 + x42 - x56
+    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s69 (
+        .a((14'(x25) << 2)), .b(x42), .c(x56), .sum(s69)
     );
-    wire signed [14:0] s75;  // 2*x18 + 4*x33 - x33
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s75 (
-        .a((13'(x18) << 1)), .b((14'(x33) << 2)), .c(x33), .sum(s75)
+    wire signed [13:0] s70;  // x44 + x53 - x52
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s70 (
+        .a(x44), .b(x53), .c(x52), .sum(s70)
     );
-    wire signed [13:0] s76;  // x50 + x55 - x30
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s76 (
-        .a(x50), .b(x55), .c(x30), .sum(s76)
+    wire signed [14:0] s71;  // 2*x24 + 2*x45 + s70
+    assign s71[0:0] = s70[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s71 (
+        .a(x24), .b(x45), .c(13'(s70 >>> 1)), .sum(s71[14:1])
     );
-    wire signed [13:0] s77;  // x7 + x12 - x19
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s77 (
-        .a(x7), .b(x12), .c(x19), .sum(s77)
+    wire signed [15:0] s72;  // 4*x39 + s69 - 4*x1
+    assign s72[1:0] = s69[1:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s72 (
+        .a(x39), .b(13'(s69 >>> 2)), .c(x1), .sum(s72[15:2])
     );
-    wire signed [15:0] s78;  // 4*x47 + s76 + s77
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s78 (
-        .a((14'(x47) << 2)), .b(s76), .c(s77), .sum(s78)
+    wire signed [12:0] s74 = 13'(x6) - 13'(x32);
+    wire signed [14:0] s75;  // 2*x0 + 2*x3 + s74
+    assign s75[0:0] = s74[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s75 (
+        .a(x0), .b(x3), .c(12'(s74 >>> 1)), .sum(s75[14:1])
     );
-    wire signed [13:0] s80;  // x34 - x4 - x36
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s80 (
-        .a(x34), .b(x4), .c(x36), .sum(s80)
+    wire signed [14:0] s76;  // 4*x13 + x31 + 2*x41
+    assign s76[0:0] = x31[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s76 (
+        .a((13'(x13) << 1)), .b(11'(x31 >>> 1)), .c(x41), .sum(s76[14:1])
     );
-    wire signed [14:0] s81;  // 2*x2 + 4*x54 - x41
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s81 (
-        .a((13'(x2) << 1)), .b((14'(x54) << 2)), .c(x41), .sum(s81)
+    wire signed [13:0] s79;  // x9 + x36 + 2*x47
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s79 (
+        .a(x9), .b(x36), .c((13'(x47) << 1)), .sum(s79)
     );
-    wire signed [16:0] s82;  // 16*x12 + s80 + s81
-    bittrigger_grow3 #(.WIDTH(17), .A(16), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s82 (
-        .a((16'(x12) << 4)), .b(s80), .c(s81), .sum(s82)
+    wire signed [15:0] s80;  // 2*x27 + 8*x45 - s79
+    bittrigger_grow3 #(.WIDTH(16), .A(13), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s80 (
+        .a((13'(x27) << 1)), .b((15'(x45) << 3)), .c(s79), .sum(s80)
     );
-    wire signed [13:0] s83;  // 2*x6 - x26 - x31
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s83 (
-        .a((13'(x6) << 1)), .b(x26), .c(x31), .sum(s83)
+    wire signed [13:0] s81;  // x21 + x26 + x50
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s81 (
+        .a(x21), .b(x26), .c(x50), .sum(s81)
     );
-    wire signed [13:0] s84;  // x15 + x16 + x32
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s84 (
-        .a(x15), .b(x16), .c(x32), .sum(s84)
+    wire signed [13:0] s82;  // x16 + x35 + x49
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s82 (
+        .a(x16), .b(x35), .c(x49), .sum(s82)
     );
-    wire signed [13:0] s85;  // x48 - x13 - x42
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s85 (
-        .a(x48), .b(x13), .c(x42), .sum(s85)
+    wire signed [15:0] s83;  // 4*x10 - 4*x33 - s81
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s83 (
+        .a((14'(x10) << 2)), .b((14'(x33) << 2)), .c(s81), .sum(s83)
     );
-    wire signed [15:0] s86;  // s83 - s55 - 2*s84
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s86 (
-        .a(s83), .b(s55), .c((15'(s84) << 1)), .sum(s86)
+    wire signed [16:0] s84;  // 2*s55 - s76 - 2*s82
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s84 (
+        .a((15'(s55) << 1)), .b(s76), .c((15'(s82) << 1)), .sum(s84)
     );
-    wire signed [16:0] s91;  // x5 + 16*x9 - 4*x19
-    assign s91[1:0] = x5[1:0];
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s91 (
-        .a(12'(x5 >>> 2)), .b((14'(x9) << 2)), .c(x19), .sum(s91[16:2])
+    wire signed [13:0] s90;  // x19 + x36 + x40
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s90 (
+        .a(x19), .b(x36), .c(x40), .sum(s90)
     );
-    wire signed [13:0] s92;  // x11 + x19 - x12
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s92 (
-        .a(x11), .b(x19), .c(x12), .sum(s92)
+    wire signed [13:0] s91;  // x24 - x23 - x29
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s91 (
+        .a(x24), .b(x23), .c(x29), .sum(s91)
     );
-    wire signed [14:0] s93;  // 2*x18 + s92 - x14
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s93 (
-        .a((13'(x18) << 1)), .b(s92), .c(x14), .sum(s93)
+    wire signed [15:0] s92;  // 4*x1 + 4*x33 - x34
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s92 (
+        .a((14'(x1) << 2)), .b((14'(x33) << 2)), .c(13'(x34)), .sum(s92)
     );
-    wire signed [13:0] s94;  // 2*x6 - x7 - x23
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s94 (
-        .a((13'(x6) << 1)), .b(x7), .c(x23), .sum(s94)
+    wire signed [14:0] s93;  // 2*x21 + 2*x25 + x45
+    assign s93[0:0] = x45[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s93 (
+        .a(x21), .b(x25), .c(11'(x45 >>> 1)), .sum(s93[14:1])
     );
-    wire signed [13:0] s97;  // 4*x21 + x33 - x21
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s97 (
-        .a((14'(x21) << 2)), .b(14'(x33)), .c(14'(x21)), .sum(s97)
+    wire signed [17:0] s94;  // s91 + s92 + 8*s93
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s94 (
+        .a(18'(s91)), .b(18'(s92)), .c((18'(s93) << 3)), .sum(s94)
     );
-    wire signed [16:0] s98;  // x7 + 4*s97 - x53
-    bittrigger_grow3 #(.WIDTH(17), .A(14), .B(16), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s98 (
-        .a(14'(x7)), .b((16'(s97) << 2)), .c(14'(x53)), .sum(s98)
+    wire signed [13:0] s95;  // 2*x7 + x48 + x56
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s95 (
+        .a((13'(x7) << 1)), .b(x48), .c(x56), .sum(s95)
     );
-    wire signed [13:0] s99;  // 2*x25 - x24 - x54
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s99 (
-        .a((13'(x25) << 1)), .b(x24), .c(x54), .sum(s99)
+    wire signed [12:0] s96 = 13'(x7) + 13'(x39);
+    wire signed [14:0] s97;  // s96 - x13 - s2
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s97 (
+        .a(s96), .b(x13), .c(s2), .sum(s97)
     );
-    wire signed [15:0] s100;  // s99 - 4*x9 - 2*x45
-    assign s100[0:0] = s99[0:0];
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s100 (
-        .a(13'(s99 >>> 1)), .b((13'(x9) << 1)), .c(x45), .sum(s100[15:1])
+    wire signed [14:0] s98;  // x6 + 2*x48 - 2*x12
+    assign s98[0:0] = x6[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s98 (
+        .a(11'(x6 >>> 1)), .b(x48), .c(x12), .sum(s98[14:1])
     );
-    wire signed [13:0] s102;  // x20 - 2*x11 - x51
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s102 (
-        .a(x20), .b((13'(x11) << 1)), .c(x51), .sum(s102)
+    wire signed [14:0] s100;  // x16 - 4*x22 - x41
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s100 (
+        .a(x16), .b((14'(x22) << 2)), .c(x41), .sum(s100)
     );
-    wire signed [13:0] s103;  // x44 - x22 - x29
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s103 (
-        .a(x44), .b(x22), .c(x29), .sum(s103)
+    wire signed [15:0] s101;  // 4*x21 + s100 - 2*x45
+    assign s101[0:0] = s100[0:0];
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s101 (
+        .a((13'(x21) << 1)), .b(14'(s100 >>> 1)), .c(x45), .sum(s101[15:1])
     );
-    wire signed [13:0] s104;  // x13 - x28 - x31
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s104 (
-        .a(x13), .b(x28), .c(x31), .sum(s104)
+    wire signed [13:0] s102;  // x4 + x11 - x38
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s102 (
+        .a(x4), .b(x11), .c(x38), .sum(s102)
     );
-    wire signed [14:0] s105;  // 2*x48 + s104 - s103
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s105 (
-        .a((15'(x48) << 1)), .b(15'(s104)), .c(15'(s103)), .sum(s105)
+    wire signed [13:0] s103 = 14'(x54) - (14'(x25) << 1);
+    wire signed [13:0] s104;  // x10 + x49 - x14
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s104 (
+        .a(x10), .b(x49), .c(x14), .sum(s104)
     );
-    wire signed [13:0] s107;  // x16 + 2*x56 - x49
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s107 (
-        .a(x16), .b((13'(x56) << 1)), .c(x49), .sum(s107)
+    wire signed [15:0] s105;  // s103 + s104 - 4*x19
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s105 (
+        .a(s103), .b(s104), .c((14'(x19) << 2)), .sum(s105)
     );
-    wire signed [13:0] s108;  // x8 - x1 - x42
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s108 (
-        .a(x8), .b(x1), .c(x42), .sum(s108)
+    wire signed [15:0] s108;  // 8*x24 - x28 - x31
+    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s108 (
+        .a((15'(x24) << 3)), .b(13'(x28)), .c(13'(x31)), .sum(s108)
     );
-    wire signed [15:0] s109;  // 2*x32 + 4*x38 + s108
-    assign s109[0:0] = s108[0:0];
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s109 (
-        .a(x32), .b((13'(x38) << 1)), .c(13'(s108 >>> 1)), .sum(s109[15:1])
+    wire signed [16:0] s109;  // 2*x20 + 2*s8 - x53
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s109 (
+        .a((17'(x20) << 1)), .b((17'(s8) << 1)), .c(17'(x53)), .sum(s109)
     );
-    wire signed [13:0] s110;  // x1 - x4 - x41
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s110 (
-        .a(x1), .b(x4), .c(x41), .sum(s110)
+    wire signed [13:0] s110;  // x2 + x15 + 2*x54
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s110 (
+        .a(x2), .b(x15), .c((13'(x54) << 1)), .sum(s110)
     );
-    wire signed [13:0] s118;  // x2 + x19 - x50
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s118 (
-        .a(x2), .b(x19), .c(x50), .sum(s118)
+    wire signed [13:0] s111;  // x44 - x1 - 2*x51
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s111 (
+        .a(x44), .b(x1), .c((13'(x51) << 1)), .sum(s111)
     );
-    wire signed [14:0] s119;  // 4*x24 + 2*x39 - x17
-    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s119 (
-        .a((14'(x24) << 2)), .b((13'(x39) << 1)), .c(x17), .sum(s119)
+    wire signed [14:0] s112;  // s90 + s102 - 2*x26
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s112 (
+        .a(15'(s90)), .b(15'(s102)), .c((15'(x26) << 1)), .sum(s112)
     );
-    wire signed [15:0] s120;  // x3 + 8*x51 - x34
-    bittrigger_grow3 #(.WIDTH(16), .A(13), .B(15), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s120 (
-        .a(13'(x3)), .b((15'(x51) << 3)), .c(13'(x34)), .sum(s120)
+    wire signed [15:0] s113;  // s111 - 4*x23 - 4*x41
+    assign s113[1:0] = s111[1:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s113 (
+        .a(12'(s111 >>> 2)), .b(x23), .c(x41), .sum(s113[15:2])
     );
-    wire signed [13:0] s121;  // x7 + x54 - x4
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s121 (
-        .a(x7), .b(x54), .c(x4), .sum(s121)
+    wire signed [13:0] s120 = 14'(x18) - (14'(x18) << 2);
+    wire signed [16:0] s121;  // 2*x1 + x43 - 32*x1
+    assign s121[0:0] = x43[0:0];
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s121 (
+        .a(16'(x1)), .b(16'(x43 >>> 1)), .c((16'(x1) << 4)), .sum(s121[16:1])
     );
-    wire signed [13:0] s122;  // x24 + x52 - x36
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s122 (
-        .a(x24), .b(x52), .c(x36), .sum(s122)
+    wire signed [17:0] s122;  // x10 - 2*x27 - s121
+    bittrigger_grow3 #(.WIDTH(18), .A(15), .B(15), .C(17), .SIGNED(3'b111), .NEGATE(3'b110)) u_s122 (
+        .a(15'(x10)), .b((15'(x27) << 1)), .c(s121), .sum(s122)
     );
-    wire signed [14:0] s123;  // s121 + s122 - 4*x54
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s123 (
-        .a(15'(s121)), .b(15'(s122)), .c((15'(x54) << 2)), .sum(s123)
+    wire signed [13:0] s125;  // x7 + x24 + 2*x39
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s125 (
+        .a(x7), .b(x24), .c((13'(x39) << 1)), .sum(s125)
     );
-    wire signed [16:0] s125;  // 32*x1 - 2*x1 - x43
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b110)) u_s125 (
-        .a((17'(x1) << 5)), .b((17'(x1) << 1)), .c(17'(x43)), .sum(s125)
+    wire signed [14:0] s126;  // x52 - x4 - 4*x54
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s126 (
+        .a(x52), .b(x4), .c((14'(x54) << 2)), .sum(s126)
     );
-    wire signed [17:0] s126;  // 2*x27 - x10 - s125
-    bittrigger_grow3 #(.WIDTH(18), .A(15), .B(15), .C(17), .SIGNED(3'b111), .NEGATE(3'b110)) u_s126 (
-        .a((15'(x27) << 1)), .b(15'(x10)), .c(s125), .sum(s126)
+    wire signed [15:0] s127;  // x3 + 8*x51 - x34
+    bittrigger_grow3 #(.WIDTH(16), .A(13), .B(15), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s127 (
+        .a(13'(x3)), .b((15'(x51) << 3)), .c(13'(x34)), .sum(s127)
     );
-    wire signed [14:0] s128;  // s16 - x35 - x53
-    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s128 (
-        .a(s16), .b(x35), .c(x53), .sum(s128)
+    wire signed [12:0] s128 = 13'(x17) + 13'(x36);
+    wire signed [15:0] s129;  // 4*x24 + s125 - s128
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s129 (
+        .a((14'(x24) << 2)), .b(s125), .c(s128), .sum(s129)
     );
-    wire signed [13:0] s130;  // x5 + x14 - 2*x21
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s130 (
-        .a(x5), .b(x14), .c((13'(x21) << 1)), .sum(s130)
+    wire signed [13:0] s131;  // x22 - x0 - 2*x21
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s131 (
+        .a(x22), .b(x0), .c((13'(x21) << 1)), .sum(s131)
     );
-    wire signed [15:0] s131;  // 4*x18 - x37 - 4*x48
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(13), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s131 (
-        .a((14'(x18) << 2)), .b(13'(x37)), .c((14'(x48) << 2)), .sum(s131)
+    wire signed [13:0] s132;  // x25 + x41 - x8
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s132 (
+        .a(x25), .b(x41), .c(x8), .sum(s132)
     );
-    wire signed [13:0] s132;  // x15 + x16 + x51
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s132 (
-        .a(x15), .b(x16), .c(x51), .sum(s132)
+    wire signed [13:0] s133;  // x50 - x16 - x23
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s133 (
+        .a(x50), .b(x16), .c(x23), .sum(s133)
     );
-    wire signed [13:0] s133;  // x8 + x22 - x0
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s133 (
-        .a(x8), .b(x22), .c(x0), .sum(s133)
-    );
-    wire signed [13:0] s134;  // x18 + x25 + x41
+    wire signed [13:0] s134;  // x19 + x51 + x54
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s134 (
-        .a(x18), .b(x25), .c(x41), .sum(s134)
+        .a(x19), .b(x51), .c(x54), .sum(s134)
     );
-    wire signed [14:0] s135;  // 2*x31 + s118 + s132
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b000)) u_s135 (
-        .a((15'(x31) << 1)), .b(15'(s118)), .c(15'(s132)), .sum(s135)
+    wire signed [15:0] s135;  // 8*x9 + x15 - x35
+    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s135 (
+        .a((15'(x9) << 3)), .b(13'(x15)), .c(13'(x35)), .sum(s135)
     );
-    wire signed [15:0] s136;  // s130 + s133 - s134
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s136 (
-        .a(s130), .b(s133), .c(s134), .sum(s136)
+    wire signed [13:0] s136;  // x5 + x14 + 2*x31
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s136 (
+        .a(x5), .b(x14), .c((13'(x31) << 1)), .sum(s136)
     );
-    wire signed [14:0] s140;  // x0 - x37 - 4*x45
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s140 (
-        .a(x0), .b(x37), .c((14'(x45) << 2)), .sum(s140)
+    wire signed [15:0] s137;  // s134 - s132 - s133
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s137 (
+        .a(s134), .b(s132), .c(s133), .sum(s137)
     );
-    wire signed [13:0] s141;  // 2*x20 - x10 - x29
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s141 (
-        .a((13'(x20) << 1)), .b(x10), .c(x29), .sum(s141)
+    wire signed [15:0] s138;  // s131 + s136 - 4*x48
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s138 (
+        .a(s131), .b(s136), .c((14'(x48) << 2)), .sum(s138)
     );
-    wire signed [13:0] s142;  // x23 + x32 + 2*x36
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s142 (
-        .a(x23), .b(x32), .c((13'(x36) << 1)), .sum(s142)
+    wire signed [14:0] s142;  // 2*x25 + 2*x54 - x7
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s142 (
+        .a((13'(x25) << 1)), .b((13'(x54) << 1)), .c(x7), .sum(s142)
     );
-    wire signed [16:0] s143;  // s140 + s141 + 2*s142
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s143 (
-        .a(s140), .b(s141), .c((15'(s142) << 1)), .sum(s143)
+    wire signed [15:0] s143;  // 4*x9 + 4*x45 + s142
+    assign s143[1:0] = s142[1:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s143 (
+        .a(x9), .b(x45), .c(13'(s142 >>> 2)), .sum(s143[15:2])
     );
-    wire signed [13:0] s144;  // x14 - x36 - x55
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s144 (
-        .a(x14), .b(x36), .c(x55), .sum(s144)
+    wire signed [12:0] s144 = 13'(x26) - 13'(x39);
+    wire signed [14:0] s145;  // 4*x6 - x36 - x45
+    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s145 (
+        .a((14'(x6) << 2)), .b(x36), .c(x45), .sum(s145)
     );
-    wire signed [14:0] s146;  // x18 + 2*x24 - 2*x9
-    assign s146[0:0] = x18[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s146 (
-        .a(11'(x18 >>> 1)), .b(x24), .c(x9), .sum(s146[14:1])
+    wire signed [13:0] s146;  // x3 - x5 - 2*x22
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s146 (
+        .a(x3), .b(x5), .c((13'(x22) << 1)), .sum(s146)
     );
-    wire signed [13:0] s148;  // x12 + x45 - 2*x1
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s148 (
-        .a(x12), .b(x45), .c((13'(x1) << 1)), .sum(s148)
+    wire signed [13:0] s147;  // x15 + x36 + 2*x51
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s147 (
+        .a(x15), .b(x36), .c((13'(x51) << 1)), .sum(s147)
     );
-    wire signed [13:0] s151;  // x6 + x21 - x26
+    wire signed [16:0] s148;  // s145 + s146 + 4*s147
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(14), .C(16), .SIGNED(3'b111), .NEGATE(3'b000)) u_s148 (
+        .a(s145), .b(s146), .c((16'(s147) << 2)), .sum(s148)
+    );
+    wire signed [13:0] s151;  // x33 + x51 - x13
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s151 (
-        .a(x6), .b(x21), .c(x26), .sum(s151)
+        .a(x33), .b(x51), .c(x13), .sum(s151)
     );
-    wire signed [13:0] s152;  // x40 - x7 - x17
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s152 (
-        .a(x40), .b(x7), .c(x17), .sum(s152)
+    wire signed [13:0] s152;  // x40 + x55 - x19
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s152 (
+        .a(x40), .b(x55), .c(x19), .sum(s152)
     );
-    wire signed [16:0] s153;  // s152 - x19 - 16*x24
-    bittrigger_grow3 #(.WIDTH(17), .A(14), .B(14), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s153 (
-        .a(s152), .b(14'(x19)), .c((16'(x24) << 4)), .sum(s153)
+    wire signed [13:0] s153;  // x0 - x6 - x21
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s153 (
+        .a(x0), .b(x6), .c(x21), .sum(s153)
     );
-    wire signed [13:0] s154;  // x33 - x5 - x16
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s154 (
-        .a(x33), .b(x5), .c(x16), .sum(s154)
+    wire signed [14:0] s154;  // x14 + s153 - s152
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s154 (
+        .a(15'(x14)), .b(15'(s153)), .c(15'(s152)), .sum(s154)
     );
-    wire signed [13:0] s155;  // x42 - x22 - x54
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s155 (
-        .a(x42), .b(x22), .c(x54), .sum(s155)
+    wire signed [13:0] s156;  // x17 - x10 - x12
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s156 (
+        .a(x17), .b(x10), .c(x12), .sum(s156)
     );
-    wire signed [14:0] s156;  // 2*x38 + s7 - 2*x25
-    assign s156[0:0] = s7[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s156 (
-        .a(x38), .b(13'(s7 >>> 1)), .c(x25), .sum(s156[14:1])
+    wire signed [14:0] s157;  // 2*x42 + s144 + s151
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s157 (
+        .a((13'(x42) << 1)), .b(s144), .c(s151), .sum(s157)
     );
-    wire signed [15:0] s157;  // 4*x39 + s154 - s151
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s157 (
-        .a((14'(x39) << 2)), .b(s154), .c(s151), .sum(s157)
+    wire signed [15:0] s158;  // 4*x39 + s156 - s17
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s158 (
+        .a((14'(x39) << 2)), .b(s156), .c(s17), .sum(s158)
     );
-    wire signed [13:0] s162;  // x25 + x51 + x54
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s162 (
-        .a(x25), .b(x51), .c(x54), .sum(s162)
+    wire signed [13:0] s163;  // x16 + x24 + x25
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s163 (
+        .a(x16), .b(x24), .c(x25), .sum(s163)
     );
-    wire signed [13:0] s163;  // x8 + x9 - x2
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s163 (
-        .a(x8), .b(x9), .c(x2), .sum(s163)
+    wire signed [16:0] s164 = 17'(x5) + (17'(x54) << 4);
+    wire signed [13:0] s165;  // x14 + x55 - x30
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s165 (
+        .a(x14), .b(x55), .c(x30), .sum(s165)
     );
-    wire signed [13:0] s164;  // x30 + x41 - x31
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s164 (
-        .a(x30), .b(x41), .c(x31), .sum(s164)
+    wire signed [14:0] s166;  // 4*x12 + x50 - x20
+    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s166 (
+        .a((14'(x12) << 2)), .b(x50), .c(x20), .sum(s166)
     );
-    wire signed [14:0] s165;  // 2*x23 + s163 - 2*x52
-    assign s165[0:0] = s163[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s165 (
-        .a(x23), .b(13'(s163 >>> 1)), .c(x52), .sum(s165[14:1])
+    wire signed [15:0] s167;  // s120 + s165 + s166
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s167 (
+        .a(s120), .b(s165), .c(s166), .sum(s167)
     );
-    wire signed [13:0] s167;  // x3 + x16 + 2*x42
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s167 (
-        .a(x3), .b(x16), .c((13'(x42) << 1)), .sum(s167)
+    wire signed [13:0] s168;  // x2 + x32 + x46
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s168 (
+        .a(x2), .b(x32), .c(x46), .sum(s168)
     );
-    wire signed [15:0] s168;  // 8*x21 + 2*x26 + s130
-    assign s168[0:0] = s130[0:0];
-    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s168 (
-        .a((14'(x21) << 2)), .b(x26), .c(13'(s130 >>> 1)), .sum(s168[15:1])
+    wire signed [13:0] s170;  // 2*x21 + x48 - x51
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s170 (
+        .a((13'(x21) << 1)), .b(x48), .c(x51), .sum(s170)
     );
-    wire signed [13:0] s169;  // x53 + x56 - 2*x47
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s169 (
-        .a(x53), .b(x56), .c((13'(x47) << 1)), .sum(s169)
+    wire signed [13:0] s171;  // x10 + 2*x21 - x53
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s171 (
+        .a(x10), .b((13'(x21) << 1)), .c(x53), .sum(s171)
     );
-    wire signed [12:0] s171 = 13'(x36) - 13'(x32);
-    wire signed [13:0] s172;  // 2*x1 + x10 + x15
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s172 (
-        .a((13'(x1) << 1)), .b(x10), .c(x15), .sum(s172)
+    wire signed [16:0] s172;  // s171 - 16*x51 - 4*s170
+    assign s172[1:0] = s171[1:0];
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b110)) u_s172 (
+        .a(15'(s171 >>> 2)), .b((15'(x51) << 2)), .c(15'(s170)), .sum(s172[16:2])
     );
-    wire signed [17:0] s173;  // s171 + s172 - 32*x1
-    bittrigger_grow3 #(.WIDTH(18), .A(15), .B(15), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s173 (
-        .a(15'(s171)), .b(15'(s172)), .c((17'(x1) << 5)), .sum(s173)
+    wire signed [13:0] s174;  // x13 + 2*x33 + x44
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s174 (
+        .a(x13), .b((13'(x33) << 1)), .c(x44), .sum(s174)
     );
-    wire signed [15:0] s174;  // s131 - 2*x7 - 2*x34
-    assign s174[0:0] = s131[0:0];
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b110)) u_s174 (
-        .a(15'(s131 >>> 1)), .b(15'(x7)), .c(15'(x34)), .sum(s174[15:1])
-    );
-    wire signed [13:0] s175;  // x18 + x55 - x20
+    wire signed [13:0] s175;  // x15 + x51 - x31
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s175 (
-        .a(x18), .b(x55), .c(x20), .sum(s175)
+        .a(x15), .b(x51), .c(x31), .sum(s175)
     );
-    wire signed [14:0] s176;  // 4*x12 + x50 + s175
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b000)) u_s176 (
-        .a((15'(x12) << 2)), .b(15'(x50)), .c(15'(s175)), .sum(s176)
+    wire signed [15:0] s176;  // s174 + s175 - 2*s144
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s176 (
+        .a(s174), .b(s175), .c((14'(s144) << 1)), .sum(s176)
     );
-    wire signed [14:0] s177;  // x13 + 2*x33 + 2*x39
-    assign s177[0:0] = x13[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s177 (
-        .a(11'(x13 >>> 1)), .b(x33), .c(x39), .sum(s177[14:1])
+    wire signed [13:0] s178 = (14'(x19) << 1) + 14'(x41);
+    wire signed [14:0] s179;  // s178 - 2*x52 - s2
+    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s179 (
+        .a(s178), .b((13'(x52) << 1)), .c(s2), .sum(s179)
     );
-    wire signed [13:0] s179;  // x51 - x46 - x48
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s179 (
-        .a(x51), .b(x46), .c(x48), .sum(s179)
+    wire signed [15:0] s180;  // 4*x3 - 4*x8 - s95
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s180 (
+        .a((14'(x3) << 2)), .b((14'(x8) << 2)), .c(s95), .sum(s180)
     );
-    wire signed [14:0] s180;  // 2*x19 + s103 - 2*x27
-    assign s180[0:0] = s103[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s180 (
-        .a(x19), .b(13'(s103 >>> 1)), .c(x27), .sum(s180[14:1])
+    wire signed [13:0] s185;  // x12 + x35 + x44
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s185 (
+        .a(x12), .b(x35), .c(x44), .sum(s185)
     );
-    wire signed [15:0] s181;  // 4*x24 + s179 - 4*x8
-    assign s181[1:0] = s179[1:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s181 (
-        .a(x24), .b(12'(s179 >>> 2)), .c(x8), .sum(s181[15:2])
+    wire signed [13:0] s186;  // 2*x9 + x30 - x18
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s186 (
+        .a((13'(x9) << 1)), .b(x30), .c(x18), .sum(s186)
     );
-    wire signed [13:0] s187;  // 2*x18 + x46 - x27
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s187 (
-        .a((13'(x18) << 1)), .b(x46), .c(x27), .sum(s187)
+    wire signed [15:0] s187;  // s185 + 2*s186 - 4*x12
+    assign s187[0:0] = s185[0:0];
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s187 (
+        .a(13'(s185 >>> 1)), .b(s186), .c((13'(x12) << 1)), .sum(s187[15:1])
     );
-    wire signed [13:0] s188;  // x6 + x15 + x20
+    wire signed [13:0] s188;  // x19 + x45 + x48
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s188 (
-        .a(x6), .b(x15), .c(x20), .sum(s188)
-    );
-    wire signed [14:0] s189;  // 2*x8 + s188 - 2*x41
-    assign s189[0:0] = s188[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s189 (
-        .a(x8), .b(13'(s188 >>> 1)), .c(x41), .sum(s189[14:1])
-    );
-    wire signed [13:0] s190;  // x0 + 2*x30 + x35
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s190 (
-        .a(x0), .b((13'(x30) << 1)), .c(x35), .sum(s190)
-    );
-    wire signed [16:0] s191;  // 16*x12 + x56 - x9
-    bittrigger_grow3 #(.WIDTH(17), .A(16), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s191 (
-        .a((16'(x12) << 4)), .b(14'(x56)), .c(14'(x9)), .sum(s191)
-    );
-    wire signed [13:0] s192;  // x42 - 2*x12 - x38
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s192 (
-        .a(x42), .b((13'(x12) << 1)), .c(x38), .sum(s192)
-    );
-    wire signed [13:0] s193;  // x12 - x2 - 2*x26
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s193 (
-        .a(x12), .b(x2), .c((13'(x26) << 1)), .sum(s193)
-    );
-    wire signed [14:0] s194;  // 2*x9 + 2*x13 - x19
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s194 (
-        .a((13'(x9) << 1)), .b((13'(x13) << 1)), .c(x19), .sum(s194)
-    );
-    wire signed [15:0] s195;  // s190 + s193 - s187
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s195 (
-        .a(s190), .b(s193), .c(s187), .sum(s195)
-    );
-    wire signed [12:0] s200 = 13'(x14) - 13'(x55);
-    wire signed [14:0] s201;  // 2*x25 + s200 - x6
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s201 (
-        .a((13'(x25) << 1)), .b(s200), .c(x6), .sum(s201)
-    );
-    wire signed [14:0] s202;  // x15 + 4*x21 + x39
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s202 (
-        .a(x15), .b((14'(x21) << 2)), .c(x39), .sum(s202)
-    );
-    wire signed [13:0] s203;  // x18 + x19 - x42
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s203 (
-        .a(x18), .b(x19), .c(x42), .sum(s203)
-    );
-    wire signed [14:0] s204;  // x30 + 2*x36 - 2*x48
-    assign s204[0:0] = x30[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s204 (
-        .a(11'(x30 >>> 1)), .b(x36), .c(x48), .sum(s204[14:1])
-    );
-    wire signed [13:0] s205;  // x17 + x53 - x47
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s205 (
-        .a(x17), .b(x53), .c(x47), .sum(s205)
-    );
-    wire signed [14:0] s206;  // s203 + s205 - x22
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s206 (
-        .a(15'(s203)), .b(15'(s205)), .c(15'(x22)), .sum(s206)
-    );
-    wire signed [13:0] s208;  // x2 - x7 - x9
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s208 (
-        .a(x2), .b(x7), .c(x9), .sum(s208)
-    );
-    wire signed [12:0] s210 = 13'(x0) - 13'(x38);
-    wire signed [13:0] s212;  // x40 - x4 - x31
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s212 (
-        .a(x40), .b(x4), .c(x31), .sum(s212)
-    );
-    wire signed [14:0] s213;  // s212 - 2*x33 - s210
-    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s213 (
-        .a(s212), .b((13'(x33) << 1)), .c(s210), .sum(s213)
-    );
-    wire signed [14:0] s218;  // 2*x36 + 2*x42 + x51
-    assign s218[0:0] = x51[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s218 (
-        .a(x36), .b(x42), .c(11'(x51 >>> 1)), .sum(s218[14:1])
-    );
-    wire signed [14:0] s219;  // x0 + 4*x12 + 2*x29
-    assign s219[0:0] = x0[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s219 (
-        .a(11'(x0 >>> 1)), .b((13'(x12) << 1)), .c(x29), .sum(s219[14:1])
-    );
-    wire signed [13:0] s220;  // 2*x30 + x35 + x44
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s220 (
-        .a((13'(x30) << 1)), .b(x35), .c(x44), .sum(s220)
-    );
-    wire signed [15:0] s221;  // 4*x0 + x4 + 4*x27
-    assign s221[1:0] = x4[1:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s221 (
-        .a(x0), .b(11'(x4 >>> 2)), .c(x27), .sum(s221[15:2])
-    );
-    wire signed [15:0] s222;  // 8*x12 + 2*x18 + x54
-    assign s222[0:0] = x54[0:0];
-    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s222 (
-        .a((14'(x12) << 2)), .b(x18), .c(12'(x54 >>> 1)), .sum(s222[15:1])
-    );
-    wire signed [17:0] s223;  // s220 + s221 + 4*s222
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s223 (
-        .a(18'(s220)), .b(18'(s221)), .c((18'(s222) << 2)), .sum(s223)
-    );
-    wire signed [15:0] s224;  // 4*x3 + x13 + 4*x20
-    assign s224[1:0] = x13[1:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s224 (
-        .a(x3), .b(11'(x13 >>> 2)), .c(x20), .sum(s224[15:2])
-    );
-    wire signed [14:0] s225;  // 4*x9 + x14 - x21
-    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s225 (
-        .a((14'(x9) << 2)), .b(x14), .c(x21), .sum(s225)
-    );
-    wire signed [14:0] s226;  // x43 - 2*x10 - 4*x13
-    assign s226[0:0] = x43[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s226 (
-        .a(11'(x43 >>> 1)), .b(x10), .c((13'(x13) << 1)), .sum(s226[14:1])
-    );
-    wire signed [14:0] s227;  // 2*x39 + 4*x48 - x31
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s227 (
-        .a((13'(x39) << 1)), .b((14'(x48) << 2)), .c(x31), .sum(s227)
-    );
-    wire signed [13:0] s228;  // x5 + 2*x23 + x48
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s228 (
-        .a(x5), .b((13'(x23) << 1)), .c(x48), .sum(s228)
-    );
-    wire signed [15:0] s229;  // 2*x18 + s45 - 4*x15
-    assign s229[0:0] = s45[0:0];
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s229 (
-        .a(x18), .b(13'(s45 >>> 1)), .c((13'(x15) << 1)), .sum(s229[15:1])
-    );
-    wire signed [15:0] s230;  // s218 - s225 - s228
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b110)) u_s230 (
-        .a(16'(s218)), .b(16'(s225)), .c(16'(s228)), .sum(s230)
-    );
-    wire signed [13:0] s237;  // x16 + x19 + x25
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s237 (
-        .a(x16), .b(x19), .c(x25), .sum(s237)
-    );
-    wire signed [13:0] s238;  // x28 + x51 - x37
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s238 (
-        .a(x28), .b(x51), .c(x37), .sum(s238)
-    );
-    wire signed [15:0] s239;  // x3 + x11 + 8*x42
-    bittrigger_grow3 #(.WIDTH(16), .A(13), .B(13), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s239 (
-        .a(13'(x3)), .b(13'(x11)), .c((15'(x42) << 3)), .sum(s239)
-    );
-    wire signed [13:0] s240;  // x9 - x8 - x15
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s240 (
-        .a(x9), .b(x8), .c(x15), .sum(s240)
-    );
-    wire signed [13:0] s241;  // x32 + x33 + x47
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s241 (
-        .a(x32), .b(x33), .c(x47), .sum(s241)
-    );
-    wire signed [14:0] s242;  // 2*x21 - x13 - s72
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s242 (
-        .a((13'(x21) << 1)), .b(x13), .c(s72), .sum(s242)
-    );
-    wire signed [15:0] s243;  // s238 + s241 - s240
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s243 (
-        .a(s238), .b(s241), .c(s240), .sum(s243)
-    );
-    wire signed [13:0] s248;  // 2*x0 + x11 + x42
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s248 (
-        .a((13'(x0) << 1)), .b(x11), .c(x42), .sum(s248)
-    );
-    wire signed [15:0] s249;  // 2*x51 + s3 + s248
-    bittrigger_grow3 #(.WIDTH(16), .A(13), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s249 (
-        .a((13'(x51) << 1)), .b(s3), .c(s248), .sum(s249)
-    );
-    wire signed [15:0] s250;  // 4*x51 - 4*x21 - x22
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s250 (
-        .a((14'(x51) << 2)), .b((14'(x21) << 2)), .c(13'(x22)), .sum(s250)
-    );
-    wire signed [16:0] s251;  // 4*x24 + 2*s39 + s250
-    assign s251[0:0] = s250[0:0];
-    bittrigger_grow3 #(.WIDTH(16), .A(13), .B(13), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s251 (
-        .a((13'(x24) << 1)), .b(s39), .c(15'(s250 >>> 1)), .sum(s251[16:1])
-    );
-    wire signed [14:0] s252;  // x3 + 4*x18 + 2*x36
-    assign s252[0:0] = x3[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s252 (
-        .a(11'(x3 >>> 1)), .b((13'(x18) << 1)), .c(x36), .sum(s252[14:1])
-    );
-    wire signed [13:0] s253;  // 2*x4 + x41 + x52
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s253 (
-        .a((13'(x4) << 1)), .b(x41), .c(x52), .sum(s253)
-    );
-    wire signed [14:0] s254;  // 2*x15 + 2*x27 + s220
-    assign s254[0:0] = s220[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s254 (
-        .a(x15), .b(x27), .c(13'(s220 >>> 1)), .sum(s254[14:1])
-    );
-    wire signed [15:0] s258;  // 4*x12 + x28 - 8*x51
-    assign s258[1:0] = x28[1:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s258 (
-        .a(x12), .b(11'(x28 >>> 2)), .c((13'(x51) << 1)), .sum(s258[15:2])
-    );
-    wire signed [17:0] s259;  // 32*x24 + 4*x33 - x4
-    bittrigger_grow3 #(.WIDTH(18), .A(17), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s259 (
-        .a((17'(x24) << 5)), .b((15'(x33) << 2)), .c(15'(x4)), .sum(s259)
-    );
-    wire signed [14:0] s260;  // x11 + x29 + 4*x42
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s260 (
-        .a(x11), .b(x29), .c((14'(x42) << 2)), .sum(s260)
-    );
-    wire signed [13:0] s261;  // x6 + x42 - 2*x22
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s261 (
-        .a(x6), .b(x42), .c((13'(x22) << 1)), .sum(s261)
-    );
-    wire signed [13:0] s262;  // x17 + x54 - x49
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s262 (
-        .a(x17), .b(x54), .c(x49), .sum(s262)
-    );
-    wire signed [14:0] s263;  // 2*x13 + x33 + s6
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s263 (
-        .a((13'(x13) << 1)), .b(x33), .c(s6), .sum(s263)
-    );
-    wire signed [14:0] s266;  // x8 - 2*x43 - s187
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(13), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s266 (
-        .a(x8), .b((13'(x43) << 1)), .c(s187), .sum(s266)
-    );
-    wire signed [14:0] s267;  // 4*x24 + x51 - x25
-    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s267 (
-        .a((14'(x24) << 2)), .b(x51), .c(x25), .sum(s267)
-    );
-    wire signed [14:0] s268;  // 2*x7 + 2*x16 + x24
-    assign s268[0:0] = x24[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s268 (
-        .a(x7), .b(x16), .c(11'(x24 >>> 1)), .sum(s268[14:1])
-    );
-    wire signed [14:0] s269;  // s118 - 2*x20 - 2*x41
-    assign s269[0:0] = s118[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s269 (
-        .a(13'(s118 >>> 1)), .b(x20), .c(x41), .sum(s269[14:1])
-    );
-    wire signed [15:0] s277;  // x10 + x17 + 4*s39
-    bittrigger_grow3 #(.WIDTH(16), .A(13), .B(13), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s277 (
-        .a(13'(x10)), .b(13'(x17)), .c((15'(s39) << 2)), .sum(s277)
-    );
-    wire signed [13:0] s278;  // x15 + x55 - x39
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s278 (
-        .a(x15), .b(x55), .c(x39), .sum(s278)
-    );
-    wire signed [14:0] s279;  // 2*x22 + x43 - 2*x28
-    assign s279[0:0] = x43[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s279 (
-        .a(x22), .b(11'(x43 >>> 1)), .c(x28), .sum(s279[14:1])
-    );
-    wire signed [14:0] s280;  // 2*x23 + s39 - 2*x2
-    assign s280[0:0] = s39[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s280 (
-        .a(x23), .b(12'(s39 >>> 1)), .c(x2), .sum(s280[14:1])
-    );
-    wire signed [14:0] s281;  // s65 + s278 - s38
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s281 (
-        .a(15'(s65)), .b(15'(s278)), .c(15'(s38)), .sum(s281)
-    );
-    wire signed [15:0] s282;  // 4*x36 + s190 - 4*x50
-    assign s282[1:0] = s190[1:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s282 (
-        .a(x36), .b(12'(s190 >>> 2)), .c(x50), .sum(s282[15:2])
-    );
-    wire signed [13:0] s289;  // x34 + x54 - x43
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s289 (
-        .a(x34), .b(x54), .c(x43), .sum(s289)
-    );
-    wire signed [14:0] s292;  // 4*x18 - x5 - x26
-    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s292 (
-        .a((14'(x18) << 2)), .b(x5), .c(x26), .sum(s292)
-    );
-    wire signed [13:0] s293;  // 2*x2 + x13 + x44
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s293 (
-        .a((13'(x2) << 1)), .b(x13), .c(x44), .sum(s293)
-    );
-    wire signed [14:0] s294;  // 2*x4 + 4*x51 - s132
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s294 (
-        .a((15'(x4) << 1)), .b((15'(x51) << 2)), .c(15'(s132)), .sum(s294)
-    );
-    wire signed [13:0] s300;  // x16 + x30 + x39
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s300 (
-        .a(x16), .b(x30), .c(x39), .sum(s300)
-    );
-    wire signed [12:0] s301 = 13'(x44) - 13'(x45);
-    wire signed [13:0] s302;  // x13 + x21 + x49
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s302 (
-        .a(x13), .b(x21), .c(x49), .sum(s302)
-    );
-    wire signed [15:0] s304;  // 4*x15 + s292 + s302
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s304 (
-        .a((14'(x15) << 2)), .b(s292), .c(s302), .sum(s304)
-    );
-    wire signed [13:0] s306;  // x50 - x12 - x47
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s306 (
-        .a(x50), .b(x12), .c(x47), .sum(s306)
-    );
-    wire signed [13:0] s307;  // x20 + x29 + x40
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s307 (
-        .a(x20), .b(x29), .c(x40), .sum(s307)
-    );
-    wire signed [14:0] s308;  // x32 + 2*x38 - s307
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(13), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s308 (
-        .a(x32), .b((13'(x38) << 1)), .c(s307), .sum(s308)
-    );
-    wire signed [13:0] s309;  // x0 + x19 + x23
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s309 (
-        .a(x0), .b(x19), .c(x23), .sum(s309)
-    );
-    wire signed [14:0] s310;  // x37 + x38 - 4*x19
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s310 (
-        .a(x37), .b(x38), .c((14'(x19) << 2)), .sum(s310)
-    );
-    wire signed [15:0] s311;  // 8*x48 + s309 + s310
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b000)) u_s311 (
-        .a((16'(x48) << 3)), .b(16'(s309)), .c(16'(s310)), .sum(s311)
-    );
-    wire signed [13:0] s312;  // x56 - x46 - x54
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s312 (
-        .a(x56), .b(x46), .c(x54), .sum(s312)
-    );
-    wire signed [13:0] s313;  // x4 + x7 - x34
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s313 (
-        .a(x4), .b(x7), .c(x34), .sum(s313)
-    );
-    wire signed [14:0] s314;  // 2*x48 + s300 + s306
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b000)) u_s314 (
-        .a((15'(x48) << 1)), .b(15'(s300)), .c(15'(s306)), .sum(s314)
-    );
-    wire signed [15:0] s315;  // s218 + s312 + s313
-    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s315 (
-        .a(s218), .b(s312), .c(s313), .sum(s315)
-    );
-    wire signed [13:0] s321;  // x24 + 2*x27 - x33
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s321 (
-        .a(x24), .b((13'(x27) << 1)), .c(x33), .sum(s321)
-    );
-    wire signed [13:0] s322;  // x26 - x2 - x45
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s322 (
-        .a(x26), .b(x2), .c(x45), .sum(s322)
-    );
-    wire signed [15:0] s323;  // 4*x45 + s321 + s322
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s323 (
-        .a((14'(x45) << 2)), .b(s321), .c(s322), .sum(s323)
-    );
-    wire signed [13:0] s324;  // 2*x25 + x38 + x42
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s324 (
-        .a((13'(x25) << 1)), .b(x38), .c(x42), .sum(s324)
-    );
-    wire signed [14:0] s325;  // 2*x36 + x43 - 2*x10
-    assign s325[0:0] = x43[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s325 (
-        .a(x36), .b(11'(x43 >>> 1)), .c(x10), .sum(s325[14:1])
-    );
-    wire signed [13:0] s327;  // x37 + x49 + x56
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s327 (
-        .a(x37), .b(x49), .c(x56), .sum(s327)
-    );
-    wire signed [14:0] s328;  // 2*x34 + x50 - 2*x20
-    assign s328[0:0] = x50[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s328 (
-        .a(x34), .b(11'(x50 >>> 1)), .c(x20), .sum(s328[14:1])
-    );
-    wire signed [14:0] s329;  // 2*x21 + 2*x52 - s327
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s329 (
-        .a((13'(x21) << 1)), .b((13'(x52) << 1)), .c(s327), .sum(s329)
-    );
-    wire signed [15:0] s330;  // s324 - 4*x2 - s190
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s330 (
-        .a(s324), .b((14'(x2) << 2)), .c(s190), .sum(s330)
-    );
-    wire signed [13:0] s336;  // x31 + x36 - x16
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s336 (
-        .a(x31), .b(x36), .c(x16), .sum(s336)
-    );
-    wire signed [14:0] s337;  // s336 - 4*x6 - x9
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b110)) u_s337 (
-        .a(15'(s336)), .b((15'(x6) << 2)), .c(15'(x9)), .sum(s337)
-    );
-    wire signed [14:0] s338;  // x37 + 4*x48 - x30
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s338 (
-        .a(x37), .b((14'(x48) << 2)), .c(x30), .sum(s338)
-    );
-    wire signed [13:0] s339;  // x20 + x39 + x41
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s339 (
-        .a(x20), .b(x39), .c(x41), .sum(s339)
-    );
-    wire signed [13:0] s341;  // x23 + x32 - x24
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s341 (
-        .a(x23), .b(x32), .c(x24), .sum(s341)
-    );
-    wire signed [13:0] s342;  // x42 - x35 - x46
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s342 (
-        .a(x42), .b(x35), .c(x46), .sum(s342)
-    );
-    wire signed [14:0] s343;  // 2*x45 + x53 + s341
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s343 (
-        .a((13'(x45) << 1)), .b(x53), .c(s341), .sum(s343)
-    );
-    wire signed [14:0] s346;  // 2*x15 - x51 - s118
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s346 (
-        .a((13'(x15) << 1)), .b(x51), .c(s118), .sum(s346)
-    );
-    wire signed [13:0] s353;  // x12 + x15 + x44
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s353 (
-        .a(x12), .b(x15), .c(x44), .sum(s353)
-    );
-    wire signed [14:0] s354;  // 2*x4 + 2*x19 - x47
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s354 (
-        .a((13'(x4) << 1)), .b((13'(x19) << 1)), .c(x47), .sum(s354)
-    );
-    wire signed [17:0] s355;  // 32*x24 + s353 + s354
-    bittrigger_grow3 #(.WIDTH(18), .A(17), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s355 (
-        .a((17'(x24) << 5)), .b(15'(s353)), .c(s354), .sum(s355)
-    );
-    wire signed [12:0] s356 = 13'(x28) - 13'(x6);
-    wire signed [15:0] s357;  // 4*x32 - x17 - 8*x25
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(13), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s357 (
-        .a((14'(x32) << 2)), .b(13'(x17)), .c((15'(x25) << 3)), .sum(s357)
-    );
-    wire signed [16:0] s358;  // s107 + s356 + s357
-    bittrigger_grow3 #(.WIDTH(17), .A(14), .B(14), .C(16), .SIGNED(3'b111), .NEGATE(3'b000)) u_s358 (
-        .a(s107), .b(14'(s356)), .c(s357), .sum(s358)
-    );
-    wire signed [13:0] s359;  // x5 + x25 + x34
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s359 (
-        .a(x5), .b(x25), .c(x34), .sum(s359)
-    );
-    wire signed [13:0] s360;  // x3 + x11 - 2*x14
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s360 (
-        .a(x3), .b(x11), .c((13'(x14) << 1)), .sum(s360)
-    );
-    wire signed [15:0] s361;  // 4*x44 + 4*x50 + s359
-    assign s361[1:0] = s359[1:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s361 (
-        .a(x44), .b(x50), .c(12'(s359 >>> 2)), .sum(s361[15:2])
-    );
-    wire signed [15:0] s362;  // s204 + s360 - 2*s210
-    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s362 (
-        .a(s204), .b(s360), .c((14'(s210) << 1)), .sum(s362)
-    );
-    wire signed [13:0] s367;  // x24 + x54 - x45
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s367 (
-        .a(x24), .b(x54), .c(x45), .sum(s367)
-    );
-    wire signed [13:0] s368;  // 2*x1 + x26 - x56
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s368 (
-        .a((13'(x1) << 1)), .b(x26), .c(x56), .sum(s368)
-    );
-    wire signed [15:0] s369;  // 4*x54 - 8*x1 - x54
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(15), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s369 (
-        .a((14'(x54) << 2)), .b((15'(x1) << 3)), .c(13'(x54)), .sum(s369)
-    );
-    wire signed [17:0] s370;  // s367 - s368 - 4*s369
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b110)) u_s370 (
-        .a(18'(s367)), .b(18'(s368)), .c((18'(s369) << 2)), .sum(s370)
-    );
-    wire signed [13:0] s372;  // x24 - x15 - x30
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s372 (
-        .a(x24), .b(x15), .c(x30), .sum(s372)
-    );
-    wire signed [13:0] s374;  // x31 + x55 - x28
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s374 (
-        .a(x31), .b(x55), .c(x28), .sum(s374)
-    );
-    wire signed [13:0] s375;  // x2 - x33 - 2*x41
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s375 (
-        .a(x2), .b(x33), .c((13'(x41) << 1)), .sum(s375)
-    );
-    wire signed [14:0] s376;  // x46 - x43 - s140
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b110)) u_s376 (
-        .a(15'(x46)), .b(15'(x43)), .c(s140), .sum(s376)
-    );
-    wire signed [14:0] s377;  // 2*x13 + 2*x17 + s307
-    assign s377[0:0] = s307[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s377 (
-        .a(x13), .b(x17), .c(13'(s307 >>> 1)), .sum(s377[14:1])
-    );
-    wire signed [15:0] s378;  // 4*x39 + s306 + s374
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s378 (
-        .a((14'(x39) << 2)), .b(s306), .c(s374), .sum(s378)
-    );
-    wire signed [13:0] s384;  // x14 - x25 - x30
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s384 (
-        .a(x14), .b(x25), .c(x30), .sum(s384)
-    );
-    wire signed [13:0] s386;  // 4*x22 + x47 - x22
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s386 (
-        .a((14'(x22) << 2)), .b(14'(x47)), .c(14'(x22)), .sum(s386)
-    );
-    wire signed [13:0] s387;  // x32 + x46 + x52
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s387 (
-        .a(x32), .b(x46), .c(x52), .sum(s387)
-    );
-    wire signed [14:0] s388;  // 2*x13 + s387 - 2*x9
-    assign s388[0:0] = s387[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s388 (
-        .a(x13), .b(13'(s387 >>> 1)), .c(x9), .sum(s388[14:1])
-    );
-    wire signed [14:0] s393;  // x7 + x29 + 4*x42
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s393 (
-        .a(x7), .b(x29), .c((14'(x42) << 2)), .sum(s393)
-    );
-    wire signed [13:0] s394;  // x39 + x45 - x53
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s394 (
-        .a(x39), .b(x45), .c(x53), .sum(s394)
-    );
-    wire signed [14:0] s395;  // x34 + s394 - 2*x41
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s395 (
-        .a(x34), .b(s394), .c((13'(x41) << 1)), .sum(s395)
-    );
-    wire signed [14:0] s396;  // x36 + 2*x42 + 2*x45
-    assign s396[0:0] = x36[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s396 (
-        .a(11'(x36 >>> 1)), .b(x42), .c(x45), .sum(s396[14:1])
-    );
-    wire signed [14:0] s398;  // 4*x15 + 2*x19 - x21
-    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s398 (
-        .a((14'(x15) << 2)), .b((13'(x19) << 1)), .c(x21), .sum(s398)
-    );
-    wire signed [13:0] s399;  // x26 + x30 + x38
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s399 (
-        .a(x26), .b(x30), .c(x38), .sum(s399)
-    );
-    wire signed [13:0] s400;  // x35 - x23 - x27
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s400 (
-        .a(x35), .b(x23), .c(x27), .sum(s400)
-    );
-    wire signed [14:0] s401;  // s399 + s400 - x55
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s401 (
-        .a(15'(s399)), .b(15'(s400)), .c(15'(x55)), .sum(s401)
-    );
-    wire signed [13:0] s402;  // x48 - x30 - x37
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s402 (
-        .a(x48), .b(x30), .c(x37), .sum(s402)
-    );
-    wire signed [13:0] s408;  // 2*x7 + x23 + x51
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s408 (
-        .a((13'(x7) << 1)), .b(x23), .c(x51), .sum(s408)
-    );
-    wire signed [12:0] s409 = 13'(x34) - 13'(x13);
-    wire signed [15:0] s410;  // s409 - 4*x1 - 4*x33
-    assign s410[1:0] = s409[1:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s410 (
-        .a(11'(s409 >>> 2)), .b(x1), .c(x33), .sum(s410[15:2])
-    );
-    wire signed [16:0] s411;  // 2*s338 + s408 - s321
-    bittrigger_grow3 #(.WIDTH(17), .A(16), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s411 (
-        .a((16'(s338) << 1)), .b(s408), .c(s321), .sum(s411)
-    );
-    wire signed [15:0] s413;  // x2 + 4*x6 + 4*x18
-    assign s413[1:0] = x2[1:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s413 (
-        .a(11'(x2 >>> 2)), .b(x6), .c(x18), .sum(s413[15:2])
-    );
-    wire signed [14:0] s414;  // 4*x22 + x35 - x53
-    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s414 (
-        .a((14'(x22) << 2)), .b(x35), .c(x53), .sum(s414)
-    );
-    wire signed [15:0] s415;  // 4*x36 + 8*x54 - x48
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(15), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s415 (
-        .a((14'(x36) << 2)), .b((15'(x54) << 3)), .c(13'(x48)), .sum(s415)
-    );
-    wire signed [14:0] s416;  // x22 + 2*x42 + 2*x46
-    assign s416[0:0] = x22[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s416 (
-        .a(11'(x22 >>> 1)), .b(x42), .c(x46), .sum(s416[14:1])
-    );
-    wire signed [15:0] s417;  // s416 - 2*x8 - 2*x54
-    assign s417[0:0] = s416[0:0];
-    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s417 (
-        .a(14'(s416 >>> 1)), .b(x8), .c(x54), .sum(s417[15:1])
-    );
-    wire signed [14:0] s423;  // x4 - 2*x14 - s162
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(13), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s423 (
-        .a(x4), .b((13'(x14) << 1)), .c(s162), .sum(s423)
-    );
-    wire signed [15:0] s424;  // s151 - 4*x4 - s203
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s424 (
-        .a(s151), .b((14'(x4) << 2)), .c(s203), .sum(s424)
-    );
-    wire signed [13:0] s425;  // x26 + x50 - x40
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s425 (
-        .a(x26), .b(x50), .c(x40), .sum(s425)
-    );
-    wire signed [14:0] s434;  // x13 + 4*x25 + x50
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s434 (
-        .a(x13), .b((14'(x25) << 2)), .c(x50), .sum(s434)
-    );
-    wire signed [13:0] s435;  // x5 + x44 - x3
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s435 (
-        .a(x5), .b(x44), .c(x3), .sum(s435)
-    );
-    wire signed [15:0] s436;  // 4*x39 + s435 - 4*x9
-    assign s436[1:0] = s435[1:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s436 (
-        .a(x39), .b(12'(s435 >>> 2)), .c(x9), .sum(s436[15:2])
-    );
-    wire signed [13:0] s437;  // x33 - x30 - x42
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s437 (
-        .a(x33), .b(x30), .c(x42), .sum(s437)
-    );
-    wire signed [13:0] s438;  // x10 + x16 - x1
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s438 (
-        .a(x10), .b(x16), .c(x1), .sum(s438)
-    );
-    wire signed [14:0] s439;  // 2*x49 + s374 + s437
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b000)) u_s439 (
-        .a((15'(x49) << 1)), .b(15'(s374)), .c(15'(s437)), .sum(s439)
-    );
-    wire signed [15:0] s440;  // 4*x27 + 4*x30 - s434
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s440 (
-        .a((14'(x27) << 2)), .b((14'(x30) << 2)), .c(s434), .sum(s440)
-    );
-    wire signed [15:0] s447;  // 8*x21 + x23 + x34
-    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s447 (
-        .a((15'(x21) << 3)), .b(13'(x23)), .c(13'(x34)), .sum(s447)
-    );
-    wire signed [13:0] s448;  // x15 - x35 - x44
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s448 (
-        .a(x15), .b(x35), .c(x44), .sum(s448)
-    );
-    wire signed [14:0] s449;  // 2*x16 + 2*x31 + s448
-    assign s449[0:0] = s448[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s449 (
-        .a(x16), .b(x31), .c(13'(s448 >>> 1)), .sum(s449[14:1])
-    );
-    wire signed [15:0] s450;  // 2*s238 + s324 - 4*x36
-    assign s450[0:0] = s324[0:0];
-    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s450 (
-        .a(s238), .b(13'(s324 >>> 1)), .c((13'(x36) << 1)), .sum(s450[15:1])
-    );
-    wire signed [13:0] s456;  // x24 + x32 + x52
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s456 (
-        .a(x24), .b(x32), .c(x52), .sum(s456)
-    );
-    wire signed [13:0] s462;  // x7 - x48 - x55
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s462 (
-        .a(x7), .b(x48), .c(x55), .sum(s462)
-    );
-    wire signed [13:0] s463;  // x40 - x3 - 2*x12
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s463 (
-        .a(x40), .b(x3), .c((13'(x12) << 1)), .sum(s463)
-    );
-    wire signed [15:0] s464;  // s237 + s462 - 4*x42
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s464 (
-        .a(s237), .b(s462), .c((14'(x42) << 2)), .sum(s464)
-    );
-    wire signed [13:0] s471;  // x12 - x9 - x49
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s471 (
-        .a(x12), .b(x9), .c(x49), .sum(s471)
-    );
-    wire signed [13:0] s472;  // x14 + x20 + x26
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s472 (
-        .a(x14), .b(x20), .c(x26), .sum(s472)
-    );
-    wire signed [14:0] s473;  // 2*x6 + s336 + s471
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b000)) u_s473 (
-        .a((15'(x6) << 1)), .b(15'(s336)), .c(15'(s471)), .sum(s473)
-    );
-    wire signed [15:0] s474;  // 4*x19 + s472 - 4*x3
-    assign s474[1:0] = s472[1:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s474 (
-        .a(x19), .b(12'(s472 >>> 2)), .c(x3), .sum(s474[15:2])
-    );
-    wire signed [16:0] s475;  // s375 + s434 - s61
-    bittrigger_grow3 #(.WIDTH(17), .A(14), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s475 (
-        .a(s375), .b(s434), .c(s61), .sum(s475)
-    );
-    wire signed [13:0] s479;  // x11 + x43 + x52
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s479 (
-        .a(x11), .b(x43), .c(x52), .sum(s479)
-    );
-    wire signed [13:0] s480;  // 2*x10 + x21 + x55
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s480 (
-        .a((13'(x10) << 1)), .b(x21), .c(x55), .sum(s480)
-    );
-    wire signed [16:0] s481;  // s413 + 2*s480 - s479
-    bittrigger_grow3 #(.WIDTH(17), .A(16), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s481 (
-        .a(s413), .b((15'(s480) << 1)), .c(s479), .sum(s481)
-    );
-    wire signed [13:0] s482;  // x48 + x50 - x13
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s482 (
-        .a(x48), .b(x50), .c(x13), .sum(s482)
-    );
-    wire signed [13:0] s483;  // x4 + x32 - x28
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s483 (
-        .a(x4), .b(x32), .c(x28), .sum(s483)
-    );
-    wire signed [13:0] s484;  // x10 + x14 - x27
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s484 (
-        .a(x10), .b(x14), .c(x27), .sum(s484)
-    );
-    wire signed [14:0] s485;  // s482 - 2*x3 - 2*x53
-    assign s485[0:0] = s482[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s485 (
-        .a(13'(s482 >>> 1)), .b(x3), .c(x53), .sum(s485[14:1])
-    );
-    wire signed [15:0] s486;  // s483 + s484 - 2*s336
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s486 (
-        .a(s483), .b(s484), .c((15'(s336) << 1)), .sum(s486)
-    );
-    wire signed [13:0] s493;  // x32 + x49 - x30
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s493 (
-        .a(x32), .b(x49), .c(x30), .sum(s493)
-    );
-    wire signed [14:0] s494;  // x52 - 2*x38 - s306
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(13), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s494 (
-        .a(x52), .b((13'(x38) << 1)), .c(s306), .sum(s494)
-    );
-    wire signed [15:0] s495;  // 4*x24 + s278 + s493
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s495 (
-        .a((14'(x24) << 2)), .b(s278), .c(s493), .sum(s495)
-    );
-    wire signed [12:0] s500 = 13'(x8) - 13'(x41);
-    wire signed [13:0] s501;  // x12 - x3 - x54
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s501 (
-        .a(x12), .b(x3), .c(x54), .sum(s501)
-    );
-    wire signed [14:0] s502;  // 2*x47 + s65 + s500
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s502 (
-        .a((13'(x47) << 1)), .b(s65), .c(s500), .sum(s502)
-    );
-    wire signed [15:0] s503;  // 2*s301 + s501 - 4*x26
-    assign s503[0:0] = s501[0:0];
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s503 (
-        .a(s301), .b(13'(s501 >>> 1)), .c((13'(x26) << 1)), .sum(s503[15:1])
+        .a(x19), .b(x45), .c(x48), .sum(s188)
+    );
+    wire signed [12:0] s189 = 13'(x2) - 13'(x28);
+    wire signed [13:0] s190;  // x9 - x6 - x46
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s190 (
+        .a(x9), .b(x6), .c(x46), .sum(s190)
+    );
+    wire signed [14:0] s191;  // x27 + s190 - x56
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s191 (
+        .a(x27), .b(s190), .c(x56), .sum(s191)
+    );
+    wire signed [13:0] s192;  // x43 - x13 - x15
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s192 (
+        .a(x43), .b(x13), .c(x15), .sum(s192)
+    );
+    wire signed [14:0] s193;  // s192 - 2*x8 - x20
+    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s193 (
+        .a(s192), .b((13'(x8) << 1)), .c(x20), .sum(s193)
+    );
+    wire signed [14:0] s194;  // 2*x42 + x54 - 2*x26
+    assign s194[0:0] = x54[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s194 (
+        .a(x42), .b(11'(x54 >>> 1)), .c(x26), .sum(s194[14:1])
+    );
+    wire signed [15:0] s195;  // s194 - s131 - s189
+    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s195 (
+        .a(s194), .b(s131), .c(s189), .sum(s195)
+    );
+    wire signed [13:0] s200;  // x17 + x31 + x53
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s200 (
+        .a(x17), .b(x31), .c(x53), .sum(s200)
+    );
+    wire signed [15:0] s201;  // 8*x51 + s200 - x47
+    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s201 (
+        .a((15'(x51) << 3)), .b(s200), .c(13'(x47)), .sum(s201)
+    );
+    wire signed [13:0] s202;  // x9 - x18 - x37
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s202 (
+        .a(x9), .b(x18), .c(x37), .sum(s202)
+    );
+    wire signed [14:0] s203;  // 2*x48 - 2*x21 - x33
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s203 (
+        .a((13'(x48) << 1)), .b((13'(x21) << 1)), .c(x33), .sum(s203)
+    );
+    wire signed [16:0] s204;  // 8*x54 + s202 + 2*s203
+    assign s204[0:0] = s202[0:0];
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(13), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s204 (
+        .a((14'(x54) << 2)), .b(13'(s202 >>> 1)), .c(s203), .sum(s204[16:1])
+    );
+    wire signed [14:0] s205;  // x7 + 8*x12 - 2*x12
+    assign s205[0:0] = x7[0:0];
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s205 (
+        .a(14'(x7 >>> 1)), .b((14'(x12) << 2)), .c(14'(x12)), .sum(s205[14:1])
+    );
+    wire signed [14:0] s206 = 15'(x3) - s205;
+    wire signed [14:0] s208;  // 2*x25 - x38 - 2*x51
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s208 (
+        .a((13'(x25) << 1)), .b(x38), .c((13'(x51) << 1)), .sum(s208)
+    );
+    wire signed [12:0] s209 = 13'(x4) + 13'(x46);
+    wire signed [13:0] s210;  // x22 + 2*x32 - x39
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s210 (
+        .a(x22), .b((13'(x32) << 1)), .c(x39), .sum(s210)
+    );
+    wire signed [16:0] s216;  // x7 + 16*x21 - x46
+    bittrigger_grow3 #(.WIDTH(17), .A(14), .B(16), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s216 (
+        .a(14'(x7)), .b((16'(x21) << 4)), .c(14'(x46)), .sum(s216)
+    );
+    wire signed [13:0] s217;  // x22 - x25 - x43
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s217 (
+        .a(x22), .b(x25), .c(x43), .sum(s217)
+    );
+    wire signed [16:0] s218;  // s217 - 4*x15 - s43
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b110)) u_s218 (
+        .a(17'(s217)), .b((17'(x15) << 2)), .c(s43), .sum(s218)
+    );
+    wire signed [13:0] s219;  // x14 + x48 - x28
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s219 (
+        .a(x14), .b(x48), .c(x28), .sum(s219)
+    );
+    wire signed [12:0] s220 = 13'(x0) + 13'(x8);
+    wire signed [13:0] s221;  // x20 - x2 - x31
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s221 (
+        .a(x20), .b(x2), .c(x31), .sum(s221)
+    );
+    wire signed [14:0] s222;  // 2*x10 + s220 - s219
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s222 (
+        .a((13'(x10) << 1)), .b(s220), .c(s219), .sum(s222)
+    );
+    wire signed [13:0] s224;  // x13 + x17 - 2*x39
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s224 (
+        .a(x13), .b(x17), .c((13'(x39) << 1)), .sum(s224)
+    );
+    wire signed [12:0] s225 = 13'(x24) - 13'(x42);
+    wire signed [15:0] s226;  // 4*x36 + s225 - 8*x51
+    assign s226[1:0] = s225[1:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s226 (
+        .a(x36), .b(11'(s225 >>> 2)), .c((13'(x51) << 1)), .sum(s226[15:2])
+    );
+    wire signed [14:0] s227;  // 2*x29 + 2*x36 + x51
+    assign s227[0:0] = x51[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s227 (
+        .a(x29), .b(x36), .c(11'(x51 >>> 1)), .sum(s227[14:1])
+    );
+    wire signed [14:0] s228;  // x48 - x3 - s151
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s228 (
+        .a(x48), .b(x3), .c(s151), .sum(s228)
+    );
+    wire signed [13:0] s229;  // x9 + x27 - x32
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s229 (
+        .a(x9), .b(x27), .c(x32), .sum(s229)
+    );
+    wire signed [15:0] s230;  // s229 - 4*x0 - 4*x27
+    assign s230[1:0] = s229[1:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s230 (
+        .a(12'(s229 >>> 2)), .b(x0), .c(x27), .sum(s230[15:2])
+    );
+    wire signed [13:0] s233;  // x19 + x21 + x53
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s233 (
+        .a(x19), .b(x21), .c(x53), .sum(s233)
+    );
+    wire signed [15:0] s234;  // s233 - 4*x20 - 2*x23
+    assign s234[0:0] = s233[0:0];
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s234 (
+        .a(13'(s233 >>> 1)), .b((13'(x20) << 1)), .c(x23), .sum(s234[15:1])
+    );
+    wire signed [15:0] s235;  // s126 + s227 - s224
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s235 (
+        .a(16'(s126)), .b(16'(s227)), .c(16'(s224)), .sum(s235)
+    );
+    wire signed [15:0] s241;  // x14 + s145 - 8*x21
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s241 (
+        .a(16'(x14)), .b(16'(s145)), .c((16'(x21) << 3)), .sum(s241)
+    );
+    wire signed [13:0] s243;  // x3 + x47 - x40
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s243 (
+        .a(x3), .b(x47), .c(x40), .sum(s243)
+    );
+    wire signed [15:0] s245;  // s151 + s243 - 4*x19
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s245 (
+        .a(s151), .b(s243), .c((14'(x19) << 2)), .sum(s245)
+    );
+    wire signed [13:0] s251;  // x44 + x52 - x24
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s251 (
+        .a(x44), .b(x52), .c(x24), .sum(s251)
+    );
+    wire signed [14:0] s252;  // x35 - 4*x9 - 2*x45
+    assign s252[0:0] = x35[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s252 (
+        .a(11'(x35 >>> 1)), .b((13'(x9) << 1)), .c(x45), .sum(s252[14:1])
+    );
+    wire signed [15:0] s253;  // s251 + s252 - s103
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s253 (
+        .a(s251), .b(s252), .c(s103), .sum(s253)
+    );
+    wire signed [14:0] s254;  // 2*x18 + x30 - 4*x24
+    assign s254[0:0] = x30[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s254 (
+        .a(x18), .b(11'(x30 >>> 1)), .c((13'(x24) << 1)), .sum(s254[14:1])
+    );
+    wire signed [14:0] s255;  // x3 + 2*x27 + 2*x36
+    assign s255[0:0] = x3[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s255 (
+        .a(11'(x3 >>> 1)), .b(x27), .c(x36), .sum(s255[14:1])
+    );
+    wire signed [15:0] s256;  // 2*x0 + x17 + 8*x21
+    assign s256[0:0] = x17[0:0];
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s256 (
+        .a(x0), .b(12'(x17 >>> 1)), .c((14'(x21) << 2)), .sum(s256[15:1])
+    );
+    wire signed [14:0] s257 = (15'(x54) << 2) - 15'(x20);
+    wire signed [13:0] s258;  // x11 + x23 + x42
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s258 (
+        .a(x11), .b(x23), .c(x42), .sum(s258)
+    );
+    wire signed [15:0] s259;  // 4*x12 - 2*x51 - s258
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(13), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s259 (
+        .a((14'(x12) << 2)), .b((13'(x51) << 1)), .c(s258), .sum(s259)
+    );
+    wire signed [13:0] s261 = (14'(x26) << 1) + 14'(x41);
+    wire signed [15:0] s267;  // x19 - 8*x18 - 2*x20
+    assign s267[0:0] = x19[0:0];
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s267 (
+        .a(12'(x19 >>> 1)), .b((14'(x18) << 2)), .c(x20), .sum(s267[15:1])
+    );
+    wire signed [14:0] s268;  // x27 + x53 - 4*x48
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s268 (
+        .a(x27), .b(x53), .c((14'(x48) << 2)), .sum(s268)
+    );
+    wire signed [17:0] s269;  // x4 + 4*x42 - 32*x24
+    assign s269[1:0] = x4[1:0];
+    bittrigger_grow3 #(.WIDTH(16), .A(13), .B(13), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s269 (
+        .a(13'(x4 >>> 2)), .b(13'(x42)), .c((15'(x24) << 3)), .sum(s269[17:2])
+    );
+    wire signed [17:0] s270;  // x11 + 2*x16 + s269
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s270 (
+        .a(18'(x11)), .b((18'(x16) << 1)), .c(s269), .sum(s270)
+    );
+    wire signed [13:0] s271;  // x46 - x5 - x33
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s271 (
+        .a(x46), .b(x5), .c(x33), .sum(s271)
+    );
+    wire signed [13:0] s272;  // 2*x22 - x44 - x54
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s272 (
+        .a((13'(x22) << 1)), .b(x44), .c(x54), .sum(s272)
+    );
+    wire signed [13:0] s273;  // x50 + x56 - 2*x51
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s273 (
+        .a(x50), .b(x56), .c((13'(x51) << 1)), .sum(s273)
+    );
+    wire signed [15:0] s274;  // 4*x54 + s273 - s272
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s274 (
+        .a((14'(x54) << 2)), .b(s273), .c(s272), .sum(s274)
+    );
+    wire signed [14:0] s275;  // s219 - x2 - 2*x21
+    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s275 (
+        .a(s219), .b(x2), .c((13'(x21) << 1)), .sum(s275)
+    );
+    wire signed [15:0] s277;  // x1 + x13 - 16*x1
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s277 (
+        .a(16'(x1)), .b(16'(x13)), .c((16'(x1) << 4)), .sum(s277)
+    );
+    wire signed [13:0] s278;  // x6 + x10 + x15
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s278 (
+        .a(x6), .b(x10), .c(x15), .sum(s278)
+    );
+    wire signed [13:0] s279;  // x32 - x17 - x36
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s279 (
+        .a(x32), .b(x17), .c(x36), .sum(s279)
+    );
+    wire signed [17:0] s280;  // s279 - 2*s277 - s278
+    bittrigger_grow3 #(.WIDTH(18), .A(15), .B(17), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s280 (
+        .a(15'(s279)), .b((17'(s277) << 1)), .c(15'(s278)), .sum(s280)
+    );
+    wire signed [13:0] s282;  // 4*x25 - x25 - x26
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s282 (
+        .a((14'(x25) << 2)), .b(14'(x25)), .c(14'(x26)), .sum(s282)
+    );
+    wire signed [13:0] s283;  // 2*x7 + x29 - x8
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s283 (
+        .a((13'(x7) << 1)), .b(x29), .c(x8), .sum(s283)
+    );
+    wire signed [13:0] s284;  // x18 + x43 - x41
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s284 (
+        .a(x18), .b(x43), .c(x41), .sum(s284)
+    );
+    wire signed [15:0] s285;  // 4*x12 + 2*x47 + s271
+    assign s285[0:0] = s271[0:0];
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s285 (
+        .a((13'(x12) << 1)), .b(x47), .c(13'(s271 >>> 1)), .sum(s285[15:1])
+    );
+    wire signed [15:0] s286;  // s283 - 4*x33 - s268
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s286 (
+        .a(s283), .b((14'(x33) << 2)), .c(s268), .sum(s286)
+    );
+    wire signed [13:0] s292;  // x35 + x43 - x32
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s292 (
+        .a(x35), .b(x43), .c(x32), .sum(s292)
+    );
+    wire signed [14:0] s293;  // x10 + x17 + 4*x42
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s293 (
+        .a(x10), .b(x17), .c((14'(x42) << 2)), .sum(s293)
+    );
+    wire signed [14:0] s294;  // 2*x23 + 4*x27 + x55
+    assign s294[0:0] = x55[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s294 (
+        .a(x23), .b((13'(x27) << 1)), .c(11'(x55 >>> 1)), .sum(s294[14:1])
+    );
+    wire signed [13:0] s295;  // x25 - x5 - x46
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s295 (
+        .a(x25), .b(x5), .c(x46), .sum(s295)
+    );
+    wire signed [13:0] s296;  // 2*x28 - x9 - x48
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s296 (
+        .a((13'(x28) << 1)), .b(x9), .c(x48), .sum(s296)
+    );
+    wire signed [15:0] s297;  // s295 + s296 - s293
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s297 (
+        .a(s295), .b(s296), .c(s293), .sum(s297)
+    );
+    wire signed [13:0] s300;  // x37 - x12 - x54
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s300 (
+        .a(x37), .b(x12), .c(x54), .sum(s300)
+    );
+    wire signed [13:0] s301;  // x21 + 2*x48 - x22
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s301 (
+        .a(x21), .b((13'(x48) << 1)), .c(x22), .sum(s301)
+    );
+    wire signed [15:0] s302;  // 8*x21 - s300 - 2*s301
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b110)) u_s302 (
+        .a((16'(x21) << 3)), .b(16'(s300)), .c((16'(s301) << 1)), .sum(s302)
+    );
+    wire signed [13:0] s303;  // 2*x26 + x40 - x39
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s303 (
+        .a((13'(x26) << 1)), .b(x40), .c(x39), .sum(s303)
+    );
+    wire signed [14:0] s304;  // 2*x16 + s292 - 2*x34
+    assign s304[0:0] = s292[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s304 (
+        .a(x16), .b(13'(s292 >>> 1)), .c(x34), .sum(s304[14:1])
+    );
+    wire signed [15:0] s305;  // 4*x18 - 4*x50 - s55
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s305 (
+        .a((14'(x18) << 2)), .b((14'(x50) << 2)), .c(s55), .sum(s305)
+    );
+    wire signed [13:0] s311;  // x16 + x34 - x17
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s311 (
+        .a(x16), .b(x34), .c(x17), .sum(s311)
+    );
+    wire signed [14:0] s312;  // x42 + 4*x45 + x52
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s312 (
+        .a(x42), .b((14'(x45) << 2)), .c(x52), .sum(s312)
+    );
+    wire signed [13:0] s314;  // x0 + 2*x24 + x38
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s314 (
+        .a(x0), .b((13'(x24) << 1)), .c(x38), .sum(s314)
+    );
+    wire signed [13:0] s315;  // 2*x4 + x43 - x11
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s315 (
+        .a((13'(x4) << 1)), .b(x43), .c(x11), .sum(s315)
+    );
+    wire signed [15:0] s316;  // 2*s74 - s311 - s314
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s316 (
+        .a((14'(s74) << 1)), .b(s311), .c(s314), .sum(s316)
+    );
+    wire signed [15:0] s317;  // s312 + s315 - 2*s189
+    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s317 (
+        .a(s312), .b(s315), .c((14'(s189) << 1)), .sum(s317)
+    );
+    wire signed [14:0] s321;  // x19 + x37 + s314
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s321 (
+        .a(x19), .b(x37), .c(s314), .sum(s321)
+    );
+    wire signed [12:0] s322 = 13'(x32) - 13'(x40);
+    wire signed [14:0] s323;  // 2*x38 + s322 - x20
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s323 (
+        .a((13'(x38) << 1)), .b(s322), .c(x20), .sum(s323)
+    );
+    wire signed [14:0] s324;  // 4*x15 + x23 - x39
+    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s324 (
+        .a((14'(x15) << 2)), .b(x23), .c(x39), .sum(s324)
+    );
+    wire signed [13:0] s325;  // x26 + x30 + x45
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s325 (
+        .a(x26), .b(x30), .c(x45), .sum(s325)
+    );
+    wire signed [15:0] s326;  // s325 - 4*x30 - s324
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s326 (
+        .a(s325), .b((14'(x30) << 2)), .c(s324), .sum(s326)
+    );
+    wire signed [13:0] s327;  // x12 + x47 - x50
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s327 (
+        .a(x12), .b(x47), .c(x50), .sum(s327)
+    );
+    wire signed [14:0] s328;  // x56 + s327 - 2*x9
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s328 (
+        .a(x56), .b(s327), .c((13'(x9) << 1)), .sum(s328)
+    );
+    wire signed [13:0] s331;  // 4*x16 - x16 - x54
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s331 (
+        .a((14'(x16) << 2)), .b(14'(x16)), .c(14'(x54)), .sum(s331)
+    );
+    wire signed [14:0] s338;  // x2 + 2*x39 + 2*x52
+    assign s338[0:0] = x2[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s338 (
+        .a(11'(x2 >>> 1)), .b(x39), .c(x52), .sum(s338[14:1])
+    );
+    wire signed [13:0] s339;  // 2*x10 + x44 - x43
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s339 (
+        .a((13'(x10) << 1)), .b(x44), .c(x43), .sum(s339)
+    );
+    wire signed [17:0] s340;  // s338 + 2*s339 - 32*x21
+    assign s340[0:0] = s338[0:0];
+    bittrigger_grow3 #(.WIDTH(17), .A(14), .B(14), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s340 (
+        .a(14'(s338 >>> 1)), .b(s339), .c((16'(x21) << 4)), .sum(s340[17:1])
+    );
+    wire signed [14:0] s341;  // 4*x15 + 2*x18 + x45
+    assign s341[0:0] = x45[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s341 (
+        .a((13'(x15) << 1)), .b(x18), .c(11'(x45 >>> 1)), .sum(s341[14:1])
+    );
+    wire signed [14:0] s342;  // 2*x22 + x37 - 2*x21
+    assign s342[0:0] = x37[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s342 (
+        .a(x22), .b(11'(x37 >>> 1)), .c(x21), .sum(s342[14:1])
+    );
+    wire signed [13:0] s343;  // 2*x25 + x38 - x35
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s343 (
+        .a((13'(x25) << 1)), .b(x38), .c(x35), .sum(s343)
+    );
+    wire signed [13:0] s345;  // x14 + x26 - x33
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s345 (
+        .a(x14), .b(x26), .c(x33), .sum(s345)
+    );
+    wire signed [13:0] s346;  // x5 + x11 + x19
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s346 (
+        .a(x5), .b(x11), .c(x19), .sum(s346)
+    );
+    wire signed [15:0] s347;  // s346 - 4*x9 - s345
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s347 (
+        .a(s346), .b((14'(x9) << 2)), .c(s345), .sum(s347)
+    );
+    wire signed [13:0] s349;  // x0 + 2*x27 + x56
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s349 (
+        .a(x0), .b((13'(x27) << 1)), .c(x56), .sum(s349)
+    );
+    wire signed [14:0] s350;  // 2*x34 - 2*x20 - x49
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s350 (
+        .a((13'(x34) << 1)), .b((13'(x20) << 1)), .c(x49), .sum(s350)
+    );
+    wire signed [14:0] s351;  // 2*x29 + 2*x30 + s327
+    assign s351[0:0] = s327[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s351 (
+        .a(x29), .b(x30), .c(13'(s327 >>> 1)), .sum(s351[14:1])
+    );
+    wire signed [12:0] s359 = 13'(x25) - 13'(x15);
+    wire signed [13:0] s361;  // x53 - x3 - x31
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s361 (
+        .a(x53), .b(x3), .c(x31), .sum(s361)
+    );
+    wire signed [13:0] s362;  // x9 - x22 - x36
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s362 (
+        .a(x9), .b(x22), .c(x36), .sum(s362)
+    );
+    wire signed [14:0] s363;  // s133 - 2*x30 - 2*x41
+    assign s363[0:0] = s133[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s363 (
+        .a(13'(s133 >>> 1)), .b(x30), .c(x41), .sum(s363[14:1])
+    );
+    wire signed [13:0] s365;  // x24 + x47 - x51
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s365 (
+        .a(x24), .b(x47), .c(x51), .sum(s365)
+    );
+    wire signed [14:0] s366;  // 2*x29 + s292 - 2*x20
+    assign s366[0:0] = s292[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s366 (
+        .a(x29), .b(13'(s292 >>> 1)), .c(x20), .sum(s366[14:1])
+    );
+    wire signed [15:0] s367;  // s365 - 4*x6 - 4*x51
+    assign s367[1:0] = s365[1:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s367 (
+        .a(12'(s365 >>> 2)), .b(x6), .c(x51), .sum(s367[15:2])
+    );
+    wire signed [13:0] s374;  // x28 - x6 - x53
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s374 (
+        .a(x28), .b(x6), .c(x53), .sum(s374)
+    );
+    wire signed [14:0] s375;  // x35 + s311 - x49
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s375 (
+        .a(x35), .b(s311), .c(x49), .sum(s375)
+    );
+    wire signed [16:0] s376;  // 4*x32 + 2*s205 + s374
+    assign s376[0:0] = s374[0:0];
+    bittrigger_grow3 #(.WIDTH(16), .A(13), .B(15), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s376 (
+        .a((13'(x32) << 1)), .b(s205), .c(13'(s374 >>> 1)), .sum(s376[16:1])
+    );
+    wire signed [14:0] s378;  // x33 + 4*x45 + x48
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s378 (
+        .a(x33), .b((14'(x45) << 2)), .c(x48), .sum(s378)
+    );
+    wire signed [13:0] s379;  // x44 - x13 - x47
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s379 (
+        .a(x44), .b(x13), .c(x47), .sum(s379)
+    );
+    wire signed [15:0] s381;  // s18 - 4*x18 - s379
+    bittrigger_grow3 #(.WIDTH(16), .A(13), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s381 (
+        .a(s18), .b((14'(x18) << 2)), .c(s379), .sum(s381)
+    );
+    wire signed [13:0] s383;  // x11 + x18 + x50
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s383 (
+        .a(x11), .b(x18), .c(x50), .sum(s383)
+    );
+    wire signed [13:0] s384;  // x3 + x30 - x25
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s384 (
+        .a(x3), .b(x30), .c(x25), .sum(s384)
+    );
+    wire signed [14:0] s385;  // s383 - 2*x21 - 2*x39
+    assign s385[0:0] = s383[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s385 (
+        .a(13'(s383 >>> 1)), .b(x21), .c(x39), .sum(s385[14:1])
+    );
+    wire signed [15:0] s386;  // s384 - 4*x44 - 4*x50
+    assign s386[1:0] = s384[1:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s386 (
+        .a(12'(s384 >>> 2)), .b(x44), .c(x50), .sum(s386[15:2])
+    );
+    wire signed [13:0] s392;  // x39 - x49 - x55
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s392 (
+        .a(x39), .b(x49), .c(x55), .sum(s392)
+    );
+    wire signed [12:0] s393 = 13'(x24) - 13'(x27);
+    wire signed [13:0] s394;  // 2*x41 - x26 - x45
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s394 (
+        .a((13'(x41) << 1)), .b(x26), .c(x45), .sum(s394)
+    );
+    wire signed [15:0] s395;  // s393 + s394 - 8*x12
+    bittrigger_grow3 #(.WIDTH(16), .A(13), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s395 (
+        .a(s393), .b(s394), .c((15'(x12) << 3)), .sum(s395)
+    );
+    wire signed [14:0] s397;  // s392 - x37 - s271
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b110)) u_s397 (
+        .a(15'(s392)), .b(15'(x37)), .c(15'(s271)), .sum(s397)
+    );
+    wire signed [13:0] s405;  // x45 + x47 - x43
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s405 (
+        .a(x45), .b(x47), .c(x43), .sum(s405)
+    );
+    wire signed [14:0] s406;  // x34 + s405 - 2*x9
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s406 (
+        .a(x34), .b(s405), .c((13'(x9) << 1)), .sum(s406)
+    );
+    wire signed [15:0] s407;  // 4*x33 + 4*x45 + s125
+    assign s407[1:0] = s125[1:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s407 (
+        .a(x33), .b(x45), .c(12'(s125 >>> 2)), .sum(s407[15:2])
+    );
+    wire signed [13:0] s412;  // x43 - x29 - x51
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s412 (
+        .a(x43), .b(x29), .c(x51), .sum(s412)
+    );
+    wire signed [15:0] s413;  // 8*x9 + 4*x33 + s412
+    assign s413[1:0] = s412[1:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s413 (
+        .a((13'(x9) << 1)), .b(x33), .c(12'(s412 >>> 2)), .sum(s413[15:2])
+    );
+    wire signed [13:0] s414;  // x21 + x42 - 2*x41
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s414 (
+        .a(x21), .b(x42), .c((13'(x41) << 1)), .sum(s414)
+    );
+    wire signed [17:0] s415;  // s269 + s414 - 16*x54
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s415 (
+        .a(s269), .b(18'(s414)), .c((18'(x54) << 4)), .sum(s415)
+    );
+    wire signed [13:0] s416;  // x55 - x7 - x35
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s416 (
+        .a(x55), .b(x7), .c(x35), .sum(s416)
+    );
+    wire signed [16:0] s417;  // 16*x48 - x37 - 4*x54
+    bittrigger_grow3 #(.WIDTH(17), .A(16), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s417 (
+        .a((16'(x48) << 4)), .b(14'(x37)), .c((14'(x54) << 2)), .sum(s417)
+    );
+    wire signed [16:0] s418;  // s268 + s416 + s417
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s418 (
+        .a(17'(s268)), .b(17'(s416)), .c(s417), .sum(s418)
+    );
+    wire signed [13:0] s419;  // x38 - x0 - 2*x19
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s419 (
+        .a(x38), .b(x0), .c((13'(x19) << 1)), .sum(s419)
+    );
+    wire signed [15:0] s420;  // s10 - 4*x37 - s272
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s420 (
+        .a(s10), .b((14'(x37) << 2)), .c(s272), .sum(s420)
+    );
+    wire signed [13:0] s426;  // x2 + x36 + 2*x54
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s426 (
+        .a(x2), .b(x36), .c((13'(x54) << 1)), .sum(s426)
+    );
+    wire signed [14:0] s427;  // 2*x6 + x8 + 4*x51
+    assign s427[0:0] = x8[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s427 (
+        .a(x6), .b(11'(x8 >>> 1)), .c((13'(x51) << 1)), .sum(s427[14:1])
+    );
+    wire signed [13:0] s428;  // x22 + 2*x30 - x48
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s428 (
+        .a(x22), .b((13'(x30) << 1)), .c(x48), .sum(s428)
+    );
+    wire signed [15:0] s429;  // 4*x1 + s345 - 4*x13
+    assign s429[1:0] = s345[1:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s429 (
+        .a(x1), .b(12'(s345 >>> 2)), .c(x13), .sum(s429[15:2])
+    );
+    wire signed [15:0] s430;  // s428 - 2*s37 - s426
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s430 (
+        .a(s428), .b((15'(s37) << 1)), .c(s426), .sum(s430)
+    );
+    wire signed [14:0] s436;  // 2*x47 - 2*x14 - s134
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s436 (
+        .a((13'(x47) << 1)), .b((13'(x14) << 1)), .c(s134), .sum(s436)
+    );
+    wire signed [13:0] s437;  // x26 + x28 - x4
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s437 (
+        .a(x26), .b(x28), .c(x4), .sum(s437)
+    );
+    wire signed [15:0] s440;  // s0 + s437 - 4*x25
+    bittrigger_grow3 #(.WIDTH(16), .A(13), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s440 (
+        .a(s0), .b(s437), .c((14'(x25) << 2)), .sum(s440)
+    );
+    wire signed [13:0] s444;  // x30 + x44 + x47
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s444 (
+        .a(x30), .b(x44), .c(x47), .sum(s444)
+    );
+    wire signed [12:0] s445 = 13'(x45) - 13'(x50);
+    wire signed [14:0] s446;  // 2*x12 + x33 - 2*x43
+    assign s446[0:0] = x33[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s446 (
+        .a(x12), .b(11'(x33 >>> 1)), .c(x43), .sum(s446[14:1])
+    );
+    wire signed [14:0] s447;  // s445 - s361 - s444
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b110)) u_s447 (
+        .a(15'(s445)), .b(15'(s361)), .c(15'(s444)), .sum(s447)
+    );
+    wire signed [15:0] s448;  // 4*x30 + s446 - 4*x21
+    assign s448[1:0] = s446[1:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s448 (
+        .a(x30), .b(13'(s446 >>> 2)), .c(x21), .sum(s448[15:2])
+    );
+    wire signed [13:0] s455;  // x20 - x13 - x34
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s455 (
+        .a(x20), .b(x13), .c(x34), .sum(s455)
+    );
+    wire signed [13:0] s456;  // 2*x1 + x15 + x41
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s456 (
+        .a((13'(x1) << 1)), .b(x15), .c(x41), .sum(s456)
+    );
+    wire signed [15:0] s457;  // 2*x16 + 4*x24 + s455
+    assign s457[0:0] = s455[0:0];
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s457 (
+        .a(x16), .b((13'(x24) << 1)), .c(13'(s455 >>> 1)), .sum(s457[15:1])
+    );
+    wire signed [15:0] s458;  // s456 - 8*x12 - 4*x20
+    assign s458[1:0] = s456[1:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s458 (
+        .a(12'(s456 >>> 2)), .b((13'(x12) << 1)), .c(x20), .sum(s458[15:2])
+    );
+    wire signed [13:0] s463;  // x6 + x32 - x31
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s463 (
+        .a(x6), .b(x32), .c(x31), .sum(s463)
+    );
+    wire signed [14:0] s464;  // x9 + s163 - x26
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s464 (
+        .a(x9), .b(s163), .c(x26), .sum(s464)
+    );
+    wire signed [16:0] s466;  // 2*s170 + s312 - 8*x24
+    assign s466[0:0] = s312[0:0];
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s466 (
+        .a(s170), .b(14'(s312 >>> 1)), .c((14'(x24) << 2)), .sum(s466[16:1])
+    );
+    wire signed [13:0] s469;  // x4 + x27 + x31
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s469 (
+        .a(x4), .b(x27), .c(x31), .sum(s469)
+    );
+    wire signed [15:0] s470;  // s90 + s469 - 4*x14
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s470 (
+        .a(s90), .b(s469), .c((14'(x14) << 2)), .sum(s470)
+    );
+    wire signed [13:0] s477;  // x2 + x12 - x49
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s477 (
+        .a(x2), .b(x12), .c(x49), .sum(s477)
+    );
+    wire signed [15:0] s478;  // s477 - 4*x3 - s379
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s478 (
+        .a(s477), .b((14'(x3) << 2)), .c(s379), .sum(s478)
+    );
+    wire signed [15:0] s483;  // 8*x22 + x52 - 4*x18
+    assign s483[1:0] = x52[1:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s483 (
+        .a((13'(x22) << 1)), .b(11'(x52 >>> 2)), .c(x18), .sum(s483[15:2])
+    );
+    wire signed [13:0] s484;  // x7 + x10 - 2*x36
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s484 (
+        .a(x7), .b(x10), .c((13'(x36) << 1)), .sum(s484)
+    );
+    wire signed [14:0] s485;  // x38 - 2*x23 - 4*x29
+    assign s485[0:0] = x38[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s485 (
+        .a(11'(x38 >>> 1)), .b(x23), .c((13'(x29) << 1)), .sum(s485[14:1])
+    );
+    wire signed [13:0] s491;  // x15 + x21 + x33
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s491 (
+        .a(x15), .b(x21), .c(x33), .sum(s491)
+    );
+    wire signed [14:0] s492;  // s327 - 2*x38 - s74
+    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s492 (
+        .a(s327), .b((13'(x38) << 1)), .c(s74), .sum(s492)
+    );
+    wire signed [14:0] s493;  // s491 - 4*x33 - s392
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b110)) u_s493 (
+        .a(15'(s491)), .b((15'(x33) << 2)), .c(15'(s392)), .sum(s493)
+    );
+    wire signed [13:0] s497;  // x1 + x56 - x43
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s497 (
+        .a(x1), .b(x56), .c(x43), .sum(s497)
+    );
+    wire signed [14:0] s498;  // 2*x14 + s497 - s132
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s498 (
+        .a((15'(x14) << 1)), .b(15'(s497)), .c(15'(s132)), .sum(s498)
+    );
+    wire signed [17:0] s501;  // 4*s278 - 2*s208 - s483
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s501 (
+        .a((16'(s278) << 2)), .b((16'(s208) << 1)), .c(s483), .sum(s501)
     );
 
     // stage 1
     reg  signed [11:0] x1_d1;
+    reg  signed [11:0] x2_d1;
     reg  signed [11:0] x3_d1;
+    reg  signed [11:0] x4_d1;
+    reg  signed [11:0] x5_d1;
     reg  signed [11:0] x6_d1;
-    reg  signed [11:0] x7_d1;
+    reg  signed [11:0] x8_d1;
     reg  signed [11:0] x9_d1;
+    reg  signed [11:0] x11_d1;
     reg  signed [11:0] x12_d1;
-    reg  signed [11:0] x14_d1;
+    reg  signed [11:0] x15_d1;
     reg  signed [11:0] x18_d1;
+    reg  signed [11:0] x19_d1;
     reg  signed [11:0] x21_d1;
     reg  signed [11:0] x22_d1;
     reg  signed [11:0] x23_d1;
     reg  signed [11:0] x24_d1;
     reg  signed [11:0] x25_d1;
     reg  signed [11:0] x26_d1;
-    reg  signed [11:0] x27_d1;
     reg  signed [11:0] x28_d1;
-    reg  signed [11:0] x33_d1;
+    reg  signed [11:0] x29_d1;
+    reg  signed [11:0] x30_d1;
+    reg  signed [11:0] x34_d1;
+    reg  signed [11:0] x35_d1;
     reg  signed [11:0] x36_d1;
+    reg  signed [11:0] x37_d1;
+    reg  signed [11:0] x38_d1;
     reg  signed [11:0] x39_d1;
     reg  signed [11:0] x40_d1;
     reg  signed [11:0] x42_d1;
     reg  signed [11:0] x44_d1;
     reg  signed [11:0] x45_d1;
-    reg  signed [11:0] x47_d1;
+    reg  signed [11:0] x46_d1;
     reg  signed [11:0] x48_d1;
+    reg  signed [11:0] x49_d1;
     reg  signed [11:0] x51_d1;
+    reg  signed [11:0] x53_d1;
     reg  signed [11:0] x54_d1;
-    reg  signed [11:0] x56_d1;
-    reg  signed [12:0] s1_d1;
-    reg  signed [13:0] s4_d1;
-    reg  signed [14:0] s5_d1;
-    reg  signed [14:0] s9_d1;
-    reg  signed [15:0] s11_d1;
-    reg  signed [17:0] s12_d1;
-    reg  signed [16:0] s14_d1;
+    reg  signed [11:0] x55_d1;
+    reg  signed [14:0] s1_d1;
+    reg  signed [12:0] s2_d1;
+    reg  signed [13:0] s3_d1;
+    reg  signed [15:0] s7_d1;
+    reg  signed [15:0] s9_d1;
+    reg  signed [15:0] s14_d1;
+    reg  signed [18:0] s15_d1;
     reg  signed [14:0] s17_d1;
-    reg  signed [13:0] s18_d1;
     reg  signed [15:0] s19_d1;
-    reg  signed [16:0] s23_d1;
-    reg  signed [15:0] s26_d1;
-    reg  signed [17:0] s31_d1;
-    reg  signed [13:0] s32_d1;
-    reg  signed [13:0] s36_d1;
-    reg  signed [16:0] s37_d1;
-    reg  signed [12:0] s39_d1;
-    reg  signed [13:0] s40_d1;
-    reg  signed [14:0] s42_d1;
+    reg  signed [14:0] s20_d1;
+    reg  signed [14:0] s22_d1;
+    reg  signed [16:0] s24_d1;
+    reg  signed [13:0] s25_d1;
+    reg  signed [14:0] s26_d1;
+    reg  signed [14:0] s31_d1;
+    reg  signed [14:0] s34_d1;
+    reg  signed [15:0] s35_d1;
+    reg  signed [13:0] s41_d1;
     reg  signed [16:0] s43_d1;
-    reg  signed [13:0] s45_d1;
-    reg  signed [13:0] s47_d1;
-    reg  signed [14:0] s48_d1;
-    reg  signed [14:0] s50_d1;
-    reg  signed [13:0] s55_d1;
-    reg  signed [15:0] s56_d1;
-    reg  signed [14:0] s58_d1;
-    reg  signed [15:0] s59_d1;
-    reg  signed [14:0] s61_d1;
-    reg  signed [17:0] s62_d1;
-    reg  signed [13:0] s63_d1;
-    reg  signed [13:0] s64_d1;
-    reg  signed [12:0] s65_d1;
-    reg  signed [13:0] s66_d1;
-    reg  signed [15:0] s68_d1;
-    reg  signed [14:0] s74_d1;
+    reg  signed [14:0] s44_d1;
+    reg  signed [14:0] s46_d1;
+    reg  signed [16:0] s48_d1;
+    reg  signed [15:0] s51_d1;
+    reg  signed [13:0] s57_d1;
+    reg  signed [17:0] s59_d1;
+    reg  signed [13:0] s60_d1;
+    reg  signed [13:0] s61_d1;
+    reg  signed [14:0] s63_d1;
+    reg  signed [14:0] s65_d1;
+    reg  signed [15:0] s66_d1;
+    reg  signed [12:0] s68_d1;
+    reg  signed [14:0] s69_d1;
+    reg  signed [14:0] s71_d1;
+    reg  signed [15:0] s72_d1;
     reg  signed [14:0] s75_d1;
-    reg  signed [15:0] s78_d1;
-    reg  signed [16:0] s82_d1;
-    reg  signed [13:0] s85_d1;
-    reg  signed [15:0] s86_d1;
-    reg  signed [16:0] s91_d1;
-    reg  signed [14:0] s93_d1;
-    reg  signed [13:0] s94_d1;
-    reg  signed [13:0] s97_d1;
-    reg  signed [16:0] s98_d1;
-    reg  signed [15:0] s100_d1;
+    reg  signed [14:0] s76_d1;
+    reg  signed [15:0] s80_d1;
+    reg  signed [15:0] s83_d1;
+    reg  signed [16:0] s84_d1;
+    reg  signed [17:0] s94_d1;
+    reg  signed [13:0] s95_d1;
+    reg  signed [12:0] s96_d1;
+    reg  signed [14:0] s97_d1;
+    reg  signed [14:0] s98_d1;
+    reg  signed [14:0] s100_d1;
+    reg  signed [15:0] s101_d1;
     reg  signed [13:0] s102_d1;
-    reg  signed [14:0] s105_d1;
-    reg  signed [13:0] s107_d1;
-    reg  signed [15:0] s109_d1;
+    reg  signed [15:0] s105_d1;
+    reg  signed [15:0] s108_d1;
+    reg  signed [16:0] s109_d1;
     reg  signed [13:0] s110_d1;
-    reg  signed [14:0] s119_d1;
-    reg  signed [15:0] s120_d1;
-    reg  signed [14:0] s123_d1;
-    reg  signed [16:0] s125_d1;
-    reg  signed [17:0] s126_d1;
-    reg  signed [14:0] s128_d1;
-    reg  signed [15:0] s131_d1;
-    reg  signed [14:0] s135_d1;
-    reg  signed [15:0] s136_d1;
-    reg  signed [16:0] s143_d1;
-    reg  signed [13:0] s144_d1;
-    reg  signed [14:0] s146_d1;
-    reg  signed [13:0] s148_d1;
-    reg  signed [16:0] s153_d1;
-    reg  signed [13:0] s155_d1;
-    reg  signed [14:0] s156_d1;
-    reg  signed [15:0] s157_d1;
-    reg  signed [13:0] s162_d1;
-    reg  signed [13:0] s164_d1;
-    reg  signed [14:0] s165_d1;
-    reg  signed [13:0] s167_d1;
-    reg  signed [15:0] s168_d1;
-    reg  signed [13:0] s169_d1;
-    reg  signed [17:0] s173_d1;
-    reg  signed [15:0] s174_d1;
-    reg  signed [14:0] s176_d1;
-    reg  signed [14:0] s177_d1;
-    reg  signed [14:0] s180_d1;
-    reg  signed [15:0] s181_d1;
-    reg  signed [13:0] s187_d1;
-    reg  signed [14:0] s189_d1;
-    reg  signed [16:0] s191_d1;
-    reg  signed [13:0] s192_d1;
-    reg  signed [14:0] s194_d1;
+    reg  signed [14:0] s112_d1;
+    reg  signed [15:0] s113_d1;
+    reg  signed [13:0] s120_d1;
+    reg  signed [16:0] s121_d1;
+    reg  signed [17:0] s122_d1;
+    reg  signed [14:0] s126_d1;
+    reg  signed [15:0] s127_d1;
+    reg  signed [15:0] s129_d1;
+    reg  signed [15:0] s135_d1;
+    reg  signed [15:0] s137_d1;
+    reg  signed [15:0] s138_d1;
+    reg  signed [15:0] s143_d1;
+    reg  signed [16:0] s148_d1;
+    reg  signed [13:0] s152_d1;
+    reg  signed [14:0] s154_d1;
+    reg  signed [14:0] s157_d1;
+    reg  signed [15:0] s158_d1;
+    reg  signed [13:0] s163_d1;
+    reg  signed [16:0] s164_d1;
+    reg  signed [15:0] s167_d1;
+    reg  signed [13:0] s168_d1;
+    reg  signed [16:0] s172_d1;
+    reg  signed [13:0] s174_d1;
+    reg  signed [15:0] s176_d1;
+    reg  signed [14:0] s179_d1;
+    reg  signed [15:0] s180_d1;
+    reg  signed [15:0] s187_d1;
+    reg  signed [13:0] s188_d1;
+    reg  signed [14:0] s191_d1;
+    reg  signed [14:0] s193_d1;
     reg  signed [15:0] s195_d1;
-    reg  signed [14:0] s201_d1;
-    reg  signed [14:0] s202_d1;
-    reg  signed [14:0] s204_d1;
+    reg  signed [15:0] s201_d1;
+    reg  signed [16:0] s204_d1;
     reg  signed [14:0] s206_d1;
-    reg  signed [13:0] s208_d1;
-    reg  signed [14:0] s213_d1;
-    reg  signed [14:0] s218_d1;
-    reg  signed [14:0] s219_d1;
-    reg  signed [17:0] s223_d1;
-    reg  signed [15:0] s224_d1;
-    reg  signed [14:0] s225_d1;
-    reg  signed [14:0] s226_d1;
+    reg  signed [14:0] s208_d1;
+    reg  signed [12:0] s209_d1;
+    reg  signed [13:0] s210_d1;
+    reg  signed [16:0] s216_d1;
+    reg  signed [16:0] s218_d1;
+    reg  signed [13:0] s221_d1;
+    reg  signed [14:0] s222_d1;
+    reg  signed [13:0] s224_d1;
+    reg  signed [15:0] s226_d1;
     reg  signed [14:0] s227_d1;
-    reg  signed [15:0] s229_d1;
+    reg  signed [14:0] s228_d1;
     reg  signed [15:0] s230_d1;
-    reg  signed [13:0] s237_d1;
-    reg  signed [15:0] s239_d1;
-    reg  signed [13:0] s240_d1;
-    reg  signed [14:0] s242_d1;
-    reg  signed [15:0] s243_d1;
-    reg  signed [15:0] s249_d1;
-    reg  signed [16:0] s251_d1;
-    reg  signed [14:0] s252_d1;
-    reg  signed [13:0] s253_d1;
+    reg  signed [15:0] s234_d1;
+    reg  signed [15:0] s235_d1;
+    reg  signed [15:0] s241_d1;
+    reg  signed [15:0] s245_d1;
+    reg  signed [15:0] s253_d1;
     reg  signed [14:0] s254_d1;
-    reg  signed [15:0] s258_d1;
-    reg  signed [17:0] s259_d1;
-    reg  signed [14:0] s260_d1;
+    reg  signed [14:0] s255_d1;
+    reg  signed [15:0] s256_d1;
+    reg  signed [14:0] s257_d1;
+    reg  signed [15:0] s259_d1;
     reg  signed [13:0] s261_d1;
-    reg  signed [13:0] s262_d1;
-    reg  signed [14:0] s263_d1;
-    reg  signed [14:0] s266_d1;
-    reg  signed [14:0] s267_d1;
-    reg  signed [14:0] s268_d1;
-    reg  signed [14:0] s269_d1;
+    reg  signed [15:0] s267_d1;
+    reg  signed [17:0] s270_d1;
+    reg  signed [15:0] s274_d1;
+    reg  signed [14:0] s275_d1;
     reg  signed [15:0] s277_d1;
-    reg  signed [14:0] s279_d1;
-    reg  signed [14:0] s280_d1;
-    reg  signed [14:0] s281_d1;
-    reg  signed [15:0] s282_d1;
-    reg  signed [13:0] s289_d1;
-    reg  signed [14:0] s292_d1;
-    reg  signed [13:0] s293_d1;
+    reg  signed [17:0] s280_d1;
+    reg  signed [13:0] s282_d1;
+    reg  signed [13:0] s284_d1;
+    reg  signed [15:0] s285_d1;
+    reg  signed [15:0] s286_d1;
+    reg  signed [14:0] s293_d1;
     reg  signed [14:0] s294_d1;
-    reg  signed [13:0] s300_d1;
-    reg  signed [12:0] s301_d1;
-    reg  signed [15:0] s304_d1;
-    reg  signed [14:0] s308_d1;
-    reg  signed [15:0] s311_d1;
-    reg  signed [14:0] s314_d1;
-    reg  signed [15:0] s315_d1;
-    reg  signed [15:0] s323_d1;
-    reg  signed [14:0] s325_d1;
+    reg  signed [15:0] s297_d1;
+    reg  signed [15:0] s302_d1;
+    reg  signed [13:0] s303_d1;
+    reg  signed [14:0] s304_d1;
+    reg  signed [15:0] s305_d1;
+    reg  signed [15:0] s316_d1;
+    reg  signed [15:0] s317_d1;
+    reg  signed [14:0] s321_d1;
+    reg  signed [14:0] s323_d1;
+    reg  signed [14:0] s324_d1;
+    reg  signed [15:0] s326_d1;
     reg  signed [14:0] s328_d1;
-    reg  signed [14:0] s329_d1;
-    reg  signed [15:0] s330_d1;
-    reg  signed [14:0] s337_d1;
-    reg  signed [14:0] s338_d1;
-    reg  signed [13:0] s339_d1;
-    reg  signed [13:0] s342_d1;
-    reg  signed [14:0] s343_d1;
-    reg  signed [14:0] s346_d1;
-    reg  signed [17:0] s355_d1;
-    reg  signed [16:0] s358_d1;
-    reg  signed [15:0] s361_d1;
-    reg  signed [15:0] s362_d1;
-    reg  signed [13:0] s367_d1;
-    reg  signed [17:0] s370_d1;
-    reg  signed [13:0] s372_d1;
-    reg  signed [13:0] s375_d1;
-    reg  signed [14:0] s376_d1;
-    reg  signed [14:0] s377_d1;
-    reg  signed [15:0] s378_d1;
-    reg  signed [13:0] s384_d1;
-    reg  signed [13:0] s386_d1;
-    reg  signed [14:0] s388_d1;
-    reg  signed [14:0] s393_d1;
-    reg  signed [14:0] s395_d1;
-    reg  signed [14:0] s396_d1;
-    reg  signed [14:0] s398_d1;
-    reg  signed [14:0] s401_d1;
-    reg  signed [13:0] s402_d1;
-    reg  signed [13:0] s408_d1;
-    reg  signed [15:0] s410_d1;
-    reg  signed [16:0] s411_d1;
+    reg  signed [13:0] s331_d1;
+    reg  signed [17:0] s340_d1;
+    reg  signed [14:0] s341_d1;
+    reg  signed [14:0] s342_d1;
+    reg  signed [13:0] s343_d1;
+    reg  signed [15:0] s347_d1;
+    reg  signed [13:0] s349_d1;
+    reg  signed [14:0] s350_d1;
+    reg  signed [14:0] s351_d1;
+    reg  signed [12:0] s359_d1;
+    reg  signed [13:0] s361_d1;
+    reg  signed [13:0] s362_d1;
+    reg  signed [14:0] s363_d1;
+    reg  signed [14:0] s366_d1;
+    reg  signed [15:0] s367_d1;
+    reg  signed [14:0] s375_d1;
+    reg  signed [16:0] s376_d1;
+    reg  signed [14:0] s378_d1;
+    reg  signed [15:0] s381_d1;
+    reg  signed [14:0] s385_d1;
+    reg  signed [15:0] s386_d1;
+    reg  signed [15:0] s395_d1;
+    reg  signed [14:0] s397_d1;
+    reg  signed [14:0] s406_d1;
+    reg  signed [15:0] s407_d1;
     reg  signed [15:0] s413_d1;
-    reg  signed [14:0] s414_d1;
-    reg  signed [15:0] s415_d1;
-    reg  signed [15:0] s417_d1;
-    reg  signed [14:0] s423_d1;
-    reg  signed [15:0] s424_d1;
-    reg  signed [13:0] s425_d1;
-    reg  signed [15:0] s436_d1;
-    reg  signed [13:0] s438_d1;
-    reg  signed [14:0] s439_d1;
+    reg  signed [17:0] s415_d1;
+    reg  signed [16:0] s418_d1;
+    reg  signed [13:0] s419_d1;
+    reg  signed [15:0] s420_d1;
+    reg  signed [13:0] s426_d1;
+    reg  signed [14:0] s427_d1;
+    reg  signed [15:0] s429_d1;
+    reg  signed [15:0] s430_d1;
+    reg  signed [14:0] s436_d1;
     reg  signed [15:0] s440_d1;
-    reg  signed [15:0] s447_d1;
-    reg  signed [14:0] s449_d1;
-    reg  signed [15:0] s450_d1;
-    reg  signed [13:0] s456_d1;
+    reg  signed [13:0] s444_d1;
+    reg  signed [14:0] s447_d1;
+    reg  signed [15:0] s448_d1;
+    reg  signed [15:0] s457_d1;
+    reg  signed [15:0] s458_d1;
     reg  signed [13:0] s463_d1;
-    reg  signed [15:0] s464_d1;
-    reg  signed [14:0] s473_d1;
-    reg  signed [15:0] s474_d1;
-    reg  signed [16:0] s475_d1;
-    reg  signed [16:0] s481_d1;
+    reg  signed [14:0] s464_d1;
+    reg  signed [16:0] s466_d1;
+    reg  signed [15:0] s470_d1;
+    reg  signed [15:0] s478_d1;
+    reg  signed [15:0] s483_d1;
+    reg  signed [13:0] s484_d1;
     reg  signed [14:0] s485_d1;
-    reg  signed [15:0] s486_d1;
-    reg  signed [14:0] s494_d1;
-    reg  signed [15:0] s495_d1;
-    reg  signed [14:0] s502_d1;
-    reg  signed [15:0] s503_d1;
+    reg  signed [14:0] s492_d1;
+    reg  signed [14:0] s493_d1;
+    reg  signed [14:0] s498_d1;
+    reg  signed [17:0] s501_d1;
     always_ff @(posedge clk) begin
         x1_d1 <= x1;
+        x2_d1 <= x2;
         x3_d1 <= x3;
+        x4_d1 <= x4;
+        x5_d1 <= x5;
         x6_d1 <= x6;
-        x7_d1 <= x7;
+        x8_d1 <= x8;
         x9_d1 <= x9;
+        x11_d1 <= x11;
         x12_d1 <= x12;
-        x14_d1 <= x14;
+        x15_d1 <= x15;
         x18_d1 <= x18;
+        x19_d1 <= x19;
         x21_d1 <= x21;
         x22_d1 <= x22;
         x23_d1 <= x23;
         x24_d1 <= x24;
         x25_d1 <= x25;
         x26_d1 <= x26;
-        x27_d1 <= x27;
         x28_d1 <= x28;
-        x33_d1 <= x33;
+        x29_d1 <= x29;
+        x30_d1 <= x30;
+        x34_d1 <= x34;
+        x35_d1 <= x35;
         x36_d1 <= x36;
+        x37_d1 <= x37;
+        x38_d1 <= x38;
         x39_d1 <= x39;
         x40_d1 <= x40;
         x42_d1 <= x42;
         x44_d1 <= x44;
         x45_d1 <= x45;
-        x47_d1 <= x47;
+        x46_d1 <= x46;
         x48_d1 <= x48;
+        x49_d1 <= x49;
         x51_d1 <= x51;
+        x53_d1 <= x53;
         x54_d1 <= x54;
-        x56_d1 <= x56;
+        x55_d1 <= x55;
         s1_d1 <= s1;
-        s4_d1 <= s4;
-        s5_d1 <= s5;
+        s2_d1 <= s2;
+        s3_d1 <= s3;
+        s7_d1 <= s7;
         s9_d1 <= s9;
-        s11_d1 <= s11;
-        s12_d1 <= s12;
         s14_d1 <= s14;
+        s15_d1 <= s15;
         s17_d1 <= s17;
-        s18_d1 <= s18;
         s19_d1 <= s19;
-        s23_d1 <= s23;
+        s20_d1 <= s20;
+        s22_d1 <= s22;
+        s24_d1 <= s24;
+        s25_d1 <= s25;
         s26_d1 <= s26;
         s31_d1 <= s31;
-        s32_d1 <= s32;
-        s36_d1 <= s36;
-        s37_d1 <= s37;
-        s39_d1 <= s39;
-        s40_d1 <= s40;
-        s42_d1 <= s42;
+        s34_d1 <= s34;
+        s35_d1 <= s35;
+        s41_d1 <= s41;
         s43_d1 <= s43;
-        s45_d1 <= s45;
-        s47_d1 <= s47;
+        s44_d1 <= s44;
+        s46_d1 <= s46;
         s48_d1 <= s48;
-        s50_d1 <= s50;
-        s55_d1 <= s55;
-        s56_d1 <= s56;
-        s58_d1 <= s58;
+        s51_d1 <= s51;
+        s57_d1 <= s57;
         s59_d1 <= s59;
+        s60_d1 <= s60;
         s61_d1 <= s61;
-        s62_d1 <= s62;
         s63_d1 <= s63;
-        s64_d1 <= s64;
         s65_d1 <= s65;
         s66_d1 <= s66;
         s68_d1 <= s68;
-        s74_d1 <= s74;
+        s69_d1 <= s69;
+        s71_d1 <= s71;
+        s72_d1 <= s72;
         s75_d1 <= s75;
-        s78_d1 <= s78;
-        s82_d1 <= s82;
-        s85_d1 <= s85;
-        s86_d1 <= s86;
-        s91_d1 <= s91;
-        s93_d1 <= s93;
+        s76_d1 <= s76;
+        s80_d1 <= s80;
+        s83_d1 <= s83;
+        s84_d1 <= s84;
         s94_d1 <= s94;
+        s95_d1 <= s95;
+        s96_d1 <= s96;
         s97_d1 <= s97;
         s98_d1 <= s98;
         s100_d1 <= s100;
+        s101_d1 <= s101;
         s102_d1 <= s102;
         s105_d1 <= s105;
-        s107_d1 <= s107;
+        s108_d1 <= s108;
         s109_d1 <= s109;
         s110_d1 <= s110;
-        s119_d1 <= s119;
+        s112_d1 <= s112;
+        s113_d1 <= s113;
         s120_d1 <= s120;
-        s123_d1 <= s123;
-        s125_d1 <= s125;
+        s121_d1 <= s121;
+        s122_d1 <= s122;
         s126_d1 <= s126;
-        s128_d1 <= s128;
-        s131_d1 <= s131;
+        s127_d1 <= s127;
+        s129_d1 <= s129;
         s135_d1 <= s135;
-        s136_d1 <= s136;
+        s137_d1 <= s137;
+        s138_d1 <= s138;
         s143_d1 <= s143;
-        s144_d1 <= s144;
-        s146_d1 <= s146;
         s148_d1 <= s148;
-        s153_d1 <= s153;
-        s155_d1 <= s155;
-        s156_d1 <= s156;
+        s152_d1 <= s152;
+        s154_d1 <= s154;
         s157_d1 <= s157;
-        s162_d1 <= s162;
+        s158_d1 <= s158;
+        s163_d1 <= s163;
         s164_d1 <= s164;
-        s165_d1 <= s165;
         s167_d1 <= s167;
         s168_d1 <= s168;
-        s169_d1 <= s169;
-        s173_d1 <= s173;
+        s172_d1 <= s172;
         s174_d1 <= s174;
         s176_d1 <= s176;
-        s177_d1 <= s177;
+        s179_d1 <= s179;
         s180_d1 <= s180;
-        s181_d1 <= s181;
         s187_d1 <= s187;
-        s189_d1 <= s189;
+        s188_d1 <= s188;
         s191_d1 <= s191;
-        s192_d1 <= s192;
-        s194_d1 <= s194;
+        s193_d1 <= s193;
         s195_d1 <= s195;
         s201_d1 <= s201;
-        s202_d1 <= s202;
         s204_d1 <= s204;
         s206_d1 <= s206;
         s208_d1 <= s208;
-        s213_d1 <= s213;
+        s209_d1 <= s209;
+        s210_d1 <= s210;
+        s216_d1 <= s216;
         s218_d1 <= s218;
-        s219_d1 <= s219;
-        s223_d1 <= s223;
+        s221_d1 <= s221;
+        s222_d1 <= s222;
         s224_d1 <= s224;
-        s225_d1 <= s225;
         s226_d1 <= s226;
         s227_d1 <= s227;
-        s229_d1 <= s229;
+        s228_d1 <= s228;
         s230_d1 <= s230;
-        s237_d1 <= s237;
-        s239_d1 <= s239;
-        s240_d1 <= s240;
-        s242_d1 <= s242;
-        s243_d1 <= s243;
-        s249_d1 <= s249;
-        s251_d1 <= s251;
-        s252_d1 <= s252;
+        s234_d1 <= s234;
+        s235_d1 <= s235;
+        s241_d1 <= s241;
+        s245_d1 <= s245;
         s253_d1 <= s253;
         s254_d1 <= s254;
-        s258_d1 <= s258;
+        s255_d1 <= s255;
+        s256_d1 <= s256;
+        s257_d1 <= s257;
         s259_d1 <= s259;
-        s260_d1 <= s260;
         s261_d1 <= s261;
-        s262_d1 <= s262;
-        s263_d1 <= s263;
-        s266_d1 <= s266;
         s267_d1 <= s267;
-        s268_d1 <= s268;
-        s269_d1 <= s269;
+        s270_d1 <= s270;
+        s274_d1 <= s274;
+        s275_d1 <= s275;
         s277_d1 <= s277;
-        s279_d1 <= s279;
         s280_d1 <= s280;
-        s281_d1 <= s281;
         s282_d1 <= s282;
-        s289_d1 <= s289;
-        s292_d1 <= s292;
+        s284_d1 <= s284;
+        s285_d1 <= s285;
+        s286_d1 <= s286;
         s293_d1 <= s293;
         s294_d1 <= s294;
-        s300_d1 <= s300;
-        s301_d1 <= s301;
+        s297_d1 <= s297;
+        s302_d1 <= s302;
+        s303_d1 <= s303;
         s304_d1 <= s304;
-        s308_d1 <= s308;
-        s311_d1 <= s311;
-        s314_d1 <= s314;
-        s315_d1 <= s315;
+        s305_d1 <= s305;
+        s316_d1 <= s316;
+        s317_d1 <= s317;
+        s321_d1 <= s321;
         s323_d1 <= s323;
-        s325_d1 <= s325;
+        s324_d1 <= s324;
+        s326_d1 <= s326;
         s328_d1 <= s328;
-        s329_d1 <= s329;
-        s330_d1 <= s330;
-        s337_d1 <= s337;
-        s338_d1 <= s338;
-        s339_d1 <= s339;
+        s331_d1 <= s331;
+        s340_d1 <= s340;
+        s341_d1 <= s341;
         s342_d1 <= s342;
         s343_d1 <= s343;
-        s346_d1 <= s346;
-        s355_d1 <= s355;
-        s358_d1 <= s358;
+        s347_d1 <= s347;
+        s349_d1 <= s349;
+        s350_d1 <= s350;
+        s351_d1 <= s351;
+        s359_d1 <= s359;
         s361_d1 <= s361;
         s362_d1 <= s362;
+        s363_d1 <= s363;
+        s366_d1 <= s366;
         s367_d1 <= s367;
-        s370_d1 <= s370;
-        s372_d1 <= s372;
         s375_d1 <= s375;
         s376_d1 <= s376;
-        s377_d1 <= s377;
         s378_d1 <= s378;
-        s384_d1 <= s384;
+        s381_d1 <= s381;
+        s385_d1 <= s385;
         s386_d1 <= s386;
-        s388_d1 <= s388;
-        s393_d1 <= s393;
         s395_d1 <= s395;
-        s396_d1 <= s396;
-        s398_d1 <= s398;
-        s401_d1 <= s401;
-        s402_d1 <= s402;
-        s408_d1 <= s408;
-        s410_d1 <= s410;
-        s411_d1 <= s411;
+        s397_d1 <= s397;
+        s406_d1 <= s406;
+        s407_d1 <= s407;
         s413_d1 <= s413;
-        s414_d1 <= s414;
         s415_d1 <= s415;
-        s417_d1 <= s417;
-        s423_d1 <= s423;
-        s424_d1 <= s424;
-        s425_d1 <= s425;
+        s418_d1 <= s418;
+        s419_d1 <= s419;
+        s420_d1 <= s420;
+        s426_d1 <= s426;
+        s427_d1 <= s427;
+        s429_d1 <= s429;
+        s430_d1 <= s430;
         s436_d1 <= s436;
-        s438_d1 <= s438;
-        s439_d1 <= s439;
         s440_d1 <= s440;
+        s444_d1 <= s444;
         s447_d1 <= s447;
-        s449_d1 <= s449;
-        s450_d1 <= s450;
-        s456_d1 <= s456;
+        s448_d1 <= s448;
+        s457_d1 <= s457;
+        s458_d1 <= s458;
         s463_d1 <= s463;
         s464_d1 <= s464;
-        s473_d1 <= s473;
-        s474_d1 <= s474;
-        s475_d1 <= s475;
-        s481_d1 <= s481;
+        s466_d1 <= s466;
+        s470_d1 <= s470;
+        s478_d1 <= s478;
+        s483_d1 <= s483;
+        s484_d1 <= s484;
         s485_d1 <= s485;
-        s486_d1 <= s486;
-        s494_d1 <= s494;
-        s495_d1 <= s495;
-        s502_d1 <= s502;
-        s503_d1 <= s503;
+        s492_d1 <= s492;
+        s493_d1 <= s493;
+        s498_d1 <= s498;
+        s501_d1 <= s501;
     end
-    wire signed [16:0] s0;  // x21 - 2*x7 - 16*x54
-    assign s0[0:0] = x21_d1[0:0];
-    bittrigger_grow3 #(.WIDTH(16), .A(13), .B(13), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s0 (
-        .a(13'(x21_d1 >>> 1)), .b(13'(x7_d1)), .c((15'(x54_d1) << 3)), .sum(s0[16:1])
+    wire signed [15:0] s4;  // s1 + 2*s2 - s3
+    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s4 (
+        .a(s1_d1), .b((14'(s2_d1) << 1)), .c(s3_d1), .sum(s4)
     );
-    wire signed [14:0] s2;  // 4*x12 + 2*x18 + s1
-    assign s2[0:0] = s1_d1[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s2 (
-        .a((13'(x12_d1) << 1)), .b(x18_d1), .c(12'(s1_d1 >>> 1)), .sum(s2[14:1])
+    wire signed [18:0] s16;  // s14 + s15 - s7
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s16 (
+        .a(19'(s14_d1)), .b(s15_d1), .c(19'(s7_d1)), .sum(s16)
     );
-    wire signed [18:0] s13;  // s9 + s11 + s12
-    bittrigger_grow3 #(.WIDTH(19), .A(16), .B(16), .C(18), .SIGNED(3'b111), .NEGATE(3'b000)) u_s13 (
-        .a(16'(s9_d1)), .b(s11_d1), .c(s12_d1), .sum(s13)
+    wire signed [16:0] s21;  // s19 + s20 - 8*x42
+    bittrigger_grow3 #(.WIDTH(17), .A(16), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s21 (
+        .a(s19_d1), .b(s20_d1), .c((15'(x42_d1) << 3)), .sum(s21)
     );
-    wire signed [16:0] s15 = 17'(x56_d1) - s14_d1;
-    wire signed [16:0] s20;  // s17 + s18 + s19
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(14), .C(16), .SIGNED(3'b111), .NEGATE(3'b000)) u_s20 (
-        .a(s17_d1), .b(s18_d1), .c(s19_d1), .sum(s20)
+    wire signed [16:0] s27;  // s17 + s25 - s26
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s27 (
+        .a(s17_d1), .b(s25_d1), .c(s26_d1), .sum(s27)
     );
-    wire signed [16:0] s27;  // s15 + s26 - s2
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s27 (
-        .a(s15), .b(17'(s26_d1)), .c(17'(s2)), .sum(s27)
+    wire signed [17:0] s28;  // s4 + s27 - 2*s22
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(17), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s28 (
+        .a(s4), .b(s27), .c((16'(s22_d1) << 1)), .sum(s28)
     );
-    wire signed [18:0] s28;  // 2*s0 + s20 + s23
-    bittrigger_grow3 #(.WIDTH(19), .A(18), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b000)) u_s28 (
-        .a((18'(s0) << 1)), .b(s20), .c(s23_d1), .sum(s28)
+    wire signed [18:0] s29;  // s21 - 32*x54 - s24
+    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b110)) u_s29 (
+        .a(s21), .b((17'(x54_d1) << 5)), .c(s24_d1), .sum(s29)
     );
-    wire signed [15:0] s33;  // s32 - 2*x1 - 8*x48
-    assign s33[0:0] = s32_d1[0:0];
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s33 (
-        .a(13'(s32_d1 >>> 1)), .b(x1_d1), .c((14'(x48_d1) << 2)), .sum(s33[15:1])
+    wire signed [17:0] s36;  // 16*x12 + s34 + s35
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(15), .C(16), .SIGNED(3'b111), .NEGATE(3'b000)) u_s36 (
+        .a((16'(x12_d1) << 4)), .b(s34_d1), .c(s35_d1), .sum(s36)
     );
-    wire signed [17:0] s34;  // 8*x18 + s31 + s33
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s34 (
-        .a((18'(x18_d1) << 3)), .b(s31_d1), .c(18'(s33)), .sum(s34)
+    wire signed [13:0] s38;  // x8 + x28 - x37
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s38 (
+        .a(x8_d1), .b(x28_d1), .c(x37_d1), .sum(s38)
     );
-    wire signed [17:0] s44;  // s42 + s43 - s37
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s44 (
-        .a(18'(s42_d1)), .b(18'(s43_d1)), .c(18'(s37_d1)), .sum(s44)
+    wire signed [16:0] s39;  // s38 - 8*x51 - 16*x54
+    assign s39[2:0] = s38[2:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s39 (
+        .a(11'(s38 >>> 3)), .b(x51_d1), .c((13'(x54_d1) << 1)), .sum(s39[16:3])
     );
-    wire signed [16:0] s46;  // 16*x12 + 8*x51 - x26
-    bittrigger_grow3 #(.WIDTH(17), .A(16), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s46 (
-        .a((16'(x12_d1) << 4)), .b((15'(x51_d1) << 3)), .c(14'(x26_d1)), .sum(s46)
+    wire signed [16:0] s40;  // 8*x18 + x35 - 8*x48
+    assign s40[2:0] = x35_d1[2:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s40 (
+        .a(x18_d1), .b(11'(x35_d1 >>> 3)), .c(x48_d1), .sum(s40[16:3])
     );
-    wire signed [15:0] s51;  // 4*x39 + s36 + s45
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s51 (
-        .a((14'(x39_d1) << 2)), .b(s36_d1), .c(s45_d1), .sum(s51)
+    wire signed [15:0] s42;  // 2*x6 + 8*x21 + s41
+    assign s42[0:0] = s41_d1[0:0];
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s42 (
+        .a(x6_d1), .b((14'(x21_d1) << 2)), .c(13'(s41_d1 >>> 1)), .sum(s42[15:1])
     );
-    wire signed [16:0] s52;  // 2*s48 + s50 - 2*s47
-    assign s52[0:0] = s50_d1[0:0];
-    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s52 (
-        .a(s48_d1), .b(14'(s50_d1 >>> 1)), .c(s47_d1), .sum(s52[16:1])
+    wire signed [16:0] s47;  // s44 + s46 - s43
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s47 (
+        .a(17'(s44_d1)), .b(17'(s46_d1)), .c(s43_d1), .sum(s47)
     );
-    wire signed [17:0] s53;  // s46 + s51 + s52
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s53 (
-        .a(18'(s46)), .b(18'(s51)), .c(18'(s52)), .sum(s53)
+    wire signed [17:0] s52;  // s42 + s51 - s40
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s52 (
+        .a(s42), .b(s51_d1), .c(s40), .sum(s52)
     );
-    wire signed [16:0] s60;  // s56 + s58 + s59
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s60 (
-        .a(17'(s56_d1)), .b(17'(s58_d1)), .c(17'(s59_d1)), .sum(s60)
+    wire signed [17:0] s56;  // x38 - 32*x24 - x29
+    bittrigger_grow3 #(.WIDTH(18), .A(15), .B(17), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s56 (
+        .a(15'(x38_d1)), .b((17'(x24_d1) << 5)), .c(15'(x29_d1)), .sum(s56)
     );
-    wire signed [14:0] s67;  // s66 - x42 - 2*x45
-    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s67 (
-        .a(s66_d1), .b(x42_d1), .c((13'(x45_d1) << 1)), .sum(s67)
+    wire signed [17:0] s62;  // s60 - s59 - s61
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b110)) u_s62 (
+        .a(18'(s60_d1)), .b(s59_d1), .c(18'(s61_d1)), .sum(s62)
     );
-    wire signed [16:0] s69;  // 4*s63 + 4*s65 - s64
-    bittrigger_grow3 #(.WIDTH(17), .A(16), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s69 (
-        .a((16'(s63_d1) << 2)), .b((15'(s65_d1) << 2)), .c(s64_d1), .sum(s69)
+    wire signed [16:0] s67;  // s65 + s66 - 2*s63
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s67 (
+        .a(17'(s65_d1)), .b(17'(s66_d1)), .c((17'(s63_d1) << 1)), .sum(s67)
     );
-    wire signed [18:0] s70 = 19'(s62_d1) + (19'(s68_d1) << 2);
-    wire signed [18:0] s71;  // s67 + s69 - s70
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s71 (
-        .a(19'(s67)), .b(19'(s69)), .c(s70), .sum(s71)
+    wire signed [16:0] s73;  // s71 + s72 - 8*x15
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(16), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s73 (
+        .a(s71_d1), .b(s72_d1), .c((15'(x15_d1) << 3)), .sum(s73)
     );
-    wire signed [16:0] s79;  // s74 + s75 + s78
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(16), .SIGNED(3'b111), .NEGATE(3'b000)) u_s79 (
-        .a(s74_d1), .b(s75_d1), .c(s78_d1), .sum(s79)
+    wire signed [17:0] s77;  // x2 - 2*x11 - 32*x12
+    assign s77[0:0] = x2_d1[0:0];
+    bittrigger_grow3 #(.WIDTH(17), .A(14), .B(14), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s77 (
+        .a(14'(x2_d1 >>> 1)), .b(14'(x11_d1)), .c((16'(x12_d1) << 4)), .sum(s77[17:1])
     );
-    wire signed [17:0] s87;  // 2*s61 + 4*s85 + s86
-    assign s87[0:0] = s86_d1[0:0];
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s87 (
-        .a(s61_d1), .b((15'(s85_d1) << 1)), .c(15'(s86_d1 >>> 1)), .sum(s87[17:1])
+    wire signed [16:0] s78 = (17'(x21_d1) << 4) - 17'(x30_d1);
+    wire signed [17:0] s85;  // 8*s68 + 2*s75 + s83
+    assign s85[0:0] = s83_d1[0:0];
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s85 (
+        .a((15'(s68_d1) << 2)), .b(s75_d1), .c(15'(s83_d1 >>> 1)), .sum(s85[17:1])
     );
-    wire signed [17:0] s88;  // 16*x45 - 16*x21 - s79
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(17), .SIGNED(3'b111), .NEGATE(3'b110)) u_s88 (
-        .a((16'(x45_d1) << 4)), .b((16'(x21_d1) << 4)), .c(s79), .sum(s88)
+    wire signed [18:0] s86;  // 2*s80 + s84 - s78
+    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s86 (
+        .a((17'(s80_d1) << 1)), .b(s84_d1), .c(s78), .sum(s86)
     );
-    wire signed [19:0] s89;  // 2*s60 + 2*s82 + s87
-    assign s89[0:0] = s87[0:0];
-    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b000)) u_s89 (
-        .a(s60), .b(s82_d1), .c(17'(s87 >>> 1)), .sum(s89[19:1])
+    wire signed [18:0] s87;  // s56 + s73 + s77
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b000)) u_s87 (
+        .a(19'(s56)), .b(19'(s73)), .c(19'(s77)), .sum(s87)
     );
-    wire signed [17:0] s95;  // s91 + s93 + 4*s94
-    bittrigger_grow3 #(.WIDTH(18), .A(17), .B(15), .C(16), .SIGNED(3'b111), .NEGATE(3'b000)) u_s95 (
-        .a(s91_d1), .b(s93_d1), .c((16'(s94_d1) << 2)), .sum(s95)
+    wire signed [19:0] s88;  // 2*s67 + s85 - s62
+    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(18), .SIGNED(3'b111), .NEGATE(3'b100)) u_s88 (
+        .a((18'(s67) << 1)), .b(s85), .c(s62), .sum(s88)
     );
-    wire signed [16:0] s96;  // 4*x42 - 16*x25 - x39
-    bittrigger_grow3 #(.WIDTH(17), .A(14), .B(16), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s96 (
-        .a((14'(x42_d1) << 2)), .b((16'(x25_d1) << 4)), .c(14'(x39_d1)), .sum(s96)
+    wire signed [17:0] s99;  // s97 + 8*s98 - s63
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s99 (
+        .a(18'(s97_d1)), .b((18'(s98_d1) << 3)), .c(18'(s63_d1)), .sum(s99)
     );
-    wire signed [15:0] s101;  // x23 + 2*x26 + s100
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b000)) u_s101 (
-        .a(16'(x23_d1)), .b((16'(x26_d1) << 1)), .c(s100_d1), .sum(s101)
+    wire signed [14:0] s106;  // x5 + 2*x18 - 4*x42
+    assign s106[0:0] = x5_d1[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s106 (
+        .a(11'(x5_d1 >>> 1)), .b(x18_d1), .c((13'(x42_d1) << 1)), .sum(s106[14:1])
     );
-    wire signed [16:0] s106;  // 8*x24 + s105 - 8*x45
-    assign s106[2:0] = s105_d1[2:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s106 (
-        .a(x24_d1), .b(12'(s105_d1 >>> 3)), .c(x45_d1), .sum(s106[16:3])
+    wire signed [17:0] s107;  // 16*x42 + 32*x51 + s106
+    assign s107[3:0] = s106[3:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s107 (
+        .a(x42_d1), .b((13'(x51_d1) << 1)), .c(11'(s106 >>> 4)), .sum(s107[17:4])
     );
-    wire signed [16:0] s111;  // 2*s102 - s74 - s107
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s111 (
-        .a((15'(s102_d1) << 1)), .b(s74_d1), .c(s107_d1), .sum(s111)
+    wire signed [16:0] s114;  // s112 - 2*s95 - 2*s110
+    assign s114[0:0] = s112_d1[0:0];
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s114 (
+        .a(14'(s112_d1 >>> 1)), .b(s95_d1), .c(s110_d1), .sum(s114[16:1])
     );
-    wire signed [16:0] s112;  // s109 + 4*s110 - s101
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s112 (
-        .a(17'(s109_d1)), .b((17'(s110_d1) << 2)), .c(17'(s101)), .sum(s112)
+    wire signed [16:0] s115;  // s105 - 4*s102 - s108
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b110)) u_s115 (
+        .a(17'(s105_d1)), .b((17'(s102_d1) << 2)), .c(17'(s108_d1)), .sum(s115)
     );
-    wire signed [13:0] s113;  // x42 + x48 + 2*x51
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s113 (
-        .a(x42_d1), .b(x48_d1), .c((13'(x51_d1) << 1)), .sum(s113)
+    wire signed [17:0] s116;  // s109 + s113 - s101
+    bittrigger_grow3 #(.WIDTH(18), .A(17), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s116 (
+        .a(s109_d1), .b(s113_d1), .c(s101_d1), .sum(s116)
     );
-    wire signed [17:0] s114;  // s111 - s96 - s106
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b110)) u_s114 (
-        .a(18'(s111)), .b(18'(s96)), .c(18'(s106)), .sum(s114)
+    wire signed [18:0] s117;  // s59 + s114 + s115
+    bittrigger_grow3 #(.WIDTH(19), .A(18), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b000)) u_s117 (
+        .a(s59_d1), .b(s114), .c(s115), .sum(s117)
     );
-    wire signed [18:0] s115;  // s98 - s31 - s82
-    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(18), .C(17), .SIGNED(3'b111), .NEGATE(3'b110)) u_s115 (
-        .a(s98_d1), .b(s31_d1), .c(s82_d1), .sum(s115)
+    wire signed [19:0] s118;  // s94 + s99 + s116
+    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(18), .SIGNED(3'b111), .NEGATE(3'b000)) u_s118 (
+        .a(s94_d1), .b(s99), .c(s116), .sum(s118)
     );
-    wire signed [19:0] s116;  // s95 + 16*s113 + s115
-    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(19), .SIGNED(3'b111), .NEGATE(3'b000)) u_s116 (
-        .a(s95), .b((18'(s113) << 4)), .c(s115), .sum(s116)
+    wire signed [13:0] s123;  // x29 + x53 - x26
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s123 (
+        .a(x29_d1), .b(x53_d1), .c(x26_d1), .sum(s123)
     );
-    wire signed [16:0] s124;  // s119 + s120 + s123
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(16), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s124 (
-        .a(s119_d1), .b(s120_d1), .c(s123_d1), .sum(s124)
+    wire signed [17:0] s124;  // s122 + s123 - x40
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s124 (
+        .a(s122_d1), .b(18'(s123)), .c(18'(x40_d1)), .sum(s124)
     );
-    wire signed [13:0] s127;  // x6 + x26 - x44
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s127 (
-        .a(x6_d1), .b(x26_d1), .c(x44_d1), .sum(s127)
+    wire signed [16:0] s130;  // s126 + s127 + s129
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s130 (
+        .a(17'(s126_d1)), .b(17'(s127_d1)), .c(17'(s129_d1)), .sum(s130)
     );
-    wire signed [17:0] s129;  // s126 + s127 + s128
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s129 (
-        .a(s126_d1), .b(18'(s127)), .c(18'(s128_d1)), .sum(s129)
+    wire signed [16:0] s139;  // s135 + s137 - s120
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s139 (
+        .a(17'(s135_d1)), .b(17'(s137_d1)), .c(17'(s120_d1)), .sum(s139)
     );
-    wire signed [16:0] s137;  // 8*x9 + s5 + s135
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s137 (
-        .a((15'(x9_d1) << 3)), .b(s5_d1), .c(s135_d1), .sum(s137)
+    wire signed [17:0] s140;  // s7 + s138 + s139
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(17), .SIGNED(3'b111), .NEGATE(3'b000)) u_s140 (
+        .a(s7_d1), .b(s138_d1), .c(s139), .sum(s140)
     );
-    wire signed [17:0] s138;  // s131 + s136 + s137
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(17), .SIGNED(3'b111), .NEGATE(3'b000)) u_s138 (
-        .a(s131_d1), .b(s136_d1), .c(s137), .sum(s138)
+    wire signed [17:0] s149;  // x37 - 2*x23 - s48
+    bittrigger_grow3 #(.WIDTH(18), .A(15), .B(15), .C(17), .SIGNED(3'b111), .NEGATE(3'b110)) u_s149 (
+        .a(15'(x37_d1)), .b((15'(x23_d1) << 1)), .c(s48_d1), .sum(s149)
     );
-    wire signed [17:0] s145;  // 4*x12 + s144 - 32*x1
-    assign s145[1:0] = s144_d1[1:0];
-    bittrigger_grow3 #(.WIDTH(16), .A(13), .B(13), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s145 (
-        .a(13'(x12_d1)), .b(13'(s144_d1 >>> 2)), .c((15'(x1_d1) << 3)), .sum(s145[17:2])
+    wire signed [15:0] s150;  // 8*x12 + x38 - 4*x21
+    assign s150[1:0] = x38_d1[1:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s150 (
+        .a((13'(x12_d1) << 1)), .b(11'(x38_d1 >>> 2)), .c(x21_d1), .sum(s150[15:2])
     );
-    wire signed [16:0] s147;  // 4*x51 + 8*x54 + s146
-    assign s147[1:0] = s146_d1[1:0];
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s147 (
-        .a(x51_d1), .b((13'(x54_d1) << 1)), .c(13'(s146_d1 >>> 2)), .sum(s147[16:2])
+    wire signed [16:0] s155;  // 16*x54 + s1 + s154
+    bittrigger_grow3 #(.WIDTH(17), .A(16), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s155 (
+        .a((16'(x54_d1) << 4)), .b(s1_d1), .c(s154_d1), .sum(s155)
     );
-    wire signed [15:0] s149;  // 8*x21 + s148 - 4*x6
-    assign s149[1:0] = s148_d1[1:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s149 (
-        .a((13'(x21_d1) << 1)), .b(12'(s148_d1 >>> 2)), .c(x6_d1), .sum(s149[15:2])
+    wire signed [16:0] s159;  // s157 + s158 - s143
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s159 (
+        .a(17'(s157_d1)), .b(17'(s158_d1)), .c(17'(s143_d1)), .sum(s159)
     );
-    wire signed [18:0] s150;  // s149 - s145 - 2*s147
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b110)) u_s150 (
-        .a(19'(s149)), .b(19'(s145)), .c((19'(s147) << 1)), .sum(s150)
+    wire signed [17:0] s160;  // 16*x24 + s109 + 2*s150
+    assign s160[0:0] = s109_d1[0:0];
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s160 (
+        .a((17'(x24_d1) << 3)), .b(17'(s109_d1 >>> 1)), .c(17'(s150)), .sum(s160[17:1])
     );
-    wire signed [16:0] s158;  // s17 + 2*s155 + s156
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s158 (
-        .a(s17_d1), .b((15'(s155_d1) << 1)), .c(s156_d1), .sum(s158)
+    wire signed [18:0] s161;  // s148 + s155 + s159
+    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b000)) u_s161 (
+        .a(s148_d1), .b(s155), .c(s159), .sum(s161)
     );
-    wire signed [17:0] s159;  // 16*x9 + s157 - s14
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s159 (
-        .a((16'(x9_d1) << 4)), .b(s157_d1), .c(s14_d1), .sum(s159)
+    wire signed [16:0] s169;  // s167 + s168 - 4*x54
+    bittrigger_grow3 #(.WIDTH(17), .A(16), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s169 (
+        .a(s167_d1), .b(s168_d1), .c((14'(x54_d1) << 2)), .sum(s169)
     );
-    wire signed [17:0] s160;  // s143 + s158 - s153
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s160 (
-        .a(18'(s143_d1)), .b(18'(s158)), .c(18'(s153_d1)), .sum(s160)
+    wire signed [14:0] s173;  // x34 + 4*x39 - 2*x6
+    assign s173[0:0] = x34_d1[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s173 (
+        .a(11'(x34_d1 >>> 1)), .b((13'(x39_d1) << 1)), .c(x6_d1), .sum(s173[14:1])
     );
-    wire signed [16:0] s166;  // 4*s162 + s164 + s165
-    bittrigger_grow3 #(.WIDTH(17), .A(16), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s166 (
-        .a((16'(s162_d1) << 2)), .b(s164_d1), .c(s165_d1), .sum(s166)
+    wire signed [17:0] s177;  // 8*x42 + s176 - s149
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s177 (
+        .a((18'(x42_d1) << 3)), .b(18'(s176_d1)), .c(s149), .sum(s177)
     );
-    wire signed [16:0] s170;  // s168 + s169 - 4*x6
-    bittrigger_grow3 #(.WIDTH(17), .A(16), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s170 (
-        .a(s168_d1), .b(s169_d1), .c((14'(x6_d1) << 2)), .sum(s170)
+    wire signed [16:0] s181;  // 4*s163 + s179 + s180
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s181 (
+        .a((17'(s163_d1) << 2)), .b(17'(s179_d1)), .c(17'(s180_d1)), .sum(s181)
     );
-    wire signed [16:0] s178;  // s177 - 8*x39 - s176
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s178 (
-        .a(s177_d1), .b((15'(x39_d1) << 3)), .c(s176_d1), .sum(s178)
+    wire signed [17:0] s182;  // s80 + s164 + 2*s173
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(17), .C(16), .SIGNED(3'b111), .NEGATE(3'b000)) u_s182 (
+        .a(s80_d1), .b(s164_d1), .c((16'(s173) << 1)), .sum(s182)
     );
-    wire signed [16:0] s182;  // s180 + s181 - 8*x45
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(16), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s182 (
-        .a(s180_d1), .b(s181_d1), .c((15'(x45_d1) << 3)), .sum(s182)
+    wire signed [18:0] s183;  // s172 + s181 - s169
+    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s183 (
+        .a(s172_d1), .b(s181), .c(s169), .sum(s183)
     );
-    wire signed [17:0] s183;  // s174 - 16*x51 - 16*x54
-    assign s183[3:0] = s174_d1[3:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s183 (
-        .a(12'(s174_d1 >>> 4)), .b(x51_d1), .c(x54_d1), .sum(s183[17:4])
+    wire signed [16:0] s196;  // s191 + s193 - 2*s188
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s196 (
+        .a(s191_d1), .b(s193_d1), .c((15'(s188_d1) << 1)), .sum(s196)
     );
-    wire signed [17:0] s184;  // 4*s167 + s178 - s170
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s184 (
-        .a((18'(s167_d1) << 2)), .b(18'(s178)), .c(18'(s170)), .sum(s184)
+    wire signed [16:0] s197;  // s76 + s187 + s195
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s197 (
+        .a(17'(s76_d1)), .b(17'(s187_d1)), .c(17'(s195_d1)), .sum(s197)
     );
-    wire signed [18:0] s185;  // s166 + s173 + s182
-    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(18), .C(17), .SIGNED(3'b111), .NEGATE(3'b000)) u_s185 (
-        .a(s166), .b(s173_d1), .c(s182), .sum(s185)
-    );
-    wire signed [16:0] s196;  // 2*s192 - s105 - s189
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s196 (
-        .a((15'(s192_d1) << 1)), .b(s105_d1), .c(s189_d1), .sum(s196)
-    );
-    wire signed [17:0] s197;  // 2*s48 + 2*s194 + s195
-    assign s197[0:0] = s195_d1[0:0];
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s197 (
-        .a(s48_d1), .b(s194_d1), .c(15'(s195_d1 >>> 1)), .sum(s197[17:1])
-    );
-    wire signed [18:0] s198;  // s124 + s196 - s191
+    wire signed [18:0] s198;  // s130 + s196 - 2*s150
     bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s198 (
-        .a(s124), .b(s196), .c(s191_d1), .sum(s198)
-    );
-    wire signed [17:0] s207;  // s126 + 2*s204 + s206
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s207 (
-        .a(s126_d1), .b((18'(s204_d1) << 1)), .c(18'(s206_d1)), .sum(s207)
-    );
-    wire signed [16:0] s209;  // s208 - x21 - 8*s39
-    bittrigger_grow3 #(.WIDTH(17), .A(14), .B(14), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s209 (
-        .a(s208_d1), .b(14'(x21_d1)), .c((16'(s39_d1) << 3)), .sum(s209)
-    );
-    wire signed [14:0] s211;  // 2*x51 - x3 - 8*x51
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b110)) u_s211 (
-        .a((15'(x51_d1) << 1)), .b(15'(x3_d1)), .c((15'(x51_d1) << 3)), .sum(s211)
-    );
-    wire signed [15:0] s214;  // s4 + 2*s39 + s201
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s214 (
-        .a(s4_d1), .b((14'(s39_d1) << 1)), .c(s201_d1), .sum(s214)
-    );
-    wire signed [16:0] s215;  // s213 - 8*x24 - s202
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s215 (
-        .a(s213_d1), .b((15'(x24_d1) << 3)), .c(s202_d1), .sum(s215)
-    );
-    wire signed [16:0] s216;  // s211 - s209 - s214
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b110)) u_s216 (
-        .a(17'(s211)), .b(s209), .c(17'(s214)), .sum(s216)
-    );
-    wire signed [16:0] s231;  // s219 + s227 - s226
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s231 (
-        .a(s219_d1), .b(s227_d1), .c(s226_d1), .sum(s231)
-    );
-    wire signed [16:0] s232;  // 8*x1 + s229 - s224
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s232 (
-        .a((17'(x1_d1) << 3)), .b(17'(s229_d1)), .c(17'(s224_d1)), .sum(s232)
-    );
-    wire signed [17:0] s233;  // 16*x9 + 16*x51 + s230
-    assign s233[3:0] = s230_d1[3:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s233 (
-        .a(x9_d1), .b(x51_d1), .c(12'(s230_d1 >>> 4)), .sum(s233[17:4])
-    );
-    wire signed [17:0] s234;  // s231 - s98 - 4*s218
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b110)) u_s234 (
-        .a(18'(s231)), .b(18'(s98_d1)), .c((18'(s218_d1) << 2)), .sum(s234)
-    );
-    wire signed [18:0] s235;  // s232 + s233 - s44
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s235 (
-        .a(19'(s232)), .b(19'(s233)), .c(19'(s44)), .sum(s235)
-    );
-    wire signed [16:0] s244;  // 8*x48 + s242 + s243
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(16), .SIGNED(3'b111), .NEGATE(3'b000)) u_s244 (
-        .a((15'(x48_d1) << 3)), .b(s242_d1), .c(s243_d1), .sum(s244)
-    );
-    wire signed [16:0] s245;  // 16*x25 + s239 - 4*s237
-    assign s245[1:0] = s239_d1[1:0];
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s245 (
-        .a((15'(x25_d1) << 2)), .b(15'(s239_d1 >>> 2)), .c(15'(s237_d1)), .sum(s245[16:2])
-    );
-    wire signed [18:0] s246;  // 32*x24 + s244 + s245
-    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b000)) u_s246 (
-        .a((17'(x24_d1) << 5)), .b(s244), .c(s245), .sum(s246)
-    );
-    wire signed [16:0] s255;  // s252 + s253 + s254
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s255 (
-        .a(s252_d1), .b(s253_d1), .c(s254_d1), .sum(s255)
-    );
-    wire signed [17:0] s256;  // s101 + s249 + s255
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(17), .SIGNED(3'b111), .NEGATE(3'b000)) u_s256 (
-        .a(s101), .b(s249_d1), .c(s255), .sum(s256)
-    );
-    wire signed [15:0] s264;  // 4*x54 + s261 + s262
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s264 (
-        .a((14'(x54_d1) << 2)), .b(s261_d1), .c(s262_d1), .sum(s264)
-    );
-    wire signed [17:0] s265;  // s173 + s263 + s264
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s265 (
-        .a(s173_d1), .b(18'(s263_d1)), .c(18'(s264)), .sum(s265)
-    );
-    wire signed [15:0] s270;  // 4*x36 + 4*x48 + s268
-    assign s270[1:0] = s268_d1[1:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s270 (
-        .a(x36_d1), .b(x48_d1), .c(13'(s268_d1 >>> 2)), .sum(s270[15:2])
-    );
-    wire signed [16:0] s271;  // s260 + s269 - s266
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s271 (
-        .a(s260_d1), .b(s269_d1), .c(s266_d1), .sum(s271)
-    );
-    wire signed [15:0] s272;  // 4*x25 + s267 - 4*x18
-    assign s272[1:0] = s267_d1[1:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s272 (
-        .a(x25_d1), .b(13'(s267_d1 >>> 2)), .c(x18_d1), .sum(s272[15:2])
-    );
-    wire signed [17:0] s273;  // s258 + s270 + s271
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(17), .SIGNED(3'b111), .NEGATE(3'b000)) u_s273 (
-        .a(s258_d1), .b(s270), .c(s271), .sum(s273)
-    );
-    wire signed [17:0] s274;  // 2*s272 - s170 - s259
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b110)) u_s274 (
-        .a((18'(s272) << 1)), .b(18'(s170)), .c(s259_d1), .sum(s274)
-    );
-    wire signed [16:0] s276;  // 8*x6 + x40 + 8*x45
-    assign s276[2:0] = x40_d1[2:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s276 (
-        .a(x6_d1), .b(11'(x40_d1 >>> 3)), .c(x45_d1), .sum(s276[16:3])
-    );
-    wire signed [16:0] s283;  // 2*s167 + s279 + s280
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s283 (
-        .a((15'(s167_d1) << 1)), .b(s279_d1), .c(s280_d1), .sum(s283)
-    );
-    wire signed [16:0] s284;  // s277 + s281 + s282
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s284 (
-        .a(17'(s277_d1)), .b(17'(s281_d1)), .c(17'(s282_d1)), .sum(s284)
-    );
-    wire signed [17:0] s285;  // s168 + s174 - 16*x12
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s285 (
-        .a(s168_d1), .b(s174_d1), .c((16'(x12_d1) << 4)), .sum(s285)
-    );
-    wire signed [18:0] s286;  // s276 + s283 + s284
-    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b000)) u_s286 (
-        .a(s276), .b(s283), .c(s284), .sum(s286)
-    );
-    wire signed [18:0] s287;  // s285 - 32*x21 - 32*x54
-    assign s287[4:0] = s285[4:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s287 (
-        .a(13'(s285 >>> 5)), .b(x21_d1), .c(x54_d1), .sum(s287[18:5])
-    );
-    wire signed [14:0] s290;  // 2*x1 + s289 - 2*x6
-    assign s290[0:0] = s289_d1[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s290 (
-        .a(x1_d1), .b(13'(s289_d1 >>> 1)), .c(x6_d1), .sum(s290[14:1])
-    );
-    wire signed [17:0] s291;  // s153 + s290 - 32*x1
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s291 (
-        .a(18'(s153_d1)), .b(18'(s290)), .c((18'(x1_d1) << 5)), .sum(s291)
-    );
-    wire signed [15:0] s295;  // s192 - s64 - s293
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s295 (
-        .a(s192_d1), .b(s64_d1), .c(s293_d1), .sum(s295)
-    );
-    wire signed [16:0] s296;  // s294 - s227 - s239
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s296 (
-        .a(s294_d1), .b(s227_d1), .c(s239_d1), .sum(s296)
-    );
-    wire signed [16:0] s297;  // s295 - 2*s97 - 2*s292
-    assign s297[0:0] = s295[0:0];
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b110)) u_s297 (
-        .a(16'(s295 >>> 1)), .b(16'(s97_d1)), .c(16'(s292_d1)), .sum(s297[16:1])
-    );
-    wire signed [17:0] s298;  // 2*s258 + s296 - s143
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s298 (
-        .a((18'(s258_d1) << 1)), .b(18'(s296)), .c(18'(s143_d1)), .sum(s298)
-    );
-    wire signed [14:0] s303;  // x28 + 2*x33 + s301
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s303 (
-        .a(x28_d1), .b((13'(x33_d1) << 1)), .c(s301_d1), .sum(s303)
-    );
-    wire signed [17:0] s305;  // s126 + s303 + s304
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s305 (
-        .a(s126_d1), .b(18'(s303)), .c(18'(s304_d1)), .sum(s305)
-    );
-    wire signed [16:0] s316;  // s315 - s56 - s314
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b110)) u_s316 (
-        .a(17'(s315_d1)), .b(17'(s56_d1)), .c(17'(s314_d1)), .sum(s316)
-    );
-    wire signed [16:0] s317;  // 8*x21 + 2*s300 - s308
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s317 (
-        .a((15'(x21_d1) << 3)), .b((15'(s300_d1) << 1)), .c(s308_d1), .sum(s317)
-    );
-    wire signed [17:0] s318;  // s147 + s311 + s316
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s318 (
-        .a(18'(s147)), .b(18'(s311_d1)), .c(18'(s316)), .sum(s318)
-    );
-    wire signed [17:0] s320;  // x6 + x47 + 32*x51
-    bittrigger_grow3 #(.WIDTH(18), .A(15), .B(15), .C(17), .SIGNED(3'b111), .NEGATE(3'b000)) u_s320 (
-        .a(15'(x6_d1)), .b(15'(x47_d1)), .c((17'(x51_d1) << 5)), .sum(s320)
-    );
-    wire signed [17:0] s326;  // 32*x21 + 2*s325 - s119
-    bittrigger_grow3 #(.WIDTH(18), .A(17), .B(16), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s326 (
-        .a((17'(x21_d1) << 5)), .b((16'(s325_d1) << 1)), .c(s119_d1), .sum(s326)
-    );
-    wire signed [16:0] s331;  // s328 + s329 - s323
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s331 (
-        .a(s328_d1), .b(s329_d1), .c(s323_d1), .sum(s331)
-    );
-    wire signed [17:0] s332;  // s330 + s331 - 4*s240
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(17), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s332 (
-        .a(s330_d1), .b(s331), .c((16'(s240_d1) << 2)), .sum(s332)
-    );
-    wire signed [18:0] s333;  // 8*s162 - s173 - s320
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b110)) u_s333 (
-        .a((19'(s162_d1) << 3)), .b(19'(s173_d1)), .c(19'(s320)), .sum(s333)
-    );
-    wire signed [19:0] s334;  // s95 - 2*s106 - s326
-    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(18), .SIGNED(3'b111), .NEGATE(3'b110)) u_s334 (
-        .a(s95), .b((18'(s106) << 1)), .c(s326), .sum(s334)
-    );
-    wire signed [16:0] s340;  // 2*x22 + s339 - 16*x24
-    assign s340[0:0] = s339_d1[0:0];
-    bittrigger_grow3 #(.WIDTH(16), .A(13), .B(13), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s340 (
-        .a(13'(x22_d1)), .b(13'(s339_d1 >>> 1)), .c((15'(x24_d1) << 3)), .sum(s340[16:1])
-    );
-    wire signed [15:0] s344;  // 4*x1 + x18 + 4*x21
-    assign s344[1:0] = x18_d1[1:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s344 (
-        .a(x1_d1), .b(11'(x18_d1 >>> 2)), .c(x21_d1), .sum(s344[15:2])
-    );
-    wire signed [17:0] s345;  // s342 + s343 + 4*s344
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s345 (
-        .a(18'(s342_d1)), .b(18'(s343_d1)), .c((18'(s344) << 2)), .sum(s345)
-    );
-    wire signed [16:0] s347;  // s346 - s74 - s201
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s347 (
-        .a(s346_d1), .b(s74_d1), .c(s201_d1), .sum(s347)
-    );
-    wire signed [16:0] s348;  // 2*s260 + s337 - 8*x12
-    assign s348[0:0] = s337_d1[0:0];
-    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s348 (
-        .a(s260_d1), .b(14'(s337_d1 >>> 1)), .c((14'(x12_d1) << 2)), .sum(s348[16:1])
-    );
-    wire signed [17:0] s349;  // 2*s338 - 4*s63 - s251
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(17), .SIGNED(3'b111), .NEGATE(3'b110)) u_s349 (
-        .a((16'(s338_d1) << 1)), .b((16'(s63_d1) << 2)), .c(s251_d1), .sum(s349)
-    );
-    wire signed [17:0] s350;  // s0 + s347 + s348
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s350 (
-        .a(18'(s0)), .b(18'(s347)), .c(18'(s348)), .sum(s350)
-    );
-    wire signed [18:0] s351;  // 32*x12 + s349 - 2*s340
-    assign s351[0:0] = s349[0:0];
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s351 (
-        .a((18'(x12_d1) << 4)), .b(18'(s349 >>> 1)), .c(18'(s340)), .sum(s351[18:1])
-    );
-    wire signed [17:0] s363;  // s362 - 4*s63 - s361
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s363 (
-        .a(s362_d1), .b((16'(s63_d1) << 2)), .c(s361_d1), .sum(s363)
-    );
-    wire signed [17:0] s364;  // s178 + s276 + s358
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s364 (
-        .a(18'(s178)), .b(18'(s276)), .c(18'(s358_d1)), .sum(s364)
-    );
-    wire signed [18:0] s365;  // 2*s209 + s355 + s363
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b000)) u_s365 (
-        .a((19'(s209) << 1)), .b(19'(s355_d1)), .c(19'(s363)), .sum(s365)
-    );
-    wire signed [14:0] s371;  // 2*x9 + x48 - 4*x27
-    assign s371[0:0] = x48_d1[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s371 (
-        .a(x9_d1), .b(11'(x48_d1 >>> 1)), .c((13'(x27_d1) << 1)), .sum(s371[14:1])
-    );
-    wire signed [17:0] s373;  // s371 + 4*s372 - s370
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s373 (
-        .a(18'(s371)), .b((18'(s372_d1) << 2)), .c(s370_d1), .sum(s373)
-    );
-    wire signed [16:0] s379;  // s202 + s377 - s375
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s379 (
-        .a(s202_d1), .b(s377_d1), .c(s375_d1), .sum(s379)
-    );
-    wire signed [13:0] s380;  // x51 - x12 - x42
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s380 (
-        .a(x51_d1), .b(x12_d1), .c(x42_d1), .sum(s380)
-    );
-    wire signed [17:0] s381;  // s379 - s376 - s378
-    bittrigger_grow3 #(.WIDTH(18), .A(17), .B(15), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s381 (
-        .a(s379), .b(s376_d1), .c(s378_d1), .sum(s381)
-    );
-    wire signed [18:0] s382;  // s60 + 8*s380 - s37
-    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s382 (
-        .a(s60), .b((17'(s380) << 3)), .c(s37_d1), .sum(s382)
-    );
-    wire signed [15:0] s385;  // s176 + s384 - 2*x48
-    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s385 (
-        .a(s176_d1), .b(s384_d1), .c((13'(x48_d1) << 1)), .sum(s385)
-    );
-    wire signed [15:0] s389;  // s386 - 4*x33 - 4*x54
-    assign s389[1:0] = s386_d1[1:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s389 (
-        .a(12'(s386_d1 >>> 2)), .b(x33_d1), .c(x54_d1), .sum(s389[15:2])
-    );
-    wire signed [16:0] s390;  // s388 - s252 - s323
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s390 (
-        .a(s388_d1), .b(s252_d1), .c(s323_d1), .sum(s390)
-    );
-    wire signed [17:0] s391;  // s385 + s389 - 2*s202
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s391 (
-        .a(s385), .b(s389), .c((16'(s202_d1) << 1)), .sum(s391)
-    );
-    wire signed [17:0] s397;  // s393 + s395 - 8*s396
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s397 (
-        .a(18'(s393_d1)), .b(18'(s395_d1)), .c((18'(s396_d1) << 3)), .sum(s397)
-    );
-    wire signed [16:0] s403;  // s401 - s102 - s398
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s403 (
-        .a(s401_d1), .b(s102_d1), .c(s398_d1), .sum(s403)
-    );
-    wire signed [16:0] s404;  // s376 + 4*s402 - 8*x9
-    assign s404[1:0] = s376_d1[1:0];
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s404 (
-        .a(13'(s376_d1 >>> 2)), .b(s402_d1), .c((13'(x9_d1) << 1)), .sum(s404[16:2])
-    );
-    wire signed [17:0] s405;  // s403 + s404 - 16*x48
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s405 (
-        .a(18'(s403)), .b(18'(s404)), .c((18'(x48_d1) << 4)), .sum(s405)
-    );
-    wire signed [18:0] s406;  // s397 - s259 - 4*s277
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b110)) u_s406 (
-        .a(19'(s397)), .b(19'(s259_d1)), .c((19'(s277_d1) << 2)), .sum(s406)
-    );
-    wire signed [17:0] s412;  // s410 + s411 - s308
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(17), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s412 (
-        .a(s410_d1), .b(s411_d1), .c(s308_d1), .sum(s412)
-    );
-    wire signed [16:0] s418;  // s226 - s413 - s414
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(16), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s418 (
-        .a(s226_d1), .b(s413_d1), .c(s414_d1), .sum(s418)
-    );
-    wire signed [17:0] s419;  // 4*s55 + s415 + s417
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b000)) u_s419 (
-        .a((16'(s55_d1) << 2)), .b(s415_d1), .c(s417_d1), .sum(s419)
-    );
-    wire signed [17:0] s420;  // s418 - s46 - s358
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b110)) u_s420 (
-        .a(18'(s418)), .b(18'(s46)), .c(18'(s358_d1)), .sum(s420)
-    );
-    wire signed [18:0] s421;  // s145 + s419 - s412
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s421 (
-        .a(19'(s145)), .b(19'(s419)), .c(19'(s412)), .sum(s421)
-    );
-    wire signed [15:0] s426;  // 4*x25 + 4*x28 + s423
-    assign s426[1:0] = s423_d1[1:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s426 (
-        .a(x25_d1), .b(x28_d1), .c(13'(s423_d1 >>> 2)), .sum(s426[15:2])
-    );
-    wire signed [16:0] s427;  // s424 + 4*s425 - 8*x21
-    assign s427[1:0] = s424_d1[1:0];
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s427 (
-        .a(15'(s424_d1 >>> 2)), .b(15'(s425_d1)), .c((15'(x21_d1) << 1)), .sum(s427[16:2])
-    );
-    wire signed [17:0] s428;  // 2*s2 + s426 - 16*x54
-    assign s428[0:0] = s426[0:0];
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s428 (
-        .a(s2), .b(15'(s426 >>> 1)), .c((15'(x54_d1) << 3)), .sum(s428[17:1])
-    );
-    wire signed [17:0] s429;  // s20 + s96 + s427
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s429 (
-        .a(18'(s20)), .b(18'(s96)), .c(18'(s427)), .sum(s429)
-    );
-    wire signed [17:0] s430 = 18'(s23_d1) - (18'(x24_d1) << 4);
-    wire signed [19:0] s431 = (20'(s430) << 1) - 20'(s13);
-    wire signed [17:0] s433;  // 2*x14 + s191 - 16*x39
-    assign s433[0:0] = s191_d1[0:0];
-    bittrigger_grow3 #(.WIDTH(17), .A(14), .B(16), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s433 (
-        .a(14'(x14_d1)), .b(16'(s191_d1 >>> 1)), .c((15'(x39_d1) << 3)), .sum(s433[17:1])
-    );
-    wire signed [16:0] s441;  // 8*x6 + s266 + 2*s438
-    assign s441[0:0] = s266_d1[0:0];
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s441 (
-        .a((14'(x6_d1) << 2)), .b(14'(s266_d1 >>> 1)), .c(s438_d1), .sum(s441[16:1])
-    );
-    wire signed [16:0] s442;  // s439 - 8*x22 - s436
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s442 (
-        .a(s439_d1), .b((15'(x22_d1) << 3)), .c(s436_d1), .sum(s442)
-    );
-    wire signed [17:0] s443;  // s251 + s440 + s441
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s443 (
-        .a(18'(s251_d1)), .b(18'(s440_d1)), .c(18'(s441)), .sum(s443)
-    );
-    wire signed [18:0] s444;  // 32*x1 + s442 - s320
-    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(18), .SIGNED(3'b111), .NEGATE(3'b100)) u_s444 (
-        .a((17'(x1_d1) << 5)), .b(s442), .c(s320), .sum(s444)
-    );
-    wire signed [18:0] s445;  // 2*s311 + s397 - s433
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s445 (
-        .a((19'(s311_d1) << 1)), .b(19'(s397)), .c(19'(s433)), .sum(s445)
-    );
-    wire signed [16:0] s451;  // 8*x48 + s449 - 8*x12
-    assign s451[2:0] = s449_d1[2:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s451 (
-        .a(x48_d1), .b(12'(s449_d1 >>> 3)), .c(x12_d1), .sum(s451[16:3])
-    );
-    wire signed [16:0] s452;  // 8*x51 - s224 - s447
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b110)) u_s452 (
-        .a((17'(x51_d1) << 3)), .b(17'(s224_d1)), .c(17'(s447_d1)), .sum(s452)
-    );
-    wire signed [17:0] s453;  // s340 + s450 - 16*x45
-    bittrigger_grow3 #(.WIDTH(18), .A(17), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s453 (
-        .a(s340), .b(s450_d1), .c((16'(x45_d1) << 4)), .sum(s453)
-    );
-    wire signed [18:0] s454;  // s451 + s452 - s79
-    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s454 (
-        .a(s451), .b(s452), .c(s79), .sum(s454)
-    );
-    wire signed [15:0] s457;  // 4*x25 + 4*x45 + s456
-    assign s457[1:0] = s456_d1[1:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s457 (
-        .a(x25_d1), .b(x45_d1), .c(12'(s456_d1 >>> 2)), .sum(s457[15:2])
-    );
-    wire signed [15:0] s458;  // 4*x21 + 4*x36 + s261
-    assign s458[1:0] = s261_d1[1:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s458 (
-        .a(x21_d1), .b(x36_d1), .c(12'(s261_d1 >>> 2)), .sum(s458[15:2])
-    );
-    wire signed [16:0] s459;  // 8*x24 + s211 + s337
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s459 (
-        .a((15'(x24_d1) << 3)), .b(s211), .c(s337_d1), .sum(s459)
-    );
-    wire signed [17:0] s460;  // s457 + s458 - s385
+        .a(s130), .b(s196), .c((17'(s150) << 1)), .sum(s198)
+    );
+    wire signed [17:0] s207;  // x42 + s122 - 4*x36
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s207 (
+        .a(18'(x42_d1)), .b(s122_d1), .c((18'(x36_d1) << 2)), .sum(s207)
+    );
+    wire signed [14:0] s211;  // 2*x30 + s110 + s209
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s211 (
+        .a((13'(x30_d1) << 1)), .b(s110_d1), .c(s209_d1), .sum(s211)
+    );
+    wire signed [15:0] s212;  // s210 - s154 - s208
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b110)) u_s212 (
+        .a(16'(s210_d1)), .b(16'(s154_d1)), .c(16'(s208_d1)), .sum(s212)
+    );
+    wire signed [16:0] s213;  // 8*x24 + s206 + s211
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s213 (
+        .a((15'(x24_d1) << 3)), .b(s206_d1), .c(s211), .sum(s213)
+    );
+    wire signed [17:0] s214;  // s204 + s212 - s201
+    bittrigger_grow3 #(.WIDTH(18), .A(17), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s214 (
+        .a(s204_d1), .b(s212), .c(s201_d1), .sum(s214)
+    );
+    wire signed [15:0] s223;  // 4*x21 + s221 + s222
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s223 (
+        .a((14'(x21_d1) << 2)), .b(s221_d1), .c(s222_d1), .sum(s223)
+    );
+    wire signed [14:0] s231;  // 4*x12 + x18 + x42
+    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s231 (
+        .a((14'(x12_d1) << 2)), .b(x18_d1), .c(x42_d1), .sum(s231)
+    );
+    wire signed [17:0] s232;  // s230 - s187 - 8*s231
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b110)) u_s232 (
+        .a(18'(s230_d1)), .b(18'(s187_d1)), .c((18'(s231) << 3)), .sum(s232)
+    );
+    wire signed [16:0] s236;  // 8*x1 + s223 + s234
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s236 (
+        .a((17'(x1_d1) << 3)), .b(17'(s223)), .c(17'(s234_d1)), .sum(s236)
+    );
+    wire signed [17:0] s237;  // 16*x9 + s235 - s164
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s237 (
+        .a((16'(x9_d1) << 4)), .b(s235_d1), .c(s164_d1), .sum(s237)
+    );
+    wire signed [17:0] s238;  // s218 + 4*s228 - s216
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s238 (
+        .a(18'(s218_d1)), .b((18'(s228_d1) << 2)), .c(18'(s216_d1)), .sum(s238)
+    );
+    wire signed [18:0] s239;  // s237 + s238 - 2*s226
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s239 (
+        .a(19'(s237)), .b(19'(s238)), .c((19'(s226_d1) << 1)), .sum(s239)
+    );
+    wire signed [17:0] s242;  // x15 + 32*x24 + x55
+    bittrigger_grow3 #(.WIDTH(18), .A(15), .B(17), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s242 (
+        .a(15'(x15_d1)), .b((17'(x24_d1) << 5)), .c(15'(x55_d1)), .sum(s242)
+    );
+    wire signed [13:0] s244;  // x4 + x11 + 2*x21
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s244 (
+        .a(x4_d1), .b(x11_d1), .c((13'(x21_d1) << 1)), .sum(s244)
+    );
+    wire signed [15:0] s246;  // 8*x48 + 4*x54 + s244
+    assign s246[1:0] = s244[1:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s246 (
+        .a((13'(x48_d1) << 1)), .b(x54_d1), .c(12'(s244 >>> 2)), .sum(s246[15:2])
+    );
+    wire signed [17:0] s247;  // s245 - 4*s163 - s241
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s247 (
+        .a(s245_d1), .b((16'(s163_d1) << 2)), .c(s241_d1), .sum(s247)
+    );
+    wire signed [18:0] s249;  // s242 + s247 - s121
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s249 (
+        .a(19'(s242)), .b(19'(s247)), .c(19'(s121_d1)), .sum(s249)
+    );
+    wire signed [16:0] s260;  // s257 + s259 - s256
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s260 (
+        .a(17'(s257_d1)), .b(17'(s259_d1)), .c(17'(s256_d1)), .sum(s260)
+    );
+    wire signed [13:0] s262;  // x4 + x15 + x22
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s262 (
+        .a(x4_d1), .b(x15_d1), .c(x22_d1), .sum(s262)
+    );
+    wire signed [15:0] s263;  // 4*x48 + s255 + s261
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s263 (
+        .a((14'(x48_d1) << 2)), .b(s255_d1), .c(s261_d1), .sum(s263)
+    );
+    wire signed [16:0] s264;  // 8*x51 - 2*s262 - s263
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s264 (
+        .a((15'(x51_d1) << 3)), .b((15'(s262) << 1)), .c(s263), .sum(s264)
+    );
+    wire signed [17:0] s265;  // s260 - s253 - 2*s254
+    bittrigger_grow3 #(.WIDTH(18), .A(17), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s265 (
+        .a(s260), .b(s253_d1), .c((16'(s254_d1) << 1)), .sum(s265)
+    );
+    wire signed [16:0] s276;  // s274 + s275 - 4*x6
+    bittrigger_grow3 #(.WIDTH(17), .A(16), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s276 (
+        .a(s274_d1), .b(s275_d1), .c((14'(x6_d1) << 2)), .sum(s276)
+    );
+    wire signed [17:0] s281;  // x3 - x49 - s280
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b110)) u_s281 (
+        .a(18'(x3_d1)), .b(18'(x49_d1)), .c(s280_d1), .sum(s281)
+    );
+    wire signed [15:0] s287;  // 4*x24 + s284 - 4*x21
+    assign s287[1:0] = s284_d1[1:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s287 (
+        .a(x24_d1), .b(12'(s284_d1 >>> 2)), .c(x21_d1), .sum(s287[15:2])
+    );
+    wire signed [16:0] s288;  // s267 + 2*s282 + s285
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s288 (
+        .a(17'(s267_d1)), .b((17'(s282_d1) << 1)), .c(17'(s285_d1)), .sum(s288)
+    );
+    wire signed [17:0] s289;  // s226 + s286 + 2*s287
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(17), .SIGNED(3'b111), .NEGATE(3'b000)) u_s289 (
+        .a(s226_d1), .b(s286_d1), .c((17'(s287) << 1)), .sum(s289)
+    );
+    wire signed [18:0] s290;  // s270 + s288 - s276
+    bittrigger_grow3 #(.WIDTH(19), .A(18), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s290 (
+        .a(s270_d1), .b(s288), .c(s276), .sum(s290)
+    );
+    wire signed [17:0] s298;  // 32*x1 - 4*s68 - s294
+    bittrigger_grow3 #(.WIDTH(18), .A(17), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s298 (
+        .a((17'(x1_d1) << 5)), .b((15'(s68_d1) << 2)), .c(s294_d1), .sum(s298)
+    );
+    wire signed [18:0] s299;  // s56 + s297 + s298
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b000)) u_s299 (
+        .a(19'(s56)), .b(19'(s297_d1)), .c(19'(s298)), .sum(s299)
+    );
+    wire signed [16:0] s306;  // 8*x6 + s303 + s304
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s306 (
+        .a((15'(x6_d1) << 3)), .b(s303_d1), .c(s304_d1), .sum(s306)
+    );
+    wire signed [17:0] s307;  // s19 + s302 + s305
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b000)) u_s307 (
+        .a(s19_d1), .b(s302_d1), .c(s305_d1), .sum(s307)
+    );
+    wire signed [17:0] s308;  // 2*s206 + s306 - s73
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s308 (
+        .a((18'(s206_d1) << 1)), .b(18'(s306)), .c(18'(s73)), .sum(s308)
+    );
+    wire signed [18:0] s309;  // s307 - 32*x54 - 2*s78
+    assign s309[0:0] = s307[0:0];
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b110)) u_s309 (
+        .a(18'(s307 >>> 1)), .b((18'(x54_d1) << 4)), .c(18'(s78)), .sum(s309[18:1])
+    );
+    wire signed [16:0] s313;  // 2*x5 - 4*x36 - s43
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b110)) u_s313 (
+        .a((17'(x5_d1) << 1)), .b((17'(x36_d1) << 2)), .c(s43_d1), .sum(s313)
+    );
+    wire signed [16:0] s318;  // s267 + s316 - s206
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s318 (
+        .a(17'(s267_d1)), .b(17'(s316_d1)), .c(17'(s206_d1)), .sum(s318)
+    );
+    wire signed [17:0] s319;  // s313 + s317 + s318
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s319 (
+        .a(18'(s313)), .b(18'(s317_d1)), .c(18'(s318)), .sum(s319)
+    );
+    wire signed [13:0] s329;  // x21 + x28 + x49
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s329 (
+        .a(x21_d1), .b(x28_d1), .c(x49_d1), .sum(s329)
+    );
+    wire signed [17:0] s330;  // s174 + s329 - s122
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s330 (
+        .a(18'(s174_d1)), .b(18'(s329)), .c(s122_d1), .sum(s330)
+    );
+    wire signed [15:0] s332;  // 4*x39 + 4*x51 + s227
+    assign s332[1:0] = s227_d1[1:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s332 (
+        .a(x39_d1), .b(x51_d1), .c(13'(s227_d1 >>> 2)), .sum(s332[15:2])
+    );
+    wire signed [15:0] s333;  // s321 + s328 + s331
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b000)) u_s333 (
+        .a(16'(s321_d1)), .b(16'(s328_d1)), .c(16'(s331_d1)), .sum(s333)
+    );
+    wire signed [15:0] s334;  // 4*x48 + 4*x54 - s323
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s334 (
+        .a((14'(x48_d1) << 2)), .b((14'(x54_d1) << 2)), .c(s323_d1), .sum(s334)
+    );
+    wire signed [17:0] s335;  // s216 + s332 - s326
+    bittrigger_grow3 #(.WIDTH(18), .A(17), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s335 (
+        .a(s216_d1), .b(s332), .c(s326_d1), .sum(s335)
+    );
+    wire signed [17:0] s336;  // s333 + 2*s334 - s67
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s336 (
+        .a(18'(s333)), .b((18'(s334) << 1)), .c(18'(s67)), .sum(s336)
+    );
+    wire signed [17:0] s344;  // s343 - 2*s108 - s226
+    bittrigger_grow3 #(.WIDTH(18), .A(15), .B(17), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s344 (
+        .a(15'(s343_d1)), .b((17'(s108_d1) << 1)), .c(s226_d1), .sum(s344)
+    );
+    wire signed [16:0] s348;  // 4*x24 + s347 - 4*s188
+    assign s348[1:0] = s347_d1[1:0];
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s348 (
+        .a(15'(x24_d1)), .b(15'(s347_d1 >>> 2)), .c(15'(s188_d1)), .sum(s348[16:2])
+    );
+    wire signed [13:0] s352;  // x8 - x2 - x23
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s352 (
+        .a(x8_d1), .b(x2_d1), .c(x23_d1), .sum(s352)
+    );
+    wire signed [15:0] s353;  // s350 - s342 - s349
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b110)) u_s353 (
+        .a(16'(s350_d1)), .b(16'(s342_d1)), .c(16'(s349_d1)), .sum(s353)
+    );
+    wire signed [16:0] s354;  // 8*x6 + s341 - s351
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s354 (
+        .a((15'(x6_d1) << 3)), .b(s341_d1), .c(s351_d1), .sum(s354)
+    );
+    wire signed [17:0] s355;  // 4*s352 + s353 + s354
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(17), .SIGNED(3'b111), .NEGATE(3'b000)) u_s355 (
+        .a((16'(s352) << 2)), .b(s353), .c(s354), .sum(s355)
+    );
+    wire signed [18:0] s356;  // s344 + s348 - 32*x51
+    bittrigger_grow3 #(.WIDTH(19), .A(18), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s356 (
+        .a(s344), .b(s348), .c((17'(x51_d1) << 5)), .sum(s356)
+    );
+    wire signed [19:0] s357;  // 4*s143 + s280 + s340
+    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(18), .SIGNED(3'b111), .NEGATE(3'b000)) u_s357 (
+        .a((18'(s143_d1) << 2)), .b(s280_d1), .c(s340_d1), .sum(s357)
+    );
+    wire signed [16:0] s360;  // 16*x1 + x42 - x46
+    bittrigger_grow3 #(.WIDTH(17), .A(16), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s360 (
+        .a((16'(x1_d1) << 4)), .b(14'(x42_d1)), .c(14'(x46_d1)), .sum(s360)
+    );
+    wire signed [15:0] s364;  // s363 - s361 - s362
+    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s364 (
+        .a(s363_d1), .b(s361_d1), .c(s362_d1), .sum(s364)
+    );
+    wire signed [15:0] s368;  // s366 - 2*s96 - 2*s359
+    assign s368[0:0] = s366_d1[0:0];
+    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s368 (
+        .a(14'(s366_d1 >>> 1)), .b(s96_d1), .c(s359_d1), .sum(s368[15:1])
+    );
+    wire signed [16:0] s369;  // 8*x42 + s367 - 8*x12
+    assign s369[2:0] = s367_d1[2:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s369 (
+        .a(x42_d1), .b(13'(s367_d1 >>> 3)), .c(x12_d1), .sum(s369[16:3])
+    );
+    wire signed [17:0] s370;  // s364 + s368 - 2*s341
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s370 (
+        .a(s364), .b(s368), .c((16'(s341_d1) << 1)), .sum(s370)
+    );
+    wire signed [18:0] s371;  // 32*x24 + s369 - s360
+    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s371 (
+        .a((17'(x24_d1) << 5)), .b(s369), .c(s360), .sum(s371)
+    );
+    wire signed [18:0] s372;  // s77 + s155 + 2*s302
+    bittrigger_grow3 #(.WIDTH(19), .A(18), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b000)) u_s372 (
+        .a(s77), .b(s155), .c((17'(s302_d1) << 1)), .sum(s372)
+    );
+    wire signed [16:0] s377;  // s375 + s376 - s323
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s377 (
+        .a(17'(s375_d1)), .b(s376_d1), .c(17'(s323_d1)), .sum(s377)
+    );
+    wire signed [14:0] s380;  // 2*x4 + x12 + 2*x19
+    assign s380[0:0] = x12_d1[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s380 (
+        .a(x4_d1), .b(11'(x12_d1 >>> 1)), .c(x19_d1), .sum(s380[14:1])
+    );
+    wire signed [17:0] s382;  // s242 + s380 - s381
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s382 (
+        .a(s242), .b(18'(s380)), .c(18'(s381_d1)), .sum(s382)
+    );
+    wire signed [16:0] s387;  // s385 + s386 - 2*s349
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(16), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s387 (
+        .a(s385_d1), .b(s386_d1), .c((15'(s349_d1) << 1)), .sum(s387)
+    );
+    wire signed [16:0] s388;  // s31 + 4*s359 - s378
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s388 (
+        .a(s31_d1), .b((15'(s359_d1) << 2)), .c(s378_d1), .sum(s388)
+    );
+    wire signed [17:0] s389;  // s360 + s387 - s164
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s389 (
+        .a(18'(s360)), .b(18'(s387)), .c(18'(s164_d1)), .sum(s389)
+    );
+    wire signed [18:0] s390;  // 2*s388 - 2*s241 - s377
+    bittrigger_grow3 #(.WIDTH(19), .A(18), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b110)) u_s390 (
+        .a((18'(s388) << 1)), .b((17'(s241_d1) << 1)), .c(s377), .sum(s390)
+    );
+    wire signed [17:0] s396;  // s395 - 16*x54 - s48
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(17), .SIGNED(3'b111), .NEGATE(3'b110)) u_s396 (
+        .a(s395_d1), .b((16'(x54_d1) << 4)), .c(s48_d1), .sum(s396)
+    );
+    wire signed [13:0] s398;  // x54 - x24 - x45
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s398 (
+        .a(x54_d1), .b(x24_d1), .c(x45_d1), .sum(s398)
+    );
+    wire signed [15:0] s399;  // 4*x19 + 4*x30 + s328
+    assign s399[1:0] = s328_d1[1:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s399 (
+        .a(x19_d1), .b(x30_d1), .c(13'(s328_d1 >>> 2)), .sum(s399[15:2])
+    );
+    wire signed [16:0] s400;  // 8*x51 + s397 - 8*x42
+    assign s400[2:0] = s397_d1[2:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s400 (
+        .a(x51_d1), .b(12'(s397_d1 >>> 3)), .c(x42_d1), .sum(s400[16:3])
+    );
+    wire signed [16:0] s401;  // s135 + 2*s224 + 2*s255
+    assign s401[0:0] = s135_d1[0:0];
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b000)) u_s401 (
+        .a(16'(s135_d1 >>> 1)), .b(16'(s224_d1)), .c(16'(s255_d1)), .sum(s401[16:1])
+    );
+    wire signed [17:0] s402;  // s223 + 4*s398 + s399
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b000)) u_s402 (
+        .a(s223), .b((16'(s398) << 2)), .c(s399), .sum(s402)
+    );
+    wire signed [18:0] s403;  // s400 + s401 - s218
+    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s403 (
+        .a(s400), .b(s401), .c(s218_d1), .sum(s403)
+    );
+    wire signed [16:0] s408;  // s406 - s255 - s407
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s408 (
+        .a(s406_d1), .b(s255_d1), .c(s407_d1), .sum(s408)
+    );
+    wire signed [17:0] s409;  // s169 + s408 - s42
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s409 (
+        .a(18'(s169)), .b(18'(s408)), .c(18'(s42)), .sum(s409)
+    );
+    wire signed [16:0] s411;  // 8*x36 + 16*x45 - x34
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(16), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s411 (
+        .a((15'(x36_d1) << 3)), .b((16'(x45_d1) << 4)), .c(14'(x34_d1)), .sum(s411)
+    );
+    wire signed [16:0] s421;  // s378 + s419 + s420
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(14), .C(16), .SIGNED(3'b111), .NEGATE(3'b000)) u_s421 (
+        .a(s378_d1), .b(s419_d1), .c(s420_d1), .sum(s421)
+    );
+    wire signed [17:0] s422;  // s326 - 16*x12 - s413
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s422 (
+        .a(s326_d1), .b((16'(x12_d1) << 4)), .c(s413_d1), .sum(s422)
+    );
+    wire signed [17:0] s423;  // s421 - 4*s293 - s411
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b110)) u_s423 (
+        .a(18'(s421)), .b((18'(s293_d1) << 2)), .c(18'(s411)), .sum(s423)
+    );
+    wire signed [18:0] s424;  // s281 + s422 - s418
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s424 (
+        .a(19'(s281)), .b(19'(s422)), .c(19'(s418_d1)), .sum(s424)
+    );
+    wire signed [16:0] s431;  // s429 - 8*x48 - 2*s342
+    assign s431[0:0] = s429_d1[0:0];
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b110)) u_s431 (
+        .a(16'(s429_d1 >>> 1)), .b((16'(x48_d1) << 2)), .c(16'(s342_d1)), .sum(s431[16:1])
+    );
+    wire signed [17:0] s432;  // 2*s69 + s430 - 2*s427
+    assign s432[0:0] = s430_d1[0:0];
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s432 (
+        .a(s69_d1), .b(15'(s430_d1 >>> 1)), .c(s427_d1), .sum(s432[17:1])
+    );
+    wire signed [17:0] s433;  // s413 + 4*s426 + s431
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(17), .SIGNED(3'b111), .NEGATE(3'b000)) u_s433 (
+        .a(s413_d1), .b((16'(s426_d1) << 2)), .c(s431), .sum(s433)
+    );
+    wire signed [18:0] s434;  // s432 - 32*x1 - s377
+    bittrigger_grow3 #(.WIDTH(19), .A(18), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b110)) u_s434 (
+        .a(s432), .b((17'(x1_d1) << 5)), .c(s377), .sum(s434)
+    );
+    wire signed [15:0] s438;  // s282 + s324 - s120
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s438 (
+        .a(s282_d1), .b(s324_d1), .c(s120_d1), .sum(s438)
+    );
+    wire signed [16:0] s439;  // 8*x12 + s436 - 8*x21
+    assign s439[2:0] = s436_d1[2:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s439 (
+        .a(x12_d1), .b(12'(s436_d1 >>> 3)), .c(x21_d1), .sum(s439[16:3])
+    );
+    wire signed [17:0] s441;  // s4 + s438 + s439
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(17), .SIGNED(3'b111), .NEGATE(3'b000)) u_s441 (
+        .a(s4), .b(s438), .c(s439), .sum(s441)
+    );
+    wire signed [18:0] s442;  // 2*s21 + s415 + 4*s440
+    assign s442[0:0] = s415_d1[0:0];
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s442 (
+        .a(18'(s21)), .b(18'(s415_d1 >>> 1)), .c((18'(s440_d1) << 1)), .sum(s442[18:1])
+    );
+    wire signed [16:0] s449;  // s191 + s294 + s447
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s449 (
+        .a(s191_d1), .b(s294_d1), .c(s447_d1), .sum(s449)
+    );
+    wire signed [17:0] s450;  // 2*s100 + 2*s321 - s9
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s450 (
+        .a((16'(s100_d1) << 1)), .b((16'(s321_d1) << 1)), .c(s9_d1), .sum(s450)
+    );
+    wire signed [17:0] s451;  // 16*x39 + 2*s105 + s448
+    assign s451[0:0] = s448_d1[0:0];
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(16), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s451 (
+        .a((15'(x39_d1) << 3)), .b(s105_d1), .c(15'(s448_d1 >>> 1)), .sum(s451[17:1])
+    );
+    wire signed [18:0] s452;  // s449 + s450 - s411
+    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(18), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s452 (
+        .a(s449), .b(s450), .c(s411), .sum(s452)
+    );
+    wire signed [18:0] s453;  // s99 + s451 - s48
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s453 (
+        .a(19'(s99)), .b(19'(s451)), .c(19'(s48_d1)), .sum(s453)
+    );
+    wire signed [17:0] s459;  // s457 - 4*s57 - s274
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s459 (
+        .a(s457_d1), .b((16'(s57_d1) << 2)), .c(s274_d1), .sum(s459)
+    );
+    wire signed [17:0] s460;  // s326 + s458 - 16*x45
     bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s460 (
-        .a(s457), .b(s458), .c(s385), .sum(s460)
+        .a(s326_d1), .b(s458_d1), .c((16'(x45_d1) << 4)), .sum(s460)
     );
-    wire signed [15:0] s465;  // 2*s301 - 4*x27 - s187
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s465 (
-        .a((14'(s301_d1) << 1)), .b((14'(x27_d1) << 2)), .c(s187_d1), .sum(s465)
+    wire signed [18:0] s461;  // 2*s204 + s344 + s459
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b000)) u_s461 (
+        .a((19'(s204_d1) << 1)), .b(19'(s344)), .c(19'(s459)), .sum(s461)
     );
-    wire signed [16:0] s466;  // s36 + s463 + s464
-    bittrigger_grow3 #(.WIDTH(17), .A(14), .B(14), .C(16), .SIGNED(3'b111), .NEGATE(3'b000)) u_s466 (
-        .a(s36_d1), .b(s463_d1), .c(s464_d1), .sum(s466)
+    wire signed [15:0] s465;  // 4*x25 + s463 + s464
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s465 (
+        .a((14'(x25_d1) << 2)), .b(s463_d1), .c(s464_d1), .sum(s465)
     );
-    wire signed [17:0] s467;  // s465 + s466 - s166
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s467 (
-        .a(18'(s465)), .b(18'(s466)), .c(18'(s166)), .sum(s467)
+    wire signed [17:0] s467;  // s465 + s466 - s167
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(17), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s467 (
+        .a(s465), .b(s466_d1), .c(s167_d1), .sum(s467)
     );
-    wire signed [18:0] s468;  // 2*s258 - 4*s225 - s259
-    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(18), .SIGNED(3'b111), .NEGATE(3'b110)) u_s468 (
-        .a((17'(s258_d1) << 1)), .b((17'(s225_d1) << 2)), .c(s259_d1), .sum(s468)
+    wire signed [15:0] s471;  // 4*x25 + s22 + s254
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b000)) u_s471 (
+        .a((16'(x25_d1) << 2)), .b(16'(s22_d1)), .c(16'(s254_d1)), .sum(s471)
     );
-    wire signed [19:0] s469;  // s468 - 2*s15 - s326
-    bittrigger_grow3 #(.WIDTH(20), .A(19), .B(18), .C(18), .SIGNED(3'b111), .NEGATE(3'b110)) u_s469 (
-        .a(s468), .b((18'(s15) << 1)), .c(s326), .sum(s469)
+    wire signed [16:0] s472;  // s470 - s206 - s427
+    bittrigger_grow3 #(.WIDTH(17), .A(16), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s472 (
+        .a(s470_d1), .b(s206_d1), .c(s427_d1), .sum(s472)
     );
-    wire signed [16:0] s476;  // s473 - s436 - s447
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b110)) u_s476 (
-        .a(17'(s473_d1)), .b(17'(s436_d1)), .c(17'(s447_d1)), .sum(s476)
+    wire signed [17:0] s473;  // s101 - 16*x9 - 16*x51
+    assign s473[3:0] = s101_d1[3:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s473 (
+        .a(12'(s101_d1 >>> 4)), .b(x9_d1), .c(x51_d1), .sum(s473[17:4])
     );
-    wire signed [17:0] s477;  // s474 + s475 - 4*s367
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(17), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s477 (
-        .a(s474_d1), .b(s475_d1), .c((16'(s367_d1) << 2)), .sum(s477)
+    wire signed [17:0] s474;  // s40 + s472 - s471
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s474 (
+        .a(18'(s40)), .b(18'(s472)), .c(18'(s471)), .sum(s474)
     );
-    wire signed [18:0] s478;  // s476 + s477 - s207
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s478 (
-        .a(19'(s476)), .b(19'(s477)), .c(19'(s207)), .sum(s478)
+    wire signed [18:0] s475;  // 2*s24 + s340 + s473
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b000)) u_s475 (
+        .a((19'(s24_d1) << 1)), .b(19'(s340_d1)), .c(19'(s473)), .sum(s475)
     );
-    wire signed [16:0] s487;  // s393 - 2*s40 - s189
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s487 (
-        .a(s393_d1), .b((15'(s40_d1) << 1)), .c(s189_d1), .sum(s487)
+    wire signed [15:0] s479;  // 4*x25 - s120 - s257
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s479 (
+        .a((14'(x25_d1) << 2)), .b(s120_d1), .c(s257_d1), .sum(s479)
     );
-    wire signed [16:0] s488;  // 8*x36 + s485 - 2*s408
-    assign s488[0:0] = s485_d1[0:0];
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s488 (
-        .a((14'(x36_d1) << 2)), .b(14'(s485_d1 >>> 1)), .c(s408_d1), .sum(s488[16:1])
+    wire signed [16:0] s480;  // s478 - s173 - s256
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b110)) u_s480 (
+        .a(17'(s478_d1)), .b(17'(s173)), .c(17'(s256_d1)), .sum(s480)
     );
-    wire signed [17:0] s489;  // 2*s386 + s486 - 2*s219
-    assign s489[0:0] = s486_d1[0:0];
-    bittrigger_grow3 #(.WIDTH(17), .A(14), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s489 (
-        .a(s386_d1), .b(15'(s486_d1 >>> 1)), .c(s219_d1), .sum(s489[17:1])
+    wire signed [17:0] s481;  // s364 + s479 - s348
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s481 (
+        .a(s364), .b(s479), .c(s348), .sum(s481)
     );
-    wire signed [17:0] s490;  // s487 - 16*x51 - s481
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b110)) u_s490 (
-        .a(18'(s487)), .b((18'(x51_d1) << 4)), .c(18'(s481_d1)), .sum(s490)
+    wire signed [15:0] s486;  // s484 - s75 - 2*s152
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b110)) u_s486 (
+        .a(16'(s484_d1)), .b(16'(s75_d1)), .c((16'(s152_d1) << 1)), .sum(s486)
     );
-    wire signed [18:0] s491;  // s62 + s488 + s489
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b000)) u_s491 (
-        .a(19'(s62_d1)), .b(19'(s488)), .c(19'(s489)), .sum(s491)
+    wire signed [16:0] s487;  // s193 + s483 + s485
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(16), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s487 (
+        .a(s193_d1), .b(s483_d1), .c(s485_d1), .sum(s487)
     );
-    wire signed [16:0] s496;  // s494 - s75 - s398
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s496 (
-        .a(s494_d1), .b(s75_d1), .c(s398_d1), .sum(s496)
+    wire signed [17:0] s488;  // s276 + s486 - 4*s484
+    bittrigger_grow3 #(.WIDTH(18), .A(17), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s488 (
+        .a(s276), .b(s486), .c((16'(s484_d1) << 2)), .sum(s488)
     );
-    wire signed [16:0] s497;  // 4*s39 + s100 - 8*x21
-    assign s497[1:0] = s100_d1[1:0];
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s497 (
-        .a(s39_d1), .b(14'(s100_d1 >>> 2)), .c((13'(x21_d1) << 1)), .sum(s497[16:2])
+    wire signed [18:0] s489;  // s270 + s487 - 2*s201
+    bittrigger_grow3 #(.WIDTH(19), .A(18), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s489 (
+        .a(s270_d1), .b(s487), .c((17'(s201_d1) << 1)), .sum(s489)
     );
-    wire signed [17:0] s498;  // s495 + s496 - s249
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(17), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s498 (
-        .a(s495_d1), .b(s496), .c(s249_d1), .sum(s498)
+    wire signed [16:0] s494;  // s492 - 2*s44 - s254
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(16), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s494 (
+        .a(s492_d1), .b((16'(s44_d1) << 1)), .c(s254_d1), .sum(s494)
     );
-    wire signed [16:0] s504;  // s502 + s503 - 2*s47
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(16), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s504 (
-        .a(s502_d1), .b(s503_d1), .c((15'(s47_d1) << 1)), .sum(s504)
+    wire signed [17:0] s495;  // s253 + s493 + s494
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(15), .C(17), .SIGNED(3'b111), .NEGATE(3'b000)) u_s495 (
+        .a(s253_d1), .b(s493_d1), .c(s494), .sum(s495)
     );
-    wire signed [17:0] s505;  // 8*s301 + 2*s414 + s415
-    assign s505[0:0] = s415_d1[0:0];
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s505 (
-        .a((15'(s301_d1) << 2)), .b(s414_d1), .c(15'(s415_d1 >>> 1)), .sum(s505[17:1])
+    wire signed [15:0] s499;  // s228 + 2*s444 - 4*x26
+    assign s499[0:0] = s228_d1[0:0];
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s499 (
+        .a(15'(s228_d1 >>> 1)), .b(15'(s444_d1)), .c((15'(x26_d1) << 1)), .sum(s499[15:1])
     );
-    wire signed [18:0] s506;  // 4*s202 + 4*s267 + s481
-    assign s506[1:0] = s481_d1[1:0];
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s506 (
-        .a(s202_d1), .b(s267_d1), .c(15'(s481_d1 >>> 2)), .sum(s506[18:2])
+    wire signed [16:0] s500;  // s498 - 8*x19 - 8*x44
+    assign s500[2:0] = s498_d1[2:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s500 (
+        .a(12'(s498_d1 >>> 3)), .b(x19_d1), .c(x44_d1), .sum(s500[16:3])
     );
-    wire signed [18:0] s507;  // 32*x48 + s504 - 16*s65
-    assign s507[3:0] = s504[3:0];
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s507 (
-        .a((13'(x48_d1) << 1)), .b(13'(s504 >>> 4)), .c(s65_d1), .sum(s507[18:4])
+    wire signed [17:0] s502;  // s499 - 16*x1 - 16*x39
+    assign s502[3:0] = s499[3:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s502 (
+        .a(12'(s499 >>> 4)), .b(x1_d1), .c(x39_d1), .sum(s502[17:4])
     );
-    wire signed [18:0] s508;  // s433 - 4*s120 - s412
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b110)) u_s508 (
-        .a(19'(s433)), .b((19'(s120_d1) << 2)), .c(19'(s412)), .sum(s508)
+    wire signed [18:0] s503;  // 32*x9 + s313 + s500
+    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b000)) u_s503 (
+        .a((17'(x9_d1) << 5)), .b(s313), .c(s500), .sum(s503)
     );
-    wire signed [19:0] s509;  // 2*s91 + s506 - s505
-    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(19), .C(18), .SIGNED(3'b111), .NEGATE(3'b100)) u_s509 (
-        .a((18'(s91_d1) << 1)), .b(s506), .c(s505), .sum(s509)
+    wire signed [18:0] s504;  // s94 + s501 - 4*s127
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s504 (
+        .a(19'(s94_d1)), .b(19'(s501_d1)), .c((19'(s127_d1) << 2)), .sum(s504)
+    );
+    wire signed [19:0] s505;  // s36 + 2*s418 + s504
+    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(19), .SIGNED(3'b111), .NEGATE(3'b000)) u_s505 (
+        .a(s36), .b((18'(s418_d1) << 1)), .c(s504), .sum(s505)
     );
 
     // stage 2
-    reg  signed [18:0] s13_d1;
-    reg  signed [16:0] s27_d1;
-    reg  signed [18:0] s28_d1;
-    reg  signed [17:0] s34_d1;
-    reg  signed [17:0] s44_d1;
-    reg  signed [17:0] s53_d1;
-    reg  signed [18:0] s71_d1;
-    reg  signed [17:0] s88_d1;
-    reg  signed [19:0] s89_d1;
-    reg  signed [16:0] s112_d1;
-    reg  signed [17:0] s114_d1;
-    reg  signed [19:0] s116_d1;
-    reg  signed [16:0] s124_d1;
-    reg  signed [16:0] s125_d2;
-    reg  signed [17:0] s129_d1;
-    reg  signed [17:0] s138_d1;
-    reg  signed [18:0] s150_d1;
-    reg  signed [17:0] s159_d1;
+    reg  signed [11:0] x25_d2;
+    reg  signed [18:0] s16_d1;
+    reg  signed [17:0] s28_d1;
+    reg  signed [18:0] s29_d1;
+    reg  signed [17:0] s36_d1;
+    reg  signed [16:0] s39_d1;
+    reg  signed [16:0] s47_d1;
+    reg  signed [16:0] s48_d2;
+    reg  signed [17:0] s52_d1;
+    reg  signed [17:0] s62_d1;
+    reg  signed [18:0] s86_d1;
+    reg  signed [18:0] s87_d1;
+    reg  signed [19:0] s88_d1;
+    reg  signed [17:0] s107_d1;
+    reg  signed [18:0] s117_d1;
+    reg  signed [19:0] s118_d1;
+    reg  signed [16:0] s121_d2;
+    reg  signed [17:0] s124_d1;
+    reg  signed [16:0] s130_d1;
+    reg  signed [17:0] s140_d1;
+    reg  signed [16:0] s148_d2;
+    reg  signed [17:0] s149_d1;
     reg  signed [17:0] s160_d1;
-    reg  signed [17:0] s183_d1;
-    reg  signed [17:0] s184_d1;
-    reg  signed [18:0] s185_d1;
-    reg  signed [17:0] s197_d1;
+    reg  signed [18:0] s161_d1;
+    reg  signed [16:0] s172_d2;
+    reg  signed [17:0] s177_d1;
+    reg  signed [17:0] s182_d1;
+    reg  signed [18:0] s183_d1;
+    reg  signed [16:0] s197_d1;
     reg  signed [18:0] s198_d1;
     reg  signed [17:0] s207_d1;
-    reg  signed [16:0] s215_d1;
-    reg  signed [16:0] s216_d1;
-    reg  signed [17:0] s223_d2;
-    reg  signed [17:0] s234_d1;
-    reg  signed [18:0] s235_d1;
-    reg  signed [18:0] s246_d1;
-    reg  signed [16:0] s251_d2;
-    reg  signed [17:0] s256_d1;
+    reg  signed [16:0] s213_d1;
+    reg  signed [17:0] s214_d1;
+    reg  signed [17:0] s232_d1;
+    reg  signed [16:0] s236_d1;
+    reg  signed [18:0] s239_d1;
+    reg  signed [15:0] s246_d1;
+    reg  signed [18:0] s249_d1;
+    reg  signed [16:0] s260_d1;
+    reg  signed [16:0] s264_d1;
     reg  signed [17:0] s265_d1;
-    reg  signed [17:0] s273_d1;
-    reg  signed [17:0] s274_d1;
-    reg  signed [18:0] s286_d1;
-    reg  signed [18:0] s287_d1;
-    reg  signed [17:0] s291_d1;
-    reg  signed [16:0] s297_d1;
-    reg  signed [17:0] s298_d1;
-    reg  signed [17:0] s305_d1;
-    reg  signed [16:0] s317_d1;
-    reg  signed [17:0] s318_d1;
-    reg  signed [17:0] s332_d1;
-    reg  signed [18:0] s333_d1;
-    reg  signed [19:0] s334_d1;
-    reg  signed [17:0] s345_d1;
-    reg  signed [17:0] s350_d1;
-    reg  signed [18:0] s351_d1;
-    reg  signed [17:0] s355_d2;
-    reg  signed [17:0] s364_d1;
-    reg  signed [18:0] s365_d1;
-    reg  signed [17:0] s370_d2;
-    reg  signed [17:0] s373_d1;
-    reg  signed [17:0] s381_d1;
-    reg  signed [18:0] s382_d1;
-    reg  signed [16:0] s390_d1;
-    reg  signed [17:0] s391_d1;
-    reg  signed [17:0] s405_d1;
-    reg  signed [18:0] s406_d1;
-    reg  signed [17:0] s420_d1;
-    reg  signed [18:0] s421_d1;
-    reg  signed [17:0] s428_d1;
-    reg  signed [17:0] s429_d1;
-    reg  signed [19:0] s431_d1;
-    reg  signed [17:0] s443_d1;
-    reg  signed [18:0] s444_d1;
-    reg  signed [18:0] s445_d1;
-    reg  signed [17:0] s453_d1;
-    reg  signed [18:0] s454_d1;
-    reg  signed [16:0] s459_d1;
+    reg  signed [15:0] s277_d2;
+    reg  signed [17:0] s281_d1;
+    reg  signed [17:0] s289_d1;
+    reg  signed [18:0] s290_d1;
+    reg  signed [18:0] s299_d1;
+    reg  signed [17:0] s308_d1;
+    reg  signed [18:0] s309_d1;
+    reg  signed [17:0] s319_d1;
+    reg  signed [17:0] s330_d1;
+    reg  signed [17:0] s335_d1;
+    reg  signed [17:0] s336_d1;
+    reg  signed [17:0] s355_d1;
+    reg  signed [18:0] s356_d1;
+    reg  signed [19:0] s357_d1;
+    reg  signed [17:0] s370_d1;
+    reg  signed [18:0] s371_d1;
+    reg  signed [18:0] s372_d1;
+    reg  signed [17:0] s382_d1;
+    reg  signed [17:0] s389_d1;
+    reg  signed [18:0] s390_d1;
+    reg  signed [17:0] s396_d1;
+    reg  signed [17:0] s402_d1;
+    reg  signed [18:0] s403_d1;
+    reg  signed [17:0] s409_d1;
+    reg  signed [17:0] s415_d2;
+    reg  signed [17:0] s423_d1;
+    reg  signed [18:0] s424_d1;
+    reg  signed [17:0] s433_d1;
+    reg  signed [18:0] s434_d1;
+    reg  signed [17:0] s441_d1;
+    reg  signed [18:0] s442_d1;
+    reg  signed [18:0] s452_d1;
+    reg  signed [18:0] s453_d1;
     reg  signed [17:0] s460_d1;
+    reg  signed [18:0] s461_d1;
     reg  signed [17:0] s467_d1;
-    reg  signed [19:0] s469_d1;
-    reg  signed [18:0] s478_d1;
-    reg  signed [17:0] s490_d1;
-    reg  signed [18:0] s491_d1;
-    reg  signed [16:0] s497_d1;
-    reg  signed [17:0] s498_d1;
-    reg  signed [18:0] s507_d1;
-    reg  signed [18:0] s508_d1;
-    reg  signed [19:0] s509_d1;
+    reg  signed [17:0] s474_d1;
+    reg  signed [18:0] s475_d1;
+    reg  signed [16:0] s480_d1;
+    reg  signed [17:0] s481_d1;
+    reg  signed [17:0] s488_d1;
+    reg  signed [18:0] s489_d1;
+    reg  signed [17:0] s495_d1;
+    reg  signed [17:0] s502_d1;
+    reg  signed [18:0] s503_d1;
+    reg  signed [19:0] s505_d1;
     always_ff @(posedge clk) begin
-        s13_d1 <= s13;
-        s27_d1 <= s27;
+        x25_d2 <= x25_d1;
+        s16_d1 <= s16;
         s28_d1 <= s28;
-        s34_d1 <= s34;
-        s44_d1 <= s44;
-        s53_d1 <= s53;
-        s71_d1 <= s71;
+        s29_d1 <= s29;
+        s36_d1 <= s36;
+        s39_d1 <= s39;
+        s47_d1 <= s47;
+        s48_d2 <= s48_d1;
+        s52_d1 <= s52;
+        s62_d1 <= s62;
+        s86_d1 <= s86;
+        s87_d1 <= s87;
         s88_d1 <= s88;
-        s89_d1 <= s89;
-        s112_d1 <= s112;
-        s114_d1 <= s114;
-        s116_d1 <= s116;
+        s107_d1 <= s107;
+        s117_d1 <= s117;
+        s118_d1 <= s118;
+        s121_d2 <= s121_d1;
         s124_d1 <= s124;
-        s125_d2 <= s125_d1;
-        s129_d1 <= s129;
-        s138_d1 <= s138;
-        s150_d1 <= s150;
-        s159_d1 <= s159;
+        s130_d1 <= s130;
+        s140_d1 <= s140;
+        s148_d2 <= s148_d1;
+        s149_d1 <= s149;
         s160_d1 <= s160;
+        s161_d1 <= s161;
+        s172_d2 <= s172_d1;
+        s177_d1 <= s177;
+        s182_d1 <= s182;
         s183_d1 <= s183;
-        s184_d1 <= s184;
-        s185_d1 <= s185;
         s197_d1 <= s197;
         s198_d1 <= s198;
         s207_d1 <= s207;
-        s215_d1 <= s215;
-        s216_d1 <= s216;
-        s223_d2 <= s223_d1;
-        s234_d1 <= s234;
-        s235_d1 <= s235;
+        s213_d1 <= s213;
+        s214_d1 <= s214;
+        s232_d1 <= s232;
+        s236_d1 <= s236;
+        s239_d1 <= s239;
         s246_d1 <= s246;
-        s251_d2 <= s251_d1;
-        s256_d1 <= s256;
+        s249_d1 <= s249;
+        s260_d1 <= s260;
+        s264_d1 <= s264;
         s265_d1 <= s265;
-        s273_d1 <= s273;
-        s274_d1 <= s274;
-        s286_d1 <= s286;
-        s287_d1 <= s287;
-        s291_d1 <= s291;
-        s297_d1 <= s297;
-        s298_d1 <= s298;
-        s305_d1 <= s305;
-        s317_d1 <= s317;
-        s318_d1 <= s318;
-        s332_d1 <= s332;
-        s333_d1 <= s333;
-        s334_d1 <= s334;
-        s345_d1 <= s345;
-        s350_d1 <= s350;
-        s351_d1 <= s351;
-        s355_d2 <= s355_d1;
-        s364_d1 <= s364;
-        s365_d1 <= s365;
-        s370_d2 <= s370_d1;
-        s373_d1 <= s373;
-        s381_d1 <= s381;
+        s277_d2 <= s277_d1;
+        s281_d1 <= s281;
+        s289_d1 <= s289;
+        s290_d1 <= s290;
+        s299_d1 <= s299;
+        s308_d1 <= s308;
+        s309_d1 <= s309;
+        s319_d1 <= s319;
+        s330_d1 <= s330;
+        s335_d1 <= s335;
+        s336_d1 <= s336;
+        s355_d1 <= s355;
+        s356_d1 <= s356;
+        s357_d1 <= s357;
+        s370_d1 <= s370;
+        s371_d1 <= s371;
+        s372_d1 <= s372;
         s382_d1 <= s382;
+        s389_d1 <= s389;
         s390_d1 <= s390;
-        s391_d1 <= s391;
-        s405_d1 <= s405;
-        s406_d1 <= s406;
-        s420_d1 <= s420;
-        s421_d1 <= s421;
-        s428_d1 <= s428;
-        s429_d1 <= s429;
-        s431_d1 <= s431;
-        s443_d1 <= s443;
-        s444_d1 <= s444;
-        s445_d1 <= s445;
+        s396_d1 <= s396;
+        s402_d1 <= s402;
+        s403_d1 <= s403;
+        s409_d1 <= s409;
+        s415_d2 <= s415_d1;
+        s423_d1 <= s423;
+        s424_d1 <= s424;
+        s433_d1 <= s433;
+        s434_d1 <= s434;
+        s441_d1 <= s441;
+        s442_d1 <= s442;
+        s452_d1 <= s452;
         s453_d1 <= s453;
-        s454_d1 <= s454;
-        s459_d1 <= s459;
         s460_d1 <= s460;
+        s461_d1 <= s461;
         s467_d1 <= s467;
-        s469_d1 <= s469;
-        s478_d1 <= s478;
-        s490_d1 <= s490;
-        s491_d1 <= s491;
-        s497_d1 <= s497;
-        s498_d1 <= s498;
-        s507_d1 <= s507;
-        s508_d1 <= s508;
-        s509_d1 <= s509;
+        s474_d1 <= s474;
+        s475_d1 <= s475;
+        s480_d1 <= s480;
+        s481_d1 <= s481;
+        s488_d1 <= s488;
+        s489_d1 <= s489;
+        s495_d1 <= s495;
+        s502_d1 <= s502;
+        s503_d1 <= s503;
+        s505_d1 <= s505;
     end
-    wire signed [19:0] s29;  // s13 + s27 + s28
-    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b000)) u_s29 (
-        .a(20'(s13_d1)), .b(20'(s27_d1)), .c(20'(s28_d1)), .sum(s29)
+    wire signed [19:0] s30;  // s16 + s28 + s29
+    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b000)) u_s30 (
+        .a(20'(s16_d1)), .b(20'(s28_d1)), .c(20'(s29_d1)), .sum(s30)
     );
-    wire signed [19:0] s54;  // s44 + s53 - s34
-    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(18), .SIGNED(3'b111), .NEGATE(3'b100)) u_s54 (
-        .a(s44_d1), .b(s53_d1), .c(s34_d1), .sum(s54)
+    wire signed [18:0] s53;  // s48 - s39 - s47
+    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b110)) u_s53 (
+        .a(s48_d2), .b(s39_d1), .c(s47_d1), .sum(s53)
     );
-    wire signed [20:0] s90;  // s71 + s88 + s89
-    bittrigger_grow3 #(.WIDTH(21), .A(19), .B(18), .C(20), .SIGNED(3'b111), .NEGATE(3'b000)) u_s90 (
-        .a(s71_d1), .b(s88_d1), .c(s89_d1), .sum(s90)
+    wire signed [19:0] s54;  // s36 + s52 + s53
+    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(19), .SIGNED(3'b111), .NEGATE(3'b000)) u_s54 (
+        .a(s36_d1), .b(s52_d1), .c(s53), .sum(s54)
     );
-    wire signed [19:0] s117;  // s112 + s114 + s116
-    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b000)) u_s117 (
-        .a(20'(s112_d1)), .b(20'(s114_d1)), .c(s116_d1), .sum(s117)
+    wire signed [20:0] s89;  // s86 + s88 - s87
+    bittrigger_grow3 #(.WIDTH(21), .A(19), .B(20), .C(19), .SIGNED(3'b111), .NEGATE(3'b100)) u_s89 (
+        .a(s86_d1), .b(s88_d1), .c(s87_d1), .sum(s89)
     );
-    wire signed [18:0] s139;  // s124 + s129 + s138
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b000)) u_s139 (
-        .a(19'(s124_d1)), .b(19'(s129_d1)), .c(19'(s138_d1)), .sum(s139)
+    wire signed [19:0] s119;  // s107 + s117 + s118
+    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b000)) u_s119 (
+        .a(20'(s107_d1)), .b(20'(s117_d1)), .c(s118_d1), .sum(s119)
     );
-    wire signed [19:0] s161;  // s159 + s160 - s150
-    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(19), .SIGNED(3'b111), .NEGATE(3'b100)) u_s161 (
-        .a(s159_d1), .b(s160_d1), .c(s150_d1), .sum(s161)
+    wire signed [18:0] s141;  // s130 + s140 - s124
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s141 (
+        .a(19'(s130_d1)), .b(19'(s140_d1)), .c(19'(s124_d1)), .sum(s141)
     );
-    wire signed [19:0] s186;  // s183 + s184 + s185
-    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(19), .SIGNED(3'b111), .NEGATE(3'b000)) u_s186 (
-        .a(s183_d1), .b(s184_d1), .c(s185_d1), .sum(s186)
+    wire signed [19:0] s162;  // s160 + s161 - s149
+    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(19), .C(18), .SIGNED(3'b111), .NEGATE(3'b100)) u_s162 (
+        .a(s160_d1), .b(s161_d1), .c(s149_d1), .sum(s162)
     );
-    wire signed [18:0] s199;  // s197 + s198 - s125
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s199 (
-        .a(19'(s197_d1)), .b(s198_d1), .c(19'(s125_d2)), .sum(s199)
+    wire signed [19:0] s184;  // s177 + s183 - s182
+    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(19), .C(18), .SIGNED(3'b111), .NEGATE(3'b100)) u_s184 (
+        .a(s177_d1), .b(s183_d1), .c(s182_d1), .sum(s184)
     );
-    wire signed [18:0] s217;  // s215 + s216 - s207
-    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(18), .SIGNED(3'b111), .NEGATE(3'b100)) u_s217 (
-        .a(s215_d1), .b(s216_d1), .c(s207_d1), .sum(s217)
+    wire signed [18:0] s199;  // s48 + s197 + s198
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b000)) u_s199 (
+        .a(19'(s48_d2)), .b(19'(s197_d1)), .c(s198_d1), .sum(s199)
     );
-    wire signed [19:0] s236;  // s234 + s235 - s223
-    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(19), .C(18), .SIGNED(3'b111), .NEGATE(3'b100)) u_s236 (
-        .a(s234_d1), .b(s235_d1), .c(s223_d2), .sum(s236)
+    wire signed [18:0] s215;  // s207 + s214 - s213
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s215 (
+        .a(19'(s207_d1)), .b(19'(s214_d1)), .c(19'(s213_d1)), .sum(s215)
     );
-    wire signed [19:0] s247;  // s150 + s223 + s246
-    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b000)) u_s247 (
-        .a(20'(s150_d1)), .b(20'(s223_d2)), .c(20'(s246_d1)), .sum(s247)
+    wire signed [19:0] s240;  // s232 + s236 + s239
+    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(17), .C(19), .SIGNED(3'b111), .NEGATE(3'b000)) u_s240 (
+        .a(s232_d1), .b(s236_d1), .c(s239_d1), .sum(s240)
     );
-    wire signed [18:0] s257;  // s125 + 2*s251 - s256
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s257 (
-        .a(19'(s125_d2)), .b((19'(s251_d2) << 1)), .c(19'(s256_d1)), .sum(s257)
+    wire signed [17:0] s248;  // 16*x25 + s39 + s246
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(17), .C(16), .SIGNED(3'b111), .NEGATE(3'b000)) u_s248 (
+        .a((16'(x25_d2) << 4)), .b(s39_d1), .c(s246_d1), .sum(s248)
     );
-    wire signed [19:0] s275;  // s273 + s274 - s265
-    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(18), .SIGNED(3'b111), .NEGATE(3'b100)) u_s275 (
-        .a(s273_d1), .b(s274_d1), .c(s265_d1), .sum(s275)
+    wire signed [19:0] s250;  // s248 + s249 - s232
+    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(19), .C(18), .SIGNED(3'b111), .NEGATE(3'b100)) u_s250 (
+        .a(s248), .b(s249_d1), .c(s232_d1), .sum(s250)
     );
-    wire signed [19:0] s288;  // s71 + s286 + s287
-    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b000)) u_s288 (
-        .a(20'(s71_d1)), .b(20'(s286_d1)), .c(20'(s287_d1)), .sum(s288)
+    wire signed [18:0] s266;  // s264 + s265 - s121
+    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(18), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s266 (
+        .a(s264_d1), .b(s265_d1), .c(s121_d2), .sum(s266)
     );
-    wire signed [19:0] s299;  // s297 + s298 - s291
-    bittrigger_grow3 #(.WIDTH(20), .A(17), .B(18), .C(18), .SIGNED(3'b111), .NEGATE(3'b100)) u_s299 (
-        .a(s297_d1), .b(s298_d1), .c(s291_d1), .sum(s299)
+    wire signed [19:0] s291;  // s289 + s290 - s281
+    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(19), .C(18), .SIGNED(3'b111), .NEGATE(3'b100)) u_s291 (
+        .a(s289_d1), .b(s290_d1), .c(s281_d1), .sum(s291)
     );
-    wire signed [19:0] s319;  // s305 + 2*s317 + s318
-    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(18), .SIGNED(3'b111), .NEGATE(3'b000)) u_s319 (
-        .a(s305_d1), .b((18'(s317_d1) << 1)), .c(s318_d1), .sum(s319)
+    wire signed [19:0] s310;  // s308 + s309 - s299
+    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b100)) u_s310 (
+        .a(20'(s308_d1)), .b(20'(s309_d1)), .c(20'(s299_d1)), .sum(s310)
     );
-    wire signed [19:0] s335;  // s332 + s333 + s334
-    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b000)) u_s335 (
-        .a(20'(s332_d1)), .b(20'(s333_d1)), .c(s334_d1), .sum(s335)
+    wire signed [19:0] s320;  // s172 + s319 - s177
+    bittrigger_grow3 #(.WIDTH(20), .A(17), .B(18), .C(18), .SIGNED(3'b111), .NEGATE(3'b100)) u_s320 (
+        .a(s172_d2), .b(s319_d1), .c(s177_d1), .sum(s320)
     );
-    wire signed [19:0] s352;  // s350 + s351 - s345
-    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(19), .C(18), .SIGNED(3'b111), .NEGATE(3'b100)) u_s352 (
-        .a(s350_d1), .b(s351_d1), .c(s345_d1), .sum(s352)
+    wire signed [19:0] s337;  // s330 + s335 + s336
+    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(18), .SIGNED(3'b111), .NEGATE(3'b000)) u_s337 (
+        .a(s330_d1), .b(s335_d1), .c(s336_d1), .sum(s337)
     );
-    wire signed [19:0] s366;  // s345 + s365 - s364
-    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(19), .C(18), .SIGNED(3'b111), .NEGATE(3'b100)) u_s366 (
-        .a(s345_d1), .b(s365_d1), .c(s364_d1), .sum(s366)
+    wire signed [19:0] s358;  // s355 + s356 + s357
+    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b000)) u_s358 (
+        .a(20'(s355_d1)), .b(20'(s356_d1)), .c(s357_d1), .sum(s358)
     );
-    wire signed [19:0] s383;  // s381 + s382 - s373
-    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(19), .C(18), .SIGNED(3'b111), .NEGATE(3'b100)) u_s383 (
-        .a(s381_d1), .b(s382_d1), .c(s373_d1), .sum(s383)
+    wire signed [19:0] s373;  // s370 + s371 - s372
+    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b100)) u_s373 (
+        .a(20'(s370_d1)), .b(20'(s371_d1)), .c(20'(s372_d1)), .sum(s373)
     );
-    wire signed [18:0] s392;  // s291 + s390 + s391
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b000)) u_s392 (
-        .a(19'(s291_d1)), .b(19'(s390_d1)), .c(19'(s391_d1)), .sum(s392)
+    wire signed [19:0] s391;  // s382 + s389 + s390
+    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(19), .SIGNED(3'b111), .NEGATE(3'b000)) u_s391 (
+        .a(s382_d1), .b(s389_d1), .c(s390_d1), .sum(s391)
     );
-    wire signed [19:0] s407;  // s265 + s405 + s406
-    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(19), .SIGNED(3'b111), .NEGATE(3'b000)) u_s407 (
-        .a(s265_d1), .b(s405_d1), .c(s406_d1), .sum(s407)
+    wire signed [19:0] s404;  // s396 + s402 + s403
+    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(19), .SIGNED(3'b111), .NEGATE(3'b000)) u_s404 (
+        .a(s396_d1), .b(s402_d1), .c(s403_d1), .sum(s404)
     );
-    wire signed [19:0] s422;  // s420 + s421 - s355
-    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(19), .C(18), .SIGNED(3'b111), .NEGATE(3'b100)) u_s422 (
-        .a(s420_d1), .b(s421_d1), .c(s355_d2), .sum(s422)
+    wire signed [18:0] s410;  // 2*s277 + s409 - s47
+    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(18), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s410 (
+        .a((17'(s277_d2) << 1)), .b(s409_d1), .c(s47_d1), .sum(s410)
     );
-    wire signed [19:0] s432;  // s428 + s429 + s431
-    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b000)) u_s432 (
-        .a(20'(s428_d1)), .b(20'(s429_d1)), .c(s431_d1), .sum(s432)
+    wire signed [19:0] s425;  // s415 + s423 + s424
+    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(19), .SIGNED(3'b111), .NEGATE(3'b000)) u_s425 (
+        .a(s415_d2), .b(s423_d1), .c(s424_d1), .sum(s425)
     );
-    wire signed [19:0] s446;  // s443 + s444 + s445
-    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b000)) u_s446 (
-        .a(20'(s443_d1)), .b(20'(s444_d1)), .c(20'(s445_d1)), .sum(s446)
+    wire signed [19:0] s435;  // s433 + s434 - s382
+    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(19), .C(18), .SIGNED(3'b111), .NEGATE(3'b100)) u_s435 (
+        .a(s433_d1), .b(s434_d1), .c(s382_d1), .sum(s435)
     );
-    wire signed [19:0] s455;  // s373 + s453 + s454
-    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(19), .SIGNED(3'b111), .NEGATE(3'b000)) u_s455 (
-        .a(s373_d1), .b(s453_d1), .c(s454_d1), .sum(s455)
+    wire signed [19:0] s443;  // s441 + s442 - s16
+    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b100)) u_s443 (
+        .a(20'(s441_d1)), .b(20'(s442_d1)), .c(20'(s16_d1)), .sum(s443)
     );
-    wire signed [18:0] s461;  // s305 + s460 - s459
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s461 (
-        .a(19'(s305_d1)), .b(19'(s460_d1)), .c(19'(s459_d1)), .sum(s461)
+    wire signed [19:0] s454;  // s452 + s453 - s107
+    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b100)) u_s454 (
+        .a(20'(s452_d1)), .b(20'(s453_d1)), .c(20'(s107_d1)), .sum(s454)
     );
-    wire signed [19:0] s470;  // s34 + s467 + s469
-    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b000)) u_s470 (
-        .a(20'(s34_d1)), .b(20'(s467_d1)), .c(s469_d1), .sum(s470)
+    wire signed [19:0] s462;  // s460 + s461 - s62
+    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(19), .C(18), .SIGNED(3'b111), .NEGATE(3'b100)) u_s462 (
+        .a(s460_d1), .b(s461_d1), .c(s62_d1), .sum(s462)
     );
-    wire signed [19:0] s492;  // s370 + s490 + s491
-    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(19), .SIGNED(3'b111), .NEGATE(3'b000)) u_s492 (
-        .a(s370_d2), .b(s490_d1), .c(s491_d1), .sum(s492)
+    wire signed [18:0] s468;  // s148 + s330 + s467
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b000)) u_s468 (
+        .a(19'(s148_d2)), .b(19'(s330_d1)), .c(19'(s467_d1)), .sum(s468)
     );
-    wire signed [18:0] s499;  // s497 + s498 - s129
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s499 (
-        .a(19'(s497_d1)), .b(19'(s498_d1)), .c(19'(s129_d1)), .sum(s499)
+    wire signed [19:0] s476;  // s299 + s474 + s475
+    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b000)) u_s476 (
+        .a(20'(s299_d1)), .b(20'(s474_d1)), .c(20'(s475_d1)), .sum(s476)
     );
-    wire signed [20:0] s510;  // s507 + s508 + s509
-    bittrigger_grow3 #(.WIDTH(21), .A(19), .B(19), .C(20), .SIGNED(3'b111), .NEGATE(3'b000)) u_s510 (
-        .a(s507_d1), .b(s508_d1), .c(s509_d1), .sum(s510)
+    wire signed [18:0] s482;  // s207 + s480 + s481
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b000)) u_s482 (
+        .a(19'(s207_d1)), .b(19'(s480_d1)), .c(19'(s481_d1)), .sum(s482)
+    );
+    wire signed [19:0] s490;  // s396 + s488 + s489
+    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(19), .SIGNED(3'b111), .NEGATE(3'b000)) u_s490 (
+        .a(s396_d1), .b(s488_d1), .c(s489_d1), .sum(s490)
+    );
+    wire signed [18:0] s496;  // s124 + s260 + s495
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b000)) u_s496 (
+        .a(19'(s124_d1)), .b(19'(s260_d1)), .c(19'(s495_d1)), .sum(s496)
+    );
+    wire signed [20:0] s506;  // s502 + s503 + s505
+    bittrigger_grow3 #(.WIDTH(21), .A(18), .B(19), .C(20), .SIGNED(3'b111), .NEGATE(3'b000)) u_s506 (
+        .a(s502_d1), .b(s503_d1), .c(s505_d1), .sum(s506)
     );
 
     // result, last element first
     assign y = {
-        s510,
-        21'(s499),
-        21'(s492),
-        21'(s478_d1),
-        21'(s470),
-        21'(s461),
-        21'(s455),
-        21'(s446),
-        21'(s432),
-        21'(s422),
-        21'(s407),
-        21'(s392),
-        21'(s383),
-        21'(s366),
-        21'(s352),
-        21'(s335),
-        21'(s319),
-        21'(s299),
-        21'(s288),
-        21'(s275),
-        21'(s257),
-        21'(s247),
-        21'(s236),
-        21'(s217),
+        s506,
+        21'(s496),
+        21'(s490),
+        21'(s482),
+        21'(s476),
+        21'(s468),
+        21'(s462),
+        21'(s454),
+        21'(s443),
+        21'(s435),
+        21'(s425),
+        21'(s410),
+        21'(s404),
+        21'(s391),
+        21'(s373),
+        21'(s358),
+        21'(s337),
+        21'(s320),
+        21'(s310),
+        21'(s291),
+        21'(s266),
+        21'(s250),
+        21'(s240),
+        21'(s215),
         21'(s199),
-        21'(s186),
-        21'(s161),
-        21'(s139),
-        21'(s117),
-        s90,
+        21'(s184),
+        21'(s162),
+        21'(s141),
+        21'(s119),
+        s89,
         21'(s54),
-        21'(s29)
+        21'(s30)
     };
 
 endmodule

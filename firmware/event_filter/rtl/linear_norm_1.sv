@@ -1,4 +1,4 @@
-// linear_norm_1: constant matrix, 32 x 32, as 93 adders (no multiplier).
+// linear_norm_1: constant matrix, 32 x 32, as 94 adders (no multiplier).
 //
 // x: 32 x ap_fixed<21,16>, element 0 in the lowest bits.
 // y: 32 x ap_fixed<36,11>, element 0 in the lowest bits.
@@ -100,8 +100,8 @@ module linear_norm_1 (
     wire signed [22:0] s70 = 23'(x24) + (23'(x24) << 2);
     wire        [23:0] s76 = 24'(x26) + 24'd8559104;
     wire        [22:0] s81 = 23'(x28) + 23'd4504320;
-    wire signed [21:0] s84 = 22'(x29) - (22'(x29) << 2);
-    wire        [20:0] s87 = 21'(x30) + 21'd1371264;
+    wire        [22:0] s84 = 23'(x29) + 23'd3933824;
+    wire        [20:0] s88 = 21'(x30) + 21'd1371264;
 
     // stage 3
     reg  signed [19:0] x0_d1;
@@ -158,8 +158,8 @@ module linear_norm_1 (
     reg  signed [22:0] s70_d1;
     reg         [23:0] s76_d1;
     reg         [22:0] s81_d1;
-    reg  signed [21:0] s84_d1;
-    reg         [20:0] s87_d1;
+    reg         [22:0] s84_d1;
+    reg         [20:0] s88_d1;
     always_ff @(posedge clk) begin
         x0_d1 <= x0;
         x1_d1 <= x1;
@@ -216,7 +216,7 @@ module linear_norm_1 (
         s76_d1 <= s76;
         s81_d1 <= s81;
         s84_d1 <= s84;
-        s87_d1 <= s87;
+        s88_d1 <= s88;
     end
     wire signed [25:0] s1;  // 64*x0 + s0 - 16*x0
     assign s1[3:0] = s0_d1[3:0];
@@ -496,38 +496,42 @@ module linear_norm_1 (
     bittrigger_adder3 #(.WIDTH(23), .NEGATE(3'b100)) u_s83 (
         .a((23'(x28_d1) << 4)), .b(23'(s82 >>> 9)), .c(23'(x28_d1)), .sum(s83[31:9])
     );
-    wire signed [24:0] s85;  // x29 - 8*s84 + 3933824
-    assign s85[2:0] = x29_d1[2:0];
-    bittrigger_adder3 #(.WIDTH(22), .NEGATE(3'b010)) u_s85 (
-        .a(22'(x29_d1 >>> 3)), .b(s84_d1), .c(22'd491728), .sum(s85[24:3])
+    wire signed [24:0] s85;  // 32*x29 + s84 - 8*x29
+    assign s85[2:0] = s84_d1[2:0];
+    bittrigger_adder3 #(.WIDTH(22), .NEGATE(3'b100)) u_s85 (
+        .a((22'(x29_d1) << 2)), .b(22'(s84_d1 >>> 3)), .c(22'(x29_d1)), .sum(s85[24:3])
     );
-    wire signed [33:0] s86;  // s85 - 128*s84 - 4096*s84
-    assign s86[6:0] = s85[6:0];
-    bittrigger_adder3 #(.WIDTH(27), .NEGATE(3'b110)) u_s86 (
-        .a(27'(s85 >>> 7)), .b(27'(s84_d1)), .c((27'(s84_d1) << 5)), .sum(s86[33:7])
+    wire signed [24:0] s86;  // 4*x29 - x29 - 32*x29
+    bittrigger_adder3 #(.WIDTH(25), .NEGATE(3'b110)) u_s86 (
+        .a((25'(x29_d1) << 2)), .b(25'(x29_d1)), .c((25'(x29_d1) << 5)), .sum(s86)
     );
-    wire signed [23:0] s88;  // 4*x30 + 16*x30 + s87
-    assign s88[1:0] = s87_d1[1:0];
-    bittrigger_grow3 #(.WIDTH(22), .A(19), .B(21), .C(19), .SIGNED(3'b011), .NEGATE(3'b000)) u_s88 (
-        .a(x30_d1), .b((21'(x30_d1) << 2)), .c(19'(s87_d1 >>> 2)), .sum(s88[23:2])
+    wire signed [33:0] s87;  // 16384*x29 + s85 + 128*s86
+    assign s87[6:0] = s85[6:0];
+    bittrigger_adder3 #(.WIDTH(27), .NEGATE(3'b000)) u_s87 (
+        .a((27'(x29_d1) << 7)), .b(27'(s85 >>> 7)), .c(27'(s86)), .sum(s87[33:7])
     );
-    wire signed [30:0] s89;  // 4096*x30 + s88 - 512*x30
-    assign s89[8:0] = s88[8:0];
-    bittrigger_adder3 #(.WIDTH(22), .NEGATE(3'b100)) u_s89 (
-        .a((22'(x30_d1) << 3)), .b(22'(s88 >>> 9)), .c(22'(x30_d1)), .sum(s89[30:9])
+    wire signed [23:0] s89;  // 4*x30 + 16*x30 + s88
+    assign s89[1:0] = s88_d1[1:0];
+    bittrigger_grow3 #(.WIDTH(22), .A(19), .B(21), .C(19), .SIGNED(3'b011), .NEGATE(3'b000)) u_s89 (
+        .a(x30_d1), .b((21'(x30_d1) << 2)), .c(19'(s88_d1 >>> 2)), .sum(s89[23:2])
     );
-    wire signed [25:0] s90 = 26'(x31_d1) + (26'(x31_d1) << 5);
-    wire        [21:0] s91 = -(22'(x31_d1)) + 22'd1895136;
-    wire signed [31:0] s92;  // 128*s90 - 32*s90 - s91
-    bittrigger_adder3 #(.WIDTH(32), .NEGATE(3'b110)) u_s92 (
-        .a((32'(s90) << 7)), .b((32'(s90) << 5)), .c(32'(s91)), .sum(s92)
+    wire signed [30:0] s90;  // 4096*x30 + s89 - 512*x30
+    assign s90[8:0] = s89[8:0];
+    bittrigger_adder3 #(.WIDTH(22), .NEGATE(3'b100)) u_s90 (
+        .a((22'(x30_d1) << 3)), .b(22'(s89 >>> 9)), .c(22'(x30_d1)), .sum(s90[30:9])
+    );
+    wire signed [25:0] s91 = 26'(x31_d1) + (26'(x31_d1) << 5);
+    wire        [21:0] s92 = -(22'(x31_d1)) + 22'd1895136;
+    wire signed [31:0] s93;  // 128*s91 - 32*s91 - s92
+    bittrigger_adder3 #(.WIDTH(32), .NEGATE(3'b110)) u_s93 (
+        .a((32'(s91) << 7)), .b((32'(s91) << 5)), .c(32'(s92)), .sum(s93)
     );
 
     // result, last element first
     assign y = {
-        {s92, 4'd0},
-        {32'(s89), 4'd0},
-        {s86, 2'd0},
+        {s93, 4'd0},
+        {32'(s90), 4'd0},
+        {s87, 2'd0},
         {33'(s83), 3'd0},
         {s80, 4'd0},
         {34'(s78), 2'd0},

@@ -1,4 +1,4 @@
-// bitlinear_dense_1: constant matrix, 16 x 64, as 182 adders (no multiplier).
+// bitlinear_dense_1: constant matrix, 16 x 64, as 185 adders (no multiplier).
 //
 // x: 16 x ap_fixed<8,3>, element 0 in the lowest bits.
 // y: 64 x ap_fixed<13,6>, element 0 in the lowest bits.
@@ -31,48 +31,62 @@ module bitlinear_dense_1 (
     wire signed [ 7:0] x15 = x[127:120];
 
     // stage 0
-    wire signed [ 8:0] s0 = 9'(x6) - 9'(x9);
-    wire signed [ 8:0] s1 = 9'(x2) - 9'(x11);
-    wire signed [ 8:0] s3 = 9'(x15) - 9'(x1);
+    wire signed [ 8:0] s1 = 9'(x0) - 9'(x2);
+    wire signed [ 8:0] s5 = 9'(x7) + 9'(x9);
     wire signed [ 8:0] s6 = 9'(x3) + 9'(x14);
-    wire signed [ 9:0] s8;  // x0 - x11 - s0
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b111), .NEGATE(3'b110)) u_s8 (
-        .a(x0), .b(x11), .c(s0), .sum(s8)
+    wire signed [ 8:0] s7 = 9'(x11) - 9'(x12);
+    wire signed [ 9:0] s10;  // x12 - x7 - x11
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b110)) u_s10 (
+        .a(x12), .b(x7), .c(x11), .sum(s10)
     );
-    wire signed [ 9:0] s10;  // x2 + x14 - x7
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s10 (
-        .a(x2), .b(x14), .c(x7), .sum(s10)
+    wire signed [ 9:0] s12;  // x1 + x14 - x15
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s12 (
+        .a(x1), .b(x14), .c(x15), .sum(s12)
     );
-    wire signed [ 8:0] s13 = 9'(x0) - 9'(x3);
-    wire signed [ 8:0] s15 = 9'(x2) - 9'(x12);
-    wire signed [ 8:0] s16 = 9'(x9) + 9'(x10);
-    wire signed [ 9:0] s18;  // x8 - x0 - x5
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b110)) u_s18 (
-        .a(x8), .b(x0), .c(x5), .sum(s18)
+    wire signed [ 8:0] s15 = 9'(x9) + 9'(x10);
+    wire signed [ 9:0] s18;  // x0 + x5 - x8
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s18 (
+        .a(x0), .b(x5), .c(x8), .sum(s18)
     );
-    wire signed [ 8:0] s21 = 9'(x5) + 9'(x13);
-    wire signed [ 9:0] s24;  // x2 + x4 + x14
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b000)) u_s24 (
-        .a(x2), .b(x4), .c(x14), .sum(s24)
+    wire signed [ 9:0] s21;  // x1 + x8 + x15
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b000)) u_s21 (
+        .a(x1), .b(x8), .c(x15), .sum(s21)
     );
-    wire signed [ 8:0] s27 = 9'(x8) + 9'(x9);
-    wire signed [ 8:0] s31 = 9'(x0) + 9'(x12);
-    wire signed [ 9:0] s34;  // x2 + x4 - x10
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s34 (
-        .a(x2), .b(x4), .c(x10), .sum(s34)
+    wire signed [ 9:0] s22;  // x2 + x4 + x14
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b000)) u_s22 (
+        .a(x2), .b(x4), .c(x14), .sum(s22)
     );
-    wire signed [ 8:0] s37 = 9'(x0) + 9'(x1);
-    wire signed [ 8:0] s40 = 9'(x8) - 9'(x1);
-    wire signed [ 8:0] s41 = 9'(x9) - 9'(x7);
-    wire signed [ 9:0] s47;  // x15 - x9 - x11
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b110)) u_s47 (
-        .a(x15), .b(x9), .c(x11), .sum(s47)
+    wire signed [ 8:0] s23 = 9'(x3) - 9'(x0);
+    wire signed [ 9:0] s24;  // x5 + x13 - x12
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s24 (
+        .a(x5), .b(x13), .c(x12), .sum(s24)
     );
-    wire signed [ 8:0] s50 = 9'(x13) - 9'(x14);
-    wire signed [ 8:0] s59 = 9'(x13) + 9'(x15);
-    wire signed [ 9:0] s60;  // x0 + x11 + s15
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b111), .NEGATE(3'b000)) u_s60 (
-        .a(x0), .b(x11), .c(s15), .sum(s60)
+    wire signed [ 8:0] s28 = 9'(x4) - 9'(x9);
+    wire signed [ 9:0] s32;  // x2 + x4 - x10
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s32 (
+        .a(x2), .b(x4), .c(x10), .sum(s32)
+    );
+    wire signed [ 9:0] s36;  // x13 - x1 - x10
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b110)) u_s36 (
+        .a(x13), .b(x1), .c(x10), .sum(s36)
+    );
+    wire signed [ 8:0] s39 = 9'(x0) + 9'(x1);
+    wire signed [ 8:0] s44 = 9'(x12) - 9'(x9);
+    wire signed [ 9:0] s47;  // x9 + x11 - x15
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s47 (
+        .a(x9), .b(x11), .c(x15), .sum(s47)
+    );
+    wire signed [ 9:0] s61;  // x12 + x14 - x8
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s61 (
+        .a(x12), .b(x14), .c(x8), .sum(s61)
+    );
+    wire signed [ 9:0] s62;  // x15 - x0 - x2
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b110)) u_s62 (
+        .a(x15), .b(x0), .c(x2), .sum(s62)
+    );
+    wire signed [ 9:0] s102;  // x6 + x7 + s23
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b111), .NEGATE(3'b000)) u_s102 (
+        .a(x6), .b(x7), .c(s23), .sum(s102)
     );
 
     // stage 1
@@ -92,28 +106,27 @@ module bitlinear_dense_1 (
     reg  signed [ 7:0] x13_d1;
     reg  signed [ 7:0] x14_d1;
     reg  signed [ 7:0] x15_d1;
-    reg  signed [ 8:0] s0_d1;
     reg  signed [ 8:0] s1_d1;
-    reg  signed [ 8:0] s3_d1;
+    reg  signed [ 8:0] s5_d1;
     reg  signed [ 8:0] s6_d1;
-    reg  signed [ 9:0] s8_d1;
+    reg  signed [ 8:0] s7_d1;
     reg  signed [ 9:0] s10_d1;
-    reg  signed [ 8:0] s13_d1;
+    reg  signed [ 9:0] s12_d1;
     reg  signed [ 8:0] s15_d1;
-    reg  signed [ 8:0] s16_d1;
     reg  signed [ 9:0] s18_d1;
-    reg  signed [ 8:0] s21_d1;
+    reg  signed [ 9:0] s21_d1;
+    reg  signed [ 9:0] s22_d1;
+    reg  signed [ 8:0] s23_d1;
     reg  signed [ 9:0] s24_d1;
-    reg  signed [ 8:0] s27_d1;
-    reg  signed [ 8:0] s31_d1;
-    reg  signed [ 9:0] s34_d1;
-    reg  signed [ 8:0] s37_d1;
-    reg  signed [ 8:0] s40_d1;
-    reg  signed [ 8:0] s41_d1;
+    reg  signed [ 8:0] s28_d1;
+    reg  signed [ 9:0] s32_d1;
+    reg  signed [ 9:0] s36_d1;
+    reg  signed [ 8:0] s39_d1;
+    reg  signed [ 8:0] s44_d1;
     reg  signed [ 9:0] s47_d1;
-    reg  signed [ 8:0] s50_d1;
-    reg  signed [ 8:0] s59_d1;
-    reg  signed [ 9:0] s60_d1;
+    reg  signed [ 9:0] s61_d1;
+    reg  signed [ 9:0] s62_d1;
+    reg  signed [ 9:0] s102_d1;
     always_ff @(posedge clk) begin
         x0_d1 <= x0;
         x1_d1 <= x1;
@@ -131,724 +144,735 @@ module bitlinear_dense_1 (
         x13_d1 <= x13;
         x14_d1 <= x14;
         x15_d1 <= x15;
-        s0_d1 <= s0;
         s1_d1 <= s1;
-        s3_d1 <= s3;
+        s5_d1 <= s5;
         s6_d1 <= s6;
-        s8_d1 <= s8;
+        s7_d1 <= s7;
         s10_d1 <= s10;
-        s13_d1 <= s13;
+        s12_d1 <= s12;
         s15_d1 <= s15;
-        s16_d1 <= s16;
         s18_d1 <= s18;
         s21_d1 <= s21;
+        s22_d1 <= s22;
+        s23_d1 <= s23;
         s24_d1 <= s24;
-        s27_d1 <= s27;
-        s31_d1 <= s31;
-        s34_d1 <= s34;
-        s37_d1 <= s37;
-        s40_d1 <= s40;
-        s41_d1 <= s41;
-        s47_d1 <= s47;
-        s50_d1 <= s50;
-        s59_d1 <= s59;
-        s60_d1 <= s60;
-    end
-    wire signed [ 9:0] s2;  // x0 + x14 - s1
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s2 (
-        .a(x0_d1), .b(x14_d1), .c(s1_d1), .sum(s2)
-    );
-    wire signed [ 9:0] s4 = 10'(s3_d1) - 10'd25;
-    wire signed [11:0] s5;  // s0 + s2 + s4
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s5 (
-        .a(s0_d1), .b(s2), .c(s4), .sum(s5)
-    );
-    wire signed [ 9:0] s7;  // x12 - x2 - s6
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b111), .NEGATE(3'b110)) u_s7 (
-        .a(x12_d1), .b(x2_d1), .c(s6_d1), .sum(s7)
-    );
-    wire signed [11:0] s9;  // x7 + s7 + s8
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s9 (
-        .a(9'(x7_d1)), .b(s7), .c(s8_d1), .sum(s9)
-    );
-    wire signed [10:0] s11;  // x12 + s10 - s3
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s11 (
-        .a(x12_d1), .b(s10_d1), .c(s3_d1), .sum(s11)
-    );
-    wire signed [11:0] s12;  // s0 + s11 - x11
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(11), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s12 (
-        .a(s0_d1), .b(s11), .c(9'(x11_d1)), .sum(s12)
-    );
-    wire signed [ 9:0] s14;  // x5 - x1 - s13
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b111), .NEGATE(3'b110)) u_s14 (
-        .a(x5_d1), .b(x1_d1), .c(s13_d1), .sum(s14)
-    );
-    wire signed [10:0] s17;  // s14 + s16 - s15
-    bittrigger_grow3 #(.WIDTH(11), .A(10), .B(9), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s17 (
-        .a(s14), .b(s16_d1), .c(s15_d1), .sum(s17)
-    );
-    wire signed [ 9:0] s19;  // x14 - x3 - s3
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b111), .NEGATE(3'b110)) u_s19 (
-        .a(x14_d1), .b(x3_d1), .c(s3_d1), .sum(s19)
-    );
-    wire signed [10:0] s20;  // s18 + s19 - 35
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s20 (
-        .a(11'(s18_d1)), .b(11'(s19)), .c(11'd35), .sum(s20)
-    );
-    wire signed [ 9:0] s22;  // x6 + x10 - s21
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s22 (
-        .a(x6_d1), .b(x10_d1), .c(s21_d1), .sum(s22)
-    );
-    wire signed [ 9:0] s23;  // x1 + x15 - s13
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s23 (
-        .a(x1_d1), .b(x15_d1), .c(s13_d1), .sum(s23)
-    );
-    wire signed [10:0] s25;  // x12 + s24 - x8
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s25 (
-        .a(x12_d1), .b(s24_d1), .c(x8_d1), .sum(s25)
-    );
-    wire signed [11:0] s26;  // s22 + s25 - s23
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(11), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s26 (
-        .a(s22), .b(s25), .c(s23), .sum(s26)
-    );
-    wire signed [10:0] s28;  // x4 - s6 - s27
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(9), .SIGNED(3'b111), .NEGATE(3'b110)) u_s28 (
-        .a(x4_d1), .b(s6_d1), .c(s27_d1), .sum(s28)
-    );
-    wire signed [10:0] s29;  // s1 - x13 - s28
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s29 (
-        .a(11'(s1_d1)), .b(11'(x13_d1)), .c(s28), .sum(s29)
-    );
-    wire signed [ 9:0] s30;  // x2 + x4 + s6
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b111), .NEGATE(3'b000)) u_s30 (
-        .a(x2_d1), .b(x4_d1), .c(s6_d1), .sum(s30)
-    );
-    wire signed [10:0] s32;  // s31 - s21 - s30
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s32 (
-        .a(s31_d1), .b(s21_d1), .c(s30), .sum(s32)
-    );
-    wire signed [ 9:0] s33;  // x1 + x12 - x7
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s33 (
-        .a(x1_d1), .b(x12_d1), .c(x7_d1), .sum(s33)
-    );
-    wire signed [10:0] s35;  // s6 - x15 - s18
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(8), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s35 (
-        .a(s6_d1), .b(x15_d1), .c(s18_d1), .sum(s35)
-    );
-    wire signed [11:0] s36;  // s35 - s33 - s34
-    bittrigger_grow3 #(.WIDTH(12), .A(11), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s36 (
-        .a(s35), .b(s33), .c(s34_d1), .sum(s36)
-    );
-    wire signed [10:0] s38;  // x9 + s37 - s6
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s38 (
-        .a(x9_d1), .b(s37_d1), .c(s6_d1), .sum(s38)
-    );
-    wire signed [11:0] s39;  // s1 - s22 - s38
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(11), .SIGNED(3'b111), .NEGATE(3'b110)) u_s39 (
-        .a(s1_d1), .b(s22), .c(s38), .sum(s39)
-    );
-    wire signed [10:0] s42;  // x6 + s24 + s41
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b000)) u_s42 (
-        .a(x6_d1), .b(s24_d1), .c(s41_d1), .sum(s42)
-    );
-    wire signed [ 9:0] s43;  // s13 - x10 + 19
-    bittrigger_grow3 #(.WIDTH(10), .A(9), .B(8), .C(7), .SIGNED(3'b011), .NEGATE(3'b010)) u_s43 (
-        .a(s13_d1), .b(x10_d1), .c(7'd19), .sum(s43)
-    );
-    wire signed [11:0] s44;  // s42 + s43 - s40
-    bittrigger_grow3 #(.WIDTH(12), .A(11), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s44 (
-        .a(s42), .b(s43), .c(s40_d1), .sum(s44)
-    );
-    wire signed [10:0] s45;  // x10 - s21 - s27
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(9), .SIGNED(3'b111), .NEGATE(3'b110)) u_s45 (
-        .a(x10_d1), .b(s21_d1), .c(s27_d1), .sum(s45)
-    );
-    wire signed [11:0] s46;  // s7 + s45 - s3
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(11), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s46 (
-        .a(s7), .b(s45), .c(s3_d1), .sum(s46)
-    );
-    wire signed [10:0] s48;  // x8 + s6 + s47
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s48 (
-        .a(x8_d1), .b(s6_d1), .c(s47_d1), .sum(s48)
-    );
-    wire signed [10:0] s49;  // s3 + s31 - s24
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s49 (
-        .a(s3_d1), .b(s31_d1), .c(s24_d1), .sum(s49)
-    );
-    wire signed [10:0] s51;  // s3 + s34 + s50
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b000)) u_s51 (
-        .a(s3_d1), .b(s34_d1), .c(s50_d1), .sum(s51)
-    );
-    wire signed [11:0] s52;  // s51 - x9 - s13
-    bittrigger_grow3 #(.WIDTH(12), .A(11), .B(9), .C(9), .SIGNED(3'b111), .NEGATE(3'b110)) u_s52 (
-        .a(s51), .b(9'(x9_d1)), .c(s13_d1), .sum(s52)
-    );
-    wire signed [ 9:0] s53;  // x12 + x14 + x15
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b000)) u_s53 (
-        .a(x12_d1), .b(x14_d1), .c(x15_d1), .sum(s53)
-    );
-    wire signed [10:0] s54;  // x7 + s53 - s14
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s54 (
-        .a(11'(x7_d1)), .b(11'(s53)), .c(11'(s14)), .sum(s54)
-    );
-    wire signed [ 9:0] s55;  // x12 - x7 - x11
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b110)) u_s55 (
-        .a(x12_d1), .b(x7_d1), .c(x11_d1), .sum(s55)
-    );
-    wire signed [10:0] s56;  // x10 - x3 - s24
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s56 (
-        .a(x10_d1), .b(x3_d1), .c(s24_d1), .sum(s56)
-    );
-    wire signed [11:0] s57;  // s31 + s47 + s56
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s57 (
-        .a(s31_d1), .b(s47_d1), .c(s56), .sum(s57)
-    );
-    wire signed [10:0] s61;  // x8 + s60 - x14
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s61 (
-        .a(x8_d1), .b(s60_d1), .c(x14_d1), .sum(s61)
-    );
-    wire signed [ 9:0] s62;  // x6 - x4 - 8
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b011), .NEGATE(3'b110)) u_s62 (
-        .a(x6_d1), .b(x4_d1), .c(7'd8), .sum(s62)
-    );
-    wire signed [11:0] s63;  // s59 + s62 - s61
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(11), .SIGNED(3'b111), .NEGATE(3'b100)) u_s63 (
-        .a(s59_d1), .b(s62), .c(s61), .sum(s63)
-    );
-    wire signed [ 9:0] s64;  // x2 + x9 + x15
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b000)) u_s64 (
-        .a(x2_d1), .b(x9_d1), .c(x15_d1), .sum(s64)
-    );
-    wire signed [11:0] s65;  // s33 + s64 - s18
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s65 (
-        .a(s33), .b(s64), .c(s18_d1), .sum(s65)
-    );
-    wire signed [10:0] s66;  // x14 + s47 - 3
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b011), .NEGATE(3'b100)) u_s66 (
-        .a(x14_d1), .b(s47_d1), .c(8'd3), .sum(s66)
-    );
-    wire signed [ 9:0] s67;  // x6 + x10 + s6
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b111), .NEGATE(3'b000)) u_s67 (
-        .a(x6_d1), .b(x10_d1), .c(s6_d1), .sum(s67)
-    );
-    wire signed [10:0] s68;  // - s40 - s59 + -30
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(9), .C(8), .SIGNED(3'b111), .NEGATE(3'b011)) u_s68 (
-        .a(s40_d1), .b(s59_d1), .c(8'd226), .sum(s68)
-    );
-    wire signed [11:0] s69;  // s60 + s67 + s68
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s69 (
-        .a(s60_d1), .b(s67), .c(s68), .sum(s69)
-    );
-    wire signed [10:0] s70;  // x13 + s19 - x5
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s70 (
-        .a(x13_d1), .b(s19), .c(x5_d1), .sum(s70)
-    );
-    wire signed [ 9:0] s71;  // x5 + x11 - x13
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s71 (
-        .a(x5_d1), .b(x11_d1), .c(x13_d1), .sum(s71)
-    );
-    wire signed [11:0] s72;  // s37 - s30 - s71
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s72 (
-        .a(s37_d1), .b(s30), .c(s71), .sum(s72)
-    );
-    wire signed [10:0] s73;  // x1 + s13 - s24
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s73 (
-        .a(x1_d1), .b(s13_d1), .c(s24_d1), .sum(s73)
-    );
-    wire signed [10:0] s74;  // x15 + s73 - x7
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s74 (
-        .a(11'(x15_d1)), .b(s73), .c(11'(x7_d1)), .sum(s74)
-    );
-    wire signed [11:0] s75;  // x4 + s37 + s48
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(9), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s75 (
-        .a(9'(x4_d1)), .b(s37_d1), .c(s48), .sum(s75)
-    );
-    wire signed [10:0] s76;  // x8 + s2 - s16
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s76 (
-        .a(x8_d1), .b(s2), .c(s16_d1), .sum(s76)
-    );
-    wire signed [ 9:0] s77;  // x8 - s21 + 9
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(9), .C(7), .SIGNED(3'b011), .NEGATE(3'b010)) u_s77 (
-        .a(x8_d1), .b(s21_d1), .c(7'd9), .sum(s77)
-    );
-    wire signed [11:0] s78;  // s30 + s77 - s0
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s78 (
-        .a(s30), .b(s77), .c(s0_d1), .sum(s78)
-    );
-    wire signed [10:0] s79;  // x8 + x10 + s8
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s79 (
-        .a(x8_d1), .b(x10_d1), .c(s8_d1), .sum(s79)
-    );
-    wire signed [11:0] s80;  // s24 + s79 - x7
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(11), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s80 (
-        .a(s24_d1), .b(s79), .c(9'(x7_d1)), .sum(s80)
-    );
-    wire signed [10:0] s81;  // s18 - x4 - x14
-    bittrigger_grow3 #(.WIDTH(11), .A(10), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b110)) u_s81 (
-        .a(s18_d1), .b(x4_d1), .c(x14_d1), .sum(s81)
-    );
-    wire signed [ 9:0] s82;  // x3 + s16 - 47
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(9), .C(7), .SIGNED(3'b011), .NEGATE(3'b100)) u_s82 (
-        .a(x3_d1), .b(s16_d1), .c(7'd47), .sum(s82)
-    );
-    wire signed [11:0] s83;  // s82 - s59 - s81
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(11), .SIGNED(3'b111), .NEGATE(3'b110)) u_s83 (
-        .a(s82), .b(s59_d1), .c(s81), .sum(s83)
-    );
-    wire signed [11:0] s84;  // s3 + s15 + s81
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(9), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s84 (
-        .a(s3_d1), .b(s15_d1), .c(s81), .sum(s84)
-    );
-    wire signed [11:0] s85;  // x7 + s3 - s61
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(9), .C(11), .SIGNED(3'b111), .NEGATE(3'b100)) u_s85 (
-        .a(9'(x7_d1)), .b(s3_d1), .c(s61), .sum(s85)
-    );
-    wire signed [ 9:0] s86;  // x13 - x5 - s13
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b111), .NEGATE(3'b110)) u_s86 (
-        .a(x13_d1), .b(x5_d1), .c(s13_d1), .sum(s86)
-    );
-    wire signed [10:0] s87;  // x15 - s24 - s86
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s87 (
-        .a(11'(x15_d1)), .b(11'(s24_d1)), .c(11'(s86)), .sum(s87)
-    );
-    wire signed [ 9:0] s88;  // x15 - x8 - 30
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b011), .NEGATE(3'b110)) u_s88 (
-        .a(x15_d1), .b(x8_d1), .c(7'd30), .sum(s88)
-    );
-    wire signed [11:0] s89;  // s88 - s0 - s30
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s89 (
-        .a(s88), .b(s0_d1), .c(s30), .sum(s89)
-    );
-    wire signed [10:0] s90;  // x15 + s6 + s34
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s90 (
-        .a(x15_d1), .b(s6_d1), .c(s34_d1), .sum(s90)
-    );
-    wire signed [ 9:0] s91;  // x4 + x7 - x12
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s91 (
-        .a(x4_d1), .b(x7_d1), .c(x12_d1), .sum(s91)
-    );
-    wire signed [11:0] s92;  // s38 + s91 - s22
-    bittrigger_grow3 #(.WIDTH(12), .A(11), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s92 (
-        .a(s38), .b(s91), .c(s22), .sum(s92)
-    );
-    wire signed [ 9:0] s93;  // x10 - x7 - x9
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b110)) u_s93 (
-        .a(x10_d1), .b(x7_d1), .c(x9_d1), .sum(s93)
-    );
-    wire signed [ 9:0] s94;  // x4 + x12 + s1
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b111), .NEGATE(3'b000)) u_s94 (
-        .a(x4_d1), .b(x12_d1), .c(s1_d1), .sum(s94)
-    );
-    wire signed [11:0] s95;  // s93 + s94 - s6
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s95 (
-        .a(s93), .b(s94), .c(s6_d1), .sum(s95)
-    );
-    wire signed [10:0] s96;  // x9 + s34 - x5
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s96 (
-        .a(x9_d1), .b(s34_d1), .c(x5_d1), .sum(s96)
-    );
-    wire signed [ 9:0] s97 = -(10'(s31_d1)) + 10'd5;
-    wire signed [11:0] s98;  // s50 + s96 + s97
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(11), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s98 (
-        .a(s50_d1), .b(s96), .c(s97), .sum(s98)
-    );
-    wire signed [10:0] s99;  // s23 - s15 - s50
-    bittrigger_grow3 #(.WIDTH(11), .A(10), .B(9), .C(9), .SIGNED(3'b111), .NEGATE(3'b110)) u_s99 (
-        .a(s23), .b(s15_d1), .c(s50_d1), .sum(s99)
-    );
-    wire signed [ 9:0] s100;  // x8 + s13 - x6
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(9), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s100 (
-        .a(x8_d1), .b(s13_d1), .c(x6_d1), .sum(s100)
-    );
-    wire signed [11:0] s101;  // s47 - s10 - s100
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s101 (
-        .a(s47_d1), .b(s10_d1), .c(s100), .sum(s101)
-    );
-    wire signed [10:0] s102;  // s90 - s96 - 69
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s102 (
-        .a(s90), .b(s96), .c(11'd69), .sum(s102)
-    );
-    wire signed [ 8:0] s103 = 9'(x1_d1) - 9'(x11_d1);
-    wire signed [11:0] s104;  // x5 + s42 - s103
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(11), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s104 (
-        .a(9'(x5_d1)), .b(s42), .c(s103), .sum(s104)
-    );
-    wire signed [10:0] s105;  // s25 + s37 - x9
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s105 (
-        .a(s25), .b(11'(s37_d1)), .c(11'(x9_d1)), .sum(s105)
-    );
-    wire signed [11:0] s106;  // s8 - x5 - s56
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(11), .SIGNED(3'b111), .NEGATE(3'b110)) u_s106 (
-        .a(s8_d1), .b(9'(x5_d1)), .c(s56), .sum(s106)
-    );
-    wire signed [ 9:0] s107;  // x6 + s31 - x2
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(9), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s107 (
-        .a(x6_d1), .b(s31_d1), .c(x2_d1), .sum(s107)
-    );
-    wire signed [10:0] s108;  // x5 + s107 - x15
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s108 (
-        .a(x5_d1), .b(s107), .c(x15_d1), .sum(s108)
-    );
-    wire signed [10:0] s109;  // x11 - s93 - s107
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s109 (
-        .a(11'(x11_d1)), .b(11'(s93)), .c(11'(s107)), .sum(s109)
-    );
-    wire signed [10:0] s110;  // x0 + s24 - s71
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s110 (
-        .a(11'(x0_d1)), .b(11'(s24_d1)), .c(11'(s71)), .sum(s110)
-    );
-    wire signed [ 9:0] s111;  // 2*x14 - x9 - x13
-    bittrigger_grow3 #(.WIDTH(10), .A(9), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b110)) u_s111 (
-        .a((9'(x14_d1) << 1)), .b(x9_d1), .c(x13_d1), .sum(s111)
-    );
-    wire signed [10:0] s112;  // s3 + s111 - s90
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s112 (
-        .a(11'(s3_d1)), .b(11'(s111)), .c(s90), .sum(s112)
-    );
-    wire signed [11:0] s113;  // x7 + s94 - s67
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s113 (
-        .a(9'(x7_d1)), .b(s94), .c(s67), .sum(s113)
-    );
-    wire signed [ 9:0] s114;  // - x7 - s31 + -36
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(9), .C(7), .SIGNED(3'b111), .NEGATE(3'b011)) u_s114 (
-        .a(x7_d1), .b(s31_d1), .c(7'd92), .sum(s114)
-    );
-    wire signed [11:0] s115;  // s19 + s114 - s1
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s115 (
-        .a(s19), .b(s114), .c(s1_d1), .sum(s115)
-    );
-    wire signed [10:0] s116;  // x9 + s33 - s86
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s116 (
-        .a(11'(x9_d1)), .b(11'(s33)), .c(11'(s86)), .sum(s116)
-    );
-    wire signed [10:0] s117;  // s37 - x2 - s21
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(8), .C(9), .SIGNED(3'b111), .NEGATE(3'b110)) u_s117 (
-        .a(s37_d1), .b(x2_d1), .c(s21_d1), .sum(s117)
-    );
-    wire signed [11:0] s118;  // s27 + s53 + s117
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s118 (
-        .a(s27_d1), .b(s53), .c(s117), .sum(s118)
-    );
-    wire signed [ 9:0] s119;  // x13 - x7 + 19
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b011), .NEGATE(3'b010)) u_s119 (
-        .a(x13_d1), .b(x7_d1), .c(7'd19), .sum(s119)
-    );
-    wire signed [11:0] s120;  // s24 + s119 - s79
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(11), .SIGNED(3'b111), .NEGATE(3'b100)) u_s120 (
-        .a(s24_d1), .b(s119), .c(s79), .sum(s120)
-    );
-    wire signed [ 9:0] s121;  // x13 + s37 - x7
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(9), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s121 (
-        .a(x13_d1), .b(s37_d1), .c(x7_d1), .sum(s121)
-    );
-    wire signed [11:0] s122;  // s0 + s121 - s90
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(11), .SIGNED(3'b111), .NEGATE(3'b100)) u_s122 (
-        .a(s0_d1), .b(s121), .c(s90), .sum(s122)
-    );
-    wire signed [11:0] s123;  // x4 + s11 + s100
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(11), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s123 (
-        .a(9'(x4_d1)), .b(s11), .c(s100), .sum(s123)
-    );
-    wire signed [11:0] s124;  // s51 - x12 + 5
-    bittrigger_grow3 #(.WIDTH(12), .A(11), .B(9), .C(9), .SIGNED(3'b011), .NEGATE(3'b010)) u_s124 (
-        .a(s51), .b(9'(x12_d1)), .c(9'd5), .sum(s124)
-    );
-    wire signed [ 9:0] s125;  // - x7 - x11 + -55
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b111), .NEGATE(3'b011)) u_s125 (
-        .a(x7_d1), .b(x11_d1), .c(7'd73), .sum(s125)
-    );
-    wire signed [11:0] s126;  // s59 + s125 - s38
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(11), .SIGNED(3'b111), .NEGATE(3'b100)) u_s126 (
-        .a(s59_d1), .b(s125), .c(s38), .sum(s126)
-    );
-    wire signed [10:0] s127;  // s51 - x0 - x13
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s127 (
-        .a(s51), .b(11'(x0_d1)), .c(11'(x13_d1)), .sum(s127)
-    );
-    wire signed [ 9:0] s128;  // x12 - s37 - 25
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(9), .C(7), .SIGNED(3'b011), .NEGATE(3'b110)) u_s128 (
-        .a(x12_d1), .b(s37_d1), .c(7'd25), .sum(s128)
-    );
-    wire signed [11:0] s129;  // s128 - s24 - s59
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b110)) u_s129 (
-        .a(s128), .b(s24_d1), .c(s59_d1), .sum(s129)
-    );
-    wire signed [11:0] s130;  // s73 - s93 - 10
-    bittrigger_grow3 #(.WIDTH(12), .A(11), .B(10), .C(9), .SIGNED(3'b011), .NEGATE(3'b110)) u_s130 (
-        .a(s73), .b(s93), .c(9'd10), .sum(s130)
-    );
-    wire signed [10:0] s131;  // s40 - s0 - 13
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(9), .C(8), .SIGNED(3'b011), .NEGATE(3'b110)) u_s131 (
-        .a(s40_d1), .b(s0_d1), .c(8'd13), .sum(s131)
-    );
-    wire signed [11:0] s132;  // s55 + s131 - s30
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(11), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s132 (
-        .a(s55), .b(s131), .c(s30), .sum(s132)
-    );
-    wire signed [10:0] s133;  // x9 + s103 - s30
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s133 (
-        .a(x9_d1), .b(s103), .c(s30), .sum(s133)
-    );
-    wire signed [ 9:0] s134;  // x5 + x9 + x15
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b000)) u_s134 (
-        .a(x5_d1), .b(x9_d1), .c(x15_d1), .sum(s134)
-    );
-    wire signed [10:0] s135;  // s10 + s31 - s134
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s135 (
-        .a(11'(s10_d1)), .b(11'(s31_d1)), .c(11'(s134)), .sum(s135)
-    );
-    wire signed [10:0] s136;  // s28 - x1 - x15
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s136 (
-        .a(s28), .b(11'(x1_d1)), .c(11'(x15_d1)), .sum(s136)
-    );
-
-    // stage 2
-    reg  signed [11:0] s5_d1;
-    reg  signed [11:0] s9_d1;
-    reg  signed [11:0] s12_d1;
-    reg  signed [10:0] s17_d1;
-    reg  signed [10:0] s20_d1;
-    reg  signed [11:0] s26_d1;
-    reg  signed [10:0] s29_d1;
-    reg  signed [10:0] s32_d1;
-    reg  signed [11:0] s36_d1;
-    reg  signed [11:0] s39_d1;
-    reg  signed [11:0] s44_d1;
-    reg  signed [11:0] s46_d1;
-    reg  signed [10:0] s48_d1;
-    reg  signed [10:0] s49_d1;
-    reg  signed [11:0] s52_d1;
-    reg  signed [10:0] s54_d1;
-    reg  signed [ 9:0] s55_d1;
-    reg  signed [11:0] s57_d1;
-    reg  signed [11:0] s63_d1;
-    reg  signed [11:0] s65_d1;
-    reg  signed [10:0] s66_d1;
-    reg  signed [11:0] s69_d1;
-    reg  signed [10:0] s70_d1;
-    reg  signed [11:0] s72_d1;
-    reg  signed [10:0] s74_d1;
-    reg  signed [11:0] s75_d1;
-    reg  signed [10:0] s76_d1;
-    reg  signed [11:0] s78_d1;
-    reg  signed [11:0] s80_d1;
-    reg  signed [11:0] s83_d1;
-    reg  signed [11:0] s84_d1;
-    reg  signed [11:0] s85_d1;
-    reg  signed [10:0] s87_d1;
-    reg  signed [11:0] s89_d1;
-    reg  signed [10:0] s90_d1;
-    reg  signed [11:0] s92_d1;
-    reg  signed [11:0] s95_d1;
-    reg  signed [11:0] s98_d1;
-    reg  signed [10:0] s99_d1;
-    reg  signed [11:0] s101_d1;
-    reg  signed [10:0] s102_d1;
-    reg  signed [11:0] s104_d1;
-    reg  signed [10:0] s105_d1;
-    reg  signed [11:0] s106_d1;
-    reg  signed [10:0] s108_d1;
-    reg  signed [10:0] s109_d1;
-    reg  signed [10:0] s110_d1;
-    reg  signed [10:0] s112_d1;
-    reg  signed [11:0] s113_d1;
-    reg  signed [11:0] s115_d1;
-    reg  signed [10:0] s116_d1;
-    reg  signed [11:0] s118_d1;
-    reg  signed [11:0] s120_d1;
-    reg  signed [11:0] s122_d1;
-    reg  signed [11:0] s123_d1;
-    reg  signed [11:0] s124_d1;
-    reg  signed [11:0] s126_d1;
-    reg  signed [10:0] s127_d1;
-    reg  signed [11:0] s129_d1;
-    reg  signed [11:0] s130_d1;
-    reg  signed [11:0] s132_d1;
-    reg  signed [10:0] s133_d1;
-    reg  signed [10:0] s135_d1;
-    reg  signed [10:0] s136_d1;
-    always_ff @(posedge clk) begin
-        s5_d1 <= s5;
-        s9_d1 <= s9;
-        s12_d1 <= s12;
-        s17_d1 <= s17;
-        s20_d1 <= s20;
-        s26_d1 <= s26;
-        s29_d1 <= s29;
+        s28_d1 <= s28;
         s32_d1 <= s32;
         s36_d1 <= s36;
         s39_d1 <= s39;
         s44_d1 <= s44;
+        s47_d1 <= s47;
+        s61_d1 <= s61;
+        s62_d1 <= s62;
+        s102_d1 <= s102;
+    end
+    wire signed [ 8:0] s0 = 9'(x1_d1) + 9'(x9_d1);
+    wire signed [ 9:0] s2;  // x6 + x11 + s1
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b111), .NEGATE(3'b000)) u_s2 (
+        .a(x6_d1), .b(x11_d1), .c(s1_d1), .sum(s2)
+    );
+    wire signed [ 9:0] s3;  // x14 + x15 - 25
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b011), .NEGATE(3'b100)) u_s3 (
+        .a(x14_d1), .b(x15_d1), .c(7'd25), .sum(s3)
+    );
+    wire signed [11:0] s4;  // s2 + s3 - s0
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s4 (
+        .a(s2), .b(s3), .c(s0), .sum(s4)
+    );
+    wire signed [10:0] s8;  // x6 + s6 + s7
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(9), .SIGNED(3'b111), .NEGATE(3'b000)) u_s8 (
+        .a(x6_d1), .b(s6_d1), .c(s7_d1), .sum(s8)
+    );
+    wire signed [11:0] s9;  // s8 - s1 - s5
+    bittrigger_grow3 #(.WIDTH(12), .A(11), .B(9), .C(9), .SIGNED(3'b111), .NEGATE(3'b110)) u_s9 (
+        .a(s8), .b(s1_d1), .c(s5_d1), .sum(s9)
+    );
+    wire signed [10:0] s11;  // x9 - x6 - s10
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s11 (
+        .a(x9_d1), .b(x6_d1), .c(s10_d1), .sum(s11)
+    );
+    wire signed [11:0] s13;  // x2 + s12 - s11
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(11), .SIGNED(3'b111), .NEGATE(3'b100)) u_s13 (
+        .a(9'(x2_d1)), .b(s12_d1), .c(s11), .sum(s13)
+    );
+    wire signed [ 9:0] s14;  // x0 + x1 + x2
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b000)) u_s14 (
+        .a(x0_d1), .b(x1_d1), .c(x2_d1), .sum(s14)
+    );
+    wire signed [ 9:0] s16;  // x3 + x5 + x12
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b000)) u_s16 (
+        .a(x3_d1), .b(x5_d1), .c(x12_d1), .sum(s16)
+    );
+    wire signed [10:0] s17;  // s15 + s16 - s14
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s17 (
+        .a(11'(s15_d1)), .b(11'(s16)), .c(11'(s14)), .sum(s17)
+    );
+    wire signed [ 9:0] s19 = 10'(x3_d1) - s12_d1;
+    wire signed [10:0] s20;  // - s18 - s19 + -35
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b011)) u_s20 (
+        .a(11'(s18_d1)), .b(11'(s19)), .c(11'd2013), .sum(s20)
+    );
+    wire signed [10:0] s25;  // s22 + s23 + s24
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s25 (
+        .a(11'(s22_d1)), .b(11'(s23_d1)), .c(11'(s24_d1)), .sum(s25)
+    );
+    wire signed [10:0] s26;  // x6 + x10 - s21
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s26 (
+        .a(x6_d1), .b(x10_d1), .c(s21_d1), .sum(s26)
+    );
+    wire signed [11:0] s27;  // 2*s22 + s26 - s25
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s27 (
+        .a((12'(s22_d1) << 1)), .b(12'(s26)), .c(12'(s25)), .sum(s27)
+    );
+    wire signed [ 9:0] s29;  // x2 + x8 + s6
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b111), .NEGATE(3'b000)) u_s29 (
+        .a(x2_d1), .b(x8_d1), .c(s6_d1), .sum(s29)
+    );
+    wire signed [ 8:0] s30 = 9'(x11_d1) + 9'(x13_d1);
+    wire signed [10:0] s31;  // s29 - s28 - s30
+    bittrigger_grow3 #(.WIDTH(11), .A(10), .B(9), .C(9), .SIGNED(3'b111), .NEGATE(3'b110)) u_s31 (
+        .a(s29), .b(s28_d1), .c(s30), .sum(s31)
+    );
+    wire signed [ 9:0] s33;  // x7 - x1 - x12
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b110)) u_s33 (
+        .a(x7_d1), .b(x1_d1), .c(x12_d1), .sum(s33)
+    );
+    wire signed [10:0] s34;  // x15 - s6 - s18
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s34 (
+        .a(x15_d1), .b(s6_d1), .c(s18_d1), .sum(s34)
+    );
+    wire signed [11:0] s35;  // s33 - s32 - s34
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(11), .SIGNED(3'b111), .NEGATE(3'b110)) u_s35 (
+        .a(s33), .b(s32_d1), .c(s34), .sum(s35)
+    );
+    wire signed [ 9:0] s37;  // x9 - x5 - s6
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b111), .NEGATE(3'b110)) u_s37 (
+        .a(x9_d1), .b(x5_d1), .c(s6_d1), .sum(s37)
+    );
+    wire signed [11:0] s38;  // s36 - s2 - s37
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s38 (
+        .a(s36_d1), .b(s2), .c(s37), .sum(s38)
+    );
+    wire signed [10:0] s40;  // s5 + s39 - x10
+    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(9), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s40 (
+        .a(s5_d1), .b(s39_d1), .c(x10_d1), .sum(s40)
+    );
+    wire signed [10:0] s41;  // x6 + s22 - x8
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s41 (
+        .a(x6_d1), .b(s22_d1), .c(x8_d1), .sum(s41)
+    );
+    wire signed [ 9:0] s42;  // - x3 - 2*x7 + 19
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(9), .C(7), .SIGNED(3'b011), .NEGATE(3'b011)) u_s42 (
+        .a(x3_d1), .b((9'(x7_d1) << 1)), .c(7'd19), .sum(s42)
+    );
+    wire signed [11:0] s43;  // s40 + s41 + s42
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s43 (
+        .a(12'(s40)), .b(12'(s41)), .c(12'(s42)), .sum(s43)
+    );
+    wire signed [ 9:0] s45;  // s44 - x5 - x15
+    bittrigger_grow3 #(.WIDTH(10), .A(9), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b110)) u_s45 (
+        .a(s44_d1), .b(x5_d1), .c(x15_d1), .sum(s45)
+    );
+    wire signed [11:0] s46;  // s45 - s29 - s36
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s46 (
+        .a(s45), .b(s29), .c(s36_d1), .sum(s46)
+    );
+    wire signed [10:0] s48;  // x8 + s6 - s47
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s48 (
+        .a(x8_d1), .b(s6_d1), .c(s47_d1), .sum(s48)
+    );
+    wire signed [10:0] s49;  // x4 + x12 + s12
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s49 (
+        .a(x4_d1), .b(x12_d1), .c(s12_d1), .sum(s49)
+    );
+    wire signed [10:0] s50;  // 2*x12 + s1 - s49
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s50 (
+        .a((11'(x12_d1) << 1)), .b(11'(s1_d1)), .c(s49), .sum(s50)
+    );
+    wire signed [ 8:0] s51 = 9'(x9_d1) - 9'(x3_d1);
+    wire signed [10:0] s52;  // s32 - x0 - s12
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s52 (
+        .a(11'(s32_d1)), .b(11'(x0_d1)), .c(11'(s12_d1)), .sum(s52)
+    );
+    wire signed [11:0] s53;  // x13 + s52 - s51
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(11), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s53 (
+        .a(9'(x13_d1)), .b(s52), .c(s51), .sum(s53)
+    );
+    wire signed [ 9:0] s54;  // x1 + x15 - s23
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s54 (
+        .a(x1_d1), .b(x15_d1), .c(s23_d1), .sum(s54)
+    );
+    wire signed [ 9:0] s55;  // x12 + x14 - x5
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s55 (
+        .a(x12_d1), .b(x14_d1), .c(x5_d1), .sum(s55)
+    );
+    wire signed [10:0] s56;  // x7 + s54 + s55
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s56 (
+        .a(11'(x7_d1)), .b(11'(s54)), .c(11'(s55)), .sum(s56)
+    );
+    wire signed [10:0] s57;  // x9 + s6 + s32
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s57 (
+        .a(x9_d1), .b(s6_d1), .c(s32_d1), .sum(s57)
+    );
+    wire signed [ 9:0] s58;  // x0 + x12 - x11
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s58 (
+        .a(x0_d1), .b(x12_d1), .c(x11_d1), .sum(s58)
+    );
+    wire signed [11:0] s59;  // s57 - x15 - s58
+    bittrigger_grow3 #(.WIDTH(12), .A(11), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s59 (
+        .a(s57), .b(9'(x15_d1)), .c(s58), .sum(s59)
+    );
+    wire signed [10:0] s63;  // x11 - s61 - s62
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s63 (
+        .a(11'(x11_d1)), .b(11'(s61_d1)), .c(11'(s62_d1)), .sum(s63)
+    );
+    wire signed [ 9:0] s64;  // x4 - x6 - x13
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b110)) u_s64 (
+        .a(x4_d1), .b(x6_d1), .c(x13_d1), .sum(s64)
+    );
+    wire signed [11:0] s65;  // - s63 - s64 + -8
+    bittrigger_grow3 #(.WIDTH(12), .A(11), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b011)) u_s65 (
+        .a(s63), .b(s64), .c(9'd504), .sum(s65)
+    );
+    wire signed [ 9:0] s66;  // x2 + x9 + x15
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b000)) u_s66 (
+        .a(x2_d1), .b(x9_d1), .c(x15_d1), .sum(s66)
+    );
+    wire signed [11:0] s67;  // s18 + s66 - s33
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s67 (
+        .a(s18_d1), .b(s66), .c(s33), .sum(s67)
+    );
+    wire signed [10:0] s68;  // x14 - s47 - 3
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b011), .NEGATE(3'b110)) u_s68 (
+        .a(x14_d1), .b(s47_d1), .c(8'd3), .sum(s68)
+    );
+    wire signed [10:0] s69;  // - x8 - s36 + -30
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b111), .NEGATE(3'b011)) u_s69 (
+        .a(x8_d1), .b(s36_d1), .c(8'd226), .sum(s69)
+    );
+    wire signed [11:0] s70;  // s8 + s69 - s62
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s70 (
+        .a(12'(s8)), .b(12'(s69)), .c(12'(s62_d1)), .sum(s70)
+    );
+    wire signed [10:0] s71;  // x13 - x5 - s19
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s71 (
+        .a(x13_d1), .b(x5_d1), .c(s19), .sum(s71)
+    );
+    wire signed [ 9:0] s72;  // x5 + x11 - x13
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s72 (
+        .a(x5_d1), .b(x11_d1), .c(x13_d1), .sum(s72)
+    );
+    wire signed [ 9:0] s73;  // x2 + x4 + s6
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b111), .NEGATE(3'b000)) u_s73 (
+        .a(x2_d1), .b(x4_d1), .c(s6_d1), .sum(s73)
+    );
+    wire signed [11:0] s74;  // s39 - s72 - s73
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s74 (
+        .a(s39_d1), .b(s72), .c(s73), .sum(s74)
+    );
+    wire signed [10:0] s75;  // s54 - x7 - s22
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s75 (
+        .a(11'(s54)), .b(11'(x7_d1)), .c(11'(s22_d1)), .sum(s75)
+    );
+    wire signed [11:0] s76;  // x4 + s39 + s48
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(9), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s76 (
+        .a(9'(x4_d1)), .b(s39_d1), .c(s48), .sum(s76)
+    );
+    wire signed [ 9:0] s77;  // x8 + x11 + x14
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b000)) u_s77 (
+        .a(x8_d1), .b(x11_d1), .c(x14_d1), .sum(s77)
+    );
+    wire signed [10:0] s78;  // s1 + s77 - s15
+    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s78 (
+        .a(s1_d1), .b(s77), .c(s15_d1), .sum(s78)
+    );
+    wire signed [ 9:0] s79;  // x9 - x5 + 9
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b011), .NEGATE(3'b010)) u_s79 (
+        .a(x9_d1), .b(x5_d1), .c(7'd9), .sum(s79)
+    );
+    wire signed [11:0] s80;  // s29 + s64 + s79
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s80 (
+        .a(s29), .b(s64), .c(s79), .sum(s80)
+    );
+    wire signed [ 9:0] s81;  // x0 + s15 - x11
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(9), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s81 (
+        .a(x0_d1), .b(s15_d1), .c(x11_d1), .sum(s81)
+    );
+    wire signed [ 9:0] s82;  // x8 - x6 - x7
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b110)) u_s82 (
+        .a(x8_d1), .b(x6_d1), .c(x7_d1), .sum(s82)
+    );
+    wire signed [11:0] s83;  // s22 + s81 + s82
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s83 (
+        .a(s22_d1), .b(s81), .c(s82), .sum(s83)
+    );
+    wire signed [ 9:0] s84;  // x4 - x13 - 47
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b011), .NEGATE(3'b110)) u_s84 (
+        .a(x4_d1), .b(x13_d1), .c(7'd47), .sum(s84)
+    );
+    wire signed [11:0] s85;  // s15 + s84 - s34
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(11), .SIGNED(3'b111), .NEGATE(3'b100)) u_s85 (
+        .a(s15_d1), .b(s84), .c(s34), .sum(s85)
+    );
+    wire signed [11:0] s86;  // x2 - s18 - s49
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(11), .SIGNED(3'b111), .NEGATE(3'b110)) u_s86 (
+        .a(9'(x2_d1)), .b(s18_d1), .c(s49), .sum(s86)
+    );
+    wire signed [11:0] s87;  // x7 - x1 - s63
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(9), .C(11), .SIGNED(3'b111), .NEGATE(3'b110)) u_s87 (
+        .a(9'(x7_d1)), .b(9'(x1_d1)), .c(s63), .sum(s87)
+    );
+    wire signed [ 9:0] s88;  // x0 + x5 - x13
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s88 (
+        .a(x0_d1), .b(x5_d1), .c(x13_d1), .sum(s88)
+    );
+    wire signed [10:0] s89;  // x15 + s88 - s73
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s89 (
+        .a(11'(x15_d1)), .b(11'(s88)), .c(11'(s73)), .sum(s89)
+    );
+    wire signed [ 9:0] s90;  // x15 - x6 - 30
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b011), .NEGATE(3'b110)) u_s90 (
+        .a(x15_d1), .b(x6_d1), .c(7'd30), .sum(s90)
+    );
+    wire signed [11:0] s91;  // s90 - s28 - s29
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s91 (
+        .a(s90), .b(s28_d1), .c(s29), .sum(s91)
+    );
+    wire signed [10:0] s92;  // x15 + s6 + s32
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s92 (
+        .a(x15_d1), .b(s6_d1), .c(s32_d1), .sum(s92)
+    );
+    wire signed [ 9:0] s93;  // x4 - x6 - s6
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b111), .NEGATE(3'b110)) u_s93 (
+        .a(x4_d1), .b(x6_d1), .c(s6_d1), .sum(s93)
+    );
+    wire signed [11:0] s94;  // s24 + s40 + s93
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(11), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s94 (
+        .a(s24_d1), .b(s40), .c(s93), .sum(s94)
+    );
+    wire signed [ 9:0] s95;  // x2 + x10 + s28
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b111), .NEGATE(3'b000)) u_s95 (
+        .a(x2_d1), .b(x10_d1), .c(s28_d1), .sum(s95)
+    );
+    wire signed [11:0] s96;  // s10 + s95 - s6
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s96 (
+        .a(s10_d1), .b(s95), .c(s6_d1), .sum(s96)
+    );
+    wire signed [ 9:0] s97;  // - x14 - s44 + 5
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(9), .C(7), .SIGNED(3'b011), .NEGATE(3'b011)) u_s97 (
+        .a(x14_d1), .b(s44_d1), .c(7'd5), .sum(s97)
+    );
+    wire signed [11:0] s98;  // s32 + s97 - s88
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s98 (
+        .a(s32_d1), .b(s97), .c(s88), .sum(s98)
+    );
+    wire signed [ 9:0] s99;  // x0 + x13 - x12
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s99 (
+        .a(x0_d1), .b(x13_d1), .c(x12_d1), .sum(s99)
+    );
+    wire signed [ 9:0] s100;  // x1 + x15 + s6
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b111), .NEGATE(3'b000)) u_s100 (
+        .a(x1_d1), .b(x15_d1), .c(s6_d1), .sum(s100)
+    );
+    wire signed [10:0] s101;  // s100 - x2 - s99
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s101 (
+        .a(11'(s100)), .b(11'(x2_d1)), .c(11'(s99)), .sum(s101)
+    );
+    wire signed [10:0] s103;  // s102 - x2 - x8
+    bittrigger_grow3 #(.WIDTH(11), .A(10), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b110)) u_s103 (
+        .a(s102_d1), .b(x2_d1), .c(x8_d1), .sum(s103)
+    );
+    wire signed [11:0] s104;  // s103 - x14 - s47
+    bittrigger_grow3 #(.WIDTH(12), .A(11), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s104 (
+        .a(s103), .b(9'(x14_d1)), .c(s47_d1), .sum(s104)
+    );
+    wire signed [10:0] s105;  // x15 - s37 - 69
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b011), .NEGATE(3'b110)) u_s105 (
+        .a(x15_d1), .b(s37), .c(8'd69), .sum(s105)
+    );
+    wire signed [ 9:0] s106;  // x5 + x6 + x11
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b000)) u_s106 (
+        .a(x5_d1), .b(x6_d1), .c(x11_d1), .sum(s106)
+    );
+    wire signed [ 9:0] s107;  // x9 - x1 - x7
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b110)) u_s107 (
+        .a(x9_d1), .b(x1_d1), .c(x7_d1), .sum(s107)
+    );
+    wire signed [11:0] s108;  // s22 + s106 + s107
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s108 (
+        .a(s22_d1), .b(s106), .c(s107), .sum(s108)
+    );
+    wire signed [10:0] s109;  // s14 + s28 + s61
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s109 (
+        .a(11'(s14)), .b(11'(s28_d1)), .c(11'(s61_d1)), .sum(s109)
+    );
+    wire signed [11:0] s110;  // x0 + s57 - s106
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(11), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s110 (
+        .a(9'(x0_d1)), .b(s57), .c(s106), .sum(s110)
+    );
+    wire signed [ 9:0] s111;  // x5 + x12 - x15
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s111 (
+        .a(x5_d1), .b(x12_d1), .c(x15_d1), .sum(s111)
+    );
+    wire signed [10:0] s112;  // x6 + s1 + s111
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s112 (
+        .a(x6_d1), .b(s1_d1), .c(s111), .sum(s112)
+    );
+    wire signed [10:0] s113;  // s11 - x10 - s1
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s113 (
+        .a(s11), .b(11'(x10_d1)), .c(11'(s1_d1)), .sum(s113)
+    );
+    wire signed [10:0] s114;  // x0 + s22 - s72
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s114 (
+        .a(11'(x0_d1)), .b(11'(s22_d1)), .c(11'(s72)), .sum(s114)
+    );
+    wire signed [ 9:0] s115;  // x14 - x3 - x13
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b110)) u_s115 (
+        .a(x14_d1), .b(x3_d1), .c(x13_d1), .sum(s115)
+    );
+    wire signed [10:0] s116;  // s115 - s0 - s32
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s116 (
+        .a(11'(s115)), .b(11'(s0)), .c(11'(s32_d1)), .sum(s116)
+    );
+    wire signed [11:0] s117;  // x7 + s32 - s8
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(11), .SIGNED(3'b111), .NEGATE(3'b100)) u_s117 (
+        .a(9'(x7_d1)), .b(s32_d1), .c(s8), .sum(s117)
+    );
+    wire signed [ 9:0] s118;  // - x2 - x7 + -36
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b111), .NEGATE(3'b011)) u_s118 (
+        .a(x2_d1), .b(x7_d1), .c(7'd92), .sum(s118)
+    );
+    wire signed [11:0] s119;  // s118 - s19 - s58
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s119 (
+        .a(s118), .b(s19), .c(s58), .sum(s119)
+    );
+    wire signed [10:0] s120;  // s51 + s88 - s33
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s120 (
+        .a(11'(s51)), .b(11'(s88)), .c(11'(s33)), .sum(s120)
+    );
+    wire signed [ 9:0] s121;  // x9 + x14 + s1
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b111), .NEGATE(3'b000)) u_s121 (
+        .a(x9_d1), .b(x14_d1), .c(s1_d1), .sum(s121)
+    );
+    wire signed [11:0] s122;  // s21 + s121 - s24
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s122 (
+        .a(s21_d1), .b(s121), .c(s24_d1), .sum(s122)
+    );
+    wire signed [ 9:0] s123;  // x13 - x7 + 19
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b011), .NEGATE(3'b010)) u_s123 (
+        .a(x13_d1), .b(x7_d1), .c(7'd19), .sum(s123)
+    );
+    wire signed [11:0] s124;  // s41 + s123 - s81
+    bittrigger_grow3 #(.WIDTH(12), .A(11), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s124 (
+        .a(s41), .b(s123), .c(s81), .sum(s124)
+    );
+    wire signed [ 9:0] s125;  // x6 + x13 - s5
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s125 (
+        .a(x6_d1), .b(x13_d1), .c(s5_d1), .sum(s125)
+    );
+    wire signed [11:0] s126;  // s39 + s125 - s92
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(11), .SIGNED(3'b111), .NEGATE(3'b100)) u_s126 (
+        .a(s39_d1), .b(s125), .c(s92), .sum(s126)
+    );
+    wire signed [11:0] s127 = 12'(s49) - 12'(s103);
+    wire signed [ 9:0] s129;  // - x7 - x8 + -55
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b111), .NEGATE(3'b011)) u_s129 (
+        .a(x7_d1), .b(x8_d1), .c(7'd73), .sum(s129)
+    );
+    wire signed [ 9:0] s130;  // x13 - x0 - x1
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b110)) u_s130 (
+        .a(x13_d1), .b(x0_d1), .c(x1_d1), .sum(s130)
+    );
+    wire signed [11:0] s131;  // s48 + s129 + s130
+    bittrigger_grow3 #(.WIDTH(12), .A(11), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s131 (
+        .a(s48), .b(s129), .c(s130), .sum(s131)
+    );
+    wire signed [ 9:0] s132;  // - x1 - x15 + -25
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b111), .NEGATE(3'b011)) u_s132 (
+        .a(x1_d1), .b(x15_d1), .c(7'd103), .sum(s132)
+    );
+    wire signed [11:0] s133;  // s132 - s22 - s99
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s133 (
+        .a(s132), .b(s22_d1), .c(s99), .sum(s133)
+    );
+    wire signed [11:0] s134;  // s40 - s73 - 10
+    bittrigger_grow3 #(.WIDTH(12), .A(11), .B(10), .C(9), .SIGNED(3'b011), .NEGATE(3'b110)) u_s134 (
+        .a(s40), .b(s73), .c(9'd10), .sum(s134)
+    );
+    wire signed [ 9:0] s135;  // 2*x12 - x11 - 13
+    bittrigger_grow3 #(.WIDTH(10), .A(9), .B(8), .C(7), .SIGNED(3'b011), .NEGATE(3'b110)) u_s135 (
+        .a((9'(x12_d1) << 1)), .b(x11_d1), .c(7'd13), .sum(s135)
+    );
+    wire signed [10:0] s137;  // s0 - x11 - s73
+    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(8), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s137 (
+        .a(s0), .b(x11_d1), .c(s73), .sum(s137)
+    );
+    wire signed [10:0] s138;  // s55 - s5 - s62
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s138 (
+        .a(11'(s55)), .b(11'(s5_d1)), .c(11'(s62_d1)), .sum(s138)
+    );
+    wire signed [10:0] s139;  // s28 - x8 - s100
+    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(8), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s139 (
+        .a(s28_d1), .b(x8_d1), .c(s100), .sum(s139)
+    );
+
+    // stage 2
+    reg  signed [11:0] s4_d1;
+    reg  signed [11:0] s9_d1;
+    reg  signed [ 9:0] s10_d2;
+    reg  signed [11:0] s13_d1;
+    reg  signed [10:0] s17_d1;
+    reg  signed [10:0] s20_d1;
+    reg  signed [10:0] s25_d1;
+    reg  signed [11:0] s27_d1;
+    reg  signed [10:0] s31_d1;
+    reg  signed [11:0] s35_d1;
+    reg  signed [11:0] s38_d1;
+    reg  signed [11:0] s43_d1;
+    reg  signed [11:0] s46_d1;
+    reg  signed [10:0] s48_d1;
+    reg  signed [10:0] s50_d1;
+    reg  signed [10:0] s52_d1;
+    reg  signed [11:0] s53_d1;
+    reg  signed [10:0] s56_d1;
+    reg  signed [11:0] s59_d1;
+    reg  signed [11:0] s65_d1;
+    reg  signed [11:0] s67_d1;
+    reg  signed [10:0] s68_d1;
+    reg  signed [11:0] s70_d1;
+    reg  signed [10:0] s71_d1;
+    reg  signed [11:0] s74_d1;
+    reg  signed [10:0] s75_d1;
+    reg  signed [11:0] s76_d1;
+    reg  signed [10:0] s78_d1;
+    reg  signed [11:0] s80_d1;
+    reg  signed [11:0] s83_d1;
+    reg  signed [11:0] s85_d1;
+    reg  signed [11:0] s86_d1;
+    reg  signed [11:0] s87_d1;
+    reg  signed [10:0] s89_d1;
+    reg  signed [11:0] s91_d1;
+    reg  signed [10:0] s92_d1;
+    reg  signed [11:0] s94_d1;
+    reg  signed [11:0] s96_d1;
+    reg  signed [11:0] s98_d1;
+    reg  signed [ 9:0] s99_d1;
+    reg  signed [10:0] s101_d1;
+    reg  signed [ 9:0] s102_d2;
+    reg  signed [11:0] s104_d1;
+    reg  signed [10:0] s105_d1;
+    reg  signed [11:0] s108_d1;
+    reg  signed [10:0] s109_d1;
+    reg  signed [11:0] s110_d1;
+    reg  signed [10:0] s112_d1;
+    reg  signed [10:0] s113_d1;
+    reg  signed [10:0] s114_d1;
+    reg  signed [10:0] s116_d1;
+    reg  signed [11:0] s117_d1;
+    reg  signed [11:0] s119_d1;
+    reg  signed [10:0] s120_d1;
+    reg  signed [11:0] s122_d1;
+    reg  signed [11:0] s124_d1;
+    reg  signed [11:0] s126_d1;
+    reg  signed [11:0] s127_d1;
+    reg  signed [11:0] s131_d1;
+    reg  signed [11:0] s133_d1;
+    reg  signed [11:0] s134_d1;
+    reg  signed [ 9:0] s135_d1;
+    reg  signed [10:0] s137_d1;
+    reg  signed [10:0] s138_d1;
+    reg  signed [10:0] s139_d1;
+    always_ff @(posedge clk) begin
+        s4_d1 <= s4;
+        s9_d1 <= s9;
+        s10_d2 <= s10_d1;
+        s13_d1 <= s13;
+        s17_d1 <= s17;
+        s20_d1 <= s20;
+        s25_d1 <= s25;
+        s27_d1 <= s27;
+        s31_d1 <= s31;
+        s35_d1 <= s35;
+        s38_d1 <= s38;
+        s43_d1 <= s43;
         s46_d1 <= s46;
         s48_d1 <= s48;
-        s49_d1 <= s49;
+        s50_d1 <= s50;
         s52_d1 <= s52;
-        s54_d1 <= s54;
-        s55_d1 <= s55;
-        s57_d1 <= s57;
-        s63_d1 <= s63;
+        s53_d1 <= s53;
+        s56_d1 <= s56;
+        s59_d1 <= s59;
         s65_d1 <= s65;
-        s66_d1 <= s66;
-        s69_d1 <= s69;
+        s67_d1 <= s67;
+        s68_d1 <= s68;
         s70_d1 <= s70;
-        s72_d1 <= s72;
+        s71_d1 <= s71;
         s74_d1 <= s74;
         s75_d1 <= s75;
         s76_d1 <= s76;
         s78_d1 <= s78;
         s80_d1 <= s80;
         s83_d1 <= s83;
-        s84_d1 <= s84;
         s85_d1 <= s85;
+        s86_d1 <= s86;
         s87_d1 <= s87;
         s89_d1 <= s89;
-        s90_d1 <= s90;
+        s91_d1 <= s91;
         s92_d1 <= s92;
-        s95_d1 <= s95;
+        s94_d1 <= s94;
+        s96_d1 <= s96;
         s98_d1 <= s98;
         s99_d1 <= s99;
         s101_d1 <= s101;
-        s102_d1 <= s102;
+        s102_d2 <= s102_d1;
         s104_d1 <= s104;
         s105_d1 <= s105;
-        s106_d1 <= s106;
         s108_d1 <= s108;
         s109_d1 <= s109;
         s110_d1 <= s110;
         s112_d1 <= s112;
         s113_d1 <= s113;
-        s115_d1 <= s115;
+        s114_d1 <= s114;
         s116_d1 <= s116;
-        s118_d1 <= s118;
+        s117_d1 <= s117;
+        s119_d1 <= s119;
         s120_d1 <= s120;
         s122_d1 <= s122;
-        s123_d1 <= s123;
         s124_d1 <= s124;
         s126_d1 <= s126;
         s127_d1 <= s127;
-        s129_d1 <= s129;
-        s130_d1 <= s130;
-        s132_d1 <= s132;
+        s131_d1 <= s131;
         s133_d1 <= s133;
+        s134_d1 <= s134;
         s135_d1 <= s135;
-        s136_d1 <= s136;
+        s137_d1 <= s137;
+        s138_d1 <= s138;
+        s139_d1 <= s139;
     end
-    wire signed [11:0] s58;  // s55 - s57 - 10
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s58 (
-        .a(12'(s55_d1)), .b(s57_d1), .c(12'd10), .sum(s58)
+    wire signed [11:0] s60;  // s10 + s59 - 10
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s60 (
+        .a(12'(s10_d2)), .b(s59_d1), .c(12'd10), .sum(s60)
     );
-    wire signed [12:0] s137 = -((13'(s9_d1) << 1)) + 13'd25;
-    wire signed [12:0] s138 = (13'(s12_d1) << 1) - 13'd77;
-    wire signed [12:0] s139 = (13'(s17_d1) << 1) - 13'd115;
-    wire signed [12:0] s140 = (13'(s26_d1) << 1) + 13'd23;
-    wire signed [12:0] s141 = (13'(s29_d1) << 1) - 13'd53;
-    wire signed [12:0] s142 = (13'(s32_d1) << 1) - 13'd51;
-    wire signed [12:0] s143 = (13'(s36_d1) << 1) - 13'd103;
-    wire signed [12:0] s144 = (13'(s39_d1) << 1) - 13'd135;
-    wire signed [12:0] s145 = (13'(s46_d1) << 1) - 13'd53;
-    wire signed [11:0] s146 = (12'(s48_d1) << 1) - 12'd103;
-    wire signed [11:0] s147 = (12'(s49_d1) << 1) - 12'd7;
-    wire signed [12:0] s148 = (13'(s52_d1) << 1) + 13'd41;
-    wire signed [12:0] s149 = (13'(s54_d1) << 1) - 13'd19;
-    wire signed [12:0] s150 = (13'(s65_d1) << 1) - 13'd61;
-    wire signed [11:0] s151 = (12'(s70_d1) << 1) + 12'd11;
-    wire signed [12:0] s152 = (13'(s72_d1) << 1) - 13'd23;
-    wire signed [12:0] s153 = (13'(s74_d1) << 1) - 13'd55;
-    wire signed [12:0] s154 = (13'(s75_d1) << 1) - 13'd79;
-    wire signed [11:0] s155 = (12'(s76_d1) << 1) - 12'd15;
-    wire signed [12:0] s156 = (13'(s80_d1) << 1) + 13'd17;
-    wire signed [12:0] s157 = (13'(s84_d1) << 1) - 13'd1;
-    wire signed [12:0] s158 = (13'(s85_d1) << 1) - 13'd59;
-    wire signed [12:0] s159 = (13'(s87_d1) << 1) - 13'd31;
-    wire signed [11:0] s160 = -((12'(s90_d1) << 1)) - 12'd7;
-    wire signed [12:0] s161 = (13'(s92_d1) << 1) + 13'd1;
-    wire signed [12:0] s162 = (13'(s95_d1) << 1) - 13'd1;
-    wire signed [12:0] s163 = -((13'(s57_d1) << 1)) + 13'd61;
-    wire signed [12:0] s164 = (13'(s99_d1) << 1) - 13'd47;
-    wire signed [12:0] s165 = (13'(s101_d1) << 1) - 13'd63;
-    wire signed [12:0] s166 = (13'(s104_d1) << 1) - 13'd65;
-    wire signed [12:0] s167 = (13'(s105_d1) << 1) + 13'd35;
-    wire signed [12:0] s168 = (13'(s106_d1) << 1) - 13'd43;
-    wire signed [11:0] s169 = (12'(s108_d1) << 1) - 12'd95;
-    wire signed [12:0] s170 = (13'(s109_d1) << 1) - 13'd11;
-    wire signed [11:0] s171 = (12'(s110_d1) << 1) + 12'd3;
-    wire signed [12:0] s172 = (13'(s112_d1) << 1) - 13'd73;
-    wire signed [12:0] s173 = (13'(s113_d1) << 1) - 13'd27;
-    wire signed [12:0] s174 = (13'(s116_d1) << 1) - 13'd57;
-    wire signed [12:0] s175 = (13'(s118_d1) << 1) - 13'd33;
-    wire signed [12:0] s176 = (13'(s122_d1) << 1) + 13'd3;
-    wire signed [12:0] s177 = (13'(s123_d1) << 1) + 13'd11;
-    wire signed [11:0] s178 = (12'(s127_d1) << 1) - 12'd9;
-    wire signed [11:0] s179 = (12'(s133_d1) << 1) - 12'd31;
-    wire signed [12:0] s180 = (13'(s135_d1) << 1) - 13'd27;
-    wire signed [11:0] s181 = (12'(s136_d1) << 1) - 12'd53;
+    wire signed [11:0] s128;  // s52 + s99 + 5
+    bittrigger_grow3 #(.WIDTH(12), .A(11), .B(10), .C(9), .SIGNED(3'b011), .NEGATE(3'b000)) u_s128 (
+        .a(s52_d1), .b(s99_d1), .c(9'd5), .sum(s128)
+    );
+    wire signed [11:0] s136;  // s135 - s102 - s109
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(11), .SIGNED(3'b111), .NEGATE(3'b110)) u_s136 (
+        .a(s135_d1), .b(s102_d2), .c(s109_d1), .sum(s136)
+    );
+    wire signed [12:0] s140 = (13'(s9_d1) << 1) + 13'd25;
+    wire signed [12:0] s141 = (13'(s13_d1) << 1) - 13'd77;
+    wire signed [12:0] s142 = (13'(s17_d1) << 1) - 13'd115;
+    wire signed [12:0] s143 = (13'(s27_d1) << 1) + 13'd23;
+    wire signed [12:0] s144 = (13'(s31_d1) << 1) - 13'd53;
+    wire signed [12:0] s145 = -((13'(s25_d1) << 1)) - 13'd51;
+    wire signed [12:0] s146 = (13'(s35_d1) << 1) - 13'd103;
+    wire signed [12:0] s147 = (13'(s38_d1) << 1) - 13'd135;
+    wire signed [12:0] s148 = (13'(s46_d1) << 1) - 13'd53;
+    wire signed [11:0] s149 = (12'(s48_d1) << 1) - 12'd103;
+    wire signed [11:0] s150 = (12'(s50_d1) << 1) - 12'd7;
+    wire signed [12:0] s151 = (13'(s53_d1) << 1) + 13'd41;
+    wire signed [12:0] s152 = (13'(s56_d1) << 1) - 13'd19;
+    wire signed [12:0] s153 = (13'(s67_d1) << 1) - 13'd61;
+    wire signed [11:0] s154 = (12'(s71_d1) << 1) + 12'd11;
+    wire signed [12:0] s155 = (13'(s74_d1) << 1) - 13'd23;
+    wire signed [12:0] s156 = (13'(s75_d1) << 1) - 13'd55;
+    wire signed [12:0] s157 = (13'(s76_d1) << 1) - 13'd79;
+    wire signed [11:0] s158 = (12'(s78_d1) << 1) - 12'd15;
+    wire signed [12:0] s159 = (13'(s83_d1) << 1) + 13'd17;
+    wire signed [12:0] s160 = (13'(s86_d1) << 1) - 13'd1;
+    wire signed [12:0] s161 = (13'(s87_d1) << 1) - 13'd59;
+    wire signed [12:0] s162 = (13'(s89_d1) << 1) - 13'd31;
+    wire signed [11:0] s163 = -((12'(s92_d1) << 1)) - 12'd7;
+    wire signed [12:0] s164 = (13'(s94_d1) << 1) + 13'd1;
+    wire signed [12:0] s165 = (13'(s96_d1) << 1) - 13'd1;
+    wire signed [12:0] s166 = (13'(s59_d1) << 1) + 13'd61;
+    wire signed [12:0] s167 = (13'(s101_d1) << 1) - 13'd47;
+    wire signed [12:0] s168 = (13'(s104_d1) << 1) - 13'd63;
+    wire signed [12:0] s169 = (13'(s108_d1) << 1) - 13'd65;
+    wire signed [12:0] s170 = (13'(s109_d1) << 1) + 13'd35;
+    wire signed [12:0] s171 = (13'(s110_d1) << 1) - 13'd43;
+    wire signed [11:0] s172 = (12'(s112_d1) << 1) - 12'd95;
+    wire signed [12:0] s173 = (13'(s113_d1) << 1) - 13'd11;
+    wire signed [11:0] s174 = (12'(s114_d1) << 1) + 12'd3;
+    wire signed [12:0] s175 = (13'(s116_d1) << 1) - 13'd73;
+    wire signed [12:0] s176 = (13'(s117_d1) << 1) - 13'd27;
+    wire signed [12:0] s177 = (13'(s120_d1) << 1) - 13'd57;
+    wire signed [12:0] s178 = (13'(s122_d1) << 1) - 13'd33;
+    wire signed [12:0] s179 = (13'(s126_d1) << 1) + 13'd3;
+    wire signed [12:0] s180 = (13'(s127_d1) << 1) + 13'd11;
+    wire signed [11:0] s181 = (12'(s52_d1) << 1) - 12'd9;
+    wire signed [11:0] s182 = (12'(s137_d1) << 1) - 12'd31;
+    wire signed [12:0] s183 = (13'(s138_d1) << 1) - 13'd27;
+    wire signed [11:0] s184 = (12'(s139_d1) << 1) - 12'd53;
 
     // result, last element first
     assign y = {
+        13'(s184),
+        s183,
+        13'(s182),
+        {s136, 1'd0},
+        {s134_d1, 1'd0},
+        {s133_d1, 1'd0},
         13'(s181),
+        {s131_d1, 1'd0},
+        {s128, 1'd0},
         s180,
-        13'(s179),
-        {s132_d1, 1'd0},
-        {s130_d1, 1'd0},
-        {s129_d1, 1'd0},
-        13'(s178),
-        {s126_d1, 1'd0},
+        s179,
         {s124_d1, 1'd0},
+        s178,
         s177,
+        {s119_d1, 1'd0},
         s176,
-        {s120_d1, 1'd0},
         s175,
-        s174,
-        {s115_d1, 1'd0},
+        13'(s174),
         s173,
-        s172,
-        13'(s171),
+        13'(s172),
+        s171,
         s170,
-        13'(s169),
+        s169,
+        {12'(s105_d1), 1'd0},
         s168,
         s167,
+        {s98_d1, 1'd0},
         s166,
-        {12'(s102_d1), 1'd0},
         s165,
         s164,
-        {s98_d1, 1'd0},
-        s163,
+        13'(s163),
+        {s91_d1, 1'd0},
         s162,
         s161,
-        13'(s160),
-        {s89_d1, 1'd0},
+        s160,
+        {s85_d1, 1'd0},
         s159,
-        s158,
+        {s80_d1, 1'd0},
+        13'(s158),
         s157,
-        {s83_d1, 1'd0},
         s156,
-        {s78_d1, 1'd0},
-        13'(s155),
-        s154,
+        s155,
+        13'(s154),
+        {s70_d1, 1'd0},
+        {12'(s68_d1), 1'd0},
         s153,
+        {s65_d1, 1'd0},
+        {s60, 1'd0},
         s152,
-        13'(s151),
-        {s69_d1, 1'd0},
-        {12'(s66_d1), 1'd0},
-        s150,
-        {s63_d1, 1'd0},
-        {s58, 1'd0},
-        s149,
+        s151,
+        13'(s150),
+        13'(s149),
         s148,
-        13'(s147),
-        13'(s146),
+        {s43_d1, 1'd0},
+        s147,
+        s146,
         s145,
-        {s44_d1, 1'd0},
         s144,
         s143,
+        {12'(s20_d1), 1'd0},
         s142,
         s141,
         s140,
-        {12'(s20_d1), 1'd0},
-        s139,
-        s138,
-        s137,
-        {s5_d1, 1'd0}
+        {s4_d1, 1'd0}
     };
 
 endmodule

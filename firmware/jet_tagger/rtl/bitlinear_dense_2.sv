@@ -1,4 +1,4 @@
-// bitlinear_dense_2: constant matrix, 64 x 32, as 313 adders (no multiplier).
+// bitlinear_dense_2: constant matrix, 64 x 32, as 310 adders (no multiplier).
 //
 // x: 64 x ap_ufixed<8,3>, element 0 in the lowest bits.
 // y: 32 x ap_fixed<16,8>, element 0 in the lowest bits.
@@ -209,1640 +209,1663 @@ module bitlinear_dense_2 (
         x62_d1 <= x62;
         x63_d1 <= x63;
     end
-    wire        [ 9:0] s0;  // x15 + x17 + x51
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s0 (
-        .a(x15_d1), .b(x17_d1), .c(x51_d1), .sum(s0)
+    wire signed [ 9:0] s1;  // x62 - x14 - x56
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s1 (
+        .a(x62_d1), .b(x14_d1), .c(x56_d1), .sum(s1)
     );
-    wire signed [10:0] s1;  // x16 - x19 - s0
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s1 (
-        .a(11'(x16_d1)), .b(11'(x19_d1)), .c(11'(s0)), .sum(s1)
+    wire        [ 9:0] s6;  // x7 + x23 + x61
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s6 (
+        .a(x7_d1), .b(x23_d1), .c(x61_d1), .sum(s6)
     );
-    wire        [ 9:0] s2;  // x9 + x41 + x56
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s2 (
-        .a(x9_d1), .b(x41_d1), .c(x56_d1), .sum(s2)
-    );
-    wire signed [ 9:0] s3;  // x29 - x21 - x49
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s3 (
-        .a(x29_d1), .b(x21_d1), .c(x49_d1), .sum(s3)
-    );
-    wire signed [10:0] s4;  // x14 + s3 - x10
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b010), .NEGATE(3'b100)) u_s4 (
-        .a(x14_d1), .b(s3), .c(x10_d1), .sum(s4)
-    );
-    wire        [ 9:0] s5;  // x4 + x25 + x62
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s5 (
-        .a(x4_d1), .b(x25_d1), .c(x62_d1), .sum(s5)
-    );
-    wire        [ 9:0] s7;  // x23 + x53 + x61
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s7 (
-        .a(x23_d1), .b(x53_d1), .c(x61_d1), .sum(s7)
-    );
-    wire        [ 9:0] s8;  // x7 + x33 + x60
+    wire        [ 9:0] s8;  // x20 + x40 + x58
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s8 (
-        .a(x7_d1), .b(x33_d1), .c(x60_d1), .sum(s8)
+        .a(x20_d1), .b(x40_d1), .c(x58_d1), .sum(s8)
     );
-    wire        [10:0] s9;  // x22 + x32 + s8
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b000), .NEGATE(3'b000)) u_s9 (
-        .a(x22_d1), .b(x32_d1), .c(s8), .sum(s9)
-    );
-    wire        [ 8:0] s10 = 9'(x20_d1) + 9'(x28_d1);
-    wire        [ 9:0] s11;  // x40 + x58 + x59
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s11 (
-        .a(x40_d1), .b(x58_d1), .c(x59_d1), .sum(s11)
-    );
-    wire        [10:0] s12;  // x6 + s7 + s10
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(9), .SIGNED(3'b000), .NEGATE(3'b000)) u_s12 (
-        .a(x6_d1), .b(s7), .c(s10), .sum(s12)
-    );
-    wire        [ 9:0] s15;  // x1 + x38 + 55
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s15 (
-        .a(x1_d1), .b(x38_d1), .c(7'd55), .sum(s15)
-    );
-    wire signed [ 9:0] s16;  // x8 + x35 - x36
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s16 (
-        .a(x8_d1), .b(x35_d1), .c(x36_d1), .sum(s16)
-    );
-    wire signed [10:0] s17;  // s15 - x45 - x57
-    bittrigger_grow3 #(.WIDTH(11), .A(10), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s17 (
-        .a(s15), .b(x45_d1), .c(x57_d1), .sum(s17)
-    );
-    wire        [ 9:0] s20;  // x37 + x45 + x55
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s20 (
-        .a(x37_d1), .b(x45_d1), .c(x55_d1), .sum(s20)
-    );
-    wire signed [10:0] s21;  // x46 + s20 - x8
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s21 (
-        .a(11'(x46_d1)), .b(11'(s20)), .c(11'(x8_d1)), .sum(s21)
-    );
-    wire signed [ 9:0] s22;  // x12 + x17 - x36
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s22 (
-        .a(x12_d1), .b(x17_d1), .c(x36_d1), .sum(s22)
-    );
-    wire signed [ 9:0] s23;  // x47 - x54 - x63
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s23 (
-        .a(x47_d1), .b(x54_d1), .c(x63_d1), .sum(s23)
-    );
-    wire signed [ 9:0] s24;  // x10 + x50 - x13
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s24 (
-        .a(x10_d1), .b(x50_d1), .c(x13_d1), .sum(s24)
-    );
-    wire signed [ 9:0] s28;  // x5 + x21 - x16
+    wire        [ 8:0] s9 = 9'(x28_d1) + 9'(x60_d1);
+    wire signed [ 9:0] s28;  // x12 + x16 - x21
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s28 (
-        .a(x5_d1), .b(x21_d1), .c(x16_d1), .sum(s28)
+        .a(x12_d1), .b(x16_d1), .c(x21_d1), .sum(s28)
     );
-    wire signed [10:0] s29;  // x35 + s28 - s2
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s29 (
-        .a(11'(x35_d1)), .b(11'(s28)), .c(11'(s2)), .sum(s29)
+    wire        [ 9:0] s29;  // x45 + x46 + x50
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s29 (
+        .a(x45_d1), .b(x46_d1), .c(x50_d1), .sum(s29)
     );
-    wire signed [ 9:0] s30;  // x27 + x51 - x38
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s30 (
-        .a(x27_d1), .b(x51_d1), .c(x38_d1), .sum(s30)
+    wire        [ 9:0] s35;  // x6 + x12 + x30
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s35 (
+        .a(x6_d1), .b(x12_d1), .c(x30_d1), .sum(s35)
     );
-    wire signed [ 8:0] s31 = 9'(x1_d1) - 9'(x31_d1);
-    wire signed [ 9:0] s34;  // x5 + x41 - x27
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s34 (
-        .a(x5_d1), .b(x41_d1), .c(x27_d1), .sum(s34)
+    wire        [ 9:0] s37;  // x13 + x58 + x60
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s37 (
+        .a(x13_d1), .b(x58_d1), .c(x60_d1), .sum(s37)
     );
-    wire signed [10:0] s35;  // x29 + s34 - x15
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b010), .NEGATE(3'b100)) u_s35 (
-        .a(x29_d1), .b(s34), .c(x15_d1), .sum(s35)
+    wire signed [ 9:0] s38;  // x3 + x32 - x54
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s38 (
+        .a(x3_d1), .b(x32_d1), .c(x54_d1), .sum(s38)
     );
-    wire        [ 9:0] s36;  // x10 + x33 + x38
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s36 (
-        .a(x10_d1), .b(x33_d1), .c(x38_d1), .sum(s36)
+    wire signed [ 9:0] s40;  // x49 - x28 - x53
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s40 (
+        .a(x49_d1), .b(x28_d1), .c(x53_d1), .sum(s40)
     );
-    wire signed [ 9:0] s37;  // x19 + x24 - x37
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s37 (
-        .a(x19_d1), .b(x24_d1), .c(x37_d1), .sum(s37)
-    );
-    wire signed [10:0] s38;  // x63 - x46 - s37
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b110)) u_s38 (
-        .a(x63_d1), .b(x46_d1), .c(s37), .sum(s38)
-    );
-    wire signed [ 8:0] s39 = 9'(x22_d1) - 9'(x55_d1);
-    wire signed [ 9:0] s40;  // x35 + x49 - x47
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s40 (
-        .a(x35_d1), .b(x49_d1), .c(x47_d1), .sum(s40)
-    );
-    wire        [ 9:0] s41;  // x3 + x13 + x60
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s41 (
-        .a(x3_d1), .b(x13_d1), .c(x60_d1), .sum(s41)
-    );
-    wire signed [ 9:0] s42;  // x40 + x58 - x54
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s42 (
-        .a(x40_d1), .b(x58_d1), .c(x54_d1), .sum(s42)
-    );
-    wire signed [11:0] s43;  // x32 + s41 + s42
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s43 (
-        .a(9'(x32_d1)), .b(s41), .c(s42), .sum(s43)
-    );
-    wire        [ 9:0] s44;  // x6 + x7 + x30
+    wire        [ 9:0] s44;  // x10 + x17 + x19
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s44 (
-        .a(x6_d1), .b(x7_d1), .c(x30_d1), .sum(s44)
-    );
-    wire signed [11:0] s45;  // x28 + s22 + s44
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b010), .NEGATE(3'b000)) u_s45 (
-        .a(9'(x28_d1)), .b(s22), .c(s44), .sum(s45)
-    );
-    wire signed [ 9:0] s46;  // x1 + x62 - x53
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s46 (
-        .a(x1_d1), .b(x62_d1), .c(x53_d1), .sum(s46)
-    );
-    wire signed [10:0] s47;  // s46 - x42 - x56
-    bittrigger_grow3 #(.WIDTH(11), .A(10), .B(8), .C(8), .SIGNED(3'b001), .NEGATE(3'b110)) u_s47 (
-        .a(s46), .b(x42_d1), .c(x56_d1), .sum(s47)
-    );
-    wire signed [ 8:0] s49 = -(9'(x51_d1)) + 9'd64;
-    wire signed [10:0] s50;  // s49 - x8 - x59
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(8), .C(8), .SIGNED(3'b001), .NEGATE(3'b110)) u_s50 (
-        .a(s49), .b(x8_d1), .c(x59_d1), .sum(s50)
-    );
-    wire signed [11:0] s51;  // s40 - s36 - s39
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(9), .SIGNED(3'b101), .NEGATE(3'b110)) u_s51 (
-        .a(s40), .b(s36), .c(s39), .sum(s51)
-    );
-    wire signed [ 8:0] s54 = 9'(x13_d1) - 9'(x21_d1);
-    wire signed [ 8:0] s55 = 9'(x6_d1) - 9'(x57_d1);
-    wire signed [10:0] s56;  // x11 + s55 - s54
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(9), .SIGNED(3'b110), .NEGATE(3'b100)) u_s56 (
-        .a(x11_d1), .b(s55), .c(s54), .sum(s56)
-    );
-    wire signed [ 9:0] s58;  // x20 + x39 - x44
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s58 (
-        .a(x20_d1), .b(x39_d1), .c(x44_d1), .sum(s58)
-    );
-    wire signed [ 9:0] s59;  // x28 + x42 - x63
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s59 (
-        .a(x28_d1), .b(x42_d1), .c(x63_d1), .sum(s59)
-    );
-    wire        [ 8:0] s60 = 9'(x0_d1) + 9'(x56_d1);
-    wire        [ 9:0] s61;  // x25 + x31 + x43
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s61 (
-        .a(x25_d1), .b(x31_d1), .c(x43_d1), .sum(s61)
-    );
-    wire        [10:0] s62;  // x9 + s60 + s61
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(10), .SIGNED(3'b000), .NEGATE(3'b000)) u_s62 (
-        .a(x9_d1), .b(s60), .c(s61), .sum(s62)
-    );
-    wire signed [ 9:0] s63;  // x35 - x47 - x62
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s63 (
-        .a(x35_d1), .b(x47_d1), .c(x62_d1), .sum(s63)
-    );
-    wire signed [10:0] s64;  // s59 - x12 - x16
-    bittrigger_grow3 #(.WIDTH(11), .A(10), .B(8), .C(8), .SIGNED(3'b001), .NEGATE(3'b110)) u_s64 (
-        .a(s59), .b(x12_d1), .c(x16_d1), .sum(s64)
-    );
-    wire signed [11:0] s65;  // s58 + s63 - s7
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b011), .NEGATE(3'b100)) u_s65 (
-        .a(s58), .b(s63), .c(s7), .sum(s65)
-    );
-    wire signed [ 9:0] s68;  // x55 - x20 - x39
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s68 (
-        .a(x55_d1), .b(x20_d1), .c(x39_d1), .sum(s68)
-    );
-    wire        [ 8:0] s69 = 9'(x15_d1) + 9'd53;
-    wire signed [ 9:0] s70;  // x4 - x18 - x57
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s70 (
-        .a(x4_d1), .b(x18_d1), .c(x57_d1), .sum(s70)
-    );
-    wire signed [11:0] s71;  // s69 + s70 - s68
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b110), .NEGATE(3'b100)) u_s71 (
-        .a(s69), .b(s70), .c(s68), .sum(s71)
-    );
-    wire        [ 9:0] s73;  // x1 + x14 + x29
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s73 (
-        .a(x1_d1), .b(x14_d1), .c(x29_d1), .sum(s73)
-    );
-    wire signed [10:0] s74;  // x39 + s73 - x51
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s74 (
-        .a(11'(x39_d1)), .b(11'(s73)), .c(11'(x51_d1)), .sum(s74)
-    );
-    wire signed [ 9:0] s76;  // x2 + x63 - x18
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s76 (
-        .a(x2_d1), .b(x63_d1), .c(x18_d1), .sum(s76)
-    );
-    wire signed [11:0] s77;  // s76 - x31 - s7
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(10), .SIGNED(3'b001), .NEGATE(3'b110)) u_s77 (
-        .a(s76), .b(9'(x31_d1)), .c(s7), .sum(s77)
-    );
-    wire signed [ 9:0] s79;  // x28 + x44 - x22
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s79 (
-        .a(x28_d1), .b(x44_d1), .c(x22_d1), .sum(s79)
-    );
-    wire        [ 8:0] s80 = 9'(x52_d1) + 9'(x59_d1);
-    wire signed [ 9:0] s81;  // x5 + x8 - x56
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s81 (
-        .a(x5_d1), .b(x8_d1), .c(x56_d1), .sum(s81)
-    );
-    wire signed [10:0] s82;  // x36 + s79 - s80
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(9), .SIGNED(3'b010), .NEGATE(3'b100)) u_s82 (
-        .a(x36_d1), .b(s79), .c(s80), .sum(s82)
-    );
-    wire signed [ 9:0] s84;  // x41 - x9 - x46
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s84 (
-        .a(x41_d1), .b(x9_d1), .c(x46_d1), .sum(s84)
-    );
-    wire signed [10:0] s85;  // x50 + s84 - x34
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b010), .NEGATE(3'b100)) u_s85 (
-        .a(x50_d1), .b(s84), .c(x34_d1), .sum(s85)
-    );
-    wire        [ 9:0] s86;  // x16 + x26 + x27
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s86 (
-        .a(x16_d1), .b(x26_d1), .c(x27_d1), .sum(s86)
-    );
-    wire signed [ 8:0] s87 = 9'(x6_d1) - 9'd21;
-    wire signed [10:0] s88;  // s87 - x25 - x47
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(8), .C(8), .SIGNED(3'b001), .NEGATE(3'b110)) u_s88 (
-        .a(s87), .b(x25_d1), .c(x47_d1), .sum(s88)
-    );
-    wire        [ 9:0] s93;  // x4 + x21 + x34
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s93 (
-        .a(x4_d1), .b(x21_d1), .c(x34_d1), .sum(s93)
-    );
-    wire signed [ 8:0] s94 = -(9'(x16_d1)) + 9'd80;
-    wire signed [ 9:0] s95;  // x47 - x26 - x33
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s95 (
-        .a(x47_d1), .b(x26_d1), .c(x33_d1), .sum(s95)
-    );
-    wire signed [10:0] s96;  // s93 + s94 - x12
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s96 (
-        .a(11'(s93)), .b(11'(s94)), .c(11'(x12_d1)), .sum(s96)
-    );
-    wire signed [ 9:0] s99;  // x35 - x20 - x23
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s99 (
-        .a(x35_d1), .b(x20_d1), .c(x23_d1), .sum(s99)
-    );
-    wire signed [ 9:0] s100;  // x38 - x24 - x51
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s100 (
-        .a(x38_d1), .b(x24_d1), .c(x51_d1), .sum(s100)
-    );
-    wire signed [10:0] s101;  // x6 + x33 + s100
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s101 (
-        .a(x6_d1), .b(x33_d1), .c(s100), .sum(s101)
-    );
-    wire signed [ 9:0] s102;  // x11 - x14 - x52
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s102 (
-        .a(x11_d1), .b(x14_d1), .c(x52_d1), .sum(s102)
-    );
-    wire        [ 9:0] s103;  // x4 + x5 + x49
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s103 (
-        .a(x4_d1), .b(x5_d1), .c(x49_d1), .sum(s103)
-    );
-    wire signed [11:0] s104;  // s102 + s103 - s54
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(9), .SIGNED(3'b101), .NEGATE(3'b100)) u_s104 (
-        .a(s102), .b(s103), .c(s54), .sum(s104)
-    );
-    wire signed [ 9:0] s105;  // x10 + x30 - x53
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s105 (
-        .a(x10_d1), .b(x30_d1), .c(x53_d1), .sum(s105)
-    );
-    wire signed [10:0] s106;  // x3 + x41 + s105
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s106 (
-        .a(x3_d1), .b(x41_d1), .c(s105), .sum(s106)
-    );
-    wire signed [ 9:0] s108;  // x15 - x17 - x27
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s108 (
-        .a(x15_d1), .b(x17_d1), .c(x27_d1), .sum(s108)
-    );
-    wire signed [10:0] s109;  // x9 + s108 - s99
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s109 (
-        .a(11'(x9_d1)), .b(11'(s108)), .c(11'(s99)), .sum(s109)
-    );
-    wire signed [ 9:0] s112;  // x31 + x38 - x4
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s112 (
-        .a(x31_d1), .b(x38_d1), .c(x4_d1), .sum(s112)
-    );
-    wire signed [ 9:0] s113;  // x11 - x17 - x62
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s113 (
-        .a(x11_d1), .b(x17_d1), .c(x62_d1), .sum(s113)
-    );
-    wire signed [ 9:0] s115;  // x1 + x21 - x18
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s115 (
-        .a(x1_d1), .b(x21_d1), .c(x18_d1), .sum(s115)
-    );
-    wire signed [ 9:0] s116;  // x5 - x3 + 7
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b010)) u_s116 (
-        .a(x5_d1), .b(x3_d1), .c(7'd7), .sum(s116)
-    );
-    wire signed [10:0] s117;  // x10 + s116 - x47
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b010), .NEGATE(3'b100)) u_s117 (
-        .a(x10_d1), .b(s116), .c(x47_d1), .sum(s117)
-    );
-    wire        [ 8:0] s120 = 9'(x17_d1) + 9'(x38_d1);
-    wire signed [ 9:0] s121;  // x0 + x25 - x39
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s121 (
-        .a(x0_d1), .b(x25_d1), .c(x39_d1), .sum(s121)
-    );
-    wire        [ 8:0] s122 = 9'(x26_d1) + 9'(x45_d1);
-    wire signed [10:0] s123;  // x18 + s122 - x42
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s123 (
-        .a(x18_d1), .b(s122), .c(x42_d1), .sum(s123)
-    );
-    wire        [ 9:0] s124;  // x3 + x34 + 29
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s124 (
-        .a(x3_d1), .b(x34_d1), .c(7'd29), .sum(s124)
-    );
-    wire signed [ 9:0] s125;  // x15 + x49 - s120
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b000), .NEGATE(3'b100)) u_s125 (
-        .a(x15_d1), .b(x49_d1), .c(s120), .sum(s125)
-    );
-    wire signed [11:0] s126;  // s121 + s124 - s102
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b101), .NEGATE(3'b100)) u_s126 (
-        .a(s121), .b(s124), .c(s102), .sum(s126)
-    );
-    wire        [ 8:0] s129 = 9'(x11_d1) + 9'(x63_d1);
-    wire signed [10:0] s130;  // x53 + s129 - x40
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s130 (
-        .a(x53_d1), .b(s129), .c(x40_d1), .sum(s130)
-    );
-    wire        [ 8:0] s131 = 9'(x42_d1) + 9'(x46_d1);
-    wire        [10:0] s132;  // s10 + s86 + s131
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(10), .C(9), .SIGNED(3'b000), .NEGATE(3'b000)) u_s132 (
-        .a(s10), .b(s86), .c(s131), .sum(s132)
-    );
-    wire        [ 9:0] s133;  // x9 + x24 + x56
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s133 (
-        .a(x9_d1), .b(x24_d1), .c(x56_d1), .sum(s133)
-    );
-    wire signed [10:0] s134;  // x36 + s133 - x31
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s134 (
-        .a(11'(x36_d1)), .b(11'(s133)), .c(11'(x31_d1)), .sum(s134)
-    );
-    wire signed [ 9:0] s137;  // x33 - x13 - x38
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s137 (
-        .a(x33_d1), .b(x13_d1), .c(x38_d1), .sum(s137)
-    );
-    wire signed [ 9:0] s139;  // x52 - x50 - x59
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s139 (
-        .a(x52_d1), .b(x50_d1), .c(x59_d1), .sum(s139)
-    );
-    wire        [ 9:0] s140;  // x29 + x48 + x57
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s140 (
-        .a(x29_d1), .b(x48_d1), .c(x57_d1), .sum(s140)
-    );
-    wire signed [ 9:0] s141;  // x43 - x32 - x37
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s141 (
-        .a(x43_d1), .b(x32_d1), .c(x37_d1), .sum(s141)
-    );
-    wire signed [11:0] s142;  // s139 + s141 - s140
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b011), .NEGATE(3'b100)) u_s142 (
-        .a(s139), .b(s141), .c(s140), .sum(s142)
-    );
-    wire        [ 9:0] s143;  // x1 + x2 + x14
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s143 (
-        .a(x1_d1), .b(x2_d1), .c(x14_d1), .sum(s143)
-    );
-    wire        [10:0] s144;  // x45 + x58 + s143
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b000), .NEGATE(3'b000)) u_s144 (
-        .a(x45_d1), .b(x58_d1), .c(s143), .sum(s144)
-    );
-    wire signed [ 9:0] s145;  // x15 - x10 - x41
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s145 (
-        .a(x15_d1), .b(x10_d1), .c(x41_d1), .sum(s145)
-    );
-    wire signed [10:0] s147;  // x23 + x51 + s145
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s147 (
-        .a(x23_d1), .b(x51_d1), .c(s145), .sum(s147)
-    );
-    wire signed [ 9:0] s150;  // x3 + x58 - x11
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s150 (
-        .a(x3_d1), .b(x58_d1), .c(x11_d1), .sum(s150)
-    );
-    wire signed [ 9:0] s151;  // x36 - x34 - x50
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s151 (
-        .a(x36_d1), .b(x34_d1), .c(x50_d1), .sum(s151)
-    );
-    wire signed [11:0] s152;  // s20 + s150 + s151
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b110), .NEGATE(3'b000)) u_s152 (
-        .a(s20), .b(s150), .c(s151), .sum(s152)
-    );
-    wire signed [ 9:0] s153;  // x32 - x5 - x53
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s153 (
-        .a(x32_d1), .b(x5_d1), .c(x53_d1), .sum(s153)
-    );
-    wire        [ 9:0] s154;  // x33 + x40 + x48
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s154 (
-        .a(x33_d1), .b(x40_d1), .c(x48_d1), .sum(s154)
-    );
-    wire signed [10:0] s155;  // s154 - x6 - x13
-    bittrigger_grow3 #(.WIDTH(11), .A(10), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s155 (
-        .a(s154), .b(x6_d1), .c(x13_d1), .sum(s155)
-    );
-    wire        [ 9:0] s156;  // x0 + x25 + x54
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s156 (
-        .a(x0_d1), .b(x25_d1), .c(x54_d1), .sum(s156)
-    );
-    wire signed [ 9:0] s157;  // x15 + x47 - x43
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s157 (
-        .a(x15_d1), .b(x47_d1), .c(x43_d1), .sum(s157)
-    );
-    wire signed [11:0] s158;  // x61 + s156 + s157
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s158 (
-        .a(9'(x61_d1)), .b(s156), .c(s157), .sum(s158)
-    );
-    wire signed [ 9:0] s160;  // x56 - x52 - 49
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b110)) u_s160 (
-        .a(x56_d1), .b(x52_d1), .c(7'd49), .sum(s160)
-    );
-    wire signed [10:0] s161;  // x18 + s160 - x57
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b010), .NEGATE(3'b100)) u_s161 (
-        .a(x18_d1), .b(s160), .c(x57_d1), .sum(s161)
-    );
-    wire signed [11:0] s164;  // x61 + s40 + s93
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b010), .NEGATE(3'b000)) u_s164 (
-        .a(9'(x61_d1)), .b(s40), .c(s93), .sum(s164)
-    );
-    wire signed [10:0] s165;  // x6 + s80 - x50
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s165 (
-        .a(x6_d1), .b(s80), .c(x50_d1), .sum(s165)
-    );
-    wire signed [11:0] s166;  // x38 + s145 - s41
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b010), .NEGATE(3'b100)) u_s166 (
-        .a(9'(x38_d1)), .b(s145), .c(s41), .sum(s166)
-    );
-    wire signed [ 9:0] s170;  // x49 - x2 + 63
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b010)) u_s170 (
-        .a(x49_d1), .b(x2_d1), .c(7'd63), .sum(s170)
-    );
-    wire signed [ 9:0] s171;  // x52 - x3 - x24
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s171 (
-        .a(x52_d1), .b(x3_d1), .c(x24_d1), .sum(s171)
-    );
-    wire signed [10:0] s172;  // x34 + s170 - x30
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b010), .NEGATE(3'b100)) u_s172 (
-        .a(x34_d1), .b(s170), .c(x30_d1), .sum(s172)
-    );
-    wire signed [ 9:0] s177;  // x20 - x47 - x50
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s177 (
-        .a(x20_d1), .b(x47_d1), .c(x50_d1), .sum(s177)
-    );
-    wire signed [11:0] s178;  // s177 - x15 - s79
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(10), .SIGNED(3'b101), .NEGATE(3'b110)) u_s178 (
-        .a(s177), .b(9'(x15_d1)), .c(s79), .sum(s178)
-    );
-    wire        [ 9:0] s179;  // x34 + x43 + x46
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s179 (
-        .a(x34_d1), .b(x43_d1), .c(x46_d1), .sum(s179)
-    );
-    wire signed [ 9:0] s180;  // x8 + x58 - x12
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s180 (
-        .a(x8_d1), .b(x58_d1), .c(x12_d1), .sum(s180)
-    );
-    wire signed [ 9:0] s181;  // x35 - x2 - x26
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s181 (
-        .a(x35_d1), .b(x2_d1), .c(x26_d1), .sum(s181)
-    );
-    wire signed [ 9:0] s182;  // x60 - x32 - x53
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s182 (
-        .a(x60_d1), .b(x32_d1), .c(x53_d1), .sum(s182)
-    );
-    wire signed [ 9:0] s183;  // x31 + x39 - x27
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s183 (
-        .a(x31_d1), .b(x39_d1), .c(x27_d1), .sum(s183)
-    );
-    wire signed [11:0] s184;  // x57 - s179 - s180
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b100), .NEGATE(3'b110)) u_s184 (
-        .a(9'(x57_d1)), .b(s179), .c(s180), .sum(s184)
-    );
-    wire signed [11:0] s185;  // s181 + s182 + s183
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s185 (
-        .a(s181), .b(s182), .c(s183), .sum(s185)
-    );
-    wire        [ 9:0] s188;  // x10 + x32 + x41
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s188 (
-        .a(x10_d1), .b(x32_d1), .c(x41_d1), .sum(s188)
-    );
-    wire signed [ 9:0] s189;  // x58 - x19 - x34
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s189 (
-        .a(x58_d1), .b(x19_d1), .c(x34_d1), .sum(s189)
-    );
-    wire signed [ 9:0] s190;  // x62 - x12 - x42
+        .a(x10_d1), .b(x17_d1), .c(x19_d1), .sum(s44)
+    );
+    wire        [ 8:0] s53 = 9'(x20_d1) + 9'(x39_d1);
+    wire        [ 8:0] s54 = 9'(x44_d1) + 9'(x63_d1);
+    wire signed [ 9:0] s73;  // x1 + x14 - x51
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s73 (
+        .a(x1_d1), .b(x14_d1), .c(x51_d1), .sum(s73)
+    );
+    wire signed [ 8:0] s77 = 9'(x6_d1) - 9'(x55_d1);
+    wire        [ 9:0] s79;  // x2 + x27 + x28
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s79 (
+        .a(x2_d1), .b(x27_d1), .c(x28_d1), .sum(s79)
+    );
+    wire signed [ 8:0] s81 = 9'(x22_d1) - 9'(x5_d1);
+    wire signed [ 9:0] s111;  // x1 - x3 + 7
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b010)) u_s111 (
+        .a(x1_d1), .b(x3_d1), .c(7'd7), .sum(s111)
+    );
+    wire signed [ 9:0] s122;  // x11 + x63 - x13
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s122 (
+        .a(x11_d1), .b(x63_d1), .c(x13_d1), .sum(s122)
+    );
+    wire        [ 9:0] s124;  // x20 + x28 + x46
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s124 (
+        .a(x20_d1), .b(x28_d1), .c(x46_d1), .sum(s124)
+    );
+    wire        [ 9:0] s125;  // x26 + x27 + x42
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s125 (
+        .a(x26_d1), .b(x27_d1), .c(x42_d1), .sum(s125)
+    );
+    wire signed [ 9:0] s127;  // x9 + x24 - x31
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s127 (
+        .a(x9_d1), .b(x24_d1), .c(x31_d1), .sum(s127)
+    );
+    wire        [ 8:0] s132 = 9'(x10_d1) + 9'(x54_d1);
+    wire        [ 8:0] s135 = 9'(x48_d1) + 9'(x50_d1);
+    wire signed [ 9:0] s147;  // x6 - x36 - 49
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b110)) u_s147 (
+        .a(x6_d1), .b(x36_d1), .c(7'd49), .sum(s147)
+    );
+    wire        [ 8:0] s159 = 9'(x0_d1) + 9'(x25_d1);
+    wire signed [ 9:0] s179;  // x32 + x61 - x63
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s179 (
+        .a(x32_d1), .b(x61_d1), .c(x63_d1), .sum(s179)
+    );
+    wire signed [ 8:0] s181 = 9'(x2_d1) - 9'(x31_d1);
+    wire signed [ 8:0] s189 = 9'(x34_d1) - 9'(x58_d1);
+    wire signed [ 9:0] s190;  // x33 - x24 - x51
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s190 (
-        .a(x62_d1), .b(x12_d1), .c(x42_d1), .sum(s190)
+        .a(x33_d1), .b(x24_d1), .c(x51_d1), .sum(s190)
     );
-    wire signed [11:0] s191;  // s189 + s190 - s188
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b011), .NEGATE(3'b100)) u_s191 (
-        .a(s189), .b(s190), .c(s188), .sum(s191)
-    );
-    wire signed [ 8:0] s194 = 9'(x30_d1) - 9'(x35_d1);
-    wire        [ 9:0] s195;  // x16 + x31 + x36
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s195 (
-        .a(x16_d1), .b(x31_d1), .c(x36_d1), .sum(s195)
-    );
-    wire signed [ 9:0] s196;  // x12 - x11 - x59
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s196 (
-        .a(x12_d1), .b(x11_d1), .c(x59_d1), .sum(s196)
-    );
-    wire        [ 9:0] s197;  // x18 + x28 + x39
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s197 (
-        .a(x18_d1), .b(x28_d1), .c(x39_d1), .sum(s197)
-    );
-    wire signed [11:0] s198;  // x53 + s20 + s194
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(9), .SIGNED(3'b100), .NEGATE(3'b000)) u_s198 (
-        .a(9'(x53_d1)), .b(s20), .c(s194), .sum(s198)
-    );
-    wire signed [11:0] s199;  // s196 - s195 - s197
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s199 (
-        .a(12'(s196)), .b(12'(s195)), .c(12'(s197)), .sum(s199)
-    );
-    wire        [ 9:0] s202;  // x3 + x13 + x36
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s202 (
-        .a(x3_d1), .b(x13_d1), .c(x36_d1), .sum(s202)
-    );
-    wire        [ 8:0] s203 = 9'(x6_d1) + 9'(x14_d1);
-    wire signed [ 9:0] s205;  // x15 - x7 - x58
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s205 (
-        .a(x15_d1), .b(x7_d1), .c(x58_d1), .sum(s205)
-    );
-    wire signed [10:0] s206;  // x30 + s39 + s205
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(10), .SIGNED(3'b110), .NEGATE(3'b000)) u_s206 (
-        .a(x30_d1), .b(s39), .c(s205), .sum(s206)
-    );
-    wire        [ 8:0] s207 = 9'(x19_d1) + 9'd16;
-    wire signed [10:0] s208;  // x5 + s207 - x8
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s208 (
-        .a(x5_d1), .b(s207), .c(x8_d1), .sum(s208)
-    );
-    wire        [ 9:0] s212;  // x8 + x44 + x46
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s212 (
-        .a(x8_d1), .b(x44_d1), .c(x46_d1), .sum(s212)
-    );
-    wire signed [10:0] s213;  // - x18 - x50 + -19
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(8), .SIGNED(3'b100), .NEGATE(3'b011)) u_s213 (
-        .a(x18_d1), .b(x50_d1), .c(8'd237), .sum(s213)
-    );
-    wire        [ 9:0] s214;  // x10 + x23 + x51
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s214 (
-        .a(x10_d1), .b(x23_d1), .c(x51_d1), .sum(s214)
-    );
-    wire signed [11:0] s215;  // s213 - x7 - s41
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s215 (
-        .a(12'(s213)), .b(12'(x7_d1)), .c(12'(s41)), .sum(s215)
-    );
-    wire signed [11:0] s216;  // s22 + s212 + s214
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s216 (
-        .a(12'(s22)), .b(12'(s212)), .c(12'(s214)), .sum(s216)
-    );
-    wire        [ 8:0] s219 = 9'(x0_d1) + 9'(x24_d1);
-    wire signed [ 9:0] s220;  // x43 + x58 - x54
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s220 (
-        .a(x43_d1), .b(x58_d1), .c(x54_d1), .sum(s220)
-    );
-    wire signed [10:0] s221;  // x34 - x12 - s220
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b110)) u_s221 (
-        .a(x34_d1), .b(x12_d1), .c(s220), .sum(s221)
-    );
-    wire        [ 9:0] s222;  // x31 + x35 + x37
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s222 (
-        .a(x31_d1), .b(x35_d1), .c(x37_d1), .sum(s222)
-    );
-    wire signed [ 9:0] s229;  // x1 - x4 - x59
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s229 (
-        .a(x1_d1), .b(x4_d1), .c(x59_d1), .sum(s229)
-    );
-    wire signed [ 9:0] s230;  // x37 - x55 - x61
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s230 (
-        .a(x37_d1), .b(x55_d1), .c(x61_d1), .sum(s230)
-    );
-    wire signed [11:0] s231;  // s229 + s230 - s154
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b011), .NEGATE(3'b100)) u_s231 (
-        .a(s229), .b(s230), .c(s154), .sum(s231)
-    );
-    wire        [ 9:0] s234;  // x25 + x44 + x62
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s234 (
-        .a(x25_d1), .b(x44_d1), .c(x62_d1), .sum(s234)
-    );
-    wire signed [ 9:0] s235;  // x10 - x8 - x40
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s235 (
-        .a(x10_d1), .b(x8_d1), .c(x40_d1), .sum(s235)
-    );
-    wire signed [11:0] s236;  // s68 - x16 - s133
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(10), .SIGNED(3'b001), .NEGATE(3'b110)) u_s236 (
-        .a(s68), .b(9'(x16_d1)), .c(s133), .sum(s236)
-    );
-    wire signed [ 9:0] s238;  // x19 - x29 - x32
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s238 (
-        .a(x19_d1), .b(x29_d1), .c(x32_d1), .sum(s238)
-    );
-    wire signed [ 9:0] s239;  // x45 - x28 - x46
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s239 (
-        .a(x45_d1), .b(x28_d1), .c(x46_d1), .sum(s239)
-    );
-    wire signed [10:0] s240;  // x53 + s238 - s129
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(9), .SIGNED(3'b010), .NEGATE(3'b100)) u_s240 (
-        .a(x53_d1), .b(s238), .c(s129), .sum(s240)
-    );
-    wire signed [11:0] s241;  // s34 + s239 - s143
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b011), .NEGATE(3'b100)) u_s241 (
-        .a(s34), .b(s239), .c(s143), .sum(s241)
-    );
-    wire        [ 9:0] s244;  // x23 + x60 + 3
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s244 (
-        .a(x23_d1), .b(x60_d1), .c(7'd3), .sum(s244)
-    );
-    wire signed [11:0] s245;  // x38 - s179 - s244
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b000), .NEGATE(3'b110)) u_s245 (
-        .a(9'(x38_d1)), .b(s179), .c(s244), .sum(s245)
-    );
-    wire        [ 9:0] s248;  // x19 + x32 + 31
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s248 (
-        .a(x19_d1), .b(x32_d1), .c(7'd31), .sum(s248)
-    );
-    wire signed [ 9:0] s249;  // x23 - x8 - x13
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s249 (
-        .a(x23_d1), .b(x8_d1), .c(x13_d1), .sum(s249)
-    );
-    wire signed [11:0] s250;  // x48 + s248 - s121
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b100), .NEGATE(3'b100)) u_s250 (
-        .a(9'(x48_d1)), .b(s248), .c(s121), .sum(s250)
-    );
-    wire signed [11:0] s251;  // s112 - s8 - s59
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b101), .NEGATE(3'b110)) u_s251 (
-        .a(s112), .b(s8), .c(s59), .sum(s251)
-    );
-    wire signed [ 8:0] s254 = 9'(x41_d1) - 9'(x38_d1);
-    wire signed [ 9:0] s255;  // s10 - x2 - x26
-    bittrigger_grow3 #(.WIDTH(10), .A(9), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s255 (
-        .a(s10), .b(x2_d1), .c(x26_d1), .sum(s255)
-    );
-    wire signed [11:0] s256;  // s212 + s254 - s153
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(10), .SIGNED(3'b110), .NEGATE(3'b100)) u_s256 (
-        .a(s212), .b(s254), .c(s153), .sum(s256)
-    );
-    wire signed [ 9:0] s258;  // x6 + x61 - 17
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s258 (
-        .a(x6_d1), .b(x61_d1), .c(7'd17), .sum(s258)
-    );
-    wire        [ 9:0] s259;  // x10 + x29 + x62
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s259 (
-        .a(x10_d1), .b(x29_d1), .c(x62_d1), .sum(s259)
-    );
-    wire        [ 9:0] s260;  // x12 + x30 + x39
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s260 (
-        .a(x12_d1), .b(x30_d1), .c(x39_d1), .sum(s260)
-    );
-    wire signed [10:0] s261;  // s39 + s54 - x11
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(9), .C(8), .SIGNED(3'b011), .NEGATE(3'b100)) u_s261 (
-        .a(s39), .b(s54), .c(x11_d1), .sum(s261)
-    );
-    wire signed [11:0] s262;  // s37 + s258 - s156
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b011), .NEGATE(3'b100)) u_s262 (
-        .a(s37), .b(s258), .c(s156), .sum(s262)
-    );
-    wire        [ 9:0] s265;  // x22 + x40 + x55
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s265 (
-        .a(x22_d1), .b(x40_d1), .c(x55_d1), .sum(s265)
-    );
-    wire signed [ 9:0] s266;  // x53 - x13 - x26
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s266 (
-        .a(x53_d1), .b(x13_d1), .c(x26_d1), .sum(s266)
-    );
-    wire signed [11:0] s267;  // s99 - x16 - s220
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(10), .SIGNED(3'b101), .NEGATE(3'b110)) u_s267 (
-        .a(s99), .b(9'(x16_d1)), .c(s220), .sum(s267)
-    );
-    wire        [ 9:0] s270;  // x3 + x6 + x30
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s270 (
-        .a(x3_d1), .b(x6_d1), .c(x30_d1), .sum(s270)
-    );
-    wire signed [10:0] s271;  // x32 - x17 - s270
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s271 (
-        .a(11'(x32_d1)), .b(11'(x17_d1)), .c(11'(s270)), .sum(s271)
-    );
-    wire signed [10:0] s277 = 11'(x59_d1) + 11'(s180);
-    wire signed [ 9:0] s278;  // x25 - x2 - x52
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s278 (
-        .a(x25_d1), .b(x2_d1), .c(x52_d1), .sum(s278)
-    );
-    wire signed [ 9:0] s279;  // x33 + x56 - x18
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s279 (
-        .a(x33_d1), .b(x56_d1), .c(x18_d1), .sum(s279)
-    );
-    wire signed [11:0] s280;  // s278 - s3 - s58
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s280 (
-        .a(s278), .b(s3), .c(s58), .sum(s280)
-    );
-    wire signed [ 9:0] s283;  // x63 - x49 - x62
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s283 (
-        .a(x63_d1), .b(x49_d1), .c(x62_d1), .sum(s283)
-    );
-    wire        [10:0] s284;  // x44 + s120 + s188
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(10), .SIGNED(3'b000), .NEGATE(3'b000)) u_s284 (
-        .a(x44_d1), .b(s120), .c(s188), .sum(s284)
-    );
-    wire signed [ 9:0] s287;  // s219 - x3 - x28
-    bittrigger_grow3 #(.WIDTH(10), .A(9), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s287 (
-        .a(s219), .b(x3_d1), .c(x28_d1), .sum(s287)
-    );
-    wire signed [ 9:0] s291;  // x49 - x33 - 111
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b110)) u_s291 (
-        .a(x49_d1), .b(x33_d1), .c(7'd111), .sum(s291)
-    );
-    wire        [ 9:0] s292;  // x22 + x28 + x47
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s292 (
-        .a(x22_d1), .b(x28_d1), .c(x47_d1), .sum(s292)
-    );
-    wire signed [11:0] s293;  // s0 + s194 + s291
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(10), .SIGNED(3'b110), .NEGATE(3'b000)) u_s293 (
-        .a(s0), .b(s194), .c(s291), .sum(s293)
-    );
+    wire        [ 8:0] s272 = 9'(x8_d1) + 9'(x58_d1);
 
     // stage 4
     reg         [ 7:0] x0_d2;
+    reg         [ 7:0] x1_d2;
+    reg         [ 7:0] x2_d2;
+    reg         [ 7:0] x3_d2;
+    reg         [ 7:0] x4_d2;
     reg         [ 7:0] x5_d2;
+    reg         [ 7:0] x6_d2;
     reg         [ 7:0] x7_d2;
+    reg         [ 7:0] x8_d2;
     reg         [ 7:0] x9_d2;
+    reg         [ 7:0] x10_d2;
     reg         [ 7:0] x11_d2;
+    reg         [ 7:0] x12_d2;
     reg         [ 7:0] x13_d2;
     reg         [ 7:0] x14_d2;
+    reg         [ 7:0] x15_d2;
+    reg         [ 7:0] x16_d2;
+    reg         [ 7:0] x17_d2;
+    reg         [ 7:0] x18_d2;
     reg         [ 7:0] x19_d2;
+    reg         [ 7:0] x20_d2;
+    reg         [ 7:0] x21_d2;
+    reg         [ 7:0] x22_d2;
     reg         [ 7:0] x23_d2;
+    reg         [ 7:0] x24_d2;
     reg         [ 7:0] x25_d2;
+    reg         [ 7:0] x26_d2;
+    reg         [ 7:0] x27_d2;
     reg         [ 7:0] x28_d2;
     reg         [ 7:0] x29_d2;
+    reg         [ 7:0] x30_d2;
+    reg         [ 7:0] x31_d2;
+    reg         [ 7:0] x32_d2;
+    reg         [ 7:0] x33_d2;
+    reg         [ 7:0] x34_d2;
     reg         [ 7:0] x35_d2;
+    reg         [ 7:0] x36_d2;
     reg         [ 7:0] x37_d2;
+    reg         [ 7:0] x38_d2;
     reg         [ 7:0] x39_d2;
+    reg         [ 7:0] x40_d2;
+    reg         [ 7:0] x41_d2;
     reg         [ 7:0] x42_d2;
     reg         [ 7:0] x43_d2;
+    reg         [ 7:0] x44_d2;
+    reg         [ 7:0] x45_d2;
+    reg         [ 7:0] x46_d2;
+    reg         [ 7:0] x47_d2;
     reg         [ 7:0] x48_d2;
+    reg         [ 7:0] x49_d2;
     reg         [ 7:0] x50_d2;
+    reg         [ 7:0] x51_d2;
+    reg         [ 7:0] x52_d2;
+    reg         [ 7:0] x53_d2;
     reg         [ 7:0] x54_d2;
     reg         [ 7:0] x55_d2;
+    reg         [ 7:0] x56_d2;
     reg         [ 7:0] x57_d2;
+    reg         [ 7:0] x58_d2;
+    reg         [ 7:0] x59_d2;
+    reg         [ 7:0] x60_d2;
     reg         [ 7:0] x61_d2;
     reg         [ 7:0] x62_d2;
     reg         [ 7:0] x63_d2;
-    reg         [ 9:0] s0_d1;
-    reg  signed [10:0] s1_d1;
-    reg         [ 9:0] s2_d1;
-    reg  signed [10:0] s4_d1;
-    reg         [ 9:0] s5_d1;
-    reg         [10:0] s9_d1;
-    reg         [ 9:0] s11_d1;
-    reg         [10:0] s12_d1;
-    reg  signed [ 9:0] s16_d1;
-    reg  signed [10:0] s17_d1;
-    reg         [ 9:0] s20_d1;
-    reg  signed [10:0] s21_d1;
-    reg  signed [ 9:0] s22_d1;
-    reg  signed [ 9:0] s23_d1;
-    reg  signed [ 9:0] s24_d1;
-    reg  signed [10:0] s29_d1;
-    reg  signed [ 9:0] s30_d1;
-    reg  signed [ 8:0] s31_d1;
-    reg  signed [10:0] s35_d1;
-    reg         [ 9:0] s36_d1;
-    reg  signed [10:0] s38_d1;
-    reg  signed [11:0] s43_d1;
-    reg  signed [11:0] s45_d1;
-    reg  signed [10:0] s47_d1;
-    reg  signed [10:0] s50_d1;
-    reg  signed [11:0] s51_d1;
-    reg  signed [10:0] s56_d1;
-    reg         [10:0] s62_d1;
-    reg  signed [10:0] s64_d1;
-    reg  signed [11:0] s65_d1;
-    reg  signed [11:0] s71_d1;
-    reg  signed [10:0] s74_d1;
-    reg  signed [11:0] s77_d1;
-    reg  signed [ 9:0] s81_d1;
-    reg  signed [10:0] s82_d1;
-    reg  signed [10:0] s85_d1;
-    reg         [ 9:0] s86_d1;
-    reg  signed [10:0] s88_d1;
-    reg  signed [ 9:0] s95_d1;
-    reg  signed [10:0] s96_d1;
-    reg  signed [10:0] s101_d1;
-    reg  signed [ 9:0] s102_d1;
-    reg  signed [11:0] s104_d1;
-    reg  signed [10:0] s106_d1;
-    reg  signed [10:0] s109_d1;
-    reg  signed [ 9:0] s112_d1;
-    reg  signed [ 9:0] s113_d1;
-    reg  signed [ 9:0] s115_d1;
-    reg  signed [10:0] s117_d1;
-    reg  signed [10:0] s123_d1;
-    reg  signed [ 9:0] s125_d1;
-    reg  signed [11:0] s126_d1;
-    reg  signed [10:0] s130_d1;
-    reg         [10:0] s132_d1;
-    reg  signed [10:0] s134_d1;
-    reg  signed [ 9:0] s137_d1;
-    reg  signed [11:0] s142_d1;
-    reg         [10:0] s144_d1;
-    reg  signed [10:0] s147_d1;
-    reg  signed [11:0] s152_d1;
-    reg  signed [ 9:0] s153_d1;
-    reg  signed [10:0] s155_d1;
-    reg  signed [11:0] s158_d1;
-    reg  signed [10:0] s161_d1;
-    reg  signed [11:0] s164_d1;
-    reg  signed [10:0] s165_d1;
-    reg  signed [11:0] s166_d1;
-    reg  signed [ 9:0] s171_d1;
-    reg  signed [10:0] s172_d1;
-    reg  signed [11:0] s178_d1;
-    reg  signed [11:0] s184_d1;
-    reg  signed [11:0] s185_d1;
-    reg  signed [11:0] s191_d1;
-    reg  signed [11:0] s198_d1;
-    reg  signed [11:0] s199_d1;
-    reg         [ 9:0] s202_d1;
-    reg         [ 8:0] s203_d1;
-    reg  signed [10:0] s206_d1;
-    reg  signed [10:0] s208_d1;
-    reg  signed [11:0] s215_d1;
-    reg  signed [11:0] s216_d1;
-    reg         [ 8:0] s219_d1;
-    reg  signed [10:0] s221_d1;
-    reg         [ 9:0] s222_d1;
-    reg  signed [11:0] s231_d1;
-    reg         [ 9:0] s234_d1;
-    reg  signed [ 9:0] s235_d1;
-    reg  signed [11:0] s236_d1;
-    reg  signed [10:0] s240_d1;
-    reg  signed [11:0] s241_d1;
-    reg  signed [11:0] s245_d1;
-    reg  signed [ 9:0] s249_d1;
-    reg  signed [11:0] s250_d1;
-    reg  signed [11:0] s251_d1;
-    reg  signed [ 9:0] s255_d1;
-    reg  signed [11:0] s256_d1;
-    reg         [ 9:0] s259_d1;
-    reg         [ 9:0] s260_d1;
-    reg  signed [10:0] s261_d1;
-    reg  signed [11:0] s262_d1;
-    reg         [ 9:0] s265_d1;
-    reg  signed [ 9:0] s266_d1;
-    reg  signed [11:0] s267_d1;
-    reg  signed [10:0] s271_d1;
-    reg  signed [10:0] s277_d1;
-    reg  signed [ 9:0] s279_d1;
-    reg  signed [11:0] s280_d1;
-    reg  signed [ 9:0] s283_d1;
-    reg         [10:0] s284_d1;
-    reg  signed [ 9:0] s287_d1;
-    reg         [ 9:0] s292_d1;
-    reg  signed [11:0] s293_d1;
+    reg  signed [ 9:0] s1_d1;
+    reg         [ 9:0] s6_d1;
+    reg         [ 9:0] s8_d1;
+    reg         [ 8:0] s9_d1;
+    reg  signed [ 9:0] s28_d1;
+    reg         [ 9:0] s29_d1;
+    reg         [ 9:0] s35_d1;
+    reg         [ 9:0] s37_d1;
+    reg  signed [ 9:0] s38_d1;
+    reg  signed [ 9:0] s40_d1;
+    reg         [ 9:0] s44_d1;
+    reg         [ 8:0] s53_d1;
+    reg         [ 8:0] s54_d1;
+    reg  signed [ 9:0] s73_d1;
+    reg  signed [ 8:0] s77_d1;
+    reg         [ 9:0] s79_d1;
+    reg  signed [ 8:0] s81_d1;
+    reg  signed [ 9:0] s111_d1;
+    reg  signed [ 9:0] s122_d1;
+    reg         [ 9:0] s124_d1;
+    reg         [ 9:0] s125_d1;
+    reg  signed [ 9:0] s127_d1;
+    reg         [ 8:0] s132_d1;
+    reg         [ 8:0] s135_d1;
+    reg  signed [ 9:0] s147_d1;
+    reg         [ 8:0] s159_d1;
+    reg  signed [ 9:0] s179_d1;
+    reg  signed [ 8:0] s181_d1;
+    reg  signed [ 8:0] s189_d1;
+    reg  signed [ 9:0] s190_d1;
+    reg         [ 8:0] s272_d1;
     always_ff @(posedge clk) begin
         x0_d2 <= x0_d1;
+        x1_d2 <= x1_d1;
+        x2_d2 <= x2_d1;
+        x3_d2 <= x3_d1;
+        x4_d2 <= x4_d1;
         x5_d2 <= x5_d1;
+        x6_d2 <= x6_d1;
         x7_d2 <= x7_d1;
+        x8_d2 <= x8_d1;
         x9_d2 <= x9_d1;
+        x10_d2 <= x10_d1;
         x11_d2 <= x11_d1;
+        x12_d2 <= x12_d1;
         x13_d2 <= x13_d1;
         x14_d2 <= x14_d1;
+        x15_d2 <= x15_d1;
+        x16_d2 <= x16_d1;
+        x17_d2 <= x17_d1;
+        x18_d2 <= x18_d1;
         x19_d2 <= x19_d1;
+        x20_d2 <= x20_d1;
+        x21_d2 <= x21_d1;
+        x22_d2 <= x22_d1;
         x23_d2 <= x23_d1;
+        x24_d2 <= x24_d1;
         x25_d2 <= x25_d1;
+        x26_d2 <= x26_d1;
+        x27_d2 <= x27_d1;
         x28_d2 <= x28_d1;
         x29_d2 <= x29_d1;
+        x30_d2 <= x30_d1;
+        x31_d2 <= x31_d1;
+        x32_d2 <= x32_d1;
+        x33_d2 <= x33_d1;
+        x34_d2 <= x34_d1;
         x35_d2 <= x35_d1;
+        x36_d2 <= x36_d1;
         x37_d2 <= x37_d1;
+        x38_d2 <= x38_d1;
         x39_d2 <= x39_d1;
+        x40_d2 <= x40_d1;
+        x41_d2 <= x41_d1;
         x42_d2 <= x42_d1;
         x43_d2 <= x43_d1;
+        x44_d2 <= x44_d1;
+        x45_d2 <= x45_d1;
+        x46_d2 <= x46_d1;
+        x47_d2 <= x47_d1;
         x48_d2 <= x48_d1;
+        x49_d2 <= x49_d1;
         x50_d2 <= x50_d1;
+        x51_d2 <= x51_d1;
+        x52_d2 <= x52_d1;
+        x53_d2 <= x53_d1;
         x54_d2 <= x54_d1;
         x55_d2 <= x55_d1;
+        x56_d2 <= x56_d1;
         x57_d2 <= x57_d1;
+        x58_d2 <= x58_d1;
+        x59_d2 <= x59_d1;
+        x60_d2 <= x60_d1;
         x61_d2 <= x61_d1;
         x62_d2 <= x62_d1;
         x63_d2 <= x63_d1;
-        s0_d1 <= s0;
         s1_d1 <= s1;
+        s6_d1 <= s6;
+        s8_d1 <= s8;
+        s9_d1 <= s9;
+        s28_d1 <= s28;
+        s29_d1 <= s29;
+        s35_d1 <= s35;
+        s37_d1 <= s37;
+        s38_d1 <= s38;
+        s40_d1 <= s40;
+        s44_d1 <= s44;
+        s53_d1 <= s53;
+        s54_d1 <= s54;
+        s73_d1 <= s73;
+        s77_d1 <= s77;
+        s79_d1 <= s79;
+        s81_d1 <= s81;
+        s111_d1 <= s111;
+        s122_d1 <= s122;
+        s124_d1 <= s124;
+        s125_d1 <= s125;
+        s127_d1 <= s127;
+        s132_d1 <= s132;
+        s135_d1 <= s135;
+        s147_d1 <= s147;
+        s159_d1 <= s159;
+        s179_d1 <= s179;
+        s181_d1 <= s181;
+        s189_d1 <= s189;
+        s190_d1 <= s190;
+        s272_d1 <= s272;
+    end
+    wire        [ 9:0] s0;  // x4 + x21 + x49
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s0 (
+        .a(x4_d2), .b(x21_d2), .c(x49_d2), .sum(s0)
+    );
+    wire signed [10:0] s2;  // x10 + s1 - x29
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b010), .NEGATE(3'b100)) u_s2 (
+        .a(x10_d2), .b(s1_d1), .c(x29_d2), .sum(s2)
+    );
+    wire signed [ 9:0] s3;  // x25 - x9 - x41
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s3 (
+        .a(x25_d2), .b(x9_d2), .c(x41_d2), .sum(s3)
+    );
+    wire signed [11:0] s4;  // s0 + s2 + s3
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s4 (
+        .a(12'(s0)), .b(12'(s2)), .c(12'(s3)), .sum(s4)
+    );
+    wire        [ 9:0] s5;  // x22 + x33 + x59
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s5 (
+        .a(x22_d2), .b(x33_d2), .c(x59_d2), .sum(s5)
+    );
+    wire        [10:0] s7;  // x6 + x32 + s6
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b000), .NEGATE(3'b000)) u_s7 (
+        .a(x6_d2), .b(x32_d2), .c(s6_d1), .sum(s7)
+    );
+    wire        [10:0] s10;  // x53 + s8 + s9
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(9), .SIGNED(3'b000), .NEGATE(3'b000)) u_s10 (
+        .a(x53_d2), .b(s8_d1), .c(s9_d1), .sum(s10)
+    );
+    wire        [11:0] s11;  // s5 + s7 + s10
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s11 (
+        .a(12'(s5)), .b(12'(s7)), .c(12'(s10)), .sum(s11)
+    );
+    wire signed [ 9:0] s13;  // x8 + x17 - x36
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s13 (
+        .a(x8_d2), .b(x17_d2), .c(x36_d2), .sum(s13)
+    );
+    wire        [ 9:0] s14;  // x15 + x38 + x51
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s14 (
+        .a(x15_d2), .b(x38_d2), .c(x51_d2), .sum(s14)
+    );
+    wire        [ 9:0] s15;  // x1 + x19 + 55
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s15 (
+        .a(x1_d2), .b(x19_d2), .c(7'd55), .sum(s15)
+    );
+    wire signed [ 9:0] s16;  // x54 - x45 - x57
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s16 (
+        .a(x54_d2), .b(x45_d2), .c(x57_d2), .sum(s16)
+    );
+    wire signed [11:0] s17;  // s14 + s15 - x13
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(9), .SIGNED(3'b000), .NEGATE(3'b100)) u_s17 (
+        .a(s14), .b(s15), .c(9'(x13_d2)), .sum(s17)
+    );
+    wire        [ 9:0] s20;  // x11 + x13 + x47
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s20 (
+        .a(x11_d2), .b(x13_d2), .c(x47_d2), .sum(s20)
+    );
+    wire signed [ 9:0] s22;  // x10 + x37 - x9
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s22 (
+        .a(x10_d2), .b(x37_d2), .c(x9_d2), .sum(s22)
+    );
+    wire signed [ 9:0] s23;  // x8 - x35 - x55
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s23 (
+        .a(x8_d2), .b(x35_d2), .c(x55_d2), .sum(s23)
+    );
+    wire signed [ 8:0] s24 = 9'(x51_d2) - 9'(x48_d2);
+    wire signed [11:0] s25;  // s23 + s24 - s22
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s25 (
+        .a(s23), .b(s24), .c(s22), .sum(s25)
+    );
+    wire signed [ 9:0] s26;  // x36 + x57 - x56
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s26 (
+        .a(x36_d2), .b(x57_d2), .c(x56_d2), .sum(s26)
+    );
+    wire        [ 9:0] s30;  // x1 + x38 + x63
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s30 (
+        .a(x1_d2), .b(x38_d2), .c(x63_d2), .sum(s30)
+    );
+    wire        [ 9:0] s31;  // x27 + x31 + x41
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s31 (
+        .a(x27_d2), .b(x31_d2), .c(x41_d2), .sum(s31)
+    );
+    wire signed [11:0] s32;  // x5 + s29 - s28
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b100), .NEGATE(3'b100)) u_s32 (
+        .a(9'(x5_d2)), .b(s29_d1), .c(s28_d1), .sum(s32)
+    );
+    wire signed [11:0] s33;  // s30 + s32 - s31
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s33 (
+        .a(12'(s30)), .b(s32), .c(12'(s31)), .sum(s33)
+    );
+    wire signed [10:0] s36;  // x7 + s35 - x36
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s36 (
+        .a(11'(x7_d2)), .b(11'(s35_d1)), .c(11'(x36_d2)), .sum(s36)
+    );
+    wire signed [11:0] s39;  // x40 + s37 + s38
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s39 (
+        .a(9'(x40_d2)), .b(s37_d1), .c(s38_d1), .sum(s39)
+    );
+    wire signed [10:0] s41;  // x42 - x1 - s40
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b110)) u_s41 (
+        .a(x42_d2), .b(x1_d2), .c(s40_d1), .sum(s41)
+    );
+    wire signed [12:0] s42;  // s36 + s39 + s41
+    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(12), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s42 (
+        .a(s36), .b(s39), .c(s41), .sum(s42)
+    );
+    wire signed [10:0] s43;  // x5 + x41 - s14
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b000), .NEGATE(3'b100)) u_s43 (
+        .a(x5_d2), .b(x41_d2), .c(s14), .sum(s43)
+    );
+    wire        [10:0] s45;  // x24 + x46 + s44
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b000), .NEGATE(3'b000)) u_s45 (
+        .a(x24_d2), .b(x46_d2), .c(s44_d1), .sum(s45)
+    );
+    wire signed [11:0] s46;  // x37 + x63 - s45
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(9), .C(11), .SIGNED(3'b000), .NEGATE(3'b100)) u_s46 (
+        .a(9'(x37_d2)), .b(9'(x63_d2)), .c(s45), .sum(s46)
+    );
+    wire signed [ 9:0] s47;  // x29 - x27 + 64
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b010)) u_s47 (
+        .a(x29_d2), .b(x27_d2), .c(7'd64), .sum(s47)
+    );
+    wire signed [ 9:0] s48;  // x62 - x47 - x56
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s48 (
+        .a(x62_d2), .b(x47_d2), .c(x56_d2), .sum(s48)
+    );
+    wire signed [11:0] s49;  // s47 - s5 - s23
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b101), .NEGATE(3'b110)) u_s49 (
+        .a(s47), .b(s5), .c(s23), .sum(s49)
+    );
+    wire signed [ 8:0] s52 = 9'(x0_d2) - 9'(x28_d2);
+    wire signed [ 9:0] s55;  // x21 + x33 - x42
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s55 (
+        .a(x21_d2), .b(x33_d2), .c(x42_d2), .sum(s55)
+    );
+    wire signed [10:0] s56;  // s54 + s55 - s53
+    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(10), .C(9), .SIGNED(3'b010), .NEGATE(3'b100)) u_s56 (
+        .a(s54_d1), .b(s55), .c(s53_d1), .sum(s56)
+    );
+    wire signed [ 9:0] s57;  // x22 + x60 - x14
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s57 (
+        .a(x22_d2), .b(x60_d2), .c(x14_d2), .sum(s57)
+    );
+    wire        [ 9:0] s58;  // x12 + x16 + x62
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s58 (
+        .a(x12_d2), .b(x16_d2), .c(x62_d2), .sum(s58)
+    );
+    wire        [10:0] s59;  // x29 + x43 + s58
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b000), .NEGATE(3'b000)) u_s59 (
+        .a(x29_d2), .b(x43_d2), .c(s58), .sum(s59)
+    );
+    wire        [ 9:0] s60;  // x25 + x53 + x56
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s60 (
+        .a(x25_d2), .b(x53_d2), .c(x56_d2), .sum(s60)
+    );
+    wire signed [10:0] s61;  // x57 - x11 - s60
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s61 (
+        .a(11'(x57_d2)), .b(11'(x11_d2)), .c(11'(s60)), .sum(s61)
+    );
+    wire signed [ 9:0] s62;  // x13 - x9 - x47
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s62 (
+        .a(x13_d2), .b(x9_d2), .c(x47_d2), .sum(s62)
+    );
+    wire signed [ 9:0] s63;  // x35 - x31 - s52
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b100), .NEGATE(3'b110)) u_s63 (
+        .a(x35_d2), .b(x31_d2), .c(s52), .sum(s63)
+    );
+    wire signed [ 9:0] s67;  // x4 + x21 - x18
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s67 (
+        .a(x4_d2), .b(x21_d2), .c(x18_d2), .sum(s67)
+    );
+    wire signed [ 9:0] s68;  // - x17 - x55 + 53
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b011)) u_s68 (
+        .a(x17_d2), .b(x55_d2), .c(7'd53), .sum(s68)
+    );
+    wire signed [10:0] s69;  // x15 + s53 - x57
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s69 (
+        .a(x15_d2), .b(s53_d1), .c(x57_d2), .sum(s69)
+    );
+    wire signed [11:0] s70;  // s67 + s68 + s69
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s70 (
+        .a(s67), .b(s68), .c(s69), .sum(s70)
+    );
+    wire        [ 8:0] s72 = 9'(x57_d2) + 9'(x59_d2);
+    wire signed [10:0] s74;  // x29 + x39 + s73
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s74 (
+        .a(x29_d2), .b(x39_d2), .c(s73_d1), .sum(s74)
+    );
+    wire signed [ 9:0] s75;  // x47 - x38 - x50
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s75 (
+        .a(x47_d2), .b(x38_d2), .c(x50_d2), .sum(s75)
+    );
+    wire signed [11:0] s76;  // s72 + s74 + s75
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(11), .C(10), .SIGNED(3'b110), .NEGATE(3'b000)) u_s76 (
+        .a(s72), .b(s74), .c(s75), .sum(s76)
+    );
+    wire        [ 9:0] s78;  // x18 + x31 + x53
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s78 (
+        .a(x18_d2), .b(x31_d2), .c(x53_d2), .sum(s78)
+    );
+    wire        [10:0] s80;  // x8 + s54 + s79
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(10), .SIGNED(3'b000), .NEGATE(3'b000)) u_s80 (
+        .a(x8_d2), .b(s54_d1), .c(s79_d1), .sum(s80)
+    );
+    wire signed [11:0] s82;  // x26 + s80 - s81
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s82 (
+        .a(12'(x26_d2)), .b(12'(s80)), .c(12'(s81_d1)), .sum(s82)
+    );
+    wire signed [11:0] s83;  // x56 + s39 - x36
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s83 (
+        .a(12'(x56_d2)), .b(s39), .c(12'(x36_d2)), .sum(s83)
+    );
+    wire signed [ 9:0] s84;  // x25 + x52 - x41
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s84 (
+        .a(x25_d2), .b(x52_d2), .c(x41_d2), .sum(s84)
+    );
+    wire signed [ 9:0] s85;  // x16 - x34 - 21
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b110)) u_s85 (
+        .a(x16_d2), .b(x34_d2), .c(7'd21), .sum(s85)
+    );
+    wire signed [ 9:0] s86;  // x33 + s77 - x46
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(9), .C(8), .SIGNED(3'b010), .NEGATE(3'b100)) u_s86 (
+        .a(x33_d2), .b(s77_d1), .c(x46_d2), .sum(s86)
+    );
+    wire signed [11:0] s87;  // s22 + s85 - s84
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s87 (
+        .a(s22), .b(s85), .c(s84), .sum(s87)
+    );
+    wire signed [11:0] s88;  // s86 - s6 - s78
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s88 (
+        .a(12'(s86)), .b(12'(s6_d1)), .c(12'(s78)), .sum(s88)
+    );
+    wire        [ 9:0] s91;  // x37 + x52 + x55
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s91 (
+        .a(x37_d2), .b(x52_d2), .c(x55_d2), .sum(s91)
+    );
+    wire signed [ 9:0] s92;  // x5 + x34 - x45
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s92 (
+        .a(x5_d2), .b(x34_d2), .c(x45_d2), .sum(s92)
+    );
+    wire signed [11:0] s93;  // s92 - s74 - s91
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s93 (
+        .a(12'(s92)), .b(12'(s74)), .c(12'(s91)), .sum(s93)
+    );
+    wire        [ 9:0] s94;  // x4 + x8 + x28
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s94 (
+        .a(x4_d2), .b(x8_d2), .c(x28_d2), .sum(s94)
+    );
+    wire signed [ 9:0] s95;  // x44 - x26 + 80
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b010)) u_s95 (
+        .a(x44_d2), .b(x26_d2), .c(7'd80), .sum(s95)
+    );
+    wire signed [ 9:0] s96;  // x23 + x47 - x61
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s96 (
+        .a(x23_d2), .b(x47_d2), .c(x61_d2), .sum(s96)
+    );
+    wire signed [11:0] s97;  // s94 + s95 - s28
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b110), .NEGATE(3'b100)) u_s97 (
+        .a(s94), .b(s95), .c(s28_d1), .sum(s97)
+    );
+    wire signed [10:0] s100;  // x14 + s84 - x45
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b010), .NEGATE(3'b100)) u_s100 (
+        .a(x14_d2), .b(s84), .c(x45_d2), .sum(s100)
+    );
+    wire signed [ 9:0] s101;  // x11 + x38 - x15
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s101 (
+        .a(x11_d2), .b(x38_d2), .c(x15_d2), .sum(s101)
+    );
+    wire signed [ 9:0] s103;  // x3 + x30 - x53
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s103 (
+        .a(x3_d2), .b(x30_d2), .c(x53_d2), .sum(s103)
+    );
+    wire signed [10:0] s104;  // x27 + x33 + s103
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s104 (
+        .a(x27_d2), .b(x33_d2), .c(s103), .sum(s104)
+    );
+    wire        [10:0] s105;  // x5 + x46 + s0
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b000), .NEGATE(3'b000)) u_s105 (
+        .a(x5_d2), .b(x46_d2), .c(s0), .sum(s105)
+    );
+    wire signed [ 9:0] s106;  // x20 + x24 - x6
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s106 (
+        .a(x20_d2), .b(x24_d2), .c(x6_d2), .sum(s106)
+    );
+    wire signed [10:0] s107;  // x13 + x23 + s106
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s107 (
+        .a(x13_d2), .b(x23_d2), .c(s106), .sum(s107)
+    );
+    wire signed [ 9:0] s110;  // x31 + x38 - x5
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s110 (
+        .a(x31_d2), .b(x38_d2), .c(x5_d2), .sum(s110)
+    );
+    wire signed [10:0] s112;  // x43 + x62 + s111
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s112 (
+        .a(x43_d2), .b(x62_d2), .c(s111_d1), .sum(s112)
+    );
+    wire signed [11:0] s113;  // s67 + s112 - s110
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(11), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s113 (
+        .a(s67), .b(s112), .c(s110), .sum(s113)
+    );
+    wire signed [ 9:0] s115;  // x3 + x21 - x18
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s115 (
+        .a(x3_d2), .b(x21_d2), .c(x18_d2), .sum(s115)
+    );
+    wire        [ 9:0] s116;  // x9 + x39 + x56
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s116 (
+        .a(x9_d2), .b(x39_d2), .c(x56_d2), .sum(s116)
+    );
+    wire signed [10:0] s117;  // x5 + x34 - s116
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b000), .NEGATE(3'b100)) u_s117 (
+        .a(x5_d2), .b(x34_d2), .c(s116), .sum(s117)
+    );
+    wire signed [ 9:0] s118;  // x0 - x26 + 29
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b010)) u_s118 (
+        .a(x0_d2), .b(x26_d2), .c(7'd29), .sum(s118)
+    );
+    wire signed [10:0] s119;  // x42 + x49 + s118
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s119 (
+        .a(x42_d2), .b(x49_d2), .c(s118), .sum(s119)
+    );
+    wire signed [10:0] s123;  // s122 - x36 - x40
+    bittrigger_grow3 #(.WIDTH(11), .A(10), .B(8), .C(8), .SIGNED(3'b001), .NEGATE(3'b110)) u_s123 (
+        .a(s122_d1), .b(x36_d2), .c(x40_d2), .sum(s123)
+    );
+    wire        [10:0] s126;  // x16 + s124 + s125
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s126 (
+        .a(11'(x16_d2)), .b(11'(s124_d1)), .c(11'(s125_d1)), .sum(s126)
+    );
+    wire signed [10:0] s128;  // x56 + s127 - x53
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b010), .NEGATE(3'b100)) u_s128 (
+        .a(x56_d2), .b(s127_d1), .c(x53_d2), .sum(s128)
+    );
+    wire signed [12:0] s129;  // s126 + s128 - s123
+    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(11), .C(11), .SIGNED(3'b110), .NEGATE(3'b100)) u_s129 (
+        .a(s126), .b(s128), .c(s123), .sum(s129)
+    );
+    wire        [ 9:0] s130;  // x0 + x33 + x55
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s130 (
+        .a(x0_d2), .b(x33_d2), .c(x55_d2), .sum(s130)
+    );
+    wire signed [10:0] s133;  // x41 + s132 - x35
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s133 (
+        .a(x41_d2), .b(s132_d1), .c(x35_d2), .sum(s133)
+    );
+    wire signed [ 9:0] s134;  // x19 - x29 - x37
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s134 (
+        .a(x19_d2), .b(x29_d2), .c(x37_d2), .sum(s134)
+    );
+    wire        [ 9:0] s136;  // x32 + x39 + s135
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b000), .NEGATE(3'b000)) u_s136 (
+        .a(x32_d2), .b(x39_d2), .c(s135_d1), .sum(s136)
+    );
+    wire signed [ 9:0] s137;  // x52 + x58 - x15
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s137 (
+        .a(x52_d2), .b(x58_d2), .c(x15_d2), .sum(s137)
+    );
+    wire signed [10:0] s138;  // x43 + s134 - s72
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(9), .SIGNED(3'b010), .NEGATE(3'b100)) u_s138 (
+        .a(x43_d2), .b(s134), .c(s72), .sum(s138)
+    );
+    wire signed [ 9:0] s140;  // x23 - x2 - x45
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s140 (
+        .a(x23_d2), .b(x2_d2), .c(x45_d2), .sum(s140)
+    );
+    wire signed [11:0] s141;  // s140 - s73 - s133
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(11), .SIGNED(3'b111), .NEGATE(3'b110)) u_s141 (
+        .a(s140), .b(s73_d1), .c(s133), .sum(s141)
+    );
+    wire        [ 9:0] s143;  // x13 + x15 + x47
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s143 (
+        .a(x13_d2), .b(x15_d2), .c(x47_d2), .sum(s143)
+    );
+    wire signed [ 9:0] s144;  // x0 - x33 - x40
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s144 (
+        .a(x0_d2), .b(x33_d2), .c(x40_d2), .sum(s144)
+    );
+    wire signed [10:0] s145;  // s143 + s144 - x48
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s145 (
+        .a(11'(s143)), .b(11'(s144)), .c(11'(x48_d2)), .sum(s145)
+    );
+    wire signed [ 9:0] s146;  // x61 - x43 - x58
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s146 (
+        .a(x61_d2), .b(x43_d2), .c(x58_d2), .sum(s146)
+    );
+    wire signed [10:0] s148;  // x18 + x50 + s147
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s148 (
+        .a(x18_d2), .b(x50_d2), .c(s147_d1), .sum(s148)
+    );
+    wire signed [11:0] s149;  // s146 + s148 - s38
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(11), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s149 (
+        .a(s146), .b(s148), .c(s38_d1), .sum(s149)
+    );
+    wire        [ 8:0] s152 = 9'(x35_d2) + 9'(x61_d2);
+    wire        [10:0] s153;  // x34 + s0 + s152
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(9), .SIGNED(3'b000), .NEGATE(3'b000)) u_s153 (
+        .a(x34_d2), .b(s0), .c(s152), .sum(s153)
+    );
+    wire signed [ 9:0] s154;  // x3 + x7 - x15
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s154 (
+        .a(x3_d2), .b(x7_d2), .c(x15_d2), .sum(s154)
+    );
+    wire signed [10:0] s155;  // x41 + x60 + s154
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s155 (
+        .a(x41_d2), .b(x60_d2), .c(s154), .sum(s155)
+    );
+    wire        [ 9:0] s156;  // x6 + x10 + x52
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s156 (
+        .a(x6_d2), .b(x10_d2), .c(x52_d2), .sum(s156)
+    );
+    wire        [ 9:0] s160;  // x19 + x31 + x43
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s160 (
+        .a(x19_d2), .b(x31_d2), .c(x43_d2), .sum(s160)
+    );
+    wire        [10:0] s161;  // s116 + s159 + s160
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s161 (
+        .a(11'(s116)), .b(11'(s159_d1)), .c(11'(s160)), .sum(s161)
+    );
+    wire        [ 9:0] s162;  // x2 + x3 + x12
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s162 (
+        .a(x2_d2), .b(x3_d2), .c(x12_d2), .sum(s162)
+    );
+    wire        [10:0] s164;  // x10 + x51 + s29
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b000), .NEGATE(3'b000)) u_s164 (
+        .a(x10_d2), .b(x51_d2), .c(s29_d1), .sum(s164)
+    );
+    wire        [ 9:0] s165;  // x48 + x63 + 63
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s165 (
+        .a(x48_d2), .b(x63_d2), .c(7'd63), .sum(s165)
+    );
+    wire signed [ 9:0] s166;  // x27 - x24 - x30
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s166 (
+        .a(x27_d2), .b(x24_d2), .c(x30_d2), .sum(s166)
+    );
+    wire signed [ 9:0] s167;  // x34 + x49 - x38
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s167 (
+        .a(x34_d2), .b(x49_d2), .c(x38_d2), .sum(s167)
+    );
+    wire signed [11:0] s168;  // s91 + s165 + s166
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s168 (
+        .a(12'(s91)), .b(12'(s165)), .c(12'(s166)), .sum(s168)
+    );
+    wire        [ 8:0] s171 = 9'(x32_d2) + 9'(x46_d2);
+    wire signed [ 9:0] s172;  // x12 + x31 - x6
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s172 (
+        .a(x12_d2), .b(x31_d2), .c(x6_d2), .sum(s172)
+    );
+    wire signed [ 9:0] s173;  // x35 - x34 - x53
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s173 (
+        .a(x35_d2), .b(x34_d2), .c(x53_d2), .sum(s173)
+    );
+    wire signed [ 9:0] s174;  // x57 + x60 - x50
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s174 (
+        .a(x57_d2), .b(x60_d2), .c(x50_d2), .sum(s174)
+    );
+    wire signed [10:0] s175;  // s53 + s172 - s171
+    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(10), .C(9), .SIGNED(3'b010), .NEGATE(3'b100)) u_s175 (
+        .a(s53_d1), .b(s172), .c(s171), .sum(s175)
+    );
+    wire signed [11:0] s176;  // s146 + s173 + s174
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s176 (
+        .a(s146), .b(s173), .c(s174), .sum(s176)
+    );
+    wire        [ 9:0] s180;  // x14 + x18 + x23
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s180 (
+        .a(x14_d2), .b(x18_d2), .c(x23_d2), .sum(s180)
+    );
+    wire signed [10:0] s182;  // s40 + s181 - x50
+    bittrigger_grow3 #(.WIDTH(11), .A(10), .B(9), .C(8), .SIGNED(3'b011), .NEGATE(3'b100)) u_s182 (
+        .a(s40_d1), .b(s181_d1), .c(x50_d2), .sum(s182)
+    );
+    wire signed [12:0] s183;  // s182 - s179 - s180
+    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(10), .C(10), .SIGNED(3'b011), .NEGATE(3'b110)) u_s183 (
+        .a(s182), .b(s179_d1), .c(s180), .sum(s183)
+    );
+    wire signed [ 9:0] s184;  // x41 - x11 - x37
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s184 (
+        .a(x41_d2), .b(x11_d2), .c(x37_d2), .sum(s184)
+    );
+    wire signed [ 9:0] s185;  // x22 + s77 - x42
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(9), .C(8), .SIGNED(3'b010), .NEGATE(3'b100)) u_s185 (
+        .a(x22_d2), .b(s77_d1), .c(x42_d2), .sum(s185)
+    );
+    wire signed [ 9:0] s186;  // x10 + x44 - x20
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s186 (
+        .a(x10_d2), .b(x44_d2), .c(x20_d2), .sum(s186)
+    );
+    wire signed [10:0] s187;  // s143 + s184 - x21
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s187 (
+        .a(11'(s143)), .b(11'(s184)), .c(11'(x21_d2)), .sum(s187)
+    );
+    wire signed [10:0] s191;  // x38 + s190 - x12
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b010), .NEGATE(3'b100)) u_s191 (
+        .a(x38_d2), .b(s190_d1), .c(x12_d2), .sum(s191)
+    );
+    wire signed [ 9:0] s192;  // x62 - x19 - x52
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s192 (
+        .a(x62_d2), .b(x19_d2), .c(x52_d2), .sum(s192)
+    );
+    wire signed [10:0] s193;  // x4 + x5 - s189
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(9), .SIGNED(3'b100), .NEGATE(3'b100)) u_s193 (
+        .a(x4_d2), .b(x5_d2), .c(s189_d1), .sum(s193)
+    );
+    wire signed [11:0] s194;  // s191 + s192 + s193
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s194 (
+        .a(12'(s191)), .b(12'(s192)), .c(12'(s193)), .sum(s194)
+    );
+    wire        [ 9:0] s196;  // x6 + x11 + x59
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s196 (
+        .a(x6_d2), .b(x11_d2), .c(x59_d2), .sum(s196)
+    );
+    wire signed [ 9:0] s197;  // x30 + x45 - x5
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s197 (
+        .a(x30_d2), .b(x45_d2), .c(x5_d2), .sum(s197)
+    );
+    wire signed [ 9:0] s198;  // x35 - x16 - x55
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s198 (
+        .a(x35_d2), .b(x16_d2), .c(x55_d2), .sum(s198)
+    );
+    wire signed [ 9:0] s199;  // x63 + s52 - x61
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(9), .C(8), .SIGNED(3'b010), .NEGATE(3'b100)) u_s199 (
+        .a(x63_d2), .b(s52), .c(x61_d2), .sum(s199)
+    );
+    wire        [ 9:0] s201;  // x36 + x37 + x39
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s201 (
+        .a(x36_d2), .b(x37_d2), .c(x39_d2), .sum(s201)
+    );
+    wire signed [11:0] s202;  // s78 + s196 + s197
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s202 (
+        .a(12'(s78)), .b(12'(s196)), .c(12'(s197)), .sum(s202)
+    );
+    wire signed [12:0] s203;  // s39 + s191 + s201
+    bittrigger_grow3 #(.WIDTH(13), .A(12), .B(11), .C(10), .SIGNED(3'b011), .NEGATE(3'b000)) u_s203 (
+        .a(s39), .b(s191), .c(s201), .sum(s203)
+    );
+    wire        [ 9:0] s205;  // x3 + x18 + x26
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s205 (
+        .a(x3_d2), .b(x18_d2), .c(x26_d2), .sum(s205)
+    );
+    wire        [ 9:0] s206;  // x7 + x28 + 16
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s206 (
+        .a(x7_d2), .b(x28_d2), .c(7'd16), .sum(s206)
+    );
+    wire signed [ 9:0] s207;  // x53 - x8 - x14
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s207 (
+        .a(x53_d2), .b(x8_d2), .c(x14_d2), .sum(s207)
+    );
+    wire signed [11:0] s208;  // s206 - s197 - s205
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b010), .NEGATE(3'b110)) u_s208 (
+        .a(s206), .b(s197), .c(s205), .sum(s208)
+    );
+    wire signed [11:0] s209;  // s123 + s207 - s185
+    bittrigger_grow3 #(.WIDTH(12), .A(11), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s209 (
+        .a(s123), .b(s207), .c(s185), .sum(s209)
+    );
+    wire        [ 8:0] s211 = 9'(x1_d2) + 9'd19;
+    wire signed [ 9:0] s212;  // x47 - x7 - x44
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s212 (
+        .a(x47_d2), .b(x7_d2), .c(x44_d2), .sum(s212)
+    );
+    wire        [10:0] s213;  // s37 + s180 + s211
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s213 (
+        .a(11'(s37_d1)), .b(11'(s180)), .c(11'(s211)), .sum(s213)
+    );
+    wire signed [ 8:0] s216 = 9'(x23_d2) - 9'(x55_d2);
+    wire signed [10:0] s217;  // s122 + s189 + s216
+    bittrigger_grow3 #(.WIDTH(11), .A(10), .B(9), .C(9), .SIGNED(3'b111), .NEGATE(3'b000)) u_s217 (
+        .a(s122_d1), .b(s189_d1), .c(s216), .sum(s217)
+    );
+    wire signed [ 9:0] s218;  // x21 - x24 - x61
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s218 (
+        .a(x21_d2), .b(x24_d2), .c(x61_d2), .sum(s218)
+    );
+    wire        [ 9:0] s219;  // x9 + x37 + x43
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s219 (
+        .a(x9_d2), .b(x37_d2), .c(x43_d2), .sum(s219)
+    );
+    wire signed [11:0] s220;  // s133 - s172 - s219
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s220 (
+        .a(12'(s133)), .b(12'(s172)), .c(12'(s219)), .sum(s220)
+    );
+    wire signed [10:0] s222;  // s135 - x57 - s159
+    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(8), .C(9), .SIGNED(3'b000), .NEGATE(3'b110)) u_s222 (
+        .a(s135_d1), .b(x57_d2), .c(s159_d1), .sum(s222)
+    );
+    wire signed [11:0] s223;  // s103 + s218 + s222
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s223 (
+        .a(s103), .b(s218), .c(s222), .sum(s223)
+    );
+    wire signed [ 9:0] s225;  // x1 - x40 - x57
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s225 (
+        .a(x1_d2), .b(x40_d2), .c(x57_d2), .sum(s225)
+    );
+    wire signed [ 9:0] s227;  // x29 - x4 - x59
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s227 (
+        .a(x29_d2), .b(x4_d2), .c(x59_d2), .sum(s227)
+    );
+    wire        [ 9:0] s228;  // x16 + x28 + x61
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s228 (
+        .a(x16_d2), .b(x28_d2), .c(x61_d2), .sum(s228)
+    );
+    wire signed [11:0] s229;  // s227 - x26 - s135
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(9), .SIGNED(3'b001), .NEGATE(3'b110)) u_s229 (
+        .a(s227), .b(9'(x26_d2)), .c(s135_d1), .sum(s229)
+    );
+    wire signed [10:0] s232;  // s8 - x53 - x54
+    bittrigger_grow3 #(.WIDTH(11), .A(10), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s232 (
+        .a(s8_d1), .b(x53_d2), .c(x54_d2), .sum(s232)
+    );
+    wire signed [ 9:0] s233;  // x19 - x1 - x24
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s233 (
+        .a(x19_d2), .b(x1_d2), .c(x24_d2), .sum(s233)
+    );
+    wire        [ 9:0] s234;  // x10 + x50 + x55
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s234 (
+        .a(x10_d2), .b(x50_d2), .c(x55_d2), .sum(s234)
+    );
+    wire signed [11:0] s235;  // s233 - s171 - s196
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(10), .SIGNED(3'b001), .NEGATE(3'b110)) u_s235 (
+        .a(s233), .b(s171), .c(s196), .sum(s235)
+    );
+    wire        [ 9:0] s239;  // x25 + x44 + x62
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s239 (
+        .a(x25_d2), .b(x44_d2), .c(x62_d2), .sum(s239)
+    );
+    wire        [ 9:0] s240;  // x15 + x30 + x43
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s240 (
+        .a(x15_d2), .b(x30_d2), .c(x43_d2), .sum(s240)
+    );
+    wire signed [11:0] s241;  // s239 + s240 - x47
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(9), .SIGNED(3'b000), .NEGATE(3'b100)) u_s241 (
+        .a(s239), .b(s240), .c(9'(x47_d2)), .sum(s241)
+    );
+    wire signed [ 9:0] s242;  // x7 + x52 - 3
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s242 (
+        .a(x7_d2), .b(x52_d2), .c(7'd3), .sum(s242)
+    );
+    wire signed [10:0] s243;  // x38 + s242 - x54
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b010), .NEGATE(3'b100)) u_s243 (
+        .a(x38_d2), .b(s242), .c(x54_d2), .sum(s243)
+    );
+    wire signed [ 9:0] s246;  // - x33 - x36 + 31
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b011)) u_s246 (
+        .a(x33_d2), .b(x36_d2), .c(7'd31), .sum(s246)
+    );
+    wire signed [ 9:0] s247;  // x27 - x42 - x45
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s247 (
+        .a(x27_d2), .b(x42_d2), .c(x45_d2), .sum(s247)
+    );
+    wire signed [11:0] s248;  // s134 + s246 - s159
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(9), .SIGNED(3'b011), .NEGATE(3'b100)) u_s248 (
+        .a(s134), .b(s246), .c(s159_d1), .sum(s248)
+    );
+    wire signed [11:0] s249;  // s110 + s247 - s94
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b011), .NEGATE(3'b100)) u_s249 (
+        .a(s110), .b(s247), .c(s94), .sum(s249)
+    );
+    wire signed [ 9:0] s252;  // x22 - x11 - x62
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s252 (
+        .a(x22_d2), .b(x11_d2), .c(x62_d2), .sum(s252)
+    );
+    wire        [ 9:0] s253;  // x13 + x17 + x26
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s253 (
+        .a(x13_d2), .b(x17_d2), .c(x26_d2), .sum(s253)
+    );
+    wire signed [ 9:0] s254;  // x2 - x8 - x44
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s254 (
+        .a(x2_d2), .b(x8_d2), .c(x44_d2), .sum(s254)
+    );
+    wire signed [ 9:0] s255;  // x32 - x53 - x55
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s255 (
+        .a(x32_d2), .b(x53_d2), .c(x55_d2), .sum(s255)
+    );
+    wire signed [11:0] s256;  // s253 + s254 - s124
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b010), .NEGATE(3'b100)) u_s256 (
+        .a(s253), .b(s254), .c(s124_d1), .sum(s256)
+    );
+    wire signed [10:0] s258;  // x39 - s159 - 17
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s258 (
+        .a(x39_d2), .b(s159_d1), .c(8'd17), .sum(s258)
+    );
+    wire signed [11:0] s259;  // s134 + s252 - s132
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(9), .SIGNED(3'b011), .NEGATE(3'b100)) u_s259 (
+        .a(s134), .b(s252), .c(s132_d1), .sum(s259)
+    );
+    wire signed [11:0] s260;  // s35 + s258 - s218
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s260 (
+        .a(12'(s35_d1)), .b(12'(s258)), .c(12'(s218)), .sum(s260)
+    );
+    wire signed [10:0] s262;  // x23 + x43 + s81
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(9), .SIGNED(3'b100), .NEGATE(3'b000)) u_s262 (
+        .a(x23_d2), .b(x43_d2), .c(s81_d1), .sum(s262)
+    );
+    wire signed [12:0] s263;  // s36 + s253 + s262
+    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(10), .C(11), .SIGNED(3'b101), .NEGATE(3'b000)) u_s263 (
+        .a(s36), .b(s253), .c(s262), .sum(s263)
+    );
+    wire signed [ 9:0] s265;  // x54 - x19 - x43
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s265 (
+        .a(x54_d2), .b(x19_d2), .c(x43_d2), .sum(s265)
+    );
+    wire signed [ 9:0] s266;  // x32 - x3 - x17
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s266 (
+        .a(x32_d2), .b(x3_d2), .c(x17_d2), .sum(s266)
+    );
+    wire signed [11:0] s267;  // s189 + s265 - s35
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b011), .NEGATE(3'b100)) u_s267 (
+        .a(s189_d1), .b(s265), .c(s35_d1), .sum(s267)
+    );
+    wire signed [ 9:0] s269;  // x36 - x52 - x63
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s269 (
+        .a(x36_d2), .b(x52_d2), .c(x63_d2), .sum(s269)
+    );
+    wire signed [11:0] s270;  // s115 + s269 - s252
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s270 (
+        .a(s115), .b(s269), .c(s252), .sum(s270)
+    );
+    wire        [ 9:0] s273;  // x49 + x59 + s272
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b000), .NEGATE(3'b000)) u_s273 (
+        .a(x49_d2), .b(x59_d2), .c(s272_d1), .sum(s273)
+    );
+    wire        [ 9:0] s274;  // x27 + x30 + x52
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s274 (
+        .a(x27_d2), .b(x30_d2), .c(x52_d2), .sum(s274)
+    );
+    wire signed [10:0] s275;  // s60 - x2 - s205
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s275 (
+        .a(11'(s60)), .b(11'(x2_d2)), .c(11'(s205)), .sum(s275)
+    );
+    wire signed [11:0] s276;  // s273 - s184 - s274
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b010), .NEGATE(3'b110)) u_s276 (
+        .a(s273), .b(s184), .c(s274), .sum(s276)
+    );
+    wire signed [10:0] s279;  // x17 + x38 + s179
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s279 (
+        .a(x17_d2), .b(x38_d2), .c(s179_d1), .sum(s279)
+    );
+    wire signed [12:0] s280;  // s239 + s273 + s279
+    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(10), .C(11), .SIGNED(3'b100), .NEGATE(3'b000)) u_s280 (
+        .a(s239), .b(s273), .c(s279), .sum(s280)
+    );
+    wire signed [ 9:0] s283;  // x0 + x9 - x16
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s283 (
+        .a(x0_d2), .b(x9_d2), .c(x16_d2), .sum(s283)
+    );
+    wire signed [ 9:0] s284;  // x12 + x21 - x8
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s284 (
+        .a(x12_d2), .b(x21_d2), .c(x8_d2), .sum(s284)
+    );
+    wire signed [10:0] s285;  // x51 + s189 + s283
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(10), .SIGNED(3'b110), .NEGATE(3'b000)) u_s285 (
+        .a(x51_d2), .b(s189_d1), .c(s283), .sum(s285)
+    );
+    wire signed [ 9:0] s288;  // x16 - x3 - 111
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b110)) u_s288 (
+        .a(x16_d2), .b(x3_d2), .c(7'd111), .sum(s288)
+    );
+    wire signed [ 9:0] s289;  // x39 + x52 - x13
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s289 (
+        .a(x39_d2), .b(x52_d2), .c(x13_d2), .sum(s289)
+    );
+    wire signed [10:0] s290;  // x40 + s106 + s288
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s290 (
+        .a(11'(x40_d2)), .b(11'(s106)), .c(11'(s288)), .sum(s290)
+    );
+
+    // stage 5
+    reg         [ 7:0] x14_d3;
+    reg         [ 7:0] x16_d3;
+    reg         [ 7:0] x17_d3;
+    reg         [ 7:0] x29_d3;
+    reg         [ 7:0] x35_d3;
+    reg         [ 7:0] x38_d3;
+    reg         [ 7:0] x54_d3;
+    reg  signed [10:0] s2_d1;
+    reg  signed [11:0] s4_d1;
+    reg         [ 9:0] s5_d1;
+    reg         [10:0] s7_d1;
+    reg         [11:0] s11_d1;
+    reg  signed [ 9:0] s13_d1;
+    reg  signed [ 9:0] s16_d1;
+    reg  signed [11:0] s17_d1;
+    reg         [ 9:0] s20_d1;
+    reg  signed [11:0] s25_d1;
+    reg  signed [ 9:0] s26_d1;
+    reg  signed [11:0] s33_d1;
+    reg  signed [12:0] s42_d1;
+    reg  signed [10:0] s43_d1;
+    reg         [10:0] s45_d1;
+    reg  signed [11:0] s46_d1;
+    reg  signed [ 9:0] s48_d1;
+    reg  signed [11:0] s49_d1;
+    reg  signed [10:0] s56_d1;
+    reg  signed [ 9:0] s57_d1;
+    reg         [10:0] s59_d1;
+    reg  signed [10:0] s61_d1;
+    reg  signed [ 9:0] s62_d1;
+    reg  signed [ 9:0] s63_d1;
+    reg  signed [11:0] s70_d1;
+    reg  signed [10:0] s74_d1;
+    reg  signed [11:0] s76_d1;
+    reg         [10:0] s80_d1;
+    reg  signed [11:0] s82_d1;
+    reg  signed [11:0] s83_d1;
+    reg  signed [11:0] s87_d1;
+    reg  signed [11:0] s88_d1;
+    reg  signed [11:0] s93_d1;
+    reg  signed [ 9:0] s96_d1;
+    reg  signed [11:0] s97_d1;
+    reg  signed [10:0] s100_d1;
+    reg  signed [ 9:0] s101_d1;
+    reg  signed [10:0] s104_d1;
+    reg         [10:0] s105_d1;
+    reg  signed [10:0] s107_d1;
+    reg  signed [11:0] s113_d1;
+    reg  signed [ 9:0] s115_d1;
+    reg  signed [10:0] s117_d1;
+    reg  signed [10:0] s119_d1;
+    reg         [10:0] s126_d1;
+    reg  signed [12:0] s129_d1;
+    reg         [ 9:0] s130_d1;
+    reg         [ 9:0] s136_d1;
+    reg  signed [ 9:0] s137_d1;
+    reg  signed [10:0] s138_d1;
+    reg  signed [11:0] s141_d1;
+    reg  signed [10:0] s145_d1;
+    reg  signed [11:0] s149_d1;
+    reg         [10:0] s153_d1;
+    reg  signed [10:0] s155_d1;
+    reg         [ 9:0] s156_d1;
+    reg         [10:0] s161_d1;
+    reg         [ 9:0] s162_d1;
+    reg         [10:0] s164_d1;
+    reg  signed [ 9:0] s167_d1;
+    reg  signed [11:0] s168_d1;
+    reg  signed [10:0] s175_d1;
+    reg  signed [11:0] s176_d1;
+    reg  signed [12:0] s183_d1;
+    reg  signed [ 9:0] s185_d1;
+    reg  signed [ 9:0] s186_d1;
+    reg  signed [10:0] s187_d1;
+    reg  signed [11:0] s194_d1;
+    reg  signed [ 9:0] s198_d1;
+    reg  signed [ 9:0] s199_d1;
+    reg  signed [11:0] s202_d1;
+    reg  signed [12:0] s203_d1;
+    reg  signed [11:0] s208_d1;
+    reg  signed [11:0] s209_d1;
+    reg  signed [ 9:0] s212_d1;
+    reg         [10:0] s213_d1;
+    reg  signed [10:0] s217_d1;
+    reg  signed [11:0] s220_d1;
+    reg  signed [11:0] s223_d1;
+    reg  signed [ 9:0] s225_d1;
+    reg         [ 9:0] s228_d1;
+    reg  signed [11:0] s229_d1;
+    reg  signed [10:0] s232_d1;
+    reg         [ 9:0] s234_d1;
+    reg  signed [11:0] s235_d1;
+    reg  signed [11:0] s241_d1;
+    reg  signed [10:0] s243_d1;
+    reg  signed [11:0] s248_d1;
+    reg  signed [11:0] s249_d1;
+    reg  signed [ 9:0] s255_d1;
+    reg  signed [11:0] s256_d1;
+    reg  signed [11:0] s259_d1;
+    reg  signed [11:0] s260_d1;
+    reg  signed [12:0] s263_d1;
+    reg  signed [ 9:0] s266_d1;
+    reg  signed [11:0] s267_d1;
+    reg  signed [11:0] s270_d1;
+    reg  signed [10:0] s275_d1;
+    reg  signed [11:0] s276_d1;
+    reg  signed [12:0] s280_d1;
+    reg  signed [ 9:0] s284_d1;
+    reg  signed [10:0] s285_d1;
+    reg  signed [ 9:0] s289_d1;
+    reg  signed [10:0] s290_d1;
+    always_ff @(posedge clk) begin
+        x14_d3 <= x14_d2;
+        x16_d3 <= x16_d2;
+        x17_d3 <= x17_d2;
+        x29_d3 <= x29_d2;
+        x35_d3 <= x35_d2;
+        x38_d3 <= x38_d2;
+        x54_d3 <= x54_d2;
         s2_d1 <= s2;
         s4_d1 <= s4;
         s5_d1 <= s5;
-        s9_d1 <= s9;
+        s7_d1 <= s7;
         s11_d1 <= s11;
-        s12_d1 <= s12;
+        s13_d1 <= s13;
         s16_d1 <= s16;
         s17_d1 <= s17;
         s20_d1 <= s20;
-        s21_d1 <= s21;
-        s22_d1 <= s22;
-        s23_d1 <= s23;
-        s24_d1 <= s24;
-        s29_d1 <= s29;
-        s30_d1 <= s30;
-        s31_d1 <= s31;
-        s35_d1 <= s35;
-        s36_d1 <= s36;
-        s38_d1 <= s38;
+        s25_d1 <= s25;
+        s26_d1 <= s26;
+        s33_d1 <= s33;
+        s42_d1 <= s42;
         s43_d1 <= s43;
         s45_d1 <= s45;
-        s47_d1 <= s47;
-        s50_d1 <= s50;
-        s51_d1 <= s51;
+        s46_d1 <= s46;
+        s48_d1 <= s48;
+        s49_d1 <= s49;
         s56_d1 <= s56;
+        s57_d1 <= s57;
+        s59_d1 <= s59;
+        s61_d1 <= s61;
         s62_d1 <= s62;
-        s64_d1 <= s64;
-        s65_d1 <= s65;
-        s71_d1 <= s71;
+        s63_d1 <= s63;
+        s70_d1 <= s70;
         s74_d1 <= s74;
-        s77_d1 <= s77;
-        s81_d1 <= s81;
+        s76_d1 <= s76;
+        s80_d1 <= s80;
         s82_d1 <= s82;
-        s85_d1 <= s85;
-        s86_d1 <= s86;
+        s83_d1 <= s83;
+        s87_d1 <= s87;
         s88_d1 <= s88;
-        s95_d1 <= s95;
+        s93_d1 <= s93;
         s96_d1 <= s96;
+        s97_d1 <= s97;
+        s100_d1 <= s100;
         s101_d1 <= s101;
-        s102_d1 <= s102;
         s104_d1 <= s104;
-        s106_d1 <= s106;
-        s109_d1 <= s109;
-        s112_d1 <= s112;
+        s105_d1 <= s105;
+        s107_d1 <= s107;
         s113_d1 <= s113;
         s115_d1 <= s115;
         s117_d1 <= s117;
-        s123_d1 <= s123;
-        s125_d1 <= s125;
+        s119_d1 <= s119;
         s126_d1 <= s126;
+        s129_d1 <= s129;
         s130_d1 <= s130;
-        s132_d1 <= s132;
-        s134_d1 <= s134;
+        s136_d1 <= s136;
         s137_d1 <= s137;
-        s142_d1 <= s142;
-        s144_d1 <= s144;
-        s147_d1 <= s147;
-        s152_d1 <= s152;
+        s138_d1 <= s138;
+        s141_d1 <= s141;
+        s145_d1 <= s145;
+        s149_d1 <= s149;
         s153_d1 <= s153;
         s155_d1 <= s155;
-        s158_d1 <= s158;
+        s156_d1 <= s156;
         s161_d1 <= s161;
+        s162_d1 <= s162;
         s164_d1 <= s164;
-        s165_d1 <= s165;
-        s166_d1 <= s166;
-        s171_d1 <= s171;
-        s172_d1 <= s172;
-        s178_d1 <= s178;
-        s184_d1 <= s184;
+        s167_d1 <= s167;
+        s168_d1 <= s168;
+        s175_d1 <= s175;
+        s176_d1 <= s176;
+        s183_d1 <= s183;
         s185_d1 <= s185;
-        s191_d1 <= s191;
+        s186_d1 <= s186;
+        s187_d1 <= s187;
+        s194_d1 <= s194;
         s198_d1 <= s198;
         s199_d1 <= s199;
         s202_d1 <= s202;
         s203_d1 <= s203;
-        s206_d1 <= s206;
         s208_d1 <= s208;
-        s215_d1 <= s215;
-        s216_d1 <= s216;
-        s219_d1 <= s219;
-        s221_d1 <= s221;
-        s222_d1 <= s222;
-        s231_d1 <= s231;
+        s209_d1 <= s209;
+        s212_d1 <= s212;
+        s213_d1 <= s213;
+        s217_d1 <= s217;
+        s220_d1 <= s220;
+        s223_d1 <= s223;
+        s225_d1 <= s225;
+        s228_d1 <= s228;
+        s229_d1 <= s229;
+        s232_d1 <= s232;
         s234_d1 <= s234;
         s235_d1 <= s235;
-        s236_d1 <= s236;
-        s240_d1 <= s240;
         s241_d1 <= s241;
-        s245_d1 <= s245;
+        s243_d1 <= s243;
+        s248_d1 <= s248;
         s249_d1 <= s249;
-        s250_d1 <= s250;
-        s251_d1 <= s251;
         s255_d1 <= s255;
         s256_d1 <= s256;
         s259_d1 <= s259;
         s260_d1 <= s260;
-        s261_d1 <= s261;
-        s262_d1 <= s262;
-        s265_d1 <= s265;
+        s263_d1 <= s263;
         s266_d1 <= s266;
         s267_d1 <= s267;
-        s271_d1 <= s271;
-        s277_d1 <= s277;
-        s279_d1 <= s279;
-        s280_d1 <= s280;
-        s283_d1 <= s283;
-        s284_d1 <= s284;
-        s287_d1 <= s287;
-        s292_d1 <= s292;
-        s293_d1 <= s293;
-    end
-    wire signed [11:0] s6;  // s5 - s2 - s4
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(11), .SIGNED(3'b100), .NEGATE(3'b110)) u_s6 (
-        .a(s5_d1), .b(s2_d1), .c(s4_d1), .sum(s6)
-    );
-    wire        [11:0] s13;  // s9 + s11 + s12
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s13 (
-        .a(12'(s9_d1)), .b(12'(s11_d1)), .c(12'(s12_d1)), .sum(s13)
-    );
-    wire signed [12:0] s14;  // x13 + s13 - x54
-    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b100)) u_s14 (
-        .a(13'(x13_d2)), .b(13'(s13)), .c(13'(x54_d2)), .sum(s14)
-    );
-    wire signed [12:0] s18;  // s16 + s17 - s1
-    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(11), .C(11), .SIGNED(3'b111), .NEGATE(3'b100)) u_s18 (
-        .a(s16_d1), .b(s17_d1), .c(s1_d1), .sum(s18)
-    );
-    wire signed [10:0] s25;  // x48 - x11 - s23
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b110)) u_s25 (
-        .a(x48_d2), .b(x11_d2), .c(s23_d1), .sum(s25)
-    );
-    wire signed [11:0] s26;  // s21 + s24 - s22
-    bittrigger_grow3 #(.WIDTH(12), .A(11), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s26 (
-        .a(s21_d1), .b(s24_d1), .c(s22_d1), .sum(s26)
-    );
-    wire signed [13:0] s27;  // s25 + s26 - s13
-    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(12), .SIGNED(3'b011), .NEGATE(3'b100)) u_s27 (
-        .a(s25), .b(s26), .c(s13), .sum(s27)
-    );
-    wire signed [10:0] s32;  // x57 + s31 - s30
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(10), .SIGNED(3'b110), .NEGATE(3'b100)) u_s32 (
-        .a(x57_d2), .b(s31_d1), .c(s30_d1), .sum(s32)
-    );
-    wire signed [12:0] s48;  // s47 - s43 - s45
-    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b110)) u_s48 (
-        .a(13'(s47_d1)), .b(13'(s43_d1)), .c(13'(s45_d1)), .sum(s48)
-    );
-    wire signed [11:0] s52;  // s35 + s38 + s50
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s52 (
-        .a(12'(s35_d1)), .b(12'(s38_d1)), .c(12'(s50_d1)), .sum(s52)
-    );
-    wire signed [13:0] s53;  // s48 + s51 + s52
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s53 (
-        .a(s48), .b(s51_d1), .c(s52), .sum(s53)
-    );
-    wire signed [10:0] s57;  // x29 + s56 - x14
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s57 (
-        .a(11'(x29_d2)), .b(s56_d1), .c(11'(x14_d2)), .sum(s57)
-    );
-    wire signed [12:0] s66;  // s64 - s9 - s62
-    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b110)) u_s66 (
-        .a(13'(s64_d1)), .b(13'(s9_d1)), .c(13'(s62_d1)), .sum(s66)
-    );
-    wire signed [13:0] s67;  // s65 + s66 - s57
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(11), .SIGNED(3'b111), .NEGATE(3'b100)) u_s67 (
-        .a(s65_d1), .b(s66), .c(s57), .sum(s67)
-    );
-    wire signed [13:0] s72;  // s48 + s71 - s4
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(11), .SIGNED(3'b111), .NEGATE(3'b100)) u_s72 (
-        .a(s48), .b(s71_d1), .c(s4_d1), .sum(s72)
-    );
-    wire signed [11:0] s75;  // x7 + x57 + s74
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(9), .C(11), .SIGNED(3'b100), .NEGATE(3'b000)) u_s75 (
-        .a(9'(x7_d2)), .b(9'(x57_d2)), .c(s74_d1), .sum(s75)
-    );
-    wire signed [11:0] s78;  // x37 + s77 - x55
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s78 (
-        .a(12'(x37_d2)), .b(s77_d1), .c(12'(x55_d2)), .sum(s78)
-    );
-    wire signed [12:0] s83;  // s81 + s82 - s43
-    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s83 (
-        .a(s81_d1), .b(s82_d1), .c(s43_d1), .sum(s83)
-    );
-    wire signed [11:0] s89;  // s36 + s86 + s88
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s89 (
-        .a(12'(s36_d1)), .b(12'(s86_d1)), .c(12'(s88_d1)), .sum(s89)
-    );
-    wire signed [12:0] s90;  // s78 + s85 - s75
-    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b100)) u_s90 (
-        .a(13'(s78)), .b(13'(s85_d1)), .c(13'(s75)), .sum(s90)
-    );
-    wire signed [11:0] s92;  // x23 - x61 - s74
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(9), .C(11), .SIGNED(3'b100), .NEGATE(3'b110)) u_s92 (
-        .a(9'(x23_d2)), .b(9'(x61_d2)), .c(s74_d1), .sum(s92)
-    );
-    wire signed [11:0] s97;  // s95 + s96 - s20
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s97 (
-        .a(12'(s95_d1)), .b(12'(s96_d1)), .c(12'(s20_d1)), .sum(s97)
-    );
-    wire signed [13:0] s98;  // s83 + s92 + s97
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s98 (
-        .a(s83), .b(s92), .c(s97), .sum(s98)
-    );
-    wire signed [11:0] s107;  // x25 - x48 - s106
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(9), .C(11), .SIGNED(3'b100), .NEGATE(3'b110)) u_s107 (
-        .a(9'(x25_d2)), .b(9'(x48_d2)), .c(s106_d1), .sum(s107)
-    );
-    wire signed [12:0] s110;  // s109 - s21 - s101
-    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(11), .C(11), .SIGNED(3'b111), .NEGATE(3'b110)) u_s110 (
-        .a(s109_d1), .b(s21_d1), .c(s101_d1), .sum(s110)
-    );
-    wire signed [13:0] s111;  // s107 + s110 - s104
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s111 (
-        .a(s107), .b(s110), .c(s104_d1), .sum(s111)
-    );
-    wire signed [11:0] s114;  // s38 + s113 - x43
-    bittrigger_grow3 #(.WIDTH(12), .A(11), .B(10), .C(9), .SIGNED(3'b011), .NEGATE(3'b100)) u_s114 (
-        .a(s38_d1), .b(s113_d1), .c(9'(x43_d2)), .sum(s114)
-    );
-    wire signed [11:0] s118;  // s115 + s117 - s112
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(11), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s118 (
-        .a(s115_d1), .b(s117_d1), .c(s112_d1), .sum(s118)
-    );
-    wire signed [12:0] s127;  // s29 + s125 - s123
-    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(10), .C(11), .SIGNED(3'b111), .NEGATE(3'b100)) u_s127 (
-        .a(s29_d1), .b(s125_d1), .c(s123_d1), .sum(s127)
-    );
-    wire signed [13:0] s128;  // s126 + s127 - s13
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s128 (
-        .a(14'(s126_d1)), .b(14'(s127)), .c(14'(s13)), .sum(s128)
-    );
-    wire signed [12:0] s135;  // s132 + s134 - s130
-    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(11), .C(11), .SIGNED(3'b110), .NEGATE(3'b100)) u_s135 (
-        .a(s132_d1), .b(s134_d1), .c(s130_d1), .sum(s135)
-    );
-    wire signed [ 9:0] s136;  // x0 + x55 - x19
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s136 (
-        .a(x0_d2), .b(x55_d2), .c(x19_d2), .sum(s136)
-    );
-    wire signed [12:0] s138;  // s136 + s137 - s135
-    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b100)) u_s138 (
-        .a(13'(s136)), .b(13'(s137_d1)), .c(s135), .sum(s138)
-    );
-    wire signed [ 9:0] s146;  // x35 + x39 - x54
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s146 (
-        .a(x35_d2), .b(x39_d2), .c(x54_d2), .sum(s146)
-    );
-    wire signed [11:0] s148;  // s146 + s147 - s144
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s148 (
-        .a(12'(s146)), .b(12'(s147_d1)), .c(12'(s144_d1)), .sum(s148)
-    );
-    wire signed [12:0] s159;  // s158 - s74 - s155
-    bittrigger_grow3 #(.WIDTH(13), .A(12), .B(11), .C(11), .SIGNED(3'b111), .NEGATE(3'b110)) u_s159 (
-        .a(s158_d1), .b(s74_d1), .c(s155_d1), .sum(s159)
-    );
-    wire signed [12:0] s162;  // s161 - s132 - s153
-    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(11), .C(10), .SIGNED(3'b101), .NEGATE(3'b110)) u_s162 (
-        .a(s161_d1), .b(s132_d1), .c(s153_d1), .sum(s162)
-    );
-    wire signed [13:0] s163;  // s159 + s162 - s152
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s163 (
-        .a(14'(s159)), .b(14'(s162)), .c(14'(s152_d1)), .sum(s163)
-    );
-    wire signed [12:0] s167;  // s164 + s166 - s165
-    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b100)) u_s167 (
-        .a(13'(s164_d1)), .b(13'(s166_d1)), .c(13'(s165_d1)), .sum(s167)
-    );
-    wire signed [13:0] s168;  // s167 - s75 - s135
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s168 (
-        .a(14'(s167)), .b(14'(s75)), .c(14'(s135)), .sum(s168)
-    );
-    wire        [10:0] s169;  // x19 + x39 + s62
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s169 (
-        .a(11'(x19_d2)), .b(11'(x39_d2)), .c(s62_d1), .sum(s169)
-    );
-    wire signed [11:0] s173;  // s30 + s171 + s172
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s173 (
-        .a(s30_d1), .b(s171_d1), .c(s172_d1), .sum(s173)
-    );
-    wire signed [ 9:0] s175;  // x61 - x0 - x5
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s175 (
-        .a(x61_d2), .b(x0_d2), .c(x5_d2), .sum(s175)
-    );
-    wire signed [12:0] s176;  // s175 - x63 - s6
-    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(10), .C(12), .SIGNED(3'b101), .NEGATE(3'b110)) u_s176 (
-        .a(s175), .b(10'(x63_d2)), .c(s6), .sum(s176)
-    );
-    wire signed [12:0] s186;  // s155 + s178 + s184
-    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b000)) u_s186 (
-        .a(13'(s155_d1)), .b(13'(s178_d1)), .c(13'(s184_d1)), .sum(s186)
-    );
-    wire signed [12:0] s192;  // s101 + s104 + s178
-    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b000)) u_s192 (
-        .a(13'(s101_d1)), .b(13'(s104_d1)), .c(13'(s178_d1)), .sum(s192)
-    );
-    wire signed [13:0] s193;  // s78 + s191 + s192
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s193 (
-        .a(s78), .b(s191_d1), .c(s192), .sum(s193)
-    );
-    wire signed [12:0] s200;  // s43 + s101 + s198
-    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b000)) u_s200 (
-        .a(13'(s43_d1)), .b(13'(s101_d1)), .c(13'(s198_d1)), .sum(s200)
-    );
-    wire signed [12:0] s204;  // s142 - s202 - s203
-    bittrigger_grow3 #(.WIDTH(13), .A(12), .B(10), .C(10), .SIGNED(3'b001), .NEGATE(3'b110)) u_s204 (
-        .a(s142_d1), .b(s202_d1), .c(10'(s203_d1)), .sum(s204)
-    );
-    wire signed [10:0] s209;  // x28 + s208 - x39
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s209 (
-        .a(11'(x28_d2)), .b(s208_d1), .c(11'(x39_d2)), .sum(s209)
-    );
-    wire signed [11:0] s210;  // s130 + s209 - s123
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s210 (
-        .a(12'(s130_d1)), .b(12'(s209)), .c(12'(s123_d1)), .sum(s210)
-    );
-    wire signed [13:0] s217;  // s215 - s144 - s164
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(12), .SIGNED(3'b101), .NEGATE(3'b110)) u_s217 (
-        .a(s215_d1), .b(s144_d1), .c(s164_d1), .sum(s217)
-    );
-    wire signed [14:0] s218;  // s217 - s169 - s216
-    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(12), .SIGNED(3'b101), .NEGATE(3'b110)) u_s218 (
-        .a(s217), .b(12'(s169)), .c(s216_d1), .sum(s218)
-    );
-    wire signed [11:0] s223;  // s132 - x9 - s222
-    bittrigger_grow3 #(.WIDTH(12), .A(11), .B(9), .C(10), .SIGNED(3'b000), .NEGATE(3'b110)) u_s223 (
-        .a(s132_d1), .b(9'(x9_d2)), .c(s222_d1), .sum(s223)
-    );
-    wire signed [ 9:0] s224;  // x50 + x63 - x55
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s224 (
-        .a(x50_d2), .b(x63_d2), .c(x55_d2), .sum(s224)
-    );
-    wire signed [11:0] s225;  // s56 + s224 - s219
-    bittrigger_grow3 #(.WIDTH(12), .A(11), .B(10), .C(9), .SIGNED(3'b011), .NEGATE(3'b100)) u_s225 (
-        .a(s56_d1), .b(s224), .c(s219_d1), .sum(s225)
-    );
-    wire signed [12:0] s226;  // s92 + s221 - s107
-    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b100)) u_s226 (
-        .a(13'(s92)), .b(13'(s221_d1)), .c(13'(s107)), .sum(s226)
-    );
-    wire signed [11:0] s228;  // x42 + s86 + s106
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s228 (
-        .a(12'(x42_d2)), .b(12'(s86_d1)), .c(12'(s106_d1)), .sum(s228)
-    );
-    wire signed [12:0] s232;  // s57 + s178 - s169
-    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b100)) u_s232 (
-        .a(13'(s57)), .b(13'(s178_d1)), .c(13'(s169)), .sum(s232)
-    );
-    wire signed [12:0] s237;  // s235 + s236 - s234
-    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(12), .C(10), .SIGNED(3'b011), .NEGATE(3'b100)) u_s237 (
-        .a(s235_d1), .b(s236_d1), .c(s234_d1), .sum(s237)
-    );
-    wire signed [12:0] s242;  // s221 + s240 - s165
-    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(11), .C(11), .SIGNED(3'b111), .NEGATE(3'b100)) u_s242 (
-        .a(s221_d1), .b(s240_d1), .c(s165_d1), .sum(s242)
-    );
-    wire signed [13:0] s243;  // s237 + s241 + s242
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s243 (
-        .a(14'(s237)), .b(14'(s241_d1)), .c(14'(s242)), .sum(s243)
-    );
-    wire signed [11:0] s246;  // s23 - s206 - s234
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s246 (
-        .a(12'(s23_d1)), .b(12'(s206_d1)), .c(12'(s234_d1)), .sum(s246)
-    );
-    wire signed [13:0] s247;  // s245 + s246 - s104
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s247 (
-        .a(s245_d1), .b(s246), .c(s104_d1), .sum(s247)
-    );
-    wire signed [11:0] s252;  // s249 + s250 - s35
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s252 (
-        .a(12'(s249_d1)), .b(s250_d1), .c(12'(s35_d1)), .sum(s252)
-    );
-    wire signed [13:0] s253;  // s251 + s252 - s152
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s253 (
-        .a(s251_d1), .b(s252), .c(s152_d1), .sum(s253)
-    );
-    wire signed [11:0] s257;  // s255 + s256 - s0
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s257 (
-        .a(12'(s255_d1)), .b(s256_d1), .c(12'(s0_d1)), .sum(s257)
-    );
-    wire signed [11:0] s263;  // s260 + s261 - s259
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(11), .C(10), .SIGNED(3'b010), .NEGATE(3'b100)) u_s263 (
-        .a(s260_d1), .b(s261_d1), .c(s259_d1), .sum(s263)
-    );
-    wire signed [13:0] s264;  // s262 + s263 - s257
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s264 (
-        .a(s262_d1), .b(s263), .c(s257), .sum(s264)
-    );
-    wire signed [12:0] s268;  // s266 - s45 - s265
-    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(12), .C(10), .SIGNED(3'b011), .NEGATE(3'b110)) u_s268 (
-        .a(s266_d1), .b(s45_d1), .c(s265_d1), .sum(s268)
-    );
-    wire signed [ 9:0] s273;  // x62 - x57 - x63
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s273 (
-        .a(x62_d2), .b(x57_d2), .c(x63_d2), .sum(s273)
-    );
-    wire signed [11:0] s274;  // s102 + s115 + s202
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b011), .NEGATE(3'b000)) u_s274 (
-        .a(s102_d1), .b(s115_d1), .c(s202_d1), .sum(s274)
-    );
-    wire signed [12:0] s275;  // s273 - s169 - s265
-    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(11), .C(10), .SIGNED(3'b001), .NEGATE(3'b110)) u_s275 (
-        .a(s273), .b(s169), .c(s265_d1), .sum(s275)
-    );
-    wire signed [11:0] s281;  // s114 + s277 + s279
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s281 (
-        .a(s114), .b(12'(s277_d1)), .c(12'(s279_d1)), .sum(s281)
-    );
-    wire signed [12:0] s285;  // s283 - s277 - s284
-    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(11), .C(11), .SIGNED(3'b011), .NEGATE(3'b110)) u_s285 (
-        .a(s283_d1), .b(s277_d1), .c(s284_d1), .sum(s285)
-    );
-    wire signed [13:0] s286;  // s285 - s159 - s223
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s286 (
-        .a(14'(s285)), .b(14'(s159)), .c(14'(s223)), .sum(s286)
-    );
-    wire signed [11:0] s288;  // s287 - s1 - s277
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s288 (
-        .a(12'(s287_d1)), .b(12'(s1_d1)), .c(12'(s277_d1)), .sum(s288)
-    );
-    wire signed [12:0] s289;  // s4 + s9 + s85
-    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(11), .C(11), .SIGNED(3'b101), .NEGATE(3'b000)) u_s289 (
-        .a(s4_d1), .b(s9_d1), .c(s85_d1), .sum(s289)
-    );
-    wire signed [13:0] s290;  // s77 + s288 - s289
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s290 (
-        .a(s77_d1), .b(s288), .c(s289), .sum(s290)
-    );
-    wire signed [12:0] s294;  // s77 + s293 - s292
-    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b100)) u_s294 (
-        .a(13'(s77_d1)), .b(13'(s293_d1)), .c(13'(s292_d1)), .sum(s294)
-    );
-    wire signed [13:0] s295;  // s204 + s294 - s237
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s295 (
-        .a(14'(s204)), .b(14'(s294)), .c(14'(s237)), .sum(s295)
-    );
-
-    // stage 5
-    reg  signed [11:0] s6_d1;
-    reg  signed [12:0] s14_d1;
-    reg  signed [12:0] s18_d1;
-    reg  signed [13:0] s27_d1;
-    reg  signed [10:0] s29_d2;
-    reg  signed [10:0] s32_d1;
-    reg  signed [13:0] s53_d1;
-    reg  signed [13:0] s67_d1;
-    reg  signed [13:0] s72_d1;
-    reg  signed [12:0] s83_d1;
-    reg  signed [11:0] s89_d1;
-    reg  signed [12:0] s90_d1;
-    reg  signed [13:0] s98_d1;
-    reg  signed [13:0] s111_d1;
-    reg  signed [11:0] s114_d1;
-    reg  signed [11:0] s118_d1;
-    reg  signed [13:0] s128_d1;
-    reg  signed [12:0] s138_d1;
-    reg  signed [11:0] s142_d2;
-    reg  signed [11:0] s148_d1;
-    reg  signed [13:0] s163_d1;
-    reg  signed [13:0] s168_d1;
-    reg         [10:0] s169_d1;
-    reg  signed [11:0] s173_d1;
-    reg  signed [12:0] s176_d1;
-    reg  signed [11:0] s185_d2;
-    reg  signed [12:0] s186_d1;
-    reg  signed [13:0] s193_d1;
-    reg  signed [11:0] s199_d2;
-    reg  signed [12:0] s200_d1;
-    reg  signed [12:0] s204_d1;
-    reg  signed [10:0] s206_d2;
-    reg  signed [11:0] s210_d1;
-    reg  signed [14:0] s218_d1;
-    reg  signed [10:0] s221_d2;
-    reg  signed [11:0] s223_d1;
-    reg  signed [11:0] s225_d1;
-    reg  signed [12:0] s226_d1;
-    reg  signed [11:0] s228_d1;
-    reg  signed [11:0] s231_d2;
-    reg  signed [12:0] s232_d1;
-    reg  signed [13:0] s243_d1;
-    reg  signed [13:0] s247_d1;
-    reg  signed [13:0] s253_d1;
-    reg  signed [11:0] s257_d1;
-    reg  signed [13:0] s264_d1;
-    reg  signed [11:0] s267_d2;
-    reg  signed [12:0] s268_d1;
-    reg  signed [10:0] s271_d2;
-    reg  signed [11:0] s274_d1;
-    reg  signed [12:0] s275_d1;
-    reg  signed [11:0] s280_d2;
-    reg  signed [11:0] s281_d1;
-    reg  signed [13:0] s286_d1;
-    reg  signed [13:0] s290_d1;
-    reg  signed [13:0] s295_d1;
-    always_ff @(posedge clk) begin
-        s6_d1 <= s6;
-        s14_d1 <= s14;
-        s18_d1 <= s18;
-        s27_d1 <= s27;
-        s29_d2 <= s29_d1;
-        s32_d1 <= s32;
-        s53_d1 <= s53;
-        s67_d1 <= s67;
-        s72_d1 <= s72;
-        s83_d1 <= s83;
-        s89_d1 <= s89;
-        s90_d1 <= s90;
-        s98_d1 <= s98;
-        s111_d1 <= s111;
-        s114_d1 <= s114;
-        s118_d1 <= s118;
-        s128_d1 <= s128;
-        s138_d1 <= s138;
-        s142_d2 <= s142_d1;
-        s148_d1 <= s148;
-        s163_d1 <= s163;
-        s168_d1 <= s168;
-        s169_d1 <= s169;
-        s173_d1 <= s173;
-        s176_d1 <= s176;
-        s185_d2 <= s185_d1;
-        s186_d1 <= s186;
-        s193_d1 <= s193;
-        s199_d2 <= s199_d1;
-        s200_d1 <= s200;
-        s204_d1 <= s204;
-        s206_d2 <= s206_d1;
-        s210_d1 <= s210;
-        s218_d1 <= s218;
-        s221_d2 <= s221_d1;
-        s223_d1 <= s223;
-        s225_d1 <= s225;
-        s226_d1 <= s226;
-        s228_d1 <= s228;
-        s231_d2 <= s231_d1;
-        s232_d1 <= s232;
-        s243_d1 <= s243;
-        s247_d1 <= s247;
-        s253_d1 <= s253;
-        s257_d1 <= s257;
-        s264_d1 <= s264;
-        s267_d2 <= s267_d1;
-        s268_d1 <= s268;
-        s271_d2 <= s271_d1;
-        s274_d1 <= s274;
+        s270_d1 <= s270;
         s275_d1 <= s275;
-        s280_d2 <= s280_d1;
-        s281_d1 <= s281;
-        s286_d1 <= s286;
+        s276_d1 <= s276;
+        s280_d1 <= s280;
+        s284_d1 <= s284;
+        s285_d1 <= s285;
+        s289_d1 <= s289;
         s290_d1 <= s290;
-        s295_d1 <= s295;
     end
-    wire signed [13:0] s19;  // s6 + s18 - s14
+    wire signed [12:0] s12;  // x16 + s11 - x35
+    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b100)) u_s12 (
+        .a(13'(x16_d3)), .b(13'(s11_d1)), .c(13'(x35_d3)), .sum(s12)
+    );
+    wire signed [12:0] s18;  // s13 + s16 + s17
+    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(10), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s18 (
+        .a(s13_d1), .b(s16_d1), .c(s17_d1), .sum(s18)
+    );
+    wire signed [13:0] s19;  // s4 + s18 - s12
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s19 (
-        .a(14'(s6_d1)), .b(14'(s18_d1)), .c(14'(s14_d1)), .sum(s19)
+        .a(14'(s4_d1)), .b(14'(s18)), .c(14'(s12)), .sum(s19)
     );
-    wire signed [13:0] s33;  // s27 + s29 + s32
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s33 (
-        .a(s27_d1), .b(14'(s29_d2)), .c(14'(s32_d1)), .sum(s33)
+    wire signed [13:0] s21;  // s11 + s20 - x54
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(11), .SIGNED(3'b000), .NEGATE(3'b100)) u_s21 (
+        .a(s11_d1), .b(11'(s20_d1)), .c(11'(x54_d3)), .sum(s21)
     );
-    wire signed [13:0] s91;  // s83 + s89 + s90
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s91 (
-        .a(14'(s83_d1)), .b(14'(s89_d1)), .c(14'(s90_d1)), .sum(s91)
+    wire signed [11:0] s27;  // s26 - x17 - s25
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s27 (
+        .a(12'(s26_d1)), .b(12'(x17_d3)), .c(s25_d1), .sum(s27)
     );
-    wire signed [13:0] s119;  // s118 - s14 - s114
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s119 (
-        .a(s118_d1), .b(s14_d1), .c(s114_d1), .sum(s119)
+    wire signed [13:0] s34;  // s27 + s33 - s21
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s34 (
+        .a(14'(s27)), .b(14'(s33_d1)), .c(s21), .sum(s34)
     );
-    wire signed [13:0] s149;  // s138 + s148 - s142
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s149 (
-        .a(s138_d1), .b(s148_d1), .c(s142_d2), .sum(s149)
+    wire signed [12:0] s50;  // s43 + s46 + s48
+    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(12), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s50 (
+        .a(s43_d1), .b(s46_d1), .c(s48_d1), .sum(s50)
     );
-    wire signed [14:0] s174;  // s27 + s173 - s169
-    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(12), .SIGNED(3'b011), .NEGATE(3'b100)) u_s174 (
-        .a(s27_d1), .b(s173_d1), .c(12'(s169_d1)), .sum(s174)
+    wire signed [13:0] s51;  // s49 + s50 - s42
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s51 (
+        .a(14'(s49_d1)), .b(14'(s50)), .c(14'(s42_d1)), .sum(s51)
     );
-    wire signed [13:0] s187;  // s176 + s185 + s186
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s187 (
-        .a(14'(s176_d1)), .b(14'(s185_d2)), .c(14'(s186_d1)), .sum(s187)
+    wire signed [11:0] s64;  // s62 + s63 - s57
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s64 (
+        .a(s62_d1), .b(s63_d1), .c(s57_d1), .sum(s64)
     );
-    wire signed [13:0] s201;  // s199 - s176 - s200
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s201 (
-        .a(14'(s199_d2)), .b(14'(s176_d1)), .c(14'(s200_d1)), .sum(s201)
+    wire signed [12:0] s65;  // s61 - s7 - s59
+    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b110)) u_s65 (
+        .a(13'(s61_d1)), .b(13'(s7_d1)), .c(13'(s59_d1)), .sum(s65)
     );
-    wire signed [13:0] s211;  // s204 + s210 - s206
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(11), .SIGNED(3'b111), .NEGATE(3'b100)) u_s211 (
-        .a(s204_d1), .b(s210_d1), .c(s206_d2), .sum(s211)
+    wire signed [13:0] s66;  // s64 + s65 - s56
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(11), .SIGNED(3'b111), .NEGATE(3'b100)) u_s66 (
+        .a(s64), .b(s65), .c(s56_d1), .sum(s66)
     );
-    wire signed [13:0] s227;  // s223 + s225 + s226
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s227 (
-        .a(s223_d1), .b(s225_d1), .c(s226_d1), .sum(s227)
+    wire signed [13:0] s71;  // s2 + s70 - s42
+    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s71 (
+        .a(s2_d1), .b(s70_d1), .c(s42_d1), .sum(s71)
     );
-    wire signed [13:0] s233;  // s231 + s232 - s228
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s233 (
-        .a(s231_d2), .b(s232_d1), .c(s228_d1), .sum(s233)
+    wire signed [12:0] s89;  // s82 + s87 - s83
+    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b100)) u_s89 (
+        .a(13'(s82_d1)), .b(13'(s87_d1)), .c(13'(s83_d1)), .sum(s89)
     );
-    wire signed [13:0] s269;  // s267 + s268 - s176
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s269 (
-        .a(14'(s267_d2)), .b(14'(s268_d1)), .c(14'(s176_d1)), .sum(s269)
+    wire signed [13:0] s90;  // s88 + s89 - s76
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s90 (
+        .a(s88_d1), .b(s89), .c(s76_d1), .sum(s90)
     );
-    wire signed [13:0] s272;  // s138 + s221 + s271
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(11), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s272 (
-        .a(s138_d1), .b(s221_d2), .c(s271_d2), .sum(s272)
+    wire signed [11:0] s98;  // s96 + s97 - s5
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s98 (
+        .a(12'(s96_d1)), .b(s97_d1), .c(12'(s5_d1)), .sum(s98)
     );
-    wire signed [13:0] s276;  // s274 + s275 - s257
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s276 (
-        .a(s274_d1), .b(s275_d1), .c(s257_d1), .sum(s276)
+    wire signed [13:0] s99;  // s93 + s98 - s83
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s99 (
+        .a(s93_d1), .b(s98), .c(s83_d1), .sum(s99)
     );
-    wire signed [13:0] s282;  // s280 + s281 - s228
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s282 (
-        .a(s280_d2), .b(s281_d1), .c(s228_d1), .sum(s282)
+    wire signed [11:0] s102;  // x17 + s101 - s100
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(11), .SIGNED(3'b110), .NEGATE(3'b100)) u_s102 (
+        .a(9'(x17_d3)), .b(s101_d1), .c(s100_d1), .sum(s102)
     );
-    wire signed [14:0] s296 = (15'(s33) << 1) + 15'd173;
-    wire signed [14:0] s297 = (15'(s67_d1) << 1) + 15'd35;
-    wire signed [14:0] s298 = (15'(s111_d1) << 1) - 15'd135;
-    wire signed [14:0] s299 = (15'(s149) << 1) - 15'd17;
-    wire signed [14:0] s300 = (15'(s168_d1) << 1) - 15'd5;
-    wire signed [14:0] s301 = (15'(s187) << 1) - 15'd27;
-    wire signed [14:0] s302 = (15'(s193_d1) << 1) + 15'd7;
-    wire signed [14:0] s303 = (15'(s201) << 1) + 15'd105;
-    wire signed [14:0] s304 = (15'(s227) << 1) - 15'd169;
-    wire signed [14:0] s305 = (15'(s233) << 1) + 15'd3;
-    wire signed [14:0] s306 = (15'(s243_d1) << 1) + 15'd141;
-    wire signed [14:0] s307 = (15'(s269) << 1) + 15'd101;
-    wire signed [14:0] s308 = (15'(s272) << 1) - 15'd75;
-    wire signed [14:0] s309 = (15'(s276) << 1) + 15'd37;
-    wire signed [14:0] s310 = (15'(s282) << 1) - 15'd49;
-    wire signed [14:0] s311 = (15'(s286_d1) << 1) + 15'd83;
-    wire signed [14:0] s312 = (15'(s290_d1) << 1) - 15'd11;
+    wire signed [12:0] s108;  // s107 - s104 - s105
+    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(11), .C(11), .SIGNED(3'b011), .NEGATE(3'b110)) u_s108 (
+        .a(s107_d1), .b(s104_d1), .c(s105_d1), .sum(s108)
+    );
+    wire signed [13:0] s109;  // s25 + s108 - s102
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s109 (
+        .a(s25_d1), .b(s108), .c(s102), .sum(s109)
+    );
+    wire signed [13:0] s114;  // s113 - s21 - s46
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s114 (
+        .a(14'(s113_d1)), .b(s21), .c(14'(s46_d1)), .sum(s114)
+    );
+    wire signed [11:0] s120;  // s115 + s117 + s119
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s120 (
+        .a(12'(s115_d1)), .b(12'(s117_d1)), .c(12'(s119_d1)), .sum(s120)
+    );
+    wire signed [13:0] s121;  // s120 - s12 - s102
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s121 (
+        .a(s120), .b(s12), .c(s102), .sum(s121)
+    );
+    wire signed [12:0] s131;  // s130 - x38 - s129
+    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b110)) u_s131 (
+        .a(13'(s130_d1)), .b(13'(x38_d3)), .c(s129_d1), .sum(s131)
+    );
+    wire signed [12:0] s139;  // s137 + s138 - s136
+    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(11), .C(10), .SIGNED(3'b011), .NEGATE(3'b100)) u_s139 (
+        .a(s137_d1), .b(s138_d1), .c(s136_d1), .sum(s139)
+    );
+    wire signed [13:0] s142;  // s131 + s141 - s139
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s142 (
+        .a(14'(s131)), .b(14'(s141_d1)), .c(14'(s139)), .sum(s142)
+    );
+    wire signed [12:0] s150;  // s145 - s61 - s126
+    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(11), .C(11), .SIGNED(3'b011), .NEGATE(3'b110)) u_s150 (
+        .a(s145_d1), .b(s61_d1), .c(s126_d1), .sum(s150)
+    );
+    wire signed [13:0] s151;  // s93 + s149 + s150
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s151 (
+        .a(s93_d1), .b(s149_d1), .c(s150), .sum(s151)
+    );
+    wire signed [11:0] s157;  // s153 - s155 - s156
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s157 (
+        .a(12'(s153_d1)), .b(12'(s155_d1)), .c(12'(s156_d1)), .sum(s157)
+    );
+    wire signed [13:0] s158;  // s157 - s76 - s129
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s158 (
+        .a(s157), .b(s76_d1), .c(s129_d1), .sum(s158)
+    );
+    wire signed [12:0] s163;  // s13 + s161 + s162
+    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(11), .C(10), .SIGNED(3'b001), .NEGATE(3'b000)) u_s163 (
+        .a(s13_d1), .b(s161_d1), .c(s162_d1), .sum(s163)
+    );
+    wire signed [12:0] s169;  // s164 + s167 + s168
+    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b000)) u_s169 (
+        .a(13'(s164_d1)), .b(13'(s167_d1)), .c(13'(s168_d1)), .sum(s169)
+    );
+    wire signed [14:0] s170;  // s169 - s21 - s163
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s170 (
+        .a(s169), .b(s21), .c(s163), .sum(s170)
+    );
+    wire signed [12:0] s177;  // s175 + s176 - s145
+    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(12), .C(11), .SIGNED(3'b111), .NEGATE(3'b100)) u_s177 (
+        .a(s175_d1), .b(s176_d1), .c(s145_d1), .sum(s177)
+    );
+    wire signed [13:0] s178;  // s177 - s4 - s82
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s178 (
+        .a(s177), .b(s4_d1), .c(s82_d1), .sum(s178)
+    );
+    wire signed [11:0] s188;  // s186 + s187 - s185
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(11), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s188 (
+        .a(s186_d1), .b(s187_d1), .c(s185_d1), .sum(s188)
+    );
+    wire signed [13:0] s195;  // s183 + s194 - s188
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s195 (
+        .a(s183_d1), .b(s194_d1), .c(s188), .sum(s195)
+    );
+    wire signed [12:0] s200;  // s4 + s198 + s199
+    bittrigger_grow3 #(.WIDTH(13), .A(12), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s200 (
+        .a(s4_d1), .b(s198_d1), .c(s199_d1), .sum(s200)
+    );
+    wire signed [13:0] s204;  // s200 - s202 - s203
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s204 (
+        .a(14'(s200)), .b(14'(s202_d1)), .c(14'(s203_d1)), .sum(s204)
+    );
+    wire signed [13:0] s210;  // s139 + s208 + s209
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s210 (
+        .a(s139), .b(s208_d1), .c(s209_d1), .sum(s210)
+    );
+    wire signed [12:0] s214;  // s212 - s153 - s164
+    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b110)) u_s214 (
+        .a(13'(s212_d1)), .b(13'(s153_d1)), .c(13'(s164_d1)), .sum(s214)
+    );
+    wire signed [14:0] s215;  // s214 - s163 - s213
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(12), .SIGNED(3'b011), .NEGATE(3'b110)) u_s215 (
+        .a(s214), .b(s163), .c(12'(s213_d1)), .sum(s215)
+    );
+    wire signed [12:0] s221;  // s126 + s220 - s74
+    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b100)) u_s221 (
+        .a(13'(s126_d1)), .b(13'(s220_d1)), .c(13'(s74_d1)), .sum(s221)
+    );
+    wire signed [13:0] s224;  // s217 + s221 + s223
+    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s224 (
+        .a(s217_d1), .b(s221), .c(s223_d1), .sum(s224)
+    );
+    wire signed [12:0] s226;  // s225 - x14 - s161
+    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(10), .C(11), .SIGNED(3'b001), .NEGATE(3'b110)) u_s226 (
+        .a(s225_d1), .b(10'(x14_d3)), .c(s161_d1), .sum(s226)
+    );
+    wire signed [12:0] s230;  // s229 - s104 - s228
+    bittrigger_grow3 #(.WIDTH(13), .A(12), .B(11), .C(10), .SIGNED(3'b011), .NEGATE(3'b110)) u_s230 (
+        .a(s229_d1), .b(s104_d1), .c(s228_d1), .sum(s230)
+    );
+    wire signed [13:0] s231;  // s226 + s230 - s188
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s231 (
+        .a(14'(s226)), .b(14'(s230)), .c(14'(s188)), .sum(s231)
+    );
+    wire signed [11:0] s236;  // s234 - s100 - s232
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s236 (
+        .a(12'(s234_d1)), .b(12'(s100_d1)), .c(12'(s232_d1)), .sum(s236)
+    );
+    wire signed [12:0] s237;  // s117 - s59 - s80
+    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b110)) u_s237 (
+        .a(13'(s117_d1)), .b(13'(s59_d1)), .c(13'(s80_d1)), .sum(s237)
+    );
+    wire signed [13:0] s238;  // s235 + s236 + s237
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s238 (
+        .a(s235_d1), .b(s236), .c(s237), .sum(s238)
+    );
+    wire signed [11:0] s244;  // s243 - s57 - s105
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s244 (
+        .a(12'(s243_d1)), .b(12'(s57_d1)), .c(12'(s105_d1)), .sum(s244)
+    );
+    wire signed [13:0] s245;  // s244 - s217 - s241
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s245 (
+        .a(s244), .b(s217_d1), .c(s241_d1), .sum(s245)
+    );
+    wire signed [12:0] s250;  // s136 + s248 - s155
+    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(12), .C(11), .SIGNED(3'b110), .NEGATE(3'b100)) u_s250 (
+        .a(s136_d1), .b(s248_d1), .c(s155_d1), .sum(s250)
+    );
+    wire signed [13:0] s251;  // s217 + s249 + s250
+    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s251 (
+        .a(s217_d1), .b(s249_d1), .c(s250), .sum(s251)
+    );
+    wire signed [12:0] s257;  // s255 + s256 - s43
+    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(12), .C(11), .SIGNED(3'b111), .NEGATE(3'b100)) u_s257 (
+        .a(s255_d1), .b(s256_d1), .c(s43_d1), .sum(s257)
+    );
+    wire signed [13:0] s261;  // s257 + s259 + s260
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s261 (
+        .a(s257), .b(s259_d1), .c(s260_d1), .sum(s261)
+    );
+    wire signed [13:0] s264;  // s200 - s232 - s263
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s264 (
+        .a(14'(s200)), .b(14'(s232_d1)), .c(14'(s263_d1)), .sum(s264)
+    );
+    wire signed [13:0] s268;  // s131 + s266 + s267
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s268 (
+        .a(s131), .b(11'(s266_d1)), .c(s267_d1), .sum(s268)
+    );
+    wire signed [13:0] s271;  // s226 + s257 + s270
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s271 (
+        .a(14'(s226)), .b(14'(s257)), .c(14'(s270_d1)), .sum(s271)
+    );
+    wire signed [12:0] s277;  // s56 - s45 - s59
+    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b110)) u_s277 (
+        .a(13'(s56_d1)), .b(13'(s45_d1)), .c(13'(s59_d1)), .sum(s277)
+    );
+    wire signed [13:0] s278;  // s275 + s276 + s277
+    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s278 (
+        .a(s275_d1), .b(s276_d1), .c(s277), .sum(s278)
+    );
+    wire signed [13:0] s281;  // s145 + s221 + s280
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s281 (
+        .a(14'(s145_d1)), .b(14'(s221)), .c(14'(s280_d1)), .sum(s281)
+    );
+    wire signed [12:0] s282;  // s183 - x29 - s5
+    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b110)) u_s282 (
+        .a(s183_d1), .b(13'(x29_d3)), .c(13'(s5_d1)), .sum(s282)
+    );
+    wire signed [11:0] s286;  // s45 + s284 - s155
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s286 (
+        .a(12'(s45_d1)), .b(12'(s284_d1)), .c(12'(s155_d1)), .sum(s286)
+    );
+    wire signed [13:0] s287;  // s282 + s285 + s286
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s287 (
+        .a(s282), .b(s285_d1), .c(s286), .sum(s287)
+    );
+    wire signed [12:0] s291;  // s241 + s289 + s290
+    bittrigger_grow3 #(.WIDTH(13), .A(12), .B(10), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s291 (
+        .a(s241_d1), .b(s289_d1), .c(s290_d1), .sum(s291)
+    );
+    wire signed [13:0] s292;  // s282 + s291 - s27
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s292 (
+        .a(14'(s282)), .b(14'(s291)), .c(14'(s27)), .sum(s292)
+    );
 
     // stage 6
     reg  signed [13:0] s19_d1;
-    reg  signed [13:0] s53_d2;
-    reg  signed [13:0] s72_d2;
-    reg  signed [13:0] s91_d1;
-    reg  signed [13:0] s98_d2;
-    reg  signed [13:0] s119_d1;
-    reg  signed [13:0] s128_d2;
-    reg  signed [13:0] s163_d2;
-    reg  signed [14:0] s174_d1;
-    reg  signed [13:0] s211_d1;
-    reg  signed [14:0] s218_d2;
-    reg  signed [13:0] s247_d2;
-    reg  signed [13:0] s253_d2;
-    reg  signed [13:0] s264_d2;
-    reg  signed [13:0] s295_d2;
-    reg  signed [14:0] s296_d1;
-    reg  signed [14:0] s297_d1;
-    reg  signed [14:0] s298_d1;
-    reg  signed [14:0] s299_d1;
-    reg  signed [14:0] s300_d1;
-    reg  signed [14:0] s301_d1;
-    reg  signed [14:0] s302_d1;
-    reg  signed [14:0] s303_d1;
-    reg  signed [14:0] s304_d1;
-    reg  signed [14:0] s305_d1;
-    reg  signed [14:0] s306_d1;
-    reg  signed [14:0] s307_d1;
-    reg  signed [14:0] s308_d1;
-    reg  signed [14:0] s309_d1;
-    reg  signed [14:0] s310_d1;
-    reg  signed [14:0] s311_d1;
-    reg  signed [14:0] s312_d1;
+    reg  signed [13:0] s34_d1;
+    reg  signed [13:0] s51_d1;
+    reg  signed [13:0] s66_d1;
+    reg  signed [13:0] s71_d1;
+    reg  signed [13:0] s90_d1;
+    reg  signed [13:0] s99_d1;
+    reg  signed [13:0] s109_d1;
+    reg  signed [13:0] s114_d1;
+    reg  signed [13:0] s121_d1;
+    reg  signed [13:0] s142_d1;
+    reg  signed [13:0] s151_d1;
+    reg  signed [13:0] s158_d1;
+    reg  signed [14:0] s170_d1;
+    reg  signed [13:0] s178_d1;
+    reg  signed [13:0] s195_d1;
+    reg  signed [13:0] s204_d1;
+    reg  signed [13:0] s210_d1;
+    reg  signed [14:0] s215_d1;
+    reg  signed [13:0] s224_d1;
+    reg  signed [13:0] s231_d1;
+    reg  signed [13:0] s238_d1;
+    reg  signed [13:0] s245_d1;
+    reg  signed [13:0] s251_d1;
+    reg  signed [13:0] s261_d1;
+    reg  signed [13:0] s264_d1;
+    reg  signed [13:0] s268_d1;
+    reg  signed [13:0] s271_d1;
+    reg  signed [13:0] s278_d1;
+    reg  signed [13:0] s281_d1;
+    reg  signed [13:0] s287_d1;
+    reg  signed [13:0] s292_d1;
     always_ff @(posedge clk) begin
         s19_d1 <= s19;
-        s53_d2 <= s53_d1;
-        s72_d2 <= s72_d1;
-        s91_d1 <= s91;
-        s98_d2 <= s98_d1;
-        s119_d1 <= s119;
-        s128_d2 <= s128_d1;
-        s163_d2 <= s163_d1;
-        s174_d1 <= s174;
-        s211_d1 <= s211;
-        s218_d2 <= s218_d1;
-        s247_d2 <= s247_d1;
-        s253_d2 <= s253_d1;
-        s264_d2 <= s264_d1;
-        s295_d2 <= s295_d1;
-        s296_d1 <= s296;
-        s297_d1 <= s297;
-        s298_d1 <= s298;
-        s299_d1 <= s299;
-        s300_d1 <= s300;
-        s301_d1 <= s301;
-        s302_d1 <= s302;
-        s303_d1 <= s303;
-        s304_d1 <= s304;
-        s305_d1 <= s305;
-        s306_d1 <= s306;
-        s307_d1 <= s307;
-        s308_d1 <= s308;
-        s309_d1 <= s309;
-        s310_d1 <= s310;
-        s311_d1 <= s311;
-        s312_d1 <= s312;
+        s34_d1 <= s34;
+        s51_d1 <= s51;
+        s66_d1 <= s66;
+        s71_d1 <= s71;
+        s90_d1 <= s90;
+        s99_d1 <= s99;
+        s109_d1 <= s109;
+        s114_d1 <= s114;
+        s121_d1 <= s121;
+        s142_d1 <= s142;
+        s151_d1 <= s151;
+        s158_d1 <= s158;
+        s170_d1 <= s170;
+        s178_d1 <= s178;
+        s195_d1 <= s195;
+        s204_d1 <= s204;
+        s210_d1 <= s210;
+        s215_d1 <= s215;
+        s224_d1 <= s224;
+        s231_d1 <= s231;
+        s238_d1 <= s238;
+        s245_d1 <= s245;
+        s251_d1 <= s251;
+        s261_d1 <= s261;
+        s264_d1 <= s264;
+        s268_d1 <= s268;
+        s271_d1 <= s271;
+        s278_d1 <= s278;
+        s281_d1 <= s281;
+        s287_d1 <= s287;
+        s292_d1 <= s292;
     end
+    wire signed [14:0] s293 = (15'(s34_d1) << 1) + 15'd173;
+    wire signed [14:0] s294 = (15'(s66_d1) << 1) + 15'd35;
+    wire signed [14:0] s295 = (15'(s109_d1) << 1) - 15'd135;
+    wire signed [14:0] s296 = (15'(s142_d1) << 1) - 15'd17;
+    wire signed [14:0] s297 = (15'(s158_d1) << 1) - 15'd5;
+    wire signed [14:0] s298 = (15'(s178_d1) << 1) - 15'd27;
+    wire signed [14:0] s299 = (15'(s195_d1) << 1) + 15'd7;
+    wire signed [14:0] s300 = (15'(s204_d1) << 1) + 15'd105;
+    wire signed [14:0] s301 = (15'(s224_d1) << 1) - 15'd169;
+    wire signed [14:0] s302 = (15'(s231_d1) << 1) + 15'd3;
+    wire signed [14:0] s303 = (15'(s238_d1) << 1) + 15'd141;
+    wire signed [14:0] s304 = (15'(s264_d1) << 1) + 15'd101;
+    wire signed [14:0] s305 = (15'(s268_d1) << 1) - 15'd75;
+    wire signed [14:0] s306 = (15'(s271_d1) << 1) + 15'd37;
+    wire signed [14:0] s307 = (15'(s278_d1) << 1) - 15'd49;
+    wire signed [14:0] s308 = -((15'(s281_d1) << 1)) + 15'd83;
+    wire signed [14:0] s309 = (15'(s287_d1) << 1) - 15'd11;
 
     // result, last element first
     assign y = {
-        {15'(s295_d2), 1'd0},
-        16'(s312_d1),
-        16'(s311_d1),
-        16'(s310_d1),
-        16'(s309_d1),
-        16'(s308_d1),
-        16'(s307_d1),
-        {15'(s264_d2), 1'd0},
-        {15'(s253_d2), 1'd0},
-        {15'(s247_d2), 1'd0},
-        16'(s306_d1),
-        16'(s305_d1),
-        16'(s304_d1),
-        {s218_d2, 1'd0},
-        {15'(s211_d1), 1'd0},
-        16'(s303_d1),
-        16'(s302_d1),
-        16'(s301_d1),
-        {s174_d1, 1'd0},
-        16'(s300_d1),
-        {15'(s163_d2), 1'd0},
-        16'(s299_d1),
-        {15'(s128_d2), 1'd0},
-        {15'(s119_d1), 1'd0},
-        16'(s298_d1),
-        {15'(s98_d2), 1'd0},
-        {15'(s91_d1), 1'd0},
-        {15'(s72_d2), 1'd0},
-        16'(s297_d1),
-        {15'(s53_d2), 1'd0},
-        16'(s296_d1),
+        {15'(s292_d1), 1'd0},
+        16'(s309),
+        16'(s308),
+        16'(s307),
+        16'(s306),
+        16'(s305),
+        16'(s304),
+        {15'(s261_d1), 1'd0},
+        {15'(s251_d1), 1'd0},
+        {15'(s245_d1), 1'd0},
+        16'(s303),
+        16'(s302),
+        16'(s301),
+        {s215_d1, 1'd0},
+        {15'(s210_d1), 1'd0},
+        16'(s300),
+        16'(s299),
+        16'(s298),
+        {s170_d1, 1'd0},
+        16'(s297),
+        {15'(s151_d1), 1'd0},
+        16'(s296),
+        {15'(s121_d1), 1'd0},
+        {15'(s114_d1), 1'd0},
+        16'(s295),
+        {15'(s99_d1), 1'd0},
+        {15'(s90_d1), 1'd0},
+        {15'(s71_d1), 1'd0},
+        16'(s294),
+        {15'(s51_d1), 1'd0},
+        16'(s293),
         {15'(s19_d1), 1'd0}
     };
 

@@ -46,31 +46,6 @@ module bitlinear_dense_3 (
     wire        [ 7:0] x30 = x[247:240];
     wire        [ 7:0] x31 = x[255:248];
 
-    // stage 6
-    wire signed [ 8:0] s0 = 9'(x16) - 9'(x29);
-    wire        [ 8:0] s2 = 9'(x10) + 9'(x12);
-    wire        [ 8:0] s5 = 9'(x2) + 9'(x6);
-    wire        [ 9:0] s6;  // x0 + x3 + x5
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s6 (
-        .a(x0), .b(x3), .c(x5), .sum(s6)
-    );
-    wire        [ 9:0] s13;  // x8 + x9 + x30
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s13 (
-        .a(x8), .b(x9), .c(x30), .sum(s13)
-    );
-    wire        [ 9:0] s29;  // x3 + x14 + x22
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s29 (
-        .a(x3), .b(x14), .c(x22), .sum(s29)
-    );
-    wire        [ 9:0] s52;  // x7 + x22 + x24
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s52 (
-        .a(x7), .b(x22), .c(x24), .sum(s52)
-    );
-    wire signed [ 9:0] s57;  // x28 - x23 - x27
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s57 (
-        .a(x28), .b(x23), .c(x27), .sum(s57)
-    );
-
     // stage 7
     reg         [ 7:0] x0_d1;
     reg         [ 7:0] x1_d1;
@@ -104,14 +79,6 @@ module bitlinear_dense_3 (
     reg         [ 7:0] x29_d1;
     reg         [ 7:0] x30_d1;
     reg         [ 7:0] x31_d1;
-    reg  signed [ 8:0] s0_d1;
-    reg         [ 8:0] s2_d1;
-    reg         [ 8:0] s5_d1;
-    reg         [ 9:0] s6_d1;
-    reg         [ 9:0] s13_d1;
-    reg         [ 9:0] s29_d1;
-    reg         [ 9:0] s52_d1;
-    reg  signed [ 9:0] s57_d1;
     always_ff @(posedge clk) begin
         x0_d1 <= x0;
         x1_d1 <= x1;
@@ -145,812 +112,842 @@ module bitlinear_dense_3 (
         x29_d1 <= x29;
         x30_d1 <= x30;
         x31_d1 <= x31;
-        s0_d1 <= s0;
-        s2_d1 <= s2;
-        s5_d1 <= s5;
-        s6_d1 <= s6;
-        s13_d1 <= s13;
-        s29_d1 <= s29;
-        s52_d1 <= s52;
-        s57_d1 <= s57;
     end
-    wire signed [ 9:0] s1;  // x9 + s0 - x24
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(9), .C(8), .SIGNED(3'b010), .NEGATE(3'b100)) u_s1 (
-        .a(x9_d1), .b(s0_d1), .c(x24_d1), .sum(s1)
-    );
-    wire        [ 9:0] s3;  // x11 + x26 + x28
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s3 (
-        .a(x11_d1), .b(x26_d1), .c(x28_d1), .sum(s3)
-    );
-    wire        [10:0] s4;  // x30 + s2 + s3
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(10), .SIGNED(3'b000), .NEGATE(3'b000)) u_s4 (
-        .a(x30_d1), .b(s2_d1), .c(s3), .sum(s4)
-    );
-    wire        [ 9:0] s7;  // x19 + x20 + x27
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s7 (
-        .a(x19_d1), .b(x20_d1), .c(x27_d1), .sum(s7)
-    );
-    wire signed [10:0] s8;  // x25 - x15 - s5
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(9), .SIGNED(3'b000), .NEGATE(3'b110)) u_s8 (
-        .a(x25_d1), .b(x15_d1), .c(s5_d1), .sum(s8)
-    );
-    wire signed [11:0] s9;  // s1 - s6 - s7
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s9 (
-        .a(12'(s1)), .b(12'(s6_d1)), .c(12'(s7)), .sum(s9)
-    );
-    wire signed [ 9:0] s11;  // x16 - x10 - x26
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s11 (
-        .a(x16_d1), .b(x10_d1), .c(x26_d1), .sum(s11)
-    );
-    wire signed [ 9:0] s12;  // x12 + x28 - x23
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s12 (
-        .a(x12_d1), .b(x28_d1), .c(x23_d1), .sum(s12)
-    );
-    wire signed [11:0] s14;  // s12 + s13 - s11
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b101), .NEGATE(3'b100)) u_s14 (
-        .a(s12), .b(s13_d1), .c(s11), .sum(s14)
-    );
-    wire signed [ 9:0] s15;  // x0 - x3 - x31
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s15 (
-        .a(x0_d1), .b(x3_d1), .c(x31_d1), .sum(s15)
-    );
-    wire signed [ 9:0] s16;  // x4 - x11 - x24
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s16 (
-        .a(x4_d1), .b(x11_d1), .c(x24_d1), .sum(s16)
-    );
-    wire        [ 9:0] s17;  // x13 + x14 + x19
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s17 (
-        .a(x13_d1), .b(x14_d1), .c(x19_d1), .sum(s17)
-    );
-    wire signed [ 8:0] s18;  // x18 - x5 + 22
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(8), .C(6), .SIGNED(3'b000), .NEGATE(3'b010)) u_s18 (
-        .a(x18_d1), .b(x5_d1), .c(6'd22), .sum(s18)
-    );
-    wire signed [ 9:0] s19;  // x6 + s18 - x7
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(9), .C(8), .SIGNED(3'b010), .NEGATE(3'b100)) u_s19 (
-        .a(x6_d1), .b(s18), .c(x7_d1), .sum(s19)
-    );
-    wire signed [10:0] s22;  // x15 + s12 - x24
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b010), .NEGATE(3'b100)) u_s22 (
-        .a(x15_d1), .b(s12), .c(x24_d1), .sum(s22)
-    );
-    wire signed [ 9:0] s23;  // x27 - x7 - x17
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s23 (
-        .a(x27_d1), .b(x7_d1), .c(x17_d1), .sum(s23)
-    );
-    wire        [ 8:0] s24 = 9'(x4_d1) + 9'(x5_d1);
-    wire signed [10:0] s25;  // s0 - x25 - x26
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(8), .C(8), .SIGNED(3'b001), .NEGATE(3'b110)) u_s25 (
-        .a(s0_d1), .b(x25_d1), .c(x26_d1), .sum(s25)
-    );
-    wire signed [11:0] s26;  // s23 + s25 - s24
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(11), .C(9), .SIGNED(3'b011), .NEGATE(3'b100)) u_s26 (
-        .a(s23), .b(s25), .c(s24), .sum(s26)
-    );
-    wire signed [ 9:0] s27;  // x3 + x14 - s5
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b000), .NEGATE(3'b100)) u_s27 (
-        .a(x3_d1), .b(x14_d1), .c(s5_d1), .sum(s27)
-    );
-    wire signed [11:0] s30;  // x6 + s29 - s0
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(9), .SIGNED(3'b100), .NEGATE(3'b100)) u_s30 (
-        .a(9'(x6_d1)), .b(s29_d1), .c(s0_d1), .sum(s30)
-    );
-    wire        [ 8:0] s31 = 9'(x15_d1) + 9'(x25_d1);
-    wire signed [ 8:0] s32;  // x18 - x1 + 3
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(8), .C(6), .SIGNED(3'b000), .NEGATE(3'b010)) u_s32 (
-        .a(x18_d1), .b(x1_d1), .c(6'd3), .sum(s32)
-    );
-    wire signed [11:0] s33;  // s31 + s32 - s30
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s33 (
-        .a(12'(s31)), .b(12'(s32)), .c(s30), .sum(s33)
-    );
-    wire signed [ 9:0] s34;  // x1 + x26 - x20
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s34 (
-        .a(x1_d1), .b(x26_d1), .c(x20_d1), .sum(s34)
-    );
-    wire        [ 9:0] s35;  // x0 + x2 + x18
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s35 (
-        .a(x0_d1), .b(x2_d1), .c(x18_d1), .sum(s35)
-    );
-    wire        [ 8:0] s36 = 9'(x14_d1) + 9'(x23_d1);
-    wire signed [10:0] s37;  // s31 + s36 - x4
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(9), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s37 (
-        .a(s31), .b(s36), .c(x4_d1), .sum(s37)
-    );
-    wire signed [ 9:0] s38;  // x21 + x28 - x12
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s38 (
-        .a(x21_d1), .b(x28_d1), .c(x12_d1), .sum(s38)
-    );
-    wire signed [10:0] s39;  // x13 + x22 + s38
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s39 (
-        .a(x13_d1), .b(x22_d1), .c(s38), .sum(s39)
-    );
-    wire signed [ 9:0] s40;  // x5 + x6 - x27
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s40 (
-        .a(x5_d1), .b(x6_d1), .c(x27_d1), .sum(s40)
-    );
-    wire signed [11:0] s41;  // s40 - s34 - s35
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b011), .NEGATE(3'b110)) u_s41 (
-        .a(s40), .b(s34), .c(s35), .sum(s41)
-    );
-    wire signed [ 9:0] s43;  // x13 + x18 - x27
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(7), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s43 (
-        .a(x13_d1), .b(x18_d1), .c(x27_d1), .sum(s43)
-    );
-    wire        [ 8:0] s44 = 9'(x0_d1) + 9'(x21_d1);
-    wire        [ 9:0] s45;  // x19 + x25 + x31
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s45 (
-        .a(x19_d1), .b(x25_d1), .c(x31_d1), .sum(s45)
-    );
-    wire        [10:0] s46;  // s3 + s44 + s45
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s46 (
-        .a(11'(s3)), .b(11'(s44)), .c(11'(s45)), .sum(s46)
-    );
-    wire signed [10:0] s47;  // x3 + s43 - x6
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b010), .NEGATE(3'b100)) u_s47 (
-        .a(x3_d1), .b(s43), .c(x6_d1), .sum(s47)
-    );
-    wire        [ 9:0] s49;  // x14 + x23 + s2
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b000), .NEGATE(3'b000)) u_s49 (
-        .a(x14_d1), .b(x23_d1), .c(s2_d1), .sum(s49)
-    );
-    wire signed [11:0] s50;  // x4 - s3 - s49
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b000), .NEGATE(3'b110)) u_s50 (
-        .a(9'(x4_d1)), .b(s3), .c(s49), .sum(s50)
-    );
-    wire signed [10:0] s51;  // x1 + s0 + s15
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(10), .SIGNED(3'b110), .NEGATE(3'b000)) u_s51 (
-        .a(x1_d1), .b(s0_d1), .c(s15), .sum(s51)
-    );
-    wire        [ 9:0] s53;  // x20 + x25 + 37
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s53 (
-        .a(x20_d1), .b(x25_d1), .c(7'd37), .sum(s53)
-    );
-    wire signed [11:0] s54;  // s5 - s52 - s53
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b000), .NEGATE(3'b110)) u_s54 (
-        .a(s5_d1), .b(s52_d1), .c(s53), .sum(s54)
-    );
-    wire        [ 9:0] s56;  // x10 + x12 + x20
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s56 (
-        .a(x10_d1), .b(x12_d1), .c(x20_d1), .sum(s56)
-    );
-    wire signed [10:0] s58;  // s57 - x13 - x24
-    bittrigger_grow3 #(.WIDTH(11), .A(10), .B(8), .C(8), .SIGNED(3'b001), .NEGATE(3'b110)) u_s58 (
-        .a(s57_d1), .b(x13_d1), .c(x24_d1), .sum(s58)
-    );
-    wire signed [12:0] s59;  // s58 - s30 - s56
-    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(12), .C(10), .SIGNED(3'b011), .NEGATE(3'b110)) u_s59 (
-        .a(s58), .b(s30), .c(s56), .sum(s59)
-    );
-    wire        [ 9:0] s60;  // x2 + x9 + x29
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s60 (
-        .a(x2_d1), .b(x9_d1), .c(x29_d1), .sum(s60)
-    );
-    wire        [ 9:0] s62;  // x1 + x3 + x20
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s62 (
-        .a(x1_d1), .b(x3_d1), .c(x20_d1), .sum(s62)
-    );
-    wire signed [ 9:0] s63;  // x13 + x19 - x21
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s63 (
-        .a(x13_d1), .b(x19_d1), .c(x21_d1), .sum(s63)
-    );
-    wire signed [10:0] s64 = 11'(x30_d1) - 11'(s57_d1);
-    wire        [ 9:0] s65;  // x4 + x17 + x25
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s65 (
-        .a(x4_d1), .b(x17_d1), .c(x25_d1), .sum(s65)
-    );
-    wire        [10:0] s66;  // x8 + s35 + s65
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s66 (
-        .a(11'(x8_d1)), .b(11'(s35)), .c(11'(s65)), .sum(s66)
-    );
-    wire signed [11:0] s67;  // s11 - s62 - s63
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b101), .NEGATE(3'b110)) u_s67 (
-        .a(s11), .b(s62), .c(s63), .sum(s67)
-    );
-    wire signed [10:0] s69;  // x21 + s52 - x18
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s69 (
-        .a(11'(x21_d1)), .b(11'(s52_d1)), .c(11'(x18_d1)), .sum(s69)
-    );
-    wire        [10:0] s70;  // x13 + s60 + s62
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s70 (
-        .a(11'(x13_d1)), .b(11'(s60)), .c(11'(s62)), .sum(s70)
-    );
-    wire        [ 8:0] s71 = 9'(x6_d1) + 9'd4;
-    wire signed [11:0] s72;  // s65 + s71 - s64
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s72 (
-        .a(12'(s65)), .b(12'(s71)), .c(12'(s64)), .sum(s72)
-    );
-    wire signed [ 9:0] s74;  // x17 + x23 - x18
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s74 (
-        .a(x17_d1), .b(x23_d1), .c(x18_d1), .sum(s74)
-    );
-    wire        [10:0] s75;  // x1 + x31 + s6
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b000), .NEGATE(3'b000)) u_s75 (
-        .a(x1_d1), .b(x31_d1), .c(s6_d1), .sum(s75)
-    );
-    wire signed [ 9:0] s76;  // x6 + x15 - x19
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s76 (
-        .a(x6_d1), .b(x15_d1), .c(x19_d1), .sum(s76)
-    );
-    wire signed [10:0] s77;  // x25 - x13 - s13
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s77 (
-        .a(11'(x25_d1)), .b(11'(x13_d1)), .c(11'(s13_d1)), .sum(s77)
-    );
-    wire signed [11:0] s78;  // s76 + s77 - x7
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(11), .C(9), .SIGNED(3'b011), .NEGATE(3'b100)) u_s78 (
-        .a(s76), .b(s77), .c(9'(x7_d1)), .sum(s78)
-    );
-    wire signed [10:0] s79;  // x2 + x26 + s74
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s79 (
-        .a(x2_d1), .b(x26_d1), .c(s74), .sum(s79)
-    );
-    wire        [ 8:0] s81 = 9'(x20_d1) + 9'(x29_d1);
-    wire signed [11:0] s82;  // x9 + s75 - s81
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s82 (
-        .a(12'(x9_d1)), .b(12'(s75)), .c(12'(s81)), .sum(s82)
-    );
-    wire signed [10:0] s84;  // x19 + s24 - x8
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s84 (
-        .a(x19_d1), .b(s24), .c(x8_d1), .sum(s84)
-    );
-    wire signed [ 9:0] s85;  // x30 - x10 - x26
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s85 (
-        .a(x30_d1), .b(x10_d1), .c(x26_d1), .sum(s85)
-    );
-    wire        [ 9:0] s87;  // x4 + x11 + x28
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s87 (
-        .a(x4_d1), .b(x11_d1), .c(x28_d1), .sum(s87)
-    );
-    wire signed [ 9:0] s88;  // x7 + x31 - x1
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s88 (
-        .a(x7_d1), .b(x31_d1), .c(x1_d1), .sum(s88)
-    );
-    wire signed [11:0] s89;  // s31 + s87 + s88
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s89 (
-        .a(s31), .b(s87), .c(s88), .sum(s89)
-    );
-    wire signed [10:0] s90;  // x29 + s74 - x19
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b010), .NEGATE(3'b100)) u_s90 (
-        .a(x29_d1), .b(s74), .c(x19_d1), .sum(s90)
-    );
-    wire        [ 9:0] s91;  // x8 + x13 + x24
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s91 (
-        .a(x8_d1), .b(x13_d1), .c(x24_d1), .sum(s91)
-    );
-    wire signed [10:0] s92;  // x12 + x20 - s91
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b000), .NEGATE(3'b100)) u_s92 (
-        .a(x12_d1), .b(x20_d1), .c(s91), .sum(s92)
-    );
-    wire signed [10:0] s94;  // s44 - x12 - s7
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s94 (
-        .a(11'(s44)), .b(11'(x12_d1)), .c(11'(s7)), .sum(s94)
-    );
-    wire        [ 9:0] s96;  // x10 + x24 + x31
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s96 (
-        .a(x10_d1), .b(x24_d1), .c(x31_d1), .sum(s96)
-    );
-    wire        [10:0] s97;  // s5 + s81 + s96
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(9), .C(10), .SIGNED(3'b000), .NEGATE(3'b000)) u_s97 (
-        .a(s5_d1), .b(s81), .c(s96), .sum(s97)
-    );
-    wire signed [ 9:0] s99;  // x3 + x22 - x2
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s99 (
-        .a(x3_d1), .b(x22_d1), .c(x2_d1), .sum(s99)
-    );
-    wire        [ 9:0] s100;  // x20 + x23 + x29
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s100 (
-        .a(x20_d1), .b(x23_d1), .c(x29_d1), .sum(s100)
-    );
-    wire signed [ 9:0] s102;  // x14 - x16 + 21
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b010)) u_s102 (
-        .a(x14_d1), .b(x16_d1), .c(7'd21), .sum(s102)
-    );
-    wire signed [10:0] s103;  // s43 + s102 - s44
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s103 (
-        .a(11'(s43)), .b(11'(s102)), .c(11'(s44)), .sum(s103)
-    );
-    wire signed [10:0] s105;  // x27 + s29 - s31
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s105 (
-        .a(11'(x27_d1)), .b(11'(s29_d1)), .c(11'(s31)), .sum(s105)
-    );
-    wire        [ 8:0] s106 = 9'(x12_d1) + 9'(x17_d1);
-    wire signed [10:0] s107;  // s106 - s96 + 27
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(10), .C(8), .SIGNED(3'b000), .NEGATE(3'b010)) u_s107 (
-        .a(s106), .b(s96), .c(8'd27), .sum(s107)
-    );
-    wire signed [ 9:0] s109;  // x14 - x20 - x21
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s109 (
-        .a(x14_d1), .b(x20_d1), .c(x21_d1), .sum(s109)
-    );
-    wire signed [11:0] s111;  // - s52 - s87 + 25
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(9), .SIGNED(3'b000), .NEGATE(3'b011)) u_s111 (
-        .a(s52_d1), .b(s87), .c(9'd25), .sum(s111)
-    );
-    wire        [10:0] s113;  // x16 + s3 + s56
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s113 (
-        .a(11'(x16_d1)), .b(11'(s3)), .c(11'(s56)), .sum(s113)
-    );
-    wire        [ 9:0] s114;  // x8 + x24 + x30
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s114 (
-        .a(x8_d1), .b(x24_d1), .c(x30_d1), .sum(s114)
-    );
-    wire signed [11:0] s115;  // s23 + s63 - s114
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b011), .NEGATE(3'b100)) u_s115 (
-        .a(s23), .b(s63), .c(s114), .sum(s115)
-    );
-    wire signed [ 9:0] s117;  // x7 + x11 - x16
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s117 (
-        .a(x7_d1), .b(x11_d1), .c(x16_d1), .sum(s117)
-    );
-    wire signed [ 8:0] s118;  // x18 - x2 + 8
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(8), .C(6), .SIGNED(3'b000), .NEGATE(3'b010)) u_s118 (
-        .a(x18_d1), .b(x2_d1), .c(6'd8), .sum(s118)
-    );
-    wire signed [10:0] s119;  // x23 + s2 + s118
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(9), .SIGNED(3'b100), .NEGATE(3'b000)) u_s119 (
-        .a(x23_d1), .b(s2_d1), .c(s118), .sum(s119)
-    );
-    wire        [ 8:0] s121 = 9'(x10_d1) + 9'(x18_d1);
-    wire signed [10:0] s122;  // x28 + s121 - x11
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s122 (
-        .a(x28_d1), .b(s121), .c(x11_d1), .sum(s122)
-    );
-    wire        [ 9:0] s124;  // x0 + x7 + x16
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s124 (
-        .a(x0_d1), .b(x7_d1), .c(x16_d1), .sum(s124)
-    );
-    wire        [10:0] s125;  // s5 + s24 + s124
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(9), .C(10), .SIGNED(3'b000), .NEGATE(3'b000)) u_s125 (
-        .a(s5_d1), .b(s24), .c(s124), .sum(s125)
-    );
-    wire signed [ 9:0] s126;  // x24 - x3 - x8
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s126 (
-        .a(x24_d1), .b(x3_d1), .c(x8_d1), .sum(s126)
-    );
-    wire signed [ 9:0] s128;  // x21 - x10 + 74
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b010)) u_s128 (
-        .a(x21_d1), .b(x10_d1), .c(7'd74), .sum(s128)
-    );
-    wire signed [10:0] s129;  // s106 + s128 - x1
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(10), .C(8), .SIGNED(3'b010), .NEGATE(3'b100)) u_s129 (
-        .a(s106), .b(s128), .c(x1_d1), .sum(s129)
-    );
-    wire signed [ 9:0] s131;  // x5 + x18 - x17
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(7), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s131 (
-        .a(x5_d1), .b(x18_d1), .c(x17_d1), .sum(s131)
-    );
-    wire signed [11:0] s132;  // s131 - x29 - s124
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(10), .SIGNED(3'b001), .NEGATE(3'b110)) u_s132 (
-        .a(s131), .b(9'(x29_d1)), .c(s124), .sum(s132)
-    );
-    wire signed [10:0] s134;  // x30 + x31 + s43
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s134 (
-        .a(x30_d1), .b(x31_d1), .c(s43), .sum(s134)
-    );
-    wire signed [ 9:0] s136;  // s31 - x4 - x14
-    bittrigger_grow3 #(.WIDTH(10), .A(9), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s136 (
-        .a(s31), .b(x4_d1), .c(x14_d1), .sum(s136)
-    );
-    wire signed [ 8:0] s138 = 9'(x22_d1) - 9'(x4_d1);
-    wire signed [10:0] s139;  // s76 - x8 - s138
-    bittrigger_grow3 #(.WIDTH(11), .A(10), .B(8), .C(9), .SIGNED(3'b101), .NEGATE(3'b110)) u_s139 (
-        .a(s76), .b(x8_d1), .c(s138), .sum(s139)
-    );
-    wire        [ 9:0] s141;  // x4 + x27 + s5
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b000), .NEGATE(3'b000)) u_s141 (
-        .a(x4_d1), .b(x27_d1), .c(s5_d1), .sum(s141)
-    );
-    wire signed [11:0] s142;  // s117 - s17 - s141
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s142 (
-        .a(12'(s117)), .b(12'(s17)), .c(12'(s141)), .sum(s142)
-    );
-    wire signed [10:0] s144;  // x15 + s15 - s138
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(9), .SIGNED(3'b110), .NEGATE(3'b100)) u_s144 (
-        .a(x15_d1), .b(s15), .c(s138), .sum(s144)
-    );
-    wire signed [11:0] s146;  // x27 - s6 - s69
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(11), .SIGNED(3'b100), .NEGATE(3'b110)) u_s146 (
-        .a(9'(x27_d1)), .b(s6_d1), .c(s69), .sum(s146)
+    wire        [ 9:0] s0;  // x10 + x12 + x28
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s0 (
+        .a(x10_d1), .b(x12_d1), .c(x28_d1), .sum(s0)
+    );
+    wire        [10:0] s1;  // x26 + x30 + s0
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b000), .NEGATE(3'b000)) u_s1 (
+        .a(x26_d1), .b(x30_d1), .c(s0), .sum(s1)
+    );
+    wire        [ 9:0] s2;  // x2 + x5 + x6
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s2 (
+        .a(x2_d1), .b(x5_d1), .c(x6_d1), .sum(s2)
+    );
+    wire        [ 8:0] s3 = 9'(x11_d1) + 9'(x19_d1);
+    wire signed [10:0] s4;  // x0 + s3 - x9
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s4 (
+        .a(x0_d1), .b(s3), .c(x9_d1), .sum(s4)
+    );
+    wire signed [ 8:0] s5 = 9'(x3_d1) - 9'(x25_d1);
+    wire        [ 8:0] s6 = 9'(x24_d1) + 9'(x27_d1);
+    wire        [ 9:0] s7;  // x20 + x29 + s6
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b000), .NEGATE(3'b000)) u_s7 (
+        .a(x20_d1), .b(x29_d1), .c(s6), .sum(s7)
+    );
+    wire signed [ 9:0] s8;  // x16 - x15 - s5
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b100), .NEGATE(3'b110)) u_s8 (
+        .a(x16_d1), .b(x15_d1), .c(s5), .sum(s8)
+    );
+    wire signed [ 9:0] s11;  // x6 + x16 - x24
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s11 (
+        .a(x6_d1), .b(x16_d1), .c(x24_d1), .sum(s11)
+    );
+    wire        [ 9:0] s12;  // x5 + x13 + x19
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s12 (
+        .a(x5_d1), .b(x13_d1), .c(x19_d1), .sum(s12)
+    );
+    wire signed [ 9:0] s13;  // x7 + x9 - x18
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s13 (
+        .a(x7_d1), .b(x9_d1), .c(x18_d1), .sum(s13)
+    );
+    wire signed [ 9:0] s14;  // x11 + x31 - x0
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s14 (
+        .a(x11_d1), .b(x31_d1), .c(x0_d1), .sum(s14)
+    );
+    wire signed [ 9:0] s15;  // x3 + x8 - x4
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s15 (
+        .a(x3_d1), .b(x8_d1), .c(x4_d1), .sum(s15)
+    );
+    wire signed [ 9:0] s17;  // x23 - x14 + 22
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b010)) u_s17 (
+        .a(x23_d1), .b(x14_d1), .c(7'd22), .sum(s17)
+    );
+    wire signed [11:0] s18;  // s17 - s12 - s13
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b101), .NEGATE(3'b110)) u_s18 (
+        .a(s17), .b(s12), .c(s13), .sum(s18)
+    );
+    wire        [ 8:0] s20 = 9'(x7_d1) + 9'(x29_d1);
+    wire        [ 9:0] s21;  // x4 + x17 + x25
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s21 (
+        .a(x4_d1), .b(x17_d1), .c(x25_d1), .sum(s21)
+    );
+    wire signed [ 9:0] s22;  // x16 + x27 - x26
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s22 (
+        .a(x16_d1), .b(x27_d1), .c(x26_d1), .sum(s22)
+    );
+    wire signed [11:0] s23;  // s22 - s20 - s21
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(10), .SIGNED(3'b001), .NEGATE(3'b110)) u_s23 (
+        .a(s22), .b(s20), .c(s21), .sum(s23)
+    );
+    wire signed [ 9:0] s24;  // x24 - x12 - x15
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s24 (
+        .a(x24_d1), .b(x12_d1), .c(x15_d1), .sum(s24)
+    );
+    wire signed [ 9:0] s25;  // x3 + x23 - x28
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s25 (
+        .a(x3_d1), .b(x23_d1), .c(x28_d1), .sum(s25)
+    );
+    wire signed [ 9:0] s28;  // x15 + x16 - x22
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s28 (
+        .a(x15_d1), .b(x16_d1), .c(x22_d1), .sum(s28)
+    );
+    wire signed [10:0] s29;  // s28 - x14 - s5
+    bittrigger_grow3 #(.WIDTH(11), .A(10), .B(8), .C(9), .SIGNED(3'b101), .NEGATE(3'b110)) u_s29 (
+        .a(s28), .b(x14_d1), .c(s5), .sum(s29)
+    );
+    wire        [ 8:0] s31 = 9'(x1_d1) + 9'(x6_d1);
+    wire signed [ 9:0] s33;  // x15 + x25 - x20
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s33 (
+        .a(x15_d1), .b(x25_d1), .c(x20_d1), .sum(s33)
+    );
+    wire        [ 8:0] s34 = 9'(x14_d1) + 9'(x22_d1);
+    wire        [ 9:0] s35;  // x26 + x27 + s34
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b000), .NEGATE(3'b000)) u_s35 (
+        .a(x26_d1), .b(x27_d1), .c(s34), .sum(s35)
+    );
+    wire signed [ 9:0] s36;  // x12 - x21 - x28
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s36 (
+        .a(x12_d1), .b(x21_d1), .c(x28_d1), .sum(s36)
+    );
+    wire signed [ 9:0] s37;  // x0 - x4 - x5
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s37 (
+        .a(x0_d1), .b(x4_d1), .c(x5_d1), .sum(s37)
+    );
+    wire        [ 8:0] s38 = 9'(x1_d1) + 9'(x2_d1);
+    wire        [ 9:0] s39;  // x13 + x18 + s38
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(7), .C(9), .SIGNED(3'b000), .NEGATE(3'b000)) u_s39 (
+        .a(x13_d1), .b(x18_d1), .c(s38), .sum(s39)
+    );
+    wire signed [ 9:0] s43;  // x29 - x21 - x31
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s43 (
+        .a(x29_d1), .b(x21_d1), .c(x31_d1), .sum(s43)
+    );
+    wire        [ 8:0] s45 = 9'(x9_d1) + 9'(x27_d1);
+    wire signed [ 9:0] s47;  // x13 + x18 - x26
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(7), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s47 (
+        .a(x13_d1), .b(x18_d1), .c(x26_d1), .sum(s47)
+    );
+    wire signed [10:0] s48;  // s5 + s47 - s11
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s48 (
+        .a(11'(s5)), .b(11'(s47)), .c(11'(s11)), .sum(s48)
+    );
+    wire        [ 8:0] s50 = 9'(x14_d1) + 9'(x23_d1);
+    wire signed [ 9:0] s51;  // x25 + x26 - x2
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s51 (
+        .a(x25_d1), .b(x26_d1), .c(x2_d1), .sum(s51)
+    );
+    wire signed [11:0] s52;  // s0 + s50 + s51
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s52 (
+        .a(s0), .b(s50), .c(s51), .sum(s52)
+    );
+    wire        [ 9:0] s53;  // x3 + x7 + x22
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s53 (
+        .a(x3_d1), .b(x7_d1), .c(x22_d1), .sum(s53)
+    );
+    wire signed [ 9:0] s54;  // x20 + x29 - x1
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s54 (
+        .a(x20_d1), .b(x29_d1), .c(x1_d1), .sum(s54)
+    );
+    wire        [ 8:0] s58 = 9'(x13_d1) + 9'(x22_d1);
+    wire signed [ 9:0] s60;  // x16 - x10 - x12
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s60 (
+        .a(x16_d1), .b(x10_d1), .c(x12_d1), .sum(s60)
+    );
+    wire        [ 9:0] s64;  // x8 + x19 + x26
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s64 (
+        .a(x8_d1), .b(x19_d1), .c(x26_d1), .sum(s64)
+    );
+    wire signed [ 9:0] s67;  // x21 - x10 - x27
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s67 (
+        .a(x21_d1), .b(x10_d1), .c(x27_d1), .sum(s67)
+    );
+    wire signed [11:0] s68;  // s67 - s21 - s64
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s68 (
+        .a(12'(s67)), .b(12'(s21)), .c(12'(s64)), .sum(s68)
+    );
+    wire signed [ 8:0] s71 = -(9'(x21_d1)) + 9'd4;
+    wire signed [10:0] s72;  // s21 + s71 - s13
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s72 (
+        .a(11'(s21)), .b(11'(s71)), .c(11'(s13)), .sum(s72)
+    );
+    wire        [ 9:0] s74;  // x0 + x5 + x13
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s74 (
+        .a(x0_d1), .b(x5_d1), .c(x13_d1), .sum(s74)
+    );
+    wire signed [11:0] s75;  // s5 + s13 + s74
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b011), .NEGATE(3'b000)) u_s75 (
+        .a(s5), .b(s13), .c(s74), .sum(s75)
+    );
+    wire signed [ 9:0] s76;  // x15 - x23 - x31
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s76 (
+        .a(x15_d1), .b(x23_d1), .c(x31_d1), .sum(s76)
+    );
+    wire signed [11:0] s77;  // s76 - x17 - s64
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(10), .SIGNED(3'b001), .NEGATE(3'b110)) u_s77 (
+        .a(s76), .b(9'(x17_d1)), .c(s64), .sum(s77)
+    );
+    wire signed [ 9:0] s79;  // x1 + x31 - x20
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s79 (
+        .a(x1_d1), .b(x31_d1), .c(x20_d1), .sum(s79)
+    );
+    wire signed [10:0] s80;  // s45 + s79 - s20
+    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(10), .C(9), .SIGNED(3'b010), .NEGATE(3'b100)) u_s80 (
+        .a(s45), .b(s79), .c(s20), .sum(s80)
+    );
+    wire signed [ 9:0] s82;  // x8 - x4 - x10
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s82 (
+        .a(x8_d1), .b(x4_d1), .c(x10_d1), .sum(s82)
+    );
+    wire signed [ 9:0] s84;  // x30 - x3 - x26
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s84 (
+        .a(x30_d1), .b(x3_d1), .c(x26_d1), .sum(s84)
+    );
+    wire        [ 8:0] s87 = 9'(x24_d1) + 9'(x31_d1);
+    wire signed [ 9:0] s89;  // x12 + x20 - x29
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s89 (
+        .a(x12_d1), .b(x20_d1), .c(x29_d1), .sum(s89)
+    );
+    wire        [ 9:0] s90;  // x7 + x15 + x25
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s90 (
+        .a(x7_d1), .b(x15_d1), .c(x25_d1), .sum(s90)
+    );
+    wire        [ 9:0] s92;  // x8 + x11 + x23
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s92 (
+        .a(x8_d1), .b(x11_d1), .c(x23_d1), .sum(s92)
+    );
+    wire signed [ 9:0] s93;  // x1 + x18 - x13
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(7), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s93 (
+        .a(x1_d1), .b(x18_d1), .c(x13_d1), .sum(s93)
+    );
+    wire signed [11:0] s94;  // s89 + s93 - s92
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b011), .NEGATE(3'b100)) u_s94 (
+        .a(s89), .b(s93), .c(s92), .sum(s94)
+    );
+    wire signed [ 9:0] s96;  // x21 + x24 - x4
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s96 (
+        .a(x21_d1), .b(x24_d1), .c(x4_d1), .sum(s96)
+    );
+    wire signed [11:0] s98;  // s96 - s14 - s89
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s98 (
+        .a(s96), .b(s14), .c(s89), .sum(s98)
+    );
+    wire        [ 9:0] s102;  // x4 + s50 + 21
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(9), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s102 (
+        .a(x4_d1), .b(s50), .c(7'd21), .sum(s102)
+    );
+    wire signed [10:0] s106;  // - s5 - s79 + 27
+    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(10), .C(8), .SIGNED(3'b011), .NEGATE(3'b011)) u_s106 (
+        .a(s5), .b(s79), .c(8'd27), .sum(s106)
+    );
+    wire signed [ 9:0] s108;  // x23 - x8 - x9
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s108 (
+        .a(x23_d1), .b(x8_d1), .c(x9_d1), .sum(s108)
+    );
+    wire signed [10:0] s109;  // x21 + s108 - s5
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(9), .SIGNED(3'b110), .NEGATE(3'b100)) u_s109 (
+        .a(x21_d1), .b(s108), .c(s5), .sum(s109)
+    );
+    wire        [ 9:0] s110;  // x7 + x30 + s3
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b000), .NEGATE(3'b000)) u_s110 (
+        .a(x7_d1), .b(x30_d1), .c(s3), .sum(s110)
+    );
+    wire signed [ 9:0] s112;  // x17 - x18 + 25
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b010)) u_s112 (
+        .a(x17_d1), .b(x18_d1), .c(7'd25), .sum(s112)
+    );
+    wire signed [11:0] s113;  // s112 - s34 - s74
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(10), .SIGNED(3'b001), .NEGATE(3'b110)) u_s113 (
+        .a(s112), .b(s34), .c(s74), .sum(s113)
+    );
+    wire signed [10:0] s115;  // x14 + s96 - x27
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b010), .NEGATE(3'b100)) u_s115 (
+        .a(x14_d1), .b(s96), .c(x27_d1), .sum(s115)
+    );
+    wire signed [ 9:0] s119;  // x20 - x30 - x31
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s119 (
+        .a(x20_d1), .b(x30_d1), .c(x31_d1), .sum(s119)
+    );
+    wire signed [11:0] s120;  // s119 - s60 - s74
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b011), .NEGATE(3'b110)) u_s120 (
+        .a(s119), .b(s60), .c(s74), .sum(s120)
+    );
+    wire        [ 7:0] s121 = 8'(x18_d1) + 8'd8;
+    wire signed [ 9:0] s122;  // x7 + s121 - x14
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s122 (
+        .a(x7_d1), .b(s121), .c(x14_d1), .sum(s122)
+    );
+    wire signed [ 9:0] s125;  // x10 + x18 - x11
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(7), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s125 (
+        .a(x10_d1), .b(x18_d1), .c(x11_d1), .sum(s125)
+    );
+    wire        [ 9:0] s128;  // x2 + x4 + x6
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s128 (
+        .a(x2_d1), .b(x4_d1), .c(x6_d1), .sum(s128)
+    );
+    wire        [10:0] s129;  // x16 + s74 + s128
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s129 (
+        .a(11'(x16_d1)), .b(11'(s74)), .c(11'(s128)), .sum(s129)
+    );
+    wire signed [10:0] s130;  // x24 - x8 - s53
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s130 (
+        .a(11'(x24_d1)), .b(11'(x8_d1)), .c(11'(s53)), .sum(s130)
+    );
+    wire signed [10:0] s139;  // x2 + s108 - x4
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b010), .NEGATE(3'b100)) u_s139 (
+        .a(x2_d1), .b(s108), .c(x4_d1), .sum(s139)
     );
 
     // stage 8
+    reg         [ 7:0] x0_d2;
+    reg         [ 7:0] x1_d2;
+    reg         [ 7:0] x4_d2;
+    reg         [ 7:0] x5_d2;
+    reg         [ 7:0] x6_d2;
     reg         [ 7:0] x7_d2;
-    reg  signed [ 9:0] s1_d1;
-    reg         [10:0] s4_d1;
-    reg  signed [10:0] s8_d1;
-    reg  signed [11:0] s9_d1;
-    reg  signed [11:0] s14_d1;
+    reg         [ 7:0] x9_d2;
+    reg         [ 7:0] x10_d2;
+    reg         [ 7:0] x11_d2;
+    reg         [ 7:0] x13_d2;
+    reg         [ 7:0] x14_d2;
+    reg         [ 7:0] x16_d2;
+    reg         [ 7:0] x17_d2;
+    reg         [ 6:0] x18_d2;
+    reg         [ 7:0] x19_d2;
+    reg         [ 7:0] x20_d2;
+    reg         [ 7:0] x22_d2;
+    reg         [ 7:0] x23_d2;
+    reg         [ 7:0] x27_d2;
+    reg         [ 7:0] x28_d2;
+    reg         [ 7:0] x29_d2;
+    reg         [ 7:0] x30_d2;
+    reg         [10:0] s1_d1;
+    reg         [ 9:0] s2_d1;
+    reg  signed [10:0] s4_d1;
+    reg         [ 8:0] s6_d1;
+    reg         [ 9:0] s7_d1;
+    reg  signed [ 9:0] s8_d1;
+    reg  signed [ 9:0] s11_d1;
+    reg         [ 9:0] s12_d1;
+    reg  signed [ 9:0] s14_d1;
     reg  signed [ 9:0] s15_d1;
-    reg  signed [ 9:0] s16_d1;
-    reg         [ 9:0] s17_d1;
-    reg  signed [ 9:0] s19_d1;
-    reg  signed [10:0] s22_d1;
-    reg  signed [11:0] s26_d1;
-    reg  signed [ 9:0] s27_d1;
-    reg  signed [11:0] s33_d1;
-    reg  signed [ 9:0] s34_d1;
-    reg  signed [10:0] s37_d1;
-    reg  signed [ 9:0] s38_d1;
-    reg  signed [10:0] s39_d1;
-    reg  signed [11:0] s41_d1;
-    reg         [10:0] s46_d1;
-    reg  signed [10:0] s47_d1;
-    reg         [ 9:0] s49_d1;
-    reg  signed [11:0] s50_d1;
-    reg  signed [10:0] s51_d1;
-    reg  signed [11:0] s54_d1;
-    reg         [ 9:0] s56_d1;
-    reg  signed [12:0] s59_d1;
-    reg         [ 9:0] s60_d1;
-    reg  signed [10:0] s64_d1;
-    reg         [10:0] s66_d1;
-    reg  signed [11:0] s67_d1;
-    reg  signed [10:0] s69_d1;
-    reg         [10:0] s70_d1;
-    reg  signed [11:0] s72_d1;
-    reg         [10:0] s75_d1;
-    reg  signed [10:0] s77_d1;
-    reg  signed [11:0] s78_d1;
-    reg  signed [10:0] s79_d1;
-    reg  signed [11:0] s82_d1;
-    reg  signed [10:0] s84_d1;
-    reg  signed [ 9:0] s85_d1;
-    reg  signed [ 9:0] s88_d1;
-    reg  signed [11:0] s89_d1;
-    reg  signed [10:0] s90_d1;
-    reg  signed [10:0] s92_d1;
-    reg  signed [10:0] s94_d1;
-    reg         [10:0] s97_d1;
-    reg  signed [ 9:0] s99_d1;
-    reg         [ 9:0] s100_d1;
-    reg  signed [10:0] s103_d1;
-    reg  signed [10:0] s105_d1;
-    reg  signed [10:0] s107_d1;
-    reg  signed [ 9:0] s109_d1;
-    reg  signed [11:0] s111_d1;
-    reg         [10:0] s113_d1;
-    reg  signed [11:0] s115_d1;
-    reg  signed [ 9:0] s117_d1;
-    reg  signed [10:0] s119_d1;
-    reg  signed [10:0] s122_d1;
-    reg         [10:0] s125_d1;
-    reg  signed [ 9:0] s126_d1;
-    reg  signed [10:0] s129_d1;
-    reg  signed [11:0] s132_d1;
-    reg  signed [10:0] s134_d1;
-    reg  signed [ 9:0] s136_d1;
+    reg  signed [11:0] s18_d1;
+    reg  signed [11:0] s23_d1;
+    reg  signed [ 9:0] s24_d1;
+    reg  signed [ 9:0] s25_d1;
+    reg  signed [ 9:0] s28_d1;
+    reg  signed [10:0] s29_d1;
+    reg         [ 8:0] s31_d1;
+    reg  signed [ 9:0] s33_d1;
+    reg         [ 9:0] s35_d1;
+    reg  signed [ 9:0] s36_d1;
+    reg  signed [ 9:0] s37_d1;
+    reg         [ 8:0] s38_d1;
+    reg         [ 9:0] s39_d1;
+    reg  signed [ 9:0] s43_d1;
+    reg         [ 8:0] s45_d1;
+    reg  signed [10:0] s48_d1;
+    reg  signed [11:0] s52_d1;
+    reg         [ 9:0] s53_d1;
+    reg  signed [ 9:0] s54_d1;
+    reg         [ 8:0] s58_d1;
+    reg  signed [ 9:0] s60_d1;
+    reg  signed [11:0] s68_d1;
+    reg  signed [10:0] s72_d1;
+    reg  signed [11:0] s75_d1;
+    reg  signed [11:0] s77_d1;
+    reg  signed [10:0] s80_d1;
+    reg  signed [ 9:0] s82_d1;
+    reg  signed [ 9:0] s84_d1;
+    reg         [ 8:0] s87_d1;
+    reg         [ 9:0] s90_d1;
+    reg         [ 9:0] s92_d1;
+    reg  signed [11:0] s94_d1;
+    reg  signed [11:0] s98_d1;
+    reg         [ 9:0] s102_d1;
+    reg  signed [10:0] s106_d1;
+    reg  signed [10:0] s109_d1;
+    reg         [ 9:0] s110_d1;
+    reg  signed [11:0] s113_d1;
+    reg  signed [10:0] s115_d1;
+    reg  signed [11:0] s120_d1;
+    reg  signed [ 9:0] s122_d1;
+    reg  signed [ 9:0] s125_d1;
+    reg         [ 9:0] s128_d1;
+    reg         [10:0] s129_d1;
+    reg  signed [10:0] s130_d1;
     reg  signed [10:0] s139_d1;
-    reg  signed [11:0] s142_d1;
-    reg  signed [10:0] s144_d1;
-    reg  signed [11:0] s146_d1;
     always_ff @(posedge clk) begin
+        x0_d2 <= x0_d1;
+        x1_d2 <= x1_d1;
+        x4_d2 <= x4_d1;
+        x5_d2 <= x5_d1;
+        x6_d2 <= x6_d1;
         x7_d2 <= x7_d1;
+        x9_d2 <= x9_d1;
+        x10_d2 <= x10_d1;
+        x11_d2 <= x11_d1;
+        x13_d2 <= x13_d1;
+        x14_d2 <= x14_d1;
+        x16_d2 <= x16_d1;
+        x17_d2 <= x17_d1;
+        x18_d2 <= x18_d1;
+        x19_d2 <= x19_d1;
+        x20_d2 <= x20_d1;
+        x22_d2 <= x22_d1;
+        x23_d2 <= x23_d1;
+        x27_d2 <= x27_d1;
+        x28_d2 <= x28_d1;
+        x29_d2 <= x29_d1;
+        x30_d2 <= x30_d1;
         s1_d1 <= s1;
+        s2_d1 <= s2;
         s4_d1 <= s4;
+        s6_d1 <= s6;
+        s7_d1 <= s7;
         s8_d1 <= s8;
-        s9_d1 <= s9;
+        s11_d1 <= s11;
+        s12_d1 <= s12;
         s14_d1 <= s14;
         s15_d1 <= s15;
-        s16_d1 <= s16;
-        s17_d1 <= s17;
-        s19_d1 <= s19;
-        s22_d1 <= s22;
-        s26_d1 <= s26;
-        s27_d1 <= s27;
+        s18_d1 <= s18;
+        s23_d1 <= s23;
+        s24_d1 <= s24;
+        s25_d1 <= s25;
+        s28_d1 <= s28;
+        s29_d1 <= s29;
+        s31_d1 <= s31;
         s33_d1 <= s33;
-        s34_d1 <= s34;
+        s35_d1 <= s35;
+        s36_d1 <= s36;
         s37_d1 <= s37;
         s38_d1 <= s38;
         s39_d1 <= s39;
-        s41_d1 <= s41;
-        s46_d1 <= s46;
-        s47_d1 <= s47;
-        s49_d1 <= s49;
-        s50_d1 <= s50;
-        s51_d1 <= s51;
+        s43_d1 <= s43;
+        s45_d1 <= s45;
+        s48_d1 <= s48;
+        s52_d1 <= s52;
+        s53_d1 <= s53;
         s54_d1 <= s54;
-        s56_d1 <= s56;
-        s59_d1 <= s59;
+        s58_d1 <= s58;
         s60_d1 <= s60;
-        s64_d1 <= s64;
-        s66_d1 <= s66;
-        s67_d1 <= s67;
-        s69_d1 <= s69;
-        s70_d1 <= s70;
+        s68_d1 <= s68;
         s72_d1 <= s72;
         s75_d1 <= s75;
         s77_d1 <= s77;
-        s78_d1 <= s78;
-        s79_d1 <= s79;
+        s80_d1 <= s80;
         s82_d1 <= s82;
         s84_d1 <= s84;
-        s85_d1 <= s85;
-        s88_d1 <= s88;
-        s89_d1 <= s89;
+        s87_d1 <= s87;
         s90_d1 <= s90;
         s92_d1 <= s92;
         s94_d1 <= s94;
-        s97_d1 <= s97;
-        s99_d1 <= s99;
-        s100_d1 <= s100;
-        s103_d1 <= s103;
-        s105_d1 <= s105;
-        s107_d1 <= s107;
+        s98_d1 <= s98;
+        s102_d1 <= s102;
+        s106_d1 <= s106;
         s109_d1 <= s109;
-        s111_d1 <= s111;
+        s110_d1 <= s110;
         s113_d1 <= s113;
         s115_d1 <= s115;
-        s117_d1 <= s117;
-        s119_d1 <= s119;
+        s120_d1 <= s120;
         s122_d1 <= s122;
         s125_d1 <= s125;
-        s126_d1 <= s126;
+        s128_d1 <= s128;
         s129_d1 <= s129;
-        s132_d1 <= s132;
-        s134_d1 <= s134;
-        s136_d1 <= s136;
+        s130_d1 <= s130;
         s139_d1 <= s139;
+    end
+    wire signed [12:0] s9;  // s2 + s4 + s7
+    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(11), .C(10), .SIGNED(3'b010), .NEGATE(3'b000)) u_s9 (
+        .a(s2_d1), .b(s4_d1), .c(s7_d1), .sum(s9)
+    );
+    wire signed [13:0] s10;  // s8 - s1 - s9
+    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(11), .C(13), .SIGNED(3'b101), .NEGATE(3'b110)) u_s10 (
+        .a(11'(s8_d1)), .b(s1_d1), .c(s9), .sum(s10)
+    );
+    wire signed [12:0] s16;  // s1 + s14 + s15
+    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(10), .C(10), .SIGNED(3'b110), .NEGATE(3'b000)) u_s16 (
+        .a(s1_d1), .b(s14_d1), .c(s15_d1), .sum(s16)
+    );
+    wire signed [12:0] s19;  // s11 + s18 - s16
+    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b100)) u_s19 (
+        .a(13'(s11_d1)), .b(13'(s18_d1)), .c(s16), .sum(s19)
+    );
+    wire signed [10:0] s26;  // x14 + s24 + s25
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s26 (
+        .a(11'(x14_d2)), .b(11'(s24_d1)), .c(11'(s25_d1)), .sum(s26)
+    );
+    wire signed [12:0] s27;  // s23 + s26 - s2
+    bittrigger_grow3 #(.WIDTH(13), .A(12), .B(11), .C(10), .SIGNED(3'b011), .NEGATE(3'b100)) u_s27 (
+        .a(s23_d1), .b(s26), .c(s2_d1), .sum(s27)
+    );
+    wire signed [10:0] s30;  // x18 + s29 - x29
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s30 (
+        .a(11'(x18_d2)), .b(s29_d1), .c(11'(x29_d2)), .sum(s30)
+    );
+    wire signed [11:0] s32;  // s30 - s31 + 3
+    bittrigger_grow3 #(.WIDTH(12), .A(11), .B(9), .C(9), .SIGNED(3'b001), .NEGATE(3'b010)) u_s32 (
+        .a(s30), .b(s31_d1), .c(9'd3), .sum(s32)
+    );
+    wire signed [10:0] s40;  // x6 - x23 - s37
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b110)) u_s40 (
+        .a(x6_d2), .b(x23_d2), .c(s37_d1), .sum(s40)
+    );
+    wire signed [11:0] s41;  // s36 - s33 - s39
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b011), .NEGATE(3'b110)) u_s41 (
+        .a(s36_d1), .b(s33_d1), .c(s39_d1), .sum(s41)
+    );
+    wire signed [12:0] s42;  // s40 + s41 - s35
+    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(12), .C(10), .SIGNED(3'b011), .NEGATE(3'b100)) u_s42 (
+        .a(s40), .b(s41), .c(s35_d1), .sum(s42)
+    );
+    wire signed [10:0] s44;  // x0 + x11 - s43
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b100)) u_s44 (
+        .a(x0_d2), .b(x11_d2), .c(s43_d1), .sum(s44)
+    );
+    wire        [ 9:0] s46;  // x19 + x28 + s45
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b000), .NEGATE(3'b000)) u_s46 (
+        .a(x19_d2), .b(x28_d2), .c(s45_d1), .sum(s46)
+    );
+    wire signed [12:0] s49;  // s48 - s44 - s46
+    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(11), .C(10), .SIGNED(3'b011), .NEGATE(3'b110)) u_s49 (
+        .a(s48_d1), .b(s44), .c(s46), .sum(s49)
+    );
+    wire signed [10:0] s55;  // x4 + s11 - 37
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b010), .NEGATE(3'b100)) u_s55 (
+        .a(x4_d2), .b(s11_d1), .c(8'd37), .sum(s55)
+    );
+    wire signed [11:0] s56;  // s14 + s53 + s54
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b101), .NEGATE(3'b000)) u_s56 (
+        .a(s14_d1), .b(s53_d1), .c(s54_d1), .sum(s56)
+    );
+    wire signed [12:0] s57;  // s55 - s52 - s56
+    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b110)) u_s57 (
+        .a(13'(s55)), .b(13'(s52_d1)), .c(13'(s56)), .sum(s57)
+    );
+    wire signed [11:0] s59;  // s7 + s25 + s58
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(9), .SIGNED(3'b010), .NEGATE(3'b000)) u_s59 (
+        .a(s7_d1), .b(s25_d1), .c(s58_d1), .sum(s59)
+    );
+    wire        [ 8:0] s61 = 9'(x6_d2) + 9'(x14_d2);
+    wire signed [12:0] s62;  // s60 - s59 - s61
+    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(12), .C(10), .SIGNED(3'b011), .NEGATE(3'b110)) u_s62 (
+        .a(s60_d1), .b(s59), .c(10'(s61)), .sum(s62)
+    );
+    wire signed [12:0] s63;  // s43 - s4 - s52
+    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s63 (
+        .a(s43_d1), .b(s4_d1), .c(s52_d1), .sum(s63)
+    );
+    wire signed [10:0] s65;  // x0 + x30 + s25
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s65 (
+        .a(x0_d2), .b(x30_d2), .c(s25_d1), .sum(s65)
+    );
+    wire signed [11:0] s66;  // x20 + s39 - x16
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(9), .SIGNED(3'b000), .NEGATE(3'b100)) u_s66 (
+        .a(9'(x20_d2)), .b(s39_d1), .c(9'(x16_d2)), .sum(s66)
+    );
+    wire signed [13:0] s69;  // s68 - s65 - s66
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s69 (
+        .a(s68_d1), .b(s65), .c(s66), .sum(s69)
+    );
+    wire signed [10:0] s70;  // x6 - x30 - s38
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(9), .SIGNED(3'b000), .NEGATE(3'b110)) u_s70 (
+        .a(x6_d2), .b(x30_d2), .c(s38_d1), .sum(s70)
+    );
+    wire signed [12:0] s73;  // s70 + s72 - s59
+    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s73 (
+        .a(s70), .b(s72_d1), .c(s59), .sum(s73)
+    );
+    wire signed [12:0] s78;  // s70 + s77 - s75
+    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b100)) u_s78 (
+        .a(13'(s70)), .b(13'(s77_d1)), .c(13'(s75_d1)), .sum(s78)
+    );
+    wire signed [12:0] s81;  // x5 + s65 + s80
+    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(11), .C(11), .SIGNED(3'b110), .NEGATE(3'b000)) u_s81 (
+        .a(10'(x5_d2)), .b(s65), .c(s80_d1), .sum(s81)
+    );
+    wire signed [10:0] s83;  // s82 - x20 - x29
+    bittrigger_grow3 #(.WIDTH(11), .A(10), .B(8), .C(8), .SIGNED(3'b001), .NEGATE(3'b110)) u_s83 (
+        .a(s82_d1), .b(x20_d2), .c(x29_d2), .sum(s83)
+    );
+    wire        [10:0] s85;  // x9 + s12 + s38
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(9), .SIGNED(3'b000), .NEGATE(3'b000)) u_s85 (
+        .a(x9_d2), .b(s12_d1), .c(s38_d1), .sum(s85)
+    );
+    wire signed [12:0] s86;  // s83 + s84 - s85
+    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(10), .C(11), .SIGNED(3'b011), .NEGATE(3'b100)) u_s86 (
+        .a(s83), .b(s84_d1), .c(s85), .sum(s86)
+    );
+    wire        [ 9:0] s88;  // x4 + x28 + s87
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b000), .NEGATE(3'b000)) u_s88 (
+        .a(x4_d2), .b(x28_d2), .c(s87_d1), .sum(s88)
+    );
+    wire signed [10:0] s91;  // x19 - x17 - s90
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s91 (
+        .a(11'(x19_d2)), .b(11'(x17_d2)), .c(11'(s90_d1)), .sum(s91)
+    );
+    wire signed [12:0] s95;  // s91 + s94 - s88
+    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(12), .C(10), .SIGNED(3'b011), .NEGATE(3'b100)) u_s95 (
+        .a(s91), .b(s94_d1), .c(s88), .sum(s95)
+    );
+    wire signed [10:0] s97;  // x1 - x16 - s90
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s97 (
+        .a(11'(x1_d2)), .b(11'(x16_d2)), .c(11'(s90_d1)), .sum(s97)
+    );
+    wire signed [12:0] s99;  // s97 + s98 - s46
+    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(12), .C(10), .SIGNED(3'b011), .NEGATE(3'b100)) u_s99 (
+        .a(s97), .b(s98_d1), .c(s46), .sum(s99)
+    );
+    wire signed [11:0] s100;  // s36 - x19 - s87
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(9), .SIGNED(3'b001), .NEGATE(3'b110)) u_s100 (
+        .a(s36_d1), .b(9'(x19_d2)), .c(s87_d1), .sum(s100)
+    );
+    wire signed [12:0] s101;  // s83 + s100 - s2
+    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(12), .C(10), .SIGNED(3'b011), .NEGATE(3'b100)) u_s101 (
+        .a(s83), .b(s100), .c(s2_d1), .sum(s101)
+    );
+    wire signed [11:0] s103;  // s102 - s6 - s53
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(10), .SIGNED(3'b000), .NEGATE(3'b110)) u_s103 (
+        .a(s102_d1), .b(s6_d1), .c(s53_d1), .sum(s103)
+    );
+    wire signed [12:0] s104;  // s66 + s103 - s44
+    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b100)) u_s104 (
+        .a(13'(s66)), .b(13'(s103)), .c(13'(s44)), .sum(s104)
+    );
+    wire signed [10:0] s105;  // x10 + s24 - x17
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b010), .NEGATE(3'b100)) u_s105 (
+        .a(x10_d2), .b(s24_d1), .c(x17_d2), .sum(s105)
+    );
+    wire signed [12:0] s107;  // s106 - s35 - s105
+    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(10), .C(11), .SIGNED(3'b101), .NEGATE(3'b110)) u_s107 (
+        .a(s106_d1), .b(s35_d1), .c(s105), .sum(s107)
+    );
+    wire signed [11:0] s111;  // s54 + s109 - s110
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s111 (
+        .a(12'(s54_d1)), .b(12'(s109_d1)), .c(12'(s110_d1)), .sum(s111)
+    );
+    wire signed [13:0] s114;  // s111 + s113 - s88
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(11), .SIGNED(3'b011), .NEGATE(3'b100)) u_s114 (
+        .a(s111), .b(s113_d1), .c(11'(s88)), .sum(s114)
+    );
+    wire signed [12:0] s116;  // s1 + s92 + s115
+    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(10), .C(11), .SIGNED(3'b100), .NEGATE(3'b000)) u_s116 (
+        .a(s1_d1), .b(s92_d1), .c(s115_d1), .sum(s116)
+    );
+    wire signed [ 9:0] s117;  // x13 - x16 - x20
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s117 (
+        .a(x13_d2), .b(x16_d2), .c(x20_d2), .sum(s117)
+    );
+    wire signed [13:0] s118;  // s91 + s117 - s116
+    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(11), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s118 (
+        .a(s91), .b(11'(s117)), .c(s116), .sum(s118)
+    );
+    wire signed [10:0] s123;  // x11 + s122 - s38
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(9), .SIGNED(3'b010), .NEGATE(3'b100)) u_s123 (
+        .a(x11_d2), .b(s122_d1), .c(s38_d1), .sum(s123)
+    );
+    wire signed [12:0] s124;  // s109 + s120 + s123
+    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(12), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s124 (
+        .a(s109_d1), .b(s120_d1), .c(s123), .sum(s124)
+    );
+    wire signed [10:0] s126;  // x28 + s125 - x14
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b010), .NEGATE(3'b100)) u_s126 (
+        .a(x28_d2), .b(s125_d1), .c(x14_d2), .sum(s126)
+    );
+    wire signed [12:0] s127;  // s23 + s126 - s12
+    bittrigger_grow3 #(.WIDTH(13), .A(12), .B(11), .C(10), .SIGNED(3'b011), .NEGATE(3'b100)) u_s127 (
+        .a(s23_d1), .b(s126), .c(s12_d1), .sum(s127)
+    );
+    wire signed [12:0] s131;  // s36 + s130 - s129
+    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(11), .C(11), .SIGNED(3'b011), .NEGATE(3'b100)) u_s131 (
+        .a(s36_d1), .b(s130_d1), .c(s129_d1), .sum(s131)
+    );
+    wire signed [10:0] s132;  // s128 - s58 + 74
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b010)) u_s132 (
+        .a(11'(s128_d1)), .b(11'(s58_d1)), .c(11'd74), .sum(s132)
+    );
+    wire signed [12:0] s133;  // s111 + s132 - s105
+    bittrigger_grow3 #(.WIDTH(13), .A(12), .B(11), .C(11), .SIGNED(3'b111), .NEGATE(3'b100)) u_s133 (
+        .a(s111), .b(s132), .c(s105), .sum(s133)
+    );
+    wire        [ 9:0] s134;  // x7 + x11 + x17
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s134 (
+        .a(x7_d2), .b(x11_d2), .c(x17_d2), .sum(s134)
+    );
+    wire signed [11:0] s135;  // 2*x16 + s6 + s37
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(9), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s135 (
+        .a((9'(x16_d2) << 1)), .b(s6_d1), .c(s37_d1), .sum(s135)
+    );
+    wire signed [12:0] s136;  // s30 - s134 - s135
+    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(10), .C(12), .SIGNED(3'b101), .NEGATE(3'b110)) u_s136 (
+        .a(s30), .b(s134), .c(s135), .sum(s136)
+    );
+    wire signed [ 9:0] s137;  // x27 - x7 - x18
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b110)) u_s137 (
+        .a(x27_d2), .b(x7_d2), .c(x18_d2), .sum(s137)
+    );
+    wire signed [12:0] s138;  // s120 + s137 - s128
+    bittrigger_grow3 #(.WIDTH(13), .A(12), .B(10), .C(10), .SIGNED(3'b011), .NEGATE(3'b100)) u_s138 (
+        .a(s120_d1), .b(s137), .c(s128_d1), .sum(s138)
+    );
+    wire signed [12:0] s140;  // s29 + s139 - s1
+    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(11), .C(11), .SIGNED(3'b011), .NEGATE(3'b100)) u_s140 (
+        .a(s29_d1), .b(s139_d1), .c(s1_d1), .sum(s140)
+    );
+    wire signed [ 9:0] s141;  // s31 - x19 - x29
+    bittrigger_grow3 #(.WIDTH(10), .A(9), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s141 (
+        .a(s31_d1), .b(x19_d2), .c(x29_d2), .sum(s141)
+    );
+    wire signed [12:0] s142;  // s28 + s141 - s16
+    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b100)) u_s142 (
+        .a(13'(s28_d1)), .b(13'(s141)), .c(s16), .sum(s142)
+    );
+    wire signed [11:0] s143;  // x11 - x19 - s129
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s143 (
+        .a(12'(x11_d2)), .b(12'(x19_d2)), .c(12'(s129_d1)), .sum(s143)
+    );
+    wire signed [12:0] s144;  // s143 - s26 - s80
+    bittrigger_grow3 #(.WIDTH(13), .A(12), .B(11), .C(11), .SIGNED(3'b111), .NEGATE(3'b110)) u_s144 (
+        .a(s143), .b(s26), .c(s80_d1), .sum(s144)
+    );
+    wire        [ 9:0] s145;  // x9 + x16 + s58
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b000), .NEGATE(3'b000)) u_s145 (
+        .a(x9_d2), .b(x16_d2), .c(s58_d1), .sum(s145)
+    );
+    wire signed [12:0] s146;  // s33 - s16 - s145
+    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b110)) u_s146 (
+        .a(13'(s33_d1)), .b(s16), .c(13'(s145)), .sum(s146)
+    );
+    wire signed [13:0] s147;  // x22 + s75 + s116
+    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(13), .SIGNED(3'b110), .NEGATE(3'b000)) u_s147 (
+        .a(11'(x22_d2)), .b(s75_d1), .c(s116), .sum(s147)
+    );
+
+    // stage 9
+    reg  signed [13:0] s10_d1;
+    reg  signed [12:0] s19_d1;
+    reg  signed [12:0] s27_d1;
+    reg  signed [11:0] s32_d1;
+    reg  signed [12:0] s42_d1;
+    reg  signed [12:0] s49_d1;
+    reg  signed [12:0] s57_d1;
+    reg  signed [12:0] s62_d1;
+    reg  signed [12:0] s63_d1;
+    reg  signed [13:0] s69_d1;
+    reg  signed [12:0] s73_d1;
+    reg  signed [12:0] s78_d1;
+    reg  signed [12:0] s81_d1;
+    reg  signed [12:0] s86_d1;
+    reg  signed [12:0] s95_d1;
+    reg  signed [12:0] s99_d1;
+    reg  signed [12:0] s101_d1;
+    reg  signed [12:0] s104_d1;
+    reg  signed [12:0] s107_d1;
+    reg  signed [13:0] s114_d1;
+    reg  signed [13:0] s118_d1;
+    reg  signed [12:0] s124_d1;
+    reg  signed [12:0] s127_d1;
+    reg  signed [12:0] s131_d1;
+    reg  signed [12:0] s133_d1;
+    reg  signed [12:0] s136_d1;
+    reg  signed [12:0] s138_d1;
+    reg  signed [12:0] s140_d1;
+    reg  signed [12:0] s142_d1;
+    reg  signed [12:0] s144_d1;
+    reg  signed [12:0] s146_d1;
+    reg  signed [13:0] s147_d1;
+    always_ff @(posedge clk) begin
+        s10_d1 <= s10;
+        s19_d1 <= s19;
+        s27_d1 <= s27;
+        s32_d1 <= s32;
+        s42_d1 <= s42;
+        s49_d1 <= s49;
+        s57_d1 <= s57;
+        s62_d1 <= s62;
+        s63_d1 <= s63;
+        s69_d1 <= s69;
+        s73_d1 <= s73;
+        s78_d1 <= s78;
+        s81_d1 <= s81;
+        s86_d1 <= s86;
+        s95_d1 <= s95;
+        s99_d1 <= s99;
+        s101_d1 <= s101;
+        s104_d1 <= s104;
+        s107_d1 <= s107;
+        s114_d1 <= s114;
+        s118_d1 <= s118;
+        s124_d1 <= s124;
+        s127_d1 <= s127;
+        s131_d1 <= s131;
+        s133_d1 <= s133;
+        s136_d1 <= s136;
+        s138_d1 <= s138;
+        s140_d1 <= s140;
         s142_d1 <= s142;
         s144_d1 <= s144;
         s146_d1 <= s146;
+        s147_d1 <= s147;
     end
-    wire signed [13:0] s10;  // s8 + s9 - s4
-    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(11), .SIGNED(3'b011), .NEGATE(3'b100)) u_s10 (
-        .a(s8_d1), .b(s9_d1), .c(s4_d1), .sum(s10)
-    );
-    wire signed [11:0] s20;  // s15 + s16 - s17
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b011), .NEGATE(3'b100)) u_s20 (
-        .a(s15_d1), .b(s16_d1), .c(s17_d1), .sum(s20)
-    );
-    wire signed [12:0] s21;  // s19 + s20 - s14
-    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b100)) u_s21 (
-        .a(13'(s19_d1)), .b(13'(s20)), .c(13'(s14_d1)), .sum(s21)
-    );
-    wire signed [12:0] s28;  // s26 + s27 - s22
-    bittrigger_grow3 #(.WIDTH(13), .A(12), .B(10), .C(11), .SIGNED(3'b111), .NEGATE(3'b100)) u_s28 (
-        .a(s26_d1), .b(s27_d1), .c(s22_d1), .sum(s28)
-    );
-    wire signed [12:0] s42;  // s41 - s37 - s39
-    bittrigger_grow3 #(.WIDTH(13), .A(12), .B(11), .C(11), .SIGNED(3'b111), .NEGATE(3'b110)) u_s42 (
-        .a(s41_d1), .b(s37_d1), .c(s39_d1), .sum(s42)
-    );
-    wire signed [12:0] s48;  // s47 - s1 - s46
-    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(10), .C(11), .SIGNED(3'b011), .NEGATE(3'b110)) u_s48 (
-        .a(s47_d1), .b(s1_d1), .c(s46_d1), .sum(s48)
-    );
-    wire signed [12:0] s55;  // s50 + s51 + s54
-    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b000)) u_s55 (
-        .a(13'(s50_d1)), .b(13'(s51_d1)), .c(13'(s54_d1)), .sum(s55)
-    );
-    wire signed [12:0] s61;  // s60 - s46 - s49
-    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(11), .C(10), .SIGNED(3'b000), .NEGATE(3'b110)) u_s61 (
-        .a(s60_d1), .b(s46_d1), .c(s49_d1), .sum(s61)
-    );
-    wire signed [13:0] s68;  // s67 - s64 - s66
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(11), .SIGNED(3'b011), .NEGATE(3'b110)) u_s68 (
-        .a(s67_d1), .b(s64_d1), .c(s66_d1), .sum(s68)
-    );
-    wire signed [12:0] s73;  // s72 - s69 - s70
-    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b110)) u_s73 (
-        .a(13'(s72_d1)), .b(13'(s69_d1)), .c(13'(s70_d1)), .sum(s73)
-    );
-    wire signed [12:0] s80;  // s78 - s75 - s79
-    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b110)) u_s80 (
-        .a(13'(s78_d1)), .b(13'(s75_d1)), .c(13'(s79_d1)), .sum(s80)
-    );
-    wire signed [12:0] s83;  // x7 - s64 - s82
-    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(11), .C(12), .SIGNED(3'b110), .NEGATE(3'b110)) u_s83 (
-        .a(10'(x7_d2)), .b(s64_d1), .c(s82_d1), .sum(s83)
-    );
-    wire signed [12:0] s86;  // s85 - s70 - s84
-    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(11), .C(11), .SIGNED(3'b101), .NEGATE(3'b110)) u_s86 (
-        .a(s85_d1), .b(s70_d1), .c(s84_d1), .sum(s86)
-    );
-    wire signed [12:0] s93;  // s92 - s89 - s90
-    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(12), .C(11), .SIGNED(3'b111), .NEGATE(3'b110)) u_s93 (
-        .a(s92_d1), .b(s89_d1), .c(s90_d1), .sum(s93)
-    );
-    wire signed [12:0] s95;  // s94 - s1 - s89
-    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(10), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s95 (
-        .a(s94_d1), .b(s1_d1), .c(s89_d1), .sum(s95)
-    );
-    wire signed [12:0] s98;  // s38 + s84 + s97
-    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(11), .C(11), .SIGNED(3'b011), .NEGATE(3'b000)) u_s98 (
-        .a(s38_d1), .b(s84_d1), .c(s97_d1), .sum(s98)
-    );
-    wire signed [11:0] s101;  // s99 - s16 - s100
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b011), .NEGATE(3'b110)) u_s101 (
-        .a(s99_d1), .b(s16_d1), .c(s100_d1), .sum(s101)
-    );
-    wire signed [12:0] s104;  // s103 - s88 - s101
-    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(10), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s104 (
-        .a(s103_d1), .b(s88_d1), .c(s101), .sum(s104)
-    );
-    wire signed [12:0] s108;  // s107 - s34 - s105
-    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(10), .C(11), .SIGNED(3'b111), .NEGATE(3'b110)) u_s108 (
-        .a(s107_d1), .b(s34_d1), .c(s105_d1), .sum(s108)
-    );
-    wire signed [12:0] s110;  // s75 + s109 - s77
-    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(10), .C(11), .SIGNED(3'b110), .NEGATE(3'b100)) u_s110 (
-        .a(s75_d1), .b(s109_d1), .c(s77_d1), .sum(s110)
-    );
-    wire signed [13:0] s112;  // s90 + s111 - s110
-    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s112 (
-        .a(s90_d1), .b(s111_d1), .c(s110), .sum(s112)
-    );
-    wire signed [13:0] s116;  // s115 - s37 - s113
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(11), .SIGNED(3'b011), .NEGATE(3'b110)) u_s116 (
-        .a(s115_d1), .b(s37_d1), .c(s113_d1), .sum(s116)
-    );
-    wire signed [12:0] s120;  // s117 + s119 - s110
-    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b100)) u_s120 (
-        .a(13'(s117_d1)), .b(13'(s119_d1)), .c(s110), .sum(s120)
-    );
-    wire signed [12:0] s123;  // s26 + s122 - s17
-    bittrigger_grow3 #(.WIDTH(13), .A(12), .B(11), .C(10), .SIGNED(3'b011), .NEGATE(3'b100)) u_s123 (
-        .a(s26_d1), .b(s122_d1), .c(s17_d1), .sum(s123)
-    );
-    wire signed [12:0] s127;  // s126 - s39 - s125
-    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(11), .C(11), .SIGNED(3'b011), .NEGATE(3'b110)) u_s127 (
-        .a(s126_d1), .b(s39_d1), .c(s125_d1), .sum(s127)
-    );
-    wire signed [12:0] s130;  // s78 + s129 - s101
-    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b100)) u_s130 (
-        .a(13'(s78_d1)), .b(13'(s129_d1)), .c(13'(s101)), .sum(s130)
-    );
-    wire signed [12:0] s133;  // s16 + s132 - s105
-    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(12), .C(11), .SIGNED(3'b111), .NEGATE(3'b100)) u_s133 (
-        .a(s16_d1), .b(s132_d1), .c(s105_d1), .sum(s133)
-    );
-    wire signed [12:0] s135;  // s56 - s125 - s134
-    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(11), .C(11), .SIGNED(3'b100), .NEGATE(3'b110)) u_s135 (
-        .a(s56_d1), .b(s125_d1), .c(s134_d1), .sum(s135)
-    );
-    wire signed [12:0] s137;  // s136 - s14 - s99
-    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(12), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s137 (
-        .a(s136_d1), .b(s14_d1), .c(s99_d1), .sum(s137)
-    );
-    wire signed [12:0] s140;  // s51 + s139 - s4
-    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(11), .C(11), .SIGNED(3'b011), .NEGATE(3'b100)) u_s140 (
-        .a(s51_d1), .b(s139_d1), .c(s4_d1), .sum(s140)
-    );
-    wire signed [12:0] s143;  // s22 + s142 - s82
-    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b100)) u_s143 (
-        .a(13'(s22_d1)), .b(13'(s142_d1)), .c(13'(s82_d1)), .sum(s143)
-    );
-    wire signed [12:0] s145;  // s77 + s144 - s113
-    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(11), .C(11), .SIGNED(3'b011), .NEGATE(3'b100)) u_s145 (
-        .a(s77_d1), .b(s144_d1), .c(s113_d1), .sum(s145)
-    );
-    wire signed [13:0] s147;  // s50 + s77 + s146
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s147 (
-        .a(s50_d1), .b(s77_d1), .c(s146_d1), .sum(s147)
-    );
-    wire signed [14:0] s148 = (15'(s10) << 1) + 15'd1;
-    wire signed [13:0] s149 = (14'(s28) << 1) + 14'd13;
-    wire signed [13:0] s150 = (14'(s42) << 1) - 14'd69;
-    wire signed [13:0] s151 = (14'(s48) << 1) + 14'd43;
-    wire signed [13:0] s152 = (14'(s61) << 1) + 14'd63;
-    wire signed [14:0] s153 = (15'(s68) << 1) - 15'd17;
-    wire signed [13:0] s154 = (14'(s80) << 1) - 14'd21;
-    wire signed [13:0] s155 = (14'(s83) << 1) - 14'd7;
-    wire signed [13:0] s156 = (14'(s86) << 1) + 14'd11;
-    wire signed [13:0] s157 = (14'(s93) << 1) + 14'd5;
-    wire signed [13:0] s158 = (14'(s95) << 1) + 14'd11;
-    wire signed [13:0] s159 = -((14'(s98) << 1)) + 14'd13;
-    wire signed [14:0] s160 = (15'(s116) << 1) + 15'd21;
-    wire signed [13:0] s161 = (14'(s123) << 1) + 14'd3;
-    wire signed [13:0] s162 = (14'(s127) << 1) - 14'd67;
-    wire signed [13:0] s163 = (14'(s133) << 1) + 14'd11;
-    wire signed [13:0] s164 = (14'(s135) << 1) - 14'd69;
-    wire signed [13:0] s165 = (14'(s137) << 1) + 14'd27;
-    wire signed [13:0] s166 = (14'(s140) << 1) + 14'd33;
-    wire signed [13:0] s167 = (14'(s143) << 1) - 14'd23;
-    wire signed [13:0] s168 = (14'(s145) << 1) + 14'd25;
-    wire signed [14:0] s169 = (15'(s147) << 1) + 15'd47;
-
-    // stage 9
-    reg  signed [12:0] s21_d1;
-    reg  signed [11:0] s33_d2;
-    reg  signed [12:0] s55_d1;
-    reg  signed [12:0] s59_d2;
-    reg  signed [12:0] s73_d1;
-    reg  signed [12:0] s104_d1;
-    reg  signed [12:0] s108_d1;
-    reg  signed [13:0] s112_d1;
-    reg  signed [12:0] s120_d1;
-    reg  signed [12:0] s130_d1;
-    reg  signed [14:0] s148_d1;
-    reg  signed [13:0] s149_d1;
-    reg  signed [13:0] s150_d1;
-    reg  signed [13:0] s151_d1;
-    reg  signed [13:0] s152_d1;
-    reg  signed [14:0] s153_d1;
-    reg  signed [13:0] s154_d1;
-    reg  signed [13:0] s155_d1;
-    reg  signed [13:0] s156_d1;
-    reg  signed [13:0] s157_d1;
-    reg  signed [13:0] s158_d1;
-    reg  signed [13:0] s159_d1;
-    reg  signed [14:0] s160_d1;
-    reg  signed [13:0] s161_d1;
-    reg  signed [13:0] s162_d1;
-    reg  signed [13:0] s163_d1;
-    reg  signed [13:0] s164_d1;
-    reg  signed [13:0] s165_d1;
-    reg  signed [13:0] s166_d1;
-    reg  signed [13:0] s167_d1;
-    reg  signed [13:0] s168_d1;
-    reg  signed [14:0] s169_d1;
-    always_ff @(posedge clk) begin
-        s21_d1 <= s21;
-        s33_d2 <= s33_d1;
-        s55_d1 <= s55;
-        s59_d2 <= s59_d1;
-        s73_d1 <= s73;
-        s104_d1 <= s104;
-        s108_d1 <= s108;
-        s112_d1 <= s112;
-        s120_d1 <= s120;
-        s130_d1 <= s130;
-        s148_d1 <= s148;
-        s149_d1 <= s149;
-        s150_d1 <= s150;
-        s151_d1 <= s151;
-        s152_d1 <= s152;
-        s153_d1 <= s153;
-        s154_d1 <= s154;
-        s155_d1 <= s155;
-        s156_d1 <= s156;
-        s157_d1 <= s157;
-        s158_d1 <= s158;
-        s159_d1 <= s159;
-        s160_d1 <= s160;
-        s161_d1 <= s161;
-        s162_d1 <= s162;
-        s163_d1 <= s163;
-        s164_d1 <= s164;
-        s165_d1 <= s165;
-        s166_d1 <= s166;
-        s167_d1 <= s167;
-        s168_d1 <= s168;
-        s169_d1 <= s169;
-    end
+    wire signed [14:0] s148 = (15'(s10_d1) << 1) + 15'd1;
+    wire signed [13:0] s149 = (14'(s27_d1) << 1) + 14'd13;
+    wire signed [13:0] s150 = (14'(s42_d1) << 1) - 14'd69;
+    wire signed [13:0] s151 = (14'(s49_d1) << 1) + 14'd43;
+    wire signed [13:0] s152 = (14'(s63_d1) << 1) + 14'd63;
+    wire signed [14:0] s153 = (15'(s69_d1) << 1) - 15'd17;
+    wire signed [13:0] s154 = (14'(s78_d1) << 1) - 14'd21;
+    wire signed [13:0] s155 = -((14'(s81_d1) << 1)) - 14'd7;
+    wire signed [13:0] s156 = (14'(s86_d1) << 1) + 14'd11;
+    wire signed [13:0] s157 = (14'(s95_d1) << 1) + 14'd5;
+    wire signed [13:0] s158 = (14'(s99_d1) << 1) + 14'd11;
+    wire signed [13:0] s159 = (14'(s101_d1) << 1) + 14'd13;
+    wire signed [14:0] s160 = (15'(s118_d1) << 1) + 15'd21;
+    wire signed [13:0] s161 = (14'(s127_d1) << 1) + 14'd3;
+    wire signed [13:0] s162 = (14'(s131_d1) << 1) - 14'd67;
+    wire signed [13:0] s163 = (14'(s136_d1) << 1) + 14'd11;
+    wire signed [13:0] s164 = (14'(s138_d1) << 1) - 14'd69;
+    wire signed [13:0] s165 = (14'(s140_d1) << 1) + 14'd27;
+    wire signed [13:0] s166 = (14'(s142_d1) << 1) + 14'd33;
+    wire signed [13:0] s167 = (14'(s144_d1) << 1) - 14'd23;
+    wire signed [13:0] s168 = (14'(s146_d1) << 1) + 14'd25;
+    wire signed [14:0] s169 = -((15'(s147_d1) << 1)) + 15'd47;
 
     // result, last element first
     assign y = {
-        s169_d1,
-        15'(s168_d1),
-        15'(s167_d1),
-        15'(s166_d1),
-        15'(s165_d1),
-        15'(s164_d1),
-        15'(s163_d1),
-        {14'(s130_d1), 1'd0},
-        15'(s162_d1),
-        15'(s161_d1),
-        {14'(s120_d1), 1'd0},
-        s160_d1,
-        {s112_d1, 1'd0},
-        {14'(s108_d1), 1'd0},
+        s169,
+        15'(s168),
+        15'(s167),
+        15'(s166),
+        15'(s165),
+        15'(s164),
+        15'(s163),
+        {14'(s133_d1), 1'd0},
+        15'(s162),
+        15'(s161),
+        {14'(s124_d1), 1'd0},
+        s160,
+        {s114_d1, 1'd0},
+        {14'(s107_d1), 1'd0},
         {14'(s104_d1), 1'd0},
-        15'(s159_d1),
-        15'(s158_d1),
-        15'(s157_d1),
-        15'(s156_d1),
-        15'(s155_d1),
-        15'(s154_d1),
+        15'(s159),
+        15'(s158),
+        15'(s157),
+        15'(s156),
+        15'(s155),
+        15'(s154),
         {14'(s73_d1), 1'd0},
-        s153_d1,
-        15'(s152_d1),
-        {14'(s59_d2), 1'd0},
-        {14'(s55_d1), 1'd0},
-        15'(s151_d1),
-        15'(s150_d1),
-        {14'(s33_d2), 1'd0},
-        15'(s149_d1),
-        {14'(s21_d1), 1'd0},
-        s148_d1
+        s153,
+        15'(s152),
+        {14'(s62_d1), 1'd0},
+        {14'(s57_d1), 1'd0},
+        15'(s151),
+        15'(s150),
+        {14'(s32_d1), 1'd0},
+        15'(s149),
+        {14'(s19_d1), 1'd0},
+        s148
     };
 
     // read by nothing: inputs without weight, and bits that the range of a code leaves out

@@ -4,111 +4,89 @@
 // s<k> is the result of adder k of the layer's adder graph, declared with the exact width of its range.
 #include "bitlinear_dense_3.h"
 
-// Values that are made in one function and read in another.
-struct bitlinear_dense_3_values {
-    ap_int<8> s4;
-    ap_int<12> s12;
-    ap_int<11> s20;
-    ap_int<11> s21;
-};
-
-static void bitlinear_dense_3_part_0(const bitlinear_dense_3_in_t x[24], bitlinear_dense_3_values &v, bitlinear_dense_3_out_t y[16]) {
+static void bitlinear_dense_3_part_0(const bitlinear_dense_3_in_t x[24], bitlinear_dense_3_out_t y[16]) {
 #pragma HLS INLINE
-    const ap_int<7> s0 = x[15] - x[18];
-    const ap_int<8> s1 = x[9] + s0 - x[19];
-    const ap_int<9> s2 = x[11] + x[13] + s1;
-    const ap_int<8> s5 = x[0] - x[2] - x[17];
-    v.s4 = x[3] - x[5] - x[8];
-    const ap_int<9> s6 = x[6] + s5 - v.s4;
-    const ap_int<8> s3 = x[1] - x[4] - x[21];
-    const ap_uint<8> s7 = x[14] + x[20] + x[22];
-    const ap_uint<9> s8 = x[7] + x[16] + s7;
-    const ap_uint<8> s9 = x[10] + x[12] + x[23];
-    const ap_int<11> s10 = s3 + s8 + s9;
-    const ap_int<11> s11 = s2 + s6 - s10;
-    const ap_int<12> s59 = -(ap_int<12>(s11) << 1) + 3;
-    y[0] = s59;
-    const ap_uint<8> s13 = x[3] + x[5] + x[12];
-    const ap_int<8> s14 = x[10] + x[13] - x[6];
-    v.s12 = (ap_uint<7>(x[5]) << 1) + (ap_int<10>(s2) << 1) - s11;
-    const ap_int<11> s15 = (ap_uint<9>(s13) << 1) + (ap_int<9>(s14) << 1) - v.s12;
-    const ap_int<12> s60 = (ap_int<12>(s15) << 1) - 1;
-    y[1] = s60;
-    const ap_uint<7> s41 = (ap_uint<7>(x[19]) << 1) + 1;
-    const ap_uint<9> s42 = (ap_uint<7>(x[22]) << 1) + (ap_uint<7>(x[23]) << 1) + s41;
-    const ap_int<11> s43 = (ap_uint<7>(x[18]) << 1) + s42 - (ap_int<9>(v.s4) << 1);
-    v.s21 = (ap_uint<7>(x[9]) << 1) + (ap_int<10>(s6) << 1) - s11;
-    const ap_int<11> s44 = (ap_int<9>(s3) << 1) + s43 - v.s21;
-    y[2] = bitlinear_dense_3_out_t(s44) << 1;
-    const ap_int<7> s16 = x[17] - x[19];
-    const ap_int<11> s17 = (ap_uint<10>(s8) << 1) + (ap_int<8>(s16) << 1) - v.s12;
-    const ap_int<12> s61 = (ap_int<12>(s17) << 1) + 1;
-    y[3] = s61;
-    const ap_int<12> s62 = (ap_int<12>(v.s21) << 1) + 3;
-    y[4] = s62;
-    const ap_int<8> s30 = x[2] + x[22] - x[6];
-    const ap_int<9> s31 = x[20] - x[7] - s30;
-    const ap_int<7> s18 = x[12] - x[8];
-    const ap_int<9> s19 = x[3] + x[20] + s18;
-    v.s20 = (ap_int<9>(s3) << 1) + s11 + (ap_int<10>(s19) << 1);
-    const ap_int<11> s32 = (ap_int<9>(s1) << 1) + (ap_int<10>(s31) << 1) - v.s20;
-    const ap_int<12> s63 = (ap_int<12>(s32) << 1) - 1;
-    y[5] = s63;
-    const ap_int<8> s23 = x[13] + x[14] - x[6];
-    const ap_int<8> s22 = x[5] + x[12] - x[8];
-    const ap_int<9> s24 = x[17] + s22 - x[18];
-    const ap_int<11> s25 = (ap_int<9>(s23) << 1) + (ap_int<10>(s24) << 1) - v.s12;
-    const ap_int<12> s64 = (ap_int<12>(s25) << 1) + 1;
-    y[6] = s64;
-    const ap_int<8> s27 = x[10] - x[6] - x[18];
-    const ap_int<8> s26 = x[1] + x[3] - x[8];
-    const ap_int<9> s28 = x[22] + x[23] + s26;
-    const ap_int<11> s29 = (ap_int<9>(s27) << 1) + (ap_int<10>(s28) << 1) - v.s12;
-    const ap_int<12> s65 = (ap_int<12>(s29) << 1) + 1;
-    y[7] = s65;
+    const ap_int<8> s4 = x[6] + x[9] - x[2];
+    const ap_int<8> s6 = x[15] - x[18] - x[19];
+    const ap_uint<7> s5 = x[7] + x[22];
+    const ap_int<10> s7 = s4 + s6 - s5;
+    const ap_int<8> s1 = x[3] - x[5] - x[8];
+    const ap_int<8> s8 = x[11] - x[12] - x[14];
+    const ap_int<9> s9 = s1 - x[0] - s8;
+    const ap_int<8> s2 = x[1] + x[23] - x[21];
+    const ap_uint<8> s3 = x[16] + x[17] + x[20];
+    const ap_int<8> s0 = x[4] + x[13] - x[10];
+    const ap_int<10> s10 = s2 + s3 - s0;
+    const ap_int<11> s11 = s7 - s9 - s10;
+    const ap_int<12> s51 = -(ap_int<12>(s11) << 1) + 3;
+    y[0] = s51;
+    const ap_uint<8> s15 = x[5] + x[12] + x[13];
+    const ap_uint<7> s12 = x[5] + x[13];
+    const ap_uint<8> s13 = x[9] + x[11] + s12;
+    const ap_int<12> s14 = (ap_int<9>(s6) << 1) + (ap_uint<9>(s13) << 1) - s11;
+    const ap_int<11> s16 = (ap_uint<9>(s15) << 1) - (ap_uint<7>(x[6]) << 1) - s14;
+    const ap_int<11> s17 = (ap_uint<7>(x[3]) << 1) + (ap_uint<7>(x[10]) << 1) + s16;
+    const ap_int<12> s52 = (ap_int<12>(s17) << 1) - 1;
+    y[1] = s52;
+    const ap_uint<8> s39 = (ap_uint<7>(x[18]) << 1) + (ap_uint<7>(x[22]) << 1) + 1;
+    const ap_int<9> s24 = x[0] - x[17] - s1;
+    const ap_int<11> s25 = (ap_int<9>(s4) << 1) + (ap_int<10>(s24) << 1) - s11;
+    const ap_int<7> s36 = x[4] - x[19];
+    const ap_int<11> s37 = (ap_int<9>(s1) << 1) + s25 + (ap_int<8>(s36) << 1);
+    const ap_int<11> s40 = (ap_int<9>(s2) << 1) + s39 - s37;
+    y[2] = bitlinear_dense_3_out_t(s40) << 1;
+    const ap_int<9> s18 = x[14] + s5 - x[19];
+    const ap_int<11> s19 = (ap_uint<9>(s3) << 1) + (ap_int<10>(s18) << 1) - s14;
+    const ap_int<12> s53 = (ap_int<12>(s19) << 1) + 1;
+    y[3] = s53;
+    const ap_int<12> s54 = (ap_int<12>(s25) << 1) + 3;
+    y[4] = s54;
+    const ap_int<8> s20 = x[1] + x[3] - x[8];
+    const ap_int<7> s21 = x[12] - x[4];
+    const ap_int<8> s22 = x[20] + s21 - x[21];
+    const ap_int<11> s23 = s11 + (ap_int<9>(s20) << 1) + (ap_int<9>(s22) << 1);
+    const ap_int<11> s31 = (ap_uint<7>(x[20]) << 1) + (ap_int<11>(s7) << 1) - s23;
+    const ap_int<12> s55 = (ap_int<12>(s31) << 1) - 1;
+    y[5] = s55;
+    const ap_int<8> s26 = x[17] - x[8] - x[18];
+    const ap_int<11> s27 = (ap_uint<7>(x[14]) << 1) + s16 + (ap_int<9>(s26) << 1);
+    const ap_int<12> s56 = (ap_int<12>(s27) << 1) + 1;
+    y[6] = s56;
+    const ap_int<8> s29 = x[10] + x[23] - x[18];
+    const ap_int<12> s28 = (ap_uint<7>(x[6]) << 1) + s14 - (ap_uint<7>(x[22]) << 1);
+    const ap_int<11> s30 = (ap_int<9>(s20) << 1) + (ap_int<9>(s29) << 1) - s28;
+    const ap_int<12> s57 = (ap_int<12>(s30) << 1) + 1;
+    y[7] = s57;
     y[8] = 1;
-    const ap_uint<8> s34 = x[9] + x[10] + x[14];
-    const ap_int<8> s33 = x[12] - x[3] - x[4];
-    const ap_int<9> s35 = s33 - x[17] - s0;
-    const ap_int<11> s36 = (ap_uint<9>(s34) << 1) + (ap_int<10>(s35) << 1) - v.s21;
-    y[9] = bitlinear_dense_3_out_t(s36) << 1;
-    const ap_int<8> s47 = x[16] - x[13] - x[15];
-    const ap_int<8> s45 = x[8] + x[12] - x[2];
-    const ap_int<8> s46 = x[1] + x[10] - x[4];
-    const ap_int<9> s48 = s45 + s46 - x[17];
-    const ap_int<11> s49 = (ap_int<9>(s47) << 1) + (ap_int<10>(s48) << 1) - v.s21;
-    const ap_int<12> s66 = (ap_int<12>(s49) << 1) - 1;
-    y[10] = s66;
-    const ap_uint<8> s55 = (ap_uint<7>(x[5]) << 1) + (ap_uint<7>(x[12]) << 1) + 1;
-    const ap_int<8> s56 = x[15] + x[17] - x[19];
-    const ap_int<11> s57 = (ap_int<9>(s30) << 1) + s55 + (ap_int<9>(s56) << 1);
-    const ap_int<11> s58 = (ap_int<9>(s3) << 1) + s57 - v.s12;
-    y[11] = bitlinear_dense_3_out_t(s58) << 1;
-    const ap_int<8> s52 = x[13] - x[14] - x[18];
-    const ap_int<8> s51 = x[3] - x[7] - x[10];
-    const ap_uint<8> s50 = x[0] + x[1] + x[5];
-    const ap_int<10> s53 = x[21] + s51 - s50;
-    const ap_int<11> s54 = v.s21 + (ap_int<9>(s52) << 1) + (ap_int<11>(s53) << 1);
-    const ap_int<12> s67 = (ap_int<12>(s54) << 1) - 1;
-    y[12] = s67;
-}
-
-static void bitlinear_dense_3_part_1(const bitlinear_dense_3_in_t x[24], bitlinear_dense_3_values &v, bitlinear_dense_3_out_t y[16]) {
-#pragma HLS INLINE
-    const ap_int<13> s68 = (ap_int<13>(v.s12) << 1) + 3;
-    y[13] = s68;
-    const ap_int<8> s38 = x[4] - x[7] - x[14];
-    const ap_uint<7> s37 = x[12] + x[19];
-    const ap_int<9> s39 = x[11] + v.s4 - s37;
-    const ap_int<11> s40 = v.s21 + (ap_int<9>(s38) << 1) + (ap_int<10>(s39) << 1);
-    const ap_int<12> s69 = (ap_int<12>(s40) << 1) + 3;
-    y[14] = s69;
-    y[15] = bitlinear_dense_3_out_t(v.s20) << 1;
+    const ap_int<8> s34 = x[9] - x[15] - x[17];
+    const ap_int<8> s32 = x[3] - x[10] - x[18];
+    const ap_int<11> s33 = s25 + (ap_int<9>(s32) << 1) - (ap_uint<7>(x[14]) << 1);
+    const ap_int<11> s35 = (ap_int<8>(s21) << 1) + (ap_int<9>(s34) << 1) - s33;
+    y[9] = bitlinear_dense_3_out_t(s35) << 1;
+    const ap_uint<8> s42 = x[1] + x[8] + x[12];
+    const ap_uint<8> s41 = x[2] + x[15] + x[17];
+    const ap_int<9> s43 = x[16] + s42 - s41;
+    const ap_int<11> s44 = (ap_int<10>(s43) << 1) - (ap_int<9>(s0) << 1) - s25;
+    const ap_int<12> s58 = (ap_int<12>(s44) << 1) - 1;
+    y[10] = s58;
+    const ap_int<8> s45 = x[1] + x[5] - x[21];
+    const ap_int<8> s48 = -(ap_uint<7>(x[19]) << 1) + 1;
+    const ap_int<10> s49 = (ap_int<8>(s21) << 1) + (ap_int<9>(s45) << 1) + s48;
+    const ap_int<11> s50 = (ap_uint<9>(s41) << 1) + s49 - s28;
+    y[11] = bitlinear_dense_3_out_t(s50) << 1;
+    const ap_int<8> s46 = x[13] - x[0] - x[7];
+    const ap_int<11> s47 = s33 + (ap_int<9>(s46) << 1) - (ap_int<9>(s45) << 1);
+    const ap_int<12> s59 = (ap_int<12>(s47) << 1) - 1;
+    y[12] = s59;
+    const ap_int<13> s60 = (ap_int<13>(s14) << 1) + 3;
+    y[13] = s60;
+    const ap_int<11> s38 = (ap_int<9>(s8) << 1) + s37 - (ap_uint<7>(x[7]) << 1);
+    const ap_int<12> s61 = (ap_int<12>(s38) << 1) + 3;
+    y[14] = s61;
+    y[15] = bitlinear_dense_3_out_t(s23) << 1;
 }
 
 void bitlinear_dense_3(const bitlinear_dense_3_in_t x[24], bitlinear_dense_3_out_t y[16]) {
 #pragma HLS PIPELINE II=1
-    bitlinear_dense_3_values v;
-    bitlinear_dense_3_part_0(x, v, y);
-    bitlinear_dense_3_part_1(x, v, y);
+    bitlinear_dense_3_part_0(x, y);
 }

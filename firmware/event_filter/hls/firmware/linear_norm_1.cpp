@@ -123,18 +123,19 @@ static void linear_norm_1_part_1(const linear_norm_1_in_t x[32], linear_norm_1_o
     const ap_int<27> s82 = (ap_int<21>(x[28]) << 2) + (ap_int<26>(x[28]) << 7) + s81;
     const ap_int<32> s83 = (ap_int<32>(x[28]) << 13) + s82 - (ap_int<28>(x[28]) << 9);
     y[28] = linear_norm_1_out_t(s83) << 3;
-    const ap_int<22> s84 = x[29] - (ap_int<22>(x[29]) << 2);
-    const ap_int<25> s85 = x[29] - (ap_int<25>(s84) << 3) + 3933824;
-    const ap_int<34> s86 = s85 - (ap_int<29>(s84) << 7) - (ap_int<34>(s84) << 12);
-    y[29] = linear_norm_1_out_t(s86) << 2;
-    const ap_uint<21> s87 = x[30] + 1371264;
-    const ap_int<24> s88 = (ap_int<21>(x[30]) << 2) + (ap_int<23>(x[30]) << 4) + s87;
-    const ap_int<31> s89 = (ap_int<31>(x[30]) << 12) + s88 - (ap_int<28>(x[30]) << 9);
-    y[30] = linear_norm_1_out_t(s89) << 4;
-    const ap_int<26> s90 = x[31] + (ap_int<26>(x[31]) << 5);
-    const ap_uint<22> s91 = -x[31] + 1895136;
-    const ap_int<32> s92 = (ap_int<33>(s90) << 7) - (ap_int<31>(s90) << 5) - s91;
-    y[31] = linear_norm_1_out_t(s92) << 4;
+    const ap_uint<23> s84 = x[29] + 3933824;
+    const ap_int<25> s85 = (ap_int<25>(x[29]) << 5) + s84 - (ap_int<23>(x[29]) << 3);
+    const ap_int<25> s86 = (ap_int<22>(x[29]) << 2) - x[29] - (ap_int<25>(x[29]) << 5);
+    const ap_int<34> s87 = (ap_int<34>(x[29]) << 14) + s85 + (ap_int<32>(s86) << 7);
+    y[29] = linear_norm_1_out_t(s87) << 2;
+    const ap_uint<21> s88 = x[30] + 1371264;
+    const ap_int<24> s89 = (ap_int<21>(x[30]) << 2) + (ap_int<23>(x[30]) << 4) + s88;
+    const ap_int<31> s90 = (ap_int<31>(x[30]) << 12) + s89 - (ap_int<28>(x[30]) << 9);
+    y[30] = linear_norm_1_out_t(s90) << 4;
+    const ap_int<26> s91 = x[31] + (ap_int<26>(x[31]) << 5);
+    const ap_uint<22> s92 = -x[31] + 1895136;
+    const ap_int<32> s93 = (ap_int<33>(s91) << 7) - (ap_int<31>(s91) << 5) - s92;
+    y[31] = linear_norm_1_out_t(s93) << 4;
 }
 
 void linear_norm_1(const linear_norm_1_in_t x[32], linear_norm_1_out_t y[32]) {
