@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from collections import Counter
 from dataclasses import dataclass
@@ -60,6 +61,7 @@ def solve_with_alkaid(weights: IntArray, source: Intervals, setting: Setting) ->
         weights: `(n_in, n_out)` int64.
         source: ranges of the `n_in` input codes.
     """
+    gc.collect()
     start = time.process_time()
     matrix = np.ascontiguousarray(weights, dtype=np.float32)
     low = np.array([float(i.lo) for i in source])

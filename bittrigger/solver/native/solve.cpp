@@ -87,12 +87,15 @@ bool add_derived(Start& start, const Problem& problem, const std::vector<Derived
     return true;
 }
 
-// The same with columns as differences of others; null if few columns are near to another one, or the depth forbids it.
-Start share_differences(const Matrix& matrix, const Problem& problem, const SolveOptions& options, int limit, Random& random) {
+// The same with columns as differences of others, `slack` levels deeper where that is what many columns are; null if few are
+// near to another one, or the depth forbids it.
+Start share_differences(const Matrix& matrix, const Problem& problem, const SolveOptions& options, int limit, int slack,
+                        Random& random) {
     const std::vector<Derived> order = derive_columns(problem, matrix.n_in, MAX_HOPS, NEARNESS);
     std::size_t derived = 0;
     for (const Derived& d : order) derived += d.parent >= 0;
     if (derived * 8 < order.size() || !derived) return {};
+    if (derived * 3 >= order.size()) limit += slack;
     for (int spare = 1; spare >= 0; --spare) {
         Start start{std::make_unique<State>(matrix.inputs, options.adder_inputs, limit), std::vector<u32>(order.size())};
         if (!add_derived(start, problem, order, spare)) continue;
@@ -145,7 +148,7 @@ bool improve(Start& start, Built& built, const Problem& problem, i64 steps, int 
 Built solve_within(const Matrix& matrix, const Problem& problem, const SolveOptions& options, int limit, int slack) {
     Random random(options.seed);
     Start start = share_columns(matrix, problem, options, limit, random);
-    Start other = share_differences(matrix, problem, options, limit + slack, random);
+    Start other = share_differences(matrix, problem, options, limit, slack, random);
     const bool tried = other.state != nullptr;
     if (tried && 64 * other.state->total() < 63 * start.state->total()) start = std::move(other);
     const i64 terms = count_terms(problem);
