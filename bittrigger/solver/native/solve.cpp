@@ -1,5 +1,6 @@
 #include "solve.h"
 
+#include <algorithm>
 #include <memory>
 #include <utility>
 
@@ -32,8 +33,8 @@ i64 count_terms(const Problem& problem) {
 // itself. A step takes longer where many columns read each input.
 i64 default_steps(i64 terms, i64 n_in) {
     if (terms < SMALL) return std::min<i64>(120000, 200 * terms);
-    const i64 steps = 7 * terms / 20 + terms * terms / 6500;
-    return std::min<i64>({steps, 60000, 1000000000 / terms, terms * n_in / 70});
+    const i64 steps = 7 * terms / 20 + terms * terms / 7500;
+    return std::min<i64>({steps, 60000, 1000000000 / terms, terms * n_in / 75});
 }
 
 // Steps of the longest search: some 20 s for matrices of up to 4,000 terms, and about as long for larger ones.
@@ -87,15 +88,9 @@ bool add_derived(Start& start, const Problem& problem, const std::vector<Derived
     return true;
 }
 
-// The same with columns as differences of others, `slack` levels deeper where that is what many columns are; null if few are
-// near to another one, or the depth forbids it.
-Start share_differences(const Matrix& matrix, const Problem& problem, const SolveOptions& options, int limit, int slack,
-                        Random& random) {
-    const std::vector<Derived> order = derive_columns(problem, matrix.n_in, MAX_HOPS, NEARNESS);
-    std::size_t derived = 0;
-    for (const Derived& d : order) derived += d.parent >= 0;
-    if (derived * 8 < order.size() || !derived) return {};
-    if (derived * 3 >= order.size()) limit += slack;
+// The same with columns as differences of others, in `order`; null if the depth forbids it.
+Start share_differences(const Matrix& matrix, const Problem& problem, const std::vector<Derived>& order,
+                        const SolveOptions& options, int limit, Random& random) {
     for (int spare = 1; spare >= 0; --spare) {
         Start start{std::make_unique<State>(matrix.inputs, options.adder_inputs, limit), std::vector<u32>(order.size())};
         if (!add_derived(start, problem, order, spare)) continue;
@@ -148,7 +143,12 @@ bool improve(Start& start, Built& built, const Problem& problem, i64 steps, int 
 Built solve_within(const Matrix& matrix, const Problem& problem, const SolveOptions& options, int limit, int slack) {
     Random random(options.seed);
     Start start = share_columns(matrix, problem, options, limit, random);
-    Start other = share_differences(matrix, problem, options, limit, slack, random);
+    const std::vector<Derived> order = derive_columns(problem, matrix.n_in, MAX_HOPS, NEARNESS);
+    const auto derived = std::count_if(order.begin(), order.end(), [](const Derived& d) { return d.parent >= 0; });
+    const i64 columns = static_cast<i64>(order.size());
+    const bool near = derived && derived * 8 >= columns;
+    Start other;
+    if (near) other = share_differences(matrix, problem, order, options, derived * 3 >= columns ? limit + slack : limit, random);
     const bool tried = other.state != nullptr;
     if (tried && 64 * other.state->total() < 63 * start.state->total()) start = std::move(other);
     const i64 terms = count_terms(problem);
@@ -157,10 +157,10 @@ Built solve_within(const Matrix& matrix, const Problem& problem, const SolveOpti
         const int heat = heat_for(matrix, terms, steps);
         for (int k = 0; k < MOST_ATTEMPTS && !improve(start, built, problem, steps, heat, substitutes, random); ++k) continue;
     };
-    // Sharing a second time, as differences, has taken its part of the time already. Substitutes take a short search more
-    // time than they are worth.
+    // Sharing a second time, as differences, has taken its part of the time already, and where many columns are near to others a
+    // step takes longer. Substitutes take a short search more time than they are worth.
     const bool small = terms < SMALL;
-    if (options.effort >= 1) search_for(default_steps(terms, matrix.n_in) / (!tried ? 1 : small ? 2 : 3), small);
+    if (options.effort >= 1) search_for(default_steps(terms, matrix.n_in) / (!near ? 1 : small || !tried ? 2 : 3), small);
     if (options.effort >= 2) search_for(most_steps(terms), true);
     return built;
 }
