@@ -209,92 +209,96 @@ module bitlinear_dense_2 (
         x62_d1 <= x62;
         x63_d1 <= x63;
     end
-    wire signed [ 9:0] s1;  // x62 - x14 - x56
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s1 (
-        .a(x62_d1), .b(x14_d1), .c(x56_d1), .sum(s1)
+    wire        [ 9:0] s2;  // x7 + x23 + x61
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s2 (
+        .a(x7_d1), .b(x23_d1), .c(x61_d1), .sum(s2)
     );
-    wire        [ 9:0] s6;  // x7 + x23 + x61
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s6 (
-        .a(x7_d1), .b(x23_d1), .c(x61_d1), .sum(s6)
+    wire        [ 9:0] s4;  // x20 + x40 + x58
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s4 (
+        .a(x20_d1), .b(x40_d1), .c(x58_d1), .sum(s4)
     );
-    wire        [ 9:0] s8;  // x20 + x40 + x58
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s8 (
-        .a(x20_d1), .b(x40_d1), .c(x58_d1), .sum(s8)
+    wire        [ 8:0] s5 = 9'(x28_d1) + 9'(x60_d1);
+    wire signed [ 9:0] s10;  // x62 - x14 - x56
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s10 (
+        .a(x62_d1), .b(x14_d1), .c(x56_d1), .sum(s10)
     );
-    wire        [ 8:0] s9 = 9'(x28_d1) + 9'(x60_d1);
-    wire signed [ 9:0] s28;  // x12 + x16 - x21
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s28 (
-        .a(x12_d1), .b(x16_d1), .c(x21_d1), .sum(s28)
+    wire        [ 9:0] s26;  // x45 + x46 + x50
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s26 (
+        .a(x45_d1), .b(x46_d1), .c(x50_d1), .sum(s26)
     );
-    wire        [ 9:0] s29;  // x45 + x46 + x50
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s29 (
-        .a(x45_d1), .b(x46_d1), .c(x50_d1), .sum(s29)
+    wire signed [ 9:0] s29;  // x12 + x16 - x21
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s29 (
+        .a(x12_d1), .b(x16_d1), .c(x21_d1), .sum(s29)
     );
-    wire        [ 9:0] s35;  // x6 + x12 + x30
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s35 (
-        .a(x6_d1), .b(x12_d1), .c(x30_d1), .sum(s35)
+    wire signed [ 9:0] s36;  // x3 + x32 - x54
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s36 (
+        .a(x3_d1), .b(x32_d1), .c(x54_d1), .sum(s36)
     );
     wire        [ 9:0] s37;  // x13 + x58 + x60
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s37 (
         .a(x13_d1), .b(x58_d1), .c(x60_d1), .sum(s37)
     );
-    wire signed [ 9:0] s38;  // x3 + x32 - x54
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s38 (
-        .a(x3_d1), .b(x32_d1), .c(x54_d1), .sum(s38)
+    wire        [ 9:0] s39;  // x6 + x12 + x30
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s39 (
+        .a(x6_d1), .b(x12_d1), .c(x30_d1), .sum(s39)
     );
-    wire signed [ 9:0] s40;  // x49 - x28 - x53
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s40 (
-        .a(x49_d1), .b(x28_d1), .c(x53_d1), .sum(s40)
+    wire signed [ 9:0] s41;  // x49 - x28 - x53
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s41 (
+        .a(x49_d1), .b(x28_d1), .c(x53_d1), .sum(s41)
     );
     wire        [ 9:0] s44;  // x10 + x17 + x19
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s44 (
         .a(x10_d1), .b(x17_d1), .c(x19_d1), .sum(s44)
     );
-    wire        [ 8:0] s53 = 9'(x20_d1) + 9'(x39_d1);
-    wire        [ 8:0] s54 = 9'(x44_d1) + 9'(x63_d1);
+    wire        [ 8:0] s55 = 9'(x20_d1) + 9'(x39_d1);
+    wire        [ 8:0] s56 = 9'(x44_d1) + 9'(x63_d1);
     wire signed [ 9:0] s73;  // x1 + x14 - x51
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s73 (
         .a(x1_d1), .b(x14_d1), .c(x51_d1), .sum(s73)
     );
-    wire signed [ 8:0] s77 = 9'(x6_d1) - 9'(x55_d1);
-    wire        [ 9:0] s79;  // x2 + x27 + x28
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s79 (
-        .a(x2_d1), .b(x27_d1), .c(x28_d1), .sum(s79)
+    wire signed [ 8:0] s78 = 9'(x6_d1) - 9'(x55_d1);
+    wire signed [ 9:0] s79;  // x41 - x25 - x52
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s79 (
+        .a(x41_d1), .b(x25_d1), .c(x52_d1), .sum(s79)
     );
-    wire signed [ 8:0] s81 = 9'(x22_d1) - 9'(x5_d1);
+    wire        [ 9:0] s81;  // x2 + x27 + x28
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s81 (
+        .a(x2_d1), .b(x27_d1), .c(x28_d1), .sum(s81)
+    );
+    wire signed [ 8:0] s83 = 9'(x22_d1) - 9'(x5_d1);
     wire signed [ 9:0] s111;  // x1 - x3 + 7
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b010)) u_s111 (
         .a(x1_d1), .b(x3_d1), .c(7'd7), .sum(s111)
     );
-    wire signed [ 9:0] s122;  // x11 + x63 - x13
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s122 (
-        .a(x11_d1), .b(x63_d1), .c(x13_d1), .sum(s122)
+    wire        [ 9:0] s122;  // x20 + x28 + x46
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s122 (
+        .a(x20_d1), .b(x28_d1), .c(x46_d1), .sum(s122)
     );
-    wire        [ 9:0] s124;  // x20 + x28 + x46
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s124 (
-        .a(x20_d1), .b(x28_d1), .c(x46_d1), .sum(s124)
+    wire        [ 9:0] s123;  // x26 + x27 + x42
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s123 (
+        .a(x26_d1), .b(x27_d1), .c(x42_d1), .sum(s123)
     );
-    wire        [ 9:0] s125;  // x26 + x27 + x42
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s125 (
-        .a(x26_d1), .b(x27_d1), .c(x42_d1), .sum(s125)
+    wire signed [ 9:0] s125;  // x11 + x63 - x13
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s125 (
+        .a(x11_d1), .b(x63_d1), .c(x13_d1), .sum(s125)
     );
-    wire signed [ 9:0] s127;  // x9 + x24 - x31
+    wire signed [ 9:0] s127;  // x9 + x24 - x53
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s127 (
-        .a(x9_d1), .b(x24_d1), .c(x31_d1), .sum(s127)
+        .a(x9_d1), .b(x24_d1), .c(x53_d1), .sum(s127)
     );
     wire        [ 8:0] s132 = 9'(x10_d1) + 9'(x54_d1);
     wire        [ 8:0] s135 = 9'(x48_d1) + 9'(x50_d1);
-    wire signed [ 9:0] s147;  // x6 - x36 - 49
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b110)) u_s147 (
-        .a(x6_d1), .b(x36_d1), .c(7'd49), .sum(s147)
+    wire signed [ 9:0] s147;  // x18 + x50 - 49
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s147 (
+        .a(x18_d1), .b(x50_d1), .c(7'd49), .sum(s147)
     );
     wire        [ 8:0] s159 = 9'(x0_d1) + 9'(x25_d1);
-    wire signed [ 9:0] s179;  // x32 + x61 - x63
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s179 (
-        .a(x32_d1), .b(x61_d1), .c(x63_d1), .sum(s179)
+    wire signed [ 8:0] s179 = 9'(x34_d1) - 9'(x58_d1);
+    wire signed [ 9:0] s186;  // x32 + x61 - x63
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s186 (
+        .a(x32_d1), .b(x61_d1), .c(x63_d1), .sum(s186)
     );
-    wire signed [ 8:0] s181 = 9'(x2_d1) - 9'(x31_d1);
-    wire signed [ 8:0] s189 = 9'(x34_d1) - 9'(x58_d1);
+    wire signed [ 8:0] s187 = 9'(x2_d1) - 9'(x31_d1);
     wire signed [ 9:0] s190;  // x33 - x24 - x51
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s190 (
         .a(x33_d1), .b(x24_d1), .c(x51_d1), .sum(s190)
@@ -366,35 +370,36 @@ module bitlinear_dense_2 (
     reg         [ 7:0] x61_d2;
     reg         [ 7:0] x62_d2;
     reg         [ 7:0] x63_d2;
-    reg  signed [ 9:0] s1_d1;
-    reg         [ 9:0] s6_d1;
-    reg         [ 9:0] s8_d1;
-    reg         [ 8:0] s9_d1;
-    reg  signed [ 9:0] s28_d1;
-    reg         [ 9:0] s29_d1;
-    reg         [ 9:0] s35_d1;
+    reg         [ 9:0] s2_d1;
+    reg         [ 9:0] s4_d1;
+    reg         [ 8:0] s5_d1;
+    reg  signed [ 9:0] s10_d1;
+    reg         [ 9:0] s26_d1;
+    reg  signed [ 9:0] s29_d1;
+    reg  signed [ 9:0] s36_d1;
     reg         [ 9:0] s37_d1;
-    reg  signed [ 9:0] s38_d1;
-    reg  signed [ 9:0] s40_d1;
+    reg         [ 9:0] s39_d1;
+    reg  signed [ 9:0] s41_d1;
     reg         [ 9:0] s44_d1;
-    reg         [ 8:0] s53_d1;
-    reg         [ 8:0] s54_d1;
+    reg         [ 8:0] s55_d1;
+    reg         [ 8:0] s56_d1;
     reg  signed [ 9:0] s73_d1;
-    reg  signed [ 8:0] s77_d1;
-    reg         [ 9:0] s79_d1;
-    reg  signed [ 8:0] s81_d1;
+    reg  signed [ 8:0] s78_d1;
+    reg  signed [ 9:0] s79_d1;
+    reg         [ 9:0] s81_d1;
+    reg  signed [ 8:0] s83_d1;
     reg  signed [ 9:0] s111_d1;
-    reg  signed [ 9:0] s122_d1;
-    reg         [ 9:0] s124_d1;
-    reg         [ 9:0] s125_d1;
+    reg         [ 9:0] s122_d1;
+    reg         [ 9:0] s123_d1;
+    reg  signed [ 9:0] s125_d1;
     reg  signed [ 9:0] s127_d1;
     reg         [ 8:0] s132_d1;
     reg         [ 8:0] s135_d1;
     reg  signed [ 9:0] s147_d1;
     reg         [ 8:0] s159_d1;
-    reg  signed [ 9:0] s179_d1;
-    reg  signed [ 8:0] s181_d1;
-    reg  signed [ 8:0] s189_d1;
+    reg  signed [ 8:0] s179_d1;
+    reg  signed [ 9:0] s186_d1;
+    reg  signed [ 8:0] s187_d1;
     reg  signed [ 9:0] s190_d1;
     reg         [ 8:0] s272_d1;
     always_ff @(posedge clk) begin
@@ -462,26 +467,27 @@ module bitlinear_dense_2 (
         x61_d2 <= x61_d1;
         x62_d2 <= x62_d1;
         x63_d2 <= x63_d1;
-        s1_d1 <= s1;
-        s6_d1 <= s6;
-        s8_d1 <= s8;
-        s9_d1 <= s9;
-        s28_d1 <= s28;
+        s2_d1 <= s2;
+        s4_d1 <= s4;
+        s5_d1 <= s5;
+        s10_d1 <= s10;
+        s26_d1 <= s26;
         s29_d1 <= s29;
-        s35_d1 <= s35;
+        s36_d1 <= s36;
         s37_d1 <= s37;
-        s38_d1 <= s38;
-        s40_d1 <= s40;
+        s39_d1 <= s39;
+        s41_d1 <= s41;
         s44_d1 <= s44;
-        s53_d1 <= s53;
-        s54_d1 <= s54;
+        s55_d1 <= s55;
+        s56_d1 <= s56;
         s73_d1 <= s73;
-        s77_d1 <= s77;
+        s78_d1 <= s78;
         s79_d1 <= s79;
         s81_d1 <= s81;
+        s83_d1 <= s83;
         s111_d1 <= s111;
         s122_d1 <= s122;
-        s124_d1 <= s124;
+        s123_d1 <= s123;
         s125_d1 <= s125;
         s127_d1 <= s127;
         s132_d1 <= s132;
@@ -489,50 +495,50 @@ module bitlinear_dense_2 (
         s147_d1 <= s147;
         s159_d1 <= s159;
         s179_d1 <= s179;
-        s181_d1 <= s181;
-        s189_d1 <= s189;
+        s186_d1 <= s186;
+        s187_d1 <= s187;
         s190_d1 <= s190;
         s272_d1 <= s272;
     end
-    wire        [ 9:0] s0;  // x4 + x21 + x49
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s0 (
-        .a(x4_d2), .b(x21_d2), .c(x49_d2), .sum(s0)
+    wire signed [ 9:0] s0;  // x8 + x17 - x36
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s0 (
+        .a(x8_d2), .b(x17_d2), .c(x36_d2), .sum(s0)
     );
-    wire signed [10:0] s2;  // x10 + s1 - x29
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b010), .NEGATE(3'b100)) u_s2 (
-        .a(x10_d2), .b(s1_d1), .c(x29_d2), .sum(s2)
+    wire        [ 9:0] s1;  // x22 + x33 + x59
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s1 (
+        .a(x22_d2), .b(x33_d2), .c(x59_d2), .sum(s1)
     );
-    wire signed [ 9:0] s3;  // x25 - x9 - x41
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s3 (
-        .a(x25_d2), .b(x9_d2), .c(x41_d2), .sum(s3)
+    wire        [10:0] s3;  // x6 + x32 + s2
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b000), .NEGATE(3'b000)) u_s3 (
+        .a(x6_d2), .b(x32_d2), .c(s2_d1), .sum(s3)
     );
-    wire signed [11:0] s4;  // s0 + s2 + s3
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s4 (
-        .a(12'(s0)), .b(12'(s2)), .c(12'(s3)), .sum(s4)
+    wire        [10:0] s6;  // x53 + s4 + s5
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(9), .SIGNED(3'b000), .NEGATE(3'b000)) u_s6 (
+        .a(x53_d2), .b(s4_d1), .c(s5_d1), .sum(s6)
     );
-    wire        [ 9:0] s5;  // x22 + x33 + x59
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s5 (
-        .a(x22_d2), .b(x33_d2), .c(x59_d2), .sum(s5)
+    wire        [11:0] s7;  // s1 + s3 + s6
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s7 (
+        .a(12'(s1)), .b(12'(s3)), .c(12'(s6)), .sum(s7)
     );
-    wire        [10:0] s7;  // x6 + x32 + s6
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b000), .NEGATE(3'b000)) u_s7 (
-        .a(x6_d2), .b(x32_d2), .c(s6_d1), .sum(s7)
+    wire        [ 9:0] s9;  // x15 + x38 + x51
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s9 (
+        .a(x15_d2), .b(x38_d2), .c(x51_d2), .sum(s9)
     );
-    wire        [10:0] s10;  // x53 + s8 + s9
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(9), .SIGNED(3'b000), .NEGATE(3'b000)) u_s10 (
-        .a(x53_d2), .b(s8_d1), .c(s9_d1), .sum(s10)
+    wire signed [10:0] s11;  // x10 + s10 - x29
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b010), .NEGATE(3'b100)) u_s11 (
+        .a(x10_d2), .b(s10_d1), .c(x29_d2), .sum(s11)
     );
-    wire        [11:0] s11;  // s5 + s7 + s10
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s11 (
-        .a(12'(s5)), .b(12'(s7)), .c(12'(s10)), .sum(s11)
+    wire        [ 9:0] s12;  // x4 + x21 + x49
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s12 (
+        .a(x4_d2), .b(x21_d2), .c(x49_d2), .sum(s12)
     );
-    wire signed [ 9:0] s13;  // x8 + x17 - x36
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s13 (
-        .a(x8_d2), .b(x17_d2), .c(x36_d2), .sum(s13)
+    wire signed [ 9:0] s13;  // x25 - x9 - x41
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s13 (
+        .a(x25_d2), .b(x9_d2), .c(x41_d2), .sum(s13)
     );
-    wire        [ 9:0] s14;  // x15 + x38 + x51
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s14 (
-        .a(x15_d2), .b(x38_d2), .c(x51_d2), .sum(s14)
+    wire signed [11:0] s14;  // s11 + s12 + s13
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s14 (
+        .a(12'(s11)), .b(12'(s12)), .c(12'(s13)), .sum(s14)
     );
     wire        [ 9:0] s15;  // x1 + x19 + 55
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s15 (
@@ -542,30 +548,30 @@ module bitlinear_dense_2 (
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s16 (
         .a(x54_d2), .b(x45_d2), .c(x57_d2), .sum(s16)
     );
-    wire signed [11:0] s17;  // s14 + s15 - x13
+    wire signed [11:0] s17;  // s9 + s15 - x13
     bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(9), .SIGNED(3'b000), .NEGATE(3'b100)) u_s17 (
-        .a(s14), .b(s15), .c(9'(x13_d2)), .sum(s17)
+        .a(s9), .b(s15), .c(9'(x13_d2)), .sum(s17)
     );
-    wire        [ 9:0] s20;  // x11 + x13 + x47
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s20 (
-        .a(x11_d2), .b(x13_d2), .c(x47_d2), .sum(s20)
+    wire signed [ 9:0] s20;  // x10 + x37 - x9
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s20 (
+        .a(x10_d2), .b(x37_d2), .c(x9_d2), .sum(s20)
     );
-    wire signed [ 9:0] s22;  // x10 + x37 - x9
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s22 (
-        .a(x10_d2), .b(x37_d2), .c(x9_d2), .sum(s22)
+    wire signed [ 9:0] s21;  // x8 - x35 - x55
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s21 (
+        .a(x8_d2), .b(x35_d2), .c(x55_d2), .sum(s21)
     );
-    wire signed [ 9:0] s23;  // x8 - x35 - x55
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s23 (
-        .a(x8_d2), .b(x35_d2), .c(x55_d2), .sum(s23)
+    wire signed [ 8:0] s22 = 9'(x48_d2) - 9'(x51_d2);
+    wire signed [11:0] s23;  // s20 + s22 - s21
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s23 (
+        .a(s20), .b(s22), .c(s21), .sum(s23)
     );
-    wire signed [ 8:0] s24 = 9'(x51_d2) - 9'(x48_d2);
-    wire signed [11:0] s25;  // s23 + s24 - s22
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s25 (
-        .a(s23), .b(s24), .c(s22), .sum(s25)
+    wire signed [ 9:0] s24;  // x36 - x17 - x56
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s24 (
+        .a(x36_d2), .b(x17_d2), .c(x56_d2), .sum(s24)
     );
-    wire signed [ 9:0] s26;  // x36 + x57 - x56
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s26 (
-        .a(x36_d2), .b(x57_d2), .c(x56_d2), .sum(s26)
+    wire        [ 9:0] s27;  // x11 + x13 + x47
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s27 (
+        .a(x11_d2), .b(x13_d2), .c(x47_d2), .sum(s27)
     );
     wire        [ 9:0] s30;  // x1 + x38 + x63
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s30 (
@@ -575,33 +581,33 @@ module bitlinear_dense_2 (
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s31 (
         .a(x27_d2), .b(x31_d2), .c(x41_d2), .sum(s31)
     );
-    wire signed [11:0] s32;  // x5 + s29 - s28
+    wire signed [11:0] s32;  // x5 + s26 - s29
     bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b100), .NEGATE(3'b100)) u_s32 (
-        .a(9'(x5_d2)), .b(s29_d1), .c(s28_d1), .sum(s32)
+        .a(9'(x5_d2)), .b(s26_d1), .c(s29_d1), .sum(s32)
     );
     wire signed [11:0] s33;  // s30 + s32 - s31
     bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s33 (
         .a(12'(s30)), .b(s32), .c(12'(s31)), .sum(s33)
     );
-    wire signed [10:0] s36;  // x7 + s35 - x36
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s36 (
-        .a(11'(x7_d2)), .b(11'(s35_d1)), .c(11'(x36_d2)), .sum(s36)
+    wire signed [10:0] s35;  // x5 + x41 - s9
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b000), .NEGATE(3'b100)) u_s35 (
+        .a(x5_d2), .b(x41_d2), .c(s9), .sum(s35)
     );
-    wire signed [11:0] s39;  // x40 + s37 + s38
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s39 (
-        .a(9'(x40_d2)), .b(s37_d1), .c(s38_d1), .sum(s39)
+    wire signed [11:0] s38;  // x40 + s36 + s37
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b010), .NEGATE(3'b000)) u_s38 (
+        .a(9'(x40_d2)), .b(s36_d1), .c(s37_d1), .sum(s38)
     );
-    wire signed [10:0] s41;  // x42 - x1 - s40
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b110)) u_s41 (
-        .a(x42_d2), .b(x1_d2), .c(s40_d1), .sum(s41)
+    wire signed [10:0] s40;  // x7 + s39 - x36
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s40 (
+        .a(11'(x7_d2)), .b(11'(s39_d1)), .c(11'(x36_d2)), .sum(s40)
     );
-    wire signed [12:0] s42;  // s36 + s39 + s41
-    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(12), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s42 (
-        .a(s36), .b(s39), .c(s41), .sum(s42)
+    wire signed [10:0] s42;  // x42 - x1 - s41
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b110)) u_s42 (
+        .a(x42_d2), .b(x1_d2), .c(s41_d1), .sum(s42)
     );
-    wire signed [10:0] s43;  // x5 + x41 - s14
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b000), .NEGATE(3'b100)) u_s43 (
-        .a(x5_d2), .b(x41_d2), .c(s14), .sum(s43)
+    wire signed [12:0] s43;  // s38 + s40 + s42
+    bittrigger_grow3 #(.WIDTH(13), .A(12), .B(11), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s43 (
+        .a(s38), .b(s40), .c(s42), .sum(s43)
     );
     wire        [10:0] s45;  // x24 + x46 + s44
     bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b000), .NEGATE(3'b000)) u_s45 (
@@ -619,30 +625,30 @@ module bitlinear_dense_2 (
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s48 (
         .a(x62_d2), .b(x47_d2), .c(x56_d2), .sum(s48)
     );
-    wire signed [11:0] s49;  // s47 - s5 - s23
+    wire signed [11:0] s49;  // s47 - s1 - s21
     bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b101), .NEGATE(3'b110)) u_s49 (
-        .a(s47), .b(s5), .c(s23), .sum(s49)
+        .a(s47), .b(s1), .c(s21), .sum(s49)
     );
-    wire signed [ 8:0] s52 = 9'(x0_d2) - 9'(x28_d2);
-    wire signed [ 9:0] s55;  // x21 + x33 - x42
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s55 (
-        .a(x21_d2), .b(x33_d2), .c(x42_d2), .sum(s55)
+    wire        [ 9:0] s52;  // x12 + x16 + x62
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s52 (
+        .a(x12_d2), .b(x16_d2), .c(x62_d2), .sum(s52)
     );
-    wire signed [10:0] s56;  // s54 + s55 - s53
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(10), .C(9), .SIGNED(3'b010), .NEGATE(3'b100)) u_s56 (
-        .a(s54_d1), .b(s55), .c(s53_d1), .sum(s56)
+    wire        [10:0] s53;  // x29 + x43 + s52
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b000), .NEGATE(3'b000)) u_s53 (
+        .a(x29_d2), .b(x43_d2), .c(s52), .sum(s53)
     );
-    wire signed [ 9:0] s57;  // x22 + x60 - x14
+    wire signed [ 8:0] s54 = 9'(x0_d2) - 9'(x28_d2);
+    wire signed [ 9:0] s57;  // x21 + x33 - x42
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s57 (
-        .a(x22_d2), .b(x60_d2), .c(x14_d2), .sum(s57)
+        .a(x21_d2), .b(x33_d2), .c(x42_d2), .sum(s57)
     );
-    wire        [ 9:0] s58;  // x12 + x16 + x62
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s58 (
-        .a(x12_d2), .b(x16_d2), .c(x62_d2), .sum(s58)
+    wire signed [10:0] s58;  // s56 + s57 - s55
+    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(10), .C(9), .SIGNED(3'b010), .NEGATE(3'b100)) u_s58 (
+        .a(s56_d1), .b(s57), .c(s55_d1), .sum(s58)
     );
-    wire        [10:0] s59;  // x29 + x43 + s58
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b000), .NEGATE(3'b000)) u_s59 (
-        .a(x29_d2), .b(x43_d2), .c(s58), .sum(s59)
+    wire signed [ 9:0] s59;  // x22 + x60 - x14
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s59 (
+        .a(x22_d2), .b(x60_d2), .c(x14_d2), .sum(s59)
     );
     wire        [ 9:0] s60;  // x25 + x53 + x56
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s60 (
@@ -656,9 +662,9 @@ module bitlinear_dense_2 (
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s62 (
         .a(x13_d2), .b(x9_d2), .c(x47_d2), .sum(s62)
     );
-    wire signed [ 9:0] s63;  // x35 - x31 - s52
+    wire signed [ 9:0] s63;  // x35 - x31 - s54
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b100), .NEGATE(3'b110)) u_s63 (
-        .a(x35_d2), .b(x31_d2), .c(s52), .sum(s63)
+        .a(x35_d2), .b(x31_d2), .c(s54), .sum(s63)
     );
     wire signed [ 9:0] s67;  // x4 + x21 - x18
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s67 (
@@ -668,62 +674,58 @@ module bitlinear_dense_2 (
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b011)) u_s68 (
         .a(x17_d2), .b(x55_d2), .c(7'd53), .sum(s68)
     );
-    wire signed [10:0] s69;  // x15 + s53 - x57
+    wire signed [10:0] s69;  // x15 + s55 - x57
     bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s69 (
-        .a(x15_d2), .b(s53_d1), .c(x57_d2), .sum(s69)
+        .a(x15_d2), .b(s55_d1), .c(x57_d2), .sum(s69)
     );
     wire signed [11:0] s70;  // s67 + s68 + s69
     bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s70 (
         .a(s67), .b(s68), .c(s69), .sum(s70)
     );
-    wire        [ 8:0] s72 = 9'(x57_d2) + 9'(x59_d2);
+    wire signed [11:0] s72;  // x56 + s38 - x36
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s72 (
+        .a(12'(x56_d2)), .b(s38), .c(12'(x36_d2)), .sum(s72)
+    );
     wire signed [10:0] s74;  // x29 + x39 + s73
     bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s74 (
         .a(x29_d2), .b(x39_d2), .c(s73_d1), .sum(s74)
     );
-    wire signed [ 9:0] s75;  // x47 - x38 - x50
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s75 (
-        .a(x47_d2), .b(x38_d2), .c(x50_d2), .sum(s75)
+    wire        [ 8:0] s75 = 9'(x57_d2) + 9'(x59_d2);
+    wire signed [ 9:0] s76;  // x47 - x38 - x50
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s76 (
+        .a(x47_d2), .b(x38_d2), .c(x50_d2), .sum(s76)
     );
-    wire signed [11:0] s76;  // s72 + s74 + s75
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(11), .C(10), .SIGNED(3'b110), .NEGATE(3'b000)) u_s76 (
-        .a(s72), .b(s74), .c(s75), .sum(s76)
+    wire signed [11:0] s77;  // s74 + s75 + s76
+    bittrigger_grow3 #(.WIDTH(12), .A(11), .B(9), .C(10), .SIGNED(3'b101), .NEGATE(3'b000)) u_s77 (
+        .a(s74), .b(s75), .c(s76), .sum(s77)
     );
-    wire        [ 9:0] s78;  // x18 + x31 + x53
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s78 (
-        .a(x18_d2), .b(x31_d2), .c(x53_d2), .sum(s78)
+    wire        [ 9:0] s80;  // x18 + x31 + x53
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s80 (
+        .a(x18_d2), .b(x31_d2), .c(x53_d2), .sum(s80)
     );
-    wire        [10:0] s80;  // x8 + s54 + s79
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(10), .SIGNED(3'b000), .NEGATE(3'b000)) u_s80 (
-        .a(x8_d2), .b(s54_d1), .c(s79_d1), .sum(s80)
+    wire        [10:0] s82;  // x8 + s56 + s81
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(10), .SIGNED(3'b000), .NEGATE(3'b000)) u_s82 (
+        .a(x8_d2), .b(s56_d1), .c(s81_d1), .sum(s82)
     );
-    wire signed [11:0] s82;  // x26 + s80 - s81
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s82 (
-        .a(12'(x26_d2)), .b(12'(s80)), .c(12'(s81_d1)), .sum(s82)
-    );
-    wire signed [11:0] s83;  // x56 + s39 - x36
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s83 (
-        .a(12'(x56_d2)), .b(s39), .c(12'(x36_d2)), .sum(s83)
-    );
-    wire signed [ 9:0] s84;  // x25 + x52 - x41
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s84 (
-        .a(x25_d2), .b(x52_d2), .c(x41_d2), .sum(s84)
+    wire signed [11:0] s84;  // s83 - x26 - s82
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s84 (
+        .a(12'(s83_d1)), .b(12'(x26_d2)), .c(12'(s82)), .sum(s84)
     );
     wire signed [ 9:0] s85;  // x16 - x34 - 21
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b110)) u_s85 (
         .a(x16_d2), .b(x34_d2), .c(7'd21), .sum(s85)
     );
-    wire signed [ 9:0] s86;  // x33 + s77 - x46
+    wire signed [ 9:0] s86;  // x33 + s78 - x46
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(9), .C(8), .SIGNED(3'b010), .NEGATE(3'b100)) u_s86 (
-        .a(x33_d2), .b(s77_d1), .c(x46_d2), .sum(s86)
+        .a(x33_d2), .b(s78_d1), .c(x46_d2), .sum(s86)
     );
-    wire signed [11:0] s87;  // s22 + s85 - s84
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s87 (
-        .a(s22), .b(s85), .c(s84), .sum(s87)
+    wire signed [11:0] s87;  // s85 - s2 - s80
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s87 (
+        .a(12'(s85)), .b(12'(s2_d1)), .c(12'(s80)), .sum(s87)
     );
-    wire signed [11:0] s88;  // s86 - s6 - s78
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s88 (
-        .a(12'(s86)), .b(12'(s6_d1)), .c(12'(s78)), .sum(s88)
+    wire signed [11:0] s88;  // s20 + s79 + s86
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s88 (
+        .a(s20), .b(s79_d1), .c(s86), .sum(s88)
     );
     wire        [ 9:0] s91;  // x37 + x52 + x55
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s91 (
@@ -749,29 +751,33 @@ module bitlinear_dense_2 (
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s96 (
         .a(x23_d2), .b(x47_d2), .c(x61_d2), .sum(s96)
     );
-    wire signed [11:0] s97;  // s94 + s95 - s28
+    wire signed [11:0] s97;  // s94 + s95 - s29
     bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b110), .NEGATE(3'b100)) u_s97 (
-        .a(s94), .b(s95), .c(s28_d1), .sum(s97)
+        .a(s94), .b(s95), .c(s29_d1), .sum(s97)
     );
-    wire signed [10:0] s100;  // x14 + s84 - x45
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b010), .NEGATE(3'b100)) u_s100 (
-        .a(x14_d2), .b(s84), .c(x45_d2), .sum(s100)
+    wire signed [ 9:0] s100;  // x3 + x30 - x53
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s100 (
+        .a(x3_d2), .b(x30_d2), .c(x53_d2), .sum(s100)
     );
-    wire signed [ 9:0] s101;  // x11 + x38 - x15
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s101 (
-        .a(x11_d2), .b(x38_d2), .c(x15_d2), .sum(s101)
+    wire signed [10:0] s101;  // x27 + x33 + s100
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s101 (
+        .a(x27_d2), .b(x33_d2), .c(s100), .sum(s101)
     );
-    wire signed [ 9:0] s103;  // x3 + x30 - x53
+    wire signed [10:0] s102;  // x14 - x45 - s79
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b110)) u_s102 (
+        .a(x14_d2), .b(x45_d2), .c(s79_d1), .sum(s102)
+    );
+    wire signed [ 9:0] s103;  // x11 + x38 - x15
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s103 (
-        .a(x3_d2), .b(x30_d2), .c(x53_d2), .sum(s103)
+        .a(x11_d2), .b(x38_d2), .c(x15_d2), .sum(s103)
     );
-    wire signed [10:0] s104;  // x27 + x33 + s103
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s104 (
-        .a(x27_d2), .b(x33_d2), .c(s103), .sum(s104)
+    wire signed [11:0] s104;  // x17 + s103 - s102
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(11), .SIGNED(3'b110), .NEGATE(3'b100)) u_s104 (
+        .a(9'(x17_d2)), .b(s103), .c(s102), .sum(s104)
     );
-    wire        [10:0] s105;  // x5 + x46 + s0
+    wire        [10:0] s105;  // x5 + x46 + s12
     bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b000), .NEGATE(3'b000)) u_s105 (
-        .a(x5_d2), .b(x46_d2), .c(s0), .sum(s105)
+        .a(x5_d2), .b(x46_d2), .c(s12), .sum(s105)
     );
     wire signed [ 9:0] s106;  // x20 + x24 - x6
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s106 (
@@ -813,21 +819,21 @@ module bitlinear_dense_2 (
     bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s119 (
         .a(x42_d2), .b(x49_d2), .c(s118), .sum(s119)
     );
-    wire signed [10:0] s123;  // s122 - x36 - x40
-    bittrigger_grow3 #(.WIDTH(11), .A(10), .B(8), .C(8), .SIGNED(3'b001), .NEGATE(3'b110)) u_s123 (
-        .a(s122_d1), .b(x36_d2), .c(x40_d2), .sum(s123)
+    wire        [10:0] s124;  // x16 + s122 + s123
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s124 (
+        .a(11'(x16_d2)), .b(11'(s122_d1)), .c(11'(s123_d1)), .sum(s124)
     );
-    wire        [10:0] s126;  // x16 + s124 + s125
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s126 (
-        .a(11'(x16_d2)), .b(11'(s124_d1)), .c(11'(s125_d1)), .sum(s126)
+    wire signed [10:0] s126;  // s125 - x36 - x40
+    bittrigger_grow3 #(.WIDTH(11), .A(10), .B(8), .C(8), .SIGNED(3'b001), .NEGATE(3'b110)) u_s126 (
+        .a(s125_d1), .b(x36_d2), .c(x40_d2), .sum(s126)
     );
-    wire signed [10:0] s128;  // x56 + s127 - x53
+    wire signed [10:0] s128;  // x56 + s127 - x31
     bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b010), .NEGATE(3'b100)) u_s128 (
-        .a(x56_d2), .b(s127_d1), .c(x53_d2), .sum(s128)
+        .a(x56_d2), .b(s127_d1), .c(x31_d2), .sum(s128)
     );
-    wire signed [12:0] s129;  // s126 + s128 - s123
+    wire signed [12:0] s129;  // s124 + s128 - s126
     bittrigger_grow3 #(.WIDTH(13), .A(11), .B(11), .C(11), .SIGNED(3'b110), .NEGATE(3'b100)) u_s129 (
-        .a(s126), .b(s128), .c(s123), .sum(s129)
+        .a(s124), .b(s128), .c(s126), .sum(s129)
     );
     wire        [ 9:0] s130;  // x0 + x33 + x55
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s130 (
@@ -849,9 +855,9 @@ module bitlinear_dense_2 (
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s137 (
         .a(x52_d2), .b(x58_d2), .c(x15_d2), .sum(s137)
     );
-    wire signed [10:0] s138;  // x43 + s134 - s72
+    wire signed [10:0] s138;  // x43 + s134 - s75
     bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(9), .SIGNED(3'b010), .NEGATE(3'b100)) u_s138 (
-        .a(x43_d2), .b(s134), .c(s72), .sum(s138)
+        .a(x43_d2), .b(s134), .c(s75), .sum(s138)
     );
     wire signed [ 9:0] s140;  // x23 - x2 - x45
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s140 (
@@ -877,18 +883,18 @@ module bitlinear_dense_2 (
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s146 (
         .a(x61_d2), .b(x43_d2), .c(x58_d2), .sum(s146)
     );
-    wire signed [10:0] s148;  // x18 + x50 + s147
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s148 (
-        .a(x18_d2), .b(x50_d2), .c(s147_d1), .sum(s148)
+    wire signed [10:0] s148;  // x6 + s147 - x36
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b010), .NEGATE(3'b100)) u_s148 (
+        .a(x6_d2), .b(s147_d1), .c(x36_d2), .sum(s148)
     );
-    wire signed [11:0] s149;  // s146 + s148 - s38
+    wire signed [11:0] s149;  // s146 + s148 - s36
     bittrigger_grow3 #(.WIDTH(12), .A(10), .B(11), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s149 (
-        .a(s146), .b(s148), .c(s38_d1), .sum(s149)
+        .a(s146), .b(s148), .c(s36_d1), .sum(s149)
     );
     wire        [ 8:0] s152 = 9'(x35_d2) + 9'(x61_d2);
-    wire        [10:0] s153;  // x34 + s0 + s152
+    wire        [10:0] s153;  // x34 + s12 + s152
     bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(9), .SIGNED(3'b000), .NEGATE(3'b000)) u_s153 (
-        .a(x34_d2), .b(s0), .c(s152), .sum(s153)
+        .a(x34_d2), .b(s12), .c(s152), .sum(s153)
     );
     wire signed [ 9:0] s154;  // x3 + x7 - x15
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s154 (
@@ -914,9 +920,9 @@ module bitlinear_dense_2 (
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s162 (
         .a(x2_d2), .b(x3_d2), .c(x12_d2), .sum(s162)
     );
-    wire        [10:0] s164;  // x10 + x51 + s29
+    wire        [10:0] s164;  // x10 + x51 + s26
     bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b000), .NEGATE(3'b000)) u_s164 (
-        .a(x10_d2), .b(x51_d2), .c(s29_d1), .sum(s164)
+        .a(x10_d2), .b(x51_d2), .c(s26_d1), .sum(s164)
     );
     wire        [ 9:0] s165;  // x48 + x63 + 63
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s165 (
@@ -947,41 +953,41 @@ module bitlinear_dense_2 (
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s174 (
         .a(x57_d2), .b(x60_d2), .c(x50_d2), .sum(s174)
     );
-    wire signed [10:0] s175;  // s53 + s172 - s171
+    wire signed [10:0] s175;  // s55 + s172 - s171
     bittrigger_grow3 #(.WIDTH(11), .A(9), .B(10), .C(9), .SIGNED(3'b010), .NEGATE(3'b100)) u_s175 (
-        .a(s53_d1), .b(s172), .c(s171), .sum(s175)
+        .a(s55_d1), .b(s172), .c(s171), .sum(s175)
     );
     wire signed [11:0] s176;  // s146 + s173 + s174
     bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s176 (
         .a(s146), .b(s173), .c(s174), .sum(s176)
     );
-    wire        [ 9:0] s180;  // x14 + x18 + x23
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s180 (
-        .a(x14_d2), .b(x18_d2), .c(x23_d2), .sum(s180)
+    wire signed [ 9:0] s180;  // x41 - x11 - x37
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s180 (
+        .a(x41_d2), .b(x11_d2), .c(x37_d2), .sum(s180)
     );
-    wire signed [10:0] s182;  // s40 + s181 - x50
-    bittrigger_grow3 #(.WIDTH(11), .A(10), .B(9), .C(8), .SIGNED(3'b011), .NEGATE(3'b100)) u_s182 (
-        .a(s40_d1), .b(s181_d1), .c(x50_d2), .sum(s182)
+    wire signed [ 9:0] s181;  // x22 + s78 - x42
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(9), .C(8), .SIGNED(3'b010), .NEGATE(3'b100)) u_s181 (
+        .a(x22_d2), .b(s78_d1), .c(x42_d2), .sum(s181)
     );
-    wire signed [12:0] s183;  // s182 - s179 - s180
-    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(10), .C(10), .SIGNED(3'b011), .NEGATE(3'b110)) u_s183 (
-        .a(s182), .b(s179_d1), .c(s180), .sum(s183)
+    wire signed [ 9:0] s182;  // x10 + x44 - x20
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s182 (
+        .a(x10_d2), .b(x44_d2), .c(x20_d2), .sum(s182)
     );
-    wire signed [ 9:0] s184;  // x41 - x11 - x37
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s184 (
-        .a(x41_d2), .b(x11_d2), .c(x37_d2), .sum(s184)
+    wire signed [10:0] s183;  // s143 + s180 - x21
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s183 (
+        .a(11'(s143)), .b(11'(s180)), .c(11'(x21_d2)), .sum(s183)
     );
-    wire signed [ 9:0] s185;  // x22 + s77 - x42
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(9), .C(8), .SIGNED(3'b010), .NEGATE(3'b100)) u_s185 (
-        .a(x22_d2), .b(s77_d1), .c(x42_d2), .sum(s185)
+    wire        [ 9:0] s185;  // x14 + x18 + x23
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s185 (
+        .a(x14_d2), .b(x18_d2), .c(x23_d2), .sum(s185)
     );
-    wire signed [ 9:0] s186;  // x10 + x44 - x20
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s186 (
-        .a(x10_d2), .b(x44_d2), .c(x20_d2), .sum(s186)
+    wire signed [10:0] s188;  // s41 + s187 - x50
+    bittrigger_grow3 #(.WIDTH(11), .A(10), .B(9), .C(8), .SIGNED(3'b011), .NEGATE(3'b100)) u_s188 (
+        .a(s41_d1), .b(s187_d1), .c(x50_d2), .sum(s188)
     );
-    wire signed [10:0] s187;  // s143 + s184 - x21
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s187 (
-        .a(11'(s143)), .b(11'(s184)), .c(11'(x21_d2)), .sum(s187)
+    wire signed [12:0] s189;  // s188 - s185 - s186
+    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(10), .C(10), .SIGNED(3'b101), .NEGATE(3'b110)) u_s189 (
+        .a(s188), .b(s185), .c(s186_d1), .sum(s189)
     );
     wire signed [10:0] s191;  // x38 + s190 - x12
     bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b010), .NEGATE(3'b100)) u_s191 (
@@ -991,41 +997,41 @@ module bitlinear_dense_2 (
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s192 (
         .a(x62_d2), .b(x19_d2), .c(x52_d2), .sum(s192)
     );
-    wire signed [10:0] s193;  // x4 + x5 - s189
+    wire signed [10:0] s193;  // x4 + x5 - s179
     bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(9), .SIGNED(3'b100), .NEGATE(3'b100)) u_s193 (
-        .a(x4_d2), .b(x5_d2), .c(s189_d1), .sum(s193)
+        .a(x4_d2), .b(x5_d2), .c(s179_d1), .sum(s193)
     );
     wire signed [11:0] s194;  // s191 + s192 + s193
     bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s194 (
         .a(12'(s191)), .b(12'(s192)), .c(12'(s193)), .sum(s194)
     );
-    wire        [ 9:0] s196;  // x6 + x11 + x59
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s196 (
-        .a(x6_d2), .b(x11_d2), .c(x59_d2), .sum(s196)
+    wire signed [ 9:0] s196;  // x30 + x45 - x5
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s196 (
+        .a(x30_d2), .b(x45_d2), .c(x5_d2), .sum(s196)
     );
-    wire signed [ 9:0] s197;  // x30 + x45 - x5
+    wire signed [ 9:0] s197;  // x35 + x63 - x55
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s197 (
-        .a(x30_d2), .b(x45_d2), .c(x5_d2), .sum(s197)
+        .a(x35_d2), .b(x63_d2), .c(x55_d2), .sum(s197)
     );
-    wire signed [ 9:0] s198;  // x35 - x16 - x55
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s198 (
-        .a(x35_d2), .b(x16_d2), .c(x55_d2), .sum(s198)
+    wire signed [10:0] s198;  // s54 - x16 - x61
+    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(8), .C(8), .SIGNED(3'b001), .NEGATE(3'b110)) u_s198 (
+        .a(s54), .b(x16_d2), .c(x61_d2), .sum(s198)
     );
-    wire signed [ 9:0] s199;  // x63 + s52 - x61
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(9), .C(8), .SIGNED(3'b010), .NEGATE(3'b100)) u_s199 (
-        .a(x63_d2), .b(s52), .c(x61_d2), .sum(s199)
+    wire        [ 9:0] s200;  // x6 + x11 + x59
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s200 (
+        .a(x6_d2), .b(x11_d2), .c(x59_d2), .sum(s200)
     );
     wire        [ 9:0] s201;  // x36 + x37 + x39
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s201 (
         .a(x36_d2), .b(x37_d2), .c(x39_d2), .sum(s201)
     );
-    wire signed [11:0] s202;  // s78 + s196 + s197
+    wire signed [11:0] s202;  // s80 + s196 + s200
     bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s202 (
-        .a(12'(s78)), .b(12'(s196)), .c(12'(s197)), .sum(s202)
+        .a(12'(s80)), .b(12'(s196)), .c(12'(s200)), .sum(s202)
     );
-    wire signed [12:0] s203;  // s39 + s191 + s201
+    wire signed [12:0] s203;  // s38 + s191 + s201
     bittrigger_grow3 #(.WIDTH(13), .A(12), .B(11), .C(10), .SIGNED(3'b011), .NEGATE(3'b000)) u_s203 (
-        .a(s39), .b(s191), .c(s201), .sum(s203)
+        .a(s38), .b(s191), .c(s201), .sum(s203)
     );
     wire        [ 9:0] s205;  // x3 + x18 + x26
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s205 (
@@ -1039,47 +1045,47 @@ module bitlinear_dense_2 (
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s207 (
         .a(x53_d2), .b(x8_d2), .c(x14_d2), .sum(s207)
     );
-    wire signed [11:0] s208;  // s206 - s197 - s205
+    wire signed [11:0] s208;  // s206 - s196 - s205
     bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b010), .NEGATE(3'b110)) u_s208 (
-        .a(s206), .b(s197), .c(s205), .sum(s208)
+        .a(s206), .b(s196), .c(s205), .sum(s208)
     );
-    wire signed [11:0] s209;  // s123 + s207 - s185
+    wire signed [11:0] s209;  // s126 + s207 - s181
     bittrigger_grow3 #(.WIDTH(12), .A(11), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s209 (
-        .a(s123), .b(s207), .c(s185), .sum(s209)
+        .a(s126), .b(s207), .c(s181), .sum(s209)
     );
     wire        [ 8:0] s211 = 9'(x1_d2) + 9'd19;
     wire signed [ 9:0] s212;  // x47 - x7 - x44
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s212 (
         .a(x47_d2), .b(x7_d2), .c(x44_d2), .sum(s212)
     );
-    wire        [10:0] s213;  // s37 + s180 + s211
+    wire        [10:0] s213;  // s37 + s185 + s211
     bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s213 (
-        .a(11'(s37_d1)), .b(11'(s180)), .c(11'(s211)), .sum(s213)
+        .a(11'(s37_d1)), .b(11'(s185)), .c(11'(s211)), .sum(s213)
     );
-    wire signed [ 8:0] s216 = 9'(x23_d2) - 9'(x55_d2);
-    wire signed [10:0] s217;  // s122 + s189 + s216
-    bittrigger_grow3 #(.WIDTH(11), .A(10), .B(9), .C(9), .SIGNED(3'b111), .NEGATE(3'b000)) u_s217 (
-        .a(s122_d1), .b(s189_d1), .c(s216), .sum(s217)
+    wire signed [ 9:0] s216;  // x21 - x24 - x61
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s216 (
+        .a(x21_d2), .b(x24_d2), .c(x61_d2), .sum(s216)
     );
-    wire signed [ 9:0] s218;  // x21 - x24 - x61
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s218 (
-        .a(x21_d2), .b(x24_d2), .c(x61_d2), .sum(s218)
+    wire signed [ 8:0] s217 = 9'(x23_d2) - 9'(x55_d2);
+    wire signed [10:0] s218;  // s125 + s179 + s217
+    bittrigger_grow3 #(.WIDTH(11), .A(10), .B(9), .C(9), .SIGNED(3'b111), .NEGATE(3'b000)) u_s218 (
+        .a(s125_d1), .b(s179_d1), .c(s217), .sum(s218)
     );
     wire        [ 9:0] s219;  // x9 + x37 + x43
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s219 (
         .a(x9_d2), .b(x37_d2), .c(x43_d2), .sum(s219)
     );
-    wire signed [11:0] s220;  // s133 - s172 - s219
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s220 (
-        .a(12'(s133)), .b(12'(s172)), .c(12'(s219)), .sum(s220)
+    wire signed [11:0] s220;  // s172 + s219 - s133
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s220 (
+        .a(12'(s172)), .b(12'(s219)), .c(12'(s133)), .sum(s220)
     );
     wire signed [10:0] s222;  // s135 - x57 - s159
     bittrigger_grow3 #(.WIDTH(11), .A(9), .B(8), .C(9), .SIGNED(3'b000), .NEGATE(3'b110)) u_s222 (
         .a(s135_d1), .b(x57_d2), .c(s159_d1), .sum(s222)
     );
-    wire signed [11:0] s223;  // s103 + s218 + s222
+    wire signed [11:0] s223;  // s100 + s216 + s222
     bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s223 (
-        .a(s103), .b(s218), .c(s222), .sum(s223)
+        .a(s100), .b(s216), .c(s222), .sum(s223)
     );
     wire signed [ 9:0] s225;  // x1 - x40 - x57
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s225 (
@@ -1097,9 +1103,9 @@ module bitlinear_dense_2 (
     bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(9), .SIGNED(3'b001), .NEGATE(3'b110)) u_s229 (
         .a(s227), .b(9'(x26_d2)), .c(s135_d1), .sum(s229)
     );
-    wire signed [10:0] s232;  // s8 - x53 - x54
+    wire signed [10:0] s232;  // s4 - x53 - x54
     bittrigger_grow3 #(.WIDTH(11), .A(10), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s232 (
-        .a(s8_d1), .b(x53_d2), .c(x54_d2), .sum(s232)
+        .a(s4_d1), .b(x53_d2), .c(x54_d2), .sum(s232)
     );
     wire signed [ 9:0] s233;  // x19 - x1 - x24
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s233 (
@@ -1109,9 +1115,13 @@ module bitlinear_dense_2 (
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s234 (
         .a(x10_d2), .b(x50_d2), .c(x55_d2), .sum(s234)
     );
-    wire signed [11:0] s235;  // s233 - s171 - s196
+    wire signed [11:0] s235;  // s233 - s171 - s200
     bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(10), .SIGNED(3'b001), .NEGATE(3'b110)) u_s235 (
-        .a(s233), .b(s171), .c(s196), .sum(s235)
+        .a(s233), .b(s171), .c(s200), .sum(s235)
+    );
+    wire signed [11:0] s236;  // s234 - s102 - s232
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s236 (
+        .a(12'(s234)), .b(12'(s102)), .c(12'(s232)), .sum(s236)
     );
     wire        [ 9:0] s239;  // x25 + x44 + x62
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s239 (
@@ -1149,45 +1159,45 @@ module bitlinear_dense_2 (
     bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b011), .NEGATE(3'b100)) u_s249 (
         .a(s110), .b(s247), .c(s94), .sum(s249)
     );
-    wire signed [ 9:0] s252;  // x22 - x11 - x62
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s252 (
-        .a(x22_d2), .b(x11_d2), .c(x62_d2), .sum(s252)
+    wire        [ 9:0] s252;  // x13 + x17 + x26
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s252 (
+        .a(x13_d2), .b(x17_d2), .c(x26_d2), .sum(s252)
     );
-    wire        [ 9:0] s253;  // x13 + x17 + x26
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s253 (
-        .a(x13_d2), .b(x17_d2), .c(x26_d2), .sum(s253)
+    wire signed [ 9:0] s253;  // x2 - x8 - x44
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s253 (
+        .a(x2_d2), .b(x8_d2), .c(x44_d2), .sum(s253)
     );
-    wire signed [ 9:0] s254;  // x2 - x8 - x44
+    wire signed [ 9:0] s254;  // x32 - x53 - x55
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s254 (
-        .a(x2_d2), .b(x8_d2), .c(x44_d2), .sum(s254)
+        .a(x32_d2), .b(x53_d2), .c(x55_d2), .sum(s254)
     );
-    wire signed [ 9:0] s255;  // x32 - x53 - x55
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s255 (
-        .a(x32_d2), .b(x53_d2), .c(x55_d2), .sum(s255)
+    wire signed [11:0] s255;  // s252 + s253 - s122
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b010), .NEGATE(3'b100)) u_s255 (
+        .a(s252), .b(s253), .c(s122_d1), .sum(s255)
     );
-    wire signed [11:0] s256;  // s253 + s254 - s124
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b010), .NEGATE(3'b100)) u_s256 (
-        .a(s253), .b(s254), .c(s124_d1), .sum(s256)
+    wire signed [ 9:0] s257;  // x22 - x11 - x62
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s257 (
+        .a(x22_d2), .b(x11_d2), .c(x62_d2), .sum(s257)
     );
-    wire signed [10:0] s258;  // x39 - s159 - 17
+    wire signed [10:0] s258;  // x39 - s132 - 17
     bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s258 (
-        .a(x39_d2), .b(s159_d1), .c(8'd17), .sum(s258)
+        .a(x39_d2), .b(s132_d1), .c(8'd17), .sum(s258)
     );
-    wire signed [11:0] s259;  // s134 + s252 - s132
+    wire signed [11:0] s259;  // s134 + s257 - s159
     bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(9), .SIGNED(3'b011), .NEGATE(3'b100)) u_s259 (
-        .a(s134), .b(s252), .c(s132_d1), .sum(s259)
+        .a(s134), .b(s257), .c(s159_d1), .sum(s259)
     );
-    wire signed [11:0] s260;  // s35 + s258 - s218
+    wire signed [11:0] s260;  // s39 + s258 - s216
     bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s260 (
-        .a(12'(s35_d1)), .b(12'(s258)), .c(12'(s218)), .sum(s260)
+        .a(12'(s39_d1)), .b(12'(s258)), .c(12'(s216)), .sum(s260)
     );
-    wire signed [10:0] s262;  // x23 + x43 + s81
+    wire signed [10:0] s262;  // x23 + x43 + s83
     bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(9), .SIGNED(3'b100), .NEGATE(3'b000)) u_s262 (
-        .a(x23_d2), .b(x43_d2), .c(s81_d1), .sum(s262)
+        .a(x23_d2), .b(x43_d2), .c(s83_d1), .sum(s262)
     );
-    wire signed [12:0] s263;  // s36 + s253 + s262
+    wire signed [12:0] s263;  // s40 + s252 + s262
     bittrigger_grow3 #(.WIDTH(13), .A(11), .B(10), .C(11), .SIGNED(3'b101), .NEGATE(3'b000)) u_s263 (
-        .a(s36), .b(s253), .c(s262), .sum(s263)
+        .a(s40), .b(s252), .c(s262), .sum(s263)
     );
     wire signed [ 9:0] s265;  // x54 - x19 - x43
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s265 (
@@ -1197,17 +1207,17 @@ module bitlinear_dense_2 (
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s266 (
         .a(x32_d2), .b(x3_d2), .c(x17_d2), .sum(s266)
     );
-    wire signed [11:0] s267;  // s189 + s265 - s35
+    wire signed [11:0] s267;  // s179 + s265 - s39
     bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b011), .NEGATE(3'b100)) u_s267 (
-        .a(s189_d1), .b(s265), .c(s35_d1), .sum(s267)
+        .a(s179_d1), .b(s265), .c(s39_d1), .sum(s267)
     );
     wire signed [ 9:0] s269;  // x36 - x52 - x63
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s269 (
         .a(x36_d2), .b(x52_d2), .c(x63_d2), .sum(s269)
     );
-    wire signed [11:0] s270;  // s115 + s269 - s252
+    wire signed [11:0] s270;  // s115 + s269 - s257
     bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s270 (
-        .a(s115), .b(s269), .c(s252), .sum(s270)
+        .a(s115), .b(s269), .c(s257), .sum(s270)
     );
     wire        [ 9:0] s273;  // x49 + x59 + s272
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b000), .NEGATE(3'b000)) u_s273 (
@@ -1217,17 +1227,17 @@ module bitlinear_dense_2 (
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s274 (
         .a(x27_d2), .b(x30_d2), .c(x52_d2), .sum(s274)
     );
-    wire signed [10:0] s275;  // s60 - x2 - s205
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s275 (
-        .a(11'(s60)), .b(11'(x2_d2)), .c(11'(s205)), .sum(s275)
+    wire signed [11:0] s275;  // x2 + s180 + s205
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b010), .NEGATE(3'b000)) u_s275 (
+        .a(9'(x2_d2)), .b(s180), .c(s205), .sum(s275)
     );
-    wire signed [11:0] s276;  // s273 - s184 - s274
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b010), .NEGATE(3'b110)) u_s276 (
-        .a(s273), .b(s184), .c(s274), .sum(s276)
+    wire signed [11:0] s276;  // s60 + s273 - s274
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b000), .NEGATE(3'b100)) u_s276 (
+        .a(s60), .b(s273), .c(s274), .sum(s276)
     );
-    wire signed [10:0] s279;  // x17 + x38 + s179
+    wire signed [10:0] s279;  // x17 + x38 + s186
     bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s279 (
-        .a(x17_d2), .b(x38_d2), .c(s179_d1), .sum(s279)
+        .a(x17_d2), .b(x38_d2), .c(s186_d1), .sum(s279)
     );
     wire signed [12:0] s280;  // s239 + s273 + s279
     bittrigger_grow3 #(.WIDTH(13), .A(10), .B(10), .C(11), .SIGNED(3'b100), .NEGATE(3'b000)) u_s280 (
@@ -1241,9 +1251,9 @@ module bitlinear_dense_2 (
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s284 (
         .a(x12_d2), .b(x21_d2), .c(x8_d2), .sum(s284)
     );
-    wire signed [10:0] s285;  // x51 + s189 + s283
+    wire signed [10:0] s285;  // x51 + s179 + s283
     bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(10), .SIGNED(3'b110), .NEGATE(3'b000)) u_s285 (
-        .a(x51_d2), .b(s189_d1), .c(s283), .sum(s285)
+        .a(x51_d2), .b(s179_d1), .c(s283), .sum(s285)
     );
     wire signed [ 9:0] s288;  // x16 - x3 - 111
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b110)) u_s288 (
@@ -1261,56 +1271,55 @@ module bitlinear_dense_2 (
     // stage 5
     reg         [ 7:0] x14_d3;
     reg         [ 7:0] x16_d3;
-    reg         [ 7:0] x17_d3;
     reg         [ 7:0] x29_d3;
     reg         [ 7:0] x35_d3;
     reg         [ 7:0] x38_d3;
     reg         [ 7:0] x54_d3;
-    reg  signed [10:0] s2_d1;
-    reg  signed [11:0] s4_d1;
-    reg         [ 9:0] s5_d1;
-    reg         [10:0] s7_d1;
-    reg         [11:0] s11_d1;
-    reg  signed [ 9:0] s13_d1;
+    reg         [ 7:0] x57_d3;
+    reg  signed [ 9:0] s0_d1;
+    reg         [ 9:0] s1_d1;
+    reg         [10:0] s3_d1;
+    reg         [11:0] s7_d1;
+    reg  signed [10:0] s11_d1;
+    reg  signed [11:0] s14_d1;
     reg  signed [ 9:0] s16_d1;
     reg  signed [11:0] s17_d1;
-    reg         [ 9:0] s20_d1;
-    reg  signed [11:0] s25_d1;
-    reg  signed [ 9:0] s26_d1;
+    reg  signed [11:0] s23_d1;
+    reg  signed [ 9:0] s24_d1;
+    reg         [ 9:0] s27_d1;
     reg  signed [11:0] s33_d1;
-    reg  signed [12:0] s42_d1;
-    reg  signed [10:0] s43_d1;
+    reg  signed [10:0] s35_d1;
+    reg  signed [12:0] s43_d1;
     reg         [10:0] s45_d1;
     reg  signed [11:0] s46_d1;
     reg  signed [ 9:0] s48_d1;
     reg  signed [11:0] s49_d1;
-    reg  signed [10:0] s56_d1;
-    reg  signed [ 9:0] s57_d1;
-    reg         [10:0] s59_d1;
+    reg         [10:0] s53_d1;
+    reg  signed [10:0] s58_d1;
+    reg  signed [ 9:0] s59_d1;
     reg  signed [10:0] s61_d1;
     reg  signed [ 9:0] s62_d1;
     reg  signed [ 9:0] s63_d1;
     reg  signed [11:0] s70_d1;
+    reg  signed [11:0] s72_d1;
     reg  signed [10:0] s74_d1;
-    reg  signed [11:0] s76_d1;
-    reg         [10:0] s80_d1;
-    reg  signed [11:0] s82_d1;
-    reg  signed [11:0] s83_d1;
+    reg  signed [11:0] s77_d1;
+    reg         [10:0] s82_d1;
+    reg  signed [11:0] s84_d1;
     reg  signed [11:0] s87_d1;
     reg  signed [11:0] s88_d1;
     reg  signed [11:0] s93_d1;
     reg  signed [ 9:0] s96_d1;
     reg  signed [11:0] s97_d1;
-    reg  signed [10:0] s100_d1;
-    reg  signed [ 9:0] s101_d1;
-    reg  signed [10:0] s104_d1;
+    reg  signed [10:0] s101_d1;
+    reg  signed [11:0] s104_d1;
     reg         [10:0] s105_d1;
     reg  signed [10:0] s107_d1;
     reg  signed [11:0] s113_d1;
     reg  signed [ 9:0] s115_d1;
     reg  signed [10:0] s117_d1;
     reg  signed [10:0] s119_d1;
-    reg         [10:0] s126_d1;
+    reg         [10:0] s124_d1;
     reg  signed [12:0] s129_d1;
     reg         [ 9:0] s130_d1;
     reg         [ 9:0] s136_d1;
@@ -1329,41 +1338,41 @@ module bitlinear_dense_2 (
     reg  signed [11:0] s168_d1;
     reg  signed [10:0] s175_d1;
     reg  signed [11:0] s176_d1;
-    reg  signed [12:0] s183_d1;
-    reg  signed [ 9:0] s185_d1;
-    reg  signed [ 9:0] s186_d1;
-    reg  signed [10:0] s187_d1;
+    reg  signed [ 9:0] s181_d1;
+    reg  signed [ 9:0] s182_d1;
+    reg  signed [10:0] s183_d1;
+    reg  signed [12:0] s189_d1;
     reg  signed [11:0] s194_d1;
-    reg  signed [ 9:0] s198_d1;
-    reg  signed [ 9:0] s199_d1;
+    reg  signed [ 9:0] s197_d1;
+    reg  signed [10:0] s198_d1;
     reg  signed [11:0] s202_d1;
     reg  signed [12:0] s203_d1;
     reg  signed [11:0] s208_d1;
     reg  signed [11:0] s209_d1;
     reg  signed [ 9:0] s212_d1;
     reg         [10:0] s213_d1;
-    reg  signed [10:0] s217_d1;
+    reg  signed [10:0] s218_d1;
     reg  signed [11:0] s220_d1;
     reg  signed [11:0] s223_d1;
     reg  signed [ 9:0] s225_d1;
     reg         [ 9:0] s228_d1;
     reg  signed [11:0] s229_d1;
     reg  signed [10:0] s232_d1;
-    reg         [ 9:0] s234_d1;
     reg  signed [11:0] s235_d1;
+    reg  signed [11:0] s236_d1;
     reg  signed [11:0] s241_d1;
     reg  signed [10:0] s243_d1;
     reg  signed [11:0] s248_d1;
     reg  signed [11:0] s249_d1;
-    reg  signed [ 9:0] s255_d1;
-    reg  signed [11:0] s256_d1;
+    reg  signed [ 9:0] s254_d1;
+    reg  signed [11:0] s255_d1;
     reg  signed [11:0] s259_d1;
     reg  signed [11:0] s260_d1;
     reg  signed [12:0] s263_d1;
     reg  signed [ 9:0] s266_d1;
     reg  signed [11:0] s267_d1;
     reg  signed [11:0] s270_d1;
-    reg  signed [10:0] s275_d1;
+    reg  signed [11:0] s275_d1;
     reg  signed [11:0] s276_d1;
     reg  signed [12:0] s280_d1;
     reg  signed [ 9:0] s284_d1;
@@ -1373,47 +1382,46 @@ module bitlinear_dense_2 (
     always_ff @(posedge clk) begin
         x14_d3 <= x14_d2;
         x16_d3 <= x16_d2;
-        x17_d3 <= x17_d2;
         x29_d3 <= x29_d2;
         x35_d3 <= x35_d2;
         x38_d3 <= x38_d2;
         x54_d3 <= x54_d2;
-        s2_d1 <= s2;
-        s4_d1 <= s4;
-        s5_d1 <= s5;
+        x57_d3 <= x57_d2;
+        s0_d1 <= s0;
+        s1_d1 <= s1;
+        s3_d1 <= s3;
         s7_d1 <= s7;
         s11_d1 <= s11;
-        s13_d1 <= s13;
+        s14_d1 <= s14;
         s16_d1 <= s16;
         s17_d1 <= s17;
-        s20_d1 <= s20;
-        s25_d1 <= s25;
-        s26_d1 <= s26;
+        s23_d1 <= s23;
+        s24_d1 <= s24;
+        s27_d1 <= s27;
         s33_d1 <= s33;
-        s42_d1 <= s42;
+        s35_d1 <= s35;
         s43_d1 <= s43;
         s45_d1 <= s45;
         s46_d1 <= s46;
         s48_d1 <= s48;
         s49_d1 <= s49;
-        s56_d1 <= s56;
-        s57_d1 <= s57;
+        s53_d1 <= s53;
+        s58_d1 <= s58;
         s59_d1 <= s59;
         s61_d1 <= s61;
         s62_d1 <= s62;
         s63_d1 <= s63;
         s70_d1 <= s70;
+        s72_d1 <= s72;
         s74_d1 <= s74;
-        s76_d1 <= s76;
-        s80_d1 <= s80;
+        s77_d1 <= s77;
         s82_d1 <= s82;
-        s83_d1 <= s83;
+        s84_d1 <= s84;
         s87_d1 <= s87;
         s88_d1 <= s88;
         s93_d1 <= s93;
         s96_d1 <= s96;
         s97_d1 <= s97;
-        s100_d1 <= s100;
         s101_d1 <= s101;
         s104_d1 <= s104;
         s105_d1 <= s105;
@@ -1422,7 +1430,7 @@ module bitlinear_dense_2 (
         s115_d1 <= s115;
         s117_d1 <= s117;
         s119_d1 <= s119;
-        s126_d1 <= s126;
+        s124_d1 <= s124;
         s129_d1 <= s129;
         s130_d1 <= s130;
         s136_d1 <= s136;
@@ -1441,34 +1449,34 @@ module bitlinear_dense_2 (
         s168_d1 <= s168;
         s175_d1 <= s175;
         s176_d1 <= s176;
+        s181_d1 <= s181;
+        s182_d1 <= s182;
         s183_d1 <= s183;
-        s185_d1 <= s185;
-        s186_d1 <= s186;
-        s187_d1 <= s187;
+        s189_d1 <= s189;
         s194_d1 <= s194;
+        s197_d1 <= s197;
         s198_d1 <= s198;
-        s199_d1 <= s199;
         s202_d1 <= s202;
         s203_d1 <= s203;
         s208_d1 <= s208;
         s209_d1 <= s209;
         s212_d1 <= s212;
         s213_d1 <= s213;
-        s217_d1 <= s217;
+        s218_d1 <= s218;
         s220_d1 <= s220;
         s223_d1 <= s223;
         s225_d1 <= s225;
         s228_d1 <= s228;
         s229_d1 <= s229;
         s232_d1 <= s232;
-        s234_d1 <= s234;
         s235_d1 <= s235;
+        s236_d1 <= s236;
         s241_d1 <= s241;
         s243_d1 <= s243;
         s248_d1 <= s248;
         s249_d1 <= s249;
+        s254_d1 <= s254;
         s255_d1 <= s255;
-        s256_d1 <= s256;
         s259_d1 <= s259;
         s260_d1 <= s260;
         s263_d1 <= s263;
@@ -1483,93 +1491,89 @@ module bitlinear_dense_2 (
         s289_d1 <= s289;
         s290_d1 <= s290;
     end
-    wire signed [12:0] s12;  // x16 + s11 - x35
-    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b100)) u_s12 (
-        .a(13'(x16_d3)), .b(13'(s11_d1)), .c(13'(x35_d3)), .sum(s12)
+    wire signed [12:0] s8;  // x16 + s7 - x35
+    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b100)) u_s8 (
+        .a(13'(x16_d3)), .b(13'(s7_d1)), .c(13'(x35_d3)), .sum(s8)
     );
-    wire signed [12:0] s18;  // s13 + s16 + s17
+    wire signed [12:0] s18;  // s0 + s16 + s17
     bittrigger_grow3 #(.WIDTH(13), .A(10), .B(10), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s18 (
-        .a(s13_d1), .b(s16_d1), .c(s17_d1), .sum(s18)
+        .a(s0_d1), .b(s16_d1), .c(s17_d1), .sum(s18)
     );
-    wire signed [13:0] s19;  // s4 + s18 - s12
+    wire signed [13:0] s19;  // s14 + s18 - s8
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s19 (
-        .a(14'(s4_d1)), .b(14'(s18)), .c(14'(s12)), .sum(s19)
+        .a(14'(s14_d1)), .b(14'(s18)), .c(14'(s8)), .sum(s19)
     );
-    wire signed [13:0] s21;  // s11 + s20 - x54
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(11), .SIGNED(3'b000), .NEGATE(3'b100)) u_s21 (
-        .a(s11_d1), .b(11'(s20_d1)), .c(11'(x54_d3)), .sum(s21)
+    wire signed [11:0] s25;  // x57 + s23 + s24
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s25 (
+        .a(12'(x57_d3)), .b(s23_d1), .c(12'(s24_d1)), .sum(s25)
     );
-    wire signed [11:0] s27;  // s26 - x17 - s25
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s27 (
-        .a(12'(s26_d1)), .b(12'(x17_d3)), .c(s25_d1), .sum(s27)
+    wire signed [13:0] s28;  // s7 + s27 - x54
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(11), .SIGNED(3'b000), .NEGATE(3'b100)) u_s28 (
+        .a(s7_d1), .b(11'(s27_d1)), .c(11'(x54_d3)), .sum(s28)
     );
-    wire signed [13:0] s34;  // s27 + s33 - s21
+    wire signed [13:0] s34;  // s25 + s33 - s28
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s34 (
-        .a(14'(s27)), .b(14'(s33_d1)), .c(s21), .sum(s34)
+        .a(14'(s25)), .b(14'(s33_d1)), .c(s28), .sum(s34)
     );
-    wire signed [12:0] s50;  // s43 + s46 + s48
+    wire signed [12:0] s50;  // s35 + s46 + s48
     bittrigger_grow3 #(.WIDTH(13), .A(11), .B(12), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s50 (
-        .a(s43_d1), .b(s46_d1), .c(s48_d1), .sum(s50)
+        .a(s35_d1), .b(s46_d1), .c(s48_d1), .sum(s50)
     );
-    wire signed [13:0] s51;  // s49 + s50 - s42
+    wire signed [13:0] s51;  // s49 + s50 - s43
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s51 (
-        .a(14'(s49_d1)), .b(14'(s50)), .c(14'(s42_d1)), .sum(s51)
+        .a(14'(s49_d1)), .b(14'(s50)), .c(14'(s43_d1)), .sum(s51)
     );
-    wire signed [11:0] s64;  // s62 + s63 - s57
+    wire signed [11:0] s64;  // s62 + s63 - s59
     bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s64 (
-        .a(s62_d1), .b(s63_d1), .c(s57_d1), .sum(s64)
+        .a(s62_d1), .b(s63_d1), .c(s59_d1), .sum(s64)
     );
-    wire signed [12:0] s65;  // s61 - s7 - s59
+    wire signed [12:0] s65;  // s61 - s3 - s53
     bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b110)) u_s65 (
-        .a(13'(s61_d1)), .b(13'(s7_d1)), .c(13'(s59_d1)), .sum(s65)
+        .a(13'(s61_d1)), .b(13'(s3_d1)), .c(13'(s53_d1)), .sum(s65)
     );
-    wire signed [13:0] s66;  // s64 + s65 - s56
+    wire signed [13:0] s66;  // s64 + s65 - s58
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(11), .SIGNED(3'b111), .NEGATE(3'b100)) u_s66 (
-        .a(s64), .b(s65), .c(s56_d1), .sum(s66)
+        .a(s64), .b(s65), .c(s58_d1), .sum(s66)
     );
-    wire signed [13:0] s71;  // s2 + s70 - s42
+    wire signed [13:0] s71;  // s11 + s70 - s43
     bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s71 (
-        .a(s2_d1), .b(s70_d1), .c(s42_d1), .sum(s71)
+        .a(s11_d1), .b(s70_d1), .c(s43_d1), .sum(s71)
     );
-    wire signed [12:0] s89;  // s82 + s87 - s83
-    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b100)) u_s89 (
-        .a(13'(s82_d1)), .b(13'(s87_d1)), .c(13'(s83_d1)), .sum(s89)
+    wire signed [12:0] s89;  // s87 - s72 - s84
+    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b110)) u_s89 (
+        .a(13'(s87_d1)), .b(13'(s72_d1)), .c(13'(s84_d1)), .sum(s89)
     );
-    wire signed [13:0] s90;  // s88 + s89 - s76
+    wire signed [13:0] s90;  // s88 + s89 - s77
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s90 (
-        .a(s88_d1), .b(s89), .c(s76_d1), .sum(s90)
+        .a(s88_d1), .b(s89), .c(s77_d1), .sum(s90)
     );
-    wire signed [11:0] s98;  // s96 + s97 - s5
+    wire signed [11:0] s98;  // s96 + s97 - s1
     bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s98 (
-        .a(12'(s96_d1)), .b(s97_d1), .c(12'(s5_d1)), .sum(s98)
+        .a(12'(s96_d1)), .b(s97_d1), .c(12'(s1_d1)), .sum(s98)
     );
-    wire signed [13:0] s99;  // s93 + s98 - s83
+    wire signed [13:0] s99;  // s93 + s98 - s72
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s99 (
-        .a(s93_d1), .b(s98), .c(s83_d1), .sum(s99)
+        .a(s93_d1), .b(s98), .c(s72_d1), .sum(s99)
     );
-    wire signed [11:0] s102;  // x17 + s101 - s100
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(11), .SIGNED(3'b110), .NEGATE(3'b100)) u_s102 (
-        .a(9'(x17_d3)), .b(s101_d1), .c(s100_d1), .sum(s102)
-    );
-    wire signed [12:0] s108;  // s107 - s104 - s105
+    wire signed [12:0] s108;  // s107 - s101 - s105
     bittrigger_grow3 #(.WIDTH(13), .A(11), .B(11), .C(11), .SIGNED(3'b011), .NEGATE(3'b110)) u_s108 (
-        .a(s107_d1), .b(s104_d1), .c(s105_d1), .sum(s108)
+        .a(s107_d1), .b(s101_d1), .c(s105_d1), .sum(s108)
     );
-    wire signed [13:0] s109;  // s25 + s108 - s102
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s109 (
-        .a(s25_d1), .b(s108), .c(s102), .sum(s109)
+    wire signed [13:0] s109;  // s108 - s23 - s104
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s109 (
+        .a(s108), .b(s23_d1), .c(s104_d1), .sum(s109)
     );
-    wire signed [13:0] s114;  // s113 - s21 - s46
+    wire signed [13:0] s114;  // s113 - s28 - s46
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s114 (
-        .a(14'(s113_d1)), .b(s21), .c(14'(s46_d1)), .sum(s114)
+        .a(14'(s113_d1)), .b(s28), .c(14'(s46_d1)), .sum(s114)
     );
     wire signed [11:0] s120;  // s115 + s117 + s119
     bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s120 (
         .a(12'(s115_d1)), .b(12'(s117_d1)), .c(12'(s119_d1)), .sum(s120)
     );
-    wire signed [13:0] s121;  // s120 - s12 - s102
+    wire signed [13:0] s121;  // s120 - s8 - s104
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s121 (
-        .a(s120), .b(s12), .c(s102), .sum(s121)
+        .a(s120), .b(s8), .c(s104_d1), .sum(s121)
     );
     wire signed [12:0] s131;  // s130 - x38 - s129
     bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b110)) u_s131 (
@@ -1583,9 +1587,9 @@ module bitlinear_dense_2 (
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s142 (
         .a(14'(s131)), .b(14'(s141_d1)), .c(14'(s139)), .sum(s142)
     );
-    wire signed [12:0] s150;  // s145 - s61 - s126
+    wire signed [12:0] s150;  // s145 - s61 - s124
     bittrigger_grow3 #(.WIDTH(13), .A(11), .B(11), .C(11), .SIGNED(3'b011), .NEGATE(3'b110)) u_s150 (
-        .a(s145_d1), .b(s61_d1), .c(s126_d1), .sum(s150)
+        .a(s145_d1), .b(s61_d1), .c(s124_d1), .sum(s150)
     );
     wire signed [13:0] s151;  // s93 + s149 + s150
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s151 (
@@ -1595,45 +1599,45 @@ module bitlinear_dense_2 (
     bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s157 (
         .a(12'(s153_d1)), .b(12'(s155_d1)), .c(12'(s156_d1)), .sum(s157)
     );
-    wire signed [13:0] s158;  // s157 - s76 - s129
+    wire signed [13:0] s158;  // s157 - s77 - s129
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s158 (
-        .a(s157), .b(s76_d1), .c(s129_d1), .sum(s158)
+        .a(s157), .b(s77_d1), .c(s129_d1), .sum(s158)
     );
-    wire signed [12:0] s163;  // s13 + s161 + s162
+    wire signed [12:0] s163;  // s0 + s161 + s162
     bittrigger_grow3 #(.WIDTH(13), .A(10), .B(11), .C(10), .SIGNED(3'b001), .NEGATE(3'b000)) u_s163 (
-        .a(s13_d1), .b(s161_d1), .c(s162_d1), .sum(s163)
+        .a(s0_d1), .b(s161_d1), .c(s162_d1), .sum(s163)
     );
     wire signed [12:0] s169;  // s164 + s167 + s168
     bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b000)) u_s169 (
         .a(13'(s164_d1)), .b(13'(s167_d1)), .c(13'(s168_d1)), .sum(s169)
     );
-    wire signed [14:0] s170;  // s169 - s21 - s163
+    wire signed [14:0] s170;  // s169 - s28 - s163
     bittrigger_grow3 #(.WIDTH(15), .A(13), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s170 (
-        .a(s169), .b(s21), .c(s163), .sum(s170)
+        .a(s169), .b(s28), .c(s163), .sum(s170)
     );
     wire signed [12:0] s177;  // s175 + s176 - s145
     bittrigger_grow3 #(.WIDTH(13), .A(11), .B(12), .C(11), .SIGNED(3'b111), .NEGATE(3'b100)) u_s177 (
         .a(s175_d1), .b(s176_d1), .c(s145_d1), .sum(s177)
     );
-    wire signed [13:0] s178;  // s177 - s4 - s82
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s178 (
-        .a(s177), .b(s4_d1), .c(s82_d1), .sum(s178)
+    wire signed [13:0] s178;  // s84 + s177 - s14
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s178 (
+        .a(s84_d1), .b(s177), .c(s14_d1), .sum(s178)
     );
-    wire signed [11:0] s188;  // s186 + s187 - s185
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(11), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s188 (
-        .a(s186_d1), .b(s187_d1), .c(s185_d1), .sum(s188)
+    wire signed [11:0] s184;  // s182 + s183 - s181
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(11), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s184 (
+        .a(s182_d1), .b(s183_d1), .c(s181_d1), .sum(s184)
     );
-    wire signed [13:0] s195;  // s183 + s194 - s188
+    wire signed [13:0] s195;  // s189 + s194 - s184
     bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s195 (
-        .a(s183_d1), .b(s194_d1), .c(s188), .sum(s195)
+        .a(s189_d1), .b(s194_d1), .c(s184), .sum(s195)
     );
-    wire signed [12:0] s200;  // s4 + s198 + s199
-    bittrigger_grow3 #(.WIDTH(13), .A(12), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s200 (
-        .a(s4_d1), .b(s198_d1), .c(s199_d1), .sum(s200)
+    wire signed [12:0] s199;  // s14 + s197 + s198
+    bittrigger_grow3 #(.WIDTH(13), .A(12), .B(10), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s199 (
+        .a(s14_d1), .b(s197_d1), .c(s198_d1), .sum(s199)
     );
-    wire signed [13:0] s204;  // s200 - s202 - s203
+    wire signed [13:0] s204;  // s199 - s202 - s203
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s204 (
-        .a(14'(s200)), .b(14'(s202_d1)), .c(14'(s203_d1)), .sum(s204)
+        .a(14'(s199)), .b(14'(s202_d1)), .c(14'(s203_d1)), .sum(s204)
     );
     wire signed [13:0] s210;  // s139 + s208 + s209
     bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s210 (
@@ -1647,89 +1651,85 @@ module bitlinear_dense_2 (
     bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(12), .SIGNED(3'b011), .NEGATE(3'b110)) u_s215 (
         .a(s214), .b(s163), .c(12'(s213_d1)), .sum(s215)
     );
-    wire signed [12:0] s221;  // s126 + s220 - s74
+    wire signed [12:0] s221;  // s74 + s220 - s124
     bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b100)) u_s221 (
-        .a(13'(s126_d1)), .b(13'(s220_d1)), .c(13'(s74_d1)), .sum(s221)
+        .a(13'(s74_d1)), .b(13'(s220_d1)), .c(13'(s124_d1)), .sum(s221)
     );
-    wire signed [13:0] s224;  // s217 + s221 + s223
-    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s224 (
-        .a(s217_d1), .b(s221), .c(s223_d1), .sum(s224)
+    wire signed [13:0] s224;  // s218 + s223 - s221
+    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s224 (
+        .a(s218_d1), .b(s223_d1), .c(s221), .sum(s224)
     );
     wire signed [12:0] s226;  // s225 - x14 - s161
     bittrigger_grow3 #(.WIDTH(13), .A(10), .B(10), .C(11), .SIGNED(3'b001), .NEGATE(3'b110)) u_s226 (
         .a(s225_d1), .b(10'(x14_d3)), .c(s161_d1), .sum(s226)
     );
-    wire signed [12:0] s230;  // s229 - s104 - s228
+    wire signed [12:0] s230;  // s229 - s101 - s228
     bittrigger_grow3 #(.WIDTH(13), .A(12), .B(11), .C(10), .SIGNED(3'b011), .NEGATE(3'b110)) u_s230 (
-        .a(s229_d1), .b(s104_d1), .c(s228_d1), .sum(s230)
+        .a(s229_d1), .b(s101_d1), .c(s228_d1), .sum(s230)
     );
-    wire signed [13:0] s231;  // s226 + s230 - s188
+    wire signed [13:0] s231;  // s226 + s230 - s184
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s231 (
-        .a(14'(s226)), .b(14'(s230)), .c(14'(s188)), .sum(s231)
+        .a(14'(s226)), .b(14'(s230)), .c(14'(s184)), .sum(s231)
     );
-    wire signed [11:0] s236;  // s234 - s100 - s232
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s236 (
-        .a(12'(s234_d1)), .b(12'(s100_d1)), .c(12'(s232_d1)), .sum(s236)
-    );
-    wire signed [12:0] s237;  // s117 - s59 - s80
+    wire signed [12:0] s237;  // s117 - s53 - s82
     bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b110)) u_s237 (
-        .a(13'(s117_d1)), .b(13'(s59_d1)), .c(13'(s80_d1)), .sum(s237)
+        .a(13'(s117_d1)), .b(13'(s53_d1)), .c(13'(s82_d1)), .sum(s237)
     );
     wire signed [13:0] s238;  // s235 + s236 + s237
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s238 (
-        .a(s235_d1), .b(s236), .c(s237), .sum(s238)
+        .a(s235_d1), .b(s236_d1), .c(s237), .sum(s238)
     );
-    wire signed [11:0] s244;  // s243 - s57 - s105
+    wire signed [11:0] s244;  // s243 - s59 - s105
     bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s244 (
-        .a(12'(s243_d1)), .b(12'(s57_d1)), .c(12'(s105_d1)), .sum(s244)
+        .a(12'(s243_d1)), .b(12'(s59_d1)), .c(12'(s105_d1)), .sum(s244)
     );
-    wire signed [13:0] s245;  // s244 - s217 - s241
+    wire signed [13:0] s245;  // s244 - s218 - s241
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s245 (
-        .a(s244), .b(s217_d1), .c(s241_d1), .sum(s245)
+        .a(s244), .b(s218_d1), .c(s241_d1), .sum(s245)
     );
     wire signed [12:0] s250;  // s136 + s248 - s155
     bittrigger_grow3 #(.WIDTH(13), .A(10), .B(12), .C(11), .SIGNED(3'b110), .NEGATE(3'b100)) u_s250 (
         .a(s136_d1), .b(s248_d1), .c(s155_d1), .sum(s250)
     );
-    wire signed [13:0] s251;  // s217 + s249 + s250
+    wire signed [13:0] s251;  // s218 + s249 + s250
     bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s251 (
-        .a(s217_d1), .b(s249_d1), .c(s250), .sum(s251)
+        .a(s218_d1), .b(s249_d1), .c(s250), .sum(s251)
     );
-    wire signed [12:0] s257;  // s255 + s256 - s43
-    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(12), .C(11), .SIGNED(3'b111), .NEGATE(3'b100)) u_s257 (
-        .a(s255_d1), .b(s256_d1), .c(s43_d1), .sum(s257)
+    wire signed [12:0] s256;  // s254 + s255 - s35
+    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(12), .C(11), .SIGNED(3'b111), .NEGATE(3'b100)) u_s256 (
+        .a(s254_d1), .b(s255_d1), .c(s35_d1), .sum(s256)
     );
-    wire signed [13:0] s261;  // s257 + s259 + s260
+    wire signed [13:0] s261;  // s256 + s259 + s260
     bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s261 (
-        .a(s257), .b(s259_d1), .c(s260_d1), .sum(s261)
+        .a(s256), .b(s259_d1), .c(s260_d1), .sum(s261)
     );
-    wire signed [13:0] s264;  // s200 - s232 - s263
+    wire signed [13:0] s264;  // s199 - s232 - s263
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s264 (
-        .a(14'(s200)), .b(14'(s232_d1)), .c(14'(s263_d1)), .sum(s264)
+        .a(14'(s199)), .b(14'(s232_d1)), .c(14'(s263_d1)), .sum(s264)
     );
     wire signed [13:0] s268;  // s131 + s266 + s267
     bittrigger_grow3 #(.WIDTH(14), .A(13), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s268 (
         .a(s131), .b(11'(s266_d1)), .c(s267_d1), .sum(s268)
     );
-    wire signed [13:0] s271;  // s226 + s257 + s270
+    wire signed [13:0] s271;  // s226 + s256 + s270
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s271 (
-        .a(14'(s226)), .b(14'(s257)), .c(14'(s270_d1)), .sum(s271)
+        .a(14'(s226)), .b(14'(s256)), .c(14'(s270_d1)), .sum(s271)
     );
-    wire signed [12:0] s277;  // s56 - s45 - s59
+    wire signed [12:0] s277;  // s58 - s45 - s53
     bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b110)) u_s277 (
-        .a(13'(s56_d1)), .b(13'(s45_d1)), .c(13'(s59_d1)), .sum(s277)
+        .a(13'(s58_d1)), .b(13'(s45_d1)), .c(13'(s53_d1)), .sum(s277)
     );
-    wire signed [13:0] s278;  // s275 + s276 + s277
-    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s278 (
-        .a(s275_d1), .b(s276_d1), .c(s277), .sum(s278)
+    wire signed [13:0] s278;  // s276 + s277 - s275
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s278 (
+        .a(s276_d1), .b(s277), .c(s275_d1), .sum(s278)
     );
-    wire signed [13:0] s281;  // s145 + s221 + s280
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s281 (
-        .a(14'(s145_d1)), .b(14'(s221)), .c(14'(s280_d1)), .sum(s281)
+    wire signed [13:0] s281;  // s221 - s145 - s280
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s281 (
+        .a(14'(s221)), .b(14'(s145_d1)), .c(14'(s280_d1)), .sum(s281)
     );
-    wire signed [12:0] s282;  // s183 - x29 - s5
+    wire signed [12:0] s282;  // s189 - x29 - s1
     bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b110)) u_s282 (
-        .a(s183_d1), .b(13'(x29_d3)), .c(13'(s5_d1)), .sum(s282)
+        .a(s189_d1), .b(13'(x29_d3)), .c(13'(s1_d1)), .sum(s282)
     );
     wire signed [11:0] s286;  // s45 + s284 - s155
     bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s286 (
@@ -1743,9 +1743,9 @@ module bitlinear_dense_2 (
     bittrigger_grow3 #(.WIDTH(13), .A(12), .B(10), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s291 (
         .a(s241_d1), .b(s289_d1), .c(s290_d1), .sum(s291)
     );
-    wire signed [13:0] s292;  // s282 + s291 - s27
+    wire signed [13:0] s292;  // s282 + s291 - s25
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s292 (
-        .a(14'(s282)), .b(14'(s291)), .c(14'(s27)), .sum(s292)
+        .a(14'(s282)), .b(14'(s291)), .c(14'(s25)), .sum(s292)
     );
 
     // stage 6
@@ -1830,7 +1830,7 @@ module bitlinear_dense_2 (
     wire signed [14:0] s305 = (15'(s268_d1) << 1) - 15'd75;
     wire signed [14:0] s306 = (15'(s271_d1) << 1) + 15'd37;
     wire signed [14:0] s307 = (15'(s278_d1) << 1) - 15'd49;
-    wire signed [14:0] s308 = -((15'(s281_d1) << 1)) + 15'd83;
+    wire signed [14:0] s308 = (15'(s281_d1) << 1) + 15'd83;
     wire signed [14:0] s309 = (15'(s287_d1) << 1) - 15'd11;
 
     // result, last element first
