@@ -131,7 +131,9 @@ def _graph(adders: IntArray, outputs: IntArray, source: tuple[Interval, ...]) ->
     rows = []
     for count, constant, *flat in adders.tolist():
         fields = zip(flat[0::3], flat[1::3], flat[2::3], strict=True)
-        rows.append(Adder(tuple(Term(v, shift, negative != 0) for v, shift, negative in islice(fields, count)), constant))
+        rows.append(
+            Adder(tuple(Term(v, shift, negative != 0) for v, shift, negative in islice(fields, count)), constant)
+        )
     results = tuple(
         Output(None if value < 0 else value, shift, constant) for value, shift, constant in outputs.tolist()
     )
