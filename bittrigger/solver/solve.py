@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from itertools import islice
 
 import numpy as np
 
@@ -130,10 +129,8 @@ def _refuse(code: int, least: int, shape: tuple[int, ...], options: SolverOption
 def _graph(adders: IntArray, outputs: IntArray, source: tuple[Interval, ...]) -> AdderGraph:
     rows = []
     for count, constant, *flat in adders.tolist():
-        fields = zip(flat[0::3], flat[1::3], flat[2::3], strict=True)
-        rows.append(
-            Adder(tuple(Term(v, shift, negative != 0) for v, shift, negative in islice(fields, count)), constant)
-        )
+        terms = tuple(Term(flat[3 * k], flat[3 * k + 1], bool(flat[3 * k + 2])) for k in range(count))
+        rows.append(Adder(terms, constant))
     results = tuple(
         Output(None if value < 0 else value, shift, constant) for value, shift, constant in outputs.tolist()
     )
