@@ -1,9 +1,10 @@
-"""Where the top bit of a three-input adder is a carry, and takes no LUT.
+"""Where the top bit of an adder is a carry, and takes no LUT.
 
 Every operand brings a small number to the two top bits of the sum: one that is signed and narrower than the result brings 0
 or -1 of the bit below the top, an unsigned one 0 or 1; 2 is added where the sum is signed, so that all of it is positive. With
-the carry saved below, the total is ``u``. A step of the carry chain adds ``u`` if it is 0, 1 (propagate) or 2 (generate), and
-its carry out is then the top bit, inverted if the sum is signed. ``firmware/ultrascale/bittrigger_grow3.sv`` is built so.
+the carry that three operands save below, the total is ``u``. A step of the carry chain adds ``u`` if it is 0, 1 (propagate) or
+2 (generate), and its carry out is then the top bit, inverted if the sum is signed. ``bittrigger_grow2`` and
+``bittrigger_grow3`` in ``firmware/ultrascale`` are built so.
 """
 
 from __future__ import annotations
@@ -16,11 +17,11 @@ from itertools import product
 from bittrigger.adders import Adder
 from bittrigger.fixed import Interval
 
-OPERANDS = 3
-"""Operands of an adder whose top bit may be such a carry."""
+OPERANDS = (2, 3)
+"""Operands of an adder whose top bit may be such a carry. Each sum of so many bits or more is built so."""
 
-LEAST_WIDTH = 3
-"""Bits of the narrowest sum that is built so."""
+MOST_SUBTRACTED = 2
+"""Operands that one adder subtracts."""
 
 NARROW = 3
 """An operand that is so many bits narrower than the sum, or more, reaches no bit that decides."""
@@ -51,7 +52,7 @@ def constant_operand(adder: Adder) -> tuple[int, bool]:
 
     Adders in primitives subtract at most two operands: a third negative one is added, modulo a power of two.
     """
-    subtracted = adder.constant < 0 and sum(term.negative for term in adder.terms) < OPERANDS - 1
+    subtracted = adder.constant < 0 and sum(term.negative for term in adder.terms) < MOST_SUBTRACTED
     return (-adder.constant if subtracted else adder.constant), subtracted
 
 
@@ -65,13 +66,13 @@ def fields_of(adder: Adder, ranges: Sequence[Interval], low: int) -> tuple[Field
 
 
 def top_is_carry(fields: Sequence[Field], width: int, *, signed: bool) -> bool:
-    """Whether the top bit of a sum of three operands is a carry, whatever the bits of the operands.
+    """Whether the top bit of a sum of two or three operands is a carry, whatever the bits of the operands.
 
     Args:
         width: bits of the sum, from the lowest bit of the adder on.
         signed: whether it is signed.
     """
-    if len(fields) != OPERANDS or width < LEAST_WIDTH or any(field.width >= width for field in fields):
+    if len(fields) not in OPERANDS or width < len(fields) or any(field.width >= width for field in fields):
         return False
     if signed != any(field.signed or field.negative for field in fields):
         return False
@@ -79,12 +80,18 @@ def top_is_carry(fields: Sequence[Field], width: int, *, signed: bool) -> bool:
     return _is_carry(tuple(sorted((min(gap, NARROW), *kind) for gap, *kind in kinds)))
 
 
+def plain_carry(fields: Sequence[Field], width: int) -> bool:
+    """Whether it is one that every tool finds: the carry out of two unsigned operands that end below the top bit."""
+    unsigned = all(not (field.signed or field.negative) and field.width < width for field in fields)
+    return len(fields) == min(OPERANDS) and unsigned
+
+
 @cache
 def _is_carry(kinds: tuple[tuple[int, bool, bool], ...]) -> bool:
     """As ``top_is_carry``, by how much narrower than the sum each operand is."""
     raised = 2 * any(signed or negative for _, signed, negative in kinds)
     for parts in product(*(_parts(*kind) for kind in kinds)):
-        saved = sum(below for below, _ in parts) >= 2
+        saved = len(kinds) == max(OPERANDS) and sum(below for below, _ in parts) >= 2
         if not 0 <= raised + saved + sum(above for _, above in parts) <= 2:
             return False
     return True

@@ -10,7 +10,8 @@ three operands              and the majority of its three bits, which the LUT ab
                             LUT6_2). Nothing beyond the top result bit is needed
 0 LUTs for a top bit that   where a step of the chain can add all that the operands bring to the two top bits
 is a carry                  (``bittrigger/carry.py``), the top bit is its carry out. The chain brings it out in its next
-                            step, whose S is constant: no function of any signal. The same where two unsigned ones end below
+                            step, whose S is constant: no function of any signal. Tools find it of two unsigned operands;
+                            the firmware library has the others, for operands that are no constants
 0 bits for a constant       it is folded into the LUTs, so it counts as an operand but not as bits
 0 LUTs below the second     at most one operand is not zero there, so these bits are wires, unless that operand is
 lowest operand              negated, which needs its carries
@@ -30,7 +31,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bittrigger.adders import Adder, AdderGraph, value_intervals
-from bittrigger.carry import Field, fields_of, top_is_carry
+from bittrigger.carry import fields_of, plain_carry, top_is_carry
 from bittrigger.fixed import Interval
 
 
@@ -40,8 +41,8 @@ def adder_luts(adder: Adder, ranges: Sequence[Interval], result: Interval, *, ca
     Args:
         ranges: those of the values that it reads, by number.
         result: range of the sum.
-        carry_out: whether the top bit of three operands may be a carry, as the firmware library builds it and tools do not
-            infer it.
+        carry_out: whether every top bit that can be a carry is one, as the firmware library builds it, or only those that
+            tools infer.
     """
     operands = sorted([(term.shift, term.negative) for term in adder.terms])
     if adder.constant:
@@ -54,14 +55,8 @@ def adder_luts(adder: Adder, ranges: Sequence[Interval], result: Interval, *, ca
     wires = lowest if negative else operands[1][0]
     fields = fields_of(adder, ranges, wires)
     width = max(result.width - wires, 0)
-    if len(fields) == 2:
-        return width - _only_carry(fields, width)
-    return width - (carry_out and top_is_carry(fields, width, signed=result.signed))
-
-
-def _only_carry(fields: Sequence[Field], width: int) -> bool:
-    """Whether no operand reaches the top bit of a sum."""
-    return all(not (field.signed or field.negative) and field.width < width for field in fields)
+    built = carry_out and len(adder.terms) > 1 and top_is_carry(fields, width, signed=result.signed)
+    return width - (built or plain_carry(fields, width))
 
 
 def graph_luts(graph: AdderGraph, *, carry_out: bool = True) -> int:

@@ -21,7 +21,7 @@ from bittrigger.scaling import MagnitudeOr, ShiftDown, ShiftUp
 
 __all__ = ["emit_verilog"]
 
-LIBRARY = ("bittrigger_adder3", "bittrigger_grow3", "bittrigger_clip")
+LIBRARY = ("bittrigger_adder3", "bittrigger_grow2", "bittrigger_grow3", "bittrigger_clip")
 """Modules of the firmware library that are instantiated; its folder ``ultrascale`` holds the same in primitives."""
 
 

@@ -1,14 +1,15 @@
-"""A ``Linear`` node as additions in stages: one line an adder, an instance of the library where it has three operands."""
+"""A ``Linear`` node as additions in stages: one line an adder, an instance of the library where that takes fewer LUTs."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from bittrigger.adders import Adder, AdderGraph, Output, fold_constants, live_values, value_intervals
 from bittrigger.carry import NARROW, Field, constant_operand, top_is_carry
 from bittrigger.emit.emit_verilog.operands import Operands
 from bittrigger.emit.emit_verilog.signals import Signals
-from bittrigger.emit.emit_verilog.views import Body, Bus, Stage, Sum3, Wire, literal, vector_of
+from bittrigger.emit.emit_verilog.views import Body, Bus, Stage, Sum, Wire, literal, vector_of
 from bittrigger.fixed import Interval
 from bittrigger.pipeline import Module
 
@@ -49,8 +50,19 @@ def _operands(adder: Adder, names: list[str], ranges: list[Interval]) -> list[_O
 
 def _bypassed(operands: list[_Operand], width: int) -> int:
     """How many of the lowest result bits need no adder, because at most one operand reaches them, and it is added."""
-    low, second, _ = sorted(operands, key=lambda operand: (operand.shift, not operand.negative))
+    low, second, *_ = sorted(operands, key=lambda operand: (operand.shift, not operand.negative))
     return min(low.shift if low.negative else second.shift, width - 1)
+
+
+def _fields(operands: list[_Operand], low: int) -> list[Field]:
+    """The operands above bit ``low``."""
+    return [Field.of(operand.span, low, negative=operand.negative) for operand in operands]
+
+
+def _flags(bits: Iterable[bool]) -> str:
+    """A sized binary constant, the first bit lowest."""
+    digits = "".join("01"[bit] for bit in bits)[::-1]
+    return f"{len(digits)}'b{digits}"
 
 
 def _formula(operands: list[_Operand]) -> str:
@@ -75,11 +87,13 @@ class _Adders:
             return f"({text} << {operand.shift - low})" if operand.shift > low else text
         return f"{width}'({self.signals.read(operand.value, stage)} >>> {low - operand.shift})"
 
-    def wire(self, name: str, adder: Adder, span: Interval, stage: int) -> Wire | Sum3:
+    def wire(self, name: str, adder: Adder, span: Interval, stage: int) -> Wire | Sum:
         """The wire ``name`` that holds the sum."""
         operands = _operands(adder, self.names, self.ranges)
-        if len(operands) == 3:
-            return self._sum3(name, operands, span, stage)
+        low = _bypassed(operands, span.width) if len(operands) > 1 else 0
+        carry = top_is_carry(_fields(operands, low), span.width - low, signed=span.signed)
+        if len(operands) == 3 or (carry and span.signed and len(adder.terms) == 2):
+            return self._instance(name, operands, span, stage, low=low, grows=carry)
         first, *others = (self.expression(operand, stage, 0, span.width) for operand in operands)
         # in parentheses, for Yosys reads -9'(x) as a cast to a width of -9
         total = f"-({first})" if operands[0].negative else first
@@ -87,27 +101,27 @@ class _Adders:
             total += f" {'-' if operand.negative else '+'} {text}"
         return Wire(vector_of(span), name, total)
 
-    def _sum3(self, name: str, operands: list[_Operand], span: Interval, stage: int) -> Sum3:
-        low = _bypassed(operands, span.width)
-        width = span.width - low
-        fields = [Field.of(operand.span, low, negative=operand.negative) for operand in operands]
-        negate = f".NEGATE(3'b{sum(field.negative << k for k, field in enumerate(fields)):03b})"
-        widths = [width] * len(fields)
+    def _instance(
+        self, name: str, operands: list[_Operand], span: Interval, stage: int, *, low: int, grows: bool
+    ) -> Sum:
+        """An adder of the library, for the bits from ``low`` on; ``grows`` if its top bit is a carry."""
+        fields = _fields(operands, low)
+        width, count = span.width - low, len(fields)
+        negate = f".NEGATE({_flags(field.negative for field in fields)})"
+        widths = [width] * count
         parameters = [f".WIDTH({width})", negate]
-        carries = top_is_carry(fields, width, signed=span.signed)
-        if carries:
+        if grows:
             # a few widths only, so that few forms of the module occur
             widths = [max(field.width, width - NARROW, 1) for field in fields]
-            signed = sum(field.signed << k for k, field in enumerate(fields))
-            parameters[1:1] = [f".{name}({size})" for name, size in zip("ABC", widths, strict=True)]
-            parameters.insert(-1, f".SIGNED(3'b{signed:03b})")
-        a, b, c = (self.expression(op, stage, low, size) for op, size in zip(operands, widths, strict=True))
-        return Sum3(
+            sizes = [f".{letter}({size})" for letter, size in zip("ABC", widths, strict=False)]
+            parameters[1:1] = [*sizes, f".SIGNED({_flags(field.signed for field in fields)})"]
+        texts = (self.expression(op, stage, low, size) for op, size in zip(operands, widths, strict=True))
+        return Sum(
             type=vector_of(span),
             name=name,
-            module="bittrigger_grow3" if carries else "bittrigger_adder3",
+            module=f"bittrigger_{'grow' if grows else 'adder'}{count}",
             parameters=", ".join(parameters),
-            operands=(a, b, c),
+            operands=dict(zip("abc", texts, strict=False)),
             driven=f"{name}[{span.width - 1}:{low}]" if low else name,
             bypass=(f"{name}[{low - 1}:0]", self._below(operands, stage, low)) if low else None,
             comment=_formula(operands),
@@ -134,7 +148,7 @@ def linear_body(module: Module, graph: AdderGraph, operands: Operands, result: B
     live = live_values(graph)
     names = [*operands.names, *(f"s{k}" for k in range(len(graph.adders)))]
     writer = _Adders(signals, names, ranges)
-    wires: dict[int, list[Wire | Sum3]] = {stage: [] for stage in range(module.start, module.stop + 1)}
+    wires: dict[int, list[Wire | Sum]] = {stage: [] for stage in range(module.start, module.stop + 1)}
     for k, (adder, stage) in enumerate(zip(graph.adders, module.stages, strict=True)):
         value = graph.n_inputs + k
         if value not in live:

@@ -17,13 +17,13 @@ class Wire:
 
 
 @dataclass(frozen=True)
-class Sum3:
-    """A wire that a three-input adder of the firmware library drives; its lowest bits may bypass the adder.
+class Sum:
+    """A wire that an adder of the firmware library drives; its lowest bits may bypass the adder.
 
     Attributes:
         module: of the firmware library.
         parameters: of this instance, as Verilog has them.
-        operands: three expressions, as wide as the module's ports.
+        operands: by port, expressions as wide as the module's ports.
         driven: the wire, or its bits above the bypass.
         bypass: ``(bits of the wire, expression)``, or None.
         comment: the sum as a person would write it.
@@ -33,7 +33,7 @@ class Sum3:
     name: str
     module: str
     parameters: str
-    operands: tuple[str, str, str]
+    operands: dict[str, str]
     driven: str
     bypass: tuple[str, str] | None
     comment: str
@@ -79,7 +79,7 @@ class Stage:
 
     number: int
     registers: tuple[Register, ...]
-    wires: tuple[Wire | Sum3 | Clip, ...]
+    wires: tuple[Wire | Sum | Clip, ...]
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,7 @@ public:
     Builder(const State& state, const std::vector<unsigned char>& turned)
         : state_(state), turned_(turned), wires_(state.n_values()), demands_(state.n_sums(), Demand::none) {
         for (u32 v = 0; v < state.n_inputs(); ++v) wires_[v].own = {v, 0, false};
+        levels.assign(state.n_inputs(), 0);
     }
 
     // Sets the signs of shared sums so that this output has an operand to add.
@@ -78,6 +79,8 @@ public:
         } else {
             merges_.clear();
             state_.tree(index, &merges_);
+            if (sum.exposed && std::none_of(nodes_.begin(), nodes_.end(), [](const Node& leaf) { return leaf.positive; }))
+                negate_a_leaf(index);
             place_signs(sum.exposed, demands_[index], turned_[index] != 0);
             result.own = emit(nodes_.size() - merges_.size());
         }
@@ -107,6 +110,8 @@ public:
     }
 
     std::vector<AdderRow> adders;
+    std::vector<int> levels;   // of every hardware value
+    std::vector<u32> forced;   // sums of which every term came out negated, although they may not
 
 private:
     enum class Demand : unsigned char { none, positive, negative };
@@ -140,6 +145,38 @@ private:
         row.count = 1;
         row.terms[0] = make_code(wire.value, 0, true);
         return row;
+    }
+
+    // Negates the narrowest of the leaves, all of which are negative: one that leaves the root as low as may be.
+    void negate_a_leaf(u32 index) {
+        forced.push_back(index);
+        const Sum& sum = state_.sum(index);
+        std::size_t best = 0;
+        std::pair<int, int> least{MAX_LEVEL, 0};
+        for (std::size_t k = 0; k < nodes_.size(); ++k) {
+            const int bits = width(-state_.term_range(sum.terms[k]));
+            const std::pair<int, int> price{std::max(root_level(k), state_.limit()), bits};
+            if (k > 0 && price >= least) continue;
+            best = k;
+            least = price;
+        }
+        Node& leaf = nodes_[best];
+        leaf.wire = {append(negation_of(leaf.wire)), leaf.wire.shift, false};
+        leaf.positive = true;
+        leaf.negated = false;
+    }
+
+    // The level of the tree's root with one leaf a level higher.
+    int root_level(std::size_t raised) const {
+        std::vector<int> found;
+        for (std::size_t k = 0; k < nodes_.size(); ++k) found.push_back(levels[nodes_[k].wire.value] + (k == raised));
+        for (const Merge& m : merges_) {
+            int level = 0;
+            for (int k = 0; k < m.count; ++k)
+                level = std::max(level, found[position(m.ids[static_cast<std::size_t>(k)], nodes_.size())]);
+            found.push_back(level + 1);
+        }
+        return found.back();
     }
 
     // Decides for every adder of the tree whether it computes its sum or the negated sum, root first.
@@ -214,7 +251,12 @@ private:
         for (int k = row.count; k < 3; ++k) row.terms[static_cast<std::size_t>(k)] = 0;
         const auto key = std::make_tuple(row.terms, row.count, row.constant);
         const auto [at, fresh] = known_.emplace(key, state_.n_inputs() + static_cast<u32>(adders.size()));
-        if (fresh) adders.push_back(row);
+        if (fresh) {
+            adders.push_back(row);
+            int level = 0;
+            for (int k = 0; k < row.count; ++k) level = std::max(level, levels[value_of(row.terms[static_cast<std::size_t>(k)])]);
+            levels.push_back(level + 1);
+        }
         return at->second;
     }
 
@@ -294,7 +336,9 @@ std::vector<Range> exact_ranges(const Built& built, const State& state) {
     return ranges;
 }
 
-bool top_is_free(const AdderRow& adder, const std::vector<Range>& ranges, int low, int bits, bool is_signed) {
+// A value and a constant are left to the tools, which find the carry of unsigned ones only.
+bool top_is_carry(const AdderRow& adder, const std::vector<Range>& ranges, int low, int bits, bool is_signed) {
+    if (adder.count == 1 && is_signed) return false;
     Field fields[3];
     int count = 0, subtracted = 0;
     const auto append = [&](Range r, bool negative) { fields[count++] = {std::max(width(r) - low, 1), r.lo < 0, negative}; };
@@ -308,7 +352,7 @@ bool top_is_free(const AdderRow& adder, const std::vector<Range>& ranges, int lo
         const i64 size = negative ? -adder.constant : adder.constant;
         append({size, size}, negative);
     }
-    return top_is_free(fields, count, bits, is_signed);
+    return top_is_carry(fields, count, bits, is_signed);
 }
 
 // As bittrigger/solver/cost.py counts.
@@ -330,7 +374,7 @@ i64 luts_of(const Built& built, const State& state) {
         if (lows.size() == 1) {
             total += lows[0].second ? bits : 0;
         } else {
-            total += bits - top_is_free(a, ranges, low, bits, sum.lo < 0);
+            total += bits - top_is_carry(a, ranges, low, bits, sum.lo < 0);
         }
     }
     return total;
@@ -350,24 +394,23 @@ Built build_once(const State& state, const Problem& problem, const std::vector<u
             built.outputs.push_back(builder.output(values[static_cast<std::size_t>(wanted.column)], wanted));
         }
     }
+    for (const OutputRow& o : built.outputs) {
+        const int level = o.value < 0 ? 0 : builder.levels[static_cast<std::size_t>(o.value)];
+        built.depth = std::max(built.depth, level);
+        built.above += std::max(level - state.limit(), 0);
+    }
     built.adders = std::move(builder.adders);
+    built.forced = std::move(builder.forced);
     built.luts = luts_of(built, state);
     return built;
 }
 
-// The shared sums that some output reads although all its terms come out negated: turning one saves a negation.
-std::vector<u32> worth_turning(const State& state, const Problem& problem, const std::vector<u32>& values, const Built& built) {
+// The shared sums that forced ones read: turning one may save a negation.
+std::vector<u32> worth_turning(const State& state, const Built& built) {
     std::vector<u32> sums;
-    for (std::size_t j = 0; j < problem.outputs.size() && sums.size() < MOST_TURNS; ++j) {
-        const Wanted& wanted = problem.outputs[j];
-        const OutputRow& row = built.outputs[j];
-        if (wanted.column < 0 || row.value < state.n_inputs() || wanted.rest) continue;
-        const AdderRow& adder = built.adders[static_cast<std::size_t>(row.value) - state.n_inputs()];
-        if (adder.count != 1 || adder.constant) continue;
-        const u32 value = values[static_cast<std::size_t>(wanted.column)];
-        for (const Code c : state.sum(state.sum_of(value)).terms)
-            if (!state.is_input(value_of(c))) sums.push_back(state.sum_of(value_of(c)));
-    }
+    for (const u32 forced : built.forced)
+        for (const Code c : state.sum(forced).terms)
+            if (!state.is_input(value_of(c)) && sums.size() < MOST_TURNS) sums.push_back(state.sum_of(value_of(c)));
     return sums;
 }
 
@@ -377,10 +420,10 @@ Built build(const State& state, const Problem& problem, const std::vector<u32>& 
     const std::vector<u32> order = state.topological();
     std::vector<unsigned char> turned(state.n_sums(), 0);
     Built best = build_once(state, problem, values, order, turned);
-    for (const u32 index : worth_turning(state, problem, values, best)) {
+    for (const u32 index : worth_turning(state, best)) {
         turned[index] = 1;
         Built other = build_once(state, problem, values, order, turned);
-        if (other.luts < best.luts) {
+        if (std::make_pair(other.above, other.luts) < std::make_pair(best.above, best.luts)) {
             best = std::move(other);
         } else {
             turned[index] = 0;

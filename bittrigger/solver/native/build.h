@@ -26,6 +26,9 @@ struct Built {
     std::vector<AdderRow> adders;
     std::vector<OutputRow> outputs;
     i64 luts = 0;
+    int depth = 0;  // adder levels
+    int above = 0;  // levels of all outputs above the limit that the sums kept: of negations
+    std::vector<u32> forced;  // sums of which every term came out negated, although they may not
 };
 
 // `values[c]` is the value of `state` that is column `c` of the problem.

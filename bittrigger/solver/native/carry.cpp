@@ -4,7 +4,6 @@ namespace bittrigger {
 
 namespace {
 
-constexpr int LEAST_WIDTH = 3;
 constexpr int NARROW = 3;  // an operand so many bits narrower than the sum, or more, reaches no bit that decides
 constexpr int KINDS = NARROW * 4;
 
@@ -32,22 +31,33 @@ int parts_of(int kind, Part* parts) {
 }
 
 struct Table {
-    bool carry[KINDS][KINDS][KINDS];
+    bool pair[KINDS][KINDS];
+    bool triple[KINDS][KINDS][KINDS];
     Table() {
         for (int a = 0; a < KINDS; ++a)
-            for (int b = 0; b < KINDS; ++b)
-                for (int c = 0; c < KINDS; ++c) carry[a][b][c] = fits(a, b, c);
+            for (int b = 0; b < KINDS; ++b) {
+                const int two[] = {a, b};
+                pair[a][b] = fits(two, 2);
+                for (int c = 0; c < KINDS; ++c) {
+                    const int three[] = {a, b, c};
+                    triple[a][b][c] = fits(three, 3);
+                }
+            }
     }
-    // One step of the chain adds 0, 1 or 2.
-    static bool fits(int a, int b, int c) {
-        const int raised = ((a | b | c) & 3) != 0 ? 2 : 0;
-        Part first[4], second[4], third[4];
-        const int n = parts_of(a, first), m = parts_of(b, second), l = parts_of(c, third);
-        for (int i = 0; i < n; ++i)
-            for (int j = 0; j < m; ++j)
-                for (int k = 0; k < l; ++k) {
-                    const int saved = first[i].low + second[j].low + third[k].low >= 2 ? 1 : 0;
-                    const int total = raised + saved + first[i].high + second[j].high + third[k].high;
+    // One step of the chain adds 0, 1 or 2. Two operands save no carry beside the chain's own.
+    static bool fits(const int* kinds, int count) {
+        int raised = 0;
+        for (int k = 0; k < count; ++k)
+            if ((kinds[k] & 3) != 0) raised = 2;
+        Part parts[3][4] = {};
+        int sizes[3] = {1, 1, 1};
+        for (int k = 0; k < count; ++k) sizes[k] = parts_of(kinds[k], parts[k]);
+        for (int i = 0; i < sizes[0]; ++i)
+            for (int j = 0; j < sizes[1]; ++j)
+                for (int k = 0; k < sizes[2]; ++k) {
+                    const Part &a = parts[0][i], &b = parts[1][j], &c = parts[2][k];
+                    const int saved = count == 3 && a.low + b.low + c.low >= 2 ? 1 : 0;
+                    const int total = raised + saved + a.high + b.high + c.high;
                     if (total < 0 || total > 2) return false;
                 }
         return true;
@@ -57,7 +67,8 @@ const Table table;
 
 }  // namespace
 
-bool top_is_free(const Field* fields, int count, int width, bool is_signed) {
+bool top_is_carry(const Field* fields, int count, int width, bool is_signed) {
+    if (width < count) return false;
     bool plain = true;
     int kinds[3] = {0, 0, 0};
     for (int k = 0; k < count; ++k) {
@@ -67,8 +78,7 @@ bool top_is_free(const Field* fields, int count, int width, bool is_signed) {
         kinds[k] = kind_of(gap, fields[k].is_signed, fields[k].negative);
     }
     if (is_signed == plain) return false;
-    if (count == 2) return plain;
-    return width >= LEAST_WIDTH && table.carry[kinds[0]][kinds[1]][kinds[2]];
+    return count == 2 ? table.pair[kinds[0]][kinds[1]] : table.triple[kinds[0]][kinds[1]][kinds[2]];
 }
 
 }  // namespace bittrigger

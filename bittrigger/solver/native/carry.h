@@ -12,7 +12,7 @@ struct Field {
     bool negative;
 };
 
-// Whether a sum of `width` bits of two or three operands needs no LUT for its top bit.
-bool top_is_free(const Field* fields, int count, int width, bool is_signed);
+// Whether the top bit of a sum of `width` bits of two or three operands is a carry.
+bool top_is_carry(const Field* fields, int count, int width, bool is_signed);
 
 }  // namespace bittrigger

@@ -45,13 +45,6 @@ int noisy(int gain, int noise, Random& random) {
 
 }  // namespace
 
-std::size_t Finder::meeting_of(Code reader, Code mine) const {
-    const int shift = shift_of(reader) - shift_of(mine) + most_shift_;
-    const std::size_t stride = 2 * static_cast<std::size_t>(most_shift_) + 1;
-    const bool negative = negative_of(reader) != negative_of(mine);
-    return (2 * static_cast<std::size_t>(value_of(reader)) + negative) * stride + static_cast<std::size_t>(shift);
-}
-
 // Links the sum with every other, or itself shifted, that has two terms or more in common with it at one sign and shift.
 void Finder::gather(u32 sum) {
     terms_ = state_.sum(sum).terms;
@@ -68,35 +61,52 @@ void Finder::gather(u32 sum) {
     ++epoch_;
     widths_.resize(terms_.size());
     for (std::size_t p = 0; p < terms_.size(); ++p) widths_[p] = width(state_.range(value_of(terms_[p])));
-    meet();
-    for (std::size_t k = 0; k < n_met_; ++k) {
+    std::size_t most = 0;
+    for (const Code mine : terms_) most += state_.readers(value_of(mine)).size();
+    if (met_.size() < most) met_.resize(2 * most);
+    if (met_bits_.size() < most * words_) met_bits_.resize(2 * most * words_);
+    // Almost all sums are of up to 64 terms, and without shifts.
+    const std::size_t met = words_ > 1 ? meet<false, true>() : most_shift_ > 0 ? meet<true, true>() : meet<true, false>();
+    link(sum, met);
+}
+
+// Goes through all readers of all terms; returns how many sums, each at one sign and shift, were met.
+template <bool ONE_WORD, bool SHIFTS>
+std::size_t Finder::meet() {
+    const std::size_t stride = 2 * static_cast<std::size_t>(most_shift_) + 1;
+    std::size_t met = 0;
+    for (std::size_t p = 0; p < terms_.size(); ++p) {
+        const Code mine = terms_[p];
+        const std::vector<Code>& readers = state_.readers(value_of(mine));
+        if (readers.size() == 1 && !SHIFTS) continue;  // the sum itself
+        for (const Code reader : readers) {
+            const std::size_t side = 2 * static_cast<std::size_t>(value_of(reader)) + ((reader ^ mine) & 1U);
+            const int shift = SHIFTS ? shift_of(reader) - shift_of(mine) : 0;
+            Meeting& m = meetings_[SHIFTS ? side * stride + static_cast<std::size_t>(shift + most_shift_) : side];
+            if (m.epoch != epoch_) {
+                m = {epoch_, static_cast<u32>(met)};
+                met_[met] = {value_of(reader), shift, ((reader ^ mine) & 1U) != 0};
+                if (!ONE_WORD) std::fill_n(&met_bits_[met * words_], words_, u64{0});
+                if (ONE_WORD) met_bits_[met] = 0;
+                ++met;
+            }
+            met_bits_[ONE_WORD ? m.met : m.met * words_ + p / 64] |= u64{1} << (p & 63);
+        }
+    }
+    return met;
+}
+
+// Keeps of the `met` those that have two terms or more in common with the sum.
+void Finder::link(u32 sum, std::size_t met) {
+    for (std::size_t k = 0; k < met; ++k) {
         const u64* bits = &met_bits_[k * words_];
+        if (words_ == 1 && (bits[0] & (bits[0] - 1)) == 0) continue;
         int overlap = 0;
         for (std::size_t w = 0; w < words_; ++w) overlap += popcount(bits[w]);
         const Occurrence& place = met_[k];
         if (overlap < 2 || (place.sum == sum && place.shift <= 0)) continue;
         links_.push_back({place, state_.operands(place.sum), overlap});
         bits_.insert(bits_.end(), bits, bits + words_);
-    }
-}
-
-void Finder::meet() {
-    std::size_t most = 0;
-    for (const Code mine : terms_) most += state_.readers(value_of(mine)).size();
-    if (met_.size() < most) met_.resize(2 * most);
-    if (met_bits_.size() < most * words_) met_bits_.resize(2 * most * words_);
-    n_met_ = 0;
-    for (std::size_t p = 0; p < terms_.size(); ++p) {
-        const Code mine = terms_[p];
-        for (const Code reader : state_.readers(value_of(mine))) {
-            Meeting& m = meetings_[meeting_of(reader, mine)];
-            if (m.epoch != epoch_) {
-                m = {epoch_, static_cast<u32>(n_met_)};
-                met_[n_met_] = {value_of(reader), shift_of(reader) - shift_of(mine), negative_of(reader) != negative_of(mine)};
-                std::fill_n(&met_bits_[n_met_++ * words_], words_, u64{0});
-            }
-            met_bits_[m.met * words_ + p / 64] |= u64{1} << (p & 63);
-        }
     }
 }
 
@@ -117,6 +127,18 @@ int Finder::saved(int operands, int terms, int adder16, int node, const FinderOp
     const int parity = operands <= terms + 2 ? 8 : options.parity;
     const int halves = (terms - 1) * 8 + (operands % 2 ? -parity : parity);
     return halves * adder16 / 16;
+}
+
+// Whether any pattern can pay. Where sums have but two terms in common, at least two of them must save an adder or nearly.
+bool Finder::may_pay(const FinderOptions& options) const {
+    if (state_.adder_inputs() == 2) return true;
+    constexpr int ADDER = 16;
+    int gain = saved(own_operands_, 2, ADDER, ADDER, options) - ADDER;
+    for (const Link& link : links_) {
+        if (link.overlap > 2) return true;
+        gain += saved(link.operands, 2, ADDER, ADDER, options);
+    }
+    return gain > 0;
 }
 
 void Finder::find_holders() {
@@ -209,7 +231,7 @@ const Pattern& Finder::best(u32 sum, const FinderOptions& options, Random& rando
     pattern_.occurrences.clear();
     if (state_.sum(sum).terms.size() < 2) return pattern_;
     gather(sum);
-    if (links_.empty()) return pattern_;
+    if (links_.empty() || !may_pay(options)) return pattern_;
     order_.resize(links_.size());
     for (std::size_t l = 0; l < links_.size(); ++l) order_[l] = l;
     const std::size_t seeds = std::min(order_.size(), static_cast<std::size_t>(options.seeds));

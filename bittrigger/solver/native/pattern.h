@@ -54,14 +54,16 @@ private:
         u32 met = 0;
     };
     void gather(u32 sum);
-    std::size_t meeting_of(Code reader, Code mine) const;
-    void meet();
+    template <bool ONE_WORD, bool SHIFTS>
+    std::size_t meet();
+    void link(u32 sum, std::size_t met);
     void transpose();
     void grow(std::size_t seed, const FinderOptions& options, Random& random);
     // Whether the terms in `chosen_` are the value to avoid.
     bool is_avoided() const;
     // The links that hold every term in `chosen_`, as `holders_`.
     void find_holders();
+    bool may_pay(const FinderOptions& options) const;
     // Evaluates the rectangle of the terms in `chosen_` with all sums in `holders_`; keeps it if it is the best.
     int judge(const FinderOptions& options, Random& random);
     int saved(int operands, int terms, int adder16, int node, const FinderOptions& options) const;
@@ -75,7 +77,6 @@ private:
     std::vector<Link> links_;
     std::vector<Occurrence> met_;  // where a term of the current sum was met, and which ones
     std::vector<u64> met_bits_;
-    std::size_t n_met_ = 0;
     std::vector<u64> bits_, flipped_, chosen_, holders_, best_terms_;
     std::vector<std::size_t> order_;
     std::vector<Meeting> meetings_;  // by sum, sign and shift; valid where of this epoch

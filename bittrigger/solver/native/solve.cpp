@@ -32,9 +32,9 @@ i64 count_terms(const Problem& problem) {
 // Steps of the default search: a second or two for small matrices; for larger ones a time that grows like that of sharing
 // itself. A step takes longer where many columns read each input.
 i64 default_steps(i64 terms, i64 n_in) {
-    if (terms < SMALL) return std::min<i64>(120000, 200 * terms);
-    const i64 steps = 7 * terms / 20 + terms * terms / 7500;
-    return std::min<i64>({steps, 60000, 1000000000 / terms, terms * n_in / 75});
+    if (terms < SMALL) return std::min<i64>(144000, 240 * terms);
+    const i64 steps = 9 * terms / 20 + terms * terms / 7200;
+    return std::min<i64>({steps, 80000, 1500000000 / terms, terms * n_in / 60});
 }
 
 // Steps of the longest search: some 20 s for matrices of up to 4,000 terms, and about as long for larger ones.
@@ -103,19 +103,6 @@ Start share_differences(const Matrix& matrix, const Problem& problem, const std:
     return {};
 }
 
-int depth_of(const Built& built, int n_in) {
-    std::vector<int> levels(static_cast<std::size_t>(n_in), 0);
-    for (const AdderRow& a : built.adders) {
-        int level = 0;
-        for (int k = 0; k < a.count; ++k) level = std::max(level, levels[value_of(a.terms[static_cast<std::size_t>(k)])]);
-        levels.push_back(level + 1);
-    }
-    int depth = 0;
-    for (const OutputRow& o : built.outputs)
-        if (o.value >= 0) depth = std::max(depth, levels[static_cast<std::size_t>(o.value)]);
-    return depth;
-}
-
 // Searches on from `start`. Keeps the result if its adders, all signs in place, cost less than `built` and are no deeper than
 // they may be; false if they are, by a negation for which the search saw no need.
 bool improve(Start& start, Built& built, const Problem& problem, i64 steps, int heat, bool substitutes, Random& random) {
@@ -131,8 +118,7 @@ bool improve(Start& start, Built& built, const Problem& problem, i64 steps, int 
     search(other, finder, options, random);
     other.relevel();
     Built found = build(other, problem, start.values);
-    const int n_in = static_cast<int>(other.n_inputs());
-    if (depth_of(found, n_in) > std::max(other.limit(), depth_of(built, n_in))) return false;
+    if (found.depth > std::max(other.limit(), built.depth)) return false;
     if (found.luts >= built.luts) return true;
     built = std::move(found);
     *start.state = std::move(other);
@@ -180,7 +166,7 @@ Solved solve(const Matrix& matrix, const SolveOptions& options) {
     for (int bound = std::min(least + SLACK + DIFFERENCE_SLACK, asked); bound >= least; --bound) {
         const int limit = std::min(least + SLACK, bound);
         solved.built = solve_within(matrix, problem, options, limit, bound - limit);
-        solved.depth = depth_of(solved.built, matrix.n_in);
+        solved.depth = solved.built.depth;
         if (solved.depth <= asked) return solved;
     }
     solved.feasible = false;

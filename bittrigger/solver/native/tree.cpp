@@ -60,14 +60,14 @@ int take_lowest(std::vector<Operand>& operands, int inputs, Operand* taken) {
 
 // Whether the adder needs no LUT for its top bit, `bits` above bit `low`. An operand that is never positive counts as one that
 // is subtracted; what is never positive in all is computed with the other sign.
-bool top_is_free(const Operand* const* operands, int count, Range sum, int bits, int low) {
+bool top_is_carry(const Operand* const* operands, int count, Range sum, int bits, int low) {
     const bool turned = sum.hi <= 0;
     Field fields[3];
     for (int k = 0; k < count; ++k) {
         const Range r = turned ? -operands[k]->range : operands[k]->range;
         fields[k] = {std::min(width(r), width(-r)) - low, r.lo < 0 && r.hi > 0, r.lo < 0 && r.hi <= 0};
     }
-    return top_is_free(fields, count, bits, !turned && sum.lo < 0);
+    return top_is_carry(fields, count, bits, !turned && sum.lo < 0);
 }
 
 }  // namespace
@@ -93,7 +93,7 @@ int adder_cost(const Operand* const* operands, int count, Range sum) {
     }
     const int bits = std::min(width(sum), width(-sum)) - (count > 1 ? std::min(second, 63) : lowest);
     if (bits < 1 || count < 2) return std::max(bits, 1);
-    return bits - top_is_free(operands, count, sum, bits, second);
+    return bits - top_is_carry(operands, count, sum, bits, second);
 }
 
 int tree_cost(std::vector<Operand>& operands, int inputs, int limit, Range root, std::vector<Merge>* merges) {

@@ -1,0 +1,77 @@
+"""The two-input adder whose top bit is a carry: where it may be built, and its carry chain against the behavioural form."""
+
+from itertools import product
+
+import pytest
+from library import assert_equal, compare, primitive_form, yosys
+
+from bittrigger.carry import Field, plain_carry, top_is_carry
+
+MODULE = "bittrigger_grow2"
+
+
+def form(width, fields):
+    """One form, and whether the two descriptions of it should be equal."""
+    a, b = fields
+    parameters = {"WIDTH": width, "A": a.width, "B": b.width}
+    parameters["SIGNED"] = sum(field.signed << k for k, field in enumerate(fields))
+    parameters["NEGATE"] = sum(field.negative << k for k, field in enumerate(fields))
+    ports = {"a": a.width, "b": b.width, "sum": width}
+    signed = any(field.signed or field.negative for field in fields)
+    return parameters, ports, top_is_carry(fields, width, signed=signed)
+
+
+def forms(width, widths):
+    for sizes in widths:
+        for signed, negative in product(product((False, True), repeat=2), repeat=2):
+            fields = [Field(*field) for field in zip(sizes, signed, negative, strict=True)]
+            if sum(negative) < 2:
+                yield form(width, fields)
+
+
+def test_the_forms_that_may_be_built_are_proven_equal(root, tmp_path):
+    right = [entry for entry in forms(4, product((1, 2, 3), repeat=2)) if entry[2]]
+    right += [entry for width in (2, 3, 9, 10) for entry in forms(width, [(width - 1, width - 1)]) if entry[2]]
+    assert len(right) > 80
+    assert_equal(compare(root, tmp_path, MODULE, right), right)
+
+
+@pytest.mark.parametrize("negative", [(False, False), (True, False), (False, True)])
+def test_signed_operands_always_grow(negative):
+    for sizes in ((8, 8), (8, 3), (3, 8), (1, 1)):
+        fields = [Field(size, True, minus) for size, minus in zip(sizes, negative, strict=True)]
+        assert top_is_carry(fields, max(sizes) + 1, signed=True)
+        assert not top_is_carry(fields, max(sizes), signed=True)
+        assert not plain_carry(fields, max(sizes) + 1)
+
+
+def test_a_signed_and_an_unsigned_operand_of_one_bit_less_may_not_be_built_so(root, tmp_path):
+    wrong = [form(4, [Field(3, True, False), Field(3, False, False)])]
+    assert not wrong[0][2]
+    assert_equal(compare(root, tmp_path, MODULE, wrong), wrong)
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [("total == 2;", "total == 0;"), ("? wide_b[i]", "? wide_a[i]"), (" ^ (|NEGATE)", ""), ("WIDTH - 1 && SIGN", "WIDTH")],
+)
+def test_the_proof_finds_a_fault(root, tmp_path, right, wrong):
+    fields = [Field(8, True, True), Field(8, True, False)]
+    assert right in primitive_form(root, MODULE)
+    done = compare(root, tmp_path, MODULE, [form(9, fields)], lambda text: text.replace(right, wrong))
+    assert done.returncode != 0
+
+
+def test_it_takes_no_lut_for_the_top_bit(root, tmp_path):
+    (tmp_path / "b.sv").write_text(primitive_form(root, MODULE))
+    done = yosys(
+        tmp_path,
+        "read_verilog -sv b.sv",
+        f"chparam -set WIDTH 13 -set A 12 -set B 12 -set NEGATE 2 {MODULE}",
+        f"synth_xilinx -family xcup -top {MODULE} -flatten -noiopad -noclkbuf",
+        "select -assert-count 11 t:LUT2",
+        "select -assert-count 1 t:LUT6_2",
+        "select -assert-count 2 t:CARRY8",
+        "select -assert-count 0 t:INV",
+    )
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr
