@@ -66,7 +66,7 @@ def test_adder_graphs_are_clean_under_every_lint(tmp_path_factory, adders):
 def test_the_lint_can_fail(tmp_path):
     pipeline = pipeline_of(network(), clock_mhz=100.0)
     sources = emit_verilog(pipeline, tmp_path)
-    sources[1].write_text(sources[1].read_text().replace("9'(x0)", "7'(x0)", 1))
+    sources[1].write_text(sources[1].read_text().replace("10'(s0)", "8'(s0)", 1))
     with pytest.raises(ToolError, match="WIDTHEXPAND"):
         find_verilator().lint(sources, "tiny_net", tmp_path / "lint.log")
 
@@ -81,6 +81,7 @@ def test_the_text_is_stable_and_written_once(tmp_path):
         "tiny_net.sv",
         "bitlinear_dense.sv",
         "requantize_relu.sv",
+        "bittrigger_grow2.sv",
         "bittrigger_clip.sv",
     ]
 
@@ -98,7 +99,9 @@ def test_the_header_states_the_contract(tmp_path):
 
 def test_a_layer_reads_like_its_sums(tmp_path):
     text = emit_verilog(pipeline_of(network(), clock_mhz=100.0), tmp_path)[1].read_text()
-    assert "wire signed [ 8:0] s0 = 9'(x0) - 9'(x1);" in text
+    assert "wire signed [ 8:0] s0;  // x0 - x1" in text
+    assert "bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b11), .NEGATE(2'b10)) u_s0" in text
+    assert ".a(x0), .b(x1), .sum(s0)" in text
     assert "wire signed [ 9:0] s1 = 10'(s0) + 10'd20;" in text
 
 
@@ -196,7 +199,7 @@ def test_yosys_spends_one_lut_a_result_bit(tmp_path):
     pipeline = pipeline_of(graph)
     emit_verilog(pipeline, tmp_path)
     commands = [
-        "read_verilog -sv matrix_net.sv bitlinear_dense.sv",
+        "read_verilog -sv *.sv",
         "hierarchy -check -top matrix_net",
         "setattr -set keep 1 w:s*",
         "synth_xilinx -family xcup -top matrix_net -flatten -noiopad -noclkbuf",

@@ -53,7 +53,12 @@ def test_a_signed_and_an_unsigned_operand_of_one_bit_less_may_not_be_built_so(ro
 
 @pytest.mark.parametrize(
     ("right", "wrong"),
-    [("total == 2;", "total == 0;"), ("? wide_b[i]", "? wide_a[i]"), (" ^ (|NEGATE)", ""), ("WIDTH - 1 && SIGN", "WIDTH")],
+    [
+        ("total == 2;", "total == 0;"),
+        ("? wide_b[i]", "? wide_a[i]"),
+        (" ^ (|NEGATE)", ""),
+        ("WIDTH - 1 && SIGN", "WIDTH"),
+    ],
 )
 def test_the_proof_finds_a_fault(root, tmp_path, right, wrong):
     fields = [Field(8, True, True), Field(8, True, False)]

@@ -38,6 +38,11 @@ class Sum:
     bypass: tuple[str, str] | None
     comment: str
 
+    @property
+    def pins(self) -> str:
+        """The connections of the operands."""
+        return ", ".join(f".{port}({operand})" for port, operand in self.operands.items())
+
 
 @dataclass(frozen=True)
 class Clip:

@@ -60,11 +60,11 @@ public:
         for (const Code c : sum.terms) {
             const Wires& source = wires_[value_of(c)];
             Node leaf;
-            leaf.wire = moved(source.own, c);
-            leaf.other = moved(source.other, c);
+            leaf.wire = moved(source.both ? source.other : source.own, c);  // `own` is a level above
+            leaf.other = moved(source.own, c);
             leaf.both = source.both;
-            leaf.positive = leaf.both || !leaf.wire.negative;
-            leaf.negated = leaf.both || leaf.wire.negative;
+            leaf.positive = !leaf.wire.negative;
+            leaf.negated = leaf.wire.negative;
             nodes_.push_back(leaf);
         }
         if (sum.constant) {
@@ -79,13 +79,14 @@ public:
         } else {
             merges_.clear();
             state_.tree(index, &merges_);
-            if (sum.exposed && std::none_of(nodes_.begin(), nodes_.end(), [](const Node& leaf) { return leaf.positive; }))
-                negate_a_leaf(index);
+            const auto negative = [](const Node& leaf) { return !leaf.positive; };
+            if (sum.exposed && std::all_of(nodes_.begin(), nodes_.end(), negative)) make_a_leaf_positive(index);
             place_signs(sum.exposed, demands_[index], turned_[index] != 0);
             result.own = emit(nodes_.size() - merges_.size());
         }
         if (!sum.exposed || !result.own.negative) return;
         if (!result.both) {
+            forced.push_back(index);
             result.both = true;
             result.other = {append(negation_of(result.own)), result.own.shift, false};
         }
@@ -147,29 +148,39 @@ private:
         return row;
     }
 
-    // Negates the narrowest of the leaves, all of which are negative: one that leaves the root as low as may be.
-    void negate_a_leaf(u32 index) {
-        forced.push_back(index);
+    // Negates one of the leaves, all of which are negative, or takes the positive wire of one that is there with both signs: that
+    // which leaves the root as low as may be, and of these the one with the fewest bits. What others read too must stay as low
+    // as it is, and is negated as a whole if it takes a negation, for then it is there with both signs.
+    void make_a_leaf_positive(u32 index) {
         const Sum& sum = state_.sum(index);
+        const bool read = !state_.readers(state_.value_of_sum(index)).empty();
+        const int allowed = read ? root_level(0, levels[nodes_[0].wire.value]) : state_.limit();
         std::size_t best = 0;
         std::pair<int, int> least{MAX_LEVEL, 0};
         for (std::size_t k = 0; k < nodes_.size(); ++k) {
-            const int bits = width(-state_.term_range(sum.terms[k]));
-            const std::pair<int, int> price{std::max(root_level(k), state_.limit()), bits};
+            const Node& leaf = nodes_[k];
+            const int level = leaf.both ? levels[leaf.other.value] : levels[leaf.wire.value] + 1;
+            const int bits = leaf.both ? 0 : width(-state_.term_range(sum.terms[k]));
+            const std::pair<int, int> price{std::max(root_level(k, level), allowed), bits};
             if (k > 0 && price >= least) continue;
             best = k;
             least = price;
         }
+        if (read && (least.first > allowed || least.second > 0)) return;
         Node& leaf = nodes_[best];
-        leaf.wire = {append(negation_of(leaf.wire)), leaf.wire.shift, false};
-        leaf.positive = true;
+        if (!leaf.both) {
+            forced.push_back(index);
+            leaf.other = {append(negation_of(leaf.wire)), leaf.wire.shift, false};
+        }
+        leaf.wire = leaf.other;
         leaf.negated = false;
+        leaf.positive = true;
     }
 
-    // The level of the tree's root with one leaf a level higher.
-    int root_level(std::size_t raised) const {
+    // The level of the tree's root with one leaf at another level.
+    int root_level(std::size_t changed, int other) const {
         std::vector<int> found;
-        for (std::size_t k = 0; k < nodes_.size(); ++k) found.push_back(levels[nodes_[k].wire.value] + (k == raised));
+        for (std::size_t k = 0; k < nodes_.size(); ++k) found.push_back(k == changed ? other : levels[nodes_[k].wire.value]);
         for (const Merge& m : merges_) {
             int level = 0;
             for (int k = 0; k < m.count; ++k)
@@ -200,20 +211,16 @@ private:
         for (std::size_t k = merges_.size(); k-- > 0;) {
             const Merge& m = merges_[k];
             const bool flip = nodes_[leaves + k].flip;
-            bool satisfied = false;
+            bool satisfied = false, helped = false;
             std::size_t helper = 0;
-            bool helped = false;
             for (int i = 0; i < m.count; ++i) {
                 const std::size_t at = position(m.ids[static_cast<std::size_t>(i)], leaves);
-                Node& part = nodes_[at];
-                if (at < leaves) {
-                    if (part.both && !satisfied && part.wire.negative != flip) std::swap(part.wire, part.other);
-                    satisfied = satisfied || (flip ? part.negated : part.positive);
-                } else if (flip ? part.negated : part.positive) {
-                    satisfied = satisfied || part.flip == flip;
-                    helper = at;
-                    helped = true;
-                }
+                const Node& part = nodes_[at];
+                if (!(flip ? part.negated : part.positive)) continue;
+                satisfied = satisfied || at < leaves || part.flip == flip;
+                if (at < leaves) continue;
+                helper = at;
+                helped = true;
             }
             if (!satisfied && helped) nodes_[helper].flip = flip;
         }

@@ -18,7 +18,7 @@ constexpr int DIFFERENCE_SLACK = 3;  // and so many more where columns are diffe
 constexpr int MAX_HOPS = 2;          // longest chain of such columns
 constexpr int NEARNESS = 4;          // they need at most so many eighths of a column's own terms
 constexpr i64 SMALL = 1000;         // terms below which the default search may take a second or two
-constexpr int MOST_ATTEMPTS = 2;     // of a search whose result is too deep
+constexpr int RUNS = 4;            // of the longest search of a small matrix
 // A large matrix is first shared in blocks of so many inputs and columns.
 constexpr BlockSize BLOCK{256, 256};
 constexpr i64 BLOCKED_TERMS = 60000;
@@ -103,10 +103,9 @@ Start share_differences(const Matrix& matrix, const Problem& problem, const std:
     return {};
 }
 
-// Searches on from `start`. Keeps the result if its adders, all signs in place, cost less than `built` and are no deeper than
-// they may be; false if they are, by a negation for which the search saw no need.
-bool improve(Start& start, Built& built, const Problem& problem, i64 steps, int heat, bool substitutes, Random& random) {
-    State other = *start.state;
+// Searches from `other` on. Keeps the result, as `start` and `built`, if its adders, all signs in place, cost less and are no
+// deeper.
+void improve(State other, Start& start, Built& built, const Problem& problem, i64 steps, int heat, bool substitutes, Random& random) {
     Finder finder(other);
     SearchOptions options;
     options.steps = steps;
@@ -118,11 +117,9 @@ bool improve(Start& start, Built& built, const Problem& problem, i64 steps, int 
     search(other, finder, options, random);
     other.relevel();
     Built found = build(other, problem, start.values);
-    if (found.depth > std::max(other.limit(), built.depth)) return false;
-    if (found.luts >= built.luts) return true;
+    if (found.luts >= built.luts || found.depth > std::max(other.limit(), built.depth)) return;
     built = std::move(found);
     *start.state = std::move(other);
-    return true;
 }
 
 // The sums, shared and searched over, at most `limit` levels deep; `slack` more where columns are differences.
@@ -139,15 +136,19 @@ Built solve_within(const Matrix& matrix, const Problem& problem, const SolveOpti
     if (tried && 64 * other.state->total() < 63 * start.state->total()) start = std::move(other);
     const i64 terms = count_terms(problem);
     Built built = build(*start.state, problem, start.values);
-    const auto search_for = [&](i64 steps, bool substitutes) {
-        const int heat = heat_for(matrix, terms, steps);
-        for (int k = 0; k < MOST_ATTEMPTS && !improve(start, built, problem, steps, heat, substitutes, random); ++k) continue;
+    const auto search_from = [&](const State& first, i64 steps, bool substitutes) {
+        improve(first, start, built, problem, steps, heat_for(matrix, terms, steps), substitutes, random);
     };
+    const bool small = terms < SMALL;
+    const auto unsearched = options.effort >= 2 && small ? std::make_unique<State>(*start.state) : nullptr;
     // Sharing a second time, as differences, has taken its part of the time already, and where many columns are near to others a
     // step takes longer. Substitutes take a short search more time than they are worth.
-    const bool small = terms < SMALL;
-    if (options.effort >= 1) search_for(default_steps(terms, matrix.n_in) / (!near ? 1 : small || !tried ? 2 : 3), small);
-    if (options.effort >= 2) search_for(most_steps(terms), true);
+    const i64 steps = default_steps(terms, matrix.n_in) / (!near ? 1 : small || !tried ? 2 : 3);
+    if (options.effort >= 1) search_from(*start.state, steps, small);
+    if (options.effort < 2) return built;
+    // Small matrices are searched in several ways rather than longer.
+    const int runs = small ? RUNS : 1;
+    for (int k = 0; k < runs; ++k) search_from(small ? *unsearched : *start.state, most_steps(terms) / runs, true);
     return built;
 }
 

@@ -90,8 +90,6 @@ i64 State::leaves_used(u32 index) const {
 
 int State::min_level(u32 sum) const { return levels_for(adder_inputs_, leaves_used(sum)); }
 
-int State::own_level(u32 sum) const { return min_level(sum) + (needs_negation(sum)); }
-
 u32 State::add_output(const std::vector<Code>& terms, i64 constant, bool exposed) {
     const u32 value = create(terms);
     Sum& s = sums_[sum_of(value)];
@@ -100,7 +98,7 @@ u32 State::add_output(const std::vector<Code>& terms, i64 constant, bool exposed
     s.constant = constant;
     ranges_[value] = ranges_[value] + Range{constant, constant};
     hashes_[value] += static_cast<u64>(constant) * HASH_OF_ONE;
-    levels_[value] = own_level(sum_of(value));
+    levels_[value] = min_level(sum_of(value));
     return value;
 }
 
@@ -169,7 +167,7 @@ void State::set_level(u32 value, int level) {
 
 void State::lower_level(u32 sum) {
     const u32 value = value_of_sum(sum);
-    const int level = own_level(sum);
+    const int level = min_level(sum);
     if (level < levels_[value]) set_level(value, level);
 }
 
@@ -198,10 +196,14 @@ int State::tree(u32 index, std::vector<Merge>* merges) const {
     }
     if (s.constant) scratch_.push_back({{s.constant, s.constant}, __builtin_ctzll(static_cast<u64>(s.constant)), 0, id, false});
     const Range range = ranges_[value_of_sum(index)];
-    int negation = needs_negation(index) ? width(range) : 0;
-    if (negation && min_level(index) >= allowed_level(index)) negation += TOO_DEEP;
+    int negation = 0, allowed = allowed_level(index);
+    if (needs_negation(index)) {
+        const int least = min_level(index);
+        negation = width(range) + (least < limit_ ? 0 : TOO_DEEP);
+        allowed = std::max(least, std::min(allowed, limit_ - 1));
+    }
     if (scratch_.size() == 1) return negation;
-    return negation + tree_cost(scratch_, adder_inputs_, allowed_level(index), range, merges);
+    return negation + tree_cost(scratch_, adder_inputs_, allowed, range, merges);
 }
 
 i64 State::refresh() {
@@ -281,7 +283,7 @@ std::vector<u32> State::topological() const {
 }
 
 void State::relevel() {
-    for (const u32 index : topological()) levels_[value_of_sum(index)] = own_level(index);
+    for (const u32 index : topological()) levels_[value_of_sum(index)] = min_level(index);
     for (u32 index = 0; index < n_sums(); ++index)
         if (sums_[index].alive) touch(index);
     refresh();

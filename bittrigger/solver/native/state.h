@@ -75,10 +75,11 @@ public:
         const u32 value = value_of_sum(index);
         return sums_[index].output && readers_[value].empty() ? limit_ : levels_[value];
     }
-    // The level of a value for one more reader: an output that nothing reads may have used the whole depth.
+    // The level of a value for one more reader: an output that nothing reads may have used the whole depth. If a negation makes
+    // it positive, readers take what is negated.
     int level_if_read(u32 value) const {
         if (is_input(value) || !sums_[sum_of(value)].output || !readers_[value].empty()) return levels_[value];
-        return own_level(sum_of(value));
+        return min_level(sum_of(value));
     }
     void set_level(u32 value, int level);
     Range term_range(Code term) const;
@@ -103,8 +104,6 @@ private:
     void raw_remove(u32 sum, std::size_t position);
     void lower_level(u32 sum);
     int min_level(u32 sum) const;
-    // The same with the negation that an output may need.
-    int own_level(u32 sum) const;
     // Whether adders can have the value with this sign, and whether one can compute it so: it takes an operand that it
     // need not negate.
     bool has_sign(u32 value, bool negative) const;
