@@ -35,11 +35,11 @@ ONE_STAGE_MHZ = 1.0
 CARRY = "bittrigger/carry.py"
 """Where top bits are carries: it decides on prices and on what is emitted."""
 
-GROWING = "bittrigger_grow3.sv"
-"""The adder of the firmware library whose top bit is a carry."""
+GROWING = ("bittrigger_grow2.sv", "bittrigger_grow3.sv")
+"""The adders of the firmware library whose top bit is a carry."""
 
 PLAIN = ROOT / "benchmarks" / "adders" / "plain_adders.sv"
-"""The same module as tools infer it."""
+"""The same modules as tools infer them."""
 
 Row = dict[str, Any]
 
@@ -108,7 +108,8 @@ def synthesize_graph(graph: AdderGraph, weights: IntArray, *, carry_out: bool = 
     with tempfile.TemporaryDirectory() as scratch:
         emit_verilog(pipeline, Path(scratch) / "rtl")
         if not carry_out:
-            (Path(scratch) / "rtl" / GROWING).unlink(missing_ok=True)
+            for name in GROWING:
+                (Path(scratch) / "rtl" / name).unlink(missing_ok=True)
             for path in (PLAIN, ROOT / "firmware" / "bittrigger_adder3.sv"):
                 shutil.copy(path, Path(scratch) / "rtl")
         return synthesize(pipeline, Path(scratch) / "rtl", Path(scratch) / "synth", jobs=1)

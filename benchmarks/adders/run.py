@@ -4,7 +4,7 @@
     python benchmarks/adders/run.py --effort default --effort max --budget-minutes 600
 
 Both are priced by the same cost model (``bittrigger.solver.cost``), both are proven, and both go through the same emitter
-and Yosys; alkaid's three-input adders take a LUT for every bit, as tools infer them. What its graphs would take in the adders
+and Yosys; alkaid's adders take a LUT for every bit, as tools infer them. What its graphs would take in the adders
 of the firmware library, whose top bits are carries, is shown as well. alkaid fuses adders into three-input adders at
 ``hard_dc`` -1 ("fused") and 0 ("fused shallow"); its best is the cheaper of the two. "two-input" is ``hard_dc`` 2 without
 fusing, what hls4ml's ``distributed_arithmetic`` does by default.

@@ -36,6 +36,8 @@ SCOPE = {
     "bittrigger/emit/emit_emulator/*.py": ("emulator",),
     "firmware/bittrigger_adder3.sv": ("adder3",),
     "firmware/ultrascale/bittrigger_adder3.sv": ("adder3",),
+    "firmware/bittrigger_grow2.sv": ("verilog",),
+    "firmware/ultrascale/bittrigger_grow2.sv": ("verilog",),
     "firmware/bittrigger_grow3.sv": ("verilog",),
     "firmware/ultrascale/bittrigger_grow3.sv": ("verilog",),
     "bittrigger/carry.py": ("verilog",),

@@ -17,6 +17,7 @@ foreach name {
     "../rtl/bitlinear_score.sv"
     "ultrascale/bittrigger_adder3.sv"
     "ultrascale/bittrigger_clip.sv"
+    "ultrascale/bittrigger_grow2.sv"
     "ultrascale/bittrigger_grow3.sv"
     "../rtl/requantize_dense_1_input.sv"
     "../rtl/requantize_dense_2_input.sv"

@@ -1,4 +1,4 @@
-// linear_dense_1: constant matrix, 57 x 32, as 507 adders (no multiplier).
+// linear_dense_1: constant matrix, 57 x 32, as 505 adders (no multiplier).
 //
 // x: 57 x ap_fixed<12,12>, element 0 in the lowest bits.
 // y: 32 x ap_fixed<21,16>, element 0 in the lowest bits.
@@ -72,541 +72,586 @@ module linear_dense_1 (
     wire signed [11:0] x56 = x[683:672];
 
     // stage 0
-    wire signed [13:0] s0;  // x13 + x53 - x56
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s0 (
-        .a(x13), .b(x53), .c(x56), .sum(s0)
+    wire signed [14:0] s0;  // 4*x12 + 2*x18 - x16
+    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s0 (
+        .a((14'(x12) << 2)), .b((13'(x18) << 1)), .c(x16), .sum(s0)
     );
-    wire signed [16:0] s1;  // s0 - 16*x12 - 2*x33
-    assign s1[0:0] = s0[0:0];
-    bittrigger_grow3 #(.WIDTH(16), .A(13), .B(15), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s1 (
-        .a(13'(s0 >>> 1)), .b((15'(x12) << 3)), .c(13'(x33)), .sum(s1[16:1])
+    wire signed [13:0] s1;  // x56 - x13 - x53
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s1 (
+        .a(x56), .b(x13), .c(x53), .sum(s1)
     );
-    wire signed [15:0] s2 = (16'(x9) << 3) + 16'(x32);
-    wire signed [13:0] s3;  // x37 + x44 + x45
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s3 (
-        .a(x37), .b(x44), .c(x45), .sum(s3)
+    wire signed [16:0] s2;  // 16*x12 + 2*x33 + s1
+    assign s2[0:0] = s1[0:0];
+    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s2 (
+        .a((15'(x12) << 3)), .b(13'(x33)), .c(13'(s1 >>> 1)), .sum(s2[16:1])
     );
-    wire signed [13:0] s4;  // x2 + x6 + x38
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s4 (
-        .a(x2), .b(x6), .c(x38), .sum(s4)
+    wire signed [13:0] s3;  // 2*x11 + x46 - x20
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s3 (
+        .a((13'(x11) << 1)), .b(x46), .c(x20), .sum(s3)
     );
-    wire signed [15:0] s5;  // 4*x36 + s4 - s3
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s5 (
-        .a((14'(x36) << 2)), .b(s4), .c(s3), .sum(s5)
+    wire signed [15:0] s4;  // x28 + 4*x39 - 4*x51
+    assign s4[1:0] = x28[1:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s4 (
+        .a(11'(x28 >>> 2)), .b(x39), .c(x51), .sum(s4[15:2])
     );
-    wire signed [15:0] s6;  // x28 + 4*x39 - 4*x51
-    assign s6[1:0] = x28[1:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s6 (
-        .a(11'(x28 >>> 2)), .b(x39), .c(x51), .sum(s6[15:2])
+    wire signed [13:0] s5;  // x2 + x6 - x37
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s5 (
+        .a(x2), .b(x6), .c(x37), .sum(s5)
     );
-    wire signed [13:0] s7;  // 2*x11 + x46 - x20
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s7 (
-        .a((13'(x11) << 1)), .b(x46), .c(x20), .sum(s7)
+    wire signed [13:0] s6;  // x38 - x44 - x45
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s6 (
+        .a(x38), .b(x44), .c(x45), .sum(s6)
     );
-    wire signed [13:0] s8;  // x3 + x7 - x17
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s8 (
-        .a(x3), .b(x7), .c(x17), .sum(s8)
+    wire signed [15:0] s7;  // 4*x36 + s5 + s6
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s7 (
+        .a((14'(x36) << 2)), .b(s5), .c(s6), .sum(s7)
     );
-    wire signed [14:0] s9;  // 4*x9 + x48 - 2*x10
-    assign s9[0:0] = x48[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s9 (
-        .a((13'(x9) << 1)), .b(11'(x48 >>> 1)), .c(x10), .sum(s9[14:1])
+    wire signed [15:0] s8;  // 8*x9 + x32
+    assign s8[2:0] = x32[2:0];
+    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(10), .SIGNED(2'b11), .NEGATE(2'b00)) u_s8 (
+        .a(x9), .b(10'(x32 >>> 3)), .sum(s8[15:3])
     );
-    wire signed [15:0] s10;  // 8*x1 - x3 - x48
-    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s10 (
-        .a((15'(x1) << 3)), .b(13'(x3)), .c(13'(x48)), .sum(s10)
+    wire signed [13:0] s9;  // x3 + x7 + x48
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s9 (
+        .a(x3), .b(x7), .c(x48), .sum(s9)
     );
-    wire signed [15:0] s11;  // s7 + s8 + s9
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s11 (
-        .a(s7), .b(s8), .c(s9), .sum(s11)
+    wire signed [14:0] s10;  // 4*x9 - 2*x10 - x17
+    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s10 (
+        .a((14'(x9) << 2)), .b((13'(x10) << 1)), .c(x17), .sum(s10)
     );
-    wire signed [18:0] s12;  // s6 + 4*s10 - 2*s2
-    assign s12[0:0] = s6[0:0];
-    bittrigger_grow3 #(.WIDTH(18), .A(15), .B(17), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s12 (
-        .a(15'(s6 >>> 1)), .b((17'(s10) << 1)), .c(s2), .sum(s12[18:1])
+    wire signed [15:0] s11;  // 8*x1 - x3 - x48
+    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s11 (
+        .a((15'(x1) << 3)), .b(13'(x3)), .c(13'(x48)), .sum(s11)
     );
-    wire signed [14:0] s14;  // x16 - 4*x12 - 2*x18
-    assign s14[0:0] = x16[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s14 (
-        .a(11'(x16 >>> 1)), .b((13'(x12) << 1)), .c(x18), .sum(s14[14:1])
+    wire signed [15:0] s12;  // s3 + s9 + s10
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s12 (
+        .a(s3), .b(s9), .c(s10), .sum(s12)
     );
-    wire signed [12:0] s15 = 13'(x24) - 13'(x23);
-    wire signed [15:0] s16;  // x0 + x1 + 8*x45
-    bittrigger_grow3 #(.WIDTH(16), .A(13), .B(13), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s16 (
-        .a(13'(x0)), .b(13'(x1)), .c((15'(x45) << 3)), .sum(s16)
+    wire signed [18:0] s13;  // s4 + 4*s11 - 2*s8
+    assign s13[0:0] = s4[0:0];
+    bittrigger_grow3 #(.WIDTH(18), .A(15), .B(17), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s13 (
+        .a(15'(s4 >>> 1)), .b((17'(s11) << 1)), .c(s8), .sum(s13[18:1])
     );
-    wire signed [14:0] s17;  // 2*x19 + x30 + 2*x54
-    assign s17[0:0] = x30[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s17 (
-        .a(x19), .b(11'(x30 >>> 1)), .c(x54), .sum(s17[14:1])
+    wire signed [13:0] s15;  // x0 + x30 + 2*x54
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s15 (
+        .a(x0), .b(x30), .c((13'(x54) << 1)), .sum(s15)
     );
-    wire signed [14:0] s19;  // 2*x1 - 2*x15 - x49
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s19 (
-        .a((13'(x1) << 1)), .b((13'(x15) << 1)), .c(x49), .sum(s19)
+    wire signed [15:0] s16;  // x1 + 2*x19 - 8*x42
+    assign s16[0:0] = x1[0:0];
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s16 (
+        .a(12'(x1 >>> 1)), .b(x19), .c((14'(x42) << 2)), .sum(s16[15:1])
     );
-    wire signed [12:0] s20 = 13'(x8) - 13'(x22);
-    wire signed [14:0] s21;  // 4*x24 + 4*x27 - x27
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s21 (
-        .a((15'(x24) << 2)), .b((15'(x27) << 2)), .c(15'(x27)), .sum(s21)
+    wire signed [16:0] s17;  // 8*x45 + s15 + s16
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(14), .C(16), .SIGNED(3'b111), .NEGATE(3'b000)) u_s17 (
+        .a((15'(x45) << 3)), .b(s15), .c(s16), .sum(s17)
     );
-    wire signed [12:0] s22 = 13'(x50) - 13'(x40);
-    wire signed [13:0] s23;  // x29 + s22 - x36
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s23 (
-        .a(x29), .b(s22), .c(x36), .sum(s23)
+    wire signed [14:0] s18;  // 4*x24 + 4*x27 - x27
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s18 (
+        .a((15'(x24) << 2)), .b((15'(x27) << 2)), .c(15'(x27)), .sum(s18)
     );
-    wire signed [13:0] s25;  // 2*x21 + x41 - x47
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s25 (
-        .a((13'(x21) << 1)), .b(x41), .c(x47), .sum(s25)
+    wire signed [13:0] s19;  // x29 + x50 - x40
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s19 (
+        .a(x29), .b(x50), .c(x40), .sum(s19)
     );
-    wire signed [14:0] s26;  // 4*x7 + 2*x52 + s15
-    assign s26[0:0] = s15[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s26 (
-        .a((13'(x7) << 1)), .b(x52), .c(12'(s15 >>> 1)), .sum(s26[14:1])
+    wire signed [14:0] s20;  // 2*x8 - 2*x22 - x36
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s20 (
+        .a((13'(x8) << 1)), .b((13'(x22) << 1)), .c(x36), .sum(s20)
     );
-    wire signed [13:0] s32;  // x10 - x27 - x46
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s32 (
-        .a(x10), .b(x27), .c(x46), .sum(s32)
+    wire signed [15:0] s21;  // s18 - s19 - s20
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b110)) u_s21 (
+        .a(16'(s18)), .b(16'(s19)), .c(16'(s20)), .sum(s21)
     );
-    wire signed [13:0] s35;  // x17 + x22 + x25
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s35 (
-        .a(x17), .b(x22), .c(x25), .sum(s35)
+    wire signed [13:0] s22;  // x24 + x47 - x23
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s22 (
+        .a(x24), .b(x47), .c(x23), .sum(s22)
     );
-    wire signed [14:0] s37;  // x2 + 4*x39 - x9
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s37 (
-        .a(x2), .b((14'(x39) << 2)), .c(x9), .sum(s37)
+    wire signed [13:0] s23;  // x49 - 2*x1
+    assign s23[0:0] = x49[0:0];
+    bittrigger_grow2 #(.WIDTH(13), .A(11), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s23 (
+        .a(11'(x49 >>> 1)), .b(x1), .sum(s23[13:1])
     );
-    wire signed [13:0] s38;  // x32 - x11 - x20
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s38 (
-        .a(x32), .b(x11), .c(x20), .sum(s38)
+    wire signed [14:0] s24;  // 2*x21 + x41 - 2*x52
+    assign s24[0:0] = x41[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s24 (
+        .a(x21), .b(11'(x41 >>> 1)), .c(x52), .sum(s24[14:1])
     );
-    wire signed [14:0] s39;  // x12 + 2*x16 + 2*x21
-    assign s39[0:0] = x12[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s39 (
-        .a(11'(x12 >>> 1)), .b(x16), .c(x21), .sum(s39[14:1])
+    wire signed [15:0] s25;  // 4*x15 - 4*x7 - s22
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s25 (
+        .a((14'(x15) << 2)), .b((14'(x7) << 2)), .c(s22), .sum(s25)
     );
-    wire signed [14:0] s40;  // s38 - 2*x31 - 2*x45
-    assign s40[0:0] = s38[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s40 (
-        .a(13'(s38 >>> 1)), .b(x31), .c(x45), .sum(s40[14:1])
+    wire signed [16:0] s26;  // 2*s23 + s24 - s0
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s26 (
+        .a((15'(s23) << 1)), .b(s24), .c(s0), .sum(s26)
     );
-    wire signed [15:0] s41;  // 4*x11 + s37 + s39
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b000)) u_s41 (
-        .a((16'(x11) << 2)), .b(16'(s37)), .c(16'(s39)), .sum(s41)
+    wire signed [14:0] s30;  // x2 + 4*x39 - x9
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s30 (
+        .a(x2), .b((14'(x39) << 2)), .c(x9), .sum(s30)
     );
-    wire signed [14:0] s43;  // 2*x15 + x19 + 2*x48
-    assign s43[0:0] = x19[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s43 (
-        .a(x15), .b(11'(x19 >>> 1)), .c(x48), .sum(s43[14:1])
+    wire signed [12:0] s31;  // x32 - x20
+    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s31 (
+        .a(x32), .b(x20), .sum(s31)
     );
-    wire signed [16:0] s44;  // x40 + x54 - 16*x24
-    bittrigger_grow3 #(.WIDTH(17), .A(14), .B(14), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s44 (
-        .a(14'(x40)), .b(14'(x54)), .c((16'(x24) << 4)), .sum(s44)
+    wire signed [13:0] s33;  // x12 + 2*x21
+    assign s33[0:0] = x12[0:0];
+    bittrigger_grow2 #(.WIDTH(13), .A(11), .B(12), .SIGNED(2'b11), .NEGATE(2'b00)) u_s33 (
+        .a(11'(x12 >>> 1)), .b(x21), .sum(s33[13:1])
     );
-    wire signed [12:0] s45 = 13'(x26) - 13'(x33);
-    wire signed [14:0] s46;  // s45 - 4*x22 - x52
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s46 (
-        .a(s45), .b((14'(x22) << 2)), .c(x52), .sum(s46)
+    wire signed [15:0] s35;  // s30 + s31 + s33
+    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(13), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s35 (
+        .a(s30), .b(s31), .c(s33), .sum(s35)
     );
-    wire signed [16:0] s48;  // 2*x1 - 32*x1 - x29
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b110)) u_s48 (
-        .a((17'(x1) << 1)), .b((17'(x1) << 5)), .c(17'(x29)), .sum(s48)
+    wire signed [13:0] s37;  // x17 + x22 + x25
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s37 (
+        .a(x17), .b(x22), .c(x25), .sum(s37)
     );
-    wire signed [13:0] s49;  // x36 + x49 - x5
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s49 (
-        .a(x36), .b(x49), .c(x5), .sum(s49)
+    wire signed [16:0] s39;  // 2*x1 - 32*x1 - x29
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b110)) u_s39 (
+        .a((17'(x1) << 1)), .b((17'(x1) << 5)), .c(17'(x29)), .sum(s39)
     );
-    wire signed [13:0] s50;  // x13 + 2*x24 + x38
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s50 (
-        .a(x13), .b((13'(x24) << 1)), .c(x38), .sum(s50)
+    wire signed [14:0] s40;  // 2*x15 + x19 + 2*x48
+    assign s40[0:0] = x19[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s40 (
+        .a(x15), .b(11'(x19 >>> 1)), .c(x48), .sum(s40[14:1])
     );
-    wire signed [15:0] s51;  // s32 + s49 - s50
+    wire signed [16:0] s41;  // x40 + x54 - 16*x24
+    bittrigger_grow3 #(.WIDTH(17), .A(14), .B(14), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s41 (
+        .a(14'(x40)), .b(14'(x54)), .c((16'(x24) << 4)), .sum(s41)
+    );
+    wire signed [12:0] s42;  // x26 - x33
+    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s42 (
+        .a(x26), .b(x33), .sum(s42)
+    );
+    wire signed [14:0] s43;  // 4*x22 + x52 - s42
+    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s43 (
+        .a((14'(x22) << 2)), .b(x52), .c(s42), .sum(s43)
+    );
+    wire signed [13:0] s45;  // x27 + x46 - x10
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s45 (
+        .a(x27), .b(x46), .c(x10), .sum(s45)
+    );
+    wire signed [16:0] s47;  // 16*x54 - x8 - x28
+    bittrigger_grow3 #(.WIDTH(17), .A(16), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s47 (
+        .a((16'(x54) << 4)), .b(14'(x8)), .c(14'(x28)), .sum(s47)
+    );
+    wire signed [13:0] s49;  // x36 - x13 - x38
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s49 (
+        .a(x36), .b(x13), .c(x38), .sum(s49)
+    );
+    wire signed [13:0] s50;  // x49 - x5 - 2*x24
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s50 (
+        .a(x49), .b(x5), .c((13'(x24) << 1)), .sum(s50)
+    );
+    wire signed [15:0] s51;  // s49 + s50 - s45
     bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s51 (
-        .a(s32), .b(s49), .c(s50), .sum(s51)
+        .a(s49), .b(s50), .c(s45), .sum(s51)
     );
     wire signed [14:0] s55;  // 4*x13 + x31 + 2*x41
     assign s55[0:0] = x31[0:0];
     bittrigger_grow3 #(.WIDTH(14), .A(13), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s55 (
         .a((13'(x13) << 1)), .b(11'(x31 >>> 1)), .c(x41), .sum(s55[14:1])
     );
-    wire signed [12:0] s56 = 13'(x32) - 13'(x6);
-    wire signed [14:0] s57;  // s56 - 2*x0 - 2*x3
-    assign s57[0:0] = s56[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s57 (
-        .a(12'(s56 >>> 1)), .b(x0), .c(x3), .sum(s57[14:1])
+    wire signed [13:0] s56;  // x9 + x36 + 2*x47
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s56 (
+        .a(x9), .b(x36), .c((13'(x47) << 1)), .sum(s56)
     );
     wire signed [13:0] s58;  // x3 + x27 + x47
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s58 (
         .a(x3), .b(x27), .c(x47), .sum(s58)
     );
-    wire signed [13:0] s59;  // x43 - x0 - x12
+    wire signed [13:0] s59;  // x19 - x0 - x12
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s59 (
-        .a(x43), .b(x0), .c(x12), .sum(s59)
+        .a(x19), .b(x0), .c(x12), .sum(s59)
     );
-    wire signed [17:0] s60;  // s58 + s59 - 32*x1
+    wire signed [17:0] s60;  // x40 + x43 - 32*x1
     bittrigger_grow3 #(.WIDTH(18), .A(15), .B(15), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s60 (
-        .a(15'(s58)), .b(15'(s59)), .c((17'(x1) << 5)), .sum(s60)
+        .a(15'(x40)), .b(15'(x43)), .c((17'(x1) << 5)), .sum(s60)
     );
-    wire signed [13:0] s61;  // x7 + x55 - x48
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s61 (
-        .a(x7), .b(x55), .c(x48), .sum(s61)
+    wire signed [17:0] s61;  // s58 + s59 + s60
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s61 (
+        .a(18'(s58)), .b(18'(s59)), .c(s60), .sum(s61)
     );
-    wire signed [13:0] s62;  // x19 + x33 + x40
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s62 (
-        .a(x19), .b(x33), .c(x40), .sum(s62)
+    wire signed [12:0] s63;  // x6 - x32
+    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s63 (
+        .a(x6), .b(x32), .sum(s63)
     );
-    wire signed [14:0] s64 = 15'(x42) - (15'(x9) << 2);
-    wire signed [13:0] s65;  // x34 - x4 - x18
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s65 (
-        .a(x34), .b(x4), .c(x18), .sum(s65)
+    wire signed [14:0] s64;  // 2*x0 + 2*x3 + s63
+    assign s64[0:0] = s63[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s64 (
+        .a(x0), .b(x3), .c(12'(s63 >>> 1)), .sum(s64[14:1])
     );
-    wire signed [14:0] s66;  // x5 + 2*x48 + s20
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s66 (
-        .a(x5), .b((13'(x48) << 1)), .c(s20), .sum(s66)
+    wire signed [14:0] s65;  // 4*x25 + x42 - x56
+    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s65 (
+        .a((14'(x25) << 2)), .b(x42), .c(x56), .sum(s65)
     );
-    wire signed [15:0] s67;  // 4*x19 + s65 - 4*x18
-    assign s67[1:0] = s65[1:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s67 (
-        .a(x19), .b(12'(s65 >>> 2)), .c(x18), .sum(s67[15:2])
+    wire signed [13:0] s66;  // x44 + x53 - x52
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s66 (
+        .a(x44), .b(x53), .c(x52), .sum(s66)
     );
-    wire signed [13:0] s69;  // x9 + x36 + 2*x47
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s69 (
-        .a(x9), .b(x36), .c((13'(x47) << 1)), .sum(s69)
+    wire signed [14:0] s67;  // 2*x24 + 2*x45 + s66
+    assign s67[0:0] = s66[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s67 (
+        .a(x24), .b(x45), .c(13'(s66 >>> 1)), .sum(s67[14:1])
     );
-    wire signed [15:0] s70;  // 2*x27 + 8*x45 - s69
-    bittrigger_grow3 #(.WIDTH(16), .A(13), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s70 (
-        .a((13'(x27) << 1)), .b((15'(x45) << 3)), .c(s69), .sum(s70)
+    wire signed [15:0] s68;  // 4*x39 + s65 - 4*x1
+    assign s68[1:0] = s65[1:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s68 (
+        .a(x39), .b(13'(s65 >>> 2)), .c(x1), .sum(s68[15:2])
     );
-    wire signed [14:0] s71;  // 4*x25 + x42 - x56
-    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s71 (
-        .a((14'(x25) << 2)), .b(x42), .c(x56), .sum(s71)
+    wire signed [12:0] s70;  // x8 - x22
+    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s70 (
+        .a(x8), .b(x22), .sum(s70)
     );
-    wire signed [13:0] s72;  // x44 + x53 - x52
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s72 (
-        .a(x44), .b(x53), .c(x52), .sum(s72)
+    wire signed [15:0] s71;  // x18 - x5 - 8*x9
+    bittrigger_grow3 #(.WIDTH(16), .A(13), .B(13), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s71 (
+        .a(13'(x18)), .b(13'(x5)), .c((15'(x9) << 3)), .sum(s71)
     );
-    wire signed [14:0] s73;  // 2*x24 + 2*x45 + s72
-    assign s73[0:0] = s72[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s73 (
-        .a(x24), .b(x45), .c(13'(s72 >>> 1)), .sum(s73[14:1])
+    wire signed [13:0] s72;  // 2*x19 + x48
+    assign s72[0:0] = x48[0:0];
+    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(11), .SIGNED(2'b11), .NEGATE(2'b00)) u_s72 (
+        .a(x19), .b(11'(x48 >>> 1)), .sum(s72[13:1])
     );
-    wire signed [15:0] s74;  // 4*x39 + s71 - 4*x1
-    assign s74[1:0] = s71[1:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s74 (
-        .a(x39), .b(13'(s71 >>> 2)), .c(x1), .sum(s74[15:2])
+    wire signed [13:0] s73;  // x4 + 2*x42 - x34
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s73 (
+        .a(x4), .b((13'(x42) << 1)), .c(x34), .sum(s73)
     );
-    wire signed [12:0] s77 = 13'(x36) + 13'(x54);
+    wire signed [15:0] s74;  // 4*x18 + s73 - s70
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s74 (
+        .a((14'(x18) << 2)), .b(s73), .c(s70), .sum(s74)
+    );
+    wire signed [12:0] s76;  // x36 + x54
+    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b00)) u_s76 (
+        .a(x36), .b(x54), .sum(s76)
+    );
+    wire signed [13:0] s77;  // x50 + x55 - x30
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s77 (
+        .a(x50), .b(x55), .c(x30), .sum(s77)
+    );
     wire signed [13:0] s80;  // 2*x2 - x14 - x15
     bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s80 (
         .a((13'(x2) << 1)), .b(x14), .c(x15), .sum(s80)
     );
-    wire signed [13:0] s81;  // x21 + x26 + x50
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s81 (
-        .a(x21), .b(x26), .c(x50), .sum(s81)
+    wire signed [14:0] s81;  // 2*x16 + x21 + 2*x35
+    assign s81[0:0] = x21[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s81 (
+        .a(x16), .b(11'(x21 >>> 1)), .c(x35), .sum(s81[14:1])
     );
-    wire signed [13:0] s82;  // x16 + x35 + x49
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s82 (
-        .a(x16), .b(x35), .c(x49), .sum(s82)
+    wire signed [14:0] s82;  // 2*x49 + s42 + s77
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s82 (
+        .a((13'(x49) << 1)), .b(s42), .c(s77), .sum(s82)
     );
     wire signed [15:0] s83;  // 4*x10 - 4*x33 - s81
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s83 (
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s83 (
         .a((14'(x10) << 2)), .b((14'(x33) << 2)), .c(s81), .sum(s83)
     );
-    wire signed [16:0] s84;  // 2*s80 - s55 - 2*s82
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s84 (
-        .a((15'(s80) << 1)), .b(s55), .c((15'(s82) << 1)), .sum(s84)
+    wire signed [13:0] s90;  // x7 - x13 - x42
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s90 (
+        .a(x7), .b(x13), .c(x42), .sum(s90)
     );
-    wire signed [13:0] s90;  // x4 + x11 - x38
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s90 (
-        .a(x4), .b(x11), .c(x38), .sum(s90)
+    wire signed [14:0] s91;  // x39 + s70 + s90
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(13), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s91 (
+        .a(x39), .b(s70), .c(s90), .sum(s91)
     );
-    wire signed [13:0] s91;  // x19 + x36 + x40
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s91 (
-        .a(x19), .b(x36), .c(x40), .sum(s91)
+    wire signed [13:0] s92;  // 2*x6 + x9 - x21
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s92 (
+        .a((13'(x6) << 1)), .b(x9), .c(x21), .sum(s92)
     );
-    wire signed [13:0] s92;  // x2 + x15 + 2*x54
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s92 (
-        .a(x2), .b(x15), .c((13'(x54) << 1)), .sum(s92)
+    wire signed [16:0] s94;  // 2*x20 + 2*s8 - x53
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s94 (
+        .a((17'(x20) << 1)), .b((17'(s8) << 1)), .c(17'(x53)), .sum(s94)
     );
-    wire signed [13:0] s93;  // 2*x7 + x48 + x56
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s93 (
-        .a((13'(x7) << 1)), .b(x48), .c(x56), .sum(s93)
+    wire signed [13:0] s95;  // x1 + 2*x26
+    assign s95[0:0] = x1[0:0];
+    bittrigger_grow2 #(.WIDTH(13), .A(11), .B(12), .SIGNED(2'b11), .NEGATE(2'b00)) u_s95 (
+        .a(11'(x1 >>> 1)), .b(x26), .sum(s95[13:1])
     );
-    wire signed [13:0] s96;  // x24 - x23 - x34
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s96 (
-        .a(x24), .b(x23), .c(x34), .sum(s96)
+    wire signed [12:0] s96;  // x38 - x4
+    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s96 (
+        .a(x38), .b(x4), .sum(s96)
     );
-    wire signed [15:0] s97;  // 4*x1 + 4*x33 - x29
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s97 (
-        .a((14'(x1) << 2)), .b((14'(x33) << 2)), .c(13'(x29)), .sum(s97)
+    wire signed [13:0] s97;  // x54 - 2*x25
+    assign s97[0:0] = x54[0:0];
+    bittrigger_grow2 #(.WIDTH(13), .A(11), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s97 (
+        .a(11'(x54 >>> 1)), .b(x25), .sum(s97[13:1])
     );
-    wire signed [14:0] s98;  // 2*x21 + 2*x25 + x45
-    assign s98[0:0] = x45[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s98 (
-        .a(x21), .b(x25), .c(11'(x45 >>> 1)), .sum(s98[14:1])
+    wire signed [13:0] s98;  // x10 + x49 - x14
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s98 (
+        .a(x10), .b(x49), .c(x14), .sum(s98)
     );
-    wire signed [17:0] s99;  // s96 + s97 + 8*s98
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s99 (
-        .a(18'(s96)), .b(18'(s97)), .c((18'(s98) << 3)), .sum(s99)
+    wire signed [15:0] s99;  // s97 + s98 - 4*x19
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s99 (
+        .a(s97), .b(s98), .c((14'(x19) << 2)), .sum(s99)
     );
-    wire signed [13:0] s100 = 14'(x54) - (14'(x25) << 1);
-    wire signed [13:0] s101;  // x10 + x49 - x14
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s101 (
-        .a(x10), .b(x49), .c(x14), .sum(s101)
+    wire signed [13:0] s100;  // x24 - x23 - x34
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s100 (
+        .a(x24), .b(x23), .c(x34), .sum(s100)
     );
-    wire signed [15:0] s102;  // s100 + s101 - 4*x19
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s102 (
-        .a(s100), .b(s101), .c((14'(x19) << 2)), .sum(s102)
+    wire signed [15:0] s101;  // 4*x1 + 4*x33 - x29
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s101 (
+        .a((14'(x1) << 2)), .b((14'(x33) << 2)), .c(13'(x29)), .sum(s101)
     );
-    wire signed [12:0] s103 = 13'(x7) + 13'(x39);
-    wire signed [14:0] s104;  // s20 + s103 - x13
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s104 (
-        .a(s20), .b(s103), .c(x13), .sum(s104)
+    wire signed [14:0] s102;  // 2*x21 + 2*x25 + x45
+    assign s102[0:0] = x45[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s102 (
+        .a(x21), .b(x25), .c(11'(x45 >>> 1)), .sum(s102[14:1])
     );
-    wire signed [14:0] s105;  // x6 + 2*x48 - 2*x12
-    assign s105[0:0] = x6[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s105 (
-        .a(11'(x6 >>> 1)), .b(x48), .c(x12), .sum(s105[14:1])
+    wire signed [17:0] s103;  // s100 + s101 + 8*s102
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s103 (
+        .a(18'(s100)), .b(18'(s101)), .c((18'(s102) << 3)), .sum(s103)
     );
-    wire signed [16:0] s107;  // 2*x20 + 2*s2 - x53
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s107 (
-        .a((17'(x20) << 1)), .b((17'(s2) << 1)), .c(17'(x53)), .sum(s107)
+    wire signed [13:0] s104;  // 2*x51 - x36
+    bittrigger_grow2 #(.WIDTH(14), .A(13), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s104 (
+        .a((13'(x51) << 1)), .b(x36), .sum(s104)
     );
-    wire signed [15:0] s108;  // 8*x24 - x28 - x31
-    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s108 (
-        .a((15'(x24) << 3)), .b(13'(x28)), .c(13'(x31)), .sum(s108)
+    wire signed [14:0] s105;  // x5 + 2*x18 - 4*x42
+    assign s105[0:0] = x5[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s105 (
+        .a(11'(x5 >>> 1)), .b(x18), .c((13'(x42) << 1)), .sum(s105[14:1])
     );
-    wire signed [14:0] s109;  // 4*x22 + x41 - x16
-    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s109 (
-        .a((14'(x22) << 2)), .b(x41), .c(x16), .sum(s109)
+    wire signed [14:0] s107;  // x16 - 4*x22 - x41
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s107 (
+        .a(x16), .b((14'(x22) << 2)), .c(x41), .sum(s107)
     );
-    wire signed [15:0] s110;  // 2*x45 + s109 - 4*x21
-    assign s110[0:0] = s109[0:0];
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s110 (
-        .a(x45), .b(14'(s109 >>> 1)), .c((13'(x21) << 1)), .sum(s110[15:1])
+    wire signed [15:0] s108;  // 2*x45 - 2*x15 - s107
+    bittrigger_grow3 #(.WIDTH(16), .A(13), .B(13), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s108 (
+        .a((13'(x45) << 1)), .b((13'(x15) << 1)), .c(s107), .sum(s108)
     );
-    wire signed [13:0] s111;  // x44 - x1 - 2*x51
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s111 (
-        .a(x44), .b(x1), .c((13'(x51) << 1)), .sum(s111)
+    wire signed [15:0] s109;  // x28 + x31 - 8*x24
+    bittrigger_grow3 #(.WIDTH(16), .A(13), .B(13), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s109 (
+        .a(13'(x28)), .b(13'(x31)), .c((15'(x24) << 3)), .sum(s109)
     );
-    wire signed [14:0] s112;  // s90 + s91 - 2*x26
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s112 (
-        .a(15'(s90)), .b(15'(s91)), .c((15'(x26) << 1)), .sum(s112)
+    wire signed [13:0] s110;  // 2*x7 + x48 + x56
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s110 (
+        .a((13'(x7) << 1)), .b(x48), .c(x56), .sum(s110)
     );
-    wire signed [15:0] s113;  // s111 - 4*x23 - 4*x41
-    assign s113[1:0] = s111[1:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s113 (
-        .a(12'(s111 >>> 2)), .b(x23), .c(x41), .sum(s113[15:2])
+    wire signed [14:0] s111;  // x44 - 2*x2 - s96
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s111 (
+        .a(x44), .b((13'(x2) << 1)), .c(s96), .sum(s111)
     );
-    wire signed [13:0] s120;  // x22 - x0 - 2*x21
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s120 (
-        .a(x22), .b(x0), .c((13'(x21) << 1)), .sum(s120)
+    wire signed [15:0] s112;  // 4*x23 + s95 + s104
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s112 (
+        .a((14'(x23) << 2)), .b(s95), .c(s104), .sum(s112)
     );
-    wire signed [13:0] s121;  // x19 + x51 + x54
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s121 (
-        .a(x19), .b(x51), .c(x54), .sum(s121)
+    wire signed [16:0] s114;  // 4*s96 + s109 - 2*s110
+    assign s114[0:0] = s109[0:0];
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s114 (
+        .a((14'(s96) << 1)), .b(15'(s109 >>> 1)), .c(s110), .sum(s114[16:1])
     );
-    wire signed [16:0] s122;  // 2*x1 + x43 - 32*x1
-    assign s122[0:0] = x43[0:0];
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s122 (
-        .a(16'(x1)), .b(16'(x43 >>> 1)), .c((16'(x1) << 4)), .sum(s122[16:1])
+    wire signed [15:0] s120;  // x3 + 8*x51 - x34
+    bittrigger_grow3 #(.WIDTH(16), .A(13), .B(15), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s120 (
+        .a(13'(x3)), .b((15'(x51) << 3)), .c(13'(x34)), .sum(s120)
     );
-    wire signed [17:0] s123;  // x10 - 2*x27 - s122
-    bittrigger_grow3 #(.WIDTH(18), .A(15), .B(15), .C(17), .SIGNED(3'b111), .NEGATE(3'b110)) u_s123 (
-        .a(15'(x10)), .b((15'(x27) << 1)), .c(s122), .sum(s123)
+    wire signed [14:0] s121;  // x52 - x4 - 4*x54
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s121 (
+        .a(x52), .b(x4), .c((14'(x54) << 2)), .sum(s121)
     );
-    wire signed [13:0] s126;  // x50 - x16 - x23
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s126 (
-        .a(x50), .b(x16), .c(x23), .sum(s126)
+    wire signed [13:0] s122;  // x7 + x24 + 2*x39
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s122 (
+        .a(x7), .b(x24), .c((13'(x39) << 1)), .sum(s122)
     );
-    wire signed [13:0] s127;  // x7 + x24 + 2*x39
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s127 (
-        .a(x7), .b(x24), .c((13'(x39) << 1)), .sum(s127)
+    wire signed [13:0] s123;  // x17 + x36 - x54
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s123 (
+        .a(x17), .b(x36), .c(x54), .sum(s123)
     );
-    wire signed [14:0] s128;  // x52 - x4 - 4*x54
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s128 (
-        .a(x52), .b(x4), .c((14'(x54) << 2)), .sum(s128)
+    wire signed [15:0] s124;  // s123 - 4*x24 - s122
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s124 (
+        .a(s123), .b((14'(x24) << 2)), .c(s122), .sum(s124)
     );
-    wire signed [15:0] s129;  // x3 + 8*x51 - x34
-    bittrigger_grow3 #(.WIDTH(16), .A(13), .B(15), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s129 (
-        .a(13'(x3)), .b((15'(x51) << 3)), .c(13'(x34)), .sum(s129)
+    wire signed [13:0] s126;  // x25 + x41 - x8
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s126 (
+        .a(x25), .b(x41), .c(x8), .sum(s126)
     );
-    wire signed [12:0] s130 = 13'(x17) + 13'(x36);
-    wire signed [15:0] s131;  // 4*x24 + s127 - s130
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s131 (
-        .a((14'(x24) << 2)), .b(s127), .c(s130), .sum(s131)
+    wire signed [16:0] s127;  // 2*x1 + x43 - 32*x1
+    assign s127[0:0] = x43[0:0];
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s127 (
+        .a(16'(x1)), .b(16'(x43 >>> 1)), .c((16'(x1) << 4)), .sum(s127[16:1])
     );
-    wire signed [13:0] s133;  // x25 + x41 - x8
+    wire signed [13:0] s131;  // x50 - x16 - x23
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s131 (
+        .a(x50), .b(x16), .c(x23), .sum(s131)
+    );
+    wire signed [13:0] s132;  // x0 + 2*x21 - x22
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s132 (
+        .a(x0), .b((13'(x21) << 1)), .c(x22), .sum(s132)
+    );
+    wire signed [13:0] s133;  // x19 + x51 - x35
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s133 (
-        .a(x25), .b(x41), .c(x8), .sum(s133)
+        .a(x19), .b(x51), .c(x35), .sum(s133)
     );
-    wire signed [13:0] s134 = 14'(x18) - (14'(x18) << 2);
-    wire signed [15:0] s135;  // 8*x9 + x15 - x35
-    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s135 (
-        .a((15'(x9) << 3)), .b(13'(x15)), .c(13'(x35)), .sum(s135)
+    wire signed [13:0] s134;  // x14 + x15 + 2*x31
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s134 (
+        .a(x14), .b(x15), .c((13'(x31) << 1)), .sum(s134)
     );
-    wire signed [13:0] s136;  // x5 + x14 + 2*x31
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s136 (
-        .a(x5), .b(x14), .c((13'(x31) << 1)), .sum(s136)
+    wire signed [15:0] s135;  // s133 - s126 - s131
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s135 (
+        .a(s133), .b(s126), .c(s131), .sum(s135)
     );
-    wire signed [15:0] s137;  // s121 - s126 - s133
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s137 (
-        .a(s121), .b(s126), .c(s133), .sum(s137)
+    wire signed [14:0] s140;  // 2*x25 + 2*x54 - x7
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s140 (
+        .a((13'(x25) << 1)), .b((13'(x54) << 1)), .c(x7), .sum(s140)
     );
-    wire signed [15:0] s138;  // s120 + s136 - 4*x48
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s138 (
-        .a(s120), .b(s136), .c((14'(x48) << 2)), .sum(s138)
+    wire signed [15:0] s141;  // 4*x9 + 4*x45 + s140
+    assign s141[1:0] = s140[1:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s141 (
+        .a(x9), .b(x45), .c(13'(s140 >>> 2)), .sum(s141[15:2])
     );
-    wire signed [13:0] s142;  // x40 + x55 - x19
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s142 (
-        .a(x40), .b(x55), .c(x19), .sum(s142)
+    wire signed [13:0] s143;  // x40 + x55 - x19
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s143 (
+        .a(x40), .b(x55), .c(x19), .sum(s143)
     );
-    wire signed [13:0] s143;  // x0 - x6 - x21
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s143 (
-        .a(x0), .b(x6), .c(x21), .sum(s143)
+    wire signed [13:0] s144;  // x6 + x21 - x14
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s144 (
+        .a(x6), .b(x21), .c(x14), .sum(s144)
     );
-    wire signed [14:0] s144;  // x14 + s143 - s142
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s144 (
-        .a(15'(x14)), .b(15'(s143)), .c(15'(s142)), .sum(s144)
+    wire signed [14:0] s145;  // s143 + s144 - x0
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s145 (
+        .a(15'(s143)), .b(15'(s144)), .c(15'(x0)), .sum(s145)
     );
-    wire signed [12:0] s146 = 13'(x26) - 13'(x39);
-    wire signed [14:0] s147;  // 4*x6 - x36 - x45
-    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s147 (
-        .a((14'(x6) << 2)), .b(x36), .c(x45), .sum(s147)
+    wire signed [13:0] s147;  // x33 + x51 - x13
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s147 (
+        .a(x33), .b(x51), .c(x13), .sum(s147)
     );
-    wire signed [13:0] s148;  // x3 - x5 - 2*x22
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s148 (
-        .a(x3), .b(x5), .c((13'(x22) << 1)), .sum(s148)
+    wire signed [14:0] s149;  // 4*x6 - x36 - x45
+    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s149 (
+        .a((14'(x6) << 2)), .b(x36), .c(x45), .sum(s149)
     );
-    wire signed [13:0] s149;  // x15 + x36 + 2*x51
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s149 (
-        .a(x15), .b(x36), .c((13'(x51) << 1)), .sum(s149)
+    wire signed [13:0] s150;  // x3 - x5 - 2*x22
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s150 (
+        .a(x3), .b(x5), .c((13'(x22) << 1)), .sum(s150)
     );
-    wire signed [16:0] s150;  // s147 + s148 + 4*s149
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(14), .C(16), .SIGNED(3'b111), .NEGATE(3'b000)) u_s150 (
-        .a(s147), .b(s148), .c((16'(s149) << 2)), .sum(s150)
+    wire signed [13:0] s151;  // x15 + x36 + 2*x51
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s151 (
+        .a(x15), .b(x36), .c((13'(x51) << 1)), .sum(s151)
     );
-    wire signed [14:0] s151;  // 2*x25 + 2*x54 - x7
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s151 (
-        .a((13'(x25) << 1)), .b((13'(x54) << 1)), .c(x7), .sum(s151)
+    wire signed [16:0] s152;  // s149 + s150 + 4*s151
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(14), .C(16), .SIGNED(3'b111), .NEGATE(3'b000)) u_s152 (
+        .a(s149), .b(s150), .c((16'(s151) << 2)), .sum(s152)
     );
-    wire signed [15:0] s152;  // 4*x9 + 4*x45 + s151
-    assign s152[1:0] = s151[1:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s152 (
-        .a(x9), .b(x45), .c(13'(s151 >>> 2)), .sum(s152[15:2])
+    wire signed [12:0] s153;  // x26 - x39
+    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s153 (
+        .a(x26), .b(x39), .sum(s153)
     );
-    wire signed [13:0] s155;  // x33 + x51 - x13
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s155 (
-        .a(x33), .b(x51), .c(x13), .sum(s155)
+    wire signed [13:0] s154;  // x17 - x10 - x12
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s154 (
+        .a(x17), .b(x10), .c(x12), .sum(s154)
     );
-    wire signed [13:0] s156;  // x17 - x10 - x12
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s156 (
-        .a(x17), .b(x10), .c(x12), .sum(s156)
+    wire signed [14:0] s155;  // 2*x42 + s147 + s153
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s155 (
+        .a((13'(x42) << 1)), .b(s147), .c(s153), .sum(s155)
     );
-    wire signed [14:0] s157;  // 2*x42 + s146 + s155
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s157 (
-        .a((13'(x42) << 1)), .b(s146), .c(s155), .sum(s157)
+    wire signed [15:0] s156;  // 4*x39 + s0 + s154
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s156 (
+        .a((14'(x39) << 2)), .b(s0), .c(s154), .sum(s156)
     );
-    wire signed [15:0] s158;  // 4*x39 + s156 - s14
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s158 (
-        .a((14'(x39) << 2)), .b(s156), .c(s14), .sum(s158)
+    wire signed [14:0] s161;  // x34 + 4*x39 - 2*x6
+    assign s161[0:0] = x34[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s161 (
+        .a(11'(x34 >>> 1)), .b((13'(x39) << 1)), .c(x6), .sum(s161[14:1])
     );
-    wire signed [16:0] s163 = 17'(x5) + (17'(x54) << 4);
-    wire signed [13:0] s164;  // x16 + x24 + x25
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s164 (
-        .a(x16), .b(x24), .c(x25), .sum(s164)
+    wire signed [13:0] s162;  // x16 + x24 + x25
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s162 (
+        .a(x16), .b(x24), .c(x25), .sum(s162)
     );
-    wire signed [13:0] s165;  // x13 + 2*x33 + x44
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s165 (
-        .a(x13), .b((13'(x33) << 1)), .c(x44), .sum(s165)
+    wire signed [13:0] s163;  // 2*x21 + x48 - x51
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s163 (
+        .a((13'(x21) << 1)), .b(x48), .c(x51), .sum(s163)
     );
-    wire signed [13:0] s166;  // x15 + x51 - x31
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s166 (
-        .a(x15), .b(x51), .c(x31), .sum(s166)
+    wire signed [13:0] s164;  // x53 - x10 - 2*x21
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s164 (
+        .a(x53), .b(x10), .c((13'(x21) << 1)), .sum(s164)
     );
-    wire signed [15:0] s167;  // s165 + s166 - 2*s146
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s167 (
-        .a(s165), .b(s166), .c((14'(s146) << 1)), .sum(s167)
+    wire signed [16:0] s165;  // 16*x51 + 4*s163 + s164
+    assign s165[1:0] = s164[1:0];
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b000)) u_s165 (
+        .a((15'(x51) << 2)), .b(15'(s163)), .c(15'(s164 >>> 2)), .sum(s165[16:2])
     );
-    wire signed [13:0] s169;  // x14 - x20 - x30
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s169 (
-        .a(x14), .b(x20), .c(x30), .sum(s169)
+    wire signed [13:0] s166;  // x13 + 2*x33 + x44
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s166 (
+        .a(x13), .b((13'(x33) << 1)), .c(x44), .sum(s166)
     );
-    wire signed [14:0] s170;  // 4*x12 + x50 + x55
-    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s170 (
-        .a((14'(x12) << 2)), .b(x50), .c(x55), .sum(s170)
+    wire signed [13:0] s167;  // x31 - x15 - x51
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s167 (
+        .a(x31), .b(x15), .c(x51), .sum(s167)
     );
-    wire signed [15:0] s171;  // s134 + s169 + s170
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s171 (
-        .a(s134), .b(s169), .c(s170), .sum(s171)
+    wire signed [15:0] s168;  // 2*s153 + s167 - s166
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s168 (
+        .a((14'(s153) << 1)), .b(s167), .c(s166), .sum(s168)
     );
-    wire signed [13:0] s172;  // x2 + x32 + x46
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s172 (
-        .a(x2), .b(x32), .c(x46), .sum(s172)
+    wire signed [13:0] s170;  // 4*x18 + x20 - x18
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s170 (
+        .a((14'(x18) << 2)), .b(14'(x20)), .c(14'(x18)), .sum(s170)
     );
-    wire signed [13:0] s175;  // 2*x21 + x48 - x51
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s175 (
-        .a((13'(x21) << 1)), .b(x48), .c(x51), .sum(s175)
+    wire signed [14:0] s171;  // 4*x12 + x14
+    assign s171[1:0] = x14[1:0];
+    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(10), .SIGNED(2'b11), .NEGATE(2'b00)) u_s171 (
+        .a(x12), .b(10'(x14 >>> 2)), .sum(s171[14:2])
     );
-    wire signed [13:0] s176;  // x10 + 2*x21 - x53
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s176 (
-        .a(x10), .b((13'(x21) << 1)), .c(x53), .sum(s176)
+    wire signed [15:0] s172;  // s77 + s171 - s170
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s172 (
+        .a(s77), .b(s171), .c(s170), .sum(s172)
     );
-    wire signed [16:0] s177;  // s176 - 16*x51 - 4*s175
-    assign s177[1:0] = s176[1:0];
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b110)) u_s177 (
-        .a(15'(s176 >>> 2)), .b((15'(x51) << 2)), .c(15'(s175)), .sum(s177[16:2])
+    wire signed [13:0] s173;  // x2 + x32 + x46
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s173 (
+        .a(x2), .b(x32), .c(x46), .sum(s173)
     );
-    wire signed [13:0] s178 = (14'(x19) << 1) + 14'(x41);
-    wire signed [14:0] s179;  // s20 + s178 - 2*x52
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s179 (
-        .a(s20), .b(s178), .c((13'(x52) << 1)), .sum(s179)
+    wire signed [14:0] s176;  // x41 + s70 - 2*x52
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s176 (
+        .a(x41), .b(s70), .c((13'(x52) << 1)), .sum(s176)
     );
-    wire signed [15:0] s180;  // 4*x3 - 4*x8 - s93
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s180 (
-        .a((14'(x3) << 2)), .b((14'(x8) << 2)), .c(s93), .sum(s180)
+    wire signed [15:0] s177;  // 4*x3 - 4*x8 - s110
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s177 (
+        .a((14'(x3) << 2)), .b((14'(x8) << 2)), .c(s110), .sum(s177)
     );
-    wire signed [13:0] s185;  // x12 + x35 + x44
+    wire signed [13:0] s182;  // x9 + x27 - x46
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s182 (
+        .a(x9), .b(x27), .c(x46), .sum(s182)
+    );
+    wire signed [14:0] s183;  // s182 - x6 - x56
+    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s183 (
+        .a(s182), .b(x6), .c(x56), .sum(s183)
+    );
+    wire signed [13:0] s184;  // 2*x8 + x13 + x15
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s184 (
+        .a((13'(x8) << 1)), .b(x13), .c(x15), .sum(s184)
+    );
+    wire signed [13:0] s185;  // x19 + x45 + x48
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s185 (
-        .a(x12), .b(x35), .c(x44), .sum(s185)
+        .a(x19), .b(x45), .c(x48), .sum(s185)
     );
-    wire signed [13:0] s186;  // 2*x9 + x30 - x18
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s186 (
-        .a((13'(x9) << 1)), .b(x30), .c(x18), .sum(s186)
+    wire signed [13:0] s186;  // x12 + x35 + x44
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s186 (
+        .a(x12), .b(x35), .c(x44), .sum(s186)
     );
-    wire signed [15:0] s187;  // s185 + 2*s186 - 4*x12
-    assign s187[0:0] = s185[0:0];
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s187 (
-        .a(13'(s185 >>> 1)), .b(s186), .c((13'(x12) << 1)), .sum(s187[15:1])
+    wire signed [13:0] s187;  // 2*x9 + x30 - x18
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s187 (
+        .a((13'(x9) << 1)), .b(x30), .c(x18), .sum(s187)
     );
-    wire signed [12:0] s188 = 13'(x2) - 13'(x28);
-    wire signed [13:0] s189;  // x19 + x45 + x48
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s189 (
-        .a(x19), .b(x45), .c(x48), .sum(s189)
+    wire signed [15:0] s188;  // s186 + 2*s187 - 4*x12
+    assign s188[0:0] = s186[0:0];
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s188 (
+        .a(13'(s186 >>> 1)), .b(s187), .c((13'(x12) << 1)), .sum(s188[15:1])
     );
-    wire signed [13:0] s190;  // x13 + x15 - x43
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s190 (
-        .a(x13), .b(x15), .c(x43), .sum(s190)
+    wire signed [13:0] s189;  // x28 - x2 - x20
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s189 (
+        .a(x28), .b(x2), .c(x20), .sum(s189)
     );
-    wire signed [14:0] s191;  // 2*x8 + x20 + s190
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s191 (
-        .a((13'(x8) << 1)), .b(x20), .c(s190), .sum(s191)
+    wire signed [14:0] s190;  // 2*x42 + x43 - 2*x26
+    assign s190[0:0] = x43[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s190 (
+        .a(x42), .b(11'(x43 >>> 1)), .c(x26), .sum(s190[14:1])
     );
-    wire signed [13:0] s192;  // x9 - x6 - x46
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s192 (
-        .a(x9), .b(x6), .c(x46), .sum(s192)
+    wire signed [15:0] s191;  // s132 + s189 - s184
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s191 (
+        .a(s132), .b(s189), .c(s184), .sum(s191)
     );
-    wire signed [14:0] s193;  // x27 + s192 - x56
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s193 (
-        .a(x27), .b(s192), .c(x56), .sum(s193)
+    wire signed [14:0] s197;  // x7 + 8*x12 - 2*x12
+    assign s197[0:0] = x7[0:0];
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s197 (
+        .a(14'(x7 >>> 1)), .b((14'(x12) << 2)), .c(14'(x12)), .sum(s197[14:1])
     );
-    wire signed [14:0] s194;  // 2*x42 + x54 - 2*x26
-    assign s194[0:0] = x54[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s194 (
-        .a(x42), .b(11'(x54 >>> 1)), .c(x26), .sum(s194[14:1])
-    );
-    wire signed [15:0] s195;  // s194 - s120 - s188
-    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s195 (
-        .a(s194), .b(s120), .c(s188), .sum(s195)
+    wire signed [14:0] s198 = 15'(x3) - s197;
+    wire signed [12:0] s199;  // x4 + x15
+    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b00)) u_s199 (
+        .a(x4), .b(x15), .sum(s199)
     );
     wire signed [13:0] s200;  // x9 - x18 - x37
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s200 (
@@ -621,669 +666,673 @@ module linear_dense_1 (
     bittrigger_grow3 #(.WIDTH(16), .A(14), .B(13), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s202 (
         .a((14'(x54) << 2)), .b(13'(s200 >>> 1)), .c(s201), .sum(s202[16:1])
     );
-    wire signed [14:0] s203;  // x7 + 8*x12 - 2*x12
-    assign s203[0:0] = x7[0:0];
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s203 (
-        .a(14'(x7 >>> 1)), .b((14'(x12) << 2)), .c(14'(x12)), .sum(s203[14:1])
+    wire signed [13:0] s203;  // x2 + 2*x54 - x22
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s203 (
+        .a(x2), .b((13'(x54) << 1)), .c(x22), .sum(s203)
     );
-    wire signed [14:0] s204 = 15'(x3) - s203;
-    wire signed [14:0] s206;  // 2*x25 - x38 - 2*x51
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s206 (
-        .a((13'(x25) << 1)), .b(x38), .c((13'(x51) << 1)), .sum(s206)
+    wire signed [13:0] s204;  // x47 - x31 - x53
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s204 (
+        .a(x47), .b(x31), .c(x53), .sum(s204)
     );
-    wire signed [13:0] s207;  // x17 + x31 + x53
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s207 (
-        .a(x17), .b(x31), .c(x53), .sum(s207)
+    wire signed [15:0] s205;  // s204 - x17 - 8*x51
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(13), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s205 (
+        .a(s204), .b(13'(x17)), .c((15'(x51) << 3)), .sum(s205)
     );
-    wire signed [15:0] s208;  // 8*x51 + s207 - x47
-    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s208 (
-        .a((15'(x51) << 3)), .b(s207), .c(13'(x47)), .sum(s208)
+    wire signed [14:0] s206;  // x38 + 2*x51 - 2*x25
+    assign s206[0:0] = x38[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s206 (
+        .a(11'(x38 >>> 1)), .b(x51), .c(x25), .sum(s206[14:1])
     );
-    wire signed [12:0] s209 = 13'(x4) + 13'(x46);
-    wire signed [13:0] s210;  // x22 + 2*x32 - x39
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s210 (
-        .a(x22), .b((13'(x32) << 1)), .c(x39), .sum(s210)
+    wire signed [13:0] s207;  // 2*x32 - x39 - x46
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s207 (
+        .a((13'(x32) << 1)), .b(x39), .c(x46), .sum(s207)
     );
-    wire signed [14:0] s216;  // x48 - x3 - s155
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s216 (
-        .a(x48), .b(x3), .c(s155), .sum(s216)
+    wire signed [13:0] s213;  // x32 - x9 - x27
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s213 (
+        .a(x32), .b(x9), .c(x27), .sum(s213)
     );
-    wire signed [13:0] s217;  // x13 + x17 - 2*x39
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s217 (
-        .a(x13), .b(x17), .c((13'(x39) << 1)), .sum(s217)
+    wire signed [15:0] s214;  // 4*x0 + 4*x27 + s213
+    assign s214[1:0] = s213[1:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s214 (
+        .a(x0), .b(x27), .c(12'(s213 >>> 2)), .sum(s214[15:2])
     );
-    wire signed [13:0] s218;  // x22 - x25 - x43
+    wire signed [13:0] s217;  // x0 - x14 - x31
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s217 (
+        .a(x0), .b(x14), .c(x31), .sum(s217)
+    );
+    wire signed [13:0] s218;  // x20 - x2 - x48
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s218 (
-        .a(x22), .b(x25), .c(x43), .sum(s218)
+        .a(x20), .b(x2), .c(x48), .sum(s218)
     );
-    wire signed [16:0] s219;  // s218 - 4*x15 - s44
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b110)) u_s219 (
-        .a(17'(s218)), .b((17'(x15) << 2)), .c(s44), .sum(s219)
+    wire signed [14:0] s219;  // 2*x10 + s217 + s218
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b000)) u_s219 (
+        .a((15'(x10) << 1)), .b(15'(s217)), .c(15'(s218)), .sum(s219)
     );
-    wire signed [13:0] s220;  // x9 + x27 - x32
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s220 (
-        .a(x9), .b(x27), .c(x32), .sum(s220)
+    wire signed [16:0] s221;  // x7 + 16*x21 - x46
+    bittrigger_grow3 #(.WIDTH(17), .A(14), .B(16), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s221 (
+        .a(14'(x7)), .b((16'(x21) << 4)), .c(14'(x46)), .sum(s221)
     );
-    wire signed [15:0] s221;  // s220 - 4*x0 - 4*x27
-    assign s221[1:0] = s220[1:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s221 (
-        .a(12'(s220 >>> 2)), .b(x0), .c(x27), .sum(s221[15:2])
+    wire signed [14:0] s222;  // 2*x29 + 2*x36 + x51
+    assign s222[0:0] = x51[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s222 (
+        .a(x29), .b(x36), .c(11'(x51 >>> 1)), .sum(s222[14:1])
     );
-    wire signed [12:0] s224 = 13'(x24) - 13'(x42);
-    wire signed [15:0] s225;  // 4*x36 + s224 - 8*x51
-    assign s225[1:0] = s224[1:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s225 (
-        .a(x36), .b(11'(s224 >>> 2)), .c((13'(x51) << 1)), .sum(s225[15:2])
+    wire signed [13:0] s223;  // x13 + x17 - 2*x39
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s223 (
+        .a(x13), .b(x17), .c((13'(x39) << 1)), .sum(s223)
     );
-    wire signed [14:0] s226;  // 2*x29 + 2*x36 + x51
-    assign s226[0:0] = x51[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s226 (
-        .a(x29), .b(x36), .c(11'(x51 >>> 1)), .sum(s226[14:1])
+    wire signed [15:0] s224;  // x42 + 4*s104 - x24
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s224 (
+        .a(16'(x42)), .b((16'(s104) << 2)), .c(16'(x24)), .sum(s224)
     );
-    wire signed [13:0] s227;  // x14 + x48 - x28
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s227 (
-        .a(x14), .b(x48), .c(x28), .sum(s227)
+    wire signed [14:0] s225;  // x3 + s147 - x48
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s225 (
+        .a(x3), .b(s147), .c(x48), .sum(s225)
     );
-    wire signed [12:0] s228 = 13'(x0) + 13'(x8);
-    wire signed [13:0] s229;  // x20 - x2 - x31
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s229 (
-        .a(x20), .b(x2), .c(x31), .sum(s229)
+    wire signed [13:0] s226;  // x22 - x25 - x43
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s226 (
+        .a(x22), .b(x25), .c(x43), .sum(s226)
     );
-    wire signed [14:0] s230;  // 2*x10 + s228 - s227
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s230 (
-        .a((13'(x10) << 1)), .b(s228), .c(s227), .sum(s230)
+    wire signed [13:0] s228;  // x19 + x21 - x5
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s228 (
+        .a(x19), .b(x21), .c(x5), .sum(s228)
     );
-    wire signed [16:0] s232;  // x46 - x7 - 16*x21
-    bittrigger_grow3 #(.WIDTH(17), .A(14), .B(14), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s232 (
-        .a(14'(x46)), .b(14'(x7)), .c((16'(x21) << 4)), .sum(s232)
+    wire signed [14:0] s229;  // x53 + s228 - 2*x23
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s229 (
+        .a(x53), .b(s228), .c((13'(x23) << 1)), .sum(s229)
     );
-    wire signed [13:0] s233;  // x19 + x21 + x53
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s233 (
-        .a(x19), .b(x21), .c(x53), .sum(s233)
+    wire signed [15:0] s230;  // s222 - 4*x20 - s223
+    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s230 (
+        .a(s222), .b((14'(x20) << 2)), .c(s223), .sum(s230)
     );
-    wire signed [15:0] s234;  // s233 - 4*x20 - 2*x23
-    assign s234[0:0] = s233[0:0];
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s234 (
-        .a(13'(s233 >>> 1)), .b((13'(x20) << 1)), .c(x23), .sum(s234[15:1])
+    wire signed [15:0] s236;  // x14 + s149 - 8*x21
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s236 (
+        .a(16'(x14)), .b(16'(s149)), .c((16'(x21) << 3)), .sum(s236)
     );
-    wire signed [15:0] s235;  // s128 + s226 - s217
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s235 (
-        .a(16'(s128)), .b(16'(s226)), .c(16'(s217)), .sum(s235)
+    wire signed [17:0] s237;  // x15 + 32*x24 + x55
+    bittrigger_grow3 #(.WIDTH(18), .A(15), .B(17), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s237 (
+        .a(15'(x15)), .b((17'(x24) << 5)), .c(15'(x55)), .sum(s237)
     );
-    wire signed [15:0] s242;  // x14 + s147 - 8*x21
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s242 (
-        .a(16'(x14)), .b(16'(s147)), .c((16'(x21) << 3)), .sum(s242)
+    wire signed [13:0] s239;  // x4 + x47 - x40
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s239 (
+        .a(x4), .b(x47), .c(x40), .sum(s239)
     );
-    wire signed [13:0] s243;  // x3 + x47 - x40
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s243 (
-        .a(x3), .b(x47), .c(x40), .sum(s243)
+    wire signed [14:0] s240;  // 2*x21 + s147 + s239
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b000)) u_s240 (
+        .a((15'(x21) << 1)), .b(15'(s147)), .c(15'(s239)), .sum(s240)
     );
-    wire signed [15:0] s245;  // s155 + s243 - 4*x19
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s245 (
-        .a(s155), .b(s243), .c((14'(x19) << 2)), .sum(s245)
+    wire signed [14:0] s246;  // 2*x18 + x30 - 4*x24
+    assign s246[0:0] = x30[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s246 (
+        .a(x18), .b(11'(x30 >>> 1)), .c((13'(x24) << 1)), .sum(s246[14:1])
     );
-    wire signed [13:0] s251;  // x44 + x52 - x24
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s251 (
-        .a(x44), .b(x52), .c(x24), .sum(s251)
+    wire signed [13:0] s247;  // x24 - x35 - x44
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s247 (
+        .a(x24), .b(x35), .c(x44), .sum(s247)
     );
-    wire signed [14:0] s252;  // x35 - 4*x9 - 2*x45
-    assign s252[0:0] = x35[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s252 (
-        .a(11'(x35 >>> 1)), .b((13'(x9) << 1)), .c(x45), .sum(s252[14:1])
+    wire signed [14:0] s248;  // 4*x9 + 2*x45 - x52
+    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s248 (
+        .a((14'(x9) << 2)), .b((13'(x45) << 1)), .c(x52), .sum(s248)
     );
-    wire signed [15:0] s253;  // s251 + s252 - s100
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s253 (
-        .a(s251), .b(s252), .c(s100), .sum(s253)
+    wire signed [15:0] s249;  // s97 + s247 + s248
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s249 (
+        .a(s97), .b(s247), .c(s248), .sum(s249)
     );
-    wire signed [14:0] s254;  // x3 + 2*x27 + 2*x36
-    assign s254[0:0] = x3[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s254 (
-        .a(11'(x3 >>> 1)), .b(x27), .c(x36), .sum(s254[14:1])
+    wire signed [14:0] s250;  // x3 + 2*x27 + 2*x36
+    assign s250[0:0] = x3[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s250 (
+        .a(11'(x3 >>> 1)), .b(x27), .c(x36), .sum(s250[14:1])
     );
-    wire signed [14:0] s255;  // 4*x24 - 2*x18 - x30
-    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s255 (
-        .a((14'(x24) << 2)), .b((13'(x18) << 1)), .c(x30), .sum(s255)
+    wire signed [13:0] s251;  // x12 + x54 - 2*x21
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s251 (
+        .a(x12), .b(x54), .c((13'(x21) << 1)), .sum(s251)
     );
-    wire signed [15:0] s256;  // 2*x0 + x17 + 8*x21
-    assign s256[0:0] = x17[0:0];
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s256 (
-        .a(x0), .b(12'(x17 >>> 1)), .c((14'(x21) << 2)), .sum(s256[15:1])
+    wire signed [13:0] s252;  // x20 + 2*x51
+    assign s252[0:0] = x20[0:0];
+    bittrigger_grow2 #(.WIDTH(13), .A(11), .B(12), .SIGNED(2'b11), .NEGATE(2'b00)) u_s252 (
+        .a(11'(x20 >>> 1)), .b(x51), .sum(s252[13:1])
     );
-    wire signed [14:0] s257 = (15'(x54) << 2) - 15'(x20);
-    wire signed [13:0] s258;  // x11 + x23 + x42
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s258 (
-        .a(x11), .b(x23), .c(x42), .sum(s258)
+    wire signed [13:0] s253;  // x11 + x17 + x42
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s253 (
+        .a(x11), .b(x17), .c(x42), .sum(s253)
     );
-    wire signed [15:0] s259;  // 4*x12 - 2*x51 - s258
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(13), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s259 (
-        .a((14'(x12) << 2)), .b((13'(x51) << 1)), .c(s258), .sum(s259)
+    wire signed [14:0] s254;  // 2*x0 + x23 + s252
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s254 (
+        .a((13'(x0) << 1)), .b(x23), .c(s252), .sum(s254)
     );
-    wire signed [13:0] s261 = (14'(x26) << 1) + 14'(x41);
-    wire signed [17:0] s267;  // x4 + 4*x42 - 32*x24
-    assign s267[1:0] = x4[1:0];
-    bittrigger_grow3 #(.WIDTH(16), .A(13), .B(13), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s267 (
-        .a(13'(x4 >>> 2)), .b(13'(x42)), .c((15'(x24) << 3)), .sum(s267[17:2])
+    wire signed [13:0] s261;  // x5 + x33 - x46
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s261 (
+        .a(x5), .b(x33), .c(x46), .sum(s261)
     );
-    wire signed [17:0] s268;  // x11 + 2*x16 + s267
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s268 (
-        .a(18'(x11)), .b((18'(x16) << 1)), .c(s267), .sum(s268)
+    wire signed [17:0] s262;  // x4 + 4*x42 - 32*x24
+    assign s262[1:0] = x4[1:0];
+    bittrigger_grow3 #(.WIDTH(16), .A(13), .B(13), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s262 (
+        .a(13'(x4 >>> 2)), .b(13'(x42)), .c((15'(x24) << 3)), .sum(s262[17:2])
     );
-    wire signed [15:0] s269;  // x19 - 8*x18 - 2*x20
-    assign s269[0:0] = x19[0:0];
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s269 (
-        .a(12'(x19 >>> 1)), .b((14'(x18) << 2)), .c(x20), .sum(s269[15:1])
+    wire signed [13:0] s264;  // 2*x22 - x44 - x54
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s264 (
+        .a((13'(x22) << 1)), .b(x44), .c(x54), .sum(s264)
+    );
+    wire signed [13:0] s265;  // x50 + x56 - 2*x51
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s265 (
+        .a(x50), .b(x56), .c((13'(x51) << 1)), .sum(s265)
+    );
+    wire signed [15:0] s266;  // 4*x54 + s265 - s264
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s266 (
+        .a((14'(x54) << 2)), .b(s265), .c(s264), .sum(s266)
+    );
+    wire signed [13:0] s267;  // x48 - x2 - x28
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s267 (
+        .a(x48), .b(x2), .c(x28), .sum(s267)
+    );
+    wire signed [14:0] s268;  // x14 + s267 - 2*x21
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s268 (
+        .a(x14), .b(s267), .c((13'(x21) << 1)), .sum(s268)
     );
     wire signed [14:0] s270;  // x27 + x53 - 4*x48
     bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s270 (
         .a(x27), .b(x53), .c((14'(x48) << 2)), .sum(s270)
     );
-    wire signed [13:0] s271;  // x46 - x5 - x33
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s271 (
-        .a(x46), .b(x5), .c(x33), .sum(s271)
+    wire signed [13:0] s271;  // x25 + x26 - 4*x25
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s271 (
+        .a(14'(x25)), .b(14'(x26)), .c((14'(x25) << 2)), .sum(s271)
     );
-    wire signed [13:0] s272;  // 2*x22 - x44 - x54
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s272 (
-        .a((13'(x22) << 1)), .b(x44), .c(x54), .sum(s272)
+    wire signed [13:0] s272;  // x6 + x10 + x15
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s272 (
+        .a(x6), .b(x10), .c(x15), .sum(s272)
     );
-    wire signed [13:0] s273;  // x50 + x56 - 2*x51
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s273 (
-        .a(x50), .b(x56), .c((13'(x51) << 1)), .sum(s273)
+    wire signed [15:0] s273;  // x1 + x13 - 16*x1
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s273 (
+        .a(16'(x1)), .b(16'(x13)), .c((16'(x1) << 4)), .sum(s273)
     );
-    wire signed [15:0] s274;  // 4*x54 + s273 - s272
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s274 (
-        .a((14'(x54) << 2)), .b(s273), .c(s272), .sum(s274)
+    wire signed [13:0] s274;  // x17 + x36 - x32
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s274 (
+        .a(x17), .b(x36), .c(x32), .sum(s274)
     );
-    wire signed [14:0] s275;  // s227 - x2 - 2*x21
-    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s275 (
-        .a(s227), .b(x2), .c((13'(x21) << 1)), .sum(s275)
+    wire signed [17:0] s275;  // s272 + 2*s273 + s274
+    bittrigger_grow3 #(.WIDTH(18), .A(15), .B(17), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s275 (
+        .a(15'(s272)), .b((17'(s273) << 1)), .c(15'(s274)), .sum(s275)
     );
-    wire signed [13:0] s277;  // x25 + x26 - 4*x25
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s277 (
-        .a(14'(x25)), .b(14'(x26)), .c((14'(x25) << 2)), .sum(s277)
+    wire signed [13:0] s277;  // x19 + x29 - x8
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s277 (
+        .a(x19), .b(x29), .c(x8), .sum(s277)
     );
-    wire signed [13:0] s278;  // x6 + x10 + x15
+    wire signed [13:0] s278;  // x7 + x43 + x47
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s278 (
-        .a(x6), .b(x10), .c(x15), .sum(s278)
-    );
-    wire signed [15:0] s279;  // 16*x1 - x1 - x13
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b110)) u_s279 (
-        .a((16'(x1) << 4)), .b(16'(x1)), .c(16'(x13)), .sum(s279)
-    );
-    wire signed [13:0] s280;  // x17 + x36 - x32
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s280 (
-        .a(x17), .b(x36), .c(x32), .sum(s280)
-    );
-    wire signed [17:0] s281;  // 2*s279 - s278 - s280
-    bittrigger_grow3 #(.WIDTH(18), .A(17), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s281 (
-        .a((17'(s279) << 1)), .b(15'(s278)), .c(15'(s280)), .sum(s281)
-    );
-    wire signed [13:0] s283;  // x29 - x8 - 2*x41
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s283 (
-        .a(x29), .b(x8), .c((13'(x41) << 1)), .sum(s283)
-    );
-    wire signed [13:0] s284;  // x7 + x18 + x43
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s284 (
-        .a(x7), .b(x18), .c(x43), .sum(s284)
-    );
-    wire signed [15:0] s285;  // 4*x12 + 2*x47 + s271
-    assign s285[0:0] = s271[0:0];
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s285 (
-        .a((13'(x12) << 1)), .b(x47), .c(13'(s271 >>> 1)), .sum(s285[15:1])
-    );
-    wire signed [15:0] s286;  // s283 - 4*x33 - s270
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s286 (
-        .a(s283), .b((14'(x33) << 2)), .c(s270), .sum(s286)
-    );
-    wire signed [14:0] s292;  // 2*x23 + 4*x27 + x55
-    assign s292[0:0] = x55[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s292 (
-        .a(x23), .b((13'(x27) << 1)), .c(11'(x55 >>> 1)), .sum(s292[14:1])
-    );
-    wire signed [14:0] s293;  // x10 + x17 + 4*x42
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s293 (
-        .a(x10), .b(x17), .c((14'(x42) << 2)), .sum(s293)
-    );
-    wire signed [13:0] s294;  // x25 - x5 - x46
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s294 (
-        .a(x25), .b(x5), .c(x46), .sum(s294)
-    );
-    wire signed [13:0] s295;  // 2*x28 - x9 - x48
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s295 (
-        .a((13'(x28) << 1)), .b(x9), .c(x48), .sum(s295)
-    );
-    wire signed [15:0] s296;  // s294 + s295 - s293
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s296 (
-        .a(s294), .b(s295), .c(s293), .sum(s296)
-    );
-    wire signed [13:0] s299;  // x37 - x12 - x54
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s299 (
-        .a(x37), .b(x12), .c(x54), .sum(s299)
-    );
-    wire signed [13:0] s300;  // x21 + 2*x48 - x22
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s300 (
-        .a(x21), .b((13'(x48) << 1)), .c(x22), .sum(s300)
-    );
-    wire signed [15:0] s301;  // s299 + 2*s300 - 8*x21
-    assign s301[0:0] = s299[0:0];
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s301 (
-        .a(15'(s299 >>> 1)), .b(15'(s300)), .c((15'(x21) << 2)), .sum(s301[15:1])
-    );
-    wire signed [13:0] s302;  // x35 + x43 - x32
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s302 (
-        .a(x35), .b(x43), .c(x32), .sum(s302)
-    );
-    wire signed [13:0] s303;  // 2*x26 + x40 - x39
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s303 (
-        .a((13'(x26) << 1)), .b(x40), .c(x39), .sum(s303)
-    );
-    wire signed [14:0] s304;  // 2*x16 + s302 - 2*x34
-    assign s304[0:0] = s302[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s304 (
-        .a(x16), .b(13'(s302 >>> 1)), .c(x34), .sum(s304[14:1])
-    );
-    wire signed [15:0] s305;  // 4*x18 - 4*x50 - s80
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s305 (
-        .a((14'(x18) << 2)), .b((14'(x50) << 2)), .c(s80), .sum(s305)
-    );
-    wire signed [13:0] s311;  // x16 + x34 - x17
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s311 (
-        .a(x16), .b(x34), .c(x17), .sum(s311)
-    );
-    wire signed [14:0] s312;  // x42 + 4*x45 + x52
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s312 (
-        .a(x42), .b((14'(x45) << 2)), .c(x52), .sum(s312)
-    );
-    wire signed [13:0] s314;  // x0 + 2*x24 + x38
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s314 (
-        .a(x0), .b((13'(x24) << 1)), .c(x38), .sum(s314)
-    );
-    wire signed [13:0] s315;  // 2*x4 + x43 - x11
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s315 (
-        .a((13'(x4) << 1)), .b(x43), .c(x11), .sum(s315)
-    );
-    wire signed [15:0] s316;  // 2*s188 + s311 + s314
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s316 (
-        .a((14'(s188) << 1)), .b(s311), .c(s314), .sum(s316)
-    );
-    wire signed [15:0] s317;  // s312 + s315 - 2*s56
-    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s317 (
-        .a(s312), .b(s315), .c((14'(s56) << 1)), .sum(s317)
-    );
-    wire signed [13:0] s321;  // x12 + x47 - x50
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s321 (
-        .a(x12), .b(x47), .c(x50), .sum(s321)
-    );
-    wire signed [14:0] s322;  // x56 + s321 - 2*x9
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s322 (
-        .a(x56), .b(s321), .c((13'(x9) << 1)), .sum(s322)
-    );
-    wire signed [14:0] s323;  // 4*x15 + x23 - x39
-    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s323 (
-        .a((14'(x15) << 2)), .b(x23), .c(x39), .sum(s323)
-    );
-    wire signed [13:0] s324;  // x26 + x30 + x45
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s324 (
-        .a(x26), .b(x30), .c(x45), .sum(s324)
-    );
-    wire signed [15:0] s325;  // s324 - 4*x30 - s323
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s325 (
-        .a(s324), .b((14'(x30) << 2)), .c(s323), .sum(s325)
-    );
-    wire signed [12:0] s326 = 13'(x32) - 13'(x40);
-    wire signed [14:0] s327;  // 2*x38 + s326 - x20
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s327 (
-        .a((13'(x38) << 1)), .b(s326), .c(x20), .sum(s327)
-    );
-    wire signed [14:0] s328;  // x19 + x37 + s314
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s328 (
-        .a(x19), .b(x37), .c(s314), .sum(s328)
-    );
-    wire signed [13:0] s331;  // 4*x16 - x16 - x54
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s331 (
-        .a((14'(x16) << 2)), .b(14'(x16)), .c(14'(x54)), .sum(s331)
-    );
-    wire signed [13:0] s338;  // 2*x25 + x38 - x35
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s338 (
-        .a((13'(x25) << 1)), .b(x38), .c(x35), .sum(s338)
-    );
-    wire signed [14:0] s340;  // 4*x15 + 2*x18 + x45
-    assign s340[0:0] = x45[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s340 (
-        .a((13'(x15) << 1)), .b(x18), .c(11'(x45 >>> 1)), .sum(s340[14:1])
-    );
-    wire signed [13:0] s341;  // x0 + 2*x27 + x56
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s341 (
-        .a(x0), .b((13'(x27) << 1)), .c(x56), .sum(s341)
-    );
-    wire signed [13:0] s342;  // x14 + x26 - x33
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s342 (
-        .a(x14), .b(x26), .c(x33), .sum(s342)
-    );
-    wire signed [13:0] s343;  // x5 + x11 + x19
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s343 (
-        .a(x5), .b(x11), .c(x19), .sum(s343)
-    );
-    wire signed [15:0] s344;  // s343 - 4*x9 - s342
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s344 (
-        .a(s343), .b((14'(x9) << 2)), .c(s342), .sum(s344)
-    );
-    wire signed [14:0] s346;  // 2*x22 + x37 - 2*x21
-    assign s346[0:0] = x37[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s346 (
-        .a(x22), .b(11'(x37 >>> 1)), .c(x21), .sum(s346[14:1])
-    );
-    wire signed [14:0] s347;  // x2 + 2*x39 + 2*x52
-    assign s347[0:0] = x2[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s347 (
-        .a(11'(x2 >>> 1)), .b(x39), .c(x52), .sum(s347[14:1])
-    );
-    wire signed [13:0] s348;  // 2*x10 + x44 - x43
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s348 (
-        .a((13'(x10) << 1)), .b(x44), .c(x43), .sum(s348)
-    );
-    wire signed [17:0] s349;  // s347 + 2*s348 - 32*x21
-    assign s349[0:0] = s347[0:0];
-    bittrigger_grow3 #(.WIDTH(17), .A(14), .B(14), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s349 (
-        .a(14'(s347 >>> 1)), .b(s348), .c((16'(x21) << 4)), .sum(s349[17:1])
-    );
-    wire signed [14:0] s350;  // 2*x34 - 2*x20 - x49
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s350 (
-        .a((13'(x34) << 1)), .b((13'(x20) << 1)), .c(x49), .sum(s350)
-    );
-    wire signed [14:0] s351;  // 2*x29 + 2*x30 + s321
-    assign s351[0:0] = s321[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s351 (
-        .a(x29), .b(x30), .c(13'(s321 >>> 1)), .sum(s351[14:1])
-    );
-    wire signed [12:0] s359 = 13'(x25) - 13'(x15);
-    wire signed [13:0] s361;  // x53 - x3 - x31
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s361 (
-        .a(x53), .b(x3), .c(x31), .sum(s361)
-    );
-    wire signed [13:0] s362;  // x9 - x22 - x36
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s362 (
-        .a(x9), .b(x22), .c(x36), .sum(s362)
-    );
-    wire signed [14:0] s363;  // s126 - 2*x30 - 2*x41
-    assign s363[0:0] = s126[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s363 (
-        .a(13'(s126 >>> 1)), .b(x30), .c(x41), .sum(s363[14:1])
-    );
-    wire signed [13:0] s365;  // x24 + x47 - x51
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s365 (
-        .a(x24), .b(x47), .c(x51), .sum(s365)
-    );
-    wire signed [14:0] s366;  // 2*x29 + s302 - 2*x20
-    assign s366[0:0] = s302[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s366 (
-        .a(x29), .b(13'(s302 >>> 1)), .c(x20), .sum(s366[14:1])
-    );
-    wire signed [15:0] s367;  // s365 - 4*x6 - 4*x51
-    assign s367[1:0] = s365[1:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s367 (
-        .a(12'(s365 >>> 2)), .b(x6), .c(x51), .sum(s367[15:2])
-    );
-    wire signed [13:0] s374;  // x28 - x6 - x53
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s374 (
-        .a(x28), .b(x6), .c(x53), .sum(s374)
-    );
-    wire signed [14:0] s375;  // x35 + s311 - x49
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s375 (
-        .a(x35), .b(s311), .c(x49), .sum(s375)
-    );
-    wire signed [16:0] s376;  // 4*x32 + 2*s203 + s374
-    assign s376[0:0] = s374[0:0];
-    bittrigger_grow3 #(.WIDTH(16), .A(13), .B(15), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s376 (
-        .a((13'(x32) << 1)), .b(s203), .c(13'(s374 >>> 1)), .sum(s376[16:1])
-    );
-    wire signed [14:0] s378;  // x33 + 4*x45 + x48
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s378 (
-        .a(x33), .b((14'(x45) << 2)), .c(x48), .sum(s378)
-    );
-    wire signed [13:0] s379;  // x44 - x13 - x47
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s379 (
-        .a(x44), .b(x13), .c(x47), .sum(s379)
-    );
-    wire signed [15:0] s381;  // s15 - 4*x18 - s379
-    bittrigger_grow3 #(.WIDTH(16), .A(13), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s381 (
-        .a(s15), .b((14'(x18) << 2)), .c(s379), .sum(s381)
-    );
-    wire signed [13:0] s383;  // x11 + x18 + x50
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s383 (
-        .a(x11), .b(x18), .c(x50), .sum(s383)
-    );
-    wire signed [13:0] s384;  // x3 + x30 - x25
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s384 (
-        .a(x3), .b(x30), .c(x25), .sum(s384)
-    );
-    wire signed [14:0] s385;  // s383 - 2*x21 - 2*x39
-    assign s385[0:0] = s383[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s385 (
-        .a(13'(s383 >>> 1)), .b(x21), .c(x39), .sum(s385[14:1])
-    );
-    wire signed [15:0] s386;  // s384 - 4*x44 - 4*x50
-    assign s386[1:0] = s384[1:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s386 (
-        .a(12'(s384 >>> 2)), .b(x44), .c(x50), .sum(s386[15:2])
-    );
-    wire signed [12:0] s392 = 13'(x27) - 13'(x24);
-    wire signed [13:0] s393;  // x26 + x45 - 2*x41
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s393 (
-        .a(x26), .b(x45), .c((13'(x41) << 1)), .sum(s393)
-    );
-    wire signed [15:0] s394;  // 8*x12 + s392 + s393
-    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(13), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s394 (
-        .a((15'(x12) << 3)), .b(s392), .c(s393), .sum(s394)
-    );
-    wire signed [13:0] s396;  // x39 - x49 - x55
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s396 (
-        .a(x39), .b(x49), .c(x55), .sum(s396)
-    );
-    wire signed [14:0] s397;  // s396 - x37 - s271
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b110)) u_s397 (
-        .a(15'(s396)), .b(15'(x37)), .c(15'(s271)), .sum(s397)
-    );
-    wire signed [13:0] s405;  // x45 + x47 - x43
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s405 (
-        .a(x45), .b(x47), .c(x43), .sum(s405)
-    );
-    wire signed [14:0] s406;  // x34 + s405 - 2*x9
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s406 (
-        .a(x34), .b(s405), .c((13'(x9) << 1)), .sum(s406)
-    );
-    wire signed [15:0] s407;  // 4*x33 + 4*x45 + s127
-    assign s407[1:0] = s127[1:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s407 (
-        .a(x33), .b(x45), .c(12'(s127 >>> 2)), .sum(s407[15:2])
-    );
-    wire signed [13:0] s411;  // x55 - x7 - x35
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s411 (
-        .a(x55), .b(x7), .c(x35), .sum(s411)
-    );
-    wire signed [16:0] s412;  // 16*x48 - x37 - 4*x54
-    bittrigger_grow3 #(.WIDTH(17), .A(16), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s412 (
-        .a((16'(x48) << 4)), .b(14'(x37)), .c((14'(x54) << 2)), .sum(s412)
-    );
-    wire signed [16:0] s413;  // s270 + s411 + s412
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s413 (
-        .a(17'(s270)), .b(17'(s411)), .c(s412), .sum(s413)
-    );
-    wire signed [13:0] s414;  // x43 - x29 - x51
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s414 (
-        .a(x43), .b(x29), .c(x51), .sum(s414)
-    );
-    wire signed [15:0] s415;  // 8*x9 + 4*x33 + s414
-    assign s415[1:0] = s414[1:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s415 (
-        .a((13'(x9) << 1)), .b(x33), .c(12'(s414 >>> 2)), .sum(s415[15:2])
-    );
-    wire signed [13:0] s416;  // x21 + x42 - 2*x41
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s416 (
-        .a(x21), .b(x42), .c((13'(x41) << 1)), .sum(s416)
-    );
-    wire signed [17:0] s417;  // s267 + s416 - 16*x54
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s417 (
-        .a(s267), .b(18'(s416)), .c((18'(x54) << 4)), .sum(s417)
-    );
-    wire signed [13:0] s419;  // x38 - x0 - 2*x19
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s419 (
-        .a(x38), .b(x0), .c((13'(x19) << 1)), .sum(s419)
-    );
-    wire signed [15:0] s420;  // s7 - 4*x37 - s272
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s420 (
-        .a(s7), .b((14'(x37) << 2)), .c(s272), .sum(s420)
-    );
-    wire signed [13:0] s426;  // x2 + x36 + 2*x54
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s426 (
-        .a(x2), .b(x36), .c((13'(x54) << 1)), .sum(s426)
-    );
-    wire signed [14:0] s427;  // 2*x6 + x8 + 4*x51
-    assign s427[0:0] = x8[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s427 (
-        .a(x6), .b(11'(x8 >>> 1)), .c((13'(x51) << 1)), .sum(s427[14:1])
-    );
-    wire signed [13:0] s428;  // x22 + 2*x30 - x48
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s428 (
-        .a(x22), .b((13'(x30) << 1)), .c(x48), .sum(s428)
-    );
-    wire signed [15:0] s429;  // 4*x1 + s342 - 4*x13
-    assign s429[1:0] = s342[1:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s429 (
-        .a(x1), .b(12'(s342 >>> 2)), .c(x13), .sum(s429[15:2])
-    );
-    wire signed [15:0] s430;  // s428 - 2*s32 - s426
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s430 (
-        .a(s428), .b((15'(s32) << 1)), .c(s426), .sum(s430)
-    );
-    wire signed [14:0] s436;  // 2*x47 - 2*x14 - s121
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s436 (
-        .a((13'(x47) << 1)), .b((13'(x14) << 1)), .c(s121), .sum(s436)
-    );
-    wire signed [13:0] s437;  // x26 + x28 - x4
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s437 (
-        .a(x26), .b(x28), .c(x4), .sum(s437)
-    );
-    wire signed [15:0] s440;  // s22 + s437 - 4*x25
-    bittrigger_grow3 #(.WIDTH(16), .A(13), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s440 (
-        .a(s22), .b(s437), .c((14'(x25) << 2)), .sum(s440)
-    );
-    wire signed [13:0] s444;  // x30 + x44 + x47
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s444 (
-        .a(x30), .b(x44), .c(x47), .sum(s444)
-    );
-    wire signed [12:0] s445 = 13'(x45) - 13'(x50);
-    wire signed [14:0] s446;  // 2*x12 + x33 - 2*x43
-    assign s446[0:0] = x33[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s446 (
-        .a(x12), .b(11'(x33 >>> 1)), .c(x43), .sum(s446[14:1])
-    );
-    wire signed [14:0] s447;  // s445 - s361 - s444
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b110)) u_s447 (
-        .a(15'(s445)), .b(15'(s361)), .c(15'(s444)), .sum(s447)
-    );
-    wire signed [15:0] s448;  // 4*x30 + s446 - 4*x21
-    assign s448[1:0] = s446[1:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s448 (
-        .a(x30), .b(13'(s446 >>> 2)), .c(x21), .sum(s448[15:2])
-    );
-    wire signed [13:0] s455;  // x15 - x13 - x34
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s455 (
-        .a(x15), .b(x13), .c(x34), .sum(s455)
-    );
-    wire signed [13:0] s456;  // 2*x1 + x20 + x41
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s456 (
-        .a((13'(x1) << 1)), .b(x20), .c(x41), .sum(s456)
-    );
-    wire signed [15:0] s457;  // 2*x16 + 4*x24 + s455
-    assign s457[0:0] = s455[0:0];
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s457 (
-        .a(x16), .b((13'(x24) << 1)), .c(13'(s455 >>> 1)), .sum(s457[15:1])
-    );
-    wire signed [15:0] s458;  // s456 - 8*x12 - 4*x20
-    assign s458[1:0] = s456[1:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s458 (
-        .a(12'(s456 >>> 2)), .b((13'(x12) << 1)), .c(x20), .sum(s458[15:2])
-    );
-    wire signed [13:0] s463;  // x6 + x32 - x31
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s463 (
-        .a(x6), .b(x32), .c(x31), .sum(s463)
-    );
-    wire signed [14:0] s464;  // x9 + s164 - x26
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s464 (
-        .a(x9), .b(s164), .c(x26), .sum(s464)
-    );
-    wire signed [16:0] s466;  // 2*s175 + s312 - 8*x24
-    assign s466[0:0] = s312[0:0];
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s466 (
-        .a(s175), .b(14'(s312 >>> 1)), .c((14'(x24) << 2)), .sum(s466[16:1])
-    );
-    wire signed [13:0] s469;  // x4 + x27 + x31
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s469 (
-        .a(x4), .b(x27), .c(x31), .sum(s469)
-    );
-    wire signed [15:0] s470;  // s91 + s469 - 4*x14
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s470 (
-        .a(s91), .b(s469), .c((14'(x14) << 2)), .sum(s470)
-    );
-    wire signed [13:0] s477;  // x2 + x12 - x49
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s477 (
-        .a(x2), .b(x12), .c(x49), .sum(s477)
-    );
-    wire signed [15:0] s478;  // s477 - 4*x3 - s379
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s478 (
-        .a(s477), .b((14'(x3) << 2)), .c(s379), .sum(s478)
-    );
-    wire signed [15:0] s483;  // 8*x22 + x52 - 4*x18
-    assign s483[1:0] = x52[1:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s483 (
-        .a((13'(x22) << 1)), .b(11'(x52 >>> 2)), .c(x18), .sum(s483[15:2])
-    );
-    wire signed [13:0] s484;  // x7 + x10 - 2*x36
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s484 (
-        .a(x7), .b(x10), .c((13'(x36) << 1)), .sum(s484)
-    );
-    wire signed [14:0] s485;  // x38 - 2*x23 - 4*x29
-    assign s485[0:0] = x38[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s485 (
-        .a(11'(x38 >>> 1)), .b(x23), .c((13'(x29) << 1)), .sum(s485[14:1])
-    );
-    wire signed [13:0] s491;  // x15 + x21 + x33
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s491 (
-        .a(x15), .b(x21), .c(x33), .sum(s491)
-    );
-    wire signed [14:0] s492;  // s56 + s321 - 2*x38
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s492 (
-        .a(s56), .b(s321), .c((13'(x38) << 1)), .sum(s492)
-    );
-    wire signed [14:0] s493;  // s491 - 4*x33 - s396
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b110)) u_s493 (
-        .a(15'(s491)), .b((15'(x33) << 2)), .c(15'(s396)), .sum(s493)
-    );
-    wire signed [13:0] s497;  // x1 + x56 - x43
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s497 (
-        .a(x1), .b(x56), .c(x43), .sum(s497)
-    );
-    wire signed [14:0] s498;  // 2*x14 + s497 - s133
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s498 (
-        .a((15'(x14) << 1)), .b(15'(s497)), .c(15'(s133)), .sum(s498)
-    );
-    wire signed [17:0] s501;  // 4*s278 - 2*s206 - s483
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s501 (
-        .a((16'(s278) << 2)), .b((16'(s206) << 1)), .c(s483), .sum(s501)
+        .a(x7), .b(x43), .c(x47), .sum(s278)
+    );
+    wire signed [14:0] s279;  // s277 - 2*x41 - s261
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b110)) u_s279 (
+        .a(15'(s277)), .b((15'(x41) << 1)), .c(15'(s261)), .sum(s279)
+    );
+    wire signed [15:0] s280;  // 4*x12 - 4*x33 - s270
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s280 (
+        .a((14'(x12) << 2)), .b((14'(x33) << 2)), .c(s270), .sum(s280)
+    );
+    wire signed [14:0] s286;  // 2*x23 + 4*x27 + x55
+    assign s286[0:0] = x55[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s286 (
+        .a(x23), .b((13'(x27) << 1)), .c(11'(x55 >>> 1)), .sum(s286[14:1])
+    );
+    wire signed [14:0] s287;  // x10 + x17 + 4*x42
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s287 (
+        .a(x10), .b(x17), .c((14'(x42) << 2)), .sum(s287)
+    );
+    wire signed [13:0] s288;  // x5 + x46 + x48
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s288 (
+        .a(x5), .b(x46), .c(x48), .sum(s288)
+    );
+    wire signed [13:0] s289;  // x9 - x25 - 2*x28
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s289 (
+        .a(x9), .b(x25), .c((13'(x28) << 1)), .sum(s289)
+    );
+    wire signed [15:0] s290;  // s287 + s288 + s289
+    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s290 (
+        .a(s287), .b(s288), .c(s289), .sum(s290)
+    );
+    wire signed [13:0] s293;  // x35 + x43 - x32
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s293 (
+        .a(x35), .b(x43), .c(x32), .sum(s293)
+    );
+    wire signed [14:0] s294;  // x37 + 4*x48 - 2*x22
+    assign s294[0:0] = x37[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s294 (
+        .a(11'(x37 >>> 1)), .b((13'(x48) << 1)), .c(x22), .sum(s294[14:1])
+    );
+    wire signed [15:0] s295;  // 8*x21 + s251 - s294
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s295 (
+        .a((16'(x21) << 3)), .b(16'(s251)), .c(16'(s294)), .sum(s295)
+    );
+    wire signed [13:0] s296;  // x0 + x40 - x39
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s296 (
+        .a(x0), .b(x40), .c(x39), .sum(s296)
+    );
+    wire signed [13:0] s297;  // x16 + x30 - x34
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s297 (
+        .a(x16), .b(x30), .c(x34), .sum(s297)
+    );
+    wire signed [15:0] s298;  // s95 + s293 + s296
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s298 (
+        .a(s95), .b(s293), .c(s296), .sum(s298)
+    );
+    wire signed [15:0] s299;  // 4*x18 - 4*x50 - s80
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s299 (
+        .a((14'(x18) << 2)), .b((14'(x50) << 2)), .c(s80), .sum(s299)
+    );
+    wire signed [15:0] s306;  // x19 + s197 - x3
+    bittrigger_grow3 #(.WIDTH(16), .A(13), .B(15), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s306 (
+        .a(13'(x19)), .b(s197), .c(13'(x3)), .sum(s306)
+    );
+    wire signed [13:0] s307;  // x0 + 2*x24 + x38
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s307 (
+        .a(x0), .b((13'(x24) << 1)), .c(x38), .sum(s307)
+    );
+    wire signed [14:0] s308;  // x42 + 4*x45 + x52
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s308 (
+        .a(x42), .b((14'(x45) << 2)), .c(x52), .sum(s308)
+    );
+    wire signed [13:0] s309;  // x17 - x16 - x34
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s309 (
+        .a(x17), .b(x16), .c(x34), .sum(s309)
+    );
+    wire signed [13:0] s310;  // 2*x4 + x43 - x11
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s310 (
+        .a((13'(x4) << 1)), .b(x43), .c(x11), .sum(s310)
+    );
+    wire signed [15:0] s311;  // 2*s63 + s309 - s307
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s311 (
+        .a((14'(s63) << 1)), .b(s309), .c(s307), .sum(s311)
+    );
+    wire signed [15:0] s312;  // 2*s189 + s308 + s310
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b000)) u_s312 (
+        .a((16'(s189) << 1)), .b(16'(s308)), .c(16'(s310)), .sum(s312)
+    );
+    wire signed [14:0] s316;  // x19 + x37 + s307
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s316 (
+        .a(x19), .b(x37), .c(s307), .sum(s316)
+    );
+    wire signed [14:0] s317;  // 2*x38 + s31 - x40
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s317 (
+        .a((13'(x38) << 1)), .b(s31), .c(x40), .sum(s317)
+    );
+    wire signed [13:0] s320;  // x12 + x47 - x50
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s320 (
+        .a(x12), .b(x47), .c(x50), .sum(s320)
+    );
+    wire signed [14:0] s321;  // x56 + s320 - 2*x9
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s321 (
+        .a(x56), .b(s320), .c((13'(x9) << 1)), .sum(s321)
+    );
+    wire signed [14:0] s322;  // x39 - 4*x15 - x23
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s322 (
+        .a(x39), .b((14'(x15) << 2)), .c(x23), .sum(s322)
+    );
+    wire signed [13:0] s323;  // x26 + x30 + x45
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s323 (
+        .a(x26), .b(x30), .c(x45), .sum(s323)
+    );
+    wire signed [15:0] s324;  // 4*x30 - s322 - s323
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s324 (
+        .a((14'(x30) << 2)), .b(s322), .c(s323), .sum(s324)
+    );
+    wire signed [13:0] s325;  // 4*x16 - x16 - x54
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s325 (
+        .a((14'(x16) << 2)), .b(14'(x16)), .c(14'(x54)), .sum(s325)
+    );
+    wire signed [13:0] s332;  // x0 + 2*x27 + x56
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s332 (
+        .a(x0), .b((13'(x27) << 1)), .c(x56), .sum(s332)
+    );
+    wire signed [14:0] s333;  // 4*x15 + 2*x18 + x45
+    assign s333[0:0] = x45[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s333 (
+        .a((13'(x15) << 1)), .b(x18), .c(11'(x45 >>> 1)), .sum(s333[14:1])
+    );
+    wire signed [13:0] s334;  // 2*x25 + x38 - x35
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s334 (
+        .a((13'(x25) << 1)), .b(x38), .c(x35), .sum(s334)
+    );
+    wire signed [14:0] s336;  // x2 + 2*x52 - 2*x43
+    assign s336[0:0] = x2[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s336 (
+        .a(11'(x2 >>> 1)), .b(x52), .c(x43), .sum(s336[14:1])
+    );
+    wire signed [13:0] s337;  // 2*x10 + x39 + x44
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s337 (
+        .a((13'(x10) << 1)), .b(x39), .c(x44), .sum(s337)
+    );
+    wire signed [17:0] s338;  // s336 + 2*s337 - 32*x21
+    assign s338[0:0] = s336[0:0];
+    bittrigger_grow3 #(.WIDTH(17), .A(14), .B(14), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s338 (
+        .a(14'(s336 >>> 1)), .b(s337), .c((16'(x21) << 4)), .sum(s338[17:1])
+    );
+    wire signed [13:0] s339;  // x33 - x14 - x26
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s339 (
+        .a(x33), .b(x14), .c(x26), .sum(s339)
+    );
+    wire signed [13:0] s340;  // x5 + x11 + x19
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s340 (
+        .a(x5), .b(x11), .c(x19), .sum(s340)
+    );
+    wire signed [15:0] s341;  // 4*x24 + s339 + s340
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s341 (
+        .a((14'(x24) << 2)), .b(s339), .c(s340), .sum(s341)
+    );
+    wire signed [13:0] s343;  // 2*x21 - x37 - x49
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s343 (
+        .a((13'(x21) << 1)), .b(x37), .c(x49), .sum(s343)
+    );
+    wire signed [13:0] s344;  // x20 + x22 + x29
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s344 (
+        .a(x20), .b(x22), .c(x29), .sum(s344)
+    );
+    wire signed [14:0] s345;  // 2*x34 - 2*x30 - s320
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s345 (
+        .a((13'(x34) << 1)), .b((13'(x30) << 1)), .c(s320), .sum(s345)
+    );
+    wire signed [15:0] s347;  // s343 - s332 - 2*s344
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s347 (
+        .a(s343), .b(s332), .c((15'(s344) << 1)), .sum(s347)
+    );
+    wire signed [12:0] s353;  // x15 - x25
+    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s353 (
+        .a(x15), .b(x25), .sum(s353)
+    );
+    wire signed [13:0] s355;  // x3 + x31 - x53
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s355 (
+        .a(x3), .b(x31), .c(x53), .sum(s355)
+    );
+    wire signed [13:0] s356;  // x9 - x22 - x47
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s356 (
+        .a(x9), .b(x22), .c(x47), .sum(s356)
+    );
+    wire signed [14:0] s357;  // 2*x41 - x36 - s355
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s357 (
+        .a((13'(x41) << 1)), .b(x36), .c(s355), .sum(s357)
+    );
+    wire signed [13:0] s359;  // x24 - 2*x7 - x51
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s359 (
+        .a(x24), .b((13'(x7) << 1)), .c(x51), .sum(s359)
+    );
+    wire signed [13:0] s360;  // x29 - x30 - x39
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s360 (
+        .a(x29), .b(x30), .c(x39), .sum(s360)
+    );
+    wire signed [15:0] s361;  // s293 + 2*s353 - 4*x6
+    assign s361[0:0] = s293[0:0];
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s361 (
+        .a(13'(s293 >>> 1)), .b(s353), .c((13'(x6) << 1)), .sum(s361[15:1])
+    );
+    wire signed [15:0] s362;  // s359 + 2*s360 - 2*s252
+    assign s362[0:0] = s359[0:0];
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s362 (
+        .a(15'(s359 >>> 1)), .b(15'(s360)), .c(15'(s252)), .sum(s362[15:1])
+    );
+    wire signed [14:0] s368;  // x33 + 4*x45 + x48
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s368 (
+        .a(x33), .b((14'(x45) << 2)), .c(x48), .sum(s368)
+    );
+    wire signed [13:0] s369;  // x18 + x50 - 2*x21
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s369 (
+        .a(x18), .b(x50), .c((13'(x21) << 1)), .sum(s369)
+    );
+    wire signed [13:0] s370;  // 2*x4 + x12 + x44
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s370 (
+        .a((13'(x4) << 1)), .b(x12), .c(x44), .sum(s370)
+    );
+    wire signed [15:0] s371;  // 4*x18 + s370 - s22
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s371 (
+        .a((14'(x18) << 2)), .b(s370), .c(s22), .sum(s371)
+    );
+    wire signed [13:0] s372;  // x28 + x35 - x53
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s372 (
+        .a(x28), .b(x35), .c(x53), .sum(s372)
+    );
+    wire signed [14:0] s373;  // x6 + x49 + s309
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s373 (
+        .a(x6), .b(x49), .c(s309), .sum(s373)
+    );
+    wire signed [16:0] s374;  // 4*x32 + 2*s197 + s372
+    assign s374[0:0] = s372[0:0];
+    bittrigger_grow3 #(.WIDTH(16), .A(13), .B(15), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s374 (
+        .a((13'(x32) << 1)), .b(s197), .c(13'(s372 >>> 1)), .sum(s374[16:1])
+    );
+    wire signed [13:0] s376;  // x30 - x13 - x25
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s376 (
+        .a(x30), .b(x13), .c(x25), .sum(s376)
+    );
+    wire signed [15:0] s377;  // s376 - 2*x39 - 4*x50
+    assign s377[0:0] = s376[0:0];
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s377 (
+        .a(13'(s376 >>> 1)), .b(x39), .c((13'(x50) << 1)), .sum(s377[15:1])
+    );
+    wire signed [13:0] s387;  // x49 + x55 - x39
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s387 (
+        .a(x49), .b(x55), .c(x39), .sum(s387)
+    );
+    wire signed [13:0] s388;  // x15 - x35 - x37
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s388 (
+        .a(x15), .b(x35), .c(x37), .sum(s388)
+    );
+    wire signed [15:0] s389;  // s261 + s388 - s387
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s389 (
+        .a(s261), .b(s388), .c(s387), .sum(s389)
+    );
+    wire signed [13:0] s397;  // x34 + x45 - x43
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s397 (
+        .a(x34), .b(x45), .c(x43), .sum(s397)
+    );
+    wire signed [14:0] s398;  // x47 + s397 - 2*x9
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s398 (
+        .a(x47), .b(s397), .c((13'(x9) << 1)), .sum(s398)
+    );
+    wire signed [15:0] s399;  // 4*x33 + 4*x45 + s122
+    assign s399[1:0] = s122[1:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s399 (
+        .a(x33), .b(x45), .c(12'(s122 >>> 2)), .sum(s399[15:2])
+    );
+    wire signed [13:0] s403;  // x29 + x51 - x43
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s403 (
+        .a(x29), .b(x51), .c(x43), .sum(s403)
+    );
+    wire signed [15:0] s404;  // s403 - 8*x9 - 4*x33
+    assign s404[1:0] = s403[1:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s404 (
+        .a(12'(s403 >>> 2)), .b((13'(x9) << 1)), .c(x33), .sum(s404[15:2])
+    );
+    wire signed [13:0] s408;  // x7 + x37 - x55
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s408 (
+        .a(x7), .b(x37), .c(x55), .sum(s408)
+    );
+    wire signed [16:0] s409;  // x35 + 4*x54 - 16*x48
+    assign s409[1:0] = x35[1:0];
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s409 (
+        .a(12'(x35 >>> 2)), .b(x54), .c((14'(x48) << 2)), .sum(s409[16:2])
+    );
+    wire signed [16:0] s410;  // s408 + s409 - s270
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s410 (
+        .a(17'(s408)), .b(s409), .c(17'(s270)), .sum(s410)
+    );
+    wire signed [13:0] s411;  // x38 - x0 - 2*x19
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s411 (
+        .a(x38), .b(x0), .c((13'(x19) << 1)), .sum(s411)
+    );
+    wire signed [15:0] s412;  // s3 - 4*x37 - s264
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s412 (
+        .a(s3), .b((14'(x37) << 2)), .c(s264), .sum(s412)
+    );
+    wire signed [14:0] s418;  // x13 - x36 - s203
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s418 (
+        .a(x13), .b(x36), .c(s203), .sum(s418)
+    );
+    wire signed [14:0] s419;  // 2*x6 + x8 + 4*x51
+    assign s419[0:0] = x8[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s419 (
+        .a(x6), .b(11'(x8 >>> 1)), .c((13'(x51) << 1)), .sum(s419[14:1])
+    );
+    wire signed [14:0] s420;  // 2*x30 - 2*x37 - s339
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s420 (
+        .a((13'(x30) << 1)), .b((13'(x37) << 1)), .c(s339), .sum(s420)
+    );
+    wire signed [15:0] s421;  // 4*x1 + 4*x21 - s72
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s421 (
+        .a((14'(x1) << 2)), .b((14'(x21) << 2)), .c(s72), .sum(s421)
+    );
+    wire signed [13:0] s428;  // x18 + x19 + x51
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s428 (
+        .a(x18), .b(x19), .c(x51), .sum(s428)
+    );
+    wire signed [14:0] s429;  // 2*x47 - 2*x14 - x54
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s429 (
+        .a((13'(x47) << 1)), .b((13'(x14) << 1)), .c(x54), .sum(s429)
+    );
+    wire signed [15:0] s430;  // 4*x28 - 4*x4 - s428
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s430 (
+        .a((14'(x28) << 2)), .b((14'(x4) << 2)), .c(s428), .sum(s430)
+    );
+    wire signed [15:0] s431;  // 4*x26 + s429 - 4*x40
+    assign s431[1:0] = s429[1:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s431 (
+        .a(x26), .b(13'(s429 >>> 2)), .c(x40), .sum(s431[15:2])
+    );
+    wire signed [16:0] s432;  // 8*x12 - s271 - s322
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s432 (
+        .a((15'(x12) << 3)), .b(s271), .c(s322), .sum(s432)
+    );
+    wire signed [13:0] s437;  // x30 + x44 + x47
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s437 (
+        .a(x30), .b(x44), .c(x47), .sum(s437)
+    );
+    wire signed [12:0] s438;  // x45 - x50
+    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s438 (
+        .a(x45), .b(x50), .sum(s438)
+    );
+    wire signed [14:0] s439;  // 2*x12 + x33 - 2*x43
+    assign s439[0:0] = x33[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s439 (
+        .a(x12), .b(11'(x33 >>> 1)), .c(x43), .sum(s439[14:1])
+    );
+    wire signed [14:0] s440;  // s355 + s438 - s437
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s440 (
+        .a(15'(s355)), .b(15'(s438)), .c(15'(s437)), .sum(s440)
+    );
+    wire signed [13:0] s448;  // x20 + x33 - x34
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s448 (
+        .a(x20), .b(x33), .c(x34), .sum(s448)
+    );
+    wire signed [13:0] s449;  // x41 - x13 - x55
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s449 (
+        .a(x41), .b(x13), .c(x55), .sum(s449)
+    );
+    wire signed [14:0] s450;  // 2*x1 + x15 + 2*x16
+    assign s450[0:0] = x15[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s450 (
+        .a(x1), .b(11'(x15 >>> 1)), .c(x16), .sum(s450[14:1])
+    );
+    wire signed [15:0] s451;  // 4*x24 + s448 + s449
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s451 (
+        .a((14'(x24) << 2)), .b(s448), .c(s449), .sum(s451)
+    );
+    wire signed [16:0] s452;  // s450 - 8*x12 - 4*x20
+    assign s452[1:0] = s450[1:0];
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s452 (
+        .a(13'(s450 >>> 2)), .b((13'(x12) << 1)), .c(x20), .sum(s452[16:2])
+    );
+    wire signed [13:0] s457;  // x6 + x32 - x31
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s457 (
+        .a(x6), .b(x32), .c(x31), .sum(s457)
+    );
+    wire signed [14:0] s458;  // x9 + s162 - x26
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s458 (
+        .a(x9), .b(s162), .c(x26), .sum(s458)
+    );
+    wire signed [16:0] s460;  // 2*s163 + s308 - 8*x24
+    assign s460[0:0] = s308[0:0];
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s460 (
+        .a(s163), .b(14'(s308 >>> 1)), .c((14'(x24) << 2)), .sum(s460[16:1])
+    );
+    wire signed [13:0] s463;  // x4 + x31 + x40
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s463 (
+        .a(x4), .b(x31), .c(x40), .sum(s463)
+    );
+    wire signed [14:0] s464;  // x27 + x36 + s23
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s464 (
+        .a(x27), .b(x36), .c(s23), .sum(s464)
+    );
+    wire signed [15:0] s465;  // 4*x21 + s463 - 4*x25
+    assign s465[1:0] = s463[1:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s465 (
+        .a(x21), .b(12'(s463 >>> 2)), .c(x25), .sum(s465[15:2])
+    );
+    wire signed [13:0] s472;  // x17 + x44 + x49
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s472 (
+        .a(x17), .b(x44), .c(x49), .sum(s472)
+    );
+    wire signed [13:0] s473;  // x2 + x12 + x13
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s473 (
+        .a(x2), .b(x12), .c(x13), .sum(s473)
+    );
+    wire signed [15:0] s474;  // s473 - 4*x3 - s472
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s474 (
+        .a(s473), .b((14'(x3) << 2)), .c(s472), .sum(s474)
+    );
+    wire signed [12:0] s479;  // x43 + x52
+    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b00)) u_s479 (
+        .a(x43), .b(x52), .sum(s479)
+    );
+    wire signed [15:0] s480;  // 8*x22 + s479 - 4*x18
+    assign s480[1:0] = s479[1:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s480 (
+        .a((13'(x22) << 1)), .b(11'(s479 >>> 2)), .c(x18), .sum(s480[15:2])
+    );
+    wire signed [13:0] s481;  // 2*x36 - x7 - x10
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s481 (
+        .a((13'(x36) << 1)), .b(x7), .c(x10), .sum(s481)
+    );
+    wire signed [13:0] s482;  // x38 - x20 - 2*x23
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s482 (
+        .a(x38), .b(x20), .c((13'(x23) << 1)), .sum(s482)
+    );
+    wire signed [15:0] s483;  // 4*x29 + s184 + s481
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s483 (
+        .a((14'(x29) << 2)), .b(s184), .c(s481), .sum(s483)
+    );
+    wire signed [13:0] s489;  // x15 + x21 + x33
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s489 (
+        .a(x15), .b(x21), .c(x33), .sum(s489)
+    );
+    wire signed [14:0] s490;  // s320 - 2*x38 - s63
+    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s490 (
+        .a(s320), .b((13'(x38) << 1)), .c(s63), .sum(s490)
+    );
+    wire signed [14:0] s491;  // s387 + s489 - 4*x33
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s491 (
+        .a(15'(s387)), .b(15'(s489)), .c((15'(x33) << 2)), .sum(s491)
+    );
+    wire signed [12:0] s495;  // x1 + x56
+    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b00)) u_s495 (
+        .a(x1), .b(x56), .sum(s495)
+    );
+    wire signed [14:0] s496;  // 2*x14 + s495 - s126
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s496 (
+        .a((13'(x14) << 1)), .b(s495), .c(s126), .sum(s496)
     );
 
     // stage 1
     reg  signed [11:0] x1_d1;
     reg  signed [11:0] x2_d1;
     reg  signed [11:0] x3_d1;
-    reg  signed [11:0] x4_d1;
     reg  signed [11:0] x5_d1;
     reg  signed [11:0] x6_d1;
+    reg  signed [11:0] x7_d1;
     reg  signed [11:0] x8_d1;
     reg  signed [11:0] x9_d1;
+    reg  signed [11:0] x10_d1;
     reg  signed [11:0] x11_d1;
     reg  signed [11:0] x12_d1;
+    reg  signed [11:0] x14_d1;
     reg  signed [11:0] x15_d1;
+    reg  signed [11:0] x16_d1;
     reg  signed [11:0] x18_d1;
     reg  signed [11:0] x19_d1;
     reg  signed [11:0] x21_d1;
@@ -1292,9 +1341,11 @@ module linear_dense_1 (
     reg  signed [11:0] x24_d1;
     reg  signed [11:0] x25_d1;
     reg  signed [11:0] x26_d1;
+    reg  signed [11:0] x27_d1;
     reg  signed [11:0] x28_d1;
     reg  signed [11:0] x29_d1;
     reg  signed [11:0] x30_d1;
+    reg  signed [11:0] x31_d1;
     reg  signed [11:0] x34_d1;
     reg  signed [11:0] x35_d1;
     reg  signed [11:0] x36_d1;
@@ -1302,6 +1353,7 @@ module linear_dense_1 (
     reg  signed [11:0] x38_d1;
     reg  signed [11:0] x39_d1;
     reg  signed [11:0] x40_d1;
+    reg  signed [11:0] x41_d1;
     reg  signed [11:0] x42_d1;
     reg  signed [11:0] x44_d1;
     reg  signed [11:0] x45_d1;
@@ -1311,204 +1363,199 @@ module linear_dense_1 (
     reg  signed [11:0] x51_d1;
     reg  signed [11:0] x53_d1;
     reg  signed [11:0] x54_d1;
-    reg  signed [11:0] x55_d1;
-    reg  signed [16:0] s1_d1;
-    reg  signed [15:0] s5_d1;
-    reg  signed [15:0] s6_d1;
-    reg  signed [15:0] s11_d1;
-    reg  signed [18:0] s12_d1;
-    reg  signed [14:0] s14_d1;
-    reg  signed [15:0] s16_d1;
-    reg  signed [14:0] s17_d1;
-    reg  signed [14:0] s19_d1;
-    reg  signed [12:0] s20_d1;
-    reg  signed [14:0] s21_d1;
-    reg  signed [13:0] s23_d1;
-    reg  signed [13:0] s25_d1;
-    reg  signed [14:0] s26_d1;
-    reg  signed [13:0] s35_d1;
-    reg  signed [14:0] s37_d1;
+    reg  signed [16:0] s2_d1;
+    reg  signed [15:0] s4_d1;
+    reg  signed [15:0] s7_d1;
+    reg  signed [15:0] s12_d1;
+    reg  signed [18:0] s13_d1;
+    reg  signed [13:0] s15_d1;
+    reg  signed [16:0] s17_d1;
+    reg  signed [14:0] s18_d1;
+    reg  signed [15:0] s21_d1;
+    reg  signed [15:0] s25_d1;
+    reg  signed [16:0] s26_d1;
+    reg  signed [14:0] s30_d1;
+    reg  signed [15:0] s35_d1;
+    reg  signed [13:0] s37_d1;
+    reg  signed [16:0] s39_d1;
     reg  signed [14:0] s40_d1;
-    reg  signed [15:0] s41_d1;
+    reg  signed [16:0] s41_d1;
     reg  signed [14:0] s43_d1;
-    reg  signed [16:0] s44_d1;
-    reg  signed [14:0] s46_d1;
-    reg  signed [16:0] s48_d1;
+    reg  signed [13:0] s45_d1;
+    reg  signed [16:0] s47_d1;
     reg  signed [15:0] s51_d1;
     reg  signed [14:0] s55_d1;
-    reg  signed [14:0] s57_d1;
+    reg  signed [13:0] s56_d1;
     reg  signed [13:0] s58_d1;
-    reg  signed [17:0] s60_d1;
-    reg  signed [13:0] s61_d1;
-    reg  signed [13:0] s62_d1;
+    reg  signed [17:0] s61_d1;
     reg  signed [14:0] s64_d1;
-    reg  signed [14:0] s66_d1;
-    reg  signed [15:0] s67_d1;
-    reg  signed [15:0] s70_d1;
-    reg  signed [14:0] s71_d1;
-    reg  signed [14:0] s73_d1;
+    reg  signed [14:0] s65_d1;
+    reg  signed [14:0] s67_d1;
+    reg  signed [15:0] s68_d1;
+    reg  signed [15:0] s71_d1;
+    reg  signed [13:0] s72_d1;
     reg  signed [15:0] s74_d1;
-    reg  signed [12:0] s77_d1;
+    reg  signed [12:0] s76_d1;
+    reg  signed [13:0] s80_d1;
+    reg  signed [14:0] s82_d1;
     reg  signed [15:0] s83_d1;
-    reg  signed [16:0] s84_d1;
-    reg  signed [13:0] s90_d1;
+    reg  signed [14:0] s91_d1;
     reg  signed [13:0] s92_d1;
-    reg  signed [13:0] s93_d1;
-    reg  signed [17:0] s99_d1;
-    reg  signed [15:0] s102_d1;
-    reg  signed [12:0] s103_d1;
-    reg  signed [14:0] s104_d1;
+    reg  signed [16:0] s94_d1;
+    reg  signed [15:0] s99_d1;
+    reg  signed [17:0] s103_d1;
     reg  signed [14:0] s105_d1;
-    reg  signed [16:0] s107_d1;
+    reg  signed [14:0] s107_d1;
     reg  signed [15:0] s108_d1;
-    reg  signed [14:0] s109_d1;
-    reg  signed [15:0] s110_d1;
-    reg  signed [14:0] s112_d1;
-    reg  signed [15:0] s113_d1;
-    reg  signed [16:0] s122_d1;
-    reg  signed [17:0] s123_d1;
-    reg  signed [14:0] s128_d1;
-    reg  signed [15:0] s129_d1;
-    reg  signed [15:0] s131_d1;
+    reg  signed [15:0] s109_d1;
+    reg  signed [14:0] s111_d1;
+    reg  signed [15:0] s112_d1;
+    reg  signed [16:0] s114_d1;
+    reg  signed [15:0] s120_d1;
+    reg  signed [14:0] s121_d1;
+    reg  signed [15:0] s124_d1;
+    reg  signed [16:0] s127_d1;
+    reg  signed [13:0] s131_d1;
+    reg  signed [13:0] s132_d1;
     reg  signed [13:0] s134_d1;
     reg  signed [15:0] s135_d1;
-    reg  signed [15:0] s137_d1;
-    reg  signed [15:0] s138_d1;
-    reg  signed [13:0] s142_d1;
-    reg  signed [14:0] s144_d1;
-    reg  signed [16:0] s150_d1;
-    reg  signed [15:0] s152_d1;
-    reg  signed [14:0] s157_d1;
-    reg  signed [15:0] s158_d1;
-    reg  signed [16:0] s163_d1;
-    reg  signed [13:0] s164_d1;
-    reg  signed [13:0] s165_d1;
-    reg  signed [15:0] s167_d1;
-    reg  signed [15:0] s171_d1;
-    reg  signed [13:0] s172_d1;
-    reg  signed [16:0] s177_d1;
-    reg  signed [14:0] s179_d1;
-    reg  signed [15:0] s180_d1;
-    reg  signed [15:0] s187_d1;
-    reg  signed [13:0] s189_d1;
-    reg  signed [14:0] s191_d1;
-    reg  signed [14:0] s193_d1;
-    reg  signed [15:0] s195_d1;
+    reg  signed [15:0] s141_d1;
+    reg  signed [13:0] s143_d1;
+    reg  signed [14:0] s145_d1;
+    reg  signed [16:0] s152_d1;
+    reg  signed [14:0] s155_d1;
+    reg  signed [15:0] s156_d1;
+    reg  signed [14:0] s161_d1;
+    reg  signed [13:0] s162_d1;
+    reg  signed [16:0] s165_d1;
+    reg  signed [13:0] s166_d1;
+    reg  signed [15:0] s168_d1;
+    reg  signed [13:0] s170_d1;
+    reg  signed [15:0] s172_d1;
+    reg  signed [13:0] s173_d1;
+    reg  signed [14:0] s176_d1;
+    reg  signed [15:0] s177_d1;
+    reg  signed [14:0] s183_d1;
+    reg  signed [13:0] s185_d1;
+    reg  signed [15:0] s188_d1;
+    reg  signed [14:0] s190_d1;
+    reg  signed [15:0] s191_d1;
+    reg  signed [14:0] s198_d1;
+    reg  signed [12:0] s199_d1;
     reg  signed [16:0] s202_d1;
-    reg  signed [14:0] s204_d1;
+    reg  signed [13:0] s203_d1;
+    reg  signed [15:0] s205_d1;
     reg  signed [14:0] s206_d1;
-    reg  signed [15:0] s208_d1;
-    reg  signed [12:0] s209_d1;
-    reg  signed [13:0] s210_d1;
-    reg  signed [14:0] s216_d1;
-    reg  signed [13:0] s217_d1;
-    reg  signed [16:0] s219_d1;
-    reg  signed [15:0] s221_d1;
-    reg  signed [15:0] s225_d1;
-    reg  signed [14:0] s226_d1;
-    reg  signed [13:0] s229_d1;
-    reg  signed [14:0] s230_d1;
-    reg  signed [16:0] s232_d1;
-    reg  signed [15:0] s234_d1;
-    reg  signed [15:0] s235_d1;
-    reg  signed [15:0] s242_d1;
-    reg  signed [15:0] s245_d1;
-    reg  signed [15:0] s253_d1;
+    reg  signed [13:0] s207_d1;
+    reg  signed [15:0] s214_d1;
+    reg  signed [14:0] s219_d1;
+    reg  signed [16:0] s221_d1;
+    reg  signed [14:0] s222_d1;
+    reg  signed [13:0] s223_d1;
+    reg  signed [15:0] s224_d1;
+    reg  signed [14:0] s225_d1;
+    reg  signed [13:0] s226_d1;
+    reg  signed [14:0] s229_d1;
+    reg  signed [15:0] s230_d1;
+    reg  signed [15:0] s236_d1;
+    reg  signed [17:0] s237_d1;
+    reg  signed [14:0] s240_d1;
+    reg  signed [14:0] s246_d1;
+    reg  signed [15:0] s249_d1;
+    reg  signed [14:0] s250_d1;
+    reg  signed [13:0] s251_d1;
+    reg  signed [13:0] s253_d1;
     reg  signed [14:0] s254_d1;
-    reg  signed [14:0] s255_d1;
-    reg  signed [15:0] s256_d1;
-    reg  signed [14:0] s257_d1;
-    reg  signed [15:0] s259_d1;
-    reg  signed [13:0] s261_d1;
-    reg  signed [17:0] s268_d1;
-    reg  signed [15:0] s269_d1;
-    reg  signed [15:0] s274_d1;
-    reg  signed [14:0] s275_d1;
-    reg  signed [13:0] s277_d1;
-    reg  signed [15:0] s279_d1;
-    reg  signed [17:0] s281_d1;
-    reg  signed [13:0] s284_d1;
-    reg  signed [15:0] s285_d1;
-    reg  signed [15:0] s286_d1;
-    reg  signed [14:0] s292_d1;
-    reg  signed [14:0] s293_d1;
-    reg  signed [15:0] s296_d1;
-    reg  signed [15:0] s301_d1;
-    reg  signed [13:0] s303_d1;
-    reg  signed [14:0] s304_d1;
-    reg  signed [15:0] s305_d1;
-    reg  signed [15:0] s316_d1;
-    reg  signed [15:0] s317_d1;
-    reg  signed [14:0] s322_d1;
-    reg  signed [14:0] s323_d1;
-    reg  signed [15:0] s325_d1;
-    reg  signed [14:0] s327_d1;
-    reg  signed [14:0] s328_d1;
-    reg  signed [13:0] s331_d1;
-    reg  signed [13:0] s338_d1;
-    reg  signed [14:0] s340_d1;
-    reg  signed [13:0] s341_d1;
-    reg  signed [15:0] s344_d1;
-    reg  signed [14:0] s346_d1;
-    reg  signed [17:0] s349_d1;
-    reg  signed [14:0] s350_d1;
-    reg  signed [14:0] s351_d1;
-    reg  signed [12:0] s359_d1;
-    reg  signed [13:0] s361_d1;
-    reg  signed [13:0] s362_d1;
-    reg  signed [14:0] s363_d1;
-    reg  signed [14:0] s366_d1;
-    reg  signed [15:0] s367_d1;
-    reg  signed [14:0] s375_d1;
-    reg  signed [16:0] s376_d1;
-    reg  signed [14:0] s378_d1;
-    reg  signed [15:0] s381_d1;
-    reg  signed [14:0] s385_d1;
-    reg  signed [15:0] s386_d1;
-    reg  signed [15:0] s394_d1;
-    reg  signed [14:0] s397_d1;
-    reg  signed [14:0] s406_d1;
-    reg  signed [15:0] s407_d1;
-    reg  signed [16:0] s413_d1;
-    reg  signed [15:0] s415_d1;
-    reg  signed [17:0] s417_d1;
-    reg  signed [13:0] s419_d1;
-    reg  signed [15:0] s420_d1;
-    reg  signed [13:0] s426_d1;
-    reg  signed [14:0] s427_d1;
-    reg  signed [15:0] s429_d1;
+    reg  signed [17:0] s262_d1;
+    reg  signed [15:0] s266_d1;
+    reg  signed [14:0] s268_d1;
+    reg  signed [13:0] s271_d1;
+    reg  signed [13:0] s272_d1;
+    reg  signed [15:0] s273_d1;
+    reg  signed [17:0] s275_d1;
+    reg  signed [13:0] s278_d1;
+    reg  signed [14:0] s279_d1;
+    reg  signed [15:0] s280_d1;
+    reg  signed [14:0] s286_d1;
+    reg  signed [14:0] s287_d1;
+    reg  signed [15:0] s290_d1;
+    reg  signed [15:0] s295_d1;
+    reg  signed [13:0] s297_d1;
+    reg  signed [15:0] s298_d1;
+    reg  signed [15:0] s299_d1;
+    reg  signed [15:0] s306_d1;
+    reg  signed [15:0] s311_d1;
+    reg  signed [15:0] s312_d1;
+    reg  signed [14:0] s316_d1;
+    reg  signed [14:0] s317_d1;
+    reg  signed [14:0] s321_d1;
+    reg  signed [15:0] s324_d1;
+    reg  signed [13:0] s325_d1;
+    reg  signed [13:0] s332_d1;
+    reg  signed [14:0] s333_d1;
+    reg  signed [13:0] s334_d1;
+    reg  signed [17:0] s338_d1;
+    reg  signed [15:0] s341_d1;
+    reg  signed [14:0] s345_d1;
+    reg  signed [15:0] s347_d1;
+    reg  signed [12:0] s353_d1;
+    reg  signed [13:0] s356_d1;
+    reg  signed [14:0] s357_d1;
+    reg  signed [15:0] s361_d1;
+    reg  signed [15:0] s362_d1;
+    reg  signed [14:0] s368_d1;
+    reg  signed [13:0] s369_d1;
+    reg  signed [15:0] s371_d1;
+    reg  signed [14:0] s373_d1;
+    reg  signed [16:0] s374_d1;
+    reg  signed [15:0] s377_d1;
+    reg  signed [15:0] s389_d1;
+    reg  signed [14:0] s398_d1;
+    reg  signed [15:0] s399_d1;
+    reg  signed [15:0] s404_d1;
+    reg  signed [16:0] s410_d1;
+    reg  signed [13:0] s411_d1;
+    reg  signed [15:0] s412_d1;
+    reg  signed [14:0] s418_d1;
+    reg  signed [14:0] s419_d1;
+    reg  signed [14:0] s420_d1;
+    reg  signed [15:0] s421_d1;
     reg  signed [15:0] s430_d1;
-    reg  signed [14:0] s436_d1;
-    reg  signed [15:0] s440_d1;
-    reg  signed [13:0] s444_d1;
-    reg  signed [14:0] s447_d1;
-    reg  signed [15:0] s448_d1;
-    reg  signed [15:0] s457_d1;
-    reg  signed [15:0] s458_d1;
-    reg  signed [13:0] s463_d1;
+    reg  signed [15:0] s431_d1;
+    reg  signed [16:0] s432_d1;
+    reg  signed [13:0] s437_d1;
+    reg  signed [14:0] s439_d1;
+    reg  signed [14:0] s440_d1;
+    reg  signed [15:0] s451_d1;
+    reg  signed [16:0] s452_d1;
+    reg  signed [13:0] s457_d1;
+    reg  signed [14:0] s458_d1;
+    reg  signed [16:0] s460_d1;
     reg  signed [14:0] s464_d1;
-    reg  signed [16:0] s466_d1;
-    reg  signed [15:0] s470_d1;
-    reg  signed [15:0] s478_d1;
+    reg  signed [15:0] s465_d1;
+    reg  signed [15:0] s474_d1;
+    reg  signed [15:0] s480_d1;
+    reg  signed [13:0] s481_d1;
+    reg  signed [13:0] s482_d1;
     reg  signed [15:0] s483_d1;
-    reg  signed [13:0] s484_d1;
-    reg  signed [14:0] s485_d1;
-    reg  signed [14:0] s492_d1;
-    reg  signed [14:0] s493_d1;
-    reg  signed [14:0] s498_d1;
-    reg  signed [17:0] s501_d1;
+    reg  signed [14:0] s490_d1;
+    reg  signed [14:0] s491_d1;
+    reg  signed [14:0] s496_d1;
     always_ff @(posedge clk) begin
         x1_d1 <= x1;
         x2_d1 <= x2;
         x3_d1 <= x3;
-        x4_d1 <= x4;
         x5_d1 <= x5;
         x6_d1 <= x6;
+        x7_d1 <= x7;
         x8_d1 <= x8;
         x9_d1 <= x9;
+        x10_d1 <= x10;
         x11_d1 <= x11;
         x12_d1 <= x12;
+        x14_d1 <= x14;
         x15_d1 <= x15;
+        x16_d1 <= x16;
         x18_d1 <= x18;
         x19_d1 <= x19;
         x21_d1 <= x21;
@@ -1517,9 +1564,11 @@ module linear_dense_1 (
         x24_d1 <= x24;
         x25_d1 <= x25;
         x26_d1 <= x26;
+        x27_d1 <= x27;
         x28_d1 <= x28;
         x29_d1 <= x29;
         x30_d1 <= x30;
+        x31_d1 <= x31;
         x34_d1 <= x34;
         x35_d1 <= x35;
         x36_d1 <= x36;
@@ -1527,6 +1576,7 @@ module linear_dense_1 (
         x38_d1 <= x38;
         x39_d1 <= x39;
         x40_d1 <= x40;
+        x41_d1 <= x41;
         x42_d1 <= x42;
         x44_d1 <= x44;
         x45_d1 <= x45;
@@ -1536,1246 +1586,1258 @@ module linear_dense_1 (
         x51_d1 <= x51;
         x53_d1 <= x53;
         x54_d1 <= x54;
-        x55_d1 <= x55;
-        s1_d1 <= s1;
-        s5_d1 <= s5;
-        s6_d1 <= s6;
-        s11_d1 <= s11;
+        s2_d1 <= s2;
+        s4_d1 <= s4;
+        s7_d1 <= s7;
         s12_d1 <= s12;
-        s14_d1 <= s14;
-        s16_d1 <= s16;
+        s13_d1 <= s13;
+        s15_d1 <= s15;
         s17_d1 <= s17;
-        s19_d1 <= s19;
-        s20_d1 <= s20;
+        s18_d1 <= s18;
         s21_d1 <= s21;
-        s23_d1 <= s23;
         s25_d1 <= s25;
         s26_d1 <= s26;
+        s30_d1 <= s30;
         s35_d1 <= s35;
         s37_d1 <= s37;
+        s39_d1 <= s39;
         s40_d1 <= s40;
         s41_d1 <= s41;
         s43_d1 <= s43;
-        s44_d1 <= s44;
-        s46_d1 <= s46;
-        s48_d1 <= s48;
+        s45_d1 <= s45;
+        s47_d1 <= s47;
         s51_d1 <= s51;
         s55_d1 <= s55;
-        s57_d1 <= s57;
+        s56_d1 <= s56;
         s58_d1 <= s58;
-        s60_d1 <= s60;
         s61_d1 <= s61;
-        s62_d1 <= s62;
         s64_d1 <= s64;
-        s66_d1 <= s66;
+        s65_d1 <= s65;
         s67_d1 <= s67;
-        s70_d1 <= s70;
+        s68_d1 <= s68;
         s71_d1 <= s71;
-        s73_d1 <= s73;
+        s72_d1 <= s72;
         s74_d1 <= s74;
-        s77_d1 <= s77;
+        s76_d1 <= s76;
+        s80_d1 <= s80;
+        s82_d1 <= s82;
         s83_d1 <= s83;
-        s84_d1 <= s84;
-        s90_d1 <= s90;
+        s91_d1 <= s91;
         s92_d1 <= s92;
-        s93_d1 <= s93;
+        s94_d1 <= s94;
         s99_d1 <= s99;
-        s102_d1 <= s102;
         s103_d1 <= s103;
-        s104_d1 <= s104;
         s105_d1 <= s105;
         s107_d1 <= s107;
         s108_d1 <= s108;
         s109_d1 <= s109;
-        s110_d1 <= s110;
+        s111_d1 <= s111;
         s112_d1 <= s112;
-        s113_d1 <= s113;
-        s122_d1 <= s122;
-        s123_d1 <= s123;
-        s128_d1 <= s128;
-        s129_d1 <= s129;
+        s114_d1 <= s114;
+        s120_d1 <= s120;
+        s121_d1 <= s121;
+        s124_d1 <= s124;
+        s127_d1 <= s127;
         s131_d1 <= s131;
+        s132_d1 <= s132;
         s134_d1 <= s134;
         s135_d1 <= s135;
-        s137_d1 <= s137;
-        s138_d1 <= s138;
-        s142_d1 <= s142;
-        s144_d1 <= s144;
-        s150_d1 <= s150;
+        s141_d1 <= s141;
+        s143_d1 <= s143;
+        s145_d1 <= s145;
         s152_d1 <= s152;
-        s157_d1 <= s157;
-        s158_d1 <= s158;
-        s163_d1 <= s163;
-        s164_d1 <= s164;
+        s155_d1 <= s155;
+        s156_d1 <= s156;
+        s161_d1 <= s161;
+        s162_d1 <= s162;
         s165_d1 <= s165;
-        s167_d1 <= s167;
-        s171_d1 <= s171;
+        s166_d1 <= s166;
+        s168_d1 <= s168;
+        s170_d1 <= s170;
         s172_d1 <= s172;
+        s173_d1 <= s173;
+        s176_d1 <= s176;
         s177_d1 <= s177;
-        s179_d1 <= s179;
-        s180_d1 <= s180;
-        s187_d1 <= s187;
-        s189_d1 <= s189;
+        s183_d1 <= s183;
+        s185_d1 <= s185;
+        s188_d1 <= s188;
+        s190_d1 <= s190;
         s191_d1 <= s191;
-        s193_d1 <= s193;
-        s195_d1 <= s195;
+        s198_d1 <= s198;
+        s199_d1 <= s199;
         s202_d1 <= s202;
-        s204_d1 <= s204;
+        s203_d1 <= s203;
+        s205_d1 <= s205;
         s206_d1 <= s206;
-        s208_d1 <= s208;
-        s209_d1 <= s209;
-        s210_d1 <= s210;
-        s216_d1 <= s216;
-        s217_d1 <= s217;
+        s207_d1 <= s207;
+        s214_d1 <= s214;
         s219_d1 <= s219;
         s221_d1 <= s221;
+        s222_d1 <= s222;
+        s223_d1 <= s223;
+        s224_d1 <= s224;
         s225_d1 <= s225;
         s226_d1 <= s226;
         s229_d1 <= s229;
         s230_d1 <= s230;
-        s232_d1 <= s232;
-        s234_d1 <= s234;
-        s235_d1 <= s235;
-        s242_d1 <= s242;
-        s245_d1 <= s245;
+        s236_d1 <= s236;
+        s237_d1 <= s237;
+        s240_d1 <= s240;
+        s246_d1 <= s246;
+        s249_d1 <= s249;
+        s250_d1 <= s250;
+        s251_d1 <= s251;
         s253_d1 <= s253;
         s254_d1 <= s254;
-        s255_d1 <= s255;
-        s256_d1 <= s256;
-        s257_d1 <= s257;
-        s259_d1 <= s259;
-        s261_d1 <= s261;
+        s262_d1 <= s262;
+        s266_d1 <= s266;
         s268_d1 <= s268;
-        s269_d1 <= s269;
-        s274_d1 <= s274;
+        s271_d1 <= s271;
+        s272_d1 <= s272;
+        s273_d1 <= s273;
         s275_d1 <= s275;
-        s277_d1 <= s277;
+        s278_d1 <= s278;
         s279_d1 <= s279;
-        s281_d1 <= s281;
-        s284_d1 <= s284;
-        s285_d1 <= s285;
+        s280_d1 <= s280;
         s286_d1 <= s286;
-        s292_d1 <= s292;
-        s293_d1 <= s293;
-        s296_d1 <= s296;
-        s301_d1 <= s301;
-        s303_d1 <= s303;
-        s304_d1 <= s304;
-        s305_d1 <= s305;
+        s287_d1 <= s287;
+        s290_d1 <= s290;
+        s295_d1 <= s295;
+        s297_d1 <= s297;
+        s298_d1 <= s298;
+        s299_d1 <= s299;
+        s306_d1 <= s306;
+        s311_d1 <= s311;
+        s312_d1 <= s312;
         s316_d1 <= s316;
         s317_d1 <= s317;
-        s322_d1 <= s322;
-        s323_d1 <= s323;
+        s321_d1 <= s321;
+        s324_d1 <= s324;
         s325_d1 <= s325;
-        s327_d1 <= s327;
-        s328_d1 <= s328;
-        s331_d1 <= s331;
+        s332_d1 <= s332;
+        s333_d1 <= s333;
+        s334_d1 <= s334;
         s338_d1 <= s338;
-        s340_d1 <= s340;
         s341_d1 <= s341;
-        s344_d1 <= s344;
-        s346_d1 <= s346;
-        s349_d1 <= s349;
-        s350_d1 <= s350;
-        s351_d1 <= s351;
-        s359_d1 <= s359;
+        s345_d1 <= s345;
+        s347_d1 <= s347;
+        s353_d1 <= s353;
+        s356_d1 <= s356;
+        s357_d1 <= s357;
         s361_d1 <= s361;
         s362_d1 <= s362;
-        s363_d1 <= s363;
-        s366_d1 <= s366;
-        s367_d1 <= s367;
-        s375_d1 <= s375;
-        s376_d1 <= s376;
-        s378_d1 <= s378;
-        s381_d1 <= s381;
-        s385_d1 <= s385;
-        s386_d1 <= s386;
-        s394_d1 <= s394;
-        s397_d1 <= s397;
-        s406_d1 <= s406;
-        s407_d1 <= s407;
-        s413_d1 <= s413;
-        s415_d1 <= s415;
-        s417_d1 <= s417;
+        s368_d1 <= s368;
+        s369_d1 <= s369;
+        s371_d1 <= s371;
+        s373_d1 <= s373;
+        s374_d1 <= s374;
+        s377_d1 <= s377;
+        s389_d1 <= s389;
+        s398_d1 <= s398;
+        s399_d1 <= s399;
+        s404_d1 <= s404;
+        s410_d1 <= s410;
+        s411_d1 <= s411;
+        s412_d1 <= s412;
+        s418_d1 <= s418;
         s419_d1 <= s419;
         s420_d1 <= s420;
-        s426_d1 <= s426;
-        s427_d1 <= s427;
-        s429_d1 <= s429;
+        s421_d1 <= s421;
         s430_d1 <= s430;
-        s436_d1 <= s436;
+        s431_d1 <= s431;
+        s432_d1 <= s432;
+        s437_d1 <= s437;
+        s439_d1 <= s439;
         s440_d1 <= s440;
-        s444_d1 <= s444;
-        s447_d1 <= s447;
-        s448_d1 <= s448;
+        s451_d1 <= s451;
+        s452_d1 <= s452;
         s457_d1 <= s457;
         s458_d1 <= s458;
-        s463_d1 <= s463;
+        s460_d1 <= s460;
         s464_d1 <= s464;
-        s466_d1 <= s466;
-        s470_d1 <= s470;
-        s478_d1 <= s478;
+        s465_d1 <= s465;
+        s474_d1 <= s474;
+        s480_d1 <= s480;
+        s481_d1 <= s481;
+        s482_d1 <= s482;
         s483_d1 <= s483;
-        s484_d1 <= s484;
-        s485_d1 <= s485;
-        s492_d1 <= s492;
-        s493_d1 <= s493;
-        s498_d1 <= s498;
-        s501_d1 <= s501;
+        s490_d1 <= s490;
+        s491_d1 <= s491;
+        s496_d1 <= s496;
     end
-    wire signed [18:0] s13;  // s11 + s12 - s5
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s13 (
-        .a(19'(s11_d1)), .b(s12_d1), .c(19'(s5_d1)), .sum(s13)
+    wire signed [18:0] s14;  // s12 + s13 - s7
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s14 (
+        .a(19'(s12_d1)), .b(s13_d1), .c(19'(s7_d1)), .sum(s14)
     );
-    wire signed [16:0] s18;  // s16 + s17 - 8*x42
-    bittrigger_grow3 #(.WIDTH(17), .A(16), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s18 (
-        .a(s16_d1), .b(s17_d1), .c((15'(x42_d1) << 3)), .sum(s18)
+    wire signed [17:0] s27;  // s21 + s25 + s26
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(17), .SIGNED(3'b111), .NEGATE(3'b000)) u_s27 (
+        .a(s21_d1), .b(s25_d1), .c(s26_d1), .sum(s27)
     );
-    wire signed [15:0] s24;  // 2*s20 + s23 - s21
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s24 (
-        .a((14'(s20_d1) << 1)), .b(s23_d1), .c(s21_d1), .sum(s24)
+    wire signed [18:0] s28;  // s2 + s17 - 32*x54
+    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s28 (
+        .a(s2_d1), .b(s17_d1), .c((17'(x54_d1) << 5)), .sum(s28)
     );
-    wire signed [16:0] s27;  // s14 + s25 - s26
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s27 (
-        .a(s14_d1), .b(s25_d1), .c(s26_d1), .sum(s27)
+    wire signed [19:0] s29;  // s14 + s27 + s28
+    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b000)) u_s29 (
+        .a(20'(s14)), .b(20'(s27)), .c(20'(s28)), .sum(s29)
     );
-    wire signed [17:0] s28;  // s27 - 2*s19 - s24
-    bittrigger_grow3 #(.WIDTH(18), .A(17), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s28 (
-        .a(s27), .b((16'(s19_d1) << 1)), .c(s24), .sum(s28)
+    wire signed [16:0] s32;  // x11 - 4*x11 - 16*x12
+    assign s32[1:0] = x11_d1[1:0];
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s32 (
+        .a(12'(x11_d1 >>> 2)), .b(x11_d1), .c((14'(x12_d1) << 2)), .sum(s32[16:2])
     );
-    wire signed [18:0] s29;  // s18 - 32*x54 - s1
-    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b110)) u_s29 (
-        .a(s18), .b((17'(x54_d1) << 5)), .c(s1_d1), .sum(s29)
+    wire signed [13:0] s34;  // x16 - x31 - x45
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s34 (
+        .a(x16_d1), .b(x31_d1), .c(x45_d1), .sum(s34)
     );
-    wire signed [16:0] s31;  // 8*x18 + x35 - 8*x48
-    assign s31[2:0] = x35_d1[2:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s31 (
-        .a(x18_d1), .b(11'(x35_d1 >>> 3)), .c(x48_d1), .sum(s31[16:3])
+    wire signed [17:0] s36;  // 2*s34 + s35 - s32
+    bittrigger_grow3 #(.WIDTH(18), .A(15), .B(16), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s36 (
+        .a((15'(s34) << 1)), .b(s35_d1), .c(s32), .sum(s36)
     );
-    wire signed [13:0] s33;  // x8 + x28 - x37
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s33 (
-        .a(x8_d1), .b(x28_d1), .c(x37_d1), .sum(s33)
+    wire signed [15:0] s38;  // 2*x6 + 8*x21 + s37
+    assign s38[0:0] = s37_d1[0:0];
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s38 (
+        .a(x6_d1), .b((14'(x21_d1) << 2)), .c(13'(s37_d1 >>> 1)), .sum(s38[15:1])
     );
-    wire signed [16:0] s34;  // s33 - 8*x51 - 16*x54
-    assign s34[2:0] = s33[2:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s34 (
-        .a(11'(s33 >>> 3)), .b(x51_d1), .c((13'(x54_d1) << 1)), .sum(s34[16:3])
+    wire signed [16:0] s44;  // s41 + s43 - s40
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s44 (
+        .a(s41_d1), .b(17'(s43_d1)), .c(17'(s40_d1)), .sum(s44)
     );
-    wire signed [15:0] s36;  // 2*x6 + 8*x21 + s35
-    assign s36[0:0] = s35_d1[0:0];
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s36 (
-        .a(x6_d1), .b((14'(x21_d1) << 2)), .c(13'(s35_d1 >>> 1)), .sum(s36[15:1])
+    wire signed [16:0] s46;  // 8*x48 - 8*x18 - x35
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s46 (
+        .a((15'(x48_d1) << 3)), .b((15'(x18_d1) << 3)), .c(14'(x35_d1)), .sum(s46)
     );
-    wire signed [17:0] s42;  // 16*x12 + s40 + s41
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(15), .C(16), .SIGNED(3'b111), .NEGATE(3'b000)) u_s42 (
-        .a((16'(x12_d1) << 4)), .b(s40_d1), .c(s41_d1), .sum(s42)
+    wire signed [16:0] s48;  // x37 + 8*x51 + s47
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s48 (
+        .a(17'(x37_d1)), .b((17'(x51_d1) << 3)), .c(s47_d1), .sum(s48)
     );
-    wire signed [16:0] s47;  // s43 + s46 - s44
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s47 (
-        .a(17'(s43_d1)), .b(17'(s46_d1)), .c(s44_d1), .sum(s47)
+    wire signed [17:0] s52;  // s38 + s46 + s51
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(17), .C(16), .SIGNED(3'b111), .NEGATE(3'b000)) u_s52 (
+        .a(s38), .b(s46), .c(s51_d1), .sum(s52)
     );
-    wire signed [17:0] s52;  // s36 + s51 - s31
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s52 (
-        .a(s36), .b(s51_d1), .c(s31), .sum(s52)
+    wire signed [15:0] s57;  // 2*x27 + 8*x45 - s56
+    bittrigger_grow3 #(.WIDTH(16), .A(13), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s57 (
+        .a((13'(x27_d1) << 1)), .b((15'(x45_d1) << 3)), .c(s56_d1), .sum(s57)
     );
-    wire signed [17:0] s63;  // s61 - s60 - s62
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b110)) u_s63 (
-        .a(18'(s61_d1)), .b(s60_d1), .c(18'(s62_d1)), .sum(s63)
+    wire signed [17:0] s62;  // x7 - x48 - s61
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b110)) u_s62 (
+        .a(18'(x7_d1)), .b(18'(x48_d1)), .c(s61_d1), .sum(s62)
     );
-    wire signed [16:0] s68;  // s66 + s67 - 2*s64
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s68 (
-        .a(17'(s66_d1)), .b(17'(s67_d1)), .c((17'(s64_d1) << 1)), .sum(s68)
+    wire signed [16:0] s69;  // s67 + s68 - 8*x15
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(16), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s69 (
+        .a(s67_d1), .b(s68_d1), .c((15'(x15_d1) << 3)), .sum(s69)
     );
-    wire signed [16:0] s75;  // s73 + s74 - 8*x15
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(16), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s75 (
-        .a(s73_d1), .b(s74_d1), .c((15'(x15_d1) << 3)), .sum(s75)
+    wire signed [16:0] s75;  // s71 + s74 - 2*s72
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s75 (
+        .a(17'(s71_d1)), .b(17'(s74_d1)), .c((17'(s72_d1) << 1)), .sum(s75)
     );
-    wire signed [17:0] s76;  // x38 - 32*x24 - x29
-    bittrigger_grow3 #(.WIDTH(18), .A(15), .B(17), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s76 (
-        .a(15'(x38_d1)), .b((17'(x24_d1) << 5)), .c(15'(x29_d1)), .sum(s76)
+    wire signed [17:0] s78;  // 32*x24 + x29 - x38
+    bittrigger_grow3 #(.WIDTH(18), .A(17), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s78 (
+        .a((17'(x24_d1) << 5)), .b(15'(x29_d1)), .c(15'(x38_d1)), .sum(s78)
     );
-    wire signed [17:0] s78;  // x2 - 2*x11 - 32*x12
-    assign s78[0:0] = x2_d1[0:0];
-    bittrigger_grow3 #(.WIDTH(17), .A(14), .B(14), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s78 (
-        .a(14'(x2_d1 >>> 1)), .b(14'(x11_d1)), .c((16'(x12_d1) << 4)), .sum(s78[17:1])
+    wire signed [17:0] s79;  // x2 - 2*x11 - 32*x12
+    assign s79[0:0] = x2_d1[0:0];
+    bittrigger_grow3 #(.WIDTH(17), .A(14), .B(14), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s79 (
+        .a(14'(x2_d1 >>> 1)), .b(14'(x11_d1)), .c((16'(x12_d1) << 4)), .sum(s79[17:1])
     );
-    wire signed [16:0] s79 = (17'(x21_d1) << 4) - 17'(x30_d1);
-    wire signed [17:0] s85;  // 8*s77 + s83 - 2*s57
+    wire signed [16:0] s84;  // 2*s80 - s55 - s82
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s84 (
+        .a((15'(s80_d1) << 1)), .b(s55_d1), .c(s82_d1), .sum(s84)
+    );
+    wire signed [17:0] s85;  // 2*s64 + s83 - 16*x21
     assign s85[0:0] = s83_d1[0:0];
     bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s85 (
-        .a((15'(s77_d1) << 2)), .b(15'(s83_d1 >>> 1)), .c(s57_d1), .sum(s85[17:1])
+        .a(s64_d1), .b(15'(s83_d1 >>> 1)), .c((15'(x21_d1) << 3)), .sum(s85[17:1])
     );
-    wire signed [18:0] s86;  // 2*s70 + s84 - s79
-    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s86 (
-        .a((17'(s70_d1) << 1)), .b(s84_d1), .c(s79), .sum(s86)
+    wire signed [17:0] s86;  // 2*s57 + 8*s76 + s84
+    assign s86[0:0] = s84[0:0];
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s86 (
+        .a(17'(s57)), .b((17'(s76_d1) << 2)), .c(17'(s84 >>> 1)), .sum(s86[17:1])
     );
-    wire signed [18:0] s87;  // s75 + s76 + s78
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b000)) u_s87 (
-        .a(19'(s75)), .b(19'(s76)), .c(19'(s78)), .sum(s87)
+    wire signed [18:0] s87;  // s78 - s69 - s79
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b110)) u_s87 (
+        .a(19'(s78)), .b(19'(s69)), .c(19'(s79)), .sum(s87)
     );
-    wire signed [19:0] s88;  // 2*s68 + s85 - s63
-    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(18), .SIGNED(3'b111), .NEGATE(3'b100)) u_s88 (
-        .a((18'(s68) << 1)), .b(s85), .c(s63), .sum(s88)
+    wire signed [19:0] s88;  // s85 - s62 - 2*s75
+    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(18), .SIGNED(3'b111), .NEGATE(3'b110)) u_s88 (
+        .a(s85), .b(s62), .c((18'(s75) << 1)), .sum(s88)
     );
-    wire signed [14:0] s94;  // x5 + 2*x18 - 4*x42
-    assign s94[0:0] = x5_d1[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s94 (
-        .a(11'(x5_d1 >>> 1)), .b(x18_d1), .c((13'(x42_d1) << 1)), .sum(s94[14:1])
+    wire signed [17:0] s93;  // 16*x48 + s91 + 4*s92
+    assign s93[1:0] = s91_d1[1:0];
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(13), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s93 (
+        .a((14'(x48_d1) << 2)), .b(13'(s91_d1 >>> 2)), .c(s92_d1), .sum(s93[17:2])
     );
-    wire signed [17:0] s95;  // 16*x42 + 32*x51 + s94
-    assign s95[3:0] = s94[3:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s95 (
-        .a(x42_d1), .b((13'(x51_d1) << 1)), .c(11'(s94 >>> 4)), .sum(s95[17:4])
+    wire signed [17:0] s106;  // 16*x42 + 32*x51 + s105
+    assign s106[3:0] = s105_d1[3:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s106 (
+        .a(x42_d1), .b((13'(x51_d1) << 1)), .c(11'(s105_d1 >>> 4)), .sum(s106[17:4])
     );
-    wire signed [17:0] s106;  // s104 + 8*s105 - s64
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s106 (
-        .a(18'(s104_d1)), .b((18'(s105_d1) << 3)), .c(18'(s64_d1)), .sum(s106)
+    wire signed [15:0] s113;  // s111 - 4*x41 - 4*x54
+    assign s113[1:0] = s111_d1[1:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s113 (
+        .a(13'(s111_d1 >>> 2)), .b(x41_d1), .c(x54_d1), .sum(s113[15:2])
     );
-    wire signed [16:0] s114;  // s112 - 2*s92 - 2*s93
-    assign s114[0:0] = s112_d1[0:0];
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s114 (
-        .a(14'(s112_d1 >>> 1)), .b(s92_d1), .c(s93_d1), .sum(s114[16:1])
+    wire signed [16:0] s115;  // s99 + s108 - s112
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s115 (
+        .a(17'(s99_d1)), .b(17'(s108_d1)), .c(17'(s112_d1)), .sum(s115)
     );
-    wire signed [16:0] s115;  // s102 - 4*s90 - s108
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b110)) u_s115 (
-        .a(17'(s102_d1)), .b((17'(s90_d1) << 2)), .c(17'(s108_d1)), .sum(s115)
+    wire signed [17:0] s116;  // s32 + s94 + s113
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s116 (
+        .a(18'(s32)), .b(18'(s94_d1)), .c(18'(s113)), .sum(s116)
     );
-    wire signed [17:0] s116;  // s107 + s110 + s113
-    bittrigger_grow3 #(.WIDTH(18), .A(17), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b000)) u_s116 (
-        .a(s107_d1), .b(s110_d1), .c(s113_d1), .sum(s116)
-    );
-    wire signed [18:0] s117;  // s60 + s114 + s115
+    wire signed [18:0] s117;  // s93 + s114 + s115
     bittrigger_grow3 #(.WIDTH(19), .A(18), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b000)) u_s117 (
-        .a(s60_d1), .b(s114), .c(s115), .sum(s117)
+        .a(s93), .b(s114_d1), .c(s115), .sum(s117)
     );
-    wire signed [19:0] s118;  // s99 + s106 + s116
+    wire signed [19:0] s118;  // s61 + s103 + s106
     bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(18), .SIGNED(3'b111), .NEGATE(3'b000)) u_s118 (
-        .a(s99_d1), .b(s106), .c(s116), .sum(s118)
+        .a(s61_d1), .b(s103_d1), .c(s106), .sum(s118)
     );
-    wire signed [13:0] s124;  // x29 + x53 - x26
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s124 (
-        .a(x29_d1), .b(x53_d1), .c(x26_d1), .sum(s124)
+    wire signed [16:0] s125;  // s124 - s120 - s121
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b110)) u_s125 (
+        .a(17'(s124_d1)), .b(17'(s120_d1)), .c(17'(s121_d1)), .sum(s125)
     );
-    wire signed [17:0] s125;  // s123 + s124 - x40
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s125 (
-        .a(s123_d1), .b(18'(s124)), .c(18'(x40_d1)), .sum(s125)
+    wire signed [17:0] s128;  // 2*x27 + s127 - x10
+    bittrigger_grow3 #(.WIDTH(18), .A(15), .B(17), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s128 (
+        .a((15'(x27_d1) << 1)), .b(s127_d1), .c(15'(x10_d1)), .sum(s128)
     );
-    wire signed [16:0] s132;  // s128 + s129 + s131
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s132 (
-        .a(17'(s128_d1)), .b(17'(s129_d1)), .c(17'(s131_d1)), .sum(s132)
+    wire signed [13:0] s129;  // x26 + x40 - x29
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s129 (
+        .a(x26_d1), .b(x40_d1), .c(x29_d1), .sum(s129)
     );
-    wire signed [16:0] s139;  // s135 + s137 - s134
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s139 (
-        .a(17'(s135_d1)), .b(17'(s137_d1)), .c(17'(s134_d1)), .sum(s139)
+    wire signed [17:0] s130;  // s128 + s129 - x53
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s130 (
+        .a(s128), .b(18'(s129)), .c(18'(x53_d1)), .sum(s130)
     );
-    wire signed [17:0] s140;  // s5 + s138 + s139
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(17), .SIGNED(3'b111), .NEGATE(3'b000)) u_s140 (
-        .a(s5_d1), .b(s138_d1), .c(s139), .sum(s140)
+    wire signed [15:0] s136;  // 4*x18 - 4*x48 - s132
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s136 (
+        .a((14'(x18_d1) << 2)), .b((14'(x48_d1) << 2)), .c(s132_d1), .sum(s136)
     );
-    wire signed [16:0] s145;  // 16*x54 + s21 + s144
-    bittrigger_grow3 #(.WIDTH(17), .A(16), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s145 (
-        .a((16'(x54_d1) << 4)), .b(s21_d1), .c(s144_d1), .sum(s145)
+    wire signed [16:0] s137;  // s134 + s135 - s71
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s137 (
+        .a(17'(s134_d1)), .b(17'(s135_d1)), .c(17'(s71_d1)), .sum(s137)
     );
-    wire signed [17:0] s153;  // x37 - 2*x23 - s48
-    bittrigger_grow3 #(.WIDTH(18), .A(15), .B(15), .C(17), .SIGNED(3'b111), .NEGATE(3'b110)) u_s153 (
-        .a(15'(x37_d1)), .b((15'(x23_d1) << 1)), .c(s48_d1), .sum(s153)
+    wire signed [17:0] s138;  // s7 + s136 + s137
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(17), .SIGNED(3'b111), .NEGATE(3'b000)) u_s138 (
+        .a(s7_d1), .b(s136), .c(s137), .sum(s138)
     );
-    wire signed [15:0] s154;  // 4*x21 - 8*x12 - x38
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(15), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s154 (
-        .a((14'(x21_d1) << 2)), .b((15'(x12_d1) << 3)), .c(13'(x38_d1)), .sum(s154)
+    wire signed [17:0] s142;  // x37 - 2*x23 - s39
+    bittrigger_grow3 #(.WIDTH(18), .A(15), .B(15), .C(17), .SIGNED(3'b111), .NEGATE(3'b110)) u_s142 (
+        .a(15'(x37_d1)), .b((15'(x23_d1) << 1)), .c(s39_d1), .sum(s142)
     );
-    wire signed [16:0] s159;  // s157 + s158 - s152
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s159 (
-        .a(17'(s157_d1)), .b(17'(s158_d1)), .c(17'(s152_d1)), .sum(s159)
+    wire signed [16:0] s146;  // 16*x54 + s18 - s145
+    bittrigger_grow3 #(.WIDTH(17), .A(16), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s146 (
+        .a((16'(x54_d1) << 4)), .b(s18_d1), .c(s145_d1), .sum(s146)
     );
-    wire signed [17:0] s160;  // 16*x24 + s107 - 2*s154
-    assign s160[0:0] = s107_d1[0:0];
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s160 (
-        .a((17'(x24_d1) << 3)), .b(17'(s107_d1 >>> 1)), .c(17'(s154)), .sum(s160[17:1])
+    wire signed [15:0] s148;  // 4*x21 - 8*x12 - x38
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(15), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s148 (
+        .a((14'(x21_d1) << 2)), .b((15'(x12_d1) << 3)), .c(13'(x38_d1)), .sum(s148)
     );
-    wire signed [18:0] s161;  // s145 + s150 + s159
-    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b000)) u_s161 (
-        .a(s145), .b(s150_d1), .c(s159), .sum(s161)
+    wire signed [16:0] s157;  // s155 + s156 - s141
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s157 (
+        .a(17'(s155_d1)), .b(17'(s156_d1)), .c(17'(s141_d1)), .sum(s157)
     );
-    wire signed [17:0] s168;  // 8*x42 + s167 - s153
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s168 (
-        .a((18'(x42_d1) << 3)), .b(18'(s167_d1)), .c(s153), .sum(s168)
+    wire signed [17:0] s158;  // 16*x24 + s94 - 2*s148
+    assign s158[0:0] = s94_d1[0:0];
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s158 (
+        .a((17'(x24_d1) << 3)), .b(17'(s94_d1 >>> 1)), .c(17'(s148)), .sum(s158[17:1])
     );
-    wire signed [16:0] s173;  // s171 + s172 - 4*x54
-    bittrigger_grow3 #(.WIDTH(17), .A(16), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s173 (
-        .a(s171_d1), .b(s172_d1), .c((14'(x54_d1) << 2)), .sum(s173)
+    wire signed [18:0] s159;  // s146 + s152 + s157
+    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b000)) u_s159 (
+        .a(s146), .b(s152_d1), .c(s157), .sum(s159)
     );
-    wire signed [14:0] s174;  // x34 + 4*x39 - 2*x6
-    assign s174[0:0] = x34_d1[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s174 (
-        .a(11'(x34_d1 >>> 1)), .b((13'(x39_d1) << 1)), .c(x6_d1), .sum(s174[14:1])
+    wire signed [17:0] s169;  // s142 + s168 - 8*x42
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s169 (
+        .a(s142), .b(18'(s168_d1)), .c((18'(x42_d1) << 3)), .sum(s169)
     );
-    wire signed [16:0] s181;  // 4*s164 + s179 + s180
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s181 (
-        .a((17'(s164_d1) << 2)), .b(17'(s179_d1)), .c(17'(s180_d1)), .sum(s181)
+    wire signed [16:0] s174;  // s172 + s173 - 4*x54
+    bittrigger_grow3 #(.WIDTH(17), .A(16), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s174 (
+        .a(s172_d1), .b(s173_d1), .c((14'(x54_d1) << 2)), .sum(s174)
     );
-    wire signed [17:0] s182;  // s70 + s163 + 2*s174
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(17), .C(16), .SIGNED(3'b111), .NEGATE(3'b000)) u_s182 (
-        .a(s70_d1), .b(s163_d1), .c((16'(s174) << 1)), .sum(s182)
+    wire signed [16:0] s175;  // 2*x19 - x5 - 16*x54
+    bittrigger_grow3 #(.WIDTH(17), .A(14), .B(14), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s175 (
+        .a((14'(x19_d1) << 1)), .b(14'(x5_d1)), .c((16'(x54_d1) << 4)), .sum(s175)
     );
-    wire signed [18:0] s183;  // s177 + s181 - s173
-    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s183 (
-        .a(s177_d1), .b(s181), .c(s173), .sum(s183)
+    wire signed [16:0] s178;  // 4*s162 + s176 + s177
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s178 (
+        .a((17'(s162_d1) << 2)), .b(17'(s176_d1)), .c(17'(s177_d1)), .sum(s178)
     );
-    wire signed [16:0] s196;  // s193 - 2*s189 - s191
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s196 (
-        .a(s193_d1), .b((15'(s189_d1) << 1)), .c(s191_d1), .sum(s196)
+    wire signed [17:0] s179;  // s175 - s57 - 2*s161
+    bittrigger_grow3 #(.WIDTH(18), .A(17), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s179 (
+        .a(s175), .b(s57), .c((16'(s161_d1) << 1)), .sum(s179)
     );
-    wire signed [16:0] s197;  // s55 + s187 + s195
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s197 (
-        .a(17'(s55_d1)), .b(17'(s187_d1)), .c(17'(s195_d1)), .sum(s197)
+    wire signed [18:0] s180;  // s178 - s165 - s174
+    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b110)) u_s180 (
+        .a(s178), .b(s165_d1), .c(s174), .sum(s180)
     );
-    wire signed [18:0] s198;  // s132 + 2*s154 + s196
-    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b000)) u_s198 (
-        .a(s132), .b((17'(s154) << 1)), .c(s196), .sum(s198)
+    wire signed [15:0] s192;  // s183 + s190 - 2*s185
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s192 (
+        .a(16'(s183_d1)), .b(16'(s190_d1)), .c((16'(s185_d1) << 1)), .sum(s192)
     );
-    wire signed [17:0] s205;  // x42 + s123 - 4*x36
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s205 (
-        .a(18'(x42_d1)), .b(s123_d1), .c((18'(x36_d1) << 2)), .sum(s205)
+    wire signed [16:0] s193;  // s55 + s188 + s191
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s193 (
+        .a(17'(s55_d1)), .b(17'(s188_d1)), .c(17'(s191_d1)), .sum(s193)
     );
-    wire signed [14:0] s211;  // 2*x30 + s92 + s209
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s211 (
-        .a((13'(x30_d1) << 1)), .b(s92_d1), .c(s209_d1), .sum(s211)
+    wire signed [18:0] s194;  // 2*s148 + s192 - s125
+    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(16), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s194 (
+        .a((17'(s148) << 1)), .b(s192), .c(s125), .sum(s194)
     );
-    wire signed [15:0] s212;  // s210 - s144 - s206
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b110)) u_s212 (
-        .a(16'(s210_d1)), .b(16'(s144_d1)), .c(16'(s206_d1)), .sum(s212)
+    wire signed [17:0] s196;  // x42 - 4*x36 - s128
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b110)) u_s196 (
+        .a(18'(x42_d1)), .b((18'(x36_d1) << 2)), .c(s128), .sum(s196)
     );
-    wire signed [16:0] s213;  // 8*x24 + s208 + s211
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(16), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s213 (
-        .a((15'(x24_d1) << 3)), .b(s208_d1), .c(s211), .sum(s213)
+    wire signed [14:0] s208;  // 2*x30 + s199 + s203
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s208 (
+        .a((13'(x30_d1) << 1)), .b(s199_d1), .c(s203_d1), .sum(s208)
     );
-    wire signed [17:0] s214;  // s202 + s212 - s204
-    bittrigger_grow3 #(.WIDTH(18), .A(17), .B(16), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s214 (
-        .a(s202_d1), .b(s212), .c(s204_d1), .sum(s214)
+    wire signed [15:0] s209;  // s145 + s206 + s207
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b000)) u_s209 (
+        .a(16'(s145_d1)), .b(16'(s206_d1)), .c(16'(s207_d1)), .sum(s209)
     );
-    wire signed [14:0] s222;  // 4*x12 + x18 + x42
-    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s222 (
-        .a((14'(x12_d1) << 2)), .b(x18_d1), .c(x42_d1), .sum(s222)
+    wire signed [16:0] s210;  // s205 - 8*x24 - s208
+    bittrigger_grow3 #(.WIDTH(17), .A(16), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s210 (
+        .a(s205_d1), .b((15'(x24_d1) << 3)), .c(s208), .sum(s210)
     );
-    wire signed [17:0] s223;  // s221 - s187 - 8*s222
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b110)) u_s223 (
-        .a(18'(s221_d1)), .b(18'(s187_d1)), .c((18'(s222) << 3)), .sum(s223)
+    wire signed [17:0] s211;  // s202 + s209 - s198
+    bittrigger_grow3 #(.WIDTH(18), .A(17), .B(16), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s211 (
+        .a(s202_d1), .b(s209), .c(s198_d1), .sum(s211)
     );
-    wire signed [15:0] s231;  // 4*x21 + s229 + s230
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s231 (
-        .a((14'(x21_d1) << 2)), .b(s229_d1), .c(s230_d1), .sum(s231)
+    wire signed [14:0] s215;  // 4*x12 + x18 + x42
+    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s215 (
+        .a((14'(x12_d1) << 2)), .b(x18_d1), .c(x42_d1), .sum(s215)
     );
-    wire signed [16:0] s236;  // 8*x1 + s231 + s234
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s236 (
-        .a((17'(x1_d1) << 3)), .b(17'(s231)), .c(17'(s234_d1)), .sum(s236)
+    wire signed [17:0] s216;  // s188 + s214 + 8*s215
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s216 (
+        .a(18'(s188_d1)), .b(18'(s214_d1)), .c((18'(s215) << 3)), .sum(s216)
     );
-    wire signed [17:0] s237;  // 16*x9 + s235 - s163
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s237 (
-        .a((16'(x9_d1) << 4)), .b(s235_d1), .c(s163_d1), .sum(s237)
+    wire signed [16:0] s220;  // 4*x21 + s219 - s47
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s220 (
+        .a((17'(x21_d1) << 2)), .b(17'(s219_d1)), .c(s47_d1), .sum(s220)
     );
-    wire signed [17:0] s238;  // 4*s216 + s219 + s232
+    wire signed [16:0] s227;  // s226 - 4*x15 - s41
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b110)) u_s227 (
+        .a(17'(s226_d1)), .b((17'(x15_d1) << 2)), .c(s41_d1), .sum(s227)
+    );
+    wire signed [16:0] s231;  // 8*x1 + s121 + s229
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s231 (
+        .a((15'(x1_d1) << 3)), .b(s121_d1), .c(s229_d1), .sum(s231)
+    );
+    wire signed [17:0] s232;  // 16*x9 + s230 - s221
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s232 (
+        .a((16'(x9_d1) << 4)), .b(s230_d1), .c(s221_d1), .sum(s232)
+    );
+    wire signed [18:0] s233;  // s227 + s231 - 4*s225
+    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s233 (
+        .a(s227), .b(s231), .c((17'(s225_d1) << 2)), .sum(s233)
+    );
+    wire signed [18:0] s234;  // s220 + 2*s224 + s232
+    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(18), .SIGNED(3'b111), .NEGATE(3'b000)) u_s234 (
+        .a(s220), .b((17'(s224_d1) << 1)), .c(s232), .sum(s234)
+    );
+    wire signed [17:0] s238;  // x3 + x11 + s237
     bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s238 (
-        .a((18'(s216_d1) << 2)), .b(18'(s219_d1)), .c(18'(s232_d1)), .sum(s238)
+        .a(18'(x3_d1)), .b(18'(x11_d1)), .c(s237_d1), .sum(s238)
     );
-    wire signed [18:0] s239;  // s237 + s238 - 2*s225
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s239 (
-        .a(19'(s237)), .b(19'(s238)), .c((19'(s225_d1) << 1)), .sum(s239)
+    wire signed [13:0] s241;  // 2*x48 + x54 - x19
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s241 (
+        .a((13'(x48_d1) << 1)), .b(x54_d1), .c(x19_d1), .sum(s241)
     );
-    wire signed [17:0] s241;  // x15 + 32*x24 + x55
-    bittrigger_grow3 #(.WIDTH(18), .A(15), .B(17), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s241 (
-        .a(15'(x15_d1)), .b((17'(x24_d1) << 5)), .c(15'(x55_d1)), .sum(s241)
+    wire signed [17:0] s242;  // s240 - 4*s162 - s236
+    bittrigger_grow3 #(.WIDTH(18), .A(15), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s242 (
+        .a(s240_d1), .b((16'(s162_d1) << 2)), .c(s236_d1), .sum(s242)
     );
-    wire signed [13:0] s244;  // x4 + x11 + 2*x21
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s244 (
-        .a(x4_d1), .b(x11_d1), .c((13'(x21_d1) << 1)), .sum(s244)
+    wire signed [17:0] s243;  // 16*x25 + 4*s241 - s48
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s243 (
+        .a((16'(x25_d1) << 4)), .b((16'(s241) << 2)), .c(s48), .sum(s243)
     );
-    wire signed [15:0] s246;  // 8*x48 + 4*x54 + s244
-    assign s246[1:0] = s244[1:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s246 (
-        .a((13'(x48_d1) << 1)), .b(x54_d1), .c(12'(s244 >>> 2)), .sum(s246[15:2])
+    wire signed [18:0] s244;  // s238 + s242 - s127
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s244 (
+        .a(19'(s238)), .b(19'(s242)), .c(19'(s127_d1)), .sum(s244)
     );
-    wire signed [17:0] s247;  // s245 - 4*s164 - s242
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s247 (
-        .a(s245_d1), .b((16'(s164_d1) << 2)), .c(s242_d1), .sum(s247)
+    wire signed [16:0] s255;  // 4*s251 - s253 - s254
+    bittrigger_grow3 #(.WIDTH(17), .A(16), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s255 (
+        .a((16'(s251_d1) << 2)), .b(s253_d1), .c(s254_d1), .sum(s255)
     );
-    wire signed [18:0] s249;  // s241 + s247 - s122
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s249 (
-        .a(19'(s241)), .b(19'(s247)), .c(19'(s122_d1)), .sum(s249)
+    wire signed [14:0] s256;  // 2*x22 + 2*x26 + x41
+    assign s256[0:0] = x41_d1[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s256 (
+        .a(x22_d1), .b(x26_d1), .c(11'(x41_d1 >>> 1)), .sum(s256[14:1])
     );
-    wire signed [16:0] s260;  // s257 + s259 - s256
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s260 (
-        .a(17'(s257_d1)), .b(17'(s259_d1)), .c(17'(s256_d1)), .sum(s260)
+    wire signed [15:0] s257;  // 4*x48 + 2*s199 + s250
+    assign s257[0:0] = s250_d1[0:0];
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s257 (
+        .a((13'(x48_d1) << 1)), .b(s199_d1), .c(14'(s250_d1 >>> 1)), .sum(s257[15:1])
     );
-    wire signed [13:0] s262;  // x4 + x15 + x22
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s262 (
-        .a(x4_d1), .b(x15_d1), .c(x22_d1), .sum(s262)
+    wire signed [16:0] s258;  // 8*x51 + s249 - s256
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(16), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s258 (
+        .a((15'(x51_d1) << 3)), .b(s249_d1), .c(s256), .sum(s258)
     );
-    wire signed [15:0] s263;  // 4*x48 + s254 + s261
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s263 (
-        .a((14'(x48_d1) << 2)), .b(s254_d1), .c(s261_d1), .sum(s263)
+    wire signed [17:0] s259;  // s255 - 2*s246 - s257
+    bittrigger_grow3 #(.WIDTH(18), .A(17), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s259 (
+        .a(s255), .b((16'(s246_d1) << 1)), .c(s257), .sum(s259)
     );
-    wire signed [16:0] s264;  // 8*x51 - 2*s262 - s263
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s264 (
-        .a((15'(x51_d1) << 3)), .b((15'(s262) << 1)), .c(s263), .sum(s264)
+    wire signed [17:0] s263;  // x11 + 2*x16 + s262
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s263 (
+        .a(18'(x11_d1)), .b((18'(x16_d1) << 1)), .c(s262_d1), .sum(s263)
     );
-    wire signed [17:0] s265;  // 2*s255 + s260 - s253
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(17), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s265 (
-        .a((16'(s255_d1) << 1)), .b(s260), .c(s253_d1), .sum(s265)
+    wire signed [16:0] s269;  // s266 + s268 - 4*x6
+    bittrigger_grow3 #(.WIDTH(17), .A(16), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s269 (
+        .a(s266_d1), .b(s268_d1), .c((14'(x6_d1) << 2)), .sum(s269)
     );
-    wire signed [16:0] s276;  // s274 + s275 - 4*x6
-    bittrigger_grow3 #(.WIDTH(17), .A(16), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s276 (
-        .a(s274_d1), .b(s275_d1), .c((14'(x6_d1) << 2)), .sum(s276)
+    wire signed [17:0] s276;  // x49 - x3 - s275
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b110)) u_s276 (
+        .a(18'(x49_d1)), .b(18'(x3_d1)), .c(s275_d1), .sum(s276)
     );
-    wire signed [17:0] s282;  // x49 + s281 - x3
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s282 (
-        .a(18'(x49_d1)), .b(s281_d1), .c(18'(x3_d1)), .sum(s282)
+    wire signed [15:0] s281;  // 4*x24 + s278 - 4*x21
+    assign s281[1:0] = s278_d1[1:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s281 (
+        .a(x24_d1), .b(12'(s278_d1 >>> 2)), .c(x21_d1), .sum(s281[15:2])
     );
-    wire signed [15:0] s287;  // 4*x24 + s284 - 4*x21
-    assign s287[1:0] = s284_d1[1:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s287 (
-        .a(x24_d1), .b(12'(s284_d1 >>> 2)), .c(x21_d1), .sum(s287[15:2])
+    wire signed [16:0] s282;  // s279 - 2*s170 - 2*s271
+    assign s282[0:0] = s279_d1[0:0];
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s282 (
+        .a(14'(s279_d1 >>> 1)), .b(s170_d1), .c(s271_d1), .sum(s282[16:1])
     );
-    wire signed [16:0] s288;  // s269 + s285 - 2*s277
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s288 (
-        .a(17'(s269_d1)), .b(17'(s285_d1)), .c((17'(s277_d1) << 1)), .sum(s288)
+    wire signed [17:0] s283;  // s280 + 2*s281 - s224
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(17), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s283 (
+        .a(s280_d1), .b((17'(s281) << 1)), .c(s224_d1), .sum(s283)
     );
-    wire signed [17:0] s289;  // s225 + s286 + 2*s287
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(17), .SIGNED(3'b111), .NEGATE(3'b000)) u_s289 (
-        .a(s225_d1), .b(s286_d1), .c((17'(s287) << 1)), .sum(s289)
+    wire signed [18:0] s284;  // s263 + s282 - s269
+    bittrigger_grow3 #(.WIDTH(19), .A(18), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s284 (
+        .a(s263), .b(s282), .c(s269), .sum(s284)
     );
-    wire signed [18:0] s290;  // s268 + s288 - s276
-    bittrigger_grow3 #(.WIDTH(19), .A(18), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s290 (
-        .a(s268_d1), .b(s288), .c(s276), .sum(s290)
+    wire signed [17:0] s291;  // 4*s76 + s286 - 32*x1
+    assign s291[1:0] = s286_d1[1:0];
+    bittrigger_grow3 #(.WIDTH(16), .A(13), .B(13), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s291 (
+        .a(s76_d1), .b(13'(s286_d1 >>> 2)), .c((15'(x1_d1) << 3)), .sum(s291[17:2])
     );
-    wire signed [17:0] s297;  // 32*x1 - 4*s77 - s292
-    bittrigger_grow3 #(.WIDTH(18), .A(17), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s297 (
-        .a((17'(x1_d1) << 5)), .b((15'(s77_d1) << 2)), .c(s292_d1), .sum(s297)
+    wire signed [18:0] s292;  // s78 + s290 + s291
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b000)) u_s292 (
+        .a(19'(s78)), .b(19'(s290_d1)), .c(19'(s291)), .sum(s292)
     );
-    wire signed [18:0] s298;  // s76 + s296 + s297
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b000)) u_s298 (
-        .a(19'(s76)), .b(19'(s296_d1)), .c(19'(s297)), .sum(s298)
+    wire signed [15:0] s300;  // 4*x6 + 4*x45 + s297
+    assign s300[1:0] = s297_d1[1:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s300 (
+        .a(x6_d1), .b(x45_d1), .c(12'(s297_d1 >>> 2)), .sum(s300[15:2])
     );
-    wire signed [16:0] s306;  // 8*x6 + s303 + s304
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s306 (
-        .a((15'(x6_d1) << 3)), .b(s303_d1), .c(s304_d1), .sum(s306)
+    wire signed [17:0] s301;  // s295 + s298 + s299
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b000)) u_s301 (
+        .a(s295_d1), .b(s298_d1), .c(s299_d1), .sum(s301)
     );
-    wire signed [17:0] s307;  // s16 + s305 - s301
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s307 (
-        .a(s16_d1), .b(s305_d1), .c(s301_d1), .sum(s307)
+    wire signed [17:0] s302;  // 2*s198 + 2*s300 - s69
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s302 (
+        .a((18'(s198_d1) << 1)), .b((18'(s300) << 1)), .c(18'(s69)), .sum(s302)
     );
-    wire signed [17:0] s308;  // 2*s204 + s306 - s75
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s308 (
-        .a((18'(s204_d1) << 1)), .b(18'(s306)), .c(18'(s75)), .sum(s308)
+    wire signed [18:0] s303;  // s301 - 32*x21 - 32*x54
+    assign s303[4:0] = s301[4:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s303 (
+        .a(13'(s301 >>> 5)), .b(x21_d1), .c(x54_d1), .sum(s303[18:5])
     );
-    wire signed [18:0] s309;  // s307 - 32*x54 - 2*s79
-    assign s309[0:0] = s307[0:0];
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b110)) u_s309 (
-        .a(18'(s307 >>> 1)), .b((18'(x54_d1) << 4)), .c(18'(s79)), .sum(s309[18:1])
+    wire signed [16:0] s305;  // 2*x5 - 4*x36 - s41
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b110)) u_s305 (
+        .a((17'(x5_d1) << 1)), .b((17'(x36_d1) << 2)), .c(s41_d1), .sum(s305)
     );
-    wire signed [16:0] s313;  // 2*x5 - 4*x36 - s44
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b110)) u_s313 (
-        .a((17'(x5_d1) << 1)), .b((17'(x36_d1) << 2)), .c(s44_d1), .sum(s313)
+    wire signed [16:0] s313;  // s306 + s311 - 8*x18
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s313 (
+        .a(17'(s306_d1)), .b(17'(s311_d1)), .c((17'(x18_d1) << 3)), .sum(s313)
     );
-    wire signed [16:0] s318;  // s269 - s204 - s316
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b110)) u_s318 (
-        .a(17'(s269_d1)), .b(17'(s204_d1)), .c(17'(s316_d1)), .sum(s318)
+    wire signed [17:0] s314;  // s305 + s312 + s313
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s314 (
+        .a(18'(s305)), .b(18'(s312_d1)), .c(18'(s313)), .sum(s314)
     );
-    wire signed [17:0] s319;  // s313 + s317 + s318
+    wire signed [13:0] s318;  // x21 + x28 + x49
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s318 (
+        .a(x21_d1), .b(x28_d1), .c(x49_d1), .sum(s318)
+    );
+    wire signed [17:0] s319;  // s128 + s166 + s318
     bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s319 (
-        .a(18'(s313)), .b(18'(s317_d1)), .c(18'(s318)), .sum(s319)
-    );
-    wire signed [13:0] s329;  // x21 + x28 + x49
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s329 (
-        .a(x21_d1), .b(x28_d1), .c(x49_d1), .sum(s329)
-    );
-    wire signed [17:0] s330;  // s165 + s329 - s123
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s330 (
-        .a(18'(s165_d1)), .b(18'(s329)), .c(s123_d1), .sum(s330)
-    );
-    wire signed [15:0] s332;  // 4*x39 + 4*x51 + s226
-    assign s332[1:0] = s226_d1[1:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s332 (
-        .a(x39_d1), .b(x51_d1), .c(13'(s226_d1 >>> 2)), .sum(s332[15:2])
-    );
-    wire signed [15:0] s333;  // s322 + s328 + s331
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b000)) u_s333 (
-        .a(16'(s322_d1)), .b(16'(s328_d1)), .c(16'(s331_d1)), .sum(s333)
-    );
-    wire signed [15:0] s334;  // 4*x48 + 4*x54 - s327
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s334 (
-        .a((14'(x48_d1) << 2)), .b((14'(x54_d1) << 2)), .c(s327_d1), .sum(s334)
-    );
-    wire signed [17:0] s335;  // s332 - s232 - s325
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(17), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s335 (
-        .a(s332), .b(s232_d1), .c(s325_d1), .sum(s335)
-    );
-    wire signed [17:0] s336;  // s333 + 2*s334 - s68
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s336 (
-        .a(18'(s333)), .b((18'(s334) << 1)), .c(18'(s68)), .sum(s336)
-    );
-    wire signed [17:0] s339;  // s338 - 2*s108 - s225
-    bittrigger_grow3 #(.WIDTH(18), .A(15), .B(17), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s339 (
-        .a(15'(s338_d1)), .b((17'(s108_d1) << 1)), .c(s225_d1), .sum(s339)
-    );
-    wire signed [16:0] s345;  // 4*x24 + s344 - 4*s189
-    assign s345[1:0] = s344_d1[1:0];
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s345 (
-        .a(15'(x24_d1)), .b(15'(s344_d1 >>> 2)), .c(15'(s189_d1)), .sum(s345[16:2])
-    );
-    wire signed [13:0] s352;  // x8 - x2 - x23
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s352 (
-        .a(x8_d1), .b(x2_d1), .c(x23_d1), .sum(s352)
-    );
-    wire signed [15:0] s353;  // s350 - s341 - s346
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b110)) u_s353 (
-        .a(16'(s350_d1)), .b(16'(s341_d1)), .c(16'(s346_d1)), .sum(s353)
-    );
-    wire signed [16:0] s354;  // 8*x6 + s340 - s351
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s354 (
-        .a((15'(x6_d1) << 3)), .b(s340_d1), .c(s351_d1), .sum(s354)
-    );
-    wire signed [17:0] s355;  // 4*s352 + s353 + s354
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(17), .SIGNED(3'b111), .NEGATE(3'b000)) u_s355 (
-        .a((16'(s352) << 2)), .b(s353), .c(s354), .sum(s355)
-    );
-    wire signed [18:0] s356;  // s339 + s345 - 32*x51
-    bittrigger_grow3 #(.WIDTH(19), .A(18), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s356 (
-        .a(s339), .b(s345), .c((17'(x51_d1) << 5)), .sum(s356)
-    );
-    wire signed [19:0] s357;  // 4*s152 + s281 + s349
-    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(18), .SIGNED(3'b111), .NEGATE(3'b000)) u_s357 (
-        .a((18'(s152_d1) << 2)), .b(s281_d1), .c(s349_d1), .sum(s357)
-    );
-    wire signed [16:0] s360;  // 16*x1 + x42 - x46
-    bittrigger_grow3 #(.WIDTH(17), .A(16), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s360 (
-        .a((16'(x1_d1) << 4)), .b(14'(x42_d1)), .c(14'(x46_d1)), .sum(s360)
-    );
-    wire signed [15:0] s364;  // s363 - s361 - s362
-    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s364 (
-        .a(s363_d1), .b(s361_d1), .c(s362_d1), .sum(s364)
-    );
-    wire signed [15:0] s368;  // s366 - 2*s103 - 2*s359
-    assign s368[0:0] = s366_d1[0:0];
-    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s368 (
-        .a(14'(s366_d1 >>> 1)), .b(s103_d1), .c(s359_d1), .sum(s368[15:1])
-    );
-    wire signed [16:0] s369;  // 8*x42 + s367 - 8*x12
-    assign s369[2:0] = s367_d1[2:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s369 (
-        .a(x42_d1), .b(13'(s367_d1 >>> 3)), .c(x12_d1), .sum(s369[16:3])
-    );
-    wire signed [17:0] s370;  // s364 + s368 - 2*s340
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s370 (
-        .a(s364), .b(s368), .c((16'(s340_d1) << 1)), .sum(s370)
-    );
-    wire signed [18:0] s371;  // 32*x24 + s369 - s360
-    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s371 (
-        .a((17'(x24_d1) << 5)), .b(s369), .c(s360), .sum(s371)
-    );
-    wire signed [18:0] s372;  // 2*s301 - s78 - s145
-    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(18), .C(17), .SIGNED(3'b111), .NEGATE(3'b110)) u_s372 (
-        .a((17'(s301_d1) << 1)), .b(s78), .c(s145), .sum(s372)
-    );
-    wire signed [16:0] s377;  // s375 + s376 - s327
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s377 (
-        .a(17'(s375_d1)), .b(s376_d1), .c(17'(s327_d1)), .sum(s377)
-    );
-    wire signed [14:0] s380;  // 2*x4 + x12 + 2*x19
-    assign s380[0:0] = x12_d1[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s380 (
-        .a(x4_d1), .b(11'(x12_d1 >>> 1)), .c(x19_d1), .sum(s380[14:1])
-    );
-    wire signed [17:0] s382;  // s241 + s380 - s381
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s382 (
-        .a(s241), .b(18'(s380)), .c(18'(s381_d1)), .sum(s382)
-    );
-    wire signed [16:0] s387;  // s385 + s386 - 2*s341
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(16), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s387 (
-        .a(s385_d1), .b(s386_d1), .c((15'(s341_d1) << 1)), .sum(s387)
-    );
-    wire signed [16:0] s388;  // s37 + 4*s359 - s378
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s388 (
-        .a(s37_d1), .b((15'(s359_d1) << 2)), .c(s378_d1), .sum(s388)
-    );
-    wire signed [17:0] s389;  // s360 + s387 - s163
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s389 (
-        .a(18'(s360)), .b(18'(s387)), .c(18'(s163_d1)), .sum(s389)
-    );
-    wire signed [18:0] s390;  // 2*s388 - 2*s242 - s377
-    bittrigger_grow3 #(.WIDTH(19), .A(18), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b110)) u_s390 (
-        .a((18'(s388) << 1)), .b((17'(s242_d1) << 1)), .c(s377), .sum(s390)
-    );
-    wire signed [17:0] s395;  // 16*x54 + s48 + s394
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(17), .C(16), .SIGNED(3'b111), .NEGATE(3'b000)) u_s395 (
-        .a((16'(x54_d1) << 4)), .b(s48_d1), .c(s394_d1), .sum(s395)
-    );
-    wire signed [13:0] s398;  // x54 - x24 - x45
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s398 (
-        .a(x54_d1), .b(x24_d1), .c(x45_d1), .sum(s398)
-    );
-    wire signed [15:0] s399;  // 4*x19 + 4*x30 + s322
-    assign s399[1:0] = s322_d1[1:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s399 (
-        .a(x19_d1), .b(x30_d1), .c(13'(s322_d1 >>> 2)), .sum(s399[15:2])
-    );
-    wire signed [16:0] s400;  // 8*x51 + s397 - 8*x42
-    assign s400[2:0] = s397_d1[2:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s400 (
-        .a(x51_d1), .b(12'(s397_d1 >>> 3)), .c(x42_d1), .sum(s400[16:3])
-    );
-    wire signed [16:0] s401;  // s135 + 2*s217 + 2*s254
-    assign s401[0:0] = s135_d1[0:0];
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b000)) u_s401 (
-        .a(16'(s135_d1 >>> 1)), .b(16'(s217_d1)), .c(16'(s254_d1)), .sum(s401[16:1])
-    );
-    wire signed [17:0] s402;  // s231 + 4*s398 + s399
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b000)) u_s402 (
-        .a(s231), .b((16'(s398) << 2)), .c(s399), .sum(s402)
-    );
-    wire signed [18:0] s403;  // s400 + s401 - s219
-    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s403 (
-        .a(s400), .b(s401), .c(s219_d1), .sum(s403)
-    );
-    wire signed [16:0] s408;  // s406 - s254 - s407
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s408 (
-        .a(s406_d1), .b(s254_d1), .c(s407_d1), .sum(s408)
-    );
-    wire signed [17:0] s409;  // s173 + s408 - s36
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s409 (
-        .a(18'(s173)), .b(18'(s408)), .c(18'(s36)), .sum(s409)
-    );
-    wire signed [16:0] s418;  // x34 - 8*x36 - 16*x45
-    assign s418[2:0] = x34_d1[2:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s418 (
-        .a(11'(x34_d1 >>> 3)), .b(x36_d1), .c((13'(x45_d1) << 1)), .sum(s418[16:3])
-    );
-    wire signed [16:0] s421;  // s378 + s419 + s420
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(14), .C(16), .SIGNED(3'b111), .NEGATE(3'b000)) u_s421 (
-        .a(s378_d1), .b(s419_d1), .c(s420_d1), .sum(s421)
-    );
-    wire signed [17:0] s422;  // s325 - 16*x12 - s415
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s422 (
-        .a(s325_d1), .b((16'(x12_d1) << 4)), .c(s415_d1), .sum(s422)
-    );
-    wire signed [17:0] s423;  // s418 + s421 - 4*s293
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s423 (
-        .a(18'(s418)), .b(18'(s421)), .c((18'(s293_d1) << 2)), .sum(s423)
-    );
-    wire signed [18:0] s424;  // s422 - s282 - s413
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b110)) u_s424 (
-        .a(19'(s422)), .b(19'(s282)), .c(19'(s413_d1)), .sum(s424)
-    );
-    wire signed [16:0] s431;  // s429 - 8*x48 - 2*s346
-    assign s431[0:0] = s429_d1[0:0];
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b110)) u_s431 (
-        .a(16'(s429_d1 >>> 1)), .b((16'(x48_d1) << 2)), .c(16'(s346_d1)), .sum(s431[16:1])
-    );
-    wire signed [17:0] s432;  // 2*s71 + s430 - 2*s427
-    assign s432[0:0] = s430_d1[0:0];
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s432 (
-        .a(s71_d1), .b(15'(s430_d1 >>> 1)), .c(s427_d1), .sum(s432[17:1])
-    );
-    wire signed [17:0] s433;  // s415 + 4*s426 + s431
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(17), .SIGNED(3'b111), .NEGATE(3'b000)) u_s433 (
-        .a(s415_d1), .b((16'(s426_d1) << 2)), .c(s431), .sum(s433)
-    );
-    wire signed [18:0] s434;  // s432 - 32*x1 - s377
-    bittrigger_grow3 #(.WIDTH(19), .A(18), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b110)) u_s434 (
-        .a(s432), .b((17'(x1_d1) << 5)), .c(s377), .sum(s434)
-    );
-    wire signed [15:0] s438;  // s323 - s134 - s277
-    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s438 (
-        .a(s323_d1), .b(s134_d1), .c(s277_d1), .sum(s438)
-    );
-    wire signed [16:0] s439;  // 8*x12 + s436 - 8*x21
-    assign s439[2:0] = s436_d1[2:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s439 (
-        .a(x12_d1), .b(12'(s436_d1 >>> 3)), .c(x21_d1), .sum(s439[16:3])
-    );
-    wire signed [17:0] s441;  // s438 + s439 - s24
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(17), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s441 (
-        .a(s438), .b(s439), .c(s24), .sum(s441)
-    );
-    wire signed [18:0] s442;  // 2*s18 + s417 + 4*s440
-    assign s442[0:0] = s417_d1[0:0];
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s442 (
-        .a(18'(s18)), .b(18'(s417_d1 >>> 1)), .c((18'(s440_d1) << 1)), .sum(s442[18:1])
-    );
-    wire signed [16:0] s449;  // s193 + s292 + s447
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s449 (
-        .a(s193_d1), .b(s292_d1), .c(s447_d1), .sum(s449)
-    );
-    wire signed [17:0] s450;  // 2*s328 - s6 - 2*s109
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s450 (
-        .a((16'(s328_d1) << 1)), .b(s6_d1), .c((16'(s109_d1) << 1)), .sum(s450)
-    );
-    wire signed [17:0] s451;  // 16*x39 + 2*s102 + s448
-    assign s451[0:0] = s448_d1[0:0];
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(16), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s451 (
-        .a((15'(x39_d1) << 3)), .b(s102_d1), .c(15'(s448_d1 >>> 1)), .sum(s451[17:1])
-    );
-    wire signed [18:0] s452;  // s418 + s449 + s450
-    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(18), .SIGNED(3'b111), .NEGATE(3'b000)) u_s452 (
-        .a(s418), .b(s449), .c(s450), .sum(s452)
-    );
-    wire signed [18:0] s453;  // s106 + s451 - s48
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s453 (
-        .a(19'(s106)), .b(19'(s451)), .c(19'(s48_d1)), .sum(s453)
-    );
-    wire signed [17:0] s459;  // s457 - 4*s58 - s274
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s459 (
-        .a(s457_d1), .b((16'(s58_d1) << 2)), .c(s274_d1), .sum(s459)
-    );
-    wire signed [17:0] s460;  // s325 + s458 - 16*x45
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s460 (
-        .a(s325_d1), .b(s458_d1), .c((16'(x45_d1) << 4)), .sum(s460)
-    );
-    wire signed [18:0] s461;  // 2*s202 + s339 + s459
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b000)) u_s461 (
-        .a((19'(s202_d1) << 1)), .b(19'(s339)), .c(19'(s459)), .sum(s461)
-    );
-    wire signed [15:0] s465;  // 4*x25 + s463 + s464
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s465 (
-        .a((14'(x25_d1) << 2)), .b(s463_d1), .c(s464_d1), .sum(s465)
-    );
-    wire signed [17:0] s467;  // s465 + s466 - s171
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(17), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s467 (
-        .a(s465), .b(s466_d1), .c(s171_d1), .sum(s467)
-    );
-    wire signed [15:0] s471;  // 4*x25 + s19 + s427
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b000)) u_s471 (
-        .a((16'(x25_d1) << 2)), .b(16'(s19_d1)), .c(16'(s427_d1)), .sum(s471)
-    );
-    wire signed [16:0] s472;  // s255 + s470 - s110
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s472 (
-        .a(17'(s255_d1)), .b(17'(s470_d1)), .c(17'(s110_d1)), .sum(s472)
-    );
-    wire signed [17:0] s473;  // 16*x9 + 16*x51 + s204
-    assign s473[3:0] = s204_d1[3:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s473 (
-        .a(x9_d1), .b(x51_d1), .c(11'(s204_d1 >>> 4)), .sum(s473[17:4])
-    );
-    wire signed [17:0] s474;  // s31 + s472 - s471
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s474 (
-        .a(18'(s31)), .b(18'(s472)), .c(18'(s471)), .sum(s474)
-    );
-    wire signed [18:0] s475;  // 2*s1 + s349 - s473
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s475 (
-        .a((19'(s1_d1) << 1)), .b(19'(s349_d1)), .c(19'(s473)), .sum(s475)
-    );
-    wire signed [15:0] s479;  // 4*x25 - s134 - s257
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s479 (
-        .a((14'(x25_d1) << 2)), .b(s134_d1), .c(s257_d1), .sum(s479)
-    );
-    wire signed [16:0] s480;  // s478 - s174 - s256
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b110)) u_s480 (
-        .a(17'(s478_d1)), .b(17'(s174)), .c(17'(s256_d1)), .sum(s480)
-    );
-    wire signed [17:0] s481;  // s364 + s479 - s345
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s481 (
-        .a(s364), .b(s479), .c(s345), .sum(s481)
-    );
-    wire signed [15:0] s486;  // s57 + s484 - 2*s142
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s486 (
-        .a(16'(s57_d1)), .b(16'(s484_d1)), .c((16'(s142_d1) << 1)), .sum(s486)
-    );
-    wire signed [16:0] s487;  // s483 + s485 - s191
-    bittrigger_grow3 #(.WIDTH(17), .A(16), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s487 (
-        .a(s483_d1), .b(s485_d1), .c(s191_d1), .sum(s487)
-    );
-    wire signed [17:0] s488;  // s276 + s486 - 4*s484
-    bittrigger_grow3 #(.WIDTH(18), .A(17), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s488 (
-        .a(s276), .b(s486), .c((16'(s484_d1) << 2)), .sum(s488)
-    );
-    wire signed [18:0] s489;  // s268 + s487 - 2*s208
-    bittrigger_grow3 #(.WIDTH(19), .A(18), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s489 (
-        .a(s268_d1), .b(s487), .c((17'(s208_d1) << 1)), .sum(s489)
-    );
-    wire signed [16:0] s494;  // s255 + s492 - 2*s43
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s494 (
-        .a(s255_d1), .b(s492_d1), .c((16'(s43_d1) << 1)), .sum(s494)
-    );
-    wire signed [17:0] s495;  // s253 + s493 + s494
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(15), .C(17), .SIGNED(3'b111), .NEGATE(3'b000)) u_s495 (
-        .a(s253_d1), .b(s493_d1), .c(s494), .sum(s495)
-    );
-    wire signed [15:0] s499;  // s216 + 2*s444 - 4*x26
-    assign s499[0:0] = s216_d1[0:0];
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s499 (
-        .a(15'(s216_d1 >>> 1)), .b(15'(s444_d1)), .c((15'(x26_d1) << 1)), .sum(s499[15:1])
-    );
-    wire signed [16:0] s500;  // s498 - 8*x19 - 8*x44
-    assign s500[2:0] = s498_d1[2:0];
+        .a(s128), .b(18'(s166_d1)), .c(18'(s318)), .sum(s319)
+    );
+    wire signed [15:0] s326;  // 4*x39 + 4*x51 + s222
+    assign s326[1:0] = s222_d1[1:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s326 (
+        .a(x39_d1), .b(x51_d1), .c(13'(s222_d1 >>> 2)), .sum(s326[15:2])
+    );
+    wire signed [15:0] s327;  // s316 + s321 + s325
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b000)) u_s327 (
+        .a(16'(s316_d1)), .b(16'(s321_d1)), .c(16'(s325_d1)), .sum(s327)
+    );
+    wire signed [15:0] s328;  // 4*x48 + 4*x54 - s317
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s328 (
+        .a((14'(x48_d1) << 2)), .b((14'(x54_d1) << 2)), .c(s317_d1), .sum(s328)
+    );
+    wire signed [17:0] s329;  // s221 + s324 + s326
+    bittrigger_grow3 #(.WIDTH(18), .A(17), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b000)) u_s329 (
+        .a(s221_d1), .b(s324_d1), .c(s326), .sum(s329)
+    );
+    wire signed [17:0] s330;  // s75 + s327 + 2*s328
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s330 (
+        .a(18'(s75)), .b(18'(s327)), .c((18'(s328) << 1)), .sum(s330)
+    );
+    wire signed [17:0] s335;  // 2*s109 + s224 + s334
+    bittrigger_grow3 #(.WIDTH(18), .A(17), .B(16), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s335 (
+        .a((17'(s109_d1) << 1)), .b(s224_d1), .c(15'(s334_d1)), .sum(s335)
+    );
+    wire signed [16:0] s342;  // s341 - 4*x9 - 4*s185
+    assign s342[1:0] = s341_d1[1:0];
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b110)) u_s342 (
+        .a(15'(s341_d1 >>> 2)), .b(15'(x9_d1)), .c(15'(s185_d1)), .sum(s342[16:2])
+    );
+    wire signed [13:0] s346;  // x8 - x2 - x23
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s346 (
+        .a(x8_d1), .b(x2_d1), .c(x23_d1), .sum(s346)
+    );
+    wire signed [16:0] s348;  // 8*x6 + s333 + s345
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s348 (
+        .a((15'(x6_d1) << 3)), .b(s333_d1), .c(s345_d1), .sum(s348)
+    );
+    wire signed [17:0] s349;  // 4*s346 + s347 + s348
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(17), .SIGNED(3'b111), .NEGATE(3'b000)) u_s349 (
+        .a((16'(s346) << 2)), .b(s347_d1), .c(s348), .sum(s349)
+    );
+    wire signed [18:0] s350;  // s335 + s342 - 32*x51
+    bittrigger_grow3 #(.WIDTH(19), .A(18), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s350 (
+        .a(s335), .b(s342), .c((17'(x51_d1) << 5)), .sum(s350)
+    );
+    wire signed [19:0] s351;  // 4*s141 + s338 - s275
+    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(18), .SIGNED(3'b111), .NEGATE(3'b100)) u_s351 (
+        .a((18'(s141_d1) << 2)), .b(s338_d1), .c(s275_d1), .sum(s351)
+    );
+    wire signed [16:0] s354;  // x46 - 16*x1 - x42
+    bittrigger_grow3 #(.WIDTH(17), .A(14), .B(16), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s354 (
+        .a(14'(x46_d1)), .b((16'(x1_d1) << 4)), .c(14'(x42_d1)), .sum(s354)
+    );
+    wire signed [15:0] s358;  // s356 + s357 - s131
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s358 (
+        .a(s356_d1), .b(s357_d1), .c(s131_d1), .sum(s358)
+    );
+    wire signed [16:0] s363;  // 8*x42 + s361 - 8*x12
+    assign s363[2:0] = s361_d1[2:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s363 (
+        .a(x42_d1), .b(13'(s361_d1 >>> 3)), .c(x12_d1), .sum(s363[16:3])
+    );
+    wire signed [17:0] s364;  // s362 - 2*s333 - s358
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s364 (
+        .a(s362_d1), .b((16'(s333_d1) << 1)), .c(s358), .sum(s364)
+    );
+    wire signed [18:0] s365;  // 32*x24 + s354 + s363
+    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b000)) u_s365 (
+        .a((17'(x24_d1) << 5)), .b(s354), .c(s363), .sum(s365)
+    );
+    wire signed [18:0] s366;  // s79 + s146 + 2*s295
+    bittrigger_grow3 #(.WIDTH(19), .A(18), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b000)) u_s366 (
+        .a(s79), .b(s146), .c((17'(s295_d1) << 1)), .sum(s366)
+    );
+    wire signed [16:0] s375;  // s374 - s317 - s373
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b110)) u_s375 (
+        .a(s374_d1), .b(17'(s317_d1)), .c(17'(s373_d1)), .sum(s375)
+    );
+    wire signed [15:0] s378;  // s369 - 4*x44 - 2*s332
+    assign s378[0:0] = s369_d1[0:0];
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s378 (
+        .a(13'(s369_d1 >>> 1)), .b((13'(x44_d1) << 1)), .c(s332_d1), .sum(s378[15:1])
+    );
+    wire signed [16:0] s379;  // 2*s30 + s371 + s377
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s379 (
+        .a((17'(s30_d1) << 1)), .b(17'(s371_d1)), .c(17'(s377_d1)), .sum(s379)
+    );
+    wire signed [17:0] s380;  // s378 - 8*s353 - 2*s368
+    assign s380[0:0] = s378[0:0];
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s380 (
+        .a(15'(s378 >>> 1)), .b((15'(s353_d1) << 2)), .c(s368_d1), .sum(s380[17:1])
+    );
+    wire signed [18:0] s381;  // s175 - 2*s236 - s354
+    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b110)) u_s381 (
+        .a(s175), .b((17'(s236_d1) << 1)), .c(s354), .sum(s381)
+    );
+    wire signed [18:0] s382;  // s238 + s379 - s375
+    bittrigger_grow3 #(.WIDTH(19), .A(18), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s382 (
+        .a(s238), .b(s379), .c(s375), .sum(s382)
+    );
+    wire signed [13:0] s384;  // x27 + x45 - x24
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s384 (
+        .a(x27_d1), .b(x45_d1), .c(x24_d1), .sum(s384)
+    );
+    wire signed [15:0] s385;  // 8*x12 + x26 - 2*x41
+    assign s385[0:0] = x26_d1[0:0];
+    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s385 (
+        .a((14'(x12_d1) << 2)), .b(12'(x26_d1 >>> 1)), .c(x41_d1), .sum(s385[15:1])
+    );
+    wire signed [17:0] s386;  // s39 + s384 + s385
+    bittrigger_grow3 #(.WIDTH(18), .A(17), .B(15), .C(16), .SIGNED(3'b111), .NEGATE(3'b000)) u_s386 (
+        .a(s39_d1), .b(15'(s384)), .c(s385), .sum(s386)
+    );
+    wire signed [13:0] s390;  // x54 - x24 - x45
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s390 (
+        .a(x54_d1), .b(x24_d1), .c(x45_d1), .sum(s390)
+    );
+    wire signed [15:0] s391;  // 4*x19 + 4*x30 + s321
+    assign s391[1:0] = s321_d1[1:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s391 (
+        .a(x19_d1), .b(x30_d1), .c(13'(s321_d1 >>> 2)), .sum(s391[15:2])
+    );
+    wire signed [13:0] s392;  // x9 + x51 - x42
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s392 (
+        .a(x9_d1), .b(x51_d1), .c(x42_d1), .sum(s392)
+    );
+    wire signed [16:0] s393;  // 2*s223 + 2*s250 + s389
+    assign s393[0:0] = s389_d1[0:0];
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b000)) u_s393 (
+        .a(16'(s223_d1)), .b(16'(s250_d1)), .c(16'(s389_d1 >>> 1)), .sum(s393[16:1])
+    );
+    wire signed [17:0] s394;  // 4*s390 + s391 + 8*s392
+    assign s394[1:0] = s391[1:0];
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s394 (
+        .a(s390), .b(14'(s391 >>> 2)), .c((15'(s392) << 1)), .sum(s394[17:2])
+    );
+    wire signed [18:0] s395;  // s220 + s393 - s227
+    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s395 (
+        .a(s220), .b(s393), .c(s227), .sum(s395)
+    );
+    wire signed [16:0] s400;  // s398 - s250 - s399
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s400 (
+        .a(s398_d1), .b(s250_d1), .c(s399_d1), .sum(s400)
+    );
+    wire signed [17:0] s401;  // s174 + s400 - s38
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s401 (
+        .a(18'(s174)), .b(18'(s400)), .c(18'(s38)), .sum(s401)
+    );
+    wire signed [13:0] s405;  // x21 + x42 - 2*x41
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s405 (
+        .a(x21_d1), .b(x42_d1), .c((13'(x41_d1) << 1)), .sum(s405)
+    );
+    wire signed [17:0] s406;  // s262 + s405 - 16*x54
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s406 (
+        .a(s262_d1), .b(18'(s405)), .c((18'(x54_d1) << 4)), .sum(s406)
+    );
+    wire signed [16:0] s407;  // 8*x36 + 16*x45 - x34
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(16), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s407 (
+        .a((15'(x36_d1) << 3)), .b((16'(x45_d1) << 4)), .c(14'(x34_d1)), .sum(s407)
+    );
+    wire signed [16:0] s413;  // s368 + s411 + s412
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(14), .C(16), .SIGNED(3'b111), .NEGATE(3'b000)) u_s413 (
+        .a(s368_d1), .b(s411_d1), .c(s412_d1), .sum(s413)
+    );
+    wire signed [17:0] s414;  // s404 - 16*x12 - s324
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s414 (
+        .a(s404_d1), .b((16'(x12_d1) << 4)), .c(s324_d1), .sum(s414)
+    );
+    wire signed [17:0] s415;  // s413 - 4*s287 - s407
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b110)) u_s415 (
+        .a(18'(s413)), .b((18'(s287_d1) << 2)), .c(18'(s407)), .sum(s415)
+    );
+    wire signed [18:0] s416;  // s410 + s414 - s276
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s416 (
+        .a(19'(s410_d1)), .b(19'(s414)), .c(19'(s276)), .sum(s416)
+    );
+    wire signed [16:0] s422;  // 2*s45 + s418 + s420
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s422 (
+        .a((15'(s45_d1) << 1)), .b(s418_d1), .c(s420_d1), .sum(s422)
+    );
+    wire signed [16:0] s423;  // s421 - 8*x48 - s371
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b110)) u_s423 (
+        .a(17'(s421_d1)), .b((17'(x48_d1) << 3)), .c(17'(s371_d1)), .sum(s423)
+    );
+    wire signed [17:0] s424;  // 2*s65 - s404 - 2*s419
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s424 (
+        .a((16'(s65_d1) << 1)), .b(s404_d1), .c((16'(s419_d1) << 1)), .sum(s424)
+    );
+    wire signed [17:0] s425;  // s422 + s423 - 4*s418
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s425 (
+        .a(18'(s422)), .b(18'(s423)), .c((18'(s418_d1) << 2)), .sum(s425)
+    );
+    wire signed [18:0] s426;  // 32*x1 + s237 + s375
+    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(18), .C(17), .SIGNED(3'b111), .NEGATE(3'b000)) u_s426 (
+        .a((17'(x1_d1) << 5)), .b(s237_d1), .c(s375), .sum(s426)
+    );
+    wire signed [17:0] s433;  // s430 + s431 - 16*x25
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s433 (
+        .a(s430_d1), .b(s431_d1), .c((16'(x25_d1) << 4)), .sum(s433)
+    );
+    wire signed [17:0] s434;  // s21 + 4*s369 + s432
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(17), .SIGNED(3'b111), .NEGATE(3'b000)) u_s434 (
+        .a(s21_d1), .b((16'(s369_d1) << 2)), .c(s432_d1), .sum(s434)
+    );
+    wire signed [18:0] s435;  // 2*s17 + s433 + s434
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b000)) u_s435 (
+        .a((19'(s17_d1) << 1)), .b(19'(s433)), .c(19'(s434)), .sum(s435)
+    );
+    wire signed [15:0] s441;  // 4*x30 + s183 + s439
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b000)) u_s441 (
+        .a((16'(x30_d1) << 2)), .b(16'(s183_d1)), .c(16'(s439_d1)), .sum(s441)
+    );
+    wire signed [16:0] s442;  // s286 + s440 - s4
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s442 (
+        .a(s286_d1), .b(s440_d1), .c(s4_d1), .sum(s442)
+    );
+    wire signed [17:0] s443;  // 2*s107 + 2*s316 + s441
+    assign s443[0:0] = s441[0:0];
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s443 (
+        .a(s107_d1), .b(s316_d1), .c(15'(s441 >>> 1)), .sum(s443[17:1])
+    );
+    wire signed [16:0] s444;  // 8*x39 + s99 - 8*x12
+    assign s444[2:0] = s99_d1[2:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s444 (
+        .a(x39_d1), .b(13'(s99_d1 >>> 3)), .c(x12_d1), .sum(s444[16:3])
+    );
+    wire signed [18:0] s445;  // s442 - s39 - s407
+    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b110)) u_s445 (
+        .a(s442), .b(s39_d1), .c(s407), .sum(s445)
+    );
+    wire signed [19:0] s446;  // s93 + 2*s444 - s106
+    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(18), .SIGNED(3'b111), .NEGATE(3'b100)) u_s446 (
+        .a(s93), .b((18'(s444) << 1)), .c(s106), .sum(s446)
+    );
+    wire signed [17:0] s453;  // s451 - 4*s58 - s266
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s453 (
+        .a(s451_d1), .b((16'(s58_d1) << 2)), .c(s266_d1), .sum(s453)
+    );
+    wire signed [17:0] s454;  // s452 - 16*x45 - s324
+    bittrigger_grow3 #(.WIDTH(18), .A(17), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s454 (
+        .a(s452_d1), .b((16'(x45_d1) << 4)), .c(s324_d1), .sum(s454)
+    );
+    wire signed [18:0] s455;  // 2*s202 + s335 + s453
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b000)) u_s455 (
+        .a((19'(s202_d1) << 1)), .b(19'(s335)), .c(19'(s453)), .sum(s455)
+    );
+    wire signed [15:0] s459;  // 4*x25 + s457 + s458
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s459 (
+        .a((14'(x25_d1) << 2)), .b(s457_d1), .c(s458_d1), .sum(s459)
+    );
+    wire signed [17:0] s461;  // s459 + s460 - s172
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(17), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s461 (
+        .a(s459), .b(s460_d1), .c(s172_d1), .sum(s461)
+    );
+    wire signed [15:0] s466;  // s464 - 4*x14 - s419
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b110)) u_s466 (
+        .a(16'(s464_d1)), .b((16'(x14_d1) << 2)), .c(16'(s419_d1)), .sum(s466)
+    );
+    wire signed [16:0] s467;  // s465 - s108 - s246
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b110)) u_s467 (
+        .a(17'(s465_d1)), .b(17'(s108_d1)), .c(17'(s246_d1)), .sum(s467)
+    );
+    wire signed [17:0] s468;  // s306 - 16*x9 - 16*x51
+    assign s468[3:0] = s306_d1[3:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s468 (
+        .a(12'(s306_d1 >>> 4)), .b(x9_d1), .c(x51_d1), .sum(s468[17:4])
+    );
+    wire signed [17:0] s469;  // s466 + s467 - s46
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s469 (
+        .a(18'(s466)), .b(18'(s467)), .c(18'(s46)), .sum(s469)
+    );
+    wire signed [18:0] s470;  // s338 + s468 - 2*s2
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s470 (
+        .a(19'(s338_d1)), .b(19'(s468)), .c((19'(s2_d1) << 1)), .sum(s470)
+    );
+    wire signed [15:0] s475;  // 4*x25 + s170 - s161
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s475 (
+        .a((14'(x25_d1) << 2)), .b(s170_d1), .c(s161_d1), .sum(s475)
+    );
+    wire signed [16:0] s476;  // s474 - 8*x21 - 2*s15
+    assign s476[0:0] = s474_d1[0:0];
+    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s476 (
+        .a(15'(s474_d1 >>> 1)), .b((14'(x21_d1) << 2)), .c(s15_d1), .sum(s476[16:1])
+    );
+    wire signed [17:0] s477;  // s475 - s342 - s358
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(17), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s477 (
+        .a(s475), .b(s342), .c(s358), .sum(s477)
+    );
+    wire signed [15:0] s484;  // s482 - s64 - 2*s143
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b110)) u_s484 (
+        .a(16'(s482_d1)), .b(16'(s64_d1)), .c((16'(s143_d1) << 1)), .sum(s484)
+    );
+    wire signed [17:0] s485;  // s480 - 16*x54 - s483
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s485 (
+        .a(s480_d1), .b((16'(x54_d1) << 4)), .c(s483_d1), .sum(s485)
+    );
+    wire signed [17:0] s486;  // s269 + 4*s481 + s484
+    bittrigger_grow3 #(.WIDTH(18), .A(17), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b000)) u_s486 (
+        .a(s269), .b((16'(s481_d1) << 2)), .c(s484), .sum(s486)
+    );
+    wire signed [18:0] s487;  // 2*s205 + s263 + s485
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b000)) u_s487 (
+        .a((19'(s205_d1) << 1)), .b(19'(s263)), .c(19'(s485)), .sum(s487)
+    );
+    wire signed [16:0] s492;  // s490 - 2*s40 - s246
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(16), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s492 (
+        .a(s490_d1), .b((16'(s40_d1) << 1)), .c(s246_d1), .sum(s492)
+    );
+    wire signed [17:0] s493;  // s491 + s492 - s249
+    bittrigger_grow3 #(.WIDTH(18), .A(15), .B(17), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s493 (
+        .a(s491_d1), .b(s492), .c(s249_d1), .sum(s493)
+    );
+    wire signed [15:0] s497;  // 2*s437 - 4*x26 - s225
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b110)) u_s497 (
+        .a((16'(s437_d1) << 1)), .b((16'(x26_d1) << 2)), .c(16'(s225_d1)), .sum(s497)
+    );
+    wire signed [16:0] s498;  // s496 - 8*x19 - 8*x44
+    assign s498[2:0] = s496_d1[2:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s498 (
+        .a(12'(s496_d1 >>> 3)), .b(x19_d1), .c(x44_d1), .sum(s498[16:3])
+    );
+    wire signed [17:0] s499;  // 2*s206 + 4*s272 - s480
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s499 (
+        .a((16'(s206_d1) << 1)), .b((16'(s272_d1) << 2)), .c(s480_d1), .sum(s499)
+    );
+    wire signed [17:0] s500;  // s497 - 16*x1 - 16*x39
+    assign s500[3:0] = s497[3:0];
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s500 (
-        .a(12'(s498_d1 >>> 3)), .b(x19_d1), .c(x44_d1), .sum(s500[16:3])
+        .a(12'(s497 >>> 4)), .b(x1_d1), .c(x39_d1), .sum(s500[17:4])
     );
-    wire signed [17:0] s502;  // s499 - 16*x1 - 16*x39
-    assign s502[3:0] = s499[3:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s502 (
-        .a(12'(s499 >>> 4)), .b(x1_d1), .c(x39_d1), .sum(s502[17:4])
+    wire signed [18:0] s501;  // 32*x9 + s305 + s498
+    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b000)) u_s501 (
+        .a((17'(x9_d1) << 5)), .b(s305), .c(s498), .sum(s501)
     );
-    wire signed [18:0] s503;  // 32*x9 + s313 + s500
-    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b000)) u_s503 (
-        .a((17'(x9_d1) << 5)), .b(s313), .c(s500), .sum(s503)
-    );
-    wire signed [18:0] s504;  // s99 + s501 - 4*s129
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s504 (
-        .a(19'(s99_d1)), .b(19'(s501_d1)), .c((19'(s129_d1) << 2)), .sum(s504)
-    );
-    wire signed [19:0] s505;  // s42 + 2*s413 + s504
-    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(19), .SIGNED(3'b111), .NEGATE(3'b000)) u_s505 (
-        .a(s42), .b((18'(s413_d1) << 1)), .c(s504), .sum(s505)
+    wire signed [19:0] s502;  // s103 - 4*s120 - 2*s410
+    assign s502[0:0] = s103_d1[0:0];
+    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b110)) u_s502 (
+        .a(17'(s103_d1 >>> 1)), .b((17'(s120_d1) << 1)), .c(s410_d1), .sum(s502[19:1])
     );
 
     // stage 2
-    reg  signed [11:0] x25_d2;
-    reg  signed [18:0] s13_d1;
-    reg  signed [17:0] s28_d1;
-    reg  signed [18:0] s29_d1;
-    reg  signed [16:0] s34_d1;
-    reg  signed [17:0] s42_d1;
-    reg  signed [16:0] s47_d1;
-    reg  signed [16:0] s48_d2;
+    reg  signed [18:0] s14_d1;
+    reg  signed [19:0] s29_d1;
+    reg  signed [17:0] s36_d1;
+    reg  signed [16:0] s39_d2;
+    reg  signed [16:0] s44_d1;
+    reg  signed [16:0] s48_d1;
     reg  signed [17:0] s52_d1;
-    reg  signed [17:0] s63_d1;
-    reg  signed [18:0] s86_d1;
+    reg  signed [17:0] s62_d1;
+    reg  signed [17:0] s86_d1;
     reg  signed [18:0] s87_d1;
     reg  signed [19:0] s88_d1;
-    reg  signed [17:0] s95_d1;
+    reg  signed [17:0] s116_d1;
     reg  signed [18:0] s117_d1;
     reg  signed [19:0] s118_d1;
-    reg  signed [16:0] s122_d2;
-    reg  signed [17:0] s125_d1;
-    reg  signed [16:0] s132_d1;
-    reg  signed [17:0] s140_d1;
-    reg  signed [16:0] s150_d2;
-    reg  signed [17:0] s153_d1;
-    reg  signed [17:0] s160_d1;
-    reg  signed [18:0] s161_d1;
-    reg  signed [17:0] s168_d1;
-    reg  signed [16:0] s177_d2;
-    reg  signed [17:0] s182_d1;
-    reg  signed [18:0] s183_d1;
-    reg  signed [16:0] s197_d1;
-    reg  signed [18:0] s198_d1;
-    reg  signed [17:0] s205_d1;
-    reg  signed [16:0] s213_d1;
-    reg  signed [17:0] s214_d1;
-    reg  signed [17:0] s223_d1;
-    reg  signed [16:0] s236_d1;
-    reg  signed [18:0] s239_d1;
-    reg  signed [15:0] s246_d1;
-    reg  signed [18:0] s249_d1;
-    reg  signed [16:0] s260_d1;
-    reg  signed [16:0] s264_d1;
-    reg  signed [17:0] s265_d1;
-    reg  signed [15:0] s279_d2;
-    reg  signed [17:0] s282_d1;
-    reg  signed [17:0] s289_d1;
-    reg  signed [18:0] s290_d1;
-    reg  signed [18:0] s298_d1;
-    reg  signed [17:0] s308_d1;
-    reg  signed [18:0] s309_d1;
+    reg  signed [16:0] s125_d1;
+    reg  signed [16:0] s127_d2;
+    reg  signed [17:0] s130_d1;
+    reg  signed [17:0] s138_d1;
+    reg  signed [17:0] s142_d1;
+    reg  signed [16:0] s152_d2;
+    reg  signed [17:0] s158_d1;
+    reg  signed [18:0] s159_d1;
+    reg  signed [16:0] s165_d2;
+    reg  signed [17:0] s169_d1;
+    reg  signed [17:0] s179_d1;
+    reg  signed [18:0] s180_d1;
+    reg  signed [16:0] s193_d1;
+    reg  signed [18:0] s194_d1;
+    reg  signed [17:0] s196_d1;
+    reg  signed [16:0] s210_d1;
+    reg  signed [17:0] s211_d1;
+    reg  signed [17:0] s216_d1;
+    reg  signed [18:0] s233_d1;
+    reg  signed [18:0] s234_d1;
+    reg  signed [17:0] s243_d1;
+    reg  signed [18:0] s244_d1;
+    reg  signed [16:0] s255_d1;
+    reg  signed [16:0] s258_d1;
+    reg  signed [17:0] s259_d1;
+    reg  signed [15:0] s273_d2;
+    reg  signed [17:0] s276_d1;
+    reg  signed [17:0] s283_d1;
+    reg  signed [18:0] s284_d1;
+    reg  signed [18:0] s292_d1;
+    reg  signed [17:0] s302_d1;
+    reg  signed [18:0] s303_d1;
+    reg  signed [17:0] s314_d1;
     reg  signed [17:0] s319_d1;
+    reg  signed [17:0] s329_d1;
     reg  signed [17:0] s330_d1;
-    reg  signed [17:0] s335_d1;
-    reg  signed [17:0] s336_d1;
-    reg  signed [17:0] s355_d1;
-    reg  signed [18:0] s356_d1;
-    reg  signed [19:0] s357_d1;
-    reg  signed [17:0] s370_d1;
-    reg  signed [18:0] s371_d1;
-    reg  signed [18:0] s372_d1;
-    reg  signed [17:0] s382_d1;
-    reg  signed [17:0] s389_d1;
-    reg  signed [18:0] s390_d1;
-    reg  signed [17:0] s395_d1;
-    reg  signed [17:0] s402_d1;
-    reg  signed [18:0] s403_d1;
-    reg  signed [17:0] s409_d1;
-    reg  signed [17:0] s417_d2;
-    reg  signed [17:0] s423_d1;
-    reg  signed [18:0] s424_d1;
-    reg  signed [17:0] s433_d1;
-    reg  signed [18:0] s434_d1;
-    reg  signed [17:0] s441_d1;
-    reg  signed [18:0] s442_d1;
-    reg  signed [18:0] s452_d1;
-    reg  signed [18:0] s453_d1;
-    reg  signed [17:0] s460_d1;
-    reg  signed [18:0] s461_d1;
-    reg  signed [17:0] s467_d1;
-    reg  signed [17:0] s474_d1;
-    reg  signed [18:0] s475_d1;
-    reg  signed [16:0] s480_d1;
-    reg  signed [17:0] s481_d1;
-    reg  signed [17:0] s488_d1;
-    reg  signed [18:0] s489_d1;
-    reg  signed [17:0] s495_d1;
-    reg  signed [17:0] s502_d1;
-    reg  signed [18:0] s503_d1;
-    reg  signed [19:0] s505_d1;
+    reg  signed [17:0] s349_d1;
+    reg  signed [18:0] s350_d1;
+    reg  signed [19:0] s351_d1;
+    reg  signed [17:0] s364_d1;
+    reg  signed [18:0] s365_d1;
+    reg  signed [18:0] s366_d1;
+    reg  signed [17:0] s380_d1;
+    reg  signed [18:0] s381_d1;
+    reg  signed [18:0] s382_d1;
+    reg  signed [17:0] s386_d1;
+    reg  signed [17:0] s394_d1;
+    reg  signed [18:0] s395_d1;
+    reg  signed [17:0] s401_d1;
+    reg  signed [17:0] s406_d1;
+    reg  signed [17:0] s415_d1;
+    reg  signed [18:0] s416_d1;
+    reg  signed [17:0] s424_d1;
+    reg  signed [17:0] s425_d1;
+    reg  signed [18:0] s426_d1;
+    reg  signed [18:0] s435_d1;
+    reg  signed [17:0] s443_d1;
+    reg  signed [18:0] s445_d1;
+    reg  signed [19:0] s446_d1;
+    reg  signed [17:0] s454_d1;
+    reg  signed [18:0] s455_d1;
+    reg  signed [17:0] s461_d1;
+    reg  signed [17:0] s469_d1;
+    reg  signed [18:0] s470_d1;
+    reg  signed [16:0] s476_d1;
+    reg  signed [17:0] s477_d1;
+    reg  signed [17:0] s486_d1;
+    reg  signed [18:0] s487_d1;
+    reg  signed [17:0] s493_d1;
+    reg  signed [17:0] s499_d1;
+    reg  signed [17:0] s500_d1;
+    reg  signed [18:0] s501_d1;
+    reg  signed [19:0] s502_d1;
     always_ff @(posedge clk) begin
-        x25_d2 <= x25_d1;
-        s13_d1 <= s13;
-        s28_d1 <= s28;
+        s14_d1 <= s14;
         s29_d1 <= s29;
-        s34_d1 <= s34;
-        s42_d1 <= s42;
-        s47_d1 <= s47;
-        s48_d2 <= s48_d1;
+        s36_d1 <= s36;
+        s39_d2 <= s39_d1;
+        s44_d1 <= s44;
+        s48_d1 <= s48;
         s52_d1 <= s52;
-        s63_d1 <= s63;
+        s62_d1 <= s62;
         s86_d1 <= s86;
         s87_d1 <= s87;
         s88_d1 <= s88;
-        s95_d1 <= s95;
+        s116_d1 <= s116;
         s117_d1 <= s117;
         s118_d1 <= s118;
-        s122_d2 <= s122_d1;
         s125_d1 <= s125;
-        s132_d1 <= s132;
-        s140_d1 <= s140;
-        s150_d2 <= s150_d1;
-        s153_d1 <= s153;
-        s160_d1 <= s160;
-        s161_d1 <= s161;
-        s168_d1 <= s168;
-        s177_d2 <= s177_d1;
-        s182_d1 <= s182;
-        s183_d1 <= s183;
-        s197_d1 <= s197;
-        s198_d1 <= s198;
-        s205_d1 <= s205;
-        s213_d1 <= s213;
-        s214_d1 <= s214;
-        s223_d1 <= s223;
-        s236_d1 <= s236;
-        s239_d1 <= s239;
-        s246_d1 <= s246;
-        s249_d1 <= s249;
-        s260_d1 <= s260;
-        s264_d1 <= s264;
-        s265_d1 <= s265;
-        s279_d2 <= s279_d1;
-        s282_d1 <= s282;
-        s289_d1 <= s289;
-        s290_d1 <= s290;
-        s298_d1 <= s298;
-        s308_d1 <= s308;
-        s309_d1 <= s309;
+        s127_d2 <= s127_d1;
+        s130_d1 <= s130;
+        s138_d1 <= s138;
+        s142_d1 <= s142;
+        s152_d2 <= s152_d1;
+        s158_d1 <= s158;
+        s159_d1 <= s159;
+        s165_d2 <= s165_d1;
+        s169_d1 <= s169;
+        s179_d1 <= s179;
+        s180_d1 <= s180;
+        s193_d1 <= s193;
+        s194_d1 <= s194;
+        s196_d1 <= s196;
+        s210_d1 <= s210;
+        s211_d1 <= s211;
+        s216_d1 <= s216;
+        s233_d1 <= s233;
+        s234_d1 <= s234;
+        s243_d1 <= s243;
+        s244_d1 <= s244;
+        s255_d1 <= s255;
+        s258_d1 <= s258;
+        s259_d1 <= s259;
+        s273_d2 <= s273_d1;
+        s276_d1 <= s276;
+        s283_d1 <= s283;
+        s284_d1 <= s284;
+        s292_d1 <= s292;
+        s302_d1 <= s302;
+        s303_d1 <= s303;
+        s314_d1 <= s314;
         s319_d1 <= s319;
+        s329_d1 <= s329;
         s330_d1 <= s330;
-        s335_d1 <= s335;
-        s336_d1 <= s336;
-        s355_d1 <= s355;
-        s356_d1 <= s356;
-        s357_d1 <= s357;
-        s370_d1 <= s370;
-        s371_d1 <= s371;
-        s372_d1 <= s372;
+        s349_d1 <= s349;
+        s350_d1 <= s350;
+        s351_d1 <= s351;
+        s364_d1 <= s364;
+        s365_d1 <= s365;
+        s366_d1 <= s366;
+        s380_d1 <= s380;
+        s381_d1 <= s381;
         s382_d1 <= s382;
-        s389_d1 <= s389;
-        s390_d1 <= s390;
+        s386_d1 <= s386;
+        s394_d1 <= s394;
         s395_d1 <= s395;
-        s402_d1 <= s402;
-        s403_d1 <= s403;
-        s409_d1 <= s409;
-        s417_d2 <= s417_d1;
-        s423_d1 <= s423;
+        s401_d1 <= s401;
+        s406_d1 <= s406;
+        s415_d1 <= s415;
+        s416_d1 <= s416;
         s424_d1 <= s424;
-        s433_d1 <= s433;
-        s434_d1 <= s434;
-        s441_d1 <= s441;
-        s442_d1 <= s442;
-        s452_d1 <= s452;
-        s453_d1 <= s453;
-        s460_d1 <= s460;
+        s425_d1 <= s425;
+        s426_d1 <= s426;
+        s435_d1 <= s435;
+        s443_d1 <= s443;
+        s445_d1 <= s445;
+        s446_d1 <= s446;
+        s454_d1 <= s454;
+        s455_d1 <= s455;
         s461_d1 <= s461;
-        s467_d1 <= s467;
-        s474_d1 <= s474;
-        s475_d1 <= s475;
-        s480_d1 <= s480;
-        s481_d1 <= s481;
-        s488_d1 <= s488;
-        s489_d1 <= s489;
-        s495_d1 <= s495;
+        s469_d1 <= s469;
+        s470_d1 <= s470;
+        s476_d1 <= s476;
+        s477_d1 <= s477;
+        s486_d1 <= s486;
+        s487_d1 <= s487;
+        s493_d1 <= s493;
+        s499_d1 <= s499;
+        s500_d1 <= s500;
+        s501_d1 <= s501;
         s502_d1 <= s502;
-        s503_d1 <= s503;
-        s505_d1 <= s505;
     end
-    wire signed [19:0] s30;  // s13 + s28 + s29
-    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b000)) u_s30 (
-        .a(20'(s13_d1)), .b(20'(s28_d1)), .c(20'(s29_d1)), .sum(s30)
+    wire signed [18:0] s53;  // s39 + s44 + s48
+    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b000)) u_s53 (
+        .a(s39_d2), .b(s44_d1), .c(s48_d1), .sum(s53)
     );
-    wire signed [18:0] s53;  // s48 - s34 - s47
-    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b110)) u_s53 (
-        .a(s48_d2), .b(s34_d1), .c(s47_d1), .sum(s53)
-    );
-    wire signed [19:0] s54;  // s42 + s52 + s53
+    wire signed [19:0] s54;  // s36 + s52 + s53
     bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(19), .SIGNED(3'b111), .NEGATE(3'b000)) u_s54 (
-        .a(s42_d1), .b(s52_d1), .c(s53), .sum(s54)
+        .a(s36_d1), .b(s52_d1), .c(s53), .sum(s54)
     );
-    wire signed [20:0] s89;  // s86 + s88 - s87
-    bittrigger_grow3 #(.WIDTH(21), .A(19), .B(20), .C(19), .SIGNED(3'b111), .NEGATE(3'b100)) u_s89 (
-        .a(s86_d1), .b(s88_d1), .c(s87_d1), .sum(s89)
+    wire signed [20:0] s89;  // s86 + s87 + s88
+    bittrigger_grow3 #(.WIDTH(21), .A(18), .B(19), .C(20), .SIGNED(3'b111), .NEGATE(3'b000)) u_s89 (
+        .a(s86_d1), .b(s87_d1), .c(s88_d1), .sum(s89)
     );
-    wire signed [19:0] s119;  // s95 + s117 + s118
+    wire signed [19:0] s119;  // s116 + s117 + s118
     bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b000)) u_s119 (
-        .a(20'(s95_d1)), .b(20'(s117_d1)), .c(s118_d1), .sum(s119)
+        .a(20'(s116_d1)), .b(20'(s117_d1)), .c(s118_d1), .sum(s119)
     );
-    wire signed [18:0] s141;  // s132 + s140 - s125
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s141 (
-        .a(19'(s132_d1)), .b(19'(s140_d1)), .c(19'(s125_d1)), .sum(s141)
+    wire signed [18:0] s139;  // s130 + s138 - s125
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s139 (
+        .a(19'(s130_d1)), .b(19'(s138_d1)), .c(19'(s125_d1)), .sum(s139)
     );
-    wire signed [19:0] s162;  // s160 + s161 - s153
-    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(19), .C(18), .SIGNED(3'b111), .NEGATE(3'b100)) u_s162 (
-        .a(s160_d1), .b(s161_d1), .c(s153_d1), .sum(s162)
+    wire signed [19:0] s160;  // s158 + s159 - s142
+    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(19), .C(18), .SIGNED(3'b111), .NEGATE(3'b100)) u_s160 (
+        .a(s158_d1), .b(s159_d1), .c(s142_d1), .sum(s160)
     );
-    wire signed [19:0] s184;  // s168 + s183 - s182
-    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(19), .C(18), .SIGNED(3'b111), .NEGATE(3'b100)) u_s184 (
-        .a(s168_d1), .b(s183_d1), .c(s182_d1), .sum(s184)
+    wire signed [19:0] s181;  // s179 + s180 - s169
+    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(19), .C(18), .SIGNED(3'b111), .NEGATE(3'b100)) u_s181 (
+        .a(s179_d1), .b(s180_d1), .c(s169_d1), .sum(s181)
     );
-    wire signed [18:0] s199;  // s48 + s197 + s198
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b000)) u_s199 (
-        .a(19'(s48_d2)), .b(19'(s197_d1)), .c(s198_d1), .sum(s199)
+    wire signed [18:0] s195;  // s39 + s193 + s194
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b000)) u_s195 (
+        .a(19'(s39_d2)), .b(19'(s193_d1)), .c(s194_d1), .sum(s195)
     );
-    wire signed [18:0] s215;  // s205 + s214 - s213
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s215 (
-        .a(19'(s205_d1)), .b(19'(s214_d1)), .c(19'(s213_d1)), .sum(s215)
+    wire signed [18:0] s212;  // s196 + s210 + s211
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b000)) u_s212 (
+        .a(19'(s196_d1)), .b(19'(s210_d1)), .c(19'(s211_d1)), .sum(s212)
     );
-    wire signed [19:0] s240;  // s223 + s236 + s239
-    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(17), .C(19), .SIGNED(3'b111), .NEGATE(3'b000)) u_s240 (
-        .a(s223_d1), .b(s236_d1), .c(s239_d1), .sum(s240)
+    wire signed [19:0] s235;  // s233 + s234 - s216
+    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b100)) u_s235 (
+        .a(20'(s233_d1)), .b(20'(s234_d1)), .c(20'(s216_d1)), .sum(s235)
     );
-    wire signed [17:0] s248;  // 16*x25 + s34 + s246
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(17), .C(16), .SIGNED(3'b111), .NEGATE(3'b000)) u_s248 (
-        .a((16'(x25_d2) << 4)), .b(s34_d1), .c(s246_d1), .sum(s248)
+    wire signed [19:0] s245;  // s216 + s243 + s244
+    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(19), .SIGNED(3'b111), .NEGATE(3'b000)) u_s245 (
+        .a(s216_d1), .b(s243_d1), .c(s244_d1), .sum(s245)
     );
-    wire signed [19:0] s250;  // s248 + s249 - s223
-    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(19), .C(18), .SIGNED(3'b111), .NEGATE(3'b100)) u_s250 (
-        .a(s248), .b(s249_d1), .c(s223_d1), .sum(s250)
+    wire signed [18:0] s260;  // s258 + s259 - s127
+    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(18), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s260 (
+        .a(s258_d1), .b(s259_d1), .c(s127_d2), .sum(s260)
     );
-    wire signed [18:0] s266;  // s264 + s265 - s122
-    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(18), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s266 (
-        .a(s264_d1), .b(s265_d1), .c(s122_d2), .sum(s266)
+    wire signed [19:0] s285;  // s276 + s283 + s284
+    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(19), .SIGNED(3'b111), .NEGATE(3'b000)) u_s285 (
+        .a(s276_d1), .b(s283_d1), .c(s284_d1), .sum(s285)
     );
-    wire signed [19:0] s291;  // s282 + s289 + s290
-    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(19), .SIGNED(3'b111), .NEGATE(3'b000)) u_s291 (
-        .a(s282_d1), .b(s289_d1), .c(s290_d1), .sum(s291)
+    wire signed [19:0] s304;  // s292 + s302 + s303
+    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b000)) u_s304 (
+        .a(20'(s292_d1)), .b(20'(s302_d1)), .c(20'(s303_d1)), .sum(s304)
     );
-    wire signed [19:0] s310;  // s308 + s309 - s298
-    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b100)) u_s310 (
-        .a(20'(s308_d1)), .b(20'(s309_d1)), .c(20'(s298_d1)), .sum(s310)
+    wire signed [19:0] s315;  // s169 + s314 - s165
+    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s315 (
+        .a(s169_d1), .b(s314_d1), .c(s165_d2), .sum(s315)
     );
-    wire signed [19:0] s320;  // s177 + s319 - s168
-    bittrigger_grow3 #(.WIDTH(20), .A(17), .B(18), .C(18), .SIGNED(3'b111), .NEGATE(3'b100)) u_s320 (
-        .a(s177_d2), .b(s319_d1), .c(s168_d1), .sum(s320)
+    wire signed [19:0] s331;  // s319 + s329 + s330
+    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(18), .SIGNED(3'b111), .NEGATE(3'b000)) u_s331 (
+        .a(s319_d1), .b(s329_d1), .c(s330_d1), .sum(s331)
     );
-    wire signed [19:0] s337;  // s330 + s335 + s336
-    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(18), .SIGNED(3'b111), .NEGATE(3'b000)) u_s337 (
-        .a(s330_d1), .b(s335_d1), .c(s336_d1), .sum(s337)
+    wire signed [19:0] s352;  // s349 + s350 + s351
+    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b000)) u_s352 (
+        .a(20'(s349_d1)), .b(20'(s350_d1)), .c(s351_d1), .sum(s352)
     );
-    wire signed [19:0] s358;  // s355 + s356 + s357
-    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b000)) u_s358 (
-        .a(20'(s355_d1)), .b(20'(s356_d1)), .c(s357_d1), .sum(s358)
+    wire signed [19:0] s367;  // s364 + s365 - s366
+    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b100)) u_s367 (
+        .a(20'(s364_d1)), .b(20'(s365_d1)), .c(20'(s366_d1)), .sum(s367)
     );
-    wire signed [19:0] s373;  // s370 + s371 + s372
-    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b000)) u_s373 (
-        .a(20'(s370_d1)), .b(20'(s371_d1)), .c(20'(s372_d1)), .sum(s373)
+    wire signed [19:0] s383;  // s380 + s381 + s382
+    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b000)) u_s383 (
+        .a(20'(s380_d1)), .b(20'(s381_d1)), .c(20'(s382_d1)), .sum(s383)
     );
-    wire signed [19:0] s391;  // s382 + s389 + s390
-    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(19), .SIGNED(3'b111), .NEGATE(3'b000)) u_s391 (
-        .a(s382_d1), .b(s389_d1), .c(s390_d1), .sum(s391)
+    wire signed [19:0] s396;  // s394 + s395 - s386
+    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(19), .C(18), .SIGNED(3'b111), .NEGATE(3'b100)) u_s396 (
+        .a(s394_d1), .b(s395_d1), .c(s386_d1), .sum(s396)
     );
-    wire signed [19:0] s404;  // s402 + s403 - s395
-    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(19), .C(18), .SIGNED(3'b111), .NEGATE(3'b100)) u_s404 (
-        .a(s402_d1), .b(s403_d1), .c(s395_d1), .sum(s404)
+    wire signed [18:0] s402;  // s44 + 2*s273 + s401
+    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(18), .SIGNED(3'b111), .NEGATE(3'b000)) u_s402 (
+        .a(s44_d1), .b((17'(s273_d2) << 1)), .c(s401_d1), .sum(s402)
     );
-    wire signed [18:0] s410;  // s409 - s47 - 2*s279
-    bittrigger_grow3 #(.WIDTH(19), .A(18), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b110)) u_s410 (
-        .a(s409_d1), .b(s47_d1), .c((17'(s279_d2) << 1)), .sum(s410)
+    wire signed [19:0] s417;  // s406 + s415 + s416
+    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(19), .SIGNED(3'b111), .NEGATE(3'b000)) u_s417 (
+        .a(s406_d1), .b(s415_d1), .c(s416_d1), .sum(s417)
     );
-    wire signed [19:0] s425;  // s417 + s423 + s424
-    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(19), .SIGNED(3'b111), .NEGATE(3'b000)) u_s425 (
-        .a(s417_d2), .b(s423_d1), .c(s424_d1), .sum(s425)
+    wire signed [19:0] s427;  // s424 + s425 - s426
+    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(19), .SIGNED(3'b111), .NEGATE(3'b100)) u_s427 (
+        .a(s424_d1), .b(s425_d1), .c(s426_d1), .sum(s427)
     );
-    wire signed [19:0] s435;  // s433 + s434 - s382
-    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(19), .C(18), .SIGNED(3'b111), .NEGATE(3'b100)) u_s435 (
-        .a(s433_d1), .b(s434_d1), .c(s382_d1), .sum(s435)
+    wire signed [19:0] s436;  // s406 + s435 - s14
+    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b100)) u_s436 (
+        .a(20'(s406_d1)), .b(20'(s435_d1)), .c(20'(s14_d1)), .sum(s436)
     );
-    wire signed [19:0] s443;  // s441 + s442 - s13
-    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b100)) u_s443 (
-        .a(20'(s441_d1)), .b(20'(s442_d1)), .c(20'(s13_d1)), .sum(s443)
+    wire signed [19:0] s447;  // s443 + s445 + s446
+    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b000)) u_s447 (
+        .a(20'(s443_d1)), .b(20'(s445_d1)), .c(s446_d1), .sum(s447)
     );
-    wire signed [19:0] s454;  // s452 + s453 - s95
-    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b100)) u_s454 (
-        .a(20'(s452_d1)), .b(20'(s453_d1)), .c(20'(s95_d1)), .sum(s454)
+    wire signed [19:0] s456;  // s454 + s455 - s62
+    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(19), .C(18), .SIGNED(3'b111), .NEGATE(3'b100)) u_s456 (
+        .a(s454_d1), .b(s455_d1), .c(s62_d1), .sum(s456)
     );
-    wire signed [19:0] s462;  // s460 + s461 - s63
-    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(19), .C(18), .SIGNED(3'b111), .NEGATE(3'b100)) u_s462 (
-        .a(s460_d1), .b(s461_d1), .c(s63_d1), .sum(s462)
+    wire signed [18:0] s462;  // s152 + s319 + s461
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b000)) u_s462 (
+        .a(19'(s152_d2)), .b(19'(s319_d1)), .c(19'(s461_d1)), .sum(s462)
     );
-    wire signed [18:0] s468;  // s150 + s330 + s467
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b000)) u_s468 (
-        .a(19'(s150_d2)), .b(19'(s330_d1)), .c(19'(s467_d1)), .sum(s468)
+    wire signed [19:0] s471;  // s469 + s470 - s292
+    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b100)) u_s471 (
+        .a(20'(s469_d1)), .b(20'(s470_d1)), .c(20'(s292_d1)), .sum(s471)
     );
-    wire signed [19:0] s476;  // s298 + s474 + s475
-    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b000)) u_s476 (
-        .a(20'(s298_d1)), .b(20'(s474_d1)), .c(20'(s475_d1)), .sum(s476)
+    wire signed [18:0] s478;  // s196 + s476 + s477
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b000)) u_s478 (
+        .a(19'(s196_d1)), .b(19'(s476_d1)), .c(19'(s477_d1)), .sum(s478)
     );
-    wire signed [18:0] s482;  // s205 + s480 + s481
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b000)) u_s482 (
-        .a(19'(s205_d1)), .b(19'(s480_d1)), .c(19'(s481_d1)), .sum(s482)
+    wire signed [19:0] s488;  // s486 + s487 - s386
+    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(19), .C(18), .SIGNED(3'b111), .NEGATE(3'b100)) u_s488 (
+        .a(s486_d1), .b(s487_d1), .c(s386_d1), .sum(s488)
     );
-    wire signed [19:0] s490;  // s488 + s489 - s395
-    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(19), .C(18), .SIGNED(3'b111), .NEGATE(3'b100)) u_s490 (
-        .a(s488_d1), .b(s489_d1), .c(s395_d1), .sum(s490)
+    wire signed [18:0] s494;  // s255 + s493 - s130
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s494 (
+        .a(19'(s255_d1)), .b(19'(s493_d1)), .c(19'(s130_d1)), .sum(s494)
     );
-    wire signed [18:0] s496;  // s125 + s260 + s495
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b000)) u_s496 (
-        .a(19'(s125_d1)), .b(19'(s260_d1)), .c(19'(s495_d1)), .sum(s496)
+    wire signed [19:0] s503;  // s36 + s499 + s502
+    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b000)) u_s503 (
+        .a(20'(s36_d1)), .b(20'(s499_d1)), .c(s502_d1), .sum(s503)
     );
-    wire signed [20:0] s506;  // s502 + s503 + s505
-    bittrigger_grow3 #(.WIDTH(21), .A(18), .B(19), .C(20), .SIGNED(3'b111), .NEGATE(3'b000)) u_s506 (
-        .a(s502_d1), .b(s503_d1), .c(s505_d1), .sum(s506)
+    wire signed [20:0] s504;  // s500 + s501 + s503
+    bittrigger_grow3 #(.WIDTH(21), .A(18), .B(19), .C(20), .SIGNED(3'b111), .NEGATE(3'b000)) u_s504 (
+        .a(s500_d1), .b(s501_d1), .c(s503), .sum(s504)
     );
 
     // result, last element first
     assign y = {
-        s506,
-        21'(s496),
-        21'(s490),
-        21'(s482),
-        21'(s476),
-        21'(s468),
+        s504,
+        21'(s494),
+        21'(s488),
+        21'(s478),
+        21'(s471),
         21'(s462),
-        21'(s454),
-        21'(s443),
-        21'(s435),
-        21'(s425),
-        21'(s410),
-        21'(s404),
-        21'(s391),
-        21'(s373),
-        21'(s358),
-        21'(s337),
-        21'(s320),
-        21'(s310),
-        21'(s291),
-        21'(s266),
-        21'(s250),
-        21'(s240),
-        21'(s215),
-        21'(s199),
-        21'(s184),
-        21'(s162),
-        21'(s141),
+        21'(s456),
+        21'(s447),
+        21'(s436),
+        21'(s427),
+        21'(s417),
+        21'(s402),
+        21'(s396),
+        21'(s383),
+        21'(s367),
+        21'(s352),
+        21'(s331),
+        21'(s315),
+        21'(s304),
+        21'(s285),
+        21'(s260),
+        21'(s245),
+        21'(s235),
+        21'(s212),
+        21'(s195),
+        21'(s181),
+        21'(s160),
+        21'(s139),
         21'(s119),
         s89,
         21'(s54),
-        21'(s30)
+        21'(s29_d1)
     };
 
 endmodule

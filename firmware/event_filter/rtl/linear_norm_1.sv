@@ -52,7 +52,11 @@ module linear_norm_1 (
         .a((24'(x0) << 2)), .b(24'(x0)), .c(24'd11990016), .sum(s0)
     );
     wire signed [28:0] s6 = 29'(x2) - (29'(x2) << 8);
-    wire signed [22:0] s9 = 23'(x3) + (23'(x3) << 2);
+    wire signed [22:0] s9;  // x3 + 4*x3
+    assign s9[1:0] = x3[1:0];
+    bittrigger_grow2 #(.WIDTH(21), .A(18), .B(20), .SIGNED(2'b11), .NEGATE(2'b00)) u_s9 (
+        .a(18'(x3 >>> 2)), .b(x3), .sum(s9[22:2])
+    );
     wire signed [21:0] s12;  // x4 + 4*x4 - 483008
     assign s12[1:0] = x4[1:0];
     bittrigger_grow3 #(.WIDTH(20), .A(17), .B(19), .C(17), .SIGNED(3'b011), .NEGATE(3'b100)) u_s12 (
@@ -97,7 +101,11 @@ module linear_norm_1 (
         .a((22'(x21) << 2)), .b(22'(x21)), .c(22'd2834448), .sum(s61)
     );
     wire signed [21:0] s66 = 22'(x23) - (22'(x23) << 2);
-    wire signed [22:0] s70 = 23'(x24) + (23'(x24) << 2);
+    wire signed [22:0] s70;  // x24 + 4*x24
+    assign s70[1:0] = x24[1:0];
+    bittrigger_grow2 #(.WIDTH(21), .A(18), .B(20), .SIGNED(2'b11), .NEGATE(2'b00)) u_s70 (
+        .a(18'(x24 >>> 2)), .b(x24), .sum(s70[22:2])
+    );
     wire        [23:0] s76 = 24'(x26) + 24'd8559104;
     wire        [22:0] s81 = 23'(x28) + 23'd4504320;
     wire        [22:0] s84 = 23'(x29) + 23'd3933824;

@@ -14,6 +14,7 @@ foreach name {
     "../rtl/bitlinear_dense_3.sv"
     "ultrascale/bittrigger_adder3.sv"
     "ultrascale/bittrigger_clip.sv"
+    "ultrascale/bittrigger_grow2.sv"
     "ultrascale/bittrigger_grow3.sv"
     "../rtl/event_filter.sv"
     "../rtl/linear_dense_1.sv"

@@ -16,6 +16,7 @@ foreach name {
     "../rtl/bitlinear_dense_4.sv"
     "ultrascale/bittrigger_adder3.sv"
     "ultrascale/bittrigger_clip.sv"
+    "ultrascale/bittrigger_grow2.sv"
     "ultrascale/bittrigger_grow3.sv"
     "../rtl/jet_tagger.sv"
     "../rtl/requantize_relu_1.sv"
