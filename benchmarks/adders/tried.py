@@ -21,7 +21,6 @@ from measure import synthesize_graph
 from peer_cache import PeerCache
 
 from bittrigger.adders import AdderGraph, value_intervals
-from bittrigger.carry import OPERANDS
 from bittrigger.fixed import IntArray, Interval
 from bittrigger.solver import SolverOptions, adder_luts, graph_luts, solve
 from bittrigger.synth.count import utilization
@@ -46,18 +45,18 @@ def luts_by_interval_arithmetic(graph: AdderGraph) -> int:
 
 
 def compare_carries() -> Iterator[str]:
-    """A line a case: how many adders have three operands and a carry as top bit, and LUTs both ways."""
-    yield "| case | three operands | a carry on top | LUT, none | LUT | Yosys, none | Yosys |\n|---|---|---|---|---|---|---|"
+    """A line a case: how many adders there are, how many have a carry as top bit, and LUTs both ways."""
+    yield "| case | adders | a carry on top | LUT, none | LUT | Yosys, none | Yosys |\n|---|---|---|---|---|---|---|"
     for case in [random_case(family, 64, 32) for family in ("uniform", "half", "absmean", "sparse")] + list(
         model_cases()
     ):
         graph = solve(case.weights, case.zero_bias, case.source, FAST)
         ranges = value_intervals(graph)
-        wide = [(a, r) for a, r in zip(graph.adders, ranges[graph.n_inputs :], strict=True) if a.operands == OPERANDS]
-        carries = sum(adder_luts(a, ranges, r) < adder_luts(a, ranges, r, carry_out=False) for a, r in wide)
+        results = list(zip(graph.adders, ranges[graph.n_inputs :], strict=True))
+        carries = sum(adder_luts(a, ranges, r) < adder_luts(a, ranges, r, carry_out=False) for a, r in results)
         luts = [graph_luts(graph, carry_out=out) for out in (False, True)]
         luts += [synthesize_graph(graph, case.weights, carry_out=out).total.lut for out in (False, True)]
-        yield f"| {case.name} | {len(wide)} | {carries} | " + " | ".join(f"{figure:,}" for figure in luts) + " |"
+        yield f"| {case.name} | {len(results)} | {carries} | " + " | ".join(f"{figure:,}" for figure in luts) + " |"
 
 
 def compare_ranges(cache: PeerCache) -> Iterator[str]:
