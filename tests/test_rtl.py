@@ -176,7 +176,7 @@ def test_an_unchanged_design_is_not_built_again(tmp_path, simulator):
 
 def test_a_flipped_sign_is_found_and_named(tmp_path):
     def flip(name, text):
-        return text.replace("7'(x0) - 7'(x1)", "7'(x0) + 7'(x1)") if "linear" in name else text
+        return text.replace(".NEGATE(2'b10)", ".NEGATE(2'b00)") if "linear" in name else text
 
     executor = rtl(tmp_path, small_graph(), simulator=QUICK, change=flip)
     codes = np.array([[3, 0], [3, -2]])

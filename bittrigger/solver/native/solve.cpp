@@ -33,8 +33,8 @@ i64 count_terms(const Problem& problem) {
 // itself. A step takes longer where many columns read each input.
 i64 default_steps(i64 terms, i64 n_in) {
     if (terms < SMALL) return std::min<i64>(144000, 240 * terms);
-    const i64 steps = 9 * terms / 20 + terms * terms / 7200;
-    return std::min<i64>({steps, 80000, 1500000000 / terms, terms * n_in / 60});
+    const i64 steps = 7 * terms / 20 + terms * terms / 7500;
+    return std::min<i64>({steps, 80000, 1500000000 / terms, terms * n_in / 65});
 }
 
 // Steps of the longest search: some 20 s for matrices of up to 4,000 terms, and about as long for larger ones.

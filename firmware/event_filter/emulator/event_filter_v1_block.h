@@ -65,7 +65,7 @@ struct Block {
 
     // Sums that are made in one function and read in another.
     struct Shared {
-        Word32 dense_1[117][GROUPS_32];
+        Word32 dense_1[118][GROUPS_32];
     } shared;
 };
 

@@ -48,7 +48,7 @@ struct Block {
     // Sums that are made in one function and read in another.
     struct Shared {
         Word16 dense_1[32][GROUPS_16];
-        Word16 dense_2[56][GROUPS_16];
+        Word16 dense_2[54][GROUPS_16];
     } shared;
 };
 

@@ -209,286 +209,304 @@ module bitlinear_dense_2 (
         x62_d1 <= x62;
         x63_d1 <= x63;
     end
-    wire        [ 9:0] s0;  // x4 + x21 + x49
+    wire        [ 9:0] s0;  // x22 + x33 + x59
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s0 (
-        .a(x4_d1), .b(x21_d1), .c(x49_d1), .sum(s0)
+        .a(x22_d1), .b(x33_d1), .c(x59_d1), .sum(s0)
     );
-    wire signed [ 9:0] s1;  // x56 - x10 - x62
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s1 (
-        .a(x56_d1), .b(x10_d1), .c(x62_d1), .sum(s1)
+    wire        [ 9:0] s1;  // x7 + x23 + x61
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s1 (
+        .a(x7_d1), .b(x23_d1), .c(x61_d1), .sum(s1)
     );
-    wire signed [10:0] s2;  // x14 + x29 + s1
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s2 (
-        .a(x14_d1), .b(x29_d1), .c(s1), .sum(s2)
+    wire        [10:0] s2;  // x6 + x32 + s1
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b000), .NEGATE(3'b000)) u_s2 (
+        .a(x6_d1), .b(x32_d1), .c(s1), .sum(s2)
     );
-    wire signed [ 9:0] s3;  // x25 - x9 - x41
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s3 (
-        .a(x25_d1), .b(x9_d1), .c(x41_d1), .sum(s3)
+    wire        [ 9:0] s3;  // x20 + x40 + x58
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s3 (
+        .a(x20_d1), .b(x40_d1), .c(x58_d1), .sum(s3)
     );
-    wire        [ 9:0] s5;  // x7 + x23 + x61
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s5 (
-        .a(x7_d1), .b(x23_d1), .c(x61_d1), .sum(s5)
+    wire        [ 8:0] s4 = 9'(x53_d1) + 9'(x60_d1);
+    wire        [10:0] s5;  // x28 + s3 + s4
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(9), .SIGNED(3'b000), .NEGATE(3'b000)) u_s5 (
+        .a(x28_d1), .b(s3), .c(s4), .sum(s5)
     );
-    wire        [10:0] s6;  // x6 + x32 + s5
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b000), .NEGATE(3'b000)) u_s6 (
-        .a(x6_d1), .b(x32_d1), .c(s5), .sum(s6)
-    );
-    wire        [ 9:0] s7;  // x20 + x40 + x58
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s7 (
-        .a(x20_d1), .b(x40_d1), .c(x58_d1), .sum(s7)
-    );
-    wire        [ 9:0] s8;  // x22 + x33 + x59
+    wire        [ 9:0] s8;  // x15 + x38 + x51
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s8 (
-        .a(x22_d1), .b(x33_d1), .c(x59_d1), .sum(s8)
+        .a(x15_d1), .b(x38_d1), .c(x51_d1), .sum(s8)
     );
-    wire        [ 8:0] s9 = 9'(x28_d1) + 9'(x60_d1);
-    wire        [10:0] s10;  // x53 + s8 + s9
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(9), .SIGNED(3'b000), .NEGATE(3'b000)) u_s10 (
-        .a(x53_d1), .b(s8), .c(s9), .sum(s10)
+    wire        [ 9:0] s9;  // x4 + x21 + x49
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s9 (
+        .a(x4_d1), .b(x21_d1), .c(x49_d1), .sum(s9)
     );
-    wire        [ 9:0] s14;  // x15 + x38 + x51
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s14 (
-        .a(x15_d1), .b(x38_d1), .c(x51_d1), .sum(s14)
+    wire signed [ 9:0] s10;  // x56 - x10 - x62
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s10 (
+        .a(x56_d1), .b(x10_d1), .c(x62_d1), .sum(s10)
     );
-    wire        [ 9:0] s15;  // x19 + x54 + 55
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s15 (
-        .a(x19_d1), .b(x54_d1), .c(7'd55), .sum(s15)
+    wire signed [10:0] s11;  // x14 + x29 + s10
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s11 (
+        .a(x14_d1), .b(x29_d1), .c(s10), .sum(s11)
     );
-    wire signed [ 8:0] s21;  // x21 - x41
-    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b00), .NEGATE(2'b10)) u_s21 (
-        .a(x21_d1), .b(x41_d1), .sum(s21)
+    wire signed [ 9:0] s12;  // x25 - x9 - x41
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s12 (
+        .a(x25_d1), .b(x9_d1), .c(x41_d1), .sum(s12)
     );
-    wire signed [ 9:0] s22;  // x36 + x57 - x56
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s22 (
-        .a(x36_d1), .b(x57_d1), .c(x56_d1), .sum(s22)
+    wire signed [ 9:0] s20;  // x8 - x35 - x55
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s20 (
+        .a(x8_d1), .b(x35_d1), .c(x55_d1), .sum(s20)
     );
-    wire signed [ 9:0] s26;  // x10 + x37 - x9
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s26 (
-        .a(x10_d1), .b(x37_d1), .c(x9_d1), .sum(s26)
+    wire signed [ 9:0] s21;  // x10 + x37 - x9
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s21 (
+        .a(x10_d1), .b(x37_d1), .c(x9_d1), .sum(s21)
     );
-    wire signed [ 9:0] s27;  // x8 - x35 - x55
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s27 (
-        .a(x8_d1), .b(x35_d1), .c(x55_d1), .sum(s27)
+    wire        [ 8:0] s23 = 9'(x21_d1) + 9'(x63_d1);
+    wire signed [ 9:0] s24;  // x38 - x12 - x51
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s24 (
+        .a(x38_d1), .b(x12_d1), .c(x51_d1), .sum(s24)
     );
-    wire signed [ 9:0] s29;  // x38 - x12 - x51
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s29 (
-        .a(x38_d1), .b(x12_d1), .c(x51_d1), .sum(s29)
+    wire signed [ 9:0] s28;  // x36 + x57 - x56
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s28 (
+        .a(x36_d1), .b(x57_d1), .c(x56_d1), .sum(s28)
     );
-    wire        [ 9:0] s35;  // x28 + x42 + x53
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s35 (
-        .a(x28_d1), .b(x42_d1), .c(x53_d1), .sum(s35)
+    wire signed [ 9:0] s35;  // x3 + x32 - x54
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s35 (
+        .a(x3_d1), .b(x32_d1), .c(x54_d1), .sum(s35)
     );
-    wire        [ 9:0] s36;  // x6 + x12 + x30
+    wire        [ 9:0] s36;  // x13 + x58 + x60
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s36 (
-        .a(x6_d1), .b(x12_d1), .c(x30_d1), .sum(s36)
+        .a(x13_d1), .b(x58_d1), .c(x60_d1), .sum(s36)
     );
-    wire        [ 9:0] s38;  // x13 + x58 + x60
+    wire        [ 9:0] s38;  // x6 + x12 + x30
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s38 (
-        .a(x13_d1), .b(x58_d1), .c(x60_d1), .sum(s38)
+        .a(x6_d1), .b(x12_d1), .c(x30_d1), .sum(s38)
     );
-    wire        [ 9:0] s39;  // x3 + x32 + x40
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s39 (
-        .a(x3_d1), .b(x32_d1), .c(x40_d1), .sum(s39)
+    wire signed [10:0] s39;  // x7 + s38 - x36
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s39 (
+        .a(11'(x7_d1)), .b(11'(s38)), .c(11'(x36_d1)), .sum(s39)
     );
-    wire        [ 9:0] s43;  // x10 + x17 + x19
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s43 (
-        .a(x10_d1), .b(x17_d1), .c(x19_d1), .sum(s43)
+    wire        [ 9:0] s40;  // x28 + x42 + x53
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s40 (
+        .a(x28_d1), .b(x42_d1), .c(x53_d1), .sum(s40)
     );
-    wire        [10:0] s44;  // x24 + x46 + s43
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b000), .NEGATE(3'b000)) u_s44 (
-        .a(x24_d1), .b(x46_d1), .c(s43), .sum(s44)
+    wire        [ 9:0] s44;  // x10 + x17 + x19
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s44 (
+        .a(x10_d1), .b(x17_d1), .c(x19_d1), .sum(s44)
     );
-    wire signed [ 8:0] s52;  // x0 - x28
-    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b00), .NEGATE(2'b10)) u_s52 (
-        .a(x0_d1), .b(x28_d1), .sum(s52)
+    wire        [10:0] s45;  // x24 + x46 + s44
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b000), .NEGATE(3'b000)) u_s45 (
+        .a(x24_d1), .b(x46_d1), .c(s44), .sum(s45)
     );
-    wire        [ 9:0] s53;  // x12 + x16 + x62
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s53 (
-        .a(x12_d1), .b(x16_d1), .c(x62_d1), .sum(s53)
+    wire        [ 9:0] s52;  // x12 + x16 + x62
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s52 (
+        .a(x12_d1), .b(x16_d1), .c(x62_d1), .sum(s52)
     );
-    wire        [10:0] s54;  // x29 + x43 + s53
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b000), .NEGATE(3'b000)) u_s54 (
-        .a(x29_d1), .b(x43_d1), .c(s53), .sum(s54)
+    wire        [10:0] s53;  // x29 + x43 + s52
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b000), .NEGATE(3'b000)) u_s53 (
+        .a(x29_d1), .b(x43_d1), .c(s52), .sum(s53)
     );
-    wire signed [ 9:0] s55;  // x14 - x22 - x60
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s55 (
-        .a(x14_d1), .b(x22_d1), .c(x60_d1), .sum(s55)
+    wire signed [ 8:0] s54;  // x0 - x28
+    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b00), .NEGATE(2'b10)) u_s54 (
+        .a(x0_d1), .b(x28_d1), .sum(s54)
     );
-    wire        [ 8:0] s56 = 9'(x20_d1) + 9'(x39_d1);
-    wire signed [ 9:0] s72;  // x1 + x14 - x51
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s72 (
-        .a(x1_d1), .b(x14_d1), .c(x51_d1), .sum(s72)
+    wire        [ 8:0] s55 = 9'(x20_d1) + 9'(x39_d1);
+    wire signed [ 8:0] s71;  // x5 - x22
+    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b00), .NEGATE(2'b10)) u_s71 (
+        .a(x5_d1), .b(x22_d1), .sum(s71)
     );
-    wire        [ 8:0] s78 = 9'(x8_d1) + 9'(x44_d1);
-    wire signed [ 8:0] s80;  // x5 - x22
-    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b00), .NEGATE(2'b10)) u_s80 (
-        .a(x5_d1), .b(x22_d1), .sum(s80)
+    wire        [ 8:0] s72 = 9'(x8_d1) + 9'(x44_d1);
+    wire signed [ 9:0] s76;  // x1 + x14 - x51
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s76 (
+        .a(x1_d1), .b(x14_d1), .c(x51_d1), .sum(s76)
     );
-    wire        [ 9:0] s83;  // x18 + x31 + x53
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s83 (
-        .a(x18_d1), .b(x31_d1), .c(x53_d1), .sum(s83)
+    wire        [ 9:0] s82;  // x18 + x31 + x53
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s82 (
+        .a(x18_d1), .b(x31_d1), .c(x53_d1), .sum(s82)
     );
-    wire        [ 9:0] s91;  // x4 + x8 + x28
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s91 (
-        .a(x4_d1), .b(x8_d1), .c(x28_d1), .sum(s91)
+    wire        [ 9:0] s90;  // x16 + x26 + x61
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s90 (
+        .a(x16_d1), .b(x26_d1), .c(x61_d1), .sum(s90)
     );
-    wire        [ 9:0] s92;  // x16 + x26 + x61
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s92 (
-        .a(x16_d1), .b(x26_d1), .c(x61_d1), .sum(s92)
+    wire        [ 9:0] s94;  // x4 + x8 + x28
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s94 (
+        .a(x4_d1), .b(x8_d1), .c(x28_d1), .sum(s94)
     );
-    wire signed [ 9:0] s96;  // x44 - x12 + 80
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b010)) u_s96 (
-        .a(x44_d1), .b(x12_d1), .c(7'd80), .sum(s96)
+    wire signed [ 9:0] s95;  // x44 - x12 + 80
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b010)) u_s95 (
+        .a(x44_d1), .b(x12_d1), .c(7'd80), .sum(s95)
     );
-    wire signed [ 9:0] s104;  // x3 + x30 - x53
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s104 (
-        .a(x3_d1), .b(x30_d1), .c(x53_d1), .sum(s104)
+    wire signed [ 9:0] s103;  // x3 + x30 - x53
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s103 (
+        .a(x3_d1), .b(x30_d1), .c(x53_d1), .sum(s103)
     );
-    wire        [ 9:0] s106;  // x14 + x25 + x52
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s106 (
-        .a(x14_d1), .b(x25_d1), .c(x52_d1), .sum(s106)
+    wire signed [ 9:0] s105;  // x14 + x52 - x45
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s105 (
+        .a(x14_d1), .b(x52_d1), .c(x45_d1), .sum(s105)
     );
-    wire signed [ 9:0] s114;  // x1 - x3 + 7
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b010)) u_s114 (
-        .a(x1_d1), .b(x3_d1), .c(7'd7), .sum(s114)
+    wire        [ 9:0] s113;  // x1 + x43 + 7
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s113 (
+        .a(x1_d1), .b(x43_d1), .c(7'd7), .sum(s113)
     );
-    wire        [ 9:0] s119;  // x9 + x39 + x56
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s119 (
-        .a(x9_d1), .b(x39_d1), .c(x56_d1), .sum(s119)
+    wire        [ 9:0] s118;  // x9 + x39 + x56
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s118 (
+        .a(x9_d1), .b(x39_d1), .c(x56_d1), .sum(s118)
     );
-    wire signed [ 9:0] s122;  // x0 - x26 + 29
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b010)) u_s122 (
-        .a(x0_d1), .b(x26_d1), .c(7'd29), .sum(s122)
+    wire signed [ 9:0] s121;  // x0 - x26 + 29
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b010)) u_s121 (
+        .a(x0_d1), .b(x26_d1), .c(7'd29), .sum(s121)
     );
-    wire        [ 8:0] s126 = 9'(x10_d1) + 9'(x54_d1);
-    wire signed [10:0] s127;  // x41 + s126 - x35
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s127 (
-        .a(x41_d1), .b(s126), .c(x35_d1), .sum(s127)
+    wire        [ 9:0] s125;  // x20 + x28 + x46
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s125 (
+        .a(x20_d1), .b(x28_d1), .c(x46_d1), .sum(s125)
     );
-    wire        [ 8:0] s128 = 9'(x32_d1) + 9'(x39_d1);
-    wire signed [ 9:0] s129;  // x43 + x58 - x57
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s129 (
-        .a(x43_d1), .b(x58_d1), .c(x57_d1), .sum(s129)
+    wire        [ 9:0] s126;  // x16 + x27 + x42
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s126 (
+        .a(x16_d1), .b(x27_d1), .c(x42_d1), .sum(s126)
     );
-    wire signed [ 9:0] s130;  // x29 + x37 - x19
+    wire        [10:0] s127;  // x26 + s125 + s126
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s127 (
+        .a(11'(x26_d1)), .b(11'(s125)), .c(11'(s126)), .sum(s127)
+    );
+    wire signed [ 9:0] s128;  // x11 + x63 - x13
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s128 (
+        .a(x11_d1), .b(x63_d1), .c(x13_d1), .sum(s128)
+    );
+    wire signed [10:0] s129;  // s128 - x36 - x40
+    bittrigger_grow3 #(.WIDTH(11), .A(10), .B(8), .C(8), .SIGNED(3'b001), .NEGATE(3'b110)) u_s129 (
+        .a(s128), .b(x36_d1), .c(x40_d1), .sum(s129)
+    );
+    wire signed [ 9:0] s130;  // x9 + x56 - x31
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s130 (
-        .a(x29_d1), .b(x37_d1), .c(x19_d1), .sum(s130)
+        .a(x9_d1), .b(x56_d1), .c(x31_d1), .sum(s130)
     );
-    wire        [ 8:0] s131 = 9'(x48_d1) + 9'(x50_d1);
-    wire        [ 9:0] s135;  // x20 + x28 + x46
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s135 (
-        .a(x20_d1), .b(x28_d1), .c(x46_d1), .sum(s135)
+    wire signed [10:0] s131;  // x24 + s130 - x53
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b010), .NEGATE(3'b100)) u_s131 (
+        .a(x24_d1), .b(s130), .c(x53_d1), .sum(s131)
     );
-    wire        [ 9:0] s136;  // x16 + x27 + x42
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s136 (
-        .a(x16_d1), .b(x27_d1), .c(x42_d1), .sum(s136)
+    wire        [ 8:0] s135 = 9'(x48_d1) + 9'(x50_d1);
+    wire signed [ 9:0] s136;  // x43 + x58 - x57
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s136 (
+        .a(x43_d1), .b(x58_d1), .c(x57_d1), .sum(s136)
     );
-    wire        [10:0] s137;  // x26 + s135 + s136
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s137 (
-        .a(11'(x26_d1)), .b(11'(s135)), .c(11'(s136)), .sum(s137)
-    );
-    wire signed [ 9:0] s138;  // x11 + x63 - x13
+    wire        [ 8:0] s137 = 9'(x32_d1) + 9'(x39_d1);
+    wire signed [ 9:0] s138;  // x29 + x37 - x19
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s138 (
-        .a(x11_d1), .b(x63_d1), .c(x13_d1), .sum(s138)
+        .a(x29_d1), .b(x37_d1), .c(x19_d1), .sum(s138)
     );
-    wire signed [10:0] s139;  // s138 - x36 - x40
-    bittrigger_grow3 #(.WIDTH(11), .A(10), .B(8), .C(8), .SIGNED(3'b001), .NEGATE(3'b110)) u_s139 (
-        .a(s138), .b(x36_d1), .c(x40_d1), .sum(s139)
+    wire        [ 8:0] s142 = 9'(x10_d1) + 9'(x54_d1);
+    wire signed [10:0] s143;  // x41 + s142 - x35
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s143 (
+        .a(x41_d1), .b(s142), .c(x35_d1), .sum(s143)
     );
-    wire signed [ 9:0] s140;  // x9 + x56 - x31
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s140 (
-        .a(x9_d1), .b(x56_d1), .c(x31_d1), .sum(s140)
+    wire        [ 9:0] s147;  // x13 + x15 + x47
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s147 (
+        .a(x13_d1), .b(x15_d1), .c(x47_d1), .sum(s147)
     );
-    wire signed [10:0] s141;  // x24 + s140 - x53
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b010), .NEGATE(3'b100)) u_s141 (
-        .a(x24_d1), .b(s140), .c(x53_d1), .sum(s141)
+    wire signed [ 9:0] s148;  // x0 - x33 - x40
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s148 (
+        .a(x0_d1), .b(x33_d1), .c(x40_d1), .sum(s148)
     );
-    wire        [ 9:0] s148;  // x13 + x15 + x47
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s148 (
-        .a(x13_d1), .b(x15_d1), .c(x47_d1), .sum(s148)
+    wire signed [10:0] s149;  // s147 + s148 - x48
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s149 (
+        .a(11'(s147)), .b(11'(s148)), .c(11'(x48_d1)), .sum(s149)
     );
-    wire signed [ 9:0] s149;  // x0 - x33 - x40
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s149 (
-        .a(x0_d1), .b(x33_d1), .c(x40_d1), .sum(s149)
+    wire signed [ 9:0] s156;  // x3 + x7 - x15
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s156 (
+        .a(x3_d1), .b(x7_d1), .c(x15_d1), .sum(s156)
     );
-    wire signed [ 9:0] s159;  // x3 + x7 - x15
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s159 (
-        .a(x3_d1), .b(x7_d1), .c(x15_d1), .sum(s159)
+    wire        [ 8:0] s163 = 9'(x0_d1) + 9'(x25_d1);
+    wire        [ 9:0] s164;  // x19 + x31 + x43
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s164 (
+        .a(x19_d1), .b(x31_d1), .c(x43_d1), .sum(s164)
     );
-    wire signed [10:0] s160;  // x41 + x60 + s159
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s160 (
-        .a(x41_d1), .b(x60_d1), .c(s159), .sum(s160)
+    wire        [ 8:0] s174 = 9'(x32_d1) + 9'(x46_d1);
+    wire signed [ 9:0] s175;  // x12 + x31 - x6
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s175 (
+        .a(x12_d1), .b(x31_d1), .c(x6_d1), .sum(s175)
     );
-    wire        [ 8:0] s164 = 9'(x0_d1) + 9'(x25_d1);
-    wire        [ 9:0] s165;  // x19 + x31 + x43
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s165 (
-        .a(x19_d1), .b(x31_d1), .c(x43_d1), .sum(s165)
-    );
-    wire signed [ 9:0] s176;  // x12 + x31 - x6
+    wire signed [ 9:0] s176;  // x35 + x60 - x34
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s176 (
-        .a(x12_d1), .b(x31_d1), .c(x6_d1), .sum(s176)
+        .a(x35_d1), .b(x60_d1), .c(x34_d1), .sum(s176)
     );
-    wire        [ 8:0] s177 = 9'(x32_d1) + 9'(x46_d1);
-    wire signed [ 9:0] s178;  // x35 + x60 - x34
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s178 (
-        .a(x35_d1), .b(x60_d1), .c(x34_d1), .sum(s178)
+    wire signed [ 9:0] s177;  // x61 - x50 - x53
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s177 (
+        .a(x61_d1), .b(x50_d1), .c(x53_d1), .sum(s177)
     );
-    wire signed [ 9:0] s179;  // x61 - x50 - x53
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s179 (
-        .a(x61_d1), .b(x50_d1), .c(x53_d1), .sum(s179)
+    wire signed [11:0] s179;  // s176 + s177 - s136
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s179 (
+        .a(s176), .b(s177), .c(s136), .sum(s179)
     );
-    wire signed [11:0] s181;  // s176 + s178 + s179
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s181 (
-        .a(s176), .b(s178), .c(s179), .sum(s181)
+    wire signed [ 8:0] s182;  // x37 - x41
+    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b00), .NEGATE(2'b10)) u_s182 (
+        .a(x37_d1), .b(x41_d1), .sum(s182)
     );
-    wire signed [ 9:0] s185;  // x32 + x61 - x63
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s185 (
-        .a(x32_d1), .b(x61_d1), .c(x63_d1), .sum(s185)
+    wire signed [ 9:0] s183;  // x6 + x22 - x55
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s183 (
+        .a(x6_d1), .b(x22_d1), .c(x55_d1), .sum(s183)
     );
-    wire signed [ 8:0] s186;  // x49 - x14
-    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b00), .NEGATE(2'b10)) u_s186 (
-        .a(x49_d1), .b(x14_d1), .sum(s186)
+    wire signed [11:0] s186;  // s147 - s182 - s183
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(10), .SIGNED(3'b110), .NEGATE(3'b110)) u_s186 (
+        .a(s147), .b(s182), .c(s183), .sum(s186)
     );
-    wire signed [ 9:0] s187;  // x2 - x28 - x50
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s187 (
-        .a(x2_d1), .b(x28_d1), .c(x50_d1), .sum(s187)
+    wire signed [ 8:0] s188;  // x34 - x58
+    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b00), .NEGATE(2'b10)) u_s188 (
+        .a(x34_d1), .b(x58_d1), .sum(s188)
     );
-    wire signed [11:0] s188;  // s186 - x23 - s83
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(9), .C(10), .SIGNED(3'b001), .NEGATE(3'b110)) u_s188 (
-        .a(s186), .b(9'(x23_d1)), .c(s83), .sum(s188)
+    wire signed [ 9:0] s190;  // x32 + x61 - x63
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s190 (
+        .a(x32_d1), .b(x61_d1), .c(x63_d1), .sum(s190)
     );
-    wire signed [ 9:0] s191;  // x6 + x22 - x55
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s191 (
-        .a(x6_d1), .b(x22_d1), .c(x55_d1), .sum(s191)
+    wire signed [ 8:0] s191;  // x49 - x14
+    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b00), .NEGATE(2'b10)) u_s191 (
+        .a(x49_d1), .b(x14_d1), .sum(s191)
     );
-    wire signed [ 8:0] s195;  // x34 - x58
-    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b00), .NEGATE(2'b10)) u_s195 (
-        .a(x34_d1), .b(x58_d1), .sum(s195)
+    wire        [ 9:0] s192;  // x23 + x28 + x50
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s192 (
+        .a(x23_d1), .b(x28_d1), .c(x50_d1), .sum(s192)
     );
-    wire signed [ 8:0] s209 = -(9'(x14_d1)) + 9'd16;
-    wire        [ 9:0] s222;  // x9 + x37 + x43
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s222 (
-        .a(x9_d1), .b(x37_d1), .c(x43_d1), .sum(s222)
+    wire signed [10:0] s193;  // x2 + s191 - s190
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(10), .SIGNED(3'b110), .NEGATE(3'b100)) u_s193 (
+        .a(x2_d1), .b(s191), .c(s190), .sum(s193)
     );
-    wire        [ 9:0] s242;  // x25 + x44 + x62
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s242 (
-        .a(x25_d1), .b(x44_d1), .c(x62_d1), .sum(s242)
+    wire        [ 9:0] s207;  // x3 + x18 + x26
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s207 (
+        .a(x3_d1), .b(x18_d1), .c(x26_d1), .sum(s207)
     );
-    wire signed [ 9:0] s245;  // x7 + x52 - 3
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s245 (
-        .a(x7_d1), .b(x52_d1), .c(7'd3), .sum(s245)
+    wire        [ 8:0] s208 = 9'(x7_d1) + 9'd16;
+    wire        [ 9:0] s221;  // x9 + x37 + x43
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s221 (
+        .a(x9_d1), .b(x37_d1), .c(x43_d1), .sum(s221)
     );
-    wire signed [ 8:0] s250 = -(9'(x36_d1)) + 9'd31;
+    wire        [ 9:0] s241;  // x25 + x44 + x62
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s241 (
+        .a(x25_d1), .b(x44_d1), .c(x62_d1), .sum(s241)
+    );
+    wire signed [ 9:0] s244;  // x7 + x52 - 3
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s244 (
+        .a(x7_d1), .b(x52_d1), .c(7'd3), .sum(s244)
+    );
+    wire signed [ 8:0] s249 = -(9'(x36_d1)) + 9'd31;
     wire        [ 9:0] s256;  // x13 + x17 + x26
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s256 (
         .a(x13_d1), .b(x17_d1), .c(x26_d1), .sum(s256)
     );
-    wire signed [ 9:0] s260;  // x22 - x11 - x62
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s260 (
-        .a(x22_d1), .b(x11_d1), .c(x62_d1), .sum(s260)
+    wire signed [10:0] s260;  // s38 - s142 - 17
+    bittrigger_grow3 #(.WIDTH(11), .A(10), .B(9), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s260 (
+        .a(s38), .b(s142), .c(8'd17), .sum(s260)
+    );
+    wire signed [ 9:0] s266;  // x32 - x19 - x43
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s266 (
+        .a(x32_d1), .b(x19_d1), .c(x43_d1), .sum(s266)
+    );
+    wire signed [11:0] s268;  // s188 + s266 - s38
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b011), .NEGATE(3'b100)) u_s268 (
+        .a(s188), .b(s266), .c(s38), .sum(s268)
     );
     wire        [ 8:0] s270 = 9'(x32_d1) + 9'(x36_d1);
-    wire        [ 8:0] s274 = 9'(x8_d1) + 9'(x49_d1);
+    wire        [ 8:0] s274 = 9'(x49_d1) + 9'(x59_d1);
+    wire        [ 8:0] s276 = 9'(x30_d1) + 9'(x52_d1);
+    wire signed [11:0] s277;  // s182 - s207 - s276
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(9), .SIGNED(3'b001), .NEGATE(3'b110)) u_s277 (
+        .a(s182), .b(s207), .c(s276), .sum(s277)
+    );
 
     // stage 4
     reg         [ 7:0] x0_d2;
@@ -498,7 +516,6 @@ module bitlinear_dense_2 (
     reg         [ 7:0] x4_d2;
     reg         [ 7:0] x5_d2;
     reg         [ 7:0] x6_d2;
-    reg         [ 7:0] x7_d2;
     reg         [ 7:0] x8_d2;
     reg         [ 7:0] x9_d2;
     reg         [ 7:0] x10_d2;
@@ -513,6 +530,7 @@ module bitlinear_dense_2 (
     reg         [ 7:0] x19_d2;
     reg         [ 7:0] x20_d2;
     reg         [ 7:0] x21_d2;
+    reg         [ 7:0] x22_d2;
     reg         [ 7:0] x23_d2;
     reg         [ 7:0] x24_d2;
     reg         [ 7:0] x25_d2;
@@ -522,7 +540,6 @@ module bitlinear_dense_2 (
     reg         [ 7:0] x29_d2;
     reg         [ 7:0] x30_d2;
     reg         [ 7:0] x31_d2;
-    reg         [ 7:0] x32_d2;
     reg         [ 7:0] x33_d2;
     reg         [ 7:0] x34_d2;
     reg         [ 7:0] x35_d2;
@@ -550,78 +567,79 @@ module bitlinear_dense_2 (
     reg         [ 7:0] x57_d2;
     reg         [ 7:0] x58_d2;
     reg         [ 7:0] x59_d2;
+    reg         [ 7:0] x60_d2;
     reg         [ 7:0] x61_d2;
     reg         [ 7:0] x62_d2;
     reg         [ 7:0] x63_d2;
     reg         [ 9:0] s0_d1;
-    reg  signed [10:0] s2_d1;
-    reg  signed [ 9:0] s3_d1;
-    reg         [ 9:0] s5_d1;
-    reg         [10:0] s6_d1;
-    reg         [ 9:0] s7_d1;
+    reg         [ 9:0] s1_d1;
+    reg         [10:0] s2_d1;
+    reg         [ 9:0] s3_d1;
+    reg         [10:0] s5_d1;
     reg         [ 9:0] s8_d1;
-    reg         [10:0] s10_d1;
-    reg         [ 9:0] s14_d1;
-    reg         [ 9:0] s15_d1;
-    reg  signed [ 8:0] s21_d1;
-    reg  signed [ 9:0] s22_d1;
-    reg  signed [ 9:0] s26_d1;
-    reg  signed [ 9:0] s27_d1;
-    reg  signed [ 9:0] s29_d1;
-    reg         [ 9:0] s35_d1;
+    reg         [ 9:0] s9_d1;
+    reg  signed [10:0] s11_d1;
+    reg  signed [ 9:0] s12_d1;
+    reg  signed [ 9:0] s20_d1;
+    reg  signed [ 9:0] s21_d1;
+    reg         [ 8:0] s23_d1;
+    reg  signed [ 9:0] s24_d1;
+    reg  signed [ 9:0] s28_d1;
+    reg  signed [ 9:0] s35_d1;
     reg         [ 9:0] s36_d1;
-    reg         [ 9:0] s38_d1;
-    reg         [ 9:0] s39_d1;
-    reg         [10:0] s44_d1;
-    reg  signed [ 8:0] s52_d1;
-    reg         [10:0] s54_d1;
-    reg  signed [ 9:0] s55_d1;
-    reg         [ 8:0] s56_d1;
-    reg  signed [ 9:0] s72_d1;
-    reg         [ 8:0] s78_d1;
-    reg  signed [ 8:0] s80_d1;
-    reg         [ 9:0] s83_d1;
-    reg         [ 9:0] s91_d1;
-    reg         [ 9:0] s92_d1;
-    reg  signed [ 9:0] s96_d1;
-    reg  signed [ 9:0] s104_d1;
-    reg         [ 9:0] s106_d1;
-    reg  signed [ 9:0] s114_d1;
-    reg         [ 9:0] s119_d1;
-    reg  signed [ 9:0] s122_d1;
-    reg         [ 8:0] s126_d1;
-    reg  signed [10:0] s127_d1;
-    reg         [ 8:0] s128_d1;
-    reg  signed [ 9:0] s129_d1;
-    reg  signed [ 9:0] s130_d1;
-    reg         [ 8:0] s131_d1;
-    reg         [ 9:0] s135_d1;
-    reg         [10:0] s137_d1;
+    reg  signed [10:0] s39_d1;
+    reg         [ 9:0] s40_d1;
+    reg         [10:0] s45_d1;
+    reg         [10:0] s53_d1;
+    reg  signed [ 8:0] s54_d1;
+    reg         [ 8:0] s55_d1;
+    reg  signed [ 8:0] s71_d1;
+    reg         [ 8:0] s72_d1;
+    reg  signed [ 9:0] s76_d1;
+    reg         [ 9:0] s82_d1;
+    reg         [ 9:0] s90_d1;
+    reg         [ 9:0] s94_d1;
+    reg  signed [ 9:0] s95_d1;
+    reg  signed [ 9:0] s103_d1;
+    reg  signed [ 9:0] s105_d1;
+    reg         [ 9:0] s113_d1;
+    reg         [ 9:0] s118_d1;
+    reg  signed [ 9:0] s121_d1;
+    reg         [ 9:0] s125_d1;
+    reg         [10:0] s127_d1;
+    reg  signed [ 9:0] s128_d1;
+    reg  signed [10:0] s129_d1;
+    reg  signed [10:0] s131_d1;
+    reg         [ 8:0] s135_d1;
+    reg  signed [ 9:0] s136_d1;
+    reg         [ 8:0] s137_d1;
     reg  signed [ 9:0] s138_d1;
-    reg  signed [10:0] s139_d1;
-    reg  signed [10:0] s141_d1;
-    reg         [ 9:0] s148_d1;
-    reg  signed [ 9:0] s149_d1;
-    reg  signed [10:0] s160_d1;
-    reg         [ 8:0] s164_d1;
-    reg         [ 9:0] s165_d1;
-    reg  signed [ 9:0] s176_d1;
-    reg         [ 8:0] s177_d1;
-    reg  signed [11:0] s181_d1;
-    reg  signed [ 9:0] s185_d1;
-    reg  signed [ 9:0] s187_d1;
-    reg  signed [11:0] s188_d1;
-    reg  signed [ 9:0] s191_d1;
-    reg  signed [ 8:0] s195_d1;
-    reg  signed [ 8:0] s209_d1;
-    reg         [ 9:0] s222_d1;
-    reg         [ 9:0] s242_d1;
-    reg  signed [ 9:0] s245_d1;
-    reg  signed [ 8:0] s250_d1;
+    reg  signed [10:0] s143_d1;
+    reg  signed [10:0] s149_d1;
+    reg  signed [ 9:0] s156_d1;
+    reg         [ 8:0] s163_d1;
+    reg         [ 9:0] s164_d1;
+    reg         [ 8:0] s174_d1;
+    reg  signed [ 9:0] s175_d1;
+    reg  signed [11:0] s179_d1;
+    reg  signed [ 9:0] s183_d1;
+    reg  signed [11:0] s186_d1;
+    reg  signed [ 8:0] s188_d1;
+    reg  signed [ 9:0] s190_d1;
+    reg         [ 9:0] s192_d1;
+    reg  signed [10:0] s193_d1;
+    reg         [ 9:0] s207_d1;
+    reg         [ 8:0] s208_d1;
+    reg         [ 9:0] s221_d1;
+    reg         [ 9:0] s241_d1;
+    reg  signed [ 9:0] s244_d1;
+    reg  signed [ 8:0] s249_d1;
     reg         [ 9:0] s256_d1;
-    reg  signed [ 9:0] s260_d1;
+    reg  signed [10:0] s260_d1;
+    reg  signed [11:0] s268_d1;
     reg         [ 8:0] s270_d1;
     reg         [ 8:0] s274_d1;
+    reg  signed [11:0] s277_d1;
     always_ff @(posedge clk) begin
         x0_d2 <= x0_d1;
         x1_d2 <= x1_d1;
@@ -630,7 +648,6 @@ module bitlinear_dense_2 (
         x4_d2 <= x4_d1;
         x5_d2 <= x5_d1;
         x6_d2 <= x6_d1;
-        x7_d2 <= x7_d1;
         x8_d2 <= x8_d1;
         x9_d2 <= x9_d1;
         x10_d2 <= x10_d1;
@@ -645,6 +662,7 @@ module bitlinear_dense_2 (
         x19_d2 <= x19_d1;
         x20_d2 <= x20_d1;
         x21_d2 <= x21_d1;
+        x22_d2 <= x22_d1;
         x23_d2 <= x23_d1;
         x24_d2 <= x24_d1;
         x25_d2 <= x25_d1;
@@ -654,7 +672,6 @@ module bitlinear_dense_2 (
         x29_d2 <= x29_d1;
         x30_d2 <= x30_d1;
         x31_d2 <= x31_d1;
-        x32_d2 <= x32_d1;
         x33_d2 <= x33_d1;
         x34_d2 <= x34_d1;
         x35_d2 <= x35_d1;
@@ -682,166 +699,163 @@ module bitlinear_dense_2 (
         x57_d2 <= x57_d1;
         x58_d2 <= x58_d1;
         x59_d2 <= x59_d1;
+        x60_d2 <= x60_d1;
         x61_d2 <= x61_d1;
         x62_d2 <= x62_d1;
         x63_d2 <= x63_d1;
         s0_d1 <= s0;
+        s1_d1 <= s1;
         s2_d1 <= s2;
         s3_d1 <= s3;
         s5_d1 <= s5;
-        s6_d1 <= s6;
-        s7_d1 <= s7;
         s8_d1 <= s8;
-        s10_d1 <= s10;
-        s14_d1 <= s14;
-        s15_d1 <= s15;
+        s9_d1 <= s9;
+        s11_d1 <= s11;
+        s12_d1 <= s12;
+        s20_d1 <= s20;
         s21_d1 <= s21;
-        s22_d1 <= s22;
-        s26_d1 <= s26;
-        s27_d1 <= s27;
-        s29_d1 <= s29;
+        s23_d1 <= s23;
+        s24_d1 <= s24;
+        s28_d1 <= s28;
         s35_d1 <= s35;
         s36_d1 <= s36;
-        s38_d1 <= s38;
         s39_d1 <= s39;
-        s44_d1 <= s44;
-        s52_d1 <= s52;
+        s40_d1 <= s40;
+        s45_d1 <= s45;
+        s53_d1 <= s53;
         s54_d1 <= s54;
         s55_d1 <= s55;
-        s56_d1 <= s56;
+        s71_d1 <= s71;
         s72_d1 <= s72;
-        s78_d1 <= s78;
-        s80_d1 <= s80;
-        s83_d1 <= s83;
-        s91_d1 <= s91;
-        s92_d1 <= s92;
-        s96_d1 <= s96;
-        s104_d1 <= s104;
-        s106_d1 <= s106;
-        s114_d1 <= s114;
-        s119_d1 <= s119;
-        s122_d1 <= s122;
-        s126_d1 <= s126;
+        s76_d1 <= s76;
+        s82_d1 <= s82;
+        s90_d1 <= s90;
+        s94_d1 <= s94;
+        s95_d1 <= s95;
+        s103_d1 <= s103;
+        s105_d1 <= s105;
+        s113_d1 <= s113;
+        s118_d1 <= s118;
+        s121_d1 <= s121;
+        s125_d1 <= s125;
         s127_d1 <= s127;
         s128_d1 <= s128;
         s129_d1 <= s129;
-        s130_d1 <= s130;
         s131_d1 <= s131;
         s135_d1 <= s135;
+        s136_d1 <= s136;
         s137_d1 <= s137;
         s138_d1 <= s138;
-        s139_d1 <= s139;
-        s141_d1 <= s141;
-        s148_d1 <= s148;
+        s143_d1 <= s143;
         s149_d1 <= s149;
-        s160_d1 <= s160;
+        s156_d1 <= s156;
+        s163_d1 <= s163;
         s164_d1 <= s164;
-        s165_d1 <= s165;
-        s176_d1 <= s176;
-        s177_d1 <= s177;
-        s181_d1 <= s181;
-        s185_d1 <= s185;
-        s187_d1 <= s187;
+        s174_d1 <= s174;
+        s175_d1 <= s175;
+        s179_d1 <= s179;
+        s183_d1 <= s183;
+        s186_d1 <= s186;
         s188_d1 <= s188;
-        s191_d1 <= s191;
-        s195_d1 <= s195;
-        s209_d1 <= s209;
-        s222_d1 <= s222;
-        s242_d1 <= s242;
-        s245_d1 <= s245;
-        s250_d1 <= s250;
+        s190_d1 <= s190;
+        s192_d1 <= s192;
+        s193_d1 <= s193;
+        s207_d1 <= s207;
+        s208_d1 <= s208;
+        s221_d1 <= s221;
+        s241_d1 <= s241;
+        s244_d1 <= s244;
+        s249_d1 <= s249;
         s256_d1 <= s256;
         s260_d1 <= s260;
+        s268_d1 <= s268;
         s270_d1 <= s270;
         s274_d1 <= s274;
+        s277_d1 <= s277;
     end
-    wire signed [11:0] s4;  // s0 + s3 - s2
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s4 (
-        .a(12'(s0_d1)), .b(12'(s3_d1)), .c(12'(s2_d1)), .sum(s4)
+    wire        [11:0] s6;  // s0 + s2 + s5
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s6 (
+        .a(12'(s0_d1)), .b(12'(s2_d1)), .c(12'(s5_d1)), .sum(s6)
     );
-    wire        [11:0] s11;  // s6 + s7 + s10
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s11 (
-        .a(12'(s6_d1)), .b(12'(s7_d1)), .c(12'(s10_d1)), .sum(s11)
+    wire signed [12:0] s7;  // x16 + s6 - x35
+    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b100)) u_s7 (
+        .a(13'(x16_d2)), .b(13'(s6)), .c(13'(x35_d2)), .sum(s7)
     );
-    wire signed [12:0] s12;  // x16 + s11 - x35
-    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b100)) u_s12 (
-        .a(13'(x16_d2)), .b(13'(s11)), .c(13'(x35_d2)), .sum(s12)
+    wire signed [11:0] s13;  // s9 + s12 - s11
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s13 (
+        .a(12'(s9_d1)), .b(12'(s12_d1)), .c(12'(s11_d1)), .sum(s13)
     );
-    wire signed [ 9:0] s13;  // x8 + x17 - x36
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s13 (
-        .a(x8_d2), .b(x17_d2), .c(x36_d2), .sum(s13)
+    wire signed [ 9:0] s14;  // x8 + x17 - x36
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s14 (
+        .a(x8_d2), .b(x17_d2), .c(x36_d2), .sum(s14)
     );
-    wire        [ 9:0] s16;  // x13 + x45 + x57
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s16 (
-        .a(x13_d2), .b(x45_d2), .c(x57_d2), .sum(s16)
+    wire        [ 9:0] s15;  // x1 + x19 + 55
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s15 (
+        .a(x1_d2), .b(x19_d2), .c(7'd55), .sum(s15)
     );
-    wire        [10:0] s17;  // x1 + s14 + s15
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s17 (
-        .a(11'(x1_d2)), .b(11'(s14_d1)), .c(11'(s15_d1)), .sum(s17)
+    wire signed [ 9:0] s16;  // x54 - x45 - x57
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s16 (
+        .a(x54_d2), .b(x45_d2), .c(x57_d2), .sum(s16)
     );
-    wire signed [12:0] s18;  // s13 + s17 - s16
-    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(11), .C(10), .SIGNED(3'b001), .NEGATE(3'b100)) u_s18 (
-        .a(s13), .b(s17), .c(s16), .sum(s18)
+    wire signed [11:0] s17;  // s14 + s15 - x13
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(9), .SIGNED(3'b001), .NEGATE(3'b100)) u_s17 (
+        .a(s14), .b(s15), .c(9'(x13_d2)), .sum(s17)
     );
-    wire        [ 9:0] s20;  // x45 + x46 + x50
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s20 (
-        .a(x45_d2), .b(x46_d2), .c(x50_d2), .sum(s20)
+    wire signed [11:0] s22;  // x48 + s21 - s20
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b110), .NEGATE(3'b100)) u_s22 (
+        .a(9'(x48_d2)), .b(s21_d1), .c(s20_d1), .sum(s22)
     );
-    wire signed [10:0] s23;  // x16 + x17 - s22
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b100)) u_s23 (
-        .a(x16_d2), .b(x17_d2), .c(s22_d1), .sum(s23)
+    wire signed [ 9:0] s25;  // x13 + x47 - x54
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s25 (
+        .a(x13_d2), .b(x47_d2), .c(x54_d2), .sum(s25)
     );
-    wire signed [ 9:0] s24;  // x13 + x47 - x54
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s24 (
-        .a(x13_d2), .b(x47_d2), .c(x54_d2), .sum(s24)
+    wire signed [13:0] s26;  // x11 + s6 + s25
+    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(11), .SIGNED(3'b100), .NEGATE(3'b000)) u_s26 (
+        .a(11'(x11_d2)), .b(s6), .c(11'(s25)), .sum(s26)
     );
-    wire signed [13:0] s25;  // x11 + s11 + s24
-    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(11), .SIGNED(3'b100), .NEGATE(3'b000)) u_s25 (
-        .a(11'(x11_d2)), .b(s11), .c(11'(s24)), .sum(s25)
+    wire signed [ 9:0] s27;  // x27 + x31 - x5
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s27 (
+        .a(x27_d2), .b(x31_d2), .c(x5_d2), .sum(s27)
     );
-    wire signed [11:0] s28;  // x48 + s26 - s27
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b110), .NEGATE(3'b100)) u_s28 (
-        .a(9'(x48_d2)), .b(s26_d1), .c(s27_d1), .sum(s28)
+    wire signed [10:0] s29;  // s28 - x16 - x17
+    bittrigger_grow3 #(.WIDTH(11), .A(10), .B(8), .C(8), .SIGNED(3'b001), .NEGATE(3'b110)) u_s29 (
+        .a(s28_d1), .b(x16_d2), .c(x17_d2), .sum(s29)
     );
-    wire signed [ 9:0] s30;  // x27 + x31 - x5
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s30 (
-        .a(x27_d2), .b(x31_d2), .c(x5_d2), .sum(s30)
+    wire        [ 9:0] s30;  // x45 + x46 + x50
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s30 (
+        .a(x45_d2), .b(x46_d2), .c(x50_d2), .sum(s30)
     );
-    wire signed [10:0] s31;  // x1 + x63 + s21
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(9), .SIGNED(3'b100), .NEGATE(3'b000)) u_s31 (
-        .a(x1_d2), .b(x63_d2), .c(s21_d1), .sum(s31)
+    wire signed [10:0] s31;  // x1 + s23 - x41
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s31 (
+        .a(x1_d2), .b(s23_d1), .c(x41_d2), .sum(s31)
     );
-    wire signed [11:0] s32;  // s20 + s29 - s30
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b110), .NEGATE(3'b100)) u_s32 (
-        .a(s20), .b(s29_d1), .c(s30), .sum(s32)
+    wire signed [11:0] s32;  // s24 + s30 - s27
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b101), .NEGATE(3'b100)) u_s32 (
+        .a(s24_d1), .b(s30), .c(s27), .sum(s32)
     );
-    wire signed [12:0] s33;  // s28 + s31 - s23
-    bittrigger_grow3 #(.WIDTH(13), .A(12), .B(11), .C(11), .SIGNED(3'b111), .NEGATE(3'b100)) u_s33 (
-        .a(s28), .b(s31), .c(s23), .sum(s33)
+    wire signed [12:0] s33;  // s22 + s29 + s31
+    bittrigger_grow3 #(.WIDTH(13), .A(12), .B(11), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s33 (
+        .a(s22), .b(s29), .c(s31), .sum(s33)
     );
-    wire signed [10:0] s37;  // x7 + s36 - x36
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s37 (
-        .a(11'(x7_d2)), .b(11'(s36_d1)), .c(11'(x36_d2)), .sum(s37)
+    wire signed [11:0] s37;  // x40 + s35 + s36
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b010), .NEGATE(3'b000)) u_s37 (
+        .a(9'(x40_d2)), .b(s35_d1), .c(s36_d1), .sum(s37)
     );
-    wire signed [11:0] s40;  // s38 + s39 - x54
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(9), .SIGNED(3'b000), .NEGATE(3'b100)) u_s40 (
-        .a(s38_d1), .b(s39_d1), .c(9'(x54_d2)), .sum(s40)
-    );
-    wire signed [10:0] s41;  // s35 - x1 - x49
+    wire signed [10:0] s41;  // s40 - x1 - x49
     bittrigger_grow3 #(.WIDTH(11), .A(10), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s41 (
-        .a(s35_d1), .b(x1_d2), .c(x49_d2), .sum(s41)
+        .a(s40_d1), .b(x1_d2), .c(x49_d2), .sum(s41)
     );
-    wire signed [12:0] s42;  // s37 + s40 + s41
-    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(12), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s42 (
-        .a(s37), .b(s40), .c(s41), .sum(s42)
+    wire signed [12:0] s42;  // s37 + s39 + s41
+    bittrigger_grow3 #(.WIDTH(13), .A(12), .B(11), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s42 (
+        .a(s37), .b(s39_d1), .c(s41), .sum(s42)
     );
-    wire signed [11:0] s45;  // x37 + x63 - s44
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(9), .C(11), .SIGNED(3'b000), .NEGATE(3'b100)) u_s45 (
-        .a(9'(x37_d2)), .b(9'(x63_d2)), .c(s44_d1), .sum(s45)
+    wire signed [10:0] s43;  // x5 + x41 - s8
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b000), .NEGATE(3'b100)) u_s43 (
+        .a(x5_d2), .b(x41_d2), .c(s8_d1), .sum(s43)
     );
-    wire signed [10:0] s46;  // x5 + x41 - s14
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b000), .NEGATE(3'b100)) u_s46 (
-        .a(x5_d2), .b(x41_d2), .c(s14_d1), .sum(s46)
+    wire signed [11:0] s46;  // x37 + x63 - s45
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(9), .C(11), .SIGNED(3'b000), .NEGATE(3'b100)) u_s46 (
+        .a(9'(x37_d2)), .b(9'(x63_d2)), .c(s45_d1), .sum(s46)
     );
     wire signed [ 9:0] s47;  // x29 - x27 + 64
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b010)) u_s47 (
@@ -851,26 +865,33 @@ module bitlinear_dense_2 (
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s48 (
         .a(x62_d2), .b(x47_d2), .c(x56_d2), .sum(s48)
     );
-    wire signed [11:0] s49;  // s47 - s8 - s27
+    wire signed [11:0] s49;  // s47 - s0 - s20
     bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b101), .NEGATE(3'b110)) u_s49 (
-        .a(s47), .b(s8_d1), .c(s27_d1), .sum(s49)
+        .a(s47), .b(s0_d1), .c(s20_d1), .sum(s49)
     );
-    wire signed [12:0] s50;  // s45 + s46 + s48
-    bittrigger_grow3 #(.WIDTH(13), .A(12), .B(11), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s50 (
-        .a(s45), .b(s46), .c(s48), .sum(s50)
+    wire signed [12:0] s50;  // s43 + s46 + s48
+    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(12), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s50 (
+        .a(s43), .b(s46), .c(s48), .sum(s50)
     );
-    wire        [ 9:0] s57;  // x11 + x25 + x53
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s57 (
-        .a(x11_d2), .b(x25_d2), .c(x53_d2), .sum(s57)
+    wire        [ 9:0] s56;  // x11 + x25 + x53
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s56 (
+        .a(x11_d2), .b(x25_d2), .c(x53_d2), .sum(s56)
     );
-    wire        [ 8:0] s58 = 9'(x33_d2) + 9'(x44_d2);
-    wire signed [ 9:0] s59;  // x56 + x63 - s56
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b000), .NEGATE(3'b100)) u_s59 (
-        .a(x56_d2), .b(x63_d2), .c(s56_d1), .sum(s59)
+    wire signed [ 9:0] s57;  // x42 - x33 - x44
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s57 (
+        .a(x42_d2), .b(x33_d2), .c(x44_d2), .sum(s57)
     );
-    wire signed [11:0] s60;  // s57 + s58 + s59
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s60 (
-        .a(s57), .b(s58), .c(s59), .sum(s60)
+    wire signed [10:0] s58;  // s55 - x56 - s23
+    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(8), .C(9), .SIGNED(3'b000), .NEGATE(3'b110)) u_s58 (
+        .a(s55_d1), .b(x56_d2), .c(s23_d1), .sum(s58)
+    );
+    wire signed [11:0] s59;  // s57 + s58 - s56
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s59 (
+        .a(12'(s57)), .b(12'(s58)), .c(12'(s56)), .sum(s59)
+    );
+    wire signed [ 9:0] s60;  // x14 - x22 - x60
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s60 (
+        .a(x14_d2), .b(x22_d2), .c(x60_d2), .sum(s60)
     );
     wire signed [ 9:0] s61;  // x57 - x9 - x47
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s61 (
@@ -880,555 +901,530 @@ module bitlinear_dense_2 (
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s62 (
         .a(x13_d2), .b(x35_d2), .c(x31_d2), .sum(s62)
     );
-    wire signed [ 9:0] s63;  // x42 - x21 - s52
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b100), .NEGATE(3'b110)) u_s63 (
-        .a(x42_d2), .b(x21_d2), .c(s52_d1), .sum(s63)
+    wire signed [11:0] s63;  // s60 + s61 - s54
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s63 (
+        .a(s60), .b(s61), .c(s54_d1), .sum(s63)
     );
-    wire signed [11:0] s64;  // s55 + s61 + s62
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s64 (
-        .a(s55_d1), .b(s61), .c(s62), .sum(s64)
+    wire signed [12:0] s64;  // s62 - s2 - s53
+    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b110)) u_s64 (
+        .a(13'(s62)), .b(13'(s2_d1)), .c(13'(s53_d1)), .sum(s64)
     );
-    wire signed [12:0] s65;  // s63 - s6 - s54
-    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b110)) u_s65 (
-        .a(13'(s63)), .b(13'(s6_d1)), .c(13'(s54_d1)), .sum(s65)
+    wire signed [ 9:0] s66;  // - x17 - x18 + 53
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b011)) u_s66 (
+        .a(x17_d2), .b(x18_d2), .c(7'd53), .sum(s66)
     );
-    wire signed [ 9:0] s67;  // x21 - x17 + 53
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b010)) u_s67 (
-        .a(x21_d2), .b(x17_d2), .c(7'd53), .sum(s67)
+    wire signed [ 9:0] s67;  // x15 - x55 - x57
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s67 (
+        .a(x15_d2), .b(x55_d2), .c(x57_d2), .sum(s67)
     );
-    wire signed [ 9:0] s68;  // x15 - x55 - x57
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s68 (
-        .a(x15_d2), .b(x55_d2), .c(x57_d2), .sum(s68)
+    wire        [ 9:0] s68;  // x4 + x21 + s55
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b000), .NEGATE(3'b000)) u_s68 (
+        .a(x4_d2), .b(x21_d2), .c(s55_d1), .sum(s68)
     );
-    wire signed [10:0] s69;  // x4 + s56 - x18
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s69 (
-        .a(x4_d2), .b(s56_d1), .c(x18_d2), .sum(s69)
+    wire signed [11:0] s69;  // s66 + s67 + s68
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b011), .NEGATE(3'b000)) u_s69 (
+        .a(s66), .b(s67), .c(s68), .sum(s69)
     );
-    wire signed [11:0] s70;  // s67 + s68 + s69
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s70 (
-        .a(s67), .b(s68), .c(s69), .sum(s70)
+    wire        [ 9:0] s73;  // x28 + x63 + s72
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b000), .NEGATE(3'b000)) u_s73 (
+        .a(x28_d2), .b(x63_d2), .c(s72_d1), .sum(s73)
     );
-    wire signed [10:0] s73;  // x29 + x39 + s72
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s73 (
-        .a(x29_d2), .b(x39_d2), .c(s72_d1), .sum(s73)
+    wire        [ 9:0] s74;  // x2 + x26 + x27
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s74 (
+        .a(x2_d2), .b(x26_d2), .c(x27_d2), .sum(s74)
     );
-    wire signed [ 9:0] s74;  // x52 + x59 - x38
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s74 (
-        .a(x52_d2), .b(x59_d2), .c(x38_d2), .sum(s74)
+    wire signed [11:0] s75;  // s71 + s73 + s74
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s75 (
+        .a(12'(s71_d1)), .b(12'(s73)), .c(12'(s74)), .sum(s75)
     );
-    wire signed [ 9:0] s75;  // x47 + x57 - x50
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s75 (
-        .a(x47_d2), .b(x57_d2), .c(x50_d2), .sum(s75)
+    wire signed [10:0] s77;  // x29 + x39 + s76
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s77 (
+        .a(x29_d2), .b(x39_d2), .c(s76_d1), .sum(s77)
     );
-    wire signed [11:0] s76;  // s73 + s74 + s75
-    bittrigger_grow3 #(.WIDTH(12), .A(11), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s76 (
-        .a(s73), .b(s74), .c(s75), .sum(s76)
+    wire signed [ 9:0] s78;  // x52 + x59 - x38
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s78 (
+        .a(x52_d2), .b(x59_d2), .c(x38_d2), .sum(s78)
     );
-    wire signed [11:0] s77;  // x56 + s40 - x36
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s77 (
-        .a(12'(x56_d2)), .b(s40), .c(12'(x36_d2)), .sum(s77)
+    wire signed [ 9:0] s79;  // x47 + x57 - x50
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s79 (
+        .a(x47_d2), .b(x57_d2), .c(x50_d2), .sum(s79)
     );
-    wire        [ 9:0] s79;  // x28 + x63 + s78
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b000), .NEGATE(3'b000)) u_s79 (
-        .a(x28_d2), .b(x63_d2), .c(s78_d1), .sum(s79)
+    wire signed [11:0] s80;  // s77 + s78 + s79
+    bittrigger_grow3 #(.WIDTH(12), .A(11), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s80 (
+        .a(s77), .b(s78), .c(s79), .sum(s80)
     );
-    wire        [ 9:0] s81;  // x2 + x26 + x27
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s81 (
-        .a(x2_d2), .b(x26_d2), .c(x27_d2), .sum(s81)
+    wire signed [11:0] s81;  // x56 + s37 - x36
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s81 (
+        .a(12'(x56_d2)), .b(s37), .c(12'(x36_d2)), .sum(s81)
     );
-    wire signed [11:0] s82;  // s79 + s80 + s81
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s82 (
-        .a(12'(s79)), .b(12'(s80_d1)), .c(12'(s81)), .sum(s82)
+    wire signed [ 9:0] s83;  // x6 + x41 - 21
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s83 (
+        .a(x6_d2), .b(x41_d2), .c(7'd21), .sum(s83)
     );
-    wire signed [ 9:0] s84;  // x16 - x55 - 21
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b110)) u_s84 (
-        .a(x16_d2), .b(x55_d2), .c(7'd21), .sum(s84)
+    wire signed [ 9:0] s84;  // x33 - x34 - x55
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s84 (
+        .a(x33_d2), .b(x34_d2), .c(x55_d2), .sum(s84)
     );
-    wire        [ 9:0] s85;  // x6 + x33 + x41
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s85 (
-        .a(x6_d2), .b(x33_d2), .c(x41_d2), .sum(s85)
+    wire signed [ 9:0] s85;  // x16 - x25 - x46
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s85 (
+        .a(x16_d2), .b(x25_d2), .c(x46_d2), .sum(s85)
     );
-    wire        [ 9:0] s86;  // x25 + x34 + x46
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s86 (
-        .a(x25_d2), .b(x34_d2), .c(x46_d2), .sum(s86)
+    wire signed [11:0] s86;  // s21 + s83 - s82
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b011), .NEGATE(3'b100)) u_s86 (
+        .a(s21_d1), .b(s83), .c(s82_d1), .sum(s86)
     );
-    wire signed [11:0] s87;  // s84 - s5 - s83
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s87 (
-        .a(12'(s84)), .b(12'(s5_d1)), .c(12'(s83_d1)), .sum(s87)
+    wire signed [11:0] s87;  // s84 + s85 - s1
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b011), .NEGATE(3'b100)) u_s87 (
+        .a(s84), .b(s85), .c(s1_d1), .sum(s87)
     );
-    wire signed [11:0] s88;  // s26 + s85 - s86
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b001), .NEGATE(3'b100)) u_s88 (
-        .a(s26_d1), .b(s85), .c(s86), .sum(s88)
+    wire        [ 9:0] s91;  // x37 + x52 + x55
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s91 (
+        .a(x37_d2), .b(x52_d2), .c(x55_d2), .sum(s91)
     );
-    wire        [ 9:0] s93;  // x37 + x52 + x55
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s93 (
-        .a(x37_d2), .b(x52_d2), .c(x55_d2), .sum(s93)
+    wire signed [ 9:0] s92;  // x45 - x5 - x34
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s92 (
+        .a(x45_d2), .b(x5_d2), .c(x34_d2), .sum(s92)
     );
-    wire signed [ 9:0] s94;  // x45 - x5 - x34
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s94 (
-        .a(x45_d2), .b(x5_d2), .c(x34_d2), .sum(s94)
+    wire signed [11:0] s93;  // s77 + s91 + s92
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s93 (
+        .a(12'(s77)), .b(12'(s91)), .c(12'(s92)), .sum(s93)
     );
-    wire signed [11:0] s95;  // s73 + s93 + s94
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s95 (
-        .a(12'(s73)), .b(12'(s93)), .c(12'(s94)), .sum(s95)
+    wire        [ 9:0] s96;  // x21 + x23 + x47
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s96 (
+        .a(x21_d2), .b(x23_d2), .c(x47_d2), .sum(s96)
     );
-    wire        [ 9:0] s97;  // x21 + x23 + x47
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s97 (
-        .a(x21_d2), .b(x23_d2), .c(x47_d2), .sum(s97)
+    wire signed [11:0] s97;  // s94 + s95 - s90
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b010), .NEGATE(3'b100)) u_s97 (
+        .a(s94_d1), .b(s95_d1), .c(s90_d1), .sum(s97)
     );
-    wire signed [11:0] s98;  // s91 + s96 - s92
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b010), .NEGATE(3'b100)) u_s98 (
-        .a(s91_d1), .b(s96_d1), .c(s92_d1), .sum(s98)
+    wire signed [11:0] s98;  // s96 + s97 - s0
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s98 (
+        .a(12'(s96)), .b(s97), .c(12'(s0_d1)), .sum(s98)
     );
-    wire signed [11:0] s99;  // s97 + s98 - s8
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s99 (
-        .a(12'(s97)), .b(s98), .c(12'(s8_d1)), .sum(s99)
+    wire        [ 9:0] s100;  // x20 + x24 + x51
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s100 (
+        .a(x20_d2), .b(x24_d2), .c(x51_d2), .sum(s100)
     );
-    wire        [10:0] s101;  // x5 + x46 + s0
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b000), .NEGATE(3'b000)) u_s101 (
-        .a(x5_d2), .b(x46_d2), .c(s0_d1), .sum(s101)
+    wire signed [11:0] s101;  // x6 + s22 - s100
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s101 (
+        .a(12'(x6_d2)), .b(s22), .c(12'(s100)), .sum(s101)
     );
-    wire        [ 9:0] s102;  // x20 + x24 + x51
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s102 (
-        .a(x20_d2), .b(x24_d2), .c(x51_d2), .sum(s102)
+    wire        [10:0] s102;  // x5 + x46 + s9
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b000), .NEGATE(3'b000)) u_s102 (
+        .a(x5_d2), .b(x46_d2), .c(s9_d1), .sum(s102)
     );
-    wire signed [11:0] s103;  // s102 - x6 - s28
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s103 (
-        .a(12'(s102)), .b(12'(x6_d2)), .c(s28), .sum(s103)
+    wire signed [10:0] s104;  // x27 + x33 + s103
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s104 (
+        .a(x27_d2), .b(x33_d2), .c(s103_d1), .sum(s104)
     );
-    wire signed [10:0] s105;  // x27 + x33 + s104
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s105 (
-        .a(x27_d2), .b(x33_d2), .c(s104_d1), .sum(s105)
+    wire signed [10:0] s106;  // x25 + s105 - x41
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b010), .NEGATE(3'b100)) u_s106 (
+        .a(x25_d2), .b(s105_d1), .c(x41_d2), .sum(s106)
     );
-    wire signed [10:0] s107;  // x41 + x45 - s106
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b000), .NEGATE(3'b100)) u_s107 (
-        .a(x41_d2), .b(x45_d2), .c(s106_d1), .sum(s107)
+    wire        [ 9:0] s107;  // x11 + x17 + x38
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s107 (
+        .a(x11_d2), .b(x17_d2), .c(x38_d2), .sum(s107)
     );
-    wire        [ 9:0] s108;  // x11 + x17 + x38
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s108 (
-        .a(x11_d2), .b(x17_d2), .c(x38_d2), .sum(s108)
+    wire signed [11:0] s108;  // x15 + s106 - s107
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(11), .C(10), .SIGNED(3'b010), .NEGATE(3'b100)) u_s108 (
+        .a(9'(x15_d2)), .b(s106), .c(s107), .sum(s108)
     );
-    wire signed [11:0] s109;  // s107 + s108 - x15
-    bittrigger_grow3 #(.WIDTH(12), .A(11), .B(10), .C(9), .SIGNED(3'b001), .NEGATE(3'b100)) u_s109 (
-        .a(s107), .b(s108), .c(9'(x15_d2)), .sum(s109)
+    wire        [ 8:0] s109 = 9'(x13_d2) + 9'(x23_d2);
+    wire signed [12:0] s110;  // s109 - s102 - s104
+    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(11), .C(11), .SIGNED(3'b100), .NEGATE(3'b110)) u_s110 (
+        .a(10'(s109)), .b(s102), .c(s104), .sum(s110)
     );
-    wire        [ 8:0] s110 = 9'(x13_d2) + 9'(x23_d2);
-    wire signed [12:0] s111;  // s110 - s101 - s105
-    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(11), .C(11), .SIGNED(3'b100), .NEGATE(3'b110)) u_s111 (
-        .a(10'(s110)), .b(s101), .c(s105), .sum(s111)
+    wire        [ 9:0] s112;  // x4 + x5 + x62
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s112 (
+        .a(x4_d2), .b(x5_d2), .c(x62_d2), .sum(s112)
     );
-    wire        [ 9:0] s113;  // x4 + x5 + x62
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s113 (
-        .a(x4_d2), .b(x5_d2), .c(x62_d2), .sum(s113)
+    wire signed [ 9:0] s114;  // x21 - x31 - x38
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s114 (
+        .a(x21_d2), .b(x31_d2), .c(x38_d2), .sum(s114)
     );
-    wire signed [ 9:0] s115;  // x43 - x31 - x38
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s115 (
-        .a(x43_d2), .b(x31_d2), .c(x38_d2), .sum(s115)
+    wire signed [10:0] s115;  // s113 - x3 - x18
+    bittrigger_grow3 #(.WIDTH(11), .A(10), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s115 (
+        .a(s113_d1), .b(x3_d2), .c(x18_d2), .sum(s115)
     );
-    wire signed [10:0] s116;  // x21 + s114 - x18
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b010), .NEGATE(3'b100)) u_s116 (
-        .a(x21_d2), .b(s114_d1), .c(x18_d2), .sum(s116)
+    wire signed [11:0] s116;  // s112 + s114 + s115
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s116 (
+        .a(12'(s112)), .b(12'(s114)), .c(12'(s115)), .sum(s116)
     );
-    wire signed [11:0] s117;  // s113 + s115 + s116
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s117 (
-        .a(12'(s113)), .b(12'(s115)), .c(12'(s116)), .sum(s117)
+    wire signed [10:0] s119;  // x5 + x34 - s118
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b000), .NEGATE(3'b100)) u_s119 (
+        .a(x5_d2), .b(x34_d2), .c(s118_d1), .sum(s119)
     );
-    wire signed [10:0] s120;  // x5 + x34 - s119
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b000), .NEGATE(3'b100)) u_s120 (
-        .a(x5_d2), .b(x34_d2), .c(s119_d1), .sum(s120)
+    wire signed [ 9:0] s120;  // x3 + x21 - x18
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s120 (
+        .a(x3_d2), .b(x21_d2), .c(x18_d2), .sum(s120)
     );
-    wire signed [ 9:0] s121;  // x3 + x21 - x18
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s121 (
-        .a(x3_d2), .b(x21_d2), .c(x18_d2), .sum(s121)
+    wire signed [10:0] s122;  // x42 + x49 + s121
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s122 (
+        .a(x42_d2), .b(x49_d2), .c(s121_d1), .sum(s122)
     );
-    wire signed [10:0] s123;  // x42 + x49 + s122
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s123 (
-        .a(x42_d2), .b(x49_d2), .c(s122_d1), .sum(s123)
+    wire signed [11:0] s123;  // s119 + s120 + s122
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s123 (
+        .a(12'(s119)), .b(12'(s120)), .c(12'(s122)), .sum(s123)
     );
-    wire signed [11:0] s124;  // s120 + s121 + s123
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s124 (
-        .a(12'(s120)), .b(12'(s121)), .c(12'(s123)), .sum(s124)
+    wire signed [12:0] s132;  // s127 + s131 - s129
+    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(11), .C(11), .SIGNED(3'b110), .NEGATE(3'b100)) u_s132 (
+        .a(s127_d1), .b(s131_d1), .c(s129_d1), .sum(s132)
     );
-    wire signed [ 9:0] s132;  // x15 + x59 - x52
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s132 (
-        .a(x15_d2), .b(x59_d2), .c(x52_d2), .sum(s132)
+    wire signed [ 9:0] s133;  // x0 + x55 - x38
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s133 (
+        .a(x0_d2), .b(x55_d2), .c(x38_d2), .sum(s133)
     );
-    wire signed [11:0] s133;  // s128 + s130 + s131
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(9), .SIGNED(3'b010), .NEGATE(3'b000)) u_s133 (
-        .a(s128_d1), .b(s130_d1), .c(s131_d1), .sum(s133)
+    wire signed [12:0] s134;  // x33 + s133 - s132
+    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b100)) u_s134 (
+        .a(13'(x33_d2)), .b(13'(s133)), .c(s132), .sum(s134)
     );
-    wire signed [12:0] s134;  // s132 + s133 - s129
-    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(12), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s134 (
-        .a(s132), .b(s133), .c(s129_d1), .sum(s134)
+    wire signed [ 9:0] s139;  // x15 + x59 - x52
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s139 (
+        .a(x15_d2), .b(x59_d2), .c(x52_d2), .sum(s139)
     );
-    wire signed [12:0] s142;  // s137 + s141 - s139
-    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(11), .C(11), .SIGNED(3'b110), .NEGATE(3'b100)) u_s142 (
-        .a(s137_d1), .b(s141_d1), .c(s139_d1), .sum(s142)
+    wire signed [11:0] s140;  // s135 + s137 + s138
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(9), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s140 (
+        .a(s135_d1), .b(s137_d1), .c(s138_d1), .sum(s140)
     );
-    wire signed [ 9:0] s143;  // x0 + x55 - x38
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s143 (
-        .a(x0_d2), .b(x55_d2), .c(x38_d2), .sum(s143)
+    wire signed [12:0] s141;  // s139 + s140 - s136
+    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(12), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s141 (
+        .a(s139), .b(s140), .c(s136_d1), .sum(s141)
     );
-    wire signed [12:0] s144;  // x33 + s143 - s142
-    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b100)) u_s144 (
-        .a(13'(x33_d2)), .b(13'(s143)), .c(s142), .sum(s144)
+    wire signed [ 9:0] s144;  // x23 - x2 - x45
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s144 (
+        .a(x23_d2), .b(x2_d2), .c(x45_d2), .sum(s144)
     );
-    wire signed [ 9:0] s145;  // x23 - x2 - x45
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s145 (
-        .a(x23_d2), .b(x2_d2), .c(x45_d2), .sum(s145)
+    wire signed [11:0] s145;  // s144 - s76 - s143
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(11), .SIGNED(3'b111), .NEGATE(3'b110)) u_s145 (
+        .a(s144), .b(s76_d1), .c(s143_d1), .sum(s145)
     );
-    wire signed [11:0] s146;  // s145 - s72 - s127
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(11), .SIGNED(3'b111), .NEGATE(3'b110)) u_s146 (
-        .a(s145), .b(s72_d1), .c(s127_d1), .sum(s146)
+    wire signed [ 9:0] s150;  // x61 - x43 - 49
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b110)) u_s150 (
+        .a(x61_d2), .b(x43_d2), .c(7'd49), .sum(s150)
     );
-    wire signed [10:0] s150;  // s148 + s149 - x48
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s150 (
-        .a(11'(s148_d1)), .b(11'(s149_d1)), .c(11'(x48_d2)), .sum(s150)
-    );
-    wire signed [ 9:0] s151;  // x3 + x43 - x54
+    wire signed [ 9:0] s151;  // x6 + x18 - x58
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s151 (
-        .a(x3_d2), .b(x43_d2), .c(x54_d2), .sum(s151)
+        .a(x6_d2), .b(x18_d2), .c(x58_d2), .sum(s151)
     );
-    wire signed [ 9:0] s152;  // x61 - x32 - 49
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b110)) u_s152 (
-        .a(x61_d2), .b(x32_d2), .c(7'd49), .sum(s152)
+    wire signed [10:0] s152;  // x50 + s150 - s28
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s152 (
+        .a(11'(x50_d2)), .b(11'(s150)), .c(11'(s28_d1)), .sum(s152)
     );
-    wire signed [ 9:0] s153;  // x6 + x18 - x58
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s153 (
-        .a(x6_d2), .b(x18_d2), .c(x58_d2), .sum(s153)
+    wire signed [11:0] s153;  // s56 + s151 - s35
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b110), .NEGATE(3'b100)) u_s153 (
+        .a(s56), .b(s151), .c(s35_d1), .sum(s153)
     );
-    wire signed [10:0] s154;  // x50 + s152 - s22
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s154 (
-        .a(11'(x50_d2)), .b(11'(s152)), .c(11'(s22_d1)), .sum(s154)
+    wire signed [10:0] s157;  // x41 + x60 + s156
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s157 (
+        .a(x41_d2), .b(x60_d2), .c(s156_d1), .sum(s157)
     );
-    wire signed [11:0] s155;  // s57 + s153 - s151
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b110), .NEGATE(3'b100)) u_s155 (
-        .a(s57), .b(s153), .c(s151), .sum(s155)
-    );
-    wire        [10:0] s158;  // x34 + x35 + s0
+    wire        [10:0] s158;  // x34 + x35 + s9
     bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b000), .NEGATE(3'b000)) u_s158 (
-        .a(x34_d2), .b(x35_d2), .c(s0_d1), .sum(s158)
+        .a(x34_d2), .b(x35_d2), .c(s9_d1), .sum(s158)
     );
-    wire signed [ 9:0] s161;  // x61 - x6 - x10
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s161 (
-        .a(x61_d2), .b(x6_d2), .c(x10_d2), .sum(s161)
+    wire signed [ 9:0] s159;  // x61 - x6 - x10
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s159 (
+        .a(x61_d2), .b(x6_d2), .c(x10_d2), .sum(s159)
     );
-    wire signed [11:0] s162;  // s158 + s161 - s160
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s162 (
-        .a(12'(s158)), .b(12'(s161)), .c(12'(s160_d1)), .sum(s162)
+    wire signed [11:0] s160;  // s158 + s159 - s157
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s160 (
+        .a(12'(s158)), .b(12'(s159)), .c(12'(s157)), .sum(s160)
     );
-    wire        [10:0] s166;  // s119 + s164 + s165
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s166 (
-        .a(11'(s119_d1)), .b(11'(s164_d1)), .c(11'(s165_d1)), .sum(s166)
+    wire        [10:0] s162;  // x10 + x51 + s30
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b000), .NEGATE(3'b000)) u_s162 (
+        .a(x10_d2), .b(x51_d2), .c(s30), .sum(s162)
     );
-    wire        [ 9:0] s167;  // x2 + x3 + x12
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s167 (
-        .a(x2_d2), .b(x3_d2), .c(x12_d2), .sum(s167)
+    wire        [10:0] s165;  // s118 + s163 + s164
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s165 (
+        .a(11'(s118_d1)), .b(11'(s163_d1)), .c(11'(s164_d1)), .sum(s165)
     );
-    wire signed [12:0] s168;  // s13 + s166 + s167
-    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(11), .C(10), .SIGNED(3'b001), .NEGATE(3'b000)) u_s168 (
-        .a(s13), .b(s166), .c(s167), .sum(s168)
+    wire        [ 9:0] s166;  // x2 + x3 + x12
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s166 (
+        .a(x2_d2), .b(x3_d2), .c(x12_d2), .sum(s166)
     );
-    wire        [10:0] s169;  // x10 + x51 + s20
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b000), .NEGATE(3'b000)) u_s169 (
-        .a(x10_d2), .b(x51_d2), .c(s20), .sum(s169)
+    wire signed [12:0] s167;  // s14 + s165 + s166
+    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(11), .C(10), .SIGNED(3'b001), .NEGATE(3'b000)) u_s167 (
+        .a(s14), .b(s165), .c(s166), .sum(s167)
     );
-    wire        [ 9:0] s170;  // x49 + x63 + 63
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s170 (
-        .a(x49_d2), .b(x63_d2), .c(7'd63), .sum(s170)
+    wire        [ 9:0] s168;  // x49 + x63 + 63
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s168 (
+        .a(x49_d2), .b(x63_d2), .c(7'd63), .sum(s168)
     );
-    wire signed [ 9:0] s171;  // x27 + x48 - x30
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s171 (
-        .a(x27_d2), .b(x48_d2), .c(x30_d2), .sum(s171)
+    wire signed [ 9:0] s169;  // x27 + x48 - x30
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s169 (
+        .a(x27_d2), .b(x48_d2), .c(x30_d2), .sum(s169)
     );
-    wire signed [ 9:0] s172;  // x34 - x24 - x38
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s172 (
-        .a(x34_d2), .b(x24_d2), .c(x38_d2), .sum(s172)
+    wire signed [ 9:0] s170;  // x34 - x24 - x38
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s170 (
+        .a(x34_d2), .b(x24_d2), .c(x38_d2), .sum(s170)
     );
-    wire signed [11:0] s173;  // s93 + s170 + s171
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s173 (
-        .a(12'(s93)), .b(12'(s170)), .c(12'(s171)), .sum(s173)
+    wire signed [11:0] s171;  // s91 + s168 + s169
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s171 (
+        .a(12'(s91)), .b(12'(s168)), .c(12'(s169)), .sum(s171)
     );
-    wire signed [10:0] s180;  // s56 - s129 - s177
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(10), .C(9), .SIGNED(3'b010), .NEGATE(3'b110)) u_s180 (
-        .a(s56_d1), .b(s129_d1), .c(s177_d1), .sum(s180)
+    wire signed [10:0] s178;  // s55 + s175 - s174
+    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(10), .C(9), .SIGNED(3'b010), .NEGATE(3'b100)) u_s178 (
+        .a(s55_d1), .b(s175_d1), .c(s174_d1), .sum(s178)
     );
-    wire signed [12:0] s182;  // s180 + s181 - s150
-    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(12), .C(11), .SIGNED(3'b111), .NEGATE(3'b100)) u_s182 (
-        .a(s180), .b(s181_d1), .c(s150), .sum(s182)
+    wire signed [12:0] s180;  // s178 + s179 - s149
+    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(12), .C(11), .SIGNED(3'b111), .NEGATE(3'b100)) u_s180 (
+        .a(s178), .b(s179_d1), .c(s149_d1), .sum(s180)
     );
-    wire signed [10:0] s184;  // x33 + s29 - x24
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b010), .NEGATE(3'b100)) u_s184 (
-        .a(x33_d2), .b(s29_d1), .c(x24_d2), .sum(s184)
+    wire signed [ 9:0] s184;  // x10 + x44 - x20
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s184 (
+        .a(x10_d2), .b(x44_d2), .c(x20_d2), .sum(s184)
     );
-    wire signed [12:0] s189;  // s187 + s188 - s185
-    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(12), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s189 (
-        .a(s187_d1), .b(s188_d1), .c(s185_d1), .sum(s189)
+    wire signed [ 9:0] s185;  // x42 - x11 - x21
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s185 (
+        .a(x42_d2), .b(x11_d2), .c(x21_d2), .sum(s185)
     );
-    wire signed [ 9:0] s190;  // x37 + s21 - x42
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(9), .C(8), .SIGNED(3'b010), .NEGATE(3'b100)) u_s190 (
-        .a(x37_d2), .b(s21_d1), .c(x42_d2), .sum(s190)
+    wire signed [11:0] s187;  // s184 + s185 + s186
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s187 (
+        .a(12'(s184)), .b(12'(s185)), .c(s186_d1), .sum(s187)
     );
-    wire signed [ 9:0] s192;  // x10 + x44 - x20
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s192 (
-        .a(x10_d2), .b(x44_d2), .c(x20_d2), .sum(s192)
+    wire signed [10:0] s189;  // x33 + s24 - x24
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b010), .NEGATE(3'b100)) u_s189 (
+        .a(x33_d2), .b(s24_d1), .c(x24_d2), .sum(s189)
     );
-    wire signed [10:0] s193;  // s148 - x11 - s191
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s193 (
-        .a(11'(s148_d1)), .b(11'(x11_d2)), .c(11'(s191_d1)), .sum(s193)
+    wire signed [12:0] s194;  // s193 - s82 - s192
+    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(10), .C(10), .SIGNED(3'b001), .NEGATE(3'b110)) u_s194 (
+        .a(s193_d1), .b(s82_d1), .c(s192_d1), .sum(s194)
     );
-    wire signed [11:0] s194;  // s192 + s193 - s190
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(11), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s194 (
-        .a(s192), .b(s193), .c(s190), .sum(s194)
+    wire signed [10:0] s195;  // x19 + x52 + s188
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(9), .SIGNED(3'b100), .NEGATE(3'b000)) u_s195 (
+        .a(x19_d2), .b(x52_d2), .c(s188_d1), .sum(s195)
     );
-    wire signed [10:0] s196;  // x19 + x52 + s195
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(9), .SIGNED(3'b100), .NEGATE(3'b000)) u_s196 (
-        .a(x19_d2), .b(x52_d2), .c(s195_d1), .sum(s196)
+    wire signed [11:0] s196;  // s112 + s189 - s195
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s196 (
+        .a(12'(s112)), .b(12'(s189)), .c(12'(s195)), .sum(s196)
     );
-    wire signed [11:0] s197;  // s113 + s184 - s196
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s197 (
-        .a(12'(s113)), .b(12'(s184)), .c(12'(s196)), .sum(s197)
+    wire signed [ 9:0] s198;  // x55 + x61 - x35
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s198 (
+        .a(x55_d2), .b(x61_d2), .c(x35_d2), .sum(s198)
     );
-    wire signed [ 9:0] s199;  // x30 + x45 - x5
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s199 (
-        .a(x30_d2), .b(x45_d2), .c(x5_d2), .sum(s199)
+    wire signed [ 9:0] s199;  // x16 - x63 - s54
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b100), .NEGATE(3'b110)) u_s199 (
+        .a(x16_d2), .b(x63_d2), .c(s54_d1), .sum(s199)
     );
-    wire signed [ 9:0] s200;  // x16 + x55 - x35
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s200 (
-        .a(x16_d2), .b(x55_d2), .c(x35_d2), .sum(s200)
+    wire signed [12:0] s200;  // s198 + s199 - s13
+    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(10), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s200 (
+        .a(s198), .b(s199), .c(s13), .sum(s200)
     );
-    wire signed [ 9:0] s201;  // x61 - x63 - s52
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b100), .NEGATE(3'b110)) u_s201 (
-        .a(x61_d2), .b(x63_d2), .c(s52_d1), .sum(s201)
+    wire signed [ 9:0] s201;  // x5 - x30 - x45
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s201 (
+        .a(x5_d2), .b(x30_d2), .c(x45_d2), .sum(s201)
     );
-    wire signed [12:0] s202;  // s200 + s201 - s4
-    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(10), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s202 (
-        .a(s200), .b(s201), .c(s4), .sum(s202)
+    wire        [ 9:0] s202;  // x6 + x11 + x59
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s202 (
+        .a(x6_d2), .b(x11_d2), .c(x59_d2), .sum(s202)
     );
-    wire        [ 9:0] s203;  // x6 + x11 + x59
+    wire        [ 9:0] s203;  // x36 + x37 + x39
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s203 (
-        .a(x6_d2), .b(x11_d2), .c(x59_d2), .sum(s203)
+        .a(x36_d2), .b(x37_d2), .c(x39_d2), .sum(s203)
     );
-    wire        [ 9:0] s204;  // x36 + x37 + x39
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s204 (
-        .a(x36_d2), .b(x37_d2), .c(x39_d2), .sum(s204)
+    wire signed [11:0] s204;  // s201 - s82 - s202
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s204 (
+        .a(12'(s201)), .b(12'(s82_d1)), .c(12'(s202)), .sum(s204)
     );
-    wire signed [11:0] s205;  // s83 + s199 + s203
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s205 (
-        .a(12'(s83_d1)), .b(12'(s199)), .c(12'(s203)), .sum(s205)
+    wire signed [12:0] s205;  // s37 + s189 + s203
+    bittrigger_grow3 #(.WIDTH(13), .A(12), .B(11), .C(10), .SIGNED(3'b011), .NEGATE(3'b000)) u_s205 (
+        .a(s37), .b(s189), .c(s203), .sum(s205)
     );
-    wire signed [12:0] s206;  // s40 + s184 + s204
-    bittrigger_grow3 #(.WIDTH(13), .A(12), .B(11), .C(10), .SIGNED(3'b011), .NEGATE(3'b000)) u_s206 (
-        .a(s40), .b(s184), .c(s204), .sum(s206)
+    wire signed [ 9:0] s209;  // s208 - x8 - x14
+    bittrigger_grow3 #(.WIDTH(10), .A(9), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s209 (
+        .a(s208_d1), .b(x8_d2), .c(x14_d2), .sum(s209)
     );
-    wire        [ 9:0] s208;  // x3 + x18 + x26
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s208 (
-        .a(x3_d2), .b(x18_d2), .c(x26_d2), .sum(s208)
+    wire signed [11:0] s210;  // s40 + s201 - s183
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b110), .NEGATE(3'b100)) u_s210 (
+        .a(s40_d1), .b(s201), .c(s183_d1), .sum(s210)
     );
-    wire signed [ 9:0] s210;  // x7 + s209 - x8
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(9), .C(8), .SIGNED(3'b010), .NEGATE(3'b100)) u_s210 (
-        .a(x7_d2), .b(s209_d1), .c(x8_d2), .sum(s210)
+    wire signed [11:0] s211;  // s129 + s209 - s207
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s211 (
+        .a(12'(s129_d1)), .b(12'(s209)), .c(12'(s207_d1)), .sum(s211)
     );
-    wire signed [11:0] s211;  // s191 + s199 + s208
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b011), .NEGATE(3'b000)) u_s211 (
-        .a(s191_d1), .b(s199), .c(s208), .sum(s211)
+    wire        [ 9:0] s213;  // x1 + x44 + 19
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s213 (
+        .a(x1_d2), .b(x44_d2), .c(7'd19), .sum(s213)
     );
-    wire signed [11:0] s212;  // s35 + s139 + s210
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s212 (
-        .a(12'(s35_d1)), .b(12'(s139_d1)), .c(12'(s210)), .sum(s212)
+    wire signed [ 9:0] s214;  // x47 - x14 - x18
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s214 (
+        .a(x47_d2), .b(x14_d2), .c(x18_d2), .sum(s214)
     );
-    wire        [ 9:0] s214;  // x1 + x44 + 19
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s214 (
-        .a(x1_d2), .b(x44_d2), .c(7'd19), .sum(s214)
+    wire        [11:0] s215;  // s1 + s36 + s213
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b000), .NEGATE(3'b000)) u_s215 (
+        .a(s1_d1), .b(s36_d1), .c(s213), .sum(s215)
     );
-    wire signed [ 9:0] s215;  // x47 - x14 - x18
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s215 (
-        .a(x47_d2), .b(x14_d2), .c(x18_d2), .sum(s215)
+    wire signed [ 9:0] s218;  // x24 + x61 - x21
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s218 (
+        .a(x24_d2), .b(x61_d2), .c(x21_d2), .sum(s218)
     );
-    wire        [11:0] s216;  // s5 + s38 + s214
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b000), .NEGATE(3'b000)) u_s216 (
-        .a(s5_d1), .b(s38_d1), .c(s214), .sum(s216)
+    wire signed [ 8:0] s219;  // x23 - x55
+    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b00), .NEGATE(2'b10)) u_s219 (
+        .a(x23_d2), .b(x55_d2), .sum(s219)
     );
-    wire signed [ 9:0] s219;  // x24 + x61 - x21
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s219 (
-        .a(x24_d2), .b(x61_d2), .c(x21_d2), .sum(s219)
+    wire signed [10:0] s220;  // s128 + s188 + s219
+    bittrigger_grow3 #(.WIDTH(11), .A(10), .B(9), .C(9), .SIGNED(3'b111), .NEGATE(3'b000)) u_s220 (
+        .a(s128_d1), .b(s188_d1), .c(s219), .sum(s220)
     );
-    wire signed [ 8:0] s220;  // x23 - x55
-    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b00), .NEGATE(2'b10)) u_s220 (
-        .a(x23_d2), .b(x55_d2), .sum(s220)
+    wire signed [11:0] s222;  // s175 + s221 - s143
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s222 (
+        .a(12'(s175_d1)), .b(12'(s221_d1)), .c(12'(s143_d1)), .sum(s222)
     );
-    wire signed [10:0] s221;  // s138 + s195 + s220
-    bittrigger_grow3 #(.WIDTH(11), .A(10), .B(9), .C(9), .SIGNED(3'b111), .NEGATE(3'b000)) u_s221 (
-        .a(s138_d1), .b(s195_d1), .c(s220), .sum(s221)
+    wire signed [12:0] s223;  // s77 + s222 - s127
+    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b100)) u_s223 (
+        .a(13'(s77)), .b(13'(s222)), .c(13'(s127_d1)), .sum(s223)
     );
-    wire signed [11:0] s223;  // s176 + s222 - s127
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s223 (
-        .a(12'(s176_d1)), .b(12'(s222_d1)), .c(12'(s127_d1)), .sum(s223)
+    wire signed [10:0] s224;  // s135 - x57 - s163
+    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(8), .C(9), .SIGNED(3'b000), .NEGATE(3'b110)) u_s224 (
+        .a(s135_d1), .b(x57_d2), .c(s163_d1), .sum(s224)
     );
-    wire signed [12:0] s224;  // s73 + s223 - s137
-    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b100)) u_s224 (
-        .a(13'(s73)), .b(13'(s223)), .c(13'(s137_d1)), .sum(s224)
+    wire signed [11:0] s225;  // s103 + s224 - s218
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(11), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s225 (
+        .a(s103_d1), .b(s224), .c(s218), .sum(s225)
     );
-    wire signed [10:0] s225;  // s131 - x57 - s164
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(8), .C(9), .SIGNED(3'b000), .NEGATE(3'b110)) u_s225 (
-        .a(s131_d1), .b(x57_d2), .c(s164_d1), .sum(s225)
+    wire        [ 9:0] s227;  // x14 + x40 + x57
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s227 (
+        .a(x14_d2), .b(x40_d2), .c(x57_d2), .sum(s227)
     );
-    wire signed [11:0] s226;  // s104 + s225 - s219
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(11), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s226 (
-        .a(s104_d1), .b(s225), .c(s219), .sum(s226)
+    wire signed [12:0] s228;  // s165 + s227 - x1
+    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(10), .C(10), .SIGNED(3'b000), .NEGATE(3'b100)) u_s228 (
+        .a(s165), .b(s227), .c(10'(x1_d2)), .sum(s228)
     );
-    wire        [ 9:0] s228;  // x14 + x40 + x57
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s228 (
-        .a(x14_d2), .b(x40_d2), .c(x57_d2), .sum(s228)
+    wire signed [ 9:0] s229;  // x29 - x4 - x28
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s229 (
+        .a(x29_d2), .b(x4_d2), .c(x28_d2), .sum(s229)
     );
-    wire signed [12:0] s229;  // s166 + s228 - x1
-    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(10), .C(10), .SIGNED(3'b000), .NEGATE(3'b100)) u_s229 (
-        .a(s166), .b(s228), .c(10'(x1_d2)), .sum(s229)
+    wire        [10:0] s230;  // x59 + s90 + s135
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(9), .SIGNED(3'b000), .NEGATE(3'b000)) u_s230 (
+        .a(x59_d2), .b(s90_d1), .c(s135_d1), .sum(s230)
     );
-    wire signed [ 9:0] s230;  // x29 - x4 - x28
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s230 (
-        .a(x29_d2), .b(x4_d2), .c(x28_d2), .sum(s230)
+    wire signed [12:0] s231;  // s229 - s104 - s230
+    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(11), .C(11), .SIGNED(3'b011), .NEGATE(3'b110)) u_s231 (
+        .a(s229), .b(s104), .c(s230), .sum(s231)
     );
-    wire        [10:0] s231;  // x59 + s92 + s131
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(9), .SIGNED(3'b000), .NEGATE(3'b000)) u_s231 (
-        .a(x59_d2), .b(s92_d1), .c(s131_d1), .sum(s231)
+    wire signed [10:0] s233;  // x53 + x54 - s3
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b000), .NEGATE(3'b100)) u_s233 (
+        .a(x53_d2), .b(x54_d2), .c(s3_d1), .sum(s233)
     );
-    wire signed [12:0] s232;  // s230 - s105 - s231
-    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(11), .C(11), .SIGNED(3'b011), .NEGATE(3'b110)) u_s232 (
-        .a(s230), .b(s105), .c(s231), .sum(s232)
+    wire        [10:0] s234;  // x2 + x27 + s53
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s234 (
+        .a(11'(x2_d2)), .b(11'(x27_d2)), .c(s53_d1), .sum(s234)
     );
-    wire signed [10:0] s234;  // x53 + x54 - s7
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b000), .NEGATE(3'b100)) u_s234 (
-        .a(x53_d2), .b(x54_d2), .c(s7_d1), .sum(s234)
+    wire signed [ 9:0] s235;  // x19 - x1 - x24
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s235 (
+        .a(x19_d2), .b(x1_d2), .c(x24_d2), .sum(s235)
     );
-    wire        [10:0] s235;  // x2 + x27 + s54
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s235 (
-        .a(11'(x2_d2)), .b(11'(x27_d2)), .c(s54_d1), .sum(s235)
+    wire        [ 9:0] s236;  // x10 + x50 + x55
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s236 (
+        .a(x10_d2), .b(x50_d2), .c(x55_d2), .sum(s236)
     );
-    wire signed [ 9:0] s236;  // x19 + x55 - x1
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s236 (
-        .a(x19_d2), .b(x55_d2), .c(x1_d2), .sum(s236)
+    wire signed [11:0] s237;  // s235 - s174 - s202
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(10), .SIGNED(3'b001), .NEGATE(3'b110)) u_s237 (
+        .a(s235), .b(s174_d1), .c(s202), .sum(s237)
     );
-    wire signed [ 9:0] s237;  // x10 + x50 - x24
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s237 (
-        .a(x10_d2), .b(x50_d2), .c(x24_d2), .sum(s237)
+    wire signed [11:0] s238;  // s236 - s73 - s106
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(11), .SIGNED(3'b100), .NEGATE(3'b110)) u_s238 (
+        .a(s236), .b(s73), .c(s106), .sum(s238)
     );
-    wire signed [11:0] s238;  // s236 - s177 - s203
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(10), .SIGNED(3'b001), .NEGATE(3'b110)) u_s238 (
-        .a(s236), .b(s177_d1), .c(s203), .sum(s238)
+    wire signed [12:0] s239;  // s119 + s233 - s234
+    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(11), .C(11), .SIGNED(3'b011), .NEGATE(3'b100)) u_s239 (
+        .a(s119), .b(s233), .c(s234), .sum(s239)
     );
-    wire signed [11:0] s239;  // s120 + s237 - s79
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s239 (
-        .a(12'(s120)), .b(12'(s237)), .c(12'(s79)), .sum(s239)
+    wire signed [ 9:0] s242;  // x15 + x43 - x47
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s242 (
+        .a(x15_d2), .b(x43_d2), .c(x47_d2), .sum(s242)
     );
-    wire signed [12:0] s240;  // s107 + s234 - s235
-    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(11), .C(11), .SIGNED(3'b011), .NEGATE(3'b100)) u_s240 (
-        .a(s107), .b(s234), .c(s235), .sum(s240)
+    wire signed [11:0] s243;  // x30 + s241 + s242
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s243 (
+        .a(9'(x30_d2)), .b(s241_d1), .c(s242), .sum(s243)
     );
-    wire signed [ 9:0] s243;  // x15 + x43 - x47
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s243 (
-        .a(x15_d2), .b(x43_d2), .c(x47_d2), .sum(s243)
+    wire signed [10:0] s245;  // x38 + s244 - x54
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b010), .NEGATE(3'b100)) u_s245 (
+        .a(x38_d2), .b(s244_d1), .c(x54_d2), .sum(s245)
     );
-    wire signed [11:0] s244;  // x30 + s242 + s243
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s244 (
-        .a(9'(x30_d2)), .b(s242_d1), .c(s243), .sum(s244)
+    wire signed [11:0] s246;  // s60 + s245 - s102
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s246 (
+        .a(12'(s60)), .b(12'(s245)), .c(12'(s102)), .sum(s246)
     );
-    wire signed [10:0] s246;  // x38 + s245 - x54
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b010), .NEGATE(3'b100)) u_s246 (
-        .a(x38_d2), .b(s245_d1), .c(x54_d2), .sum(s246)
+    wire signed [10:0] s248;  // s137 - s138 - s163
+    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(10), .C(9), .SIGNED(3'b010), .NEGATE(3'b110)) u_s248 (
+        .a(s137_d1), .b(s138_d1), .c(s163_d1), .sum(s248)
     );
-    wire signed [11:0] s247;  // s55 + s246 - s101
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s247 (
-        .a(12'(s55_d1)), .b(12'(s246)), .c(12'(s101)), .sum(s247)
+    wire        [ 9:0] s250;  // x33 + x42 + x45
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s250 (
+        .a(x33_d2), .b(x42_d2), .c(x45_d2), .sum(s250)
     );
-    wire signed [10:0] s249;  // s128 - s130 - s164
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(10), .C(9), .SIGNED(3'b010), .NEGATE(3'b110)) u_s249 (
-        .a(s128_d1), .b(s130_d1), .c(s164_d1), .sum(s249)
+    wire signed [10:0] s251;  // x38 + s135 + s249
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(9), .SIGNED(3'b100), .NEGATE(3'b000)) u_s251 (
+        .a(x38_d2), .b(s135_d1), .c(s249_d1), .sum(s251)
     );
-    wire        [ 9:0] s251;  // x33 + x42 + x45
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s251 (
-        .a(x33_d2), .b(x42_d2), .c(x45_d2), .sum(s251)
+    wire signed [11:0] s252;  // s27 - s94 - s250
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s252 (
+        .a(12'(s27)), .b(12'(s94_d1)), .c(12'(s250)), .sum(s252)
     );
-    wire signed [10:0] s252;  // x38 + s131 + s250
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(9), .SIGNED(3'b100), .NEGATE(3'b000)) u_s252 (
-        .a(x38_d2), .b(s131_d1), .c(s250_d1), .sum(s252)
+    wire signed [12:0] s253;  // s248 + s251 - s157
+    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(11), .C(11), .SIGNED(3'b111), .NEGATE(3'b100)) u_s253 (
+        .a(s248), .b(s251), .c(s157), .sum(s253)
     );
-    wire signed [11:0] s253;  // s30 - s91 - s251
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s253 (
-        .a(12'(s30)), .b(12'(s91_d1)), .c(12'(s251)), .sum(s253)
-    );
-    wire signed [12:0] s254;  // s249 + s252 - s160
-    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(11), .C(11), .SIGNED(3'b111), .NEGATE(3'b100)) u_s254 (
-        .a(s249), .b(s252), .c(s160_d1), .sum(s254)
+    wire signed [ 9:0] s255;  // x22 - x11 - x62
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s255 (
+        .a(x22_d2), .b(x11_d2), .c(x62_d2), .sum(s255)
     );
     wire signed [ 9:0] s257;  // x53 + x55 - x2
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s257 (
         .a(x53_d2), .b(x55_d2), .c(x2_d2), .sum(s257)
     );
-    wire signed [11:0] s258;  // s78 + s135 - s256
+    wire signed [11:0] s258;  // s72 + s125 - s256
     bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b000), .NEGATE(3'b100)) u_s258 (
-        .a(s78_d1), .b(s135_d1), .c(s256_d1), .sum(s258)
+        .a(s72_d1), .b(s125_d1), .c(s256_d1), .sum(s258)
     );
-    wire signed [12:0] s259;  // s46 + s257 + s258
+    wire signed [12:0] s259;  // s43 + s257 + s258
     bittrigger_grow3 #(.WIDTH(13), .A(11), .B(10), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s259 (
-        .a(s46), .b(s257), .c(s258), .sum(s259)
+        .a(s43), .b(s257), .c(s258), .sum(s259)
     );
-    wire signed [11:0] s261;  // s260 - s126 - 17
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(9), .SIGNED(3'b001), .NEGATE(3'b110)) u_s261 (
-        .a(s260_d1), .b(s126_d1), .c(9'd17), .sum(s261)
+    wire signed [11:0] s261;  // s218 + s255 + s260
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s261 (
+        .a(s218), .b(s255), .c(s260_d1), .sum(s261)
     );
-    wire signed [11:0] s262;  // s36 + s219 + s261
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s262 (
-        .a(12'(s36_d1)), .b(12'(s219)), .c(s261), .sum(s262)
+    wire signed [10:0] s263;  // s71 - x23 - x43
+    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(8), .C(8), .SIGNED(3'b001), .NEGATE(3'b110)) u_s263 (
+        .a(s71_d1), .b(x23_d2), .c(x43_d2), .sum(s263)
     );
-    wire signed [10:0] s264;  // s80 - x23 - x43
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(8), .C(8), .SIGNED(3'b001), .NEGATE(3'b110)) u_s264 (
-        .a(s80_d1), .b(x23_d2), .c(x43_d2), .sum(s264)
+    wire signed [12:0] s264;  // s233 + s263 - s256
+    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(11), .C(10), .SIGNED(3'b011), .NEGATE(3'b100)) u_s264 (
+        .a(s233), .b(s263), .c(s256_d1), .sum(s264)
     );
-    wire signed [12:0] s265;  // s264 - s37 - s256
-    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(11), .C(10), .SIGNED(3'b011), .NEGATE(3'b110)) u_s265 (
-        .a(s264), .b(s37), .c(s256_d1), .sum(s265)
-    );
-    wire signed [ 9:0] s267;  // x32 - x17 - x19
+    wire signed [ 9:0] s267;  // x54 - x3 - x17
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s267 (
-        .a(x32_d2), .b(x17_d2), .c(x19_d2), .sum(s267)
-    );
-    wire signed [11:0] s268;  // s195 + s267 - s151
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s268 (
-        .a(s195_d1), .b(s267), .c(s151), .sum(s268)
+        .a(x54_d2), .b(x3_d2), .c(x17_d2), .sum(s267)
     );
     wire signed [ 9:0] s271;  // s270 - x52 - x63
     bittrigger_grow3 #(.WIDTH(10), .A(9), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s271 (
         .a(s270_d1), .b(x52_d2), .c(x63_d2), .sum(s271)
     );
-    wire signed [11:0] s272;  // s121 + s271 - s260
+    wire signed [11:0] s272;  // s120 + s271 - s255
     bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s272 (
-        .a(s121), .b(s271), .c(s260_d1), .sum(s272)
+        .a(s120), .b(s271), .c(s255), .sum(s272)
     );
-    wire        [ 9:0] s275;  // x58 + x59 + s274
+    wire        [ 9:0] s275;  // x8 + x58 + s274
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b000), .NEGATE(3'b000)) u_s275 (
-        .a(x58_d2), .b(x59_d2), .c(s274_d1), .sum(s275)
+        .a(x8_d2), .b(x58_d2), .c(s274_d1), .sum(s275)
     );
-    wire        [ 8:0] s276 = 9'(x30_d2) + 9'(x52_d2);
-    wire signed [11:0] s277;  // s190 - s208 - s276
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(9), .SIGNED(3'b001), .NEGATE(3'b110)) u_s277 (
-        .a(s190), .b(s208), .c(s276), .sum(s277)
+    wire signed [12:0] s278;  // s275 + s277 - s45
+    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(12), .C(11), .SIGNED(3'b010), .NEGATE(3'b100)) u_s278 (
+        .a(s275), .b(s277_d1), .c(s45_d1), .sum(s278)
     );
-    wire signed [12:0] s278;  // s275 - s44 - s235
-    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(11), .C(11), .SIGNED(3'b000), .NEGATE(3'b110)) u_s278 (
-        .a(s275), .b(s44_d1), .c(s235), .sum(s278)
-    );
-    wire        [10:0] s280;  // x17 + x38 + s242
+    wire        [10:0] s280;  // x17 + x38 + s241
     bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b000), .NEGATE(3'b000)) u_s280 (
-        .a(x17_d2), .b(x38_d2), .c(s242_d1), .sum(s280)
+        .a(x17_d2), .b(x38_d2), .c(s241_d1), .sum(s280)
     );
-    wire signed [12:0] s281;  // s185 + s275 + s280
+    wire signed [12:0] s281;  // s190 + s275 + s280
     bittrigger_grow3 #(.WIDTH(13), .A(10), .B(10), .C(11), .SIGNED(3'b001), .NEGATE(3'b000)) u_s281 (
-        .a(s185_d1), .b(s275), .c(s280), .sum(s281)
+        .a(s190_d1), .b(s275), .c(s280), .sum(s281)
     );
-    wire signed [12:0] s283;  // s189 - x29 - s8
+    wire signed [12:0] s283;  // s194 - x29 - s0
     bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b110)) u_s283 (
-        .a(s189), .b(13'(x29_d2)), .c(13'(s8_d1)), .sum(s283)
+        .a(s194), .b(13'(x29_d2)), .c(13'(s0_d1)), .sum(s283)
     );
     wire        [ 9:0] s284;  // x0 + x9 + x51
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s284 (
@@ -1438,13 +1434,13 @@ module bitlinear_dense_2 (
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s285 (
         .a(x12_d2), .b(x21_d2), .c(x8_d2), .sum(s285)
     );
-    wire signed [10:0] s286;  // s195 + s284 - x16
+    wire signed [10:0] s286;  // s188 + s284 - x16
     bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s286 (
-        .a(11'(s195_d1)), .b(11'(s284)), .c(11'(x16_d2)), .sum(s286)
+        .a(11'(s188_d1)), .b(11'(s284)), .c(11'(x16_d2)), .sum(s286)
     );
-    wire signed [11:0] s287;  // s44 + s285 - s160
+    wire signed [11:0] s287;  // s45 + s285 - s157
     bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s287 (
-        .a(12'(s44_d1)), .b(12'(s285)), .c(12'(s160_d1)), .sum(s287)
+        .a(12'(s45_d1)), .b(12'(s285)), .c(12'(s157)), .sum(s287)
     );
     wire        [ 8:0] s289 = 9'(x3_d2) + 9'd111;
     wire signed [ 9:0] s290;  // x39 + x52 - x13
@@ -1457,80 +1453,82 @@ module bitlinear_dense_2 (
     );
 
     // stage 5
-    reg  signed [10:0] s2_d2;
-    reg  signed [11:0] s4_d1;
-    reg  signed [12:0] s12_d1;
-    reg  signed [12:0] s18_d1;
-    reg  signed [10:0] s23_d1;
-    reg  signed [13:0] s25_d1;
+    reg  signed [12:0] s7_d1;
+    reg         [ 9:0] s8_d2;
+    reg  signed [10:0] s11_d2;
+    reg  signed [11:0] s13_d1;
+    reg  signed [ 9:0] s16_d1;
+    reg  signed [11:0] s17_d1;
+    reg  signed [13:0] s26_d1;
+    reg  signed [10:0] s29_d1;
     reg  signed [11:0] s32_d1;
     reg  signed [12:0] s33_d1;
-    reg         [ 9:0] s36_d2;
+    reg  signed [10:0] s39_d2;
     reg  signed [12:0] s42_d1;
-    reg  signed [11:0] s45_d1;
+    reg  signed [11:0] s46_d1;
     reg  signed [11:0] s49_d1;
     reg  signed [12:0] s50_d1;
-    reg  signed [11:0] s60_d1;
-    reg  signed [11:0] s64_d1;
-    reg  signed [12:0] s65_d1;
-    reg  signed [11:0] s70_d1;
-    reg  signed [11:0] s76_d1;
-    reg  signed [11:0] s77_d1;
-    reg  signed [11:0] s82_d1;
+    reg  signed [11:0] s59_d1;
+    reg  signed [11:0] s63_d1;
+    reg  signed [12:0] s64_d1;
+    reg  signed [11:0] s69_d1;
+    reg  signed [11:0] s75_d1;
+    reg  signed [11:0] s80_d1;
+    reg  signed [11:0] s81_d1;
+    reg  signed [11:0] s86_d1;
     reg  signed [11:0] s87_d1;
-    reg  signed [11:0] s88_d1;
-    reg  signed [11:0] s95_d1;
-    reg  signed [11:0] s99_d1;
-    reg  signed [11:0] s103_d1;
-    reg  signed [11:0] s109_d1;
-    reg  signed [12:0] s111_d1;
-    reg  signed [11:0] s117_d1;
-    reg  signed [11:0] s124_d1;
+    reg  signed [11:0] s93_d1;
+    reg  signed [11:0] s98_d1;
+    reg  signed [11:0] s101_d1;
+    reg  signed [11:0] s108_d1;
+    reg  signed [12:0] s110_d1;
+    reg  signed [11:0] s116_d1;
+    reg  signed [11:0] s123_d1;
+    reg         [10:0] s127_d2;
+    reg  signed [12:0] s132_d1;
     reg  signed [12:0] s134_d1;
-    reg         [10:0] s137_d2;
-    reg  signed [12:0] s142_d1;
-    reg  signed [12:0] s144_d1;
-    reg  signed [11:0] s146_d1;
-    reg  signed [10:0] s150_d1;
-    reg  signed [10:0] s154_d1;
-    reg  signed [11:0] s155_d1;
+    reg  signed [12:0] s141_d1;
+    reg  signed [11:0] s145_d1;
+    reg  signed [10:0] s149_d2;
+    reg  signed [10:0] s152_d1;
+    reg  signed [11:0] s153_d1;
     reg         [10:0] s158_d1;
-    reg  signed [11:0] s162_d1;
-    reg  signed [12:0] s168_d1;
-    reg         [10:0] s169_d1;
-    reg  signed [ 9:0] s172_d1;
-    reg  signed [11:0] s173_d1;
-    reg  signed [12:0] s182_d1;
-    reg  signed [12:0] s189_d1;
-    reg  signed [11:0] s194_d1;
-    reg  signed [11:0] s197_d1;
-    reg  signed [12:0] s202_d1;
-    reg  signed [11:0] s205_d1;
-    reg  signed [12:0] s206_d1;
+    reg  signed [11:0] s160_d1;
+    reg         [10:0] s162_d1;
+    reg  signed [12:0] s167_d1;
+    reg  signed [ 9:0] s170_d1;
+    reg  signed [11:0] s171_d1;
+    reg  signed [12:0] s180_d1;
+    reg  signed [11:0] s187_d1;
+    reg  signed [12:0] s194_d1;
+    reg  signed [11:0] s196_d1;
+    reg  signed [12:0] s200_d1;
+    reg  signed [11:0] s204_d1;
+    reg  signed [12:0] s205_d1;
+    reg  signed [11:0] s210_d1;
     reg  signed [11:0] s211_d1;
-    reg  signed [11:0] s212_d1;
-    reg  signed [ 9:0] s215_d1;
-    reg         [11:0] s216_d1;
-    reg  signed [10:0] s221_d1;
-    reg  signed [12:0] s224_d1;
-    reg  signed [11:0] s226_d1;
-    reg  signed [12:0] s229_d1;
-    reg  signed [12:0] s232_d1;
-    reg  signed [10:0] s234_d1;
+    reg  signed [ 9:0] s214_d1;
+    reg         [11:0] s215_d1;
+    reg  signed [10:0] s220_d1;
+    reg  signed [12:0] s223_d1;
+    reg  signed [11:0] s225_d1;
+    reg  signed [12:0] s228_d1;
+    reg  signed [12:0] s231_d1;
+    reg         [10:0] s234_d1;
+    reg  signed [11:0] s237_d1;
     reg  signed [11:0] s238_d1;
-    reg  signed [11:0] s239_d1;
-    reg  signed [12:0] s240_d1;
-    reg  signed [11:0] s244_d1;
-    reg  signed [11:0] s247_d1;
-    reg  signed [10:0] s249_d1;
-    reg  signed [11:0] s253_d1;
-    reg  signed [12:0] s254_d1;
+    reg  signed [12:0] s239_d1;
+    reg  signed [11:0] s243_d1;
+    reg  signed [11:0] s246_d1;
+    reg  signed [10:0] s248_d1;
+    reg  signed [11:0] s252_d1;
+    reg  signed [12:0] s253_d1;
     reg  signed [12:0] s259_d1;
-    reg  signed [11:0] s262_d1;
-    reg  signed [12:0] s265_d1;
-    reg  signed [11:0] s268_d1;
+    reg  signed [11:0] s261_d1;
+    reg  signed [12:0] s264_d1;
+    reg  signed [ 9:0] s267_d1;
+    reg  signed [11:0] s268_d2;
     reg  signed [11:0] s272_d1;
-    reg  signed [11:0] s277_d1;
     reg  signed [12:0] s278_d1;
     reg  signed [12:0] s281_d1;
     reg  signed [12:0] s283_d1;
@@ -1538,80 +1536,82 @@ module bitlinear_dense_2 (
     reg  signed [11:0] s287_d1;
     reg  signed [10:0] s291_d1;
     always_ff @(posedge clk) begin
-        s2_d2 <= s2_d1;
-        s4_d1 <= s4;
-        s12_d1 <= s12;
-        s18_d1 <= s18;
-        s23_d1 <= s23;
-        s25_d1 <= s25;
+        s7_d1 <= s7;
+        s8_d2 <= s8_d1;
+        s11_d2 <= s11_d1;
+        s13_d1 <= s13;
+        s16_d1 <= s16;
+        s17_d1 <= s17;
+        s26_d1 <= s26;
+        s29_d1 <= s29;
         s32_d1 <= s32;
         s33_d1 <= s33;
-        s36_d2 <= s36_d1;
+        s39_d2 <= s39_d1;
         s42_d1 <= s42;
-        s45_d1 <= s45;
+        s46_d1 <= s46;
         s49_d1 <= s49;
         s50_d1 <= s50;
-        s60_d1 <= s60;
+        s59_d1 <= s59;
+        s63_d1 <= s63;
         s64_d1 <= s64;
-        s65_d1 <= s65;
-        s70_d1 <= s70;
-        s76_d1 <= s76;
-        s77_d1 <= s77;
-        s82_d1 <= s82;
+        s69_d1 <= s69;
+        s75_d1 <= s75;
+        s80_d1 <= s80;
+        s81_d1 <= s81;
+        s86_d1 <= s86;
         s87_d1 <= s87;
-        s88_d1 <= s88;
-        s95_d1 <= s95;
-        s99_d1 <= s99;
-        s103_d1 <= s103;
-        s109_d1 <= s109;
-        s111_d1 <= s111;
-        s117_d1 <= s117;
-        s124_d1 <= s124;
+        s93_d1 <= s93;
+        s98_d1 <= s98;
+        s101_d1 <= s101;
+        s108_d1 <= s108;
+        s110_d1 <= s110;
+        s116_d1 <= s116;
+        s123_d1 <= s123;
+        s127_d2 <= s127_d1;
+        s132_d1 <= s132;
         s134_d1 <= s134;
-        s137_d2 <= s137_d1;
-        s142_d1 <= s142;
-        s144_d1 <= s144;
-        s146_d1 <= s146;
-        s150_d1 <= s150;
-        s154_d1 <= s154;
-        s155_d1 <= s155;
+        s141_d1 <= s141;
+        s145_d1 <= s145;
+        s149_d2 <= s149_d1;
+        s152_d1 <= s152;
+        s153_d1 <= s153;
         s158_d1 <= s158;
+        s160_d1 <= s160;
         s162_d1 <= s162;
-        s168_d1 <= s168;
-        s169_d1 <= s169;
-        s172_d1 <= s172;
-        s173_d1 <= s173;
-        s182_d1 <= s182;
-        s189_d1 <= s189;
+        s167_d1 <= s167;
+        s170_d1 <= s170;
+        s171_d1 <= s171;
+        s180_d1 <= s180;
+        s187_d1 <= s187;
         s194_d1 <= s194;
-        s197_d1 <= s197;
-        s202_d1 <= s202;
+        s196_d1 <= s196;
+        s200_d1 <= s200;
+        s204_d1 <= s204;
         s205_d1 <= s205;
-        s206_d1 <= s206;
+        s210_d1 <= s210;
         s211_d1 <= s211;
-        s212_d1 <= s212;
+        s214_d1 <= s214;
         s215_d1 <= s215;
-        s216_d1 <= s216;
-        s221_d1 <= s221;
-        s224_d1 <= s224;
-        s226_d1 <= s226;
-        s229_d1 <= s229;
-        s232_d1 <= s232;
+        s220_d1 <= s220;
+        s223_d1 <= s223;
+        s225_d1 <= s225;
+        s228_d1 <= s228;
+        s231_d1 <= s231;
         s234_d1 <= s234;
+        s237_d1 <= s237;
         s238_d1 <= s238;
         s239_d1 <= s239;
-        s240_d1 <= s240;
-        s244_d1 <= s244;
-        s247_d1 <= s247;
-        s249_d1 <= s249;
+        s243_d1 <= s243;
+        s246_d1 <= s246;
+        s248_d1 <= s248;
+        s252_d1 <= s252;
         s253_d1 <= s253;
-        s254_d1 <= s254;
         s259_d1 <= s259;
-        s262_d1 <= s262;
-        s265_d1 <= s265;
-        s268_d1 <= s268;
+        s261_d1 <= s261;
+        s264_d1 <= s264;
+        s267_d1 <= s267;
+        s268_d2 <= s268_d1;
         s272_d1 <= s272;
-        s277_d1 <= s277;
         s278_d1 <= s278;
         s281_d1 <= s281;
         s283_d1 <= s283;
@@ -1619,166 +1619,170 @@ module bitlinear_dense_2 (
         s287_d1 <= s287;
         s291_d1 <= s291;
     end
-    wire signed [13:0] s19;  // s4 + s18 - s12
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s19 (
-        .a(14'(s4_d1)), .b(14'(s18_d1)), .c(14'(s12_d1)), .sum(s19)
+    wire signed [12:0] s18;  // s8 + s16 + s17
+    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(10), .C(12), .SIGNED(3'b110), .NEGATE(3'b000)) u_s18 (
+        .a(s8_d2), .b(s16_d1), .c(s17_d1), .sum(s18)
     );
-    wire signed [13:0] s34;  // s32 + s33 - s25
+    wire signed [13:0] s19;  // s13 + s18 - s7
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s19 (
+        .a(14'(s13_d1)), .b(14'(s18)), .c(14'(s7_d1)), .sum(s19)
+    );
+    wire signed [13:0] s34;  // s32 + s33 - s26
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s34 (
-        .a(14'(s32_d1)), .b(14'(s33_d1)), .c(s25_d1), .sum(s34)
+        .a(14'(s32_d1)), .b(14'(s33_d1)), .c(s26_d1), .sum(s34)
     );
     wire signed [13:0] s51;  // s49 + s50 - s42
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s51 (
         .a(14'(s49_d1)), .b(14'(s50_d1)), .c(14'(s42_d1)), .sum(s51)
     );
-    wire signed [13:0] s66;  // s64 + s65 - s60
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s66 (
-        .a(s64_d1), .b(s65_d1), .c(s60_d1), .sum(s66)
+    wire signed [13:0] s65;  // s59 + s63 + s64
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s65 (
+        .a(s59_d1), .b(s63_d1), .c(s64_d1), .sum(s65)
     );
-    wire signed [13:0] s71;  // s70 - s2 - s42
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s71 (
-        .a(s70_d1), .b(s2_d2), .c(s42_d1), .sum(s71)
+    wire signed [13:0] s70;  // s69 - s11 - s42
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s70 (
+        .a(s69_d1), .b(s11_d2), .c(s42_d1), .sum(s70)
     );
-    wire signed [12:0] s89;  // s82 + s87 + s88
-    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b000)) u_s89 (
-        .a(13'(s82_d1)), .b(13'(s87_d1)), .c(13'(s88_d1)), .sum(s89)
+    wire signed [13:0] s88;  // s86 + s87 - s81
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s88 (
+        .a(s86_d1), .b(s87_d1), .c(s81_d1), .sum(s88)
     );
-    wire signed [13:0] s90;  // s89 - s76 - s77
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s90 (
-        .a(s89), .b(s76_d1), .c(s77_d1), .sum(s90)
+    wire signed [13:0] s89;  // s75 + s88 - s80
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s89 (
+        .a(14'(s75_d1)), .b(s88), .c(14'(s80_d1)), .sum(s89)
     );
-    wire signed [13:0] s100;  // s99 - s77 - s95
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s100 (
-        .a(s99_d1), .b(s77_d1), .c(s95_d1), .sum(s100)
+    wire signed [13:0] s99;  // s98 - s81 - s93
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s99 (
+        .a(s98_d1), .b(s81_d1), .c(s93_d1), .sum(s99)
     );
-    wire signed [13:0] s112;  // s103 + s111 - s109
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s112 (
-        .a(s103_d1), .b(s111_d1), .c(s109_d1), .sum(s112)
+    wire signed [13:0] s111;  // s108 + s110 - s101
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s111 (
+        .a(s108_d1), .b(s110_d1), .c(s101_d1), .sum(s111)
     );
-    wire signed [13:0] s118;  // s117 - s25 - s45
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s118 (
-        .a(14'(s117_d1)), .b(s25_d1), .c(14'(s45_d1)), .sum(s118)
+    wire signed [13:0] s117;  // s116 - s26 - s46
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s117 (
+        .a(14'(s116_d1)), .b(s26_d1), .c(14'(s46_d1)), .sum(s117)
     );
-    wire signed [13:0] s125;  // s124 - s12 - s109
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s125 (
-        .a(s124_d1), .b(s12_d1), .c(s109_d1), .sum(s125)
+    wire signed [13:0] s124;  // s108 + s123 - s7
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s124 (
+        .a(s108_d1), .b(s123_d1), .c(s7_d1), .sum(s124)
     );
-    wire signed [13:0] s147;  // s134 + s144 + s146
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s147 (
-        .a(14'(s134_d1)), .b(14'(s144_d1)), .c(14'(s146_d1)), .sum(s147)
+    wire signed [13:0] s146;  // s134 + s141 + s145
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s146 (
+        .a(14'(s134_d1)), .b(14'(s141_d1)), .c(14'(s145_d1)), .sum(s146)
     );
-    wire signed [12:0] s156;  // s150 + s154 - s137
-    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(11), .C(11), .SIGNED(3'b011), .NEGATE(3'b100)) u_s156 (
-        .a(s150_d1), .b(s154_d1), .c(s137_d2), .sum(s156)
+    wire signed [12:0] s154;  // s149 + s152 - s127
+    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(11), .C(11), .SIGNED(3'b011), .NEGATE(3'b100)) u_s154 (
+        .a(s149_d2), .b(s152_d1), .c(s127_d2), .sum(s154)
     );
-    wire signed [13:0] s157;  // s155 + s156 - s95
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s157 (
-        .a(s155_d1), .b(s156), .c(s95_d1), .sum(s157)
+    wire signed [13:0] s155;  // s153 + s154 - s93
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s155 (
+        .a(s153_d1), .b(s154), .c(s93_d1), .sum(s155)
     );
-    wire signed [13:0] s163;  // s162 - s76 - s142
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s163 (
-        .a(s162_d1), .b(s76_d1), .c(s142_d1), .sum(s163)
+    wire signed [13:0] s161;  // s160 - s80 - s132
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s161 (
+        .a(s160_d1), .b(s80_d1), .c(s132_d1), .sum(s161)
     );
-    wire signed [12:0] s174;  // s169 + s172 + s173
-    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b000)) u_s174 (
-        .a(13'(s169_d1)), .b(13'(s172_d1)), .c(13'(s173_d1)), .sum(s174)
+    wire signed [12:0] s172;  // s162 + s170 + s171
+    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b000)) u_s172 (
+        .a(13'(s162_d1)), .b(13'(s170_d1)), .c(13'(s171_d1)), .sum(s172)
     );
-    wire signed [14:0] s175;  // s174 - s25 - s168
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s175 (
-        .a(s174), .b(s25_d1), .c(s168_d1), .sum(s175)
+    wire signed [14:0] s173;  // s172 - s26 - s167
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s173 (
+        .a(s172), .b(s26_d1), .c(s167_d1), .sum(s173)
     );
-    wire signed [13:0] s183;  // s182 - s4 - s82
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s183 (
-        .a(s182_d1), .b(s4_d1), .c(s82_d1), .sum(s183)
+    wire signed [13:0] s181;  // s180 - s13 - s75
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s181 (
+        .a(s180_d1), .b(s13_d1), .c(s75_d1), .sum(s181)
     );
-    wire signed [13:0] s198;  // s189 + s197 - s194
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s198 (
-        .a(s189_d1), .b(s197_d1), .c(s194_d1), .sum(s198)
+    wire signed [13:0] s197;  // s194 + s196 - s187
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s197 (
+        .a(s194_d1), .b(s196_d1), .c(s187_d1), .sum(s197)
     );
-    wire signed [13:0] s207;  // s202 + s205 + s206
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s207 (
-        .a(14'(s202_d1)), .b(14'(s205_d1)), .c(14'(s206_d1)), .sum(s207)
+    wire signed [13:0] s206;  // s204 - s200 - s205
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s206 (
+        .a(14'(s204_d1)), .b(14'(s200_d1)), .c(14'(s205_d1)), .sum(s206)
     );
-    wire signed [13:0] s213;  // s212 - s134 - s211
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s213 (
-        .a(s212_d1), .b(s134_d1), .c(s211_d1), .sum(s213)
+    wire signed [13:0] s212;  // s210 + s211 - s141
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s212 (
+        .a(s210_d1), .b(s211_d1), .c(s141_d1), .sum(s212)
     );
-    wire signed [12:0] s217;  // s215 - s158 - s169
-    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b110)) u_s217 (
-        .a(13'(s215_d1)), .b(13'(s158_d1)), .c(13'(s169_d1)), .sum(s217)
+    wire signed [12:0] s216;  // s214 - s158 - s162
+    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b110)) u_s216 (
+        .a(13'(s214_d1)), .b(13'(s158_d1)), .c(13'(s162_d1)), .sum(s216)
     );
-    wire signed [14:0] s218;  // s217 - s168 - s216
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(12), .SIGNED(3'b011), .NEGATE(3'b110)) u_s218 (
-        .a(s217), .b(s168_d1), .c(s216_d1), .sum(s218)
+    wire signed [14:0] s217;  // s216 - s167 - s215
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(12), .SIGNED(3'b011), .NEGATE(3'b110)) u_s217 (
+        .a(s216), .b(s167_d1), .c(s215_d1), .sum(s217)
     );
-    wire signed [13:0] s227;  // s221 + s226 - s224
-    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s227 (
-        .a(s221_d1), .b(s226_d1), .c(s224_d1), .sum(s227)
+    wire signed [13:0] s226;  // s220 + s225 - s223
+    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s226 (
+        .a(s220_d1), .b(s225_d1), .c(s223_d1), .sum(s226)
     );
-    wire signed [13:0] s233;  // s232 - s194 - s229
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s233 (
-        .a(14'(s232_d1)), .b(14'(s194_d1)), .c(14'(s229_d1)), .sum(s233)
+    wire signed [13:0] s232;  // s231 - s187 - s228
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s232 (
+        .a(14'(s231_d1)), .b(14'(s187_d1)), .c(14'(s228_d1)), .sum(s232)
     );
-    wire signed [13:0] s241;  // s238 + s239 + s240
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s241 (
-        .a(s238_d1), .b(s239_d1), .c(s240_d1), .sum(s241)
+    wire signed [13:0] s240;  // s237 + s238 + s239
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s240 (
+        .a(s237_d1), .b(s238_d1), .c(s239_d1), .sum(s240)
     );
-    wire signed [13:0] s248;  // s247 - s221 - s244
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s248 (
-        .a(s247_d1), .b(s221_d1), .c(s244_d1), .sum(s248)
+    wire signed [13:0] s247;  // s246 - s220 - s243
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s247 (
+        .a(s246_d1), .b(s220_d1), .c(s243_d1), .sum(s247)
     );
-    wire signed [13:0] s255;  // s221 + s253 + s254
-    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s255 (
-        .a(s221_d1), .b(s253_d1), .c(s254_d1), .sum(s255)
+    wire signed [13:0] s254;  // s220 + s252 + s253
+    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s254 (
+        .a(s220_d1), .b(s252_d1), .c(s253_d1), .sum(s254)
     );
-    wire signed [13:0] s263;  // s249 + s262 - s259
-    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s263 (
-        .a(s249_d1), .b(s262_d1), .c(s259_d1), .sum(s263)
+    wire signed [13:0] s262;  // s248 + s261 - s259
+    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s262 (
+        .a(s248_d1), .b(s261_d1), .c(s259_d1), .sum(s262)
     );
-    wire signed [13:0] s266;  // s234 + s265 - s202
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s266 (
-        .a(14'(s234_d1)), .b(14'(s265_d1)), .c(14'(s202_d1)), .sum(s266)
+    wire signed [13:0] s265;  // s264 - s39 - s200
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s265 (
+        .a(14'(s264_d1)), .b(14'(s39_d2)), .c(14'(s200_d1)), .sum(s265)
     );
-    wire signed [13:0] s269;  // s144 + s268 - s36
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(11), .SIGNED(3'b011), .NEGATE(3'b100)) u_s269 (
-        .a(s144_d1), .b(s268_d1), .c(11'(s36_d2)), .sum(s269)
+    wire signed [13:0] s269;  // s134 + s267 + s268
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s269 (
+        .a(s134_d1), .b(11'(s267_d1)), .c(s268_d2), .sum(s269)
     );
-    wire signed [13:0] s273;  // s272 - s229 - s259
+    wire signed [13:0] s273;  // s272 - s228 - s259
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s273 (
-        .a(14'(s272_d1)), .b(14'(s229_d1)), .c(14'(s259_d1)), .sum(s273)
+        .a(14'(s272_d1)), .b(14'(s228_d1)), .c(14'(s259_d1)), .sum(s273)
     );
-    wire signed [13:0] s279;  // s60 + s277 + s278
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s279 (
-        .a(s60_d1), .b(s277_d1), .c(s278_d1), .sum(s279)
+    wire signed [13:0] s279;  // s278 - s59 - s234
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(11), .SIGNED(3'b011), .NEGATE(3'b110)) u_s279 (
+        .a(s278_d1), .b(s59_d1), .c(s234_d1), .sum(s279)
     );
-    wire signed [13:0] s282;  // s224 - s150 - s281
+    wire signed [13:0] s282;  // s223 - s149 - s281
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s282 (
-        .a(14'(s224_d1)), .b(14'(s150_d1)), .c(14'(s281_d1)), .sum(s282)
+        .a(14'(s223_d1)), .b(14'(s149_d2)), .c(14'(s281_d1)), .sum(s282)
     );
     wire signed [13:0] s288;  // s283 + s286 + s287
     bittrigger_grow3 #(.WIDTH(14), .A(13), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s288 (
         .a(s283_d1), .b(s286_d1), .c(s287_d1), .sum(s288)
     );
-    wire signed [12:0] s292;  // s23 + s244 + s291
-    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(12), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s292 (
-        .a(s23_d1), .b(s244_d1), .c(s291_d1), .sum(s292)
+    wire signed [12:0] s292;  // s243 + s291 - s29
+    bittrigger_grow3 #(.WIDTH(13), .A(12), .B(11), .C(11), .SIGNED(3'b111), .NEGATE(3'b100)) u_s292 (
+        .a(s243_d1), .b(s291_d1), .c(s29_d1), .sum(s292)
     );
-    wire signed [13:0] s293;  // s103 + s283 + s292
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s293 (
-        .a(14'(s103_d1)), .b(14'(s283_d1)), .c(14'(s292)), .sum(s293)
+    wire signed [13:0] s293;  // s283 + s292 - s101
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s293 (
+        .a(14'(s283_d1)), .b(14'(s292)), .c(14'(s101_d1)), .sum(s293)
     );
     wire signed [14:0] s294 = (15'(s34) << 1) + 15'd173;
-    wire signed [14:0] s295 = (15'(s66) << 1) + 15'd35;
-    wire signed [14:0] s296 = (15'(s112) << 1) - 15'd135;
-    wire signed [14:0] s297 = (15'(s147) << 1) - 15'd17;
-    wire signed [14:0] s298 = (15'(s163) << 1) - 15'd5;
-    wire signed [14:0] s299 = (15'(s183) << 1) - 15'd27;
-    wire signed [14:0] s300 = (15'(s198) << 1) + 15'd7;
-    wire signed [14:0] s301 = -((15'(s207) << 1)) + 15'd105;
-    wire signed [14:0] s302 = (15'(s227) << 1) - 15'd169;
-    wire signed [14:0] s303 = (15'(s233) << 1) + 15'd3;
-    wire signed [14:0] s304 = (15'(s241) << 1) + 15'd141;
-    wire signed [14:0] s305 = (15'(s266) << 1) + 15'd101;
+    wire signed [14:0] s295 = (15'(s65) << 1) + 15'd35;
+    wire signed [14:0] s296 = (15'(s111) << 1) - 15'd135;
+    wire signed [14:0] s297 = (15'(s146) << 1) - 15'd17;
+    wire signed [14:0] s298 = (15'(s161) << 1) - 15'd5;
+    wire signed [14:0] s299 = (15'(s181) << 1) - 15'd27;
+    wire signed [14:0] s300 = (15'(s197) << 1) + 15'd7;
+    wire signed [14:0] s301 = (15'(s206) << 1) + 15'd105;
+    wire signed [14:0] s302 = (15'(s226) << 1) - 15'd169;
+    wire signed [14:0] s303 = (15'(s232) << 1) + 15'd3;
+    wire signed [14:0] s304 = (15'(s240) << 1) + 15'd141;
+    wire signed [14:0] s305 = (15'(s265) << 1) + 15'd101;
     wire signed [14:0] s306 = (15'(s269) << 1) - 15'd75;
     wire signed [14:0] s307 = (15'(s273) << 1) + 15'd37;
     wire signed [14:0] s308 = (15'(s279) << 1) - 15'd49;
@@ -1788,18 +1792,18 @@ module bitlinear_dense_2 (
     // stage 6
     reg  signed [13:0] s19_d1;
     reg  signed [13:0] s51_d1;
-    reg  signed [13:0] s71_d1;
-    reg  signed [13:0] s90_d1;
-    reg  signed [13:0] s100_d1;
-    reg  signed [13:0] s118_d1;
-    reg  signed [13:0] s125_d1;
-    reg  signed [13:0] s157_d1;
-    reg  signed [14:0] s175_d1;
-    reg  signed [13:0] s213_d1;
-    reg  signed [14:0] s218_d1;
-    reg  signed [13:0] s248_d1;
-    reg  signed [13:0] s255_d1;
-    reg  signed [13:0] s263_d1;
+    reg  signed [13:0] s70_d1;
+    reg  signed [13:0] s89_d1;
+    reg  signed [13:0] s99_d1;
+    reg  signed [13:0] s117_d1;
+    reg  signed [13:0] s124_d1;
+    reg  signed [13:0] s155_d1;
+    reg  signed [14:0] s173_d1;
+    reg  signed [13:0] s212_d1;
+    reg  signed [14:0] s217_d1;
+    reg  signed [13:0] s247_d1;
+    reg  signed [13:0] s254_d1;
+    reg  signed [13:0] s262_d1;
     reg  signed [13:0] s293_d1;
     reg  signed [14:0] s294_d1;
     reg  signed [14:0] s295_d1;
@@ -1821,18 +1825,18 @@ module bitlinear_dense_2 (
     always_ff @(posedge clk) begin
         s19_d1 <= s19;
         s51_d1 <= s51;
-        s71_d1 <= s71;
-        s90_d1 <= s90;
-        s100_d1 <= s100;
-        s118_d1 <= s118;
-        s125_d1 <= s125;
-        s157_d1 <= s157;
-        s175_d1 <= s175;
-        s213_d1 <= s213;
-        s218_d1 <= s218;
-        s248_d1 <= s248;
-        s255_d1 <= s255;
-        s263_d1 <= s263;
+        s70_d1 <= s70;
+        s89_d1 <= s89;
+        s99_d1 <= s99;
+        s117_d1 <= s117;
+        s124_d1 <= s124;
+        s155_d1 <= s155;
+        s173_d1 <= s173;
+        s212_d1 <= s212;
+        s217_d1 <= s217;
+        s247_d1 <= s247;
+        s254_d1 <= s254;
+        s262_d1 <= s262;
         s293_d1 <= s293;
         s294_d1 <= s294;
         s295_d1 <= s295;
@@ -1862,27 +1866,27 @@ module bitlinear_dense_2 (
         16'(s307_d1),
         16'(s306_d1),
         16'(s305_d1),
-        {15'(s263_d1), 1'd0},
-        {15'(s255_d1), 1'd0},
-        {15'(s248_d1), 1'd0},
+        {15'(s262_d1), 1'd0},
+        {15'(s254_d1), 1'd0},
+        {15'(s247_d1), 1'd0},
         16'(s304_d1),
         16'(s303_d1),
         16'(s302_d1),
-        {s218_d1, 1'd0},
-        {15'(s213_d1), 1'd0},
+        {s217_d1, 1'd0},
+        {15'(s212_d1), 1'd0},
         16'(s301_d1),
         16'(s300_d1),
         16'(s299_d1),
-        {s175_d1, 1'd0},
+        {s173_d1, 1'd0},
         16'(s298_d1),
-        {15'(s157_d1), 1'd0},
+        {15'(s155_d1), 1'd0},
         16'(s297_d1),
-        {15'(s125_d1), 1'd0},
-        {15'(s118_d1), 1'd0},
+        {15'(s124_d1), 1'd0},
+        {15'(s117_d1), 1'd0},
         16'(s296_d1),
-        {15'(s100_d1), 1'd0},
-        {15'(s90_d1), 1'd0},
-        {15'(s71_d1), 1'd0},
+        {15'(s99_d1), 1'd0},
+        {15'(s89_d1), 1'd0},
+        {15'(s70_d1), 1'd0},
         16'(s295_d1),
         {15'(s51_d1), 1'd0},
         16'(s294_d1),
