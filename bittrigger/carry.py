@@ -17,9 +17,6 @@ from itertools import product
 from bittrigger.adders import Adder
 from bittrigger.fixed import Interval
 
-OPERANDS = (2, 3)
-"""Operands of an adder whose top bit may be such a carry. Each sum of so many bits or more is built so."""
-
 MOST_SUBTRACTED = 2
 """Operands that one adder subtracts."""
 
@@ -72,7 +69,7 @@ def top_is_carry(fields: Sequence[Field], width: int, *, signed: bool) -> bool:
         width: bits of the sum, from the lowest bit of the adder on.
         signed: whether it is signed.
     """
-    if len(fields) not in OPERANDS or width < len(fields) or any(field.width >= width for field in fields):
+    if not 2 <= len(fields) <= width or any(field.width >= width for field in fields):
         return False
     if signed != any(field.signed or field.negative for field in fields):
         return False
@@ -82,8 +79,17 @@ def top_is_carry(fields: Sequence[Field], width: int, *, signed: bool) -> bool:
 
 def plain_carry(fields: Sequence[Field], width: int) -> bool:
     """Whether it is one that every tool finds: the carry out of two unsigned operands that end below the top bit."""
-    unsigned = all(not (field.signed or field.negative) and field.width < width for field in fields)
-    return len(fields) == min(OPERANDS) and unsigned
+    return len(fields) == 2 and all(not (f.signed or f.negative) and f.width < width for f in fields)
+
+
+def is_grown(adder: Adder, fields: Sequence[Field], width: int, *, signed: bool) -> bool:
+    """Whether ``adder`` is one of the firmware library whose top bit is a carry; a value and a constant are left to the tools.
+
+    Args:
+        fields: its operands, in any order.
+        width: as of ``top_is_carry``, and so is ``signed``.
+    """
+    return len(adder.terms) > 1 and top_is_carry(fields, width, signed=signed) and not plain_carry(fields, width)
 
 
 @cache
@@ -91,7 +97,7 @@ def _is_carry(kinds: tuple[tuple[int, bool, bool], ...]) -> bool:
     """As ``top_is_carry``, by how much narrower than the sum each operand is."""
     raised = 2 * any(signed or negative for _, signed, negative in kinds)
     for parts in product(*(_parts(*kind) for kind in kinds)):
-        saved = len(kinds) == max(OPERANDS) and sum(below for below, _ in parts) >= 2
+        saved = len(kinds) == 3 and sum(below for below, _ in parts) >= 2
         if not 0 <= raised + saved + sum(above for _, above in parts) <= 2:
             return False
     return True

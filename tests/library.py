@@ -2,6 +2,9 @@
 
 import subprocess
 import sys
+from itertools import product
+
+from bittrigger.carry import Field, top_is_carry
 
 SCRIPT = """
 import sys
@@ -39,6 +42,26 @@ def compare(root, folder, module, forms, change=lambda text: text):
     (folder / "m.sv").write_text("".join(miters))
     sources = ("read_verilog -sv a.sv b.sv m.sv", "read_verilog -sv +/xilinx/cells_sim.v", "design -save all")
     return yosys(folder, *sources, *checks)
+
+
+def growing_form(width, fields):
+    """One form of an adder whose top bit is a carry, and whether the two descriptions of it should be equal."""
+    sizes = [field.width for field in fields]
+    parameters = {"WIDTH": width, **dict(zip("ABC", sizes, strict=False))}
+    parameters["SIGNED"] = sum(field.signed << k for k, field in enumerate(fields))
+    parameters["NEGATE"] = sum(field.negative << k for k, field in enumerate(fields))
+    ports = {**dict(zip("abc", sizes, strict=False)), "sum": width}
+    signed = any(field.signed or field.negative for field in fields)
+    return parameters, ports, top_is_carry(fields, width, signed=signed)
+
+
+def growing_forms(width, widths):
+    """All forms of a width with operands of ``widths``: each signed or not, and negated or not, but not all negated."""
+    for sizes in widths:
+        for signed, negative in product(product((False, True), repeat=len(sizes)), repeat=2):
+            if not all(negative):
+                fields = [Field(*field) for field in zip(sizes, signed, negative, strict=True)]
+                yield growing_form(width, fields)
 
 
 def _miter(name, module, parameters, ports):

@@ -3,35 +3,16 @@
 from itertools import product
 
 import pytest
-from library import assert_equal, compare, primitive_form, yosys
+from library import assert_equal, compare, growing_form, growing_forms, primitive_form, yosys
 
 from bittrigger.carry import Field, plain_carry, top_is_carry
 
 MODULE = "bittrigger_grow2"
 
 
-def form(width, fields):
-    """One form, and whether the two descriptions of it should be equal."""
-    a, b = fields
-    parameters = {"WIDTH": width, "A": a.width, "B": b.width}
-    parameters["SIGNED"] = sum(field.signed << k for k, field in enumerate(fields))
-    parameters["NEGATE"] = sum(field.negative << k for k, field in enumerate(fields))
-    ports = {"a": a.width, "b": b.width, "sum": width}
-    signed = any(field.signed or field.negative for field in fields)
-    return parameters, ports, top_is_carry(fields, width, signed=signed)
-
-
-def forms(width, widths):
-    for sizes in widths:
-        for signed, negative in product(product((False, True), repeat=2), repeat=2):
-            fields = [Field(*field) for field in zip(sizes, signed, negative, strict=True)]
-            if sum(negative) < 2:
-                yield form(width, fields)
-
-
 def test_the_forms_that_may_be_built_are_proven_equal(root, tmp_path):
-    right = [entry for entry in forms(4, product((1, 2, 3), repeat=2)) if entry[2]]
-    right += [entry for width in (2, 3, 9, 10) for entry in forms(width, [(width - 1, width - 1)]) if entry[2]]
+    right = [entry for entry in growing_forms(4, product((1, 2, 3), repeat=2)) if entry[2]]
+    right += [entry for width in (2, 3, 9, 10) for entry in growing_forms(width, [(width - 1, width - 1)]) if entry[2]]
     assert len(right) > 80
     assert_equal(compare(root, tmp_path, MODULE, right), right)
 
@@ -46,7 +27,7 @@ def test_signed_operands_always_grow(negative):
 
 
 def test_a_signed_and_an_unsigned_operand_of_one_bit_less_may_not_be_built_so(root, tmp_path):
-    wrong = [form(4, [Field(3, True, False), Field(3, False, False)])]
+    wrong = [growing_form(4, [Field(3, True, False), Field(3, False, False)])]
     assert not wrong[0][2]
     assert_equal(compare(root, tmp_path, MODULE, wrong), wrong)
 
@@ -63,7 +44,7 @@ def test_a_signed_and_an_unsigned_operand_of_one_bit_less_may_not_be_built_so(ro
 def test_the_proof_finds_a_fault(root, tmp_path, right, wrong):
     fields = [Field(8, True, True), Field(8, True, False)]
     assert right in primitive_form(root, MODULE)
-    done = compare(root, tmp_path, MODULE, [form(9, fields)], lambda text: text.replace(right, wrong))
+    done = compare(root, tmp_path, MODULE, [growing_form(9, fields)], lambda text: text.replace(right, wrong))
     assert done.returncode != 0
 
 

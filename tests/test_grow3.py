@@ -3,33 +3,14 @@
 from itertools import product
 
 import pytest
-from library import assert_equal, compare, primitive_form, yosys
+from library import assert_equal, compare, growing_form, growing_forms, primitive_form, yosys
 
 from bittrigger.carry import Field, top_is_carry
 
 MODULE = "bittrigger_grow3"
 
 
-def form(width, fields):
-    """One form, and whether the two descriptions of it should be equal."""
-    a, b, c = fields
-    parameters = {"WIDTH": width, "A": a.width, "B": b.width, "C": c.width}
-    parameters["SIGNED"] = sum(field.signed << k for k, field in enumerate(fields))
-    parameters["NEGATE"] = sum(field.negative << k for k, field in enumerate(fields))
-    ports = {"a": a.width, "b": b.width, "c": c.width, "sum": width}
-    signed = any(field.signed or field.negative for field in fields)
-    return parameters, ports, top_is_carry(fields, width, signed=signed)
-
-
-def forms(width, widths):
-    """All of a width, with the widest operand first: the order does not matter to the firmware, nor to ``top_is_carry``."""
-    for sizes in widths:
-        for signed, negative in product(product((False, True), repeat=3), repeat=2):
-            fields = [Field(*field) for field in zip(sizes, signed, negative, strict=True)]
-            if sum(negative) < 3:
-                yield form(width, fields)
-
-
+# the widest first: the order does not matter to the firmware, nor to top_is_carry
 WIDTHS_OF_4 = [
     (3, 3, 3),
     (3, 3, 2),
@@ -45,7 +26,7 @@ WIDTHS_OF_4 = [
 
 
 def test_the_forms_that_may_be_built_are_proven_equal(root, tmp_path):
-    right = [entry for entry in forms(4, WIDTHS_OF_4) if entry[2]]
+    right = [entry for entry in growing_forms(4, WIDTHS_OF_4) if entry[2]]
     assert len(right) > 100
     assert_equal(compare(root, tmp_path, MODULE, right), right)
 
@@ -63,20 +44,22 @@ def test_signed_operands_grow_in_every_usual_way(root, tmp_path):
         for negative in [n for n in product((False, True), repeat=3) if sum(n) < 3]:
             fields = [Field(size, True, minus) for size, minus in zip(sizes, negative, strict=True)]
             assert top_is_carry(fields, width, signed=True)
-            right.append(form(width, fields))
+            right.append(growing_form(width, fields))
     assert_equal(compare(root, tmp_path, MODULE, right), right)
 
 
 @pytest.mark.parametrize(("sizes", "sign"), [((3, 3, 3), True), ((3, 3, 2), True), ((3, 3, 3), False)])
 def test_two_operands_of_one_bit_less_may_not_be_built_so(root, tmp_path, sizes, sign):
-    wrong = [form(4, [Field(size, sign, False) for size in sizes])]
+    wrong = [growing_form(4, [Field(size, sign, False) for size in sizes])]
     assert not wrong[0][2]
     assert_equal(compare(root, tmp_path, MODULE, wrong), wrong)
 
 
 def test_the_proof_finds_a_wrong_table(root, tmp_path):
     fields = [Field(8, True, False)] * 3
-    done = compare(root, tmp_path, MODULE, [form(10, fields)], lambda t: t.replace("total == 2;", "total == 0;"))
+    done = compare(
+        root, tmp_path, MODULE, [growing_form(10, fields)], lambda t: t.replace("total == 2;", "total == 0;")
+    )
     assert done.returncode != 0
 
 

@@ -31,7 +31,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bittrigger.adders import Adder, AdderGraph, value_intervals
-from bittrigger.carry import fields_of, plain_carry, top_is_carry
+from bittrigger.carry import fields_of, is_grown, plain_carry
 from bittrigger.fixed import Interval
 
 
@@ -55,8 +55,8 @@ def adder_luts(adder: Adder, ranges: Sequence[Interval], result: Interval, *, ca
     wires = lowest if negative else operands[1][0]
     fields = fields_of(adder, ranges, wires)
     width = max(result.width - wires, 0)
-    built = carry_out and len(adder.terms) > 1 and top_is_carry(fields, width, signed=result.signed)
-    return width - (built or plain_carry(fields, width))
+    grown = carry_out and is_grown(adder, fields, width, signed=result.signed)
+    return width - (grown or plain_carry(fields, width))
 
 
 def graph_luts(graph: AdderGraph, *, carry_out: bool = True) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from bittrigger.adders import Adder, AdderGraph, Output, fold_constants, live_values, value_intervals
-from bittrigger.carry import NARROW, Field, constant_operand, top_is_carry
+from bittrigger.carry import NARROW, Field, constant_operand, fields_of, is_grown
 from bittrigger.emit.emit_verilog.operands import Operands
 from bittrigger.emit.emit_verilog.signals import Signals
 from bittrigger.emit.emit_verilog.views import Body, Bus, Stage, Sum, Wire, literal, vector_of
@@ -54,11 +54,6 @@ def _bypassed(operands: list[_Operand], width: int) -> int:
     return min(low.shift if low.negative else second.shift, width - 1)
 
 
-def _fields(operands: list[_Operand], low: int) -> list[Field]:
-    """The operands above bit ``low``."""
-    return [Field.of(operand.span, low, negative=operand.negative) for operand in operands]
-
-
 def _flags(bits: Iterable[bool]) -> str:
     """A sized binary constant, the first bit lowest."""
     digits = "".join("01"[bit] for bit in bits)[::-1]
@@ -91,9 +86,9 @@ class _Adders:
         """The wire ``name`` that holds the sum."""
         operands = _operands(adder, self.names, self.ranges)
         low = _bypassed(operands, span.width) if len(operands) > 1 else 0
-        carry = top_is_carry(_fields(operands, low), span.width - low, signed=span.signed)
-        if len(operands) == 3 or (carry and span.signed and len(adder.terms) == 2):
-            return self._instance(name, operands, span, stage, low=low, grows=carry)
+        grows = is_grown(adder, fields_of(adder, self.ranges, low), span.width - low, signed=span.signed)
+        if grows or len(operands) == 3:
+            return self._instance(name, operands, span, stage, low=low, grows=grows)
         first, *others = (self.expression(operand, stage, 0, span.width) for operand in operands)
         # in parentheses, for Yosys reads -9'(x) as a cast to a width of -9
         total = f"-({first})" if operands[0].negative else first
@@ -105,7 +100,7 @@ class _Adders:
         self, name: str, operands: list[_Operand], span: Interval, stage: int, *, low: int, grows: bool
     ) -> Sum:
         """An adder of the library, for the bits from ``low`` on; ``grows`` if its top bit is a carry."""
-        fields = _fields(operands, low)
+        fields = [Field.of(operand.span, low, negative=operand.negative) for operand in operands]
         width, count = span.width - low, len(fields)
         negate = f".NEGATE({_flags(field.negative for field in fields)})"
         widths = [width] * count

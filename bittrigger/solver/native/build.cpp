@@ -103,7 +103,6 @@ public:
         if (!wire.negative && !wanted.rest) return {wire.value, wire.shift, 0};
         AdderRow row;
         row.count = 1;
-        row.constant = wanted.rest;
         const int outer = wanted.rest ? std::min(wire.shift, __builtin_ctzll(static_cast<u64>(wanted.rest))) : wire.shift;
         row.constant = wanted.rest / (i64{1} << outer);
         row.terms[0] = make_code(wire.value, wire.shift - outer, wire.negative);
@@ -111,8 +110,8 @@ public:
     }
 
     std::vector<AdderRow> adders;
-    std::vector<int> levels;   // of every hardware value
-    std::vector<u32> forced;   // sums of which every term came out negated, although they may not
+    std::vector<int> levels;  // of every hardware value
+    std::vector<u32> forced;  // as of Built
 
 private:
     enum class Demand : unsigned char { none, positive, negative };

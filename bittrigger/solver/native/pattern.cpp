@@ -73,6 +73,7 @@ void Finder::gather(u32 sum) {
 // Goes through all readers of all terms; returns how many sums, each at one sign and shift, were met.
 template <bool ONE_WORD, bool SHIFTS>
 std::size_t Finder::meet() {
+    const std::size_t words = ONE_WORD ? 1 : words_;
     const std::size_t stride = 2 * static_cast<std::size_t>(most_shift_) + 1;
     std::size_t met = 0;
     for (std::size_t p = 0; p < terms_.size(); ++p) {
@@ -86,11 +87,9 @@ std::size_t Finder::meet() {
             if (m.epoch != epoch_) {
                 m = {epoch_, static_cast<u32>(met)};
                 met_[met] = {value_of(reader), shift, ((reader ^ mine) & 1U) != 0};
-                if (!ONE_WORD) std::fill_n(&met_bits_[met * words_], words_, u64{0});
-                if (ONE_WORD) met_bits_[met] = 0;
-                ++met;
+                std::fill_n(&met_bits_[met++ * words], words, u64{0});
             }
-            met_bits_[ONE_WORD ? m.met : m.met * words_ + p / 64] |= u64{1} << (p & 63);
+            met_bits_[m.met * words + p / 64] |= u64{1} << (p & 63);
         }
     }
     return met;
