@@ -234,11 +234,13 @@ def verify(graph: AdderGraph, weights: IntArray, bias: IntArray) -> None:
     Raises:
         InternalError: if an adder has the wrong number of operands or reads a later value, or a column differs.
     """
+    n_inputs = graph.n_inputs
     for k, adder in enumerate(graph.adders):
         if not adder.terms or adder.operands > 3:
             raise InternalError(f"adder {k} has {len(adder.terms)} terms and constant {adder.constant}")
-        if any(not 0 <= term.value < graph.n_inputs + k or term.shift < 0 for term in adder.terms):
-            raise InternalError(f"adder {k} reads a value that does not come before it, or shifts right")
+        for term in adder.terms:
+            if not 0 <= term.value < n_inputs + k or term.shift < 0:
+                raise InternalError(f"adder {k} reads a value that does not come before it, or shifts right")
     found, offset = linear_form(graph)
     wrong = np.flatnonzero((found != weights).any(axis=0) | (offset != bias))
     if wrong.size:

@@ -127,10 +127,14 @@ def _refuse(code: int, least: int, shape: tuple[int, ...], options: SolverOption
 
 
 def _graph(adders: IntArray, outputs: IntArray, source: tuple[Interval, ...]) -> AdderGraph:
-    rows = []
-    for count, constant, *flat in adders.tolist():
-        terms = tuple(Term(flat[3 * k], flat[3 * k + 1], bool(flat[3 * k + 2])) for k in range(count))
-        rows.append(Adder(terms, constant))
+    fields = adders[:, 2:].reshape(-1, 3)
+    codes = fields @ np.array([128, 2, 1])
+    distinct, places = np.unique(codes, return_inverse=True)  # the same term is often read again
+    known = [Term(code >> 7, code >> 1 & 63, bool(code & 1)) for code in distinct.tolist()]
+    rows = [
+        Adder(tuple([known[place] for place in row[:count]]), constant)
+        for (count, constant), row in zip(adders[:, :2].tolist(), places.reshape(-1, 3).tolist(), strict=True)
+    ]
     results = tuple(
         Output(None if value < 0 else value, shift, constant) for value, shift, constant in outputs.tolist()
     )

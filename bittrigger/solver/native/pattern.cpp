@@ -105,17 +105,12 @@ void Finder::link(u32 sum, std::size_t met) {
         const Occurrence& place = met_[k];
         if (overlap < 2 || (place.sum == sum && place.shift <= 0)) continue;
         links_.push_back({place, state_.operands(place.sum), overlap});
-        bits_.insert(bits_.end(), bits, bits + words_);
+        if (words_ == 1) {
+            bits_.push_back(bits[0]);
+        } else {
+            bits_.insert(bits_.end(), bits, bits + words_);
+        }
     }
-}
-
-void Finder::transpose() {
-    link_words_ = (links_.size() + 63) / 64;
-    flipped_.assign(terms_.size() * link_words_, 0);
-    for (std::size_t l = 0; l < links_.size(); ++l)
-        for (std::size_t w = 0; w < words_; ++w)
-            for (u64 rest = row(l)[w]; rest; rest &= rest - 1)
-                column(w * 64 + static_cast<std::size_t>(__builtin_ctzll(rest)))[l / 64] |= u64{1} << (l & 63);
 }
 
 // What one sum saves, in 1/16 LUT, when `terms` of its operands become one.
@@ -132,7 +127,7 @@ int Finder::saved(int operands, int terms, int adder16, int node, const FinderOp
 bool Finder::may_pay(const FinderOptions& options) const {
     if (state_.adder_inputs() == 2) return true;
     constexpr int ADDER = 16;
-    int gain = saved(own_operands_, 2, ADDER, ADDER, options) - ADDER;
+    int gain = saved(own_operands_, 2, ADDER, ADDER, options) - ADDER + options.bonus;
     for (const Link& link : links_) {
         if (link.overlap > 2) return true;
         gain += saved(link.operands, 2, ADDER, ADDER, options);
@@ -140,13 +135,41 @@ bool Finder::may_pay(const FinderOptions& options) const {
     return gain > 0;
 }
 
-void Finder::find_holders() {
-    holders_.assign(link_words_, ~u64{0});
-    for (std::size_t w = 0; w < words_; ++w)
-        for (u64 rest = chosen_[w]; rest; rest &= rest - 1) {
-            const u64* bits = column(w * 64 + static_cast<std::size_t>(__builtin_ctzll(rest)));
-            for (std::size_t l = 0; l < link_words_; ++l) holders_[l] &= bits[l];
+// Finds the links that hold every term in `chosen_`, as `holders_`; returns that of the others which holds most of them, two at
+// least, or the number of links if there is none.
+std::size_t Finder::survey() {
+    holders_.assign((links_.size() + 63) / 64, 0);
+    const std::size_t none = links_.size();
+    std::size_t next = none;
+    int most = 1;
+    if (words_ == 1) {
+        const u64 chosen = chosen_[0];
+        for (std::size_t l = 0; l < none; ++l) {
+            const u64 common = chosen & bits_[l];
+            if (common == chosen) {
+                holders_[l / 64] |= u64{1} << (l & 63);
+            } else if (popcount(common) > most) {
+                most = popcount(common);
+                next = l;
+            }
         }
+        return next;
+    }
+    for (std::size_t l = 0; l < none; ++l) {
+        int common = 0;
+        bool all = true;
+        for (std::size_t w = 0; w < words_; ++w) {
+            common += popcount(chosen_[w] & row(l)[w]);
+            all = all && (chosen_[w] & ~row(l)[w]) == 0;
+        }
+        if (all) {
+            holders_[l / 64] |= u64{1} << (l & 63);
+        } else if (common > most) {
+            most = common;
+            next = l;
+        }
+    }
+    return next;
 }
 
 bool Finder::is_avoided() const {
@@ -177,12 +200,13 @@ int Finder::judge(const FinderOptions& options, Random& random) {
     int node = inputs == 2 ? (terms - 1) * adder16 : (terms - 1) / 2 * adder16;
     if (inputs == 3 && terms % 2 == 0) node += mean16 + 16;
     int gain = saved(own_operands_, terms, adder16, node, options) - node, sums = 1;
-    for (std::size_t w = 0; w < link_words_; ++w)
+    for (std::size_t w = 0; w < holders_.size(); ++w)
         for (u64 rest = holders_[w]; rest; rest &= rest - 1) {
             const Link& link = links_[w * 64 + static_cast<std::size_t>(__builtin_ctzll(rest))];
             gain += saved(link.operands, terms, adder16, node, options);
             ++sums;
         }
+    gain += options.bonus * adder16 / 16;
     if (gain <= 0) return 0;
     gain = per_area(gain, terms * sums, options.thrift);
     const int shown = noisy(gain, options.noise, random);
@@ -195,31 +219,26 @@ int Finder::judge(const FinderOptions& options, Random& random) {
 
 void Finder::grow(std::size_t seed, const FinderOptions& options, Random& random) {
     chosen_.assign(row(seed), row(seed) + words_);
-    find_holders();
+    std::size_t next = survey();
     int gain = judge(options, random);
-    for (int patience = 1; patience >= 0;) {
-        int most = 1;
-        std::size_t next = links_.size();
-        for (std::size_t l = 0; l < links_.size(); ++l) {
-            if (links_[l].overlap <= most) continue;
-            const u64* bits = row(l);
-            int common = 0;
-            bool all = true;
-            for (std::size_t w = 0; w < words_; ++w) {
-                common += popcount(chosen_[w] & bits[w]);
-                all = all && (chosen_[w] & ~bits[w]) == 0;
-            }
-            if (!all && common > most) {
-                most = common;
-                next = l;
-            }
-        }
-        if (next == links_.size()) return;
+    for (int patience = 1; patience >= 0 && next < links_.size();) {
         for (std::size_t w = 0; w < words_; ++w) chosen_[w] &= row(next)[w];
-        find_holders();
+        next = survey();
         const int grown = judge(options, random);
         if (grown <= gain) --patience;
         gain = std::max(gain, grown);
+    }
+}
+
+// Puts into `order_` the `count` links with the largest overlap, largest first; of equal ones the first.
+void Finder::most_alike(std::size_t count) {
+    order_.clear();
+    for (std::size_t l = 0; l < links_.size(); ++l) {
+        std::size_t at = order_.size();
+        while (at > 0 && links_[order_[at - 1]].overlap < links_[l].overlap) --at;
+        if (at == count) continue;
+        if (order_.size() == count) order_.pop_back();
+        order_.insert(order_.begin() + static_cast<std::ptrdiff_t>(at), l);
     }
 }
 
@@ -231,14 +250,8 @@ const Pattern& Finder::best(u32 sum, const FinderOptions& options, Random& rando
     if (state_.sum(sum).terms.size() < 2) return pattern_;
     gather(sum);
     if (links_.empty() || !may_pay(options)) return pattern_;
-    order_.resize(links_.size());
-    for (std::size_t l = 0; l < links_.size(); ++l) order_[l] = l;
-    const std::size_t seeds = std::min(order_.size(), static_cast<std::size_t>(options.seeds));
-    std::partial_sort(order_.begin(), order_.begin() + static_cast<std::ptrdiff_t>(seeds), order_.end(), [this](std::size_t a, std::size_t b) {
-        return links_[a].overlap != links_[b].overlap ? links_[a].overlap > links_[b].overlap : a < b;
-    });
-    transpose();
-    for (std::size_t k = 0; k < seeds; ++k) grow(order_[k], options, random);
+    most_alike(static_cast<std::size_t>(options.seeds));
+    for (const std::size_t seed : order_) grow(seed, options, random);
     if (best_gain_ <= 0) return pattern_;
     pattern_.gain = best_gain_;
     chosen_ = best_terms_;

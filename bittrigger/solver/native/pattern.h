@@ -30,6 +30,7 @@ struct FinderOptions {
     int parity = 3;  // how much of half an adder counts that an even pattern saves in a sum of even length only, in 1/16
     int thrift = 1;  // how much a pattern that takes up many terms counts less; see per_area
     int noise = 0;   // random factor on gains, in 1/256
+    int bonus = 0;   // what any pattern gains beside what it saves, in 1/16 adder
 };
 
 class Finder {
@@ -57,18 +58,16 @@ private:
     template <bool ONE_WORD, bool SHIFTS>
     std::size_t meet();
     void link(u32 sum, std::size_t met);
-    void transpose();
+    void most_alike(std::size_t count);
     void grow(std::size_t seed, const FinderOptions& options, Random& random);
     // Whether the terms in `chosen_` are the value to avoid.
     bool is_avoided() const;
-    // The links that hold every term in `chosen_`, as `holders_`.
-    void find_holders();
+    std::size_t survey();
     bool may_pay(const FinderOptions& options) const;
     // Evaluates the rectangle of the terms in `chosen_` with all sums in `holders_`; keeps it if it is the best.
     int judge(const FinderOptions& options, Random& random);
     int saved(int operands, int terms, int adder16, int node, const FinderOptions& options) const;
     u64* row(std::size_t link) { return &bits_[link * words_]; }
-    u64* column(std::size_t term) { return &flipped_[term * link_words_]; }
 
     State& state_;
     std::vector<Code> terms_;
@@ -77,12 +76,12 @@ private:
     std::vector<Link> links_;
     std::vector<Occurrence> met_;  // where a term of the current sum was met, and which ones
     std::vector<u64> met_bits_;
-    std::vector<u64> bits_, flipped_, chosen_, holders_, best_terms_;
+    std::vector<u64> bits_, chosen_, holders_, best_terms_;
     std::vector<std::size_t> order_;
     std::vector<Meeting> meetings_;  // by sum, sign and shift; valid where of this epoch
     int most_shift_ = 0;             // shifts from -most_shift_ to most_shift_ have a place in meetings_
     u32 epoch_ = 0;
-    std::size_t words_ = 0, link_words_ = 0;
+    std::size_t words_ = 0;
     u64 avoided_ = 0;
     int best_gain_ = 0;
     Pattern pattern_;

@@ -9,24 +9,25 @@ namespace bittrigger {
 
 namespace {
 
+constexpr int ADDER = 16;         // the most that a generous step gives away, in 1/16 adder
 constexpr int MOST_ROUNDS = 400;  // of one repair; a bound that is not met in practice
 // Chances of a substitution in 1/256: this many times the share of trials that found one, within bounds.
 constexpr i64 CHANCE = 160, LEAST_CHANCE = 4, MOST_CHANCE = 64;
 
 class Searcher {
 public:
-    Searcher(State& state, Finder& finder, const SearchOptions& options, Random& random)
+    Searcher(State& state, Finder& finder, SearchOptions options, Random& random)
         : state_(state), substitutes_(state), finder_(finder), options_(options), random_(random) {}
 
-    // One step, perhaps with `substitutes`; a change of the total up to `allowance` LUTs is accepted. Half of the steps may
-    // not build the value again that they took apart first: most of the others would.
+    // One step, perhaps with `substitutes`; a change of the total up to `allowance` LUTs is accepted. Most steps may not build
+    // the value again that they took apart first: they would, as a rule.
     void step(i64 allowance, bool substitutes) {
         state_.begin();
         fresh_.clear();
         lonely_.clear();
         avoided_ = 0;
-        const bool changed = substitutes && random_.below(256) < chance() ? substitute() : take_some_apart();
-        if (!changed) return state_.commit();
+        options_.finder.bonus = draw(options_.generous) ? ADDER : 0;
+        if (!change(substitutes)) return state_.commit();
         repair();
         if (state_.refresh() <= allowance) {
             state_.commit();
@@ -36,6 +37,14 @@ public:
     }
 
 private:
+    bool draw(int chance) { return chance > 0 && static_cast<int>(random_.below(256)) < chance; }
+
+    bool change(bool substitutes) {
+        if (substitutes && random_.below(256) < chance()) return substitute();
+        if (draw(options_.touch)) return touch();
+        return draw(options_.expand) ? expand_some() : take_some_apart();
+    }
+
     u32 chance() const {
         return static_cast<u32>(std::clamp(CHANCE * (found_ + 16) / (tried_ + 64), LEAST_CHANCE, MOST_CHANCE));
     }
@@ -67,6 +76,43 @@ private:
             const i64 next = neighbour();
             if (next >= 0) take_apart(static_cast<u32>(next));
         }
+        return true;
+    }
+
+    // Takes a shared value apart in one of the sums that read it, and perhaps more of its terms.
+    bool expand_some() {
+        const i64 first = pick();
+        if (first < 0) return false;
+        const u32 value = static_cast<u32>(first);
+        avoided_ = state_.hash(value);
+        const std::vector<Code>& readers = state_.readers(value);
+        if (readers.size() < 2) {  // others cancelled
+            take_apart(value);
+            return true;
+        }
+        const Code reader = readers[random_.below(static_cast<u32>(readers.size()))];
+        expand(value, reader);
+        const u32 sum = value_of(reader);
+        for (u32 more = random_.below(static_cast<u32>(options_.most_expanded)); more > 0; --more) {
+            const std::vector<Code>& terms = state_.sum(sum).terms;
+            if (terms.empty()) break;
+            const Code term = terms[random_.below(static_cast<u32>(terms.size()))];
+            if (shared(value_of(term))) expand(value_of(term), make_code(sum, shift_of(term), negative_of(term)));
+        }
+        return true;
+    }
+
+    void expand(u32 value, Code reader) {
+        state_.expand(value, reader);
+        expose(value_of(reader));
+        if (state_.readers(value).size() < 2) lonely_.push_back(value);
+    }
+
+    // Sums that share nothing are met by no other step.
+    bool touch() {
+        const u32 sum = random_.below(state_.n_sums());
+        if (!state_.sum(sum).alive) return false;
+        expose(sum);
         return true;
     }
 
@@ -153,7 +199,7 @@ private:
     Substitutes substitutes_;
     i64 tried_ = 0, found_ = 0;  // substitutions
     Finder& finder_;
-    const SearchOptions& options_;
+    SearchOptions options_;
     Random& random_;
     u64 avoided_ = 0;          // hash of the value that this step may not build
     std::vector<u32> fresh_;   // sums that changed

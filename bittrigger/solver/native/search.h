@@ -1,4 +1,4 @@
-// Local search: take a few shared values apart, share anew around them, keep what is no worse.
+// Local search: take a few shared values apart, for all that read them or for one, share anew around them, keep what is no worse.
 #pragma once
 
 #include "pattern.h"
@@ -7,7 +7,12 @@ namespace bittrigger {
 
 struct SearchOptions {
     i64 steps = 0;
-    int remove = 5;     // at most so many shared values are taken apart in one step
+    int remove = 5;      // at most so many shared values are taken apart in one step
+    int expand = 200;    // chance in 1/256 that a step takes them apart in one sum that reads them, rather than in all: less
+                         // is found so, in much less time
+    int most_expanded = 8;
+    int touch = 0;       // chance in 1/256 that a step only looks at a sum again
+    int generous = 0;    // chance in 1/256 that a step shares what seems not to pay by up to an adder
     int heat = 0;       // mean of what a step may cost at the start, in 1/16 LUT; falls to nothing
     bool substitutes = true;  // in the second half, sums are also written as other values (see substitute.h)
     FinderOptions finder;

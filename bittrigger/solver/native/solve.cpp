@@ -13,12 +13,15 @@ namespace bittrigger {
 
 namespace {
 
-constexpr int SLACK = 1;           // levels above the fewest possible, unless a depth is asked for
+constexpr int SLACK = 1;             // levels above the fewest possible, unless a depth is asked for
 constexpr int DIFFERENCE_SLACK = 3;  // and so many more where columns are differences of others
 constexpr int MAX_HOPS = 2;          // longest chain of such columns
 constexpr int NEARNESS = 4;          // they need at most so many eighths of a column's own terms
-constexpr i64 SMALL = 1000;         // terms below which the default search may take a second or two
-constexpr int RUNS = 4;            // of the longest search of a small matrix
+constexpr i64 SMALL = 1000;          // terms below which the default search may take a second or two
+constexpr int POLISH = 40;           // short searches after a thorough one, each with so small a share of its steps
+constexpr int POLISH_SHARE = 144;
+constexpr int WAYS = 3;              // so often a small matrix is searched by the default search
+constexpr int MOST_WAYS = 4;         // and by the longest, after that
 // A large matrix is first shared in blocks of so many inputs and columns.
 constexpr BlockSize BLOCK{256, 256};
 constexpr i64 BLOCKED_TERMS = 60000;
@@ -30,11 +33,13 @@ i64 count_terms(const Problem& problem) {
 }
 
 // Steps of the default search: a second or two for small matrices; for larger ones a time that grows like that of sharing
-// itself. A step takes longer where many columns read each input.
-i64 default_steps(i64 terms, i64 n_in) {
-    if (terms < SMALL) return std::min<i64>(144000, 240 * terms);
-    const i64 steps = 7 * terms / 20 + terms * terms / 7500;
-    return std::min<i64>({steps, 80000, 1500000000 / terms, terms * n_in / 65});
+// itself. A step takes longer where many columns read each input, or are near to others; sharing them a second time, as
+// differences, has taken its part of the time already.
+i64 default_steps(i64 terms, i64 n_in, i64 n_out, bool near, bool differences) {
+    if (terms < SMALL) return std::clamp<i64>(120 * terms, 24000, 72000);  // each time
+    const i64 steps = (13 * terms / 20 + terms * terms / 4100) * std::clamp<i64>(5 * n_out / n_in + 16, 20, 36) / 20;
+    const i64 most = std::min<i64>({steps, 160000, 3000000000 / terms, terms * n_in * std::max<i64>(n_in, 32) / 800});
+    return differences ? most * 2 / 5 : near ? most / 2 : most;
 }
 
 // Steps of the longest search: some 20 s for matrices of up to 4,000 terms, and about as long for larger ones.
@@ -103,23 +108,41 @@ Start share_differences(const Matrix& matrix, const Problem& problem, const std:
     return {};
 }
 
-// Searches from `other` on. Keeps the result, as `start` and `built`, if its adders, all signs in place, cost less and are no
-// deeper.
-void improve(State other, Start& start, Built& built, const Problem& problem, i64 steps, int heat, bool substitutes, Random& random) {
-    Finder finder(other);
+// How to search in so many steps; a search is thorough if it takes many for each term.
+SearchOptions options_for(const Matrix& matrix, i64 terms, i64 steps, bool thorough) {
     SearchOptions options;
     options.steps = steps;
-    options.heat = heat;
-    options.substitutes = substitutes;
+    options.heat = heat_for(matrix, terms, steps);
+    options.substitutes = thorough;  // they take a short search more time than they are worth
     options.finder.seeds = 2;
     options.finder.parity = 8;
     options.finder.noise = 90;
+    if (!thorough) return options;
+    options.expand = options.generous = 64;
+    options.touch = 16;
+    return options;
+}
+
+// Searches from `other` on. Keeps the result, as `start` and `built`, if its adders, all signs in place, cost less and are no
+// deeper.
+void improve(State other, Start& start, Built& built, const Problem& problem, SearchOptions options, int polish, Random& random) {
+    Finder finder(other);
     search(other, finder, options, random);
-    other.relevel();
-    Built found = build(other, problem, start.values);
-    if (found.luts >= built.luts || found.depth > std::max(other.limit(), built.depth)) return;
-    built = std::move(found);
-    *start.state = std::move(other);
+    const auto keep_if_better = [&](State found) {
+        found.relevel();
+        Built adders = build(found, problem, start.values);
+        if (adders.luts >= built.luts || adders.depth > std::max(found.limit(), built.depth)) return;
+        built = std::move(adders);
+        *start.state = std::move(found);
+    };
+    keep_if_better(other);
+    // Negations that no choice of signs avoids are known once all is built; as good a state may do without.
+    options.heat = 0;
+    options.steps /= POLISH_SHARE;
+    for (int k = 0; k < polish && built.luts > other.total(); ++k) {
+        search(other, finder, options, random);
+        keep_if_better(other);
+    }
 }
 
 // The sums, shared and searched over, at most `limit` levels deep; `slack` more where columns are differences.
@@ -136,19 +159,18 @@ Built solve_within(const Matrix& matrix, const Problem& problem, const SolveOpti
     if (tried && 64 * other.state->total() < 63 * start.state->total()) start = std::move(other);
     const i64 terms = count_terms(problem);
     Built built = build(*start.state, problem, start.values);
-    const auto search_from = [&](const State& first, i64 steps, bool substitutes) {
-        improve(first, start, built, problem, steps, heat_for(matrix, terms, steps), substitutes, random);
+    const auto search_from = [&](const State& first, i64 steps, bool thorough) {
+        const SearchOptions how = options_for(matrix, terms, steps, thorough);
+        improve(first, start, built, problem, how, thorough ? POLISH : 0, random);
     };
-    const bool small = terms < SMALL;
-    const auto unsearched = options.effort >= 2 && small ? std::make_unique<State>(*start.state) : nullptr;
-    // Sharing a second time, as differences, has taken its part of the time already, and where many columns are near to others a
-    // step takes longer. Substitutes take a short search more time than they are worth.
-    const i64 steps = default_steps(terms, matrix.n_in) / (!near ? 1 : small || !tried ? 2 : 3);
-    if (options.effort >= 1) search_from(*start.state, steps, small);
-    if (options.effort < 2) return built;
     // Small matrices are searched in several ways rather than longer.
-    const int runs = small ? RUNS : 1;
-    for (int k = 0; k < runs; ++k) search_from(small ? *unsearched : *start.state, most_steps(terms) / runs, true);
+    const bool small = terms < SMALL;
+    const auto unsearched = small ? std::make_unique<State>(*start.state) : nullptr;
+    const auto search_in_ways = [&](int ways, i64 steps, bool thorough) {
+        for (int k = 0; k < ways; ++k) search_from(small ? *unsearched : *start.state, steps, thorough);
+    };
+    if (options.effort >= 1) search_in_ways(small ? WAYS : 1, default_steps(terms, matrix.n_in, columns, near, tried), small);
+    if (options.effort >= 2) search_in_ways(small ? MOST_WAYS : 1, most_steps(terms) / (small ? MOST_WAYS : 1), true);
     return built;
 }
 

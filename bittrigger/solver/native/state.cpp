@@ -146,17 +146,17 @@ void State::destroy(u32 value) {
     }
 }
 
+void State::expand(u32 value, Code reader) {
+    const u32 sum = value_of(reader);
+    const Code outer = make_code(value, shift_of(reader), negative_of(reader));
+    remove_term(sum, position_of(sum, outer));
+    for (const Code c : sums_[sum_of(value)].terms)
+        add_term(sum, make_code(value_of(c), shift_of(c) + shift_of(outer), negative_of(c) != negative_of(outer)));
+    lower_level(sum);
+}
+
 void State::dissolve(u32 value) {
-    const std::vector<Code> inner = sums_[sum_of(value)].terms;
-    while (!readers_[value].empty()) {
-        const Code last = readers_[value].back();
-        const u32 reader = value_of(last);
-        const Code outer = make_code(value, shift_of(last), negative_of(last));
-        remove_term(reader, position_of(reader, outer));
-        for (const Code c : inner)
-            add_term(reader, make_code(value_of(c), shift_of(c) + shift_of(outer), negative_of(c) != negative_of(outer)));
-        lower_level(reader);
-    }
+    while (!readers_[value].empty()) expand(value, readers_[value].back());
     destroy(value);
 }
 

@@ -35,7 +35,9 @@ public:
     void remove_term(u32 sum, std::size_t position);
     // Where `term` stands in the sum; the number of its terms if it does not.
     std::size_t position_of(u32 sum, Code term) const;
-    // Replaces shared `value` by its terms in every reader and destroys it.
+    // Replaces shared `value` by its terms in one reader, given as `readers` lists it.
+    void expand(u32 value, Code reader);
+    // The same in every reader; then destroys it.
     void dissolve(u32 value);
 
     // Recomputes the cost of every changed sum; returns the change of the total.

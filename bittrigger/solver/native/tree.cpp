@@ -6,29 +6,20 @@ namespace bittrigger {
 
 namespace {
 
-struct Powers {
-    i64 of[2][MAX_LEVEL + 1];
-    Powers() {
-        for (int k = 0; k < 2; ++k) {
-            of[k][0] = 1;
-            for (int l = 1; l <= MAX_LEVEL; ++l) of[k][l] = of[k][l - 1] * (k + 2);
-        }
+// Largest first, so that the cheapest operands are at the end.
+struct Larger {
+    bool operator()(const Operand& a, const Operand& b) const {
+        const i64 span_a = a.range.hi - a.range.lo, span_b = b.range.hi - b.range.lo;
+        if (span_a != span_b) return span_a > span_b;
+        if (a.level != b.level) return a.level > b.level;
+        return a.id > b.id;
     }
 };
-const Powers powers;
-
-// Largest first, so that the cheapest operands are at the end.
-bool larger(const Operand& a, const Operand& b) {
-    const i64 span_a = a.range.hi - a.range.lo, span_b = b.range.hi - b.range.lo;
-    if (span_a != span_b) return span_a > span_b;
-    if (a.level != b.level) return a.level > b.level;
-    return a.id > b.id;
-}
 
 void insert_sorted(std::vector<Operand>& operands, const Operand& item) {
     std::size_t at = operands.size();
     operands.push_back(item);
-    while (at > 0 && larger(item, operands[at - 1])) {
+    while (at > 0 && Larger{}(item, operands[at - 1])) {
         operands[at] = operands[at - 1];
         --at;
     }
@@ -72,8 +63,6 @@ bool top_is_carry(const Operand* const* operands, int count, Range sum, int bits
 
 }  // namespace
 
-i64 leaves(int inputs, int level) { return powers.of[inputs - 2][std::min(level, MAX_LEVEL)]; }
-
 int levels_for(int inputs, i64 total) {
     int level = 0;
     while (leaves(inputs, level) < total && level < MAX_LEVEL) ++level;
@@ -97,7 +86,7 @@ int adder_cost(const Operand* const* operands, int count, Range sum) {
 }
 
 int tree_cost(std::vector<Operand>& operands, int inputs, int limit, Range root, std::vector<Merge>* merges) {
-    std::sort(operands.begin(), operands.end(), larger);
+    std::sort(operands.begin(), operands.end(), Larger{});
     i64 used = 0;
     for (const Operand& o : operands) used += leaves(inputs, o.level);
     const i64 room = leaves(inputs, limit);

@@ -28,8 +28,19 @@ struct Merge {
 constexpr int MAX_LEVEL = 24;
 constexpr int TEMPORARY = 1 << 28;  // ids of merges start here
 
+struct Powers {
+    i64 of[2][MAX_LEVEL + 1] = {};
+    constexpr Powers() {
+        for (int k = 0; k < 2; ++k) {
+            of[k][0] = 1;
+            for (int l = 1; l <= MAX_LEVEL; ++l) of[k][l] = of[k][l - 1] * (k + 2);
+        }
+    }
+};
+constexpr Powers POWERS;
+
 // The number of leaves of a full tree of `inputs`-input adders with `level` levels.
-i64 leaves(int inputs, int level);
+inline i64 leaves(int inputs, int level) { return POWERS.of[inputs - 2][std::min(level, MAX_LEVEL)]; }
 
 // The fewest levels of a tree over operands whose leaves (see above) sum to `total`.
 int levels_for(int inputs, i64 total);

@@ -1,4 +1,4 @@
-// bitlinear_dense_2: constant matrix, 32 x 24, as 140 adders (no multiplier).
+// bitlinear_dense_2: constant matrix, 32 x 24, as 141 adders (no multiplier).
 //
 // x: 32 x ap_ufixed<6,2>, element 0 in the lowest bits.
 // y: 24 x ap_fixed<12,6>, element 0 in the lowest bits.
@@ -47,68 +47,66 @@ module bitlinear_dense_2 (
     wire        [ 5:0] x31 = x[191:186];
 
     // stage 4
-    wire        [ 7:0] s0;  // x0 + x12 + x21
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s0 (
-        .a(x0), .b(x12), .c(x21), .sum(s0)
+    wire        [ 7:0] s1;  // x1 + x2 + x29
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s1 (
+        .a(x1), .b(x2), .c(x29), .sum(s1)
     );
-    wire signed [ 7:0] s1;  // x2 + x31 - x16
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s1 (
-        .a(x2), .b(x31), .c(x16), .sum(s1)
+    wire signed [ 6:0] s2;  // x31 - x6
+    bittrigger_grow2 #(.WIDTH(7), .A(6), .B(6), .SIGNED(2'b00), .NEGATE(2'b10)) u_s2 (
+        .a(x31), .b(x6), .sum(s2)
     );
-    wire signed [ 6:0] s3;  // x28 - x19
-    bittrigger_grow2 #(.WIDTH(7), .A(6), .B(6), .SIGNED(2'b00), .NEGATE(2'b10)) u_s3 (
-        .a(x28), .b(x19), .sum(s3)
+    wire        [ 6:0] s6 = 7'(x12) + 7'(x25);
+    wire        [ 6:0] s8 = 7'(x3) + 7'(x24);
+    wire        [ 7:0] s14;  // x4 + x25 + x28
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s14 (
+        .a(x4), .b(x25), .c(x28), .sum(s14)
     );
-    wire signed [ 6:0] s7;  // x3 - x18
-    bittrigger_grow2 #(.WIDTH(7), .A(6), .B(6), .SIGNED(2'b00), .NEGATE(2'b10)) u_s7 (
-        .a(x3), .b(x18), .sum(s7)
+    wire signed [ 7:0] s16;  // x11 - x2 - x17
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s16 (
+        .a(x11), .b(x2), .c(x17), .sum(s16)
     );
-    wire signed [ 6:0] s12;  // x30 - x5
-    bittrigger_grow2 #(.WIDTH(7), .A(6), .B(6), .SIGNED(2'b00), .NEGATE(2'b10)) u_s12 (
-        .a(x30), .b(x5), .sum(s12)
-    );
-    wire signed [ 7:0] s13;  // x6 + x26 - x22
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s13 (
-        .a(x6), .b(x26), .c(x22), .sum(s13)
+    wire        [ 7:0] s17;  // x8 + x20 + x29
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s17 (
+        .a(x8), .b(x20), .c(x29), .sum(s17)
     );
     wire        [ 7:0] s18;  // x14 + x27 + x31
     bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s18 (
         .a(x14), .b(x27), .c(x31), .sum(s18)
     );
-    wire signed [ 7:0] s23;  // x9 + x31 - x0
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s23 (
-        .a(x9), .b(x31), .c(x0), .sum(s23)
+    wire        [ 7:0] s24;  // x22 + x27 + x28
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s24 (
+        .a(x22), .b(x27), .c(x28), .sum(s24)
     );
-    wire        [ 6:0] s27 = 7'(x2) + 7'(x20);
-    wire signed [ 7:0] s34;  // x17 - x11 - x30
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s34 (
-        .a(x17), .b(x11), .c(x30), .sum(s34)
+    wire signed [ 6:0] s29;  // x17 - x5
+    bittrigger_grow2 #(.WIDTH(7), .A(6), .B(6), .SIGNED(2'b00), .NEGATE(2'b10)) u_s29 (
+        .a(x17), .b(x5), .sum(s29)
     );
-    wire        [ 7:0] s38;  // x10 + x15 + x21
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s38 (
-        .a(x10), .b(x15), .c(x21), .sum(s38)
+    wire        [ 6:0] s31 = 7'(x24) + 7'(x26);
+    wire signed [ 7:0] s46;  // x3 + x5 - x23
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s46 (
+        .a(x3), .b(x5), .c(x23), .sum(s46)
     );
-    wire signed [ 6:0] s43;  // x9 - x12
-    bittrigger_grow2 #(.WIDTH(7), .A(6), .B(6), .SIGNED(2'b00), .NEGATE(2'b10)) u_s43 (
-        .a(x9), .b(x12), .sum(s43)
+    wire        [ 6:0] s48 = 7'(x11) + 7'(x17);
+    wire        [ 6:0] s53 = 7'(x1) + 7'(x15);
+    wire        [ 6:0] s57 = 7'(x20) + 7'(x28);
+    wire signed [ 7:0] s63;  // x22 + x23 - x16
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s63 (
+        .a(x22), .b(x23), .c(x16), .sum(s63)
     );
-    wire signed [ 7:0] s45;  // x3 + x19 - x17
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s45 (
-        .a(x3), .b(x19), .c(x17), .sum(s45)
+    wire signed [ 6:0] s78;  // x30 - x21
+    bittrigger_grow2 #(.WIDTH(7), .A(6), .B(6), .SIGNED(2'b00), .NEGATE(2'b10)) u_s78 (
+        .a(x30), .b(x21), .sum(s78)
     );
-    wire signed [ 7:0] s53;  // x1 + x16 - x23
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s53 (
-        .a(x1), .b(x16), .c(x23), .sum(s53)
+    wire        [ 6:0] s83 = 7'(x21) + 7'(x30);
+    wire signed [ 6:0] s85;  // x23 - x19
+    bittrigger_grow2 #(.WIDTH(7), .A(6), .B(6), .SIGNED(2'b00), .NEGATE(2'b10)) u_s85 (
+        .a(x23), .b(x19), .sum(s85)
     );
-    wire signed [ 7:0] s54;  // x26 - x11 - x15
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s54 (
-        .a(x26), .b(x11), .c(x15), .sum(s54)
+    wire signed [ 7:0] s89;  // x20 - x0 - x14
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s89 (
+        .a(x20), .b(x0), .c(x14), .sum(s89)
     );
-    wire signed [ 7:0] s55;  // 2*x16 - x17 - x28
-    bittrigger_grow3 #(.WIDTH(8), .A(7), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s55 (
-        .a((7'(x16) << 1)), .b(x17), .c(x28), .sum(s55)
-    );
-    wire signed [ 6:0] s136 = -(7'(x8)) + 7'd10;
+    wire        [ 6:0] s93 = 7'(x24) + 7'(x27);
 
     // stage 5
     reg         [ 5:0] x0_d1;
@@ -143,23 +141,27 @@ module bitlinear_dense_2 (
     reg         [ 5:0] x29_d1;
     reg         [ 5:0] x30_d1;
     reg         [ 5:0] x31_d1;
-    reg         [ 7:0] s0_d1;
-    reg  signed [ 7:0] s1_d1;
-    reg  signed [ 6:0] s3_d1;
-    reg  signed [ 6:0] s7_d1;
-    reg  signed [ 6:0] s12_d1;
-    reg  signed [ 7:0] s13_d1;
+    reg         [ 7:0] s1_d1;
+    reg  signed [ 6:0] s2_d1;
+    reg         [ 6:0] s6_d1;
+    reg         [ 6:0] s8_d1;
+    reg         [ 7:0] s14_d1;
+    reg  signed [ 7:0] s16_d1;
+    reg         [ 7:0] s17_d1;
     reg         [ 7:0] s18_d1;
-    reg  signed [ 7:0] s23_d1;
-    reg         [ 6:0] s27_d1;
-    reg  signed [ 7:0] s34_d1;
-    reg         [ 7:0] s38_d1;
-    reg  signed [ 6:0] s43_d1;
-    reg  signed [ 7:0] s45_d1;
-    reg  signed [ 7:0] s53_d1;
-    reg  signed [ 7:0] s54_d1;
-    reg  signed [ 7:0] s55_d1;
-    reg  signed [ 6:0] s136_d1;
+    reg         [ 7:0] s24_d1;
+    reg  signed [ 6:0] s29_d1;
+    reg         [ 6:0] s31_d1;
+    reg  signed [ 7:0] s46_d1;
+    reg         [ 6:0] s48_d1;
+    reg         [ 6:0] s53_d1;
+    reg         [ 6:0] s57_d1;
+    reg  signed [ 7:0] s63_d1;
+    reg  signed [ 6:0] s78_d1;
+    reg         [ 6:0] s83_d1;
+    reg  signed [ 6:0] s85_d1;
+    reg  signed [ 7:0] s89_d1;
+    reg         [ 6:0] s93_d1;
     always_ff @(posedge clk) begin
         x0_d1 <= x0;
         x1_d1 <= x1;
@@ -193,652 +195,627 @@ module bitlinear_dense_2 (
         x29_d1 <= x29;
         x30_d1 <= x30;
         x31_d1 <= x31;
-        s0_d1 <= s0;
         s1_d1 <= s1;
-        s3_d1 <= s3;
-        s7_d1 <= s7;
-        s12_d1 <= s12;
-        s13_d1 <= s13;
+        s2_d1 <= s2;
+        s6_d1 <= s6;
+        s8_d1 <= s8;
+        s14_d1 <= s14;
+        s16_d1 <= s16;
+        s17_d1 <= s17;
         s18_d1 <= s18;
-        s23_d1 <= s23;
-        s27_d1 <= s27;
-        s34_d1 <= s34;
-        s38_d1 <= s38;
-        s43_d1 <= s43;
-        s45_d1 <= s45;
+        s24_d1 <= s24;
+        s29_d1 <= s29;
+        s31_d1 <= s31;
+        s46_d1 <= s46;
+        s48_d1 <= s48;
         s53_d1 <= s53;
-        s54_d1 <= s54;
-        s55_d1 <= s55;
-        s136_d1 <= s136;
+        s57_d1 <= s57;
+        s63_d1 <= s63;
+        s78_d1 <= s78;
+        s83_d1 <= s83;
+        s85_d1 <= s85;
+        s89_d1 <= s89;
+        s93_d1 <= s93;
     end
-    wire signed [ 8:0] s2;  // x1 + s1 - x4
-    bittrigger_grow3 #(.WIDTH(9), .A(6), .B(8), .C(6), .SIGNED(3'b010), .NEGATE(3'b100)) u_s2 (
-        .a(x1_d1), .b(s1_d1), .c(x4_d1), .sum(s2)
+    wire signed [ 7:0] s0;  // x5 + x19 - x14
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s0 (
+        .a(x5_d1), .b(x19_d1), .c(x14_d1), .sum(s0)
     );
-    wire signed [ 7:0] s4;  // x14 + s3 - x5
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(7), .C(6), .SIGNED(3'b010), .NEGATE(3'b100)) u_s4 (
-        .a(x14_d1), .b(s3_d1), .c(x5_d1), .sum(s4)
+    wire signed [ 7:0] s3;  // x16 - x26 - s2
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(7), .SIGNED(3'b100), .NEGATE(3'b110)) u_s3 (
+        .a(x16_d1), .b(x26_d1), .c(s2_d1), .sum(s3)
     );
-    wire signed [ 7:0] s5;  // x9 - x26 - x29
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s5 (
-        .a(x9_d1), .b(x26_d1), .c(x29_d1), .sum(s5)
+    wire signed [ 8:0] s4;  // x4 + x28 - s1
+    bittrigger_grow3 #(.WIDTH(9), .A(6), .B(6), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s4 (
+        .a(x4_d1), .b(x28_d1), .c(s1_d1), .sum(s4)
     );
-    wire signed [ 9:0] s6;  // s4 + s5 - s2
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s6 (
-        .a(s4), .b(s5), .c(s2), .sum(s6)
+    wire signed [ 9:0] s5;  // s3 + s4 - s0
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(9), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s5 (
+        .a(s3), .b(s4), .c(s0), .sum(s5)
     );
-    wire signed [ 7:0] s8;  // x13 - x20 - s7
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(7), .SIGNED(3'b100), .NEGATE(3'b110)) u_s8 (
-        .a(x13_d1), .b(x20_d1), .c(s7_d1), .sum(s8)
+    wire signed [ 7:0] s7;  // x13 + x18 - x20
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s7 (
+        .a(x13_d1), .b(x18_d1), .c(x20_d1), .sum(s7)
     );
-    wire signed [ 7:0] s9;  // x6 + x24 - x25
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s9 (
-        .a(x6_d1), .b(x24_d1), .c(x25_d1), .sum(s9)
+    wire signed [ 7:0] s9;  // x9 - x0 - x21
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s9 (
+        .a(x9_d1), .b(x0_d1), .c(x21_d1), .sum(s9)
     );
-    wire signed [ 8:0] s10;  // s9 - s0 + 10
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b010)) u_s10 (
-        .a(9'(s9)), .b(9'(s0_d1)), .c(9'd10), .sum(s10)
+    wire        [ 7:0] s10 = 8'(s8_d1) + 8'd10;
+    wire signed [ 8:0] s11;  // s9 + s10 - s6
+    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b100)) u_s11 (
+        .a(9'(s9)), .b(9'(s10)), .c(9'(s6_d1)), .sum(s11)
     );
-    wire signed [ 8:0] s14;  // s13 - x4 - x28
-    bittrigger_grow3 #(.WIDTH(9), .A(8), .B(6), .C(6), .SIGNED(3'b001), .NEGATE(3'b110)) u_s14 (
-        .a(s13_d1), .b(x4_d1), .c(x28_d1), .sum(s14)
+    wire signed [ 7:0] s13;  // x24 - x16 - x26
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s13 (
+        .a(x24_d1), .b(x16_d1), .c(x26_d1), .sum(s13)
     );
-    wire signed [ 7:0] s15;  // x13 + x24 - x8
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s15 (
-        .a(x13_d1), .b(x24_d1), .c(x8_d1), .sum(s15)
+    wire signed [ 8:0] s15;  // x6 + x21 - s14
+    bittrigger_grow3 #(.WIDTH(9), .A(6), .B(6), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s15 (
+        .a(x6_d1), .b(x21_d1), .c(s14_d1), .sum(s15)
     );
-    wire        [ 7:0] s16;  // x11 + x16 + x29
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s16 (
-        .a(x11_d1), .b(x16_d1), .c(x29_d1), .sum(s16)
+    wire signed [ 8:0] s19;  // x22 + s18 - x5
+    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b100)) u_s19 (
+        .a(9'(x22_d1)), .b(9'(s18_d1)), .c(9'(x5_d1)), .sum(s19)
     );
-    wire signed [ 8:0] s17;  // s16 - x25 - s15
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b110)) u_s17 (
-        .a(9'(s16)), .b(9'(x25_d1)), .c(9'(s15)), .sum(s17)
+    wire signed [ 9:0] s20;  // x13 + x30 + s19
+    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(7), .C(9), .SIGNED(3'b100), .NEGATE(3'b000)) u_s20 (
+        .a(7'(x13_d1)), .b(7'(x30_d1)), .c(s19), .sum(s20)
     );
-    wire signed [ 7:0] s19;  // - x2 - x17 + 8
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(5), .SIGNED(3'b000), .NEGATE(3'b011)) u_s19 (
-        .a(x2_d1), .b(x17_d1), .c(5'd8), .sum(s19)
+    wire        [ 7:0] s21 = s17_d1 + 8'd8;
+    wire signed [ 9:0] s22;  // s16 + s21 - s13
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b101), .NEGATE(3'b100)) u_s22 (
+        .a(s16_d1), .b(s21), .c(s13), .sum(s22)
     );
-    wire signed [ 8:0] s20;  // x20 + x21 - s12
-    bittrigger_grow3 #(.WIDTH(9), .A(6), .B(6), .C(7), .SIGNED(3'b100), .NEGATE(3'b100)) u_s20 (
-        .a(x20_d1), .b(x21_d1), .c(s12_d1), .sum(s20)
+    wire signed [ 8:0] s25;  // x13 - s24
+    bittrigger_grow2 #(.WIDTH(9), .A(6), .B(8), .SIGNED(2'b00), .NEGATE(2'b10)) u_s25 (
+        .a(x13_d1), .b(s24_d1), .sum(s25)
     );
-    wire signed [ 9:0] s21;  // s19 + s20 - s18
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s21 (
-        .a(10'(s19)), .b(10'(s20)), .c(10'(s18_d1)), .sum(s21)
+    wire        [ 7:0] s26;  // x2 + x10 + x12
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s26 (
+        .a(x2_d1), .b(x10_d1), .c(x12_d1), .sum(s26)
     );
-    wire signed [ 8:0] s24;  // x21 + x23 - s23
-    bittrigger_grow3 #(.WIDTH(9), .A(6), .B(6), .C(8), .SIGNED(3'b100), .NEGATE(3'b100)) u_s24 (
-        .a(x21_d1), .b(x23_d1), .c(s23_d1), .sum(s24)
+    wire        [ 7:0] s27;  // x7 + x18 + x20
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s27 (
+        .a(x7_d1), .b(x18_d1), .c(x20_d1), .sum(s27)
     );
-    wire signed [ 9:0] s25;  // s14 + s15 + s24
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s25 (
-        .a(10'(s14)), .b(10'(s15)), .c(10'(s24)), .sum(s25)
+    wire signed [ 9:0] s28;  // s25 + s26 + s27
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s28 (
+        .a(10'(s25)), .b(10'(s26)), .c(10'(s27)), .sum(s28)
     );
-    wire        [ 6:0] s26 = 7'(x3_d1) + 7'(x17_d1);
-    wire signed [ 8:0] s28;  // x27 - x18 - s27
-    bittrigger_grow3 #(.WIDTH(9), .A(6), .B(6), .C(7), .SIGNED(3'b000), .NEGATE(3'b110)) u_s28 (
-        .a(x27_d1), .b(x18_d1), .c(s27_d1), .sum(s28)
+    wire signed [ 8:0] s30;  // x23 + s29 - s9
+    bittrigger_grow3 #(.WIDTH(9), .A(6), .B(7), .C(8), .SIGNED(3'b110), .NEGATE(3'b100)) u_s30 (
+        .a(x23_d1), .b(s29_d1), .c(s9), .sum(s30)
     );
-    wire        [ 7:0] s29;  // x10 + x12 + x15
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s29 (
-        .a(x10_d1), .b(x12_d1), .c(x15_d1), .sum(s29)
+    wire signed [ 8:0] s32;  // s31 - x8 - s2
+    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(6), .C(7), .SIGNED(3'b100), .NEGATE(3'b110)) u_s32 (
+        .a(s31_d1), .b(x8_d1), .c(s2_d1), .sum(s32)
     );
-    wire signed [ 7:0] s30;  // x5 - x7 - x16
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s30 (
-        .a(x5_d1), .b(x7_d1), .c(x16_d1), .sum(s30)
+    wire signed [ 7:0] s33;  // x4 - x3 - x15
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s33 (
+        .a(x4_d1), .b(x3_d1), .c(x15_d1), .sum(s33)
     );
-    wire signed [ 9:0] s31;  // s30 - s26 - s29
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(7), .C(8), .SIGNED(3'b001), .NEGATE(3'b110)) u_s31 (
-        .a(s30), .b(s26), .c(s29), .sum(s31)
+    wire signed [ 9:0] s34;  // s33 - x16 - s32
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(7), .C(9), .SIGNED(3'b101), .NEGATE(3'b110)) u_s34 (
+        .a(s33), .b(7'(x16_d1)), .c(s32), .sum(s34)
     );
-    wire        [ 8:0] s33;  // x1 + x26 + s18
-    bittrigger_grow3 #(.WIDTH(9), .A(6), .B(6), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s33 (
-        .a(x1_d1), .b(x26_d1), .c(s18_d1), .sum(s33)
+    wire signed [ 7:0] s36;  // x3 + x30 - x19
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s36 (
+        .a(x3_d1), .b(x30_d1), .c(x19_d1), .sum(s36)
     );
-    wire signed [ 8:0] s35;  // x2 + x19 + s34
-    bittrigger_grow3 #(.WIDTH(9), .A(6), .B(6), .C(8), .SIGNED(3'b100), .NEGATE(3'b000)) u_s35 (
-        .a(x2_d1), .b(x19_d1), .c(s34_d1), .sum(s35)
+    wire signed [ 9:0] s37;  // s16 + s36 - s7
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s37 (
+        .a(s16_d1), .b(s36), .c(s7), .sum(s37)
     );
-    wire signed [10:0] s36;  // s8 + s33 + s35
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(9), .SIGNED(3'b101), .NEGATE(3'b000)) u_s36 (
-        .a(s8), .b(s33), .c(s35), .sum(s36)
+    wire        [ 7:0] s38;  // x10 + x22 + x23
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s38 (
+        .a(x10_d1), .b(x22_d1), .c(x23_d1), .sum(s38)
     );
-    wire signed [ 7:0] s37;  // x7 + x22 - x9
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s37 (
-        .a(x7_d1), .b(x22_d1), .c(x9_d1), .sum(s37)
+    wire        [ 7:0] s39;  // x1 + x16 + x26
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s39 (
+        .a(x1_d1), .b(x16_d1), .c(x26_d1), .sum(s39)
     );
-    wire signed [ 7:0] s39;  // x23 - x12 - x16
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s39 (
-        .a(x23_d1), .b(x12_d1), .c(x16_d1), .sum(s39)
+    wire signed [ 7:0] s40;  // x12 - x15 - x21
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s40 (
+        .a(x12_d1), .b(x15_d1), .c(x21_d1), .sum(s40)
     );
-    wire signed [ 9:0] s40;  // s37 + s38 + s39
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b101), .NEGATE(3'b000)) u_s40 (
-        .a(s37), .b(s38_d1), .c(s39), .sum(s40)
+    wire signed [ 9:0] s41;  // s18 + s39 + s40
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s41 (
+        .a(10'(s18_d1)), .b(10'(s39)), .c(10'(s40)), .sum(s41)
     );
-    wire        [ 6:0] s41 = 7'(x29_d1) + 7'd6;
-    wire signed [ 9:0] s44;  // x16 + s33 - s43
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s44 (
-        .a(10'(x16_d1)), .b(10'(s33)), .c(10'(s43_d1)), .sum(s44)
+    wire        [ 7:0] s42;  // x7 + x29 + 6
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(5), .SIGNED(3'b000), .NEGATE(3'b000)) u_s42 (
+        .a(x7_d1), .b(x29_d1), .c(5'd6), .sum(s42)
     );
-    wire signed [ 8:0] s46;  // x23 - x5 - s45
-    bittrigger_grow3 #(.WIDTH(9), .A(6), .B(6), .C(8), .SIGNED(3'b100), .NEGATE(3'b110)) u_s46 (
-        .a(x23_d1), .b(x5_d1), .c(s45_d1), .sum(s46)
+    wire signed [ 9:0] s43;  // s38 + s42 - x9
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s43 (
+        .a(s38), .b(s42), .c(7'(x9_d1)), .sum(s43)
     );
-    wire signed [ 8:0] s47;  // x8 + x20 + s46
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b000)) u_s47 (
-        .a(9'(x8_d1)), .b(9'(x20_d1)), .c(s46), .sum(s47)
+    wire        [ 7:0] s45;  // x9 + x10 + x18
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s45 (
+        .a(x9_d1), .b(x10_d1), .c(x18_d1), .sum(s45)
     );
-    wire signed [ 8:0] s48;  // x6 + x11 - s38
-    bittrigger_grow3 #(.WIDTH(9), .A(6), .B(6), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s48 (
-        .a(x6_d1), .b(x11_d1), .c(s38_d1), .sum(s48)
+    wire signed [ 8:0] s47;  // x19 + s46 - x6
+    bittrigger_grow3 #(.WIDTH(9), .A(6), .B(8), .C(6), .SIGNED(3'b010), .NEGATE(3'b100)) u_s47 (
+        .a(x19_d1), .b(s46_d1), .c(x6_d1), .sum(s47)
     );
-    wire signed [ 7:0] s49;  // x4 + x25 - x2
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s49 (
-        .a(x4_d1), .b(x25_d1), .c(x2_d1), .sum(s49)
+    wire signed [ 9:0] s49;  // s45 + s47 - s48
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(9), .C(7), .SIGNED(3'b010), .NEGATE(3'b100)) u_s49 (
+        .a(s45), .b(s47), .c(s48_d1), .sum(s49)
     );
-    wire signed [ 7:0] s50;  // x18 - x29 - 2
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(5), .SIGNED(3'b000), .NEGATE(3'b110)) u_s50 (
-        .a(x18_d1), .b(x29_d1), .c(5'd2), .sum(s50)
+    wire signed [ 7:0] s50;  // x4 + x25 - x2
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s50 (
+        .a(x4_d1), .b(x25_d1), .c(x2_d1), .sum(s50)
     );
-    wire signed [ 9:0] s51;  // s50 - s48 - s49
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(9), .C(8), .SIGNED(3'b111), .NEGATE(3'b110)) u_s51 (
-        .a(s50), .b(s48), .c(s49), .sum(s51)
+    wire signed [ 9:0] s51;  // - s17 - s50 + -2
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b110), .NEGATE(3'b011)) u_s51 (
+        .a(s17_d1), .b(s50), .c(7'd126), .sum(s51)
     );
-    wire signed [ 9:0] s56;  // s54 + s55 - s53
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s56 (
-        .a(s54_d1), .b(s55_d1), .c(s53_d1), .sum(s56)
+    wire        [ 7:0] s54;  // x4 + x7 + s53
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s54 (
+        .a(x4_d1), .b(x7_d1), .c(s53_d1), .sum(s54)
     );
-    wire        [ 7:0] s57;  // x4 + x7 + x24
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s57 (
-        .a(x4_d1), .b(x7_d1), .c(x24_d1), .sum(s57)
+    wire signed [ 9:0] s55;  // x12 + s46 + s48
+    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(8), .C(7), .SIGNED(3'b010), .NEGATE(3'b000)) u_s55 (
+        .a(7'(x12_d1)), .b(s46_d1), .c(s48_d1), .sum(s55)
     );
-    wire signed [10:0] s58;  // x5 + s57 - s56
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b100)) u_s58 (
-        .a(8'(x5_d1)), .b(s57), .c(s56), .sum(s58)
+    wire signed [10:0] s56;  // s13 + s54 + s55
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b101), .NEGATE(3'b000)) u_s56 (
+        .a(s13), .b(s54), .c(s55), .sum(s56)
     );
-    wire signed [ 7:0] s59;  // x14 + x20 - x31
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s59 (
-        .a(x14_d1), .b(x20_d1), .c(x31_d1), .sum(s59)
+    wire        [ 7:0] s58;  // x0 + x8 + s57
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s58 (
+        .a(x0_d1), .b(x8_d1), .c(s57_d1), .sum(s58)
     );
-    wire signed [ 9:0] s60;  // x8 + s0 + s59
-    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(8), .C(8), .SIGNED(3'b100), .NEGATE(3'b000)) u_s60 (
-        .a(7'(x8_d1)), .b(s0_d1), .c(s59), .sum(s60)
+    wire signed [ 9:0] s59;  // x21 + s58 - x31
+    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s59 (
+        .a(7'(x21_d1)), .b(s58), .c(7'(x31_d1)), .sum(s59)
     );
-    wire signed [ 7:0] s61;  // - x13 - s7 + 6
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(7), .C(5), .SIGNED(3'b010), .NEGATE(3'b011)) u_s61 (
-        .a(x13_d1), .b(s7_d1), .c(5'd6), .sum(s61)
+    wire signed [ 6:0] s60 = -(7'(x13_d1)) + 7'd6;
+    wire signed [ 7:0] s61;  // x18 + s60 - x14
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(7), .C(6), .SIGNED(3'b010), .NEGATE(3'b100)) u_s61 (
+        .a(x18_d1), .b(s60), .c(x14_d1), .sum(s61)
     );
-    wire        [ 7:0] s63;  // x0 + x8 + 8
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(5), .SIGNED(3'b000), .NEGATE(3'b000)) u_s63 (
-        .a(x0_d1), .b(x8_d1), .c(5'd8), .sum(s63)
+    wire        [ 7:0] s64;  // x6 + x7 + x8
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s64 (
+        .a(x6_d1), .b(x7_d1), .c(x8_d1), .sum(s64)
     );
-    wire signed [ 9:0] s64;  // x5 + s9 + s63
-    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(8), .C(8), .SIGNED(3'b010), .NEGATE(3'b000)) u_s64 (
-        .a(7'(x5_d1)), .b(s9), .c(s63), .sum(s64)
+    wire signed [ 9:0] s65;  // x10 + s64 - s9
+    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(8), .C(8), .SIGNED(3'b100), .NEGATE(3'b100)) u_s65 (
+        .a(7'(x10_d1)), .b(s64), .c(s9), .sum(s65)
     );
-    wire        [ 7:0] s66;  // x18 + x25 + x27
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s66 (
-        .a(x18_d1), .b(x25_d1), .c(x27_d1), .sum(s66)
+    wire        [ 8:0] s66;  // x5 + s31 + s53
+    bittrigger_grow3 #(.WIDTH(9), .A(6), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s66 (
+        .a(x5_d1), .b(s31_d1), .c(s53_d1), .sum(s66)
     );
-    wire        [ 7:0] s67;  // x4 + x22 + x29
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s67 (
-        .a(x4_d1), .b(x22_d1), .c(x29_d1), .sum(s67)
+    wire signed [ 8:0] s67;  // s63 - s6 + 8
+    bittrigger_grow3 #(.WIDTH(9), .A(8), .B(7), .C(6), .SIGNED(3'b001), .NEGATE(3'b010)) u_s67 (
+        .a(s63_d1), .b(s6_d1), .c(6'd8), .sum(s67)
     );
-    wire signed [ 7:0] s68;  // - x5 - x24 + 10
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(5), .SIGNED(3'b000), .NEGATE(3'b011)) u_s68 (
-        .a(x5_d1), .b(x24_d1), .c(5'd10), .sum(s68)
+    wire signed [10:0] s68;  // s18 + s66 + s67
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(9), .SIGNED(3'b100), .NEGATE(3'b000)) u_s68 (
+        .a(s18_d1), .b(s66), .c(s67), .sum(s68)
     );
-    wire signed [ 9:0] s69;  // s66 + s68 - s67
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b010), .NEGATE(3'b100)) u_s69 (
-        .a(s66), .b(s68), .c(s67), .sum(s69)
+    wire        [ 7:0] s70;  // x11 + x14 + x27
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s70 (
+        .a(x11_d1), .b(x14_d1), .c(x27_d1), .sum(s70)
     );
-    wire signed [ 7:0] s71;  // x22 - x10 - x13
+    wire signed [ 7:0] s71;  // x15 - x4 - x22
     bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s71 (
-        .a(x22_d1), .b(x10_d1), .c(x13_d1), .sum(s71)
+        .a(x15_d1), .b(x4_d1), .c(x22_d1), .sum(s71)
     );
-    wire        [ 7:0] s72;  // x12 + x29 + x31
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s72 (
-        .a(x12_d1), .b(x29_d1), .c(x31_d1), .sum(s72)
+    wire signed [ 8:0] s72;  // s70 + s71 - s31
+    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b100)) u_s72 (
+        .a(9'(s70)), .b(9'(s71)), .c(9'(s31_d1)), .sum(s72)
     );
-    wire        [ 8:0] s73;  // x3 + x9 + s72
-    bittrigger_grow3 #(.WIDTH(9), .A(6), .B(6), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s73 (
-        .a(x3_d1), .b(x9_d1), .c(s72), .sum(s73)
+    wire signed [ 7:0] s73;  // x12 + x25 - x23
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s73 (
+        .a(x12_d1), .b(x25_d1), .c(x23_d1), .sum(s73)
     );
-    wire signed [ 7:0] s74;  // x30 - x27 + 2
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(5), .SIGNED(3'b000), .NEGATE(3'b010)) u_s74 (
-        .a(x30_d1), .b(x27_d1), .c(5'd2), .sum(s74)
+    wire signed [ 7:0] s74;  // x1 - x16 - x29
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s74 (
+        .a(x1_d1), .b(x16_d1), .c(x29_d1), .sum(s74)
     );
-    wire signed [ 8:0] s75;  // s74 - x21 - s71
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b110)) u_s75 (
-        .a(9'(s74)), .b(9'(x21_d1)), .c(9'(s71)), .sum(s75)
+    wire signed [ 8:0] s75;  // x18 + s29 + 10
+    bittrigger_grow3 #(.WIDTH(9), .A(6), .B(7), .C(6), .SIGNED(3'b010), .NEGATE(3'b000)) u_s75 (
+        .a(x18_d1), .b(s29_d1), .c(6'd10), .sum(s75)
     );
-    wire signed [ 7:0] s77;  // x4 + x26 - x22
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s77 (
-        .a(x4_d1), .b(x26_d1), .c(x22_d1), .sum(s77)
+    wire signed [ 9:0] s76;  // s73 + s74 + s75
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b111), .NEGATE(3'b000)) u_s76 (
+        .a(s73), .b(s74), .c(s75), .sum(s76)
     );
-    wire signed [ 8:0] s78;  // x5 + s3 + s77
-    bittrigger_grow3 #(.WIDTH(9), .A(6), .B(7), .C(8), .SIGNED(3'b110), .NEGATE(3'b000)) u_s78 (
-        .a(x5_d1), .b(s3_d1), .c(s77), .sum(s78)
+    wire signed [ 7:0] s79;  // x9 + x29 - x10
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s79 (
+        .a(x9_d1), .b(x29_d1), .c(x10_d1), .sum(s79)
     );
-    wire signed [ 8:0] s79;  // x1 + s27 - s18
-    bittrigger_grow3 #(.WIDTH(9), .A(6), .B(7), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s79 (
-        .a(x1_d1), .b(s27_d1), .c(s18_d1), .sum(s79)
+    wire signed [ 6:0] s80 = -(7'(x31_d1)) + 7'd2;
+    wire signed [ 8:0] s81;  // s78 + s80 - s79
+    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s81 (
+        .a(s78_d1), .b(s80), .c(s79), .sum(s81)
     );
-    wire signed [ 7:0] s80;  // x25 - x7 - x15
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s80 (
-        .a(x25_d1), .b(x7_d1), .c(x15_d1), .sum(s80)
+    wire signed [ 8:0] s84;  // x11 + s83 - s54
+    bittrigger_grow3 #(.WIDTH(9), .A(6), .B(7), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s84 (
+        .a(x11_d1), .b(s83_d1), .c(s54), .sum(s84)
     );
-    wire signed [ 7:0] s81;  // x11 + x24 - x16
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s81 (
-        .a(x11_d1), .b(x24_d1), .c(x16_d1), .sum(s81)
+    wire signed [ 7:0] s86;  // x2 + s85 - x25
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(7), .C(6), .SIGNED(3'b010), .NEGATE(3'b100)) u_s86 (
+        .a(x2_d1), .b(s85_d1), .c(x25_d1), .sum(s86)
     );
-    wire signed [ 9:0] s82;  // s80 + s81 - s79
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s82 (
-        .a(s80), .b(s81), .c(s79), .sum(s82)
+    wire signed [ 9:0] s87;  // s58 + s86 - s13
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b110), .NEGATE(3'b100)) u_s87 (
+        .a(s58), .b(s86), .c(s13), .sum(s87)
     );
-    wire signed [ 7:0] s83;  // x0 - x21 - x30
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s83 (
-        .a(x0_d1), .b(x21_d1), .c(x30_d1), .sum(s83)
+    wire signed [ 8:0] s90;  // s89 - x4 - s16
+    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b110)) u_s90 (
+        .a(9'(s89_d1)), .b(9'(x4_d1)), .c(9'(s16_d1)), .sum(s90)
     );
-    wire signed [ 8:0] s84;  // x8 + x23 + s83
-    bittrigger_grow3 #(.WIDTH(9), .A(6), .B(6), .C(8), .SIGNED(3'b100), .NEGATE(3'b000)) u_s84 (
-        .a(x8_d1), .b(x23_d1), .c(s83), .sum(s84)
+    wire signed [ 7:0] s91;  // x13 + x19 - s83
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s91 (
+        .a(x13_d1), .b(x19_d1), .c(s83_d1), .sum(s91)
     );
-    wire signed [ 8:0] s86;  // x13 + s45 + s83
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b000)) u_s86 (
-        .a(9'(x13_d1)), .b(9'(s45_d1)), .c(9'(s83)), .sum(s86)
+    wire signed [ 9:0] s92;  // x29 + s91 - s90
+    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(8), .C(9), .SIGNED(3'b110), .NEGATE(3'b100)) u_s92 (
+        .a(7'(x29_d1)), .b(s91), .c(s90), .sum(s92)
     );
-    wire signed [ 7:0] s87;  // x9 + x18 - x28
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s87 (
-        .a(x9_d1), .b(x18_d1), .c(x28_d1), .sum(s87)
+    wire        [ 6:0] s94 = 7'(x9_d1) + 7'(x18_d1);
+    wire signed [ 7:0] s95;  // x3 + x31 - x7
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s95 (
+        .a(x3_d1), .b(x31_d1), .c(x7_d1), .sum(s95)
     );
-    wire signed [ 7:0] s88;  // - x12 - x23 + 8
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(5), .SIGNED(3'b000), .NEGATE(3'b011)) u_s88 (
-        .a(x12_d1), .b(x23_d1), .c(5'd8), .sum(s88)
+    wire signed [ 9:0] s96;  // s6 + s94 + s95
+    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(7), .C(8), .SIGNED(3'b100), .NEGATE(3'b000)) u_s96 (
+        .a(s6_d1), .b(s94), .c(s95), .sum(s96)
     );
-    wire signed [ 9:0] s89;  // s88 - s67 - s87
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b101), .NEGATE(3'b110)) u_s89 (
-        .a(s88), .b(s67), .c(s87), .sum(s89)
+    wire        [ 7:0] s97;  // x28 + s53 + 8
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(7), .C(5), .SIGNED(3'b000), .NEGATE(3'b000)) u_s97 (
+        .a(x28_d1), .b(s53_d1), .c(5'd8), .sum(s97)
     );
-    wire        [ 7:0] s91;  // x1 + x7 + 10
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(5), .SIGNED(3'b000), .NEGATE(3'b000)) u_s91 (
-        .a(x1_d1), .b(x7_d1), .c(5'd10), .sum(s91)
+    wire signed [ 9:0] s98;  // s97 - s63 - s93
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b010), .NEGATE(3'b110)) u_s98 (
+        .a(s97), .b(s63_d1), .c(s93_d1), .sum(s98)
     );
-    wire        [ 9:0] s92;  // s29 + s66 + s91
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s92 (
-        .a(s29), .b(s66), .c(s91), .sum(s92)
+    wire signed [ 6:0] s100;  // x17 - x0
+    bittrigger_grow2 #(.WIDTH(7), .A(6), .B(6), .SIGNED(2'b00), .NEGATE(2'b10)) u_s100 (
+        .a(x17_d1), .b(x0_d1), .sum(s100)
     );
-    wire        [ 8:0] s94;  // x6 + x10 + s0
-    bittrigger_grow3 #(.WIDTH(9), .A(6), .B(6), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s94 (
-        .a(x6_d1), .b(x10_d1), .c(s0_d1), .sum(s94)
+    wire signed [ 9:0] s101;  // s25 + s32 - s45
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s101 (
+        .a(10'(s25)), .b(10'(s32)), .c(10'(s45)), .sum(s101)
     );
-    wire signed [ 8:0] s95;  // x14 + x27 - s54
-    bittrigger_grow3 #(.WIDTH(9), .A(6), .B(6), .C(8), .SIGNED(3'b100), .NEGATE(3'b100)) u_s95 (
-        .a(x14_d1), .b(x27_d1), .c(s54_d1), .sum(s95)
+    wire signed [ 8:0] s102;  // s73 + s100 + 10
+    bittrigger_grow3 #(.WIDTH(9), .A(8), .B(7), .C(6), .SIGNED(3'b011), .NEGATE(3'b000)) u_s102 (
+        .a(s73), .b(s100), .c(6'd10), .sum(s102)
     );
-    wire signed [ 8:0] s96;  // - x4 - 2*x24 + 10
-    bittrigger_grow3 #(.WIDTH(9), .A(6), .B(7), .C(6), .SIGNED(3'b000), .NEGATE(3'b011)) u_s96 (
-        .a(x4_d1), .b((7'(x24_d1) << 1)), .c(6'd10), .sum(s96)
+    wire signed [ 7:0] s104;  // x13 - x12 + 10
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(5), .SIGNED(3'b000), .NEGATE(3'b010)) u_s104 (
+        .a(x13_d1), .b(x12_d1), .c(5'd10), .sum(s104)
     );
-    wire signed [ 9:0] s97;  // s15 + s96 - s37
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(9), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s97 (
-        .a(s15), .b(s96), .c(s37), .sum(s97)
+    wire signed [ 7:0] s106;  // x7 - s53 - 2
+    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b110)) u_s106 (
+        .a(8'(x7_d1)), .b(8'(s53_d1)), .c(8'd2), .sum(s106)
     );
-    wire signed [ 7:0] s99;  // x6 + x28 - x7
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s99 (
-        .a(x6_d1), .b(x28_d1), .c(x7_d1), .sum(s99)
+    wire signed [ 9:0] s107;  // s106 - s24 - s46
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b101), .NEGATE(3'b110)) u_s107 (
+        .a(s106), .b(s24_d1), .c(s46_d1), .sum(s107)
     );
-    wire signed [ 7:0] s100;  // x31 - x5 - 2
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(5), .SIGNED(3'b000), .NEGATE(3'b110)) u_s100 (
-        .a(x31_d1), .b(x5_d1), .c(5'd2), .sum(s100)
+    wire signed [ 8:0] s109;  // x13 + x31 - s50
+    bittrigger_grow3 #(.WIDTH(9), .A(6), .B(6), .C(8), .SIGNED(3'b100), .NEGATE(3'b100)) u_s109 (
+        .a(x13_d1), .b(x31_d1), .c(s50), .sum(s109)
     );
-    wire signed [ 8:0] s101;  // s27 + s100 - s53
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b100)) u_s101 (
-        .a(9'(s27_d1)), .b(9'(s100)), .c(9'(s53_d1)), .sum(s101)
+    wire signed [ 7:0] s110;  // x9 + x17 - x18
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s110 (
+        .a(x9_d1), .b(x17_d1), .c(x18_d1), .sum(s110)
     );
-    wire signed [10:0] s102;  // s67 + s95 + s99
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(8), .SIGNED(3'b110), .NEGATE(3'b000)) u_s102 (
-        .a(s67), .b(s95), .c(s99), .sum(s102)
+    wire signed [ 7:0] s111;  // - x8 - x22 + 10
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(5), .SIGNED(3'b000), .NEGATE(3'b011)) u_s111 (
+        .a(x8_d1), .b(x22_d1), .c(5'd10), .sum(s111)
     );
-    wire signed [ 7:0] s104;  // x18 - x13 - x22
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s104 (
-        .a(x18_d1), .b(x13_d1), .c(x22_d1), .sum(s104)
+    wire signed [ 9:0] s112;  // s111 - s89 - s110
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b110)) u_s112 (
+        .a(s111), .b(s89_d1), .c(s110), .sum(s112)
     );
-    wire signed [ 8:0] s105;  // x6 - s49 - s104
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b110)) u_s105 (
-        .a(9'(x6_d1)), .b(9'(s49)), .c(9'(s104)), .sum(s105)
+    wire signed [ 8:0] s114;  // x20 + x28 - s0
+    bittrigger_grow3 #(.WIDTH(9), .A(6), .B(6), .C(8), .SIGNED(3'b100), .NEGATE(3'b100)) u_s114 (
+        .a(x20_d1), .b(x28_d1), .c(s0), .sum(s114)
     );
-    wire signed [ 8:0] s106;  // x14 - s23 + 10
-    bittrigger_grow3 #(.WIDTH(9), .A(6), .B(8), .C(6), .SIGNED(3'b010), .NEGATE(3'b010)) u_s106 (
-        .a(x14_d1), .b(s23_d1), .c(6'd10), .sum(s106)
+    wire signed [ 7:0] s115;  // x11 + s78 - x13
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(7), .C(6), .SIGNED(3'b010), .NEGATE(3'b100)) u_s115 (
+        .a(x11_d1), .b(s78_d1), .c(x13_d1), .sum(s115)
     );
-    wire signed [ 8:0] s108;  // x23 + s34 - s104
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b100)) u_s108 (
-        .a(9'(x23_d1)), .b(9'(s34_d1)), .c(9'(s104)), .sum(s108)
+    wire signed [ 9:0] s116;  // s115 - s38 - s110
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b101), .NEGATE(3'b110)) u_s116 (
+        .a(s115), .b(s38), .c(s110), .sum(s116)
     );
-    wire signed [ 7:0] s109;  // x3 - x20 + 4
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(5), .SIGNED(3'b000), .NEGATE(3'b010)) u_s109 (
-        .a(x3_d1), .b(x20_d1), .c(5'd4), .sum(s109)
+    wire signed [ 6:0] s117 = -(7'(x7_d1)) + 7'd4;
+    wire signed [ 8:0] s118;  // s117 - s33 - s93
+    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b110)) u_s118 (
+        .a(9'(s117)), .b(9'(s33)), .c(9'(s93_d1)), .sum(s118)
     );
-    wire signed [ 8:0] s110;  // x9 + s109 - x27
-    bittrigger_grow3 #(.WIDTH(9), .A(6), .B(8), .C(6), .SIGNED(3'b010), .NEGATE(3'b100)) u_s110 (
-        .a(x9_d1), .b(s109), .c(x27_d1), .sum(s110)
+    wire        [ 7:0] s120;  // x0 + s6 + 12
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(7), .C(5), .SIGNED(3'b000), .NEGATE(3'b000)) u_s120 (
+        .a(x0_d1), .b(s6_d1), .c(5'd12), .sum(s120)
     );
-    wire signed [ 9:0] s111;  // s38 - s4 - s57
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b010), .NEGATE(3'b110)) u_s111 (
-        .a(s38_d1), .b(s4), .c(s57), .sum(s111)
+    wire signed [ 8:0] s122;  // s6 + s74 - 2
+    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(8), .C(6), .SIGNED(3'b010), .NEGATE(3'b100)) u_s122 (
+        .a(s6_d1), .b(s74), .c(6'd2), .sum(s122)
     );
-    wire        [ 8:0] s113;  // x25 + s94 + 12
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b000)) u_s113 (
-        .a(9'(x25_d1)), .b(s94), .c(9'd12), .sum(s113)
-    );
-    wire signed [ 7:0] s115;  // x17 - x0 - x10
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s115 (
-        .a(x17_d1), .b(x0_d1), .c(x10_d1), .sum(s115)
-    );
-    wire signed [ 7:0] s116;  // - x18 - s43 + -2
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b011)) u_s116 (
-        .a(8'(x18_d1)), .b(8'(s43_d1)), .c(8'd254), .sum(s116)
-    );
-    wire signed [ 9:0] s117;  // s14 + s115 + s116
-    bittrigger_grow3 #(.WIDTH(10), .A(9), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b000)) u_s117 (
-        .a(s14), .b(s115), .c(s116), .sum(s117)
-    );
-    wire        [ 7:0] s119;  // x9 + x29 + x30
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s119 (
-        .a(x9_d1), .b(x29_d1), .c(x30_d1), .sum(s119)
-    );
-    wire signed [ 9:0] s120;  // s15 - x7 - s119
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(7), .C(8), .SIGNED(3'b001), .NEGATE(3'b110)) u_s120 (
-        .a(s15), .b(7'(x7_d1)), .c(s119), .sum(s120)
-    );
-    wire signed [ 7:0] s121;  // - x14 - x25 + 10
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(5), .SIGNED(3'b000), .NEGATE(3'b011)) u_s121 (
-        .a(x14_d1), .b(x25_d1), .c(5'd10), .sum(s121)
-    );
-    wire signed [ 9:0] s122;  // s48 + s121 - s53
-    bittrigger_grow3 #(.WIDTH(10), .A(9), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s122 (
-        .a(s48), .b(s121), .c(s53_d1), .sum(s122)
-    );
-    wire signed [ 7:0] s124;  // x28 - x21 + 10
+    wire signed [ 7:0] s124;  // x19 - x14 + 10
     bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(5), .SIGNED(3'b000), .NEGATE(3'b010)) u_s124 (
-        .a(x28_d1), .b(x21_d1), .c(5'd10), .sum(s124)
+        .a(x19_d1), .b(x14_d1), .c(5'd10), .sum(s124)
     );
-    wire signed [ 8:0] s125;  // s115 + s124 - s12
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b100)) u_s125 (
-        .a(9'(s115)), .b(9'(s124)), .c(9'(s12_d1)), .sum(s125)
+    wire signed [ 9:0] s125;  // s63 + s64 + s124
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b101), .NEGATE(3'b000)) u_s125 (
+        .a(s63_d1), .b(s64), .c(s124), .sum(s125)
     );
-    wire        [ 8:0] s127;  // 2*x24 + s66 + 8
-    assign s127[0:0] = s66[0:0];
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(7), .C(5), .SIGNED(3'b000), .NEGATE(3'b000)) u_s127 (
-        .a(x24_d1), .b(7'(s66 >>> 1)), .c(5'd4), .sum(s127[8:1])
+    wire signed [ 9:0] s126;  // s79 + s115 - s14
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b011), .NEGATE(3'b100)) u_s126 (
+        .a(s79), .b(s115), .c(s14_d1), .sum(s126)
     );
-    wire signed [ 9:0] s128;  // s2 + s46 + s48
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s128 (
-        .a(10'(s2)), .b(10'(s46)), .c(10'(s48)), .sum(s128)
+    wire signed [ 8:0] s128;  // s94 + s100 - s26
+    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b100)) u_s128 (
+        .a(9'(s94)), .b(9'(s100)), .c(9'(s26)), .sum(s128)
     );
-    wire        [ 8:0] s130;  // x24 + s27 + s29
-    bittrigger_grow3 #(.WIDTH(9), .A(6), .B(7), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s130 (
-        .a(x24_d1), .b(s27_d1), .c(s29), .sum(s130)
+    wire signed [ 9:0] s129;  // - s15 - s39 + 10
+    bittrigger_grow3 #(.WIDTH(10), .A(9), .B(8), .C(7), .SIGNED(3'b001), .NEGATE(3'b011)) u_s129 (
+        .a(s15), .b(s39), .c(7'd10), .sum(s129)
     );
-    wire signed [ 7:0] s132;  // - x12 - x19 + 12
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(5), .SIGNED(3'b000), .NEGATE(3'b011)) u_s132 (
-        .a(x12_d1), .b(x19_d1), .c(5'd12), .sum(s132)
+    wire        [ 7:0] s131;  // x8 + x15 + s93
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s131 (
+        .a(x8_d1), .b(x15_d1), .c(s93_d1), .sum(s131)
     );
-    wire signed [ 8:0] s133;  // s12 + s26 + s132
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b000)) u_s133 (
-        .a(9'(s12_d1)), .b(9'(s26)), .c(9'(s132)), .sum(s133)
+    wire        [ 7:0] s132;  // x7 + s83 + 8
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(7), .C(5), .SIGNED(3'b000), .NEGATE(3'b000)) u_s132 (
+        .a(x7_d1), .b(s83_d1), .c(5'd8), .sum(s132)
     );
-    wire signed [ 9:0] s134;  // s28 + s71 + s99
-    bittrigger_grow3 #(.WIDTH(10), .A(9), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b000)) u_s134 (
-        .a(s28), .b(s71), .c(s99), .sum(s134)
+    wire signed [10:0] s133;  // s131 + s132 - s74
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(8), .SIGNED(3'b100), .NEGATE(3'b100)) u_s133 (
+        .a(s131), .b(s132), .c(s74), .sum(s133)
     );
-    wire signed [ 7:0] s137;  // x1 + s136 - x24
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(7), .C(6), .SIGNED(3'b010), .NEGATE(3'b100)) u_s137 (
-        .a(x1_d1), .b(s136_d1), .c(x24_d1), .sum(s137)
+    wire        [ 8:0] s135;  // x15 + s8 + s57
+    bittrigger_grow3 #(.WIDTH(9), .A(6), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s135 (
+        .a(x15_d1), .b(s8_d1), .c(s57_d1), .sum(s135)
     );
-    wire signed [ 9:0] s138;  // s80 + s137 - s28
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s138 (
-        .a(s80), .b(s137), .c(s28), .sum(s138)
+    wire signed [ 8:0] s137;  // s36 - s2 + 12
+    bittrigger_grow3 #(.WIDTH(9), .A(8), .B(7), .C(6), .SIGNED(3'b011), .NEGATE(3'b010)) u_s137 (
+        .a(s36), .b(s2_d1), .c(6'd12), .sum(s137)
+    );
+    wire signed [ 8:0] s139;  // s1 - s131 + 10
+    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b010)) u_s139 (
+        .a(9'(s1_d1)), .b(9'(s131)), .c(9'd10), .sum(s139)
     );
 
     // stage 6
-    reg  signed [ 7:0] s4_d1;
-    reg  signed [ 9:0] s6_d1;
-    reg  signed [ 7:0] s8_d1;
-    reg  signed [ 8:0] s10_d1;
-    reg  signed [ 8:0] s14_d1;
-    reg  signed [ 8:0] s17_d1;
-    reg  signed [ 9:0] s21_d1;
-    reg  signed [ 8:0] s24_d1;
-    reg  signed [ 9:0] s25_d1;
-    reg  signed [ 8:0] s28_d1;
-    reg  signed [ 9:0] s31_d1;
-    reg  signed [ 7:0] s34_d2;
-    reg  signed [10:0] s36_d1;
-    reg  signed [ 9:0] s40_d1;
-    reg         [ 6:0] s41_d1;
-    reg  signed [ 9:0] s44_d1;
+    reg  signed [ 7:0] s3_d1;
+    reg  signed [ 9:0] s5_d1;
+    reg  signed [ 7:0] s7_d1;
+    reg  signed [ 8:0] s11_d1;
+    reg  signed [ 8:0] s15_d1;
+    reg  signed [ 8:0] s19_d1;
+    reg  signed [ 9:0] s20_d1;
+    reg  signed [ 9:0] s22_d1;
+    reg  signed [ 8:0] s25_d1;
+    reg  signed [ 9:0] s28_d1;
+    reg  signed [ 8:0] s30_d1;
+    reg  signed [ 9:0] s34_d1;
+    reg  signed [ 9:0] s37_d1;
+    reg  signed [ 9:0] s41_d1;
+    reg  signed [ 9:0] s43_d1;
     reg  signed [ 8:0] s47_d1;
+    reg  signed [ 9:0] s49_d1;
     reg  signed [ 9:0] s51_d1;
-    reg  signed [ 9:0] s56_d1;
-    reg  signed [10:0] s58_d1;
-    reg  signed [ 9:0] s60_d1;
+    reg  signed [10:0] s56_d1;
+    reg  signed [ 9:0] s59_d1;
     reg  signed [ 7:0] s61_d1;
-    reg  signed [ 9:0] s64_d1;
-    reg  signed [ 9:0] s69_d1;
-    reg         [ 8:0] s73_d1;
-    reg  signed [ 8:0] s75_d1;
-    reg  signed [ 8:0] s78_d1;
-    reg  signed [ 8:0] s79_d1;
-    reg  signed [ 9:0] s82_d1;
+    reg  signed [ 9:0] s65_d1;
+    reg         [ 8:0] s66_d1;
+    reg  signed [10:0] s68_d1;
+    reg  signed [ 8:0] s72_d1;
+    reg  signed [ 9:0] s76_d1;
+    reg  signed [ 8:0] s81_d1;
     reg  signed [ 8:0] s84_d1;
-    reg  signed [ 8:0] s86_d1;
-    reg  signed [ 7:0] s87_d1;
-    reg  signed [ 9:0] s89_d1;
-    reg         [ 9:0] s92_d1;
-    reg         [ 8:0] s94_d1;
-    reg  signed [ 8:0] s95_d1;
-    reg  signed [ 9:0] s97_d1;
-    reg  signed [ 8:0] s101_d1;
-    reg  signed [10:0] s102_d1;
-    reg  signed [ 8:0] s105_d1;
-    reg  signed [ 8:0] s106_d1;
-    reg  signed [ 8:0] s108_d1;
-    reg  signed [ 8:0] s110_d1;
-    reg  signed [ 9:0] s111_d1;
-    reg         [ 8:0] s113_d1;
-    reg  signed [ 9:0] s117_d1;
-    reg  signed [ 9:0] s120_d1;
-    reg  signed [ 9:0] s122_d1;
-    reg  signed [ 8:0] s125_d1;
-    reg         [ 8:0] s127_d1;
-    reg  signed [ 9:0] s128_d1;
-    reg         [ 8:0] s130_d1;
-    reg  signed [ 8:0] s133_d1;
-    reg  signed [ 9:0] s134_d1;
-    reg  signed [ 9:0] s138_d1;
+    reg  signed [ 9:0] s87_d1;
+    reg  signed [ 8:0] s90_d1;
+    reg  signed [ 7:0] s91_d1;
+    reg  signed [ 9:0] s92_d1;
+    reg  signed [ 9:0] s96_d1;
+    reg  signed [ 9:0] s98_d1;
+    reg  signed [ 9:0] s101_d1;
+    reg  signed [ 8:0] s102_d1;
+    reg  signed [ 7:0] s104_d1;
+    reg  signed [ 9:0] s107_d1;
+    reg  signed [ 8:0] s109_d1;
+    reg  signed [ 9:0] s112_d1;
+    reg  signed [ 8:0] s114_d1;
+    reg  signed [ 9:0] s116_d1;
+    reg  signed [ 8:0] s118_d1;
+    reg         [ 7:0] s120_d1;
+    reg  signed [ 8:0] s122_d1;
+    reg  signed [ 9:0] s125_d1;
+    reg  signed [ 9:0] s126_d1;
+    reg  signed [ 8:0] s128_d1;
+    reg  signed [ 9:0] s129_d1;
+    reg  signed [10:0] s133_d1;
+    reg         [ 8:0] s135_d1;
+    reg  signed [ 8:0] s137_d1;
+    reg  signed [ 8:0] s139_d1;
     always_ff @(posedge clk) begin
-        s4_d1 <= s4;
-        s6_d1 <= s6;
-        s8_d1 <= s8;
-        s10_d1 <= s10;
-        s14_d1 <= s14;
-        s17_d1 <= s17;
-        s21_d1 <= s21;
-        s24_d1 <= s24;
+        s3_d1 <= s3;
+        s5_d1 <= s5;
+        s7_d1 <= s7;
+        s11_d1 <= s11;
+        s15_d1 <= s15;
+        s19_d1 <= s19;
+        s20_d1 <= s20;
+        s22_d1 <= s22;
         s25_d1 <= s25;
         s28_d1 <= s28;
-        s31_d1 <= s31;
-        s34_d2 <= s34_d1;
-        s36_d1 <= s36;
-        s40_d1 <= s40;
+        s30_d1 <= s30;
+        s34_d1 <= s34;
+        s37_d1 <= s37;
         s41_d1 <= s41;
-        s44_d1 <= s44;
+        s43_d1 <= s43;
         s47_d1 <= s47;
+        s49_d1 <= s49;
         s51_d1 <= s51;
         s56_d1 <= s56;
-        s58_d1 <= s58;
-        s60_d1 <= s60;
+        s59_d1 <= s59;
         s61_d1 <= s61;
-        s64_d1 <= s64;
-        s69_d1 <= s69;
-        s73_d1 <= s73;
-        s75_d1 <= s75;
-        s78_d1 <= s78;
-        s79_d1 <= s79;
-        s82_d1 <= s82;
+        s65_d1 <= s65;
+        s66_d1 <= s66;
+        s68_d1 <= s68;
+        s72_d1 <= s72;
+        s76_d1 <= s76;
+        s81_d1 <= s81;
         s84_d1 <= s84;
-        s86_d1 <= s86;
         s87_d1 <= s87;
-        s89_d1 <= s89;
+        s90_d1 <= s90;
+        s91_d1 <= s91;
         s92_d1 <= s92;
-        s94_d1 <= s94;
-        s95_d1 <= s95;
-        s97_d1 <= s97;
+        s96_d1 <= s96;
+        s98_d1 <= s98;
         s101_d1 <= s101;
         s102_d1 <= s102;
-        s105_d1 <= s105;
-        s106_d1 <= s106;
-        s108_d1 <= s108;
-        s110_d1 <= s110;
-        s111_d1 <= s111;
-        s113_d1 <= s113;
-        s117_d1 <= s117;
+        s104_d1 <= s104;
+        s107_d1 <= s107;
+        s109_d1 <= s109;
+        s112_d1 <= s112;
+        s114_d1 <= s114;
+        s116_d1 <= s116;
+        s118_d1 <= s118;
         s120_d1 <= s120;
         s122_d1 <= s122;
         s125_d1 <= s125;
-        s127_d1 <= s127;
+        s126_d1 <= s126;
         s128_d1 <= s128;
-        s130_d1 <= s130;
+        s129_d1 <= s129;
         s133_d1 <= s133;
-        s134_d1 <= s134;
-        s138_d1 <= s138;
+        s135_d1 <= s135;
+        s137_d1 <= s137;
+        s139_d1 <= s139;
     end
-    wire signed [10:0] s11;  // s6 + s10 - s8
-    bittrigger_grow3 #(.WIDTH(11), .A(10), .B(9), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s11 (
-        .a(s6_d1), .b(s10_d1), .c(s8_d1), .sum(s11)
+    wire signed [10:0] s12;  // s5 + s11 - s7
+    bittrigger_grow3 #(.WIDTH(11), .A(10), .B(9), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s12 (
+        .a(s5_d1), .b(s11_d1), .c(s7_d1), .sum(s12)
     );
-    wire signed [10:0] s22;  // s14 + s17 + s21
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s22 (
-        .a(s14_d1), .b(s17_d1), .c(s21_d1), .sum(s22)
+    wire signed [10:0] s23;  // s15 + s22 - s20
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s23 (
+        .a(11'(s15_d1)), .b(11'(s22_d1)), .c(11'(s20_d1)), .sum(s23)
     );
-    wire signed [11:0] s32;  // s28 + s31 - s25
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s32 (
-        .a(s28_d1), .b(s31_d1), .c(s25_d1), .sum(s32)
+    wire signed [11:0] s35;  // s34 - s28 - s30
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b110)) u_s35 (
+        .a(s34_d1), .b(s28_d1), .c(s30_d1), .sum(s35)
     );
-    wire signed [10:0] s42;  // s40 + s41 - s36
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s42 (
-        .a(11'(s40_d1)), .b(11'(s41_d1)), .c(s36_d1), .sum(s42)
+    wire signed [10:0] s44;  // s37 + s43 - s41
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s44 (
+        .a(11'(s37_d1)), .b(11'(s43_d1)), .c(11'(s41_d1)), .sum(s44)
     );
-    wire signed [10:0] s52;  // s51 - s44 - s47
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s52 (
-        .a(11'(s51_d1)), .b(11'(s44_d1)), .c(11'(s47_d1)), .sum(s52)
+    wire signed [10:0] s52;  // s49 + s51 - s41
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s52 (
+        .a(11'(s49_d1)), .b(11'(s51_d1)), .c(11'(s41_d1)), .sum(s52)
     );
-    wire signed [11:0] s62;  // s61 - s58 - s60
+    wire signed [11:0] s62;  // s61 - s56 - s59
     bittrigger_grow3 #(.WIDTH(12), .A(9), .B(11), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s62 (
-        .a(9'(s61_d1)), .b(s58_d1), .c(s60_d1), .sum(s62)
+        .a(9'(s61_d1)), .b(s56_d1), .c(s59_d1), .sum(s62)
     );
-    wire signed [11:0] s65;  // s36 + s40 + s64
-    bittrigger_grow3 #(.WIDTH(12), .A(11), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s65 (
-        .a(s36_d1), .b(s40_d1), .c(s64_d1), .sum(s65)
+    wire signed [11:0] s69;  // s65 + s68 - s37
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(11), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s69 (
+        .a(s65_d1), .b(s68_d1), .c(s37_d1), .sum(s69)
     );
-    wire signed [10:0] s70;  // s60 + s69 - s56
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s70 (
-        .a(11'(s60_d1)), .b(11'(s69_d1)), .c(11'(s56_d1)), .sum(s70)
+    wire signed [10:0] s77;  // s59 + s72 + s76
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s77 (
+        .a(11'(s59_d1)), .b(11'(s72_d1)), .c(11'(s76_d1)), .sum(s77)
     );
-    wire signed [11:0] s76;  // s75 - s58 - s73
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(11), .C(9), .SIGNED(3'b011), .NEGATE(3'b110)) u_s76 (
-        .a(s75_d1), .b(s58_d1), .c(s73_d1), .sum(s76)
+    wire signed [11:0] s82;  // s25 + s81 - s56
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(9), .C(11), .SIGNED(3'b111), .NEGATE(3'b100)) u_s82 (
+        .a(s25_d1), .b(s81_d1), .c(s56_d1), .sum(s82)
     );
-    wire signed [10:0] s85;  // s78 + s84 - s82
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s85 (
-        .a(s78_d1), .b(s84_d1), .c(s82_d1), .sum(s85)
+    wire signed [10:0] s88;  // s87 - s19 - s84
+    bittrigger_grow3 #(.WIDTH(11), .A(10), .B(9), .C(9), .SIGNED(3'b111), .NEGATE(3'b110)) u_s88 (
+        .a(s87_d1), .b(s19_d1), .c(s84_d1), .sum(s88)
     );
-    wire signed [11:0] s90;  // s89 - s82 - s86
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b110)) u_s90 (
-        .a(s89_d1), .b(s82_d1), .c(s86_d1), .sum(s90)
+    wire signed [11:0] s99;  // s98 - s92 - s96
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s99 (
+        .a(s98_d1), .b(s92_d1), .c(s96_d1), .sum(s99)
     );
-    wire signed [10:0] s93;  // s34 + s92 - s25
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s93 (
-        .a(11'(s34_d2)), .b(11'(s92_d1)), .c(11'(s25_d1)), .sum(s93)
+    wire signed [10:0] s103;  // s102 - s84 - s101
+    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s103 (
+        .a(s102_d1), .b(s84_d1), .c(s101_d1), .sum(s103)
     );
-    wire signed [10:0] s98;  // s95 + s97 - s94
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s98 (
-        .a(11'(s95_d1)), .b(11'(s97_d1)), .c(11'(s94_d1)), .sum(s98)
+    wire signed [10:0] s105;  // s72 + s104 - s65
+    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(8), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s105 (
+        .a(s72_d1), .b(s104_d1), .c(s65_d1), .sum(s105)
     );
-    wire signed [10:0] s103;  // s101 - s86 - s102
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s103 (
-        .a(11'(s101_d1)), .b(11'(s86_d1)), .c(s102_d1), .sum(s103)
+    wire signed [10:0] s108;  // s107 - s3 - s92
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s108 (
+        .a(11'(s107_d1)), .b(11'(s3_d1)), .c(11'(s92_d1)), .sum(s108)
     );
-    wire signed [10:0] s107;  // s106 - s47 - s105
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(9), .C(9), .SIGNED(3'b111), .NEGATE(3'b110)) u_s107 (
-        .a(s106_d1), .b(s47_d1), .c(s105_d1), .sum(s107)
+    wire signed [10:0] s113;  // s47 + s112 - s109
+    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s113 (
+        .a(s47_d1), .b(s112_d1), .c(s109_d1), .sum(s113)
     );
-    wire signed [10:0] s112;  // s108 + s110 + s111
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s112 (
-        .a(s108_d1), .b(s110_d1), .c(s111_d1), .sum(s112)
+    wire signed [10:0] s119;  // s118 - s114 - s116
+    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s119 (
+        .a(s118_d1), .b(s114_d1), .c(s116_d1), .sum(s119)
     );
-    wire signed [10:0] s114;  // s6 + s108 + s113
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s114 (
-        .a(11'(s6_d1)), .b(11'(s108_d1)), .c(11'(s113_d1)), .sum(s114)
+    wire signed [10:0] s121;  // s5 + s120 - s116
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s121 (
+        .a(11'(s5_d1)), .b(11'(s120_d1)), .c(11'(s116_d1)), .sum(s121)
     );
-    wire signed [10:0] s118;  // s79 + s117 - s17
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s118 (
-        .a(s79_d1), .b(s117_d1), .c(s17_d1), .sum(s118)
+    wire signed [10:0] s123;  // s90 + s101 + s122
+    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b000)) u_s123 (
+        .a(s90_d1), .b(s101_d1), .c(s122_d1), .sum(s123)
     );
-    wire signed [10:0] s123;  // s122 - s78 - s120
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s123 (
-        .a(11'(s122_d1)), .b(11'(s78_d1)), .c(11'(s120_d1)), .sum(s123)
+    wire signed [10:0] s127;  // s125 + s126 - s66
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s127 (
+        .a(11'(s125_d1)), .b(11'(s126_d1)), .c(11'(s66_d1)), .sum(s127)
     );
-    wire signed [10:0] s126;  // s125 - s44 - s105
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b110)) u_s126 (
-        .a(s125_d1), .b(s44_d1), .c(s105_d1), .sum(s126)
+    wire signed [10:0] s130;  // s128 + s129 - s20
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s130 (
+        .a(11'(s128_d1)), .b(11'(s129_d1)), .c(11'(s20_d1)), .sum(s130)
     );
-    wire signed [11:0] s129;  // s127 - s120 - s128
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b110), .NEGATE(3'b110)) u_s129 (
-        .a(s127_d1), .b(s120_d1), .c(s128_d1), .sum(s129)
+    wire signed [11:0] s134;  // s49 + s133 - s109
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(11), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s134 (
+        .a(s49_d1), .b(s133_d1), .c(s109_d1), .sum(s134)
     );
-    wire signed [10:0] s131;  // s86 + s130 - s87
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(9), .C(8), .SIGNED(3'b101), .NEGATE(3'b100)) u_s131 (
-        .a(s86_d1), .b(s130_d1), .c(s87_d1), .sum(s131)
+    wire signed [10:0] s136;  // s91 + s135 - s128
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(9), .SIGNED(3'b101), .NEGATE(3'b100)) u_s136 (
+        .a(s91_d1), .b(s135_d1), .c(s128_d1), .sum(s136)
     );
-    wire signed [10:0] s135;  // s24 + s133 + s134
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s135 (
-        .a(s24_d1), .b(s133_d1), .c(s134_d1), .sum(s135)
+    wire signed [10:0] s138;  // s30 + s137 - s28
+    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s138 (
+        .a(s30_d1), .b(s137_d1), .c(s28_d1), .sum(s138)
     );
-    wire signed [10:0] s139;  // s4 + s73 + s138
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s139 (
-        .a(11'(s4_d1)), .b(11'(s73_d1)), .c(11'(s138_d1)), .sum(s139)
+    wire signed [10:0] s140;  // s96 + s114 + s139
+    bittrigger_grow3 #(.WIDTH(11), .A(10), .B(9), .C(9), .SIGNED(3'b111), .NEGATE(3'b000)) u_s140 (
+        .a(s96_d1), .b(s114_d1), .c(s139_d1), .sum(s140)
     );
 
     // result, last element first
     assign y = {
-        12'(s139),
-        12'(s135),
-        12'(s131),
-        s129,
-        12'(s126),
+        12'(s140),
+        12'(s138),
+        12'(s136),
+        s134,
+        12'(s130),
+        12'(s127),
         12'(s123),
-        12'(s118),
-        12'(s114),
-        12'(s112),
-        12'(s107),
+        12'(s121),
+        12'(s119),
+        12'(s113),
+        12'(s108),
+        12'(s105),
         12'(s103),
-        12'(s98),
-        12'(s93),
-        s90,
-        12'(s85),
-        s76,
-        12'(s70),
-        s65,
+        s99,
+        12'(s88),
+        s82,
+        12'(s77),
+        s69,
         s62,
         12'(s52),
-        12'(s42),
-        s32,
-        12'(s22),
-        12'(s11)
+        12'(s44),
+        s35,
+        12'(s23),
+        12'(s12)
     };
 
 endmodule

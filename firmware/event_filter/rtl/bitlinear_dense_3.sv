@@ -89,54 +89,51 @@ module bitlinear_dense_3 (
         x22_d1 <= x22;
         x23_d1 <= x23;
     end
-    wire signed [ 7:0] s0;  // x11 - x12 - x14
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s0 (
-        .a(x11_d1), .b(x12_d1), .c(x14_d1), .sum(s0)
+    wire signed [ 7:0] s0;  // x12 + x14 - x11
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s0 (
+        .a(x12_d1), .b(x14_d1), .c(x11_d1), .sum(s0)
     );
-    wire        [ 7:0] s1;  // x7 + x16 + x20
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s1 (
-        .a(x7_d1), .b(x16_d1), .c(x20_d1), .sum(s1)
+    wire signed [ 7:0] s1;  // x18 - x9 - x15
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s1 (
+        .a(x18_d1), .b(x9_d1), .c(x15_d1), .sum(s1)
     );
-    wire signed [ 7:0] s2;  // x13 + x21 - x10
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s2 (
-        .a(x13_d1), .b(x21_d1), .c(x10_d1), .sum(s2)
+    wire signed [ 7:0] s2;  // x3 - x5 - x8
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s2 (
+        .a(x3_d1), .b(x5_d1), .c(x8_d1), .sum(s2)
     );
-    wire        [ 7:0] s3;  // x1 + x22 + x23
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s3 (
-        .a(x1_d1), .b(x22_d1), .c(x23_d1), .sum(s3)
+    wire signed [ 7:0] s3;  // x6 - x2 - x17
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s3 (
+        .a(x6_d1), .b(x2_d1), .c(x17_d1), .sum(s3)
     );
-    wire signed [ 6:0] s4;  // x19 - x4
-    bittrigger_grow2 #(.WIDTH(7), .A(6), .B(6), .SIGNED(2'b00), .NEGATE(2'b10)) u_s4 (
-        .a(x19_d1), .b(x4_d1), .sum(s4)
+    wire signed [ 8:0] s4;  // x0 + s3 - s2
+    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b100)) u_s4 (
+        .a(9'(x0_d1)), .b(9'(s3)), .c(9'(s2)), .sum(s4)
     );
-    wire signed [ 7:0] s5;  // x5 + x8 - x3
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s5 (
-        .a(x5_d1), .b(x8_d1), .c(x3_d1), .sum(s5)
+    wire        [ 7:0] s5;  // x1 + x22 + x23
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s5 (
+        .a(x1_d1), .b(x22_d1), .c(x23_d1), .sum(s5)
     );
-    wire signed [ 7:0] s6;  // x6 - x2 - x17
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s6 (
-        .a(x6_d1), .b(x2_d1), .c(x17_d1), .sum(s6)
+    wire signed [ 6:0] s6;  // x4 - x19
+    bittrigger_grow2 #(.WIDTH(7), .A(6), .B(6), .SIGNED(2'b00), .NEGATE(2'b10)) u_s6 (
+        .a(x4_d1), .b(x19_d1), .sum(s6)
     );
-    wire signed [ 8:0] s7;  // x0 + s5 + s6
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b000)) u_s7 (
-        .a(9'(x0_d1)), .b(9'(s5)), .c(9'(s6)), .sum(s7)
+    wire        [ 7:0] s7;  // x7 + x16 + x20
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s7 (
+        .a(x7_d1), .b(x16_d1), .c(x20_d1), .sum(s7)
     );
-    wire signed [ 7:0] s8;  // x9 + x15 - x18
+    wire signed [ 7:0] s8;  // x13 + x21 - x10
     bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s8 (
-        .a(x9_d1), .b(x15_d1), .c(x18_d1), .sum(s8)
+        .a(x13_d1), .b(x21_d1), .c(x10_d1), .sum(s8)
     );
-    wire signed [ 8:0] s9;  // s4 - s0 - s8
+    wire signed [ 8:0] s9;  // s0 - s6 - s8
     bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b110)) u_s9 (
-        .a(9'(s4)), .b(9'(s0)), .c(9'(s8)), .sum(s9)
+        .a(9'(s0)), .b(9'(s6)), .c(9'(s8)), .sum(s9)
     );
-    wire signed [ 9:0] s10;  // s1 + s3 - s2
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s10 (
-        .a(10'(s1)), .b(10'(s3)), .c(10'(s2)), .sum(s10)
+    wire signed [ 9:0] s10;  // s1 + s5 + s7
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s10 (
+        .a(10'(s1)), .b(10'(s5)), .c(10'(s7)), .sum(s10)
     );
-    wire signed [ 7:0] s12;  // x4 + s4 - s8
-    bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s12 (
-        .a(8'(x4_d1)), .b(8'(s4)), .c(s8), .sum(s12)
-    );
+    wire signed [ 7:0] s12 = 8'(x19_d1) + s1;
 
     // stage 8
     reg         [ 5:0] x0_d2;
@@ -163,13 +160,13 @@ module bitlinear_dense_3 (
     reg         [ 5:0] x21_d2;
     reg         [ 5:0] x22_d2;
     reg  signed [ 7:0] s0_d1;
-    reg         [ 7:0] s1_d1;
     reg  signed [ 7:0] s2_d1;
-    reg         [ 7:0] s3_d1;
-    reg  signed [ 6:0] s4_d1;
-    reg  signed [ 7:0] s5_d1;
-    reg  signed [ 7:0] s6_d1;
-    reg  signed [ 8:0] s7_d1;
+    reg  signed [ 7:0] s3_d1;
+    reg  signed [ 8:0] s4_d1;
+    reg         [ 7:0] s5_d1;
+    reg  signed [ 6:0] s6_d1;
+    reg         [ 7:0] s7_d1;
+    reg  signed [ 7:0] s8_d1;
     reg  signed [ 8:0] s9_d1;
     reg  signed [ 9:0] s10_d1;
     reg  signed [ 7:0] s12_d1;
@@ -198,20 +195,20 @@ module bitlinear_dense_3 (
         x21_d2 <= x21_d1;
         x22_d2 <= x22_d1;
         s0_d1 <= s0;
-        s1_d1 <= s1;
         s2_d1 <= s2;
         s3_d1 <= s3;
         s4_d1 <= s4;
         s5_d1 <= s5;
         s6_d1 <= s6;
         s7_d1 <= s7;
+        s8_d1 <= s8;
         s9_d1 <= s9;
         s10_d1 <= s10;
         s12_d1 <= s12;
     end
-    wire signed [10:0] s11;  // s7 - s9 - s10
+    wire signed [10:0] s11;  // s4 - s9 - s10
     bittrigger_grow3 #(.WIDTH(11), .A(9), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s11 (
-        .a(s7_d1), .b(s9_d1), .c(s10_d1), .sum(s11)
+        .a(s4_d1), .b(s9_d1), .c(s10_d1), .sum(s11)
     );
     wire        [ 7:0] s13;  // x5 + x11 + x13
     bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s13 (
@@ -229,41 +226,42 @@ module bitlinear_dense_3 (
     bittrigger_grow2 #(.WIDTH(7), .A(6), .B(6), .SIGNED(2'b00), .NEGATE(2'b10)) u_s19 (
         .a(x19_d2), .b(x22_d2), .sum(s19)
     );
-    wire signed [ 6:0] s21;  // x12 - x4
+    wire signed [ 6:0] s21;  // x4 - x12
     bittrigger_grow2 #(.WIDTH(7), .A(6), .B(6), .SIGNED(2'b00), .NEGATE(2'b10)) u_s21 (
-        .a(x12_d2), .b(x4_d2), .sum(s21)
+        .a(x4_d2), .b(x12_d2), .sum(s21)
     );
-    wire signed [ 7:0] s22;  // x1 + s21 - x21
+    wire signed [ 7:0] s22;  // x21 + s21 - x1
     bittrigger_grow3 #(.WIDTH(8), .A(6), .B(7), .C(6), .SIGNED(3'b010), .NEGATE(3'b100)) u_s22 (
-        .a(x1_d2), .b(s21), .c(x21_d2), .sum(s22)
+        .a(x21_d2), .b(s21), .c(x1_d2), .sum(s22)
     );
     wire signed [ 7:0] s23;  // x3 + x20 - x8
     bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s23 (
         .a(x3_d2), .b(x20_d2), .c(x8_d2), .sum(s23)
     );
-    wire signed [10:0] s25;  // 2*x9 + 2*s7 - s11
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s25 (
-        .a((11'(x9_d2) << 1)), .b((11'(s7_d1) << 1)), .c(s11), .sum(s25)
+    wire signed [10:0] s25;  // s11 - 2*x9 - 2*s4
+    assign s25[0:0] = s11[0:0];
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s25 (
+        .a(10'(s11 >>> 1)), .b(10'(x9_d2)), .c(10'(s4_d1)), .sum(s25[10:1])
     );
     wire        [ 7:0] s26;  // x6 + x8 + x18
     bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s26 (
         .a(x6_d2), .b(x8_d2), .c(x18_d2), .sum(s26)
     );
-    wire signed [ 7:0] s29;  // x20 - x2 - x7
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s29 (
-        .a(x20_d2), .b(x2_d2), .c(x7_d2), .sum(s29)
+    wire signed [ 7:0] s29;  // x6 + x20 - x2
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s29 (
+        .a(x6_d2), .b(x20_d2), .c(x2_d2), .sum(s29)
     );
-    wire signed [ 8:0] s30;  // x6 + s29 - x22
-    bittrigger_grow3 #(.WIDTH(9), .A(6), .B(8), .C(6), .SIGNED(3'b010), .NEGATE(3'b100)) u_s30 (
-        .a(x6_d2), .b(s29), .c(x22_d2), .sum(s30)
+    wire signed [ 8:0] s30;  // s29 - x7 - x22
+    bittrigger_grow3 #(.WIDTH(9), .A(8), .B(6), .C(6), .SIGNED(3'b001), .NEGATE(3'b110)) u_s30 (
+        .a(s29), .b(x7_d2), .c(x22_d2), .sum(s30)
     );
-    wire signed [ 7:0] s32;  // x10 - x15 - x17
+    wire signed [ 7:0] s32;  // x3 - x14 - x18
     bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s32 (
-        .a(x10_d2), .b(x15_d2), .c(x17_d2), .sum(s32)
+        .a(x3_d2), .b(x14_d2), .c(x18_d2), .sum(s32)
     );
-    wire signed [ 7:0] s34;  // x14 + x18 - x3
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s34 (
-        .a(x14_d2), .b(x18_d2), .c(x3_d2), .sum(s34)
+    wire signed [ 7:0] s33;  // x15 + x17 - x10
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s33 (
+        .a(x15_d2), .b(x17_d2), .c(x10_d2), .sum(s33)
     );
     wire signed [ 7:0] s38;  // 2*x18 - 2*x21 + 1
     assign s38[0:0] = 1'd1;
@@ -282,19 +280,19 @@ module bitlinear_dense_3 (
     bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s43 (
         .a(x0_d2), .b(x5_d2), .c(x7_d2), .sum(s43)
     );
-    wire signed [ 9:0] s44;  // x1 + s34 + s43
-    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(8), .C(8), .SIGNED(3'b010), .NEGATE(3'b000)) u_s44 (
-        .a(7'(x1_d2)), .b(s34), .c(s43), .sum(s44)
+    wire signed [ 9:0] s44;  // s32 - x1 - s43
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(7), .C(8), .SIGNED(3'b001), .NEGATE(3'b110)) u_s44 (
+        .a(s32), .b(7'(x1_d2)), .c(s43), .sum(s44)
     );
     wire        [ 7:0] s46;  // 2*x5 + 2*x15 + 1
     assign s46[0:0] = 1'd1;
     bittrigger_adder3 #(.WIDTH(7), .NEGATE(3'b000)) u_s46 (
         .a(7'(x5_d2)), .b(7'(x15_d2)), .c(7'd0), .sum(s46[7:1])
     );
-    wire signed [10:0] s47;  // s46 - 2*s6 - 2*s19
+    wire signed [10:0] s47;  // s46 - 2*s3 - 2*s19
     assign s47[0:0] = s46[0:0];
     bittrigger_grow3 #(.WIDTH(10), .A(7), .B(8), .C(7), .SIGNED(3'b110), .NEGATE(3'b110)) u_s47 (
-        .a(7'(s46 >>> 1)), .b(s6_d1), .c(s19), .sum(s47[10:1])
+        .a(7'(s46 >>> 1)), .b(s3_d1), .c(s19), .sum(s47[10:1])
     );
 
     // stage 9
@@ -306,11 +304,11 @@ module bitlinear_dense_3 (
     reg         [ 5:0] x14_d3;
     reg         [ 5:0] x17_d3;
     reg  signed [ 7:0] s0_d2;
-    reg         [ 7:0] s1_d2;
     reg  signed [ 7:0] s2_d2;
-    reg         [ 7:0] s3_d2;
-    reg  signed [ 6:0] s4_d2;
-    reg  signed [ 7:0] s5_d2;
+    reg         [ 7:0] s5_d2;
+    reg  signed [ 6:0] s6_d2;
+    reg         [ 7:0] s7_d2;
+    reg  signed [ 7:0] s8_d2;
     reg  signed [10:0] s11_d1;
     reg  signed [ 7:0] s12_d2;
     reg  signed [11:0] s14_d1;
@@ -323,7 +321,7 @@ module bitlinear_dense_3 (
     reg         [ 7:0] s26_d1;
     reg  signed [ 8:0] s30_d1;
     reg  signed [ 7:0] s32_d1;
-    reg  signed [ 7:0] s34_d1;
+    reg  signed [ 7:0] s33_d1;
     reg  signed [ 7:0] s38_d1;
     reg  signed [ 6:0] s40_d1;
     reg  signed [ 7:0] s41_d1;
@@ -338,11 +336,11 @@ module bitlinear_dense_3 (
         x14_d3 <= x14_d2;
         x17_d3 <= x17_d2;
         s0_d2 <= s0_d1;
-        s1_d2 <= s1_d1;
         s2_d2 <= s2_d1;
-        s3_d2 <= s3_d1;
-        s4_d2 <= s4_d1;
         s5_d2 <= s5_d1;
+        s6_d2 <= s6_d1;
+        s7_d2 <= s7_d1;
+        s8_d2 <= s8_d1;
         s11_d1 <= s11;
         s12_d2 <= s12_d1;
         s14_d1 <= s14;
@@ -355,83 +353,86 @@ module bitlinear_dense_3 (
         s26_d1 <= s26;
         s30_d1 <= s30;
         s32_d1 <= s32;
-        s34_d1 <= s34;
+        s33_d1 <= s33;
         s38_d1 <= s38;
         s40_d1 <= s40;
         s41_d1 <= s41;
         s44_d1 <= s44;
         s47_d1 <= s47;
     end
-    wire signed [10:0] s15;  // s14 - 2*x3 - 2*x10
-    assign s15[0:0] = s14_d1[0:0];
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s15 (
-        .a(10'(s14_d1 >>> 1)), .b(10'(x3_d3)), .c(10'(x10_d3)), .sum(s15[10:1])
+    wire signed [10:0] s15;  // 2*x3 + 2*x10 - s14
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s15 (
+        .a((11'(x3_d3) << 1)), .b((11'(x10_d3) << 1)), .c(s14_d1[10:0]), .sum(s15)
     );
-    wire signed [10:0] s17;  // 2*s16 - 2*x6 - s15
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s17 (
-        .a((11'(s16_d1) << 1)), .b((11'(x6_d3) << 1)), .c(s15), .sum(s17)
+    wire signed [10:0] s17;  // s15 + 2*s16 - 2*x6
+    assign s17[0:0] = s15[0:0];
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s17 (
+        .a(10'(s15 >>> 1)), .b(10'(s16_d1)), .c(10'(x6_d3)), .sum(s17[10:1])
     );
     wire signed [10:0] s18;  // 2*x14 + 2*x17 - s14
     bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s18 (
         .a((11'(x14_d3) << 1)), .b((11'(x17_d3) << 1)), .c(s14_d1[10:0]), .sum(s18)
     );
-    wire signed [10:0] s20;  // 2*s1 + s18 - 2*s19
+    wire signed [10:0] s20;  // 2*s7 + s18 - 2*s19
     assign s20[0:0] = s18[0:0];
     bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s20 (
-        .a(10'(s1_d2)), .b(10'(s18 >>> 1)), .c(10'(s19_d1)), .sum(s20[10:1])
+        .a(10'(s7_d2)), .b(10'(s18 >>> 1)), .c(10'(s19_d1)), .sum(s20[10:1])
     );
-    wire signed [10:0] s24;  // s11 + 2*s22 + 2*s23
+    wire signed [10:0] s24;  // s11 + 2*s23 - 2*s22
     assign s24[0:0] = s11_d1[0:0];
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s24 (
-        .a(10'(s11_d1 >>> 1)), .b(10'(s22_d1)), .c(10'(s23_d1)), .sum(s24[10:1])
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s24 (
+        .a(10'(s11_d1 >>> 1)), .b(10'(s23_d1)), .c(10'(s22_d1)), .sum(s24[10:1])
     );
     wire signed [10:0] s27;  // 2*s16 + s18 - 2*s26
     assign s27[0:0] = s18[0:0];
     bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s27 (
         .a(10'(s16_d1)), .b(10'(s18 >>> 1)), .c(10'(s26_d1)), .sum(s27[10:1])
     );
-    wire signed [10:0] s28;  // 2*s3 - s15 - 2*s26
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s28 (
-        .a((11'(s3_d2) << 1)), .b(s15), .c((11'(s26_d1) << 1)), .sum(s28)
+    wire signed [10:0] s28;  // 2*s5 + s15 - 2*s26
+    assign s28[0:0] = s15[0:0];
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s28 (
+        .a(10'(s5_d2)), .b(10'(s15 >>> 1)), .c(10'(s26_d1)), .sum(s28[10:1])
     );
     wire signed [10:0] s31;  // 2*s30 - 2*s12 - s24
     bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s31 (
         .a((11'(s30_d1) << 1)), .b((11'(s12_d2) << 1)), .c(s24), .sum(s31)
     );
-    wire signed [11:0] s33;  // 2*s21 + 2*s32 - s25
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(9), .C(11), .SIGNED(3'b111), .NEGATE(3'b100)) u_s33 (
-        .a((9'(s21_d1) << 1)), .b((9'(s32_d1) << 1)), .c(s25_d1), .sum(s33)
+    wire signed [11:0] s34;  // s25 - 2*s21 - 2*s33
+    assign s34[0:0] = s25_d1[0:0];
+    bittrigger_grow3 #(.WIDTH(11), .A(10), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b110)) u_s34 (
+        .a(10'(s25_d1 >>> 1)), .b(8'(s21_d1)), .c(s33_d1), .sum(s34[11:1])
     );
-    wire signed [10:0] s35;  // 2*x9 + s33 + 2*s34
-    assign s35[0:0] = s33[0:0];
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s35 (
-        .a(10'(x9_d3)), .b(10'(s33 >>> 1)), .c(10'(s34_d1)), .sum(s35[10:1])
+    wire signed [10:0] s35;  // 2*x9 + s34 - 2*s32
+    assign s35[0:0] = s34[0:0];
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s35 (
+        .a(10'(x9_d3)), .b(10'(s34 >>> 1)), .c(10'(s32_d1)), .sum(s35[10:1])
     );
-    wire signed [10:0] s36;  // 2*s4 + 2*s5 - s25
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s36 (
-        .a((11'(s4_d2) << 1)), .b((11'(s5_d2) << 1)), .c(s25_d1), .sum(s36)
+    wire signed [10:0] s36;  // s25 - 2*s2 - 2*s6
+    assign s36[0:0] = s25_d1[0:0];
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s36 (
+        .a(10'(s25_d1 >>> 1)), .b(10'(s2_d2)), .c(10'(s6_d2)), .sum(s36[10:1])
     );
-    wire signed [10:0] s37;  // 2*s0 - 2*x7 - s36
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s37 (
-        .a((11'(s0_d2) << 1)), .b((11'(x7_d3) << 1)), .c(s36), .sum(s37)
+    wire signed [10:0] s37;  // 2*x7 + 2*s0 + s36
+    assign s37[0:0] = s36[0:0];
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s37 (
+        .a(10'(x7_d3)), .b(10'(s0_d2)), .c(10'(s36 >>> 1)), .sum(s37[10:1])
     );
-    wire signed [10:0] s39;  // 2*s3 + s36 + s38
+    wire signed [10:0] s39;  // 2*s5 + s36 + s38
     bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s39 (
-        .a((11'(s3_d2) << 1)), .b(s36), .c(11'(s38_d1)), .sum(s39)
+        .a((11'(s5_d2) << 1)), .b(s36), .c(11'(s38_d1)), .sum(s39)
     );
-    wire signed [10:0] s42;  // s33 + 2*s40 + 2*s41
-    assign s42[0:0] = s33[0:0];
+    wire signed [10:0] s42;  // s34 + 2*s40 + 2*s41
+    assign s42[0:0] = s34[0:0];
     bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s42 (
-        .a(10'(s33 >>> 1)), .b(10'(s40_d1)), .c(10'(s41_d1)), .sum(s42[10:1])
+        .a(10'(s34 >>> 1)), .b(10'(s40_d1)), .c(10'(s41_d1)), .sum(s42[10:1])
     );
-    wire signed [10:0] s45;  // 2*s2 + s25 - 2*s44
-    assign s45[0:0] = s25_d1[0:0];
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s45 (
-        .a(10'(s2_d2)), .b(10'(s25_d1 >>> 1)), .c(s44_d1), .sum(s45[10:1])
+    wire signed [10:0] s45;  // 2*s8 + 2*s44 - s25
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s45 (
+        .a((11'(s8_d2) << 1)), .b((11'(s44_d1) << 1)), .c(s25_d1), .sum(s45)
     );
-    wire signed [10:0] s48;  // 2*s22 + s47 - s14
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s48 (
-        .a((11'(s22_d1) << 1)), .b(s47_d1), .c(s14_d1[10:0]), .sum(s48)
+    wire signed [10:0] s48;  // s47 - s14 - 2*s22
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s48 (
+        .a(s47_d1), .b(s14_d1[10:0]), .c((11'(s22_d1) << 1)), .sum(s48)
     );
 
     // stage 10
@@ -470,14 +471,14 @@ module bitlinear_dense_3 (
     wire signed [11:0] s49 = -((12'(s11_d2) << 1)) + 12'd3;
     wire signed [11:0] s50 = (12'(s17_d1) << 1) - 12'd1;
     wire signed [11:0] s51 = (12'(s20_d1) << 1) + 12'd1;
-    wire signed [11:0] s52 = (12'(s25_d2) << 1) + 12'd3;
+    wire signed [11:0] s52 = -((12'(s25_d2) << 1)) + 12'd3;
     wire signed [11:0] s53 = (12'(s31_d1) << 1) - 12'd1;
     wire signed [11:0] s54 = (12'(s27_d1) << 1) + 12'd1;
     wire signed [11:0] s55 = (12'(s28_d1) << 1) + 12'd1;
     wire signed [11:0] s56 = (12'(s42_d1) << 1) - 12'd1;
     wire signed [11:0] s57 = (12'(s45_d1) << 1) - 12'd1;
     wire signed [12:0] s58 = (13'(s14_d2) << 1) + 13'd3;
-    wire signed [11:0] s59 = (12'(s37_d1) << 1) + 12'd3;
+    wire signed [11:0] s59 = -((12'(s37_d1) << 1)) + 12'd3;
 
     // result, last element first
     assign y = {

@@ -1,4 +1,4 @@
-// linear_dense_1: constant matrix, 57 x 32, as 506 adders (no multiplier).
+// linear_dense_1: constant matrix, 57 x 32, as 504 adders (no multiplier).
 //
 // x: 57 x ap_fixed<12,12>, element 0 in the lowest bits.
 // y: 32 x ap_fixed<21,16>, element 0 in the lowest bits.
@@ -72,1290 +72,1307 @@ module linear_dense_1 (
     wire signed [11:0] x56 = x[683:672];
 
     // stage 0
-    wire signed [13:0] s0;  // x49 - 2*x1
-    assign s0[0:0] = x49[0:0];
-    bittrigger_grow2 #(.WIDTH(13), .A(11), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s0 (
-        .a(11'(x49 >>> 1)), .b(x1), .sum(s0[13:1])
+    wire signed [13:0] s0;  // x7 + 2*x11 - x20
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s0 (
+        .a(x7), .b((13'(x11) << 1)), .c(x20), .sum(s0)
     );
-    wire signed [13:0] s1;  // x24 + x47 - x23
+    wire signed [13:0] s1;  // x2 + x6 - x37
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s1 (
-        .a(x24), .b(x47), .c(x23), .sum(s1)
+        .a(x2), .b(x6), .c(x37), .sum(s1)
     );
-    wire signed [14:0] s2;  // 4*x24 + 4*x27 - x27
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s2 (
-        .a((15'(x24) << 2)), .b((15'(x27) << 2)), .c(15'(x27)), .sum(s2)
+    wire signed [13:0] s2;  // x38 - x44 - x45
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s2 (
+        .a(x38), .b(x44), .c(x45), .sum(s2)
     );
-    wire signed [13:0] s3;  // x36 - x29 - x50
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s3 (
-        .a(x36), .b(x29), .c(x50), .sum(s3)
+    wire signed [15:0] s3;  // 4*x36 + s1 + s2
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s3 (
+        .a((14'(x36) << 2)), .b(s1), .c(s2), .sum(s3)
     );
-    wire signed [14:0] s4;  // 2*x22 + x40 - 2*x8
-    assign s4[0:0] = x40[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s4 (
-        .a(x22), .b(11'(x40 >>> 1)), .c(x8), .sum(s4[14:1])
+    wire signed [15:0] s4;  // x28 + 4*x39 - 4*x51
+    assign s4[1:0] = x28[1:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s4 (
+        .a(11'(x28 >>> 2)), .b(x39), .c(x51), .sum(s4[15:2])
     );
-    wire signed [15:0] s5;  // s2 + s3 + s4
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b000)) u_s5 (
-        .a(16'(s2)), .b(16'(s3)), .c(16'(s4)), .sum(s5)
+    wire signed [14:0] s5;  // x3 + 4*x9 + x48
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s5 (
+        .a(x3), .b((14'(x9) << 2)), .c(x48), .sum(s5)
     );
-    wire signed [14:0] s6;  // x16 - 4*x12 - 2*x18
-    assign s6[0:0] = x16[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s6 (
-        .a(11'(x16 >>> 1)), .b((13'(x12) << 1)), .c(x18), .sum(s6[14:1])
+    wire signed [13:0] s6;  // x46 - 2*x32
+    assign s6[0:0] = x46[0:0];
+    bittrigger_grow2 #(.WIDTH(13), .A(11), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s6 (
+        .a(11'(x46 >>> 1)), .b(x32), .sum(s6[13:1])
     );
-    wire signed [15:0] s7;  // 8*x9 + x32
-    assign s7[2:0] = x32[2:0];
-    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(10), .SIGNED(2'b11), .NEGATE(2'b00)) u_s7 (
-        .a(x9), .b(10'(x32 >>> 3)), .sum(s7[15:3])
+    wire signed [17:0] s7;  // 32*x1 - 2*x10 - x17
+    bittrigger_grow3 #(.WIDTH(18), .A(17), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s7 (
+        .a((17'(x1) << 5)), .b((15'(x10) << 1)), .c(15'(x17)), .sum(s7)
     );
-    wire signed [13:0] s8;  // x2 + x6 - x37
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s8 (
-        .a(x2), .b(x6), .c(x37), .sum(s8)
+    wire signed [15:0] s8;  // s0 + s5 + s6
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s8 (
+        .a(s0), .b(s5), .c(s6), .sum(s8)
     );
-    wire signed [13:0] s9;  // x38 - x44 - x45
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s9 (
-        .a(x38), .b(x44), .c(x45), .sum(s9)
+    wire signed [18:0] s9;  // s4 + s7 - 4*s5
+    bittrigger_grow3 #(.WIDTH(19), .A(16), .B(18), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s9 (
+        .a(s4), .b(s7), .c((17'(s5) << 2)), .sum(s9)
     );
-    wire signed [15:0] s10;  // 4*x36 + s8 + s9
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s10 (
-        .a((14'(x36) << 2)), .b(s8), .c(s9), .sum(s10)
+    wire signed [14:0] s11;  // 4*x24 + 4*x27 - x27
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s11 (
+        .a((15'(x24) << 2)), .b((15'(x27) << 2)), .c(15'(x27)), .sum(s11)
     );
-    wire signed [13:0] s11;  // 2*x10 + x20 - x48
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s11 (
-        .a((13'(x10) << 1)), .b(x20), .c(x48), .sum(s11)
+    wire signed [12:0] s12;  // x8 - x22
+    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s12 (
+        .a(x8), .b(x22), .sum(s12)
     );
-    wire signed [15:0] s12;  // x28 + 4*x39 - 4*x51
-    assign s12[1:0] = x28[1:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s12 (
-        .a(11'(x28 >>> 2)), .b(x39), .c(x51), .sum(s12[15:2])
+    wire signed [12:0] s13;  // x50 - x40
+    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s13 (
+        .a(x50), .b(x40), .sum(s13)
     );
-    wire signed [13:0] s13;  // x3 + x7 + x46
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s13 (
-        .a(x3), .b(x7), .c(x46), .sum(s13)
+    wire signed [13:0] s14;  // x36 - x29 - s13
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s14 (
+        .a(x36), .b(x29), .c(s13), .sum(s14)
     );
-    wire signed [14:0] s14;  // 4*x9 + 2*x11 - x17
-    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s14 (
-        .a((14'(x9) << 2)), .b((13'(x11) << 1)), .c(x17), .sum(s14)
+    wire signed [13:0] s16;  // x56 - x13 - x53
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s16 (
+        .a(x56), .b(x13), .c(x53), .sum(s16)
     );
-    wire signed [15:0] s15;  // 8*x1 - x3 - x48
-    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s15 (
-        .a((15'(x1) << 3)), .b(13'(x3)), .c(13'(x48)), .sum(s15)
+    wire signed [16:0] s17;  // 16*x12 + 2*x33 + s16
+    assign s17[0:0] = s16[0:0];
+    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s17 (
+        .a((15'(x12) << 3)), .b(13'(x33)), .c(13'(s16 >>> 1)), .sum(s17[16:1])
     );
-    wire signed [15:0] s16;  // s13 + s14 - s11
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s16 (
-        .a(s13), .b(s14), .c(s11), .sum(s16)
+    wire signed [13:0] s18;  // x0 + x30 + 2*x54
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s18 (
+        .a(x0), .b(x30), .c((13'(x54) << 1)), .sum(s18)
     );
-    wire signed [18:0] s17;  // s12 + 4*s15 - 2*s7
-    assign s17[0:0] = s12[0:0];
-    bittrigger_grow3 #(.WIDTH(18), .A(15), .B(17), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s17 (
-        .a(15'(s12 >>> 1)), .b((17'(s15) << 1)), .c(s7), .sum(s17[18:1])
+    wire signed [12:0] s20;  // x24 + x47
+    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b00)) u_s20 (
+        .a(x24), .b(x47), .sum(s20)
     );
-    wire signed [13:0] s19;  // x0 + x30 + 2*x54
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s19 (
-        .a(x0), .b(x30), .c((13'(x54) << 1)), .sum(s19)
+    wire signed [14:0] s21;  // 2*x19 + x23 - s20
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s21 (
+        .a((13'(x19) << 1)), .b(x23), .c(s20), .sum(s21)
     );
-    wire signed [15:0] s20;  // x1 + 2*x19 - 8*x42
-    assign s20[0:0] = x1[0:0];
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s20 (
-        .a(12'(x1 >>> 1)), .b(x19), .c((14'(x42) << 2)), .sum(s20[15:1])
+    wire signed [14:0] s22;  // x1 + x16 - 4*x12
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s22 (
+        .a(x1), .b(x16), .c((14'(x12) << 2)), .sum(s22)
     );
-    wire signed [16:0] s21;  // 8*x45 + s19 + s20
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(14), .C(16), .SIGNED(3'b111), .NEGATE(3'b000)) u_s21 (
-        .a((15'(x45) << 3)), .b(s19), .c(s20), .sum(s21)
+    wire signed [14:0] s23;  // x41 - 2*x18 - 2*x52
+    assign s23[0:0] = x41[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s23 (
+        .a(11'(x41 >>> 1)), .b(x18), .c(x52), .sum(s23[14:1])
     );
-    wire signed [13:0] s22;  // x56 - x13 - x53
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s22 (
-        .a(x56), .b(x13), .c(x53), .sum(s22)
+    wire signed [13:0] s24;  // x21 + x49 - 2*x7
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s24 (
+        .a(x21), .b(x49), .c((13'(x7) << 1)), .sum(s24)
     );
-    wire signed [16:0] s23;  // 16*x12 + 2*x33 + s22
-    assign s23[0:0] = s22[0:0];
-    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s23 (
-        .a((15'(x12) << 3)), .b(13'(x33)), .c(13'(s22 >>> 1)), .sum(s23[16:1])
+    wire signed [15:0] s25;  // 4*x15 + s23 - 4*x1
+    assign s25[1:0] = s23[1:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s25 (
+        .a(x15), .b(13'(s23 >>> 2)), .c(x1), .sum(s25[15:2])
     );
-    wire signed [14:0] s24;  // 2*x21 + x41 - 2*x52
-    assign s24[0:0] = x41[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s24 (
-        .a(x21), .b(11'(x41 >>> 1)), .c(x52), .sum(s24[14:1])
+    wire signed [13:0] s30;  // x10 - x27 - x46
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s30 (
+        .a(x10), .b(x27), .c(x46), .sum(s30)
     );
-    wire signed [15:0] s25;  // 4*x15 - 4*x7 - s1
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s25 (
-        .a((14'(x15) << 2)), .b((14'(x7) << 2)), .c(s1), .sum(s25)
-    );
-    wire signed [16:0] s26;  // 2*s0 + s6 + s24
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s26 (
-        .a((15'(s0) << 1)), .b(s6), .c(s24), .sum(s26)
-    );
-    wire signed [12:0] s30;  // x26 - x33
-    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s30 (
-        .a(x26), .b(x33), .sum(s30)
-    );
-    wire signed [14:0] s31;  // 2*x15 + x19 + 2*x48
-    assign s31[0:0] = x19[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s31 (
-        .a(x15), .b(11'(x19 >>> 1)), .c(x48), .sum(s31[14:1])
+    wire signed [13:0] s31;  // 2*x22 - x15
+    bittrigger_grow2 #(.WIDTH(14), .A(13), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s31 (
+        .a((13'(x22) << 1)), .b(x15), .sum(s31)
     );
     wire signed [16:0] s32;  // x40 + x54 - 16*x24
     bittrigger_grow3 #(.WIDTH(17), .A(14), .B(14), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s32 (
         .a(14'(x40)), .b(14'(x54)), .c((16'(x24) << 4)), .sum(s32)
     );
-    wire signed [14:0] s33;  // 4*x22 + x52 - s30
-    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s33 (
-        .a((14'(x22) << 2)), .b(x52), .c(s30), .sum(s33)
+    wire signed [13:0] s33;  // x19 + x26 - x33
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s33 (
+        .a(x19), .b(x26), .c(x33), .sum(s33)
     );
-    wire signed [13:0] s35;  // x17 + x22 + x25
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s35 (
-        .a(x17), .b(x22), .c(x25), .sum(s35)
+    wire signed [14:0] s34;  // 2*x48 + s33 - x52
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s34 (
+        .a((13'(x48) << 1)), .b(s33), .c(x52), .sum(s34)
     );
-    wire signed [16:0] s37;  // 32*x1 + x29 - 2*x1
-    assign s37[0:0] = x29[0:0];
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s37 (
-        .a((16'(x1) << 4)), .b(16'(x29 >>> 1)), .c(16'(x1)), .sum(s37[16:1])
+    wire signed [16:0] s36;  // 16*x54 - x8 - x28
+    bittrigger_grow3 #(.WIDTH(17), .A(16), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s36 (
+        .a((16'(x54) << 4)), .b(14'(x8)), .c(14'(x28)), .sum(s36)
     );
-    wire signed [12:0] s38;  // x32 - x20
-    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s38 (
-        .a(x32), .b(x20), .sum(s38)
+    wire signed [13:0] s39;  // x17 + x22 + x25
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s39 (
+        .a(x17), .b(x22), .c(x25), .sum(s39)
     );
-    wire signed [14:0] s40;  // x2 + 4*x39 - x9
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s40 (
-        .a(x2), .b((14'(x39) << 2)), .c(x9), .sum(s40)
+    wire signed [16:0] s41;  // 2*x1 - 32*x1 - x29
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b110)) u_s41 (
+        .a((17'(x1) << 1)), .b((17'(x1) << 5)), .c(17'(x29)), .sum(s41)
     );
-    wire signed [13:0] s41;  // x12 + 2*x21
-    assign s41[0:0] = x12[0:0];
-    bittrigger_grow2 #(.WIDTH(13), .A(11), .B(12), .SIGNED(2'b11), .NEGATE(2'b00)) u_s41 (
-        .a(11'(x12 >>> 1)), .b(x21), .sum(s41[13:1])
+    wire signed [12:0] s42;  // x9 - x12
+    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s42 (
+        .a(x9), .b(x12), .sum(s42)
     );
-    wire signed [15:0] s43;  // s38 + s40 + s41
-    bittrigger_grow3 #(.WIDTH(16), .A(13), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s43 (
-        .a(s38), .b(s40), .c(s41), .sum(s43)
+    wire signed [12:0] s43;  // x32 - x20
+    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s43 (
+        .a(x32), .b(x20), .sum(s43)
     );
-    wire signed [13:0] s46;  // x27 + x46 - x10
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s46 (
-        .a(x27), .b(x46), .c(x10), .sum(s46)
+    wire signed [13:0] s44;  // x11 + 2*x31 - x2
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s44 (
+        .a(x11), .b((13'(x31) << 1)), .c(x2), .sum(s44)
     );
-    wire signed [16:0] s47;  // 16*x54 - x8 - x28
-    bittrigger_grow3 #(.WIDTH(17), .A(16), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s47 (
-        .a((16'(x54) << 4)), .b(14'(x8)), .c(14'(x28)), .sum(s47)
+    wire signed [13:0] s45;  // x45 - x16 - x21
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s45 (
+        .a(x45), .b(x16), .c(x21), .sum(s45)
     );
-    wire signed [13:0] s49;  // x36 - x13 - x38
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s49 (
-        .a(x36), .b(x13), .c(x38), .sum(s49)
+    wire signed [14:0] s46;  // s42 - 4*x11 - s43
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s46 (
+        .a(s42), .b((14'(x11) << 2)), .c(s43), .sum(s46)
     );
-    wire signed [13:0] s50;  // x49 - x5 - 2*x24
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s50 (
-        .a(x49), .b(x5), .c((13'(x24) << 1)), .sum(s50)
+    wire signed [15:0] s47;  // s44 + 2*s45 - 4*x39
+    assign s47[0:0] = s44[0:0];
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s47 (
+        .a(13'(s44 >>> 1)), .b(s45), .c((13'(x39) << 1)), .sum(s47[15:1])
     );
-    wire signed [15:0] s51;  // s49 + s50 - s46
+    wire signed [13:0] s49;  // x36 + x49 - x5
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s49 (
+        .a(x36), .b(x49), .c(x5), .sum(s49)
+    );
+    wire signed [13:0] s50;  // x13 + 2*x24 + x38
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s50 (
+        .a(x13), .b((13'(x24) << 1)), .c(x38), .sum(s50)
+    );
+    wire signed [15:0] s51;  // s30 + s49 - s50
     bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s51 (
-        .a(s49), .b(s50), .c(s46), .sum(s51)
+        .a(s30), .b(s49), .c(s50), .sum(s51)
     );
-    wire signed [14:0] s57;  // 4*x13 + x31 + 2*x41
-    assign s57[0:0] = x31[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s57 (
-        .a((13'(x13) << 1)), .b(11'(x31 >>> 1)), .c(x41), .sum(s57[14:1])
+    wire signed [13:0] s55;  // 2*x33 + x49 - x5
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s55 (
+        .a((13'(x33) << 1)), .b(x49), .c(x5), .sum(s55)
     );
-    wire signed [13:0] s58;  // x50 + x55 - x30
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s58 (
-        .a(x50), .b(x55), .c(x30), .sum(s58)
+    wire signed [14:0] s56;  // x42 - 4*x9
+    assign s56[1:0] = x42[1:0];
+    bittrigger_grow2 #(.WIDTH(13), .A(10), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s56 (
+        .a(10'(x42 >>> 2)), .b(x9), .sum(s56[14:2])
     );
-    wire signed [12:0] s59;  // x36 + x54
-    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b00)) u_s59 (
-        .a(x36), .b(x54), .sum(s59)
+    wire signed [13:0] s57;  // x4 + x18 - x34
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s57 (
+        .a(x4), .b(x18), .c(x34), .sum(s57)
     );
-    wire signed [14:0] s60;  // 4*x25 + x42 - x56
-    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s60 (
-        .a((14'(x25) << 2)), .b(x42), .c(x56), .sum(s60)
+    wire signed [14:0] s58;  // s57 - 2*x48 - s12
+    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s58 (
+        .a(s57), .b((13'(x48) << 1)), .c(s12), .sum(s58)
     );
-    wire signed [13:0] s61;  // x52 - x44 - x53
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s61 (
-        .a(x52), .b(x44), .c(x53), .sum(s61)
+    wire signed [15:0] s59;  // 4*x18 + s55 - 4*x19
+    assign s59[1:0] = s55[1:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s59 (
+        .a(x18), .b(12'(s55 >>> 2)), .c(x19), .sum(s59[15:2])
     );
-    wire signed [14:0] s62;  // s61 - 2*x24 - 2*x45
-    assign s62[0:0] = s61[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s62 (
-        .a(13'(s61 >>> 1)), .b(x24), .c(x45), .sum(s62[14:1])
+    wire signed [17:0] s61;  // 2*x11 + 32*x12 - x2
+    bittrigger_grow3 #(.WIDTH(18), .A(15), .B(17), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s61 (
+        .a((15'(x11) << 1)), .b((17'(x12) << 5)), .c(15'(x2)), .sum(s61)
     );
-    wire signed [15:0] s63;  // 4*x1 - 4*x39 - s60
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s63 (
-        .a((14'(x1) << 2)), .b((14'(x39) << 2)), .c(s60), .sum(s63)
+    wire signed [14:0] s62;  // x27 + 4*x45
+    assign s62[1:0] = x27[1:0];
+    bittrigger_grow2 #(.WIDTH(13), .A(10), .B(12), .SIGNED(2'b11), .NEGATE(2'b00)) u_s62 (
+        .a(10'(x27 >>> 2)), .b(x45), .sum(s62[14:2])
     );
-    wire signed [13:0] s65;  // x3 + x27 + x47
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s65 (
-        .a(x3), .b(x27), .c(x47), .sum(s65)
+    wire signed [13:0] s63;  // x9 + x36 + x41
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s63 (
+        .a(x9), .b(x36), .c(x41), .sum(s63)
     );
-    wire signed [13:0] s66;  // x19 - x0 - x12
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s66 (
-        .a(x19), .b(x0), .c(x12), .sum(s66)
+    wire signed [15:0] s64;  // 2*x47 + s63 - 2*s62
+    assign s64[0:0] = s63[0:0];
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s64 (
+        .a(15'(x47)), .b(15'(s63 >>> 1)), .c(s62), .sum(s64[15:1])
     );
-    wire signed [17:0] s67;  // x40 + x43 - 32*x1
-    bittrigger_grow3 #(.WIDTH(18), .A(15), .B(15), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s67 (
-        .a(15'(x40)), .b(15'(x43)), .c((17'(x1) << 5)), .sum(s67)
+    wire signed [17:0] s65;  // 32*x24 + x29 - x38
+    bittrigger_grow3 #(.WIDTH(18), .A(17), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s65 (
+        .a((17'(x24) << 5)), .b(15'(x29)), .c(15'(x38)), .sum(s65)
     );
-    wire signed [17:0] s68;  // s65 + s66 + s67
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s68 (
-        .a(18'(s65)), .b(18'(s66)), .c(s67), .sum(s68)
+    wire signed [14:0] s66;  // 4*x25 + x42 - x56
+    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s66 (
+        .a((14'(x25) << 2)), .b(x42), .c(x56), .sum(s66)
     );
-    wire signed [13:0] s70;  // x14 + x15 - 2*x2
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s70 (
-        .a(x14), .b(x15), .c((13'(x2) << 1)), .sum(s70)
+    wire signed [13:0] s67;  // x44 + x53 - x52
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s67 (
+        .a(x44), .b(x53), .c(x52), .sum(s67)
     );
-    wire signed [12:0] s71;  // x6 - x32
-    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s71 (
-        .a(x6), .b(x32), .sum(s71)
+    wire signed [14:0] s68;  // 2*x24 + 2*x45 + s67
+    assign s68[0:0] = s67[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s68 (
+        .a(x24), .b(x45), .c(13'(s67 >>> 1)), .sum(s68[14:1])
     );
-    wire signed [14:0] s72;  // 2*x0 + 2*x3 + s71
-    assign s72[0:0] = s71[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s72 (
-        .a(x0), .b(x3), .c(12'(s71 >>> 1)), .sum(s72[14:1])
+    wire signed [15:0] s69;  // 4*x39 + s66 - 4*x1
+    assign s69[1:0] = s66[1:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s69 (
+        .a(x39), .b(13'(s66 >>> 2)), .c(x1), .sum(s69[15:2])
     );
-    wire signed [13:0] s73;  // x9 + x36 + 2*x47
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s73 (
-        .a(x9), .b(x36), .c((13'(x47) << 1)), .sum(s73)
+    wire signed [13:0] s71;  // x3 + x27 + x47
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s71 (
+        .a(x3), .b(x27), .c(x47), .sum(s71)
     );
-    wire signed [15:0] s75;  // x18 - x5 - 8*x9
-    bittrigger_grow3 #(.WIDTH(16), .A(13), .B(13), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s75 (
-        .a(13'(x18)), .b(13'(x5)), .c((15'(x9) << 3)), .sum(s75)
+    wire signed [13:0] s72;  // x40 + x43 - x0
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s72 (
+        .a(x40), .b(x43), .c(x0), .sum(s72)
     );
-    wire signed [13:0] s76;  // 2*x19 + x48
-    assign s76[0:0] = x48[0:0];
-    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(11), .SIGNED(2'b11), .NEGATE(2'b00)) u_s76 (
-        .a(x19), .b(11'(x48 >>> 1)), .sum(s76[13:1])
+    wire signed [17:0] s73;  // s71 + s72 - 32*x1
+    bittrigger_grow3 #(.WIDTH(18), .A(15), .B(15), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s73 (
+        .a(15'(s71)), .b(15'(s72)), .c((17'(x1) << 5)), .sum(s73)
     );
-    wire signed [12:0] s77;  // x8 - x22
-    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s77 (
-        .a(x8), .b(x22), .sum(s77)
+    wire signed [13:0] s74;  // x19 + x33 - x12
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s74 (
+        .a(x19), .b(x33), .c(x12), .sum(s74)
     );
-    wire signed [13:0] s78;  // x4 + 2*x42 - x34
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s78 (
-        .a(x4), .b((13'(x42) << 1)), .c(x34), .sum(s78)
+    wire signed [13:0] s75;  // x7 + x55 - x48
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s75 (
+        .a(x7), .b(x55), .c(x48), .sum(s75)
     );
-    wire signed [15:0] s79;  // 4*x18 + s78 - s77
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s79 (
-        .a((14'(x18) << 2)), .b(s78), .c(s77), .sum(s79)
+    wire signed [13:0] s77;  // 2*x2 - x14 - x15
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s77 (
+        .a((13'(x2) << 1)), .b(x14), .c(x15), .sum(s77)
     );
-    wire signed [14:0] s81;  // 2*x16 + x21 + 2*x35
-    assign s81[0:0] = x21[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s81 (
-        .a(x16), .b(11'(x21 >>> 1)), .c(x35), .sum(s81[14:1])
+    wire signed [12:0] s78;  // x6 - x32
+    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s78 (
+        .a(x6), .b(x32), .sum(s78)
     );
-    wire signed [14:0] s82;  // 2*x49 + s30 + s58
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s82 (
-        .a((13'(x49) << 1)), .b(s30), .c(s58), .sum(s82)
+    wire signed [14:0] s79;  // 2*x0 + 2*x3 + s78
+    assign s79[0:0] = s78[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s79 (
+        .a(x0), .b(x3), .c(12'(s78 >>> 1)), .sum(s79[14:1])
     );
-    wire signed [15:0] s83;  // 4*x10 - 4*x33 - s81
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s83 (
-        .a((14'(x10) << 2)), .b((14'(x33) << 2)), .c(s81), .sum(s83)
+    wire signed [12:0] s80;  // x30 - x50
+    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s80 (
+        .a(x30), .b(x50), .sum(s80)
     );
-    wire signed [13:0] s90;  // 2*x25 - x54
-    bittrigger_grow2 #(.WIDTH(14), .A(13), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s90 (
-        .a((13'(x25) << 1)), .b(x54), .sum(s90)
+    wire signed [13:0] s81;  // x21 + x26 + x31
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s81 (
+        .a(x21), .b(x26), .c(x31), .sum(s81)
     );
-    wire signed [13:0] s91;  // x10 + x49 - x14
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s91 (
-        .a(x10), .b(x49), .c(x14), .sum(s91)
+    wire signed [14:0] s82;  // s80 - 2*x16 - 2*x35
+    assign s82[0:0] = s80[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s82 (
+        .a(12'(s80 >>> 1)), .b(x16), .c(x35), .sum(s82[14:1])
     );
-    wire signed [15:0] s92;  // s91 - 4*x19 - s90
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s92 (
-        .a(s91), .b((14'(x19) << 2)), .c(s90), .sum(s92)
+    wire signed [15:0] s83;  // 4*x10 - 4*x13 - s81
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s83 (
+        .a((14'(x10) << 2)), .b((14'(x13) << 2)), .c(s81), .sum(s83)
     );
-    wire signed [14:0] s93;  // x5 + 2*x18 - 4*x42
-    assign s93[0:0] = x5[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s93 (
-        .a(11'(x5 >>> 1)), .b(x18), .c((13'(x42) << 1)), .sum(s93[14:1])
+    wire signed [13:0] s90;  // 2*x2 + x29
+    assign s90[0:0] = x29[0:0];
+    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(11), .SIGNED(2'b11), .NEGATE(2'b00)) u_s90 (
+        .a(x2), .b(11'(x29 >>> 1)), .sum(s90[13:1])
     );
-    wire signed [13:0] s95;  // x1 + 2*x26
-    assign s95[0:0] = x1[0:0];
-    bittrigger_grow2 #(.WIDTH(13), .A(11), .B(12), .SIGNED(2'b11), .NEGATE(2'b00)) u_s95 (
-        .a(11'(x1 >>> 1)), .b(x26), .sum(s95[13:1])
+    wire signed [13:0] s91;  // x24 - x23 - x34
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s91 (
+        .a(x24), .b(x23), .c(x34), .sum(s91)
     );
-    wire signed [15:0] s96;  // x28 + x31 - 8*x24
-    bittrigger_grow3 #(.WIDTH(16), .A(13), .B(13), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s96 (
-        .a(13'(x28)), .b(13'(x31)), .c((15'(x24) << 3)), .sum(s96)
+    wire signed [14:0] s92;  // x1 + 4*x25 + 2*x45
+    assign s92[0:0] = x1[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s92 (
+        .a(11'(x1 >>> 1)), .b((13'(x25) << 1)), .c(x45), .sum(s92[14:1])
     );
-    wire signed [12:0] s97;  // x7 + x39
-    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b00)) u_s97 (
-        .a(x7), .b(x39), .sum(s97)
+    wire signed [17:0] s93;  // 16*x21 + s91 + 4*s92
+    assign s93[1:0] = s91[1:0];
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(13), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s93 (
+        .a((14'(x21) << 2)), .b(13'(s91 >>> 2)), .c(s92), .sum(s93[17:2])
     );
-    wire signed [12:0] s98;  // x13 + x42
-    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b00)) u_s98 (
-        .a(x13), .b(x42), .sum(s98)
+    wire signed [13:0] s94;  // x39 - x13 - x53
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s94 (
+        .a(x39), .b(x13), .c(x53), .sum(s94)
     );
-    wire signed [14:0] s99;  // s98 - s77 - s97
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s99 (
-        .a(s98), .b(s77), .c(s97), .sum(s99)
+    wire signed [13:0] s95;  // x7 + x31 + s12
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s95 (
+        .a(x7), .b(x31), .c(s12), .sum(s95)
     );
-    wire signed [13:0] s100;  // x21 - 2*x6 - x9
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s100 (
-        .a(x21), .b((13'(x6) << 1)), .c(x9), .sum(s100)
+    wire signed [15:0] s99;  // 8*x9 + x20 + x32
+    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s99 (
+        .a((15'(x9) << 3)), .b(13'(x20)), .c(13'(x32)), .sum(s99)
     );
-    wire signed [12:0] s102;  // x38 - x4
-    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s102 (
-        .a(x38), .b(x4), .sum(s102)
+    wire signed [14:0] s100;  // x5 + 2*x18 - 4*x42
+    assign s100[0:0] = x5[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s100 (
+        .a(11'(x5 >>> 1)), .b(x18), .c((13'(x42) << 1)), .sum(s100[14:1])
     );
-    wire signed [13:0] s103;  // 2*x51 - x36
-    bittrigger_grow2 #(.WIDTH(14), .A(13), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s103 (
-        .a((13'(x51) << 1)), .b(x36), .sum(s103)
+    wire signed [13:0] s102;  // x4 + x11 - x38
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s102 (
+        .a(x4), .b(x11), .c(x38), .sum(s102)
     );
-    wire signed [14:0] s104;  // x16 - 4*x22 - x41
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s104 (
-        .a(x16), .b((14'(x22) << 2)), .c(x41), .sum(s104)
+    wire signed [14:0] s103;  // 4*x22 + x41 - x16
+    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s103 (
+        .a((14'(x22) << 2)), .b(x41), .c(x16), .sum(s103)
     );
-    wire signed [15:0] s105;  // 2*x15 + s104 - 2*x45
-    assign s105[0:0] = s104[0:0];
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s105 (
-        .a(x15), .b(14'(s104 >>> 1)), .c(x45), .sum(s105[15:1])
+    wire signed [15:0] s104;  // 2*x45 + s103 - 2*x15
+    assign s104[0:0] = s103[0:0];
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s104 (
+        .a(x45), .b(14'(s103 >>> 1)), .c(x15), .sum(s104[15:1])
     );
-    wire signed [13:0] s106;  // x24 - x23 - x34
+    wire signed [13:0] s105;  // x54 - 2*x25
+    assign s105[0:0] = x54[0:0];
+    bittrigger_grow2 #(.WIDTH(13), .A(11), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s105 (
+        .a(11'(x54 >>> 1)), .b(x25), .sum(s105[13:1])
+    );
+    wire signed [13:0] s106;  // x14 - x10 - x49
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s106 (
-        .a(x24), .b(x23), .c(x34), .sum(s106)
-    );
-    wire signed [15:0] s107;  // 4*x1 + 4*x33 - x29
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s107 (
-        .a((14'(x1) << 2)), .b((14'(x33) << 2)), .c(13'(x29)), .sum(s107)
-    );
-    wire signed [14:0] s108;  // 2*x21 + 2*x25 + x45
-    assign s108[0:0] = x45[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s108 (
-        .a(x21), .b(x25), .c(11'(x45 >>> 1)), .sum(s108[14:1])
-    );
-    wire signed [17:0] s109;  // s106 + s107 + 8*s108
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s109 (
-        .a(18'(s106)), .b(18'(s107)), .c((18'(s108) << 3)), .sum(s109)
-    );
-    wire signed [16:0] s110;  // 2*x20 + 2*s7 - x53
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s110 (
-        .a((17'(x20) << 1)), .b((17'(s7) << 1)), .c(17'(x53)), .sum(s110)
-    );
-    wire signed [13:0] s111;  // 2*x7 + x48 + x56
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s111 (
-        .a((13'(x7) << 1)), .b(x48), .c(x56), .sum(s111)
-    );
-    wire signed [14:0] s112;  // x44 - 2*x2 - s102
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s112 (
-        .a(x44), .b((13'(x2) << 1)), .c(s102), .sum(s112)
-    );
-    wire signed [15:0] s113;  // 4*x23 + s95 + s103
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s113 (
-        .a((14'(x23) << 2)), .b(s95), .c(s103), .sum(s113)
-    );
-    wire signed [16:0] s115;  // s96 + 4*s102 - 2*s111
-    assign s115[0:0] = s96[0:0];
-    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s115 (
-        .a(15'(s96 >>> 1)), .b((14'(s102) << 1)), .c(s111), .sum(s115[16:1])
-    );
-    wire signed [13:0] s121;  // x22 - x0 - 2*x21
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s121 (
-        .a(x22), .b(x0), .c((13'(x21) << 1)), .sum(s121)
-    );
-    wire signed [13:0] s122;  // x50 - x16 - x23
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s122 (
-        .a(x50), .b(x16), .c(x23), .sum(s122)
-    );
-    wire signed [13:0] s123;  // x25 + x41 - x8
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s123 (
-        .a(x25), .b(x41), .c(x8), .sum(s123)
-    );
-    wire signed [16:0] s124;  // 32*x1 - 2*x1 - x43
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b110)) u_s124 (
-        .a((17'(x1) << 5)), .b((17'(x1) << 1)), .c(17'(x43)), .sum(s124)
-    );
-    wire signed [13:0] s128;  // x7 + x24 + 2*x39
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s128 (
-        .a(x7), .b(x24), .c((13'(x39) << 1)), .sum(s128)
-    );
-    wire signed [15:0] s129;  // x34 - x3 - 8*x51
-    bittrigger_grow3 #(.WIDTH(16), .A(13), .B(13), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s129 (
-        .a(13'(x34)), .b(13'(x3)), .c((15'(x51) << 3)), .sum(s129)
-    );
-    wire signed [14:0] s130;  // x52 - x4 - 4*x54
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s130 (
-        .a(x52), .b(x4), .c((14'(x54) << 2)), .sum(s130)
-    );
-    wire signed [13:0] s131;  // x54 - x17 - x36
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s131 (
-        .a(x54), .b(x17), .c(x36), .sum(s131)
-    );
-    wire signed [15:0] s132;  // 4*x24 + s128 + s131
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s132 (
-        .a((14'(x24) << 2)), .b(s128), .c(s131), .sum(s132)
-    );
-    wire signed [13:0] s134;  // x19 + x51 - x35
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s134 (
-        .a(x19), .b(x51), .c(x35), .sum(s134)
-    );
-    wire signed [13:0] s135;  // x14 + x15 + 2*x31
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s135 (
-        .a(x14), .b(x15), .c((13'(x31) << 1)), .sum(s135)
-    );
-    wire signed [15:0] s136;  // s134 - s122 - s123
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s136 (
-        .a(s134), .b(s122), .c(s123), .sum(s136)
-    );
-    wire signed [14:0] s141;  // 4*x6 - x36 - x45
-    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s141 (
-        .a((14'(x6) << 2)), .b(x36), .c(x45), .sum(s141)
-    );
-    wire signed [13:0] s142;  // x3 - x5 - 2*x22
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s142 (
-        .a(x3), .b(x5), .c((13'(x22) << 1)), .sum(s142)
-    );
-    wire signed [13:0] s143;  // x15 + x36 + 2*x51
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s143 (
-        .a(x15), .b(x36), .c((13'(x51) << 1)), .sum(s143)
-    );
-    wire signed [16:0] s144;  // s141 + s142 + 4*s143
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(14), .C(16), .SIGNED(3'b111), .NEGATE(3'b000)) u_s144 (
-        .a(s141), .b(s142), .c((16'(s143) << 2)), .sum(s144)
-    );
-    wire signed [13:0] s146;  // x40 + x55 - x19
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s146 (
-        .a(x40), .b(x55), .c(x19), .sum(s146)
-    );
-    wire signed [13:0] s147;  // x6 - x0 - x14
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s147 (
-        .a(x6), .b(x0), .c(x14), .sum(s147)
-    );
-    wire signed [14:0] s148;  // x21 + s146 + s147
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b000)) u_s148 (
-        .a(15'(x21)), .b(15'(s146)), .c(15'(s147)), .sum(s148)
-    );
-    wire signed [13:0] s150;  // x33 + x51 - x13
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s150 (
-        .a(x33), .b(x51), .c(x13), .sum(s150)
-    );
-    wire signed [12:0] s152;  // x39 - x26
-    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s152 (
-        .a(x39), .b(x26), .sum(s152)
-    );
-    wire signed [14:0] s153;  // x7 - 2*x25 - 2*x54
-    assign s153[0:0] = x7[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s153 (
-        .a(11'(x7 >>> 1)), .b(x25), .c(x54), .sum(s153[14:1])
-    );
-    wire signed [15:0] s154;  // s153 - 4*x9 - 4*x45
-    assign s154[1:0] = s153[1:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s154 (
-        .a(13'(s153 >>> 2)), .b(x9), .c(x45), .sum(s154[15:2])
-    );
-    wire signed [13:0] s155;  // x17 - x10 - x12
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s155 (
-        .a(x17), .b(x10), .c(x12), .sum(s155)
-    );
-    wire signed [14:0] s156;  // 2*x42 + s150 - s152
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s156 (
-        .a((13'(x42) << 1)), .b(s150), .c(s152), .sum(s156)
-    );
-    wire signed [15:0] s157;  // 4*x39 + s155 - s6
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s157 (
-        .a((14'(x39) << 2)), .b(s155), .c(s6), .sum(s157)
-    );
-    wire signed [13:0] s162;  // x13 + 2*x33 + x44
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s162 (
-        .a(x13), .b((13'(x33) << 1)), .c(x44), .sum(s162)
-    );
-    wire signed [13:0] s163;  // x15 + x51 - x31
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s163 (
-        .a(x15), .b(x51), .c(x31), .sum(s163)
-    );
-    wire signed [15:0] s164;  // 2*s152 + s162 + s163
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s164 (
-        .a((14'(s152) << 1)), .b(s162), .c(s163), .sum(s164)
-    );
-    wire signed [13:0] s166;  // 4*x18 + x20 - x18
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s166 (
-        .a((14'(x18) << 2)), .b(14'(x20)), .c(14'(x18)), .sum(s166)
-    );
-    wire signed [14:0] s167;  // 4*x12 + x14
-    assign s167[1:0] = x14[1:0];
-    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(10), .SIGNED(2'b11), .NEGATE(2'b00)) u_s167 (
-        .a(x12), .b(10'(x14 >>> 2)), .sum(s167[14:2])
-    );
-    wire signed [15:0] s168;  // s58 + s167 - s166
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s168 (
-        .a(s58), .b(s167), .c(s166), .sum(s168)
-    );
-    wire signed [13:0] s169;  // x2 + x32 + x46
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s169 (
-        .a(x2), .b(x32), .c(x46), .sum(s169)
-    );
-    wire signed [13:0] s172;  // 2*x21 + x48 - x51
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s172 (
-        .a((13'(x21) << 1)), .b(x48), .c(x51), .sum(s172)
-    );
-    wire signed [13:0] s173;  // x53 - x10 - 2*x21
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s173 (
-        .a(x53), .b(x10), .c((13'(x21) << 1)), .sum(s173)
-    );
-    wire signed [16:0] s174;  // 16*x51 + 4*s172 + s173
-    assign s174[1:0] = s173[1:0];
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b000)) u_s174 (
-        .a((15'(x51) << 2)), .b(15'(s172)), .c(15'(s173 >>> 2)), .sum(s174[16:2])
-    );
-    wire signed [13:0] s175;  // x16 + x24 + x25
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s175 (
-        .a(x16), .b(x24), .c(x25), .sum(s175)
-    );
-    wire signed [14:0] s176;  // 2*x6 - x34 - 4*x39
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s176 (
-        .a((13'(x6) << 1)), .b(x34), .c((14'(x39) << 2)), .sum(s176)
-    );
-    wire signed [14:0] s177;  // x41 + s77 - 2*x52
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s177 (
-        .a(x41), .b(s77), .c((13'(x52) << 1)), .sum(s177)
-    );
-    wire signed [15:0] s178;  // 4*x3 - 4*x8 - s111
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s178 (
-        .a((14'(x3) << 2)), .b((14'(x8) << 2)), .c(s111), .sum(s178)
-    );
-    wire signed [13:0] s183;  // x12 + x35 + x44
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s183 (
-        .a(x12), .b(x35), .c(x44), .sum(s183)
-    );
-    wire signed [13:0] s184;  // 2*x9 + x30 - x18
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s184 (
-        .a((13'(x9) << 1)), .b(x30), .c(x18), .sum(s184)
-    );
-    wire signed [15:0] s185;  // s183 + 2*s184 - 4*x12
-    assign s185[0:0] = s183[0:0];
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s185 (
-        .a(13'(s183 >>> 1)), .b(s184), .c((13'(x12) << 1)), .sum(s185[15:1])
-    );
-    wire signed [13:0] s186;  // 2*x8 + x13 + x15
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s186 (
-        .a((13'(x8) << 1)), .b(x13), .c(x15), .sum(s186)
-    );
-    wire signed [13:0] s187;  // x19 + x45 + x48
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s187 (
-        .a(x19), .b(x45), .c(x48), .sum(s187)
-    );
-    wire signed [13:0] s188;  // x28 - x2 - x20
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s188 (
-        .a(x28), .b(x2), .c(x20), .sum(s188)
-    );
-    wire signed [13:0] s189;  // x6 + x46 + x56
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s189 (
-        .a(x6), .b(x46), .c(x56), .sum(s189)
-    );
-    wire signed [14:0] s190;  // x9 + x27 - s189
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s190 (
-        .a(x9), .b(x27), .c(s189), .sum(s190)
-    );
-    wire signed [14:0] s191;  // 2*x42 + x43 - 2*x26
-    assign s191[0:0] = x43[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s191 (
-        .a(x42), .b(11'(x43 >>> 1)), .c(x26), .sum(s191[14:1])
-    );
-    wire signed [15:0] s192;  // s188 - s121 - s186
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s192 (
-        .a(s188), .b(s121), .c(s186), .sum(s192)
-    );
-    wire signed [14:0] s197;  // x38 + 2*x51 - 2*x25
-    assign s197[0:0] = x38[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s197 (
-        .a(11'(x38 >>> 1)), .b(x51), .c(x25), .sum(s197[14:1])
-    );
-    wire signed [13:0] s198;  // x9 - x18 - x37
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s198 (
-        .a(x9), .b(x18), .c(x37), .sum(s198)
-    );
-    wire signed [14:0] s199;  // 2*x48 - 2*x21 - x33
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s199 (
-        .a((13'(x48) << 1)), .b((13'(x21) << 1)), .c(x33), .sum(s199)
-    );
-    wire signed [16:0] s200;  // 8*x54 + s198 + 2*s199
-    assign s200[0:0] = s198[0:0];
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(13), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s200 (
-        .a((14'(x54) << 2)), .b(13'(s198 >>> 1)), .c(s199), .sum(s200[16:1])
-    );
-    wire signed [14:0] s201;  // x7 + 8*x12 - 2*x12
-    assign s201[0:0] = x7[0:0];
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s201 (
-        .a(14'(x7 >>> 1)), .b((14'(x12) << 2)), .c(14'(x12)), .sum(s201[14:1])
-    );
-    wire signed [14:0] s202 = 15'(x3) - s201;
-    wire signed [12:0] s203;  // x4 + x15
-    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b00)) u_s203 (
-        .a(x4), .b(x15), .sum(s203)
-    );
-    wire signed [13:0] s204;  // x22 - x2 - 2*x54
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s204 (
-        .a(x22), .b(x2), .c((13'(x54) << 1)), .sum(s204)
-    );
-    wire signed [13:0] s205;  // x47 - x31 - x53
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s205 (
-        .a(x47), .b(x31), .c(x53), .sum(s205)
-    );
-    wire signed [15:0] s206;  // s205 - x17 - 8*x51
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(13), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s206 (
-        .a(s205), .b(13'(x17)), .c((15'(x51) << 3)), .sum(s206)
-    );
-    wire signed [13:0] s208;  // 2*x32 - x39 - x46
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s208 (
-        .a((13'(x32) << 1)), .b(x39), .c(x46), .sum(s208)
-    );
-    wire signed [13:0] s214;  // x0 - x14 - x31
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s214 (
-        .a(x0), .b(x14), .c(x31), .sum(s214)
-    );
-    wire signed [14:0] s215;  // 4*x21 + s214 - x2
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s215 (
-        .a((15'(x21) << 2)), .b(15'(s214)), .c(15'(x2)), .sum(s215)
-    );
-    wire signed [15:0] s217;  // x42 + 4*s103 - x24
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s217 (
-        .a(16'(x42)), .b((16'(s103) << 2)), .c(16'(x24)), .sum(s217)
-    );
-    wire signed [16:0] s218;  // x7 + 16*x21 - x46
-    bittrigger_grow3 #(.WIDTH(17), .A(14), .B(16), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s218 (
-        .a(14'(x7)), .b((16'(x21) << 4)), .c(14'(x46)), .sum(s218)
-    );
-    wire signed [13:0] s219;  // x25 + x43 - x22
+        .a(x14), .b(x10), .c(x49), .sum(s106)
+    );
+    wire signed [15:0] s107;  // 4*x19 + s106 - s105
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s107 (
+        .a((14'(x19) << 2)), .b(s106), .c(s105), .sum(s107)
+    );
+    wire signed [13:0] s108;  // 2*x7 + x48 + x56
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s108 (
+        .a((13'(x7) << 1)), .b(x48), .c(x56), .sum(s108)
+    );
+    wire signed [13:0] s109;  // x36 - 2*x51
+    assign s109[0:0] = x36[0:0];
+    bittrigger_grow2 #(.WIDTH(13), .A(11), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s109 (
+        .a(11'(x36 >>> 1)), .b(x51), .sum(s109[13:1])
+    );
+    wire signed [13:0] s110;  // x44 - x1 - x12
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s110 (
+        .a(x44), .b(x1), .c(x12), .sum(s110)
+    );
+    wire signed [13:0] s111;  // x19 + x28 - 2*x26
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s111 (
+        .a(x19), .b(x28), .c((13'(x26) << 1)), .sum(s111)
+    );
+    wire signed [15:0] s112;  // s102 + s109 - s90
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s112 (
+        .a(s102), .b(s109), .c(s90), .sum(s112)
+    );
+    wire signed [15:0] s113;  // 4*x33 + s110 - 4*x54
+    assign s113[1:0] = s110[1:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s113 (
+        .a(x33), .b(12'(s110 >>> 2)), .c(x54), .sum(s113[15:2])
+    );
+    wire signed [15:0] s114;  // s111 - 4*x23 - 4*x41
+    assign s114[1:0] = s111[1:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s114 (
+        .a(12'(s111 >>> 2)), .b(x23), .c(x41), .sum(s114[15:2])
+    );
+    wire signed [16:0] s121;  // 2*x1 + x43 - 32*x1
+    assign s121[0:0] = x43[0:0];
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s121 (
+        .a(16'(x1)), .b(16'(x43 >>> 1)), .c((16'(x1) << 4)), .sum(s121[16:1])
+    );
+    wire signed [13:0] s122;  // x10 + x53 - x26
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s122 (
+        .a(x10), .b(x53), .c(x26), .sum(s122)
+    );
+    wire signed [13:0] s123;  // 2*x27 + x40
+    assign s123[0:0] = x40[0:0];
+    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(11), .SIGNED(2'b11), .NEGATE(2'b00)) u_s123 (
+        .a(x27), .b(11'(x40 >>> 1)), .sum(s123[13:1])
+    );
+    wire signed [17:0] s124;  // s121 + s123 - s122
+    bittrigger_grow3 #(.WIDTH(18), .A(17), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s124 (
+        .a(s121), .b(15'(s123)), .c(15'(s122)), .sum(s124)
+    );
+    wire signed [13:0] s125;  // x0 + 2*x21 - x22
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s125 (
+        .a(x0), .b((13'(x21) << 1)), .c(x22), .sum(s125)
+    );
+    wire signed [15:0] s126;  // 8*x9 + x15 - x35
+    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s126 (
+        .a((15'(x9) << 3)), .b(13'(x15)), .c(13'(x35)), .sum(s126)
+    );
+    wire signed [13:0] s127;  // x25 + x41 - x8
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s127 (
+        .a(x25), .b(x41), .c(x8), .sum(s127)
+    );
+    wire signed [13:0] s128;  // x19 + x51 + x54
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s128 (
+        .a(x19), .b(x51), .c(x54), .sum(s128)
+    );
+    wire signed [15:0] s129;  // x3 + 8*x51 - x34
+    bittrigger_grow3 #(.WIDTH(16), .A(13), .B(15), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s129 (
+        .a(13'(x3)), .b((15'(x51) << 3)), .c(13'(x34)), .sum(s129)
+    );
+    wire signed [12:0] s130;  // x4 + x36
+    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b00)) u_s130 (
+        .a(x4), .b(x36), .sum(s130)
+    );
+    wire signed [13:0] s131;  // x7 + x24 + 2*x39
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s131 (
+        .a(x7), .b(x24), .c((13'(x39) << 1)), .sum(s131)
+    );
+    wire signed [13:0] s132;  // x17 + s130 - x52
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s132 (
+        .a(x17), .b(s130), .c(x52), .sum(s132)
+    );
+    wire signed [15:0] s133;  // 4*x54 - 4*x24 - s131
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s133 (
+        .a((14'(x54) << 2)), .b((14'(x24) << 2)), .c(s131), .sum(s133)
+    );
+    wire signed [13:0] s135;  // x16 + x23 - x50
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s135 (
+        .a(x16), .b(x23), .c(x50), .sum(s135)
+    );
+    wire signed [13:0] s136;  // x5 + x14 - x18
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s136 (
+        .a(x5), .b(x14), .c(x18), .sum(s136)
+    );
+    wire signed [14:0] s137;  // 2*x31 + s135 - x29
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s137 (
+        .a((13'(x31) << 1)), .b(s135), .c(x29), .sum(s137)
+    );
+    wire signed [15:0] s138;  // s128 + s136 - s127
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s138 (
+        .a(s128), .b(s136), .c(s127), .sum(s138)
+    );
+    wire signed [13:0] s143;  // x33 + x51 - x13
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s143 (
+        .a(x33), .b(x51), .c(x13), .sum(s143)
+    );
+    wire signed [14:0] s144;  // x5 + 2*x25 - 4*x12
+    assign s144[0:0] = x5[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s144 (
+        .a(11'(x5 >>> 1)), .b(x25), .c((13'(x12) << 1)), .sum(s144[14:1])
+    );
+    wire signed [14:0] s145;  // 4*x9 - x7
+    bittrigger_grow2 #(.WIDTH(15), .A(14), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s145 (
+        .a((14'(x9) << 2)), .b(x7), .sum(s145)
+    );
+    wire signed [14:0] s147;  // 2*x18 + 2*x38 - x12
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s147 (
+        .a((13'(x18) << 1)), .b((13'(x38) << 1)), .c(x12), .sum(s147)
+    );
+    wire signed [14:0] s148;  // x36 + x45 - 4*x6
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s148 (
+        .a(x36), .b(x45), .c((14'(x6) << 2)), .sum(s148)
+    );
+    wire signed [14:0] s149;  // x3 + 4*x36 - 2*x22
+    assign s149[0:0] = x3[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s149 (
+        .a(11'(x3 >>> 1)), .b((13'(x36) << 1)), .c(x22), .sum(s149[14:1])
+    );
+    wire signed [13:0] s151;  // x16 + x39 + 2*x54
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s151 (
+        .a(x16), .b(x39), .c((13'(x54) << 1)), .sum(s151)
+    );
+    wire signed [13:0] s152;  // x19 - x40 - x55
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s152 (
+        .a(x19), .b(x40), .c(x55), .sum(s152)
+    );
+    wire signed [13:0] s153;  // x6 + x21 - x0
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s153 (
+        .a(x6), .b(x21), .c(x0), .sum(s153)
+    );
+    wire signed [14:0] s154;  // s153 - x14 - s152
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b110)) u_s154 (
+        .a(15'(s153)), .b(15'(x14)), .c(15'(s152)), .sum(s154)
+    );
+    wire signed [13:0] s158;  // x17 + 2*x42
+    assign s158[0:0] = x17[0:0];
+    bittrigger_grow2 #(.WIDTH(13), .A(11), .B(12), .SIGNED(2'b11), .NEGATE(2'b00)) u_s158 (
+        .a(11'(x17 >>> 1)), .b(x42), .sum(s158[13:1])
+    );
+    wire signed [15:0] s159;  // s143 + s158 - s122
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s159 (
+        .a(s143), .b(s158), .c(s122), .sum(s159)
+    );
+    wire signed [13:0] s165;  // 2*x21 + x48 - x51
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s165 (
+        .a((13'(x21) << 1)), .b(x48), .c(x51), .sum(s165)
+    );
+    wire signed [12:0] s166;  // x53 - x10
+    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s166 (
+        .a(x53), .b(x10), .sum(s166)
+    );
+    wire signed [12:0] s168;  // x13 + x15
+    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b00)) u_s168 (
+        .a(x13), .b(x15), .sum(s168)
+    );
+    wire signed [13:0] s169;  // x44 + x51 - x31
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s169 (
+        .a(x44), .b(x51), .c(x31), .sum(s169)
+    );
+    wire signed [13:0] s170;  // x33 + x39 - x26
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s170 (
+        .a(x33), .b(x39), .c(x26), .sum(s170)
+    );
+    wire signed [15:0] s171;  // s168 + s169 + 2*s170
+    bittrigger_grow3 #(.WIDTH(16), .A(13), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s171 (
+        .a(s168), .b(s169), .c((15'(s170) << 1)), .sum(s171)
+    );
+    wire signed [13:0] s173;  // x16 + x24 + x25
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s173 (
+        .a(x16), .b(x24), .c(x25), .sum(s173)
+    );
+    wire signed [14:0] s174;  // 2*x6 - x34 - 4*x39
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s174 (
+        .a((13'(x6) << 1)), .b(x34), .c((14'(x39) << 2)), .sum(s174)
+    );
+    wire signed [14:0] s175;  // x18 - 4*x18 - x20
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s175 (
+        .a(x18), .b((14'(x18) << 2)), .c(x20), .sum(s175)
+    );
+    wire signed [14:0] s176;  // 4*x12 + x14 + x55
+    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s176 (
+        .a((14'(x12) << 2)), .b(x14), .c(x55), .sum(s176)
+    );
+    wire signed [15:0] s177;  // s175 + s176 - s80
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s177 (
+        .a(16'(s175)), .b(16'(s176)), .c(16'(s80)), .sum(s177)
+    );
+    wire signed [13:0] s178;  // x2 + x32 + x46
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s178 (
+        .a(x2), .b(x32), .c(x46), .sum(s178)
+    );
+    wire signed [14:0] s180;  // 2*x19 - x5 - 2*x52
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s180 (
+        .a((13'(x19) << 1)), .b(x5), .c((13'(x52) << 1)), .sum(s180)
+    );
+    wire signed [14:0] s181;  // 4*x3 + s12 - 4*x8
+    assign s181[1:0] = s12[1:0];
+    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b100)) u_s181 (
+        .a(13'(x3)), .b(13'(s12 >>> 2)), .c(13'(x8)), .sum(s181[14:2])
+    );
+    wire signed [13:0] s187;  // x2 + x20 - x28
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s187 (
+        .a(x2), .b(x20), .c(x28), .sum(s187)
+    );
+    wire signed [13:0] s188;  // 2*x30 + x35 + x44
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s188 (
+        .a((13'(x30) << 1)), .b(x35), .c(x44), .sum(s188)
+    );
+    wire signed [13:0] s190;  // x9 + x27 - x6
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s190 (
+        .a(x9), .b(x27), .c(x6), .sum(s190)
+    );
+    wire signed [13:0] s191;  // x19 + x45 + x48
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s191 (
+        .a(x19), .b(x45), .c(x48), .sum(s191)
+    );
+    wire signed [14:0] s192;  // x43 - 2*x8 - s168
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s192 (
+        .a(x43), .b((13'(x8) << 1)), .c(s168), .sum(s192)
+    );
+    wire signed [13:0] s193;  // x31 + x54 - x56
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s193 (
+        .a(x31), .b(x54), .c(x56), .sum(s193)
+    );
+    wire signed [14:0] s194;  // 2*x41 + 2*x42 - x46
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s194 (
+        .a((13'(x41) << 1)), .b((13'(x42) << 1)), .c(x46), .sum(s194)
+    );
+    wire signed [15:0] s195;  // s190 + s193 - s187
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s195 (
+        .a(s190), .b(s193), .c(s187), .sum(s195)
+    );
+    wire signed [15:0] s196;  // 4*x13 + s125 + s188
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s196 (
+        .a((14'(x13) << 2)), .b(s125), .c(s188), .sum(s196)
+    );
+    wire signed [13:0] s202;  // x9 - x18 - x37
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s202 (
+        .a(x9), .b(x18), .c(x37), .sum(s202)
+    );
+    wire signed [14:0] s203;  // 2*x48 - 2*x21 - x33
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s203 (
+        .a((13'(x48) << 1)), .b((13'(x21) << 1)), .c(x33), .sum(s203)
+    );
+    wire signed [16:0] s204;  // 8*x54 + s202 + 2*s203
+    assign s204[0:0] = s202[0:0];
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(13), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s204 (
+        .a((14'(x54) << 2)), .b(13'(s202 >>> 1)), .c(s203), .sum(s204[16:1])
+    );
+    wire signed [14:0] s207;  // x7 + 8*x12 - 2*x12
+    assign s207[0:0] = x7[0:0];
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s207 (
+        .a(14'(x7 >>> 1)), .b((14'(x12) << 2)), .c(14'(x12)), .sum(s207[14:1])
+    );
+    wire signed [14:0] s208 = 15'(x3) - s207;
+    wire signed [14:0] s209;  // 2*x25 - x38 - 2*x51
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s209 (
+        .a((13'(x25) << 1)), .b(x38), .c((13'(x51) << 1)), .sum(s209)
+    );
+    wire signed [13:0] s210;  // x2 + 2*x54 - x22
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s210 (
+        .a(x2), .b((13'(x54) << 1)), .c(x22), .sum(s210)
+    );
+    wire signed [13:0] s211;  // x47 - x31 - x53
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s211 (
+        .a(x47), .b(x31), .c(x53), .sum(s211)
+    );
+    wire signed [15:0] s212;  // s211 - x17 - 8*x51
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(13), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s212 (
+        .a(s211), .b(13'(x17)), .c((15'(x51) << 3)), .sum(s212)
+    );
+    wire signed [13:0] s213;  // x4 + x15 + x39
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s213 (
+        .a(x4), .b(x15), .c(x39), .sum(s213)
+    );
+    wire signed [14:0] s214;  // 2*x30 + s6 + s213
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b000)) u_s214 (
+        .a((15'(x30) << 1)), .b(15'(s6)), .c(15'(s213)), .sum(s214)
+    );
+    wire signed [13:0] s219;  // x22 + x46 - x5
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s219 (
-        .a(x25), .b(x43), .c(x22), .sum(s219)
+        .a(x22), .b(x46), .c(x5), .sum(s219)
     );
-    wire signed [13:0] s221;  // x13 + x17 - 2*x39
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s221 (
-        .a(x13), .b(x17), .c((13'(x39) << 1)), .sum(s221)
+    wire signed [14:0] s220;  // 4*x15 + x25 + x43
+    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s220 (
+        .a((14'(x15) << 2)), .b(x25), .c(x43), .sum(s220)
     );
-    wire signed [13:0] s222;  // x32 - x9 - x27
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s222 (
-        .a(x32), .b(x9), .c(x27), .sum(s222)
+    wire signed [16:0] s221;  // s219 - s32 - s220
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b110)) u_s221 (
+        .a(17'(s219)), .b(s32), .c(17'(s220)), .sum(s221)
     );
-    wire signed [15:0] s223;  // 4*x0 + 4*x27 + s222
-    assign s223[1:0] = s222[1:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s223 (
-        .a(x0), .b(x27), .c(12'(s222 >>> 2)), .sum(s223[15:2])
+    wire signed [14:0] s222;  // x3 + s143 - 2*x1
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s222 (
+        .a(x3), .b(s143), .c((13'(x1) << 1)), .sum(s222)
     );
-    wire signed [14:0] s226;  // x3 + s150 - x48
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s226 (
-        .a(x3), .b(s150), .c(x48), .sum(s226)
+    wire signed [14:0] s224;  // x4 + x32 + 4*x54
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s224 (
+        .a(x4), .b(x32), .c((14'(x54) << 2)), .sum(s224)
     );
-    wire signed [14:0] s227;  // 2*x29 + 2*x36 + x51
-    assign s227[0:0] = x51[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s227 (
-        .a(x29), .b(x36), .c(11'(x51 >>> 1)), .sum(s227[14:1])
+    wire signed [15:0] s225;  // x0 + 8*x12 + 2*x42
+    assign s225[0:0] = x0[0:0];
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s225 (
+        .a(12'(x0 >>> 1)), .b((14'(x12) << 2)), .c(x42), .sum(s225[15:1])
     );
-    wire signed [13:0] s228;  // x21 + x53 - x5
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s228 (
-        .a(x21), .b(x53), .c(x5), .sum(s228)
+    wire signed [17:0] s226;  // s188 + s224 + 4*s225
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s226 (
+        .a(18'(s188)), .b(18'(s224)), .c((18'(s225) << 2)), .sum(s226)
     );
-    wire signed [14:0] s229;  // x19 + s228 - 2*x23
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s229 (
-        .a(x19), .b(s228), .c((13'(x23) << 1)), .sum(s229)
+    wire signed [14:0] s228;  // x48 - x20 - 4*x21
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s228 (
+        .a(x48), .b(x20), .c((14'(x21) << 2)), .sum(s228)
     );
-    wire signed [15:0] s230;  // s227 - 4*x20 - s221
-    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s230 (
-        .a(s227), .b((14'(x20) << 2)), .c(s221), .sum(s230)
+    wire signed [13:0] s229;  // x2 + x14 + x31
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s229 (
+        .a(x2), .b(x14), .c(x31), .sum(s229)
     );
-    wire signed [15:0] s236;  // x14 + s141 - 8*x21
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s236 (
-        .a(16'(x14)), .b(16'(s141)), .c((16'(x21) << 3)), .sum(s236)
+    wire signed [14:0] s230;  // x0 + 2*x10 - s229
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(13), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s230 (
+        .a(x0), .b((13'(x10) << 1)), .c(s229), .sum(s230)
     );
-    wire signed [17:0] s237;  // x15 + 32*x24 + x55
-    bittrigger_grow3 #(.WIDTH(18), .A(15), .B(17), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s237 (
-        .a(15'(x15)), .b((17'(x24) << 5)), .c(15'(x55)), .sum(s237)
+    wire signed [15:0] s232;  // x24 + 4*s109 - x42
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s232 (
+        .a(16'(x24)), .b((16'(s109) << 2)), .c(16'(x42)), .sum(s232)
     );
-    wire signed [13:0] s239;  // x4 + x47 - x40
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s239 (
-        .a(x4), .b(x47), .c(x40), .sum(s239)
+    wire signed [13:0] s233;  // x13 + x17 - 2*x39
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s233 (
+        .a(x13), .b(x17), .c((13'(x39) << 1)), .sum(s233)
     );
-    wire signed [14:0] s240;  // 2*x21 + s150 + s239
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b000)) u_s240 (
-        .a((15'(x21) << 1)), .b(15'(s150)), .c(15'(s239)), .sum(s240)
+    wire signed [14:0] s234;  // 2*x29 + 2*x36 + x51
+    assign s234[0:0] = x51[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s234 (
+        .a(x29), .b(x36), .c(11'(x51 >>> 1)), .sum(s234[14:1])
     );
-    wire signed [13:0] s246;  // x20 + 2*x51
-    assign s246[0:0] = x20[0:0];
-    bittrigger_grow2 #(.WIDTH(13), .A(11), .B(12), .SIGNED(2'b11), .NEGATE(2'b00)) u_s246 (
-        .a(11'(x20 >>> 1)), .b(x51), .sum(s246[13:1])
+    wire signed [13:0] s235;  // x21 + x52 + x53
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s235 (
+        .a(x21), .b(x52), .c(x53), .sum(s235)
     );
-    wire signed [13:0] s247;  // x12 + x54 - 2*x21
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s247 (
-        .a(x12), .b(x54), .c((13'(x21) << 1)), .sum(s247)
+    wire signed [13:0] s236;  // x19 - x7 - 2*x23
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s236 (
+        .a(x19), .b(x7), .c((13'(x23) << 1)), .sum(s236)
     );
-    wire signed [13:0] s248;  // x11 + x17 + x42
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s248 (
-        .a(x11), .b(x17), .c(x42), .sum(s248)
+    wire signed [15:0] s237;  // s235 + s236 - s233
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s237 (
+        .a(s235), .b(s236), .c(s233), .sum(s237)
     );
-    wire signed [14:0] s249;  // 2*x0 + x23 + s246
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s249 (
-        .a((13'(x0) << 1)), .b(x23), .c(s246), .sum(s249)
+    wire signed [13:0] s244;  // x15 + x55 - x14
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s244 (
+        .a(x15), .b(x55), .c(x14), .sum(s244)
     );
-    wire signed [13:0] s251;  // x24 - x35 - x44
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s251 (
-        .a(x24), .b(x35), .c(x44), .sum(s251)
+    wire signed [17:0] s245;  // 32*x1 + x36 + s244
+    bittrigger_grow3 #(.WIDTH(18), .A(17), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s245 (
+        .a((17'(x1) << 5)), .b(15'(x36)), .c(15'(s244)), .sum(s245)
     );
-    wire signed [14:0] s252;  // 4*x9 + 2*x45 - x52
-    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s252 (
-        .a((14'(x9) << 2)), .b((13'(x45) << 1)), .c(x52), .sum(s252)
+    wire signed [13:0] s246;  // x45 + x47 - x43
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s246 (
+        .a(x45), .b(x47), .c(x43), .sum(s246)
     );
-    wire signed [15:0] s253;  // s251 + s252 - s90
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s253 (
-        .a(s251), .b(s252), .c(s90), .sum(s253)
+    wire signed [13:0] s247;  // x11 + 2*x21 - x40
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s247 (
+        .a(x11), .b((13'(x21) << 1)), .c(x40), .sum(s247)
     );
-    wire signed [14:0] s254;  // 2*x18 + x30 - 4*x24
-    assign s254[0:0] = x30[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s254 (
-        .a(x18), .b(11'(x30 >>> 1)), .c((13'(x24) << 1)), .sum(s254[14:1])
+    wire signed [13:0] s253;  // x20 + x23 + x42
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s253 (
+        .a(x20), .b(x23), .c(x42), .sum(s253)
     );
-    wire signed [14:0] s255;  // x3 + 2*x27 + 2*x36
-    assign s255[0:0] = x3[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s255 (
-        .a(11'(x3 >>> 1)), .b(x27), .c(x36), .sum(s255[14:1])
+    wire signed [13:0] s254;  // 2*x0 + x11 + x17
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s254 (
+        .a((13'(x0) << 1)), .b(x11), .c(x17), .sum(s254)
     );
-    wire signed [13:0] s261;  // x6 + x10 + x15
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s261 (
-        .a(x6), .b(x10), .c(x15), .sum(s261)
+    wire signed [14:0] s257;  // 4*x24 - 2*x18 - x30
+    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s257 (
+        .a((14'(x24) << 2)), .b((13'(x18) << 1)), .c(x30), .sum(s257)
     );
-    wire signed [15:0] s262;  // x1 + x13 - 16*x1
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s262 (
-        .a(16'(x1)), .b(16'(x13)), .c((16'(x1) << 4)), .sum(s262)
+    wire signed [13:0] s258;  // x24 - x35 - x52
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s258 (
+        .a(x24), .b(x35), .c(x52), .sum(s258)
     );
-    wire signed [13:0] s263;  // x17 + x36 - x32
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s263 (
-        .a(x17), .b(x36), .c(x32), .sum(s263)
+    wire signed [14:0] s259;  // 4*x9 + 2*x45 - x44
+    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s259 (
+        .a((14'(x9) << 2)), .b((13'(x45) << 1)), .c(x44), .sum(s259)
     );
-    wire signed [17:0] s264;  // s261 + 2*s262 + s263
-    bittrigger_grow3 #(.WIDTH(18), .A(15), .B(17), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s264 (
-        .a(15'(s261)), .b((17'(s262) << 1)), .c(15'(s263)), .sum(s264)
+    wire signed [15:0] s260;  // s105 + s258 + s259
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s260 (
+        .a(s105), .b(s258), .c(s259), .sum(s260)
     );
-    wire signed [13:0] s266;  // 2*x22 - x44 - x54
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s266 (
-        .a((13'(x22) << 1)), .b(x44), .c(x54), .sum(s266)
+    wire signed [14:0] s261;  // x3 + 2*x27 + 2*x36
+    assign s261[0:0] = x3[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s261 (
+        .a(11'(x3 >>> 1)), .b(x27), .c(x36), .sum(s261[14:1])
     );
-    wire signed [13:0] s267;  // x50 + x56 - 2*x51
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s267 (
-        .a(x50), .b(x56), .c((13'(x51) << 1)), .sum(s267)
+    wire signed [14:0] s262;  // 2*x4 + 2*x26 + x41
+    assign s262[0:0] = x41[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s262 (
+        .a(x4), .b(x26), .c(11'(x41 >>> 1)), .sum(s262[14:1])
     );
-    wire signed [15:0] s268;  // 4*x54 + s267 - s266
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s268 (
-        .a((14'(x54) << 2)), .b(s267), .c(s266), .sum(s268)
+    wire signed [15:0] s263;  // 2*x15 + 2*x22 + s261
+    assign s263[0:0] = s261[0:0];
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s263 (
+        .a(x15), .b(x22), .c(14'(s261 >>> 1)), .sum(s263[15:1])
     );
-    wire signed [13:0] s269;  // x48 - x2 - x28
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s269 (
-        .a(x48), .b(x2), .c(x28), .sum(s269)
+    wire signed [14:0] s267;  // 4*x48 - x27 - x53
+    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s267 (
+        .a((14'(x48) << 2)), .b(x27), .c(x53), .sum(s267)
     );
-    wire signed [14:0] s270;  // x14 + s269 - 2*x21
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s270 (
-        .a(x14), .b(s269), .c((13'(x21) << 1)), .sum(s270)
+    wire signed [14:0] s268;  // 2*x7 + x29 - 4*x33
+    assign s268[0:0] = x29[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s268 (
+        .a(x7), .b(11'(x29 >>> 1)), .c((13'(x33) << 1)), .sum(s268[14:1])
     );
-    wire signed [13:0] s272;  // x25 + x26 - 4*x25
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s272 (
-        .a(14'(x25)), .b(14'(x26)), .c((14'(x25) << 2)), .sum(s272)
+    wire signed [13:0] s269;  // 2*x43 + x46 - x33
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s269 (
+        .a((13'(x43) << 1)), .b(x46), .c(x33), .sum(s269)
     );
-    wire signed [13:0] s273;  // x5 + x33 - x46
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s273 (
-        .a(x5), .b(x33), .c(x46), .sum(s273)
+    wire signed [13:0] s270;  // x14 + x48 - x2
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s270 (
+        .a(x14), .b(x48), .c(x2), .sum(s270)
     );
-    wire signed [17:0] s274;  // x4 + 4*x42 - 32*x24
-    assign s274[1:0] = x4[1:0];
-    bittrigger_grow3 #(.WIDTH(16), .A(13), .B(13), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s274 (
-        .a(13'(x4 >>> 2)), .b(13'(x42)), .c((15'(x24) << 3)), .sum(s274[17:2])
+    wire signed [14:0] s271;  // x44 + x50 + 4*x54
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s271 (
+        .a(x44), .b(x50), .c((14'(x54) << 2)), .sum(s271)
     );
-    wire signed [14:0] s276;  // 4*x48 - x27 - x53
-    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s276 (
-        .a((14'(x48) << 2)), .b(x27), .c(x53), .sum(s276)
+    wire signed [13:0] s272;  // x54 + x56 - 2*x22
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s272 (
+        .a(x54), .b(x56), .c((13'(x22) << 1)), .sum(s272)
     );
-    wire signed [13:0] s277;  // x19 + x29 - x8
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s277 (
-        .a(x19), .b(x29), .c(x8), .sum(s277)
+    wire signed [15:0] s273;  // s271 + s272 - 2*x51
+    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s273 (
+        .a(s271), .b(s272), .c((13'(x51) << 1)), .sum(s273)
     );
-    wire signed [13:0] s278;  // x7 + x47 - x41
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s278 (
-        .a(x7), .b(x47), .c(x41), .sum(s278)
+    wire signed [14:0] s274;  // s270 - 2*x21 - x28
+    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s274 (
+        .a(s270), .b((13'(x21) << 1)), .c(x28), .sum(s274)
     );
-    wire signed [14:0] s279;  // 2*x43 + s277 - s273
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s279 (
-        .a((15'(x43) << 1)), .b(15'(s277)), .c(15'(s273)), .sum(s279)
+    wire signed [17:0] s276;  // 32*x24 - x4 - 4*x42
+    bittrigger_grow3 #(.WIDTH(18), .A(17), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s276 (
+        .a((17'(x24) << 5)), .b(15'(x4)), .c((15'(x42) << 2)), .sum(s276)
     );
-    wire signed [15:0] s280;  // 4*x12 + s276 - 4*x33
-    assign s280[1:0] = s276[1:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s280 (
-        .a(x12), .b(13'(s276 >>> 2)), .c(x33), .sum(s280[15:2])
+    wire signed [17:0] s277;  // x11 + 2*x16 - s276
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s277 (
+        .a(18'(x11)), .b((18'(x16) << 1)), .c(s276), .sum(s277)
     );
-    wire signed [13:0] s286;  // x32 - x35 - x43
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s286 (
-        .a(x32), .b(x35), .c(x43), .sum(s286)
+    wire signed [13:0] s278;  // x6 + x10 + x15
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s278 (
+        .a(x6), .b(x10), .c(x15), .sum(s278)
     );
-    wire signed [14:0] s287;  // 2*x23 + 4*x27 + x55
-    assign s287[0:0] = x55[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s287 (
-        .a(x23), .b((13'(x27) << 1)), .c(11'(x55 >>> 1)), .sum(s287[14:1])
+    wire signed [15:0] s279;  // x1 + x13 - 16*x1
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s279 (
+        .a(16'(x1)), .b(16'(x13)), .c((16'(x1) << 4)), .sum(s279)
     );
-    wire signed [14:0] s288;  // x10 + x17 + 4*x42
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s288 (
-        .a(x10), .b(x17), .c((14'(x42) << 2)), .sum(s288)
+    wire signed [13:0] s280;  // x17 + x36 - x32
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s280 (
+        .a(x17), .b(x36), .c(x32), .sum(s280)
     );
-    wire signed [13:0] s289;  // x5 + x46 + x48
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s289 (
-        .a(x5), .b(x46), .c(x48), .sum(s289)
+    wire signed [17:0] s281;  // s278 + 2*s279 + s280
+    bittrigger_grow3 #(.WIDTH(18), .A(15), .B(17), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s281 (
+        .a(15'(s278)), .b((17'(s279) << 1)), .c(15'(s280)), .sum(s281)
     );
-    wire signed [13:0] s290;  // x25 + 2*x28 - x9
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s290 (
-        .a(x25), .b((13'(x28) << 1)), .c(x9), .sum(s290)
+    wire signed [13:0] s283;  // x19 + 2*x47 - x8
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s283 (
+        .a(x19), .b((13'(x47) << 1)), .c(x8), .sum(s283)
     );
-    wire signed [15:0] s291;  // s290 - s288 - s289
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s291 (
-        .a(s290), .b(s288), .c(s289), .sum(s291)
+    wire signed [14:0] s284;  // s269 - 2*x26 - 2*x41
+    assign s284[0:0] = s269[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s284 (
+        .a(13'(s269 >>> 1)), .b(x26), .c(x41), .sum(s284[14:1])
     );
-    wire signed [14:0] s294;  // x37 + 4*x48 - 2*x22
-    assign s294[0:0] = x37[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s294 (
-        .a(11'(x37 >>> 1)), .b((13'(x48) << 1)), .c(x22), .sum(s294[14:1])
+    wire signed [16:0] s285;  // s267 + s268 + s283
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s285 (
+        .a(s267), .b(s268), .c(s283), .sum(s285)
     );
-    wire signed [15:0] s295;  // 8*x21 + s247 - s294
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s295 (
-        .a((16'(x21) << 3)), .b(16'(s247)), .c(16'(s294)), .sum(s295)
+    wire signed [13:0] s291;  // x37 - x12 - x54
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s291 (
+        .a(x37), .b(x12), .c(x54), .sum(s291)
     );
-    wire signed [13:0] s296;  // x0 + x40 - x39
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s296 (
-        .a(x0), .b(x40), .c(x39), .sum(s296)
+    wire signed [15:0] s292;  // 4*x48 + s291 - 8*x21
+    assign s292[1:0] = s291[1:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s292 (
+        .a(x48), .b(12'(s291 >>> 2)), .c((13'(x21) << 1)), .sum(s292[15:2])
     );
-    wire signed [13:0] s297;  // x16 + x30 - x34
+    wire signed [14:0] s293;  // 2*x34 - x0 - 2*x30
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s293 (
+        .a((13'(x34) << 1)), .b(x0), .c((13'(x30) << 1)), .sum(s293)
+    );
+    wire signed [15:0] s294;  // 2*x21 + s293 - 2*x22
+    assign s294[0:0] = s293[0:0];
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s294 (
+        .a(x21), .b(14'(s293 >>> 1)), .c(x22), .sum(s294[15:1])
+    );
+    wire signed [14:0] s295;  // 2*x23 + 4*x27 + x55
+    assign s295[0:0] = x55[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s295 (
+        .a(x23), .b((13'(x27) << 1)), .c(11'(x55 >>> 1)), .sum(s295[14:1])
+    );
+    wire signed [14:0] s296;  // x10 + x17 + 4*x42
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s296 (
+        .a(x10), .b(x17), .c((14'(x42) << 2)), .sum(s296)
+    );
+    wire signed [13:0] s297;  // x5 + x46 - x25
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s297 (
-        .a(x16), .b(x30), .c(x34), .sum(s297)
+        .a(x5), .b(x46), .c(x25), .sum(s297)
     );
-    wire signed [15:0] s298;  // s95 + s296 - s286
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s298 (
-        .a(s95), .b(s296), .c(s286), .sum(s298)
+    wire signed [14:0] s298;  // x48 + s297 - 2*x28
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s298 (
+        .a(x48), .b(s297), .c((13'(x28) << 1)), .sum(s298)
     );
-    wire signed [15:0] s299;  // 4*x18 + s70 - 4*x50
-    assign s299[1:0] = s70[1:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s299 (
-        .a(x18), .b(12'(s70 >>> 2)), .c(x50), .sum(s299[15:2])
+    wire signed [18:0] s300;  // s65 + s295 - 32*x1
+    bittrigger_grow3 #(.WIDTH(19), .A(18), .B(16), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s300 (
+        .a(s65), .b(16'(s295)), .c((17'(x1) << 5)), .sum(s300)
     );
-    wire signed [14:0] s305;  // x42 + 4*x45 + x52
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s305 (
-        .a(x42), .b((14'(x45) << 2)), .c(x52), .sum(s305)
+    wire signed [13:0] s302;  // x32 - x35 - x43
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s302 (
+        .a(x32), .b(x35), .c(x43), .sum(s302)
     );
-    wire signed [13:0] s306;  // x0 + 2*x24 + x38
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s306 (
-        .a(x0), .b((13'(x24) << 1)), .c(x38), .sum(s306)
+    wire signed [13:0] s303;  // x1 + x9 + x40
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s303 (
+        .a(x1), .b(x9), .c(x40), .sum(s303)
     );
-    wire signed [15:0] s308;  // x19 + s201 - x3
-    bittrigger_grow3 #(.WIDTH(16), .A(13), .B(15), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s308 (
-        .a(13'(x19)), .b(s201), .c(13'(x3)), .sum(s308)
+    wire signed [14:0] s304;  // 2*x16 + 2*x26 - x39
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s304 (
+        .a((13'(x16) << 1)), .b((13'(x26) << 1)), .c(x39), .sum(s304)
     );
-    wire signed [13:0] s309;  // x16 + x34 - x17
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s309 (
-        .a(x16), .b(x34), .c(x17), .sum(s309)
+    wire signed [15:0] s305;  // s303 - 4*x50 - s302
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s305 (
+        .a(s303), .b((14'(x50) << 2)), .c(s302), .sum(s305)
     );
-    wire signed [13:0] s310;  // 2*x4 + x43 - x11
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s310 (
-        .a((13'(x4) << 1)), .b(x43), .c(x11), .sum(s310)
+    wire signed [15:0] s306;  // 4*x18 + s304 - s77
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s306 (
+        .a((14'(x18) << 2)), .b(s304), .c(s77), .sum(s306)
     );
-    wire signed [15:0] s311;  // 2*s71 - s306 - s309
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s311 (
-        .a((14'(s71) << 1)), .b(s306), .c(s309), .sum(s311)
+    wire signed [14:0] s313;  // x42 + 4*x45 + x52
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s313 (
+        .a(x42), .b((14'(x45) << 2)), .c(x52), .sum(s313)
     );
-    wire signed [15:0] s312;  // 2*s188 + s305 + s310
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b000)) u_s312 (
-        .a((16'(s188) << 1)), .b(16'(s305)), .c(16'(s310)), .sum(s312)
+    wire signed [13:0] s314;  // x0 + 2*x24 + x38
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s314 (
+        .a(x0), .b((13'(x24) << 1)), .c(x38), .sum(s314)
     );
-    wire signed [13:0] s316;  // x12 + x47 - x50
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s316 (
-        .a(x12), .b(x47), .c(x50), .sum(s316)
+    wire signed [16:0] s315;  // 4*x36 + s32 - 2*x5
+    assign s315[0:0] = s32[0:0];
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s315 (
+        .a((16'(x36) << 1)), .b(16'(s32 >>> 1)), .c(16'(x5)), .sum(s315[16:1])
     );
-    wire signed [14:0] s317;  // x56 + s316 - 2*x9
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s317 (
-        .a(x56), .b(s316), .c((13'(x9) << 1)), .sum(s317)
+    wire signed [13:0] s316;  // x17 - x16 - x34
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s316 (
+        .a(x17), .b(x16), .c(x34), .sum(s316)
     );
-    wire signed [14:0] s318;  // x19 + x37 + s306
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s318 (
-        .a(x19), .b(x37), .c(s306), .sum(s318)
+    wire signed [13:0] s317;  // 2*x4 + x43 - x11
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s317 (
+        .a((13'(x4) << 1)), .b(x43), .c(x11), .sum(s317)
     );
-    wire signed [14:0] s319;  // 2*x38 + s38 - x40
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s319 (
-        .a((13'(x38) << 1)), .b(s38), .c(x40), .sum(s319)
+    wire signed [15:0] s318;  // 2*s78 + s316 - s314
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s318 (
+        .a((14'(s78) << 1)), .b(s316), .c(s314), .sum(s318)
     );
-    wire signed [14:0] s320;  // x39 - 4*x15 - x23
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s320 (
-        .a(x39), .b((14'(x15) << 2)), .c(x23), .sum(s320)
+    wire signed [15:0] s319;  // s313 + s317 - 2*s187
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s319 (
+        .a(16'(s313)), .b(16'(s317)), .c((16'(s187) << 1)), .sum(s319)
     );
-    wire signed [13:0] s321;  // x26 + x30 + x45
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s321 (
-        .a(x26), .b(x30), .c(x45), .sum(s321)
+    wire signed [14:0] s323;  // 2*x38 + s43 - x40
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s323 (
+        .a((13'(x38) << 1)), .b(s43), .c(x40), .sum(s323)
     );
-    wire signed [15:0] s322;  // s320 + s321 - 4*x30
-    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s322 (
-        .a(s320), .b(s321), .c((14'(x30) << 2)), .sum(s322)
+    wire signed [14:0] s324;  // x19 + x37 + s314
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s324 (
+        .a(x19), .b(x37), .c(s314), .sum(s324)
     );
-    wire signed [13:0] s325;  // 4*x16 - x16 - x54
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s325 (
-        .a((14'(x16) << 2)), .b(14'(x16)), .c(14'(x54)), .sum(s325)
+    wire signed [13:0] s325;  // x13 + x21 + x28
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s325 (
+        .a(x13), .b(x21), .c(x28), .sum(s325)
     );
-    wire signed [14:0] s332;  // 4*x15 + 2*x18 + x45
-    assign s332[0:0] = x45[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s332 (
-        .a((13'(x15) << 1)), .b(x18), .c(11'(x45 >>> 1)), .sum(s332[14:1])
+    wire signed [13:0] s327;  // x12 + x47 - x50
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s327 (
+        .a(x12), .b(x47), .c(x50), .sum(s327)
     );
-    wire signed [13:0] s333;  // x0 + 2*x27 + x56
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s333 (
-        .a(x0), .b((13'(x27) << 1)), .c(x56), .sum(s333)
+    wire signed [14:0] s328;  // x56 + s327 - 2*x9
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s328 (
+        .a(x56), .b(s327), .c((13'(x9) << 1)), .sum(s328)
     );
-    wire signed [13:0] s334;  // x33 - x14 - x26
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s334 (
-        .a(x33), .b(x14), .c(x26), .sum(s334)
+    wire signed [14:0] s329;  // 4*x15 + x23 - x39
+    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s329 (
+        .a((14'(x15) << 2)), .b(x23), .c(x39), .sum(s329)
     );
-    wire signed [13:0] s335;  // x5 + x11 + x19
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s335 (
-        .a(x5), .b(x11), .c(x19), .sum(s335)
+    wire signed [13:0] s330;  // x26 + x30 + x45
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s330 (
+        .a(x26), .b(x30), .c(x45), .sum(s330)
     );
-    wire signed [15:0] s336;  // 4*x24 + s334 + s335
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s336 (
-        .a((14'(x24) << 2)), .b(s334), .c(s335), .sum(s336)
+    wire signed [15:0] s331;  // 4*x30 + s329 - s330
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s331 (
+        .a((14'(x30) << 2)), .b(s329), .c(s330), .sum(s331)
     );
-    wire signed [13:0] s338;  // 2*x25 + x38 - x35
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s338 (
-        .a((13'(x25) << 1)), .b(x38), .c(x35), .sum(s338)
+    wire signed [14:0] s333;  // x7 + s234 - x16
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s333 (
+        .a(15'(x7)), .b(s234), .c(15'(x16)), .sum(s333)
     );
-    wire signed [14:0] s340;  // x2 + 2*x52 - 2*x43
-    assign s340[0:0] = x2[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s340 (
-        .a(11'(x2 >>> 1)), .b(x52), .c(x43), .sum(s340[14:1])
+    wire signed [13:0] s338;  // x20 + 2*x23 + x27
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s338 (
+        .a(x20), .b((13'(x23) << 1)), .c(x27), .sum(s338)
     );
-    wire signed [13:0] s341;  // 2*x10 + x39 + x44
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s341 (
-        .a((13'(x10) << 1)), .b(x39), .c(x44), .sum(s341)
+    wire signed [13:0] s339;  // x5 + x11 - x26
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s339 (
+        .a(x5), .b(x11), .c(x26), .sum(s339)
     );
-    wire signed [17:0] s342;  // s340 + 2*s341 - 32*x21
-    assign s342[0:0] = s340[0:0];
-    bittrigger_grow3 #(.WIDTH(17), .A(14), .B(14), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s342 (
-        .a(14'(s340 >>> 1)), .b(s341), .c((16'(x21) << 4)), .sum(s342[17:1])
+    wire signed [14:0] s340;  // s74 - x14 - x47
+    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s340 (
+        .a(s74), .b(x14), .c(x47), .sum(s340)
     );
-    wire signed [13:0] s343;  // 2*x21 - x37 - x49
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s343 (
-        .a((13'(x21) << 1)), .b(x37), .c(x49), .sum(s343)
+    wire signed [15:0] s341;  // 4*x24 + s339 - 4*x9
+    assign s341[1:0] = s339[1:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s341 (
+        .a(x24), .b(12'(s339 >>> 2)), .c(x9), .sum(s341[15:2])
     );
-    wire signed [13:0] s344;  // x20 + x22 + x29
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s344 (
-        .a(x20), .b(x22), .c(x29), .sum(s344)
+    wire signed [13:0] s343;  // 2*x25 + x38 - x35
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s343 (
+        .a((13'(x25) << 1)), .b(x38), .c(x35), .sum(s343)
     );
-    wire signed [14:0] s345;  // 2*x34 - 2*x30 - s316
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s345 (
-        .a((13'(x34) << 1)), .b((13'(x30) << 1)), .c(s316), .sum(s345)
+    wire signed [14:0] s344;  // 2*x28 + 2*x31 + s343
+    assign s344[0:0] = s343[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s344 (
+        .a(x28), .b(x31), .c(13'(s343 >>> 1)), .sum(s344[14:1])
     );
-    wire signed [15:0] s347;  // s343 - s333 - 2*s344
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s347 (
-        .a(s343), .b(s333), .c((15'(s344) << 1)), .sum(s347)
+    wire signed [14:0] s346;  // 4*x15 + 2*x18 + x45
+    assign s346[0:0] = x45[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s346 (
+        .a((13'(x15) << 1)), .b(x18), .c(11'(x45 >>> 1)), .sum(s346[14:1])
     );
-    wire signed [13:0] s353;  // x3 + x31 - x53
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s353 (
-        .a(x3), .b(x31), .c(x53), .sum(s353)
+    wire signed [14:0] s347;  // x2 + 2*x39 + 2*x52
+    assign s347[0:0] = x2[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s347 (
+        .a(11'(x2 >>> 1)), .b(x39), .c(x52), .sum(s347[14:1])
     );
-    wire signed [13:0] s354;  // x9 - x22 - x47
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s354 (
-        .a(x9), .b(x22), .c(x47), .sum(s354)
+    wire signed [13:0] s348;  // 2*x10 + x44 - x43
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s348 (
+        .a((13'(x10) << 1)), .b(x44), .c(x43), .sum(s348)
     );
-    wire signed [14:0] s355;  // 2*x41 - x36 - s122
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s355 (
-        .a((13'(x41) << 1)), .b(x36), .c(s122), .sum(s355)
+    wire signed [17:0] s349;  // s347 + 2*s348 - 32*x21
+    assign s349[0:0] = s347[0:0];
+    bittrigger_grow3 #(.WIDTH(17), .A(14), .B(14), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s349 (
+        .a(14'(s347 >>> 1)), .b(s348), .c((16'(x21) << 4)), .sum(s349[17:1])
     );
-    wire signed [13:0] s358;  // 2*x15 + x24 - x51
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s358 (
-        .a((13'(x15) << 1)), .b(x24), .c(x51), .sum(s358)
+    wire signed [13:0] s350;  // x50 - x37 - x56
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s350 (
+        .a(x50), .b(x37), .c(x56), .sum(s350)
     );
-    wire signed [13:0] s359;  // x29 - x25 - x30
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s359 (
-        .a(x29), .b(x25), .c(x30), .sum(s359)
+    wire signed [14:0] s351;  // 4*x8 + s350 - x49
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s351 (
+        .a((15'(x8) << 2)), .b(15'(s350)), .c(15'(x49)), .sum(s351)
     );
-    wire signed [15:0] s360;  // 4*x6 + 2*s97 + s286
-    assign s360[0:0] = s286[0:0];
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s360 (
-        .a((13'(x6) << 1)), .b(s97), .c(13'(s286 >>> 1)), .sum(s360[15:1])
+    wire signed [16:0] s352;  // 8*x25 + s346 - 2*s90
+    assign s352[0:0] = s346[0:0];
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s352 (
+        .a((14'(x25) << 2)), .b(14'(s346 >>> 1)), .c(s90), .sum(s352[16:1])
     );
-    wire signed [15:0] s361;  // s358 + 2*s359 - 2*s246
-    assign s361[0:0] = s358[0:0];
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s361 (
-        .a(15'(s358 >>> 1)), .b(15'(s359)), .c(15'(s246)), .sum(s361[15:1])
+    wire signed [16:0] s358;  // 16*x1 + x42 - x46
+    bittrigger_grow3 #(.WIDTH(17), .A(16), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s358 (
+        .a((16'(x1) << 4)), .b(14'(x42)), .c(14'(x46)), .sum(s358)
     );
-    wire signed [13:0] s367;  // 2*x4 + x12 + x44
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s367 (
-        .a((13'(x4) << 1)), .b(x12), .c(x44), .sum(s367)
+    wire signed [13:0] s359;  // x3 + x31 + x36
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s359 (
+        .a(x3), .b(x31), .c(x36), .sum(s359)
     );
-    wire signed [15:0] s368;  // 4*x18 + s367 - s1
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s368 (
-        .a((14'(x18) << 2)), .b(s367), .c(s1), .sum(s368)
+    wire signed [13:0] s360;  // x22 - x9 - x53
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s360 (
+        .a(x22), .b(x9), .c(x53), .sum(s360)
     );
-    wire signed [14:0] s369;  // x33 + 4*x45 + x48
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s369 (
-        .a(x33), .b((14'(x45) << 2)), .c(x48), .sum(s369)
+    wire signed [14:0] s361;  // 2*x30 + 2*x41 + s135
+    assign s361[0:0] = s135[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s361 (
+        .a(x30), .b(x41), .c(13'(s135 >>> 1)), .sum(s361[14:1])
     );
-    wire signed [13:0] s370;  // x18 + x50 - 2*x21
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s370 (
-        .a(x18), .b(x50), .c((13'(x21) << 1)), .sum(s370)
+    wire signed [14:0] s363;  // 2*x7 + 2*x25 + x51
+    assign s363[0:0] = x51[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s363 (
+        .a(x7), .b(x25), .c(11'(x51 >>> 1)), .sum(s363[14:1])
     );
-    wire signed [13:0] s371;  // x28 + x35 - x53
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s371 (
-        .a(x28), .b(x35), .c(x53), .sum(s371)
+    wire signed [14:0] s364;  // 2*x29 + s20 - 2*x20
+    assign s364[0:0] = s20[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s364 (
+        .a(x29), .b(12'(s20 >>> 1)), .c(x20), .sum(s364[14:1])
     );
-    wire signed [14:0] s372;  // s309 - x6 - x49
-    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s372 (
-        .a(s309), .b(x6), .c(x49), .sum(s372)
+    wire signed [13:0] s372;  // x6 + x49 + x53
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s372 (
+        .a(x6), .b(x49), .c(x53), .sum(s372)
     );
-    wire signed [16:0] s373;  // 4*x32 + 2*s201 + s371
-    assign s373[0:0] = s371[0:0];
-    bittrigger_grow3 #(.WIDTH(16), .A(13), .B(15), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s373 (
-        .a((13'(x32) << 1)), .b(s201), .c(13'(s371 >>> 1)), .sum(s373[16:1])
+    wire signed [14:0] s373;  // x28 + x35 - s316
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s373 (
+        .a(x28), .b(x35), .c(s316), .sum(s373)
     );
-    wire signed [12:0] s375;  // x13 + x25
-    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b00)) u_s375 (
-        .a(x13), .b(x25), .sum(s375)
+    wire signed [16:0] s374;  // 4*x32 + 2*s207 - s372
+    bittrigger_grow3 #(.WIDTH(17), .A(14), .B(16), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s374 (
+        .a((14'(x32) << 2)), .b((16'(s207) << 1)), .c(s372), .sum(s374)
     );
-    wire signed [14:0] s376;  // x30 - 2*x39 - s375
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s376 (
-        .a(x30), .b((13'(x39) << 1)), .c(s375), .sum(s376)
+    wire signed [13:0] s376;  // 2*x21 + x25 - x15
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s376 (
+        .a((13'(x21) << 1)), .b(x25), .c(x15), .sum(s376)
     );
-    wire signed [13:0] s384;  // x49 + x55 - x39
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s384 (
-        .a(x49), .b(x55), .c(x39), .sum(s384)
+    wire signed [13:0] s377;  // x12 + x44 - x13
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s377 (
+        .a(x12), .b(x44), .c(x13), .sum(s377)
     );
-    wire signed [13:0] s388;  // x15 - x35 - x37
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s388 (
-        .a(x15), .b(x35), .c(x37), .sum(s388)
+    wire signed [15:0] s378;  // 2*x4 + 4*x18 + s377
+    assign s378[0:0] = s377[0:0];
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s378 (
+        .a(x4), .b((13'(x18) << 1)), .c(13'(s377 >>> 1)), .sum(s378[15:1])
     );
-    wire signed [15:0] s389;  // s273 + s388 - s384
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s389 (
-        .a(s273), .b(s388), .c(s384), .sum(s389)
+    wire signed [13:0] s380;  // x3 + x11 + x50
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s380 (
+        .a(x3), .b(x11), .c(x50), .sum(s380)
     );
-    wire signed [13:0] s397;  // x34 + x45 - x43
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s397 (
-        .a(x34), .b(x45), .c(x43), .sum(s397)
+    wire signed [13:0] s381;  // x30 + x55 - x5
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s381 (
+        .a(x30), .b(x55), .c(x5), .sum(s381)
     );
-    wire signed [14:0] s398;  // x47 + s397 - 2*x9
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s398 (
-        .a(x47), .b(s397), .c((13'(x9) << 1)), .sum(s398)
+    wire signed [14:0] s382;  // x18 - 2*x33 - 2*x39
+    assign s382[0:0] = x18[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s382 (
+        .a(11'(x18 >>> 1)), .b(x33), .c(x39), .sum(s382[14:1])
     );
-    wire signed [15:0] s399;  // 4*x33 + 4*x45 + s128
-    assign s399[1:0] = s128[1:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s399 (
-        .a(x33), .b(x45), .c(12'(s128 >>> 2)), .sum(s399[15:2])
+    wire signed [13:0] s383;  // x0 + x9 + x56
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s383 (
+        .a(x0), .b(x9), .c(x56), .sum(s383)
     );
-    wire signed [13:0] s406;  // x29 + x51 - x43
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s406 (
-        .a(x29), .b(x51), .c(x43), .sum(s406)
+    wire signed [15:0] s384;  // s380 + s381 - 4*x27
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s384 (
+        .a(s380), .b(s381), .c((14'(x27) << 2)), .sum(s384)
     );
-    wire signed [15:0] s407;  // s406 - 8*x9 - 4*x33
-    assign s407[1:0] = s406[1:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s407 (
-        .a(12'(s406 >>> 2)), .b((13'(x9) << 1)), .c(x33), .sum(s407[15:2])
+    wire signed [15:0] s385;  // s382 - 2*s270 - s376
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b110)) u_s385 (
+        .a(16'(s382)), .b((16'(s270) << 1)), .c(16'(s376)), .sum(s385)
     );
-    wire signed [13:0] s408;  // x7 + x37 - x55
+    wire signed [13:0] s393;  // x49 + x55 - x39
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s393 (
+        .a(x49), .b(x55), .c(x39), .sum(s393)
+    );
+    wire signed [14:0] s394;  // x33 - x37 - s393
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s394 (
+        .a(x33), .b(x37), .c(s393), .sum(s394)
+    );
+    wire signed [14:0] s402;  // x34 + s246 - 2*x9
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s402 (
+        .a(x34), .b(s246), .c((13'(x9) << 1)), .sum(s402)
+    );
+    wire signed [15:0] s403;  // 4*x33 + 4*x45 + s131
+    assign s403[1:0] = s131[1:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s403 (
+        .a(x33), .b(x45), .c(12'(s131 >>> 2)), .sum(s403[15:2])
+    );
+    wire signed [13:0] s407;  // 4*x33 - x29 - x33
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s407 (
+        .a((14'(x33) << 2)), .b(14'(x29)), .c(14'(x33)), .sum(s407)
+    );
+    wire signed [13:0] s408;  // x48 + x51 - x43
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s408 (
-        .a(x7), .b(x37), .c(x55), .sum(s408)
+        .a(x48), .b(x51), .c(x43), .sum(s408)
     );
-    wire signed [16:0] s409;  // x35 + 4*x54 - 16*x48
-    assign s409[1:0] = x35[1:0];
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s409 (
-        .a(12'(x35 >>> 2)), .b(x54), .c((14'(x48) << 2)), .sum(s409[16:2])
+    wire signed [13:0] s411;  // 2*x41 - x21 - x42
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s411 (
+        .a((13'(x41) << 1)), .b(x21), .c(x42), .sum(s411)
     );
-    wire signed [16:0] s410;  // s276 + s408 + s409
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s410 (
-        .a(17'(s276)), .b(17'(s408)), .c(s409), .sum(s410)
+    wire signed [17:0] s412;  // 16*x54 + s276 + s411
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s412 (
+        .a((18'(x54) << 4)), .b(s276), .c(18'(s411)), .sum(s412)
     );
-    wire signed [13:0] s411;  // x38 - x0 - x20
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s411 (
-        .a(x38), .b(x0), .c(x20), .sum(s411)
+    wire signed [13:0] s413;  // x35 + x37 - x55
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s413 (
+        .a(x35), .b(x37), .c(x55), .sum(s413)
     );
-    wire signed [14:0] s412;  // 2*x11 + x46 - 2*x19
-    assign s412[0:0] = x46[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s412 (
-        .a(x11), .b(11'(x46 >>> 1)), .c(x19), .sum(s412[14:1])
+    wire signed [15:0] s414;  // 4*x54 + s267 + s413
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s414 (
+        .a((14'(x54) << 2)), .b(s267), .c(s413), .sum(s414)
     );
-    wire signed [15:0] s413;  // s411 - 4*x37 - s266
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s413 (
-        .a(s411), .b((14'(x37) << 2)), .c(s266), .sum(s413)
+    wire signed [13:0] s415;  // x38 + x44 - x0
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s415 (
+        .a(x38), .b(x44), .c(x0), .sum(s415)
     );
-    wire signed [14:0] s419;  // x13 + s204 - x36
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s419 (
-        .a(x13), .b(s204), .c(x36), .sum(s419)
+    wire signed [14:0] s416;  // s415 - 2*x19 - 2*x22
+    assign s416[0:0] = s415[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s416 (
+        .a(13'(s415 >>> 1)), .b(x19), .c(x22), .sum(s416[14:1])
     );
-    wire signed [14:0] s420;  // 2*x6 + x8 + 4*x51
-    assign s420[0:0] = x8[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s420 (
-        .a(x6), .b(11'(x8 >>> 1)), .c((13'(x51) << 1)), .sum(s420[14:1])
+    wire signed [15:0] s417;  // 4*x45 + s0 - 4*x37
+    assign s417[1:0] = s0[1:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s417 (
+        .a(x45), .b(12'(s0 >>> 2)), .c(x37), .sum(s417[15:2])
     );
-    wire signed [14:0] s421;  // 2*x30 - 2*x37 - s76
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s421 (
-        .a((13'(x30) << 1)), .b((13'(x37) << 1)), .c(s76), .sum(s421)
+    wire signed [15:0] s423;  // 8*x48 - 4*x1 - x26
+    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s423 (
+        .a((15'(x48) << 3)), .b((14'(x1) << 2)), .c(13'(x26)), .sum(s423)
     );
-    wire signed [15:0] s422;  // 4*x1 + 4*x21 - s334
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s422 (
-        .a((14'(x1) << 2)), .b((14'(x21) << 2)), .c(s334), .sum(s422)
+    wire signed [14:0] s424;  // 2*x6 + x8 + 4*x51
+    assign s424[0:0] = x8[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s424 (
+        .a(x6), .b(11'(x8 >>> 1)), .c((13'(x51) << 1)), .sum(s424[14:1])
     );
-    wire signed [13:0] s429;  // x18 + x51 + x54
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s429 (
-        .a(x18), .b(x51), .c(x54), .sum(s429)
+    wire signed [13:0] s425;  // x30 - 2*x13 - x37
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s425 (
+        .a(x30), .b((13'(x13) << 1)), .c(x37), .sum(s425)
     );
-    wire signed [14:0] s430;  // 2*x47 - 2*x14 - x19
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s430 (
-        .a((13'(x47) << 1)), .b((13'(x14) << 1)), .c(x19), .sum(s430)
+    wire signed [15:0] s426;  // 4*x21 + 4*x36 - s210
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s426 (
+        .a((14'(x21) << 2)), .b((14'(x36) << 2)), .c(s210), .sum(s426)
     );
-    wire signed [15:0] s431;  // 4*x28 - 4*x4 - s429
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s431 (
-        .a((14'(x28) << 2)), .b((14'(x4) << 2)), .c(s429), .sum(s431)
+    wire signed [15:0] s427;  // s66 + s425 - s30
+    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s427 (
+        .a(s66), .b(s425), .c(s30), .sum(s427)
     );
-    wire signed [15:0] s432;  // 4*x26 + s430 - 4*x40
-    assign s432[1:0] = s430[1:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s432 (
-        .a(x26), .b(13'(s430 >>> 2)), .c(x40), .sum(s432[15:2])
+    wire signed [13:0] s432;  // x18 + x25 + x26
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s432 (
+        .a(x18), .b(x25), .c(x26), .sum(s432)
     );
-    wire signed [16:0] s433;  // 8*x12 - s272 - s320
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s433 (
-        .a((15'(x12) << 3)), .b(s272), .c(s320), .sum(s433)
+    wire signed [12:0] s433;  // x47 - x14
+    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s433 (
+        .a(x47), .b(x14), .sum(s433)
     );
-    wire signed [13:0] s438;  // x30 + x44 + x47
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s438 (
-        .a(x30), .b(x44), .c(x47), .sum(s438)
+    wire signed [14:0] s434;  // 2*x1 - s128 - s432
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b110)) u_s434 (
+        .a((15'(x1) << 1)), .b(15'(s128)), .c(15'(s432)), .sum(s434)
     );
-    wire signed [12:0] s439;  // x45 - x50
-    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s439 (
-        .a(x45), .b(x50), .sum(s439)
+    wire signed [14:0] s435;  // 2*x28 + s433 - 2*x4
+    assign s435[0:0] = s433[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s435 (
+        .a(x28), .b(12'(s433 >>> 1)), .c(x4), .sum(s435[14:1])
     );
-    wire signed [14:0] s440;  // 2*x12 + x33 - 2*x43
-    assign s440[0:0] = x33[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s440 (
-        .a(x12), .b(11'(x33 >>> 1)), .c(x43), .sum(s440[14:1])
+    wire signed [16:0] s436;  // 8*x12 + 4*s13 + s329
+    assign s436[1:0] = s329[1:0];
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s436 (
+        .a((13'(x12) << 1)), .b(s13), .c(13'(s329 >>> 2)), .sum(s436[16:2])
     );
-    wire signed [14:0] s441;  // s353 + s439 - s438
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s441 (
-        .a(15'(s353)), .b(15'(s439)), .c(15'(s438)), .sum(s441)
+    wire signed [16:0] s441;  // x3 + 16*x39 - x56
+    bittrigger_grow3 #(.WIDTH(17), .A(14), .B(16), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s441 (
+        .a(14'(x3)), .b((16'(x39) << 4)), .c(14'(x56)), .sum(s441)
     );
-    wire signed [13:0] s449;  // x20 + x33 - x34
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s449 (
-        .a(x20), .b(x33), .c(x34), .sum(s449)
+    wire signed [13:0] s442;  // x30 + x44 + x47
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s442 (
+        .a(x30), .b(x44), .c(x47), .sum(s442)
     );
-    wire signed [13:0] s450;  // x41 - x13 - x55
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s450 (
-        .a(x41), .b(x13), .c(x55), .sum(s450)
+    wire signed [13:0] s443;  // 2*x12 + x45 - x50
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s443 (
+        .a((13'(x12) << 1)), .b(x45), .c(x50), .sum(s443)
     );
-    wire signed [14:0] s451;  // 2*x1 + x15 + 2*x16
-    assign s451[0:0] = x15[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s451 (
-        .a(x1), .b(11'(x15 >>> 1)), .c(x16), .sum(s451[14:1])
+    wire signed [14:0] s444;  // 4*x30 + s190 - s442
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s444 (
+        .a((15'(x30) << 2)), .b(15'(s190)), .c(15'(s442)), .sum(s444)
     );
-    wire signed [15:0] s452;  // 4*x24 + s449 + s450
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s452 (
-        .a((14'(x24) << 2)), .b(s449), .c(s450), .sum(s452)
+    wire signed [15:0] s445;  // s295 + s443 - s269
+    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s445 (
+        .a(s295), .b(s443), .c(s269), .sum(s445)
     );
-    wire signed [16:0] s453;  // s451 - 8*x12 - 4*x20
-    assign s453[1:0] = s451[1:0];
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s453 (
-        .a(13'(s451 >>> 2)), .b((13'(x12) << 1)), .c(x20), .sum(s453[16:2])
+    wire signed [13:0] s451;  // x20 - x13 - x34
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s451 (
+        .a(x20), .b(x13), .c(x34), .sum(s451)
     );
-    wire signed [13:0] s458;  // x6 - x26 - x31
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s458 (
-        .a(x6), .b(x26), .c(x31), .sum(s458)
+    wire signed [14:0] s452;  // x15 + x41 + s451
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s452 (
+        .a(x15), .b(x41), .c(s451), .sum(s452)
     );
-    wire signed [14:0] s459;  // x9 + x32 + s175
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s459 (
-        .a(x9), .b(x32), .c(s175), .sum(s459)
+    wire signed [14:0] s458;  // x9 + 4*x25 - x31
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s458 (
+        .a(x9), .b((14'(x25) << 2)), .c(x31), .sum(s458)
     );
-    wire signed [16:0] s461;  // 2*s172 + s305 - 8*x24
-    assign s461[0:0] = s305[0:0];
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s461 (
-        .a(s172), .b(14'(s305 >>> 1)), .c((14'(x24) << 2)), .sum(s461[16:1])
+    wire signed [14:0] s459;  // x32 + s55 - x26
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s459 (
+        .a(x32), .b(s55), .c(x26), .sum(s459)
     );
-    wire signed [13:0] s464;  // x4 + x31 + x40
+    wire signed [13:0] s464;  // x27 + x40 + x49
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s464 (
-        .a(x4), .b(x31), .c(x40), .sum(s464)
+        .a(x27), .b(x40), .c(x49), .sum(s464)
     );
-    wire signed [14:0] s465;  // x27 + x36 + s0
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s465 (
-        .a(x27), .b(x36), .c(s0), .sum(s465)
+    wire signed [14:0] s465;  // s130 + s464 - 2*x1
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s465 (
+        .a(s130), .b(s464), .c((13'(x1) << 1)), .sum(s465)
     );
-    wire signed [15:0] s466;  // 4*x21 + s464 - 4*x25
-    assign s466[1:0] = s464[1:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s466 (
-        .a(x21), .b(12'(s464 >>> 2)), .c(x25), .sum(s466[15:2])
+    wire signed [15:0] s466;  // 4*x21 - 4*x14 - s458
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s466 (
+        .a((14'(x21) << 2)), .b((14'(x14) << 2)), .c(s458), .sum(s466)
     );
-    wire signed [13:0] s473;  // x17 + x44 + x49
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s473 (
-        .a(x17), .b(x44), .c(x49), .sum(s473)
+    wire signed [13:0] s472;  // x2 - x44 - x49
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s472 (
+        .a(x2), .b(x44), .c(x49), .sum(s472)
     );
-    wire signed [13:0] s474;  // x2 + x12 + x13
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s474 (
-        .a(x2), .b(x12), .c(x13), .sum(s474)
+    wire signed [13:0] s473;  // x13 - 2*x0 - x17
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s473 (
+        .a(x13), .b((13'(x0) << 1)), .c(x17), .sum(s473)
     );
-    wire signed [15:0] s475;  // s474 - 4*x3 - s473
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s475 (
-        .a(s474), .b((14'(x3) << 2)), .c(s473), .sum(s475)
+    wire signed [15:0] s474;  // 4*x25 + s472 - 4*x3
+    assign s474[1:0] = s472[1:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s474 (
+        .a(x25), .b(12'(s472 >>> 2)), .c(x3), .sum(s474[15:2])
     );
-    wire signed [12:0] s480;  // x43 + x52
-    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b00)) u_s480 (
-        .a(x43), .b(x52), .sum(s480)
+    wire signed [15:0] s479;  // 4*x18 - 8*x22 - x52
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(15), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s479 (
+        .a((14'(x18) << 2)), .b((15'(x22) << 3)), .c(13'(x52)), .sum(s479)
     );
-    wire signed [15:0] s481;  // 8*x22 + s480 - 4*x18
-    assign s481[1:0] = s480[1:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s481 (
-        .a((13'(x22) << 1)), .b(11'(s480 >>> 2)), .c(x18), .sum(s481[15:2])
+    wire signed [13:0] s480;  // x7 + x10 - 2*x36
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s480 (
+        .a(x7), .b(x10), .c((13'(x36) << 1)), .sum(s480)
     );
-    wire signed [13:0] s482;  // x7 + x10 - 2*x36
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s482 (
-        .a(x7), .b(x10), .c((13'(x36) << 1)), .sum(s482)
+    wire signed [14:0] s481;  // x38 - 4*x29
+    assign s481[1:0] = x38[1:0];
+    bittrigger_grow2 #(.WIDTH(13), .A(10), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s481 (
+        .a(10'(x38 >>> 2)), .b(x29), .sum(s481[14:2])
     );
-    wire signed [13:0] s483;  // x38 - x20 - 2*x23
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s483 (
-        .a(x38), .b(x20), .c((13'(x23) << 1)), .sum(s483)
+    wire signed [15:0] s482;  // s480 + s481 - s338
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s482 (
+        .a(s480), .b(s481), .c(s338), .sum(s482)
     );
-    wire signed [15:0] s484;  // s482 - 4*x29 - s186
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s484 (
-        .a(s482), .b((14'(x29) << 2)), .c(s186), .sum(s484)
+    wire signed [13:0] s488;  // x15 + x21 - 2*x19
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s488 (
+        .a(x15), .b(x21), .c((13'(x19) << 1)), .sum(s488)
     );
-    wire signed [13:0] s490;  // x15 + x21 + x33
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s490 (
-        .a(x15), .b(x21), .c(x33), .sum(s490)
+    wire signed [14:0] s489;  // s327 - 2*x38 - s78
+    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s489 (
+        .a(s327), .b((13'(x38) << 1)), .c(s78), .sum(s489)
     );
-    wire signed [14:0] s491;  // s316 - 2*x38 - s71
-    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s491 (
-        .a(s316), .b((13'(x38) << 1)), .c(s71), .sum(s491)
+    wire signed [15:0] s490;  // s393 + s488 - 4*x15
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s490 (
+        .a(s393), .b(s488), .c((14'(x15) << 2)), .sum(s490)
     );
-    wire signed [14:0] s492;  // s384 + s490 - 4*x33
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s492 (
-        .a(15'(s384)), .b(15'(s490)), .c((15'(x33) << 2)), .sum(s492)
+    wire signed [13:0] s494;  // x1 + x48 - x43
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s494 (
+        .a(x1), .b(x48), .c(x43), .sum(s494)
     );
-    wire signed [12:0] s496;  // x1 + x56
-    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b00)) u_s496 (
-        .a(x1), .b(x56), .sum(s496)
+    wire signed [14:0] s495;  // 2*x14 - s127 - s143
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b110)) u_s495 (
+        .a((15'(x14) << 1)), .b(15'(s127)), .c(15'(s143)), .sum(s495)
     );
-    wire signed [14:0] s497;  // 2*x14 + s496 - s123
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s497 (
-        .a((13'(x14) << 1)), .b(s496), .c(s123), .sum(s497)
+    wire signed [15:0] s496;  // 2*s442 + s494 - s268
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s496 (
+        .a((16'(s442) << 1)), .b(16'(s494)), .c(16'(s268)), .sum(s496)
     );
 
     // stage 1
-    reg  signed [11:0] x1_d1;
-    reg  signed [11:0] x2_d1;
     reg  signed [11:0] x3_d1;
-    reg  signed [11:0] x5_d1;
     reg  signed [11:0] x6_d1;
-    reg  signed [11:0] x7_d1;
-    reg  signed [11:0] x8_d1;
     reg  signed [11:0] x9_d1;
     reg  signed [11:0] x10_d1;
-    reg  signed [11:0] x11_d1;
     reg  signed [11:0] x12_d1;
-    reg  signed [11:0] x14_d1;
     reg  signed [11:0] x15_d1;
-    reg  signed [11:0] x16_d1;
     reg  signed [11:0] x18_d1;
     reg  signed [11:0] x19_d1;
+    reg  signed [11:0] x20_d1;
     reg  signed [11:0] x21_d1;
-    reg  signed [11:0] x22_d1;
     reg  signed [11:0] x23_d1;
     reg  signed [11:0] x24_d1;
     reg  signed [11:0] x25_d1;
     reg  signed [11:0] x26_d1;
     reg  signed [11:0] x27_d1;
-    reg  signed [11:0] x28_d1;
-    reg  signed [11:0] x29_d1;
     reg  signed [11:0] x30_d1;
-    reg  signed [11:0] x31_d1;
     reg  signed [11:0] x34_d1;
     reg  signed [11:0] x35_d1;
     reg  signed [11:0] x36_d1;
     reg  signed [11:0] x37_d1;
-    reg  signed [11:0] x38_d1;
     reg  signed [11:0] x39_d1;
-    reg  signed [11:0] x40_d1;
     reg  signed [11:0] x41_d1;
     reg  signed [11:0] x42_d1;
     reg  signed [11:0] x44_d1;
@@ -1363,223 +1380,223 @@ module linear_dense_1 (
     reg  signed [11:0] x46_d1;
     reg  signed [11:0] x48_d1;
     reg  signed [11:0] x49_d1;
-    reg  signed [11:0] x50_d1;
     reg  signed [11:0] x51_d1;
-    reg  signed [11:0] x53_d1;
     reg  signed [11:0] x54_d1;
-    reg  signed [14:0] s2_d1;
-    reg  signed [15:0] s5_d1;
-    reg  signed [15:0] s10_d1;
-    reg  signed [13:0] s11_d1;
-    reg  signed [15:0] s12_d1;
-    reg  signed [15:0] s16_d1;
-    reg  signed [18:0] s17_d1;
-    reg  signed [13:0] s19_d1;
-    reg  signed [16:0] s21_d1;
-    reg  signed [16:0] s23_d1;
+    reg  signed [15:0] s3_d1;
+    reg  signed [15:0] s4_d1;
+    reg  signed [15:0] s8_d1;
+    reg  signed [18:0] s9_d1;
+    reg  signed [14:0] s11_d1;
+    reg  signed [12:0] s12_d1;
+    reg  signed [13:0] s14_d1;
+    reg  signed [16:0] s17_d1;
+    reg  signed [13:0] s18_d1;
+    reg  signed [14:0] s21_d1;
+    reg  signed [14:0] s22_d1;
+    reg  signed [13:0] s24_d1;
     reg  signed [15:0] s25_d1;
-    reg  signed [16:0] s26_d1;
-    reg  signed [14:0] s31_d1;
+    reg  signed [13:0] s31_d1;
     reg  signed [16:0] s32_d1;
-    reg  signed [14:0] s33_d1;
-    reg  signed [13:0] s35_d1;
-    reg  signed [16:0] s37_d1;
-    reg  signed [14:0] s40_d1;
-    reg  signed [15:0] s43_d1;
-    reg  signed [13:0] s46_d1;
-    reg  signed [16:0] s47_d1;
+    reg  signed [14:0] s34_d1;
+    reg  signed [16:0] s36_d1;
+    reg  signed [13:0] s39_d1;
+    reg  signed [16:0] s41_d1;
+    reg  signed [12:0] s42_d1;
+    reg  signed [14:0] s46_d1;
+    reg  signed [15:0] s47_d1;
     reg  signed [15:0] s51_d1;
-    reg  signed [14:0] s57_d1;
-    reg  signed [12:0] s59_d1;
-    reg  signed [14:0] s60_d1;
+    reg  signed [14:0] s56_d1;
+    reg  signed [14:0] s58_d1;
+    reg  signed [15:0] s59_d1;
+    reg  signed [17:0] s61_d1;
     reg  signed [14:0] s62_d1;
-    reg  signed [15:0] s63_d1;
-    reg  signed [13:0] s65_d1;
-    reg  signed [17:0] s68_d1;
-    reg  signed [13:0] s70_d1;
-    reg  signed [14:0] s72_d1;
-    reg  signed [13:0] s73_d1;
-    reg  signed [15:0] s75_d1;
-    reg  signed [13:0] s76_d1;
-    reg  signed [15:0] s79_d1;
+    reg  signed [15:0] s64_d1;
+    reg  signed [17:0] s65_d1;
+    reg  signed [14:0] s68_d1;
+    reg  signed [15:0] s69_d1;
+    reg  signed [13:0] s71_d1;
+    reg  signed [17:0] s73_d1;
+    reg  signed [13:0] s74_d1;
+    reg  signed [13:0] s75_d1;
+    reg  signed [13:0] s77_d1;
+    reg  signed [14:0] s79_d1;
     reg  signed [14:0] s82_d1;
     reg  signed [15:0] s83_d1;
-    reg  signed [15:0] s92_d1;
-    reg  signed [14:0] s93_d1;
-    reg  signed [15:0] s96_d1;
-    reg  signed [14:0] s99_d1;
-    reg  signed [13:0] s100_d1;
-    reg  signed [14:0] s104_d1;
-    reg  signed [15:0] s105_d1;
-    reg  signed [17:0] s109_d1;
-    reg  signed [16:0] s110_d1;
-    reg  signed [14:0] s112_d1;
+    reg  signed [17:0] s93_d1;
+    reg  signed [13:0] s94_d1;
+    reg  signed [13:0] s95_d1;
+    reg  signed [15:0] s99_d1;
+    reg  signed [14:0] s100_d1;
+    reg  signed [13:0] s102_d1;
+    reg  signed [14:0] s103_d1;
+    reg  signed [15:0] s104_d1;
+    reg  signed [15:0] s107_d1;
+    reg  signed [13:0] s108_d1;
+    reg  signed [15:0] s112_d1;
     reg  signed [15:0] s113_d1;
-    reg  signed [16:0] s115_d1;
-    reg  signed [13:0] s121_d1;
-    reg  signed [16:0] s124_d1;
+    reg  signed [15:0] s114_d1;
+    reg  signed [16:0] s121_d1;
+    reg  signed [17:0] s124_d1;
+    reg  signed [13:0] s125_d1;
+    reg  signed [15:0] s126_d1;
     reg  signed [15:0] s129_d1;
-    reg  signed [14:0] s130_d1;
-    reg  signed [15:0] s132_d1;
-    reg  signed [13:0] s135_d1;
-    reg  signed [15:0] s136_d1;
-    reg  signed [16:0] s144_d1;
-    reg  signed [13:0] s146_d1;
+    reg  signed [13:0] s132_d1;
+    reg  signed [15:0] s133_d1;
+    reg  signed [14:0] s137_d1;
+    reg  signed [15:0] s138_d1;
+    reg  signed [14:0] s144_d1;
+    reg  signed [14:0] s145_d1;
+    reg  signed [14:0] s147_d1;
     reg  signed [14:0] s148_d1;
-    reg  signed [15:0] s154_d1;
-    reg  signed [14:0] s156_d1;
-    reg  signed [15:0] s157_d1;
-    reg  signed [13:0] s162_d1;
-    reg  signed [15:0] s164_d1;
-    reg  signed [13:0] s166_d1;
-    reg  signed [15:0] s168_d1;
-    reg  signed [13:0] s169_d1;
-    reg  signed [16:0] s174_d1;
-    reg  signed [13:0] s175_d1;
-    reg  signed [14:0] s176_d1;
-    reg  signed [14:0] s177_d1;
-    reg  signed [15:0] s178_d1;
-    reg  signed [15:0] s185_d1;
-    reg  signed [13:0] s187_d1;
-    reg  signed [14:0] s190_d1;
-    reg  signed [14:0] s191_d1;
-    reg  signed [15:0] s192_d1;
-    reg  signed [14:0] s197_d1;
-    reg  signed [16:0] s200_d1;
-    reg  signed [14:0] s202_d1;
-    reg  signed [12:0] s203_d1;
-    reg  signed [13:0] s204_d1;
-    reg  signed [15:0] s206_d1;
-    reg  signed [13:0] s208_d1;
-    reg  signed [14:0] s215_d1;
-    reg  signed [15:0] s217_d1;
-    reg  signed [16:0] s218_d1;
-    reg  signed [13:0] s219_d1;
-    reg  signed [13:0] s221_d1;
-    reg  signed [15:0] s223_d1;
-    reg  signed [14:0] s226_d1;
-    reg  signed [14:0] s227_d1;
-    reg  signed [14:0] s229_d1;
-    reg  signed [15:0] s230_d1;
-    reg  signed [15:0] s236_d1;
-    reg  signed [17:0] s237_d1;
-    reg  signed [14:0] s240_d1;
+    reg  signed [14:0] s149_d1;
+    reg  signed [13:0] s151_d1;
+    reg  signed [13:0] s152_d1;
+    reg  signed [14:0] s154_d1;
+    reg  signed [15:0] s159_d1;
+    reg  signed [13:0] s165_d1;
+    reg  signed [12:0] s166_d1;
+    reg  signed [15:0] s171_d1;
+    reg  signed [13:0] s173_d1;
+    reg  signed [14:0] s174_d1;
+    reg  signed [14:0] s175_d1;
+    reg  signed [15:0] s177_d1;
+    reg  signed [13:0] s178_d1;
+    reg  signed [14:0] s180_d1;
+    reg  signed [14:0] s181_d1;
+    reg  signed [13:0] s191_d1;
+    reg  signed [14:0] s192_d1;
+    reg  signed [14:0] s194_d1;
+    reg  signed [15:0] s195_d1;
+    reg  signed [15:0] s196_d1;
+    reg  signed [16:0] s204_d1;
+    reg  signed [14:0] s208_d1;
+    reg  signed [14:0] s209_d1;
+    reg  signed [13:0] s210_d1;
+    reg  signed [15:0] s212_d1;
+    reg  signed [14:0] s214_d1;
+    reg  signed [16:0] s221_d1;
+    reg  signed [14:0] s222_d1;
+    reg  signed [17:0] s226_d1;
+    reg  signed [14:0] s228_d1;
+    reg  signed [14:0] s230_d1;
+    reg  signed [15:0] s232_d1;
+    reg  signed [13:0] s233_d1;
+    reg  signed [14:0] s234_d1;
+    reg  signed [15:0] s237_d1;
+    reg  signed [17:0] s245_d1;
+    reg  signed [13:0] s246_d1;
     reg  signed [13:0] s247_d1;
-    reg  signed [13:0] s248_d1;
-    reg  signed [14:0] s249_d1;
-    reg  signed [15:0] s253_d1;
-    reg  signed [14:0] s254_d1;
-    reg  signed [14:0] s255_d1;
-    reg  signed [13:0] s261_d1;
-    reg  signed [15:0] s262_d1;
-    reg  signed [17:0] s264_d1;
-    reg  signed [15:0] s268_d1;
-    reg  signed [14:0] s270_d1;
-    reg  signed [13:0] s272_d1;
-    reg  signed [17:0] s274_d1;
+    reg  signed [13:0] s253_d1;
+    reg  signed [13:0] s254_d1;
+    reg  signed [14:0] s257_d1;
+    reg  signed [15:0] s260_d1;
+    reg  signed [14:0] s261_d1;
+    reg  signed [14:0] s262_d1;
+    reg  signed [15:0] s263_d1;
+    reg  signed [14:0] s271_d1;
+    reg  signed [15:0] s273_d1;
+    reg  signed [14:0] s274_d1;
+    reg  signed [17:0] s277_d1;
     reg  signed [13:0] s278_d1;
-    reg  signed [14:0] s279_d1;
-    reg  signed [15:0] s280_d1;
-    reg  signed [14:0] s287_d1;
-    reg  signed [14:0] s288_d1;
-    reg  signed [15:0] s291_d1;
-    reg  signed [15:0] s295_d1;
-    reg  signed [13:0] s297_d1;
-    reg  signed [15:0] s298_d1;
-    reg  signed [15:0] s299_d1;
-    reg  signed [15:0] s308_d1;
-    reg  signed [15:0] s311_d1;
-    reg  signed [15:0] s312_d1;
-    reg  signed [14:0] s317_d1;
-    reg  signed [14:0] s318_d1;
-    reg  signed [14:0] s319_d1;
-    reg  signed [15:0] s322_d1;
+    reg  signed [15:0] s279_d1;
+    reg  signed [17:0] s281_d1;
+    reg  signed [14:0] s284_d1;
+    reg  signed [16:0] s285_d1;
+    reg  signed [15:0] s292_d1;
+    reg  signed [15:0] s294_d1;
+    reg  signed [14:0] s296_d1;
+    reg  signed [14:0] s298_d1;
+    reg  signed [18:0] s300_d1;
+    reg  signed [13:0] s302_d1;
+    reg  signed [15:0] s305_d1;
+    reg  signed [15:0] s306_d1;
+    reg  signed [14:0] s313_d1;
+    reg  signed [16:0] s315_d1;
+    reg  signed [15:0] s318_d1;
+    reg  signed [15:0] s319_d1;
+    reg  signed [14:0] s323_d1;
+    reg  signed [14:0] s324_d1;
     reg  signed [13:0] s325_d1;
-    reg  signed [14:0] s332_d1;
-    reg  signed [13:0] s333_d1;
-    reg  signed [15:0] s336_d1;
+    reg  signed [14:0] s328_d1;
+    reg  signed [15:0] s331_d1;
+    reg  signed [14:0] s333_d1;
     reg  signed [13:0] s338_d1;
-    reg  signed [17:0] s342_d1;
-    reg  signed [14:0] s345_d1;
-    reg  signed [15:0] s347_d1;
-    reg  signed [13:0] s353_d1;
-    reg  signed [13:0] s354_d1;
-    reg  signed [14:0] s355_d1;
-    reg  signed [15:0] s360_d1;
-    reg  signed [15:0] s361_d1;
-    reg  signed [15:0] s368_d1;
-    reg  signed [14:0] s369_d1;
-    reg  signed [13:0] s370_d1;
-    reg  signed [14:0] s372_d1;
-    reg  signed [16:0] s373_d1;
-    reg  signed [14:0] s376_d1;
-    reg  signed [15:0] s389_d1;
-    reg  signed [14:0] s398_d1;
-    reg  signed [15:0] s399_d1;
-    reg  signed [15:0] s407_d1;
-    reg  signed [16:0] s410_d1;
-    reg  signed [14:0] s412_d1;
-    reg  signed [15:0] s413_d1;
-    reg  signed [14:0] s419_d1;
-    reg  signed [14:0] s420_d1;
-    reg  signed [14:0] s421_d1;
-    reg  signed [15:0] s422_d1;
-    reg  signed [15:0] s431_d1;
-    reg  signed [15:0] s432_d1;
-    reg  signed [16:0] s433_d1;
-    reg  signed [13:0] s438_d1;
-    reg  signed [14:0] s440_d1;
-    reg  signed [14:0] s441_d1;
-    reg  signed [15:0] s452_d1;
-    reg  signed [16:0] s453_d1;
-    reg  signed [13:0] s458_d1;
+    reg  signed [14:0] s340_d1;
+    reg  signed [15:0] s341_d1;
+    reg  signed [14:0] s344_d1;
+    reg  signed [14:0] s346_d1;
+    reg  signed [17:0] s349_d1;
+    reg  signed [14:0] s351_d1;
+    reg  signed [16:0] s352_d1;
+    reg  signed [16:0] s358_d1;
+    reg  signed [13:0] s359_d1;
+    reg  signed [13:0] s360_d1;
+    reg  signed [14:0] s361_d1;
+    reg  signed [14:0] s363_d1;
+    reg  signed [14:0] s364_d1;
+    reg  signed [14:0] s373_d1;
+    reg  signed [16:0] s374_d1;
+    reg  signed [13:0] s376_d1;
+    reg  signed [15:0] s378_d1;
+    reg  signed [13:0] s383_d1;
+    reg  signed [15:0] s384_d1;
+    reg  signed [15:0] s385_d1;
+    reg  signed [14:0] s394_d1;
+    reg  signed [14:0] s402_d1;
+    reg  signed [15:0] s403_d1;
+    reg  signed [13:0] s407_d1;
+    reg  signed [13:0] s408_d1;
+    reg  signed [17:0] s412_d1;
+    reg  signed [15:0] s414_d1;
+    reg  signed [14:0] s416_d1;
+    reg  signed [15:0] s417_d1;
+    reg  signed [15:0] s423_d1;
+    reg  signed [14:0] s424_d1;
+    reg  signed [15:0] s426_d1;
+    reg  signed [15:0] s427_d1;
+    reg  signed [13:0] s432_d1;
+    reg  signed [14:0] s434_d1;
+    reg  signed [14:0] s435_d1;
+    reg  signed [16:0] s436_d1;
+    reg  signed [16:0] s441_d1;
+    reg  signed [14:0] s444_d1;
+    reg  signed [15:0] s445_d1;
+    reg  signed [14:0] s452_d1;
+    reg  signed [14:0] s458_d1;
     reg  signed [14:0] s459_d1;
-    reg  signed [16:0] s461_d1;
     reg  signed [14:0] s465_d1;
     reg  signed [15:0] s466_d1;
-    reg  signed [15:0] s475_d1;
-    reg  signed [15:0] s481_d1;
-    reg  signed [13:0] s482_d1;
-    reg  signed [13:0] s483_d1;
-    reg  signed [15:0] s484_d1;
-    reg  signed [14:0] s491_d1;
-    reg  signed [14:0] s492_d1;
-    reg  signed [14:0] s497_d1;
+    reg  signed [13:0] s473_d1;
+    reg  signed [15:0] s474_d1;
+    reg  signed [15:0] s479_d1;
+    reg  signed [13:0] s480_d1;
+    reg  signed [15:0] s482_d1;
+    reg  signed [14:0] s489_d1;
+    reg  signed [15:0] s490_d1;
+    reg  signed [14:0] s495_d1;
+    reg  signed [15:0] s496_d1;
     always_ff @(posedge clk) begin
-        x1_d1 <= x1;
-        x2_d1 <= x2;
         x3_d1 <= x3;
-        x5_d1 <= x5;
         x6_d1 <= x6;
-        x7_d1 <= x7;
-        x8_d1 <= x8;
         x9_d1 <= x9;
         x10_d1 <= x10;
-        x11_d1 <= x11;
         x12_d1 <= x12;
-        x14_d1 <= x14;
         x15_d1 <= x15;
-        x16_d1 <= x16;
         x18_d1 <= x18;
         x19_d1 <= x19;
+        x20_d1 <= x20;
         x21_d1 <= x21;
-        x22_d1 <= x22;
         x23_d1 <= x23;
         x24_d1 <= x24;
         x25_d1 <= x25;
         x26_d1 <= x26;
         x27_d1 <= x27;
-        x28_d1 <= x28;
-        x29_d1 <= x29;
         x30_d1 <= x30;
-        x31_d1 <= x31;
         x34_d1 <= x34;
         x35_d1 <= x35;
         x36_d1 <= x36;
         x37_d1 <= x37;
-        x38_d1 <= x38;
         x39_d1 <= x39;
-        x40_d1 <= x40;
         x41_d1 <= x41;
         x42_d1 <= x42;
         x44_d1 <= x44;
@@ -1587,1266 +1604,1239 @@ module linear_dense_1 (
         x46_d1 <= x46;
         x48_d1 <= x48;
         x49_d1 <= x49;
-        x50_d1 <= x50;
         x51_d1 <= x51;
-        x53_d1 <= x53;
         x54_d1 <= x54;
-        s2_d1 <= s2;
-        s5_d1 <= s5;
-        s10_d1 <= s10;
+        s3_d1 <= s3;
+        s4_d1 <= s4;
+        s8_d1 <= s8;
+        s9_d1 <= s9;
         s11_d1 <= s11;
         s12_d1 <= s12;
-        s16_d1 <= s16;
+        s14_d1 <= s14;
         s17_d1 <= s17;
-        s19_d1 <= s19;
+        s18_d1 <= s18;
         s21_d1 <= s21;
-        s23_d1 <= s23;
+        s22_d1 <= s22;
+        s24_d1 <= s24;
         s25_d1 <= s25;
-        s26_d1 <= s26;
         s31_d1 <= s31;
         s32_d1 <= s32;
-        s33_d1 <= s33;
-        s35_d1 <= s35;
-        s37_d1 <= s37;
-        s40_d1 <= s40;
-        s43_d1 <= s43;
+        s34_d1 <= s34;
+        s36_d1 <= s36;
+        s39_d1 <= s39;
+        s41_d1 <= s41;
+        s42_d1 <= s42;
         s46_d1 <= s46;
         s47_d1 <= s47;
         s51_d1 <= s51;
-        s57_d1 <= s57;
+        s56_d1 <= s56;
+        s58_d1 <= s58;
         s59_d1 <= s59;
-        s60_d1 <= s60;
+        s61_d1 <= s61;
         s62_d1 <= s62;
-        s63_d1 <= s63;
+        s64_d1 <= s64;
         s65_d1 <= s65;
         s68_d1 <= s68;
-        s70_d1 <= s70;
-        s72_d1 <= s72;
+        s69_d1 <= s69;
+        s71_d1 <= s71;
         s73_d1 <= s73;
+        s74_d1 <= s74;
         s75_d1 <= s75;
-        s76_d1 <= s76;
+        s77_d1 <= s77;
         s79_d1 <= s79;
         s82_d1 <= s82;
         s83_d1 <= s83;
-        s92_d1 <= s92;
         s93_d1 <= s93;
-        s96_d1 <= s96;
+        s94_d1 <= s94;
+        s95_d1 <= s95;
         s99_d1 <= s99;
         s100_d1 <= s100;
+        s102_d1 <= s102;
+        s103_d1 <= s103;
         s104_d1 <= s104;
-        s105_d1 <= s105;
-        s109_d1 <= s109;
-        s110_d1 <= s110;
+        s107_d1 <= s107;
+        s108_d1 <= s108;
         s112_d1 <= s112;
         s113_d1 <= s113;
-        s115_d1 <= s115;
+        s114_d1 <= s114;
         s121_d1 <= s121;
         s124_d1 <= s124;
+        s125_d1 <= s125;
+        s126_d1 <= s126;
         s129_d1 <= s129;
-        s130_d1 <= s130;
         s132_d1 <= s132;
-        s135_d1 <= s135;
-        s136_d1 <= s136;
+        s133_d1 <= s133;
+        s137_d1 <= s137;
+        s138_d1 <= s138;
         s144_d1 <= s144;
-        s146_d1 <= s146;
+        s145_d1 <= s145;
+        s147_d1 <= s147;
         s148_d1 <= s148;
+        s149_d1 <= s149;
+        s151_d1 <= s151;
+        s152_d1 <= s152;
         s154_d1 <= s154;
-        s156_d1 <= s156;
-        s157_d1 <= s157;
-        s162_d1 <= s162;
-        s164_d1 <= s164;
+        s159_d1 <= s159;
+        s165_d1 <= s165;
         s166_d1 <= s166;
-        s168_d1 <= s168;
-        s169_d1 <= s169;
+        s171_d1 <= s171;
+        s173_d1 <= s173;
         s174_d1 <= s174;
         s175_d1 <= s175;
-        s176_d1 <= s176;
         s177_d1 <= s177;
         s178_d1 <= s178;
-        s185_d1 <= s185;
-        s187_d1 <= s187;
-        s190_d1 <= s190;
+        s180_d1 <= s180;
+        s181_d1 <= s181;
         s191_d1 <= s191;
         s192_d1 <= s192;
-        s197_d1 <= s197;
-        s200_d1 <= s200;
-        s202_d1 <= s202;
-        s203_d1 <= s203;
+        s194_d1 <= s194;
+        s195_d1 <= s195;
+        s196_d1 <= s196;
         s204_d1 <= s204;
-        s206_d1 <= s206;
         s208_d1 <= s208;
-        s215_d1 <= s215;
-        s217_d1 <= s217;
-        s218_d1 <= s218;
-        s219_d1 <= s219;
+        s209_d1 <= s209;
+        s210_d1 <= s210;
+        s212_d1 <= s212;
+        s214_d1 <= s214;
         s221_d1 <= s221;
-        s223_d1 <= s223;
+        s222_d1 <= s222;
         s226_d1 <= s226;
-        s227_d1 <= s227;
-        s229_d1 <= s229;
+        s228_d1 <= s228;
         s230_d1 <= s230;
-        s236_d1 <= s236;
+        s232_d1 <= s232;
+        s233_d1 <= s233;
+        s234_d1 <= s234;
         s237_d1 <= s237;
-        s240_d1 <= s240;
+        s245_d1 <= s245;
+        s246_d1 <= s246;
         s247_d1 <= s247;
-        s248_d1 <= s248;
-        s249_d1 <= s249;
         s253_d1 <= s253;
         s254_d1 <= s254;
-        s255_d1 <= s255;
+        s257_d1 <= s257;
+        s260_d1 <= s260;
         s261_d1 <= s261;
         s262_d1 <= s262;
-        s264_d1 <= s264;
-        s268_d1 <= s268;
-        s270_d1 <= s270;
-        s272_d1 <= s272;
+        s263_d1 <= s263;
+        s271_d1 <= s271;
+        s273_d1 <= s273;
         s274_d1 <= s274;
+        s277_d1 <= s277;
         s278_d1 <= s278;
         s279_d1 <= s279;
-        s280_d1 <= s280;
-        s287_d1 <= s287;
-        s288_d1 <= s288;
-        s291_d1 <= s291;
-        s295_d1 <= s295;
-        s297_d1 <= s297;
+        s281_d1 <= s281;
+        s284_d1 <= s284;
+        s285_d1 <= s285;
+        s292_d1 <= s292;
+        s294_d1 <= s294;
+        s296_d1 <= s296;
         s298_d1 <= s298;
-        s299_d1 <= s299;
-        s308_d1 <= s308;
-        s311_d1 <= s311;
-        s312_d1 <= s312;
-        s317_d1 <= s317;
+        s300_d1 <= s300;
+        s302_d1 <= s302;
+        s305_d1 <= s305;
+        s306_d1 <= s306;
+        s313_d1 <= s313;
+        s315_d1 <= s315;
         s318_d1 <= s318;
         s319_d1 <= s319;
-        s322_d1 <= s322;
+        s323_d1 <= s323;
+        s324_d1 <= s324;
         s325_d1 <= s325;
-        s332_d1 <= s332;
+        s328_d1 <= s328;
+        s331_d1 <= s331;
         s333_d1 <= s333;
-        s336_d1 <= s336;
         s338_d1 <= s338;
-        s342_d1 <= s342;
-        s345_d1 <= s345;
-        s347_d1 <= s347;
-        s353_d1 <= s353;
-        s354_d1 <= s354;
-        s355_d1 <= s355;
+        s340_d1 <= s340;
+        s341_d1 <= s341;
+        s344_d1 <= s344;
+        s346_d1 <= s346;
+        s349_d1 <= s349;
+        s351_d1 <= s351;
+        s352_d1 <= s352;
+        s358_d1 <= s358;
+        s359_d1 <= s359;
         s360_d1 <= s360;
         s361_d1 <= s361;
-        s368_d1 <= s368;
-        s369_d1 <= s369;
-        s370_d1 <= s370;
-        s372_d1 <= s372;
+        s363_d1 <= s363;
+        s364_d1 <= s364;
         s373_d1 <= s373;
+        s374_d1 <= s374;
         s376_d1 <= s376;
-        s389_d1 <= s389;
-        s398_d1 <= s398;
-        s399_d1 <= s399;
+        s378_d1 <= s378;
+        s383_d1 <= s383;
+        s384_d1 <= s384;
+        s385_d1 <= s385;
+        s394_d1 <= s394;
+        s402_d1 <= s402;
+        s403_d1 <= s403;
         s407_d1 <= s407;
-        s410_d1 <= s410;
+        s408_d1 <= s408;
         s412_d1 <= s412;
-        s413_d1 <= s413;
-        s419_d1 <= s419;
-        s420_d1 <= s420;
-        s421_d1 <= s421;
-        s422_d1 <= s422;
-        s431_d1 <= s431;
+        s414_d1 <= s414;
+        s416_d1 <= s416;
+        s417_d1 <= s417;
+        s423_d1 <= s423;
+        s424_d1 <= s424;
+        s426_d1 <= s426;
+        s427_d1 <= s427;
         s432_d1 <= s432;
-        s433_d1 <= s433;
-        s438_d1 <= s438;
-        s440_d1 <= s440;
+        s434_d1 <= s434;
+        s435_d1 <= s435;
+        s436_d1 <= s436;
         s441_d1 <= s441;
+        s444_d1 <= s444;
+        s445_d1 <= s445;
         s452_d1 <= s452;
-        s453_d1 <= s453;
         s458_d1 <= s458;
         s459_d1 <= s459;
-        s461_d1 <= s461;
         s465_d1 <= s465;
         s466_d1 <= s466;
-        s475_d1 <= s475;
-        s481_d1 <= s481;
+        s473_d1 <= s473;
+        s474_d1 <= s474;
+        s479_d1 <= s479;
+        s480_d1 <= s480;
         s482_d1 <= s482;
-        s483_d1 <= s483;
-        s484_d1 <= s484;
-        s491_d1 <= s491;
-        s492_d1 <= s492;
-        s497_d1 <= s497;
+        s489_d1 <= s489;
+        s490_d1 <= s490;
+        s495_d1 <= s495;
+        s496_d1 <= s496;
     end
-    wire signed [18:0] s18;  // s16 + s17 - s10
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s18 (
-        .a(19'(s16_d1)), .b(s17_d1), .c(19'(s10_d1)), .sum(s18)
+    wire signed [18:0] s10;  // s8 + s9 - s3
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s10 (
+        .a(19'(s8_d1)), .b(s9_d1), .c(19'(s3_d1)), .sum(s10)
     );
-    wire signed [17:0] s27;  // s5 + s25 + s26
+    wire signed [15:0] s15;  // s11 + s14 - 2*s12
+    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s15 (
+        .a(s11_d1), .b(s14_d1), .c((14'(s12_d1) << 1)), .sum(s15)
+    );
+    wire signed [16:0] s19;  // 8*x45 + s18 - 8*x42
+    assign s19[2:0] = s18_d1[2:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s19 (
+        .a(x45_d1), .b(11'(s18_d1 >>> 3)), .c(x42_d1), .sum(s19[16:3])
+    );
+    wire signed [16:0] s26;  // s21 + s22 + 2*s24
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s26 (
+        .a(s21_d1), .b(s22_d1), .c((15'(s24_d1) << 1)), .sum(s26)
+    );
+    wire signed [17:0] s27;  // s15 + s25 + s26
     bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(17), .SIGNED(3'b111), .NEGATE(3'b000)) u_s27 (
-        .a(s5_d1), .b(s25_d1), .c(s26_d1), .sum(s27)
+        .a(s15), .b(s25_d1), .c(s26), .sum(s27)
     );
-    wire signed [18:0] s28;  // s21 + s23 - 32*x54
+    wire signed [18:0] s28;  // s17 + s19 - 32*x54
     bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s28 (
-        .a(s21_d1), .b(s23_d1), .c((17'(x54_d1) << 5)), .sum(s28)
+        .a(s17_d1), .b(s19), .c((17'(x54_d1) << 5)), .sum(s28)
     );
-    wire signed [19:0] s29;  // s18 + s27 + s28
-    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b000)) u_s29 (
-        .a(20'(s18)), .b(20'(s27)), .c(20'(s28)), .sum(s29)
+    wire signed [16:0] s35;  // 2*s31 + s32 - s34
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s35 (
+        .a((17'(s31_d1) << 1)), .b(s32_d1), .c(17'(s34_d1)), .sum(s35)
     );
-    wire signed [16:0] s34;  // s32 + s33 - s31
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s34 (
-        .a(s32_d1), .b(17'(s33_d1)), .c(17'(s31_d1)), .sum(s34)
+    wire signed [16:0] s37;  // x37 + 8*x51 + s36
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s37 (
+        .a(17'(x37_d1)), .b((17'(x51_d1) << 3)), .c(s36_d1), .sum(s37)
     );
-    wire signed [15:0] s36;  // 2*x6 + 8*x21 + s35
-    assign s36[0:0] = s35_d1[0:0];
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s36 (
-        .a(x6_d1), .b((14'(x21_d1) << 2)), .c(13'(s35_d1 >>> 1)), .sum(s36[15:1])
+    wire signed [16:0] s38;  // 8*x18 + x35 - 8*x48
+    assign s38[2:0] = x35_d1[2:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s38 (
+        .a(x18_d1), .b(11'(x35_d1 >>> 3)), .c(x48_d1), .sum(s38[16:3])
     );
-    wire signed [16:0] s39;  // 4*x11 + 16*x12 - x11
-    bittrigger_grow3 #(.WIDTH(17), .A(14), .B(16), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s39 (
-        .a((14'(x11_d1) << 2)), .b((16'(x12_d1) << 4)), .c(14'(x11_d1)), .sum(s39)
+    wire signed [15:0] s40;  // 2*x6 + 8*x21 + s39
+    assign s40[0:0] = s39_d1[0:0];
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s40 (
+        .a(x6_d1), .b((14'(x21_d1) << 2)), .c(13'(s39_d1 >>> 1)), .sum(s40[15:1])
     );
-    wire signed [13:0] s42;  // x16 - x31 - x45
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s42 (
-        .a(x16_d1), .b(x31_d1), .c(x45_d1), .sum(s42)
+    wire signed [17:0] s48;  // 16*x12 - s46 - s47
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(15), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s48 (
+        .a((16'(x12_d1) << 4)), .b(s46_d1), .c(s47_d1), .sum(s48)
     );
-    wire signed [17:0] s44;  // s39 + 2*s42 + s43
-    bittrigger_grow3 #(.WIDTH(18), .A(17), .B(15), .C(16), .SIGNED(3'b111), .NEGATE(3'b000)) u_s44 (
-        .a(s39), .b((15'(s42) << 1)), .c(s43_d1), .sum(s44)
-    );
-    wire signed [16:0] s45;  // 8*x18 + x35 - 8*x48
-    assign s45[2:0] = x35_d1[2:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s45 (
-        .a(x18_d1), .b(11'(x35_d1 >>> 3)), .c(x48_d1), .sum(s45[16:3])
-    );
-    wire signed [16:0] s48;  // x37 + 8*x51 + s47
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s48 (
-        .a(17'(x37_d1)), .b((17'(x51_d1) << 3)), .c(s47_d1), .sum(s48)
-    );
-    wire signed [17:0] s52;  // s36 + s51 - s45
+    wire signed [17:0] s52;  // s40 + s51 - s38
     bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s52 (
-        .a(s36), .b(s51_d1), .c(s45), .sum(s52)
+        .a(s40), .b(s51_d1), .c(s38), .sum(s52)
     );
-    wire signed [17:0] s55;  // x38 - 32*x24 - x29
-    bittrigger_grow3 #(.WIDTH(18), .A(15), .B(17), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s55 (
-        .a(15'(x38_d1)), .b((17'(x24_d1) << 5)), .c(15'(x29_d1)), .sum(s55)
+    wire signed [16:0] s60;  // 2*s56 + s58 + s59
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s60 (
+        .a((17'(s56_d1) << 1)), .b(17'(s58_d1)), .c(17'(s59_d1)), .sum(s60)
     );
-    wire signed [17:0] s56;  // x2 - 2*x11 - 32*x12
-    assign s56[0:0] = x2_d1[0:0];
-    bittrigger_grow3 #(.WIDTH(17), .A(14), .B(14), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s56 (
-        .a(14'(x2_d1 >>> 1)), .b(14'(x11_d1)), .c((16'(x12_d1) << 4)), .sum(s56[17:1])
+    wire signed [16:0] s70;  // s68 + s69 - 8*x15
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(16), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s70 (
+        .a(s68_d1), .b(s69_d1), .c((15'(x15_d1) << 3)), .sum(s70)
     );
-    wire signed [16:0] s64;  // 8*x15 + s62 + s63
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(16), .SIGNED(3'b111), .NEGATE(3'b000)) u_s64 (
-        .a((15'(x15_d1) << 3)), .b(s62_d1), .c(s63_d1), .sum(s64)
+    wire signed [17:0] s76;  // s75 - s73 - s74
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b110)) u_s76 (
+        .a(18'(s75_d1)), .b(s73_d1), .c(18'(s74_d1)), .sum(s76)
     );
-    wire signed [17:0] s69;  // x7 - x48 - s68
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b110)) u_s69 (
-        .a(18'(x7_d1)), .b(18'(x48_d1)), .c(s68_d1), .sum(s69)
+    wire signed [16:0] s84;  // 8*x36 + 8*x54 + s82
+    assign s84[2:0] = s82_d1[2:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s84 (
+        .a(x36_d1), .b(x54_d1), .c(12'(s82_d1 >>> 3)), .sum(s84[16:3])
     );
-    wire signed [15:0] s74;  // 2*x27 + 8*x45 - s73
-    bittrigger_grow3 #(.WIDTH(16), .A(13), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s74 (
-        .a((13'(x27_d1) << 1)), .b((15'(x45_d1) << 3)), .c(s73_d1), .sum(s74)
-    );
-    wire signed [16:0] s80;  // 2*s76 - s75 - s79
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b110)) u_s80 (
-        .a((17'(s76_d1) << 1)), .b(17'(s75_d1)), .c(17'(s79_d1)), .sum(s80)
-    );
-    wire signed [16:0] s84;  // s57 + 2*s70 + s82
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s84 (
-        .a(s57_d1), .b((15'(s70_d1) << 1)), .c(s82_d1), .sum(s84)
-    );
-    wire signed [17:0] s85;  // 2*s72 + s83 - 16*x21
+    wire signed [16:0] s85;  // 2*s77 + 2*s79 + s83
     assign s85[0:0] = s83_d1[0:0];
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s85 (
-        .a(s72_d1), .b(15'(s83_d1 >>> 1)), .c((15'(x21_d1) << 3)), .sum(s85[17:1])
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b000)) u_s85 (
+        .a(16'(s77_d1)), .b(16'(s79_d1)), .c(16'(s83_d1 >>> 1)), .sum(s85[16:1])
     );
-    wire signed [17:0] s86;  // 8*s59 + 2*s74 - s84
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s86 (
-        .a((18'(s59_d1) << 3)), .b((18'(s74) << 1)), .c(18'(s84)), .sum(s86)
+    wire signed [18:0] s86;  // s84 - 16*x21 - s70
+    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(16), .C(17), .SIGNED(3'b111), .NEGATE(3'b110)) u_s86 (
+        .a(s84), .b((16'(x21_d1) << 4)), .c(s70), .sum(s86)
     );
-    wire signed [18:0] s87;  // s64 - s55 - s56
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b110)) u_s87 (
-        .a(19'(s64)), .b(19'(s55)), .c(19'(s56)), .sum(s87)
+    wire signed [18:0] s87;  // s65 + s85 - 2*s64
+    bittrigger_grow3 #(.WIDTH(19), .A(18), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s87 (
+        .a(s65_d1), .b(s85), .c((17'(s64_d1) << 1)), .sum(s87)
     );
-    wire signed [19:0] s88;  // 2*s80 + s85 - s69
-    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(18), .SIGNED(3'b111), .NEGATE(3'b100)) u_s88 (
-        .a((18'(s80) << 1)), .b(s85), .c(s69), .sum(s88)
+    wire signed [19:0] s88;  // s61 - 2*s60 - s76
+    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(18), .SIGNED(3'b111), .NEGATE(3'b110)) u_s88 (
+        .a(s61_d1), .b((18'(s60) << 1)), .c(s76), .sum(s88)
     );
-    wire signed [17:0] s94;  // 16*x42 + 32*x51 + s93
-    assign s94[3:0] = s93_d1[3:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s94 (
-        .a(x42_d1), .b((13'(x51_d1) << 1)), .c(11'(s93_d1 >>> 4)), .sum(s94[17:4])
+    wire signed [14:0] s96;  // 2*x6 - 4*x12 - x21
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s96 (
+        .a((13'(x6_d1) << 1)), .b((14'(x12_d1) << 2)), .c(x21_d1), .sum(s96)
     );
-    wire signed [17:0] s101;  // 16*x48 - s99 - 4*s100
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(15), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s101 (
-        .a((16'(x48_d1) << 4)), .b(s99_d1), .c((16'(s100_d1) << 2)), .sum(s101)
+    wire signed [16:0] s97;  // 16*x48 + s94 - s56
+    bittrigger_grow3 #(.WIDTH(17), .A(16), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s97 (
+        .a((16'(x48_d1) << 4)), .b(s94_d1), .c(s56_d1), .sum(s97)
     );
-    wire signed [15:0] s114;  // s112 - 4*x41 - 4*x54
-    assign s114[1:0] = s112_d1[1:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s114 (
-        .a(13'(s112_d1 >>> 2)), .b(x41_d1), .c(x54_d1), .sum(s114[15:2])
+    wire signed [17:0] s98;  // s95 + 4*s96 + s97
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s98 (
+        .a(18'(s95_d1)), .b((18'(s96) << 2)), .c(18'(s97)), .sum(s98)
     );
-    wire signed [16:0] s116;  // s92 - s105 - s113
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b110)) u_s116 (
-        .a(17'(s92_d1)), .b(17'(s105_d1)), .c(17'(s113_d1)), .sum(s116)
+    wire signed [17:0] s101;  // 16*x42 + 32*x51 + s100
+    assign s101[3:0] = s100_d1[3:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s101 (
+        .a(x42_d1), .b((13'(x51_d1) << 1)), .c(11'(s100_d1 >>> 4)), .sum(s101[17:4])
     );
-    wire signed [17:0] s117;  // s110 + s114 - s39
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s117 (
-        .a(18'(s110_d1)), .b(18'(s114)), .c(18'(s39)), .sum(s117)
+    wire signed [16:0] s115;  // s112 - 8*x24 - 2*s108
+    assign s115[0:0] = s112_d1[0:0];
+    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s115 (
+        .a(15'(s112_d1 >>> 1)), .b((14'(x24_d1) << 2)), .c(s108_d1), .sum(s115[16:1])
     );
-    wire signed [18:0] s118;  // s101 + s115 + s116
+    wire signed [16:0] s116;  // s104 + s113 - s107
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s116 (
+        .a(17'(s104_d1)), .b(17'(s113_d1)), .c(17'(s107_d1)), .sum(s116)
+    );
+    wire signed [17:0] s117;  // 2*s99 + s114 - 4*s102
+    assign s117[0:0] = s114_d1[0:0];
+    bittrigger_grow3 #(.WIDTH(17), .A(16), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s117 (
+        .a(s99_d1), .b(15'(s114_d1 >>> 1)), .c((15'(s102_d1) << 1)), .sum(s117[17:1])
+    );
+    wire signed [18:0] s118;  // s73 + s115 + s116
     bittrigger_grow3 #(.WIDTH(19), .A(18), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b000)) u_s118 (
-        .a(s101), .b(s115_d1), .c(s116), .sum(s118)
+        .a(s73_d1), .b(s115), .c(s116), .sum(s118)
     );
-    wire signed [19:0] s119;  // s68 + s94 + s109
+    wire signed [19:0] s119;  // s93 + s101 + s117
     bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(18), .SIGNED(3'b111), .NEGATE(3'b000)) u_s119 (
-        .a(s68_d1), .b(s94), .c(s109_d1), .sum(s119)
-    );
-    wire signed [17:0] s125;  // x10 + s124 - 2*x27
-    bittrigger_grow3 #(.WIDTH(18), .A(15), .B(17), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s125 (
-        .a(15'(x10_d1)), .b(s124_d1), .c((15'(x27_d1) << 1)), .sum(s125)
-    );
-    wire signed [13:0] s126;  // x26 + x40 - x29
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s126 (
-        .a(x26_d1), .b(x40_d1), .c(x29_d1), .sum(s126)
-    );
-    wire signed [17:0] s127;  // s126 - x53 - s125
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b110)) u_s127 (
-        .a(18'(s126)), .b(18'(x53_d1)), .c(s125), .sum(s127)
-    );
-    wire signed [16:0] s133;  // s130 + s132 - s129
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s133 (
-        .a(17'(s130_d1)), .b(17'(s132_d1)), .c(17'(s129_d1)), .sum(s133)
-    );
-    wire signed [15:0] s137;  // 4*x18 + s121 - 4*x48
-    assign s137[1:0] = s121_d1[1:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s137 (
-        .a(x18_d1), .b(12'(s121_d1 >>> 2)), .c(x48_d1), .sum(s137[15:2])
-    );
-    wire signed [16:0] s138;  // s135 + s136 - s75
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s138 (
-        .a(17'(s135_d1)), .b(17'(s136_d1)), .c(17'(s75_d1)), .sum(s138)
-    );
-    wire signed [17:0] s139;  // s10 + s137 + s138
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(17), .SIGNED(3'b111), .NEGATE(3'b000)) u_s139 (
-        .a(s10_d1), .b(s137), .c(s138), .sum(s139)
-    );
-    wire signed [17:0] s145;  // x37 + s37 - 2*x23
-    bittrigger_grow3 #(.WIDTH(18), .A(15), .B(17), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s145 (
-        .a(15'(x37_d1)), .b(s37_d1), .c((15'(x23_d1) << 1)), .sum(s145)
-    );
-    wire signed [16:0] s149;  // 16*x54 + s2 - s148
-    bittrigger_grow3 #(.WIDTH(17), .A(16), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s149 (
-        .a((16'(x54_d1) << 4)), .b(s2_d1), .c(s148_d1), .sum(s149)
-    );
-    wire signed [15:0] s151;  // 4*x21 - 8*x12 - x38
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(15), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s151 (
-        .a((14'(x21_d1) << 2)), .b((15'(x12_d1) << 3)), .c(13'(x38_d1)), .sum(s151)
-    );
-    wire signed [16:0] s158;  // s154 + s156 + s157
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s158 (
-        .a(17'(s154_d1)), .b(17'(s156_d1)), .c(17'(s157_d1)), .sum(s158)
-    );
-    wire signed [17:0] s159;  // 16*x24 + s110 - 2*s151
-    assign s159[0:0] = s110_d1[0:0];
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s159 (
-        .a((17'(x24_d1) << 3)), .b(17'(s110_d1 >>> 1)), .c(17'(s151)), .sum(s159[17:1])
-    );
-    wire signed [18:0] s160;  // s144 + s149 + s158
-    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b000)) u_s160 (
-        .a(s144_d1), .b(s149), .c(s158), .sum(s160)
-    );
-    wire signed [17:0] s165;  // 8*x42 + s164 - s145
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s165 (
-        .a((18'(x42_d1) << 3)), .b(18'(s164_d1)), .c(s145), .sum(s165)
-    );
-    wire signed [16:0] s170;  // s168 + s169 - 4*x54
-    bittrigger_grow3 #(.WIDTH(17), .A(16), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s170 (
-        .a(s168_d1), .b(s169_d1), .c((14'(x54_d1) << 2)), .sum(s170)
-    );
-    wire signed [16:0] s171;  // x5 + 16*x54 - 2*x19
-    assign s171[0:0] = x5_d1[0:0];
-    bittrigger_grow3 #(.WIDTH(16), .A(13), .B(15), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s171 (
-        .a(13'(x5_d1 >>> 1)), .b((15'(x54_d1) << 3)), .c(13'(x19_d1)), .sum(s171[16:1])
-    );
-    wire signed [16:0] s179;  // 4*s175 + s177 + s178
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s179 (
-        .a((17'(s175_d1) << 2)), .b(17'(s177_d1)), .c(17'(s178_d1)), .sum(s179)
-    );
-    wire signed [17:0] s180;  // 2*s176 - s74 - s171
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(17), .SIGNED(3'b111), .NEGATE(3'b110)) u_s180 (
-        .a((16'(s176_d1) << 1)), .b(s74), .c(s171), .sum(s180)
-    );
-    wire signed [18:0] s181;  // s179 - s170 - s174
-    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b110)) u_s181 (
-        .a(s179), .b(s170), .c(s174_d1), .sum(s181)
-    );
-    wire signed [15:0] s193;  // s190 + s191 - 2*s187
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s193 (
-        .a(16'(s190_d1)), .b(16'(s191_d1)), .c((16'(s187_d1) << 1)), .sum(s193)
-    );
-    wire signed [16:0] s194;  // s57 + s185 + s192
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s194 (
-        .a(17'(s57_d1)), .b(17'(s185_d1)), .c(17'(s192_d1)), .sum(s194)
-    );
-    wire signed [18:0] s195;  // s133 + 2*s151 + s193
-    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(16), .SIGNED(3'b111), .NEGATE(3'b000)) u_s195 (
-        .a(s133), .b((17'(s151) << 1)), .c(s193), .sum(s195)
-    );
-    wire signed [17:0] s207;  // x42 + s125 - 4*x36
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s207 (
-        .a(18'(x42_d1)), .b(s125), .c((18'(x36_d1) << 2)), .sum(s207)
-    );
-    wire signed [14:0] s209;  // s204 - 2*x30 - s203
-    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s209 (
-        .a(s204_d1), .b((13'(x30_d1) << 1)), .c(s203_d1), .sum(s209)
-    );
-    wire signed [15:0] s210;  // s148 + s197 + s208
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b000)) u_s210 (
-        .a(16'(s148_d1)), .b(16'(s197_d1)), .c(16'(s208_d1)), .sum(s210)
-    );
-    wire signed [16:0] s211;  // s206 + s209 - 8*x24
-    bittrigger_grow3 #(.WIDTH(17), .A(16), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s211 (
-        .a(s206_d1), .b(s209), .c((15'(x24_d1) << 3)), .sum(s211)
-    );
-    wire signed [17:0] s212;  // s200 + s210 - s202
-    bittrigger_grow3 #(.WIDTH(18), .A(17), .B(16), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s212 (
-        .a(s200_d1), .b(s210), .c(s202_d1), .sum(s212)
-    );
-    wire signed [16:0] s216;  // s11 + s215 - s47
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s216 (
-        .a(17'(s11_d1)), .b(17'(s215_d1)), .c(s47_d1), .sum(s216)
-    );
-    wire signed [16:0] s220;  // 4*x15 + s32 + s219
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s220 (
-        .a((17'(x15_d1) << 2)), .b(s32_d1), .c(17'(s219_d1)), .sum(s220)
-    );
-    wire signed [14:0] s224;  // 4*x12 + x18 + x42
-    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s224 (
-        .a((14'(x12_d1) << 2)), .b(x18_d1), .c(x42_d1), .sum(s224)
-    );
-    wire signed [17:0] s225;  // s185 + s223 + 8*s224
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s225 (
-        .a(18'(s185_d1)), .b(18'(s223_d1)), .c((18'(s224) << 3)), .sum(s225)
-    );
-    wire signed [16:0] s231;  // 8*x1 + s130 + s229
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s231 (
-        .a((15'(x1_d1) << 3)), .b(s130_d1), .c(s229_d1), .sum(s231)
-    );
-    wire signed [17:0] s232;  // 16*x9 + s230 - s218
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s232 (
-        .a((16'(x9_d1) << 4)), .b(s230_d1), .c(s218_d1), .sum(s232)
-    );
-    wire signed [18:0] s233;  // s231 - s220 - 4*s226
-    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b110)) u_s233 (
-        .a(s231), .b(s220), .c((17'(s226_d1) << 2)), .sum(s233)
-    );
-    wire signed [18:0] s234;  // s216 + 2*s217 + s232
-    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(18), .SIGNED(3'b111), .NEGATE(3'b000)) u_s234 (
-        .a(s216), .b((17'(s217_d1) << 1)), .c(s232), .sum(s234)
-    );
-    wire signed [17:0] s238;  // x3 + x11 + s237
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s238 (
-        .a(18'(x3_d1)), .b(18'(x11_d1)), .c(s237_d1), .sum(s238)
-    );
-    wire signed [13:0] s241;  // 2*x48 + x54 - x19
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s241 (
-        .a((13'(x48_d1) << 1)), .b(x54_d1), .c(x19_d1), .sum(s241)
-    );
-    wire signed [17:0] s242;  // s240 - 4*s175 - s236
-    bittrigger_grow3 #(.WIDTH(18), .A(15), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s242 (
-        .a(s240_d1), .b((16'(s175_d1) << 2)), .c(s236_d1), .sum(s242)
-    );
-    wire signed [17:0] s243;  // 16*x25 + 4*s241 - s48
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s243 (
-        .a((16'(x25_d1) << 4)), .b((16'(s241) << 2)), .c(s48), .sum(s243)
-    );
-    wire signed [18:0] s244;  // s124 + s238 + s242
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b000)) u_s244 (
-        .a(19'(s124_d1)), .b(19'(s238)), .c(19'(s242)), .sum(s244)
-    );
-    wire signed [16:0] s250;  // s248 + s249 - 4*s247
-    bittrigger_grow3 #(.WIDTH(17), .A(14), .B(15), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s250 (
-        .a(s248_d1), .b(s249_d1), .c((16'(s247_d1) << 2)), .sum(s250)
-    );
-    wire signed [14:0] s256;  // 2*x22 + 2*x26 + x41
-    assign s256[0:0] = x41_d1[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s256 (
-        .a(x22_d1), .b(x26_d1), .c(11'(x41_d1 >>> 1)), .sum(s256[14:1])
-    );
-    wire signed [15:0] s257;  // 4*x48 + 2*s203 + s255
-    assign s257[0:0] = s255_d1[0:0];
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s257 (
-        .a((13'(x48_d1) << 1)), .b(s203_d1), .c(14'(s255_d1 >>> 1)), .sum(s257[15:1])
-    );
-    wire signed [16:0] s258;  // 8*x51 + s253 - s256
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(16), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s258 (
-        .a((15'(x51_d1) << 3)), .b(s253_d1), .c(s256), .sum(s258)
-    );
-    wire signed [17:0] s259;  // s250 + 2*s254 + s257
-    bittrigger_grow3 #(.WIDTH(18), .A(17), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b000)) u_s259 (
-        .a(s250), .b((16'(s254_d1) << 1)), .c(s257), .sum(s259)
-    );
-    wire signed [17:0] s265;  // x49 - x3 - s264
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b110)) u_s265 (
-        .a(18'(x49_d1)), .b(18'(x3_d1)), .c(s264_d1), .sum(s265)
-    );
-    wire signed [16:0] s271;  // s268 + s270 - 4*x6
-    bittrigger_grow3 #(.WIDTH(17), .A(16), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s271 (
-        .a(s268_d1), .b(s270_d1), .c((14'(x6_d1) << 2)), .sum(s271)
-    );
-    wire signed [17:0] s275;  // x11 + 2*x16 + s274
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s275 (
-        .a(18'(x11_d1)), .b((18'(x16_d1) << 1)), .c(s274_d1), .sum(s275)
-    );
-    wire signed [15:0] s281;  // 4*x24 + s278 - 4*x21
-    assign s281[1:0] = s278_d1[1:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s281 (
-        .a(x24_d1), .b(12'(s278_d1 >>> 2)), .c(x21_d1), .sum(s281[15:2])
-    );
-    wire signed [16:0] s282;  // s279 - 2*s166 - 2*s272
-    assign s282[0:0] = s279_d1[0:0];
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s282 (
-        .a(14'(s279_d1 >>> 1)), .b(s166_d1), .c(s272_d1), .sum(s282[16:1])
-    );
-    wire signed [17:0] s283;  // s280 + 2*s281 - s217
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(17), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s283 (
-        .a(s280_d1), .b((17'(s281) << 1)), .c(s217_d1), .sum(s283)
-    );
-    wire signed [18:0] s284;  // s275 + s282 - s271
-    bittrigger_grow3 #(.WIDTH(19), .A(18), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s284 (
-        .a(s275), .b(s282), .c(s271), .sum(s284)
-    );
-    wire signed [17:0] s292;  // 32*x1 - 4*s59 - s287
-    bittrigger_grow3 #(.WIDTH(18), .A(17), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s292 (
-        .a((17'(x1_d1) << 5)), .b((15'(s59_d1) << 2)), .c(s287_d1), .sum(s292)
-    );
-    wire signed [18:0] s293;  // s55 + s291 + s292
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b000)) u_s293 (
-        .a(19'(s55)), .b(19'(s291_d1)), .c(19'(s292)), .sum(s293)
-    );
-    wire signed [15:0] s300;  // 4*x6 + 4*x45 + s297
-    assign s300[1:0] = s297_d1[1:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s300 (
-        .a(x6_d1), .b(x45_d1), .c(12'(s297_d1 >>> 2)), .sum(s300[15:2])
-    );
-    wire signed [17:0] s301;  // s295 + s298 + s299
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b000)) u_s301 (
-        .a(s295_d1), .b(s298_d1), .c(s299_d1), .sum(s301)
-    );
-    wire signed [17:0] s302;  // s64 + 2*s202 + 2*s300
-    assign s302[0:0] = s64[0:0];
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s302 (
-        .a(17'(s64 >>> 1)), .b(17'(s202_d1)), .c(17'(s300)), .sum(s302[17:1])
-    );
-    wire signed [18:0] s303;  // s301 - 32*x21 - 32*x54
-    assign s303[4:0] = s301[4:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s303 (
-        .a(13'(s301 >>> 5)), .b(x21_d1), .c(x54_d1), .sum(s303[18:5])
-    );
-    wire signed [16:0] s307;  // 2*x5 - 4*x36 - s32
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b110)) u_s307 (
-        .a((17'(x5_d1) << 1)), .b((17'(x36_d1) << 2)), .c(s32_d1), .sum(s307)
-    );
-    wire signed [16:0] s313;  // s308 + s311 - 8*x18
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s313 (
-        .a(17'(s308_d1)), .b(17'(s311_d1)), .c((17'(x18_d1) << 3)), .sum(s313)
-    );
-    wire signed [17:0] s314;  // s307 + s312 + s313
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s314 (
-        .a(18'(s307)), .b(18'(s312_d1)), .c(18'(s313)), .sum(s314)
-    );
-    wire signed [13:0] s323;  // x21 + x28 + x49
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s323 (
-        .a(x21_d1), .b(x28_d1), .c(x49_d1), .sum(s323)
-    );
-    wire signed [17:0] s324;  // s162 + s323 - s125
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s324 (
-        .a(18'(s162_d1)), .b(18'(s323)), .c(s125), .sum(s324)
-    );
-    wire signed [15:0] s326;  // 4*x39 + 4*x51 + s227
-    assign s326[1:0] = s227_d1[1:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s326 (
-        .a(x39_d1), .b(x51_d1), .c(13'(s227_d1 >>> 2)), .sum(s326[15:2])
-    );
-    wire signed [15:0] s327;  // s317 + s318 + s325
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b000)) u_s327 (
-        .a(16'(s317_d1)), .b(16'(s318_d1)), .c(16'(s325_d1)), .sum(s327)
-    );
-    wire signed [15:0] s328;  // 4*x48 + 4*x54 - s319
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s328 (
-        .a((14'(x48_d1) << 2)), .b((14'(x54_d1) << 2)), .c(s319_d1), .sum(s328)
-    );
-    wire signed [17:0] s329;  // s218 + s326 - s322
-    bittrigger_grow3 #(.WIDTH(18), .A(17), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s329 (
-        .a(s218_d1), .b(s326), .c(s322_d1), .sum(s329)
-    );
-    wire signed [17:0] s330;  // s327 + 2*s328 - s80
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s330 (
-        .a(18'(s327)), .b((18'(s328) << 1)), .c(18'(s80)), .sum(s330)
-    );
-    wire signed [16:0] s337;  // s336 - 4*x9 - 4*s187
-    assign s337[1:0] = s336_d1[1:0];
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b110)) u_s337 (
-        .a(15'(s336_d1 >>> 2)), .b(15'(x9_d1)), .c(15'(s187_d1)), .sum(s337[16:2])
-    );
-    wire signed [17:0] s339;  // 2*s96 + s217 + s338
-    bittrigger_grow3 #(.WIDTH(18), .A(17), .B(16), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s339 (
-        .a((17'(s96_d1) << 1)), .b(s217_d1), .c(15'(s338_d1)), .sum(s339)
-    );
-    wire signed [13:0] s346;  // x8 - x2 - x23
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s346 (
-        .a(x8_d1), .b(x2_d1), .c(x23_d1), .sum(s346)
-    );
-    wire signed [16:0] s348;  // 8*x6 + s332 + s345
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s348 (
-        .a((15'(x6_d1) << 3)), .b(s332_d1), .c(s345_d1), .sum(s348)
-    );
-    wire signed [17:0] s349;  // 4*s346 + s347 + s348
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(17), .SIGNED(3'b111), .NEGATE(3'b000)) u_s349 (
-        .a((16'(s346) << 2)), .b(s347_d1), .c(s348), .sum(s349)
-    );
-    wire signed [18:0] s350;  // s337 + s339 - 32*x51
-    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(18), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s350 (
-        .a(s337), .b(s339), .c((17'(x51_d1) << 5)), .sum(s350)
-    );
-    wire signed [19:0] s351;  // s342 - 4*s154 - s264
-    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(18), .SIGNED(3'b111), .NEGATE(3'b110)) u_s351 (
-        .a(s342_d1), .b((18'(s154_d1) << 2)), .c(s264_d1), .sum(s351)
-    );
-    wire signed [15:0] s356;  // s354 + s355 - s353
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s356 (
-        .a(s354_d1), .b(s355_d1), .c(s353_d1), .sum(s356)
-    );
-    wire signed [16:0] s357;  // 16*x1 + x42 - x46
-    bittrigger_grow3 #(.WIDTH(17), .A(16), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s357 (
-        .a((16'(x1_d1) << 4)), .b(14'(x42_d1)), .c(14'(x46_d1)), .sum(s357)
-    );
-    wire signed [16:0] s362;  // 8*x42 - 8*x12 - s360
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s362 (
-        .a((15'(x42_d1) << 3)), .b((15'(x12_d1) << 3)), .c(s360_d1), .sum(s362)
-    );
-    wire signed [17:0] s363;  // s361 - 2*s332 - s356
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s363 (
-        .a(s361_d1), .b((16'(s332_d1) << 1)), .c(s356), .sum(s363)
-    );
-    wire signed [18:0] s364;  // 32*x24 + s362 - s357
-    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s364 (
-        .a((17'(x24_d1) << 5)), .b(s362), .c(s357), .sum(s364)
-    );
-    wire signed [18:0] s365;  // s56 + s149 + 2*s295
-    bittrigger_grow3 #(.WIDTH(19), .A(18), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b000)) u_s365 (
-        .a(s56), .b(s149), .c((17'(s295_d1) << 1)), .sum(s365)
-    );
-    wire signed [16:0] s374;  // s372 + s373 - s319
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s374 (
-        .a(17'(s372_d1)), .b(s373_d1), .c(17'(s319_d1)), .sum(s374)
-    );
-    wire signed [15:0] s377;  // s370 - 4*x44 - 4*x50
-    assign s377[1:0] = s370_d1[1:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s377 (
-        .a(12'(s370_d1 >>> 2)), .b(x44_d1), .c(x50_d1), .sum(s377[15:2])
-    );
-    wire signed [16:0] s378;  // 8*x25 + s376 - 8*x15
-    assign s378[2:0] = s376_d1[2:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s378 (
-        .a(x25_d1), .b(12'(s376_d1 >>> 3)), .c(x15_d1), .sum(s378[16:3])
-    );
-    wire signed [16:0] s379;  // 2*s40 + s368 - 2*s333
-    assign s379[0:0] = s368_d1[0:0];
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s379 (
-        .a(16'(s40_d1)), .b(16'(s368_d1 >>> 1)), .c(16'(s333_d1)), .sum(s379[16:1])
-    );
-    wire signed [17:0] s380;  // s357 + s377 - 2*s369
-    bittrigger_grow3 #(.WIDTH(18), .A(17), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s380 (
-        .a(s357), .b(s377), .c((16'(s369_d1) << 1)), .sum(s380)
-    );
-    wire signed [18:0] s381;  // s378 - s171 - 2*s236
-    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b110)) u_s381 (
-        .a(s378), .b(s171), .c((17'(s236_d1) << 1)), .sum(s381)
-    );
-    wire signed [18:0] s382;  // s238 + s379 - s374
-    bittrigger_grow3 #(.WIDTH(19), .A(18), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s382 (
-        .a(s238), .b(s379), .c(s374), .sum(s382)
-    );
-    wire signed [13:0] s385;  // x27 + x45 - x24
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s385 (
-        .a(x27_d1), .b(x45_d1), .c(x24_d1), .sum(s385)
-    );
-    wire signed [15:0] s386;  // 8*x12 + x26 - 2*x41
-    assign s386[0:0] = x26_d1[0:0];
-    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s386 (
-        .a((14'(x12_d1) << 2)), .b(12'(x26_d1 >>> 1)), .c(x41_d1), .sum(s386[15:1])
-    );
-    wire signed [17:0] s387;  // s37 - s385 - s386
-    bittrigger_grow3 #(.WIDTH(18), .A(17), .B(15), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s387 (
-        .a(s37_d1), .b(15'(s385)), .c(s386), .sum(s387)
-    );
-    wire signed [13:0] s390;  // x54 - x24 - x45
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s390 (
-        .a(x54_d1), .b(x24_d1), .c(x45_d1), .sum(s390)
-    );
-    wire signed [15:0] s391;  // 4*x19 + 4*x30 + s317
-    assign s391[1:0] = s317_d1[1:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s391 (
-        .a(x19_d1), .b(x30_d1), .c(13'(s317_d1 >>> 2)), .sum(s391[15:2])
-    );
-    wire signed [13:0] s392;  // x9 + x51 - x42
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s392 (
-        .a(x9_d1), .b(x51_d1), .c(x42_d1), .sum(s392)
-    );
-    wire signed [16:0] s393;  // 2*s221 + 2*s255 + s389
-    assign s393[0:0] = s389_d1[0:0];
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b000)) u_s393 (
-        .a(16'(s221_d1)), .b(16'(s255_d1)), .c(16'(s389_d1 >>> 1)), .sum(s393[16:1])
-    );
-    wire signed [17:0] s394;  // 4*s390 + s391 + 8*s392
-    assign s394[1:0] = s391[1:0];
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s394 (
-        .a(s390), .b(14'(s391 >>> 2)), .c((15'(s392) << 1)), .sum(s394[17:2])
-    );
-    wire signed [18:0] s395;  // s216 + s220 + s393
-    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b000)) u_s395 (
-        .a(s216), .b(s220), .c(s393), .sum(s395)
-    );
-    wire signed [16:0] s400;  // s398 - s255 - s399
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s400 (
-        .a(s398_d1), .b(s255_d1), .c(s399_d1), .sum(s400)
-    );
-    wire signed [17:0] s401;  // s170 + s400 - s36
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s401 (
-        .a(18'(s170)), .b(18'(s400)), .c(18'(s36)), .sum(s401)
-    );
-    wire signed [16:0] s403;  // 8*x36 + 16*x45 - x34
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(16), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s403 (
-        .a((15'(x36_d1) << 3)), .b((16'(x45_d1) << 4)), .c(14'(x34_d1)), .sum(s403)
-    );
-    wire signed [13:0] s404;  // x21 + x42 - 2*x41
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s404 (
-        .a(x21_d1), .b(x42_d1), .c((13'(x41_d1) << 1)), .sum(s404)
-    );
-    wire signed [17:0] s405;  // s274 + s404 - 16*x54
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s405 (
-        .a(s274_d1), .b(18'(s404)), .c((18'(x54_d1) << 4)), .sum(s405)
-    );
-    wire signed [16:0] s414;  // s369 + s412 + s413
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(16), .SIGNED(3'b111), .NEGATE(3'b000)) u_s414 (
-        .a(s369_d1), .b(s412_d1), .c(s413_d1), .sum(s414)
-    );
-    wire signed [17:0] s415;  // s322 + s407 - 16*x12
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s415 (
-        .a(s322_d1), .b(s407_d1), .c((16'(x12_d1) << 4)), .sum(s415)
-    );
-    wire signed [17:0] s416;  // s414 - 4*s288 - s403
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b110)) u_s416 (
-        .a(18'(s414)), .b((18'(s288_d1) << 2)), .c(18'(s403)), .sum(s416)
-    );
-    wire signed [18:0] s417;  // s410 + s415 - s265
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s417 (
-        .a(19'(s410_d1)), .b(19'(s415)), .c(19'(s265)), .sum(s417)
-    );
-    wire signed [16:0] s423;  // 2*s46 + s419 + s421
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s423 (
-        .a((15'(s46_d1) << 1)), .b(s419_d1), .c(s421_d1), .sum(s423)
-    );
-    wire signed [16:0] s424;  // s422 - 8*x48 - s368
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b110)) u_s424 (
-        .a(17'(s422_d1)), .b((17'(x48_d1) << 3)), .c(17'(s368_d1)), .sum(s424)
-    );
-    wire signed [17:0] s425;  // 2*s60 - s407 - 2*s420
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s425 (
-        .a((16'(s60_d1) << 1)), .b(s407_d1), .c((16'(s420_d1) << 1)), .sum(s425)
-    );
-    wire signed [17:0] s426;  // s423 + s424 - 4*s419
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s426 (
-        .a(18'(s423)), .b(18'(s424)), .c((18'(s419_d1) << 2)), .sum(s426)
-    );
-    wire signed [18:0] s427;  // 32*x1 + s237 + s374
-    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(18), .C(17), .SIGNED(3'b111), .NEGATE(3'b000)) u_s427 (
-        .a((17'(x1_d1) << 5)), .b(s237_d1), .c(s374), .sum(s427)
-    );
-    wire signed [17:0] s434;  // s431 + s432 - 16*x25
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s434 (
-        .a(s431_d1), .b(s432_d1), .c((16'(x25_d1) << 4)), .sum(s434)
-    );
-    wire signed [17:0] s435;  // s5 + 4*s370 + s433
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(17), .SIGNED(3'b111), .NEGATE(3'b000)) u_s435 (
-        .a(s5_d1), .b((16'(s370_d1) << 2)), .c(s433_d1), .sum(s435)
-    );
-    wire signed [18:0] s436;  // 2*s21 + s434 + s435
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b000)) u_s436 (
-        .a((19'(s21_d1) << 1)), .b(19'(s434)), .c(19'(s435)), .sum(s436)
-    );
-    wire signed [15:0] s442;  // 4*x30 + s190 + s440
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b000)) u_s442 (
-        .a((16'(x30_d1) << 2)), .b(16'(s190_d1)), .c(16'(s440_d1)), .sum(s442)
-    );
-    wire signed [16:0] s443;  // s287 + s441 - s12
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s443 (
-        .a(s287_d1), .b(s441_d1), .c(s12_d1), .sum(s443)
-    );
-    wire signed [17:0] s444;  // 2*s104 + 2*s318 + s442
-    assign s444[0:0] = s442[0:0];
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s444 (
-        .a(s104_d1), .b(s318_d1), .c(15'(s442 >>> 1)), .sum(s444[17:1])
-    );
-    wire signed [16:0] s445;  // 8*x39 + s92 - 8*x12
-    assign s445[2:0] = s92_d1[2:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s445 (
-        .a(x39_d1), .b(13'(s92_d1 >>> 3)), .c(x12_d1), .sum(s445[16:3])
-    );
-    wire signed [18:0] s446;  // s37 + s443 - s403
-    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s446 (
-        .a(s37_d1), .b(s443), .c(s403), .sum(s446)
-    );
-    wire signed [19:0] s447;  // s101 + 2*s445 - s94
-    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(18), .SIGNED(3'b111), .NEGATE(3'b100)) u_s447 (
-        .a(s101), .b((18'(s445) << 1)), .c(s94), .sum(s447)
-    );
-    wire signed [17:0] s454;  // s452 - 4*s65 - s268
+        .a(s93_d1), .b(s101), .c(s117), .sum(s119)
+    );
+    wire signed [16:0] s134;  // s132 + s133 - s129
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s134 (
+        .a(17'(s132_d1)), .b(17'(s133_d1)), .c(17'(s129_d1)), .sum(s134)
+    );
+    wire signed [15:0] s139;  // 4*x18 - 4*x48 - s125
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s139 (
+        .a((14'(x18_d1) << 2)), .b((14'(x48_d1) << 2)), .c(s125_d1), .sum(s139)
+    );
+    wire signed [16:0] s140;  // s126 + s137 + s138
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s140 (
+        .a(17'(s126_d1)), .b(17'(s137_d1)), .c(17'(s138_d1)), .sum(s140)
+    );
+    wire signed [17:0] s141;  // s3 + s139 + s140
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(17), .SIGNED(3'b111), .NEGATE(3'b000)) u_s141 (
+        .a(s3_d1), .b(s139), .c(s140), .sum(s141)
+    );
+    wire signed [16:0] s146;  // 4*x45 + s145 - 8*x51
+    assign s146[1:0] = s145_d1[1:0];
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s146 (
+        .a(x45_d1), .b(13'(s145_d1 >>> 2)), .c((13'(x51_d1) << 1)), .sum(s146[16:2])
+    );
+    wire signed [15:0] s150;  // 4*x15 + s149 - s148
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s150 (
+        .a((16'(x15_d1) << 2)), .b(16'(s149_d1)), .c(16'(s148_d1)), .sum(s150)
+    );
+    wire signed [16:0] s155;  // s154 - 16*x54 - s11
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(16), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s155 (
+        .a(s154_d1), .b((16'(x54_d1) << 4)), .c(s11_d1), .sum(s155)
+    );
+    wire signed [14:0] s156;  // 2*x21 - 4*x12 - x39
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s156 (
+        .a((13'(x21_d1) << 1)), .b((14'(x12_d1) << 2)), .c(x39_d1), .sum(s156)
+    );
+    wire signed [17:0] s157;  // 2*x23 + s41 - x37
+    bittrigger_grow3 #(.WIDTH(18), .A(15), .B(17), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s157 (
+        .a((15'(x23_d1) << 1)), .b(s41_d1), .c(15'(x37_d1)), .sum(s157)
+    );
+    wire signed [15:0] s160;  // s147 - s144 - s151
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b110)) u_s160 (
+        .a(16'(s147_d1)), .b(16'(s144_d1)), .c(16'(s151_d1)), .sum(s160)
+    );
+    wire signed [17:0] s161;  // 16*x24 + s159 + s160
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b000)) u_s161 (
+        .a((16'(x24_d1) << 4)), .b(s159_d1), .c(s160), .sum(s161)
+    );
+    wire signed [17:0] s162;  // 2*s99 + s150 - s146
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s162 (
+        .a((18'(s99_d1) << 1)), .b(18'(s150)), .c(18'(s146)), .sum(s162)
+    );
+    wire signed [18:0] s163;  // s157 - s155 - 4*s156
+    bittrigger_grow3 #(.WIDTH(19), .A(18), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b110)) u_s163 (
+        .a(s157), .b(s155), .c((17'(s156) << 2)), .sum(s163)
+    );
+    wire signed [15:0] s167;  // 4*s165 + s166 - 2*x21
+    assign s167[0:0] = s166_d1[0:0];
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s167 (
+        .a((15'(s165_d1) << 1)), .b(15'(s166_d1 >>> 1)), .c(15'(x21_d1)), .sum(s167[15:1])
+    );
+    wire signed [17:0] s172;  // 8*x42 + s157 + s171
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s172 (
+        .a((18'(x42_d1) << 3)), .b(s157), .c(18'(s171_d1)), .sum(s172)
+    );
+    wire signed [16:0] s179;  // 4*x54 - s177 - s178
+    bittrigger_grow3 #(.WIDTH(17), .A(14), .B(16), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s179 (
+        .a((14'(x54_d1) << 2)), .b(s177_d1), .c(s178_d1), .sum(s179)
+    );
+    wire signed [16:0] s182;  // s180 + s181 - s108
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s182 (
+        .a(s180_d1), .b(s181_d1), .c(s108_d1), .sum(s182)
+    );
+    wire signed [17:0] s183;  // s64 + 4*s173 + 2*s174
+    assign s183[0:0] = s64_d1[0:0];
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s183 (
+        .a(15'(s64_d1 >>> 1)), .b((15'(s173_d1) << 1)), .c(s174_d1), .sum(s183[17:1])
+    );
+    wire signed [17:0] s184;  // s182 - 16*x51 - 16*x54
+    assign s184[3:0] = s182[3:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s184 (
+        .a(13'(s182 >>> 4)), .b(x51_d1), .c(x54_d1), .sum(s184[17:4])
+    );
+    wire signed [18:0] s185;  // s179 + s183 - s167
+    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(18), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s185 (
+        .a(s179), .b(s183), .c(s167), .sum(s185)
+    );
+    wire signed [15:0] s189;  // 8*x12 + x26
+    assign s189[2:0] = x26_d1[2:0];
+    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(10), .SIGNED(2'b11), .NEGATE(2'b00)) u_s189 (
+        .a(x12_d1), .b(10'(x26_d1 >>> 3)), .sum(s189[15:3])
+    );
+    wire signed [15:0] s197;  // s192 + s194 - s147
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s197 (
+        .a(16'(s192_d1)), .b(16'(s194_d1)), .c(16'(s147_d1)), .sum(s197)
+    );
+    wire signed [15:0] s198;  // 4*x21 + 2*s42 - s191
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s198 (
+        .a((14'(x21_d1) << 2)), .b((14'(s42_d1) << 1)), .c(s191_d1), .sum(s198)
+    );
+    wire signed [17:0] s199;  // s195 + s196 + s197
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b000)) u_s199 (
+        .a(s195_d1), .b(s196_d1), .c(s197), .sum(s199)
+    );
+    wire signed [18:0] s200;  // 2*s198 - s134 - 2*s189
+    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b110)) u_s200 (
+        .a((17'(s198) << 1)), .b(s134), .c((17'(s189) << 1)), .sum(s200)
+    );
+    wire signed [17:0] s205;  // 2*x27 + s121 - x10
+    bittrigger_grow3 #(.WIDTH(18), .A(15), .B(17), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s205 (
+        .a((15'(x27_d1) << 1)), .b(s121_d1), .c(15'(x10_d1)), .sum(s205)
+    );
+    wire signed [17:0] s206;  // 4*x36 + s205 - x42
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s206 (
+        .a((18'(x36_d1) << 2)), .b(s205), .c(18'(x42_d1)), .sum(s206)
+    );
+    wire signed [15:0] s215;  // s154 - s209 - s210
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b110)) u_s215 (
+        .a(16'(s154_d1)), .b(16'(s209_d1)), .c(16'(s210_d1)), .sum(s215)
+    );
+    wire signed [16:0] s216;  // s212 - 8*x24 - s214
+    bittrigger_grow3 #(.WIDTH(17), .A(16), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s216 (
+        .a(s212_d1), .b((15'(x24_d1) << 3)), .c(s214_d1), .sum(s216)
+    );
+    wire signed [17:0] s217;  // s204 + s215 - s208
+    bittrigger_grow3 #(.WIDTH(18), .A(17), .B(16), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s217 (
+        .a(s204_d1), .b(s215), .c(s208_d1), .sum(s217)
+    );
+    wire signed [14:0] s223;  // 2*x18 + x27 + s42
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s223 (
+        .a((13'(x18_d1) << 1)), .b(x27_d1), .c(s42_d1), .sum(s223)
+    );
+    wire signed [17:0] s227;  // 4*s223 + s226 - s223
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s227 (
+        .a((18'(s223) << 2)), .b(s226_d1), .c(18'(s223)), .sum(s227)
+    );
+    wire signed [16:0] s231;  // s230 - s36 - s228
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b110)) u_s231 (
+        .a(17'(s230_d1)), .b(s36_d1), .c(17'(s228_d1)), .sum(s231)
+    );
+    wire signed [16:0] s238;  // 16*x9 + s234 + s237
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s238 (
+        .a((17'(x9_d1) << 4)), .b(17'(s234_d1)), .c(17'(s237_d1)), .sum(s238)
+    );
+    wire signed [18:0] s239;  // s221 + 4*s228 - 4*s222
+    assign s239[1:0] = s221_d1[1:0];
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s239 (
+        .a(15'(s221_d1 >>> 2)), .b(s228_d1), .c(s222_d1), .sum(s239[18:2])
+    );
+    wire signed [18:0] s240;  // s231 + s238 - 2*s232
+    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s240 (
+        .a(s231), .b(s238), .c((17'(s232_d1) << 1)), .sum(s240)
+    );
+    wire signed [15:0] s242;  // 8*x24 - x6 - s173
+    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(13), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s242 (
+        .a((15'(x24_d1) << 3)), .b(13'(x6_d1)), .c(s173_d1), .sum(s242)
+    );
+    wire signed [14:0] s243;  // 2*x21 + 4*x25 - x19
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s243 (
+        .a((13'(x21_d1) << 1)), .b((14'(x25_d1) << 2)), .c(x19_d1), .sum(s243)
+    );
+    wire signed [15:0] s248;  // s222 + s246 + s247
+    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s248 (
+        .a(s222_d1), .b(s246_d1), .c(s247_d1), .sum(s248)
+    );
+    wire signed [17:0] s249;  // 8*x48 + s248 - s37
+    bittrigger_grow3 #(.WIDTH(18), .A(15), .B(16), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s249 (
+        .a((15'(x48_d1) << 3)), .b(s248), .c(s37), .sum(s249)
+    );
+    wire signed [18:0] s250;  // 4*s242 + 4*s243 + s245
+    assign s250[1:0] = s245_d1[1:0];
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s250 (
+        .a(17'(s242)), .b(17'(s243)), .c(17'(s245_d1 >>> 2)), .sum(s250[18:2])
+    );
+    wire signed [14:0] s252;  // 4*x21 + 2*x48 + x51
+    assign s252[0:0] = x51_d1[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s252 (
+        .a((13'(x21_d1) << 1)), .b(x48_d1), .c(11'(x51_d1 >>> 1)), .sum(s252[14:1])
+    );
+    wire signed [15:0] s255;  // 4*x12 + 4*x54 - s253
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s255 (
+        .a((14'(x12_d1) << 2)), .b((14'(x54_d1) << 2)), .c(s253_d1), .sum(s255)
+    );
+    wire signed [16:0] s256;  // s255 - 2*s252 - s254
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b110)) u_s256 (
+        .a(17'(s255)), .b((17'(s252) << 1)), .c(17'(s254_d1)), .sum(s256)
+    );
+    wire signed [16:0] s264;  // 8*x51 - s262 - s263
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s264 (
+        .a((15'(x51_d1) << 3)), .b(s262_d1), .c(s263_d1), .sum(s264)
+    );
+    wire signed [17:0] s265;  // 2*s257 + s260 + s264
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(17), .SIGNED(3'b111), .NEGATE(3'b000)) u_s265 (
+        .a((16'(s257_d1) << 1)), .b(s260_d1), .c(s264), .sum(s265)
+    );
+    wire signed [16:0] s275;  // s273 + s274 - 4*x6
+    bittrigger_grow3 #(.WIDTH(17), .A(16), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s275 (
+        .a(s273_d1), .b(s274_d1), .c((14'(x6_d1) << 2)), .sum(s275)
+    );
+    wire signed [17:0] s282;  // x3 + s281 - x49
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s282 (
+        .a(18'(x3_d1)), .b(s281_d1), .c(18'(x49_d1)), .sum(s282)
+    );
+    wire signed [16:0] s286;  // 8*x25 - 8*x21 - s144
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s286 (
+        .a((15'(x25_d1) << 3)), .b((15'(x21_d1) << 3)), .c(s144_d1), .sum(s286)
+    );
+    wire signed [16:0] s287;  // 8*x24 + 2*s175 + s284
+    assign s287[0:0] = s284_d1[0:0];
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s287 (
+        .a((14'(x24_d1) << 2)), .b(s175_d1), .c(14'(s284_d1 >>> 1)), .sum(s287[16:1])
+    );
+    wire signed [17:0] s288;  // s232 + s285 - s275
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s288 (
+        .a(18'(s232_d1)), .b(18'(s285_d1)), .c(18'(s275)), .sum(s288)
+    );
+    wire signed [18:0] s289;  // s277 + s286 + s287
+    bittrigger_grow3 #(.WIDTH(19), .A(18), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b000)) u_s289 (
+        .a(s277_d1), .b(s286), .c(s287), .sum(s289)
+    );
+    wire signed [15:0] s299;  // 4*x36 + 4*x54 + s296
+    assign s299[1:0] = s296_d1[1:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s299 (
+        .a(x36_d1), .b(x54_d1), .c(13'(s296_d1 >>> 2)), .sum(s299[15:2])
+    );
+    wire signed [18:0] s301;  // s298 + s299 + s300
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b000)) u_s301 (
+        .a(19'(s298_d1)), .b(19'(s299)), .c(s300_d1), .sum(s301)
+    );
+    wire signed [16:0] s307;  // 8*x6 + 8*x45 - s294
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s307 (
+        .a((15'(x6_d1) << 3)), .b((15'(x45_d1) << 3)), .c(s294_d1), .sum(s307)
+    );
+    wire signed [17:0] s308;  // s305 + s306 - s292
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s308 (
+        .a(s305_d1), .b(s306_d1), .c(s292_d1), .sum(s308)
+    );
+    wire signed [18:0] s309;  // 2*s208 + s307 - s70
+    bittrigger_grow3 #(.WIDTH(19), .A(16), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s309 (
+        .a((16'(s208_d1) << 1)), .b(s307), .c(s70), .sum(s309)
+    );
+    wire signed [18:0] s310;  // s308 - 32*x21 - 32*x54
+    assign s310[4:0] = s308[4:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s310 (
+        .a(13'(s308 >>> 5)), .b(x21_d1), .c(x54_d1), .sum(s310[18:5])
+    );
+    wire signed [16:0] s312;  // 16*x51 + s208 - x19
+    bittrigger_grow3 #(.WIDTH(17), .A(16), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s312 (
+        .a((16'(x51_d1) << 4)), .b(s208_d1), .c(14'(x19_d1)), .sum(s312)
+    );
+    wire signed [17:0] s320;  // s318 + s319 - 8*x18
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s320 (
+        .a(s318_d1), .b(s319_d1), .c((15'(x18_d1) << 3)), .sum(s320)
+    );
+    wire signed [17:0] s321;  // s167 + s312 + s315
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s321 (
+        .a(18'(s167)), .b(18'(s312)), .c(18'(s315_d1)), .sum(s321)
+    );
+    wire signed [17:0] s326;  // x44 + s205 + s325
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s326 (
+        .a(18'(x44_d1)), .b(s205), .c(18'(s325_d1)), .sum(s326)
+    );
+    wire signed [15:0] s332;  // s331 - x46 - x54
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b110)) u_s332 (
+        .a(s331_d1), .b(16'(x46_d1)), .c(16'(x54_d1)), .sum(s332)
+    );
+    wire signed [16:0] s334;  // s324 + s328 + s333
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s334 (
+        .a(s324_d1), .b(s328_d1), .c(s333_d1), .sum(s334)
+    );
+    wire signed [17:0] s335;  // 4*s151 + s332 - 2*s323
+    assign s335[0:0] = s332[0:0];
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s335 (
+        .a((15'(s151_d1) << 1)), .b(15'(s332 >>> 1)), .c(s323_d1), .sum(s335[17:1])
+    );
+    wire signed [18:0] s336;  // s60 + 4*s252 + s334
+    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b000)) u_s336 (
+        .a(s60), .b((17'(s252) << 2)), .c(s334), .sum(s336)
+    );
+    wire signed [16:0] s342;  // s340 + s341 - 4*s191
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s342 (
+        .a(17'(s340_d1)), .b(17'(s341_d1)), .c((17'(s191_d1) << 2)), .sum(s342)
+    );
+    wire signed [17:0] s345;  // s344 - 16*x24 - s232
+    bittrigger_grow3 #(.WIDTH(18), .A(15), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s345 (
+        .a(s344_d1), .b((16'(x24_d1) << 4)), .c(s232_d1), .sum(s345)
+    );
+    wire signed [15:0] s353;  // 4*x6 + 4*x54 - s338
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s353 (
+        .a((14'(x6_d1) << 2)), .b((14'(x54_d1) << 2)), .c(s338_d1), .sum(s353)
+    );
+    wire signed [17:0] s354;  // s294 + s351 + s352
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(15), .C(17), .SIGNED(3'b111), .NEGATE(3'b000)) u_s354 (
+        .a(s294_d1), .b(s351_d1), .c(s352_d1), .sum(s354)
+    );
+    wire signed [18:0] s355;  // s342 + s345 + 2*s353
+    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(18), .C(17), .SIGNED(3'b111), .NEGATE(3'b000)) u_s355 (
+        .a(s342), .b(s345), .c((17'(s353) << 1)), .sum(s355)
+    );
+    wire signed [18:0] s356;  // s349 + s354 - s281
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s356 (
+        .a(19'(s349_d1)), .b(19'(s354)), .c(19'(s281_d1)), .sum(s356)
+    );
+    wire signed [15:0] s362;  // s359 + s360 - s361
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s362 (
+        .a(s359_d1), .b(s360_d1), .c(s361_d1), .sum(s362)
+    );
+    wire signed [15:0] s365;  // 4*x6 + 4*x51 + s302
+    assign s365[1:0] = s302_d1[1:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s365 (
+        .a(x6_d1), .b(x51_d1), .c(12'(s302_d1 >>> 2)), .sum(s365[15:2])
+    );
+    wire signed [16:0] s366;  // s364 - 2*s31 - s363
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s366 (
+        .a(s364_d1), .b((15'(s31_d1) << 1)), .c(s363_d1), .sum(s366)
+    );
+    wire signed [16:0] s367;  // 8*x42 + s362 - s365
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s367 (
+        .a((17'(x42_d1) << 3)), .b(17'(s362)), .c(17'(s365)), .sum(s367)
+    );
+    wire signed [17:0] s368;  // 2*s156 + s366 - 2*s346
+    assign s368[0:0] = s366[0:0];
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(16), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s368 (
+        .a(s156), .b(16'(s366 >>> 1)), .c(s346_d1), .sum(s368[17:1])
+    );
+    wire signed [18:0] s369;  // 32*x24 + 2*s292 - s358
+    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s369 (
+        .a((17'(x24_d1) << 5)), .b((17'(s292_d1) << 1)), .c(s358_d1), .sum(s369)
+    );
+    wire signed [19:0] s370;  // s61 + s155 + s369
+    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(17), .C(19), .SIGNED(3'b111), .NEGATE(3'b000)) u_s370 (
+        .a(s61_d1), .b(s155), .c(s369), .sum(s370)
+    );
+    wire signed [16:0] s375;  // s373 + s374 - s323
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s375 (
+        .a(17'(s373_d1)), .b(s374_d1), .c(17'(s323_d1)), .sum(s375)
+    );
+    wire signed [17:0] s379;  // 32*x24 + s21 + s378
+    bittrigger_grow3 #(.WIDTH(18), .A(17), .B(15), .C(16), .SIGNED(3'b111), .NEGATE(3'b000)) u_s379 (
+        .a((17'(x24_d1) << 5)), .b(s21_d1), .c(s378_d1), .sum(s379)
+    );
+    wire signed [15:0] s386;  // 4*x39 - 4*x45 - s383
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s386 (
+        .a((14'(x39_d1) << 2)), .b((14'(x45_d1) << 2)), .c(s383_d1), .sum(s386)
+    );
+    wire signed [17:0] s387;  // 2*s148 + s384 + s385
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b000)) u_s387 (
+        .a((16'(s148_d1) << 1)), .b(s384_d1), .c(s385_d1), .sum(s387)
+    );
+    wire signed [17:0] s388;  // s358 + 2*s386 - 4*s271
+    assign s388[0:0] = s358_d1[0:0];
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s388 (
+        .a(17'(s358_d1 >>> 1)), .b(17'(s386)), .c((17'(s271_d1) << 1)), .sum(s388[17:1])
+    );
+    wire signed [18:0] s389;  // 8*s376 + s387 - s375
+    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(18), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s389 (
+        .a((17'(s376_d1) << 3)), .b(s387), .c(s375), .sum(s389)
+    );
+    wire signed [13:0] s391;  // x45 - x24 - 2*x41
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s391 (
+        .a(x45_d1), .b(x24_d1), .c((13'(x41_d1) << 1)), .sum(s391)
+    );
+    wire signed [17:0] s392;  // s41 + s189 + s391
+    bittrigger_grow3 #(.WIDTH(18), .A(17), .B(16), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s392 (
+        .a(s41_d1), .b(s189), .c(15'(s391)), .sum(s392)
+    );
+    wire signed [13:0] s395;  // x19 + x30 + x54
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s395 (
+        .a(x19_d1), .b(x30_d1), .c(x54_d1), .sum(s395)
+    );
+    wire signed [15:0] s396;  // s394 - 4*x24 - s62
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b110)) u_s396 (
+        .a(16'(s394_d1)), .b((16'(x24_d1) << 2)), .c(16'(s62_d1)), .sum(s396)
+    );
+    wire signed [16:0] s397;  // 8*x51 + s328 - 8*x42
+    assign s397[2:0] = s328_d1[2:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s397 (
+        .a(x51_d1), .b(12'(s328_d1 >>> 3)), .c(x42_d1), .sum(s397[16:3])
+    );
+    wire signed [16:0] s398;  // s126 + 2*s233 + 2*s261
+    assign s398[0:0] = s126_d1[0:0];
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b000)) u_s398 (
+        .a(16'(s126_d1 >>> 1)), .b(16'(s233_d1)), .c(16'(s261_d1)), .sum(s398[16:1])
+    );
+    wire signed [17:0] s399;  // 4*s395 + s396 + s397
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(17), .SIGNED(3'b111), .NEGATE(3'b000)) u_s399 (
+        .a((16'(s395) << 2)), .b(s396), .c(s397), .sum(s399)
+    );
+    wire signed [18:0] s400;  // s231 + s398 - s221
+    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s400 (
+        .a(s231), .b(s398), .c(s221_d1), .sum(s400)
+    );
+    wire signed [16:0] s404;  // s402 - s261 - s403
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s404 (
+        .a(s402_d1), .b(s261_d1), .c(s403_d1), .sum(s404)
+    );
+    wire signed [17:0] s405;  // s404 - s40 - s179
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b110)) u_s405 (
+        .a(18'(s404)), .b(18'(s40)), .c(18'(s179)), .sum(s405)
+    );
+    wire signed [15:0] s409;  // s408 - 8*x9 - s407
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s409 (
+        .a(s408_d1), .b((15'(x9_d1) << 3)), .c(s407_d1), .sum(s409)
+    );
+    wire signed [16:0] s410;  // x34 - 8*x36 - 16*x45
+    assign s410[2:0] = x34_d1[2:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s410 (
+        .a(11'(x34_d1 >>> 3)), .b(x36_d1), .c((13'(x45_d1) << 1)), .sum(s410[16:3])
+    );
+    wire signed [16:0] s418;  // s414 + s416 + s417
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s418 (
+        .a(17'(s414_d1)), .b(17'(s416_d1)), .c(17'(s417_d1)), .sum(s418)
+    );
+    wire signed [17:0] s419;  // 16*x12 + 16*x48 + s332
+    assign s419[3:0] = s332[3:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s419 (
+        .a(x12_d1), .b(x48_d1), .c(12'(s332 >>> 4)), .sum(s419[17:4])
+    );
+    wire signed [17:0] s420;  // s409 + s410 - 4*s296
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s420 (
+        .a(18'(s409)), .b(18'(s410)), .c((18'(s296_d1) << 2)), .sum(s420)
+    );
+    wire signed [18:0] s421;  // s282 + s418 - s412
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s421 (
+        .a(19'(s282)), .b(19'(s418)), .c(19'(s412_d1)), .sum(s421)
+    );
+    wire signed [17:0] s428;  // s426 - s423 - 2*s424
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s428 (
+        .a(s426_d1), .b(s423_d1), .c((16'(s424_d1) << 1)), .sum(s428)
+    );
+    wire signed [17:0] s429;  // 4*s210 + 2*s427 - s409
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(17), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s429 (
+        .a((16'(s210_d1) << 2)), .b((17'(s427_d1) << 1)), .c(s409), .sum(s429)
+    );
+    wire signed [18:0] s430;  // s428 - s245 - s375
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b110)) u_s430 (
+        .a(19'(s428)), .b(19'(s245_d1)), .c(19'(s375)), .sum(s430)
+    );
+    wire signed [16:0] s437;  // 4*s432 + s434 + 2*s435
+    assign s437[0:0] = s434_d1[0:0];
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b000)) u_s437 (
+        .a((16'(s432_d1) << 1)), .b(16'(s434_d1 >>> 1)), .c(16'(s435_d1)), .sum(s437[16:1])
+    );
+    wire signed [17:0] s438;  // s15 + s436 - 4*s243
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s438 (
+        .a(18'(s15)), .b(18'(s436_d1)), .c((18'(s243) << 2)), .sum(s438)
+    );
+    wire signed [18:0] s439;  // 2*s19 + s437 - s412
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s439 (
+        .a((19'(s19) << 1)), .b(19'(s437)), .c(19'(s412_d1)), .sum(s439)
+    );
+    wire signed [16:0] s446;  // s444 - s4 - 2*s103
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b110)) u_s446 (
+        .a(17'(s444_d1)), .b(17'(s4_d1)), .c((17'(s103_d1) << 1)), .sum(s446)
+    );
+    wire signed [17:0] s447;  // 2*s324 + s441 + s445
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(17), .C(16), .SIGNED(3'b111), .NEGATE(3'b000)) u_s447 (
+        .a((16'(s324_d1) << 1)), .b(s441_d1), .c(s445_d1), .sum(s447)
+    );
+    wire signed [18:0] s448;  // s410 + s446 - 2*s107
+    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s448 (
+        .a(s410), .b(s446), .c((17'(s107_d1) << 1)), .sum(s448)
+    );
+    wire signed [18:0] s449;  // s447 - s41 - s101
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b110)) u_s449 (
+        .a(19'(s447)), .b(19'(s41_d1)), .c(19'(s101)), .sum(s449)
+    );
+    wire signed [15:0] s453;  // 4*x24 + s452 - 4*x20
+    assign s453[1:0] = s452_d1[1:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s453 (
+        .a(x24_d1), .b(13'(s452_d1 >>> 2)), .c(x20_d1), .sum(s453[15:2])
+    );
+    wire signed [17:0] s454;  // 2*s22 - 4*s71 - s273
     bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s454 (
-        .a(s452_d1), .b((16'(s65_d1) << 2)), .c(s268_d1), .sum(s454)
+        .a((16'(s22_d1) << 1)), .b((16'(s71_d1) << 2)), .c(s273_d1), .sum(s454)
     );
-    wire signed [17:0] s455;  // s322 + s453 - 16*x45
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(17), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s455 (
-        .a(s322_d1), .b(s453_d1), .c((16'(x45_d1) << 4)), .sum(s455)
+    wire signed [17:0] s455;  // s453 - 16*x45 - s331
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s455 (
+        .a(s453), .b((16'(x45_d1) << 4)), .c(s331_d1), .sum(s455)
     );
-    wire signed [18:0] s456;  // 2*s200 + s339 + s454
+    wire signed [18:0] s456;  // 2*s204 + s345 + s454
     bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b000)) u_s456 (
-        .a((19'(s200_d1) << 1)), .b(19'(s339)), .c(19'(s454)), .sum(s456)
+        .a((19'(s204_d1) << 1)), .b(19'(s345)), .c(19'(s454)), .sum(s456)
     );
-    wire signed [15:0] s460;  // 4*x25 + s458 + s459
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s460 (
-        .a((14'(x25_d1) << 2)), .b(s458_d1), .c(s459_d1), .sum(s460)
+    wire signed [16:0] s460;  // s313 + s458 + s459
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s460 (
+        .a(s313_d1), .b(s458_d1), .c(s459_d1), .sum(s460)
     );
-    wire signed [17:0] s462;  // s460 + s461 - s168
+    wire signed [16:0] s461;  // 8*x51 + 2*s165 - s242
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s461 (
+        .a((15'(x51_d1) << 3)), .b((15'(s165_d1) << 1)), .c(s242), .sum(s461)
+    );
+    wire signed [17:0] s462;  // s150 + s460 - s177
     bittrigger_grow3 #(.WIDTH(18), .A(16), .B(17), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s462 (
-        .a(s460), .b(s461_d1), .c(s168_d1), .sum(s462)
+        .a(s150), .b(s460), .c(s177_d1), .sum(s462)
     );
-    wire signed [15:0] s467;  // s465 - 4*x14 - s420
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b110)) u_s467 (
-        .a(16'(s465_d1)), .b((16'(x14_d1) << 2)), .c(16'(s420_d1)), .sum(s467)
+    wire signed [16:0] s467;  // s257 + s465 - s424
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s467 (
+        .a(s257_d1), .b(s465_d1), .c(s424_d1), .sum(s467)
     );
-    wire signed [16:0] s468;  // s105 + s466 - s254
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s468 (
-        .a(17'(s105_d1)), .b(17'(s466_d1)), .c(17'(s254_d1)), .sum(s468)
+    wire signed [17:0] s468;  // s466 - 16*x9 - s104
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s468 (
+        .a(s466_d1), .b((16'(x9_d1) << 4)), .c(s104_d1), .sum(s468)
     );
-    wire signed [17:0] s469;  // s308 - 16*x9 - 16*x51
-    assign s469[3:0] = s308_d1[3:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s469 (
-        .a(12'(s308_d1 >>> 4)), .b(x9_d1), .c(x51_d1), .sum(s469[17:4])
+    wire signed [17:0] s469;  // s38 + s467 - s312
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s469 (
+        .a(18'(s38)), .b(18'(s467)), .c(18'(s312)), .sum(s469)
     );
-    wire signed [17:0] s470;  // s45 + s467 + s468
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s470 (
-        .a(18'(s45)), .b(18'(s467)), .c(18'(s468)), .sum(s470)
+    wire signed [18:0] s470;  // s349 + s468 - 2*s17
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s470 (
+        .a(19'(s349_d1)), .b(19'(s468)), .c((19'(s17_d1) << 1)), .sum(s470)
     );
-    wire signed [18:0] s471;  // s342 + s469 - 2*s23
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s471 (
-        .a(19'(s342_d1)), .b(19'(s469)), .c((19'(s23_d1) << 1)), .sum(s471)
+    wire signed [15:0] s475;  // s473 - 4*x54 - s175
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s475 (
+        .a(s473_d1), .b((14'(x54_d1) << 2)), .c(s175_d1), .sum(s475)
     );
-    wire signed [15:0] s476;  // 4*x25 + s166 + s176
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s476 (
-        .a((14'(x25_d1) << 2)), .b(s166_d1), .c(s176_d1), .sum(s476)
+    wire signed [16:0] s476;  // s174 + s474 - 8*x21
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(16), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s476 (
+        .a(s174_d1), .b(s474_d1), .c((15'(x21_d1) << 3)), .sum(s476)
     );
-    wire signed [16:0] s477;  // s475 - 8*x21 - 2*s19
-    assign s477[0:0] = s475_d1[0:0];
-    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s477 (
-        .a(15'(s475_d1 >>> 1)), .b((14'(x21_d1) << 2)), .c(s19_d1), .sum(s477[16:1])
+    wire signed [17:0] s477;  // s362 + s475 + s476
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(17), .SIGNED(3'b111), .NEGATE(3'b000)) u_s477 (
+        .a(s362), .b(s475), .c(s476), .sum(s477)
     );
-    wire signed [17:0] s478;  // s476 - s337 - s356
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(17), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s478 (
-        .a(s476), .b(s337), .c(s356), .sum(s478)
+    wire signed [16:0] s483;  // 2*s152 + s192 - s79
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s483 (
+        .a((15'(s152_d1) << 1)), .b(s192_d1), .c(s79_d1), .sum(s483)
     );
-    wire signed [15:0] s485;  // s483 - s72 - 2*s146
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b110)) u_s485 (
-        .a(16'(s483_d1)), .b(16'(s72_d1)), .c((16'(s146_d1) << 1)), .sum(s485)
+    wire signed [17:0] s484;  // s482 - 16*x54 - s479
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s484 (
+        .a(s482_d1), .b((16'(x54_d1) << 4)), .c(s479_d1), .sum(s484)
     );
-    wire signed [17:0] s486;  // s481 + s484 - 16*x54
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s486 (
-        .a(s481_d1), .b(s484_d1), .c((16'(x54_d1) << 4)), .sum(s486)
+    wire signed [17:0] s485;  // s275 + s483 - 4*s480
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s485 (
+        .a(18'(s275)), .b(18'(s483)), .c((18'(s480_d1) << 2)), .sum(s485)
     );
-    wire signed [17:0] s487;  // s271 + s485 - 4*s482
-    bittrigger_grow3 #(.WIDTH(18), .A(17), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s487 (
-        .a(s271), .b(s485), .c((16'(s482_d1) << 2)), .sum(s487)
+    wire signed [18:0] s486;  // 2*s212 + s277 + s484
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b000)) u_s486 (
+        .a((19'(s212_d1) << 1)), .b(19'(s277_d1)), .c(19'(s484)), .sum(s486)
     );
-    wire signed [18:0] s488;  // 2*s206 + s275 + s486
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b000)) u_s488 (
-        .a((19'(s206_d1) << 1)), .b(19'(s275)), .c(19'(s486)), .sum(s488)
+    wire signed [16:0] s491;  // s257 + s489 - s407
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s491 (
+        .a(s257_d1), .b(s489_d1), .c(s407_d1), .sum(s491)
     );
-    wire signed [16:0] s493;  // s491 - 2*s31 - s254
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(16), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s493 (
-        .a(s491_d1), .b((16'(s31_d1) << 1)), .c(s254_d1), .sum(s493)
+    wire signed [17:0] s492;  // s490 + s491 - s260
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(17), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s492 (
+        .a(s490_d1), .b(s491), .c(s260_d1), .sum(s492)
     );
-    wire signed [17:0] s494;  // s492 + s493 - s253
-    bittrigger_grow3 #(.WIDTH(18), .A(15), .B(17), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s494 (
-        .a(s492_d1), .b(s493), .c(s253_d1), .sum(s494)
+    wire signed [16:0] s497;  // s495 - 8*x19 - 8*x44
+    assign s497[2:0] = s495_d1[2:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s497 (
+        .a(12'(s495_d1 >>> 3)), .b(x19_d1), .c(x44_d1), .sum(s497[16:3])
     );
-    wire signed [15:0] s498;  // 2*s438 - 4*x26 - s226
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b110)) u_s498 (
-        .a((16'(s438_d1) << 1)), .b((16'(x26_d1) << 2)), .c(16'(s226_d1)), .sum(s498)
+    wire signed [17:0] s498;  // 4*s278 + s479 - 2*s209
+    assign s498[0:0] = s479_d1[0:0];
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s498 (
+        .a((15'(s278_d1) << 1)), .b(15'(s479_d1 >>> 1)), .c(s209_d1), .sum(s498[17:1])
     );
-    wire signed [16:0] s499;  // s497 - 8*x19 - 8*x44
-    assign s499[2:0] = s497_d1[2:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s499 (
-        .a(12'(s497_d1 >>> 3)), .b(x19_d1), .c(x44_d1), .sum(s499[16:3])
+    wire signed [17:0] s499;  // s496 - s315 - s441
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b110)) u_s499 (
+        .a(18'(s496_d1)), .b(18'(s315_d1)), .c(18'(s441_d1)), .sum(s499)
     );
-    wire signed [17:0] s500;  // 2*s197 + 4*s261 - s481
+    wire signed [18:0] s500;  // 32*x9 + s497 - 2*s414
+    assign s500[0:0] = s497[0:0];
     bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s500 (
-        .a((16'(s197_d1) << 1)), .b((16'(s261_d1) << 2)), .c(s481_d1), .sum(s500)
+        .a((16'(x9_d1) << 4)), .b(16'(s497 >>> 1)), .c(s414_d1), .sum(s500[18:1])
     );
-    wire signed [17:0] s501;  // s498 - 16*x1 - 16*x39
-    assign s501[3:0] = s498[3:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s501 (
-        .a(12'(s498 >>> 4)), .b(x1_d1), .c(x39_d1), .sum(s501[17:4])
+    wire signed [18:0] s501;  // s48 + s498 - 4*s129
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s501 (
+        .a(19'(s48)), .b(19'(s498)), .c((19'(s129_d1) << 2)), .sum(s501)
     );
-    wire signed [18:0] s502;  // 32*x9 + s307 + s499
-    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b000)) u_s502 (
-        .a((17'(x9_d1) << 5)), .b(s307), .c(s499), .sum(s502)
-    );
-    wire signed [19:0] s503;  // s109 + 4*s129 - 2*s410
-    assign s503[0:0] = s109_d1[0:0];
-    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s503 (
-        .a(17'(s109_d1 >>> 1)), .b((17'(s129_d1) << 1)), .c(s410_d1), .sum(s503[19:1])
+    wire signed [19:0] s502;  // s93 + 4*s423 + s499
+    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(18), .SIGNED(3'b111), .NEGATE(3'b000)) u_s502 (
+        .a(s93_d1), .b((18'(s423_d1) << 2)), .c(s499), .sum(s502)
     );
 
     // stage 2
-    reg  signed [18:0] s18_d1;
-    reg  signed [19:0] s29_d1;
-    reg  signed [16:0] s34_d1;
-    reg  signed [16:0] s37_d2;
-    reg  signed [17:0] s44_d1;
-    reg  signed [16:0] s48_d1;
+    reg  signed [18:0] s10_d1;
+    reg  signed [17:0] s27_d1;
+    reg  signed [18:0] s28_d1;
+    reg  signed [16:0] s35_d1;
+    reg  signed [16:0] s37_d1;
+    reg  signed [16:0] s41_d2;
+    reg  signed [17:0] s48_d1;
     reg  signed [17:0] s52_d1;
-    reg  signed [17:0] s69_d1;
-    reg  signed [17:0] s86_d1;
+    reg  signed [17:0] s76_d1;
+    reg  signed [18:0] s86_d1;
     reg  signed [18:0] s87_d1;
     reg  signed [19:0] s88_d1;
-    reg  signed [17:0] s117_d1;
+    reg  signed [17:0] s98_d1;
     reg  signed [18:0] s118_d1;
     reg  signed [19:0] s119_d1;
-    reg  signed [16:0] s124_d2;
-    reg  signed [17:0] s127_d1;
-    reg  signed [16:0] s133_d1;
-    reg  signed [17:0] s139_d1;
-    reg  signed [16:0] s144_d2;
-    reg  signed [17:0] s145_d1;
-    reg  signed [17:0] s159_d1;
-    reg  signed [18:0] s160_d1;
-    reg  signed [17:0] s165_d1;
-    reg  signed [16:0] s174_d2;
-    reg  signed [17:0] s180_d1;
-    reg  signed [18:0] s181_d1;
-    reg  signed [16:0] s194_d1;
-    reg  signed [18:0] s195_d1;
-    reg  signed [17:0] s207_d1;
-    reg  signed [16:0] s211_d1;
-    reg  signed [17:0] s212_d1;
-    reg  signed [17:0] s225_d1;
-    reg  signed [18:0] s233_d1;
-    reg  signed [18:0] s234_d1;
-    reg  signed [17:0] s243_d1;
-    reg  signed [18:0] s244_d1;
-    reg  signed [16:0] s250_d1;
-    reg  signed [16:0] s258_d1;
-    reg  signed [17:0] s259_d1;
-    reg  signed [15:0] s262_d2;
+    reg  signed [16:0] s121_d2;
+    reg  signed [17:0] s124_d2;
+    reg  signed [16:0] s134_d1;
+    reg  signed [17:0] s141_d1;
+    reg  signed [16:0] s146_d1;
+    reg  signed [17:0] s161_d1;
+    reg  signed [17:0] s162_d1;
+    reg  signed [18:0] s163_d1;
+    reg  signed [17:0] s172_d1;
+    reg  signed [17:0] s184_d1;
+    reg  signed [18:0] s185_d1;
+    reg  signed [17:0] s199_d1;
+    reg  signed [18:0] s200_d1;
+    reg  signed [17:0] s206_d1;
+    reg  signed [16:0] s216_d1;
+    reg  signed [17:0] s217_d1;
+    reg  signed [17:0] s227_d1;
+    reg  signed [18:0] s239_d1;
+    reg  signed [18:0] s240_d1;
+    reg  signed [17:0] s249_d1;
+    reg  signed [18:0] s250_d1;
+    reg  signed [16:0] s256_d1;
     reg  signed [17:0] s265_d1;
-    reg  signed [17:0] s283_d1;
-    reg  signed [18:0] s284_d1;
-    reg  signed [18:0] s293_d1;
-    reg  signed [17:0] s302_d1;
-    reg  signed [18:0] s303_d1;
-    reg  signed [17:0] s314_d1;
-    reg  signed [17:0] s324_d1;
-    reg  signed [17:0] s329_d1;
-    reg  signed [17:0] s330_d1;
-    reg  signed [17:0] s349_d1;
-    reg  signed [18:0] s350_d1;
-    reg  signed [19:0] s351_d1;
-    reg  signed [17:0] s363_d1;
-    reg  signed [18:0] s364_d1;
-    reg  signed [18:0] s365_d1;
-    reg  signed [17:0] s380_d1;
-    reg  signed [18:0] s381_d1;
-    reg  signed [18:0] s382_d1;
-    reg  signed [17:0] s387_d1;
-    reg  signed [17:0] s394_d1;
-    reg  signed [18:0] s395_d1;
-    reg  signed [17:0] s401_d1;
+    reg  signed [15:0] s279_d2;
+    reg  signed [17:0] s282_d1;
+    reg  signed [17:0] s288_d1;
+    reg  signed [18:0] s289_d1;
+    reg  signed [18:0] s301_d1;
+    reg  signed [18:0] s309_d1;
+    reg  signed [18:0] s310_d1;
+    reg  signed [17:0] s320_d1;
+    reg  signed [17:0] s321_d1;
+    reg  signed [17:0] s326_d1;
+    reg  signed [17:0] s335_d1;
+    reg  signed [18:0] s336_d1;
+    reg  signed [16:0] s342_d1;
+    reg  signed [18:0] s355_d1;
+    reg  signed [18:0] s356_d1;
+    reg  signed [16:0] s367_d1;
+    reg  signed [17:0] s368_d1;
+    reg  signed [19:0] s370_d1;
+    reg  signed [17:0] s379_d1;
+    reg  signed [17:0] s388_d1;
+    reg  signed [18:0] s389_d1;
+    reg  signed [17:0] s392_d1;
+    reg  signed [17:0] s399_d1;
+    reg  signed [18:0] s400_d1;
     reg  signed [17:0] s405_d1;
-    reg  signed [17:0] s416_d1;
-    reg  signed [18:0] s417_d1;
-    reg  signed [17:0] s425_d1;
-    reg  signed [17:0] s426_d1;
-    reg  signed [18:0] s427_d1;
-    reg  signed [18:0] s436_d1;
-    reg  signed [17:0] s444_d1;
-    reg  signed [18:0] s446_d1;
-    reg  signed [19:0] s447_d1;
+    reg  signed [17:0] s419_d1;
+    reg  signed [17:0] s420_d1;
+    reg  signed [18:0] s421_d1;
+    reg  signed [17:0] s429_d1;
+    reg  signed [18:0] s430_d1;
+    reg  signed [17:0] s438_d1;
+    reg  signed [18:0] s439_d1;
+    reg  signed [18:0] s448_d1;
+    reg  signed [18:0] s449_d1;
     reg  signed [17:0] s455_d1;
     reg  signed [18:0] s456_d1;
+    reg  signed [16:0] s461_d1;
     reg  signed [17:0] s462_d1;
-    reg  signed [17:0] s470_d1;
-    reg  signed [18:0] s471_d1;
-    reg  signed [16:0] s477_d1;
-    reg  signed [17:0] s478_d1;
-    reg  signed [17:0] s487_d1;
-    reg  signed [18:0] s488_d1;
-    reg  signed [17:0] s494_d1;
-    reg  signed [17:0] s500_d1;
-    reg  signed [17:0] s501_d1;
-    reg  signed [18:0] s502_d1;
-    reg  signed [19:0] s503_d1;
+    reg  signed [17:0] s469_d1;
+    reg  signed [18:0] s470_d1;
+    reg  signed [17:0] s477_d1;
+    reg  signed [17:0] s485_d1;
+    reg  signed [18:0] s486_d1;
+    reg  signed [17:0] s492_d1;
+    reg  signed [18:0] s500_d1;
+    reg  signed [18:0] s501_d1;
+    reg  signed [19:0] s502_d1;
     always_ff @(posedge clk) begin
-        s18_d1 <= s18;
-        s29_d1 <= s29;
-        s34_d1 <= s34;
-        s37_d2 <= s37_d1;
-        s44_d1 <= s44;
+        s10_d1 <= s10;
+        s27_d1 <= s27;
+        s28_d1 <= s28;
+        s35_d1 <= s35;
+        s37_d1 <= s37;
+        s41_d2 <= s41_d1;
         s48_d1 <= s48;
         s52_d1 <= s52;
-        s69_d1 <= s69;
+        s76_d1 <= s76;
         s86_d1 <= s86;
         s87_d1 <= s87;
         s88_d1 <= s88;
-        s117_d1 <= s117;
+        s98_d1 <= s98;
         s118_d1 <= s118;
         s119_d1 <= s119;
+        s121_d2 <= s121_d1;
         s124_d2 <= s124_d1;
-        s127_d1 <= s127;
-        s133_d1 <= s133;
-        s139_d1 <= s139;
-        s144_d2 <= s144_d1;
-        s145_d1 <= s145;
-        s159_d1 <= s159;
-        s160_d1 <= s160;
-        s165_d1 <= s165;
-        s174_d2 <= s174_d1;
-        s180_d1 <= s180;
-        s181_d1 <= s181;
-        s194_d1 <= s194;
-        s195_d1 <= s195;
-        s207_d1 <= s207;
-        s211_d1 <= s211;
-        s212_d1 <= s212;
-        s225_d1 <= s225;
-        s233_d1 <= s233;
-        s234_d1 <= s234;
-        s243_d1 <= s243;
-        s244_d1 <= s244;
+        s134_d1 <= s134;
+        s141_d1 <= s141;
+        s146_d1 <= s146;
+        s161_d1 <= s161;
+        s162_d1 <= s162;
+        s163_d1 <= s163;
+        s172_d1 <= s172;
+        s184_d1 <= s184;
+        s185_d1 <= s185;
+        s199_d1 <= s199;
+        s200_d1 <= s200;
+        s206_d1 <= s206;
+        s216_d1 <= s216;
+        s217_d1 <= s217;
+        s227_d1 <= s227;
+        s239_d1 <= s239;
+        s240_d1 <= s240;
+        s249_d1 <= s249;
         s250_d1 <= s250;
-        s258_d1 <= s258;
-        s259_d1 <= s259;
-        s262_d2 <= s262_d1;
+        s256_d1 <= s256;
         s265_d1 <= s265;
-        s283_d1 <= s283;
-        s284_d1 <= s284;
-        s293_d1 <= s293;
-        s302_d1 <= s302;
-        s303_d1 <= s303;
-        s314_d1 <= s314;
-        s324_d1 <= s324;
-        s329_d1 <= s329;
-        s330_d1 <= s330;
-        s349_d1 <= s349;
-        s350_d1 <= s350;
-        s351_d1 <= s351;
-        s363_d1 <= s363;
-        s364_d1 <= s364;
-        s365_d1 <= s365;
-        s380_d1 <= s380;
-        s381_d1 <= s381;
-        s382_d1 <= s382;
-        s387_d1 <= s387;
-        s394_d1 <= s394;
-        s395_d1 <= s395;
-        s401_d1 <= s401;
+        s279_d2 <= s279_d1;
+        s282_d1 <= s282;
+        s288_d1 <= s288;
+        s289_d1 <= s289;
+        s301_d1 <= s301;
+        s309_d1 <= s309;
+        s310_d1 <= s310;
+        s320_d1 <= s320;
+        s321_d1 <= s321;
+        s326_d1 <= s326;
+        s335_d1 <= s335;
+        s336_d1 <= s336;
+        s342_d1 <= s342;
+        s355_d1 <= s355;
+        s356_d1 <= s356;
+        s367_d1 <= s367;
+        s368_d1 <= s368;
+        s370_d1 <= s370;
+        s379_d1 <= s379;
+        s388_d1 <= s388;
+        s389_d1 <= s389;
+        s392_d1 <= s392;
+        s399_d1 <= s399;
+        s400_d1 <= s400;
         s405_d1 <= s405;
-        s416_d1 <= s416;
-        s417_d1 <= s417;
-        s425_d1 <= s425;
-        s426_d1 <= s426;
-        s427_d1 <= s427;
-        s436_d1 <= s436;
-        s444_d1 <= s444;
-        s446_d1 <= s446;
-        s447_d1 <= s447;
+        s419_d1 <= s419;
+        s420_d1 <= s420;
+        s421_d1 <= s421;
+        s429_d1 <= s429;
+        s430_d1 <= s430;
+        s438_d1 <= s438;
+        s439_d1 <= s439;
+        s448_d1 <= s448;
+        s449_d1 <= s449;
         s455_d1 <= s455;
         s456_d1 <= s456;
+        s461_d1 <= s461;
         s462_d1 <= s462;
+        s469_d1 <= s469;
         s470_d1 <= s470;
-        s471_d1 <= s471;
         s477_d1 <= s477;
-        s478_d1 <= s478;
-        s487_d1 <= s487;
-        s488_d1 <= s488;
-        s494_d1 <= s494;
+        s485_d1 <= s485;
+        s486_d1 <= s486;
+        s492_d1 <= s492;
         s500_d1 <= s500;
         s501_d1 <= s501;
         s502_d1 <= s502;
-        s503_d1 <= s503;
     end
-    wire signed [18:0] s53;  // s34 + s48 - s37
-    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s53 (
-        .a(s34_d1), .b(s48_d1), .c(s37_d2), .sum(s53)
+    wire signed [19:0] s29;  // s10 + s27 + s28
+    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b000)) u_s29 (
+        .a(20'(s10_d1)), .b(20'(s27_d1)), .c(20'(s28_d1)), .sum(s29)
     );
-    wire signed [19:0] s54;  // s44 + s52 + s53
+    wire signed [18:0] s53;  // s35 + s37 + s41
+    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b000)) u_s53 (
+        .a(s35_d1), .b(s37_d1), .c(s41_d2), .sum(s53)
+    );
+    wire signed [19:0] s54;  // s48 + s52 + s53
     bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(19), .SIGNED(3'b111), .NEGATE(3'b000)) u_s54 (
-        .a(s44_d1), .b(s52_d1), .c(s53), .sum(s54)
+        .a(s48_d1), .b(s52_d1), .c(s53), .sum(s54)
     );
     wire signed [20:0] s89;  // s86 + s87 + s88
-    bittrigger_grow3 #(.WIDTH(21), .A(18), .B(19), .C(20), .SIGNED(3'b111), .NEGATE(3'b000)) u_s89 (
+    bittrigger_grow3 #(.WIDTH(21), .A(19), .B(19), .C(20), .SIGNED(3'b111), .NEGATE(3'b000)) u_s89 (
         .a(s86_d1), .b(s87_d1), .c(s88_d1), .sum(s89)
     );
-    wire signed [19:0] s120;  // s117 + s118 + s119
+    wire signed [19:0] s120;  // s98 + s118 + s119
     bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b000)) u_s120 (
-        .a(20'(s117_d1)), .b(20'(s118_d1)), .c(s119_d1), .sum(s120)
+        .a(20'(s98_d1)), .b(20'(s118_d1)), .c(s119_d1), .sum(s120)
     );
-    wire signed [18:0] s140;  // s127 + s133 + s139
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b000)) u_s140 (
-        .a(19'(s127_d1)), .b(19'(s133_d1)), .c(19'(s139_d1)), .sum(s140)
+    wire signed [18:0] s142;  // s124 + s141 - s134
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s142 (
+        .a(19'(s124_d2)), .b(19'(s141_d1)), .c(19'(s134_d1)), .sum(s142)
     );
-    wire signed [19:0] s161;  // s159 + s160 - s145
-    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(19), .C(18), .SIGNED(3'b111), .NEGATE(3'b100)) u_s161 (
-        .a(s159_d1), .b(s160_d1), .c(s145_d1), .sum(s161)
+    wire signed [19:0] s164;  // s161 + s162 + s163
+    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(19), .SIGNED(3'b111), .NEGATE(3'b000)) u_s164 (
+        .a(s161_d1), .b(s162_d1), .c(s163_d1), .sum(s164)
     );
-    wire signed [19:0] s182;  // s165 + s180 + s181
-    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(19), .SIGNED(3'b111), .NEGATE(3'b000)) u_s182 (
-        .a(s165_d1), .b(s180_d1), .c(s181_d1), .sum(s182)
+    wire signed [19:0] s186;  // s172 + s184 + s185
+    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(19), .SIGNED(3'b111), .NEGATE(3'b000)) u_s186 (
+        .a(s172_d1), .b(s184_d1), .c(s185_d1), .sum(s186)
     );
-    wire signed [18:0] s196;  // s194 + s195 - s37
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s196 (
-        .a(19'(s194_d1)), .b(s195_d1), .c(19'(s37_d2)), .sum(s196)
+    wire signed [18:0] s201;  // s41 + s199 + s200
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b000)) u_s201 (
+        .a(19'(s41_d2)), .b(19'(s199_d1)), .c(s200_d1), .sum(s201)
     );
-    wire signed [18:0] s213;  // s207 + s211 + s212
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b000)) u_s213 (
-        .a(19'(s207_d1)), .b(19'(s211_d1)), .c(19'(s212_d1)), .sum(s213)
+    wire signed [18:0] s218;  // s216 + s217 - s206
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s218 (
+        .a(19'(s216_d1)), .b(19'(s217_d1)), .c(19'(s206_d1)), .sum(s218)
     );
-    wire signed [19:0] s235;  // s233 + s234 - s225
-    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b100)) u_s235 (
-        .a(20'(s233_d1)), .b(20'(s234_d1)), .c(20'(s225_d1)), .sum(s235)
+    wire signed [19:0] s241;  // s239 + s240 - s227
+    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b100)) u_s241 (
+        .a(20'(s239_d1)), .b(20'(s240_d1)), .c(20'(s227_d1)), .sum(s241)
     );
-    wire signed [19:0] s245;  // s225 + s243 + s244
-    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(19), .SIGNED(3'b111), .NEGATE(3'b000)) u_s245 (
-        .a(s225_d1), .b(s243_d1), .c(s244_d1), .sum(s245)
+    wire signed [19:0] s251;  // s227 + s249 + s250
+    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(19), .SIGNED(3'b111), .NEGATE(3'b000)) u_s251 (
+        .a(s227_d1), .b(s249_d1), .c(s250_d1), .sum(s251)
     );
-    wire signed [18:0] s260;  // s124 + s258 - s259
-    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(18), .SIGNED(3'b111), .NEGATE(3'b100)) u_s260 (
-        .a(s124_d2), .b(s258_d1), .c(s259_d1), .sum(s260)
+    wire signed [18:0] s266;  // s256 + s265 - s121
+    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(18), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s266 (
+        .a(s256_d1), .b(s265_d1), .c(s121_d2), .sum(s266)
     );
-    wire signed [19:0] s285;  // s265 + s283 + s284
-    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(19), .SIGNED(3'b111), .NEGATE(3'b000)) u_s285 (
-        .a(s265_d1), .b(s283_d1), .c(s284_d1), .sum(s285)
+    wire signed [19:0] s290;  // s288 + s289 - s282
+    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(19), .C(18), .SIGNED(3'b111), .NEGATE(3'b100)) u_s290 (
+        .a(s288_d1), .b(s289_d1), .c(s282_d1), .sum(s290)
     );
-    wire signed [19:0] s304;  // s302 + s303 - s293
-    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b100)) u_s304 (
-        .a(20'(s302_d1)), .b(20'(s303_d1)), .c(20'(s293_d1)), .sum(s304)
+    wire signed [19:0] s311;  // s301 + s309 + s310
+    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b000)) u_s311 (
+        .a(20'(s301_d1)), .b(20'(s309_d1)), .c(20'(s310_d1)), .sum(s311)
     );
-    wire signed [19:0] s315;  // s314 - s165 - s174
-    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(17), .SIGNED(3'b111), .NEGATE(3'b110)) u_s315 (
-        .a(s314_d1), .b(s165_d1), .c(s174_d2), .sum(s315)
+    wire signed [19:0] s322;  // s320 - s172 - s321
+    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(18), .SIGNED(3'b111), .NEGATE(3'b110)) u_s322 (
+        .a(s320_d1), .b(s172_d1), .c(s321_d1), .sum(s322)
     );
-    wire signed [19:0] s331;  // s324 + s329 + s330
-    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(18), .SIGNED(3'b111), .NEGATE(3'b000)) u_s331 (
-        .a(s324_d1), .b(s329_d1), .c(s330_d1), .sum(s331)
+    wire signed [19:0] s337;  // s326 + s335 + s336
+    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(19), .SIGNED(3'b111), .NEGATE(3'b000)) u_s337 (
+        .a(s326_d1), .b(s335_d1), .c(s336_d1), .sum(s337)
     );
-    wire signed [19:0] s352;  // s349 + s350 + s351
-    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b000)) u_s352 (
-        .a(20'(s349_d1)), .b(20'(s350_d1)), .c(s351_d1), .sum(s352)
+    wire signed [19:0] s357;  // 4*s146 + s355 + s356
+    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b000)) u_s357 (
+        .a((20'(s146_d1) << 2)), .b(20'(s355_d1)), .c(20'(s356_d1)), .sum(s357)
     );
-    wire signed [19:0] s366;  // s363 + s364 - s365
-    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b100)) u_s366 (
-        .a(20'(s363_d1)), .b(20'(s364_d1)), .c(20'(s365_d1)), .sum(s366)
+    wire signed [19:0] s371;  // s367 + s368 + s370
+    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b000)) u_s371 (
+        .a(20'(s367_d1)), .b(20'(s368_d1)), .c(s370_d1), .sum(s371)
     );
-    wire signed [19:0] s383;  // s380 + s381 + s382
-    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b000)) u_s383 (
-        .a(20'(s380_d1)), .b(20'(s381_d1)), .c(20'(s382_d1)), .sum(s383)
+    wire signed [19:0] s390;  // s379 + s388 + s389
+    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(19), .SIGNED(3'b111), .NEGATE(3'b000)) u_s390 (
+        .a(s379_d1), .b(s388_d1), .c(s389_d1), .sum(s390)
     );
-    wire signed [19:0] s396;  // s387 + s394 + s395
-    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(19), .SIGNED(3'b111), .NEGATE(3'b000)) u_s396 (
-        .a(s387_d1), .b(s394_d1), .c(s395_d1), .sum(s396)
+    wire signed [19:0] s401;  // s399 + s400 - s392
+    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(19), .C(18), .SIGNED(3'b111), .NEGATE(3'b100)) u_s401 (
+        .a(s399_d1), .b(s400_d1), .c(s392_d1), .sum(s401)
     );
-    wire signed [18:0] s402;  // s34 + 2*s262 + s401
-    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(18), .SIGNED(3'b111), .NEGATE(3'b000)) u_s402 (
-        .a(s34_d1), .b((17'(s262_d2) << 1)), .c(s401_d1), .sum(s402)
+    wire signed [18:0] s406;  // s35 + 2*s279 + s405
+    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(18), .SIGNED(3'b111), .NEGATE(3'b000)) u_s406 (
+        .a(s35_d1), .b((17'(s279_d2) << 1)), .c(s405_d1), .sum(s406)
     );
-    wire signed [19:0] s418;  // s405 + s416 + s417
-    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(19), .SIGNED(3'b111), .NEGATE(3'b000)) u_s418 (
-        .a(s405_d1), .b(s416_d1), .c(s417_d1), .sum(s418)
+    wire signed [19:0] s422;  // s420 + s421 - s419
+    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(19), .C(18), .SIGNED(3'b111), .NEGATE(3'b100)) u_s422 (
+        .a(s420_d1), .b(s421_d1), .c(s419_d1), .sum(s422)
     );
-    wire signed [19:0] s428;  // s425 + s426 - s427
-    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(19), .SIGNED(3'b111), .NEGATE(3'b100)) u_s428 (
-        .a(s425_d1), .b(s426_d1), .c(s427_d1), .sum(s428)
+    wire signed [19:0] s431;  // s429 + s430 - s379
+    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(19), .C(18), .SIGNED(3'b111), .NEGATE(3'b100)) u_s431 (
+        .a(s429_d1), .b(s430_d1), .c(s379_d1), .sum(s431)
     );
-    wire signed [19:0] s437;  // s405 + s436 - s18
-    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b100)) u_s437 (
-        .a(20'(s405_d1)), .b(20'(s436_d1)), .c(20'(s18_d1)), .sum(s437)
+    wire signed [19:0] s440;  // s438 + s439 - s10
+    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b100)) u_s440 (
+        .a(20'(s438_d1)), .b(20'(s439_d1)), .c(20'(s10_d1)), .sum(s440)
     );
-    wire signed [19:0] s448;  // s444 + s446 + s447
-    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b000)) u_s448 (
-        .a(20'(s444_d1)), .b(20'(s446_d1)), .c(s447_d1), .sum(s448)
+    wire signed [19:0] s450;  // s98 + s448 + s449
+    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b000)) u_s450 (
+        .a(20'(s98_d1)), .b(20'(s448_d1)), .c(20'(s449_d1)), .sum(s450)
     );
-    wire signed [19:0] s457;  // s455 + s456 - s69
+    wire signed [19:0] s457;  // s455 + s456 - s76
     bittrigger_grow3 #(.WIDTH(20), .A(18), .B(19), .C(18), .SIGNED(3'b111), .NEGATE(3'b100)) u_s457 (
-        .a(s455_d1), .b(s456_d1), .c(s69_d1), .sum(s457)
+        .a(s455_d1), .b(s456_d1), .c(s76_d1), .sum(s457)
     );
-    wire signed [18:0] s463;  // s144 + s324 + s462
+    wire signed [18:0] s463;  // s326 + s461 + s462
     bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b000)) u_s463 (
-        .a(19'(s144_d2)), .b(19'(s324_d1)), .c(19'(s462_d1)), .sum(s463)
+        .a(19'(s326_d1)), .b(19'(s461_d1)), .c(19'(s462_d1)), .sum(s463)
     );
-    wire signed [19:0] s472;  // s293 + s470 + s471
-    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b000)) u_s472 (
-        .a(20'(s293_d1)), .b(20'(s470_d1)), .c(20'(s471_d1)), .sum(s472)
+    wire signed [19:0] s471;  // s469 + s470 - s301
+    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b100)) u_s471 (
+        .a(20'(s469_d1)), .b(20'(s470_d1)), .c(20'(s301_d1)), .sum(s471)
     );
-    wire signed [18:0] s479;  // s207 + s477 + s478
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b000)) u_s479 (
-        .a(19'(s207_d1)), .b(19'(s477_d1)), .c(19'(s478_d1)), .sum(s479)
+    wire signed [18:0] s478;  // s477 - s206 - s342
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b110)) u_s478 (
+        .a(19'(s477_d1)), .b(19'(s206_d1)), .c(19'(s342_d1)), .sum(s478)
     );
-    wire signed [19:0] s489;  // s387 + s487 + s488
-    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(19), .SIGNED(3'b111), .NEGATE(3'b000)) u_s489 (
-        .a(s387_d1), .b(s487_d1), .c(s488_d1), .sum(s489)
+    wire signed [19:0] s487;  // s485 + s486 - s392
+    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(19), .C(18), .SIGNED(3'b111), .NEGATE(3'b100)) u_s487 (
+        .a(s485_d1), .b(s486_d1), .c(s392_d1), .sum(s487)
     );
-    wire signed [18:0] s495;  // s494 - s127 - s250
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b110)) u_s495 (
-        .a(19'(s494_d1)), .b(19'(s127_d1)), .c(19'(s250_d1)), .sum(s495)
+    wire signed [18:0] s493;  // s256 + s492 - s124
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s493 (
+        .a(19'(s256_d1)), .b(19'(s492_d1)), .c(19'(s124_d2)), .sum(s493)
     );
-    wire signed [19:0] s504;  // s44 + s500 + s503
-    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b000)) u_s504 (
-        .a(20'(s44_d1)), .b(20'(s500_d1)), .c(s503_d1), .sum(s504)
-    );
-    wire signed [20:0] s505;  // s501 + s502 + s504
-    bittrigger_grow3 #(.WIDTH(21), .A(18), .B(19), .C(20), .SIGNED(3'b111), .NEGATE(3'b000)) u_s505 (
-        .a(s501_d1), .b(s502_d1), .c(s504), .sum(s505)
+    wire signed [20:0] s503;  // s500 + s501 + s502
+    bittrigger_grow3 #(.WIDTH(21), .A(19), .B(19), .C(20), .SIGNED(3'b111), .NEGATE(3'b000)) u_s503 (
+        .a(s500_d1), .b(s501_d1), .c(s502_d1), .sum(s503)
     );
 
     // result, last element first
     assign y = {
-        s505,
-        21'(s495),
-        21'(s489),
-        21'(s479),
-        21'(s472),
+        s503,
+        21'(s493),
+        21'(s487),
+        21'(s478),
+        21'(s471),
         21'(s463),
         21'(s457),
-        21'(s448),
-        21'(s437),
-        21'(s428),
-        21'(s418),
-        21'(s402),
-        21'(s396),
-        21'(s383),
-        21'(s366),
-        21'(s352),
-        21'(s331),
-        21'(s315),
-        21'(s304),
-        21'(s285),
-        21'(s260),
-        21'(s245),
-        21'(s235),
-        21'(s213),
-        21'(s196),
-        21'(s182),
-        21'(s161),
-        21'(s140),
+        21'(s450),
+        21'(s440),
+        21'(s431),
+        21'(s422),
+        21'(s406),
+        21'(s401),
+        21'(s390),
+        21'(s371),
+        21'(s357),
+        21'(s337),
+        21'(s322),
+        21'(s311),
+        21'(s290),
+        21'(s266),
+        21'(s251),
+        21'(s241),
+        21'(s218),
+        21'(s201),
+        21'(s186),
+        21'(s164),
+        21'(s142),
         21'(s120),
         s89,
         21'(s54),
-        21'(s29_d1)
+        21'(s29)
     };
 
 endmodule

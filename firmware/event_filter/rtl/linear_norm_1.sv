@@ -1,4 +1,4 @@
-// linear_norm_1: constant matrix, 32 x 32, as 94 adders (no multiplier).
+// linear_norm_1: constant matrix, 32 x 32, as 93 adders (no multiplier).
 //
 // x: 32 x ap_fixed<21,16>, element 0 in the lowest bits.
 // y: 32 x ap_fixed<36,11>, element 0 in the lowest bits.
@@ -51,7 +51,10 @@ module linear_norm_1 (
     bittrigger_adder3 #(.WIDTH(24), .NEGATE(3'b010)) u_s0 (
         .a((24'(x0) << 2)), .b(24'(x0)), .c(24'd11990016), .sum(s0)
     );
-    wire signed [28:0] s6 = 29'(x2) - (29'(x2) << 8);
+    wire signed [24:0] s6;  // 4*x2 + 16*x2 - x2
+    bittrigger_adder3 #(.WIDTH(25), .NEGATE(3'b100)) u_s6 (
+        .a((25'(x2) << 2)), .b((25'(x2) << 4)), .c(25'(x2)), .sum(s6)
+    );
     wire signed [22:0] s9;  // x3 + 4*x3
     assign s9[1:0] = x3[1:0];
     bittrigger_grow2 #(.WIDTH(21), .A(18), .B(20), .SIGNED(2'b11), .NEGATE(2'b00)) u_s9 (
@@ -91,6 +94,7 @@ module linear_norm_1 (
         .a(21'(x16 >>> 2)), .b(21'(x16)), .c(21'd332656), .sum(s47[22:2])
     );
     wire        [21:0] s50 = -(22'(x17)) + 22'd2041600;
+    wire signed [22:0] s53 = (23'(x18) << 3) - 23'(x18);
     wire signed [23:0] s56;  // x19 - 4*x19 - 6893824
     assign s56[1:0] = x19[1:0];
     bittrigger_adder3 #(.WIDTH(22), .NEGATE(3'b110)) u_s56 (
@@ -100,7 +104,7 @@ module linear_norm_1 (
     bittrigger_adder3 #(.WIDTH(22), .NEGATE(3'b010)) u_s61 (
         .a((22'(x21) << 2)), .b(22'(x21)), .c(22'd2834448), .sum(s61)
     );
-    wire signed [21:0] s66 = 22'(x23) - (22'(x23) << 2);
+    wire        [22:0] s66 = -(23'(x23)) + 23'd6507008;
     wire signed [22:0] s70;  // x24 + 4*x24
     assign s70[1:0] = x24[1:0];
     bittrigger_grow2 #(.WIDTH(21), .A(18), .B(20), .SIGNED(2'b11), .NEGATE(2'b00)) u_s70 (
@@ -108,8 +112,12 @@ module linear_norm_1 (
     );
     wire        [23:0] s76 = 24'(x26) + 24'd8559104;
     wire        [22:0] s81 = 23'(x28) + 23'd4504320;
-    wire        [22:0] s84 = 23'(x29) + 23'd3933824;
-    wire        [20:0] s88 = 21'(x30) + 21'd1371264;
+    wire signed [24:0] s84;  // x29 + 32*x29 - 8*x29
+    assign s84[2:0] = x29[2:0];
+    bittrigger_adder3 #(.WIDTH(22), .NEGATE(3'b100)) u_s84 (
+        .a(22'(x29 >>> 3)), .b((22'(x29) << 2)), .c(22'(x29)), .sum(s84[24:3])
+    );
+    wire        [20:0] s87 = 21'(x30) + 21'd1371264;
 
     // stage 3
     reg  signed [19:0] x0_d1;
@@ -145,7 +153,7 @@ module linear_norm_1 (
     reg  signed [18:0] x30_d1;
     reg  signed [20:0] x31_d1;
     reg         [23:0] s0_d1;
-    reg  signed [28:0] s6_d1;
+    reg  signed [24:0] s6_d1;
     reg  signed [22:0] s9_d1;
     reg  signed [21:0] s12_d1;
     reg  signed [20:0] s15_d1;
@@ -160,14 +168,15 @@ module linear_norm_1 (
     reg  signed [24:0] s44_d1;
     reg  signed [22:0] s47_d1;
     reg         [21:0] s50_d1;
+    reg  signed [22:0] s53_d1;
     reg  signed [23:0] s56_d1;
     reg         [21:0] s61_d1;
-    reg  signed [21:0] s66_d1;
+    reg         [22:0] s66_d1;
     reg  signed [22:0] s70_d1;
     reg         [23:0] s76_d1;
     reg         [22:0] s81_d1;
-    reg         [22:0] s84_d1;
-    reg         [20:0] s88_d1;
+    reg  signed [24:0] s84_d1;
+    reg         [20:0] s87_d1;
     always_ff @(posedge clk) begin
         x0_d1 <= x0;
         x1_d1 <= x1;
@@ -217,6 +226,7 @@ module linear_norm_1 (
         s44_d1 <= s44;
         s47_d1 <= s47;
         s50_d1 <= s50;
+        s53_d1 <= s53;
         s56_d1 <= s56;
         s61_d1 <= s61;
         s66_d1 <= s66;
@@ -224,7 +234,7 @@ module linear_norm_1 (
         s76_d1 <= s76;
         s81_d1 <= s81;
         s84_d1 <= s84;
-        s88_d1 <= s88;
+        s87_d1 <= s87;
     end
     wire signed [25:0] s1;  // 64*x0 + s0 - 16*x0
     assign s1[3:0] = s0_d1[3:0];
@@ -246,15 +256,10 @@ module linear_norm_1 (
     bittrigger_adder3 #(.WIDTH(22), .NEGATE(3'b000)) u_s5 (
         .a(22'(x1_d1)), .b((22'(x1_d1) << 2)), .c(22'(s4 >>> 4)), .sum(s5[25:4])
     );
-    wire signed [29:0] s7;  // s6 - 4*s6 - 27209728
-    assign s7[1:0] = s6_d1[1:0];
-    bittrigger_adder3 #(.WIDTH(28), .NEGATE(3'b110)) u_s7 (
-        .a(28'(s6_d1 >>> 2)), .b(s6_d1[27:0]), .c(28'd6802432), .sum(s7[29:2])
-    );
-    wire signed [35:0] s8;  // 32768*x2 + s7 - 16*s6
-    assign s8[3:0] = s7[3:0];
-    bittrigger_adder3 #(.WIDTH(32), .NEGATE(3'b100)) u_s8 (
-        .a((32'(x2_d1) << 11)), .b(32'(s7 >>> 4)), .c(32'(s6_d1)), .sum(s8[35:4])
+    wire        [25:0] s7 = 26'(s6_d1) + 26'd27209728;
+    wire signed [35:0] s8;  // 32768*x2 + 256*s6 - s7
+    bittrigger_adder3 #(.WIDTH(36), .NEGATE(3'b100)) u_s8 (
+        .a((36'(x2_d1) << 15)), .b((36'(s6_d1) << 8)), .c(36'(s7)), .sum(s8)
     );
     wire signed [26:0] s10;  // s9 - 16*s9 - 20127232
     assign s10[3:0] = s9_d1[3:0];
@@ -404,11 +409,11 @@ module linear_norm_1 (
     bittrigger_adder3 #(.WIDTH(23), .NEGATE(3'b100)) u_s52 (
         .a((23'(x17_d1) << 3)), .b(23'(s51 >>> 10)), .c(23'(x17_d1)), .sum(s52[32:10])
     );
-    wire signed [29:0] s53 = 30'(x18_d1) + (30'(x18_d1) << 10);
-    wire signed [19:0] s54 = x18_d1 + 20'd36294;
-    wire signed [32:0] s55;  // 8*s53 + 256*s54 - s53
-    bittrigger_adder3 #(.WIDTH(33), .NEGATE(3'b100)) u_s55 (
-        .a((33'(s53) << 3)), .b((33'(s54) << 8)), .c(33'(s53)), .sum(s55)
+    wire        [23:0] s54 = 24'(s53_d1) + 24'd9291264;
+    wire signed [32:0] s55;  // 256*x18 + 1024*s53 + s54
+    assign s55[7:0] = s54[7:0];
+    bittrigger_adder3 #(.WIDTH(25), .NEGATE(3'b000)) u_s55 (
+        .a(25'(x18_d1)), .b((25'(s53_d1) << 2)), .c(25'(s54 >>> 8)), .sum(s55[32:8])
     );
     wire signed [27:0] s57;  // s56 - 64*x19 - 256*x19
     assign s57[5:0] = s56_d1[5:0];
@@ -445,15 +450,18 @@ module linear_norm_1 (
     bittrigger_adder3 #(.WIDTH(26), .NEGATE(3'b100)) u_s65 (
         .a((26'(x22_d1) << 6)), .b(26'(s64 >>> 3)), .c(26'(x22_d1)), .sum(s65[28:3])
     );
-    wire        [22:0] s67 = -(23'(s66_d1)) + 23'd6507008;
-    wire signed [24:0] s68;  // x23 + 4*x23 + 16*x23
-    assign s68[1:0] = x23_d1[1:0];
-    bittrigger_grow3 #(.WIDTH(23), .A(20), .B(20), .C(22), .SIGNED(3'b111), .NEGATE(3'b000)) u_s68 (
-        .a(20'(x23_d1 >>> 2)), .b(x23_d1), .c((22'(x23_d1) << 2)), .sum(s68[24:2])
+    wire signed [25:0] s67;  // 32*x23 - 4*x23 - s66
+    bittrigger_grow3 #(.WIDTH(26), .A(25), .B(23), .C(23), .SIGNED(3'b011), .NEGATE(3'b110)) u_s67 (
+        .a((25'(x23_d1) << 5)), .b((23'(x23_d1) << 2)), .c(s66_d1), .sum(s67)
     );
-    wire signed [33:0] s69;  // 32*s66 + 512*s68 - s67
-    bittrigger_adder3 #(.WIDTH(34), .NEGATE(3'b100)) u_s69 (
-        .a((34'(s66_d1) << 5)), .b((34'(s68) << 9)), .c(34'(s67)), .sum(s69)
+    wire signed [23:0] s68;  // 4*x23 + 16*x23 - x23
+    bittrigger_adder3 #(.WIDTH(24), .NEGATE(3'b100)) u_s68 (
+        .a((24'(x23_d1) << 2)), .b((24'(x23_d1) << 4)), .c(24'(x23_d1)), .sum(s68)
+    );
+    wire signed [33:0] s69;  // 8192*x23 + s67 + 128*s68
+    assign s69[6:0] = s67[6:0];
+    bittrigger_grow3 #(.WIDTH(27), .A(26), .B(24), .C(24), .SIGNED(3'b111), .NEGATE(3'b000)) u_s69 (
+        .a((26'(x23_d1) << 6)), .b(24'(s67 >>> 7)), .c(s68), .sum(s69[33:7])
     );
     wire        [23:0] s71 = -(24'(s70_d1)) + 24'd9048064;
     wire signed [30:0] s72;  // 2048*x24 - x24 - 512*x24
@@ -504,42 +512,35 @@ module linear_norm_1 (
     bittrigger_adder3 #(.WIDTH(23), .NEGATE(3'b100)) u_s83 (
         .a((23'(x28_d1) << 4)), .b(23'(s82 >>> 9)), .c(23'(x28_d1)), .sum(s83[31:9])
     );
-    wire signed [24:0] s85;  // 32*x29 + s84 - 8*x29
-    assign s85[2:0] = s84_d1[2:0];
-    bittrigger_adder3 #(.WIDTH(22), .NEGATE(3'b100)) u_s85 (
-        .a((22'(x29_d1) << 2)), .b(22'(s84_d1 >>> 3)), .c(22'(x29_d1)), .sum(s85[24:3])
+    wire signed [24:0] s85 = s84_d1 + 25'd3933824;
+    wire signed [33:0] s86;  // 512*s84 + s85 - 128*x29
+    assign s86[6:0] = s85[6:0];
+    bittrigger_adder3 #(.WIDTH(27), .NEGATE(3'b100)) u_s86 (
+        .a((27'(s84_d1) << 2)), .b(27'(s85 >>> 7)), .c(27'(x29_d1)), .sum(s86[33:7])
     );
-    wire signed [24:0] s86;  // 4*x29 - x29 - 32*x29
-    bittrigger_adder3 #(.WIDTH(25), .NEGATE(3'b110)) u_s86 (
-        .a((25'(x29_d1) << 2)), .b(25'(x29_d1)), .c((25'(x29_d1) << 5)), .sum(s86)
+    wire signed [23:0] s88;  // 4*x30 + 16*x30 + s87
+    assign s88[1:0] = s87_d1[1:0];
+    bittrigger_grow3 #(.WIDTH(22), .A(19), .B(21), .C(19), .SIGNED(3'b011), .NEGATE(3'b000)) u_s88 (
+        .a(x30_d1), .b((21'(x30_d1) << 2)), .c(19'(s87_d1 >>> 2)), .sum(s88[23:2])
     );
-    wire signed [33:0] s87;  // 16384*x29 + s85 + 128*s86
-    assign s87[6:0] = s85[6:0];
-    bittrigger_adder3 #(.WIDTH(27), .NEGATE(3'b000)) u_s87 (
-        .a((27'(x29_d1) << 7)), .b(27'(s85 >>> 7)), .c(27'(s86)), .sum(s87[33:7])
+    wire signed [30:0] s89;  // 4096*x30 + s88 - 512*x30
+    assign s89[8:0] = s88[8:0];
+    bittrigger_adder3 #(.WIDTH(22), .NEGATE(3'b100)) u_s89 (
+        .a((22'(x30_d1) << 3)), .b(22'(s88 >>> 9)), .c(22'(x30_d1)), .sum(s89[30:9])
     );
-    wire signed [23:0] s89;  // 4*x30 + 16*x30 + s88
-    assign s89[1:0] = s88_d1[1:0];
-    bittrigger_grow3 #(.WIDTH(22), .A(19), .B(21), .C(19), .SIGNED(3'b011), .NEGATE(3'b000)) u_s89 (
-        .a(x30_d1), .b((21'(x30_d1) << 2)), .c(19'(s88_d1 >>> 2)), .sum(s89[23:2])
-    );
-    wire signed [30:0] s90;  // 4096*x30 + s89 - 512*x30
-    assign s90[8:0] = s89[8:0];
-    bittrigger_adder3 #(.WIDTH(22), .NEGATE(3'b100)) u_s90 (
-        .a((22'(x30_d1) << 3)), .b(22'(s89 >>> 9)), .c(22'(x30_d1)), .sum(s90[30:9])
-    );
-    wire signed [25:0] s91 = 26'(x31_d1) + (26'(x31_d1) << 5);
-    wire        [21:0] s92 = -(22'(x31_d1)) + 22'd1895136;
-    wire signed [31:0] s93;  // 128*s91 - 32*s91 - s92
-    bittrigger_adder3 #(.WIDTH(32), .NEGATE(3'b110)) u_s93 (
-        .a((32'(s91) << 7)), .b((32'(s91) << 5)), .c(32'(s92)), .sum(s93)
+    wire signed [21:0] s90 = 22'(x31_d1) - (22'(x31_d1) << 2);
+    wire signed [22:0] s91 = 23'(x31_d1) - 23'd1895136;
+    wire signed [31:0] s92;  // s91 - 32*s90 - 1024*s90
+    assign s92[4:0] = s91[4:0];
+    bittrigger_adder3 #(.WIDTH(27), .NEGATE(3'b110)) u_s92 (
+        .a(27'(s91 >>> 5)), .b(27'(s90)), .c((27'(s90) << 5)), .sum(s92[31:5])
     );
 
     // result, last element first
     assign y = {
-        {s93, 4'd0},
-        {32'(s90), 4'd0},
-        {s87, 2'd0},
+        {s92, 4'd0},
+        {32'(s89), 4'd0},
+        {s86, 2'd0},
         {33'(s83), 3'd0},
         {s80, 4'd0},
         {34'(s78), 2'd0},

@@ -1,4 +1,4 @@
-// bitlinear_dense_1: constant matrix, 16 x 64, as 185 adders (no multiplier).
+// bitlinear_dense_1: constant matrix, 16 x 64, as 181 adders (no multiplier).
 //
 // x: 16 x ap_fixed<8,3>, element 0 in the lowest bits.
 // y: 64 x ap_fixed<13,6>, element 0 in the lowest bits.
@@ -31,110 +31,85 @@ module bitlinear_dense_1 (
     wire signed [ 7:0] x15 = x[127:120];
 
     // stage 0
-    wire signed [ 9:0] s0;  // x2 + x4 + x14
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b000)) u_s0 (
-        .a(x2), .b(x4), .c(x14), .sum(s0)
+    wire signed [ 8:0] s0;  // x14 + x15
+    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b11), .NEGATE(2'b00)) u_s0 (
+        .a(x14), .b(x15), .sum(s0)
     );
-    wire signed [ 9:0] s2;  // x2 + x4 - x1
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s2 (
-        .a(x2), .b(x4), .c(x1), .sum(s2)
+    wire signed [ 8:0] s1;  // x2 - x11
+    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b11), .NEGATE(2'b10)) u_s1 (
+        .a(x2), .b(x11), .sum(s1)
     );
-    wire signed [ 9:0] s3;  // x3 + x11 + x14
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b000)) u_s3 (
-        .a(x3), .b(x11), .c(x14), .sum(s3)
+    wire signed [ 8:0] s6;  // x0 - x3
+    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b11), .NEGATE(2'b10)) u_s6 (
+        .a(x0), .b(x3), .sum(s6)
     );
-    wire signed [ 9:0] s8;  // x0 + x12 - x2
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s8 (
-        .a(x0), .b(x12), .c(x2), .sum(s8)
+    wire signed [ 8:0] s7;  // x2 - x12
+    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b11), .NEGATE(2'b10)) u_s7 (
+        .a(x2), .b(x12), .sum(s7)
     );
-    wire signed [ 9:0] s9;  // x6 - x7 - x9
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b110)) u_s9 (
-        .a(x6), .b(x7), .c(x9), .sum(s9)
+    wire signed [ 9:0] s10;  // x2 + x12 - x7
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s10 (
+        .a(x2), .b(x12), .c(x7), .sum(s10)
     );
-    wire signed [ 8:0] s11;  // x2 + x12
-    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b11), .NEGATE(2'b00)) u_s11 (
-        .a(x2), .b(x12), .sum(s11)
+    wire signed [ 9:0] s12;  // x1 + x14 - x15
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s12 (
+        .a(x1), .b(x14), .c(x15), .sum(s12)
     );
-    wire signed [ 9:0] s13;  // x1 + x14 - x15
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s13 (
-        .a(x1), .b(x14), .c(x15), .sum(s13)
-    );
-    wire signed [ 8:0] s15;  // x0 + x1
+    wire signed [ 8:0] s15;  // x5 + x9
     bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b11), .NEGATE(2'b00)) u_s15 (
-        .a(x0), .b(x1), .sum(s15)
+        .a(x5), .b(x9), .sum(s15)
     );
-    wire signed [ 8:0] s17;  // x5 + x9
-    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b11), .NEGATE(2'b00)) u_s17 (
-        .a(x5), .b(x9), .sum(s17)
+    wire signed [ 9:0] s18;  // x0 + x5 - x8
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s18 (
+        .a(x0), .b(x5), .c(x8), .sum(s18)
     );
-    wire signed [ 8:0] s18;  // x12 - x2
-    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b11), .NEGATE(2'b10)) u_s18 (
-        .a(x12), .b(x2), .sum(s18)
+    wire signed [ 8:0] s20;  // x1 + x15
+    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b11), .NEGATE(2'b00)) u_s20 (
+        .a(x1), .b(x15), .sum(s20)
     );
-    wire signed [ 8:0] s20;  // x5 - x8
-    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b11), .NEGATE(2'b10)) u_s20 (
-        .a(x5), .b(x8), .sum(s20)
+    wire signed [ 8:0] s21;  // x6 - x8
+    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b11), .NEGATE(2'b10)) u_s21 (
+        .a(x6), .b(x8), .sum(s21)
     );
-    wire signed [ 8:0] s23;  // x8 - x6
-    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b11), .NEGATE(2'b10)) u_s23 (
-        .a(x8), .b(x6), .sum(s23)
+    wire signed [ 9:0] s22;  // x5 + x13 - x12
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s22 (
+        .a(x5), .b(x13), .c(x12), .sum(s22)
     );
-    wire signed [ 8:0] s24;  // x15 - x10
-    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b11), .NEGATE(2'b10)) u_s24 (
-        .a(x15), .b(x10), .sum(s24)
+    wire signed [ 9:0] s23;  // x2 + x4 + x14
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b000)) u_s23 (
+        .a(x2), .b(x4), .c(x14), .sum(s23)
     );
-    wire signed [ 9:0] s26;  // x0 + x12 - x5
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s26 (
-        .a(x0), .b(x12), .c(x5), .sum(s26)
+    wire signed [ 8:0] s32;  // x9 - x3
+    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b11), .NEGATE(2'b10)) u_s32 (
+        .a(x9), .b(x3), .sum(s32)
     );
-    wire signed [ 8:0] s34;  // x3 + x13
-    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b11), .NEGATE(2'b00)) u_s34 (
-        .a(x3), .b(x13), .sum(s34)
+    wire signed [ 8:0] s33;  // x0 + x1
+    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b11), .NEGATE(2'b00)) u_s33 (
+        .a(x0), .b(x1), .sum(s33)
     );
-    wire signed [ 9:0] s36;  // x15 - x0 - x14
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b110)) u_s36 (
-        .a(x15), .b(x0), .c(x14), .sum(s36)
+    wire signed [ 8:0] s41;  // x8 - x10
+    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b11), .NEGATE(2'b10)) u_s41 (
+        .a(x8), .b(x10), .sum(s41)
     );
-    wire signed [10:0] s37;  // x12 + s0 + s15
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b000)) u_s37 (
-        .a(x12), .b(s0), .c(s15), .sum(s37)
+    wire signed [ 9:0] s45;  // x11 - x14 - x15
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b110)) u_s45 (
+        .a(x11), .b(x14), .c(x15), .sum(s45)
     );
-    wire signed [ 9:0] s38;  // x3 + x7 + x15
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b000)) u_s38 (
-        .a(x3), .b(x7), .c(x15), .sum(s38)
+    wire signed [ 9:0] s49;  // x2 + x4 - x10
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s49 (
+        .a(x2), .b(x4), .c(x10), .sum(s49)
     );
-    wire signed [ 8:0] s42;  // x6 + x10
-    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b11), .NEGATE(2'b00)) u_s42 (
-        .a(x6), .b(x10), .sum(s42)
+    wire signed [10:0] s55;  // x15 + s6 - s23
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s55 (
+        .a(x15), .b(s6), .c(s23), .sum(s55)
     );
-    wire signed [ 8:0] s51;  // x3 + x8
-    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b11), .NEGATE(2'b00)) u_s51 (
-        .a(x3), .b(x8), .sum(s51)
+    wire signed [ 9:0] s65;  // x0 + x6 - x15
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s65 (
+        .a(x0), .b(x6), .c(x15), .sum(s65)
     );
-    wire signed [ 9:0] s52;  // x14 + x15 - x11
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s52 (
-        .a(x14), .b(x15), .c(x11), .sum(s52)
-    );
-    wire signed [ 9:0] s59;  // x7 + x11 - x12
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s59 (
-        .a(x7), .b(x11), .c(x12), .sum(s59)
-    );
-    wire signed [ 8:0] s60;  // x10 - x9
-    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b11), .NEGATE(2'b10)) u_s60 (
-        .a(x10), .b(x9), .sum(s60)
-    );
-    wire signed [ 9:0] s64;  // x12 - x0 - x2
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b110)) u_s64 (
-        .a(x12), .b(x0), .c(x2), .sum(s64)
-    );
-    wire signed [ 8:0] s65 = 9'(x13) - 9'd8;
-    wire signed [ 9:0] s77;  // x7 - x1 - x8
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b110)) u_s77 (
-        .a(x7), .b(x1), .c(x8), .sum(s77)
-    );
-    wire signed [ 9:0] s83;  // x9 + x10 - x11
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s83 (
-        .a(x9), .b(x10), .c(x11), .sum(s83)
+    wire signed [ 8:0] s70;  // x1 - x11
+    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b11), .NEGATE(2'b10)) u_s70 (
+        .a(x1), .b(x11), .sum(s70)
     );
 
     // stage 1
@@ -154,33 +129,26 @@ module bitlinear_dense_1 (
     reg  signed [ 7:0] x13_d1;
     reg  signed [ 7:0] x14_d1;
     reg  signed [ 7:0] x15_d1;
-    reg  signed [ 9:0] s0_d1;
-    reg  signed [ 9:0] s2_d1;
-    reg  signed [ 9:0] s3_d1;
-    reg  signed [ 9:0] s8_d1;
-    reg  signed [ 9:0] s9_d1;
-    reg  signed [ 8:0] s11_d1;
-    reg  signed [ 9:0] s13_d1;
+    reg  signed [ 8:0] s0_d1;
+    reg  signed [ 8:0] s1_d1;
+    reg  signed [ 8:0] s6_d1;
+    reg  signed [ 8:0] s7_d1;
+    reg  signed [ 9:0] s10_d1;
+    reg  signed [ 9:0] s12_d1;
     reg  signed [ 8:0] s15_d1;
-    reg  signed [ 8:0] s17_d1;
-    reg  signed [ 8:0] s18_d1;
+    reg  signed [ 9:0] s18_d1;
     reg  signed [ 8:0] s20_d1;
-    reg  signed [ 8:0] s23_d1;
-    reg  signed [ 8:0] s24_d1;
-    reg  signed [ 9:0] s26_d1;
-    reg  signed [ 8:0] s34_d1;
-    reg  signed [ 9:0] s36_d1;
-    reg  signed [10:0] s37_d1;
-    reg  signed [ 9:0] s38_d1;
-    reg  signed [ 8:0] s42_d1;
-    reg  signed [ 8:0] s51_d1;
-    reg  signed [ 9:0] s52_d1;
-    reg  signed [ 9:0] s59_d1;
-    reg  signed [ 8:0] s60_d1;
-    reg  signed [ 9:0] s64_d1;
-    reg  signed [ 8:0] s65_d1;
-    reg  signed [ 9:0] s77_d1;
-    reg  signed [ 9:0] s83_d1;
+    reg  signed [ 8:0] s21_d1;
+    reg  signed [ 9:0] s22_d1;
+    reg  signed [ 9:0] s23_d1;
+    reg  signed [ 8:0] s32_d1;
+    reg  signed [ 8:0] s33_d1;
+    reg  signed [ 8:0] s41_d1;
+    reg  signed [ 9:0] s45_d1;
+    reg  signed [ 9:0] s49_d1;
+    reg  signed [10:0] s55_d1;
+    reg  signed [ 9:0] s65_d1;
+    reg  signed [ 8:0] s70_d1;
     always_ff @(posedge clk) begin
         x0_d1 <= x0;
         x1_d1 <= x1;
@@ -199,719 +167,725 @@ module bitlinear_dense_1 (
         x14_d1 <= x14;
         x15_d1 <= x15;
         s0_d1 <= s0;
-        s2_d1 <= s2;
-        s3_d1 <= s3;
-        s8_d1 <= s8;
-        s9_d1 <= s9;
-        s11_d1 <= s11;
-        s13_d1 <= s13;
+        s1_d1 <= s1;
+        s6_d1 <= s6;
+        s7_d1 <= s7;
+        s10_d1 <= s10;
+        s12_d1 <= s12;
         s15_d1 <= s15;
-        s17_d1 <= s17;
         s18_d1 <= s18;
         s20_d1 <= s20;
+        s21_d1 <= s21;
+        s22_d1 <= s22;
         s23_d1 <= s23;
-        s24_d1 <= s24;
-        s26_d1 <= s26;
-        s34_d1 <= s34;
-        s36_d1 <= s36;
-        s37_d1 <= s37;
-        s38_d1 <= s38;
-        s42_d1 <= s42;
-        s51_d1 <= s51;
-        s52_d1 <= s52;
-        s59_d1 <= s59;
-        s60_d1 <= s60;
-        s64_d1 <= s64;
+        s32_d1 <= s32;
+        s33_d1 <= s33;
+        s41_d1 <= s41;
+        s45_d1 <= s45;
+        s49_d1 <= s49;
+        s55_d1 <= s55;
         s65_d1 <= s65;
-        s77_d1 <= s77;
-        s83_d1 <= s83;
+        s70_d1 <= s70;
     end
-    wire signed [10:0] s1;  // x3 + s0 - x6
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s1 (
-        .a(x3_d1), .b(s0_d1), .c(x6_d1), .sum(s1)
-    );
-    wire signed [10:0] s4;  // x9 - s2 - s3
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s4 (
-        .a(11'(x9_d1)), .b(11'(s2_d1)), .c(11'(s3_d1)), .sum(s4)
-    );
-    wire signed [ 9:0] s5;  // x0 + x14 - x2
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s5 (
-        .a(x0_d1), .b(x14_d1), .c(x2_d1), .sum(s5)
-    );
-    wire signed [10:0] s6;  // x15 + s5 - 25
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b011), .NEGATE(3'b100)) u_s6 (
-        .a(x15_d1), .b(s5), .c(8'd25), .sum(s6)
-    );
-    wire signed [11:0] s10;  // s3 + s9 - s8
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s10 (
-        .a(s3_d1), .b(s9_d1), .c(s8_d1), .sum(s10)
-    );
-    wire signed [ 9:0] s12 = 10'(x11_d1) - s9_d1;
-    wire signed [11:0] s14;  // s11 + s13 - s12
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s14 (
-        .a(s11_d1), .b(s13_d1), .c(s12), .sum(s14)
-    );
-    wire signed [ 9:0] s16;  // x3 + x10 - s15
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s16 (
-        .a(x3_d1), .b(x10_d1), .c(s15_d1), .sum(s16)
-    );
-    wire signed [10:0] s19;  // s16 + s17 + s18
-    bittrigger_grow3 #(.WIDTH(11), .A(10), .B(9), .C(9), .SIGNED(3'b111), .NEGATE(3'b000)) u_s19 (
-        .a(s16), .b(s17_d1), .c(s18_d1), .sum(s19)
-    );
-    wire signed [10:0] s21;  // s13 - x0 - x3
-    bittrigger_grow3 #(.WIDTH(11), .A(10), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b110)) u_s21 (
-        .a(s13_d1), .b(x0_d1), .c(x3_d1), .sum(s21)
-    );
-    wire signed [10:0] s22;  // s21 - s20 - 35
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s22 (
-        .a(s21), .b(11'(s20_d1)), .c(11'd35), .sum(s22)
-    );
-    wire signed [10:0] s25;  // x13 + s23 + s24
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(9), .SIGNED(3'b111), .NEGATE(3'b000)) u_s25 (
-        .a(x13_d1), .b(s23_d1), .c(s24_d1), .sum(s25)
-    );
-    wire signed [ 9:0] s27 = 10'(x3_d1) - s26_d1;
-    wire signed [ 9:0] s28 = 10'(x1_d1) - s0_d1;
-    wire signed [11:0] s29;  // s25 + s27 + s28
-    bittrigger_grow3 #(.WIDTH(12), .A(11), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s29 (
-        .a(s25), .b(s27), .c(s28), .sum(s29)
-    );
-    wire signed [ 9:0] s30;  // x8 + x9 - x4
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s30 (
-        .a(x8_d1), .b(x9_d1), .c(x4_d1), .sum(s30)
-    );
-    wire signed [ 8:0] s31;  // x3 - x13
-    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b11), .NEGATE(2'b10)) u_s31 (
-        .a(x3_d1), .b(x13_d1), .sum(s31)
-    );
-    wire signed [ 9:0] s32;  // x11 - x2 - x14
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b110)) u_s32 (
-        .a(x11_d1), .b(x2_d1), .c(x14_d1), .sum(s32)
-    );
-    wire signed [10:0] s33;  // s30 + s31 - s32
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s33 (
-        .a(11'(s30)), .b(11'(s31)), .c(11'(s32)), .sum(s33)
-    );
-    wire signed [10:0] s35;  // s26 - s0 - s34
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s35 (
-        .a(11'(s26_d1)), .b(11'(s0_d1)), .c(11'(s34_d1)), .sum(s35)
-    );
-    wire signed [11:0] s39;  // s23 + s37 - s38
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(11), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s39 (
-        .a(s23_d1), .b(s37_d1), .c(s38_d1), .sum(s39)
-    );
-    wire signed [ 9:0] s40;  // x5 + x10 - x6
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s40 (
-        .a(x5_d1), .b(x10_d1), .c(x6_d1), .sum(s40)
-    );
-    wire signed [11:0] s41;  // s40 - 2*s36 - s39
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s41 (
-        .a(12'(s40)), .b((12'(s36_d1) << 1)), .c(s39), .sum(s41)
-    );
-    wire signed [ 9:0] s43;  // s15 - s34
-    bittrigger_grow2 #(.WIDTH(10), .A(9), .B(9), .SIGNED(2'b11), .NEGATE(2'b10)) u_s43 (
-        .a(s15_d1), .b(s34_d1), .sum(s43)
-    );
-    wire signed [ 9:0] s44;  // x5 - x9 - s42
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b111), .NEGATE(3'b110)) u_s44 (
-        .a(x5_d1), .b(x9_d1), .c(s42_d1), .sum(s44)
-    );
-    wire signed [11:0] s45;  // s44 - s32 - s43
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s45 (
-        .a(s44), .b(s32), .c(s43), .sum(s45)
-    );
-    wire signed [10:0] s46;  // x7 + x9 - s0
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s46 (
-        .a(x7_d1), .b(x9_d1), .c(s0_d1), .sum(s46)
-    );
-    wire signed [10:0] s47;  // 2*x9 - s23 + 19
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(9), .C(8), .SIGNED(3'b011), .NEGATE(3'b010)) u_s47 (
-        .a((9'(x9_d1) << 1)), .b(s23_d1), .c(8'd19), .sum(s47)
-    );
-    wire signed [11:0] s48;  // s47 - s16 - s46
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s48 (
-        .a(12'(s47)), .b(12'(s16)), .c(12'(s46)), .sum(s48)
-    );
-    wire signed [ 9:0] s49;  // x1 - x0 - s24
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b111), .NEGATE(3'b110)) u_s49 (
-        .a(x1_d1), .b(x0_d1), .c(s24_d1), .sum(s49)
-    );
-    wire signed [11:0] s50;  // s35 + s49 - s30
-    bittrigger_grow3 #(.WIDTH(12), .A(11), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s50 (
-        .a(s35), .b(s49), .c(s30), .sum(s50)
-    );
-    wire signed [10:0] s53;  // s51 + s52 - x9
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(10), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s53 (
-        .a(s51_d1), .b(s52_d1), .c(x9_d1), .sum(s53)
-    );
-    wire signed [10:0] s54;  // s8 - x4 - s13
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s54 (
-        .a(11'(s8_d1)), .b(11'(x4_d1)), .c(11'(s13_d1)), .sum(s54)
-    );
-    wire signed [10:0] s55;  // s2 + s36 - x10
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s55 (
-        .a(11'(s2_d1)), .b(11'(s36_d1)), .c(11'(x10_d1)), .sum(s55)
-    );
-    wire signed [11:0] s56;  // s34 + s55 - x9
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(11), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s56 (
-        .a(s34_d1), .b(s55), .c(9'(x9_d1)), .sum(s56)
-    );
-    wire signed [ 9:0] s57;  // x1 + x14 + x15
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b000)) u_s57 (
-        .a(x1_d1), .b(x14_d1), .c(x15_d1), .sum(s57)
-    );
-    wire signed [10:0] s58;  // x7 + s57 - s27
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s58 (
-        .a(11'(x7_d1)), .b(11'(s57)), .c(11'(s27)), .sum(s58)
-    );
-    wire signed [ 9:0] s61;  // x4 - x15 - s60
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b111), .NEGATE(3'b110)) u_s61 (
-        .a(x4_d1), .b(x15_d1), .c(s60_d1), .sum(s61)
-    );
-    wire signed [11:0] s62;  // s3 + s61 - s8
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s62 (
-        .a(s3_d1), .b(s61), .c(s8_d1), .sum(s62)
-    );
-    wire signed [10:0] s66;  // s65 - x4 - s23
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(8), .C(9), .SIGNED(3'b111), .NEGATE(3'b110)) u_s66 (
-        .a(s65_d1), .b(x4_d1), .c(s23_d1), .sum(s66)
-    );
-    wire signed [11:0] s67;  // s52 + s64 + s66
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s67 (
-        .a(s52_d1), .b(s64_d1), .c(s66), .sum(s67)
-    );
-    wire signed [ 9:0] s68;  // x2 + x15 + s15
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b111), .NEGATE(3'b000)) u_s68 (
-        .a(x2_d1), .b(x15_d1), .c(s15_d1), .sum(s68)
-    );
-    wire signed [ 9:0] s69;  // x12 + s17 - x7
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(9), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s69 (
-        .a(x12_d1), .b(s17_d1), .c(x7_d1), .sum(s69)
-    );
-    wire signed [11:0] s70;  // s68 + s69 - x8
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s70 (
-        .a(s68), .b(s69), .c(9'(x8_d1)), .sum(s70)
-    );
-    wire signed [10:0] s71;  // s52 - x9 - 3
-    bittrigger_grow3 #(.WIDTH(11), .A(10), .B(8), .C(8), .SIGNED(3'b011), .NEGATE(3'b110)) u_s71 (
-        .a(s52_d1), .b(x9_d1), .c(8'd3), .sum(s71)
-    );
-    wire signed [10:0] s72;  // s15 - s18 - 30
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(9), .C(8), .SIGNED(3'b011), .NEGATE(3'b110)) u_s72 (
-        .a(s15_d1), .b(s18_d1), .c(8'd30), .sum(s72)
-    );
-    wire signed [11:0] s73;  // s3 + s72 - s25
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s73 (
-        .a(12'(s3_d1)), .b(12'(s72)), .c(12'(s25)), .sum(s73)
-    );
-    wire signed [10:0] s74;  // s13 - x5 - s31
-    bittrigger_grow3 #(.WIDTH(11), .A(10), .B(8), .C(9), .SIGNED(3'b111), .NEGATE(3'b110)) u_s74 (
-        .a(s13_d1), .b(x5_d1), .c(s31), .sum(s74)
-    );
-    wire signed [ 9:0] s75;  // x5 + x11 - x0
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s75 (
-        .a(x5_d1), .b(x11_d1), .c(x0_d1), .sum(s75)
-    );
-    wire signed [11:0] s76;  // s28 - s31 - s75
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s76 (
-        .a(s28), .b(s31), .c(s75), .sum(s76)
-    );
-    wire signed [11:0] s78;  // s52 + s64 + s77
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s78 (
-        .a(s52_d1), .b(s64_d1), .c(s77_d1), .sum(s78)
-    );
-    wire signed [ 9:0] s79;  // x12 - x4 - x11
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b110)) u_s79 (
-        .a(x12_d1), .b(x4_d1), .c(x11_d1), .sum(s79)
-    );
-    wire signed [10:0] s80;  // 2*x15 - 2*x2 - s51
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(9), .C(9), .SIGNED(3'b111), .NEGATE(3'b110)) u_s80 (
-        .a((9'(x15_d1) << 1)), .b((9'(x2_d1) << 1)), .c(s51_d1), .sum(s80)
-    );
-    wire signed [10:0] s81;  // s79 + s80 - s78
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s81 (
-        .a(11'(s79)), .b(s80), .c(s78[10:0]), .sum(s81)
-    );
-    wire signed [11:0] s82;  // x4 + s15 + s53
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(9), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s82 (
-        .a(9'(x4_d1)), .b(s15_d1), .c(s53), .sum(s82)
-    );
-    wire signed [10:0] s84;  // x8 + s5 - s83
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s84 (
-        .a(11'(x8_d1)), .b(11'(s5)), .c(11'(s83_d1)), .sum(s84)
-    );
-    wire signed [ 9:0] s85;  // x13 + s20 - x9
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(9), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s85 (
-        .a(x13_d1), .b(s20_d1), .c(x9_d1), .sum(s85)
-    );
-    wire signed [10:0] s87;  // x0 + s23 + s83
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s87 (
-        .a(x0_d1), .b(s23_d1), .c(s83_d1), .sum(s87)
-    );
-    wire signed [11:0] s88;  // s0 + s87 - x7
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(11), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s88 (
-        .a(s0_d1), .b(s87), .c(9'(x7_d1)), .sum(s88)
-    );
-    wire signed [10:0] s89;  // x4 + s20 - s36
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s89 (
-        .a(x4_d1), .b(s20_d1), .c(s36_d1), .sum(s89)
-    );
-    wire signed [ 9:0] s90;  // x9 + x10 - 47
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b011), .NEGATE(3'b100)) u_s90 (
-        .a(x9_d1), .b(x10_d1), .c(7'd47), .sum(s90)
-    );
-    wire signed [11:0] s91;  // s31 + s89 + s90
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(11), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s91 (
-        .a(s31), .b(s89), .c(s90), .sum(s91)
-    );
-    wire signed [11:0] s92;  // s15 + s64 + s89
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s92 (
-        .a(s15_d1), .b(s64_d1), .c(s89), .sum(s92)
-    );
-    wire signed [10:0] s93;  // s43 + s54 - s26
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s93 (
-        .a(11'(s43)), .b(s54), .c(11'(s26_d1)), .sum(s93)
-    );
-    wire signed [ 9:0] s94;  // x9 + s23 - x3
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(9), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s94 (
-        .a(x9_d1), .b(s23_d1), .c(x3_d1), .sum(s94)
-    );
-    wire signed [ 9:0] s95;  // x15 - 2*x8 - 30
-    assign s95[0:0] = x15_d1[0:0];
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(8), .C(6), .SIGNED(3'b011), .NEGATE(3'b110)) u_s95 (
-        .a(7'(x15_d1 >>> 1)), .b(x8_d1), .c(6'd15), .sum(s95[9:1])
-    );
-    wire signed [11:0] s96;  // s94 + s95 - s0
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s96 (
-        .a(s94), .b(s95), .c(s0_d1), .sum(s96)
-    );
-    wire signed [10:0] s97;  // x3 + s0 + s24
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b000)) u_s97 (
-        .a(x3_d1), .b(s0_d1), .c(s24_d1), .sum(s97)
-    );
-    wire signed [ 9:0] s98;  // x14 - x4 - x13
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b110)) u_s98 (
-        .a(x14_d1), .b(x4_d1), .c(x13_d1), .sum(s98)
-    );
-    wire signed [10:0] s99;  // x5 - x12 - s9
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s99 (
-        .a(x5_d1), .b(x12_d1), .c(s9_d1), .sum(s99)
-    );
-    wire signed [11:0] s100;  // s99 - s16 - s98
-    bittrigger_grow3 #(.WIDTH(12), .A(11), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s100 (
-        .a(s99), .b(s16), .c(s98), .sum(s100)
-    );
-    wire signed [10:0] s101;  // x4 + s11 - s3
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s101 (
-        .a(x4_d1), .b(s11_d1), .c(s3_d1), .sum(s101)
-    );
-    wire signed [11:0] s102;  // s60 + s101 - x7
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(11), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s102 (
-        .a(s60_d1), .b(s101), .c(9'(x7_d1)), .sum(s102)
-    );
-    wire signed [ 9:0] s103;  // - x5 - s60 + 5
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(9), .C(7), .SIGNED(3'b011), .NEGATE(3'b011)) u_s103 (
-        .a(x5_d1), .b(s60_d1), .c(7'd5), .sum(s103)
-    );
-    wire signed [11:0] s104;  // s103 - s8 - s98
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s104 (
-        .a(s103), .b(s8_d1), .c(s98), .sum(s104)
-    );
-    wire signed [10:0] s105;  // s31 + s57 + s64
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s105 (
-        .a(11'(s31)), .b(11'(s57)), .c(11'(s64_d1)), .sum(s105)
-    );
-    wire signed [10:0] s106;  // x7 + s36 - x2
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s106 (
-        .a(x7_d1), .b(s36_d1), .c(x2_d1), .sum(s106)
-    );
-    wire signed [11:0] s107;  // s106 - x11 - s94
-    bittrigger_grow3 #(.WIDTH(12), .A(11), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s107 (
-        .a(s106), .b(9'(x11_d1)), .c(s94), .sum(s107)
-    );
-    wire signed [ 8:0] s108 = 9'(x11_d1) - 9'd69;
-    wire signed [10:0] s109;  // s20 + s53 + s108
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s109 (
-        .a(11'(s20_d1)), .b(s53), .c(11'(s108)), .sum(s109)
-    );
-    wire signed [ 9:0] s110;  // x6 + x11 - x7
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s110 (
-        .a(x6_d1), .b(x11_d1), .c(x7_d1), .sum(s110)
-    );
-    wire signed [11:0] s111;  // s17 + s110 - s28
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s111 (
-        .a(s17_d1), .b(s110), .c(s28), .sum(s111)
-    );
-    wire signed [10:0] s112;  // s37 - x8 - x9
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s112 (
-        .a(s37_d1), .b(11'(x8_d1)), .c(11'(x9_d1)), .sum(s112)
-    );
-    wire signed [11:0] s113;  // s1 - s60 - s75
-    bittrigger_grow3 #(.WIDTH(12), .A(11), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s113 (
-        .a(s1), .b(s60_d1), .c(s75), .sum(s113)
-    );
-    wire signed [ 8:0] s114;  // x6 - x15
-    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b11), .NEGATE(2'b10)) u_s114 (
-        .a(x6_d1), .b(x15_d1), .sum(s114)
-    );
-    wire signed [10:0] s115;  // x5 + s8 + s114
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b000)) u_s115 (
-        .a(x5_d1), .b(s8_d1), .c(s114), .sum(s115)
-    );
-    wire signed [10:0] s116;  // s12 - x10 - s8
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s116 (
-        .a(11'(s12)), .b(11'(x10_d1)), .c(11'(s8_d1)), .sum(s116)
-    );
-    wire signed [10:0] s117;  // s27 + s35 + s75
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s117 (
-        .a(11'(s27)), .b(s35), .c(11'(s75)), .sum(s117)
-    );
-    wire signed [ 9:0] s118;  // x1 + x2 + x3
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b000)) u_s118 (
-        .a(x1_d1), .b(x2_d1), .c(x3_d1), .sum(s118)
-    );
-    wire signed [10:0] s119;  // s60 + s98 - s118
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s119 (
-        .a(11'(s60_d1)), .b(11'(s98)), .c(11'(s118)), .sum(s119)
-    );
-    wire signed [11:0] s120;  // x7 + s101 - s42
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(11), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s120 (
-        .a(9'(x7_d1)), .b(s101), .c(s42_d1), .sum(s120)
-    );
-    wire signed [ 9:0] s121;  // x11 - x7 - 36
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b011), .NEGATE(3'b110)) u_s121 (
-        .a(x11_d1), .b(x7_d1), .c(7'd36), .sum(s121)
-    );
-    wire signed [11:0] s122;  // s21 + s121 - s11
-    bittrigger_grow3 #(.WIDTH(12), .A(11), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s122 (
-        .a(s21), .b(s121), .c(s11_d1), .sum(s122)
-    );
-    wire signed [10:0] s123;  // s15 + s69 - s34
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s123 (
-        .a(s15_d1), .b(s69), .c(s34_d1), .sum(s123)
-    );
-    wire signed [11:0] s124;  // s8 + s57 - s85
+    wire signed [ 9:0] s2;  // x0 - x9 - s1
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b111), .NEGATE(3'b110)) u_s2 (
+        .a(x0_d1), .b(x9_d1), .c(s1_d1), .sum(s2)
+    );
+    wire signed [ 9:0] s3;  // x6 - x1 - 25
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b011), .NEGATE(3'b110)) u_s3 (
+        .a(x6_d1), .b(x1_d1), .c(7'd25), .sum(s3)
+    );
+    wire signed [11:0] s4;  // s0 + s2 + s3
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s4 (
+        .a(s0_d1), .b(s2), .c(s3), .sum(s4)
+    );
+    wire signed [ 9:0] s5;  // x6 - x7 - x9
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b110)) u_s5 (
+        .a(x6_d1), .b(x7_d1), .c(x9_d1), .sum(s5)
+    );
+    wire signed [ 9:0] s8;  // x11 + x14 + s7
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b111), .NEGATE(3'b000)) u_s8 (
+        .a(x11_d1), .b(x14_d1), .c(s7_d1), .sum(s8)
+    );
+    wire signed [11:0] s9;  // s5 + s8 - s6
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s9 (
+        .a(s5), .b(s8), .c(s6_d1), .sum(s9)
+    );
+    wire signed [10:0] s11;  // x9 + x11 - s10
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s11 (
+        .a(x9_d1), .b(x11_d1), .c(s10_d1), .sum(s11)
+    );
+    wire signed [11:0] s13;  // x6 + s12 - s11
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(11), .SIGNED(3'b111), .NEGATE(3'b100)) u_s13 (
+        .a(9'(x6_d1)), .b(s12_d1), .c(s11), .sum(s13)
+    );
+    wire signed [ 9:0] s14;  // x10 - x1 - s6
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b111), .NEGATE(3'b110)) u_s14 (
+        .a(x10_d1), .b(x1_d1), .c(s6_d1), .sum(s14)
+    );
+    wire signed [10:0] s16;  // s14 + s15 - s7
+    bittrigger_grow3 #(.WIDTH(11), .A(10), .B(9), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s16 (
+        .a(s14), .b(s15_d1), .c(s7_d1), .sum(s16)
+    );
+    wire signed [ 9:0] s17 = 10'(x3_d1) - s12_d1;
+    wire signed [10:0] s19;  // - s17 - s18 + -35
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b011)) u_s19 (
+        .a(11'(s17)), .b(11'(s18_d1)), .c(11'd2013), .sum(s19)
+    );
+    wire signed [10:0] s24;  // s6 - s22 - s23
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s24 (
+        .a(11'(s6_d1)), .b(11'(s22_d1)), .c(11'(s23_d1)), .sum(s24)
+    );
+    wire signed [10:0] s25;  // x10 + s21 - s20
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s25 (
+        .a(x10_d1), .b(s21_d1), .c(s20_d1), .sum(s25)
+    );
+    wire signed [11:0] s26;  // 2*s23 + s24 + s25
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s26 (
+        .a((12'(s23_d1) << 1)), .b(12'(s24)), .c(12'(s25)), .sum(s26)
+    );
+    wire signed [ 9:0] s27;  // x3 + x14 - x4
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s27 (
+        .a(x3_d1), .b(x14_d1), .c(x4_d1), .sum(s27)
+    );
+    wire signed [ 9:0] s28;  // x13 - x8 - x9
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b110)) u_s28 (
+        .a(x13_d1), .b(x8_d1), .c(x9_d1), .sum(s28)
+    );
+    wire signed [10:0] s29;  // s1 + s27 - s28
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s29 (
+        .a(11'(s1_d1)), .b(11'(s27)), .c(11'(s28)), .sum(s29)
+    );
+    wire signed [10:0] s30;  // x10 + s18 - s20
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s30 (
+        .a(x10_d1), .b(s18_d1), .c(s20_d1), .sum(s30)
+    );
+    wire signed [11:0] s31;  // s27 + s30 - s10
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(11), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s31 (
+        .a(s27), .b(s30), .c(s10_d1), .sum(s31)
+    );
+    wire signed [10:0] s34;  // s32 + s33 - x13
+    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(9), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s34 (
+        .a(s32_d1), .b(s33_d1), .c(x13_d1), .sum(s34)
+    );
+    wire signed [ 9:0] s35;  // x6 + x10 - s1
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s35 (
+        .a(x6_d1), .b(x10_d1), .c(s1_d1), .sum(s35)
+    );
+    wire signed [ 8:0] s36;  // x5 + x14
+    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b11), .NEGATE(2'b00)) u_s36 (
+        .a(x5_d1), .b(x14_d1), .sum(s36)
+    );
+    wire signed [11:0] s37;  // s36 - s34 - s35
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(11), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s37 (
+        .a(s36), .b(s34), .c(s35), .sum(s37)
+    );
+    wire signed [10:0] s38;  // x7 - x9 - s23
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s38 (
+        .a(x7_d1), .b(x9_d1), .c(s23_d1), .sum(s38)
+    );
+    wire signed [ 9:0] s39;  // x6 - x8 + 19
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b011), .NEGATE(3'b010)) u_s39 (
+        .a(x6_d1), .b(x8_d1), .c(7'd19), .sum(s39)
+    );
+    wire signed [11:0] s40;  // s39 - s14 - s38
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(11), .SIGNED(3'b111), .NEGATE(3'b110)) u_s40 (
+        .a(s39), .b(s14), .c(s38), .sum(s40)
+    );
+    wire signed [ 9:0] s42;  // x1 - x13 - s7
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b111), .NEGATE(3'b110)) u_s42 (
+        .a(x1_d1), .b(x13_d1), .c(s7_d1), .sum(s42)
+    );
+    wire signed [10:0] s43;  // x3 + s0 + s15
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(9), .SIGNED(3'b111), .NEGATE(3'b000)) u_s43 (
+        .a(x3_d1), .b(s0_d1), .c(s15_d1), .sum(s43)
+    );
+    wire signed [11:0] s44;  // s42 - s41 - s43
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(11), .SIGNED(3'b111), .NEGATE(3'b110)) u_s44 (
+        .a(s42), .b(s41_d1), .c(s43), .sum(s44)
+    );
+    wire signed [10:0] s46;  // x8 - s32 - s45
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s46 (
+        .a(x8_d1), .b(s32_d1), .c(s45_d1), .sum(s46)
+    );
+    wire signed [ 9:0] s47 = 10'(x4_d1) + s12_d1;
+    wire signed [10:0] s48;  // x0 - s7 - s47
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s48 (
+        .a(x0_d1), .b(s7_d1), .c(s47), .sum(s48)
+    );
+    wire signed [10:0] s50;  // s49 - x0 - s12
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s50 (
+        .a(11'(s49_d1)), .b(11'(x0_d1)), .c(11'(s12_d1)), .sum(s50)
+    );
+    wire signed [11:0] s51;  // x13 + s50 - s32
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(11), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s51 (
+        .a(9'(x13_d1)), .b(s50), .c(s32_d1), .sum(s51)
+    );
+    wire signed [10:0] s52;  // s0 + s33 - x5
+    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(9), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s52 (
+        .a(s0_d1), .b(s33_d1), .c(x5_d1), .sum(s52)
+    );
+    wire signed [ 8:0] s53;  // x7 + x12
+    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b11), .NEGATE(2'b00)) u_s53 (
+        .a(x7_d1), .b(x12_d1), .sum(s53)
+    );
+    wire signed [10:0] s54;  // s52 + s53 - x3
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s54 (
+        .a(s52), .b(11'(s53)), .c(11'(x3_d1)), .sum(s54)
+    );
+    wire signed [10:0] s56;  // x9 - x10 - s55
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s56 (
+        .a(11'(x9_d1)), .b(11'(x10_d1)), .c(s55_d1), .sum(s56)
+    );
+    wire signed [11:0] s57;  // s56 - x7 - 10
+    bittrigger_grow3 #(.WIDTH(12), .A(11), .B(9), .C(9), .SIGNED(3'b011), .NEGATE(3'b110)) u_s57 (
+        .a(s56), .b(9'(x7_d1)), .c(9'd10), .sum(s57)
+    );
+    wire signed [ 9:0] s58;  // x0 + x4 - s21
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s58 (
+        .a(x0_d1), .b(x4_d1), .c(s21_d1), .sum(s58)
+    );
+    wire signed [ 9:0] s59;  // x13 - s7 - 8
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(9), .C(7), .SIGNED(3'b011), .NEGATE(3'b110)) u_s59 (
+        .a(x13_d1), .b(s7_d1), .c(7'd8), .sum(s59)
+    );
+    wire signed [11:0] s60;  // s59 - s45 - s58
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s60 (
+        .a(s59), .b(s45_d1), .c(s58), .sum(s60)
+    );
+    wire signed [ 9:0] s61;  // x9 + s20
+    bittrigger_grow2 #(.WIDTH(10), .A(8), .B(9), .SIGNED(2'b11), .NEGATE(2'b00)) u_s61 (
+        .a(x9_d1), .b(s20_d1), .sum(s61)
+    );
+    wire signed [11:0] s62;  // s10 + s18 + s61
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s62 (
+        .a(s10_d1), .b(s18_d1), .c(s61), .sum(s62)
+    );
+    wire signed [10:0] s63;  // - x9 - s45 + -3
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b111), .NEGATE(3'b011)) u_s63 (
+        .a(x9_d1), .b(s45_d1), .c(8'd253), .sum(s63)
+    );
+    wire signed [ 9:0] s64;  // x13 + s41 - x3
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(9), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s64 (
+        .a(x13_d1), .b(s41_d1), .c(x3_d1), .sum(s64)
+    );
+    wire signed [10:0] s66;  // x1 + s65 - 30
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b011), .NEGATE(3'b100)) u_s66 (
+        .a(x1_d1), .b(s65_d1), .c(8'd30), .sum(s66)
+    );
+    wire signed [11:0] s67;  // s8 + s66 - s64
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(11), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s67 (
+        .a(s8), .b(s66), .c(s64), .sum(s67)
+    );
+    wire signed [10:0] s68;  // x13 - x5 - s17
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s68 (
+        .a(x13_d1), .b(x5_d1), .c(s17), .sum(s68)
+    );
+    wire signed [ 9:0] s69;  // x0 + x13 - x5
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s69 (
+        .a(x0_d1), .b(x13_d1), .c(x5_d1), .sum(s69)
+    );
+    wire signed [10:0] s71;  // s32 + s70 - s23
+    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s71 (
+        .a(s32_d1), .b(s70_d1), .c(s23_d1), .sum(s71)
+    );
+    wire signed [11:0] s72;  // s69 + s71 - x9
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(11), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s72 (
+        .a(s69), .b(s71), .c(9'(x9_d1)), .sum(s72)
+    );
+    wire signed [10:0] s73;  // x1 + s55 - x7
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s73 (
+        .a(11'(x1_d1)), .b(s55_d1), .c(11'(x7_d1)), .sum(s73)
+    );
+    wire signed [11:0] s74;  // x4 + s33 + s46
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(9), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s74 (
+        .a(9'(x4_d1)), .b(s33_d1), .c(s46), .sum(s74)
+    );
+    wire signed [10:0] s75;  // x14 + s2 + s41
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b000)) u_s75 (
+        .a(x14_d1), .b(s2), .c(s41_d1), .sum(s75)
+    );
+    wire signed [ 9:0] s76;  // x5 - x3 - x9
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b110)) u_s76 (
+        .a(x5_d1), .b(x3_d1), .c(x9_d1), .sum(s76)
+    );
+    wire signed [ 9:0] s77;  // - x13 - s21 + 9
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(9), .C(7), .SIGNED(3'b011), .NEGATE(3'b011)) u_s77 (
+        .a(x13_d1), .b(s21_d1), .c(7'd9), .sum(s77)
+    );
+    wire signed [11:0] s78;  // s23 + s77 - s76
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s78 (
+        .a(s23_d1), .b(s77), .c(s76), .sum(s78)
+    );
+    wire signed [ 9:0] s79;  // x0 + x10 - x11
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s79 (
+        .a(x0_d1), .b(x10_d1), .c(x11_d1), .sum(s79)
+    );
+    wire signed [11:0] s80;  // s79 - s21 - s38
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(11), .SIGNED(3'b111), .NEGATE(3'b110)) u_s80 (
+        .a(s79), .b(s21_d1), .c(s38), .sum(s80)
+    );
+    wire signed [ 9:0] s81;  // x0 + x14 - x15
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s81 (
+        .a(x0_d1), .b(x14_d1), .c(x15_d1), .sum(s81)
+    );
+    wire signed [ 9:0] s82;  // x4 + s15 - 47
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(9), .C(7), .SIGNED(3'b011), .NEGATE(3'b100)) u_s82 (
+        .a(x4_d1), .b(s15_d1), .c(7'd47), .sum(s82)
+    );
+    wire signed [11:0] s83;  // s81 + s82 - s64
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s83 (
+        .a(s81), .b(s82), .c(s64), .sum(s83)
+    );
+    wire signed [11:0] s84;  // s7 - s18 - s47
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s84 (
+        .a(s7_d1), .b(s18_d1), .c(s47), .sum(s84)
+    );
+    wire signed [ 9:0] s85;  // x2 + x8 + s33
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b111), .NEGATE(3'b000)) u_s85 (
+        .a(x2_d1), .b(x8_d1), .c(s33_d1), .sum(s85)
+    );
+    wire signed [11:0] s86;  // s53 - s45 - s85
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s86 (
+        .a(s53), .b(s45_d1), .c(s85), .sum(s86)
+    );
+    wire signed [10:0] s87;  // x5 + s55 - x13
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s87 (
+        .a(11'(x5_d1)), .b(s55_d1), .c(11'(x13_d1)), .sum(s87)
+    );
+    wire signed [ 9:0] s88;  // - x8 - s33 + -30
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(9), .C(7), .SIGNED(3'b111), .NEGATE(3'b011)) u_s88 (
+        .a(x8_d1), .b(s33_d1), .c(7'd98), .sum(s88)
+    );
+    wire signed [11:0] s89;  // s73 + s88 - s5
+    bittrigger_grow3 #(.WIDTH(12), .A(11), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s89 (
+        .a(s73), .b(s88), .c(s5), .sum(s89)
+    );
+    wire signed [10:0] s90;  // x3 + s0 + s49
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s90 (
+        .a(x3_d1), .b(s0_d1), .c(s49_d1), .sum(s90)
+    );
+    wire signed [10:0] s91;  // x4 + s22 - x14
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s91 (
+        .a(x4_d1), .b(s22_d1), .c(x14_d1), .sum(s91)
+    );
+    wire signed [11:0] s92;  // s91 - s5 - s14
+    bittrigger_grow3 #(.WIDTH(12), .A(11), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s92 (
+        .a(s91), .b(s5), .c(s14), .sum(s92)
+    );
+    wire signed [11:0] s93;  // x10 - s11 - s27
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(11), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s93 (
+        .a(9'(x10_d1)), .b(s11), .c(s27), .sum(s93)
+    );
+    wire signed [11:0] s94;  // x11 + s56 - x12
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(11), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s94 (
+        .a(9'(x11_d1)), .b(s56), .c(9'(x12_d1)), .sum(s94)
+    );
+    wire signed [10:0] s95;  // x9 + s49 - x14
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s95 (
+        .a(x9_d1), .b(s49_d1), .c(x14_d1), .sum(s95)
+    );
+    wire signed [ 9:0] s96;  // - 2*x0 - x12 + 5
+    bittrigger_grow3 #(.WIDTH(10), .A(9), .B(8), .C(7), .SIGNED(3'b011), .NEGATE(3'b011)) u_s96 (
+        .a((9'(x0_d1) << 1)), .b(x12_d1), .c(7'd5), .sum(s96)
+    );
+    wire signed [11:0] s97;  // s69 + s95 + s96
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(11), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s97 (
+        .a(s69), .b(s95), .c(s96), .sum(s97)
+    );
+    wire signed [10:0] s98;  // s0 + s42 - s6
+    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s98 (
+        .a(s0_d1), .b(s42), .c(s6_d1), .sum(s98)
+    );
+    wire signed [10:0] s99;  // x7 + s21 - s32
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s99 (
+        .a(x7_d1), .b(s21_d1), .c(s32_d1), .sum(s99)
+    );
+    wire signed [ 8:0] s100;  // x2 + x11
+    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b11), .NEGATE(2'b00)) u_s100 (
+        .a(x2_d1), .b(x11_d1), .sum(s100)
+    );
+    wire signed [11:0] s101;  // s99 - s81 - s100
+    bittrigger_grow3 #(.WIDTH(12), .A(11), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b110)) u_s101 (
+        .a(s99), .b(s81), .c(s100), .sum(s101)
+    );
+    wire signed [10:0] s102;  // s43 - 2*x9 - 69
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s102 (
+        .a(s43), .b((11'(x9_d1) << 1)), .c(11'd69), .sum(s102)
+    );
+    wire signed [ 8:0] s103;  // x7 - x5
+    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b11), .NEGATE(2'b10)) u_s103 (
+        .a(x7_d1), .b(x5_d1), .sum(s103)
+    );
+    wire signed [ 9:0] s104;  // x6 + 2*x9 - x3
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(9), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s104 (
+        .a(x6_d1), .b((9'(x9_d1) << 1)), .c(x3_d1), .sum(s104)
+    );
+    wire signed [11:0] s105;  // s104 - s71 - s103
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(11), .C(9), .SIGNED(3'b111), .NEGATE(3'b110)) u_s105 (
+        .a(s104), .b(s71), .c(s103), .sum(s105)
+    );
+    wire signed [ 9:0] s106;  // x12 - x8 - x9
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b110)) u_s106 (
+        .a(x12_d1), .b(x8_d1), .c(x9_d1), .sum(s106)
+    );
+    wire signed [10:0] s107;  // s23 + s33 + s106
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s107 (
+        .a(11'(s23_d1)), .b(11'(s33_d1)), .c(11'(s106)), .sum(s107)
+    );
+    wire signed [ 9:0] s108;  // x0 + x4 + x14
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b000)) u_s108 (
+        .a(x0_d1), .b(x4_d1), .c(x14_d1), .sum(s108)
+    );
+    wire signed [11:0] s109;  // s108 - s35 - s76
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s109 (
+        .a(s108), .b(s35), .c(s76), .sum(s109)
+    );
+    wire signed [10:0] s110;  // x5 + s65 - s7
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s110 (
+        .a(x5_d1), .b(s65_d1), .c(s7_d1), .sum(s110)
+    );
+    wire signed [10:0] s111;  // s7 - s5 - s79
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s111 (
+        .a(11'(s7_d1)), .b(11'(s5)), .c(11'(s79)), .sum(s111)
+    );
+    wire signed [10:0] s112;  // s23 + s69 - x11
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s112 (
+        .a(11'(s23_d1)), .b(11'(s69)), .c(11'(x11_d1)), .sum(s112)
+    );
+    wire signed [ 9:0] s113;  // x0 + x1 + x13
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b000)) u_s113 (
+        .a(x0_d1), .b(x1_d1), .c(x13_d1), .sum(s113)
+    );
+    wire signed [10:0] s114;  // s6 - s95 - s113
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s114 (
+        .a(11'(s6_d1)), .b(s95), .c(11'(s113)), .sum(s114)
+    );
+    wire signed [11:0] s115;  // s53 - s27 - s35
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s115 (
+        .a(s53), .b(s27), .c(s35), .sum(s115)
+    );
+    wire signed [ 9:0] s116;  // - x0 - s1 + -36
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(9), .C(7), .SIGNED(3'b111), .NEGATE(3'b011)) u_s116 (
+        .a(x0_d1), .b(s1_d1), .c(7'd92), .sum(s116)
+    );
+    wire signed [11:0] s117;  // s116 - s17 - s53
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b110)) u_s117 (
+        .a(s116), .b(s17), .c(s53), .sum(s117)
+    );
+    wire signed [10:0] s118;  // x12 + s34 - s103
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s118 (
+        .a(11'(x12_d1)), .b(s34), .c(11'(s103)), .sum(s118)
+    );
+    wire signed [11:0] s119;  // s52 - s7 - s28
+    bittrigger_grow3 #(.WIDTH(12), .A(11), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s119 (
+        .a(s52), .b(s7_d1), .c(s28), .sum(s119)
+    );
+    wire signed [10:0] s120;  // x7 + x9 - s23
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s120 (
+        .a(x7_d1), .b(x9_d1), .c(s23_d1), .sum(s120)
+    );
+    wire signed [ 9:0] s121;  // x13 + s21 + 19
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(9), .C(7), .SIGNED(3'b011), .NEGATE(3'b000)) u_s121 (
+        .a(x13_d1), .b(s21_d1), .c(7'd19), .sum(s121)
+    );
+    wire signed [11:0] s122;  // s121 - s79 - s120
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(11), .SIGNED(3'b111), .NEGATE(3'b110)) u_s122 (
+        .a(s121), .b(s79), .c(s120), .sum(s122)
+    );
+    wire signed [11:0] s123;  // s5 + s113 - s90
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(11), .SIGNED(3'b111), .NEGATE(3'b100)) u_s123 (
+        .a(s5), .b(s113), .c(s90), .sum(s123)
+    );
+    wire signed [11:0] s124;  // s10 + s58 - s17
     bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s124 (
-        .a(s8_d1), .b(s57), .c(s85), .sum(s124)
+        .a(s10_d1), .b(s58), .c(s17), .sum(s124)
     );
-    wire signed [ 8:0] s125 = 9'(x13_d1) + 9'd19;
-    wire signed [ 9:0] s127;  // x13 + s15
-    bittrigger_grow2 #(.WIDTH(10), .A(8), .B(9), .SIGNED(2'b11), .NEGATE(2'b00)) u_s127 (
-        .a(x13_d1), .b(s15_d1), .sum(s127)
+    wire signed [ 9:0] s125;  // x13 - x12 + 5
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b011), .NEGATE(3'b010)) u_s125 (
+        .a(x13_d1), .b(x12_d1), .c(7'd5), .sum(s125)
     );
-    wire signed [11:0] s128;  // s9 + s127 - s97
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(11), .SIGNED(3'b111), .NEGATE(3'b100)) u_s128 (
-        .a(s9_d1), .b(s127), .c(s97), .sum(s128)
+    wire signed [11:0] s126;  // x0 + s50 + s125
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(11), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s126 (
+        .a(9'(x0_d1)), .b(s50), .c(s125), .sum(s126)
     );
-    wire signed [ 9:0] s129;  // s24 - x1 + 5
-    bittrigger_grow3 #(.WIDTH(10), .A(9), .B(8), .C(7), .SIGNED(3'b011), .NEGATE(3'b010)) u_s129 (
-        .a(s24_d1), .b(x1_d1), .c(7'd5), .sum(s129)
+    wire signed [ 8:0] s127 = -(9'(x7_d1)) - 9'd55;
+    wire signed [11:0] s128;  // s127 - s34 - s45
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(11), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s128 (
+        .a(s127), .b(s34), .c(s45_d1), .sum(s128)
     );
-    wire signed [11:0] s130;  // s129 - s18 - s98
+    wire signed [ 9:0] s129;  // - x4 - s7 + -25
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(9), .C(7), .SIGNED(3'b111), .NEGATE(3'b011)) u_s129 (
+        .a(x4_d1), .b(s7_d1), .c(7'd103), .sum(s129)
+    );
+    wire signed [11:0] s130;  // s129 - s0 - s113
     bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s130 (
-        .a(s129), .b(s18_d1), .c(s98), .sum(s130)
+        .a(s129), .b(s0_d1), .c(s113), .sum(s130)
     );
-    wire signed [ 9:0] s131;  // - x7 - x9 + -55
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b111), .NEGATE(3'b011)) u_s131 (
-        .a(x7_d1), .b(x9_d1), .c(7'd73), .sum(s131)
+    wire signed [11:0] s131;  // s120 - s14 - 10
+    bittrigger_grow3 #(.WIDTH(12), .A(11), .B(10), .C(9), .SIGNED(3'b011), .NEGATE(3'b110)) u_s131 (
+        .a(s120), .b(s14), .c(9'd10), .sum(s131)
     );
-    wire signed [11:0] s132;  // s52 + s131 - s43
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s132 (
-        .a(s52_d1), .b(s131), .c(s43), .sum(s132)
+    wire signed [ 9:0] s132;  // - x1 - x4 + -13
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b111), .NEGATE(3'b011)) u_s132 (
+        .a(x1_d1), .b(x4_d1), .c(7'd115), .sum(s132)
     );
-    wire signed [ 9:0] s133;  // x12 - 2*x14 - 25
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(9), .C(7), .SIGNED(3'b011), .NEGATE(3'b110)) u_s133 (
-        .a(x12_d1), .b((9'(x14_d1) << 1)), .c(7'd25), .sum(s133)
+    wire signed [11:0] s133;  // s132 - s8 - s99
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(11), .SIGNED(3'b111), .NEGATE(3'b110)) u_s133 (
+        .a(s132), .b(s8), .c(s99), .sum(s133)
     );
-    wire signed [11:0] s134;  // s98 + s133 - s68
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s134 (
-        .a(s98), .b(s133), .c(s68), .sum(s134)
+    wire signed [10:0] s134;  // s10 + s81 - s15
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s134 (
+        .a(11'(s10_d1)), .b(11'(s81)), .c(11'(s15_d1)), .sum(s134)
     );
-    wire signed [11:0] s135;  // s46 - s16 - 10
-    bittrigger_grow3 #(.WIDTH(12), .A(11), .B(10), .C(9), .SIGNED(3'b011), .NEGATE(3'b110)) u_s135 (
-        .a(s46), .b(s16), .c(9'd10), .sum(s135)
-    );
-    wire signed [10:0] s136;  // - x1 - s59 + -13
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b111), .NEGATE(3'b011)) u_s136 (
-        .a(x1_d1), .b(s59_d1), .c(8'd243), .sum(s136)
-    );
-    wire signed [11:0] s137;  // s94 + s136 - s0
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(11), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s137 (
-        .a(s94), .b(s136), .c(s0_d1), .sum(s137)
-    );
-    wire signed [10:0] s138;  // x12 - s17 - s106
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s138 (
-        .a(11'(x12_d1)), .b(11'(s17_d1)), .c(s106), .sum(s138)
-    );
-    wire signed [10:0] s139;  // x3 + s30 + s57
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s139 (
-        .a(11'(x3_d1)), .b(11'(s30)), .c(11'(s57)), .sum(s139)
+    wire signed [10:0] s135;  // x8 + s27 + s61
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s135 (
+        .a(11'(x8_d1)), .b(11'(s27)), .c(11'(s61)), .sum(s135)
     );
 
     // stage 2
-    reg  signed [10:0] s1_d1;
-    reg  signed [10:0] s4_d1;
-    reg  signed [10:0] s6_d1;
-    reg  signed [11:0] s10_d1;
-    reg  signed [11:0] s14_d1;
+    reg  signed [11:0] s4_d1;
+    reg  signed [11:0] s9_d1;
+    reg  signed [11:0] s13_d1;
+    reg  signed [10:0] s16_d1;
     reg  signed [10:0] s19_d1;
-    reg  signed [10:0] s22_d1;
-    reg  signed [11:0] s29_d1;
-    reg  signed [10:0] s33_d1;
-    reg  signed [10:0] s35_d1;
-    reg  signed [11:0] s39_d1;
-    reg  signed [11:0] s41_d1;
-    reg  signed [11:0] s45_d1;
-    reg  signed [11:0] s48_d1;
-    reg  signed [11:0] s50_d1;
-    reg  signed [10:0] s53_d1;
+    reg  signed [10:0] s24_d1;
+    reg  signed [11:0] s26_d1;
+    reg  signed [10:0] s29_d1;
+    reg  signed [11:0] s31_d1;
+    reg  signed [11:0] s37_d1;
+    reg  signed [11:0] s40_d1;
+    reg  signed [11:0] s44_d1;
+    reg  signed [10:0] s46_d1;
+    reg  signed [10:0] s48_d1;
+    reg  signed [10:0] s50_d1;
+    reg  signed [11:0] s51_d1;
     reg  signed [10:0] s54_d1;
-    reg  signed [10:0] s55_d1;
-    reg  signed [11:0] s56_d1;
-    reg  signed [10:0] s58_d1;
-    reg  signed [ 9:0] s59_d2;
+    reg  signed [11:0] s57_d1;
+    reg  signed [11:0] s60_d1;
     reg  signed [11:0] s62_d1;
+    reg  signed [10:0] s63_d1;
     reg  signed [11:0] s67_d1;
-    reg  signed [11:0] s70_d1;
+    reg  signed [10:0] s68_d1;
     reg  signed [10:0] s71_d1;
-    reg  signed [11:0] s73_d1;
-    reg  signed [10:0] s74_d1;
-    reg  signed [11:0] s76_d1;
+    reg  signed [11:0] s72_d1;
+    reg  signed [10:0] s73_d1;
+    reg  signed [11:0] s74_d1;
+    reg  signed [10:0] s75_d1;
     reg  signed [11:0] s78_d1;
-    reg  signed [10:0] s81_d1;
-    reg  signed [11:0] s82_d1;
-    reg  signed [10:0] s84_d1;
-    reg  signed [ 9:0] s85_d1;
+    reg  signed [11:0] s80_d1;
+    reg  signed [11:0] s83_d1;
+    reg  signed [11:0] s84_d1;
+    reg  signed [11:0] s86_d1;
     reg  signed [10:0] s87_d1;
-    reg  signed [11:0] s88_d1;
-    reg  signed [11:0] s91_d1;
+    reg  signed [11:0] s89_d1;
+    reg  signed [10:0] s90_d1;
     reg  signed [11:0] s92_d1;
-    reg  signed [10:0] s93_d1;
-    reg  signed [11:0] s96_d1;
-    reg  signed [10:0] s97_d1;
-    reg  signed [11:0] s100_d1;
-    reg  signed [11:0] s102_d1;
-    reg  signed [11:0] s104_d1;
-    reg  signed [10:0] s105_d1;
-    reg  signed [11:0] s107_d1;
-    reg  signed [10:0] s109_d1;
-    reg  signed [11:0] s111_d1;
+    reg  signed [11:0] s93_d1;
+    reg  signed [11:0] s94_d1;
+    reg  signed [11:0] s97_d1;
+    reg  signed [10:0] s98_d1;
+    reg  signed [11:0] s101_d1;
+    reg  signed [10:0] s102_d1;
+    reg  signed [11:0] s105_d1;
+    reg  signed [10:0] s107_d1;
+    reg  signed [11:0] s109_d1;
+    reg  signed [10:0] s110_d1;
+    reg  signed [10:0] s111_d1;
     reg  signed [10:0] s112_d1;
-    reg  signed [11:0] s113_d1;
-    reg  signed [10:0] s115_d1;
-    reg  signed [10:0] s116_d1;
-    reg  signed [10:0] s117_d1;
-    reg  signed [10:0] s119_d1;
-    reg  signed [11:0] s120_d1;
+    reg  signed [10:0] s114_d1;
+    reg  signed [11:0] s115_d1;
+    reg  signed [11:0] s117_d1;
+    reg  signed [10:0] s118_d1;
+    reg  signed [11:0] s119_d1;
     reg  signed [11:0] s122_d1;
-    reg  signed [10:0] s123_d1;
+    reg  signed [11:0] s123_d1;
     reg  signed [11:0] s124_d1;
-    reg  signed [ 8:0] s125_d1;
+    reg  signed [11:0] s126_d1;
     reg  signed [11:0] s128_d1;
     reg  signed [11:0] s130_d1;
-    reg  signed [11:0] s132_d1;
-    reg  signed [11:0] s134_d1;
-    reg  signed [11:0] s135_d1;
-    reg  signed [11:0] s137_d1;
-    reg  signed [10:0] s138_d1;
-    reg  signed [10:0] s139_d1;
+    reg  signed [11:0] s131_d1;
+    reg  signed [11:0] s133_d1;
+    reg  signed [10:0] s134_d1;
+    reg  signed [10:0] s135_d1;
     always_ff @(posedge clk) begin
-        s1_d1 <= s1;
         s4_d1 <= s4;
-        s6_d1 <= s6;
-        s10_d1 <= s10;
-        s14_d1 <= s14;
+        s9_d1 <= s9;
+        s13_d1 <= s13;
+        s16_d1 <= s16;
         s19_d1 <= s19;
-        s22_d1 <= s22;
+        s24_d1 <= s24;
+        s26_d1 <= s26;
         s29_d1 <= s29;
-        s33_d1 <= s33;
-        s35_d1 <= s35;
-        s39_d1 <= s39;
-        s41_d1 <= s41;
-        s45_d1 <= s45;
+        s31_d1 <= s31;
+        s37_d1 <= s37;
+        s40_d1 <= s40;
+        s44_d1 <= s44;
+        s46_d1 <= s46;
         s48_d1 <= s48;
         s50_d1 <= s50;
-        s53_d1 <= s53;
+        s51_d1 <= s51;
         s54_d1 <= s54;
-        s55_d1 <= s55;
-        s56_d1 <= s56;
-        s58_d1 <= s58;
-        s59_d2 <= s59_d1;
+        s57_d1 <= s57;
+        s60_d1 <= s60;
         s62_d1 <= s62;
+        s63_d1 <= s63;
         s67_d1 <= s67;
-        s70_d1 <= s70;
+        s68_d1 <= s68;
         s71_d1 <= s71;
+        s72_d1 <= s72;
         s73_d1 <= s73;
         s74_d1 <= s74;
-        s76_d1 <= s76;
+        s75_d1 <= s75;
         s78_d1 <= s78;
-        s81_d1 <= s81;
-        s82_d1 <= s82;
+        s80_d1 <= s80;
+        s83_d1 <= s83;
         s84_d1 <= s84;
-        s85_d1 <= s85;
+        s86_d1 <= s86;
         s87_d1 <= s87;
-        s88_d1 <= s88;
-        s91_d1 <= s91;
+        s89_d1 <= s89;
+        s90_d1 <= s90;
         s92_d1 <= s92;
         s93_d1 <= s93;
-        s96_d1 <= s96;
+        s94_d1 <= s94;
         s97_d1 <= s97;
-        s100_d1 <= s100;
+        s98_d1 <= s98;
+        s101_d1 <= s101;
         s102_d1 <= s102;
-        s104_d1 <= s104;
         s105_d1 <= s105;
         s107_d1 <= s107;
         s109_d1 <= s109;
+        s110_d1 <= s110;
         s111_d1 <= s111;
         s112_d1 <= s112;
-        s113_d1 <= s113;
+        s114_d1 <= s114;
         s115_d1 <= s115;
-        s116_d1 <= s116;
         s117_d1 <= s117;
+        s118_d1 <= s118;
         s119_d1 <= s119;
-        s120_d1 <= s120;
         s122_d1 <= s122;
         s123_d1 <= s123;
         s124_d1 <= s124;
-        s125_d1 <= s125;
+        s126_d1 <= s126;
         s128_d1 <= s128;
         s130_d1 <= s130;
-        s132_d1 <= s132;
+        s131_d1 <= s131;
+        s133_d1 <= s133;
         s134_d1 <= s134;
         s135_d1 <= s135;
-        s137_d1 <= s137;
-        s138_d1 <= s138;
-        s139_d1 <= s139;
     end
-    wire signed [11:0] s7;  // s6 - s1 - s4
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s7 (
-        .a(12'(s6_d1)), .b(12'(s1_d1)), .c(12'(s4_d1)), .sum(s7)
-    );
-    wire signed [11:0] s63;  // s62 - s59 - 10
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s63 (
-        .a(s62_d1), .b(12'(s59_d2)), .c(12'd10), .sum(s63)
-    );
-    wire signed [11:0] s86;  // s1 - s85 + 9
-    bittrigger_grow3 #(.WIDTH(12), .A(11), .B(10), .C(9), .SIGNED(3'b011), .NEGATE(3'b010)) u_s86 (
-        .a(s1_d1), .b(s85_d1), .c(9'd9), .sum(s86)
-    );
-    wire signed [11:0] s126;  // s88 + s125 - 2*s87
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s126 (
-        .a(s88_d1), .b(12'(s125_d1)), .c((12'(s87_d1) << 1)), .sum(s126)
-    );
-    wire signed [12:0] s140 = (13'(s10_d1) << 1) + 13'd25;
-    wire signed [12:0] s141 = (13'(s14_d1) << 1) - 13'd77;
-    wire signed [12:0] s142 = (13'(s19_d1) << 1) - 13'd115;
-    wire signed [12:0] s143 = -((13'(s29_d1) << 1)) + 13'd23;
-    wire signed [12:0] s144 = (13'(s33_d1) << 1) - 13'd53;
-    wire signed [12:0] s145 = (13'(s35_d1) << 1) - 13'd51;
-    wire signed [12:0] s146 = (13'(s41_d1) << 1) - 13'd103;
-    wire signed [12:0] s147 = (13'(s45_d1) << 1) - 13'd135;
-    wire signed [12:0] s148 = (13'(s50_d1) << 1) - 13'd53;
-    wire signed [11:0] s149 = (12'(s53_d1) << 1) - 12'd103;
-    wire signed [11:0] s150 = (12'(s54_d1) << 1) - 12'd7;
-    wire signed [12:0] s151 = (13'(s56_d1) << 1) + 13'd41;
-    wire signed [12:0] s152 = (13'(s58_d1) << 1) - 13'd19;
-    wire signed [12:0] s153 = (13'(s70_d1) << 1) - 13'd61;
-    wire signed [11:0] s154 = (12'(s74_d1) << 1) + 12'd11;
-    wire signed [12:0] s155 = (13'(s76_d1) << 1) - 13'd23;
-    wire signed [12:0] s156 = (13'(s81_d1) << 1) - 13'd55;
-    wire signed [12:0] s157 = (13'(s82_d1) << 1) - 13'd79;
-    wire signed [11:0] s158 = (12'(s84_d1) << 1) - 12'd15;
-    wire signed [12:0] s159 = (13'(s88_d1) << 1) + 13'd17;
-    wire signed [12:0] s160 = -((13'(s92_d1) << 1)) - 13'd1;
-    wire signed [12:0] s161 = (13'(s78_d1) << 1) - 13'd59;
-    wire signed [12:0] s162 = (13'(s93_d1) << 1) - 13'd31;
-    wire signed [11:0] s163 = -((12'(s97_d1) << 1)) - 12'd7;
-    wire signed [12:0] s164 = (13'(s100_d1) << 1) + 13'd1;
-    wire signed [12:0] s165 = (13'(s102_d1) << 1) - 13'd1;
-    wire signed [12:0] s166 = (13'(s62_d1) << 1) + 13'd61;
-    wire signed [12:0] s167 = (13'(s105_d1) << 1) - 13'd47;
-    wire signed [12:0] s168 = (13'(s107_d1) << 1) - 13'd63;
-    wire signed [12:0] s169 = (13'(s111_d1) << 1) - 13'd65;
-    wire signed [12:0] s170 = (13'(s112_d1) << 1) + 13'd35;
-    wire signed [12:0] s171 = (13'(s113_d1) << 1) - 13'd43;
-    wire signed [11:0] s172 = (12'(s115_d1) << 1) - 12'd95;
-    wire signed [12:0] s173 = (13'(s116_d1) << 1) - 13'd11;
-    wire signed [11:0] s174 = -((12'(s117_d1) << 1)) + 12'd3;
-    wire signed [12:0] s175 = (13'(s119_d1) << 1) - 13'd73;
-    wire signed [12:0] s176 = (13'(s120_d1) << 1) - 13'd27;
-    wire signed [12:0] s177 = (13'(s123_d1) << 1) - 13'd57;
-    wire signed [12:0] s178 = (13'(s124_d1) << 1) - 13'd33;
-    wire signed [12:0] s179 = (13'(s128_d1) << 1) + 13'd3;
-    wire signed [12:0] s180 = (13'(s39_d1) << 1) + 13'd11;
-    wire signed [11:0] s181 = (12'(s55_d1) << 1) - 12'd9;
-    wire signed [11:0] s182 = (12'(s4_d1) << 1) - 12'd31;
-    wire signed [12:0] s183 = (13'(s138_d1) << 1) - 13'd27;
-    wire signed [11:0] s184 = -((12'(s139_d1) << 1)) - 12'd53;
+    wire signed [12:0] s136 = (13'(s9_d1) << 1) + 13'd25;
+    wire signed [12:0] s137 = (13'(s13_d1) << 1) - 13'd77;
+    wire signed [12:0] s138 = (13'(s16_d1) << 1) - 13'd115;
+    wire signed [12:0] s139 = (13'(s26_d1) << 1) + 13'd23;
+    wire signed [12:0] s140 = (13'(s29_d1) << 1) - 13'd53;
+    wire signed [12:0] s141 = (13'(s24_d1) << 1) - 13'd51;
+    wire signed [12:0] s142 = (13'(s31_d1) << 1) - 13'd103;
+    wire signed [12:0] s143 = (13'(s37_d1) << 1) - 13'd135;
+    wire signed [12:0] s144 = (13'(s44_d1) << 1) - 13'd53;
+    wire signed [11:0] s145 = (12'(s46_d1) << 1) - 12'd103;
+    wire signed [11:0] s146 = (12'(s48_d1) << 1) - 12'd7;
+    wire signed [12:0] s147 = (13'(s51_d1) << 1) + 13'd41;
+    wire signed [12:0] s148 = (13'(s54_d1) << 1) - 13'd19;
+    wire signed [12:0] s149 = (13'(s62_d1) << 1) - 13'd61;
+    wire signed [11:0] s150 = (12'(s68_d1) << 1) + 12'd11;
+    wire signed [12:0] s151 = (13'(s72_d1) << 1) - 13'd23;
+    wire signed [12:0] s152 = (13'(s73_d1) << 1) - 13'd55;
+    wire signed [12:0] s153 = (13'(s74_d1) << 1) - 13'd79;
+    wire signed [11:0] s154 = (12'(s75_d1) << 1) - 12'd15;
+    wire signed [12:0] s155 = (13'(s80_d1) << 1) + 13'd17;
+    wire signed [12:0] s156 = (13'(s84_d1) << 1) - 13'd1;
+    wire signed [12:0] s157 = (13'(s86_d1) << 1) - 13'd59;
+    wire signed [12:0] s158 = (13'(s87_d1) << 1) - 13'd31;
+    wire signed [11:0] s159 = -((12'(s90_d1) << 1)) - 12'd7;
+    wire signed [12:0] s160 = (13'(s92_d1) << 1) + 13'd1;
+    wire signed [12:0] s161 = (13'(s93_d1) << 1) - 13'd1;
+    wire signed [12:0] s162 = (13'(s94_d1) << 1) + 13'd61;
+    wire signed [12:0] s163 = (13'(s98_d1) << 1) - 13'd47;
+    wire signed [12:0] s164 = (13'(s101_d1) << 1) - 13'd63;
+    wire signed [12:0] s165 = (13'(s105_d1) << 1) - 13'd65;
+    wire signed [12:0] s166 = (13'(s107_d1) << 1) + 13'd35;
+    wire signed [12:0] s167 = (13'(s109_d1) << 1) - 13'd43;
+    wire signed [11:0] s168 = (12'(s110_d1) << 1) - 12'd95;
+    wire signed [12:0] s169 = (13'(s111_d1) << 1) - 13'd11;
+    wire signed [11:0] s170 = (12'(s112_d1) << 1) + 12'd3;
+    wire signed [12:0] s171 = (13'(s114_d1) << 1) - 13'd73;
+    wire signed [12:0] s172 = (13'(s115_d1) << 1) - 13'd27;
+    wire signed [12:0] s173 = (13'(s118_d1) << 1) - 13'd57;
+    wire signed [12:0] s174 = (13'(s119_d1) << 1) - 13'd33;
+    wire signed [12:0] s175 = (13'(s123_d1) << 1) + 13'd3;
+    wire signed [12:0] s176 = (13'(s124_d1) << 1) + 13'd11;
+    wire signed [11:0] s177 = (12'(s50_d1) << 1) - 12'd9;
+    wire signed [11:0] s178 = (12'(s71_d1) << 1) - 12'd31;
+    wire signed [12:0] s179 = (13'(s134_d1) << 1) - 13'd27;
+    wire signed [11:0] s180 = -((12'(s135_d1) << 1)) - 12'd53;
 
     // result, last element first
     assign y = {
-        13'(s184),
-        s183,
-        13'(s182),
-        {s137_d1, 1'd0},
-        {s135_d1, 1'd0},
-        {s134_d1, 1'd0},
-        13'(s181),
-        {s132_d1, 1'd0},
-        {s130_d1, 1'd0},
-        s180,
+        13'(s180),
         s179,
-        {s126, 1'd0},
-        s178,
-        s177,
-        {s122_d1, 1'd0},
+        13'(s178),
+        {s133_d1, 1'd0},
+        {s131_d1, 1'd0},
+        {s130_d1, 1'd0},
+        13'(s177),
+        {s128_d1, 1'd0},
+        {s126_d1, 1'd0},
         s176,
         s175,
-        13'(s174),
+        {s122_d1, 1'd0},
+        s174,
         s173,
-        13'(s172),
+        {s117_d1, 1'd0},
+        s172,
         s171,
-        s170,
+        13'(s170),
         s169,
-        {12'(s109_d1), 1'd0},
-        s168,
+        13'(s168),
         s167,
-        {s104_d1, 1'd0},
         s166,
         s165,
+        {12'(s102_d1), 1'd0},
         s164,
-        13'(s163),
-        {s96_d1, 1'd0},
+        s163,
+        {s97_d1, 1'd0},
         s162,
         s161,
         s160,
-        {s91_d1, 1'd0},
-        s159,
-        {s86, 1'd0},
-        13'(s158),
+        13'(s159),
+        {s89_d1, 1'd0},
+        s158,
         s157,
         s156,
+        {s83_d1, 1'd0},
         s155,
+        {s78_d1, 1'd0},
         13'(s154),
-        {s73_d1, 1'd0},
-        {12'(s71_d1), 1'd0},
         s153,
-        {s67_d1, 1'd0},
-        {s63, 1'd0},
         s152,
         s151,
         13'(s150),
-        13'(s149),
+        {s67_d1, 1'd0},
+        {12'(s63_d1), 1'd0},
+        s149,
+        {s60_d1, 1'd0},
+        {s57_d1, 1'd0},
         s148,
-        {s48_d1, 1'd0},
         s147,
-        s146,
-        s145,
+        13'(s146),
+        13'(s145),
         s144,
+        {s40_d1, 1'd0},
         s143,
-        {12'(s22_d1), 1'd0},
         s142,
         s141,
         s140,
-        {s7, 1'd0}
+        s139,
+        {12'(s19_d1), 1'd0},
+        s138,
+        s137,
+        s136,
+        {s4_d1, 1'd0}
     };
 
 endmodule

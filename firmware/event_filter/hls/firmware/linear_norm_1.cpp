@@ -14,9 +14,9 @@ static void linear_norm_1_part_0(const linear_norm_1_in_t x[32], linear_norm_1_o
     const ap_int<20> s4 = x[1] - 44045;
     const ap_int<26> s5 = (ap_int<24>(x[1]) << 4) + (ap_int<26>(x[1]) << 6) + s4;
     y[1] = linear_norm_1_out_t(s5) << 10;
-    const ap_int<29> s6 = x[2] - (ap_int<29>(x[2]) << 8);
-    const ap_int<30> s7 = s6 - (ap_int<31>(s6) << 2) - 27209728;
-    const ap_int<36> s8 = (ap_int<36>(x[2]) << 15) + s7 - (ap_int<33>(s6) << 4);
+    const ap_int<25> s6 = (ap_int<23>(x[2]) << 2) + (ap_int<25>(x[2]) << 4) - x[2];
+    const ap_uint<26> s7 = s6 + 27209728;
+    const ap_int<36> s8 = (ap_int<36>(x[2]) << 15) + (ap_int<33>(s6) << 8) - s7;
     y[2] = s8;
     const ap_int<23> s9 = x[3] + (ap_int<22>(x[3]) << 2);
     const ap_int<27> s10 = s9 - (ap_int<27>(s9) << 4) - 20127232;
@@ -77,9 +77,9 @@ static void linear_norm_1_part_0(const linear_norm_1_in_t x[32], linear_norm_1_o
     const ap_int<27> s51 = (ap_int<22>(x[17]) << 2) + s50 - (ap_int<27>(x[17]) << 7);
     const ap_int<33> s52 = (ap_int<33>(x[17]) << 13) + s51 - (ap_int<30>(x[17]) << 10);
     y[17] = linear_norm_1_out_t(s52) << 3;
-    const ap_int<30> s53 = x[18] + (ap_int<30>(x[18]) << 10);
-    const ap_int<20> s54 = x[18] + 36294;
-    const ap_int<33> s55 = (ap_int<33>(s53) << 3) + (ap_int<28>(s54) << 8) - s53;
+    const ap_int<23> s53 = (ap_int<23>(x[18]) << 3) - x[18];
+    const ap_uint<24> s54 = s53 + 9291264;
+    const ap_int<33> s55 = (ap_int<28>(x[18]) << 8) + (ap_int<33>(s53) << 10) + s54;
     y[18] = linear_norm_1_out_t(s55) << 3;
     const ap_int<24> s56 = x[19] - (ap_int<22>(x[19]) << 2) - 6893824;
     const ap_int<28> s57 = s56 - (ap_int<26>(x[19]) << 6) - (ap_int<28>(x[19]) << 8);
@@ -99,10 +99,10 @@ static void linear_norm_1_part_1(const linear_norm_1_in_t x[32], linear_norm_1_o
     const ap_int<20> s64 = x[22] - 26608;
     const ap_int<29> s65 = (ap_int<29>(x[22]) << 9) + s64 - (ap_int<23>(x[22]) << 3);
     y[22] = linear_norm_1_out_t(s65) << 7;
-    const ap_int<22> s66 = x[23] - (ap_int<22>(x[23]) << 2);
-    const ap_int<25> s68 = x[23] + (ap_int<22>(x[23]) << 2) + (ap_int<24>(x[23]) << 4);
-    const ap_uint<23> s67 = -s66 + 6507008;
-    const ap_int<34> s69 = (ap_int<27>(s66) << 5) + (ap_int<34>(s68) << 9) - s67;
+    const ap_uint<23> s66 = -x[23] + 6507008;
+    const ap_int<26> s67 = (ap_int<25>(x[23]) << 5) - (ap_int<22>(x[23]) << 2) - s66;
+    const ap_int<24> s68 = (ap_int<22>(x[23]) << 2) + (ap_int<24>(x[23]) << 4) - x[23];
+    const ap_int<34> s69 = (ap_int<33>(x[23]) << 13) + s67 + (ap_int<31>(s68) << 7);
     y[23] = linear_norm_1_out_t(s69) << 2;
     const ap_int<23> s70 = x[24] + (ap_int<22>(x[24]) << 2);
     const ap_uint<24> s71 = -s70 + 9048064;
@@ -123,19 +123,18 @@ static void linear_norm_1_part_1(const linear_norm_1_in_t x[32], linear_norm_1_o
     const ap_int<27> s82 = (ap_int<21>(x[28]) << 2) + (ap_int<26>(x[28]) << 7) + s81;
     const ap_int<32> s83 = (ap_int<32>(x[28]) << 13) + s82 - (ap_int<28>(x[28]) << 9);
     y[28] = linear_norm_1_out_t(s83) << 3;
-    const ap_uint<23> s84 = x[29] + 3933824;
-    const ap_int<25> s85 = (ap_int<25>(x[29]) << 5) + s84 - (ap_int<23>(x[29]) << 3);
-    const ap_int<25> s86 = (ap_int<22>(x[29]) << 2) - x[29] - (ap_int<25>(x[29]) << 5);
-    const ap_int<34> s87 = (ap_int<34>(x[29]) << 14) + s85 + (ap_int<32>(s86) << 7);
-    y[29] = linear_norm_1_out_t(s87) << 2;
-    const ap_uint<21> s88 = x[30] + 1371264;
-    const ap_int<24> s89 = (ap_int<21>(x[30]) << 2) + (ap_int<23>(x[30]) << 4) + s88;
-    const ap_int<31> s90 = (ap_int<31>(x[30]) << 12) + s89 - (ap_int<28>(x[30]) << 9);
-    y[30] = linear_norm_1_out_t(s90) << 4;
-    const ap_int<26> s91 = x[31] + (ap_int<26>(x[31]) << 5);
-    const ap_uint<22> s92 = -x[31] + 1895136;
-    const ap_int<32> s93 = (ap_int<33>(s91) << 7) - (ap_int<31>(s91) << 5) - s92;
-    y[31] = linear_norm_1_out_t(s93) << 4;
+    const ap_int<25> s84 = x[29] + (ap_int<25>(x[29]) << 5) - (ap_int<23>(x[29]) << 3);
+    const ap_int<25> s85 = s84 + 3933824;
+    const ap_int<34> s86 = (ap_int<34>(s84) << 9) + s85 - (ap_int<27>(x[29]) << 7);
+    y[29] = linear_norm_1_out_t(s86) << 2;
+    const ap_uint<21> s87 = x[30] + 1371264;
+    const ap_int<24> s88 = (ap_int<21>(x[30]) << 2) + (ap_int<23>(x[30]) << 4) + s87;
+    const ap_int<31> s89 = (ap_int<31>(x[30]) << 12) + s88 - (ap_int<28>(x[30]) << 9);
+    y[30] = linear_norm_1_out_t(s89) << 4;
+    const ap_int<23> s91 = x[31] - 1895136;
+    const ap_int<22> s90 = x[31] - (ap_int<23>(x[31]) << 2);
+    const ap_int<32> s92 = s91 - (ap_int<27>(s90) << 5) - (ap_int<32>(s90) << 10);
+    y[31] = linear_norm_1_out_t(s92) << 4;
 }
 
 void linear_norm_1(const linear_norm_1_in_t x[32], linear_norm_1_out_t y[32]) {
