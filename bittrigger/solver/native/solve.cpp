@@ -32,14 +32,12 @@ i64 count_terms(const Problem& problem) {
     return terms;
 }
 
-// Steps of the default search: a second or two for small matrices; for larger ones a time that grows like that of sharing
-// itself. A step takes longer where many columns read each input, or are near to others; sharing them a second time, as
-// differences, has taken its part of the time already.
-i64 default_steps(i64 terms, i64 n_in, i64 n_out, bool near, bool differences) {
-    if (terms < SMALL) return std::clamp<i64>(120 * terms, 24000, 72000);  // each time
+// Steps of the default search: for small matrices, those of each time that they are searched, three seconds at most in all; for
+// larger ones a time that grows like that of sharing itself. A step takes longer where many columns read each input.
+i64 default_steps(i64 terms, i64 n_in, i64 n_out) {
+    if (terms < SMALL) return std::clamp<i64>(120 * terms, 24000, 72000);
     const i64 steps = (13 * terms / 20 + terms * terms / 4100) * std::clamp<i64>(5 * n_out / n_in + 16, 20, 36) / 20;
-    const i64 most = std::min<i64>({steps, 160000, 3000000000 / terms, terms * n_in * std::max<i64>(n_in, 32) / 800});
-    return differences ? most * 2 / 5 : near ? most / 2 : most;
+    return std::min<i64>({steps, 160000, 3000000000 / terms, terms * n_in * std::max<i64>(n_in, 32) / 800});
 }
 
 // Steps of the longest search: some 20 s for matrices of up to 4,000 terms, and about as long for larger ones.
@@ -169,7 +167,11 @@ Built solve_within(const Matrix& matrix, const Problem& problem, const SolveOpti
     const auto search_in_ways = [&](int ways, i64 steps, bool thorough) {
         for (int k = 0; k < ways; ++k) search_from(small ? *unsearched : *start.state, steps, thorough);
     };
-    if (options.effort >= 1) search_in_ways(small ? WAYS : 1, default_steps(terms, matrix.n_in, columns, near, tried), small);
+    i64 steps = default_steps(terms, matrix.n_in, columns);
+    // Sharing a second time, as differences, has taken its part of the time already. A step takes longer where many columns are
+    // near to others, and where terms are shifted.
+    if (!small && (near || start.state->max_shift() > 0)) steps = tried ? steps * 2 / 5 : near ? steps / 2 : steps * 2 / 3;
+    if (options.effort >= 1) search_in_ways(small ? WAYS : 1, steps, small);
     if (options.effort >= 2) search_in_ways(small ? MOST_WAYS : 1, most_steps(terms) / (small ? MOST_WAYS : 1), true);
     return built;
 }

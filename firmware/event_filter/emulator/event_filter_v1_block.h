@@ -87,7 +87,7 @@ inline void copy_rows(ToWord (*to)[TO_GROUPS], const FromWord (&from)[ROWS][FROM
     }
 }
 
-void linear_dense_1(Block &block); // 57 to 32 codes, 984 additions
+void linear_dense_1(Block &block); // 57 to 32 codes, 983 additions
 void linear_norm_1(Block &block); // 32 to 32 codes, 164 additions
 void requantize_relu_1(Block &block); // 32 to 32 codes
 void bitlinear_dense_2(Block &block); // 32 to 24 codes, 262 additions

@@ -72,288 +72,279 @@ module linear_dense_1 (
     wire signed [11:0] x56 = x[683:672];
 
     // stage 0
-    wire signed [13:0] s0;  // x7 + 2*x11 - x20
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s0 (
-        .a(x7), .b((13'(x11) << 1)), .c(x20), .sum(s0)
+    wire signed [13:0] s0;  // x0 + x30 + 2*x54
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s0 (
+        .a(x0), .b(x30), .c((13'(x54) << 1)), .sum(s0)
     );
-    wire signed [13:0] s1;  // x2 + x6 - x37
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s1 (
-        .a(x2), .b(x6), .c(x37), .sum(s1)
+    wire signed [14:0] s2;  // x1 + x16 - 4*x12
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s2 (
+        .a(x1), .b(x16), .c((14'(x12) << 2)), .sum(s2)
     );
-    wire signed [13:0] s2;  // x38 - x44 - x45
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s2 (
-        .a(x38), .b(x44), .c(x45), .sum(s2)
+    wire signed [12:0] s3;  // x50 - x40
+    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s3 (
+        .a(x50), .b(x40), .sum(s3)
     );
-    wire signed [15:0] s3;  // 4*x36 + s1 + s2
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s3 (
-        .a((14'(x36) << 2)), .b(s1), .c(s2), .sum(s3)
+    wire signed [12:0] s4;  // x8 - x22
+    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s4 (
+        .a(x8), .b(x22), .sum(s4)
     );
-    wire signed [15:0] s4;  // x28 + 4*x39 - 4*x51
-    assign s4[1:0] = x28[1:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s4 (
-        .a(11'(x28 >>> 2)), .b(x39), .c(x51), .sum(s4[15:2])
+    wire signed [14:0] s5;  // 4*x24 + 4*x27 - x27
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s5 (
+        .a((15'(x24) << 2)), .b((15'(x27) << 2)), .c(15'(x27)), .sum(s5)
     );
-    wire signed [14:0] s5;  // x3 + 4*x9 + x48
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s5 (
-        .a(x3), .b((14'(x9) << 2)), .c(x48), .sum(s5)
+    wire signed [13:0] s6;  // x36 - x29 - s3
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s6 (
+        .a(x36), .b(x29), .c(s3), .sum(s6)
     );
-    wire signed [13:0] s6;  // x46 - 2*x32
-    assign s6[0:0] = x46[0:0];
-    bittrigger_grow2 #(.WIDTH(13), .A(11), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s6 (
-        .a(11'(x46 >>> 1)), .b(x32), .sum(s6[13:1])
+    wire signed [13:0] s8;  // 2*x32 - x46
+    bittrigger_grow2 #(.WIDTH(14), .A(13), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s8 (
+        .a((13'(x32) << 1)), .b(x46), .sum(s8)
     );
-    wire signed [17:0] s7;  // 32*x1 - 2*x10 - x17
-    bittrigger_grow3 #(.WIDTH(18), .A(17), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s7 (
-        .a((17'(x1) << 5)), .b((15'(x10) << 1)), .c(15'(x17)), .sum(s7)
+    wire signed [14:0] s9;  // x3 + 4*x9 + x48
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s9 (
+        .a(x3), .b((14'(x9) << 2)), .c(x48), .sum(s9)
     );
-    wire signed [15:0] s8;  // s0 + s5 + s6
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s8 (
-        .a(s0), .b(s5), .c(s6), .sum(s8)
+    wire signed [13:0] s10;  // x7 + 2*x11 - x20
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s10 (
+        .a(x7), .b((13'(x11) << 1)), .c(x20), .sum(s10)
     );
-    wire signed [18:0] s9;  // s4 + s7 - 4*s5
-    bittrigger_grow3 #(.WIDTH(19), .A(16), .B(18), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s9 (
-        .a(s4), .b(s7), .c((17'(s5) << 2)), .sum(s9)
+    wire signed [15:0] s11;  // x28 + 4*x39 - 4*x51
+    assign s11[1:0] = x28[1:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s11 (
+        .a(11'(x28 >>> 2)), .b(x39), .c(x51), .sum(s11[15:2])
     );
-    wire signed [14:0] s11;  // 4*x24 + 4*x27 - x27
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s11 (
-        .a((15'(x24) << 2)), .b((15'(x27) << 2)), .c(15'(x27)), .sum(s11)
+    wire signed [13:0] s12;  // x2 + x6 - x37
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s12 (
+        .a(x2), .b(x6), .c(x37), .sum(s12)
     );
-    wire signed [12:0] s12;  // x8 - x22
-    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s12 (
-        .a(x8), .b(x22), .sum(s12)
+    wire signed [13:0] s13;  // x38 - x44 - x45
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s13 (
+        .a(x38), .b(x44), .c(x45), .sum(s13)
     );
-    wire signed [12:0] s13;  // x50 - x40
-    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s13 (
-        .a(x50), .b(x40), .sum(s13)
+    wire signed [15:0] s14;  // 4*x36 + s12 + s13
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s14 (
+        .a((14'(x36) << 2)), .b(s12), .c(s13), .sum(s14)
     );
-    wire signed [13:0] s14;  // x36 - x29 - s13
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s14 (
-        .a(x36), .b(x29), .c(s13), .sum(s14)
+    wire signed [17:0] s15;  // 32*x1 - 2*x10 - x17
+    bittrigger_grow3 #(.WIDTH(18), .A(17), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s15 (
+        .a((17'(x1) << 5)), .b((15'(x10) << 1)), .c(15'(x17)), .sum(s15)
     );
-    wire signed [13:0] s16;  // x56 - x13 - x53
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s16 (
-        .a(x56), .b(x13), .c(x53), .sum(s16)
+    wire signed [15:0] s16;  // s9 + s10 - s8
+    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s16 (
+        .a(s9), .b(s10), .c(s8), .sum(s16)
     );
-    wire signed [16:0] s17;  // 16*x12 + 2*x33 + s16
-    assign s17[0:0] = s16[0:0];
-    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s17 (
-        .a((15'(x12) << 3)), .b(13'(x33)), .c(13'(s16 >>> 1)), .sum(s17[16:1])
+    wire signed [18:0] s17;  // s11 + s15 - 4*s9
+    bittrigger_grow3 #(.WIDTH(19), .A(16), .B(18), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s17 (
+        .a(s11), .b(s15), .c((17'(s9) << 2)), .sum(s17)
     );
-    wire signed [13:0] s18;  // x0 + x30 + 2*x54
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s18 (
-        .a(x0), .b(x30), .c((13'(x54) << 1)), .sum(s18)
+    wire signed [12:0] s19;  // x24 + x47
+    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b00)) u_s19 (
+        .a(x24), .b(x47), .sum(s19)
     );
-    wire signed [12:0] s20;  // x24 + x47
-    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b00)) u_s20 (
-        .a(x24), .b(x47), .sum(s20)
+    wire signed [14:0] s20;  // 2*x19 + x23 - s19
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s20 (
+        .a((13'(x19) << 1)), .b(x23), .c(s19), .sum(s20)
     );
-    wire signed [14:0] s21;  // 2*x19 + x23 - s20
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s21 (
-        .a((13'(x19) << 1)), .b(x23), .c(s20), .sum(s21)
+    wire signed [13:0] s21;  // x56 - x13 - x53
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s21 (
+        .a(x56), .b(x13), .c(x53), .sum(s21)
     );
-    wire signed [14:0] s22;  // x1 + x16 - 4*x12
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s22 (
-        .a(x1), .b(x16), .c((14'(x12) << 2)), .sum(s22)
+    wire signed [16:0] s22;  // 16*x12 + 2*x33 + s21
+    assign s22[0:0] = s21[0:0];
+    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s22 (
+        .a((15'(x12) << 3)), .b(13'(x33)), .c(13'(s21 >>> 1)), .sum(s22[16:1])
     );
-    wire signed [14:0] s23;  // x41 - 2*x18 - 2*x52
+    wire signed [14:0] s23;  // x41 + 2*x49 - 2*x18
     assign s23[0:0] = x41[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s23 (
-        .a(11'(x41 >>> 1)), .b(x18), .c(x52), .sum(s23[14:1])
+    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s23 (
+        .a(11'(x41 >>> 1)), .b(x49), .c(x18), .sum(s23[14:1])
     );
-    wire signed [13:0] s24;  // x21 + x49 - 2*x7
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s24 (
-        .a(x21), .b(x49), .c((13'(x7) << 1)), .sum(s24)
+    wire signed [13:0] s24;  // x21 - 2*x1 - x52
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s24 (
+        .a(x21), .b((13'(x1) << 1)), .c(x52), .sum(s24)
     );
-    wire signed [15:0] s25;  // 4*x15 + s23 - 4*x1
-    assign s25[1:0] = s23[1:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s25 (
-        .a(x15), .b(13'(s23 >>> 2)), .c(x1), .sum(s25[15:2])
+    wire signed [12:0] s30;  // x20 - x32
+    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s30 (
+        .a(x20), .b(x32), .sum(s30)
     );
-    wire signed [13:0] s30;  // x10 - x27 - x46
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s30 (
-        .a(x10), .b(x27), .c(x46), .sum(s30)
+    wire signed [12:0] s31;  // x9 - x12
+    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s31 (
+        .a(x9), .b(x12), .sum(s31)
     );
-    wire signed [13:0] s31;  // 2*x22 - x15
-    bittrigger_grow2 #(.WIDTH(14), .A(13), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s31 (
-        .a((13'(x22) << 1)), .b(x15), .sum(s31)
+    wire signed [13:0] s32;  // x2 - x11 - 2*x31
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s32 (
+        .a(x2), .b(x11), .c((13'(x31) << 1)), .sum(s32)
     );
-    wire signed [16:0] s32;  // x40 + x54 - 16*x24
-    bittrigger_grow3 #(.WIDTH(17), .A(14), .B(14), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s32 (
-        .a(14'(x40)), .b(14'(x54)), .c((16'(x24) << 4)), .sum(s32)
-    );
-    wire signed [13:0] s33;  // x19 + x26 - x33
+    wire signed [13:0] s33;  // x16 + x21 - x45
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s33 (
-        .a(x19), .b(x26), .c(x33), .sum(s33)
+        .a(x16), .b(x21), .c(x45), .sum(s33)
     );
-    wire signed [14:0] s34;  // 2*x48 + s33 - x52
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s34 (
-        .a((13'(x48) << 1)), .b(s33), .c(x52), .sum(s34)
+    wire signed [14:0] s34;  // 4*x11 - s30 - s31
+    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s34 (
+        .a((14'(x11) << 2)), .b(s30), .c(s31), .sum(s34)
     );
-    wire signed [16:0] s36;  // 16*x54 - x8 - x28
-    bittrigger_grow3 #(.WIDTH(17), .A(16), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s36 (
-        .a((16'(x54) << 4)), .b(14'(x8)), .c(14'(x28)), .sum(s36)
+    wire signed [15:0] s35;  // 4*x39 + s32 + 2*s33
+    assign s35[0:0] = s32[0:0];
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s35 (
+        .a((13'(x39) << 1)), .b(13'(s32 >>> 1)), .c(s33), .sum(s35[15:1])
     );
-    wire signed [13:0] s39;  // x17 + x22 + x25
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s39 (
-        .a(x17), .b(x22), .c(x25), .sum(s39)
+    wire signed [16:0] s38;  // x40 + x54 - 16*x24
+    bittrigger_grow3 #(.WIDTH(17), .A(14), .B(14), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s38 (
+        .a(14'(x40)), .b(14'(x54)), .c((16'(x24) << 4)), .sum(s38)
     );
-    wire signed [16:0] s41;  // 2*x1 - 32*x1 - x29
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b110)) u_s41 (
-        .a((17'(x1) << 1)), .b((17'(x1) << 5)), .c(17'(x29)), .sum(s41)
+    wire signed [13:0] s39;  // 2*x22 - x15
+    bittrigger_grow2 #(.WIDTH(14), .A(13), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s39 (
+        .a((13'(x22) << 1)), .b(x15), .sum(s39)
     );
-    wire signed [12:0] s42;  // x9 - x12
-    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s42 (
-        .a(x9), .b(x12), .sum(s42)
+    wire signed [13:0] s40;  // x19 + x26 - x33
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s40 (
+        .a(x19), .b(x26), .c(x33), .sum(s40)
     );
-    wire signed [12:0] s43;  // x32 - x20
-    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s43 (
-        .a(x32), .b(x20), .sum(s43)
+    wire signed [14:0] s41;  // 2*x48 + s40 - x52
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s41 (
+        .a((13'(x48) << 1)), .b(s40), .c(x52), .sum(s41)
     );
-    wire signed [13:0] s44;  // x11 + 2*x31 - x2
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s44 (
-        .a(x11), .b((13'(x31) << 1)), .c(x2), .sum(s44)
+    wire signed [16:0] s43;  // 16*x54 - x8 - x28
+    bittrigger_grow3 #(.WIDTH(17), .A(16), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s43 (
+        .a((16'(x54) << 4)), .b(14'(x8)), .c(14'(x28)), .sum(s43)
     );
-    wire signed [13:0] s45;  // x45 - x16 - x21
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s45 (
-        .a(x45), .b(x16), .c(x21), .sum(s45)
+    wire signed [16:0] s45;  // 2*x1 - 32*x1 - x29
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b110)) u_s45 (
+        .a((17'(x1) << 1)), .b((17'(x1) << 5)), .c(17'(x29)), .sum(s45)
     );
-    wire signed [14:0] s46;  // s42 - 4*x11 - s43
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s46 (
-        .a(s42), .b((14'(x11) << 2)), .c(s43), .sum(s46)
+    wire signed [13:0] s46;  // x10 - x27 - x46
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s46 (
+        .a(x10), .b(x27), .c(x46), .sum(s46)
     );
-    wire signed [15:0] s47;  // s44 + 2*s45 - 4*x39
-    assign s47[0:0] = s44[0:0];
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s47 (
-        .a(13'(s44 >>> 1)), .b(s45), .c((13'(x39) << 1)), .sum(s47[15:1])
+    wire signed [13:0] s47;  // x17 + x22 + x25
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s47 (
+        .a(x17), .b(x22), .c(x25), .sum(s47)
     );
-    wire signed [13:0] s49;  // x36 + x49 - x5
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s49 (
-        .a(x36), .b(x49), .c(x5), .sum(s49)
+    wire signed [13:0] s49;  // x5 + x13 + x38
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s49 (
+        .a(x5), .b(x13), .c(x38), .sum(s49)
     );
-    wire signed [13:0] s50;  // x13 + 2*x24 + x38
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s50 (
-        .a(x13), .b((13'(x24) << 1)), .c(x38), .sum(s50)
+    wire signed [13:0] s50;  // x36 + x49 - 2*x24
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s50 (
+        .a(x36), .b(x49), .c((13'(x24) << 1)), .sum(s50)
     );
-    wire signed [15:0] s51;  // s30 + s49 - s50
+    wire signed [15:0] s51;  // s46 + s50 - s49
     bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s51 (
-        .a(s30), .b(s49), .c(s50), .sum(s51)
+        .a(s46), .b(s50), .c(s49), .sum(s51)
     );
-    wire signed [13:0] s55;  // 2*x33 + x49 - x5
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s55 (
-        .a((13'(x33) << 1)), .b(x49), .c(x5), .sum(s55)
+    wire signed [12:0] s55;  // x6 - x32
+    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s55 (
+        .a(x6), .b(x32), .sum(s55)
     );
-    wire signed [14:0] s56;  // x42 - 4*x9
-    assign s56[1:0] = x42[1:0];
-    bittrigger_grow2 #(.WIDTH(13), .A(10), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s56 (
-        .a(10'(x42 >>> 2)), .b(x9), .sum(s56[14:2])
+    wire signed [14:0] s56;  // 2*x0 + 2*x3 + s55
+    assign s56[0:0] = s55[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s56 (
+        .a(x0), .b(x3), .c(12'(s55 >>> 1)), .sum(s56[14:1])
     );
-    wire signed [13:0] s57;  // x4 + x18 - x34
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s57 (
-        .a(x4), .b(x18), .c(x34), .sum(s57)
+    wire signed [17:0] s57;  // 2*x11 + 32*x12 - x2
+    bittrigger_grow3 #(.WIDTH(18), .A(15), .B(17), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s57 (
+        .a((15'(x11) << 1)), .b((17'(x12) << 5)), .c(15'(x2)), .sum(s57)
     );
-    wire signed [14:0] s58;  // s57 - 2*x48 - s12
-    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s58 (
-        .a(s57), .b((13'(x48) << 1)), .c(s12), .sum(s58)
+    wire signed [14:0] s58;  // 4*x25 + x42 - x56
+    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s58 (
+        .a((14'(x25) << 2)), .b(x42), .c(x56), .sum(s58)
     );
-    wire signed [15:0] s59;  // 4*x18 + s55 - 4*x19
-    assign s59[1:0] = s55[1:0];
+    wire signed [13:0] s59;  // x44 + x53 - x52
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s59 (
-        .a(x18), .b(12'(s55 >>> 2)), .c(x19), .sum(s59[15:2])
+        .a(x44), .b(x53), .c(x52), .sum(s59)
     );
-    wire signed [17:0] s61;  // 2*x11 + 32*x12 - x2
-    bittrigger_grow3 #(.WIDTH(18), .A(15), .B(17), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s61 (
-        .a((15'(x11) << 1)), .b((17'(x12) << 5)), .c(15'(x2)), .sum(s61)
+    wire signed [14:0] s60;  // 2*x24 + 2*x45 + s59
+    assign s60[0:0] = s59[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s60 (
+        .a(x24), .b(x45), .c(13'(s59 >>> 1)), .sum(s60[14:1])
     );
-    wire signed [14:0] s62;  // x27 + 4*x45
-    assign s62[1:0] = x27[1:0];
-    bittrigger_grow2 #(.WIDTH(13), .A(10), .B(12), .SIGNED(2'b11), .NEGATE(2'b00)) u_s62 (
-        .a(10'(x27 >>> 2)), .b(x45), .sum(s62[14:2])
+    wire signed [15:0] s61;  // 4*x39 + s58 - 4*x1
+    assign s61[1:0] = s58[1:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s61 (
+        .a(x39), .b(13'(s58 >>> 2)), .c(x1), .sum(s61[15:2])
     );
-    wire signed [13:0] s63;  // x9 + x36 + x41
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s63 (
-        .a(x9), .b(x36), .c(x41), .sum(s63)
+    wire signed [12:0] s63;  // x30 - x50
+    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s63 (
+        .a(x30), .b(x50), .sum(s63)
     );
-    wire signed [15:0] s64;  // 2*x47 + s63 - 2*s62
-    assign s64[0:0] = s63[0:0];
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s64 (
-        .a(15'(x47)), .b(15'(s63 >>> 1)), .c(s62), .sum(s64[15:1])
+    wire signed [13:0] s64;  // 2*x2 - x14 - x15
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s64 (
+        .a((13'(x2) << 1)), .b(x14), .c(x15), .sum(s64)
     );
     wire signed [17:0] s65;  // 32*x24 + x29 - x38
     bittrigger_grow3 #(.WIDTH(18), .A(17), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s65 (
         .a((17'(x24) << 5)), .b(15'(x29)), .c(15'(x38)), .sum(s65)
     );
-    wire signed [14:0] s66;  // 4*x25 + x42 - x56
-    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s66 (
-        .a((14'(x25) << 2)), .b(x42), .c(x56), .sum(s66)
+    wire signed [12:0] s66;  // x9 + x41
+    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b00)) u_s66 (
+        .a(x9), .b(x41), .sum(s66)
     );
-    wire signed [13:0] s67;  // x44 + x53 - x52
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s67 (
-        .a(x44), .b(x53), .c(x52), .sum(s67)
+    wire signed [14:0] s67;  // x36 + 2*x47 - 2*x27
+    assign s67[0:0] = x36[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s67 (
+        .a(11'(x36 >>> 1)), .b(x47), .c(x27), .sum(s67[14:1])
     );
-    wire signed [14:0] s68;  // 2*x24 + 2*x45 + s67
-    assign s68[0:0] = s67[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s68 (
-        .a(x24), .b(x45), .c(13'(s67 >>> 1)), .sum(s68[14:1])
+    wire signed [15:0] s68;  // s66 + s67 - 8*x45
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s68 (
+        .a(16'(s66)), .b(16'(s67)), .c((16'(x45) << 3)), .sum(s68)
     );
-    wire signed [15:0] s69;  // 4*x39 + s66 - 4*x1
-    assign s69[1:0] = s66[1:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s69 (
-        .a(x39), .b(13'(s66 >>> 2)), .c(x1), .sum(s69[15:2])
+    wire signed [14:0] s69;  // x42 - 4*x9
+    assign s69[1:0] = x42[1:0];
+    bittrigger_grow2 #(.WIDTH(13), .A(10), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s69 (
+        .a(10'(x42 >>> 2)), .b(x9), .sum(s69[14:2])
     );
-    wire signed [13:0] s71;  // x3 + x27 + x47
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s71 (
-        .a(x3), .b(x27), .c(x47), .sum(s71)
+    wire signed [13:0] s70;  // x5 - 2*x33 - x49
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s70 (
+        .a(x5), .b((13'(x33) << 1)), .c(x49), .sum(s70)
     );
-    wire signed [13:0] s72;  // x40 + x43 - x0
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s72 (
-        .a(x40), .b(x43), .c(x0), .sum(s72)
+    wire signed [13:0] s71;  // x4 + x18 - x34
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s71 (
+        .a(x4), .b(x18), .c(x34), .sum(s71)
     );
-    wire signed [17:0] s73;  // s71 + s72 - 32*x1
-    bittrigger_grow3 #(.WIDTH(18), .A(15), .B(15), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s73 (
-        .a(15'(s71)), .b(15'(s72)), .c((17'(x1) << 5)), .sum(s73)
+    wire signed [14:0] s72;  // s71 - 2*x48 - s4
+    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s72 (
+        .a(s71), .b((13'(x48) << 1)), .c(s4), .sum(s72)
     );
-    wire signed [13:0] s74;  // x19 + x33 - x12
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s74 (
-        .a(x19), .b(x33), .c(x12), .sum(s74)
+    wire signed [15:0] s73;  // 4*x18 - 4*x19 - s70
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s73 (
+        .a((14'(x18) << 2)), .b((14'(x19) << 2)), .c(s70), .sum(s73)
     );
-    wire signed [13:0] s75;  // x7 + x55 - x48
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s75 (
-        .a(x7), .b(x55), .c(x48), .sum(s75)
+    wire signed [13:0] s75;  // x3 + x27 + x47
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s75 (
+        .a(x3), .b(x27), .c(x47), .sum(s75)
     );
-    wire signed [13:0] s77;  // 2*x2 - x14 - x15
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s77 (
-        .a((13'(x2) << 1)), .b(x14), .c(x15), .sum(s77)
+    wire signed [13:0] s76;  // x40 + x43 - x0
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s76 (
+        .a(x40), .b(x43), .c(x0), .sum(s76)
     );
-    wire signed [12:0] s78;  // x6 - x32
-    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s78 (
-        .a(x6), .b(x32), .sum(s78)
+    wire signed [17:0] s77;  // s75 + s76 - 32*x1
+    bittrigger_grow3 #(.WIDTH(18), .A(15), .B(15), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s77 (
+        .a(15'(s75)), .b(15'(s76)), .c((17'(x1) << 5)), .sum(s77)
     );
-    wire signed [14:0] s79;  // 2*x0 + 2*x3 + s78
-    assign s79[0:0] = s78[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s79 (
-        .a(x0), .b(x3), .c(12'(s78 >>> 1)), .sum(s79[14:1])
+    wire signed [13:0] s78;  // x19 + x33 - x12
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s78 (
+        .a(x19), .b(x33), .c(x12), .sum(s78)
     );
-    wire signed [12:0] s80;  // x30 - x50
-    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s80 (
-        .a(x30), .b(x50), .sum(s80)
+    wire signed [13:0] s79;  // x7 + x55 - x48
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s79 (
+        .a(x7), .b(x55), .c(x48), .sum(s79)
     );
     wire signed [13:0] s81;  // x21 + x26 + x31
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s81 (
         .a(x21), .b(x26), .c(x31), .sum(s81)
     );
-    wire signed [14:0] s82;  // s80 - 2*x16 - 2*x35
-    assign s82[0:0] = s80[0:0];
+    wire signed [14:0] s82;  // s63 - 2*x16 - 2*x35
+    assign s82[0:0] = s63[0:0];
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s82 (
-        .a(12'(s80 >>> 1)), .b(x16), .c(x35), .sum(s82[14:1])
+        .a(12'(s63 >>> 1)), .b(x16), .c(x35), .sum(s82[14:1])
     );
     wire signed [15:0] s83;  // 4*x10 - 4*x13 - s81
     bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s83 (
         .a((14'(x10) << 2)), .b((14'(x13) << 2)), .c(s81), .sum(s83)
     );
-    wire signed [13:0] s90;  // 2*x2 + x29
-    assign s90[0:0] = x29[0:0];
-    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(11), .SIGNED(2'b11), .NEGATE(2'b00)) u_s90 (
-        .a(x2), .b(11'(x29 >>> 1)), .sum(s90[13:1])
+    wire signed [13:0] s90;  // x4 + x11 - x38
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s90 (
+        .a(x4), .b(x11), .c(x38), .sum(s90)
     );
     wire signed [13:0] s91;  // x24 - x23 - x34
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s91 (
@@ -369,84 +360,83 @@ module linear_dense_1 (
     bittrigger_grow3 #(.WIDTH(16), .A(14), .B(13), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s93 (
         .a((14'(x21) << 2)), .b(13'(s91 >>> 2)), .c(s92), .sum(s93[17:2])
     );
-    wire signed [13:0] s94;  // x39 - x13 - x53
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s94 (
-        .a(x39), .b(x13), .c(x53), .sum(s94)
+    wire signed [13:0] s94;  // 2*x7 + x48 + x56
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s94 (
+        .a((13'(x7) << 1)), .b(x48), .c(x56), .sum(s94)
     );
-    wire signed [13:0] s95;  // x7 + x31 + s12
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s95 (
-        .a(x7), .b(x31), .c(s12), .sum(s95)
+    wire signed [14:0] s95;  // 4*x22 + x41 - x16
+    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s95 (
+        .a((14'(x22) << 2)), .b(x41), .c(x16), .sum(s95)
     );
-    wire signed [15:0] s99;  // 8*x9 + x20 + x32
-    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s99 (
-        .a((15'(x9) << 3)), .b(13'(x20)), .c(13'(x32)), .sum(s99)
+    wire signed [15:0] s96;  // 2*x45 + s95 - 2*x15
+    assign s96[0:0] = s95[0:0];
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s96 (
+        .a(x45), .b(14'(s95 >>> 1)), .c(x15), .sum(s96[15:1])
     );
-    wire signed [14:0] s100;  // x5 + 2*x18 - 4*x42
-    assign s100[0:0] = x5[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s100 (
-        .a(11'(x5 >>> 1)), .b(x18), .c((13'(x42) << 1)), .sum(s100[14:1])
+    wire signed [13:0] s97;  // x7 + x39 - x53
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s97 (
+        .a(x7), .b(x39), .c(x53), .sum(s97)
     );
-    wire signed [13:0] s102;  // x4 + x11 - x38
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s102 (
-        .a(x4), .b(x11), .c(x38), .sum(s102)
+    wire signed [13:0] s98;  // x31 + s4 - x13
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s98 (
+        .a(x31), .b(s4), .c(x13), .sum(s98)
     );
-    wire signed [14:0] s103;  // 4*x22 + x41 - x16
-    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s103 (
-        .a((14'(x22) << 2)), .b(x41), .c(x16), .sum(s103)
+    wire signed [14:0] s102;  // x5 + 2*x18 - 4*x42
+    assign s102[0:0] = x5[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s102 (
+        .a(11'(x5 >>> 1)), .b(x18), .c((13'(x42) << 1)), .sum(s102[14:1])
     );
-    wire signed [15:0] s104;  // 2*x45 + s103 - 2*x15
-    assign s104[0:0] = s103[0:0];
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s104 (
-        .a(x45), .b(14'(s103 >>> 1)), .c(x15), .sum(s104[15:1])
+    wire signed [13:0] s104;  // x54 - 2*x25
+    assign s104[0:0] = x54[0:0];
+    bittrigger_grow2 #(.WIDTH(13), .A(11), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s104 (
+        .a(11'(x54 >>> 1)), .b(x25), .sum(s104[13:1])
     );
-    wire signed [13:0] s105;  // x54 - 2*x25
-    assign s105[0:0] = x54[0:0];
-    bittrigger_grow2 #(.WIDTH(13), .A(11), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s105 (
-        .a(11'(x54 >>> 1)), .b(x25), .sum(s105[13:1])
+    wire signed [13:0] s105;  // x14 - x10 - x49
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s105 (
+        .a(x14), .b(x10), .c(x49), .sum(s105)
     );
-    wire signed [13:0] s106;  // x14 - x10 - x49
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s106 (
-        .a(x14), .b(x10), .c(x49), .sum(s106)
+    wire signed [15:0] s106;  // s104 - 4*x19 - s105
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s106 (
+        .a(s104), .b((14'(x19) << 2)), .c(s105), .sum(s106)
     );
-    wire signed [15:0] s107;  // 4*x19 + s106 - s105
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s107 (
-        .a((14'(x19) << 2)), .b(s106), .c(s105), .sum(s107)
+    wire signed [13:0] s107;  // x1 + 2*x26
+    assign s107[0:0] = x1[0:0];
+    bittrigger_grow2 #(.WIDTH(13), .A(11), .B(12), .SIGNED(2'b11), .NEGATE(2'b00)) u_s107 (
+        .a(11'(x1 >>> 1)), .b(x26), .sum(s107[13:1])
     );
-    wire signed [13:0] s108;  // 2*x7 + x48 + x56
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s108 (
-        .a((13'(x7) << 1)), .b(x48), .c(x56), .sum(s108)
+    wire signed [13:0] s108;  // 2*x51 - x36
+    bittrigger_grow2 #(.WIDTH(14), .A(13), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s108 (
+        .a((13'(x51) << 1)), .b(x36), .sum(s108)
     );
-    wire signed [13:0] s109;  // x36 - 2*x51
-    assign s109[0:0] = x36[0:0];
-    bittrigger_grow2 #(.WIDTH(13), .A(11), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s109 (
-        .a(11'(x36 >>> 1)), .b(x51), .sum(s109[13:1])
+    wire signed [15:0] s109;  // 8*x9 + x20 + x32
+    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s109 (
+        .a((15'(x9) << 3)), .b(13'(x20)), .c(13'(x32)), .sum(s109)
     );
-    wire signed [13:0] s110;  // x44 - x1 - x12
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s110 (
-        .a(x44), .b(x1), .c(x12), .sum(s110)
+    wire signed [13:0] s110;  // x28 + x44 - x12
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s110 (
+        .a(x28), .b(x44), .c(x12), .sum(s110)
     );
-    wire signed [13:0] s111;  // x19 + x28 - 2*x26
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s111 (
-        .a(x19), .b(x28), .c((13'(x26) << 1)), .sum(s111)
+    wire signed [13:0] s111;  // x19 - 2*x2 - x29
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s111 (
+        .a(x19), .b((13'(x2) << 1)), .c(x29), .sum(s111)
     );
-    wire signed [15:0] s112;  // s102 + s109 - s90
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s112 (
-        .a(s102), .b(s109), .c(s90), .sum(s112)
+    wire signed [15:0] s112;  // s90 - s107 - s108
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s112 (
+        .a(s90), .b(s107), .c(s108), .sum(s112)
     );
-    wire signed [15:0] s113;  // 4*x33 + s110 - 4*x54
+    wire signed [15:0] s113;  // s110 - 4*x41 - 4*x54
     assign s113[1:0] = s110[1:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s113 (
-        .a(x33), .b(12'(s110 >>> 2)), .c(x54), .sum(s113[15:2])
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s113 (
+        .a(12'(s110 >>> 2)), .b(x41), .c(x54), .sum(s113[15:2])
     );
-    wire signed [15:0] s114;  // s111 - 4*x23 - 4*x41
+    wire signed [15:0] s114;  // 4*x33 + s111 - 4*x23
     assign s114[1:0] = s111[1:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s114 (
-        .a(12'(s111 >>> 2)), .b(x23), .c(x41), .sum(s114[15:2])
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s114 (
+        .a(x33), .b(12'(s111 >>> 2)), .c(x23), .sum(s114[15:2])
     );
-    wire signed [16:0] s121;  // 2*x1 + x43 - 32*x1
-    assign s121[0:0] = x43[0:0];
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s121 (
-        .a(16'(x1)), .b(16'(x43 >>> 1)), .c((16'(x1) << 4)), .sum(s121[16:1])
+    wire signed [16:0] s121;  // 32*x1 - 2*x1 - x43
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b110)) u_s121 (
+        .a((17'(x1) << 5)), .b((17'(x1) << 1)), .c(17'(x43)), .sum(s121)
     );
     wire signed [13:0] s122;  // x10 + x53 - x26
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s122 (
@@ -457,49 +447,50 @@ module linear_dense_1 (
     bittrigger_grow2 #(.WIDTH(13), .A(12), .B(11), .SIGNED(2'b11), .NEGATE(2'b00)) u_s123 (
         .a(x27), .b(11'(x40 >>> 1)), .sum(s123[13:1])
     );
-    wire signed [17:0] s124;  // s121 + s123 - s122
-    bittrigger_grow3 #(.WIDTH(18), .A(17), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s124 (
-        .a(s121), .b(15'(s123)), .c(15'(s122)), .sum(s124)
+    wire signed [17:0] s124;  // s123 - s121 - s122
+    bittrigger_grow3 #(.WIDTH(18), .A(15), .B(17), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s124 (
+        .a(15'(s123)), .b(s121), .c(15'(s122)), .sum(s124)
     );
-    wire signed [13:0] s125;  // x0 + 2*x21 - x22
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s125 (
-        .a(x0), .b((13'(x21) << 1)), .c(x22), .sum(s125)
+    wire signed [13:0] s125;  // x16 + x23 - x50
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s125 (
+        .a(x16), .b(x23), .c(x50), .sum(s125)
     );
-    wire signed [15:0] s126;  // 8*x9 + x15 - x35
-    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s126 (
-        .a((15'(x9) << 3)), .b(13'(x15)), .c(13'(x35)), .sum(s126)
+    wire signed [13:0] s126;  // x8 - x25 - x41
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s126 (
+        .a(x8), .b(x25), .c(x41), .sum(s126)
     );
-    wire signed [13:0] s127;  // x25 + x41 - x8
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s127 (
-        .a(x25), .b(x41), .c(x8), .sum(s127)
+    wire signed [12:0] s127;  // x4 + x36
+    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b00)) u_s127 (
+        .a(x4), .b(x36), .sum(s127)
     );
-    wire signed [13:0] s128;  // x19 + x51 + x54
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s128 (
-        .a(x19), .b(x51), .c(x54), .sum(s128)
+    wire signed [15:0] s128;  // x3 + 8*x51 - x34
+    bittrigger_grow3 #(.WIDTH(16), .A(13), .B(15), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s128 (
+        .a(13'(x3)), .b((15'(x51) << 3)), .c(13'(x34)), .sum(s128)
     );
-    wire signed [15:0] s129;  // x3 + 8*x51 - x34
-    bittrigger_grow3 #(.WIDTH(16), .A(13), .B(15), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s129 (
-        .a(13'(x3)), .b((15'(x51) << 3)), .c(13'(x34)), .sum(s129)
+    wire signed [13:0] s129;  // x7 + x24 + 2*x39
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s129 (
+        .a(x7), .b(x24), .c((13'(x39) << 1)), .sum(s129)
     );
-    wire signed [12:0] s130;  // x4 + x36
-    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b00)) u_s130 (
-        .a(x4), .b(x36), .sum(s130)
+    wire signed [13:0] s130;  // x52 - x17 - s127
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s130 (
+        .a(x52), .b(x17), .c(s127), .sum(s130)
     );
-    wire signed [13:0] s131;  // x7 + x24 + 2*x39
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s131 (
-        .a(x7), .b(x24), .c((13'(x39) << 1)), .sum(s131)
+    wire signed [15:0] s131;  // 4*x24 + s129 - 4*x54
+    assign s131[1:0] = s129[1:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s131 (
+        .a(x24), .b(12'(s129 >>> 2)), .c(x54), .sum(s131[15:2])
     );
-    wire signed [13:0] s132;  // x17 + s130 - x52
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s132 (
-        .a(x17), .b(s130), .c(x52), .sum(s132)
+    wire signed [13:0] s133;  // x0 + 2*x21 - x22
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s133 (
+        .a(x0), .b((13'(x21) << 1)), .c(x22), .sum(s133)
     );
-    wire signed [15:0] s133;  // 4*x54 - 4*x24 - s131
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s133 (
-        .a((14'(x54) << 2)), .b((14'(x24) << 2)), .c(s131), .sum(s133)
+    wire signed [15:0] s134;  // 8*x9 + x15 - x35
+    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s134 (
+        .a((15'(x9) << 3)), .b(13'(x15)), .c(13'(x35)), .sum(s134)
     );
-    wire signed [13:0] s135;  // x16 + x23 - x50
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s135 (
-        .a(x16), .b(x23), .c(x50), .sum(s135)
+    wire signed [13:0] s135;  // x19 + x51 + x54
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s135 (
+        .a(x19), .b(x51), .c(x54), .sum(s135)
     );
     wire signed [13:0] s136;  // x5 + x14 - x18
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s136 (
@@ -509,137 +500,138 @@ module linear_dense_1 (
     bittrigger_grow3 #(.WIDTH(15), .A(13), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s137 (
         .a((13'(x31) << 1)), .b(s135), .c(x29), .sum(s137)
     );
-    wire signed [15:0] s138;  // s128 + s136 - s127
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s138 (
-        .a(s128), .b(s136), .c(s127), .sum(s138)
+    wire signed [15:0] s138;  // s125 + s126 + s136
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s138 (
+        .a(s125), .b(s126), .c(s136), .sum(s138)
     );
-    wire signed [13:0] s143;  // x33 + x51 - x13
+    wire signed [13:0] s143;  // x40 + x55 - x19
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s143 (
-        .a(x33), .b(x51), .c(x13), .sum(s143)
+        .a(x40), .b(x55), .c(x19), .sum(s143)
     );
-    wire signed [14:0] s144;  // x5 + 2*x25 - 4*x12
-    assign s144[0:0] = x5[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s144 (
-        .a(11'(x5 >>> 1)), .b(x25), .c((13'(x12) << 1)), .sum(s144[14:1])
+    wire signed [13:0] s144;  // x0 - x6 - x21
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s144 (
+        .a(x0), .b(x6), .c(x21), .sum(s144)
     );
-    wire signed [14:0] s145;  // 4*x9 - x7
-    bittrigger_grow2 #(.WIDTH(15), .A(14), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s145 (
-        .a((14'(x9) << 2)), .b(x7), .sum(s145)
+    wire signed [14:0] s145;  // x14 + s144 - s143
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s145 (
+        .a(15'(x14)), .b(15'(s144)), .c(15'(s143)), .sum(s145)
     );
-    wire signed [14:0] s147;  // 2*x18 + 2*x38 - x12
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s147 (
-        .a((13'(x18) << 1)), .b((13'(x38) << 1)), .c(x12), .sum(s147)
+    wire signed [14:0] s147;  // x36 + x45 - 4*x6
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s147 (
+        .a(x36), .b(x45), .c((14'(x6) << 2)), .sum(s147)
     );
-    wire signed [14:0] s148;  // x36 + x45 - 4*x6
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s148 (
-        .a(x36), .b(x45), .c((14'(x6) << 2)), .sum(s148)
+    wire signed [14:0] s148;  // x3 + 4*x36 - 2*x22
+    assign s148[0:0] = x3[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s148 (
+        .a(11'(x3 >>> 1)), .b((13'(x36) << 1)), .c(x22), .sum(s148[14:1])
     );
-    wire signed [14:0] s149;  // x3 + 4*x36 - 2*x22
-    assign s149[0:0] = x3[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s149 (
-        .a(11'(x3 >>> 1)), .b((13'(x36) << 1)), .c(x22), .sum(s149[14:1])
+    wire signed [13:0] s150;  // x16 + x39 + 2*x54
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s150 (
+        .a(x16), .b(x39), .c((13'(x54) << 1)), .sum(s150)
     );
-    wire signed [13:0] s151;  // x16 + x39 + 2*x54
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s151 (
-        .a(x16), .b(x39), .c((13'(x54) << 1)), .sum(s151)
+    wire signed [13:0] s151;  // x33 + x51 - x13
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s151 (
+        .a(x33), .b(x51), .c(x13), .sum(s151)
     );
-    wire signed [13:0] s152;  // x19 - x40 - x55
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s152 (
-        .a(x19), .b(x40), .c(x55), .sum(s152)
+    wire signed [14:0] s154;  // x5 + 2*x25 - 4*x12
+    assign s154[0:0] = x5[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s154 (
+        .a(11'(x5 >>> 1)), .b(x25), .c((13'(x12) << 1)), .sum(s154[14:1])
     );
-    wire signed [13:0] s153;  // x6 + x21 - x0
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s153 (
-        .a(x6), .b(x21), .c(x0), .sum(s153)
+    wire signed [14:0] s155;  // 2*x18 + 2*x38 - x12
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s155 (
+        .a((13'(x18) << 1)), .b((13'(x38) << 1)), .c(x12), .sum(s155)
     );
-    wire signed [14:0] s154;  // s153 - x14 - s152
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b110)) u_s154 (
-        .a(15'(s153)), .b(15'(x14)), .c(15'(s152)), .sum(s154)
+    wire signed [13:0] s156;  // 2*x51 - x45
+    bittrigger_grow2 #(.WIDTH(14), .A(13), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s156 (
+        .a((13'(x51) << 1)), .b(x45), .sum(s156)
     );
     wire signed [13:0] s158;  // x17 + 2*x42
     assign s158[0:0] = x17[0:0];
     bittrigger_grow2 #(.WIDTH(13), .A(11), .B(12), .SIGNED(2'b11), .NEGATE(2'b00)) u_s158 (
         .a(11'(x17 >>> 1)), .b(x42), .sum(s158[13:1])
     );
-    wire signed [15:0] s159;  // s143 + s158 - s122
+    wire signed [15:0] s159;  // s151 + s158 - s122
     bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s159 (
-        .a(s143), .b(s158), .c(s122), .sum(s159)
+        .a(s151), .b(s158), .c(s122), .sum(s159)
     );
-    wire signed [13:0] s165;  // 2*x21 + x48 - x51
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s165 (
-        .a((13'(x21) << 1)), .b(x48), .c(x51), .sum(s165)
+    wire signed [14:0] s165;  // x18 - 4*x18 - x20
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s165 (
+        .a(x18), .b((14'(x18) << 2)), .c(x20), .sum(s165)
     );
-    wire signed [12:0] s166;  // x53 - x10
-    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s166 (
-        .a(x53), .b(x10), .sum(s166)
+    wire signed [14:0] s166;  // 4*x12 + x14 + x55
+    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s166 (
+        .a((14'(x12) << 2)), .b(x14), .c(x55), .sum(s166)
     );
-    wire signed [12:0] s168;  // x13 + x15
-    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b00)) u_s168 (
-        .a(x13), .b(x15), .sum(s168)
+    wire signed [15:0] s167;  // s165 + s166 - s63
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s167 (
+        .a(16'(s165)), .b(16'(s166)), .c(16'(s63)), .sum(s167)
     );
-    wire signed [13:0] s169;  // x44 + x51 - x31
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s169 (
-        .a(x44), .b(x51), .c(x31), .sum(s169)
+    wire signed [13:0] s168;  // x2 + x32 + x46
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s168 (
+        .a(x2), .b(x32), .c(x46), .sum(s168)
     );
-    wire signed [13:0] s170;  // x33 + x39 - x26
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s170 (
-        .a(x33), .b(x39), .c(x26), .sum(s170)
+    wire signed [13:0] s170;  // 2*x21 + x48 - x51
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s170 (
+        .a((13'(x21) << 1)), .b(x48), .c(x51), .sum(s170)
     );
-    wire signed [15:0] s171;  // s168 + s169 + 2*s170
-    bittrigger_grow3 #(.WIDTH(16), .A(13), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s171 (
-        .a(s168), .b(s169), .c((15'(s170) << 1)), .sum(s171)
+    wire signed [12:0] s171;  // x53 - x10
+    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s171 (
+        .a(x53), .b(x10), .sum(s171)
     );
     wire signed [13:0] s173;  // x16 + x24 + x25
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s173 (
         .a(x16), .b(x24), .c(x25), .sum(s173)
     );
-    wire signed [14:0] s174;  // 2*x6 - x34 - 4*x39
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s174 (
-        .a((13'(x6) << 1)), .b(x34), .c((14'(x39) << 2)), .sum(s174)
+    wire signed [14:0] s174;  // x34 + 4*x39 - 2*x6
+    assign s174[0:0] = x34[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s174 (
+        .a(11'(x34 >>> 1)), .b((13'(x39) << 1)), .c(x6), .sum(s174[14:1])
     );
-    wire signed [14:0] s175;  // x18 - 4*x18 - x20
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s175 (
-        .a(x18), .b((14'(x18) << 2)), .c(x20), .sum(s175)
+    wire signed [12:0] s175;  // x13 + x15
+    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b00)) u_s175 (
+        .a(x13), .b(x15), .sum(s175)
     );
-    wire signed [14:0] s176;  // 4*x12 + x14 + x55
-    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s176 (
-        .a((14'(x12) << 2)), .b(x14), .c(x55), .sum(s176)
+    wire signed [13:0] s176;  // x44 + x51 - x31
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s176 (
+        .a(x44), .b(x51), .c(x31), .sum(s176)
     );
-    wire signed [15:0] s177;  // s175 + s176 - s80
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s177 (
-        .a(16'(s175)), .b(16'(s176)), .c(16'(s80)), .sum(s177)
+    wire signed [13:0] s177;  // x33 + x39 - x26
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s177 (
+        .a(x33), .b(x39), .c(x26), .sum(s177)
     );
-    wire signed [13:0] s178;  // x2 + x32 + x46
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s178 (
-        .a(x2), .b(x32), .c(x46), .sum(s178)
+    wire signed [15:0] s178;  // s175 + s176 + 2*s177
+    bittrigger_grow3 #(.WIDTH(16), .A(13), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s178 (
+        .a(s175), .b(s176), .c((15'(s177) << 1)), .sum(s178)
     );
     wire signed [14:0] s180;  // 2*x19 - x5 - 2*x52
     bittrigger_grow3 #(.WIDTH(15), .A(13), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s180 (
         .a((13'(x19) << 1)), .b(x5), .c((13'(x52) << 1)), .sum(s180)
     );
-    wire signed [14:0] s181;  // 4*x3 + s12 - 4*x8
-    assign s181[1:0] = s12[1:0];
+    wire signed [14:0] s181;  // 4*x3 + s4 - 4*x8
+    assign s181[1:0] = s4[1:0];
     bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b100)) u_s181 (
-        .a(13'(x3)), .b(13'(s12 >>> 2)), .c(13'(x8)), .sum(s181[14:2])
+        .a(13'(x3)), .b(13'(s4 >>> 2)), .c(13'(x8)), .sum(s181[14:2])
     );
-    wire signed [13:0] s187;  // x2 + x20 - x28
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s187 (
-        .a(x2), .b(x20), .c(x28), .sum(s187)
+    wire signed [14:0] s187;  // 2*x8 + s175 - x43
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s187 (
+        .a((13'(x8) << 1)), .b(s175), .c(x43), .sum(s187)
     );
-    wire signed [13:0] s188;  // 2*x30 + x35 + x44
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s188 (
-        .a((13'(x30) << 1)), .b(x35), .c(x44), .sum(s188)
+    wire signed [13:0] s188;  // x19 + x45 + x48
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s188 (
+        .a(x19), .b(x45), .c(x48), .sum(s188)
     );
-    wire signed [13:0] s190;  // x9 + x27 - x6
+    wire signed [13:0] s190;  // x2 + x20 - x28
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s190 (
-        .a(x9), .b(x27), .c(x6), .sum(s190)
+        .a(x2), .b(x20), .c(x28), .sum(s190)
     );
-    wire signed [13:0] s191;  // x19 + x45 + x48
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s191 (
-        .a(x19), .b(x45), .c(x48), .sum(s191)
+    wire signed [13:0] s191;  // x6 - x9 - x27
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s191 (
+        .a(x6), .b(x9), .c(x27), .sum(s191)
     );
-    wire signed [14:0] s192;  // x43 - 2*x8 - s168
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s192 (
-        .a(x43), .b((13'(x8) << 1)), .c(s168), .sum(s192)
+    wire signed [13:0] s192;  // 2*x30 + x35 + x44
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s192 (
+        .a((13'(x30) << 1)), .b(x35), .c(x44), .sum(s192)
     );
     wire signed [13:0] s193;  // x31 + x54 - x56
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s193 (
@@ -649,26 +641,25 @@ module linear_dense_1 (
     bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s194 (
         .a((13'(x41) << 1)), .b((13'(x42) << 1)), .c(x46), .sum(s194)
     );
-    wire signed [15:0] s195;  // s190 + s193 - s187
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s195 (
-        .a(s190), .b(s193), .c(s187), .sum(s195)
+    wire signed [15:0] s195;  // s193 - s190 - s191
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s195 (
+        .a(s193), .b(s190), .c(s191), .sum(s195)
     );
-    wire signed [15:0] s196;  // 4*x13 + s125 + s188
+    wire signed [15:0] s196;  // 4*x13 + s133 + s192
     bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s196 (
-        .a((14'(x13) << 2)), .b(s125), .c(s188), .sum(s196)
+        .a((14'(x13) << 2)), .b(s133), .c(s192), .sum(s196)
     );
-    wire signed [13:0] s202;  // x9 - x18 - x37
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s202 (
-        .a(x9), .b(x18), .c(x37), .sum(s202)
+    wire signed [13:0] s202;  // x2 + 2*x54 - x22
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s202 (
+        .a(x2), .b((13'(x54) << 1)), .c(x22), .sum(s202)
     );
-    wire signed [14:0] s203;  // 2*x48 - 2*x21 - x33
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s203 (
-        .a((13'(x48) << 1)), .b((13'(x21) << 1)), .c(x33), .sum(s203)
+    wire signed [13:0] s205;  // x31 + x53 - x47
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s205 (
+        .a(x31), .b(x53), .c(x47), .sum(s205)
     );
-    wire signed [16:0] s204;  // 8*x54 + s202 + 2*s203
-    assign s204[0:0] = s202[0:0];
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(13), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s204 (
-        .a((14'(x54) << 2)), .b(13'(s202 >>> 1)), .c(s203), .sum(s204[16:1])
+    wire signed [15:0] s206;  // x17 + 8*x51 + s205
+    bittrigger_grow3 #(.WIDTH(16), .A(13), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s206 (
+        .a(13'(x17)), .b((15'(x51) << 3)), .c(s205), .sum(s206)
     );
     wire signed [14:0] s207;  // x7 + 8*x12 - 2*x12
     assign s207[0:0] = x7[0:0];
@@ -676,83 +667,85 @@ module linear_dense_1 (
         .a(14'(x7 >>> 1)), .b((14'(x12) << 2)), .c(14'(x12)), .sum(s207[14:1])
     );
     wire signed [14:0] s208 = 15'(x3) - s207;
-    wire signed [14:0] s209;  // 2*x25 - x38 - 2*x51
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s209 (
-        .a((13'(x25) << 1)), .b(x38), .c((13'(x51) << 1)), .sum(s209)
+    wire signed [13:0] s209;  // x9 - x18 - x37
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s209 (
+        .a(x9), .b(x18), .c(x37), .sum(s209)
     );
-    wire signed [13:0] s210;  // x2 + 2*x54 - x22
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s210 (
-        .a(x2), .b((13'(x54) << 1)), .c(x22), .sum(s210)
+    wire signed [14:0] s210;  // 2*x48 - 2*x21 - x33
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s210 (
+        .a((13'(x48) << 1)), .b((13'(x21) << 1)), .c(x33), .sum(s210)
     );
-    wire signed [13:0] s211;  // x47 - x31 - x53
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s211 (
-        .a(x47), .b(x31), .c(x53), .sum(s211)
+    wire signed [16:0] s211;  // 8*x54 + s209 + 2*s210
+    assign s211[0:0] = s209[0:0];
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(13), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s211 (
+        .a((14'(x54) << 2)), .b(13'(s209 >>> 1)), .c(s210), .sum(s211[16:1])
     );
-    wire signed [15:0] s212;  // s211 - x17 - 8*x51
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(13), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s212 (
-        .a(s211), .b(13'(x17)), .c((15'(x51) << 3)), .sum(s212)
+    wire signed [14:0] s212;  // x38 + 2*x51 - 2*x25
+    assign s212[0:0] = x38[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s212 (
+        .a(11'(x38 >>> 1)), .b(x51), .c(x25), .sum(s212[14:1])
     );
     wire signed [13:0] s213;  // x4 + x15 + x39
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s213 (
         .a(x4), .b(x15), .c(x39), .sum(s213)
     );
-    wire signed [14:0] s214;  // 2*x30 + s6 + s213
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b000)) u_s214 (
-        .a((15'(x30) << 1)), .b(15'(s6)), .c(15'(s213)), .sum(s214)
+    wire signed [14:0] s214;  // s8 - 2*x30 - s213
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b110)) u_s214 (
+        .a(15'(s8)), .b((15'(x30) << 1)), .c(15'(s213)), .sum(s214)
     );
-    wire signed [13:0] s219;  // x22 + x46 - x5
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s219 (
-        .a(x22), .b(x46), .c(x5), .sum(s219)
+    wire signed [13:0] s219;  // x13 + x17 - 2*x39
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s219 (
+        .a(x13), .b(x17), .c((13'(x39) << 1)), .sum(s219)
     );
-    wire signed [14:0] s220;  // 4*x15 + x25 + x43
-    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s220 (
-        .a((14'(x15) << 2)), .b(x25), .c(x43), .sum(s220)
+    wire signed [14:0] s221;  // 4*x0 + x4 + x32
+    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s221 (
+        .a((14'(x0) << 2)), .b(x4), .c(x32), .sum(s221)
     );
-    wire signed [16:0] s221;  // s219 - s32 - s220
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b110)) u_s221 (
-        .a(17'(s219)), .b(s32), .c(17'(s220)), .sum(s221)
+    wire signed [15:0] s222;  // 8*x12 + 2*x42 + x54
+    assign s222[0:0] = x54[0:0];
+    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s222 (
+        .a((14'(x12) << 2)), .b(x42), .c(12'(x54 >>> 1)), .sum(s222[15:1])
     );
-    wire signed [14:0] s222;  // x3 + s143 - 2*x1
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s222 (
-        .a(x3), .b(s143), .c((13'(x1) << 1)), .sum(s222)
+    wire signed [17:0] s223;  // s192 + s221 + 4*s222
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s223 (
+        .a(18'(s192)), .b(18'(s221)), .c((18'(s222) << 2)), .sum(s223)
     );
-    wire signed [14:0] s224;  // x4 + x32 + 4*x54
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s224 (
-        .a(x4), .b(x32), .c((14'(x54) << 2)), .sum(s224)
+    wire signed [14:0] s225;  // x20 + 4*x21 - x48
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s225 (
+        .a(x20), .b((14'(x21) << 2)), .c(x48), .sum(s225)
     );
-    wire signed [15:0] s225;  // x0 + 8*x12 + 2*x42
-    assign s225[0:0] = x0[0:0];
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s225 (
-        .a(12'(x0 >>> 1)), .b((14'(x12) << 2)), .c(x42), .sum(s225[15:1])
+    wire signed [13:0] s226;  // x0 - x2 - x14
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s226 (
+        .a(x0), .b(x2), .c(x14), .sum(s226)
     );
-    wire signed [17:0] s226;  // s188 + s224 + 4*s225
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s226 (
-        .a(18'(s188)), .b(18'(s224)), .c((18'(s225) << 2)), .sum(s226)
+    wire signed [14:0] s227;  // 2*x10 + s226 - x31
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s227 (
+        .a((13'(x10) << 1)), .b(s226), .c(x31), .sum(s227)
     );
-    wire signed [14:0] s228;  // x48 - x20 - 4*x21
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s228 (
-        .a(x48), .b(x20), .c((14'(x21) << 2)), .sum(s228)
+    wire signed [13:0] s229;  // x22 + x46 - x5
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s229 (
+        .a(x22), .b(x46), .c(x5), .sum(s229)
     );
-    wire signed [13:0] s229;  // x2 + x14 + x31
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s229 (
-        .a(x2), .b(x14), .c(x31), .sum(s229)
+    wire signed [14:0] s230;  // 4*x15 + x25 + x43
+    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s230 (
+        .a((14'(x15) << 2)), .b(x25), .c(x43), .sum(s230)
     );
-    wire signed [14:0] s230;  // x0 + 2*x10 - s229
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(13), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s230 (
-        .a(x0), .b((13'(x10) << 1)), .c(s229), .sum(s230)
+    wire signed [16:0] s231;  // s229 - s38 - s230
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b110)) u_s231 (
+        .a(17'(s229)), .b(s38), .c(17'(s230)), .sum(s231)
     );
-    wire signed [15:0] s232;  // x24 + 4*s109 - x42
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s232 (
-        .a(16'(x24)), .b((16'(s109) << 2)), .c(16'(x42)), .sum(s232)
+    wire signed [14:0] s232;  // 2*x29 + 2*x36 + x51
+    assign s232[0:0] = x51[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s232 (
+        .a(x29), .b(x36), .c(11'(x51 >>> 1)), .sum(s232[14:1])
     );
-    wire signed [13:0] s233;  // x13 + x17 - 2*x39
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s233 (
-        .a(x13), .b(x17), .c((13'(x39) << 1)), .sum(s233)
+    wire signed [14:0] s233;  // x3 + s151 - 2*x1
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s233 (
+        .a(x3), .b(s151), .c((13'(x1) << 1)), .sum(s233)
     );
-    wire signed [14:0] s234;  // 2*x29 + 2*x36 + x51
-    assign s234[0:0] = x51[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s234 (
-        .a(x29), .b(x36), .c(11'(x51 >>> 1)), .sum(s234[14:1])
+    wire signed [15:0] s234;  // x42 + 4*s108 - x24
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s234 (
+        .a(16'(x42)), .b((16'(s108) << 2)), .c(16'(x24)), .sum(s234)
     );
     wire signed [13:0] s235;  // x21 + x52 + x53
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s235 (
@@ -762,49 +755,49 @@ module linear_dense_1 (
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s236 (
         .a(x19), .b(x7), .c((13'(x23) << 1)), .sum(s236)
     );
-    wire signed [15:0] s237;  // s235 + s236 - s233
+    wire signed [15:0] s237;  // s235 + s236 - s219
     bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s237 (
-        .a(s235), .b(s236), .c(s233), .sum(s237)
+        .a(s235), .b(s236), .c(s219), .sum(s237)
     );
-    wire signed [13:0] s244;  // x15 + x55 - x14
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s244 (
-        .a(x15), .b(x55), .c(x14), .sum(s244)
+    wire signed [13:0] s243;  // x45 + x47 - x43
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s243 (
+        .a(x45), .b(x47), .c(x43), .sum(s243)
     );
-    wire signed [17:0] s245;  // 32*x1 + x36 + s244
-    bittrigger_grow3 #(.WIDTH(18), .A(17), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s245 (
-        .a((17'(x1) << 5)), .b(15'(x36)), .c(15'(s244)), .sum(s245)
+    wire signed [13:0] s244;  // x15 + x36 + x55
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s244 (
+        .a(x15), .b(x36), .c(x55), .sum(s244)
     );
-    wire signed [13:0] s246;  // x45 + x47 - x43
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s246 (
-        .a(x45), .b(x47), .c(x43), .sum(s246)
+    wire signed [17:0] s245;  // 32*x1 + s244 - x14
+    bittrigger_grow3 #(.WIDTH(18), .A(17), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s245 (
+        .a((17'(x1) << 5)), .b(15'(s244)), .c(15'(x14)), .sum(s245)
     );
     wire signed [13:0] s247;  // x11 + 2*x21 - x40
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s247 (
         .a(x11), .b((13'(x21) << 1)), .c(x40), .sum(s247)
     );
-    wire signed [13:0] s253;  // x20 + x23 + x42
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s253 (
-        .a(x20), .b(x23), .c(x42), .sum(s253)
+    wire signed [14:0] s252;  // 4*x24 - 2*x18 - x30
+    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s252 (
+        .a((14'(x24) << 2)), .b((13'(x18) << 1)), .c(x30), .sum(s252)
     );
-    wire signed [13:0] s254;  // 2*x0 + x11 + x17
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s254 (
-        .a((13'(x0) << 1)), .b(x11), .c(x17), .sum(s254)
+    wire signed [13:0] s254;  // x20 + x23 + x42
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s254 (
+        .a(x20), .b(x23), .c(x42), .sum(s254)
     );
-    wire signed [14:0] s257;  // 4*x24 - 2*x18 - x30
-    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s257 (
-        .a((14'(x24) << 2)), .b((13'(x18) << 1)), .c(x30), .sum(s257)
+    wire signed [13:0] s255;  // 2*x0 + x11 + x17
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s255 (
+        .a((13'(x0) << 1)), .b(x11), .c(x17), .sum(s255)
     );
-    wire signed [13:0] s258;  // x24 - x35 - x52
+    wire signed [13:0] s258;  // x24 - x44 - x52
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s258 (
-        .a(x24), .b(x35), .c(x52), .sum(s258)
+        .a(x24), .b(x44), .c(x52), .sum(s258)
     );
-    wire signed [14:0] s259;  // 4*x9 + 2*x45 - x44
+    wire signed [14:0] s259;  // 4*x9 + 2*x45 - x35
     bittrigger_grow3 #(.WIDTH(15), .A(14), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s259 (
-        .a((14'(x9) << 2)), .b((13'(x45) << 1)), .c(x44), .sum(s259)
+        .a((14'(x9) << 2)), .b((13'(x45) << 1)), .c(x35), .sum(s259)
     );
-    wire signed [15:0] s260;  // s105 + s258 + s259
+    wire signed [15:0] s260;  // s104 + s258 + s259
     bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s260 (
-        .a(s105), .b(s258), .c(s259), .sum(s260)
+        .a(s104), .b(s258), .c(s259), .sum(s260)
     );
     wire signed [14:0] s261;  // x3 + 2*x27 + 2*x36
     assign s261[0:0] = x3[0:0];
@@ -821,292 +814,293 @@ module linear_dense_1 (
     bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s263 (
         .a(x15), .b(x22), .c(14'(s261 >>> 1)), .sum(s263[15:1])
     );
-    wire signed [14:0] s267;  // 4*x48 - x27 - x53
-    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s267 (
-        .a((14'(x48) << 2)), .b(x27), .c(x53), .sum(s267)
+    wire signed [14:0] s267;  // 2*x7 + x29 - 4*x33
+    assign s267[0:0] = x29[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s267 (
+        .a(x7), .b(11'(x29 >>> 1)), .c((13'(x33) << 1)), .sum(s267[14:1])
     );
-    wire signed [14:0] s268;  // 2*x7 + x29 - 4*x33
-    assign s268[0:0] = x29[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s268 (
-        .a(x7), .b(11'(x29 >>> 1)), .c((13'(x33) << 1)), .sum(s268[14:1])
+    wire signed [13:0] s268;  // x6 + x10 + x15
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s268 (
+        .a(x6), .b(x10), .c(x15), .sum(s268)
     );
-    wire signed [13:0] s269;  // 2*x43 + x46 - x33
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s269 (
-        .a((13'(x43) << 1)), .b(x46), .c(x33), .sum(s269)
+    wire signed [15:0] s269;  // x1 + x13 - 16*x1
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s269 (
+        .a(16'(x1)), .b(16'(x13)), .c((16'(x1) << 4)), .sum(s269)
     );
-    wire signed [13:0] s270;  // x14 + x48 - x2
+    wire signed [13:0] s270;  // x17 + x36 - x32
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s270 (
-        .a(x14), .b(x48), .c(x2), .sum(s270)
+        .a(x17), .b(x36), .c(x32), .sum(s270)
     );
-    wire signed [14:0] s271;  // x44 + x50 + 4*x54
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s271 (
-        .a(x44), .b(x50), .c((14'(x54) << 2)), .sum(s271)
+    wire signed [17:0] s271;  // s268 + 2*s269 + s270
+    bittrigger_grow3 #(.WIDTH(18), .A(15), .B(17), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s271 (
+        .a(15'(s268)), .b((17'(s269) << 1)), .c(15'(s270)), .sum(s271)
     );
-    wire signed [13:0] s272;  // x54 + x56 - 2*x22
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s272 (
-        .a(x54), .b(x56), .c((13'(x22) << 1)), .sum(s272)
+    wire signed [17:0] s273;  // 32*x24 - x4 - 4*x42
+    bittrigger_grow3 #(.WIDTH(18), .A(17), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s273 (
+        .a((17'(x24) << 5)), .b(15'(x4)), .c((15'(x42) << 2)), .sum(s273)
     );
-    wire signed [15:0] s273;  // s271 + s272 - 2*x51
-    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s273 (
-        .a(s271), .b(s272), .c((13'(x51) << 1)), .sum(s273)
+    wire signed [17:0] s274;  // x11 + 2*x16 - s273
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s274 (
+        .a(18'(x11)), .b((18'(x16) << 1)), .c(s273), .sum(s274)
     );
-    wire signed [14:0] s274;  // s270 - 2*x21 - x28
-    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s274 (
-        .a(s270), .b((13'(x21) << 1)), .c(x28), .sum(s274)
+    wire signed [13:0] s275;  // x14 + x48 - x2
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s275 (
+        .a(x14), .b(x48), .c(x2), .sum(s275)
     );
-    wire signed [17:0] s276;  // 32*x24 - x4 - 4*x42
-    bittrigger_grow3 #(.WIDTH(18), .A(17), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s276 (
-        .a((17'(x24) << 5)), .b(15'(x4)), .c((15'(x42) << 2)), .sum(s276)
+    wire signed [14:0] s276;  // x44 + x50 + 4*x54
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s276 (
+        .a(x44), .b(x50), .c((14'(x54) << 2)), .sum(s276)
     );
-    wire signed [17:0] s277;  // x11 + 2*x16 - s276
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s277 (
-        .a(18'(x11)), .b((18'(x16) << 1)), .c(s276), .sum(s277)
+    wire signed [13:0] s277;  // x54 + x56 - 2*x22
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s277 (
+        .a(x54), .b(x56), .c((13'(x22) << 1)), .sum(s277)
     );
-    wire signed [13:0] s278;  // x6 + x10 + x15
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s278 (
-        .a(x6), .b(x10), .c(x15), .sum(s278)
+    wire signed [15:0] s278;  // s276 + s277 - 2*x51
+    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s278 (
+        .a(s276), .b(s277), .c((13'(x51) << 1)), .sum(s278)
     );
-    wire signed [15:0] s279;  // x1 + x13 - 16*x1
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s279 (
-        .a(16'(x1)), .b(16'(x13)), .c((16'(x1) << 4)), .sum(s279)
+    wire signed [14:0] s279;  // s275 - 2*x21 - x28
+    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s279 (
+        .a(s275), .b((13'(x21) << 1)), .c(x28), .sum(s279)
     );
-    wire signed [13:0] s280;  // x17 + x36 - x32
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s280 (
-        .a(x17), .b(x36), .c(x32), .sum(s280)
+    wire signed [14:0] s281;  // 4*x48 - x27 - x53
+    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s281 (
+        .a((14'(x48) << 2)), .b(x27), .c(x53), .sum(s281)
     );
-    wire signed [17:0] s281;  // s278 + 2*s279 + s280
-    bittrigger_grow3 #(.WIDTH(18), .A(15), .B(17), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s281 (
-        .a(15'(s278)), .b((17'(s279) << 1)), .c(15'(s280)), .sum(s281)
+    wire signed [13:0] s282;  // 2*x43 + x46 - x33
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s282 (
+        .a((13'(x43) << 1)), .b(x46), .c(x33), .sum(s282)
     );
     wire signed [13:0] s283;  // x19 + 2*x47 - x8
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s283 (
         .a(x19), .b((13'(x47) << 1)), .c(x8), .sum(s283)
     );
-    wire signed [14:0] s284;  // s269 - 2*x26 - 2*x41
-    assign s284[0:0] = s269[0:0];
+    wire signed [14:0] s284;  // s282 - 2*x26 - 2*x41
+    assign s284[0:0] = s282[0:0];
     bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s284 (
-        .a(13'(s269 >>> 1)), .b(x26), .c(x41), .sum(s284[14:1])
+        .a(13'(s282 >>> 1)), .b(x26), .c(x41), .sum(s284[14:1])
     );
-    wire signed [16:0] s285;  // s267 + s268 + s283
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s285 (
-        .a(s267), .b(s268), .c(s283), .sum(s285)
+    wire signed [16:0] s285;  // s281 + s283 - s154
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s285 (
+        .a(s281), .b(s283), .c(s154), .sum(s285)
     );
-    wire signed [13:0] s291;  // x37 - x12 - x54
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s291 (
-        .a(x37), .b(x12), .c(x54), .sum(s291)
+    wire signed [14:0] s291;  // x10 + x17 + 4*x42
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s291 (
+        .a(x10), .b(x17), .c((14'(x42) << 2)), .sum(s291)
     );
-    wire signed [15:0] s292;  // 4*x48 + s291 - 8*x21
-    assign s292[1:0] = s291[1:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s292 (
-        .a(x48), .b(12'(s291 >>> 2)), .c((13'(x21) << 1)), .sum(s292[15:2])
+    wire signed [14:0] s292;  // 2*x23 + 4*x27 + x55
+    assign s292[0:0] = x55[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s292 (
+        .a(x23), .b((13'(x27) << 1)), .c(11'(x55 >>> 1)), .sum(s292[14:1])
     );
-    wire signed [14:0] s293;  // 2*x34 - x0 - 2*x30
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s293 (
-        .a((13'(x34) << 1)), .b(x0), .c((13'(x30) << 1)), .sum(s293)
+    wire signed [13:0] s293;  // x5 + x46 - x25
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s293 (
+        .a(x5), .b(x46), .c(x25), .sum(s293)
     );
-    wire signed [15:0] s294;  // 2*x21 + s293 - 2*x22
-    assign s294[0:0] = s293[0:0];
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s294 (
-        .a(x21), .b(14'(s293 >>> 1)), .c(x22), .sum(s294[15:1])
+    wire signed [14:0] s294;  // x48 + s293 - 2*x28
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s294 (
+        .a(x48), .b(s293), .c((13'(x28) << 1)), .sum(s294)
     );
-    wire signed [14:0] s295;  // 2*x23 + 4*x27 + x55
-    assign s295[0:0] = x55[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s295 (
-        .a(x23), .b((13'(x27) << 1)), .c(11'(x55 >>> 1)), .sum(s295[14:1])
+    wire signed [18:0] s296;  // s65 + s292 - 32*x1
+    bittrigger_grow3 #(.WIDTH(19), .A(18), .B(16), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s296 (
+        .a(s65), .b(16'(s292)), .c((17'(x1) << 5)), .sum(s296)
     );
-    wire signed [14:0] s296;  // x10 + x17 + 4*x42
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s296 (
-        .a(x10), .b(x17), .c((14'(x42) << 2)), .sum(s296)
+    wire signed [15:0] s298;  // x50 + 8*x54
+    assign s298[2:0] = x50[2:0];
+    bittrigger_grow2 #(.WIDTH(13), .A(10), .B(12), .SIGNED(2'b11), .NEGATE(2'b00)) u_s298 (
+        .a(10'(x50 >>> 3)), .b(x54), .sum(s298[15:3])
     );
-    wire signed [13:0] s297;  // x5 + x46 - x25
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s297 (
-        .a(x5), .b(x46), .c(x25), .sum(s297)
+    wire signed [13:0] s299;  // x12 + x54 - x37
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s299 (
+        .a(x12), .b(x54), .c(x37), .sum(s299)
     );
-    wire signed [14:0] s298;  // x48 + s297 - 2*x28
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s298 (
-        .a(x48), .b(s297), .c((13'(x28) << 1)), .sum(s298)
+    wire signed [15:0] s300;  // 8*x21 + s299 - 4*x48
+    assign s300[1:0] = s299[1:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s300 (
+        .a((13'(x21) << 1)), .b(12'(s299 >>> 2)), .c(x48), .sum(s300[15:2])
     );
-    wire signed [18:0] s300;  // s65 + s295 - 32*x1
-    bittrigger_grow3 #(.WIDTH(19), .A(18), .B(16), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s300 (
-        .a(s65), .b(16'(s295)), .c((17'(x1) << 5)), .sum(s300)
+    wire signed [14:0] s301;  // 2*x21 - x0 - 2*x22
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s301 (
+        .a((13'(x21) << 1)), .b(x0), .c((13'(x22) << 1)), .sum(s301)
     );
-    wire signed [13:0] s302;  // x32 - x35 - x43
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s302 (
-        .a(x32), .b(x35), .c(x43), .sum(s302)
+    wire signed [15:0] s302;  // 2*x34 + s301 - 2*x30
+    assign s302[0:0] = s301[0:0];
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s302 (
+        .a(x34), .b(14'(s301 >>> 1)), .c(x30), .sum(s302[15:1])
     );
-    wire signed [13:0] s303;  // x1 + x9 + x40
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s303 (
-        .a(x1), .b(x9), .c(x40), .sum(s303)
+    wire signed [13:0] s303;  // x35 + x43 - x32
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s303 (
+        .a(x35), .b(x43), .c(x32), .sum(s303)
     );
-    wire signed [14:0] s304;  // 2*x16 + 2*x26 - x39
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s304 (
-        .a((13'(x16) << 1)), .b((13'(x26) << 1)), .c(x39), .sum(s304)
+    wire signed [13:0] s304;  // x9 + x40 - x39
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s304 (
+        .a(x9), .b(x40), .c(x39), .sum(s304)
     );
-    wire signed [15:0] s305;  // s303 - 4*x50 - s302
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s305 (
-        .a(s303), .b((14'(x50) << 2)), .c(s302), .sum(s305)
+    wire signed [14:0] s305;  // 2*x16 + s107 + s303
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b000)) u_s305 (
+        .a((15'(x16) << 1)), .b(15'(s107)), .c(15'(s303)), .sum(s305)
     );
-    wire signed [15:0] s306;  // 4*x18 + s304 - s77
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s306 (
-        .a((14'(x18) << 2)), .b(s304), .c(s77), .sum(s306)
+    wire signed [15:0] s306;  // 4*x18 + s304 - s64
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s306 (
+        .a((14'(x18) << 2)), .b(s304), .c(s64), .sum(s306)
     );
-    wire signed [14:0] s313;  // x42 + 4*x45 + x52
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s313 (
-        .a(x42), .b((14'(x45) << 2)), .c(x52), .sum(s313)
+    wire signed [16:0] s313;  // 4*x36 + s38 - 2*x5
+    assign s313[0:0] = s38[0:0];
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s313 (
+        .a((16'(x36) << 1)), .b(16'(s38 >>> 1)), .c(16'(x5)), .sum(s313[16:1])
     );
     wire signed [13:0] s314;  // x0 + 2*x24 + x38
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s314 (
         .a(x0), .b((13'(x24) << 1)), .c(x38), .sum(s314)
     );
-    wire signed [16:0] s315;  // 4*x36 + s32 - 2*x5
-    assign s315[0:0] = s32[0:0];
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s315 (
-        .a((16'(x36) << 1)), .b(16'(s32 >>> 1)), .c(16'(x5)), .sum(s315[16:1])
+    wire signed [13:0] s315;  // x16 + x34 - x17
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s315 (
+        .a(x16), .b(x34), .c(x17), .sum(s315)
     );
-    wire signed [13:0] s316;  // x17 - x16 - x34
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s316 (
-        .a(x17), .b(x16), .c(x34), .sum(s316)
+    wire signed [14:0] s316;  // x42 + 4*x45 + x52
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s316 (
+        .a(x42), .b((14'(x45) << 2)), .c(x52), .sum(s316)
     );
     wire signed [13:0] s317;  // 2*x4 + x43 - x11
     bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s317 (
         .a((13'(x4) << 1)), .b(x43), .c(x11), .sum(s317)
     );
-    wire signed [15:0] s318;  // 2*s78 + s316 - s314
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s318 (
-        .a((14'(s78) << 1)), .b(s316), .c(s314), .sum(s318)
+    wire signed [15:0] s318;  // 2*s55 - s314 - s315
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s318 (
+        .a((14'(s55) << 1)), .b(s314), .c(s315), .sum(s318)
     );
-    wire signed [15:0] s319;  // s313 + s317 - 2*s187
+    wire signed [15:0] s319;  // s316 + s317 - 2*s190
     bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s319 (
-        .a(16'(s313)), .b(16'(s317)), .c((16'(s187) << 1)), .sum(s319)
+        .a(16'(s316)), .b(16'(s317)), .c((16'(s190) << 1)), .sum(s319)
     );
-    wire signed [14:0] s323;  // 2*x38 + s43 - x40
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s323 (
-        .a((13'(x38) << 1)), .b(s43), .c(x40), .sum(s323)
+    wire signed [14:0] s323;  // 4*x15 + x23 - x39
+    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s323 (
+        .a((14'(x15) << 2)), .b(x23), .c(x39), .sum(s323)
     );
-    wire signed [14:0] s324;  // x19 + x37 + s314
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s324 (
-        .a(x19), .b(x37), .c(s314), .sum(s324)
+    wire signed [13:0] s324;  // x26 + x30 + x45
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s324 (
+        .a(x26), .b(x30), .c(x45), .sum(s324)
     );
-    wire signed [13:0] s325;  // x13 + x21 + x28
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s325 (
-        .a(x13), .b(x21), .c(x28), .sum(s325)
+    wire signed [15:0] s325;  // 4*x30 + s323 - s324
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s325 (
+        .a((14'(x30) << 2)), .b(s323), .c(s324), .sum(s325)
     );
-    wire signed [13:0] s327;  // x12 + x47 - x50
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s327 (
-        .a(x12), .b(x47), .c(x50), .sum(s327)
+    wire signed [13:0] s327;  // x13 + x28 + x44
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s327 (
+        .a(x13), .b(x28), .c(x44), .sum(s327)
     );
-    wire signed [14:0] s328;  // x56 + s327 - 2*x9
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s328 (
-        .a(x56), .b(s327), .c((13'(x9) << 1)), .sum(s328)
+    wire signed [14:0] s329;  // 2*x38 - x40 - s30
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s329 (
+        .a((13'(x38) << 1)), .b(x40), .c(s30), .sum(s329)
     );
-    wire signed [14:0] s329;  // 4*x15 + x23 - x39
-    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s329 (
-        .a((14'(x15) << 2)), .b(x23), .c(x39), .sum(s329)
+    wire signed [13:0] s330;  // x12 + x47 - x50
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s330 (
+        .a(x12), .b(x47), .c(x50), .sum(s330)
     );
-    wire signed [13:0] s330;  // x26 + x30 + x45
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s330 (
-        .a(x26), .b(x30), .c(x45), .sum(s330)
+    wire signed [14:0] s331;  // 2*x9 - x56 - s330
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s331 (
+        .a((13'(x9) << 1)), .b(x56), .c(s330), .sum(s331)
     );
-    wire signed [15:0] s331;  // 4*x30 + s329 - s330
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s331 (
-        .a((14'(x30) << 2)), .b(s329), .c(s330), .sum(s331)
+    wire signed [14:0] s332;  // x19 + x37 + s314
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s332 (
+        .a(x19), .b(x37), .c(s314), .sum(s332)
     );
-    wire signed [14:0] s333;  // x7 + s234 - x16
+    wire signed [14:0] s333;  // x7 + s232 - x16
     bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s333 (
-        .a(15'(x7)), .b(s234), .c(15'(x16)), .sum(s333)
+        .a(15'(x7)), .b(s232), .c(15'(x16)), .sum(s333)
     );
-    wire signed [13:0] s338;  // x20 + 2*x23 + x27
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s338 (
-        .a(x20), .b((13'(x23) << 1)), .c(x27), .sum(s338)
+    wire signed [13:0] s338;  // x26 - x5 - x11
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s338 (
+        .a(x26), .b(x5), .c(x11), .sum(s338)
     );
-    wire signed [13:0] s339;  // x5 + x11 - x26
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s339 (
-        .a(x5), .b(x11), .c(x26), .sum(s339)
+    wire signed [14:0] s339;  // x14 + x47 - s78
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s339 (
+        .a(x14), .b(x47), .c(s78), .sum(s339)
     );
-    wire signed [14:0] s340;  // s74 - x14 - x47
-    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s340 (
-        .a(s74), .b(x14), .c(x47), .sum(s340)
+    wire signed [15:0] s340;  // 4*x9 + s338 - 4*x24
+    assign s340[1:0] = s338[1:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s340 (
+        .a(x9), .b(12'(s338 >>> 2)), .c(x24), .sum(s340[15:2])
     );
-    wire signed [15:0] s341;  // 4*x24 + s339 - 4*x9
-    assign s341[1:0] = s339[1:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s341 (
-        .a(x24), .b(12'(s339 >>> 2)), .c(x9), .sum(s341[15:2])
+    wire signed [14:0] s342;  // x2 + 2*x44 + 2*x52
+    assign s342[0:0] = x2[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s342 (
+        .a(11'(x2 >>> 1)), .b(x44), .c(x52), .sum(s342[14:1])
     );
-    wire signed [13:0] s343;  // 2*x25 + x38 - x35
+    wire signed [13:0] s343;  // 2*x10 + x39 - x43
     bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s343 (
-        .a((13'(x25) << 1)), .b(x38), .c(x35), .sum(s343)
+        .a((13'(x10) << 1)), .b(x39), .c(x43), .sum(s343)
     );
-    wire signed [14:0] s344;  // 2*x28 + 2*x31 + s343
-    assign s344[0:0] = s343[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s344 (
-        .a(x28), .b(x31), .c(13'(s343 >>> 1)), .sum(s344[14:1])
+    wire signed [17:0] s344;  // s342 + 2*s343 - 32*x21
+    assign s344[0:0] = s342[0:0];
+    bittrigger_grow3 #(.WIDTH(17), .A(14), .B(14), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s344 (
+        .a(14'(s342 >>> 1)), .b(s343), .c((16'(x21) << 4)), .sum(s344[17:1])
     );
-    wire signed [14:0] s346;  // 4*x15 + 2*x18 + x45
-    assign s346[0:0] = x45[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s346 (
-        .a((13'(x15) << 1)), .b(x18), .c(11'(x45 >>> 1)), .sum(s346[14:1])
+    wire signed [13:0] s345;  // x20 + 2*x23 + x27
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s345 (
+        .a(x20), .b((13'(x23) << 1)), .c(x27), .sum(s345)
     );
-    wire signed [14:0] s347;  // x2 + 2*x39 + 2*x52
-    assign s347[0:0] = x2[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s347 (
-        .a(11'(x2 >>> 1)), .b(x39), .c(x52), .sum(s347[14:1])
+    wire signed [13:0] s346;  // 2*x25 + x38 - x35
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s346 (
+        .a((13'(x25) << 1)), .b(x38), .c(x35), .sum(s346)
     );
-    wire signed [13:0] s348;  // 2*x10 + x44 - x43
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s348 (
-        .a((13'(x10) << 1)), .b(x44), .c(x43), .sum(s348)
+    wire signed [14:0] s347;  // 2*x28 + 2*x31 + s346
+    assign s347[0:0] = s346[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s347 (
+        .a(x28), .b(x31), .c(13'(s346 >>> 1)), .sum(s347[14:1])
     );
-    wire signed [17:0] s349;  // s347 + 2*s348 - 32*x21
-    assign s349[0:0] = s347[0:0];
-    bittrigger_grow3 #(.WIDTH(17), .A(14), .B(14), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s349 (
-        .a(14'(s347 >>> 1)), .b(s348), .c((16'(x21) << 4)), .sum(s349[17:1])
+    wire signed [14:0] s349;  // 4*x15 + 2*x18 + x45
+    assign s349[0:0] = x45[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s349 (
+        .a((13'(x15) << 1)), .b(x18), .c(11'(x45 >>> 1)), .sum(s349[14:1])
     );
-    wire signed [13:0] s350;  // x50 - x37 - x56
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s350 (
-        .a(x50), .b(x37), .c(x56), .sum(s350)
+    wire signed [13:0] s350;  // x37 + x49 + x56
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s350 (
+        .a(x37), .b(x49), .c(x56), .sum(s350)
     );
-    wire signed [14:0] s351;  // 4*x8 + s350 - x49
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s351 (
-        .a((15'(x8) << 2)), .b(15'(s350)), .c(15'(x49)), .sum(s351)
+    wire signed [15:0] s351;  // 4*x2 + 2*x29 + s350
+    assign s351[0:0] = s350[0:0];
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s351 (
+        .a((13'(x2) << 1)), .b(x29), .c(13'(s350 >>> 1)), .sum(s351[15:1])
     );
-    wire signed [16:0] s352;  // 8*x25 + s346 - 2*s90
-    assign s352[0:0] = s346[0:0];
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s352 (
-        .a((14'(x25) << 2)), .b(14'(s346 >>> 1)), .c(s90), .sum(s352[16:1])
+    wire signed [16:0] s352;  // 4*x8 + 8*x25 + s349
+    assign s352[1:0] = s349[1:0];
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s352 (
+        .a(x8), .b((13'(x25) << 1)), .c(13'(s349 >>> 2)), .sum(s352[16:2])
     );
     wire signed [16:0] s358;  // 16*x1 + x42 - x46
     bittrigger_grow3 #(.WIDTH(17), .A(16), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s358 (
         .a((16'(x1) << 4)), .b(14'(x42)), .c(14'(x46)), .sum(s358)
     );
-    wire signed [13:0] s359;  // x3 + x31 + x36
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s359 (
-        .a(x3), .b(x31), .c(x36), .sum(s359)
+    wire signed [13:0] s359;  // x3 + x22 - x9
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s359 (
+        .a(x3), .b(x22), .c(x9), .sum(s359)
     );
-    wire signed [13:0] s360;  // x22 - x9 - x53
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s360 (
-        .a(x22), .b(x9), .c(x53), .sum(s360)
+    wire signed [13:0] s360;  // x31 + x36 - x53
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s360 (
+        .a(x31), .b(x36), .c(x53), .sum(s360)
     );
-    wire signed [14:0] s361;  // 2*x30 + 2*x41 + s135
-    assign s361[0:0] = s135[0:0];
+    wire signed [14:0] s361;  // 2*x30 + 2*x41 + s125
+    assign s361[0:0] = s125[0:0];
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s361 (
-        .a(x30), .b(x41), .c(13'(s135 >>> 1)), .sum(s361[14:1])
+        .a(x30), .b(x41), .c(13'(s125 >>> 1)), .sum(s361[14:1])
     );
-    wire signed [14:0] s363;  // 2*x7 + 2*x25 + x51
-    assign s363[0:0] = x51[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s363 (
-        .a(x7), .b(x25), .c(11'(x51 >>> 1)), .sum(s363[14:1])
+    wire signed [14:0] s363;  // 2*x29 - 2*x25 - x51
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s363 (
+        .a((13'(x29) << 1)), .b((13'(x25) << 1)), .c(x51), .sum(s363)
     );
-    wire signed [14:0] s364;  // 2*x29 + s20 - 2*x20
-    assign s364[0:0] = s20[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s364 (
-        .a(x29), .b(12'(s20 >>> 1)), .c(x20), .sum(s364[14:1])
+    wire signed [14:0] s364;  // s19 - 2*x7 - 2*x20
+    assign s364[0:0] = s19[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s364 (
+        .a(12'(s19 >>> 1)), .b(x7), .c(x20), .sum(s364[14:1])
     );
     wire signed [13:0] s372;  // x6 + x49 + x53
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s372 (
         .a(x6), .b(x49), .c(x53), .sum(s372)
     );
-    wire signed [14:0] s373;  // x28 + x35 - s316
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s373 (
-        .a(x28), .b(x35), .c(s316), .sum(s373)
+    wire signed [14:0] s373;  // x28 + x35 + s315
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s373 (
+        .a(x28), .b(x35), .c(s315), .sum(s373)
     );
     wire signed [16:0] s374;  // 4*x32 + 2*s207 - s372
     bittrigger_grow3 #(.WIDTH(17), .A(14), .B(16), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s374 (
@@ -1116,56 +1110,60 @@ module linear_dense_1 (
     bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s376 (
         .a((13'(x21) << 1)), .b(x25), .c(x15), .sum(s376)
     );
-    wire signed [13:0] s377;  // x12 + x44 - x13
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s377 (
-        .a(x12), .b(x44), .c(x13), .sum(s377)
+    wire signed [13:0] s377;  // x13 - x12 - x44
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s377 (
+        .a(x13), .b(x12), .c(x44), .sum(s377)
     );
-    wire signed [15:0] s378;  // 2*x4 + 4*x18 + s377
+    wire signed [15:0] s378;  // s377 - 2*x4 - 4*x18
     assign s378[0:0] = s377[0:0];
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s378 (
-        .a(x4), .b((13'(x18) << 1)), .c(13'(s377 >>> 1)), .sum(s378[15:1])
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s378 (
+        .a(13'(s377 >>> 1)), .b(x4), .c((13'(x18) << 1)), .sum(s378[15:1])
     );
-    wire signed [13:0] s380;  // x3 + x11 + x50
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s380 (
-        .a(x3), .b(x11), .c(x50), .sum(s380)
+    wire signed [13:0] s380;  // x3 + x18 - x5
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s380 (
+        .a(x3), .b(x18), .c(x5), .sum(s380)
     );
-    wire signed [13:0] s381;  // x30 + x55 - x5
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s381 (
-        .a(x30), .b(x55), .c(x5), .sum(s381)
+    wire signed [13:0] s381;  // x11 + x30 + x50
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s381 (
+        .a(x11), .b(x30), .c(x50), .sum(s381)
     );
-    wire signed [14:0] s382;  // x18 - 2*x33 - 2*x39
-    assign s382[0:0] = x18[0:0];
+    wire signed [14:0] s382;  // x55 - 2*x9 - 2*x39
+    assign s382[0:0] = x55[0:0];
     bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s382 (
-        .a(11'(x18 >>> 1)), .b(x33), .c(x39), .sum(s382[14:1])
+        .a(11'(x55 >>> 1)), .b(x9), .c(x39), .sum(s382[14:1])
     );
-    wire signed [13:0] s383;  // x0 + x9 + x56
+    wire signed [13:0] s383;  // x0 + x33 + x56
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s383 (
-        .a(x0), .b(x9), .c(x56), .sum(s383)
+        .a(x0), .b(x33), .c(x56), .sum(s383)
     );
     wire signed [15:0] s384;  // s380 + s381 - 4*x27
     bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s384 (
         .a(s380), .b(s381), .c((14'(x27) << 2)), .sum(s384)
     );
-    wire signed [15:0] s385;  // s382 - 2*s270 - s376
+    wire signed [15:0] s385;  // s382 - 2*s275 - s376
     bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b110)) u_s385 (
-        .a(16'(s382)), .b((16'(s270) << 1)), .c(16'(s376)), .sum(s385)
+        .a(16'(s382)), .b((16'(s275) << 1)), .c(16'(s376)), .sum(s385)
     );
     wire signed [13:0] s393;  // x49 + x55 - x39
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s393 (
         .a(x49), .b(x55), .c(x39), .sum(s393)
     );
-    wire signed [14:0] s394;  // x33 - x37 - s393
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s394 (
-        .a(x33), .b(x37), .c(s393), .sum(s394)
+    wire signed [13:0] s394;  // x33 - x27 - x37
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s394 (
+        .a(x33), .b(x27), .c(x37), .sum(s394)
     );
-    wire signed [14:0] s402;  // x34 + s246 - 2*x9
+    wire signed [15:0] s395;  // 4*x30 + s394 - s393
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s395 (
+        .a((14'(x30) << 2)), .b(s394), .c(s393), .sum(s395)
+    );
+    wire signed [14:0] s402;  // x34 + s243 - 2*x9
     bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s402 (
-        .a(x34), .b(s246), .c((13'(x9) << 1)), .sum(s402)
+        .a(x34), .b(s243), .c((13'(x9) << 1)), .sum(s402)
     );
-    wire signed [15:0] s403;  // 4*x33 + 4*x45 + s131
-    assign s403[1:0] = s131[1:0];
+    wire signed [15:0] s403;  // 4*x33 + 4*x45 + s129
+    assign s403[1:0] = s129[1:0];
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s403 (
-        .a(x33), .b(x45), .c(12'(s131 >>> 2)), .sum(s403[15:2])
+        .a(x33), .b(x45), .c(12'(s129 >>> 2)), .sum(s403[15:2])
     );
     wire signed [13:0] s407;  // 4*x33 - x29 - x33
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s407 (
@@ -1175,21 +1173,21 @@ module linear_dense_1 (
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s408 (
         .a(x48), .b(x51), .c(x43), .sum(s408)
     );
-    wire signed [13:0] s411;  // 2*x41 - x21 - x42
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s411 (
-        .a((13'(x41) << 1)), .b(x21), .c(x42), .sum(s411)
+    wire signed [13:0] s410;  // x55 - x35 - x37
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s410 (
+        .a(x55), .b(x35), .c(x37), .sum(s410)
     );
-    wire signed [17:0] s412;  // 16*x54 + s276 + s411
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s412 (
-        .a((18'(x54) << 4)), .b(s276), .c(18'(s411)), .sum(s412)
+    wire signed [15:0] s411;  // s410 - 4*x54 - s281
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s411 (
+        .a(s410), .b((14'(x54) << 2)), .c(s281), .sum(s411)
     );
-    wire signed [13:0] s413;  // x35 + x37 - x55
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s413 (
-        .a(x35), .b(x37), .c(x55), .sum(s413)
+    wire signed [13:0] s413;  // 2*x41 - x21 - x42
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s413 (
+        .a((13'(x41) << 1)), .b(x21), .c(x42), .sum(s413)
     );
-    wire signed [15:0] s414;  // 4*x54 + s267 + s413
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s414 (
-        .a((14'(x54) << 2)), .b(s267), .c(s413), .sum(s414)
+    wire signed [17:0] s414;  // 16*x54 + s273 + s413
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s414 (
+        .a((18'(x54) << 4)), .b(s273), .c(18'(s413)), .sum(s414)
     );
     wire signed [13:0] s415;  // x38 + x44 - x0
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s415 (
@@ -1200,10 +1198,10 @@ module linear_dense_1 (
     bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s416 (
         .a(13'(s415 >>> 1)), .b(x19), .c(x22), .sum(s416[14:1])
     );
-    wire signed [15:0] s417;  // 4*x45 + s0 - 4*x37
-    assign s417[1:0] = s0[1:0];
+    wire signed [15:0] s417;  // 4*x45 + s10 - 4*x37
+    assign s417[1:0] = s10[1:0];
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s417 (
-        .a(x45), .b(12'(s0 >>> 2)), .c(x37), .sum(s417[15:2])
+        .a(x45), .b(12'(s10 >>> 2)), .c(x37), .sum(s417[15:2])
     );
     wire signed [15:0] s423;  // 8*x48 - 4*x1 - x26
     bittrigger_grow3 #(.WIDTH(16), .A(15), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s423 (
@@ -1218,55 +1216,55 @@ module linear_dense_1 (
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s425 (
         .a(x30), .b((13'(x13) << 1)), .c(x37), .sum(s425)
     );
-    wire signed [15:0] s426;  // 4*x21 + 4*x36 - s210
+    wire signed [15:0] s426;  // 4*x21 + 4*x36 - s202
     bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s426 (
-        .a((14'(x21) << 2)), .b((14'(x36) << 2)), .c(s210), .sum(s426)
+        .a((14'(x21) << 2)), .b((14'(x36) << 2)), .c(s202), .sum(s426)
     );
-    wire signed [15:0] s427;  // s66 + s425 - s30
+    wire signed [15:0] s427;  // s58 + s425 - s46
     bittrigger_grow3 #(.WIDTH(16), .A(15), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s427 (
-        .a(s66), .b(s425), .c(s30), .sum(s427)
+        .a(s58), .b(s425), .c(s46), .sum(s427)
     );
     wire signed [13:0] s432;  // x18 + x25 + x26
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s432 (
         .a(x18), .b(x25), .c(x26), .sum(s432)
     );
-    wire signed [12:0] s433;  // x47 - x14
+    wire signed [12:0] s433;  // x1 - x14
     bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s433 (
-        .a(x47), .b(x14), .sum(s433)
+        .a(x1), .b(x14), .sum(s433)
     );
-    wire signed [14:0] s434;  // 2*x1 - s128 - s432
+    wire signed [14:0] s434;  // 2*x47 - s135 - s432
     bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b110)) u_s434 (
-        .a((15'(x1) << 1)), .b(15'(s128)), .c(15'(s432)), .sum(s434)
+        .a((15'(x47) << 1)), .b(15'(s135)), .c(15'(s432)), .sum(s434)
     );
     wire signed [14:0] s435;  // 2*x28 + s433 - 2*x4
     assign s435[0:0] = s433[0:0];
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s435 (
         .a(x28), .b(12'(s433 >>> 1)), .c(x4), .sum(s435[14:1])
     );
-    wire signed [16:0] s436;  // 8*x12 + 4*s13 + s329
-    assign s436[1:0] = s329[1:0];
+    wire signed [16:0] s436;  // 8*x12 + 4*s3 + s323
+    assign s436[1:0] = s323[1:0];
     bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s436 (
-        .a((13'(x12) << 1)), .b(s13), .c(13'(s329 >>> 2)), .sum(s436[16:2])
+        .a((13'(x12) << 1)), .b(s3), .c(13'(s323 >>> 2)), .sum(s436[16:2])
     );
-    wire signed [16:0] s441;  // x3 + 16*x39 - x56
-    bittrigger_grow3 #(.WIDTH(17), .A(14), .B(16), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s441 (
-        .a(14'(x3)), .b((16'(x39) << 4)), .c(14'(x56)), .sum(s441)
+    wire signed [13:0] s441;  // x30 + x44 + x47
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s441 (
+        .a(x30), .b(x44), .c(x47), .sum(s441)
     );
-    wire signed [13:0] s442;  // x30 + x44 + x47
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s442 (
-        .a(x30), .b(x44), .c(x47), .sum(s442)
+    wire signed [16:0] s442;  // x3 + 16*x39 - x56
+    bittrigger_grow3 #(.WIDTH(17), .A(14), .B(16), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s442 (
+        .a(14'(x3)), .b((16'(x39) << 4)), .c(14'(x56)), .sum(s442)
     );
     wire signed [13:0] s443;  // 2*x12 + x45 - x50
     bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s443 (
         .a((13'(x12) << 1)), .b(x45), .c(x50), .sum(s443)
     );
-    wire signed [14:0] s444;  // 4*x30 + s190 - s442
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s444 (
-        .a((15'(x30) << 2)), .b(15'(s190)), .c(15'(s442)), .sum(s444)
+    wire signed [14:0] s444;  // 4*x30 - s191 - s441
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b110)) u_s444 (
+        .a((15'(x30) << 2)), .b(15'(s191)), .c(15'(s441)), .sum(s444)
     );
-    wire signed [15:0] s445;  // s295 + s443 - s269
+    wire signed [15:0] s445;  // s292 + s443 - s282
     bittrigger_grow3 #(.WIDTH(16), .A(15), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s445 (
-        .a(s295), .b(s443), .c(s269), .sum(s445)
+        .a(s292), .b(s443), .c(s282), .sum(s445)
     );
     wire signed [13:0] s451;  // x20 - x13 - x34
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s451 (
@@ -1276,42 +1274,44 @@ module linear_dense_1 (
     bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s452 (
         .a(x15), .b(x41), .c(s451), .sum(s452)
     );
-    wire signed [14:0] s458;  // x9 + 4*x25 - x31
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s458 (
-        .a(x9), .b((14'(x25) << 2)), .c(x31), .sum(s458)
+    wire signed [14:0] s458;  // x31 - x9 - 4*x25
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s458 (
+        .a(x31), .b(x9), .c((14'(x25) << 2)), .sum(s458)
     );
-    wire signed [14:0] s459;  // x32 + s55 - x26
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s459 (
-        .a(x32), .b(s55), .c(x26), .sum(s459)
+    wire signed [14:0] s459;  // x32 - x26 - s70
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s459 (
+        .a(x32), .b(x26), .c(s70), .sum(s459)
     );
     wire signed [13:0] s464;  // x27 + x40 + x49
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s464 (
         .a(x27), .b(x40), .c(x49), .sum(s464)
     );
-    wire signed [14:0] s465;  // s130 + s464 - 2*x1
+    wire signed [14:0] s465;  // s127 + s464 - 2*x1
     bittrigger_grow3 #(.WIDTH(15), .A(13), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s465 (
-        .a(s130), .b(s464), .c((13'(x1) << 1)), .sum(s465)
+        .a(s127), .b(s464), .c((13'(x1) << 1)), .sum(s465)
     );
-    wire signed [15:0] s466;  // 4*x21 - 4*x14 - s458
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s466 (
-        .a((14'(x21) << 2)), .b((14'(x14) << 2)), .c(s458), .sum(s466)
+    wire signed [15:0] s466;  // 4*x21 + s458 - 4*x14
+    assign s466[1:0] = s458[1:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s466 (
+        .a(x21), .b(13'(s458 >>> 2)), .c(x14), .sum(s466[15:2])
     );
-    wire signed [13:0] s472;  // x2 - x44 - x49
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s472 (
-        .a(x2), .b(x44), .c(x49), .sum(s472)
+    wire signed [13:0] s472;  // x2 + x13 - x44
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s472 (
+        .a(x2), .b(x13), .c(x44), .sum(s472)
     );
-    wire signed [13:0] s473;  // x13 - 2*x0 - x17
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s473 (
-        .a(x13), .b((13'(x0) << 1)), .c(x17), .sum(s473)
+    wire signed [13:0] s473;  // 2*x0 + x17 + x49
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s473 (
+        .a((13'(x0) << 1)), .b(x17), .c(x49), .sum(s473)
     );
     wire signed [15:0] s474;  // 4*x25 + s472 - 4*x3
     assign s474[1:0] = s472[1:0];
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s474 (
         .a(x25), .b(12'(s472 >>> 2)), .c(x3), .sum(s474[15:2])
     );
-    wire signed [15:0] s479;  // 4*x18 - 8*x22 - x52
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(15), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s479 (
-        .a((14'(x18) << 2)), .b((15'(x22) << 3)), .c(13'(x52)), .sum(s479)
+    wire signed [15:0] s479;  // 8*x22 + x52 - 4*x18
+    assign s479[1:0] = x52[1:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s479 (
+        .a((13'(x22) << 1)), .b(11'(x52 >>> 2)), .c(x18), .sum(s479[15:2])
     );
     wire signed [13:0] s480;  // x7 + x10 - 2*x36
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s480 (
@@ -1322,38 +1322,39 @@ module linear_dense_1 (
     bittrigger_grow2 #(.WIDTH(13), .A(10), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s481 (
         .a(10'(x38 >>> 2)), .b(x29), .sum(s481[14:2])
     );
-    wire signed [15:0] s482;  // s480 + s481 - s338
+    wire signed [15:0] s482;  // s480 + s481 - s345
     bittrigger_grow3 #(.WIDTH(16), .A(14), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s482 (
-        .a(s480), .b(s481), .c(s338), .sum(s482)
+        .a(s480), .b(s481), .c(s345), .sum(s482)
     );
     wire signed [13:0] s488;  // x15 + x21 - 2*x19
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s488 (
         .a(x15), .b(x21), .c((13'(x19) << 1)), .sum(s488)
     );
-    wire signed [14:0] s489;  // s327 - 2*x38 - s78
+    wire signed [14:0] s489;  // s393 - 2*x38 - s55
     bittrigger_grow3 #(.WIDTH(15), .A(14), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s489 (
-        .a(s327), .b((13'(x38) << 1)), .c(s78), .sum(s489)
+        .a(s393), .b((13'(x38) << 1)), .c(s55), .sum(s489)
     );
-    wire signed [15:0] s490;  // s393 + s488 - 4*x15
+    wire signed [15:0] s490;  // s330 + s488 - 4*x15
     bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s490 (
-        .a(s393), .b(s488), .c((14'(x15) << 2)), .sum(s490)
+        .a(s330), .b(s488), .c((14'(x15) << 2)), .sum(s490)
     );
     wire signed [13:0] s494;  // x1 + x48 - x43
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s494 (
         .a(x1), .b(x48), .c(x43), .sum(s494)
     );
-    wire signed [14:0] s495;  // 2*x14 - s127 - s143
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b110)) u_s495 (
-        .a((15'(x14) << 1)), .b(15'(s127)), .c(15'(s143)), .sum(s495)
+    wire signed [14:0] s495;  // 2*x14 + s126 - s151
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s495 (
+        .a((15'(x14) << 1)), .b(15'(s126)), .c(15'(s151)), .sum(s495)
     );
-    wire signed [15:0] s496;  // 2*s442 + s494 - s268
+    wire signed [15:0] s496;  // 2*s441 + s494 - s267
     bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s496 (
-        .a((16'(s442) << 1)), .b(16'(s494)), .c(16'(s268)), .sum(s496)
+        .a((16'(s441) << 1)), .b(16'(s494)), .c(16'(s267)), .sum(s496)
     );
 
     // stage 1
     reg  signed [11:0] x3_d1;
     reg  signed [11:0] x6_d1;
+    reg  signed [11:0] x7_d1;
     reg  signed [11:0] x9_d1;
     reg  signed [11:0] x10_d1;
     reg  signed [11:0] x12_d1;
@@ -1367,7 +1368,6 @@ module linear_dense_1 (
     reg  signed [11:0] x25_d1;
     reg  signed [11:0] x26_d1;
     reg  signed [11:0] x27_d1;
-    reg  signed [11:0] x30_d1;
     reg  signed [11:0] x34_d1;
     reg  signed [11:0] x35_d1;
     reg  signed [11:0] x36_d1;
@@ -1382,151 +1382,152 @@ module linear_dense_1 (
     reg  signed [11:0] x49_d1;
     reg  signed [11:0] x51_d1;
     reg  signed [11:0] x54_d1;
-    reg  signed [15:0] s3_d1;
-    reg  signed [15:0] s4_d1;
-    reg  signed [15:0] s8_d1;
-    reg  signed [18:0] s9_d1;
-    reg  signed [14:0] s11_d1;
-    reg  signed [12:0] s12_d1;
-    reg  signed [13:0] s14_d1;
-    reg  signed [16:0] s17_d1;
-    reg  signed [13:0] s18_d1;
-    reg  signed [14:0] s21_d1;
-    reg  signed [14:0] s22_d1;
+    reg  signed [13:0] s0_d1;
+    reg  signed [14:0] s2_d1;
+    reg  signed [12:0] s4_d1;
+    reg  signed [14:0] s5_d1;
+    reg  signed [13:0] s6_d1;
+    reg  signed [15:0] s11_d1;
+    reg  signed [15:0] s14_d1;
+    reg  signed [15:0] s16_d1;
+    reg  signed [18:0] s17_d1;
+    reg  signed [14:0] s20_d1;
+    reg  signed [16:0] s22_d1;
+    reg  signed [14:0] s23_d1;
     reg  signed [13:0] s24_d1;
-    reg  signed [15:0] s25_d1;
-    reg  signed [13:0] s31_d1;
-    reg  signed [16:0] s32_d1;
+    reg  signed [12:0] s31_d1;
     reg  signed [14:0] s34_d1;
-    reg  signed [16:0] s36_d1;
+    reg  signed [15:0] s35_d1;
+    reg  signed [16:0] s38_d1;
     reg  signed [13:0] s39_d1;
-    reg  signed [16:0] s41_d1;
-    reg  signed [12:0] s42_d1;
-    reg  signed [14:0] s46_d1;
-    reg  signed [15:0] s47_d1;
+    reg  signed [14:0] s41_d1;
+    reg  signed [16:0] s43_d1;
+    reg  signed [16:0] s45_d1;
+    reg  signed [13:0] s47_d1;
     reg  signed [15:0] s51_d1;
     reg  signed [14:0] s56_d1;
-    reg  signed [14:0] s58_d1;
-    reg  signed [15:0] s59_d1;
-    reg  signed [17:0] s61_d1;
-    reg  signed [14:0] s62_d1;
-    reg  signed [15:0] s64_d1;
+    reg  signed [17:0] s57_d1;
+    reg  signed [14:0] s60_d1;
+    reg  signed [15:0] s61_d1;
+    reg  signed [13:0] s64_d1;
     reg  signed [17:0] s65_d1;
-    reg  signed [14:0] s68_d1;
-    reg  signed [15:0] s69_d1;
-    reg  signed [13:0] s71_d1;
-    reg  signed [17:0] s73_d1;
-    reg  signed [13:0] s74_d1;
+    reg  signed [15:0] s68_d1;
+    reg  signed [14:0] s69_d1;
+    reg  signed [14:0] s72_d1;
+    reg  signed [15:0] s73_d1;
     reg  signed [13:0] s75_d1;
-    reg  signed [13:0] s77_d1;
-    reg  signed [14:0] s79_d1;
+    reg  signed [17:0] s77_d1;
+    reg  signed [13:0] s78_d1;
+    reg  signed [13:0] s79_d1;
     reg  signed [14:0] s82_d1;
     reg  signed [15:0] s83_d1;
+    reg  signed [13:0] s90_d1;
     reg  signed [17:0] s93_d1;
     reg  signed [13:0] s94_d1;
-    reg  signed [13:0] s95_d1;
-    reg  signed [15:0] s99_d1;
-    reg  signed [14:0] s100_d1;
-    reg  signed [13:0] s102_d1;
-    reg  signed [14:0] s103_d1;
-    reg  signed [15:0] s104_d1;
-    reg  signed [15:0] s107_d1;
-    reg  signed [13:0] s108_d1;
+    reg  signed [14:0] s95_d1;
+    reg  signed [15:0] s96_d1;
+    reg  signed [13:0] s97_d1;
+    reg  signed [13:0] s98_d1;
+    reg  signed [14:0] s102_d1;
+    reg  signed [15:0] s106_d1;
+    reg  signed [15:0] s109_d1;
     reg  signed [15:0] s112_d1;
     reg  signed [15:0] s113_d1;
     reg  signed [15:0] s114_d1;
     reg  signed [16:0] s121_d1;
     reg  signed [17:0] s124_d1;
-    reg  signed [13:0] s125_d1;
-    reg  signed [15:0] s126_d1;
-    reg  signed [15:0] s129_d1;
-    reg  signed [13:0] s132_d1;
-    reg  signed [15:0] s133_d1;
+    reg  signed [15:0] s128_d1;
+    reg  signed [13:0] s130_d1;
+    reg  signed [15:0] s131_d1;
+    reg  signed [13:0] s133_d1;
+    reg  signed [15:0] s134_d1;
     reg  signed [14:0] s137_d1;
     reg  signed [15:0] s138_d1;
-    reg  signed [14:0] s144_d1;
+    reg  signed [13:0] s143_d1;
     reg  signed [14:0] s145_d1;
     reg  signed [14:0] s147_d1;
     reg  signed [14:0] s148_d1;
-    reg  signed [14:0] s149_d1;
-    reg  signed [13:0] s151_d1;
-    reg  signed [13:0] s152_d1;
+    reg  signed [13:0] s150_d1;
     reg  signed [14:0] s154_d1;
+    reg  signed [14:0] s155_d1;
+    reg  signed [13:0] s156_d1;
     reg  signed [15:0] s159_d1;
-    reg  signed [13:0] s165_d1;
-    reg  signed [12:0] s166_d1;
-    reg  signed [15:0] s171_d1;
+    reg  signed [14:0] s165_d1;
+    reg  signed [15:0] s167_d1;
+    reg  signed [13:0] s168_d1;
+    reg  signed [13:0] s170_d1;
+    reg  signed [12:0] s171_d1;
     reg  signed [13:0] s173_d1;
     reg  signed [14:0] s174_d1;
-    reg  signed [14:0] s175_d1;
-    reg  signed [15:0] s177_d1;
-    reg  signed [13:0] s178_d1;
+    reg  signed [15:0] s178_d1;
     reg  signed [14:0] s180_d1;
     reg  signed [14:0] s181_d1;
-    reg  signed [13:0] s191_d1;
-    reg  signed [14:0] s192_d1;
+    reg  signed [14:0] s187_d1;
+    reg  signed [13:0] s188_d1;
     reg  signed [14:0] s194_d1;
     reg  signed [15:0] s195_d1;
     reg  signed [15:0] s196_d1;
-    reg  signed [16:0] s204_d1;
+    reg  signed [13:0] s202_d1;
+    reg  signed [15:0] s206_d1;
     reg  signed [14:0] s208_d1;
-    reg  signed [14:0] s209_d1;
-    reg  signed [13:0] s210_d1;
-    reg  signed [15:0] s212_d1;
+    reg  signed [16:0] s211_d1;
+    reg  signed [14:0] s212_d1;
     reg  signed [14:0] s214_d1;
-    reg  signed [16:0] s221_d1;
-    reg  signed [14:0] s222_d1;
-    reg  signed [17:0] s226_d1;
-    reg  signed [14:0] s228_d1;
-    reg  signed [14:0] s230_d1;
-    reg  signed [15:0] s232_d1;
-    reg  signed [13:0] s233_d1;
-    reg  signed [14:0] s234_d1;
+    reg  signed [13:0] s219_d1;
+    reg  signed [17:0] s223_d1;
+    reg  signed [14:0] s225_d1;
+    reg  signed [14:0] s227_d1;
+    reg  signed [16:0] s231_d1;
+    reg  signed [14:0] s232_d1;
+    reg  signed [14:0] s233_d1;
+    reg  signed [15:0] s234_d1;
     reg  signed [15:0] s237_d1;
+    reg  signed [13:0] s243_d1;
     reg  signed [17:0] s245_d1;
-    reg  signed [13:0] s246_d1;
     reg  signed [13:0] s247_d1;
-    reg  signed [13:0] s253_d1;
+    reg  signed [14:0] s252_d1;
     reg  signed [13:0] s254_d1;
-    reg  signed [14:0] s257_d1;
+    reg  signed [13:0] s255_d1;
     reg  signed [15:0] s260_d1;
     reg  signed [14:0] s261_d1;
     reg  signed [14:0] s262_d1;
     reg  signed [15:0] s263_d1;
-    reg  signed [14:0] s271_d1;
-    reg  signed [15:0] s273_d1;
-    reg  signed [14:0] s274_d1;
-    reg  signed [17:0] s277_d1;
-    reg  signed [13:0] s278_d1;
-    reg  signed [15:0] s279_d1;
-    reg  signed [17:0] s281_d1;
+    reg  signed [14:0] s267_d1;
+    reg  signed [13:0] s268_d1;
+    reg  signed [15:0] s269_d1;
+    reg  signed [17:0] s271_d1;
+    reg  signed [17:0] s274_d1;
+    reg  signed [14:0] s276_d1;
+    reg  signed [15:0] s278_d1;
+    reg  signed [14:0] s279_d1;
     reg  signed [14:0] s284_d1;
     reg  signed [16:0] s285_d1;
-    reg  signed [15:0] s292_d1;
-    reg  signed [15:0] s294_d1;
-    reg  signed [14:0] s296_d1;
-    reg  signed [14:0] s298_d1;
-    reg  signed [18:0] s300_d1;
-    reg  signed [13:0] s302_d1;
-    reg  signed [15:0] s305_d1;
+    reg  signed [14:0] s291_d1;
+    reg  signed [14:0] s294_d1;
+    reg  signed [18:0] s296_d1;
+    reg  signed [15:0] s298_d1;
+    reg  signed [15:0] s300_d1;
+    reg  signed [15:0] s302_d1;
+    reg  signed [13:0] s303_d1;
+    reg  signed [14:0] s305_d1;
     reg  signed [15:0] s306_d1;
-    reg  signed [14:0] s313_d1;
-    reg  signed [16:0] s315_d1;
+    reg  signed [16:0] s313_d1;
+    reg  signed [14:0] s316_d1;
     reg  signed [15:0] s318_d1;
     reg  signed [15:0] s319_d1;
-    reg  signed [14:0] s323_d1;
-    reg  signed [14:0] s324_d1;
-    reg  signed [13:0] s325_d1;
-    reg  signed [14:0] s328_d1;
-    reg  signed [15:0] s331_d1;
+    reg  signed [15:0] s325_d1;
+    reg  signed [13:0] s327_d1;
+    reg  signed [14:0] s329_d1;
+    reg  signed [14:0] s331_d1;
+    reg  signed [14:0] s332_d1;
     reg  signed [14:0] s333_d1;
-    reg  signed [13:0] s338_d1;
-    reg  signed [14:0] s340_d1;
-    reg  signed [15:0] s341_d1;
-    reg  signed [14:0] s344_d1;
-    reg  signed [14:0] s346_d1;
-    reg  signed [17:0] s349_d1;
-    reg  signed [14:0] s351_d1;
+    reg  signed [14:0] s339_d1;
+    reg  signed [15:0] s340_d1;
+    reg  signed [17:0] s344_d1;
+    reg  signed [13:0] s345_d1;
+    reg  signed [14:0] s347_d1;
+    reg  signed [14:0] s349_d1;
+    reg  signed [15:0] s351_d1;
     reg  signed [16:0] s352_d1;
     reg  signed [16:0] s358_d1;
     reg  signed [13:0] s359_d1;
@@ -1541,13 +1542,13 @@ module linear_dense_1 (
     reg  signed [13:0] s383_d1;
     reg  signed [15:0] s384_d1;
     reg  signed [15:0] s385_d1;
-    reg  signed [14:0] s394_d1;
+    reg  signed [15:0] s395_d1;
     reg  signed [14:0] s402_d1;
     reg  signed [15:0] s403_d1;
     reg  signed [13:0] s407_d1;
     reg  signed [13:0] s408_d1;
-    reg  signed [17:0] s412_d1;
-    reg  signed [15:0] s414_d1;
+    reg  signed [15:0] s411_d1;
+    reg  signed [17:0] s414_d1;
     reg  signed [14:0] s416_d1;
     reg  signed [15:0] s417_d1;
     reg  signed [15:0] s423_d1;
@@ -1558,7 +1559,7 @@ module linear_dense_1 (
     reg  signed [14:0] s434_d1;
     reg  signed [14:0] s435_d1;
     reg  signed [16:0] s436_d1;
-    reg  signed [16:0] s441_d1;
+    reg  signed [16:0] s442_d1;
     reg  signed [14:0] s444_d1;
     reg  signed [15:0] s445_d1;
     reg  signed [14:0] s452_d1;
@@ -1578,6 +1579,7 @@ module linear_dense_1 (
     always_ff @(posedge clk) begin
         x3_d1 <= x3;
         x6_d1 <= x6;
+        x7_d1 <= x7;
         x9_d1 <= x9;
         x10_d1 <= x10;
         x12_d1 <= x12;
@@ -1591,7 +1593,6 @@ module linear_dense_1 (
         x25_d1 <= x25;
         x26_d1 <= x26;
         x27_d1 <= x27;
-        x30_d1 <= x30;
         x34_d1 <= x34;
         x35_d1 <= x35;
         x36_d1 <= x36;
@@ -1606,149 +1607,150 @@ module linear_dense_1 (
         x49_d1 <= x49;
         x51_d1 <= x51;
         x54_d1 <= x54;
-        s3_d1 <= s3;
+        s0_d1 <= s0;
+        s2_d1 <= s2;
         s4_d1 <= s4;
-        s8_d1 <= s8;
-        s9_d1 <= s9;
+        s5_d1 <= s5;
+        s6_d1 <= s6;
         s11_d1 <= s11;
-        s12_d1 <= s12;
         s14_d1 <= s14;
+        s16_d1 <= s16;
         s17_d1 <= s17;
-        s18_d1 <= s18;
-        s21_d1 <= s21;
+        s20_d1 <= s20;
         s22_d1 <= s22;
+        s23_d1 <= s23;
         s24_d1 <= s24;
-        s25_d1 <= s25;
         s31_d1 <= s31;
-        s32_d1 <= s32;
         s34_d1 <= s34;
-        s36_d1 <= s36;
+        s35_d1 <= s35;
+        s38_d1 <= s38;
         s39_d1 <= s39;
         s41_d1 <= s41;
-        s42_d1 <= s42;
-        s46_d1 <= s46;
+        s43_d1 <= s43;
+        s45_d1 <= s45;
         s47_d1 <= s47;
         s51_d1 <= s51;
         s56_d1 <= s56;
-        s58_d1 <= s58;
-        s59_d1 <= s59;
+        s57_d1 <= s57;
+        s60_d1 <= s60;
         s61_d1 <= s61;
-        s62_d1 <= s62;
         s64_d1 <= s64;
         s65_d1 <= s65;
         s68_d1 <= s68;
         s69_d1 <= s69;
-        s71_d1 <= s71;
+        s72_d1 <= s72;
         s73_d1 <= s73;
-        s74_d1 <= s74;
         s75_d1 <= s75;
         s77_d1 <= s77;
+        s78_d1 <= s78;
         s79_d1 <= s79;
         s82_d1 <= s82;
         s83_d1 <= s83;
+        s90_d1 <= s90;
         s93_d1 <= s93;
         s94_d1 <= s94;
         s95_d1 <= s95;
-        s99_d1 <= s99;
-        s100_d1 <= s100;
+        s96_d1 <= s96;
+        s97_d1 <= s97;
+        s98_d1 <= s98;
         s102_d1 <= s102;
-        s103_d1 <= s103;
-        s104_d1 <= s104;
-        s107_d1 <= s107;
-        s108_d1 <= s108;
+        s106_d1 <= s106;
+        s109_d1 <= s109;
         s112_d1 <= s112;
         s113_d1 <= s113;
         s114_d1 <= s114;
         s121_d1 <= s121;
         s124_d1 <= s124;
-        s125_d1 <= s125;
-        s126_d1 <= s126;
-        s129_d1 <= s129;
-        s132_d1 <= s132;
+        s128_d1 <= s128;
+        s130_d1 <= s130;
+        s131_d1 <= s131;
         s133_d1 <= s133;
+        s134_d1 <= s134;
         s137_d1 <= s137;
         s138_d1 <= s138;
-        s144_d1 <= s144;
+        s143_d1 <= s143;
         s145_d1 <= s145;
         s147_d1 <= s147;
         s148_d1 <= s148;
-        s149_d1 <= s149;
-        s151_d1 <= s151;
-        s152_d1 <= s152;
+        s150_d1 <= s150;
         s154_d1 <= s154;
+        s155_d1 <= s155;
+        s156_d1 <= s156;
         s159_d1 <= s159;
         s165_d1 <= s165;
-        s166_d1 <= s166;
+        s167_d1 <= s167;
+        s168_d1 <= s168;
+        s170_d1 <= s170;
         s171_d1 <= s171;
         s173_d1 <= s173;
         s174_d1 <= s174;
-        s175_d1 <= s175;
-        s177_d1 <= s177;
         s178_d1 <= s178;
         s180_d1 <= s180;
         s181_d1 <= s181;
-        s191_d1 <= s191;
-        s192_d1 <= s192;
+        s187_d1 <= s187;
+        s188_d1 <= s188;
         s194_d1 <= s194;
         s195_d1 <= s195;
         s196_d1 <= s196;
-        s204_d1 <= s204;
+        s202_d1 <= s202;
+        s206_d1 <= s206;
         s208_d1 <= s208;
-        s209_d1 <= s209;
-        s210_d1 <= s210;
+        s211_d1 <= s211;
         s212_d1 <= s212;
         s214_d1 <= s214;
-        s221_d1 <= s221;
-        s222_d1 <= s222;
-        s226_d1 <= s226;
-        s228_d1 <= s228;
-        s230_d1 <= s230;
+        s219_d1 <= s219;
+        s223_d1 <= s223;
+        s225_d1 <= s225;
+        s227_d1 <= s227;
+        s231_d1 <= s231;
         s232_d1 <= s232;
         s233_d1 <= s233;
         s234_d1 <= s234;
         s237_d1 <= s237;
+        s243_d1 <= s243;
         s245_d1 <= s245;
-        s246_d1 <= s246;
         s247_d1 <= s247;
-        s253_d1 <= s253;
+        s252_d1 <= s252;
         s254_d1 <= s254;
-        s257_d1 <= s257;
+        s255_d1 <= s255;
         s260_d1 <= s260;
         s261_d1 <= s261;
         s262_d1 <= s262;
         s263_d1 <= s263;
+        s267_d1 <= s267;
+        s268_d1 <= s268;
+        s269_d1 <= s269;
         s271_d1 <= s271;
-        s273_d1 <= s273;
         s274_d1 <= s274;
-        s277_d1 <= s277;
+        s276_d1 <= s276;
         s278_d1 <= s278;
         s279_d1 <= s279;
-        s281_d1 <= s281;
         s284_d1 <= s284;
         s285_d1 <= s285;
-        s292_d1 <= s292;
+        s291_d1 <= s291;
         s294_d1 <= s294;
         s296_d1 <= s296;
         s298_d1 <= s298;
         s300_d1 <= s300;
         s302_d1 <= s302;
+        s303_d1 <= s303;
         s305_d1 <= s305;
         s306_d1 <= s306;
         s313_d1 <= s313;
-        s315_d1 <= s315;
+        s316_d1 <= s316;
         s318_d1 <= s318;
         s319_d1 <= s319;
-        s323_d1 <= s323;
-        s324_d1 <= s324;
         s325_d1 <= s325;
-        s328_d1 <= s328;
+        s327_d1 <= s327;
+        s329_d1 <= s329;
         s331_d1 <= s331;
+        s332_d1 <= s332;
         s333_d1 <= s333;
-        s338_d1 <= s338;
+        s339_d1 <= s339;
         s340_d1 <= s340;
-        s341_d1 <= s341;
         s344_d1 <= s344;
-        s346_d1 <= s346;
+        s345_d1 <= s345;
+        s347_d1 <= s347;
         s349_d1 <= s349;
         s351_d1 <= s351;
         s352_d1 <= s352;
@@ -1765,12 +1767,12 @@ module linear_dense_1 (
         s383_d1 <= s383;
         s384_d1 <= s384;
         s385_d1 <= s385;
-        s394_d1 <= s394;
+        s395_d1 <= s395;
         s402_d1 <= s402;
         s403_d1 <= s403;
         s407_d1 <= s407;
         s408_d1 <= s408;
-        s412_d1 <= s412;
+        s411_d1 <= s411;
         s414_d1 <= s414;
         s416_d1 <= s416;
         s417_d1 <= s417;
@@ -1782,7 +1784,7 @@ module linear_dense_1 (
         s434_d1 <= s434;
         s435_d1 <= s435;
         s436_d1 <= s436;
-        s441_d1 <= s441;
+        s442_d1 <= s442;
         s444_d1 <= s444;
         s445_d1 <= s445;
         s452_d1 <= s452;
@@ -1800,372 +1802,380 @@ module linear_dense_1 (
         s495_d1 <= s495;
         s496_d1 <= s496;
     end
-    wire signed [18:0] s10;  // s8 + s9 - s3
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s10 (
-        .a(19'(s8_d1)), .b(s9_d1), .c(19'(s3_d1)), .sum(s10)
+    wire signed [16:0] s1;  // 8*x42 - 8*x45 - s0
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s1 (
+        .a((15'(x42_d1) << 3)), .b((15'(x45_d1) << 3)), .c(s0_d1), .sum(s1)
     );
-    wire signed [15:0] s15;  // s11 + s14 - 2*s12
-    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s15 (
-        .a(s11_d1), .b(s14_d1), .c((14'(s12_d1) << 1)), .sum(s15)
+    wire signed [15:0] s7;  // s5 + s6 - 2*s4
+    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s7 (
+        .a(s5_d1), .b(s6_d1), .c((14'(s4_d1) << 1)), .sum(s7)
     );
-    wire signed [16:0] s19;  // 8*x45 + s18 - 8*x42
-    assign s19[2:0] = s18_d1[2:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s19 (
-        .a(x45_d1), .b(11'(s18_d1 >>> 3)), .c(x42_d1), .sum(s19[16:3])
+    wire signed [18:0] s18;  // s16 + s17 - s14
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s18 (
+        .a(19'(s16_d1)), .b(s17_d1), .c(19'(s14_d1)), .sum(s18)
     );
-    wire signed [16:0] s26;  // s21 + s22 + 2*s24
+    wire signed [15:0] s25;  // 4*x15 + s23 - 4*x7
+    assign s25[1:0] = s23_d1[1:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s25 (
+        .a(x15_d1), .b(13'(s23_d1 >>> 2)), .c(x7_d1), .sum(s25[15:2])
+    );
+    wire signed [16:0] s26;  // s2 + s20 + 2*s24
     bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s26 (
-        .a(s21_d1), .b(s22_d1), .c((15'(s24_d1) << 1)), .sum(s26)
+        .a(s2_d1), .b(s20_d1), .c((15'(s24_d1) << 1)), .sum(s26)
     );
-    wire signed [17:0] s27;  // s15 + s25 + s26
+    wire signed [17:0] s27;  // s7 + s25 + s26
     bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(17), .SIGNED(3'b111), .NEGATE(3'b000)) u_s27 (
-        .a(s15), .b(s25_d1), .c(s26), .sum(s27)
+        .a(s7), .b(s25), .c(s26), .sum(s27)
     );
-    wire signed [18:0] s28;  // s17 + s19 - 32*x54
-    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s28 (
-        .a(s17_d1), .b(s19), .c((17'(x54_d1) << 5)), .sum(s28)
+    wire signed [18:0] s28;  // s22 - 32*x54 - s1
+    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b110)) u_s28 (
+        .a(s22_d1), .b((17'(x54_d1) << 5)), .c(s1), .sum(s28)
     );
-    wire signed [16:0] s35;  // 2*s31 + s32 - s34
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s35 (
-        .a((17'(s31_d1) << 1)), .b(s32_d1), .c(17'(s34_d1)), .sum(s35)
+    wire signed [17:0] s36;  // 16*x12 + s34 + s35
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(15), .C(16), .SIGNED(3'b111), .NEGATE(3'b000)) u_s36 (
+        .a((16'(x12_d1) << 4)), .b(s34_d1), .c(s35_d1), .sum(s36)
     );
-    wire signed [16:0] s37;  // x37 + 8*x51 + s36
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s37 (
-        .a(17'(x37_d1)), .b((17'(x51_d1) << 3)), .c(s36_d1), .sum(s37)
+    wire signed [16:0] s37;  // 8*x48 - 8*x18 - x35
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s37 (
+        .a((15'(x48_d1) << 3)), .b((15'(x18_d1) << 3)), .c(14'(x35_d1)), .sum(s37)
     );
-    wire signed [16:0] s38;  // 8*x18 + x35 - 8*x48
-    assign s38[2:0] = x35_d1[2:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s38 (
-        .a(x18_d1), .b(11'(x35_d1 >>> 3)), .c(x48_d1), .sum(s38[16:3])
+    wire signed [16:0] s42;  // s41 - s38 - 2*s39
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b110)) u_s42 (
+        .a(17'(s41_d1)), .b(s38_d1), .c((17'(s39_d1) << 1)), .sum(s42)
     );
-    wire signed [15:0] s40;  // 2*x6 + 8*x21 + s39
-    assign s40[0:0] = s39_d1[0:0];
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s40 (
-        .a(x6_d1), .b((14'(x21_d1) << 2)), .c(13'(s39_d1 >>> 1)), .sum(s40[15:1])
+    wire signed [16:0] s44;  // x37 + 8*x51 + s43
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s44 (
+        .a(17'(x37_d1)), .b((17'(x51_d1) << 3)), .c(s43_d1), .sum(s44)
     );
-    wire signed [17:0] s48;  // 16*x12 - s46 - s47
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(15), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s48 (
-        .a((16'(x12_d1) << 4)), .b(s46_d1), .c(s47_d1), .sum(s48)
+    wire signed [15:0] s48;  // 2*x6 + 8*x21 + s47
+    assign s48[0:0] = s47_d1[0:0];
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s48 (
+        .a(x6_d1), .b((14'(x21_d1) << 2)), .c(13'(s47_d1 >>> 1)), .sum(s48[15:1])
     );
-    wire signed [17:0] s52;  // s40 + s51 - s38
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s52 (
-        .a(s40), .b(s51_d1), .c(s38), .sum(s52)
+    wire signed [17:0] s52;  // s37 + s48 + s51
+    bittrigger_grow3 #(.WIDTH(18), .A(17), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b000)) u_s52 (
+        .a(s37), .b(s48), .c(s51_d1), .sum(s52)
     );
-    wire signed [16:0] s60;  // 2*s56 + s58 + s59
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s60 (
-        .a((17'(s56_d1) << 1)), .b(17'(s58_d1)), .c(17'(s59_d1)), .sum(s60)
+    wire signed [16:0] s62;  // s60 + s61 - 8*x15
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(16), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s62 (
+        .a(s60_d1), .b(s61_d1), .c((15'(x15_d1) << 3)), .sum(s62)
     );
-    wire signed [16:0] s70;  // s68 + s69 - 8*x15
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(16), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s70 (
-        .a(s68_d1), .b(s69_d1), .c((15'(x15_d1) << 3)), .sum(s70)
+    wire signed [16:0] s74;  // 2*s69 + s72 + s73
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s74 (
+        .a((17'(s69_d1) << 1)), .b(17'(s72_d1)), .c(17'(s73_d1)), .sum(s74)
     );
-    wire signed [17:0] s76;  // s75 - s73 - s74
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b110)) u_s76 (
-        .a(18'(s75_d1)), .b(s73_d1), .c(18'(s74_d1)), .sum(s76)
+    wire signed [17:0] s80;  // s77 + s78 - s79
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s80 (
+        .a(s77_d1), .b(18'(s78_d1)), .c(18'(s79_d1)), .sum(s80)
     );
     wire signed [16:0] s84;  // 8*x36 + 8*x54 + s82
     assign s84[2:0] = s82_d1[2:0];
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s84 (
         .a(x36_d1), .b(x54_d1), .c(12'(s82_d1 >>> 3)), .sum(s84[16:3])
     );
-    wire signed [16:0] s85;  // 2*s77 + 2*s79 + s83
+    wire signed [16:0] s85;  // 2*s56 + 2*s64 + s83
     assign s85[0:0] = s83_d1[0:0];
     bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b000)) u_s85 (
-        .a(16'(s77_d1)), .b(16'(s79_d1)), .c(16'(s83_d1 >>> 1)), .sum(s85[16:1])
+        .a(16'(s56_d1)), .b(16'(s64_d1)), .c(16'(s83_d1 >>> 1)), .sum(s85[16:1])
     );
-    wire signed [18:0] s86;  // s84 - 16*x21 - s70
+    wire signed [18:0] s86;  // s84 - 16*x21 - s62
     bittrigger_grow3 #(.WIDTH(19), .A(17), .B(16), .C(17), .SIGNED(3'b111), .NEGATE(3'b110)) u_s86 (
-        .a(s84), .b((16'(x21_d1) << 4)), .c(s70), .sum(s86)
+        .a(s84), .b((16'(x21_d1) << 4)), .c(s62), .sum(s86)
     );
-    wire signed [18:0] s87;  // s65 + s85 - 2*s64
+    wire signed [18:0] s87;  // s65 + s85 - 2*s68
     bittrigger_grow3 #(.WIDTH(19), .A(18), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s87 (
-        .a(s65_d1), .b(s85), .c((17'(s64_d1) << 1)), .sum(s87)
+        .a(s65_d1), .b(s85), .c((17'(s68_d1) << 1)), .sum(s87)
     );
-    wire signed [19:0] s88;  // s61 - 2*s60 - s76
-    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(18), .SIGNED(3'b111), .NEGATE(3'b110)) u_s88 (
-        .a(s61_d1), .b((18'(s60) << 1)), .c(s76), .sum(s88)
+    wire signed [19:0] s88;  // s57 + s80 - 2*s74
+    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(18), .SIGNED(3'b111), .NEGATE(3'b100)) u_s88 (
+        .a(s57_d1), .b(s80), .c((18'(s74) << 1)), .sum(s88)
     );
-    wire signed [14:0] s96;  // 2*x6 - 4*x12 - x21
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s96 (
-        .a((13'(x6_d1) << 1)), .b((14'(x12_d1) << 2)), .c(x21_d1), .sum(s96)
+    wire signed [14:0] s99;  // 2*x6 + 4*x48 - x21
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s99 (
+        .a((13'(x6_d1) << 1)), .b((14'(x48_d1) << 2)), .c(x21_d1), .sum(s99)
     );
-    wire signed [16:0] s97;  // 16*x48 + s94 - s56
-    bittrigger_grow3 #(.WIDTH(17), .A(16), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s97 (
-        .a((16'(x48_d1) << 4)), .b(s94_d1), .c(s56_d1), .sum(s97)
+    wire signed [16:0] s100;  // s97 - 16*x12 - s69
+    bittrigger_grow3 #(.WIDTH(17), .A(14), .B(16), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s100 (
+        .a(s97_d1), .b((16'(x12_d1) << 4)), .c(s69_d1), .sum(s100)
     );
-    wire signed [17:0] s98;  // s95 + 4*s96 + s97
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s98 (
-        .a(18'(s95_d1)), .b((18'(s96) << 2)), .c(18'(s97)), .sum(s98)
+    wire signed [17:0] s101;  // s98 + 4*s99 + s100
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s101 (
+        .a(18'(s98_d1)), .b((18'(s99) << 2)), .c(18'(s100)), .sum(s101)
     );
-    wire signed [17:0] s101;  // 16*x42 + 32*x51 + s100
-    assign s101[3:0] = s100_d1[3:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s101 (
-        .a(x42_d1), .b((13'(x51_d1) << 1)), .c(11'(s100_d1 >>> 4)), .sum(s101[17:4])
+    wire signed [17:0] s103;  // 16*x42 + 32*x51 + s102
+    assign s103[3:0] = s102_d1[3:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s103 (
+        .a(x42_d1), .b((13'(x51_d1) << 1)), .c(11'(s102_d1 >>> 4)), .sum(s103[17:4])
     );
-    wire signed [16:0] s115;  // s112 - 8*x24 - 2*s108
+    wire signed [16:0] s115;  // s112 - 8*x24 - 2*s94
     assign s115[0:0] = s112_d1[0:0];
     bittrigger_grow3 #(.WIDTH(16), .A(15), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s115 (
-        .a(15'(s112_d1 >>> 1)), .b((14'(x24_d1) << 2)), .c(s108_d1), .sum(s115[16:1])
+        .a(15'(s112_d1 >>> 1)), .b((14'(x24_d1) << 2)), .c(s94_d1), .sum(s115[16:1])
     );
-    wire signed [16:0] s116;  // s104 + s113 - s107
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s116 (
-        .a(17'(s104_d1)), .b(17'(s113_d1)), .c(17'(s107_d1)), .sum(s116)
+    wire signed [16:0] s116;  // s96 + s106 + s113
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s116 (
+        .a(17'(s96_d1)), .b(17'(s106_d1)), .c(17'(s113_d1)), .sum(s116)
     );
-    wire signed [17:0] s117;  // 2*s99 + s114 - 4*s102
+    wire signed [17:0] s117;  // 2*s109 + s114 - 4*s90
     assign s117[0:0] = s114_d1[0:0];
     bittrigger_grow3 #(.WIDTH(17), .A(16), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s117 (
-        .a(s99_d1), .b(15'(s114_d1 >>> 1)), .c((15'(s102_d1) << 1)), .sum(s117[17:1])
+        .a(s109_d1), .b(15'(s114_d1 >>> 1)), .c((15'(s90_d1) << 1)), .sum(s117[17:1])
     );
-    wire signed [18:0] s118;  // s73 + s115 + s116
+    wire signed [18:0] s118;  // s77 + s115 + s116
     bittrigger_grow3 #(.WIDTH(19), .A(18), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b000)) u_s118 (
-        .a(s73_d1), .b(s115), .c(s116), .sum(s118)
+        .a(s77_d1), .b(s115), .c(s116), .sum(s118)
     );
-    wire signed [19:0] s119;  // s93 + s101 + s117
+    wire signed [19:0] s119;  // s93 + s103 + s117
     bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(18), .SIGNED(3'b111), .NEGATE(3'b000)) u_s119 (
-        .a(s93_d1), .b(s101), .c(s117), .sum(s119)
+        .a(s93_d1), .b(s103), .c(s117), .sum(s119)
     );
-    wire signed [16:0] s134;  // s132 + s133 - s129
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s134 (
-        .a(17'(s132_d1)), .b(17'(s133_d1)), .c(17'(s129_d1)), .sum(s134)
+    wire signed [16:0] s132;  // s128 + s130 + s131
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s132 (
+        .a(17'(s128_d1)), .b(17'(s130_d1)), .c(17'(s131_d1)), .sum(s132)
     );
-    wire signed [15:0] s139;  // 4*x18 - 4*x48 - s125
+    wire signed [15:0] s139;  // 4*x18 - 4*x48 - s133
     bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s139 (
-        .a((14'(x18_d1) << 2)), .b((14'(x48_d1) << 2)), .c(s125_d1), .sum(s139)
+        .a((14'(x18_d1) << 2)), .b((14'(x48_d1) << 2)), .c(s133_d1), .sum(s139)
     );
-    wire signed [16:0] s140;  // s126 + s137 + s138
+    wire signed [16:0] s140;  // s134 + s137 + s138
     bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s140 (
-        .a(17'(s126_d1)), .b(17'(s137_d1)), .c(17'(s138_d1)), .sum(s140)
+        .a(17'(s134_d1)), .b(17'(s137_d1)), .c(17'(s138_d1)), .sum(s140)
     );
-    wire signed [17:0] s141;  // s3 + s139 + s140
+    wire signed [17:0] s141;  // s14 + s139 + s140
     bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(17), .SIGNED(3'b111), .NEGATE(3'b000)) u_s141 (
-        .a(s3_d1), .b(s139), .c(s140), .sum(s141)
+        .a(s14_d1), .b(s139), .c(s140), .sum(s141)
     );
-    wire signed [16:0] s146;  // 4*x45 + s145 - 8*x51
-    assign s146[1:0] = s145_d1[1:0];
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s146 (
-        .a(x45_d1), .b(13'(s145_d1 >>> 2)), .c((13'(x51_d1) << 1)), .sum(s146[16:2])
+    wire signed [16:0] s146;  // 16*x54 + s5 + s145
+    bittrigger_grow3 #(.WIDTH(17), .A(16), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s146 (
+        .a((16'(x54_d1) << 4)), .b(s5_d1), .c(s145_d1), .sum(s146)
     );
-    wire signed [15:0] s150;  // 4*x15 + s149 - s148
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s150 (
-        .a((16'(x15_d1) << 2)), .b(16'(s149_d1)), .c(16'(s148_d1)), .sum(s150)
+    wire signed [15:0] s149;  // 4*x15 + s148 - s147
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s149 (
+        .a((16'(x15_d1) << 2)), .b(16'(s148_d1)), .c(16'(s147_d1)), .sum(s149)
     );
-    wire signed [16:0] s155;  // s154 - 16*x54 - s11
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(16), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s155 (
-        .a(s154_d1), .b((16'(x54_d1) << 4)), .c(s11_d1), .sum(s155)
+    wire signed [14:0] s152;  // 4*x12 + x39 - 2*x21
+    assign s152[0:0] = x39_d1[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s152 (
+        .a((13'(x12_d1) << 1)), .b(11'(x39_d1 >>> 1)), .c(x21_d1), .sum(s152[14:1])
     );
-    wire signed [14:0] s156;  // 2*x21 - 4*x12 - x39
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s156 (
-        .a((13'(x21_d1) << 1)), .b((14'(x12_d1) << 2)), .c(x39_d1), .sum(s156)
+    wire signed [17:0] s153;  // 2*x23 + s45 - x37
+    bittrigger_grow3 #(.WIDTH(18), .A(15), .B(17), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s153 (
+        .a((15'(x23_d1) << 1)), .b(s45_d1), .c(15'(x37_d1)), .sum(s153)
     );
-    wire signed [17:0] s157;  // 2*x23 + s41 - x37
-    bittrigger_grow3 #(.WIDTH(18), .A(15), .B(17), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s157 (
-        .a((15'(x23_d1) << 1)), .b(s41_d1), .c(15'(x37_d1)), .sum(s157)
+    wire signed [16:0] s157;  // x7 + 4*s156 - 4*x9
+    assign s157[1:0] = x7_d1[1:0];
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s157 (
+        .a(12'(x7_d1 >>> 2)), .b(s156_d1), .c(x9_d1), .sum(s157[16:2])
     );
-    wire signed [15:0] s160;  // s147 - s144 - s151
+    wire signed [15:0] s160;  // s155 - s150 - s154
     bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b110)) u_s160 (
-        .a(16'(s147_d1)), .b(16'(s144_d1)), .c(16'(s151_d1)), .sum(s160)
+        .a(16'(s155_d1)), .b(16'(s150_d1)), .c(16'(s154_d1)), .sum(s160)
     );
     wire signed [17:0] s161;  // 16*x24 + s159 + s160
     bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b000)) u_s161 (
         .a((16'(x24_d1) << 4)), .b(s159_d1), .c(s160), .sum(s161)
     );
-    wire signed [17:0] s162;  // 2*s99 + s150 - s146
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s162 (
-        .a((18'(s99_d1) << 1)), .b(18'(s150)), .c(18'(s146)), .sum(s162)
+    wire signed [17:0] s162;  // 2*s109 + s149 + s157
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s162 (
+        .a((18'(s109_d1) << 1)), .b(18'(s149)), .c(18'(s157)), .sum(s162)
     );
-    wire signed [18:0] s163;  // s157 - s155 - 4*s156
-    bittrigger_grow3 #(.WIDTH(19), .A(18), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b110)) u_s163 (
-        .a(s157), .b(s155), .c((17'(s156) << 2)), .sum(s163)
+    wire signed [18:0] s163;  // s146 + 4*s152 + s153
+    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(18), .SIGNED(3'b111), .NEGATE(3'b000)) u_s163 (
+        .a(s146), .b((17'(s152) << 2)), .c(s153), .sum(s163)
     );
-    wire signed [15:0] s167;  // 4*s165 + s166 - 2*x21
-    assign s167[0:0] = s166_d1[0:0];
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s167 (
-        .a((15'(s165_d1) << 1)), .b(15'(s166_d1 >>> 1)), .c(15'(x21_d1)), .sum(s167[15:1])
+    wire signed [16:0] s169;  // s167 + s168 - 4*x54
+    bittrigger_grow3 #(.WIDTH(17), .A(16), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s169 (
+        .a(s167_d1), .b(s168_d1), .c((14'(x54_d1) << 2)), .sum(s169)
     );
-    wire signed [17:0] s172;  // 8*x42 + s157 + s171
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s172 (
-        .a((18'(x42_d1) << 3)), .b(s157), .c(18'(s171_d1)), .sum(s172)
+    wire signed [15:0] s172;  // 4*s170 + s171 - 2*x21
+    assign s172[0:0] = s171_d1[0:0];
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s172 (
+        .a((15'(s170_d1) << 1)), .b(15'(s171_d1 >>> 1)), .c(15'(x21_d1)), .sum(s172[15:1])
     );
-    wire signed [16:0] s179;  // 4*x54 - s177 - s178
-    bittrigger_grow3 #(.WIDTH(17), .A(14), .B(16), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s179 (
-        .a((14'(x54_d1) << 2)), .b(s177_d1), .c(s178_d1), .sum(s179)
+    wire signed [17:0] s179;  // 8*x42 + s153 + s178
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s179 (
+        .a((18'(x42_d1) << 3)), .b(s153), .c(18'(s178_d1)), .sum(s179)
     );
-    wire signed [16:0] s182;  // s180 + s181 - s108
+    wire signed [16:0] s182;  // s180 + s181 - s94
     bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s182 (
-        .a(s180_d1), .b(s181_d1), .c(s108_d1), .sum(s182)
+        .a(s180_d1), .b(s181_d1), .c(s94_d1), .sum(s182)
     );
-    wire signed [17:0] s183;  // s64 + 4*s173 + 2*s174
-    assign s183[0:0] = s64_d1[0:0];
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s183 (
-        .a(15'(s64_d1 >>> 1)), .b((15'(s173_d1) << 1)), .c(s174_d1), .sum(s183[17:1])
+    wire signed [17:0] s183;  // s68 + 4*s173 - 2*s174
+    assign s183[0:0] = s68_d1[0:0];
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s183 (
+        .a(15'(s68_d1 >>> 1)), .b((15'(s173_d1) << 1)), .c(s174_d1), .sum(s183[17:1])
     );
     wire signed [17:0] s184;  // s182 - 16*x51 - 16*x54
     assign s184[3:0] = s182[3:0];
     bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s184 (
         .a(13'(s182 >>> 4)), .b(x51_d1), .c(x54_d1), .sum(s184[17:4])
     );
-    wire signed [18:0] s185;  // s179 + s183 - s167
-    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(18), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s185 (
-        .a(s179), .b(s183), .c(s167), .sum(s185)
+    wire signed [18:0] s185;  // s183 - s169 - s172
+    bittrigger_grow3 #(.WIDTH(19), .A(18), .B(17), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s185 (
+        .a(s183), .b(s169), .c(s172), .sum(s185)
     );
     wire signed [15:0] s189;  // 8*x12 + x26
     assign s189[2:0] = x26_d1[2:0];
     bittrigger_grow2 #(.WIDTH(13), .A(12), .B(10), .SIGNED(2'b11), .NEGATE(2'b00)) u_s189 (
         .a(x12_d1), .b(10'(x26_d1 >>> 3)), .sum(s189[15:3])
     );
-    wire signed [15:0] s197;  // s192 + s194 - s147
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s197 (
-        .a(16'(s192_d1)), .b(16'(s194_d1)), .c(16'(s147_d1)), .sum(s197)
+    wire signed [15:0] s197;  // s194 - s155 - s187
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b110)) u_s197 (
+        .a(16'(s194_d1)), .b(16'(s155_d1)), .c(16'(s187_d1)), .sum(s197)
     );
-    wire signed [15:0] s198;  // 4*x21 + 2*s42 - s191
+    wire signed [15:0] s198;  // 4*x21 + 2*s31 - s188
     bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s198 (
-        .a((14'(x21_d1) << 2)), .b((14'(s42_d1) << 1)), .c(s191_d1), .sum(s198)
+        .a((14'(x21_d1) << 2)), .b((14'(s31_d1) << 1)), .c(s188_d1), .sum(s198)
     );
     wire signed [17:0] s199;  // s195 + s196 + s197
     bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b000)) u_s199 (
         .a(s195_d1), .b(s196_d1), .c(s197), .sum(s199)
     );
-    wire signed [18:0] s200;  // 2*s198 - s134 - 2*s189
-    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b110)) u_s200 (
-        .a((17'(s198) << 1)), .b(s134), .c((17'(s189) << 1)), .sum(s200)
+    wire signed [18:0] s200;  // s132 + 2*s198 - 2*s189
+    assign s200[0:0] = s132[0:0];
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s200 (
+        .a(16'(s132 >>> 1)), .b(s198), .c(s189), .sum(s200[18:1])
     );
-    wire signed [17:0] s205;  // 2*x27 + s121 - x10
-    bittrigger_grow3 #(.WIDTH(18), .A(15), .B(17), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s205 (
-        .a((15'(x27_d1) << 1)), .b(s121_d1), .c(15'(x10_d1)), .sum(s205)
+    wire signed [17:0] s203;  // 2*x27 - x10 - s121
+    bittrigger_grow3 #(.WIDTH(18), .A(15), .B(15), .C(17), .SIGNED(3'b111), .NEGATE(3'b110)) u_s203 (
+        .a((15'(x27_d1) << 1)), .b(15'(x10_d1)), .c(s121_d1), .sum(s203)
     );
-    wire signed [17:0] s206;  // 4*x36 + s205 - x42
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s206 (
-        .a((18'(x36_d1) << 2)), .b(s205), .c(18'(x42_d1)), .sum(s206)
+    wire signed [17:0] s204;  // 4*x36 + s203 - x42
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s204 (
+        .a((18'(x36_d1) << 2)), .b(s203), .c(18'(x42_d1)), .sum(s204)
     );
-    wire signed [15:0] s215;  // s154 - s209 - s210
+    wire signed [15:0] s215;  // s212 - s145 - s202
     bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b110)) u_s215 (
-        .a(16'(s154_d1)), .b(16'(s209_d1)), .c(16'(s210_d1)), .sum(s215)
+        .a(16'(s212_d1)), .b(16'(s145_d1)), .c(16'(s202_d1)), .sum(s215)
     );
-    wire signed [16:0] s216;  // s212 - 8*x24 - s214
-    bittrigger_grow3 #(.WIDTH(17), .A(16), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s216 (
-        .a(s212_d1), .b((15'(x24_d1) << 3)), .c(s214_d1), .sum(s216)
+    wire signed [16:0] s216;  // s214 - 8*x24 - s208
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s216 (
+        .a(s214_d1), .b((15'(x24_d1) << 3)), .c(s208_d1), .sum(s216)
     );
-    wire signed [17:0] s217;  // s204 + s215 - s208
-    bittrigger_grow3 #(.WIDTH(18), .A(17), .B(16), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s217 (
-        .a(s204_d1), .b(s215), .c(s208_d1), .sum(s217)
+    wire signed [17:0] s217;  // s211 + s215 - s206
+    bittrigger_grow3 #(.WIDTH(18), .A(17), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s217 (
+        .a(s211_d1), .b(s215), .c(s206_d1), .sum(s217)
     );
-    wire signed [14:0] s223;  // 2*x18 + x27 + s42
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s223 (
-        .a((13'(x18_d1) << 1)), .b(x27_d1), .c(s42_d1), .sum(s223)
+    wire signed [14:0] s220;  // 2*x18 + x27 + s31
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s220 (
+        .a((13'(x18_d1) << 1)), .b(x27_d1), .c(s31_d1), .sum(s220)
     );
-    wire signed [17:0] s227;  // 4*s223 + s226 - s223
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s227 (
-        .a((18'(s223) << 2)), .b(s226_d1), .c(18'(s223)), .sum(s227)
+    wire signed [17:0] s224;  // 4*s220 + s223 - s220
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s224 (
+        .a((18'(s220) << 2)), .b(s223_d1), .c(18'(s220)), .sum(s224)
     );
-    wire signed [16:0] s231;  // s230 - s36 - s228
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b110)) u_s231 (
-        .a(17'(s230_d1)), .b(s36_d1), .c(17'(s228_d1)), .sum(s231)
+    wire signed [16:0] s228;  // s225 + s227 - s43
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s228 (
+        .a(17'(s225_d1)), .b(17'(s227_d1)), .c(s43_d1), .sum(s228)
     );
-    wire signed [16:0] s238;  // 16*x9 + s234 + s237
+    wire signed [16:0] s238;  // 16*x9 + s232 + s237
     bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s238 (
-        .a((17'(x9_d1) << 4)), .b(17'(s234_d1)), .c(17'(s237_d1)), .sum(s238)
+        .a((17'(x9_d1) << 4)), .b(17'(s232_d1)), .c(17'(s237_d1)), .sum(s238)
     );
-    wire signed [18:0] s239;  // s221 + 4*s228 - 4*s222
-    assign s239[1:0] = s221_d1[1:0];
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s239 (
-        .a(15'(s221_d1 >>> 2)), .b(s228_d1), .c(s222_d1), .sum(s239[18:2])
+    wire signed [18:0] s239;  // s231 - 4*s225 - 4*s233
+    assign s239[1:0] = s231_d1[1:0];
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s239 (
+        .a(15'(s231_d1 >>> 2)), .b(s225_d1), .c(s233_d1), .sum(s239[18:2])
     );
-    wire signed [18:0] s240;  // s231 + s238 - 2*s232
-    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s240 (
-        .a(s231), .b(s238), .c((17'(s232_d1) << 1)), .sum(s240)
+    wire signed [18:0] s240;  // s228 + 2*s234 + s238
+    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b000)) u_s240 (
+        .a(s228), .b((17'(s234_d1) << 1)), .c(s238), .sum(s240)
     );
-    wire signed [15:0] s242;  // 8*x24 - x6 - s173
-    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(13), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s242 (
-        .a((15'(x24_d1) << 3)), .b(13'(x6_d1)), .c(s173_d1), .sum(s242)
+    wire signed [14:0] s242;  // 2*x21 + 4*x25 - x19
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s242 (
+        .a((13'(x21_d1) << 1)), .b((14'(x25_d1) << 2)), .c(x19_d1), .sum(s242)
     );
-    wire signed [14:0] s243;  // 2*x21 + 4*x25 - x19
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s243 (
-        .a((13'(x21_d1) << 1)), .b((14'(x25_d1) << 2)), .c(x19_d1), .sum(s243)
+    wire signed [15:0] s246;  // x6 + s173 - 8*x24
+    bittrigger_grow3 #(.WIDTH(16), .A(13), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s246 (
+        .a(13'(x6_d1)), .b(s173_d1), .c((15'(x24_d1) << 3)), .sum(s246)
     );
-    wire signed [15:0] s248;  // s222 + s246 + s247
+    wire signed [15:0] s248;  // s233 + s243 + s247
     bittrigger_grow3 #(.WIDTH(16), .A(15), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s248 (
-        .a(s222_d1), .b(s246_d1), .c(s247_d1), .sum(s248)
+        .a(s233_d1), .b(s243_d1), .c(s247_d1), .sum(s248)
     );
-    wire signed [17:0] s249;  // 8*x48 + s248 - s37
+    wire signed [17:0] s249;  // 8*x48 + s248 - s44
     bittrigger_grow3 #(.WIDTH(18), .A(15), .B(16), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s249 (
-        .a((15'(x48_d1) << 3)), .b(s248), .c(s37), .sum(s249)
+        .a((15'(x48_d1) << 3)), .b(s248), .c(s44), .sum(s249)
     );
-    wire signed [18:0] s250;  // 4*s242 + 4*s243 + s245
+    wire signed [18:0] s250;  // 4*s242 + s245 - 4*s246
     assign s250[1:0] = s245_d1[1:0];
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s250 (
-        .a(17'(s242)), .b(17'(s243)), .c(17'(s245_d1 >>> 2)), .sum(s250[18:2])
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s250 (
+        .a(17'(s242)), .b(17'(s245_d1 >>> 2)), .c(17'(s246)), .sum(s250[18:2])
     );
-    wire signed [14:0] s252;  // 4*x21 + 2*x48 + x51
-    assign s252[0:0] = x51_d1[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s252 (
-        .a((13'(x21_d1) << 1)), .b(x48_d1), .c(11'(x51_d1 >>> 1)), .sum(s252[14:1])
+    wire signed [14:0] s253;  // 4*x21 + 2*x48 + x51
+    assign s253[0:0] = x51_d1[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s253 (
+        .a((13'(x21_d1) << 1)), .b(x48_d1), .c(11'(x51_d1 >>> 1)), .sum(s253[14:1])
     );
-    wire signed [15:0] s255;  // 4*x12 + 4*x54 - s253
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s255 (
-        .a((14'(x12_d1) << 2)), .b((14'(x54_d1) << 2)), .c(s253_d1), .sum(s255)
+    wire signed [15:0] s256;  // s254 - 4*x12 - 4*x54
+    assign s256[1:0] = s254_d1[1:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s256 (
+        .a(12'(s254_d1 >>> 2)), .b(x12_d1), .c(x54_d1), .sum(s256[15:2])
     );
-    wire signed [16:0] s256;  // s255 - 2*s252 - s254
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b110)) u_s256 (
-        .a(17'(s255)), .b((17'(s252) << 1)), .c(17'(s254_d1)), .sum(s256)
+    wire signed [16:0] s257;  // 2*s253 + s255 + s256
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s257 (
+        .a((17'(s253) << 1)), .b(17'(s255_d1)), .c(17'(s256)), .sum(s257)
     );
     wire signed [16:0] s264;  // 8*x51 - s262 - s263
     bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s264 (
         .a((15'(x51_d1) << 3)), .b(s262_d1), .c(s263_d1), .sum(s264)
     );
-    wire signed [17:0] s265;  // 2*s257 + s260 + s264
+    wire signed [17:0] s265;  // 2*s252 + s260 + s264
     bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(17), .SIGNED(3'b111), .NEGATE(3'b000)) u_s265 (
-        .a((16'(s257_d1) << 1)), .b(s260_d1), .c(s264), .sum(s265)
+        .a((16'(s252_d1) << 1)), .b(s260_d1), .c(s264), .sum(s265)
     );
-    wire signed [16:0] s275;  // s273 + s274 - 4*x6
-    bittrigger_grow3 #(.WIDTH(17), .A(16), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s275 (
-        .a(s273_d1), .b(s274_d1), .c((14'(x6_d1) << 2)), .sum(s275)
+    wire signed [17:0] s272;  // x3 + s271 - x49
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s272 (
+        .a(18'(x3_d1)), .b(s271_d1), .c(18'(x49_d1)), .sum(s272)
     );
-    wire signed [17:0] s282;  // x3 + s281 - x49
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s282 (
-        .a(18'(x3_d1)), .b(s281_d1), .c(18'(x49_d1)), .sum(s282)
+    wire signed [16:0] s280;  // s278 + s279 - 4*x6
+    bittrigger_grow3 #(.WIDTH(17), .A(16), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s280 (
+        .a(s278_d1), .b(s279_d1), .c((14'(x6_d1) << 2)), .sum(s280)
     );
-    wire signed [16:0] s286;  // 8*x25 - 8*x21 - s144
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s286 (
-        .a((15'(x25_d1) << 3)), .b((15'(x21_d1) << 3)), .c(s144_d1), .sum(s286)
+    wire signed [16:0] s286;  // 8*x24 + 8*x25 + s267
+    assign s286[2:0] = s267_d1[2:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s286 (
+        .a(x24_d1), .b(x25_d1), .c(12'(s267_d1 >>> 3)), .sum(s286[16:3])
     );
-    wire signed [16:0] s287;  // 8*x24 + 2*s175 + s284
+    wire signed [16:0] s287;  // 2*s165 + s284 - 8*x21
     assign s287[0:0] = s284_d1[0:0];
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s287 (
-        .a((14'(x24_d1) << 2)), .b(s175_d1), .c(14'(s284_d1 >>> 1)), .sum(s287[16:1])
+    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s287 (
+        .a(s165_d1), .b(14'(s284_d1 >>> 1)), .c((14'(x21_d1) << 2)), .sum(s287[16:1])
     );
-    wire signed [17:0] s288;  // s232 + s285 - s275
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s288 (
-        .a(18'(s232_d1)), .b(18'(s285_d1)), .c(18'(s275)), .sum(s288)
+    wire signed [17:0] s288;  // s285 - s234 - s280
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b110)) u_s288 (
+        .a(18'(s285_d1)), .b(18'(s234_d1)), .c(18'(s280)), .sum(s288)
     );
-    wire signed [18:0] s289;  // s277 + s286 + s287
+    wire signed [18:0] s289;  // s274 + s286 + s287
     bittrigger_grow3 #(.WIDTH(19), .A(18), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b000)) u_s289 (
-        .a(s277_d1), .b(s286), .c(s287), .sum(s289)
+        .a(s274_d1), .b(s286), .c(s287), .sum(s289)
     );
-    wire signed [15:0] s299;  // 4*x36 + 4*x54 + s296
-    assign s299[1:0] = s296_d1[1:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s299 (
-        .a(x36_d1), .b(x54_d1), .c(13'(s296_d1 >>> 2)), .sum(s299[15:2])
+    wire signed [15:0] s295;  // 4*x36 + 4*x54 + s291
+    assign s295[1:0] = s291_d1[1:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s295 (
+        .a(x36_d1), .b(x54_d1), .c(13'(s291_d1 >>> 2)), .sum(s295[15:2])
     );
-    wire signed [18:0] s301;  // s298 + s299 + s300
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b000)) u_s301 (
-        .a(19'(s298_d1)), .b(19'(s299)), .c(s300_d1), .sum(s301)
+    wire signed [18:0] s297;  // s294 + s295 + s296
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b000)) u_s297 (
+        .a(19'(s294_d1)), .b(19'(s295)), .c(s296_d1), .sum(s297)
     );
-    wire signed [16:0] s307;  // 8*x6 + 8*x45 - s294
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s307 (
-        .a((15'(x6_d1) << 3)), .b((15'(x45_d1) << 3)), .c(s294_d1), .sum(s307)
+    wire signed [16:0] s307;  // 8*x6 + 8*x45 + s305
+    assign s307[2:0] = s305_d1[2:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s307 (
+        .a(x6_d1), .b(x45_d1), .c(12'(s305_d1 >>> 3)), .sum(s307[16:3])
     );
-    wire signed [17:0] s308;  // s305 + s306 - s292
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s308 (
-        .a(s305_d1), .b(s306_d1), .c(s292_d1), .sum(s308)
+    wire signed [16:0] s308;  // s300 + s306 - s302
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s308 (
+        .a(17'(s300_d1)), .b(17'(s306_d1)), .c(17'(s302_d1)), .sum(s308)
     );
-    wire signed [18:0] s309;  // 2*s208 + s307 - s70
+    wire signed [18:0] s309;  // 2*s208 + s307 - s62
     bittrigger_grow3 #(.WIDTH(19), .A(16), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s309 (
-        .a((16'(s208_d1) << 1)), .b(s307), .c(s70), .sum(s309)
+        .a((16'(s208_d1) << 1)), .b(s307), .c(s62), .sum(s309)
     );
-    wire signed [18:0] s310;  // s308 - 32*x21 - 32*x54
-    assign s310[4:0] = s308[4:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s310 (
-        .a(13'(s308 >>> 5)), .b(x21_d1), .c(x54_d1), .sum(s310[18:5])
+    wire signed [18:0] s310;  // s308 - 32*x21 - 4*s298
+    assign s310[1:0] = s308[1:0];
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s310 (
+        .a(15'(s308 >>> 2)), .b((15'(x21_d1) << 3)), .c(s298_d1), .sum(s310[18:2])
     );
     wire signed [16:0] s312;  // 16*x51 + s208 - x19
     bittrigger_grow3 #(.WIDTH(17), .A(16), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s312 (
@@ -2175,105 +2185,105 @@ module linear_dense_1 (
     bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s320 (
         .a(s318_d1), .b(s319_d1), .c((15'(x18_d1) << 3)), .sum(s320)
     );
-    wire signed [17:0] s321;  // s167 + s312 + s315
+    wire signed [17:0] s321;  // s172 + s312 + s313
     bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s321 (
-        .a(18'(s167)), .b(18'(s312)), .c(18'(s315_d1)), .sum(s321)
+        .a(18'(s172)), .b(18'(s312)), .c(18'(s313_d1)), .sum(s321)
     );
-    wire signed [17:0] s326;  // x44 + s205 + s325
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s326 (
-        .a(18'(x44_d1)), .b(s205), .c(18'(s325_d1)), .sum(s326)
+    wire signed [15:0] s326;  // x46 + x54 - s325
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s326 (
+        .a(16'(x46_d1)), .b(16'(x54_d1)), .c(s325_d1), .sum(s326)
     );
-    wire signed [15:0] s332;  // s331 - x46 - x54
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b110)) u_s332 (
-        .a(s331_d1), .b(16'(x46_d1)), .c(16'(x54_d1)), .sum(s332)
+    wire signed [17:0] s328;  // x21 + s203 + s327
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s328 (
+        .a(18'(x21_d1)), .b(s203), .c(18'(s327_d1)), .sum(s328)
     );
-    wire signed [16:0] s334;  // s324 + s328 + s333
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s334 (
-        .a(s324_d1), .b(s328_d1), .c(s333_d1), .sum(s334)
+    wire signed [16:0] s334;  // s332 + s333 - s331
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s334 (
+        .a(s332_d1), .b(s333_d1), .c(s331_d1), .sum(s334)
     );
-    wire signed [17:0] s335;  // 4*s151 + s332 - 2*s323
-    assign s335[0:0] = s332[0:0];
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s335 (
-        .a((15'(s151_d1) << 1)), .b(15'(s332 >>> 1)), .c(s323_d1), .sum(s335[17:1])
+    wire signed [17:0] s335;  // 4*s150 - s326 - 2*s329
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s335 (
+        .a((16'(s150_d1) << 2)), .b(s326), .c((16'(s329_d1) << 1)), .sum(s335)
     );
-    wire signed [18:0] s336;  // s60 + 4*s252 + s334
+    wire signed [18:0] s336;  // s74 + 4*s253 + s334
     bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b000)) u_s336 (
-        .a(s60), .b((17'(s252) << 2)), .c(s334), .sum(s336)
+        .a(s74), .b((17'(s253) << 2)), .c(s334), .sum(s336)
     );
-    wire signed [16:0] s342;  // s340 + s341 - 4*s191
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s342 (
-        .a(17'(s340_d1)), .b(17'(s341_d1)), .c((17'(s191_d1) << 2)), .sum(s342)
+    wire signed [16:0] s341;  // 4*s188 + s339 + s340
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s341 (
+        .a((17'(s188_d1) << 2)), .b(17'(s339_d1)), .c(17'(s340_d1)), .sum(s341)
     );
-    wire signed [17:0] s345;  // s344 - 16*x24 - s232
-    bittrigger_grow3 #(.WIDTH(18), .A(15), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s345 (
-        .a(s344_d1), .b((16'(x24_d1) << 4)), .c(s232_d1), .sum(s345)
+    wire signed [17:0] s348;  // s234 + s347 - 16*x24
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(15), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s348 (
+        .a(s234_d1), .b(s347_d1), .c((16'(x24_d1) << 4)), .sum(s348)
     );
-    wire signed [15:0] s353;  // 4*x6 + 4*x54 - s338
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s353 (
-        .a((14'(x6_d1) << 2)), .b((14'(x54_d1) << 2)), .c(s338_d1), .sum(s353)
+    wire signed [16:0] s353;  // 8*x6 + s298 - 2*s345
+    assign s353[0:0] = s298_d1[0:0];
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s353 (
+        .a((14'(x6_d1) << 2)), .b(15'(s298_d1 >>> 1)), .c(s345_d1), .sum(s353[16:1])
     );
-    wire signed [17:0] s354;  // s294 + s351 + s352
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(15), .C(17), .SIGNED(3'b111), .NEGATE(3'b000)) u_s354 (
-        .a(s294_d1), .b(s351_d1), .c(s352_d1), .sum(s354)
+    wire signed [17:0] s354;  // s302 + s352 - s351
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(17), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s354 (
+        .a(s302_d1), .b(s352_d1), .c(s351_d1), .sum(s354)
     );
-    wire signed [18:0] s355;  // s342 + s345 + 2*s353
-    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(18), .C(17), .SIGNED(3'b111), .NEGATE(3'b000)) u_s355 (
-        .a(s342), .b(s345), .c((17'(s353) << 1)), .sum(s355)
+    wire signed [18:0] s355;  // s353 + s354 - s341
+    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(18), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s355 (
+        .a(s353), .b(s354), .c(s341), .sum(s355)
     );
-    wire signed [18:0] s356;  // s349 + s354 - s281
+    wire signed [18:0] s356;  // s344 + s348 - s271
     bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s356 (
-        .a(19'(s349_d1)), .b(19'(s354)), .c(19'(s281_d1)), .sum(s356)
+        .a(19'(s344_d1)), .b(19'(s348)), .c(19'(s271_d1)), .sum(s356)
     );
     wire signed [15:0] s362;  // s359 + s360 - s361
     bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s362 (
         .a(s359_d1), .b(s360_d1), .c(s361_d1), .sum(s362)
     );
-    wire signed [15:0] s365;  // 4*x6 + 4*x51 + s302
-    assign s365[1:0] = s302_d1[1:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s365 (
-        .a(x6_d1), .b(x51_d1), .c(12'(s302_d1 >>> 2)), .sum(s365[15:2])
+    wire signed [15:0] s365;  // s303 - 4*x6 - 4*x51
+    assign s365[1:0] = s303_d1[1:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s365 (
+        .a(12'(s303_d1 >>> 2)), .b(x6_d1), .c(x51_d1), .sum(s365[15:2])
     );
-    wire signed [16:0] s366;  // s364 - 2*s31 - s363
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s366 (
-        .a(s364_d1), .b((15'(s31_d1) << 1)), .c(s363_d1), .sum(s366)
+    wire signed [16:0] s366;  // s363 + s364 - 2*s39
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s366 (
+        .a(s363_d1), .b(s364_d1), .c((15'(s39_d1) << 1)), .sum(s366)
     );
-    wire signed [16:0] s367;  // 8*x42 + s362 - s365
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s367 (
+    wire signed [16:0] s367;  // 8*x42 + s362 + s365
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s367 (
         .a((17'(x42_d1) << 3)), .b(17'(s362)), .c(17'(s365)), .sum(s367)
     );
-    wire signed [17:0] s368;  // 2*s156 + s366 - 2*s346
+    wire signed [17:0] s368;  // s366 - 2*s152 - 2*s349
     assign s368[0:0] = s366[0:0];
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(16), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s368 (
-        .a(s156), .b(16'(s366 >>> 1)), .c(s346_d1), .sum(s368[17:1])
+    bittrigger_grow3 #(.WIDTH(17), .A(16), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s368 (
+        .a(16'(s366 >>> 1)), .b(s152), .c(s349_d1), .sum(s368[17:1])
     );
-    wire signed [18:0] s369;  // 32*x24 + 2*s292 - s358
-    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s369 (
-        .a((17'(x24_d1) << 5)), .b((17'(s292_d1) << 1)), .c(s358_d1), .sum(s369)
+    wire signed [18:0] s369;  // 32*x24 - 2*s300 - s358
+    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b110)) u_s369 (
+        .a((17'(x24_d1) << 5)), .b((17'(s300_d1) << 1)), .c(s358_d1), .sum(s369)
     );
-    wire signed [19:0] s370;  // s61 + s155 + s369
-    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(17), .C(19), .SIGNED(3'b111), .NEGATE(3'b000)) u_s370 (
-        .a(s61_d1), .b(s155), .c(s369), .sum(s370)
+    wire signed [19:0] s370;  // s57 + s369 - s146
+    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(19), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s370 (
+        .a(s57_d1), .b(s369), .c(s146), .sum(s370)
     );
-    wire signed [16:0] s375;  // s373 + s374 - s323
+    wire signed [16:0] s375;  // s373 + s374 - s329
     bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s375 (
-        .a(17'(s373_d1)), .b(s374_d1), .c(17'(s323_d1)), .sum(s375)
+        .a(17'(s373_d1)), .b(s374_d1), .c(17'(s329_d1)), .sum(s375)
     );
-    wire signed [17:0] s379;  // 32*x24 + s21 + s378
-    bittrigger_grow3 #(.WIDTH(18), .A(17), .B(15), .C(16), .SIGNED(3'b111), .NEGATE(3'b000)) u_s379 (
-        .a((17'(x24_d1) << 5)), .b(s21_d1), .c(s378_d1), .sum(s379)
+    wire signed [17:0] s379;  // s378 - 32*x24 - s20
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(17), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s379 (
+        .a(s378_d1), .b((17'(x24_d1) << 5)), .c(s20_d1), .sum(s379)
     );
     wire signed [15:0] s386;  // 4*x39 - 4*x45 - s383
     bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s386 (
         .a((14'(x39_d1) << 2)), .b((14'(x45_d1) << 2)), .c(s383_d1), .sum(s386)
     );
-    wire signed [17:0] s387;  // 2*s148 + s384 + s385
+    wire signed [17:0] s387;  // 2*s147 + s384 + s385
     bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b000)) u_s387 (
-        .a((16'(s148_d1) << 1)), .b(s384_d1), .c(s385_d1), .sum(s387)
+        .a((16'(s147_d1) << 1)), .b(s384_d1), .c(s385_d1), .sum(s387)
     );
-    wire signed [17:0] s388;  // s358 + 2*s386 - 4*s271
+    wire signed [17:0] s388;  // s358 + 2*s386 - 4*s276
     assign s388[0:0] = s358_d1[0:0];
     bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s388 (
-        .a(17'(s358_d1 >>> 1)), .b(17'(s386)), .c((17'(s271_d1) << 1)), .sum(s388[17:1])
+        .a(17'(s358_d1 >>> 1)), .b(17'(s386)), .c((17'(s276_d1) << 1)), .sum(s388[17:1])
     );
     wire signed [18:0] s389;  // 8*s376 + s387 - s375
     bittrigger_grow3 #(.WIDTH(19), .A(17), .B(18), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s389 (
@@ -2283,77 +2293,72 @@ module linear_dense_1 (
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s391 (
         .a(x45_d1), .b(x24_d1), .c((13'(x41_d1) << 1)), .sum(s391)
     );
-    wire signed [17:0] s392;  // s41 + s189 + s391
+    wire signed [17:0] s392;  // s45 + s189 + s391
     bittrigger_grow3 #(.WIDTH(18), .A(17), .B(16), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s392 (
-        .a(s41_d1), .b(s189), .c(15'(s391)), .sum(s392)
+        .a(s45_d1), .b(s189), .c(15'(s391)), .sum(s392)
     );
-    wire signed [13:0] s395;  // x19 + x30 + x54
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s395 (
-        .a(x19_d1), .b(x30_d1), .c(x54_d1), .sum(s395)
+    wire signed [13:0] s396;  // x19 + x54 - x24
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s396 (
+        .a(x19_d1), .b(x54_d1), .c(x24_d1), .sum(s396)
     );
-    wire signed [15:0] s396;  // s394 - 4*x24 - s62
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b110)) u_s396 (
-        .a(16'(s394_d1)), .b((16'(x24_d1) << 2)), .c(16'(s62_d1)), .sum(s396)
+    wire signed [16:0] s397;  // 2*s219 - 8*x42 - s331
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s397 (
+        .a((15'(s219_d1) << 1)), .b((15'(x42_d1) << 3)), .c(s331_d1), .sum(s397)
     );
-    wire signed [16:0] s397;  // 8*x51 + s328 - 8*x42
-    assign s397[2:0] = s328_d1[2:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s397 (
-        .a(x51_d1), .b(12'(s328_d1 >>> 3)), .c(x42_d1), .sum(s397[16:3])
+    wire signed [16:0] s398;  // s134 + 2*s261 + s395
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s398 (
+        .a(17'(s134_d1)), .b((17'(s261_d1) << 1)), .c(17'(s395_d1)), .sum(s398)
     );
-    wire signed [16:0] s398;  // s126 + 2*s233 + 2*s261
-    assign s398[0:0] = s126_d1[0:0];
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b000)) u_s398 (
-        .a(16'(s126_d1 >>> 1)), .b(16'(s233_d1)), .c(16'(s261_d1)), .sum(s398[16:1])
+    wire signed [17:0] s399;  // 4*s156 + 4*s396 + s397
+    assign s399[1:0] = s397[1:0];
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s399 (
+        .a(s156_d1), .b(s396), .c(15'(s397 >>> 2)), .sum(s399[17:2])
     );
-    wire signed [17:0] s399;  // 4*s395 + s396 + s397
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(17), .SIGNED(3'b111), .NEGATE(3'b000)) u_s399 (
-        .a((16'(s395) << 2)), .b(s396), .c(s397), .sum(s399)
-    );
-    wire signed [18:0] s400;  // s231 + s398 - s221
+    wire signed [18:0] s400;  // s228 + s398 - s231
     bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s400 (
-        .a(s231), .b(s398), .c(s221_d1), .sum(s400)
+        .a(s228), .b(s398), .c(s231_d1), .sum(s400)
     );
     wire signed [16:0] s404;  // s402 - s261 - s403
     bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s404 (
         .a(s402_d1), .b(s261_d1), .c(s403_d1), .sum(s404)
     );
-    wire signed [17:0] s405;  // s404 - s40 - s179
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b110)) u_s405 (
-        .a(18'(s404)), .b(18'(s40)), .c(18'(s179)), .sum(s405)
+    wire signed [17:0] s405;  // s169 + s404 - s48
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s405 (
+        .a(18'(s169)), .b(18'(s404)), .c(18'(s48)), .sum(s405)
     );
     wire signed [15:0] s409;  // s408 - 8*x9 - s407
     bittrigger_grow3 #(.WIDTH(16), .A(14), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s409 (
         .a(s408_d1), .b((15'(x9_d1) << 3)), .c(s407_d1), .sum(s409)
     );
-    wire signed [16:0] s410;  // x34 - 8*x36 - 16*x45
-    assign s410[2:0] = x34_d1[2:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s410 (
-        .a(11'(x34_d1 >>> 3)), .b(x36_d1), .c((13'(x45_d1) << 1)), .sum(s410[16:3])
+    wire signed [16:0] s412;  // x34 - 8*x36 - 16*x45
+    assign s412[2:0] = x34_d1[2:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s412 (
+        .a(11'(x34_d1 >>> 3)), .b(x36_d1), .c((13'(x45_d1) << 1)), .sum(s412[16:3])
     );
-    wire signed [16:0] s418;  // s414 + s416 + s417
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s418 (
-        .a(17'(s414_d1)), .b(17'(s416_d1)), .c(17'(s417_d1)), .sum(s418)
+    wire signed [16:0] s418;  // s416 + s417 - s411
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s418 (
+        .a(17'(s416_d1)), .b(17'(s417_d1)), .c(17'(s411_d1)), .sum(s418)
     );
-    wire signed [17:0] s419;  // 16*x12 + 16*x48 + s332
-    assign s419[3:0] = s332[3:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s419 (
-        .a(x12_d1), .b(x48_d1), .c(12'(s332 >>> 4)), .sum(s419[17:4])
+    wire signed [17:0] s419;  // s326 - 16*x12 - 16*x48
+    assign s419[3:0] = s326[3:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s419 (
+        .a(12'(s326 >>> 4)), .b(x12_d1), .c(x48_d1), .sum(s419[17:4])
     );
-    wire signed [17:0] s420;  // s409 + s410 - 4*s296
+    wire signed [17:0] s420;  // s409 + s412 - 4*s291
     bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s420 (
-        .a(18'(s409)), .b(18'(s410)), .c((18'(s296_d1) << 2)), .sum(s420)
+        .a(18'(s409)), .b(18'(s412)), .c((18'(s291_d1) << 2)), .sum(s420)
     );
-    wire signed [18:0] s421;  // s282 + s418 - s412
+    wire signed [18:0] s421;  // s272 + s418 - s414
     bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s421 (
-        .a(19'(s282)), .b(19'(s418)), .c(19'(s412_d1)), .sum(s421)
+        .a(19'(s272)), .b(19'(s418)), .c(19'(s414_d1)), .sum(s421)
     );
     wire signed [17:0] s428;  // s426 - s423 - 2*s424
     bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s428 (
         .a(s426_d1), .b(s423_d1), .c((16'(s424_d1) << 1)), .sum(s428)
     );
-    wire signed [17:0] s429;  // 4*s210 + 2*s427 - s409
+    wire signed [17:0] s429;  // 4*s202 + 2*s427 - s409
     bittrigger_grow3 #(.WIDTH(18), .A(16), .B(17), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s429 (
-        .a((16'(s210_d1) << 2)), .b((17'(s427_d1) << 1)), .c(s409), .sum(s429)
+        .a((16'(s202_d1) << 2)), .b((17'(s427_d1) << 1)), .c(s409), .sum(s429)
     );
     wire signed [18:0] s430;  // s428 - s245 - s375
     bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b110)) u_s430 (
@@ -2364,106 +2369,107 @@ module linear_dense_1 (
     bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b000)) u_s437 (
         .a((16'(s432_d1) << 1)), .b(16'(s434_d1 >>> 1)), .c(16'(s435_d1)), .sum(s437[16:1])
     );
-    wire signed [17:0] s438;  // s15 + s436 - 4*s243
+    wire signed [17:0] s438;  // s7 + s436 - 4*s242
     bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s438 (
-        .a(18'(s15)), .b(18'(s436_d1)), .c((18'(s243) << 2)), .sum(s438)
+        .a(18'(s7)), .b(18'(s436_d1)), .c((18'(s242) << 2)), .sum(s438)
     );
-    wire signed [18:0] s439;  // 2*s19 + s437 - s412
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s439 (
-        .a((19'(s19) << 1)), .b(19'(s437)), .c(19'(s412_d1)), .sum(s439)
+    wire signed [18:0] s439;  // s437 - 2*s1 - s414
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b110)) u_s439 (
+        .a(19'(s437)), .b((19'(s1) << 1)), .c(19'(s414_d1)), .sum(s439)
     );
-    wire signed [16:0] s446;  // s444 - s4 - 2*s103
+    wire signed [16:0] s446;  // s444 - s11 - 2*s95
     bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b110)) u_s446 (
-        .a(17'(s444_d1)), .b(17'(s4_d1)), .c((17'(s103_d1) << 1)), .sum(s446)
+        .a(17'(s444_d1)), .b(17'(s11_d1)), .c((17'(s95_d1) << 1)), .sum(s446)
     );
-    wire signed [17:0] s447;  // 2*s324 + s441 + s445
+    wire signed [17:0] s447;  // 2*s332 + s442 + s445
     bittrigger_grow3 #(.WIDTH(18), .A(16), .B(17), .C(16), .SIGNED(3'b111), .NEGATE(3'b000)) u_s447 (
-        .a((16'(s324_d1) << 1)), .b(s441_d1), .c(s445_d1), .sum(s447)
+        .a((16'(s332_d1) << 1)), .b(s442_d1), .c(s445_d1), .sum(s447)
     );
-    wire signed [18:0] s448;  // s410 + s446 - 2*s107
-    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s448 (
-        .a(s410), .b(s446), .c((17'(s107_d1) << 1)), .sum(s448)
+    wire signed [18:0] s448;  // 2*s106 + s412 + s446
+    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b000)) u_s448 (
+        .a((17'(s106_d1) << 1)), .b(s412), .c(s446), .sum(s448)
     );
-    wire signed [18:0] s449;  // s447 - s41 - s101
+    wire signed [18:0] s449;  // s447 - s45 - s103
     bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b110)) u_s449 (
-        .a(19'(s447)), .b(19'(s41_d1)), .c(19'(s101)), .sum(s449)
+        .a(19'(s447)), .b(19'(s45_d1)), .c(19'(s103)), .sum(s449)
     );
     wire signed [15:0] s453;  // 4*x24 + s452 - 4*x20
     assign s453[1:0] = s452_d1[1:0];
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s453 (
         .a(x24_d1), .b(13'(s452_d1 >>> 2)), .c(x20_d1), .sum(s453[15:2])
     );
-    wire signed [17:0] s454;  // 2*s22 - 4*s71 - s273
+    wire signed [17:0] s454;  // 2*s2 - 4*s75 - s278
     bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s454 (
-        .a((16'(s22_d1) << 1)), .b((16'(s71_d1) << 2)), .c(s273_d1), .sum(s454)
+        .a((16'(s2_d1) << 1)), .b((16'(s75_d1) << 2)), .c(s278_d1), .sum(s454)
     );
-    wire signed [17:0] s455;  // s453 - 16*x45 - s331
+    wire signed [17:0] s455;  // s453 - 16*x45 - s325
     bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s455 (
-        .a(s453), .b((16'(x45_d1) << 4)), .c(s331_d1), .sum(s455)
+        .a(s453), .b((16'(x45_d1) << 4)), .c(s325_d1), .sum(s455)
     );
-    wire signed [18:0] s456;  // 2*s204 + s345 + s454
+    wire signed [18:0] s456;  // 2*s211 + s348 + s454
     bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b000)) u_s456 (
-        .a((19'(s204_d1) << 1)), .b(19'(s345)), .c(19'(s454)), .sum(s456)
+        .a((19'(s211_d1) << 1)), .b(19'(s348)), .c(19'(s454)), .sum(s456)
     );
-    wire signed [16:0] s460;  // s313 + s458 + s459
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s460 (
-        .a(s313_d1), .b(s458_d1), .c(s459_d1), .sum(s460)
+    wire signed [16:0] s460;  // s316 + s459 - s458
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s460 (
+        .a(s316_d1), .b(s459_d1), .c(s458_d1), .sum(s460)
     );
-    wire signed [16:0] s461;  // 8*x51 + 2*s165 - s242
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s461 (
-        .a((15'(x51_d1) << 3)), .b((15'(s165_d1) << 1)), .c(s242), .sum(s461)
+    wire signed [16:0] s461;  // 8*x51 + 2*s170 + s246
+    assign s461[0:0] = s246[0:0];
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s461 (
+        .a((14'(x51_d1) << 2)), .b(s170_d1), .c(15'(s246 >>> 1)), .sum(s461[16:1])
     );
-    wire signed [17:0] s462;  // s150 + s460 - s177
+    wire signed [17:0] s462;  // s149 + s460 - s167
     bittrigger_grow3 #(.WIDTH(18), .A(16), .B(17), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s462 (
-        .a(s150), .b(s460), .c(s177_d1), .sum(s462)
+        .a(s149), .b(s460), .c(s167_d1), .sum(s462)
     );
-    wire signed [16:0] s467;  // s257 + s465 - s424
+    wire signed [16:0] s467;  // s252 + s465 - s424
     bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s467 (
-        .a(s257_d1), .b(s465_d1), .c(s424_d1), .sum(s467)
+        .a(s252_d1), .b(s465_d1), .c(s424_d1), .sum(s467)
     );
-    wire signed [17:0] s468;  // s466 - 16*x9 - s104
+    wire signed [17:0] s468;  // s466 - 16*x9 - s96
     bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s468 (
-        .a(s466_d1), .b((16'(x9_d1) << 4)), .c(s104_d1), .sum(s468)
+        .a(s466_d1), .b((16'(x9_d1) << 4)), .c(s96_d1), .sum(s468)
     );
-    wire signed [17:0] s469;  // s38 + s467 - s312
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s469 (
-        .a(18'(s38)), .b(18'(s467)), .c(18'(s312)), .sum(s469)
+    wire signed [17:0] s469;  // s467 - s37 - s312
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b110)) u_s469 (
+        .a(18'(s467)), .b(18'(s37)), .c(18'(s312)), .sum(s469)
     );
-    wire signed [18:0] s470;  // s349 + s468 - 2*s17
+    wire signed [18:0] s470;  // s344 + s468 - 2*s22
     bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s470 (
-        .a(19'(s349_d1)), .b(19'(s468)), .c((19'(s17_d1) << 1)), .sum(s470)
+        .a(19'(s344_d1)), .b(19'(s468)), .c((19'(s22_d1) << 1)), .sum(s470)
     );
-    wire signed [15:0] s475;  // s473 - 4*x54 - s175
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s475 (
-        .a(s473_d1), .b((14'(x54_d1) << 2)), .c(s175_d1), .sum(s475)
+    wire signed [15:0] s475;  // 4*x54 + s165 + s473
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s475 (
+        .a((14'(x54_d1) << 2)), .b(s165_d1), .c(s473_d1), .sum(s475)
     );
-    wire signed [16:0] s476;  // s174 + s474 - 8*x21
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(16), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s476 (
-        .a(s174_d1), .b(s474_d1), .c((15'(x21_d1) << 3)), .sum(s476)
+    wire signed [16:0] s476;  // s474 - 8*x21 - s174
+    bittrigger_grow3 #(.WIDTH(17), .A(16), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s476 (
+        .a(s474_d1), .b((15'(x21_d1) << 3)), .c(s174_d1), .sum(s476)
     );
-    wire signed [17:0] s477;  // s362 + s475 + s476
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(17), .SIGNED(3'b111), .NEGATE(3'b000)) u_s477 (
-        .a(s362), .b(s475), .c(s476), .sum(s477)
+    wire signed [17:0] s477;  // s362 + s476 - s475
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(17), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s477 (
+        .a(s362), .b(s476), .c(s475), .sum(s477)
     );
-    wire signed [16:0] s483;  // 2*s152 + s192 - s79
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s483 (
-        .a((15'(s152_d1) << 1)), .b(s192_d1), .c(s79_d1), .sum(s483)
+    wire signed [16:0] s483;  // s56 + 2*s143 + s187
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s483 (
+        .a(s56_d1), .b((15'(s143_d1) << 1)), .c(s187_d1), .sum(s483)
     );
-    wire signed [17:0] s484;  // s482 - 16*x54 - s479
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s484 (
-        .a(s482_d1), .b((16'(x54_d1) << 4)), .c(s479_d1), .sum(s484)
+    wire signed [17:0] s484;  // s479 + s482 - 16*x54
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s484 (
+        .a(s479_d1), .b(s482_d1), .c((16'(x54_d1) << 4)), .sum(s484)
     );
-    wire signed [17:0] s485;  // s275 + s483 - 4*s480
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s485 (
-        .a(18'(s275)), .b(18'(s483)), .c((18'(s480_d1) << 2)), .sum(s485)
+    wire signed [17:0] s485;  // s280 - 4*s480 - s483
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b110)) u_s485 (
+        .a(18'(s280)), .b((18'(s480_d1) << 2)), .c(18'(s483)), .sum(s485)
     );
-    wire signed [18:0] s486;  // 2*s212 + s277 + s484
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b000)) u_s486 (
-        .a((19'(s212_d1) << 1)), .b(19'(s277_d1)), .c(19'(s484)), .sum(s486)
+    wire signed [18:0] s486;  // s274 + s484 - 2*s206
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s486 (
+        .a(19'(s274_d1)), .b(19'(s484)), .c((19'(s206_d1) << 1)), .sum(s486)
     );
-    wire signed [16:0] s491;  // s257 + s489 - s407
+    wire signed [16:0] s491;  // s252 + s489 - s407
     bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s491 (
-        .a(s257_d1), .b(s489_d1), .c(s407_d1), .sum(s491)
+        .a(s252_d1), .b(s489_d1), .c(s407_d1), .sum(s491)
     );
     wire signed [17:0] s492;  // s490 + s491 - s260
     bittrigger_grow3 #(.WIDTH(18), .A(16), .B(17), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s492 (
@@ -2474,23 +2480,22 @@ module linear_dense_1 (
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s497 (
         .a(12'(s495_d1 >>> 3)), .b(x19_d1), .c(x44_d1), .sum(s497[16:3])
     );
-    wire signed [17:0] s498;  // 4*s278 + s479 - 2*s209
-    assign s498[0:0] = s479_d1[0:0];
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s498 (
-        .a((15'(s278_d1) << 1)), .b(15'(s479_d1 >>> 1)), .c(s209_d1), .sum(s498[17:1])
+    wire signed [17:0] s498;  // 2*s212 + 4*s268 - s479
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s498 (
+        .a((16'(s212_d1) << 1)), .b((16'(s268_d1) << 2)), .c(s479_d1), .sum(s498)
     );
-    wire signed [17:0] s499;  // s496 - s315 - s441
+    wire signed [17:0] s499;  // s496 - s313 - s442
     bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b110)) u_s499 (
-        .a(18'(s496_d1)), .b(18'(s315_d1)), .c(18'(s441_d1)), .sum(s499)
+        .a(18'(s496_d1)), .b(18'(s313_d1)), .c(18'(s442_d1)), .sum(s499)
     );
-    wire signed [18:0] s500;  // 32*x9 + s497 - 2*s414
+    wire signed [18:0] s500;  // 32*x9 + 2*s411 + s497
     assign s500[0:0] = s497[0:0];
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s500 (
-        .a((16'(x9_d1) << 4)), .b(16'(s497 >>> 1)), .c(s414_d1), .sum(s500[18:1])
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b000)) u_s500 (
+        .a((16'(x9_d1) << 4)), .b(s411_d1), .c(16'(s497 >>> 1)), .sum(s500[18:1])
     );
-    wire signed [18:0] s501;  // s48 + s498 - 4*s129
+    wire signed [18:0] s501;  // s36 + s498 - 4*s128
     bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s501 (
-        .a(19'(s48)), .b(19'(s498)), .c((19'(s129_d1) << 2)), .sum(s501)
+        .a(19'(s36)), .b(19'(s498)), .c((19'(s128_d1) << 2)), .sum(s501)
     );
     wire signed [19:0] s502;  // s93 + 4*s423 + s499
     bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(18), .SIGNED(3'b111), .NEGATE(3'b000)) u_s502 (
@@ -2498,57 +2503,57 @@ module linear_dense_1 (
     );
 
     // stage 2
-    reg  signed [18:0] s10_d1;
+    reg  signed [18:0] s18_d1;
     reg  signed [17:0] s27_d1;
     reg  signed [18:0] s28_d1;
-    reg  signed [16:0] s35_d1;
-    reg  signed [16:0] s37_d1;
-    reg  signed [16:0] s41_d2;
-    reg  signed [17:0] s48_d1;
+    reg  signed [17:0] s36_d1;
+    reg  signed [16:0] s42_d1;
+    reg  signed [16:0] s44_d1;
+    reg  signed [16:0] s45_d2;
     reg  signed [17:0] s52_d1;
-    reg  signed [17:0] s76_d1;
+    reg  signed [17:0] s80_d1;
     reg  signed [18:0] s86_d1;
     reg  signed [18:0] s87_d1;
     reg  signed [19:0] s88_d1;
-    reg  signed [17:0] s98_d1;
+    reg  signed [17:0] s101_d1;
     reg  signed [18:0] s118_d1;
     reg  signed [19:0] s119_d1;
     reg  signed [16:0] s121_d2;
     reg  signed [17:0] s124_d2;
-    reg  signed [16:0] s134_d1;
+    reg  signed [16:0] s132_d1;
     reg  signed [17:0] s141_d1;
-    reg  signed [16:0] s146_d1;
+    reg  signed [16:0] s157_d1;
     reg  signed [17:0] s161_d1;
     reg  signed [17:0] s162_d1;
     reg  signed [18:0] s163_d1;
-    reg  signed [17:0] s172_d1;
+    reg  signed [17:0] s179_d1;
     reg  signed [17:0] s184_d1;
     reg  signed [18:0] s185_d1;
     reg  signed [17:0] s199_d1;
     reg  signed [18:0] s200_d1;
-    reg  signed [17:0] s206_d1;
+    reg  signed [17:0] s204_d1;
     reg  signed [16:0] s216_d1;
     reg  signed [17:0] s217_d1;
-    reg  signed [17:0] s227_d1;
+    reg  signed [17:0] s224_d1;
     reg  signed [18:0] s239_d1;
     reg  signed [18:0] s240_d1;
     reg  signed [17:0] s249_d1;
     reg  signed [18:0] s250_d1;
-    reg  signed [16:0] s256_d1;
+    reg  signed [16:0] s257_d1;
     reg  signed [17:0] s265_d1;
-    reg  signed [15:0] s279_d2;
-    reg  signed [17:0] s282_d1;
+    reg  signed [15:0] s269_d2;
+    reg  signed [17:0] s272_d1;
     reg  signed [17:0] s288_d1;
     reg  signed [18:0] s289_d1;
-    reg  signed [18:0] s301_d1;
+    reg  signed [18:0] s297_d1;
     reg  signed [18:0] s309_d1;
     reg  signed [18:0] s310_d1;
     reg  signed [17:0] s320_d1;
     reg  signed [17:0] s321_d1;
-    reg  signed [17:0] s326_d1;
+    reg  signed [17:0] s328_d1;
     reg  signed [17:0] s335_d1;
     reg  signed [18:0] s336_d1;
-    reg  signed [16:0] s342_d1;
+    reg  signed [16:0] s341_d1;
     reg  signed [18:0] s355_d1;
     reg  signed [18:0] s356_d1;
     reg  signed [16:0] s367_d1;
@@ -2584,57 +2589,57 @@ module linear_dense_1 (
     reg  signed [18:0] s501_d1;
     reg  signed [19:0] s502_d1;
     always_ff @(posedge clk) begin
-        s10_d1 <= s10;
+        s18_d1 <= s18;
         s27_d1 <= s27;
         s28_d1 <= s28;
-        s35_d1 <= s35;
-        s37_d1 <= s37;
-        s41_d2 <= s41_d1;
-        s48_d1 <= s48;
+        s36_d1 <= s36;
+        s42_d1 <= s42;
+        s44_d1 <= s44;
+        s45_d2 <= s45_d1;
         s52_d1 <= s52;
-        s76_d1 <= s76;
+        s80_d1 <= s80;
         s86_d1 <= s86;
         s87_d1 <= s87;
         s88_d1 <= s88;
-        s98_d1 <= s98;
+        s101_d1 <= s101;
         s118_d1 <= s118;
         s119_d1 <= s119;
         s121_d2 <= s121_d1;
         s124_d2 <= s124_d1;
-        s134_d1 <= s134;
+        s132_d1 <= s132;
         s141_d1 <= s141;
-        s146_d1 <= s146;
+        s157_d1 <= s157;
         s161_d1 <= s161;
         s162_d1 <= s162;
         s163_d1 <= s163;
-        s172_d1 <= s172;
+        s179_d1 <= s179;
         s184_d1 <= s184;
         s185_d1 <= s185;
         s199_d1 <= s199;
         s200_d1 <= s200;
-        s206_d1 <= s206;
+        s204_d1 <= s204;
         s216_d1 <= s216;
         s217_d1 <= s217;
-        s227_d1 <= s227;
+        s224_d1 <= s224;
         s239_d1 <= s239;
         s240_d1 <= s240;
         s249_d1 <= s249;
         s250_d1 <= s250;
-        s256_d1 <= s256;
+        s257_d1 <= s257;
         s265_d1 <= s265;
-        s279_d2 <= s279_d1;
-        s282_d1 <= s282;
+        s269_d2 <= s269_d1;
+        s272_d1 <= s272;
         s288_d1 <= s288;
         s289_d1 <= s289;
-        s301_d1 <= s301;
+        s297_d1 <= s297;
         s309_d1 <= s309;
         s310_d1 <= s310;
         s320_d1 <= s320;
         s321_d1 <= s321;
-        s326_d1 <= s326;
+        s328_d1 <= s328;
         s335_d1 <= s335;
         s336_d1 <= s336;
-        s342_d1 <= s342;
+        s341_d1 <= s341;
         s355_d1 <= s355;
         s356_d1 <= s356;
         s367_d1 <= s367;
@@ -2670,133 +2675,133 @@ module linear_dense_1 (
         s501_d1 <= s501;
         s502_d1 <= s502;
     end
-    wire signed [19:0] s29;  // s10 + s27 + s28
+    wire signed [19:0] s29;  // s18 + s27 + s28
     bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b000)) u_s29 (
-        .a(20'(s10_d1)), .b(20'(s27_d1)), .c(20'(s28_d1)), .sum(s29)
+        .a(20'(s18_d1)), .b(20'(s27_d1)), .c(20'(s28_d1)), .sum(s29)
     );
-    wire signed [18:0] s53;  // s35 + s37 + s41
-    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b000)) u_s53 (
-        .a(s35_d1), .b(s37_d1), .c(s41_d2), .sum(s53)
+    wire signed [18:0] s53;  // s44 + s45 - s42
+    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s53 (
+        .a(s44_d1), .b(s45_d2), .c(s42_d1), .sum(s53)
     );
-    wire signed [19:0] s54;  // s48 + s52 + s53
+    wire signed [19:0] s54;  // s36 + s52 + s53
     bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(19), .SIGNED(3'b111), .NEGATE(3'b000)) u_s54 (
-        .a(s48_d1), .b(s52_d1), .c(s53), .sum(s54)
+        .a(s36_d1), .b(s52_d1), .c(s53), .sum(s54)
     );
     wire signed [20:0] s89;  // s86 + s87 + s88
     bittrigger_grow3 #(.WIDTH(21), .A(19), .B(19), .C(20), .SIGNED(3'b111), .NEGATE(3'b000)) u_s89 (
         .a(s86_d1), .b(s87_d1), .c(s88_d1), .sum(s89)
     );
-    wire signed [19:0] s120;  // s98 + s118 + s119
+    wire signed [19:0] s120;  // s101 + s118 + s119
     bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b000)) u_s120 (
-        .a(20'(s98_d1)), .b(20'(s118_d1)), .c(s119_d1), .sum(s120)
+        .a(20'(s101_d1)), .b(20'(s118_d1)), .c(s119_d1), .sum(s120)
     );
-    wire signed [18:0] s142;  // s124 + s141 - s134
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s142 (
-        .a(19'(s124_d2)), .b(19'(s141_d1)), .c(19'(s134_d1)), .sum(s142)
+    wire signed [18:0] s142;  // s124 + s132 + s141
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b000)) u_s142 (
+        .a(19'(s124_d2)), .b(19'(s132_d1)), .c(19'(s141_d1)), .sum(s142)
     );
     wire signed [19:0] s164;  // s161 + s162 + s163
     bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(19), .SIGNED(3'b111), .NEGATE(3'b000)) u_s164 (
         .a(s161_d1), .b(s162_d1), .c(s163_d1), .sum(s164)
     );
-    wire signed [19:0] s186;  // s172 + s184 + s185
+    wire signed [19:0] s186;  // s179 + s184 + s185
     bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(19), .SIGNED(3'b111), .NEGATE(3'b000)) u_s186 (
-        .a(s172_d1), .b(s184_d1), .c(s185_d1), .sum(s186)
+        .a(s179_d1), .b(s184_d1), .c(s185_d1), .sum(s186)
     );
-    wire signed [18:0] s201;  // s41 + s199 + s200
+    wire signed [18:0] s201;  // s45 + s199 + s200
     bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b000)) u_s201 (
-        .a(19'(s41_d2)), .b(19'(s199_d1)), .c(s200_d1), .sum(s201)
+        .a(19'(s45_d2)), .b(19'(s199_d1)), .c(s200_d1), .sum(s201)
     );
-    wire signed [18:0] s218;  // s216 + s217 - s206
+    wire signed [18:0] s218;  // s216 + s217 - s204
     bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s218 (
-        .a(19'(s216_d1)), .b(19'(s217_d1)), .c(19'(s206_d1)), .sum(s218)
+        .a(19'(s216_d1)), .b(19'(s217_d1)), .c(19'(s204_d1)), .sum(s218)
     );
-    wire signed [19:0] s241;  // s239 + s240 - s227
+    wire signed [19:0] s241;  // s239 + s240 - s224
     bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b100)) u_s241 (
-        .a(20'(s239_d1)), .b(20'(s240_d1)), .c(20'(s227_d1)), .sum(s241)
+        .a(20'(s239_d1)), .b(20'(s240_d1)), .c(20'(s224_d1)), .sum(s241)
     );
-    wire signed [19:0] s251;  // s227 + s249 + s250
+    wire signed [19:0] s251;  // s224 + s249 + s250
     bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(19), .SIGNED(3'b111), .NEGATE(3'b000)) u_s251 (
-        .a(s227_d1), .b(s249_d1), .c(s250_d1), .sum(s251)
+        .a(s224_d1), .b(s249_d1), .c(s250_d1), .sum(s251)
     );
-    wire signed [18:0] s266;  // s256 + s265 - s121
+    wire signed [18:0] s266;  // s121 + s265 - s257
     bittrigger_grow3 #(.WIDTH(19), .A(17), .B(18), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s266 (
-        .a(s256_d1), .b(s265_d1), .c(s121_d2), .sum(s266)
+        .a(s121_d2), .b(s265_d1), .c(s257_d1), .sum(s266)
     );
-    wire signed [19:0] s290;  // s288 + s289 - s282
+    wire signed [19:0] s290;  // s288 + s289 - s272
     bittrigger_grow3 #(.WIDTH(20), .A(18), .B(19), .C(18), .SIGNED(3'b111), .NEGATE(3'b100)) u_s290 (
-        .a(s288_d1), .b(s289_d1), .c(s282_d1), .sum(s290)
+        .a(s288_d1), .b(s289_d1), .c(s272_d1), .sum(s290)
     );
-    wire signed [19:0] s311;  // s301 + s309 + s310
+    wire signed [19:0] s311;  // s297 + s309 + s310
     bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b000)) u_s311 (
-        .a(20'(s301_d1)), .b(20'(s309_d1)), .c(20'(s310_d1)), .sum(s311)
+        .a(20'(s297_d1)), .b(20'(s309_d1)), .c(20'(s310_d1)), .sum(s311)
     );
-    wire signed [19:0] s322;  // s320 - s172 - s321
+    wire signed [19:0] s322;  // s320 - s179 - s321
     bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(18), .SIGNED(3'b111), .NEGATE(3'b110)) u_s322 (
-        .a(s320_d1), .b(s172_d1), .c(s321_d1), .sum(s322)
+        .a(s320_d1), .b(s179_d1), .c(s321_d1), .sum(s322)
     );
-    wire signed [19:0] s337;  // s326 + s335 + s336
+    wire signed [19:0] s337;  // s328 + s335 + s336
     bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(19), .SIGNED(3'b111), .NEGATE(3'b000)) u_s337 (
-        .a(s326_d1), .b(s335_d1), .c(s336_d1), .sum(s337)
+        .a(s328_d1), .b(s335_d1), .c(s336_d1), .sum(s337)
     );
-    wire signed [19:0] s357;  // 4*s146 + s355 + s356
-    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b000)) u_s357 (
-        .a((20'(s146_d1) << 2)), .b(20'(s355_d1)), .c(20'(s356_d1)), .sum(s357)
+    wire signed [19:0] s357;  // s355 + s356 - 4*s157
+    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b100)) u_s357 (
+        .a(20'(s355_d1)), .b(20'(s356_d1)), .c((20'(s157_d1) << 2)), .sum(s357)
     );
     wire signed [19:0] s371;  // s367 + s368 + s370
     bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b000)) u_s371 (
         .a(20'(s367_d1)), .b(20'(s368_d1)), .c(s370_d1), .sum(s371)
     );
-    wire signed [19:0] s390;  // s379 + s388 + s389
-    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(19), .SIGNED(3'b111), .NEGATE(3'b000)) u_s390 (
-        .a(s379_d1), .b(s388_d1), .c(s389_d1), .sum(s390)
+    wire signed [19:0] s390;  // s388 + s389 - s379
+    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(19), .C(18), .SIGNED(3'b111), .NEGATE(3'b100)) u_s390 (
+        .a(s388_d1), .b(s389_d1), .c(s379_d1), .sum(s390)
     );
     wire signed [19:0] s401;  // s399 + s400 - s392
     bittrigger_grow3 #(.WIDTH(20), .A(18), .B(19), .C(18), .SIGNED(3'b111), .NEGATE(3'b100)) u_s401 (
         .a(s399_d1), .b(s400_d1), .c(s392_d1), .sum(s401)
     );
-    wire signed [18:0] s406;  // s35 + 2*s279 + s405
-    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(18), .SIGNED(3'b111), .NEGATE(3'b000)) u_s406 (
-        .a(s35_d1), .b((17'(s279_d2) << 1)), .c(s405_d1), .sum(s406)
+    wire signed [18:0] s406;  // 2*s269 + s405 - s42
+    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(18), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s406 (
+        .a((17'(s269_d2) << 1)), .b(s405_d1), .c(s42_d1), .sum(s406)
     );
-    wire signed [19:0] s422;  // s420 + s421 - s419
-    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(19), .C(18), .SIGNED(3'b111), .NEGATE(3'b100)) u_s422 (
-        .a(s420_d1), .b(s421_d1), .c(s419_d1), .sum(s422)
+    wire signed [19:0] s422;  // s419 + s420 + s421
+    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(19), .SIGNED(3'b111), .NEGATE(3'b000)) u_s422 (
+        .a(s419_d1), .b(s420_d1), .c(s421_d1), .sum(s422)
     );
-    wire signed [19:0] s431;  // s429 + s430 - s379
-    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(19), .C(18), .SIGNED(3'b111), .NEGATE(3'b100)) u_s431 (
-        .a(s429_d1), .b(s430_d1), .c(s379_d1), .sum(s431)
+    wire signed [19:0] s431;  // s379 + s429 + s430
+    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(19), .SIGNED(3'b111), .NEGATE(3'b000)) u_s431 (
+        .a(s379_d1), .b(s429_d1), .c(s430_d1), .sum(s431)
     );
-    wire signed [19:0] s440;  // s438 + s439 - s10
+    wire signed [19:0] s440;  // s438 + s439 - s18
     bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b100)) u_s440 (
-        .a(20'(s438_d1)), .b(20'(s439_d1)), .c(20'(s10_d1)), .sum(s440)
+        .a(20'(s438_d1)), .b(20'(s439_d1)), .c(20'(s18_d1)), .sum(s440)
     );
-    wire signed [19:0] s450;  // s98 + s448 + s449
+    wire signed [19:0] s450;  // s101 + s448 + s449
     bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b000)) u_s450 (
-        .a(20'(s98_d1)), .b(20'(s448_d1)), .c(20'(s449_d1)), .sum(s450)
+        .a(20'(s101_d1)), .b(20'(s448_d1)), .c(20'(s449_d1)), .sum(s450)
     );
-    wire signed [19:0] s457;  // s455 + s456 - s76
-    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(19), .C(18), .SIGNED(3'b111), .NEGATE(3'b100)) u_s457 (
-        .a(s455_d1), .b(s456_d1), .c(s76_d1), .sum(s457)
+    wire signed [19:0] s457;  // s80 + s455 + s456
+    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(19), .SIGNED(3'b111), .NEGATE(3'b000)) u_s457 (
+        .a(s80_d1), .b(s455_d1), .c(s456_d1), .sum(s457)
     );
-    wire signed [18:0] s463;  // s326 + s461 + s462
+    wire signed [18:0] s463;  // s328 + s461 + s462
     bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b000)) u_s463 (
-        .a(19'(s326_d1)), .b(19'(s461_d1)), .c(19'(s462_d1)), .sum(s463)
+        .a(19'(s328_d1)), .b(19'(s461_d1)), .c(19'(s462_d1)), .sum(s463)
     );
-    wire signed [19:0] s471;  // s469 + s470 - s301
+    wire signed [19:0] s471;  // s469 + s470 - s297
     bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b100)) u_s471 (
-        .a(20'(s469_d1)), .b(20'(s470_d1)), .c(20'(s301_d1)), .sum(s471)
+        .a(20'(s469_d1)), .b(20'(s470_d1)), .c(20'(s297_d1)), .sum(s471)
     );
-    wire signed [18:0] s478;  // s477 - s206 - s342
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b110)) u_s478 (
-        .a(19'(s477_d1)), .b(19'(s206_d1)), .c(19'(s342_d1)), .sum(s478)
+    wire signed [18:0] s478;  // s341 + s477 - s204
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s478 (
+        .a(19'(s341_d1)), .b(19'(s477_d1)), .c(19'(s204_d1)), .sum(s478)
     );
     wire signed [19:0] s487;  // s485 + s486 - s392
     bittrigger_grow3 #(.WIDTH(20), .A(18), .B(19), .C(18), .SIGNED(3'b111), .NEGATE(3'b100)) u_s487 (
         .a(s485_d1), .b(s486_d1), .c(s392_d1), .sum(s487)
     );
-    wire signed [18:0] s493;  // s256 + s492 - s124
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s493 (
-        .a(19'(s256_d1)), .b(19'(s492_d1)), .c(19'(s124_d2)), .sum(s493)
+    wire signed [18:0] s493;  // s492 - s124 - s257
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b110)) u_s493 (
+        .a(19'(s492_d1)), .b(19'(s124_d2)), .c(19'(s257_d1)), .sum(s493)
     );
     wire signed [20:0] s503;  // s500 + s501 + s502
     bittrigger_grow3 #(.WIDTH(21), .A(19), .B(19), .C(20), .SIGNED(3'b111), .NEGATE(3'b000)) u_s503 (
