@@ -223,6 +223,7 @@ i64 exponential(i64 mean16, Random& random) {
 }  // namespace
 
 void search(State& state, Finder& finder, const SearchOptions& options, Random& random) {
+    if (state.n_sums() == 0) return;
     Searcher searcher(state, finder, options, random);
     for (i64 k = 0; k < options.steps; ++k) {
         const i64 mean16 = options.heat * (options.steps - k) / std::max<i64>(options.steps, 1);

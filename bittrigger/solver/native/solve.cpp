@@ -35,7 +35,7 @@ i64 count_terms(const Problem& problem) {
 // Steps of the default search: for small matrices, those of each time that they are searched, three seconds at most in all; for
 // larger ones a time that grows like that of sharing itself. A step takes longer where many columns read each input.
 i64 default_steps(i64 terms, i64 n_in, i64 n_out) {
-    if (terms < SMALL) return std::clamp<i64>(120 * terms, 24000, 72000);
+    if (terms < SMALL) return std::clamp<i64>(120 * terms, std::min<i64>(240 * terms, 24000), 72000);
     const i64 steps = (13 * terms / 20 + terms * terms / 4100) * std::clamp<i64>(5 * n_out / n_in + 16, 20, 36) / 20;
     return std::min<i64>({steps, 160000, 3000000000 / terms, terms * n_in * std::max<i64>(n_in, 32) / 800});
 }

@@ -218,109 +218,21 @@ module bitlinear_dense_2 (
         .a(x7_d1), .b(x23_d1), .c(x61_d1), .sum(s1)
     );
     wire        [ 8:0] s2 = 9'(x32_d1) + 9'(x53_d1);
-    wire        [10:0] s3;  // x6 + s1 + s2
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(9), .SIGNED(3'b000), .NEGATE(3'b000)) u_s3 (
-        .a(x6_d1), .b(s1), .c(s2), .sum(s3)
-    );
-    wire        [ 9:0] s4;  // x22 + x33 + x59
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s4 (
-        .a(x22_d1), .b(x33_d1), .c(x59_d1), .sum(s4)
-    );
     wire        [ 9:0] s5;  // x20 + x40 + x58
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s5 (
         .a(x20_d1), .b(x40_d1), .c(x58_d1), .sum(s5)
-    );
-    wire        [10:0] s6;  // x28 + x60 + s5
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b000), .NEGATE(3'b000)) u_s6 (
-        .a(x28_d1), .b(x60_d1), .c(s5), .sum(s6)
-    );
-    wire        [ 9:0] s8;  // x15 + x38 + x51
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s8 (
-        .a(x15_d1), .b(x38_d1), .c(x51_d1), .sum(s8)
-    );
-    wire signed [ 9:0] s9;  // x14 + x29 - x10
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s9 (
-        .a(x14_d1), .b(x29_d1), .c(x10_d1), .sum(s9)
-    );
-    wire signed [ 9:0] s10;  // x9 + x56 - x49
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s10 (
-        .a(x9_d1), .b(x56_d1), .c(x49_d1), .sum(s10)
     );
     wire        [ 9:0] s11;  // x4 + x21 + x62
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s11 (
         .a(x4_d1), .b(x21_d1), .c(x62_d1), .sum(s11)
     );
-    wire signed [10:0] s12;  // x25 + s11 - x41
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s12 (
-        .a(11'(x25_d1)), .b(11'(s11)), .c(11'(x41_d1)), .sum(s12)
-    );
-    wire signed [ 8:0] s14;  // x35 - x45
-    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b00), .NEGATE(2'b10)) u_s14 (
-        .a(x35_d1), .b(x45_d1), .sum(s14)
-    );
-    wire signed [ 9:0] s16;  // x8 + x17 - x36
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s16 (
-        .a(x8_d1), .b(x17_d1), .c(x36_d1), .sum(s16)
-    );
     wire        [ 9:0] s17;  // x1 + x19 + 55
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s17 (
         .a(x1_d1), .b(x19_d1), .c(7'd55), .sum(s17)
     );
-    wire signed [10:0] s18;  // s0 + s17 - x13
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s18 (
-        .a(11'(s0)), .b(11'(s17)), .c(11'(x13_d1)), .sum(s18)
-    );
-    wire signed [ 9:0] s21;  // x9 - x10 - x37
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s21 (
-        .a(x9_d1), .b(x10_d1), .c(x37_d1), .sum(s21)
-    );
-    wire signed [ 9:0] s22;  // x35 + x55 - x8
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s22 (
-        .a(x35_d1), .b(x55_d1), .c(x8_d1), .sum(s22)
-    );
-    wire signed [ 8:0] s23;  // x51 - x48
-    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b00), .NEGATE(2'b10)) u_s23 (
-        .a(x51_d1), .b(x48_d1), .sum(s23)
-    );
-    wire signed [11:0] s24;  // s21 + s23 - s22
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s24 (
-        .a(s21), .b(s23), .c(s22), .sum(s24)
-    );
-    wire signed [ 8:0] s28;  // x5 - x31
-    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b00), .NEGATE(2'b10)) u_s28 (
-        .a(x5_d1), .b(x31_d1), .sum(s28)
-    );
-    wire signed [ 9:0] s29;  // x27 + x41 - x21
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s29 (
-        .a(x27_d1), .b(x41_d1), .c(x21_d1), .sum(s29)
-    );
-    wire signed [ 9:0] s30;  // x13 + x47 - x54
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s30 (
-        .a(x13_d1), .b(x47_d1), .c(x54_d1), .sum(s30)
-    );
-    wire        [ 9:0] s32;  // x45 + x46 + x50
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s32 (
-        .a(x45_d1), .b(x46_d1), .c(x50_d1), .sum(s32)
-    );
-    wire signed [10:0] s34;  // s28 + s32 - x12
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s34 (
-        .a(11'(s28)), .b(11'(s32)), .c(11'(x12_d1)), .sum(s34)
-    );
     wire        [ 9:0] s37;  // x10 + x17 + x19
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s37 (
         .a(x10_d1), .b(x17_d1), .c(x19_d1), .sum(s37)
-    );
-    wire        [10:0] s38;  // x24 + x46 + s37
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b000), .NEGATE(3'b000)) u_s38 (
-        .a(x24_d1), .b(x46_d1), .c(s37), .sum(s38)
-    );
-    wire signed [10:0] s40;  // x5 + x41 - s8
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b000), .NEGATE(3'b100)) u_s40 (
-        .a(x5_d1), .b(x41_d1), .c(s8), .sum(s40)
-    );
-    wire        [ 9:0] s41;  // x6 + x12 + x30
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s41 (
-        .a(x6_d1), .b(x12_d1), .c(x30_d1), .sum(s41)
     );
     wire        [ 9:0] s42;  // x13 + x58 + x60
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s42 (
@@ -330,90 +242,10 @@ module bitlinear_dense_2 (
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s43 (
         .a(x3_d1), .b(x40_d1), .c(x54_d1), .sum(s43)
     );
-    wire signed [11:0] s44;  // x32 + s42 + s43
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s44 (
-        .a(9'(x32_d1)), .b(s42), .c(s43), .sum(s44)
-    );
-    wire        [ 9:0] s46;  // x7 + x28 + x42
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s46 (
-        .a(x7_d1), .b(x28_d1), .c(x42_d1), .sum(s46)
-    );
-    wire signed [10:0] s47;  // x49 - x53 - s46
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s47 (
-        .a(11'(x49_d1)), .b(11'(x53_d1)), .c(11'(s46)), .sum(s47)
-    );
-    wire signed [ 9:0] s49;  // x29 - x27 + 64
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b010)) u_s49 (
-        .a(x29_d1), .b(x27_d1), .c(7'd64), .sum(s49)
-    );
-    wire signed [ 9:0] s50;  // x1 + x62 - x47
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s50 (
-        .a(x1_d1), .b(x62_d1), .c(x47_d1), .sum(s50)
-    );
-    wire signed [11:0] s51;  // s22 + s49 - s4
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b011), .NEGATE(3'b100)) u_s51 (
-        .a(s22), .b(s49), .c(s4), .sum(s51)
-    );
-    wire signed [ 9:0] s54;  // x28 - x0 - x63
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s54 (
-        .a(x28_d1), .b(x0_d1), .c(x63_d1), .sum(s54)
-    );
-    wire signed [ 8:0] s55;  // x47 - x35
-    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b00), .NEGATE(2'b10)) u_s55 (
-        .a(x47_d1), .b(x35_d1), .sum(s55)
-    );
-    wire signed [ 9:0] s56;  // x14 - x22 - x60
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s56 (
-        .a(x14_d1), .b(x22_d1), .c(x60_d1), .sum(s56)
-    );
-    wire        [ 9:0] s57;  // x12 + x16 + x43
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s57 (
-        .a(x12_d1), .b(x16_d1), .c(x43_d1), .sum(s57)
-    );
-    wire        [10:0] s58;  // x29 + x62 + s57
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b000), .NEGATE(3'b000)) u_s58 (
-        .a(x29_d1), .b(x62_d1), .c(s57), .sum(s58)
-    );
-    wire        [ 9:0] s59;  // x11 + x25 + x56
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s59 (
-        .a(x11_d1), .b(x25_d1), .c(x56_d1), .sum(s59)
-    );
     wire        [ 8:0] s60 = 9'(x20_d1) + 9'(x39_d1);
-    wire signed [ 9:0] s61;  // x33 + x44 - x42
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s61 (
-        .a(x33_d1), .b(x44_d1), .c(x42_d1), .sum(s61)
-    );
-    wire signed [ 9:0] s63;  // x57 - x9 - x31
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s63 (
-        .a(x57_d1), .b(x9_d1), .c(x31_d1), .sum(s63)
-    );
-    wire signed [ 9:0] s64;  // x13 - x21 - s55
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b100), .NEGATE(3'b110)) u_s64 (
-        .a(x13_d1), .b(x21_d1), .c(s55), .sum(s64)
-    );
-    wire signed [11:0] s65;  // s54 + s56 + s63
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s65 (
-        .a(s54), .b(s56), .c(s63), .sum(s65)
-    );
-    wire        [ 9:0] s73;  // x46 + x53 + x55
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s73 (
-        .a(x46_d1), .b(x53_d1), .c(x55_d1), .sum(s73)
-    );
     wire signed [ 9:0] s74;  // x1 + x14 - x51
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s74 (
         .a(x1_d1), .b(x14_d1), .c(x51_d1), .sum(s74)
-    );
-    wire signed [10:0] s75;  // x29 + x39 + s74
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s75 (
-        .a(x29_d1), .b(x39_d1), .c(s74), .sum(s75)
-    );
-    wire signed [ 9:0] s76;  // x52 + x59 - x50
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s76 (
-        .a(x52_d1), .b(x59_d1), .c(x50_d1), .sum(s76)
-    );
-    wire signed [ 8:0] s77;  // x38 - x57
-    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b00), .NEGATE(2'b10)) u_s77 (
-        .a(x38_d1), .b(x57_d1), .sum(s77)
     );
     wire        [ 9:0] s79;  // x8 + x28 + x44
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s79 (
@@ -423,115 +255,6 @@ module bitlinear_dense_2 (
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s80 (
         .a(x2_d1), .b(x6_d1), .c(x63_d1), .sum(s80)
     );
-    wire        [10:0] s81;  // x27 + s79 + s80
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s81 (
-        .a(11'(x27_d1)), .b(11'(s79)), .c(11'(s80)), .sum(s81)
-    );
-    wire signed [ 9:0] s83;  // x47 - x16 - x26
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s83 (
-        .a(x47_d1), .b(x16_d1), .c(x26_d1), .sum(s83)
-    );
-    wire signed [10:0] s84;  // x34 + s83 - x33
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b010), .NEGATE(3'b100)) u_s84 (
-        .a(x34_d1), .b(s83), .c(x33_d1), .sum(s84)
-    );
-    wire signed [ 9:0] s85;  // x41 - x18 - 21
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b110)) u_s85 (
-        .a(x41_d1), .b(x18_d1), .c(7'd21), .sum(s85)
-    );
-    wire signed [11:0] s86;  // s85 - x25 - s1
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(10), .SIGNED(3'b001), .NEGATE(3'b110)) u_s86 (
-        .a(s85), .b(9'(x25_d1)), .c(s1), .sum(s86)
-    );
-    wire        [ 9:0] s90;  // x37 + x52 + x55
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s90 (
-        .a(x37_d1), .b(x52_d1), .c(x55_d1), .sum(s90)
-    );
-    wire signed [ 8:0] s91;  // x5 - x45
-    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b00), .NEGATE(2'b10)) u_s91 (
-        .a(x5_d1), .b(x45_d1), .sum(s91)
-    );
-    wire signed [ 9:0] s93;  // x59 + x61 - x21
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s93 (
-        .a(x59_d1), .b(x61_d1), .c(x21_d1), .sum(s93)
-    );
-    wire signed [ 8:0] s94 = -(9'(x22_d1)) + 9'd80;
-    wire signed [ 9:0] s95;  // x4 + x23 - x12
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s95 (
-        .a(x4_d1), .b(x23_d1), .c(x12_d1), .sum(s95)
-    );
-    wire signed [11:0] s96;  // s79 + s94 - s93
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(10), .SIGNED(3'b110), .NEGATE(3'b100)) u_s96 (
-        .a(s79), .b(s94), .c(s93), .sum(s96)
-    );
-    wire signed [ 9:0] s99;  // x14 + x25 - x45
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s99 (
-        .a(x14_d1), .b(x25_d1), .c(x45_d1), .sum(s99)
-    );
-    wire signed [ 9:0] s100;  // x15 - x11 - x38
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s100 (
-        .a(x15_d1), .b(x11_d1), .c(x38_d1), .sum(s100)
-    );
-    wire signed [ 9:0] s101;  // x52 - x17 - x41
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s101 (
-        .a(x52_d1), .b(x17_d1), .c(x41_d1), .sum(s101)
-    );
-    wire signed [11:0] s102;  // s99 + s100 + s101
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s102 (
-        .a(s99), .b(s100), .c(s101), .sum(s102)
-    );
-    wire signed [ 9:0] s103;  // x3 + x30 - x53
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s103 (
-        .a(x3_d1), .b(x30_d1), .c(x53_d1), .sum(s103)
-    );
-    wire signed [10:0] s104;  // x27 + x33 + s103
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s104 (
-        .a(x27_d1), .b(x33_d1), .c(s103), .sum(s104)
-    );
-    wire        [ 9:0] s105;  // x4 + x21 + x49
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s105 (
-        .a(x4_d1), .b(x21_d1), .c(x49_d1), .sum(s105)
-    );
-    wire        [10:0] s106;  // x5 + x46 + s105
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b000), .NEGATE(3'b000)) u_s106 (
-        .a(x5_d1), .b(x46_d1), .c(s105), .sum(s106)
-    );
-    wire signed [ 9:0] s107;  // x6 - x20 - x24
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s107 (
-        .a(x6_d1), .b(x20_d1), .c(x24_d1), .sum(s107)
-    );
-    wire signed [10:0] s108;  // x13 + x23 - s107
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b100)) u_s108 (
-        .a(x13_d1), .b(x23_d1), .c(s107), .sum(s108)
-    );
-    wire signed [ 9:0] s111;  // x31 + x38 - x5
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s111 (
-        .a(x31_d1), .b(x38_d1), .c(x5_d1), .sum(s111)
-    );
-    wire signed [ 9:0] s112;  // x43 - x3 + 7
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b010)) u_s112 (
-        .a(x43_d1), .b(x3_d1), .c(7'd7), .sum(s112)
-    );
-    wire signed [ 9:0] s115;  // x0 + x21 - x16
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s115 (
-        .a(x0_d1), .b(x21_d1), .c(x16_d1), .sum(s115)
-    );
-    wire signed [ 9:0] s116;  // x5 + x34 - x39
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s116 (
-        .a(x5_d1), .b(x34_d1), .c(x39_d1), .sum(s116)
-    );
-    wire        [ 9:0] s117;  // x3 + x35 + 29
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s117 (
-        .a(x3_d1), .b(x35_d1), .c(7'd29), .sum(s117)
-    );
-    wire signed [ 9:0] s118;  // x42 - x18 - x26
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s118 (
-        .a(x42_d1), .b(x18_d1), .c(x26_d1), .sum(s118)
-    );
-    wire signed [11:0] s119;  // s116 + s117 - s10
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b101), .NEGATE(3'b100)) u_s119 (
-        .a(s116), .b(s117), .c(s10), .sum(s119)
-    );
     wire        [ 9:0] s122;  // x16 + x26 + x28
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s122 (
         .a(x16_d1), .b(x26_d1), .c(x28_d1), .sum(s122)
@@ -540,105 +263,19 @@ module bitlinear_dense_2 (
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s123 (
         .a(x20_d1), .b(x27_d1), .c(x46_d1), .sum(s123)
     );
-    wire        [10:0] s124;  // x42 + s122 + s123
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s124 (
-        .a(11'(x42_d1)), .b(11'(s122)), .c(11'(s123)), .sum(s124)
-    );
     wire signed [ 9:0] s125;  // x11 + x63 - x13
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s125 (
         .a(x11_d1), .b(x63_d1), .c(x13_d1), .sum(s125)
-    );
-    wire signed [10:0] s126;  // s125 - x36 - x40
-    bittrigger_grow3 #(.WIDTH(11), .A(10), .B(8), .C(8), .SIGNED(3'b001), .NEGATE(3'b110)) u_s126 (
-        .a(s125), .b(x36_d1), .c(x40_d1), .sum(s126)
     );
     wire        [ 9:0] s127;  // x9 + x24 + x56
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s127 (
         .a(x9_d1), .b(x24_d1), .c(x56_d1), .sum(s127)
     );
-    wire signed [10:0] s128;  // s127 - x31 - x53
-    bittrigger_grow3 #(.WIDTH(11), .A(10), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s128 (
-        .a(s127), .b(x31_d1), .c(x53_d1), .sum(s128)
-    );
-    wire signed [ 9:0] s130;  // x0 + x33 - x38
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s130 (
-        .a(x0_d1), .b(x33_d1), .c(x38_d1), .sum(s130)
-    );
-    wire        [ 9:0] s132;  // x37 + x39 + x59
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s132 (
-        .a(x37_d1), .b(x39_d1), .c(x59_d1), .sum(s132)
-    );
-    wire        [ 8:0] s133 = 9'(x43_d1) + 9'(x58_d1);
-    wire signed [10:0] s134;  // x19 + s133 - x32
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s134 (
-        .a(x19_d1), .b(s133), .c(x32_d1), .sum(s134)
-    );
     wire        [ 8:0] s135 = 9'(x48_d1) + 9'(x50_d1);
-    wire signed [ 8:0] s136;  // x52 - x15
-    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b00), .NEGATE(2'b10)) u_s136 (
-        .a(x52_d1), .b(x15_d1), .sum(s136)
-    );
-    wire        [ 9:0] s137;  // x29 + x57 + s135
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b000), .NEGATE(3'b000)) u_s137 (
-        .a(x29_d1), .b(x57_d1), .c(s135), .sum(s137)
-    );
     wire        [ 8:0] s139 = 9'(x10_d1) + 9'(x54_d1);
-    wire signed [10:0] s140;  // x41 + s139 - x35
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s140 (
-        .a(x41_d1), .b(s139), .c(x35_d1), .sum(s140)
-    );
     wire signed [ 8:0] s141;  // x2 - x23
     bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b00), .NEGATE(2'b10)) u_s141 (
         .a(x2_d1), .b(x23_d1), .sum(s141)
-    );
-    wire signed [10:0] s142;  // x45 + s74 + s141
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(9), .SIGNED(3'b110), .NEGATE(3'b000)) u_s142 (
-        .a(x45_d1), .b(s74), .c(s141), .sum(s142)
-    );
-    wire        [ 9:0] s145;  // x13 + x15 + x47
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s145 (
-        .a(x13_d1), .b(x15_d1), .c(x47_d1), .sum(s145)
-    );
-    wire signed [ 9:0] s146;  // x0 - x33 - x48
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s146 (
-        .a(x0_d1), .b(x33_d1), .c(x48_d1), .sum(s146)
-    );
-    wire signed [10:0] s147;  // s145 + s146 - x40
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s147 (
-        .a(11'(s145)), .b(11'(s146)), .c(11'(x40_d1)), .sum(s147)
-    );
-    wire        [ 8:0] s148 = 9'(x34_d1) + 9'(x50_d1);
-    wire signed [ 9:0] s150;  // x18 - x3 - x36
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s150 (
-        .a(x18_d1), .b(x3_d1), .c(x36_d1), .sum(s150)
-    );
-    wire signed [10:0] s151;  // x32 + s133 - x61
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s151 (
-        .a(x32_d1), .b(s133), .c(x61_d1), .sum(s151)
-    );
-    wire signed [ 9:0] s152;  // x6 + s0 - 49
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(9), .C(7), .SIGNED(3'b010), .NEGATE(3'b100)) u_s152 (
-        .a(x6_d1), .b(s0), .c(7'd49), .sum(s152)
-    );
-    wire signed [11:0] s156;  // x34 + s105 - s55
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(9), .SIGNED(3'b100), .NEGATE(3'b100)) u_s156 (
-        .a(9'(x34_d1)), .b(s105), .c(s55), .sum(s156)
-    );
-    wire signed [ 9:0] s157;  // x3 + x7 - x15
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s157 (
-        .a(x3_d1), .b(x7_d1), .c(x15_d1), .sum(s157)
-    );
-    wire signed [10:0] s158;  // x41 + x60 + s157
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s158 (
-        .a(x41_d1), .b(x60_d1), .c(s157), .sum(s158)
-    );
-    wire signed [ 9:0] s159;  // x61 - x6 - x10
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s159 (
-        .a(x61_d1), .b(x6_d1), .c(x10_d1), .sum(s159)
-    );
-    wire        [10:0] s162;  // x10 + x51 + s32
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b000), .NEGATE(3'b000)) u_s162 (
-        .a(x10_d1), .b(x51_d1), .c(s32), .sum(s162)
     );
     wire        [ 9:0] s163;  // x9 + x31 + x43
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s163 (
@@ -649,25 +286,649 @@ module bitlinear_dense_2 (
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s165 (
         .a(x19_d1), .b(x39_d1), .c(x56_d1), .sum(s165)
     );
+    wire        [ 9:0] s188;  // x18 + x31 + x53
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s188 (
+        .a(x18_d1), .b(x31_d1), .c(x53_d1), .sum(s188)
+    );
+
+    // stage 4
+    reg         [ 7:0] x0_d2;
+    reg         [ 7:0] x1_d2;
+    reg         [ 7:0] x2_d2;
+    reg         [ 7:0] x3_d2;
+    reg         [ 7:0] x4_d2;
+    reg         [ 7:0] x5_d2;
+    reg         [ 7:0] x6_d2;
+    reg         [ 7:0] x7_d2;
+    reg         [ 7:0] x8_d2;
+    reg         [ 7:0] x9_d2;
+    reg         [ 7:0] x10_d2;
+    reg         [ 7:0] x11_d2;
+    reg         [ 7:0] x12_d2;
+    reg         [ 7:0] x13_d2;
+    reg         [ 7:0] x14_d2;
+    reg         [ 7:0] x15_d2;
+    reg         [ 7:0] x16_d2;
+    reg         [ 7:0] x17_d2;
+    reg         [ 7:0] x18_d2;
+    reg         [ 7:0] x19_d2;
+    reg         [ 7:0] x20_d2;
+    reg         [ 7:0] x21_d2;
+    reg         [ 7:0] x22_d2;
+    reg         [ 7:0] x23_d2;
+    reg         [ 7:0] x24_d2;
+    reg         [ 7:0] x25_d2;
+    reg         [ 7:0] x26_d2;
+    reg         [ 7:0] x27_d2;
+    reg         [ 7:0] x28_d2;
+    reg         [ 7:0] x29_d2;
+    reg         [ 7:0] x30_d2;
+    reg         [ 7:0] x31_d2;
+    reg         [ 7:0] x32_d2;
+    reg         [ 7:0] x33_d2;
+    reg         [ 7:0] x34_d2;
+    reg         [ 7:0] x35_d2;
+    reg         [ 7:0] x36_d2;
+    reg         [ 7:0] x37_d2;
+    reg         [ 7:0] x38_d2;
+    reg         [ 7:0] x39_d2;
+    reg         [ 7:0] x40_d2;
+    reg         [ 7:0] x41_d2;
+    reg         [ 7:0] x42_d2;
+    reg         [ 7:0] x43_d2;
+    reg         [ 7:0] x44_d2;
+    reg         [ 7:0] x45_d2;
+    reg         [ 7:0] x46_d2;
+    reg         [ 7:0] x47_d2;
+    reg         [ 7:0] x48_d2;
+    reg         [ 7:0] x49_d2;
+    reg         [ 7:0] x50_d2;
+    reg         [ 7:0] x51_d2;
+    reg         [ 7:0] x52_d2;
+    reg         [ 7:0] x53_d2;
+    reg         [ 7:0] x54_d2;
+    reg         [ 7:0] x55_d2;
+    reg         [ 7:0] x56_d2;
+    reg         [ 7:0] x57_d2;
+    reg         [ 7:0] x58_d2;
+    reg         [ 7:0] x59_d2;
+    reg         [ 7:0] x60_d2;
+    reg         [ 7:0] x61_d2;
+    reg         [ 7:0] x62_d2;
+    reg         [ 7:0] x63_d2;
+    reg  signed [ 8:0] s0_d1;
+    reg         [ 9:0] s1_d1;
+    reg         [ 8:0] s2_d1;
+    reg         [ 9:0] s5_d1;
+    reg         [ 9:0] s11_d1;
+    reg         [ 9:0] s17_d1;
+    reg         [ 9:0] s37_d1;
+    reg         [ 9:0] s42_d1;
+    reg  signed [ 9:0] s43_d1;
+    reg         [ 8:0] s60_d1;
+    reg  signed [ 9:0] s74_d1;
+    reg         [ 9:0] s79_d1;
+    reg         [ 9:0] s80_d1;
+    reg         [ 9:0] s122_d1;
+    reg         [ 9:0] s123_d1;
+    reg  signed [ 9:0] s125_d1;
+    reg         [ 9:0] s127_d1;
+    reg         [ 8:0] s135_d1;
+    reg         [ 8:0] s139_d1;
+    reg  signed [ 8:0] s141_d1;
+    reg         [ 9:0] s163_d1;
+    reg         [ 8:0] s164_d1;
+    reg         [ 9:0] s165_d1;
+    reg         [ 9:0] s188_d1;
+    always_ff @(posedge clk) begin
+        x0_d2 <= x0_d1;
+        x1_d2 <= x1_d1;
+        x2_d2 <= x2_d1;
+        x3_d2 <= x3_d1;
+        x4_d2 <= x4_d1;
+        x5_d2 <= x5_d1;
+        x6_d2 <= x6_d1;
+        x7_d2 <= x7_d1;
+        x8_d2 <= x8_d1;
+        x9_d2 <= x9_d1;
+        x10_d2 <= x10_d1;
+        x11_d2 <= x11_d1;
+        x12_d2 <= x12_d1;
+        x13_d2 <= x13_d1;
+        x14_d2 <= x14_d1;
+        x15_d2 <= x15_d1;
+        x16_d2 <= x16_d1;
+        x17_d2 <= x17_d1;
+        x18_d2 <= x18_d1;
+        x19_d2 <= x19_d1;
+        x20_d2 <= x20_d1;
+        x21_d2 <= x21_d1;
+        x22_d2 <= x22_d1;
+        x23_d2 <= x23_d1;
+        x24_d2 <= x24_d1;
+        x25_d2 <= x25_d1;
+        x26_d2 <= x26_d1;
+        x27_d2 <= x27_d1;
+        x28_d2 <= x28_d1;
+        x29_d2 <= x29_d1;
+        x30_d2 <= x30_d1;
+        x31_d2 <= x31_d1;
+        x32_d2 <= x32_d1;
+        x33_d2 <= x33_d1;
+        x34_d2 <= x34_d1;
+        x35_d2 <= x35_d1;
+        x36_d2 <= x36_d1;
+        x37_d2 <= x37_d1;
+        x38_d2 <= x38_d1;
+        x39_d2 <= x39_d1;
+        x40_d2 <= x40_d1;
+        x41_d2 <= x41_d1;
+        x42_d2 <= x42_d1;
+        x43_d2 <= x43_d1;
+        x44_d2 <= x44_d1;
+        x45_d2 <= x45_d1;
+        x46_d2 <= x46_d1;
+        x47_d2 <= x47_d1;
+        x48_d2 <= x48_d1;
+        x49_d2 <= x49_d1;
+        x50_d2 <= x50_d1;
+        x51_d2 <= x51_d1;
+        x52_d2 <= x52_d1;
+        x53_d2 <= x53_d1;
+        x54_d2 <= x54_d1;
+        x55_d2 <= x55_d1;
+        x56_d2 <= x56_d1;
+        x57_d2 <= x57_d1;
+        x58_d2 <= x58_d1;
+        x59_d2 <= x59_d1;
+        x60_d2 <= x60_d1;
+        x61_d2 <= x61_d1;
+        x62_d2 <= x62_d1;
+        x63_d2 <= x63_d1;
+        s0_d1 <= s0;
+        s1_d1 <= s1;
+        s2_d1 <= s2;
+        s5_d1 <= s5;
+        s11_d1 <= s11;
+        s17_d1 <= s17;
+        s37_d1 <= s37;
+        s42_d1 <= s42;
+        s43_d1 <= s43;
+        s60_d1 <= s60;
+        s74_d1 <= s74;
+        s79_d1 <= s79;
+        s80_d1 <= s80;
+        s122_d1 <= s122;
+        s123_d1 <= s123;
+        s125_d1 <= s125;
+        s127_d1 <= s127;
+        s135_d1 <= s135;
+        s139_d1 <= s139;
+        s141_d1 <= s141;
+        s163_d1 <= s163;
+        s164_d1 <= s164;
+        s165_d1 <= s165;
+        s188_d1 <= s188;
+    end
+    wire        [10:0] s3;  // x6 + s1 + s2
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(9), .SIGNED(3'b000), .NEGATE(3'b000)) u_s3 (
+        .a(x6_d2), .b(s1_d1), .c(s2_d1), .sum(s3)
+    );
+    wire        [ 9:0] s4;  // x22 + x33 + x59
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s4 (
+        .a(x22_d2), .b(x33_d2), .c(x59_d2), .sum(s4)
+    );
+    wire        [10:0] s6;  // x28 + x60 + s5
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b000), .NEGATE(3'b000)) u_s6 (
+        .a(x28_d2), .b(x60_d2), .c(s5_d1), .sum(s6)
+    );
+    wire        [11:0] s7;  // s3 + s4 + s6
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s7 (
+        .a(12'(s3)), .b(12'(s4)), .c(12'(s6)), .sum(s7)
+    );
+    wire        [ 9:0] s8;  // x15 + x38 + x51
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s8 (
+        .a(x15_d2), .b(x38_d2), .c(x51_d2), .sum(s8)
+    );
+    wire signed [ 9:0] s9;  // x14 + x29 - x10
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s9 (
+        .a(x14_d2), .b(x29_d2), .c(x10_d2), .sum(s9)
+    );
+    wire signed [ 9:0] s10;  // x9 + x56 - x49
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s10 (
+        .a(x9_d2), .b(x56_d2), .c(x49_d2), .sum(s10)
+    );
+    wire signed [10:0] s12;  // x25 + s11 - x41
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s12 (
+        .a(11'(x25_d2)), .b(11'(s11_d1)), .c(11'(x41_d2)), .sum(s12)
+    );
+    wire signed [11:0] s13;  // s12 - s9 - s10
+    bittrigger_grow3 #(.WIDTH(12), .A(11), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s13 (
+        .a(s12), .b(s9), .c(s10), .sum(s13)
+    );
+    wire signed [ 8:0] s14;  // x35 - x45
+    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b00), .NEGATE(2'b10)) u_s14 (
+        .a(x35_d2), .b(x45_d2), .sum(s14)
+    );
+    wire signed [ 9:0] s16;  // x8 + x17 - x36
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s16 (
+        .a(x8_d2), .b(x17_d2), .c(x36_d2), .sum(s16)
+    );
+    wire signed [10:0] s18;  // s0 + s17 - x13
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s18 (
+        .a(11'(s0_d1)), .b(11'(s17_d1)), .c(11'(x13_d2)), .sum(s18)
+    );
+    wire signed [12:0] s19;  // s8 + s16 + s18
+    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(10), .C(11), .SIGNED(3'b110), .NEGATE(3'b000)) u_s19 (
+        .a(s8), .b(s16), .c(s18), .sum(s19)
+    );
+    wire signed [ 9:0] s21;  // x9 - x10 - x37
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s21 (
+        .a(x9_d2), .b(x10_d2), .c(x37_d2), .sum(s21)
+    );
+    wire signed [ 9:0] s22;  // x35 + x55 - x8
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s22 (
+        .a(x35_d2), .b(x55_d2), .c(x8_d2), .sum(s22)
+    );
+    wire signed [ 8:0] s23;  // x51 - x48
+    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b00), .NEGATE(2'b10)) u_s23 (
+        .a(x51_d2), .b(x48_d2), .sum(s23)
+    );
+    wire signed [11:0] s24;  // s21 + s23 - s22
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s24 (
+        .a(s21), .b(s23), .c(s22), .sum(s24)
+    );
+    wire        [ 8:0] s25 = 9'(x36_d2) + 9'(x57_d2);
+    wire        [ 9:0] s26;  // x16 + x17 + x56
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s26 (
+        .a(x16_d2), .b(x17_d2), .c(x56_d2), .sum(s26)
+    );
+    wire signed [ 8:0] s28;  // x5 - x31
+    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b00), .NEGATE(2'b10)) u_s28 (
+        .a(x5_d2), .b(x31_d2), .sum(s28)
+    );
+    wire signed [ 9:0] s29;  // x27 + x41 - x21
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s29 (
+        .a(x27_d2), .b(x41_d2), .c(x21_d2), .sum(s29)
+    );
+    wire signed [ 9:0] s30;  // x13 + x47 - x54
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s30 (
+        .a(x13_d2), .b(x47_d2), .c(x54_d2), .sum(s30)
+    );
+    wire        [ 9:0] s32;  // x45 + x46 + x50
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s32 (
+        .a(x45_d2), .b(x46_d2), .c(x50_d2), .sum(s32)
+    );
+    wire        [ 9:0] s33;  // x1 + x38 + x63
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s33 (
+        .a(x1_d2), .b(x38_d2), .c(x63_d2), .sum(s33)
+    );
+    wire signed [10:0] s34;  // s28 + s32 - x12
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s34 (
+        .a(11'(s28)), .b(11'(s32)), .c(11'(x12_d2)), .sum(s34)
+    );
+    wire        [10:0] s38;  // x24 + x46 + s37
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b000), .NEGATE(3'b000)) u_s38 (
+        .a(x24_d2), .b(x46_d2), .c(s37_d1), .sum(s38)
+    );
+    wire signed [11:0] s39;  // x37 + x63 - s38
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(9), .C(11), .SIGNED(3'b000), .NEGATE(3'b100)) u_s39 (
+        .a(9'(x37_d2)), .b(9'(x63_d2)), .c(s38), .sum(s39)
+    );
+    wire signed [10:0] s40;  // x5 + x41 - s8
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b000), .NEGATE(3'b100)) u_s40 (
+        .a(x5_d2), .b(x41_d2), .c(s8), .sum(s40)
+    );
+    wire        [ 9:0] s41;  // x6 + x12 + x30
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s41 (
+        .a(x6_d2), .b(x12_d2), .c(x30_d2), .sum(s41)
+    );
+    wire signed [11:0] s44;  // x32 + s42 + s43
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s44 (
+        .a(9'(x32_d2)), .b(s42_d1), .c(s43_d1), .sum(s44)
+    );
+    wire signed [11:0] s45;  // x36 - x56 - s44
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s45 (
+        .a(12'(x36_d2)), .b(12'(x56_d2)), .c(s44), .sum(s45)
+    );
+    wire        [ 9:0] s46;  // x7 + x28 + x42
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s46 (
+        .a(x7_d2), .b(x28_d2), .c(x42_d2), .sum(s46)
+    );
+    wire signed [10:0] s47;  // x49 - x53 - s46
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s47 (
+        .a(11'(x49_d2)), .b(11'(x53_d2)), .c(11'(s46)), .sum(s47)
+    );
+    wire signed [ 9:0] s49;  // x29 - x27 + 64
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b010)) u_s49 (
+        .a(x29_d2), .b(x27_d2), .c(7'd64), .sum(s49)
+    );
+    wire signed [ 9:0] s50;  // x1 + x62 - x47
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s50 (
+        .a(x1_d2), .b(x62_d2), .c(x47_d2), .sum(s50)
+    );
+    wire signed [11:0] s51;  // s22 + s49 - s4
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b011), .NEGATE(3'b100)) u_s51 (
+        .a(s22), .b(s49), .c(s4), .sum(s51)
+    );
+    wire signed [ 9:0] s54;  // x28 - x0 - x63
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s54 (
+        .a(x28_d2), .b(x0_d2), .c(x63_d2), .sum(s54)
+    );
+    wire signed [ 8:0] s55;  // x47 - x35
+    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b00), .NEGATE(2'b10)) u_s55 (
+        .a(x47_d2), .b(x35_d2), .sum(s55)
+    );
+    wire signed [ 9:0] s56;  // x14 - x22 - x60
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s56 (
+        .a(x14_d2), .b(x22_d2), .c(x60_d2), .sum(s56)
+    );
+    wire        [ 9:0] s57;  // x12 + x16 + x43
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s57 (
+        .a(x12_d2), .b(x16_d2), .c(x43_d2), .sum(s57)
+    );
+    wire        [10:0] s58;  // x29 + x62 + s57
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b000), .NEGATE(3'b000)) u_s58 (
+        .a(x29_d2), .b(x62_d2), .c(s57), .sum(s58)
+    );
+    wire        [ 9:0] s59;  // x11 + x25 + x56
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s59 (
+        .a(x11_d2), .b(x25_d2), .c(x56_d2), .sum(s59)
+    );
+    wire signed [ 9:0] s61;  // x33 + x44 - x42
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s61 (
+        .a(x33_d2), .b(x44_d2), .c(x42_d2), .sum(s61)
+    );
+    wire signed [11:0] s62;  // s59 + s61 - s60
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(9), .SIGNED(3'b010), .NEGATE(3'b100)) u_s62 (
+        .a(s59), .b(s61), .c(s60_d1), .sum(s62)
+    );
+    wire signed [ 9:0] s63;  // x57 - x9 - x31
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s63 (
+        .a(x57_d2), .b(x9_d2), .c(x31_d2), .sum(s63)
+    );
+    wire signed [ 9:0] s64;  // x13 - x21 - s55
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b100), .NEGATE(3'b110)) u_s64 (
+        .a(x13_d2), .b(x21_d2), .c(s55), .sum(s64)
+    );
+    wire signed [11:0] s65;  // s54 + s56 + s63
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s65 (
+        .a(s54), .b(s56), .c(s63), .sum(s65)
+    );
+    wire signed [10:0] s68;  // x18 - x1 - s11
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s68 (
+        .a(11'(x18_d2)), .b(11'(x1_d2)), .c(11'(s11_d1)), .sum(s68)
+    );
+    wire signed [ 9:0] s69;  // x15 - x57 + 53
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b010)) u_s69 (
+        .a(x15_d2), .b(x57_d2), .c(7'd53), .sum(s69)
+    );
+    wire signed [ 9:0] s70;  // s60 - x17 - x55
+    bittrigger_grow3 #(.WIDTH(10), .A(9), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s70 (
+        .a(s60_d1), .b(x17_d2), .c(x55_d2), .sum(s70)
+    );
+    wire signed [11:0] s71;  // s69 + s70 - s9
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s71 (
+        .a(s69), .b(s70), .c(s9), .sum(s71)
+    );
+    wire        [ 9:0] s73;  // x46 + x53 + x55
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s73 (
+        .a(x46_d2), .b(x53_d2), .c(x55_d2), .sum(s73)
+    );
+    wire signed [10:0] s75;  // x29 + x39 + s74
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s75 (
+        .a(x29_d2), .b(x39_d2), .c(s74_d1), .sum(s75)
+    );
+    wire signed [ 9:0] s76;  // x52 + x59 - x50
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s76 (
+        .a(x52_d2), .b(x59_d2), .c(x50_d2), .sum(s76)
+    );
+    wire signed [ 8:0] s77;  // x38 - x57
+    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b00), .NEGATE(2'b10)) u_s77 (
+        .a(x38_d2), .b(x57_d2), .sum(s77)
+    );
+    wire        [10:0] s81;  // x27 + s79 + s80
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s81 (
+        .a(11'(x27_d2)), .b(11'(s79_d1)), .c(11'(s80_d1)), .sum(s81)
+    );
+    wire signed [11:0] s82;  // s28 + s81 - x22
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s82 (
+        .a(12'(s28)), .b(12'(s81)), .c(12'(x22_d2)), .sum(s82)
+    );
+    wire signed [ 9:0] s83;  // x47 - x16 - x26
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s83 (
+        .a(x47_d2), .b(x16_d2), .c(x26_d2), .sum(s83)
+    );
+    wire signed [10:0] s84;  // x34 + s83 - x33
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b010), .NEGATE(3'b100)) u_s84 (
+        .a(x34_d2), .b(s83), .c(x33_d2), .sum(s84)
+    );
+    wire signed [ 9:0] s85;  // x41 - x18 - 21
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b110)) u_s85 (
+        .a(x41_d2), .b(x18_d2), .c(7'd21), .sum(s85)
+    );
+    wire signed [11:0] s86;  // s85 - x25 - s1
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(10), .SIGNED(3'b001), .NEGATE(3'b110)) u_s86 (
+        .a(s85), .b(9'(x25_d2)), .c(s1_d1), .sum(s86)
+    );
+    wire        [ 9:0] s90;  // x37 + x52 + x55
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s90 (
+        .a(x37_d2), .b(x52_d2), .c(x55_d2), .sum(s90)
+    );
+    wire signed [ 8:0] s91;  // x5 - x45
+    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b00), .NEGATE(2'b10)) u_s91 (
+        .a(x5_d2), .b(x45_d2), .sum(s91)
+    );
+    wire signed [11:0] s92;  // s91 - s75 - s90
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s92 (
+        .a(12'(s91)), .b(12'(s75)), .c(12'(s90)), .sum(s92)
+    );
+    wire signed [ 9:0] s93;  // x59 + x61 - x21
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s93 (
+        .a(x59_d2), .b(x61_d2), .c(x21_d2), .sum(s93)
+    );
+    wire signed [ 8:0] s94 = -(9'(x22_d2)) + 9'd80;
+    wire signed [ 9:0] s95;  // x4 + x23 - x12
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s95 (
+        .a(x4_d2), .b(x23_d2), .c(x12_d2), .sum(s95)
+    );
+    wire signed [11:0] s96;  // s79 + s94 - s93
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(10), .SIGNED(3'b110), .NEGATE(3'b100)) u_s96 (
+        .a(s79_d1), .b(s94), .c(s93), .sum(s96)
+    );
+    wire signed [ 9:0] s99;  // x14 + x25 - x45
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s99 (
+        .a(x14_d2), .b(x25_d2), .c(x45_d2), .sum(s99)
+    );
+    wire signed [ 9:0] s100;  // x15 - x11 - x38
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s100 (
+        .a(x15_d2), .b(x11_d2), .c(x38_d2), .sum(s100)
+    );
+    wire signed [ 9:0] s101;  // x52 - x17 - x41
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s101 (
+        .a(x52_d2), .b(x17_d2), .c(x41_d2), .sum(s101)
+    );
+    wire signed [11:0] s102;  // s99 + s100 + s101
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s102 (
+        .a(s99), .b(s100), .c(s101), .sum(s102)
+    );
+    wire signed [ 9:0] s103;  // x3 + x30 - x53
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s103 (
+        .a(x3_d2), .b(x30_d2), .c(x53_d2), .sum(s103)
+    );
+    wire signed [10:0] s104;  // x27 + x33 + s103
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s104 (
+        .a(x27_d2), .b(x33_d2), .c(s103), .sum(s104)
+    );
+    wire        [ 9:0] s105;  // x4 + x21 + x49
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s105 (
+        .a(x4_d2), .b(x21_d2), .c(x49_d2), .sum(s105)
+    );
+    wire        [10:0] s106;  // x5 + x46 + s105
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b000), .NEGATE(3'b000)) u_s106 (
+        .a(x5_d2), .b(x46_d2), .c(s105), .sum(s106)
+    );
+    wire signed [ 9:0] s107;  // x6 - x20 - x24
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s107 (
+        .a(x6_d2), .b(x20_d2), .c(x24_d2), .sum(s107)
+    );
+    wire signed [10:0] s108;  // x13 + x23 - s107
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b100)) u_s108 (
+        .a(x13_d2), .b(x23_d2), .c(s107), .sum(s108)
+    );
+    wire signed [ 9:0] s111;  // x31 + x38 - x5
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s111 (
+        .a(x31_d2), .b(x38_d2), .c(x5_d2), .sum(s111)
+    );
+    wire signed [ 9:0] s112;  // x43 - x3 + 7
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b010)) u_s112 (
+        .a(x43_d2), .b(x3_d2), .c(7'd7), .sum(s112)
+    );
+    wire signed [11:0] s113;  // s112 - s68 - s111
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(11), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s113 (
+        .a(s112), .b(s68), .c(s111), .sum(s113)
+    );
+    wire signed [ 9:0] s115;  // x0 + x21 - x16
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s115 (
+        .a(x0_d2), .b(x21_d2), .c(x16_d2), .sum(s115)
+    );
+    wire signed [ 9:0] s116;  // x5 + x34 - x39
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s116 (
+        .a(x5_d2), .b(x34_d2), .c(x39_d2), .sum(s116)
+    );
+    wire        [ 9:0] s117;  // x3 + x35 + 29
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s117 (
+        .a(x3_d2), .b(x35_d2), .c(7'd29), .sum(s117)
+    );
+    wire signed [ 9:0] s118;  // x42 - x18 - x26
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s118 (
+        .a(x42_d2), .b(x18_d2), .c(x26_d2), .sum(s118)
+    );
+    wire signed [11:0] s119;  // s116 + s117 - s10
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b101), .NEGATE(3'b100)) u_s119 (
+        .a(s116), .b(s117), .c(s10), .sum(s119)
+    );
+    wire        [10:0] s124;  // x42 + s122 + s123
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s124 (
+        .a(11'(x42_d2)), .b(11'(s122_d1)), .c(11'(s123_d1)), .sum(s124)
+    );
+    wire signed [10:0] s126;  // s125 - x36 - x40
+    bittrigger_grow3 #(.WIDTH(11), .A(10), .B(8), .C(8), .SIGNED(3'b001), .NEGATE(3'b110)) u_s126 (
+        .a(s125_d1), .b(x36_d2), .c(x40_d2), .sum(s126)
+    );
+    wire signed [10:0] s128;  // s127 - x31 - x53
+    bittrigger_grow3 #(.WIDTH(11), .A(10), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s128 (
+        .a(s127_d1), .b(x31_d2), .c(x53_d2), .sum(s128)
+    );
+    wire signed [12:0] s129;  // s124 + s128 - s126
+    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(11), .C(11), .SIGNED(3'b110), .NEGATE(3'b100)) u_s129 (
+        .a(s124), .b(s128), .c(s126), .sum(s129)
+    );
+    wire signed [ 9:0] s130;  // x0 + x33 - x38
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s130 (
+        .a(x0_d2), .b(x33_d2), .c(x38_d2), .sum(s130)
+    );
+    wire        [ 9:0] s132;  // x37 + x39 + x59
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s132 (
+        .a(x37_d2), .b(x39_d2), .c(x59_d2), .sum(s132)
+    );
+    wire        [ 8:0] s133 = 9'(x43_d2) + 9'(x58_d2);
+    wire signed [10:0] s134;  // x19 + s133 - x32
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s134 (
+        .a(x19_d2), .b(s133), .c(x32_d2), .sum(s134)
+    );
+    wire signed [ 8:0] s136;  // x52 - x15
+    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b00), .NEGATE(2'b10)) u_s136 (
+        .a(x52_d2), .b(x15_d2), .sum(s136)
+    );
+    wire        [ 9:0] s137;  // x29 + x57 + s135
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b000), .NEGATE(3'b000)) u_s137 (
+        .a(x29_d2), .b(x57_d2), .c(s135_d1), .sum(s137)
+    );
+    wire signed [10:0] s140;  // x41 + s139 - x35
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s140 (
+        .a(x41_d2), .b(s139_d1), .c(x35_d2), .sum(s140)
+    );
+    wire signed [10:0] s142;  // x45 + s74 + s141
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(9), .SIGNED(3'b110), .NEGATE(3'b000)) u_s142 (
+        .a(x45_d2), .b(s74_d1), .c(s141_d1), .sum(s142)
+    );
+    wire signed [11:0] s143;  // s132 - s140 - s142
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s143 (
+        .a(12'(s132)), .b(12'(s140)), .c(12'(s142)), .sum(s143)
+    );
+    wire        [ 9:0] s145;  // x13 + x15 + x47
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s145 (
+        .a(x13_d2), .b(x15_d2), .c(x47_d2), .sum(s145)
+    );
+    wire signed [ 9:0] s146;  // x0 - x33 - x48
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s146 (
+        .a(x0_d2), .b(x33_d2), .c(x48_d2), .sum(s146)
+    );
+    wire signed [10:0] s147;  // s145 + s146 - x40
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s147 (
+        .a(11'(s145)), .b(11'(s146)), .c(11'(x40_d2)), .sum(s147)
+    );
+    wire        [ 8:0] s148 = 9'(x34_d2) + 9'(x50_d2);
+    wire signed [ 9:0] s150;  // x18 - x3 - x36
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s150 (
+        .a(x18_d2), .b(x3_d2), .c(x36_d2), .sum(s150)
+    );
+    wire signed [10:0] s151;  // x32 + s133 - x61
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s151 (
+        .a(x32_d2), .b(s133), .c(x61_d2), .sum(s151)
+    );
+    wire signed [ 9:0] s152;  // x6 + s0 - 49
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(9), .C(7), .SIGNED(3'b010), .NEGATE(3'b100)) u_s152 (
+        .a(x6_d2), .b(s0_d1), .c(7'd49), .sum(s152)
+    );
+    wire signed [11:0] s153;  // s59 + s150 + s152
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b110), .NEGATE(3'b000)) u_s153 (
+        .a(s59), .b(s150), .c(s152), .sum(s153)
+    );
+    wire signed [11:0] s156;  // x34 + s105 - s55
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(9), .SIGNED(3'b100), .NEGATE(3'b100)) u_s156 (
+        .a(9'(x34_d2)), .b(s105), .c(s55), .sum(s156)
+    );
+    wire signed [ 9:0] s157;  // x3 + x7 - x15
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s157 (
+        .a(x3_d2), .b(x7_d2), .c(x15_d2), .sum(s157)
+    );
+    wire signed [10:0] s158;  // x41 + x60 + s157
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s158 (
+        .a(x41_d2), .b(x60_d2), .c(s157), .sum(s158)
+    );
+    wire signed [ 9:0] s159;  // x61 - x6 - x10
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s159 (
+        .a(x61_d2), .b(x6_d2), .c(x10_d2), .sum(s159)
+    );
+    wire        [10:0] s162;  // x10 + x51 + s32
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b000), .NEGATE(3'b000)) u_s162 (
+        .a(x10_d2), .b(x51_d2), .c(s32), .sum(s162)
+    );
     wire        [10:0] s166;  // s163 + s164 + s165
     bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s166 (
-        .a(11'(s163)), .b(11'(s164)), .c(11'(s165)), .sum(s166)
+        .a(11'(s163_d1)), .b(11'(s164_d1)), .c(11'(s165_d1)), .sum(s166)
     );
     wire        [ 9:0] s167;  // x2 + x3 + x12
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s167 (
-        .a(x2_d1), .b(x3_d1), .c(x12_d1), .sum(s167)
+        .a(x2_d2), .b(x3_d2), .c(x12_d2), .sum(s167)
+    );
+    wire signed [12:0] s168;  // s16 + s166 + s167
+    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(11), .C(10), .SIGNED(3'b001), .NEGATE(3'b000)) u_s168 (
+        .a(s16), .b(s166), .c(s167), .sum(s168)
     );
     wire        [ 9:0] s169;  // x48 + x63 + 63
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s169 (
-        .a(x48_d1), .b(x63_d1), .c(7'd63), .sum(s169)
+        .a(x48_d2), .b(x63_d2), .c(7'd63), .sum(s169)
     );
     wire signed [ 9:0] s170;  // x27 - x24 - x30
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s170 (
-        .a(x27_d1), .b(x24_d1), .c(x30_d1), .sum(s170)
+        .a(x27_d2), .b(x24_d2), .c(x30_d2), .sum(s170)
     );
     wire signed [ 9:0] s171;  // x34 + x49 - x38
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s171 (
-        .a(x34_d1), .b(x49_d1), .c(x38_d1), .sum(s171)
+        .a(x34_d2), .b(x49_d2), .c(x38_d2), .sum(s171)
     );
     wire signed [11:0] s172;  // s90 + s169 + s170
     bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s172 (
@@ -675,194 +936,206 @@ module bitlinear_dense_2 (
     );
     wire signed [ 9:0] s175;  // x35 + x60 - x46
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s175 (
-        .a(x35_d1), .b(x60_d1), .c(x46_d1), .sum(s175)
+        .a(x35_d2), .b(x60_d2), .c(x46_d2), .sum(s175)
     );
     wire signed [ 9:0] s176;  // x12 + x57 - x26
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s176 (
-        .a(x12_d1), .b(x57_d1), .c(x26_d1), .sum(s176)
+        .a(x12_d2), .b(x57_d2), .c(x26_d2), .sum(s176)
     );
     wire signed [11:0] s177;  // s60 + s175 + s176
     bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b110), .NEGATE(3'b000)) u_s177 (
-        .a(s60), .b(s175), .c(s176), .sum(s177)
+        .a(s60_d1), .b(s175), .c(s176), .sum(s177)
     );
     wire signed [ 9:0] s180;  // x11 - x10 - x41
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s180 (
-        .a(x11_d1), .b(x10_d1), .c(x41_d1), .sum(s180)
+        .a(x11_d2), .b(x10_d2), .c(x41_d2), .sum(s180)
     );
     wire signed [ 9:0] s181;  // x6 + x22 - x55
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s181 (
-        .a(x6_d1), .b(x22_d1), .c(x55_d1), .sum(s181)
+        .a(x6_d2), .b(x22_d2), .c(x55_d2), .sum(s181)
     );
     wire signed [ 9:0] s182;  // x20 - x42 - x44
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s182 (
-        .a(x20_d1), .b(x42_d1), .c(x44_d1), .sum(s182)
+        .a(x20_d2), .b(x42_d2), .c(x44_d2), .sum(s182)
     );
     wire signed [10:0] s183;  // x37 + s181 - s145
     bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s183 (
-        .a(11'(x37_d1)), .b(11'(s181)), .c(11'(s145)), .sum(s183)
+        .a(11'(x37_d2)), .b(11'(s181)), .c(11'(s145)), .sum(s183)
     );
     wire signed [ 9:0] s185;  // x24 - x33 - x38
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s185 (
-        .a(x24_d1), .b(x33_d1), .c(x38_d1), .sum(s185)
+        .a(x24_d2), .b(x33_d2), .c(x38_d2), .sum(s185)
     );
     wire signed [10:0] s186;  // x12 + x51 + s185
     bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s186 (
-        .a(x12_d1), .b(x51_d1), .c(s185), .sum(s186)
+        .a(x12_d2), .b(x51_d2), .c(s185), .sum(s186)
     );
     wire signed [ 9:0] s187;  // x63 - x32 - x61
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s187 (
-        .a(x63_d1), .b(x32_d1), .c(x61_d1), .sum(s187)
-    );
-    wire        [ 9:0] s188;  // x18 + x31 + x53
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s188 (
-        .a(x18_d1), .b(x31_d1), .c(x53_d1), .sum(s188)
+        .a(x63_d2), .b(x32_d2), .c(x61_d2), .sum(s187)
     );
     wire signed [ 9:0] s189;  // x49 - x14 - x50
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s189 (
-        .a(x49_d1), .b(x14_d1), .c(x50_d1), .sum(s189)
+        .a(x49_d2), .b(x14_d2), .c(x50_d2), .sum(s189)
     );
     wire signed [11:0] s190;  // s141 - x28 - s188
     bittrigger_grow3 #(.WIDTH(12), .A(9), .B(9), .C(10), .SIGNED(3'b001), .NEGATE(3'b110)) u_s190 (
-        .a(s141), .b(9'(x28_d1)), .c(s188), .sum(s190)
+        .a(s141_d1), .b(9'(x28_d2)), .c(s188_d1), .sum(s190)
+    );
+    wire signed [12:0] s191;  // s187 + s189 + s190
+    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(10), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s191 (
+        .a(s187), .b(s189), .c(s190), .sum(s191)
     );
     wire signed [ 8:0] s192;  // x34 - x58
     bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b00), .NEGATE(2'b10)) u_s192 (
-        .a(x34_d1), .b(x58_d1), .sum(s192)
+        .a(x34_d2), .b(x58_d2), .sum(s192)
     );
-    wire        [ 8:0] s193 = 9'(x19_d1) + 9'(x52_d1);
+    wire        [ 8:0] s193 = 9'(x19_d2) + 9'(x52_d2);
     wire signed [10:0] s194;  // x5 - s192 - s193
     bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(9), .SIGNED(3'b010), .NEGATE(3'b110)) u_s194 (
-        .a(x5_d1), .b(s192), .c(s193), .sum(s194)
+        .a(x5_d2), .b(s192), .c(s193), .sum(s194)
     );
     wire signed [ 9:0] s197;  // x5 - x30 - x55
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s197 (
-        .a(x5_d1), .b(x30_d1), .c(x55_d1), .sum(s197)
+        .a(x5_d2), .b(x30_d2), .c(x55_d2), .sum(s197)
     );
     wire signed [10:0] s198;  // s197 - x6 - s54
     bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s198 (
-        .a(11'(s197)), .b(11'(x6_d1)), .c(11'(s54)), .sum(s198)
+        .a(11'(s197)), .b(11'(x6_d2)), .c(11'(s54)), .sum(s198)
     );
     wire        [ 9:0] s199;  // x11 + x36 + x61
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s199 (
-        .a(x11_d1), .b(x36_d1), .c(x61_d1), .sum(s199)
+        .a(x11_d2), .b(x36_d2), .c(x61_d2), .sum(s199)
     );
     wire        [11:0] s200;  // s132 + s188 + s199
     bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b000), .NEGATE(3'b000)) u_s200 (
-        .a(s132), .b(s188), .c(s199), .sum(s200)
+        .a(s132), .b(s188_d1), .c(s199), .sum(s200)
     );
     wire signed [10:0] s203;  // x18 + x26 + s103
     bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s203 (
-        .a(x18_d1), .b(x26_d1), .c(s103), .sum(s203)
+        .a(x18_d2), .b(x26_d2), .c(s103), .sum(s203)
     );
-    wire signed [ 8:0] s204 = -(9'(x8_d1)) + 9'd16;
+    wire signed [ 8:0] s204 = -(9'(x8_d2)) + 9'd16;
     wire signed [10:0] s205;  // s91 + s204 - x14
     bittrigger_grow3 #(.WIDTH(11), .A(9), .B(9), .C(8), .SIGNED(3'b011), .NEGATE(3'b100)) u_s205 (
-        .a(s91), .b(s204), .c(x14_d1), .sum(s205)
+        .a(s91), .b(s204), .c(x14_d2), .sum(s205)
     );
     wire signed [11:0] s206;  // s46 - s132 - s181
     bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b100), .NEGATE(3'b110)) u_s206 (
         .a(s46), .b(s132), .c(s181), .sum(s206)
     );
-    wire signed [ 9:0] s209 = -(10'(x1_d1)) - 10'd19;
+    wire signed [ 9:0] s209 = -(10'(x1_d2)) - 10'd19;
     wire        [ 9:0] s210;  // x14 + x18 + x44
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s210 (
-        .a(x14_d1), .b(x18_d1), .c(x44_d1), .sum(s210)
+        .a(x14_d2), .b(x18_d2), .c(x44_d2), .sum(s210)
     );
     wire signed [11:0] s211;  // s209 - s1 - s42
     bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s211 (
-        .a(12'(s209)), .b(12'(s1)), .c(12'(s42)), .sum(s211)
+        .a(12'(s209)), .b(12'(s1_d1)), .c(12'(s42_d1)), .sum(s211)
     );
     wire signed [ 9:0] s214;  // x12 + x37 - x6
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s214 (
-        .a(x12_d1), .b(x37_d1), .c(x6_d1), .sum(s214)
+        .a(x12_d2), .b(x37_d2), .c(x6_d2), .sum(s214)
+    );
+    wire signed [11:0] s215;  // s163 + s214 - s140
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s215 (
+        .a(12'(s163_d1)), .b(12'(s214)), .c(12'(s140)), .sum(s215)
     );
     wire signed [ 9:0] s217;  // x24 + x61 - x21
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s217 (
-        .a(x24_d1), .b(x61_d1), .c(x21_d1), .sum(s217)
+        .a(x24_d2), .b(x61_d2), .c(x21_d2), .sum(s217)
     );
     wire signed [ 8:0] s218;  // x23 - x55
     bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b00), .NEGATE(2'b10)) u_s218 (
-        .a(x23_d1), .b(x55_d1), .sum(s218)
+        .a(x23_d2), .b(x55_d2), .sum(s218)
     );
     wire signed [10:0] s219;  // s125 + s192 + s218
     bittrigger_grow3 #(.WIDTH(11), .A(10), .B(9), .C(9), .SIGNED(3'b111), .NEGATE(3'b000)) u_s219 (
-        .a(s125), .b(s192), .c(s218), .sum(s219)
+        .a(s125_d1), .b(s192), .c(s218), .sum(s219)
     );
     wire signed [10:0] s220;  // s135 - x57 - s164
     bittrigger_grow3 #(.WIDTH(11), .A(9), .B(8), .C(9), .SIGNED(3'b000), .NEGATE(3'b110)) u_s220 (
-        .a(s135), .b(x57_d1), .c(s164), .sum(s220)
+        .a(s135_d1), .b(x57_d2), .c(s164_d1), .sum(s220)
+    );
+    wire signed [11:0] s221;  // s103 + s220 - s217
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(11), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s221 (
+        .a(s103), .b(s220), .c(s217), .sum(s221)
     );
     wire signed [ 9:0] s223;  // x14 + x40 - x1
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s223 (
-        .a(x14_d1), .b(x40_d1), .c(x1_d1), .sum(s223)
+        .a(x14_d2), .b(x40_d2), .c(x1_d2), .sum(s223)
+    );
+    wire signed [12:0] s224;  // x57 + s166 + s223
+    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(11), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s224 (
+        .a(10'(x57_d2)), .b(s166), .c(s223), .sum(s224)
     );
     wire signed [ 8:0] s225;  // x29 - x4
     bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b00), .NEGATE(2'b10)) u_s225 (
-        .a(x29_d1), .b(x4_d1), .sum(s225)
+        .a(x29_d2), .b(x4_d2), .sum(s225)
     );
     wire signed [11:0] s226;  // s225 - s122 - s135
     bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(9), .SIGNED(3'b001), .NEGATE(3'b110)) u_s226 (
-        .a(s225), .b(s122), .c(s135), .sum(s226)
+        .a(s225), .b(s122_d1), .c(s135_d1), .sum(s226)
     );
     wire signed [10:0] s229;  // x53 + x54 - s5
     bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b000), .NEGATE(3'b100)) u_s229 (
-        .a(x53_d1), .b(x54_d1), .c(s5), .sum(s229)
+        .a(x53_d2), .b(x54_d2), .c(s5_d1), .sum(s229)
     );
     wire signed [ 9:0] s230;  // x19 + x55 - x32
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s230 (
-        .a(x19_d1), .b(x55_d1), .c(x32_d1), .sum(s230)
+        .a(x19_d2), .b(x55_d2), .c(x32_d2), .sum(s230)
     );
     wire signed [10:0] s231;  // s230 - x1 - x46
     bittrigger_grow3 #(.WIDTH(11), .A(10), .B(8), .C(8), .SIGNED(3'b001), .NEGATE(3'b110)) u_s231 (
-        .a(s230), .b(x1_d1), .c(x46_d1), .sum(s231)
+        .a(s230), .b(x1_d2), .c(x46_d2), .sum(s231)
     );
     wire signed [11:0] s232;  // s116 - s99 - s127
     bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b011), .NEGATE(3'b110)) u_s232 (
-        .a(s116), .b(s99), .c(s127), .sum(s232)
+        .a(s116), .b(s99), .c(s127_d1), .sum(s232)
     );
     wire        [ 9:0] s236;  // x25 + x44 + x62
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s236 (
-        .a(x25_d1), .b(x44_d1), .c(x62_d1), .sum(s236)
+        .a(x25_d2), .b(x44_d2), .c(x62_d2), .sum(s236)
     );
     wire signed [ 9:0] s237;  // x15 + x43 - x47
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s237 (
-        .a(x15_d1), .b(x43_d1), .c(x47_d1), .sum(s237)
+        .a(x15_d2), .b(x43_d2), .c(x47_d2), .sum(s237)
     );
     wire signed [11:0] s238;  // x30 + s236 + s237
     bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s238 (
-        .a(9'(x30_d1)), .b(s236), .c(s237), .sum(s238)
+        .a(9'(x30_d2)), .b(s236), .c(s237), .sum(s238)
     );
     wire signed [ 9:0] s239;  // x7 - x54 - 3
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b110)) u_s239 (
-        .a(x7_d1), .b(x54_d1), .c(7'd3), .sum(s239)
+        .a(x7_d2), .b(x54_d2), .c(7'd3), .sum(s239)
     );
     wire signed [10:0] s240;  // x38 + x52 + s239
     bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s240 (
-        .a(x38_d1), .b(x52_d1), .c(s239), .sum(s240)
+        .a(x38_d2), .b(x52_d2), .c(s239), .sum(s240)
     );
     wire signed [ 9:0] s243;  // x19 + x39 - x37
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s243 (
-        .a(x19_d1), .b(x39_d1), .c(x37_d1), .sum(s243)
+        .a(x19_d2), .b(x39_d2), .c(x37_d2), .sum(s243)
     );
     wire signed [10:0] s244;  // s243 - x29 - s164
     bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s244 (
-        .a(11'(s243)), .b(11'(x29_d1)), .c(11'(s164)), .sum(s244)
+        .a(11'(s243)), .b(11'(x29_d2)), .c(11'(s164_d1)), .sum(s244)
     );
     wire signed [ 9:0] s245;  // - x4 - x33 + 31
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b011)) u_s245 (
-        .a(x4_d1), .b(x33_d1), .c(7'd31), .sum(s245)
+        .a(x4_d2), .b(x33_d2), .c(7'd31), .sum(s245)
     );
     wire signed [ 9:0] s246;  // x27 + x32 - x42
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s246 (
-        .a(x27_d1), .b(x32_d1), .c(x42_d1), .sum(s246)
+        .a(x27_d2), .b(x32_d2), .c(x42_d2), .sum(s246)
     );
     wire        [ 9:0] s247;  // x8 + x36 + x45
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s247 (
-        .a(x8_d1), .b(x36_d1), .c(x45_d1), .sum(s247)
+        .a(x8_d2), .b(x36_d2), .c(x45_d2), .sum(s247)
     );
     wire signed [10:0] s248;  // s135 + s245 - x28
     bittrigger_grow3 #(.WIDTH(11), .A(9), .B(10), .C(8), .SIGNED(3'b010), .NEGATE(3'b100)) u_s248 (
-        .a(s135), .b(s245), .c(x28_d1), .sum(s248)
+        .a(s135_d1), .b(s245), .c(x28_d2), .sum(s248)
     );
     wire signed [11:0] s249;  // s111 + s246 - s247
     bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b011), .NEGATE(3'b100)) u_s249 (
@@ -870,160 +1143,150 @@ module bitlinear_dense_2 (
     );
     wire        [ 9:0] s252;  // x13 + x17 + x26
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s252 (
-        .a(x13_d1), .b(x17_d1), .c(x26_d1), .sum(s252)
+        .a(x13_d2), .b(x17_d2), .c(x26_d2), .sum(s252)
     );
     wire signed [ 9:0] s253;  // x2 + x32 - x20
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s253 (
-        .a(x2_d1), .b(x32_d1), .c(x20_d1), .sum(s253)
+        .a(x2_d2), .b(x32_d2), .c(x20_d2), .sum(s253)
     );
     wire signed [11:0] s254;  // s252 - s73 - s79
     bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b000), .NEGATE(3'b110)) u_s254 (
-        .a(s252), .b(s73), .c(s79), .sum(s254)
+        .a(s252), .b(s73), .c(s79_d1), .sum(s254)
     );
     wire signed [ 9:0] s256;  // x11 + x62 - x22
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s256 (
-        .a(x11_d1), .b(x62_d1), .c(x22_d1), .sum(s256)
+        .a(x11_d2), .b(x62_d2), .c(x22_d2), .sum(s256)
     );
     wire signed [10:0] s257;  // s217 - s139 - 17
     bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s257 (
-        .a(11'(s217)), .b(11'(s139)), .c(11'd17), .sum(s257)
+        .a(11'(s217)), .b(11'(s139_d1)), .c(11'd17), .sum(s257)
     );
     wire signed [ 9:0] s260;  // x35 + x36 - x22
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s260 (
-        .a(x35_d1), .b(x36_d1), .c(x22_d1), .sum(s260)
+        .a(x35_d2), .b(x36_d2), .c(x22_d2), .sum(s260)
     );
     wire        [11:0] s261;  // s1 + s57 + s252
     bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b000), .NEGATE(3'b000)) u_s261 (
-        .a(s1), .b(s57), .c(s252), .sum(s261)
+        .a(s1_d1), .b(s57), .c(s252), .sum(s261)
     );
     wire signed [ 9:0] s264;  // x54 - x3 - x17
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s264 (
-        .a(x54_d1), .b(x3_d1), .c(x17_d1), .sum(s264)
+        .a(x54_d2), .b(x3_d2), .c(x17_d2), .sum(s264)
     );
     wire signed [11:0] s265;  // x34 + s264 - s41
     bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b010), .NEGATE(3'b100)) u_s265 (
-        .a(9'(x34_d1)), .b(s264), .c(s41), .sum(s265)
+        .a(9'(x34_d2)), .b(s264), .c(s41), .sum(s265)
     );
     wire signed [ 9:0] s267;  // x21 - x52 - x63
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s267 (
-        .a(x21_d1), .b(x52_d1), .c(x63_d1), .sum(s267)
+        .a(x21_d2), .b(x52_d2), .c(x63_d2), .sum(s267)
     );
-    wire        [ 8:0] s270 = 9'(x49_d1) + 9'(x59_d1);
+    wire signed [11:0] s268;  // s256 + s267 - s150
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s268 (
+        .a(s256), .b(s267), .c(s150), .sum(s268)
+    );
+    wire        [ 8:0] s270 = 9'(x49_d2) + 9'(x59_d2);
     wire        [ 9:0] s271;  // x8 + x58 + s270
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b000), .NEGATE(3'b000)) u_s271 (
-        .a(x8_d1), .b(x58_d1), .c(s270), .sum(s271)
+        .a(x8_d2), .b(x58_d2), .c(s270), .sum(s271)
     );
-    wire        [ 8:0] s272 = 9'(x2_d1) + 9'(x52_d1);
+    wire        [ 8:0] s272 = 9'(x2_d2) + 9'(x52_d2);
+    wire signed [10:0] s276;  // s187 - x17 - x38
+    bittrigger_grow3 #(.WIDTH(11), .A(10), .B(8), .C(8), .SIGNED(3'b001), .NEGATE(3'b110)) u_s276 (
+        .a(s187), .b(x17_d2), .c(x38_d2), .sum(s276)
+    );
     wire signed [ 9:0] s280;  // x9 + x51 - x8
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s280 (
-        .a(x9_d1), .b(x51_d1), .c(x8_d1), .sum(s280)
+        .a(x9_d2), .b(x51_d2), .c(x8_d2), .sum(s280)
     );
     wire signed [10:0] s281;  // x12 + s115 + s192
     bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(9), .SIGNED(3'b110), .NEGATE(3'b000)) u_s281 (
-        .a(x12_d1), .b(s115), .c(s192), .sum(s281)
+        .a(x12_d2), .b(s115), .c(s192), .sum(s281)
     );
-    wire signed [ 9:0] s284 = -(10'(x13_d1)) - 10'd111;
+    wire signed [ 9:0] s284 = -(10'(x13_d2)) - 10'd111;
     wire        [ 9:0] s285;  // x39 + x40 + x52
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s285 (
-        .a(x39_d1), .b(x40_d1), .c(x52_d1), .sum(s285)
+        .a(x39_d2), .b(x40_d2), .c(x52_d2), .sum(s285)
     );
     wire signed [10:0] s286;  // s284 - x3 - s107
     bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s286 (
-        .a(11'(s284)), .b(11'(x3_d1)), .c(11'(s107)), .sum(s286)
+        .a(11'(s284)), .b(11'(x3_d2)), .c(11'(s107)), .sum(s286)
     );
 
-    // stage 4
-    reg         [ 7:0] x1_d2;
-    reg         [ 7:0] x11_d2;
-    reg         [ 7:0] x15_d2;
-    reg         [ 7:0] x16_d2;
-    reg         [ 7:0] x17_d2;
-    reg         [ 7:0] x18_d2;
-    reg         [ 7:0] x22_d2;
-    reg         [ 7:0] x29_d2;
-    reg         [ 7:0] x36_d2;
-    reg         [ 7:0] x37_d2;
-    reg         [ 7:0] x38_d2;
-    reg         [ 7:0] x53_d2;
-    reg         [ 7:0] x55_d2;
-    reg         [ 7:0] x56_d2;
-    reg         [ 7:0] x57_d2;
-    reg         [ 7:0] x63_d2;
+    // stage 5
+    reg         [ 7:0] x11_d3;
+    reg         [ 7:0] x16_d3;
+    reg         [ 7:0] x29_d3;
+    reg         [ 7:0] x53_d3;
+    reg         [ 7:0] x55_d3;
     reg         [10:0] s3_d1;
     reg         [ 9:0] s4_d1;
-    reg         [10:0] s6_d1;
-    reg         [ 9:0] s8_d1;
-    reg  signed [ 9:0] s9_d1;
-    reg  signed [ 9:0] s10_d1;
-    reg         [ 9:0] s11_d1;
-    reg  signed [10:0] s12_d1;
+    reg         [11:0] s7_d1;
+    reg         [ 9:0] s11_d2;
+    reg  signed [11:0] s13_d1;
     reg  signed [ 8:0] s14_d1;
-    reg  signed [ 9:0] s16_d1;
-    reg  signed [10:0] s18_d1;
+    reg  signed [12:0] s19_d1;
     reg  signed [ 9:0] s21_d1;
     reg  signed [11:0] s24_d1;
-    reg  signed [ 8:0] s28_d1;
+    reg         [ 8:0] s25_d1;
+    reg         [ 9:0] s26_d1;
     reg  signed [ 9:0] s29_d1;
     reg  signed [ 9:0] s30_d1;
+    reg         [ 9:0] s33_d1;
     reg  signed [10:0] s34_d1;
     reg         [10:0] s38_d1;
+    reg  signed [11:0] s39_d1;
     reg  signed [10:0] s40_d1;
     reg         [ 9:0] s41_d1;
     reg  signed [11:0] s44_d1;
+    reg  signed [11:0] s45_d1;
     reg  signed [10:0] s47_d1;
     reg  signed [ 9:0] s50_d1;
     reg  signed [11:0] s51_d1;
     reg  signed [ 9:0] s56_d1;
     reg         [10:0] s58_d1;
-    reg         [ 9:0] s59_d1;
-    reg         [ 8:0] s60_d1;
-    reg  signed [ 9:0] s61_d1;
+    reg  signed [11:0] s62_d1;
     reg  signed [ 9:0] s64_d1;
     reg  signed [11:0] s65_d1;
+    reg  signed [10:0] s68_d1;
+    reg  signed [11:0] s71_d1;
     reg         [ 9:0] s73_d1;
     reg  signed [10:0] s75_d1;
     reg  signed [ 9:0] s76_d1;
     reg  signed [ 8:0] s77_d1;
     reg         [10:0] s81_d1;
+    reg  signed [11:0] s82_d1;
     reg  signed [10:0] s84_d1;
     reg  signed [11:0] s86_d1;
-    reg         [ 9:0] s90_d1;
-    reg  signed [ 8:0] s91_d1;
+    reg  signed [11:0] s92_d1;
     reg  signed [ 9:0] s93_d1;
     reg  signed [ 9:0] s95_d1;
     reg  signed [11:0] s96_d1;
     reg  signed [11:0] s102_d1;
-    reg  signed [ 9:0] s103_d1;
     reg  signed [10:0] s104_d1;
     reg         [10:0] s106_d1;
     reg  signed [10:0] s108_d1;
-    reg  signed [ 9:0] s111_d1;
-    reg  signed [ 9:0] s112_d1;
+    reg  signed [11:0] s113_d1;
     reg  signed [ 9:0] s115_d1;
     reg  signed [ 9:0] s118_d1;
     reg  signed [11:0] s119_d1;
     reg         [10:0] s124_d1;
     reg  signed [10:0] s126_d1;
-    reg  signed [10:0] s128_d1;
+    reg  signed [12:0] s129_d1;
     reg  signed [ 9:0] s130_d1;
-    reg         [ 9:0] s132_d1;
     reg  signed [10:0] s134_d1;
     reg  signed [ 8:0] s136_d1;
     reg         [ 9:0] s137_d1;
-    reg  signed [10:0] s140_d1;
-    reg  signed [10:0] s142_d1;
+    reg  signed [11:0] s143_d1;
     reg  signed [10:0] s147_d1;
     reg         [ 8:0] s148_d1;
-    reg  signed [ 9:0] s150_d1;
     reg  signed [10:0] s151_d1;
-    reg  signed [ 9:0] s152_d1;
+    reg  signed [11:0] s153_d1;
     reg  signed [11:0] s156_d1;
     reg  signed [10:0] s158_d1;
     reg  signed [ 9:0] s159_d1;
     reg         [10:0] s162_d1;
-    reg         [ 9:0] s163_d1;
-    reg         [10:0] s166_d1;
-    reg         [ 9:0] s167_d1;
+    reg  signed [12:0] s168_d1;
     reg  signed [ 9:0] s171_d1;
     reg  signed [11:0] s172_d1;
     reg  signed [11:0] s177_d1;
@@ -1031,9 +1294,7 @@ module bitlinear_dense_2 (
     reg  signed [ 9:0] s182_d1;
     reg  signed [10:0] s183_d1;
     reg  signed [10:0] s186_d1;
-    reg  signed [ 9:0] s187_d1;
-    reg  signed [ 9:0] s189_d1;
-    reg  signed [11:0] s190_d1;
+    reg  signed [12:0] s191_d1;
     reg  signed [10:0] s194_d1;
     reg  signed [10:0] s198_d1;
     reg         [11:0] s200_d1;
@@ -1042,11 +1303,10 @@ module bitlinear_dense_2 (
     reg  signed [11:0] s206_d1;
     reg         [ 9:0] s210_d1;
     reg  signed [11:0] s211_d1;
-    reg  signed [ 9:0] s214_d1;
-    reg  signed [ 9:0] s217_d1;
+    reg  signed [11:0] s215_d1;
     reg  signed [10:0] s219_d1;
-    reg  signed [10:0] s220_d1;
-    reg  signed [ 9:0] s223_d1;
+    reg  signed [11:0] s221_d1;
+    reg  signed [12:0] s224_d1;
     reg  signed [11:0] s226_d1;
     reg  signed [10:0] s229_d1;
     reg  signed [10:0] s231_d1;
@@ -1064,105 +1324,88 @@ module bitlinear_dense_2 (
     reg  signed [ 9:0] s260_d1;
     reg         [11:0] s261_d1;
     reg  signed [11:0] s265_d1;
-    reg  signed [ 9:0] s267_d1;
+    reg  signed [11:0] s268_d1;
     reg         [ 9:0] s271_d1;
     reg         [ 8:0] s272_d1;
+    reg  signed [10:0] s276_d1;
     reg  signed [ 9:0] s280_d1;
     reg  signed [10:0] s281_d1;
     reg         [ 9:0] s285_d1;
     reg  signed [10:0] s286_d1;
     always_ff @(posedge clk) begin
-        x1_d2 <= x1_d1;
-        x11_d2 <= x11_d1;
-        x15_d2 <= x15_d1;
-        x16_d2 <= x16_d1;
-        x17_d2 <= x17_d1;
-        x18_d2 <= x18_d1;
-        x22_d2 <= x22_d1;
-        x29_d2 <= x29_d1;
-        x36_d2 <= x36_d1;
-        x37_d2 <= x37_d1;
-        x38_d2 <= x38_d1;
-        x53_d2 <= x53_d1;
-        x55_d2 <= x55_d1;
-        x56_d2 <= x56_d1;
-        x57_d2 <= x57_d1;
-        x63_d2 <= x63_d1;
+        x11_d3 <= x11_d2;
+        x16_d3 <= x16_d2;
+        x29_d3 <= x29_d2;
+        x53_d3 <= x53_d2;
+        x55_d3 <= x55_d2;
         s3_d1 <= s3;
         s4_d1 <= s4;
-        s6_d1 <= s6;
-        s8_d1 <= s8;
-        s9_d1 <= s9;
-        s10_d1 <= s10;
-        s11_d1 <= s11;
-        s12_d1 <= s12;
+        s7_d1 <= s7;
+        s11_d2 <= s11_d1;
+        s13_d1 <= s13;
         s14_d1 <= s14;
-        s16_d1 <= s16;
-        s18_d1 <= s18;
+        s19_d1 <= s19;
         s21_d1 <= s21;
         s24_d1 <= s24;
-        s28_d1 <= s28;
+        s25_d1 <= s25;
+        s26_d1 <= s26;
         s29_d1 <= s29;
         s30_d1 <= s30;
+        s33_d1 <= s33;
         s34_d1 <= s34;
         s38_d1 <= s38;
+        s39_d1 <= s39;
         s40_d1 <= s40;
         s41_d1 <= s41;
         s44_d1 <= s44;
+        s45_d1 <= s45;
         s47_d1 <= s47;
         s50_d1 <= s50;
         s51_d1 <= s51;
         s56_d1 <= s56;
         s58_d1 <= s58;
-        s59_d1 <= s59;
-        s60_d1 <= s60;
-        s61_d1 <= s61;
+        s62_d1 <= s62;
         s64_d1 <= s64;
         s65_d1 <= s65;
+        s68_d1 <= s68;
+        s71_d1 <= s71;
         s73_d1 <= s73;
         s75_d1 <= s75;
         s76_d1 <= s76;
         s77_d1 <= s77;
         s81_d1 <= s81;
+        s82_d1 <= s82;
         s84_d1 <= s84;
         s86_d1 <= s86;
-        s90_d1 <= s90;
-        s91_d1 <= s91;
+        s92_d1 <= s92;
         s93_d1 <= s93;
         s95_d1 <= s95;
         s96_d1 <= s96;
         s102_d1 <= s102;
-        s103_d1 <= s103;
         s104_d1 <= s104;
         s106_d1 <= s106;
         s108_d1 <= s108;
-        s111_d1 <= s111;
-        s112_d1 <= s112;
+        s113_d1 <= s113;
         s115_d1 <= s115;
         s118_d1 <= s118;
         s119_d1 <= s119;
         s124_d1 <= s124;
         s126_d1 <= s126;
-        s128_d1 <= s128;
+        s129_d1 <= s129;
         s130_d1 <= s130;
-        s132_d1 <= s132;
         s134_d1 <= s134;
         s136_d1 <= s136;
         s137_d1 <= s137;
-        s140_d1 <= s140;
-        s142_d1 <= s142;
+        s143_d1 <= s143;
         s147_d1 <= s147;
         s148_d1 <= s148;
-        s150_d1 <= s150;
         s151_d1 <= s151;
-        s152_d1 <= s152;
+        s153_d1 <= s153;
         s156_d1 <= s156;
         s158_d1 <= s158;
         s159_d1 <= s159;
         s162_d1 <= s162;
-        s163_d1 <= s163;
-        s166_d1 <= s166;
-        s167_d1 <= s167;
+        s168_d1 <= s168;
         s171_d1 <= s171;
         s172_d1 <= s172;
         s177_d1 <= s177;
@@ -1170,9 +1413,7 @@ module bitlinear_dense_2 (
         s182_d1 <= s182;
         s183_d1 <= s183;
         s186_d1 <= s186;
-        s187_d1 <= s187;
-        s189_d1 <= s189;
-        s190_d1 <= s190;
+        s191_d1 <= s191;
         s194_d1 <= s194;
         s198_d1 <= s198;
         s200_d1 <= s200;
@@ -1181,11 +1422,10 @@ module bitlinear_dense_2 (
         s206_d1 <= s206;
         s210_d1 <= s210;
         s211_d1 <= s211;
-        s214_d1 <= s214;
-        s217_d1 <= s217;
+        s215_d1 <= s215;
         s219_d1 <= s219;
-        s220_d1 <= s220;
-        s223_d1 <= s223;
+        s221_d1 <= s221;
+        s224_d1 <= s224;
         s226_d1 <= s226;
         s229_d1 <= s229;
         s231_d1 <= s231;
@@ -1203,70 +1443,50 @@ module bitlinear_dense_2 (
         s260_d1 <= s260;
         s261_d1 <= s261;
         s265_d1 <= s265;
-        s267_d1 <= s267;
+        s268_d1 <= s268;
         s271_d1 <= s271;
         s272_d1 <= s272;
+        s276_d1 <= s276;
         s280_d1 <= s280;
         s281_d1 <= s281;
         s285_d1 <= s285;
         s286_d1 <= s286;
     end
-    wire        [11:0] s7;  // s3 + s4 + s6
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s7 (
-        .a(12'(s3_d1)), .b(12'(s4_d1)), .c(12'(s6_d1)), .sum(s7)
-    );
-    wire signed [11:0] s13;  // s12 - s9 - s10
-    bittrigger_grow3 #(.WIDTH(12), .A(11), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s13 (
-        .a(s12_d1), .b(s9_d1), .c(s10_d1), .sum(s13)
-    );
     wire signed [11:0] s15;  // s13 + s14 - x16
     bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s15 (
-        .a(s13), .b(12'(s14_d1)), .c(12'(x16_d2)), .sum(s15)
+        .a(s13_d1), .b(12'(s14_d1)), .c(12'(x16_d3)), .sum(s15)
     );
-    wire signed [12:0] s19;  // s8 + s16 + s18
-    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(10), .C(11), .SIGNED(3'b110), .NEGATE(3'b000)) u_s19 (
-        .a(s8_d1), .b(s16_d1), .c(s18_d1), .sum(s19)
-    );
-    wire        [ 8:0] s25 = 9'(x36_d2) + 9'(x57_d2);
-    wire        [ 9:0] s26;  // x16 + x17 + x56
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s26 (
-        .a(x16_d2), .b(x17_d2), .c(x56_d2), .sum(s26)
+    wire signed [13:0] s20;  // s15 + s19 - s7
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s20 (
+        .a(14'(s15)), .b(14'(s19_d1)), .c(14'(s7_d1)), .sum(s20)
     );
     wire signed [11:0] s27;  // s24 + s26 - s25
     bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s27 (
-        .a(s24_d1), .b(12'(s26)), .c(12'(s25)), .sum(s27)
+        .a(s24_d1), .b(12'(s26_d1)), .c(12'(s25_d1)), .sum(s27)
     );
     wire signed [13:0] s31;  // x11 + s7 + s30
     bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(11), .SIGNED(3'b100), .NEGATE(3'b000)) u_s31 (
-        .a(11'(x11_d2)), .b(s7), .c(11'(s30_d1)), .sum(s31)
-    );
-    wire        [ 9:0] s33;  // x1 + x38 + x63
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s33 (
-        .a(x1_d2), .b(x38_d2), .c(x63_d2), .sum(s33)
+        .a(11'(x11_d3)), .b(s7_d1), .c(11'(s30_d1)), .sum(s31)
     );
     wire signed [11:0] s35;  // s33 + s34 - s29
     bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s35 (
-        .a(12'(s33)), .b(12'(s34_d1)), .c(12'(s29_d1)), .sum(s35)
+        .a(12'(s33_d1)), .b(12'(s34_d1)), .c(12'(s29_d1)), .sum(s35)
     );
-    wire signed [11:0] s39;  // x37 + x63 - s38
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(9), .C(11), .SIGNED(3'b000), .NEGATE(3'b100)) u_s39 (
-        .a(9'(x37_d2)), .b(9'(x63_d2)), .c(s38_d1), .sum(s39)
-    );
-    wire signed [11:0] s45;  // x36 - x56 - s44
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s45 (
-        .a(12'(x36_d2)), .b(12'(x56_d2)), .c(s44_d1), .sum(s45)
+    wire signed [13:0] s36;  // s35 - s27 - s31
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s36 (
+        .a(14'(s35)), .b(14'(s27)), .c(s31), .sum(s36)
     );
     wire signed [12:0] s48;  // s45 + s47 - s41
     bittrigger_grow3 #(.WIDTH(13), .A(12), .B(11), .C(10), .SIGNED(3'b011), .NEGATE(3'b100)) u_s48 (
-        .a(s45), .b(s47_d1), .c(s41_d1), .sum(s48)
+        .a(s45_d1), .b(s47_d1), .c(s41_d1), .sum(s48)
     );
     wire signed [12:0] s52;  // s39 + s40 + s50
     bittrigger_grow3 #(.WIDTH(13), .A(12), .B(11), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s52 (
-        .a(s39), .b(s40_d1), .c(s50_d1), .sum(s52)
+        .a(s39_d1), .b(s40_d1), .c(s50_d1), .sum(s52)
     );
-    wire signed [11:0] s62;  // s59 + s61 - s60
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(9), .SIGNED(3'b010), .NEGATE(3'b100)) u_s62 (
-        .a(s59_d1), .b(s61_d1), .c(s60_d1), .sum(s62)
+    wire signed [13:0] s53;  // s48 + s51 + s52
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s53 (
+        .a(14'(s48)), .b(14'(s51_d1)), .c(14'(s52)), .sum(s53)
     );
     wire signed [12:0] s66;  // s64 - s3 - s58
     bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b110)) u_s66 (
@@ -1274,31 +1494,15 @@ module bitlinear_dense_2 (
     );
     wire signed [13:0] s67;  // s65 + s66 - s62
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s67 (
-        .a(s65_d1), .b(s66), .c(s62), .sum(s67)
+        .a(s65_d1), .b(s66), .c(s62_d1), .sum(s67)
     );
-    wire signed [10:0] s68;  // x18 - x1 - s11
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s68 (
-        .a(11'(x18_d2)), .b(11'(x1_d2)), .c(11'(s11_d1)), .sum(s68)
-    );
-    wire signed [ 9:0] s69;  // x15 - x57 + 53
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b010)) u_s69 (
-        .a(x15_d2), .b(x57_d2), .c(7'd53), .sum(s69)
-    );
-    wire signed [ 9:0] s70;  // s60 - x17 - x55
-    bittrigger_grow3 #(.WIDTH(10), .A(9), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s70 (
-        .a(s60_d1), .b(x17_d2), .c(x55_d2), .sum(s70)
-    );
-    wire signed [11:0] s71;  // s69 + s70 - s9
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s71 (
-        .a(s69), .b(s70), .c(s9_d1), .sum(s71)
+    wire signed [13:0] s72;  // s48 + s71 - s68
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(11), .SIGNED(3'b111), .NEGATE(3'b100)) u_s72 (
+        .a(s48), .b(s71_d1), .c(s68_d1), .sum(s72)
     );
     wire signed [11:0] s78;  // s77 - s75 - s76
     bittrigger_grow3 #(.WIDTH(12), .A(9), .B(11), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s78 (
         .a(s77_d1), .b(s75_d1), .c(s76_d1), .sum(s78)
-    );
-    wire signed [11:0] s82;  // s28 + s81 - x22
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s82 (
-        .a(12'(s28_d1)), .b(12'(s81_d1)), .c(12'(x22_d2)), .sum(s82)
     );
     wire signed [11:0] s87;  // s21 + s73 + s84
     bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s87 (
@@ -1306,11 +1510,11 @@ module bitlinear_dense_2 (
     );
     wire signed [12:0] s88;  // s45 + s82 + s86
     bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b000)) u_s88 (
-        .a(13'(s45)), .b(13'(s82)), .c(13'(s86_d1)), .sum(s88)
+        .a(13'(s45_d1)), .b(13'(s82_d1)), .c(13'(s86_d1)), .sum(s88)
     );
-    wire signed [11:0] s92;  // s91 - s75 - s90
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s92 (
-        .a(12'(s91_d1)), .b(12'(s75_d1)), .c(12'(s90_d1)), .sum(s92)
+    wire signed [13:0] s89;  // s78 + s88 - s87
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s89 (
+        .a(s78), .b(s88), .c(s87), .sum(s89)
     );
     wire signed [12:0] s97;  // s84 + s95 + s96
     bittrigger_grow3 #(.WIDTH(13), .A(11), .B(10), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s97 (
@@ -1318,7 +1522,7 @@ module bitlinear_dense_2 (
     );
     wire signed [13:0] s98;  // s45 + s92 + s97
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s98 (
-        .a(s45), .b(s92), .c(s97), .sum(s98)
+        .a(s45_d1), .b(s92_d1), .c(s97), .sum(s98)
     );
     wire signed [12:0] s109;  // s108 - s104 - s106
     bittrigger_grow3 #(.WIDTH(13), .A(11), .B(11), .C(11), .SIGNED(3'b011), .NEGATE(3'b110)) u_s109 (
@@ -1328,9 +1532,9 @@ module bitlinear_dense_2 (
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s110 (
         .a(s24_d1), .b(s102_d1), .c(s109), .sum(s110)
     );
-    wire signed [11:0] s113;  // s112 - s68 - s111
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(11), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s113 (
-        .a(s112_d1), .b(s68), .c(s111_d1), .sum(s113)
+    wire signed [13:0] s114;  // s113 - s31 - s39
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s114 (
+        .a(14'(s113_d1)), .b(s31), .c(14'(s39_d1)), .sum(s114)
     );
     wire signed [12:0] s120;  // s115 + s118 + s119
     bittrigger_grow3 #(.WIDTH(13), .A(10), .B(10), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s120 (
@@ -1338,35 +1542,31 @@ module bitlinear_dense_2 (
     );
     wire signed [13:0] s121;  // s102 + s120 - s7
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s121 (
-        .a(14'(s102_d1)), .b(14'(s120)), .c(14'(s7)), .sum(s121)
-    );
-    wire signed [12:0] s129;  // s124 + s128 - s126
-    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(11), .C(11), .SIGNED(3'b110), .NEGATE(3'b100)) u_s129 (
-        .a(s124_d1), .b(s128_d1), .c(s126_d1), .sum(s129)
+        .a(14'(s102_d1)), .b(14'(s120)), .c(14'(s7_d1)), .sum(s121)
     );
     wire signed [12:0] s131;  // x55 + s130 - s129
     bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b100)) u_s131 (
-        .a(13'(x55_d2)), .b(13'(s130_d1)), .c(s129), .sum(s131)
+        .a(13'(x55_d3)), .b(13'(s130_d1)), .c(s129_d1), .sum(s131)
     );
     wire signed [11:0] s138;  // s134 + s136 - s137
     bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s138 (
         .a(12'(s134_d1)), .b(12'(s136_d1)), .c(12'(s137_d1)), .sum(s138)
     );
-    wire signed [11:0] s143;  // s132 - s140 - s142
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s143 (
-        .a(12'(s132_d1)), .b(12'(s140_d1)), .c(12'(s142_d1)), .sum(s143)
+    wire signed [13:0] s144;  // s131 + s143 - s138
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s144 (
+        .a(s131), .b(s143_d1), .c(s138), .sum(s144)
     );
     wire signed [11:0] s149;  // x53 + s147 + s148
     bittrigger_grow3 #(.WIDTH(12), .A(9), .B(11), .C(9), .SIGNED(3'b010), .NEGATE(3'b000)) u_s149 (
-        .a(9'(x53_d2)), .b(s147_d1), .c(s148_d1), .sum(s149)
-    );
-    wire signed [11:0] s153;  // s59 + s150 + s152
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b110), .NEGATE(3'b000)) u_s153 (
-        .a(s59_d1), .b(s150_d1), .c(s152_d1), .sum(s153)
+        .a(9'(x53_d3)), .b(s147_d1), .c(s148_d1), .sum(s149)
     );
     wire signed [12:0] s154;  // s153 - s124 - s151
     bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b110)) u_s154 (
-        .a(13'(s153)), .b(13'(s124_d1)), .c(13'(s151_d1)), .sum(s154)
+        .a(13'(s153_d1)), .b(13'(s124_d1)), .c(13'(s151_d1)), .sum(s154)
+    );
+    wire signed [13:0] s155;  // s92 + s149 + s154
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s155 (
+        .a(s92_d1), .b(s149), .c(s154), .sum(s155)
     );
     wire signed [11:0] s160;  // s156 + s159 - s158
     bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s160 (
@@ -1374,39 +1574,43 @@ module bitlinear_dense_2 (
     );
     wire signed [13:0] s161;  // s78 + s160 - s129
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s161 (
-        .a(s78), .b(s160), .c(s129), .sum(s161)
-    );
-    wire signed [12:0] s168;  // s16 + s166 + s167
-    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(11), .C(10), .SIGNED(3'b001), .NEGATE(3'b000)) u_s168 (
-        .a(s16_d1), .b(s166_d1), .c(s167_d1), .sum(s168)
+        .a(s78), .b(s160), .c(s129_d1), .sum(s161)
     );
     wire signed [12:0] s173;  // s162 + s171 + s172
     bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b000)) u_s173 (
         .a(13'(s162_d1)), .b(13'(s171_d1)), .c(13'(s172_d1)), .sum(s173)
     );
+    wire signed [14:0] s174;  // s173 - s31 - s168
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s174 (
+        .a(s173), .b(s31), .c(s168_d1), .sum(s174)
+    );
     wire signed [12:0] s178;  // s177 - s82 - s151
     bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b110)) u_s178 (
-        .a(13'(s177_d1)), .b(13'(s82)), .c(13'(s151_d1)), .sum(s178)
+        .a(13'(s177_d1)), .b(13'(s82_d1)), .c(13'(s151_d1)), .sum(s178)
+    );
+    wire signed [13:0] s179;  // s178 - s13 - s149
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s179 (
+        .a(s178), .b(s13_d1), .c(s149), .sum(s179)
     );
     wire signed [11:0] s184;  // s180 + s182 + s183
     bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s184 (
         .a(s180_d1), .b(s182_d1), .c(s183_d1), .sum(s184)
     );
-    wire signed [12:0] s191;  // s187 + s189 + s190
-    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(10), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s191 (
-        .a(s187_d1), .b(s189_d1), .c(s190_d1), .sum(s191)
-    );
     wire signed [11:0] s195;  // s11 + s194 - s186
     bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s195 (
-        .a(12'(s11_d1)), .b(12'(s194_d1)), .c(12'(s186_d1)), .sum(s195)
+        .a(12'(s11_d2)), .b(12'(s194_d1)), .c(12'(s186_d1)), .sum(s195)
     );
     wire signed [13:0] s196;  // s184 + s191 + s195
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s196 (
-        .a(s184), .b(s191), .c(s195), .sum(s196)
+        .a(s184), .b(s191_d1), .c(s195), .sum(s196)
     );
     wire signed [12:0] s201;  // s186 + s198 - s44
     bittrigger_grow3 #(.WIDTH(13), .A(11), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s201 (
         .a(s186_d1), .b(s198_d1), .c(s44_d1), .sum(s201)
+    );
+    wire signed [13:0] s202;  // s15 + s201 - s200
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s202 (
+        .a(14'(s15)), .b(14'(s201)), .c(14'(s200_d1)), .sum(s202)
     );
     wire signed [12:0] s207;  // s126 + s205 - s203
     bittrigger_grow3 #(.WIDTH(13), .A(11), .B(11), .C(11), .SIGNED(3'b111), .NEGATE(3'b100)) u_s207 (
@@ -1422,23 +1626,15 @@ module bitlinear_dense_2 (
     );
     wire signed [14:0] s213;  // s211 - s168 - s212
     bittrigger_grow3 #(.WIDTH(15), .A(12), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s213 (
-        .a(s211_d1), .b(s168), .c(s212), .sum(s213)
-    );
-    wire signed [11:0] s215;  // s163 + s214 - s140
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s215 (
-        .a(12'(s163_d1)), .b(12'(s214_d1)), .c(12'(s140_d1)), .sum(s215)
+        .a(s211_d1), .b(s168_d1), .c(s212), .sum(s213)
     );
     wire signed [12:0] s216;  // s75 + s215 - s124
     bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b100)) u_s216 (
-        .a(13'(s75_d1)), .b(13'(s215)), .c(13'(s124_d1)), .sum(s216)
+        .a(13'(s75_d1)), .b(13'(s215_d1)), .c(13'(s124_d1)), .sum(s216)
     );
-    wire signed [11:0] s221;  // s103 + s220 - s217
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(11), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s221 (
-        .a(s103_d1), .b(s220_d1), .c(s217_d1), .sum(s221)
-    );
-    wire signed [12:0] s224;  // x57 + s166 + s223
-    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(11), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s224 (
-        .a(10'(x57_d2)), .b(s166_d1), .c(s223_d1), .sum(s224)
+    wire signed [13:0] s222;  // s219 + s221 - s216
+    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s222 (
+        .a(s219_d1), .b(s221_d1), .c(s216), .sum(s222)
     );
     wire signed [12:0] s227;  // s226 - s93 - s104
     bittrigger_grow3 #(.WIDTH(13), .A(12), .B(10), .C(11), .SIGNED(3'b111), .NEGATE(3'b110)) u_s227 (
@@ -1446,7 +1642,7 @@ module bitlinear_dense_2 (
     );
     wire signed [13:0] s228;  // s184 + s227 - s224
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s228 (
-        .a(14'(s184)), .b(14'(s227)), .c(14'(s224)), .sum(s228)
+        .a(14'(s184)), .b(14'(s227)), .c(14'(s224_d1)), .sum(s228)
     );
     wire signed [11:0] s233;  // s231 - s76 - s180
     bittrigger_grow3 #(.WIDTH(12), .A(11), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s233 (
@@ -1494,15 +1690,15 @@ module bitlinear_dense_2 (
     );
     wire signed [13:0] s263;  // s13 + s262 - s261
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b011), .NEGATE(3'b100)) u_s263 (
-        .a(s13), .b(s262), .c(s261_d1), .sum(s263)
+        .a(s13_d1), .b(s262), .c(s261_d1), .sum(s263)
     );
-    wire signed [11:0] s268;  // s256 + s267 - s150
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s268 (
-        .a(s256_d1), .b(s267_d1), .c(s150_d1), .sum(s268)
+    wire signed [13:0] s266;  // s131 + s265 - s134
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(11), .SIGNED(3'b111), .NEGATE(3'b100)) u_s266 (
+        .a(s131), .b(s265_d1), .c(s134_d1), .sum(s266)
     );
     wire signed [13:0] s269;  // s255 + s268 - s224
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s269 (
-        .a(14'(s255)), .b(14'(s268)), .c(14'(s224)), .sum(s269)
+        .a(14'(s255)), .b(14'(s268_d1)), .c(14'(s224_d1)), .sum(s269)
     );
     wire signed [11:0] s273;  // s271 - s29 - s272
     bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(9), .SIGNED(3'b010), .NEGATE(3'b110)) u_s273 (
@@ -1510,333 +1706,159 @@ module bitlinear_dense_2 (
     );
     wire signed [12:0] s274;  // s39 - s58 - s203
     bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b110)) u_s274 (
-        .a(13'(s39)), .b(13'(s58_d1)), .c(13'(s203_d1)), .sum(s274)
+        .a(13'(s39_d1)), .b(13'(s58_d1)), .c(13'(s203_d1)), .sum(s274)
     );
-    wire signed [10:0] s276;  // s187 - x17 - x38
-    bittrigger_grow3 #(.WIDTH(11), .A(10), .B(8), .C(8), .SIGNED(3'b001), .NEGATE(3'b110)) u_s276 (
-        .a(s187_d1), .b(x17_d2), .c(x38_d2), .sum(s276)
+    wire signed [13:0] s275;  // s62 + s273 + s274
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s275 (
+        .a(s62_d1), .b(s273), .c(s274), .sum(s275)
     );
     wire signed [12:0] s277;  // s276 - s236 - s271
     bittrigger_grow3 #(.WIDTH(13), .A(11), .B(10), .C(10), .SIGNED(3'b001), .NEGATE(3'b110)) u_s277 (
-        .a(s276), .b(s236_d1), .c(s271_d1), .sum(s277)
+        .a(s276_d1), .b(s236_d1), .c(s271_d1), .sum(s277)
+    );
+    wire signed [13:0] s278;  // s216 + s277 - s147
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s278 (
+        .a(14'(s216)), .b(14'(s277)), .c(14'(s147_d1)), .sum(s278)
     );
     wire signed [12:0] s279;  // s191 - x29 - s4
     bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b110)) u_s279 (
-        .a(s191), .b(13'(x29_d2)), .c(13'(s4_d1)), .sum(s279)
+        .a(s191_d1), .b(13'(x29_d3)), .c(13'(s4_d1)), .sum(s279)
     );
     wire signed [11:0] s282;  // s38 + s280 - s158
     bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s282 (
         .a(12'(s38_d1)), .b(12'(s280_d1)), .c(12'(s158_d1)), .sum(s282)
     );
+    wire signed [13:0] s283;  // s279 + s281 + s282
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s283 (
+        .a(s279), .b(s281_d1), .c(s282), .sum(s283)
+    );
     wire signed [12:0] s287;  // s238 + s285 + s286
     bittrigger_grow3 #(.WIDTH(13), .A(12), .B(10), .C(11), .SIGNED(3'b101), .NEGATE(3'b000)) u_s287 (
         .a(s238_d1), .b(s285_d1), .c(s286_d1), .sum(s287)
     );
+    wire signed [13:0] s288;  // s27 + s279 + s287
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s288 (
+        .a(14'(s27)), .b(14'(s279)), .c(14'(s287)), .sum(s288)
+    );
 
-    // stage 5
-    reg         [11:0] s7_d1;
-    reg  signed [11:0] s13_d1;
-    reg  signed [11:0] s15_d1;
-    reg  signed [12:0] s19_d1;
-    reg  signed [11:0] s27_d1;
-    reg  signed [13:0] s31_d1;
-    reg  signed [11:0] s35_d1;
-    reg  signed [11:0] s39_d1;
-    reg  signed [12:0] s48_d1;
-    reg  signed [11:0] s51_d2;
-    reg  signed [12:0] s52_d1;
-    reg  signed [11:0] s62_d1;
+    // stage 6
+    reg  signed [13:0] s20_d1;
+    reg  signed [13:0] s36_d1;
+    reg  signed [13:0] s53_d1;
     reg  signed [13:0] s67_d1;
-    reg  signed [10:0] s68_d1;
-    reg  signed [11:0] s71_d1;
-    reg  signed [11:0] s78_d1;
-    reg  signed [11:0] s87_d1;
-    reg  signed [12:0] s88_d1;
-    reg  signed [11:0] s92_d1;
+    reg  signed [13:0] s72_d1;
+    reg  signed [13:0] s89_d1;
     reg  signed [13:0] s98_d1;
     reg  signed [13:0] s110_d1;
-    reg  signed [11:0] s113_d1;
+    reg  signed [13:0] s114_d1;
     reg  signed [13:0] s121_d1;
-    reg  signed [12:0] s131_d1;
-    reg  signed [10:0] s134_d2;
-    reg  signed [11:0] s138_d1;
-    reg  signed [11:0] s143_d1;
-    reg  signed [10:0] s147_d2;
-    reg  signed [11:0] s149_d1;
-    reg  signed [12:0] s154_d1;
+    reg  signed [13:0] s144_d1;
+    reg  signed [13:0] s155_d1;
     reg  signed [13:0] s161_d1;
-    reg  signed [12:0] s168_d1;
-    reg  signed [12:0] s173_d1;
-    reg  signed [12:0] s178_d1;
+    reg  signed [14:0] s174_d1;
+    reg  signed [13:0] s179_d1;
     reg  signed [13:0] s196_d1;
-    reg         [11:0] s200_d2;
-    reg  signed [12:0] s201_d1;
+    reg  signed [13:0] s202_d1;
     reg  signed [13:0] s208_d1;
     reg  signed [14:0] s213_d1;
-    reg  signed [12:0] s216_d1;
-    reg  signed [10:0] s219_d2;
-    reg  signed [11:0] s221_d1;
+    reg  signed [13:0] s222_d1;
     reg  signed [13:0] s228_d1;
     reg  signed [13:0] s235_d1;
     reg  signed [13:0] s242_d1;
     reg  signed [13:0] s251_d1;
     reg  signed [13:0] s259_d1;
     reg  signed [13:0] s263_d1;
-    reg  signed [11:0] s265_d2;
+    reg  signed [13:0] s266_d1;
     reg  signed [13:0] s269_d1;
-    reg  signed [11:0] s273_d1;
-    reg  signed [12:0] s274_d1;
-    reg  signed [12:0] s277_d1;
-    reg  signed [12:0] s279_d1;
-    reg  signed [10:0] s281_d2;
-    reg  signed [11:0] s282_d1;
-    reg  signed [12:0] s287_d1;
+    reg  signed [13:0] s275_d1;
+    reg  signed [13:0] s278_d1;
+    reg  signed [13:0] s283_d1;
+    reg  signed [13:0] s288_d1;
     always_ff @(posedge clk) begin
-        s7_d1 <= s7;
-        s13_d1 <= s13;
-        s15_d1 <= s15;
-        s19_d1 <= s19;
-        s27_d1 <= s27;
-        s31_d1 <= s31;
-        s35_d1 <= s35;
-        s39_d1 <= s39;
-        s48_d1 <= s48;
-        s51_d2 <= s51_d1;
-        s52_d1 <= s52;
-        s62_d1 <= s62;
+        s20_d1 <= s20;
+        s36_d1 <= s36;
+        s53_d1 <= s53;
         s67_d1 <= s67;
-        s68_d1 <= s68;
-        s71_d1 <= s71;
-        s78_d1 <= s78;
-        s87_d1 <= s87;
-        s88_d1 <= s88;
-        s92_d1 <= s92;
+        s72_d1 <= s72;
+        s89_d1 <= s89;
         s98_d1 <= s98;
         s110_d1 <= s110;
-        s113_d1 <= s113;
+        s114_d1 <= s114;
         s121_d1 <= s121;
-        s131_d1 <= s131;
-        s134_d2 <= s134_d1;
-        s138_d1 <= s138;
-        s143_d1 <= s143;
-        s147_d2 <= s147_d1;
-        s149_d1 <= s149;
-        s154_d1 <= s154;
+        s144_d1 <= s144;
+        s155_d1 <= s155;
         s161_d1 <= s161;
-        s168_d1 <= s168;
-        s173_d1 <= s173;
-        s178_d1 <= s178;
+        s174_d1 <= s174;
+        s179_d1 <= s179;
         s196_d1 <= s196;
-        s200_d2 <= s200_d1;
-        s201_d1 <= s201;
+        s202_d1 <= s202;
         s208_d1 <= s208;
         s213_d1 <= s213;
-        s216_d1 <= s216;
-        s219_d2 <= s219_d1;
-        s221_d1 <= s221;
+        s222_d1 <= s222;
         s228_d1 <= s228;
         s235_d1 <= s235;
         s242_d1 <= s242;
         s251_d1 <= s251;
         s259_d1 <= s259;
         s263_d1 <= s263;
-        s265_d2 <= s265_d1;
+        s266_d1 <= s266;
         s269_d1 <= s269;
-        s273_d1 <= s273;
-        s274_d1 <= s274;
-        s277_d1 <= s277;
-        s279_d1 <= s279;
-        s281_d2 <= s281_d1;
-        s282_d1 <= s282;
-        s287_d1 <= s287;
+        s275_d1 <= s275;
+        s278_d1 <= s278;
+        s283_d1 <= s283;
+        s288_d1 <= s288;
     end
-    wire signed [13:0] s20;  // s15 + s19 - s7
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s20 (
-        .a(14'(s15_d1)), .b(14'(s19_d1)), .c(14'(s7_d1)), .sum(s20)
-    );
-    wire signed [13:0] s36;  // s35 - s27 - s31
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s36 (
-        .a(14'(s35_d1)), .b(14'(s27_d1)), .c(s31_d1), .sum(s36)
-    );
-    wire signed [13:0] s53;  // s48 + s51 + s52
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s53 (
-        .a(14'(s48_d1)), .b(14'(s51_d2)), .c(14'(s52_d1)), .sum(s53)
-    );
-    wire signed [13:0] s72;  // s48 + s71 - s68
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(11), .SIGNED(3'b111), .NEGATE(3'b100)) u_s72 (
-        .a(s48_d1), .b(s71_d1), .c(s68_d1), .sum(s72)
-    );
-    wire signed [13:0] s89;  // s78 + s88 - s87
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s89 (
-        .a(s78_d1), .b(s88_d1), .c(s87_d1), .sum(s89)
-    );
-    wire signed [13:0] s114;  // s113 - s31 - s39
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s114 (
-        .a(14'(s113_d1)), .b(s31_d1), .c(14'(s39_d1)), .sum(s114)
-    );
-    wire signed [13:0] s144;  // s131 + s143 - s138
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s144 (
-        .a(s131_d1), .b(s143_d1), .c(s138_d1), .sum(s144)
-    );
-    wire signed [13:0] s155;  // s92 + s149 + s154
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s155 (
-        .a(s92_d1), .b(s149_d1), .c(s154_d1), .sum(s155)
-    );
-    wire signed [14:0] s174;  // s173 - s31 - s168
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s174 (
-        .a(s173_d1), .b(s31_d1), .c(s168_d1), .sum(s174)
-    );
-    wire signed [13:0] s179;  // s178 - s13 - s149
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s179 (
-        .a(s178_d1), .b(s13_d1), .c(s149_d1), .sum(s179)
-    );
-    wire signed [13:0] s202;  // s15 + s201 - s200
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s202 (
-        .a(14'(s15_d1)), .b(14'(s201_d1)), .c(14'(s200_d2)), .sum(s202)
-    );
-    wire signed [13:0] s222;  // s219 + s221 - s216
-    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s222 (
-        .a(s219_d2), .b(s221_d1), .c(s216_d1), .sum(s222)
-    );
-    wire signed [13:0] s266;  // s131 + s265 - s134
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(11), .SIGNED(3'b111), .NEGATE(3'b100)) u_s266 (
-        .a(s131_d1), .b(s265_d2), .c(s134_d2), .sum(s266)
-    );
-    wire signed [13:0] s275;  // s62 + s273 + s274
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s275 (
-        .a(s62_d1), .b(s273_d1), .c(s274_d1), .sum(s275)
-    );
-    wire signed [13:0] s278;  // s216 + s277 - s147
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s278 (
-        .a(14'(s216_d1)), .b(14'(s277_d1)), .c(14'(s147_d2)), .sum(s278)
-    );
-    wire signed [13:0] s283;  // s279 + s281 + s282
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s283 (
-        .a(s279_d1), .b(s281_d2), .c(s282_d1), .sum(s283)
-    );
-    wire signed [13:0] s288;  // s27 + s279 + s287
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s288 (
-        .a(14'(s27_d1)), .b(14'(s279_d1)), .c(14'(s287_d1)), .sum(s288)
-    );
-    wire signed [14:0] s289 = (15'(s36) << 1) + 15'd173;
+    wire signed [14:0] s289 = (15'(s36_d1) << 1) + 15'd173;
     wire signed [14:0] s290 = (15'(s67_d1) << 1) + 15'd35;
     wire signed [14:0] s291 = (15'(s110_d1) << 1) - 15'd135;
-    wire signed [14:0] s292 = (15'(s144) << 1) - 15'd17;
+    wire signed [14:0] s292 = (15'(s144_d1) << 1) - 15'd17;
     wire signed [14:0] s293 = (15'(s161_d1) << 1) - 15'd5;
-    wire signed [14:0] s294 = (15'(s179) << 1) - 15'd27;
+    wire signed [14:0] s294 = (15'(s179_d1) << 1) - 15'd27;
     wire signed [14:0] s295 = (15'(s196_d1) << 1) + 15'd7;
-    wire signed [14:0] s296 = (15'(s202) << 1) + 15'd105;
-    wire signed [14:0] s297 = (15'(s222) << 1) - 15'd169;
+    wire signed [14:0] s296 = (15'(s202_d1) << 1) + 15'd105;
+    wire signed [14:0] s297 = (15'(s222_d1) << 1) - 15'd169;
     wire signed [14:0] s298 = (15'(s228_d1) << 1) + 15'd3;
     wire signed [14:0] s299 = (15'(s235_d1) << 1) + 15'd141;
     wire signed [14:0] s300 = (15'(s263_d1) << 1) + 15'd101;
-    wire signed [14:0] s301 = (15'(s266) << 1) - 15'd75;
+    wire signed [14:0] s301 = (15'(s266_d1) << 1) - 15'd75;
     wire signed [14:0] s302 = (15'(s269_d1) << 1) + 15'd37;
-    wire signed [14:0] s303 = (15'(s275) << 1) - 15'd49;
-    wire signed [14:0] s304 = (15'(s278) << 1) + 15'd83;
-    wire signed [14:0] s305 = (15'(s283) << 1) - 15'd11;
-
-    // stage 6
-    reg  signed [13:0] s20_d1;
-    reg  signed [13:0] s53_d1;
-    reg  signed [13:0] s72_d1;
-    reg  signed [13:0] s89_d1;
-    reg  signed [13:0] s98_d2;
-    reg  signed [13:0] s114_d1;
-    reg  signed [13:0] s121_d2;
-    reg  signed [13:0] s155_d1;
-    reg  signed [14:0] s174_d1;
-    reg  signed [13:0] s208_d2;
-    reg  signed [14:0] s213_d2;
-    reg  signed [13:0] s242_d2;
-    reg  signed [13:0] s251_d2;
-    reg  signed [13:0] s259_d2;
-    reg  signed [13:0] s288_d1;
-    reg  signed [14:0] s289_d1;
-    reg  signed [14:0] s290_d1;
-    reg  signed [14:0] s291_d1;
-    reg  signed [14:0] s292_d1;
-    reg  signed [14:0] s293_d1;
-    reg  signed [14:0] s294_d1;
-    reg  signed [14:0] s295_d1;
-    reg  signed [14:0] s296_d1;
-    reg  signed [14:0] s297_d1;
-    reg  signed [14:0] s298_d1;
-    reg  signed [14:0] s299_d1;
-    reg  signed [14:0] s300_d1;
-    reg  signed [14:0] s301_d1;
-    reg  signed [14:0] s302_d1;
-    reg  signed [14:0] s303_d1;
-    reg  signed [14:0] s304_d1;
-    reg  signed [14:0] s305_d1;
-    always_ff @(posedge clk) begin
-        s20_d1 <= s20;
-        s53_d1 <= s53;
-        s72_d1 <= s72;
-        s89_d1 <= s89;
-        s98_d2 <= s98_d1;
-        s114_d1 <= s114;
-        s121_d2 <= s121_d1;
-        s155_d1 <= s155;
-        s174_d1 <= s174;
-        s208_d2 <= s208_d1;
-        s213_d2 <= s213_d1;
-        s242_d2 <= s242_d1;
-        s251_d2 <= s251_d1;
-        s259_d2 <= s259_d1;
-        s288_d1 <= s288;
-        s289_d1 <= s289;
-        s290_d1 <= s290;
-        s291_d1 <= s291;
-        s292_d1 <= s292;
-        s293_d1 <= s293;
-        s294_d1 <= s294;
-        s295_d1 <= s295;
-        s296_d1 <= s296;
-        s297_d1 <= s297;
-        s298_d1 <= s298;
-        s299_d1 <= s299;
-        s300_d1 <= s300;
-        s301_d1 <= s301;
-        s302_d1 <= s302;
-        s303_d1 <= s303;
-        s304_d1 <= s304;
-        s305_d1 <= s305;
-    end
+    wire signed [14:0] s303 = (15'(s275_d1) << 1) - 15'd49;
+    wire signed [14:0] s304 = (15'(s278_d1) << 1) + 15'd83;
+    wire signed [14:0] s305 = (15'(s283_d1) << 1) - 15'd11;
 
     // result, last element first
     assign y = {
         {15'(s288_d1), 1'd0},
-        16'(s305_d1),
-        16'(s304_d1),
-        16'(s303_d1),
-        16'(s302_d1),
-        16'(s301_d1),
-        16'(s300_d1),
-        {15'(s259_d2), 1'd0},
-        {15'(s251_d2), 1'd0},
-        {15'(s242_d2), 1'd0},
-        16'(s299_d1),
-        16'(s298_d1),
-        16'(s297_d1),
-        {s213_d2, 1'd0},
-        {15'(s208_d2), 1'd0},
-        16'(s296_d1),
-        16'(s295_d1),
-        16'(s294_d1),
+        16'(s305),
+        16'(s304),
+        16'(s303),
+        16'(s302),
+        16'(s301),
+        16'(s300),
+        {15'(s259_d1), 1'd0},
+        {15'(s251_d1), 1'd0},
+        {15'(s242_d1), 1'd0},
+        16'(s299),
+        16'(s298),
+        16'(s297),
+        {s213_d1, 1'd0},
+        {15'(s208_d1), 1'd0},
+        16'(s296),
+        16'(s295),
+        16'(s294),
         {s174_d1, 1'd0},
-        16'(s293_d1),
+        16'(s293),
         {15'(s155_d1), 1'd0},
-        16'(s292_d1),
-        {15'(s121_d2), 1'd0},
+        16'(s292),
+        {15'(s121_d1), 1'd0},
         {15'(s114_d1), 1'd0},
-        16'(s291_d1),
-        {15'(s98_d2), 1'd0},
+        16'(s291),
+        {15'(s98_d1), 1'd0},
         {15'(s89_d1), 1'd0},
         {15'(s72_d1), 1'd0},
-        16'(s290_d1),
+        16'(s290),
         {15'(s53_d1), 1'd0},
-        16'(s289_d1),
+        16'(s289),
         {15'(s20_d1), 1'd0}
     };
 
