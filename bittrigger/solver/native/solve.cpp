@@ -17,7 +17,7 @@ constexpr int SLACK = 1;             // levels above the fewest possible, unless
 constexpr int DIFFERENCE_SLACK = 3;  // and so many more where columns are differences of others
 constexpr int MAX_HOPS = 2;          // longest chain of such columns
 constexpr int NEARNESS = 4;          // they need at most so many eighths of a column's own terms
-constexpr i64 SMALL = 1000;          // terms below which the default search may take a second or two
+constexpr i64 SMALL = 1000;          // terms below which the default search may take a few seconds
 constexpr int POLISH = 40;           // short searches after a thorough one, each with so small a share of its steps
 constexpr int POLISH_SHARE = 144;
 constexpr int WAYS = 3;              // so often a small matrix is searched by the default search
@@ -32,7 +32,7 @@ i64 count_terms(const Problem& problem) {
     return terms;
 }
 
-// Steps of the default search: for small matrices, those of each time that they are searched, three seconds at most in all; for
+// Steps of the default search: for small matrices, those of each time that they are searched, five seconds at most in all; for
 // larger ones a time that grows like that of sharing itself. A step takes longer where many columns read each input.
 i64 default_steps(i64 terms, i64 n_in, i64 n_out) {
     if (terms < SMALL) return std::clamp<i64>(120 * terms, std::min<i64>(240 * terms, 24000), 72000);
