@@ -25,6 +25,8 @@ struct Pattern {
     int gain = 0;  // in 1/16 LUT
 };
 
+constexpr int ADDER = 16;  // one adder, where parts of it are counted
+
 struct FinderOptions {
     int seeds = 4;   // pairs of sums from which rectangles are grown
     int parity = 3;  // how much of half an adder counts that an even pattern saves in a sum of even length only, in 1/16
@@ -62,6 +64,7 @@ private:
     void grow(std::size_t seed, const FinderOptions& options, Random& random);
     // Whether the terms in `chosen_` are the value to avoid.
     bool is_avoided() const;
+    template <bool ONE_WORD>
     std::size_t survey();
     bool may_pay(const FinderOptions& options) const;
     // Evaluates the rectangle of the terms in `chosen_` with all sums in `holders_`; keeps it if it is the best.

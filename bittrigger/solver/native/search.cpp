@@ -9,7 +9,6 @@ namespace bittrigger {
 
 namespace {
 
-constexpr int ADDER = 16;         // the most that a generous step gives away, in 1/16 adder
 constexpr int MOST_ROUNDS = 400;  // of one repair; a bound that is not met in practice
 // Chances of a substitution in 1/256: this many times the share of trials that found one, within bounds.
 constexpr i64 CHANCE = 160, LEAST_CHANCE = 4, MOST_CHANCE = 64;
@@ -121,7 +120,7 @@ private:
     }
 
     i64 pick() {
-        for (int tries = 0; tries < 64 && state_.n_sums() > 0; ++tries) {
+        for (int tries = 0; tries < 64; ++tries) {
             const u32 value = state_.value_of_sum(random_.below(state_.n_sums()));
             if (shared(value)) return value;
         }

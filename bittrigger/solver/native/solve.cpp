@@ -170,7 +170,14 @@ Built solve_within(const Matrix& matrix, const Problem& problem, const SolveOpti
     i64 steps = default_steps(terms, matrix.n_in, columns);
     // Sharing a second time, as differences, has taken its part of the time already. A step takes longer where many columns are
     // near to others, and where terms are shifted.
-    if (!small && (near || start.state->max_shift() > 0)) steps = tried ? steps * 2 / 5 : near ? steps / 2 : steps * 2 / 3;
+    if (!small) {
+        if (tried)
+            steps = steps * 2 / 5;
+        else if (near)
+            steps /= 2;
+        else if (start.state->max_shift() > 0)
+            steps = steps * 2 / 3;
+    }
     if (options.effort >= 1) search_in_ways(small ? WAYS : 1, steps, small);
     if (options.effort >= 2) search_in_ways(small ? MOST_WAYS : 1, most_steps(terms) / (small ? MOST_WAYS : 1), true);
     return built;
