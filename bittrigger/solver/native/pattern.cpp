@@ -105,7 +105,11 @@ void Finder::link(u32 sum, std::size_t met) {
         const Occurrence& place = met_[k];
         if (overlap < 2 || (place.sum == sum && place.shift <= 0)) continue;
         links_.push_back({place, state_.operands(place.sum), overlap});
-        bits_.insert(bits_.end(), bits, bits + words_);
+        if (words_ == 1) {  // so much faster that it shows
+            bits_.push_back(bits[0]);
+        } else {
+            bits_.insert(bits_.end(), bits, bits + words_);
+        }
     }
 }
 
@@ -132,19 +136,30 @@ bool Finder::may_pay(const FinderOptions& options) const {
 
 // Finds the links that hold every term in `chosen_`, as `holders_`; returns that of the others which holds most of them, two at
 // least, or the number of links if there is none.
-template <bool ONE_WORD>
 std::size_t Finder::survey() {
-    const std::size_t words = ONE_WORD ? 1 : words_;
     holders_.assign((links_.size() + 63) / 64, 0);
-    std::size_t next = links_.size();
+    const std::size_t none = links_.size();
+    std::size_t next = none;
     int most = 1;
-    for (std::size_t l = 0; l < links_.size(); ++l) {
-        const u64* bits = &bits_[l * words];
+    if (words_ == 1) {  // almost always; one loop for both takes 8 % more time in all
+        const u64 chosen = chosen_[0];
+        for (std::size_t l = 0; l < none; ++l) {
+            const u64 common = chosen & bits_[l];
+            if (common == chosen) {
+                holders_[l / 64] |= u64{1} << (l & 63);
+            } else if (popcount(common) > most) {
+                most = popcount(common);
+                next = l;
+            }
+        }
+        return next;
+    }
+    for (std::size_t l = 0; l < none; ++l) {
         int common = 0;
         bool all = true;
-        for (std::size_t w = 0; w < words; ++w) {
-            common += popcount(chosen_[w] & bits[w]);
-            all = all && (chosen_[w] & ~bits[w]) == 0;
+        for (std::size_t w = 0; w < words_; ++w) {
+            common += popcount(chosen_[w] & row(l)[w]);
+            all = all && (chosen_[w] & ~row(l)[w]) == 0;
         }
         if (all) {
             holders_[l / 64] |= u64{1} << (l & 63);
@@ -203,11 +218,11 @@ int Finder::judge(const FinderOptions& options, Random& random) {
 
 void Finder::grow(std::size_t seed, const FinderOptions& options, Random& random) {
     chosen_.assign(row(seed), row(seed) + words_);
-    std::size_t next = words_ == 1 ? survey<true>() : survey<false>();
+    std::size_t next = survey();
     int gain = judge(options, random);
     for (int patience = 1; patience >= 0 && next < links_.size();) {
         for (std::size_t w = 0; w < words_; ++w) chosen_[w] &= row(next)[w];
-        next = words_ == 1 ? survey<true>() : survey<false>();
+        next = survey();
         const int grown = judge(options, random);
         if (grown <= gain) --patience;
         gain = std::max(gain, grown);

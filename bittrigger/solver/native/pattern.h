@@ -64,7 +64,6 @@ private:
     void grow(std::size_t seed, const FinderOptions& options, Random& random);
     // Whether the terms in `chosen_` are the value to avoid.
     bool is_avoided() const;
-    template <bool ONE_WORD>
     std::size_t survey();
     bool may_pay(const FinderOptions& options) const;
     // Evaluates the rectangle of the terms in `chosen_` with all sums in `holders_`; keeps it if it is the best.
