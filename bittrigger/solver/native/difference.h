@@ -7,17 +7,23 @@
 
 namespace bittrigger {
 
-// Column `column` is the parent column (negated if `negative`) plus `terms`; without a parent (-1), it is `terms` alone.
+// Column `column` is the parent column (negated if `negative`) plus `terms` and `constant`; without a parent (-1), it is
+// `terms` and `constant` alone.
 struct Derived {
     int column = 0;
     int parent = -1;
     bool negative = false;
-    int hops = 0;
+    i64 constant = 0;
     std::vector<Code> terms;
 };
 
-// The columns in an order in which each comes after its parent. A column gets a parent only where that takes at most
-// `numerator` / 8 of its own terms. None has one if the matrix is too large for the comparison of all pairs.
-std::vector<Derived> derive_columns(const Problem& problem, int n_in, int max_hops, int numerator);
+struct Derivation {
+    std::vector<Derived> order;  // each column comes after its parent; empty if there are no parents
+    int hops = 0;                // longest chain of parents
+};
+
+// One hop where parents save a little, two where they save much, none where it is too little, or where the matrix is too large
+// for the comparison of all pairs.
+Derivation derive_columns(const Problem& problem, int n_in);
 
 }  // namespace bittrigger

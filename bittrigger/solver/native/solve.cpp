@@ -14,14 +14,13 @@ namespace bittrigger {
 namespace {
 
 constexpr int SLACK = 1;             // levels above the fewest possible, unless a depth is asked for
-constexpr int DIFFERENCE_SLACK = 3;  // and so many more where columns are differences of others
-constexpr int MAX_HOPS = 2;          // longest chain of such columns
-constexpr int NEARNESS = 4;          // they need at most so many eighths of a column's own terms
+constexpr int CLOSE_SLACK = 3;       // and so many more where many columns are differences of such
+constexpr int NEAR_SLACK = 2;        // or where some columns of a large matrix are differences of others
 constexpr i64 SMALL = 1000;          // terms below which the default search may take a few seconds
 constexpr int POLISH = 40;           // short searches after a thorough one, each with so small a share of its steps
 constexpr int POLISH_SHARE = 144;
-constexpr int WAYS = 3;              // so often a small matrix is searched by the default search
-constexpr int MOST_WAYS = 4;         // and by the longest, after that
+constexpr std::size_t WAYS = 3;              // so often a small matrix is searched by the default search
+constexpr std::size_t MOST_WAYS = 4;         // and by the longest, after that
 // A large matrix is first shared in blocks of so many inputs and columns.
 constexpr BlockSize BLOCK{256, 256};
 constexpr i64 BLOCKED_TERMS = 60000;
@@ -32,10 +31,12 @@ i64 count_terms(const Problem& problem) {
     return terms;
 }
 
-// Steps of the default search: for small matrices, those of each time that they are searched, five seconds at most in all; for
-// larger ones a time that grows like that of sharing itself. A step takes longer where many columns read each input.
-i64 default_steps(i64 terms, i64 n_in, i64 n_out) {
-    if (terms < SMALL) return std::clamp<i64>(120 * terms, std::min<i64>(240 * terms, 24000), 72000);
+// Steps of each way that the default search takes through a small matrix, for five seconds at most in all.
+i64 small_steps(i64 terms) { return std::clamp<i64>(120 * terms, std::min<i64>(240 * terms, 24000), 72000); }
+
+// And of the one through a larger matrix, for a time that grows like that of sharing itself. A step takes longer where many
+// columns read each input.
+i64 large_steps(i64 terms, i64 n_in, i64 n_out) {
     const i64 steps = (13 * terms / 20 + terms * terms / 4100) * std::clamp<i64>(5 * n_out / n_in + 16, 20, 36) / 20;
     return std::min<i64>({steps, 160000, 3000000000 / terms, terms * n_in * std::max<i64>(n_in, 32) / 800});
 }
@@ -84,7 +85,10 @@ bool add_derived(Start& start, const Problem& problem, const std::vector<Derived
         const Column& column = problem.columns[index];
         std::vector<Code> terms = d.terms;
         if (d.parent >= 0) terms.push_back(make_code(start.values[static_cast<std::size_t>(d.parent)], 0, d.negative));
-        const u32 value = start.values[index] = state.add_output(terms, column.constant, column.exposed);
+        const u32 value = start.values[index] = state.add_output(terms, d.constant, column.exposed);
+        Range range{column.constant, column.constant};
+        for (const Code c : column.terms) range = range + state.term_range(c);
+        state.set_range(value, range);
         if (parent[index]) state.set_level(value, state.level(value) + spare);
         if (state.level(value) > state.limit()) return false;
     }
@@ -121,17 +125,19 @@ SearchOptions options_for(const Matrix& matrix, i64 terms, i64 steps, bool thoro
     return options;
 }
 
-// Searches from `other` on. Keeps the result, as `start` and `built`, if its adders, all signs in place, cost less and are no
+// Searches from `first` on. Keeps the result, as `best` and `built`, if its adders, all signs in place, cost less and are no
 // deeper.
-void improve(State other, Start& start, Built& built, const Problem& problem, SearchOptions options, int polish, Random& random) {
+void improve(const Start& first, Start& best, Built& built, const Problem& problem, SearchOptions options, int polish,
+             Random& random) {
+    State other = *first.state;
     Finder finder(other);
     search(other, finder, options, random);
     const auto keep_if_better = [&](State found) {
         found.relevel();
-        Built adders = build(found, problem, start.values);
+        Built adders = build(found, problem, first.values);
         if (adders.luts >= built.luts || adders.depth > std::max(found.limit(), built.depth)) return;
         built = std::move(adders);
-        *start.state = std::move(found);
+        best = {std::make_unique<State>(std::move(found)), first.values};
     };
     keep_if_better(other);
     // Negations that no choice of signs avoids are known once all is built; as good a state may do without.
@@ -146,40 +152,45 @@ void improve(State other, Start& start, Built& built, const Problem& problem, Se
 // The sums, shared and searched over, at most `limit` levels deep; `slack` more where columns are differences.
 Built solve_within(const Matrix& matrix, const Problem& problem, const SolveOptions& options, int limit, int slack) {
     Random random(options.seed);
-    Start start = share_columns(matrix, problem, options, limit, random);
-    const std::vector<Derived> order = derive_columns(problem, matrix.n_in, MAX_HOPS, NEARNESS);
-    const auto derived = std::count_if(order.begin(), order.end(), [](const Derived& d) { return d.parent >= 0; });
-    const i64 columns = static_cast<i64>(order.size());
-    const bool near = derived && derived * 8 >= columns;
-    Start other;
-    if (near) other = share_differences(matrix, problem, order, options, derived * 3 >= columns ? limit + slack : limit, random);
-    const bool tried = other.state != nullptr;
-    if (tried && 64 * other.state->total() < 63 * start.state->total()) start = std::move(other);
     const i64 terms = count_terms(problem);
-    Built built = build(*start.state, problem, start.values);
-    const auto search_from = [&](const State& first, i64 steps, bool thorough) {
-        const SearchOptions how = options_for(matrix, terms, steps, thorough);
-        improve(first, start, built, problem, how, thorough ? POLISH : 0, random);
-    };
-    // Small matrices are searched in several ways rather than longer.
     const bool small = terms < SMALL;
-    const auto unsearched = small ? std::make_unique<State>(*start.state) : nullptr;
-    const auto search_in_ways = [&](int ways, i64 steps, bool thorough) {
-        for (int k = 0; k < ways; ++k) search_from(small ? *unsearched : *start.state, steps, thorough);
+    Start best = share_columns(matrix, problem, options, limit, random), other;
+    const Derivation derivation = derive_columns(problem, matrix.n_in);
+    const bool near = !derivation.order.empty();
+    if (near) {
+        const int most = derivation.hops > 1 ? CLOSE_SLACK : small ? 0 : NEAR_SLACK;
+        other = share_differences(matrix, problem, derivation.order, options, limit + std::min(slack, most), random);
+    }
+    const bool tried = other.state != nullptr;
+    if (tried && 64 * other.state->total() < 63 * best.state->total()) std::swap(best, other);
+    Built built = build(*best.state, problem, best.values);
+    const auto search_from = [&](const Start& first, i64 steps, bool thorough) {
+        const SearchOptions how = options_for(matrix, terms, steps, thorough);
+        improve(first, best, built, problem, how, thorough ? POLISH : 0, random);
     };
-    i64 steps = default_steps(terms, matrix.n_in, columns);
+    if (small) {
+        // In several ways rather than longer, from both starts if there are two.
+        std::vector<Start> starts;
+        starts.push_back({std::make_unique<State>(*best.state), best.values});
+        if (tried) starts.push_back(std::move(other));
+        const auto search_in_ways = [&](std::size_t ways, i64 steps) {
+            for (std::size_t k = 0; k < ways; ++k) search_from(starts[k % starts.size()], steps, true);
+        };
+        if (options.effort >= 1) search_in_ways(WAYS, small_steps(terms));
+        if (options.effort >= 2) search_in_ways(MOST_WAYS, most_steps(terms) / MOST_WAYS);
+        return built;
+    }
+    i64 steps = large_steps(terms, matrix.n_in, static_cast<i64>(problem.columns.size()));
     // Sharing a second time, as differences, has taken its part of the time already. A step takes longer where many columns are
     // near to others, and where terms are shifted.
-    if (!small) {
-        if (tried)
-            steps = steps * 2 / 5;
-        else if (near)
-            steps /= 2;
-        else if (start.state->max_shift() > 0)
-            steps = steps * 2 / 3;
-    }
-    if (options.effort >= 1) search_in_ways(small ? WAYS : 1, steps, small);
-    if (options.effort >= 2) search_in_ways(small ? MOST_WAYS : 1, most_steps(terms) / (small ? MOST_WAYS : 1), true);
+    if (tried)
+        steps = steps * 2 / 5;
+    else if (near)
+        steps /= 2;
+    else if (best.state->max_shift() > 0)
+        steps = steps * 2 / 3;
+    if (options.effort >= 1) search_from(best, steps, false);
+    if (options.effort >= 2) search_from(best, most_steps(terms), true);
     return built;
 }
 
@@ -195,7 +206,7 @@ Solved solve(const Matrix& matrix, const SolveOptions& options) {
     }
     const int asked = options.depth < 0 ? MAX_LEVEL : options.depth;
     // Negations and constants behind shared columns may add levels of their own; then all else gets fewer.
-    for (int bound = std::min(least + SLACK + DIFFERENCE_SLACK, asked); bound >= least; --bound) {
+    for (int bound = std::min(least + SLACK + CLOSE_SLACK, asked); bound >= least; --bound) {
         const int limit = std::min(least + SLACK, bound);
         solved.built = solve_within(matrix, problem, options, limit, bound - limit);
         solved.depth = solved.built.depth;

@@ -84,6 +84,8 @@ public:
         return min_level(sum_of(value));
     }
     void set_level(u32 value, int level);
+    // For a value whose terms partly cancel, so that it takes less than they could.
+    void set_range(u32 value, Range range) { ranges_[value] = range; }
     Range term_range(Code term) const;
     u64 term_hash(Code term) const;
     // The tree of one sum, by the same rule as its cost; operand ids are positions, the constant comes last.
