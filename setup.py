@@ -19,7 +19,8 @@ setup(
             "bittrigger.solver._native",
             sources=[str(path) for path in sorted(Path("bittrigger/solver/native").glob("*.cpp"))],
             depends=[str(path) for path in sorted(Path("bittrigger/solver/native").glob("*.h"))],
-            extra_compile_args=["-std=c++17", "-O3", "-fvisibility=hidden", *INSTRUCTIONS],
+            extra_compile_args=["-std=c++17", "-O3", "-pthread", "-fvisibility=hidden", *INSTRUCTIONS],
+            extra_link_args=["-pthread"],
             language="c++",
         )
     ],

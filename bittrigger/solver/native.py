@@ -19,7 +19,7 @@ SOURCES = Path(__file__).resolve().parent / "native"
 _INSTRUCTIONS = ("-mpopcnt",) if platform.machine() in ("x86_64", "AMD64") else ()
 """Counting bits: every x86-64 processor since 2008 has it, the compiler's default target does not."""
 
-FLAGS = ("-std=c++17", "-O3", "-fPIC", "-shared", "-fvisibility=hidden", *_INSTRUCTIONS)
+FLAGS = ("-std=c++17", "-O3", "-fPIC", "-shared", "-pthread", "-fvisibility=hidden", *_INSTRUCTIONS)
 
 
 def _compiled() -> Path:

@@ -1,12 +1,13 @@
 #include "solve.h"
 
 #include <algorithm>
-#include <memory>
+#include <optional>
 #include <utility>
 
 #include "blocks.h"
 #include "difference.h"
 #include "greedy.h"
+#include "parallel.h"
 #include "search.h"
 
 namespace bittrigger {
@@ -53,30 +54,38 @@ int heat_for(const Matrix& matrix, i64 terms, i64 steps) {
 }
 
 struct Start {
-    std::unique_ptr<State> state;
+    State state;
     std::vector<u32> values;  // of each column
 };
 
+void share(Start& start, Random& random) {
+    Finder finder(start.state);
+    share_greedily(start.state, finder, FinderOptions{}, random);
+}
+
+void count(Start& start) {
+    start.state.refresh();
+    start.state.relevel();
+}
+
 Start share_columns(const Matrix& matrix, const Problem& problem, const SolveOptions& options, int limit, Random& random) {
-    Start start{std::make_unique<State>(matrix.inputs, options.adder_inputs, limit), {}};
-    State& state = *start.state;
-    const i64 terms = count_terms(problem);
-    if (terms > BLOCKED_TERMS) {
-        start.values = add_in_blocks(state, problem, matrix.inputs, BLOCK, FinderOptions{}, random);
+    Start start{State(matrix.inputs, options.adder_inputs, limit), {}};
+    if (count_terms(problem) > BLOCKED_TERMS) {
+        start.values = add_in_blocks(start.state, problem, matrix.inputs, BLOCK, FinderOptions{}, random);
     } else {
-        for (const Column& c : problem.columns) start.values.push_back(state.add_output(c.terms, c.constant, c.exposed));
-        Finder finder(state);
-        share_greedily(state, finder, FinderOptions{}, random);
+        for (const Column& c : problem.columns)
+            start.values.push_back(start.state.add_output(c.terms, c.constant, c.exposed));
+        share(start, random);
     }
-    state.refresh();
-    state.relevel();
+    count(start);
     return start;
 }
 
 // Adds every column, as its parent plus a few terms where it has one. `spare` levels are left below parents for sharing.
 // False if that does not fit the depth.
 bool add_derived(Start& start, const Problem& problem, const std::vector<Derived>& order, int spare) {
-    State& state = *start.state;
+    State& state = start.state;
+    start.values.resize(order.size());
     std::vector<unsigned char> parent(order.size(), 0);
     for (const Derived& d : order)
         if (d.parent >= 0) parent[static_cast<std::size_t>(d.parent)] = 1;
@@ -95,16 +104,14 @@ bool add_derived(Start& start, const Problem& problem, const std::vector<Derived
     return true;
 }
 
-// The same with columns as differences of others, in `order`; null if the depth forbids it.
-Start share_differences(const Matrix& matrix, const Problem& problem, const std::vector<Derived>& order,
-                        const SolveOptions& options, int limit, Random& random) {
+// The same with columns as differences of others, in `order`, unless the depth forbids it.
+std::optional<Start> share_differences(const Matrix& matrix, const Problem& problem, const std::vector<Derived>& order,
+                                       const SolveOptions& options, int limit, Random& random) {
     for (int spare = 1; spare >= 0; --spare) {
-        Start start{std::make_unique<State>(matrix.inputs, options.adder_inputs, limit), std::vector<u32>(order.size())};
+        Start start{State(matrix.inputs, options.adder_inputs, limit), {}};
         if (!add_derived(start, problem, order, spare)) continue;
-        Finder finder(*start.state);
-        share_greedily(*start.state, finder, FinderOptions{}, random);
-        start.state->refresh();
-        start.state->relevel();
+        share(start, random);
+        count(start);
         return start;
     }
     return {};
@@ -125,28 +132,53 @@ SearchOptions options_for(const Matrix& matrix, i64 terms, i64 steps, bool thoro
     return options;
 }
 
-// Searches from `first` on. Keeps the result, as `best` and `built`, if its adders, all signs in place, cost less and are no
-// deeper.
-void improve(const Start& first, Start& best, Built& built, const Problem& problem, SearchOptions options, int polish,
-             Random& random) {
-    State other = *first.state;
-    Finder finder(other);
-    search(other, finder, options, random);
-    const auto keep_if_better = [&](State found) {
-        found.relevel();
-        Built adders = build(found, problem, first.values);
-        if (adders.luts >= built.luts || adders.depth > std::max(found.limit(), built.depth)) return;
-        built = std::move(adders);
-        best = {std::make_unique<State>(std::move(found)), first.values};
+struct Found {
+    Start start;
+    Built built;
+};
+
+Found found_from(Start start, const Problem& problem) {
+    Built built = build(start.state, problem, start.values);
+    return {std::move(start), std::move(built)};
+}
+
+// Searches from `found` on. What is found replaces it if its adders, all signs in place, cost less and are no deeper.
+void improve(Found& found, const Problem& problem, SearchOptions options, int polish, Random& random) {
+    State state = found.start.state;
+    Finder finder(state);
+    const auto search_on = [&] {
+        search(state, finder, options, random);
+        State levelled = state;
+        levelled.relevel();
+        Built built = build(levelled, problem, found.start.values);
+        if (built.luts >= found.built.luts || built.depth > std::max(state.limit(), found.built.depth)) return;
+        found.built = std::move(built);
+        found.start.state = std::move(levelled);
     };
-    keep_if_better(other);
+    search_on();
     // Negations that no choice of signs avoids are known once all is built; as good a state may do without.
     options.heat = 0;
     options.steps /= POLISH_SHARE;
-    for (int k = 0; k < polish && built.luts > other.total(); ++k) {
-        search(other, finder, options, random);
-        keep_if_better(other);
+    for (int k = 0; k < polish && found.built.luts > state.total(); ++k) search_on();
+}
+
+// Searches a small matrix in several ways rather than longer, from all of `starts` in turn; at the same time, as far as there are
+// processors. The result is the same for any number of them.
+Found search_small(const std::vector<Found>& starts, const Matrix& matrix, const Problem& problem, int effort, Random& random) {
+    const i64 terms = count_terms(problem);
+    std::vector<i64> steps;  // of each way
+    if (effort >= 1) steps.insert(steps.end(), WAYS, small_steps(terms));
+    if (effort >= 2) steps.insert(steps.end(), MOST_WAYS, most_steps(terms) / static_cast<i64>(MOST_WAYS));
+    std::vector<Found> ways{starts[0]};
+    std::vector<Random> randoms{random};
+    for (std::size_t k = 0; k < steps.size(); ++k) {
+        ways.push_back(starts[k % starts.size()]);
+        randoms.emplace_back(random.next());
     }
+    in_parallel(steps.size(), [&](std::size_t k) {
+        improve(ways[k + 1], problem, options_for(matrix, terms, steps[k], true), POLISH, randoms[k + 1]);
+    });
+    return *std::min_element(ways.begin(), ways.end(), [](const Found& a, const Found& b) { return a.built.luts < b.built.luts; });
 }
 
 // The sums, shared and searched over, at most `limit` levels deep; `slack` more where columns are differences.
@@ -154,44 +186,30 @@ Built solve_within(const Matrix& matrix, const Problem& problem, const SolveOpti
     Random random(options.seed);
     const i64 terms = count_terms(problem);
     const bool small = terms < SMALL;
-    Start best = share_columns(matrix, problem, options, limit, random), other;
+    std::vector<Found> starts{found_from(share_columns(matrix, problem, options, limit, random), problem)};
     const Derivation derivation = derive_columns(problem, matrix.n_in);
     const bool near = !derivation.order.empty();
     if (near) {
         const int most = derivation.hops > 1 ? CLOSE_SLACK : small ? 0 : NEAR_SLACK;
-        other = share_differences(matrix, problem, derivation.order, options, limit + std::min(slack, most), random);
+        auto other = share_differences(matrix, problem, derivation.order, options, limit + std::min(slack, most), random);
+        if (other) starts.push_back(found_from(std::move(*other), problem));
     }
-    const bool tried = other.state != nullptr;
-    if (tried && 64 * other.state->total() < 63 * best.state->total()) std::swap(best, other);
-    Built built = build(*best.state, problem, best.values);
-    const auto search_from = [&](const Start& first, i64 steps, bool thorough) {
-        const SearchOptions how = options_for(matrix, terms, steps, thorough);
-        improve(first, best, built, problem, how, thorough ? POLISH : 0, random);
-    };
-    if (small) {
-        // In several ways rather than longer, from both starts if there are two.
-        std::vector<Start> starts;
-        starts.push_back({std::make_unique<State>(*best.state), best.values});
-        if (tried) starts.push_back(std::move(other));
-        const auto search_in_ways = [&](std::size_t ways, i64 steps) {
-            for (std::size_t k = 0; k < ways; ++k) search_from(starts[k % starts.size()], steps, true);
-        };
-        if (options.effort >= 1) search_in_ways(WAYS, small_steps(terms));
-        if (options.effort >= 2) search_in_ways(MOST_WAYS, most_steps(terms) / MOST_WAYS);
-        return built;
-    }
+    const bool tried = starts.size() > 1;
+    if (tried && 64 * starts[1].start.state.total() < 63 * starts[0].start.state.total()) std::swap(starts[0], starts[1]);
+    if (small) return search_small(starts, matrix, problem, options.effort, random).built;
+    Found& best = starts[0];
     i64 steps = large_steps(terms, matrix.n_in, static_cast<i64>(problem.columns.size()));
     // Sharing a second time, as differences, has taken its part of the time already. A step takes longer where many columns are
     // near to others, and where terms are shifted.
     if (tried)
-        steps = steps * 2 / 5;
+        steps = steps * 3 / 5;
     else if (near)
         steps /= 2;
-    else if (best.state->max_shift() > 0)
+    else if (best.start.state.max_shift() > 0)
         steps = steps * 2 / 3;
-    if (options.effort >= 1) search_from(best, steps, false);
-    if (options.effort >= 2) search_from(best, most_steps(terms), true);
-    return built;
+    if (options.effort >= 1) improve(best, problem, options_for(matrix, terms, steps, false), 0, random);
+    if (options.effort >= 2) improve(best, problem, options_for(matrix, terms, most_steps(terms), true), POLISH, random);
+    return best.built;
 }
 
 }  // namespace
