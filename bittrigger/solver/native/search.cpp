@@ -18,15 +18,16 @@ public:
     Searcher(State& state, Finder& finder, SearchOptions options, Random& random)
         : state_(state), substitutes_(state), finder_(finder), options_(options), random_(random) {}
 
-    // One step, perhaps with `substitutes`; a change of the total up to `allowance` LUTs is accepted. Most steps may not build
-    // the value again that they took apart first: they would, as a rule.
-    void step(i64 allowance, bool substitutes) {
+    // One step, when `done` / 256 of all have been taken; a change of the total up to `allowance` LUTs is accepted. Most steps may
+    // not build the value again that they took apart first: they would, as a rule.
+    void step(i64 allowance, int done) {
+        done_ = done;
         state_.begin();
         fresh_.clear();
         lonely_.clear();
         avoided_ = 0;
         options_.finder.bonus = draw(options_.generous) ? ADDER : 0;
-        if (!change(substitutes)) return state_.commit();
+        if (!change()) return state_.commit();
         repair();
         if (state_.refresh() <= allowance) {
             state_.commit();
@@ -36,10 +37,16 @@ public:
     }
 
 private:
+    // How many more than one, of up to `most` in all; by and by, if these grow.
+    u32 draw_more(int most) {
+        if (options_.growing) most = std::max(1, (most * done_ + 128) / 256);
+        return random_.below(static_cast<u32>(most));
+    }
+
     bool draw(int chance) { return chance > 0 && static_cast<int>(random_.below(256)) < chance; }
 
-    bool change(bool substitutes) {
-        if (substitutes && random_.below(256) < chance()) return substitute();
+    bool change() {
+        if (options_.substitutes && done_ >= 128 && random_.below(256) < chance()) return substitute();
         if (draw(options_.touch)) return touch();
         return draw(options_.expand) ? expand_some() : take_some_apart();
     }
@@ -70,8 +77,7 @@ private:
         if (first < 0) return false;
         if (random_.below(2)) avoided_ = state_.hash(static_cast<u32>(first));
         take_apart(static_cast<u32>(first));
-        const int more = static_cast<int>(random_.below(static_cast<u32>(options_.remove)));
-        for (int k = 0; k < more; ++k) {
+        for (u32 more = draw_more(options_.remove); more > 0; --more) {
             const i64 next = neighbour();
             if (next >= 0) take_apart(static_cast<u32>(next));
         }
@@ -92,7 +98,7 @@ private:
         const Code reader = readers[random_.below(static_cast<u32>(readers.size()))];
         expand(value, reader);
         const u32 sum = value_of(reader);
-        for (u32 more = random_.below(static_cast<u32>(options_.most_expanded)); more > 0; --more) {
+        for (u32 more = draw_more(options_.most_expanded); more > 0; --more) {
             const std::vector<Code>& terms = state_.sum(sum).terms;
             if (terms.empty()) break;
             const Code term = terms[random_.below(static_cast<u32>(terms.size()))];
@@ -197,6 +203,7 @@ private:
     State& state_;
     Substitutes substitutes_;
     i64 tried_ = 0, found_ = 0;  // substitutions
+    int done_ = 0;
     Finder& finder_;
     SearchOptions options_;
     Random& random_;
@@ -225,8 +232,8 @@ void search(State& state, Finder& finder, const SearchOptions& options, Random& 
     if (state.n_sums() == 0) return;
     Searcher searcher(state, finder, options, random);
     for (i64 k = 0; k < options.steps; ++k) {
-        const i64 mean16 = options.heat * (options.steps - k) / std::max<i64>(options.steps, 1);
-        searcher.step(exponential(mean16, random), options.substitutes && 2 * k >= options.steps);
+        const i64 mean16 = options.heat * (options.steps - k) / options.steps;
+        searcher.step(exponential(mean16, random), static_cast<int>(256 * k / options.steps));
     }
 }
 

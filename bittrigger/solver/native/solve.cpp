@@ -33,13 +33,13 @@ i64 count_terms(const Problem& problem) {
 }
 
 // Steps of each way that the default search takes through a small matrix, for five seconds at most in all.
-i64 small_steps(i64 terms) { return std::clamp<i64>(120 * terms, std::min<i64>(240 * terms, 24000), 72000); }
+i64 small_steps(i64 terms) { return std::clamp<i64>(180 * terms, std::min<i64>(360 * terms, 36000), 108000); }
 
 // And of the one through a larger matrix, for a time that grows like that of sharing itself. A step takes longer where many
 // columns read each input.
 i64 large_steps(i64 terms, i64 n_in, i64 n_out) {
-    const i64 steps = (13 * terms / 20 + terms * terms / 4100) * std::clamp<i64>(5 * n_out / n_in + 16, 20, 36) / 20;
-    return std::min<i64>({steps, 160000, 3000000000 / terms, terms * n_in * std::max<i64>(n_in, 32) / 800});
+    const i64 steps = (5 * terms / 4 + terms * terms / 1850) * std::clamp<i64>(5 * n_out / n_in + 16, 20, 36) / 20;
+    return std::min<i64>({steps, 330000, 6300000000 / terms, terms * n_in * std::max<i64>(n_in, 32) / 370});
 }
 
 // Steps of the longest search: some 20 s for matrices of up to 4,000 terms, and about as long for larger ones.
@@ -126,7 +126,12 @@ SearchOptions options_for(const Matrix& matrix, i64 terms, i64 steps, bool thoro
     options.finder.seeds = 2;
     options.finder.parity = 8;
     options.finder.noise = 90;
-    if (!thorough) return options;
+    if (!thorough) {
+        options.growing = true;
+        options.remove = 2;
+        options.most_expanded = 6;
+        return options;
+    }
     options.expand = options.generous = 64;
     options.touch = 16;
     return options;
