@@ -33,7 +33,7 @@ i64 count_terms(const Problem& problem) {
 }
 
 // Steps of each way that the default search takes through a small matrix, for five seconds at most in all.
-i64 small_steps(i64 terms) { return std::clamp<i64>(180 * terms, std::min<i64>(360 * terms, 36000), 108000); }
+i64 small_steps(i64 terms) { return std::clamp<i64>(200 * terms, std::min<i64>(400 * terms, 40000), 120000); }
 
 // And of the one through a larger matrix, for a time that grows like that of sharing itself. A step takes longer where many
 // columns read each input.
@@ -132,8 +132,8 @@ SearchOptions options_for(const Matrix& matrix, i64 terms, i64 steps, bool thoro
         options.most_expanded = 6;
         return options;
     }
-    options.expand = options.generous = 64;
-    options.touch = 16;
+    options.expand = 32;
+    options.generous = options.touch = 16;
     return options;
 }
 
@@ -200,7 +200,7 @@ Built solve_within(const Matrix& matrix, const Problem& problem, const SolveOpti
         if (other) starts.push_back(found_from(std::move(*other), problem));
     }
     const bool tried = starts.size() > 1;
-    if (tried && 64 * starts[1].start.state.total() < 63 * starts[0].start.state.total()) std::swap(starts[0], starts[1]);
+    if (tried && starts[1].built.luts < starts[0].built.luts) std::swap(starts[0], starts[1]);
     if (small) return search_small(starts, matrix, problem, options.effort, random).built;
     Found& best = starts[0];
     i64 steps = large_steps(terms, matrix.n_in, static_cast<i64>(problem.columns.size()));

@@ -89,51 +89,63 @@ module bitlinear_dense_3 (
         x22_d1 <= x22;
         x23_d1 <= x23;
     end
-    wire signed [ 7:0] s0;  // x12 + x14 - x11
+    wire signed [ 7:0] s0;  // x2 + x17 - x0
     bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s0 (
-        .a(x12_d1), .b(x14_d1), .c(x11_d1), .sum(s0)
+        .a(x2_d1), .b(x17_d1), .c(x0_d1), .sum(s0)
     );
-    wire signed [ 7:0] s1;  // x18 - x9 - x15
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s1 (
-        .a(x18_d1), .b(x9_d1), .c(x15_d1), .sum(s1)
+    wire        [ 7:0] s1;  // x7 + x14 + x16
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s1 (
+        .a(x7_d1), .b(x14_d1), .c(x16_d1), .sum(s1)
     );
-    wire signed [ 7:0] s2;  // x3 - x5 - x8
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s2 (
-        .a(x3_d1), .b(x5_d1), .c(x8_d1), .sum(s2)
+    wire        [ 6:0] s2 = 7'(x6_d1) + 7'(x9_d1);
+    wire        [ 7:0] s3;  // x3 + x10 + x12
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s3 (
+        .a(x3_d1), .b(x10_d1), .c(x12_d1), .sum(s3)
     );
-    wire signed [ 7:0] s3;  // x6 - x2 - x17
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s3 (
-        .a(x6_d1), .b(x2_d1), .c(x17_d1), .sum(s3)
+    wire signed [ 7:0] s4;  // x11 + x15 - x19
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s4 (
+        .a(x11_d1), .b(x15_d1), .c(x19_d1), .sum(s4)
     );
-    wire signed [ 8:0] s4;  // x0 + s3 - s2
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b100)) u_s4 (
-        .a(9'(x0_d1)), .b(9'(s3)), .c(9'(s2)), .sum(s4)
+    wire signed [ 8:0] s5;  // s2 + s4 - s3
+    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b100)) u_s5 (
+        .a(9'(s2)), .b(9'(s4)), .c(9'(s3)), .sum(s5)
     );
-    wire        [ 7:0] s5;  // x1 + x22 + x23
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s5 (
-        .a(x1_d1), .b(x22_d1), .c(x23_d1), .sum(s5)
+    wire        [ 6:0] s6 = 7'(x13_d1) + 7'(x18_d1);
+    wire        [ 6:0] s7 = 7'(x22_d1) + 7'(x23_d1);
+    wire signed [ 7:0] s8;  // x1 - x5 - x8
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s8 (
+        .a(x1_d1), .b(x5_d1), .c(x8_d1), .sum(s8)
     );
-    wire signed [ 6:0] s6;  // x4 - x19
-    bittrigger_grow2 #(.WIDTH(7), .A(6), .B(6), .SIGNED(2'b00), .NEGATE(2'b10)) u_s6 (
-        .a(x4_d1), .b(x19_d1), .sum(s6)
+    wire signed [ 8:0] s9;  // s7 + s8 - s6
+    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(8), .C(7), .SIGNED(3'b010), .NEGATE(3'b100)) u_s9 (
+        .a(s7), .b(s8), .c(s6), .sum(s9)
     );
-    wire        [ 7:0] s7;  // x7 + x16 + x20
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s7 (
-        .a(x7_d1), .b(x16_d1), .c(x20_d1), .sum(s7)
+    wire signed [ 7:0] s10;  // x4 + x21 - x20
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s10 (
+        .a(x4_d1), .b(x21_d1), .c(x20_d1), .sum(s10)
     );
-    wire signed [ 7:0] s8;  // x13 + x21 - x10
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s8 (
-        .a(x13_d1), .b(x21_d1), .c(x10_d1), .sum(s8)
+    wire signed [ 9:0] s11;  // s10 - s0 - s1
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b011), .NEGATE(3'b110)) u_s11 (
+        .a(s10), .b(s0), .c(s1), .sum(s11)
     );
-    wire signed [ 8:0] s9;  // s0 - s6 - s8
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b110)) u_s9 (
-        .a(9'(s0)), .b(9'(s6)), .c(9'(s8)), .sum(s9)
+    wire signed [ 8:0] s14;  // x19 - x20 - s1
+    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b110)) u_s14 (
+        .a(9'(x19_d1)), .b(9'(x20_d1)), .c(9'(s1)), .sum(s14)
     );
-    wire signed [ 9:0] s10;  // s1 + s5 + s7
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s10 (
-        .a(10'(s1)), .b(10'(s5)), .c(10'(s7)), .sum(s10)
+    wire        [ 7:0] s15;  // 2*x5 + 2*x8 + 1
+    assign s15[0:0] = 1'd1;
+    bittrigger_adder3 #(.WIDTH(7), .NEGATE(3'b000)) u_s15 (
+        .a(7'(x5_d1)), .b(7'(x8_d1)), .c(7'd0), .sum(s15[7:1])
     );
-    wire signed [ 7:0] s12 = 8'(x19_d1) + s1;
+    wire signed [ 9:0] s16;  // 2*s6 + s15 - 2*s2
+    assign s16[0:0] = s15[0:0];
+    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s16 (
+        .a(s6), .b(7'(s15 >>> 1)), .c(s2), .sum(s16[9:1])
+    );
+    wire signed [ 7:0] s22;  // s6 - x1 - x16
+    bittrigger_grow3 #(.WIDTH(8), .A(7), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s22 (
+        .a(s6), .b(x1_d1), .c(x16_d1), .sum(s22)
+    );
 
     // stage 8
     reg         [ 5:0] x0_d2;
@@ -152,24 +164,22 @@ module bitlinear_dense_3 (
     reg         [ 5:0] x13_d2;
     reg         [ 5:0] x14_d2;
     reg         [ 5:0] x15_d2;
-    reg         [ 5:0] x16_d2;
     reg         [ 5:0] x17_d2;
     reg         [ 5:0] x18_d2;
     reg         [ 5:0] x19_d2;
-    reg         [ 5:0] x20_d2;
-    reg         [ 5:0] x21_d2;
     reg         [ 5:0] x22_d2;
+    reg         [ 5:0] x23_d2;
     reg  signed [ 7:0] s0_d1;
-    reg  signed [ 7:0] s2_d1;
-    reg  signed [ 7:0] s3_d1;
-    reg  signed [ 8:0] s4_d1;
-    reg         [ 7:0] s5_d1;
-    reg  signed [ 6:0] s6_d1;
-    reg         [ 7:0] s7_d1;
-    reg  signed [ 7:0] s8_d1;
+    reg         [ 6:0] s2_d1;
+    reg         [ 7:0] s3_d1;
+    reg  signed [ 8:0] s5_d1;
+    reg         [ 6:0] s7_d1;
     reg  signed [ 8:0] s9_d1;
-    reg  signed [ 9:0] s10_d1;
-    reg  signed [ 7:0] s12_d1;
+    reg  signed [ 7:0] s10_d1;
+    reg  signed [ 9:0] s11_d1;
+    reg  signed [ 8:0] s14_d1;
+    reg  signed [ 9:0] s16_d1;
+    reg  signed [ 7:0] s22_d1;
     always_ff @(posedge clk) begin
         x0_d2 <= x0_d1;
         x1_d2 <= x1_d1;
@@ -187,315 +197,276 @@ module bitlinear_dense_3 (
         x13_d2 <= x13_d1;
         x14_d2 <= x14_d1;
         x15_d2 <= x15_d1;
-        x16_d2 <= x16_d1;
         x17_d2 <= x17_d1;
         x18_d2 <= x18_d1;
         x19_d2 <= x19_d1;
-        x20_d2 <= x20_d1;
-        x21_d2 <= x21_d1;
         x22_d2 <= x22_d1;
+        x23_d2 <= x23_d1;
         s0_d1 <= s0;
         s2_d1 <= s2;
         s3_d1 <= s3;
-        s4_d1 <= s4;
         s5_d1 <= s5;
-        s6_d1 <= s6;
         s7_d1 <= s7;
-        s8_d1 <= s8;
         s9_d1 <= s9;
         s10_d1 <= s10;
-        s12_d1 <= s12;
+        s11_d1 <= s11;
+        s14_d1 <= s14;
+        s16_d1 <= s16;
+        s22_d1 <= s22;
     end
-    wire signed [10:0] s11;  // s4 - s9 - s10
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s11 (
-        .a(s4_d1), .b(s9_d1), .c(s10_d1), .sum(s11)
+    wire signed [10:0] s12;  // s11 - s5 - s9
+    bittrigger_grow3 #(.WIDTH(11), .A(10), .B(9), .C(9), .SIGNED(3'b111), .NEGATE(3'b110)) u_s12 (
+        .a(s11_d1), .b(s5_d1), .c(s9_d1), .sum(s12)
     );
-    wire        [ 7:0] s13;  // x5 + x11 + x13
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s13 (
-        .a(x5_d2), .b(x11_d2), .c(x13_d2), .sum(s13)
+    wire signed [10:0] s13;  // 2*x18 - 2*s5 - s12
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s13 (
+        .a((11'(x18_d2) << 1)), .b((11'(s5_d1) << 1)), .c(s12), .sum(s13)
     );
-    wire signed [11:0] s14;  // 2*s13 - s11 - 2*s12
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(11), .C(9), .SIGNED(3'b110), .NEGATE(3'b110)) u_s14 (
-        .a((9'(s13) << 1)), .b(s11), .c((9'(s12_d1) << 1)), .sum(s14)
+    wire signed [10:0] s17;  // 2*s14 + s16 - s12
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s17 (
+        .a((11'(s14_d1) << 1)), .b(11'(s16_d1)), .c(s12), .sum(s17)
     );
-    wire        [ 7:0] s16;  // x5 + x12 + x13
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s16 (
-        .a(x5_d2), .b(x12_d2), .c(x13_d2), .sum(s16)
+    wire signed [ 7:0] s18;  // x3 + x8 - x14
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s18 (
+        .a(x3_d2), .b(x8_d2), .c(x14_d2), .sum(s18)
     );
-    wire signed [ 6:0] s19;  // x19 - x22
-    bittrigger_grow2 #(.WIDTH(7), .A(6), .B(6), .SIGNED(2'b00), .NEGATE(2'b10)) u_s19 (
-        .a(x19_d2), .b(x22_d2), .sum(s19)
+    wire signed [ 7:0] s19;  // x17 - x10 - x18
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s19 (
+        .a(x17_d2), .b(x10_d2), .c(x18_d2), .sum(s19)
     );
-    wire signed [ 6:0] s21;  // x4 - x12
-    bittrigger_grow2 #(.WIDTH(7), .A(6), .B(6), .SIGNED(2'b00), .NEGATE(2'b10)) u_s21 (
-        .a(x4_d2), .b(x12_d2), .sum(s21)
+    wire signed [10:0] s20;  // s12 + 2*s19 - 2*s18
+    assign s20[0:0] = s12[0:0];
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s20 (
+        .a(10'(s12 >>> 1)), .b(10'(s19)), .c(10'(s18)), .sum(s20[10:1])
     );
-    wire signed [ 7:0] s22;  // x21 + s21 - x1
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(7), .C(6), .SIGNED(3'b010), .NEGATE(3'b100)) u_s22 (
-        .a(x21_d2), .b(s21), .c(x1_d2), .sum(s22)
+    wire signed [10:0] s21;  // 2*s9 + s12 - 2*x12
+    assign s21[0:0] = s12[0:0];
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s21 (
+        .a(10'(s9_d1)), .b(10'(s12 >>> 1)), .c(10'(x12_d2)), .sum(s21[10:1])
     );
-    wire signed [ 7:0] s23;  // x3 + x20 - x8
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s23 (
-        .a(x3_d2), .b(x20_d2), .c(x8_d2), .sum(s23)
+    wire signed [ 7:0] s23;  // x11 - x5 - x19
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s23 (
+        .a(x11_d2), .b(x5_d2), .c(x19_d2), .sum(s23)
     );
-    wire signed [10:0] s25;  // s11 - 2*x9 - 2*s4
-    assign s25[0:0] = s11[0:0];
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s25 (
-        .a(10'(s11 >>> 1)), .b(10'(x9_d2)), .c(10'(s4_d1)), .sum(s25[10:1])
+    wire signed [ 8:0] s24;  // s23 - x0 - x4
+    bittrigger_grow3 #(.WIDTH(9), .A(8), .B(6), .C(6), .SIGNED(3'b001), .NEGATE(3'b110)) u_s24 (
+        .a(s23), .b(x0_d2), .c(x4_d2), .sum(s24)
     );
-    wire        [ 7:0] s26;  // x6 + x8 + x18
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s26 (
-        .a(x6_d2), .b(x8_d2), .c(x18_d2), .sum(s26)
+    wire signed [ 7:0] s26;  // x5 + x13 - x6
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s26 (
+        .a(x5_d2), .b(x13_d2), .c(x6_d2), .sum(s26)
     );
-    wire signed [ 7:0] s29;  // x6 + x20 - x2
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s29 (
-        .a(x6_d2), .b(x20_d2), .c(x2_d2), .sum(s29)
+    wire signed [11:0] s27;  // 2*s3 + 2*s26 - s12
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(9), .C(11), .SIGNED(3'b110), .NEGATE(3'b100)) u_s27 (
+        .a((9'(s3_d1) << 1)), .b((9'(s26) << 1)), .c(s12), .sum(s27)
     );
-    wire signed [ 8:0] s30;  // s29 - x7 - x22
-    bittrigger_grow3 #(.WIDTH(9), .A(8), .B(6), .C(6), .SIGNED(3'b001), .NEGATE(3'b110)) u_s30 (
-        .a(s29), .b(x7_d2), .c(x22_d2), .sum(s30)
+    wire        [ 6:0] s28 = 7'(x17_d2) + 7'(x22_d2);
+    wire signed [ 6:0] s30;  // x3 - x8
+    bittrigger_grow2 #(.WIDTH(7), .A(6), .B(6), .SIGNED(2'b00), .NEGATE(2'b10)) u_s30 (
+        .a(x3_d2), .b(x8_d2), .sum(s30)
     );
-    wire signed [ 7:0] s32;  // x3 - x14 - x18
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s32 (
-        .a(x3_d2), .b(x14_d2), .c(x18_d2), .sum(s32)
+    wire signed [ 8:0] s31;  // x5 + s2 - s30
+    bittrigger_grow3 #(.WIDTH(9), .A(6), .B(7), .C(7), .SIGNED(3'b100), .NEGATE(3'b100)) u_s31 (
+        .a(x5_d2), .b(s2_d1), .c(s30), .sum(s31)
     );
-    wire signed [ 7:0] s33;  // x15 + x17 - x10
+    wire signed [ 7:0] s33;  // x0 + x12 - x23
     bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s33 (
-        .a(x15_d2), .b(x17_d2), .c(x10_d2), .sum(s33)
+        .a(x0_d2), .b(x12_d2), .c(x23_d2), .sum(s33)
     );
-    wire signed [ 7:0] s38;  // 2*x18 - 2*x21 + 1
-    assign s38[0:0] = 1'd1;
-    bittrigger_adder3 #(.WIDTH(7), .NEGATE(3'b010)) u_s38 (
-        .a(7'(x18_d2)), .b(7'(x21_d2)), .c(7'd0), .sum(s38[7:1])
+    wire signed [ 7:0] s34;  // 2*x15 - 2*x7 + 1
+    assign s34[0:0] = 1'd1;
+    bittrigger_adder3 #(.WIDTH(7), .NEGATE(3'b010)) u_s34 (
+        .a(7'(x15_d2)), .b(7'(x7_d2)), .c(7'd0), .sum(s34[7:1])
     );
-    wire signed [ 6:0] s40;  // x8 - x2
-    bittrigger_grow2 #(.WIDTH(7), .A(6), .B(6), .SIGNED(2'b00), .NEGATE(2'b10)) u_s40 (
-        .a(x8_d2), .b(x2_d2), .sum(s40)
+    wire signed [ 9:0] s35;  // 2*x17 + s34 - 2*s30
+    assign s35[0:0] = s34[0:0];
+    bittrigger_grow3 #(.WIDTH(9), .A(6), .B(7), .C(7), .SIGNED(3'b110), .NEGATE(3'b100)) u_s35 (
+        .a(x17_d2), .b(7'(s34 >>> 1)), .c(s30), .sum(s35[9:1])
     );
-    wire signed [ 7:0] s41;  // x1 + x16 - x13
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s41 (
-        .a(x1_d2), .b(x16_d2), .c(x13_d2), .sum(s41)
+    wire signed [ 8:0] s37;  // x2 + x9 - s18
+    bittrigger_grow3 #(.WIDTH(9), .A(6), .B(6), .C(8), .SIGNED(3'b100), .NEGATE(3'b100)) u_s37 (
+        .a(x2_d2), .b(x9_d2), .c(s18), .sum(s37)
     );
-    wire        [ 7:0] s43;  // x0 + x5 + x7
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s43 (
-        .a(x0_d2), .b(x5_d2), .c(x7_d2), .sum(s43)
+    wire signed [ 7:0] s41;  // x8 - x0 - x4
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s41 (
+        .a(x8_d2), .b(x0_d2), .c(x4_d2), .sum(s41)
     );
-    wire signed [ 9:0] s44;  // s32 - x1 - s43
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(7), .C(8), .SIGNED(3'b001), .NEGATE(3'b110)) u_s44 (
-        .a(s32), .b(7'(x1_d2)), .c(s43), .sum(s44)
+    wire signed [ 8:0] s42;  // - 2*x10 - 2*x14 + 1
+    assign s42[0:0] = 1'd1;
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(5), .SIGNED(3'b000), .NEGATE(3'b011)) u_s42 (
+        .a(x10_d2), .b(x14_d2), .c(5'd0), .sum(s42[8:1])
     );
-    wire        [ 7:0] s46;  // 2*x5 + 2*x15 + 1
-    assign s46[0:0] = 1'd1;
-    bittrigger_adder3 #(.WIDTH(7), .NEGATE(3'b000)) u_s46 (
-        .a(7'(x5_d2)), .b(7'(x15_d2)), .c(7'd0), .sum(s46[7:1])
+    wire signed [ 9:0] s43;  // 2*s7 + s42 - 2*x7
+    assign s43[0:0] = s42[0:0];
+    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(8), .C(6), .SIGNED(3'b010), .NEGATE(3'b100)) u_s43 (
+        .a(s7_d1), .b(8'(s42 >>> 1)), .c(x7_d2), .sum(s43[9:1])
     );
-    wire signed [10:0] s47;  // s46 - 2*s3 - 2*s19
-    assign s47[0:0] = s46[0:0];
-    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(8), .C(7), .SIGNED(3'b110), .NEGATE(3'b110)) u_s47 (
-        .a(7'(s46 >>> 1)), .b(s3_d1), .c(s19), .sum(s47[10:1])
+    wire        [ 7:0] s45;  // x2 + x7 + x15
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s45 (
+        .a(x2_d2), .b(x7_d2), .c(x15_d2), .sum(s45)
+    );
+    wire signed [ 8:0] s47;  // x1 + x12 + s30
+    bittrigger_grow3 #(.WIDTH(9), .A(6), .B(6), .C(7), .SIGNED(3'b100), .NEGATE(3'b000)) u_s47 (
+        .a(x1_d2), .b(x12_d2), .c(s30), .sum(s47)
     );
 
     // stage 9
-    reg         [ 5:0] x3_d3;
-    reg         [ 5:0] x6_d3;
-    reg         [ 5:0] x7_d3;
-    reg         [ 5:0] x9_d3;
-    reg         [ 5:0] x10_d3;
-    reg         [ 5:0] x14_d3;
-    reg         [ 5:0] x17_d3;
+    reg         [ 5:0] x11_d3;
+    reg         [ 5:0] x13_d3;
+    reg         [ 5:0] x19_d3;
     reg  signed [ 7:0] s0_d2;
-    reg  signed [ 7:0] s2_d2;
-    reg         [ 7:0] s5_d2;
-    reg  signed [ 6:0] s6_d2;
-    reg         [ 7:0] s7_d2;
-    reg  signed [ 7:0] s8_d2;
-    reg  signed [10:0] s11_d1;
-    reg  signed [ 7:0] s12_d2;
-    reg  signed [11:0] s14_d1;
-    reg         [ 7:0] s16_d1;
-    reg  signed [ 6:0] s19_d1;
-    reg  signed [ 6:0] s21_d1;
-    reg  signed [ 7:0] s22_d1;
-    reg  signed [ 7:0] s23_d1;
-    reg  signed [10:0] s25_d1;
-    reg         [ 7:0] s26_d1;
-    reg  signed [ 8:0] s30_d1;
-    reg  signed [ 7:0] s32_d1;
-    reg  signed [ 7:0] s33_d1;
-    reg  signed [ 7:0] s38_d1;
-    reg  signed [ 6:0] s40_d1;
-    reg  signed [ 7:0] s41_d1;
-    reg  signed [ 9:0] s44_d1;
-    reg  signed [10:0] s47_d1;
-    always_ff @(posedge clk) begin
-        x3_d3 <= x3_d2;
-        x6_d3 <= x6_d2;
-        x7_d3 <= x7_d2;
-        x9_d3 <= x9_d2;
-        x10_d3 <= x10_d2;
-        x14_d3 <= x14_d2;
-        x17_d3 <= x17_d2;
-        s0_d2 <= s0_d1;
-        s2_d2 <= s2_d1;
-        s5_d2 <= s5_d1;
-        s6_d2 <= s6_d1;
-        s7_d2 <= s7_d1;
-        s8_d2 <= s8_d1;
-        s11_d1 <= s11;
-        s12_d2 <= s12_d1;
-        s14_d1 <= s14;
-        s16_d1 <= s16;
-        s19_d1 <= s19;
-        s21_d1 <= s21;
-        s22_d1 <= s22;
-        s23_d1 <= s23;
-        s25_d1 <= s25;
-        s26_d1 <= s26;
-        s30_d1 <= s30;
-        s32_d1 <= s32;
-        s33_d1 <= s33;
-        s38_d1 <= s38;
-        s40_d1 <= s40;
-        s41_d1 <= s41;
-        s44_d1 <= s44;
-        s47_d1 <= s47;
-    end
-    wire signed [10:0] s15;  // 2*x3 + 2*x10 - s14
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s15 (
-        .a((11'(x3_d3) << 1)), .b((11'(x10_d3) << 1)), .c(s14_d1[10:0]), .sum(s15)
-    );
-    wire signed [10:0] s17;  // s15 + 2*s16 - 2*x6
-    assign s17[0:0] = s15[0:0];
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s17 (
-        .a(10'(s15 >>> 1)), .b(10'(s16_d1)), .c(10'(x6_d3)), .sum(s17[10:1])
-    );
-    wire signed [10:0] s18;  // 2*x14 + 2*x17 - s14
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s18 (
-        .a((11'(x14_d3) << 1)), .b((11'(x17_d3) << 1)), .c(s14_d1[10:0]), .sum(s18)
-    );
-    wire signed [10:0] s20;  // 2*s7 + s18 - 2*s19
-    assign s20[0:0] = s18[0:0];
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s20 (
-        .a(10'(s7_d2)), .b(10'(s18 >>> 1)), .c(10'(s19_d1)), .sum(s20[10:1])
-    );
-    wire signed [10:0] s24;  // s11 + 2*s23 - 2*s22
-    assign s24[0:0] = s11_d1[0:0];
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s24 (
-        .a(10'(s11_d1 >>> 1)), .b(10'(s23_d1)), .c(10'(s22_d1)), .sum(s24[10:1])
-    );
-    wire signed [10:0] s27;  // 2*s16 + s18 - 2*s26
-    assign s27[0:0] = s18[0:0];
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s27 (
-        .a(10'(s16_d1)), .b(10'(s18 >>> 1)), .c(10'(s26_d1)), .sum(s27[10:1])
-    );
-    wire signed [10:0] s28;  // 2*s5 + s15 - 2*s26
-    assign s28[0:0] = s15[0:0];
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s28 (
-        .a(10'(s5_d2)), .b(10'(s15 >>> 1)), .c(10'(s26_d1)), .sum(s28[10:1])
-    );
-    wire signed [10:0] s31;  // 2*s30 - 2*s12 - s24
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s31 (
-        .a((11'(s30_d1) << 1)), .b((11'(s12_d2) << 1)), .c(s24), .sum(s31)
-    );
-    wire signed [11:0] s34;  // s25 - 2*s21 - 2*s33
-    assign s34[0:0] = s25_d1[0:0];
-    bittrigger_grow3 #(.WIDTH(11), .A(10), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b110)) u_s34 (
-        .a(10'(s25_d1 >>> 1)), .b(8'(s21_d1)), .c(s33_d1), .sum(s34[11:1])
-    );
-    wire signed [10:0] s35;  // 2*x9 + s34 - 2*s32
-    assign s35[0:0] = s34[0:0];
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s35 (
-        .a(10'(x9_d3)), .b(10'(s34 >>> 1)), .c(10'(s32_d1)), .sum(s35[10:1])
-    );
-    wire signed [10:0] s36;  // s25 - 2*s2 - 2*s6
-    assign s36[0:0] = s25_d1[0:0];
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s36 (
-        .a(10'(s25_d1 >>> 1)), .b(10'(s2_d2)), .c(10'(s6_d2)), .sum(s36[10:1])
-    );
-    wire signed [10:0] s37;  // 2*x7 + 2*s0 + s36
-    assign s37[0:0] = s36[0:0];
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s37 (
-        .a(10'(x7_d3)), .b(10'(s0_d2)), .c(10'(s36 >>> 1)), .sum(s37[10:1])
-    );
-    wire signed [10:0] s39;  // 2*s5 + s36 + s38
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s39 (
-        .a((11'(s5_d2) << 1)), .b(s36), .c(11'(s38_d1)), .sum(s39)
-    );
-    wire signed [10:0] s42;  // s34 + 2*s40 + 2*s41
-    assign s42[0:0] = s34[0:0];
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s42 (
-        .a(10'(s34 >>> 1)), .b(10'(s40_d1)), .c(10'(s41_d1)), .sum(s42[10:1])
-    );
-    wire signed [10:0] s45;  // 2*s8 + 2*s44 - s25
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s45 (
-        .a((11'(s8_d2) << 1)), .b((11'(s44_d1) << 1)), .c(s25_d1), .sum(s45)
-    );
-    wire signed [10:0] s48;  // s47 - s14 - 2*s22
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s48 (
-        .a(s47_d1), .b(s14_d1[10:0]), .c((11'(s22_d1) << 1)), .sum(s48)
-    );
-
-    // stage 10
-    reg  signed [10:0] s11_d2;
-    reg  signed [11:0] s14_d2;
+    reg  signed [ 7:0] s10_d2;
+    reg  signed [10:0] s12_d1;
+    reg  signed [10:0] s13_d1;
+    reg  signed [ 8:0] s14_d2;
     reg  signed [10:0] s17_d1;
     reg  signed [10:0] s20_d1;
-    reg  signed [10:0] s24_d1;
-    reg  signed [10:0] s25_d2;
-    reg  signed [10:0] s27_d1;
-    reg  signed [10:0] s28_d1;
-    reg  signed [10:0] s31_d1;
-    reg  signed [10:0] s35_d1;
-    reg  signed [10:0] s37_d1;
-    reg  signed [10:0] s39_d1;
-    reg  signed [10:0] s42_d1;
-    reg  signed [10:0] s45_d1;
-    reg  signed [10:0] s48_d1;
+    reg  signed [10:0] s21_d1;
+    reg  signed [ 7:0] s22_d2;
+    reg  signed [ 8:0] s24_d1;
+    reg  signed [11:0] s27_d1;
+    reg         [ 6:0] s28_d1;
+    reg  signed [ 8:0] s31_d1;
+    reg  signed [ 7:0] s33_d1;
+    reg  signed [ 9:0] s35_d1;
+    reg  signed [ 8:0] s37_d1;
+    reg  signed [ 7:0] s41_d1;
+    reg  signed [ 9:0] s43_d1;
+    reg         [ 7:0] s45_d1;
+    reg  signed [ 8:0] s47_d1;
     always_ff @(posedge clk) begin
-        s11_d2 <= s11_d1;
+        x11_d3 <= x11_d2;
+        x13_d3 <= x13_d2;
+        x19_d3 <= x19_d2;
+        s0_d2 <= s0_d1;
+        s10_d2 <= s10_d1;
+        s12_d1 <= s12;
+        s13_d1 <= s13;
         s14_d2 <= s14_d1;
         s17_d1 <= s17;
         s20_d1 <= s20;
+        s21_d1 <= s21;
+        s22_d2 <= s22_d1;
         s24_d1 <= s24;
-        s25_d2 <= s25_d1;
         s27_d1 <= s27;
         s28_d1 <= s28;
         s31_d1 <= s31;
+        s33_d1 <= s33;
         s35_d1 <= s35;
         s37_d1 <= s37;
-        s39_d1 <= s39;
-        s42_d1 <= s42;
+        s41_d1 <= s41;
+        s43_d1 <= s43;
         s45_d1 <= s45;
+        s47_d1 <= s47;
+    end
+    wire signed [10:0] s25;  // s12 + 2*s24 - 2*s22
+    assign s25[0:0] = s12_d1[0:0];
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s25 (
+        .a(10'(s12_d1 >>> 1)), .b(10'(s24_d1)), .c(10'(s22_d2)), .sum(s25[10:1])
+    );
+    wire signed [10:0] s29;  // 2*s28 - 2*s14 - s27
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s29 (
+        .a((11'(s28_d1) << 1)), .b((11'(s14_d2) << 1)), .c(s27_d1[10:0]), .sum(s29)
+    );
+    wire signed [10:0] s32;  // s13 + 2*s31 - 2*s0
+    assign s32[0:0] = s13_d1[0:0];
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s32 (
+        .a(10'(s13_d1 >>> 1)), .b(10'(s31_d1)), .c(10'(s0_d2)), .sum(s32[10:1])
+    );
+    wire signed [10:0] s36;  // s35 - s17 - 2*s33
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s36 (
+        .a(11'(s35_d1)), .b(s17_d1), .c((11'(s33_d1) << 1)), .sum(s36)
+    );
+    wire signed [10:0] s38;  // 2*s22 + s25 + 2*s37
+    assign s38[0:0] = s25[0:0];
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s38 (
+        .a(10'(s22_d2)), .b(10'(s25 >>> 1)), .c(10'(s37_d1)), .sum(s38[10:1])
+    );
+    wire signed [10:0] s39;  // s17 - 2*x13 - 2*x19
+    assign s39[0:0] = s17_d1[0:0];
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s39 (
+        .a(10'(s17_d1 >>> 1)), .b(10'(x13_d3)), .c(10'(x19_d3)), .sum(s39[10:1])
+    );
+    wire signed [10:0] s40;  // 2*s33 + s39 - 2*x11
+    assign s40[0:0] = s39[0:0];
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s40 (
+        .a(10'(s33_d1)), .b(10'(s39 >>> 1)), .c(10'(x11_d3)), .sum(s40[10:1])
+    );
+    wire signed [10:0] s44;  // 2*s41 + s43 - s39
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s44 (
+        .a((11'(s41_d1) << 1)), .b(11'(s43_d1)), .c(s39), .sum(s44)
+    );
+    wire signed [10:0] s46;  // s20 + 2*s41 + 2*s45
+    assign s46[0:0] = s20_d1[0:0];
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s46 (
+        .a(10'(s20_d1 >>> 1)), .b(10'(s41_d1)), .c(10'(s45_d1)), .sum(s46[10:1])
+    );
+    wire signed [10:0] s48;  // 2*s47 - 2*s10 - s13
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s48 (
+        .a((11'(s47_d1) << 1)), .b((11'(s10_d2) << 1)), .c(s13_d1), .sum(s48)
+    );
+
+    // stage 10
+    reg  signed [10:0] s12_d2;
+    reg  signed [10:0] s13_d2;
+    reg  signed [10:0] s17_d2;
+    reg  signed [10:0] s20_d2;
+    reg  signed [10:0] s21_d2;
+    reg  signed [10:0] s25_d1;
+    reg  signed [11:0] s27_d2;
+    reg  signed [10:0] s29_d1;
+    reg  signed [10:0] s32_d1;
+    reg  signed [10:0] s36_d1;
+    reg  signed [10:0] s38_d1;
+    reg  signed [10:0] s40_d1;
+    reg  signed [10:0] s44_d1;
+    reg  signed [10:0] s46_d1;
+    reg  signed [10:0] s48_d1;
+    always_ff @(posedge clk) begin
+        s12_d2 <= s12_d1;
+        s13_d2 <= s13_d1;
+        s17_d2 <= s17_d1;
+        s20_d2 <= s20_d1;
+        s21_d2 <= s21_d1;
+        s25_d1 <= s25;
+        s27_d2 <= s27_d1;
+        s29_d1 <= s29;
+        s32_d1 <= s32;
+        s36_d1 <= s36;
+        s38_d1 <= s38;
+        s40_d1 <= s40;
+        s44_d1 <= s44;
+        s46_d1 <= s46;
         s48_d1 <= s48;
     end
-    wire signed [11:0] s49 = -((12'(s11_d2) << 1)) + 12'd3;
-    wire signed [11:0] s50 = (12'(s17_d1) << 1) - 12'd1;
-    wire signed [11:0] s51 = (12'(s20_d1) << 1) + 12'd1;
-    wire signed [11:0] s52 = -((12'(s25_d2) << 1)) + 12'd3;
-    wire signed [11:0] s53 = (12'(s31_d1) << 1) - 12'd1;
-    wire signed [11:0] s54 = (12'(s27_d1) << 1) + 12'd1;
-    wire signed [11:0] s55 = (12'(s28_d1) << 1) + 12'd1;
-    wire signed [11:0] s56 = (12'(s42_d1) << 1) - 12'd1;
-    wire signed [11:0] s57 = (12'(s45_d1) << 1) - 12'd1;
-    wire signed [12:0] s58 = (13'(s14_d2) << 1) + 13'd3;
-    wire signed [11:0] s59 = -((12'(s37_d1) << 1)) + 12'd3;
+    wire signed [11:0] s49 = (12'(s13_d2) << 1) + 12'd3;
+    wire signed [11:0] s50 = (12'(s12_d2) << 1) - 12'd1;
+    wire signed [11:0] s51 = (12'(s29_d1) << 1) + 12'd1;
+    wire signed [11:0] s52 = (12'(s32_d1) << 1) + 12'd3;
+    wire signed [11:0] s53 = (12'(s36_d1) << 1) - 12'd1;
+    wire signed [11:0] s54 = (12'(s20_d2) << 1) + 12'd1;
+    wire signed [11:0] s55 = (12'(s21_d2) << 1) + 12'd1;
+    wire signed [11:0] s56 = (12'(s25_d1) << 1) - 12'd1;
+    wire signed [11:0] s57 = (12'(s44_d1) << 1) - 12'd1;
+    wire signed [12:0] s58 = (13'(s27_d2) << 1) + 13'd3;
+    wire signed [11:0] s59 = -((12'(s46_d1) << 1)) + 12'd3;
 
     // result, last element first
     assign y = {
-        {12'(s24_d1), 1'd0},
+        {12'(s48_d1), 1'd0},
         13'(s59),
         s58,
         13'(s57),
-        {12'(s48_d1), 1'd0},
+        {12'(s40_d1), 1'd0},
         13'(s56),
-        {12'(s35_d1), 1'd0},
+        {12'(s38_d1), 1'd0},
         13'd1,
         13'(s55),
         13'(s54),
         13'(s53),
         13'(s52),
         13'(s51),
-        {12'(s39_d1), 1'd0},
+        {12'(s17_d2), 1'd0},
         13'(s50),
         13'(s49)
     };

@@ -1,4 +1,4 @@
-// linear_dense_1: constant matrix, 57 x 32, as 504 adders (no multiplier).
+// linear_dense_1: constant matrix, 57 x 32, as 507 adders (no multiplier).
 //
 // x: 57 x ap_fixed<12,12>, element 0 in the lowest bits.
 // y: 32 x ap_fixed<21,16>, element 0 in the lowest bits.
@@ -72,586 +72,628 @@ module linear_dense_1 (
     wire signed [11:0] x56 = x[683:672];
 
     // stage 0
-    wire signed [13:0] s0;  // x0 + x30 + 2*x54
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s0 (
-        .a(x0), .b(x30), .c((13'(x54) << 1)), .sum(s0)
+    wire signed [13:0] s0;  // x48 + x51 - x9
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s0 (
+        .a(x48), .b(x51), .c(x9), .sum(s0)
     );
-    wire signed [14:0] s2;  // x1 + x16 - 4*x12
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s2 (
-        .a(x1), .b(x16), .c((14'(x12) << 2)), .sum(s2)
+    wire signed [13:0] s1;  // x46 - 2*x32
+    assign s1[0:0] = x46[0:0];
+    bittrigger_grow2 #(.WIDTH(13), .A(11), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s1 (
+        .a(11'(x46 >>> 1)), .b(x32), .sum(s1[13:1])
     );
-    wire signed [12:0] s3;  // x50 - x40
-    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s3 (
-        .a(x50), .b(x40), .sum(s3)
+    wire signed [13:0] s2;  // x3 + 2*x11 - x20
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s2 (
+        .a(x3), .b((13'(x11) << 1)), .c(x20), .sum(s2)
     );
-    wire signed [12:0] s4;  // x8 - x22
-    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s4 (
-        .a(x8), .b(x22), .sum(s4)
+    wire signed [16:0] s3;  // 16*x9 + 2*x10 - x7
+    bittrigger_grow3 #(.WIDTH(17), .A(16), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s3 (
+        .a((16'(x9) << 4)), .b((14'(x10) << 1)), .c(14'(x7)), .sum(s3)
     );
-    wire signed [14:0] s5;  // 4*x24 + 4*x27 - x27
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s5 (
-        .a((15'(x24) << 2)), .b((15'(x27) << 2)), .c(15'(x27)), .sum(s5)
+    wire signed [13:0] s4;  // x2 + x6 - x45
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s4 (
+        .a(x2), .b(x6), .c(x45), .sum(s4)
     );
-    wire signed [13:0] s6;  // x36 - x29 - s3
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s6 (
-        .a(x36), .b(x29), .c(s3), .sum(s6)
+    wire signed [13:0] s5;  // x38 - x37 - x44
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s5 (
+        .a(x38), .b(x37), .c(x44), .sum(s5)
     );
-    wire signed [13:0] s8;  // 2*x32 - x46
-    bittrigger_grow2 #(.WIDTH(14), .A(13), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s8 (
-        .a((13'(x32) << 1)), .b(x46), .sum(s8)
+    wire signed [15:0] s6;  // 4*x36 + s4 + s5
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s6 (
+        .a((14'(x36) << 2)), .b(s4), .c(s5), .sum(s6)
     );
-    wire signed [14:0] s9;  // x3 + 4*x9 + x48
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s9 (
-        .a(x3), .b((14'(x9) << 2)), .c(x48), .sum(s9)
+    wire signed [13:0] s7;  // x17 - x28 - x48
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s7 (
+        .a(x17), .b(x28), .c(x48), .sum(s7)
     );
-    wire signed [13:0] s10;  // x7 + 2*x11 - x20
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s10 (
-        .a(x7), .b((13'(x11) << 1)), .c(x20), .sum(s10)
+    wire signed [15:0] s8;  // x3 - 8*x1 - x39
+    bittrigger_grow3 #(.WIDTH(16), .A(13), .B(15), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s8 (
+        .a(13'(x3)), .b((15'(x1) << 3)), .c(13'(x39)), .sum(s8)
     );
-    wire signed [15:0] s11;  // x28 + 4*x39 - 4*x51
-    assign s11[1:0] = x28[1:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s11 (
-        .a(11'(x28 >>> 2)), .b(x39), .c(x51), .sum(s11[15:2])
+    wire signed [15:0] s9;  // s7 - s1 - s2
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s9 (
+        .a(s7), .b(s1), .c(s2), .sum(s9)
     );
-    wire signed [13:0] s12;  // x2 + x6 - x37
+    wire signed [13:0] s12;  // x13 + x53 - x56
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s12 (
-        .a(x2), .b(x6), .c(x37), .sum(s12)
+        .a(x13), .b(x53), .c(x56), .sum(s12)
     );
-    wire signed [13:0] s13;  // x38 - x44 - x45
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s13 (
-        .a(x38), .b(x44), .c(x45), .sum(s13)
+    wire signed [16:0] s13;  // s12 - 16*x12 - 2*x33
+    assign s13[0:0] = s12[0:0];
+    bittrigger_grow3 #(.WIDTH(16), .A(13), .B(15), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s13 (
+        .a(13'(s12 >>> 1)), .b((15'(x12) << 3)), .c(13'(x33)), .sum(s13[16:1])
     );
-    wire signed [15:0] s14;  // 4*x36 + s12 + s13
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s14 (
-        .a((14'(x36) << 2)), .b(s12), .c(s13), .sum(s14)
+    wire signed [14:0] s14;  // 4*x24 + 4*x27 - x27
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s14 (
+        .a((15'(x24) << 2)), .b((15'(x27) << 2)), .c(15'(x27)), .sum(s14)
     );
-    wire signed [17:0] s15;  // 32*x1 - 2*x10 - x17
-    bittrigger_grow3 #(.WIDTH(18), .A(17), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s15 (
-        .a((17'(x1) << 5)), .b((15'(x10) << 1)), .c(15'(x17)), .sum(s15)
+    wire signed [13:0] s15;  // x23 + x36 - x29
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s15 (
+        .a(x23), .b(x36), .c(x29), .sum(s15)
     );
-    wire signed [15:0] s16;  // s9 + s10 - s8
-    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s16 (
-        .a(s9), .b(s10), .c(s8), .sum(s16)
+    wire signed [13:0] s16;  // 2*x15 + x22 - x8
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s16 (
+        .a((13'(x15) << 1)), .b(x22), .c(x8), .sum(s16)
     );
-    wire signed [18:0] s17;  // s11 + s15 - 4*s9
-    bittrigger_grow3 #(.WIDTH(19), .A(16), .B(18), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s17 (
-        .a(s11), .b(s15), .c((17'(s9) << 2)), .sum(s17)
+    wire signed [16:0] s17;  // s14 + s15 + 2*s16
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s17 (
+        .a(s14), .b(s15), .c((15'(s16) << 1)), .sum(s17)
+    );
+    wire signed [14:0] s18;  // 4*x12 - x1 - x16
+    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s18 (
+        .a((14'(x12) << 2)), .b(x1), .c(x16), .sum(s18)
     );
     wire signed [12:0] s19;  // x24 + x47
     bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b00)) u_s19 (
         .a(x24), .b(x47), .sum(s19)
     );
-    wire signed [14:0] s20;  // 2*x19 + x23 - s19
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s20 (
-        .a((13'(x19) << 1)), .b(x23), .c(s19), .sum(s20)
-    );
-    wire signed [13:0] s21;  // x56 - x13 - x53
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s21 (
-        .a(x56), .b(x13), .c(x53), .sum(s21)
-    );
-    wire signed [16:0] s22;  // 16*x12 + 2*x33 + s21
-    assign s22[0:0] = s21[0:0];
-    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s22 (
-        .a((15'(x12) << 3)), .b(13'(x33)), .c(13'(s21 >>> 1)), .sum(s22[16:1])
-    );
-    wire signed [14:0] s23;  // x41 + 2*x49 - 2*x18
-    assign s23[0:0] = x41[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s23 (
-        .a(11'(x41 >>> 1)), .b(x49), .c(x18), .sum(s23[14:1])
-    );
-    wire signed [13:0] s24;  // x21 - 2*x1 - x52
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s24 (
-        .a(x21), .b((13'(x1) << 1)), .c(x52), .sum(s24)
-    );
-    wire signed [12:0] s30;  // x20 - x32
-    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s30 (
-        .a(x20), .b(x32), .sum(s30)
-    );
-    wire signed [12:0] s31;  // x9 - x12
-    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s31 (
-        .a(x9), .b(x12), .sum(s31)
-    );
-    wire signed [13:0] s32;  // x2 - x11 - 2*x31
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s32 (
-        .a(x2), .b(x11), .c((13'(x31) << 1)), .sum(s32)
-    );
-    wire signed [13:0] s33;  // x16 + x21 - x45
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s33 (
-        .a(x16), .b(x21), .c(x45), .sum(s33)
-    );
-    wire signed [14:0] s34;  // 4*x11 - s30 - s31
-    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s34 (
-        .a((14'(x11) << 2)), .b(s30), .c(s31), .sum(s34)
-    );
-    wire signed [15:0] s35;  // 4*x39 + s32 + 2*s33
-    assign s35[0:0] = s32[0:0];
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s35 (
-        .a((13'(x39) << 1)), .b(13'(s32 >>> 1)), .c(s33), .sum(s35[15:1])
-    );
-    wire signed [16:0] s38;  // x40 + x54 - 16*x24
-    bittrigger_grow3 #(.WIDTH(17), .A(14), .B(14), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s38 (
-        .a(14'(x40)), .b(14'(x54)), .c((16'(x24) << 4)), .sum(s38)
-    );
-    wire signed [13:0] s39;  // 2*x22 - x15
-    bittrigger_grow2 #(.WIDTH(14), .A(13), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s39 (
-        .a((13'(x22) << 1)), .b(x15), .sum(s39)
-    );
-    wire signed [13:0] s40;  // x19 + x26 - x33
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s40 (
-        .a(x19), .b(x26), .c(x33), .sum(s40)
-    );
-    wire signed [14:0] s41;  // 2*x48 + s40 - x52
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s41 (
-        .a((13'(x48) << 1)), .b(s40), .c(x52), .sum(s41)
-    );
-    wire signed [16:0] s43;  // 16*x54 - x8 - x28
-    bittrigger_grow3 #(.WIDTH(17), .A(16), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s43 (
-        .a((16'(x54) << 4)), .b(14'(x8)), .c(14'(x28)), .sum(s43)
-    );
-    wire signed [16:0] s45;  // 2*x1 - 32*x1 - x29
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b110)) u_s45 (
-        .a((17'(x1) << 1)), .b((17'(x1) << 5)), .c(17'(x29)), .sum(s45)
-    );
-    wire signed [13:0] s46;  // x10 - x27 - x46
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s46 (
-        .a(x10), .b(x27), .c(x46), .sum(s46)
-    );
-    wire signed [13:0] s47;  // x17 + x22 + x25
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s47 (
-        .a(x17), .b(x22), .c(x25), .sum(s47)
-    );
-    wire signed [13:0] s49;  // x5 + x13 + x38
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s49 (
-        .a(x5), .b(x13), .c(x38), .sum(s49)
-    );
-    wire signed [13:0] s50;  // x36 + x49 - 2*x24
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s50 (
-        .a(x36), .b(x49), .c((13'(x24) << 1)), .sum(s50)
-    );
-    wire signed [15:0] s51;  // s46 + s50 - s49
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s51 (
-        .a(s46), .b(s50), .c(s49), .sum(s51)
-    );
-    wire signed [12:0] s55;  // x6 - x32
-    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s55 (
-        .a(x6), .b(x32), .sum(s55)
-    );
-    wire signed [14:0] s56;  // 2*x0 + 2*x3 + s55
-    assign s56[0:0] = s55[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s56 (
-        .a(x0), .b(x3), .c(12'(s55 >>> 1)), .sum(s56[14:1])
-    );
-    wire signed [17:0] s57;  // 2*x11 + 32*x12 - x2
-    bittrigger_grow3 #(.WIDTH(18), .A(15), .B(17), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s57 (
-        .a((15'(x11) << 1)), .b((17'(x12) << 5)), .c(15'(x2)), .sum(s57)
-    );
-    wire signed [14:0] s58;  // 4*x25 + x42 - x56
-    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s58 (
-        .a((14'(x25) << 2)), .b(x42), .c(x56), .sum(s58)
-    );
-    wire signed [13:0] s59;  // x44 + x53 - x52
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s59 (
-        .a(x44), .b(x53), .c(x52), .sum(s59)
-    );
-    wire signed [14:0] s60;  // 2*x24 + 2*x45 + s59
-    assign s60[0:0] = s59[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s60 (
-        .a(x24), .b(x45), .c(13'(s59 >>> 1)), .sum(s60[14:1])
-    );
-    wire signed [15:0] s61;  // 4*x39 + s58 - 4*x1
-    assign s61[1:0] = s58[1:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s61 (
-        .a(x39), .b(13'(s58 >>> 2)), .c(x1), .sum(s61[15:2])
-    );
-    wire signed [12:0] s63;  // x30 - x50
-    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s63 (
-        .a(x30), .b(x50), .sum(s63)
-    );
-    wire signed [13:0] s64;  // 2*x2 - x14 - x15
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s64 (
-        .a((13'(x2) << 1)), .b(x14), .c(x15), .sum(s64)
-    );
-    wire signed [17:0] s65;  // 32*x24 + x29 - x38
-    bittrigger_grow3 #(.WIDTH(18), .A(17), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s65 (
-        .a((17'(x24) << 5)), .b(15'(x29)), .c(15'(x38)), .sum(s65)
-    );
-    wire signed [12:0] s66;  // x9 + x41
-    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b00)) u_s66 (
-        .a(x9), .b(x41), .sum(s66)
-    );
-    wire signed [14:0] s67;  // x36 + 2*x47 - 2*x27
-    assign s67[0:0] = x36[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s67 (
-        .a(11'(x36 >>> 1)), .b(x47), .c(x27), .sum(s67[14:1])
-    );
-    wire signed [15:0] s68;  // s66 + s67 - 8*x45
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s68 (
-        .a(16'(s66)), .b(16'(s67)), .c((16'(x45) << 3)), .sum(s68)
-    );
-    wire signed [14:0] s69;  // x42 - 4*x9
-    assign s69[1:0] = x42[1:0];
-    bittrigger_grow2 #(.WIDTH(13), .A(10), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s69 (
-        .a(10'(x42 >>> 2)), .b(x9), .sum(s69[14:2])
-    );
-    wire signed [13:0] s70;  // x5 - 2*x33 - x49
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s70 (
-        .a(x5), .b((13'(x33) << 1)), .c(x49), .sum(s70)
-    );
-    wire signed [13:0] s71;  // x4 + x18 - x34
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s71 (
-        .a(x4), .b(x18), .c(x34), .sum(s71)
-    );
-    wire signed [14:0] s72;  // s71 - 2*x48 - s4
-    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s72 (
-        .a(s71), .b((13'(x48) << 1)), .c(s4), .sum(s72)
-    );
-    wire signed [15:0] s73;  // 4*x18 - 4*x19 - s70
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s73 (
-        .a((14'(x18) << 2)), .b((14'(x19) << 2)), .c(s70), .sum(s73)
-    );
-    wire signed [13:0] s75;  // x3 + x27 + x47
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s75 (
-        .a(x3), .b(x27), .c(x47), .sum(s75)
-    );
-    wire signed [13:0] s76;  // x40 + x43 - x0
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s76 (
-        .a(x40), .b(x43), .c(x0), .sum(s76)
-    );
-    wire signed [17:0] s77;  // s75 + s76 - 32*x1
-    bittrigger_grow3 #(.WIDTH(18), .A(15), .B(15), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s77 (
-        .a(15'(s75)), .b(15'(s76)), .c((17'(x1) << 5)), .sum(s77)
-    );
-    wire signed [13:0] s78;  // x19 + x33 - x12
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s78 (
-        .a(x19), .b(x33), .c(x12), .sum(s78)
-    );
-    wire signed [13:0] s79;  // x7 + x55 - x48
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s79 (
-        .a(x7), .b(x55), .c(x48), .sum(s79)
-    );
-    wire signed [13:0] s81;  // x21 + x26 + x31
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s81 (
-        .a(x21), .b(x26), .c(x31), .sum(s81)
-    );
-    wire signed [14:0] s82;  // s63 - 2*x16 - 2*x35
-    assign s82[0:0] = s63[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s82 (
-        .a(12'(s63 >>> 1)), .b(x16), .c(x35), .sum(s82[14:1])
-    );
-    wire signed [15:0] s83;  // 4*x10 - 4*x13 - s81
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s83 (
-        .a((14'(x10) << 2)), .b((14'(x13) << 2)), .c(s81), .sum(s83)
-    );
-    wire signed [13:0] s90;  // x4 + x11 - x38
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s90 (
-        .a(x4), .b(x11), .c(x38), .sum(s90)
-    );
-    wire signed [13:0] s91;  // x24 - x23 - x34
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s91 (
-        .a(x24), .b(x23), .c(x34), .sum(s91)
-    );
-    wire signed [14:0] s92;  // x1 + 4*x25 + 2*x45
-    assign s92[0:0] = x1[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s92 (
-        .a(11'(x1 >>> 1)), .b((13'(x25) << 1)), .c(x45), .sum(s92[14:1])
-    );
-    wire signed [17:0] s93;  // 16*x21 + s91 + 4*s92
-    assign s93[1:0] = s91[1:0];
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(13), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s93 (
-        .a((14'(x21) << 2)), .b(13'(s91 >>> 2)), .c(s92), .sum(s93[17:2])
-    );
-    wire signed [13:0] s94;  // 2*x7 + x48 + x56
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s94 (
-        .a((13'(x7) << 1)), .b(x48), .c(x56), .sum(s94)
-    );
-    wire signed [14:0] s95;  // 4*x22 + x41 - x16
-    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s95 (
-        .a((14'(x22) << 2)), .b(x41), .c(x16), .sum(s95)
-    );
-    wire signed [15:0] s96;  // 2*x45 + s95 - 2*x15
-    assign s96[0:0] = s95[0:0];
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s96 (
-        .a(x45), .b(14'(s95 >>> 1)), .c(x15), .sum(s96[15:1])
-    );
-    wire signed [13:0] s97;  // x7 + x39 - x53
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s97 (
-        .a(x7), .b(x39), .c(x53), .sum(s97)
-    );
-    wire signed [13:0] s98;  // x31 + s4 - x13
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s98 (
-        .a(x31), .b(s4), .c(x13), .sum(s98)
-    );
-    wire signed [14:0] s102;  // x5 + 2*x18 - 4*x42
-    assign s102[0:0] = x5[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s102 (
-        .a(11'(x5 >>> 1)), .b(x18), .c((13'(x42) << 1)), .sum(s102[14:1])
-    );
-    wire signed [13:0] s104;  // x54 - 2*x25
-    assign s104[0:0] = x54[0:0];
-    bittrigger_grow2 #(.WIDTH(13), .A(11), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s104 (
-        .a(11'(x54 >>> 1)), .b(x25), .sum(s104[13:1])
-    );
-    wire signed [13:0] s105;  // x14 - x10 - x49
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s105 (
-        .a(x14), .b(x10), .c(x49), .sum(s105)
-    );
-    wire signed [15:0] s106;  // s104 - 4*x19 - s105
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s106 (
-        .a(s104), .b((14'(x19) << 2)), .c(s105), .sum(s106)
-    );
-    wire signed [13:0] s107;  // x1 + 2*x26
-    assign s107[0:0] = x1[0:0];
-    bittrigger_grow2 #(.WIDTH(13), .A(11), .B(12), .SIGNED(2'b11), .NEGATE(2'b00)) u_s107 (
-        .a(11'(x1 >>> 1)), .b(x26), .sum(s107[13:1])
-    );
-    wire signed [13:0] s108;  // 2*x51 - x36
-    bittrigger_grow2 #(.WIDTH(14), .A(13), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s108 (
-        .a((13'(x51) << 1)), .b(x36), .sum(s108)
-    );
-    wire signed [15:0] s109;  // 8*x9 + x20 + x32
-    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s109 (
-        .a((15'(x9) << 3)), .b(13'(x20)), .c(13'(x32)), .sum(s109)
-    );
-    wire signed [13:0] s110;  // x28 + x44 - x12
+    wire signed [13:0] s20;  // 2*x21 + x40 - x50
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s20 (
+        .a((13'(x21) << 1)), .b(x40), .c(x50), .sum(s20)
+    );
+    wire signed [14:0] s21;  // 2*x19 + x30 + 2*x54
+    assign s21[0:0] = x30[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s21 (
+        .a(x19), .b(11'(x30 >>> 1)), .c(x54), .sum(s21[14:1])
+    );
+    wire signed [13:0] s23;  // x0 + x41 - 2*x52
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s23 (
+        .a(x0), .b(x41), .c((13'(x52) << 1)), .sum(s23)
+    );
+    wire signed [14:0] s24;  // 2*x49 - 2*x18 - s19
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s24 (
+        .a((13'(x49) << 1)), .b((13'(x18) << 1)), .c(s19), .sum(s24)
+    );
+    wire signed [12:0] s30;  // x17 + x22
+    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b00)) u_s30 (
+        .a(x17), .b(x22), .sum(s30)
+    );
+    wire signed [15:0] s31;  // 2*x6 + 8*x21 + s30
+    assign s31[0:0] = s30[0:0];
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s31 (
+        .a(x6), .b((14'(x21) << 2)), .c(12'(s30 >>> 1)), .sum(s31[15:1])
+    );
+    wire signed [13:0] s32;  // x11 + 2*x24 + x38
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s32 (
+        .a(x11), .b((13'(x24) << 1)), .c(x38), .sum(s32)
+    );
+    wire signed [13:0] s33;  // x5 + 2*x48 - x49
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s33 (
+        .a(x5), .b((13'(x48) << 1)), .c(x49), .sum(s33)
+    );
+    wire signed [13:0] s35;  // x37 - x8 - x28
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s35 (
+        .a(x37), .b(x8), .c(x28), .sum(s35)
+    );
+    wire signed [12:0] s37;  // x52 - x19
+    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s37 (
+        .a(x52), .b(x19), .sum(s37)
+    );
+    wire signed [12:0] s38;  // x33 - x26
+    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s38 (
+        .a(x33), .b(x26), .sum(s38)
+    );
+    wire signed [16:0] s39;  // x40 + x54 - 16*x24
+    bittrigger_grow3 #(.WIDTH(17), .A(14), .B(14), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s39 (
+        .a(14'(x40)), .b(14'(x54)), .c((16'(x24) << 4)), .sum(s39)
+    );
+    wire signed [14:0] s40;  // s37 + s38 - 2*x15
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s40 (
+        .a(s37), .b(s38), .c((13'(x15) << 1)), .sum(s40)
+    );
+    wire signed [16:0] s42;  // 32*x1 + x29 - 2*x1
+    assign s42[0:0] = x29[0:0];
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s42 (
+        .a((16'(x1) << 4)), .b(16'(x29 >>> 1)), .c(16'(x1)), .sum(s42[16:1])
+    );
+    wire signed [12:0] s43;  // x32 - x20
+    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s43 (
+        .a(x32), .b(x20), .sum(s43)
+    );
+    wire signed [14:0] s44;  // x2 + 4*x39 - x9
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s44 (
+        .a(x2), .b((14'(x39) << 2)), .c(x9), .sum(s44)
+    );
+    wire signed [14:0] s45;  // x12 + 2*x21 - 2*x31
+    assign s45[0:0] = x12[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s45 (
+        .a(11'(x12 >>> 1)), .b(x21), .c(x31), .sum(s45[14:1])
+    );
+    wire signed [14:0] s46;  // 2*x16 + s43 - 2*x45
+    assign s46[0:0] = s43[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s46 (
+        .a(x16), .b(12'(s43 >>> 1)), .c(x45), .sum(s46[14:1])
+    );
+    wire signed [15:0] s47;  // 4*x11 + s44 + s45
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b000)) u_s47 (
+        .a((16'(x11) << 2)), .b(16'(s44)), .c(16'(s45)), .sum(s47)
+    );
+    wire signed [13:0] s49;  // x10 - x27 - x46
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s49 (
+        .a(x10), .b(x27), .c(x46), .sum(s49)
+    );
+    wire signed [12:0] s50;  // x25 + x36
+    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b00)) u_s50 (
+        .a(x25), .b(x36), .sum(s50)
+    );
+    wire signed [14:0] s51;  // s49 + s50 - x13
+    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s51 (
+        .a(s49), .b(s50), .c(x13), .sum(s51)
+    );
+    wire signed [13:0] s56;  // x44 + x53 - x52
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s56 (
+        .a(x44), .b(x53), .c(x52), .sum(s56)
+    );
+    wire signed [13:0] s57;  // x42 + 2*x45 - x56
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s57 (
+        .a(x42), .b((13'(x45) << 1)), .c(x56), .sum(s57)
+    );
+    wire signed [15:0] s58;  // 2*x24 + s56 - 4*x1
+    assign s58[0:0] = s56[0:0];
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s58 (
+        .a(x24), .b(13'(s56 >>> 1)), .c((13'(x1) << 1)), .sum(s58[15:1])
+    );
+    wire signed [15:0] s59;  // 4*x25 + 4*x39 + s57
+    assign s59[1:0] = s57[1:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s59 (
+        .a(x25), .b(x39), .c(12'(s57 >>> 2)), .sum(s59[15:2])
+    );
+    wire signed [14:0] s61;  // 4*x9 - x42
+    bittrigger_grow2 #(.WIDTH(15), .A(14), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s61 (
+        .a((14'(x9) << 2)), .b(x42), .sum(s61)
+    );
+    wire signed [12:0] s62;  // x8 - x22
+    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s62 (
+        .a(x8), .b(x22), .sum(s62)
+    );
+    wire signed [13:0] s63;  // x34 - x4 - x18
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s63 (
+        .a(x34), .b(x4), .c(x18), .sum(s63)
+    );
+    wire signed [14:0] s64;  // s62 + s63 - 2*x33
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s64 (
+        .a(s62), .b(s63), .c((13'(x33) << 1)), .sum(s64)
+    );
+    wire signed [15:0] s65;  // 4*x19 + s33 - 4*x18
+    assign s65[1:0] = s33[1:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s65 (
+        .a(x19), .b(12'(s33 >>> 2)), .c(x18), .sum(s65[15:2])
+    );
+    wire signed [12:0] s67;  // x36 + x54
+    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b00)) u_s67 (
+        .a(x36), .b(x54), .sum(s67)
+    );
+    wire signed [12:0] s68;  // x26 + x31
+    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b00)) u_s68 (
+        .a(x26), .b(x31), .sum(s68)
+    );
+    wire signed [13:0] s69;  // x50 + s68 - x30
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s69 (
+        .a(x50), .b(s68), .c(x30), .sum(s69)
+    );
+    wire signed [12:0] s71;  // x6 - x32
+    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s71 (
+        .a(x6), .b(x32), .sum(s71)
+    );
+    wire signed [14:0] s72;  // 2*x0 + 2*x3 + s71
+    assign s72[0:0] = s71[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s72 (
+        .a(x0), .b(x3), .c(12'(s71 >>> 1)), .sum(s72[14:1])
+    );
+    wire signed [13:0] s73;  // x19 + x43 - x0
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s73 (
+        .a(x19), .b(x43), .c(x0), .sum(s73)
+    );
+    wire signed [13:0] s74;  // x3 + x27 + x47
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s74 (
+        .a(x3), .b(x27), .c(x47), .sum(s74)
+    );
+    wire signed [17:0] s75;  // 32*x1 + x12 - x40
+    bittrigger_grow3 #(.WIDTH(18), .A(17), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s75 (
+        .a((17'(x1) << 5)), .b(15'(x12)), .c(15'(x40)), .sum(s75)
+    );
+    wire signed [17:0] s76;  // s73 + s74 - s75
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s76 (
+        .a(18'(s73)), .b(18'(s74)), .c(s75), .sum(s76)
+    );
+    wire signed [12:0] s77;  // x33 + x48
+    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b00)) u_s77 (
+        .a(x33), .b(x48), .sum(s77)
+    );
+    wire signed [13:0] s80;  // x14 + x15 - 2*x2
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s80 (
+        .a(x14), .b(x15), .c((13'(x2) << 1)), .sum(s80)
+    );
+    wire signed [14:0] s81;  // x47 - 4*x45
+    assign s81[1:0] = x47[1:0];
+    bittrigger_grow2 #(.WIDTH(13), .A(10), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s81 (
+        .a(10'(x47 >>> 2)), .b(x45), .sum(s81[14:2])
+    );
+    wire signed [13:0] s82;  // x9 + x36 + x41
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s82 (
+        .a(x9), .b(x36), .c(x41), .sum(s82)
+    );
+    wire signed [15:0] s83;  // 2*x27 - 2*s81 - s82
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b110)) u_s83 (
+        .a((16'(x27) << 1)), .b((16'(s81) << 1)), .c(16'(s82)), .sum(s83)
+    );
+    wire signed [13:0] s84;  // x7 + 2*x16 + x21
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s84 (
+        .a(x7), .b((13'(x16) << 1)), .c(x21), .sum(s84)
+    );
+    wire signed [14:0] s85;  // 2*x10 - 2*x13 - x35
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s85 (
+        .a((13'(x10) << 1)), .b((13'(x13) << 1)), .c(x35), .sum(s85)
+    );
+    wire signed [13:0] s92;  // x31 + x39 - x53
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s92 (
+        .a(x31), .b(x39), .c(x53), .sum(s92)
+    );
+    wire signed [13:0] s93;  // x7 + s62 - x13
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s93 (
+        .a(x7), .b(s62), .c(x13), .sum(s93)
+    );
+    wire signed [14:0] s94;  // 2*x6 + 4*x48 - x21
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s94 (
+        .a((13'(x6) << 1)), .b((14'(x48) << 2)), .c(x21), .sum(s94)
+    );
+    wire signed [16:0] s95;  // s61 + s92 - 16*x12
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(14), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s95 (
+        .a(s61), .b(s92), .c((16'(x12) << 4)), .sum(s95)
+    );
+    wire signed [14:0] s97;  // x34 - x24 - 4*x33
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s97 (
+        .a(x34), .b(x24), .c((14'(x33) << 2)), .sum(s97)
+    );
+    wire signed [14:0] s98;  // 4*x1 - x23 - x29
+    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s98 (
+        .a((14'(x1) << 2)), .b(x23), .c(x29), .sum(s98)
+    );
+    wire signed [14:0] s99;  // 2*x21 + 2*x25 + x45
+    assign s99[0:0] = x45[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s99 (
+        .a(x21), .b(x25), .c(11'(x45 >>> 1)), .sum(s99[14:1])
+    );
+    wire signed [17:0] s100;  // s98 + 8*s99 - s97
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s100 (
+        .a(18'(s98)), .b((18'(s99) << 3)), .c(18'(s97)), .sum(s100)
+    );
+    wire signed [14:0] s101;  // 4*x22 + x41 - x16
+    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s101 (
+        .a((14'(x22) << 2)), .b(x41), .c(x16), .sum(s101)
+    );
+    wire signed [15:0] s102;  // 2*x45 + s101 - 2*x15
+    assign s102[0:0] = s101[0:0];
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s102 (
+        .a(x45), .b(14'(s101 >>> 1)), .c(x15), .sum(s102[15:1])
+    );
+    wire signed [13:0] s103;  // x1 + 2*x26
+    assign s103[0:0] = x1[0:0];
+    bittrigger_grow2 #(.WIDTH(13), .A(11), .B(12), .SIGNED(2'b11), .NEGATE(2'b00)) u_s103 (
+        .a(11'(x1 >>> 1)), .b(x26), .sum(s103[13:1])
+    );
+    wire signed [13:0] s104;  // x4 + x11 - x38
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s104 (
+        .a(x4), .b(x11), .c(x38), .sum(s104)
+    );
+    wire signed [15:0] s105;  // 8*x9 + x20 + x32
+    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s105 (
+        .a((15'(x9) << 3)), .b(13'(x20)), .c(13'(x32)), .sum(s105)
+    );
+    wire signed [13:0] s106;  // x5 + x28 + x44
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s106 (
+        .a(x5), .b(x28), .c(x44), .sum(s106)
+    );
+    wire signed [14:0] s107;  // x18 + 8*x42 - 2*x42
+    assign s107[0:0] = x18[0:0];
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s107 (
+        .a(14'(x18 >>> 1)), .b((14'(x42) << 2)), .c(14'(x42)), .sum(s107[14:1])
+    );
+    wire signed [17:0] s108;  // 32*x51 + s106 + 2*s107
+    assign s108[0:0] = s106[0:0];
+    bittrigger_grow3 #(.WIDTH(17), .A(16), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s108 (
+        .a((16'(x51) << 4)), .b(14'(s106 >>> 1)), .c(s107), .sum(s108[17:1])
+    );
+    wire signed [13:0] s109;  // x54 - 2*x25
+    assign s109[0:0] = x54[0:0];
+    bittrigger_grow2 #(.WIDTH(13), .A(11), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s109 (
+        .a(11'(x54 >>> 1)), .b(x25), .sum(s109[13:1])
+    );
+    wire signed [13:0] s110;  // x10 + x49 - x14
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s110 (
-        .a(x28), .b(x44), .c(x12), .sum(s110)
+        .a(x10), .b(x49), .c(x14), .sum(s110)
     );
-    wire signed [13:0] s111;  // x19 - 2*x2 - x29
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s111 (
-        .a(x19), .b((13'(x2) << 1)), .c(x29), .sum(s111)
+    wire signed [15:0] s111;  // s109 + s110 - 4*x19
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s111 (
+        .a(s109), .b(s110), .c((14'(x19) << 2)), .sum(s111)
     );
-    wire signed [15:0] s112;  // s90 - s107 - s108
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s112 (
-        .a(s90), .b(s107), .c(s108), .sum(s112)
+    wire signed [13:0] s112;  // 2*x51 - x36
+    bittrigger_grow2 #(.WIDTH(14), .A(13), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s112 (
+        .a((13'(x51) << 1)), .b(x36), .sum(s112)
     );
-    wire signed [15:0] s113;  // s110 - 4*x41 - 4*x54
-    assign s113[1:0] = s110[1:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s113 (
-        .a(12'(s110 >>> 2)), .b(x41), .c(x54), .sum(s113[15:2])
+    wire signed [13:0] s113;  // 2*x7 + x48 + x56
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s113 (
+        .a((13'(x7) << 1)), .b(x48), .c(x56), .sum(s113)
     );
-    wire signed [15:0] s114;  // 4*x33 + s111 - 4*x23
-    assign s114[1:0] = s111[1:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s114 (
-        .a(x33), .b(12'(s111 >>> 2)), .c(x23), .sum(s114[15:2])
+    wire signed [14:0] s114;  // s104 - 2*x2 - s112
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b110)) u_s114 (
+        .a(15'(s104)), .b((15'(x2) << 1)), .c(15'(s112)), .sum(s114)
     );
-    wire signed [16:0] s121;  // 32*x1 - 2*x1 - x43
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b110)) u_s121 (
-        .a((17'(x1) << 5)), .b((17'(x1) << 1)), .c(17'(x43)), .sum(s121)
+    wire signed [15:0] s115;  // 4*x41 + 4*x54 + s103
+    assign s115[1:0] = s103[1:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s115 (
+        .a(x41), .b(x54), .c(12'(s103 >>> 2)), .sum(s115[15:2])
     );
-    wire signed [13:0] s122;  // x10 + x53 - x26
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s122 (
-        .a(x10), .b(x53), .c(x26), .sum(s122)
+    wire signed [15:0] s116;  // 2*x23 + 4*x24 + s113
+    assign s116[0:0] = s113[0:0];
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s116 (
+        .a(x23), .b((13'(x24) << 1)), .c(13'(s113 >>> 1)), .sum(s116[15:1])
     );
-    wire signed [13:0] s123;  // 2*x27 + x40
-    assign s123[0:0] = x40[0:0];
-    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(11), .SIGNED(2'b11), .NEGATE(2'b00)) u_s123 (
-        .a(x27), .b(11'(x40 >>> 1)), .sum(s123[13:1])
+    wire signed [15:0] s122;  // 8*x9 + x15 - x35
+    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s122 (
+        .a((15'(x9) << 3)), .b(13'(x15)), .c(13'(x35)), .sum(s122)
     );
-    wire signed [17:0] s124;  // s123 - s121 - s122
-    bittrigger_grow3 #(.WIDTH(18), .A(15), .B(17), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s124 (
-        .a(15'(s123)), .b(s121), .c(15'(s122)), .sum(s124)
+    wire signed [13:0] s123;  // 2*x39 + x52 - x17
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s123 (
+        .a((13'(x39) << 1)), .b(x52), .c(x17), .sum(s123)
     );
-    wire signed [13:0] s125;  // x16 + x23 - x50
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s125 (
-        .a(x16), .b(x23), .c(x50), .sum(s125)
+    wire signed [15:0] s124;  // x3 + 8*x51 - x34
+    bittrigger_grow3 #(.WIDTH(16), .A(13), .B(15), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s124 (
+        .a(13'(x3)), .b((15'(x51) << 3)), .c(13'(x34)), .sum(s124)
     );
-    wire signed [13:0] s126;  // x8 - x25 - x41
+    wire signed [14:0] s125;  // x4 + 4*x54
+    assign s125[1:0] = x4[1:0];
+    bittrigger_grow2 #(.WIDTH(13), .A(10), .B(12), .SIGNED(2'b11), .NEGATE(2'b00)) u_s125 (
+        .a(10'(x4 >>> 2)), .b(x54), .sum(s125[14:2])
+    );
+    wire signed [13:0] s126;  // x36 - x7 - x24
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s126 (
-        .a(x8), .b(x25), .c(x41), .sum(s126)
+        .a(x36), .b(x7), .c(x24), .sum(s126)
     );
-    wire signed [12:0] s127;  // x4 + x36
-    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b00)) u_s127 (
-        .a(x4), .b(x36), .sum(s127)
+    wire signed [15:0] s127;  // s126 - 4*x24 - s123
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s127 (
+        .a(s126), .b((14'(x24) << 2)), .c(s123), .sum(s127)
     );
-    wire signed [15:0] s128;  // x3 + 8*x51 - x34
-    bittrigger_grow3 #(.WIDTH(16), .A(13), .B(15), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s128 (
-        .a(13'(x3)), .b((15'(x51) << 3)), .c(13'(x34)), .sum(s128)
+    wire signed [13:0] s129;  // x0 + 2*x21 - x22
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s129 (
+        .a(x0), .b((13'(x21) << 1)), .c(x22), .sum(s129)
     );
-    wire signed [13:0] s129;  // x7 + x24 + 2*x39
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s129 (
-        .a(x7), .b(x24), .c((13'(x39) << 1)), .sum(s129)
+    wire signed [13:0] s130;  // x19 + x51 + x54
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s130 (
+        .a(x19), .b(x51), .c(x54), .sum(s130)
     );
-    wire signed [13:0] s130;  // x52 - x17 - s127
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s130 (
-        .a(x52), .b(x17), .c(s127), .sum(s130)
+    wire signed [13:0] s131;  // x26 - x10 - x53
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s131 (
+        .a(x26), .b(x10), .c(x53), .sum(s131)
     );
-    wire signed [15:0] s131;  // 4*x24 + s129 - 4*x54
-    assign s131[1:0] = s129[1:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s131 (
-        .a(x24), .b(12'(s129 >>> 2)), .c(x54), .sum(s131[15:2])
+    wire signed [16:0] s132;  // 2*x1 + x43 - 32*x1
+    assign s132[0:0] = x43[0:0];
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s132 (
+        .a(16'(x1)), .b(16'(x43 >>> 1)), .c((16'(x1) << 4)), .sum(s132[16:1])
     );
-    wire signed [13:0] s133;  // x0 + 2*x21 - x22
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s133 (
-        .a(x0), .b((13'(x21) << 1)), .c(x22), .sum(s133)
+    wire signed [13:0] s133;  // 2*x27 + x40 - x29
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s133 (
+        .a((13'(x27) << 1)), .b(x40), .c(x29), .sum(s133)
     );
-    wire signed [15:0] s134;  // 8*x9 + x15 - x35
-    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s134 (
-        .a((15'(x9) << 3)), .b(13'(x15)), .c(13'(x35)), .sum(s134)
+    wire signed [17:0] s134;  // s131 + s132 + s133
+    bittrigger_grow3 #(.WIDTH(18), .A(15), .B(17), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s134 (
+        .a(15'(s131)), .b(s132), .c(15'(s133)), .sum(s134)
     );
-    wire signed [13:0] s135;  // x19 + x51 + x54
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s135 (
-        .a(x19), .b(x51), .c(x54), .sum(s135)
+    wire signed [13:0] s135 = (14'(x18) << 2) - 14'(x18);
+    wire signed [13:0] s136;  // x8 - x25 - x41
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s136 (
+        .a(x8), .b(x25), .c(x41), .sum(s136)
     );
-    wire signed [13:0] s136;  // x5 + x14 - x18
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s136 (
-        .a(x5), .b(x14), .c(x18), .sum(s136)
+    wire signed [13:0] s137;  // x16 + x23 - x50
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s137 (
+        .a(x16), .b(x23), .c(x50), .sum(s137)
     );
-    wire signed [14:0] s137;  // 2*x31 + s135 - x29
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s137 (
-        .a((13'(x31) << 1)), .b(s135), .c(x29), .sum(s137)
+    wire signed [13:0] s138;  // x5 + x14 + 2*x31
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s138 (
+        .a(x5), .b(x14), .c((13'(x31) << 1)), .sum(s138)
     );
-    wire signed [15:0] s138;  // s125 + s126 + s136
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s138 (
-        .a(s125), .b(s126), .c(s136), .sum(s138)
+    wire signed [15:0] s139;  // s130 + s136 + s137
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s139 (
+        .a(s130), .b(s136), .c(s137), .sum(s139)
     );
-    wire signed [13:0] s143;  // x40 + x55 - x19
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s143 (
-        .a(x40), .b(x55), .c(x19), .sum(s143)
+    wire signed [15:0] s140;  // s138 - 4*x48 - s129
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s140 (
+        .a(s138), .b((14'(x48) << 2)), .c(s129), .sum(s140)
     );
-    wire signed [13:0] s144;  // x0 - x6 - x21
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s144 (
-        .a(x0), .b(x6), .c(x21), .sum(s144)
+    wire signed [14:0] s144;  // 4*x6 - x36 - x45
+    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s144 (
+        .a((14'(x6) << 2)), .b(x36), .c(x45), .sum(s144)
     );
-    wire signed [14:0] s145;  // x14 + s144 - s143
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s145 (
-        .a(15'(x14)), .b(15'(s144)), .c(15'(s143)), .sum(s145)
+    wire signed [13:0] s145;  // x3 - x5 - 2*x22
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s145 (
+        .a(x3), .b(x5), .c((13'(x22) << 1)), .sum(s145)
     );
-    wire signed [14:0] s147;  // x36 + x45 - 4*x6
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s147 (
-        .a(x36), .b(x45), .c((14'(x6) << 2)), .sum(s147)
+    wire signed [13:0] s146;  // x15 + x36 + 2*x51
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s146 (
+        .a(x15), .b(x36), .c((13'(x51) << 1)), .sum(s146)
     );
-    wire signed [14:0] s148;  // x3 + 4*x36 - 2*x22
-    assign s148[0:0] = x3[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s148 (
-        .a(11'(x3 >>> 1)), .b((13'(x36) << 1)), .c(x22), .sum(s148[14:1])
+    wire signed [16:0] s147;  // s144 + s145 + 4*s146
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(14), .C(16), .SIGNED(3'b111), .NEGATE(3'b000)) u_s147 (
+        .a(s144), .b(s145), .c((16'(s146) << 2)), .sum(s147)
     );
-    wire signed [13:0] s150;  // x16 + x39 + 2*x54
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s150 (
-        .a(x16), .b(x39), .c((13'(x54) << 1)), .sum(s150)
+    wire signed [13:0] s148;  // x40 + x55 - x19
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s148 (
+        .a(x40), .b(x55), .c(x19), .sum(s148)
     );
-    wire signed [13:0] s151;  // x33 + x51 - x13
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s151 (
-        .a(x33), .b(x51), .c(x13), .sum(s151)
+    wire signed [13:0] s149;  // x0 - x6 - x21
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s149 (
+        .a(x0), .b(x6), .c(x21), .sum(s149)
     );
-    wire signed [14:0] s154;  // x5 + 2*x25 - 4*x12
-    assign s154[0:0] = x5[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s154 (
-        .a(11'(x5 >>> 1)), .b(x25), .c((13'(x12) << 1)), .sum(s154[14:1])
+    wire signed [14:0] s150;  // x14 + s149 - s148
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s150 (
+        .a(15'(x14)), .b(15'(s149)), .c(15'(s148)), .sum(s150)
     );
-    wire signed [14:0] s155;  // 2*x18 + 2*x38 - x12
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s155 (
-        .a((13'(x18) << 1)), .b((13'(x38) << 1)), .c(x12), .sum(s155)
+    wire signed [13:0] s152;  // x33 + x51 - x13
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s152 (
+        .a(x33), .b(x51), .c(x13), .sum(s152)
     );
-    wire signed [13:0] s156;  // 2*x51 - x45
-    bittrigger_grow2 #(.WIDTH(14), .A(13), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s156 (
-        .a((13'(x51) << 1)), .b(x45), .sum(s156)
+    wire signed [14:0] s153;  // x7 - 2*x25 - 2*x54
+    assign s153[0:0] = x7[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s153 (
+        .a(11'(x7 >>> 1)), .b(x25), .c(x54), .sum(s153[14:1])
     );
-    wire signed [13:0] s158;  // x17 + 2*x42
-    assign s158[0:0] = x17[0:0];
-    bittrigger_grow2 #(.WIDTH(13), .A(11), .B(12), .SIGNED(2'b11), .NEGATE(2'b00)) u_s158 (
-        .a(11'(x17 >>> 1)), .b(x42), .sum(s158[13:1])
+    wire signed [15:0] s154;  // 4*x9 + 4*x45 - s153
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s154 (
+        .a((14'(x9) << 2)), .b((14'(x45) << 2)), .c(s153), .sum(s154)
     );
-    wire signed [15:0] s159;  // s151 + s158 - s122
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s159 (
-        .a(s151), .b(s158), .c(s122), .sum(s159)
+    wire signed [14:0] s155;  // 4*x12 + 2*x18 - x12
+    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s155 (
+        .a((14'(x12) << 2)), .b((13'(x18) << 1)), .c(x12), .sum(s155)
     );
-    wire signed [14:0] s165;  // x18 - 4*x18 - x20
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s165 (
-        .a(x18), .b((14'(x18) << 2)), .c(x20), .sum(s165)
+    wire signed [17:0] s156;  // 2*x23 - x37 - s42
+    bittrigger_grow3 #(.WIDTH(18), .A(15), .B(15), .C(17), .SIGNED(3'b111), .NEGATE(3'b110)) u_s156 (
+        .a((15'(x23) << 1)), .b(15'(x37)), .c(s42), .sum(s156)
     );
-    wire signed [14:0] s166;  // 4*x12 + x14 + x55
-    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s166 (
-        .a((14'(x12) << 2)), .b(x14), .c(x55), .sum(s166)
+    wire signed [13:0] s158;  // x17 - x16 - x39
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s158 (
+        .a(x17), .b(x16), .c(x39), .sum(s158)
     );
-    wire signed [15:0] s167;  // s165 + s166 - s63
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s167 (
-        .a(16'(s165)), .b(16'(s166)), .c(16'(s63)), .sum(s167)
+    wire signed [14:0] s159;  // 2*x42 + s131 + s152
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b000)) u_s159 (
+        .a((15'(x42) << 1)), .b(15'(s131)), .c(15'(s152)), .sum(s159)
     );
-    wire signed [13:0] s168;  // x2 + x32 + x46
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s168 (
-        .a(x2), .b(x32), .c(x46), .sum(s168)
+    wire signed [15:0] s160;  // 4*x39 + s155 + s158
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s160 (
+        .a((14'(x39) << 2)), .b(s155), .c(s158), .sum(s160)
     );
-    wire signed [13:0] s170;  // 2*x21 + x48 - x51
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s170 (
-        .a((13'(x21) << 1)), .b(x48), .c(x51), .sum(s170)
+    wire signed [13:0] s165;  // 2*x39 + x51 - x31
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s165 (
+        .a((13'(x39) << 1)), .b(x51), .c(x31), .sum(s165)
     );
-    wire signed [12:0] s171;  // x53 - x10
-    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s171 (
-        .a(x53), .b(x10), .sum(s171)
+    wire signed [13:0] s166;  // x13 + x15 + x44
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s166 (
+        .a(x13), .b(x15), .c(x44), .sum(s166)
     );
-    wire signed [13:0] s173;  // x16 + x24 + x25
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s173 (
-        .a(x16), .b(x24), .c(x25), .sum(s173)
+    wire signed [15:0] s167;  // 2*s38 + s165 + s166
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s167 (
+        .a((14'(s38) << 1)), .b(s165), .c(s166), .sum(s167)
     );
-    wire signed [14:0] s174;  // x34 + 4*x39 - 2*x6
-    assign s174[0:0] = x34[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s174 (
-        .a(11'(x34 >>> 1)), .b((13'(x39) << 1)), .c(x6), .sum(s174[14:1])
+    wire signed [13:0] s170;  // x14 + x55 - x20
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s170 (
+        .a(x14), .b(x55), .c(x20), .sum(s170)
     );
-    wire signed [12:0] s175;  // x13 + x15
-    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b00)) u_s175 (
-        .a(x13), .b(x15), .sum(s175)
+    wire signed [15:0] s171;  // s135 - 4*x12 - s170
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s171 (
+        .a(s135), .b((14'(x12) << 2)), .c(s170), .sum(s171)
     );
-    wire signed [13:0] s176;  // x44 + x51 - x31
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s176 (
-        .a(x44), .b(x51), .c(x31), .sum(s176)
+    wire signed [13:0] s172;  // x2 + x32 + x46
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s172 (
+        .a(x2), .b(x32), .c(x46), .sum(s172)
     );
-    wire signed [13:0] s177;  // x33 + x39 - x26
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s177 (
-        .a(x33), .b(x39), .c(x26), .sum(s177)
+    wire signed [14:0] s173;  // x50 + s172 - x30
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s173 (
+        .a(x50), .b(s172), .c(x30), .sum(s173)
     );
-    wire signed [15:0] s178;  // s175 + s176 + 2*s177
-    bittrigger_grow3 #(.WIDTH(16), .A(13), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s178 (
-        .a(s175), .b(s176), .c((15'(s177) << 1)), .sum(s178)
+    wire signed [13:0] s175;  // 2*x21 + x48 - x51
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s175 (
+        .a((13'(x21) << 1)), .b(x48), .c(x51), .sum(s175)
     );
-    wire signed [14:0] s180;  // 2*x19 - x5 - 2*x52
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s180 (
-        .a((13'(x19) << 1)), .b(x5), .c((13'(x52) << 1)), .sum(s180)
+    wire signed [13:0] s176;  // x10 + 2*x21 - x53
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s176 (
+        .a(x10), .b((13'(x21) << 1)), .c(x53), .sum(s176)
     );
-    wire signed [14:0] s181;  // 4*x3 + s4 - 4*x8
-    assign s181[1:0] = s4[1:0];
-    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b100)) u_s181 (
-        .a(13'(x3)), .b(13'(s4 >>> 2)), .c(13'(x8)), .sum(s181[14:2])
+    wire signed [13:0] s178;  // x16 + x24 + x25
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s178 (
+        .a(x16), .b(x24), .c(x25), .sum(s178)
     );
-    wire signed [14:0] s187;  // 2*x8 + s175 - x43
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s187 (
-        .a((13'(x8) << 1)), .b(s175), .c(x43), .sum(s187)
+    wire signed [14:0] s179;  // 4*x3 + s62 - x5
+    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s179 (
+        .a((14'(x3) << 2)), .b(s62), .c(x5), .sum(s179)
     );
-    wire signed [13:0] s188;  // x19 + x45 + x48
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s188 (
-        .a(x19), .b(x45), .c(x48), .sum(s188)
+    wire signed [15:0] s180;  // 4*x8 + 2*s37 + s113
+    assign s180[0:0] = s113[0:0];
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s180 (
+        .a((13'(x8) << 1)), .b(s37), .c(13'(s113 >>> 1)), .sum(s180[15:1])
     );
-    wire signed [13:0] s190;  // x2 + x20 - x28
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s190 (
-        .a(x2), .b(x20), .c(x28), .sum(s190)
+    wire signed [13:0] s185;  // x6 + x46 + x56
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s185 (
+        .a(x6), .b(x46), .c(x56), .sum(s185)
     );
-    wire signed [13:0] s191;  // x6 - x9 - x27
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s191 (
-        .a(x6), .b(x9), .c(x27), .sum(s191)
+    wire signed [14:0] s186;  // s185 - x9 - x27
+    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s186 (
+        .a(s185), .b(x9), .c(x27), .sum(s186)
     );
-    wire signed [13:0] s192;  // 2*x30 + x35 + x44
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s192 (
-        .a((13'(x30) << 1)), .b(x35), .c(x44), .sum(s192)
+    wire signed [12:0] s187;  // x2 - x28
+    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s187 (
+        .a(x2), .b(x28), .sum(s187)
     );
-    wire signed [13:0] s193;  // x31 + x54 - x56
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s193 (
-        .a(x31), .b(x54), .c(x56), .sum(s193)
+    wire signed [13:0] s188;  // 2*x30 + x35 + x44
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s188 (
+        .a((13'(x30) << 1)), .b(x35), .c(x44), .sum(s188)
     );
-    wire signed [14:0] s194;  // 2*x41 + 2*x42 - x46
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s194 (
-        .a((13'(x41) << 1)), .b((13'(x42) << 1)), .c(x46), .sum(s194)
+    wire signed [15:0] s189;  // s155 - 4*x9 - s188
+    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s189 (
+        .a(s155), .b((14'(x9) << 2)), .c(s188), .sum(s189)
     );
-    wire signed [15:0] s195;  // s193 - s190 - s191
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s195 (
-        .a(s193), .b(s190), .c(s191), .sum(s195)
+    wire signed [13:0] s190;  // x19 + x45 + x48
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s190 (
+        .a(x19), .b(x45), .c(x48), .sum(s190)
     );
-    wire signed [15:0] s196;  // 4*x13 + s133 + s192
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s196 (
-        .a((14'(x13) << 2)), .b(s133), .c(s192), .sum(s196)
+    wire signed [13:0] s191;  // x13 + x15 + x20
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s191 (
+        .a(x13), .b(x15), .c(x20), .sum(s191)
     );
-    wire signed [13:0] s202;  // x2 + 2*x54 - x22
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s202 (
-        .a(x2), .b((13'(x54) << 1)), .c(x22), .sum(s202)
+    wire signed [14:0] s192;  // x43 - 2*x8 - s191
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(13), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s192 (
+        .a(x43), .b((13'(x8) << 1)), .c(s191), .sum(s192)
+    );
+    wire signed [13:0] s193;  // x31 + x54 - 2*x26
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s193 (
+        .a(x31), .b(x54), .c((13'(x26) << 1)), .sum(s193)
+    );
+    wire signed [14:0] s194;  // 2*x41 + 2*x42 - s187
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s194 (
+        .a((13'(x41) << 1)), .b((13'(x42) << 1)), .c(s187), .sum(s194)
+    );
+    wire signed [15:0] s195;  // 4*x13 + s129 + s193
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s195 (
+        .a((14'(x13) << 2)), .b(s129), .c(s193), .sum(s195)
+    );
+    wire signed [13:0] s200;  // x9 - x18 - x37
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s200 (
+        .a(x9), .b(x18), .c(x37), .sum(s200)
+    );
+    wire signed [14:0] s201;  // 2*x48 - 2*x21 - x33
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s201 (
+        .a((13'(x48) << 1)), .b((13'(x21) << 1)), .c(x33), .sum(s201)
+    );
+    wire signed [16:0] s202;  // 8*x54 + s200 + 2*s201
+    assign s202[0:0] = s200[0:0];
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(13), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s202 (
+        .a((14'(x54) << 2)), .b(13'(s200 >>> 1)), .c(s201), .sum(s202[16:1])
+    );
+    wire signed [14:0] s203;  // x38 + 2*x51 - 2*x25
+    assign s203[0:0] = x38[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s203 (
+        .a(11'(x38 >>> 1)), .b(x51), .c(x25), .sum(s203[14:1])
+    );
+    wire signed [13:0] s204;  // x2 + 2*x54 - x22
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s204 (
+        .a(x2), .b((13'(x54) << 1)), .c(x22), .sum(s204)
     );
     wire signed [13:0] s205;  // x31 + x53 - x47
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s205 (
@@ -667,2180 +709,2152 @@ module linear_dense_1 (
         .a(14'(x7 >>> 1)), .b((14'(x12) << 2)), .c(14'(x12)), .sum(s207[14:1])
     );
     wire signed [14:0] s208 = 15'(x3) - s207;
-    wire signed [13:0] s209;  // x9 - x18 - x37
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s209 (
-        .a(x9), .b(x18), .c(x37), .sum(s209)
+    wire signed [13:0] s211;  // x42 - x4 - x15
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s211 (
+        .a(x42), .b(x4), .c(x15), .sum(s211)
     );
-    wire signed [14:0] s210;  // 2*x48 - 2*x21 - x33
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s210 (
-        .a((13'(x48) << 1)), .b((13'(x21) << 1)), .c(x33), .sum(s210)
+    wire signed [14:0] s212;  // s211 - x39 - s1
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b110)) u_s212 (
+        .a(15'(s211)), .b(15'(x39)), .c(15'(s1)), .sum(s212)
     );
-    wire signed [16:0] s211;  // 8*x54 + s209 + 2*s210
-    assign s211[0:0] = s209[0:0];
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(13), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s211 (
-        .a((14'(x54) << 2)), .b(13'(s209 >>> 1)), .c(s210), .sum(s211[16:1])
+    wire signed [12:0] s217;  // x2 - x8
+    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s217 (
+        .a(x2), .b(x8), .sum(s217)
     );
-    wire signed [14:0] s212;  // x38 + 2*x51 - 2*x25
-    assign s212[0:0] = x38[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s212 (
-        .a(11'(x38 >>> 1)), .b(x51), .c(x25), .sum(s212[14:1])
+    wire signed [13:0] s218;  // x14 + x48 - x28
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s218 (
+        .a(x14), .b(x48), .c(x28), .sum(s218)
     );
-    wire signed [13:0] s213;  // x4 + x15 + x39
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s213 (
-        .a(x4), .b(x15), .c(x39), .sum(s213)
+    wire signed [13:0] s219;  // x0 + x20 - x31
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s219 (
+        .a(x0), .b(x20), .c(x31), .sum(s219)
     );
-    wire signed [14:0] s214;  // s8 - 2*x30 - s213
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b110)) u_s214 (
-        .a(15'(s8)), .b((15'(x30) << 1)), .c(15'(s213)), .sum(s214)
+    wire signed [14:0] s220;  // s219 - s217 - s218
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b110)) u_s220 (
+        .a(15'(s219)), .b(15'(s217)), .c(15'(s218)), .sum(s220)
     );
-    wire signed [13:0] s219;  // x13 + x17 - 2*x39
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s219 (
-        .a(x13), .b(x17), .c((13'(x39) << 1)), .sum(s219)
+    wire signed [14:0] s222;  // 2*x1 - 4*x21 - x27
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s222 (
+        .a((13'(x1) << 1)), .b((14'(x21) << 2)), .c(x27), .sum(s222)
     );
-    wire signed [14:0] s221;  // 4*x0 + x4 + x32
-    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s221 (
-        .a((14'(x0) << 2)), .b(x4), .c(x32), .sum(s221)
+    wire signed [14:0] s223;  // 2*x29 + 2*x36 + x51
+    assign s223[0:0] = x51[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s223 (
+        .a(x29), .b(x36), .c(11'(x51 >>> 1)), .sum(s223[14:1])
     );
-    wire signed [15:0] s222;  // 8*x12 + 2*x42 + x54
-    assign s222[0:0] = x54[0:0];
-    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s222 (
-        .a((14'(x12) << 2)), .b(x42), .c(12'(x54 >>> 1)), .sum(s222[15:1])
+    wire signed [15:0] s224;  // x24 - x42 - 4*s112
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b110)) u_s224 (
+        .a(16'(x24)), .b(16'(x42)), .c((16'(s112) << 2)), .sum(s224)
     );
-    wire signed [17:0] s223;  // s192 + s221 + 4*s222
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s223 (
-        .a(18'(s192)), .b(18'(s221)), .c((18'(s222) << 2)), .sum(s223)
-    );
-    wire signed [14:0] s225;  // x20 + 4*x21 - x48
+    wire signed [14:0] s225;  // x3 + s152 - x48
     bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s225 (
-        .a(x20), .b((14'(x21) << 2)), .c(x48), .sum(s225)
+        .a(x3), .b(s152), .c(x48), .sum(s225)
     );
-    wire signed [13:0] s226;  // x0 - x2 - x14
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s226 (
-        .a(x0), .b(x2), .c(x14), .sum(s226)
+    wire signed [13:0] s226;  // x22 + x46 - x5
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s226 (
+        .a(x22), .b(x46), .c(x5), .sum(s226)
     );
-    wire signed [14:0] s227;  // 2*x10 + s226 - x31
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s227 (
-        .a((13'(x10) << 1)), .b(s226), .c(x31), .sum(s227)
+    wire signed [14:0] s227;  // 4*x15 + x25 + x43
+    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s227 (
+        .a((14'(x15) << 2)), .b(x25), .c(x43), .sum(s227)
     );
-    wire signed [13:0] s229;  // x22 + x46 - x5
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s229 (
-        .a(x22), .b(x46), .c(x5), .sum(s229)
+    wire signed [16:0] s228;  // s226 - s39 - s227
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b110)) u_s228 (
+        .a(17'(s226)), .b(s39), .c(17'(s227)), .sum(s228)
     );
-    wire signed [14:0] s230;  // 4*x15 + x25 + x43
-    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s230 (
-        .a((14'(x15) << 2)), .b(x25), .c(x43), .sum(s230)
+    wire signed [13:0] s229;  // x32 - x9 - x27
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s229 (
+        .a(x32), .b(x9), .c(x27), .sum(s229)
     );
-    wire signed [16:0] s231;  // s229 - s38 - s230
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b110)) u_s231 (
-        .a(17'(s229)), .b(s38), .c(17'(s230)), .sum(s231)
+    wire signed [15:0] s230;  // 4*x0 + s125 + s229
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s230 (
+        .a((14'(x0) << 2)), .b(s125), .c(s229), .sum(s230)
     );
-    wire signed [14:0] s232;  // 2*x29 + 2*x36 + x51
-    assign s232[0:0] = x51[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s232 (
-        .a(x29), .b(x36), .c(11'(x51 >>> 1)), .sum(s232[14:1])
+    wire signed [13:0] s233;  // x21 + x53 - x13
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s233 (
+        .a(x21), .b(x53), .c(x13), .sum(s233)
     );
-    wire signed [14:0] s233;  // x3 + s151 - 2*x1
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s233 (
-        .a(x3), .b(s151), .c((13'(x1) << 1)), .sum(s233)
+    wire signed [14:0] s234;  // x19 + s233 - 2*x23
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s234 (
+        .a(x19), .b(s233), .c((13'(x23) << 1)), .sum(s234)
     );
-    wire signed [15:0] s234;  // x42 + 4*s108 - x24
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s234 (
-        .a(16'(x42)), .b((16'(s108) << 2)), .c(16'(x24)), .sum(s234)
+    wire signed [15:0] s235;  // s123 + s223 - 4*x20
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s235 (
+        .a(s123), .b(s223), .c((14'(x20) << 2)), .sum(s235)
     );
-    wire signed [13:0] s235;  // x21 + x52 + x53
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s235 (
-        .a(x21), .b(x52), .c(x53), .sum(s235)
+    wire signed [15:0] s240;  // 8*x21 - x14 - s144
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b110)) u_s240 (
+        .a((16'(x21) << 3)), .b(16'(x14)), .c(16'(s144)), .sum(s240)
     );
-    wire signed [13:0] s236;  // x19 - x7 - 2*x23
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s236 (
-        .a(x19), .b(x7), .c((13'(x23) << 1)), .sum(s236)
+    wire signed [13:0] s241;  // x21 - 2*x19
+    assign s241[0:0] = x21[0:0];
+    bittrigger_grow2 #(.WIDTH(13), .A(11), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s241 (
+        .a(11'(x21 >>> 1)), .b(x19), .sum(s241[13:1])
     );
-    wire signed [15:0] s237;  // s235 + s236 - s219
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s237 (
-        .a(s235), .b(s236), .c(s219), .sum(s237)
+    wire signed [17:0] s242;  // x15 + 32*x24 + x55
+    bittrigger_grow3 #(.WIDTH(18), .A(15), .B(17), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s242 (
+        .a(15'(x15)), .b((17'(x24) << 5)), .c(15'(x55)), .sum(s242)
     );
-    wire signed [13:0] s243;  // x45 + x47 - x43
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s243 (
-        .a(x45), .b(x47), .c(x43), .sum(s243)
+    wire signed [14:0] s244;  // x47 + s152 - x40
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s244 (
+        .a(x47), .b(s152), .c(x40), .sum(s244)
     );
-    wire signed [13:0] s244;  // x15 + x36 + x55
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s244 (
-        .a(x15), .b(x36), .c(x55), .sum(s244)
+    wire signed [14:0] s250;  // x4 + x36 - 4*x51
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s250 (
+        .a(x4), .b(x36), .c((14'(x51) << 2)), .sum(s250)
     );
-    wire signed [17:0] s245;  // 32*x1 + s244 - x14
-    bittrigger_grow3 #(.WIDTH(18), .A(17), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s245 (
-        .a((17'(x1) << 5)), .b(15'(s244)), .c(15'(x14)), .sum(s245)
+    wire signed [15:0] s251;  // 2*x0 + x17 + 8*x21
+    assign s251[0:0] = x17[0:0];
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s251 (
+        .a(x0), .b(12'(x17 >>> 1)), .c((14'(x21) << 2)), .sum(s251[15:1])
     );
-    wire signed [13:0] s247;  // x11 + 2*x21 - x40
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s247 (
-        .a(x11), .b((13'(x21) << 1)), .c(x40), .sum(s247)
+    wire signed [14:0] s252;  // x20 + x42 - 4*x54
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s252 (
+        .a(x20), .b(x42), .c((14'(x54) << 2)), .sum(s252)
     );
-    wire signed [14:0] s252;  // 4*x24 - 2*x18 - x30
-    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s252 (
-        .a((14'(x24) << 2)), .b((13'(x18) << 1)), .c(x30), .sum(s252)
+    wire signed [13:0] s253;  // x11 + x23 + 2*x51
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s253 (
+        .a(x11), .b(x23), .c((13'(x51) << 1)), .sum(s253)
     );
-    wire signed [13:0] s254;  // x20 + x23 + x42
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s254 (
-        .a(x20), .b(x23), .c(x42), .sum(s254)
+    wire signed [15:0] s254;  // 4*x48 + s253 - 4*x12
+    assign s254[1:0] = s253[1:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s254 (
+        .a(x48), .b(12'(s253 >>> 2)), .c(x12), .sum(s254[15:2])
     );
-    wire signed [13:0] s255;  // 2*x0 + x11 + x17
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s255 (
-        .a((13'(x0) << 1)), .b(x11), .c(x17), .sum(s255)
+    wire signed [14:0] s256;  // 4*x24 - 2*x18 - x30
+    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s256 (
+        .a((14'(x24) << 2)), .b((13'(x18) << 1)), .c(x30), .sum(s256)
     );
-    wire signed [13:0] s258;  // x24 - x44 - x52
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s258 (
-        .a(x24), .b(x44), .c(x52), .sum(s258)
+    wire signed [13:0] s257;  // x35 + x44 + x52
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s257 (
+        .a(x35), .b(x44), .c(x52), .sum(s257)
     );
-    wire signed [14:0] s259;  // 4*x9 + 2*x45 - x35
-    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s259 (
-        .a((14'(x9) << 2)), .b((13'(x45) << 1)), .c(x35), .sum(s259)
+    wire signed [14:0] s258;  // 4*x9 + x24 + 2*x45
+    assign s258[0:0] = x24[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s258 (
+        .a((13'(x9) << 1)), .b(11'(x24 >>> 1)), .c(x45), .sum(s258[14:1])
     );
-    wire signed [15:0] s260;  // s104 + s258 + s259
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s260 (
-        .a(s104), .b(s258), .c(s259), .sum(s260)
+    wire signed [15:0] s259;  // s109 + s258 - s257
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s259 (
+        .a(s109), .b(s258), .c(s257), .sum(s259)
     );
-    wire signed [14:0] s261;  // x3 + 2*x27 + 2*x36
-    assign s261[0:0] = x3[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s261 (
-        .a(11'(x3 >>> 1)), .b(x27), .c(x36), .sum(s261[14:1])
+    wire signed [13:0] s260;  // x3 + 2*x26 + x41
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s260 (
+        .a(x3), .b((13'(x26) << 1)), .c(x41), .sum(s260)
     );
-    wire signed [14:0] s262;  // 2*x4 + 2*x26 + x41
-    assign s262[0:0] = x41[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s262 (
-        .a(x4), .b(x26), .c(11'(x41 >>> 1)), .sum(s262[14:1])
+    wire signed [13:0] s261;  // x15 + x22 + x27
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s261 (
+        .a(x15), .b(x22), .c(x27), .sum(s261)
     );
-    wire signed [15:0] s263;  // 2*x15 + 2*x22 + s261
-    assign s263[0:0] = s261[0:0];
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s263 (
-        .a(x15), .b(x22), .c(14'(s261 >>> 1)), .sum(s263[15:1])
+    wire signed [16:0] s262;  // 2*s250 + s260 + 2*s261
+    assign s262[0:0] = s260[0:0];
+    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(13), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s262 (
+        .a(s250), .b(13'(s260 >>> 1)), .c(s261), .sum(s262[16:1])
     );
-    wire signed [14:0] s267;  // 2*x7 + x29 - 4*x33
-    assign s267[0:0] = x29[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s267 (
-        .a(x7), .b(11'(x29 >>> 1)), .c((13'(x33) << 1)), .sum(s267[14:1])
+    wire signed [14:0] s265;  // x44 + x50 + 4*x54
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s265 (
+        .a(x44), .b(x50), .c((14'(x54) << 2)), .sum(s265)
     );
-    wire signed [13:0] s268;  // x6 + x10 + x15
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s268 (
-        .a(x6), .b(x10), .c(x15), .sum(s268)
+    wire signed [13:0] s266;  // x54 + x56 - 2*x22
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s266 (
+        .a(x54), .b(x56), .c((13'(x22) << 1)), .sum(s266)
     );
-    wire signed [15:0] s269;  // x1 + x13 - 16*x1
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s269 (
-        .a(16'(x1)), .b(16'(x13)), .c((16'(x1) << 4)), .sum(s269)
+    wire signed [15:0] s267;  // s265 + s266 - 2*x51
+    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s267 (
+        .a(s265), .b(s266), .c((13'(x51) << 1)), .sum(s267)
     );
-    wire signed [13:0] s270;  // x17 + x36 - x32
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s270 (
-        .a(x17), .b(x36), .c(x32), .sum(s270)
+    wire signed [14:0] s268;  // x2 + 2*x21 - s218
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(13), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s268 (
+        .a(x2), .b((13'(x21) << 1)), .c(s218), .sum(s268)
     );
-    wire signed [17:0] s271;  // s268 + 2*s269 + s270
-    bittrigger_grow3 #(.WIDTH(18), .A(15), .B(17), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s271 (
-        .a(15'(s268)), .b((17'(s269) << 1)), .c(15'(s270)), .sum(s271)
+    wire signed [17:0] s270;  // x4 + 4*x42 - 32*x24
+    assign s270[1:0] = x4[1:0];
+    bittrigger_grow3 #(.WIDTH(16), .A(13), .B(13), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s270 (
+        .a(13'(x4 >>> 2)), .b(13'(x42)), .c((15'(x24) << 3)), .sum(s270[17:2])
     );
-    wire signed [17:0] s273;  // 32*x24 - x4 - 4*x42
-    bittrigger_grow3 #(.WIDTH(18), .A(17), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s273 (
-        .a((17'(x24) << 5)), .b(15'(x4)), .c((15'(x42) << 2)), .sum(s273)
+    wire signed [17:0] s271;  // x11 + 2*x16 + s270
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s271 (
+        .a(18'(x11)), .b((18'(x16) << 1)), .c(s270), .sum(s271)
     );
-    wire signed [17:0] s274;  // x11 + 2*x16 - s273
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s274 (
-        .a(18'(x11)), .b((18'(x16) << 1)), .c(s273), .sum(s274)
+    wire signed [13:0] s272;  // 4*x25 - x25 - x26
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s272 (
+        .a((14'(x25) << 2)), .b(14'(x25)), .c(14'(x26)), .sum(s272)
     );
-    wire signed [13:0] s275;  // x14 + x48 - x2
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s275 (
-        .a(x14), .b(x48), .c(x2), .sum(s275)
+    wire signed [13:0] s273;  // x19 + x49 - x8
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s273 (
+        .a(x19), .b(x49), .c(x8), .sum(s273)
     );
-    wire signed [14:0] s276;  // x44 + x50 + 4*x54
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s276 (
-        .a(x44), .b(x50), .c((14'(x54) << 2)), .sum(s276)
+    wire signed [13:0] s274;  // x6 + x10 + x15
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s274 (
+        .a(x6), .b(x10), .c(x15), .sum(s274)
     );
-    wire signed [13:0] s277;  // x54 + x56 - 2*x22
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s277 (
-        .a(x54), .b(x56), .c((13'(x22) << 1)), .sum(s277)
+    wire signed [15:0] s275;  // x1 + x13 - 16*x1
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s275 (
+        .a(16'(x1)), .b(16'(x13)), .c((16'(x1) << 4)), .sum(s275)
     );
-    wire signed [15:0] s278;  // s276 + s277 - 2*x51
-    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s278 (
-        .a(s276), .b(s277), .c((13'(x51) << 1)), .sum(s278)
+    wire signed [13:0] s276;  // x17 + x36 - x32
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s276 (
+        .a(x17), .b(x36), .c(x32), .sum(s276)
     );
-    wire signed [14:0] s279;  // s275 - 2*x21 - x28
-    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s279 (
-        .a(s275), .b((13'(x21) << 1)), .c(x28), .sum(s279)
+    wire signed [17:0] s277;  // s274 + 2*s275 + s276
+    bittrigger_grow3 #(.WIDTH(18), .A(15), .B(17), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s277 (
+        .a(15'(s274)), .b((17'(s275) << 1)), .c(15'(s276)), .sum(s277)
     );
-    wire signed [14:0] s281;  // 4*x48 - x27 - x53
-    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s281 (
-        .a((14'(x48) << 2)), .b(x27), .c(x53), .sum(s281)
+    wire signed [13:0] s278;  // x3 + x33 - 2*x43
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s278 (
+        .a(x3), .b(x33), .c((13'(x43) << 1)), .sum(s278)
     );
-    wire signed [13:0] s282;  // 2*x43 + x46 - x33
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s282 (
-        .a((13'(x43) << 1)), .b(x46), .c(x33), .sum(s282)
+    wire signed [14:0] s279;  // x27 + x53 - 4*x48
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s279 (
+        .a(x27), .b(x53), .c((14'(x48) << 2)), .sum(s279)
     );
-    wire signed [13:0] s283;  // x19 + 2*x47 - x8
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s283 (
-        .a(x19), .b((13'(x47) << 1)), .c(x8), .sum(s283)
+    wire signed [13:0] s280;  // x7 - x20 - x41
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s280 (
+        .a(x7), .b(x20), .c(x41), .sum(s280)
     );
-    wire signed [14:0] s284;  // s282 - 2*x26 - 2*x41
-    assign s284[0:0] = s282[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s284 (
-        .a(13'(s282 >>> 1)), .b(x26), .c(x41), .sum(s284[14:1])
+    wire signed [13:0] s281;  // x29 + x46 - x5
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s281 (
+        .a(x29), .b(x46), .c(x5), .sum(s281)
     );
-    wire signed [16:0] s285;  // s281 + s283 - s154
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s285 (
-        .a(s281), .b(s283), .c(s154), .sum(s285)
+    wire signed [14:0] s282;  // 2*x18 + 2*x47 + s273
+    assign s282[0:0] = s273[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s282 (
+        .a(x18), .b(x47), .c(13'(s273 >>> 1)), .sum(s282[14:1])
     );
-    wire signed [14:0] s291;  // x10 + x17 + 4*x42
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s291 (
-        .a(x10), .b(x17), .c((14'(x42) << 2)), .sum(s291)
+    wire signed [15:0] s283;  // 4*x12 + s281 - 4*x33
+    assign s283[1:0] = s281[1:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s283 (
+        .a(x12), .b(12'(s281 >>> 2)), .c(x33), .sum(s283[15:2])
     );
-    wire signed [14:0] s292;  // 2*x23 + 4*x27 + x55
-    assign s292[0:0] = x55[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s292 (
-        .a(x23), .b((13'(x27) << 1)), .c(11'(x55 >>> 1)), .sum(s292[14:1])
+    wire signed [15:0] s284;  // 2*s280 - s278 - s279
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b110)) u_s284 (
+        .a((16'(s280) << 1)), .b(16'(s278)), .c(16'(s279)), .sum(s284)
     );
-    wire signed [13:0] s293;  // x5 + x46 - x25
+    wire signed [14:0] s290;  // 2*x21 - x12 - 2*x22
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s290 (
+        .a((13'(x21) << 1)), .b(x12), .c((13'(x22) << 1)), .sum(s290)
+    );
+    wire signed [14:0] s291;  // x54 - x37 - 4*x48
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s291 (
+        .a(x54), .b(x37), .c((14'(x48) << 2)), .sum(s291)
+    );
+    wire signed [15:0] s292;  // 8*x21 + s291 - s290
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s292 (
+        .a((16'(x21) << 3)), .b(16'(s291)), .c(16'(s290)), .sum(s292)
+    );
+    wire signed [13:0] s293;  // x35 + x43 - x32
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s293 (
-        .a(x5), .b(x46), .c(x25), .sum(s293)
+        .a(x35), .b(x43), .c(x32), .sum(s293)
     );
-    wire signed [14:0] s294;  // x48 + s293 - 2*x28
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s294 (
-        .a(x48), .b(s293), .c((13'(x28) << 1)), .sum(s294)
+    wire signed [14:0] s294;  // 4*x18 + x40 - x39
+    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s294 (
+        .a((14'(x18) << 2)), .b(x40), .c(x39), .sum(s294)
     );
-    wire signed [18:0] s296;  // s65 + s292 - 32*x1
-    bittrigger_grow3 #(.WIDTH(19), .A(18), .B(16), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s296 (
-        .a(s65), .b(16'(s292)), .c((17'(x1) << 5)), .sum(s296)
+    wire signed [14:0] s295;  // 2*x23 + 4*x27 + x55
+    assign s295[0:0] = x55[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s295 (
+        .a(x23), .b((13'(x27) << 1)), .c(11'(x55 >>> 1)), .sum(s295[14:1])
     );
-    wire signed [15:0] s298;  // x50 + 8*x54
-    assign s298[2:0] = x50[2:0];
-    bittrigger_grow2 #(.WIDTH(13), .A(10), .B(12), .SIGNED(2'b11), .NEGATE(2'b00)) u_s298 (
-        .a(10'(x50 >>> 3)), .b(x54), .sum(s298[15:3])
+    wire signed [14:0] s296;  // x10 + x17 + 4*x42
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s296 (
+        .a(x10), .b(x17), .c((14'(x42) << 2)), .sum(s296)
     );
-    wire signed [13:0] s299;  // x12 + x54 - x37
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s299 (
-        .a(x12), .b(x54), .c(x37), .sum(s299)
+    wire signed [13:0] s297;  // x5 + x9 + x48
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s297 (
+        .a(x5), .b(x9), .c(x48), .sum(s297)
     );
-    wire signed [15:0] s300;  // 8*x21 + s299 - 4*x48
-    assign s300[1:0] = s299[1:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s300 (
-        .a((13'(x21) << 1)), .b(12'(s299 >>> 2)), .c(x48), .sum(s300[15:2])
+    wire signed [13:0] s298;  // x25 + 2*x28 - x46
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s298 (
+        .a(x25), .b((13'(x28) << 1)), .c(x46), .sum(s298)
     );
-    wire signed [14:0] s301;  // 2*x21 - x0 - 2*x22
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s301 (
-        .a((13'(x21) << 1)), .b(x0), .c((13'(x22) << 1)), .sum(s301)
+    wire signed [15:0] s299;  // s298 - s296 - s297
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s299 (
+        .a(s298), .b(s296), .c(s297), .sum(s299)
     );
-    wire signed [15:0] s302;  // 2*x34 + s301 - 2*x30
-    assign s302[0:0] = s301[0:0];
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s302 (
-        .a(x34), .b(14'(s301 >>> 1)), .c(x30), .sum(s302[15:1])
+    wire signed [14:0] s302;  // x0 + 2*x30 - 2*x34
+    assign s302[0:0] = x0[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s302 (
+        .a(11'(x0 >>> 1)), .b(x30), .c(x34), .sum(s302[14:1])
     );
-    wire signed [13:0] s303;  // x35 + x43 - x32
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s303 (
-        .a(x35), .b(x43), .c(x32), .sum(s303)
+    wire signed [14:0] s303;  // 2*x16 + s103 + s293
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b000)) u_s303 (
+        .a((15'(x16) << 1)), .b(15'(s103)), .c(15'(s293)), .sum(s303)
     );
-    wire signed [13:0] s304;  // x9 + x40 - x39
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s304 (
-        .a(x9), .b(x40), .c(x39), .sum(s304)
+    wire signed [15:0] s304;  // s80 + s302 - 4*x50
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s304 (
+        .a(s80), .b(s302), .c((14'(x50) << 2)), .sum(s304)
     );
-    wire signed [14:0] s305;  // 2*x16 + s107 + s303
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b000)) u_s305 (
-        .a((15'(x16) << 1)), .b(15'(s107)), .c(15'(s303)), .sum(s305)
+    wire signed [13:0] s310;  // x16 + x34 - x17
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s310 (
+        .a(x16), .b(x34), .c(x17), .sum(s310)
     );
-    wire signed [15:0] s306;  // 4*x18 + s304 - s64
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s306 (
-        .a((14'(x18) << 2)), .b(s304), .c(s64), .sum(s306)
+    wire signed [14:0] s312;  // x42 + 4*x45 + x52
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s312 (
+        .a(x42), .b((14'(x45) << 2)), .c(x52), .sum(s312)
     );
-    wire signed [16:0] s313;  // 4*x36 + s38 - 2*x5
-    assign s313[0:0] = s38[0:0];
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s313 (
-        .a((16'(x36) << 1)), .b(16'(s38 >>> 1)), .c(16'(x5)), .sum(s313[16:1])
+    wire signed [14:0] s313;  // 2*x4 + s73 - 2*x20
+    assign s313[0:0] = s73[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s313 (
+        .a(x4), .b(13'(s73 >>> 1)), .c(x20), .sum(s313[14:1])
     );
-    wire signed [13:0] s314;  // x0 + 2*x24 + x38
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s314 (
-        .a(x0), .b((13'(x24) << 1)), .c(x38), .sum(s314)
+    wire signed [15:0] s314;  // s32 + 2*s187 + s310
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s314 (
+        .a(s32), .b((14'(s187) << 1)), .c(s310), .sum(s314)
     );
-    wire signed [13:0] s315;  // x16 + x34 - x17
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s315 (
-        .a(x16), .b(x34), .c(x17), .sum(s315)
+    wire signed [13:0] s319;  // x23 - x30 - x39
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s319 (
+        .a(x23), .b(x30), .c(x39), .sum(s319)
     );
-    wire signed [14:0] s316;  // x42 + 4*x45 + x52
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s316 (
-        .a(x42), .b((14'(x45) << 2)), .c(x52), .sum(s316)
+    wire signed [14:0] s320;  // x26 + x45 - 4*x15
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s320 (
+        .a(x26), .b(x45), .c((14'(x15) << 2)), .sum(s320)
     );
-    wire signed [13:0] s317;  // 2*x4 + x43 - x11
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s317 (
-        .a((13'(x4) << 1)), .b(x43), .c(x11), .sum(s317)
+    wire signed [15:0] s321;  // s320 - 4*x30 - s319
+    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s321 (
+        .a(s320), .b((14'(x30) << 2)), .c(s319), .sum(s321)
     );
-    wire signed [15:0] s318;  // 2*s55 - s314 - s315
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s318 (
-        .a((14'(s55) << 1)), .b(s314), .c(s315), .sum(s318)
+    wire signed [13:0] s323;  // x12 + x47 - x50
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s323 (
+        .a(x12), .b(x47), .c(x50), .sum(s323)
     );
-    wire signed [15:0] s319;  // s316 + s317 - 2*s190
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s319 (
-        .a(16'(s316)), .b(16'(s317)), .c((16'(s190) << 1)), .sum(s319)
+    wire signed [14:0] s324;  // x56 + s323 - 2*x9
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s324 (
+        .a(x56), .b(s323), .c((13'(x9) << 1)), .sum(s324)
     );
-    wire signed [14:0] s323;  // 4*x15 + x23 - x39
-    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s323 (
-        .a((14'(x15) << 2)), .b(x23), .c(x39), .sum(s323)
+    wire signed [13:0] s325;  // x19 + x37 + x38
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s325 (
+        .a(x19), .b(x37), .c(x38), .sum(s325)
     );
-    wire signed [13:0] s324;  // x26 + x30 + x45
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s324 (
-        .a(x26), .b(x30), .c(x45), .sum(s324)
+    wire signed [14:0] s326;  // x0 + 2*x24 + s325
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(13), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s326 (
+        .a(x0), .b((13'(x24) << 1)), .c(s325), .sum(s326)
     );
-    wire signed [15:0] s325;  // 4*x30 + s323 - s324
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s325 (
-        .a((14'(x30) << 2)), .b(s323), .c(s324), .sum(s325)
+    wire signed [14:0] s327;  // 2*x38 + s43 - x40
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s327 (
+        .a((13'(x38) << 1)), .b(s43), .c(x40), .sum(s327)
     );
-    wire signed [13:0] s327;  // x13 + x28 + x44
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s327 (
-        .a(x13), .b(x28), .c(x44), .sum(s327)
+    wire signed [13:0] s328;  // x13 + x28 + x44
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s328 (
+        .a(x13), .b(x28), .c(x44), .sum(s328)
     );
-    wire signed [14:0] s329;  // 2*x38 - x40 - s30
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s329 (
-        .a((13'(x38) << 1)), .b(x40), .c(s30), .sum(s329)
+    wire signed [14:0] s330;  // x7 + 4*x39 - x16
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s330 (
+        .a(x7), .b((14'(x39) << 2)), .c(x16), .sum(s330)
     );
-    wire signed [13:0] s330;  // x12 + x47 - x50
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s330 (
-        .a(x12), .b(x47), .c(x50), .sum(s330)
+    wire signed [15:0] s331;  // 4*x16 + 4*x51 + s223
+    assign s331[1:0] = s223[1:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s331 (
+        .a(x16), .b(x51), .c(13'(s223 >>> 2)), .sum(s331[15:2])
     );
-    wire signed [14:0] s331;  // 2*x9 - x56 - s330
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s331 (
-        .a((13'(x9) << 1)), .b(x56), .c(s330), .sum(s331)
+    wire signed [13:0] s337;  // 2*x25 + x38 - x35
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s337 (
+        .a((13'(x25) << 1)), .b(x38), .c(x35), .sum(s337)
     );
-    wire signed [14:0] s332;  // x19 + x37 + s314
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s332 (
-        .a(x19), .b(x37), .c(s314), .sum(s332)
+    wire signed [14:0] s338;  // 2*x28 + 2*x31 + s337
+    assign s338[0:0] = s337[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s338 (
+        .a(x28), .b(x31), .c(13'(s337 >>> 1)), .sum(s338[14:1])
     );
-    wire signed [14:0] s333;  // x7 + s232 - x16
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s333 (
-        .a(15'(x7)), .b(s232), .c(15'(x16)), .sum(s333)
+    wire signed [14:0] s340;  // x2 + 2*x44 + 2*x52
+    assign s340[0:0] = x2[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s340 (
+        .a(11'(x2 >>> 1)), .b(x44), .c(x52), .sum(s340[14:1])
     );
-    wire signed [13:0] s338;  // x26 - x5 - x11
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s338 (
-        .a(x26), .b(x5), .c(x11), .sum(s338)
+    wire signed [13:0] s341;  // 2*x10 + x39 - x43
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s341 (
+        .a((13'(x10) << 1)), .b(x39), .c(x43), .sum(s341)
     );
-    wire signed [14:0] s339;  // x14 + x47 - s78
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s339 (
-        .a(x14), .b(x47), .c(s78), .sum(s339)
+    wire signed [17:0] s342;  // s340 + 2*s341 - 32*x21
+    assign s342[0:0] = s340[0:0];
+    bittrigger_grow3 #(.WIDTH(17), .A(14), .B(14), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s342 (
+        .a(14'(s340 >>> 1)), .b(s341), .c((16'(x21) << 4)), .sum(s342[17:1])
     );
-    wire signed [15:0] s340;  // 4*x9 + s338 - 4*x24
-    assign s340[1:0] = s338[1:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s340 (
-        .a(x9), .b(12'(s338 >>> 2)), .c(x24), .sum(s340[15:2])
+    wire signed [14:0] s343;  // 4*x15 + 2*x18 + x45
+    assign s343[0:0] = x45[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s343 (
+        .a((13'(x15) << 1)), .b(x18), .c(11'(x45 >>> 1)), .sum(s343[14:1])
     );
-    wire signed [14:0] s342;  // x2 + 2*x44 + 2*x52
-    assign s342[0:0] = x2[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s342 (
-        .a(11'(x2 >>> 1)), .b(x44), .c(x52), .sum(s342[14:1])
+    wire signed [13:0] s344;  // x14 - x5 - x19
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s344 (
+        .a(x14), .b(x5), .c(x19), .sum(s344)
     );
-    wire signed [13:0] s343;  // 2*x10 + x39 - x43
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s343 (
-        .a((13'(x10) << 1)), .b(x39), .c(x43), .sum(s343)
+    wire signed [13:0] s345;  // x47 - x11 - s38
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s345 (
+        .a(x47), .b(x11), .c(s38), .sum(s345)
     );
-    wire signed [17:0] s344;  // s342 + 2*s343 - 32*x21
-    assign s344[0:0] = s342[0:0];
-    bittrigger_grow3 #(.WIDTH(17), .A(14), .B(14), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s344 (
-        .a(14'(s342 >>> 1)), .b(s343), .c((16'(x21) << 4)), .sum(s344[17:1])
+    wire signed [15:0] s346;  // 4*x9 + s344 - 4*x24
+    assign s346[1:0] = s344[1:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s346 (
+        .a(x9), .b(12'(s344 >>> 2)), .c(x24), .sum(s346[15:2])
     );
-    wire signed [13:0] s345;  // x20 + 2*x23 + x27
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s345 (
-        .a(x20), .b((13'(x23) << 1)), .c(x27), .sum(s345)
+    wire signed [13:0] s348;  // x50 - x37 - x49
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s348 (
+        .a(x50), .b(x37), .c(x49), .sum(s348)
     );
-    wire signed [13:0] s346;  // 2*x25 + x38 - x35
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s346 (
-        .a((13'(x25) << 1)), .b(x38), .c(x35), .sum(s346)
+    wire signed [14:0] s349;  // 2*x20 + 2*x27 + x56
+    assign s349[0:0] = x56[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s349 (
+        .a(x20), .b(x27), .c(11'(x56 >>> 1)), .sum(s349[14:1])
     );
-    wire signed [14:0] s347;  // 2*x28 + 2*x31 + s346
-    assign s347[0:0] = s346[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s347 (
-        .a(x28), .b(x31), .c(13'(s346 >>> 1)), .sum(s347[14:1])
+    wire signed [15:0] s350;  // s348 - 4*x23 - 2*x29
+    assign s350[0:0] = s348[0:0];
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s350 (
+        .a(13'(s348 >>> 1)), .b((13'(x23) << 1)), .c(x29), .sum(s350[15:1])
     );
-    wire signed [14:0] s349;  // 4*x15 + 2*x18 + x45
-    assign s349[0:0] = x45[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s349 (
-        .a((13'(x15) << 1)), .b(x18), .c(11'(x45 >>> 1)), .sum(s349[14:1])
+    wire signed [15:0] s351;  // s290 - s302 - s349
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b110)) u_s351 (
+        .a(16'(s290)), .b(16'(s302)), .c(16'(s349)), .sum(s351)
     );
-    wire signed [13:0] s350;  // x37 + x49 + x56
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s350 (
-        .a(x37), .b(x49), .c(x56), .sum(s350)
+    wire signed [16:0] s352;  // 8*x6 + s343 - 4*s217
+    assign s352[1:0] = s343[1:0];
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s352 (
+        .a((13'(x6) << 1)), .b(13'(s343 >>> 2)), .c(s217), .sum(s352[16:2])
     );
-    wire signed [15:0] s351;  // 4*x2 + 2*x29 + s350
-    assign s351[0:0] = s350[0:0];
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s351 (
-        .a((13'(x2) << 1)), .b(x29), .c(13'(s350 >>> 1)), .sum(s351[15:1])
+    wire signed [15:0] s358;  // 8*x24 - x6
+    bittrigger_grow2 #(.WIDTH(16), .A(15), .B(13), .SIGNED(2'b11), .NEGATE(2'b10)) u_s358 (
+        .a((15'(x24) << 3)), .b(13'(x6)), .sum(s358)
     );
-    wire signed [16:0] s352;  // 4*x8 + 8*x25 + s349
-    assign s352[1:0] = s349[1:0];
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s352 (
-        .a(x8), .b((13'(x25) << 1)), .c(13'(s349 >>> 2)), .sum(s352[16:2])
-    );
-    wire signed [16:0] s358;  // 16*x1 + x42 - x46
-    bittrigger_grow3 #(.WIDTH(17), .A(16), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s358 (
-        .a((16'(x1) << 4)), .b(14'(x42)), .c(14'(x46)), .sum(s358)
-    );
-    wire signed [13:0] s359;  // x3 + x22 - x9
+    wire signed [13:0] s359;  // x9 + x53 - x36
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s359 (
-        .a(x3), .b(x22), .c(x9), .sum(s359)
+        .a(x9), .b(x53), .c(x36), .sum(s359)
     );
-    wire signed [13:0] s360;  // x31 + x36 - x53
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s360 (
-        .a(x31), .b(x36), .c(x53), .sum(s360)
+    wire signed [13:0] s360;  // x3 + x22 - 2*x41
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s360 (
+        .a(x3), .b(x22), .c((13'(x41) << 1)), .sum(s360)
     );
-    wire signed [14:0] s361;  // 2*x30 + 2*x41 + s125
-    assign s361[0:0] = s125[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s361 (
-        .a(x30), .b(x41), .c(13'(s125 >>> 1)), .sum(s361[14:1])
+    wire signed [15:0] s361;  // s360 - s137 - s359
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s361 (
+        .a(s360), .b(s137), .c(s359), .sum(s361)
     );
-    wire signed [14:0] s363;  // 2*x29 - 2*x25 - x51
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s363 (
-        .a((13'(x29) << 1)), .b((13'(x25) << 1)), .c(x51), .sum(s363)
+    wire signed [13:0] s362;  // x15 + x29 - x30
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s362 (
+        .a(x15), .b(x29), .c(x30), .sum(s362)
     );
-    wire signed [14:0] s364;  // s19 - 2*x7 - 2*x20
-    assign s364[0:0] = s19[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s364 (
-        .a(12'(s19 >>> 1)), .b(x7), .c(x20), .sum(s364[14:1])
+    wire signed [13:0] s363;  // x7 + x20 + x25
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s363 (
+        .a(x7), .b(x20), .c(x25), .sum(s363)
     );
-    wire signed [13:0] s372;  // x6 + x49 + x53
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s372 (
-        .a(x6), .b(x49), .c(x53), .sum(s372)
+    wire signed [15:0] s364;  // s19 + s293 - 4*x51
+    bittrigger_grow3 #(.WIDTH(16), .A(13), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s364 (
+        .a(s19), .b(s293), .c((14'(x51) << 2)), .sum(s364)
     );
-    wire signed [14:0] s373;  // x28 + x35 + s315
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s373 (
-        .a(x28), .b(x35), .c(s315), .sum(s373)
+    wire signed [15:0] s365;  // 2*s362 - s165 - 2*s363
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b110)) u_s365 (
+        .a((16'(s362) << 1)), .b(16'(s165)), .c((16'(s363) << 1)), .sum(s365)
     );
-    wire signed [16:0] s374;  // 4*x32 + 2*s207 - s372
-    bittrigger_grow3 #(.WIDTH(17), .A(14), .B(16), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s374 (
-        .a((14'(x32) << 2)), .b((16'(s207) << 1)), .c(s372), .sum(s374)
+    wire signed [13:0] s371;  // x18 + x50 - 2*x0
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s371 (
+        .a(x18), .b(x50), .c((13'(x0) << 1)), .sum(s371)
     );
-    wire signed [13:0] s376;  // 2*x21 + x25 - x15
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s376 (
-        .a((13'(x21) << 1)), .b(x25), .c(x15), .sum(s376)
+    wire signed [13:0] s372;  // x6 + x49 - x35
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s372 (
+        .a(x6), .b(x49), .c(x35), .sum(s372)
     );
-    wire signed [13:0] s377;  // x13 - x12 - x44
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s377 (
-        .a(x13), .b(x12), .c(x44), .sum(s377)
+    wire signed [13:0] s373;  // x53 - x28 - 2*x56
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s373 (
+        .a(x53), .b(x28), .c((13'(x56) << 1)), .sum(s373)
     );
-    wire signed [15:0] s378;  // s377 - 2*x4 - 4*x18
-    assign s378[0:0] = s377[0:0];
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s378 (
-        .a(13'(s377 >>> 1)), .b(x4), .c((13'(x18) << 1)), .sum(s378[15:1])
+    wire signed [15:0] s374;  // s372 - 4*x32 - s310
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s374 (
+        .a(s372), .b((14'(x32) << 2)), .c(s310), .sum(s374)
     );
-    wire signed [13:0] s380;  // x3 + x18 - x5
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s380 (
-        .a(x3), .b(x18), .c(x5), .sum(s380)
+    wire signed [16:0] s375;  // 8*x25 + s373 - 2*s207
+    assign s375[0:0] = s373[0:0];
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(13), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s375 (
+        .a((14'(x25) << 2)), .b(13'(s373 >>> 1)), .c(s207), .sum(s375[16:1])
     );
-    wire signed [13:0] s381;  // x11 + x30 + x50
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s381 (
-        .a(x11), .b(x30), .c(x50), .sum(s381)
+    wire signed [14:0] s377;  // x25 + 2*x39 + 2*x48
+    assign s377[0:0] = x25[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s377 (
+        .a(11'(x25 >>> 1)), .b(x39), .c(x48), .sum(s377[14:1])
     );
-    wire signed [14:0] s382;  // x55 - 2*x9 - 2*x39
-    assign s382[0:0] = x55[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s382 (
-        .a(11'(x55 >>> 1)), .b(x9), .c(x39), .sum(s382[14:1])
+    wire signed [13:0] s378;  // x12 + x23 + x44
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s378 (
+        .a(x12), .b(x23), .c(x44), .sum(s378)
     );
-    wire signed [13:0] s383;  // x0 + x33 + x56
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s383 (
-        .a(x0), .b(x33), .c(x56), .sum(s383)
+    wire signed [13:0] s379;  // x4 + 2*x18 + x19
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s379 (
+        .a(x4), .b((13'(x18) << 1)), .c(x19), .sum(s379)
     );
-    wire signed [15:0] s384;  // s380 + s381 - 4*x27
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s384 (
-        .a(s380), .b(s381), .c((14'(x27) << 2)), .sum(s384)
+    wire signed [15:0] s380;  // s19 - s378 - 2*s379
+    bittrigger_grow3 #(.WIDTH(16), .A(13), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s380 (
+        .a(s19), .b(s378), .c((15'(s379) << 1)), .sum(s380)
     );
-    wire signed [15:0] s385;  // s382 - 2*s275 - s376
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b110)) u_s385 (
-        .a(16'(s382)), .b((16'(s275) << 1)), .c(16'(s376)), .sum(s385)
+    wire signed [13:0] s381;  // x30 - x5 - x13
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s381 (
+        .a(x30), .b(x5), .c(x13), .sum(s381)
     );
-    wire signed [13:0] s393;  // x49 + x55 - x39
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s393 (
-        .a(x49), .b(x55), .c(x39), .sum(s393)
+    wire signed [14:0] s382;  // s381 - 2*x21 - 2*x33
+    assign s382[0:0] = s381[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s382 (
+        .a(13'(s381 >>> 1)), .b(x21), .c(x33), .sum(s382[14:1])
     );
-    wire signed [13:0] s394;  // x33 - x27 - x37
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s394 (
-        .a(x33), .b(x27), .c(x37), .sum(s394)
+    wire signed [15:0] s383;  // s371 - 4*x27 - s377
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s383 (
+        .a(s371), .b((14'(x27) << 2)), .c(s377), .sum(s383)
     );
-    wire signed [15:0] s395;  // 4*x30 + s394 - s393
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s395 (
-        .a((14'(x30) << 2)), .b(s394), .c(s393), .sum(s395)
+    wire signed [14:0] s389;  // x3 + 2*x27 + 2*x36
+    assign s389[0:0] = x3[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s389 (
+        .a(11'(x3 >>> 1)), .b(x27), .c(x36), .sum(s389[14:1])
     );
-    wire signed [14:0] s402;  // x34 + s243 - 2*x9
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s402 (
-        .a(x34), .b(s243), .c((13'(x9) << 1)), .sum(s402)
+    wire signed [13:0] s390;  // 2*x12 + x45 - x30
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s390 (
+        .a((13'(x12) << 1)), .b(x45), .c(x30), .sum(s390)
     );
-    wire signed [15:0] s403;  // 4*x33 + 4*x45 + s129
-    assign s403[1:0] = s129[1:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s403 (
-        .a(x33), .b(x45), .c(12'(s129 >>> 2)), .sum(s403[15:2])
+    wire signed [13:0] s391;  // x49 + x55 - x39
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s391 (
+        .a(x49), .b(x55), .c(x39), .sum(s391)
     );
-    wire signed [13:0] s407;  // 4*x33 - x29 - x33
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s407 (
-        .a((14'(x33) << 2)), .b(14'(x29)), .c(14'(x33)), .sum(s407)
+    wire signed [12:0] s392;  // x27 - x24
+    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s392 (
+        .a(x27), .b(x24), .sum(s392)
     );
-    wire signed [13:0] s408;  // x48 + x51 - x43
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s408 (
-        .a(x48), .b(x51), .c(x43), .sum(s408)
+    wire signed [13:0] s393;  // x26 + x45 - 2*x41
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s393 (
+        .a(x26), .b(x45), .c((13'(x41) << 1)), .sum(s393)
     );
-    wire signed [13:0] s410;  // x55 - x35 - x37
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s410 (
-        .a(x55), .b(x35), .c(x37), .sum(s410)
+    wire signed [17:0] s394;  // s42 - s392 - s393
+    bittrigger_grow3 #(.WIDTH(18), .A(17), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s394 (
+        .a(s42), .b(15'(s392)), .c(15'(s393)), .sum(s394)
     );
-    wire signed [15:0] s411;  // s410 - 4*x54 - s281
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s411 (
-        .a(s410), .b((14'(x54) << 2)), .c(s281), .sum(s411)
+    wire signed [13:0] s395;  // 2*x10 + x33 - x37
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s395 (
+        .a((13'(x10) << 1)), .b(x33), .c(x37), .sum(s395)
     );
-    wire signed [13:0] s413;  // 2*x41 - x21 - x42
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s413 (
-        .a((13'(x41) << 1)), .b(x21), .c(x42), .sum(s413)
+    wire signed [14:0] s396;  // 2*x13 + 2*x17 - s391
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s396 (
+        .a((13'(x13) << 1)), .b((13'(x17) << 1)), .c(s391), .sum(s396)
     );
-    wire signed [17:0] s414;  // 16*x54 + s273 + s413
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s414 (
-        .a((18'(x54) << 4)), .b(s273), .c(18'(s413)), .sum(s414)
+    wire signed [13:0] s397;  // x19 + x54 - x39
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s397 (
+        .a(x19), .b(x54), .c(x39), .sum(s397)
     );
-    wire signed [13:0] s415;  // x38 + x44 - x0
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s415 (
-        .a(x38), .b(x44), .c(x0), .sum(s415)
+    wire signed [16:0] s400;  // s122 + 2*s389 + 4*s397
+    assign s400[0:0] = s122[0:0];
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b000)) u_s400 (
+        .a(16'(s122 >>> 1)), .b(16'(s389)), .c((16'(s397) << 1)), .sum(s400[16:1])
     );
-    wire signed [14:0] s416;  // s415 - 2*x19 - 2*x22
-    assign s416[0:0] = s415[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s416 (
-        .a(13'(s415 >>> 1)), .b(x19), .c(x22), .sum(s416[14:1])
+    wire signed [13:0] s404;  // x45 - 2*x9
+    assign s404[0:0] = x45[0:0];
+    bittrigger_grow2 #(.WIDTH(13), .A(11), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s404 (
+        .a(11'(x45 >>> 1)), .b(x9), .sum(s404[13:1])
     );
-    wire signed [15:0] s417;  // 4*x45 + s10 - 4*x37
-    assign s417[1:0] = s10[1:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s417 (
-        .a(x45), .b(12'(s10 >>> 2)), .c(x37), .sum(s417[15:2])
+    wire signed [14:0] s405;  // s404 - x7 - x43
+    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s405 (
+        .a(s404), .b(x7), .c(x43), .sum(s405)
     );
-    wire signed [15:0] s423;  // 8*x48 - 4*x1 - x26
-    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s423 (
-        .a((15'(x48) << 3)), .b((14'(x1) << 2)), .c(13'(x26)), .sum(s423)
+    wire signed [15:0] s406;  // s81 - s377 - s389
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b110)) u_s406 (
+        .a(16'(s81)), .b(16'(s377)), .c(16'(s389)), .sum(s406)
     );
-    wire signed [14:0] s424;  // 2*x6 + x8 + 4*x51
-    assign s424[0:0] = x8[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s424 (
-        .a(x6), .b(11'(x8 >>> 1)), .c((13'(x51) << 1)), .sum(s424[14:1])
+    wire signed [13:0] s410;  // 2*x41 - x21 - x42
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s410 (
+        .a((13'(x41) << 1)), .b(x21), .c(x42), .sum(s410)
     );
-    wire signed [13:0] s425;  // x30 - 2*x13 - x37
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s425 (
-        .a(x30), .b((13'(x13) << 1)), .c(x37), .sum(s425)
+    wire signed [17:0] s411;  // 16*x54 + s410 - s270
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s411 (
+        .a((18'(x54) << 4)), .b(18'(s410)), .c(s270), .sum(s411)
     );
-    wire signed [15:0] s426;  // 4*x21 + 4*x36 - s202
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s426 (
-        .a((14'(x21) << 2)), .b((14'(x36) << 2)), .c(s202), .sum(s426)
+    wire signed [13:0] s412;  // x55 - x7 - x35
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s412 (
+        .a(x55), .b(x7), .c(x35), .sum(s412)
     );
-    wire signed [15:0] s427;  // s58 + s425 - s46
-    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s427 (
-        .a(s58), .b(s425), .c(s46), .sum(s427)
+    wire signed [16:0] s413;  // 16*x48 - x37 - 4*x54
+    bittrigger_grow3 #(.WIDTH(17), .A(16), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s413 (
+        .a((16'(x48) << 4)), .b(14'(x37)), .c((14'(x54) << 2)), .sum(s413)
     );
-    wire signed [13:0] s432;  // x18 + x25 + x26
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s432 (
-        .a(x18), .b(x25), .c(x26), .sum(s432)
+    wire signed [16:0] s414;  // s279 + s412 + s413
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s414 (
+        .a(17'(s279)), .b(17'(s412)), .c(s413), .sum(s414)
     );
-    wire signed [12:0] s433;  // x1 - x14
-    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s433 (
-        .a(x1), .b(x14), .sum(s433)
+    wire signed [13:0] s416;  // x43 - x29 - x51
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s416 (
+        .a(x43), .b(x29), .c(x51), .sum(s416)
     );
-    wire signed [14:0] s434;  // 2*x47 - s135 - s432
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b110)) u_s434 (
-        .a((15'(x47) << 1)), .b(15'(s135)), .c(15'(s432)), .sum(s434)
+    wire signed [14:0] s417;  // s77 - 4*x33 - s416
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b110)) u_s417 (
+        .a(15'(s77)), .b((15'(x33) << 2)), .c(15'(s416)), .sum(s417)
     );
-    wire signed [14:0] s435;  // 2*x28 + s433 - 2*x4
-    assign s435[0:0] = s433[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s435 (
-        .a(x28), .b(12'(s433 >>> 1)), .c(x4), .sum(s435[14:1])
+    wire signed [13:0] s418;  // x38 + x44 - x0
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s418 (
+        .a(x38), .b(x44), .c(x0), .sum(s418)
     );
-    wire signed [16:0] s436;  // 8*x12 + 4*s3 + s323
-    assign s436[1:0] = s323[1:0];
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s436 (
-        .a((13'(x12) << 1)), .b(s3), .c(13'(s323 >>> 2)), .sum(s436[16:2])
+    wire signed [14:0] s419;  // 2*x19 + 2*x22 + x49
+    assign s419[0:0] = x49[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s419 (
+        .a(x19), .b(x22), .c(11'(x49 >>> 1)), .sum(s419[14:1])
     );
-    wire signed [13:0] s441;  // x30 + x44 + x47
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s441 (
-        .a(x30), .b(x44), .c(x47), .sum(s441)
+    wire signed [15:0] s420;  // s2 + s418 - 4*x37
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s420 (
+        .a(s2), .b(s418), .c((14'(x37) << 2)), .sum(s420)
     );
-    wire signed [16:0] s442;  // x3 + 16*x39 - x56
-    bittrigger_grow3 #(.WIDTH(17), .A(14), .B(16), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s442 (
-        .a(14'(x3)), .b((16'(x39) << 4)), .c(14'(x56)), .sum(s442)
+    wire signed [14:0] s426;  // 4*x1 + x26
+    assign s426[1:0] = x26[1:0];
+    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(10), .SIGNED(2'b11), .NEGATE(2'b00)) u_s426 (
+        .a(x1), .b(10'(x26 >>> 2)), .sum(s426[14:2])
     );
-    wire signed [13:0] s443;  // 2*x12 + x45 - x50
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s443 (
-        .a((13'(x12) << 1)), .b(x45), .c(x50), .sum(s443)
+    wire signed [14:0] s427;  // x13 - x36 - s204
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s427 (
+        .a(x13), .b(x36), .c(s204), .sum(s427)
     );
-    wire signed [14:0] s444;  // 4*x30 - s191 - s441
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b110)) u_s444 (
-        .a((15'(x30) << 2)), .b(15'(s191)), .c(15'(s441)), .sum(s444)
+    wire signed [14:0] s428;  // x14 + 2*x42 - 2*x37
+    assign s428[0:0] = x14[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s428 (
+        .a(11'(x14 >>> 1)), .b(x42), .c(x37), .sum(s428[14:1])
     );
-    wire signed [15:0] s445;  // s292 + s443 - s282
-    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s445 (
-        .a(s292), .b(s443), .c(s282), .sum(s445)
+    wire signed [13:0] s429;  // 2*x21 + x30 - x8
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s429 (
+        .a((13'(x21) << 1)), .b(x30), .c(x8), .sum(s429)
     );
-    wire signed [13:0] s451;  // x20 - x13 - x34
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s451 (
-        .a(x20), .b(x13), .c(x34), .sum(s451)
+    wire signed [15:0] s430;  // s426 + s428 - 4*x6
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s430 (
+        .a(16'(s426)), .b(16'(s428)), .c((16'(x6) << 2)), .sum(s430)
     );
-    wire signed [14:0] s452;  // x15 + x41 + s451
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s452 (
-        .a(x15), .b(x41), .c(s451), .sum(s452)
+    wire signed [13:0] s436;  // x1 + x47 - x14
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s436 (
+        .a(x1), .b(x47), .c(x14), .sum(s436)
     );
-    wire signed [14:0] s458;  // x31 - x9 - 4*x25
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s458 (
-        .a(x31), .b(x9), .c((14'(x25) << 2)), .sum(s458)
+    wire signed [15:0] s437;  // 4*x28 - 4*x4 - s130
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s437 (
+        .a((14'(x28) << 2)), .b((14'(x4) << 2)), .c(s130), .sum(s437)
     );
-    wire signed [14:0] s459;  // x32 - x26 - s70
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s459 (
-        .a(x32), .b(x26), .c(s70), .sum(s459)
+    wire signed [15:0] s438;  // 4*x26 + s294 - s371
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s438 (
+        .a((14'(x26) << 2)), .b(s294), .c(s371), .sum(s438)
     );
-    wire signed [13:0] s464;  // x27 + x40 + x49
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s464 (
-        .a(x27), .b(x40), .c(x49), .sum(s464)
+    wire signed [16:0] s439;  // 8*x12 + s272 + 2*s436
+    assign s439[0:0] = s272[0:0];
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(13), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s439 (
+        .a((14'(x12) << 2)), .b(13'(s272 >>> 1)), .c(s436), .sum(s439[16:1])
     );
-    wire signed [14:0] s465;  // s127 + s464 - 2*x1
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s465 (
-        .a(s127), .b(s464), .c((13'(x1) << 1)), .sum(s465)
+    wire signed [13:0] s444;  // x29 - x47 - x50
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s444 (
+        .a(x29), .b(x47), .c(x50), .sum(s444)
     );
-    wire signed [15:0] s466;  // 4*x21 + s458 - 4*x14
-    assign s466[1:0] = s458[1:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s466 (
-        .a(x21), .b(13'(s458 >>> 2)), .c(x14), .sum(s466[15:2])
+    wire signed [15:0] s445;  // 4*x30 + s444 - 2*x1
+    assign s445[0:0] = s444[0:0];
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s445 (
+        .a((13'(x30) << 1)), .b(13'(s444 >>> 1)), .c(x1), .sum(s445[15:1])
     );
-    wire signed [13:0] s472;  // x2 + x13 - x44
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s472 (
-        .a(x2), .b(x13), .c(x44), .sum(s472)
+    wire signed [12:0] s453;  // x15 - x34
+    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s453 (
+        .a(x15), .b(x34), .sum(s453)
     );
-    wire signed [13:0] s473;  // 2*x0 + x17 + x49
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s473 (
-        .a((13'(x0) << 1)), .b(x17), .c(x49), .sum(s473)
+    wire signed [14:0] s454;  // s453 - x13 - s280
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s454 (
+        .a(s453), .b(x13), .c(s280), .sum(s454)
     );
-    wire signed [15:0] s474;  // 4*x25 + s472 - 4*x3
-    assign s474[1:0] = s472[1:0];
+    wire signed [13:0] s460;  // x9 + x32 + x49
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s460 (
+        .a(x9), .b(x32), .c(x49), .sum(s460)
+    );
+    wire signed [14:0] s461;  // 2*x33 + s178 + s460
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b000)) u_s461 (
+        .a((15'(x33) << 1)), .b(15'(s178)), .c(15'(s460)), .sum(s461)
+    );
+    wire signed [13:0] s466;  // x31 + x40 - 2*x6
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s466 (
+        .a(x31), .b(x40), .c((13'(x6) << 1)), .sum(s466)
+    );
+    wire signed [15:0] s467;  // s273 - 4*x14 - 4*x25
+    assign s467[1:0] = s273[1:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s467 (
+        .a(12'(s273 >>> 2)), .b(x14), .c(x25), .sum(s467[15:2])
+    );
+    wire signed [16:0] s468;  // s250 + s466 - s222
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s468 (
+        .a(s250), .b(s466), .c(s222), .sum(s468)
+    );
+    wire signed [13:0] s474;  // x12 + x13 - x49
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s474 (
-        .a(x25), .b(12'(s472 >>> 2)), .c(x3), .sum(s474[15:2])
+        .a(x12), .b(x13), .c(x49), .sum(s474)
     );
-    wire signed [15:0] s479;  // 8*x22 + x52 - 4*x18
-    assign s479[1:0] = x52[1:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s479 (
-        .a((13'(x22) << 1)), .b(11'(x52 >>> 2)), .c(x18), .sum(s479[15:2])
+    wire signed [13:0] s475;  // x2 + x31 - x44
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s475 (
+        .a(x2), .b(x31), .c(x44), .sum(s475)
     );
-    wire signed [13:0] s480;  // x7 + x10 - 2*x36
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s480 (
-        .a(x7), .b(x10), .c((13'(x36) << 1)), .sum(s480)
+    wire signed [15:0] s476;  // 4*x25 + s474 + s475
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s476 (
+        .a((14'(x25) << 2)), .b(s474), .c(s475), .sum(s476)
     );
-    wire signed [14:0] s481;  // x38 - 4*x29
-    assign s481[1:0] = x38[1:0];
-    bittrigger_grow2 #(.WIDTH(13), .A(10), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s481 (
-        .a(10'(x38 >>> 2)), .b(x29), .sum(s481[14:2])
+    wire signed [13:0] s481;  // x7 + x10 - 2*x36
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s481 (
+        .a(x7), .b(x10), .c((13'(x36) << 1)), .sum(s481)
     );
-    wire signed [15:0] s482;  // s480 + s481 - s345
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s482 (
-        .a(s480), .b(s481), .c(s345), .sum(s482)
+    wire signed [15:0] s482;  // 8*x22 + x52 - 4*x18
+    assign s482[1:0] = x52[1:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s482 (
+        .a((13'(x22) << 1)), .b(11'(x52 >>> 2)), .c(x18), .sum(s482[15:2])
     );
-    wire signed [13:0] s488;  // x15 + x21 - 2*x19
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s488 (
-        .a(x15), .b(x21), .c((13'(x19) << 1)), .sum(s488)
+    wire signed [14:0] s483;  // x38 - 2*x23 - 4*x29
+    assign s483[0:0] = x38[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s483 (
+        .a(11'(x38 >>> 1)), .b(x23), .c((13'(x29) << 1)), .sum(s483[14:1])
     );
-    wire signed [14:0] s489;  // s393 - 2*x38 - s55
-    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s489 (
-        .a(s393), .b((13'(x38) << 1)), .c(s55), .sum(s489)
+    wire signed [13:0] s490;  // x15 + x33 - 2*x38
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s490 (
+        .a(x15), .b(x33), .c((13'(x38) << 1)), .sum(s490)
     );
-    wire signed [15:0] s490;  // s330 + s488 - 4*x15
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s490 (
-        .a(s330), .b(s488), .c((14'(x15) << 2)), .sum(s490)
+    wire signed [14:0] s491;  // s241 + s391 - s71
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s491 (
+        .a(15'(s241)), .b(15'(s391)), .c(15'(s71)), .sum(s491)
     );
-    wire signed [13:0] s494;  // x1 + x48 - x43
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s494 (
-        .a(x1), .b(x48), .c(x43), .sum(s494)
+    wire signed [15:0] s492;  // s323 - 4*x15 - 4*x33
+    assign s492[1:0] = s323[1:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s492 (
+        .a(12'(s323 >>> 2)), .b(x15), .c(x33), .sum(s492[15:2])
     );
-    wire signed [14:0] s495;  // 2*x14 + s126 - s151
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s495 (
-        .a((15'(x14) << 1)), .b(15'(s126)), .c(15'(s151)), .sum(s495)
+    wire signed [13:0] s496;  // x56 - x11 - x43
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s496 (
+        .a(x56), .b(x11), .c(x43), .sum(s496)
     );
-    wire signed [15:0] s496;  // 2*s441 + s494 - s267
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s496 (
-        .a((16'(s441) << 1)), .b(16'(s494)), .c(16'(s267)), .sum(s496)
+    wire signed [14:0] s497;  // x1 + 2*x30 + 2*x44
+    assign s497[0:0] = x1[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s497 (
+        .a(11'(x1 >>> 1)), .b(x30), .c(x44), .sum(s497[14:1])
+    );
+    wire signed [14:0] s498;  // 2*x14 + 2*x47 + s136
+    assign s498[0:0] = s136[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s498 (
+        .a(x14), .b(x47), .c(13'(s136 >>> 1)), .sum(s498[14:1])
+    );
+    wire signed [17:0] s501;  // 2*s203 + 4*s274 - s482
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s501 (
+        .a((16'(s203) << 1)), .b((16'(s274) << 2)), .c(s482), .sum(s501)
     );
 
     // stage 1
+    reg  signed [11:0] x1_d1;
+    reg  signed [11:0] x2_d1;
     reg  signed [11:0] x3_d1;
+    reg  signed [11:0] x5_d1;
     reg  signed [11:0] x6_d1;
     reg  signed [11:0] x7_d1;
     reg  signed [11:0] x9_d1;
     reg  signed [11:0] x10_d1;
+    reg  signed [11:0] x11_d1;
     reg  signed [11:0] x12_d1;
     reg  signed [11:0] x15_d1;
     reg  signed [11:0] x18_d1;
     reg  signed [11:0] x19_d1;
     reg  signed [11:0] x20_d1;
     reg  signed [11:0] x21_d1;
-    reg  signed [11:0] x23_d1;
+    reg  signed [11:0] x22_d1;
     reg  signed [11:0] x24_d1;
     reg  signed [11:0] x25_d1;
-    reg  signed [11:0] x26_d1;
     reg  signed [11:0] x27_d1;
+    reg  signed [11:0] x29_d1;
+    reg  signed [11:0] x30_d1;
     reg  signed [11:0] x34_d1;
     reg  signed [11:0] x35_d1;
     reg  signed [11:0] x36_d1;
-    reg  signed [11:0] x37_d1;
+    reg  signed [11:0] x38_d1;
     reg  signed [11:0] x39_d1;
-    reg  signed [11:0] x41_d1;
     reg  signed [11:0] x42_d1;
     reg  signed [11:0] x44_d1;
     reg  signed [11:0] x45_d1;
     reg  signed [11:0] x46_d1;
     reg  signed [11:0] x48_d1;
-    reg  signed [11:0] x49_d1;
     reg  signed [11:0] x51_d1;
     reg  signed [11:0] x54_d1;
+    reg  signed [11:0] x55_d1;
     reg  signed [13:0] s0_d1;
-    reg  signed [14:0] s2_d1;
-    reg  signed [12:0] s4_d1;
-    reg  signed [14:0] s5_d1;
-    reg  signed [13:0] s6_d1;
-    reg  signed [15:0] s11_d1;
-    reg  signed [15:0] s14_d1;
-    reg  signed [15:0] s16_d1;
-    reg  signed [18:0] s17_d1;
-    reg  signed [14:0] s20_d1;
-    reg  signed [16:0] s22_d1;
-    reg  signed [14:0] s23_d1;
-    reg  signed [13:0] s24_d1;
-    reg  signed [12:0] s31_d1;
-    reg  signed [14:0] s34_d1;
-    reg  signed [15:0] s35_d1;
-    reg  signed [16:0] s38_d1;
-    reg  signed [13:0] s39_d1;
-    reg  signed [14:0] s41_d1;
-    reg  signed [16:0] s43_d1;
-    reg  signed [16:0] s45_d1;
-    reg  signed [13:0] s47_d1;
-    reg  signed [15:0] s51_d1;
-    reg  signed [14:0] s56_d1;
-    reg  signed [17:0] s57_d1;
-    reg  signed [14:0] s60_d1;
-    reg  signed [15:0] s61_d1;
-    reg  signed [13:0] s64_d1;
-    reg  signed [17:0] s65_d1;
-    reg  signed [15:0] s68_d1;
-    reg  signed [14:0] s69_d1;
+    reg  signed [16:0] s3_d1;
+    reg  signed [15:0] s6_d1;
+    reg  signed [15:0] s8_d1;
+    reg  signed [15:0] s9_d1;
+    reg  signed [16:0] s13_d1;
+    reg  signed [14:0] s14_d1;
+    reg  signed [16:0] s17_d1;
+    reg  signed [14:0] s18_d1;
+    reg  signed [13:0] s20_d1;
+    reg  signed [14:0] s21_d1;
+    reg  signed [13:0] s23_d1;
+    reg  signed [14:0] s24_d1;
+    reg  signed [15:0] s31_d1;
+    reg  signed [13:0] s32_d1;
+    reg  signed [13:0] s33_d1;
+    reg  signed [13:0] s35_d1;
+    reg  signed [16:0] s39_d1;
+    reg  signed [14:0] s40_d1;
+    reg  signed [16:0] s42_d1;
+    reg  signed [14:0] s44_d1;
+    reg  signed [14:0] s46_d1;
+    reg  signed [15:0] s47_d1;
+    reg  signed [13:0] s49_d1;
+    reg  signed [14:0] s51_d1;
+    reg  signed [15:0] s58_d1;
+    reg  signed [15:0] s59_d1;
+    reg  signed [14:0] s61_d1;
+    reg  signed [14:0] s64_d1;
+    reg  signed [15:0] s65_d1;
+    reg  signed [12:0] s67_d1;
+    reg  signed [13:0] s69_d1;
+    reg  signed [12:0] s71_d1;
     reg  signed [14:0] s72_d1;
-    reg  signed [15:0] s73_d1;
-    reg  signed [13:0] s75_d1;
-    reg  signed [17:0] s77_d1;
-    reg  signed [13:0] s78_d1;
-    reg  signed [13:0] s79_d1;
-    reg  signed [14:0] s82_d1;
+    reg  signed [13:0] s74_d1;
+    reg  signed [17:0] s76_d1;
+    reg  signed [12:0] s77_d1;
+    reg  signed [13:0] s80_d1;
     reg  signed [15:0] s83_d1;
-    reg  signed [13:0] s90_d1;
-    reg  signed [17:0] s93_d1;
-    reg  signed [13:0] s94_d1;
-    reg  signed [14:0] s95_d1;
-    reg  signed [15:0] s96_d1;
-    reg  signed [13:0] s97_d1;
-    reg  signed [13:0] s98_d1;
-    reg  signed [14:0] s102_d1;
-    reg  signed [15:0] s106_d1;
-    reg  signed [15:0] s109_d1;
-    reg  signed [15:0] s112_d1;
-    reg  signed [15:0] s113_d1;
-    reg  signed [15:0] s114_d1;
-    reg  signed [16:0] s121_d1;
-    reg  signed [17:0] s124_d1;
-    reg  signed [15:0] s128_d1;
-    reg  signed [13:0] s130_d1;
-    reg  signed [15:0] s131_d1;
-    reg  signed [13:0] s133_d1;
-    reg  signed [15:0] s134_d1;
-    reg  signed [14:0] s137_d1;
-    reg  signed [15:0] s138_d1;
-    reg  signed [13:0] s143_d1;
-    reg  signed [14:0] s145_d1;
-    reg  signed [14:0] s147_d1;
-    reg  signed [14:0] s148_d1;
-    reg  signed [13:0] s150_d1;
-    reg  signed [14:0] s154_d1;
-    reg  signed [14:0] s155_d1;
-    reg  signed [13:0] s156_d1;
-    reg  signed [15:0] s159_d1;
-    reg  signed [14:0] s165_d1;
+    reg  signed [13:0] s84_d1;
+    reg  signed [14:0] s85_d1;
+    reg  signed [13:0] s93_d1;
+    reg  signed [14:0] s94_d1;
+    reg  signed [16:0] s95_d1;
+    reg  signed [14:0] s97_d1;
+    reg  signed [17:0] s100_d1;
+    reg  signed [14:0] s101_d1;
+    reg  signed [15:0] s102_d1;
+    reg  signed [13:0] s104_d1;
+    reg  signed [15:0] s105_d1;
+    reg  signed [17:0] s108_d1;
+    reg  signed [15:0] s111_d1;
+    reg  signed [14:0] s114_d1;
+    reg  signed [15:0] s115_d1;
+    reg  signed [15:0] s116_d1;
+    reg  signed [15:0] s122_d1;
+    reg  signed [15:0] s124_d1;
+    reg  signed [14:0] s125_d1;
+    reg  signed [15:0] s127_d1;
+    reg  signed [16:0] s132_d1;
+    reg  signed [17:0] s134_d1;
+    reg  signed [13:0] s135_d1;
+    reg  signed [15:0] s139_d1;
+    reg  signed [15:0] s140_d1;
+    reg  signed [16:0] s147_d1;
+    reg  signed [13:0] s148_d1;
+    reg  signed [14:0] s150_d1;
+    reg  signed [15:0] s154_d1;
+    reg  signed [17:0] s156_d1;
+    reg  signed [14:0] s159_d1;
+    reg  signed [15:0] s160_d1;
     reg  signed [15:0] s167_d1;
-    reg  signed [13:0] s168_d1;
-    reg  signed [13:0] s170_d1;
-    reg  signed [12:0] s171_d1;
-    reg  signed [13:0] s173_d1;
-    reg  signed [14:0] s174_d1;
-    reg  signed [15:0] s178_d1;
-    reg  signed [14:0] s180_d1;
-    reg  signed [14:0] s181_d1;
-    reg  signed [14:0] s187_d1;
-    reg  signed [13:0] s188_d1;
+    reg  signed [15:0] s171_d1;
+    reg  signed [14:0] s173_d1;
+    reg  signed [13:0] s175_d1;
+    reg  signed [13:0] s176_d1;
+    reg  signed [13:0] s178_d1;
+    reg  signed [14:0] s179_d1;
+    reg  signed [15:0] s180_d1;
+    reg  signed [14:0] s186_d1;
+    reg  signed [15:0] s189_d1;
+    reg  signed [13:0] s190_d1;
+    reg  signed [14:0] s192_d1;
     reg  signed [14:0] s194_d1;
     reg  signed [15:0] s195_d1;
-    reg  signed [15:0] s196_d1;
-    reg  signed [13:0] s202_d1;
+    reg  signed [16:0] s202_d1;
+    reg  signed [14:0] s203_d1;
+    reg  signed [13:0] s204_d1;
     reg  signed [15:0] s206_d1;
     reg  signed [14:0] s208_d1;
-    reg  signed [16:0] s211_d1;
     reg  signed [14:0] s212_d1;
-    reg  signed [14:0] s214_d1;
-    reg  signed [13:0] s219_d1;
-    reg  signed [17:0] s223_d1;
+    reg  signed [14:0] s220_d1;
+    reg  signed [14:0] s222_d1;
+    reg  signed [15:0] s224_d1;
     reg  signed [14:0] s225_d1;
-    reg  signed [14:0] s227_d1;
-    reg  signed [16:0] s231_d1;
-    reg  signed [14:0] s232_d1;
-    reg  signed [14:0] s233_d1;
-    reg  signed [15:0] s234_d1;
-    reg  signed [15:0] s237_d1;
-    reg  signed [13:0] s243_d1;
-    reg  signed [17:0] s245_d1;
-    reg  signed [13:0] s247_d1;
+    reg  signed [16:0] s228_d1;
+    reg  signed [15:0] s230_d1;
+    reg  signed [14:0] s234_d1;
+    reg  signed [15:0] s235_d1;
+    reg  signed [15:0] s240_d1;
+    reg  signed [13:0] s241_d1;
+    reg  signed [17:0] s242_d1;
+    reg  signed [14:0] s244_d1;
+    reg  signed [15:0] s251_d1;
     reg  signed [14:0] s252_d1;
-    reg  signed [13:0] s254_d1;
-    reg  signed [13:0] s255_d1;
-    reg  signed [15:0] s260_d1;
-    reg  signed [14:0] s261_d1;
-    reg  signed [14:0] s262_d1;
-    reg  signed [15:0] s263_d1;
-    reg  signed [14:0] s267_d1;
-    reg  signed [13:0] s268_d1;
-    reg  signed [15:0] s269_d1;
+    reg  signed [15:0] s254_d1;
+    reg  signed [14:0] s256_d1;
+    reg  signed [15:0] s259_d1;
+    reg  signed [16:0] s262_d1;
+    reg  signed [14:0] s265_d1;
+    reg  signed [15:0] s267_d1;
+    reg  signed [14:0] s268_d1;
     reg  signed [17:0] s271_d1;
-    reg  signed [17:0] s274_d1;
-    reg  signed [14:0] s276_d1;
-    reg  signed [15:0] s278_d1;
-    reg  signed [14:0] s279_d1;
-    reg  signed [14:0] s284_d1;
-    reg  signed [16:0] s285_d1;
-    reg  signed [14:0] s291_d1;
+    reg  signed [13:0] s272_d1;
+    reg  signed [15:0] s275_d1;
+    reg  signed [17:0] s277_d1;
+    reg  signed [13:0] s278_d1;
+    reg  signed [14:0] s282_d1;
+    reg  signed [15:0] s283_d1;
+    reg  signed [15:0] s284_d1;
+    reg  signed [15:0] s292_d1;
     reg  signed [14:0] s294_d1;
-    reg  signed [18:0] s296_d1;
-    reg  signed [15:0] s298_d1;
-    reg  signed [15:0] s300_d1;
-    reg  signed [15:0] s302_d1;
-    reg  signed [13:0] s303_d1;
-    reg  signed [14:0] s305_d1;
-    reg  signed [15:0] s306_d1;
-    reg  signed [16:0] s313_d1;
-    reg  signed [14:0] s316_d1;
-    reg  signed [15:0] s318_d1;
-    reg  signed [15:0] s319_d1;
-    reg  signed [15:0] s325_d1;
-    reg  signed [13:0] s327_d1;
-    reg  signed [14:0] s329_d1;
-    reg  signed [14:0] s331_d1;
-    reg  signed [14:0] s332_d1;
-    reg  signed [14:0] s333_d1;
-    reg  signed [14:0] s339_d1;
-    reg  signed [15:0] s340_d1;
-    reg  signed [17:0] s344_d1;
+    reg  signed [14:0] s295_d1;
+    reg  signed [14:0] s296_d1;
+    reg  signed [15:0] s299_d1;
+    reg  signed [14:0] s303_d1;
+    reg  signed [15:0] s304_d1;
+    reg  signed [14:0] s312_d1;
+    reg  signed [14:0] s313_d1;
+    reg  signed [15:0] s314_d1;
+    reg  signed [15:0] s321_d1;
+    reg  signed [14:0] s324_d1;
+    reg  signed [14:0] s326_d1;
+    reg  signed [14:0] s327_d1;
+    reg  signed [13:0] s328_d1;
+    reg  signed [14:0] s330_d1;
+    reg  signed [15:0] s331_d1;
+    reg  signed [14:0] s338_d1;
+    reg  signed [17:0] s342_d1;
+    reg  signed [14:0] s343_d1;
     reg  signed [13:0] s345_d1;
-    reg  signed [14:0] s347_d1;
-    reg  signed [14:0] s349_d1;
+    reg  signed [15:0] s346_d1;
+    reg  signed [15:0] s350_d1;
     reg  signed [15:0] s351_d1;
     reg  signed [16:0] s352_d1;
-    reg  signed [16:0] s358_d1;
-    reg  signed [13:0] s359_d1;
-    reg  signed [13:0] s360_d1;
-    reg  signed [14:0] s361_d1;
-    reg  signed [14:0] s363_d1;
-    reg  signed [14:0] s364_d1;
-    reg  signed [14:0] s373_d1;
-    reg  signed [16:0] s374_d1;
-    reg  signed [13:0] s376_d1;
-    reg  signed [15:0] s378_d1;
-    reg  signed [13:0] s383_d1;
-    reg  signed [15:0] s384_d1;
-    reg  signed [15:0] s385_d1;
-    reg  signed [15:0] s395_d1;
-    reg  signed [14:0] s402_d1;
-    reg  signed [15:0] s403_d1;
-    reg  signed [13:0] s407_d1;
-    reg  signed [13:0] s408_d1;
-    reg  signed [15:0] s411_d1;
-    reg  signed [17:0] s414_d1;
-    reg  signed [14:0] s416_d1;
-    reg  signed [15:0] s417_d1;
-    reg  signed [15:0] s423_d1;
-    reg  signed [14:0] s424_d1;
-    reg  signed [15:0] s426_d1;
-    reg  signed [15:0] s427_d1;
-    reg  signed [13:0] s432_d1;
-    reg  signed [14:0] s434_d1;
-    reg  signed [14:0] s435_d1;
-    reg  signed [16:0] s436_d1;
-    reg  signed [16:0] s442_d1;
-    reg  signed [14:0] s444_d1;
+    reg  signed [15:0] s358_d1;
+    reg  signed [15:0] s361_d1;
+    reg  signed [15:0] s364_d1;
+    reg  signed [15:0] s365_d1;
+    reg  signed [15:0] s374_d1;
+    reg  signed [16:0] s375_d1;
+    reg  signed [15:0] s380_d1;
+    reg  signed [14:0] s382_d1;
+    reg  signed [15:0] s383_d1;
+    reg  signed [13:0] s390_d1;
+    reg  signed [17:0] s394_d1;
+    reg  signed [13:0] s395_d1;
+    reg  signed [14:0] s396_d1;
+    reg  signed [16:0] s400_d1;
+    reg  signed [13:0] s404_d1;
+    reg  signed [14:0] s405_d1;
+    reg  signed [15:0] s406_d1;
+    reg  signed [17:0] s411_d1;
+    reg  signed [16:0] s414_d1;
+    reg  signed [14:0] s417_d1;
+    reg  signed [14:0] s419_d1;
+    reg  signed [15:0] s420_d1;
+    reg  signed [14:0] s426_d1;
+    reg  signed [14:0] s427_d1;
+    reg  signed [13:0] s429_d1;
+    reg  signed [15:0] s430_d1;
+    reg  signed [15:0] s437_d1;
+    reg  signed [15:0] s438_d1;
+    reg  signed [16:0] s439_d1;
     reg  signed [15:0] s445_d1;
-    reg  signed [14:0] s452_d1;
-    reg  signed [14:0] s458_d1;
-    reg  signed [14:0] s459_d1;
-    reg  signed [14:0] s465_d1;
-    reg  signed [15:0] s466_d1;
-    reg  signed [13:0] s473_d1;
-    reg  signed [15:0] s474_d1;
-    reg  signed [15:0] s479_d1;
-    reg  signed [13:0] s480_d1;
+    reg  signed [14:0] s454_d1;
+    reg  signed [14:0] s461_d1;
+    reg  signed [15:0] s467_d1;
+    reg  signed [16:0] s468_d1;
+    reg  signed [15:0] s476_d1;
+    reg  signed [13:0] s481_d1;
     reg  signed [15:0] s482_d1;
-    reg  signed [14:0] s489_d1;
-    reg  signed [15:0] s490_d1;
-    reg  signed [14:0] s495_d1;
-    reg  signed [15:0] s496_d1;
+    reg  signed [14:0] s483_d1;
+    reg  signed [13:0] s490_d1;
+    reg  signed [14:0] s491_d1;
+    reg  signed [15:0] s492_d1;
+    reg  signed [13:0] s496_d1;
+    reg  signed [14:0] s497_d1;
+    reg  signed [14:0] s498_d1;
+    reg  signed [17:0] s501_d1;
     always_ff @(posedge clk) begin
+        x1_d1 <= x1;
+        x2_d1 <= x2;
         x3_d1 <= x3;
+        x5_d1 <= x5;
         x6_d1 <= x6;
         x7_d1 <= x7;
         x9_d1 <= x9;
         x10_d1 <= x10;
+        x11_d1 <= x11;
         x12_d1 <= x12;
         x15_d1 <= x15;
         x18_d1 <= x18;
         x19_d1 <= x19;
         x20_d1 <= x20;
         x21_d1 <= x21;
-        x23_d1 <= x23;
+        x22_d1 <= x22;
         x24_d1 <= x24;
         x25_d1 <= x25;
-        x26_d1 <= x26;
         x27_d1 <= x27;
+        x29_d1 <= x29;
+        x30_d1 <= x30;
         x34_d1 <= x34;
         x35_d1 <= x35;
         x36_d1 <= x36;
-        x37_d1 <= x37;
+        x38_d1 <= x38;
         x39_d1 <= x39;
-        x41_d1 <= x41;
         x42_d1 <= x42;
         x44_d1 <= x44;
         x45_d1 <= x45;
         x46_d1 <= x46;
         x48_d1 <= x48;
-        x49_d1 <= x49;
         x51_d1 <= x51;
         x54_d1 <= x54;
+        x55_d1 <= x55;
         s0_d1 <= s0;
-        s2_d1 <= s2;
-        s4_d1 <= s4;
-        s5_d1 <= s5;
+        s3_d1 <= s3;
         s6_d1 <= s6;
-        s11_d1 <= s11;
+        s8_d1 <= s8;
+        s9_d1 <= s9;
+        s13_d1 <= s13;
         s14_d1 <= s14;
-        s16_d1 <= s16;
         s17_d1 <= s17;
+        s18_d1 <= s18;
         s20_d1 <= s20;
-        s22_d1 <= s22;
+        s21_d1 <= s21;
         s23_d1 <= s23;
         s24_d1 <= s24;
         s31_d1 <= s31;
-        s34_d1 <= s34;
+        s32_d1 <= s32;
+        s33_d1 <= s33;
         s35_d1 <= s35;
-        s38_d1 <= s38;
         s39_d1 <= s39;
-        s41_d1 <= s41;
-        s43_d1 <= s43;
-        s45_d1 <= s45;
+        s40_d1 <= s40;
+        s42_d1 <= s42;
+        s44_d1 <= s44;
+        s46_d1 <= s46;
         s47_d1 <= s47;
+        s49_d1 <= s49;
         s51_d1 <= s51;
-        s56_d1 <= s56;
-        s57_d1 <= s57;
-        s60_d1 <= s60;
+        s58_d1 <= s58;
+        s59_d1 <= s59;
         s61_d1 <= s61;
         s64_d1 <= s64;
         s65_d1 <= s65;
-        s68_d1 <= s68;
+        s67_d1 <= s67;
         s69_d1 <= s69;
+        s71_d1 <= s71;
         s72_d1 <= s72;
-        s73_d1 <= s73;
-        s75_d1 <= s75;
+        s74_d1 <= s74;
+        s76_d1 <= s76;
         s77_d1 <= s77;
-        s78_d1 <= s78;
-        s79_d1 <= s79;
-        s82_d1 <= s82;
+        s80_d1 <= s80;
         s83_d1 <= s83;
-        s90_d1 <= s90;
+        s84_d1 <= s84;
+        s85_d1 <= s85;
         s93_d1 <= s93;
         s94_d1 <= s94;
         s95_d1 <= s95;
-        s96_d1 <= s96;
         s97_d1 <= s97;
-        s98_d1 <= s98;
+        s100_d1 <= s100;
+        s101_d1 <= s101;
         s102_d1 <= s102;
-        s106_d1 <= s106;
-        s109_d1 <= s109;
-        s112_d1 <= s112;
-        s113_d1 <= s113;
+        s104_d1 <= s104;
+        s105_d1 <= s105;
+        s108_d1 <= s108;
+        s111_d1 <= s111;
         s114_d1 <= s114;
-        s121_d1 <= s121;
+        s115_d1 <= s115;
+        s116_d1 <= s116;
+        s122_d1 <= s122;
         s124_d1 <= s124;
-        s128_d1 <= s128;
-        s130_d1 <= s130;
-        s131_d1 <= s131;
-        s133_d1 <= s133;
+        s125_d1 <= s125;
+        s127_d1 <= s127;
+        s132_d1 <= s132;
         s134_d1 <= s134;
-        s137_d1 <= s137;
-        s138_d1 <= s138;
-        s143_d1 <= s143;
-        s145_d1 <= s145;
+        s135_d1 <= s135;
+        s139_d1 <= s139;
+        s140_d1 <= s140;
         s147_d1 <= s147;
         s148_d1 <= s148;
         s150_d1 <= s150;
         s154_d1 <= s154;
-        s155_d1 <= s155;
         s156_d1 <= s156;
         s159_d1 <= s159;
-        s165_d1 <= s165;
+        s160_d1 <= s160;
         s167_d1 <= s167;
-        s168_d1 <= s168;
-        s170_d1 <= s170;
         s171_d1 <= s171;
         s173_d1 <= s173;
-        s174_d1 <= s174;
+        s175_d1 <= s175;
+        s176_d1 <= s176;
         s178_d1 <= s178;
+        s179_d1 <= s179;
         s180_d1 <= s180;
-        s181_d1 <= s181;
-        s187_d1 <= s187;
-        s188_d1 <= s188;
+        s186_d1 <= s186;
+        s189_d1 <= s189;
+        s190_d1 <= s190;
+        s192_d1 <= s192;
         s194_d1 <= s194;
         s195_d1 <= s195;
-        s196_d1 <= s196;
         s202_d1 <= s202;
+        s203_d1 <= s203;
+        s204_d1 <= s204;
         s206_d1 <= s206;
         s208_d1 <= s208;
-        s211_d1 <= s211;
         s212_d1 <= s212;
-        s214_d1 <= s214;
-        s219_d1 <= s219;
-        s223_d1 <= s223;
+        s220_d1 <= s220;
+        s222_d1 <= s222;
+        s224_d1 <= s224;
         s225_d1 <= s225;
-        s227_d1 <= s227;
-        s231_d1 <= s231;
-        s232_d1 <= s232;
-        s233_d1 <= s233;
+        s228_d1 <= s228;
+        s230_d1 <= s230;
         s234_d1 <= s234;
-        s237_d1 <= s237;
-        s243_d1 <= s243;
-        s245_d1 <= s245;
-        s247_d1 <= s247;
+        s235_d1 <= s235;
+        s240_d1 <= s240;
+        s241_d1 <= s241;
+        s242_d1 <= s242;
+        s244_d1 <= s244;
+        s251_d1 <= s251;
         s252_d1 <= s252;
         s254_d1 <= s254;
-        s255_d1 <= s255;
-        s260_d1 <= s260;
-        s261_d1 <= s261;
+        s256_d1 <= s256;
+        s259_d1 <= s259;
         s262_d1 <= s262;
-        s263_d1 <= s263;
+        s265_d1 <= s265;
         s267_d1 <= s267;
         s268_d1 <= s268;
-        s269_d1 <= s269;
         s271_d1 <= s271;
-        s274_d1 <= s274;
-        s276_d1 <= s276;
+        s272_d1 <= s272;
+        s275_d1 <= s275;
+        s277_d1 <= s277;
         s278_d1 <= s278;
-        s279_d1 <= s279;
+        s282_d1 <= s282;
+        s283_d1 <= s283;
         s284_d1 <= s284;
-        s285_d1 <= s285;
-        s291_d1 <= s291;
+        s292_d1 <= s292;
         s294_d1 <= s294;
+        s295_d1 <= s295;
         s296_d1 <= s296;
-        s298_d1 <= s298;
-        s300_d1 <= s300;
-        s302_d1 <= s302;
+        s299_d1 <= s299;
         s303_d1 <= s303;
-        s305_d1 <= s305;
-        s306_d1 <= s306;
+        s304_d1 <= s304;
+        s312_d1 <= s312;
         s313_d1 <= s313;
-        s316_d1 <= s316;
-        s318_d1 <= s318;
-        s319_d1 <= s319;
-        s325_d1 <= s325;
+        s314_d1 <= s314;
+        s321_d1 <= s321;
+        s324_d1 <= s324;
+        s326_d1 <= s326;
         s327_d1 <= s327;
-        s329_d1 <= s329;
+        s328_d1 <= s328;
+        s330_d1 <= s330;
         s331_d1 <= s331;
-        s332_d1 <= s332;
-        s333_d1 <= s333;
-        s339_d1 <= s339;
-        s340_d1 <= s340;
-        s344_d1 <= s344;
+        s338_d1 <= s338;
+        s342_d1 <= s342;
+        s343_d1 <= s343;
         s345_d1 <= s345;
-        s347_d1 <= s347;
-        s349_d1 <= s349;
+        s346_d1 <= s346;
+        s350_d1 <= s350;
         s351_d1 <= s351;
         s352_d1 <= s352;
         s358_d1 <= s358;
-        s359_d1 <= s359;
-        s360_d1 <= s360;
         s361_d1 <= s361;
-        s363_d1 <= s363;
         s364_d1 <= s364;
-        s373_d1 <= s373;
+        s365_d1 <= s365;
         s374_d1 <= s374;
-        s376_d1 <= s376;
-        s378_d1 <= s378;
+        s375_d1 <= s375;
+        s380_d1 <= s380;
+        s382_d1 <= s382;
         s383_d1 <= s383;
-        s384_d1 <= s384;
-        s385_d1 <= s385;
+        s390_d1 <= s390;
+        s394_d1 <= s394;
         s395_d1 <= s395;
-        s402_d1 <= s402;
-        s403_d1 <= s403;
-        s407_d1 <= s407;
-        s408_d1 <= s408;
+        s396_d1 <= s396;
+        s400_d1 <= s400;
+        s404_d1 <= s404;
+        s405_d1 <= s405;
+        s406_d1 <= s406;
         s411_d1 <= s411;
         s414_d1 <= s414;
-        s416_d1 <= s416;
         s417_d1 <= s417;
-        s423_d1 <= s423;
-        s424_d1 <= s424;
+        s419_d1 <= s419;
+        s420_d1 <= s420;
         s426_d1 <= s426;
         s427_d1 <= s427;
-        s432_d1 <= s432;
-        s434_d1 <= s434;
-        s435_d1 <= s435;
-        s436_d1 <= s436;
-        s442_d1 <= s442;
-        s444_d1 <= s444;
+        s429_d1 <= s429;
+        s430_d1 <= s430;
+        s437_d1 <= s437;
+        s438_d1 <= s438;
+        s439_d1 <= s439;
         s445_d1 <= s445;
-        s452_d1 <= s452;
-        s458_d1 <= s458;
-        s459_d1 <= s459;
-        s465_d1 <= s465;
-        s466_d1 <= s466;
-        s473_d1 <= s473;
-        s474_d1 <= s474;
-        s479_d1 <= s479;
-        s480_d1 <= s480;
+        s454_d1 <= s454;
+        s461_d1 <= s461;
+        s467_d1 <= s467;
+        s468_d1 <= s468;
+        s476_d1 <= s476;
+        s481_d1 <= s481;
         s482_d1 <= s482;
-        s489_d1 <= s489;
+        s483_d1 <= s483;
         s490_d1 <= s490;
-        s495_d1 <= s495;
+        s491_d1 <= s491;
+        s492_d1 <= s492;
         s496_d1 <= s496;
+        s497_d1 <= s497;
+        s498_d1 <= s498;
+        s501_d1 <= s501;
     end
-    wire signed [16:0] s1;  // 8*x42 - 8*x45 - s0
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s1 (
-        .a((15'(x42_d1) << 3)), .b((15'(x45_d1) << 3)), .c(s0_d1), .sum(s1)
+    wire signed [17:0] s10;  // 4*s0 + s3 + 4*s8
+    assign s10[1:0] = s3_d1[1:0];
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b000)) u_s10 (
+        .a(16'(s0_d1)), .b(16'(s3_d1 >>> 2)), .c(s8_d1), .sum(s10[17:2])
     );
-    wire signed [15:0] s7;  // s5 + s6 - 2*s4
-    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s7 (
-        .a(s5_d1), .b(s6_d1), .c((14'(s4_d1) << 1)), .sum(s7)
+    wire signed [18:0] s11;  // s6 + s9 + s10
+    bittrigger_grow3 #(.WIDTH(19), .A(16), .B(16), .C(18), .SIGNED(3'b111), .NEGATE(3'b000)) u_s11 (
+        .a(s6_d1), .b(s9_d1), .c(s10), .sum(s11)
     );
-    wire signed [18:0] s18;  // s16 + s17 - s14
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s18 (
-        .a(19'(s16_d1)), .b(s17_d1), .c(19'(s14_d1)), .sum(s18)
+    wire signed [16:0] s22;  // 8*x45 + s21 - 8*x42
+    assign s22[2:0] = s21_d1[2:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s22 (
+        .a(x45_d1), .b(12'(s21_d1 >>> 3)), .c(x42_d1), .sum(s22[16:3])
     );
-    wire signed [15:0] s25;  // 4*x15 + s23 - 4*x7
-    assign s25[1:0] = s23_d1[1:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s25 (
-        .a(x15_d1), .b(13'(s23_d1 >>> 2)), .c(x7_d1), .sum(s25[15:2])
+    wire signed [15:0] s25;  // s20 - 4*x1 - 4*x7
+    assign s25[1:0] = s20_d1[1:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s25 (
+        .a(12'(s20_d1 >>> 2)), .b(x1_d1), .c(x7_d1), .sum(s25[15:2])
     );
-    wire signed [16:0] s26;  // s2 + s20 + 2*s24
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s26 (
-        .a(s2_d1), .b(s20_d1), .c((15'(s24_d1) << 1)), .sum(s26)
+    wire signed [15:0] s26;  // s23 + s24 - s18
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s26 (
+        .a(16'(s23_d1)), .b(16'(s24_d1)), .c(16'(s18_d1)), .sum(s26)
     );
-    wire signed [17:0] s27;  // s7 + s25 + s26
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(17), .SIGNED(3'b111), .NEGATE(3'b000)) u_s27 (
-        .a(s7), .b(s25), .c(s26), .sum(s27)
+    wire signed [17:0] s27;  // s17 + s25 + s26
+    bittrigger_grow3 #(.WIDTH(18), .A(17), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b000)) u_s27 (
+        .a(s17_d1), .b(s25), .c(s26), .sum(s27)
     );
-    wire signed [18:0] s28;  // s22 - 32*x54 - s1
+    wire signed [18:0] s28;  // s22 - 32*x54 - s13
     bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b110)) u_s28 (
-        .a(s22_d1), .b((17'(x54_d1) << 5)), .c(s1), .sum(s28)
-    );
-    wire signed [17:0] s36;  // 16*x12 + s34 + s35
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(15), .C(16), .SIGNED(3'b111), .NEGATE(3'b000)) u_s36 (
-        .a((16'(x12_d1) << 4)), .b(s34_d1), .c(s35_d1), .sum(s36)
-    );
-    wire signed [16:0] s37;  // 8*x48 - 8*x18 - x35
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s37 (
-        .a((15'(x48_d1) << 3)), .b((15'(x18_d1) << 3)), .c(14'(x35_d1)), .sum(s37)
-    );
-    wire signed [16:0] s42;  // s41 - s38 - 2*s39
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b110)) u_s42 (
-        .a(17'(s41_d1)), .b(s38_d1), .c((17'(s39_d1) << 1)), .sum(s42)
-    );
-    wire signed [16:0] s44;  // x37 + 8*x51 + s43
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s44 (
-        .a(17'(x37_d1)), .b((17'(x51_d1) << 3)), .c(s43_d1), .sum(s44)
-    );
-    wire signed [15:0] s48;  // 2*x6 + 8*x21 + s47
-    assign s48[0:0] = s47_d1[0:0];
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s48 (
-        .a(x6_d1), .b((14'(x21_d1) << 2)), .c(13'(s47_d1 >>> 1)), .sum(s48[15:1])
-    );
-    wire signed [17:0] s52;  // s37 + s48 + s51
-    bittrigger_grow3 #(.WIDTH(18), .A(17), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b000)) u_s52 (
-        .a(s37), .b(s48), .c(s51_d1), .sum(s52)
-    );
-    wire signed [16:0] s62;  // s60 + s61 - 8*x15
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(16), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s62 (
-        .a(s60_d1), .b(s61_d1), .c((15'(x15_d1) << 3)), .sum(s62)
-    );
-    wire signed [16:0] s74;  // 2*s69 + s72 + s73
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s74 (
-        .a((17'(s69_d1) << 1)), .b(17'(s72_d1)), .c(17'(s73_d1)), .sum(s74)
-    );
-    wire signed [17:0] s80;  // s77 + s78 - s79
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s80 (
-        .a(s77_d1), .b(18'(s78_d1)), .c(18'(s79_d1)), .sum(s80)
-    );
-    wire signed [16:0] s84;  // 8*x36 + 8*x54 + s82
-    assign s84[2:0] = s82_d1[2:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s84 (
-        .a(x36_d1), .b(x54_d1), .c(12'(s82_d1 >>> 3)), .sum(s84[16:3])
-    );
-    wire signed [16:0] s85;  // 2*s56 + 2*s64 + s83
-    assign s85[0:0] = s83_d1[0:0];
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b000)) u_s85 (
-        .a(16'(s56_d1)), .b(16'(s64_d1)), .c(16'(s83_d1 >>> 1)), .sum(s85[16:1])
-    );
-    wire signed [18:0] s86;  // s84 - 16*x21 - s62
-    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(16), .C(17), .SIGNED(3'b111), .NEGATE(3'b110)) u_s86 (
-        .a(s84), .b((16'(x21_d1) << 4)), .c(s62), .sum(s86)
-    );
-    wire signed [18:0] s87;  // s65 + s85 - 2*s68
-    bittrigger_grow3 #(.WIDTH(19), .A(18), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s87 (
-        .a(s65_d1), .b(s85), .c((17'(s68_d1) << 1)), .sum(s87)
-    );
-    wire signed [19:0] s88;  // s57 + s80 - 2*s74
-    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(18), .SIGNED(3'b111), .NEGATE(3'b100)) u_s88 (
-        .a(s57_d1), .b(s80), .c((18'(s74) << 1)), .sum(s88)
-    );
-    wire signed [14:0] s99;  // 2*x6 + 4*x48 - x21
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s99 (
-        .a((13'(x6_d1) << 1)), .b((14'(x48_d1) << 2)), .c(x21_d1), .sum(s99)
-    );
-    wire signed [16:0] s100;  // s97 - 16*x12 - s69
-    bittrigger_grow3 #(.WIDTH(17), .A(14), .B(16), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s100 (
-        .a(s97_d1), .b((16'(x12_d1) << 4)), .c(s69_d1), .sum(s100)
-    );
-    wire signed [17:0] s101;  // s98 + 4*s99 + s100
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s101 (
-        .a(18'(s98_d1)), .b((18'(s99) << 2)), .c(18'(s100)), .sum(s101)
-    );
-    wire signed [17:0] s103;  // 16*x42 + 32*x51 + s102
-    assign s103[3:0] = s102_d1[3:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s103 (
-        .a(x42_d1), .b((13'(x51_d1) << 1)), .c(11'(s102_d1 >>> 4)), .sum(s103[17:4])
-    );
-    wire signed [16:0] s115;  // s112 - 8*x24 - 2*s94
-    assign s115[0:0] = s112_d1[0:0];
-    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s115 (
-        .a(15'(s112_d1 >>> 1)), .b((14'(x24_d1) << 2)), .c(s94_d1), .sum(s115[16:1])
-    );
-    wire signed [16:0] s116;  // s96 + s106 + s113
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s116 (
-        .a(17'(s96_d1)), .b(17'(s106_d1)), .c(17'(s113_d1)), .sum(s116)
-    );
-    wire signed [17:0] s117;  // 2*s109 + s114 - 4*s90
-    assign s117[0:0] = s114_d1[0:0];
-    bittrigger_grow3 #(.WIDTH(17), .A(16), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s117 (
-        .a(s109_d1), .b(15'(s114_d1 >>> 1)), .c((15'(s90_d1) << 1)), .sum(s117[17:1])
-    );
-    wire signed [18:0] s118;  // s77 + s115 + s116
-    bittrigger_grow3 #(.WIDTH(19), .A(18), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b000)) u_s118 (
-        .a(s77_d1), .b(s115), .c(s116), .sum(s118)
-    );
-    wire signed [19:0] s119;  // s93 + s103 + s117
-    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(18), .SIGNED(3'b111), .NEGATE(3'b000)) u_s119 (
-        .a(s93_d1), .b(s103), .c(s117), .sum(s119)
-    );
-    wire signed [16:0] s132;  // s128 + s130 + s131
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s132 (
-        .a(17'(s128_d1)), .b(17'(s130_d1)), .c(17'(s131_d1)), .sum(s132)
-    );
-    wire signed [15:0] s139;  // 4*x18 - 4*x48 - s133
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s139 (
-        .a((14'(x18_d1) << 2)), .b((14'(x48_d1) << 2)), .c(s133_d1), .sum(s139)
-    );
-    wire signed [16:0] s140;  // s134 + s137 + s138
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s140 (
-        .a(17'(s134_d1)), .b(17'(s137_d1)), .c(17'(s138_d1)), .sum(s140)
-    );
-    wire signed [17:0] s141;  // s14 + s139 + s140
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(17), .SIGNED(3'b111), .NEGATE(3'b000)) u_s141 (
-        .a(s14_d1), .b(s139), .c(s140), .sum(s141)
-    );
-    wire signed [16:0] s146;  // 16*x54 + s5 + s145
-    bittrigger_grow3 #(.WIDTH(17), .A(16), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s146 (
-        .a((16'(x54_d1) << 4)), .b(s5_d1), .c(s145_d1), .sum(s146)
-    );
-    wire signed [15:0] s149;  // 4*x15 + s148 - s147
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s149 (
-        .a((16'(x15_d1) << 2)), .b(16'(s148_d1)), .c(16'(s147_d1)), .sum(s149)
-    );
-    wire signed [14:0] s152;  // 4*x12 + x39 - 2*x21
-    assign s152[0:0] = x39_d1[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s152 (
-        .a((13'(x12_d1) << 1)), .b(11'(x39_d1 >>> 1)), .c(x21_d1), .sum(s152[14:1])
-    );
-    wire signed [17:0] s153;  // 2*x23 + s45 - x37
-    bittrigger_grow3 #(.WIDTH(18), .A(15), .B(17), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s153 (
-        .a((15'(x23_d1) << 1)), .b(s45_d1), .c(15'(x37_d1)), .sum(s153)
-    );
-    wire signed [16:0] s157;  // x7 + 4*s156 - 4*x9
-    assign s157[1:0] = x7_d1[1:0];
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s157 (
-        .a(12'(x7_d1 >>> 2)), .b(s156_d1), .c(x9_d1), .sum(s157[16:2])
-    );
-    wire signed [15:0] s160;  // s155 - s150 - s154
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b110)) u_s160 (
-        .a(16'(s155_d1)), .b(16'(s150_d1)), .c(16'(s154_d1)), .sum(s160)
-    );
-    wire signed [17:0] s161;  // 16*x24 + s159 + s160
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b000)) u_s161 (
-        .a((16'(x24_d1) << 4)), .b(s159_d1), .c(s160), .sum(s161)
-    );
-    wire signed [17:0] s162;  // 2*s109 + s149 + s157
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s162 (
-        .a((18'(s109_d1) << 1)), .b(18'(s149)), .c(18'(s157)), .sum(s162)
-    );
-    wire signed [18:0] s163;  // s146 + 4*s152 + s153
-    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(18), .SIGNED(3'b111), .NEGATE(3'b000)) u_s163 (
-        .a(s146), .b((17'(s152) << 2)), .c(s153), .sum(s163)
-    );
-    wire signed [16:0] s169;  // s167 + s168 - 4*x54
-    bittrigger_grow3 #(.WIDTH(17), .A(16), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s169 (
-        .a(s167_d1), .b(s168_d1), .c((14'(x54_d1) << 2)), .sum(s169)
-    );
-    wire signed [15:0] s172;  // 4*s170 + s171 - 2*x21
-    assign s172[0:0] = s171_d1[0:0];
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s172 (
-        .a((15'(s170_d1) << 1)), .b(15'(s171_d1 >>> 1)), .c(15'(x21_d1)), .sum(s172[15:1])
-    );
-    wire signed [17:0] s179;  // 8*x42 + s153 + s178
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s179 (
-        .a((18'(x42_d1) << 3)), .b(s153), .c(18'(s178_d1)), .sum(s179)
-    );
-    wire signed [16:0] s182;  // s180 + s181 - s94
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s182 (
-        .a(s180_d1), .b(s181_d1), .c(s94_d1), .sum(s182)
-    );
-    wire signed [17:0] s183;  // s68 + 4*s173 - 2*s174
-    assign s183[0:0] = s68_d1[0:0];
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s183 (
-        .a(15'(s68_d1 >>> 1)), .b((15'(s173_d1) << 1)), .c(s174_d1), .sum(s183[17:1])
-    );
-    wire signed [17:0] s184;  // s182 - 16*x51 - 16*x54
-    assign s184[3:0] = s182[3:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s184 (
-        .a(13'(s182 >>> 4)), .b(x51_d1), .c(x54_d1), .sum(s184[17:4])
-    );
-    wire signed [18:0] s185;  // s183 - s169 - s172
-    bittrigger_grow3 #(.WIDTH(19), .A(18), .B(17), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s185 (
-        .a(s183), .b(s169), .c(s172), .sum(s185)
-    );
-    wire signed [15:0] s189;  // 8*x12 + x26
-    assign s189[2:0] = x26_d1[2:0];
-    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(10), .SIGNED(2'b11), .NEGATE(2'b00)) u_s189 (
-        .a(x12_d1), .b(10'(x26_d1 >>> 3)), .sum(s189[15:3])
-    );
-    wire signed [15:0] s197;  // s194 - s155 - s187
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b110)) u_s197 (
-        .a(16'(s194_d1)), .b(16'(s155_d1)), .c(16'(s187_d1)), .sum(s197)
-    );
-    wire signed [15:0] s198;  // 4*x21 + 2*s31 - s188
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s198 (
-        .a((14'(x21_d1) << 2)), .b((14'(s31_d1) << 1)), .c(s188_d1), .sum(s198)
-    );
-    wire signed [17:0] s199;  // s195 + s196 + s197
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b000)) u_s199 (
-        .a(s195_d1), .b(s196_d1), .c(s197), .sum(s199)
-    );
-    wire signed [18:0] s200;  // s132 + 2*s198 - 2*s189
-    assign s200[0:0] = s132[0:0];
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s200 (
-        .a(16'(s132 >>> 1)), .b(s198), .c(s189), .sum(s200[18:1])
-    );
-    wire signed [17:0] s203;  // 2*x27 - x10 - s121
-    bittrigger_grow3 #(.WIDTH(18), .A(15), .B(15), .C(17), .SIGNED(3'b111), .NEGATE(3'b110)) u_s203 (
-        .a((15'(x27_d1) << 1)), .b(15'(x10_d1)), .c(s121_d1), .sum(s203)
-    );
-    wire signed [17:0] s204;  // 4*x36 + s203 - x42
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s204 (
-        .a((18'(x36_d1) << 2)), .b(s203), .c(18'(x42_d1)), .sum(s204)
-    );
-    wire signed [15:0] s215;  // s212 - s145 - s202
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b110)) u_s215 (
-        .a(16'(s212_d1)), .b(16'(s145_d1)), .c(16'(s202_d1)), .sum(s215)
-    );
-    wire signed [16:0] s216;  // s214 - 8*x24 - s208
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s216 (
-        .a(s214_d1), .b((15'(x24_d1) << 3)), .c(s208_d1), .sum(s216)
-    );
-    wire signed [17:0] s217;  // s211 + s215 - s206
-    bittrigger_grow3 #(.WIDTH(18), .A(17), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s217 (
-        .a(s211_d1), .b(s215), .c(s206_d1), .sum(s217)
-    );
-    wire signed [14:0] s220;  // 2*x18 + x27 + s31
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s220 (
-        .a((13'(x18_d1) << 1)), .b(x27_d1), .c(s31_d1), .sum(s220)
-    );
-    wire signed [17:0] s224;  // 4*s220 + s223 - s220
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s224 (
-        .a((18'(s220) << 2)), .b(s223_d1), .c(18'(s220)), .sum(s224)
-    );
-    wire signed [16:0] s228;  // s225 + s227 - s43
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s228 (
-        .a(17'(s225_d1)), .b(17'(s227_d1)), .c(s43_d1), .sum(s228)
-    );
-    wire signed [16:0] s238;  // 16*x9 + s232 + s237
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s238 (
-        .a((17'(x9_d1) << 4)), .b(17'(s232_d1)), .c(17'(s237_d1)), .sum(s238)
-    );
-    wire signed [18:0] s239;  // s231 - 4*s225 - 4*s233
-    assign s239[1:0] = s231_d1[1:0];
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s239 (
-        .a(15'(s231_d1 >>> 2)), .b(s225_d1), .c(s233_d1), .sum(s239[18:2])
-    );
-    wire signed [18:0] s240;  // s228 + 2*s234 + s238
-    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b000)) u_s240 (
-        .a(s228), .b((17'(s234_d1) << 1)), .c(s238), .sum(s240)
-    );
-    wire signed [14:0] s242;  // 2*x21 + 4*x25 - x19
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s242 (
-        .a((13'(x21_d1) << 1)), .b((14'(x25_d1) << 2)), .c(x19_d1), .sum(s242)
-    );
-    wire signed [15:0] s246;  // x6 + s173 - 8*x24
-    bittrigger_grow3 #(.WIDTH(16), .A(13), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s246 (
-        .a(13'(x6_d1)), .b(s173_d1), .c((15'(x24_d1) << 3)), .sum(s246)
-    );
-    wire signed [15:0] s248;  // s233 + s243 + s247
-    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s248 (
-        .a(s233_d1), .b(s243_d1), .c(s247_d1), .sum(s248)
-    );
-    wire signed [17:0] s249;  // 8*x48 + s248 - s44
-    bittrigger_grow3 #(.WIDTH(18), .A(15), .B(16), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s249 (
-        .a((15'(x48_d1) << 3)), .b(s248), .c(s44), .sum(s249)
-    );
-    wire signed [18:0] s250;  // 4*s242 + s245 - 4*s246
-    assign s250[1:0] = s245_d1[1:0];
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s250 (
-        .a(17'(s242)), .b(17'(s245_d1 >>> 2)), .c(17'(s246)), .sum(s250[18:2])
-    );
-    wire signed [14:0] s253;  // 4*x21 + 2*x48 + x51
-    assign s253[0:0] = x51_d1[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s253 (
-        .a((13'(x21_d1) << 1)), .b(x48_d1), .c(11'(x51_d1 >>> 1)), .sum(s253[14:1])
-    );
-    wire signed [15:0] s256;  // s254 - 4*x12 - 4*x54
-    assign s256[1:0] = s254_d1[1:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s256 (
-        .a(12'(s254_d1 >>> 2)), .b(x12_d1), .c(x54_d1), .sum(s256[15:2])
-    );
-    wire signed [16:0] s257;  // 2*s253 + s255 + s256
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s257 (
-        .a((17'(s253) << 1)), .b(17'(s255_d1)), .c(17'(s256)), .sum(s257)
-    );
-    wire signed [16:0] s264;  // 8*x51 - s262 - s263
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s264 (
-        .a((15'(x51_d1) << 3)), .b(s262_d1), .c(s263_d1), .sum(s264)
-    );
-    wire signed [17:0] s265;  // 2*s252 + s260 + s264
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(17), .SIGNED(3'b111), .NEGATE(3'b000)) u_s265 (
-        .a((16'(s252_d1) << 1)), .b(s260_d1), .c(s264), .sum(s265)
-    );
-    wire signed [17:0] s272;  // x3 + s271 - x49
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s272 (
-        .a(18'(x3_d1)), .b(s271_d1), .c(18'(x49_d1)), .sum(s272)
-    );
-    wire signed [16:0] s280;  // s278 + s279 - 4*x6
-    bittrigger_grow3 #(.WIDTH(17), .A(16), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s280 (
-        .a(s278_d1), .b(s279_d1), .c((14'(x6_d1) << 2)), .sum(s280)
-    );
-    wire signed [16:0] s286;  // 8*x24 + 8*x25 + s267
-    assign s286[2:0] = s267_d1[2:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s286 (
-        .a(x24_d1), .b(x25_d1), .c(12'(s267_d1 >>> 3)), .sum(s286[16:3])
-    );
-    wire signed [16:0] s287;  // 2*s165 + s284 - 8*x21
-    assign s287[0:0] = s284_d1[0:0];
-    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s287 (
-        .a(s165_d1), .b(14'(s284_d1 >>> 1)), .c((14'(x21_d1) << 2)), .sum(s287[16:1])
-    );
-    wire signed [17:0] s288;  // s285 - s234 - s280
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b110)) u_s288 (
-        .a(18'(s285_d1)), .b(18'(s234_d1)), .c(18'(s280)), .sum(s288)
-    );
-    wire signed [18:0] s289;  // s274 + s286 + s287
-    bittrigger_grow3 #(.WIDTH(19), .A(18), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b000)) u_s289 (
-        .a(s274_d1), .b(s286), .c(s287), .sum(s289)
-    );
-    wire signed [15:0] s295;  // 4*x36 + 4*x54 + s291
-    assign s295[1:0] = s291_d1[1:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s295 (
-        .a(x36_d1), .b(x54_d1), .c(13'(s291_d1 >>> 2)), .sum(s295[15:2])
-    );
-    wire signed [18:0] s297;  // s294 + s295 + s296
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b000)) u_s297 (
-        .a(19'(s294_d1)), .b(19'(s295)), .c(s296_d1), .sum(s297)
-    );
-    wire signed [16:0] s307;  // 8*x6 + 8*x45 + s305
-    assign s307[2:0] = s305_d1[2:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s307 (
-        .a(x6_d1), .b(x45_d1), .c(12'(s305_d1 >>> 3)), .sum(s307[16:3])
-    );
-    wire signed [16:0] s308;  // s300 + s306 - s302
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s308 (
-        .a(17'(s300_d1)), .b(17'(s306_d1)), .c(17'(s302_d1)), .sum(s308)
-    );
-    wire signed [18:0] s309;  // 2*s208 + s307 - s62
-    bittrigger_grow3 #(.WIDTH(19), .A(16), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s309 (
-        .a((16'(s208_d1) << 1)), .b(s307), .c(s62), .sum(s309)
-    );
-    wire signed [18:0] s310;  // s308 - 32*x21 - 4*s298
-    assign s310[1:0] = s308[1:0];
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s310 (
-        .a(15'(s308 >>> 2)), .b((15'(x21_d1) << 3)), .c(s298_d1), .sum(s310[18:2])
-    );
-    wire signed [16:0] s312;  // 16*x51 + s208 - x19
-    bittrigger_grow3 #(.WIDTH(17), .A(16), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s312 (
-        .a((16'(x51_d1) << 4)), .b(s208_d1), .c(14'(x19_d1)), .sum(s312)
-    );
-    wire signed [17:0] s320;  // s318 + s319 - 8*x18
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s320 (
-        .a(s318_d1), .b(s319_d1), .c((15'(x18_d1) << 3)), .sum(s320)
-    );
-    wire signed [17:0] s321;  // s172 + s312 + s313
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s321 (
-        .a(18'(s172)), .b(18'(s312)), .c(18'(s313_d1)), .sum(s321)
-    );
-    wire signed [15:0] s326;  // x46 + x54 - s325
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s326 (
-        .a(16'(x46_d1)), .b(16'(x54_d1)), .c(s325_d1), .sum(s326)
-    );
-    wire signed [17:0] s328;  // x21 + s203 + s327
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s328 (
-        .a(18'(x21_d1)), .b(s203), .c(18'(s327_d1)), .sum(s328)
-    );
-    wire signed [16:0] s334;  // s332 + s333 - s331
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s334 (
-        .a(s332_d1), .b(s333_d1), .c(s331_d1), .sum(s334)
-    );
-    wire signed [17:0] s335;  // 4*s150 - s326 - 2*s329
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s335 (
-        .a((16'(s150_d1) << 2)), .b(s326), .c((16'(s329_d1) << 1)), .sum(s335)
-    );
-    wire signed [18:0] s336;  // s74 + 4*s253 + s334
-    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b000)) u_s336 (
-        .a(s74), .b((17'(s253) << 2)), .c(s334), .sum(s336)
-    );
-    wire signed [16:0] s341;  // 4*s188 + s339 + s340
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s341 (
-        .a((17'(s188_d1) << 2)), .b(17'(s339_d1)), .c(17'(s340_d1)), .sum(s341)
-    );
-    wire signed [17:0] s348;  // s234 + s347 - 16*x24
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(15), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s348 (
-        .a(s234_d1), .b(s347_d1), .c((16'(x24_d1) << 4)), .sum(s348)
-    );
-    wire signed [16:0] s353;  // 8*x6 + s298 - 2*s345
-    assign s353[0:0] = s298_d1[0:0];
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s353 (
-        .a((14'(x6_d1) << 2)), .b(15'(s298_d1 >>> 1)), .c(s345_d1), .sum(s353[16:1])
-    );
-    wire signed [17:0] s354;  // s302 + s352 - s351
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(17), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s354 (
-        .a(s302_d1), .b(s352_d1), .c(s351_d1), .sum(s354)
-    );
-    wire signed [18:0] s355;  // s353 + s354 - s341
-    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(18), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s355 (
-        .a(s353), .b(s354), .c(s341), .sum(s355)
-    );
-    wire signed [18:0] s356;  // s344 + s348 - s271
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s356 (
-        .a(19'(s344_d1)), .b(19'(s348)), .c(19'(s271_d1)), .sum(s356)
-    );
-    wire signed [15:0] s362;  // s359 + s360 - s361
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s362 (
-        .a(s359_d1), .b(s360_d1), .c(s361_d1), .sum(s362)
-    );
-    wire signed [15:0] s365;  // s303 - 4*x6 - 4*x51
-    assign s365[1:0] = s303_d1[1:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s365 (
-        .a(12'(s303_d1 >>> 2)), .b(x6_d1), .c(x51_d1), .sum(s365[15:2])
-    );
-    wire signed [16:0] s366;  // s363 + s364 - 2*s39
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s366 (
-        .a(s363_d1), .b(s364_d1), .c((15'(s39_d1) << 1)), .sum(s366)
-    );
-    wire signed [16:0] s367;  // 8*x42 + s362 + s365
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s367 (
-        .a((17'(x42_d1) << 3)), .b(17'(s362)), .c(17'(s365)), .sum(s367)
-    );
-    wire signed [17:0] s368;  // s366 - 2*s152 - 2*s349
-    assign s368[0:0] = s366[0:0];
-    bittrigger_grow3 #(.WIDTH(17), .A(16), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s368 (
-        .a(16'(s366 >>> 1)), .b(s152), .c(s349_d1), .sum(s368[17:1])
-    );
-    wire signed [18:0] s369;  // 32*x24 - 2*s300 - s358
-    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b110)) u_s369 (
-        .a((17'(x24_d1) << 5)), .b((17'(s300_d1) << 1)), .c(s358_d1), .sum(s369)
-    );
-    wire signed [19:0] s370;  // s57 + s369 - s146
-    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(19), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s370 (
-        .a(s57_d1), .b(s369), .c(s146), .sum(s370)
-    );
-    wire signed [16:0] s375;  // s373 + s374 - s329
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s375 (
-        .a(17'(s373_d1)), .b(s374_d1), .c(17'(s329_d1)), .sum(s375)
-    );
-    wire signed [17:0] s379;  // s378 - 32*x24 - s20
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(17), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s379 (
-        .a(s378_d1), .b((17'(x24_d1) << 5)), .c(s20_d1), .sum(s379)
-    );
-    wire signed [15:0] s386;  // 4*x39 - 4*x45 - s383
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s386 (
-        .a((14'(x39_d1) << 2)), .b((14'(x45_d1) << 2)), .c(s383_d1), .sum(s386)
-    );
-    wire signed [17:0] s387;  // 2*s147 + s384 + s385
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b000)) u_s387 (
-        .a((16'(s147_d1) << 1)), .b(s384_d1), .c(s385_d1), .sum(s387)
-    );
-    wire signed [17:0] s388;  // s358 + 2*s386 - 4*s276
-    assign s388[0:0] = s358_d1[0:0];
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s388 (
-        .a(17'(s358_d1 >>> 1)), .b(17'(s386)), .c((17'(s276_d1) << 1)), .sum(s388[17:1])
-    );
-    wire signed [18:0] s389;  // 8*s376 + s387 - s375
-    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(18), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s389 (
-        .a((17'(s376_d1) << 3)), .b(s387), .c(s375), .sum(s389)
-    );
-    wire signed [13:0] s391;  // x45 - x24 - 2*x41
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s391 (
-        .a(x45_d1), .b(x24_d1), .c((13'(x41_d1) << 1)), .sum(s391)
-    );
-    wire signed [17:0] s392;  // s45 + s189 + s391
-    bittrigger_grow3 #(.WIDTH(18), .A(17), .B(16), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s392 (
-        .a(s45_d1), .b(s189), .c(15'(s391)), .sum(s392)
-    );
-    wire signed [13:0] s396;  // x19 + x54 - x24
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s396 (
-        .a(x19_d1), .b(x54_d1), .c(x24_d1), .sum(s396)
-    );
-    wire signed [16:0] s397;  // 2*s219 - 8*x42 - s331
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s397 (
-        .a((15'(s219_d1) << 1)), .b((15'(x42_d1) << 3)), .c(s331_d1), .sum(s397)
-    );
-    wire signed [16:0] s398;  // s134 + 2*s261 + s395
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s398 (
-        .a(17'(s134_d1)), .b((17'(s261_d1) << 1)), .c(17'(s395_d1)), .sum(s398)
-    );
-    wire signed [17:0] s399;  // 4*s156 + 4*s396 + s397
-    assign s399[1:0] = s397[1:0];
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s399 (
-        .a(s156_d1), .b(s396), .c(15'(s397 >>> 2)), .sum(s399[17:2])
-    );
-    wire signed [18:0] s400;  // s228 + s398 - s231
-    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s400 (
-        .a(s228), .b(s398), .c(s231_d1), .sum(s400)
-    );
-    wire signed [16:0] s404;  // s402 - s261 - s403
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s404 (
-        .a(s402_d1), .b(s261_d1), .c(s403_d1), .sum(s404)
-    );
-    wire signed [17:0] s405;  // s169 + s404 - s48
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s405 (
-        .a(18'(s169)), .b(18'(s404)), .c(18'(s48)), .sum(s405)
-    );
-    wire signed [15:0] s409;  // s408 - 8*x9 - s407
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s409 (
-        .a(s408_d1), .b((15'(x9_d1) << 3)), .c(s407_d1), .sum(s409)
-    );
-    wire signed [16:0] s412;  // x34 - 8*x36 - 16*x45
-    assign s412[2:0] = x34_d1[2:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s412 (
-        .a(11'(x34_d1 >>> 3)), .b(x36_d1), .c((13'(x45_d1) << 1)), .sum(s412[16:3])
-    );
-    wire signed [16:0] s418;  // s416 + s417 - s411
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s418 (
-        .a(17'(s416_d1)), .b(17'(s417_d1)), .c(17'(s411_d1)), .sum(s418)
-    );
-    wire signed [17:0] s419;  // s326 - 16*x12 - 16*x48
-    assign s419[3:0] = s326[3:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s419 (
-        .a(12'(s326 >>> 4)), .b(x12_d1), .c(x48_d1), .sum(s419[17:4])
-    );
-    wire signed [17:0] s420;  // s409 + s412 - 4*s291
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s420 (
-        .a(18'(s409)), .b(18'(s412)), .c((18'(s291_d1) << 2)), .sum(s420)
-    );
-    wire signed [18:0] s421;  // s272 + s418 - s414
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s421 (
-        .a(19'(s272)), .b(19'(s418)), .c(19'(s414_d1)), .sum(s421)
-    );
-    wire signed [17:0] s428;  // s426 - s423 - 2*s424
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s428 (
-        .a(s426_d1), .b(s423_d1), .c((16'(s424_d1) << 1)), .sum(s428)
-    );
-    wire signed [17:0] s429;  // 4*s202 + 2*s427 - s409
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(17), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s429 (
-        .a((16'(s202_d1) << 2)), .b((17'(s427_d1) << 1)), .c(s409), .sum(s429)
-    );
-    wire signed [18:0] s430;  // s428 - s245 - s375
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b110)) u_s430 (
-        .a(19'(s428)), .b(19'(s245_d1)), .c(19'(s375)), .sum(s430)
-    );
-    wire signed [16:0] s437;  // 4*s432 + s434 + 2*s435
-    assign s437[0:0] = s434_d1[0:0];
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b000)) u_s437 (
-        .a((16'(s432_d1) << 1)), .b(16'(s434_d1 >>> 1)), .c(16'(s435_d1)), .sum(s437[16:1])
-    );
-    wire signed [17:0] s438;  // s7 + s436 - 4*s242
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s438 (
-        .a(18'(s7)), .b(18'(s436_d1)), .c((18'(s242) << 2)), .sum(s438)
-    );
-    wire signed [18:0] s439;  // s437 - 2*s1 - s414
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b110)) u_s439 (
-        .a(19'(s437)), .b((19'(s1) << 1)), .c(19'(s414_d1)), .sum(s439)
-    );
-    wire signed [16:0] s446;  // s444 - s11 - 2*s95
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b110)) u_s446 (
-        .a(17'(s444_d1)), .b(17'(s11_d1)), .c((17'(s95_d1) << 1)), .sum(s446)
-    );
-    wire signed [17:0] s447;  // 2*s332 + s442 + s445
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(17), .C(16), .SIGNED(3'b111), .NEGATE(3'b000)) u_s447 (
-        .a((16'(s332_d1) << 1)), .b(s442_d1), .c(s445_d1), .sum(s447)
-    );
-    wire signed [18:0] s448;  // 2*s106 + s412 + s446
-    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b000)) u_s448 (
-        .a((17'(s106_d1) << 1)), .b(s412), .c(s446), .sum(s448)
-    );
-    wire signed [18:0] s449;  // s447 - s45 - s103
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b110)) u_s449 (
-        .a(19'(s447)), .b(19'(s45_d1)), .c(19'(s103)), .sum(s449)
-    );
-    wire signed [15:0] s453;  // 4*x24 + s452 - 4*x20
-    assign s453[1:0] = s452_d1[1:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s453 (
-        .a(x24_d1), .b(13'(s452_d1 >>> 2)), .c(x20_d1), .sum(s453[15:2])
-    );
-    wire signed [17:0] s454;  // 2*s2 - 4*s75 - s278
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s454 (
-        .a((16'(s2_d1) << 1)), .b((16'(s75_d1) << 2)), .c(s278_d1), .sum(s454)
-    );
-    wire signed [17:0] s455;  // s453 - 16*x45 - s325
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s455 (
-        .a(s453), .b((16'(x45_d1) << 4)), .c(s325_d1), .sum(s455)
-    );
-    wire signed [18:0] s456;  // 2*s211 + s348 + s454
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b000)) u_s456 (
-        .a((19'(s211_d1) << 1)), .b(19'(s348)), .c(19'(s454)), .sum(s456)
-    );
-    wire signed [16:0] s460;  // s316 + s459 - s458
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s460 (
-        .a(s316_d1), .b(s459_d1), .c(s458_d1), .sum(s460)
-    );
-    wire signed [16:0] s461;  // 8*x51 + 2*s170 + s246
-    assign s461[0:0] = s246[0:0];
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s461 (
-        .a((14'(x51_d1) << 2)), .b(s170_d1), .c(15'(s246 >>> 1)), .sum(s461[16:1])
-    );
-    wire signed [17:0] s462;  // s149 + s460 - s167
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(17), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s462 (
-        .a(s149), .b(s460), .c(s167_d1), .sum(s462)
-    );
-    wire signed [16:0] s467;  // s252 + s465 - s424
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s467 (
-        .a(s252_d1), .b(s465_d1), .c(s424_d1), .sum(s467)
-    );
-    wire signed [17:0] s468;  // s466 - 16*x9 - s96
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s468 (
-        .a(s466_d1), .b((16'(x9_d1) << 4)), .c(s96_d1), .sum(s468)
-    );
-    wire signed [17:0] s469;  // s467 - s37 - s312
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b110)) u_s469 (
-        .a(18'(s467)), .b(18'(s37)), .c(18'(s312)), .sum(s469)
-    );
-    wire signed [18:0] s470;  // s344 + s468 - 2*s22
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s470 (
-        .a(19'(s344_d1)), .b(19'(s468)), .c((19'(s22_d1) << 1)), .sum(s470)
-    );
-    wire signed [15:0] s475;  // 4*x54 + s165 + s473
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s475 (
-        .a((14'(x54_d1) << 2)), .b(s165_d1), .c(s473_d1), .sum(s475)
-    );
-    wire signed [16:0] s476;  // s474 - 8*x21 - s174
-    bittrigger_grow3 #(.WIDTH(17), .A(16), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s476 (
-        .a(s474_d1), .b((15'(x21_d1) << 3)), .c(s174_d1), .sum(s476)
-    );
-    wire signed [17:0] s477;  // s362 + s476 - s475
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(17), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s477 (
-        .a(s362), .b(s476), .c(s475), .sum(s477)
-    );
-    wire signed [16:0] s483;  // s56 + 2*s143 + s187
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s483 (
-        .a(s56_d1), .b((15'(s143_d1) << 1)), .c(s187_d1), .sum(s483)
-    );
-    wire signed [17:0] s484;  // s479 + s482 - 16*x54
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s484 (
-        .a(s479_d1), .b(s482_d1), .c((16'(x54_d1) << 4)), .sum(s484)
-    );
-    wire signed [17:0] s485;  // s280 - 4*s480 - s483
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b110)) u_s485 (
-        .a(18'(s280)), .b((18'(s480_d1) << 2)), .c(18'(s483)), .sum(s485)
-    );
-    wire signed [18:0] s486;  // s274 + s484 - 2*s206
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s486 (
-        .a(19'(s274_d1)), .b(19'(s484)), .c((19'(s206_d1) << 1)), .sum(s486)
-    );
-    wire signed [16:0] s491;  // s252 + s489 - s407
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s491 (
-        .a(s252_d1), .b(s489_d1), .c(s407_d1), .sum(s491)
-    );
-    wire signed [17:0] s492;  // s490 + s491 - s260
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(17), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s492 (
-        .a(s490_d1), .b(s491), .c(s260_d1), .sum(s492)
-    );
-    wire signed [16:0] s497;  // s495 - 8*x19 - 8*x44
-    assign s497[2:0] = s495_d1[2:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s497 (
-        .a(12'(s495_d1 >>> 3)), .b(x19_d1), .c(x44_d1), .sum(s497[16:3])
-    );
-    wire signed [17:0] s498;  // 2*s212 + 4*s268 - s479
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s498 (
-        .a((16'(s212_d1) << 1)), .b((16'(s268_d1) << 2)), .c(s479_d1), .sum(s498)
-    );
-    wire signed [17:0] s499;  // s496 - s313 - s442
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b110)) u_s499 (
-        .a(18'(s496_d1)), .b(18'(s313_d1)), .c(18'(s442_d1)), .sum(s499)
-    );
-    wire signed [18:0] s500;  // 32*x9 + 2*s411 + s497
-    assign s500[0:0] = s497[0:0];
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b000)) u_s500 (
-        .a((16'(x9_d1) << 4)), .b(s411_d1), .c(16'(s497 >>> 1)), .sum(s500[18:1])
-    );
-    wire signed [18:0] s501;  // s36 + s498 - 4*s128
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s501 (
-        .a(19'(s36)), .b(19'(s498)), .c((19'(s128_d1) << 2)), .sum(s501)
-    );
-    wire signed [19:0] s502;  // s93 + 4*s423 + s499
-    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(18), .SIGNED(3'b111), .NEGATE(3'b000)) u_s502 (
-        .a(s93_d1), .b((18'(s423_d1) << 2)), .c(s499), .sum(s502)
+        .a(s22), .b((17'(x54_d1) << 5)), .c(s13_d1), .sum(s28)
+    );
+    wire signed [16:0] s34;  // 8*x18 + x35 - 8*x48
+    assign s34[2:0] = x35_d1[2:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s34 (
+        .a(x18_d1), .b(11'(x35_d1 >>> 3)), .c(x48_d1), .sum(s34[16:3])
+    );
+    wire signed [16:0] s36;  // 8*x51 + 16*x54 + s35
+    assign s36[2:0] = s35_d1[2:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s36 (
+        .a(x51_d1), .b((13'(x54_d1) << 1)), .c(11'(s35_d1 >>> 3)), .sum(s36[16:3])
+    );
+    wire signed [16:0] s41;  // 4*x22 + s39 + s40
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s41 (
+        .a((17'(x22_d1) << 2)), .b(s39_d1), .c(17'(s40_d1)), .sum(s41)
+    );
+    wire signed [17:0] s48;  // 16*x12 + s46 + s47
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(15), .C(16), .SIGNED(3'b111), .NEGATE(3'b000)) u_s48 (
+        .a((16'(x12_d1) << 4)), .b(s46_d1), .c(s47_d1), .sum(s48)
+    );
+    wire signed [15:0] s52;  // s51 - s32 - s33
+    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s52 (
+        .a(s51_d1), .b(s32_d1), .c(s33_d1), .sum(s52)
+    );
+    wire signed [17:0] s53;  // s31 + s52 - s34
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s53 (
+        .a(s31_d1), .b(s52), .c(s34), .sum(s53)
+    );
+    wire signed [16:0] s60;  // s58 + s59 - 8*x15
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s60 (
+        .a(17'(s58_d1)), .b(17'(s59_d1)), .c((17'(x15_d1) << 3)), .sum(s60)
+    );
+    wire signed [16:0] s66;  // 2*s61 + s64 + s65
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s66 (
+        .a((17'(s61_d1) << 1)), .b(17'(s64_d1)), .c(17'(s65_d1)), .sum(s66)
+    );
+    wire signed [17:0] s70;  // 32*x24 + x29 - x38
+    bittrigger_grow3 #(.WIDTH(18), .A(17), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s70 (
+        .a((17'(x24_d1) << 5)), .b(15'(x29_d1)), .c(15'(x38_d1)), .sum(s70)
+    );
+    wire signed [17:0] s78;  // s76 + s77 - x55
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s78 (
+        .a(s76_d1), .b(18'(s77_d1)), .c(18'(x55_d1)), .sum(s78)
+    );
+    wire signed [17:0] s79;  // 2*x11 + 32*x12 - x2
+    bittrigger_grow3 #(.WIDTH(18), .A(15), .B(17), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s79 (
+        .a((15'(x11_d1) << 1)), .b((17'(x12_d1) << 5)), .c(15'(x2_d1)), .sum(s79)
+    );
+    wire signed [15:0] s86;  // s69 + 2*s80 + s84
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s86 (
+        .a(s69_d1), .b((15'(s80_d1) << 1)), .c(s84_d1), .sum(s86)
+    );
+    wire signed [16:0] s87;  // s72 + s85 - 8*x21
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s87 (
+        .a(s72_d1), .b(s85_d1), .c((15'(x21_d1) << 3)), .sum(s87)
+    );
+    wire signed [17:0] s88;  // 8*s67 - s60 - s86
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(17), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s88 (
+        .a((16'(s67_d1) << 3)), .b(s60), .c(s86), .sum(s88)
+    );
+    wire signed [18:0] s89;  // s70 + s79 + 2*s83
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b000)) u_s89 (
+        .a(19'(s70)), .b(19'(s79)), .c((19'(s83_d1) << 1)), .sum(s89)
+    );
+    wire signed [19:0] s90;  // 2*s66 + s78 + 2*s87
+    assign s90[0:0] = s78[0:0];
+    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b000)) u_s90 (
+        .a(s66), .b(17'(s78 >>> 1)), .c(s87), .sum(s90[19:1])
+    );
+    wire signed [17:0] s96;  // s93 + 4*s94 + s95
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s96 (
+        .a(18'(s93_d1)), .b((18'(s94_d1) << 2)), .c(18'(s95_d1)), .sum(s96)
+    );
+    wire signed [16:0] s117;  // s102 + s111 + s114
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s117 (
+        .a(17'(s102_d1)), .b(17'(s111_d1)), .c(17'(s114_d1)), .sum(s117)
+    );
+    wire signed [17:0] s118;  // 2*s105 - 4*s104 - s115
+    bittrigger_grow3 #(.WIDTH(18), .A(17), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s118 (
+        .a((17'(s105_d1) << 1)), .b((16'(s104_d1) << 2)), .c(s115_d1), .sum(s118)
+    );
+    wire signed [18:0] s119;  // s76 + s117 - 2*s116
+    bittrigger_grow3 #(.WIDTH(19), .A(18), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s119 (
+        .a(s76_d1), .b(s117), .c((17'(s116_d1) << 1)), .sum(s119)
+    );
+    wire signed [19:0] s120;  // s96 + s100 + s118
+    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(18), .SIGNED(3'b111), .NEGATE(3'b000)) u_s120 (
+        .a(s96), .b(s100_d1), .c(s118), .sum(s120)
+    );
+    wire signed [16:0] s128;  // s125 + s127 - s124
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s128 (
+        .a(17'(s125_d1)), .b(17'(s127_d1)), .c(17'(s124_d1)), .sum(s128)
+    );
+    wire signed [16:0] s141;  // s122 + s135 + s139
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s141 (
+        .a(17'(s122_d1)), .b(17'(s135_d1)), .c(17'(s139_d1)), .sum(s141)
+    );
+    wire signed [17:0] s142;  // s6 + s140 + s141
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(17), .SIGNED(3'b111), .NEGATE(3'b000)) u_s142 (
+        .a(s6_d1), .b(s140_d1), .c(s141), .sum(s142)
+    );
+    wire signed [16:0] s151;  // 16*x54 + s14 + s150
+    bittrigger_grow3 #(.WIDTH(17), .A(16), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s151 (
+        .a((16'(x54_d1) << 4)), .b(s14_d1), .c(s150_d1), .sum(s151)
+    );
+    wire signed [15:0] s157;  // 8*x12 + x38 - 4*x21
+    assign s157[1:0] = x38_d1[1:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s157 (
+        .a((13'(x12_d1) << 1)), .b(11'(x38_d1 >>> 2)), .c(x21_d1), .sum(s157[15:2])
+    );
+    wire signed [16:0] s161;  // s159 + s160 - s154
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s161 (
+        .a(17'(s159_d1)), .b(17'(s160_d1)), .c(17'(s154_d1)), .sum(s161)
+    );
+    wire signed [16:0] s162;  // 8*x24 + s105 + s157
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s162 (
+        .a((17'(x24_d1) << 3)), .b(17'(s105_d1)), .c(17'(s157)), .sum(s162)
+    );
+    wire signed [18:0] s163;  // s147 + s151 + s161
+    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b000)) u_s163 (
+        .a(s147_d1), .b(s151), .c(s161), .sum(s163)
+    );
+    wire signed [17:0] s168;  // 8*x42 + s156 + s167
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s168 (
+        .a((18'(x42_d1) << 3)), .b(s156_d1), .c(18'(s167_d1)), .sum(s168)
+    );
+    wire signed [14:0] s169;  // x34 + 4*x39 - 2*x6
+    assign s169[0:0] = x34_d1[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s169 (
+        .a(11'(x34_d1 >>> 1)), .b((13'(x39_d1) << 1)), .c(x6_d1), .sum(s169[14:1])
+    );
+    wire signed [16:0] s174;  // s173 - 4*x54 - s171
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(14), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s174 (
+        .a(s173_d1), .b((14'(x54_d1) << 2)), .c(s171_d1), .sum(s174)
+    );
+    wire signed [16:0] s177;  // s176 - 16*x51 - 4*s175
+    assign s177[1:0] = s176_d1[1:0];
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b110)) u_s177 (
+        .a(15'(s176_d1 >>> 2)), .b((15'(x51_d1) << 2)), .c(15'(s175_d1)), .sum(s177[16:2])
+    );
+    wire signed [16:0] s181;  // 4*s178 + s179 - s180
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s181 (
+        .a((17'(s178_d1) << 2)), .b(17'(s179_d1)), .c(17'(s180_d1)), .sum(s181)
+    );
+    wire signed [17:0] s182;  // 16*x54 + s83 + 2*s169
+    assign s182[0:0] = s83_d1[0:0];
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s182 (
+        .a((15'(x54_d1) << 3)), .b(15'(s83_d1 >>> 1)), .c(s169), .sum(s182[17:1])
+    );
+    wire signed [18:0] s183;  // s177 + s181 - s174
+    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s183 (
+        .a(s177), .b(s181), .c(s174), .sum(s183)
+    );
+    wire signed [16:0] s196;  // s192 - s186 - 2*s190
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s196 (
+        .a(s192_d1), .b(s186_d1), .c((15'(s190_d1) << 1)), .sum(s196)
+    );
+    wire signed [16:0] s197;  // s194 + s195 - s189
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s197 (
+        .a(17'(s194_d1)), .b(17'(s195_d1)), .c(17'(s189_d1)), .sum(s197)
+    );
+    wire signed [18:0] s198;  // s196 - s128 - 2*s157
+    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b110)) u_s198 (
+        .a(s196), .b(s128), .c((17'(s157) << 1)), .sum(s198)
+    );
+    wire signed [17:0] s209;  // x10 - 2*x27 - s132
+    bittrigger_grow3 #(.WIDTH(18), .A(15), .B(15), .C(17), .SIGNED(3'b111), .NEGATE(3'b110)) u_s209 (
+        .a(15'(x10_d1)), .b((15'(x27_d1) << 1)), .c(s132_d1), .sum(s209)
+    );
+    wire signed [17:0] s210;  // s209 - 2*x30 - 4*x36
+    assign s210[0:0] = s209[0:0];
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b110)) u_s210 (
+        .a(17'(s209 >>> 1)), .b(17'(x30_d1)), .c((17'(x36_d1) << 1)), .sum(s210[17:1])
+    );
+    wire signed [15:0] s213;  // s203 - s150 - s204
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b110)) u_s213 (
+        .a(16'(s203_d1)), .b(16'(s150_d1)), .c(16'(s204_d1)), .sum(s213)
+    );
+    wire signed [16:0] s214;  // s212 - 8*x24 - s208
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s214 (
+        .a(s212_d1), .b((15'(x24_d1) << 3)), .c(s208_d1), .sum(s214)
+    );
+    wire signed [17:0] s215;  // s202 + s213 - s206
+    bittrigger_grow3 #(.WIDTH(18), .A(17), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s215 (
+        .a(s202_d1), .b(s213), .c(s206_d1), .sum(s215)
+    );
+    wire signed [16:0] s221;  // 4*x21 + s220 - 16*x54
+    assign s221[1:0] = s220_d1[1:0];
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(13), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s221 (
+        .a(x21_d1), .b(13'(s220_d1 >>> 2)), .c((14'(x54_d1) << 2)), .sum(s221[16:2])
+    );
+    wire signed [14:0] s231;  // 4*x12 + x18 + x42
+    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s231 (
+        .a((14'(x12_d1) << 2)), .b(x18_d1), .c(x42_d1), .sum(s231)
+    );
+    wire signed [17:0] s232;  // s189 - s230 - 8*s231
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b110)) u_s232 (
+        .a(18'(s189_d1)), .b(18'(s230_d1)), .c((18'(s231) << 3)), .sum(s232)
+    );
+    wire signed [17:0] s236;  // s3 + s234 + s235
+    bittrigger_grow3 #(.WIDTH(18), .A(17), .B(15), .C(16), .SIGNED(3'b111), .NEGATE(3'b000)) u_s236 (
+        .a(s3_d1), .b(s234_d1), .c(s235_d1), .sum(s236)
+    );
+    wire signed [18:0] s237;  // 4*s222 + s228 - 4*s225
+    assign s237[1:0] = s228_d1[1:0];
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s237 (
+        .a(s222_d1), .b(15'(s228_d1 >>> 2)), .c(s225_d1), .sum(s237[18:2])
+    );
+    wire signed [18:0] s238;  // s221 + s236 - 2*s224
+    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(18), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s238 (
+        .a(s221), .b(s236), .c((17'(s224_d1) << 1)), .sum(s238)
+    );
+    wire signed [17:0] s243;  // x3 + x11 + s242
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s243 (
+        .a(18'(x3_d1)), .b(18'(x11_d1)), .c(s242_d1), .sum(s243)
+    );
+    wire signed [15:0] s245;  // 4*x27 + 2*s241 + s244
+    assign s245[0:0] = s244_d1[0:0];
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b000)) u_s245 (
+        .a((15'(x27_d1) << 1)), .b(15'(s241_d1)), .c(15'(s244_d1 >>> 1)), .sum(s245[15:1])
+    );
+    wire signed [17:0] s246;  // 8*x48 + s240 - 4*s178
+    assign s246[1:0] = s240_d1[1:0];
+    bittrigger_grow3 #(.WIDTH(16), .A(13), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s246 (
+        .a((13'(x48_d1) << 1)), .b(14'(s240_d1 >>> 2)), .c(s178_d1), .sum(s246[17:2])
+    );
+    wire signed [17:0] s247;  // 16*x25 + s245 - s36
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s247 (
+        .a((16'(x25_d1) << 4)), .b(s245), .c(s36), .sum(s247)
+    );
+    wire signed [18:0] s248;  // s243 + s246 - s132
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s248 (
+        .a(19'(s243)), .b(19'(s246)), .c(19'(s132_d1)), .sum(s248)
+    );
+    wire signed [16:0] s255;  // s251 + s252 + s254
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s255 (
+        .a(17'(s251_d1)), .b(17'(s252_d1)), .c(17'(s254_d1)), .sum(s255)
+    );
+    wire signed [17:0] s263;  // 2*s256 + s259 - s262
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s263 (
+        .a((16'(s256_d1) << 1)), .b(s259_d1), .c(s262_d1), .sum(s263)
+    );
+    wire signed [18:0] s264;  // s263 - s132 - s255
+    bittrigger_grow3 #(.WIDTH(19), .A(18), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b110)) u_s264 (
+        .a(s263), .b(s132_d1), .c(s255), .sum(s264)
+    );
+    wire signed [16:0] s269;  // 4*x6 + s268 - s267
+    bittrigger_grow3 #(.WIDTH(17), .A(14), .B(15), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s269 (
+        .a((14'(x6_d1) << 2)), .b(s268_d1), .c(s267_d1), .sum(s269)
+    );
+    wire signed [16:0] s285;  // 8*x24 + s282 - 8*x18
+    assign s285[2:0] = s282_d1[2:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s285 (
+        .a(x24_d1), .b(12'(s282_d1 >>> 3)), .c(x18_d1), .sum(s285[16:3])
+    );
+    wire signed [16:0] s286;  // 2*s272 + s283 - 8*x21
+    assign s286[0:0] = s283_d1[0:0];
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s286 (
+        .a(s272_d1), .b(15'(s283_d1 >>> 1)), .c((14'(x21_d1) << 2)), .sum(s286[16:1])
+    );
+    wire signed [17:0] s287;  // s224 + s269 + s284
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(17), .C(16), .SIGNED(3'b111), .NEGATE(3'b000)) u_s287 (
+        .a(s224_d1), .b(s269), .c(s284_d1), .sum(s287)
+    );
+    wire signed [18:0] s288;  // s271 + s285 + s286
+    bittrigger_grow3 #(.WIDTH(19), .A(18), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b000)) u_s288 (
+        .a(s271_d1), .b(s285), .c(s286), .sum(s288)
+    );
+    wire signed [17:0] s300;  // 32*x1 - 4*s67 - s295
+    bittrigger_grow3 #(.WIDTH(18), .A(17), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s300 (
+        .a((17'(x1_d1) << 5)), .b((15'(s67_d1) << 2)), .c(s295_d1), .sum(s300)
+    );
+    wire signed [18:0] s301;  // s299 + s300 - s70
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s301 (
+        .a(19'(s299_d1)), .b(19'(s300)), .c(19'(s70)), .sum(s301)
+    );
+    wire signed [16:0] s305;  // 8*x6 + 8*x45 + s294
+    assign s305[2:0] = s294_d1[2:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s305 (
+        .a(x6_d1), .b(x45_d1), .c(12'(s294_d1 >>> 3)), .sum(s305[16:3])
+    );
+    wire signed [17:0] s306;  // s292 + s303 + s304
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(15), .C(16), .SIGNED(3'b111), .NEGATE(3'b000)) u_s306 (
+        .a(s292_d1), .b(s303_d1), .c(s304_d1), .sum(s306)
+    );
+    wire signed [17:0] s307;  // 2*s208 + s305 - s60
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s307 (
+        .a((18'(s208_d1) << 1)), .b(18'(s305)), .c(18'(s60)), .sum(s307)
+    );
+    wire signed [18:0] s308;  // s306 - 32*x21 - 32*x54
+    assign s308[4:0] = s306[4:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s308 (
+        .a(13'(s306 >>> 5)), .b(x21_d1), .c(x54_d1), .sum(s308[18:5])
+    );
+    wire signed [16:0] s311;  // 2*x5 - 4*x36 - s39
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b110)) u_s311 (
+        .a((17'(x5_d1) << 1)), .b((17'(x36_d1) << 2)), .c(s39_d1), .sum(s311)
+    );
+    wire signed [16:0] s315;  // 2*s71 + s312 + s313
+    bittrigger_grow3 #(.WIDTH(17), .A(14), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s315 (
+        .a((14'(s71_d1) << 1)), .b(s312_d1), .c(s313_d1), .sum(s315)
+    );
+    wire signed [16:0] s316;  // 8*x18 + s208 + s314
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(16), .SIGNED(3'b111), .NEGATE(3'b000)) u_s316 (
+        .a((15'(x18_d1) << 3)), .b(s208_d1), .c(s314_d1), .sum(s316)
+    );
+    wire signed [17:0] s317;  // s311 + s315 - s316
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s317 (
+        .a(18'(s311)), .b(18'(s315)), .c(18'(s316)), .sum(s317)
+    );
+    wire signed [15:0] s322;  // x46 + x54 + s321
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b000)) u_s322 (
+        .a(16'(x46_d1)), .b(16'(x54_d1)), .c(s321_d1), .sum(s322)
+    );
+    wire signed [17:0] s329;  // x21 + s328 - s209
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s329 (
+        .a(18'(x21_d1)), .b(18'(s328_d1)), .c(s209), .sum(s329)
+    );
+    wire signed [16:0] s332;  // s324 + s326 + s330
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s332 (
+        .a(s324_d1), .b(s326_d1), .c(s330_d1), .sum(s332)
+    );
+    wire signed [15:0] s333;  // 4*x48 + 4*x54 - s327
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s333 (
+        .a((14'(x48_d1) << 2)), .b((14'(x54_d1) << 2)), .c(s327_d1), .sum(s333)
+    );
+    wire signed [17:0] s334;  // 16*x21 + s331 - s322
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s334 (
+        .a((16'(x21_d1) << 4)), .b(s331_d1), .c(s322), .sum(s334)
+    );
+    wire signed [18:0] s335;  // s332 + 2*s333 - s66
+    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s335 (
+        .a(s332), .b((17'(s333) << 1)), .c(s66), .sum(s335)
+    );
+    wire signed [17:0] s339;  // s338 - 16*x24 - s224
+    bittrigger_grow3 #(.WIDTH(18), .A(15), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s339 (
+        .a(s338_d1), .b((16'(x24_d1) << 4)), .c(s224_d1), .sum(s339)
+    );
+    wire signed [16:0] s347;  // 4*s190 + s345 + s346
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s347 (
+        .a((17'(s190_d1) << 2)), .b(17'(s345_d1)), .c(17'(s346_d1)), .sum(s347)
+    );
+    wire signed [17:0] s353;  // s350 + s351 + s352
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(17), .SIGNED(3'b111), .NEGATE(3'b000)) u_s353 (
+        .a(s350_d1), .b(s351_d1), .c(s352_d1), .sum(s353)
+    );
+    wire signed [18:0] s354;  // s339 - 32*x51 - s347
+    bittrigger_grow3 #(.WIDTH(19), .A(18), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b110)) u_s354 (
+        .a(s339), .b((17'(x51_d1) << 5)), .c(s347), .sum(s354)
+    );
+    wire signed [18:0] s355;  // s342 + s353 - s277
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s355 (
+        .a(19'(s342_d1)), .b(19'(s353)), .c(19'(s277_d1)), .sum(s355)
+    );
+    wire signed [16:0] s357;  // 16*x1 + x42 - x46
+    bittrigger_grow3 #(.WIDTH(17), .A(16), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s357 (
+        .a((16'(x1_d1) << 4)), .b(14'(x42_d1)), .c(14'(x46_d1)), .sum(s357)
+    );
+    wire signed [16:0] s366;  // 8*x42 + s364 - 8*x12
+    assign s366[2:0] = s364_d1[2:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s366 (
+        .a(x42_d1), .b(13'(s364_d1 >>> 3)), .c(x12_d1), .sum(s366[16:3])
+    );
+    wire signed [17:0] s367;  // s361 + s365 - 2*s343
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s367 (
+        .a(s361_d1), .b(s365_d1), .c((16'(s343_d1) << 1)), .sum(s367)
+    );
+    wire signed [18:0] s368;  // s366 - s151 - s357
+    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b110)) u_s368 (
+        .a(s366), .b(s151), .c(s357), .sum(s368)
+    );
+    wire signed [18:0] s369;  // s79 + 4*s358 - 2*s292
+    assign s369[0:0] = s79[0:0];
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s369 (
+        .a(18'(s79 >>> 1)), .b((18'(s358_d1) << 1)), .c(18'(s292_d1)), .sum(s369[18:1])
+    );
+    wire signed [17:0] s376;  // s327 + s374 + s375
+    bittrigger_grow3 #(.WIDTH(18), .A(15), .B(16), .C(17), .SIGNED(3'b111), .NEGATE(3'b000)) u_s376 (
+        .a(s327_d1), .b(s374_d1), .c(s375_d1), .sum(s376)
+    );
+    wire signed [16:0] s384;  // s382 - 8*x15 - 8*x45
+    assign s384[2:0] = s382_d1[2:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s384 (
+        .a(12'(s382_d1 >>> 3)), .b(x15_d1), .c(x45_d1), .sum(s384[16:3])
+    );
+    wire signed [17:0] s385;  // 2*s44 + s383 - s380
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s385 (
+        .a((16'(s44_d1) << 1)), .b(s383_d1), .c(s380_d1), .sum(s385)
+    );
+    wire signed [18:0] s386;  // s357 + s384 - 4*s265
+    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s386 (
+        .a(s357), .b(s384), .c((17'(s265_d1) << 2)), .sum(s386)
+    );
+    wire signed [18:0] s387;  // 2*s240 + s243 + s385
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b000)) u_s387 (
+        .a((19'(s240_d1) << 1)), .b(19'(s243)), .c(19'(s385)), .sum(s387)
+    );
+    wire signed [15:0] s398;  // s324 + s395 - 4*x24
+    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s398 (
+        .a(s324_d1), .b(s395_d1), .c((14'(x24_d1) << 2)), .sum(s398)
+    );
+    wire signed [16:0] s399;  // 8*x51 + s396 - 8*x42
+    assign s399[2:0] = s396_d1[2:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s399 (
+        .a(x51_d1), .b(12'(s396_d1 >>> 3)), .c(x42_d1), .sum(s399[16:3])
+    );
+    wire signed [17:0] s401;  // s398 + s399 - 4*s390
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(17), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s401 (
+        .a(s398), .b(s399), .c((16'(s390_d1) << 2)), .sum(s401)
+    );
+    wire signed [18:0] s402;  // s221 + s400 - s228
+    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s402 (
+        .a(s221), .b(s400_d1), .c(s228_d1), .sum(s402)
+    );
+    wire signed [16:0] s407;  // s97 + s405 - s31
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s407 (
+        .a(s97_d1), .b(s405_d1), .c(s31_d1), .sum(s407)
+    );
+    wire signed [17:0] s408;  // s174 + s406 + s407
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s408 (
+        .a(18'(s174)), .b(18'(s406_d1)), .c(18'(s407)), .sum(s408)
+    );
+    wire signed [16:0] s415;  // 8*x36 + 16*x45 - x34
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(16), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s415 (
+        .a((15'(x36_d1) << 3)), .b((16'(x45_d1) << 4)), .c(14'(x34_d1)), .sum(s415)
+    );
+    wire signed [16:0] s421;  // s417 + s420 - s419
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(16), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s421 (
+        .a(s417_d1), .b(s420_d1), .c(s419_d1), .sum(s421)
+    );
+    wire signed [17:0] s422;  // s322 + 4*s404 - 16*x12
+    assign s422[1:0] = s322[1:0];
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s422 (
+        .a(14'(s322 >>> 2)), .b(s404_d1), .c((14'(x12_d1) << 2)), .sum(s422[17:2])
+    );
+    wire signed [18:0] s423;  // s421 - 4*s296 - s415
+    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b110)) u_s423 (
+        .a(s421), .b((17'(s296_d1) << 2)), .c(s415), .sum(s423)
+    );
+    wire signed [18:0] s424;  // s277 - s411 - s414
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b110)) u_s424 (
+        .a(19'(s277_d1)), .b(19'(s411_d1)), .c(19'(s414_d1)), .sum(s424)
+    );
+    wire signed [16:0] s431;  // s427 + 2*s429 - 2*s49
+    assign s431[0:0] = s427_d1[0:0];
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s431 (
+        .a(14'(s427_d1 >>> 1)), .b(s429_d1), .c(s49_d1), .sum(s431[16:1])
+    );
+    wire signed [17:0] s432;  // s380 + s430 - s417
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s432 (
+        .a(s380_d1), .b(s430_d1), .c(s417_d1), .sum(s432)
+    );
+    wire signed [17:0] s433;  // s431 - 8*s0 - 4*s427
+    assign s433[1:0] = s431[1:0];
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b110)) u_s433 (
+        .a(16'(s431 >>> 2)), .b((16'(s0_d1) << 1)), .c(16'(s427_d1)), .sum(s433[17:2])
+    );
+    wire signed [18:0] s434;  // s432 - 32*x1 - s242
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b110)) u_s434 (
+        .a(19'(s432)), .b((19'(x1_d1) << 5)), .c(19'(s242_d1)), .sum(s434)
+    );
+    wire signed [17:0] s440;  // s437 + s438 - 16*x25
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s440 (
+        .a(s437_d1), .b(s438_d1), .c((16'(x25_d1) << 4)), .sum(s440)
+    );
+    wire signed [17:0] s441;  // s17 + s439 - 4*s20
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s441 (
+        .a(18'(s17_d1)), .b(18'(s439_d1)), .c((18'(s20_d1) << 2)), .sum(s441)
+    );
+    wire signed [18:0] s442;  // 2*s22 + s440 + s441
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b000)) u_s442 (
+        .a((19'(s22) << 1)), .b(19'(s440)), .c(19'(s441)), .sum(s442)
+    );
+    wire signed [15:0] s446;  // 4*x51 + s278 - 4*x39
+    assign s446[1:0] = s278_d1[1:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s446 (
+        .a(x51_d1), .b(12'(s278_d1 >>> 2)), .c(x39_d1), .sum(s446[15:2])
+    );
+    wire signed [15:0] s447;  // s295 + s390 - s186
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s447 (
+        .a(16'(s295_d1)), .b(16'(s390_d1)), .c(16'(s186_d1)), .sum(s447)
+    );
+    wire signed [17:0] s448;  // 2*s326 + s445 - 2*s101
+    assign s448[0:0] = s445_d1[0:0];
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s448 (
+        .a(s326_d1), .b(15'(s445_d1 >>> 1)), .c(s101_d1), .sum(s448[17:1])
+    );
+    wire signed [17:0] s449;  // 16*x39 + s446 + s447
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b000)) u_s449 (
+        .a((16'(x39_d1) << 4)), .b(s446), .c(s447), .sum(s449)
+    );
+    wire signed [18:0] s450;  // 32*x1 + 2*s111 - s415
+    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s450 (
+        .a((17'(x1_d1) << 5)), .b((17'(s111_d1) << 1)), .c(s415), .sum(s450)
+    );
+    wire signed [19:0] s451;  // s96 + s448 - s108
+    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(18), .SIGNED(3'b111), .NEGATE(3'b100)) u_s451 (
+        .a(s96), .b(s448), .c(s108_d1), .sum(s451)
+    );
+    wire signed [15:0] s455;  // 4*x24 + s454 - 4*x20
+    assign s455[1:0] = s454_d1[1:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s455 (
+        .a(x24_d1), .b(13'(s454_d1 >>> 2)), .c(x20_d1), .sum(s455[15:2])
+    );
+    wire signed [17:0] s456;  // 2*s18 + 4*s74 + s267
+    assign s456[0:0] = s267_d1[0:0];
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s456 (
+        .a(s18_d1), .b((15'(s74_d1) << 1)), .c(15'(s267_d1 >>> 1)), .sum(s456[17:1])
+    );
+    wire signed [17:0] s457;  // s321 + s455 - 16*x45
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s457 (
+        .a(s321_d1), .b(s455), .c((16'(x45_d1) << 4)), .sum(s457)
+    );
+    wire signed [18:0] s458;  // 2*s202 + s339 - s456
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s458 (
+        .a((19'(s202_d1) << 1)), .b(19'(s339)), .c(19'(s456)), .sum(s458)
+    );
+    wire signed [15:0] s462;  // 4*x25 + s312 - s69
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s462 (
+        .a((14'(x25_d1) << 2)), .b(s312_d1), .c(s69_d1), .sum(s462)
+    );
+    wire signed [16:0] s463;  // 2*s175 + s461 - s358
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s463 (
+        .a((15'(s175_d1) << 1)), .b(s461_d1), .c(s358_d1), .sum(s463)
+    );
+    wire signed [17:0] s464;  // s171 + s462 + s463
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(17), .SIGNED(3'b111), .NEGATE(3'b000)) u_s464 (
+        .a(s171_d1), .b(s462), .c(s463), .sum(s464)
+    );
+    wire signed [16:0] s469;  // s256 + s467 - s102
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s469 (
+        .a(17'(s256_d1)), .b(17'(s467_d1)), .c(17'(s102_d1)), .sum(s469)
+    );
+    wire signed [17:0] s470;  // 16*x9 + 16*x51 + s208
+    assign s470[3:0] = s208_d1[3:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s470 (
+        .a(x9_d1), .b(x51_d1), .c(11'(s208_d1 >>> 4)), .sum(s470[17:4])
+    );
+    wire signed [17:0] s471;  // s34 + s468 + s469
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s471 (
+        .a(18'(s34)), .b(18'(s468_d1)), .c(18'(s469)), .sum(s471)
+    );
+    wire signed [18:0] s472;  // 2*s13 + s342 - s470
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s472 (
+        .a((19'(s13_d1) << 1)), .b(19'(s342_d1)), .c(19'(s470)), .sum(s472)
+    );
+    wire signed [15:0] s477;  // s135 + s252 - 4*x3
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s477 (
+        .a(s135_d1), .b(s252_d1), .c((14'(x3_d1) << 2)), .sum(s477)
+    );
+    wire signed [16:0] s478;  // s361 + s476 - s169
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s478 (
+        .a(17'(s361_d1)), .b(17'(s476_d1)), .c(17'(s169)), .sum(s478)
+    );
+    wire signed [17:0] s479;  // s347 + s477 - s251
+    bittrigger_grow3 #(.WIDTH(18), .A(17), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s479 (
+        .a(s347), .b(s477), .c(s251_d1), .sum(s479)
+    );
+    wire signed [15:0] s484;  // s481 - s72 - 2*s148
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b110)) u_s484 (
+        .a(16'(s481_d1)), .b(16'(s72_d1)), .c((16'(s148_d1) << 1)), .sum(s484)
+    );
+    wire signed [16:0] s485;  // s192 + s483 - 8*x12
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s485 (
+        .a(s192_d1), .b(s483_d1), .c((15'(x12_d1) << 3)), .sum(s485)
+    );
+    wire signed [17:0] s486;  // s482 - 16*x54 - 4*s481
+    assign s486[1:0] = s482_d1[1:0];
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s486 (
+        .a(14'(s482_d1 >>> 2)), .b((14'(x54_d1) << 2)), .c(s481_d1), .sum(s486[17:2])
+    );
+    wire signed [17:0] s487;  // s484 + s485 - s269
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s487 (
+        .a(18'(s484)), .b(18'(s485)), .c(18'(s269)), .sum(s487)
+    );
+    wire signed [18:0] s488;  // s271 + s394 - 2*s206
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s488 (
+        .a(19'(s271_d1)), .b(19'(s394_d1)), .c((19'(s206_d1) << 1)), .sum(s488)
+    );
+    wire signed [16:0] s493;  // s256 + s490 + s491
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s493 (
+        .a(s256_d1), .b(s490_d1), .c(s491_d1), .sum(s493)
+    );
+    wire signed [17:0] s494;  // s492 + s493 - s259
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(17), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s494 (
+        .a(s492_d1), .b(s493), .c(s259_d1), .sum(s494)
+    );
+    wire signed [15:0] s499;  // s496 + s497 - s225
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s499 (
+        .a(16'(s496_d1)), .b(16'(s497_d1)), .c(16'(s225_d1)), .sum(s499)
+    );
+    wire signed [16:0] s500;  // s498 - 8*x19 - 8*x44
+    assign s500[2:0] = s498_d1[2:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s500 (
+        .a(12'(s498_d1 >>> 3)), .b(x19_d1), .c(x44_d1), .sum(s500[16:3])
+    );
+    wire signed [17:0] s502;  // s499 - 16*x39 - 4*s426
+    assign s502[1:0] = s499[1:0];
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s502 (
+        .a(14'(s499 >>> 2)), .b((14'(x39_d1) << 2)), .c(s426_d1), .sum(s502[17:2])
+    );
+    wire signed [18:0] s503;  // 32*x9 + s311 + s500
+    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b000)) u_s503 (
+        .a((17'(x9_d1) << 5)), .b(s311), .c(s500), .sum(s503)
+    );
+    wire signed [18:0] s504;  // s100 + s501 - 4*s124
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s504 (
+        .a(19'(s100_d1)), .b(19'(s501_d1)), .c((19'(s124_d1) << 2)), .sum(s504)
+    );
+    wire signed [19:0] s505;  // s48 + 2*s414 + s504
+    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(19), .SIGNED(3'b111), .NEGATE(3'b000)) u_s505 (
+        .a(s48), .b((18'(s414_d1) << 1)), .c(s504), .sum(s505)
     );
 
     // stage 2
-    reg  signed [18:0] s18_d1;
+    reg  signed [18:0] s11_d1;
     reg  signed [17:0] s27_d1;
     reg  signed [18:0] s28_d1;
-    reg  signed [17:0] s36_d1;
-    reg  signed [16:0] s42_d1;
-    reg  signed [16:0] s44_d1;
-    reg  signed [16:0] s45_d2;
-    reg  signed [17:0] s52_d1;
-    reg  signed [17:0] s80_d1;
-    reg  signed [18:0] s86_d1;
-    reg  signed [18:0] s87_d1;
-    reg  signed [19:0] s88_d1;
-    reg  signed [17:0] s101_d1;
-    reg  signed [18:0] s118_d1;
-    reg  signed [19:0] s119_d1;
-    reg  signed [16:0] s121_d2;
-    reg  signed [17:0] s124_d2;
-    reg  signed [16:0] s132_d1;
-    reg  signed [17:0] s141_d1;
-    reg  signed [16:0] s157_d1;
-    reg  signed [17:0] s161_d1;
-    reg  signed [17:0] s162_d1;
+    reg  signed [16:0] s36_d1;
+    reg  signed [16:0] s41_d1;
+    reg  signed [16:0] s42_d2;
+    reg  signed [17:0] s48_d1;
+    reg  signed [17:0] s53_d1;
+    reg  signed [17:0] s78_d1;
+    reg  signed [17:0] s88_d1;
+    reg  signed [18:0] s89_d1;
+    reg  signed [19:0] s90_d1;
+    reg  signed [17:0] s108_d2;
+    reg  signed [18:0] s119_d1;
+    reg  signed [19:0] s120_d1;
+    reg  signed [16:0] s128_d1;
+    reg  signed [17:0] s134_d2;
+    reg  signed [17:0] s142_d1;
+    reg  signed [16:0] s147_d2;
+    reg  signed [15:0] s154_d2;
+    reg  signed [17:0] s156_d2;
+    reg  signed [16:0] s162_d1;
     reg  signed [18:0] s163_d1;
-    reg  signed [17:0] s179_d1;
-    reg  signed [17:0] s184_d1;
-    reg  signed [18:0] s185_d1;
-    reg  signed [17:0] s199_d1;
-    reg  signed [18:0] s200_d1;
-    reg  signed [17:0] s204_d1;
-    reg  signed [16:0] s216_d1;
-    reg  signed [17:0] s217_d1;
-    reg  signed [17:0] s224_d1;
-    reg  signed [18:0] s239_d1;
-    reg  signed [18:0] s240_d1;
-    reg  signed [17:0] s249_d1;
-    reg  signed [18:0] s250_d1;
-    reg  signed [16:0] s257_d1;
-    reg  signed [17:0] s265_d1;
-    reg  signed [15:0] s269_d2;
-    reg  signed [17:0] s272_d1;
-    reg  signed [17:0] s288_d1;
-    reg  signed [18:0] s289_d1;
-    reg  signed [18:0] s297_d1;
-    reg  signed [18:0] s309_d1;
-    reg  signed [18:0] s310_d1;
-    reg  signed [17:0] s320_d1;
-    reg  signed [17:0] s321_d1;
-    reg  signed [17:0] s328_d1;
-    reg  signed [17:0] s335_d1;
-    reg  signed [18:0] s336_d1;
-    reg  signed [16:0] s341_d1;
+    reg  signed [17:0] s168_d1;
+    reg  signed [16:0] s177_d1;
+    reg  signed [17:0] s182_d1;
+    reg  signed [18:0] s183_d1;
+    reg  signed [16:0] s197_d1;
+    reg  signed [18:0] s198_d1;
+    reg  signed [17:0] s210_d1;
+    reg  signed [16:0] s214_d1;
+    reg  signed [17:0] s215_d1;
+    reg  signed [17:0] s232_d1;
+    reg  signed [18:0] s237_d1;
+    reg  signed [18:0] s238_d1;
+    reg  signed [17:0] s247_d1;
+    reg  signed [18:0] s248_d1;
+    reg  signed [16:0] s255_d1;
+    reg  signed [18:0] s264_d1;
+    reg  signed [15:0] s275_d2;
+    reg  signed [17:0] s277_d2;
+    reg  signed [17:0] s287_d1;
+    reg  signed [18:0] s288_d1;
+    reg  signed [18:0] s301_d1;
+    reg  signed [17:0] s307_d1;
+    reg  signed [18:0] s308_d1;
+    reg  signed [17:0] s317_d1;
+    reg  signed [17:0] s329_d1;
+    reg  signed [17:0] s334_d1;
+    reg  signed [18:0] s335_d1;
+    reg  signed [18:0] s354_d1;
     reg  signed [18:0] s355_d1;
-    reg  signed [18:0] s356_d1;
-    reg  signed [16:0] s367_d1;
-    reg  signed [17:0] s368_d1;
-    reg  signed [19:0] s370_d1;
-    reg  signed [17:0] s379_d1;
-    reg  signed [17:0] s388_d1;
-    reg  signed [18:0] s389_d1;
-    reg  signed [17:0] s392_d1;
-    reg  signed [17:0] s399_d1;
-    reg  signed [18:0] s400_d1;
-    reg  signed [17:0] s405_d1;
-    reg  signed [17:0] s419_d1;
-    reg  signed [17:0] s420_d1;
-    reg  signed [18:0] s421_d1;
-    reg  signed [17:0] s429_d1;
-    reg  signed [18:0] s430_d1;
-    reg  signed [17:0] s438_d1;
-    reg  signed [18:0] s439_d1;
-    reg  signed [18:0] s448_d1;
-    reg  signed [18:0] s449_d1;
-    reg  signed [17:0] s455_d1;
-    reg  signed [18:0] s456_d1;
-    reg  signed [16:0] s461_d1;
-    reg  signed [17:0] s462_d1;
-    reg  signed [17:0] s469_d1;
-    reg  signed [18:0] s470_d1;
-    reg  signed [17:0] s477_d1;
-    reg  signed [17:0] s485_d1;
-    reg  signed [18:0] s486_d1;
-    reg  signed [17:0] s492_d1;
-    reg  signed [18:0] s500_d1;
-    reg  signed [18:0] s501_d1;
-    reg  signed [19:0] s502_d1;
+    reg  signed [17:0] s367_d1;
+    reg  signed [18:0] s368_d1;
+    reg  signed [18:0] s369_d1;
+    reg  signed [17:0] s376_d1;
+    reg  signed [18:0] s386_d1;
+    reg  signed [18:0] s387_d1;
+    reg  signed [17:0] s394_d2;
+    reg  signed [17:0] s401_d1;
+    reg  signed [18:0] s402_d1;
+    reg  signed [17:0] s408_d1;
+    reg  signed [17:0] s411_d2;
+    reg  signed [17:0] s422_d1;
+    reg  signed [18:0] s423_d1;
+    reg  signed [18:0] s424_d1;
+    reg  signed [17:0] s433_d1;
+    reg  signed [18:0] s434_d1;
+    reg  signed [18:0] s442_d1;
+    reg  signed [17:0] s449_d1;
+    reg  signed [18:0] s450_d1;
+    reg  signed [19:0] s451_d1;
+    reg  signed [17:0] s457_d1;
+    reg  signed [18:0] s458_d1;
+    reg  signed [17:0] s464_d1;
+    reg  signed [17:0] s471_d1;
+    reg  signed [18:0] s472_d1;
+    reg  signed [16:0] s478_d1;
+    reg  signed [17:0] s479_d1;
+    reg  signed [17:0] s486_d1;
+    reg  signed [17:0] s487_d1;
+    reg  signed [18:0] s488_d1;
+    reg  signed [17:0] s494_d1;
+    reg  signed [17:0] s502_d1;
+    reg  signed [18:0] s503_d1;
+    reg  signed [19:0] s505_d1;
     always_ff @(posedge clk) begin
-        s18_d1 <= s18;
+        s11_d1 <= s11;
         s27_d1 <= s27;
         s28_d1 <= s28;
         s36_d1 <= s36;
-        s42_d1 <= s42;
-        s44_d1 <= s44;
-        s45_d2 <= s45_d1;
-        s52_d1 <= s52;
-        s80_d1 <= s80;
-        s86_d1 <= s86;
-        s87_d1 <= s87;
+        s41_d1 <= s41;
+        s42_d2 <= s42_d1;
+        s48_d1 <= s48;
+        s53_d1 <= s53;
+        s78_d1 <= s78;
         s88_d1 <= s88;
-        s101_d1 <= s101;
-        s118_d1 <= s118;
+        s89_d1 <= s89;
+        s90_d1 <= s90;
+        s108_d2 <= s108_d1;
         s119_d1 <= s119;
-        s121_d2 <= s121_d1;
-        s124_d2 <= s124_d1;
-        s132_d1 <= s132;
-        s141_d1 <= s141;
-        s157_d1 <= s157;
-        s161_d1 <= s161;
+        s120_d1 <= s120;
+        s128_d1 <= s128;
+        s134_d2 <= s134_d1;
+        s142_d1 <= s142;
+        s147_d2 <= s147_d1;
+        s154_d2 <= s154_d1;
+        s156_d2 <= s156_d1;
         s162_d1 <= s162;
         s163_d1 <= s163;
-        s179_d1 <= s179;
-        s184_d1 <= s184;
-        s185_d1 <= s185;
-        s199_d1 <= s199;
-        s200_d1 <= s200;
-        s204_d1 <= s204;
-        s216_d1 <= s216;
-        s217_d1 <= s217;
-        s224_d1 <= s224;
-        s239_d1 <= s239;
-        s240_d1 <= s240;
-        s249_d1 <= s249;
-        s250_d1 <= s250;
-        s257_d1 <= s257;
-        s265_d1 <= s265;
-        s269_d2 <= s269_d1;
-        s272_d1 <= s272;
+        s168_d1 <= s168;
+        s177_d1 <= s177;
+        s182_d1 <= s182;
+        s183_d1 <= s183;
+        s197_d1 <= s197;
+        s198_d1 <= s198;
+        s210_d1 <= s210;
+        s214_d1 <= s214;
+        s215_d1 <= s215;
+        s232_d1 <= s232;
+        s237_d1 <= s237;
+        s238_d1 <= s238;
+        s247_d1 <= s247;
+        s248_d1 <= s248;
+        s255_d1 <= s255;
+        s264_d1 <= s264;
+        s275_d2 <= s275_d1;
+        s277_d2 <= s277_d1;
+        s287_d1 <= s287;
         s288_d1 <= s288;
-        s289_d1 <= s289;
-        s297_d1 <= s297;
-        s309_d1 <= s309;
-        s310_d1 <= s310;
-        s320_d1 <= s320;
-        s321_d1 <= s321;
-        s328_d1 <= s328;
+        s301_d1 <= s301;
+        s307_d1 <= s307;
+        s308_d1 <= s308;
+        s317_d1 <= s317;
+        s329_d1 <= s329;
+        s334_d1 <= s334;
         s335_d1 <= s335;
-        s336_d1 <= s336;
-        s341_d1 <= s341;
+        s354_d1 <= s354;
         s355_d1 <= s355;
-        s356_d1 <= s356;
         s367_d1 <= s367;
         s368_d1 <= s368;
-        s370_d1 <= s370;
-        s379_d1 <= s379;
-        s388_d1 <= s388;
-        s389_d1 <= s389;
-        s392_d1 <= s392;
-        s399_d1 <= s399;
-        s400_d1 <= s400;
-        s405_d1 <= s405;
-        s419_d1 <= s419;
-        s420_d1 <= s420;
-        s421_d1 <= s421;
-        s429_d1 <= s429;
-        s430_d1 <= s430;
-        s438_d1 <= s438;
-        s439_d1 <= s439;
-        s448_d1 <= s448;
+        s369_d1 <= s369;
+        s376_d1 <= s376;
+        s386_d1 <= s386;
+        s387_d1 <= s387;
+        s394_d2 <= s394_d1;
+        s401_d1 <= s401;
+        s402_d1 <= s402;
+        s408_d1 <= s408;
+        s411_d2 <= s411_d1;
+        s422_d1 <= s422;
+        s423_d1 <= s423;
+        s424_d1 <= s424;
+        s433_d1 <= s433;
+        s434_d1 <= s434;
+        s442_d1 <= s442;
         s449_d1 <= s449;
-        s455_d1 <= s455;
-        s456_d1 <= s456;
-        s461_d1 <= s461;
-        s462_d1 <= s462;
-        s469_d1 <= s469;
-        s470_d1 <= s470;
-        s477_d1 <= s477;
-        s485_d1 <= s485;
+        s450_d1 <= s450;
+        s451_d1 <= s451;
+        s457_d1 <= s457;
+        s458_d1 <= s458;
+        s464_d1 <= s464;
+        s471_d1 <= s471;
+        s472_d1 <= s472;
+        s478_d1 <= s478;
+        s479_d1 <= s479;
         s486_d1 <= s486;
-        s492_d1 <= s492;
-        s500_d1 <= s500;
-        s501_d1 <= s501;
+        s487_d1 <= s487;
+        s488_d1 <= s488;
+        s494_d1 <= s494;
         s502_d1 <= s502;
+        s503_d1 <= s503;
+        s505_d1 <= s505;
     end
-    wire signed [19:0] s29;  // s18 + s27 + s28
-    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b000)) u_s29 (
-        .a(20'(s18_d1)), .b(20'(s27_d1)), .c(20'(s28_d1)), .sum(s29)
+    wire signed [19:0] s29;  // s27 + s28 - s11
+    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b100)) u_s29 (
+        .a(20'(s27_d1)), .b(20'(s28_d1)), .c(20'(s11_d1)), .sum(s29)
     );
-    wire signed [18:0] s53;  // s44 + s45 - s42
-    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s53 (
-        .a(s44_d1), .b(s45_d2), .c(s42_d1), .sum(s53)
+    wire signed [18:0] s54;  // s36 + s41 - s42
+    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s54 (
+        .a(s36_d1), .b(s41_d1), .c(s42_d2), .sum(s54)
     );
-    wire signed [19:0] s54;  // s36 + s52 + s53
-    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(19), .SIGNED(3'b111), .NEGATE(3'b000)) u_s54 (
-        .a(s36_d1), .b(s52_d1), .c(s53), .sum(s54)
+    wire signed [19:0] s55;  // s48 + s53 + s54
+    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(19), .SIGNED(3'b111), .NEGATE(3'b000)) u_s55 (
+        .a(s48_d1), .b(s53_d1), .c(s54), .sum(s55)
     );
-    wire signed [20:0] s89;  // s86 + s87 + s88
-    bittrigger_grow3 #(.WIDTH(21), .A(19), .B(19), .C(20), .SIGNED(3'b111), .NEGATE(3'b000)) u_s89 (
-        .a(s86_d1), .b(s87_d1), .c(s88_d1), .sum(s89)
+    wire signed [20:0] s91;  // s88 + s89 + s90
+    bittrigger_grow3 #(.WIDTH(21), .A(18), .B(19), .C(20), .SIGNED(3'b111), .NEGATE(3'b000)) u_s91 (
+        .a(s88_d1), .b(s89_d1), .c(s90_d1), .sum(s91)
     );
-    wire signed [19:0] s120;  // s101 + s118 + s119
-    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b000)) u_s120 (
-        .a(20'(s101_d1)), .b(20'(s118_d1)), .c(s119_d1), .sum(s120)
+    wire signed [19:0] s121;  // s108 + s119 + s120
+    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b000)) u_s121 (
+        .a(20'(s108_d2)), .b(20'(s119_d1)), .c(s120_d1), .sum(s121)
     );
-    wire signed [18:0] s142;  // s124 + s132 + s141
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b000)) u_s142 (
-        .a(19'(s124_d2)), .b(19'(s132_d1)), .c(19'(s141_d1)), .sum(s142)
+    wire signed [18:0] s143;  // s134 + s142 - s128
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s143 (
+        .a(19'(s134_d2)), .b(19'(s142_d1)), .c(19'(s128_d1)), .sum(s143)
     );
-    wire signed [19:0] s164;  // s161 + s162 + s163
+    wire signed [19:0] s164;  // s156 + 2*s162 + s163
     bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(19), .SIGNED(3'b111), .NEGATE(3'b000)) u_s164 (
-        .a(s161_d1), .b(s162_d1), .c(s163_d1), .sum(s164)
+        .a(s156_d2), .b((18'(s162_d1) << 1)), .c(s163_d1), .sum(s164)
     );
-    wire signed [19:0] s186;  // s179 + s184 + s185
-    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(19), .SIGNED(3'b111), .NEGATE(3'b000)) u_s186 (
-        .a(s179_d1), .b(s184_d1), .c(s185_d1), .sum(s186)
+    wire signed [19:0] s184;  // s168 + s183 - s182
+    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(19), .C(18), .SIGNED(3'b111), .NEGATE(3'b100)) u_s184 (
+        .a(s168_d1), .b(s183_d1), .c(s182_d1), .sum(s184)
     );
-    wire signed [18:0] s201;  // s45 + s199 + s200
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b000)) u_s201 (
-        .a(19'(s45_d2)), .b(19'(s199_d1)), .c(s200_d1), .sum(s201)
+    wire signed [18:0] s199;  // s197 + s198 - s42
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s199 (
+        .a(19'(s197_d1)), .b(s198_d1), .c(19'(s42_d2)), .sum(s199)
     );
-    wire signed [18:0] s218;  // s216 + s217 - s204
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s218 (
-        .a(19'(s216_d1)), .b(19'(s217_d1)), .c(19'(s204_d1)), .sum(s218)
+    wire signed [18:0] s216;  // s210 + s214 + s215
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b000)) u_s216 (
+        .a(19'(s210_d1)), .b(19'(s214_d1)), .c(19'(s215_d1)), .sum(s216)
     );
-    wire signed [19:0] s241;  // s239 + s240 - s224
-    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b100)) u_s241 (
-        .a(20'(s239_d1)), .b(20'(s240_d1)), .c(20'(s224_d1)), .sum(s241)
+    wire signed [19:0] s239;  // s232 + s237 + s238
+    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b000)) u_s239 (
+        .a(20'(s232_d1)), .b(20'(s237_d1)), .c(20'(s238_d1)), .sum(s239)
     );
-    wire signed [19:0] s251;  // s224 + s249 + s250
-    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(19), .SIGNED(3'b111), .NEGATE(3'b000)) u_s251 (
-        .a(s224_d1), .b(s249_d1), .c(s250_d1), .sum(s251)
+    wire signed [19:0] s249;  // s247 + s248 - s232
+    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(19), .C(18), .SIGNED(3'b111), .NEGATE(3'b100)) u_s249 (
+        .a(s247_d1), .b(s248_d1), .c(s232_d1), .sum(s249)
     );
-    wire signed [18:0] s266;  // s121 + s265 - s257
-    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(18), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s266 (
-        .a(s121_d2), .b(s265_d1), .c(s257_d1), .sum(s266)
+    wire signed [19:0] s289;  // s287 + s288 - s277
+    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(19), .C(18), .SIGNED(3'b111), .NEGATE(3'b100)) u_s289 (
+        .a(s287_d1), .b(s288_d1), .c(s277_d2), .sum(s289)
     );
-    wire signed [19:0] s290;  // s288 + s289 - s272
-    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(19), .C(18), .SIGNED(3'b111), .NEGATE(3'b100)) u_s290 (
-        .a(s288_d1), .b(s289_d1), .c(s272_d1), .sum(s290)
+    wire signed [19:0] s309;  // s307 + s308 - s301
+    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b100)) u_s309 (
+        .a(20'(s307_d1)), .b(20'(s308_d1)), .c(20'(s301_d1)), .sum(s309)
     );
-    wire signed [19:0] s311;  // s297 + s309 + s310
-    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b000)) u_s311 (
-        .a(20'(s297_d1)), .b(20'(s309_d1)), .c(20'(s310_d1)), .sum(s311)
+    wire signed [19:0] s318;  // s177 + s317 - s168
+    bittrigger_grow3 #(.WIDTH(20), .A(17), .B(18), .C(18), .SIGNED(3'b111), .NEGATE(3'b100)) u_s318 (
+        .a(s177_d1), .b(s317_d1), .c(s168_d1), .sum(s318)
     );
-    wire signed [19:0] s322;  // s320 - s179 - s321
-    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(18), .SIGNED(3'b111), .NEGATE(3'b110)) u_s322 (
-        .a(s320_d1), .b(s179_d1), .c(s321_d1), .sum(s322)
+    wire signed [19:0] s336;  // s329 + s334 + s335
+    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(19), .SIGNED(3'b111), .NEGATE(3'b000)) u_s336 (
+        .a(s329_d1), .b(s334_d1), .c(s335_d1), .sum(s336)
     );
-    wire signed [19:0] s337;  // s328 + s335 + s336
-    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(19), .SIGNED(3'b111), .NEGATE(3'b000)) u_s337 (
-        .a(s328_d1), .b(s335_d1), .c(s336_d1), .sum(s337)
+    wire signed [19:0] s356;  // 4*s154 + s354 + s355
+    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b000)) u_s356 (
+        .a((20'(s154_d2) << 2)), .b(20'(s354_d1)), .c(20'(s355_d1)), .sum(s356)
     );
-    wire signed [19:0] s357;  // s355 + s356 - 4*s157
-    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b100)) u_s357 (
-        .a(20'(s355_d1)), .b(20'(s356_d1)), .c((20'(s157_d1) << 2)), .sum(s357)
+    wire signed [19:0] s370;  // s367 + s368 + s369
+    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b000)) u_s370 (
+        .a(20'(s367_d1)), .b(20'(s368_d1)), .c(20'(s369_d1)), .sum(s370)
     );
-    wire signed [19:0] s371;  // s367 + s368 + s370
-    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b000)) u_s371 (
-        .a(20'(s367_d1)), .b(20'(s368_d1)), .c(s370_d1), .sum(s371)
+    wire signed [19:0] s388;  // s376 + s386 + s387
+    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b000)) u_s388 (
+        .a(20'(s376_d1)), .b(20'(s386_d1)), .c(20'(s387_d1)), .sum(s388)
     );
-    wire signed [19:0] s390;  // s388 + s389 - s379
-    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(19), .C(18), .SIGNED(3'b111), .NEGATE(3'b100)) u_s390 (
-        .a(s388_d1), .b(s389_d1), .c(s379_d1), .sum(s390)
+    wire signed [19:0] s403;  // s394 + s401 + s402
+    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(19), .SIGNED(3'b111), .NEGATE(3'b000)) u_s403 (
+        .a(s394_d2), .b(s401_d1), .c(s402_d1), .sum(s403)
     );
-    wire signed [19:0] s401;  // s399 + s400 - s392
-    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(19), .C(18), .SIGNED(3'b111), .NEGATE(3'b100)) u_s401 (
-        .a(s399_d1), .b(s400_d1), .c(s392_d1), .sum(s401)
+    wire signed [18:0] s409;  // s41 + 2*s275 + s408
+    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(18), .SIGNED(3'b111), .NEGATE(3'b000)) u_s409 (
+        .a(s41_d1), .b((17'(s275_d2) << 1)), .c(s408_d1), .sum(s409)
     );
-    wire signed [18:0] s406;  // 2*s269 + s405 - s42
-    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(18), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s406 (
-        .a((17'(s269_d2) << 1)), .b(s405_d1), .c(s42_d1), .sum(s406)
+    wire signed [19:0] s425;  // s422 + s423 + s424
+    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b000)) u_s425 (
+        .a(20'(s422_d1)), .b(20'(s423_d1)), .c(20'(s424_d1)), .sum(s425)
     );
-    wire signed [19:0] s422;  // s419 + s420 + s421
-    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(19), .SIGNED(3'b111), .NEGATE(3'b000)) u_s422 (
-        .a(s419_d1), .b(s420_d1), .c(s421_d1), .sum(s422)
+    wire signed [19:0] s435;  // s376 + s433 + s434
+    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(19), .SIGNED(3'b111), .NEGATE(3'b000)) u_s435 (
+        .a(s376_d1), .b(s433_d1), .c(s434_d1), .sum(s435)
     );
-    wire signed [19:0] s431;  // s379 + s429 + s430
-    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(19), .SIGNED(3'b111), .NEGATE(3'b000)) u_s431 (
-        .a(s379_d1), .b(s429_d1), .c(s430_d1), .sum(s431)
+    wire signed [19:0] s443;  // s11 + s442 - s411
+    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b100)) u_s443 (
+        .a(20'(s11_d1)), .b(20'(s442_d1)), .c(20'(s411_d2)), .sum(s443)
     );
-    wire signed [19:0] s440;  // s438 + s439 - s18
-    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b100)) u_s440 (
-        .a(20'(s438_d1)), .b(20'(s439_d1)), .c(20'(s18_d1)), .sum(s440)
+    wire signed [19:0] s452;  // s449 + s450 + s451
+    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b000)) u_s452 (
+        .a(20'(s449_d1)), .b(20'(s450_d1)), .c(s451_d1), .sum(s452)
     );
-    wire signed [19:0] s450;  // s101 + s448 + s449
-    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b000)) u_s450 (
-        .a(20'(s101_d1)), .b(20'(s448_d1)), .c(20'(s449_d1)), .sum(s450)
+    wire signed [19:0] s459;  // s78 + s457 + s458
+    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(19), .SIGNED(3'b111), .NEGATE(3'b000)) u_s459 (
+        .a(s78_d1), .b(s457_d1), .c(s458_d1), .sum(s459)
     );
-    wire signed [19:0] s457;  // s80 + s455 + s456
-    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(19), .SIGNED(3'b111), .NEGATE(3'b000)) u_s457 (
-        .a(s80_d1), .b(s455_d1), .c(s456_d1), .sum(s457)
+    wire signed [18:0] s465;  // s147 + s329 + s464
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b000)) u_s465 (
+        .a(19'(s147_d2)), .b(19'(s329_d1)), .c(19'(s464_d1)), .sum(s465)
     );
-    wire signed [18:0] s463;  // s328 + s461 + s462
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b000)) u_s463 (
-        .a(19'(s328_d1)), .b(19'(s461_d1)), .c(19'(s462_d1)), .sum(s463)
+    wire signed [19:0] s473;  // s301 + s471 + s472
+    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b000)) u_s473 (
+        .a(20'(s301_d1)), .b(20'(s471_d1)), .c(20'(s472_d1)), .sum(s473)
     );
-    wire signed [19:0] s471;  // s469 + s470 - s297
-    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b100)) u_s471 (
-        .a(20'(s469_d1)), .b(20'(s470_d1)), .c(20'(s297_d1)), .sum(s471)
+    wire signed [18:0] s480;  // s210 + s478 + s479
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b000)) u_s480 (
+        .a(19'(s210_d1)), .b(19'(s478_d1)), .c(19'(s479_d1)), .sum(s480)
     );
-    wire signed [18:0] s478;  // s341 + s477 - s204
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s478 (
-        .a(19'(s341_d1)), .b(19'(s477_d1)), .c(19'(s204_d1)), .sum(s478)
+    wire signed [19:0] s489;  // s486 + s487 + s488
+    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(19), .SIGNED(3'b111), .NEGATE(3'b000)) u_s489 (
+        .a(s486_d1), .b(s487_d1), .c(s488_d1), .sum(s489)
     );
-    wire signed [19:0] s487;  // s485 + s486 - s392
-    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(19), .C(18), .SIGNED(3'b111), .NEGATE(3'b100)) u_s487 (
-        .a(s485_d1), .b(s486_d1), .c(s392_d1), .sum(s487)
+    wire signed [18:0] s495;  // s494 - s134 - s255
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b110)) u_s495 (
+        .a(19'(s494_d1)), .b(19'(s134_d2)), .c(19'(s255_d1)), .sum(s495)
     );
-    wire signed [18:0] s493;  // s492 - s124 - s257
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b110)) u_s493 (
-        .a(19'(s492_d1)), .b(19'(s124_d2)), .c(19'(s257_d1)), .sum(s493)
-    );
-    wire signed [20:0] s503;  // s500 + s501 + s502
-    bittrigger_grow3 #(.WIDTH(21), .A(19), .B(19), .C(20), .SIGNED(3'b111), .NEGATE(3'b000)) u_s503 (
-        .a(s500_d1), .b(s501_d1), .c(s502_d1), .sum(s503)
+    wire signed [20:0] s506;  // s502 + s503 + s505
+    bittrigger_grow3 #(.WIDTH(21), .A(18), .B(19), .C(20), .SIGNED(3'b111), .NEGATE(3'b000)) u_s506 (
+        .a(s502_d1), .b(s503_d1), .c(s505_d1), .sum(s506)
     );
 
     // result, last element first
     assign y = {
-        s503,
-        21'(s493),
-        21'(s487),
-        21'(s478),
-        21'(s471),
-        21'(s463),
-        21'(s457),
-        21'(s450),
-        21'(s440),
-        21'(s431),
-        21'(s422),
-        21'(s406),
-        21'(s401),
-        21'(s390),
-        21'(s371),
-        21'(s357),
-        21'(s337),
-        21'(s322),
-        21'(s311),
-        21'(s290),
-        21'(s266),
-        21'(s251),
-        21'(s241),
-        21'(s218),
-        21'(s201),
-        21'(s186),
+        s506,
+        21'(s495),
+        21'(s489),
+        21'(s480),
+        21'(s473),
+        21'(s465),
+        21'(s459),
+        21'(s452),
+        21'(s443),
+        21'(s435),
+        21'(s425),
+        21'(s409),
+        21'(s403),
+        21'(s388),
+        21'(s370),
+        21'(s356),
+        21'(s336),
+        21'(s318),
+        21'(s309),
+        21'(s289),
+        21'(s264_d1),
+        21'(s249),
+        21'(s239),
+        21'(s216),
+        21'(s199),
+        21'(s184),
         21'(s164),
-        21'(s142),
-        21'(s120),
-        s89,
-        21'(s54),
+        21'(s143),
+        21'(s121),
+        s91,
+        21'(s55),
         21'(s29)
     };
 

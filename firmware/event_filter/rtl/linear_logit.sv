@@ -62,13 +62,13 @@ module linear_logit (
         x14_d1 <= x14;
         x15_d1 <= x15;
     end
-    wire signed [10:0] s0;  // 2*x4 + x13 - x15
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s0 (
-        .a((9'(x4_d1) << 1)), .b(x13_d1), .c(x15_d1), .sum(s0)
+    wire signed [ 9:0] s0;  // x12 - x2 - x7
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s0 (
+        .a(x12_d1), .b(x2_d1), .c(x7_d1), .sum(s0)
     );
-    wire signed [ 9:0] s1;  // x12 - x2 - x7
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s1 (
-        .a(x12_d1), .b(x2_d1), .c(x7_d1), .sum(s1)
+    wire signed [10:0] s1;  // 2*x4 + x13 - x15
+    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s1 (
+        .a((9'(x4_d1) << 1)), .b(x13_d1), .c(x15_d1), .sum(s1)
     );
     wire        [ 8:0] s2 = 9'(x6_d1) + 9'd6;
     wire signed [10:0] s3;  // x9 - 2*x0 - s2
@@ -79,16 +79,16 @@ module linear_logit (
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s4 (
         .a(x1_d1), .b(x3_d1), .c(x11_d1), .sum(s4)
     );
-    wire signed [11:0] s5;  // 4*x5 + s1 - 2*x14
-    assign s5[0:0] = s1[0:0];
+    wire signed [11:0] s5;  // 4*x5 + s0 - 2*x14
+    assign s5[0:0] = s0[0:0];
     bittrigger_grow3 #(.WIDTH(11), .A(9), .B(9), .C(8), .SIGNED(3'b010), .NEGATE(3'b100)) u_s5 (
-        .a((9'(x5_d1) << 1)), .b(9'(s1 >>> 1)), .c(x14_d1), .sum(s5[11:1])
+        .a((9'(x5_d1) << 1)), .b(9'(s0 >>> 1)), .c(x14_d1), .sum(s5[11:1])
     );
 
     // stage 12
     reg         [ 7:0] x10_d2;
-    reg  signed [10:0] s0_d1;
-    reg  signed [ 9:0] s1_d1;
+    reg  signed [ 9:0] s0_d1;
+    reg  signed [10:0] s1_d1;
     reg  signed [10:0] s3_d1;
     reg  signed [ 9:0] s4_d1;
     reg  signed [11:0] s5_d1;
@@ -100,18 +100,18 @@ module linear_logit (
         s4_d1 <= s4;
         s5_d1 <= s5;
     end
-    wire signed [11:0] s6;  // 4*x10 + s0 + s3
+    wire signed [11:0] s6;  // 4*x10 + s1 + s3
     bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s6 (
-        .a((12'(x10_d2) << 2)), .b(12'(s0_d1)), .c(12'(s3_d1)), .sum(s6)
+        .a((12'(x10_d2) << 2)), .b(12'(s1_d1)), .c(12'(s3_d1)), .sum(s6)
     );
-    wire signed [12:0] s7;  // 4*s1 + 2*s4 + s5
+    wire signed [12:0] s7;  // 4*s0 + 2*s4 + s5
     assign s7[0:0] = s5_d1[0:0];
     bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s7 (
-        .a((12'(s1_d1) << 1)), .b(12'(s4_d1)), .c(12'(s5_d1 >>> 1)), .sum(s7[12:1])
+        .a((12'(s0_d1) << 1)), .b(12'(s4_d1)), .c(12'(s5_d1 >>> 1)), .sum(s7[12:1])
     );
-    wire signed [13:0] s8;  // s6 + s7 - 4*s0
+    wire signed [13:0] s8;  // s6 + s7 - 4*s1
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s8 (
-        .a(14'(s6)), .b(14'(s7)), .c((14'(s0_d1) << 2)), .sum(s8)
+        .a(14'(s6)), .b(14'(s7)), .c((14'(s1_d1) << 2)), .sum(s8)
     );
 
     // result, last element first

@@ -113,81 +113,81 @@ module bitlinear_dense_4 (
         x30_d1 <= x30;
         x31_d1 <= x31;
     end
-    wire signed [ 9:0] s0;  // x11 - x24 - x27
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s0 (
-        .a(x11_d1), .b(x24_d1), .c(x27_d1), .sum(s0)
+    wire signed [ 9:0] s0;  // x0 + x12 - x2
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s0 (
+        .a(x0_d1), .b(x12_d1), .c(x2_d1), .sum(s0)
     );
-    wire signed [ 8:0] s1;  // x19 - x28
-    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b00), .NEGATE(2'b10)) u_s1 (
-        .a(x19_d1), .b(x28_d1), .sum(s1)
+    wire signed [ 9:0] s1;  // x17 + x20 - x13
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s1 (
+        .a(x17_d1), .b(x20_d1), .c(x13_d1), .sum(s1)
     );
-    wire signed [ 9:0] s2;  // x17 + x20 - x13
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s2 (
-        .a(x17_d1), .b(x20_d1), .c(x13_d1), .sum(s2)
+    wire signed [ 8:0] s2;  // x28 - x19
+    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b00), .NEGATE(2'b10)) u_s2 (
+        .a(x28_d1), .b(x19_d1), .sum(s2)
     );
     wire        [ 9:0] s3;  // x9 + x21 + x22
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s3 (
         .a(x9_d1), .b(x21_d1), .c(x22_d1), .sum(s3)
     );
-    wire signed [11:0] s4;  // s1 + s2 - s3
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b011), .NEGATE(3'b100)) u_s4 (
-        .a(s1), .b(s2), .c(s3), .sum(s4)
+    wire signed [11:0] s4;  // s2 + s3 - s1
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b101), .NEGATE(3'b100)) u_s4 (
+        .a(s2), .b(s3), .c(s1), .sum(s4)
     );
-    wire signed [ 9:0] s5;  // x2 - x0 - x12
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s5 (
-        .a(x2_d1), .b(x0_d1), .c(x12_d1), .sum(s5)
+    wire signed [ 9:0] s5;  // x7 + x29 - x15
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s5 (
+        .a(x7_d1), .b(x29_d1), .c(x15_d1), .sum(s5)
     );
-    wire signed [ 9:0] s6;  // x7 + x10 - x15
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s6 (
-        .a(x7_d1), .b(x10_d1), .c(x15_d1), .sum(s6)
+    wire signed [10:0] s6;  // x4 + x10 + s5
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s6 (
+        .a(x4_d1), .b(x10_d1), .c(s5), .sum(s6)
     );
-    wire signed [10:0] s7;  // x4 + x29 + s6
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s7 (
-        .a(x4_d1), .b(x29_d1), .c(s6), .sum(s7)
+    wire signed [ 9:0] s7;  // x18 + x25 - x1
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s7 (
+        .a(x18_d1), .b(x25_d1), .c(x1_d1), .sum(s7)
     );
-    wire signed [ 9:0] s8;  // x18 + x25 - x1
+    wire signed [ 9:0] s8;  // x24 + x27 - x11
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s8 (
-        .a(x18_d1), .b(x25_d1), .c(x1_d1), .sum(s8)
+        .a(x24_d1), .b(x27_d1), .c(x11_d1), .sum(s8)
     );
-    wire signed [11:0] s9;  // s0 + s5 - s8
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s9 (
-        .a(s0), .b(s5), .c(s8), .sum(s9)
+    wire signed [11:0] s9;  // s0 + s7 + s8
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s9 (
+        .a(s0), .b(s7), .c(s8), .sum(s9)
     );
-    wire signed [ 9:0] s11;  // x24 - x26 - x31
+    wire signed [ 9:0] s11;  // x30 - x16 - x21
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s11 (
-        .a(x24_d1), .b(x26_d1), .c(x31_d1), .sum(s11)
+        .a(x30_d1), .b(x16_d1), .c(x21_d1), .sum(s11)
     );
-    wire signed [10:0] s12;  // s1 + s11 - x8
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(10), .C(8), .SIGNED(3'b011), .NEGATE(3'b100)) u_s12 (
-        .a(s1), .b(s11), .c(x8_d1), .sum(s12)
+    wire signed [ 9:0] s12;  // x26 + x31 - x24
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s12 (
+        .a(x26_d1), .b(x31_d1), .c(x24_d1), .sum(s12)
     );
-    wire signed [ 9:0] s13;  // x30 - x16 - x21
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s13 (
-        .a(x30_d1), .b(x16_d1), .c(x21_d1), .sum(s13)
+    wire signed [10:0] s13;  // x8 + s2 + s12
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(10), .SIGNED(3'b110), .NEGATE(3'b000)) u_s13 (
+        .a(x8_d1), .b(s2), .c(s12), .sum(s13)
     );
-    wire signed [10:0] s14;  // x25 + s5 + s13
+    wire signed [10:0] s14;  // x25 + s1 + s11
     bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s14 (
-        .a(11'(x25_d1)), .b(11'(s5)), .c(11'(s13)), .sum(s14)
+        .a(11'(x25_d1)), .b(11'(s1)), .c(11'(s11)), .sum(s14)
     );
-    wire signed [ 9:0] s16;  // x14 + x20 - x3
+    wire signed [ 9:0] s16;  // x2 + x20 - x3
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s16 (
-        .a(x14_d1), .b(x20_d1), .c(x3_d1), .sum(s16)
+        .a(x2_d1), .b(x20_d1), .c(x3_d1), .sum(s16)
     );
-    wire signed [10:0] s17;  // x2 + x15 + s16
+    wire signed [10:0] s17;  // x14 + x15 + s16
     bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s17 (
-        .a(x2_d1), .b(x15_d1), .c(s16), .sum(s17)
+        .a(x14_d1), .b(x15_d1), .c(s16), .sum(s17)
     );
-    wire signed [ 9:0] s18;  // x6 - x23 - x29
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s18 (
-        .a(x6_d1), .b(x23_d1), .c(x29_d1), .sum(s18)
+    wire signed [ 9:0] s18;  // x6 + x21 - x23
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s18 (
+        .a(x6_d1), .b(x21_d1), .c(x23_d1), .sum(s18)
     );
-    wire signed [ 9:0] s19;  // x10 + x21 - x0
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s19 (
-        .a(x10_d1), .b(x21_d1), .c(x0_d1), .sum(s19)
+    wire signed [ 9:0] s19;  // x10 - x0 - x29
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s19 (
+        .a(x10_d1), .b(x0_d1), .c(x29_d1), .sum(s19)
     );
-    wire signed [11:0] s20;  // s8 + s18 + s19
+    wire signed [11:0] s20;  // s7 + s18 + s19
     bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s20 (
-        .a(s8), .b(s18), .c(s19), .sum(s20)
+        .a(s7), .b(s18), .c(s19), .sum(s20)
     );
     wire signed [ 9:0] s22;  // x5 + x6 - x26
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s22 (
@@ -197,9 +197,9 @@ module bitlinear_dense_4 (
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s23 (
         .a(x1_d1), .b(x18_d1), .c(x28_d1), .sum(s23)
     );
-    wire signed [11:0] s24;  // s13 - s0 - s22
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s24 (
-        .a(s13), .b(s0), .c(s22), .sum(s24)
+    wire signed [11:0] s24;  // s8 + s11 - s22
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s24 (
+        .a(s8), .b(s11), .c(s22), .sum(s24)
     );
     wire signed [10:0] s26;  // x8 + x14 + s22
     bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s26 (
@@ -207,11 +207,11 @@ module bitlinear_dense_4 (
     );
 
     // stage 11
-    reg  signed [ 9:0] s2_d1;
+    reg  signed [ 9:0] s0_d1;
     reg  signed [11:0] s4_d1;
-    reg  signed [10:0] s7_d1;
+    reg  signed [10:0] s6_d1;
     reg  signed [11:0] s9_d1;
-    reg  signed [10:0] s12_d1;
+    reg  signed [10:0] s13_d1;
     reg  signed [10:0] s14_d1;
     reg  signed [10:0] s17_d1;
     reg  signed [11:0] s20_d1;
@@ -219,11 +219,11 @@ module bitlinear_dense_4 (
     reg  signed [11:0] s24_d1;
     reg  signed [10:0] s26_d1;
     always_ff @(posedge clk) begin
-        s2_d1 <= s2;
+        s0_d1 <= s0;
         s4_d1 <= s4;
-        s7_d1 <= s7;
+        s6_d1 <= s6;
         s9_d1 <= s9;
-        s12_d1 <= s12;
+        s13_d1 <= s13;
         s14_d1 <= s14;
         s17_d1 <= s17;
         s20_d1 <= s20;
@@ -231,28 +231,28 @@ module bitlinear_dense_4 (
         s24_d1 <= s24;
         s26_d1 <= s26;
     end
-    wire signed [12:0] s10;  // s9 - s4 - s7
+    wire signed [12:0] s10;  // s4 - s6 - s9
     bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b110)) u_s10 (
-        .a(13'(s9_d1)), .b(13'(s4_d1)), .c(13'(s7_d1)), .sum(s10)
+        .a(13'(s4_d1)), .b(13'(s6_d1)), .c(13'(s9_d1)), .sum(s10)
     );
-    wire signed [12:0] s15;  // s2 + s12 + s14
-    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(11), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s15 (
-        .a(s2_d1), .b(s12_d1), .c(s14_d1), .sum(s15)
+    wire signed [12:0] s15;  // s0 + s13 - s14
+    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(11), .C(11), .SIGNED(3'b111), .NEGATE(3'b100)) u_s15 (
+        .a(s0_d1), .b(s13_d1), .c(s14_d1), .sum(s15)
     );
-    wire signed [12:0] s21;  // s12 + s20 - s17
-    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(12), .C(11), .SIGNED(3'b111), .NEGATE(3'b100)) u_s21 (
-        .a(s12_d1), .b(s20_d1), .c(s17_d1), .sum(s21)
+    wire signed [12:0] s21;  // s20 - s13 - s17
+    bittrigger_grow3 #(.WIDTH(13), .A(12), .B(11), .C(11), .SIGNED(3'b111), .NEGATE(3'b110)) u_s21 (
+        .a(s20_d1), .b(s13_d1), .c(s17_d1), .sum(s21)
     );
     wire signed [12:0] s25;  // s23 + s24 - s17
     bittrigger_grow3 #(.WIDTH(13), .A(10), .B(12), .C(11), .SIGNED(3'b110), .NEGATE(3'b100)) u_s25 (
         .a(s23_d1), .b(s24_d1), .c(s17_d1), .sum(s25)
     );
-    wire signed [12:0] s27;  // s4 + s26 - s7
-    bittrigger_grow3 #(.WIDTH(13), .A(12), .B(11), .C(11), .SIGNED(3'b111), .NEGATE(3'b100)) u_s27 (
-        .a(s4_d1), .b(s26_d1), .c(s7_d1), .sum(s27)
+    wire signed [12:0] s27;  // s26 - s4 - s6
+    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(12), .C(11), .SIGNED(3'b111), .NEGATE(3'b110)) u_s27 (
+        .a(s26_d1), .b(s4_d1), .c(s6_d1), .sum(s27)
     );
     wire signed [13:0] s28 = (14'(s10) << 1) + 14'd49;
-    wire signed [14:0] s29 = -((15'(s15) << 2)) + 15'd55;
+    wire signed [14:0] s29 = (15'(s15) << 2) + 15'd55;
     wire signed [14:0] s30 = (15'(s21) << 2) - 15'd97;
     wire signed [14:0] s31 = (15'(s25) << 2) - 15'd53;
     wire signed [14:0] s32 = (15'(s27) << 2) + 15'd21;
