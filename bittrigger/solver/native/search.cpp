@@ -1,6 +1,7 @@
 #include "search.h"
 
 #include <algorithm>
+#include <numeric>
 #include <vector>
 
 #include "substitute.h"
@@ -37,9 +38,9 @@ public:
     }
 
 private:
-    // How many more than one, of up to `most` in all; by and by, if these grow.
+    // How many more than one, of up to `most` in all; fewer at the beginning of a brief search.
     u32 draw_more(int most) {
-        if (options_.growing) most = std::max(1, (most * done_ + 128) / 256);
+        if (options_.brief) most = std::max(1, (most * done_ + 128) / 256);
         return random_.below(static_cast<u32>(most));
     }
 
@@ -90,12 +91,11 @@ private:
         if (first < 0) return false;
         const u32 value = static_cast<u32>(first);
         avoided_ = state_.hash(value);
-        const std::vector<Code>& readers = state_.readers(value);
-        if (readers.size() < 2) {  // others cancelled
+        if (state_.readers(value).size() < 2) {  // others cancelled
             take_apart(value);
             return true;
         }
-        const Code reader = readers[random_.below(static_cast<u32>(readers.size()))];
+        const Code reader = pick_reader(value);
         expand(value, reader);
         const u32 sum = value_of(reader);
         for (u32 more = draw_more(options_.most_expanded); more > 0; --more) {
@@ -125,12 +125,35 @@ private:
         return !state_.is_input(value) && state_.sum(state_.sum_of(value)).alive && !state_.sum(state_.sum_of(value)).output;
     }
 
+    // A shared value; -1 if none was met.
     i64 pick() {
         for (int tries = 0; tries < 64; ++tries) {
-            const u32 value = state_.value_of_sum(random_.below(state_.n_sums()));
+            const u32 value = state_.value_of_sum(options_.brief ? next_turn() : random_.below(state_.n_sums()));
             if (shared(value)) return value;
         }
         return -1;
+    }
+
+    // The next sum in a random order of all, which is drawn anew whenever it ends.
+    u32 next_turn() {
+        if (turns_.empty()) {
+            turns_.resize(state_.n_sums());
+            std::iota(turns_.begin(), turns_.end(), 0U);
+            for (u32 k = state_.n_sums(); k > 1; --k) std::swap(turns_[k - 1], turns_[random_.below(k)]);
+        }
+        const u32 sum = turns_.back();
+        turns_.pop_back();
+        return sum;
+    }
+
+    // One of the sums that read `value`; each in turn in a brief search.
+    Code pick_reader(u32 value) {
+        const std::vector<Code>& readers = state_.readers(value);
+        const u32 count = static_cast<u32>(readers.size());
+        if (!options_.brief) return readers[random_.below(count)];
+        const u32 sum = state_.sum_of(value);
+        if (visits_.size() <= sum) visits_.resize(2 * state_.n_sums());
+        return readers[visits_[sum]++ % count];
     }
 
     // A shared value near a sum that was just changed: a term of it, or a reader of one of its terms.
@@ -207,6 +230,8 @@ private:
     Finder& finder_;
     SearchOptions options_;
     Random& random_;
+    std::vector<u32> turns_;   // of sums, last first
+    std::vector<u32> visits_;  // by sum
     u64 avoided_ = 0;          // hash of the value that this step may not build
     std::vector<u32> fresh_;   // sums that changed
     std::vector<u32> lonely_;  // shared values that may have one reader left

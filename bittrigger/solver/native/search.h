@@ -7,11 +7,12 @@ namespace bittrigger {
 
 struct SearchOptions {
     i64 steps = 0;
-    int remove = 5;      // at most so many shared values are taken apart in one step; fewer at the beginning if `growing`
+    int remove = 5;      // at most so many shared values are taken apart in one step; fewer at the beginning if `brief`
     int expand = 200;    // chance in 1/256 that a step takes them apart in one sum that reads them, rather than in all: less
                          // is found so, in much less time
     int most_expanded = 8;  // likewise
-    bool growing = false;   // small steps find most for their time where much is left to be found
+    bool brief = false;     // few steps for each value: they go through all in turn, and begin with small changes, which find
+                            // most for their time where much is left to be found
     int touch = 0;       // chance in 1/256 that a step only looks at a sum again
     int generous = 0;    // chance in 1/256 that a step shares what seems not to pay by up to an adder
     int heat = 0;       // mean of what a step may cost at the start, in 1/16 LUT; falls to nothing
