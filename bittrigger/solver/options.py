@@ -20,7 +20,7 @@ class SolverOptions:
     Attributes:
         adder_inputs: 3 where a three-input adder costs one LUT a bit (FPGAs with six-input LUTs), else 2.
         depth: the most adder levels that an output may have; None leaves it to the solver, which stays within one
-            level of the fewest possible, within three where some columns are nearly others, within four where many are.
+            level of the fewest possible, within two where some columns are nearly others, within four where many are.
         effort: ``fast``, ``default`` or ``max``.
         seed: of the search; the same seed gives the same graph on every machine.
 

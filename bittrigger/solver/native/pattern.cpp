@@ -19,6 +19,14 @@ inline int popcount(u64 x) {
 #endif
 }
 
+// Whether only one bit is set, of which it is known that any is.
+inline bool is_single(const u64* bits, std::size_t words) {
+    if (words == 1) return (bits[0] & (bits[0] - 1)) == 0;
+    int count = 0;
+    for (std::size_t w = 0; w < words; ++w) count += popcount(bits[w]);
+    return count == 1;
+}
+
 // Bits by which the adders of a sum of `terms` like terms are wider than those terms, on average, in 1/16.
 int growth16(int inputs, int terms) {
     if (terms == 2) return 16;
@@ -66,13 +74,20 @@ void Finder::gather(u32 sum) {
     if (met_.size() < most) met_.resize(2 * most);
     if (met_bits_.size() < most * words_) met_bits_.resize(2 * most * words_);
     // Almost all sums are of up to 64 terms, and without shifts.
-    const std::size_t met = words_ > 1 ? meet<false, true>() : most_shift_ > 0 ? meet<true, true>() : meet<true, false>();
-    link(sum, met);
+    linked_.clear();
+    if (words_ > 1) {
+        meet<false, true>();
+    } else if (most_shift_ > 0) {
+        meet<true, true>();
+    } else {
+        meet<true, false>();
+    }
+    link(sum);
 }
 
-// Goes through all readers of all terms; returns how many sums, each at one sign and shift, were met.
+// Goes through all readers of all terms; `linked_` becomes those sums, each at one sign and shift, that were met twice.
 template <bool ONE_WORD, bool SHIFTS>
-std::size_t Finder::meet() {
+void Finder::meet() {
     const std::size_t words = ONE_WORD ? 1 : words_;
     const std::size_t stride = 2 * static_cast<std::size_t>(most_shift_) + 1;
     std::size_t met = 0;
@@ -88,22 +103,22 @@ std::size_t Finder::meet() {
                 m = {epoch_, static_cast<u32>(met)};
                 met_[met] = {value_of(reader), shift, ((reader ^ mine) & 1U) != 0};
                 std::fill_n(&met_bits_[met++ * words], words, u64{0});
+            } else if (is_single(&met_bits_[m.met * words], words)) {
+                linked_.push_back(m.met);
             }
             met_bits_[m.met * words + p / 64] |= u64{1} << (p & 63);
         }
     }
-    return met;
 }
 
-// Keeps of the `met` those that have two terms or more in common with the sum.
-void Finder::link(u32 sum, std::size_t met) {
-    for (std::size_t k = 0; k < met; ++k) {
+// Keeps of the sums that were met twice all but the sum itself, unless shifted.
+void Finder::link(u32 sum) {
+    for (const u32 k : linked_) {
         const u64* bits = &met_bits_[k * words_];
-        if (words_ == 1 && (bits[0] & (bits[0] - 1)) == 0) continue;
         int overlap = 0;
         for (std::size_t w = 0; w < words_; ++w) overlap += popcount(bits[w]);
         const Occurrence& place = met_[k];
-        if (overlap < 2 || (place.sum == sum && place.shift <= 0)) continue;
+        if (place.sum == sum && place.shift <= 0) continue;
         links_.push_back({place, state_.operands(place.sum), overlap});
         if (words_ == 1) {  // so much faster that it shows
             bits_.push_back(bits[0]);
@@ -229,12 +244,17 @@ void Finder::grow(std::size_t seed, const FinderOptions& options, Random& random
     }
 }
 
-// Puts into `order_` the `count` links with the largest overlap, largest first; of equal ones the first.
+// Puts into `order_` the `count` links with the largest overlap, largest first; of equal ones those with the shortest sums first,
+// which are the most alike.
 void Finder::most_alike(std::size_t count) {
+    const auto less_alike = [this](std::size_t a, std::size_t b) {
+        const Link &one = links_[a], &other = links_[b];
+        return one.overlap != other.overlap ? one.overlap < other.overlap : one.operands > other.operands;
+    };
     order_.clear();
     for (std::size_t l = 0; l < links_.size(); ++l) {
         std::size_t at = order_.size();
-        while (at > 0 && links_[order_[at - 1]].overlap < links_[l].overlap) --at;
+        while (at > 0 && less_alike(order_[at - 1], l)) --at;
         if (at == count) continue;
         if (order_.size() == count) order_.pop_back();
         order_.insert(order_.begin() + static_cast<std::ptrdiff_t>(at), l);

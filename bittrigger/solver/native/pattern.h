@@ -58,8 +58,8 @@ private:
     };
     void gather(u32 sum);
     template <bool ONE_WORD, bool SHIFTS>
-    std::size_t meet();
-    void link(u32 sum, std::size_t met);
+    void meet();
+    void link(u32 sum);
     void most_alike(std::size_t count);
     void grow(std::size_t seed, const FinderOptions& options, Random& random);
     // Whether the terms in `chosen_` are the value to avoid.
@@ -78,6 +78,7 @@ private:
     std::vector<Link> links_;
     std::vector<Occurrence> met_;  // where a term of the current sum was met, and which ones
     std::vector<u64> met_bits_;
+    std::vector<u32> linked_;  // those of the met ones that have two terms or more in common with the current sum
     std::vector<u64> bits_, chosen_, holders_, best_terms_;
     std::vector<std::size_t> order_;
     std::vector<Meeting> meetings_;  // by sum, sign and shift; valid where of this epoch

@@ -16,7 +16,7 @@ namespace {
 
 constexpr int SLACK = 1;             // levels above the fewest possible, unless a depth is asked for
 constexpr int CLOSE_SLACK = 3;       // and so many more where many columns are differences of such
-constexpr int NEAR_SLACK = 2;        // or where some columns of a large matrix are differences of others
+constexpr int NEAR_SLACK = 1;        // or where some columns of a large matrix are differences of others
 constexpr i64 SMALL = 1000;          // terms below which the default search may take a few seconds
 constexpr int POLISH = 40;           // short searches after a thorough one, each with so small a share of its steps
 constexpr int POLISH_SHARE = 144;
@@ -35,10 +35,11 @@ i64 count_terms(const Problem& problem) {
 // Steps of each way that the default search takes through a small matrix, for six seconds of one processor at most in all.
 i64 small_steps(i64 terms) { return std::clamp<i64>(200 * terms, std::min<i64>(400 * terms, 40000), 120000); }
 
-// And of the one through a larger matrix, for a time that grows like that of sharing itself. A step takes longer where many
-// columns read each input.
+// And of the one through a larger matrix, for a time that grows like that of sharing itself: longer where many columns read each
+// input, and for long dense columns.
 i64 large_steps(i64 terms, i64 n_in, i64 n_out) {
-    const i64 steps = (5 * terms / 4 + terms * terms / 1850) * std::clamp<i64>(5 * n_out / n_in + 16, 20, 36) / 20;
+    i64 steps = (5 * terms / 4 + terms * terms / 1800) * std::clamp<i64>(5 * n_out / n_in + 16, 20, 36) / 20;
+    if (n_in >= 128 && 5 * terms > 3 * n_in * n_out) steps = steps * 7 / 5;
     return std::min<i64>({steps, 330000, 6300000000 / terms, terms * n_in * std::max<i64>(n_in, 32) / 370});
 }
 
@@ -207,7 +208,7 @@ Built solve_within(const Matrix& matrix, const Problem& problem, const SolveOpti
     // Sharing a second time, as differences, has taken its part of the time already. A step takes longer where many columns are
     // near to others, and where terms are shifted.
     if (tried)
-        steps = steps * 3 / 5;
+        steps = steps * 7 / 10;
     else if (near)
         steps /= 2;
     else if (best.start.state.max_shift() > 0)

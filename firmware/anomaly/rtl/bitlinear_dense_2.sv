@@ -113,410 +113,403 @@ module bitlinear_dense_2 (
         x30_d1 <= x30;
         x31_d1 <= x31;
     end
-    wire        [ 7:0] s0;  // x1 + x6 + x8
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s0 (
-        .a(x1_d1), .b(x6_d1), .c(x8_d1), .sum(s0)
+    wire        [ 6:0] s0 = 7'(x0_d1) + 7'(x2_d1);
+    wire        [ 7:0] s1;  // x5 + x16 + x20
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s1 (
+        .a(x5_d1), .b(x16_d1), .c(x20_d1), .sum(s1)
     );
-    wire signed [ 7:0] s1;  // x9 + x26 - x13
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s1 (
-        .a(x9_d1), .b(x26_d1), .c(x13_d1), .sum(s1)
+    wire        [ 8:0] s2;  // x18 + s0 + s1
+    bittrigger_grow3 #(.WIDTH(9), .A(6), .B(7), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s2 (
+        .a(x18_d1), .b(s0), .c(s1), .sum(s2)
     );
-    wire signed [ 6:0] s2;  // x28 - x19
-    bittrigger_grow2 #(.WIDTH(7), .A(6), .B(6), .SIGNED(2'b00), .NEGATE(2'b10)) u_s2 (
-        .a(x28_d1), .b(x19_d1), .sum(s2)
+    wire signed [ 7:0] s3;  // x4 + x12 - x30
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s3 (
+        .a(x4_d1), .b(x12_d1), .c(x30_d1), .sum(s3)
     );
-    wire signed [ 8:0] s3;  // x12 + x16 - s2
-    bittrigger_grow3 #(.WIDTH(9), .A(6), .B(6), .C(7), .SIGNED(3'b100), .NEGATE(3'b100)) u_s3 (
-        .a(x12_d1), .b(x16_d1), .c(s2), .sum(s3)
+    wire signed [ 7:0] s4;  // x28 - x9 - x19
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s4 (
+        .a(x28_d1), .b(x9_d1), .c(x19_d1), .sum(s4)
     );
-    wire signed [ 6:0] s4;  // x5 - x11
-    bittrigger_grow2 #(.WIDTH(7), .A(6), .B(6), .SIGNED(2'b00), .NEGATE(2'b10)) u_s4 (
-        .a(x5_d1), .b(x11_d1), .sum(s4)
+    wire        [ 6:0] s5 = 7'(x1_d1) + 7'(x11_d1);
+    wire signed [ 8:0] s6;  // s3 - s4 - s5
+    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b110)) u_s6 (
+        .a(9'(s3)), .b(9'(s4)), .c(9'(s5)), .sum(s6)
     );
-    wire        [ 6:0] s5 = 7'(x0_d1) + 7'(x2_d1);
-    wire signed [ 7:0] s7;  // x3 + x4 - x30
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s7 (
-        .a(x3_d1), .b(x4_d1), .c(x30_d1), .sum(s7)
+    wire        [ 6:0] s7 = 7'(x3_d1) + 7'(x26_d1);
+    wire signed [ 7:0] s8;  // x23 - x6 - x8
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s8 (
+        .a(x23_d1), .b(x6_d1), .c(x8_d1), .sum(s8)
     );
-    wire signed [ 8:0] s8;  // x18 + x23 + s7
-    bittrigger_grow3 #(.WIDTH(9), .A(6), .B(6), .C(8), .SIGNED(3'b100), .NEGATE(3'b000)) u_s8 (
-        .a(x18_d1), .b(x23_d1), .c(s7), .sum(s8)
+    wire signed [ 8:0] s9;  // x13 - s7 - s8
+    bittrigger_grow3 #(.WIDTH(9), .A(6), .B(7), .C(8), .SIGNED(3'b100), .NEGATE(3'b110)) u_s9 (
+        .a(x13_d1), .b(s7), .c(s8), .sum(s9)
     );
-    wire signed [ 8:0] s9;  // s0 - x20 - s1
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b110)) u_s9 (
-        .a(9'(s0)), .b(9'(x20_d1)), .c(9'(s1)), .sum(s9)
+    wire signed [ 7:0] s11;  // x2 + x27 - x26
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s11 (
+        .a(x2_d1), .b(x27_d1), .c(x26_d1), .sum(s11)
     );
-    wire signed [ 6:0] s11;  // x2 - x23
-    bittrigger_grow2 #(.WIDTH(7), .A(6), .B(6), .SIGNED(2'b00), .NEGATE(2'b10)) u_s11 (
-        .a(x2_d1), .b(x23_d1), .sum(s11)
+    wire signed [ 9:0] s12;  // x1 + s11 - s8
+    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(8), .C(8), .SIGNED(3'b110), .NEGATE(3'b100)) u_s12 (
+        .a(7'(x1_d1)), .b(s11), .c(s8), .sum(s12)
     );
-    wire signed [ 7:0] s12;  // x22 + s11 - x17
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(7), .C(6), .SIGNED(3'b010), .NEGATE(3'b100)) u_s12 (
-        .a(x22_d1), .b(s11), .c(x17_d1), .sum(s12)
+    wire        [ 6:0] s13 = 7'(x19_d1) + 7'(x31_d1);
+    wire signed [ 7:0] s14;  // x28 + x30 - x20
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s14 (
+        .a(x28_d1), .b(x30_d1), .c(x20_d1), .sum(s14)
     );
-    wire signed [ 7:0] s14;  // x25 - x3 - x12
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s14 (
-        .a(x25_d1), .b(x3_d1), .c(x12_d1), .sum(s14)
+    wire signed [ 8:0] s15;  // s13 - x3 - s14
+    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(6), .C(8), .SIGNED(3'b100), .NEGATE(3'b110)) u_s15 (
+        .a(s13), .b(x3_d1), .c(s14), .sum(s15)
     );
-    wire signed [ 8:0] s15;  // s2 - x31 - s14
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(6), .C(8), .SIGNED(3'b101), .NEGATE(3'b110)) u_s15 (
-        .a(s2), .b(x31_d1), .c(s14), .sum(s15)
+    wire        [ 7:0] s16;  // x4 + x11 + x22
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s16 (
+        .a(x4_d1), .b(x11_d1), .c(x22_d1), .sum(s16)
     );
-    wire signed [ 7:0] s16;  // x27 - x7 - x26
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s16 (
-        .a(x27_d1), .b(x7_d1), .c(x26_d1), .sum(s16)
+    wire        [ 7:0] s17;  // x5 + x12 + x17
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s17 (
+        .a(x5_d1), .b(x12_d1), .c(x17_d1), .sum(s17)
     );
-    wire signed [ 7:0] s17;  // x0 - x4 - x20
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s17 (
-        .a(x0_d1), .b(x4_d1), .c(x20_d1), .sum(s17)
+    wire signed [ 8:0] s18;  // s16 - x7 - s17
+    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b110)) u_s18 (
+        .a(9'(s16)), .b(9'(x7_d1)), .c(9'(s17)), .sum(s18)
     );
-    wire signed [ 9:0] s18;  // s17 - s0 - s16
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b101), .NEGATE(3'b110)) u_s18 (
-        .a(s17), .b(s0), .c(s16), .sum(s18)
+    wire        [ 7:0] s21;  // x1 + x18 + x27
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s21 (
+        .a(x1_d1), .b(x18_d1), .c(x27_d1), .sum(s21)
     );
-    wire signed [ 7:0] s20;  // x20 - x4 - x22
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s20 (
-        .a(x20_d1), .b(x4_d1), .c(x22_d1), .sum(s20)
+    wire        [ 6:0] s22 = 7'(x6_d1) + 7'(x24_d1);
+    wire        [ 7:0] s23;  // x15 + x26 + s22
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s23 (
+        .a(x15_d1), .b(x26_d1), .c(s22), .sum(s23)
     );
-    wire        [ 8:0] s21;  // x10 + x28 + s0
-    bittrigger_grow3 #(.WIDTH(9), .A(6), .B(6), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s21 (
-        .a(x10_d1), .b(x28_d1), .c(s0), .sum(s21)
+    wire        [ 7:0] s24;  // x8 + x10 + x14
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s24 (
+        .a(x8_d1), .b(x10_d1), .c(x14_d1), .sum(s24)
     );
-    wire        [ 7:0] s22;  // x14 + x15 + x26
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s22 (
-        .a(x14_d1), .b(x15_d1), .c(x26_d1), .sum(s22)
+    wire        [ 6:0] s26 = 7'(x13_d1) + 7'(x19_d1);
+    wire signed [ 9:0] s27;  // s14 + s16 - s26
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b001), .NEGATE(3'b100)) u_s27 (
+        .a(s14), .b(s16), .c(s26), .sum(s27)
     );
-    wire        [ 7:0] s23;  // x11 + x18 + x30
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s23 (
-        .a(x11_d1), .b(x18_d1), .c(x30_d1), .sum(s23)
+    wire signed [ 7:0] s29;  // x20 + x25 - x24
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s29 (
+        .a(x20_d1), .b(x25_d1), .c(x24_d1), .sum(s29)
     );
-    wire signed [ 8:0] s24;  // x24 + s22 - x19
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b100)) u_s24 (
-        .a(9'(x24_d1)), .b(9'(s22)), .c(9'(x19_d1)), .sum(s24)
-    );
-    wire signed [ 7:0] s26;  // x25 + x27 - x13
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s26 (
-        .a(x25_d1), .b(x27_d1), .c(x13_d1), .sum(s26)
-    );
-    wire signed [ 7:0] s28;  // x17 + x20 - x1
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s28 (
-        .a(x17_d1), .b(x20_d1), .c(x1_d1), .sum(s28)
-    );
-    wire        [ 7:0] s29;  // x16 + x19 + x24
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s29 (
-        .a(x16_d1), .b(x19_d1), .c(x24_d1), .sum(s29)
-    );
-    wire signed [ 7:0] s30;  // x25 + x29 - x31
+    wire signed [ 7:0] s30;  // x1 + x16 - x22
     bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s30 (
-        .a(x25_d1), .b(x29_d1), .c(x31_d1), .sum(s30)
+        .a(x1_d1), .b(x16_d1), .c(x22_d1), .sum(s30)
     );
-    wire signed [ 9:0] s31;  // s28 + s30 - s29
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b011), .NEGATE(3'b100)) u_s31 (
-        .a(s28), .b(s30), .c(s29), .sum(s31)
+    wire        [ 7:0] s31;  // x11 + x13 + s0
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s31 (
+        .a(x11_d1), .b(x13_d1), .c(s0), .sum(s31)
     );
-    wire        [ 7:0] s32;  // x8 + x10 + x14
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s32 (
-        .a(x8_d1), .b(x10_d1), .c(x14_d1), .sum(s32)
-    );
-    wire        [ 7:0] s33;  // x11 + x12 + x27
+    wire        [ 7:0] s33;  // x3 + x21 + x29
     bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s33 (
-        .a(x11_d1), .b(x12_d1), .c(x27_d1), .sum(s33)
+        .a(x3_d1), .b(x21_d1), .c(x29_d1), .sum(s33)
     );
-    wire        [ 6:0] s35 = 7'(x21_d1) + 7'(x22_d1);
-    wire        [ 7:0] s36;  // x3 + x5 + s35
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s36 (
-        .a(x3_d1), .b(x5_d1), .c(s35), .sum(s36)
+    wire signed [ 7:0] s34;  // x27 - x26 - x28
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s34 (
+        .a(x27_d1), .b(x26_d1), .c(x28_d1), .sum(s34)
     );
-    wire signed [ 7:0] s39;  // x16 + x23 - x7
+    wire signed [ 9:0] s35;  // s17 + s24 + s34
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s35 (
+        .a(10'(s17)), .b(10'(s24)), .c(10'(s34)), .sum(s35)
+    );
+    wire signed [ 8:0] s38;  // x7 + s4 - x15
+    bittrigger_grow3 #(.WIDTH(9), .A(6), .B(8), .C(6), .SIGNED(3'b010), .NEGATE(3'b100)) u_s38 (
+        .a(x7_d1), .b(s4), .c(x15_d1), .sum(s38)
+    );
+    wire signed [ 7:0] s39;  // x11 + x31 - x29
     bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s39 (
-        .a(x16_d1), .b(x23_d1), .c(x7_d1), .sum(s39)
+        .a(x11_d1), .b(x31_d1), .c(x29_d1), .sum(s39)
     );
-    wire signed [ 8:0] s40;  // x11 + x13 + s39
-    bittrigger_grow3 #(.WIDTH(9), .A(6), .B(6), .C(8), .SIGNED(3'b100), .NEGATE(3'b000)) u_s40 (
-        .a(x11_d1), .b(x13_d1), .c(s39), .sum(s40)
+    wire signed [ 8:0] s40;  // x3 + s3 - s29
+    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b100)) u_s40 (
+        .a(9'(x3_d1)), .b(9'(s3)), .c(9'(s29)), .sum(s40)
     );
-    wire        [ 6:0] s41 = 7'(x1_d1) + 7'(x15_d1);
-    wire signed [ 7:0] s42;  // x6 - x9 - x10
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s42 (
-        .a(x6_d1), .b(x9_d1), .c(x10_d1), .sum(s42)
+    wire signed [ 7:0] s41;  // x2 + x13 - 14
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(5), .SIGNED(3'b000), .NEGATE(3'b100)) u_s41 (
+        .a(x2_d1), .b(x13_d1), .c(5'd14), .sum(s41)
     );
-    wire signed [ 9:0] s43;  // s42 - s20 - s41
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b011), .NEGATE(3'b110)) u_s43 (
-        .a(s42), .b(s20), .c(s41), .sum(s43)
+    wire signed [ 8:0] s42;  // x10 + s8 + s41
+    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b000)) u_s42 (
+        .a(9'(x10_d1)), .b(9'(s8)), .c(9'(s41)), .sum(s42)
     );
-    wire signed [ 7:0] s44;  // x24 + x29 - x30
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s44 (
-        .a(x24_d1), .b(x29_d1), .c(x30_d1), .sum(s44)
+    wire        [ 7:0] s45;  // x10 + x24 + x29
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s45 (
+        .a(x10_d1), .b(x24_d1), .c(x29_d1), .sum(s45)
     );
-    wire signed [ 7:0] s45;  // x2 - x8 - 14
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(5), .SIGNED(3'b000), .NEGATE(3'b110)) u_s45 (
-        .a(x2_d1), .b(x8_d1), .c(5'd14), .sum(s45)
+    wire signed [ 7:0] s46;  // x7 - x16 - x22
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s46 (
+        .a(x7_d1), .b(x16_d1), .c(x22_d1), .sum(s46)
     );
-    wire signed [ 7:0] s48;  // x14 + x18 - x29
+    wire signed [ 6:0] s47;  // x17 - x28
+    bittrigger_grow2 #(.WIDTH(7), .A(6), .B(6), .SIGNED(2'b00), .NEGATE(2'b10)) u_s47 (
+        .a(x17_d1), .b(x28_d1), .sum(s47)
+    );
+    wire signed [ 7:0] s48;  // x14 + x18 - x19
     bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s48 (
-        .a(x14_d1), .b(x18_d1), .c(x29_d1), .sum(s48)
+        .a(x14_d1), .b(x18_d1), .c(x19_d1), .sum(s48)
     );
-    wire signed [ 9:0] s49;  // s48 - s16 - s29
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b011), .NEGATE(3'b110)) u_s49 (
-        .a(s48), .b(s16), .c(s29), .sum(s49)
+    wire signed [ 9:0] s49;  // s46 + s47 - s45
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(7), .C(8), .SIGNED(3'b011), .NEGATE(3'b100)) u_s49 (
+        .a(s46), .b(s47), .c(s45), .sum(s49)
     );
-    wire        [ 7:0] s52;  // x7 + x18 + x27
+    wire signed [ 8:0] s51;  // x13 + x14 - s46
+    bittrigger_grow3 #(.WIDTH(9), .A(6), .B(6), .C(8), .SIGNED(3'b100), .NEGATE(3'b100)) u_s51 (
+        .a(x13_d1), .b(x14_d1), .c(s46), .sum(s51)
+    );
+    wire        [ 7:0] s52;  // x8 + x12 + x21
     bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s52 (
-        .a(x7_d1), .b(x18_d1), .c(x27_d1), .sum(s52)
+        .a(x8_d1), .b(x12_d1), .c(x21_d1), .sum(s52)
     );
-    wire signed [ 7:0] s53;  // s41 - x0 - x13
-    bittrigger_grow3 #(.WIDTH(8), .A(7), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s53 (
-        .a(s41), .b(x0_d1), .c(x13_d1), .sum(s53)
+    wire signed [ 7:0] s54;  // x15 - x0 + 8
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(5), .SIGNED(3'b000), .NEGATE(3'b010)) u_s54 (
+        .a(x15_d1), .b(x0_d1), .c(5'd8), .sum(s54)
     );
-    wire signed [ 7:0] s54;  // - x9 - x20 + 8
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(5), .SIGNED(3'b000), .NEGATE(3'b011)) u_s54 (
-        .a(x9_d1), .b(x20_d1), .c(5'd8), .sum(s54)
+    wire signed [ 9:0] s55;  // s21 + s54 - s52
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b010), .NEGATE(3'b100)) u_s55 (
+        .a(s21), .b(s54), .c(s52), .sum(s55)
     );
-    wire signed [ 8:0] s55;  // x3 + s54 - s35
-    bittrigger_grow3 #(.WIDTH(9), .A(6), .B(8), .C(7), .SIGNED(3'b010), .NEGATE(3'b100)) u_s55 (
-        .a(x3_d1), .b(s54), .c(s35), .sum(s55)
+    wire signed [ 7:0] s57;  // x30 - x5 - x23
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s57 (
+        .a(x30_d1), .b(x5_d1), .c(x23_d1), .sum(s57)
     );
-    wire signed [ 7:0] s58;  // x20 - x6 - x27
+    wire signed [ 7:0] s58;  // x20 - x11 - x27
     bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s58 (
-        .a(x20_d1), .b(x6_d1), .c(x27_d1), .sum(s58)
+        .a(x20_d1), .b(x11_d1), .c(x27_d1), .sum(s58)
     );
-    wire signed [ 9:0] s59;  // s58 - s22 - s44
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b101), .NEGATE(3'b110)) u_s59 (
-        .a(s58), .b(s22), .c(s44), .sum(s59)
+    wire signed [ 9:0] s59;  // s57 + s58 - s33
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b011), .NEGATE(3'b100)) u_s59 (
+        .a(s57), .b(s58), .c(s33), .sum(s59)
     );
-    wire signed [ 7:0] s61;  // x17 + x31 - x3
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s61 (
-        .a(x17_d1), .b(x31_d1), .c(x3_d1), .sum(s61)
+    wire        [ 8:0] s61;  // x16 + s0 + s21
+    bittrigger_grow3 #(.WIDTH(9), .A(6), .B(7), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s61 (
+        .a(x16_d1), .b(s0), .c(s21), .sum(s61)
     );
-    wire signed [ 7:0] s67;  // x16 - x9 - x21
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s67 (
-        .a(x16_d1), .b(x9_d1), .c(x21_d1), .sum(s67)
+    wire signed [ 7:0] s71;  // x14 + x20 - x25
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s71 (
+        .a(x14_d1), .b(x20_d1), .c(x25_d1), .sum(s71)
     );
-    wire signed [ 8:0] s68;  // s5 + s14 + s67
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b000)) u_s68 (
-        .a(9'(s5)), .b(9'(s14)), .c(9'(s67)), .sum(s68)
-    );
-    wire signed [ 8:0] s69;  // x5 + s20 - x29
-    bittrigger_grow3 #(.WIDTH(9), .A(6), .B(8), .C(6), .SIGNED(3'b010), .NEGATE(3'b100)) u_s69 (
-        .a(x5_d1), .b(s20), .c(x29_d1), .sum(s69)
-    );
-    wire signed [ 7:0] s71;  // x8 - x23 - s2
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(7), .SIGNED(3'b100), .NEGATE(3'b110)) u_s71 (
-        .a(x8_d1), .b(x23_d1), .c(s2), .sum(s71)
-    );
-    wire signed [ 9:0] s72;  // s22 + s28 - s52
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b010), .NEGATE(3'b100)) u_s72 (
-        .a(s22), .b(s28), .c(s52), .sum(s72)
+    wire signed [ 9:0] s72;  // s7 + s52 + s71
+    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(8), .C(8), .SIGNED(3'b100), .NEGATE(3'b000)) u_s72 (
+        .a(s7), .b(s52), .c(s71), .sum(s72)
     );
 
     // stage 5
-    reg         [ 5:0] x26_d2;
-    reg         [ 5:0] x27_d2;
-    reg         [ 5:0] x28_d2;
+    reg         [ 5:0] x0_d2;
+    reg         [ 5:0] x6_d2;
+    reg         [ 5:0] x9_d2;
+    reg         [ 5:0] x15_d2;
+    reg         [ 5:0] x17_d2;
+    reg         [ 5:0] x19_d2;
+    reg         [ 5:0] x22_d2;
+    reg         [ 5:0] x23_d2;
+    reg         [ 5:0] x25_d2;
     reg         [ 5:0] x30_d2;
-    reg         [ 5:0] x31_d2;
-    reg  signed [ 7:0] s1_d1;
-    reg  signed [ 8:0] s3_d1;
-    reg  signed [ 6:0] s4_d1;
-    reg         [ 6:0] s5_d1;
-    reg  signed [ 8:0] s8_d1;
+    reg         [ 8:0] s2_d1;
+    reg  signed [ 8:0] s6_d1;
     reg  signed [ 8:0] s9_d1;
-    reg  signed [ 7:0] s12_d1;
+    reg  signed [ 9:0] s12_d1;
+    reg         [ 6:0] s13_d1;
     reg  signed [ 8:0] s15_d1;
-    reg  signed [ 9:0] s18_d1;
-    reg  signed [ 7:0] s20_d1;
-    reg         [ 8:0] s21_d1;
+    reg  signed [ 8:0] s18_d1;
+    reg         [ 7:0] s21_d1;
     reg         [ 7:0] s23_d1;
-    reg  signed [ 8:0] s24_d1;
-    reg  signed [ 7:0] s26_d1;
-    reg  signed [ 9:0] s31_d1;
-    reg         [ 7:0] s32_d1;
+    reg         [ 7:0] s24_d1;
+    reg  signed [ 9:0] s27_d1;
+    reg  signed [ 7:0] s29_d1;
+    reg  signed [ 7:0] s30_d1;
+    reg         [ 7:0] s31_d1;
     reg         [ 7:0] s33_d1;
-    reg         [ 7:0] s36_d1;
+    reg  signed [ 9:0] s35_d1;
+    reg  signed [ 8:0] s38_d1;
+    reg  signed [ 7:0] s39_d1;
     reg  signed [ 8:0] s40_d1;
-    reg  signed [ 9:0] s43_d1;
-    reg  signed [ 7:0] s44_d1;
-    reg  signed [ 7:0] s45_d1;
+    reg  signed [ 8:0] s42_d1;
+    reg         [ 7:0] s45_d1;
+    reg  signed [ 7:0] s48_d1;
     reg  signed [ 9:0] s49_d1;
-    reg         [ 7:0] s52_d1;
-    reg  signed [ 7:0] s53_d1;
-    reg  signed [ 8:0] s55_d1;
+    reg  signed [ 8:0] s51_d1;
+    reg  signed [ 9:0] s55_d1;
     reg  signed [ 9:0] s59_d1;
-    reg  signed [ 7:0] s61_d1;
-    reg  signed [ 8:0] s68_d1;
-    reg  signed [ 8:0] s69_d1;
-    reg  signed [ 7:0] s71_d1;
+    reg         [ 8:0] s61_d1;
     reg  signed [ 9:0] s72_d1;
     always_ff @(posedge clk) begin
-        x26_d2 <= x26_d1;
-        x27_d2 <= x27_d1;
-        x28_d2 <= x28_d1;
+        x0_d2 <= x0_d1;
+        x6_d2 <= x6_d1;
+        x9_d2 <= x9_d1;
+        x15_d2 <= x15_d1;
+        x17_d2 <= x17_d1;
+        x19_d2 <= x19_d1;
+        x22_d2 <= x22_d1;
+        x23_d2 <= x23_d1;
+        x25_d2 <= x25_d1;
         x30_d2 <= x30_d1;
-        x31_d2 <= x31_d1;
-        s1_d1 <= s1;
-        s3_d1 <= s3;
-        s4_d1 <= s4;
-        s5_d1 <= s5;
-        s8_d1 <= s8;
+        s2_d1 <= s2;
+        s6_d1 <= s6;
         s9_d1 <= s9;
         s12_d1 <= s12;
+        s13_d1 <= s13;
         s15_d1 <= s15;
         s18_d1 <= s18;
-        s20_d1 <= s20;
         s21_d1 <= s21;
         s23_d1 <= s23;
         s24_d1 <= s24;
-        s26_d1 <= s26;
+        s27_d1 <= s27;
+        s29_d1 <= s29;
+        s30_d1 <= s30;
         s31_d1 <= s31;
-        s32_d1 <= s32;
         s33_d1 <= s33;
-        s36_d1 <= s36;
+        s35_d1 <= s35;
+        s38_d1 <= s38;
+        s39_d1 <= s39;
         s40_d1 <= s40;
-        s43_d1 <= s43;
-        s44_d1 <= s44;
+        s42_d1 <= s42;
         s45_d1 <= s45;
+        s48_d1 <= s48;
         s49_d1 <= s49;
-        s52_d1 <= s52;
-        s53_d1 <= s53;
+        s51_d1 <= s51;
         s55_d1 <= s55;
         s59_d1 <= s59;
         s61_d1 <= s61;
-        s68_d1 <= s68;
-        s69_d1 <= s69;
-        s71_d1 <= s71;
         s72_d1 <= s72;
     end
-    wire signed [ 9:0] s6;  // s3 + s4 + s5
-    bittrigger_grow3 #(.WIDTH(10), .A(9), .B(7), .C(7), .SIGNED(3'b011), .NEGATE(3'b000)) u_s6 (
-        .a(s3_d1), .b(s4_d1), .c(s5_d1), .sum(s6)
+    wire signed [10:0] s10;  // s9 - s2 - s6
+    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(9), .C(9), .SIGNED(3'b101), .NEGATE(3'b110)) u_s10 (
+        .a(s9_d1), .b(s2_d1), .c(s6_d1), .sum(s10)
     );
-    wire signed [10:0] s10;  // s9 - s6 - s8
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b110)) u_s10 (
-        .a(s9_d1), .b(s6), .c(s8_d1), .sum(s10)
+    wire signed [ 8:0] s19;  // x0 - x25 - s15
+    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b110)) u_s19 (
+        .a(9'(x0_d2)), .b(9'(x25_d2)), .c(s15_d1), .sum(s19)
     );
-    wire signed [ 8:0] s13;  // x30 + s4 - s12
-    bittrigger_grow3 #(.WIDTH(9), .A(6), .B(7), .C(8), .SIGNED(3'b110), .NEGATE(3'b100)) u_s13 (
-        .a(x30_d2), .b(s4_d1), .c(s12_d1), .sum(s13)
+    wire signed [10:0] s20;  // s19 - s12 - s18
+    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b110)) u_s20 (
+        .a(s19), .b(s12_d1), .c(s18_d1), .sum(s20)
     );
-    wire signed [10:0] s19;  // s13 + s15 + s18
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s19 (
-        .a(s13), .b(s15_d1), .c(s18_d1), .sum(s19)
+    wire        [ 8:0] s25;  // x25 + s23 + s24
+    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b000)) u_s25 (
+        .a(9'(x25_d2)), .b(9'(s23_d1)), .c(9'(s24_d1)), .sum(s25)
     );
-    wire signed [10:0] s25;  // s21 + s23 + s24
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(8), .C(9), .SIGNED(3'b100), .NEGATE(3'b000)) u_s25 (
-        .a(s21_d1), .b(s23_d1), .c(s24_d1), .sum(s25)
+    wire signed [10:0] s28;  // s21 + s25 + s27
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s28 (
+        .a(11'(s21_d1)), .b(11'(s25)), .c(11'(s27_d1)), .sum(s28)
     );
-    wire signed [10:0] s27;  // s25 + s26 - s20
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s27 (
-        .a(s25), .b(11'(s26_d1)), .c(11'(s20_d1)), .sum(s27)
+    wire signed [ 9:0] s32;  // s13 + s30 - s31
+    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(8), .C(8), .SIGNED(3'b010), .NEGATE(3'b100)) u_s32 (
+        .a(s13_d1), .b(s30_d1), .c(s31_d1), .sum(s32)
     );
-    wire        [ 8:0] s34;  // s5 + s32 + s33
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b000)) u_s34 (
-        .a(9'(s5_d1)), .b(9'(s32_d1)), .c(9'(s33_d1)), .sum(s34)
+    wire signed [ 9:0] s36;  // s29 + s33 - x9
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b001), .NEGATE(3'b100)) u_s36 (
+        .a(s29_d1), .b(s33_d1), .c(7'(x9_d2)), .sum(s36)
     );
-    wire signed [ 9:0] s37;  // s36 - x28 - s1
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(7), .C(8), .SIGNED(3'b100), .NEGATE(3'b110)) u_s37 (
-        .a(s36_d1), .b(7'(x28_d2)), .c(s1_d1), .sum(s37)
+    wire signed [11:0] s37;  // s35 + s36 - s32
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s37 (
+        .a(s35_d1), .b(s36), .c(s32), .sum(s37)
     );
-    wire signed [11:0] s38;  // s31 + s34 + s37
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(10), .SIGNED(3'b101), .NEGATE(3'b000)) u_s38 (
-        .a(s31_d1), .b(s34), .c(s37), .sum(s38)
+    wire signed [ 9:0] s43;  // s30 + s39 - s38
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s43 (
+        .a(s30_d1), .b(s39_d1), .c(s38_d1), .sum(s43)
     );
-    wire signed [ 9:0] s46;  // s40 + s45 - s44
-    bittrigger_grow3 #(.WIDTH(10), .A(9), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s46 (
-        .a(s40_d1), .b(s45_d1), .c(s44_d1), .sum(s46)
+    wire signed [10:0] s44;  // s42 + s43 - s40
+    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s44 (
+        .a(s42_d1), .b(s43), .c(s40_d1), .sum(s44)
     );
-    wire signed [10:0] s47;  // s46 - s15 - s43
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s47 (
-        .a(11'(s46)), .b(11'(s15_d1)), .c(11'(s43_d1)), .sum(s47)
+    wire signed [10:0] s50;  // s48 + s49 - s12
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s50 (
+        .a(11'(s48_d1)), .b(11'(s49_d1)), .c(11'(s12_d1)), .sum(s50)
     );
-    wire signed [10:0] s50;  // s49 - s12 - s21
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s50 (
-        .a(11'(s49_d1)), .b(11'(s12_d1)), .c(11'(s21_d1)), .sum(s50)
+    wire signed [ 9:0] s53;  // x9 + s15 + s45
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s53 (
+        .a(10'(x9_d2)), .b(10'(s15_d1)), .c(10'(s45_d1)), .sum(s53)
     );
-    wire signed [ 9:0] s51;  // x31 + s3 + s32
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s51 (
-        .a(10'(x31_d2)), .b(10'(s3_d1)), .c(10'(s32_d1)), .sum(s51)
+    wire signed [10:0] s56;  // s55 - s51 - s53
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s56 (
+        .a(11'(s55_d1)), .b(11'(s51_d1)), .c(11'(s53)), .sum(s56)
     );
-    wire signed [ 9:0] s56;  // s52 + s53 - s44
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b110), .NEGATE(3'b100)) u_s56 (
-        .a(s52_d1), .b(s53_d1), .c(s44_d1), .sum(s56)
-    );
-    wire signed [10:0] s57;  // s55 + s56 - s51
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s57 (
-        .a(11'(s55_d1)), .b(11'(s56)), .c(11'(s51)), .sum(s57)
-    );
-    wire signed [10:0] s60;  // s59 - s36 - s40
+    wire signed [10:0] s60;  // s59 - s23 - s51
     bittrigger_grow3 #(.WIDTH(11), .A(10), .B(8), .C(9), .SIGNED(3'b101), .NEGATE(3'b110)) u_s60 (
-        .a(s59_d1), .b(s36_d1), .c(s40_d1), .sum(s60)
+        .a(s59_d1), .b(s23_d1), .c(s51_d1), .sum(s60)
     );
-    wire signed [ 9:0] s62;  // s44 + s52 + s61
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b101), .NEGATE(3'b000)) u_s62 (
-        .a(s44_d1), .b(s52_d1), .c(s61_d1), .sum(s62)
+    wire signed [ 9:0] s62;  // x15 + s61 - x6
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s62 (
+        .a(10'(x15_d2)), .b(10'(s61_d1)), .c(10'(x6_d2)), .sum(s62)
     );
-    wire signed [11:0] s63;  // s6 + s62 - s43
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s63 (
-        .a(s6), .b(s62), .c(s43_d1), .sum(s63)
+    wire signed [11:0] s63;  // s53 + s62 - s18
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s63 (
+        .a(s53), .b(s62), .c(s18_d1), .sum(s63)
     );
-    wire signed [11:0] s64;  // s8 + s34 - s31
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(9), .C(10), .SIGNED(3'b101), .NEGATE(3'b100)) u_s64 (
-        .a(s8_d1), .b(s34), .c(s31_d1), .sum(s64)
+    wire signed [ 9:0] s64;  // x17 - x23 - s61
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s64 (
+        .a(10'(x17_d2)), .b(10'(x23_d2)), .c(10'(s61_d1)), .sum(s64)
     );
-    wire signed [ 8:0] s65;  // x26 - x27 - s53
-    bittrigger_grow3 #(.WIDTH(9), .A(6), .B(6), .C(8), .SIGNED(3'b100), .NEGATE(3'b110)) u_s65 (
-        .a(x26_d2), .b(x27_d2), .c(s53_d1), .sum(s65)
+    wire signed [ 9:0] s65;  // x19 + s24 + s39
+    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(8), .C(8), .SIGNED(3'b100), .NEGATE(3'b000)) u_s65 (
+        .a(7'(x19_d2)), .b(s24_d1), .c(s39_d1), .sum(s65)
     );
-    wire signed [10:0] s66;  // s65 - s13 - s51
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s66 (
-        .a(s65), .b(s13), .c(s51), .sum(s66)
+    wire signed [11:0] s66;  // s40 + s65 - s64
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s66 (
+        .a(s40_d1), .b(s65), .c(s64), .sum(s66)
     );
-    wire signed [11:0] s70;  // s25 + s68 + s69
-    bittrigger_grow3 #(.WIDTH(12), .A(11), .B(9), .C(9), .SIGNED(3'b111), .NEGATE(3'b000)) u_s70 (
-        .a(s25), .b(s68_d1), .c(s69_d1), .sum(s70)
+    wire        [ 7:0] s67;  // x15 + x23 + x30
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s67 (
+        .a(x15_d2), .b(x23_d2), .c(x30_d2), .sum(s67)
     );
-    wire signed [10:0] s73;  // s71 + s72 - s68
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s73 (
-        .a(s71_d1), .b(s72_d1), .c(s68_d1), .sum(s73)
+    wire signed [10:0] s68;  // s32 + s35 + s67
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s68 (
+        .a(11'(s32)), .b(11'(s35_d1)), .c(11'(s67)), .sum(s68)
+    );
+    wire signed [ 9:0] s69;  // s2 - x22 - s33
+    bittrigger_grow3 #(.WIDTH(10), .A(9), .B(7), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s69 (
+        .a(s2_d1), .b(7'(x22_d2)), .c(s33_d1), .sum(s69)
+    );
+    wire signed [11:0] s70;  // s25 + s69 - s6
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(9), .SIGNED(3'b110), .NEGATE(3'b100)) u_s70 (
+        .a(s25), .b(s69), .c(s6_d1), .sum(s70)
+    );
+    wire signed [10:0] s73;  // s64 + s72 - s38
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s73 (
+        .a(11'(s64)), .b(11'(s72_d1)), .c(11'(s38_d1)), .sum(s73)
     );
 
     // stage 6
     reg  signed [10:0] s10_d1;
-    reg  signed [10:0] s19_d1;
-    reg  signed [10:0] s27_d1;
-    reg  signed [11:0] s38_d1;
-    reg  signed [10:0] s47_d1;
+    reg  signed [10:0] s20_d1;
+    reg  signed [10:0] s28_d1;
+    reg  signed [11:0] s37_d1;
+    reg  signed [10:0] s44_d1;
     reg  signed [10:0] s50_d1;
-    reg  signed [10:0] s57_d1;
+    reg  signed [10:0] s56_d1;
     reg  signed [10:0] s60_d1;
     reg  signed [11:0] s63_d1;
-    reg  signed [11:0] s64_d1;
-    reg  signed [10:0] s66_d1;
+    reg  signed [11:0] s66_d1;
+    reg  signed [10:0] s68_d1;
     reg  signed [11:0] s70_d1;
     reg  signed [10:0] s73_d1;
     always_ff @(posedge clk) begin
         s10_d1 <= s10;
-        s19_d1 <= s19;
-        s27_d1 <= s27;
-        s38_d1 <= s38;
-        s47_d1 <= s47;
+        s20_d1 <= s20;
+        s28_d1 <= s28;
+        s37_d1 <= s37;
+        s44_d1 <= s44;
         s50_d1 <= s50;
-        s57_d1 <= s57;
+        s56_d1 <= s56;
         s60_d1 <= s60;
         s63_d1 <= s63;
-        s64_d1 <= s64;
         s66_d1 <= s66;
+        s68_d1 <= s68;
         s70_d1 <= s70;
         s73_d1 <= s73;
     end
     wire signed [11:0] s74 = (12'(s10_d1) << 1) + 12'd7;
-    wire signed [11:0] s75 = (12'(s19_d1) << 1) - 12'd7;
-    wire signed [11:0] s76 = (12'(s27_d1) << 1) + 12'd1;
-    wire signed [12:0] s77 = (13'(s38_d1) << 1) - 13'd9;
+    wire signed [11:0] s75 = (12'(s20_d1) << 1) - 12'd7;
+    wire signed [11:0] s76 = (12'(s28_d1) << 1) + 12'd1;
+    wire signed [12:0] s77 = (13'(s37_d1) << 1) - 13'd9;
     wire signed [11:0] s78 = (12'(s50_d1) << 1) - 12'd7;
     wire signed [11:0] s79 = (12'(s60_d1) << 1) - 12'd3;
     wire signed [12:0] s80 = (13'(s63_d1) << 1) - 13'd33;
-    wire signed [12:0] s81 = (13'(s64_d1) << 1) + 13'd1;
-    wire signed [11:0] s82 = (12'(s66_d1) << 1) - 12'd13;
+    wire signed [12:0] s81 = (13'(s66_d1) << 1) + 13'd1;
+    wire signed [11:0] s82 = -((12'(s68_d1) << 1)) - 12'd13;
     wire signed [12:0] s83 = (13'(s70_d1) << 1) - 13'd13;
     wire signed [11:0] s84 = (12'(s73_d1) << 1) + 12'd57;
 
@@ -528,10 +521,10 @@ module bitlinear_dense_2 (
         s81,
         s80,
         13'(s79),
-        {12'(s57_d1), 1'd0},
+        {12'(s56_d1), 1'd0},
         13'(s78),
         13'd4,
-        {12'(s47_d1), 1'd0},
+        {12'(s44_d1), 1'd0},
         s77,
         13'd4,
         13'(s76),

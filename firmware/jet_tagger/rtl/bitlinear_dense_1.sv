@@ -1,4 +1,4 @@
-// bitlinear_dense_1: constant matrix, 16 x 64, as 187 adders (no multiplier).
+// bitlinear_dense_1: constant matrix, 16 x 64, as 185 adders (no multiplier).
 //
 // x: 16 x ap_fixed<8,3>, element 0 in the lowest bits.
 // y: 64 x ap_fixed<13,6>, element 0 in the lowest bits.
@@ -31,126 +31,113 @@ module bitlinear_dense_1 (
     wire signed [ 7:0] x15 = x[127:120];
 
     // stage 0
-    wire signed [ 8:0] s0;  // x1 - x11
-    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b11), .NEGATE(2'b10)) u_s0 (
-        .a(x1), .b(x11), .sum(s0)
+    wire signed [ 8:0] s0;  // x1 + x9
+    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b11), .NEGATE(2'b00)) u_s0 (
+        .a(x1), .b(x9), .sum(s0)
     );
-    wire signed [ 8:0] s1;  // x6 - x2
+    wire signed [ 8:0] s1;  // x11 - x2
     bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b11), .NEGATE(2'b10)) u_s1 (
-        .a(x6), .b(x2), .sum(s1)
+        .a(x11), .b(x2), .sum(s1)
     );
-    wire signed [ 9:0] s2;  // x9 - x14 - x15
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b110)) u_s2 (
-        .a(x9), .b(x14), .c(x15), .sum(s2)
+    wire signed [ 9:0] s5;  // x6 - x7 - x9
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b110)) u_s5 (
+        .a(x6), .b(x7), .c(x9), .sum(s5)
     );
-    wire signed [ 8:0] s5;  // x9 + x10
-    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b11), .NEGATE(2'b00)) u_s5 (
-        .a(x9), .b(x10), .sum(s5)
+    wire signed [ 9:0] s6;  // x2 + x11 - x12
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s6 (
+        .a(x2), .b(x11), .c(x12), .sum(s6)
     );
-    wire signed [ 9:0] s7;  // x2 + x4 - x14
+    wire signed [ 9:0] s7;  // x3 + x14 - x0
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s7 (
-        .a(x2), .b(x4), .c(x14), .sum(s7)
+        .a(x3), .b(x14), .c(x0), .sum(s7)
     );
-    wire signed [ 9:0] s8;  // x7 - x6 - x10
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b110)) u_s8 (
-        .a(x7), .b(x6), .c(x10), .sum(s8)
+    wire signed [ 8:0] s9;  // x14 - x15
+    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b11), .NEGATE(2'b10)) u_s9 (
+        .a(x14), .b(x15), .sum(s9)
     );
-    wire signed [ 9:0] s9;  // x12 - x3 - x11
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b110)) u_s9 (
-        .a(x12), .b(x3), .c(x11), .sum(s9)
-    );
-    wire signed [ 8:0] s12;  // x14 - x15
+    wire signed [ 8:0] s12;  // x3 - x0
     bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b11), .NEGATE(2'b10)) u_s12 (
-        .a(x14), .b(x15), .sum(s12)
+        .a(x3), .b(x0), .sum(s12)
     );
-    wire signed [ 8:0] s13;  // x2 - x7
-    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b11), .NEGATE(2'b10)) u_s13 (
-        .a(x2), .b(x7), .sum(s13)
+    wire signed [ 8:0] s20;  // x8 - x10
+    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b11), .NEGATE(2'b10)) u_s20 (
+        .a(x8), .b(x10), .sum(s20)
     );
-    wire signed [ 8:0] s14;  // x12 - x9
-    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b11), .NEGATE(2'b10)) u_s14 (
-        .a(x12), .b(x9), .sum(s14)
+    wire signed [ 9:0] s21;  // x6 - x15 - s20
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b111), .NEGATE(3'b110)) u_s21 (
+        .a(x6), .b(x15), .c(s20), .sum(s21)
     );
-    wire signed [ 8:0] s17;  // x0 + x1
-    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b11), .NEGATE(2'b00)) u_s17 (
-        .a(x0), .b(x1), .sum(s17)
+    wire signed [ 9:0] s22;  // x12 - x5 - x13
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b110)) u_s22 (
+        .a(x12), .b(x5), .c(x13), .sum(s22)
     );
-    wire signed [ 9:0] s18;  // x2 + x4 + x14
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b000)) u_s18 (
-        .a(x2), .b(x4), .c(x14), .sum(s18)
+    wire signed [ 9:0] s23;  // x2 + x4 + x14
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b000)) u_s23 (
+        .a(x2), .b(x4), .c(x14), .sum(s23)
     );
-    wire signed [ 8:0] s22;  // x15 - x8
-    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b11), .NEGATE(2'b10)) u_s22 (
-        .a(x15), .b(x8), .sum(s22)
+    wire signed [ 8:0] s27;  // x4 + x13
+    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b11), .NEGATE(2'b00)) u_s27 (
+        .a(x4), .b(x13), .sum(s27)
     );
-    wire signed [ 8:0] s26;  // x13 - x0
-    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b11), .NEGATE(2'b10)) u_s26 (
-        .a(x13), .b(x0), .sum(s26)
+    wire signed [ 8:0] s28;  // x3 + x14
+    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b11), .NEGATE(2'b00)) u_s28 (
+        .a(x3), .b(x14), .sum(s28)
     );
-    wire signed [ 8:0] s29;  // x12 - x1
-    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b11), .NEGATE(2'b10)) u_s29 (
-        .a(x12), .b(x1), .sum(s29)
+    wire signed [ 9:0] s31;  // x1 + x15 - x7
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s31 (
+        .a(x1), .b(x15), .c(x7), .sum(s31)
     );
-    wire signed [ 9:0] s30;  // x6 + s29 - x5
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(9), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s30 (
-        .a(x6), .b(s29), .c(x5), .sum(s30)
+    wire signed [ 9:0] s33;  // x0 + x5 - x8
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s33 (
+        .a(x0), .b(x5), .c(x8), .sum(s33)
     );
-    wire signed [ 9:0] s33;  // x8 + x9 + x14
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b000)) u_s33 (
-        .a(x8), .b(x9), .c(x14), .sum(s33)
+    wire signed [ 8:0] s43;  // x2 + x15
+    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b11), .NEGATE(2'b00)) u_s43 (
+        .a(x2), .b(x15), .sum(s43)
     );
-    wire signed [ 8:0] s35;  // x11 - x2
-    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b11), .NEGATE(2'b10)) u_s35 (
-        .a(x11), .b(x2), .sum(s35)
+    wire signed [ 9:0] s46;  // x9 + x11 - x15
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s46 (
+        .a(x9), .b(x11), .c(x15), .sum(s46)
     );
-    wire signed [ 8:0] s39;  // x10 - x15
-    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b11), .NEGATE(2'b10)) u_s39 (
-        .a(x10), .b(x15), .sum(s39)
+    wire signed [ 8:0] s51;  // x9 - x13
+    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b11), .NEGATE(2'b10)) u_s51 (
+        .a(x9), .b(x13), .sum(s51)
     );
-    wire signed [ 8:0] s43;  // x3 - x11
-    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b11), .NEGATE(2'b10)) u_s43 (
-        .a(x3), .b(x11), .sum(s43)
+    wire signed [ 9:0] s52;  // x1 + x14 - x2
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s52 (
+        .a(x1), .b(x14), .c(x2), .sum(s52)
     );
-    wire signed [ 8:0] s49;  // x9 - x3
-    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b11), .NEGATE(2'b10)) u_s49 (
-        .a(x9), .b(x3), .sum(s49)
+    wire signed [ 8:0] s53;  // x0 + x10
+    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b11), .NEGATE(2'b00)) u_s53 (
+        .a(x0), .b(x10), .sum(s53)
     );
-    wire signed [ 8:0] s52;  // x1 - x2
-    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b11), .NEGATE(2'b10)) u_s52 (
-        .a(x1), .b(x2), .sum(s52)
+    wire signed [ 8:0] s54;  // x4 + x15
+    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b11), .NEGATE(2'b00)) u_s54 (
+        .a(x4), .b(x15), .sum(s54)
     );
-    wire signed [ 9:0] s57;  // x0 + x12 + x15
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b000)) u_s57 (
-        .a(x0), .b(x12), .c(x15), .sum(s57)
+    wire signed [ 8:0] s59;  // x3 + x15
+    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b11), .NEGATE(2'b00)) u_s59 (
+        .a(x3), .b(x15), .sum(s59)
     );
-    wire signed [ 9:0] s60;  // x0 + x7 + x15
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b000)) u_s60 (
-        .a(x0), .b(x7), .c(x15), .sum(s60)
+    wire signed [ 9:0] s64;  // x0 + x8 - x15
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s64 (
+        .a(x0), .b(x8), .c(x15), .sum(s64)
     );
-    wire signed [ 8:0] s61;  // x3 + x5
-    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b11), .NEGATE(2'b00)) u_s61 (
-        .a(x3), .b(x5), .sum(s61)
+    wire signed [ 9:0] s72;  // x0 + x13 - x11
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s72 (
+        .a(x0), .b(x13), .c(x11), .sum(s72)
     );
-    wire signed [ 8:0] s64;  // x9 - x10
-    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b11), .NEGATE(2'b10)) u_s64 (
-        .a(x9), .b(x10), .sum(s64)
+    wire signed [ 9:0] s80;  // x6 + x7 - x8
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s80 (
+        .a(x6), .b(x7), .c(x8), .sum(s80)
     );
-    wire signed [10:0] s65;  // x3 + s18 + s64
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b000)) u_s65 (
-        .a(x3), .b(s18), .c(s64), .sum(s65)
+    wire signed [ 9:0] s85;  // x4 - x8 - x15
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b110)) u_s85 (
+        .a(x4), .b(x8), .c(x15), .sum(s85)
     );
-    wire signed [ 9:0] s67;  // x12 + x14 + x15
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b000)) u_s67 (
-        .a(x12), .b(x14), .c(x15), .sum(s67)
-    );
-    wire signed [ 9:0] s74;  // x8 - x6 - x11
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b110)) u_s74 (
-        .a(x8), .b(x6), .c(x11), .sum(s74)
-    );
-    wire signed [ 8:0] s75 = 9'(x2) - 9'd30;
-    wire signed [ 9:0] s102;  // x7 + x9 - x10
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s102 (
-        .a(x7), .b(x9), .c(x10), .sum(s102)
+    wire signed [ 9:0] s99;  // x10 + x14 - x2
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s99 (
+        .a(x10), .b(x14), .c(x2), .sum(s99)
     );
 
     // stage 1
@@ -172,35 +159,31 @@ module bitlinear_dense_1 (
     reg  signed [ 7:0] x15_d1;
     reg  signed [ 8:0] s0_d1;
     reg  signed [ 8:0] s1_d1;
-    reg  signed [ 9:0] s2_d1;
-    reg  signed [ 8:0] s5_d1;
+    reg  signed [ 9:0] s5_d1;
+    reg  signed [ 9:0] s6_d1;
     reg  signed [ 9:0] s7_d1;
-    reg  signed [ 9:0] s8_d1;
-    reg  signed [ 9:0] s9_d1;
+    reg  signed [ 8:0] s9_d1;
     reg  signed [ 8:0] s12_d1;
-    reg  signed [ 8:0] s13_d1;
-    reg  signed [ 8:0] s14_d1;
-    reg  signed [ 8:0] s17_d1;
-    reg  signed [ 9:0] s18_d1;
-    reg  signed [ 8:0] s22_d1;
-    reg  signed [ 8:0] s26_d1;
-    reg  signed [ 8:0] s29_d1;
-    reg  signed [ 9:0] s30_d1;
+    reg  signed [ 8:0] s20_d1;
+    reg  signed [ 9:0] s21_d1;
+    reg  signed [ 9:0] s22_d1;
+    reg  signed [ 9:0] s23_d1;
+    reg  signed [ 8:0] s27_d1;
+    reg  signed [ 8:0] s28_d1;
+    reg  signed [ 9:0] s31_d1;
     reg  signed [ 9:0] s33_d1;
-    reg  signed [ 8:0] s35_d1;
-    reg  signed [ 8:0] s39_d1;
     reg  signed [ 8:0] s43_d1;
-    reg  signed [ 8:0] s49_d1;
-    reg  signed [ 8:0] s52_d1;
-    reg  signed [ 9:0] s57_d1;
-    reg  signed [ 9:0] s60_d1;
-    reg  signed [ 8:0] s61_d1;
-    reg  signed [ 8:0] s64_d1;
-    reg  signed [10:0] s65_d1;
-    reg  signed [ 9:0] s67_d1;
-    reg  signed [ 9:0] s74_d1;
-    reg  signed [ 8:0] s75_d1;
-    reg  signed [ 9:0] s102_d1;
+    reg  signed [ 9:0] s46_d1;
+    reg  signed [ 8:0] s51_d1;
+    reg  signed [ 9:0] s52_d1;
+    reg  signed [ 8:0] s53_d1;
+    reg  signed [ 8:0] s54_d1;
+    reg  signed [ 8:0] s59_d1;
+    reg  signed [ 9:0] s64_d1;
+    reg  signed [ 9:0] s72_d1;
+    reg  signed [ 9:0] s80_d1;
+    reg  signed [ 9:0] s85_d1;
+    reg  signed [ 9:0] s99_d1;
     always_ff @(posedge clk) begin
         x0_d1 <= x0;
         x1_d1 <= x1;
@@ -220,718 +203,725 @@ module bitlinear_dense_1 (
         x15_d1 <= x15;
         s0_d1 <= s0;
         s1_d1 <= s1;
-        s2_d1 <= s2;
         s5_d1 <= s5;
+        s6_d1 <= s6;
         s7_d1 <= s7;
-        s8_d1 <= s8;
         s9_d1 <= s9;
         s12_d1 <= s12;
-        s13_d1 <= s13;
-        s14_d1 <= s14;
-        s17_d1 <= s17;
-        s18_d1 <= s18;
+        s20_d1 <= s20;
+        s21_d1 <= s21;
         s22_d1 <= s22;
-        s26_d1 <= s26;
-        s29_d1 <= s29;
-        s30_d1 <= s30;
+        s23_d1 <= s23;
+        s27_d1 <= s27;
+        s28_d1 <= s28;
+        s31_d1 <= s31;
         s33_d1 <= s33;
-        s35_d1 <= s35;
-        s39_d1 <= s39;
         s43_d1 <= s43;
-        s49_d1 <= s49;
+        s46_d1 <= s46;
+        s51_d1 <= s51;
         s52_d1 <= s52;
-        s57_d1 <= s57;
-        s60_d1 <= s60;
-        s61_d1 <= s61;
+        s53_d1 <= s53;
+        s54_d1 <= s54;
+        s59_d1 <= s59;
         s64_d1 <= s64;
-        s65_d1 <= s65;
-        s67_d1 <= s67;
-        s74_d1 <= s74;
-        s75_d1 <= s75;
-        s102_d1 <= s102;
+        s72_d1 <= s72;
+        s80_d1 <= s80;
+        s85_d1 <= s85;
+        s99_d1 <= s99;
     end
-    wire signed [ 9:0] s3;  // x0 + s1 - 25
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(9), .C(7), .SIGNED(3'b011), .NEGATE(3'b100)) u_s3 (
-        .a(x0_d1), .b(s1_d1), .c(7'd25), .sum(s3)
+    wire signed [ 9:0] s2;  // x0 + x14 + s1
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b111), .NEGATE(3'b000)) u_s2 (
+        .a(x0_d1), .b(x14_d1), .c(s1_d1), .sum(s2)
     );
-    wire signed [11:0] s4;  // s3 - s0 - s2
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s4 (
-        .a(s3), .b(s0_d1), .c(s2_d1), .sum(s4)
+    wire signed [ 9:0] s3;  // x6 + x15 - 25
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b011), .NEGATE(3'b100)) u_s3 (
+        .a(x6_d1), .b(x15_d1), .c(7'd25), .sum(s3)
     );
-    wire signed [10:0] s6;  // 2*x2 + x4 - s5
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(8), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s6 (
-        .a((9'(x2_d1) << 1)), .b(x4_d1), .c(s5_d1), .sum(s6)
+    wire signed [11:0] s4;  // s2 + s3 - s0
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s4 (
+        .a(s2), .b(s3), .c(s0_d1), .sum(s4)
     );
-    wire signed [11:0] s10;  // s7 + s8 + s9
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s10 (
-        .a(s7_d1), .b(s8_d1), .c(s9_d1), .sum(s10)
+    wire signed [11:0] s8;  // s5 + s6 + s7
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s8 (
+        .a(s5_d1), .b(s6_d1), .c(s7_d1), .sum(s8)
     );
-    wire signed [11:0] s11;  // s6 - x0 - s10
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s11 (
-        .a(12'(s6)), .b(12'(x0_d1)), .c(s10), .sum(s11)
+    wire signed [ 9:0] s10;  // x1 + x12 + s9
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b111), .NEGATE(3'b000)) u_s10 (
+        .a(x1_d1), .b(x12_d1), .c(s9_d1), .sum(s10)
     );
-    wire signed [10:0] s15;  // s12 + s13 + s14
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(9), .C(9), .SIGNED(3'b111), .NEGATE(3'b000)) u_s15 (
-        .a(s12_d1), .b(s13_d1), .c(s14_d1), .sum(s15)
+    wire signed [11:0] s11;  // s5 + s10 - s1
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s11 (
+        .a(s5_d1), .b(s10), .c(s1_d1), .sum(s11)
     );
-    wire signed [11:0] s16;  // x6 + s0 + s15
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(9), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s16 (
-        .a(9'(x6_d1)), .b(s0_d1), .c(s15), .sum(s16)
+    wire signed [ 9:0] s13;  // x10 + s12 - x1
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(9), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s13 (
+        .a(x10_d1), .b(s12_d1), .c(x1_d1), .sum(s13)
     );
-    wire signed [10:0] s19;  // x3 + s18 - s17
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s19 (
-        .a(x3_d1), .b(s18_d1), .c(s17_d1), .sum(s19)
+    wire signed [ 9:0] s14;  // x5 + x12 - x2
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s14 (
+        .a(x5_d1), .b(x12_d1), .c(x2_d1), .sum(s14)
     );
-    wire signed [ 9:0] s20;  // x5 + x12 - x14
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s20 (
-        .a(x5_d1), .b(x12_d1), .c(x14_d1), .sum(s20)
+    wire signed [10:0] s15;  // x9 + s13 + s14
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s15 (
+        .a(11'(x9_d1)), .b(11'(s13)), .c(11'(s14)), .sum(s15)
     );
-    wire signed [10:0] s21;  // s19 + s20 - s6
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s21 (
-        .a(s19), .b(11'(s20)), .c(s6), .sum(s21)
+    wire signed [ 9:0] s16;  // x1 - x3 - x5
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b110)) u_s16 (
+        .a(x1_d1), .b(x3_d1), .c(x5_d1), .sum(s16)
     );
-    wire signed [ 9:0] s23;  // x0 + x5 + s22
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b111), .NEGATE(3'b000)) u_s23 (
-        .a(x0_d1), .b(x5_d1), .c(s22_d1), .sum(s23)
+    wire signed [10:0] s17;  // x13 + s9 + s16
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s17 (
+        .a(x13_d1), .b(s9_d1), .c(s16), .sum(s17)
     );
-    wire signed [ 9:0] s24;  // x1 + x14 - x3
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s24 (
-        .a(x1_d1), .b(x14_d1), .c(x3_d1), .sum(s24)
+    wire signed [ 9:0] s18;  // - x0 - x13 + -35
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b111), .NEGATE(3'b011)) u_s18 (
+        .a(x0_d1), .b(x13_d1), .c(7'd93), .sum(s18)
     );
-    wire signed [10:0] s25;  // s24 - s23 - 35
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s25 (
-        .a(11'(s24)), .b(11'(s23)), .c(11'd35), .sum(s25)
+    wire signed [10:0] s24;  // s22 - s12 - s23
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s24 (
+        .a(11'(s22_d1)), .b(11'(s12_d1)), .c(11'(s23_d1)), .sum(s24)
     );
-    wire signed [ 9:0] s27;  // x3 + x10 - s26
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s27 (
-        .a(x3_d1), .b(x10_d1), .c(s26_d1), .sum(s27)
+    wire signed [10:0] s25;  // s21 - x1
+    bittrigger_grow2 #(.WIDTH(11), .A(10), .B(8), .SIGNED(2'b11), .NEGATE(2'b10)) u_s25 (
+        .a(s21_d1), .b(x1_d1), .sum(s25)
     );
-    wire signed [ 9:0] s28;  // x8 - x4 - s12
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b111), .NEGATE(3'b110)) u_s28 (
-        .a(x8_d1), .b(x4_d1), .c(s12_d1), .sum(s28)
+    wire signed [11:0] s26;  // 2*s23 + s24 + s25
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s26 (
+        .a((12'(s23_d1) << 1)), .b(12'(s24)), .c(12'(s25)), .sum(s26)
     );
-    wire signed [10:0] s31;  // x2 + s30 - 2*x3
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s31 (
-        .a(x2_d1), .b(s30_d1), .c((9'(x3_d1) << 1)), .sum(s31)
+    wire signed [ 9:0] s29;  // x8 + x9 + s28
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b111), .NEGATE(3'b000)) u_s29 (
+        .a(x8_d1), .b(x9_d1), .c(s28_d1), .sum(s29)
     );
-    wire signed [11:0] s32;  // s27 + s31 - s28
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(11), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s32 (
-        .a(s27), .b(s31), .c(s28), .sum(s32)
+    wire signed [10:0] s30;  // s29 - s1 - s27
+    bittrigger_grow3 #(.WIDTH(11), .A(10), .B(9), .C(9), .SIGNED(3'b111), .NEGATE(3'b110)) u_s30 (
+        .a(s29), .b(s1_d1), .c(s27_d1), .sum(s30)
     );
-    wire signed [10:0] s34;  // x3 + s33 - x4
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s34 (
-        .a(x3_d1), .b(s33_d1), .c(x4_d1), .sum(s34)
+    wire signed [10:0] s32;  // x2 + x12 + s31
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s32 (
+        .a(x2_d1), .b(x12_d1), .c(s31_d1), .sum(s32)
     );
-    wire signed [10:0] s36;  // s34 - x13 - s35
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s36 (
-        .a(s34), .b(11'(x13_d1)), .c(11'(s35_d1)), .sum(s36)
+    wire signed [10:0] s34;  // x10 + s28 + s33
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s34 (
+        .a(x10_d1), .b(s28_d1), .c(s33_d1), .sum(s34)
     );
-    wire signed [ 9:0] s37;  // x3 + x5 - x12
+    wire signed [11:0] s35;  // s34 - x4 - s32
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s35 (
+        .a(12'(s34)), .b(12'(x4_d1)), .c(12'(s32)), .sum(s35)
+    );
+    wire signed [ 9:0] s36;  // x5 + s28 - x9
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(9), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s36 (
+        .a(x5_d1), .b(s28_d1), .c(x9_d1), .sum(s36)
+    );
+    wire signed [ 9:0] s37;  // x0 + x1 - x13
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s37 (
-        .a(x3_d1), .b(x5_d1), .c(x12_d1), .sum(s37)
-    );
-    wire signed [10:0] s38;  // s18 + s26 + s37
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s38 (
-        .a(11'(s18_d1)), .b(11'(s26_d1)), .c(11'(s37)), .sum(s38)
-    );
-    wire signed [10:0] s40;  // s7 - s17 - s39
-    bittrigger_grow3 #(.WIDTH(11), .A(10), .B(9), .C(9), .SIGNED(3'b111), .NEGATE(3'b110)) u_s40 (
-        .a(s7_d1), .b(s17_d1), .c(s39_d1), .sum(s40)
-    );
-    wire signed [ 9:0] s41;  // x7 - 2*x1 - x8
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(9), .C(8), .SIGNED(3'b111), .NEGATE(3'b110)) u_s41 (
-        .a(x7_d1), .b((9'(x1_d1) << 1)), .c(x8_d1), .sum(s41)
-    );
-    wire signed [11:0] s42;  // s37 + s41 - s40
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(11), .SIGNED(3'b111), .NEGATE(3'b100)) u_s42 (
-        .a(s37), .b(s41), .c(s40), .sum(s42)
-    );
-    wire signed [10:0] s44;  // x13 + s43 - s17
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s44 (
-        .a(x13_d1), .b(s43_d1), .c(s17_d1), .sum(s44)
-    );
-    wire signed [ 9:0] s45;  // x5 + x14 - s5
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s45 (
-        .a(x5_d1), .b(x14_d1), .c(s5_d1), .sum(s45)
-    );
-    wire signed [11:0] s46;  // s44 + s45 - s1
-    bittrigger_grow3 #(.WIDTH(12), .A(11), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s46 (
-        .a(s44), .b(s45), .c(s1_d1), .sum(s46)
-    );
-    wire signed [ 8:0] s47;  // x7 - x6
-    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b11), .NEGATE(2'b10)) u_s47 (
-        .a(x7_d1), .b(x6_d1), .sum(s47)
-    );
-    wire signed [10:0] s48;  // x8 - s17 - s18
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s48 (
-        .a(x8_d1), .b(s17_d1), .c(s18_d1), .sum(s48)
-    );
-    wire signed [ 9:0] s50;  // s49 - x10 + 19
-    bittrigger_grow3 #(.WIDTH(10), .A(9), .B(8), .C(7), .SIGNED(3'b011), .NEGATE(3'b010)) u_s50 (
-        .a(s49_d1), .b(x10_d1), .c(7'd19), .sum(s50)
-    );
-    wire signed [11:0] s51;  // s50 - s47 - s48
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(11), .SIGNED(3'b111), .NEGATE(3'b110)) u_s51 (
-        .a(s50), .b(s47), .c(s48), .sum(s51)
-    );
-    wire signed [ 9:0] s53;  // x5 + x13 - s52
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s53 (
-        .a(x5_d1), .b(x13_d1), .c(s52_d1), .sum(s53)
-    );
-    wire signed [ 9:0] s54;  // x12 + s39 - x3
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(9), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s54 (
-        .a(x12_d1), .b(s39_d1), .c(x3_d1), .sum(s54)
-    );
-    wire signed [11:0] s55;  // s54 - s33 - s53
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s55 (
-        .a(s54), .b(s33_d1), .c(s53), .sum(s55)
-    );
-    wire signed [10:0] s56;  // x8 + s43 - s2
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s56 (
-        .a(x8_d1), .b(s43_d1), .c(s2_d1), .sum(s56)
-    );
-    wire signed [10:0] s58;  // s57 - x1 - s18
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s58 (
-        .a(11'(s57_d1)), .b(11'(x1_d1)), .c(11'(s18_d1)), .sum(s58)
-    );
-    wire signed [11:0] s59;  // x13 + s40 - s49
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(11), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s59 (
-        .a(9'(x13_d1)), .b(s40), .c(s49_d1), .sum(s59)
-    );
-    wire signed [ 9:0] s62;  // x1 + x14 - s61
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s62 (
-        .a(x1_d1), .b(x14_d1), .c(s61_d1), .sum(s62)
-    );
-    wire signed [10:0] s63;  // x12 + s60 + s62
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s63 (
-        .a(11'(x12_d1)), .b(11'(s60_d1)), .c(11'(s62)), .sum(s63)
-    );
-    wire signed [11:0] s66;  // s65 - s60 - 10
-    bittrigger_grow3 #(.WIDTH(12), .A(11), .B(10), .C(9), .SIGNED(3'b011), .NEGATE(3'b110)) u_s66 (
-        .a(s65_d1), .b(s60_d1), .c(9'd10), .sum(s66)
-    );
-    wire signed [10:0] s68;  // x8 + x11 - s67
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s68 (
-        .a(x8_d1), .b(x11_d1), .c(s67_d1), .sum(s68)
-    );
-    wire signed [ 9:0] s69;  // s1 - x4 - 8
-    bittrigger_grow3 #(.WIDTH(10), .A(9), .B(8), .C(7), .SIGNED(3'b011), .NEGATE(3'b110)) u_s69 (
-        .a(s1_d1), .b(x4_d1), .c(7'd8), .sum(s69)
-    );
-    wire signed [11:0] s70;  // s26 + s69 - s68
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(11), .SIGNED(3'b111), .NEGATE(3'b100)) u_s70 (
-        .a(s26_d1), .b(s69), .c(s68), .sum(s70)
-    );
-    wire signed [ 9:0] s71;  // x1 + x9 + x12
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b000)) u_s71 (
-        .a(x1_d1), .b(x9_d1), .c(x12_d1), .sum(s71)
-    );
-    wire signed [11:0] s72;  // s13 + s23 + s71
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s72 (
-        .a(s13_d1), .b(s23), .c(s71), .sum(s72)
-    );
-    wire signed [10:0] s73;  // - x11 - s2 + -3
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b111), .NEGATE(3'b011)) u_s73 (
-        .a(x11_d1), .b(s2_d1), .c(8'd253), .sum(s73)
-    );
-    wire signed [10:0] s76;  // s12 + s75 - s29
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(9), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s76 (
-        .a(s12_d1), .b(s75_d1), .c(s29_d1), .sum(s76)
-    );
-    wire signed [11:0] s77;  // s27 + s76 - s74
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(11), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s77 (
-        .a(s27), .b(s76), .c(s74_d1), .sum(s77)
-    );
-    wire signed [10:0] s78;  // x13 + s62 - x15
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s78 (
-        .a(x13_d1), .b(s62), .c(x15_d1), .sum(s78)
-    );
-    wire signed [ 9:0] s79;  // x0 - x5 - x11
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b110)) u_s79 (
-        .a(x0_d1), .b(x5_d1), .c(x11_d1), .sum(s79)
-    );
-    wire signed [11:0] s80;  // s26 + s79 - s19
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(11), .SIGNED(3'b111), .NEGATE(3'b100)) u_s80 (
-        .a(s26_d1), .b(s79), .c(s19), .sum(s80)
-    );
-    wire signed [10:0] s81;  // x15 - x7 - s19
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s81 (
-        .a(11'(x15_d1)), .b(11'(x7_d1)), .c(s19), .sum(s81)
-    );
-    wire signed [11:0] s82;  // x4 + s17 + s56
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(9), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s82 (
-        .a(9'(x4_d1)), .b(s17_d1), .c(s56), .sum(s82)
-    );
-    wire signed [ 9:0] s83;  // x0 + x8 + x14
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b000)) u_s83 (
-        .a(x0_d1), .b(x8_d1), .c(x14_d1), .sum(s83)
-    );
-    wire signed [10:0] s84;  // s35 + s83 - s5
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s84 (
-        .a(s35_d1), .b(s83), .c(s5_d1), .sum(s84)
-    );
-    wire signed [11:0] s85;  // s33 + s57 - s53
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s85 (
-        .a(s33_d1), .b(s57_d1), .c(s53), .sum(s85)
-    );
-    wire signed [10:0] s86;  // - s1 - s67 + 9
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(10), .C(8), .SIGNED(3'b011), .NEGATE(3'b011)) u_s86 (
-        .a(s1_d1), .b(s67_d1), .c(8'd9), .sum(s86)
-    );
-    wire signed [10:0] s88;  // x0 + s5 + s74
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s88 (
-        .a(x0_d1), .b(s5_d1), .c(s74_d1), .sum(s88)
-    );
-    wire signed [11:0] s89;  // s18 + s88 - x7
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(11), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s89 (
-        .a(s18_d1), .b(s88), .c(9'(x7_d1)), .sum(s89)
+        .a(x0_d1), .b(x1_d1), .c(x13_d1), .sum(s37)
+    );
+    wire signed [ 9:0] s38;  // x6 + x10 + s1
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b111), .NEGATE(3'b000)) u_s38 (
+        .a(x6_d1), .b(x10_d1), .c(s1_d1), .sum(s38)
+    );
+    wire signed [11:0] s39;  // s36 - s37 - s38
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s39 (
+        .a(s36), .b(s37), .c(s38), .sum(s39)
+    );
+    wire signed [10:0] s40;  // x6 + s23 - x7
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s40 (
+        .a(x6_d1), .b(s23_d1), .c(x7_d1), .sum(s40)
+    );
+    wire signed [ 9:0] s41;  // x9 - x8 + 19
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b011), .NEGATE(3'b010)) u_s41 (
+        .a(x9_d1), .b(x8_d1), .c(7'd19), .sum(s41)
+    );
+    wire signed [11:0] s42;  // s40 + s41 - s13
+    bittrigger_grow3 #(.WIDTH(12), .A(11), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s42 (
+        .a(s40), .b(s41), .c(s13), .sum(s42)
+    );
+    wire signed [ 9:0] s44;  // x1 + x10 - s43
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s44 (
+        .a(x1_d1), .b(x10_d1), .c(s43_d1), .sum(s44)
+    );
+    wire signed [11:0] s45;  // s22 + s44 - s29
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s45 (
+        .a(s22_d1), .b(s44), .c(s29), .sum(s45)
+    );
+    wire signed [10:0] s47;  // x8 + s28 - s46
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s47 (
+        .a(x8_d1), .b(s28_d1), .c(s46_d1), .sum(s47)
+    );
+    wire signed [ 9:0] s48 = 10'(x1_d1) + s23_d1;
+    wire signed [ 9:0] s49;  // x0 + x12 + x15
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b000)) u_s49 (
+        .a(x0_d1), .b(x12_d1), .c(x15_d1), .sum(s49)
+    );
+    wire signed [10:0] s50;  // s49 - s48
+    bittrigger_grow2 #(.WIDTH(11), .A(10), .B(10), .SIGNED(2'b11), .NEGATE(2'b10)) u_s50 (
+        .a(s49), .b(s48), .sum(s50)
+    );
+    wire signed [10:0] s55;  // s54 - s52 - s53
+    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b110)) u_s55 (
+        .a(s54_d1), .b(s52_d1), .c(s53_d1), .sum(s55)
+    );
+    wire signed [11:0] s56;  // x3 + s55 - s51
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(11), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s56 (
+        .a(9'(x3_d1)), .b(s55), .c(s51_d1), .sum(s56)
+    );
+    wire signed [ 8:0] s57;  // x7 + x14
+    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b11), .NEGATE(2'b00)) u_s57 (
+        .a(x7_d1), .b(x14_d1), .sum(s57)
+    );
+    wire signed [10:0] s58;  // s16 + s49 + s57
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s58 (
+        .a(11'(s16)), .b(11'(s49)), .c(11'(s57)), .sum(s58)
+    );
+    wire signed [10:0] s60;  // x10 - s23 - s59
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b110)) u_s60 (
+        .a(x10_d1), .b(s23_d1), .c(s59_d1), .sum(s60)
+    );
+    wire signed [11:0] s61;  // s46 - s49 - s60
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(11), .SIGNED(3'b111), .NEGATE(3'b110)) u_s61 (
+        .a(s46_d1), .b(s49), .c(s60), .sum(s61)
+    );
+    wire signed [ 9:0] s62;  // - x7 - x11 + -10
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b111), .NEGATE(3'b011)) u_s62 (
+        .a(x7_d1), .b(x11_d1), .c(7'd118), .sum(s62)
+    );
+    wire signed [10:0] s65;  // s6 + s64 - x14
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s65 (
+        .a(11'(s6_d1)), .b(11'(s64_d1)), .c(11'(x14_d1)), .sum(s65)
+    );
+    wire signed [ 9:0] s66;  // x6 + x13 - 8
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b011), .NEGATE(3'b100)) u_s66 (
+        .a(x6_d1), .b(x13_d1), .c(7'd8), .sum(s66)
+    );
+    wire signed [11:0] s67;  // s66 - x4 - s65
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(11), .SIGNED(3'b111), .NEGATE(3'b110)) u_s67 (
+        .a(s66), .b(9'(x4_d1)), .c(s65), .sum(s67)
+    );
+    wire signed [11:0] s68;  // x9 + s32 + s33
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(11), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s68 (
+        .a(9'(x9_d1)), .b(s32), .c(s33_d1), .sum(s68)
+    );
+    wire signed [10:0] s69;  // x14 - s46 - 3
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b011), .NEGATE(3'b110)) u_s69 (
+        .a(x14_d1), .b(s46_d1), .c(8'd3), .sum(s69)
+    );
+    wire signed [10:0] s70;  // s6 + s28 - 30
+    bittrigger_grow3 #(.WIDTH(11), .A(10), .B(9), .C(8), .SIGNED(3'b011), .NEGATE(3'b100)) u_s70 (
+        .a(s6_d1), .b(s28_d1), .c(8'd30), .sum(s70)
+    );
+    wire signed [11:0] s71;  // s21 + s37 + s70
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s71 (
+        .a(s21_d1), .b(s37), .c(s70), .sum(s71)
+    );
+    wire signed [11:0] s73;  // s16 + s72 - s23
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s73 (
+        .a(s16), .b(s72_d1), .c(s23_d1), .sum(s73)
+    );
+    wire signed [10:0] s74;  // s24 + s31 - s22
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s74 (
+        .a(s24), .b(11'(s31_d1)), .c(11'(s22_d1)), .sum(s74)
+    );
+    wire signed [11:0] s75;  // s27 + s37 + s47
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s75 (
+        .a(s27_d1), .b(s37), .c(s47), .sum(s75)
+    );
+    wire signed [10:0] s76;  // s2 + s20 - x9
+    bittrigger_grow3 #(.WIDTH(11), .A(10), .B(9), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s76 (
+        .a(s2), .b(s20_d1), .c(x9_d1), .sum(s76)
+    );
+    wire signed [ 9:0] s77;  // x5 - x8 - s51
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b111), .NEGATE(3'b110)) u_s77 (
+        .a(x5_d1), .b(x8_d1), .c(s51_d1), .sum(s77)
+    );
+    wire signed [ 9:0] s78;  // x3 - x6 + 9
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b011), .NEGATE(3'b010)) u_s78 (
+        .a(x3_d1), .b(x6_d1), .c(7'd9), .sum(s78)
+    );
+    wire signed [11:0] s79;  // s23 + s78 - s77
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s79 (
+        .a(s23_d1), .b(s78), .c(s77), .sum(s79)
+    );
+    wire signed [10:0] s81;  // x11 + s80 - x9
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s81 (
+        .a(x11_d1), .b(s80_d1), .c(x9_d1), .sum(s81)
+    );
+    wire signed [11:0] s82;  // s23 + s53 - s81
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(11), .SIGNED(3'b111), .NEGATE(3'b100)) u_s82 (
+        .a(s23_d1), .b(s53_d1), .c(s81), .sum(s82)
+    );
+    wire signed [ 9:0] s83;  // x4 - x15 - 47
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b011), .NEGATE(3'b110)) u_s83 (
+        .a(x4_d1), .b(x15_d1), .c(7'd47), .sum(s83)
+    );
+    wire signed [11:0] s84;  // s34 + s51 + s83
+    bittrigger_grow3 #(.WIDTH(12), .A(11), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s84 (
+        .a(s34), .b(s51_d1), .c(s83), .sum(s84)
+    );
+    wire signed [ 9:0] s86;  // x0 + x5 + x12
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b000)) u_s86 (
+        .a(x0_d1), .b(x5_d1), .c(x12_d1), .sum(s86)
+    );
+    wire signed [11:0] s87;  // s52 + s85 + s86
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s87 (
+        .a(s52_d1), .b(s85_d1), .c(s86), .sum(s87)
+    );
+    wire signed [11:0] s88;  // x7 - x1 - s65
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(9), .C(11), .SIGNED(3'b111), .NEGATE(3'b110)) u_s88 (
+        .a(9'(x7_d1)), .b(9'(x1_d1)), .c(s65), .sum(s88)
+    );
+    wire signed [ 9:0] s89;  // x5 - x2 - s9
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b111), .NEGATE(3'b110)) u_s89 (
+        .a(x5_d1), .b(x2_d1), .c(s9_d1), .sum(s89)
     );
-    wire signed [ 9:0] s90;  // x5 + x9 - 47
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b011), .NEGATE(3'b100)) u_s90 (
-        .a(x5_d1), .b(x9_d1), .c(7'd47), .sum(s90)
+    wire signed [10:0] s90;  // s89 - s12 - s27
+    bittrigger_grow3 #(.WIDTH(11), .A(10), .B(9), .C(9), .SIGNED(3'b111), .NEGATE(3'b110)) u_s90 (
+        .a(s89), .b(s12_d1), .c(s27_d1), .sum(s90)
     );
-    wire signed [11:0] s91;  // s27 + s90 - s28
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s91 (
-        .a(s27), .b(s90), .c(s28), .sum(s91)
+    wire signed [10:0] s91;  // x3 + s23 - x9
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s91 (
+        .a(x3_d1), .b(s23_d1), .c(x9_d1), .sum(s91)
     );
-    wire signed [ 9:0] s92;  // x0 + x5 + x12
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b000)) u_s92 (
-        .a(x0_d1), .b(x5_d1), .c(x12_d1), .sum(s92)
+    wire signed [ 9:0] s92;  // x15 - x8 - 30
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b011), .NEGATE(3'b110)) u_s92 (
+        .a(x15_d1), .b(x8_d1), .c(7'd30), .sum(s92)
     );
-    wire signed [11:0] s93;  // s28 - s52 - s92
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s93 (
-        .a(s28), .b(s52_d1), .c(s92), .sum(s93)
+    wire signed [11:0] s93;  // s92 - x6 - s91
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(11), .SIGNED(3'b111), .NEGATE(3'b110)) u_s93 (
+        .a(s92), .b(9'(x6_d1)), .c(s91), .sum(s93)
     );
-    wire signed [11:0] s94;  // s13 + s17 + s68
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(9), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s94 (
-        .a(s13_d1), .b(s17_d1), .c(s68), .sum(s94)
+    wire signed [10:0] s94;  // x4 - x14 - s5
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s94 (
+        .a(x4_d1), .b(x14_d1), .c(s5_d1), .sum(s94)
     );
-    wire signed [ 9:0] s95;  // x3 + s26 - x5
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(9), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s95 (
-        .a(x3_d1), .b(s26_d1), .c(x5_d1), .sum(s95)
+    wire signed [11:0] s95;  // s94 - s13 - s22
+    bittrigger_grow3 #(.WIDTH(12), .A(11), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s95 (
+        .a(s94), .b(s13), .c(s22_d1), .sum(s95)
     );
-    wire signed [10:0] s96;  // x15 - s18 - s95
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s96 (
-        .a(11'(x15_d1)), .b(11'(s18_d1)), .c(11'(s95)), .sum(s96)
+    wire signed [10:0] s96;  // s85 - s0 - s28
+    bittrigger_grow3 #(.WIDTH(11), .A(10), .B(9), .C(9), .SIGNED(3'b111), .NEGATE(3'b110)) u_s96 (
+        .a(s85_d1), .b(s0_d1), .c(s28_d1), .sum(s96)
     );
-    wire signed [10:0] s97;  // s0 + s49 - s18
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s97 (
-        .a(s0_d1), .b(s49_d1), .c(s18_d1), .sum(s97)
+    wire signed [ 9:0] s97;  // x8 + x10 - x11
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s97 (
+        .a(x8_d1), .b(x10_d1), .c(x11_d1), .sum(s97)
     );
-    wire signed [ 9:0] s98;  // s22 - x6 - 30
-    bittrigger_grow3 #(.WIDTH(10), .A(9), .B(8), .C(7), .SIGNED(3'b011), .NEGATE(3'b110)) u_s98 (
-        .a(s22_d1), .b(x6_d1), .c(7'd30), .sum(s98)
+    wire signed [11:0] s98;  // s32 + s96 + s97
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s98 (
+        .a(12'(s32)), .b(12'(s96)), .c(12'(s97)), .sum(s98)
     );
-    wire signed [11:0] s99;  // s97 + s98 - s0
-    bittrigger_grow3 #(.WIDTH(12), .A(11), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s99 (
-        .a(s97), .b(s98), .c(s0_d1), .sum(s99)
+    wire signed [10:0] s100;  // s99 - x9 - s27
+    bittrigger_grow3 #(.WIDTH(11), .A(10), .B(8), .C(9), .SIGNED(3'b111), .NEGATE(3'b110)) u_s100 (
+        .a(s99_d1), .b(x9_d1), .c(s27_d1), .sum(s100)
     );
-    wire signed [10:0] s100;  // s39 - x3 - s18
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(8), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s100 (
-        .a(s39_d1), .b(x3_d1), .c(s18_d1), .sum(s100)
+    wire signed [11:0] s101;  // - s86 - s100 + 5
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(11), .C(9), .SIGNED(3'b011), .NEGATE(3'b011)) u_s101 (
+        .a(s86), .b(s100), .c(9'd5), .sum(s101)
     );
-    wire signed [ 9:0] s101;  // x3 - x0 - x13
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b110)) u_s101 (
-        .a(x3_d1), .b(x0_d1), .c(x13_d1), .sum(s101)
+    wire signed [ 9:0] s102;  // x12 - x0 - x13
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b110)) u_s102 (
+        .a(x12_d1), .b(x0_d1), .c(x13_d1), .sum(s102)
     );
-    wire signed [10:0] s103;  // x4 + s102 - x14
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s103 (
-        .a(x4_d1), .b(s102_d1), .c(x14_d1), .sum(s103)
+    wire signed [10:0] s103;  // s52 + s59 + s102
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s103 (
+        .a(11'(s52_d1)), .b(11'(s59_d1)), .c(11'(s102)), .sum(s103)
     );
-    wire signed [11:0] s104;  // s103 - s30 - s101
-    bittrigger_grow3 #(.WIDTH(12), .A(11), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s104 (
-        .a(s103), .b(s30_d1), .c(s101), .sum(s104)
+    wire signed [10:0] s104;  // s12 + s80 - x2
+    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(10), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s104 (
+        .a(s12_d1), .b(s80_d1), .c(x2_d1), .sum(s104)
     );
-    wire signed [11:0] s105;  // s10 - s8 - s102
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s105 (
-        .a(s10), .b(12'(s8_d1)), .c(12'(s102_d1)), .sum(s105)
+    wire signed [11:0] s105;  // s104 - x14 - s46
+    bittrigger_grow3 #(.WIDTH(12), .A(11), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s105 (
+        .a(s104), .b(9'(x14_d1)), .c(s46_d1), .sum(s105)
     );
-    wire signed [11:0] s106;  // x11 + s65 - s57
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(11), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s106 (
-        .a(9'(x11_d1)), .b(s65_d1), .c(s57_d1), .sum(s106)
+    wire signed [10:0] s106;  // x15 + s36 - 69
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b011), .NEGATE(3'b100)) u_s106 (
+        .a(x15_d1), .b(s36), .c(8'd69), .sum(s106)
     );
-    wire signed [10:0] s107;  // x13 + s7 + s64
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b000)) u_s107 (
-        .a(x13_d1), .b(s7_d1), .c(s64_d1), .sum(s107)
+    wire signed [ 9:0] s107;  // x5 + 2*x9 + x11
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(9), .C(8), .SIGNED(3'b111), .NEGATE(3'b000)) u_s107 (
+        .a(x5_d1), .b((9'(x9_d1) << 1)), .c(x11_d1), .sum(s107)
     );
-    wire signed [11:0] s108;  // s107 - s92 + 5
-    bittrigger_grow3 #(.WIDTH(12), .A(11), .B(10), .C(9), .SIGNED(3'b011), .NEGATE(3'b010)) u_s108 (
-        .a(s107), .b(s92), .c(9'd5), .sum(s108)
+    wire signed [11:0] s108;  // s40 + s107 - s0
+    bittrigger_grow3 #(.WIDTH(12), .A(11), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s108 (
+        .a(s40), .b(s107), .c(s0_d1), .sum(s108)
     );
-    wire signed [10:0] s109;  // s52 + s67 + s101
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s109 (
-        .a(11'(s52_d1)), .b(11'(s67_d1)), .c(11'(s101)), .sum(s109)
+    wire signed [ 9:0] s109;  // x0 + x12 - x9
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s109 (
+        .a(x0_d1), .b(x12_d1), .c(x9_d1), .sum(s109)
     );
-    wire signed [10:0] s110;  // s1 + s60 - 2*x0
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s110 (
-        .a(s1_d1), .b(s60_d1), .c((9'(x0_d1) << 1)), .sum(s110)
+    wire signed [10:0] s110;  // s48 + s109 - x8
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s110 (
+        .a(11'(s48)), .b(11'(s109)), .c(11'(x8_d1)), .sum(s110)
     );
-    wire signed [11:0] s111;  // s43 + s110 - s33
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(11), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s111 (
-        .a(s43_d1), .b(s110), .c(s33_d1), .sum(s111)
+    wire signed [10:0] s111;  // s23 + s72 - x5
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s111 (
+        .a(11'(s23_d1)), .b(11'(s72_d1)), .c(11'(x5_d1)), .sum(s111)
     );
-    wire signed [10:0] s112;  // s61 - s2 - 69
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(10), .C(8), .SIGNED(3'b011), .NEGATE(3'b110)) u_s112 (
-        .a(s61_d1), .b(s2_d1), .c(8'd69), .sum(s112)
+    wire signed [ 9:0] s112;  // x3 - x6 - x10
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b110)) u_s112 (
+        .a(x3_d1), .b(x6_d1), .c(x10_d1), .sum(s112)
     );
-    wire signed [ 9:0] s113;  // x5 + 2*x9 - x3
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(9), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s113 (
-        .a(x5_d1), .b((9'(x9_d1) << 1)), .c(x3_d1), .sum(s113)
+    wire signed [11:0] s113;  // s51 + s111 + s112
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(11), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s113 (
+        .a(s51_d1), .b(s111), .c(s112), .sum(s113)
     );
-    wire signed [11:0] s114;  // s113 - s47 - s97
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(11), .SIGNED(3'b111), .NEGATE(3'b110)) u_s114 (
-        .a(s113), .b(s47), .c(s97), .sum(s114)
+    wire signed [10:0] s114;  // x6 + s86 - s43
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s114 (
+        .a(x6_d1), .b(s86), .c(s43_d1), .sum(s114)
     );
-    wire signed [10:0] s115;  // x12 - x9 - s48
+    wire signed [10:0] s115;  // s6 - s5 - s53
     bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s115 (
-        .a(11'(x12_d1)), .b(11'(x9_d1)), .c(s48), .sum(s115)
+        .a(11'(s6_d1)), .b(11'(s5_d1)), .c(11'(s53_d1)), .sum(s115)
     );
-    wire signed [11:0] s116;  // s65 + s79 - x6
-    bittrigger_grow3 #(.WIDTH(12), .A(11), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s116 (
-        .a(s65_d1), .b(s79), .c(9'(x6_d1)), .sum(s116)
+    wire signed [10:0] s116;  // s100 - x1 - x3
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s116 (
+        .a(s100), .b(11'(x1_d1)), .c(11'(x3_d1)), .sum(s116)
     );
-    wire signed [10:0] s117;  // s1 + s92 - x15
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(10), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s117 (
-        .a(s1_d1), .b(s92), .c(x15_d1), .sum(s117)
+    wire signed [ 9:0] s117;  // 2*x2 + x4 - x9
+    bittrigger_grow3 #(.WIDTH(10), .A(9), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s117 (
+        .a((9'(x2_d1) << 1)), .b(x4_d1), .c(x9_d1), .sum(s117)
     );
-    wire signed [ 9:0] s118;  // x3 + x4 + s12
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b111), .NEGATE(3'b000)) u_s118 (
-        .a(x3_d1), .b(x4_d1), .c(s12_d1), .sum(s118)
+    wire signed [11:0] s118;  // s117 - s8 - s53
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s118 (
+        .a(12'(s117)), .b(s8), .c(12'(s53_d1)), .sum(s118)
     );
-    wire signed [10:0] s119;  // s47 + s106 - s118
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s119 (
-        .a(11'(s47)), .b(s106[10:0]), .c(11'(s118)), .sum(s119)
+    wire signed [ 9:0] s119;  // x3 + x7 - x1
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s119 (
+        .a(x3_d1), .b(x7_d1), .c(x1_d1), .sum(s119)
     );
-    wire signed [10:0] s120;  // x13 + s18 + s79
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s120 (
-        .a(11'(x13_d1)), .b(11'(s18_d1)), .c(11'(s79)), .sum(s120)
+    wire signed [ 9:0] s120;  // x14 + s1 - 36
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(9), .C(7), .SIGNED(3'b011), .NEGATE(3'b100)) u_s120 (
+        .a(x14_d1), .b(s1_d1), .c(7'd36), .sum(s120)
     );
-    wire signed [10:0] s121;  // x1 + x3 + s107
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s121 (
-        .a(11'(x1_d1)), .b(11'(x3_d1)), .c(s107), .sum(s121)
+    wire signed [11:0] s121;  // s120 - s49 - s119
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s121 (
+        .a(s120), .b(s49), .c(s119), .sum(s121)
     );
-    wire signed [ 9:0] s122;  // s35 - x12 - 36
-    bittrigger_grow3 #(.WIDTH(10), .A(9), .B(8), .C(7), .SIGNED(3'b011), .NEGATE(3'b110)) u_s122 (
-        .a(s35_d1), .b(x12_d1), .c(7'd36), .sum(s122)
+    wire signed [10:0] s122;  // s51 + s86 - s119
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s122 (
+        .a(11'(s51_d1)), .b(11'(s86)), .c(11'(s119)), .sum(s122)
     );
-    wire signed [11:0] s123;  // s24 + s122 - s60
+    wire signed [11:0] s123;  // s49 + s52 - s77
     bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s123 (
-        .a(s24), .b(s122), .c(s60_d1), .sum(s123)
+        .a(s49), .b(s52_d1), .c(s77), .sum(s123)
     );
-    wire signed [10:0] s124;  // s71 - x7 - s95
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s124 (
-        .a(11'(s71)), .b(11'(x7_d1)), .c(11'(s95)), .sum(s124)
+    wire signed [ 9:0] s124;  // - x0 - s51 + 19
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(9), .C(7), .SIGNED(3'b011), .NEGATE(3'b011)) u_s124 (
+        .a(x0_d1), .b(s51_d1), .c(7'd19), .sum(s124)
     );
-    wire signed [ 8:0] s125 = 9'(x13_d1) + 9'd19;
-    wire signed [ 9:0] s127;  // x13 + s17 - x9
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(9), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s127 (
-        .a(x13_d1), .b(s17_d1), .c(x9_d1), .sum(s127)
+    wire signed [11:0] s125;  // s40 + s124 - s97
+    bittrigger_grow3 #(.WIDTH(12), .A(11), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s125 (
+        .a(s40), .b(s124), .c(s97), .sum(s125)
     );
-    wire signed [11:0] s128;  // s100 + s127 - s47
-    bittrigger_grow3 #(.WIDTH(12), .A(11), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s128 (
-        .a(s100), .b(s127), .c(s47), .sum(s128)
+    wire signed [ 9:0] s126;  // x0 + x1 + x13
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b000)) u_s126 (
+        .a(x0_d1), .b(x1_d1), .c(x13_d1), .sum(s126)
     );
-    wire signed [ 9:0] s129;  // x4 + x8 + x12
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b000)) u_s129 (
-        .a(x4_d1), .b(x8_d1), .c(x12_d1), .sum(s129)
+    wire signed [11:0] s127;  // s5 + s60 + s126
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(11), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s127 (
+        .a(s5_d1), .b(s60), .c(s126), .sum(s127)
     );
-    wire signed [11:0] s130;  // s24 + s129 - s110
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(11), .SIGNED(3'b111), .NEGATE(3'b100)) u_s130 (
-        .a(s24), .b(s129), .c(s110), .sum(s130)
+    wire signed [11:0] s128;  // x4 + s10 - s104
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(11), .SIGNED(3'b111), .NEGATE(3'b100)) u_s128 (
+        .a(9'(x4_d1)), .b(s10), .c(s104), .sum(s128)
     );
-    wire signed [ 8:0] s131 = 9'(x15_d1) + 9'd5;
-    wire signed [11:0] s132;  // s107 + s131 - s71
-    bittrigger_grow3 #(.WIDTH(12), .A(11), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s132 (
-        .a(s107), .b(s131), .c(s71), .sum(s132)
+    wire signed [ 9:0] s130;  // s28 - x7 - 55
+    bittrigger_grow3 #(.WIDTH(10), .A(9), .B(8), .C(7), .SIGNED(3'b011), .NEGATE(3'b110)) u_s130 (
+        .a(s28_d1), .b(x7_d1), .c(7'd55), .sum(s130)
     );
-    wire signed [ 8:0] s133 = -(9'(x7_d1)) - 9'd55;
-    wire signed [11:0] s134;  // s44 + s133 - s2
-    bittrigger_grow3 #(.WIDTH(12), .A(11), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s134 (
-        .a(s44), .b(s133), .c(s2_d1), .sum(s134)
+    wire signed [11:0] s131;  // s130 - s37 - s46
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s131 (
+        .a(s130), .b(s37), .c(s46_d1), .sum(s131)
     );
-    wire signed [10:0] s135;  // 2*s29 - x13 - 25
-    bittrigger_grow3 #(.WIDTH(11), .A(10), .B(8), .C(8), .SIGNED(3'b011), .NEGATE(3'b110)) u_s135 (
-        .a((10'(s29_d1) << 1)), .b(x13_d1), .c(8'd25), .sum(s135)
+    wire signed [ 8:0] s132 = -(9'(x15_d1)) - 9'd25;
+    wire signed [11:0] s133;  // s102 + s132 - s48
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s133 (
+        .a(s102), .b(s132), .c(s48), .sum(s133)
     );
-    wire signed [11:0] s136;  // s135 - 2*s18 - s58
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s136 (
-        .a(12'(s135)), .b((12'(s18_d1) << 1)), .c(12'(s58)), .sum(s136)
+    wire signed [ 9:0] s134;  // x7 + x9 - 10
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b011), .NEGATE(3'b100)) u_s134 (
+        .a(x7_d1), .b(x9_d1), .c(7'd10), .sum(s134)
     );
-    wire signed [10:0] s138;  // s49 - s60 - 13
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(10), .C(8), .SIGNED(3'b011), .NEGATE(3'b110)) u_s138 (
-        .a(s49_d1), .b(s60_d1), .c(8'd13), .sum(s138)
+    wire signed [11:0] s135;  // s134 - s13 - s23
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s135 (
+        .a(s134), .b(s13), .c(s23_d1), .sum(s135)
     );
-    wire signed [11:0] s139;  // s58 + s74 + s138
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s139 (
-        .a(12'(s58)), .b(12'(s74_d1)), .c(12'(s138)), .sum(s139)
+    wire signed [ 9:0] s136;  // x12 - x3 - 13
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b011), .NEGATE(3'b110)) u_s136 (
+        .a(x12_d1), .b(x3_d1), .c(7'd13), .sum(s136)
     );
-    wire signed [10:0] s140;  // x0 + s15 - x5
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s140 (
-        .a(11'(x0_d1)), .b(s15), .c(11'(x5_d1)), .sum(s140)
+    wire signed [11:0] s137;  // s136 - s48 - s81
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(11), .SIGNED(3'b111), .NEGATE(3'b110)) u_s137 (
+        .a(s136), .b(s48), .c(s81), .sum(s137)
     );
-    wire signed [10:0] s141;  // x1 + x15 + s34
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s141 (
-        .a(11'(x1_d1)), .b(11'(x15_d1)), .c(s34), .sum(s141)
+    wire signed [10:0] s138;  // x1 - x11 - s91
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s138 (
+        .a(11'(x1_d1)), .b(11'(x11_d1)), .c(s91), .sum(s138)
+    );
+    wire signed [10:0] s139;  // s109 - x7 - s89
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s139 (
+        .a(11'(s109)), .b(11'(x7_d1)), .c(11'(s89)), .sum(s139)
     );
 
     // stage 2
+    reg  signed [ 7:0] x8_d2;
+    reg  signed [ 7:0] x12_d2;
     reg  signed [11:0] s4_d1;
-    reg  signed [11:0] s10_d1;
+    reg  signed [11:0] s8_d1;
     reg  signed [11:0] s11_d1;
-    reg  signed [11:0] s16_d1;
-    reg  signed [10:0] s19_d1;
-    reg  signed [10:0] s21_d1;
-    reg  signed [10:0] s25_d1;
-    reg  signed [11:0] s32_d1;
-    reg  signed [10:0] s36_d1;
-    reg  signed [10:0] s38_d1;
-    reg  signed [10:0] s40_d1;
+    reg  signed [10:0] s15_d1;
+    reg  signed [10:0] s17_d1;
+    reg  signed [ 9:0] s18_d1;
+    reg  signed [10:0] s24_d1;
+    reg  signed [11:0] s26_d1;
+    reg  signed [10:0] s30_d1;
+    reg  signed [11:0] s35_d1;
+    reg  signed [11:0] s39_d1;
     reg  signed [11:0] s42_d1;
-    reg  signed [11:0] s46_d1;
-    reg  signed [11:0] s51_d1;
-    reg  signed [11:0] s55_d1;
-    reg  signed [10:0] s56_d1;
+    reg  signed [11:0] s45_d1;
+    reg  signed [10:0] s47_d1;
+    reg  signed [10:0] s50_d1;
+    reg  signed [10:0] s55_d1;
+    reg  signed [11:0] s56_d1;
     reg  signed [10:0] s58_d1;
-    reg  signed [11:0] s59_d1;
-    reg  signed [10:0] s63_d1;
-    reg  signed [11:0] s66_d1;
-    reg  signed [11:0] s70_d1;
-    reg  signed [11:0] s72_d1;
-    reg  signed [10:0] s73_d1;
-    reg  signed [11:0] s77_d1;
-    reg  signed [10:0] s78_d1;
-    reg  signed [11:0] s80_d1;
-    reg  signed [10:0] s81_d1;
+    reg  signed [10:0] s60_d1;
+    reg  signed [11:0] s61_d1;
+    reg  signed [ 9:0] s62_d1;
+    reg  signed [11:0] s67_d1;
+    reg  signed [11:0] s68_d1;
+    reg  signed [10:0] s69_d1;
+    reg  signed [11:0] s71_d1;
+    reg  signed [11:0] s73_d1;
+    reg  signed [10:0] s74_d1;
+    reg  signed [11:0] s75_d1;
+    reg  signed [10:0] s76_d1;
+    reg  signed [11:0] s79_d1;
     reg  signed [11:0] s82_d1;
-    reg  signed [10:0] s84_d1;
-    reg  signed [11:0] s85_d1;
-    reg  signed [10:0] s86_d1;
-    reg  signed [10:0] s88_d1;
-    reg  signed [11:0] s89_d1;
-    reg  signed [11:0] s91_d1;
+    reg  signed [11:0] s84_d1;
+    reg  signed [11:0] s87_d1;
+    reg  signed [11:0] s88_d1;
+    reg  signed [10:0] s90_d1;
     reg  signed [11:0] s93_d1;
-    reg  signed [11:0] s94_d1;
+    reg  signed [11:0] s95_d1;
     reg  signed [10:0] s96_d1;
-    reg  signed [10:0] s97_d1;
-    reg  signed [11:0] s99_d1;
-    reg  signed [10:0] s100_d1;
-    reg  signed [ 9:0] s102_d2;
-    reg  signed [11:0] s104_d1;
+    reg  signed [11:0] s98_d1;
+    reg  signed [11:0] s101_d1;
+    reg  signed [ 9:0] s102_d1;
+    reg  signed [10:0] s103_d1;
     reg  signed [11:0] s105_d1;
-    reg  signed [11:0] s106_d1;
+    reg  signed [10:0] s106_d1;
     reg  signed [11:0] s108_d1;
-    reg  signed [10:0] s109_d1;
-    reg  signed [11:0] s111_d1;
-    reg  signed [10:0] s112_d1;
-    reg  signed [11:0] s114_d1;
+    reg  signed [10:0] s110_d1;
+    reg  signed [10:0] s111_d1;
+    reg  signed [11:0] s113_d1;
+    reg  signed [10:0] s114_d1;
     reg  signed [10:0] s115_d1;
-    reg  signed [11:0] s116_d1;
-    reg  signed [10:0] s117_d1;
-    reg  signed [10:0] s119_d1;
-    reg  signed [10:0] s120_d1;
-    reg  signed [10:0] s121_d1;
+    reg  signed [10:0] s116_d1;
+    reg  signed [11:0] s118_d1;
+    reg  signed [11:0] s121_d1;
+    reg  signed [10:0] s122_d1;
     reg  signed [11:0] s123_d1;
-    reg  signed [10:0] s124_d1;
-    reg  signed [ 8:0] s125_d1;
+    reg  signed [11:0] s125_d1;
+    reg  signed [11:0] s127_d1;
     reg  signed [11:0] s128_d1;
-    reg  signed [11:0] s130_d1;
-    reg  signed [11:0] s132_d1;
-    reg  signed [11:0] s134_d1;
-    reg  signed [11:0] s136_d1;
-    reg  signed [11:0] s139_d1;
-    reg  signed [10:0] s140_d1;
-    reg  signed [10:0] s141_d1;
+    reg  signed [11:0] s131_d1;
+    reg  signed [11:0] s133_d1;
+    reg  signed [11:0] s135_d1;
+    reg  signed [11:0] s137_d1;
+    reg  signed [10:0] s138_d1;
+    reg  signed [10:0] s139_d1;
     always_ff @(posedge clk) begin
+        x8_d2 <= x8_d1;
+        x12_d2 <= x12_d1;
         s4_d1 <= s4;
-        s10_d1 <= s10;
+        s8_d1 <= s8;
         s11_d1 <= s11;
-        s16_d1 <= s16;
-        s19_d1 <= s19;
-        s21_d1 <= s21;
-        s25_d1 <= s25;
-        s32_d1 <= s32;
-        s36_d1 <= s36;
-        s38_d1 <= s38;
-        s40_d1 <= s40;
+        s15_d1 <= s15;
+        s17_d1 <= s17;
+        s18_d1 <= s18;
+        s24_d1 <= s24;
+        s26_d1 <= s26;
+        s30_d1 <= s30;
+        s35_d1 <= s35;
+        s39_d1 <= s39;
         s42_d1 <= s42;
-        s46_d1 <= s46;
-        s51_d1 <= s51;
+        s45_d1 <= s45;
+        s47_d1 <= s47;
+        s50_d1 <= s50;
         s55_d1 <= s55;
         s56_d1 <= s56;
         s58_d1 <= s58;
-        s59_d1 <= s59;
-        s63_d1 <= s63;
-        s66_d1 <= s66;
-        s70_d1 <= s70;
-        s72_d1 <= s72;
+        s60_d1 <= s60;
+        s61_d1 <= s61;
+        s62_d1 <= s62;
+        s67_d1 <= s67;
+        s68_d1 <= s68;
+        s69_d1 <= s69;
+        s71_d1 <= s71;
         s73_d1 <= s73;
-        s77_d1 <= s77;
-        s78_d1 <= s78;
-        s80_d1 <= s80;
-        s81_d1 <= s81;
+        s74_d1 <= s74;
+        s75_d1 <= s75;
+        s76_d1 <= s76;
+        s79_d1 <= s79;
         s82_d1 <= s82;
         s84_d1 <= s84;
-        s85_d1 <= s85;
-        s86_d1 <= s86;
+        s87_d1 <= s87;
         s88_d1 <= s88;
-        s89_d1 <= s89;
-        s91_d1 <= s91;
+        s90_d1 <= s90;
         s93_d1 <= s93;
-        s94_d1 <= s94;
+        s95_d1 <= s95;
         s96_d1 <= s96;
-        s97_d1 <= s97;
-        s99_d1 <= s99;
-        s100_d1 <= s100;
-        s102_d2 <= s102_d1;
-        s104_d1 <= s104;
+        s98_d1 <= s98;
+        s101_d1 <= s101;
+        s102_d1 <= s102;
+        s103_d1 <= s103;
         s105_d1 <= s105;
         s106_d1 <= s106;
         s108_d1 <= s108;
-        s109_d1 <= s109;
+        s110_d1 <= s110;
         s111_d1 <= s111;
-        s112_d1 <= s112;
+        s113_d1 <= s113;
         s114_d1 <= s114;
         s115_d1 <= s115;
         s116_d1 <= s116;
-        s117_d1 <= s117;
-        s119_d1 <= s119;
-        s120_d1 <= s120;
+        s118_d1 <= s118;
         s121_d1 <= s121;
+        s122_d1 <= s122;
         s123_d1 <= s123;
-        s124_d1 <= s124;
         s125_d1 <= s125;
+        s127_d1 <= s127;
         s128_d1 <= s128;
-        s130_d1 <= s130;
-        s132_d1 <= s132;
-        s134_d1 <= s134;
-        s136_d1 <= s136;
+        s131_d1 <= s131;
+        s133_d1 <= s133;
+        s135_d1 <= s135;
+        s137_d1 <= s137;
+        s138_d1 <= s138;
         s139_d1 <= s139;
-        s140_d1 <= s140;
-        s141_d1 <= s141;
     end
-    wire signed [11:0] s87;  // s19 + s85 + s86
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s87 (
-        .a(12'(s19_d1)), .b(s85_d1), .c(12'(s86_d1)), .sum(s87)
+    wire signed [10:0] s19;  // x8 + s17 + s18
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s19 (
+        .a(11'(x8_d2)), .b(s17_d1), .c(11'(s18_d1)), .sum(s19)
     );
-    wire signed [11:0] s126;  // s89 + s125 - 2*s88
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s126 (
-        .a(s89_d1), .b(12'(s125_d1)), .c((12'(s88_d1) << 1)), .sum(s126)
+    wire signed [11:0] s63;  // x12 + s61 + s62
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s63 (
+        .a(12'(x12_d2)), .b(s61_d1), .c(12'(s62_d1)), .sum(s63)
     );
-    wire signed [11:0] s137;  // s102 - s19 - 10
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(11), .C(9), .SIGNED(3'b011), .NEGATE(3'b110)) u_s137 (
-        .a(s102_d2), .b(s19_d1), .c(9'd10), .sum(s137)
+    wire signed [11:0] s129;  // s55 - s102 + 5
+    bittrigger_grow3 #(.WIDTH(12), .A(11), .B(10), .C(9), .SIGNED(3'b011), .NEGATE(3'b010)) u_s129 (
+        .a(s55_d1), .b(s102_d1), .c(9'd5), .sum(s129)
     );
-    wire signed [12:0] s142 = (13'(s11_d1) << 1) + 13'd25;
-    wire signed [12:0] s143 = (13'(s16_d1) << 1) - 13'd77;
-    wire signed [12:0] s144 = (13'(s21_d1) << 1) - 13'd115;
-    wire signed [12:0] s145 = (13'(s32_d1) << 1) + 13'd23;
-    wire signed [12:0] s146 = (13'(s36_d1) << 1) - 13'd53;
-    wire signed [12:0] s147 = -((13'(s38_d1) << 1)) - 13'd51;
-    wire signed [12:0] s148 = (13'(s42_d1) << 1) - 13'd103;
-    wire signed [12:0] s149 = (13'(s46_d1) << 1) - 13'd135;
-    wire signed [12:0] s150 = (13'(s55_d1) << 1) - 13'd53;
-    wire signed [11:0] s151 = (12'(s56_d1) << 1) - 12'd103;
-    wire signed [11:0] s152 = (12'(s58_d1) << 1) - 12'd7;
-    wire signed [12:0] s153 = (13'(s59_d1) << 1) + 13'd41;
-    wire signed [12:0] s154 = (13'(s63_d1) << 1) - 13'd19;
-    wire signed [12:0] s155 = (13'(s72_d1) << 1) - 13'd61;
-    wire signed [11:0] s156 = (12'(s78_d1) << 1) + 12'd11;
-    wire signed [12:0] s157 = (13'(s80_d1) << 1) - 13'd23;
-    wire signed [12:0] s158 = (13'(s81_d1) << 1) - 13'd55;
-    wire signed [12:0] s159 = (13'(s82_d1) << 1) - 13'd79;
-    wire signed [11:0] s160 = (12'(s84_d1) << 1) - 12'd15;
-    wire signed [12:0] s161 = (13'(s89_d1) << 1) + 13'd17;
-    wire signed [12:0] s162 = (13'(s93_d1) << 1) - 13'd1;
-    wire signed [12:0] s163 = -((13'(s94_d1) << 1)) - 13'd59;
-    wire signed [12:0] s164 = (13'(s96_d1) << 1) - 13'd31;
-    wire signed [11:0] s165 = (12'(s100_d1) << 1) - 12'd7;
-    wire signed [12:0] s166 = (13'(s104_d1) << 1) + 13'd1;
-    wire signed [12:0] s167 = (13'(s105_d1) << 1) - 13'd1;
-    wire signed [12:0] s168 = (13'(s106_d1) << 1) + 13'd61;
-    wire signed [12:0] s169 = (13'(s109_d1) << 1) - 13'd47;
-    wire signed [12:0] s170 = (13'(s111_d1) << 1) - 13'd63;
-    wire signed [12:0] s171 = (13'(s114_d1) << 1) - 13'd65;
-    wire signed [12:0] s172 = (13'(s115_d1) << 1) + 13'd35;
-    wire signed [12:0] s173 = (13'(s116_d1) << 1) - 13'd43;
-    wire signed [11:0] s174 = (12'(s117_d1) << 1) - 12'd95;
-    wire signed [12:0] s175 = (13'(s119_d1) << 1) - 13'd11;
-    wire signed [11:0] s176 = (12'(s120_d1) << 1) + 12'd3;
-    wire signed [12:0] s177 = -((13'(s121_d1) << 1)) - 13'd73;
-    wire signed [12:0] s178 = (13'(s10_d1) << 1) - 13'd27;
-    wire signed [12:0] s179 = (13'(s124_d1) << 1) - 13'd57;
-    wire signed [12:0] s180 = (13'(s85_d1) << 1) - 13'd33;
-    wire signed [12:0] s181 = (13'(s128_d1) << 1) + 13'd3;
-    wire signed [12:0] s182 = (13'(s130_d1) << 1) + 13'd11;
-    wire signed [11:0] s183 = (12'(s40_d1) << 1) - 12'd9;
-    wire signed [11:0] s184 = (12'(s97_d1) << 1) - 12'd31;
-    wire signed [12:0] s185 = (13'(s140_d1) << 1) - 13'd27;
-    wire signed [11:0] s186 = -((12'(s141_d1) << 1)) - 12'd53;
+    wire signed [12:0] s140 = (13'(s8_d1) << 1) + 13'd25;
+    wire signed [12:0] s141 = (13'(s11_d1) << 1) - 13'd77;
+    wire signed [12:0] s142 = (13'(s15_d1) << 1) - 13'd115;
+    wire signed [12:0] s143 = (13'(s26_d1) << 1) + 13'd23;
+    wire signed [12:0] s144 = (13'(s30_d1) << 1) - 13'd53;
+    wire signed [12:0] s145 = (13'(s24_d1) << 1) - 13'd51;
+    wire signed [12:0] s146 = (13'(s35_d1) << 1) - 13'd103;
+    wire signed [12:0] s147 = (13'(s39_d1) << 1) - 13'd135;
+    wire signed [12:0] s148 = (13'(s45_d1) << 1) - 13'd53;
+    wire signed [11:0] s149 = (12'(s47_d1) << 1) - 12'd103;
+    wire signed [11:0] s150 = (12'(s50_d1) << 1) - 12'd7;
+    wire signed [12:0] s151 = (13'(s56_d1) << 1) + 13'd41;
+    wire signed [12:0] s152 = (13'(s58_d1) << 1) - 13'd19;
+    wire signed [12:0] s153 = (13'(s68_d1) << 1) - 13'd61;
+    wire signed [11:0] s154 = (12'(s17_d1) << 1) + 12'd11;
+    wire signed [12:0] s155 = (13'(s73_d1) << 1) - 13'd23;
+    wire signed [12:0] s156 = (13'(s74_d1) << 1) - 13'd55;
+    wire signed [12:0] s157 = (13'(s75_d1) << 1) - 13'd79;
+    wire signed [11:0] s158 = (12'(s76_d1) << 1) - 12'd15;
+    wire signed [12:0] s159 = (13'(s82_d1) << 1) + 13'd17;
+    wire signed [12:0] s160 = -((13'(s87_d1) << 1)) - 13'd1;
+    wire signed [12:0] s161 = (13'(s88_d1) << 1) - 13'd59;
+    wire signed [12:0] s162 = (13'(s90_d1) << 1) - 13'd31;
+    wire signed [11:0] s163 = (12'(s60_d1) << 1) - 12'd7;
+    wire signed [12:0] s164 = (13'(s95_d1) << 1) + 13'd1;
+    wire signed [12:0] s165 = (13'(s98_d1) << 1) - 13'd1;
+    wire signed [12:0] s166 = (13'(s61_d1) << 1) + 13'd61;
+    wire signed [12:0] s167 = (13'(s103_d1) << 1) - 13'd47;
+    wire signed [12:0] s168 = (13'(s105_d1) << 1) - 13'd63;
+    wire signed [12:0] s169 = (13'(s108_d1) << 1) - 13'd65;
+    wire signed [12:0] s170 = (13'(s110_d1) << 1) + 13'd35;
+    wire signed [12:0] s171 = (13'(s113_d1) << 1) - 13'd43;
+    wire signed [11:0] s172 = (12'(s114_d1) << 1) - 12'd95;
+    wire signed [12:0] s173 = (13'(s115_d1) << 1) - 13'd11;
+    wire signed [11:0] s174 = (12'(s111_d1) << 1) + 12'd3;
+    wire signed [12:0] s175 = (13'(s116_d1) << 1) - 13'd73;
+    wire signed [12:0] s176 = (13'(s118_d1) << 1) - 13'd27;
+    wire signed [12:0] s177 = (13'(s122_d1) << 1) - 13'd57;
+    wire signed [12:0] s178 = (13'(s123_d1) << 1) - 13'd33;
+    wire signed [12:0] s179 = (13'(s127_d1) << 1) + 13'd3;
+    wire signed [12:0] s180 = (13'(s128_d1) << 1) + 13'd11;
+    wire signed [11:0] s181 = (12'(s55_d1) << 1) - 12'd9;
+    wire signed [11:0] s182 = (12'(s138_d1) << 1) - 12'd31;
+    wire signed [12:0] s183 = (13'(s139_d1) << 1) - 13'd27;
+    wire signed [11:0] s184 = (12'(s96_d1) << 1) - 12'd53;
 
     // result, last element first
     assign y = {
-        13'(s186),
-        s185,
         13'(s184),
-        {s139_d1, 1'd0},
-        {s137, 1'd0},
-        {s136_d1, 1'd0},
-        13'(s183),
-        {s134_d1, 1'd0},
-        {s132_d1, 1'd0},
-        s182,
-        s181,
-        {s126, 1'd0},
+        s183,
+        13'(s182),
+        {s137_d1, 1'd0},
+        {s135_d1, 1'd0},
+        {s133_d1, 1'd0},
+        13'(s181),
+        {s131_d1, 1'd0},
+        {s129, 1'd0},
         s180,
         s179,
-        {s123_d1, 1'd0},
+        {s125_d1, 1'd0},
         s178,
         s177,
-        13'(s176),
+        {s121_d1, 1'd0},
+        s176,
         s175,
         13'(s174),
         s173,
-        s172,
+        13'(s172),
         s171,
-        {12'(s112_d1), 1'd0},
         s170,
         s169,
-        {s108_d1, 1'd0},
+        {12'(s106_d1), 1'd0},
         s168,
         s167,
+        {s101_d1, 1'd0},
         s166,
-        13'(s165),
-        {s99_d1, 1'd0},
+        s165,
         s164,
-        s163,
+        13'(s163),
+        {s93_d1, 1'd0},
         s162,
-        {s91_d1, 1'd0},
         s161,
-        {s87, 1'd0},
-        13'(s160),
+        s160,
+        {s84_d1, 1'd0},
         s159,
-        s158,
+        {s79_d1, 1'd0},
+        13'(s158),
         s157,
-        13'(s156),
-        {s77_d1, 1'd0},
-        {12'(s73_d1), 1'd0},
+        s156,
         s155,
-        {s70_d1, 1'd0},
-        {s66_d1, 1'd0},
-        s154,
+        13'(s154),
+        {s71_d1, 1'd0},
+        {12'(s69_d1), 1'd0},
         s153,
-        13'(s152),
-        13'(s151),
-        s150,
-        {s51_d1, 1'd0},
-        s149,
+        {s67_d1, 1'd0},
+        {s63, 1'd0},
+        s152,
+        s151,
+        13'(s150),
+        13'(s149),
         s148,
+        {s42_d1, 1'd0},
         s147,
         s146,
         s145,
-        {12'(s25_d1), 1'd0},
         s144,
         s143,
+        {12'(s19), 1'd0},
         s142,
+        s141,
+        s140,
         {s4_d1, 1'd0}
     };
 

@@ -209,52 +209,240 @@ module bitlinear_dense_2 (
         x62_d1 <= x62;
         x63_d1 <= x63;
     end
-    wire        [ 9:0] s2;  // x7 + x23 + x61
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s2 (
-        .a(x7_d1), .b(x23_d1), .c(x61_d1), .sum(s2)
+    wire        [ 9:0] s0;  // x4 + x21 + x49
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s0 (
+        .a(x4_d1), .b(x21_d1), .c(x49_d1), .sum(s0)
     );
-    wire        [ 8:0] s3 = 9'(x6_d1) + 9'(x60_d1);
-    wire        [ 9:0] s6;  // x20 + x40 + x58
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s6 (
-        .a(x20_d1), .b(x40_d1), .c(x58_d1), .sum(s6)
+    wire signed [10:0] s1;  // x9 + x56 - s0
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b000), .NEGATE(3'b100)) u_s1 (
+        .a(x9_d1), .b(x56_d1), .c(s0), .sum(s1)
     );
-    wire signed [ 9:0] s9;  // x14 - x4 - x21
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s9 (
-        .a(x14_d1), .b(x4_d1), .c(x21_d1), .sum(s9)
+    wire signed [ 9:0] s2;  // x10 - x14 - x29
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s2 (
+        .a(x10_d1), .b(x14_d1), .c(x29_d1), .sum(s2)
     );
-    wire        [ 9:0] s42;  // x19 + x24 + x46
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s42 (
-        .a(x19_d1), .b(x24_d1), .c(x46_d1), .sum(s42)
+    wire signed [ 9:0] s3;  // x25 + x62 - x41
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s3 (
+        .a(x25_d1), .b(x62_d1), .c(x41_d1), .sum(s3)
     );
-    wire        [ 8:0] s51 = 9'(x11_d1) + 9'(x25_d1);
-    wire        [ 8:0] s57 = 9'(x12_d1) + 9'(x43_d1);
-    wire        [ 8:0] s60 = 9'(x35_d1) + 9'(x57_d1);
+    wire        [ 9:0] s5;  // x7 + x23 + x61
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s5 (
+        .a(x7_d1), .b(x23_d1), .c(x61_d1), .sum(s5)
+    );
+    wire        [ 8:0] s6 = 9'(x6_d1) + 9'(x32_d1);
+    wire        [10:0] s7;  // x60 + s5 + s6
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(9), .SIGNED(3'b000), .NEGATE(3'b000)) u_s7 (
+        .a(x60_d1), .b(s5), .c(s6), .sum(s7)
+    );
+    wire        [ 9:0] s8;  // x22 + x33 + x59
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s8 (
+        .a(x22_d1), .b(x33_d1), .c(x59_d1), .sum(s8)
+    );
+    wire        [ 9:0] s9;  // x20 + x40 + x58
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s9 (
+        .a(x20_d1), .b(x40_d1), .c(x58_d1), .sum(s9)
+    );
+    wire        [10:0] s10;  // x28 + x53 + s8
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b000), .NEGATE(3'b000)) u_s10 (
+        .a(x28_d1), .b(x53_d1), .c(s8), .sum(s10)
+    );
+    wire        [ 9:0] s13;  // x15 + x38 + x51
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s13 (
+        .a(x15_d1), .b(x38_d1), .c(x51_d1), .sum(s13)
+    );
+    wire signed [ 9:0] s14;  // x36 + x57 - x17
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s14 (
+        .a(x36_d1), .b(x57_d1), .c(x17_d1), .sum(s14)
+    );
+    wire        [ 9:0] s15;  // x1 + x19 + 55
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s15 (
+        .a(x1_d1), .b(x19_d1), .c(7'd55), .sum(s15)
+    );
+    wire        [ 8:0] s21 = 9'(x10_d1) + 9'(x37_d1);
+    wire signed [ 9:0] s25;  // x8 - x35 - x55
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s25 (
+        .a(x8_d1), .b(x35_d1), .c(x55_d1), .sum(s25)
+    );
+    wire signed [ 9:0] s27;  // x38 - x12 - x51
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s27 (
+        .a(x38_d1), .b(x12_d1), .c(x51_d1), .sum(s27)
+    );
+    wire signed [ 9:0] s28;  // x5 + x63 - x31
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s28 (
+        .a(x5_d1), .b(x63_d1), .c(x31_d1), .sum(s28)
+    );
+    wire signed [10:0] s30;  // x46 + x50 + s28
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s30 (
+        .a(x46_d1), .b(x50_d1), .c(s28), .sum(s30)
+    );
+    wire        [ 9:0] s35;  // x19 + x24 + x46
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s35 (
+        .a(x19_d1), .b(x24_d1), .c(x46_d1), .sum(s35)
+    );
+    wire        [10:0] s36;  // x10 + x17 + s35
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b000), .NEGATE(3'b000)) u_s36 (
+        .a(x10_d1), .b(x17_d1), .c(s35), .sum(s36)
+    );
+    wire        [ 9:0] s39;  // x13 + x58 + x60
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s39 (
+        .a(x13_d1), .b(x58_d1), .c(x60_d1), .sum(s39)
+    );
+    wire signed [ 9:0] s40;  // x3 + x40 - x54
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s40 (
+        .a(x3_d1), .b(x40_d1), .c(x54_d1), .sum(s40)
+    );
+    wire signed [11:0] s41;  // x32 + s39 + s40
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s41 (
+        .a(9'(x32_d1)), .b(s39), .c(s40), .sum(s41)
+    );
+    wire        [ 9:0] s43;  // x6 + x12 + x30
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s43 (
+        .a(x6_d1), .b(x12_d1), .c(x30_d1), .sum(s43)
+    );
+    wire signed [10:0] s44;  // x42 + s43 - x49
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s44 (
+        .a(11'(x42_d1)), .b(11'(s43)), .c(11'(x49_d1)), .sum(s44)
+    );
+    wire        [ 9:0] s46;  // x29 + x62 + 64
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s46 (
+        .a(x29_d1), .b(x62_d1), .c(7'd64), .sum(s46)
+    );
+    wire        [ 9:0] s50;  // x12 + x16 + x62
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s50 (
+        .a(x12_d1), .b(x16_d1), .c(x62_d1), .sum(s50)
+    );
+    wire signed [ 9:0] s53;  // x0 + x63 - x28
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s53 (
+        .a(x0_d1), .b(x63_d1), .c(x28_d1), .sum(s53)
+    );
+    wire signed [ 8:0] s56;  // x21 - x42
+    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b00), .NEGATE(2'b10)) u_s56 (
+        .a(x21_d1), .b(x42_d1), .sum(s56)
+    );
+    wire        [ 8:0] s64 = 9'(x15_d1) + 9'(x39_d1);
     wire signed [ 9:0] s71;  // x1 + x14 - x51
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s71 (
         .a(x1_d1), .b(x14_d1), .c(x51_d1), .sum(s71)
     );
-    wire        [ 9:0] s121;  // x20 + x42 + x46
+    wire signed [10:0] s72;  // x29 + x39 + s71
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s72 (
+        .a(x29_d1), .b(x39_d1), .c(s71), .sum(s72)
+    );
+    wire        [ 9:0] s77;  // x46 + x53 + x55
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s77 (
+        .a(x46_d1), .b(x53_d1), .c(x55_d1), .sum(s77)
+    );
+    wire        [ 9:0] s78;  // x8 + x28 + x44
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s78 (
+        .a(x8_d1), .b(x28_d1), .c(x44_d1), .sum(s78)
+    );
+    wire signed [ 9:0] s79;  // x22 - x6 - x27
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s79 (
+        .a(x22_d1), .b(x6_d1), .c(x27_d1), .sum(s79)
+    );
+    wire signed [11:0] s80;  // s79 - s28 - s78
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b011), .NEGATE(3'b110)) u_s80 (
+        .a(s79), .b(s28), .c(s78), .sum(s80)
+    );
+    wire signed [ 9:0] s81;  // x41 - x25 - x52
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s81 (
+        .a(x41_d1), .b(x25_d1), .c(x52_d1), .sum(s81)
+    );
+    wire signed [ 9:0] s82;  // x33 - x18 - 21
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b110)) u_s82 (
+        .a(x33_d1), .b(x18_d1), .c(7'd21), .sum(s82)
+    );
+    wire signed [11:0] s84;  // s81 + s82 - s77
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b011), .NEGATE(3'b100)) u_s84 (
+        .a(s81), .b(s82), .c(s77), .sum(s84)
+    );
+    wire        [ 9:0] s88;  // x37 + x52 + x55
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s88 (
+        .a(x37_d1), .b(x52_d1), .c(x55_d1), .sum(s88)
+    );
+    wire signed [10:0] s89;  // x45 + s88 - x34
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s89 (
+        .a(11'(x45_d1)), .b(11'(s88)), .c(11'(x34_d1)), .sum(s89)
+    );
+    wire signed [ 9:0] s90;  // x16 + x61 - x5
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s90 (
+        .a(x16_d1), .b(x61_d1), .c(x5_d1), .sum(s90)
+    );
+    wire signed [ 9:0] s91;  // x21 - x26 + 80
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b010)) u_s91 (
+        .a(x21_d1), .b(x26_d1), .c(7'd80), .sum(s91)
+    );
+    wire        [ 9:0] s92;  // x4 + x23 + x47
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s92 (
+        .a(x4_d1), .b(x23_d1), .c(x47_d1), .sum(s92)
+    );
+    wire signed [10:0] s93;  // s91 - x12 - s90
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s93 (
+        .a(11'(s91)), .b(11'(x12_d1)), .c(11'(s90)), .sum(s93)
+    );
+    wire signed [11:0] s94;  // s78 + s92 - s8
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b000), .NEGATE(3'b100)) u_s94 (
+        .a(s78), .b(s92), .c(s8), .sum(s94)
+    );
+    wire        [10:0] s103;  // x5 + x46 + s0
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b000), .NEGATE(3'b000)) u_s103 (
+        .a(x5_d1), .b(x46_d1), .c(s0), .sum(s103)
+    );
+    wire signed [ 9:0] s104;  // x3 + x30 - x53
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s104 (
+        .a(x3_d1), .b(x30_d1), .c(x53_d1), .sum(s104)
+    );
+    wire        [ 9:0] s113;  // x9 + x39 + x56
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s113 (
+        .a(x9_d1), .b(x39_d1), .c(x56_d1), .sum(s113)
+    );
+    wire signed [ 9:0] s115;  // x0 - x26 + 29
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b010)) u_s115 (
+        .a(x0_d1), .b(x26_d1), .c(7'd29), .sum(s115)
+    );
+    wire signed [10:0] s116;  // x42 + x49 + s115
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s116 (
+        .a(x42_d1), .b(x49_d1), .c(s115), .sum(s116)
+    );
+    wire signed [ 9:0] s119;  // x11 + x63 - x13
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s119 (
+        .a(x11_d1), .b(x63_d1), .c(x13_d1), .sum(s119)
+    );
+    wire signed [ 9:0] s120 = 10'(x40_d1) - s119;
+    wire        [ 9:0] s121;  // x16 + x26 + x28
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s121 (
-        .a(x20_d1), .b(x42_d1), .c(x46_d1), .sum(s121)
+        .a(x16_d1), .b(x26_d1), .c(x28_d1), .sum(s121)
     );
-    wire        [ 9:0] s122;  // x16 + x26 + x27
+    wire        [ 9:0] s122;  // x20 + x42 + x46
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s122 (
-        .a(x16_d1), .b(x26_d1), .c(x27_d1), .sum(s122)
+        .a(x20_d1), .b(x42_d1), .c(x46_d1), .sum(s122)
     );
-    wire        [10:0] s123;  // x28 + s121 + s122
+    wire        [10:0] s123;  // x27 + s121 + s122
     bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s123 (
-        .a(11'(x28_d1)), .b(11'(s121)), .c(11'(s122)), .sum(s123)
+        .a(11'(x27_d1)), .b(11'(s121)), .c(11'(s122)), .sum(s123)
     );
-    wire signed [ 9:0] s124;  // x11 + x63 - x13
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s124 (
-        .a(x11_d1), .b(x63_d1), .c(x13_d1), .sum(s124)
+    wire        [ 8:0] s124 = 9'(x31_d1) + 9'(x53_d1);
+    wire signed [ 9:0] s125;  // s124 - x24 - x36
+    bittrigger_grow3 #(.WIDTH(10), .A(9), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s125 (
+        .a(s124), .b(x24_d1), .c(x36_d1), .sum(s125)
     );
-    wire signed [ 9:0] s125;  // x24 + x40 - x53
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s125 (
-        .a(x24_d1), .b(x40_d1), .c(x53_d1), .sum(s125)
+    wire signed [ 8:0] s130;  // x35 - x10
+    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b00), .NEGATE(2'b10)) u_s130 (
+        .a(x35_d1), .b(x10_d1), .sum(s130)
     );
-    wire        [ 8:0] s131 = 9'(x10_d1) + 9'(x41_d1);
+    wire signed [10:0] s131;  // x41 + x54 - s130
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(9), .SIGNED(3'b100), .NEGATE(3'b100)) u_s131 (
+        .a(x41_d1), .b(x54_d1), .c(s130), .sum(s131)
+    );
+    wire signed [ 9:0] s132;  // x29 + x37 - x19
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s132 (
+        .a(x29_d1), .b(x37_d1), .c(x19_d1), .sum(s132)
+    );
     wire        [ 8:0] s134 = 9'(x48_d1) + 9'(x50_d1);
+    wire signed [ 9:0] s141;  // x53 + x54 - x58
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s141 (
+        .a(x53_d1), .b(x54_d1), .c(x58_d1), .sum(s141)
+    );
     wire        [ 9:0] s143;  // x13 + x15 + x47
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s143 (
         .a(x13_d1), .b(x15_d1), .c(x47_d1), .sum(s143)
@@ -263,31 +451,125 @@ module bitlinear_dense_2 (
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s144 (
         .a(x0_d1), .b(x33_d1), .c(x40_d1), .sum(s144)
     );
-    wire signed [10:0] s145;  // s143 + s144 - x48
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s145 (
-        .a(11'(s143)), .b(11'(s144)), .c(11'(x48_d1)), .sum(s145)
+    wire        [ 9:0] s153;  // x3 + x41 + x60
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s153 (
+        .a(x3_d1), .b(x41_d1), .c(x60_d1), .sum(s153)
     );
-    wire        [ 8:0] s147 = 9'(x36_d1) + 9'd49;
-    wire        [ 9:0] s180;  // x18 + x31 + x53
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s180 (
-        .a(x18_d1), .b(x31_d1), .c(x53_d1), .sum(s180)
+    wire signed [ 9:0] s155;  // x61 - x6 - x52
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s155 (
+        .a(x61_d1), .b(x6_d1), .c(x52_d1), .sum(s155)
     );
-    wire        [ 8:0] s181 = 9'(x14_d1) + 9'(x50_d1);
-    wire signed [ 8:0] s185;  // x34 - x58
-    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b00), .NEGATE(2'b10)) u_s185 (
-        .a(x34_d1), .b(x58_d1), .sum(s185)
+    wire signed [10:0] s156;  // x34 + s130 + s155
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(10), .SIGNED(3'b110), .NEGATE(3'b000)) u_s156 (
+        .a(x34_d1), .b(s130), .c(s155), .sum(s156)
     );
-    wire signed [ 8:0] s187;  // x22 - x55
-    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b00), .NEGATE(2'b10)) u_s187 (
-        .a(x22_d1), .b(x55_d1), .sum(s187)
+    wire        [ 8:0] s160 = 9'(x0_d1) + 9'(x25_d1);
+    wire        [ 9:0] s161;  // x19 + x31 + x43
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s161 (
+        .a(x19_d1), .b(x31_d1), .c(x43_d1), .sum(s161)
     );
-    wire signed [ 9:0] s189;  // x11 + x20 - x44
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s189 (
-        .a(x11_d1), .b(x20_d1), .c(x44_d1), .sum(s189)
+    wire        [ 9:0] s165;  // x34 + x46 + x50
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s165 (
+        .a(x34_d1), .b(x46_d1), .c(x50_d1), .sum(s165)
     );
-    wire signed [10:0] s190;  // x21 + s189 - s143
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s190 (
-        .a(11'(x21_d1)), .b(11'(s189)), .c(11'(s143)), .sum(s190)
+    wire        [ 9:0] s166;  // x45 + x49 + x51
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s166 (
+        .a(x45_d1), .b(x49_d1), .c(x51_d1), .sum(s166)
+    );
+    wire        [10:0] s167;  // x10 + s165 + s166
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s167 (
+        .a(11'(x10_d1)), .b(11'(s165)), .c(11'(s166)), .sum(s167)
+    );
+    wire        [ 9:0] s168;  // x48 + x63 + 63
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s168 (
+        .a(x48_d1), .b(x63_d1), .c(7'd63), .sum(s168)
+    );
+    wire        [10:0] s170;  // x27 + s88 + s168
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s170 (
+        .a(11'(x27_d1)), .b(11'(s88)), .c(11'(s168)), .sum(s170)
+    );
+    wire        [ 9:0] s173;  // x2 + x26 + x32
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s173 (
+        .a(x2_d1), .b(x26_d1), .c(x32_d1), .sum(s173)
+    );
+    wire signed [11:0] s175;  // x61 - s165 - s173
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b000), .NEGATE(3'b110)) u_s175 (
+        .a(9'(x61_d1)), .b(s165), .c(s173), .sum(s175)
+    );
+    wire signed [ 9:0] s179;  // x10 + x55 - x6
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s179 (
+        .a(x10_d1), .b(x55_d1), .c(x6_d1), .sum(s179)
+    );
+    wire signed [ 9:0] s185;  // x32 + x61 - x63
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s185 (
+        .a(x32_d1), .b(x61_d1), .c(x63_d1), .sum(s185)
+    );
+    wire signed [ 9:0] s186;  // x2 + x49 - x50
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s186 (
+        .a(x2_d1), .b(x49_d1), .c(x50_d1), .sum(s186)
+    );
+    wire        [ 9:0] s187;  // x14 + x18 + x28
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s187 (
+        .a(x14_d1), .b(x18_d1), .c(x28_d1), .sum(s187)
+    );
+    wire signed [11:0] s188;  // x23 + s124 + s185
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(9), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s188 (
+        .a(9'(x23_d1)), .b(s124), .c(s185), .sum(s188)
+    );
+    wire signed [ 8:0] s190;  // x34 - x58
+    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b00), .NEGATE(2'b10)) u_s190 (
+        .a(x34_d1), .b(x58_d1), .sum(s190)
+    );
+    wire        [ 9:0] s198;  // x11 + x45 + x59
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s198 (
+        .a(x11_d1), .b(x45_d1), .c(x59_d1), .sum(s198)
+    );
+    wire        [10:0] s200;  // x37 + s124 + s198
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(10), .SIGNED(3'b000), .NEGATE(3'b000)) u_s200 (
+        .a(x37_d1), .b(s124), .c(s198), .sum(s200)
+    );
+    wire        [ 8:0] s203 = 9'(x18_d1) + 9'(x26_d1);
+    wire signed [ 8:0] s206 = -(9'(x22_d1)) + 9'd16;
+    wire signed [10:0] s208;  // x42 + x55 + s206
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(9), .SIGNED(3'b100), .NEGATE(3'b000)) u_s208 (
+        .a(x42_d1), .b(x55_d1), .c(s206), .sum(s208)
+    );
+    wire signed [ 8:0] s217;  // x23 - x55
+    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b00), .NEGATE(2'b10)) u_s217 (
+        .a(x23_d1), .b(x55_d1), .sum(s217)
+    );
+    wire signed [10:0] s218;  // s119 + s190 + s217
+    bittrigger_grow3 #(.WIDTH(11), .A(10), .B(9), .C(9), .SIGNED(3'b111), .NEGATE(3'b000)) u_s218 (
+        .a(s119), .b(s190), .c(s217), .sum(s218)
+    );
+    wire        [ 9:0] s220;  // x12 + x31 + x37
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s220 (
+        .a(x12_d1), .b(x31_d1), .c(x37_d1), .sum(s220)
+    );
+    wire signed [ 9:0] s232;  // x19 - x1 - x59
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s232 (
+        .a(x19_d1), .b(x1_d1), .c(x59_d1), .sum(s232)
+    );
+    wire signed [11:0] s234;  // s232 - x46 - s78
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(10), .SIGNED(3'b001), .NEGATE(3'b110)) u_s234 (
+        .a(s232), .b(9'(x46_d1)), .c(s78), .sum(s234)
+    );
+    wire signed [ 9:0] s241;  // x7 + x52 - 3
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s241 (
+        .a(x7_d1), .b(x52_d1), .c(7'd3), .sum(s241)
+    );
+    wire signed [ 9:0] s246;  // - x28 - x42 + 31
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b011)) u_s246 (
+        .a(x28_d1), .b(x42_d1), .c(7'd31), .sum(s246)
+    );
+    wire signed [11:0] s253;  // s173 - s77 - s78
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b000), .NEGATE(3'b110)) u_s253 (
+        .a(s173), .b(s77), .c(s78), .sum(s253)
+    );
+    wire        [ 8:0] s271 = 9'(x8_d1) + 9'(x58_d1);
+    wire        [ 9:0] s272;  // x49 + x59 + s271
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b000), .NEGATE(3'b000)) u_s272 (
+        .a(x49_d1), .b(x59_d1), .c(s271), .sum(s272)
     );
 
     // stage 4
@@ -301,7 +583,6 @@ module bitlinear_dense_2 (
     reg         [ 7:0] x7_d2;
     reg         [ 7:0] x8_d2;
     reg         [ 7:0] x9_d2;
-    reg         [ 7:0] x10_d2;
     reg         [ 7:0] x11_d2;
     reg         [ 7:0] x12_d2;
     reg         [ 7:0] x13_d2;
@@ -333,14 +614,11 @@ module bitlinear_dense_2 (
     reg         [ 7:0] x39_d2;
     reg         [ 7:0] x40_d2;
     reg         [ 7:0] x41_d2;
-    reg         [ 7:0] x42_d2;
     reg         [ 7:0] x43_d2;
     reg         [ 7:0] x44_d2;
     reg         [ 7:0] x45_d2;
-    reg         [ 7:0] x46_d2;
     reg         [ 7:0] x47_d2;
     reg         [ 7:0] x48_d2;
-    reg         [ 7:0] x49_d2;
     reg         [ 7:0] x50_d2;
     reg         [ 7:0] x51_d2;
     reg         [ 7:0] x52_d2;
@@ -355,27 +633,78 @@ module bitlinear_dense_2 (
     reg         [ 7:0] x61_d2;
     reg         [ 7:0] x62_d2;
     reg         [ 7:0] x63_d2;
-    reg         [ 9:0] s2_d1;
-    reg         [ 8:0] s3_d1;
-    reg         [ 9:0] s6_d1;
-    reg  signed [ 9:0] s9_d1;
-    reg         [ 9:0] s42_d1;
-    reg         [ 8:0] s51_d1;
-    reg         [ 8:0] s57_d1;
-    reg         [ 8:0] s60_d1;
+    reg  signed [10:0] s1_d1;
+    reg  signed [ 9:0] s2_d1;
+    reg  signed [ 9:0] s3_d1;
+    reg         [ 9:0] s5_d1;
+    reg         [10:0] s7_d1;
+    reg         [ 9:0] s8_d1;
+    reg         [ 9:0] s9_d1;
+    reg         [10:0] s10_d1;
+    reg         [ 9:0] s13_d1;
+    reg  signed [ 9:0] s14_d1;
+    reg         [ 9:0] s15_d1;
+    reg         [ 8:0] s21_d1;
+    reg  signed [ 9:0] s25_d1;
+    reg  signed [ 9:0] s27_d1;
+    reg  signed [10:0] s30_d1;
+    reg         [10:0] s36_d1;
+    reg         [ 9:0] s39_d1;
+    reg  signed [11:0] s41_d1;
+    reg         [ 9:0] s43_d1;
+    reg  signed [10:0] s44_d1;
+    reg         [ 9:0] s46_d1;
+    reg         [ 9:0] s50_d1;
+    reg  signed [ 9:0] s53_d1;
+    reg  signed [ 8:0] s56_d1;
+    reg         [ 8:0] s64_d1;
     reg  signed [ 9:0] s71_d1;
+    reg  signed [10:0] s72_d1;
+    reg  signed [11:0] s80_d1;
+    reg  signed [ 9:0] s81_d1;
+    reg  signed [11:0] s84_d1;
+    reg  signed [10:0] s89_d1;
+    reg  signed [ 9:0] s90_d1;
+    reg  signed [10:0] s93_d1;
+    reg  signed [11:0] s94_d1;
+    reg         [10:0] s103_d1;
+    reg  signed [ 9:0] s104_d1;
+    reg         [ 9:0] s113_d1;
+    reg  signed [10:0] s116_d1;
+    reg  signed [ 9:0] s120_d1;
+    reg         [ 9:0] s121_d1;
     reg         [10:0] s123_d1;
-    reg  signed [ 9:0] s124_d1;
     reg  signed [ 9:0] s125_d1;
-    reg         [ 8:0] s131_d1;
+    reg  signed [10:0] s131_d1;
+    reg  signed [ 9:0] s132_d1;
     reg         [ 8:0] s134_d1;
-    reg  signed [10:0] s145_d1;
-    reg         [ 8:0] s147_d1;
-    reg         [ 9:0] s180_d1;
-    reg         [ 8:0] s181_d1;
-    reg  signed [ 8:0] s185_d1;
-    reg  signed [ 8:0] s187_d1;
-    reg  signed [10:0] s190_d1;
+    reg  signed [ 9:0] s141_d1;
+    reg         [ 9:0] s143_d1;
+    reg  signed [ 9:0] s144_d1;
+    reg         [ 9:0] s153_d1;
+    reg  signed [10:0] s156_d1;
+    reg         [ 8:0] s160_d1;
+    reg         [ 9:0] s161_d1;
+    reg         [10:0] s167_d1;
+    reg         [10:0] s170_d1;
+    reg  signed [11:0] s175_d1;
+    reg  signed [ 9:0] s179_d1;
+    reg  signed [ 9:0] s185_d1;
+    reg  signed [ 9:0] s186_d1;
+    reg         [ 9:0] s187_d1;
+    reg  signed [11:0] s188_d1;
+    reg  signed [ 8:0] s190_d1;
+    reg         [10:0] s200_d1;
+    reg         [ 8:0] s203_d1;
+    reg  signed [10:0] s208_d1;
+    reg  signed [10:0] s218_d1;
+    reg         [ 9:0] s220_d1;
+    reg  signed [11:0] s234_d1;
+    reg  signed [ 9:0] s241_d1;
+    reg  signed [ 9:0] s246_d1;
+    reg  signed [11:0] s253_d1;
+    reg         [ 8:0] s271_d1;
+    reg         [ 9:0] s272_d1;
     always_ff @(posedge clk) begin
         x0_d2 <= x0_d1;
         x1_d2 <= x1_d1;
@@ -387,7 +716,6 @@ module bitlinear_dense_2 (
         x7_d2 <= x7_d1;
         x8_d2 <= x8_d1;
         x9_d2 <= x9_d1;
-        x10_d2 <= x10_d1;
         x11_d2 <= x11_d1;
         x12_d2 <= x12_d1;
         x13_d2 <= x13_d1;
@@ -419,14 +747,11 @@ module bitlinear_dense_2 (
         x39_d2 <= x39_d1;
         x40_d2 <= x40_d1;
         x41_d2 <= x41_d1;
-        x42_d2 <= x42_d1;
         x43_d2 <= x43_d1;
         x44_d2 <= x44_d1;
         x45_d2 <= x45_d1;
-        x46_d2 <= x46_d1;
         x47_d2 <= x47_d1;
         x48_d2 <= x48_d1;
-        x49_d2 <= x49_d1;
         x50_d2 <= x50_d1;
         x51_d2 <= x51_d1;
         x52_d2 <= x52_d1;
@@ -441,662 +766,566 @@ module bitlinear_dense_2 (
         x61_d2 <= x61_d1;
         x62_d2 <= x62_d1;
         x63_d2 <= x63_d1;
+        s1_d1 <= s1;
         s2_d1 <= s2;
         s3_d1 <= s3;
-        s6_d1 <= s6;
+        s5_d1 <= s5;
+        s7_d1 <= s7;
+        s8_d1 <= s8;
         s9_d1 <= s9;
-        s42_d1 <= s42;
-        s51_d1 <= s51;
-        s57_d1 <= s57;
-        s60_d1 <= s60;
+        s10_d1 <= s10;
+        s13_d1 <= s13;
+        s14_d1 <= s14;
+        s15_d1 <= s15;
+        s21_d1 <= s21;
+        s25_d1 <= s25;
+        s27_d1 <= s27;
+        s30_d1 <= s30;
+        s36_d1 <= s36;
+        s39_d1 <= s39;
+        s41_d1 <= s41;
+        s43_d1 <= s43;
+        s44_d1 <= s44;
+        s46_d1 <= s46;
+        s50_d1 <= s50;
+        s53_d1 <= s53;
+        s56_d1 <= s56;
+        s64_d1 <= s64;
         s71_d1 <= s71;
+        s72_d1 <= s72;
+        s80_d1 <= s80;
+        s81_d1 <= s81;
+        s84_d1 <= s84;
+        s89_d1 <= s89;
+        s90_d1 <= s90;
+        s93_d1 <= s93;
+        s94_d1 <= s94;
+        s103_d1 <= s103;
+        s104_d1 <= s104;
+        s113_d1 <= s113;
+        s116_d1 <= s116;
+        s120_d1 <= s120;
+        s121_d1 <= s121;
         s123_d1 <= s123;
-        s124_d1 <= s124;
         s125_d1 <= s125;
         s131_d1 <= s131;
+        s132_d1 <= s132;
         s134_d1 <= s134;
-        s145_d1 <= s145;
-        s147_d1 <= s147;
-        s180_d1 <= s180;
-        s181_d1 <= s181;
+        s141_d1 <= s141;
+        s143_d1 <= s143;
+        s144_d1 <= s144;
+        s153_d1 <= s153;
+        s156_d1 <= s156;
+        s160_d1 <= s160;
+        s161_d1 <= s161;
+        s167_d1 <= s167;
+        s170_d1 <= s170;
+        s175_d1 <= s175;
+        s179_d1 <= s179;
         s185_d1 <= s185;
+        s186_d1 <= s186;
         s187_d1 <= s187;
+        s188_d1 <= s188;
         s190_d1 <= s190;
+        s200_d1 <= s200;
+        s203_d1 <= s203;
+        s208_d1 <= s208;
+        s218_d1 <= s218;
+        s220_d1 <= s220;
+        s234_d1 <= s234;
+        s241_d1 <= s241;
+        s246_d1 <= s246;
+        s253_d1 <= s253;
+        s271_d1 <= s271;
+        s272_d1 <= s272;
     end
-    wire signed [ 9:0] s0;  // x8 + x17 - x36
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s0 (
-        .a(x8_d2), .b(x17_d2), .c(x36_d2), .sum(s0)
+    wire signed [11:0] s4;  // s2 + s3 - s1
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(11), .SIGNED(3'b111), .NEGATE(3'b100)) u_s4 (
+        .a(s2_d1), .b(s3_d1), .c(s1_d1), .sum(s4)
     );
-    wire        [ 9:0] s1;  // x15 + x38 + x51
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s1 (
-        .a(x15_d2), .b(x38_d2), .c(x51_d2), .sum(s1)
+    wire        [11:0] s11;  // s7 + s9 + s10
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s11 (
+        .a(12'(s7_d1)), .b(12'(s9_d1)), .c(12'(s10_d1)), .sum(s11)
     );
-    wire        [10:0] s4;  // x32 + s2 + s3
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(9), .SIGNED(3'b000), .NEGATE(3'b000)) u_s4 (
-        .a(x32_d2), .b(s2_d1), .c(s3_d1), .sum(s4)
+    wire signed [12:0] s12;  // x16 + s11 - x35
+    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b100)) u_s12 (
+        .a(13'(x16_d2)), .b(13'(s11)), .c(13'(x35_d2)), .sum(s12)
     );
-    wire        [ 9:0] s5;  // x22 + x33 + x59
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s5 (
-        .a(x22_d2), .b(x33_d2), .c(x59_d2), .sum(s5)
-    );
-    wire        [10:0] s7;  // x28 + x53 + s6
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b000), .NEGATE(3'b000)) u_s7 (
-        .a(x28_d2), .b(x53_d2), .c(s6_d1), .sum(s7)
-    );
-    wire        [11:0] s8;  // s4 + s5 + s7
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s8 (
-        .a(12'(s4)), .b(12'(s5)), .c(12'(s7)), .sum(s8)
-    );
-    wire signed [10:0] s10;  // x29 + s9 - x10
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b010), .NEGATE(3'b100)) u_s10 (
-        .a(x29_d2), .b(s9_d1), .c(x10_d2), .sum(s10)
-    );
-    wire signed [ 9:0] s11;  // x56 - x49 - x62
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s11 (
-        .a(x56_d2), .b(x49_d2), .c(x62_d2), .sum(s11)
-    );
-    wire signed [ 9:0] s12;  // x25 - x9 - x41
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s12 (
-        .a(x25_d2), .b(x9_d2), .c(x41_d2), .sum(s12)
-    );
-    wire signed [11:0] s13;  // s12 - s10 - s11
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(11), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s13 (
-        .a(s12), .b(s10), .c(s11), .sum(s13)
-    );
-    wire signed [ 9:0] s14;  // x19 - x13 + 55
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b010)) u_s14 (
-        .a(x19_d2), .b(x13_d2), .c(7'd55), .sum(s14)
-    );
-    wire signed [ 9:0] s15;  // x54 - x16 - x57
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s15 (
-        .a(x54_d2), .b(x16_d2), .c(x57_d2), .sum(s15)
-    );
-    wire signed [ 9:0] s16;  // x1 + x35 - x45
+    wire signed [ 9:0] s16;  // x8 + x54 - x45
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s16 (
-        .a(x1_d2), .b(x35_d2), .c(x45_d2), .sum(s16)
+        .a(x8_d2), .b(x54_d2), .c(x45_d2), .sum(s16)
     );
-    wire signed [11:0] s17;  // s0 + s1 + s14
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b101), .NEGATE(3'b000)) u_s17 (
-        .a(s0), .b(s1), .c(s14), .sum(s17)
+    wire signed [10:0] s17;  // s15 - x13 - s14
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s17 (
+        .a(11'(s15_d1)), .b(11'(x13_d2)), .c(11'(s14_d1)), .sum(s17)
     );
-    wire signed [ 9:0] s20;  // x5 - x27 - x31
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s20 (
-        .a(x5_d2), .b(x27_d2), .c(x31_d2), .sum(s20)
+    wire signed [12:0] s18;  // s13 + s16 + s17
+    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(10), .C(11), .SIGNED(3'b110), .NEGATE(3'b000)) u_s18 (
+        .a(s13_d1), .b(s16), .c(s17), .sum(s18)
     );
-    wire        [ 9:0] s21;  // x45 + x46 + x50
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s21 (
-        .a(x45_d2), .b(x46_d2), .c(x50_d2), .sum(s21)
+    wire signed [10:0] s20;  // x16 + x56 - s14
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b100)) u_s20 (
+        .a(x16_d2), .b(x56_d2), .c(s14_d1), .sum(s20)
     );
-    wire signed [ 9:0] s22;  // x8 - x35 - x55
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s22 (
-        .a(x8_d2), .b(x35_d2), .c(x55_d2), .sum(s22)
+    wire signed [10:0] s22;  // x48 + s21 - x9
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s22 (
+        .a(x48_d2), .b(s21_d1), .c(x9_d2), .sum(s22)
     );
-    wire signed [ 9:0] s23;  // x10 + x37 - x9
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s23 (
-        .a(x10_d2), .b(x37_d2), .c(x9_d2), .sum(s23)
+    wire        [ 9:0] s23;  // x11 + x13 + x47
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s23 (
+        .a(x11_d2), .b(x13_d2), .c(x47_d2), .sum(s23)
     );
-    wire signed [ 8:0] s24;  // x51 - x48
-    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b00), .NEGATE(2'b10)) u_s24 (
-        .a(x51_d2), .b(x48_d2), .sum(s24)
+    wire signed [13:0] s24;  // s11 + s23 - x54
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(11), .SIGNED(3'b000), .NEGATE(3'b100)) u_s24 (
+        .a(s11), .b(11'(s23)), .c(11'(x54_d2)), .sum(s24)
     );
-    wire signed [11:0] s25;  // s22 + s24 - s23
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s25 (
-        .a(s22), .b(s24), .c(s23), .sum(s25)
+    wire signed [10:0] s26;  // x27 + s25 - x1
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b010), .NEGATE(3'b100)) u_s26 (
+        .a(x27_d2), .b(s25_d1), .c(x1_d2), .sum(s26)
     );
-    wire        [ 9:0] s26;  // x16 + x17 + x56
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s26 (
-        .a(x16_d2), .b(x17_d2), .c(x56_d2), .sum(s26)
-    );
-    wire signed [ 9:0] s28;  // x41 - x21 - x63
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s28 (
-        .a(x41_d2), .b(x21_d2), .c(x63_d2), .sum(s28)
-    );
-    wire signed [ 9:0] s29;  // x11 + x47 - x54
+    wire signed [ 9:0] s29;  // x21 + x45 - x41
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s29 (
-        .a(x11_d2), .b(x47_d2), .c(x54_d2), .sum(s29)
+        .a(x21_d2), .b(x45_d2), .c(x41_d2), .sum(s29)
     );
-    wire signed [ 9:0] s31;  // x1 + x36 - x12
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s31 (
-        .a(x1_d2), .b(x36_d2), .c(x12_d2), .sum(s31)
+    wire signed [11:0] s31;  // s22 + s27 + s29
+    bittrigger_grow3 #(.WIDTH(12), .A(11), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s31 (
+        .a(s22), .b(s27_d1), .c(s29), .sum(s31)
     );
-    wire signed [11:0] s32;  // x38 + s31 - s28
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b110), .NEGATE(3'b100)) u_s32 (
-        .a(9'(x38_d2)), .b(s31), .c(s28), .sum(s32)
+    wire signed [12:0] s32;  // s30 - s20 - s26
+    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(11), .C(11), .SIGNED(3'b111), .NEGATE(3'b110)) u_s32 (
+        .a(s30_d1), .b(s20), .c(s26), .sum(s32)
     );
-    wire        [ 9:0] s35;  // x7 + x28 + x53
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s35 (
-        .a(x7_d2), .b(x28_d2), .c(x53_d2), .sum(s35)
+    wire signed [10:0] s34;  // x5 + x41 - s13
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b000), .NEGATE(3'b100)) u_s34 (
+        .a(x5_d2), .b(x41_d2), .c(s13_d1), .sum(s34)
     );
-    wire signed [ 9:0] s36;  // x3 + x58 - x54
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s36 (
-        .a(x3_d2), .b(x58_d2), .c(x54_d2), .sum(s36)
+    wire signed [11:0] s37;  // x37 + x63 - s36
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(9), .C(11), .SIGNED(3'b000), .NEGATE(3'b100)) u_s37 (
+        .a(9'(x37_d2)), .b(9'(x63_d2)), .c(s36_d1), .sum(s37)
     );
-    wire        [ 9:0] s37;  // x13 + x32 + x60
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s37 (
-        .a(x13_d2), .b(x32_d2), .c(x60_d2), .sum(s37)
+    wire        [ 9:0] s38;  // x7 + x28 + x53
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s38 (
+        .a(x7_d2), .b(x28_d2), .c(x53_d2), .sum(s38)
     );
-    wire signed [11:0] s38;  // x40 + s36 + s37
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b010), .NEGATE(3'b000)) u_s38 (
-        .a(9'(x40_d2)), .b(s36), .c(s37), .sum(s38)
+    wire signed [11:0] s42;  // x56 + s41 - x36
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s42 (
+        .a(12'(x56_d2)), .b(s41_d1), .c(12'(x36_d2)), .sum(s42)
     );
-    wire        [ 9:0] s39;  // x6 + x30 + x42
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s39 (
-        .a(x6_d2), .b(x30_d2), .c(x42_d2), .sum(s39)
+    wire signed [12:0] s45;  // s38 + s42 + s44
+    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(12), .C(11), .SIGNED(3'b110), .NEGATE(3'b000)) u_s45 (
+        .a(s38), .b(s42), .c(s44_d1), .sum(s45)
     );
-    wire signed [11:0] s40;  // s11 + s35 - s31
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b101), .NEGATE(3'b100)) u_s40 (
-        .a(s11), .b(s35), .c(s31), .sum(s40)
+    wire signed [10:0] s47;  // s46 - x47 - s8
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s47 (
+        .a(11'(s46_d1)), .b(11'(x47_d2)), .c(11'(s8_d1)), .sum(s47)
     );
-    wire        [10:0] s43;  // x10 + x17 + s42
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b000), .NEGATE(3'b000)) u_s43 (
-        .a(x10_d2), .b(x17_d2), .c(s42_d1), .sum(s43)
+    wire signed [12:0] s48;  // s34 + s47 - s26
+    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(11), .C(11), .SIGNED(3'b111), .NEGATE(3'b100)) u_s48 (
+        .a(s34), .b(s47), .c(s26), .sum(s48)
     );
-    wire signed [11:0] s44;  // x27 + s43 - x37
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s44 (
-        .a(12'(x27_d2)), .b(12'(s43)), .c(12'(x37_d2)), .sum(s44)
+    wire        [10:0] s51;  // x29 + x43 + s50
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b000), .NEGATE(3'b000)) u_s51 (
+        .a(x29_d2), .b(x43_d2), .c(s50_d1), .sum(s51)
     );
-    wire signed [10:0] s45;  // x5 + x41 - s1
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b000), .NEGATE(3'b100)) u_s45 (
-        .a(x5_d2), .b(x41_d2), .c(s1), .sum(s45)
+    wire signed [ 9:0] s52;  // x14 + x35 - x47
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s52 (
+        .a(x14_d2), .b(x35_d2), .c(x47_d2), .sum(s52)
     );
-    wire signed [ 9:0] s46;  // x29 - x47 + 64
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b010)) u_s46 (
-        .a(x29_d2), .b(x47_d2), .c(7'd64), .sum(s46)
+    wire signed [ 9:0] s54;  // x20 + x39 - x53
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s54 (
+        .a(x20_d2), .b(x39_d2), .c(x53_d2), .sum(s54)
     );
-    wire signed [11:0] s47;  // x63 + s46 - s22
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b110), .NEGATE(3'b100)) u_s47 (
-        .a(9'(x63_d2)), .b(s46), .c(s22), .sum(s47)
+    wire        [ 9:0] s55;  // x11 + x25 + x56
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s55 (
+        .a(x11_d2), .b(x25_d2), .c(x56_d2), .sum(s55)
     );
-    wire        [ 8:0] s50 = 9'(x20_d2) + 9'(x39_d2);
-    wire        [ 9:0] s52;  // x53 + x56 + s51
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b000), .NEGATE(3'b000)) u_s52 (
-        .a(x53_d2), .b(x56_d2), .c(s51_d1), .sum(s52)
+    wire signed [10:0] s57;  // x33 + x44 + s56
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(9), .SIGNED(3'b100), .NEGATE(3'b000)) u_s57 (
+        .a(x33_d2), .b(x44_d2), .c(s56_d1), .sum(s57)
     );
-    wire signed [ 9:0] s53;  // x33 + x44 - x42
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s53 (
-        .a(x33_d2), .b(x44_d2), .c(x42_d2), .sum(s53)
+    wire signed [11:0] s58;  // s55 + s57 - s54
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s58 (
+        .a(12'(s55)), .b(12'(s57)), .c(12'(s54)), .sum(s58)
     );
-    wire signed [11:0] s54;  // s52 + s53 - s50
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(9), .SIGNED(3'b010), .NEGATE(3'b100)) u_s54 (
-        .a(s52), .b(s53), .c(s50), .sum(s54)
+    wire signed [ 8:0] s59;  // x57 - x22
+    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b00), .NEGATE(2'b10)) u_s59 (
+        .a(x57_d2), .b(x22_d2), .sum(s59)
     );
-    wire signed [ 9:0] s55;  // x47 - x13 - x14
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s55 (
-        .a(x47_d2), .b(x13_d2), .c(x14_d2), .sum(s55)
+    wire signed [ 9:0] s60;  // x13 - x9 - x31
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s60 (
+        .a(x13_d2), .b(x9_d2), .c(x31_d2), .sum(s60)
     );
-    wire signed [ 9:0] s56;  // x0 + x63 - x28
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s56 (
-        .a(x0_d2), .b(x63_d2), .c(x28_d2), .sum(s56)
+    wire signed [10:0] s61;  // s52 + s59 - s53
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s61 (
+        .a(11'(s52)), .b(11'(s59)), .c(11'(s53_d1)), .sum(s61)
     );
-    wire        [ 9:0] s58;  // x9 + x31 + s57
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b000), .NEGATE(3'b000)) u_s58 (
-        .a(x9_d2), .b(x31_d2), .c(s57_d1), .sum(s58)
+    wire signed [12:0] s62;  // s60 - s7 - s51
+    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b110)) u_s62 (
+        .a(13'(s60)), .b(13'(s7_d1)), .c(13'(s51)), .sum(s62)
     );
-    wire        [ 9:0] s59;  // x16 + x29 + x62
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s59 (
-        .a(x16_d2), .b(x29_d2), .c(x62_d2), .sum(s59)
-    );
-    wire signed [ 9:0] s61;  // s60 - x21 - x22
-    bittrigger_grow3 #(.WIDTH(10), .A(9), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s61 (
-        .a(s60_d1), .b(x21_d2), .c(x22_d2), .sum(s61)
-    );
-    wire signed [11:0] s62;  // s55 + s56 + s59
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b011), .NEGATE(3'b000)) u_s62 (
-        .a(s55), .b(s56), .c(s59), .sum(s62)
-    );
-    wire signed [12:0] s63;  // s61 - s4 - s58
-    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(11), .C(10), .SIGNED(3'b001), .NEGATE(3'b110)) u_s63 (
-        .a(s61), .b(s4), .c(s58), .sum(s63)
-    );
-    wire        [ 9:0] s65;  // x18 + x55 + x57
+    wire        [ 9:0] s65;  // x1 + x4 + x21
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s65 (
-        .a(x18_d2), .b(x55_d2), .c(x57_d2), .sum(s65)
+        .a(x1_d2), .b(x4_d2), .c(x21_d2), .sum(s65)
     );
-    wire signed [ 9:0] s66;  // x15 - x17 + 53
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b010)) u_s66 (
-        .a(x15_d2), .b(x17_d2), .c(7'd53), .sum(s66)
+    wire signed [10:0] s66;  // x18 - x62 - s65
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s66 (
+        .a(11'(x18_d2)), .b(11'(x62_d2)), .c(11'(s65)), .sum(s66)
     );
-    wire signed [10:0] s67;  // s50 + s66 - s65
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s67 (
-        .a(11'(s50)), .b(11'(s66)), .c(11'(s65)), .sum(s67)
+    wire signed [ 9:0] s67;  // - x17 - x55 + 53
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b011)) u_s67 (
+        .a(x17_d2), .b(x55_d2), .c(7'd53), .sum(s67)
     );
-    wire signed [ 9:0] s70;  // x50 - x52 - x59
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s70 (
-        .a(x50_d2), .b(x52_d2), .c(x59_d2), .sum(s70)
+    wire signed [10:0] s68;  // x20 + s64 - x57
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s68 (
+        .a(x20_d2), .b(s64_d1), .c(x57_d2), .sum(s68)
     );
-    wire signed [10:0] s72;  // x29 + x39 + s71
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s72 (
-        .a(x29_d2), .b(x39_d2), .c(s71_d1), .sum(s72)
+    wire signed [11:0] s69;  // s2 + s67 + s68
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s69 (
+        .a(s2_d1), .b(s67), .c(s68), .sum(s69)
     );
-    wire signed [11:0] s73;  // s70 - x47 - s72
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(11), .SIGNED(3'b101), .NEGATE(3'b110)) u_s73 (
-        .a(s70), .b(9'(x47_d2)), .c(s72), .sum(s73)
+    wire signed [ 8:0] s73;  // x47 - x38
+    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b00), .NEGATE(2'b10)) u_s73 (
+        .a(x47_d2), .b(x38_d2), .sum(s73)
     );
-    wire        [ 9:0] s74;  // x34 + x46 + x53
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s74 (
-        .a(x34_d2), .b(x46_d2), .c(x53_d2), .sum(s74)
+    wire signed [ 9:0] s74;  // x57 + x59 - x50
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s74 (
+        .a(x57_d2), .b(x59_d2), .c(x50_d2), .sum(s74)
     );
-    wire signed [ 9:0] s75;  // x38 + x41 - x25
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s75 (
-        .a(x38_d2), .b(x41_d2), .c(x25_d2), .sum(s75)
+    wire signed [11:0] s75;  // s72 + s73 + s74
+    bittrigger_grow3 #(.WIDTH(12), .A(11), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s75 (
+        .a(s72_d1), .b(s73), .c(s74), .sum(s75)
     );
-    wire        [ 9:0] s76;  // x8 + x28 + x44
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s76 (
-        .a(x8_d2), .b(x28_d2), .c(x44_d2), .sum(s76)
+    wire signed [ 9:0] s76;  // x16 - x9 - x34
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s76 (
+        .a(x16_d2), .b(x9_d2), .c(x34_d2), .sum(s76)
     );
-    wire        [ 9:0] s77;  // x2 + x6 + x63
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s77 (
-        .a(x2_d2), .b(x6_d2), .c(x63_d2), .sum(s77)
+    wire        [ 9:0] s83;  // x2 + x26 + s21
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b000), .NEGATE(3'b000)) u_s83 (
+        .a(x2_d2), .b(x26_d2), .c(s21_d1), .sum(s83)
     );
-    wire        [10:0] s78;  // x27 + s76 + s77
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s78 (
-        .a(11'(x27_d2)), .b(11'(s76)), .c(11'(s77)), .sum(s78)
+    wire signed [11:0] s85;  // s76 + s83 - s5
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b001), .NEGATE(3'b100)) u_s85 (
+        .a(s76), .b(s83), .c(s5_d1), .sum(s85)
     );
-    wire signed [ 9:0] s79;  // x5 + x26 - x22
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s79 (
-        .a(x5_d2), .b(x26_d2), .c(x22_d2), .sum(s79)
+    wire signed [12:0] s86;  // s84 - s42 - s80
+    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b110)) u_s86 (
+        .a(13'(s84_d1)), .b(13'(s42)), .c(13'(s80_d1)), .sum(s86)
     );
-    wire signed [ 9:0] s81;  // x16 + x33 - 21
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s81 (
-        .a(x16_d2), .b(x33_d2), .c(7'd21), .sum(s81)
+    wire signed [12:0] s95;  // s93 - s72 - s89
+    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(11), .C(11), .SIGNED(3'b111), .NEGATE(3'b110)) u_s95 (
+        .a(s93_d1), .b(s72_d1), .c(s89_d1), .sum(s95)
     );
-    wire signed [11:0] s82;  // s75 + s81 - s2
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b011), .NEGATE(3'b100)) u_s82 (
-        .a(s75), .b(s81), .c(s2_d1), .sum(s82)
+    wire signed [13:0] s96;  // s94 + s95 - s42
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s96 (
+        .a(s94_d1), .b(s95), .c(s42), .sum(s96)
     );
-    wire signed [11:0] s83;  // s23 - s65 - s74
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s83 (
-        .a(12'(s23)), .b(12'(s65)), .c(12'(s74)), .sum(s83)
+    wire signed [10:0] s97;  // x14 - x45 - s81
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b110)) u_s97 (
+        .a(x14_d2), .b(x45_d2), .c(s81_d1), .sum(s97)
     );
-    wire        [ 9:0] s86;  // x16 + x26 + x61
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s86 (
-        .a(x16_d2), .b(x26_d2), .c(x61_d2), .sum(s86)
+    wire signed [ 9:0] s98;  // x11 + x38 - x15
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s98 (
+        .a(x11_d2), .b(x38_d2), .c(x15_d2), .sum(s98)
     );
-    wire        [ 9:0] s87;  // x37 + x52 + x55
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s87 (
-        .a(x37_d2), .b(x52_d2), .c(x55_d2), .sum(s87)
+    wire signed [11:0] s99;  // x17 + s98 - s97
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(11), .SIGNED(3'b110), .NEGATE(3'b100)) u_s99 (
+        .a(9'(x17_d2)), .b(s98), .c(s97), .sum(s99)
     );
-    wire signed [ 9:0] s88;  // x45 - x5 - x34
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s88 (
-        .a(x45_d2), .b(x5_d2), .c(x34_d2), .sum(s88)
+    wire        [ 9:0] s100;  // x13 + x20 + x23
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s100 (
+        .a(x13_d2), .b(x20_d2), .c(x23_d2), .sum(s100)
     );
-    wire signed [11:0] s89;  // s72 + s87 + s88
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s89 (
-        .a(12'(s72)), .b(12'(s87)), .c(12'(s88)), .sum(s89)
+    wire signed [ 9:0] s101;  // x6 - x24 - x51
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s101 (
+        .a(x6_d2), .b(x24_d2), .c(x51_d2), .sum(s101)
     );
-    wire        [ 9:0] s90;  // x4 + x23 + 80
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s90 (
-        .a(x4_d2), .b(x23_d2), .c(7'd80), .sum(s90)
+    wire signed [11:0] s102;  // s22 + s101 - s25
+    bittrigger_grow3 #(.WIDTH(12), .A(11), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s102 (
+        .a(s22), .b(s101), .c(s25_d1), .sum(s102)
     );
-    wire signed [ 9:0] s91;  // x21 + x47 - x12
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s91 (
-        .a(x21_d2), .b(x47_d2), .c(x12_d2), .sum(s91)
+    wire signed [10:0] s105;  // x27 + x33 + s104
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s105 (
+        .a(x27_d2), .b(x33_d2), .c(s104_d1), .sum(s105)
     );
-    wire signed [11:0] s92;  // s90 - s5 - s86
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b000), .NEGATE(3'b110)) u_s92 (
-        .a(s90), .b(s5), .c(s86), .sum(s92)
+    wire signed [12:0] s106;  // s100 - s103 - s105
+    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(11), .C(11), .SIGNED(3'b100), .NEGATE(3'b110)) u_s106 (
+        .a(s100), .b(s103_d1), .c(s105), .sum(s106)
     );
-    wire signed [ 9:0] s95;  // x3 + x30 - x53
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s95 (
-        .a(x3_d2), .b(x30_d2), .c(x53_d2), .sum(s95)
+    wire signed [ 9:0] s108;  // x31 + x38 - x5
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s108 (
+        .a(x31_d2), .b(x38_d2), .c(x5_d2), .sum(s108)
     );
-    wire signed [10:0] s96;  // x27 + x33 + s95
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s96 (
-        .a(x27_d2), .b(x33_d2), .c(s95), .sum(s96)
+    wire signed [ 9:0] s109;  // x43 - x3 + 7
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b010)) u_s109 (
+        .a(x43_d2), .b(x3_d2), .c(7'd7), .sum(s109)
     );
-    wire signed [ 9:0] s97;  // x6 - x20 - x24
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s97 (
-        .a(x6_d2), .b(x20_d2), .c(x24_d2), .sum(s97)
+    wire signed [ 9:0] s112;  // x3 + x21 - x18
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s112 (
+        .a(x3_d2), .b(x21_d2), .c(x18_d2), .sum(s112)
     );
-    wire signed [ 9:0] s98;  // x52 - x46 - x49
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s98 (
-        .a(x52_d2), .b(x46_d2), .c(x49_d2), .sum(s98)
+    wire signed [10:0] s114;  // x5 + x34 - s113
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b000), .NEGATE(3'b100)) u_s114 (
+        .a(x5_d2), .b(x34_d2), .c(s113_d1), .sum(s114)
     );
-    wire signed [11:0] s99;  // s9 + s98 - x5
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(9), .SIGNED(3'b011), .NEGATE(3'b100)) u_s99 (
-        .a(s9_d1), .b(s98), .c(9'(x5_d2)), .sum(s99)
+    wire signed [11:0] s117;  // s112 + s114 + s116
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s117 (
+        .a(12'(s112)), .b(12'(s114)), .c(12'(s116_d1)), .sum(s117)
     );
-    wire signed [ 9:0] s100;  // x15 - x17 - x45
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s100 (
-        .a(x15_d2), .b(x17_d2), .c(x45_d2), .sum(s100)
+    wire signed [12:0] s126;  // s125 - s120 - s123
+    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(10), .C(11), .SIGNED(3'b011), .NEGATE(3'b110)) u_s126 (
+        .a(s125_d1), .b(s120_d1), .c(s123_d1), .sum(s126)
     );
-    wire signed [11:0] s101;  // s100 - x11 - s75
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(10), .SIGNED(3'b101), .NEGATE(3'b110)) u_s101 (
-        .a(s100), .b(9'(x11_d2)), .c(s75), .sum(s101)
+    wire signed [ 9:0] s127;  // x0 + x55 - x38
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s127 (
+        .a(x0_d2), .b(x55_d2), .c(x38_d2), .sum(s127)
     );
-    wire signed [10:0] s102;  // x13 + x23 - s97
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b100)) u_s102 (
-        .a(x13_d2), .b(x23_d2), .c(s97), .sum(s102)
+    wire signed [ 9:0] s128;  // x33 - x9 - x56
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s128 (
+        .a(x33_d2), .b(x9_d2), .c(x56_d2), .sum(s128)
     );
-    wire        [ 9:0] s105;  // x4 + x5 + x62
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s105 (
-        .a(x4_d2), .b(x5_d2), .c(x62_d2), .sum(s105)
+    wire signed [12:0] s129;  // s126 + s127 + s128
+    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b000)) u_s129 (
+        .a(s126), .b(13'(s127)), .c(13'(s128)), .sum(s129)
     );
-    wire signed [ 9:0] s106;  // x18 + x63 - x21
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s106 (
-        .a(x18_d2), .b(x63_d2), .c(x21_d2), .sum(s106)
-    );
-    wire signed [ 9:0] s107;  // - x3 - x37 + 7
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b011)) u_s107 (
-        .a(x3_d2), .b(x37_d2), .c(7'd7), .sum(s107)
-    );
-    wire signed [ 9:0] s108;  // x43 - x31 - x38
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s108 (
-        .a(x43_d2), .b(x31_d2), .c(x38_d2), .sum(s108)
-    );
-    wire signed [10:0] s109;  // x1 + s107 - s106
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s109 (
-        .a(11'(x1_d2)), .b(11'(s107)), .c(11'(s106)), .sum(s109)
-    );
-    wire        [ 9:0] s112;  // x9 + x39 + x56
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s112 (
-        .a(x9_d2), .b(x39_d2), .c(x56_d2), .sum(s112)
-    );
-    wire signed [10:0] s113;  // x5 + x34 - s112
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b000), .NEGATE(3'b100)) u_s113 (
-        .a(x5_d2), .b(x34_d2), .c(s112), .sum(s113)
-    );
-    wire signed [ 9:0] s114;  // x0 + x21 - x16
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s114 (
-        .a(x0_d2), .b(x21_d2), .c(x16_d2), .sum(s114)
-    );
-    wire signed [ 9:0] s115;  // x52 - x18 + 29
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b010)) u_s115 (
-        .a(x52_d2), .b(x18_d2), .c(7'd29), .sum(s115)
-    );
-    wire signed [ 9:0] s116;  // x42 + x49 - x26
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s116 (
-        .a(x42_d2), .b(x49_d2), .c(x26_d2), .sum(s116)
-    );
-    wire        [ 9:0] s117;  // x3 + x14 + x35
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s117 (
-        .a(x3_d2), .b(x14_d2), .c(x35_d2), .sum(s117)
-    );
-    wire signed [11:0] s118;  // s114 + s115 + s116
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s118 (
-        .a(s114), .b(s115), .c(s116), .sum(s118)
-    );
-    wire signed [ 9:0] s126;  // x9 + x56 - x31
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s126 (
-        .a(x9_d2), .b(x56_d2), .c(x31_d2), .sum(s126)
-    );
-    wire signed [10:0] s127;  // x36 + s125 - s124
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s127 (
-        .a(11'(x36_d2)), .b(11'(s125_d1)), .c(11'(s124_d1)), .sum(s127)
-    );
-    wire signed [12:0] s128;  // s123 + s126 + s127
-    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(10), .C(11), .SIGNED(3'b110), .NEGATE(3'b000)) u_s128 (
-        .a(s123_d1), .b(s126), .c(s127), .sum(s128)
-    );
-    wire signed [ 9:0] s129;  // x38 - x33 - x55
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s129 (
-        .a(x38_d2), .b(x33_d2), .c(x55_d2), .sum(s129)
-    );
-    wire        [ 9:0] s132;  // x45 + x54 + s131
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b000), .NEGATE(3'b000)) u_s132 (
-        .a(x45_d2), .b(x54_d2), .c(s131_d1), .sum(s132)
-    );
-    wire signed [ 9:0] s133;  // x29 + x37 - x19
+    wire signed [ 9:0] s133;  // x43 + x58 - x57
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s133 (
-        .a(x29_d2), .b(x37_d2), .c(x19_d2), .sum(s133)
+        .a(x43_d2), .b(x58_d2), .c(x57_d2), .sum(s133)
     );
-    wire        [ 9:0] s135;  // x32 + x39 + s134
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b000), .NEGATE(3'b000)) u_s135 (
-        .a(x32_d2), .b(x39_d2), .c(s134_d1), .sum(s135)
+    wire signed [ 9:0] s135;  // x52 - x32 - x59
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s135 (
+        .a(x52_d2), .b(x32_d2), .c(x59_d2), .sum(s135)
     );
-    wire        [ 9:0] s136;  // x43 + x52 + x58
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s136 (
-        .a(x43_d2), .b(x52_d2), .c(x58_d2), .sum(s136)
+    wire signed [11:0] s136;  // s64 + s132 + s134
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(9), .SIGNED(3'b010), .NEGATE(3'b000)) u_s136 (
+        .a(s64_d1), .b(s132_d1), .c(s134_d1), .sum(s136)
     );
-    wire signed [10:0] s137;  // x15 + x59 + s133
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s137 (
-        .a(x15_d2), .b(x59_d2), .c(s133), .sum(s137)
+    wire signed [12:0] s137;  // s133 + s135 - s136
+    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(10), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s137 (
+        .a(s133), .b(s135), .c(s136), .sum(s137)
     );
-    wire signed [10:0] s139;  // x23 + s60 - x2
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s139 (
-        .a(x23_d2), .b(s60_d1), .c(x2_d2), .sum(s139)
+    wire signed [ 9:0] s138;  // x23 - x2 - x45
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s138 (
+        .a(x23_d2), .b(x2_d2), .c(x45_d2), .sum(s138)
     );
-    wire signed [11:0] s140;  // s139 - s71 - s132
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s140 (
-        .a(12'(s139)), .b(12'(s71_d1)), .c(12'(s132)), .sum(s140)
+    wire signed [11:0] s139;  // s138 - s71 - s131
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(11), .SIGNED(3'b111), .NEGATE(3'b110)) u_s139 (
+        .a(s138), .b(s71_d1), .c(s131_d1), .sum(s139)
     );
-    wire signed [ 9:0] s142;  // x32 + x43 - x61
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s142 (
-        .a(x32_d2), .b(x43_d2), .c(x61_d2), .sum(s142)
+    wire signed [10:0] s142;  // x50 + s141 - x32
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b010), .NEGATE(3'b100)) u_s142 (
+        .a(x50_d2), .b(s141_d1), .c(x32_d2), .sum(s142)
     );
-    wire signed [11:0] s146;  // x57 - x50 - s145
+    wire signed [10:0] s145;  // s143 + s144 - x48
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s145 (
+        .a(11'(s143_d1)), .b(11'(s144_d1)), .c(11'(x48_d2)), .sum(s145)
+    );
+    wire signed [11:0] s146;  // x6 - x43 - s72
     bittrigger_grow3 #(.WIDTH(12), .A(9), .B(9), .C(11), .SIGNED(3'b100), .NEGATE(3'b110)) u_s146 (
-        .a(9'(x57_d2)), .b(9'(x50_d2)), .c(s145_d1), .sum(s146)
+        .a(9'(x6_d2)), .b(9'(x43_d2)), .c(s72_d1), .sum(s146)
     );
-    wire signed [ 9:0] s148;  // x6 + x18 - s147
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b000), .NEGATE(3'b100)) u_s148 (
-        .a(x6_d2), .b(x18_d2), .c(s147_d1), .sum(s148)
+    wire signed [ 9:0] s147;  // x61 - x36 - 49
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b110)) u_s147 (
+        .a(x61_d2), .b(x36_d2), .c(7'd49), .sum(s147)
     );
-    wire signed [11:0] s149;  // s148 - s36 - s142
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s149 (
-        .a(s148), .b(s36), .c(s142), .sum(s149)
+    wire signed [ 9:0] s148;  // x5 + x18 - x57
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s148 (
+        .a(x5_d2), .b(x18_d2), .c(x57_d2), .sum(s148)
     );
-    wire signed [ 9:0] s152;  // x3 + x7 - x15
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s152 (
-        .a(x3_d2), .b(x7_d2), .c(x15_d2), .sum(s152)
+    wire signed [10:0] s149;  // s55 + s147 - x3
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s149 (
+        .a(11'(s55)), .b(11'(s147)), .c(11'(x3_d2)), .sum(s149)
     );
-    wire signed [10:0] s153;  // x41 + x60 + s152
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s153 (
-        .a(x41_d2), .b(x60_d2), .c(s152), .sum(s153)
+    wire signed [11:0] s150;  // s142 + s148 - s89
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s150 (
+        .a(12'(s142)), .b(12'(s148)), .c(12'(s89_d1)), .sum(s150)
     );
-    wire        [ 9:0] s154;  // x4 + x21 + x35
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s154 (
-        .a(x4_d2), .b(x21_d2), .c(x35_d2), .sum(s154)
+    wire signed [10:0] s154;  // x7 + s153 - x15
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s154 (
+        .a(11'(x7_d2)), .b(11'(s153_d1)), .c(11'(x15_d2)), .sum(s154)
     );
-    wire signed [ 9:0] s155;  // x49 - x10 - x57
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s155 (
-        .a(x49_d2), .b(x10_d2), .c(x57_d2), .sum(s155)
+    wire signed [12:0] s157;  // s156 - s1 - s154
+    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(11), .C(11), .SIGNED(3'b111), .NEGATE(3'b110)) u_s157 (
+        .a(s156_d1), .b(s1_d1), .c(s154), .sum(s157)
     );
-    wire        [ 9:0] s156;  // x34 + x38 + x61
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s156 (
-        .a(x34_d2), .b(x38_d2), .c(x61_d2), .sum(s156)
+    wire signed [ 9:0] s159;  // x36 - x12 - x17
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s159 (
+        .a(x36_d2), .b(x12_d2), .c(x17_d2), .sum(s159)
     );
-    wire signed [10:0] s157;  // s154 + s155 - x6
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s157 (
-        .a(11'(s154)), .b(11'(s155)), .c(11'(x6_d2)), .sum(s157)
+    wire        [10:0] s162;  // s113 + s160 + s161
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s162 (
+        .a(11'(s113_d1)), .b(11'(s160_d1)), .c(11'(s161_d1)), .sum(s162)
     );
-    wire        [ 9:0] s160;  // x34 + x49 + x51
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s160 (
-        .a(x34_d2), .b(x49_d2), .c(x51_d2), .sum(s160)
-    );
-    wire        [10:0] s161;  // x10 + s21 + s160
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s161 (
-        .a(11'(x10_d2)), .b(11'(s21)), .c(11'(s160)), .sum(s161)
-    );
-    wire        [ 8:0] s162 = 9'(x19_d2) + 9'(x43_d2);
-    wire        [ 9:0] s163;  // x0 + x25 + x31
+    wire        [ 9:0] s163;  // x2 + x3 + x8
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s163 (
-        .a(x0_d2), .b(x25_d2), .c(x31_d2), .sum(s163)
+        .a(x2_d2), .b(x3_d2), .c(x8_d2), .sum(s163)
     );
-    wire        [10:0] s164;  // s112 + s162 + s163
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s164 (
-        .a(11'(s112)), .b(11'(s162)), .c(11'(s163)), .sum(s164)
+    wire signed [12:0] s164;  // s162 + s163 - s159
+    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(10), .C(10), .SIGNED(3'b100), .NEGATE(3'b100)) u_s164 (
+        .a(s162), .b(s163), .c(s159), .sum(s164)
     );
-    wire        [ 9:0] s165;  // x2 + x3 + x12
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s165 (
-        .a(x2_d2), .b(x3_d2), .c(x12_d2), .sum(s165)
+    wire        [ 9:0] s169;  // x24 + x30 + x38
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s169 (
+        .a(x24_d2), .b(x30_d2), .c(x38_d2), .sum(s169)
     );
-    wire        [ 9:0] s167;  // x48 + x63 + 63
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s167 (
-        .a(x48_d2), .b(x63_d2), .c(7'd63), .sum(s167)
+    wire signed [12:0] s171;  // s167 + s170 - s169
+    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(11), .C(10), .SIGNED(3'b000), .NEGATE(3'b100)) u_s171 (
+        .a(s167_d1), .b(s170_d1), .c(s169), .sum(s171)
     );
-    wire signed [ 9:0] s168;  // x27 - x24 - x30
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s168 (
-        .a(x27_d2), .b(x24_d2), .c(x30_d2), .sum(s168)
+    wire        [ 9:0] s174;  // x12 + x35 + x60
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s174 (
+        .a(x12_d2), .b(x35_d2), .c(x60_d2), .sum(s174)
     );
-    wire signed [11:0] s169;  // s87 + s167 - x38
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(9), .SIGNED(3'b000), .NEGATE(3'b100)) u_s169 (
-        .a(s87), .b(s167), .c(9'(x38_d2)), .sum(s169)
+    wire signed [11:0] s176;  // s54 + s174 - s133
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b101), .NEGATE(3'b100)) u_s176 (
+        .a(s54), .b(s174), .c(s133), .sum(s176)
     );
-    wire        [ 8:0] s172 = 9'(x12_d2) + 9'(x35_d2);
-    wire signed [10:0] s173;  // x60 + s50 - x58
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s173 (
-        .a(x60_d2), .b(s50), .c(x58_d2), .sum(s173)
+    wire signed [13:0] s177;  // s80 + s175 - s145
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(11), .SIGNED(3'b111), .NEGATE(3'b100)) u_s177 (
+        .a(s80_d1), .b(s175_d1), .c(s145), .sum(s177)
     );
-    wire signed [11:0] s174;  // s172 - s74 - s142
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b100), .NEGATE(3'b110)) u_s174 (
-        .a(s172), .b(s74), .c(s142), .sum(s174)
+    wire signed [10:0] s180;  // s179 - x11 - x20
+    bittrigger_grow3 #(.WIDTH(11), .A(10), .B(8), .C(8), .SIGNED(3'b001), .NEGATE(3'b110)) u_s180 (
+        .a(s179_d1), .b(x11_d2), .c(x20_d2), .sum(s180)
     );
-    wire signed [ 9:0] s177;  // x33 + x38 - x24
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s177 (
-        .a(x33_d2), .b(x38_d2), .c(x24_d2), .sum(s177)
+    wire signed [ 9:0] s181;  // x41 + x44 - x22
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s181 (
+        .a(x41_d2), .b(x44_d2), .c(x22_d2), .sum(s181)
     );
-    wire signed [10:0] s178;  // s177 - x12 - x51
-    bittrigger_grow3 #(.WIDTH(11), .A(10), .B(8), .C(8), .SIGNED(3'b001), .NEGATE(3'b110)) u_s178 (
-        .a(s177), .b(x12_d2), .c(x51_d2), .sum(s178)
+    wire signed [10:0] s182;  // s143 - x37 - s56
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s182 (
+        .a(11'(s143_d1)), .b(11'(x37_d2)), .c(11'(s56_d1)), .sum(s182)
     );
-    wire signed [ 9:0] s179;  // x63 - x32 - x61
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s179 (
-        .a(x63_d2), .b(x32_d2), .c(x61_d2), .sum(s179)
+    wire signed [11:0] s183;  // s180 + s181 + s182
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s183 (
+        .a(12'(s180)), .b(12'(s181)), .c(12'(s182)), .sum(s183)
     );
-    wire signed [ 9:0] s182;  // x49 - x23 - x28
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s182 (
-        .a(x49_d2), .b(x23_d2), .c(x28_d2), .sum(s182)
+    wire signed [10:0] s184;  // x33 + s27 - x24
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b010), .NEGATE(3'b100)) u_s184 (
+        .a(x33_d2), .b(s27_d1), .c(x24_d2), .sum(s184)
     );
-    wire signed [11:0] s183;  // x2 - s180 - s181
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(9), .SIGNED(3'b000), .NEGATE(3'b110)) u_s183 (
-        .a(9'(x2_d2)), .b(s180_d1), .c(s181_d1), .sum(s183)
+    wire signed [12:0] s189;  // s186 - s187 - s188
+    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(10), .C(12), .SIGNED(3'b101), .NEGATE(3'b110)) u_s189 (
+        .a(s186_d1), .b(s187_d1), .c(s188_d1), .sum(s189)
     );
-    wire signed [12:0] s184;  // s179 + s182 + s183
-    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(10), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s184 (
-        .a(s179), .b(s182), .c(s183), .sum(s184)
+    wire signed [ 9:0] s191;  // x4 + x5 - x19
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s191 (
+        .a(x4_d2), .b(x5_d2), .c(x19_d2), .sum(s191)
     );
-    wire signed [ 9:0] s186;  // x37 - s131
-    bittrigger_grow2 #(.WIDTH(10), .A(8), .B(9), .SIGNED(2'b00), .NEGATE(2'b10)) u_s186 (
-        .a(x37_d2), .b(s131_d1), .sum(s186)
+    wire signed [ 9:0] s192;  // x62 - x52 - s190
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b100), .NEGATE(3'b110)) u_s192 (
+        .a(x62_d2), .b(x52_d2), .c(s190_d1), .sum(s192)
     );
-    wire signed [ 9:0] s188;  // x6 + s187 - x42
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(9), .C(8), .SIGNED(3'b010), .NEGATE(3'b100)) u_s188 (
-        .a(x6_d2), .b(s187_d1), .c(x42_d2), .sum(s188)
+    wire signed [11:0] s193;  // s184 + s191 + s192
+    bittrigger_grow3 #(.WIDTH(12), .A(11), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s193 (
+        .a(s184), .b(s191), .c(s192), .sum(s193)
     );
-    wire signed [11:0] s191;  // s186 + s188 + s190
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s191 (
-        .a(s186), .b(s188), .c(s190_d1), .sum(s191)
+    wire        [ 9:0] s195;  // x6 + x30 + x55
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s195 (
+        .a(x6_d2), .b(x30_d2), .c(x55_d2), .sum(s195)
     );
-    wire signed [10:0] s192;  // x19 + x52 + s185
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(9), .SIGNED(3'b100), .NEGATE(3'b000)) u_s192 (
-        .a(x19_d2), .b(x52_d2), .c(s185_d1), .sum(s192)
+    wire signed [10:0] s196;  // x35 + s53 - s90
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s196 (
+        .a(11'(x35_d2)), .b(11'(s53_d1)), .c(11'(s90_d1)), .sum(s196)
     );
-    wire signed [ 8:0] s195;  // x5 - x30
-    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b00), .NEGATE(2'b10)) u_s195 (
-        .a(x5_d2), .b(x30_d2), .sum(s195)
+    wire signed [12:0] s197;  // s4 + s196 - s195
+    bittrigger_grow3 #(.WIDTH(13), .A(12), .B(11), .C(10), .SIGNED(3'b011), .NEGATE(3'b100)) u_s197 (
+        .a(s4), .b(s196), .c(s195), .sum(s197)
     );
-    wire        [ 9:0] s196;  // x6 + x16 + x55
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s196 (
-        .a(x6_d2), .b(x16_d2), .c(x55_d2), .sum(s196)
-    );
-    wire signed [10:0] s197;  // x35 + s56 + s195
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(9), .SIGNED(3'b110), .NEGATE(3'b000)) u_s197 (
-        .a(x35_d2), .b(s56), .c(s195), .sum(s197)
-    );
-    wire        [ 9:0] s199;  // x36 + x59 + x61
+    wire        [ 9:0] s199;  // x18 + x36 + x39
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s199 (
-        .a(x36_d2), .b(x59_d2), .c(x61_d2), .sum(s199)
+        .a(x18_d2), .b(x36_d2), .c(x39_d2), .sum(s199)
     );
-    wire        [ 9:0] s200;  // x11 + x37 + x39
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s200 (
-        .a(x11_d2), .b(x37_d2), .c(x39_d2), .sum(s200)
+    wire signed [12:0] s201;  // s184 + s199 + s200
+    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(10), .C(11), .SIGNED(3'b001), .NEGATE(3'b000)) u_s201 (
+        .a(s184), .b(s199), .c(s200_d1), .sum(s201)
     );
-    wire        [10:0] s201;  // x45 + s180 + s199
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s201 (
-        .a(11'(x45_d2)), .b(11'(s180_d1)), .c(11'(s199)), .sum(s201)
+    wire        [ 9:0] s204;  // x3 + x30 + s203
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b000), .NEGATE(3'b000)) u_s204 (
+        .a(x3_d2), .b(x30_d2), .c(s203_d1), .sum(s204)
     );
-    wire        [ 9:0] s204;  // x8 + x36 + x45
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s204 (
-        .a(x8_d2), .b(x36_d2), .c(x45_d2), .sum(s204)
-    );
-    wire        [ 9:0] s205;  // x14 + x40 + x57
+    wire        [ 9:0] s205;  // x8 + x36 + x45
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s205 (
-        .a(x14_d2), .b(x40_d2), .c(x57_d2), .sum(s205)
+        .a(x8_d2), .b(x36_d2), .c(x45_d2), .sum(s205)
     );
-    wire        [ 9:0] s206;  // x3 + x18 + x26
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s206 (
-        .a(x3_d2), .b(x18_d2), .c(x26_d2), .sum(s206)
+    wire signed [ 9:0] s207;  // x5 - x6 - x14
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s207 (
+        .a(x5_d2), .b(x6_d2), .c(x14_d2), .sum(s207)
     );
-    wire signed [10:0] s207;  // s195 - s206 + 16
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b010)) u_s207 (
-        .a(11'(s195)), .b(11'(s206)), .c(11'd16), .sum(s207)
+    wire signed [11:0] s209;  // s38 + s207 - s205
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b010), .NEGATE(3'b100)) u_s209 (
+        .a(s38), .b(s207), .c(s205), .sum(s209)
     );
-    wire signed [11:0] s208;  // s35 + s124 - s205
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b010), .NEGATE(3'b100)) u_s208 (
-        .a(s35), .b(s124_d1), .c(s205), .sum(s208)
+    wire signed [11:0] s210;  // s208 - s120 - s204
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s210 (
+        .a(12'(s208_d1)), .b(12'(s120_d1)), .c(12'(s204)), .sum(s210)
     );
-    wire        [ 9:0] s211;  // x1 + x44 + 19
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s211 (
-        .a(x1_d2), .b(x44_d2), .c(7'd19), .sum(s211)
+    wire signed [10:0] s212;  // - x18 - x44 + -19
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(8), .SIGNED(3'b100), .NEGATE(3'b011)) u_s212 (
+        .a(x18_d2), .b(x44_d2), .c(8'd237), .sum(s212)
     );
-    wire        [ 9:0] s212;  // x18 + x58 + x60
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s212 (
-        .a(x18_d2), .b(x58_d2), .c(x60_d2), .sum(s212)
+    wire signed [11:0] s213;  // s212 - s5 - s52
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s213 (
+        .a(12'(s212)), .b(12'(s5_d1)), .c(12'(s52)), .sum(s213)
     );
-    wire        [11:0] s213;  // s2 + s154 + s211
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b000), .NEGATE(3'b000)) u_s213 (
-        .a(s2_d1), .b(s154), .c(s211), .sum(s213)
+    wire        [11:0] s214;  // s39 + s65 + s167
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(11), .SIGNED(3'b000), .NEGATE(3'b000)) u_s214 (
+        .a(s39_d1), .b(s65), .c(s167_d1), .sum(s214)
     );
     wire signed [ 9:0] s216;  // x24 + x61 - x21
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s216 (
         .a(x24_d2), .b(x61_d2), .c(x21_d2), .sum(s216)
     );
-    wire signed [ 9:0] s217;  // x6 + x54 - x35
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s217 (
-        .a(x6_d2), .b(x54_d2), .c(x35_d2), .sum(s217)
+    wire signed [11:0] s219;  // s134 + s218 - s160
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(11), .C(9), .SIGNED(3'b010), .NEGATE(3'b100)) u_s219 (
+        .a(s134_d1), .b(s218_d1), .c(s160_d1), .sum(s219)
     );
-    wire signed [11:0] s218;  // s217 - s58 - s186
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b101), .NEGATE(3'b110)) u_s218 (
-        .a(s217), .b(s58), .c(s186), .sum(s218)
+    wire signed [11:0] s221;  // x9 + s220 - s131
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s221 (
+        .a(12'(x9_d2)), .b(12'(s220_d1)), .c(12'(s131_d1)), .sum(s221)
     );
-    wire signed [10:0] s220;  // x23 + s124 + s185
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(9), .SIGNED(3'b110), .NEGATE(3'b000)) u_s220 (
-        .a(x23_d2), .b(s124_d1), .c(s185_d1), .sum(s220)
+    wire signed [12:0] s222;  // s221 - s123 - s146
+    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b110)) u_s222 (
+        .a(13'(s221)), .b(13'(s123_d1)), .c(13'(s146)), .sum(s222)
     );
-    wire signed [10:0] s221;  // x0 + x25 - s220
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s221 (
-        .a(11'(x0_d2)), .b(11'(x25_d2)), .c(s220), .sum(s221)
+    wire signed [10:0] s223;  // s104 - x57 - s216
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s223 (
+        .a(11'(s104_d1)), .b(11'(x57_d2)), .c(11'(s216)), .sum(s223)
     );
-    wire signed [ 9:0] s222;  // s134 - x55 - x57
-    bittrigger_grow3 #(.WIDTH(10), .A(9), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s222 (
-        .a(s134_d1), .b(x55_d2), .c(x57_d2), .sum(s222)
+    wire signed [ 9:0] s225;  // x1 - x40 - x57
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s225 (
+        .a(x1_d2), .b(x40_d2), .c(x57_d2), .sum(s225)
     );
-    wire signed [11:0] s223;  // s95 + s222 - s216
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s223 (
-        .a(s95), .b(s222), .c(s216), .sum(s223)
+    wire signed [12:0] s226;  // s225 - x14 - s162
+    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(10), .C(11), .SIGNED(3'b001), .NEGATE(3'b110)) u_s226 (
+        .a(s225), .b(10'(x14_d2)), .c(s162), .sum(s226)
     );
-    wire signed [ 9:0] s226;  // x29 - x4 - x59
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s226 (
-        .a(x29_d2), .b(x4_d2), .c(x59_d2), .sum(s226)
+    wire signed [ 9:0] s227;  // x29 - x4 - x59
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s227 (
+        .a(x29_d2), .b(x4_d2), .c(x59_d2), .sum(s227)
     );
-    wire        [10:0] s227;  // x28 + s86 + s134
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(9), .SIGNED(3'b000), .NEGATE(3'b000)) u_s227 (
-        .a(x28_d2), .b(s86), .c(s134_d1), .sum(s227)
+    wire        [10:0] s228;  // x61 + s121 + s134
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(9), .SIGNED(3'b000), .NEGATE(3'b000)) u_s228 (
+        .a(x61_d2), .b(s121_d1), .c(s134_d1), .sum(s228)
     );
-    wire        [10:0] s230;  // x12 + x43 + s59
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b000), .NEGATE(3'b000)) u_s230 (
-        .a(x12_d2), .b(x43_d2), .c(s59), .sum(s230)
+    wire signed [12:0] s229;  // s227 - s105 - s228
+    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(11), .C(11), .SIGNED(3'b011), .NEGATE(3'b110)) u_s229 (
+        .a(s227), .b(s105), .c(s228), .sum(s229)
     );
-    wire signed [ 9:0] s231;  // x53 + x55 - x32
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s231 (
-        .a(x53_d2), .b(x55_d2), .c(x32_d2), .sum(s231)
+    wire        [10:0] s231;  // x2 + x27 + s51
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s231 (
+        .a(11'(x2_d2)), .b(11'(x27_d2)), .c(s51), .sum(s231)
     );
-    wire signed [ 9:0] s232;  // x19 - x1 - x14
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s232 (
-        .a(x19_d2), .b(x1_d2), .c(x14_d2), .sum(s232)
+    wire        [ 9:0] s233;  // x24 + x40 + x63
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s233 (
+        .a(x24_d2), .b(x40_d2), .c(x63_d2), .sum(s233)
     );
-    wire        [ 9:0] s233;  // x24 + x46 + s51
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b000), .NEGATE(3'b000)) u_s233 (
-        .a(x24_d2), .b(x46_d2), .c(s51_d1), .sum(s233)
+    wire signed [12:0] s235;  // s114 + s180 - s233
+    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(11), .C(10), .SIGNED(3'b011), .NEGATE(3'b100)) u_s235 (
+        .a(s114), .b(s180), .c(s233), .sum(s235)
     );
-    wire signed [11:0] s234;  // s70 + s231 + s232
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s234 (
-        .a(s70), .b(s231), .c(s232), .sum(s234)
-    );
-    wire signed [11:0] s235;  // s132 - s6 - s233
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b000), .NEGATE(3'b110)) u_s235 (
-        .a(s132), .b(s6_d1), .c(s233), .sum(s235)
+    wire signed [12:0] s236;  // s142 + s234 - s97
+    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(12), .C(11), .SIGNED(3'b111), .NEGATE(3'b100)) u_s236 (
+        .a(s142), .b(s234_d1), .c(s97), .sum(s236)
     );
     wire        [ 9:0] s238;  // x25 + x44 + x62
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s238 (
@@ -1110,758 +1339,545 @@ module bitlinear_dense_2 (
     bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s240 (
         .a(9'(x30_d2)), .b(s238), .c(s239), .sum(s240)
     );
-    wire signed [ 9:0] s241;  // x7 - x54 - 3
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b110)) u_s241 (
-        .a(x7_d2), .b(x54_d2), .c(7'd3), .sum(s241)
+    wire signed [ 9:0] s242;  // x14 - x54 - x60
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s242 (
+        .a(x14_d2), .b(x54_d2), .c(x60_d2), .sum(s242)
     );
-    wire signed [ 9:0] s242;  // x38 - x60 - s187
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b100), .NEGATE(3'b110)) u_s242 (
-        .a(x38_d2), .b(x60_d2), .c(s187_d1), .sum(s242)
+    wire signed [10:0] s243;  // x38 + s241 - x22
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b010), .NEGATE(3'b100)) u_s243 (
+        .a(x38_d2), .b(s241_d1), .c(x22_d2), .sum(s243)
     );
-    wire signed [11:0] s243;  // s241 + s242 - s220
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(11), .SIGNED(3'b111), .NEGATE(3'b100)) u_s243 (
-        .a(s241), .b(s242), .c(s220), .sum(s243)
+    wire signed [11:0] s244;  // s242 + s243 - s103
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s244 (
+        .a(12'(s242)), .b(12'(s243)), .c(12'(s103_d1)), .sum(s244)
     );
-    wire signed [ 9:0] s245;  // - x4 - x42 + 31
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b011)) u_s245 (
-        .a(x4_d2), .b(x42_d2), .c(7'd31), .sum(s245)
+    wire signed [ 9:0] s247;  // x32 - x4 - x33
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s247 (
+        .a(x32_d2), .b(x4_d2), .c(x33_d2), .sum(s247)
     );
-    wire signed [11:0] s246;  // s245 - x28 - s133
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(10), .SIGNED(3'b101), .NEGATE(3'b110)) u_s246 (
-        .a(s245), .b(9'(x28_d2)), .c(s133), .sum(s246)
+    wire signed [10:0] s248;  // x27 + x39 + s246
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s248 (
+        .a(x27_d2), .b(x39_d2), .c(s246_d1), .sum(s248)
     );
-    wire signed [ 9:0] s250;  // x11 + x62 - x22
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s250 (
-        .a(x11_d2), .b(x62_d2), .c(x22_d2), .sum(s250)
+    wire signed [11:0] s249;  // s108 - s132 - s205
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b011), .NEGATE(3'b110)) u_s249 (
+        .a(s108), .b(s132_d1), .c(s205), .sum(s249)
     );
-    wire        [ 9:0] s251;  // x13 + x17 + x26
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s251 (
-        .a(x13_d2), .b(x17_d2), .c(x26_d2), .sum(s251)
+    wire signed [11:0] s250;  // s247 + s248 - s154
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s250 (
+        .a(12'(s247)), .b(12'(s248)), .c(12'(s154)), .sum(s250)
     );
-    wire signed [ 9:0] s252;  // x2 - x20 - x46
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s252 (
-        .a(x2_d2), .b(x20_d2), .c(x46_d2), .sum(s252)
+    wire signed [ 9:0] s252;  // x13 + x17 - x20
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s252 (
+        .a(x13_d2), .b(x17_d2), .c(x20_d2), .sum(s252)
     );
-    wire signed [11:0] s253;  // s251 - s76 - s231
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b100), .NEGATE(3'b110)) u_s253 (
-        .a(s251), .b(s76), .c(s231), .sum(s253)
+    wire signed [12:0] s254;  // s252 + s253 - s34
+    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(12), .C(11), .SIGNED(3'b111), .NEGATE(3'b100)) u_s254 (
+        .a(s252), .b(s253_d1), .c(s34), .sum(s254)
     );
-    wire        [ 9:0] s255;  // x6 + x12 + x30
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s255 (
-        .a(x6_d2), .b(x12_d2), .c(x30_d2), .sum(s255)
+    wire signed [10:0] s255;  // x19 + s43 - x54
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s255 (
+        .a(11'(x19_d2)), .b(11'(s43_d1)), .c(11'(x54_d2)), .sum(s255)
     );
-    wire signed [ 9:0] s256;  // x39 - x25 - 17
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b110)) u_s256 (
-        .a(x39_d2), .b(x25_d2), .c(7'd17), .sum(s256)
+    wire signed [ 9:0] s256;  // x11 + x62 - x22
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s256 (
+        .a(x11_d2), .b(x62_d2), .c(x22_d2), .sum(s256)
     );
-    wire        [ 9:0] s257;  // x0 + x10 + x54
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s257 (
-        .a(x0_d2), .b(x10_d2), .c(x54_d2), .sum(s257)
+    wire signed [ 9:0] s257;  // x39 - x29 - 17
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b110)) u_s257 (
+        .a(x39_d2), .b(x29_d2), .c(7'd17), .sum(s257)
     );
-    wire signed [11:0] s258;  // s216 + s256 - s133
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s258 (
-        .a(s216), .b(s256), .c(s133), .sum(s258)
+    wire signed [11:0] s258;  // s257 - s21 - s160
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(9), .SIGNED(3'b001), .NEGATE(3'b110)) u_s258 (
+        .a(s257), .b(s21_d1), .c(s160_d1), .sum(s258)
     );
-    wire signed [11:0] s259;  // s255 - s250 - s257
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b010), .NEGATE(3'b110)) u_s259 (
-        .a(s255), .b(s250), .c(s257), .sum(s259)
+    wire signed [11:0] s259;  // s216 + s255 - s256
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(11), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s259 (
+        .a(s216), .b(s255), .c(s256), .sum(s259)
     );
-    wire signed [ 9:0] s261;  // x36 + x53 - x22
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s261 (
-        .a(x36_d2), .b(x53_d2), .c(x22_d2), .sum(s261)
+    wire        [ 9:0] s261;  // x7 + x22 + x40
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s261 (
+        .a(x7_d2), .b(x22_d2), .c(x40_d2), .sum(s261)
     );
-    wire signed [11:0] s262;  // x54 - s6 - s57
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(9), .SIGNED(3'b000), .NEGATE(3'b110)) u_s262 (
-        .a(9'(x54_d2)), .b(s6_d1), .c(s57_d1), .sum(s262)
+    wire signed [10:0] s262;  // s141 - x26 - x43
+    bittrigger_grow3 #(.WIDTH(11), .A(10), .B(8), .C(8), .SIGNED(3'b001), .NEGATE(3'b110)) u_s262 (
+        .a(s141_d1), .b(x26_d2), .c(x43_d2), .sum(s262)
     );
-    wire signed [11:0] s263;  // s261 - s2 - s251
+    wire signed [11:0] s263;  // s159 - s100 - s261
     bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s263 (
-        .a(12'(s261)), .b(12'(s2_d1)), .c(12'(s251)), .sum(s263)
+        .a(12'(s159)), .b(12'(s100)), .c(12'(s261)), .sum(s263)
     );
-    wire signed [ 9:0] s265;  // x32 + x34 - x17
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s265 (
-        .a(x32_d2), .b(x34_d2), .c(x17_d2), .sum(s265)
+    wire signed [ 9:0] s265;  // x32 - x3 - x17
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s265 (
+        .a(x32_d2), .b(x3_d2), .c(x17_d2), .sum(s265)
     );
-    wire signed [11:0] s266;  // s36 + s162 + s255
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(10), .SIGNED(3'b001), .NEGATE(3'b000)) u_s266 (
-        .a(s36), .b(s162), .c(s255), .sum(s266)
+    wire signed [10:0] s266;  // s190 + s265 - x43
+    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(10), .C(8), .SIGNED(3'b011), .NEGATE(3'b100)) u_s266 (
+        .a(s190_d1), .b(s265), .c(x43_d2), .sum(s266)
     );
-    wire signed [ 9:0] s268;  // x3 + x36 - x52
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s268 (
-        .a(x3_d2), .b(x36_d2), .c(x52_d2), .sum(s268)
+    wire signed [ 9:0] s268;  // x36 - x52 - x63
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s268 (
+        .a(x36_d2), .b(x52_d2), .c(x63_d2), .sum(s268)
     );
-    wire signed [11:0] s269;  // s250 + s268 - s106
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s269 (
-        .a(s250), .b(s268), .c(s106), .sum(s269)
+    wire signed [11:0] s269;  // s112 + s256 + s268
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s269 (
+        .a(s112), .b(s256), .c(s268), .sum(s269)
     );
-    wire        [ 8:0] s271 = 9'(x49_d2) + 9'(x59_d2);
-    wire        [ 9:0] s272;  // x8 + x58 + s271
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b000), .NEGATE(3'b000)) u_s272 (
-        .a(x8_d2), .b(x58_d2), .c(s271), .sum(s272)
+    wire signed [10:0] s273;  // s272 - x41 - x52
+    bittrigger_grow3 #(.WIDTH(11), .A(10), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s273 (
+        .a(s272_d1), .b(x41_d2), .c(x52_d2), .sum(s273)
     );
-    wire        [ 9:0] s273;  // x2 + x30 + x52
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s273 (
-        .a(x2_d2), .b(x30_d2), .c(x52_d2), .sum(s273)
+    wire signed [12:0] s274;  // s37 + s273 - s204
+    bittrigger_grow3 #(.WIDTH(13), .A(12), .B(11), .C(10), .SIGNED(3'b011), .NEGATE(3'b100)) u_s274 (
+        .a(s37), .b(s273), .c(s204), .sum(s274)
     );
-    wire signed [11:0] s274;  // s28 + s206 + s273
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s274 (
-        .a(12'(s28)), .b(12'(s206)), .c(12'(s273)), .sum(s274)
+    wire signed [10:0] s276;  // x17 + x38 + s185
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s276 (
+        .a(x17_d2), .b(x38_d2), .c(s185_d1), .sum(s276)
     );
-    wire        [10:0] s277;  // x17 + x38 + s238
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b000), .NEGATE(3'b000)) u_s277 (
-        .a(x17_d2), .b(x38_d2), .c(s238), .sum(s277)
+    wire signed [12:0] s277;  // s238 + s272 + s276
+    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(10), .C(11), .SIGNED(3'b100), .NEGATE(3'b000)) u_s277 (
+        .a(s238), .b(s272_d1), .c(s276), .sum(s277)
     );
-    wire signed [ 9:0] s281;  // x9 + x51 - x8
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s281 (
-        .a(x9_d2), .b(x51_d2), .c(x8_d2), .sum(s281)
+    wire signed [12:0] s279;  // x29 + s8 - s189
+    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b100)) u_s279 (
+        .a(13'(x29_d2)), .b(13'(s8_d1)), .c(s189), .sum(s279)
     );
-    wire signed [10:0] s282;  // x12 + s114 + s185
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(9), .SIGNED(3'b110), .NEGATE(3'b000)) u_s282 (
-        .a(x12_d2), .b(s114), .c(s185_d1), .sum(s282)
+    wire        [ 9:0] s280;  // x0 + x12 + x21
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s280 (
+        .a(x0_d2), .b(x12_d2), .c(x21_d2), .sum(s280)
     );
-    wire signed [ 9:0] s285;  // x39 + x40 - 111
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s285 (
-        .a(x39_d2), .b(x40_d2), .c(7'd111), .sum(s285)
+    wire signed [10:0] s281;  // x51 - s76 - s271
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(9), .SIGNED(3'b010), .NEGATE(3'b110)) u_s281 (
+        .a(x51_d2), .b(s76), .c(s271_d1), .sum(s281)
     );
-    wire signed [10:0] s286;  // s285 - x13 - s268
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s286 (
-        .a(11'(s285)), .b(11'(x13_d2)), .c(11'(s268)), .sum(s286)
+    wire signed [12:0] s282;  // s36 + s280 - s154
+    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(10), .C(11), .SIGNED(3'b100), .NEGATE(3'b100)) u_s282 (
+        .a(s36_d1), .b(s280), .c(s154), .sum(s282)
+    );
+    wire signed [ 9:0] s284;  // x52 - x3 - 111
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b110)) u_s284 (
+        .a(x52_d2), .b(x3_d2), .c(7'd111), .sum(s284)
+    );
+    wire        [ 9:0] s285;  // x20 + x39 + x40
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s285 (
+        .a(x20_d2), .b(x39_d2), .c(x40_d2), .sum(s285)
+    );
+    wire signed [10:0] s286;  // s284 + s285 - x13
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s286 (
+        .a(11'(s284)), .b(11'(s285)), .c(11'(x13_d2)), .sum(s286)
     );
 
     // stage 5
-    reg         [ 7:0] x0_d3;
-    reg         [ 7:0] x1_d3;
-    reg         [ 7:0] x13_d3;
-    reg         [ 7:0] x29_d3;
-    reg         [ 7:0] x31_d3;
-    reg         [ 7:0] x36_d3;
-    reg         [ 7:0] x56_d3;
-    reg         [ 7:0] x57_d3;
-    reg  signed [ 9:0] s0_d1;
-    reg         [ 9:0] s5_d1;
-    reg         [11:0] s8_d1;
-    reg  signed [10:0] s10_d1;
-    reg  signed [11:0] s13_d1;
-    reg  signed [ 9:0] s15_d1;
-    reg  signed [ 9:0] s16_d1;
-    reg  signed [11:0] s17_d1;
-    reg  signed [ 9:0] s20_d1;
-    reg         [ 9:0] s21_d1;
-    reg  signed [11:0] s25_d1;
-    reg         [ 9:0] s26_d1;
-    reg  signed [ 9:0] s29_d1;
-    reg  signed [11:0] s32_d1;
-    reg  signed [11:0] s38_d1;
-    reg         [ 9:0] s39_d1;
-    reg  signed [11:0] s40_d1;
-    reg         [10:0] s43_d1;
-    reg  signed [11:0] s44_d1;
-    reg  signed [10:0] s45_d1;
-    reg  signed [11:0] s47_d1;
-    reg         [ 9:0] s52_d1;
-    reg  signed [11:0] s54_d1;
-    reg  signed [ 9:0] s55_d1;
-    reg  signed [11:0] s62_d1;
-    reg  signed [12:0] s63_d1;
-    reg  signed [10:0] s67_d1;
-    reg  signed [10:0] s72_d1;
-    reg  signed [11:0] s73_d1;
-    reg         [ 9:0] s76_d1;
-    reg         [10:0] s78_d1;
-    reg  signed [ 9:0] s79_d1;
-    reg  signed [11:0] s82_d1;
-    reg  signed [11:0] s83_d1;
-    reg  signed [11:0] s89_d1;
-    reg  signed [ 9:0] s91_d1;
-    reg  signed [11:0] s92_d1;
-    reg  signed [10:0] s96_d1;
-    reg  signed [ 9:0] s97_d1;
+    reg  signed [11:0] s4_d1;
+    reg  signed [12:0] s12_d1;
+    reg  signed [12:0] s18_d1;
+    reg  signed [10:0] s20_d1;
+    reg  signed [13:0] s24_d1;
+    reg  signed [11:0] s31_d1;
+    reg  signed [12:0] s32_d1;
+    reg  signed [11:0] s37_d1;
+    reg  signed [11:0] s41_d2;
+    reg  signed [12:0] s45_d1;
+    reg  signed [12:0] s48_d1;
+    reg  signed [11:0] s58_d1;
+    reg  signed [10:0] s61_d1;
+    reg  signed [12:0] s62_d1;
+    reg  signed [10:0] s66_d1;
+    reg  signed [11:0] s69_d1;
+    reg  signed [11:0] s75_d1;
+    reg  signed [11:0] s85_d1;
+    reg  signed [12:0] s86_d1;
+    reg  signed [13:0] s96_d1;
     reg  signed [11:0] s99_d1;
-    reg  signed [11:0] s101_d1;
-    reg  signed [10:0] s102_d1;
-    reg         [ 9:0] s105_d1;
+    reg  signed [11:0] s102_d1;
+    reg  signed [12:0] s106_d1;
     reg  signed [ 9:0] s108_d1;
-    reg  signed [10:0] s109_d1;
-    reg  signed [10:0] s113_d1;
-    reg         [ 9:0] s117_d1;
-    reg  signed [11:0] s118_d1;
+    reg  signed [ 9:0] s109_d1;
+    reg  signed [11:0] s117_d1;
     reg         [10:0] s123_d2;
-    reg  signed [12:0] s128_d1;
-    reg  signed [ 9:0] s129_d1;
-    reg         [ 9:0] s135_d1;
-    reg         [ 9:0] s136_d1;
-    reg  signed [10:0] s137_d1;
-    reg  signed [11:0] s140_d1;
-    reg  signed [10:0] s145_d2;
+    reg  signed [12:0] s126_d1;
+    reg  signed [12:0] s129_d1;
+    reg  signed [12:0] s137_d1;
+    reg  signed [11:0] s139_d1;
+    reg  signed [10:0] s145_d1;
     reg  signed [11:0] s146_d1;
-    reg  signed [11:0] s149_d1;
-    reg  signed [10:0] s153_d1;
-    reg         [ 9:0] s156_d1;
-    reg  signed [10:0] s157_d1;
-    reg         [10:0] s161_d1;
-    reg         [10:0] s164_d1;
-    reg         [ 9:0] s165_d1;
-    reg  signed [ 9:0] s168_d1;
-    reg  signed [11:0] s169_d1;
-    reg  signed [10:0] s173_d1;
-    reg  signed [11:0] s174_d1;
-    reg  signed [10:0] s178_d1;
-    reg  signed [ 9:0] s179_d1;
-    reg  signed [12:0] s184_d1;
-    reg  signed [ 9:0] s188_d1;
-    reg  signed [11:0] s191_d1;
-    reg  signed [10:0] s192_d1;
-    reg         [ 9:0] s196_d1;
-    reg  signed [10:0] s197_d1;
-    reg         [ 9:0] s200_d1;
-    reg         [10:0] s201_d1;
-    reg         [ 9:0] s204_d1;
-    reg         [ 9:0] s205_d1;
-    reg  signed [10:0] s207_d1;
-    reg  signed [11:0] s208_d1;
-    reg         [ 9:0] s212_d1;
-    reg         [11:0] s213_d1;
-    reg  signed [11:0] s218_d1;
-    reg  signed [10:0] s221_d1;
-    reg  signed [11:0] s223_d1;
-    reg  signed [ 9:0] s226_d1;
-    reg         [10:0] s227_d1;
-    reg         [10:0] s230_d1;
-    reg  signed [11:0] s234_d1;
-    reg  signed [11:0] s235_d1;
+    reg  signed [10:0] s149_d1;
+    reg  signed [11:0] s150_d1;
+    reg  signed [12:0] s157_d1;
+    reg  signed [12:0] s164_d1;
+    reg  signed [12:0] s171_d1;
+    reg  signed [11:0] s176_d1;
+    reg  signed [13:0] s177_d1;
+    reg  signed [11:0] s183_d1;
+    reg  signed [12:0] s189_d1;
+    reg  signed [11:0] s193_d1;
+    reg  signed [12:0] s197_d1;
+    reg  signed [12:0] s201_d1;
+    reg  signed [11:0] s209_d1;
+    reg  signed [11:0] s210_d1;
+    reg  signed [11:0] s213_d1;
+    reg         [11:0] s214_d1;
+    reg  signed [10:0] s218_d2;
+    reg  signed [11:0] s219_d1;
+    reg  signed [12:0] s222_d1;
+    reg  signed [10:0] s223_d1;
+    reg  signed [12:0] s226_d1;
+    reg  signed [12:0] s229_d1;
+    reg         [10:0] s231_d1;
+    reg  signed [12:0] s235_d1;
+    reg  signed [12:0] s236_d1;
     reg  signed [11:0] s240_d1;
-    reg  signed [11:0] s243_d1;
-    reg  signed [11:0] s246_d1;
-    reg  signed [ 9:0] s252_d1;
-    reg  signed [11:0] s253_d1;
+    reg  signed [11:0] s244_d1;
+    reg  signed [11:0] s249_d1;
+    reg  signed [11:0] s250_d1;
+    reg  signed [12:0] s254_d1;
+    reg  signed [10:0] s255_d1;
     reg  signed [11:0] s258_d1;
     reg  signed [11:0] s259_d1;
-    reg  signed [11:0] s262_d1;
+    reg  signed [10:0] s262_d1;
     reg  signed [11:0] s263_d1;
-    reg  signed [ 9:0] s265_d1;
-    reg  signed [11:0] s266_d1;
+    reg  signed [10:0] s266_d1;
     reg  signed [11:0] s269_d1;
-    reg         [ 9:0] s272_d1;
-    reg  signed [11:0] s274_d1;
-    reg         [10:0] s277_d1;
-    reg  signed [ 9:0] s281_d1;
-    reg  signed [10:0] s282_d1;
+    reg  signed [12:0] s274_d1;
+    reg  signed [12:0] s277_d1;
+    reg  signed [12:0] s279_d1;
+    reg  signed [10:0] s281_d1;
+    reg  signed [12:0] s282_d1;
     reg  signed [10:0] s286_d1;
     always_ff @(posedge clk) begin
-        x0_d3 <= x0_d2;
-        x1_d3 <= x1_d2;
-        x13_d3 <= x13_d2;
-        x29_d3 <= x29_d2;
-        x31_d3 <= x31_d2;
-        x36_d3 <= x36_d2;
-        x56_d3 <= x56_d2;
-        x57_d3 <= x57_d2;
-        s0_d1 <= s0;
-        s5_d1 <= s5;
-        s8_d1 <= s8;
-        s10_d1 <= s10;
-        s13_d1 <= s13;
-        s15_d1 <= s15;
-        s16_d1 <= s16;
-        s17_d1 <= s17;
+        s4_d1 <= s4;
+        s12_d1 <= s12;
+        s18_d1 <= s18;
         s20_d1 <= s20;
-        s21_d1 <= s21;
-        s25_d1 <= s25;
-        s26_d1 <= s26;
-        s29_d1 <= s29;
+        s24_d1 <= s24;
+        s31_d1 <= s31;
         s32_d1 <= s32;
-        s38_d1 <= s38;
-        s39_d1 <= s39;
-        s40_d1 <= s40;
-        s43_d1 <= s43;
-        s44_d1 <= s44;
+        s37_d1 <= s37;
+        s41_d2 <= s41_d1;
         s45_d1 <= s45;
-        s47_d1 <= s47;
-        s52_d1 <= s52;
-        s54_d1 <= s54;
-        s55_d1 <= s55;
+        s48_d1 <= s48;
+        s58_d1 <= s58;
+        s61_d1 <= s61;
         s62_d1 <= s62;
-        s63_d1 <= s63;
-        s67_d1 <= s67;
-        s72_d1 <= s72;
-        s73_d1 <= s73;
-        s76_d1 <= s76;
-        s78_d1 <= s78;
-        s79_d1 <= s79;
-        s82_d1 <= s82;
-        s83_d1 <= s83;
-        s89_d1 <= s89;
-        s91_d1 <= s91;
-        s92_d1 <= s92;
+        s66_d1 <= s66;
+        s69_d1 <= s69;
+        s75_d1 <= s75;
+        s85_d1 <= s85;
+        s86_d1 <= s86;
         s96_d1 <= s96;
-        s97_d1 <= s97;
         s99_d1 <= s99;
-        s101_d1 <= s101;
         s102_d1 <= s102;
-        s105_d1 <= s105;
+        s106_d1 <= s106;
         s108_d1 <= s108;
         s109_d1 <= s109;
-        s113_d1 <= s113;
         s117_d1 <= s117;
-        s118_d1 <= s118;
         s123_d2 <= s123_d1;
-        s128_d1 <= s128;
+        s126_d1 <= s126;
         s129_d1 <= s129;
-        s135_d1 <= s135;
-        s136_d1 <= s136;
         s137_d1 <= s137;
-        s140_d1 <= s140;
-        s145_d2 <= s145_d1;
+        s139_d1 <= s139;
+        s145_d1 <= s145;
         s146_d1 <= s146;
         s149_d1 <= s149;
-        s153_d1 <= s153;
-        s156_d1 <= s156;
+        s150_d1 <= s150;
         s157_d1 <= s157;
-        s161_d1 <= s161;
         s164_d1 <= s164;
-        s165_d1 <= s165;
-        s168_d1 <= s168;
-        s169_d1 <= s169;
-        s173_d1 <= s173;
-        s174_d1 <= s174;
-        s178_d1 <= s178;
-        s179_d1 <= s179;
-        s184_d1 <= s184;
-        s188_d1 <= s188;
-        s191_d1 <= s191;
-        s192_d1 <= s192;
-        s196_d1 <= s196;
+        s171_d1 <= s171;
+        s176_d1 <= s176;
+        s177_d1 <= s177;
+        s183_d1 <= s183;
+        s189_d1 <= s189;
+        s193_d1 <= s193;
         s197_d1 <= s197;
-        s200_d1 <= s200;
         s201_d1 <= s201;
-        s204_d1 <= s204;
-        s205_d1 <= s205;
-        s207_d1 <= s207;
-        s208_d1 <= s208;
-        s212_d1 <= s212;
+        s209_d1 <= s209;
+        s210_d1 <= s210;
         s213_d1 <= s213;
-        s218_d1 <= s218;
-        s221_d1 <= s221;
+        s214_d1 <= s214;
+        s218_d2 <= s218_d1;
+        s219_d1 <= s219;
+        s222_d1 <= s222;
         s223_d1 <= s223;
         s226_d1 <= s226;
-        s227_d1 <= s227;
-        s230_d1 <= s230;
-        s234_d1 <= s234;
+        s229_d1 <= s229;
+        s231_d1 <= s231;
         s235_d1 <= s235;
+        s236_d1 <= s236;
         s240_d1 <= s240;
-        s243_d1 <= s243;
-        s246_d1 <= s246;
-        s252_d1 <= s252;
-        s253_d1 <= s253;
+        s244_d1 <= s244;
+        s249_d1 <= s249;
+        s250_d1 <= s250;
+        s254_d1 <= s254;
+        s255_d1 <= s255;
         s258_d1 <= s258;
         s259_d1 <= s259;
         s262_d1 <= s262;
         s263_d1 <= s263;
-        s265_d1 <= s265;
         s266_d1 <= s266;
         s269_d1 <= s269;
-        s272_d1 <= s272;
         s274_d1 <= s274;
         s277_d1 <= s277;
+        s279_d1 <= s279;
         s281_d1 <= s281;
         s282_d1 <= s282;
         s286_d1 <= s286;
     end
-    wire signed [12:0] s18;  // s15 + s16 + s17
-    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(10), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s18 (
-        .a(s15_d1), .b(s16_d1), .c(s17_d1), .sum(s18)
-    );
-    wire signed [13:0] s19;  // s13 + s18 - s8
+    wire signed [13:0] s19;  // s4 + s18 - s12
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s19 (
-        .a(14'(s13_d1)), .b(14'(s18)), .c(14'(s8_d1)), .sum(s19)
+        .a(14'(s4_d1)), .b(14'(s18_d1)), .c(14'(s12_d1)), .sum(s19)
     );
-    wire signed [11:0] s27;  // s25 + s26 - x57
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s27 (
-        .a(s25_d1), .b(12'(s26_d1)), .c(12'(x57_d3)), .sum(s27)
+    wire signed [13:0] s33;  // s31 + s32 - s24
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s33 (
+        .a(14'(s31_d1)), .b(14'(s32_d1)), .c(s24_d1), .sum(s33)
     );
-    wire signed [13:0] s30;  // x13 + s8 + s29
-    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(11), .SIGNED(3'b100), .NEGATE(3'b000)) u_s30 (
-        .a(11'(x13_d3)), .b(s8_d1), .c(11'(s29_d1)), .sum(s30)
+    wire signed [13:0] s49;  // s37 + s48 - s45
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s49 (
+        .a(14'(s37_d1)), .b(14'(s48_d1)), .c(14'(s45_d1)), .sum(s49)
     );
-    wire signed [12:0] s33;  // s20 + s21 + s32
-    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(10), .C(12), .SIGNED(3'b101), .NEGATE(3'b000)) u_s33 (
-        .a(s20_d1), .b(s21_d1), .c(s32_d1), .sum(s33)
+    wire signed [13:0] s63;  // s61 + s62 - s58
+    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s63 (
+        .a(s61_d1), .b(s62_d1), .c(s58_d1), .sum(s63)
     );
-    wire signed [13:0] s34;  // s33 - s27 - s30
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s34 (
-        .a(14'(s33)), .b(14'(s27)), .c(s30), .sum(s34)
+    wire signed [13:0] s70;  // s69 - s45 - s66
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(11), .SIGNED(3'b111), .NEGATE(3'b110)) u_s70 (
+        .a(s69_d1), .b(s45_d1), .c(s66_d1), .sum(s70)
     );
-    wire signed [12:0] s41;  // s38 + s39 + s40
-    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b000)) u_s41 (
-        .a(13'(s38_d1)), .b(13'(s39_d1)), .c(13'(s40_d1)), .sum(s41)
+    wire signed [13:0] s87;  // s85 + s86 - s75
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s87 (
+        .a(s85_d1), .b(s86_d1), .c(s75_d1), .sum(s87)
     );
-    wire signed [11:0] s48;  // s45 + s47 - s5
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s48 (
-        .a(12'(s45_d1)), .b(s47_d1), .c(12'(s5_d1)), .sum(s48)
+    wire signed [13:0] s107;  // s106 - s99 - s102
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s107 (
+        .a(s106_d1), .b(s99_d1), .c(s102_d1), .sum(s107)
     );
-    wire signed [13:0] s49;  // s48 - s41 - s44
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s49 (
-        .a(s48), .b(s41), .c(s44_d1), .sum(s49)
+    wire signed [11:0] s110;  // s109 - s66 - s108
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(11), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s110 (
+        .a(s109_d1), .b(s66_d1), .c(s108_d1), .sum(s110)
     );
-    wire signed [13:0] s64;  // s63 - s54 - s62
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s64 (
-        .a(s63_d1), .b(s54_d1), .c(s62_d1), .sum(s64)
+    wire signed [13:0] s111;  // s110 - s24 - s37
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s111 (
+        .a(14'(s110)), .b(s24_d1), .c(14'(s37_d1)), .sum(s111)
     );
-    wire signed [13:0] s68;  // s67 - s10 - s41
-    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(11), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s68 (
-        .a(s67_d1), .b(s10_d1), .c(s41), .sum(s68)
+    wire signed [13:0] s118;  // s117 - s12 - s99
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s118 (
+        .a(s117_d1), .b(s12_d1), .c(s99_d1), .sum(s118)
     );
-    wire signed [11:0] s69;  // x56 + s38 - x36
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s69 (
-        .a(12'(x56_d3)), .b(s38_d1), .c(12'(x36_d3)), .sum(s69)
+    wire signed [13:0] s140;  // s129 + s139 - s137
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s140 (
+        .a(14'(s129_d1)), .b(14'(s139_d1)), .c(14'(s137_d1)), .sum(s140)
     );
-    wire signed [12:0] s80;  // s78 + s79 - x31
-    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(10), .C(10), .SIGNED(3'b010), .NEGATE(3'b100)) u_s80 (
-        .a(s78_d1), .b(s79_d1), .c(10'(x31_d3)), .sum(s80)
+    wire signed [12:0] s151;  // s145 + s149 - s123
+    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(11), .C(11), .SIGNED(3'b011), .NEGATE(3'b100)) u_s151 (
+        .a(s145_d1), .b(s149_d1), .c(s123_d2), .sum(s151)
     );
-    wire signed [13:0] s84;  // s73 + s82 + s83
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s84 (
-        .a(s73_d1), .b(s82_d1), .c(s83_d1), .sum(s84)
+    wire signed [13:0] s152;  // s146 + s150 + s151
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s152 (
+        .a(s146_d1), .b(s150_d1), .c(s151), .sum(s152)
     );
-    wire signed [13:0] s85;  // s80 + s84 - s69
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s85 (
-        .a(14'(s80)), .b(s84), .c(14'(s69)), .sum(s85)
+    wire signed [13:0] s158;  // s126 + s157 - s75
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s158 (
+        .a(14'(s126_d1)), .b(14'(s157_d1)), .c(14'(s75_d1)), .sum(s158)
     );
-    wire signed [11:0] s93;  // s76 + s91 + s92
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s93 (
-        .a(12'(s76_d1)), .b(12'(s91_d1)), .c(s92_d1), .sum(s93)
+    wire signed [14:0] s172;  // s171 - s24 - s164
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s172 (
+        .a(s171_d1), .b(s24_d1), .c(s164_d1), .sum(s172)
     );
-    wire signed [13:0] s94;  // s93 - s69 - s89
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s94 (
-        .a(s93), .b(s69), .c(s89_d1), .sum(s94)
+    wire signed [13:0] s178;  // s176 + s177 - s4
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s178 (
+        .a(14'(s176_d1)), .b(s177_d1), .c(14'(s4_d1)), .sum(s178)
     );
-    wire signed [12:0] s103;  // s101 + s102 - s96
-    bittrigger_grow3 #(.WIDTH(13), .A(12), .B(11), .C(11), .SIGNED(3'b111), .NEGATE(3'b100)) u_s103 (
-        .a(s101_d1), .b(s102_d1), .c(s96_d1), .sum(s103)
+    wire signed [13:0] s194;  // s189 + s193 - s183
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s194 (
+        .a(s189_d1), .b(s193_d1), .c(s183_d1), .sum(s194)
     );
-    wire signed [13:0] s104;  // s25 + s99 + s103
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s104 (
-        .a(s25_d1), .b(s99_d1), .c(s103), .sum(s104)
+    wire signed [13:0] s202;  // s197 - s41 - s201
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s202 (
+        .a(14'(s197_d1)), .b(14'(s41_d2)), .c(14'(s201_d1)), .sum(s202)
     );
-    wire signed [12:0] s110;  // s43 + s105 + s108
-    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(10), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s110 (
-        .a(s43_d1), .b(s105_d1), .c(s108_d1), .sum(s110)
+    wire signed [13:0] s211;  // s137 + s209 + s210
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s211 (
+        .a(s137_d1), .b(s209_d1), .c(s210_d1), .sum(s211)
     );
-    wire signed [13:0] s111;  // s109 + s110 - s30
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s111 (
-        .a(14'(s109_d1)), .b(14'(s110)), .c(s30), .sum(s111)
+    wire signed [14:0] s215;  // s213 - s164 - s214
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(13), .C(12), .SIGNED(3'b011), .NEGATE(3'b110)) u_s215 (
+        .a(s213_d1), .b(s164_d1), .c(s214_d1), .sum(s215)
     );
-    wire signed [11:0] s119;  // s101 + s113 + s117
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s119 (
-        .a(s101_d1), .b(12'(s113_d1)), .c(12'(s117_d1)), .sum(s119)
+    wire signed [13:0] s224;  // s219 + s223 - s222
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s224 (
+        .a(s219_d1), .b(s223_d1), .c(s222_d1), .sum(s224)
     );
-    wire signed [13:0] s120;  // s118 + s119 - s8
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b011), .NEGATE(3'b100)) u_s120 (
-        .a(s118_d1), .b(s119), .c(s8_d1), .sum(s120)
+    wire signed [13:0] s230;  // s226 + s229 - s183
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s230 (
+        .a(14'(s226_d1)), .b(14'(s229_d1)), .c(14'(s183_d1)), .sum(s230)
     );
-    wire signed [12:0] s130;  // s128 + s129 - x0
-    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b100)) u_s130 (
-        .a(s128_d1), .b(13'(s129_d1)), .c(13'(x0_d3)), .sum(s130)
+    wire signed [13:0] s237;  // s235 + s236 - s231
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s237 (
+        .a(14'(s235_d1)), .b(14'(s236_d1)), .c(14'(s231_d1)), .sum(s237)
     );
-    wire signed [11:0] s138;  // s136 - s135 - s137
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(11), .SIGNED(3'b100), .NEGATE(3'b110)) u_s138 (
-        .a(s136_d1), .b(s135_d1), .c(s137_d1), .sum(s138)
+    wire signed [13:0] s245;  // s244 - s218 - s240
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s245 (
+        .a(s244_d1), .b(s218_d2), .c(s240_d1), .sum(s245)
     );
-    wire signed [13:0] s141;  // s140 - s130 - s138
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s141 (
-        .a(s140_d1), .b(s130), .c(s138), .sum(s141)
-    );
-    wire signed [12:0] s150;  // s52 - s123 - s146
-    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(11), .C(12), .SIGNED(3'b100), .NEGATE(3'b110)) u_s150 (
-        .a(s52_d1), .b(s123_d2), .c(s146_d1), .sum(s150)
-    );
-    wire signed [13:0] s151;  // s149 + s150 - s89
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s151 (
-        .a(s149_d1), .b(s150), .c(s89_d1), .sum(s151)
-    );
-    wire signed [11:0] s158;  // s156 + s157 - s153
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s158 (
-        .a(12'(s156_d1)), .b(12'(s157_d1)), .c(12'(s153_d1)), .sum(s158)
-    );
-    wire signed [13:0] s159;  // s73 + s158 - s128
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s159 (
-        .a(s73_d1), .b(s158), .c(s128_d1), .sum(s159)
-    );
-    wire signed [12:0] s166;  // s0 + s164 + s165
-    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(11), .C(10), .SIGNED(3'b001), .NEGATE(3'b000)) u_s166 (
-        .a(s0_d1), .b(s164_d1), .c(s165_d1), .sum(s166)
-    );
-    wire signed [12:0] s170;  // s161 + s168 + s169
-    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b000)) u_s170 (
-        .a(13'(s161_d1)), .b(13'(s168_d1)), .c(13'(s169_d1)), .sum(s170)
-    );
-    wire signed [14:0] s171;  // s170 - s30 - s166
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s171 (
-        .a(s170), .b(s30), .c(s166), .sum(s171)
-    );
-    wire signed [12:0] s175;  // s146 + s173 + s174
-    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b000)) u_s175 (
-        .a(13'(s146_d1)), .b(13'(s173_d1)), .c(13'(s174_d1)), .sum(s175)
-    );
-    wire signed [13:0] s176;  // s175 - s13 - s80
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s176 (
-        .a(14'(s175)), .b(14'(s13_d1)), .c(14'(s80)), .sum(s176)
-    );
-    wire signed [11:0] s193;  // s105 + s178 - s192
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s193 (
-        .a(12'(s105_d1)), .b(12'(s178_d1)), .c(12'(s192_d1)), .sum(s193)
-    );
-    wire signed [13:0] s194;  // s184 + s191 + s193
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s194 (
-        .a(s184_d1), .b(s191_d1), .c(s193), .sum(s194)
-    );
-    wire signed [12:0] s198;  // s13 + s197 - s196
-    bittrigger_grow3 #(.WIDTH(13), .A(12), .B(11), .C(10), .SIGNED(3'b011), .NEGATE(3'b100)) u_s198 (
-        .a(s13_d1), .b(s197_d1), .c(s196_d1), .sum(s198)
-    );
-    wire signed [12:0] s202;  // s38 + s178 + s200
-    bittrigger_grow3 #(.WIDTH(13), .A(12), .B(11), .C(10), .SIGNED(3'b011), .NEGATE(3'b000)) u_s202 (
-        .a(s38_d1), .b(s178_d1), .c(s200_d1), .sum(s202)
-    );
-    wire signed [13:0] s203;  // s198 - s201 - s202
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s203 (
-        .a(14'(s198)), .b(14'(s201_d1)), .c(14'(s202)), .sum(s203)
-    );
-    wire signed [12:0] s209;  // s207 - s188 - s204
-    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(10), .C(10), .SIGNED(3'b011), .NEGATE(3'b110)) u_s209 (
-        .a(s207_d1), .b(s188_d1), .c(s204_d1), .sum(s209)
-    );
-    wire signed [13:0] s210;  // s138 + s208 + s209
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s210 (
-        .a(s138), .b(s208_d1), .c(s209), .sum(s210)
-    );
-    wire signed [12:0] s214;  // s55 - s161 - s212
-    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(11), .C(10), .SIGNED(3'b001), .NEGATE(3'b110)) u_s214 (
-        .a(s55_d1), .b(s161_d1), .c(s212_d1), .sum(s214)
-    );
-    wire signed [14:0] s215;  // s214 - s166 - s213
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(12), .SIGNED(3'b011), .NEGATE(3'b110)) u_s215 (
-        .a(s214), .b(s166), .c(s213_d1), .sum(s215)
-    );
-    wire signed [12:0] s219;  // s123 + s218 - s72
-    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b100)) u_s219 (
-        .a(13'(s123_d2)), .b(13'(s218_d1)), .c(13'(s72_d1)), .sum(s219)
-    );
-    wire signed [13:0] s224;  // s219 + s223 - s221
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(11), .SIGNED(3'b111), .NEGATE(3'b100)) u_s224 (
-        .a(s219), .b(s223_d1), .c(s221_d1), .sum(s224)
-    );
-    wire signed [12:0] s225;  // x1 - s164 - s205
-    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(11), .C(10), .SIGNED(3'b000), .NEGATE(3'b110)) u_s225 (
-        .a(10'(x1_d3)), .b(s164_d1), .c(s205_d1), .sum(s225)
-    );
-    wire signed [12:0] s228;  // s226 - s96 - s227
-    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(11), .C(11), .SIGNED(3'b011), .NEGATE(3'b110)) u_s228 (
-        .a(s226_d1), .b(s96_d1), .c(s227_d1), .sum(s228)
-    );
-    wire signed [13:0] s229;  // s191 + s225 + s228
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s229 (
-        .a(14'(s191_d1)), .b(14'(s225)), .c(14'(s228)), .sum(s229)
-    );
-    wire signed [12:0] s236;  // s113 - s78 - s230
-    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b110)) u_s236 (
-        .a(13'(s113_d1)), .b(13'(s78_d1)), .c(13'(s230_d1)), .sum(s236)
-    );
-    wire signed [13:0] s237;  // s234 + s235 + s236
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s237 (
-        .a(s234_d1), .b(s235_d1), .c(s236), .sum(s237)
-    );
-    wire signed [13:0] s244;  // s99 + s243 - s240
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s244 (
-        .a(s99_d1), .b(s243_d1), .c(s240_d1), .sum(s244)
-    );
-    wire signed [11:0] s247;  // s129 - s20 - s204
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b011), .NEGATE(3'b110)) u_s247 (
-        .a(s129_d1), .b(s20_d1), .c(s204_d1), .sum(s247)
-    );
-    wire signed [12:0] s248;  // s135 + s246 - s153
-    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(12), .C(11), .SIGNED(3'b110), .NEGATE(3'b100)) u_s248 (
-        .a(s135_d1), .b(s246_d1), .c(s153_d1), .sum(s248)
-    );
-    wire signed [13:0] s249;  // s247 + s248 - s221
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(11), .SIGNED(3'b111), .NEGATE(3'b100)) u_s249 (
-        .a(s247), .b(s248), .c(s221_d1), .sum(s249)
-    );
-    wire signed [12:0] s254;  // s252 + s253 - s45
-    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(12), .C(11), .SIGNED(3'b111), .NEGATE(3'b100)) u_s254 (
-        .a(s252_d1), .b(s253_d1), .c(s45_d1), .sum(s254)
+    wire signed [13:0] s251;  // s219 + s249 + s250
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s251 (
+        .a(s219_d1), .b(s249_d1), .c(s250_d1), .sum(s251)
     );
     wire signed [13:0] s260;  // s254 + s258 + s259
     bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s260 (
-        .a(s254), .b(s258_d1), .c(s259_d1), .sum(s260)
+        .a(s254_d1), .b(s258_d1), .c(s259_d1), .sum(s260)
     );
-    wire signed [13:0] s264;  // s198 + s262 + s263
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s264 (
-        .a(s198), .b(s262_d1), .c(s263_d1), .sum(s264)
+    wire signed [13:0] s264;  // s197 + s262 + s263
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s264 (
+        .a(s197_d1), .b(s262_d1), .c(s263_d1), .sum(s264)
     );
-    wire signed [13:0] s267;  // s265 - s130 - s266
-    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s267 (
-        .a(11'(s265_d1)), .b(s130), .c(s266_d1), .sum(s267)
+    wire signed [13:0] s267;  // s129 + s266 - s255
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(11), .C(11), .SIGNED(3'b111), .NEGATE(3'b100)) u_s267 (
+        .a(s129_d1), .b(s266_d1), .c(s255_d1), .sum(s267)
     );
-    wire signed [13:0] s270;  // s225 + s254 + s269
+    wire signed [13:0] s270;  // s226 + s254 + s269
     bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s270 (
-        .a(14'(s225)), .b(14'(s254)), .c(14'(s269_d1)), .sum(s270)
+        .a(14'(s226_d1)), .b(14'(s254_d1)), .c(14'(s269_d1)), .sum(s270)
     );
-    wire signed [12:0] s275;  // s272 - s44 - s230
-    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(12), .C(11), .SIGNED(3'b010), .NEGATE(3'b110)) u_s275 (
-        .a(s272_d1), .b(s44_d1), .c(s230_d1), .sum(s275)
+    wire signed [13:0] s275;  // s58 + s274 - s231
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(11), .SIGNED(3'b011), .NEGATE(3'b100)) u_s275 (
+        .a(s58_d1), .b(s274_d1), .c(s231_d1), .sum(s275)
     );
-    wire signed [13:0] s276;  // s54 + s275 - s274
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s276 (
-        .a(s54_d1), .b(s275), .c(s274_d1), .sum(s276)
+    wire signed [13:0] s278;  // s222 - s145 - s277
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s278 (
+        .a(14'(s222_d1)), .b(14'(s145_d1)), .c(14'(s277_d1)), .sum(s278)
     );
-    wire signed [12:0] s278;  // s179 - s272 - s277
-    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(10), .C(11), .SIGNED(3'b001), .NEGATE(3'b110)) u_s278 (
-        .a(s179_d1), .b(s272_d1), .c(s277_d1), .sum(s278)
+    wire signed [13:0] s283;  // s281 + s282 - s279
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s283 (
+        .a(14'(s281_d1)), .b(14'(s282_d1)), .c(14'(s279_d1)), .sum(s283)
     );
-    wire signed [13:0] s279;  // s278 - s145 - s219
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s279 (
-        .a(14'(s278)), .b(14'(s145_d2)), .c(14'(s219)), .sum(s279)
+    wire signed [12:0] s287;  // s20 + s240 + s286
+    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(12), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s287 (
+        .a(s20_d1), .b(s240_d1), .c(s286_d1), .sum(s287)
     );
-    wire signed [12:0] s280;  // x29 + s5 - s184
-    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b100)) u_s280 (
-        .a(13'(x29_d3)), .b(13'(s5_d1)), .c(s184_d1), .sum(s280)
+    wire signed [13:0] s288;  // s287 - s102 - s279
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s288 (
+        .a(14'(s287)), .b(14'(s102_d1)), .c(14'(s279_d1)), .sum(s288)
     );
-    wire signed [11:0] s283;  // s43 + s281 - s153
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s283 (
-        .a(12'(s43_d1)), .b(12'(s281_d1)), .c(12'(s153_d1)), .sum(s283)
-    );
-    wire signed [13:0] s284;  // s282 + s283 - s280
-    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s284 (
-        .a(s282_d1), .b(s283), .c(s280), .sum(s284)
-    );
-    wire signed [12:0] s287;  // s240 + s286 - s97
-    bittrigger_grow3 #(.WIDTH(13), .A(12), .B(11), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s287 (
-        .a(s240_d1), .b(s286_d1), .c(s97_d1), .sum(s287)
-    );
-    wire signed [13:0] s288;  // s27 + s287 - s280
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s288 (
-        .a(14'(s27)), .b(14'(s287)), .c(14'(s280)), .sum(s288)
-    );
+    wire signed [14:0] s289 = (15'(s33) << 1) + 15'd173;
+    wire signed [14:0] s290 = (15'(s63) << 1) + 15'd35;
+    wire signed [14:0] s291 = (15'(s107) << 1) - 15'd135;
+    wire signed [14:0] s292 = (15'(s140) << 1) - 15'd17;
+    wire signed [14:0] s293 = (15'(s158) << 1) - 15'd5;
+    wire signed [14:0] s294 = (15'(s178) << 1) - 15'd27;
+    wire signed [14:0] s295 = (15'(s194) << 1) + 15'd7;
+    wire signed [14:0] s296 = (15'(s202) << 1) + 15'd105;
+    wire signed [14:0] s297 = (15'(s224) << 1) - 15'd169;
+    wire signed [14:0] s298 = (15'(s230) << 1) + 15'd3;
+    wire signed [14:0] s299 = (15'(s237) << 1) + 15'd141;
+    wire signed [14:0] s300 = (15'(s264) << 1) + 15'd101;
+    wire signed [14:0] s301 = (15'(s267) << 1) - 15'd75;
+    wire signed [14:0] s302 = (15'(s270) << 1) + 15'd37;
+    wire signed [14:0] s303 = (15'(s275) << 1) - 15'd49;
+    wire signed [14:0] s304 = (15'(s278) << 1) + 15'd83;
+    wire signed [14:0] s305 = (15'(s283) << 1) - 15'd11;
 
     // stage 6
     reg  signed [13:0] s19_d1;
-    reg  signed [13:0] s34_d1;
     reg  signed [13:0] s49_d1;
-    reg  signed [13:0] s64_d1;
-    reg  signed [13:0] s68_d1;
-    reg  signed [13:0] s85_d1;
-    reg  signed [13:0] s94_d1;
-    reg  signed [13:0] s104_d1;
+    reg  signed [13:0] s70_d1;
+    reg  signed [13:0] s87_d1;
+    reg  signed [13:0] s96_d2;
     reg  signed [13:0] s111_d1;
-    reg  signed [13:0] s120_d1;
-    reg  signed [13:0] s141_d1;
-    reg  signed [13:0] s151_d1;
-    reg  signed [13:0] s159_d1;
-    reg  signed [14:0] s171_d1;
-    reg  signed [13:0] s176_d1;
-    reg  signed [13:0] s194_d1;
-    reg  signed [13:0] s203_d1;
-    reg  signed [13:0] s210_d1;
+    reg  signed [13:0] s118_d1;
+    reg  signed [13:0] s152_d1;
+    reg  signed [14:0] s172_d1;
+    reg  signed [13:0] s211_d1;
     reg  signed [14:0] s215_d1;
-    reg  signed [13:0] s224_d1;
-    reg  signed [13:0] s229_d1;
-    reg  signed [13:0] s237_d1;
-    reg  signed [13:0] s244_d1;
-    reg  signed [13:0] s249_d1;
+    reg  signed [13:0] s245_d1;
+    reg  signed [13:0] s251_d1;
     reg  signed [13:0] s260_d1;
-    reg  signed [13:0] s264_d1;
-    reg  signed [13:0] s267_d1;
-    reg  signed [13:0] s270_d1;
-    reg  signed [13:0] s276_d1;
-    reg  signed [13:0] s279_d1;
-    reg  signed [13:0] s284_d1;
     reg  signed [13:0] s288_d1;
+    reg  signed [14:0] s289_d1;
+    reg  signed [14:0] s290_d1;
+    reg  signed [14:0] s291_d1;
+    reg  signed [14:0] s292_d1;
+    reg  signed [14:0] s293_d1;
+    reg  signed [14:0] s294_d1;
+    reg  signed [14:0] s295_d1;
+    reg  signed [14:0] s296_d1;
+    reg  signed [14:0] s297_d1;
+    reg  signed [14:0] s298_d1;
+    reg  signed [14:0] s299_d1;
+    reg  signed [14:0] s300_d1;
+    reg  signed [14:0] s301_d1;
+    reg  signed [14:0] s302_d1;
+    reg  signed [14:0] s303_d1;
+    reg  signed [14:0] s304_d1;
+    reg  signed [14:0] s305_d1;
     always_ff @(posedge clk) begin
         s19_d1 <= s19;
-        s34_d1 <= s34;
         s49_d1 <= s49;
-        s64_d1 <= s64;
-        s68_d1 <= s68;
-        s85_d1 <= s85;
-        s94_d1 <= s94;
-        s104_d1 <= s104;
+        s70_d1 <= s70;
+        s87_d1 <= s87;
+        s96_d2 <= s96_d1;
         s111_d1 <= s111;
-        s120_d1 <= s120;
-        s141_d1 <= s141;
-        s151_d1 <= s151;
-        s159_d1 <= s159;
-        s171_d1 <= s171;
-        s176_d1 <= s176;
-        s194_d1 <= s194;
-        s203_d1 <= s203;
-        s210_d1 <= s210;
+        s118_d1 <= s118;
+        s152_d1 <= s152;
+        s172_d1 <= s172;
+        s211_d1 <= s211;
         s215_d1 <= s215;
-        s224_d1 <= s224;
-        s229_d1 <= s229;
-        s237_d1 <= s237;
-        s244_d1 <= s244;
-        s249_d1 <= s249;
+        s245_d1 <= s245;
+        s251_d1 <= s251;
         s260_d1 <= s260;
-        s264_d1 <= s264;
-        s267_d1 <= s267;
-        s270_d1 <= s270;
-        s276_d1 <= s276;
-        s279_d1 <= s279;
-        s284_d1 <= s284;
         s288_d1 <= s288;
+        s289_d1 <= s289;
+        s290_d1 <= s290;
+        s291_d1 <= s291;
+        s292_d1 <= s292;
+        s293_d1 <= s293;
+        s294_d1 <= s294;
+        s295_d1 <= s295;
+        s296_d1 <= s296;
+        s297_d1 <= s297;
+        s298_d1 <= s298;
+        s299_d1 <= s299;
+        s300_d1 <= s300;
+        s301_d1 <= s301;
+        s302_d1 <= s302;
+        s303_d1 <= s303;
+        s304_d1 <= s304;
+        s305_d1 <= s305;
     end
-    wire signed [14:0] s289 = (15'(s34_d1) << 1) + 15'd173;
-    wire signed [14:0] s290 = (15'(s64_d1) << 1) + 15'd35;
-    wire signed [14:0] s291 = (15'(s104_d1) << 1) - 15'd135;
-    wire signed [14:0] s292 = (15'(s141_d1) << 1) - 15'd17;
-    wire signed [14:0] s293 = (15'(s159_d1) << 1) - 15'd5;
-    wire signed [14:0] s294 = (15'(s176_d1) << 1) - 15'd27;
-    wire signed [14:0] s295 = (15'(s194_d1) << 1) + 15'd7;
-    wire signed [14:0] s296 = (15'(s203_d1) << 1) + 15'd105;
-    wire signed [14:0] s297 = (15'(s224_d1) << 1) - 15'd169;
-    wire signed [14:0] s298 = (15'(s229_d1) << 1) + 15'd3;
-    wire signed [14:0] s299 = (15'(s237_d1) << 1) + 15'd141;
-    wire signed [14:0] s300 = (15'(s264_d1) << 1) + 15'd101;
-    wire signed [14:0] s301 = (15'(s267_d1) << 1) - 15'd75;
-    wire signed [14:0] s302 = (15'(s270_d1) << 1) + 15'd37;
-    wire signed [14:0] s303 = (15'(s276_d1) << 1) - 15'd49;
-    wire signed [14:0] s304 = (15'(s279_d1) << 1) + 15'd83;
-    wire signed [14:0] s305 = (15'(s284_d1) << 1) - 15'd11;
 
     // result, last element first
     assign y = {
         {15'(s288_d1), 1'd0},
-        16'(s305),
-        16'(s304),
-        16'(s303),
-        16'(s302),
-        16'(s301),
-        16'(s300),
+        16'(s305_d1),
+        16'(s304_d1),
+        16'(s303_d1),
+        16'(s302_d1),
+        16'(s301_d1),
+        16'(s300_d1),
         {15'(s260_d1), 1'd0},
-        {15'(s249_d1), 1'd0},
-        {15'(s244_d1), 1'd0},
-        16'(s299),
-        16'(s298),
-        16'(s297),
+        {15'(s251_d1), 1'd0},
+        {15'(s245_d1), 1'd0},
+        16'(s299_d1),
+        16'(s298_d1),
+        16'(s297_d1),
         {s215_d1, 1'd0},
-        {15'(s210_d1), 1'd0},
-        16'(s296),
-        16'(s295),
-        16'(s294),
-        {s171_d1, 1'd0},
-        16'(s293),
-        {15'(s151_d1), 1'd0},
-        16'(s292),
-        {15'(s120_d1), 1'd0},
+        {15'(s211_d1), 1'd0},
+        16'(s296_d1),
+        16'(s295_d1),
+        16'(s294_d1),
+        {s172_d1, 1'd0},
+        16'(s293_d1),
+        {15'(s152_d1), 1'd0},
+        16'(s292_d1),
+        {15'(s118_d1), 1'd0},
         {15'(s111_d1), 1'd0},
-        16'(s291),
-        {15'(s94_d1), 1'd0},
-        {15'(s85_d1), 1'd0},
-        {15'(s68_d1), 1'd0},
-        16'(s290),
+        16'(s291_d1),
+        {15'(s96_d2), 1'd0},
+        {15'(s87_d1), 1'd0},
+        {15'(s70_d1), 1'd0},
+        16'(s290_d1),
         {15'(s49_d1), 1'd0},
-        16'(s289),
+        16'(s289_d1),
         {15'(s19_d1), 1'd0}
     };
 
