@@ -35,11 +35,10 @@ i64 count_terms(const Problem& problem) {
 // Steps of each way that the default search takes through a small matrix, for six seconds of one processor at most in all.
 i64 small_steps(i64 terms) { return std::clamp<i64>(200 * terms, std::min<i64>(400 * terms, 40000), 120000); }
 
-// And of the one through a larger matrix, for a time that grows like that of sharing itself: longer where many columns read each
-// input, and for long dense columns.
+// And of the one through a larger matrix, for a time that grows like that of sharing itself. A step takes longer where many
+// columns read each input.
 i64 large_steps(i64 terms, i64 n_in, i64 n_out) {
-    i64 steps = (5 * terms / 4 + terms * terms / 1800) * std::clamp<i64>(5 * n_out / n_in + 16, 20, 36) / 20;
-    if (n_in >= 128 && 5 * terms > 3 * n_in * n_out) steps = steps * 7 / 5;
+    const i64 steps = (6 * terms / 5 + terms * terms / 2000) * std::clamp<i64>(5 * n_out / n_in + 16, 20, 36) / 20;
     return std::min<i64>({steps, 330000, 6300000000 / terms, terms * n_in * std::max<i64>(n_in, 32) / 370});
 }
 
@@ -208,7 +207,7 @@ Built solve_within(const Matrix& matrix, const Problem& problem, const SolveOpti
     // Sharing a second time, as differences, has taken its part of the time already. A step takes longer where many columns are
     // near to others, and where terms are shifted.
     if (tried)
-        steps = steps * 7 / 10;
+        steps = steps * 3 / 5;
     else if (near)
         steps /= 2;
     else if (best.start.state.max_shift() > 0)
