@@ -32,7 +32,7 @@ i64 count_terms(const Problem& problem) {
     return terms;
 }
 
-// Steps of each way that the default search takes through a small matrix, for six seconds of one processor at most in all.
+// Steps of each way that the default search takes through a small matrix, for eight seconds of one processor at most in all.
 i64 small_steps(i64 terms) { return std::clamp<i64>(200 * terms, std::min<i64>(400 * terms, 40000), 120000); }
 
 // And of the one through a larger matrix, for a time that grows like that of sharing itself. A step takes longer where many
