@@ -178,7 +178,7 @@ def test_sums_are_written_as_values_that_cancel_in_part():
         cancelling += bool(reached[-1] - set(np.flatnonzero(forms[-1])))
         reached[-1] = set(np.flatnonzero(forms[-1]))
     assert cancelling > 0
-    assert graph_luts(graph) < 0.95 * graph_luts(solve_plain(weights, effort="fast"))
+    assert graph_luts(graph) < 0.93 * graph_luts(solve_plain(weights, effort="fast"))
 
 
 @given(st.data(), st.sampled_from([2, 3]))
@@ -211,9 +211,9 @@ def test_near_columns_with_biases_are_built_from_one_another():
     biased, plain = (
         graph_luts(solve(weights, b, (EIGHT_BIT,) * 30, SolverOptions(effort="fast"))) for b in (bias, 0 * bias)
     )
-    # A bias is one operand more, half an adder; columns on their own take 1,110 LUTs with biases.
+    # A bias is one operand more, half an adder. Without the stage of differences these take 622 and 547 LUTs.
     assert biased < plain + 12 * 8
-    assert biased < 850
+    assert biased < 400
 
 
 def test_the_graph_is_the_same_on_one_processor():
