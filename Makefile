@@ -1,8 +1,9 @@
 # Two commands do everything: `make demo` and `make test`. Python 3.11, g++ and make are all they need.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
+PARALLEL := -n logical --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test fuzz mutants golden bench bench-adders clean
+.PHONY: demo test test-fast durations fuzz mutants golden bench bench-adders clean
 
 demo: .venv/installed
 	$(BIN)/bittrigger convert models/jet_tagger/model.h5 -o build/jet_tagger --overwrite \
@@ -12,7 +13,16 @@ test: .venv/installed
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	$(BIN)/pytest
+	$(BIN)/pytest $(PARALLEL)
+
+# what durations.json knows to be quick, under three minutes on two cores
+test-fast: .venv/installed
+	$(BIN)/ruff check
+	$(BIN)/pytest $(PARALLEL) --fast
+
+# make durations TESTS=tests/test_x.py: CPU seconds of tests that are new or have changed, for the two above
+durations: .venv/installed
+	$(BIN)/pytest $(TESTS) --record-durations
 
 # make fuzz N=5000: random networks through every executor; the same command goes on where it was interrupted
 fuzz: .venv/installed

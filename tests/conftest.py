@@ -7,6 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+pytest_plugins = ["pace"]
+
+# Derandomised, so that a red run is red again; `--hypothesis-profile nightly`, or a seed, searches elsewhere each time.
+settings.register_profile("ci", deadline=None, derandomize=True)
+settings.register_profile("nightly", deadline=None, print_blob=True)
+settings.load_profile("ci")
 
 # Whoever starts the tests may ignore Ctrl-C, as a shell does in the background, and the programs under test would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -16,6 +24,11 @@ ROOT = Path(__file__).resolve().parent.parent
 
 def pytest_addoption(parser):
     parser.addoption("--update-golden", action="store_true", help="rewrite firmware/<model>/ instead of comparing")
+
+
+def pytest_configure(config):
+    if config.getoption("--hypothesis-seed") is not None and config.getoption("--hypothesis-profile") is None:
+        settings.load_profile("nightly")  # a derandomised run takes no seed
 
 
 @pytest.fixture(scope="session")

@@ -106,6 +106,14 @@ def test_critical_pairs_say_exactly_which_placements_fit(data):
             assert all(stages[a] < stages[b] for a, b in pairs) == fits(operations, stages, 2.5)
 
 
+def test_a_search_for_critical_pairs_that_is_too_long_is_given_up(monkeypatch):
+    operations = [Operation(0, 1.0, ()), Operation(1, 1.0, (0,))]
+    assert critical_pairs(operations, 1.5) == [(0, 1)]
+    monkeypatch.setattr("bittrigger.passes.critical.MOST_STEPS", 1)
+    assert critical_pairs(operations, 1.5) is None
+    assert critical_pairs([], 1.5) == [], "nothing to search takes no step"
+
+
 @given(st.data())
 @settings(max_examples=100, deadline=None)
 def test_the_least_objective_is_found(data):
@@ -131,7 +139,7 @@ def test_registers_are_fewer_than_if_everything_came_as_soon_as_can_be(graph, cl
     few = Schedule(clock_mhz).apply(graph, lower_graph_to_trees(graph))
     soon = Schedule(clock_mhz, fewest_registers=False).apply(graph, lower_graph_to_trees(graph))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("bittrigger.passes.critical.MOST_STEPS", 0)
+        patch.setattr("bittrigger.passes.place_registers.critical_pairs", lambda *_: None)
         given_up = Schedule(clock_mhz).apply(graph, lower_graph_to_trees(graph))
     assert [module.stages for module in given_up.modules] == [module.stages for module in soon.modules]
     assert few.latency_cycles == soon.latency_cycles

@@ -14,6 +14,7 @@ import os
 import shutil
 import sys
 import sysconfig
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,10 +59,15 @@ class Verilator:
         """
         compiler = require_tool("g++")
         require_tool("make")
-        shims.mkdir(parents=True, exist_ok=True)
+        text = _SHIM.format(root=self.root, binary=self.binary)
+        shims = shims / fingerprint([text.encode()])
         script = shims / "verilator"
-        script.write_text(_SHIM.format(root=self.root, binary=self.binary), encoding="utf-8")
-        script.chmod(0o755)
+        if not script.is_file():
+            shims.mkdir(parents=True, exist_ok=True)
+            fresh = shims / f".{uuid.uuid4().hex}"
+            fresh.write_text(text, encoding="utf-8")
+            fresh.chmod(0o755)
+            fresh.replace(script)  # whole, since another build may be starting it
         variables = {
             "CXX": compiler,
             "LINK": compiler,
