@@ -14,6 +14,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -33,7 +34,9 @@ from bittrigger.passes.schedule import Schedule
 from bittrigger.pipeline import Pipeline
 from bittrigger.solver import SolverOptions, solve_blocks
 from bittrigger.store import load_design, save_design
+from bittrigger.system.locks import is_writable
 from bittrigger.timing import usable_ns
+from bittrigger.toolchain import cache_folder
 from bittrigger.tradeoff import DEFAULT_REGISTER_WEIGHT, check_tradeoff, within_latency
 
 MANIFEST = "bittrigger.json"
@@ -78,6 +81,15 @@ class Build:
     def graph(self) -> Graph:
         """The integer graph."""
         return self.pipeline.graph
+
+    @property
+    def work(self) -> Path:
+        """Where executors and proofs keep what they build: ``sim`` in the build, or in the cache if that cannot be written."""
+        inside = self.folder / "sim"
+        if is_writable(inside):
+            return inside
+        key = hashlib.sha256(str(self.folder.resolve()).encode()).hexdigest()[:16]
+        return cache_folder() / "builds" / f"{self.graph.name}-{key}"
 
 
 def lower(graph: Graph, settings: BuildSettings) -> dict[str, AdderGraph]:
@@ -201,6 +213,7 @@ def fresh_folder(target: Path, *, overwrite: bool) -> Iterator[Path]:
         ConfigError: if ``target`` is in use or cannot be written.
     """
     _check_target(target, overwrite=overwrite)
+    before = _identity(target)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
@@ -211,9 +224,21 @@ def fresh_folder(target: Path, *, overwrite: bool) -> Iterator[Path]:
     try:
         yield scratch
         scratch.chmod(0o777 & ~_umask())
+        if _identity(target) != before:
+            raise ConfigError(
+                f"output folder {target} was written by another run meanwhile; this one leaves it alone: choose another with -o"
+            )
         _replace(scratch, target)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _identity(target: Path) -> tuple[int, int] | None:
+    """What tells whether the build at ``target`` is still the same; None where nothing or an empty folder is there."""
+    if not target.is_dir() or not any(target.iterdir()):
+        return None
+    status = target.stat()
+    return status.st_dev, status.st_ino
 
 
 def _umask() -> int:

@@ -1,4 +1,4 @@
-"""The command line on bad input: one message that says what to do, exit code 1, nothing half-written."""
+"""The command line on bad input: one message that says what to do, the exit code of its kind, nothing half-written."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def run(*arguments, folder, env=None):
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
 
 
-def refused(done, *parts):
-    """Check that the command failed as a person would want it to."""
-    assert done.returncode == 1, done.stdout + done.stderr
+def refused(done, *parts, code=2):
+    """Check that the command failed as a person would want it to: 1 is a verdict, 2 usage, 3 a tool."""
+    assert done.returncode == code, done.stdout + done.stderr
     assert "Traceback" not in done.stderr
     for part in parts:
         assert part in done.stderr.replace("\n", " "), done.stderr
@@ -78,7 +78,7 @@ def test_a_wrong_option_is_refused_before_the_model_is_read(options, parts, garb
 
 
 def test_a_file_that_is_no_model_leaves_nothing_behind(garbage, tmp_path):
-    refused(run("convert", garbage, "-o", tmp_path / "out", folder=tmp_path), "model.h5")
+    refused(run("convert", garbage, "-o", tmp_path / "out", folder=tmp_path), "model.h5", code=1)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["model.h5"]
 
 
@@ -101,7 +101,7 @@ def test_an_unwritable_output_is_refused(garbage, tmp_path):
 
 def test_a_failed_conversion_keeps_the_earlier_build(build, garbage, tmp_path):
     done = run("convert", garbage, "-o", build, "--overwrite", folder=tmp_path)
-    refused(done, "model.h5")
+    refused(done, "model.h5", code=1)
     assert (build / "bittrigger.json").is_file()
     assert not [path for path in build.parent.iterdir() if path.name.startswith(".")]
 
@@ -175,7 +175,7 @@ def test_a_damaged_build_is_refused(tmp_path):
 
 def test_a_missing_compiler_is_named(build, tmp_path):
     done = run("simulate", build, "-x", "csim", folder=tmp_path, env={"BITTRIGGER_GXX": "no-such-compiler"})
-    refused(done, "'g++' not found", "BITTRIGGER_GXX")
+    refused(done, "'g++' not found", "BITTRIGGER_GXX", code=3)
 
 
 def test_outputs_are_saved_in_units_of_the_model(build, tmp_path):
@@ -228,3 +228,86 @@ def test_the_core_imports_neither_tensorflow_nor_hls4ml(name):
         "sys.exit(str({'tensorflow', 'hls4ml', 'keras', 'qkeras'} & set(sys.modules) or '') or 0)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_stage_is_a_line_without_a_terminal(build, tmp_path):
+    done = run("simulate", build, "-x", "oracle", "-n", "5", folder=tmp_path)
+    assert "simulating: oracle" in done.stderr
+    assert "simulating" not in done.stdout
+    assert "every bit equal" in done.stdout
+
+
+def test_quiet_says_nothing_and_json_goes_to_standard_output(build, tmp_path):
+    done = run("simulate", build, "-x", "oracle", "-n", "5", "--quiet", "--json", "-", folder=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout)["every_bit_equal"] is True
+    told = run("simulate", build, "-x", "oracle", "-n", "5", "--json", "-", folder=tmp_path)
+    json.loads(told.stdout)
+    assert "every bit equal" in told.stderr
+
+
+def test_json_never_replaces_a_file_of_another_kind(build, tmp_path):
+    model = tmp_path / "model.h5"
+    model.write_bytes(b"a model")
+    refused(run("simulate", build, "--json", model, folder=tmp_path), "model.h5", ".json, or - for standard output")
+    assert model.read_bytes() == b"a model"
+
+
+def test_the_log_holds_what_was_printed(build, tmp_path):
+    log = tmp_path / "run.log"
+    done = run("simulate", build, "-x", "oracle", "-n", "5", "--log", log, folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    text = log.read_text()
+    assert "simulating: oracle" in text
+    assert "every bit equal" in text
+    assert "\x1b" not in text
+
+
+def test_gates_are_left_out_of_a_build_without_a_netlist(build):
+    from bittrigger.build import load_build
+    from bittrigger.simulate.compare import left_out
+
+    assert left_out("gates", load_build(build), None) == "the build was not synthesised"
+
+
+def test_a_build_that_cannot_be_written_is_simulated_in_the_cache(build, tmp_path, monkeypatch):
+    from bittrigger.build import load_build
+
+    monkeypatch.setenv("BITTRIGGER_CACHE", str(tmp_path / "cache"))
+    assert load_build(build).work == build / "sim"
+    monkeypatch.setattr("bittrigger.build.is_writable", lambda _: False)
+    assert load_build(build).work.parent == tmp_path / "cache" / "builds"
+
+
+def test_the_second_of_two_conversions_into_one_folder_says_so(tmp_path):
+    def convert_while_another_does():
+        with fresh_folder(tmp_path / "out", overwrite=True) as scratch:
+            (scratch / "bittrigger.json").write_text("second")
+            with fresh_folder(tmp_path / "out", overwrite=True) as first:
+                (first / "bittrigger.json").write_text("first")
+
+    with pytest.raises(ConfigError, match="was written by another run meanwhile"):
+        convert_while_another_does()
+    assert (tmp_path / "out" / "bittrigger.json").read_text() == "first"
+
+
+def test_a_locked_folder_is_refused_without_waiting(tmp_path):
+    from bittrigger.system.locks import locked
+
+    held, refusal = locked(tmp_path, "the bench in"), pytest.raises(ConfigError, match="in use by another run")
+    with held, refusal, locked(tmp_path, "the bench in", wait=False):
+        pass
+
+
+def test_a_bug_of_ours_shows_its_traceback_and_has_a_code_of_its_own(monkeypatch, capsys):
+    from bittrigger.cli import cli, main
+    from bittrigger.errors import InternalError
+
+    def broken(*_arguments, **_options):
+        raise InternalError("an invariant")
+
+    monkeypatch.setattr(cli, "main", broken)
+    with pytest.raises(SystemExit) as stop:
+        main([])
+    assert stop.value.code == 4
+    assert "Traceback" in capsys.readouterr().err

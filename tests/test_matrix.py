@@ -182,7 +182,7 @@ def test_wrong_settings_are_refused(tmp_path):
         (["--seed", "-1"], "seed"),
     ):
         done = run(path, *options, folder=tmp_path)
-        assert done.returncode == 1, options
+        assert done.returncode == 2, options
         assert word in done.stderr
         assert "Traceback" not in done.stderr
 

@@ -15,11 +15,12 @@ from bittrigger.build import BuildSettings, fresh_folder, load_build, save_build
 from bittrigger.errors import MismatchError, ToolError
 from bittrigger.graph import evaluate, evaluate_nodes
 from bittrigger.ports import decode_inputs
+from bittrigger.report.junit import junit_text
 from bittrigger.simulate import EXECUTORS
 from bittrigger.simulate.compare import Outcome, explain, run_executors
-from bittrigger.simulate.junit import write_junit
+from bittrigger.simulate.junit import outcome_cases
 from bittrigger.simulate.record import record_mismatch
-from bittrigger.simulate.results import write_json
+from bittrigger.simulate.results import results_json
 from bittrigger.simulate.vectors import random_codes
 from bittrigger.simulate.waves import FST, VCD, wave_format
 from bittrigger.synth.yosys import synthesize
@@ -151,7 +152,7 @@ def test_a_mismatch_that_a_short_run_does_not_show_says_so(sound, tmp_path):
     assert record_mismatch(build, "rtl", codes, MismatchError("late")) is None
 
 
-def test_results_are_written_for_continuous_integration(broken, tmp_path):
+def test_results_are_written_for_continuous_integration(broken):
     build = broken("rtl/bitlinear_dense_1.sv", flip_sign)
     codes = random_codes(build.graph, 100, 1)
     outcomes = run_executors(build, ["oracle", "rtl-fast"], codes)
@@ -159,8 +160,7 @@ def test_results_are_written_for_continuous_integration(broken, tmp_path):
         Outcome("csim", None, 0.5, ToolError("no")),
         Outcome("keras", None, 0.0, None, "no --model was given"),
     ]
-    write_json(tmp_path / "r.json", build.graph, outcomes, 90, 10)
-    data = json.loads((tmp_path / "r.json").read_text())
+    data = results_json(build.graph, outcomes, 10)
     assert (data["schema"], data["tool"], data["design"]) == (1, "bittrigger", "two_layers")
     assert (data["events"], data["corner_vectors"], data["every_bit_equal"]) == (90, 10, False)
     verdicts = {row["name"]: row["verdict"] for row in data["executors"]}
@@ -175,8 +175,7 @@ def test_results_are_written_for_continuous_integration(broken, tmp_path):
     )
     assert first["command"].startswith("bittrigger simulate ")
     assert data["executors"][3]["reason"] == "no --model was given"
-    write_junit(tmp_path / "r.xml", "two_layers", outcomes)
-    text = (tmp_path / "r.xml").read_text()
+    text = junit_text("two_layers", outcome_cases(outcomes))
     assert 'failures="1" errors="1"' in text
     assert '<skipped message="no --model was given"' in text
     assert "first wrong in layer bitlinear_dense_1" in text

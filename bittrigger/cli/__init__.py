@@ -1,15 +1,26 @@
-"""The command line: one file a verb, loaded when its verb is called."""
+"""The command line: one file a verb, loaded when its verb is called.
+
+Exit codes: 0 done; 1 a verdict or a refusal (a budget failed, a bit differs, a claim is refuted, a model cannot be exact);
+2 usage (an option, a setting or a file that will not do); 3 a tool is missing or broke; 4 a bug of bittrigger; 130 interrupted.
+"""
 
 from __future__ import annotations
 
 import importlib
+import signal
 import sys
+import traceback
 import warnings
+from types import FrameType
+from typing import NoReturn
 
 import click
 
 from bittrigger import __version__
-from bittrigger.errors import BittriggerError
+from bittrigger.errors import BittriggerError, ConfigError, InternalError, ToolError, ToolNotFoundError
+
+REFUSED, USAGE, BROKEN_TOOL, BUG, INTERRUPTED = 1, 2, 3, 4, 130
+"""Exit codes."""
 
 VERBS = {
     "convert": "Convert a Keras model into proven firmware.",
@@ -41,7 +52,9 @@ class _Verbs(click.Group):
         command = importlib.import_module(f"bittrigger.cli.{cmd_name}").command
         if not isinstance(command, click.Command):
             raise TypeError(cmd_name)
-        return command
+        from bittrigger.cli.console import with_common_options
+
+        return with_common_options(command)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Commands"):
@@ -54,20 +67,40 @@ def cli() -> None:
     """Ternary neural networks to Level-1 trigger firmware, proven right and known to fit."""
 
 
+def exit_code(error: BittriggerError) -> int:
+    """The exit code of an error that a person can act on."""
+    match error:
+        case ConfigError():
+            return USAGE
+        case ToolError() | ToolNotFoundError():
+            return BROKEN_TOOL
+        case _:
+            return REFUSED
+
+
+def _terminated(_number: int, _frame: FrameType | None) -> NoReturn:
+    """SIGTERM ends a run as Ctrl-C does: scratch files go, finished work stays."""
+    raise KeyboardInterrupt
+
+
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line; an error that a person can act on is one message and exit code 1."""
+    """Run the command line; an error that a person can act on is one message and the exit code of its kind."""
     if not sys.warnoptions:
         warnings.simplefilter("ignore")  # what TensorFlow and QKeras warn of is no business of the user's
+    signal.signal(signal.SIGTERM, _terminated)
     try:
         cli.main(arguments, standalone_mode=False)
     except click.exceptions.Exit as stop:
         sys.exit(stop.exit_code)
-    except click.Abort:
+    except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
-        sys.exit(130)
+        sys.exit(INTERRUPTED)
     except click.ClickException as error:
         error.show()
-        sys.exit(1)
+        sys.exit(USAGE)
     except BittriggerError as error:
         click.echo(f"error: {error}", err=True)
-        sys.exit(1)
+        sys.exit(exit_code(error))
+    except InternalError:
+        traceback.print_exc()
+        sys.exit(BUG)

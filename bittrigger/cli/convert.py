@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bittrigger.cli.console import terminal
+from bittrigger.cli.console import busy, json_option, junit_option, terminal, write_json, write_junit
 
 if TYPE_CHECKING:
     from bittrigger.simulate.compare import Outcome
@@ -52,6 +52,8 @@ STAGES = {
     "--check", is_flag=True, help="Exit with 1 if the budget fails or cannot be judged. (Differing bits always do.)"
 )
 @click.option("--overwrite", is_flag=True, help="Replace an earlier build in the output folder.")
+@json_option()
+@junit_option()
 def command(
     model: Path,
     output: Path,
@@ -72,6 +74,8 @@ def command(
     prove: bool,
     check: bool,
     overwrite: bool,
+    json_file: Path | None,
+    junit: Path | None,
 ) -> None:
     """Convert the Keras MODEL (.h5 or .keras) into firmware, proven right and judged by a budget."""
     from bittrigger import convert as job
@@ -80,6 +84,11 @@ def command(
     from bittrigger.cli.report import show
     from bittrigger.cli.simulate import raise_first
     from bittrigger.cli.simulate import simulate as run
+    from bittrigger.prove.run import proof_cases, proof_json
+    from bittrigger.report.junit import report_cases
+    from bittrigger.report.schema import report_json
+    from bittrigger.simulate.junit import outcome_cases
+    from bittrigger.simulate.results import results_json
     from bittrigger.synth.vendor import add_captured, run_vendor_tools
     from bittrigger.toolchain import require_tool
 
@@ -92,22 +101,33 @@ def command(
         require_tool("vivado")
     values = job.read_inputs(inputs) if inputs else None
     console = terminal()
-    with console.status("starting") as status:
-        build, report = job.convert(
-            model, output, options, inputs=values, announce=lambda stage: status.update(STAGES[stage])
-        )
+    with busy(f"converting {model}") as say:
+        build, report = job.convert(model, output, options, inputs=values, announce=lambda stage: say(STAGES[stage]))
     console.print(_stage_line(build.stage_seconds))
     outcomes: list[Outcome] = []
+    results = None
     if simulate:
         names = ("all",) if not no_synth else ("oracle", "keras", "csim", "emulator", "rtl", "rtl-fast")
-        outcomes, _ = run(build, names, values, events=events, seed=0, model=model)
+        outcomes, corners = run(build, names, values, events=events, seed=0, model=model)
+        results = results_json(build.graph, outcomes, corners)
     proof = run_proof(build, console, netlist=not no_synth) if prove else None
     if vendor:
-        with console.status("running Vitis HLS and Vivado"):
+        with busy("running Vitis HLS and Vivado"):
             run_vendor_tools(output)
         report = add_captured(report, output)
     show(report, "text", console)
     console.print(f"Build in {output}")
+    cases = [*outcome_cases(outcomes), *(proof_cases(proof) if proof else ()), *report_cases(report)]
+    facts = {
+        "design": report.design,
+        "folder": str(output),
+        "stage_seconds": build.stage_seconds,
+        "report": report_json(report),
+        "simulation": results,
+        "proof": None if proof is None else proof_json(proof),
+    }
+    write_json(json_file, "convert-1", facts)
+    write_junit(junit, report.design, cases)
     raise_first(outcomes)
     if proof is not None:
         proof.raise_unless_proven()

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from bittrigger.cli.console import terminal
+from bittrigger.cli.console import busy, json_option, terminal, write_json
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -18,8 +17,8 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("model", type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(model: Path, as_json: bool) -> None:
+@json_option()
+def command(model: Path, json_file: Path | None) -> None:
     """Count what the Keras MODEL (.h5 or .keras) costs per event, layer by layer.
 
     FLOPs and IntOPs count every weight, zeros included; a ternary or binary weight is one IntOP, any other
@@ -30,13 +29,10 @@ def command(model: Path, as_json: bool) -> None:
     from bittrigger.keras_file import load_model
     from bittrigger.train.costs import costs_json, model_costs
 
-    console = terminal()
-    with console.status("reading the model"):
+    with busy("reading the model"):
         costs = model_costs(load_model(model, also=COUNTED))
-    if as_json:
-        click.echo(json.dumps(costs_json(costs), indent=2))
-        return
-    console.print(_table(costs))
+    terminal().print(_table(costs))
+    write_json(json_file, "costs-1", costs_json(costs))
 
 
 def _table(costs: ModelCost) -> Table:

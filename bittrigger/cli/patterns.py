@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bittrigger.cli.console import terminal
+from bittrigger.cli.console import busy, terminal
 
 if TYPE_CHECKING:
     from bittrigger.build import Build
@@ -137,9 +137,9 @@ def play(folder: Path, files: tuple[Path, ...], output: Path, form: str, options
     build, payload = _load(folder, options)
     boards = [_read(path, None, lenient=False, infer=False) for path in files]
     sources = emit_emp(build.pipeline, payload, folder / "wrap" / "emp")
-    sim = WrapperSim.of_build(folder, build.graph.name, sources)
+    sim = WrapperSim.of_build(folder, build.graph.name, sources, build.work)
     console = terminal()
-    with console.status("simulating"):
+    with busy("simulating"):
         captures = play_boards(sim, boards, payload.inputs.links)
     for path in write_boards(output, [capture.board for capture in captures], wanted):
         console.print(f"wrote {path}")

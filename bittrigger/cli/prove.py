@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bittrigger.cli.console import terminal
+from bittrigger.cli.console import errors, json_option, junit_option, terminal, write_json, write_junit
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -24,23 +24,26 @@ COLUMNS = ("weights", "widths", "verilog", "latency", "netlist")
 @click.option("--netlist/--no-netlist", default=True, show_default=True, help="Prove the synthesised netlist as well.")
 @click.option("--jobs", "-j", type=int, help="Proofs at a time.  [default: one a core]")
 @click.option("--claims", is_flag=True, help="Print every claim with its method.")
-@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the proof here too.")
-def command(folder: Path, netlist: bool, jobs: int | None, claims: bool, json_file: Path | None) -> None:
+@json_option()
+@junit_option()
+def command(
+    folder: Path, netlist: bool, jobs: int | None, claims: bool, json_file: Path | None, junit: Path | None
+) -> None:
     """Prove the build in FOLDER for every input and every pattern of gaps; exit with 1 unless everything is proven.
 
     The proof is kept as proof.json in FOLDER.
     """
     from bittrigger.build import load_build
     from bittrigger.errors import ConfigError
-    from bittrigger.prove import save_proof
+    from bittrigger.prove.run import proof_cases, proof_json
 
     if jobs is not None and jobs < 1:
         raise ConfigError(f"--jobs {jobs}; must be at least 1")
     build = load_build(folder)
     console = terminal()
     proof = run(build, console, netlist=netlist, jobs=jobs, every=claims)
-    if json_file:
-        save_proof(proof, json_file)
+    write_json(json_file, "proof-1", proof_json(proof))
+    write_junit(junit, proof.design, proof_cases(proof))
     proof.raise_unless_proven()
 
 
@@ -55,7 +58,10 @@ def run(build: Build, console: Console, *, netlist: bool = True, jobs: int | Non
     from bittrigger.prove import prove, save_proof
 
     columns = (TextColumn("proving"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True) as progress:
+    said = errors()
+    if not said.is_terminal:
+        said.print(f"proving {build.graph.name}")
+    with Progress(*columns, console=said, transient=True, disable=not said.is_terminal) as progress:
         bar = progress.add_task("claims", total=None)
         proof = prove(
             build,

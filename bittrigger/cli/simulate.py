@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bittrigger.cli.console import SeveralWords, terminal
+from bittrigger.cli.console import SeveralWords, busy, json_option, junit_option, terminal, write_json, write_junit
 from bittrigger.simulate import EXECUTORS
 
 if TYPE_CHECKING:
@@ -33,8 +33,8 @@ DEFAULT_EVENTS = 1000
 @click.option("--inputs", type=click.Path(path_type=Path), help="Real events: .npy, or 'x' in an .npz.")
 @click.option("--save-outputs", type=click.Path(path_type=Path), help="Write the outputs of each executor (.npz).")
 @click.option("--model", type=click.Path(path_type=Path), help="The Keras model of the build, for keras.")
-@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the results (.json).")
-@click.option("--junit", type=click.Path(path_type=Path), help="Write a JUnit report (.xml).")
+@json_option()
+@junit_option()
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the random events.")
 def command(
     folder: Path,
@@ -52,8 +52,8 @@ def command(
     from bittrigger.build import load_build
     from bittrigger.convert import read_inputs
     from bittrigger.simulate import compare
-    from bittrigger.simulate.junit import write_junit
-    from bittrigger.simulate.results import write_json
+    from bittrigger.simulate.junit import outcome_cases
+    from bittrigger.simulate.results import results_json
 
     names = executors or ("all",)
     compare.check_names(names)
@@ -62,11 +62,8 @@ def command(
     outcomes, corners = simulate(build, names, values, events=events, seed=seed, simulator=simulator, model=model)
     if save_outputs:
         compare.save_outputs(save_outputs, build.graph, [without_corners(item, corners) for item in outcomes])
-    if json_file:
-        run = len(next(item.codes for item in outcomes if item.codes is not None))
-        write_json(json_file, build.graph, outcomes, run - corners, corners)
-    if junit:
-        write_junit(junit, build.graph.name, outcomes)
+    write_json(json_file, "simulate-1", results_json(build.graph, outcomes, corners))
+    write_junit(junit, build.graph.name, outcome_cases(outcomes))
     raise_first(outcomes)
 
 
@@ -95,17 +92,16 @@ def simulate(
     else:
         wanted = encode_events(build.graph, values[:events])
     corners = corner_codes(build.graph)
-    console = terminal()
-    with console.status("simulating") as status:
+    with busy(f"simulating {len(wanted):,} events") as say:
         outcomes = run_executors(
             build,
             names,
             np.concatenate([wanted, corners]),
             simulator=simulator,
             model=model,
-            on_start=lambda name: status.update(f"simulating: {name}"),
+            on_start=lambda name: say(f"simulating: {name}"),
         )
-    console.print(_table(outcomes, wanted.shape[0], corners.shape[0]))
+    terminal().print(_table(outcomes, wanted.shape[0], corners.shape[0]))
     return outcomes, corners.shape[0]
 
 

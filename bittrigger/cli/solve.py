@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
 
-from bittrigger.cli.console import terminal
+from bittrigger.cli.console import busy, json_option, terminal, write_json
 
 
 @click.command()
@@ -38,7 +37,7 @@ from bittrigger.cli.console import terminal
     "--output", "-o", type=click.Path(path_type=Path), help="Folder for the graph, its picture and its firmware."
 )
 @click.option("--overwrite", is_flag=True, help="Replace an earlier build in the output folder.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option()
 def command(
     matrix: Path,
     bits: int,
@@ -55,7 +54,7 @@ def command(
     synth: bool,
     output: Path | None,
     overwrite: bool,
-    as_json: bool,
+    json_file: Path | None,
 ) -> None:
     """Find the adder graph of MATRIX, an .npy of integers of shape (inputs, outputs): y = x @ MATRIX."""
     from bittrigger import matrix as job
@@ -63,14 +62,12 @@ def command(
     problem = job.read_problem(matrix, bits=bits, signed=not unsigned, ranges=ranges)
     choice = job.MatrixOptions(part, clock_mhz, adder_inputs, depth, effort, seed, latency_cycles, register_weight)
     console = terminal()
-    with console.status("solving"):
+    with busy("solving"):
         solution = job.solve_matrix(problem, choice)
     facts: dict[str, object] = dict(solution.facts)
     if output is not None or synth:
-        with console.status("writing" if not synth else "synthesising with Yosys"):
+        with busy("writing" if not synth else "synthesising with Yosys"):
             facts |= job.write_solution(solution, output, synthesize=synth, overwrite=overwrite)
-    if as_json:
-        click.echo(json.dumps(facts, indent=2))
-        return
     for name, value in facts.items():
         console.print(f"{name.replace('_', ' '):<24} {value}")
+    write_json(json_file, "solve-1", facts)

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from bittrigger import __version__
 from bittrigger.build import Build
@@ -19,6 +20,7 @@ from bittrigger.errors import ConfigError, ProofError
 from bittrigger.prove.claims import Claim, Verdict
 from bittrigger.prove.rtl import read_rtl
 from bittrigger.prove.tasks import Setting, tasks
+from bittrigger.report.junit import Case, Fate
 from bittrigger.synth.yosys import design_sources, tool_version
 
 TESTED_ONLY = (
@@ -98,8 +100,8 @@ def prove(
         raise ConfigError(
             f"{synth}: no netlist; convert without --no-synth, or leave the netlist out with --no-netlist"
         )
-    cache = build.folder / "sim"
-    cache.mkdir(exist_ok=True)
+    cache = build.work
+    cache.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=cache, prefix="prove.") as scratch:
         setting = _setting(build, synth, Path(scratch), netlist=netlist)
         todo = list(tasks(setting))
@@ -138,9 +140,9 @@ def _digest(build: Build, *, netlist: bool) -> str:
     return total.hexdigest()
 
 
-def to_json(proof: Proof) -> str:
-    """``proof`` as JSON: schema 1, one object a claim, what was only tested, and what everything rests on."""
-    data = {
+def proof_json(proof: Proof) -> dict[str, Any]:
+    """``proof`` as plain types: schema 1, one object a claim, what was only tested, and what everything rests on."""
+    return {
         "schema": 1,
         "bittrigger": __version__,
         "yosys": proof.yosys,
@@ -152,7 +154,20 @@ def to_json(proof: Proof) -> str:
         "tested_only": TESTED_ONLY,
         "assumed": ASSUMED,
     }
-    return json.dumps(data, indent=2) + "\n"
+
+
+def to_json(proof: Proof) -> str:
+    """``proof`` as JSON text."""
+    return json.dumps(proof_json(proof), indent=2) + "\n"
+
+
+def proof_cases(proof: Proof) -> list[Case]:
+    """One test case a claim, for continuous integration; a claim that is open is an error."""
+    fates: dict[Verdict, Fate] = {Verdict.PROVEN: "passed", Verdict.REFUTED: "failure", Verdict.OPEN: "error"}
+    return [
+        Case(f"{claim.subject}: {claim.statement}", fates[claim.verdict], claim.seconds, claim.kind, claim.detail)
+        for claim in proof.claims
+    ]
 
 
 def save_proof(proof: Proof, path: Path) -> None:

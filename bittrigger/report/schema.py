@@ -16,9 +16,14 @@ SCHEMA = 1
 """Version of the layout; raised whenever an older reader would misread the file."""
 
 
+def report_json(report: Report) -> dict[str, Any]:
+    """``report`` as plain types, with the version of its layout under ``schema``."""
+    return {"schema": SCHEMA, **_encode(report)}
+
+
 def to_json(report: Report) -> str:
     """``report`` as JSON text, with the version of its layout under ``schema``."""
-    return json.dumps({"schema": SCHEMA, **_encode(report)}, indent=2, allow_nan=False) + "\n"
+    return json.dumps(report_json(report), indent=2, allow_nan=False) + "\n"
 
 
 def save_report(report: Report, path: Path) -> None:

@@ -60,8 +60,10 @@ def check_names(names: Sequence[str]) -> tuple[str, ...]:
     return ("oracle", *(name for name in EXECUTORS[1:] if name in wanted))
 
 
-def left_out(name: str, model: Path | None) -> str | None:
+def left_out(name: str, build: Build, model: Path | None) -> str | None:
     """Why ``all`` cannot mean executor ``name`` here, or None; whoever names it gets an error instead."""
+    if name == "gates" and not (build.folder / "synth" / f"{build.graph.name}.json").is_file():
+        return "the build was not synthesised"
     if name == "keras" and model is None:
         return "no --model was given"
     if name == "keras" and importlib.util.find_spec("tensorflow") is None:
@@ -81,7 +83,7 @@ def create_executor(name: str, build: Build, simulator: str = "verilator", model
     Raises:
         ConfigError: if it is unknown, or lacks its model.
     """
-    cache = build.folder / "sim"
+    cache = build.work
     match name:
         case "oracle":
             return Oracle(build.graph)
@@ -169,7 +171,7 @@ def run_executors(
     """
     outcomes: list[Outcome] = []
     for name in check_names(names):
-        reason = left_out(name, model) if name not in names else None
+        reason = left_out(name, build, model) if name not in names else None
         if reason is not None:
             outcomes.append(Outcome(name, None, 0.0, None, reason))
             continue

@@ -1,39 +1,23 @@
-"""JUnit XML of a simulation, for continuous integration."""
+"""Outcomes of a simulation as test cases, for continuous integration."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
-from xml.etree import ElementTree
 
-from bittrigger.errors import ConfigError, MismatchError
+from bittrigger.errors import MismatchError
+from bittrigger.report.junit import Case, Fate
 from bittrigger.simulate.compare import Outcome, explain
 
 
-def write_junit(path: Path, design: str, outcomes: Sequence[Outcome]) -> None:
-    """Write one test case an executor to ``path``.
+def outcome_cases(outcomes: Sequence[Outcome]) -> list[Case]:
+    """One case an executor: a mismatch is a failure, anything else that went wrong an error, what could not run is skipped."""
+    return [_case(outcome) for outcome in outcomes]
 
-    A mismatch is a failure, anything else that went wrong an error, and what could not run is skipped.
 
-    Raises:
-        ConfigError: if ``path`` cannot be written.
-    """
-    suite = ElementTree.Element("testsuite", name=f"bittrigger.{design}", tests=str(len(outcomes)))
-    counts = {"failure": 0, "error": 0}
-    for outcome in outcomes:
-        case = ElementTree.SubElement(
-            suite, "testcase", classname=design, name=outcome.executor, time=f"{outcome.seconds:.3f}"
-        )
-        if outcome.not_run is not None:
-            ElementTree.SubElement(case, "skipped", message=outcome.not_run)
-        if outcome.error is not None:
-            kind = "failure" if isinstance(outcome.error, MismatchError) else "error"
-            counts[kind] += 1
-            problem = ElementTree.SubElement(case, kind, type=type(outcome.error).__name__)
-            problem.text = explain(outcome)
-    suite.set("failures", str(counts["failure"]))
-    suite.set("errors", str(counts["error"]))
-    try:
-        ElementTree.ElementTree(suite).write(path, encoding="utf-8", xml_declaration=True)
-    except OSError as error:
-        raise ConfigError(f"JUnit report cannot be written to {path}: {error.strerror}") from error
+def _case(outcome: Outcome) -> Case:
+    if outcome.not_run is not None:
+        return Case(outcome.executor, "skipped", message=outcome.not_run)
+    if outcome.error is None:
+        return Case(outcome.executor, "passed", outcome.seconds)
+    fate: Fate = "failure" if isinstance(outcome.error, MismatchError) else "error"
+    return Case(outcome.executor, fate, outcome.seconds, type(outcome.error).__name__, explain(outcome))

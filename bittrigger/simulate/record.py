@@ -53,7 +53,7 @@ def record_mismatch(
     if error.event is None:
         return None
     try:
-        folder = _next_folder(build.folder.absolute() / "sim" / "mismatch")
+        folder = _next_folder(build.work.absolute() / "mismatch")
         location = locate(build, executor, codes, error, folder / WAVE)
         if location is None:
             return None
@@ -70,7 +70,7 @@ def record_mismatch(
         facts = {"executor": executor, "message": str(error), **asdict(location), "command": command}
         (folder / "mismatch.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
     except OSError as failure:
-        raise ConfigError(f"mismatch cannot be written to {build.folder}/sim: {failure.strerror}") from failure
+        raise ConfigError(f"mismatch cannot be written to {build.work}: {failure.strerror}") from failure
     return Record(location, folder, command)
 
 

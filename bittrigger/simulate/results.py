@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Literal
 
 from bittrigger import __version__
-from bittrigger.errors import ConfigError, MismatchError
+from bittrigger.errors import MismatchError
 from bittrigger.graph import Graph
 from bittrigger.ports import output_fields
 from bittrigger.simulate.compare import Outcome
@@ -28,10 +26,10 @@ def verdict(outcome: Outcome) -> Verdict:
     return "mismatch" if isinstance(outcome.error, MismatchError) else "error"
 
 
-def write_json(path: Path, graph: Graph, outcomes: Sequence[Outcome], events: int, corners: int) -> None:
-    """Write the results to ``path``.
+def results_json(graph: Graph, outcomes: Sequence[Outcome], corners: int) -> dict[str, Any]:
+    """The results as plain types, of a run whose last ``corners`` events were corner vectors.
 
-    The file is one object: ``schema`` (1), ``tool`` (``bittrigger``), ``version``, ``design``, ``events`` and
+    They are one object: ``schema`` (1), ``tool`` (``bittrigger``), ``version``, ``design``, ``events`` and
     ``corner_vectors`` (their numbers), ``every_bit_equal`` (no executor that ran failed or differed), and ``executors``, a
     list in the order of the run. Each executor has ``name``; ``verdict``, one of ``equal``, ``mismatch``, ``error``,
     ``not run``; ``seconds`` of wall time, what had to be built included, and ``events_per_s``, both null if it did not
@@ -39,24 +37,18 @@ def write_json(path: Path, graph: Graph, outcomes: Sequence[Outcome], events: in
     (events first, corner vectors after them), ``output``, ``expected`` and ``actual`` codes at the output, ``layer``,
     ``node``, ``lane``, ``node_expected`` and ``node_actual`` where the design first goes wrong, and ``command`` to see it
     again; each is null where it is unknown.
-
-    Raises:
-        ConfigError: if ``path`` cannot be written.
     """
-    data = {
+    run = len(next(item.codes for item in outcomes if item.codes is not None))
+    return {
         "schema": SCHEMA,
         "tool": "bittrigger",
         "version": __version__,
         "design": graph.name,
-        "events": events,
+        "events": run - corners,
         "corner_vectors": corners,
         "every_bit_equal": all(outcome.error is None for outcome in outcomes),
-        "executors": [_executor(graph, outcome, events + corners) for outcome in outcomes],
+        "executors": [_executor(graph, outcome, run) for outcome in outcomes],
     }
-    try:
-        path.write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"results cannot be written to {path}: {error.strerror}") from error
 
 
 def _executor(graph: Graph, outcome: Outcome, events: int) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from bittrigger.pipeline import Pipeline
 from bittrigger.ports import Field, bus_width, input_fields, output_fields, pack, unpack
 from bittrigger.simulate.model import SIMULATORS, build_model, launch
 from bittrigger.simulate.vectors import corner_codes
+from bittrigger.system.locks import locked
 
 TESTS = ("back_to_back", "with_gaps", "with_resets")
 """The cocotb tests that every run passes; see sim/test_design.py."""
@@ -75,6 +76,11 @@ class RtlSim:
             ToolNotFoundError: if the simulator or a compiler is missing.
             ToolError: if the build or the simulator fails, dies or takes too long.
         """
+        with locked(self.cache / self.simulator, "the bench in"):
+            return self._run(codes)
+
+    def _run(self, codes: IntArray) -> IntArray:
+        """The run itself; model, bench and log belong to it alone."""
         graph = self.pipeline.graph
         target = self.cache / self.simulator
         model = build_model(graph.name, self._sources(), target, self.simulator)

@@ -18,6 +18,7 @@ from bittrigger.errors import ConfigError, ToolError
 from bittrigger.patterns import Board, Format, read, write
 from bittrigger.simulate.model import launch
 from bittrigger.simulate.verilator import find_verilator, fingerprint
+from bittrigger.system.locks import locked
 from bittrigger.toolchain import cache_folder
 
 _BUILD_TIMEOUT_S = 3600.0
@@ -42,8 +43,11 @@ class WrapperSim:
     timeout_s: float = 3600.0
 
     @classmethod
-    def of_build(cls, folder: Path, design: str, files: tuple[Path, ...]) -> WrapperSim:
+    def of_build(cls, folder: Path, design: str, files: tuple[Path, ...], work: Path | None = None) -> WrapperSim:
         """The wrapper ``files``, the top first, around the design in the build ``folder``.
+
+        Args:
+            work: where the model and the bench go; ``sim`` in ``folder`` by default.
 
         Raises:
             ConfigError: if the build holds no SystemVerilog.
@@ -51,7 +55,7 @@ class WrapperSim:
         if not (folder / "rtl" / f"{design}.sv").is_file():
             raise ConfigError(f"{folder / 'rtl'}: no {design}.sv; convert the model again")
         top = files[0].stem
-        return cls(top, (*sorted((folder / "rtl").glob("*.sv")), *files), folder / "sim" / f"wrap_{top}")
+        return cls(top, (*sorted((folder / "rtl").glob("*.sv")), *files), (work or folder / "sim") / f"wrap_{top}")
 
     def model(self) -> Path:
         """The compiled model, built unless it is there for the very same sources.
@@ -148,10 +152,15 @@ def play_boards(sim: WrapperSim, boards: Sequence[Board], links: int) -> tuple[C
         ConfigError: if a board has another number of links.
         ToolError: if the build or the simulator fails.
     """
-    bench = _fresh(sim.cache / "bench")
     for board in boards:
         if len(board.links) != links:
             raise ConfigError(f"board {board.id!r} has {len(board.links)} links; {sim.top!r} has {links}; see --links")
+    with locked(sim.cache, "the bench in"):
+        return _play(sim, boards)
+
+
+def _play(sim: WrapperSim, boards: Sequence[Board]) -> tuple[Capture, ...]:
+    bench = _fresh(sim.cache / "bench")
     for number, board in enumerate(boards):
         write(bench / f"in_{number}.txt", board, Format.EMPV2)
     (bench / "bench.json").write_text(json.dumps({"files": len(boards)}) + "\n", encoding="utf-8")
@@ -213,6 +222,11 @@ def stream_beats(sim: WrapperSim, beats: Sequence[Beat], traffic: Sequence[Traff
     Raises:
         ToolError: if the build or the simulator fails, or the wrapper breaks the rules of the stream.
     """
+    with locked(sim.cache, "the bench in"):
+        return _stream(sim, beats, traffic)
+
+
+def _stream(sim: WrapperSim, beats: Sequence[Beat], traffic: Sequence[Traffic]) -> tuple[Streamed, ...]:
     bench = _fresh(sim.cache / "bench")
     setup = {
         "beats": [(f"{beat.data:x}", f"{beat.keep:x}", int(beat.last)) for beat in beats],

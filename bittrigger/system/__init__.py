@@ -1,0 +1,1 @@
+"""The machine that bittrigger runs on: programs, shipped files, arrays in files."""
