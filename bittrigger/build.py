@@ -2,6 +2,7 @@
 
 ::
 
+    DIR/SHA256SUMS        hash of every file that a tool reads; see `bittrigger.manifest`
     DIR/bittrigger.json   settings, versions and the seconds of each stage
     DIR/design.json       the integer graph and its adder graphs
     DIR/hls/              Vitis HLS project
@@ -29,6 +30,7 @@ from bittrigger import __version__
 from bittrigger.adders import AdderGraph
 from bittrigger.errors import ConfigError
 from bittrigger.graph import Graph, Linear, intervals, operand
+from bittrigger.manifest import check_seal, read_file, seal
 from bittrigger.parts import find_part
 from bittrigger.passes.schedule import Schedule
 from bittrigger.pipeline import Pipeline
@@ -139,7 +141,7 @@ def write_firmware(pipeline: Pipeline, folder: Path, settings: BuildSettings) ->
 
 
 def save_build(folder: Path, pipeline: Pipeline, settings: BuildSettings, stage_seconds: dict[str, float]) -> None:
-    """Write the design and the manifest of a build."""
+    """Write the design and the manifest of a build, and seal all that is there; whatever writes a build calls this last."""
     solved = {module.node.name: module.adders for module in pipeline.modules if module.adders is not None}
     save_design(folder / DESIGN, pipeline.graph, solved)
     manifest = {
@@ -149,6 +151,7 @@ def save_build(folder: Path, pipeline: Pipeline, settings: BuildSettings, stage_
         "stage_seconds": stage_seconds,
     }
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+    seal(folder)
 
 
 def _settings(data: dict[str, Any]) -> BuildSettings:
@@ -179,19 +182,24 @@ def _settings(data: dict[str, Any]) -> BuildSettings:
     return settings
 
 
-def load_build(folder: Path) -> Build:
+def load_build(folder: Path, *, sealed: bool = True) -> Build:
     """The build in ``folder``.
 
+    Args:
+        sealed: whether every file has to be as it was written.
+
     Raises:
-        ConfigError: if ``folder`` holds no build, or one that cannot be read.
+        ConfigError: if ``folder`` holds no build, one that cannot be read, or one that has been changed.
     """
     path = folder / MANIFEST
     if not path.is_file():
         raise ConfigError(
             f"{folder}: not a build of bittrigger (it has no {MANIFEST}); make one with `bittrigger convert`"
         )
+    if sealed:
+        check_seal(folder)
     try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
+        manifest = json.loads(read_file(folder, MANIFEST))
         settings = _settings(manifest["settings"])
         latency = int(manifest["latency_cycles"])
         seconds = {str(stage): float(value) for stage, value in manifest["stage_seconds"].items()}

@@ -186,7 +186,6 @@ def write_solution(solution: Solution, folder: Path | None, *, synthesize: bool,
     settings = BuildSettings(part=solution.options.part, clock_mhz=solution.options.clock_mhz)
     with _target(folder, overwrite=overwrite) as target:
         write_firmware(solution.pipeline, target, settings)
-        save_build(target, solution.pipeline, settings, {})
         (target / "adders.txt").write_text(adders.text(solution.adders), encoding="utf-8")
         values = solution.adders.n_inputs + len(solution.adders.adders) + len(solution.adders.outputs)
         if values <= MAX_VALUES:
@@ -196,6 +195,7 @@ def write_solution(solution: Solution, folder: Path | None, *, synthesize: bool,
 
             counted = run_yosys(solution.pipeline, target / "rtl", target / "synth")
             facts |= {"lut_synth": counted.total.lut, "ff_synth": counted.total.ff, "yosys": counted.version}
+        save_build(target, solution.pipeline, settings, {})
     return facts | ({"folder": str(folder)} if folder is not None else {})
 
 

@@ -14,6 +14,7 @@ from designs import mlp
 from bittrigger.build import BuildSettings, fresh_folder, load_build, save_build, write_firmware
 from bittrigger.errors import MismatchError, ToolError
 from bittrigger.graph import evaluate, evaluate_nodes
+from bittrigger.manifest import seal
 from bittrigger.ports import decode_inputs
 from bittrigger.report.junit import junit_text
 from bittrigger.simulate import EXECUTORS
@@ -49,6 +50,7 @@ def broken(sound, tmp_path):
         text = (folder / file).read_text()
         assert edit(text) != text
         (folder / file).write_text(edit(text))
+        seal(folder)  # as if it had been emitted like that
         return load_build(folder)
 
     return copy

@@ -39,7 +39,7 @@ def command(
 
     if jobs is not None and jobs < 1:
         raise ConfigError(f"--jobs {jobs}; must be at least 1")
-    build = load_build(folder)
+    build = load_build(folder, sealed=False)
     console = terminal()
     proof = run(build, console, netlist=netlist, jobs=jobs, every=claims)
     write_json(json_file, "proof-1", proof_json(proof))
