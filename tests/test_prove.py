@@ -13,10 +13,10 @@ from test_rtl import graph_of_adders, pipeline_of, sample
 from bittrigger.adders import Adder, AdderGraph, Output, Term
 from bittrigger.build import Build, BuildSettings
 from bittrigger.emit.emit_verilog import emit_verilog
-from bittrigger.emit.emit_verilog.top import Vectors
 from bittrigger.errors import ConfigError, ProofError
 from bittrigger.fixed import FixedPoint, Interval, Rounding
 from bittrigger.graph import Graph, Input, Linear, Lookup, Requantize, frozen_array
+from bittrigger.layout import Vectors
 from bittrigger.prove import Verdict, prove
 from bittrigger.prove import elementwise as elementwise_module
 from bittrigger.prove.claims import Unproven

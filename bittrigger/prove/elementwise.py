@@ -10,9 +10,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from bittrigger.emit.emit_verilog.top import Vectors
 from bittrigger.fixed import IntArray, Interval
 from bittrigger.graph import Lookup, Requantize, evaluate_node
+from bittrigger.layout import Vectors
 from bittrigger.pipeline import Module
 from bittrigger.prove.claims import Unproven
 from bittrigger.prove.order import cone

@@ -5,9 +5,9 @@ from __future__ import annotations
 import importlib.util
 from pathlib import Path
 
-from bittrigger.emit.emit_verilog.top import Vectors
 from bittrigger.errors import ToolNotFoundError
 from bittrigger.graph import Lookup, Requantize
+from bittrigger.layout import Vectors
 from bittrigger.pipeline import Module
 from bittrigger.prove.aig import FALSE, Aig
 from bittrigger.prove.bits import input_nets, literals

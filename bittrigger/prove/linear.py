@@ -8,9 +8,9 @@ from collections.abc import Mapping
 import numpy as np
 
 from bittrigger.adders import AdderGraph, fold_constants, live_values, value_intervals
-from bittrigger.emit.emit_verilog.top import Vectors
 from bittrigger.fixed import FixedPoint, IntArray, Interval
 from bittrigger.graph import Linear
+from bittrigger.layout import Vectors
 from bittrigger.pipeline import Module
 from bittrigger.prove.claims import Unproven
 from bittrigger.prove.forms import UNIT, Form, Symbols, Value, combine

@@ -15,8 +15,8 @@ from typing import Any
 
 from bittrigger import __version__
 from bittrigger.build import Build
-from bittrigger.emit.emit_verilog.top import Vectors
 from bittrigger.errors import ConfigError, ProofError
+from bittrigger.layout import Vectors
 from bittrigger.prove.claims import Claim, Verdict
 from bittrigger.prove.rtl import read_rtl
 from bittrigger.prove.tasks import Setting, tasks

@@ -9,9 +9,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import assert_never
 
-from bittrigger.emit.emit_verilog.top import Vectors
 from bittrigger.fixed import Interval, Rounding
 from bittrigger.graph import Requantize
+from bittrigger.layout import Vectors
 from bittrigger.pipeline import Module
 from bittrigger.prove.aig import FALSE, TRUE, Aig, Vector, constant, extended
 from bittrigger.prove.bits import input_nets, literals

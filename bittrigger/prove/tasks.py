@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from bittrigger.emit.emit_verilog.top import Vectors
 from bittrigger.graph import Linear
+from bittrigger.layout import Vectors
 from bittrigger.pipeline import Module, Pipeline
 from bittrigger.prove.claims import Claim, Unproven, attempt
 from bittrigger.prove.elementwise import MOST_CODES, prove_channel

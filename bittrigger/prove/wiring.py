@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from bittrigger.emit.emit_verilog.top import Vectors
 from bittrigger.fixed import Interval
 from bittrigger.graph import Input
+from bittrigger.layout import Vectors
 from bittrigger.pipeline import Module, Pipeline
 from bittrigger.ports import bus_width, input_fields, output_fields
 from bittrigger.prove.claims import Unproven

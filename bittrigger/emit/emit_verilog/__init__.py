@@ -10,11 +10,12 @@ from bittrigger.emit.emit_verilog.lookup import lookup_body
 from bittrigger.emit.emit_verilog.operands import Operands
 from bittrigger.emit.emit_verilog.requantize import requantize_body
 from bittrigger.emit.emit_verilog.scaling import scaling_body
-from bittrigger.emit.emit_verilog.top import Vectors, top_view
+from bittrigger.emit.emit_verilog.top import top_view
 from bittrigger.emit.emit_verilog.views import Body
 from bittrigger.emit.render import render, write_changed
 from bittrigger.errors import InternalError, UnsupportedModelError
 from bittrigger.graph import Linear, Lookup, Requantize
+from bittrigger.layout import Vectors
 from bittrigger.pipeline import Module, Pipeline
 from bittrigger.resources import folder as folder_of
 from bittrigger.scaling import MagnitudeOr, ShiftDown, ShiftUp

@@ -9,8 +9,9 @@ from bittrigger.adders import Adder, AdderGraph, Output, fold_constants, live_va
 from bittrigger.carry import NARROW, Field, constant_operand, fields_of, is_grown
 from bittrigger.emit.emit_verilog.operands import Operands
 from bittrigger.emit.emit_verilog.signals import Signals
-from bittrigger.emit.emit_verilog.views import Body, Bus, Stage, Sum, Wire, literal, vector_of
+from bittrigger.emit.emit_verilog.views import Body, Stage, Sum, Wire, literal, vector_of
 from bittrigger.fixed import Interval
+from bittrigger.layout import Bus
 from bittrigger.pipeline import Module
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from bisect import bisect_right
 
 from bittrigger.emit.emit_verilog.operands import Operands
-from bittrigger.emit.emit_verilog.views import Body, Bus, Stage, Wire, literal, vector_of
+from bittrigger.emit.emit_verilog.views import Body, Stage, Wire, literal, vector_of
 from bittrigger.fixed import Interval
 from bittrigger.graph import Lookup
+from bittrigger.layout import Bus
 from bittrigger.pipeline import Module
 
 _Table = tuple[tuple[int, ...], tuple[int, ...], Interval, Interval]

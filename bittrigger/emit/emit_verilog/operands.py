@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from bittrigger.emit.emit_verilog.signals import Signals
-from bittrigger.emit.emit_verilog.views import Bus, Wire, vector_of
+from bittrigger.emit.emit_verilog.views import Wire, vector_of
 from bittrigger.graph import Intervals
+from bittrigger.layout import Bus
 
 
 @dataclass

@@ -8,9 +8,10 @@ from typing import assert_never
 import numpy as np
 
 from bittrigger.emit.emit_verilog.operands import Operands
-from bittrigger.emit.emit_verilog.views import Body, Bus, Clip, Stage, Wire, literal, vector, vector_of
+from bittrigger.emit.emit_verilog.views import Body, Clip, Stage, Wire, literal, vector, vector_of
 from bittrigger.fixed import Interval, Rounding, shift_round
 from bittrigger.graph import Requantize
+from bittrigger.layout import Bus
 from bittrigger.pipeline import Module
 
 _BIT = " " * len(vector(1, signed=True))

@@ -7,8 +7,9 @@ from typing import assert_never
 
 from bittrigger.emit.emit_verilog.operands import Operands
 from bittrigger.emit.emit_verilog.signals import Signals
-from bittrigger.emit.emit_verilog.views import Body, Bus, Stage, Wire, literal, vector
+from bittrigger.emit.emit_verilog.views import Body, Stage, Wire, literal, vector
 from bittrigger.fixed import Interval
+from bittrigger.layout import Bus
 from bittrigger.pipeline import Module
 from bittrigger.scaling import MagnitudeOr, Scaling, ShiftDown, ShiftUp
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from bittrigger.emit.emit_verilog.views import Bus
-from bittrigger.fixed import FixedPoint
-from bittrigger.graph import Graph, Input, Intervals
+from bittrigger.graph import Graph, Input
+from bittrigger.layout import Bus, Vectors
 from bittrigger.pipeline import Module, Pipeline
-from bittrigger.ports import common_type, input_fields
+from bittrigger.ports import input_fields
 
 
 @dataclass(frozen=True)
@@ -37,45 +36,6 @@ class _Row:
     bits: str
     name: str
     format: str
-
-
-@dataclass(frozen=True)
-class Vectors:
-    """The codes of every node of a pipeline: their types and the stages in which they are there."""
-
-    types: dict[str, FixedPoint]
-    sizes: dict[str, int]
-    stages: dict[str, int]
-
-    @classmethod
-    def of(cls, pipeline: Pipeline) -> Vectors:
-        """Those of ``pipeline``."""
-        ranges: dict[str, Intervals] = {port.name: (port.interval,) for port in pipeline.graph.inputs}
-        ranges |= {module.node.name: module.result for module in pipeline.modules}
-        return cls(
-            types={node.name: common_type(ranges[node.name], node.frac) for node in pipeline.graph.nodes},
-            sizes={node.name: node.size for node in pipeline.graph.nodes},
-            stages={port.name: 0 for port in pipeline.graph.inputs}
-            | {module.node.name: module.stop for module in pipeline.modules},
-        )
-
-    def bus(self, node: str, name: str) -> Bus:
-        """The codes of ``node`` as a bus called ``name``."""
-        return Bus(name, self.sizes[node], self.types[node])
-
-    def operands(self, module: Module) -> tuple[Bus, ...]:
-        """The operand buses of ``module``."""
-        nodes = tuple(dict.fromkeys(module.node.inputs))
-        return tuple(self.bus(node, "x" if len(nodes) == 1 else f"x_{node}") for node in nodes)
-
-    def places(self, module: Module) -> tuple[tuple[Bus, int], ...]:
-        """The bus and the element in it of each operand code of ``module``."""
-        buses = dict(zip(dict.fromkeys(module.node.inputs), self.operands(module), strict=True))
-        return tuple((buses[node], index) for node in module.node.inputs for index in range(self.sizes[node]))
-
-    def result(self, module: Module) -> Bus:
-        """The result bus of ``module``."""
-        return self.bus(module.node.name, "y")
 
 
 def _at(name: str, delay: int) -> str:

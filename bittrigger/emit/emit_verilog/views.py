@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bittrigger.fixed import FixedPoint, Interval
+from bittrigger.fixed import Interval
 
 
 @dataclass(frozen=True)
@@ -85,30 +85,6 @@ class Stage:
     number: int
     registers: tuple[Register, ...]
     wires: tuple[Wire | Sum | Clip, ...]
-
-
-@dataclass(frozen=True)
-class Bus:
-    """A packed vector at a module's boundary: element ``i`` of ``size`` in bits ``width*i`` and up."""
-
-    name: str
-    size: int
-    element: FixedPoint
-
-    @property
-    def width(self) -> int:
-        """Bits of the bus."""
-        return self.size * self.element.width
-
-    @property
-    def format(self) -> str:
-        """What the bus carries, for a comment."""
-        return f"{self.size} x {self.element}"
-
-    def bits(self, index: int, width: int) -> str:
-        """The range of the lowest ``width`` bits of element ``index``: ``[15:8]``."""
-        low = index * self.element.width
-        return f"[{low + width - 1}:{low}]"
 
 
 @dataclass(frozen=True)
