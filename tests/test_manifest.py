@@ -164,5 +164,5 @@ def test_every_command_that_reads_a_build_checks_it(built, capsys, words):
     place = 2 if words[0] == "patterns" else 1
     with pytest.raises(SystemExit) as stop:
         main([*words[:place], str(built), *words[place:]])
-    assert stop.value.code == 1
+    assert stop.value.code == 2
     assert "rtl/example.sv: changed since the build was written" in " ".join(capsys.readouterr().err.split())
