@@ -24,6 +24,10 @@ MAX_WIDTH = 62
 """Widest code in bits: one below the sign of an int64, so that no oracle addition can wrap."""
 
 
+FLOAT32_BITS = 24
+"""Significant bits of a float32, in which Keras computes: integers are exact in it up to ``2**24``."""
+
+
 class Rounding(enum.Enum):
     """Quantisation modes of ``ap_fixed``."""
 

@@ -191,7 +191,7 @@ def _weights(path: Path, group: KerasModel) -> Weights:
 
 def _load(path: Path) -> KerasModel:
     """Let Keras build the model from a file that has been checked."""
-    from bittrigger.quiet import quiet_tensorflow, without_autograph
+    from bittrigger.quiet import as_written, quiet_tensorflow, without_autograph
 
     with quiet_tensorflow():
         import tensorflow as tf
@@ -201,6 +201,7 @@ def _load(path: Path) -> KerasModel:
         import bittrigger.train.bithep
         import bittrigger.train.layers  # noqa: F401
 
+        as_written()
         known: dict[str, Any] = {}
         # QKeras offers no public list of its classes.
         utils._add_supported_quantized_objects(known)

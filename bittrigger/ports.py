@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bittrigger.errors import ConfigError
-from bittrigger.fixed import FixedPoint, FloatArray, IntArray, Interval, clip, decode, encode
+from bittrigger.fixed import FLOAT32_BITS, FixedPoint, FloatArray, IntArray, Interval, clip, decode, encode
 from bittrigger.graph import Graph, Intervals, intervals, output_fracs
 
 
@@ -77,21 +77,34 @@ def unpack(words: npt.NDArray[np.uint8], fields: tuple[Field, ...]) -> IntArray:
     return codes
 
 
+def reads_float32(kind: FixedPoint) -> bool:
+    """Whether a port of type ``kind`` takes real values as float32, as Keras reads them; wider ones hold more than that."""
+    return kind.width <= FLOAT32_BITS
+
+
 def encode_events(graph: Graph, values: npt.NDArray[np.floating[Any]]) -> IntArray:
     """Input codes `(events, n_inputs)` of real ``values`` of that shape, as the model's input quantisers make them.
 
+    Keras rounds its inputs to float32 before it does anything, and so does every port that no wider code passes.
+
     Raises:
-        ConfigError: if the shape is wrong or a value is not finite.
+        ConfigError: if the shape is wrong, or a value is not finite or beyond the port's float32.
     """
     if values.ndim != 2 or values.shape[1] != graph.n_inputs:
         raise ConfigError(f"inputs of shape {values.shape}; expected (events, {graph.n_inputs}) for {graph.name!r}")
-    bad = np.argwhere(~np.isfinite(values))
-    if bad.size:
-        event, column = (int(k) for k in bad[0])
-        raise ConfigError(f"inputs hold {values[event, column]} at event {event}, column {column}; all must be finite")
     parts, start = [], 0
     for port in graph.inputs:
-        codes = encode(values[:, start : start + port.size], port.type)
+        real = values[:, start : start + port.size]
+        if reads_float32(port.type):
+            with np.errstate(over="ignore"):
+                real = real.astype(np.float32)
+        bad = np.argwhere(~np.isfinite(real))
+        if bad.size:
+            event, column = int(bad[0, 0]), start + int(bad[0, 1])
+            raise ConfigError(
+                f"inputs hold {values[event, column]} at event {event}, column {column}; all must be finite in float32"
+            )
+        codes = encode(real, port.type)
         parts.append(clip(codes, port.interval.lo, port.interval.hi))
         start += port.size
     return np.concatenate(parts, axis=1)

@@ -1,4 +1,4 @@
-"""TensorFlow without its chatter, and without work that nobody asked for."""
+"""TensorFlow without its chatter, without work that nobody asked for, and with the sums that the layers write."""
 
 from __future__ import annotations
 
@@ -39,3 +39,15 @@ def without_autograph() -> Iterator[None]:
 
     with ag_ctx.ControlStatusCtx(status=ag_ctx.Status.DISABLED):
         yield
+
+
+def as_written() -> None:
+    """Let TensorFlow compute every sum as the layers write it, from now on in this process.
+
+    Its graph optimiser turns ``(x + (q - x)) + (y + (r - y))``, which is the Add of two QKeras quantisers, into one sum of
+    four terms, which rounds otherwise: ``predict`` then differs from the layers called one by one, and has no single
+    answer. What has been traced already is optimised anew at its next call.
+    """
+    import tensorflow as tf
+
+    tf.config.optimizer.set_experimental_options({"arithmetic_optimization": False})

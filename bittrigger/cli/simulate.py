@@ -99,6 +99,7 @@ def simulate(
             np.concatenate([wanted, corners]),
             simulator=simulator,
             model=model,
+            events=None if values is None else values[:events],
             on_start=lambda name: say(f"simulating: {name}"),
         )
     terminal().print(_table(outcomes, wanted.shape[0], corners.shape[0]))

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from bittrigger.errors import UnsupportedModelError
-from bittrigger.hls4ml.kernels import FLOAT32_BITS, Float32Array
+from bittrigger.fixed import FLOAT32_BITS
+from bittrigger.hls4ml.kernels import Float32Array
 
 Spec = Mapping[str, Any]
 

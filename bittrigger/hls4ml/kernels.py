@@ -9,13 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from bittrigger.errors import UnsupportedModelError
-from bittrigger.fixed import IntArray
+from bittrigger.fixed import FLOAT32_BITS, IntArray
 from bittrigger.graph import Intervals
 
 Float32Array = npt.NDArray[np.float32]
-
-FLOAT32_BITS = 24
-"""Significant bits of a float32: a sum of integers is exact while every partial sum stays within ``2**24`` units."""
 
 MAX_SPREAD = 53
 """Most bits between the largest and the finest value of one array of weights."""

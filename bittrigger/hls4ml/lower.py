@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from bittrigger.errors import UnsupportedModelError
-from bittrigger.fixed import FixedPoint, IntArray, Interval, Rounding, parse_fixed
+from bittrigger.fixed import FLOAT32_BITS, FixedPoint, IntArray, Interval, Rounding, parse_fixed
 from bittrigger.graph import Graph, Intervals, Requantize, verify
 from bittrigger.hls4ml import attributes
 from bittrigger.hls4ml.builder import Builder, units
@@ -19,7 +19,6 @@ from bittrigger.hls4ml.dynamic import DynamicSettings, lower_dynamic
 from bittrigger.hls4ml.elementwise import AddBias, Apply, Scale, Step
 from bittrigger.hls4ml.functions import function_from_spec
 from bittrigger.hls4ml.kernels import (
-    FLOAT32_BITS,
     Float32Array,
     check_exact_sums,
     check_finite,

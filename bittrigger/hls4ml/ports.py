@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from bittrigger.errors import ConfigError, UnsupportedModelError
-from bittrigger.fixed import FixedPoint, Interval
+from bittrigger.fixed import FLOAT32_BITS, FixedPoint, Interval
 from bittrigger.hls4ml import attributes
 from bittrigger.hls4ml.functions import Grid, function_from_spec
-from bittrigger.hls4ml.kernels import FLOAT32_BITS
 
 
 @dataclass(frozen=True, slots=True)

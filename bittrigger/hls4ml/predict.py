@@ -44,8 +44,8 @@ def predict(design: Lowered, executor: Executor, inputs: Real | list[Real], shap
     return outputs[0] if len(outputs) == 1 else outputs
 
 
-def _flat(array: npt.NDArray[Any], shape: tuple[int, ...]) -> npt.NDArray[np.float64]:
-    """`(events, size)` as the float32 that Keras reads, in float64."""
+def _flat(array: npt.NDArray[Any], shape: tuple[int, ...]) -> Real:
+    """`(events, size)`."""
     if array.dtype.kind not in "fiub":
         raise ConfigError(f"input array of type {array.dtype}; expected real numbers")
     if array.shape == shape:
@@ -53,7 +53,7 @@ def _flat(array: npt.NDArray[Any], shape: tuple[int, ...]) -> npt.NDArray[np.flo
     size = int(np.prod(shape))
     if array.ndim < 2 or int(np.prod(array.shape[1:])) != size:
         raise ConfigError(f"input array of shape {array.shape}; expected {('events', *shape)}")
-    return array.reshape(len(array), size).astype(np.float32).astype(np.float64)
+    return array.reshape(len(array), size).astype(np.float64)
 
 
 def split_outputs(values: Real, shapes: tuple[tuple[int, ...], ...]) -> list[Real]:
@@ -67,6 +67,5 @@ def split_outputs(values: Real, shapes: tuple[tuple[int, ...], ...]) -> list[Rea
 
 
 def outputs_of(graph: Graph, executor: Executor, values: Real) -> Real:
-    """Real outputs `(events, n_outputs)` for real inputs `(events, n_inputs)`, each read as float32 as Keras does."""
-    rounded = np.asarray(values).astype(np.float32).astype(np.float64)
-    return decode_outputs(graph, executor.run(encode_events(graph, rounded)))
+    """Real outputs `(events, n_outputs)` for real inputs `(events, n_inputs)`."""
+    return decode_outputs(graph, executor.run(encode_events(graph, values)))

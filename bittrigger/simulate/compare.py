@@ -14,7 +14,7 @@ import numpy as np
 
 from bittrigger.build import Build
 from bittrigger.errors import BittriggerError, ConfigError, MismatchError
-from bittrigger.fixed import IntArray
+from bittrigger.fixed import FloatArray, IntArray
 from bittrigger.graph import Graph
 from bittrigger.ports import decode_outputs, output_fields
 from bittrigger.simulate import EXECUTORS, Executor
@@ -73,12 +73,19 @@ def left_out(name: str, build: Build, model: Path | None) -> str | None:
     return None
 
 
-def create_executor(name: str, build: Build, simulator: str = "verilator", model: Path | None = None) -> Executor:  # noqa: PLR0911
+def create_executor(  # noqa: PLR0911
+    name: str,
+    build: Build,
+    simulator: str = "verilator",
+    model: Path | None = None,
+    events: FloatArray | None = None,
+) -> Executor:
     """The executor ``name`` on ``build``; what it builds is cached in the build's ``sim`` folder.
 
     Args:
         simulator: of the executor ``rtl``.
         model: the Keras model of the executor ``keras``.
+        events: what ``keras`` gets in the place of the first codes, see there.
 
     Raises:
         ConfigError: if it is unknown, or lacks its model.
@@ -92,7 +99,7 @@ def create_executor(name: str, build: Build, simulator: str = "verilator", model
 
             if model is None:
                 raise ConfigError("executor 'keras' needs the model of the build; give it with --model model.h5")
-            return KerasExecutor(build.graph, model)
+            return KerasExecutor(build.graph, model, events)
         case "csim":
             from bittrigger.simulate.csim import CSim
 
@@ -155,6 +162,7 @@ def run_executors(
     *,
     simulator: str = "verilator",
     model: Path | None = None,
+    events: FloatArray | None = None,
     look_into: bool = True,
     on_start: Callable[[str], None] = lambda _: None,
 ) -> list[Outcome]:
@@ -166,6 +174,7 @@ def run_executors(
     Args:
         simulator: of the executor ``rtl``.
         model: the Keras model of the executor ``keras``.
+        events: the real events behind the first of ``codes``; Keras gets them as they are.
         look_into: whether a mismatch is traced to its layer and left in the build folder, which takes seconds.
         on_start: called with the name of each executor that runs.
     """
@@ -180,7 +189,7 @@ def run_executors(
         found: IntArray | None = None
         error: BittriggerError | None = None
         try:
-            found = create_executor(name, build, simulator, model).run(codes)
+            found = create_executor(name, build, simulator, model, events).run(codes)
             if outcomes and outcomes[0].codes is not None:
                 compare(build.graph, outcomes[0].codes, found, ("oracle", name))
         except BittriggerError as failure:
@@ -188,7 +197,7 @@ def run_executors(
         seconds = time.perf_counter() - started
         record = None
         if look_into and isinstance(error, MismatchError):
-            record = record_mismatch(build, name, codes, error, simulator=simulator, model=model)
+            record = record_mismatch(build, name, codes, error, simulator=simulator, model=model, events=events)
         outcomes.append(Outcome(name, found, seconds, error, record=record))
     return outcomes
 

@@ -8,12 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from bittrigger.errors import MismatchError
-from bittrigger.fixed import IntArray
+from bittrigger.fixed import FloatArray, IntArray
 from bittrigger.graph import Graph, output_fracs
 from bittrigger.ports import decode_inputs, output_fields
-
-BATCH = 1 << 17
-"""Events that TensorFlow gets at a time; bounds the memory. It traces the model anew for each batch."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,11 +22,14 @@ class KerasExecutor:
     Attributes:
         graph: the network; its ports say what codes mean.
         model: the model file.
+        events: the real events `(events, n_inputs)` behind the first codes of a run, which Keras gets as they are; it gets
+            the values of the codes of the others.
         name: ``keras``.
     """
 
     graph: Graph
     model: Path
+    events: FloatArray | None = None
     name: str = "keras"
 
     def run(self, codes: IntArray) -> IntArray:
@@ -39,7 +39,7 @@ class KerasExecutor:
             UnsupportedModelError: if the file is no model that may be loaded.
             MismatchError: if the model has other inputs or outputs than the build, or a value that no code stands for.
         """
-        from bittrigger.hls4ml.agreement import keras_outputs, without_endings
+        from bittrigger.hls4ml.reference import keras_outputs, reference_events, without_endings
         from bittrigger.keras_file import load_model
 
         loaded = load_model(self.model)
@@ -47,11 +47,11 @@ class KerasExecutor:
         if n_inputs != self.graph.n_inputs:
             raise MismatchError(f"model {self.model} has {n_inputs} inputs; the build has {self.graph.n_inputs}")
         values = decode_inputs(self.graph, codes).astype(np.float32)
+        if self.events is not None:
+            given = self.events[: len(values)]
+            values[: len(given)] = reference_events(loaded, self.graph, given)
         with without_endings(loaded, remove=True) as bare:
-            parts = [keras_outputs(bare, values[start : start + BATCH]) for start in range(0, len(values), BATCH)]
-        if not parts:
-            return np.empty((0, self.graph.n_outputs), dtype=np.int64)
-        return self._codes(np.concatenate(parts))
+            return self._codes(keras_outputs(bare, values))
 
     def _codes(self, outputs: np.ndarray[tuple[int, int], np.dtype[np.float64]]) -> IntArray:
         if outputs.shape[1] != self.graph.n_outputs:

@@ -11,7 +11,7 @@ import numpy as np
 
 from bittrigger.build import Build
 from bittrigger.errors import ConfigError, MismatchError
-from bittrigger.fixed import IntArray
+from bittrigger.fixed import FloatArray, IntArray
 from bittrigger.ports import decode_inputs
 from bittrigger.simulate.locate import WAVE, Location, context, locate
 
@@ -39,6 +39,7 @@ def record_mismatch(
     *,
     simulator: str = "verilator",
     model: Path | None = None,
+    events: FloatArray | None = None,
 ) -> Record | None:
     """Look into a mismatch and write it to ``sim/mismatch/<n>`` of the build; None for one of timing alone.
 
@@ -46,6 +47,7 @@ def record_mismatch(
         executor: the one that differs from the oracle.
         codes: input codes `(events, n_inputs)` of the run.
         error: what the run ended with.
+        events: the real events behind the first of ``codes``.
 
     Raises:
         ConfigError: if the build folder cannot be written.
@@ -60,7 +62,10 @@ def record_mismatch(
         rows = (error.event, error.event + 1)
         if location.layer is None and executor.startswith("rtl"):
             rows = context(build, error.event, len(codes))  # it may take the events before it
-        np.save(folder / "event.npy", decode_inputs(build.graph, codes[slice(*rows)]))
+        reals = decode_inputs(build.graph, codes[slice(*rows)])
+        if events is not None and rows[1] <= len(events):
+            reals = events[slice(*rows)]
+        np.save(folder / "event.npy", reals)
         words = ["bittrigger", "simulate", str(build.folder.absolute()), "--executor", executor]
         words += ["--inputs", str(folder / "event.npy")]
         words += ["--simulator", simulator] if executor == "rtl" and simulator != "verilator" else []

@@ -14,6 +14,7 @@ from bittrigger.emit.emit_emulator.requantize import rounder
 from bittrigger.emit.emit_emulator.sums import Sums, straight_line_sums
 from bittrigger.emit.render import render, write_changed
 from bittrigger.errors import ConfigError, InternalError
+from bittrigger.fixed import FLOAT32_BITS
 from bittrigger.graph import Linear, Lookup, Requantize
 from bittrigger.pipeline import Module, Pipeline
 from bittrigger.scaling import MagnitudeOr, ShiftDown, ShiftUp
@@ -117,6 +118,7 @@ def _texts(pipeline: Pipeline, library: str, version: int) -> dict[str, str]:
         "n_outputs": graph.n_outputs,
         "inputs": inputs,
         "outputs": outputs,
+        "float32_bits": FLOAT32_BITS,
         "narrow": any(column.narrow for column in inputs),
         "wide": any(not column.narrow for column in inputs),
         "modules": [{"name": layer.module.name, "summary": layer.summary} for layer in layers],

@@ -9,7 +9,7 @@ from bittrigger.emit.emit_emulator.lanes import signed_literal
 from bittrigger.errors import UnsupportedModelError
 from bittrigger.fixed import FixedPoint, Interval
 from bittrigger.graph import Graph, intervals
-from bittrigger.ports import common_type
+from bittrigger.ports import common_type, reads_float32
 
 MAX_FRAC = 1000
 """Fractional bits, of either sign, whose step is a normal double."""
@@ -47,6 +47,11 @@ class Column:
     def narrow(self) -> bool:
         """Whether the codes leave room in a double to round by adding a large number."""
         return self.type.width <= NARROW_WIDTH
+
+    @property
+    def float32(self) -> bool:
+        """Whether real values are rounded to float32 first."""
+        return reads_float32(self.type)
 
     @property
     def lo(self) -> str:

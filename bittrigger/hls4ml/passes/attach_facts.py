@@ -10,6 +10,7 @@ from bittrigger.errors import UnsupportedModelError
 from bittrigger.hls4ml import attributes
 from bittrigger.hls4ml.check_model import check_model
 from bittrigger.hls4ml.facts import activation_facts, layer_facts
+from bittrigger.quiet import as_written
 
 
 class AttachFacts(ModelOptimizerPass):  # type: ignore[misc]
@@ -34,6 +35,7 @@ class AttachFacts(ModelOptimizerPass):  # type: ignore[misc]
                 "allowed is hls4ml.converters.convert_from_keras_model with a model object; load the model and pass it"
             )
         check_model(keras_model)
+        as_written()  # so that what Keras predicts from now on is what the design gives
         layers = {layer.name: layer for layer in keras_model.layers}
         owner: dict[str, Any] = {}
         for node in nodes:

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <limits>
 #include <new>
+#include <type_traits>
 
 namespace anomaly_v1 {
 namespace {
@@ -22,10 +23,13 @@ typedef double Reals __attribute__((vector_size(VECTOR_BYTES)));
 typedef std::int64_t Codes __attribute__((vector_size(VECTOR_BYTES)));
 constexpr int REALS = VECTOR_BYTES / 8;
 
-// Values as codes: the nearest multiple of the step, ties to even, saturated. Returns whether all are finite.
+// Values as codes: rounded to float32 as Keras reads them (ports of at most 24 bits), then to the nearest
+// multiple of the step, ties to even, saturated. Returns whether all are finite.
 template <typename Port, typename Value>
 inline bool encode_narrow(const Value *values, std::int64_t *codes) {
+    using Read = std::conditional_t<Port::FLOAT32, float, Value>;
     typedef Value Values __attribute__((vector_size(REALS * sizeof(Value))));
+    typedef Read Reads __attribute__((vector_size(REALS * sizeof(Read))));
     constexpr double LOWEST = Port::LOWEST;
     constexpr double HIGHEST = Port::HIGHEST;
     Codes finite = Codes{} - 1;
@@ -33,7 +37,7 @@ inline bool encode_narrow(const Value *values, std::int64_t *codes) {
     for (; i + REALS <= Port::SIZE; i += REALS) {
         Values loaded;
         std::memcpy(&loaded, values + i, sizeof loaded);
-        Reals value = __builtin_convertvector(loaded, Reals);
+        Reals value = __builtin_convertvector(__builtin_convertvector(loaded, Reads), Reals);
         finite &= value - value == 0.0;
         value *= Port::SCALE;
         value = value > LOWEST ? value : Reals{} + LOWEST;
@@ -46,7 +50,7 @@ inline bool encode_narrow(const Value *values, std::int64_t *codes) {
         good &= finite[k] != 0;
     }
     for (; i < Port::SIZE; i++) {
-        double value = static_cast<double>(values[i]);
+        double value = static_cast<double>(static_cast<Read>(values[i]));
         good &= value - value == 0.0;
         value *= Port::SCALE;
         value = value > LOWEST ? value : LOWEST;
@@ -62,6 +66,7 @@ struct Port_objects {
     static constexpr std::int64_t LOWEST = -2048;
     static constexpr std::int64_t HIGHEST = 2047;
     static constexpr double SCALE = 0x1.0000000000000p+0;
+    static constexpr bool FLOAT32 = true;
 
     template <typename Value>
     static bool encode(const Value *values, std::int64_t *codes) {

@@ -28,8 +28,9 @@ extern "C" {
 // Inputs and outputs as integer codes.
 ANOMALY_V1_API int64_t anomaly_v1_run_codes(const int64_t *codes, int64_t *outputs, int64_t events);
 
-// Inputs and outputs in the units of the Keras model. Inputs are rounded to the nearest code, ties to even, and
-// saturate; outputs are exact where their codes have at most 53 bits.
+// Inputs and outputs in the units of the Keras model. Inputs are rounded to float32 as Keras reads them, where the codes
+// of a port have at most 24 bits, then to the nearest code, ties to even, and saturate; outputs are exact where
+// their codes have at most 53 bits.
 ANOMALY_V1_API int64_t anomaly_v1_run_values(const double *values, double *outputs, int64_t events);
 ANOMALY_V1_API int64_t anomaly_v1_run_floats(const float *values, double *outputs, int64_t events);
 
