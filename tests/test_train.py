@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from bittrigger.errors import ConfigError, UnsupportedModelError
 from bittrigger.ternary import absmean_scale, nearest_power_of_two, round_clip
-from bittrigger.train import accuracy, one_vs_rest_auc, roc_auc, split_by_seed
+from bittrigger.train import accuracy, log_odds, one_vs_rest_auc, roc_auc, split_by_seed
 from bittrigger.train.metrics import efficiency_at_rate
 from bittrigger.train.recipes import fit_keeping_best, load_arrays, markdown_table, predict, reload
 
@@ -83,7 +83,52 @@ def test_accuracy_and_auc_of_known_scores() -> None:
     scores = np.array([[3, 1, 1], [0, 2, 1], [5, 5, 0], [1, 0, 2]])
     labels = np.array([0, 1, 1, 2])
     assert accuracy(scores, labels) == 0.75
-    assert one_vs_rest_auc(scores, labels).tolist() == [2 / 3, 1.0, 1.0]
+    assert one_vs_rest_auc(scores, labels).tolist() == [1.0, 1.0, 1.0]
+    scores[2, 0] = 9  # the most probable of class 0, and the least of class 1
+    assert one_vs_rest_auc(scores, labels).tolist() == [2 / 3, 1 / 2, 1.0]
+
+
+def quantised_logits(rows: int = 400, classes: int = 5) -> tuple[Any, Any]:
+    """Logits on a grid of 1/16, as of firmware, and labels that they tell something about."""
+    generator = np.random.default_rng(3)
+    labels = np.arange(rows) % classes
+    logits = generator.normal(0, 2, (rows, classes)) + 2 * np.eye(classes)[labels]
+    return np.rint(16 * logits) / 16, labels
+
+
+def test_what_is_common_to_all_logits_of_an_event_changes_no_area() -> None:
+    logits, labels = quantised_logits()
+    offsets = np.random.default_rng(4).integers(-400, 400, (len(logits), 1)) / 16
+    moved = (logits + offsets).astype(np.float32)
+    assert one_vs_rest_auc(moved, labels).tolist() == one_vs_rest_auc(logits, labels).tolist()
+    assert log_odds(moved, 1, 3).tolist() == log_odds(logits, 1, 3).tolist()
+    assert roc_auc(moved[:, 0], labels == 0) < roc_auc(logits[:, 0], labels == 0)  # a raw logit is no score
+
+
+def test_the_areas_are_those_of_the_softmax_probabilities() -> None:
+    """As scikit-learn has them: `roc_auc_score(labels, probabilities, multi_class="ovr", average="macro")`."""
+    from sklearn.metrics import roc_auc_score
+
+    logits, labels = quantised_logits()
+    powers = np.exp(logits)
+    probabilities = powers / powers.sum(axis=1, keepdims=True)
+    wanted = roc_auc_score(labels, probabilities, multi_class="ovr", average="macro")
+    assert one_vs_rest_auc(logits, labels).mean() == pytest.approx(wanted, abs=1e-9)
+    assert one_vs_rest_auc(np.log(probabilities), labels).mean() == pytest.approx(wanted, abs=1e-9)
+
+
+def test_log_odds_do_not_saturate_and_add_the_probabilities_of_a_group() -> None:
+    assert log_odds(np.array([[0.0, -700, -701], [0, -701, -702]]), 0).tolist() == pytest.approx([699.687, 700.687])
+    logits, _ = quantised_logits(50)
+    powers = np.exp(logits)
+    wanted = np.log(powers[:, [0, 4]].sum(axis=1) / powers[:, [1, 2]].sum(axis=1))
+    assert log_odds(logits, (0, 4), (1, 2)) == pytest.approx(wanted)
+
+
+@pytest.mark.parametrize(("signal", "against"), [(5, None), ((), None), ((0, 1), (1, 2)), (0, 0)])
+def test_log_odds_refuse_groups_without_meaning(signal: Any, against: Any) -> None:
+    with pytest.raises(ConfigError, match=r"of logits of shape \(4, 5\); expected \(n, classes\), and two groups"):
+        log_odds(np.zeros((4, 5)), signal, against)
 
 
 def test_accuracy_refuses_other_shapes() -> None:

@@ -83,6 +83,16 @@ def test_logits_are_what_stands_before_the_probabilities(function: str | None, o
     assert found == pytest.approx(wanted, abs=1e-4)
 
 
+def test_a_network_has_one_area_with_and_without_its_softmax() -> None:
+    """So that a float model and the mixed one that is made from it are measured alike, far probabilities too."""
+    inputs = tf.keras.Input(3)
+    logits = tf.keras.Model(inputs, layers.Dense(3, kernel_initializer="orthogonal")(inputs))
+    whole = tf.keras.Model(inputs, layers.Softmax()(logits(inputs)))
+    x = (12 * SCORES).astype(np.float32)
+    wanted = METRICS["auc"].measure(logits_of(logits, x), Y)
+    assert METRICS["auc"].measure(logits_of(whole, x), Y) == pytest.approx(wanted, abs=1e-12)
+
+
 def test_an_unknown_metric_is_refused() -> None:
     with pytest.raises(ConfigError, match="metric 'f1': not known; allowed are accuracy, auc, mse"):
         find_objective("f1")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from bittrigger.train.costs import LayerCost, ModelCost, model_costs
 from bittrigger.train.fitting import FitResult, FitSettings, fit
-from bittrigger.train.metrics import accuracy, one_vs_rest_auc, roc_auc
+from bittrigger.train.metrics import accuracy, log_odds, one_vs_rest_auc, roc_auc
 from bittrigger.train.splits import Split, split_by_seed
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ __all__ = [
     "calibrate",
     "export_stock",
     "fit",
+    "log_odds",
     "model_adder_bits",
     "model_costs",
     "model_widths",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy.typing as npt
 
 from bittrigger.errors import ConfigError
 
-__all__ = ["Efficiency", "accuracy", "efficiency_at_rate", "one_vs_rest_auc", "roc_auc", "roc_curve"]
+__all__ = ["Efficiency", "accuracy", "efficiency_at_rate", "log_odds", "one_vs_rest_auc", "roc_auc", "roc_curve"]
 
 
 def accuracy(scores: npt.NDArray[Any], labels: npt.NDArray[Any]) -> float:
@@ -139,19 +140,61 @@ def _kinds(scores: npt.NDArray[Any], positive: npt.NDArray[np.bool_]) -> tuple[i
     return n_positive, n_negative
 
 
-def one_vs_rest_auc(scores: npt.NDArray[Any], labels: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-    """Return the area under the ROC curve of each class against all others.
+def log_odds(
+    logits: npt.NDArray[Any], signal: int | Sequence[int], against: int | Sequence[int] | None = None
+) -> npt.NDArray[np.float64]:
+    """Return `log(p_signal / p_against)` of the softmax probabilities: the score to cut on for a class.
 
-    The mean of the result is the macro AUC. Column `c` of `scores` ranks the samples for class `c`.
+    A logit by itself is no score: what is common to all logits of an event cancels in the softmax, and is arbitrary. The
+    log odds against all other classes order the events as the probability of `signal` does, and do not saturate at 1.
 
     Args:
-        scores: shape `(n, classes)`.
+        logits: shape `(n, classes)`; logarithms of probabilities will do.
+        signal: one class, or several whose probabilities are added.
+        against: the classes of the background; None takes all others.
+
+    Returns:
+        Shape `(n,)`. Events whose logits differ by what is common to all have the same bits, if their differences have.
+
+    Raises:
+        ConfigError: a class does not exist, is in both groups, or a group is empty.
+    """
+    classes = logits.shape[1] if logits.ndim == 2 else 0
+    sought = [signal] if isinstance(signal, int) else list(signal)
+    if against is None:
+        against = [c for c in range(classes) if c not in sought]
+    others = [against] if isinstance(against, int) else list(against)
+    both = sought + others
+    if not sought or not others or len(set(both)) < len(both) or not set(both) <= set(range(classes)):
+        raise ConfigError(
+            f"classes {sought} against {others} of logits of shape {logits.shape}; expected (n, classes), and two groups of "
+            "classes without a common one"
+        )
+    relative = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
+    return _log_sum(relative[:, sought]) - _log_sum(relative[:, others])
+
+
+def _log_sum(logits: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """`log(sum(exp(logits)))` of each row; the same whatever the order of the columns."""
+    rising = np.sort(logits, axis=1)
+    largest = rising[:, -1:]
+    return np.asarray(largest[:, 0] + np.log(np.exp(rising - largest).sum(axis=1)))
+
+
+def one_vs_rest_auc(logits: npt.NDArray[Any], labels: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    """Return the area under the ROC curve of each class against all others, ranked by its softmax probability.
+
+    The mean of the result is the macro AUC, as scikit-learn has it with `multi_class="ovr"`. Adding one number to all logits
+    of an event changes nothing.
+
+    Args:
+        logits: shape `(n, classes)`; logarithms of probabilities will do, probabilities will not.
         labels: shape `(n,)`, class indices.
 
     Returns:
         Shape `(classes,)`.
 
     Raises:
-        ConfigError: as `roc_auc`, for any class.
+        ConfigError: as `roc_auc`, for any class, or there is one class.
     """
-    return np.array([roc_auc(column, labels == c) for c, column in enumerate(scores.T)])
+    return np.array([roc_auc(log_odds(logits, c), labels == c) for c in range(logits.shape[1])])

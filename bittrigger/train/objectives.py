@@ -25,7 +25,10 @@ Labels = npt.NDArray[Any]
 TEMPERATURE = 2.0
 """Of both networks in distillation, for classes."""
 
-_SMALLEST_PROBABILITY = 1e-7
+_SMALLEST_PROBABILITY = float(np.finfo(np.float32).tiny)
+_NEAREST_TO_ONE = 1e-7
+"""Of a sigmoid in float32, which cannot tell what is nearer."""
+
 _BATCH = 4096
 
 
@@ -160,9 +163,13 @@ def logits_of(model: Model, x: Real) -> Real:
     function = output_function(model)
     if function is None:
         return outputs
-    within = np.clip(outputs.astype(np.float64), _SMALLEST_PROBABILITY, 1 - _SMALLEST_PROBABILITY)
-    logits: Real = np.log(within)
-    return logits - np.log1p(-within) if function == "sigmoid" else logits
+    wide = outputs.astype(np.float64)
+    if function == "sigmoid":
+        within = np.clip(wide, _NEAREST_TO_ONE, 1 - _NEAREST_TO_ONE)
+        odds: Real = np.log(within) - np.log1p(-within)
+        return odds
+    logits: Real = np.log(np.maximum(wide, _SMALLEST_PROBABILITY))
+    return logits
 
 
 def _right(scores: Real, y: Labels) -> npt.NDArray[np.bool_]:

@@ -83,8 +83,8 @@ def sweep(
     """Train each design with each seed; what is done in `folder` already is not done again.
 
     Call `prepare_tensorflow` first. The folder of a run gets `model.h5`, in stock QKeras layers, and `scaler.json`. Its
-    figures are `accuracy` and `auc` (macro) of the validation rows, by which to choose; `test_accuracy` and `test_auc`;
-    and the same of the float twin, with `twin_` in front.
+    figures are `accuracy` and `auc` (macro, of softmax probabilities) of the validation rows, by which to choose;
+    `test_accuracy` and `test_auc`; and the same of the float twin, with `twin_` in front.
 
     Raises:
         ConfigError: a setting is out of range, or `folder` holds runs of another sweep.
@@ -97,7 +97,7 @@ def sweep(
         tf.keras.backend.clear_session()
         return worker.run(DenseSettings(**{**fields, "hidden": tuple(fields["hidden"])}), seed, place)
 
-    identity = {"sweep": asdict(settings), "data (SHA-256)": _digest(sample)}
+    identity = {"sweep": asdict(settings), "data (SHA-256)": _digest(sample), "auc": "of softmax probabilities"}
     return run_study({d.name: asdict(d) for d in designs}, seeds, folder, work, identity=identity)
 
 
