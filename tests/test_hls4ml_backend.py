@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from keras_models import QActivation, QDense, layers, lowered, model_of, randomize, tf
 
-from bittrigger.errors import ConfigError, ToolNotFoundError, UnsupportedModelError
+from bittrigger.errors import ConfigError, MismatchError, ToolNotFoundError, UnsupportedModelError
 from bittrigger.hls4ml import register
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -126,6 +126,37 @@ def test_granularity_does_not_matter(hls4ml, model, granularity, tmp_path):
         assert node.name == wanted.name
         if isinstance(node, Linear):
             assert np.array_equal(node.weights, wanted.weights)
+
+
+def test_a_conversion_compares_every_bit_with_keras(hls4ml, model, tmp_path, monkeypatch):
+    """As on the command line: a wrong lowering does not leave the converter."""
+    from dataclasses import replace
+
+    from bittrigger.hls4ml import design
+
+    def wrong(*arguments, **options):
+        result = design_lower(*arguments, **options)
+        last = result.graph[result.graph.outputs[-1]]
+        nodes = (*result.graph.nodes[:-1], replace(last, bias=last.bias + 1))
+        return replace(result, graph=replace(result.graph, nodes=nodes))
+
+    design_lower = design.lower_with_map
+    monkeypatch.setattr(design, "lower_with_map", wrong)
+    with pytest.raises(MismatchError, match=r"event 0, output 0: Keras gives .*, the oracle gives"):
+        converted(hls4ml, model, tmp_path)
+
+
+def test_a_quantiser_far_beyond_its_range_is_not_passed_over(hls4ml, tmp_path):
+    """Keras itself leaves the grid of the quantiser there; 8,549 of 20,001 events differed."""
+
+    def branch(x):
+        x = QDense(1, kernel_quantizer="quantized_bits(4,10,alpha=1)", use_bias=False, name="d")(x)
+        return QActivation("quantized_bits(12,0,alpha=1)", name="a")(x)
+
+    far = model_of(branch, inputs=1, quantizer="quantized_bits(16,6,alpha=1)")
+    far.get_layer("d").set_weights([np.array([[896.0]])])
+    with pytest.raises((MismatchError, UnsupportedModelError)):
+        converted(hls4ml, far, tmp_path)
 
 
 def test_predict_needs_compile(hls4ml, model, tmp_path):

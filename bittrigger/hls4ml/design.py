@@ -10,6 +10,8 @@ from weakref import WeakKeyDictionary
 
 from bittrigger.build import BuildSettings, create_pipeline, save_build, write_firmware
 from bittrigger.errors import ConfigError
+from bittrigger.graph import Graph
+from bittrigger.hls4ml.agreement import check_agreement
 from bittrigger.hls4ml.lower import Lowered, lower_with_map
 from bittrigger.passes.simplify import simplify
 from bittrigger.pipeline import Pipeline
@@ -34,9 +36,14 @@ class Design:
     executor: Executor | None = None
 
     @cached_property
+    def graph(self) -> Graph:
+        """The integer graph with less to build."""
+        return simplify(self.lowered.graph)
+
+    @cached_property
     def pipeline(self) -> Pipeline:
         """The adders, placed in stages; made when it is first needed, because the solver takes its time."""
-        return create_pipeline(simplify(self.lowered.graph), self.settings)
+        return create_pipeline(self.graph, self.settings)
 
     def write(self, folder: Path) -> None:
         """Write the build folder: ``hls/``, ``rtl/`` and the design files."""
@@ -61,15 +68,24 @@ def lowered(model_graph: Any) -> Lowered:
 
 
 def design_of(model_graph: Any) -> Design:
-    """The design of ``model_graph``, made at the first call from the settings in its configuration."""
+    """The design of ``model_graph``, made at the first call from the settings in its configuration, and compared with Keras.
+
+    A graph that was saved and loaded comes without its Keras model; it was compared when it was converted.
+
+    Raises:
+        UnsupportedModelError: if something cannot be lowered exactly.
+        MismatchError: if Keras and the integers differ in a bit.
+    """
     if model_graph not in _DESIGNS:
         config = model_graph.config
-        result = lower_with_map(
-            model_graph,
-            input_precision=config.get_config_value("InputPrecision"),
-            logits=bool(config.get_config_value("OutputLogits", False)),
-        )
-        _DESIGNS[model_graph] = Design(result, _settings(model_graph, result))
+        logits = bool(config.get_config_value("OutputLogits", False))
+        precision = config.get_config_value("InputPrecision")
+        result = lower_with_map(model_graph, input_precision=precision, logits=logits)
+        design = Design(result, _settings(model_graph, result))
+        model = config.get_config_value("KerasModel")
+        if model is not None and not isinstance(model, str):
+            check_agreement(model, design.graph, logits=logits)
+        _DESIGNS[model_graph] = design
     return _DESIGNS[model_graph]
 
 
