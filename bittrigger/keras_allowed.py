@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from bittrigger.errors import UnsupportedModelError
+from bittrigger.frontend.keras_calls import check_calls
+from bittrigger.frontend.keras_numbers import check_call_numbers, check_quantizer
 from bittrigger.hls4ml.attributes import ALLOWED_LAYERS, AT_OUTPUT
 
 OURS = frozenset(["BitLinear", "BitActivation", "BitConv1D", "BitConv2D", "BitHepLinear"])
@@ -119,12 +121,17 @@ _SHOWN = frozenset([*ALLOWED_LAYERS, *AT_OUTPUT, *(OURS - set(TRAINING_ONLY))])
 _OBJECTS = LAYERS | QUANTIZERS | FUNCTIONS | _HELPERS
 _MODULES = ("keras", "qkeras", "tensorflow")
 _CALLABLE_KEYS = re.compile(r"activation|quantizer|(.*_)?(activation|quantizer|initializer|regularizer|constraint)")
+_NAME = re.compile(r"[A-Za-z0-9.][A-Za-z0-9_./>-]*")
+_NAMES = "texts of letters, digits and _ . / > - that begin with a letter or digit"
 _CALL = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)\s*(\([A-Za-z0-9_.,=' +\-]*\))?")
 
 Json = Any
 
-MAX_LAYERS = 10_000
+MAX_LAYERS = 400
+"""Most layers; Keras itself recurses through a chain of them, and takes tens of milliseconds for each."""
+
 MAX_DEPTH = 40
+MAX_NAME = 200
 
 MAX_WEIGHTS = 1 << 29
 """Most weights of one layer: 2 GiB."""
@@ -155,13 +162,20 @@ def check_config(where: str, config: Mapping[str, Any], also: frozenset[str] = f
         raise UnsupportedModelError(f"model file {where}: it has {found} layers; allowed are 1 to {MAX_LAYERS}")
     for layer in layers:
         _check_layer(where, layer, also)
-    if isinstance(body, dict) and not isinstance(body.get("name", ""), str):
+    if isinstance(body, dict) and not _is_name(body.get("name", "model")):
         raise UnsupportedModelError(
-            f"model file {where}: the model has the name {str(body['name'])[:80]!r}; allowed are texts; save it again"
+            f"model file {where}: the model has the name {str(body['name'])[:80]!r}; allowed are {_NAMES}; save it again"
         )
     rest = {key: value for key, value in body.items() if key != "layers"} if isinstance(body, dict) else {}
     _walk(where, "the model", rest, 0)
+    if isinstance(body, dict) and kind != "Sequential":
+        check_calls(where, body)
     _check_sizes(where, layers)
+
+
+def _is_name(name: Json) -> bool:
+    """Whether TensorFlow takes ``name`` for a scope and for a node."""
+    return isinstance(name, str) and len(name) <= MAX_NAME and _NAME.fullmatch(name) is not None
 
 
 def _is_one_of(kind: Json, names: frozenset[str]) -> bool:
@@ -174,9 +188,9 @@ def _check_layer(where: str, layer: Json, also: frozenset[str]) -> None:
             f"model file {where}: a layer is {str(layer)[:80]!r}; allowed are layers; save it again"
         )
     named = layer["config"].get("name")
-    if not isinstance(named, str) or not named:
+    if not _is_name(named):
         raise UnsupportedModelError(
-            f"model file {where}: a layer has the name {str(named)[:80]!r}; allowed are texts; save the model again"
+            f"model file {where}: a layer has the name {str(named)[:80]!r}; allowed are {_NAMES}; save the model again"
         )
     name = named[:80]
     kind = layer.get("class_name")
@@ -222,6 +236,8 @@ def _check_object(where: str, owner: str, value: Mapping[str, Any]) -> None:
         _check_call(where, owner, value["config"])
     elif not _is_one_of(kind, _OBJECTS):
         raise _refused(where, owner, "class", kind)
+    elif kind in QUANTIZERS:
+        check_quantizer(where, owner, str(kind), value.get("config", {}))
 
 
 def _check_module(where: str, owner: str, value: Mapping[str, Any]) -> None:
@@ -244,6 +260,7 @@ def _check_call(where: str, owner: str, text: str) -> None:
     match = _CALL.fullmatch(text.strip())
     if match is None or match[1] not in _OBJECTS:
         raise _refused(where, owner, "function", text)
+    check_call_numbers(where, owner, match[1], match[2] or "")
 
 
 def _refused(where: str, owner: str, what: str, found: Json) -> UnsupportedModelError:

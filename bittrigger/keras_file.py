@@ -1,35 +1,54 @@
-"""Reading Keras model files that may be damaged or hostile: the configuration is checked before TensorFlow sees it.
+"""Reading Keras model files that may be damaged or hostile: what is checked is what is used.
 
-A Keras file can name any importable class and even carry byte code (a ``Lambda``). This module reads the configuration
-as JSON, walks through it and refuses every class that is not on a list; only then is the file handed to Keras.
+A Keras file can name any importable class and even carry byte code (a ``Lambda``); one file can be two, one for each reader. This
+module reads the bytes once, by readers of our own, and refuses every class that is not on a list. Keras gets the configuration
+and the arrays that were checked; it never sees the file.
 """
 
 from __future__ import annotations
 
-import io
 import json
-import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from bittrigger.errors import BittriggerError, UnsupportedModelError
+from bittrigger.frontend import hdf5, zip_archive
 from bittrigger.keras_allowed import check_config
 
 MAX_BYTES = 2 << 30
-"""Largest file, and largest total of the weights in it, that is read."""
+"""Largest file that is read."""
 
-MAX_CONFIG_BYTES = 64 << 20
+MAX_CONFIG_BYTES = 16 << 20
 """Largest configuration that is read."""
 
 KerasModel = Any
 """A model, layer or group of a library without types."""
 
+Array = npt.NDArray[Any]
+
 _ARCHIVE_CONFIG = "config.json"
 _ARCHIVE_WEIGHTS = "model.weights.h5"
 _ALLOWED = "allowed are files of model.save('name.h5') and model.save('name.keras') of Keras 2"
+
+
+@dataclass(frozen=True)
+class _Content:
+    """What a model file holds.
+
+    Attributes:
+        config: the configuration, as JSON.
+        weights: of an HDF5 file for each layer the arrays by name, in order; of an archive the arrays of each path.
+        archive: whether it is a .keras archive.
+    """
+
+    config: str
+    weights: dict[str, dict[str, Array]]
+    archive: bool
 
 
 def load_model(path: Path | str, *, also: frozenset[str] = frozenset()) -> KerasModel:
@@ -44,27 +63,40 @@ def load_model(path: Path | str, *, also: frozenset[str] = frozenset()) -> Keras
             allowed; if weights are missing, of a wrong shape or not finite.
     """
     path = Path(path)
-    _check_file(path)
-    with path.open("rb") as stream:
-        start = stream.read(8)
-    if start.startswith(b"PK"):
-        text, weights = _read_archive(path)
-    elif start == b"\x89HDF\r\n\x1a\n":
-        text, weights = _read_hdf5(path)
-    else:
-        raise UnsupportedModelError(
-            f"model file {path}: it is neither HDF5 nor a .keras archive; {_ALLOWED}; save it again"
-        )
-    config = _parse(path, text)
+    content = _read(path, _read_bytes(path))
+    config = _parse(path, content.config)
     check_config(str(path), config, also)
-    for name, values in weights:
-        if not np.isfinite(values).all():
-            count = int((~np.isfinite(values)).sum())
-            raise UnsupportedModelError(
-                f"model file {path}: weight {name!r} holds {count} values that are NaN or infinite; allowed are finite "
-                "weights; did the training diverge?"
-            )
-    return _load(path)
+    for owner, arrays in content.weights.items():
+        for name, values in arrays.items():
+            _check_finite(path, f"{owner}/{name}", values)
+    return _load(path, config, content)
+
+
+def _check_finite(path: Path, name: str, values: Array) -> None:
+    with np.errstate(over="ignore"):
+        count = int((~np.isfinite(values.astype(np.float32))).sum())
+    if count:
+        raise UnsupportedModelError(
+            f"model file {path}: weight {name!r} holds {count} values that are NaN or infinite; allowed are finite weights; did "
+            "the training diverge?"
+        )
+
+
+def _read_bytes(path: Path) -> bytes:
+    """The file as it is at one moment: no other read follows."""
+    _check_file(path)
+    try:
+        with path.open("rb") as stream:
+            data = stream.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise UnsupportedModelError(f"model file {path}: it cannot be read: {error.strerror}") from error
+    if not data:
+        raise UnsupportedModelError(f"model file {path}: it is empty; {_ALLOWED}; save it again")
+    if len(data) > MAX_BYTES:
+        raise UnsupportedModelError(
+            f"model file {path}: it has more than {MAX_BYTES} bytes, which is the most allowed; save a smaller model"
+        )
+    return data
 
 
 def _check_file(path: Path) -> None:
@@ -75,21 +107,15 @@ def _check_file(path: Path) -> None:
         raise UnsupportedModelError(f"model file {path}: no such file; {_ALLOWED}; check the path")
     if not path.is_file():
         raise UnsupportedModelError(f"model file {path}: it is no regular file; {_ALLOWED}; copy it to a file")
-    try:
-        size = path.stat().st_size
-        with path.open("rb"):
-            pass
-    except OSError as error:
-        raise UnsupportedModelError(f"model file {path}: it cannot be read: {error.strerror}") from error
-    if size == 0:
-        raise UnsupportedModelError(f"model file {path}: it is empty; {_ALLOWED}; save it again")
-    if size > MAX_BYTES:
-        raise UnsupportedModelError(
-            f"model file {path}: it has {size} bytes; allowed are {MAX_BYTES}; save a smaller model"
-        )
 
 
 def _parse(path: Path, text: str) -> Mapping[str, Any]:
+    """The configuration without what concerns training."""
+    if len(text) > MAX_CONFIG_BYTES:
+        raise UnsupportedModelError(
+            f"model file {path}: its configuration has {len(text)} characters; allowed are {MAX_CONFIG_BYTES}; save a "
+            "smaller model"
+        )
     try:
         config = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -100,124 +126,148 @@ def _parse(path: Path, text: str) -> Mapping[str, Any]:
         raise UnsupportedModelError(
             f"model file {path}: its configuration describes no model; {_ALLOWED}; save it again"
         )
-    return config
+    return {key: config[key] for key in ("module", "class_name", "config", "registered_name") if key in config}
 
 
-Weights = list[tuple[str, np.ndarray[Any, Any]]]
-
-
-def _read_hdf5(path: Path) -> tuple[str, Weights]:
-    """The configuration and the weights of an HDF5 file."""
-    import h5py
-
+def _read(path: Path, data: bytes) -> _Content:
+    """The configuration and the arrays of a model, in either format."""
     try:
-        with h5py.File(path, "r") as file:
-            raw = file.attrs.get("model_config")
-            if raw is None:
-                found = "weights only" if any(_datasets(file)) else "no model"
-                raise UnsupportedModelError(
-                    f"model file {path}: it holds {found}, no configuration; {_ALLOWED}; use model.save instead of "
-                    "model.save_weights"
-                )
-            if "model_weights" not in file:
-                raise UnsupportedModelError(
-                    f"model file {path}: it holds a configuration and no weights; {_ALLOWED}; save the whole model"
-                )
-            text = raw.decode("utf-8") if isinstance(raw, bytes) else str(raw)
-            return text, _weights(path, file["model_weights"])
-    except (OSError, KeyError, RuntimeError, ValueError) as error:
-        raise _damaged(path, error) from error
+        if data.startswith(zip_archive.SIGNATURE):
+            return _read_archive(data)
+        if data.startswith(hdf5.SIGNATURE):
+            return _read_hdf5(path, data)
+    except (hdf5.Hdf5Error, zip_archive.ZipError) as error:
+        raise UnsupportedModelError(
+            f"model file {path}: it is damaged or cut off, or not as Keras writes it ({error}); {_ALLOWED}; copy or save it again"
+        ) from error
+    raise UnsupportedModelError(
+        f"model file {path}: it is neither HDF5 nor a .keras archive; {_ALLOWED}; save it again"
+    )
 
 
-def _read_archive(path: Path) -> tuple[str, Weights]:
-    """The configuration and the weights of a .keras archive."""
-    import h5py
-
-    try:
-        with zipfile.ZipFile(path) as archive:
-            sizes = {member.filename: member.file_size for member in archive.infolist()}
-            if sum(sizes.values()) > MAX_BYTES or sizes.get(_ARCHIVE_CONFIG, 0) > MAX_CONFIG_BYTES:
-                raise UnsupportedModelError(
-                    f"model file {path}: it unpacks to {sum(sizes.values())} bytes; allowed are {MAX_BYTES}, "
-                    f"{MAX_CONFIG_BYTES} of them configuration; save a smaller model"
-                )
-            missing = [name for name in (_ARCHIVE_CONFIG, _ARCHIVE_WEIGHTS) if name not in sizes]
-            if missing:
-                raise UnsupportedModelError(
-                    f"model file {path}: the archive lacks {missing[0]}; {_ALLOWED}; save it again"
-                )
-            text = archive.read(_ARCHIVE_CONFIG).decode("utf-8")
-            with h5py.File(io.BytesIO(archive.read(_ARCHIVE_WEIGHTS)), "r") as file:
-                return text, _weights(path, file)
-    except (zipfile.BadZipFile, OSError, KeyError, RuntimeError, ValueError, EOFError, NotImplementedError) as error:
-        raise _damaged(path, error) from error
-
-
-def _damaged(path: Path, error: Exception) -> UnsupportedModelError:
-    return UnsupportedModelError(f"model file {path}: it is damaged or cut off ({error}); copy or save it again")
+def _read_hdf5(path: Path, data: bytes) -> _Content:
+    file = hdf5.Hdf5(data)
+    root = file.group(file.root)
+    texts = file.texts(root, "model_config")
+    if texts is None or len(texts) != 1:
+        found = "weights only" if file.names(root, "layer_names") else "no model"
+        raise UnsupportedModelError(
+            f"model file {path}: it holds {found}, no configuration; {_ALLOWED}; use model.save instead of model.save_weights"
+        )
+    if "model_weights" not in root.entries:
+        raise UnsupportedModelError(
+            f"model file {path}: it holds a configuration and no weights; {_ALLOWED}; save the whole model"
+        )
+    group = file.group(file.find(root, "model_weights"))
+    weights: dict[str, dict[str, Array]] = {}
+    for layer in file.names(group, "layer_names"):
+        inside = file.group(file.find(group, layer))
+        arrays = {name: file.array(file.find(inside, name), name) for name in file.names(inside, "weight_names")}
+        if arrays:
+            weights[layer] = arrays
+    return _Content(texts[0], weights, archive=False)
 
 
-def _datasets(group: KerasModel) -> Iterator[tuple[str, Any]]:
-    """All data sets of an HDF5 group that lie in the file itself: links to elsewhere are refused."""
-    import h5py
-
-    for name in group:
-        link = group.get(name, getlink=True)
-        if isinstance(link, h5py.ExternalLink | h5py.SoftLink):
-            raise OSError(f"it links to {link.path!r}")
-        item = group[name]
-        if isinstance(item, h5py.Dataset):
-            yield item.name, item
-        else:
-            yield from _datasets(item)
+def _read_archive(data: bytes) -> _Content:
+    found = zip_archive.stored_members(data, (_ARCHIVE_CONFIG, _ARCHIVE_WEIGHTS))
+    file = hdf5.Hdf5(found[_ARCHIVE_WEIGHTS])
+    weights: dict[str, dict[str, Array]] = {}
+    for place, header in file.arrays():
+        owner, _, name = place.rpartition("/")
+        if not place.startswith("optimizer/"):
+            weights.setdefault(owner, {})[name] = file.array(header, place)
+    return _Content(found[_ARCHIVE_CONFIG].decode("utf-8", "replace"), weights, archive=True)
 
 
-def _weights(path: Path, group: KerasModel) -> Weights:
-    arrays: Weights = []
-    total = 0
-    for name, item in _datasets(group):
-        if item.external or item.is_virtual:
-            raise ValueError(f"weight {name!r} lies in another file")
-        if item.dtype.kind not in "fiub":
-            continue
-        total += item.size * item.dtype.itemsize
-        if total > MAX_BYTES:
-            raise UnsupportedModelError(
-                f"model file {path}: its weights take more than {MAX_BYTES} bytes; save a smaller model"
-            )
-        arrays.append((name, np.asarray(item[()])))
-    return arrays
-
-
-def _load(path: Path) -> KerasModel:
-    """Let Keras build the model from a file that has been checked."""
+def _load(path: Path, config: Mapping[str, Any], content: _Content) -> KerasModel:
+    """Let Keras build the model from a configuration and arrays that have been checked."""
     from bittrigger.quiet import as_written, quiet_tensorflow, without_autograph
 
     with quiet_tensorflow():
         import tensorflow as tf
-        from qkeras import utils
-
-        # Registers the layers of ours with Keras.
-        import bittrigger.train.bithep
-        import bittrigger.train.layers  # noqa: F401
 
         as_written()
-        known: dict[str, Any] = {}
-        # QKeras offers no public list of its classes.
-        utils._add_supported_quantized_objects(known)
-        if zipfile.is_zipfile(path):
-            known["QActivation"] = _QActivationReader
         try:
-            with without_autograph():
-                return tf.keras.models.load_model(str(path), custom_objects=known, compile=False)
-        except tf.errors.OperatorNotAllowedInGraphError:  # a layer that cannot do without
-            return tf.keras.models.load_model(str(path), custom_objects=known, compile=False)
-        except (ValueError, TypeError, KeyError, IndexError, AttributeError, AssertionError, OSError) as error:
+            try:
+                with without_autograph():
+                    model = _build(config, archive=content.archive)
+            except tf.errors.OperatorNotAllowedInGraphError:  # a layer that cannot do without
+                model = _build(config, archive=content.archive)
+            assign = _assign_archive if content.archive else _assign_hdf5
+            assign(model, content.weights)
+        except (
+            *(ValueError, TypeError, KeyError, IndexError, AttributeError, AssertionError, OSError, ArithmeticError),
+            *(RecursionError, MemoryError, NotImplementedError, tf.errors.OpError),
+        ) as error:
             reason = " ".join(str(_cause(error)).split())[:400]
             raise UnsupportedModelError(
-                f"model file {path}: Keras cannot build it: {reason}; allowed are models whose weights fit their layers; "
-                "save it again as .h5 with Keras 2 and QKeras 0.9"
+                f"model file {path}: Keras cannot build it: {reason}; allowed are models whose weights fit their layers; save it "
+                "again as .h5 with Keras 2 and QKeras 0.9"
             ) from error
+        return model
+
+
+def _build(config: Mapping[str, Any], *, archive: bool) -> KerasModel:
+    """The model of a configuration, with the weights that its initialisers give."""
+    import tensorflow as tf
+    from keras.src.saving.legacy.saved_model import utils as legacy  # how Keras reads HDF5 files has no public name
+    from qkeras import utils
+
+    # Registers the layers of ours with Keras.
+    import bittrigger.train.bithep
+    import bittrigger.train.layers  # noqa: F401
+
+    known: dict[str, Any] = {}
+    # QKeras offers no public list of its classes.
+    utils._add_supported_quantized_objects(known)
+    if archive:
+        known["QActivation"] = _QActivationReader
+        return tf.keras.models.model_from_config(dict(config), custom_objects=known)
+    with (
+        tf.keras.utils.custom_object_scope(known),
+        legacy.keras_option_scope(save_traces=False, in_tf_saved_model_scope=True),
+    ):
+        return tf.keras.models.model_from_config(dict(config))
+
+
+def _assign_hdf5(model: KerasModel, weights: Mapping[str, Mapping[str, Array]]) -> None:
+    """Give each layer its arrays, those that are trained first, as Keras writes them."""
+    pairs: list[tuple[Any, Array]] = []
+    waiting = dict(weights)
+    for layer in model.layers:
+        variables = layer.trainable_weights + layer.non_trainable_weights
+        arrays = waiting.pop(layer.name, {})
+        wanted = [(_leaf(variable.name), tuple(variable.shape)) for variable in variables]
+        found = [(_leaf(name), values.shape) for name, values in arrays.items()]
+        if wanted != found:
+            raise ValueError(f"layer {layer.name!r} has the weights {found}; expected {wanted}")
+        pairs += zip(variables, arrays.values(), strict=True)
+    if waiting:
+        raise ValueError(f"it holds weights of {next(iter(waiting))[:80]!r}, which is no layer of the model")
+    for variable, values in pairs:
+        variable.assign(values.astype(variable.dtype.as_numpy_dtype))
+
+
+def _leaf(name: str) -> str:
+    return name.rsplit("/", 1)[-1].removesuffix(":0")
+
+
+def _assign_archive(model: KerasModel, weights: Mapping[str, Mapping[str, Array]]) -> None:
+    """Give each object of the model the arrays at its path, which Keras finds by walking through the model."""
+    from keras.src.saving import saving_lib  # the walk has no public name
+
+    saving_lib._load_state(model, _Store(weights), assets_store=None, inner_path="", visited_trackables=set())
+
+
+@dataclass(frozen=True)
+class _Store:
+    """Arrays by path, as Keras asks for them."""
+
+    weights: Mapping[str, Mapping[str, Array]]
+
+    def get(self, path: str) -> Mapping[str, Array]:
+        """The arrays of the object at ``path``."""
+        return self.weights.get(f"{path}/vars", {})
 
 
 def _cause(error: BaseException) -> BaseException:

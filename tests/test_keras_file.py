@@ -148,14 +148,15 @@ def test_a_name_that_is_no_text(h5, value):
 
 def test_a_model_whose_name_is_no_text(h5):
     refused(
-        spoil(h5, lambda config: config["config"].update(name=True)), "the model has the name 'True'; allowed are texts"
+        spoil(h5, lambda config: config["config"].update(name=True)),
+        "the model has the name 'True'; allowed are texts",
     )
 
 
 def test_values_that_are_not_finite(h5):
     with h5py.File(h5, "r+") as file:
         file["model_weights/d/d/kernel:0"][1, 2] = np.inf
-    refused(h5, r"weight '/model_weights/d/d/kernel:0' holds 1 values that are NaN or infinite")
+    refused(h5, r"weight 'd/d/kernel:0' holds 1 values that are NaN or infinite")
 
 
 def test_weights_of_a_wrong_shape(h5):
@@ -173,13 +174,13 @@ def test_an_archive_that_unpacks_to_gigabytes(tmp_path):
     with zipfile.ZipFile(tmp_path / "m.keras", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("config.json", b" " * (65 << 20))
         archive.writestr("model.weights.h5", b"")
-    refused(tmp_path / "m.keras", "it unpacks to .* bytes; allowed are")
+    refused(tmp_path / "m.keras", "not as Keras writes it .*compressed")
 
 
 def test_weights_in_another_file(h5, tmp_path):
     with h5py.File(h5, "r+") as file:
         file["model_weights/other"] = h5py.ExternalLink(str(tmp_path / "other.h5"), "/x")
-    refused(h5, "damaged or cut off .*it links to")
+    refused(h5, "not as Keras writes it")
 
 
 EVIL = {
@@ -214,12 +215,12 @@ EVIL = {
 
 @pytest.mark.parametrize("change", EVIL.values(), ids=EVIL.keys())
 def test_what_is_not_on_the_list_never_reaches_tensorflow(h5, change, monkeypatch):
-    monkeypatch.setattr("bittrigger.keras_file._load", lambda path: pytest.fail(f"{path} was opened"))
+    monkeypatch.setattr("bittrigger.keras_file._load", lambda path, *_: pytest.fail(f"{path} was built"))
     refused(spoil(h5, change), "not allowed|holds a 'Evil'|allowed are")
 
 
 def test_a_hostile_archive_never_reaches_tensorflow(saved, tmp_path, monkeypatch):
-    monkeypatch.setattr("bittrigger.keras_file._load", lambda path: pytest.fail(f"{path} was opened"))
+    monkeypatch.setattr("bittrigger.keras_file._load", lambda path, *_: pytest.fail(f"{path} was built"))
     with zipfile.ZipFile(saved / "m.keras") as good, zipfile.ZipFile(tmp_path / "m.keras", "w") as bad:
         config = json.loads(good.read("config.json"))
         layer_of(config, "o").update(module="os", class_name="system")
