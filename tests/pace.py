@@ -31,7 +31,7 @@ def known() -> dict[str, float]:
 
 
 def file_of(nodeid: str) -> str:
-    return nodeid.split("::")[0]
+    return nodeid.split("::", maxsplit=1)[0]
 
 
 @pytest.hookimpl(trylast=True)
