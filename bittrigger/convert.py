@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -149,18 +148,9 @@ def convert(
             pipeline = create_pipeline(graph, options.settings)
         with stages("emit"):
             write_firmware(pipeline, scratch, options.settings)
-        if (folder / "synth").is_dir():
-            shutil.copytree(folder / "synth", scratch / "synth", dirs_exist_ok=True, ignore=_unless_module(pipeline))
         report = _report(pipeline, scratch, options, stages)
         save_build(scratch, pipeline, options.settings, stages.seconds)
     return Build(folder, options.settings, stages.seconds, pipeline), report
-
-
-def _unless_module(pipeline: Pipeline) -> Callable[[str, list[str]], set[str]]:
-    """What of an earlier build's synthesis is not taken over: all but the results of modules that still exist."""
-    names = {module.name for module in pipeline.modules} | {pipeline.graph.name}
-    suffixes = (".ys", ".json", ".v", ".log")
-    return lambda _folder, files: {f for f in files if Path(f).stem not in names or Path(f).suffix not in suffixes}
 
 
 def _report(pipeline: Pipeline, folder: Path, options: ConvertOptions, stages: Stages) -> Report:

@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from bittrigger.errors import ToolError, ToolNotFoundError
+from bittrigger.errors import ConfigError, ToolError, ToolNotFoundError
 
 INSTALL_HINTS = {
     "g++": "install it, for example with `apt install g++`",
@@ -37,12 +37,38 @@ def require_tool(name: str) -> str:
 
 
 def cache_folder() -> Path:
-    """Where things are kept that any build may use again: ``BITTRIGGER_CACHE``, or a folder of the user's cache."""
+    """Where things are kept that any build may use again: ``BITTRIGGER_CACHE``, or a folder of the user's cache.
+
+    Raises:
+        ConfigError: if others may write there.
+    """
     chosen = os.environ.get("BITTRIGGER_CACHE")
-    if chosen:
-        return Path(chosen).absolute()
     base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "bittrigger"
+    standard = (Path(base) if base else Path.home() / ".cache") / "bittrigger"
+    return private_folder(Path(chosen).absolute() if chosen else standard)
+
+
+def private_folder(folder: Path) -> Path:
+    """``folder``, made if need be, which only its owner may enter: programs are loaded from it.
+
+    Raises:
+        ConfigError: if it cannot be made, or belongs to somebody else.
+    """
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        status = folder.stat()
+        if status.st_uid == os.getuid() and status.st_mode & 0o077:
+            folder.chmod(0o700)
+    except OSError as error:
+        raise ConfigError(
+            f"cache folder {folder}: {error.strerror}; name another in the variable BITTRIGGER_CACHE"
+        ) from error
+    if status.st_uid != os.getuid():
+        raise ConfigError(
+            f"cache folder {folder} belongs to user {status.st_uid}; expected one of user {os.getuid()}; "
+            "name another in the variable BITTRIGGER_CACHE"
+        )
+    return folder
 
 
 def run_tool(

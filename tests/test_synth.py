@@ -2,13 +2,14 @@
 
 import dataclasses
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 from designs import mlp, solved
 
 from bittrigger.emit.emit_verilog import emit_verilog
-from bittrigger.errors import ReportError, ToolError
+from bittrigger.errors import ConfigError, ReportError, ToolError
 from bittrigger.report.model import Origin
 from bittrigger.synth import vitis, vivado, yosys
 from bittrigger.synth.count import utilization
@@ -24,6 +25,12 @@ def build(tmp_path_factory):
     pipeline = mlp((8, 6, 3))
     emit_verilog(pipeline, folder / "rtl")
     return pipeline, folder, synthesize(pipeline, folder / "rtl", folder / "synth")
+
+
+@pytest.fixture
+def empty_cache(monkeypatch, tmp_path):
+    monkeypatch.setenv("BITTRIGGER_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
 
 
 def run_one(tmp_path, text, name="example"):
@@ -71,15 +78,21 @@ def test_three_input_adders_take_one_dual_lut_a_bit(tmp_path):
     assert used.logic_levels <= 6
 
 
-def test_unchanged_modules_are_not_run_again(build):
-    pipeline, folder, made = build
-    stamps = {path: path.stat().st_mtime_ns for path in (folder / "synth").glob("*.json")}
-    other = folder / "rtl" / "requantize_relu_0.sv"
+@pytest.mark.usefixtures("empty_cache")
+def test_unchanged_modules_are_not_run_again(build, tmp_path, monkeypatch):
+    pipeline, _, made = build
+    emit_verilog(pipeline, tmp_path / "rtl")
+    ran, execute = [], yosys._execute
+    monkeypatch.setattr(
+        yosys, "_execute", lambda runs, *rest: (ran.append([r.name for r in runs]), execute(runs, *rest))
+    )
+    assert synthesize(pipeline, tmp_path / "rtl", tmp_path / "synth") == made
+    assert synthesize(pipeline, tmp_path / "rtl", tmp_path / "elsewhere") == made
+    other = tmp_path / "rtl" / "requantize_relu_0.sv"
     other.write_text(other.read_text() + "// changed\n")
-    assert synthesize(pipeline, folder / "rtl", folder / "synth") == made
-    changed = {path.stem for path, stamp in stamps.items() if path.stat().st_mtime_ns != stamp}
+    assert synthesize(pipeline, tmp_path / "rtl", tmp_path / "synth") == made
     # the top instantiates it
-    assert changed == {"requantize_relu_0", "example"}
+    assert [sorted(names) for names in ran[1:]] == [[], ["example", "requantize_relu_0"]]
 
 
 def test_a_failing_run_names_the_log_and_leaves_no_netlist(tmp_path):
@@ -88,15 +101,55 @@ def test_a_failing_run_names_the_log_and_leaves_no_netlist(tmp_path):
     assert not (tmp_path / "synth" / "example.json").exists()
 
 
-def test_modules_that_share_a_process_give_the_same_netlists(build, tmp_path, monkeypatch):
+@pytest.mark.usefixtures("empty_cache")
+def test_one_process_at_a_time_or_several_give_the_same_netlists(build, tmp_path):
     pipeline, folder, made = build
-    monkeypatch.setattr(yosys, "SMALL_CHARACTERS", 1)
     emit_verilog(pipeline, tmp_path / "rtl")
-    assert synthesize(pipeline, tmp_path / "rtl", tmp_path / "synth") == made
+    assert synthesize(pipeline, tmp_path / "rtl", tmp_path / "synth", jobs=1) == made
     for path in yosys.netlist_files(pipeline, tmp_path / "synth"):
         data = json.loads(path.read_text())
         shared = json.loads((folder / "synth" / path.name).read_text())
         assert data["modules"][path.stem]["cells"] == shared["modules"][path.stem]["cells"]
+
+
+def test_forms_are_mapped_once_and_dissolve_into_what_a_flat_run_gives(tmp_path, empty_cache, monkeypatch):
+    """Operands that are constant in part, shared and unread bits: as if Yosys had seen no module boundary."""
+    pipeline = solved((9, 4, 3))
+    emit_verilog(pipeline, tmp_path / "rtl")
+    made = synthesize(pipeline, tmp_path / "rtl", tmp_path / "synth")
+    kept = sorted((empty_cache / "yosys-forms").iterdir())
+    assert kept
+    assert empty_cache.stat().st_mode & 0o077 == 0
+    monkeypatch.setattr(yosys, "forms_in", lambda *_: frozenset())  # nothing is known of the library then
+    monkeypatch.setenv("BITTRIGGER_CACHE", str(tmp_path / "other"))
+    flat = synthesize(pipeline, tmp_path / "rtl", tmp_path / "flat")
+    assert not (tmp_path / "other" / "yosys-forms").exists()
+    assert flat.total == made.total
+    assert flat.modules == made.modules
+
+
+@pytest.mark.parametrize("kind", ["yosys-forms", "yosys-netlists", "yosys-counts"])
+def test_a_damaged_cache_is_not_trusted(tmp_path, empty_cache, kind):
+    pipeline = solved((9, 2))
+    emit_verilog(pipeline, tmp_path / "rtl")
+    made = synthesize(pipeline, tmp_path / "rtl", tmp_path / "synth")
+    good = {path: path.read_bytes() for path in sorted((empty_cache / kind).iterdir())}
+    assert good
+    for damage in (lambda data, _: data[:-1], lambda data, _: data[:40] + b"\0" + data[41:], lambda _, other: other):
+        for path, data in good.items():
+            path.write_bytes(damage(data, good[max(good)] if path != max(good) else good[min(good)][::-1]))
+        if kind == "yosys-forms":
+            shutil.rmtree(empty_cache / "yosys-netlists")  # else forms are not read
+        again = synthesize(pipeline, tmp_path / "rtl", tmp_path / "again")
+        assert again == made
+        assert {path: path.read_bytes() for path in good} == good, "made again"
+
+
+def test_the_cache_of_somebody_else_is_refused(tmp_path, empty_cache, monkeypatch):
+    empty_cache.mkdir()
+    monkeypatch.setattr("os.getuid", lambda: empty_cache.stat().st_uid + 1)
+    with pytest.raises(ConfigError, match="cache folder .* belongs to user .*; expected one of user"):
+        run_one(tmp_path, "module example(output y); assign y = 1; endmodule")
 
 
 def test_a_module_that_fails_among_others_is_named(tmp_path):
@@ -124,7 +177,7 @@ def test_unreadable_netlist(tmp_path):
 def test_worker_is_the_installed_python(build):
     script = (build[1] / "synth" / "example.ys").read_text()
     assert script.startswith(f"# Yosys {yosys.tool_version()}: example for UltraScale+\n")
-    assert "blackbox bitlinear_dense_0\n" in script
+    assert 'read_verilog -sv -lib "../rtl/bitlinear_dense_0.sv"\n' in script
 
 
 def test_counting_is_the_same_from_the_files(build):

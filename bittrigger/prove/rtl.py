@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,8 +10,8 @@ from bittrigger.errors import ToolError
 from bittrigger.pipeline import Pipeline
 from bittrigger.prove.claims import Unproven
 from bittrigger.synth.netlist import Netlist, flatten, read_modules
-from bittrigger.synth.yosys import WORKER, tool_version
-from bittrigger.toolchain import run_tool
+from bittrigger.synth.worker import run_scripts
+from bittrigger.synth.yosys import tool_version
 
 TIMEOUT_S = 600.0
 
@@ -103,5 +102,5 @@ def read_rtl(pipeline: Pipeline, sources: list[Path], work: Path) -> Rtl:
     commands = rtl_commands(pipeline.graph.name, sources, work / "rtl.json")
     script = work / "rtl.ys"
     script.write_text("\n".join(["read_verilog -lib +/xilinx/cells_sim.v", *commands]) + "\n", encoding="utf-8")
-    run_tool([sys.executable, str(WORKER), script.name], log=work / "rtl.log", cwd=work, timeout_s=TIMEOUT_S)
+    run_scripts([script], work / "rtl.log", 1, TIMEOUT_S)
     return collect_rtl(pipeline, work / "rtl.json")

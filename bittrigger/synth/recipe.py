@@ -10,6 +10,10 @@ what these designs cannot contain (state machines, memories, multipliers, tri-st
 
 Yosys infers no three-input adders; it would build ``a + b + c`` from compressors and one carry chain. The emitter therefore
 instantiates them, and synthesis takes the library's form in LUT6_2 and CARRY8.
+
+A form, which is a library module with its parameters, is mapped once, up to LUTs as such; a module of the design reads those that
+it uses under the names that Yosys derives, maps what lies around them, and dissolves them only then. What constant operands
+and unread results make superfluous in a form goes after that.
 """
 
 from __future__ import annotations
@@ -20,9 +24,23 @@ from pathlib import Path
 LUT_COSTS = "2:2,3,6:5,10,20"
 """Relative areas of LUT1 to LUT6 and of two and four LUT6 with MUXF7/8, as ``synth_xilinx`` has them for 6-input LUTs."""
 
+CELLS = "read_verilog -lib +/xilinx/cells_sim.v"
+
+_FORM = (
+    "proc",
+    "opt -nodffe -nosdff",
+    "techmap -map +/techmap.v -D LUT_SIZE=6 -map +/xilinx/arith_map.v",
+    "opt",
+    f"abc -luts {LUT_COSTS}",
+    "opt_clean -purge",
+    "rename -enumerate",  # so that names do not depend on the forms beside it
+    "setattr -unset src w:* c:*",
+    "setattr -mod -unset src *",
+    "setattr -mod -set keep_hierarchy 1 *",
+)
 _PREPARE = (
     "proc",
-    "flatten",
+    "flatten",  # forms stay, being marked
     "opt_expr",
     "opt_clean",
     "opt -nodffe -nosdff",
@@ -44,12 +62,20 @@ _MAP = (
     "opt_expr -mux_undef -noclkinv",
     f"abc -luts {LUT_COSTS}",
     "opt_clean",
+)
+_DISSOLVE = (
+    "select -clear",
+    "setattr -mod -unset keep_hierarchy *",
+    "flatten",
+    "opt_lut",
+    "opt_merge",
+    "opt_clean",
+)
+_FINISH = (
     "xilinx_srl -fixed -minlen 3",
     "techmap -map +/xilinx/lut_map.v -map +/xilinx/cells_map.v -D LUT_WIDTH=6",
     "xilinx_dffopt",
     "opt_lut_ins -tech xilinx",
-)
-_FINISH = (
     "setattr -unset keep w:*",
     "setattr -unset src w:* c:*",
     "opt_clean -purge",
@@ -61,19 +87,35 @@ def _quoted(path: Path, folder: Path) -> str:
     return '"' + Path(os.path.relpath(path, folder)).as_posix() + '"'
 
 
-def script(top: str, sources: list[Path], blackboxes: list[str], folder: Path) -> list[str]:
-    """The commands, one a line, that write ``<top>.part.json`` and ``<top>.part.v`` into ``folder``.
+def form_script(wrapper: Path, library: list[Path], result: Path, folder: Path) -> list[str]:
+    """The commands that map the forms that ``wrapper`` instantiates and write all modules to ``result``, as RTLIL.
 
     Args:
-        sources: the Verilog of ``top`` and of all that it instantiates.
-        blackboxes: modules that are left alone, because they are synthesised on their own.
+        wrapper: declares the module ``forms``.
+        library: Verilog of the library modules.
         folder: where the script runs.
     """
-    commands = ["read_verilog -lib +/xilinx/cells_sim.v"]
-    commands += [f"read_verilog -sv {_quoted(path, folder)}" for path in sources]
+    commands = [CELLS, *(f"read_verilog -sv -defer {_quoted(path, folder)}" for path in library)]
+    commands += [f"read_verilog -sv {_quoted(wrapper, folder)}", "hierarchy -check -top forms", *_FORM]
+    return [*commands, f"write_rtlil {_quoted(result, folder)}"]
+
+
+def script(top: str, sources: list[Path], parts: list[Path], forms: Path | None, folder: Path) -> list[str]:
+    """The commands that write ``<top>.part.json`` and ``<top>.part.v`` of a module into ``folder``.
+
+    Args:
+        sources: the Verilog of ``top`` and of the library modules that it instantiates.
+        parts: that of modules that are left alone, because they are synthesised on their own.
+        forms: the forms of library modules, mapped already; one that is missing there is mapped with the module.
+        folder: where the script runs.
+    """
+    commands = [CELLS]
+    if forms is not None:
+        commands.append(f"read_rtlil {_quoted(forms, folder)}")
+    commands += [f"read_verilog -sv -lib {_quoted(path, folder)}" for path in parts]
+    commands += [f"read_verilog -sv -defer {_quoted(path, folder)}" for path in sources]
     commands.append(f"hierarchy -check -top {top}")
-    commands += [f"blackbox {name}" for name in blackboxes]
     # every wire named s<number>: the patterns of Yosys know no ranges of characters
-    commands += ["select -set sums */w:s[0123456789]* */w:*_* %d", "setattr -set keep 1 @sums"]
-    commands += [*_PREPARE, *_MAP, *_FINISH]
+    commands += ["select -set sums */w:s[0123456789]* */w:*_* %d", "setattr -set keep 1 @sums", f"select {top}"]
+    commands += [*_PREPARE, *_MAP, *_DISSOLVE, *_FINISH]
     return [*commands, f"json -o {top}.part.json", f"write_verilog -noattr {top}.part.v"]

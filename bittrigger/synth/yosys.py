@@ -2,16 +2,15 @@
 
 Each module is mapped for itself because the emitter closes stages inside modules: on the example networks this changes
 the LUT total of a flattened run by less than 1 % and its flip-flops by two at most, and a changed layer costs one layer.
+Forms of library modules, the netlists of modules and their counts are kept under a hash of all that they come from.
 """
 
 from __future__ import annotations
 
-import hashlib
+import json
 import os
 import re
-import sys
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -20,14 +19,15 @@ from bittrigger.errors import ToolError, ToolNotFoundError
 from bittrigger.pipeline import Pipeline
 from bittrigger.resources import folder as library_folder
 from bittrigger.synth.count import Utilization, utilization
+from bittrigger.synth.forms import Form, FormMapper, forms_in
 from bittrigger.synth.netlist import Netlist, read_netlist
 from bittrigger.synth.recipe import script
-from bittrigger.toolchain import run_tool
+from bittrigger.synth.worker import run_scripts
+from bittrigger.system.kept import Kept, key_of
 
 TOOL = "Yosys"
-WORKER = Path(__file__).with_name("yosys_worker.py")
-SMALL_CHARACTERS = 20_000
-"""Modules of less Verilog share a process, as many as come to this size, or more where cores are few."""
+NETLISTS = Kept("yosys-netlists")
+COUNTS = Kept("yosys-counts", room_bytes=1 << 24)
 
 _DECLARED = re.compile(r"^\s*module\s+(\w+)", re.MULTILINE)
 _WORD = re.compile(r"\w+")
@@ -83,42 +83,65 @@ def synthesize(
 ) -> Synthesis:
     """Synthesise the Verilog of ``pipeline`` for UltraScale+ and count it.
 
-    ``folder`` gets, for each module, the script ``<module>.ys``, the log ``<module>.log``, and the netlist as
-    ``<module>.json`` and ``<module>.v`` (simulate the latter with ``xilinx/cells_sim.v`` of Yosys). A module whose sources
-    and script have not changed is not synthesised again.
+    ``folder`` gets, for each module, the script ``<module>.ys``, the log ``<module>.log`` of a module that was not known yet,
+    and the netlist as ``<module>.json`` and ``<module>.v`` (simulate the latter with ``xilinx/cells_sim.v`` of Yosys).
 
     Args:
         rtl: folder of the emitted Verilog.
         jobs: processes at a time; by default one a core.
-        timeout_s: longest run of one process, which takes one large module or several small ones.
+        timeout_s: longest run of Yosys.
 
     Raises:
         ToolNotFoundError: if Yosys is not installed.
         ToolError: if it fails, or the netlist has a loop.
     """
-    release = tool_version()
+    release, workers = tool_version(), jobs or os.cpu_count() or 1
     folder.mkdir(parents=True, exist_ok=True)
     top = pipeline.graph.name
     files = netlist_files(pipeline, folder)
     names = [path.stem for path in files]
     sources = [_read(path) for path in design_sources(rtl, folder)]
-    runs = [
-        _Run(name, _needed(name, sources, rtl), names[:-1] if name == top else [], folder, release) for name in names
-    ]
+    primitives = {name: s.path for s in sources if s.path.parent != rtl for name in s.declares}
+    runs = [_run(name, set(names) - {name}, sources, rtl, frozenset(primitives)) for name in names]
+    mapper = FormMapper(primitives, folder, release, workers, timeout_s)
+    mapped = mapper.mapped(frozenset().union(*(run.forms for run in runs)))
+    keys = {run.name: run.key(release, mapped) for run in runs}
+    missing = [run for run in runs if not _restore(keys[run.name], folder / run.name)]
+    for run in missing:
+        (folder / f"{run.name}.json").unlink(missing_ok=True)
+    _execute(missing, mapped, folder, workers, timeout_s)
+    NETLISTS.keep({keys[run.name]: _results(folder / run.name) for run in missing})
+    modules = {path.stem: _count(path.stem, [path], names) for path in files}
+    return Synthesis(release, _count(top, files, []), modules)
 
-    def count(group: list[_Run]) -> dict[str, Utilization]:
-        """Synthesise modules and count them, while others are still being synthesised."""
-        _execute(group, timeout_s)
-        netlists = {run.name: read_netlist(run.name, [folder / f"{run.name}.json"]) for run in group}
-        return {name: utilization(_without(netlist, names)) for name, netlist in netlists.items()}
 
-    workers = jobs or os.cpu_count() or 1
-    counted: dict[str, Utilization] = {}
-    with ThreadPoolExecutor(workers) as pool:
-        for part in pool.map(count, _groups(runs, workers)):
-            counted |= part
-    modules = {name: counted[name] for name in names}
-    return Synthesis(release, utilization(read_netlist(top, files)), modules)
+def _restore(key: str, stem: Path) -> bool:
+    """Write the netlist that is kept under ``key``, and whether there is one."""
+    found = NETLISTS.find(key)
+    if found is None:
+        return False
+    for suffix, text in json.loads(found).items():
+        write_changed(stem.with_name(f"{stem.name}.{suffix}"), text)
+    return True
+
+
+def _results(stem: Path) -> bytes:
+    texts = {
+        suffix: stem.with_name(f"{stem.name}.{suffix}").read_text(encoding="utf-8") for suffix in ("ys", "v", "json")
+    }
+    return json.dumps(texts).encode()
+
+
+def _count(name: str, files: list[Path], apart: list[str]) -> Utilization:
+    """What module ``name`` uses whose netlist lies in ``files``, without cells of the types ``apart``."""
+    code = [Path(__file__).with_name(module).read_bytes() for module in ("count.py", "netlist.py")]
+    key = key_of(name, *code, *apart, "in", *(path.read_bytes() for path in files))
+    found = COUNTS.find(key)
+    if found is None:
+        used = utilization(_without(read_netlist(name, files), apart))
+        COUNTS.keep({key: json.dumps(asdict(used)).encode()})
+        return used
+    return Utilization(**json.loads(found))
 
 
 def _without(netlist: Netlist, types: list[str]) -> Netlist:
@@ -149,14 +172,14 @@ def _read(path: Path) -> _Source:
     return _Source(path, text, frozenset(_DECLARED.findall(text)), frozenset(_WORD.findall(text)))
 
 
-def _needed(name: str, sources: list[_Source], rtl: Path) -> list[_Source]:
-    """The files that declare ``name`` and, in turn, any module that they mention."""
+def _needed(name: str, sources: list[_Source], apart: set[str], rtl: Path) -> list[_Source]:
+    """The files that declare ``name`` and, in turn, any module that they mention and that is not ``apart``."""
     needed: list[_Source] = []
     wanted = {name}
     while wanted:
         found = [source for source in sources if source not in needed and source.declares & wanted]
         needed += found
-        wanted = {word for source in found for word in source.words}
+        wanted = {word for source in found for word in source.words} - apart
     if not needed:
         raise ToolError(f"module {name!r} is declared in no .sv file of {rtl}; emit the design again")
     return sorted(needed, key=lambda source: source.path.name)
@@ -164,69 +187,62 @@ def _needed(name: str, sources: list[_Source], rtl: Path) -> list[_Source]:
 
 @dataclass(frozen=True)
 class _Run:
-    """The synthesis of one module."""
+    """The synthesis of one module.
+
+    Attributes:
+        sources: of the module and the library modules in it.
+        parts: of modules in it that are synthesised on their own.
+        forms: of library modules in it.
+    """
 
     name: str
     sources: list[_Source]
-    blackboxes: list[str]
-    folder: Path
-    release: str
+    parts: list[_Source]
+    forms: frozenset[Form]
 
-    def size(self) -> int:
-        """Characters of Verilog, to start the longest run first."""
-        return 0 if self.blackboxes else sum(len(source.text) for source in self.sources)
+    def key(self, release: str, mapped: dict[Form, str]) -> str:
+        """Of all that the netlist depends on."""
+        texts = [*(source.text for source in self.sources), "parts", *(source.text for source in self.parts)]
+        forms = [mapped[form] for form in sorted(self.forms)]
+        return key_of(release, self.name, *script(self.name, [], [], None, Path()), *texts, "forms", *forms)
 
-    def _script(self) -> str:
-        digest = hashlib.sha256("".join(source.text for source in self.sources).encode()).hexdigest()
-        head = [f"# {TOOL} {self.release}: {self.name} for UltraScale+", f"# sha256 of the sources: {digest}"]
-        lines = script(self.name, [source.path for source in self.sources], self.blackboxes, self.folder)
-        return "\n".join([*head, *lines]) + "\n"
-
-    @property
-    def recipe(self) -> Path:
-        """The script that the netlist was made with."""
-        return self.folder / f"{self.name}.ys"
-
-    def is_done(self) -> bool:
-        """Whether the very same run has been made."""
-        result = self.folder / f"{self.name}.json"
-        return result.is_file() and self.recipe.is_file() and self.recipe.read_text(encoding="utf-8") == self._script()
-
-    def prepare(self) -> None:
-        """Write the script, and remove what an earlier one made."""
-        (self.folder / f"{self.name}.json").unlink(missing_ok=True)
-        write_changed(self.recipe, self._script())
-
-    def finish(self) -> None:
-        """Give the results their names: the netlist appears whole or not at all."""
-        for suffix in ("v", "json"):
-            (self.folder / f"{self.name}.part.{suffix}").replace(self.folder / f"{self.name}.{suffix}")
+    def prepare(self, mapped: dict[Form, str], folder: Path) -> Path:
+        """Write the script, which is returned, and the forms that it reads."""
+        forms = folder / f"{self.name}.forms.il" if self.forms else None
+        if forms is not None:
+            write_changed(forms, "".join(mapped[form] for form in sorted(self.forms)))
+        sources, parts = ([source.path for source in some] for some in (self.sources, self.parts))
+        lines = [f"# {TOOL} {tool_version()}: {self.name} for UltraScale+"]
+        lines += script(self.name, sources, parts, forms, folder)
+        path = folder / f"{self.name}.ys"
+        write_changed(path, "\n".join(lines) + "\n")
+        return path
 
 
-def _groups(runs: list[_Run], workers: int) -> list[list[_Run]]:
-    """Runs that share a process, the longest first: small modules do, since starting Yosys costs as much as one of them."""
-    small = [run for run in runs if run.size() < SMALL_CHARACTERS]
-    large = sorted((run for run in runs if run not in small), key=_Run.size, reverse=True)
-    count = max(1, min(workers, sum(map(_Run.size, small)) // SMALL_CHARACTERS))
-    return [*([run] for run in large), *(group for k in range(count) if (group := small[k::count]))]
+def _run(name: str, others: set[str], sources: list[_Source], rtl: Path, primitives: frozenset[str]) -> _Run:
+    """What the synthesis of module ``name`` reads; ``others`` are synthesised on their own."""
+    needed = _needed(name, sources, others, rtl)
+    words = {word for source in needed for word in source.words}
+    parts = [source for source in sources if source.declares & others & words]
+    forms = frozenset().union(*(forms_in(source.text, primitives) for source in needed))
+    return _Run(name, needed, parts, forms)
 
 
-def _execute(group: list[_Run], timeout_s: float) -> None:
-    """Synthesise what is not done yet, in one process.
+def _execute(runs: list[_Run], mapped: dict[Form, str], folder: Path, jobs: int, timeout_s: float) -> None:
+    """Synthesise ``runs`` in one process, the longest first; netlists appear whole or not at all.
 
     Raises:
         ToolError: if Yosys fails or takes too long.
     """
-    waiting = [run for run in group if not run.is_done()]
-    if not waiting:
+    if not runs:
         return
-    for run in waiting:
-        run.prepare()
-    folder, name = waiting[0].folder, waiting[0].name
-    log = folder / (f"{name}.log" if len(waiting) == 1 else f"{name}.batch.log")
-    scripts = [run.recipe.name for run in waiting]
-    run_tool([sys.executable, str(WORKER), *scripts], log=log, cwd=folder, timeout_s=timeout_s)
-    for run in waiting:
-        run.finish()
-    if len(waiting) > 1:
+    by_size = sorted(runs, key=lambda run: sum(len(source.text) for source in run.sources), reverse=True)
+    scripts = [run.prepare(mapped, folder) for run in by_size]
+    log = folder / (f"{runs[0].name}.log" if len(runs) == 1 else "yosys.log")
+    run_scripts(scripts, log, jobs, timeout_s)
+    for run in runs:
+        for suffix in ("v", "json"):
+            (folder / f"{run.name}.part.{suffix}").replace(folder / f"{run.name}.{suffix}")
+        (folder / f"{run.name}.forms.il").unlink(missing_ok=True)
+    if len(runs) > 1:
         log.unlink()

@@ -1,14 +1,15 @@
-"""Runs Yosys scripts in a process of its own: ``python yosys_worker.py SCRIPT...`` (one command a line, ``#`` comments).
+"""Runs Yosys scripts in a process of its own: ``yosys_worker.py [-j JOBS] SCRIPT...`` (one command a line, ``#`` comments).
 
 pyosys holds Yosys as a library that ends the process on an error; here it takes nothing else with it. Of several scripts the
-commands that all begin with are run once, and each goes on in a fork, so that it finds Yosys just as if it ran alone; what
-it has to say goes to ``<script>.log`` then.
+commands that all begin with are run once, and each goes on in a fork, JOBS at a time, so that it finds Yosys just as if it
+ran alone; what it has to say goes to ``<script>.log`` then.
 """
 
 from __future__ import annotations
 
 import ctypes
 import os
+import signal
 import sys
 from itertools import takewhile
 from pathlib import Path
@@ -35,11 +36,11 @@ def flush() -> None:
 
 
 def go_on(lines: list[str], design: libyosys.Design, log: Path) -> int:
-    """Run ``lines`` in a fork that prints to ``log``, and return its exit status."""
+    """Start a fork that runs ``lines`` and prints to ``log``; its process."""
     flush()
     child = os.fork()
     if child:
-        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        return child
     with log.open("wb") as stream:
         os.dup2(stream.fileno(), 1)
         os.dup2(stream.fileno(), 2)
@@ -48,7 +49,21 @@ def go_on(lines: list[str], design: libyosys.Design, log: Path) -> int:
     os._exit(0)
 
 
-def main(scripts: list[Path]) -> None:
+def wait(running: dict[int, Path]) -> None:
+    """Wait for one of the ``running`` forks; if it failed, show its log and end."""
+    child, status = os.wait()
+    script = running.pop(child)
+    if status:
+        log = script.with_suffix(".log")
+        sys.stdout.write(log.read_text(encoding="utf-8", errors="replace"))
+        sys.stdout.write(f"\n{script}: failed; its log: {log}\n")
+        flush()
+        for other in running:
+            os.kill(other, signal.SIGKILL)
+        os._exit(1)
+
+
+def main(scripts: list[Path], jobs: int) -> None:
     """Run ``scripts``, and stop at the first that fails."""
     design = libyosys.Design()
     parts = [commands(script) for script in scripts]
@@ -57,15 +72,18 @@ def main(scripts: list[Path]) -> None:
         return
     shared = [lines[0] for lines in takewhile(lambda lines: len(set(lines)) == 1, zip(*parts, strict=False))]
     run(shared, design)
+    running: dict[int, Path] = {}
     for script, lines in zip(scripts, parts, strict=True):
-        log = script.with_suffix(".log")
-        status = go_on(lines[len(shared) :], design, log)
-        if status:
-            sys.stdout.write(log.read_text(encoding="utf-8", errors="replace"))
-            sys.stdout.write(f"\n{script}: failed; its log: {log}\n")
-            flush()
-            os._exit(1)
+        if len(running) == jobs:
+            wait(running)
+        running[go_on(lines[len(shared) :], design, script.with_suffix(".log"))] = script
+    while running:
+        wait(running)
 
 
 if __name__ == "__main__":
-    main([Path(argument) for argument in sys.argv[1:]])
+    arguments = sys.argv[1:]
+    at_a_time = 1
+    if arguments[:1] == ["-j"]:
+        at_a_time, arguments = int(arguments[1]), arguments[2:]
+    main([Path(argument) for argument in arguments], at_a_time)

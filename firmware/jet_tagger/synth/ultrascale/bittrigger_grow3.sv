@@ -49,6 +49,7 @@ module bittrigger_grow3 #(
             last_table[32+row] = total == 1;
         end
     endfunction
+    localparam logic [63:0] LAST_TABLE = last_table();
 
     wire [WIDTH-2:0] wide_a = {{(WIDTH - 1 - A) {SIGNED[0] ? a[A-1] : 1'b0}}, a};
     wire [WIDTH-2:0] wide_b = {{(WIDTH - 1 - B) {SIGNED[1] ? b[B-1] : 1'b0}}, b};
@@ -68,7 +69,7 @@ module bittrigger_grow3 #(
             // O5 is the carry saved for the next bit, but in the last LUT what its own bit generates
             assign generated[i] = i == WIDTH - 2 ? saved[i+1] : saved[i];
             LUT6_2 #(
-                .INIT(i == WIDTH - 2 ? last_table() : TABLE)
+                .INIT(i == WIDTH - 2 ? LAST_TABLE : TABLE)
             ) lut (
                 .I0(wide_a[i]),
                 .I1(wide_b[i]),
