@@ -17,11 +17,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from bittrigger.convert import ConvertOptions, convert
-from bittrigger.quiet import quiet_tensorflow
+from bittrigger.compile.convert import ConvertOptions, convert
+from bittrigger.frontend.quiet import quiet_tensorflow
+from bittrigger.layers.keras_types import Model
 from bittrigger.report import Report
 from bittrigger.train import FitSettings, accuracy, fit, one_vs_rest_auc, split_by_seed
-from bittrigger.train.keras_types import Model
 from bittrigger.train.recipes import load_arrays, markdown_table, predict, prepare_tensorflow, write_json
 
 HIDDEN = (64, 32, 32)
@@ -92,7 +92,7 @@ def build(kind: Kind) -> Model:
     """The untrained network."""
     import tensorflow as tf
 
-    from bittrigger.train import BitLinear, DynamicQuantizer, StaticQuantizer
+    from bittrigger.layers import BitLinear, DynamicQuantizer, StaticQuantizer
 
     static = StaticQuantizer(kind.bits, signed=False)
     bounds = BOUNDS if kind.bias else (None, None)

@@ -6,8 +6,8 @@ import argparse
 
 import numpy as np
 
-from bittrigger.fixed import IntArray, Interval
-from bittrigger.quiet import quiet_tensorflow
+from bittrigger.frontend.quiet import quiet_tensorflow
+from bittrigger.ir.fixed import IntArray, Interval
 from bittrigger.solver import SolverOptions, graph_luts, solve
 
 SHAPES = ((16, 16), (16, 64), (64, 32), (32, 32), (32, 5))
@@ -22,7 +22,7 @@ def main() -> None:
     parser.add_argument("--effort", default="fast", help="of the solver")
     options = parser.parse_args()
     with quiet_tensorflow():
-        from bittrigger.train import absmean_ternary, adder_bits
+        from bittrigger.layers import absmean_ternary, adder_bits
     generator = np.random.default_rng(options.seed)
 
     def luts(matrix: IntArray, width: int, adder_inputs: int) -> int:

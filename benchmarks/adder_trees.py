@@ -6,11 +6,11 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from bittrigger.build import BuildSettings, lower
-from bittrigger.convert import ConvertOptions, Stages, read_model
-from bittrigger.emit.emit_verilog import emit_verilog
+from bittrigger.build.folder import BuildSettings, lower
+from bittrigger.compile.convert import ConvertOptions, Stages, read_model
+from bittrigger.emit.verilog import emit_verilog
 from bittrigger.passes.lower_trees import lower_graph_to_trees
-from bittrigger.passes.schedule import Schedule
+from bittrigger.schedule.schedule import Schedule
 from bittrigger.synth.yosys import synthesize
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from bittrigger.build import BuildSettings
-from bittrigger.convert import ConvertOptions, convert, read_inputs
-from bittrigger.ports import encode_events
+from bittrigger.build.folder import BuildSettings
+from bittrigger.compile.convert import ConvertOptions, convert, read_inputs
+from bittrigger.ir.ports import encode_events
 from bittrigger.simulate.compare import run_executors
 from bittrigger.simulate.vectors import corner_codes
 

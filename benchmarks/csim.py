@@ -14,11 +14,11 @@ from pathlib import Path
 
 import numpy as np
 
-from bittrigger.build import DEFAULT_PART, BuildSettings, create_pipeline
-from bittrigger.emit.emit_hls import HlsOptions, emit_hls
-from bittrigger.fixed import FixedPoint, Rounding
-from bittrigger.graph import Graph, Input, Linear, Requantize, evaluate, frozen_array
-from bittrigger.simulate.csim import CSim
+from bittrigger.build.folder import DEFAULT_PART, BuildSettings, create_pipeline
+from bittrigger.emit.hls import HlsOptions, emit_hls
+from bittrigger.ir.fixed import FixedPoint, Rounding
+from bittrigger.ir.graph import Graph, Input, Linear, Requantize, evaluate, frozen_array
+from bittrigger.simulate.executors.csim import CSim
 from bittrigger.simulate.vectors import random_codes
 
 

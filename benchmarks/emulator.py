@@ -17,16 +17,26 @@ from pathlib import Path
 
 import numpy as np
 
-from bittrigger.adders import AdderGraph
-from bittrigger.emit.emit_emulator import emit_emulator
-from bittrigger.fixed import FixedPoint, IntArray, Interval, Rounding
-from bittrigger.graph import Graph, Input, Linear, Node, Requantize, evaluate, frozen_array, intervals, operand
+from bittrigger.emit.emulator import emit_emulator
+from bittrigger.ir.adders import AdderGraph
+from bittrigger.ir.fixed import FixedPoint, IntArray, Interval, Rounding
+from bittrigger.ir.graph import (
+    Graph,
+    Input,
+    Linear,
+    Node,
+    Requantize,
+    evaluate,
+    frozen_array,
+    intervals,
+    operand,
+)
+from bittrigger.ir.pipeline import Pipeline
+from bittrigger.ir.ports import decode_outputs, encode_events
 from bittrigger.passes.lower_trees import lower_trees
-from bittrigger.passes.schedule import Schedule
-from bittrigger.pipeline import Pipeline
-from bittrigger.ports import decode_outputs, encode_events
+from bittrigger.schedule.schedule import Schedule
 from bittrigger.simulate.compare import compare
-from bittrigger.simulate.emulator import Emulator
+from bittrigger.simulate.executors.emulator import Emulator
 from bittrigger.solver import SolverOptions, solve
 
 CHECKED = 20_000

@@ -22,8 +22,8 @@ from typing import Any
 import numpy as np
 
 from bittrigger.errors import UnsupportedModelError
+from bittrigger.frontend.quiet import quiet_tensorflow
 from bittrigger.hls4ml import register
-from bittrigger.quiet import quiet_tensorflow
 
 SEED = 7
 

@@ -19,9 +19,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from bittrigger import __version__
-from bittrigger.build import Build, BuildSettings, load_build
-from bittrigger.convert import ConvertOptions, convert
-from bittrigger.graph import evaluate
+from bittrigger.build.folder import Build, BuildSettings, load_build
+from bittrigger.compile.convert import ConvertOptions, convert
+from bittrigger.ir.graph import evaluate
 from bittrigger.simulate import EXECUTORS, Executor
 from bittrigger.simulate.compare import compare, create_executor, left_out
 from bittrigger.simulate.vectors import random_codes

@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from bittrigger.build import BuildSettings
-from bittrigger.quiet import quiet_tensorflow
+from bittrigger.build.folder import BuildSettings
+from bittrigger.explore.estimate import estimate_luts
+from bittrigger.frontend.quiet import quiet_tensorflow
+from bittrigger.layers.keras_types import Model
 from bittrigger.train import FitSettings, Split, accuracy, fit, one_vs_rest_auc, split_by_seed
-from bittrigger.train.estimate import estimate_luts
-from bittrigger.train.keras_types import Model
 from bittrigger.train.recipes import load_arrays, markdown_table, predict, prepare_tensorflow
 
 HIDDEN = (64, 32, 32)
@@ -70,7 +70,7 @@ def network(bits: int, strength: float, seed: int, *, learned: bool) -> Model:
     """The ternary network of the table, untrained."""
     import tensorflow as tf
 
-    from bittrigger.train import BitLinear, StaticQuantizer
+    from bittrigger.layers import BitLinear, StaticQuantizer
 
     tf.keras.utils.set_random_seed(seed)
     inputs = tensor = tf.keras.Input(16, name="jet")

@@ -7,18 +7,19 @@ import tempfile
 import time
 from pathlib import Path
 
-from bittrigger.build import BuildSettings, create_pipeline, lower
-from bittrigger.convert import design_name
-from bittrigger.emit.emit_verilog import emit_verilog
+from bittrigger.frontend.parse import parse
+
+from bittrigger.build.folder import BuildSettings, create_pipeline, lower
+from bittrigger.compile.convert import design_name
+from bittrigger.emit.verilog import emit_verilog
 from bittrigger.errors import ConfigError
-from bittrigger.graph import Graph, Requantize
-from bittrigger.hls4ml import parse
-from bittrigger.hls4ml.lower import lower as lower_model
-from bittrigger.keras_file import load_model
+from bittrigger.frontend.keras_file import load_model
+from bittrigger.frontend.lower import lower as lower_model
+from bittrigger.ir.graph import Graph, Requantize
+from bittrigger.ir.pipeline import Pipeline
 from bittrigger.passes.lower_trees import lower_graph_to_trees
-from bittrigger.passes.schedule import Schedule
 from bittrigger.passes.simplify import simplify
-from bittrigger.pipeline import Pipeline
+from bittrigger.schedule.schedule import Schedule
 from bittrigger.synth.yosys import synthesize
 
 ROOT = Path(__file__).resolve().parent.parent

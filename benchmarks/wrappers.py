@@ -9,12 +9,12 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bittrigger.build import BuildSettings, create_pipeline
-from bittrigger.convert import ConvertOptions, Stages, read_model
-from bittrigger.emit.emit_verilog import emit_verilog
-from bittrigger.emit.emit_wrappers import AxisOptions, axis_latency_cycles, axis_streams, emit_axis, emit_emp
+from bittrigger.build.folder import BuildSettings, create_pipeline
+from bittrigger.compile.convert import ConvertOptions, Stages, read_model
+from bittrigger.emit.verilog import emit_verilog
+from bittrigger.emit.wrappers import AxisOptions, axis_latency_cycles, axis_streams, emit_axis, emit_emp
+from bittrigger.ir.pipeline import Pipeline
 from bittrigger.patterns.design import LinkOptions, make_payload
-from bittrigger.pipeline import Pipeline
 
 ROOT = Path(__file__).resolve().parent.parent
 SYNTHESIZE = """

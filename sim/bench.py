@@ -14,7 +14,7 @@ from cocotb.clock import Clock
 from cocotb.handle import HierarchyObject
 from cocotb.triggers import FallingEdge
 
-from bittrigger.simulate.stimulus import Schedule
+from bittrigger.simulate.simulators.stimulus import Schedule
 
 FOLDER = Path(os.environ["BITTRIGGER_BENCH"])
 CLOCK_NS = 2

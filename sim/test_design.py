@@ -10,7 +10,7 @@ import numpy as np
 from bench import FOLDER, Bench, check, play
 from cocotb.handle import HierarchyObject
 
-from bittrigger.simulate import stimulus
+from bittrigger.simulate.simulators import stimulus
 
 faulthandler.dump_traceback_later(float(os.environ["BITTRIGGER_TIMEOUT_S"]), exit=True)
 BENCH = Bench.load()

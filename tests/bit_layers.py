@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from bittrigger.quiet import quiet_tensorflow
+from bittrigger.frontend.quiet import quiet_tensorflow
 
 with quiet_tensorflow():
-    from bittrigger.train import StaticQuantizer
+    from bittrigger.layers import StaticQuantizer
 
 SIGNED = StaticQuantizer(bits=8, signed=True, integer=2)
 RELU = StaticQuantizer(bits=6, signed=False, integer=3, learned=True)

@@ -48,7 +48,7 @@ def workshop(tmp_path_factory):
     """The SystemVerilog of the design in ``wrapped_designs``, and a place for the models of its wrappers."""
     from wrapped_designs import PIPELINE
 
-    from bittrigger.emit.emit_verilog import emit_verilog
+    from bittrigger.emit.verilog import emit_verilog
 
     folder = tmp_path_factory.mktemp("wrappers")
     return folder, emit_verilog(PIPELINE, folder / "rtl")

@@ -4,11 +4,21 @@ import itertools
 
 import numpy as np
 
-from bittrigger.fixed import FixedPoint, Interval, Rounding
-from bittrigger.graph import Graph, Input, Linear, Lookup, Requantize, frozen_array, intervals, operand, verify
+from bittrigger.ir.block_floating_point import MagnitudeOr, ShiftDown, ShiftUp, exponent_table
+from bittrigger.ir.fixed import FixedPoint, Interval, Rounding
+from bittrigger.ir.graph import (
+    Graph,
+    Input,
+    Linear,
+    Lookup,
+    Requantize,
+    frozen_array,
+    intervals,
+    operand,
+    verify,
+)
 from bittrigger.passes.lower_trees import lower_trees
-from bittrigger.passes.schedule import Schedule
-from bittrigger.scaling import MagnitudeOr, ShiftDown, ShiftUp, exponent_table
+from bittrigger.schedule.schedule import Schedule
 from bittrigger.solver import SolverOptions, solve
 
 

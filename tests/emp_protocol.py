@@ -3,9 +3,9 @@
 import numpy as np
 from wrapped_designs import GRAPH, PIPELINE
 
+from bittrigger.ir.ports import input_fields
 from bittrigger.patterns import idle_frames
 from bittrigger.patterns.design import expected_words
-from bittrigger.ports import input_fields
 
 
 class Gather:
@@ -64,7 +64,7 @@ def contract(board, payload):
 
 def outputs_of(words, payload):
     """The output words for input words `(events, links, words)`."""
+    from bittrigger.ir.ports import unpack
     from bittrigger.patterns import from_words
-    from bittrigger.ports import unpack
 
     return expected_words(GRAPH, unpack(from_words(words, payload.inputs), input_fields(GRAPH)), payload)

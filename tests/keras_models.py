@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+from bittrigger.frontend.parse import parse
 
-from bittrigger.build import BuildSettings
-from bittrigger.fixed import decode
-from bittrigger.graph import evaluate, output_fracs, verify
-from bittrigger.hls4ml import parse
-from bittrigger.hls4ml.lower import lower
-from bittrigger.ports import encode_events
-from bittrigger.quiet import quiet_tensorflow
+from bittrigger.build.folder import BuildSettings
+from bittrigger.frontend.lower import lower
+from bittrigger.frontend.quiet import quiet_tensorflow
+from bittrigger.ir.fixed import decode
+from bittrigger.ir.graph import evaluate, output_fracs, verify
+from bittrigger.ir.ports import encode_events
 
 with quiet_tensorflow():
     import tensorflow as tf

@@ -4,7 +4,7 @@ import subprocess
 import sys
 from itertools import product
 
-from bittrigger.carry import Field, top_is_carry
+from bittrigger.device.carry import Field, top_is_carry
 
 SCRIPT = """
 import sys

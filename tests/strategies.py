@@ -6,20 +6,11 @@ import numpy as np
 from designs import dynamic_quantizer
 from hypothesis import strategies as st
 
-from bittrigger.adders import Adder, AdderGraph, Output, Term
-from bittrigger.fixed import FixedPoint, Interval, Rounding
-from bittrigger.graph import (
-    Graph,
-    Input,
-    Linear,
-    Lookup,
-    Requantize,
-    frozen_array,
-    intervals,
-    verify,
-)
+from bittrigger.ir.adders import Adder, AdderGraph, Output, Term
+from bittrigger.ir.block_floating_point import ShiftUp
+from bittrigger.ir.fixed import FixedPoint, Interval, Rounding
+from bittrigger.ir.graph import Graph, Input, Linear, Lookup, Requantize, frozen_array, intervals, verify
 from bittrigger.patterns import FRAME, Board
-from bittrigger.scaling import ShiftUp
 
 
 @st.composite

@@ -9,11 +9,11 @@ import strategies as own
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bittrigger import adders
-from bittrigger.adders import Adder, AdderGraph, Output, Term
-from bittrigger.digits import signed_digits
 from bittrigger.errors import InternalError
-from bittrigger.fixed import Interval
+from bittrigger.ir import adders
+from bittrigger.ir.adders import Adder, AdderGraph, Output, Term
+from bittrigger.ir.digits import signed_digits
+from bittrigger.ir.fixed import Interval
 from bittrigger.passes.lower_trees import lower_trees
 
 EXAMPLE = AdderGraph(

@@ -8,10 +8,10 @@ from model_recipes import load_recipe
 
 from bittrigger.data.l1_algorithms import OBJECTS
 from bittrigger.errors import ConfigError
-from bittrigger.quiet import quiet_tensorflow
+from bittrigger.explore.firmware import FirmwareCost
+from bittrigger.frontend.quiet import quiet_tensorflow
 from bittrigger.report.model import Figure, Origin
 from bittrigger.train import roc_auc
-from bittrigger.train.firmware import FirmwareCost
 from bittrigger.train.recipes import RecipeOptions, predict, reload
 from bittrigger.train.study import Run
 

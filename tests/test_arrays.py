@@ -7,10 +7,10 @@ import zipfile
 import numpy as np
 import pytest
 
-from bittrigger import arrays
-from bittrigger.arrays import read_array
-from bittrigger.convert import read_inputs
+from bittrigger.compile.convert import read_inputs
 from bittrigger.errors import ConfigError
+from bittrigger.system import arrays
+from bittrigger.system.arrays import read_array
 
 
 def header(text):

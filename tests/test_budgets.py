@@ -6,9 +6,9 @@ from types import SimpleNamespace
 import pytest
 from designs import mlp
 
-from bittrigger.budgets import BUDGETS, find_budget
+from bittrigger.device.budgets import BUDGETS, find_budget
+from bittrigger.device.parts import find_part
 from bittrigger.errors import BittriggerError, ConfigError
-from bittrigger.parts import find_part
 from bittrigger.report import Figure, Origin, Resources, make_report
 from bittrigger.report.verdict import Outcome, verdict
 

@@ -10,10 +10,10 @@ import sys
 import numpy as np
 import pytest
 
-from bittrigger.build import BuildSettings, create_pipeline, fresh_folder, save_build, write_firmware
+from bittrigger.build.folder import BuildSettings, create_pipeline, fresh_folder, save_build, write_firmware
 from bittrigger.errors import ConfigError
-from bittrigger.fixed import FixedPoint, Rounding
-from bittrigger.graph import Graph, Input, Linear, Requantize, frozen_array
+from bittrigger.ir.fixed import FixedPoint, Rounding
+from bittrigger.ir.graph import Graph, Input, Linear, Requantize, frozen_array
 
 WEIGHTS = np.array([[1, 0, -1], [-1, 1, 0], [0, 1, 1], [1, -1, 1]])
 
@@ -264,18 +264,18 @@ def test_the_log_holds_what_was_printed(build, tmp_path):
 
 
 def test_gates_are_left_out_of_a_build_without_a_netlist(build):
-    from bittrigger.build import load_build
+    from bittrigger.build.folder import load_build
     from bittrigger.simulate.compare import left_out
 
     assert left_out("gates", load_build(build), None) == "the build was not synthesised"
 
 
 def test_a_build_that_cannot_be_written_is_simulated_in_the_cache(build, tmp_path, monkeypatch):
-    from bittrigger.build import load_build
+    from bittrigger.build.folder import load_build
 
     monkeypatch.setenv("BITTRIGGER_CACHE", str(tmp_path / "cache"))
     assert load_build(build).work == build / "sim"
-    monkeypatch.setattr("bittrigger.build.is_writable", lambda _: False)
+    monkeypatch.setattr("bittrigger.build.folder.is_writable", lambda _: False)
     assert load_build(build).work.parent == tmp_path / "cache" / "builds"
 
 

@@ -3,8 +3,8 @@
 import pytest
 from designs import mlp, solved
 
-from bittrigger.cost import estimate
-from bittrigger.emit.emit_verilog import emit_verilog
+from bittrigger.device.cost_model import estimate
+from bittrigger.emit.verilog import emit_verilog
 from bittrigger.synth.yosys import synthesize
 
 

@@ -15,24 +15,15 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from strategies import adder_graphs, codes_of, graphs, merged
 
-from bittrigger.adders import linear_form
-from bittrigger.emit.emit_hls import HlsOptions, emit_hls
-from bittrigger.emit.emit_hls.vectors import reference_codes
+from bittrigger.emit.hls import HlsOptions, emit_hls
+from bittrigger.emit.hls.vectors import reference_codes
 from bittrigger.errors import ConfigError, InternalError, ToolError, ToolNotFoundError
-from bittrigger.fixed import FixedPoint, Interval, Rounding
-from bittrigger.graph import (
-    Graph,
-    Input,
-    Linear,
-    Lookup,
-    Requantize,
-    evaluate,
-    frozen_array,
-    verify,
-)
+from bittrigger.ir.adders import linear_form
+from bittrigger.ir.fixed import FixedPoint, Interval, Rounding
+from bittrigger.ir.graph import Graph, Input, Linear, Lookup, Requantize, evaluate, frozen_array, verify
 from bittrigger.passes.lower_trees import lower_graph_to_trees
-from bittrigger.passes.schedule import Schedule
-from bittrigger.simulate.csim import CSim, ap_types_folder
+from bittrigger.schedule.schedule import Schedule
+from bittrigger.simulate.executors.csim import CSim, ap_types_folder
 
 PART = "xcvu13p-flga2577-2-e"
 few = settings(
@@ -277,7 +268,7 @@ def test_nothing_unchanged_is_compiled_again(tmp_path):
 
 
 def test_a_large_design_is_several_units_and_one_change_compiles_one(tmp_path, monkeypatch):
-    monkeypatch.setattr("bittrigger.simulate.csim.UNIT_BYTES", (1, 1))
+    monkeypatch.setattr("bittrigger.simulate.executors.csim.UNIT_BYTES", (1, 1))
     graph = mlp(sizes=(3, 4, 2))
     csim = emitted(graph, tmp_path)
     seen = []
@@ -296,7 +287,7 @@ def test_builds_of_one_folder_at_the_same_time(tmp_path):
     emitted(graph, tmp_path)
     codes = reference_codes(graph, 20)
     script = (
-        "import sys; from pathlib import Path; from bittrigger.simulate.csim import CSim; import test_csim as t;"
+        "import sys; from pathlib import Path; from bittrigger.simulate.executors.csim import CSim; import test_csim as t;"
         f"print(CSim(t.mlp(), Path({str(tmp_path)!r}), Path({str(tmp_path / 'cache')!r})).build())"
     )
     environment = {**os.environ, "PYTHONPATH": f"{Path(__file__).parents[1]}:{Path(__file__).parent}"}
@@ -369,7 +360,7 @@ def test_sources_that_do_not_compile(tmp_path):
 
 def test_neither_hls4ml_nor_tensorflow_is_imported():
     script = (
-        "import sys; from bittrigger.simulate.csim import ap_types_folder; ap_types_folder();"
+        "import sys; from bittrigger.simulate.executors.csim import ap_types_folder; ap_types_folder();"
         "sys.exit(bool({'hls4ml', 'tensorflow'} & set(sys.modules)))"
     )
     subprocess.run([sys.executable, "-c", script], check=True, cwd=Path(__file__).parents[1])

@@ -12,7 +12,6 @@ import pytest
 from click.testing import CliRunner
 from data_sets import content
 
-from bittrigger import arrays
 from bittrigger.cli import cli
 from bittrigger.data.archive import members, read_record
 from bittrigger.data.model import Block, Request
@@ -21,6 +20,7 @@ from bittrigger.data.run import make
 from bittrigger.data.sets import SETS
 from bittrigger.data.workers import processes
 from bittrigger.errors import ConfigError, ToolNotFoundError
+from bittrigger.system import arrays
 
 # --- blocks --------------------------------------------------------------------------------------
 

@@ -12,7 +12,8 @@ import pytest
 from keras_models import tf
 
 from bittrigger.errors import ConfigError
-from bittrigger.train import BitHepLinear, model_costs
+from bittrigger.layers import BitHepLinear
+from bittrigger.train import model_costs
 from bittrigger.train.plots import plot_density, plot_histograms
 from bittrigger.train.recipes import predict
 

@@ -8,17 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bittrigger.adders import Adder, AdderGraph, Output, Term, linear_form
-from bittrigger.emit.emit_hls import HlsOptions, emit_hls
-from bittrigger.emit.emit_hls.cpp import code_type, literal, native_type
-from bittrigger.emit.emit_hls.lookup import reached_segments
-from bittrigger.emit.emit_hls.loop_form import pack_ternary, partial_sums
-from bittrigger.emit.emit_hls.vectors import reference_codes
+from bittrigger.emit.hls import HlsOptions, emit_hls
+from bittrigger.emit.hls.cpp import code_type, literal, native_type
+from bittrigger.emit.hls.lookup import reached_segments
+from bittrigger.emit.hls.loop_form import pack_ternary, partial_sums
+from bittrigger.emit.hls.vectors import reference_codes
 from bittrigger.errors import ConfigError, UnsupportedModelError
-from bittrigger.fixed import FixedPoint, Interval, Rounding
-from bittrigger.graph import Graph, Input, Linear, Lookup, Requantize, frozen_array, intervals, operand
+from bittrigger.ir.adders import Adder, AdderGraph, Output, Term, linear_form
+from bittrigger.ir.fixed import FixedPoint, Interval, Rounding
+from bittrigger.ir.graph import Graph, Input, Linear, Lookup, Requantize, frozen_array, intervals, operand
 from bittrigger.passes.lower_trees import lower_trees
-from bittrigger.passes.schedule import Schedule
+from bittrigger.schedule.schedule import Schedule
 
 PART = "xcvu13p-flga2577-2-e"
 BYTE = Interval(-128, 127)

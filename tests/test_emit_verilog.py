@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 from library import yosys
 from strategies import adder_graphs, graphs
 
-from bittrigger.adders import Adder, AdderGraph, Output, Term, linear_form, value_intervals
-from bittrigger.emit.emit_verilog import emit_verilog
+from bittrigger.emit.verilog import emit_verilog
 from bittrigger.errors import ToolError, UnsupportedModelError
-from bittrigger.fixed import FixedPoint, Interval, Rounding
-from bittrigger.graph import Graph, Input, Linear, Lookup, Requantize, frozen_array
+from bittrigger.ir.adders import Adder, AdderGraph, Output, Term, linear_form, value_intervals
+from bittrigger.ir.fixed import FixedPoint, Interval, Rounding
+from bittrigger.ir.graph import Graph, Input, Linear, Lookup, Requantize, frozen_array
 from bittrigger.passes.lower_trees import lower_graph_to_trees
-from bittrigger.passes.schedule import Schedule
-from bittrigger.simulate.verilator import find_verilator
+from bittrigger.schedule.schedule import Schedule
+from bittrigger.simulate.simulators.verilator import find_verilator
 
 
 def pipeline_of(graph, adders=None, clock_mhz=360.0):

@@ -14,14 +14,14 @@ from designs import rounding_forms
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from bittrigger.adders import Adder, AdderGraph, Output, Term
-from bittrigger.adders import verify as verify_adders
-from bittrigger.emit import emit_emulator as module
-from bittrigger.emit.emit_emulator import emit_emulator
-from bittrigger.emit.emit_emulator.lanes import graph_lanes, signed_literal, unsigned_literal
+from bittrigger.emit import emulator as module
+from bittrigger.emit.emulator import emit_emulator
+from bittrigger.emit.emulator.lanes import graph_lanes, signed_literal, unsigned_literal
 from bittrigger.errors import ConfigError, InternalError, ToolError, UnsupportedModelError
-from bittrigger.fixed import FixedPoint, Interval, Rounding
-from bittrigger.graph import (
+from bittrigger.ir.adders import Adder, AdderGraph, Output, Term
+from bittrigger.ir.adders import verify as verify_adders
+from bittrigger.ir.fixed import FixedPoint, Interval, Rounding
+from bittrigger.ir.graph import (
     Graph,
     Input,
     Linear,
@@ -32,10 +32,10 @@ from bittrigger.graph import (
     input_intervals,
     verify,
 )
+from bittrigger.ir.ports import decode_outputs, encode_events
 from bittrigger.passes.lower_trees import lower_graph_to_trees
-from bittrigger.passes.schedule import Schedule
-from bittrigger.ports import decode_outputs, encode_events
-from bittrigger.simulate.emulator import Emulator
+from bittrigger.schedule.schedule import Schedule
+from bittrigger.simulate.executors.emulator import Emulator
 
 SIGNED8 = FixedPoint(True, 8, 4)
 FLAGS = ["-std=c++17", "-shared", "-fPIC", "-O1", "-Wall", "-Wextra", "-Werror", "-Wno-psabi"]

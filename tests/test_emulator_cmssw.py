@@ -5,10 +5,10 @@ import subprocess
 import numpy as np
 from test_emulator import pipeline_of, small_net
 
-from bittrigger.emit.emit_emulator import emit_emulator
-from bittrigger.graph import evaluate
-from bittrigger.ports import output_fields
-from bittrigger.simulate.csim import ap_types_folder
+from bittrigger.emit.emulator import emit_emulator
+from bittrigger.ir.graph import evaluate
+from bittrigger.ir.ports import output_fields
+from bittrigger.simulate.executors.csim import ap_types_folder
 
 INTERFACE = """#ifndef STAND_IN_H
 #define STAND_IN_H

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bittrigger.errors import ConfigError, InternalError
-from bittrigger.fixed import (
+from bittrigger.ir.fixed import (
     FixedPoint,
     Interval,
     Overflow,

@@ -22,7 +22,7 @@ from fuzz.shrink import plan_for, reduce_while, shrink
 from fuzz.spec import Node, Spec, digest, from_json, load, save, to_json
 from rich.console import Console
 
-from bittrigger.emit import emit_emulator as emulator_package
+from bittrigger.emit import emulator as emulator_package
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 

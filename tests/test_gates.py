@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from designs import mlp, solved
 
-from bittrigger.emit.emit_verilog import emit_verilog
+from bittrigger.emit.verilog import emit_verilog
 from bittrigger.errors import MismatchError, ToolError
-from bittrigger.graph import evaluate
-from bittrigger.simulate import gates
-from bittrigger.simulate.cells import EVALUATORS, ONES
-from bittrigger.simulate.gates import GateSim
-from bittrigger.simulate.program import Program
+from bittrigger.ir.graph import evaluate
+from bittrigger.simulate.executors import gates
+from bittrigger.simulate.executors.gates import GateSim
+from bittrigger.simulate.simulators.cells import EVALUATORS, ONES
+from bittrigger.simulate.simulators.program import Program
 from bittrigger.synth.netlist import LOW, Cell, Netlist, read_netlist
 from bittrigger.synth.yosys import synthesize
 

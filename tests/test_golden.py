@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from bittrigger.build import BuildSettings, create_pipeline, write_firmware
-from bittrigger.convert import ConvertOptions, Stages, read_model
+from bittrigger.build.folder import BuildSettings, create_pipeline, write_firmware
+from bittrigger.compile.convert import ConvertOptions, Stages, read_model
 
 MODELS = ["jet_tagger", "event_filter", "anomaly"]
 FOLDERS = ["rtl", "hls", "emulator", "synth"]

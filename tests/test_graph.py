@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bittrigger.errors import InternalError, UnsupportedModelError
-from bittrigger.fixed import FixedPoint, Interval, Rounding
-from bittrigger.graph import (
+from bittrigger.ir.fixed import FixedPoint, Interval, Rounding
+from bittrigger.ir.graph import (
     Graph,
     Input,
     Linear,

@@ -5,7 +5,7 @@ from itertools import product
 import pytest
 from library import assert_equal, compare, growing_form, growing_forms, primitive_form, yosys
 
-from bittrigger.carry import Field, plain_carry, top_is_carry
+from bittrigger.device.carry import Field, plain_carry, top_is_carry
 
 MODULE = "bittrigger_grow2"
 

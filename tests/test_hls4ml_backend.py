@@ -117,8 +117,8 @@ def test_build_runs_vitis(compiled, monkeypatch, tmp_path):
 
 @pytest.mark.parametrize("granularity", ["model", "type", "name"])
 def test_granularity_does_not_matter(hls4ml, model, granularity, tmp_path):
-    from bittrigger.graph import Linear
     from bittrigger.hls4ml.design import lowered as design
+    from bittrigger.ir.graph import Linear
 
     config = hls4ml.utils.config_from_keras_model(model, granularity=granularity, backend="BitTrigger")
     found = design(converted(hls4ml, model, tmp_path, hls_config=config)).graph

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from keras_models import QActivation, QBatchNormalization, QDense, assert_exact, layers, model_of, randomize, tf
 
-from bittrigger.build import BuildSettings
-from bittrigger.convert import ConvertOptions, convert
-from bittrigger.graph import Linear, Lookup, Requantize, evaluate
+from bittrigger.build.folder import BuildSettings
+from bittrigger.compile.convert import ConvertOptions, convert
+from bittrigger.ir.graph import Linear, Lookup, Requantize, evaluate
 from bittrigger.simulate.compare import run_executors
 from bittrigger.simulate.vectors import corner_codes, random_codes
 
@@ -248,7 +248,7 @@ def test_wanted_input_precision():
 def lowered_on_port(model, precision):
     from keras_models import lowered
 
-    from bittrigger.hls4ml.agreement import check_agreement
+    from bittrigger.compile.agreement import check_agreement
 
     graph = lowered(model, input_precision=precision)
     assert str(graph.inputs[0].type) == f"ap_{precision}"

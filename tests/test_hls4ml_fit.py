@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bittrigger.fixed import Rounding, shift_round
-from bittrigger.hls4ml.requantizer_fit import Affine, Runs, fit_channel
+from bittrigger.frontend.requantizer_fit import Affine, Runs, fit_channel
+from bittrigger.ir.fixed import Rounding, shift_round
 
 
 def runs_of(codes, values):

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from keras_models import QActivation, QDense, layers, model_of, randomize, tf
 
-from bittrigger.build import load_build
-from bittrigger.convert import ConvertOptions, convert
-from bittrigger.graph import evaluate
+from bittrigger.build.folder import load_build
+from bittrigger.compile.convert import ConvertOptions, convert
+from bittrigger.frontend.reference import keras_outputs, reference_events
 from bittrigger.hls4ml import register
-from bittrigger.hls4ml.reference import keras_outputs, reference_events
-from bittrigger.ports import decode_outputs, encode_events
+from bittrigger.ir.graph import evaluate
+from bittrigger.ir.ports import decode_outputs, encode_events
 from bittrigger.simulate.compare import run_executors
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of TensorFlow, Keras and QKeras
@@ -102,7 +102,9 @@ def test_every_executor_takes_the_events_as_keras_does(built, monkeypatch):
     x = halves()
     codes = encode_events(build.graph, x)
     seen = []
-    monkeypatch.setattr("bittrigger.hls4ml.reference.keras_outputs", lambda m, v: seen.append(v) or keras_outputs(m, v))
+    monkeypatch.setattr(
+        "bittrigger.frontend.reference.keras_outputs", lambda m, v: seen.append(v) or keras_outputs(m, v)
+    )
     outcomes = run_executors(build, ["oracle", "keras"], codes, model=folder / "model.h5", events=x)
     assert [outcome.error for outcome in outcomes] == [None, None]
     assert np.array_equal(seen[0], x.astype(np.float32))

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from keras_models import QActivation, QDense, assert_exact, layers, lowered, model_of, randomize, tf
 
+from bittrigger.compile.agreement import check_agreement
 from bittrigger.errors import ConfigError, MismatchError, UnsupportedModelError
-from bittrigger.hls4ml.agreement import check_agreement
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 

@@ -7,13 +7,13 @@ import pytest
 from keras_models import QActivation, QBatchNormalization, QDense, assert_exact, layers, lowered, randomize, tf
 from qkeras import QConv1D
 
-from bittrigger.build import BuildSettings, create_pipeline
+from bittrigger.build.folder import BuildSettings, create_pipeline
 from bittrigger.errors import UnsupportedModelError
-from bittrigger.graph import Linear, evaluate, input_intervals
-from bittrigger.hls4ml.elementwise import Reach, distinct_channels
+from bittrigger.frontend.elementwise import Reach, distinct_channels
+from bittrigger.ir.graph import Linear, evaluate, input_intervals
+from bittrigger.layers import export_stock
+from bittrigger.layers.bit_linear import BitConv1D, BitLinear
 from bittrigger.solver import solve, solve_blocks
-from bittrigger.train import export_stock
-from bittrigger.train.layers import BitConv1D, BitLinear
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from model_recipes import load_recipe
 
+from bittrigger.explore.dense import DenseSettings
+from bittrigger.explore.sweep import load_scaler
 from bittrigger.train import accuracy
-from bittrigger.train.dense import DenseSettings
 from bittrigger.train.recipes import RecipeOptions, predict, reload
-from bittrigger.train.sweep import load_scaler
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 

@@ -5,9 +5,9 @@ import pytest
 from keras_models import QActivation, QDense, layers, lowered, model_of, randomize
 
 from bittrigger.errors import MismatchError
-from bittrigger.graph import evaluate
+from bittrigger.ir.graph import evaluate
 from bittrigger.simulate.compare import compare
-from bittrigger.simulate.keras import KerasExecutor
+from bittrigger.simulate.executors.keras import KerasExecutor
 from bittrigger.simulate.vectors import corner_codes, random_codes
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of TensorFlow, Keras and QKeras
@@ -35,7 +35,7 @@ def design(tmp_path_factory):
 
 def test_keras_gives_the_codes_of_the_graph(design, monkeypatch):
     graph, path = design
-    monkeypatch.setattr("bittrigger.hls4ml.reference.BATCH", 64)
+    monkeypatch.setattr("bittrigger.frontend.reference.BATCH", 64)
     codes = np.concatenate([random_codes(graph, 300, 1), corner_codes(graph)])
     executor = KerasExecutor(graph, path)
     np.testing.assert_array_equal(executor.run(codes), evaluate(graph, codes))

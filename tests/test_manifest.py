@@ -7,10 +7,10 @@ import subprocess
 import pytest
 from designs import solved
 
-from bittrigger.build import BuildSettings, load_build, save_build, write_firmware
+from bittrigger.build.folder import BuildSettings, load_build, save_build, write_firmware
+from bittrigger.build.manifest import SEAL, check_seal, read_file, read_seal, seal
 from bittrigger.cli import main
 from bittrigger.errors import ConfigError
-from bittrigger.manifest import SEAL, check_seal, read_file, read_seal, seal
 
 
 @pytest.fixture(scope="module")

@@ -7,14 +7,14 @@ import sys
 import numpy as np
 import pytest
 
-from bittrigger import adders
-from bittrigger.build import load_build
-from bittrigger.draw import draw_svg
+from bittrigger.build.draw import draw_svg
+from bittrigger.build.folder import load_build
+from bittrigger.build.store import load_design
+from bittrigger.compile.matrix import MatrixOptions, read_problem, solve_matrix, write_solution
 from bittrigger.errors import ConfigError
-from bittrigger.matrix import MatrixOptions, read_problem, solve_matrix, write_solution
+from bittrigger.ir import adders
 from bittrigger.simulate.compare import run_executors
 from bittrigger.simulate.vectors import corner_codes
-from bittrigger.store import load_design
 
 WEIGHTS = np.random.default_rng(3).integers(-1, 2, size=(12, 9))
 PART = "xcvu13p-flga2577-2-e"

@@ -80,10 +80,10 @@ def chosen(path, old, new, line_has):
 @pytest.mark.parametrize(
     ("path", "old", "new", "line_has"),
     [
-        ("bittrigger/emit/emit_verilog/requantize.py", "-", "+", "node.shift - 1"),
+        ("bittrigger/emit/verilog/requantize.py", "-", "+", "node.shift - 1"),
         ("hls_templates/top.sv.j2", "2", "1", "else valid <= {valid["),
         ("hls_templates/requantize.cpp.j2", "+", "-", "+"),
-        ("bittrigger/emit/emit_emulator/requantize.py", "<<", ">>", "half = 1 <<"),
+        ("bittrigger/emit/emulator/requantize.py", "<<", ">>", "half = 1 <<"),
         ("firmware/ultrascale/bittrigger_adder3.sv", "&", "|", "assign saved[0]"),
     ],
 )

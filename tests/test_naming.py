@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bittrigger.naming import KEYWORDS, MAX_LENGTH, identifier, unique_identifiers
+from bittrigger.ir.naming import KEYWORDS, MAX_LENGTH, identifier, unique_identifiers
 
 SAFE = re.compile(r"[A-Za-z](_?[A-Za-z0-9])*")
 

@@ -2,8 +2,8 @@
 
 import pytest
 
+from bittrigger.device.parts import PARTS, find_part
 from bittrigger.errors import ConfigError
-from bittrigger.parts import PARTS, find_part
 
 
 @pytest.mark.parametrize(

@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pattern_files import EVERYTHING, STROBED
 
-from bittrigger.build import BuildSettings, fresh_folder, save_build
+from bittrigger.build.folder import BuildSettings, fresh_folder, save_build
 from bittrigger.cli import main
 from bittrigger.errors import ConfigError, MismatchError
-from bittrigger.fixed import FixedPoint, Interval
-from bittrigger.graph import Graph, Input, evaluate
+from bittrigger.ir.fixed import FixedPoint, Interval
+from bittrigger.ir.graph import Graph, Input, evaluate
 from bittrigger.patterns import (
     Board,
     ChannelSpec,

@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bittrigger.errors import ConfigError
-from bittrigger.fixed import FixedPoint, Interval
-from bittrigger.graph import Graph, Input, evaluate
-from bittrigger.ports import (
+from bittrigger.ir.fixed import FixedPoint, Interval
+from bittrigger.ir.graph import Graph, Input, evaluate
+from bittrigger.ir.ports import (
     bus_width,
     decode_inputs,
     decode_outputs,

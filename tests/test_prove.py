@@ -10,13 +10,13 @@ from designs import graph, rounding_forms, solved
 from strategies import adder_graphs, graphs, merged
 from test_rtl import graph_of_adders, pipeline_of, sample
 
-from bittrigger.adders import Adder, AdderGraph, Output, Term
-from bittrigger.build import Build, BuildSettings
-from bittrigger.emit.emit_verilog import emit_verilog
+from bittrigger.build.folder import Build, BuildSettings
+from bittrigger.emit.verilog import emit_verilog
 from bittrigger.errors import ConfigError, ProofError
-from bittrigger.fixed import FixedPoint, Interval, Rounding
-from bittrigger.graph import Graph, Input, Linear, Lookup, Requantize, frozen_array
-from bittrigger.layout import Vectors
+from bittrigger.ir.adders import Adder, AdderGraph, Output, Term
+from bittrigger.ir.fixed import FixedPoint, Interval, Rounding
+from bittrigger.ir.graph import Graph, Input, Linear, Lookup, Requantize, frozen_array
+from bittrigger.ir.layout import Vectors
 from bittrigger.prove import Verdict, prove
 from bittrigger.prove import elementwise as elementwise_module
 from bittrigger.prove.claims import Unproven
@@ -236,7 +236,7 @@ def test_proof_as_json(built):
 
 
 def test_the_command_line_keeps_the_proof_and_fails_when_refuted(copy, tmp_path):
-    from bittrigger.build import save_build
+    from bittrigger.build.folder import save_build
     from bittrigger.cli import main
 
     save_build(copy.folder, copy.pipeline, copy.settings, {})

@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from bittrigger.fixed import FixedPoint, Interval
+from bittrigger.ir.fixed import FixedPoint, Interval
 from bittrigger.prove.aig import Aig
 from bittrigger.prove.bits import input_nets, literals
 from bittrigger.prove.claims import Unproven

@@ -11,19 +11,19 @@ import numpy as np
 import pytest
 from designs import mlp
 
-from bittrigger.build import BuildSettings, fresh_folder, load_build, save_build, write_firmware
+from bittrigger.build.folder import BuildSettings, fresh_folder, load_build, save_build, write_firmware
+from bittrigger.build.manifest import seal
 from bittrigger.errors import MismatchError, ToolError
-from bittrigger.graph import evaluate, evaluate_nodes
-from bittrigger.manifest import seal
-from bittrigger.ports import decode_inputs
+from bittrigger.ir.graph import evaluate, evaluate_nodes
+from bittrigger.ir.ports import decode_inputs
 from bittrigger.report.junit import junit_text
 from bittrigger.simulate import EXECUTORS
 from bittrigger.simulate.compare import Outcome, explain, run_executors
+from bittrigger.simulate.diagnose.record import record_mismatch
 from bittrigger.simulate.junit import outcome_cases
-from bittrigger.simulate.record import record_mismatch
 from bittrigger.simulate.results import results_json
+from bittrigger.simulate.simulators.waves import FST, VCD, wave_format
 from bittrigger.simulate.vectors import random_codes
-from bittrigger.simulate.waves import FST, VCD, wave_format
 from bittrigger.synth.yosys import synthesize
 
 

@@ -11,10 +11,9 @@ from designs import mlp
 from rich.console import Console
 
 from bittrigger.errors import ReportError
-from bittrigger.fixed import FixedPoint, Interval
-from bittrigger.graph import Graph, Input, Linear, frozen_array
+from bittrigger.ir.fixed import FixedPoint, Interval
+from bittrigger.ir.graph import Graph, Input, Linear, frozen_array
 from bittrigger.passes.lower_trees import lower_graph_to_trees
-from bittrigger.passes.schedule import Schedule
 from bittrigger.report import (
     Figure,
     Origin,
@@ -26,6 +25,7 @@ from bittrigger.report import (
     save_report,
 )
 from bittrigger.report.create import with_vendor
+from bittrigger.schedule.schedule import Schedule
 from bittrigger.synth.count import Utilization
 from bittrigger.synth.yosys import Synthesis
 

@@ -10,16 +10,16 @@ from designs import rounding_forms
 from hypothesis import HealthCheck, Phase, given, settings
 from strategies import adder_graphs, graphs, merged
 
-from bittrigger.adders import Adder, AdderGraph, Output, Term, linear_form
-from bittrigger.emit.emit_verilog import emit_verilog
+from bittrigger.emit.verilog import emit_verilog
 from bittrigger.errors import ConfigError, MismatchError, ToolError, ToolNotFoundError
-from bittrigger.fixed import FixedPoint, Interval, Rounding
-from bittrigger.graph import Graph, Input, Linear, Lookup, Requantize, evaluate, frozen_array
-from bittrigger.graph import verify as verify_graph
+from bittrigger.ir.adders import Adder, AdderGraph, Output, Term, linear_form
+from bittrigger.ir.fixed import FixedPoint, Interval, Rounding
+from bittrigger.ir.graph import Graph, Input, Linear, Lookup, Requantize, evaluate, frozen_array
+from bittrigger.ir.graph import verify as verify_graph
 from bittrigger.passes.lower_trees import lower_graph_to_trees
-from bittrigger.passes.schedule import Schedule
-from bittrigger.simulate import stimulus
-from bittrigger.simulate.rtl import RtlSim
+from bittrigger.schedule.schedule import Schedule
+from bittrigger.simulate.executors.rtl import RtlSim
+from bittrigger.simulate.simulators import stimulus
 from bittrigger.simulate.vectors import corner_codes, random_codes
 
 CLOCK_MHZ = 360.0

@@ -5,12 +5,12 @@ import pytest
 from strategies import graphs, merged
 from test_rtl import longer_data, longer_valid, pipeline_of, sample, small_graph
 
-from bittrigger.emit.emit_verilog import emit_verilog
+from bittrigger.emit.verilog import emit_verilog
 from bittrigger.errors import ConfigError, InternalError, MismatchError, ToolError, ToolNotFoundError
-from bittrigger.graph import evaluate
-from bittrigger.simulate import rtl_fast
+from bittrigger.ir.graph import evaluate
 from bittrigger.simulate.compare import compare
-from bittrigger.simulate.rtl_fast import RtlFast
+from bittrigger.simulate.executors import rtl_fast
+from bittrigger.simulate.executors.rtl_fast import RtlFast
 from bittrigger.simulate.vectors import corner_codes, random_codes
 
 
@@ -135,7 +135,7 @@ def test_an_unchanged_design_is_not_built_again(tmp_path):
 
 
 def test_a_large_design_is_compiled_in_parts(tmp_path, monkeypatch):
-    monkeypatch.setattr("bittrigger.simulate.verilated.UNIT_BYTES", 10_000)
+    monkeypatch.setattr("bittrigger.simulate.simulators.verilated.UNIT_BYTES", 10_000)
     executor = fast(tmp_path, small_graph(), jobs=2)
     codes = random_codes(executor.pipeline.graph, 100, 1)
     np.testing.assert_array_equal(executor.run(codes), evaluate(executor.pipeline.graph, codes))

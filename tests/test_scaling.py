@@ -10,13 +10,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_prove import failures, replace_once
 
-from bittrigger.build import Build, BuildSettings, create_pipeline, load_build, save_build, write_firmware
-from bittrigger.cost import estimate
+from bittrigger.build.folder import (
+    Build,
+    BuildSettings,
+    create_pipeline,
+    load_build,
+    save_build,
+    write_firmware,
+)
+from bittrigger.device.cost_model import estimate
 from bittrigger.errors import InternalError
-from bittrigger.fixed import FixedPoint
-from bittrigger.graph import Graph, Input, Lookup, evaluate_nodes, intervals, verify
+from bittrigger.ir.block_floating_point import MagnitudeOr, ShiftUp, exponent_table
+from bittrigger.ir.fixed import FixedPoint
+from bittrigger.ir.graph import Graph, Input, Lookup, evaluate_nodes, intervals, verify
 from bittrigger.prove import Verdict, prove
-from bittrigger.scaling import MagnitudeOr, ShiftUp, exponent_table
 from bittrigger.simulate.compare import run_executors
 from bittrigger.simulate.vectors import corner_codes, random_codes
 from bittrigger.synth.yosys import synthesize

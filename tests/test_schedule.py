@@ -9,14 +9,14 @@ import strategies as own
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bittrigger.adders import fold_constants, live_values
-from bittrigger.cost import estimate
+from bittrigger.device.cost_model import estimate
+from bittrigger.device.timing import DEFAULT_DELAYS, adder_delay_ns, usable_ns
 from bittrigger.errors import ConfigError
-from bittrigger.passes.critical import Operation, critical_pairs
-from bittrigger.passes.difference import Constraints, minimise, smallest
+from bittrigger.ir.adders import fold_constants, live_values
 from bittrigger.passes.lower_trees import lower_graph_to_trees
-from bittrigger.passes.schedule import Schedule
-from bittrigger.timing import DEFAULT_DELAYS, adder_delay_ns, usable_ns
+from bittrigger.schedule.difference import Constraints, minimise, smallest
+from bittrigger.schedule.period import Operation, critical_pairs
+from bittrigger.schedule.schedule import Schedule
 
 
 def scheduled(graph, clock_mhz):
@@ -109,7 +109,7 @@ def test_critical_pairs_say_exactly_which_placements_fit(data):
 def test_a_search_for_critical_pairs_that_is_too_long_is_given_up(monkeypatch):
     operations = [Operation(0, 1.0, ()), Operation(1, 1.0, (0,))]
     assert critical_pairs(operations, 1.5) == [(0, 1)]
-    monkeypatch.setattr("bittrigger.passes.critical.MOST_STEPS", 1)
+    monkeypatch.setattr("bittrigger.schedule.period.MOST_STEPS", 1)
     assert critical_pairs(operations, 1.5) is None
     assert critical_pairs([], 1.5) == [], "nothing to search takes no step"
 
@@ -139,7 +139,7 @@ def test_registers_are_fewer_than_if_everything_came_as_soon_as_can_be(graph, cl
     few = Schedule(clock_mhz).apply(graph, lower_graph_to_trees(graph))
     soon = Schedule(clock_mhz, fewest_registers=False).apply(graph, lower_graph_to_trees(graph))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("bittrigger.passes.place_registers.critical_pairs", lambda *_: None)
+        patch.setattr("bittrigger.schedule.retime.critical_pairs", lambda *_: None)
         given_up = Schedule(clock_mhz).apply(graph, lower_graph_to_trees(graph))
     assert [module.stages for module in given_up.modules] == [module.stages for module in soon.modules]
     assert few.latency_cycles == soon.latency_cycles

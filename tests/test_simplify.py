@@ -7,8 +7,8 @@ from designs import rounding_forms
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bittrigger.fixed import FixedPoint, Interval, Rounding
-from bittrigger.graph import Graph, Input, Linear, Requantize, evaluate, frozen_array, intervals
+from bittrigger.ir.fixed import FixedPoint, Interval, Rounding
+from bittrigger.ir.graph import Graph, Input, Linear, Requantize, evaluate, frozen_array, intervals
 from bittrigger.passes.drop_unread import DropUnread
 from bittrigger.passes.fold_rounding import FoldRounding
 from bittrigger.passes.simplify import PASSES, simplify

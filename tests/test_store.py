@@ -9,10 +9,10 @@ from designs import solved
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bittrigger.build.store import load_design, save_design
 from bittrigger.errors import ConfigError
-from bittrigger.graph import evaluate
+from bittrigger.ir.graph import evaluate
 from bittrigger.passes.lower_trees import lower_graph_to_trees
-from bittrigger.store import load_design, save_design
 
 
 @given(st.data())

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 from designs import mlp, solved
 
-from bittrigger.emit.emit_verilog import emit_verilog
+from bittrigger.emit.verilog import emit_verilog
 from bittrigger.errors import ConfigError, ReportError, ToolError
+from bittrigger.report import vitis, vivado
 from bittrigger.report.model import Origin
-from bittrigger.synth import vitis, vivado, yosys
+from bittrigger.synth import yosys
 from bittrigger.synth.count import utilization
 from bittrigger.synth.netlist import read_netlist
 from bittrigger.synth.yosys import synthesize

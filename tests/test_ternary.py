@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from bittrigger.errors import ConfigError
-from bittrigger.ternary import (
+from bittrigger.layers.ternary import (
     SMALLEST_SCALE,
     absmean_scale,
     nearest_power_of_two,

@@ -8,22 +8,22 @@ import pytest
 from designs import graph
 from test_matrix import WEIGHTS, run, save
 
-from bittrigger import tradeoff
-from bittrigger.adders import evaluate as evaluate_adders
-from bittrigger.adders import verify
-from bittrigger.build import Build, BuildSettings, create_pipeline, load_build, write_firmware
-from bittrigger.cost import estimate
+from bittrigger.build.folder import Build, BuildSettings, create_pipeline, load_build, write_firmware
+from bittrigger.device.cost_model import estimate
 from bittrigger.errors import ConfigError
-from bittrigger.fixed import FixedPoint, Interval, Rounding
-from bittrigger.graph import Graph, Input, Linear, Requantize, evaluate, frozen_array
+from bittrigger.ir.adders import evaluate as evaluate_adders
+from bittrigger.ir.adders import verify
+from bittrigger.ir.fixed import FixedPoint, Interval, Rounding
+from bittrigger.ir.graph import Graph, Input, Linear, Requantize, evaluate, frozen_array
 from bittrigger.passes.lower_trees import lower_graph_to_trees
-from bittrigger.passes.schedule import Schedule
 from bittrigger.passes.simplify import simplify
 from bittrigger.prove import prove
+from bittrigger.schedule import tradeoff
+from bittrigger.schedule.schedule import Schedule
+from bittrigger.schedule.tradeoff import within_latency
 from bittrigger.simulate.compare import run_executors
 from bittrigger.simulate.vectors import corner_codes
 from bittrigger.solver import SolverOptions
-from bittrigger.tradeoff import within_latency
 
 NETWORK = graph([12, 16, 10, 4], seed=2)
 FAST = SolverOptions(effort="fast")

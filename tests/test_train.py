@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bittrigger.errors import ConfigError, UnsupportedModelError
-from bittrigger.ternary import absmean_scale, nearest_power_of_two, round_clip
+from bittrigger.layers.ternary import absmean_scale, nearest_power_of_two, round_clip
 from bittrigger.train import accuracy, log_odds, one_vs_rest_auc, roc_auc, split_by_seed
 from bittrigger.train.metrics import efficiency_at_rate
 from bittrigger.train.recipes import fit_keeping_best, load_arrays, markdown_table, predict, reload
@@ -209,7 +209,7 @@ def latent(shape: tuple[int, ...], seed: int, spread: float = 0.3) -> npt.NDArra
 @pytest.mark.parametrize("spread", [1e-9, 0.01, 0.3, 1.0, 40.0])
 @pytest.mark.parametrize("seed", range(5))
 def test_quantizer_is_the_absmean_rule(seed: int, spread: float) -> None:
-    from bittrigger.train import absmean_ternary
+    from bittrigger.layers import absmean_ternary
 
     weights = latent((16, 5), seed, spread)
     beta = absmean_scale(weights)
@@ -220,7 +220,7 @@ def test_quantizer_is_the_absmean_rule(seed: int, spread: float) -> None:
 def test_quantizer_passes_the_gradient_through() -> None:
     import tensorflow as tf
 
-    from bittrigger.train import absmean_ternary
+    from bittrigger.layers import absmean_ternary
 
     weights = tf.Variable(latent((4, 3), 0))
     factors = latent((4, 3), 1)
@@ -230,7 +230,7 @@ def test_quantizer_passes_the_gradient_through() -> None:
 
 
 def test_quantizer_serialises_without_options() -> None:
-    from bittrigger.train import absmean_ternary
+    from bittrigger.layers import absmean_ternary
 
     assert isinstance(absmean_ternary.from_config(absmean_ternary().get_config()), absmean_ternary)
     with pytest.raises(ConfigError, match="unknown options"):
@@ -245,7 +245,7 @@ def mixed_model(*, norm: bool = True) -> Any:
     import tensorflow as tf
     from qkeras import QActivation, QDense
 
-    from bittrigger.train import absmean_ternary
+    from bittrigger.layers import absmean_ternary
 
     inputs = tensor = tf.keras.Input(6)
     tensor = QActivation("quantized_bits(8,2,alpha=1)")(tensor)
@@ -285,7 +285,7 @@ def bits(values: npt.NDArray[np.float32]) -> npt.NDArray[np.uint32]:
 
 
 def test_export_equals_the_trained_model_on_every_bit(tmp_path: Path) -> None:
-    from bittrigger.train import export_stock
+    from bittrigger.layers import export_stock
 
     model = mixed_model()
     export_stock(model).save(tmp_path / "model.h5", include_optimizer=False)
@@ -295,7 +295,7 @@ def test_export_equals_the_trained_model_on_every_bit(tmp_path: Path) -> None:
 
 
 def test_export_holds_stock_quantizers_and_grid_values() -> None:
-    from bittrigger.train import export_stock
+    from bittrigger.layers import export_stock
 
     exported = export_stock(mixed_model())
     kernels = []
@@ -318,7 +318,7 @@ def test_export_holds_stock_quantizers_and_grid_values() -> None:
 
 
 def test_export_of_an_export_changes_nothing() -> None:
-    from bittrigger.train import export_stock
+    from bittrigger.layers import export_stock
 
     once = export_stock(mixed_model())
     twice = export_stock(once)
@@ -338,7 +338,7 @@ def test_export_of_an_export_changes_nothing() -> None:
     ],
 )
 def test_export_refuses_kernel_quantizers_with_scales_of_their_own(kernel: str | None, message: str) -> None:
-    from bittrigger.train import export_stock
+    from bittrigger.layers import export_stock
 
     with pytest.raises(UnsupportedModelError) as caught:
         export_stock(dense_model(kernel))
@@ -348,7 +348,7 @@ def test_export_refuses_kernel_quantizers_with_scales_of_their_own(kernel: str |
 def test_export_refuses_other_layers() -> None:
     import tensorflow as tf
 
-    from bittrigger.train import absmean_ternary, export_stock
+    from bittrigger.layers import absmean_ternary, export_stock
 
     with pytest.raises(UnsupportedModelError, match="'head': bias quantizer None; expected quantized_bits"):
         export_stock(dense_model(absmean_ternary(), None))

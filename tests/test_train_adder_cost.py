@@ -9,10 +9,10 @@ import numpy.typing as npt
 import pytest
 from keras_models import QDense, tf
 
-from bittrigger.fixed import Interval
+from bittrigger.ir.fixed import Interval
+from bittrigger.layers import AdderCostReport, BitLinear, absmean_ternary, adder_bits, model_adder_bits
+from bittrigger.layers.adder_cost import adder_bits_loss
 from bittrigger.solver import SolverOptions, graph_luts, solve
-from bittrigger.train import AdderCostReport, BitLinear, absmean_ternary, adder_bits, model_adder_bits
-from bittrigger.train.adder_cost import adder_bits_loss
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 

@@ -10,10 +10,11 @@ import numpy.typing as npt
 import pytest
 from keras_models import layers, tf
 
-from bittrigger.convert import ConvertOptions, convert
+from bittrigger.compile.convert import ConvertOptions, convert
 from bittrigger.errors import ConfigError, UnsupportedModelError
-from bittrigger.train import BitHepLinear, model_costs, stock_layers
-from bittrigger.train.bithep import absmax_quantize, bithep_ternary, torch_initializers
+from bittrigger.layers import BitHepLinear, stock_layers
+from bittrigger.layers.bithep import absmax_quantize, bithep_ternary, torch_initializers
+from bittrigger.train import model_costs
 from bittrigger.train.recipes import predict
 
 pytestmark = pytest.mark.filterwarnings("ignore")

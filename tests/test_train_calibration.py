@@ -9,7 +9,8 @@ import pytest
 from keras_models import assert_exact, layers, tf
 
 from bittrigger.errors import ConfigError
-from bittrigger.train import BitActivation, BitLinear, StaticQuantizer, calibrate
+from bittrigger.layers import BitActivation, BitLinear, StaticQuantizer
+from bittrigger.train import calibrate
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 

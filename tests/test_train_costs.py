@@ -17,8 +17,8 @@ from keras_models import QDense, layers, tf
 
 from bittrigger.cli import cli
 from bittrigger.errors import ConfigError, UnsupportedModelError
-from bittrigger.keras_file import load_model
-from bittrigger.train import BitActivation, BitConv1D, BitHepLinear, BitLinear, absmean_ternary, adder_bits
+from bittrigger.frontend.keras_file import load_model
+from bittrigger.layers import BitActivation, BitConv1D, BitHepLinear, BitLinear, absmean_ternary, adder_bits
 from bittrigger.train.costs import LayerCost, costs_json, model_costs
 
 pytestmark = pytest.mark.filterwarnings("ignore")

@@ -11,27 +11,27 @@ import pytest
 from keras_models import assert_exact, layers, lowered, tf
 from test_scaling import scaled_by_hand
 
-from bittrigger.build import load_build
-from bittrigger.convert import ConvertOptions, convert
+from bittrigger.build.folder import load_build
+from bittrigger.compile.convert import ConvertOptions, convert
 from bittrigger.errors import ConfigError, UnsupportedModelError
-from bittrigger.graph import Linear, evaluate
+from bittrigger.frontend.keras_file import load_model
 from bittrigger.hls4ml import register
-from bittrigger.keras_file import load_model
-from bittrigger.prove import prove
-from bittrigger.scaling import ShiftDown, ShiftUp
-from bittrigger.simulate.compare import run_executors
-from bittrigger.simulate.vectors import corner_codes, random_codes
-from bittrigger.train import (
+from bittrigger.ir.block_floating_point import ShiftDown, ShiftUp
+from bittrigger.ir.graph import Linear, evaluate
+from bittrigger.layers import (
     BitActivation,
     BitConv1D,
     BitLinear,
     DynamicQuantizer,
     StaticQuantizer,
-    calibrate,
     export_stock,
     stock_layers,
 )
-from bittrigger.train.dynamic import quantize_dynamic
+from bittrigger.layers.dynamic import quantize_dynamic
+from bittrigger.prove import prove
+from bittrigger.simulate.compare import run_executors
+from bittrigger.simulate.vectors import corner_codes, random_codes
+from bittrigger.train import calibrate
 from bittrigger.train.recipes import predict
 
 pytestmark = pytest.mark.filterwarnings("ignore")

@@ -10,8 +10,8 @@ import pytest
 from keras_models import layers, tf
 
 from bittrigger.errors import ConfigError
-from bittrigger.train.events import check_file, read_events
-from bittrigger.train.objectives import METRICS
+from bittrigger.explore.events import check_file, read_events
+from bittrigger.explore.objectives import METRICS
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 

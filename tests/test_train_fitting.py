@@ -16,7 +16,8 @@ import pytest
 from keras_models import QActivation, QDense, layers, tf
 
 from bittrigger.errors import ConfigError
-from bittrigger.train import BitLinear, FitSettings, StaticQuantizer, absmean_ternary, fit
+from bittrigger.layers import BitLinear, StaticQuantizer, absmean_ternary
+from bittrigger.train import FitSettings, fit
 from bittrigger.train.recipes import RecipeOptions, fit_keeping_best, run_recipe
 
 pytestmark = pytest.mark.filterwarnings("ignore")

@@ -11,8 +11,9 @@ import pytest
 from keras_models import layers, tf
 
 from bittrigger.errors import ConfigError
-from bittrigger.train import BitLinear, FitSettings, KeepMagnitude, absmean_ternary, fit
-from bittrigger.train.holding import CodeHolder
+from bittrigger.layers import BitLinear, KeepMagnitude, absmean_ternary
+from bittrigger.train import FitSettings, fit
+from bittrigger.train.weight_freezing import CodeHolder
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 

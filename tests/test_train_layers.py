@@ -12,7 +12,7 @@ from bit_layers import RELU, SIGNED, events
 from keras_models import tf
 
 from bittrigger.errors import ConfigError
-from bittrigger.train import (
+from bittrigger.layers import (
     BitActivation,
     BitConv1D,
     BitConv2D,

@@ -9,9 +9,9 @@ import pytest
 from keras_models import QActivation, QDense, assert_exact, layers, tf
 
 from bittrigger.errors import ConfigError, UnsupportedModelError
-from bittrigger.train import BitActivation, BitLinear, StaticQuantizer
-from bittrigger.train.mixed import TERNARY, dense_layers, make_mixed, output_function
-from bittrigger.train.objectives import logits_of
+from bittrigger.explore.mixed import TERNARY, dense_layers, make_mixed, output_function
+from bittrigger.explore.objectives import logits_of
+from bittrigger.layers import BitActivation, BitLinear, StaticQuantizer
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 

@@ -14,11 +14,10 @@ import pytest
 from bit_layers import RELU, SIGNED, events
 from keras_models import QActivation, assert_exact, layers, tf
 
-from bittrigger.convert import ConvertOptions, convert
+from bittrigger.compile.convert import ConvertOptions, convert
 from bittrigger.errors import ConfigError, UnsupportedModelError
-from bittrigger.keras_file import load_model
-from bittrigger.simulate import oracle
-from bittrigger.train import (
+from bittrigger.frontend.keras_file import load_model
+from bittrigger.layers import (
     BitActivation,
     BitConv1D,
     BitConv2D,
@@ -29,6 +28,7 @@ from bittrigger.train import (
     export_stock,
     stock_layers,
 )
+from bittrigger.simulate.executors import oracle
 from bittrigger.train.recipes import predict
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -174,7 +174,7 @@ def test_names_of_the_input_quantizers_do_not_clash() -> None:
 def test_a_file_with_bit_layers_converts(trained: Any, tmp_path: Path, suffix: str) -> None:
     trained.save(tmp_path / f"m.{suffix}")
     build, _ = convert(tmp_path / f"m.{suffix}", tmp_path / "build", ConvertOptions(synthesize=False))
-    from bittrigger.hls4ml.predict import outputs_of
+    from bittrigger.simulate.predict import outputs_of
 
     x = events(seed=5)
     graph = build.pipeline.graph
@@ -230,7 +230,7 @@ def test_subclassed_models_and_float_biases_are_refused() -> None:
 @pytest.mark.parametrize(
     ("key", "value"),
     [
-        ("module", "bittrigger.toolchain"),
+        ("module", "bittrigger.system.toolchain"),
         ("registered_name", "bittrigger>Other"),
         ("class_name", "QTools"),
         ("class_name", "bittrigger>BitLinear2"),

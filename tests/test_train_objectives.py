@@ -9,8 +9,8 @@ import pytest
 from keras_models import layers, tf
 
 from bittrigger.errors import ConfigError
+from bittrigger.explore.objectives import METRICS, TEMPERATURE, find_objective, logits_of
 from bittrigger.train import accuracy, one_vs_rest_auc, roc_auc
-from bittrigger.train.objectives import METRICS, TEMPERATURE, find_objective, logits_of
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 

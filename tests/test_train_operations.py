@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from keras_models import layers, tf
 
-from bittrigger.train import BitActivation, BitLinear, model_costs
+from bittrigger.layers import BitActivation, BitLinear
+from bittrigger.train import model_costs
 from bittrigger.train.costs import LayerCost
 
 pytestmark = pytest.mark.filterwarnings("ignore")

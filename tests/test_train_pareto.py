@@ -17,13 +17,13 @@ from bittrigger import __version__
 from bittrigger.cli import cli
 from bittrigger.cli.pareto import show
 from bittrigger.errors import ConfigError
+from bittrigger.explore.dense import DenseSettings, class_sample, softmax, train_float, train_ternary
+from bittrigger.explore.firmware import firmware_cost
+from bittrigger.explore.pareto import Point, cheapest, pareto_front, points_of
+from bittrigger.explore.sweep import SweepSettings, add_firmware, grid, load_scaler, sweep
 from bittrigger.train import FitSettings, accuracy
-from bittrigger.train.dense import DenseSettings, class_sample, softmax, train_float, train_ternary
-from bittrigger.train.firmware import firmware_cost
-from bittrigger.train.pareto import Point, cheapest, pareto_front, points_of
 from bittrigger.train.recipes import predict, reload
 from bittrigger.train.study import Run, Spread
-from bittrigger.train.sweep import SweepSettings, add_firmware, grid, load_scaler, sweep
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -179,7 +179,7 @@ def test_figures_of_firmware_are_made_once_a_model(tmp_path: Path, caplog: pytes
 
 def test_a_kernel_keeps_its_magnitude() -> None:
     """Adam moves this kernel over the middle between two powers of two within an epoch; the constraint holds the scale."""
-    from bittrigger.train.quantizers import KeepMagnitude
+    from bittrigger.layers.quantizers import KeepMagnitude
 
     kernel = KeepMagnitude(0.25)(np.array([[1.0, -3.0], [0.0, 4.0]], np.float32))
     assert np.allclose(kernel, [[0.125, -0.375], [0.0, 0.5]])
@@ -196,7 +196,7 @@ def test_a_kernel_keeps_its_magnitude() -> None:
 
 
 def test_labels_alone_without_teachers(tmp_path: Path) -> None:
-    from bittrigger.train.sweep import _Worker
+    from bittrigger.explore.sweep import _Worker
 
     alone = _Worker(SAMPLE, SweepSettings(teacher_seeds=()), tmp_path).targets()
     assert np.array_equal(alone, np.eye(3)[SAMPLE.y])

@@ -15,13 +15,13 @@ import pytest
 from keras_models import layers, tf
 
 from bittrigger.errors import ConfigError
-from bittrigger.keras_file import load_model
-from bittrigger.train import candidates, selective, sensitivity
-from bittrigger.train.candidates import Probe, Task, calibrated, claim_folder, train_mixed
-from bittrigger.train.estimate import estimate_luts
-from bittrigger.train.events import read_events
-from bittrigger.train.mixed import TERNARY
-from bittrigger.train.objectives import METRICS, logits_of
+from bittrigger.explore import candidates, selective, sensitivity
+from bittrigger.explore.candidates import Probe, Task, calibrated, claim_folder, train_mixed
+from bittrigger.explore.estimate import estimate_luts
+from bittrigger.explore.events import read_events
+from bittrigger.explore.mixed import TERNARY
+from bittrigger.explore.objectives import METRICS, logits_of
+from bittrigger.frontend.keras_file import load_model
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 

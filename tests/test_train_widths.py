@@ -12,20 +12,11 @@ import pytest
 from keras_models import assert_exact, tf
 
 from bittrigger.errors import ConfigError
-from bittrigger.keras_file import load_model
-from bittrigger.train import (
-    BitActivation,
-    BitLinear,
-    FitSettings,
-    StaticQuantizer,
-    adder_bits,
-    calibrate,
-    fit,
-    model_adder_bits,
-    model_costs,
-)
-from bittrigger.train.activations import quantize, quantizer_of
-from bittrigger.train.widths import model_widths, width_of
+from bittrigger.frontend.keras_file import load_model
+from bittrigger.layers import BitActivation, BitLinear, StaticQuantizer, adder_bits, model_adder_bits
+from bittrigger.layers.activations import quantize, quantizer_of
+from bittrigger.layers.widths import model_widths, width_of
+from bittrigger.train import FitSettings, calibrate, fit, model_costs
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from bittrigger.build import BuildSettings, create_pipeline, write_firmware
+from bittrigger.build.folder import BuildSettings, create_pipeline, write_firmware
 from bittrigger.errors import ReportError, ToolError, ToolNotFoundError
-from bittrigger.fixed import FixedPoint
-from bittrigger.graph import Graph, Input, Linear, frozen_array
+from bittrigger.ir.fixed import FixedPoint
+from bittrigger.ir.graph import Graph, Input, Linear, frozen_array
 from bittrigger.report import make_report
-from bittrigger.synth.vendor import add_captured, run_vendor_tools
+from bittrigger.report.vendor import add_captured, run_vendor_tools
 
 CAPTURED = Path(__file__).parent / "reports"
 

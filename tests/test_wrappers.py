@@ -7,12 +7,12 @@ import pytest
 from emp_protocol import contract
 from wrapped_designs import AXIS, EMP, GRAPH, PIPELINE, axis, emp, payload_of, play
 
-from bittrigger.emit.emit_wrappers import axis_latency_cycles, axis_streams, to_beats
+from bittrigger.emit.wrappers import axis_latency_cycles, axis_streams, to_beats
 from bittrigger.errors import MismatchError, ToolError
-from bittrigger.graph import evaluate
+from bittrigger.ir.graph import evaluate
+from bittrigger.ir.ports import input_fields, output_fields, pack
 from bittrigger.patterns import FRAME, Board, ChannelSpec, Format, idle_frames, pack_events, parse, render
 from bittrigger.patterns.design import check_boards, input_words, make_boards
-from bittrigger.ports import input_fields, output_fields, pack
 from bittrigger.simulate.vectors import random_codes
 from bittrigger.simulate.wrapper import Beat, Traffic, play_boards, stream_beats
 

@@ -7,13 +7,13 @@ import pytest
 from library import yosys
 from wrapped_designs import AXIS, GRAPH, PIPELINE, payload_of
 
-from bittrigger.build import BuildSettings, fresh_folder, save_build
+from bittrigger.build.folder import BuildSettings, fresh_folder, save_build
 from bittrigger.cli import main
-from bittrigger.emit.emit_verilog import emit_verilog
-from bittrigger.emit.emit_wrappers import AxisOptions, axis_depth, emit_axis, emit_emp
+from bittrigger.emit.verilog import emit_verilog
+from bittrigger.emit.wrappers import AxisOptions, axis_depth, emit_axis, emit_emp
 from bittrigger.errors import ConfigError, UnsupportedModelError
 from bittrigger.patterns.design import LinkOptions, make_payload
-from bittrigger.simulate.verilator import find_verilator
+from bittrigger.simulate.simulators.verilator import find_verilator
 
 # Text
 

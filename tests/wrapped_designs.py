@@ -2,7 +2,7 @@
 
 from designs import mlp
 
-from bittrigger.emit.emit_wrappers import AxisOptions, emit_axis, emit_emp
+from bittrigger.emit.wrappers import AxisOptions, emit_axis, emit_emp
 from bittrigger.patterns.design import LinkOptions, make_payload
 from bittrigger.simulate.wrapper import WrapperSim, play_boards
 

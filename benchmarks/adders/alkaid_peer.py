@@ -13,9 +13,9 @@ import numpy as np
 from alkaid.trace import FVArray, HWConfig, trace
 from alkaid.trace.passes import dead_code_elimin, fuse_ternary_adders
 
-from bittrigger.adders import Adder, AdderGraph, Output, Term, live_values, verify
-from bittrigger.fixed import IntArray
-from bittrigger.graph import Intervals
+from bittrigger.ir.adders import Adder, AdderGraph, Output, Term, live_values, verify
+from bittrigger.ir.fixed import IntArray
+from bittrigger.ir.graph import Intervals
 
 VERSION = version("alkaid")
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from bittrigger.errors import UnsupportedModelError
-from bittrigger.fixed import FixedPoint, IntArray
-from bittrigger.graph import Intervals, Linear, intervals, operand
+from bittrigger.ir.fixed import FixedPoint, IntArray
+from bittrigger.ir.graph import Intervals, Linear, intervals, operand
 from bittrigger.solver.blocks import independent_blocks
 
 FAMILIES = ("uniform", "half", "absmean", "sparse", "lowrank")
@@ -116,9 +116,9 @@ def model_cases(folder: Path = ROOT / "models") -> Iterator[Case]:
 
     Models that do not convert are left out, and named on standard error.
     """
-    from bittrigger.build import BuildSettings
-    from bittrigger.convert import ConvertOptions, Stages, read_model
-    from bittrigger.quiet import quiet_tensorflow
+    from bittrigger.build.folder import BuildSettings
+    from bittrigger.compile.convert import ConvertOptions, Stages, read_model
+    from bittrigger.frontend.quiet import quiet_tensorflow
 
     seen: set[str] = set()
     for path in sorted(folder.glob("*/*.h5")):

@@ -22,11 +22,11 @@ from cases import FAMILIES, Case, model_cases, random_case
 from measure import ONE_STAGE_MHZ, SynthCache, write_whole
 from peer_cache import PeerCache
 
-from bittrigger.adders import Adder, AdderGraph, Output, Term, linear_form
-from bittrigger.emit.emit_verilog import emit_verilog
-from bittrigger.fixed import FixedPoint, Interval
-from bittrigger.graph import Graph, Input, Linear, Node, frozen_array
-from bittrigger.passes.schedule import Schedule
+from bittrigger.emit.verilog import emit_verilog
+from bittrigger.ir.adders import Adder, AdderGraph, Output, Term, linear_form
+from bittrigger.ir.fixed import FixedPoint, Interval
+from bittrigger.ir.graph import Graph, Input, Linear, Node, frozen_array
+from bittrigger.schedule.schedule import Schedule
 from bittrigger.solver import SolverOptions, graph_luts, solve
 from bittrigger.synth.yosys import synthesize
 

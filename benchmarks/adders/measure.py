@@ -15,14 +15,14 @@ from typing import Any
 from alkaid_peer import PeerResult
 from cases import ROOT, Case
 
-from bittrigger import adders
-from bittrigger.adders import AdderGraph
-from bittrigger.emit.emit_verilog import emit_verilog
+from bittrigger.compile.matrix import layer_graph, range_ports
+from bittrigger.emit.verilog import emit_verilog
 from bittrigger.errors import ConfigError
-from bittrigger.fixed import IntArray
-from bittrigger.matrix import layer_graph, range_ports
-from bittrigger.passes.schedule import Schedule
-from bittrigger.pipeline import Pipeline
+from bittrigger.ir import adders
+from bittrigger.ir.adders import AdderGraph
+from bittrigger.ir.fixed import IntArray
+from bittrigger.ir.pipeline import Pipeline
+from bittrigger.schedule.schedule import Schedule
 from bittrigger.solver import SolverOptions, graph_luts, solve
 from bittrigger.synth.yosys import Synthesis, synthesize, tool_version
 
@@ -32,7 +32,7 @@ CLOCK_MHZ = 360.0
 ONE_STAGE_MHZ = 1.0
 """A clock so slow that every adder falls into one stage: no shift register is counted among the LUTs."""
 
-CARRY = "bittrigger/carry.py"
+CARRY = "bittrigger/device/carry.py"
 """Where top bits are carries: it decides on prices and on what is emitted."""
 
 GROWING = ("bittrigger_grow2.sv", "bittrigger_grow3.sv")

@@ -10,8 +10,8 @@ from pathlib import Path
 from alkaid_peer import VERSION, PeerResult, Setting, solve_with_alkaid
 from cases import Case
 
-from bittrigger.adders import verify
-from bittrigger.store import adders_from_json, adders_to_json
+from bittrigger.build.store import adders_from_json, adders_to_json
+from bittrigger.ir.adders import verify
 
 
 def processor() -> str:

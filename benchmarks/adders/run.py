@@ -3,7 +3,7 @@
     python benchmarks/adders/run.py --quick
     python benchmarks/adders/run.py --effort default --effort max --budget-minutes 600
 
-Both are priced by the same cost model (``bittrigger.solver.cost``), both are proven, and both go through the same emitter
+Both are priced by the same cost model (``bittrigger.device.lut_prices``), both are proven, and both go through the same emitter
 and Yosys; alkaid's adders take a LUT for every bit, as tools infer them. What its graphs would take in the adders
 of the firmware library, whose top bits are carries, is shown as well. alkaid fuses adders into three-input adders at
 ``hard_dc`` -1 ("fused") and 0 ("fused shallow"); its best is the cheaper of the two. "two-input" is ``hard_dc`` 2 without
@@ -29,7 +29,7 @@ from measure import Row, SynthCache, figures, peer_figures, solve_case, solver_d
 from peer_cache import PeerCache, processor
 from table import markdown
 
-from bittrigger.adders import depth
+from bittrigger.ir.adders import depth
 from bittrigger.solver import EFFORTS, graph_luts
 
 SYNTH_AREA = 64 * 64

@@ -12,7 +12,7 @@ from pathlib import Path
 from cases import random_case
 from measure import solve_case
 
-from bittrigger.adders import depth
+from bittrigger.ir.adders import depth
 from bittrigger.solver import graph_luts
 
 SHAPES = ((256, 128), (1024, 1024))

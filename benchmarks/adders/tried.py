@@ -20,8 +20,8 @@ from cases import Case, model_cases, random_case
 from measure import synthesize_graph
 from peer_cache import PeerCache
 
-from bittrigger.adders import AdderGraph, value_intervals
-from bittrigger.fixed import IntArray, Interval
+from bittrigger.ir.adders import AdderGraph, value_intervals
+from bittrigger.ir.fixed import IntArray, Interval
 from bittrigger.solver import SolverOptions, adder_luts, graph_luts, solve
 from bittrigger.synth.count import utilization
 from bittrigger.synth.netlist import read_netlist

@@ -13,7 +13,7 @@ def command(name: str | None) -> None:
     """List the Level-1 budgets, or show the one called NAME with its source."""
     from rich.table import Table
 
-    from bittrigger.budgets import BUDGETS, find_budget
+    from bittrigger.device.budgets import BUDGETS, find_budget
 
     console = terminal()
     if name is None:

@@ -78,19 +78,19 @@ def command(
     junit: Path | None,
 ) -> None:
     """Convert the Keras MODEL (.h5 or .keras) into firmware, proven right and judged by a budget."""
-    from bittrigger import convert as job
-    from bittrigger.build import BuildSettings, default_clock_mhz
+    from bittrigger.build.folder import BuildSettings, default_clock_mhz
     from bittrigger.cli.prove import run as run_proof
     from bittrigger.cli.report import show
     from bittrigger.cli.simulate import raise_first
     from bittrigger.cli.simulate import simulate as run
+    from bittrigger.compile import convert as job
     from bittrigger.prove.run import proof_cases, proof_json
     from bittrigger.report.junit import report_cases
     from bittrigger.report.schema import report_json
+    from bittrigger.report.vendor import add_captured, run_vendor_tools
     from bittrigger.simulate.junit import outcome_cases
     from bittrigger.simulate.results import results_json
-    from bittrigger.synth.vendor import add_captured, run_vendor_tools
-    from bittrigger.toolchain import require_tool
+    from bittrigger.system.toolchain import require_tool
 
     clock = default_clock_mhz(budget) if clock_mhz is None else clock_mhz
     settings = BuildSettings(part, clock, budget, effort, latency_cycles, register_weight)

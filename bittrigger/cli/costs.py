@@ -25,8 +25,8 @@ def command(model: Path, json_file: Path | None) -> None:
     multiply-accumulate is two operations. `adder bits` are those of a ternary layer without sharing. What is not known
     is shown as "-". Convolutions, attention and layer normalisation are counted too, though they do not convert.
     """
-    from bittrigger.keras_allowed import COUNTED
-    from bittrigger.keras_file import load_model
+    from bittrigger.frontend.keras_allowed import COUNTED
+    from bittrigger.frontend.keras_file import load_model
     from bittrigger.train.costs import costs_json, model_costs
 
     with busy("reading the model"):

@@ -16,7 +16,7 @@ from bittrigger.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bittrigger.train.pareto import Point
+    from bittrigger.explore.pareto import Point
 
 
 @click.command()
@@ -64,17 +64,17 @@ def command(
     mean probabilities of those of the first shape. Stop it whenever you like; the same command goes on. Networks are
     chosen on the validation rows; the test rows are shown.
     """
-    from bittrigger.arrays import read_array
-    from bittrigger.quiet import quiet_tensorflow
+    from bittrigger.frontend.quiet import quiet_tensorflow
+    from bittrigger.system.arrays import read_array
 
     shapes = [_shape(text) for text in hidden]
     x, y = read_array(data, "data", x_name), read_array(data, "data", y_name)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     with quiet_tensorflow():
-        from bittrigger.train.dense import class_sample
-        from bittrigger.train.pareto import cheapest, points_of
+        from bittrigger.explore.dense import class_sample
+        from bittrigger.explore.pareto import cheapest, points_of
+        from bittrigger.explore.sweep import SweepSettings, add_firmware, grid, sweep
         from bittrigger.train.recipes import prepare_tensorflow
-        from bittrigger.train.sweep import SweepSettings, add_firmware, grid, sweep
 
         sample = class_sample(x, y, seed=seeds[0])
         designs = grid(
@@ -106,7 +106,7 @@ def show(points: Sequence[Point], tested: Sequence[Point], chosen: str | None, o
     """Print a row for each network, by rising LUTs."""
     from rich.table import Table
 
-    from bittrigger.train.pareto import pareto_front
+    from bittrigger.explore.pareto import pareto_front
 
     front = {point.variant for point in pareto_front(points)}
     rows: list[dict[str, Any]] = [

@@ -12,7 +12,7 @@ def command() -> None:
     """List the FPGA parts and where their figures come from."""
     from rich.table import Table
 
-    from bittrigger.parts import PARTS
+    from bittrigger.device.parts import PARTS
 
     table = Table()
     for head in ("device", "as", "family", "LUT", "FF", "DSP", "BRAM36", "URAM", "SLR"):

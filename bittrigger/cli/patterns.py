@@ -12,8 +12,8 @@ import click
 from bittrigger.cli.console import busy, terminal
 
 if TYPE_CHECKING:
-    from bittrigger.build import Build
-    from bittrigger.fixed import IntArray
+    from bittrigger.build.folder import Build
+    from bittrigger.ir.fixed import IntArray
     from bittrigger.patterns.board import Board
     from bittrigger.patterns.design import LinkOptions, Payload
 
@@ -128,7 +128,7 @@ def check(
 @link_options
 def play(folder: Path, files: tuple[Path, ...], output: Path, form: str, options: LinkOptions) -> None:
     """Play the input FILES into the EMP wrapper of the build in FOLDER, in Verilator, and capture what comes out."""
-    from bittrigger.emit.emit_wrappers import emit_emp
+    from bittrigger.emit.wrappers import emit_emp
     from bittrigger.patterns.design import write_boards
     from bittrigger.patterns.formats import parse_format
     from bittrigger.simulate.wrapper import WrapperSim, play_boards
@@ -179,7 +179,7 @@ def convert(
 
 
 def _load(folder: Path, options: LinkOptions) -> tuple[Build, Payload]:
-    from bittrigger.build import load_build
+    from bittrigger.build.folder import load_build
     from bittrigger.patterns.design import make_payload
 
     build = load_build(folder)
@@ -188,10 +188,10 @@ def _load(folder: Path, options: LinkOptions) -> tuple[Build, Payload]:
 
 
 def _codes(build: Build, payload: Payload, events: Path | None, count: int | None, seed: int) -> IntArray:
-    from bittrigger.convert import read_inputs
+    from bittrigger.compile.convert import read_inputs
     from bittrigger.errors import ConfigError
+    from bittrigger.ir.ports import encode_events
     from bittrigger.patterns.design import read_codes
-    from bittrigger.ports import encode_events
     from bittrigger.simulate.vectors import random_codes
 
     if count is not None and count < 1:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from bittrigger.build import Build
+    from bittrigger.build.folder import Build
     from bittrigger.prove import Claim, Proof
 
 COLUMNS = ("weights", "widths", "verilog", "latency", "netlist")
@@ -33,7 +33,7 @@ def command(
 
     The proof is kept as proof.json in FOLDER.
     """
-    from bittrigger.build import load_build
+    from bittrigger.build.folder import load_build
     from bittrigger.errors import ConfigError
     from bittrigger.prove.run import proof_cases, proof_json
 

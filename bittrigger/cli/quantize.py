@@ -12,9 +12,9 @@ from bittrigger.cli.console import terminal
 from bittrigger.cli.training import progress, read_probe, read_task, training_options
 
 if TYPE_CHECKING:
-    from bittrigger.train.candidates import Task
-    from bittrigger.train.selective import MixedResult
-    from bittrigger.train.sensitivity import Announce
+    from bittrigger.explore.candidates import Task
+    from bittrigger.explore.selective import MixedResult
+    from bittrigger.explore.sensitivity import Announce
 
 
 @click.command()
@@ -51,7 +51,7 @@ def command(
     best on validation events is kept, and the metric is told on test events. The training goes on with the same command
     if it is stopped; its checkpoint, history and card lie in OUTPUT.run.
     """
-    from bittrigger.train.selective import check_output, parse_keep, parse_layers, quantize_model
+    from bittrigger.explore.selective import check_output, parse_keep, parse_layers, quantize_model
 
     folder = folder or output.with_name(f"{output.name}.run")
     named, kept = parse_layers(ternary), parse_keep(keep)
@@ -79,7 +79,7 @@ def _kernels(
     announce: Announce,
 ) -> dict[str, int]:
     """The kernels that the options ask for, or that the search finds."""
-    from bittrigger.train.selective import choose_kernels, select_kernels
+    from bittrigger.explore.selective import choose_kernels, select_kernels
 
     most, epochs = limit
     if most is None:

@@ -28,11 +28,11 @@ def command(folder: Path, kind: str, budget: str | None, check: bool) -> None:
 
     Reports that Vitis or Vivado left in the build are read along.
     """
-    from bittrigger.budgets import find_budget
-    from bittrigger.build import load_build
+    from bittrigger.build.folder import load_build
+    from bittrigger.device.budgets import find_budget
     from bittrigger.errors import ConfigError
     from bittrigger.report import load_report
-    from bittrigger.synth.vendor import add_captured
+    from bittrigger.report.vendor import add_captured
 
     if kind not in FORMATS:
         raise ConfigError(f"--format {kind!r}; allowed are {', '.join(FORMATS)}")

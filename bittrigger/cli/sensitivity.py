@@ -12,7 +12,7 @@ from bittrigger.cli.console import terminal
 from bittrigger.cli.training import progress, read_probe, read_task, training_options
 
 if TYPE_CHECKING:
-    from bittrigger.train.sensitivity import Sensitivity
+    from bittrigger.explore.sensitivity import Sensitivity
 
 
 @click.command()
@@ -31,8 +31,8 @@ def command(model: Path, epochs: int, json_file: Path | None, output: Path | Non
     All LUTs are of origin `estimate`: the solver's adder graphs and the cost model. With --output, trainings that
     are stopped go on with the same command.
     """
+    from bittrigger.explore.sensitivity import measure_sensitivity, sensitivity_json
     from bittrigger.train.checkpoint import replace_file
-    from bittrigger.train.sensitivity import measure_sensitivity, sensitivity_json
 
     probe = read_probe(epochs, 0.0, options)
     try:
@@ -49,7 +49,7 @@ def command(model: Path, epochs: int, json_file: Path | None, output: Path | Non
     if json_file:
         replace_file(json_file, content)
     if output:
-        from bittrigger.train.sensitivity_plot import plot_sensitivity
+        from bittrigger.explore.sensitivity_plot import plot_sensitivity
 
         output.mkdir(parents=True, exist_ok=True)
         replace_file(output / "sensitivity.json", content)
@@ -60,7 +60,7 @@ def show(found: Sensitivity) -> None:
     """Print the table, and what it compares with."""
     from rich.table import Table
 
-    from bittrigger.train.sensitivity import ORIGIN
+    from bittrigger.explore.sensitivity import ORIGIN
 
     table = Table(title=found.model)
     for head in ("layer made ternary", "weights", found.metric, "drop", "LUT", "LUT saved", "drop / 1000 LUT saved"):

@@ -12,8 +12,8 @@ from bittrigger.cli.console import SeveralWords, busy, json_option, junit_option
 from bittrigger.simulate import EXECUTORS
 
 if TYPE_CHECKING:
-    from bittrigger.build import Build
-    from bittrigger.fixed import FloatArray
+    from bittrigger.build.folder import Build
+    from bittrigger.ir.fixed import FloatArray
     from bittrigger.simulate.compare import Outcome
 
 DEFAULT_EVENTS = 1000
@@ -49,8 +49,8 @@ def command(
     seed: int,
 ) -> None:
     """Run the build in FOLDER in several executors and compare every bit with the oracle."""
-    from bittrigger.build import load_build
-    from bittrigger.convert import read_inputs
+    from bittrigger.build.folder import load_build
+    from bittrigger.compile.convert import read_inputs
     from bittrigger.simulate import compare
     from bittrigger.simulate.junit import outcome_cases
     from bittrigger.simulate.results import results_json
@@ -81,7 +81,7 @@ def simulate(
     import numpy as np
 
     from bittrigger.errors import ConfigError
-    from bittrigger.ports import encode_events
+    from bittrigger.ir.ports import encode_events
     from bittrigger.simulate.compare import run_executors
     from bittrigger.simulate.vectors import corner_codes, random_codes
 

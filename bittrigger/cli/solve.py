@@ -57,7 +57,7 @@ def command(
     json_file: Path | None,
 ) -> None:
     """Find the adder graph of MATRIX, an .npy of integers of shape (inputs, outputs): y = x @ MATRIX."""
-    from bittrigger import matrix as job
+    from bittrigger.compile import matrix as job
 
     problem = job.read_problem(matrix, bits=bits, signed=not unsigned, ranges=ranges)
     choice = job.MatrixOptions(part, clock_mhz, adder_inputs, depth, effort, seed, latency_cycles, register_weight)

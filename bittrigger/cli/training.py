@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
-    from bittrigger.train.candidates import Probe, Task
-    from bittrigger.train.sensitivity import Announce
+    from bittrigger.explore.candidates import Probe, Task
+    from bittrigger.explore.sensitivity import Announce
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -52,9 +52,9 @@ def read_probe(epochs: int, distil: float, options: dict[str, Any]) -> Probe:
     Raises:
         ConfigError: one is unknown or out of range.
     """
-    from bittrigger.build import BuildSettings
-    from bittrigger.convert import ConvertOptions, check_options
-    from bittrigger.train.candidates import Probe
+    from bittrigger.build.folder import BuildSettings
+    from bittrigger.compile.convert import ConvertOptions, check_options
+    from bittrigger.explore.candidates import Probe
 
     settings = BuildSettings(part=options["part"], clock_mhz=options["clock_mhz"], effort=options["effort"])
     check_options(ConvertOptions(settings))
@@ -77,11 +77,11 @@ def read_task(model: Path, probe: Probe, options: dict[str, Any]) -> Task:
         BittriggerError: the model or the data cannot be read, or do not fit each other or the metric.
     """
     from bittrigger.errors import ConfigError
-    from bittrigger.keras_file import load_model
-    from bittrigger.quiet import quiet_tensorflow
-    from bittrigger.train.candidates import Task
-    from bittrigger.train.events import check_file, read_events
-    from bittrigger.train.objectives import find_objective
+    from bittrigger.explore.candidates import Task
+    from bittrigger.explore.events import check_file, read_events
+    from bittrigger.explore.objectives import find_objective
+    from bittrigger.frontend.keras_file import load_model
+    from bittrigger.frontend.quiet import quiet_tensorflow
 
     objective = find_objective(options["metric"])
     check_file(options["data"])
@@ -90,7 +90,7 @@ def read_task(model: Path, probe: Probe, options: dict[str, Any]) -> Task:
 
         prepare_tensorflow(probe.seed)
     original = load_model(model)
-    from bittrigger.train.mixed import dense_layers, output_function
+    from bittrigger.explore.mixed import dense_layers, output_function
 
     dense_layers(original)
     events = read_events(options["data"], original, objective, probe.seed)

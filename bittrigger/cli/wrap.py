@@ -27,8 +27,8 @@ def command(folder: Path, interface: str, beat_bits: int, out_beat_bits: int | N
 
     --tmux, --gap, --frames-per-bx, --links and --out-links are those of `bittrigger patterns`, and of emp only.
     """
-    from bittrigger.build import load_build
-    from bittrigger.emit.emit_wrappers import AxisOptions, axis_latency_cycles, axis_streams, emit_axis, emit_emp
+    from bittrigger.build.folder import load_build
+    from bittrigger.emit.wrappers import AxisOptions, axis_latency_cycles, axis_streams, emit_axis, emit_emp
     from bittrigger.errors import ConfigError
     from bittrigger.patterns.design import make_payload
 

@@ -13,10 +13,10 @@ from typing import IO, Any
 
 import numpy as np
 
-from bittrigger.arrays import read_array
 from bittrigger.data.model import Json
 from bittrigger.data.parts import TRIED, remedy
 from bittrigger.errors import ConfigError, InternalError
+from bittrigger.system.arrays import read_array
 
 PROVENANCE = "provenance"
 """Name of the array that holds the record, one JSON string."""

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from bittrigger.arrays import read_array
 from bittrigger.data.model import Array
 from bittrigger.errors import ConfigError
+from bittrigger.system.arrays import read_array
 
 _REMEDY = "make or fetch the file again"
 

@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from bittrigger.arrays import read_array
 from bittrigger.data.model import Block, Json, Part
 from bittrigger.errors import ConfigError
+from bittrigger.system.arrays import read_array
 
 TRIED = "events_tried"
 """Name of the count of events in a part."""

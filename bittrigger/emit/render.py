@@ -7,7 +7,7 @@ from pathlib import Path
 
 import jinja2
 
-from bittrigger.resources import folder
+from bittrigger.system.resources import folder
 
 
 @lru_cache(maxsize=1)

@@ -11,7 +11,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from bittrigger.build import BuildSettings
+    from bittrigger.build.folder import BuildSettings
 
 __all__ = ["parse"]
 
@@ -19,7 +19,7 @@ _log = logging.getLogger(__name__)
 
 
 def parse(model: Any, name: str, settings: BuildSettings) -> Any:
-    """hls4ml's ModelGraph of a Keras model, with the facts that ``bittrigger.hls4ml.lower.lower`` needs; not lowered.
+    """hls4ml's ModelGraph of a Keras model, with the facts that ``bittrigger.frontend.lower.lower`` needs; not lowered.
 
     Args:
         model: a Keras model object.
@@ -29,8 +29,8 @@ def parse(model: Any, name: str, settings: BuildSettings) -> Any:
     Raises:
         UnsupportedModelError: if the structure or a layer is not supported.
     """
-    from bittrigger.hls4ml.check_model import check_model
-    from bittrigger.quiet import quiet_tensorflow
+    from bittrigger.frontend.check_model import check_model
+    from bittrigger.frontend.quiet import quiet_tensorflow
 
     chatter = io.StringIO()
     with quiet_tensorflow(), contextlib.redirect_stdout(chatter):
@@ -60,7 +60,7 @@ def without_bit_layers(model: Any) -> Any:
     """
     if not any(type(layer).__module__.startswith("bittrigger.train.") for layer in getattr(model, "layers", ())):
         return model
-    from bittrigger.train.stock import stock_layers
+    from bittrigger.layers.stock import stock_layers
 
     return stock_layers(model)
 

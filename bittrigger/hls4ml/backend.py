@@ -9,12 +9,12 @@ from hls4ml.backends.fpga.fpga_backend import FPGABackend
 from hls4ml.model.flow import register_flow
 from hls4ml.model.optimizer import model_optimizer
 
-from bittrigger.build import DEFAULT_CLOCK_MHZ, DEFAULT_PART
+from bittrigger.build.folder import DEFAULT_CLOCK_MHZ, DEFAULT_PART
 from bittrigger.errors import ConfigError
 from bittrigger.hls4ml.design import design_of
 from bittrigger.hls4ml.layers import register_bit_activation, register_bit_linear
-from bittrigger.hls4ml.predict import predict
-from bittrigger.toolchain import require_tool, run_tool
+from bittrigger.simulate.predict import predict
+from bittrigger.system.toolchain import require_tool, run_tool
 
 PARSE_FLOW = "bittrigger:parse"
 """The flow that only reads the model: for callers that lower the graph themselves."""
@@ -103,7 +103,7 @@ class BitTriggerBackend(FPGABackend):  # type: ignore[misc]
         if model.config.trace_output:
             raise ConfigError(
                 "trace() is not supported by BitTrigger; allowed are compile() and predict(); for the values of every layer "
-                "use bittrigger.graph.evaluate_nodes"
+                "use bittrigger.ir.graph.evaluate_nodes"
             )
         return str(design_of(model).compile(Path(model.config.get_output_dir())))
 

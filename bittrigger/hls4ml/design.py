@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from bittrigger.build import BuildSettings, create_pipeline, save_build, write_firmware
+from bittrigger.build.folder import BuildSettings, create_pipeline, save_build, write_firmware
+from bittrigger.compile.agreement import check_agreement
 from bittrigger.errors import ConfigError
-from bittrigger.graph import Graph
-from bittrigger.hls4ml.agreement import check_agreement
-from bittrigger.hls4ml.lower import Lowered, lower_with_map
+from bittrigger.frontend.lower import Lowered, lower_with_map
+from bittrigger.ir.graph import Graph
+from bittrigger.ir.pipeline import Pipeline
 from bittrigger.passes.simplify import simplify
-from bittrigger.pipeline import Pipeline
 from bittrigger.simulate import Executor
-from bittrigger.simulate.csim import CSim
+from bittrigger.simulate.executors.csim import CSim
 
 _DESIGNS: WeakKeyDictionary[Any, Design] = WeakKeyDictionary()
 

@@ -7,7 +7,7 @@ from typing import Any
 from hls4ml.model.attributes import Attribute
 from hls4ml.model.layers import Layer, layer_map, register_layer
 
-from bittrigger.hls4ml.attributes import BIT_ACTIVATION
+from bittrigger.frontend.attributes import BIT_ACTIVATION
 
 
 class BitLinear(Layer):  # type: ignore[misc]

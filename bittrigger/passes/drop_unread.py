@@ -8,10 +8,21 @@ from typing import assert_never
 import numpy as np
 import numpy.typing as npt
 
-from bittrigger.fixed import IntArray
-from bittrigger.graph import Graph, Input, Linear, Lookup, Node, Operation, Requantize, frozen_array, intervals, operand
+from bittrigger.ir.block_floating_point import MagnitudeOr, ShiftDown, ShiftUp
+from bittrigger.ir.fixed import IntArray
+from bittrigger.ir.graph import (
+    Graph,
+    Input,
+    Linear,
+    Lookup,
+    Node,
+    Operation,
+    Requantize,
+    frozen_array,
+    intervals,
+    operand,
+)
 from bittrigger.passes.rewrite import with_nodes
-from bittrigger.scaling import MagnitudeOr, ShiftDown, ShiftUp
 
 _Mask = npt.NDArray[np.bool_]
 

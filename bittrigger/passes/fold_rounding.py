@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from bittrigger.fixed import Rounding
-from bittrigger.graph import Graph, Linear, Node, Requantize, frozen_array
+from bittrigger.ir.fixed import Rounding
+from bittrigger.ir.graph import Graph, Linear, Node, Requantize, frozen_array
 from bittrigger.passes.rewrite import private_layer, readers, with_nodes
 
 

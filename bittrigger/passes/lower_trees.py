@@ -6,10 +6,10 @@ import heapq
 
 import numpy as np
 
-from bittrigger.adders import Adder, AdderGraph, Output, Term
-from bittrigger.digits import signed_digits
-from bittrigger.fixed import IntArray
-from bittrigger.graph import Graph, Intervals, Linear, intervals, operand
+from bittrigger.ir.adders import Adder, AdderGraph, Output, Term
+from bittrigger.ir.digits import signed_digits
+from bittrigger.ir.fixed import IntArray
+from bittrigger.ir.graph import Graph, Intervals, Linear, intervals, operand
 
 
 def lower_trees(weights: IntArray, bias: IntArray, source: Intervals) -> AdderGraph:

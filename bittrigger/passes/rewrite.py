@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from bittrigger.graph import Graph, Linear, Node, Requantize, verify
+from bittrigger.ir.graph import Graph, Linear, Node, Requantize, verify
 
 
 def readers(graph: Graph) -> dict[str, list[Node]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bittrigger.graph import Graph
+from bittrigger.ir.graph import Graph
 from bittrigger.passes.drop_unread import DropUnread
 from bittrigger.passes.fold_rounding import FoldRounding
 

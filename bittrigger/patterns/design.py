@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from bittrigger.errors import ConfigError, MismatchError
-from bittrigger.fixed import IntArray
-from bittrigger.graph import Graph, evaluate, input_intervals
+from bittrigger.ir.fixed import IntArray
+from bittrigger.ir.graph import Graph, evaluate, input_intervals
+from bittrigger.ir.ports import Field, bus_width, input_fields, output_fields, pack, unpack
 from bittrigger.patterns.board import Board, infer_packets
 from bittrigger.patterns.formats import Format, write
 from bittrigger.patterns.packets import (
@@ -23,7 +24,6 @@ from bittrigger.patterns.packets import (
     pack_events,
 )
 from bittrigger.patterns.words import WORD_BITS, Layout, from_words, least_links, to_words
-from bittrigger.ports import Field, bus_width, input_fields, output_fields, pack, unpack
 
 WRAPPER_CYCLES = 2
 """Registers of the EMP wrapper around a design: one behind the links, one in front of them."""

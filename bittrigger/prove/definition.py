@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from bittrigger.fixed import Interval, Rounding
-from bittrigger.graph import Lookup, Requantize
+from bittrigger.ir.fixed import Interval, Rounding
+from bittrigger.ir.graph import Lookup, Requantize
 from bittrigger.prove.aig import FALSE, TRUE, Aig, Vector, constant, extended
 
 

@@ -10,10 +10,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from bittrigger.fixed import IntArray, Interval
-from bittrigger.graph import Lookup, Requantize, evaluate_node
-from bittrigger.layout import Vectors
-from bittrigger.pipeline import Module
+from bittrigger.ir.fixed import IntArray, Interval
+from bittrigger.ir.graph import Lookup, Requantize, evaluate_node
+from bittrigger.ir.layout import Vectors
+from bittrigger.ir.pipeline import Module
 from bittrigger.prove.claims import Unproven
 from bittrigger.prove.order import cone
 from bittrigger.prove.words import number

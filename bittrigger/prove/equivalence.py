@@ -6,16 +6,16 @@ import importlib.util
 from pathlib import Path
 
 from bittrigger.errors import ToolNotFoundError
-from bittrigger.graph import Lookup, Requantize
-from bittrigger.layout import Vectors
-from bittrigger.pipeline import Module
+from bittrigger.ir.graph import Lookup, Requantize
+from bittrigger.ir.layout import Vectors
+from bittrigger.ir.pipeline import Module
 from bittrigger.prove.aig import FALSE, Aig
 from bittrigger.prove.bits import input_nets, literals
 from bittrigger.prove.claims import Unproven
 from bittrigger.prove.definition import define, within
 from bittrigger.prove.elementwise import channel_bits, one_channel
 from bittrigger.synth.netlist import Netlist
-from bittrigger.toolchain import run_tool
+from bittrigger.system.toolchain import run_tool
 
 TIMEOUT_S = 900.0
 """Longest run of ABC on one module."""

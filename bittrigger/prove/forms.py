@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from bittrigger.fixed import IntArray, Interval
+from bittrigger.ir.fixed import IntArray, Interval
 from bittrigger.prove.claims import Unproven
 
 UNIT = -1

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from bittrigger.adders import AdderGraph, fold_constants, live_values, value_intervals
-from bittrigger.fixed import FixedPoint, IntArray, Interval
-from bittrigger.graph import Linear
-from bittrigger.layout import Vectors
-from bittrigger.pipeline import Module
+from bittrigger.ir.adders import AdderGraph, fold_constants, live_values, value_intervals
+from bittrigger.ir.fixed import FixedPoint, IntArray, Interval
+from bittrigger.ir.graph import Linear
+from bittrigger.ir.layout import Vectors
+from bittrigger.ir.pipeline import Module
 from bittrigger.prove.claims import Unproven
 from bittrigger.prove.forms import UNIT, Form, Symbols, Value, combine
 from bittrigger.prove.order import cone, flat

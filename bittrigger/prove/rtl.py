@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from bittrigger.errors import ToolError
-from bittrigger.pipeline import Pipeline
+from bittrigger.ir.pipeline import Pipeline
 from bittrigger.prove.claims import Unproven
 from bittrigger.synth.netlist import Netlist, flatten, read_modules
 from bittrigger.synth.worker import run_scripts

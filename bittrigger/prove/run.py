@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from bittrigger import __version__
-from bittrigger.build import Build
+from bittrigger.build.folder import Build
 from bittrigger.errors import ConfigError, ProofError
-from bittrigger.layout import Vectors
+from bittrigger.ir.layout import Vectors
 from bittrigger.prove.claims import Claim, Verdict
 from bittrigger.prove.rtl import read_rtl
 from bittrigger.prove.tasks import Setting, tasks

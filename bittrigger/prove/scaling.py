@@ -1,4 +1,4 @@
-"""Proof that the nodes of ``bittrigger.scaling`` are what they define: SAT against circuits written from the definition.
+"""Proof that the nodes of ``bittrigger.ir.block_floating_point`` are what they define: SAT against circuits written from the definition.
 
 A ``ShiftDown`` is proven for each code with every exponent that comes with it: one by which the code fits, or the highest.
 That no other comes is how the graph is built, which ``graph.verify`` checks whenever one is made or read.
@@ -9,16 +9,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import assert_never
 
-from bittrigger.fixed import Interval, Rounding
-from bittrigger.graph import Requantize
-from bittrigger.layout import Vectors
-from bittrigger.pipeline import Module
+from bittrigger.ir.block_floating_point import MagnitudeOr, Scaling, ShiftDown, ShiftUp
+from bittrigger.ir.fixed import Interval, Rounding
+from bittrigger.ir.graph import Requantize
+from bittrigger.ir.layout import Vectors
+from bittrigger.ir.pipeline import Module
 from bittrigger.prove.aig import FALSE, TRUE, Aig, Vector, constant, extended
 from bittrigger.prove.bits import input_nets, literals
 from bittrigger.prove.claims import Unproven
 from bittrigger.prove.definition import define, within
 from bittrigger.prove.equivalence import decide
-from bittrigger.scaling import MagnitudeOr, Scaling, ShiftDown, ShiftUp
 from bittrigger.synth.netlist import Netlist
 
 _Code = tuple[Vector, bool]

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from bittrigger.graph import Linear
-from bittrigger.layout import Vectors
-from bittrigger.pipeline import Module, Pipeline
+from bittrigger.ir.block_floating_point import MagnitudeOr, Scaling, ShiftDown, ShiftUp
+from bittrigger.ir.graph import Linear
+from bittrigger.ir.layout import Vectors
+from bittrigger.ir.pipeline import Module, Pipeline
 from bittrigger.prove.claims import Claim, Unproven, attempt
 from bittrigger.prove.elementwise import MOST_CODES, prove_channel
 from bittrigger.prove.equivalence import prove_equal, prove_wide_channel
@@ -20,7 +21,6 @@ from bittrigger.prove.rtl import Rtl
 from bittrigger.prove.scaling import prove_scaling
 from bittrigger.prove.stages import prove_latency
 from bittrigger.prove.wiring import prove_valid, prove_wiring
-from bittrigger.scaling import MagnitudeOr, Scaling, ShiftDown, ShiftUp
 from bittrigger.synth.netlist import Netlist, flatten, read_modules, read_netlist
 
 

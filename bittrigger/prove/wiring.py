@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from bittrigger.fixed import Interval
-from bittrigger.graph import Input
-from bittrigger.layout import Vectors
-from bittrigger.pipeline import Module, Pipeline
-from bittrigger.ports import bus_width, input_fields, output_fields
+from bittrigger.ir.fixed import Interval
+from bittrigger.ir.graph import Input
+from bittrigger.ir.layout import Vectors
+from bittrigger.ir.pipeline import Module, Pipeline
+from bittrigger.ir.ports import bus_width, input_fields, output_fields
 from bittrigger.prove.claims import Unproven
 from bittrigger.prove.order import check_ports
 from bittrigger.prove.stages import Tracer, clock_of

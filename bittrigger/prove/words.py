@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from bittrigger.fixed import Interval
+from bittrigger.ir.fixed import Interval
 from bittrigger.prove.claims import Unproven
 from bittrigger.prove.forms import UNIT, Symbols, Value, combine
 from bittrigger.synth.netlist import HIGH, Bits, Cell

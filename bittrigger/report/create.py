@@ -8,12 +8,12 @@ from typing import Protocol
 import numpy as np
 
 from bittrigger import __version__
-from bittrigger.adders import depth
-from bittrigger.budgets import BUNCH_CROSSING_NS
-from bittrigger.cost import Cost, estimate
-from bittrigger.fixed import IntArray
-from bittrigger.graph import Linear
-from bittrigger.pipeline import Module, Pipeline
+from bittrigger.device.budgets import BUNCH_CROSSING_NS
+from bittrigger.device.cost_model import Cost, estimate
+from bittrigger.ir.adders import depth
+from bittrigger.ir.fixed import IntArray
+from bittrigger.ir.graph import Linear
+from bittrigger.ir.pipeline import Module, Pipeline
 from bittrigger.report.model import Figure, Layer, Missing, Origin, Report, Resources, Totals
 from bittrigger.synth.count import Utilization
 from bittrigger.synth.yosys import TOOL, Synthesis

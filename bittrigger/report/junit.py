@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 from xml.etree import ElementTree
 
-from bittrigger.budgets import find_budget
+from bittrigger.device.budgets import find_budget
 from bittrigger.report.model import Report
 from bittrigger.report.verdict import Outcome, Verdict, verdict
 

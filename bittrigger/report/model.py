@@ -142,7 +142,7 @@ class Report:
         Raises:
             BittriggerError: if the build has no budget, or the verdict is not ``pass``.
         """
-        from bittrigger.budgets import find_budget
+        from bittrigger.device.budgets import find_budget
         from bittrigger.report.verdict import Outcome, verdict  # a verdict judges reports
 
         if self.budget is None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bittrigger.budgets import BUNCH_CROSSING_NS, find_budget
-from bittrigger.parts import Part, find_part
+from bittrigger.device.budgets import BUNCH_CROSSING_NS, find_budget
+from bittrigger.device.parts import Part, find_part
 from bittrigger.report.model import Figure, Layer, Report, Resources
 from bittrigger.report.verdict import Criterion, Outcome, Verdict, verdict
 

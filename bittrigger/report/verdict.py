@@ -5,8 +5,8 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass, replace
 
-from bittrigger.budgets import Budget
-from bittrigger.parts import find_part
+from bittrigger.device.budgets import Budget
+from bittrigger.device.parts import find_part
 from bittrigger.report.model import Figure, Report
 
 

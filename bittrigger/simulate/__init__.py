@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from bittrigger.fixed import IntArray
+    from bittrigger.ir.fixed import IntArray
 
 EXECUTORS = ("oracle", "keras", "csim", "emulator", "rtl", "rtl-fast", "rtl-icarus", "gates")
 """The name of each, the oracle first."""

@@ -12,14 +12,14 @@ from pathlib import Path
 
 import numpy as np
 
-from bittrigger.build import Build
+from bittrigger.build.folder import Build
 from bittrigger.errors import BittriggerError, ConfigError, MismatchError
-from bittrigger.fixed import FloatArray, IntArray
-from bittrigger.graph import Graph
-from bittrigger.ports import decode_outputs, output_fields
+from bittrigger.ir.fixed import FloatArray, IntArray
+from bittrigger.ir.graph import Graph
+from bittrigger.ir.ports import decode_outputs, output_fields
 from bittrigger.simulate import EXECUTORS, Executor
-from bittrigger.simulate.oracle import Oracle
-from bittrigger.simulate.record import Record, record_mismatch
+from bittrigger.simulate.diagnose.record import Record, record_mismatch
+from bittrigger.simulate.executors.oracle import Oracle
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,30 +95,30 @@ def create_executor(  # noqa: PLR0911
         case "oracle":
             return Oracle(build.graph)
         case "keras":
-            from bittrigger.simulate.keras import KerasExecutor
+            from bittrigger.simulate.executors.keras import KerasExecutor
 
             if model is None:
                 raise ConfigError("executor 'keras' needs the model of the build; give it with --model model.h5")
             return KerasExecutor(build.graph, model, events)
         case "csim":
-            from bittrigger.simulate.csim import CSim
+            from bittrigger.simulate.executors.csim import CSim
 
             return CSim(build.graph, build.folder / "hls", cache / "csim")
         case "emulator":
-            from bittrigger.simulate.emulator import Emulator
+            from bittrigger.simulate.executors.emulator import Emulator
 
             return Emulator(build.graph, build.folder / "emulator", cache / "emulator")
         case "rtl" | "rtl-icarus":
-            from bittrigger.simulate.rtl import RtlSim
+            from bittrigger.simulate.executors.rtl import RtlSim
 
             chosen = "icarus" if name == "rtl-icarus" else simulator
             return RtlSim(build.pipeline, build.folder / "rtl", cache / "rtl", chosen)
         case "rtl-fast":
-            from bittrigger.simulate.rtl_fast import RtlFast
+            from bittrigger.simulate.executors.rtl_fast import RtlFast
 
             return RtlFast(build.pipeline, build.folder / "rtl", cache / "rtl-fast")
         case "gates":
-            from bittrigger.simulate.gates import GateSim
+            from bittrigger.simulate.executors.gates import GateSim
 
             return GateSim(build.pipeline, build.folder / "synth")
         case _:

@@ -7,8 +7,8 @@ from typing import Any, Literal
 
 from bittrigger import __version__
 from bittrigger.errors import MismatchError
-from bittrigger.graph import Graph
-from bittrigger.ports import output_fields
+from bittrigger.ir.graph import Graph
+from bittrigger.ir.ports import output_fields
 from bittrigger.simulate.compare import Outcome
 
 SCHEMA = 1

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from bittrigger.fixed import IntArray
-from bittrigger.graph import Graph, input_intervals
+from bittrigger.ir.fixed import IntArray
+from bittrigger.ir.graph import Graph, input_intervals
 
 
 def _bounds(graph: Graph) -> tuple[IntArray, IntArray]:

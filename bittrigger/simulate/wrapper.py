@@ -16,10 +16,10 @@ from xml.etree import ElementTree
 import bittrigger
 from bittrigger.errors import ConfigError, ToolError
 from bittrigger.patterns import Board, Format, read, write
-from bittrigger.simulate.model import launch
-from bittrigger.simulate.verilator import find_verilator, fingerprint
+from bittrigger.simulate.simulators.model import launch
+from bittrigger.simulate.simulators.verilator import find_verilator, fingerprint
 from bittrigger.system.locks import locked
-from bittrigger.toolchain import cache_folder
+from bittrigger.system.toolchain import cache_folder
 
 _BUILD_TIMEOUT_S = 3600.0
 _VERILATOR_OPTIONS = ("-Wall", "--no-timing", "--output-split", "20000", "--no-public-flat-rw")

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from bittrigger.adders import Adder, AdderGraph, Output, Term, verify
-from bittrigger.fixed import IntArray
-from bittrigger.graph import Intervals
+from bittrigger.ir.adders import Adder, AdderGraph, Output, Term, verify
+from bittrigger.ir.fixed import IntArray
+from bittrigger.ir.graph import Intervals
 from bittrigger.solver.options import SolverOptions
 from bittrigger.solver.solve import solve
 

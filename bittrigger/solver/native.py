@@ -10,7 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from bittrigger.errors import InternalError
-from bittrigger.toolchain import cache_folder, require_tool, run_tool
+from bittrigger.system.toolchain import cache_folder, require_tool, run_tool
 
 ABI = 2
 """Version of the C interface in ``native/api.cpp``."""

@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from bittrigger.adders import Adder, AdderGraph, Output, Term, verify
 from bittrigger.errors import ConfigError, InternalError
-from bittrigger.fixed import MAX_WIDTH, IntArray, Interval
-from bittrigger.graph import Intervals
+from bittrigger.ir.adders import Adder, AdderGraph, Output, Term, verify
+from bittrigger.ir.fixed import MAX_WIDTH, IntArray, Interval
+from bittrigger.ir.graph import Intervals
 from bittrigger.solver.native import library
 from bittrigger.solver.options import EFFORTS, SolverOptions
 

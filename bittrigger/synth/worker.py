@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from bittrigger.toolchain import run_tool
+from bittrigger.system.toolchain import run_tool
 
 WORKER = Path(__file__).with_name("yosys_worker.py")
 

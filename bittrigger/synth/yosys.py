@@ -16,14 +16,14 @@ from pathlib import Path
 
 from bittrigger.emit.render import write_changed
 from bittrigger.errors import ToolError, ToolNotFoundError
-from bittrigger.pipeline import Pipeline
-from bittrigger.resources import folder as library_folder
+from bittrigger.ir.pipeline import Pipeline
 from bittrigger.synth.count import Utilization, utilization
 from bittrigger.synth.forms import Form, FormMapper, forms_in
 from bittrigger.synth.netlist import Netlist, read_netlist
 from bittrigger.synth.recipe import script
 from bittrigger.synth.worker import run_scripts
 from bittrigger.system.kept import Kept, key_of
+from bittrigger.system.resources import folder as library_folder
 
 TOOL = "Yosys"
 NETLISTS = Kept("yosys-netlists")

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from bittrigger.toolchain import cache_folder, private_folder
+from bittrigger.system.toolchain import cache_folder, private_folder
 
 _CHECKSUM_BYTES = hashlib.sha256().digest_size
 

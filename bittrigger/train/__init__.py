@@ -15,17 +15,17 @@ from bittrigger.train.metrics import accuracy, log_odds, one_vs_rest_auc, roc_au
 from bittrigger.train.splits import Split, split_by_seed
 
 if TYPE_CHECKING:
-    from bittrigger.train.activations import BitActivation, StaticQuantizer
-    from bittrigger.train.adder_cost import AdderCostReport, adder_bits, model_adder_bits
-    from bittrigger.train.bithep import BitHepLinear
+    from bittrigger.layers.activations import BitActivation, StaticQuantizer
+    from bittrigger.layers.adder_cost import AdderCostReport, adder_bits, model_adder_bits
+    from bittrigger.layers.bit_linear import BitConv1D, BitConv2D, BitLinear
+    from bittrigger.layers.bithep import BitHepLinear
+    from bittrigger.layers.dynamic import DynamicQuantizer
+    from bittrigger.layers.export import export_stock
+    from bittrigger.layers.input_scale import InputScale
+    from bittrigger.layers.quantizers import KeepMagnitude, absmean_binary, absmean_ternary
+    from bittrigger.layers.stock import stock_layers
+    from bittrigger.layers.widths import model_widths
     from bittrigger.train.calibration import Calibration, calibrate
-    from bittrigger.train.dynamic import DynamicQuantizer
-    from bittrigger.train.export import export_stock
-    from bittrigger.train.layers import BitConv1D, BitConv2D, BitLinear
-    from bittrigger.train.quantizers import KeepMagnitude, absmean_binary, absmean_ternary
-    from bittrigger.train.scaling import InputScale
-    from bittrigger.train.stock import stock_layers
-    from bittrigger.train.widths import model_widths
 
 __all__ = [
     "AdderCostReport",
@@ -62,25 +62,25 @@ __all__ = [
 ]
 
 _LAZY = {
-    "AdderCostReport": "bittrigger.train.adder_cost",
-    "BitActivation": "bittrigger.train.activations",
-    "BitConv1D": "bittrigger.train.layers",
-    "BitConv2D": "bittrigger.train.layers",
-    "BitHepLinear": "bittrigger.train.bithep",
-    "BitLinear": "bittrigger.train.layers",
-    "InputScale": "bittrigger.train.scaling",
-    "KeepMagnitude": "bittrigger.train.quantizers",
-    "DynamicQuantizer": "bittrigger.train.dynamic",
-    "StaticQuantizer": "bittrigger.train.activations",
+    "AdderCostReport": "bittrigger.layers.adder_cost",
+    "BitActivation": "bittrigger.layers.activations",
+    "BitConv1D": "bittrigger.layers.bit_linear",
+    "BitConv2D": "bittrigger.layers.bit_linear",
+    "BitHepLinear": "bittrigger.layers.bithep",
+    "BitLinear": "bittrigger.layers.bit_linear",
+    "InputScale": "bittrigger.layers.input_scale",
+    "KeepMagnitude": "bittrigger.layers.quantizers",
+    "DynamicQuantizer": "bittrigger.layers.dynamic",
+    "StaticQuantizer": "bittrigger.layers.activations",
     "Calibration": "bittrigger.train.calibration",
-    "absmean_binary": "bittrigger.train.quantizers",
-    "absmean_ternary": "bittrigger.train.quantizers",
-    "adder_bits": "bittrigger.train.adder_cost",
+    "absmean_binary": "bittrigger.layers.quantizers",
+    "absmean_ternary": "bittrigger.layers.quantizers",
+    "adder_bits": "bittrigger.layers.adder_cost",
     "calibrate": "bittrigger.train.calibration",
-    "export_stock": "bittrigger.train.export",
-    "model_adder_bits": "bittrigger.train.adder_cost",
-    "model_widths": "bittrigger.train.widths",
-    "stock_layers": "bittrigger.train.stock",
+    "export_stock": "bittrigger.layers.export",
+    "model_adder_bits": "bittrigger.layers.adder_cost",
+    "model_widths": "bittrigger.layers.widths",
+    "stock_layers": "bittrigger.layers.stock",
 }
 """Names that need TensorFlow, and the modules that define them."""
 

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from bittrigger.errors import ConfigError
-from bittrigger.train.activations import MAX_INTEGER, QuantizedInput, StaticQuantizer
-from bittrigger.train.keras_types import Layer, Model, Option, Tensor
+from bittrigger.layers.activations import MAX_INTEGER, QuantizedInput, StaticQuantizer
+from bittrigger.layers.keras_types import Layer, Model, Option, Tensor
 
 __all__ = ["METHODS", "Calibration", "calibrate"]
 

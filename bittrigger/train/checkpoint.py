@@ -33,7 +33,7 @@ class EpochRecord:
         loss: mean training loss, regularisation included.
         validation: the score.
         seconds: wall time, the score included.
-        adder_bits: of all bit layers, see `bittrigger.train.adder_cost`; None without one.
+        adder_bits: of all bit layers, see `bittrigger.layers.adder_cost`; None without one.
         widths: bits of each learned activation width by the name of its layer; None without one.
         held: share of the ternary weights whose codes are held, see `FitSettings`; None where none are to be.
     """

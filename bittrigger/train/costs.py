@@ -28,7 +28,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from bittrigger.errors import ConfigError
-from bittrigger.train.keras_types import Layer, Model, Quantizer, Tensor
+from bittrigger.layers.keras_types import Layer, Model, Quantizer, Tensor
 from bittrigger.train.operations import call_operations, is_elementwise
 
 __all__ = ["LayerCost", "ModelCost", "costs_json", "model_costs"]
@@ -58,7 +58,7 @@ class LayerCost:
         macs: multiply-accumulates an event; None for a class of layer that is not known, like the next two.
         flops: floating-point operations an event.
         int_ops: integer operations an event.
-        adder_bits: bits of the adders without sharing, see `bittrigger.train.adder_cost`; None if it is no bit layer.
+        adder_bits: bits of the adders without sharing, see `bittrigger.layers.adder_cost`; None if it is no bit layer.
     """
 
     name: str
@@ -219,6 +219,6 @@ def _multiplies(quantizer: Quantizer | None) -> bool:
 def _adder_bits(layer: Layer) -> int | None:
     if not hasattr(layer, "operand_bits"):
         return None
-    from bittrigger.train.adder_cost import layer_adder_bits
+    from bittrigger.layers.adder_cost import layer_adder_bits
 
     return layer_adder_bits(layer)

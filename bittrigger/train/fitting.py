@@ -21,11 +21,11 @@ import numpy as np
 import numpy.typing as npt
 
 from bittrigger.errors import ConfigError
+from bittrigger.layers.keras_types import Loss, Model
 from bittrigger.train.checkpoint import EpochRecord, RunState, load_state, make_folder, replace_file, save_state
-from bittrigger.train.keras_types import Loss, Model
 
 if TYPE_CHECKING:
-    from bittrigger.train.holding import CodeHolder
+    from bittrigger.train.weight_freezing import CodeHolder
 
 __all__ = ["FitResult", "FitSettings", "fit"]
 
@@ -163,7 +163,7 @@ def _compile(model: Model, rows: int, settings: FitSettings, loss: Loss) -> Any:
 
 
 def _holder(model: Model, settings: FitSettings) -> CodeHolder:
-    from bittrigger.train.holding import CodeHolder
+    from bittrigger.train.weight_freezing import CodeHolder
 
     return CodeHolder(model, settings.hold_rate)
 
@@ -185,7 +185,7 @@ def _run_epoch(
     model: Model, train: Arrays, settings: FitSettings, score: Score, state: RunState, *, holder: CodeHolder | None
 ) -> None:
     """Train one epoch and note it in `state`."""
-    from bittrigger.train.widths import model_widths
+    from bittrigger.layers.widths import model_widths
 
     epoch = len(state.records)
     started = time.perf_counter()
@@ -242,7 +242,7 @@ def _seed_random_layers(model: Model, seed: int, epoch: int) -> None:
 
 
 def _adder_bits(model: Model) -> int | None:
-    from bittrigger.train.adder_cost import model_adder_bits
+    from bittrigger.layers.adder_cost import model_adder_bits
 
     found = model_adder_bits(model)
     return sum(found.values()) if found else None

@@ -9,7 +9,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from bittrigger.train.keras_types import Layer
+from bittrigger.layers.keras_types import Layer
 
 __all__ = ["ELEMENTWISE", "call_operations", "is_elementwise"]
 

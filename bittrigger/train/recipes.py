@@ -18,13 +18,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bittrigger.arrays import read_array
 from bittrigger.data.archive import members
 from bittrigger.data.checks import check_finite
 from bittrigger.errors import BittriggerError, ConfigError
+from bittrigger.layers.keras_types import Loss, Model
+from bittrigger.system.arrays import read_array
 from bittrigger.train.checkpoint import replace_file
 from bittrigger.train.fitting import FitSettings, fit
-from bittrigger.train.keras_types import Loss, Model
 
 __all__ = [
     "RecipeOptions",

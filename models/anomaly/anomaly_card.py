@@ -20,12 +20,12 @@ from teacher_student import (
     PORT_QUANTIZER,
 )
 
-from bittrigger.budgets import find_budget
 from bittrigger.data import Table
 from bittrigger.data.l1_objects import L1_OBJECTS
-from bittrigger.train.activations import StaticQuantizer
-from bittrigger.train.firmware import FirmwareCost
-from bittrigger.train.keras_types import Model
+from bittrigger.device.budgets import find_budget
+from bittrigger.explore.firmware import FirmwareCost
+from bittrigger.layers.activations import StaticQuantizer
+from bittrigger.layers.keras_types import Model
 from bittrigger.train.metrics import efficiency_at_rate
 from bittrigger.train.recipes import kernel_rows, markdown_table, versions
 from bittrigger.train.study import Run, spread_of

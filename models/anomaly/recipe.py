@@ -27,9 +27,10 @@ from teacher_student import autoencoder, float_student, mean_output, object_scal
 
 from bittrigger.data import Table, load_l1_objects
 from bittrigger.errors import ConfigError
-from bittrigger.train import FitSettings, export_stock, fit
-from bittrigger.train.firmware import firmware_cost
-from bittrigger.train.keras_types import Model
+from bittrigger.explore.firmware import firmware_cost
+from bittrigger.layers import export_stock
+from bittrigger.layers.keras_types import Model
+from bittrigger.train import FitSettings, fit
 from bittrigger.train.plots import RocCurve, plot_efficiencies, plot_roc
 from bittrigger.train.recipes import RecipeOptions, predict, prepare_tensorflow, reload, run_recipe, write_text
 from bittrigger.train.study import Run, run_study

@@ -12,8 +12,8 @@ import numpy.typing as npt
 import qkeras
 import tensorflow as tf
 
-from bittrigger.train import BitLinear, StaticQuantizer
-from bittrigger.train.keras_types import Model, Tensor
+from bittrigger.layers import BitLinear, StaticQuantizer
+from bittrigger.layers.keras_types import Model, Tensor
 from bittrigger.train.recipes import predict
 
 Floats = npt.NDArray[np.float32]

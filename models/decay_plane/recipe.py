@@ -21,8 +21,8 @@ from residuals import compare, mean_sin2_of, wrapped
 from wz_card import card
 from wz_jets import CONSTITUENTS, Jets, load_jets
 
+from bittrigger.layers.keras_types import Model
 from bittrigger.train import FitResult, FitSettings, fit, model_costs
-from bittrigger.train.keras_types import Model
 from bittrigger.train.plots import plot_density, plot_histograms
 from bittrigger.train.recipes import RecipeOptions, predict, prepare_tensorflow, run_recipe, write_text
 from bittrigger.train.study import Run, run_study

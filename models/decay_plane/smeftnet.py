@@ -23,8 +23,8 @@ from typing import Any
 import tensorflow as tf
 
 from bittrigger.errors import ConfigError
-from bittrigger.train.bithep import BitHepLinear, torch_initializers
-from bittrigger.train.keras_types import Model, Option, Tensor
+from bittrigger.layers.bithep import BitHepLinear, torch_initializers
+from bittrigger.layers.keras_types import Model, Option, Tensor
 
 RADIUS = 0.4
 """Of the graph, in units of the polar angle (radians). Source: `dRN` of BitHEP's configuration."""

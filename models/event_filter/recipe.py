@@ -16,8 +16,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from bittrigger.train import Split, absmean_ternary, export_stock, roc_auc, split_by_seed
-from bittrigger.train.keras_types import Model
+from bittrigger.layers import absmean_ternary, export_stock
+from bittrigger.layers.keras_types import Model
+from bittrigger.train import Split, roc_auc, split_by_seed
 from bittrigger.train.recipes import (
     RecipeOptions,
     fit_keeping_best,

@@ -21,10 +21,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from bittrigger.explore.dense import ClassSample, DenseSettings, class_sample
+from bittrigger.explore.pareto import pareto_front, points_of
+from bittrigger.explore.sweep import SweepSettings, add_firmware, load_scaler, sweep
 from bittrigger.synth.yosys import TOOL, tool_version
 from bittrigger.train import Split, accuracy, one_vs_rest_auc
-from bittrigger.train.dense import ClassSample, DenseSettings, class_sample
-from bittrigger.train.pareto import pareto_front, points_of
 from bittrigger.train.plots import RocCurve, ScoredDesign, plot_accuracy_against_luts, plot_confusion, plot_roc
 from bittrigger.train.recipes import (
     RecipeOptions,
@@ -40,7 +41,6 @@ from bittrigger.train.recipes import (
     write_text,
 )
 from bittrigger.train.study import Run, spread_of, summary_rows
-from bittrigger.train.sweep import SweepSettings, add_firmware, load_scaler, sweep
 
 SHIPPED = DenseSettings((64, 32, 32), activation_bits=6, threshold_factor=1.0)
 """The network of model.h5."""

@@ -13,8 +13,8 @@ import tensorflow as tf
 
 from bittrigger.data import Constituents, pad
 from bittrigger.errors import ConfigError
-from bittrigger.train import BitActivation, BitLinear, StaticQuantizer, absmean_ternary
-from bittrigger.train.keras_types import Model
+from bittrigger.layers import BitActivation, BitLinear, StaticQuantizer, absmean_ternary
+from bittrigger.layers.keras_types import Model
 
 FEATURES = ("log share of pT", "rapidity", "azimuth", "distance")
 """Of a constituent: `0.8 (log(pT / jet pT) + 3)`; rapidity, azimuth and distance from the axis of the jet, times 10."""

@@ -14,8 +14,8 @@ from typing import Any
 import tensorflow as tf
 from pdat_inputs import COLUMNS, jet_matrix, neighbour_features, pair_features
 
-from bittrigger.train.bithep import BitHepLinear, torch_initializers
-from bittrigger.train.keras_types import Layer, Model, Option, Tensor
+from bittrigger.layers.bithep import BitHepLinear, torch_initializers
+from bittrigger.layers.keras_types import Layer, Model, Option, Tensor
 
 WIDTH = 64
 HEADS = 8

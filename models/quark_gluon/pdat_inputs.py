@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from bittrigger.data import Constituents, pad
 from bittrigger.errors import ConfigError
-from bittrigger.train.keras_types import Tensor
+from bittrigger.layers.keras_types import Tensor
 
 COLUMNS = ("log E", "log pT", "pT / jet pT", "E / jet E", "y", "phi", "pid", "present")
 """The columns of a row of the table; energies in GeV, a constituent counts as massless."""

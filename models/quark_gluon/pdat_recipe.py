@@ -20,8 +20,8 @@ from pdat import QUANTISED_LAYERS, build_pdat, double_softmax_loss, parameter_co
 from pdat_inputs import particle_table
 from qg_jets import COLUMNS, Scores, figures_of, load
 
+from bittrigger.layers.keras_types import Model
 from bittrigger.train import FitSettings, fit, roc_auc
-from bittrigger.train.keras_types import Model
 from bittrigger.train.recipes import (
     RecipeOptions,
     markdown_table,

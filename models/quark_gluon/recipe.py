@@ -22,10 +22,11 @@ import tensorflow as tf
 from deep_sets import BITS, EACH, FEATURES, MEAN, THRESHOLD_FACTOR, build_ternary, build_twin, constituent_features
 from qg_jets import COLUMNS, Labels, Scores, figures_of, load
 
-from bittrigger.build import BuildSettings
-from bittrigger.train import FitSettings, Split, calibrate, export_stock, fit, roc_auc
-from bittrigger.train.firmware import FirmwareCost, firmware_cost
-from bittrigger.train.keras_types import Model
+from bittrigger.build.folder import BuildSettings
+from bittrigger.explore.firmware import FirmwareCost, firmware_cost
+from bittrigger.layers import export_stock
+from bittrigger.layers.keras_types import Model
+from bittrigger.train import FitSettings, Split, calibrate, fit, roc_auc
 from bittrigger.train.plots import RocCurve, plot_roc
 from bittrigger.train.recipes import (
     RecipeOptions,

@@ -15,15 +15,15 @@ from unittest.mock import patch
 
 import numpy as np
 
-from bittrigger.build import Build, BuildSettings
-from bittrigger.convert import ConvertOptions, convert
+from bittrigger.build.folder import Build, BuildSettings
+from bittrigger.compile import agreement
+from bittrigger.compile.convert import ConvertOptions, convert
 from bittrigger.errors import BittriggerError, ConfigError, MismatchError, UnsupportedModelError
-from bittrigger.fixed import FloatArray, IntArray
-from bittrigger.graph import evaluate
-from bittrigger.hls4ml import agreement
-from bittrigger.ports import decode_inputs, decode_outputs
+from bittrigger.frontend.quiet import quiet_tensorflow, without_autograph
+from bittrigger.ir.fixed import FloatArray, IntArray
+from bittrigger.ir.graph import evaluate
+from bittrigger.ir.ports import decode_inputs, decode_outputs
 from bittrigger.prove import Verdict, run
-from bittrigger.quiet import quiet_tensorflow, without_autograph
 from bittrigger.simulate.compare import compare, run_executors
 from bittrigger.simulate.vectors import corner_codes, random_codes
 from fuzz.gates import Yosys

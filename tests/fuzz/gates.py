@@ -7,13 +7,13 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bittrigger.build import Build
+from bittrigger.build.folder import Build
 from bittrigger.errors import ToolError
-from bittrigger.fixed import IntArray
-from bittrigger.pipeline import Pipeline
+from bittrigger.ir.fixed import IntArray
+from bittrigger.ir.pipeline import Pipeline
 from bittrigger.prove.rtl import Rtl, collect_rtl, rtl_commands
-from bittrigger.simulate.gates import GateSim
-from bittrigger.simulate.program import Program
+from bittrigger.simulate.executors.gates import GateSim
+from bittrigger.simulate.simulators.program import Program
 from bittrigger.synth.netlist import read_netlist
 from bittrigger.synth.recipe import script
 from bittrigger.synth.yosys import design_sources

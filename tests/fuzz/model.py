@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from bittrigger.quiet import quiet_tensorflow, without_autograph
+from bittrigger.frontend.quiet import quiet_tensorflow, without_autograph
 from fuzz.spec import Node, Options, Spec
 
 with quiet_tensorflow():
@@ -15,7 +15,7 @@ with quiet_tensorflow():
     import tensorflow as tf
     from qkeras import QActivation, QBatchNormalization, QDense
 
-    from bittrigger.train import BitActivation, DynamicQuantizer
+    from bittrigger.layers import BitActivation, DynamicQuantizer
 
     QUANTIZERS: dict[str, Any] = {}
     qkeras.utils._add_supported_quantized_objects(QUANTIZERS)

@@ -13,13 +13,13 @@ from pathlib import Path
 
 import numpy as np
 
-from bittrigger.build import Build
+from bittrigger.build.folder import Build
 from bittrigger.errors import MismatchError
-from bittrigger.fixed import IntArray
-from bittrigger.ports import bus_width, input_fields, output_fields, pack, unpack
-from bittrigger.simulate.csim import _flattened, ap_types_folder
-from bittrigger.simulate.verilator import find_verilator
-from bittrigger.toolchain import require_tool, run_tool
+from bittrigger.ir.fixed import IntArray
+from bittrigger.ir.ports import bus_width, input_fields, output_fields, pack, unpack
+from bittrigger.simulate.executors.csim import _flattened, ap_types_folder
+from bittrigger.simulate.simulators.verilator import find_verilator
+from bittrigger.system.toolchain import require_tool, run_tool
 
 KINDS = ("csim", "emulator", "rtl")
 TIMEOUT_S = 600.0

@@ -92,9 +92,9 @@ def _environment() -> dict[str, str]:
 
 def prepare(folder: Path) -> None:
     """Make the good files that are damaged later: models, a build, arrays."""
-    from bittrigger.build import BuildSettings
-    from bittrigger.convert import ConvertOptions, convert
-    from bittrigger.quiet import quiet_tensorflow
+    from bittrigger.build.folder import BuildSettings
+    from bittrigger.compile.convert import ConvertOptions, convert
+    from bittrigger.frontend.quiet import quiet_tensorflow
     from fuzz.model import create_model
     from fuzz.spec import Node, Spec
 

@@ -23,9 +23,9 @@ COMMENT = re.compile(r"//.*|#(?!include|define|if|endif|pragma).*")
 
 def designs(folder):
     """The pipelines of the designs in ``folder``; those of plain trees are lowered anew."""
+    from bittrigger.build.store import load_design
     from bittrigger.passes.lower_trees import lower_graph_to_trees
-    from bittrigger.passes.schedule import Schedule
-    from bittrigger.store import load_design
+    from bittrigger.schedule.schedule import Schedule
 
     for path in sorted(folder.glob("*.json")):
         settings = json.loads(path.with_suffix(".settings").read_text())
@@ -36,9 +36,9 @@ def designs(folder):
 
 
 def emit(target, name, pipeline, settings, out):
-    from bittrigger.emit.emit_emulator import emit_emulator
-    from bittrigger.emit.emit_hls import HlsOptions, emit_hls
-    from bittrigger.emit.emit_verilog import emit_verilog
+    from bittrigger.emit.emulator import emit_emulator
+    from bittrigger.emit.hls import HlsOptions, emit_hls
+    from bittrigger.emit.verilog import emit_verilog
 
     folder = out / name / OUTPUTS[target]
     if target == "verilog":
@@ -62,7 +62,7 @@ def agrees(target, pipeline, folder):
     """Whether what was emitted gives every bit of the oracle."""
     import numpy as np
 
-    from bittrigger.graph import evaluate
+    from bittrigger.ir.graph import evaluate
     from bittrigger.simulate.vectors import corner_codes, random_codes
 
     codes = np.concatenate([random_codes(pipeline.graph, EVENTS, 0), corner_codes(pipeline.graph)])
@@ -80,7 +80,7 @@ def _takes_values(emulator, graph, codes):
     """Whether the emulator codes real numbers as the ports do, for any number of events, and refuses what it must."""
     import numpy as np
 
-    from bittrigger.ports import decode_inputs
+    from bittrigger.ir.ports import decode_inputs
 
     rng = np.random.default_rng(4)
     step = decode_inputs(graph, np.ones_like(codes))
@@ -94,8 +94,8 @@ def _takes_values(emulator, graph, codes):
 def _value_paths_agree(emulator, graph, values):
     import numpy as np
 
-    from bittrigger.graph import evaluate
-    from bittrigger.ports import decode_outputs, encode_events
+    from bittrigger.ir.graph import evaluate
+    from bittrigger.ir.ports import decode_outputs, encode_events
 
     doubles = np.ascontiguousarray(values, dtype=np.float64)
     wanted = encode_events(graph, doubles)
@@ -111,8 +111,8 @@ def _refuses_what_it_must(emulator, graph, codes):
     import numpy as np
 
     from bittrigger.errors import ConfigError, InternalError
-    from bittrigger.graph import evaluate
-    from bittrigger.ports import decode_inputs
+    from bittrigger.ir.graph import evaluate
+    from bittrigger.ir.ports import decode_inputs
 
     for column in {0, graph.n_inputs - 1}:
         for bad in (np.nan, np.inf, -np.inf):
@@ -151,8 +151,8 @@ def _refuses(call, events, kind, text):
 
 
 def _lint(pipeline, folder):
-    from bittrigger.simulate.verilator import find_verilator
-    from bittrigger.toolchain import run_tool
+    from bittrigger.simulate.simulators.verilator import find_verilator
+    from bittrigger.system.toolchain import run_tool
 
     tool = find_verilator()
     sources = [str(path) for path in sorted((folder / "rtl").glob("*.sv"))]
@@ -161,7 +161,7 @@ def _lint(pipeline, folder):
 
 
 def _proven(pipeline, folder):
-    from bittrigger.build import Build, BuildSettings
+    from bittrigger.build.folder import Build, BuildSettings
     from bittrigger.prove import prove
     from bittrigger.prove.equivalence import prove_equal
     from bittrigger.prove.rtl import read_rtl
@@ -183,9 +183,9 @@ def adder3_is_right(work):
     import subprocess
 
     from bittrigger.prove.equivalence import prove_equal
-    from bittrigger.resources import folder
     from bittrigger.synth.netlist import read_netlist
     from bittrigger.synth.yosys import WORKER
+    from bittrigger.system.resources import folder
 
     work.mkdir()
     sums = " : ".join(f"NEGATE == {n} ? {_signed_sum(n)}" for n in range(7)) + " : 0"
@@ -227,14 +227,14 @@ def _signed_sum(negate):
 
 
 def _rtl(pipeline, folder):
-    from bittrigger.simulate.rtl_fast import RtlFast
+    from bittrigger.simulate.executors.rtl_fast import RtlFast
 
     return RtlFast(pipeline, folder / "rtl", folder / "sim", jobs=1)
 
 
 def _hls(pipeline, folder):
-    from bittrigger.simulate import csim
-    from bittrigger.simulate.csim import CSim
+    from bittrigger.simulate.executors import csim
+    from bittrigger.simulate.executors.csim import CSim
 
     csim.FLAGS += SANITIZED
     csim.LINK_FLAGS += SANITIZED
@@ -242,7 +242,7 @@ def _hls(pipeline, folder):
 
 
 def _emulator(pipeline, folder):
-    from bittrigger.simulate.emulator import Emulator
+    from bittrigger.simulate.executors.emulator import Emulator
 
     return Emulator(pipeline.graph, folder / "emulator", folder / "sim")
 

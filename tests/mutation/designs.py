@@ -10,11 +10,21 @@ import strategies
 import test_rtl
 from designs import scales
 
-from bittrigger.fixed import FixedPoint, Interval, Rounding
-from bittrigger.graph import Graph, Input, Linear, Lookup, Requantize, frozen_array, intervals, operand, verify
+from bittrigger.build.store import save_design
+from bittrigger.ir.fixed import FixedPoint, Interval, Rounding
+from bittrigger.ir.graph import (
+    Graph,
+    Input,
+    Linear,
+    Lookup,
+    Requantize,
+    frozen_array,
+    intervals,
+    operand,
+    verify,
+)
 from bittrigger.passes.lower_trees import lower_graph_to_trees
 from bittrigger.solver import SolverOptions, solve
-from bittrigger.store import save_design
 
 RANDOM_NETWORKS = 10
 RANDOM_ADDER_GRAPHS = 10

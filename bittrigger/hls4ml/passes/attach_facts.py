@@ -7,14 +7,14 @@ from typing import Any
 from hls4ml.model.optimizer import ModelOptimizerPass
 
 from bittrigger.errors import UnsupportedModelError
-from bittrigger.hls4ml import attributes
-from bittrigger.hls4ml.check_model import check_model
-from bittrigger.hls4ml.facts import activation_facts, layer_facts
-from bittrigger.quiet import as_written
+from bittrigger.frontend import attributes
+from bittrigger.frontend.check_model import check_model
+from bittrigger.frontend.layer_attributes import activation_facts, layer_facts
+from bittrigger.frontend.quiet import as_written
 
 
 class AttachFacts(ModelOptimizerPass):  # type: ignore[misc]
-    """Sets the attributes of ``bittrigger.hls4ml.attributes`` on every node, from the Keras model object."""
+    """Sets the attributes of ``bittrigger.frontend.attributes`` on every node, from the Keras model object."""
 
     def __init__(self) -> None:
         self.name = "attach_facts"

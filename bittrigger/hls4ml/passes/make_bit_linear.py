@@ -7,10 +7,10 @@ from typing import Any
 from hls4ml.model.optimizer import ModelOptimizerPass
 from hls4ml.model.types import FixedPrecisionType
 
-from bittrigger.graph import Linear
-from bittrigger.hls4ml import attributes
+from bittrigger.frontend import attributes
+from bittrigger.frontend.lower import PROBABILITIES
 from bittrigger.hls4ml.design import lowered
-from bittrigger.hls4ml.lower import PROBABILITIES
+from bittrigger.ir.graph import Linear
 
 _COPIED = (attributes.KIND, attributes.KERNEL, attributes.BIAS, attributes.QUANTIZER)
 
@@ -53,7 +53,7 @@ def _is_left_out(model: Any, node: Any) -> bool:
 
 def is_ternary(node: Any) -> bool:
     """Whether the kernel of a dense node is ternary up to a power of two for each output."""
-    from bittrigger.hls4ml.kernels import factor_kernel
+    from bittrigger.frontend.kernels import factor_kernel
 
     kernel = factor_kernel(node.name, node.get_attr(attributes.KERNEL), str(node.get_attr(attributes.QUANTIZER)))
     zeros = kernel.values[0] * 0

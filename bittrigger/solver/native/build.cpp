@@ -293,7 +293,7 @@ bool overlaps(const Built& built, u32 n_inputs) {
     return false;
 }
 
-// The range of every value: that of its linear form, as value_intervals of bittrigger/adders.py has it.
+// The range of every value: that of its linear form, as value_intervals of bittrigger/ir/adders.py has it.
 std::vector<Range> exact_ranges(const Built& built, const State& state) {
     constexpr u32 BLOCK = 64;  // inputs at a time
     const u32 n_inputs = state.n_inputs();
@@ -361,7 +361,7 @@ bool top_is_carry(const AdderRow& adder, const std::vector<Range>& ranges, int l
     return top_is_carry(fields, count, bits, is_signed);
 }
 
-// As bittrigger/solver/cost.py counts.
+// As bittrigger/device/lut_prices.py counts.
 i64 luts_of(const Built& built, const State& state) {
     const std::vector<Range> ranges = exact_ranges(built, state);
     i64 total = 0;

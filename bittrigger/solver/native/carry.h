@@ -1,4 +1,4 @@
-// Where the top bit of an adder takes no LUT, because it is a carry: as bittrigger/carry.py and bittrigger/solver/cost.py have it.
+// Where the top bit of an adder takes no LUT, because it is a carry: as bittrigger/device/carry.py and bittrigger/device/lut_prices.py have it.
 #pragma once
 
 #include <algorithm>

@@ -1,0 +1,222 @@
+"""Graphs and adder graphs as JSON, so that a build can be simulated and reported without its model."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, assert_never
+
+import numpy as np
+
+from bittrigger.ir.adders import Adder, AdderGraph, Output, Term
+from bittrigger.ir.adders import verify as verify_adders
+from bittrigger.errors import ConfigError, InternalError, UnsupportedModelError
+from bittrigger.ir.fixed import MAX_WIDTH, FixedPoint, IntArray, Interval, Rounding
+from bittrigger.ir.graph import (
+    Graph,
+    Input,
+    Intervals,
+    Linear,
+    Lookup,
+    Node,
+    Requantize,
+    frozen_array,
+    verify,
+)
+from bittrigger.ir.naming import identifier
+from bittrigger.ir.block_floating_point import MagnitudeOr, Scaling, ShiftDown, ShiftUp
+
+SCHEMA = 1
+"""Version of the layout; raised whenever an older reader would misread the file."""
+
+Json = dict[str, Any]
+
+_MAX_SIZE = 1 << 24
+_MAX_FRAC = 1 << 10
+
+_NOT_OURS = (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError, RecursionError)
+"""What reading raises where the file has another structure than ours."""
+
+
+def _node_to_json(node: Node) -> Json:
+    head = {"kind": type(node).__name__, "name": node.name}
+    match node:
+        case Input():
+            kind = node.type
+            return head | {
+                "size": node.size,
+                "type": [kind.signed, kind.width, kind.frac],
+                "interval": [node.interval.lo, node.interval.hi],
+            }
+        case Linear():
+            return head | {
+                "inputs": node.inputs,
+                "frac": node.frac,
+                "weights": node.weights.tolist(),
+                "bias": node.bias.tolist(),
+            }
+        case Requantize():
+            return head | {
+                "inputs": node.inputs,
+                "frac": node.frac,
+                "size": node.size,
+                "shift": node.shift,
+                "rounding": node.rounding.value,
+                "range": [node.lo, node.hi],
+                "offset": node.offset,
+            }
+        case Lookup():
+            return head | {"inputs": node.inputs, "frac": node.frac, "starts": node.starts, "values": node.values}
+        case MagnitudeOr() | ShiftDown() | ShiftUp():
+            return head | {"inputs": node.inputs, "frac": node.frac} | _scaling_to_json(node)
+        case _:
+            assert_never(node)
+
+
+def _scaling_to_json(node: Scaling) -> Json:
+    match node:
+        case MagnitudeOr():
+            return {"drop": node.drop, "signed": node.signed}
+        case ShiftDown():
+            return {"size": node.size, "base": node.base, "range": [node.lo, node.hi]}
+        case ShiftUp():
+            return {"size": node.size}
+
+
+def _int(value: object, lo: int = -(1 << MAX_WIDTH), hi: int = 1 << MAX_WIDTH) -> int:
+    """``value`` if it is an integer from ``lo`` to ``hi``."""
+    if type(value) is not int or not lo <= value <= hi:
+        raise ValueError(f"{str(value)[:40]!r} is no integer from {lo} to {hi}")
+    return value
+
+
+def _array(values: list[object]) -> IntArray:
+    array = np.array(values)
+    if array.dtype.kind != "i":
+        raise ValueError(f"weights of type {array.dtype}; expected integers")
+    return frozen_array(array)
+
+
+def _name(value: object) -> str:
+    """A name that may become part of C++, Verilog and paths."""
+    if not isinstance(value, str) or identifier(value) != value:
+        raise ValueError(f"{str(value)[:80]!r} is no identifier")
+    return value
+
+
+def _table(rows: list[list[object]]) -> tuple[tuple[int, ...], ...]:
+    return tuple(tuple(_int(value) for value in row) for row in rows)
+
+
+def _node_from_json(data: Json) -> Node:
+    name, inputs = _name(data["name"]), tuple(map(_name, data.get("inputs", ())))
+    match data["kind"]:
+        case "Input":
+            signed, width, frac = data["type"]
+            kind = FixedPoint(bool(signed), _int(width, 1, MAX_WIDTH), _int(frac, -_MAX_FRAC, _MAX_FRAC))
+            return Input(name, _int(data["size"], 1, _MAX_SIZE), kind, Interval(*map(_int, data["interval"])))
+        case "Linear":
+            frac = _int(data["frac"], -_MAX_FRAC, _MAX_FRAC)
+            return Linear(name, inputs, _array(data["weights"]), _array(data["bias"]), frac)
+        case "Requantize":
+            lo, hi = map(_int, data["range"])
+            rounding, frac = Rounding(data["rounding"]), _int(data["frac"], -_MAX_FRAC, _MAX_FRAC)
+            size, shift = _int(data["size"], 1, _MAX_SIZE), _int(data["shift"], -MAX_WIDTH, _MAX_FRAC)
+            return Requantize(name, inputs, size, shift, rounding, lo, hi, frac, _int(data.get("offset", 0)))
+        case "Lookup":
+            frac = _int(data["frac"], -_MAX_FRAC, _MAX_FRAC)
+            return Lookup(name, inputs, _table(data["starts"]), _table(data["values"]), frac)
+        case "MagnitudeOr" | "ShiftDown" | "ShiftUp":
+            return _scaling_from_json(data, name, inputs)
+        case kind:
+            raise ConfigError(f"node {name!r} is of unknown kind {str(kind)[:40]!r}")
+
+
+def _scaling_from_json(data: Json, name: str, inputs: tuple[str, ...]) -> Scaling:
+    frac = _int(data["frac"], -_MAX_FRAC, _MAX_FRAC)
+    if data["kind"] == "MagnitudeOr":
+        return MagnitudeOr(name, inputs, _int(data["drop"], 0, MAX_WIDTH), bool(data["signed"]), frac)
+    size = _int(data["size"], 1, _MAX_SIZE)
+    if data["kind"] == "ShiftUp":
+        return ShiftUp(name, inputs, size, frac)
+    lo, hi = map(_int, data["range"])
+    return ShiftDown(name, inputs, size, _int(data["base"], 0, MAX_WIDTH), lo, hi, frac)
+
+
+def adders_to_json(graph: AdderGraph) -> Json:
+    """``graph`` as plain lists: ranges of the inputs; constant and terms of each adder; outputs."""
+    return {
+        "inputs": [[i.lo, i.hi] for i in graph.inputs],
+        "adders": [[a.constant, *([t.value, t.shift, int(t.negative)] for t in a.terms)] for a in graph.adders],
+        "outputs": [[out.value, out.shift, out.constant] for out in graph.outputs],
+    }
+
+
+def adders_from_json(data: Json) -> AdderGraph:
+    """The graph that ``adders_to_json`` was given.
+
+    Raises:
+        ValueError: if a number is out of range, or an adder reads a later value or has too many operands; other errors
+            of Python where the structure is another one.
+    """
+    source: Intervals = tuple(Interval(_int(lo), _int(hi)) for lo, hi in data["inputs"])
+    adders: list[Adder] = []
+    for constant, *terms in data["adders"]:
+        last = len(source) + len(adders) - 1
+        read = tuple(
+            Term(_int(value, 0, last), _int(shift, 0, MAX_WIDTH), bool(negative)) for value, shift, negative in terms
+        )
+        adder = Adder(read, _int(constant))
+        if not read or adder.operands > 3:
+            raise ValueError(f"adder {len(adders)} has {len(read)} terms and constant {adder.constant}")
+        adders.append(adder)
+    last = len(source) + len(adders) - 1
+    outputs = tuple(
+        Output(None if value is None else _int(value, 0, last), _int(shift, 0, MAX_WIDTH), _int(constant))
+        for value, shift, constant in data["outputs"]
+    )
+    return AdderGraph(source, tuple(adders), outputs)
+
+
+def _check(graph: Graph, adders: dict[str, AdderGraph]) -> None:
+    """Refuse a network that is not well formed, or adder graphs that do not compute its layers."""
+    verify(graph)
+    layers = {node.name: node for node in graph.nodes if isinstance(node, Linear)}
+    shapes = {name: layer.weights.shape for name, layer in layers.items()}
+    found = {name: (value.n_inputs, len(value.outputs)) for name, value in adders.items()}
+    if found != shapes:
+        raise ValueError(f"adder graphs of the shapes {found}; expected {shapes}")
+    for name, layer in layers.items():
+        verify_adders(adders[name], layer.weights, layer.bias)
+
+
+def save_design(path: Path, graph: Graph, adders: dict[str, AdderGraph]) -> None:
+    """Write ``graph`` and the adder graphs of its ``Linear`` nodes to ``path``."""
+    data = {
+        "schema": SCHEMA,
+        "name": graph.name,
+        "outputs": graph.outputs,
+        "nodes": [_node_to_json(node) for node in graph.nodes],
+        "adders": {name: adders_to_json(value) for name, value in adders.items()},
+    }
+    path.write_text(json.dumps(data, separators=(",", ":")) + "\n", encoding="utf-8")
+
+
+def load_design(path: Path) -> tuple[Graph, dict[str, AdderGraph]]:
+    """Read what ``save_design`` wrote, and prove every adder graph equal to the matrix of its layer again.
+
+    Raises:
+        ConfigError: if the file is absent, unreadable or of another schema, or an adder graph differs from its layer.
+    """
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        if data["schema"] != SCHEMA:
+            raise ConfigError(f"{path}: schema {data['schema']}; this version reads {SCHEMA}; convert the model again")
+        outputs = tuple(map(_name, data["outputs"]))
+        graph = Graph(_name(data["name"]), tuple(map(_node_from_json, data["nodes"])), outputs)
+        adders = {name: adders_from_json(value) for name, value in data["adders"].items()}
+        _check(graph, adders)
+    except (OSError, UnsupportedModelError, InternalError, *_NOT_OURS) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise ConfigError(f"{path}: not a design of bittrigger ({reason}); convert the model again") from error
+    return graph, adders

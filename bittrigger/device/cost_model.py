@@ -1,0 +1,230 @@
+"""LUTs and flip-flops of a pipeline, estimated from its numbers alone, before any tool has run.
+
+Adders are counted bit by bit: a carry chain needs a LUT in front of a bit only where two signals meet there, or one that is
+inverted; three-input adders cost what the solver's cost model says. Registers are counted as the emitter places them. The
+rest is a handful of constants, below.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from operator import mul
+from typing import assert_never
+
+from bittrigger.device.lut_prices import adder_luts
+from bittrigger.errors import InternalError
+from bittrigger.ir.adders import Adder, AdderGraph, first_equals, live_values, value_intervals
+from bittrigger.ir.block_floating_point import MagnitudeOr, Scaling, ShiftDown, ShiftUp, limits, operand_bits
+from bittrigger.ir.fixed import Interval, Rounding
+from bittrigger.ir.graph import Linear, Lookup, Requantize, intervals
+from bittrigger.ir.pipeline import Module, Pipeline, kept_bits, vector_bits
+
+ROUNDING_LUTS = 2
+"""LUTs that decide whether a code is rounded up. Source: 64 and 32 channels of a shift by 3, RND_CONV, in Yosys 0.70."""
+
+SATURATION_LUTS = 1
+"""LUTs that decide whether a code is too large or too small. Source: as above."""
+
+TIE_LUTS = 1
+"""LUTs of the bit that half-to-even rounding clears, the half being in the code already. Source: as above."""
+
+OR_SLACK = 1.5
+"""LUTs of an OR of magnitudes against the fewest. Source: 1.1 for 5 and 1.5 to 1.9 for 32 and 64 codes, in Yosys 0.70."""
+
+HALF_EVEN_LUTS = 3
+"""LUTs that decide whether a shifted code is rounded up. Source: 32 and 64 channels of 8 bits, in Yosys 0.70."""
+
+LUT_INPUTS = 6
+"""Inputs of an UltraScale+ LUT."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Estimated LUTs and flip-flops."""
+
+    lut: int
+    ff: int
+
+    def __add__(self, other: Cost) -> Cost:
+        return Cost(self.lut + other.lut, self.ff + other.ff)
+
+
+@dataclass(frozen=True)
+class _Wire:
+    """A value as seen by a reader: which one, in which stage, and its range."""
+
+    value: int
+    stage: int
+    range: Interval
+
+    def bit(self, index: int, shift: int) -> tuple[int, int, int] | None:
+        """The signal on bit ``index`` of the value shifted left, or None where it is 0."""
+        place = index - shift
+        if place < 0 or (place >= self.range.width and not self.range.signed):
+            return None
+        return self.value, self.stage, min(place, self.range.width - 1)
+
+
+def estimate(pipeline: Pipeline) -> tuple[dict[str, Cost], Cost]:
+    """The cost of each module by name, and of the whole design, the registers and valid chain of the top included."""
+    modules = {module.name: module_cost(module) for module in pipeline.modules}
+    total = sum(modules.values(), Cost(0, _top_registers(pipeline)))
+    return modules, total
+
+
+def module_cost(module: Module) -> Cost:
+    """The cost of one module."""
+    match module.node:
+        case Linear():
+            if module.adders is None:
+                raise InternalError(f"module {module.name!r} has no adder graph")
+            return _linear(module, module.adders)
+        case Requantize():
+            return _requantize(module, module.node)
+        case Lookup():
+            return _lookup(module, module.node)
+        case MagnitudeOr():
+            return _magnitude_or(module, module.node)
+        case ShiftDown():
+            return _shift_down(module, module.node)
+        case ShiftUp():
+            return _shift_up(module, module.node)
+        case _:
+            assert_never(module.node)
+
+
+def _linear(module: Module, graph: AdderGraph) -> Cost:
+    ranges, same, live = value_intervals(graph), first_equals(graph), live_values(graph)
+    born = [module.start] * graph.n_inputs + list(module.stages)
+    last = dict.fromkeys(same, -1)
+    luts: set[object] = set()
+    wide = 0
+    for k, (adder, stage) in enumerate(zip(graph.adders, module.stages, strict=True)):
+        value = graph.n_inputs + k
+        if value not in live or same[value] != value:
+            continue
+        wires = [_Wire(same[term.value], stage, ranges[term.value]) for term in adder.terms]
+        for wire in wires:
+            last[wire.value] = max(last[wire.value], stage)
+        if adder.operands > 2:
+            wide += adder_luts(adder, ranges, ranges[value])
+        else:
+            luts.update(_sum_luts(adder, wires, ranges[value].width))
+    for out in graph.outputs:
+        if out.value is not None:
+            last[same[out.value]] = max(last[same[out.value]], module.stop)
+    ff = sum(ranges[value].width * max(0, stage - born[value]) for value, stage in last.items())
+    return Cost(len(luts) + wide, ff)
+
+
+def _sum_luts(adder: Adder, wires: list[_Wire], width: int) -> Iterator[object]:
+    """The LUT in front of each bit of the carry chain; equal ones are one."""
+    terms = sorted(zip(adder.terms, wires, strict=True), key=lambda pair: pair[0].negative)
+    for index in range(width):
+        signals = []
+        inverted = adder.constant < 0
+        if adder.constant:
+            inverted ^= bool(abs(adder.constant) >> index & 1)
+        for term, wire in terms:
+            signal = wire.bit(index, term.shift)
+            inverted ^= term.negative
+            if signal is not None:
+                signals.append(signal)
+        if len(signals) > 1 or (signals and inverted):
+            yield tuple(sorted(signals)), inverted
+
+
+def _requantize(module: Module, node: Requantize) -> Cost:
+    lut = ff = 0
+    for source, result in zip(module.source, module.result, strict=True):
+        if result.lo == result.hi:
+            continue
+        if node.clears_ties:
+            lut += TIE_LUTS
+        elif node.shift > 0 and node.rounding is not Rounding.TRN:
+            lut += ROUNDING_LUTS
+        lut += _clip_luts(node, source + Interval(node.offset, node.offset), result.width)
+        ff += module.cycles * kept_bits(node, source, result)
+    return Cost(lut, ff)
+
+
+def _clip_luts(node: Requantize, source: Interval, width: int) -> int:
+    """LUTs that limit one code: two bits a LUT where the limits are a power of two, as the firmware library has it."""
+    dropped = max(node.shift, 0)
+    below, above = source.lo < node.lo << dropped, source.hi > (node.hi + 1 << dropped) - 1
+    if not (below or above):
+        return 0
+    full = node.hi & (node.hi + 1) == 0
+    if node.lo == 0 and (full or not above):
+        wide = above and source.hi >> dropped > (4 * node.hi + 3)
+        return -(-width // 2) + SATURATION_LUTS * wide
+    decide = SATURATION_LUTS * (above + (below and node.lo != 0))
+    if below and above and full and node.lo == -node.hi - 1:
+        return -(-(width - 1) // 2) + decide
+    return width + decide
+
+
+def _lookup(module: Module, node: Lookup) -> Cost:
+    lut = ff = 0
+    channels = zip(node.starts, module.source, module.result, strict=True)
+    for starts, source, result in channels:
+        steps = sum(source.lo < start <= source.hi for start in starts[1:])
+        if result.lo == result.hi or not steps:
+            continue
+        table = 1 << max(0, source.width - LUT_INPUTS)
+        compare = -(-(source.width - 1) // (LUT_INPUTS - 1))
+        lut += min(table * result.width, steps * compare + result.width * -(-steps // (LUT_INPUTS - 1)))
+        ff += module.cycles * kept_bits(node, source, result)
+    return Cost(lut, ff)
+
+
+def _magnitude_or(module: Module, node: MagnitudeOr) -> Cost:
+    (result,) = module.result
+    kept = [max(min(s.width - s.signed - node.drop, result.width), 0) for s in module.source]
+    signals = sum(bits * (1 + span.signed) for bits, span in zip(kept, module.source, strict=True))
+    lut = OR_SLACK * max(signals - result.width, 0) / (LUT_INPUTS - 1) if result.lo < result.hi else 0
+    return Cost(math.ceil(lut), _part_registers(module, node))
+
+
+def _part_registers(module: Module, node: Scaling) -> int:
+    stages = (module.start, *module.stages, module.stop)
+    cycles = (stop - start for start, stop in pairwise(stages))
+    return sum(map(mul, cycles, operand_bits(node, module.source, module.result)))
+
+
+def _choices(places: int, widest: Callable[[int], int]) -> int:
+    """LUTs of a shifter: one a bit for every two places of the exponent, each pair as wide as ``widest`` of its number."""
+    return sum(widest(pair) for pair in range(-(-places // 2)))
+
+
+def _shift_down(module: Module, node: ShiftDown) -> Cost:
+    places, highest = module.source[-1].hi.bit_length(), module.source[-1].hi
+    width = node.magnitude_bits + node.signed
+    each = _choices(places, lambda pair: width + 2 + min(highest, (1 << 2 * pair) - 1)) + width + HALF_EVEN_LUTS
+    channels = zip(module.source[:-1], module.result, strict=True)
+    lut = sum(each + SATURATION_LUTS * limits(node, span, highest) for span, out in channels if out.lo < out.hi)
+    return Cost(lut, _part_registers(module, node))
+
+
+def _shift_up(module: Module, node: ShiftUp) -> Cost:
+    places, highest = module.source[-1].hi.bit_length(), module.source[-1].hi
+    codes = [source for source in module.source[:-1] if source.lo < source.hi]
+    grown = _choices(places, lambda pair: min(highest, (4 << 2 * pair) - 1))
+    lut = sum(source.width * -(-places // 2) + grown for source in codes)
+    return Cost(lut, _part_registers(module, node))
+
+
+def _top_registers(pipeline: Pipeline) -> int:
+    """The registers between modules and behind the last ones, and the valid chain."""
+    last: dict[str, int] = {}
+    for module in pipeline.modules:
+        for name in module.node.inputs:
+            last[name] = max(module.start, last.get(name, 0))
+    last |= dict.fromkeys(pipeline.graph.outputs, pipeline.latency_cycles)
+    ranges = intervals(pipeline.graph)
+    return pipeline.latency_cycles + sum(
+        (stage - pipeline.source_stage(name)) * vector_bits(ranges[name]) for name, stage in last.items()
+    )

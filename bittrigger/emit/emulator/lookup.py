@@ -1,0 +1,85 @@
+"""A look-up on vectors: compared step by step when short, else through a table, else searched."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from bittrigger.emit.emulator.lanes import signed_literal, unsigned_literal
+from bittrigger.ir.fixed import Interval
+from bittrigger.ir.graph import Intervals, Lookup
+
+COMPARED_STEPS = 16
+"""Steps up to which comparisons of whole vectors beat one table access an event."""
+TABLE_ENTRIES = 1 << 16
+"""Largest direct table; a wider operand is searched."""
+
+
+@dataclass(frozen=True)
+class Function:
+    """One piecewise constant function, and the channels that use it.
+
+    Attributes:
+        channels: the channels, in order.
+        first: value below the first step.
+        steps: threshold of each step, ``+`` or ``-``, and how much, for ``kind`` ``compare``.
+        lowest: operand code of the first table entry.
+        table: the values, for ``kind`` ``table`` one an operand code, for ``search`` one a step.
+        starts: thresholds, for ``search``.
+    """
+
+    kind: str
+    channels: tuple[int, ...]
+    first: str
+    steps: tuple[tuple[str, str, str], ...]
+    lowest: str
+    table: tuple[str, ...]
+    starts: tuple[str, ...]
+
+
+def _reached(starts: tuple[int, ...], values: tuple[int, ...], source: Interval) -> list[tuple[int, int]]:
+    """The steps that ``source`` reaches, first value first, those that change nothing left out."""
+    first = int(np.searchsorted(starts, source.lo, side="right")) - 1
+    last = int(np.searchsorted(starts, source.hi, side="right"))
+    steps = [(source.lo, values[first])]
+    for start, value in zip(starts[first + 1 : last], values[first + 1 : last], strict=True):
+        if value != steps[-1][1]:
+            steps.append((start, value))
+    return steps
+
+
+def _function(steps: list[tuple[int, int]], highest: int, channels: tuple[int, ...], bits: int) -> Function:
+    lowest, first = steps[0]
+    size = highest - lowest + 1
+    kind = "compare" if len(steps) <= COMPARED_STEPS else "table" if size <= TABLE_ENTRIES else "search"
+    values = [value for _, value in steps]
+    rises = [new - old for old, new in pairwise(values)]
+    amounts = [unsigned_literal(rise, bits) for rise in rises]
+    compared = tuple(
+        (signed_literal(start), amount[1], amount[3:]) for (start, _), amount in zip(steps[1:], amounts, strict=True)
+    )
+    table: tuple[int, ...] = ()
+    if kind == "table":
+        ends = [start for start, _ in steps[1:]] + [highest + 1]
+        table = tuple(np.repeat(values, np.diff([lowest, *ends])).tolist())
+    elif kind == "search":
+        table = tuple(values)
+    return Function(
+        kind,
+        channels,
+        unsigned_literal(first, bits),
+        compared if kind == "compare" else (),
+        signed_literal(lowest),
+        tuple(map(signed_literal, table)),
+        tuple(signed_literal(start) for start, _ in steps[1:]) if kind == "search" else (),
+    )
+
+
+def lookup_functions(node: Lookup, source: Intervals, bits: int) -> list[Function]:
+    """The different functions of ``node`` on lanes of ``bits`` bits, for operand codes within ``source``."""
+    channels: dict[tuple[tuple[tuple[int, int], ...], int], list[int]] = {}
+    for j, (starts, values, interval) in enumerate(zip(node.starts, node.values, source, strict=True)):
+        channels.setdefault((tuple(_reached(starts, values, interval)), interval.hi), []).append(j)
+    return [_function(list(steps), highest, tuple(users), bits) for (steps, highest), users in channels.items()]

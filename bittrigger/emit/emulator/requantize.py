@@ -1,0 +1,70 @@
+"""A requantiser on vectors: add what makes the right neighbour the floor, shift, then limit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import assert_never
+
+import numpy as np
+
+from bittrigger.emit.emulator.lanes import hull, signed_literal, unsigned_literal
+from bittrigger.ir.fixed import Rounding, shift_round
+from bittrigger.ir.graph import Intervals, Requantize
+
+
+@dataclass(frozen=True)
+class Rounder:
+    """A requantiser ready for its template.
+
+    Attributes:
+        expression: the rounded quotient of the unsigned vector ``v``, as a signed vector.
+        lo: lower limit, or None where no code falls below it.
+        hi: upper limit, or None where no code exceeds it.
+    """
+
+    expression: str
+    lo: str | None
+    hi: str | None
+
+
+def _addend(word: str, rounding: Rounding, shift: int, bits: int) -> str:
+    """What is added to ``word`` before the floor is taken: at least 0 and less than ``2**shift``."""
+    half = 1 << (shift - 1)
+    negative = f"({word} >> {bits - 1})"
+    below = unsigned_literal(half - 1, bits)
+    match rounding:
+        case Rounding.TRN:
+            addend = ""
+        case Rounding.TRN_ZERO:
+            addend = f" + (-{negative} & {(1 << shift) - 1})"
+        case Rounding.RND:
+            addend = unsigned_literal(half, bits)
+        case Rounding.RND_MIN_INF:
+            addend = below
+        case Rounding.RND_ZERO:
+            addend = f"{below} + {negative}"
+        case Rounding.RND_INF:
+            addend = f"{unsigned_literal(half, bits)} - {negative}"
+        case Rounding.RND_CONV:
+            addend = f"{below} + (({word} >> {shift}) & 1)"
+        case _:
+            assert_never(rounding)
+    return addend
+
+
+def rounder(node: Requantize, source: Intervals, bits: int) -> Rounder:
+    """``node`` on lanes of ``bits`` bits, for operand codes within ``source``."""
+    reach = hull(source)
+    ends = shift_round(np.array([reach.lo, reach.hi], dtype=np.int64) + node.offset, node.shift, node.rounding)
+    word = f"(v{unsigned_literal(node.offset, bits)})" if node.offset else "v"
+    if node.shift > 0:
+        expression = f"Code{bits}({word}{_addend(word, node.rounding, node.shift, bits)}) >> {node.shift}"
+    elif node.shift < 0:
+        expression = f"Code{bits}({word} << {-node.shift})"
+    else:
+        expression = f"Code{bits}({word})"
+    return Rounder(
+        expression,
+        signed_literal(node.lo) if ends[0] < node.lo else None,
+        signed_literal(node.hi) if ends[1] > node.hi else None,
+    )

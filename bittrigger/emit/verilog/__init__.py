@@ -1,0 +1,85 @@
+"""SystemVerilog of a pipeline: one file a module and a top, for people to read and for every tool to take."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import assert_never
+
+from bittrigger.emit.render import render, write_changed
+from bittrigger.emit.verilog.linear import linear_body
+from bittrigger.emit.verilog.lookup import lookup_body
+from bittrigger.emit.verilog.operands import Operands
+from bittrigger.emit.verilog.requantize import requantize_body
+from bittrigger.emit.verilog.scaling import scaling_body
+from bittrigger.emit.verilog.top import top_view
+from bittrigger.emit.verilog.views import Body
+from bittrigger.errors import InternalError, UnsupportedModelError
+from bittrigger.ir.block_floating_point import MagnitudeOr, ShiftDown, ShiftUp
+from bittrigger.ir.graph import Linear, Lookup, Requantize
+from bittrigger.ir.layout import Vectors
+from bittrigger.ir.pipeline import Module, Pipeline
+from bittrigger.system.resources import folder as folder_of
+
+__all__ = ["emit_verilog"]
+
+LIBRARY = ("bittrigger_adder3", "bittrigger_grow2", "bittrigger_grow3", "bittrigger_clip")
+"""Modules of the firmware library that are instantiated; its folder ``ultrascale`` holds the same in primitives."""
+
+
+def emit_verilog(pipeline: Pipeline, folder: Path) -> tuple[Path, ...]:
+    """Write ``<graph name>.sv``, the top, ``<module name>.sv`` for each module, and what they use of the firmware library.
+
+    The top takes one event a clock cycle and never stalls. ``out_valid`` and ``out_data`` follow ``in_valid`` and
+    ``in_data`` by exactly ``pipeline.latency_cycles`` rising edges of ``clk``. ``rst`` is synchronous, active high, and
+    clears the valid chain only. The fields of ``in_data`` and ``out_data`` are ``ports.input_fields`` and
+    ``ports.output_fields``. Each adder result is a wire ``s<number>`` of its module.
+
+    Args:
+        folder: created if need be; files that hold the same text already are left alone.
+
+    Returns:
+        The files, the top first.
+
+    Raises:
+        UnsupportedModelError: if the design bears the name of one of its modules.
+    """
+    name = pipeline.graph.name
+    if name in LIBRARY or any(module.name == name for module in pipeline.modules):
+        raise UnsupportedModelError(f"design {name!r} bears the name of one of its own modules; rename the model")
+    vectors = Vectors.of(pipeline)
+    bodies = {module.name: _body(vectors, module) for module in pipeline.modules}
+    clocked = {stem for stem, body in bodies.items() if body.clocked}
+    texts = {name: render("top.sv.j2", **top_view(pipeline, vectors, clocked))}
+    for module in pipeline.modules:
+        texts[module.name] = _module_text(vectors, module, bodies[module.name])
+    used = [stem for stem in LIBRARY if any(f"{stem} #(" in text for text in texts.values())]
+    for stem in used:
+        texts[stem] = (folder_of("firmware") / f"{stem}.sv").read_text(encoding="utf-8")
+    paths = []
+    for stem, text in texts.items():
+        paths.append(folder / f"{stem}.sv")
+        write_changed(paths[-1], text)
+    return tuple(paths)
+
+
+def _module_text(vectors: Vectors, module: Module, body: Body) -> str:
+    buses, result = vectors.operands(module), vectors.result(module)
+    widest = max(bus.width for bus in (*buses, result))
+    return render("module.sv.j2", module=module, buses=buses, result=result, body=body, digits=len(str(widest - 1)))
+
+
+def _body(vectors: Vectors, module: Module) -> Body:
+    operands, result = Operands(vectors.places(module), module.source, module.start), vectors.result(module)
+    match module.node:
+        case Linear():
+            if module.adders is None:
+                raise InternalError(f"module {module.name!r} has no adder graph")
+            return linear_body(module, module.adders, operands, result)
+        case Requantize():
+            return requantize_body(module, module.node, operands, result)
+        case Lookup():
+            return lookup_body(module, module.node, operands, result)
+        case MagnitudeOr() | ShiftDown() | ShiftUp():
+            return scaling_body(module, module.node, operands, result)
+        case _:
+            assert_never(module.node)

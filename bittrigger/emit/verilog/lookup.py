@@ -1,0 +1,84 @@
+"""A ``Lookup`` node: comparators with constants and a balanced tree of multiplexers, one function a distinct table."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+
+from bittrigger.emit.verilog.operands import Operands
+from bittrigger.emit.verilog.views import Body, Stage, Wire, literal, vector_of
+from bittrigger.ir.fixed import Interval
+from bittrigger.ir.graph import Lookup
+from bittrigger.ir.layout import Bus
+from bittrigger.ir.pipeline import Module
+
+_Table = tuple[tuple[int, ...], tuple[int, ...], Interval, Interval]
+_INDENT = "    "
+
+
+def _reachable(starts: tuple[int, ...], values: tuple[int, ...], span: Interval) -> tuple[list[int], list[int]]:
+    """The thresholds that a code of ``span`` can lie on either side of, and the values between them."""
+    first = max(bisect_right(starts, span.lo) - 1, 0)
+    last = bisect_right(starts, span.hi)
+    thresholds, results = [], [values[first]]
+    for start, value in zip(starts[first + 1 : last], values[first + 1 : last], strict=True):
+        if value != results[-1]:
+            thresholds.append(start)
+            results.append(value)
+    return thresholds, results
+
+
+def _tree(thresholds: list[int], values: list[str], span: Interval, depth: int) -> list[str]:
+    """Nested conditionals, one comparison a line."""
+    pad = _INDENT * depth
+    if not thresholds:
+        return [pad + values[0]]
+    middle = len(thresholds) // 2
+    test = f"code >= {literal(thresholds[middle], span.width, signed=span.signed)}"
+    if len(thresholds) == 1:
+        return [f"{pad}({test} ? {values[1]} : {values[0]})"]
+    upper = _tree(thresholds[middle + 1 :], values[middle + 1 :], span, depth + 1)
+    lower = _tree(thresholds[:middle], values[: middle + 1], span, depth + 1)
+    upper[0] = f"{_INDENT * (depth + 1)}? {upper[0].lstrip()}"
+    lower[0] = f"{_INDENT * (depth + 1)}: {lower[0].lstrip()}"
+    return [f"{pad}({test}", *upper, *lower, f"{pad})"]
+
+
+def _function(name: str, table: _Table) -> tuple[str, ...]:
+    starts, values, span, out = table
+    thresholds, reached = _reachable(starts, values, span)
+    tree = _tree(thresholds, [literal(value, out.width, signed=out.signed) for value in reached], span, 2)
+    tree[-1] += ";"
+    return (
+        f"function automatic logic {vector_of(out).strip()} {name}(input logic {vector_of(span).strip()} code);",
+        f"{_INDENT}{name} =",
+        *tree,
+        "endfunction",
+    )
+
+
+def lookup_body(module: Module, node: Lookup, operands: Operands, result: Bus) -> Body:
+    """One piecewise constant function a channel, in the last stage of ``module``."""
+    signals = operands.signals
+    tables: dict[_Table, str] = {}
+    wires: list[Wire] = []
+    results = []
+    channels = zip(operands.names, module.source, module.result, node.starts, node.values, strict=True)
+    for k, (name, span, out, starts, values) in enumerate(channels):
+        if out.lo == out.hi:
+            results.append(literal(out.lo, result.element.width, signed=result.element.signed))
+            continue
+        function = tables.setdefault((starts, values, span, out), f"table{len(tables)}")
+        wires.append(Wire(vector_of(out), f"y{k}", f"{function}({signals.read(name, module.stop)})"))
+        results.append(f"y{k}" if out.width == result.element.width else f"{result.element.width}'(y{k})")
+    stages = [
+        Stage(stage, signals.registers(stage), tuple(wires) if stage == module.stop else ())
+        for stage in range(module.start, module.stop + 1)
+    ]
+    return Body(
+        summary=f"piecewise constant function of each of {node.size} channels, {len(tables)} distinct",
+        functions=tuple(_function(name, table) for table, name in tables.items()),
+        operands=operands.wires(),
+        stages=tuple(stages),
+        results=tuple(results),
+        unread=(*operands.unread(), *signals.unread()),
+    )

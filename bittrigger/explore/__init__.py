@@ -1,0 +1,1 @@
+"""Searches: which shape, which layers ternary, at which cost."""

@@ -1,0 +1,135 @@
+"""Nodes of the integer graph as they are made, with the exact range and spacing of every code."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from bittrigger.frontend.elementwise import Reach
+from bittrigger.frontend.kernels import lowest_bit
+from bittrigger.ir.block_floating_point import MagnitudeOr, ShiftDown, ShiftUp
+from bittrigger.ir.fixed import FixedPoint, IntArray, Interval, Rounding
+from bittrigger.ir.graph import (
+    Input,
+    Intervals,
+    Linear,
+    Lookup,
+    Node,
+    Requantize,
+    frozen_array,
+    node_intervals,
+)
+from bittrigger.ir.naming import Names
+
+Reaches = tuple[Reach, ...]
+
+
+class Builder:
+    """Collects nodes in topological order under unique names."""
+
+    def __init__(self, graph_name: str) -> None:
+        self._names = Names([graph_name])
+        self._nodes: dict[str, Node] = {}
+        self._reach: dict[str, Reaches] = {}
+        self._made: dict[str, list[str]] = {}
+
+    @property
+    def nodes(self) -> tuple[Node, ...]:
+        """The nodes so far."""
+        return tuple(self._nodes.values())
+
+    def __getitem__(self, name: str) -> Node:
+        return self._nodes[name]
+
+    def reach(self, name: str) -> Reaches:
+        """The codes that each element of a node can take."""
+        return self._reach[name]
+
+    def operand(self, names: Sequence[str]) -> Reaches:
+        """The codes of several nodes, one after the other."""
+        return tuple(span for name in names for span in self._reach[name])
+
+    def fracs(self, names: Sequence[str]) -> IntArray:
+        """Fractional bits of each element of several nodes."""
+        return np.repeat(
+            np.array([self._nodes[name].frac for name in names], dtype=np.int64),
+            [self._nodes[name].size for name in names],
+        )
+
+    def preview(self, node: Node) -> Reaches:
+        """The codes that ``node`` would deliver."""
+        source = self.operand(node.inputs)
+        ranges = node_intervals(node, tuple(span.interval for span in source))
+        return tuple(map(Reach, (r.lo for r in ranges), (r.hi for r in ranges), _strides(node, source, ranges)))
+
+    def add(self, node: Node) -> str:
+        """Append ``node`` under an identifier made from its name, and return that."""
+        name = self._names.unique(node.name)
+        named = replace(node, name=name)
+        self._reach[name] = self.preview(named)
+        self._nodes[name] = named
+        self._made.setdefault(node.name, []).append(name)
+        return name
+
+    @property
+    def made(self) -> dict[str, tuple[str, ...]]:
+        """The nodes that were made under each name that was asked for."""
+        return {wanted: tuple(names) for wanted, names in self._made.items()}
+
+    def add_input(self, name: str, size: int, kind: FixedPoint, interval: Interval) -> str:
+        """Append a port."""
+        return self.add(Input(name, size, kind, interval))
+
+    def linear(self, name: str, sources: Sequence[str], weights: IntArray, bias: IntArray, frac: int) -> Linear:
+        """A ``Linear`` node, not yet appended, that reads each of ``sources`` once; rows of repeated sources are added."""
+        distinct = tuple(dict.fromkeys(sources))
+        sizes = [self._nodes[source].size for source in sources]
+        starts = np.concatenate([[0], np.cumsum(sizes)])
+        blocks = {source: np.zeros((self._nodes[source].size, weights.shape[1]), dtype=np.int64) for source in distinct}
+        for source, start, size in zip(sources, starts, sizes, strict=False):
+            blocks[source] += weights[start : start + size]
+        return Linear(name, distinct, frozen_array(np.concatenate(list(blocks.values()))), frozen_array(bias), frac)
+
+
+def units(reach: Sequence[Reach]) -> IntArray:
+    """Powers of two that divide every code of each element; 0 for a code that is always 0."""
+    return lowest_bit(np.array([math.gcd(span.lo, span.stride) for span in reach], dtype=np.int64))
+
+
+def _strides(node: Node, source: Reaches, ranges: Intervals) -> list[int]:
+    match node:
+        case Linear():
+            steps = np.array([span.stride for span in source], dtype=np.int64)
+            return [int(step) for step in np.gcd.reduce(np.abs(node.weights) * steps[:, None], axis=0)]
+        case Requantize():
+            return [_requantized_stride(node, *pair) for pair in zip(source, ranges, strict=True)]
+        case Lookup():
+            return [
+                int(np.gcd.reduce(np.array(values, dtype=np.int64) - interval.lo)) if interval.lo < interval.hi else 0
+                for values, interval in zip(node.values, ranges, strict=True)
+            ]
+        case ShiftUp():
+            pairs = zip(source[:-1], ranges, strict=True)
+            return [math.gcd(span.lo, span.stride) << source[-1].lo if r.lo < r.hi else 0 for span, r in pairs]
+        case Input() | MagnitudeOr() | ShiftDown():
+            return [1 if interval.lo < interval.hi else 0 for interval in ranges]
+
+
+def _requantized_stride(node: Requantize, source: Reach, result: Interval) -> int:
+    if result.lo == result.hi:
+        return 0
+    exact = node.shift <= 0 or source.lo % (1 << node.shift) == source.stride % (1 << node.shift) == 0
+    if node.rounding is not Rounding.TRN and node.shift > 0 and not exact:
+        return 1
+    if exact:
+        lo, hi = (_shifted(end, node.shift) for end in (source.lo, source.hi))
+        if (lo, hi) == (result.lo, result.hi):
+            return _shifted(source.stride, node.shift)
+    return 1
+
+
+def _shifted(code: int, shift: int) -> int:
+    return code >> shift if shift > 0 else code << -shift

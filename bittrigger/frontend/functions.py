@@ -1,0 +1,236 @@
+"""Elementwise functions of a network: how to call each exactly as Keras does, and which codes a quantiser means.
+
+A function is stored on a node as a plain dictionary ``{"module", "class_name", "config"}``; this module turns it back
+into the very callable of Keras or QKeras, so that tabulating it is what Keras computes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bittrigger.errors import UnsupportedModelError
+from bittrigger.frontend.kernels import Float32Array
+from bittrigger.ir.fixed import FLOAT32_BITS
+
+Spec = Mapping[str, Any]
+
+KERAS_FUNCTIONS = ("linear", "relu", "tanh", "sigmoid", "hard_sigmoid")
+KERAS_LAYERS = ("ReLU", "LeakyReLU")
+SQUARE = "square"
+"""What a layer Multiply does to a tensor and itself."""
+
+QKERAS_FUNCTIONS = ("hard_sigmoid", "hard_tanh", "smooth_sigmoid", "smooth_tanh", "binary_tanh", "binary_sigmoid")
+QUANTIZERS = ("quantized_bits", "quantized_relu", "quantized_tanh", "quantized_sigmoid", "ternary", "binary")
+
+ALLOWED = ", ".join((*QUANTIZERS, *KERAS_FUNCTIONS))
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """The codes ``lo..hi`` with ``frac`` fractional bits that a quantiser means to deliver."""
+
+    frac: int
+    lo: int
+    hi: int
+
+
+@dataclass(frozen=True, eq=False)
+class Function:
+    """An elementwise float32 function.
+
+    Attributes:
+        text: how it is written in a model definition.
+        apply: the function on a float32 array of any shape.
+        grid: what a quantiser means to deliver; None for other functions.
+        plain: whether it is ``clip(round_half_even(x * 2**grid.frac), lo, hi)`` and nothing else.
+        is_relu: whether it is ``max(x, 0)``.
+        trusted: largest magnitude up to which Keras' result is what the quantiser means. QKeras returns
+            ``x + (q(x) - x)``; some ``2**24`` steps beyond the range float32 rounds the bracket, and the result is off the
+            quantiser's own grid. ``apply`` returns what is meant.
+        varies: whether TensorFlow's vector and scalar code differ by a rounding, so that its result depends on the
+            position of a value in its batch.
+    """
+
+    text: str
+    apply: Callable[[Float32Array], Float32Array]
+    grid: Grid | None = None
+    plain: bool = False
+    is_relu: bool = False
+    trusted: float = math.inf
+    varies: bool = False
+
+
+def function_from_spec(layer: str, spec: Spec) -> Function:
+    """The function that ``spec`` describes.
+
+    Args:
+        layer: name of the layer, for messages.
+
+    Raises:
+        UnsupportedModelError: if it is unknown, random at inference, or depends on more than its argument.
+    """
+    module, name, config = spec["module"], spec["class_name"], spec["config"]
+    if module == "qkeras" and name in QUANTIZERS:
+        return _quantizer(layer, name, config)
+    if module == "qkeras" and name in QKERAS_FUNCTIONS:
+        grid = {"binary_tanh": Grid(0, -1, 1), "binary_sigmoid": Grid(0, 0, 1)}.get(name)
+        return Function(name, _call(_qkeras(name)), grid)
+    if module == "keras" and name in KERAS_FUNCTIONS:
+        return Function(name, _call(_keras_function(name)), is_relu=name == "relu", varies=name == "sigmoid")
+    if module == "keras" and name == SQUARE:
+        return Function("square", lambda values: np.multiply(values, values, dtype=np.float32))
+    if module == "keras" and name in KERAS_LAYERS:
+        return Function(f"{name}()", _call(_keras_layer(name, config)))
+    hint = {
+        "softmax": "end the model at the logits, or set output_logits=True if it is the last layer",
+        "bernoulli": "it draws random numbers at inference too; use binary(alpha=1)",
+    }.get(name, "replace it by one of these")
+    raise UnsupportedModelError(
+        f"layer {layer!r}: activation {name!r} is not supported; allowed are {ALLOWED}, ReLU and LeakyReLU; {hint}"
+    )
+
+
+def _qkeras(name: str) -> Any:
+    from qkeras import quantizers
+
+    return getattr(quantizers, name)
+
+
+def _keras_function(name: str) -> Any:
+    import tensorflow as tf
+
+    return getattr(tf.keras.activations, name)
+
+
+def _keras_layer(name: str, config: Spec) -> Any:
+    import tensorflow as tf
+
+    return getattr(tf.keras.layers, name).from_config(dict(config))
+
+
+def _call(function: Callable[[Any], Any]) -> Callable[[Float32Array], Float32Array]:
+    import tensorflow as tf
+
+    def apply(values: Float32Array) -> Float32Array:
+        return np.asarray(function(tf.constant(values, dtype=tf.float32)), dtype=np.float32)
+
+    return apply
+
+
+_SATURATING = ("quantized_bits", "quantized_relu", "ternary", "binary")
+
+
+def _saturated(name: str, config: Spec, quantizer: Callable[[Any], Any]) -> Callable[[Float32Array], Float32Array]:
+    """The quantiser with arguments brought near its range first, which changes nothing that it means."""
+    call = _call(quantizer)
+    if name not in _SATURATING or config.get("qnoise_factor", 1.0) != 1.0:
+        return call
+    sizes = (1.0, 2.0 ** int(config.get("integer", 0)), config.get("threshold") or 0.0, config.get("alpha") or 1.0)
+    slope = float(config.get("negative_slope") or 1.0)
+    bound = np.float32(4 * max(float(size) for size in sizes) / min(slope, 1.0))
+    return lambda values: call(np.clip(values, -bound, bound))
+
+
+def _trusted_range(name: str, grid: Grid | None) -> float:
+    """How far from zero the results of Keras are on the quantiser's own grid."""
+    if name in ("quantized_bits", "ternary", "binary"):
+        return 2.0**FLOAT32_BITS * (1.0 if grid is None else 2.0**-grid.frac)
+    return math.inf
+
+
+def _quantizer(layer: str, name: str, config: Spec) -> Function:
+    quantizer = _qkeras(name).from_config(dict(config))
+    text = str(quantizer)
+    if isinstance(config.get("alpha"), str):
+        raise UnsupportedModelError(
+            f"layer {layer!r}: activation {text} takes its scale from the batch that it sees, so that one event alone has "
+            "no answer; allowed are numbers and None for alpha; set alpha=1"
+        )
+    bits = int(config.get("bits", 1))
+    if bits > FLOAT32_BITS:
+        raise UnsupportedModelError(
+            f"layer {layer!r}: activation {text} has {bits} bits; allowed are {FLOAT32_BITS}, what a float32 holds"
+        )
+    if int(config.get("integer", 0)) < 0:
+        raise UnsupportedModelError(
+            f"layer {layer!r}: activation {text} has {config['integer']} integer bits, which QKeras itself cannot compute; "
+            "allowed are 0 and more; use more bits, or scale the values"
+        )
+    grid = _GRIDS[name](config) if config.get("qnoise_factor", 1.0) == 1.0 else None
+    varies = name == "quantized_sigmoid" and bool(config.get("use_real_sigmoid"))
+    return Function(
+        text,
+        _saturated(name, config, quantizer),
+        grid,
+        plain=grid is not None and _is_plain(name, config),
+        trusted=_trusted_range(name, grid),
+        varies=varies,
+    )
+
+
+def _is_plain(name: str, config: Spec) -> bool:
+    match name:
+        case "quantized_bits":
+            return config["alpha"] in (None, 1) and config["bits"] > bool(config["keep_negative"])
+        case "quantized_relu":
+            return not config["use_sigmoid"] and config["negative_slope"] == 0
+        case _:
+            return False
+
+
+def _log2(alpha: float | None) -> int | None:
+    """The exponent of a power of two, None for another number."""
+    if alpha is None:
+        return 0
+    mantissa, exponent = math.frexp(float(alpha))
+    return exponent - 1 if mantissa == 0.5 else None
+
+
+def _bits_grid(config: Spec) -> Grid | None:
+    scale = _log2(config["alpha"])
+    signed = bool(config["keep_negative"])
+    magnitude = int(config["bits"]) - signed
+    if scale is None or magnitude < 0:
+        return None
+    if magnitude == 0:
+        return Grid(-scale, -1, 1)
+    lowest = -(1 << magnitude) + int(config["symmetric"]) if signed else 0
+    return Grid(magnitude - int(config["integer"]) - scale, lowest, (1 << magnitude) - 1)
+
+
+def _relu_grid(config: Spec) -> Grid | None:
+    slope = float(config["negative_slope"])
+    magnitude = int(config["bits"]) - (slope != 0)
+    lowest = slope * (1 << magnitude)
+    if lowest != int(lowest):
+        return None
+    return Grid(magnitude - int(config["integer"]), -int(lowest), (1 << magnitude) - 1)
+
+
+def _tanh_grid(config: Spec) -> Grid:
+    top = 1 << (int(config["bits"]) - 1)
+    return Grid(int(config["bits"]) - 1, -top + int(config["symmetric"]), top - 1)
+
+
+def _sigmoid_grid(config: Spec) -> Grid:
+    return Grid(int(config["bits"]), int(config["symmetric"]), (1 << int(config["bits"])) - 1)
+
+
+def _sign_grid(config: Spec) -> Grid | None:
+    scale = _log2(config["alpha"])
+    return None if scale is None else Grid(-scale, 0 if config.get("use_01") else -1, 1)
+
+
+_GRIDS: dict[str, Callable[[Spec], Grid | None]] = {
+    "quantized_bits": _bits_grid,
+    "quantized_relu": _relu_grid,
+    "quantized_tanh": _tanh_grid,
+    "quantized_sigmoid": _sigmoid_grid,
+    "ternary": _sign_grid,
+    "binary": _sign_grid,
+}

@@ -1,0 +1,74 @@
+"""The type of an input port: what the first quantiser makes of it, or what the user asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from bittrigger.errors import ConfigError, UnsupportedModelError
+from bittrigger.frontend import attributes
+from bittrigger.frontend.functions import Grid, function_from_spec
+from bittrigger.ir.fixed import FLOAT32_BITS, FixedPoint, Interval
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """Type and range of the codes of one input."""
+
+    type: FixedPoint
+    interval: Interval
+
+
+def find_port(model_graph: Any, node: Any, wanted: FixedPoint | None) -> Port:
+    """The port of input ``node``.
+
+    Args:
+        model_graph: hls4ml's ModelGraph.
+        node: an input node of it.
+        wanted: the type to take, or None for that of the first quantiser.
+
+    Raises:
+        UnsupportedModelError: if there is no such quantiser, or different ones read the input.
+        ConfigError: if ``wanted`` has more bits than Keras' float32.
+    """
+    if wanted is not None:
+        if wanted.width > FLOAT32_BITS:
+            raise ConfigError(
+                f"input precision {wanted}: {wanted.width} bits; allowed are up to {FLOAT32_BITS}, because Keras reads its "
+                "input as float32"
+            )
+        return Port(wanted, wanted.interval)
+    grids = list(_first_quantizers(model_graph, node))
+    grid = grids[0] if grids else None
+    if grid is None or any(other != grid for other in grids):
+        found = "different quantisers read it" if grids and None not in grids else "no quantiser reads it directly"
+        raise UnsupportedModelError(
+            f"input {node.name!r}: its bits are not known: {found}; allowed is one QActivation(quantized_bits(…)) or "
+            "quantized_relu right behind the input; add it, for example QActivation(quantized_bits(8, 3, alpha=1)), or set "
+            "input_precision, for example 'fixed<16,6>'"
+        )
+    interval = Interval(grid.lo, grid.hi)
+    return Port(FixedPoint(interval.signed, interval.width, grid.frac), interval)
+
+
+def _first_quantizers(model_graph: Any, node: Any) -> Iterator[Grid | None]:
+    """The grid of each plain quantiser that reads ``node``, through reshapes; None for any other reader."""
+    tensor = node.outputs[0]
+    if tensor in model_graph.outputs:
+        yield None
+    for reader in model_graph.get_layers():
+        if tensor not in reader.inputs:
+            continue
+        kind = attributes.read(reader, attributes.KIND)
+        if kind == "reshape":
+            yield from _first_quantizers(model_graph, reader)
+        elif kind == "function":
+            spec = attributes.read(reader, attributes.FUNCTION)
+            if spec["class_name"] == "linear":
+                yield from _first_quantizers(model_graph, reader)
+                continue
+            function = function_from_spec(reader.name, spec)
+            yield function.grid if function.plain else None
+        else:
+            yield None

@@ -1,0 +1,302 @@
+"""The classes that a Keras model file may name, and the walk that finds any other, on plain JSON."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from bittrigger.errors import UnsupportedModelError
+from bittrigger.frontend.attributes import ALLOWED_LAYERS, AT_OUTPUT
+from bittrigger.frontend.keras_calls import check_calls
+from bittrigger.frontend.keras_numbers import check_call_numbers, check_quantizer
+
+OURS = frozenset(["BitLinear", "BitActivation", "BitConv1D", "BitConv2D", "BitHepLinear"])
+"""Layers of ``bittrigger.train``; Keras puts ``PACKAGE`` in front of their names."""
+
+PACKAGE = "bittrigger>"
+_OUR_MODULES = ("bittrigger.layers.bit_linear", "bittrigger.layers.activations", "bittrigger.layers.bithep")
+TRAINING_ONLY = {
+    "BitConv2D": "convolutions do not convert; allowed are BitLinear and dense layers; flatten the inputs and use BitLinear",
+    "BitHepLinear": "it scales activations by 127 / max|x| of each token and weights by mean|W|, which are no powers of two and "
+    "have no exact bits; allowed is BitLinear; build the model with it and train again",
+}
+"""Layers that do not convert, and why."""
+
+COUNTED = frozenset(
+    [
+        *("Conv1D", "Conv2D", "QConv1D", "QConv2D", *TRAINING_ONLY, *(PACKAGE + name for name in TRAINING_ONLY)),
+        *("MultiHeadAttention", "Attention", "Dot", "EinsumDense", "LayerNormalization", "Multiply", "Permute"),
+        *("GlobalAveragePooling1D", "GlobalAveragePooling2D", "GlobalMaxPooling1D", "GlobalMaxPooling2D"),
+        *("AveragePooling1D", "AveragePooling2D", "MaxPooling1D", "MaxPooling2D"),
+    ]
+)
+"""Layers that do not convert, but whose operations ``bittrigger costs`` counts; none of them holds code."""
+
+LAYERS = frozenset([*ALLOWED_LAYERS, *AT_OUTPUT, *OURS, *(PACKAGE + name for name in OURS)])
+MODELS = frozenset(["Sequential", "Functional", "Model"])
+QUANTIZERS = frozenset(
+    [
+        "quantized_bits",
+        "quantized_relu",
+        "quantized_tanh",
+        "quantized_sigmoid",
+        "quantized_po2",
+        "quantized_relu_po2",
+        "ternary",
+        "binary",
+        "stochastic_ternary",
+        "stochastic_binary",
+        "bernoulli",
+        "absmean_ternary",
+        "absmean_binary",
+    ]
+)
+FUNCTIONS = frozenset(
+    [
+        "linear",
+        "relu",
+        "tanh",
+        "sigmoid",
+        "hard_sigmoid",
+        "softmax",
+        "hard_tanh",
+        "smooth_sigmoid",
+        "smooth_tanh",
+        "binary_tanh",
+        "binary_sigmoid",
+    ]
+)
+_HELPERS = frozenset(
+    [
+        "Zeros",
+        "Ones",
+        "Constant",
+        "RandomNormal",
+        "RandomUniform",
+        "TruncatedNormal",
+        "VarianceScaling",
+        "Orthogonal",
+        "Identity",
+        "GlorotNormal",
+        "GlorotUniform",
+        "HeNormal",
+        "HeUniform",
+        "LecunNormal",
+        "LecunUniform",
+        "QInitializer",
+        "zeros",
+        "ones",
+        "constant",
+        "random_normal",
+        "random_uniform",
+        "truncated_normal",
+        "glorot_normal",
+        "glorot_uniform",
+        "he_normal",
+        "he_uniform",
+        "lecun_normal",
+        "lecun_uniform",
+        "L1",
+        "L2",
+        "L1L2",
+        "OrthogonalRegularizer",
+        "l1",
+        "l2",
+        "l1_l2",
+        "Clip",
+        "MaxNorm",
+        "MinMaxNorm",
+        "NonNeg",
+        "UnitNorm",
+        "max_norm",
+        "non_neg",
+        "unit_norm",
+        "min_max_norm",
+        "Policy",
+    ]
+)
+_SHOWN = frozenset([*ALLOWED_LAYERS, *AT_OUTPUT, *(OURS - set(TRAINING_ONLY))])
+_OBJECTS = LAYERS | QUANTIZERS | FUNCTIONS | _HELPERS
+_MODULES = ("keras", "qkeras", "tensorflow")
+_CALLABLE_KEYS = re.compile(r"activation|quantizer|(.*_)?(activation|quantizer|initializer|regularizer|constraint)")
+_NAME = re.compile(r"[A-Za-z0-9.][A-Za-z0-9_./>-]*")
+_NAMES = "texts of letters, digits and _ . / > - that begin with a letter or digit"
+_CALL = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)\s*(\([A-Za-z0-9_.,=' +\-]*\))?")
+
+Json = Any
+
+MAX_LAYERS = 400
+"""Most layers; Keras itself recurses through a chain of them, and takes tens of milliseconds for each."""
+
+MAX_DEPTH = 40
+MAX_NAME = 200
+
+MAX_WEIGHTS = 1 << 29
+"""Most weights of one layer: 2 GiB."""
+
+
+def check_config(where: str, config: Mapping[str, Any], also: frozenset[str] = frozenset()) -> None:
+    """Refuse the configuration of a model that names anything off the list.
+
+    Args:
+        where: the file, for messages.
+        config: the parsed JSON of a model, ``{"class_name": …, "config": …}``.
+        also: classes of layers that are allowed besides those that convert: none, or ``COUNTED``.
+
+    Raises:
+        UnsupportedModelError: if a class, function or module is not allowed, or a size is absurd.
+    """
+    kind = config.get("class_name")
+    if not _is_one_of(kind, MODELS):
+        raise UnsupportedModelError(
+            f"model file {where}: it holds a {str(kind)[:80]!r}; allowed are {', '.join(sorted(MODELS))}; rebuild the model as "
+            "one of these"
+        )
+    _check_module(where, "the model", config)
+    body = config["config"]
+    layers = body.get("layers") if isinstance(body, dict) else body
+    if not isinstance(layers, list) or not 0 < len(layers) <= MAX_LAYERS:
+        found = len(layers) if isinstance(layers, list) else "no"
+        raise UnsupportedModelError(f"model file {where}: it has {found} layers; allowed are 1 to {MAX_LAYERS}")
+    for layer in layers:
+        _check_layer(where, layer, also)
+    if isinstance(body, dict) and not _is_name(body.get("name", "model")):
+        raise UnsupportedModelError(
+            f"model file {where}: the model has the name {str(body['name'])[:80]!r}; allowed are {_NAMES}; save it again"
+        )
+    rest = {key: value for key, value in body.items() if key != "layers"} if isinstance(body, dict) else {}
+    _walk(where, "the model", rest, 0)
+    if isinstance(body, dict) and kind != "Sequential":
+        check_calls(where, body)
+    _check_sizes(where, layers)
+
+
+def _is_name(name: Json) -> bool:
+    """Whether TensorFlow takes ``name`` for a scope and for a node."""
+    return isinstance(name, str) and len(name) <= MAX_NAME and _NAME.fullmatch(name) is not None
+
+
+def _is_one_of(kind: Json, names: frozenset[str]) -> bool:
+    return isinstance(kind, str) and kind in names
+
+
+def _check_layer(where: str, layer: Json, also: frozenset[str]) -> None:
+    if not isinstance(layer, dict) or not isinstance(layer.get("config"), dict):
+        raise UnsupportedModelError(
+            f"model file {where}: a layer is {str(layer)[:80]!r}; allowed are layers; save it again"
+        )
+    named = layer["config"].get("name")
+    if not _is_name(named):
+        raise UnsupportedModelError(
+            f"model file {where}: a layer has the name {str(named)[:80]!r}; allowed are {_NAMES}; save the model again"
+        )
+    name = named[:80]
+    kind = layer.get("class_name")
+    if not _is_one_of(kind, LAYERS | also):
+        raise UnsupportedModelError(
+            f"model file {where}: layer {name!r}: class {str(kind)[:80]!r} is not allowed, so the file was not opened with "
+            f"TensorFlow; allowed are {', '.join(sorted(_SHOWN | also))}; rebuild the model without it"
+        )
+    short = str(kind).removeprefix(PACKAGE)
+    if short in TRAINING_ONLY and short not in also:
+        raise UnsupportedModelError(
+            f"model file {where}: layer {name!r}: {short} is for training only, {TRAINING_ONLY[short]}"
+        )
+    owner = f"layer {name!r}"
+    _check_module(where, owner, layer)
+    for key, item in layer.items():
+        if key != "class_name":
+            _walk(where, owner, item, 0)
+
+
+def _walk(where: str, owner: str, value: Json, depth: int) -> None:
+    """Check every object and every name of a function in ``value``."""
+    if depth > MAX_DEPTH:
+        raise UnsupportedModelError(f"model file {where}: {owner}: nested deeper than {MAX_DEPTH}; save it again")
+    if isinstance(value, dict):
+        _check_object(where, owner, value)
+        for key, item in value.items():
+            if isinstance(item, str) and _CALLABLE_KEYS.fullmatch(str(key)):
+                _check_call(where, f"{owner}, {key}", item)
+            else:
+                _walk(where, owner, item, depth + 1)
+    elif isinstance(value, list):
+        for item in value:
+            _walk(where, owner, item, depth + 1)
+
+
+def _check_object(where: str, owner: str, value: Mapping[str, Any]) -> None:
+    _check_module(where, owner, value)
+    if "class_name" not in value:
+        return
+    kind = value["class_name"]
+    if kind == "function" and isinstance(value.get("config"), str):
+        _check_call(where, owner, value["config"])
+    elif not _is_one_of(kind, _OBJECTS):
+        raise _refused(where, owner, "class", kind)
+    elif kind in QUANTIZERS:
+        check_quantizer(where, owner, str(kind), value.get("config", {}))
+
+
+def _check_module(where: str, owner: str, value: Mapping[str, Any]) -> None:
+    module = value.get("module")
+    if module is None and "module" in value and value.get("class_name") is None:
+        raise _refused(where, owner, "object", value.get("config"))
+    kind = value.get("class_name")
+    builtin = module == "builtins" and kind == "function"
+    home = _is_one_of(kind, OURS) and module in _OUR_MODULES
+    if module is not None and not builtin and not home and str(module).split(".")[0] not in _MODULES:
+        raise _refused(where, owner, "module", module)
+    registered = value.get("registered_name")
+    ours = _is_one_of(kind, OURS) and registered == f"{PACKAGE}{kind}"
+    if registered is not None and not ours and registered not in (kind, "function"):
+        raise _refused(where, owner, "registered name", registered)
+
+
+def _check_call(where: str, owner: str, text: str) -> None:
+    """A function or quantiser as a string: ``relu``, ``quantized_bits(8,3,alpha=1)``."""
+    match = _CALL.fullmatch(text.strip())
+    if match is None or match[1] not in _OBJECTS:
+        raise _refused(where, owner, "function", text)
+    check_call_numbers(where, owner, match[1], match[2] or "")
+
+
+def _refused(where: str, owner: str, what: str, found: Json) -> UnsupportedModelError:
+    return UnsupportedModelError(
+        f"model file {where}: {owner}: {what} {str(found)[:80]!r} is not allowed, so the file was not opened with TensorFlow; "
+        "allowed are layers, quantisers, activations, initialisers, regularisers and constraints of Keras and QKeras; rebuild "
+        "the model without it"
+    )
+
+
+def _numbers(value: Json) -> Iterator[int]:
+    if isinstance(value, bool):
+        return
+    if isinstance(value, int):
+        yield abs(value)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _numbers(item)
+
+
+def _check_sizes(where: str, layers: list[Any]) -> None:
+    """Refuse sizes for which Keras would fill the memory before it reads a weight."""
+    widest, units = 1, 1
+    for layer in layers:
+        config = layer["config"]
+        for key in ("batch_input_shape", "batch_shape", "target_shape"):
+            widest = max(widest, math.prod(size or 1 for size in _numbers(config.get(key))))
+        built = layer.get("build_config")
+        if isinstance(built, dict):
+            widest = max(widest, math.prod(size or 1 for size in _numbers(list(built.values()))))
+        window = math.prod(size or 1 for size in _numbers(config.get("kernel_size")))
+        heads = math.prod(_numbers([config.get("num_heads", 1), config.get("key_dim", 1)]))
+        filters = [window * size for size in _numbers(config.get("filters"))]
+        units = max([units, heads, *filters, *_numbers(config.get("units"))])
+    if units * max(widest, units) > MAX_WEIGHTS:
+        raise UnsupportedModelError(
+            f"model file {where}: a layer could have {units} x {max(widest, units)} weights; allowed are {MAX_WEIGHTS}; build a "
+            "smaller model"
+        )

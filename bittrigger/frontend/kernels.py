@@ -1,0 +1,147 @@
+"""Weights as integers times a power of two, and the proof that Keras adds them up without rounding."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from bittrigger.errors import UnsupportedModelError
+from bittrigger.ir.fixed import FLOAT32_BITS, IntArray
+from bittrigger.ir.graph import Intervals
+
+Float32Array = npt.NDArray[np.float32]
+
+MAX_SPREAD = 53
+"""Most bits between the largest and the finest value of one array of weights."""
+
+
+def fraction_bits(values: npt.NDArray[np.floating[Any]]) -> IntArray:
+    """Fractional bits that each finite value needs; negative for multiples of powers of two, 0 for zero."""
+    mantissa, exponent = np.frexp(np.asarray(values, dtype=np.float64))
+    integer = np.ldexp(mantissa, 53).astype(np.int64)
+    lowest = integer & -integer
+    zeros = np.where(integer == 0, 0, np.frexp(lowest.astype(np.float64))[1] - 1)
+    return np.where(integer == 0, 0, 53 - exponent - zeros).astype(np.int64)
+
+
+def common_fraction_bits(values: npt.NDArray[np.floating[Any]]) -> int:
+    """Fractional bits of the coarsest grid that holds every value; 0 if all are zero."""
+    present = values[values != 0]
+    return int(fraction_bits(present).max()) if present.size else 0
+
+
+def to_integers(values: npt.NDArray[np.floating[Any]], frac: int) -> IntArray:
+    """``values * 2**frac``; the caller has made sure that the products are integers below ``2**53``."""
+    return np.ldexp(np.asarray(values, dtype=np.float64), frac).astype(np.int64)
+
+
+def lowest_bit(values: IntArray) -> IntArray:
+    """The largest power of two that divides each value; 0 for zero."""
+    return np.asarray(values & -values, dtype=np.int64)
+
+
+@dataclass(frozen=True, eq=False)
+class IntegerKernel:
+    """``values * 2**-frac`` is the kernel that Keras multiplies with.
+
+    Attributes:
+        values: `(n_in, n_out)` int64.
+        frac: fractional bits of all columns.
+    """
+
+    values: IntArray
+    frac: int
+
+
+def factor_kernel(layer: str, kernel: Float32Array, described: str) -> IntegerKernel:
+    """The integers and the common power of two of a quantised kernel.
+
+    Args:
+        layer: name of the layer, for messages.
+        kernel: `(n_in, n_out)` as Keras multiplies with, after the quantiser.
+        described: the quantiser in words, for messages.
+
+    Raises:
+        UnsupportedModelError: if a value is not finite, all are zero, or the values lie on no common grid that a float32 product
+            could be exact on.
+    """
+    check_finite(layer, "kernel", kernel)
+    if not kernel.any():
+        raise UnsupportedModelError(
+            f"layer {layer!r}: all {kernel.size} weights of its kernel ({described}) are zero, so that its outputs do not "
+            "depend on the event; allowed is a kernel with at least one other weight; lower the quantiser's threshold, or "
+            "check the training"
+        )
+    frac = common_fraction_bits(kernel)
+    top = int(np.frexp(float(np.abs(kernel).max(initial=0.0)))[1])
+    bits = top + frac
+    columns = [common_fraction_bits(column) + _top(column) for column in kernel.T]
+    widest = max(columns, default=0)
+    if widest >= FLOAT32_BITS - 1 or bits > MAX_SPREAD:
+        raise UnsupportedModelError(
+            f"layer {layer!r}: its kernel ({described}) needs {max(widest, bits)} bits, so that Keras itself rounds its "
+            "products; allowed are kernels on a power-of-two grid: ternary(), binary(), quantized_bits(…, alpha=1) and "
+            "alpha='auto_po2'; quantise the kernel"
+        )
+    return IntegerKernel(to_integers(kernel, frac), frac)
+
+
+def _top(column: npt.NDArray[np.floating[Any]]) -> int:
+    return int(np.frexp(float(np.abs(column).max(initial=0.0)))[1])
+
+
+def check_finite(layer: str, what: str, values: npt.NDArray[np.floating[Any]]) -> None:
+    """Refuse NaN and infinity.
+
+    Raises:
+        UnsupportedModelError: if a value is not finite.
+    """
+    bad = np.argwhere(~np.isfinite(values))
+    if bad.size:
+        at = tuple(int(i) for i in bad[0])
+        raise UnsupportedModelError(
+            f"layer {layer!r}: {what}{list(at)} is {values[at]}, and {len(bad)} of {values.size} values are not finite; "
+            "allowed are finite weights; did the training diverge?"
+        )
+
+
+def sum_bits(weights: IntArray, bias: IntArray, source: Intervals, units: IntArray) -> IntArray:
+    """Bits that the sums of each output can need in float32, in whatever order they are taken.
+
+    Each partial sum is an integer number of units that is bounded by the sum of the magnitudes; while that is at most
+    ``2**24`` units, all of them are representable and the result is exact.
+
+    Args:
+        weights: `(n_in, n_out)`.
+        bias: `(n_out,)`, in units of the sums; 0 where the bias is added later.
+        source: ranges of the operand codes.
+        units: `(n_in,)` powers of two that divide every reachable operand code; 0 for a code that is always 0.
+
+    Returns:
+        `(n_out,)`; up to ``FLOAT32_BITS`` is exact.
+    """
+    peak = np.array([max(abs(i.lo), abs(i.hi)) for i in source], dtype=object)
+    reach = peak @ np.abs(weights).astype(object) + np.abs(bias).astype(object)
+    products = lowest_bit(weights) * units[:, None]
+    grid = np.concatenate([products, lowest_bit(bias)[None, :]])
+    unit = np.where(grid == 0, np.iinfo(np.int64).max, grid).min(axis=0)
+    counts = [max(int(total) - 1, 0) // int(step) for total, step in zip(reach, unit, strict=True)]
+    return np.array([count.bit_length() for count in counts], dtype=np.int64)
+
+
+def check_exact_sums(layer: str, weights: IntArray, bias: IntArray, source: Intervals, units: IntArray) -> None:
+    """Refuse a layer whose float32 sums Keras would round, so that no exact answer exists.
+
+    Raises:
+        UnsupportedModelError: if a sum could need more than 24 bits.
+    """
+    bits = sum_bits(weights, bias, source, units)
+    if (bits > FLOAT32_BITS).any():
+        raise UnsupportedModelError(
+            f"layer {layer!r}: output {int(bits.argmax())} can need {int(bits.max())} bits, and Keras adds up in float32, "
+            f"which holds {FLOAT32_BITS}; its own result would depend on the order of the additions; use fewer bits in the "
+            "input, the activation before this layer or the kernel"
+        )

@@ -1,0 +1,232 @@
+"""What each Keras layer computes at inference, as plain arrays and dictionaries; the true quantisers are called here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from bittrigger.errors import UnsupportedModelError
+from bittrigger.frontend import attributes
+from bittrigger.frontend.attributes import unsupported_layer
+from bittrigger.frontend.functions import SQUARE
+from bittrigger.frontend.kernels import Float32Array, check_finite
+from bittrigger.layers.pointwise import check_pointwise
+
+Facts = dict[str, Any]
+
+
+def layer_facts(layer: Any) -> Facts:  # noqa: C901, PLR0911, PLR0912 - one return a class
+    """The attributes of the node that stands for ``layer`` itself, without its ``activation`` argument.
+
+    Raises:
+        UnsupportedModelError: if the class is not supported, a setting has no exact meaning, or a weight is not finite.
+    """
+    name = _class(layer)
+    if name not in (*attributes.ALLOWED_LAYERS, *attributes.AT_OUTPUT, _BIT_ACTIVATION):
+        raise unsupported_layer(layer.name, name)
+    _check_dtype(layer)
+    match name:
+        case "Dense" | "QDense":
+            return _dense(layer)
+        case "Conv1D" | "QConv1D":
+            check_pointwise(layer)
+            return _dense(layer)
+        case "BatchNormalization" | "QBatchNormalization":
+            return _batchnorm(layer)
+        case "Activation":
+            return {attributes.KIND: "function", attributes.FUNCTION: function_spec(layer.name, layer.activation)}
+        case "QActivation":
+            return {attributes.KIND: "function", attributes.FUNCTION: function_spec(layer.name, layer.quantizer)}
+        case _ if name == _BIT_ACTIVATION:
+            return _bit_activation(layer)
+        case "ReLU" | "LeakyReLU":
+            return {attributes.KIND: "function", attributes.FUNCTION: _layer_spec(name, layer)}
+        case "Softmax" | "Multiply":  # the latter of a tensor with itself: `check_model` lets no other pass
+            spec = {"module": "keras", "class_name": SQUARE if name == "Multiply" else "softmax", "config": {}}
+            return {attributes.KIND: "function", attributes.FUNCTION: spec}
+        case "Flatten" | "Reshape":
+            return {attributes.KIND: "reshape"}
+        case "GlobalAveragePooling1D":
+            return _average(layer)
+        case "InputLayer":
+            return {attributes.KIND: "input"}
+        case _:
+            return {attributes.KIND: name.lower()}
+
+
+_BIT_ACTIVATION = "bittrigger.layers.activations.BitActivation"
+
+
+def _bit_activation(layer: Any) -> Facts:
+    static = layer.stock_input()
+    if static is not None:
+        return {attributes.KIND: "function", attributes.FUNCTION: function_spec(layer.name, static)}
+    return {attributes.KIND: "dynamic", attributes.DYNAMIC: layer.input_config()}
+
+
+def activation_facts(layer: Any) -> Facts:
+    """The attributes of the node that hls4ml makes of the ``activation`` argument of ``layer``."""
+    return {attributes.KIND: "function", attributes.FUNCTION: function_spec(layer.name, layer.activation)}
+
+
+def _class(layer: Any) -> str:
+    """The class of a layer of Keras or QKeras itself, or the full path of a class of somebody else."""
+    kind = type(layer)
+    if kind.__module__.split(".")[0] in ("keras", "qkeras", "tensorflow"):
+        return str(kind.__name__)
+    return f"{kind.__module__}.{kind.__name__}"
+
+
+def _check_dtype(layer: Any) -> None:
+    found = {str(layer.dtype), str(getattr(layer, "compute_dtype", "float32"))}
+    if found != {"float32"}:
+        raise UnsupportedModelError(
+            f"layer {layer.name!r}: it computes in {', '.join(sorted(found - {'float32'}))}; allowed is float32; build the "
+            "model with the float32 policy"
+        )
+
+
+def _layer_spec(name: str, layer: Any) -> Facts:
+    config = {key: value for key, value in layer.get_config().items() if key in _LAYER_SETTINGS}
+    return {"module": "keras", "class_name": name, "config": {key: _number(value) for key, value in config.items()}}
+
+
+_LAYER_SETTINGS = ("max_value", "negative_slope", "threshold", "alpha")
+
+
+def _number(value: Any) -> float | None:
+    return None if value is None else float(value)
+
+
+def function_spec(layer: str, function: Any) -> Facts:
+    """The plain description of an activation function or quantiser, from which it can be rebuilt.
+
+    Raises:
+        UnsupportedModelError: if it has a setting that Keras does not save, so that the model changes when it is saved.
+    """
+    import qkeras
+    import tensorflow as tf
+
+    if hasattr(function, "get_config"):
+        kind = type(function)
+        if getattr(qkeras, kind.__name__, None) is not kind:
+            raise UnsupportedModelError(
+                f"layer {layer!r}: activation {kind.__module__}.{kind.__name__} is not one of QKeras; its meaning is not "
+                "known; allowed are the quantisers of QKeras; use one of these"
+            )
+        spec = {"module": "qkeras", "class_name": kind.__name__, "config": _plain(function.get_config())}
+        check_saved_settings(layer, function)
+        return spec
+    name = str(getattr(function, "__name__", function))
+    for module, home in (("keras", tf.keras.activations), ("qkeras", qkeras.quantizers)):
+        if getattr(home, name, None) is function:
+            return {"module": module, "class_name": name, "config": {}}
+    raise UnsupportedModelError(
+        f"layer {layer!r}: activation {name!r} is a function of your own; its meaning is not known; allowed are those of "
+        "Keras and QKeras; use one of these"
+    )
+
+
+def _plain(config: Mapping[str, Any]) -> Facts:
+    return {key: value.item() if isinstance(value, np.generic) else value for key, value in config.items()}
+
+
+def check_saved_settings(layer: str, quantizer: Any) -> None:
+    """Refuse a quantiser with a setting that its ``get_config`` leaves out: it would change when the model is saved.
+
+    Raises:
+        UnsupportedModelError: if such a setting differs from its default.
+    """
+    rebuilt = type(quantizer).from_config(quantizer.get_config())
+    for key in ("is_quantized_clip", "scale_axis", "use_ste", "temperature", "use_real_sigmoid", "log2_rounding"):
+        value, saved = getattr(quantizer, key, None), getattr(rebuilt, key, None)
+        if value != saved:
+            raise UnsupportedModelError(
+                f"layer {layer!r}: {quantizer} has {key}={value!r}, which QKeras does not save, so that the model changes "
+                f"to {key}={saved!r} when it is saved and loaded; allowed is {saved!r}; leave it at its default"
+            )
+
+
+def _quantized(layer: Any, what: str, quantizer: Any, variable: Any) -> Float32Array:
+    """A weight as Keras computes with it, the quantiser applied."""
+    raw = np.asarray(variable, dtype=np.float32)
+    check_finite(layer.name, what, raw)
+    if quantizer is None:
+        return raw
+    if int(getattr(quantizer, "integer", 0)) < 0:
+        raise UnsupportedModelError(
+            f"layer {layer.name!r}: {what} quantizer {quantizer} has fewer than 0 integer bits, which QKeras itself cannot "
+            "compute; allowed are 0 and more; use more bits"
+        )
+    values = np.asarray(quantizer(variable), dtype=np.float32)
+    _check_scale(layer, what, quantizer)
+    check_finite(layer.name, f"quantised {what}", values)
+    return values
+
+
+def _check_scale(layer: Any, what: str, quantizer: Any) -> None:
+    scale = getattr(quantizer, "scale", None)
+    if scale is None or getattr(quantizer, "alpha", None) != "auto":
+        return
+    values = np.ravel(np.asarray(scale, dtype=np.float64))
+    wrong = values[np.frexp(values)[0] != 0.5]
+    if wrong.size:
+        raise UnsupportedModelError(
+            f"layer {layer.name!r}: {what} quantizer {quantizer} has the scale {wrong[0]:.9g}, which is no power of two, so "
+            "that Keras rounds its products and its sums depend on their order; allowed are powers of two; use "
+            "alpha='auto_po2' or alpha=1"
+        )
+
+
+def _dense(layer: Any) -> Facts:
+    quantizer = getattr(layer, "kernel_quantizer_internal", None)
+    kernel = _quantized(layer, "kernel", quantizer, layer.kernel)
+    kernel = kernel.reshape(kernel.shape[-2:])  # that of a convolution over one position has an axis more
+    facts = {
+        attributes.KIND: "dense",
+        attributes.KERNEL: kernel,
+        attributes.QUANTIZER: "no quantizer" if quantizer is None else str(quantizer),
+        attributes.BIAS: np.zeros(kernel.shape[1], dtype=np.float32),
+    }
+    if layer.use_bias:
+        facts[attributes.BIAS] = _quantized(layer, "bias", getattr(layer, "bias_quantizer_internal", None), layer.bias)
+    return facts
+
+
+def _average(layer: Any) -> Facts:
+    if layer.data_format != "channels_last" or layer.keepdims:
+        raise UnsupportedModelError(
+            f"layer {layer.name!r}: a pooling with data_format {layer.data_format!r} and keepdims={layer.keepdims}; allowed are "
+            "'channels_last' and False; put a Reshape behind it"
+        )
+    return {attributes.KIND: "average"}
+
+
+def _batchnorm(layer: Any) -> Facts:
+    """``x * multiplier + offset`` with both factors computed as ``tf.nn.batch_normalization`` does."""
+    import tensorflow as tf
+
+    def part(name: str, short: str) -> Any:
+        return tf.constant(
+            _quantized(layer, name, getattr(layer, f"{short}_quantizer_internal", None), getattr(layer, name))
+        )
+
+    rank = len(layer.input_shape)
+    axis = [layer.axis] if isinstance(layer.axis, int) else list(layer.axis)
+    if rank not in (2, 3) or axis not in ([rank - 1], [-1]):
+        raise UnsupportedModelError(
+            f"layer {layer.name!r}: batch normalisation over axis {axis} of {rank} axes; allowed is the last of two or three; "
+            "put a Reshape or Flatten before it"
+        )
+    inverse = tf.math.rsqrt(part("moving_variance", "variance") + layer.epsilon)
+    if layer.scale:
+        inverse = inverse * part("gamma", "gamma")
+    offset = -part("moving_mean", "mean") * inverse
+    if layer.center:
+        offset = part("beta", "beta") - part("moving_mean", "mean") * inverse
+    multiplier, shift = np.asarray(inverse, dtype=np.float32), np.asarray(offset, dtype=np.float32)
+    check_finite(layer.name, "scale", multiplier)
+    check_finite(layer.name, "offset", shift)
+    return {attributes.KIND: "batchnorm", attributes.MULTIPLIER: multiplier, attributes.OFFSET: shift}

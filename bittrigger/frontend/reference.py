@@ -1,0 +1,128 @@
+"""Keras as the reference: what ``model.predict`` gives for real events, with each sum as the layers write it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from bittrigger.errors import ConfigError
+from bittrigger.frontend.functions import Grid, function_from_spec
+from bittrigger.frontend.layer_attributes import function_spec
+from bittrigger.frontend.parse import without_bit_layers
+from bittrigger.frontend.quiet import as_written
+from bittrigger.ir.fixed import FloatArray
+from bittrigger.ir.graph import Graph, Input
+from bittrigger.ir.ports import decode_inputs, encode_events
+
+Float32Array = npt.NDArray[np.float32]
+
+BATCH = 1 << 14
+"""Events that Keras gets at a time; bounds the memory."""
+
+_log = logging.getLogger(__name__)
+
+
+def keras_outputs(model: Any, values: Float32Array) -> FloatArray:
+    """What ``model.predict`` gives for `(events, n_inputs)`: all outputs side by side, `(events, n_outputs)` float64."""
+    import tensorflow as tf
+
+    as_written()
+    shapes = [tuple(int(n) for n in tensor.shape[1:]) for tensor in model.inputs]
+    stops = np.cumsum([int(np.prod(shape)) for shape in shapes])
+    parts = np.split(values, stops[:-1], axis=1)
+    inputs = [part.reshape(len(values), *shape) for part, shape in zip(parts, shapes, strict=True)]
+    if not len(values):
+        return np.empty((0, sum(int(np.prod(tensor.shape[1:])) for tensor in model.outputs)))
+    found = model.predict(inputs if len(inputs) > 1 else inputs[0], batch_size=BATCH, verbose=0)
+    flat = [np.asarray(output, dtype=np.float64).reshape(len(values), -1) for output in tf.nest.flatten(found)]
+    return np.concatenate(flat, axis=1)
+
+
+def reference_events(model: Any, graph: Graph, inputs: FloatArray) -> Float32Array:
+    """Real ``inputs`` `(events, n_inputs)` as Keras and the design both take them.
+
+    They are the float32 that Keras reads; but where the user has chosen the type of the ports, so that the model does not
+    round to their codes itself, they are the values of these codes, and a warning says how many events that changes.
+
+    Raises:
+        ConfigError: if they do not fit the ports.
+    """
+    if inputs.ndim != 2 or inputs.shape[1] != graph.n_inputs:
+        raise ConfigError(f"inputs of shape {inputs.shape}; expected (events, {graph.n_inputs}) for {graph.name!r}")
+    on_port = decode_inputs(graph, encode_events(graph, inputs)).astype(np.float32)
+    read: Float32Array = inputs.astype(np.float32)
+    if has_input_quantizers(model, graph):
+        return read
+    changed = int((on_port != read).any(axis=1).sum())
+    if changed:
+        types = ", ".join(f"{port.name} {port.type}" for port in graph.inputs)
+        _log.warning(
+            "%d of %d events do not fit the ports (%s): their values are rounded or clipped to codes, and the model is "
+            "compared on these, not on the values that you gave; a wider or finer input precision takes them as they are",
+            changed,
+            len(read),
+            types,
+        )
+    return on_port
+
+
+def has_input_quantizers(model: Any, graph: Graph) -> bool:
+    """Whether the model itself rounds every input to the grid of its port, so that reals off the grid have one answer.
+
+    It does not if the user has chosen the type of the ports.
+    """
+    stock = without_bit_layers(model)
+    return all(_rounds(stock, port, tensor) for port, tensor in zip(graph.inputs, stock.inputs, strict=True))
+
+
+def _rounds(model: Any, port: Input, tensor: Any) -> bool:
+    wanted = Grid(port.frac, port.interval.lo, port.interval.hi)
+    grids = list(_grids_behind(model, tensor))
+    return bool(grids) and all(grid == wanted for grid in grids)
+
+
+def _grids_behind(model: Any, tensor: Any) -> Iterator[Grid | None]:
+    for layer in model.layers:
+        if layer.input is not tensor or layer.output is tensor:
+            continue
+        kind = type(layer).__name__
+        if kind in ("Flatten", "Reshape", "Dropout"):
+            yield from _grids_behind(model, layer.output)
+        elif kind in ("QActivation", "Activation"):
+            function = layer.quantizer if kind == "QActivation" else layer.activation
+            yield function_from_spec(layer.name, function_spec(layer.name, function)).grid
+        else:
+            yield None
+
+
+@contextmanager
+def without_endings(model: Any, *, remove: bool) -> Iterator[Any]:
+    """The model without a softmax or sigmoid at its end, if ``remove``."""
+    import tensorflow as tf
+
+    endings = (tf.keras.activations.softmax, tf.keras.activations.sigmoid)
+    if not remove:
+        yield model
+        return
+    outputs, changed = [], []
+    for tensor in model.outputs:
+        layer = tensor.node.layer
+        if isinstance(layer, tf.keras.layers.Softmax) or (
+            isinstance(layer, tf.keras.layers.Activation) and layer.activation in endings
+        ):
+            outputs.append(layer.input)
+            continue
+        if getattr(layer, "activation", None) in endings:
+            changed.append((layer, layer.activation))
+            layer.activation = tf.keras.activations.linear
+        outputs.append(tensor)
+    try:
+        yield tf.keras.Model(model.inputs, outputs)
+    finally:
+        for layer, activation in changed:
+            layer.activation = activation

@@ -1,0 +1,1 @@
+"""Integers: fixed point, the graph with its oracle, adder graphs, pipelines and ports."""

@@ -1,0 +1,111 @@
+"""A pipeline: every adder of every layer, placed in a clock cycle.
+
+Stage ``s`` is the logic between register ranks ``s - 1`` and ``s``; stage 0 reads the input ports. A value
+computed in stage ``s`` and read in stage ``t`` passes ``t - s`` registers. The results of the last module enter a final
+rank, so the latency is one more than their stage. Emitters read this and nothing else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bittrigger.ir.adders import AdderGraph
+from bittrigger.ir.block_floating_point import MagnitudeOr, ShiftDown, ShiftUp
+from bittrigger.ir.fixed import Interval, Rounding
+from bittrigger.ir.graph import Graph, Intervals, Linear, Lookup, Operation, Requantize
+
+
+@dataclass(frozen=True, eq=False)
+class Module:
+    """One scheduled node of the graph; it becomes one Verilog module and one C++ function.
+
+    Attributes:
+        node: what it computes.
+        adders: the adder graph of a ``Linear`` node, else None.
+        source: ranges of its operand codes.
+        result: ranges of its output codes.
+        start: stage in which its operand is read.
+        stop: stage in which its results are available, before the register that follows.
+        stages: for a ``Linear`` node the stage of each adder, ``start <= stage <= stop``; for a ``ShiftDown`` the stage in
+            which the codes are shifted, before they are rounded in ``stop``.
+    """
+
+    node: Operation
+    adders: AdderGraph | None
+    source: Intervals
+    result: Intervals
+    start: int
+    stop: int
+    stages: tuple[int, ...]
+
+    @property
+    def name(self) -> str:
+        """The module's identifier, for example ``bitlinear_dense_1``."""
+        return f"{self.kind}_{self.node.name}"
+
+    @property
+    def kind(self) -> str:
+        """What it computes, in a word."""
+        match self.node:
+            case Linear():
+                kind = "bitlinear" if self.node.is_ternary else "linear"
+            case Requantize():
+                kind = "requantize"
+            case Lookup():
+                kind = "lookup"
+            case MagnitudeOr():
+                kind = "magnitude"
+            case ShiftDown():
+                kind = "shift_down"
+            case ShiftUp():
+                kind = "shift_up"
+        return kind
+
+    @property
+    def cycles(self) -> int:
+        """Registers between operand and results."""
+        return self.stop - self.start
+
+
+@dataclass(frozen=True, eq=False)
+class Pipeline:
+    """A graph with every operation placed in a stage.
+
+    Attributes:
+        clock_mhz: the clock that the placement was made for.
+        latency_cycles: rising edges from the one that follows valid inputs at the ports to the one after which the
+            outputs can be read, so that ``latency_cycles`` registers lie on every path.
+        ii: initiation interval in cycles; always 1.
+    """
+
+    graph: Graph
+    modules: tuple[Module, ...]
+    clock_mhz: float
+    latency_cycles: int
+    ii: int = 1
+
+    def source_stage(self, name: str) -> int:
+        """The stage in which node ``name`` delivers its codes (inputs: 0)."""
+        for module in self.modules:
+            if module.node.name == name:
+                return module.stop
+        return 0
+
+
+def kept_bits(node: Requantize | Lookup, source: Interval, result: Interval) -> int:
+    """Bits of an operand code that a requantiser or a table reads; the others are never registered in front of it.
+
+    Args:
+        source: range of the code.
+        result: range of what it becomes.
+    """
+    if result.lo == result.hi:
+        return 0
+    if isinstance(node, Requantize) and node.rounding is Rounding.TRN:
+        return max(source.width - max(node.shift, 0), 1)
+    return source.width
+
+
+def vector_bits(codes: Intervals) -> int:
+    """Bits of a register that holds codes of these ranges; what never changes needs none."""
+    return sum(0 if span.lo == span.hi else span.width for span in codes)

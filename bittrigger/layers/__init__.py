@@ -1,0 +1,1 @@
+"""BitLinear and its quantizers, as Keras layers."""

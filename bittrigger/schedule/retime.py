@@ -1,0 +1,217 @@
+"""Place the registers of a pipeline so that they are fewest, for a given latency and clock: retiming, exactly.
+
+Every stage is an integer variable: that of each adder, and those in which each module reads its operand and delivers its
+results. A value that is made in stage ``s`` and last read in stage ``t`` takes ``t - s`` times its width, however many
+readers it has; that a path fits the clock period is a difference between two stages. So the fewest registers are a linear
+problem over differences, solved to the optimum (``difference``).
+
+Source: C. E. Leiserson and J. B. Saxe, "Retiming synchronous circuitry", Algorithmica 6 (1991).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from bittrigger.device.timing import DelayModel, adder_delay_ns, node_delay_ns, scaling_delays_ns
+from bittrigger.errors import InternalError
+from bittrigger.ir.adders import AdderGraph, first_equals, fold_constants, live_values, value_intervals
+from bittrigger.ir.block_floating_point import MagnitudeOr, Scaling, ShiftDown, ShiftUp, operand_bits
+from bittrigger.ir.fixed import IntArray
+from bittrigger.ir.graph import Graph, Input, Intervals, Linear, Lookup, Requantize, intervals, operand
+from bittrigger.ir.pipeline import kept_bits, vector_bits
+from bittrigger.schedule.difference import Constraints, minimise
+from bittrigger.schedule.period import Operation, critical_pairs
+
+Stages = dict[str, tuple[int, int, tuple[int, ...]]]
+"""For each node its module's start and stop, and the stages of its adders."""
+
+
+@dataclass
+class _Problem:
+    """Variables, what each costs a stage, and which comes after which."""
+
+    costs: list[int] = field(default_factory=list)
+    rows: list[tuple[int, int, int]] = field(default_factory=list)
+    operations: list[Operation] = field(default_factory=list)
+
+    def variable(self, *after: int) -> int:
+        """A new variable, no smaller than those in ``after``."""
+        self.costs.append(0)
+        new = len(self.costs) - 1
+        self.rows += [(new, earlier, 0) for earlier in after]
+        return new
+
+    def delay(self, width: int, made: int, *read: int) -> None:
+        """State that ``width`` bits made in stage ``made`` are read in each of the stages ``read``."""
+        if width and read:
+            last = self.variable(*dict.fromkeys(read)) if len(set(read)) > 1 else read[0]
+            self.costs[last] += width
+            self.costs[made] -= width
+
+    def operation(self, variable: int, delay_ns: float, operands: set[int]) -> int:
+        """A new operation; its number."""
+        self.operations.append(Operation(variable, delay_ns, tuple(sorted(operands))))
+        return len(self.operations) - 1
+
+
+@dataclass(frozen=True)
+class _Module:
+    """The variables of one module, of its adders or parts, and the operation (or None) behind each of its results."""
+
+    start: int
+    stop: int
+    adders: tuple[int | None, ...]
+    makers: tuple[int | None, ...]
+
+
+@dataclass
+class _Builder:
+    """Turns a network into a problem."""
+
+    graph: Graph
+    model: DelayModel
+    problem: _Problem = field(default_factory=_Problem)
+    modules: dict[str, _Module] = field(default_factory=dict)
+
+    def port(self, node: Input, origin: int) -> None:
+        """The ports of the design: their codes are there in stage 0."""
+        self.modules[node.name] = _Module(origin, origin, (), (None,) * node.size)
+
+    def start(self, inputs: tuple[str, ...]) -> tuple[int, list[int | None]]:
+        """A stage in which all of ``inputs`` can be read, and the operations that make their codes."""
+        start = self.problem.variable(*dict.fromkeys(self.modules[name].stop for name in inputs))
+        return start, [maker for name in inputs for maker in self.modules[name].makers]
+
+    def elementwise(self, node: Requantize | Lookup, source: Intervals, result: Intervals) -> None:
+        """A requantiser or a table: its logic lies in its last stage, and registers in front of it hold its operand."""
+        start, makers = self.start(node.inputs)
+        stop = self.problem.variable(start)
+        width = sum(kept_bits(node, span, out) for span, out in zip(source, result, strict=True))
+        self.problem.delay(width, start, stop)
+        number = self.problem.operation(
+            stop, node_delay_ns(node, source, self.model), {maker for maker in makers if maker is not None}
+        )
+        self.modules[node.name] = _Module(start, stop, (), (number,) * node.size)
+
+    def scaling(self, node: Scaling, source: Intervals, result: Intervals) -> None:
+        """Parts one behind the other, each of which reads what the one before it makes; registers may stand between them."""
+        start, makers = self.start(node.inputs)
+        operands = {maker for maker in makers if maker is not None}
+        stages = [start]
+        delays_ns = scaling_delays_ns(node, source, self.model)
+        for delay_ns, width in zip(delays_ns, operand_bits(node, source, result), strict=True):
+            stages.append(self.problem.variable(stages[-1]))
+            self.problem.delay(width, stages[-2], stages[-1])
+            operands = {self.problem.operation(stages[-1], delay_ns, operands)}
+        (last,) = operands
+        self.modules[node.name] = _Module(start, stages[-1], tuple(stages[1:-1]), (last,) * node.size)
+
+    def linear(self, node: Linear, adders: AdderGraph, result: Intervals) -> None:
+        """The adders of a layer that an output needs; one chain of registers behind each value."""
+        start, makers = self.start(node.inputs)
+        adders = fold_constants(adders, result)
+        ranges, same = value_intervals(adders), first_equals(adders)
+        live = {same[value] for value in live_values(adders)}
+        made: list[int | None] = [start] * adders.n_inputs
+        readers: list[list[int]] = [[] for _ in ranges]
+        for k, adder in enumerate(adders.adders):
+            value = adders.n_inputs + k
+            if value not in live:  # read by nothing, or the twin of an earlier one
+                made.append(made[same[value]] if same[value] < value else None)
+                makers.append(makers[same[value]] if same[value] < value else None)
+                continue
+            terms = [same[term.value] for term in adder.terms]
+            stage = self.problem.variable(*dict.fromkeys(_known(made[term]) for term in terms))
+            for term in terms:
+                readers[term].append(stage)
+            operands = {maker for term in terms if (maker := makers[term]) is not None}
+            makers.append(self.problem.operation(stage, adder_delay_ns(adder.operands, self.model), operands))
+            made.append(stage)
+        roots = dict.fromkeys(same[out.value] for out in adders.outputs if out.value is not None)
+        stop = self.problem.variable(start, *dict.fromkeys(_known(made[value]) for value in roots))
+        for value in roots:
+            readers[value].append(stop)
+        for value, stages in enumerate(readers):
+            if stages:
+                self.problem.delay(ranges[value].width, _known(made[value]), *stages)
+        behind = tuple(None if out.value is None else makers[out.value] for out in adders.outputs)
+        self.modules[node.name] = _Module(start, stop, tuple(made[adders.n_inputs :]), behind)
+
+    def top(self, ranges: dict[str, Intervals], end: int) -> None:
+        """The registers between modules, and those behind the outputs, up to the stage ``end``."""
+        read: dict[str, list[int]] = {}
+        for node in self.graph.nodes:
+            if not isinstance(node, Input):
+                for name in dict.fromkeys(node.inputs):
+                    read.setdefault(name, []).append(self.modules[node.name].start)
+        for name in dict.fromkeys(self.graph.outputs):
+            read.setdefault(name, []).append(end)
+            self.problem.rows.append((end, self.modules[name].stop, 1))
+        for name, stages in read.items():
+            self.problem.delay(vector_bits(ranges[name]), self.modules[name].stop, *stages)
+
+
+def _known(variable: int | None) -> int:
+    if variable is None:
+        raise InternalError("a live value depends on one that is not")
+    return variable
+
+
+def place_registers(
+    graph: Graph, adders: dict[str, AdderGraph], latency_cycles: int, budget_ns: float, model: DelayModel
+) -> Stages | None:
+    """The stages of all modules and adders with the fewest register bits.
+
+    Args:
+        adders: the adder graph of each ``Linear`` node, by node name.
+        latency_cycles: registers on every path; at least as many as the network takes.
+        budget_ns: time for logic in one stage.
+
+    Returns:
+        None where the paths are too long and too many to be listed (``critical.MOST_STEPS``).
+    """
+    ranges = intervals(graph)
+    builder = _Builder(graph, model)
+    origin, end = builder.problem.variable(), builder.problem.variable()
+    for node in graph.nodes:
+        match node:
+            case Input():
+                builder.port(node, origin)
+            case Linear():
+                builder.linear(node, adders[node.name], ranges[node.name])
+            case Requantize() | Lookup():
+                builder.elementwise(node, operand(node, ranges), ranges[node.name])
+            case MagnitudeOr() | ShiftDown() | ShiftUp():
+                builder.scaling(node, operand(node, ranges), ranges[node.name])
+    builder.top(ranges, end)
+    pairs = critical_pairs(builder.problem.operations, budget_ns)
+    if pairs is None:
+        return None
+    found = _solve(builder.problem, pairs, origin, end, latency_cycles)
+    return {
+        node.name: _placed(builder.modules[node.name], adders.get(node.name), found)
+        for node in graph.nodes
+        if not isinstance(node, Input)
+    }
+
+
+def _solve(problem: _Problem, pairs: list[tuple[int, int]], origin: int, end: int, latency_cycles: int) -> IntArray:
+    apart = [(last, first, 1) for first, last in pairs]
+    rows = np.array([*problem.rows, *apart, (end, origin, latency_cycles)], dtype=np.int64)
+    highest = np.full(len(problem.costs), latency_cycles, dtype=np.int64)
+    highest[origin] = 0
+    costs = np.array(problem.costs, dtype=np.int64)
+    return minimise(costs, Constraints(rows[:, 0], rows[:, 1], rows[:, 2], highest))
+
+
+def _placed(module: _Module, adders: AdderGraph | None, found: IntArray) -> tuple[int, int, tuple[int, ...]]:
+    start, stop = int(found[module.start]), int(found[module.stop])
+    if adders is None:
+        return start, stop, tuple(int(found[variable]) for variable in module.adders if variable is not None)
+    stages = [start] * adders.n_inputs
+    for adder, variable in zip(adders.adders, module.adders, strict=True):
+        ready = max(stages[term.value] for term in adder.terms)
+        stages.append(ready if variable is None else int(found[variable]))
+    return start, stop, tuple(stages[adders.n_inputs :])

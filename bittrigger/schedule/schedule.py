@@ -1,0 +1,119 @@
+"""Place every adder and requantiser in a pipeline stage: as soon as can be for the latency, then with the fewest registers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bittrigger.device.timing import (
+    DEFAULT_DELAYS,
+    DelayModel,
+    adder_delay_ns,
+    node_delay_ns,
+    scaling_delays_ns,
+    usable_ns,
+)
+from bittrigger.errors import ConfigError
+from bittrigger.ir.adders import AdderGraph
+from bittrigger.ir.graph import Graph, Input, Linear, Lookup, Requantize, intervals, operand
+from bittrigger.ir.pipeline import Module, Pipeline
+from bittrigger.schedule.retime import Stages, place_registers
+
+
+@dataclass(frozen=True, order=True)
+class Moment:
+    """A stage and the nanoseconds of logic already spent in it."""
+
+    stage: int
+    spent_ns: float
+
+    def after(self, delay_ns: float, budget_ns: float) -> Moment:
+        """The moment at which an operation that starts here is done; it moves to the next stage if it would not fit."""
+        if self.spent_ns + delay_ns > budget_ns:
+            return Moment(self.stage + 1, delay_ns)
+        return Moment(self.stage, self.spent_ns + delay_ns)
+
+
+def place_adders(
+    adders: AdderGraph, start: Moment, budget_ns: float, model: DelayModel = DEFAULT_DELAYS
+) -> tuple[tuple[int, ...], Moment]:
+    """The stage of each adder, each as soon as can be for operands that are there at ``start``, and the end of the last."""
+    moments = [start] * adders.n_inputs
+    for adder in adders.adders:
+        ready = max(moments[term.value] for term in adder.terms)
+        moments.append(ready.after(adder_delay_ns(adder.operands, model), budget_ns))
+    done = max((moments[out.value] for out in adders.outputs if out.value is not None), default=start)
+    return tuple(moment.stage for moment in moments[adders.n_inputs :]), done
+
+
+def place_parts(delays_ns: tuple[float, ...], start: Moment, budget_ns: float) -> list[Moment]:
+    """The moment at which each part is done, one after the other."""
+    moments = [start]
+    for delay_ns in delays_ns:
+        moments.append(moments[-1].after(delay_ns, budget_ns))
+    return moments[1:]
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Pass: integer graph and its adder graphs to a pipeline for ``clock_mhz``.
+
+    Attributes:
+        latency_cycles: registers on every path; None takes as few as the clock allows.
+        fewest_registers: whether registers are placed where they are fewest; if not, everything comes as soon as can be.
+    """
+
+    clock_mhz: float
+    model: DelayModel = DEFAULT_DELAYS
+    latency_cycles: int | None = None
+    fewest_registers: bool = True
+
+    def apply(self, graph: Graph, adders: dict[str, AdderGraph]) -> Pipeline:
+        """The pipeline of ``graph`` with the fewest register bits.
+
+        Args:
+            adders: the adder graph of each ``Linear`` node, by node name.
+
+        Raises:
+            ConfigError: if the clock is too fast for a single operation, or the latency less than the network takes.
+        """
+        budget_ns = usable_ns(self.clock_mhz, self.model)
+        soonest = self._soonest(graph, adders, budget_ns)
+        least = 1 + max((stop for name, (_, stop, _) in soonest.items() if name in graph.outputs), default=0)
+        latency = least if self.latency_cycles is None else self.latency_cycles
+        if latency < least:
+            raise ConfigError(
+                f"latency of {latency} cycles at {self.clock_mhz:g} MHz: these adders take at least {least}; "
+                "allow more cycles, or take a slower clock"
+            )
+        stages = soonest
+        if self.fewest_registers:
+            stages = place_registers(graph, adders, latency, budget_ns, self.model) or soonest
+        ranges = intervals(graph)
+        modules = tuple(
+            Module(node, adders.get(node.name), operand(node, ranges), ranges[node.name], *stages[node.name])
+            for node in graph.nodes
+            if not isinstance(node, Input)
+        )
+        return Pipeline(graph, modules, self.clock_mhz, latency)
+
+    def _soonest(self, graph: Graph, adders: dict[str, AdderGraph], budget_ns: float) -> Stages:
+        """Everything in the first stage in which its operands are there and its logic fits."""
+        ranges = intervals(graph)
+        done = {port.name: Moment(0, 0.0) for port in graph.inputs}
+        placed: Stages = {}
+        for node in graph.nodes:
+            if isinstance(node, Input):
+                continue
+            start = max(done[name] for name in node.inputs)
+            stages: tuple[int, ...] = ()
+            if isinstance(node, Linear):
+                stages, end = place_adders(adders[node.name], start, budget_ns, self.model)
+            elif isinstance(node, Requantize | Lookup):
+                end = start.after(node_delay_ns(node, operand(node, ranges), self.model), budget_ns)
+            else:
+                delays_ns = scaling_delays_ns(node, operand(node, ranges), self.model)
+                *firsts, end = place_parts(delays_ns, start, budget_ns)
+                stages = tuple(moment.stage for moment in firsts)
+            done[node.name] = end
+            placed[node.name] = (start.stage, end.stage, stages)
+        return placed

@@ -1,0 +1,1 @@
+"""Where two executions part, and what is left behind to see it again."""

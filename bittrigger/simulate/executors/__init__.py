@@ -1,0 +1,1 @@
+"""Independent ways to run one design."""

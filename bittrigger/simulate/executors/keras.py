@@ -1,0 +1,73 @@
+"""Keras as an executor: what ``model.predict`` gives, as the integer codes of the outputs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from bittrigger.errors import MismatchError
+from bittrigger.ir.fixed import FloatArray, IntArray
+from bittrigger.ir.graph import Graph, output_fracs
+from bittrigger.ir.ports import decode_inputs, output_fields
+
+
+@dataclass(frozen=True, eq=False)
+class KerasExecutor:
+    """Runs the Keras model that a build was made from.
+
+    A softmax or sigmoid at its end is left out, as no build holds one.
+
+    Attributes:
+        graph: the network; its ports say what codes mean.
+        model: the model file.
+        events: the real events `(events, n_inputs)` behind the first codes of a run, which Keras gets as they are; it gets
+            the values of the codes of the others.
+        name: ``keras``.
+    """
+
+    graph: Graph
+    model: Path
+    events: FloatArray | None = None
+    name: str = "keras"
+
+    def run(self, codes: IntArray) -> IntArray:
+        """Output codes `(events, n_outputs)` for input codes `(events, n_inputs)`.
+
+        Raises:
+            UnsupportedModelError: if the file is no model that may be loaded.
+            MismatchError: if the model has other inputs or outputs than the build, or a value that no code stands for.
+        """
+        from bittrigger.frontend.keras_file import load_model
+        from bittrigger.frontend.reference import keras_outputs, reference_events, without_endings
+
+        loaded = load_model(self.model)
+        n_inputs = sum(int(np.prod(tensor.shape[1:])) for tensor in loaded.inputs)
+        if n_inputs != self.graph.n_inputs:
+            raise MismatchError(f"model {self.model} has {n_inputs} inputs; the build has {self.graph.n_inputs}")
+        values = decode_inputs(self.graph, codes).astype(np.float32)
+        if self.events is not None:
+            given = self.events[: len(values)]
+            values[: len(given)] = reference_events(loaded, self.graph, given)
+        with without_endings(loaded, remove=True) as bare:
+            return self._codes(keras_outputs(bare, values))
+
+    def _codes(self, outputs: np.ndarray[tuple[int, int], np.dtype[np.float64]]) -> IntArray:
+        if outputs.shape[1] != self.graph.n_outputs:
+            raise MismatchError(
+                f"model {self.model} has {outputs.shape[1]} outputs; the build has {self.graph.n_outputs}"
+            )
+        scaled = outputs * np.exp2(output_fracs(self.graph))
+        off = np.argwhere(~(np.isfinite(scaled) & (scaled == np.rint(scaled)) & (np.abs(scaled) < 2.0**62)))
+        if off.size:
+            event, column = (int(k) for k in off[0])
+            field = output_fields(self.graph)[column]
+            raise MismatchError(
+                f"event {event}, output {field.port}[{field.index}]: keras gives {outputs[event, column]:g}, which is no "
+                f"multiple of {field.type.step:g}, the step of the output; is {self.model} the model of this build?",
+                event=event,
+                column=column,
+            )
+        codes: IntArray = scaled.astype(np.int64)
+        return codes

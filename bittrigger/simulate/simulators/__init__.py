@@ -1,0 +1,1 @@
+"""Programs that the executors compile and run."""

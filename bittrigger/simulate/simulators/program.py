@@ -1,0 +1,108 @@
+"""A netlist as a straight-line program on bit vectors: all clock cycles of a run at once.
+
+A pipeline has no feedback, so its registers need no clocking one cycle at a time: a register delays the whole history of a
+net by one cycle. Cells are grouped by depth and type, and NumPy evaluates each group in one go, 64 cycles a word.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from bittrigger.errors import ToolError
+from bittrigger.simulate.simulators.cells import EVALUATORS, ONES, Words, parameter
+from bittrigger.synth.count import SHIFT_REGISTERS, topological
+from bittrigger.synth.netlist import HIGH, LOW, Cell, Netlist
+
+_CLOCK_PINS = frozenset({"C", "CLK"})
+
+NetArray = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class _Group:
+    """Cells of one type and depth, and the nets on their pins, `(cells,)` for each bit of a pin."""
+
+    type: str
+    cells: list[Cell]
+    inputs: dict[str, list[NetArray]]
+    outputs: dict[str, list[NetArray]]
+
+
+class Program:
+    """An executable netlist.
+
+    Raises:
+        ToolError: if the netlist has feedback, a cell of unknown type, or a register that the clock does not drive.
+    """
+
+    def __init__(self, netlist: Netlist, clock: str = "clk") -> None:
+        self.netlist = netlist
+        clock_net = netlist.inputs[clock][0]
+        for cell in netlist.cells:
+            _check(cell, clock_net)
+        self._groups = _groups(netlist)
+
+    def run(self, ports: dict[str, Words]) -> dict[str, Words]:
+        """The values of the output ports, `(bits, words)`, for those of the input ports, the clock left out.
+
+        Bit ``t`` of a row is the value in cycle ``t``; registers start with their INIT.
+        """
+        words = next(iter(ports.values())).shape[1]
+        values = np.zeros((self.netlist.n_nets, words), dtype=np.uint64)
+        values[HIGH] = ONES
+        for port, bits in self.netlist.inputs.items():
+            if port in ports:
+                values[list(bits)] = ports[port]
+        for group in self._groups:
+            pins = {pin: [values[nets] for nets in bits] for pin, bits in group.inputs.items()}
+            results = EVALUATORS[group.type](group.cells, pins)
+            for pin, driven in group.outputs.items():
+                for nets, result in zip(driven, results[pin], strict=True):
+                    values[nets] = result
+            values[LOW] = 0  # where pins that are not connected leave their results
+        return {port: values[list(bits)] for port, bits in self.netlist.outputs.items()}
+
+
+def _check(cell: Cell, clock: int) -> None:
+    if cell.type not in EVALUATORS:
+        raise ToolError(
+            f"netlist: cell {cell.name!r} is a {cell.type}; the gate-level executor knows {', '.join(sorted(EVALUATORS))}; "
+            "use the executor rtl for this design"
+        )
+    for pin in _CLOCK_PINS & cell.inputs.keys():
+        if cell.inputs[pin][0] != clock or parameter(cell, f"IS_{pin}_INVERTED", 1):
+            raise ToolError(f"netlist: register {cell.name!r} is not clocked by the rising edge of the port")
+    if cell.type in SHIFT_REGISTERS and cell.inputs["CE"] != (HIGH,):
+        raise ToolError(f"netlist: shift register {cell.name!r} can be halted; a pipeline has no stall")
+
+
+def _groups(netlist: Netlist) -> list[_Group]:
+    depth: dict[int, int] = {}
+    members: dict[tuple[int, str], list[Cell]] = defaultdict(list)
+    for cell in topological(netlist.cells):
+        own = 1 + max((depth.get(net, 0) for bits in cell.inputs.values() for net in bits), default=0)
+        members[own, cell.type].append(cell)
+        for bits in cell.outputs.values():
+            depth.update(dict.fromkeys(bits, own))
+    return [_group(kind, cells) for (_, kind), cells in sorted(members.items(), key=lambda item: item[0])]
+
+
+def _group(kind: str, cells: list[Cell]) -> _Group:
+    inputs = {pin for cell in cells for pin in cell.inputs} - _CLOCK_PINS
+    outputs = {pin for cell in cells for pin in cell.outputs}
+    return _Group(
+        kind,
+        cells,
+        {pin: _nets([cell.inputs.get(pin) for cell in cells], LOW) for pin in sorted(inputs)},
+        {pin: _nets([cell.outputs.get(pin) for cell in cells], LOW) for pin in sorted(outputs)},
+    )
+
+
+def _nets(pins: list[tuple[int, ...] | None], absent: int) -> list[NetArray]:
+    width = max(len(bits) for bits in pins if bits is not None)
+    rows = [bits if bits is not None else (absent,) * width for bits in pins]
+    return list(np.array(rows, dtype=np.int64).T)
