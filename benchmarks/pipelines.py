@@ -7,14 +7,13 @@ import tempfile
 import time
 from pathlib import Path
 
-from bittrigger.frontend.parse import parse
-
 from bittrigger.build.folder import BuildSettings, create_pipeline, lower
 from bittrigger.compile.convert import design_name
 from bittrigger.emit.verilog import emit_verilog
 from bittrigger.errors import ConfigError
 from bittrigger.frontend.keras_file import load_model
 from bittrigger.frontend.lower import lower as lower_model
+from bittrigger.frontend.parse import parse
 from bittrigger.ir.graph import Graph, Requantize
 from bittrigger.ir.pipeline import Pipeline
 from bittrigger.passes.lower_trees import lower_graph_to_trees

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from bittrigger.frontend.parse import parse
 
 from bittrigger.build.folder import BuildSettings
 from bittrigger.frontend.lower import lower
+from bittrigger.frontend.parse import parse
 from bittrigger.frontend.quiet import quiet_tensorflow
 from bittrigger.ir.fixed import decode
 from bittrigger.ir.graph import evaluate, output_fracs, verify

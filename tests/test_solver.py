@@ -220,7 +220,7 @@ def test_the_graph_is_the_same_on_one_processor():
     """A small matrix is searched on as many processors as there are."""
     script = (
         "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\n"
-        "import numpy as np; from bittrigger import adders; from bittrigger.ir.fixed import Interval\n"
+        "import numpy as np; from bittrigger.ir import adders; from bittrigger.ir.fixed import Interval\n"
         "from bittrigger.solver import solve\n"
         "weights = np.random.default_rng(3).integers(-1, 2, size=(8, 12))\n"
         "print(adders.text(solve(weights, np.zeros(12, dtype=np.int64), (Interval(-128, 127),) * 8)), end='')"

@@ -11,18 +11,7 @@ from bittrigger.errors import UnsupportedModelError
 from bittrigger.frontend.attributes import ALLOWED_LAYERS, AT_OUTPUT
 from bittrigger.frontend.keras_calls import check_calls
 from bittrigger.frontend.keras_numbers import check_call_numbers, check_quantizer
-
-OURS = frozenset(["BitLinear", "BitActivation", "BitConv1D", "BitConv2D", "BitHepLinear"])
-"""Layers of ``bittrigger.train``; Keras puts ``PACKAGE`` in front of their names."""
-
-PACKAGE = "bittrigger>"
-_OUR_MODULES = ("bittrigger.layers.bit_linear", "bittrigger.layers.activations", "bittrigger.layers.bithep")
-TRAINING_ONLY = {
-    "BitConv2D": "convolutions do not convert; allowed are BitLinear and dense layers; flatten the inputs and use BitLinear",
-    "BitHepLinear": "it scales activations by 127 / max|x| of each token and weights by mean|W|, which are no powers of two and "
-    "have no exact bits; allowed is BitLinear; build the model with it and train again",
-}
-"""Layers that do not convert, and why."""
+from bittrigger.layers.names import MODULES, OURS, PACKAGE, TRAINING_ONLY
 
 COUNTED = frozenset(
     [
@@ -246,7 +235,7 @@ def _check_module(where: str, owner: str, value: Mapping[str, Any]) -> None:
         raise _refused(where, owner, "object", value.get("config"))
     kind = value.get("class_name")
     builtin = module == "builtins" and kind == "function"
-    home = _is_one_of(kind, OURS) and module in _OUR_MODULES
+    home = _is_one_of(kind, OURS) and module in MODULES
     if module is not None and not builtin and not home and str(module).split(".")[0] not in _MODULES:
         raise _refused(where, owner, "module", module)
     registered = value.get("registered_name")

@@ -9,7 +9,7 @@ are the same for every event:
 * ``Requantize``: drop bits with a stated rounding, then clip; ReLU is a clip at zero;
 * ``Lookup``: a piecewise constant function for each channel; thresholds, ternary activations and tables.
 
-Scales of each event's own take three more, see ``bittrigger.ir.block_floating_point``: ``MagnitudeOr``, ``ShiftDown`` and ``ShiftUp``.
+Scales of each event's own take three more, see ``ir.block_floating_point``: ``MagnitudeOr``, ``ShiftDown`` and ``ShiftUp``.
 """
 
 from __future__ import annotations

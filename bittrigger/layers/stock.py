@@ -8,11 +8,11 @@ import numpy as np
 import qkeras
 
 from bittrigger.errors import UnsupportedModelError
-from bittrigger.frontend.keras_allowed import TRAINING_ONLY
 from bittrigger.layers.activations import BitActivation
 from bittrigger.layers.bit_linear import BitConv1D, BitConv2D, BitLinear
 from bittrigger.layers.bithep import BitHepLinear
 from bittrigger.layers.keras_types import Layer, Model, Quantizer, Tensor
+from bittrigger.layers.names import TRAINING_ONLY
 from bittrigger.layers.pointwise import check_pointwise
 from bittrigger.layers.quantizers import absmean_binary, absmean_ternary
 from bittrigger.layers.rebuild import Copy, copied, rebuild, unused_name

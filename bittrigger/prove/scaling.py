@@ -1,4 +1,4 @@
-"""Proof that the nodes of ``bittrigger.ir.block_floating_point`` are what they define: SAT against circuits written from the definition.
+"""Proof that the nodes of ``ir.block_floating_point`` are what they define: SAT against circuits written from the definition.
 
 A ``ShiftDown`` is proven for each code with every exponent that comes with it: one by which the code fits, or the highest.
 That no other comes is how the graph is built, which ``graph.verify`` checks whenever one is made or read.

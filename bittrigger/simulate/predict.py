@@ -16,7 +16,9 @@ from bittrigger.simulate import Executor
 Real = npt.NDArray[np.floating[Any]]
 
 
-def predict(design: Lowered, executor: Executor, inputs: Real | list[Real], shapes: list[tuple[int, ...]]) -> Any:
+def predict(
+    design: Lowered, executor: Executor, inputs: Real | list[Real], shapes: list[tuple[int, ...]]
+) -> Real | list[Real]:
     """The outputs that ``executor`` computes for real ``inputs``.
 
     Args:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bittrigger.errors import InternalError
 
-_PACKAGE = Path(__file__).resolve().parent
+_PACKAGE = Path(__file__).resolve().parents[1]
 
 
 def folder(name: str) -> Path:

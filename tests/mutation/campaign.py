@@ -29,6 +29,7 @@ TARGETS = ("verilog", "hls", "emulator")
 
 SCOPE = {
     "bittrigger/passes/*.py": TARGETS,
+    "bittrigger/schedule/schedule.py": TARGETS,
     "bittrigger/ir/pipeline.py": TARGETS,
     "bittrigger/ir/ports.py": ("verilog",),
     "bittrigger/emit/verilog/*.py": ("verilog",),
@@ -60,9 +61,6 @@ LEFT_OUT = (
     "rtl_harness.cpp.j2",
     "vectors.py",
     "project.py",
-    "critical.py",
-    "difference.py",
-    "place_registers.py",
     "drop_unread.py",
     "fold_rounding.py",
     "rewrite.py",

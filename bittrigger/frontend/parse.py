@@ -1,0 +1,94 @@
+"""hls4ml reads a Keras model: its parser gives the ModelGraph that the lowering starts from."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from bittrigger.errors import InternalError
+
+if TYPE_CHECKING:
+    from bittrigger.build.folder import BuildSettings
+
+_log = logging.getLogger(__name__)
+_PLUGIN = "bittrigger.hls4ml_plugin"
+_PLUGINS = "HLS4ML_BACKEND_PLUGINS"
+"""Where hls4ml looks for backends besides the entry points; an uninstalled checkout has none of these."""
+
+
+def parse(model: Any, name: str, settings: BuildSettings) -> Any:
+    """hls4ml's ModelGraph of a Keras model, with the facts that ``frontend.lower`` needs; not lowered.
+
+    Args:
+        model: a Keras model object.
+        name: name of the design, an identifier.
+        settings: part and clock.
+
+    Raises:
+        UnsupportedModelError: if the structure or a layer is not supported.
+    """
+    from bittrigger.frontend.check_model import check_model
+    from bittrigger.frontend.quiet import quiet_tensorflow
+
+    chatter = io.StringIO()
+    with quiet_tensorflow(), contextlib.redirect_stdout(chatter):
+        model = without_bit_layers(model)
+        check_model(model)
+        hls4ml = _hls4ml()
+
+        graph = hls4ml.converters.convert_from_keras_model(
+            model,
+            backend="BitTrigger",
+            project_name=name,
+            part=settings.part,
+            clock_period=1000.0 / settings.clock_mhz,
+            hls_config={"Flows": ["bittrigger:parse"]},
+        )
+    for line in filter(None, chatter.getvalue().splitlines()):
+        _log.debug("hls4ml: %s", line)
+    return graph
+
+
+def without_bit_layers(model: Any) -> Any:
+    """The model with the layers of ``bittrigger.layers`` replaced by stock ones of the same bits, or itself if it has none.
+
+    Raises:
+        UnsupportedModelError: if one of them does not convert.
+    """
+    if not any(type(layer).__module__.startswith("bittrigger.layers.") for layer in getattr(model, "layers", ())):
+        return model
+    from bittrigger.layers.stock import stock_layers
+
+    return stock_layers(model)
+
+
+def _hls4ml() -> Any:
+    """hls4ml with our backend, which it finds by its entry point, or by name where bittrigger is not installed.
+
+    Raises:
+        InternalError: if hls4ml was imported before and did not find it.
+    """
+    with _plugin_named():
+        import hls4ml
+    if "bittrigger" not in hls4ml.backends.get_available_backends():
+        raise InternalError(
+            "hls4ml does not know the backend BitTrigger; install bittrigger, or import it before hls4ml"
+        )
+    return hls4ml
+
+
+@contextlib.contextmanager
+def _plugin_named() -> Iterator[None]:
+    before = os.environ.get(_PLUGINS)
+    os.environ[_PLUGINS] = f"{before}{os.pathsep}{_PLUGIN}" if before else _PLUGIN
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[_PLUGINS]
+        else:
+            os.environ[_PLUGINS] = before

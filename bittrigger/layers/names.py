@@ -1,0 +1,15 @@
+"""The names of the layers of this package, as files and messages spell them. Imports nothing."""
+
+from __future__ import annotations
+
+OURS = frozenset(["BitLinear", "BitActivation", "BitConv1D", "BitConv2D", "BitHepLinear"])
+"""Layers of ``bittrigger.layers``; Keras puts ``PACKAGE`` in front of their names."""
+
+PACKAGE = "bittrigger>"
+MODULES = ("bittrigger.layers.bit_linear", "bittrigger.layers.activations", "bittrigger.layers.bithep")
+TRAINING_ONLY = {
+    "BitConv2D": "convolutions do not convert; allowed are BitLinear and dense layers; flatten the inputs and use BitLinear",
+    "BitHepLinear": "it scales activations by 127 / max|x| of each token and weights by mean|W|, which are no powers of two and "
+    "have no exact bits; allowed is BitLinear; build the model with it and train again",
+}
+"""Layers that do not convert, and why."""

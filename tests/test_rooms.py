@@ -1,0 +1,85 @@
+"""The plan of the house: which room may import which. Data goes one way, and no two rooms need each other."""
+
+import ast
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+
+PLAN = {
+    "errors": "",
+    "system": "errors",
+    "ir": "errors",
+    "patterns": "errors ir",
+    "device": "errors ir",
+    "passes": "errors ir",
+    "solver": "device errors ir system",
+    "schedule": "device errors ir solver",
+    "emit": "device errors ir patterns system",
+    "synth": "emit errors ir system",
+    "report": "device emit errors ir synth system",
+    "build": "device emit errors ir report schedule solver system",
+    "layers": "errors",
+    "frontend": "build errors ir layers",
+    "simulate": "build emit errors frontend ir patterns report synth system",
+    "prove": "build report emit errors ir synth system",
+    "compile": "build device errors frontend ir passes report schedule simulate solver synth system",
+    "hls4ml": "build compile errors frontend hls4ml_plugin ir passes simulate system",
+    "hls4ml_plugin": "hls4ml",
+    "data": "errors system",
+    "train": "data errors layers system",
+    "explore": "build compile device errors frontend layers report system train",
+    "cli": (
+        "build compile data device emit errors explore frontend ir layers patterns prove report "
+        "simulate solver synth system train"
+    ),
+    "__main__": "cli",
+}
+"""Each room with those that it may import."""
+
+KNOTS = ({"hls4ml", "hls4ml_plugin"},)
+"""The entry point and the backend that it registers."""
+
+PACKAGE = Path(__file__).resolve().parent.parent / "bittrigger"
+
+
+def imported():
+    """For each room the rooms that its modules import, with one module as a witness."""
+    found = defaultdict(dict)
+    for path in sorted(PACKAGE.rglob("*.py")):
+        parts = path.relative_to(PACKAGE).with_suffix("").parts
+        if parts == ("__init__",):
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = []
+            if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                names = [f"{node.module}.{alias.name}" for alias in node.names]
+            elif isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            for name in names:
+                pieces = name.split(".")
+                if pieces[0] == "bittrigger" and len(pieces) > 1 and pieces[1] not in (parts[0], "__version__"):
+                    found[parts[0]].setdefault(pieces[1], ".".join(parts))
+    return found
+
+
+@pytest.mark.parametrize(
+    "room", sorted(path.stem for path in PACKAGE.iterdir() if path.suffix == ".py" or path.is_dir())
+)
+def test_a_room_imports_only_what_the_plan_lets_it(room):
+    if room in ("__init__", "py", "__pycache__"):
+        return
+    assert room in PLAN, f"the plan lacks the room {room}"
+    wrong = {other: witness for other, witness in imported()[room].items() if other not in PLAN[room].split()}
+    assert not wrong
+
+
+def test_no_two_rooms_need_each_other():
+    arrows = {room: set(others.split()) for room, others in PLAN.items()}
+    for knot in KNOTS:
+        for room in knot:
+            arrows[room] -= knot
+    while arrows:
+        free = {room for room, others in arrows.items() if not others & set(arrows)}
+        assert free, f"these rooms need each other: {sorted(arrows)}"
+        arrows = {room: others for room, others in arrows.items() if room not in free}
