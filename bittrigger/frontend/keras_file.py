@@ -213,10 +213,7 @@ def _build(config: Mapping[str, Any], *, archive: bool) -> KerasModel:
     from keras.src.saving.legacy.saved_model import utils as legacy  # how Keras reads HDF5 files has no public name
     from qkeras import utils
 
-    import bittrigger.layers.bit_linear  # noqa: F401
-
     # Registers the layers of ours with Keras.
-    import bittrigger.layers.bithep
 
     known: dict[str, Any] = {}
     # QKeras offers no public list of its classes.
