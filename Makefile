@@ -8,6 +8,7 @@ PARALLEL := -n logical --dist loadfile --no-loadscope-reorder
 demo: .venv/installed
 	$(BIN)/bittrigger convert models/jet_tagger/model.h5 -o build/jet_tagger --overwrite \
 	  --budget cms-phase2-correlator-layer2 --inputs models/jet_tagger/sample.npz --simulate --prove --check
+	$(BIN)/bittrigger report build/jet_tagger --format html
 
 test: .venv/installed
 	$(BIN)/ruff check

@@ -25,6 +25,7 @@ from bittrigger.report import (
     save_report,
 )
 from bittrigger.report.create import with_vendor
+from bittrigger.report.render import counted, foreign_part_text, latency_text
 from bittrigger.schedule.schedule import Schedule
 from bittrigger.synth.count import Utilization
 from bittrigger.synth.yosys import Synthesis
@@ -146,3 +147,28 @@ def test_a_scale_for_each_channel_counts_one_weight_a_channel():
     graph = Graph("scale", (port, layer), ("norm",))
     made = make_report(Schedule(200.0).apply(graph, lower_graph_to_trees(graph)), SETTINGS, None)
     assert (made.layers[0].zeros, made.layers[0].non_zeros, made.layers[0].multiplications_avoided) == (1, 2, 3)
+
+
+def test_a_narrow_terminal_breaks_no_number(report):
+    stream = StringIO()
+    render_text(report, Console(file=stream, width=80))
+    said = stream.getvalue()
+    assert max(map(len, said.splitlines())) <= 80
+    for layer in report.layers:
+        assert f"{layer.synth.lut.value:,}" in said
+        assert layer.name in said
+    assert "too narrow for" in said
+
+
+def test_one_is_a_singular_and_what_is_not_known_is_said(report):
+    assert counted(1, "bunch crossing") == "1 bunch crossing"
+    assert counted(1.0, "bunch crossing") == "1 bunch crossing"
+    assert counted(1.5, "cycle") == "1.5 cycles"
+    assert latency_text(report)[-1] == "timing at 200 MHz is not known: nothing has been routed"
+
+
+def test_a_budget_for_another_part_is_remarked(report):
+    assert foreign_part_text(replace(report, budget="cms-phase2-correlator-layer2")) is None
+    said = foreign_part_text(replace(report, budget="atlas-phase1-level1"))
+    assert "xcvu9p" in said
+    assert "xcvu13p" in said

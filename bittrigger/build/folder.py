@@ -78,6 +78,7 @@ class Build:
     settings: BuildSettings
     stage_seconds: dict[str, float]
     pipeline: Pipeline
+    provenance: dict[str, Any] = field(default_factory=dict)
 
     @property
     def graph(self) -> Graph:
@@ -140,7 +141,13 @@ def write_firmware(pipeline: Pipeline, folder: Path, settings: BuildSettings) ->
     write_vivado_script(pipeline, settings.part, folder / "rtl", folder / "synth")
 
 
-def save_build(folder: Path, pipeline: Pipeline, settings: BuildSettings, stage_seconds: dict[str, float]) -> None:
+def save_build(
+    folder: Path,
+    pipeline: Pipeline,
+    settings: BuildSettings,
+    stage_seconds: dict[str, float],
+    provenance: dict[str, Any] | None = None,
+) -> None:
     """Write the design and the manifest of a build, and seal all that is there; whatever writes a build calls this last."""
     solved = {module.node.name: module.adders for module in pipeline.modules if module.adders is not None}
     save_design(folder / DESIGN, pipeline.graph, solved)
@@ -149,6 +156,7 @@ def save_build(folder: Path, pipeline: Pipeline, settings: BuildSettings, stage_
         "settings": asdict(settings),
         "latency_cycles": pipeline.latency_cycles,
         "stage_seconds": stage_seconds,
+        "provenance": provenance or {},
     }
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
     seal(folder)
@@ -203,11 +211,12 @@ def load_build(folder: Path, *, sealed: bool = True) -> Build:
         settings = _settings(manifest["settings"])
         latency = int(manifest["latency_cycles"])
         seconds = {str(stage): float(value) for stage, value in manifest["stage_seconds"].items()}
+        provenance = dict(manifest.get("provenance", {}))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise ConfigError(f"{path}: not readable ({str(error)[:300]}); convert the model again") from error
     graph, solved = load_design(folder / DESIGN)
     schedule = Schedule(settings.clock_mhz, latency_cycles=latency)
-    return Build(folder, settings, seconds, schedule.apply(graph, solved))
+    return Build(folder, settings, seconds, schedule.apply(graph, solved), provenance)
 
 
 @contextmanager

@@ -81,7 +81,7 @@ def command(
     from bittrigger.build.folder import BuildSettings, default_clock_mhz
     from bittrigger.cli.prove import run as run_proof
     from bittrigger.cli.report import show
-    from bittrigger.cli.simulate import raise_first
+    from bittrigger.cli.simulate import keep_results, raise_first
     from bittrigger.cli.simulate import simulate as run
     from bittrigger.compile import convert as job
     from bittrigger.prove.run import proof_cases, proof_json
@@ -110,6 +110,7 @@ def command(
         names = ("all",) if not no_synth else ("oracle", "keras", "csim", "emulator", "rtl", "rtl-fast")
         outcomes, corners = run(build, names, values, events=events, seed=0, model=model)
         results = results_json(build.graph, outcomes, corners)
+        keep_results(build, results)
     proof = run_proof(build, console, netlist=not no_synth) if prove else None
     if vendor:
         with busy("running Vitis HLS and Vivado"):

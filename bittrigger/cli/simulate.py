@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -62,7 +63,9 @@ def command(
     outcomes, corners = simulate(build, names, values, events=events, seed=seed, simulator=simulator, model=model)
     if save_outputs:
         compare.save_outputs(save_outputs, build.graph, [without_corners(item, corners) for item in outcomes])
-    write_json(json_file, "simulate-1", results_json(build.graph, outcomes, corners))
+    results = results_json(build.graph, outcomes, corners)
+    keep_results(build, results)
+    write_json(json_file, "simulate-1", results)
     write_junit(junit, build.graph.name, outcome_cases(outcomes))
     raise_first(outcomes)
 
@@ -104,6 +107,15 @@ def simulate(
         )
     terminal().print(_table(outcomes, wanted.shape[0], corners.shape[0]))
     return outcomes, corners.shape[0]
+
+
+def keep_results(build: Build, results: dict[str, Any]) -> None:
+    """Leave the results in the build, for its report; a build that cannot be written goes without."""
+    from bittrigger.cli.evidence import SIMULATION
+    from bittrigger.system.locks import is_writable
+
+    if is_writable(build.folder):
+        (build.folder / SIMULATION).write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
 
 
 def without_corners(outcome: Outcome, corners: int) -> Outcome:

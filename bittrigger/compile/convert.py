@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bittrigger import __version__
 from bittrigger.build.folder import (
     Build,
     BuildSettings,
@@ -29,6 +33,7 @@ from bittrigger.passes.simplify import simplify
 from bittrigger.schedule.tradeoff import check_tradeoff
 from bittrigger.solver import SolverOptions
 from bittrigger.system.arrays import read_array
+from bittrigger.system.versions import versions
 
 if TYPE_CHECKING:
     from bittrigger.report import Report
@@ -156,8 +161,37 @@ def convert(
         with stages("emit"):
             write_firmware(pipeline, scratch, options.settings)
         report = _report(pipeline, scratch, options, stages)
-        save_build(scratch, pipeline, options.settings, stages.seconds)
-    return Build(folder, options.settings, stages.seconds, pipeline), report
+        made_from = provenance(path, options, inputs)
+        _copy_card(path, scratch)
+        save_build(scratch, pipeline, options.settings, stages.seconds, made_from)
+    return Build(folder, options.settings, stages.seconds, pipeline, made_from), report
+
+
+def provenance(path: Path, options: ConvertOptions, inputs: FloatArray | None) -> dict[str, Any]:
+    """What a build is made from: the model's hash, that of the events, the options beside the settings, all versions."""
+    return {
+        "bittrigger": __version__,
+        "model": {"file": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()},
+        "events_sha256": None if inputs is None else hashlib.sha256(np.ascontiguousarray(inputs).tobytes()).hexdigest(),
+        "options": {
+            "input_precision": options.input_precision,
+            "logits": options.logits,
+            "name": options.name,
+            "synthesize": options.synthesize,
+        },
+        "versions": versions(),
+    }
+
+
+def _copy_card(model: Path, folder: Path) -> None:
+    """Take along ``card.md`` beside a ``model.h5`` or ``model.keras``, which is the card of that model, and its pictures."""
+    card = model.parent / "card.md"
+    if model.stem != "model" or not card.is_file():
+        return
+    shutil.copyfile(card, folder / "card.md")
+    for name in re.findall(r"!\[[^\]]*\]\(([\w.-]+\.(?:png|jpe?g|svg))\)", card.read_text(encoding="utf-8")):
+        if (card.parent / name).is_file():
+            shutil.copyfile(card.parent / name, folder / name)
 
 
 def _report(pipeline: Pipeline, folder: Path, options: ConvertOptions, stages: Stages) -> Report:

@@ -117,7 +117,7 @@ def prove(
                 raise
     ordered = tuple(claims[k] for k in range(len(todo)))
     return Proof(
-        build.graph.name, _digest(build, netlist=netlist), tool_version(), ordered, time.perf_counter() - started
+        build.graph.name, sources_sha256(build, netlist=netlist), tool_version(), ordered, time.perf_counter() - started
     )
 
 
@@ -130,7 +130,8 @@ def _setting(build: Build, synth: Path, work: Path, *, netlist: bool) -> Setting
     return Setting(build.pipeline, Vectors.of(build.pipeline), rtl, primitive, synth, work)
 
 
-def _digest(build: Build, *, netlist: bool) -> str:
+def sources_sha256(build: Build, *, netlist: bool) -> str:
+    """A hash of the Verilog of ``build``, and of its netlists if they are meant too: names and contents."""
     total = hashlib.sha256()
     files = sorted((build.folder / "rtl").glob("*.sv"))
     if netlist:

@@ -136,6 +136,12 @@ class Report:
     totals: Totals
     missing: tuple[Missing, ...]
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from bittrigger.report.html import render_fragment  # templates are loaded only where a page is wanted
+
+        return render_fragment(self)
+
     def raise_unless_passed(self) -> None:
         """Check the verdict.
 

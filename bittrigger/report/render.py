@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from bittrigger.device.budgets import BUNCH_CROSSING_NS, find_budget
 from bittrigger.device.parts import Part, find_part
+from bittrigger.report.hints import hints
 from bittrigger.report.model import Figure, Layer, Report, Resources
 from bittrigger.report.verdict import Criterion, Outcome, Verdict, verdict
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
 _ABSENT = "-"
 _LAYER_HEAD = (
@@ -119,17 +121,27 @@ def _total_rows(report: Report) -> Rows:
     return rows
 
 
-def _timing_lines(report: Report) -> list[str]:
+def counted(value: float | None, what: str) -> str:
+    """``value`` with its noun, which is a singular for 1 and a plural else: ``1 cycle``, ``1.333 bunch crossings``."""
+    return f"{number(value)} {what if value == 1 else f'{what}s'}"
+
+
+def latency_text(report: Report) -> list[str]:
+    """Latency, initiation interval and timing, a sentence each."""
     totals = report.totals
     origin = totals.latency_cycles.origin.value
     lines = [
-        f"latency {number(totals.latency_cycles.value)} cycles = {number(totals.latency_ns.value)} ns = "
-        f"{number(totals.latency_bx.value)} bunch crossings of {BUNCH_CROSSING_NS:g} ns, at {report.clock_mhz:g} MHz ({origin})",
-        f"initiation interval {number(totals.ii_cycles.value)} cycle = {number(totals.ii_ns.value)} ns ({origin})",
+        f"latency {counted(totals.latency_cycles.value, 'cycle')} = {number(totals.latency_ns.value)} ns = "
+        f"{counted(totals.latency_bx.value, 'bunch crossing')} of {BUNCH_CROSSING_NS:g} ns, at {report.clock_mhz:g} MHz "
+        f"({origin})",
+        f"initiation interval {counted(totals.ii_cycles.value, 'cycle')} = {number(totals.ii_ns.value)} ns ({origin})",
     ]
     slack = totals.wns_ns
-    met = "not known" if slack.value is None else "met" if slack.value >= 0 else "NOT met"
-    lines.append(f"timing at {report.clock_mhz:g} MHz {met}: slack {number(slack.value)} ns ({slack.origin.value})")
+    if slack.value is None:
+        lines.append(f"timing at {report.clock_mhz:g} MHz is not known: nothing has been routed")
+    else:
+        met = "met" if slack.value >= 0 else "NOT met"
+        lines.append(f"timing at {report.clock_mhz:g} MHz {met}: slack {number(slack.value)} ns ({slack.origin.value})")
     return lines
 
 
@@ -155,41 +167,105 @@ def _judged(report: Report) -> Verdict | None:
     return verdict(report, find_budget(report.budget)) if report.budget else None
 
 
-def _outcome(judged: Verdict, report: Report) -> str:
+def outcome_text(judged: Verdict, report: Report) -> str:
     """The verdict, and what it rests on."""
     if judged.outcome is Outcome.PASS and report.totals.wns_ns.value is None:
         return f"pass, provided that {report.clock_mhz:g} MHz is met"
     return judged.outcome.value
 
 
+def margin_text(judged: Verdict) -> str | None:
+    """How far the criterion that is nearest to its limit is from it; None where nothing can be said."""
+    nearest = max((c for c in judged.criteria if c.fraction is not None), key=lambda c: c.fraction or 0.0, default=None)
+    if nearest is None or nearest.fraction is None:
+        return None
+    if nearest.fraction > 1:
+        return f"{nearest.name} is {nearest.fraction:,.2f} times its limit"
+    return f"{nearest.name} takes most: {100 * nearest.fraction:.1f} % of its limit, {100 - 100 * nearest.fraction:.1f} % left"
+
+
+def foreign_part_text(report: Report) -> str | None:
+    """What is to be said where the budget is that of another part than the build's; else None."""
+    if report.budget is None:
+        return None
+    budget, part = find_budget(report.budget), find_part(report.part)
+    if budget.part is None or find_part(budget.part).device == part.device:
+        return None
+    return f"the budget is of boards with {budget.part}; this build is for {part.device}: shares of the part are of another"
+
+
 def _missing_lines(report: Report) -> list[str]:
     return [f"{missing.what}: {missing.command}" for missing in report.missing]
 
 
-def render_text(report: Report, console: Console) -> None:
-    """Print ``report`` as tables."""
+_LEFT = frozenset({"layer", "kind", "resource", "origin", "tool", "criterion", "outcome"})
+_NAMES = frozenset({"layer", "criterion"})
+_LESS = (
+    "BRAM36",
+    "DSP",
+    "of one SLR",
+    "tool",
+    "zeros",
+    "levels",
+    "depth",
+    "kind",
+    "of part",
+    "shape",
+    "origin",
+    "limit",
+)
+"""Columns in the order in which a narrow terminal does without them."""
+
+
+_FOLDED = 12
+"""Characters to which a long name may be folded."""
+
+
+def fitting_table(title: str, head: tuple[str, ...], rows: Rows, console: Console) -> tuple[Table, list[str]]:
+    """A table that fits the terminal with every number on one line, and the columns that were left out for that."""
     from rich.table import Table  # only the terminal needs it
 
-    def table(title: str, head: tuple[str, ...], rows: Rows) -> Table:
-        made = Table(title=title, title_justify="left", show_edge=False, pad_edge=False)
-        for name in head:
-            text = name in ("layer", "kind", "resource", "origin", "tool", "criterion", "outcome")
-            made.add_column(name, justify="left" if text else "right", overflow="fold")
-        for row in rows:
-            made.add_row(*row)
-        return made
+    columns = dict(zip(head, zip(*rows, strict=True), strict=True)) if rows else dict.fromkeys(head, ())
+    widths = {name: max(len(name), *map(len, cells)) for name, cells in columns.items()}
+    least = {name: min(width, _FOLDED) if name in _NAMES else width for name, width in widths.items()}
+    shown = list(head)
+    for name in _LESS:
+        if sum(least[kept] + 3 for kept in shown) - 3 <= console.width:
+            break
+        shown = [kept for kept in shown if kept != name]
+    made = Table(title=title, title_justify="left", show_edge=False, pad_edge=False)
+    for name in shown:
+        side: Literal["left", "right"] = "left" if name in _LEFT else "right"
+        made.add_column(name, justify=side, no_wrap=name not in _NAMES, overflow="fold", min_width=least[name])
+    for row in zip(*(columns[name] for name in shown), strict=True):
+        made.add_row(*row)
+    return made, [name for name in head if name not in shown]
+
+
+def render_text(report: Report, console: Console) -> None:
+    """Print ``report`` as tables; a narrow terminal gets fewer columns, and is told which are missing."""
+
+    def show(title: str, head: tuple[str, ...], rows: Rows) -> None:
+        table, left_out = fitting_table(title, head, rows, console)
+        console.print(table)
+        if left_out:
+            console.print(f"(too narrow for {', '.join(left_out)}; --format md has everything)")
 
     console.print(f"{report.design} on {report.part}")
-    console.print(table("Layers", _SHORT_HEAD, [_short_row(layer) for layer in report.layers]))
-    console.print(table("Resources", _TOTAL_HEAD, _total_rows(report)))
-    for line in _timing_lines(report):
+    show("Layers", _SHORT_HEAD, [_short_row(layer) for layer in report.layers])
+    show("Resources", _TOTAL_HEAD, _total_rows(report))
+    for line in latency_text(report):
         console.print(line)
     judged = _judged(report)
     if judged is not None:
-        title = f"Budget {judged.budget.name}: {_outcome(judged, report)}"
-        console.print(table(title, _VERDICT_HEAD, _verdict_rows(judged)))
+        show(f"Budget {judged.budget.name}: {outcome_text(judged, report)}", _VERDICT_HEAD, _verdict_rows(judged))
+        for said in (margin_text(judged), foreign_part_text(report)):
+            if said is not None:
+                console.print(said)
         console.print(f"its latency covers {judged.budget.covers}")
         console.print(f"source: {judged.budget.source}; read {judged.budget.retrieved}")
+    for hint in hints(report):
+        console.print(f"hint: {hint}")
     for line in _missing_lines(report):
         console.print(f"missing: {line}")
 
@@ -204,10 +280,10 @@ def render_markdown(report: Report) -> str:
     lines = [f"# {report.design} on {report.part}", "", "## Layers", ""]
     lines += table(_LAYER_HEAD, [_layer_row(layer) for layer in report.layers])
     lines += ["## Resources", "", *table(_TOTAL_HEAD, _total_rows(report))]
-    lines += ["## Timing", "", *(f"- {line}" for line in _timing_lines(report)), ""]
+    lines += ["## Timing", "", *(f"- {line}" for line in latency_text(report)), ""]
     judged = _judged(report)
     if judged is not None:
-        lines += [f"## Budget {judged.budget.name}: {_outcome(judged, report)}", ""]
+        lines += [f"## Budget {judged.budget.name}: {outcome_text(judged, report)}", ""]
         lines += [f"Its latency covers {judged.budget.covers}.", ""]
         lines += table(_VERDICT_HEAD, _verdict_rows(judged))
         lines += [f"Source: {judged.budget.source}; read {judged.budget.retrieved}.", ""]

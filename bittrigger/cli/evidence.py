@@ -1,0 +1,112 @@
+"""What is known about a build besides its figures: what was proven and tested, when, and what it was made from."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from bittrigger.build.folder import Build
+    from bittrigger.report.html import Evidence, Fact
+
+SIMULATION = "simulation.json"
+"""The last `bittrigger simulate`, in the build."""
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    """The object in a JSON file of ours; None where there is none that can be read."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return data if isinstance(data, dict) else None
+
+
+def _when(path: Path) -> str:
+    return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(path.stat().st_mtime))
+
+
+def proof_lines(build: Build) -> list[Fact]:
+    """What `bittrigger prove` found, whether it is about the files that are there now, and when it was."""
+    from bittrigger.prove.run import sources_sha256
+    from bittrigger.report.html import Fact
+
+    path = build.folder / "proof.json"
+    proof = _read(path)
+    if proof is None:
+        return []
+    claims = proof.get("claims", [])
+    with_netlist = any(claim["kind"] == "netlist" for claim in claims)
+    if proof.get("sources_sha256") != sources_sha256(build, netlist=with_netlist):
+        return [
+            Fact("open", "a proof of other files than those of this build", "prove it again with `bittrigger prove`")
+        ]
+    done = sum(claim["verdict"] == "proven" for claim in claims)
+    objects = "Verilog and netlist" if with_netlist else "Verilog"
+    mark = "yes" if proof.get("proven") else "no"
+    head = Fact(mark, f"{done} of {len(claims)} claims about {objects}", f"{_when(path)}, Yosys {proof.get('yosys')}")
+    marks = {"proven": "yes", "refuted": "no"}
+    kinds: dict[tuple[str, str], int] = {}
+    for claim in claims:
+        key = claim["kind"], claim["verdict"]
+        kinds[key] = kinds.get(key, 0) + 1
+    methods = {claim["kind"]: claim["method"] for claim in claims}
+    return [
+        head,
+        *(
+            Fact(marks.get(verdict, "open"), f"{kind}: {count} {verdict}", methods[kind])
+            for (kind, verdict), count in kinds.items()
+        ),
+    ]
+
+
+def simulation_lines(build: Build) -> list[Fact]:
+    """What the last simulation found."""
+    from bittrigger.report.html import Fact
+
+    path = build.folder / SIMULATION
+    found = _read(path)
+    if found is None:
+        return []
+    marks = {"equal": "yes", "mismatch": "no", "error": "no"}
+    ran = [row for row in found.get("executors", []) if row["verdict"] != "not run"]
+    events = f"{found.get('events', 0):,} events and {found.get('corner_vectors', 0)} corner vectors, {_when(path)}"
+    return [Fact(marks[row["verdict"]], f"{row['name']}: {_verdict(row['verdict'])}", events) for row in ran]
+
+
+def _verdict(word: str) -> str:
+    return "every bit equal" if word == "equal" else word
+
+
+def provenance(build: Build) -> dict[str, str]:
+    """Versions, options and hashes, a line each."""
+    lines: dict[str, str] = {}
+
+    def add(prefix: str, value: object) -> None:
+        if isinstance(value, dict):
+            for key, inner in value.items():
+                add(f"{prefix} {key}".strip().replace("_", " "), inner)
+        elif value is not None:
+            lines[prefix] = str(value)
+
+    add("", build.provenance)
+    add("option", {key: value for key, value in vars(build.settings).items() if value not in (None, {})})
+    add("seconds of", build.stage_seconds)
+    return lines
+
+
+def find_evidence(build: Build, card: Path | None = None) -> Evidence:
+    """All that is known about ``build``; the card is the one given, or ``card.md`` in the build."""
+    from bittrigger.prove import ASSUMED
+    from bittrigger.report.html import Evidence
+
+    inside = build.folder / "card.md"
+    return Evidence(
+        proven=proof_lines(build),
+        tested=simulation_lines(build),
+        assumed=ASSUMED,
+        provenance=provenance(build),
+        card=card or (inside if inside.is_file() else None),
+    )

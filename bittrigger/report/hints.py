@@ -1,0 +1,47 @@
+"""Where the LUTs go, and what would be cheaper: hints that follow from the figures of a report alone."""
+
+from __future__ import annotations
+
+from bittrigger.report.model import Layer, Report
+
+LARGE_SHARE = 0.25
+"""A layer with this part of all LUTs is worth a word."""
+
+_REMEDIES = {
+    "linear": "it has weights of several bits; a ternary kernel (BitLinear, or QDense with ternary()) takes about one adder a "
+    "weight and no more, and a BatchNormalization folds into the layer before it only if its scales are powers of two",
+    "lookup": "its table is wider than its input needs; fewer bits of the activation before it halve the table each",
+    "requantize": "saturation and rounding are paid for each output; a ReLU that clips at a power of two, or fewer outputs, "
+    "takes less",
+    "bitlinear": "fewer non-zero weights (a larger threshold, or --cost-strength in training), fewer input bits or a longer "
+    "latency (--latency-cycles, more sharing) take less; see docs/training.md",
+}
+
+
+def _luts(layer: Layer, *, synthesised: bool) -> float:
+    return (layer.synth if synthesised else layer.estimate).lut.value or 0
+
+
+def hints(report: Report) -> tuple[str, ...]:
+    """One sentence for each layer with a quarter of the LUTs or more, the largest first."""
+    synthesised = report.totals.synth.lut.value is not None
+    used = report.totals.synth if synthesised else report.totals.estimate
+    total = used.lut.value or 0
+    large = [layer for layer in report.layers if total and _luts(layer, synthesised=synthesised) >= LARGE_SHARE * total]
+    found = []
+    for layer in sorted(large, key=lambda layer: -_luts(layer, synthesised=synthesised)):
+        count = _luts(layer, synthesised=synthesised)
+        remedy = _remedy(layer)
+        said = f"{layer.name} takes {count:,.0f} of {total:,.0f} LUT ({100 * count / total:.0f} %, {used.lut.origin.value})"
+        found.append(f"{said}: {remedy}" if remedy else said)
+    return tuple(found)
+
+
+def _remedy(layer: Layer) -> str:
+    weights = layer.zeros + layer.non_zeros
+    if layer.kind == "linear" and weights == layer.n_in == layer.n_out:
+        return (
+            "it scales each channel by itself (BatchNormalization or QBatchNormalization): scales that are powers of two cost "
+            "nothing, and without it the layer before can carry the bias alone"
+        )
+    return _REMEDIES.get(layer.kind, "")

@@ -1,0 +1,195 @@
+"""The report as one self-contained HTML file: every style, script and picture is inside, nothing is fetched."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+
+import jinja2
+from markupsafe import Markup
+
+from bittrigger import __version__
+from bittrigger.build.draw import draw_svg
+from bittrigger.device.budgets import find_budget
+from bittrigger.device.parts import find_part
+from bittrigger.ir.adders import depth
+from bittrigger.ir.pipeline import Pipeline
+from bittrigger.report.hints import hints
+from bittrigger.report.html.card import render_card
+from bittrigger.report.html.network import draw_network
+from bittrigger.report.html.timeline import draw_stage_times, draw_timeline
+from bittrigger.report.html.treemap import draw_treemap
+from bittrigger.report.html.weights import Weights, weights_of
+from bittrigger.report.model import Report, Resources
+from bittrigger.report.render import latency_text, margin_text, number, outcome_text
+from bittrigger.report.verdict import Criterion, Verdict, verdict
+from bittrigger.system.resources import folder
+
+MOST_DRAWN = 700
+"""Values of an adder graph that is drawn; larger ones cannot be read, and would fill the page."""
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A line of what was proven, tested or assumed.
+
+    Attributes:
+        mark: ``yes``, ``no`` or ``open``.
+    """
+
+    mark: str
+    what: str
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What is known about a build besides its figures.
+
+    Attributes:
+        proven: what was proven, and when.
+        tested: what was run on events.
+        assumed: what all of it rests on.
+        provenance: name and value of versions, options and hashes.
+        card: Markdown file with the model's accuracy, or None.
+    """
+
+    proven: Sequence[Fact] = ()
+    tested: Sequence[Fact] = ()
+    assumed: Sequence[str] = ()
+    provenance: Mapping[str, str] = field(default_factory=dict)
+    card: Path | None = None
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """The adder graph of one layer, or why it is not drawn."""
+
+    name: str
+    title: str
+    picture: Markup
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One figure at the head of the page."""
+
+    value: str
+    name: str
+    note: str
+
+
+@lru_cache(maxsize=1)
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(folder("hls_templates")),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        autoescape=True,
+    )
+    environment.filters["number"] = number
+    return environment
+
+
+def render_html(report: Report, pipeline: Pipeline, evidence: Evidence) -> str:
+    """The page of a build."""
+    judged = verdict(report, find_budget(report.budget)) if report.budget else None
+    return (
+        _environment()
+        .get_template("report.html.j2")
+        .render(
+            **_common(report, judged),
+            fragment=False,
+            network=draw_network(pipeline),
+            timeline=draw_timeline(pipeline),
+            stage_times=draw_stage_times(pipeline),
+            treemaps={"LUT": draw_treemap(report, "lut"), "FF": draw_treemap(report, "ff")},
+            hints=hints(report),
+            weights=weights_of(pipeline),
+            drawings=_drawings(pipeline),
+            evidence=evidence,
+            card=None if evidence.card is None else render_card(evidence.card),
+        )
+    )
+
+
+def render_fragment(report: Report) -> str:
+    """The head of the page, for a notebook."""
+    judged = verdict(report, find_budget(report.budget)) if report.budget else None
+    return _environment().get_template("report.html.j2").render(**_common(report, judged), fragment=True)
+
+
+def _common(report: Report, judged: Verdict | None) -> dict[str, object]:
+    return {
+        "report": report,
+        "part": find_part(report.part),
+        "judged": judged,
+        "outcome": "no budget" if judged is None else outcome_text(judged, report),
+        "margin": None if judged is None else margin_text(judged),
+        "tiles": _tiles(report),
+        "latency": latency_text(report),
+        "sources": _sources(report),
+        "percent": _percent,
+        "version": __version__,
+    }
+
+
+def _percent(criterion: Criterion) -> float:
+    """The part of its limit that a criterion's figure takes, in per cent, for a bar."""
+    return min(100.0, 100.0 * (criterion.fraction or 0.0))
+
+
+def _sources(report: Report) -> list[tuple[str, Resources]]:
+    totals = report.totals
+    named = {
+        "routed": totals.route,
+        "synthesised": totals.synth,
+        "C-synthesis": totals.csynth,
+        "estimated": totals.estimate,
+    }
+    return [(name, used) for name, used in named.items() if used.lut.value is not None]
+
+
+def _tiles(report: Report) -> list[Tile]:
+    totals = report.totals
+    used = _sources(report)[0][1]
+    origin = f"{used.lut.origin.value}, {used.lut.tool} {used.lut.version}".strip()
+    period = f"{report.clock_mhz:g} MHz"
+    tiles = [
+        Tile(number(used.lut.value), "LUT", origin),
+        Tile(number(used.ff.value), "FF", origin),
+        Tile(number(used.dsp.value), "DSP", origin),
+        Tile(
+            number(totals.latency_cycles.value),
+            "cycles of latency",
+            f"{number(totals.latency_ns.value)} ns at {period}",
+        ),
+        Tile(number(totals.ii_cycles.value), "cycle a new event", f"{number(totals.ii_ns.value)} ns"),
+    ]
+    if used.logic_levels.value is not None:
+        tiles.append(Tile(number(used.logic_levels.value), "logic levels", origin))
+    if totals.wns_ns.value is not None:
+        tiles.append(Tile(f"{totals.wns_ns.value:+.3f} ns", "worst slack", f"route, {totals.wns_ns.tool}"))
+    return tiles
+
+
+def _drawings(pipeline: Pipeline) -> list[Drawing]:
+    found = []
+    for module in pipeline.modules:
+        graph = module.adders
+        if graph is None or not graph.adders:
+            continue
+        values = graph.n_inputs + len(graph.adders) + len(graph.outputs)
+        title = f"{module.node.name}: {len(graph.adders):,} adders, depth {depth(graph)}"
+        if values > MOST_DRAWN:
+            said = f"<p>{values:,} values; drawn are at most {MOST_DRAWN}. The table of adders is in design.json.</p>"
+            found.append(Drawing(module.node.name, title, Markup(said)))  # noqa: S704 - numbers
+        else:
+            found.append(Drawing(module.node.name, title, Markup(draw_svg(graph, module.stages))))  # noqa: S704 - our SVG
+    return found
+
+
+__all__ = ["Evidence", "Fact", "Weights", "render_fragment", "render_html"]

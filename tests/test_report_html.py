@@ -1,0 +1,174 @@
+"""The HTML report: one file that fetches nothing, says what the figures say, and opens in a browser."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from designs import mlp
+
+from bittrigger.build.draw import draw_svg
+from bittrigger.device.timing import usable_ns
+from bittrigger.report import make_report
+from bittrigger.report.hints import hints
+from bittrigger.report.html import Evidence, Fact, render_html
+from bittrigger.report.html.network import draw_network
+from bittrigger.report.html.timeline import draw_timeline, stage_times
+from bittrigger.report.html.treemap import areas
+from bittrigger.report.html.weights import weights_of
+from bittrigger.synth.count import Utilization
+from bittrigger.synth.yosys import Synthesis
+
+SETTINGS = SimpleNamespace(part="xcvu13p-flga2577-2-e", budget="cms-phase2-correlator-layer2")
+
+
+@pytest.fixture(scope="module")
+def pipeline():
+    return mlp((6, 12, 5), clock_mhz=360.0)
+
+
+@pytest.fixture(scope="module")
+def report(pipeline):
+    used = Utilization(100, 0, 200, 90, 13, 0, 0.0, 5, {"LUT2": 100})
+    modules = {module.name: used for module in pipeline.modules}
+    whole = Utilization(100 * len(modules) + 7, 0, 200 * len(modules) + 50, 90, 13, 0, 0.0, 5, {"LUT2": 100})
+    return make_report(pipeline, SETTINGS, Synthesis("0.70", whole, modules))
+
+
+@pytest.fixture(scope="module")
+def page(report, pipeline, tmp_path_factory):
+    card = tmp_path_factory.mktemp("card") / "card.md"
+    card.write_text(
+        "# A card\n\n| net | accuracy |\n| --- | --- |\n| this | 71.4 |\n\n<script>alert(1)</script> ![x](../../etc/passwd)\n"
+    )
+    evidence = Evidence(
+        proven=[Fact("yes", "12 of 12 claims", "Yosys 0.70")],
+        tested=[Fact("no", "rtl: mismatch", "10 events")],
+        assumed=["nothing <b>much</b>"],
+        provenance={"model sha256": "0123"},
+        card=card,
+    )
+    return render_html(report, pipeline, evidence)
+
+
+def test_the_page_fetches_nothing(page):
+    assert not re.findall(r'(?:src|href)="(?!data:|#)[^"]*"', page)
+    assert "http://" not in page.replace("http://www.w3.org/2000/svg", "")
+    assert "https://" not in page
+    assert "default-src 'none'" in page
+
+
+def test_the_page_says_what_the_figures_say(page, report):
+    assert f">{report.totals.synth.lut.value:,}<" in page
+    assert "pass, provided that 360 MHz is met" in page
+    assert "% left" in page
+    for layer in report.layers:
+        assert f">{layer.name}<" in page
+    for said in (
+        "12 of 12 claims",
+        "rtl: mismatch",
+        "model sha256",
+        "71.4",
+        "prefers-color-scheme: dark",
+        "@media print",
+    ):
+        assert said in page
+
+
+def test_what_comes_from_outside_stays_text(page):
+    assert "<script>alert" not in page
+    assert "nothing &lt;b&gt;much&lt;/b&gt;" in page
+    assert "passwd" not in page
+
+
+def test_every_layer_is_in_every_picture(pipeline):
+    network, timeline = draw_network(pipeline), draw_timeline(pipeline)
+    for module in pipeline.modules:
+        assert f">{module.node.name}" in network
+        assert f">{module.node.name}" in timeline
+    drawn = sum(int(count) for count in re.findall(r"cycle \d+: (\d+) adders", timeline))
+    assert drawn == sum(len(module.adders.adders) for module in pipeline.modules if module.adders)
+
+
+def test_stages_fit_the_clock_that_they_were_placed_for(pipeline):
+    times = stage_times(pipeline)
+    assert [item.stage for item in times] == list(range(pipeline.latency_cycles))
+    assert all(item.slack_ns >= -1e-9 for item in times)
+    assert max(item.spent_ns for item in times) <= usable_ns(360.0) + 1e-9
+    assert max(item.levels for item in times) >= 1
+
+
+@pytest.mark.parametrize("resource", ["lut", "ff"])
+def test_areas_add_up_to_the_whole(report, resource):
+    parts, whole = areas(report, resource)
+    assert sum(part.count for part in parts) == whole.value
+    assert [part.count for part in parts] == sorted((part.count for part in parts), reverse=True)
+
+
+def test_the_picture_of_weights_holds_every_weight(pipeline):
+    from io import BytesIO
+
+    image = pytest.importorskip("PIL.Image")
+    import base64
+
+    found = weights_of(pipeline)
+    matrices = [module.node.weights for module in pipeline.modules if module.adders]
+    for shown, matrix in zip(found, matrices, strict=True):
+        data = base64.b64decode(shown.picture.split(",")[1])
+        pixels = np.asarray(image.open(BytesIO(data)))
+        assert pixels.shape == matrix.shape
+        assert np.array_equal(pixels == 0, matrix == 0)
+        assert np.isclose(sum(shown.shares), 1.0)
+
+
+def test_a_picture_with_stages_has_them_all(pipeline):
+    module = next(module for module in pipeline.modules if module.adders)
+    picture = draw_svg(module.adders, module.stages)
+    for stage in set(module.stages):
+        assert f">stage {stage}<" in picture
+    shifts = sum(t.shift > 0 for adder in module.adders.adders for t in adder.terms)
+    shifts += sum(out.shift > 0 for out in module.adders.outputs)
+    assert len(re.findall(r">≪\d", picture)) == shifts
+    for word in ("two operands", "three operands", "subtracted", "register", "shifted left"):
+        assert word in picture
+
+
+def test_a_hint_names_the_layer_that_takes_most(report):
+    found = hints(report)
+    assert found
+    assert all("of the LUT" in hint or " LUT (" in hint for hint in found)
+
+
+def test_a_notebook_shows_the_head(report):
+    shown = report._repr_html_()
+    assert "<html" not in shown
+    assert "pass, provided that 360 MHz is met" in shown
+
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+
+
+@pytest.mark.skipif(not any(map(shutil.which, BROWSERS)), reason="no Chromium here")
+def test_the_page_opens_in_a_browser(page, tmp_path):
+    browser = next(filter(None, map(shutil.which, BROWSERS)))
+    path = tmp_path / "report.html"
+    path.write_text(page)
+    flags = [
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-background-networking",
+        f"--user-data-dir={tmp_path}/p",
+    ]
+    done = subprocess.run(
+        [browser, *flags, "--enable-logging=stderr", "--dump-dom", path.as_uri()],
+        capture_output=True, text=True, timeout=120, check=True,
+    )  # fmt: skip
+    assert done.stdout.count("<svg") == page.count("<svg")
+    assert 'id="provenance"' in done.stdout
+    assert "Refused to" not in done.stderr
+    assert ":CONSOLE" not in done.stderr
