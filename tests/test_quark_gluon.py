@@ -81,12 +81,31 @@ def test_the_loss_takes_probabilities_for_logits():
 
 def test_channel_attention_reads_rows_without_transposing():
     """The trap of the paper's code: the same numbers in the same order, in other rows."""
-    layer = pdat.ChannelAttention(pdat.layers.Dense)
+    layer = pdat.channel_attention(pdat.layers.Dense)
     x = np.random.default_rng(0).normal(size=(1, 4, 64)).astype(np.float32)
     matrix = np.zeros((1, 11, 11), np.float32)
     before = layer(x, matrix).numpy()
     after = layer(x[:, [1, 0, 2, 3]], matrix).numpy()[:, [1, 0, 2, 3]]
     assert np.abs(before - after).max() > 1e-3  # a transposition would not depend on the order
+
+
+@pytest.mark.parametrize("part", ["particle", "channel"])
+def test_a_gelu_stands_between_the_two_layers_behind_each_attention(part):
+    """So it is in the authors' code in both: without it two ternary layers would follow each other."""
+    model = pdat.build_pdat(6, 3, ternary=True, seed=1)
+    behind = model.get_layer(f"{part}_fc1").outbound_nodes
+    assert len(behind) == 2  # both calls
+    for node in behind:
+        assert node.outbound_layer.get_config()["function"] == "nn.gelu"
+
+
+@pytest.mark.parametrize("suffix", ["h5", "keras"])
+def test_p_dat_is_saved_and_read(sample, tmp_path, suffix):
+    model = pdat.build_pdat(6, 3, ternary=True, seed=1)
+    model.save(tmp_path / f"m.{suffix}")
+    again = tf.keras.models.load_model(tmp_path / f"m.{suffix}", compile=False)
+    table = pdat_inputs.particle_table(sample, 6)
+    assert np.array_equal(predict(again, table), predict(model, table))
 
 
 def test_nearest_mean_by_hand():

@@ -173,3 +173,19 @@ def test_the_verb_reads_no_code_and_no_absurd_size(tmp_path: Path) -> None:
     ):
         done = CliRunner().invoke(cli, ["costs", str(tmp_path / f"{name}.h5")])
         assert message in str(done.exception)
+
+
+def test_the_verb_counts_the_models_of_the_repository_that_have_layers_of_their_own(root: Path) -> None:
+    """BitHEP's 30 %: the message MLP of SMEFTNet."""
+    folder = root / "models" / "decay_plane"
+    words = ["costs", str(folder / "model.h5"), "--json"]
+    assert "class 'decay_plane>Unpack' is not allowed" in str(CliRunner().invoke(cli, words).exception)
+    done = subprocess.run(
+        [sys.executable, "-m", "bittrigger", *words, "--code", str(folder / "smeftnet.py")],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    found = json.loads(done.stdout)
+    assert (found["parameters"], found["quantized_parameters"]) == (2418, 561)
+    assert found["macs"] is None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import runpy
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,22 +19,39 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("model", type=click.Path(path_type=Path))
+@click.option(
+    "--code",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Python file that registers layers of MODEL with Keras. It is run: give it none that you do not trust.",
+)
 @json_option()
-def command(model: Path, json_file: Path | None) -> None:
+def command(model: Path, code: Path | None, json_file: Path | None) -> None:
     """Count what the Keras MODEL (.h5 or .keras) costs per event, layer by layer.
 
     FLOPs and IntOPs count every weight, zeros included; a ternary or binary weight is one IntOP, any other
     multiply-accumulate is two operations. `adder bits` are those of a ternary layer without sharing. What is not known
-    is shown as "-". Convolutions, attention and layer normalisation are counted too, though they do not convert.
+    is shown as "-". Convolutions, attention and layer normalisation are counted too, though they do not convert. An .h5
+    file with layers of your own is read with --code.
     """
     from bittrigger.frontend.keras_allowed import COUNTED
     from bittrigger.frontend.keras_file import load_model
     from bittrigger.train.costs import costs_json, model_costs
 
     with busy("reading the model"):
-        costs = model_costs(load_model(model, also=COUNTED))
+        own: frozenset[str] = frozenset() if code is None else _registered_by(code)
+        costs = model_costs(load_model(model, also=COUNTED | own))
     terminal().print(_table(costs))
     write_json(json_file, "costs-1", costs_json(costs))
+
+
+def _registered_by(code: Path) -> frozenset[str]:
+    """Run a Python file, and return the names of the classes that it registers with Keras."""
+    from keras.saving import get_custom_objects
+
+    before = set(get_custom_objects())
+    sys.path.insert(0, str(code.resolve().parent))
+    runpy.run_path(str(code), run_name=code.stem)
+    return frozenset(set(get_custom_objects()) - before)
 
 
 def _table(costs: ModelCost) -> Table:

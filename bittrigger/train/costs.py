@@ -12,7 +12,8 @@ How it is counted:
 - Attention, dot products, `tf.matmul` and einsum are two FLOPs a multiply-accumulate, see `bittrigger.train.operations`.
 - Activations, quantizers, sums and products of elements, pooling, and what only moves values are not counted.
 - What is not known is None, and so is each sum that it belongs to.
-- The parameters of a layer count as quantised, biases included, if its kernel is quantised.
+- The parameters of a layer count as quantised, biases included, if its kernel is quantised. A layer that is made of others is
+  looked into; of a class that is not known and has weights of its own it is not known whether they are quantised.
 
 Quantised parameters are counted as they add up for the architectures of BitHEP, arXiv:2504.03387; the rules for operations
 are ours and need not be those of its tables.
@@ -22,7 +23,7 @@ Importing this module needs no TensorFlow.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -53,7 +54,7 @@ class LayerCost:
         kernel: the quantizer of its kernel, "float32", or "" if there is no kernel.
         weight_bits: information in one weight of the kernel; log2(3) if it is ternary. None without a kernel.
         parameters: all that training changes or that statistics fill in, without ranges and widths of quantizers.
-        quantized_parameters: `parameters` if the kernel is quantised, else 0.
+        quantized_parameters: those of layers whose kernel is quantised; None if that is not known.
         zero_share: share of zeros in the quantised kernel; None if it is float.
         macs: multiply-accumulates an event; None for a class of layer that is not known, like the next two.
         flops: floating-point operations an event.
@@ -66,7 +67,7 @@ class LayerCost:
     kernel: str
     weight_bits: float | None
     parameters: int
-    quantized_parameters: int
+    quantized_parameters: int | None
     zero_share: float | None
     macs: int | None
     flops: int | None
@@ -87,14 +88,15 @@ class ModelCost:
         return sum(layer.parameters for layer in self.layers)
 
     @property
-    def quantized_parameters(self) -> int:
-        """Parameters of layers with a quantised kernel."""
-        return sum(layer.quantized_parameters for layer in self.layers)
+    def quantized_parameters(self) -> int | None:
+        """Parameters of layers with a quantised kernel; None if a layer is not known."""
+        return _total([layer.quantized_parameters for layer in self.layers])
 
     @property
     def quantized_share(self) -> float | None:
-        """Share of the parameters that is quantised; None if there are none."""
-        return self.quantized_parameters / self.parameters if self.parameters else None
+        """Share of the parameters that is quantised; None if there are none, or a layer is not known."""
+        quantized = self.quantized_parameters
+        return quantized / self.parameters if self.parameters and quantized is not None else None
 
     @property
     def flops(self) -> int | None:
@@ -148,7 +150,7 @@ def _layers(model: Model) -> Iterator[Layer]:
 
 def _layer_cost(layer: Layer) -> LayerCost:
     kind = type(layer).__name__
-    parameters = sum(math.prod(weight.shape) for weight in layer.weights if not _is_of_quantizer(weight))
+    parameters = _size(layer.weights)
     shape = _output_shape(layer)
     calls = max(1, len(layer.inbound_nodes))
     if kind in _MATRIX and getattr(layer, "groups", 1) == 1 and getattr(layer, "data_format", "") != "channels_first":
@@ -156,7 +158,27 @@ def _layer_cost(layer: Layer) -> LayerCost:
     if kind in _NORMS and shape is not None:
         return LayerCost(layer.name, kind, "", None, parameters, 0, None, 0, 2 * calls * math.prod(shape[1:]), 0, None)
     macs, flops = call_operations(layer) or (None, None)
-    return LayerCost(layer.name, kind, "", None, parameters, 0, None, macs, flops, None if flops is None else 0, None)
+    int_ops = None if flops is None else 0
+    return LayerCost(layer.name, kind, "", None, parameters, _quantized(layer), None, macs, flops, int_ops, None)
+
+
+def _quantized(layer: Layer) -> int | None:
+    """The parameters in a layer, and in the layers it is made of, that belong to a quantised kernel; None if not known."""
+    inside = [part for part in (layer, *layer.submodules) if hasattr(part, "weights")]
+    quantized: dict[int, Tensor] = {}
+    known: set[int] = set()
+    for part in inside:
+        if type(part).__name__ in _MATRIX:
+            known.update(map(id, part.weights))
+            if getattr(part, "kernel_quantizer_internal", None) is not None:
+                quantized |= {id(weight): weight for weight in part.weights}
+        elif type(part).__module__.partition(".")[0] == "keras":
+            known.update(map(id, (*part._trainable_weights, *part._non_trainable_weights)))
+    return _size(quantized.values()) if all(id(weight) in known for weight in layer.weights) else None
+
+
+def _size(weights: Iterable[Tensor]) -> int:
+    return sum(math.prod(weight.shape) for weight in weights if not _is_of_quantizer(weight))
 
 
 def _is_of_quantizer(weight: Tensor) -> bool:

@@ -54,6 +54,7 @@ _FUNCTIONS = frozenset(
             "neg",
             "negative",
             "square",
+            "pow",
             "sqrt",
             "rsqrt",
         ),
@@ -74,7 +75,18 @@ _FUNCTIONS = frozenset(
         *("softmax", "gelu", "relu", "sigmoid", "tanh", "silu", "leaky_relu", "softplus", "erf", "greater", "less"),
         *("reduce_mean", "reduce_sum", "reduce_max", "reduce_min", "top_k", "argsort", "sort", "argmax"),
         *("reshape", "transpose", "concat", "stack", "unstack", "split", "expand_dims", "squeeze", "getitem", "gather"),
-        *("tile", "pad", "slice", "broadcast_to", "resize", "ones_like", "zeros_like", "stop_gradient", "identity"),
+        *(
+            "tile",
+            "pad",
+            "slice",
+            "broadcast_to",
+            "resize",
+            "ones_like",
+            "zeros_like",
+            "stop_gradient",
+            "identity",
+            "one_hot",
+        ),
     ]
 )
 """TensorFlow functions in a functional model that move values or work element by element."""

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
-from pdat_inputs import COLUMNS, jet_matrix, neighbour_features, pair_features
+from pdat_inputs import COLUMNS, NEIGHBOUR_FEATURES, PAIR_FEATURES, JetMatrix, NeighbourFeatures, PairFeatures
 
 from bittrigger.layers.bithep import BitHepLinear, torch_initializers
 from bittrigger.layers.keras_types import Layer, Model, Option, Tensor
@@ -28,6 +28,9 @@ _MOMENTUM = 0.9
 
 layers = tf.keras.layers
 
+Block = Callable[[Tensor], Tensor]
+"""Some layers with their weights: what goes from one tensor to another."""
+
 
 def linear(units: int, fan_in: int, kind: type[Layer] = layers.Dense, **options: Option) -> Layer:
     """Return a dense layer of `fan_in` inputs that starts as those of PyTorch."""
@@ -42,91 +45,84 @@ def _layer_norm() -> Layer:
     return layers.LayerNormalization(epsilon=_EPSILON)
 
 
-class PointwiseStack(layers.Layer):  # type: ignore[misc]
-    """Pointwise convolutions, each with batch normalisation and GELU, and a Dropout if there is a rate."""
+def _feed_forward(kind: type[Layer], name: str) -> Block:
+    """The half of a block behind its attention: two quantised layers, GELU between them, and a residual around all."""
+    first, second = (linear(WIDTH, WIDTH, kind, name=f"{name}_fc{i}") for i in (1, 2))
+    before, between, dropout = _layer_norm(), _layer_norm(), layers.Dropout(DROPOUT)
 
-    def __init__(self, fan_in: int, units: tuple[int, ...], *, use_bias: bool, dropout: float = 0.0) -> None:
-        super().__init__()
-        sizes = (fan_in, *units)
-        self.stages = [
-            (linear(n_out, n_in, use_bias=use_bias), _batch_norm(), layers.Dropout(dropout))
-            for n_in, n_out in zip(sizes, units, strict=False)
-        ]
+    def apply(inputs: Tensor) -> Tensor:
+        hidden = dropout(tf.nn.gelu(first(before(inputs))))
+        return inputs + dropout(second(between(hidden)))
 
-    def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
-        """Return the outputs, `(events, ..., units[-1])`."""
-        for dense, norm, dropout in self.stages:
-            inputs = dropout(tf.nn.gelu(norm(dense(inputs), training=training)), training=training)
+    return apply
+
+
+def _pointwise(fan_in: int, units: tuple[int, ...], name: str, *, use_bias: bool, dropout: float = 0.0) -> Block:
+    """Pointwise convolutions, each with batch normalisation, GELU and Dropout."""
+    stages = [
+        (linear(n_out, n_in, use_bias=use_bias, name=f"{name}_{i}"), _batch_norm(), layers.Dropout(dropout))
+        for i, (n_in, n_out) in enumerate(zip((fan_in, *units), units, strict=False), start=1)
+    ]
+
+    def apply(inputs: Tensor) -> Tensor:
+        for dense, norm, drop in stages:
+            inputs = drop(tf.nn.gelu(norm(dense(inputs))))
         return inputs
 
-
-class FeedForward(layers.Layer):  # type: ignore[misc]
-    """The half of a block behind its attention: two quantised layers with a residual around them."""
-
-    def __init__(self, kind: type[Layer], activation: Callable[[Tensor], Tensor]) -> None:
-        super().__init__()
-        self.first, self.second = linear(WIDTH, WIDTH, kind), linear(WIDTH, WIDTH, kind)
-        self.before, self.between = _layer_norm(), _layer_norm()
-        self.dropout = layers.Dropout(DROPOUT)
-        self.activation = activation
-
-    def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
-        """Return the outputs, shaped as `inputs`."""
-        hidden = self.dropout(self.activation(self.first(self.before(inputs))), training=training)
-        return inputs + self.dropout(self.second(self.between(hidden)), training=training)
+    return apply
 
 
-class ParticleAttention(layers.Layer):  # type: ignore[misc]
-    """Attention among constituents, biased by features of their pairs; six quantised layers."""
+def particle_attention(kind: type[Layer]) -> Callable[[Tensor, Tensor], Tensor]:
+    """Return attention among constituents `(events, n, 64)`, biased by features of their pairs; six quantised layers.
 
-    def __init__(self, kind: type[Layer], pair_features_: int) -> None:
-        super().__init__()
-        self.query, self.key, self.value, self.project = (linear(WIDTH, WIDTH, kind) for _ in range(4))
-        self.bias = PointwiseStack(pair_features_, (32, 16, HEADS), use_bias=True, dropout=DROPOUT)
-        self.before, self.after = _layer_norm(), _layer_norm()
-        self.dropout = layers.Dropout(DROPOUT)
-        self.feed_forward = FeedForward(kind, tf.nn.gelu)
-
-    def call(self, inputs: Tensor, pairs: Tensor, training: bool | None = None) -> Tensor:
-        """Return the outputs, `(events, n, 64)`."""
-        normed = self.before(inputs)
-        query, key, value = (self._heads(part(normed)) for part in (self.query, self.key, self.value))
-        bias = tf.transpose(self.bias(pairs, training=training), (0, 3, 1, 2))
-        weights = tf.nn.softmax(tf.matmul(query, key, transpose_b=True) / (WIDTH / HEADS) ** 0.5 + bias)
-        mixed = tf.reshape(tf.transpose(tf.matmul(weights, value), (0, 2, 1, 3)), tf.shape(normed)) - normed
-        mixed = self.dropout(tf.nn.gelu(self.project(mixed)), training=training)
-        return self.feed_forward(self.after(mixed) + inputs, training=training)
-
-    def _heads(self, values: Tensor) -> Tensor:
-        shape = (-1, values.shape[1], HEADS, WIDTH // HEADS)
-        return tf.transpose(tf.reshape(values, shape), (0, 2, 1, 3))
-
-
-class ChannelAttention(layers.Layer):  # type: ignore[misc]
-    """Attention among channels, biased by the matrix of the jet; five quantised layers.
-
-    Queries, keys and values `(n, 64)` are read as `(64, n)` without a transposition, as in the authors' code.
+    What it returns can be called several times; the weights are the same each time.
     """
+    names = ("query", "key", "value", "project")
+    query, key, value, project = (linear(WIDTH, WIDTH, kind, name=f"particle_{name}") for name in names)
+    bias = _pointwise(PAIR_FEATURES, (32, 16, HEADS), "particle_bias", use_bias=True, dropout=DROPOUT)
+    before, after, dropout = _layer_norm(), _layer_norm(), layers.Dropout(DROPOUT)
+    feed_forward = _feed_forward(kind, "particle")
 
-    def __init__(self, kind: type[Layer]) -> None:
-        super().__init__()
-        self.query, self.key, self.value = (linear(WIDTH, WIDTH, kind) for _ in range(3))
-        self.bias = [layers.Conv2D(1, 3, padding="same", **torch_initializers(9)) for _ in range(3)]
-        self.before, self.after = _layer_norm(), _layer_norm()
-        self.dropout = layers.Dropout(DROPOUT)
-        self.feed_forward = FeedForward(kind, tf.identity)
+    def heads(values: Tensor) -> Tensor:
+        return tf.transpose(tf.reshape(values, (-1, values.shape[1], HEADS, WIDTH // HEADS)), (0, 2, 1, 3))
 
-    def call(self, inputs: Tensor, matrix: Tensor, training: bool | None = None) -> Tensor:
-        """Return the outputs, `(events, n, 64)`."""
-        normed = self.before(inputs)
+    def apply(inputs: Tensor, pairs: Tensor) -> Tensor:
+        normed = before(inputs)
+        q, k, v = (heads(part(normed)) for part in (query, key, value))
+        among = tf.transpose(bias(pairs), (0, 3, 1, 2))
+        weights = tf.nn.softmax(tf.matmul(q, k, transpose_b=True) / (WIDTH / HEADS) ** 0.5 + among)
+        mixed = tf.transpose(tf.matmul(weights, v), (0, 2, 1, 3))
+        mixed = tf.reshape(mixed, (-1, inputs.shape[1], WIDTH)) - normed
+        return feed_forward(after(dropout(tf.nn.gelu(project(mixed)))) + inputs)
+
+    return apply
+
+
+def channel_attention(kind: type[Layer]) -> Callable[[Tensor, Tensor], Tensor]:
+    """Return attention among the channels of `(events, n, 64)`, biased by the matrix of the jet; five quantised layers.
+
+    Queries, keys and values `(n, 64)` are read as `(64, n)` without a transposition, as in the authors' code. What it returns
+    can be called several times; the weights are the same each time.
+    """
+    query, key, value = (linear(WIDTH, WIDTH, kind, name=f"channel_{name}") for name in ("query", "key", "value"))
+    convolutions = [
+        layers.Conv2D(1, 3, padding="same", **torch_initializers(9), name=f"channel_bias_{i}") for i in (1, 2, 3)
+    ]
+    before, after, dropout = _layer_norm(), _layer_norm(), layers.Dropout(DROPOUT)
+    feed_forward = _feed_forward(kind, "channel")
+
+    def apply(inputs: Tensor, matrix: Tensor) -> Tensor:
+        normed = before(inputs)
         reread = (-1, WIDTH, inputs.shape[1])
-        query, key, value = (tf.reshape(part(normed), reread) for part in (self.query, self.key, self.value))
-        bias = tf.image.resize(matrix[..., None], (WIDTH, WIDTH))
-        for convolution in self.bias:
-            bias = self.dropout(tf.nn.gelu(convolution(bias)), training=training)
-        weights = tf.nn.softmax(tf.matmul(query, key, transpose_b=True) / WIDTH**0.5 + bias[..., 0])
-        mixed = tf.transpose(tf.matmul(weights, value), (0, 2, 1)) - normed
-        return self.feed_forward(self.after(self.dropout(mixed, training=training)) + inputs, training=training)
+        q, k, v = (tf.reshape(part(normed), reread) for part in (query, key, value))
+        bias = tf.image.resize(tf.expand_dims(matrix, -1), (WIDTH, WIDTH))
+        for convolution in convolutions:
+            bias = dropout(tf.nn.gelu(convolution(bias)))
+        weights = tf.nn.softmax(tf.matmul(q, k, transpose_b=True) / WIDTH**0.5 + tf.squeeze(bias, axis=-1))
+        mixed = tf.transpose(tf.matmul(weights, v), (0, 2, 1)) - normed
+        return feed_forward(after(dropout(mixed)) + inputs)
+
+    return apply
 
 
 def nearest_mean(features: Tensor, values: Tensor, neighbours: int) -> Tensor:
@@ -145,6 +141,9 @@ def build_pdat(constituents: int, neighbours: int, *, ternary: bool, seed: int) 
     mean over neighbours is taken behind: the same at inference, and in training each constituent counts once in the
     batch statistics.
 
+    It is a functional model of Keras, so it is saved and read, and its operations are counted; to read a file, import this
+    module first.
+
     Args:
         constituents: rows of the table; 100 in BitHEP.
         neighbours: of a constituent, itself included; 21 and 20 in BitHEP, here one number for both EdgeConvs.
@@ -154,22 +153,21 @@ def build_pdat(constituents: int, neighbours: int, *, ternary: bool, seed: int) 
     tf.keras.utils.set_random_seed(seed)
     kind = BitHepLinear if ternary else layers.Dense
     table = layers.Input((constituents, len(COLUMNS)), name="constituents")
-    pairs = layers.Lambda(pair_features, name="pairs")(table)
-    matrix = layers.Lambda(jet_matrix, name="jet")(table)
-    near = layers.Lambda(lambda rows: neighbour_features(rows, neighbours), name="neighbours")(table)
-    edges = PointwiseStack(near.shape[-1], (128, 128, 128), use_bias=False)(near)
+    pairs, matrix = PairFeatures(name="pairs")(table), JetMatrix(name="jet")(table)
+    near = NeighbourFeatures(neighbours, name="neighbours")(table)
+    edges = _pointwise(NEIGHBOUR_FEATURES, (128, 128, 128), "edge", use_bias=False)(near)
     first = tf.reduce_mean(edges, axis=2)
-    second = PointwiseStack(128, (WIDTH, WIDTH, WIDTH), use_bias=False)(first)
+    second = _pointwise(128, (WIDTH, WIDTH, WIDTH), "second_edge", use_bias=False)(first)
     x = nearest_mean(first, second, neighbours)
-    attend, mix = ParticleAttention(kind, pairs.shape[-1]), ChannelAttention(kind)
+    attend, mix = particle_attention(kind), channel_attention(kind)
     stack = [x]
     for _ in range(2):
         stack.append(attend(stack[-1], pairs))
         stack.append(mix(stack[-1], matrix))
-    joined = linear(256, 5 * WIDTH)(tf.concat(stack, axis=-1))
-    hidden = linear(128, 256)(tf.reduce_mean(joined, axis=1))
+    joined = linear(256, 5 * WIDTH, name="joined")(tf.concat(stack, axis=-1))
+    hidden = linear(128, 256, name="head")(tf.reduce_mean(joined, axis=1))
     hidden = layers.Dropout(HEAD_DROPOUT)(tf.nn.gelu(_batch_norm()(hidden)))
-    outputs = layers.Softmax(name="probabilities")(linear(2, 128)(hidden))
+    outputs = layers.Softmax(name="probabilities")(linear(2, 128, name="classes")(hidden))
     return tf.keras.Model(table, outputs, name="p_dat_bit" if ternary else "p_dat")
 
 

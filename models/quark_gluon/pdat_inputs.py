@@ -6,13 +6,15 @@ saved network takes the table alone. Formulas: BitHEP, arXiv:2504.03387, and P-D
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
 from bittrigger.data import Constituents, pad
 from bittrigger.errors import ConfigError
-from bittrigger.layers.keras_types import Tensor
+from bittrigger.layers.keras_types import Option, Tensor
 
 COLUMNS = ("log E", "log pT", "pT / jet pT", "E / jet E", "y", "phi", "pid", "present")
 """The columns of a row of the table; energies in GeV, a constituent counts as massless."""
@@ -159,3 +161,41 @@ def _quantities(table: Tensor, weight: Tensor) -> Tensor:
     distances = (rapidity, phi, tf.sqrt(rapidity**2 + phi**2))
     means = [tf.math.divide_no_nan(tf.reduce_sum(weight * value, axis=1), count) for value in distances]
     return tf.stack([*sums[:4], transverse, *sums[4:], *means], axis=1)
+
+
+_register = tf.keras.utils.register_keras_serializable(package="quark_gluon")
+
+
+@_register
+class NeighbourFeatures(tf.keras.layers.Layer):  # type: ignore[misc]
+    """`neighbour_features` of so many neighbours."""
+
+    def __init__(self, neighbours: int, **options: Option) -> None:
+        super().__init__(**options)
+        self.neighbours = neighbours
+
+    def call(self, table: Tensor) -> Tensor:
+        """Return the features `(events, n, neighbours, 8)`."""
+        return neighbour_features(table, self.neighbours)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the options."""
+        return {**super().get_config(), "neighbours": self.neighbours}
+
+
+@_register
+class PairFeatures(tf.keras.layers.Layer):  # type: ignore[misc]
+    """`pair_features`."""
+
+    def call(self, table: Tensor) -> Tensor:
+        """Return the features `(events, n, n, 6)`."""
+        return pair_features(table)
+
+
+@_register
+class JetMatrix(tf.keras.layers.Layer):  # type: ignore[misc]
+    """`jet_matrix`."""
+
+    def call(self, table: Tensor) -> Tensor:
+        """Return the ratios `(events, 11, 11)`."""
+        return jet_matrix(table)
