@@ -10,10 +10,11 @@ from qkeras import QConv1D
 from bittrigger.build.folder import BuildSettings, create_pipeline
 from bittrigger.errors import UnsupportedModelError
 from bittrigger.frontend.elementwise import Reach, distinct_channels
-from bittrigger.ir.graph import Linear, evaluate, input_intervals
+from bittrigger.ir.graph import Input, Linear, evaluate, input_intervals
+from bittrigger.ir.wire import Wire
 from bittrigger.layers import export_stock
 from bittrigger.layers.bit_linear import BitConv1D, BitLinear
-from bittrigger.solver import solve, solve_blocks
+from bittrigger.solver import solve_blocks
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -48,27 +49,17 @@ def deep_sets(constituents=4):
     )
 
 
-def blocks_of(weights, count):
-    """The blocks on the diagonal, and whether all else is zero."""
-    rows, columns = (size // count for size in weights.shape)
-    tiles = weights.reshape(count, rows, count, columns).swapaxes(1, 2)
-    rest = tiles.copy()
-    rest[np.arange(count), np.arange(count)] = 0
-    return tiles[np.arange(count), np.arange(count)], not rest.any()
-
-
 def test_a_set_network_is_exact_and_repeats_one_kernel():
     graph = assert_exact(deep_sets())
-    for name in ("phi_1", "phi_2"):
+    for name, shape in (("phi_1", (3, 6)), ("phi_2", (6, 5))):
         node = graph[name]
         assert isinstance(node, Linear)
-        blocks, alone = blocks_of(node.weights, 4)
-        assert alone
-        assert (blocks == blocks[0]).all()
+        assert (node.copies, node.weights.shape) == (4, shape)
     mean = graph["mean"]
     assert isinstance(mean, Linear)
-    assert np.array_equal(mean.weights, np.tile(np.eye(5, dtype=np.int64), (4, 1)))
     assert mean.frac == graph["phi_relu_2"].frac + 2
+    matrix = np.tile(np.eye(5, dtype=np.int64), (4, 1))  # unless all channels have the same range
+    assert np.array_equal(mean.weights, np.ones((4, 1)) if mean.copies == 5 else matrix)
 
 
 def test_the_firmware_is_permutation_invariant_in_constituents():
@@ -165,22 +156,34 @@ def test_wide_convolution_of_ours_is_refused():
         lowered(model)
 
 
-def test_too_large_a_set_is_refused():
-    with pytest.raises(
-        UnsupportedModelError, match="layer 'phi': 2048 constituents and 12 weights for each make a matrix"
-    ):
-        lowered(set_model(dense(4, "phi"), constituents=2048))
+def test_a_large_set_is_one_kernel():
+    graph = lowered(set_model(dense(4, "phi"), constituents=2048))
+    assert graph["phi"].size == 2048 * 4
+    assert graph["phi"].weights.shape == (3, 4)
 
 
-def test_each_distinct_block_is_solved_once():
+def test_what_follows_a_flatten_is_folded_into_the_layer_before():
+    body = (dense(4, "phi"), layers.Flatten(name="flat"), layers.BatchNormalization(name="norm"))
+    graph = assert_exact(set_model(*body, QActivation("quantized_bits(8,3,alpha=1)", name="a")))
+    assert graph["phi"].copies == 1
+    assert graph["phi"].size == 16
+
+
+def test_a_matrix_of_all_positions_that_is_too_large_is_refused():
+    body = (dense(40, "phi"), layers.Flatten(name="flat"), layers.BatchNormalization(name="norm"))
+    with pytest.raises(UnsupportedModelError, match="layer 'phi': what follows it differs between its positions"):
+        lowered(set_model(*body, QActivation(RELU, name="a"), constituents=1024))
+
+
+def test_each_distinct_layer_is_solved_once():
     graph = lowered(deep_sets())
+    pipeline = create_pipeline(graph, BuildSettings())
+    (module,) = (module for module in pipeline.modules if module.node.name == "phi_2")
+    assert module.copies == 4
     node = graph["phi_2"]
-    source = tuple(graph_span for graph_span in (input_intervals(graph)[0],) * node.weights.shape[0])
-    whole = solve_blocks(node.weights, node.bias, source)
-    kernel = node.weights[:6, :5]
-    one = solve(kernel, node.bias[:5], source[:6])
-    assert len(whole.adders) == 4 * len(one.adders)
-    assert len(create_pipeline(graph, BuildSettings()).modules) == len(graph.nodes) - 1
+    whole = solve_blocks(np.kron(np.eye(4, dtype=np.int64), node.weights), np.tile(node.bias, 4), module.source * 4)
+    assert len(whole.adders) == 4 * len(module.adders.adders)
+    assert len(pipeline.modules) == sum(not isinstance(made, Input | Wire) for made in graph.nodes)
 
 
 def test_channels_that_are_alike_are_tabulated_once():

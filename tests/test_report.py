@@ -82,7 +82,7 @@ def test_json_and_back(report, tmp_path):
     save_report(report, tmp_path / "report.json")
     assert load_report(tmp_path / "report.json") == report
     data = json.loads((tmp_path / "report.json").read_text())
-    assert data["schema"] == 1
+    assert data["schema"] == 2
     latency = report.totals.latency_ns
     expected = {"value": latency.value, "origin": "rtl", "tool": "bittrigger", "version": latency.version}
     assert data["totals"]["latency_ns"] == expected
@@ -92,7 +92,7 @@ def test_json_and_back(report, tmp_path):
 @pytest.mark.parametrize(
     "change",
     [
-        lambda data: data.update(schema=2),
+        lambda data: data.update(schema=1),
         lambda data: data.pop("clock_mhz"),
         lambda data: data.update(clock_mhz="fast"),
         lambda data: data["totals"]["ii_ns"].update(origin="guess"),

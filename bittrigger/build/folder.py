@@ -29,7 +29,7 @@ from typing import Any
 from bittrigger import __version__
 from bittrigger.ir.adders import AdderGraph
 from bittrigger.errors import ConfigError
-from bittrigger.ir.graph import Graph, Linear, intervals, operand
+from bittrigger.ir.graph import Graph, Linear, copy_operand, intervals
 from bittrigger.build.manifest import check_seal, read_file, seal
 from bittrigger.device.parts import find_part
 from bittrigger.schedule.schedule import Schedule
@@ -102,8 +102,8 @@ def lower(graph: Graph, settings: BuildSettings) -> dict[str, AdderGraph]:
     solved = {}
     for node in graph.nodes:
         if isinstance(node, Linear):
-            source = operand(node, ranges)
-            solved[node.name] = solve_blocks(node.weights, node.bias, source, options)
+            source = copy_operand(node, ranges)
+            solved[node.name] = solve_blocks(node.weights, node.bias, source, options, apart=node.copies > 1)
     return solved
 
 

@@ -25,8 +25,9 @@ from bittrigger.ir.graph import (
 )
 from bittrigger.ir.naming import identifier
 from bittrigger.ir.block_floating_point import MagnitudeOr, Scaling, ShiftDown, ShiftUp
+from bittrigger.ir.wire import Wire
 
-SCHEMA = 1
+SCHEMA = 2
 """Version of the layout; raised whenever an older reader would misread the file."""
 
 Json = dict[str, Any]
@@ -54,6 +55,7 @@ def _node_to_json(node: Node) -> Json:
                 "frac": node.frac,
                 "weights": node.weights.tolist(),
                 "bias": node.bias.tolist(),
+                "copies": node.copies,
             }
         case Requantize():
             return head | {
@@ -64,9 +66,18 @@ def _node_to_json(node: Node) -> Json:
                 "rounding": node.rounding.value,
                 "range": [node.lo, node.hi],
                 "offset": node.offset,
+                "copies": node.copies,
             }
         case Lookup():
-            return head | {"inputs": node.inputs, "frac": node.frac, "starts": node.starts, "values": node.values}
+            return head | {
+                "inputs": node.inputs,
+                "frac": node.frac,
+                "starts": node.starts,
+                "values": node.values,
+                "copies": node.copies,
+            }
+        case Wire():
+            return head | {"inputs": node.inputs, "frac": node.frac, "indices": node.indices.tolist()}
         case MagnitudeOr() | ShiftDown() | ShiftUp():
             return head | {"inputs": node.inputs, "frac": node.frac} | _scaling_to_json(node)
         case _:
@@ -104,6 +115,10 @@ def _name(value: object) -> str:
     return value
 
 
+def _copies(data: Json) -> int:
+    return _int(data["copies"], 1, _MAX_SIZE)
+
+
 def _table(rows: list[list[object]]) -> tuple[tuple[int, ...], ...]:
     return tuple(tuple(_int(value) for value in row) for row in rows)
 
@@ -117,15 +132,19 @@ def _node_from_json(data: Json) -> Node:
             return Input(name, _int(data["size"], 1, _MAX_SIZE), kind, Interval(*map(_int, data["interval"])))
         case "Linear":
             frac = _int(data["frac"], -_MAX_FRAC, _MAX_FRAC)
-            return Linear(name, inputs, _array(data["weights"]), _array(data["bias"]), frac)
+            return Linear(name, inputs, _array(data["weights"]), _array(data["bias"]), frac, _copies(data))
         case "Requantize":
             lo, hi = map(_int, data["range"])
             rounding, frac = Rounding(data["rounding"]), _int(data["frac"], -_MAX_FRAC, _MAX_FRAC)
             size, shift = _int(data["size"], 1, _MAX_SIZE), _int(data["shift"], -MAX_WIDTH, _MAX_FRAC)
-            return Requantize(name, inputs, size, shift, rounding, lo, hi, frac, _int(data.get("offset", 0)))
+            offset = _int(data["offset"])
+            return Requantize(name, inputs, size, shift, rounding, lo, hi, frac, offset, _copies(data))
         case "Lookup":
             frac = _int(data["frac"], -_MAX_FRAC, _MAX_FRAC)
-            return Lookup(name, inputs, _table(data["starts"]), _table(data["values"]), frac)
+            return Lookup(name, inputs, _table(data["starts"]), _table(data["values"]), frac, _copies(data))
+        case "Wire":
+            frac = _int(data["frac"], -_MAX_FRAC, _MAX_FRAC)
+            return Wire(name, inputs, _array(data["indices"]), frac)
         case "MagnitudeOr" | "ShiftDown" | "ShiftUp":
             return _scaling_from_json(data, name, inputs)
         case kind:

@@ -20,7 +20,7 @@ from bittrigger.ir.adders import Adder, AdderGraph, first_equals, live_values, v
 from bittrigger.ir.block_floating_point import MagnitudeOr, Scaling, ShiftDown, ShiftUp, limits, operand_bits
 from bittrigger.ir.fixed import Interval, Rounding
 from bittrigger.ir.graph import Linear, Lookup, Requantize, intervals
-from bittrigger.ir.pipeline import Module, Pipeline, kept_bits, vector_bits
+from bittrigger.ir.pipeline import Module, Pipeline, kept_bits, last_reads, vector_bits
 
 ROUNDING_LUTS = 2
 """LUTs that decide whether a code is rounded up. Source: 64 and 32 channels of a shift by 3, RND_CONV, in Yosys 0.70."""
@@ -51,6 +51,10 @@ class Cost:
     def __add__(self, other: Cost) -> Cost:
         return Cost(self.lut + other.lut, self.ff + other.ff)
 
+    def times(self, copies: int) -> Cost:
+        """That of as many copies."""
+        return Cost(copies * self.lut, copies * self.ff)
+
 
 @dataclass(frozen=True)
 class _Wire:
@@ -69,14 +73,14 @@ class _Wire:
 
 
 def estimate(pipeline: Pipeline) -> tuple[dict[str, Cost], Cost]:
-    """The cost of each module by name, and of the whole design, the registers and valid chain of the top included."""
-    modules = {module.name: module_cost(module) for module in pipeline.modules}
+    """The cost of all copies of each module by name, and of the whole design, what lies in its top included."""
+    modules = {module.name: module_cost(module).times(module.copies) for module in pipeline.modules}
     total = sum(modules.values(), Cost(0, _top_registers(pipeline)))
     return modules, total
 
 
 def module_cost(module: Module) -> Cost:
-    """The cost of one module."""
+    """The cost of one copy of a module."""
     match module.node:
         case Linear():
             if module.adders is None:
@@ -219,12 +223,8 @@ def _shift_up(module: Module, node: ShiftUp) -> Cost:
 
 def _top_registers(pipeline: Pipeline) -> int:
     """The registers between modules and behind the last ones, and the valid chain."""
-    last: dict[str, int] = {}
-    for module in pipeline.modules:
-        for name in module.node.inputs:
-            last[name] = max(module.start, last.get(name, 0))
-    last |= dict.fromkeys(pipeline.graph.outputs, pipeline.latency_cycles)
     ranges = intervals(pipeline.graph)
     return pipeline.latency_cycles + sum(
-        (stage - pipeline.source_stage(name)) * vector_bits(ranges[name]) for name, stage in last.items()
+        (stage - pipeline.source_stage(name)) * vector_bits(ranges[name])
+        for name, stage in last_reads(pipeline).items()
     )

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from bittrigger.frontend.elementwise import Reach
+from bittrigger.frontend.elementwise import Reach, reach_of_one_copy
 from bittrigger.frontend.kernels import lowest_bit
 from bittrigger.ir.block_floating_point import MagnitudeOr, ShiftDown, ShiftUp
 from bittrigger.ir.fixed import FixedPoint, IntArray, Interval, Rounding
@@ -18,11 +18,14 @@ from bittrigger.ir.graph import (
     Linear,
     Lookup,
     Node,
+    Operation,
     Requantize,
+    copy_intervals,
     frozen_array,
     node_intervals,
 )
 from bittrigger.ir.naming import Names
+from bittrigger.ir.wire import ZERO, Wire
 
 Reaches = tuple[Reach, ...]
 
@@ -62,7 +65,14 @@ class Builder:
     def preview(self, node: Node) -> Reaches:
         """The codes that ``node`` would deliver."""
         source = self.operand(node.inputs)
-        ranges = node_intervals(node, tuple(span.interval for span in source))
+        if isinstance(node, Wire):
+            return tuple(Reach(0, 0, 0) if index == ZERO else source[index] for index in node.indices.tolist())
+        if isinstance(node, Input):
+            return _reaches(node_intervals(node, ()), 1)
+        return self._preview_copy(node, reach_of_one_copy(source, node.copies)) * node.copies
+
+    def _preview_copy(self, node: Operation, source: Reaches) -> Reaches:
+        ranges = copy_intervals(node, tuple(span.interval for span in source))
         return tuple(map(Reach, (r.lo for r in ranges), (r.hi for r in ranges), _strides(node, source, ranges)))
 
     def add(self, node: Node) -> str:
@@ -83,9 +93,17 @@ class Builder:
         """Append a port."""
         return self.add(Input(name, size, kind, interval))
 
-    def linear(self, name: str, sources: Sequence[str], weights: IntArray, bias: IntArray, frac: int) -> Linear:
-        """A ``Linear`` node, not yet appended, that reads each of ``sources`` once; rows of repeated sources are added."""
+    def linear(  # noqa: PLR0917
+        self, name: str, sources: Sequence[str], weights: IntArray, bias: IntArray, frac: int, copies: int = 1
+    ) -> Linear:
+        """A ``Linear`` node, not yet appended, that reads each of ``sources`` once; rows of repeated sources are added.
+
+        Args:
+            copies: more than one for a single source.
+        """
         distinct = tuple(dict.fromkeys(sources))
+        if len(sources) == 1:
+            return Linear(name, distinct, frozen_array(weights), frozen_array(bias), frac, copies)
         sizes = [self._nodes[source].size for source in sources]
         starts = np.concatenate([[0], np.cumsum(sizes)])
         blocks = {source: np.zeros((self._nodes[source].size, weights.shape[1]), dtype=np.int64) for source in distinct}
@@ -93,13 +111,50 @@ class Builder:
             blocks[source] += weights[start : start + size]
         return Linear(name, distinct, frozen_array(np.concatenate(list(blocks.values()))), frozen_array(bias), frac)
 
+    def wire(self, name: str, sources: Sequence[str], indices: IntArray) -> str:
+        """A node that delivers the codes of ``sources`` with the numbers ``indices``; a new one only where it is needed.
+
+        Args:
+            sources: nodes of the same number of fractional bits, one after the other.
+            indices: of any shape; ``wire.ZERO`` stands for a 0.
+        """
+        distinct = tuple(dict.fromkeys(sources))
+        sizes = {source: self._nodes[source].size for source in distinct}
+        firsts = dict(zip(distinct, np.cumsum([0, *sizes.values()]).tolist(), strict=False))
+        place = np.concatenate([firsts[source] + np.arange(sizes[source]) for source in sources] + [[ZERO]])
+        taken = frozen_array(place[indices.ravel()])
+        if len(distinct) == 1 and np.array_equal(taken, np.arange(sizes[distinct[0]])):
+            return distinct[0]
+        return self.add(Wire(name, distinct, taken, self._nodes[distinct[0]].frac))
+
+    def joined(self, name: str, sources: Sequence[str]) -> str:
+        """One node that delivers the codes of ``sources``, one node after the other, on the finest of their grids."""
+        frac = max(self._nodes[source].frac for source in sources)
+        aligned = [self._shifted(source, frac - self._nodes[source].frac) for source in sources]
+        return self.wire(name, aligned, np.arange(sum(self._nodes[source].size for source in aligned)))
+
+    def _shifted(self, source: str, places: int) -> str:
+        """A node that delivers the codes of ``source`` with ``places`` more fractional bits."""
+        if not places:
+            return source
+        node = self._nodes[source]
+        alike = len(set(self._reach[source])) == 1
+        weights = np.eye(1 if alike else node.size, dtype=np.int64) << places
+        bias = np.zeros(weights.shape[0], dtype=np.int64)
+        copies = node.size if alike else 1
+        return self.add(self.linear(f"{source}_align", (source,), weights, bias, node.frac + places, copies))
+
+
+def _reaches(ranges: Intervals, stride: int) -> Reaches:
+    return tuple(Reach(span.lo, span.hi, stride if span.lo < span.hi else 0) for span in ranges)
+
 
 def units(reach: Sequence[Reach]) -> IntArray:
     """Powers of two that divide every code of each element; 0 for a code that is always 0."""
     return lowest_bit(np.array([math.gcd(span.lo, span.stride) for span in reach], dtype=np.int64))
 
 
-def _strides(node: Node, source: Reaches, ranges: Intervals) -> list[int]:
+def _strides(node: Operation, source: Reaches, ranges: Intervals) -> list[int]:
     match node:
         case Linear():
             steps = np.array([span.stride for span in source], dtype=np.int64)
@@ -114,7 +169,7 @@ def _strides(node: Node, source: Reaches, ranges: Intervals) -> list[int]:
         case ShiftUp():
             pairs = zip(source[:-1], ranges, strict=True)
             return [math.gcd(span.lo, span.stride) << source[-1].lo if r.lo < r.hi else 0 for span, r in pairs]
-        case Input() | MagnitudeOr() | ShiftDown():
+        case MagnitudeOr() | ShiftDown():
             return [1 if interval.lo < interval.hi else 0 for interval in ranges]
 
 

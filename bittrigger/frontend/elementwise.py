@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from itertools import pairwise
 from typing import assert_never
 
@@ -95,9 +97,23 @@ class Reach:
         """The hull of the codes."""
         return Interval(self.lo, self.hi)
 
+    def union(self, other: Reach) -> Reach:
+        """The fewest equally spaced codes that hold those of both."""
+        stride = math.gcd(self.stride, other.stride, self.lo - other.lo)
+        return Reach(min(self.lo, other.lo), max(self.hi, other.hi), stride)
+
     def codes(self, start: int, stop: int) -> IntArray:
         """The codes number ``start`` to ``stop - 1``."""
         return self.lo + self.stride * np.arange(start, stop, dtype=np.int64)
+
+
+def reach_of_one_copy(reach: tuple[Reach, ...], copies: int) -> tuple[Reach, ...]:
+    """The codes that each channel can take in any of ``copies`` equal parts of ``reach``."""
+    size = len(reach) // copies
+    first = reach[:size]
+    if reach == first * copies:
+        return first
+    return tuple(reduce(Reach.union, reach[k::size]) for k in range(size))
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,7 +14,7 @@ from bittrigger.errors import UnsupportedModelError
 from bittrigger.frontend import attributes
 from bittrigger.frontend.builder import Builder, units
 from bittrigger.frontend.dynamic import DynamicSettings, lower_dynamic
-from bittrigger.frontend.elementwise import AddBias, Apply, Scale, Step
+from bittrigger.frontend.elementwise import AddBias, Apply, Scale, Step, reach_of_one_copy
 from bittrigger.frontend.functions import function_from_spec
 from bittrigger.frontend.input_ports import Port, find_port
 from bittrigger.frontend.kernels import (
@@ -27,7 +27,7 @@ from bittrigger.frontend.kernels import (
     to_integers,
 )
 from bittrigger.frontend.lower_elementwise import Signal, settle, unscaled
-from bittrigger.frontend.sets import for_each, mean_shift
+from bittrigger.frontend.positions import add_step, mean_shift, positions
 from bittrigger.ir.fixed import FLOAT32_BITS, FixedPoint, IntArray, Interval, Rounding, parse_fixed
 from bittrigger.ir.graph import Graph, Intervals, Requantize, verify
 from bittrigger.ir.naming import identifier
@@ -166,26 +166,27 @@ def _dense(walk: _Walk, node: Any) -> Signal:
     bias = np.asarray(attributes.read(node, attributes.BIAS), dtype=np.float32)
     factored = factor_kernel(node.name, kernel, str(attributes.read(node, attributes.QUANTIZER)))
     check_finite(node.name, "bias", bias)
-    fracs = walk.builder.fracs(source.parts)
-    count = math.prod(source.shape[:-1])
-    bias = np.tile(bias, count)
-    weights = for_each(node.name, factored.values, count) << (fracs.max() - fracs)[:, None]
+    copies = positions(source.shape)
+    if copies > 1:
+        source = replace(source, parts=(walk.builder.joined(f"{node.name}_operand", source.parts),))
+    fracs = walk.builder.fracs(source.parts)[: kernel.shape[0]]
+    weights = factored.values << (fracs.max() - fracs)[:, None]
     frac = factored.frac + int(fracs.max())
     none = np.zeros(len(bias), dtype=np.int64)
-    _check_sums(walk.builder, node.name, source, weights, none)
+    operand = _operand(walk.builder, source, copies)
+    check_exact_sums(node.name, weights, none, *operand)
+    shape = (*source.shape[:-1], kernel.shape[1])
     if source.exponent is not None:
-        linear = walk.builder.linear(node.name, source.parts, weights, none, frac)
-        return _scaled_dense(
-            walk, node, replace(source, shape=(*source.shape[:-1], kernel.shape[1]), linear=linear), bias
-        )
+        linear = walk.builder.linear(node.name, source.parts, weights, none, frac, copies)
+        return _scaled_dense(walk, node, replace(source, shape=shape, linear=linear, copies=copies), bias)
     steps: tuple[Step, ...] = ()
     added = none
-    if common_fraction_bits(bias) <= frac and _fits(walk.builder, source, weights, to_integers(bias, frac)):
+    if common_fraction_bits(bias) <= frac and _fits(operand, weights, to_integers(bias, frac)):
         added = to_integers(bias, frac)
     else:
         steps = (AddBias(node.name, bias),)
-    linear = walk.builder.linear(node.name, source.parts, weights, added, frac)
-    return Signal(source.parts, (*source.shape[:-1], kernel.shape[1]), linear, steps)
+    linear = walk.builder.linear(node.name, source.parts, weights, added, frac, copies)
+    return Signal(source.parts, shape, linear, steps, copies=copies)
 
 
 def _scaled_dense(walk: _Walk, node: Any, sums: Signal, bias: Float32Array) -> Signal:
@@ -197,36 +198,33 @@ def _scaled_dense(walk: _Walk, node: Any, sums: Signal, bias: Float32Array) -> S
     frac = max(own, common_fraction_bits(bias))
     weights = np.eye(len(bias), dtype=np.int64) << (frac - own)
     added = to_integers(bias, frac)
-    bits = sum_bits(weights, added, *_operand(walk.builder, source))
+    bits = sum_bits(weights, added, *_operand(walk.builder, source, source.copies))
     if (bits > FLOAT32_BITS).any():
         raise UnsupportedModelError(
             f"layer {node.name!r}: output {int(bits.argmax())} can need {int(bits.max())} bits with its bias at the greatest "
             f"scale of an event, and Keras' float32 holds {FLOAT32_BITS}; bound the ranges of the DynamicQuantizer before it by "
             "least and most, or set use_bias=False"
         )
-    linear = walk.builder.linear(f"{node.name}_bias", source.parts, weights, added, frac)
+    linear = walk.builder.linear(f"{node.name}_bias", source.parts, weights, added, frac, source.copies)
     return replace(source, linear=linear)
 
 
-def _operand(builder: Builder, source: Signal) -> tuple[Intervals, IntArray]:
-    reach = builder.operand(source.parts)
+def _operand(builder: Builder, source: Signal, copies: int = 1) -> tuple[Intervals, IntArray]:
+    """The ranges of the codes that each of ``copies`` parts may have, and the powers of two that divide them."""
+    reach = reach_of_one_copy(builder.operand(source.parts), copies)
     return tuple(span.interval for span in reach), units(reach)
 
 
-def _fits(builder: Builder, source: Signal, weights: IntArray, bias: IntArray) -> bool:
+def _fits(operand: tuple[Intervals, IntArray], weights: IntArray, bias: IntArray) -> bool:
     """Whether Keras adds the bias without rounding."""
-    return bool((sum_bits(weights, bias, *_operand(builder, source)) <= FLOAT32_BITS).all())
-
-
-def _check_sums(builder: Builder, name: str, source: Signal, weights: IntArray, bias: IntArray) -> None:
-    check_exact_sums(name, weights, bias, *_operand(builder, source))
+    return bool((sum_bits(weights, bias, *operand) <= FLOAT32_BITS).all())
 
 
 def _batchnorm(walk: _Walk, node: Any) -> Signal:
     multiplier = np.asarray(attributes.read(node, attributes.MULTIPLIER), dtype=np.float32)
     offset = np.asarray(attributes.read(node, attributes.OFFSET), dtype=np.float32)
-    count = math.prod(walk.signals[node.inputs[0]].shape[:-1])
-    return _with_step(walk, node, Scale(node.name, np.tile(multiplier, count), np.tile(offset, count)))
+    signal = walk.signals[node.inputs[0]]
+    return add_step(signal, Scale(node.name, multiplier, offset), positions(signal.shape))
 
 
 def _function(walk: _Walk, node: Any) -> Signal:
@@ -245,12 +243,7 @@ def _function(walk: _Walk, node: Any) -> Signal:
             )
         _log.warning("layer %r: %s is left out; the design delivers the logits", node.name, spec["class_name"])
         return walk.signals[node.inputs[0]]
-    return _with_step(walk, node, Apply(node.name, function_from_spec(node.name, spec)))
-
-
-def _with_step(walk: _Walk, node: Any, step: Step) -> Signal:
-    signal = walk.signals[node.inputs[0]]
-    return replace(signal, steps=(*signal.steps, step))
+    return add_step(walk.signals[node.inputs[0]], Apply(node.name, function_from_spec(node.name, spec)))
 
 
 def _dynamic(walk: _Walk, node: Any) -> Signal:
@@ -267,12 +260,33 @@ def _average(walk: _Walk, node: Any) -> Signal:
     (source,) = walk.operands(node)
     count, channels = source.shape
     shift = mean_shift(node.name, count)
-    fracs = walk.builder.fracs(source.parts)
-    weights = np.tile(np.eye(channels, dtype=np.int64), (count, 1)) << (fracs.max() - fracs)[:, None]
-    bias = np.zeros(channels, dtype=np.int64)
-    _check_sums(walk.builder, node.name, source, weights, bias)
-    linear = walk.builder.linear(node.name, source.parts, weights, bias, int(fracs.max()) + shift)
-    return Signal(source.parts, (channels,), linear)
+    columns = np.arange(count * channels).reshape(count, channels).T
+    return _sums(walk, node.name, source, columns, (channels,), shift=shift)
+
+
+def _sums(walk: _Walk, name: str, source: Signal, terms: IntArray, shape: tuple[int, ...], *, shift: int = 0) -> Signal:
+    """Sums of codes of ``source``, divided by ``2**shift``: one for each row of ``terms``, the numbers of its codes.
+
+    One sum, repeated, where all read codes of the same ranges; else one matrix.
+    """
+    reach = walk.builder.operand(source.parts)
+    rows, size = terms.shape
+    alike = all(tuple(reach[k] for k in row) == tuple(reach[k] for k in terms[0]) for row in terms)
+    if alike and rows > 1:
+        part = walk.builder.joined(f"{name}_operand", source.parts)
+        read = Signal((walk.builder.wire(f"{name}_operand", (part,), terms),), shape)
+        weights, copies = np.ones((size, 1), dtype=np.int64), rows
+    else:
+        read, copies = source, 1
+        weights = np.zeros((len(reach), rows), dtype=np.int64)
+        for column, row in enumerate(terms):
+            weights[row, column] = 1
+    fracs = walk.builder.fracs(read.parts)[: weights.shape[0]]
+    weights = weights << (fracs.max() - fracs)[:, None]
+    bias = np.zeros(weights.shape[1], dtype=np.int64)
+    check_exact_sums(name, weights, bias, *_operand(walk.builder, read, copies))
+    linear = walk.builder.linear(name, read.parts, weights, bias, int(fracs.max()) + shift, copies)
+    return Signal(read.parts, shape, linear, copies=copies)
 
 
 def _concatenate(walk: _Walk, node: Any) -> Signal:
@@ -303,14 +317,19 @@ def _sum(walk: _Walk, node: Any, signs: Sequence[int]) -> Signal:
             "shapes; reshape them"
         )
     parts = tuple(part for operand in operands for part in operand.parts)
-    fracs = walk.builder.fracs(parts)
-    size = len(fracs) // len(operands)
+    copies = positions(operands[0].shape)
+    size = math.prod(operands[0].shape) // copies
+    if copies > 1:
+        part = walk.builder.joined(f"{node.name}_operand", parts)
+        places = np.arange(len(signs) * copies * size).reshape(len(signs), copies, size).swapaxes(0, 1)
+        parts = (walk.builder.wire(f"{node.name}_operand", (part,), places),)
+    fracs = walk.builder.fracs(parts)[: len(signs) * size]
     rows = np.concatenate([sign * np.eye(size, dtype=np.int64) for sign in signs])
     weights = rows << (fracs.max() - fracs)[:, None]
     bias = np.zeros(size, dtype=np.int64)
-    joined = Signal(parts, operands[0].shape)
-    _check_sums(walk.builder, node.name, joined, weights, bias)
-    return replace(joined, linear=walk.builder.linear(node.name, parts, weights, bias, int(fracs.max())))
+    joined = Signal(parts, operands[0].shape, copies=copies)
+    check_exact_sums(node.name, weights, bias, *_operand(walk.builder, joined, copies))
+    return replace(joined, linear=walk.builder.linear(node.name, parts, weights, bias, int(fracs.max()), copies))
 
 
 def _add(walk: _Walk, node: Any) -> Signal:

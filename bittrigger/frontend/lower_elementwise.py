@@ -15,7 +15,16 @@ import numpy as np
 
 from bittrigger.errors import UnsupportedModelError
 from bittrigger.frontend.builder import Builder, Reaches
-from bittrigger.frontend.elementwise import AddBias, Apply, FloatRuns, Scale, Step, ambiguous_codes, tabulate
+from bittrigger.frontend.elementwise import (
+    AddBias,
+    Apply,
+    FloatRuns,
+    Scale,
+    Step,
+    ambiguous_codes,
+    reach_of_one_copy,
+    tabulate,
+)
 from bittrigger.frontend.functions import ALLOWED, Function, Grid
 from bittrigger.frontend.kernels import common_fraction_bits
 from bittrigger.frontend.requantizer_fit import Affine, Runs, fit_channel
@@ -51,6 +60,7 @@ class Signal:
         linear: an accumulator that is no node yet, so that scales and offsets can be folded into it.
         steps: float32 operations on top.
         exponent: the node whose code is log2 of a scale that all codes of an event share, or None.
+        copies: into how many equal parts the codes fall that ``linear`` and ``steps`` treat alike.
     """
 
     parts: tuple[str, ...]
@@ -58,6 +68,7 @@ class Signal:
     linear: Linear | None = None
     steps: tuple[Step, ...] = ()
     exponent: str | None = None
+    copies: int = 1
 
     @property
     def is_settled(self) -> bool:
@@ -153,6 +164,8 @@ def _one_grid(builder: Builder, signal: Signal) -> Signal:
     """The signal with one number of fractional bits for all its elements, by free shifts."""
     if signal.linear is not None or not signal.steps:
         return signal
+    if signal.copies > 1 and len(signal.parts) > 1:
+        return replace(signal, parts=(builder.joined(f"{signal.steps[0].layer}_operand", signal.parts),))
     fracs = builder.fracs(signal.parts)
     frac = int(fracs.max())
     if (fracs == frac).all():
@@ -163,10 +176,12 @@ def _one_grid(builder: Builder, signal: Signal) -> Signal:
 
 
 def _reach(builder: Builder, signal: Signal) -> tuple[Reaches, int]:
-    """The codes under the steps, and their fractional bits."""
+    """The codes of one copy under the steps, and their fractional bits."""
     if signal.linear is not None:
-        return builder.preview(signal.linear), signal.linear.frac
-    return builder.operand(signal.parts), builder[signal.parts[0]].frac
+        reach, frac = builder.preview(signal.linear), signal.linear.frac
+    else:
+        reach, frac = builder.operand(signal.parts), builder[signal.parts[0]].frac
+    return reach_of_one_copy(reach, signal.copies), frac
 
 
 def _plain_quantizer(builder: Builder, signal: Signal) -> Requantize | None:
@@ -181,7 +196,9 @@ def _plain_quantizer(builder: Builder, signal: Signal) -> Requantize | None:
     lo = max(grid.lo, 0) if before else grid.lo
     shift = frac - grid.frac
     rounding = Rounding.RND_CONV if shift > 0 else Rounding.TRN
-    return Requantize(last.layer, signal.parts, len(reach), shift, rounding, lo, grid.hi, grid.frac)
+    copies = signal.copies
+    size = copies * len(reach)
+    return Requantize(last.layer, signal.parts, size, shift, rounding, lo, grid.hi, grid.frac, copies=copies)
 
 
 def _cheapest(builder: Builder, signal: Signal) -> _Plan:
@@ -307,7 +324,8 @@ def _affine_plans(
     size, shift, last = len(fits), fits[0].shift, signal.steps[-1].layer
     if shift == 0:
         rounding = Rounding.TRN
-    result = Requantize(last, signal.parts, size, shift, rounding, grid.lo, grid.hi, grid.frac)
+    copies = signal.copies
+    result = Requantize(last, signal.parts, copies * size, shift, rounding, grid.lo, grid.hi, grid.frac, copies=copies)
     cost = size * (2 * _CLIP_COST + (rounding is not Rounding.TRN))
     frac = grid.frac + shift
     if signal.linear is None:
@@ -326,9 +344,9 @@ def _affine_plans(
     name = next((step.layer for step in signal.steps if step.layer not in taken), f"{last}_scale")
     adders = sum(max(fit.digits - 1, 0) + (fit.offset != 0) for fit in fits)
     if before:
-        scale = Linear(name, (), frozen_array(np.diag(multipliers)), frozen_array(offsets), frac)
+        scale = Linear(name, (), frozen_array(np.diag(multipliers)), frozen_array(offsets), frac, copies)
     else:
-        scale = builder.linear(name, signal.parts, np.diag(multipliers), offsets, frac)
+        scale = builder.linear(name, signal.parts, np.diag(multipliers), offsets, frac, copies)
     return [_Plan(cost + adders, (*before, scale, result))]
 
 
@@ -347,6 +365,7 @@ def _lookup_plan(signal: Signal, runs: Sequence[Runs], frac: int) -> _Plan:
         tuple(tuple(run.first.tolist()) for run in runs),
         tuple(tuple(run.value.tolist()) for run in runs),
         frac,
+        signal.copies,
     )
     cost = _LOOKUP_COST * sum(run.breakpoints for run in runs)
     return _Plan(cost, (lookup,) if signal.linear is None else (signal.linear, lookup))

@@ -38,6 +38,11 @@ class MagnitudeOr:
         """One code."""
         return 1
 
+    @property
+    def copies(self) -> int:
+        """One; see ``graph.Linear``."""
+        return 1
+
 
 @dataclass(frozen=True, eq=False)
 class ShiftDown:
@@ -65,6 +70,11 @@ class ShiftDown:
         """Bits of a result, its sign left out."""
         return self.hi.bit_length()
 
+    @property
+    def copies(self) -> int:
+        """One; see ``graph.Linear``."""
+        return 1
+
 
 @dataclass(frozen=True, eq=False)
 class ShiftUp:
@@ -74,6 +84,11 @@ class ShiftUp:
     inputs: tuple[str, ...]
     size: int
     frac: int
+
+    @property
+    def copies(self) -> int:
+        """One; see ``graph.Linear``."""
+        return 1
 
 
 Scaling = MagnitudeOr | ShiftDown | ShiftUp

@@ -9,6 +9,10 @@ are the same for every event:
 * ``Requantize``: drop bits with a stated rounding, then clip; ReLU is a clip at zero;
 * ``Lookup``: a piecewise constant function for each channel; thresholds, ternary activations and tables.
 
+What a layer does at many positions is one node with ``copies``: it reads its operand in as many equal parts, one after the
+other, treats each of them alike, and delivers their results in that order. Which codes those are is the matter of a ``Wire``
+(``bittrigger.ir.wire``), which reads codes in any order and computes nothing.
+
 Scales of each event's own take three more, see ``ir.block_floating_point``: ``MagnitudeOr``, ``ShiftDown`` and ``ShiftUp``.
 """
 
@@ -31,6 +35,7 @@ from bittrigger.ir.block_floating_point import (
     scaling_intervals,
 )
 from bittrigger.ir.fixed import MAX_WIDTH, FixedPoint, IntArray, Interval, Rounding, clip, shift_round
+from bittrigger.ir.wire import ZERO, Wire, evaluate_wire, wire_intervals
 
 Intervals = tuple[Interval, ...]
 
@@ -63,12 +68,13 @@ class Input:
 
 @dataclass(frozen=True, eq=False)
 class Linear:
-    """``codes @ weights + bias``, exact.
+    """``codes @ weights + bias``, exact, of each of ``copies`` parts of the operand.
 
     Attributes:
-        weights: `(n_in, n_out)` int64.
+        weights: `(n_in, n_out)` int64, of one copy.
         bias: `(n_out,)` int64, in units of the output codes.
         frac: fractional bits of the output codes.
+        copies: parts of the operand, `n_in` codes each.
     """
 
     name: str
@@ -76,11 +82,12 @@ class Linear:
     weights: IntArray
     bias: IntArray
     frac: int
+    copies: int = 1
 
     @property
     def size(self) -> int:
-        """Number of outputs."""
-        return int(self.weights.shape[1])
+        """Number of outputs, of all copies."""
+        return self.copies * int(self.weights.shape[1])
 
     @property
     def is_ternary(self) -> bool:
@@ -95,7 +102,8 @@ class Linear:
 class Requantize:
     """``clip(round((codes + offset) / 2**shift), lo, hi)`` on each code; a negative ``shift`` multiplies.
 
-    ``offset`` is not 0 where a constant was moved into the layer before: see ``passes.fold_rounding``.
+    ``offset`` is not 0 where a constant was moved into the layer before: see ``passes.fold_rounding``. ``size`` counts the codes
+    of all ``copies``.
     """
 
     name: str
@@ -107,6 +115,7 @@ class Requantize:
     hi: int
     frac: int
     offset: int = 0
+    copies: int = 1
 
     @property
     def operand_text(self) -> str:
@@ -127,7 +136,7 @@ class Lookup:
     """A piecewise constant function for each channel.
 
     Channel `j` gives ``values[j][k]`` for the largest `k` with ``starts[j][k] <= code``; ``starts[j]`` ascends and
-    ``starts[j][0]`` is not above the lowest code that can occur.
+    ``starts[j][0]`` is not above the lowest code that can occur. Channels are those of one of ``copies`` parts of the operand.
     """
 
     name: str
@@ -135,17 +144,18 @@ class Lookup:
     starts: tuple[tuple[int, ...], ...]
     values: tuple[tuple[int, ...], ...]
     frac: int
+    copies: int = 1
 
     @property
     def size(self) -> int:
-        """Number of channels."""
-        return len(self.starts)
+        """Number of codes, of all copies."""
+        return self.copies * len(self.starts)
 
 
 Operation = Linear | Requantize | Lookup | Scaling
 """A node that computes something."""
 
-Node = Input | Operation
+Node = Input | Wire | Operation
 
 
 @dataclass(frozen=True, eq=False)
@@ -201,8 +211,24 @@ def output_intervals(graph: Graph) -> Intervals:
 
 
 def operand(node: Node, ranges: dict[str, Intervals]) -> Intervals:
-    """The ranges of the codes that ``node`` reads."""
+    """The ranges of the codes that ``node`` reads, of all its copies."""
     return tuple(interval for name in node.inputs for interval in ranges[name])
+
+
+def of_one_copy(codes: Intervals, copies: int) -> Intervals:
+    """The hull of each code over the copies: what one module must take that stands for all of them."""
+    size = len(codes) // copies
+    first = codes[:size]
+    if codes == first * copies:
+        return first
+    return tuple(
+        Interval(min(span.lo for span in codes[k::size]), max(span.hi for span in codes[k::size])) for k in range(size)
+    )
+
+
+def copy_operand(node: Operation, ranges: dict[str, Intervals]) -> Intervals:
+    """The ranges of the codes that one copy of ``node`` reads."""
+    return of_one_copy(operand(node, ranges), node.copies)
 
 
 def _linear_intervals(node: Linear, source: Intervals) -> Intervals:
@@ -228,10 +254,19 @@ def requantize_codes(node: Requantize, codes: IntArray) -> IntArray:
 
 
 def node_intervals(node: Node, source: Intervals) -> Intervals:
-    """The exact hull of each output code of ``node``, given the hulls of its operand."""
+    """The hull of each output code of ``node``, given the hulls of its operand: exact for what all its copies may read."""
     match node:
         case Input():
             return (node.interval,) * node.size
+        case Wire():
+            return wire_intervals(node, source)
+        case _:
+            return copy_intervals(node, of_one_copy(source, node.copies)) * node.copies
+
+
+def copy_intervals(node: Operation, source: Intervals) -> Intervals:
+    """The exact hull of each output code of one copy of ``node``, given the hulls of its operand."""
+    match node:
         case Linear():
             return _linear_intervals(node, source)
         case Requantize():
@@ -287,8 +322,16 @@ def evaluate_nodes(graph: Graph, codes: IntArray) -> dict[str, IntArray]:
     return values
 
 
-def evaluate_node(node: Operation, codes: IntArray) -> IntArray:
+def evaluate_node(node: Wire | Operation, codes: IntArray) -> IntArray:
     """The output codes of one node, `(events, size)`, for operand codes `(events, n_in)`."""
+    if isinstance(node, Wire):
+        return evaluate_wire(node, codes)
+    parts = codes.reshape(codes.shape[0] * node.copies, codes.shape[1] // node.copies)
+    return _evaluate_copy(node, parts).reshape(codes.shape[0], node.size)
+
+
+def _evaluate_copy(node: Operation, codes: IntArray) -> IntArray:
+    """The output codes of one copy, for operand codes `(events, n_in)` of its own."""
     match node:
         case Linear():
             return codes @ node.weights + node.bias
@@ -331,8 +374,7 @@ def verify(graph: Graph) -> None:
         if missing:
             raise InternalError(f"node {node.name!r} reads {missing[0]!r}, which does not come before it")
         _check_shape(node, sum(sizes[name] for name in node.inputs))
-        if isinstance(node, ShiftDown | ShiftUp):
-            _check_exponent(graph, node)
+        _check_operands(graph, node)
         sizes[node.name] = node.size
     if not graph.outputs or any(name not in sizes for name in graph.outputs):
         raise InternalError(f"graph {graph.name!r} has no or unknown outputs {graph.outputs}")
@@ -352,16 +394,37 @@ def verify(graph: Graph) -> None:
             )
 
 
+def _check_operands(graph: Graph, node: Node) -> None:
+    """Check what is due of single operands."""
+    if isinstance(node, ShiftDown | ShiftUp):
+        _check_exponent(graph, node)
+    if isinstance(node, Wire) and any(graph[name].frac != node.frac for name in node.inputs):
+        raise InternalError(f"node {node.name!r} joins codes of different fractional bits")
+
+
 def _check_shape(node: Node, n_in: int) -> None:
     match node:
         case Input():
             good = node.size > 0 and node.interval.lo in node.type.interval and node.interval.hi in node.type.interval
+        case Wire():
+            good = node.indices.ndim == 1 and node.size > 0 and len(set(node.inputs)) == len(node.inputs)
+            good = good and ZERO <= node.indices.min() <= node.indices.max() < n_in
+        case _:
+            single = node.copies == 1 or (node.copies > 1 and len(node.inputs) == 1 and n_in % node.copies == 0)
+            good = single and _is_copy_well_formed(node, n_in // node.copies)
+    if not good:
+        raise InternalError(f"node {node.name!r} ({type(node).__name__}) does not fit {n_in} operand codes")
+
+
+def _is_copy_well_formed(node: Operation, n_in: int) -> bool:
+    match node:
         case Linear():
-            good = node.weights.shape == (n_in, node.size) and node.bias.shape == (node.size,) and n_in > 0 < node.size
+            n_out = node.weights.shape[-1]
+            good = node.weights.shape == (n_in, n_out) and node.bias.shape == (n_out,) and n_in > 0 < n_out
         case Requantize():
-            good = node.size == n_in and node.lo <= node.hi
+            good = node.size == n_in * node.copies and node.lo <= node.hi
         case Lookup():
-            good = node.size == n_in == len(node.values) and all(
+            good = len(node.starts) == n_in == len(node.values) and all(
                 len(s) == len(v) > 0 and list(s) == sorted(set(s))
                 for s, v in zip(node.starts, node.values, strict=True)
             )
@@ -374,8 +437,7 @@ def _check_shape(node: Node, n_in: int) -> None:
             good = node.size == n_in - 1 > 0
         case _:
             assert_never(node)
-    if not good:
-        raise InternalError(f"node {node.name!r} ({type(node).__name__}) does not fit {n_in} operand codes")
+    return good
 
 
 def _check_exponent(graph: Graph, node: ShiftDown | ShiftUp) -> None:

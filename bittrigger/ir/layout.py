@@ -11,6 +11,7 @@ from bittrigger.ir.fixed import FixedPoint
 from bittrigger.ir.graph import Intervals
 from bittrigger.ir.pipeline import Module, Pipeline
 from bittrigger.ir.ports import common_type
+from bittrigger.ir.wire import Wire, wire_intervals
 
 
 @dataclass(frozen=True)
@@ -48,8 +49,12 @@ class Vectors:
     @classmethod
     def of(cls, pipeline: Pipeline) -> Vectors:
         """Those of ``pipeline``."""
-        ranges: dict[str, Intervals] = {port.name: (port.interval,) for port in pipeline.graph.inputs}
-        ranges |= {module.node.name: module.result for module in pipeline.modules}
+        ranges: dict[str, Intervals] = {port.name: (port.interval,) * port.size for port in pipeline.graph.inputs}
+        ranges |= {module.node.name: module.result * module.copies for module in pipeline.modules}
+        for node in pipeline.graph.nodes:
+            if isinstance(node, Wire):
+                source = tuple(span for name in node.inputs for span in ranges[name])
+                ranges[node.name] = wire_intervals(node, source)
         return cls(
             types={node.name: common_type(ranges[node.name], node.frac) for node in pipeline.graph.nodes},
             sizes={node.name: node.size for node in pipeline.graph.nodes},
@@ -57,20 +62,20 @@ class Vectors:
             | {module.node.name: module.stop for module in pipeline.modules},
         )
 
-    def bus(self, node: str, name: str) -> Bus:
-        """The codes of ``node`` as a bus called ``name``."""
-        return Bus(name, self.sizes[node], self.types[node])
+    def bus(self, node: str, name: str, copies: int = 1) -> Bus:
+        """The codes of ``node`` as a bus called ``name``, or one of ``copies`` equal parts of it."""
+        return Bus(name, self.sizes[node] // copies, self.types[node])
 
     def operands(self, module: Module) -> tuple[Bus, ...]:
-        """The operand buses of ``module``."""
+        """The operand buses of one copy of ``module``."""
         nodes = tuple(dict.fromkeys(module.node.inputs))
-        return tuple(self.bus(node, "x" if len(nodes) == 1 else f"x_{node}") for node in nodes)
+        return tuple(self.bus(node, "x" if len(nodes) == 1 else f"x_{node}", module.copies) for node in nodes)
 
     def places(self, module: Module) -> tuple[tuple[Bus, int], ...]:
-        """The bus and the element in it of each operand code of ``module``."""
+        """The bus and the element in it of each operand code of one copy of ``module``."""
         buses = dict(zip(dict.fromkeys(module.node.inputs), self.operands(module), strict=True))
-        return tuple((buses[node], index) for node in module.node.inputs for index in range(self.sizes[node]))
+        return tuple((buses[node], index) for node in module.node.inputs for index in range(buses[node].size))
 
     def result(self, module: Module) -> Bus:
-        """The result bus of ``module``."""
-        return self.bus(module.node.name, "y")
+        """The result bus of one copy of ``module``."""
+        return self.bus(module.node.name, "y", module.copies)

@@ -13,17 +13,18 @@ from bittrigger.ir.adders import AdderGraph
 from bittrigger.ir.block_floating_point import MagnitudeOr, ShiftDown, ShiftUp
 from bittrigger.ir.fixed import Interval, Rounding
 from bittrigger.ir.graph import Graph, Intervals, Linear, Lookup, Operation, Requantize
+from bittrigger.ir.routes import read_by
 
 
 @dataclass(frozen=True, eq=False)
 class Module:
-    """One scheduled node of the graph; it becomes one Verilog module and one C++ function.
+    """One scheduled node of the graph; it becomes one Verilog module and one C++ function, used as often as it has copies.
 
     Attributes:
         node: what it computes.
-        adders: the adder graph of a ``Linear`` node, else None.
-        source: ranges of its operand codes.
-        result: ranges of its output codes.
+        adders: the adder graph of one copy of a ``Linear`` node, else None.
+        source: ranges of the operand codes of one copy.
+        result: ranges of the output codes of one copy.
         start: stage in which its operand is read.
         stop: stage in which its results are available, before the register that follows.
         stages: for a ``Linear`` node the stage of each adder, ``start <= stage <= stop``; for a ``ShiftDown`` the stage in
@@ -62,6 +63,11 @@ class Module:
         return kind
 
     @property
+    def copies(self) -> int:
+        """Instances of the module."""
+        return self.node.copies
+
+    @property
     def cycles(self) -> int:
         """Registers between operand and results."""
         return self.stop - self.start
@@ -90,6 +96,15 @@ class Pipeline:
             if module.node.name == name:
                 return module.stop
         return 0
+
+
+def last_reads(pipeline: Pipeline) -> dict[str, int]:
+    """The last stage in which the codes of each port or operation are read, wires followed; those that leave: the latency."""
+    last: dict[str, int] = {}
+    for module in pipeline.modules:
+        for name in read_by(pipeline.graph, module.node.inputs):
+            last[name] = max(module.start, last.get(name, 0))
+    return last | dict.fromkeys(read_by(pipeline.graph, pipeline.graph.outputs), pipeline.latency_cycles)
 
 
 def kept_bits(node: Requantize | Lookup, source: Interval, result: Interval) -> int:

@@ -18,10 +18,11 @@ from bittrigger.ir.graph import (
     Node,
     Operation,
     Requantize,
+    copy_operand,
     frozen_array,
     intervals,
-    operand,
 )
+from bittrigger.ir.wire import ZERO, Wire
 from bittrigger.passes.rewrite import with_nodes
 
 _Mask = npt.NDArray[np.bool_]
@@ -31,7 +32,7 @@ _Mask = npt.NDArray[np.bool_]
 class DropUnread:
     """Pass: an operand code that is a constant becomes part of the bias; a column that nothing reads becomes a constant.
 
-    Both keep the sizes of all nodes, and every output code.
+    Of a layer with copies, where that holds for all of them. Both keep the sizes of all nodes, and every output code.
     """
 
     def apply(self, graph: Graph) -> Graph:
@@ -46,7 +47,7 @@ def _without_constants(graph: Graph) -> Graph:
     for node in graph.nodes:
         if not isinstance(node, Linear):
             continue
-        spans = operand(node, ranges)
+        spans = copy_operand(node, ranges)
         fixed = np.array([span.lo == span.hi for span in spans])
         if fixed.any() and node.weights[fixed].any():
             values: IntArray = np.array([span.lo for span in spans], dtype=np.int64)[fixed]
@@ -64,13 +65,18 @@ def _without_unread(graph: Graph) -> Graph:
     for node in reversed(graph.nodes):
         if isinstance(node, Input):
             continue
-        wanted = read[node.name]
-        if isinstance(node, Linear) and node.weights[:, ~wanted].any():
-            # a code that could occur before, so that a table which follows knows it
-            some = [0 if 0 in span else span.lo for span in ranges[node.name]]
-            weights, bias = np.where(wanted, node.weights, 0), np.where(wanted, node.bias, some)
-            changed[node.name] = replace(node, weights=frozen_array(weights), bias=frozen_array(bias))
-        wanted = _operands_of(node, wanted, sum(graph[name].size for name in node.inputs))
+        n_in = sum(graph[name].size for name in node.inputs)
+        if isinstance(node, Wire):
+            used = node.indices[read[node.name] & (node.indices != ZERO)]
+            wanted = np.isin(np.arange(n_in), used)
+        else:
+            wanted = read[node.name].reshape(node.copies, -1).any(axis=0)
+            if isinstance(node, Linear) and node.weights[:, ~wanted].any():
+                # a code that could occur before, so that a table which follows knows it
+                some = [0 if 0 in span else span.lo for span in ranges[node.name][: wanted.size]]
+                weights, bias = np.where(wanted, node.weights, 0), np.where(wanted, node.bias, some)
+                changed[node.name] = replace(node, weights=frozen_array(weights), bias=frozen_array(bias))
+            wanted = np.tile(_operands_of(node, wanted, n_in // node.copies), node.copies)
         start = 0
         for name in node.inputs:
             size = graph[name].size
@@ -80,7 +86,7 @@ def _without_unread(graph: Graph) -> Graph:
 
 
 def _operands_of(node: Operation, wanted: _Mask, n_in: int) -> _Mask:
-    """Which operand codes of ``node`` the results ``wanted`` depend on."""
+    """Which operand codes of one copy of ``node`` its results ``wanted`` depend on."""
     match node:
         case Linear():
             return np.asarray(node.weights[:, wanted].any(axis=1))

@@ -9,7 +9,7 @@ import numpy as np
 from bittrigger.ir.adders import Adder, AdderGraph, Output, Term
 from bittrigger.ir.digits import signed_digits
 from bittrigger.ir.fixed import IntArray
-from bittrigger.ir.graph import Graph, Intervals, Linear, intervals, operand
+from bittrigger.ir.graph import Graph, Intervals, Linear, copy_operand, intervals
 
 
 def lower_trees(weights: IntArray, bias: IntArray, source: Intervals) -> AdderGraph:
@@ -36,7 +36,7 @@ def lower_graph_to_trees(graph: Graph) -> dict[str, AdderGraph]:
     """``lower_trees`` of every ``Linear`` node of ``graph``, by node name."""
     ranges = intervals(graph)
     layers = [node for node in graph.nodes if isinstance(node, Linear)]
-    return {node.name: lower_trees(node.weights, node.bias, operand(node, ranges)) for node in layers}
+    return {node.name: lower_trees(node.weights, node.bias, copy_operand(node, ranges)) for node in layers}
 
 
 def _tree(terms: list[Term], constant: int, n_inputs: int, adders: list[Adder]) -> Output:

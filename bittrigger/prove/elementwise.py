@@ -170,7 +170,7 @@ def one_channel(node: Requantize | Lookup, channel: int) -> Requantize | Lookup:
     """``node`` with nothing but ``channel``."""
     match node:
         case Requantize():
-            return replace(node, size=1)
+            return replace(node, size=1, copies=1)
         case Lookup():
             return Lookup(node.name, node.inputs, (node.starts[channel],), (node.values[channel],), node.frac)
 

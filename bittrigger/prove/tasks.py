@@ -201,7 +201,7 @@ def _prove_top_netlist(setting: Setting) -> str:
     name = setting.pipeline.graph.name
     top = read_modules([setting.synth / f"{name}.json"])
     gates = flatten(name, {name: top[name]})
-    wiring = prove_wiring(setting.pipeline, gates)
+    wiring = prove_wiring(setting.pipeline, gates, pruned=True)
     return f"{wiring}; valid chain: {prove_valid(setting.pipeline, gates)}"
 
 

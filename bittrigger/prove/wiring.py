@@ -2,50 +2,64 @@
 
 from __future__ import annotations
 
+import re
+
 from bittrigger.ir.fixed import Interval
 from bittrigger.ir.graph import Input
 from bittrigger.ir.layout import Vectors
 from bittrigger.ir.pipeline import Module, Pipeline
 from bittrigger.ir.ports import bus_width, input_fields, output_fields
+from bittrigger.ir.routes import Route, route
+from bittrigger.ir.wire import ZERO
 from bittrigger.prove.claims import Unproven
 from bittrigger.prove.order import check_ports
 from bittrigger.prove.stages import Tracer, clock_of
 from bittrigger.synth.netlist import LOW, Bits, Cell, Netlist
 
+_NUMBER = re.compile(r"\[(\d+)\]\.u_\w+$")
+"""The number of an instance, as Yosys names it."""
 
-def prove_wiring(pipeline: Pipeline, netlist: Netlist) -> str:
+_ABSENT = -1
+"""The net of what an instance would drive that is not there."""
+
+_Due = tuple[int, int | None]
+"""A net, and how many cycles later it is due; None for a constant."""
+
+
+def prove_wiring(pipeline: Pipeline, netlist: Netlist, *, pruned: bool = False) -> str:
     """Prove that each module reads the codes of its operand nodes, in the cycle that it is made for.
 
     Args:
         netlist: the top, of which the pipeline's modules are cells.
+        pruned: whether instances may be missing whose results nothing reads.
 
     Raises:
         Unproven: naming the first pin that reads something else.
     """
     _check_top(pipeline, netlist)
     vectors, tracer = Vectors.of(pipeline), Tracer(netlist)
-    instances = _instances(pipeline, netlist)
+    instances = _instances(pipeline, netlist, pruned=pruned)
     sources = _sources(pipeline, vectors, netlist, instances)
     pins = 0
     for module in pipeline.modules:
-        cell = instances[module.name]
-        if "clk" in cell.inputs and cell.inputs["clk"] != (clock_of(netlist),):
-            raise Unproven(f"module {module.name} is not clocked by clk")
         for bus, node in zip(vectors.operands(module), dict.fromkeys(module.node.inputs), strict=True):
-            delay = module.start - vectors.stages[node]
-            pins += _check(tracer, cell.inputs[bus.name], sources[node], delay, f"{bus.name} of {module.name}")
-    wanted = [
-        (net, pipeline.latency_cycles - vectors.stages[name])
-        for name in pipeline.graph.outputs
-        for net in sources[name]
-    ]
+            due = _due(pipeline, vectors, sources, node, module.start)
+            size = len(due) // module.copies
+            for k, cell in instances[module.name].items():
+                if "clk" in cell.inputs and cell.inputs["clk"] != (clock_of(netlist),):
+                    raise Unproven(f"module {module.name} is not clocked by clk")
+                wanted = due[size * k : size * (k + 1)]
+                pins += _check(tracer, cell.inputs[bus.name], wanted, f"{bus.name} of {cell.name}")
     found = netlist.outputs["out_data"]
-    if len(found) != len(wanted):
-        raise Unproven(f"out_data has {len(found)} bits; {len(wanted)} are due")
-    for k, (net, (origin, delay)) in enumerate(zip(found, wanted, strict=True)):
-        _check(tracer, (net,), (origin,), delay, f"bit {k} of out_data")
+    wanted = [
+        bit
+        for name in pipeline.graph.outputs
+        for bit in _due(pipeline, vectors, sources, name, pipeline.latency_cycles)
+    ]
+    _check(tracer, found, wanted, "out_data")
     _check_sources(pipeline)
-    return f"{len(pipeline.modules)} modules, {pins + len(found)} bits"
+    count = sum(map(len, instances.values()))
+    return f"{count} instances of {len(pipeline.modules)} modules, {pins + len(found)} bits"
 
 
 def _check_top(pipeline: Pipeline, netlist: Netlist) -> None:
@@ -53,40 +67,76 @@ def _check_top(pipeline: Pipeline, netlist: Netlist) -> None:
     check_ports(netlist, {"rst": 1, "in_valid": 1, "in_data": in_width}, {"out_valid": 1, "out_data": out_width})
 
 
-def _instances(pipeline: Pipeline, netlist: Netlist) -> dict[str, Cell]:
-    found: dict[str, Cell] = {}
+def _instances(pipeline: Pipeline, netlist: Netlist, *, pruned: bool) -> dict[str, dict[int, Cell]]:
+    """The cell that each copy of each module stands for.
+
+    Which instance is which copy is told by the number in its name; that it reads and drives the codes of that copy is what is
+    then proven.
+    """
+    found: dict[str, list[Cell]] = {module.name: [] for module in pipeline.modules}
     for cell in netlist.cells:
         if cell.type in found:
-            raise Unproven(f"module {cell.type} occurs twice")
-        if any(cell.type == module.name for module in pipeline.modules):
-            found[cell.type] = cell
-    missing = [module.name for module in pipeline.modules if module.name not in found]
-    if missing:
-        raise Unproven(f"module {missing[0]} does not occur in the top")
-    return found
-
-
-def _sources(pipeline: Pipeline, vectors: Vectors, netlist: Netlist, instances: dict[str, Cell]) -> dict[str, Bits]:
-    """The nets that carry the codes of each node when they come into being."""
-    sources: dict[str, Bits] = {}
-    for node in pipeline.graph.nodes:
-        width = vectors.types[node.name].width
-        if isinstance(node, Input):
-            places = [field.offset for field in input_fields(pipeline.graph) if field.port == node.name]
-            sources[node.name] = tuple(netlist.inputs["in_data"][at + k] for at in places for k in range(width))
+            found[cell.type].append(cell)
+    instances = {}
     for module in pipeline.modules:
-        sources[module.node.name] = instances[module.name].outputs["y"]
+        cells = found[module.name]
+        copies = {_copy(cell): cell for cell in cells} if module.copies > 1 else dict(enumerate(cells))
+        due = range(module.copies)
+        if len(copies) != len(cells) or copies.keys() - set(due) or (not pruned and len(copies) != module.copies):
+            raise Unproven(
+                f"module {module.name} occurs {len(cells)} times in the top; it is due {module.copies} times"
+            )
+        instances[module.name] = copies
+    return instances
+
+
+def _copy(cell: Cell) -> int:
+    """The number of an instance in its generate loop; -1 if it bears none."""
+    number = _NUMBER.search(cell.name)
+    return int(number[1]) if number else -1
+
+
+def _sources(
+    pipeline: Pipeline, vectors: Vectors, netlist: Netlist, instances: dict[str, dict[int, Cell]]
+) -> dict[str, Bits]:
+    """The nets that carry the codes of each port and module when they come into being."""
+    sources: dict[str, Bits] = {}
+    for port in pipeline.graph.inputs:
+        width = vectors.types[port.name].width
+        places = [field.offset for field in input_fields(pipeline.graph) if field.port == port.name]
+        sources[port.name] = tuple(netlist.inputs["in_data"][at + k] for at in places for k in range(width))
+    for module in pipeline.modules:
+        width, cells = len(module.result) * vectors.types[module.node.name].width, instances[module.name]
+        sources[module.node.name] = tuple(
+            net for k in range(module.copies) for net in (cells[k].outputs["y"] if k in cells else (_ABSENT,) * width)
+        )
     return sources
 
 
-def _check(tracer: Tracer, found: Bits, wanted: Bits, delay: int, what: str) -> int:
+def _due(pipeline: Pipeline, vectors: Vectors, sources: dict[str, Bits], node: str, stage: int) -> list[_Due]:
+    """The bits that the codes of ``node`` consist of where they are read in ``stage``, wires followed."""
+    found, element = route(pipeline.graph, (node,)), vectors.types[node]
+    due: list[_Due] = []
+    for source, index in zip(found.sources.tolist(), found.elements.tolist(), strict=True):
+        if source == ZERO:
+            due += [(LOW, None)] * element.width
+            continue
+        name = found.nodes[source]
+        own, delay = vectors.types[name], stage - vectors.stages[name]
+        nets = sources[name][own.width * index : own.width * (index + 1)]
+        above = (nets[-1], delay) if own.signed else (LOW, None)
+        due += [(net, delay) for net in nets[: element.width]] + [above] * (element.width - own.width)
+    return due
+
+
+def _check(tracer: Tracer, found: Bits, wanted: list[_Due], what: str) -> int:
     if len(found) != len(wanted):
         raise Unproven(f"{what} has {len(found)} bits; {len(wanted)} are due")
-    for k, (net, origin) in enumerate(zip(found, wanted, strict=True)):
+    for k, (net, (origin, delay)) in enumerate(zip(found, wanted, strict=True)):
         trail = tracer.trail(net)
         if trail.origin != origin:
             raise Unproven(f"{what}: bit {k} reads another net")
-        if trail.cycles != delay:
+        if delay is not None and trail.cycles != delay:
             raise Unproven(f"{what}: bit {k} is delayed by {trail.cycles} cycles; {delay} are due")
         if set(trail.resets) - {LOW}:
             raise Unproven(f"{what}: bit {k} is reset")
@@ -94,15 +144,27 @@ def _check(tracer: Tracer, found: Bits, wanted: Bits, delay: int, what: str) -> 
 
 
 def _check_sources(pipeline: Pipeline) -> None:
-    """Check that each module is made for the ranges that its operand nodes deliver."""
+    """Check that each module is made for the ranges that its operand codes have in every copy."""
     made: dict[str, Module] = {module.node.name: module for module in pipeline.modules}
     for module in pipeline.modules:
-        spans: list[Interval] = []
-        for name in module.node.inputs:
-            node = pipeline.graph[name]
-            spans += [node.interval] * node.size if isinstance(node, Input) else made[name].result
-        if tuple(spans) != module.source:
-            raise Unproven(f"module {module.name} is made for other ranges than its operands take")
+        spans = [span for name in module.node.inputs for span in _spans(pipeline, made, name)]
+        size = len(module.source)
+        for k, span in enumerate(spans):
+            if span.lo not in module.source[k % size] or span.hi not in module.source[k % size]:
+                raise Unproven(f"module {module.name} is made for other ranges than its operands take")
+
+
+def _spans(pipeline: Pipeline, made: dict[str, Module], name: str) -> list[Interval]:
+    """The ranges of the codes of a node, wires followed."""
+    found: Route = route(pipeline.graph, (name,))
+    ranges: dict[str, tuple[Interval, ...]] = {}
+    for source in found.nodes:
+        node = pipeline.graph[source]
+        ranges[source] = (node.interval,) * node.size if isinstance(node, Input) else made[source].result * node.copies
+    return [
+        Interval(0, 0) if source == ZERO else ranges[found.nodes[source]][index]
+        for source, index in zip(found.sources.tolist(), found.elements.tolist(), strict=True)
+    ]
 
 
 def prove_valid(pipeline: Pipeline, netlist: Netlist) -> str:

@@ -104,7 +104,8 @@ def _synthesised(used: Utilization | None, version: str) -> Resources:
 def _weights(node: Linear) -> IntArray:
     """The weights that a network has there: a scale for each channel is a diagonal, not a matrix."""
     diagonal = np.diagonal(node.weights)
-    is_scale = node.weights.shape == (node.size, node.size) and not (node.weights - np.diag(diagonal)).any()
+    n_in, n_out = node.weights.shape
+    is_scale = n_in == n_out and not (node.weights - np.diag(diagonal)).any()
     return diagonal if is_scale else node.weights
 
 
@@ -112,20 +113,23 @@ def _layer(module: Module, cost: Cost, synthesis: Synthesis | None) -> Layer:
     node = module.node
     weights = _weights(node) if isinstance(node, Linear) else np.zeros(0, dtype=np.int64)
     non_zeros = int(np.count_nonzero(weights))
-    graph = module.adders
+    graph, copies = module.adders, module.copies
     return Layer(
         name=node.name,
         kind=module.kind,
+        copies=copies,
         n_in=len(module.source),
         n_out=len(module.result),
-        zeros=int(weights.size) - non_zeros,
-        non_zeros=non_zeros,
-        multiplications_avoided=int(weights.size),
-        adders=sum(max(1, adder.operands - 1) for adder in graph.adders) if graph else 0,
+        zeros=copies * (int(weights.size) - non_zeros),
+        non_zeros=copies * non_zeros,
+        multiplications_avoided=copies * int(weights.size),
+        adders=copies * sum(max(1, adder.operands - 1) for adder in graph.adders) if graph else 0,
         adder_depth=depth(graph) if graph else 0,
         latency_cycles=_rtl(module.cycles),
         estimate=_estimated(cost),
-        synth=_synthesised(synthesis.modules[module.name], synthesis.version) if synthesis else _synthesised(None, ""),
+        synth=_synthesised(synthesis.modules[module.name].times(copies), synthesis.version)
+        if synthesis
+        else _synthesised(None, ""),
     )
 
 

@@ -64,8 +64,9 @@ class Layer:
 
     Attributes:
         kind: ``bitlinear``, ``linear``, ``requantize``, ``lookup``, ``magnitude``, ``shift_down`` or ``shift_up``.
-        n_in: codes read.
-        n_out: codes made.
+        copies: how many times its module is there; all figures but the levels, depths and cycles are those of all of them.
+        n_in: codes read by one copy.
+        n_out: codes made by one copy.
         zeros: weights that are zero; 0 for nodes without weights. A scale for each channel has one weight a channel.
         non_zeros: the other weights.
         multiplications_avoided: products of a weight and a code in a dense implementation, one for each weight; what is
@@ -77,6 +78,7 @@ class Layer:
 
     name: str
     kind: str
+    copies: int
     n_in: int
     n_out: int
     zeros: int

@@ -57,13 +57,19 @@ def _tool(figure: Figure) -> str:
     return f"{figure.tool} {figure.version}".strip()
 
 
+def _shape(layer: Layer) -> str:
+    """Codes in and out, and how many times."""
+    shape = f"{layer.n_in} x {layer.n_out}"
+    return f"{layer.copies} of {shape}" if layer.copies > 1 else shape
+
+
 def _layer_row(layer: Layer) -> tuple[str, ...]:
     used = layer.synth
     figures = (used.lut, used.ff, used.carry8, used.carry_bits, used.dsp, used.bram36, used.logic_levels)
     return (
         layer.name,
         layer.kind,
-        f"{layer.n_in} x {layer.n_out}",
+        _shape(layer),
         *(number(count) for count in (layer.zeros, layer.non_zeros, layer.multiplications_avoided)),
         *(number(count) for count in (layer.adders, layer.adder_depth, layer.latency_cycles.value)),
         *(number(figure.value) for figure in (layer.estimate.lut, layer.estimate.ff, *figures)),
@@ -77,7 +83,7 @@ def _short_row(layer: Layer) -> tuple[str, ...]:
     return (
         layer.name,
         layer.kind,
-        f"{layer.n_in} x {layer.n_out}",
+        _shape(layer),
         f"{100 * layer.zeros / weights:.0f} %" if weights else _ABSENT,
         *(number(count) for count in (layer.adders, layer.adder_depth, layer.latency_cycles.value)),
         *(number(figure.value) for figure in figures),

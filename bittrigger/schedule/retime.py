@@ -19,13 +19,34 @@ from bittrigger.errors import InternalError
 from bittrigger.ir.adders import AdderGraph, first_equals, fold_constants, live_values, value_intervals
 from bittrigger.ir.block_floating_point import MagnitudeOr, Scaling, ShiftDown, ShiftUp, operand_bits
 from bittrigger.ir.fixed import IntArray
-from bittrigger.ir.graph import Graph, Input, Intervals, Linear, Lookup, Requantize, intervals, operand
+from bittrigger.ir.graph import (
+    Graph,
+    Input,
+    Intervals,
+    Linear,
+    Lookup,
+    Node,
+    Operation,
+    Requantize,
+    copy_operand,
+    intervals,
+    of_one_copy,
+)
 from bittrigger.ir.pipeline import kept_bits, vector_bits
+from bittrigger.ir.routes import read_by
+from bittrigger.ir.wire import ZERO, Wire
 from bittrigger.schedule.difference import Constraints, minimise
-from bittrigger.schedule.period import Operation, critical_pairs
+from bittrigger.schedule.period import Operation as Step
+from bittrigger.schedule.period import critical_pairs
 
 Stages = dict[str, tuple[int, int, tuple[int, ...]]]
 """For each node its module's start and stop, and the stages of its adders."""
+
+
+Makers = frozenset[int]
+"""The operations that a code may come from: none for a port, several where copies of a node read different ones."""
+
+_NONE: Makers = frozenset()
 
 
 @dataclass
@@ -34,7 +55,7 @@ class _Problem:
 
     costs: list[int] = field(default_factory=list)
     rows: list[tuple[int, int, int]] = field(default_factory=list)
-    operations: list[Operation] = field(default_factory=list)
+    operations: list[Step] = field(default_factory=list)
 
     def variable(self, *after: int) -> int:
         """A new variable, no smaller than those in ``after``."""
@@ -50,20 +71,20 @@ class _Problem:
             self.costs[last] += width
             self.costs[made] -= width
 
-    def operation(self, variable: int, delay_ns: float, operands: set[int]) -> int:
+    def operation(self, variable: int, delay_ns: float, operands: Makers) -> int:
         """A new operation; its number."""
-        self.operations.append(Operation(variable, delay_ns, tuple(sorted(operands))))
+        self.operations.append(Step(variable, delay_ns, tuple(sorted(operands))))
         return len(self.operations) - 1
 
 
 @dataclass(frozen=True)
 class _Module:
-    """The variables of one module, of its adders or parts, and the operation (or None) behind each of its results."""
+    """The variables of one module, of its adders or parts, and the operations behind each of its results."""
 
     start: int
     stop: int
     adders: tuple[int | None, ...]
-    makers: tuple[int | None, ...]
+    makers: tuple[Makers, ...]
 
 
 @dataclass
@@ -77,40 +98,49 @@ class _Builder:
 
     def port(self, node: Input, origin: int) -> None:
         """The ports of the design: their codes are there in stage 0."""
-        self.modules[node.name] = _Module(origin, origin, (), (None,) * node.size)
+        self.modules[node.name] = _Module(origin, origin, (), (_NONE,) * node.size)
 
-    def start(self, inputs: tuple[str, ...]) -> tuple[int, list[int | None]]:
-        """A stage in which all of ``inputs`` can be read, and the operations that make their codes."""
-        start = self.problem.variable(*dict.fromkeys(self.modules[name].stop for name in inputs))
-        return start, [maker for name in inputs for maker in self.modules[name].makers]
+    def makers(self, node: Node) -> tuple[Makers, ...]:
+        """The operations that the codes of ``node`` come from."""
+        if not isinstance(node, Wire):
+            return self.modules[node.name].makers
+        read = [makers for name in node.inputs for makers in self.makers(self.graph[name])]
+        return tuple(_NONE if index == ZERO else read[index] for index in node.indices.tolist())
+
+    def start(self, node: Operation) -> tuple[int, list[Makers]]:
+        """A stage in which the operand of ``node`` can be read, and the operations that make each code of a copy of it."""
+        read = read_by(self.graph, node.inputs)
+        start = self.problem.variable(*dict.fromkeys(self.modules[name].stop for name in read))
+        makers = [code for name in node.inputs for code in self.makers(self.graph[name])]
+        size = len(makers) // node.copies
+        if node.copies == 1 or makers == makers[:size] * node.copies:
+            return start, makers[:size]
+        return start, [_NONE.union(*makers[k::size]) for k in range(size)]
 
     def elementwise(self, node: Requantize | Lookup, source: Intervals, result: Intervals) -> None:
         """A requantiser or a table: its logic lies in its last stage, and registers in front of it hold its operand."""
-        start, makers = self.start(node.inputs)
+        start, makers = self.start(node)
         stop = self.problem.variable(start)
         width = sum(kept_bits(node, span, out) for span, out in zip(source, result, strict=True))
-        self.problem.delay(width, start, stop)
-        number = self.problem.operation(
-            stop, node_delay_ns(node, source, self.model), {maker for maker in makers if maker is not None}
-        )
-        self.modules[node.name] = _Module(start, stop, (), (number,) * node.size)
+        self.problem.delay(node.copies * width, start, stop)
+        number = self.problem.operation(stop, node_delay_ns(node, source, self.model), _NONE.union(*makers))
+        self.modules[node.name] = _Module(start, stop, (), (frozenset({number}),) * node.size)
 
     def scaling(self, node: Scaling, source: Intervals, result: Intervals) -> None:
         """Parts one behind the other, each of which reads what the one before it makes; registers may stand between them."""
-        start, makers = self.start(node.inputs)
-        operands = {maker for maker in makers if maker is not None}
+        start, makers = self.start(node)
+        operands = _NONE.union(*makers)
         stages = [start]
         delays_ns = scaling_delays_ns(node, source, self.model)
         for delay_ns, width in zip(delays_ns, operand_bits(node, source, result), strict=True):
             stages.append(self.problem.variable(stages[-1]))
             self.problem.delay(width, stages[-2], stages[-1])
-            operands = {self.problem.operation(stages[-1], delay_ns, operands)}
-        (last,) = operands
-        self.modules[node.name] = _Module(start, stages[-1], tuple(stages[1:-1]), (last,) * node.size)
+            operands = frozenset({self.problem.operation(stages[-1], delay_ns, operands)})
+        self.modules[node.name] = _Module(start, stages[-1], tuple(stages[1:-1]), (operands,) * node.size)
 
     def linear(self, node: Linear, adders: AdderGraph, result: Intervals) -> None:
         """The adders of a layer that an output needs; one chain of registers behind each value."""
-        start, makers = self.start(node.inputs)
+        start, makers = self.start(node)
         adders = fold_constants(adders, result)
         ranges, same = value_intervals(adders), first_equals(adders)
         live = {same[value] for value in live_values(adders)}
@@ -120,14 +150,15 @@ class _Builder:
             value = adders.n_inputs + k
             if value not in live:  # read by nothing, or the twin of an earlier one
                 made.append(made[same[value]] if same[value] < value else None)
-                makers.append(makers[same[value]] if same[value] < value else None)
+                makers.append(makers[same[value]] if same[value] < value else _NONE)
                 continue
             terms = [same[term.value] for term in adder.terms]
             stage = self.problem.variable(*dict.fromkeys(_known(made[term]) for term in terms))
             for term in terms:
                 readers[term].append(stage)
-            operands = {maker for term in terms if (maker := makers[term]) is not None}
-            makers.append(self.problem.operation(stage, adder_delay_ns(adder.operands, self.model), operands))
+            operands = _NONE.union(*(makers[term] for term in terms))
+            step = self.problem.operation(stage, adder_delay_ns(adder.operands, self.model), operands)
+            makers.append(frozenset({step}))
             made.append(stage)
         roots = dict.fromkeys(same[out.value] for out in adders.outputs if out.value is not None)
         stop = self.problem.variable(start, *dict.fromkeys(_known(made[value]) for value in roots))
@@ -135,18 +166,18 @@ class _Builder:
             readers[value].append(stop)
         for value, stages in enumerate(readers):
             if stages:
-                self.problem.delay(ranges[value].width, _known(made[value]), *stages)
-        behind = tuple(None if out.value is None else makers[out.value] for out in adders.outputs)
-        self.modules[node.name] = _Module(start, stop, tuple(made[adders.n_inputs :]), behind)
+                self.problem.delay(node.copies * ranges[value].width, _known(made[value]), *stages)
+        behind = tuple(_NONE if out.value is None else makers[out.value] for out in adders.outputs)
+        self.modules[node.name] = _Module(start, stop, tuple(made[adders.n_inputs :]), behind * node.copies)
 
     def top(self, ranges: dict[str, Intervals], end: int) -> None:
         """The registers between modules, and those behind the outputs, up to the stage ``end``."""
         read: dict[str, list[int]] = {}
         for node in self.graph.nodes:
-            if not isinstance(node, Input):
-                for name in dict.fromkeys(node.inputs):
+            if not isinstance(node, Input | Wire):
+                for name in read_by(self.graph, node.inputs):
                     read.setdefault(name, []).append(self.modules[node.name].start)
-        for name in dict.fromkeys(self.graph.outputs):
+        for name in read_by(self.graph, self.graph.outputs):
             read.setdefault(name, []).append(end)
             self.problem.rows.append((end, self.modules[name].stop, 1))
         for name, stages in read.items():
@@ -179,12 +210,15 @@ def place_registers(
         match node:
             case Input():
                 builder.port(node, origin)
+            case Wire():
+                pass
             case Linear():
-                builder.linear(node, adders[node.name], ranges[node.name])
+                builder.linear(node, adders[node.name], of_one_copy(ranges[node.name], node.copies))
             case Requantize() | Lookup():
-                builder.elementwise(node, operand(node, ranges), ranges[node.name])
+                result = of_one_copy(ranges[node.name], node.copies)
+                builder.elementwise(node, copy_operand(node, ranges), result)
             case MagnitudeOr() | ShiftDown() | ShiftUp():
-                builder.scaling(node, operand(node, ranges), ranges[node.name])
+                builder.scaling(node, copy_operand(node, ranges), ranges[node.name])
     builder.top(ranges, end)
     pairs = critical_pairs(builder.problem.operations, budget_ns)
     if pairs is None:
@@ -193,7 +227,7 @@ def place_registers(
     return {
         node.name: _placed(builder.modules[node.name], adders.get(node.name), found)
         for node in graph.nodes
-        if not isinstance(node, Input)
+        if not isinstance(node, Input | Wire)
     }
 
 

@@ -14,8 +14,10 @@ from bittrigger.device.timing import (
 )
 from bittrigger.errors import ConfigError
 from bittrigger.ir.adders import AdderGraph
-from bittrigger.ir.graph import Graph, Input, Linear, Lookup, Requantize, intervals, operand
+from bittrigger.ir.graph import Graph, Input, Linear, Lookup, Requantize, copy_operand, intervals, of_one_copy
 from bittrigger.ir.pipeline import Module, Pipeline
+from bittrigger.ir.routes import read_by
+from bittrigger.ir.wire import Wire
 from bittrigger.schedule.retime import Stages, place_registers
 
 
@@ -78,7 +80,8 @@ class Schedule:
         """
         budget_ns = usable_ns(self.clock_mhz, self.model)
         soonest = self._soonest(graph, adders, budget_ns)
-        least = 1 + max((stop for name, (_, stop, _) in soonest.items() if name in graph.outputs), default=0)
+        leaving = read_by(graph, graph.outputs)
+        least = 1 + max((stop for name, (_, stop, _) in soonest.items() if name in leaving), default=0)
         latency = least if self.latency_cycles is None else self.latency_cycles
         if latency < least:
             raise ConfigError(
@@ -90,9 +93,15 @@ class Schedule:
             stages = place_registers(graph, adders, latency, budget_ns, self.model) or soonest
         ranges = intervals(graph)
         modules = tuple(
-            Module(node, adders.get(node.name), operand(node, ranges), ranges[node.name], *stages[node.name])
+            Module(
+                node,
+                adders.get(node.name),
+                copy_operand(node, ranges),
+                of_one_copy(ranges[node.name], node.copies),
+                *stages[node.name],
+            )
             for node in graph.nodes
-            if not isinstance(node, Input)
+            if not isinstance(node, Input | Wire)
         )
         return Pipeline(graph, modules, self.clock_mhz, latency)
 
@@ -102,16 +111,16 @@ class Schedule:
         done = {port.name: Moment(0, 0.0) for port in graph.inputs}
         placed: Stages = {}
         for node in graph.nodes:
-            if isinstance(node, Input):
+            if isinstance(node, Input | Wire):
                 continue
-            start = max(done[name] for name in node.inputs)
+            start = max((done[name] for name in read_by(graph, node.inputs)), default=Moment(0, 0.0))
             stages: tuple[int, ...] = ()
             if isinstance(node, Linear):
                 stages, end = place_adders(adders[node.name], start, budget_ns, self.model)
             elif isinstance(node, Requantize | Lookup):
-                end = start.after(node_delay_ns(node, operand(node, ranges), self.model), budget_ns)
+                end = start.after(node_delay_ns(node, copy_operand(node, ranges), self.model), budget_ns)
             else:
-                delays_ns = scaling_delays_ns(node, operand(node, ranges), self.model)
+                delays_ns = scaling_delays_ns(node, copy_operand(node, ranges), self.model)
                 *firsts, end = place_parts(delays_ns, start, budget_ns)
                 stages = tuple(moment.stage for moment in firsts)
             done[node.name] = end

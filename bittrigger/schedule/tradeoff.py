@@ -18,8 +18,9 @@ from bittrigger.device.timing import adder_delay_ns, node_delay_ns, scaling_dela
 from bittrigger.errors import ConfigError
 from bittrigger.ir.adders import AdderGraph, depth
 from bittrigger.ir.block_floating_point import MagnitudeOr, ShiftDown, ShiftUp
-from bittrigger.ir.graph import Graph, Input, Intervals, Linear, Lookup, Requantize, intervals, operand
+from bittrigger.ir.graph import Graph, Input, Intervals, Linear, Lookup, Requantize, copy_operand, intervals
 from bittrigger.ir.pipeline import Pipeline
+from bittrigger.ir.wire import Wire
 from bittrigger.schedule.schedule import Moment, Schedule, place_adders, place_parts
 from bittrigger.solver import SolverOptions, graph_luts, solve_blocks
 
@@ -94,19 +95,25 @@ def _candidates(graph: Graph, options: SolverOptions) -> dict[str, list[AdderGra
     """The candidates of each layer, smallest first; the shallowest is among them."""
     ranges = intervals(graph)
     return {
-        node.name: _of_layer(node, operand(node, ranges), options) for node in graph.nodes if isinstance(node, Linear)
+        node.name: _of_layer(node, copy_operand(node, ranges), options)
+        for node in graph.nodes
+        if isinstance(node, Linear)
     }
 
 
 def _of_layer(node: Linear, source: Intervals, options: SolverOptions) -> list[AdderGraph]:
-    found = [solve_blocks(node.weights, node.bias, source, options)]
+    found = [solve_blocks(node.weights, node.bias, source, options, apart=node.copies > 1)]
     if options.depth is None:
         for inputs in sorted({2, options.adder_inputs}, reverse=True):
             for bound in range(depth(found[0]) - (inputs == options.adder_inputs), 0, -1):
                 try:
                     found.append(
                         solve_blocks(
-                            node.weights, node.bias, source, replace(options, adder_inputs=inputs, depth=bound)
+                            node.weights,
+                            node.bias,
+                            source,
+                            replace(options, adder_inputs=inputs, depth=bound),
+                            apart=node.copies > 1,
                         )
                     )
                 except ConfigError:  # too shallow for the longest sum
@@ -141,8 +148,10 @@ class _Search:
 
     def __post_init__(self) -> None:
         ranges = intervals(self.graph)
-        self._source = {node.name: operand(node, ranges) for node in self.graph.nodes}
-        self._luts = [list(map(graph_luts, found)) for found in self.candidates.values()]
+        computing = [node for node in self.graph.nodes if not isinstance(node, Input | Wire)]
+        self._source = {node.name: copy_operand(node, ranges) for node in computing}
+        copies = {node.name: node.copies for node in computing}
+        self._luts = [[copies[name] * graph_luts(graph) for graph in found] for name, found in self.candidates.items()]
 
     def adders(self, choice: Choice) -> dict[str, AdderGraph]:
         """The adder graphs of a combination."""
@@ -195,7 +204,7 @@ class _Search:
         if key not in self._ends:
             node = self.graph[name]
             match node:
-                case Input():
+                case Input() | Wire():
                     self._ends[key] = start
                 case Linear():
                     self._ends[key] = place_adders(self.candidates[name][number], start, self.budget_ns)[1]

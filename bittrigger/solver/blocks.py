@@ -18,24 +18,25 @@ _Block = tuple[IntArray, IntArray]
 
 
 def solve_blocks(
-    weights: IntArray, bias: IntArray, source: Intervals, options: SolverOptions | None = None
+    weights: IntArray, bias: IntArray, source: Intervals, options: SolverOptions | None = None, *, apart: bool = False
 ) -> AdderGraph:
     """An adder graph for ``codes @ weights + bias``, as ``solve`` finds it, with equal blocks of the matrix solved once.
 
-    A matrix without equal blocks goes to ``solve`` as a whole.
+    A matrix without equal blocks goes to ``solve`` as a whole, unless its blocks are wanted ``apart``.
 
     Args:
         weights: `(n_in, n_out)` integers.
         bias: `(n_out,)` integers.
         source: ranges of the `n_in` input codes.
         options: see ``SolverOptions``; None takes the defaults.
+        apart: for a matrix that is itself one of many equal blocks.
 
     Raises:
         ConfigError: as ``solve``.
     """
     blocks = independent_blocks(weights)
     keys = [_key(weights, bias, source, block) for block in blocks]
-    if len(set(keys)) == len(keys):
+    if len(set(keys)) == len(keys) and not (apart and blocks):
         return solve(weights, bias, source, options)
     solved: dict[object, AdderGraph] = {}
     for key, (rows, columns) in zip(keys, blocks, strict=True):

@@ -46,6 +46,20 @@ class Utilization:
     logic_levels: int
     cells: Mapping[str, int] = field(default_factory=dict)
 
+    def times(self, copies: int) -> Utilization:
+        """That of as many copies, side by side."""
+        return Utilization(
+            lut=copies * self.lut,
+            shift_register=copies * self.shift_register,
+            ff=copies * self.ff,
+            carry_bits=copies * self.carry_bits,
+            carry8=copies * self.carry8,
+            dsp=copies * self.dsp,
+            bram36=copies * self.bram36,
+            logic_levels=self.logic_levels,
+            cells={kind: copies * count for kind, count in self.cells.items()},
+        )
+
 
 def utilization(netlist: Netlist) -> Utilization:
     """Count ``netlist``.

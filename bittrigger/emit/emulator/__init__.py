@@ -16,8 +16,9 @@ from bittrigger.emit.render import render, write_changed
 from bittrigger.errors import ConfigError, InternalError
 from bittrigger.ir.block_floating_point import MagnitudeOr, ShiftDown, ShiftUp
 from bittrigger.ir.fixed import FLOAT32_BITS
-from bittrigger.ir.graph import Linear, Lookup, Requantize
+from bittrigger.ir.graph import Graph, Input, Linear, Lookup, Operation, Requantize
 from bittrigger.ir.pipeline import Module, Pipeline
+from bittrigger.ir.wire import ZERO, Wire
 
 __all__ = ["emit_emulator", "library_name"]
 
@@ -79,27 +80,47 @@ class _Row:
 
 @dataclass(frozen=True)
 class _Layer:
-    """One module, worked out."""
+    """One module or wire, worked out.
 
-    module: Module
+    Attributes:
+        n_in: operand codes, of all copies.
+        module: None for a wire.
+        operand: with the lanes on which all is computed.
+    """
+
+    name: str
+    node: Wire | Operation
+    n_in: int
+    module: Module | None
     operand: Operand
     sums: Sums | None
 
     @property
     def summary(self) -> str:
         """What it does, in a few words."""
-        size = f"{len(self.module.source)} to {self.module.node.size} codes"
-        return f"{size}, {self.sums.adders} additions" if self.sums else size
+        size = f"{self.n_in // self.node.copies} to {self.node.size // self.node.copies} codes"
+        size += f", {self.sums.adders} additions" if self.sums else ""
+        return f"{self.node.copies} times {size}" if self.node.copies > 1 else size
 
 
 def _layers(pipeline: Pipeline, lanes: dict[str, int]) -> Iterator[_Layer]:
-    for module in pipeline.modules:
-        sums = None
-        if isinstance(module.node, Linear):
-            if module.adders is None:
-                raise InternalError(f"layer {module.node.name!r} has no adder graph")
-            sums = straight_line_sums(module.adders, lanes[module.node.name])
-        yield _Layer(module, node_operand(pipeline.graph, module.node, lanes), sums)
+    modules = {module.node.name: module for module in pipeline.modules}
+    for node in pipeline.graph.nodes:
+        if isinstance(node, Input):
+            continue
+        module, sums = modules.get(node.name), None
+        if isinstance(node, Linear):
+            if module is None or module.adders is None:
+                raise InternalError(f"layer {node.name!r} has no adder graph")
+            sums = straight_line_sums(module.adders, lanes[node.name])
+        name = module.name if module else f"wire_{node.name}"
+        n_in = _size(pipeline.graph, node)
+        yield _Layer(name, node, n_in, module, node_operand(pipeline.graph, node, lanes), sums)
+
+
+def _size(graph: Graph, node: Wire | Operation) -> int:
+    """Operand codes of all copies."""
+    return sum(graph[name].size for name in node.inputs)
 
 
 def _texts(pipeline: Pipeline, library: str, version: int) -> dict[str, str]:
@@ -121,7 +142,7 @@ def _texts(pipeline: Pipeline, library: str, version: int) -> dict[str, str]:
         "float32_bits": FLOAT32_BITS,
         "narrow": any(column.narrow for column in inputs),
         "wide": any(not column.narrow for column in inputs),
-        "modules": [{"name": layer.module.name, "summary": layer.summary} for layer in layers],
+        "modules": [{"name": layer.name, "summary": layer.summary} for layer in layers],
     }
     texts = {
         f"{library}.h": render("emulator.h.j2", **common),
@@ -129,24 +150,20 @@ def _texts(pipeline: Pipeline, library: str, version: int) -> dict[str, str]:
         f"{library}_block.h": _block_header(pipeline, lanes, layers, common),
     }
     for layer in layers:
-        texts[f"{layer.module.name}.cpp"] = _layer_text(layer, common)
+        texts[f"{layer.name}.cpp"] = _layer_text(layer, common)
     ap_types = {"input_type": common_ap_type(inputs), "output_type": common_ap_type(outputs)}
     texts[f"{library}_cmssw.cpp"] = render("emulator_cmssw.cpp.j2", **common, **ap_types)
     texts[f"{library}.py"] = render("emulator.py.j2", **common)
-    objects = [f"$(BUILD)/{layer.module.name}.o" for layer in layers]
+    objects = [f"$(BUILD)/{layer.name}.o" for layer in layers]
     texts["Makefile"] = render("emulator.mk.j2", **common, layers=objects)
     return texts
 
 
 def _block_header(pipeline: Pipeline, lanes: dict[str, int], layers: list[_Layer], common: dict[str, Any]) -> str:
     codes = [_Row(node.name, node.size, lanes[node.name]) for node in pipeline.graph.nodes]
-    operands = [
-        _Row(layer.module.node.name, len(layer.module.source), layer.operand.lane)
-        for layer in layers
-        if layer.operand.parts
-    ]
+    operands = [_Row(layer.node.name, layer.n_in, layer.operand.lane) for layer in layers if layer.operand.parts]
     shared = [
-        _Row(layer.module.node.name, layer.sums.shared, layer.operand.lane)
+        _Row(layer.node.name, layer.sums.shared, layer.operand.lane)
         for layer in layers
         if layer.sums and layer.sums.shared
     ]
@@ -157,7 +174,8 @@ def _block_header(pipeline: Pipeline, lanes: dict[str, int], layers: list[_Layer
 
 
 def _layer_text(layer: _Layer, common: dict[str, Any]) -> str:
-    node, bits = layer.module.node, layer.operand.lane
+    node, bits, copies = layer.node, layer.operand.lane, layer.node.copies
+    source = layer.module.source if layer.module else ()
     parts, first = [], 0
     for name, size, lane in layer.operand.parts:
         parts.append({"name": name, "first": first, "bits": lane})
@@ -165,9 +183,12 @@ def _layer_text(layer: _Layer, common: dict[str, Any]) -> str:
     values = {
         "library": common["library"],
         "mark": MARK,
-        "module": layer.module.name,
+        "module": layer.name,
         "node": node.name,
         "size": node.size,
+        "copies": copies,
+        "n_in": layer.n_in // copies,
+        "n_out": node.size // copies,
         "bits": bits,
         "summary": layer.summary,
         "operand": {"rows": layer.operand.rows, "parts": parts},
@@ -176,12 +197,13 @@ def _layer_text(layer: _Layer, common: dict[str, Any]) -> str:
         case Linear():
             return render("emulator_sums.cpp.j2", **values, sums=layer.sums)
         case Requantize():
-            return render("emulator_requantize.cpp.j2", **values, rounder=rounder(node, layer.module.source, bits))
+            return render("emulator_requantize.cpp.j2", **values, rounder=rounder(node, source, bits))
         case Lookup():
-            functions = lookup_functions(node, layer.module.source, bits)
+            functions = lookup_functions(node, source, bits)
             return render("emulator_lookup.cpp.j2", **values, functions=functions)
         case MagnitudeOr() | ShiftDown() | ShiftUp():
-            kind, n_in = type(node).__name__, len(layer.module.source)
-            return render("emulator_scaling.cpp.j2", **values, kind=kind, definition=node, n_in=n_in)
+            return render("emulator_scaling.cpp.j2", **values, kind=type(node).__name__, definition=node)
+        case Wire():
+            return render("emulator_wire.cpp.j2", **values, indices=node.indices.tolist(), zero=ZERO)
         case _:
             assert_never(node)

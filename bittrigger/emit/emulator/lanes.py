@@ -24,6 +24,7 @@ from bittrigger.ir.graph import (
     intervals,
     operand,
 )
+from bittrigger.ir.wire import Wire
 
 LANES = (16, 32, 64)
 
@@ -84,7 +85,7 @@ def node_lane(node: Node, source: Intervals, result: Intervals) -> int:
     """
     needed = hull(result)
     match node:
-        case Linear():
+        case Linear() | Wire():
             pass
         case Requantize():
             needed = needed.union(rounding_interval(node, hull(source)))
@@ -110,7 +111,7 @@ def graph_lanes(graph: Graph) -> dict[str, int]:
     return {node.name: node_lane(node, operand(node, ranges), ranges[node.name]) for node in graph.nodes}
 
 
-def node_operand(graph: Graph, node: Operation, lanes: dict[str, int]) -> Operand:
+def node_operand(graph: Graph, node: Wire | Operation, lanes: dict[str, int]) -> Operand:
     """The rows that ``node`` reads: those of its only input, or copies in its own lanes."""
     lane = lanes[node.name]
     if len(node.inputs) == 1 and lanes[node.inputs[0]] == lane:

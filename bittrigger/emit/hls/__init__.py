@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import assert_never
 
-from bittrigger.emit.hls.cpp import MARK, Operands, hull, module_operands
+from bittrigger.emit.hls.cpp import MARK, Operands, code_type, hull, operands_of
 from bittrigger.emit.hls.lookup import lookup_body
 from bittrigger.emit.hls.loop_form import loop_form
 from bittrigger.emit.hls.options import HlsOptions, check_options
-from bittrigger.emit.hls.project import result_code_type, summary, top_calls, top_ports
+from bittrigger.emit.hls.project import result_code_type, summary, top_calls, top_ports, wire_name
 from bittrigger.emit.hls.requantize import requantize_body
 from bittrigger.emit.hls.scaling import scaling_body
 from bittrigger.emit.hls.straight_line import StraightLine, straight_line
@@ -17,8 +17,9 @@ from bittrigger.emit.hls.vectors import dat_text, reference_codes
 from bittrigger.emit.render import render, write_changed
 from bittrigger.errors import InternalError, UnsupportedModelError
 from bittrigger.ir.block_floating_point import MagnitudeOr, ShiftDown, ShiftUp
-from bittrigger.ir.graph import Linear, Lookup, Requantize, evaluate
+from bittrigger.ir.graph import Graph, Intervals, Linear, Lookup, Requantize, evaluate, intervals, operand
 from bittrigger.ir.pipeline import Module, Pipeline
+from bittrigger.ir.wire import ZERO, Wire
 from bittrigger.system.resources import folder as shipped
 
 __all__ = ["HlsOptions", "emit_hls"]
@@ -56,6 +57,10 @@ def emit_hls(pipeline: Pipeline, folder: Path, options: HlsOptions) -> tuple[Pat
     texts: dict[str, str] = {}
     for module in pipeline.modules:
         texts |= _module_files(pipeline, module, options)
+    ranges = intervals(pipeline.graph)
+    for node in pipeline.graph.nodes:
+        if isinstance(node, Wire):
+            texts |= _wire_files(pipeline.graph, node, ranges, options)
     texts = _project_files(pipeline, options, texts)
     paths = {name: folder / name for name in texts}
     for name, text in texts.items():
@@ -66,7 +71,9 @@ def emit_hls(pipeline: Pipeline, folder: Path, options: HlsOptions) -> tuple[Pat
 
 def _check_name(pipeline: Pipeline) -> None:
     name = pipeline.graph.name
-    if name == "main" or any(name in (module.name, module.name + "_parts") for module in pipeline.modules):
+    functions = [name for module in pipeline.modules for name in (module.name, module.name + "_parts")]
+    functions += [wire_name(node) for node in pipeline.graph.nodes if isinstance(node, Wire)]
+    if name == "main" or name in functions:
         raise UnsupportedModelError(f"design {name!r} bears the name of a C++ function of its own; rename the model")
 
 
@@ -79,13 +86,14 @@ def _remove_stale(firmware: Path, wanted: set[Path]) -> None:
 
 def _module_files(pipeline: Pipeline, module: Module, options: HlsOptions) -> dict[str, str]:
     """The header and the sources of one layer, by path."""
-    operands = module_operands(module, pipeline.graph)
+    operands = operands_of(module.name, module.node, module.source, pipeline.graph)
     common = {
         "name": module.name,
         "mark": MARK,
         "summary": summary(module),
         "operands": operands,
-        "n_out": module.node.size,
+        "n_out": len(module.result),
+        "copies": module.copies,
         "sequential": options.sequential,
     }
     header = render(
@@ -93,7 +101,7 @@ def _module_files(pipeline: Pipeline, module: Module, options: HlsOptions) -> di
         **common,
         frac=module.node.frac,
         result=hull(module.result),
-        result_type=result_code_type(module),
+        result_type=result_code_type(module.result, module.node.frac),
     )
     files = {f"firmware/{module.name}.h": header}
     source = f"firmware/{module.name}.cpp"
@@ -120,6 +128,27 @@ def _module_files(pipeline: Pipeline, module: Module, options: HlsOptions) -> di
     return files
 
 
+def _wire_files(graph: Graph, node: Wire, ranges: dict[str, Intervals], options: HlsOptions) -> dict[str, str]:
+    """The header and the source of a wire, by path."""
+    name, source, result = wire_name(node), operand(node, ranges), ranges[node.name]
+    common = {
+        "name": name,
+        "mark": MARK,
+        "summary": f"node '{node.name}', {node.size} of {len(source)} codes, in another order",
+        "operands": operands_of(name, node, source, graph),
+        "n_out": node.size,
+        "copies": 1,
+        "sequential": options.sequential,
+    }
+    result_type = result_code_type(result, node.frac)
+    header = render("module.h.j2", **common, frac=node.frac, result=hull(result), result_type=result_type)
+    indices = node.indices.tolist()
+    text = render(
+        "wire.cpp.j2", **common, indices=indices, zero=ZERO, n_in=len(source), operand_type=code_type(hull(source))
+    )
+    return {f"firmware/{name}.h": header, f"firmware/{name}.cpp": text}
+
+
 def _straight_line_files(
     module: Module, operands: Operands, options: HlsOptions, common: dict[str, object]
 ) -> dict[str, str]:
@@ -135,7 +164,7 @@ def _straight_line_files(
     parameters = operands.parameters
     if line.fields:
         parameters += f", {module.name}_values &v"
-    parameters += f", {module.name}_out_t y[{module.node.size}]"
+    parameters += f", {module.name}_out_t y[{len(module.result)}]"
     chunks = [chunk for file in line.files for chunk in file]
     split = len(line.files) > 1
     common = common | {"fields": line.fields, "parameters": parameters, "chunks": chunks}

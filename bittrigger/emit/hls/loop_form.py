@@ -120,9 +120,9 @@ def loop_form(node: Linear, source: Intervals, result: Intervals, reuse_factor: 
     return LoopForm(
         ternary=node.is_ternary,
         n_in=node.weights.shape[0],
-        n_out=node.size,
+        n_out=node.weights.shape[1],
         reuse_factor=reuse_factor,
-        columns_per_step=-(-node.size // reuse_factor),
+        columns_per_step=-(-node.weights.shape[1] // reuse_factor),
         operand_type=code_type(hull(source)),
         sum_type=_signed(sums),
         scaled_type=_signed(scaled.union(hull(result))),

@@ -60,9 +60,10 @@ def check_options(options: HlsOptions, graph: Graph) -> None:
     for name, factor in options.reuse_factor.items():
         if name not in layers:
             raise ConfigError(f"reuse factor for {name!r}: no such linear layer; allowed are {', '.join(layers)}")
-        if not 1 <= factor <= layers[name].size:
+        columns = layers[name].weights.shape[1]
+        if not 1 <= factor <= columns:
             raise ConfigError(
-                f"reuse factor {factor} of layer {name!r}; allowed are 1 to {layers[name].size}, its outputs: "
+                f"reuse factor {factor} of layer {name!r}; allowed are 1 to {columns}, its outputs: "
                 "each step computes whole columns"
             )
     for limit in ("max_unrolled", "adders_per_function", "adders_per_file"):

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from bittrigger.emit.hls.cpp import code_type, fixed_code_type, hull
 from bittrigger.ir.block_floating_point import MagnitudeOr, ShiftDown, ShiftUp
 from bittrigger.ir.fixed import FixedPoint, Interval
-from bittrigger.ir.graph import Graph, Linear, Lookup, Operation, Requantize, intervals
+from bittrigger.ir.graph import Graph, Input, Intervals, Linear, Lookup, Operation, Requantize, intervals
 from bittrigger.ir.pipeline import Module, Pipeline
 from bittrigger.ir.ports import common_type
+from bittrigger.ir.wire import Wire
 
 
 @dataclass(frozen=True)
@@ -61,10 +62,10 @@ class Ports:
 
 @dataclass(frozen=True)
 class Call:
-    """One layer in the top function: its module and the arrays that it reads."""
+    """One layer or wire in the top function: its module and the arrays that it reads."""
 
     name: str
-    node: Operation
+    node: Wire | Operation
     arguments: str
 
 
@@ -97,16 +98,31 @@ def top_ports(graph: Graph) -> Ports:
 
 
 def top_calls(pipeline: Pipeline) -> tuple[Call, ...]:
-    """The layers in the order of the pipeline."""
+    """The layers and wires in the order of the graph."""
+    names = {module.node.name: module.name for module in pipeline.modules}
     return tuple(
-        Call(module.name, module.node, ", ".join(f"{name}_codes" for name in dict.fromkeys(module.node.inputs)))
-        for module in pipeline.modules
+        Call(
+            wire_name(node) if isinstance(node, Wire) else names[node.name],
+            node,
+            ", ".join(f"{name}_codes" for name in dict.fromkeys(node.inputs)),
+        )
+        for node in pipeline.graph.nodes
+        if not isinstance(node, Input)
     )
+
+
+def wire_name(node: Wire) -> str:
+    """The function of a wire."""
+    return f"wire_{node.name}"
 
 
 def summary(module: Module) -> str:
     """What ``module`` computes, in one line."""
-    node = module.node
+    times = f", {module.copies} times" if module.copies > 1 else ""
+    return _summary(module.node) + times
+
+
+def _summary(node: Operation) -> str:
     match node:
         case Linear():
             n_in, n_out = node.weights.shape
@@ -127,6 +143,6 @@ def summary(module: Module) -> str:
             return f"layer '{node.name}', code * 2^exponent"
 
 
-def result_code_type(module: Module) -> str:
-    """The integer type of the results of ``module``."""
-    return fixed_code_type(common_type(module.result, module.node.frac))
+def result_code_type(result: Intervals, frac: int) -> str:
+    """The integer type of codes of the ranges ``result``."""
+    return fixed_code_type(common_type(result, frac))

@@ -5,10 +5,32 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
+from bittrigger.emit.verilog.operand_buses import ELEMENT, INSTANCE, Places, Source, pieces, regular
 from bittrigger.ir.graph import Graph, Input
 from bittrigger.ir.layout import Bus, Vectors
-from bittrigger.ir.pipeline import Module, Pipeline
+from bittrigger.ir.pipeline import Module, Pipeline, last_reads
 from bittrigger.ir.ports import input_fields
+from bittrigger.ir.routes import route
+from bittrigger.ir.wire import Wire
+
+
+@dataclass(frozen=True)
+class _Operand:
+    """A bus that a module reads, put together by wires.
+
+    Attributes:
+        parts: its parts, the first lowest; empty where ``places`` say it.
+        element: in a generate loop over instances and elements, the part of the bus and what it reads; else None.
+        size: elements of an instance.
+    """
+
+    name: str
+    width: int
+    parts: tuple[str, ...]
+    element: tuple[str, str] | None
+    size: int
 
 
 @dataclass(frozen=True)
@@ -18,6 +40,7 @@ class _Vector:
     Attributes:
         slices: for an input port, its bits of ``in_data``; else empty.
         instance: the module that makes them, and its connections as ``(port, signal)``; None for an input port.
+        operands: buses that are put together for the module.
         delays: registers as ``(name, next)``.
     """
 
@@ -26,6 +49,7 @@ class _Vector:
     slices: str
     instance: Module | None
     connections: tuple[tuple[str, str], ...]
+    operands: tuple[_Operand, ...]
     delays: tuple[tuple[str, str], ...]
 
 
@@ -43,11 +67,49 @@ def _at(name: str, delay: int) -> str:
     return f"{name}_codes_d{delay}" if delay else f"{name}_codes"
 
 
-def _connections(vectors: Vectors, module: Module, *, clocked: bool) -> tuple[tuple[str, str], ...]:
+def _connected(
+    pipeline: Pipeline, vectors: Vectors, module: Module, *, clocked: bool
+) -> tuple[list[tuple[str, str]], list[_Operand]]:
+    """The connections of an instance of ``module``, and the buses that are put together for it."""
     pairs = [("clk", "clk")] if clocked else []
-    for bus, node in zip(vectors.operands(module), dict.fromkeys(module.node.inputs), strict=True):
-        pairs.append((bus.name, _at(node, module.start - vectors.stages[node])))
-    return (*pairs, ("y", _at(module.node.name, 0)))
+    operands = []
+    names = tuple(dict.fromkeys(module.node.inputs))
+    for bus, node in zip(vectors.operands(module), names, strict=True):
+        if isinstance(pipeline.graph[node], Wire):
+            signal, operand = _wired(pipeline, vectors, module, node, bus, alone=len(names) == 1)
+            operands += [operand] if operand else []
+        else:
+            signal = _at(node, module.start - vectors.stages[node])
+            signal += Places(0, bus.size, 1).instance(bus.element.width, bus.size) if module.copies > 1 else ""
+        pairs.append((bus.name, signal))
+    result, name = vectors.result(module), _at(module.node.name, 0)
+    part = Places(0, result.size, 1).instance(result.element.width, result.size) if module.copies > 1 else ""
+    return [*pairs, ("y", name + part)], operands
+
+
+def _wired(
+    pipeline: Pipeline, vectors: Vectors, module: Module, node: str, bus: Bus, *, alone: bool
+) -> tuple[str, _Operand | None]:
+    """What an instance of ``module`` reads of the wire ``node``, and the bus that is put together for it, if any."""
+
+    def source(name: str) -> Source:
+        return Source(_at(name, module.start - vectors.stages[name]), vectors.types[name])
+
+    found = route(pipeline.graph, (node,))
+    places = regular(found, module.copies) if module.copies > 1 else None
+    own, width, copies = Places(0, bus.size, 1), bus.element.width, module.copies
+    name = f"{module.node.name}_operand" + ("" if alone else f"_{node}")
+    signal = name + (own.instance(width, bus.size) if copies > 1 else "")
+    parts: tuple[str, ...] = ()
+    element = None
+    if places is not None and source(found.nodes[0]).element == bus.element:
+        base = source(found.nodes[0]).name
+        if places.stride == 1 or bus.size == 1:
+            return base + places.instance(width, bus.size), None
+        element = (own.element(width), base + places.element(width))
+    else:
+        parts = tuple(pieces(found, source, bus.element))
+    return signal, _Operand(name, copies * bus.width, parts, element, bus.size)
 
 
 def _joined(parts: list[str]) -> str:
@@ -62,19 +124,10 @@ def _slices(graph: Graph, port: Input, width: int) -> str:
     return _joined([f"in_data[{field.offset + width - 1}:{field.offset}]" for field in reversed(fields)])
 
 
-def _last_stages(pipeline: Pipeline) -> dict[str, int]:
-    """The last stage in which each node's codes are read."""
-    last: dict[str, int] = {}
-    for module in pipeline.modules:
-        for name in module.node.inputs:
-            last[name] = max(module.start, last.get(name, 0))
-    return last | dict.fromkeys(pipeline.graph.outputs, pipeline.latency_cycles)
-
-
 def _signals(pipeline: Pipeline, vectors: Vectors, clocked: set[str]) -> list[_Vector]:
     """What the top declares for each node, in the order of the graph."""
     makers = {module.node.name: module for module in pipeline.modules}
-    last = _last_stages(pipeline)
+    last = last_reads(pipeline)
     signals = []
     for node in pipeline.graph.nodes:
         if node.name not in last:
@@ -82,6 +135,9 @@ def _signals(pipeline: Pipeline, vectors: Vectors, clocked: set[str]) -> list[_V
         stage = vectors.stages[node.name]
         bus = vectors.bus(node.name, _at(node.name, 0))
         maker = makers.get(node.name)
+        connections, operands = (
+            _connected(pipeline, vectors, maker, clocked=maker.name in clocked) if maker else ([], [])
+        )
         delays = [(_at(node.name, k + 1), _at(node.name, k)) for k in range(last[node.name] - stage)]
         signals.append(
             _Vector(
@@ -89,7 +145,8 @@ def _signals(pipeline: Pipeline, vectors: Vectors, clocked: set[str]) -> list[_V
                 stage=stage,
                 slices=_slices(pipeline.graph, node, bus.element.width) if isinstance(node, Input) else "",
                 instance=maker,
-                connections=_connections(vectors, maker, clocked=maker.name in clocked) if maker else (),
+                connections=tuple(connections),
+                operands=tuple(operands),
                 delays=tuple(delays),
             )
         )
@@ -103,6 +160,38 @@ def _rows(buses: list[Bus]) -> list[_Row]:
         rows.append(_Row(f"[{low + bus.width - 1}:{low}]", name, bus.format))
         low += bus.width
     return rows
+
+
+def _leaving(pipeline: Pipeline, vectors: Vectors) -> list[str]:
+    """The parts of ``out_data``, the lowest first."""
+
+    def source(name: str) -> Source:
+        return Source(_at(name, pipeline.latency_cycles - vectors.stages[name]), vectors.types[name])
+
+    parts: list[str] = []
+    for name in pipeline.graph.outputs:
+        if isinstance(pipeline.graph[name], Wire):
+            parts += pieces(route(pipeline.graph, (name,)), source, vectors.types[name])
+        else:
+            parts.append(source(name).name)
+    return parts
+
+
+def _unread(pipeline: Pipeline, vectors: Vectors) -> list[str]:
+    """Buses of which some bits are read by nothing: the last ones in a chain of registers, of which wires take a part."""
+    last = last_reads(pipeline)
+    bits: dict[str, dict[int, int]] = {name: {} for name in last}
+    readers = [(module.node.inputs, module.start) for module in pipeline.modules]
+    for names, stage in (*readers, (pipeline.graph.outputs, pipeline.latency_cycles)):
+        for node in names:
+            found, width = route(pipeline.graph, (node,)), vectors.types[node].width
+            for number, name in enumerate(found.nodes):
+                if stage == last[name]:
+                    taken = min(width, vectors.types[name].width)
+                    for element in np.unique(found.elements[found.sources == number]).tolist():
+                        bits[name][element] = max(taken, bits[name].get(element, 0))
+    whole = {name: vectors.sizes[name] * vectors.types[name].width for name in last}
+    return [_at(name, last[name] - vectors.stages[name]) for name in last if sum(bits[name].values()) < whole[name]]
 
 
 def top_view(pipeline: Pipeline, vectors: Vectors, clocked: set[str]) -> dict[str, Any]:
@@ -124,8 +213,8 @@ def top_view(pipeline: Pipeline, vectors: Vectors, clocked: set[str]) -> dict[st
         "out_width": out_width,
         "digits": len(str(max(in_width, out_width) - 1)),
         "vectors": signals,
-        "output": _joined(
-            [_at(name, pipeline.latency_cycles - vectors.stages[name]) for name in reversed(graph.outputs)]
-        ),
-        "spare_inputs": read < in_width,
+        "output": _joined(list(reversed(_leaving(pipeline, vectors)))),
+        "p": INSTANCE,
+        "k": ELEMENT,
+        "unread": [*(["in_data"] if read < in_width else []), *_unread(pipeline, vectors)],
     }

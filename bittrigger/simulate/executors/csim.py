@@ -182,7 +182,11 @@ class CSim:
             ToolError: if the sources do not compile.
         """
         layers = [
-            {"name": module.name, "n_in": len(module.source), "n_out": len(module.result)}
+            {
+                "name": module.name,
+                "n_in": module.copies * len(module.source),
+                "n_out": module.node.size,
+            }
             for module in pipeline.modules
         ]
         bridge = render("csim_layers.cpp.j2", layers=layers)
@@ -192,7 +196,7 @@ class CSim:
         for module in pipeline.modules:
             operand = np.concatenate([values[name] for name in module.node.inputs], axis=1)
             inputs = np.ascontiguousarray(operand, dtype=np.int64)
-            outputs = np.empty((len(codes), len(module.result)), dtype=np.int64)
+            outputs = np.empty((len(codes), module.node.size), dtype=np.int64)
             entry = getattr(library, f"bittrigger_{module.name}")
             entry.argtypes, entry.restype = [ctypes.c_void_p, ctypes.c_void_p], None
             for source, target in zip(inputs, outputs, strict=True):
