@@ -10,7 +10,7 @@
     DIR/rtl/              SystemVerilog
     DIR/synth/            Yosys run and the Vivado script
     DIR/report.json       resources, latency, verdict
-    DIR/sim/              what executors build; may be deleted
+    DIR/sim/              recorded mismatches; may be deleted
 """
 
 from __future__ import annotations
@@ -87,10 +87,13 @@ class Build:
 
     @property
     def work(self) -> Path:
-        """Where executors and proofs keep what they build: ``sim`` in the build, or in the cache if that cannot be written."""
+        """Where mismatches are recorded: ``sim`` in the build, or the cache if that cannot be written."""
         inside = self.folder / "sim"
-        if is_writable(inside):
-            return inside
+        return inside if is_writable(inside) and not inside.is_symlink() else self.cache
+
+    @property
+    def cache(self) -> Path:
+        """Where executors keep what they compile: in the user's cache, for a build may be somebody else's."""
         key = hashlib.sha256(str(self.folder.resolve()).encode()).hexdigest()[:16]
         return cache_folder() / "builds" / f"{self.graph.name}-{key}"
 

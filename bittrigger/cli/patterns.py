@@ -131,13 +131,15 @@ def play(folder: Path, files: tuple[Path, ...], output: Path, form: str, options
     from bittrigger.emit.wrappers import emit_emp
     from bittrigger.patterns.design import write_boards
     from bittrigger.patterns.formats import parse_format
+    from bittrigger.simulate.intake import check_emitted
     from bittrigger.simulate.wrapper import WrapperSim, play_boards
 
     wanted = parse_format(form)
     build, payload = _load(folder, options)
+    check_emitted(build)
     boards = [_read(path, None, lenient=False, infer=False) for path in files]
     sources = emit_emp(build.pipeline, payload, folder / "wrap" / "emp")
-    sim = WrapperSim.of_build(folder, build.graph.name, sources, build.work)
+    sim = WrapperSim.of_build(folder, build.graph.name, sources, build.cache)
     console = terminal()
     with busy("simulating"):
         captures = play_boards(sim, boards, payload.inputs.links)

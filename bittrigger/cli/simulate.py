@@ -34,6 +34,7 @@ DEFAULT_EVENTS = 1000
 @click.option("--inputs", type=click.Path(path_type=Path), help="Real events: .npy, or 'x' in an .npz.")
 @click.option("--save-outputs", type=click.Path(path_type=Path), help="Write the outputs of each executor (.npz).")
 @click.option("--model", type=click.Path(path_type=Path), help="The Keras model of the build, for keras.")
+@click.option("--as-is", is_flag=True, help="Compile and run what lies in FOLDER, even if bittrigger did not write it.")
 @json_option()
 @junit_option()
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the random events.")
@@ -45,6 +46,7 @@ def command(
     inputs: Path | None,
     save_outputs: Path | None,
     model: Path | None,
+    as_is: bool,
     json_file: Path | None,
     junit: Path | None,
     seed: int,
@@ -53,12 +55,15 @@ def command(
     from bittrigger.build.folder import load_build
     from bittrigger.compile.convert import read_inputs
     from bittrigger.simulate import compare
+    from bittrigger.simulate.intake import check_emitted
     from bittrigger.simulate.junit import outcome_cases
     from bittrigger.simulate.results import results_json
 
     names = executors or ("all",)
     compare.check_names(names)
     build = load_build(folder)
+    if not as_is:
+        check_emitted(build)
     values = read_inputs(inputs) if inputs else None
     outcomes, corners = simulate(build, names, values, events=events, seed=seed, simulator=simulator, model=model)
     if save_outputs:

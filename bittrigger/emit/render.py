@@ -7,6 +7,7 @@ from pathlib import Path
 
 import jinja2
 
+from bittrigger.system.files import replace_text
 from bittrigger.system.resources import folder
 
 
@@ -33,8 +34,8 @@ def write_changed(path: Path, content: str) -> bool:
     Returns:
         Whether the file was written.
     """
-    if path.is_file() and path.read_text(encoding="utf-8") == content:
+    if path.is_file() and not path.is_symlink() and path.read_text(encoding="utf-8") == content:
         return False
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(content, encoding="utf-8")
+    replace_text(path, content)
     return True

@@ -80,7 +80,7 @@ def create_executor(  # noqa: PLR0911
     model: Path | None = None,
     events: FloatArray | None = None,
 ) -> Executor:
-    """The executor ``name`` on ``build``; what it builds is cached in the build's ``sim`` folder.
+    """The executor ``name`` on ``build``; what it builds is kept in the user's cache.
 
     Args:
         simulator: of the executor ``rtl``.
@@ -90,7 +90,6 @@ def create_executor(  # noqa: PLR0911
     Raises:
         ConfigError: if it is unknown, or lacks its model.
     """
-    cache = build.work
     match name:
         case "oracle":
             return Oracle(build.graph)
@@ -103,20 +102,20 @@ def create_executor(  # noqa: PLR0911
         case "csim":
             from bittrigger.simulate.executors.csim import CSim
 
-            return CSim(build.graph, build.folder / "hls", cache / "csim")
+            return CSim(build.graph, build.folder / "hls", build.cache / "csim")
         case "emulator":
             from bittrigger.simulate.executors.emulator import Emulator
 
-            return Emulator(build.graph, build.folder / "emulator", cache / "emulator")
+            return Emulator(build.graph, build.folder / "emulator", build.cache / "emulator")
         case "rtl" | "rtl-icarus":
             from bittrigger.simulate.executors.rtl import RtlSim
 
             chosen = "icarus" if name == "rtl-icarus" else simulator
-            return RtlSim(build.pipeline, build.folder / "rtl", cache / "rtl", chosen)
+            return RtlSim(build.pipeline, build.folder / "rtl", build.cache / "rtl", chosen)
         case "rtl-fast":
             from bittrigger.simulate.executors.rtl_fast import RtlFast
 
-            return RtlFast(build.pipeline, build.folder / "rtl", cache / "rtl-fast")
+            return RtlFast(build.pipeline, build.folder / "rtl", build.cache / "rtl-fast")
         case "gates":
             from bittrigger.simulate.executors.gates import GateSim
 

@@ -38,7 +38,7 @@ def results_json(graph: Graph, outcomes: Sequence[Outcome], corners: int) -> dic
     ``node``, ``lane``, ``node_expected`` and ``node_actual`` where the design first goes wrong, and ``command`` to see it
     again; each is null where it is unknown.
     """
-    run = len(next(item.codes for item in outcomes if item.codes is not None))
+    run = next((len(item.codes) for item in outcomes if item.codes is not None), corners)
     return {
         "schema": SCHEMA,
         "tool": "bittrigger",

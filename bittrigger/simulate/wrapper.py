@@ -19,7 +19,7 @@ from bittrigger.patterns import Board, Format, read, write
 from bittrigger.simulate.simulators.model import launch
 from bittrigger.simulate.simulators.verilator import find_verilator, fingerprint
 from bittrigger.system.locks import locked
-from bittrigger.system.toolchain import cache_folder
+from bittrigger.system.toolchain import cache_folder, compiler_environment
 
 _BUILD_TIMEOUT_S = 3600.0
 _VERILATOR_OPTIONS = ("-Wall", "--no-timing", "--output-split", "20000", "--no-public-flat-rw")
@@ -65,7 +65,13 @@ class WrapperSim:
             ToolError: if a compiler fails.
         """
         tool = find_verilator()
-        versions = (self.top, tool.version, importlib.metadata.version("cocotb"), *_VERILATOR_OPTIONS)
+        versions = (
+            self.top,
+            compiler_environment(),
+            tool.version,
+            importlib.metadata.version("cocotb"),
+            *_VERILATOR_OPTIONS,
+        )
         key = fingerprint([*(text.encode() for text in versions), *(path.read_bytes() for path in self.sources)])
         product, key_file = self.cache / self.top, self.cache / "key.txt"
         if product.is_file() and key_file.is_file() and key_file.read_text(encoding="utf-8") == key:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -36,37 +37,63 @@ def require_tool(name: str) -> str:
     return found
 
 
+COMPILER_VARIABLES = (
+    *("CXX", "CXXFLAGS", "CPPFLAGS", "CFLAGS", "LDFLAGS", "LDLIBS", "CPATH", "CPLUS_INCLUDE_PATH", "LIBRARY_PATH"),
+    *("COMPILER_PATH", "GCC_EXEC_PREFIX", "MAKEFLAGS", "LD_RUN_PATH", "SOURCE_DATE_EPOCH"),
+)
+"""Variables of the environment that change what a compiler makes of the same sources."""
+
+
+def compiler_environment() -> str:
+    """What the environment tells a compiler: part of the key of all that is compiled."""
+    return "\0".join(f"{name}={os.environ[name]}" for name in COMPILER_VARIABLES if name in os.environ)
+
+
 def cache_folder() -> Path:
     """Where things are kept that any build may use again: ``BITTRIGGER_CACHE``, or a folder of the user's cache.
 
     Raises:
-        ConfigError: if others may write there.
+        ConfigError: if it cannot be made, or others may write there.
     """
+    return private_folder(_cache_place())
+
+
+def _cache_place() -> Path:
     chosen = os.environ.get("BITTRIGGER_CACHE")
-    base = os.environ.get("XDG_CACHE_HOME")
-    standard = (Path(base) if base else Path.home() / ".cache") / "bittrigger"
-    return private_folder(Path(chosen).absolute() if chosen else standard)
+    if chosen:
+        return Path(chosen).absolute()
+    base = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    try:
+        home = Path.home()
+    except RuntimeError:  # neither HOME nor an entry of the user
+        home = Path()
+    if not base.is_absolute() and not home.is_absolute():
+        return Path(tempfile.gettempdir()) / f"bittrigger-{os.getuid()}"
+    return (base if base.is_absolute() else home / ".cache") / "bittrigger"
 
 
 def private_folder(folder: Path) -> Path:
-    """``folder``, made if need be, which only its owner may enter: programs are loaded from it.
+    """``folder``, made if need be, which only its owner may write to: programs are loaded from it.
 
     Raises:
-        ConfigError: if it cannot be made, or belongs to somebody else.
+        ConfigError: if it cannot be made, belongs to somebody else, or others could have put something there.
     """
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         status = folder.stat()
-        if status.st_uid == os.getuid() and status.st_mode & 0o077:
-            folder.chmod(0o700)
     except OSError as error:
         raise ConfigError(
-            f"cache folder {folder}: {error.strerror}; name another in the variable BITTRIGGER_CACHE"
+            f"cache folder {folder} cannot be made: {error.strerror}; name another in the variable BITTRIGGER_CACHE"
         ) from error
     if status.st_uid != os.getuid():
         raise ConfigError(
             f"cache folder {folder} belongs to user {status.st_uid}; expected one of user {os.getuid()}; "
             "name another in the variable BITTRIGGER_CACHE"
+        )
+    if status.st_mode & 0o022:
+        raise ConfigError(
+            f"cache folder {folder}: others may write to it, and code is loaded from it; remove it, or name a folder of yours "
+            "alone in the variable BITTRIGGER_CACHE"
         )
     return folder
 

@@ -89,7 +89,7 @@ def context(build: Build, event: int, events: int) -> tuple[int, int]:
 
 def _layer_codes(build: Build, executor: str, codes: IntArray, wave: Path) -> Mapping[str, IntArray] | None:
     """The codes of each node, `(events, size)`, or None if the executor hides them."""
-    cache = build.work
+    cache = build.cache
     match executor:
         case "rtl" | "rtl-fast" | "rtl-icarus":
             from bittrigger.simulate.diagnose.probe import layer_codes

@@ -14,6 +14,7 @@ from bittrigger.errors import ConfigError, MismatchError
 from bittrigger.ir.fixed import FloatArray, IntArray
 from bittrigger.ir.ports import decode_inputs
 from bittrigger.simulate.diagnose.locate import WAVE, Location, context, locate
+from bittrigger.simulate.intake import is_emitted
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,7 @@ def record_mismatch(
         words += ["--inputs", str(folder / "event.npy")]
         words += ["--simulator", simulator] if executor == "rtl" and simulator != "verilator" else []
         words += ["--model", str(model.absolute())] if executor == "keras" and model is not None else []
+        words += [] if is_emitted(build) else ["--as-is"]
         command = shlex.join(words)
         (folder / "reproduce.sh").write_text(f"#!/bin/sh\nexec {command}\n", encoding="utf-8")
         facts = {"executor": executor, "message": str(error), **asdict(location), "command": command}

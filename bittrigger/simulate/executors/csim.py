@@ -32,7 +32,7 @@ from bittrigger.simulate.simulators.compiled import (
     precompiled_header,
     write_atomically,
 )
-from bittrigger.system.toolchain import require_tool
+from bittrigger.system.toolchain import compiler_environment, require_tool
 
 FLAGS = (
     "-std=c++11",
@@ -208,7 +208,7 @@ class CSim:
         """The library with a unit of its own for ``bridge``, if there is one."""
         compiler, headers = require_tool("g++"), ap_types_folder()
         self.cache.mkdir(parents=True, exist_ok=True)
-        toolchain = digest(compiler_version(compiler), folder_digest(headers), *FLAGS)
+        toolchain = digest(compiler_version(compiler), compiler_environment(), folder_digest(headers), *FLAGS)
         units = self._units(toolchain)
         firmware = self.project / "firmware"
         if bridge:

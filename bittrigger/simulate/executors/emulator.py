@@ -27,7 +27,7 @@ from bittrigger.simulate.simulators.compiled import (
     make_atomically,
     write_atomically,
 )
-from bittrigger.system.toolchain import require_tool, run_tool
+from bittrigger.system.toolchain import compiler_environment, require_tool, run_tool
 
 _BLOCK = 128
 """Events that the emulator takes at a time."""
@@ -189,7 +189,9 @@ class Emulator:
         layers = sorted(path.name for path in self.source.glob("*.cpp") if not path.name.startswith(self.library))
         text = render("emulator_layers.cpp.j2", library=self.library, sources=[top.name, *layers], nodes=nodes)
         compiler = require_tool("g++")
-        key = digest(compiler_version(compiler), text, *(path.read_bytes() for path in self._files()))
+        key = digest(
+            compiler_version(compiler), compiler_environment(), text, *(path.read_bytes() for path in self._files())
+        )
         self.cache.mkdir(parents=True, exist_ok=True)
         bridge, library = self.cache / f"{key}.cpp", self.cache / f"lib{self.library}_layers-{key}.so"
         if not library.is_file():
@@ -207,7 +209,7 @@ class Emulator:
         log = Path(tempfile.mkstemp(prefix=".macros.", dir=self.cache)[1])
         macros = run_tool([compiler, *self.arch.split(), "-dM", "-E", "-x", "c++", os.devnull], log=log)
         log.unlink()
-        total = hashlib.sha256(f"{compiler}\0{self.arch}\0{macros}".encode())
+        total = hashlib.sha256(f"{compiler}\0{self.arch}\0{macros}\0{compiler_environment()}".encode())
         for path in self._files():
             for part in (path.name.encode(), path.read_bytes()):
                 total.update(len(part).to_bytes(8, "little") + part)

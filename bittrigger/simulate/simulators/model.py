@@ -16,7 +16,7 @@ from typing import Literal
 from bittrigger.errors import InternalError, ToolNotFoundError
 from bittrigger.simulate.simulators.verilator import find_verilator, fingerprint
 from bittrigger.system.resources import folder
-from bittrigger.system.toolchain import cache_folder, require_tool, run_tool
+from bittrigger.system.toolchain import cache_folder, compiler_environment, require_tool, run_tool
 
 SIMULATORS = ("verilator", "icarus")
 BUILD_TIMEOUT_S = 3600.0
@@ -79,7 +79,12 @@ def build_model(top: str, sources: Sequence[Path], target: Path, simulator: str)
     recipe = _recipe(simulator, top, cache_folder() / "bin")
     product, log, key_file = target / recipe.product, target / "build.log", target / _KEY
     parts = [path.read_bytes() for path in sources]
-    key = fingerprint([*parts, *(text.encode() for text in (top, simulator, *recipe.arguments, *recipe.versions))])
+    key = fingerprint(
+        [
+            *parts,
+            *(text.encode() for text in (top, simulator, compiler_environment(), *recipe.arguments, *recipe.versions)),
+        ]
+    )
     if product.is_file() and key_file.is_file() and key_file.read_text(encoding="utf-8") == key:
         return product
     key_file.unlink(missing_ok=True)

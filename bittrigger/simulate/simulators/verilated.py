@@ -23,7 +23,7 @@ from bittrigger.simulate.simulators.compiled import (
 )
 from bittrigger.simulate.simulators.verilator import Verilator, find_verilator
 from bittrigger.simulate.simulators.waves import WaveFormat
-from bittrigger.system.toolchain import cache_folder, require_tool, run_tool
+from bittrigger.system.toolchain import cache_folder, compiler_environment, require_tool, run_tool
 
 FLAGS = (
     "-std=gnu++17",
@@ -68,7 +68,7 @@ def _runtime(tool: Verilator, parts: tuple[str, ...]) -> _Runtime:
     """The run-time library ``parts``, from the cache or compiled."""
     compiler = require_tool("g++")
     include = tool.root / "include"
-    key = digest(compiler_version(compiler), _include_digest(include), str(include), *FLAGS)
+    key = digest(compiler_version(compiler), compiler_environment(), _include_digest(include), str(include), *FLAGS)
     command = (compiler, *FLAGS, f"-I{include}", f"-I{include / 'vltstd'}")
     header = precompiled_header("design.h", _HEADER, command, key)
     folder = cache_folder() / "verilated"
