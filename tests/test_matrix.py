@@ -7,12 +7,12 @@ import sys
 import numpy as np
 import pytest
 
-from bittrigger.build.draw import draw_svg
 from bittrigger.build.folder import load_build
 from bittrigger.build.store import load_design
 from bittrigger.compile.matrix import MatrixOptions, read_problem, solve_matrix, write_solution
 from bittrigger.errors import ConfigError
 from bittrigger.ir import adders
+from bittrigger.report.draw import draw_svg
 from bittrigger.simulate.compare import run_executors
 from bittrigger.simulate.vectors import corner_codes
 

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from designs import mlp
 
-from bittrigger.build.draw import draw_svg
 from bittrigger.device.timing import usable_ns
 from bittrigger.report import make_report
+from bittrigger.report.draw import draw_svg
 from bittrigger.report.hints import hints
 from bittrigger.report.html import Evidence, Fact, render_html
 from bittrigger.report.html.network import draw_network

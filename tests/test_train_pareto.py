@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from bittrigger import __version__
 from bittrigger.cli import cli
-from bittrigger.cli.pareto import show
+from bittrigger.cli.pareto import rows_of, show
 from bittrigger.errors import ConfigError
 from bittrigger.explore.dense import DenseSettings, class_sample, softmax, train_float, train_ternary
 from bittrigger.explore.firmware import firmware_cost
@@ -228,7 +228,7 @@ def test_the_command(tmp_path: Path) -> None:
     words += ["--threshold", "0.5", "--threshold", "1.5"]
     words = [sys.executable, "-m", "bittrigger", *words, "--want"]
     done = subprocess.run([*words, "0.05", "--json"], check=True, capture_output=True, text=True, timeout=600)
-    rows = json.loads(done.stdout)
+    rows = json.loads(done.stdout)["networks"]
     assert sorted(row["network"] for row in rows) == ["4_i8_a6_t0.5_c0", "4_i8_a6_t1.5_c0"]
     assert [row["luts"] for row in rows] == sorted(row["luts"] for row in rows)
     assert [row["chosen"] for row in rows] == [True, False]
@@ -240,11 +240,13 @@ def test_the_command(tmp_path: Path) -> None:
     again = subprocess.run([*words, "0.99"], check=False, capture_output=True, text=True, timeout=600)
     assert (again.returncode, again.stderr.splitlines()[0]) == (1, "2 of 2 runs are done")
     assert "score 0.99: no design reaches it; the best is 0." in again.stderr
+    assert "4_i8_a6_t0.5_c0" in again.stdout
+    assert "no design reaches it" in (tmp_path / "runs" / "pareto.html").read_text()
 
 
 def test_the_table_marks_the_front(capsys: pytest.CaptureFixture[str]) -> None:
     points = [point("a", 900, 0.74), point("b", 500, 0.71), point("c", 700, 0.70)]
-    show(points, points, "a", "synth", as_json=False)
+    show(rows_of(points, points, "a", "synth"), points, points, "synth")
     lines = [line.split() for line in capsys.readouterr().out.splitlines() if "%" not in line and "│" in line]
     assert [[word for word in line if word != "│"] for line in lines] == [
         ["b", "500", "71.00", "71.00", "yes"],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from dataclasses import replace
 from pathlib import Path
@@ -10,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bittrigger.cli.console import terminal
-from bittrigger.errors import ConfigError
+from bittrigger.cli.console import json_option, terminal, write_json, write_text
+from bittrigger.errors import BittriggerError, ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,7 +37,7 @@ if TYPE_CHECKING:
 @click.option("--no-hold", is_flag=True, help="Do not hold weights that go to and fro between two codes.")
 @click.option("--want", type=float, help="Accuracy on the validation rows, such as 0.76: name the cheapest network.")
 @click.option("--no-synth", is_flag=True, help="LUTs as the solver estimates them; else Yosys counts.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option()
 def command(
     data: Path,
     output: Path,
@@ -56,7 +55,7 @@ def command(
     no_hold: bool,
     want: float | None,
     no_synth: bool,
-    as_json: bool,
+    json_file: Path | None,
 ) -> None:
     """Train ternary dense networks on the classes of DATA (.npz) and show which accuracy costs how many LUTs.
 
@@ -91,8 +90,21 @@ def command(
         runs = sweep(sample, designs, seeds, settings, output)
         runs = add_firmware(runs, output / ("estimate" if no_synth else "synth"), synthesize=not no_synth)
     points, tested = points_of(runs), points_of(runs, score="test_accuracy")
-    chosen = None if want is None else cheapest(points, want).variant
-    show(points, tested, chosen, "estimate" if no_synth else "synth", as_json=as_json)
+    chosen, refusal = None, None
+    if want is not None:
+        try:
+            chosen = cheapest(points, want).variant
+        except ConfigError as error:  # the table is worth as much
+            refusal = str(error)
+    origin = "estimate" if no_synth else "synth"
+    rows = rows_of(points, tested, chosen, origin)
+    show(rows, points, tested, origin)
+    page = output / "pareto.html"
+    write_text(page, plot(rows, origin, refusal))
+    terminal().print(f"wrote {page}")
+    write_json(json_file, "pareto-1", {"networks": rows})
+    if refusal is not None:
+        raise BittriggerError(refusal)
 
 
 def _shape(text: str) -> tuple[int, ...]:
@@ -102,14 +114,12 @@ def _shape(text: str) -> tuple[int, ...]:
         raise ConfigError(f"--hidden {text}: expected numbers of units with commas between, as 64,32,32") from error
 
 
-def show(points: Sequence[Point], tested: Sequence[Point], chosen: str | None, origin: str, *, as_json: bool) -> None:
-    """Print a row for each network, by rising LUTs."""
-    from rich.table import Table
-
+def rows_of(points: Sequence[Point], tested: Sequence[Point], chosen: str | None, origin: str) -> list[dict[str, Any]]:
+    """A row for each network, by rising LUTs."""
     from bittrigger.explore.pareto import pareto_front
 
     front = {point.variant for point in pareto_front(points)}
-    rows: list[dict[str, Any]] = [
+    return [
         {
             "network": point.variant,
             "luts": point.cost.mean,
@@ -122,14 +132,33 @@ def show(points: Sequence[Point], tested: Sequence[Point], chosen: str | None, o
         }
         for point, test in sorted(zip(points, tested, strict=True), key=lambda pair: pair[0].cost.mean)
     ]
-    if as_json:
-        click.echo(json.dumps(rows, indent=2))
-        return
+
+
+def show(rows: Sequence[dict[str, Any]], points: Sequence[Point], tested: Sequence[Point], origin: str) -> None:
+    """Print the rows, with the spread over the seeds."""
+    from rich.table import Table
+
     table = Table()
     for head in ("network", f"LUT ({origin})", "validation (%)", "test (%)", "front"):
         table.add_column(head, overflow="fold", justify="left" if head == "network" else "right")
-    texts = {test.variant: test.score.text(2, 100) for test in tested}
-    for point in sorted(points, key=lambda p: p.cost.mean):
-        mark = "chosen" if point.variant == chosen else "yes" if point.variant in front else ""
+    named, texts = {p.variant: p for p in points}, {test.variant: test.score.text(2, 100) for test in tested}
+    for row in rows:
+        point = named[row["network"]]
+        mark = "chosen" if row["chosen"] else "yes" if row["on_front"] else ""
         table.add_row(point.variant, point.cost.text(0), point.score.text(2, 100), texts[point.variant], mark)
     terminal().print(table)
+
+
+def plot(rows: Sequence[dict[str, Any]], origin: str, refusal: str | None) -> str:
+    """Accuracy against LUTs as a page."""
+    from bittrigger.report.html.scatter import Dot, render_scatter
+
+    dots = [
+        Dot(
+            row["luts"], 100 * row["accuracy"], row["network"], f"test {100 * row['test_accuracy']:.2f} %",
+            front=row["on_front"], chosen=row["chosen"],
+        )
+        for row in rows
+    ]  # fmt: skip
+    said = [] if refusal is None else [refusal]
+    return render_scatter("Accuracy against LUTs", dots, f"LUT ({origin})", "validation accuracy (%)", said)

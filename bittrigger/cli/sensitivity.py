@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bittrigger.cli.console import terminal
+from bittrigger.cli.console import json_option, terminal, write_json
 from bittrigger.cli.training import progress, read_probe, read_task, training_options
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @click.argument("model", type=click.Path(path_type=Path))
 @training_options
 @click.option("--epochs", type=int, default=0, show_default=True, help="Of training before each measurement.")
-@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the result to this file.")
+@json_option()
 @click.option(
     "--output", "-o", type=click.Path(path_type=Path), help="Folder of the result, its picture, and the trainings."
 )
@@ -32,9 +32,14 @@ def command(model: Path, epochs: int, json_file: Path | None, output: Path | Non
     are stopped go on with the same command.
     """
     from bittrigger.explore.sensitivity import measure_sensitivity, sensitivity_json
-    from bittrigger.train.checkpoint import replace_file
+    from bittrigger.train.checkpoint import make_folder, replace_file
 
     probe = read_probe(epochs, 0.0, options)
+    if output:
+        from bittrigger.train.plots import require_matplotlib
+
+        require_matplotlib()  # before the work, not after it
+        make_folder(output)
     try:
         with progress() as announce:
             task = read_task(model, probe, options)
@@ -45,14 +50,12 @@ def command(model: Path, epochs: int, json_file: Path | None, output: Path | Non
             click.echo(f"trainings so far are kept in {output}; run the same command to go on", err=True)
         raise click.Abort from None
     show(found)
-    content = (json.dumps(sensitivity_json(found), indent=1) + "\n").encode()
-    if json_file:
-        replace_file(json_file, content)
+    facts = sensitivity_json(found)
+    write_json(json_file, "sensitivity-1", facts)
     if output:
         from bittrigger.explore.sensitivity_plot import plot_sensitivity
 
-        output.mkdir(parents=True, exist_ok=True)
-        replace_file(output / "sensitivity.json", content)
+        replace_file(output / "sensitivity.json", (json.dumps(facts, indent=1) + "\n").encode())
         plot_sensitivity(found, output / "sensitivity.png")
 
 

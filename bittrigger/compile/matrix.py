@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 
-from bittrigger.build.draw import MAX_VALUES, draw_svg
 from bittrigger.build.folder import BuildSettings, fresh_folder, save_build, write_firmware
 from bittrigger.device.cost_model import estimate
 from bittrigger.device.parts import find_part
@@ -22,6 +21,7 @@ from bittrigger.ir.fixed import FixedPoint, IntArray, Interval
 from bittrigger.ir.graph import Graph, Input, Intervals, Linear, frozen_array, input_intervals
 from bittrigger.ir.naming import identifier
 from bittrigger.ir.pipeline import Pipeline
+from bittrigger.report.draw import MAX_VALUES, draw_svg
 from bittrigger.schedule.schedule import Schedule
 from bittrigger.schedule.tradeoff import DEFAULT_REGISTER_WEIGHT, check_tradeoff, within_latency
 from bittrigger.solver import SolverOptions, graph_luts, solve

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from bittrigger.errors import ConfigError
 from bittrigger.explore.candidates import Task, calibrated, train_mixed
@@ -143,6 +144,10 @@ def select_kernels(
     return chosen, ranking
 
 
+SAVE_OPTIONS: dict[str, dict[str, Any]] = {".h5": {"include_optimizer": False}, ".keras": {}}
+"""Of Keras' `save`, by suffix; the network is not compiled, so that a .keras file holds no optimizer either."""
+
+
 def quantize_model(task: Task, kernels: Mapping[str, int], *, output: Path, folder: Path) -> MixedResult:
     """Make and train the mixed network, write it to `output`, and measure what was written on the test events.
 
@@ -168,7 +173,7 @@ def quantize_model(task: Task, kernels: Mapping[str, int], *, output: Path, fold
     mixed, training = train_mixed(task, kernels, folder)
     x, y = task.events.part("test")
     with _written(output) as scratch:
-        mixed.save(scratch, include_optimizer=False)
+        mixed.save(scratch, **SAVE_OPTIONS[output.suffix])
         mixed = load_model(scratch)
         luts = estimate_luts(mixed, probe.settings)
     before, after = logits_of(task.model, x), logits_of(mixed, x)
@@ -202,7 +207,7 @@ def check_output(
         ConfigError: the output has another suffix, is the model itself, or exists and may not be replaced; layers are named
             as well as searched for.
     """
-    if output.suffix not in (".h5", ".keras"):
+    if output.suffix not in SAVE_OPTIONS:
         raise ConfigError(f"output {output}: suffix {output.suffix!r}; allowed are .h5 and .keras")
     if output.exists() and (output.is_dir() or not overwrite or output.samefile(model)):
         raise ConfigError(

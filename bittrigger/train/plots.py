@@ -322,17 +322,28 @@ def _expect(items: Sequence[object] | npt.NDArray[Any], what: str) -> None:
         raise ConfigError(f"0 {what}s to plot; expected at least one {what}")
 
 
-@contextmanager
-def figure_axes(path: Path, inches: tuple[float, float]) -> Iterator[Axes]:
-    """Axes of a figure that is written to `path` when the block ends well; the user's matplotlibrc does not count."""
+def require_matplotlib() -> None:
+    """Make sure that plots can be drawn; whoever works for long calls it first.
+
+    Raises:
+        ToolNotFoundError: matplotlib is not installed.
+    """
     try:
-        from matplotlib import style
-        from matplotlib.figure import Figure
+        import matplotlib  # noqa: F401 - whether it is there
     except ImportError as error:
         raise ToolNotFoundError(
             "package 'matplotlib' not found; looked in this Python's packages; plots need it; "
-            "install it with `pip install 'bittrigger[train]'`"
+            "install it with `pip install matplotlib`"
         ) from error
+
+
+@contextmanager
+def figure_axes(path: Path, inches: tuple[float, float]) -> Iterator[Axes]:
+    """Axes of a figure that is written to `path` when the block ends well; the user's matplotlibrc does not count."""
+    require_matplotlib()
+    from matplotlib import style
+    from matplotlib.figure import Figure
+
     with style.context("default"):
         figure = Figure(figsize=inches, dpi=DOTS_PER_INCH, layout="constrained")
         yield figure.add_subplot()

@@ -11,11 +11,11 @@ import jinja2
 from markupsafe import Markup
 
 from bittrigger import __version__
-from bittrigger.build.draw import draw_svg
 from bittrigger.device.budgets import find_budget
 from bittrigger.device.parts import find_part
 from bittrigger.ir.adders import depth
 from bittrigger.ir.pipeline import Pipeline
+from bittrigger.report.draw import draw_svg
 from bittrigger.report.hints import hints
 from bittrigger.report.html.card import render_card
 from bittrigger.report.html.network import draw_network
@@ -82,23 +82,25 @@ class Tile:
 
 
 @lru_cache(maxsize=1)
-def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
+def environment() -> jinja2.Environment:
+    """The templates of pages; what they are given is escaped."""
+    made = jinja2.Environment(
         loader=jinja2.FileSystemLoader(folder("hls_templates")),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         autoescape=True,
     )
-    environment.filters["number"] = number
-    return environment
+    made.filters["number"] = number
+    made.globals["version"] = __version__
+    return made
 
 
 def render_html(report: Report, pipeline: Pipeline, evidence: Evidence) -> str:
     """The page of a build."""
     judged = verdict(report, find_budget(report.budget)) if report.budget else None
     return (
-        _environment()
+        environment()
         .get_template("report.html.j2")
         .render(
             **_common(report, judged),
@@ -119,7 +121,7 @@ def render_html(report: Report, pipeline: Pipeline, evidence: Evidence) -> str:
 def render_fragment(report: Report) -> str:
     """The head of the page, for a notebook."""
     judged = verdict(report, find_budget(report.budget)) if report.budget else None
-    return _environment().get_template("report.html.j2").render(**_common(report, judged), fragment=True)
+    return environment().get_template("report.html.j2").render(**_common(report, judged), fragment=True)
 
 
 def _common(report: Report, judged: Verdict | None) -> dict[str, object]:
@@ -133,7 +135,6 @@ def _common(report: Report, judged: Verdict | None) -> dict[str, object]:
         "latency": latency_text(report),
         "sources": _sources(report),
         "percent": _percent,
-        "version": __version__,
     }
 
 

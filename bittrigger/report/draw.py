@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-from bittrigger.ir.adders import AdderGraph, depths, value_intervals
 from bittrigger.errors import ConfigError
+from bittrigger.ir.adders import AdderGraph, depths, value_intervals
 
 MAX_VALUES = 3000
 """Inputs, adders and outputs that a picture may hold; beyond it nobody can read one."""
