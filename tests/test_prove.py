@@ -10,8 +10,8 @@ from designs import graph, rounding_forms, solved
 from strategies import adder_graphs, graphs, merged
 from test_rtl import graph_of_adders, pipeline_of, sample
 
-from bittrigger.build.folder import Build, BuildSettings
-from bittrigger.emit.verilog import emit_verilog
+from bittrigger.build.folder import BuildSettings, load_build, save_build, write_firmware
+from bittrigger.build.manifest import seal, sha256
 from bittrigger.errors import ConfigError, ProofError
 from bittrigger.ir.adders import Adder, AdderGraph, Output, Term
 from bittrigger.ir.fixed import FixedPoint, Interval, Rounding
@@ -22,14 +22,18 @@ from bittrigger.prove import elementwise as elementwise_module
 from bittrigger.prove.claims import Unproven
 from bittrigger.prove.linear import prove_matrix, prove_widths
 from bittrigger.prove.run import to_json
+from bittrigger.prove.wiring import prove_wiring
+from bittrigger.synth.netlist import flatten
 from bittrigger.synth.yosys import synthesize
 
 
 def build_of(pipeline, folder, *, synth=False):
-    emit_verilog(pipeline, folder / "rtl")
+    settings = BuildSettings(clock_mhz=pipeline.clock_mhz)
+    write_firmware(pipeline, folder, settings)
     if synth:
         synthesize(pipeline, folder / "rtl", folder / "synth")
-    return Build(folder, BuildSettings(), {}, pipeline)
+    save_build(folder, pipeline, settings, {})
+    return load_build(folder)
 
 
 def verdicts(proof):
@@ -38,6 +42,11 @@ def verdicts(proof):
 
 def failures(proof):
     return [claim for claim in proof.claims if claim.verdict is not Verdict.PROVEN]
+
+
+def by_meaning(proof):
+    """The failures but for those of bytes and structure, which come before any meaning is looked at."""
+    return [claim for claim in failures(proof) if claim.kind not in ("files", "structure")]
 
 
 @pytest.fixture(scope="module")
@@ -49,9 +58,7 @@ def built(tmp_path_factory):
 @pytest.fixture
 def copy(built, tmp_path):
     """The same, free to be broken."""
-    for name in ("rtl", "synth"):
-        shutil.copytree(built.folder / name, tmp_path / name)
-    return Build(tmp_path, built.settings, {}, built.pipeline)
+    return load_build(shutil.copytree(built.folder, tmp_path / "build"))
 
 
 # what is right is proven
@@ -61,7 +68,8 @@ def test_a_synthesised_design_is_proven(built):
     proof = prove(built)
     assert failures(proof) == []
     assert proof.proven
-    assert {claim.kind for claim in proof.claims} == {"weights", "widths", "verilog", "latency", "netlist"}
+    kinds = {"files", "structure", "weights", "widths", "verilog", "latency", "netlist"}
+    assert {claim.kind for claim in proof.claims} == kinds
     assert list(built.folder.glob("sim/*")) == []
 
 
@@ -129,7 +137,7 @@ def test_codes_are_tried_in_chunks(tmp_path, monkeypatch):
 
 
 def test_vectors_are_those_of_the_emitter(built):
-    """The proof takes the layout of buses from the emitter; simulation checks that layout against ``ports``."""
+    """Proof and emitter take the layout of buses from one place; simulation checks that layout against ``ports``."""
     assert Vectors.of(built.pipeline).sizes["dense_0"] == graph((7, 6, 3))["dense_0"].size
 
 
@@ -155,7 +163,7 @@ def replace_once(path, pattern, replacement):
         ("requantize_relu_0", r"\.over\(r\d+\[.*?\]\)", ".over(1'b0)", "verilog"),
         ("example", r"valid\[(\d+)\];", lambda m: f"valid[{int(m[1]) - 1}];", "latency"),
         ("example", r"(input  wire \[)55(:0\] in_data)", r"\g<1>56\2", "verilog"),
-        ("example", r"if \(rst\)", "if (1'b0)", "latency"),
+        ("example", r"else valid <= \{valid\[\d+:0\], in_valid\}", "else valid <= {in_valid, valid[2:1]}", "latency"),
         ("example", r"\.x\(dense_0_codes(_d\d+)?\)", ".x(~dense_0_codes)", "verilog"),
     ],
 )
@@ -165,7 +173,9 @@ def test_broken_verilog_is_refuted(copy, file, pattern, replacement, kind):
         replace_once(path, pattern, replacement)
     except AssertionError:
         pytest.fail(path.read_text())
-    failed = failures(prove(copy, netlist=False))
+    proof = prove(copy, netlist=False)
+    assert {("rtl/", "files"), ("example", "files")} <= {(claim.subject, claim.kind) for claim in failures(proof)}
+    failed = by_meaning(proof)
     assert {(claim.subject, claim.kind) for claim in failed} >= {(file, kind)}
     assert {claim.subject for claim in failed} == {file}
     assert failed[0].verdict is Verdict.REFUTED
@@ -173,23 +183,42 @@ def test_broken_verilog_is_refuted(copy, file, pattern, replacement, kind):
 
 def test_a_register_too_many_is_refuted(copy):
     path = copy.folder / "rtl" / "bitlinear_dense_1.sv"
-    replace_once(path, r"wire        \[ 5:0\] x1 = (x\[11:6\]);", r"reg [5:0] x1; always_ff @(posedge clk) x1 <= \1;")
-    failed = {(claim.subject, claim.kind): claim.detail for claim in failures(prove(copy, netlist=False))}
+    replace_once(
+        path, r"wire        \[ 5:0\] x1 = (x\[11:6\]);", r"reg [5:0] x1; always_ff @(posedge clk) begin x1 <= \1; end"
+    )
+    failed = {(claim.subject, claim.kind): claim.detail for claim in by_meaning(prove(copy, netlist=False))}
     assert "mixes stages 1, 2" in failed["bitlinear_dense_1", "latency"]
 
 
-def test_a_flipped_bit_of_a_lut_is_refuted(copy):
-    path = copy.folder / "synth" / "requantize_relu_0.json"
+def flip_lut(folder, module):
+    """The lowest bit of the first LUT, in the netlist and in its Verilog."""
+    path = folder / "synth" / f"{module}.json"
     data = json.loads(path.read_text())
-    cells = data["modules"]["requantize_relu_0"]["cells"]
+    cells = data["modules"][module]["cells"]
     lut = next(cell for cell in cells.values() if cell["type"].startswith("LUT"))
-    init = lut["parameters"]["INIT"]
-    lut["parameters"]["INIT"] = init[:-1] + ("1" if init[-1] == "0" else "0")
+    old = lut["parameters"]["INIT"]
+    lut["parameters"]["INIT"] = new = old[:-1] + ("1" if old[-1] == "0" else "0")
     path.write_text(json.dumps(data))
+    size, digits = len(old), -(-len(old) // 4)
+    text = (folder / "synth" / f"{module}.v").read_text()
+    head, found, tail = text.partition(f"  {lut['type']} #(\n    .INIT({size}'h{int(old, 2):0{digits}x})")
+    assert found
+    changed = f"  {lut['type']} #(\n    .INIT({size}'h{int(new, 2):0{digits}x})"
+    (folder / "synth" / f"{module}.v").write_text(head + changed + tail)
+
+
+def test_a_flipped_bit_of_a_lut_is_refuted(copy):
+    flip_lut(copy.folder, "requantize_relu_0")
     proof = prove(copy)
-    assert {(claim.subject, claim.kind) for claim in failures(proof)} == {("requantize_relu_0", "netlist")}
-    with pytest.raises(ProofError, match=r"requantize_relu_0: the synthesised netlist equals the Verilog: refuted: "):
+    failed = {(claim.subject, claim.kind): claim.verdict for claim in failures(proof)}
+    assert failed == {("example", "files"): Verdict.REFUTED, ("requantize_relu_0", "netlist"): Verdict.REFUTED}
+    with pytest.raises(
+        ProofError, match=r"every file is as it was written: refuted: synth/requantize_relu_0.json: changed"
+    ):
         proof.raise_unless_proven()
+    seal(copy.folder)
+    with pytest.raises(ProofError, match=r"requantize_relu_0: the synthesised netlist equals the Verilog: refuted: "):
+        prove(copy).raise_unless_proven()
 
 
 def test_a_swapped_pin_of_the_top_netlist_is_refuted(copy):
@@ -198,8 +227,13 @@ def test_a_swapped_pin_of_the_top_netlist_is_refuted(copy):
     cell = next(c for c in data["modules"]["example"]["cells"].values() if c["type"] == "bitlinear_dense_1")
     bits = cell["connections"]["x"]
     bits[0], bits[1] = bits[1], bits[0]
+    with pytest.raises(Unproven, match="x of bitlinear_dense_1: bit 0 reads another net"):
+        prove_wiring(copy.pipeline, flatten("example", data["modules"]))
     path.write_text(json.dumps(data))
-    assert verdicts(prove(copy))["example", "netlist"] is Verdict.REFUTED
+    seal(copy.folder)
+    found = verdicts(prove(copy))
+    assert found["example", "structure"] is Verdict.REFUTED  # its Verilog says otherwise
+    assert found["example", "netlist"] is Verdict.OPEN
 
 
 def test_a_wrong_adder_is_refuted():
@@ -228,18 +262,17 @@ def test_without_a_netlist_there_is_a_clear_error(tmp_path):
 
 def test_proof_as_json(built):
     data = json.loads(to_json(prove(built, netlist=False)))
-    assert data["schema"] == 1
+    assert data["schema"] == "bittrigger/proof-2"
+    assert data["covers"] == ["rtl"]
     assert data["proven"] is True
     assert {claim["verdict"] for claim in data["claims"]} == {"proven"}
-    assert len(data["sources_sha256"]) == 64
-    assert "the HLS C++ and the C++ emulator (compared by `bittrigger simulate`)" in data["tested_only"]
+    assert {"design.json", "rtl/example.sv", "synth/example.v", "hls/Makefile"} <= data["files"].keys()
+    assert data["files"]["design.json"] == sha256((built.folder / "design.json").read_bytes())
 
 
 def test_the_command_line_keeps_the_proof_and_fails_when_refuted(copy, tmp_path):
-    from bittrigger.build.folder import save_build
     from bittrigger.cli import main
 
-    save_build(copy.folder, copy.pipeline, copy.settings, {})
     main(["prove", str(copy.folder), "--no-netlist", "--json", str(tmp_path / "copy.json")])
     assert json.loads((copy.folder / "proof.json").read_text())["proven"] is True
     assert (tmp_path / "copy.json").read_bytes() == (copy.folder / "proof.json").read_bytes()
@@ -256,5 +289,5 @@ def test_the_command_line_refuses_what_makes_no_sense(tmp_path, capsys, options,
 
     with pytest.raises(SystemExit) as stop:
         main(["prove", str(tmp_path), *options])
-    assert stop.value.code == 1
+    assert stop.value.code == 2
     assert text in capsys.readouterr().err

@@ -13,7 +13,7 @@ from bittrigger.prove.claims import Unproven
 from bittrigger.prove.equivalence import abc, prove_equal
 from bittrigger.prove.forms import Symbols, Value, combine
 from bittrigger.synth.netlist import read_netlist
-from bittrigger.synth.yosys import WORKER
+from bittrigger.synth.worker import WORKER
 
 # what forms mean
 

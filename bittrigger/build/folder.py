@@ -144,6 +144,12 @@ def write_firmware(pipeline: Pipeline, folder: Path, settings: BuildSettings) ->
     write_vivado_script(pipeline, settings.part, folder / "rtl", folder / "synth")
 
 
+def save_stored(folder: Path, pipeline: Pipeline) -> None:
+    """Write the design of a build: what everything else in it follows from, together with the settings."""
+    solved = {module.node.name: module.adders for module in pipeline.modules if module.adders is not None}
+    save_design(folder / DESIGN, pipeline.graph, solved)
+
+
 def save_build(
     folder: Path,
     pipeline: Pipeline,
@@ -152,8 +158,7 @@ def save_build(
     provenance: dict[str, Any] | None = None,
 ) -> None:
     """Write the design and the manifest of a build, and seal all that is there; whatever writes a build calls this last."""
-    solved = {module.node.name: module.adders for module in pipeline.modules if module.adders is not None}
-    save_design(folder / DESIGN, pipeline.graph, solved)
+    save_stored(folder, pipeline)
     manifest = {
         "bittrigger": __version__,
         "settings": asdict(settings),

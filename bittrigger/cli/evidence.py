@@ -30,23 +30,28 @@ def _when(path: Path) -> str:
 
 def proof_lines(build: Build) -> list[Fact]:
     """What `bittrigger prove` found, whether it is about the files that are there now, and when it was."""
-    from bittrigger.prove.run import sources_sha256
+    from bittrigger.prove.kept import first_change
+    from bittrigger.prove.run import PROOF
     from bittrigger.report.html import Fact
 
-    path = build.folder / "proof.json"
+    path = build.folder / PROOF
     proof = _read(path)
     if proof is None:
         return []
     claims = proof.get("claims", [])
-    with_netlist = any(claim["kind"] == "netlist" for claim in claims)
-    if proof.get("sources_sha256") != sources_sha256(build, netlist=with_netlist):
-        return [
-            Fact("open", "a proof of other files than those of this build", "prove it again with `bittrigger prove`")
-        ]
+    changed = first_change(proof.get("files", {}), build.folder)
+    if changed is not None:
+        again = f"{changed} is another; prove it again with `bittrigger prove`"
+        return [Fact("open", "a proof of other files than those of this build", again)]
+    with_netlist = "synth" in proof.get("covers", ())
     done = sum(claim["verdict"] == "proven" for claim in claims)
     objects = "Verilog and netlist" if with_netlist else "Verilog"
     mark = "yes" if proof.get("proven") else "no"
-    head = Fact(mark, f"{done} of {len(claims)} claims about {objects}", f"{_when(path)}, Yosys {proof.get('yosys')}")
+    head = Fact(
+        mark,
+        f"{done} of {len(claims)} claims about {objects}",
+        f"{_when(path)}, Yosys {proof.get('tools', {}).get('yosys')}",
+    )
     marks = {"proven": "yes", "refuted": "no"}
     kinds: dict[tuple[str, str], int] = {}
     for claim in claims:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from bittrigger.build.folder import Build
     from bittrigger.prove import Claim, Proof
 
-COLUMNS = ("weights", "widths", "verilog", "latency", "netlist")
+COLUMNS = ("files", "structure", "weights", "widths", "verilog", "latency", "netlist")
 
 
 @click.command()
@@ -35,14 +35,14 @@ def command(
     """
     from bittrigger.build.folder import load_build
     from bittrigger.errors import ConfigError
-    from bittrigger.prove.run import proof_cases, proof_json
+    from bittrigger.prove.run import SCHEMA, proof_cases, proof_json
 
     if jobs is not None and jobs < 1:
         raise ConfigError(f"--jobs {jobs}; must be at least 1")
     build = load_build(folder, sealed=False)
     console = terminal()
     proof = run(build, console, netlist=netlist, jobs=jobs, every=claims)
-    write_json(json_file, "proof-1", proof_json(proof))
+    write_json(json_file, SCHEMA, proof_json(proof))
     write_junit(junit, proof.design, proof_cases(proof))
     proof.raise_unless_proven()
 
@@ -56,6 +56,7 @@ def run(build: Build, console: Console, *, netlist: bool = True, jobs: int | Non
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     from bittrigger.prove import prove, save_proof
+    from bittrigger.prove.run import PROOF
 
     columns = (TextColumn("proving"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     said = errors()
@@ -69,7 +70,7 @@ def run(build: Build, console: Console, *, netlist: bool = True, jobs: int | Non
             jobs=jobs,
             on_claim=lambda done, total: progress.update(bar, completed=done, total=total),
         )
-    save_proof(proof, build.folder / "proof.json")
+    save_proof(proof, build.folder / PROOF)
     _show(proof, console, every=every)
     return proof
 
@@ -82,14 +83,13 @@ def _show(proof: Proof, console: Console, *, every: bool) -> None:
         if claim.verdict is not Verdict.PROVEN:
             console.print(f"[red]{claim.verdict.value}[/] {claim.subject}: {claim.statement}: {claim.detail}")
     if proof.proven:
-        forms = "the Verilog and the netlist give" if _has_netlist(proof) else "the Verilog gives"
-        console.print(f"Proven for every input: {forms} the outputs of the integer graph, and nothing else comes out.")
+        forms = "the Verilog and the netlist give" if proof.netlist else "the Verilog gives"
+        rest = "" if proof.netlist else " The netlist is not proven."
+        console.print(
+            f"Proven for every input: {forms} the outputs of the integer graph, and nothing else comes out.{rest}"
+        )
     console.print("Tested only: " + "; ".join(TESTED_ONLY) + ".")
     console.print("Assumed: " + "; ".join(ASSUMED) + ".")
-
-
-def _has_netlist(proof: Proof) -> bool:
-    return any(claim.kind == "netlist" for claim in proof.claims)
 
 
 def _mark(claim: Claim) -> str:

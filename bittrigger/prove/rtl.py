@@ -23,10 +23,12 @@ class Rtl:
     Attributes:
         modules: Yosys' JSON of each, by name.
         design: the names of the pipeline's modules.
+        unread: why nothing was read, or nothing.
     """
 
     modules: dict[str, Any]
     design: frozenset[str]
+    unread: str = ""
 
     def module(self, name: str) -> Netlist:
         """Module ``name`` with the library modules that it uses, flat; other modules of the design stay cells.
@@ -34,6 +36,8 @@ class Rtl:
         Raises:
             Unproven: if there is no such module, or a bit of it is undefined.
         """
+        if self.unread:
+            raise Unproven(self.unread, refuted=False)
         if name not in self.modules:
             raise Unproven(f"there is no module {name}")
         parts = {key: value for key, value in self.modules.items() if key == name or key not in self.design}
@@ -58,6 +62,9 @@ def _used(name: str, modules: dict[str, Any]) -> list[str]:
 
 
 def _check_defined(name: str, module: dict[str, Any]) -> None:
+    for port, value in module["ports"].items():
+        if value["direction"] not in ("input", "output") or any(bit in ("x", "z") for bit in value["bits"]):
+            raise Unproven(f"module {name}: port {port} is undefined, or neither input nor output")
     for cell_name, cell in module["cells"].items():
         for pin, bits in cell["connections"].items():
             if any(bit in ("x", "z") for bit in bits):

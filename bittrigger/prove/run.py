@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
+import platform
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,23 +16,28 @@ from typing import Any
 from bittrigger import __version__
 from bittrigger.build.folder import Build
 from bittrigger.errors import ConfigError, ProofError
-from bittrigger.ir.layout import Vectors
 from bittrigger.prove.claims import Claim, Verdict
-from bittrigger.prove.rtl import read_rtl
-from bittrigger.prove.tasks import Setting, tasks
+from bittrigger.prove.files import copy_build, file_claims
+from bittrigger.prove.structure import read_structure
+from bittrigger.prove.tasks import Task, tasks
 from bittrigger.report.junit import Case, Fate
-from bittrigger.synth.yosys import design_sources, tool_version
+from bittrigger.synth.yosys import tool_version
+
+PROOF = "proof.json"
+SCHEMA = "proof-2"
+"""Name and version of the layout of ``proof.json``."""
 
 TESTED_ONLY = (
     "Keras equals the integer graph (compared by `bittrigger convert`)",
-    "the HLS C++ and the C++ emulator (compared by `bittrigger simulate`)",
+    "what is emitted as HLS C++ and as C++ emulator (compared by `bittrigger simulate`)",
+    "wrappers, pattern files and the figures of the report",
     "the netlist of Vivado (made outside)",
 )
 """What no claim covers."""
 
 ASSUMED = (
     "input codes lie in the ranges of their ports",
-    "rst is high at one rising edge or more after configuration",
+    "rst is high at one rising edge or more after configuration, in the Verilog; registers of the netlist hold 0 until then",
     "Yosys reads SystemVerilog as the standard has it, and ABC's SAT solver is right",
 )
 """What every claim rests on."""
@@ -44,13 +49,15 @@ class Proof:
 
     Attributes:
         design: its name.
-        sources_sha256: of the Verilog and the netlists that the claims are about.
+        files: SHA-256 of every file of the build, taken from the bytes that were proven.
+        netlist: whether the netlist is among what was proven.
         yosys: version of Yosys.
         seconds: wall time.
     """
 
     design: str
-    sources_sha256: str
+    files: Mapping[str, str]
+    netlist: bool
     yosys: str
     claims: tuple[Claim, ...]
     seconds: float
@@ -82,7 +89,9 @@ def prove(
     jobs: int | None = None,
     on_claim: Callable[[int, int], None] = lambda *_: None,
 ) -> Proof:
-    """Decide every claim about ``build``.
+    """Decide every claim about the build in ``build.folder``, as it lies there: of ``build`` nothing else is used.
+
+    Its files are copied first, and the copy is what is hashed and proven. An earlier ``proof.json`` goes as the run starts.
 
     Args:
         netlist: whether the synthesised netlist is proven as well.
@@ -90,66 +99,57 @@ def prove(
         on_claim: told how many claims are decided, and how many there are.
 
     Raises:
-        ConfigError: if a netlist is wanted and the build was not synthesised.
+        ConfigError: if the design cannot be read, an earlier proof cannot be removed, or a netlist is wanted and the build was
+            not synthesised.
         ToolNotFoundError: if Yosys is not installed.
         ToolError: if Yosys or ABC fails.
     """
     started = time.perf_counter()
-    synth = build.folder / "synth"
-    if netlist and not (synth / f"{build.graph.name}.json").is_file():
-        raise ConfigError(
-            f"{synth}: no netlist; convert without --no-synth, or leave the netlist out with --no-netlist"
-        )
-    cache = build.work
-    cache.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=cache, prefix="prove.") as scratch:
-        setting = _setting(build, synth, Path(scratch), netlist=netlist)
+    _remove_earlier(build.folder / PROOF)
+    with tempfile.TemporaryDirectory(prefix="bittrigger-prove.") as scratch:
+        copy = copy_build(build.folder, Path(scratch))
+        if netlist and f"synth/{copy.build.graph.name}.json" not in copy.sums:
+            raise ConfigError(
+                f"{build.folder / 'synth'}: no netlist; convert without --no-synth, or leave the netlist out with --no-netlist"
+            )
+        structure, setting = read_structure(copy, Path(scratch), netlist=netlist)
         todo = list(tasks(setting))
-        claims: dict[int, Claim] = {}
-        with ThreadPoolExecutor(jobs or os.cpu_count() or 1) as pool:
-            futures = {pool.submit(task.run): k for k, task in enumerate(todo)}
-            try:
-                for future in as_completed(futures):
-                    claims[futures[future]] = future.result()
-                    on_claim(len(claims), len(todo))
-            except BaseException:
-                pool.shutdown(cancel_futures=True)
-                raise
-    ordered = tuple(claims[k] for k in range(len(todo)))
-    return Proof(
-        build.graph.name, sources_sha256(build, netlist=netlist), tool_version(), ordered, time.perf_counter() - started
-    )
+        first = [*file_claims(copy), *structure]
+        claims = [*first, *_decide(todo, jobs, lambda done: on_claim(len(first) + done, len(first) + len(todo)))]
+    seconds = time.perf_counter() - started
+    return Proof(copy.build.graph.name, copy.sums, netlist, tool_version(), tuple(claims), seconds)
 
 
-def _setting(build: Build, synth: Path, work: Path, *, netlist: bool) -> Setting:
-    sources = sorted((build.folder / "rtl").glob("*.sv"))
-    rtl = read_rtl(build.pipeline, sources, work / "rtl")
-    primitive = None
-    if netlist:
-        primitive = read_rtl(build.pipeline, design_sources(build.folder / "rtl", synth), work / "primitive")
-    return Setting(build.pipeline, Vectors.of(build.pipeline), rtl, primitive, synth, work)
+def _remove_earlier(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise ConfigError(f"{path}: an earlier proof cannot be removed ({error.strerror}); remove it") from error
 
 
-def sources_sha256(build: Build, *, netlist: bool) -> str:
-    """A hash of the Verilog of ``build``, and of its netlists if they are meant too: names and contents."""
-    total = hashlib.sha256()
-    files = sorted((build.folder / "rtl").glob("*.sv"))
-    if netlist:
-        files += sorted((build.folder / "synth").glob("*.json"))
-    for path in files:
-        total.update(path.name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
-    return total.hexdigest()
+def _decide(todo: list[Task], jobs: int | None, on_claim: Callable[[int], None]) -> list[Claim]:
+    """The claims of ``todo``, in its order."""
+    claims: dict[int, Claim] = {}
+    with ThreadPoolExecutor(jobs or os.cpu_count() or 1) as pool:
+        futures = {pool.submit(task.run): k for k, task in enumerate(todo)}
+        try:
+            for future in as_completed(futures):
+                claims[futures[future]] = future.result()
+                on_claim(len(claims))
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    return [claims[k] for k in range(len(todo))]
 
 
 def proof_json(proof: Proof) -> dict[str, Any]:
-    """``proof`` as plain types: schema 1, one object a claim, what was only tested, and what everything rests on."""
+    """``proof`` as plain types: hashes of all files, one object a claim, what was only tested, what all rests on."""
     return {
-        "schema": 1,
-        "bittrigger": __version__,
-        "yosys": proof.yosys,
         "design": proof.design,
-        "sources_sha256": proof.sources_sha256,
         "proven": proof.proven,
+        "covers": ["rtl", "synth"] if proof.netlist else ["rtl"],
+        "tools": {"bittrigger": __version__, "yosys": proof.yosys, "python": platform.python_version()},
+        "files": dict(sorted(proof.files.items())),
         "seconds": round(proof.seconds, 3),
         "claims": [asdict(c) | {"verdict": c.verdict.value, "seconds": round(c.seconds, 3)} for c in proof.claims],
         "tested_only": TESTED_ONLY,
@@ -158,8 +158,9 @@ def proof_json(proof: Proof) -> dict[str, Any]:
 
 
 def to_json(proof: Proof) -> str:
-    """``proof`` as JSON text."""
-    return json.dumps(proof_json(proof), indent=2) + "\n"
+    """``proof`` as JSON text, in the schema ``SCHEMA``."""
+    head = {"schema": f"bittrigger/{SCHEMA}", "tool": "bittrigger", "version": __version__}
+    return json.dumps(head | proof_json(proof), indent=2) + "\n"
 
 
 def proof_cases(proof: Proof) -> list[Case]:
@@ -178,6 +179,8 @@ def save_proof(proof: Proof, path: Path) -> None:
         ConfigError: if it cannot be written.
     """
     try:
-        path.write_text(to_json(proof), encoding="utf-8")
+        scratch = path.with_name(f".{path.name}.{os.getpid()}")
+        scratch.write_text(to_json(proof), encoding="utf-8")
+        scratch.replace(path)  # a link is replaced, not followed
     except OSError as error:
         raise ConfigError(f"proof cannot be written to {path}: {error.strerror}") from error

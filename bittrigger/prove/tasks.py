@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from bittrigger.ir.block_floating_point import MagnitudeOr, Scaling, ShiftDown, ShiftUp
 from bittrigger.ir.graph import Linear
@@ -21,7 +22,7 @@ from bittrigger.prove.rtl import Rtl
 from bittrigger.prove.scaling import prove_scaling
 from bittrigger.prove.stages import prove_latency
 from bittrigger.prove.wiring import prove_valid, prove_wiring
-from bittrigger.synth.netlist import Netlist, flatten, read_modules, read_netlist
+from bittrigger.synth.netlist import Netlist, flatten
 
 
 @dataclass(frozen=True)
@@ -41,13 +42,19 @@ class Task:
 
 @dataclass(frozen=True)
 class Setting:
-    """What the claims of a build are about."""
+    """What the claims of a build are about.
+
+    Attributes:
+        gates: the synthesised modules whose structure holds, in Yosys' JSON.
+        primitive: the Verilog with library modules in primitives; None if the netlist is left out.
+        work: folder for scratch files.
+    """
 
     pipeline: Pipeline
     vectors: Vectors
     rtl: Rtl
     primitive: Rtl | None
-    synth: Path
+    gates: Mapping[str, Any]
     work: Path
 
     def verilog(self, module: Module) -> Netlist:
@@ -59,7 +66,9 @@ class Setting:
 
     def netlist(self, module: str) -> Netlist:
         """The synthesised netlist of one module."""
-        return read_netlist(module, [self.synth / f"{module}.json"])
+        if module not in self.gates:
+            raise Unproven("the structure of the netlist is refuted", refuted=False)
+        return flatten(module, {module: self.gates[module]})
 
     def scratch(self) -> Path:
         """A new folder for the files of one run of ABC."""
@@ -198,9 +207,7 @@ def _netlist_tasks(setting: Setting, primitive: Rtl) -> Iterator[Task]:
 
 
 def _prove_top_netlist(setting: Setting) -> str:
-    name = setting.pipeline.graph.name
-    top = read_modules([setting.synth / f"{name}.json"])
-    gates = flatten(name, {name: top[name]})
+    gates = setting.netlist(setting.pipeline.graph.name)
     wiring = prove_wiring(setting.pipeline, gates, pruned=True)
     return f"{wiring}; valid chain: {prove_valid(setting.pipeline, gates)}"
 

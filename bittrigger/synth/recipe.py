@@ -76,6 +76,10 @@ _FINISH = (
     "techmap -map +/xilinx/lut_map.v -map +/xilinx/cells_map.v -D LUT_WIDTH=6",
     "xilinx_dffopt",
     "opt_lut_ins -tech xilinx",
+    # the Verilog leaves open what registers hold after configuration; the netlist says 0, so that no event comes out
+    "setparam -set INIT 1'0 t:FDRE",
+    "setparam -set INIT 16'0 t:SRL16E",
+    "setparam -set INIT 32'0 t:SRLC32E",
     "setattr -unset keep w:*",
     "setattr -unset src w:* c:*",
     "opt_clean -purge",

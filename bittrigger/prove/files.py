@@ -1,0 +1,153 @@
+"""The files of a build: copied once, and every byte compared with what is emitted for the stored design.
+
+The proofs that follow read the copy, so that what is proven is what was hashed. What is emitted is made anew from
+``design.json`` and ``bittrigger.json`` alone; a file that differs in one byte, is missing, or is not of the build is refuted. The
+netlist is no emission: it is proven by its meaning (``equivalence``), and its structure is checked apart (``synth.strict``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from bittrigger.build.folder import DESIGN, MANIFEST, Build, load_build, save_stored, write_firmware
+from bittrigger.build.manifest import SEAL, present, read_file, read_seal, sha256
+from bittrigger.errors import ConfigError
+from bittrigger.prove.claims import Claim, Unproven, attempt
+from bittrigger.synth.yosys import netlist_files
+
+EMITTED = ("rtl", "hls", "emulator", "synth")
+"""Folders whose files are emitted, but for the netlists."""
+
+
+@dataclass(frozen=True)
+class Copy:
+    """A copy of a build, in a folder of our own.
+
+    Attributes:
+        build: the design as it is stored, with the copy as its folder.
+        sums: SHA-256 of every file that was copied, by its name relative to the build.
+        faults: why a file was not copied, by its name.
+        emitted: folder with what is emitted for the design.
+    """
+
+    build: Build
+    sums: Mapping[str, str]
+    faults: Mapping[str, str]
+    emitted: Path
+
+    def differences(self, folder: str) -> list[str]:
+        """How the files below ``folder`` differ from what is emitted, one line a file."""
+        wanted = [name for name in present(self.emitted) if name.startswith(f"{folder}/")]
+        found = [f"{name}: {self._difference(name)}" for name in wanted if self.sums.get(name) != self._wanted(name)]
+        return found + [f"{name!r}: {reason}" for name, reason in self.faults.items() if name.startswith(f"{folder}/")]
+
+    def _wanted(self, name: str) -> str:
+        return sha256((self.emitted / name).read_bytes())
+
+    def _difference(self, name: str) -> str:
+        if name not in self.sums:
+            return "missing"
+        there, wanted = ((folder / name).read_bytes().split(b"\n") for folder in (self.build.folder, self.emitted))
+        pairs = enumerate(zip(there, wanted, strict=False), 1)
+        line = next((k for k, (one, other) in pairs if one != other), min(len(there), len(wanted)) + 1)
+        return f"differs from what is emitted, first in line {line}"
+
+
+def copy_build(folder: Path, work: Path) -> Copy:
+    """Copy the build in ``folder`` to ``work`` and emit its design anew beside it; only files of known names are taken.
+
+    Raises:
+        ConfigError: if the design cannot be read.
+    """
+    copied, emitted = work / "build", work / "emitted"
+    sums: dict[str, str] = {}
+    faults: dict[str, str] = {}
+
+    def take(name: str) -> None:
+        try:
+            data = read_file(folder, name)
+        except ConfigError as error:
+            faults[name] = str(error)
+            return
+        (copied / name).parent.mkdir(parents=True, exist_ok=True)
+        (copied / name).write_bytes(data)
+        sums[name] = sha256(data)
+
+    for name in (MANIFEST, DESIGN):
+        take(name)
+        if name in faults:
+            raise ConfigError(faults[name])
+    build = load_build(copied, sealed=False)
+    write_firmware(build.pipeline, emitted, build.settings)
+    save_stored(emitted, build.pipeline)
+    netlists = [
+        path.relative_to(folder).with_suffix(end)
+        for path in netlist_files(build.pipeline, folder / "synth")
+        for end in (".json", ".v", ".ys")
+    ]
+    known = {
+        *present(emitted),
+        *(path.as_posix() for path in netlists),
+        MANIFEST,
+        SEAL,
+        "report.json",
+        "adders.txt",
+        "adders.svg",
+    }
+    there = set(present(folder))
+    for name in sorted((known & there) | {SEAL}):
+        if name not in sums:
+            take(name)
+    faults |= dict.fromkeys(sorted(there - known), "not a file of this build; remove it")
+    return Copy(build, sums, faults, emitted)
+
+
+def file_claims(copy: Copy) -> list[Claim]:
+    """That the files are those of the design, and sealed."""
+    statement = "every file is what is emitted for the design, and there is no other"
+    name = copy.build.graph.name
+    return [
+        *(attempt(f"{part}/", "files", statement, "byte equality", partial(_same, copy, part)) for part in EMITTED),
+        attempt(
+            name,
+            "files",
+            "the design is stored as bittrigger stores it, and every file is as it was written",
+            "byte equality, hashes",
+            lambda: _sealed(copy),
+        ),
+    ]
+
+
+def _same(copy: Copy, folder: str) -> str:
+    found = copy.differences(folder)
+    if found:
+        raise Unproven("; ".join(found[:3]) + (f"; {len(found)} in all" if len(found) > 3 else ""))
+    return f"{sum(name.startswith(f'{folder}/') for name in copy.sums)} files"
+
+
+def _sealed(copy: Copy) -> str:
+    if copy.sums[DESIGN] != sha256((copy.emitted / DESIGN).read_bytes()):
+        raise Unproven(f"{DESIGN}: written otherwise than bittrigger writes this design")
+    if SEAL in copy.faults:
+        raise Unproven(copy.faults[SEAL])
+    try:
+        sealed = read_seal(copy.build.folder)
+    except ConfigError as error:
+        raise Unproven(str(error)) from error
+    for name in sorted((sealed.keys() | copy.sums.keys()) - {SEAL}):
+        if sealed.get(name) != copy.sums.get(name):
+            what = (
+                "not listed"
+                if name not in sealed
+                else "missing"
+                if name not in copy.sums
+                else "changed since it was written"
+            )
+            raise Unproven(f"{name}: {what}; convert the model again, or take the file back")
+    others = [name for name in copy.faults if "/" not in name]
+    if others:
+        raise Unproven(f"{others[0]!r}: {copy.faults[others[0]]}")
+    return f"{len(sealed)} files"

@@ -1,0 +1,123 @@
+"""Claims about the structure of Verilog and netlist, and what may be read by Yosys because they hold."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from bittrigger.ir.layout import Vectors
+from bittrigger.ir.pipeline import Module, Pipeline
+from bittrigger.ir.ports import bus_width, input_fields, output_fields
+from bittrigger.prove.claims import Claim, Unproven, Verdict, attempt
+from bittrigger.prove.files import Copy
+from bittrigger.prove.rtl import Rtl, read_rtl
+from bittrigger.prove.tasks import Setting
+from bittrigger.prove.text import LIBRARY, check_texts
+from bittrigger.synth.netlist_text import check_text
+from bittrigger.synth.strict import NetlistFault, Pins, check_module, only_module
+from bittrigger.synth.yosys import design_sources, netlist_files
+
+_CLOCK = re.compile(r"^ +input +wire +clk\b", re.MULTILINE)
+UNREAD = Rtl({}, frozenset(), "it is not read by Yosys, as its text or a file of the library is refuted")
+
+
+def read_structure(copy: Copy, work: Path, *, netlist: bool) -> tuple[list[Claim], Setting]:
+    """Decide the claims of structure, and read Verilog and netlist where they hold.
+
+    Raises:
+        ToolNotFoundError: if Yosys is not installed.
+        ToolError: if it does not take the Verilog.
+    """
+    pipeline, folder = copy.build.pipeline, copy.build.folder
+    vectors = Vectors.of(pipeline)
+    claims = [_text_claim(copy)]
+    gates: dict[str, Any] = {}
+    if netlist:
+        ports = module_ports(pipeline, vectors, folder / "rtl")
+        claims += [_netlist_claim(path, ports, gates) for path in netlist_files(pipeline, folder / "synth")]
+    rtl, primitive = UNREAD, UNREAD if netlist else None
+    if claims[0].verdict is Verdict.PROVEN and not any(_is_library(line) for line in _differences(copy)):
+        rtl = read_rtl(pipeline, sorted((folder / "rtl").glob("*.sv")), work / "rtl")
+        if netlist:
+            primitive = read_rtl(pipeline, design_sources(folder / "rtl", folder / "synth"), work / "primitive")
+    return claims, Setting(pipeline, vectors, rtl, primitive, gates, work)
+
+
+def _differences(copy: Copy) -> list[str]:
+    return [*copy.differences("rtl"), *copy.differences("synth")]
+
+
+def _is_library(difference: str) -> bool:
+    return Path(difference.partition(":")[0]).stem in LIBRARY
+
+
+def _text_claim(copy: Copy) -> Claim:
+    pipeline = copy.build.pipeline
+    names = frozenset({module.name for module in pipeline.modules})
+
+    def check() -> str:
+        texts = {}
+        for name in (*sorted(names), pipeline.graph.name):
+            path = copy.build.folder / "rtl" / f"{name}.sv"
+            if not path.is_file():
+                raise Unproven(f"rtl/{name}.sv is missing")
+            texts[name] = path.read_text(encoding="ascii", errors="replace")
+        return check_texts(texts, names)
+
+    return attempt(
+        pipeline.graph.name,
+        "structure",
+        "the Verilog is wires, registers, assignments and instances that every tool reads alike, and each bit has one driver",
+        "a grammar of its own",
+        check,
+    )
+
+
+def _netlist_claim(path: Path, ports: dict[str, Pins], gates: dict[str, Any]) -> Claim:
+    """Of one module; if it holds, ``gates`` gets the module in Yosys' JSON."""
+    name = path.stem
+
+    def check() -> str:
+        try:
+            module = only_module(json.loads(path.read_bytes(), object_pairs_hook=_no_repeats), name)
+            bits = check_module(module, {child: pins for child, pins in ports.items() if child != name})
+            check_text(path.with_suffix(".v").read_text(encoding="ascii"), name, module)
+        except (NetlistFault, OSError, ValueError, RecursionError) as fault:
+            raise Unproven(f"{path.parent.name}/{name}: {fault}") from fault
+        gates[name] = module
+        return f"{len(module['cells'])} cells, {bits} bits, each with one driver"
+
+    statement = (
+        "the netlist is cells of one list, whole and defined, and each bit has one driver; its Verilog says the same"
+    )
+    return attempt(name, "structure", statement, "a table of cells, a grammar of its own", check)
+
+
+def _no_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise NetlistFault(f"a name occurs twice among {', '.join(name for name, _ in pairs[:4])}")
+    return found
+
+
+def module_ports(pipeline: Pipeline, vectors: Vectors, rtl: Path) -> dict[str, Pins]:
+    """The ports that each module of the design has to have; a clock only where its Verilog in ``rtl`` has one."""
+    graph = pipeline.graph
+    top = {"clk": 1, "rst": 1, "in_valid": 1, "in_data": bus_width(input_fields(graph))}
+    found: dict[str, Pins] = {module.name: _ports(vectors, module, rtl) for module in pipeline.modules}
+    found[graph.name] = {
+        **{name: ("input", width) for name, width in top.items()},
+        "out_valid": ("output", 1),
+        "out_data": ("output", bus_width(output_fields(graph))),
+    }
+    return found
+
+
+def _ports(vectors: Vectors, module: Module, rtl: Path) -> Pins:
+    path = rtl / f"{module.name}.sv"
+    clocked = module.cycles > 0 and path.is_file() and _CLOCK.search(path.read_text(encoding="utf-8", errors="replace"))
+    clock = {"clk": ("input", 1)} if clocked else {}
+    operands = {bus.name: ("input", bus.width) for bus in vectors.operands(module)}
+    return {**clock, **operands, "y": ("output", vectors.result(module).width)}

@@ -1,0 +1,178 @@
+"""What a netlist may hold: the cells of one list with all of their pins and parameters, and one driver for each bit.
+
+Cells and pins are those of Yosys' ``xilinx/cells_sim.v`` that the recipe can give. A register that is not a plain ``FDRE``, or
+whose value at power-up is not 0, is refused, and so is an undefined bit anywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+Pins = Mapping[str, tuple[str, int]]
+"""Direction and width of each pin."""
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class CellKind:
+    """A cell of the FPGA.
+
+    Attributes:
+        pins: all of them; inputs must be connected, outputs need not be.
+        init: bits of its parameter ``INIT``; 0 if it has none.
+        power_up: whether INIT is what it holds after configuration, which has to be 0.
+        fixed: parameters that may be given, and the only value of each.
+    """
+
+    pins: Pins
+    init: int = 0
+    power_up: bool = False
+    fixed: tuple[tuple[str, int], ...] = ()
+
+
+def _pins(inputs: str, outputs: str) -> Pins:
+    """Pins from words such as ``DI:4``."""
+    found = {}
+    for direction, words in (("input", inputs), ("output", outputs)):
+        for word in words.split():
+            name, _, width = word.partition(":")
+            found[name] = (direction, int(width or 1))
+    return found
+
+
+_MUX = CellKind(_pins("I0 I1 S", "O"))
+CELLS: Mapping[str, CellKind] = {
+    **{f"LUT{n}": CellKind(_pins(" ".join(f"I{k}" for k in range(n)), "O"), 1 << n) for n in range(1, 7)},
+    "LUT6_2": CellKind(_pins("I0 I1 I2 I3 I4 I5", "O5 O6"), 64),
+    "INV": CellKind(_pins("I", "O")),
+    "MUXF7": _MUX,
+    "MUXF8": _MUX,
+    "MUXF9": _MUX,
+    "CARRY4": CellKind(_pins("CI CYINIT DI:4 S:4", "CO:4 O:4")),
+    "CARRY8": CellKind(_pins("CI CI_TOP DI:8 S:8", "CO:8 O:8")),
+    "FDRE": CellKind(
+        _pins("C CE D R", "Q"), 1, True, (("IS_C_INVERTED", 0), ("IS_D_INVERTED", 0), ("IS_R_INVERTED", 0))
+    ),
+    "SRL16E": CellKind(_pins("A0 A1 A2 A3 CE CLK D", "Q"), 16, True, (("IS_CLK_INVERTED", 0),)),
+    "SRLC32E": CellKind(_pins("A:5 CE CLK D", "Q Q31"), 32, True, (("IS_CLK_INVERTED", 0),)),
+}
+
+
+class NetlistFault(Exception):  # noqa: N818 - not an error of the program
+    """Raised where a netlist holds what it may not."""
+
+
+def only_module(data: Json, name: str) -> Json:
+    """The one module of Yosys' JSON ``data``.
+
+    Raises:
+        NetlistFault: if it is another, or not the only one.
+    """
+    modules = data.get("modules") if isinstance(data, dict) else None
+    module = modules.get(name) if isinstance(modules, dict) and len(modules) == 1 else None
+    if not isinstance(module, dict):
+        raise NetlistFault(f"holds other than the one module {name!r}")
+    return module
+
+
+def check_module(module: Json, modules: Mapping[str, Pins]) -> int:
+    """Check one module of a netlist, in Yosys' JSON.
+
+    Args:
+        modules: the ports of the modules that it may instantiate besides cells.
+
+    Returns:
+        How many bits are driven.
+
+    Raises:
+        NetlistFault: naming the first cell, pin, parameter or bit that is not as it has to be.
+    """
+    try:
+        if set(module) != {"attributes", "ports", "cells", "netnames"}:
+            raise NetlistFault(f"a module of {', '.join(module)}")
+        return _check(module, modules)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise NetlistFault(f"not of the structure that Yosys writes ({type(error).__name__}: {error})") from error
+
+
+@dataclass
+class _Nets:
+    """What drives and what reads each net, seen from inside the module."""
+
+    driven: dict[int, str] = field(default_factory=dict)
+    read: dict[int, str] = field(default_factory=dict)
+
+    def note(self, where: str, bits: list[object], *, drives: bool) -> None:
+        for bit in bits:
+            if drives:
+                if type(bit) is not int or bit < 2:
+                    raise NetlistFault(f"{where} drives {bit!r}, which is no net")
+                if bit in self.driven:
+                    raise NetlistFault(f"net {bit} is driven by {self.driven[bit]} and by {where}")
+                self.driven[bit] = where
+            elif type(bit) is int and bit >= 2:
+                self.read.setdefault(bit, where)
+            elif bit not in ("0", "1"):
+                raise NetlistFault(f"{where} reads {bit!r}; allowed are nets, 0 and 1")
+
+
+def _check(module: Json, modules: Mapping[str, Pins]) -> int:
+    nets = _Nets()
+    for port, value in module["ports"].items():
+        if value["direction"] not in ("input", "output"):
+            raise NetlistFault(f"port {port} is an {value['direction']}; allowed are input and output")
+        nets.note(f"port {port}", value["bits"], drives=value["direction"] == "input")
+    for name, cell in module["cells"].items():
+        pins = _pins_of(name, cell, modules)
+        _check_pins(f"cell {name} ({cell['type']})", pins, cell)
+        for pin, bits in cell["connections"].items():
+            nets.note(f"pin {pin} of cell {name}", bits, drives=pins[pin][0] == "output")
+    for bit, where in nets.read.items():
+        if bit not in nets.driven:
+            raise NetlistFault(f"{where} reads net {bit}, which nothing drives")
+    return len(nets.driven)
+
+
+def _pins_of(name: str, cell: Json, modules: Mapping[str, Pins]) -> Pins:
+    """The pins of a cell whose type and parameters are allowed."""
+    kind = cell["type"]
+    if kind in CELLS:
+        _check_parameters(name, kind, cell["parameters"])
+        return CELLS[kind].pins
+    if kind not in modules:
+        raise NetlistFault(f"cell {name} is a {kind!r}; allowed are {', '.join(CELLS)} and modules of the design")
+    if cell["parameters"]:
+        raise NetlistFault(f"cell {name} ({kind}) has parameters")
+    return modules[kind]
+
+
+def _check_parameters(name: str, kind: str, parameters: Mapping[str, str]) -> None:
+    rule = CELLS[kind]
+    allowed = dict(rule.fixed)
+    for key, value in parameters.items():
+        if key == "INIT" and rule.init:
+            continue
+        if key not in allowed or int(value, 2) != allowed[key]:
+            raise NetlistFault(f"cell {name} ({kind}): parameter {key} = {value!r}")
+    if rule.init:
+        init = parameters.get("INIT", "")
+        if len(init) != rule.init or set(init) - {"0", "1"}:
+            raise NetlistFault(f"cell {name} ({kind}): INIT = {init!r}; expected {rule.init} binary digits")
+        if rule.power_up and "1" in init:
+            raise NetlistFault(f"cell {name} ({kind}) holds {init} after configuration; 0 is due")
+
+
+def _check_pins(what: str, pins: Pins, cell: Json) -> None:
+    connections, directions = cell["connections"], cell["port_directions"]
+    for pin in connections.keys() | directions.keys():
+        if pin not in pins:
+            raise NetlistFault(f"{what} has no pin {pin!r}")
+        if directions.get(pin) != pins[pin][0]:
+            raise NetlistFault(f"{what}: pin {pin} is an {directions.get(pin)}; it is an {pins[pin][0]}")
+    for pin, (direction, width) in pins.items():
+        count = len(connections.get(pin, ()))
+        if count != width and not (direction == "output" and count == 0):
+            raise NetlistFault(f"{what}: pin {pin} has {count} bits; {width} are due")
