@@ -22,7 +22,7 @@ PLAN = {
     "layers": "errors",
     "frontend": "build errors ir layers",
     "simulate": "build emit errors frontend ir patterns report synth system",
-    "prove": "build report emit errors ir synth system",
+    "prove": "build report errors ir synth system",
     "compile": "build device errors frontend ir passes report schedule simulate solver synth system",
     "hls4ml": "build compile errors frontend hls4ml_plugin ir passes simulate system",
     "hls4ml_plugin": "hls4ml",
