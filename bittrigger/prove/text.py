@@ -1,8 +1,9 @@
 """The emitted SystemVerilog held against a grammar so small that no two tools can read it differently.
 
-A module is wires, registers, assignments, functions of one expression and instances, and nothing else: no second driver of a
-bit, no bit without one, no ``inout``, no reference into another module, no ``initial``, no directive but ``default_nettype``, no
-comment that a tool obeys, no ``x`` and no ``z``. The grammar knows nothing of the emitter; what it does not know is refused.
+A module is wires, registers, assignments, functions of one expression, instances and loops over these, and nothing else: no
+second driver of a bit, no bit without one, no ``inout``, no reference into another module, no ``initial``, no directive but
+``default_nettype``, no comment that a tool obeys, no ``x`` and no ``z``. The grammar knows nothing of the emitter; what it does
+not know is refused.
 """
 
 from __future__ import annotations
@@ -38,7 +39,8 @@ LIBRARY: Mapping[str, tuple[Ports, frozenset[str]]] = {
 
 _NAME = r"[A-Za-z_]\w*"
 _RANGE = r"(?:\[ *(?P<high>\d+):0\])?"
-_TOKEN = rf"\s|\d+'s?d\d+|\d+'s?b[01]+|\d+'(?=\()|\d+\b|{_NAME}|\$(?:un)?signed\b|>>>|<<<|[-+~!&|^?:<>=()\[\]{{}},]"
+_NUMBER = r"\d+\*(?=[a-z])|\d+'s?d\d+|\d+'s?b[01]+|\d+'(?=\()|\d+\b"
+_TOKEN = rf"\s|{_NUMBER}|{_NAME}|\$(?:un)?signed\b|>>>|<<<|[-+~!&|^?:<>=()\[\]{{}},]"
 _EXPRESSION = re.compile(f"(?:{_TOKEN})+")
 _WORD = re.compile(rf"(?<![\w$']){_NAME}")
 _COMMENT = re.compile(r"//([^\n]*)")
@@ -54,6 +56,15 @@ _FUNCTION = (
     rf"function automatic logic (?:signed )?\[ *\d+:0\] (?P<function>{_NAME})"
     rf"\(input logic (?:signed )?\[ *\d+:0\] code\);\s+(?P=function) =(?P<body>[^;]*);\s*endfunction"
 )
+_INSTANCE = rf"(?P<type>{_NAME}) +(?:#\((?P<parameters>[^;]*?)\) )?(?P<instance>u_\w+) \((?P<pins>[^;]*)\);"
+_HEADER = (
+    rf"for \(genvar (?P<{{0}}>{_NAME}) = 0; (?P={{0}}) < (?P<{{0}}_end>\d+); (?P={{0}}) = (?P={{0}}) \+ 1\) "
+    rf"begin : {_NAME}\s"
+)
+_LOOP = (
+    rf"(?P<loop>{_HEADER.format('outer')}\s*(?P<body_of_loop>"
+    rf"{_NAME} u_\w+ \([^;]*\);|{_HEADER.format('inner')}\s*assign [^;]*;\s*end)\s*end\b)"
+)
 _STATEMENT = re.compile(
     "|".join(
         (
@@ -61,7 +72,8 @@ _STATEMENT = re.compile(
             r"assign (?P<target>[^=;]*)=(?P<source>[^;]*);",
             r"always_ff @\(posedge clk\) begin(?P<block>.*?)\bend\b",
             _FUNCTION,
-            rf"(?P<type>{_NAME}) +(?:#\((?P<parameters>[^;]*?)\) )?(?P<instance>u_\w+) \((?P<pins>[^;]*)\);",
+            _LOOP,
+            _INSTANCE,
         )
     ),
     re.DOTALL,
@@ -71,6 +83,8 @@ _RESET = re.compile(rf"\s*if \(rst\) (?P<name>{_NAME}) <= \d+'d0;\s*else (?P=nam
 _PARAMETER = re.compile(r"\s*\.(\w+)\((?:\d+'b[01]+|\d+)\)\s*")
 _PIN = re.compile(r"\s*\.(\w+)\((.*?)\)\s*(?:,(?=\s*\.)|$)", re.DOTALL)
 _PLACE = re.compile(rf"\s*({_NAME})(?:\[(\d+)(?::(\d+))?\])?\s*")
+_TERM = rf"(?:\d+\*{_NAME}|\d+)"
+_STEPPED = re.compile(rf"\s*({_NAME})\[({_TERM}(?: \+ {_TERM})*) \+: (\d+)\]\s*")
 
 
 @dataclass
@@ -90,6 +104,8 @@ class _Scope:
     nets: dict[str, _Net] = field(default_factory=dict)
     functions: set[str] = field(default_factory=set)
     instances: set[str] = field(default_factory=set)
+    turns: dict[str, int] = field(default_factory=dict)
+    """The variables of the loops around, with their counts."""
 
     def refuse(self, what: str) -> Unproven:
         return Unproven(f"module {self.module}: {' '.join(what.split())[:160]}")
@@ -104,23 +120,39 @@ class _Scope:
         if not _EXPRESSION.fullmatch(expression):
             raise self.refuse(f"{expression} is no expression of this language")
         for word in set(_WORD.findall(expression)) - also:
-            if word not in self.nets and word not in self.functions:
+            if word not in self.nets and word not in self.functions and word not in self.turns:
                 raise self.refuse(f"{word} is not declared before it is read")
 
     def drive(self, place: str, kinds: tuple[str, ...]) -> None:
-        """Give the bits of ``place`` their driver."""
-        match = _PLACE.fullmatch(place)
-        net = self.nets.get(match[1]) if match else None
-        if match is None or net is None or net.kind not in kinds:
+        """Give the bits of ``place`` their driver, in a loop those of every turn."""
+        stepped, match = _STEPPED.fullmatch(place), _PLACE.fullmatch(place)
+        found = stepped or match
+        net = self.nets.get(found[1]) if found else None
+        if found is None or net is None or net.kind not in kinds or (self.turns and match):
             raise self.refuse(f"{place} cannot be driven here")
-        high = net.width - 1 if match[2] is None else int(match[2])
-        low = (0 if match[2] is None else high) if match[3] is None else int(match[3])
-        if not 0 <= low <= high < net.width:
-            raise self.refuse(f"{place} is out of range")
-        bits = (1 << high + 1) - (1 << low)
-        if net.driven & bits:
-            raise self.refuse(f"{place} has two drivers")
-        net.driven |= bits
+        if stepped:
+            size = int(stepped[3])
+            spans = [(low, low + size - 1) for low in self._lows(stepped[2])]
+        elif found[2] is None:
+            spans = [(0, net.width - 1)]
+        else:
+            spans = [(int(found[3] or found[2]), int(found[2]))]
+        for low, high in spans:
+            if not 0 <= low <= high < net.width:
+                raise self.refuse(f"{place} is out of range")
+            bits = (1 << high + 1) - (1 << low)
+            if net.driven & bits:
+                raise self.refuse(f"{place} has two drivers")
+            net.driven |= bits
+
+    def _lows(self, index: str) -> list[int]:
+        """The values of ``index`` in all turns of the loops around it."""
+        terms = [term.split("*") for term in index.split(" + ")]
+        lows = [sum(int(term[0]) for term in terms if len(term) == 1)]
+        for variable, count in self.turns.items():
+            factor = sum(int(term[0]) for term in terms if term[1:] == [variable])
+            lows = [low + factor * turn for low in lows for turn in range(count)]
+        return lows
 
 
 def check_texts(texts: Mapping[str, str], names: frozenset[str]) -> str:
@@ -199,6 +231,8 @@ def _check_statement(scope: _Scope, match: re.Match[str], modules: Mapping[str, 
         if match["function"] in scope.functions or match["function"] in scope.nets:
             raise scope.refuse(f"{match['function']} is declared twice")
         scope.functions.add(match["function"])
+    elif match["loop"]:
+        _check_loop(scope, match, modules)
     else:
         _check_instance(scope, match, modules)
 
@@ -219,6 +253,21 @@ def _check_block(scope: _Scope, block: str) -> None:
         place = match.end()
     if block[place:].strip():
         raise scope.refuse(f"not the next value of a register: {block[place : place + 80]}")
+
+
+def _check_loop(scope: _Scope, match: re.Match[str], modules: Mapping[str, tuple[Ports, frozenset[str]]]) -> None:
+    counts = {match[name]: int(match[f"{name}_end"]) for name in ("outer", "inner") if match[name]}
+    if counts.keys() & (scope.nets.keys() | scope.functions) or (match["inner"] and len(counts) < 2):
+        raise scope.refuse(f"{', '.join(counts)} is declared twice")
+    body = match["body_of_loop"]
+    if match["inner"]:
+        body = body[body.index("assign ") :].removesuffix("end").rstrip()
+    inner = _STATEMENT.fullmatch(body)
+    if inner is None or not (inner["target"] or inner["instance"]):
+        raise scope.refuse(f"not of this language: {body[:80]}")
+    scope.turns = counts
+    _check_statement(scope, inner, modules)
+    scope.turns = {}
 
 
 def _check_instance(scope: _Scope, match: re.Match[str], modules: Mapping[str, tuple[Ports, frozenset[str]]]) -> None:
