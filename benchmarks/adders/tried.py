@@ -25,7 +25,7 @@ from bittrigger.ir.fixed import IntArray, Interval
 from bittrigger.solver import SolverOptions, adder_luts, graph_luts, solve
 from bittrigger.synth.count import utilization
 from bittrigger.synth.netlist import read_netlist
-from bittrigger.synth.yosys import WORKER
+from bittrigger.synth.worker import WORKER
 
 FAST = SolverOptions(effort="fast")
 BITS = Interval(0, 1)

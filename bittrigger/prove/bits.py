@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from bittrigger.prove.aig import FALSE, Aig, Vector, extended
+from bittrigger.prove.aig import FALSE, TRUE, Aig, Vector, extended
 from bittrigger.prove.claims import Unproven
 from bittrigger.prove.order import cone, flat
 from bittrigger.prove.stages import REGISTERS, clock_of, registers
@@ -60,8 +60,12 @@ def _outputs(aig: Aig, cell: Cell, pins: dict[str, Vector]) -> dict[str, Vector]
 
 def _table(aig: Aig, cell: Cell, inputs: Vector) -> int:
     init = int(cell.parameters["INIT"].replace("x", "0"), 2)
-    level = [init >> k & 1 for k in range(1 << len(inputs))]
+    known = [(k, literal) for k, literal in enumerate(inputs) if literal in (FALSE, TRUE)]
+    rows = range(1 << len(inputs))
+    level = [init >> row & 1 for row in rows if all(row >> k & 1 == literal for k, literal in known)]
     for literal in inputs:
+        if literal in (FALSE, TRUE):
+            continue
         level = [aig.choose(literal, high, low) for low, high in zip(level[::2], level[1::2], strict=True)]
     return level[0]
 

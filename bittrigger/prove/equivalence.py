@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 
 from bittrigger.errors import ToolNotFoundError
@@ -15,8 +17,16 @@ from bittrigger.prove.claims import Unproven
 from bittrigger.prove.definition import define, within
 from bittrigger.prove.elementwise import channel_bits, one_channel
 from bittrigger.synth.netlist import Netlist
+from bittrigger.system.kept import Kept, key_of
 from bittrigger.system.toolchain import run_tool
 
+PROOFS = Kept("proofs", room_bytes=1 << 25)
+BEFORE = ", proven before"
+"""What a claim says of an answer that was kept."""
+
+_EQUAL = b"equal"
+_MARK = "== question "
+_ASK = '&r "{0}/gold.aig"; &cec "{0}/gate.aig"'
 TIMEOUT_S = 900.0
 """Longest run of ABC on one module."""
 
@@ -53,6 +63,16 @@ def prove_equal(gold: Netlist, gate: Netlist, work: Path) -> str:
         Unproven: if an input exists for which they differ, or ABC cannot tell.
         ToolError: if ABC fails.
     """
+    figures = pose(gold, gate, work)
+    return figures + (BEFORE if decide(work) else "")
+
+
+def pose(gold: Netlist, gate: Netlist, work: Path) -> str:
+    """Write the question whether ``gold`` equals ``gate``, registers taken as wires, to ``work``; its size in words.
+
+    Raises:
+        Unproven: if their ports differ, or a cell is not known.
+    """
     _same_ports(gold, gate)
     sizes = []
     for name, netlist in (("gold", gold), ("gate", gate)):
@@ -61,12 +81,14 @@ def prove_equal(gold: Netlist, gate: Netlist, work: Path) -> str:
         found = literals(aig, netlist, outputs)
         aig.write(work / f"{name}.aig", found)
         sizes.append(len(outputs))
-    decide(work)
     return f"{sizes[0]} outputs, {len(gate.cells)} cells"
 
 
-def prove_wide_channel(module: Module, vectors: Vectors, netlist: Netlist, channel: int, work: Path) -> None:
+def prove_wide_channel(module: Module, vectors: Vectors, netlist: Netlist, channel: int, work: Path) -> bool:
     """Prove one channel of an elementwise node equal to its definition, on every code of its range.
+
+    Returns:
+        Whether that was proven before.
 
     Raises:
         Unproven: if a code exists that gives another result, or ABC cannot tell.
@@ -86,16 +108,61 @@ def prove_wide_channel(module: Module, vectors: Vectors, netlist: Netlist, chann
         else:
             result = literals(aig, netlist, driven)
         aig.write(work / f"{name}.aig", [aig.choose(valid, literal, FALSE) for literal in result])
-    decide(work)
+    return decide(work)
 
 
-def decide(work: Path) -> None:
-    """Ask ABC whether ``gold.aig`` and ``gate.aig`` in ``work`` are equal."""
-    command = [str(abc()), "-c", "&r gold.aig; &cec gate.aig"]
-    output = run_tool(command, log=work / "abc.log", cwd=work, timeout_s=TIMEOUT_S)
-    if "Networks are equivalent" in output:
-        return
-    if "NOT EQUIVALENT" in output.upper():
-        line = next((text.strip() for text in output.splitlines() if "equivalent" in text.lower()), "")
-        raise Unproven(f"an input exists for which they differ ({line})")
-    raise Unproven(f"ABC could not tell; its log is {work / 'abc.log'}", refuted=False)
+def decide(work: Path) -> bool:
+    """Ask ABC whether ``gold.aig`` and ``gate.aig`` in ``work`` are equal; whether the answer was known before.
+
+    Raises:
+        Unproven: if they differ, or ABC cannot tell.
+        ToolError: if ABC fails.
+    """
+    (answer,) = answers([work], work)
+    if isinstance(answer, Unproven):
+        raise answer
+    return answer
+
+
+def answers(questions: Sequence[Path], work: Path) -> list[bool | Unproven]:
+    """Whether ``gold.aig`` and ``gate.aig`` are equal in each of the folders ``questions``, from one process of ABC.
+
+    That two graphs are equal is kept under their own bytes, the version of ABC and what it was told; nothing else is.
+
+    Args:
+        work: folder for the log.
+
+    Returns:
+        For each question why it is not proven; or else whether it was proven before.
+
+    Raises:
+        ToolError: if ABC fails.
+    """
+    keys = [_key(question) for question in questions]
+    found: list[bool | Unproven] = [PROOFS.find(key) == _EQUAL for key in keys]
+    asked = [k for k, known in enumerate(found) if not known]
+    if not asked:
+        return found
+    script = "".join(f"echo {_MARK}{k}\n{_ASK.format(questions[k].absolute().as_posix())}\n" for k in asked)
+    (work / "abc.script").write_text(script, encoding="utf-8")
+    output = run_tool([str(abc()), "-f", "abc.script"], log=work / "abc.log", cwd=work, timeout_s=TIMEOUT_S)
+    said = {int(part.split("\n", 1)[0]): part for part in output.split(_MARK)[1:]}
+    for k in asked:
+        found[k] = _verdict(said.get(k, ""), work / "abc.log") or False
+    PROOFS.keep({keys[k]: _EQUAL for k in asked if found[k] is False})
+    return found
+
+
+def _key(question: Path) -> str:
+    graphs = [(question / f"{name}.aig").read_bytes() for name in ("gold", "gate")]
+    return key_of(version("pyosys"), _ASK, *graphs)
+
+
+def _verdict(said: str, log: Path) -> Unproven | None:
+    """What keeps an answer of ABC from being a proof, or None."""
+    if "NOT EQUIVALENT" in said.upper():
+        line = next((text.strip() for text in said.splitlines() if "equivalent" in text.lower()), "")
+        return Unproven(f"an input exists for which they differ ({line})")
+    if "Networks are equivalent" in said:
+        return None
+    return Unproven(f"ABC could not tell; its log is {log}", refuted=False)

@@ -18,7 +18,7 @@ from bittrigger.prove.aig import FALSE, TRUE, Aig, Vector, constant, extended
 from bittrigger.prove.bits import input_nets, literals
 from bittrigger.prove.claims import Unproven
 from bittrigger.prove.definition import define, within
-from bittrigger.prove.equivalence import decide
+from bittrigger.prove.equivalence import BEFORE, decide
 from bittrigger.synth.netlist import Netlist
 
 _Code = tuple[Vector, bool]
@@ -49,8 +49,8 @@ def prove_scaling(module: Module, node: Scaling, vectors: Vectors, netlist: Netl
         valid = _valid(aig, node, codes, good, module.source[-1])
         outputs = [aig.choose(v, bit, FALSE) for v, bits in zip(valid, found, strict=True) for bit in bits]
         aig.write(work / f"{name}.aig", outputs)
-    decide(work)
-    return f"{len(module.result)} results of {len(module.source)} codes"
+    before = BEFORE if decide(work) else ""
+    return f"{len(module.result)} results of {len(module.source)} codes{before}"
 
 
 def _codes(aig: Aig, module: Module, vectors: Vectors, netlist: Netlist, nets: list[int]) -> list[_Code]:

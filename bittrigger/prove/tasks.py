@@ -15,7 +15,7 @@ from bittrigger.ir.layout import Vectors
 from bittrigger.ir.pipeline import Module, Pipeline
 from bittrigger.prove.claims import Claim, Unproven, attempt
 from bittrigger.prove.elementwise import MOST_CODES, prove_channel
-from bittrigger.prove.equivalence import prove_equal, prove_wide_channel
+from bittrigger.prove.equivalence import BEFORE, answers, pose, prove_equal, prove_wide_channel
 from bittrigger.prove.linear import prove_matrix, prove_verilog, prove_widths
 from bittrigger.prove.order import check_ports
 from bittrigger.prove.rtl import Rtl
@@ -135,14 +135,15 @@ def _module_tasks(setting: Setting, module: Module) -> Iterator[Task]:
 
 def _prove_channels(setting: Setting, module: Module) -> str:
     netlist = setting.verilog(module)
-    codes = wide = 0
+    codes = wide = known = 0
     for channel, span in enumerate(module.source):
         if span.hi - span.lo < MOST_CODES:
             codes += prove_channel(module, setting.vectors, netlist, channel)
         else:
-            prove_wide_channel(module, setting.vectors, netlist, channel, setting.scratch())
+            known += prove_wide_channel(module, setting.vectors, netlist, channel, setting.scratch())
             wide += 1
-    return f"{len(module.source)} channels, {codes} codes" + (f", {wide} channels by SAT" if wide else "")
+    by_sat = f", {wide} channels by SAT" if wide else ""
+    return f"{len(module.source)} channels, {codes} codes{by_sat}" + (f"{BEFORE}: {known} of them" if known else "")
 
 
 def _prove_scaling(setting: Setting, module: Module, node: Scaling) -> str:
@@ -213,9 +214,17 @@ def _prove_top_netlist(setting: Setting) -> str:
 
 
 def _prove_library(setting: Setting, primitive: Rtl, library: list[str]) -> str:
-    for name in library:
+    work = setting.scratch()
+    questions = [work / str(number) for number in range(len(library))]
+    for name, question in zip(library, questions, strict=True):
+        question.mkdir()
         try:
-            prove_equal(setting.rtl.module(name), primitive.module(name), setting.scratch())
+            pose(setting.rtl.module(name), primitive.module(name), question)
         except Unproven as failure:
             raise Unproven(f"{name}: {failure}", refuted=failure.refuted) from failure
-    return f"{len(library)} forms"
+    found = answers(questions, work)
+    for name, answer in zip(library, found, strict=True):
+        if isinstance(answer, Unproven):
+            raise Unproven(f"{name}: {answer}", refuted=answer.refuted)
+    known = sum(answer is True for answer in found)
+    return f"{len(library)} forms" + (f"{BEFORE}: {known} of them" if known else "")

@@ -83,7 +83,7 @@ class Yosys:
         folder = self.folder / "netlist"
         folder.mkdir(parents=True, exist_ok=True)
         top = build.graph.name
-        lines = script(top, design_sources(build.folder / "rtl", folder), [], folder)
+        lines = script(top, design_sources(build.folder / "rtl", folder), [], None, folder)
         kept = [line for line in lines if not line.startswith(("read_verilog -lib", "write_verilog", "json "))]
         result = folder / f"{top}.json"
         path = folder / f"{top}.ys"

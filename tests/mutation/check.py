@@ -184,7 +184,7 @@ def adder3_is_right(work):
 
     from bittrigger.prove.equivalence import prove_equal
     from bittrigger.synth.netlist import read_netlist
-    from bittrigger.synth.yosys import WORKER
+    from bittrigger.synth.worker import WORKER
     from bittrigger.system.resources import folder
 
     work.mkdir()
