@@ -77,9 +77,9 @@ _FINISH = (
     "xilinx_dffopt",
     "opt_lut_ins -tech xilinx",
     # the Verilog leaves open what registers hold after configuration; the netlist says 0, so that no event comes out
-    "setparam -set INIT 1'0 t:FDRE",
-    f"setparam -set INIT 16'{'0' * 16} t:SRL16E",
-    f"setparam -set INIT 32'{'0' * 32} t:SRLC32E",
+    "setparam -set INIT 1'b0 t:FDRE",
+    f"setparam -set INIT 16'b{'0' * 16} t:SRL16E",
+    f"setparam -set INIT 32'b{'0' * 32} t:SRLC32E",
     "setattr -unset keep w:*",
     "setattr -unset src w:* c:*",
     "opt_clean -purge",
