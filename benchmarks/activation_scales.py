@@ -17,10 +17,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from bittrigger.compile.convert import ConvertOptions, convert
+from bittrigger.compile.convert import convert
 from bittrigger.frontend.quiet import quiet_tensorflow
 from bittrigger.layers.keras_types import Model
 from bittrigger.report import Report
+from bittrigger.settings import Settings
 from bittrigger.train import FitSettings, accuracy, fit, one_vs_rest_auc, split_by_seed
 from bittrigger.train.recipes import load_arrays, markdown_table, predict, prepare_tensorflow, write_json
 
@@ -141,7 +142,7 @@ def table(folder: Path, seeds: int) -> str:
         right = 100 * np.array([score["accuracy"] for score in scores])
         area = np.array([score["auc"] for score in scores])
         _, report = convert(
-            stems[0].with_suffix(".h5"), folder / f"{kind.name}_build", ConvertOptions(overwrite=True, name=kind.name)
+            stems[0].with_suffix(".h5"), folder / f"{kind.name}_build", Settings(name=kind.name), overwrite=True
         )
         spread = (f"{right.mean():.2f} ± {right.std(ddof=1):.2f}", f"{area.mean():.4f} ± {area.std(ddof=1):.4f}")
         rows.append([kind.name, *spread, *_figures(report)])

@@ -6,11 +6,12 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from bittrigger.build.folder import BuildSettings, lower
-from bittrigger.compile.convert import ConvertOptions, Stages, read_model
+from bittrigger.compile.pipeline import solve_layers
+from bittrigger.compile.read import read_file
 from bittrigger.emit.verilog import emit_verilog
 from bittrigger.passes.lower_trees import lower_graph_to_trees
 from bittrigger.schedule.schedule import Schedule
+from bittrigger.settings import Settings
 from bittrigger.synth.yosys import synthesize
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -22,12 +23,15 @@ def main() -> None:
     parser.add_argument("models", nargs="*", default=["jet_tagger", "event_filter"])
     parser.add_argument("--clock-mhz", type=float, default=360.0)
     options = parser.parse_args()
-    settings = BuildSettings(clock_mhz=options.clock_mhz)
+    settings = Settings(clock_mhz=options.clock_mhz)
     print("| model | lowering | adders | LUT | FF | latency (cycles) |\n|---|---|---|---|---|---|")
     for name in options.models:
         path = ROOT / "models" / name / "model.h5"
-        graph, _ = read_model(path, ConvertOptions(settings), Stages(lambda _: None))
-        for kind, adders in (("plain trees", lower_graph_to_trees(graph)), ("bittrigger", lower(graph, settings))):
+        graph = read_file(path, settings, check=False).graph
+        for kind, adders in (
+            ("plain trees", lower_graph_to_trees(graph)),
+            ("bittrigger", solve_layers(graph, settings)),
+        ):
             pipeline = Schedule(options.clock_mhz).apply(graph, adders)
             with tempfile.TemporaryDirectory() as scratch:
                 emit_verilog(pipeline, Path(scratch) / "rtl")

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from bittrigger.build.folder import BuildSettings
-from bittrigger.compile.convert import ConvertOptions, convert, read_inputs
+from bittrigger.compile.convert import convert, read_inputs
 from bittrigger.ir.ports import encode_events
+from bittrigger.settings import Settings
 from bittrigger.simulate.compare import run_executors
 from bittrigger.simulate.vectors import corner_codes
 
@@ -31,7 +31,7 @@ def main() -> None:
     options = parser.parse_args()
     values = read_inputs(options.inputs)
     with tempfile.TemporaryDirectory() as scratch:
-        build, _ = convert(MODEL / "model.h5", Path(scratch) / "build", ConvertOptions(BuildSettings()), inputs=values)
+        build, _ = convert(MODEL / "model.h5", Path(scratch) / "build", Settings(), inputs=values)
         codes = encode_events(build.graph, values)
         corners = corner_codes(build.graph)
         print("| executor | events | every bit equal to the oracle | seconds |\n|---|---|---|---|")

@@ -14,10 +14,11 @@ from pathlib import Path
 
 import numpy as np
 
-from bittrigger.build.folder import DEFAULT_PART, BuildSettings, create_pipeline
+from bittrigger.compile.pipeline import create_pipeline
 from bittrigger.emit.hls import HlsOptions, emit_hls
 from bittrigger.ir.fixed import FixedPoint, Rounding
 from bittrigger.ir.graph import Graph, Input, Linear, Requantize, evaluate, frozen_array
+from bittrigger.settings import DEFAULT_PART, Settings
 from bittrigger.simulate.executors.csim import CSim
 from bittrigger.simulate.vectors import random_codes
 
@@ -42,7 +43,7 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=20_000)
     options = parser.parse_args()
     graph = network(options.sizes)
-    pipeline = create_pipeline(graph, BuildSettings())
+    pipeline = create_pipeline(graph, Settings())
     with tempfile.TemporaryDirectory() as scratch:
         emit_hls(pipeline, Path(scratch), HlsOptions(part=DEFAULT_PART))
         simulation = CSim(graph, Path(scratch), Path(scratch) / "cache")

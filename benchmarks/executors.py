@@ -19,8 +19,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from bittrigger import __version__
-from bittrigger.build.folder import Build, BuildSettings, load_build
-from bittrigger.compile.convert import ConvertOptions, convert
+from bittrigger.build.folder import Build, load_build
+from bittrigger.compile.convert import convert
 from bittrigger.ir.graph import evaluate
 from bittrigger.simulate import EXECUTORS, Executor
 from bittrigger.simulate.compare import compare, create_executor, left_out
@@ -153,8 +153,7 @@ def main() -> None:
         if options.build:
             build = load_build(Path(shutil.copytree(options.build, scratch / "build")))
         else:
-            settings = ConvertOptions(BuildSettings(), synthesize=False)
-            build, _ = convert(MODEL, scratch / "build", settings)
+            build, _ = convert(MODEL, scratch / "build", synthesize=False)
         build = replace(build, folder=scratch / "build")
         print(header())
         rows = []

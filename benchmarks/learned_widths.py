@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from bittrigger.build.folder import BuildSettings
 from bittrigger.explore.estimate import estimate_luts
 from bittrigger.frontend.quiet import quiet_tensorflow
 from bittrigger.layers.keras_types import Model
+from bittrigger.settings import Settings
 from bittrigger.train import FitSettings, Split, accuracy, fit, one_vs_rest_auc, split_by_seed
 from bittrigger.train.recipes import load_arrays, markdown_table, predict, prepare_tensorflow
 
@@ -99,7 +99,7 @@ def run(model: Model, jets: Jets, settings: FitSettings, folder: Path) -> list[s
     scores = predict(model, x[split.test])
     bits = [str(layer.quantizer_now().bits) for layer in model.layers if hasattr(layer, "quantizer_now")]
     right, auc = accuracy(scores, y[split.test]), one_vs_rest_auc(scores, y[split.test]).mean()
-    luts = estimate_luts(model, BuildSettings(effort="fast"))
+    luts = estimate_luts(model, Settings(effort="fast"))
     return [" ".join(bits), f"{100 * right:.2f}", f"{auc:.4f}", f"{luts:,}"]
 
 

@@ -7,8 +7,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from bittrigger.build.folder import BuildSettings, create_pipeline, lower
 from bittrigger.compile.convert import design_name
+from bittrigger.compile.pipeline import create_pipeline, solve_layers
 from bittrigger.emit.verilog import emit_verilog
 from bittrigger.errors import ConfigError
 from bittrigger.frontend.keras_file import load_model
@@ -19,12 +19,13 @@ from bittrigger.ir.pipeline import Pipeline
 from bittrigger.passes.lower_trees import lower_graph_to_trees
 from bittrigger.passes.simplify import simplify
 from bittrigger.schedule.schedule import Schedule
+from bittrigger.settings import Settings
 from bittrigger.synth.yosys import synthesize
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def lowered(name: str, settings: BuildSettings) -> Graph:
+def lowered(name: str, settings: Settings) -> Graph:
     """The integer graph of a shipped model, before any pass."""
     path = ROOT / "models" / name / "model.h5"
     return lower_model(parse(load_model(path), design_name(path, None), settings), name=design_name(path, None))
@@ -47,7 +48,7 @@ def main() -> None:
     parser.add_argument("models", nargs="*", default=["jet_tagger", "event_filter"])
     parser.add_argument("--clock-mhz", type=float, default=360.0)
     options = parser.parse_args()
-    settings = BuildSettings(clock_mhz=options.clock_mhz)
+    settings = Settings(clock_mhz=options.clock_mhz)
     print(
         "| model | form | LUT | of these in requantisers | FF | latency (cycles) | CPU s to make |\n|---|---|---|---|---|---|---|"
     )
@@ -56,15 +57,15 @@ def main() -> None:
         simple = simplify(graph)
         soon = Schedule(options.clock_mhz, fewest_registers=False)
         show(name, "plain trees, as soon as can be", soon.apply(graph, lower_graph_to_trees(graph)), 0.0)
-        show(name, "solver, as soon as can be", soon.apply(graph, lower(graph, settings)), 0.0)
-        show(name, "and simplified", soon.apply(simple, lower(simple, settings)), 0.0)
+        show(name, "solver, as soon as can be", soon.apply(graph, solve_layers(graph, settings)), 0.0)
+        show(name, "and simplified", soon.apply(simple, solve_layers(simple, settings)), 0.0)
         started = time.process_time()
         default = create_pipeline(simple, settings)
         show(name, "and retimed (what `convert` does)", default, time.process_time() - started)
         for cycles in range(default.latency_cycles, 0, -1):
             started = time.process_time()
             try:
-                bounded = create_pipeline(simple, BuildSettings(clock_mhz=options.clock_mhz, latency_cycles=cycles))
+                bounded = create_pipeline(simple, Settings(clock_mhz=options.clock_mhz, latency_cycles=cycles))
             except ConfigError:
                 break
             show(name, f"`--latency-cycles {cycles}`", bounded, time.process_time() - started)

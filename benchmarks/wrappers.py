@@ -7,14 +7,16 @@ import json
 import subprocess
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
-from bittrigger.build.folder import BuildSettings, create_pipeline
-from bittrigger.compile.convert import ConvertOptions, Stages, read_model
+from bittrigger.compile.pipeline import create_pipeline
+from bittrigger.compile.read import read_file
 from bittrigger.emit.verilog import emit_verilog
 from bittrigger.emit.wrappers import AxisOptions, axis_latency_cycles, axis_streams, emit_axis, emit_emp
 from bittrigger.ir.pipeline import Pipeline
 from bittrigger.patterns.design import LinkOptions, make_payload
+from bittrigger.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
 SYNTHESIZE = """
@@ -70,12 +72,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("models", nargs="*", default=["jet_tagger", "event_filter"])
     options = parser.parse_args()
-    settings = BuildSettings()
+    settings = Settings()
     print("| model | wrapper | LUT | of these memory | FF | latency (cycles) |\n|---|---|---|---|---|---|")
     for name in options.models:
-        graph, _ = read_model(
-            ROOT / "models" / name / "model.h5", ConvertOptions(settings, name=name), Stages(lambda _: None)
-        )
+        graph = read_file(ROOT / "models" / name / "model.h5", replace(settings, name=name), check=False).graph
         with tempfile.TemporaryDirectory() as scratch:
             rows(create_pipeline(graph, settings), Path(scratch))
 

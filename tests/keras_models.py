@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from bittrigger.build.folder import BuildSettings
 from bittrigger.frontend.lower import lower
 from bittrigger.frontend.parse import parse
 from bittrigger.frontend.quiet import quiet_tensorflow
 from bittrigger.ir.fixed import decode
 from bittrigger.ir.graph import evaluate, output_fracs, verify
 from bittrigger.ir.ports import encode_events
+from bittrigger.settings import Settings
 
 with quiet_tensorflow():
     import tensorflow as tf
@@ -57,7 +57,7 @@ def randomize(model, seed=0, scale=1.0):
 
 def lowered(model, **options):
     """The integer graph of a model."""
-    graph = lower(parse(model, "net", BuildSettings()), **options)
+    graph = lower(parse(model, "net", Settings()), **options)
     verify(graph)
     return graph
 

@@ -10,10 +10,12 @@ import sys
 import numpy as np
 import pytest
 
-from bittrigger.build.folder import BuildSettings, create_pipeline, fresh_folder, save_build, write_firmware
+from bittrigger.build.folder import fresh_folder, save_build, write_firmware
+from bittrigger.compile.pipeline import create_pipeline
 from bittrigger.errors import ConfigError
 from bittrigger.ir.fixed import FixedPoint, Rounding
 from bittrigger.ir.graph import Graph, Input, Linear, Requantize, frozen_array
+from bittrigger.settings import Settings
 
 WEIGHTS = np.array([[1, 0, -1], [-1, 1, 0], [0, 1, 1], [1, -1, 1]])
 
@@ -40,7 +42,7 @@ def build(tmp_path_factory):
         Linear("dense", ("x",), frozen_array(WEIGHTS), frozen_array(np.array([1, -2, 0])), 4),
         Requantize("relu", ("dense",), 3, 2, Rounding.RND_CONV, 0, 255, 2),
     )
-    settings = BuildSettings()
+    settings = Settings()
     folder = tmp_path_factory.mktemp("builds") / "tiny"
     with fresh_folder(folder, overwrite=False) as scratch:
         pipeline = create_pipeline(Graph("tiny", nodes, ("relu",)), settings)

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from bittrigger.build.folder import BuildSettings, create_pipeline, write_firmware
-from bittrigger.compile.convert import ConvertOptions, Stages, read_model
+from bittrigger.build.folder import write_firmware
+from bittrigger.compile.pipeline import create_pipeline
+from bittrigger.compile.read import read_file
+from bittrigger.settings import Settings
 
 MODELS = ["jet_tagger", "event_filter", "anomaly"]
 FOLDERS = ["rtl", "hls", "emulator", "synth"]
@@ -20,8 +22,8 @@ def files(folder: Path) -> dict[str, bytes]:
 @pytest.mark.parametrize("name", MODELS)
 def test_firmware_is_what_was_committed(name, root, tmp_path, request):
     golden = root / "firmware" / name
-    settings = BuildSettings()
-    graph, _ = read_model(root / "models" / name / "model.h5", ConvertOptions(settings), Stages(lambda _: None))
+    settings = Settings()
+    graph = read_file(root / "models" / name / "model.h5", settings, check=False).graph
     update = request.config.getoption("--update-golden")
     if update:
         shutil.rmtree(golden, ignore_errors=True)

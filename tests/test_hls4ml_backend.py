@@ -132,7 +132,7 @@ def test_a_conversion_compares_every_bit_with_keras(hls4ml, model, tmp_path, mon
     """As on the command line: a wrong lowering does not leave the converter."""
     from dataclasses import replace
 
-    from bittrigger.hls4ml import design
+    from bittrigger.frontend import lower
 
     def wrong(*arguments, **options):
         result = design_lower(*arguments, **options)
@@ -140,8 +140,8 @@ def test_a_conversion_compares_every_bit_with_keras(hls4ml, model, tmp_path, mon
         nodes = (*result.graph.nodes[:-1], replace(last, bias=last.bias + 1))
         return replace(result, graph=replace(result.graph, nodes=nodes))
 
-    design_lower = design.lower_with_map
-    monkeypatch.setattr(design, "lower_with_map", wrong)
+    design_lower = lower.lower_with_map
+    monkeypatch.setattr(lower, "lower_with_map", wrong)
     with pytest.raises(MismatchError, match=r"event 0, output 0: Keras gives .*, the oracle gives"):
         converted(hls4ml, model, tmp_path)
 

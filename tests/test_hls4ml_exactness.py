@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from keras_models import QActivation, QBatchNormalization, QDense, assert_exact, layers, model_of, randomize, tf
 
-from bittrigger.build.folder import BuildSettings
-from bittrigger.compile.convert import ConvertOptions, convert
+from bittrigger.compile.convert import convert
 from bittrigger.ir.graph import Linear, Lookup, Requantize, evaluate
+from bittrigger.settings import Settings
 from bittrigger.simulate.compare import run_executors
 from bittrigger.simulate.vectors import corner_codes, random_codes
 
@@ -290,7 +290,7 @@ def test_a_square_of_more_than_codes(between):
 def test_a_square_in_every_executor(tmp_path):
     model = randomize(model_of(squared))
     model.save(tmp_path / "model.h5")
-    build, _ = convert(tmp_path / "model.h5", tmp_path / "build", ConvertOptions(BuildSettings()))
+    build, _ = convert(tmp_path / "model.h5", tmp_path / "build", Settings())
     codes = np.concatenate([corner_codes(build.graph), random_codes(build.graph, 200, seed=1)])
     executors = ("csim", "emulator", "rtl-fast", "rtl", "gates")
     outcomes = run_executors(build, executors, codes)

@@ -7,7 +7,7 @@ import pytest
 from keras_models import QActivation, QDense, layers, model_of, randomize, tf
 
 from bittrigger.build.folder import load_build
-from bittrigger.compile.convert import ConvertOptions, convert
+from bittrigger.compile.convert import convert
 from bittrigger.frontend.reference import keras_outputs, reference_events
 from bittrigger.hls4ml import register
 from bittrigger.ir.graph import evaluate
@@ -77,7 +77,7 @@ def built(tmp_path_factory):
     folder = tmp_path_factory.mktemp("float32")
     model = randomize(model_of(dense(2), quantizer="quantized_bits(16,3,alpha=1)", inputs=3), seed=1)
     model.save(folder / "model.h5")
-    convert(folder / "model.h5", folder / "build", ConvertOptions(synthesize=False))
+    convert(folder / "model.h5", folder / "build", synthesize=False)
     return model, load_build(folder / "build"), folder
 
 

@@ -7,13 +7,14 @@ import pytest
 from keras_models import QActivation, QBatchNormalization, QDense, assert_exact, layers, lowered, randomize, tf
 from qkeras import QConv1D
 
-from bittrigger.build.folder import BuildSettings, create_pipeline
+from bittrigger.compile.pipeline import create_pipeline
 from bittrigger.errors import UnsupportedModelError
 from bittrigger.frontend.elementwise import Reach, distinct_channels
 from bittrigger.ir.graph import Input, Linear, evaluate, input_intervals
 from bittrigger.ir.wire import Wire
 from bittrigger.layers import export_stock
 from bittrigger.layers.bit_linear import BitConv1D, BitLinear
+from bittrigger.settings import Settings
 from bittrigger.solver import solve_blocks
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -177,7 +178,7 @@ def test_a_matrix_of_all_positions_that_is_too_large_is_refused():
 
 def test_each_distinct_layer_is_solved_once():
     graph = lowered(deep_sets())
-    pipeline = create_pipeline(graph, BuildSettings())
+    pipeline = create_pipeline(graph, Settings())
     (module,) = (module for module in pipeline.modules if module.node.name == "phi_2")
     assert module.copies == 4
     node = graph["phi_2"]

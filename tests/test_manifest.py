@@ -7,18 +7,19 @@ import subprocess
 import pytest
 from designs import solved
 
-from bittrigger.build.folder import BuildSettings, load_build, save_build, write_firmware
+from bittrigger.build.folder import load_build, save_build, write_firmware
 from bittrigger.build.manifest import SEAL, check_seal, read_file, read_seal, seal
 from bittrigger.cli import main
 from bittrigger.errors import ConfigError
+from bittrigger.settings import Settings
 
 
 @pytest.fixture(scope="module")
 def sealed(tmp_path_factory):
     """A sealed build, not synthesised."""
     folder, pipeline = tmp_path_factory.mktemp("sealed"), solved((5, 4, 3))
-    write_firmware(pipeline, folder, BuildSettings())
-    save_build(folder, pipeline, BuildSettings(), {})
+    write_firmware(pipeline, folder, Settings())
+    save_build(folder, pipeline, Settings(), {})
     return folder
 
 

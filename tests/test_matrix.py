@@ -9,10 +9,11 @@ import pytest
 
 from bittrigger.build.folder import load_build
 from bittrigger.build.store import load_design
-from bittrigger.compile.matrix import MatrixOptions, read_problem, solve_matrix, write_solution
+from bittrigger.compile.matrix import read_problem, solve_matrix, write_solution
 from bittrigger.errors import ConfigError
 from bittrigger.ir import adders
 from bittrigger.report.draw import draw_svg
+from bittrigger.settings import Settings
 from bittrigger.simulate.compare import run_executors
 from bittrigger.simulate.vectors import corner_codes
 
@@ -49,7 +50,7 @@ def test_a_matrix_becomes_graph_picture_and_firmware(tmp_path):
 
 def test_the_same_seed_gives_the_same_bytes(tmp_path):
     path = save(tmp_path, WEIGHTS)
-    options = MatrixOptions(PART, 360.0, seed=5)
+    options = Settings(PART, 360.0, seed=5)
     texts = {
         adders.text(solve_matrix(read_problem(path, bits=8, signed=True, ranges=None), options).adders) for _ in "ab"
     }
@@ -59,7 +60,7 @@ def test_the_same_seed_gives_the_same_bytes(tmp_path):
 def test_ranges_make_narrower_adders(tmp_path):
     path = save(tmp_path, WEIGHTS)
     ranges = save(tmp_path, np.array([[0, 1]] * 12), "r.npy")
-    options = MatrixOptions(PART, 360.0)
+    options = Settings(PART, 360.0)
     wide = solve_matrix(read_problem(path, bits=8, signed=True, ranges=None), options)
     narrow = solve_matrix(read_problem(path, bits=8, signed=True, ranges=ranges), options)
     assert narrow.facts["lut_estimate"] < wide.facts["lut_estimate"] / 2
@@ -68,7 +69,7 @@ def test_ranges_make_narrower_adders(tmp_path):
 def test_multi_bit_matrices_are_solved_too(tmp_path):
     weights = np.random.default_rng(1).integers(-31, 32, size=(6, 5))
     solution = solve_matrix(
-        read_problem(save(tmp_path, weights), bits=4, signed=False, ranges=None), MatrixOptions(PART, 200.0)
+        read_problem(save(tmp_path, weights), bits=4, signed=False, ranges=None), Settings(PART, 200.0)
     )
     adders.verify(solution.adders, weights, np.zeros(5, dtype=np.int64))
 
@@ -127,17 +128,17 @@ def test_every_layout_of_the_same_integers_is_the_same_matrix(tmp_path, layout):
 
 def test_the_fallback_to_two_input_adders(tmp_path):
     problem = read_problem(save(tmp_path, WEIGHTS), bits=8, signed=True, ranges=None)
-    two, three = (solve_matrix(problem, MatrixOptions(PART, 360.0, adder_inputs=inputs)) for inputs in (2, None))
+    two, three = (solve_matrix(problem, Settings(PART, 360.0, adder_inputs=inputs)) for inputs in (2, None))
     assert max(adder.operands for adder in two.adders.adders) == 2
     assert two.facts["three_input_adders"] == 0
     assert two.facts["lut_estimate"] > three.facts["lut_estimate"]
     with pytest.raises(ConfigError, match="adder_inputs 4; allowed are 2 and 3"):
-        solve_matrix(problem, MatrixOptions(PART, 360.0, adder_inputs=4))
+        solve_matrix(problem, Settings(PART, 360.0, adder_inputs=4))
 
 
 def test_a_stored_graph_is_read_back_and_proven_again(tmp_path):
     solution = solve_matrix(
-        read_problem(save(tmp_path, WEIGHTS), bits=8, signed=True, ranges=None), MatrixOptions(PART, 360.0)
+        read_problem(save(tmp_path, WEIGHTS), bits=8, signed=True, ranges=None), Settings(PART, 360.0)
     )
     write_solution(solution, tmp_path / "out", synthesize=False, overwrite=False)
     path = tmp_path / "out" / "design.json"
@@ -189,7 +190,7 @@ def test_wrong_settings_are_refused(tmp_path):
 
 def test_a_picture_shows_every_value(tmp_path):
     solution = solve_matrix(
-        read_problem(save(tmp_path, WEIGHTS), bits=8, signed=True, ranges=None), MatrixOptions(PART, 360.0)
+        read_problem(save(tmp_path, WEIGHTS), bits=8, signed=True, ranges=None), Settings(PART, 360.0)
     )
     picture = draw_svg(solution.adders)
     count = solution.adders.n_inputs + len(solution.adders.adders) + len(solution.adders.outputs)

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pattern_files import EVERYTHING, STROBED
 
-from bittrigger.build.folder import BuildSettings, fresh_folder, save_build
+from bittrigger.build.folder import fresh_folder, save_build
 from bittrigger.cli import main
 from bittrigger.errors import ConfigError, MismatchError
 from bittrigger.ir.fixed import FixedPoint, Interval
@@ -34,6 +34,7 @@ from bittrigger.patterns import (
     to_words,
 )
 from bittrigger.patterns.design import LinkOptions, check_boards, make_boards, make_payload, read_codes, write_boards
+from bittrigger.settings import Settings
 from bittrigger.simulate.vectors import random_codes
 
 # Packets
@@ -279,7 +280,7 @@ def test_a_design_that_does_not_fit_its_links_is_refused():
 def build(tmp_path_factory):
     folder = tmp_path_factory.mktemp("builds") / "example"
     with fresh_folder(folder, overwrite=False) as scratch:
-        save_build(scratch, mlp((9, 5, 3)), BuildSettings(), {})
+        save_build(scratch, mlp((9, 5, 3)), Settings(), {})
     return folder
 
 

@@ -10,8 +10,9 @@ import pytest
 from designs import places
 from test_prove import failures, replace_once
 
-from bittrigger.build.folder import Build, BuildSettings, create_pipeline, write_firmware
+from bittrigger.build.folder import Build, write_firmware
 from bittrigger.build.store import load_design, save_design
+from bittrigger.compile.pipeline import create_pipeline
 from bittrigger.device.cost_model import estimate
 from bittrigger.errors import ConfigError, InternalError
 from bittrigger.ir.fixed import FixedPoint, Interval, Rounding
@@ -31,6 +32,7 @@ from bittrigger.ir.routes import read_by, route
 from bittrigger.ir.wire import ZERO, Wire
 from bittrigger.prove import Verdict, prove
 from bittrigger.report import make_report
+from bittrigger.settings import Settings
 from bittrigger.simulate.compare import run_executors
 from bittrigger.simulate.vectors import corner_codes, random_codes
 from bittrigger.synth.yosys import synthesize
@@ -61,10 +63,10 @@ def written_out(graph):
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
     folder = tmp_path_factory.mktemp("places")
-    pipeline = create_pipeline(places(), BuildSettings(clock_mhz=300.0))
-    write_firmware(pipeline, folder, BuildSettings())
+    pipeline = create_pipeline(places(), Settings(clock_mhz=300.0))
+    write_firmware(pipeline, folder, Settings())
     synthesize(pipeline, folder / "rtl", folder / "synth")
-    return Build(folder, BuildSettings(), {}, pipeline)
+    return Build(folder, Settings(), {}, pipeline)
 
 
 def test_copies_are_what_is_written_out():
@@ -128,9 +130,9 @@ def test_it_is_proven(built):
 )
 def test_a_wrong_wire_is_refuted(built, tmp_path, pattern, replacement, text):
     pipeline = built.pipeline
-    write_firmware(pipeline, tmp_path, BuildSettings())
+    write_firmware(pipeline, tmp_path, Settings())
     replace_once(tmp_path / "rtl" / "places.sv", pattern, replacement)
-    proof = prove(Build(tmp_path, BuildSettings(), {}, pipeline), netlist=False)
+    proof = prove(Build(tmp_path, Settings(), {}, pipeline), netlist=False)
     broken = [claim for claim in proof.claims if claim.verdict is not Verdict.PROVEN]
     assert [(claim.subject, claim.kind) for claim in broken] == [("places", "verilog")]
     assert text in broken[0].detail
@@ -165,7 +167,7 @@ def test_a_set_costs_what_it_costs_written_out():
     )
     graph = Graph("net", nodes, ("two",))
     verify(graph)
-    pipelines = [create_pipeline(made, BuildSettings()) for made in (graph, written_out(graph))]
+    pipelines = [create_pipeline(made, Settings()) for made in (graph, written_out(graph))]
     assert pipelines[0].latency_cycles == pipelines[1].latency_cycles
     assert estimate(pipelines[0])[1] == estimate(pipelines[1])[1]
 

@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 from designs import mlp
 
-from bittrigger.build.folder import BuildSettings, fresh_folder, load_build, save_build, write_firmware
+from bittrigger.build.folder import fresh_folder, load_build, save_build, write_firmware
 from bittrigger.build.manifest import seal
 from bittrigger.errors import MismatchError, ToolError
 from bittrigger.ir.graph import evaluate, evaluate_nodes
 from bittrigger.ir.ports import decode_inputs
 from bittrigger.report.junit import junit_text
+from bittrigger.settings import Settings
 from bittrigger.simulate import EXECUTORS
 from bittrigger.simulate.compare import Outcome, explain, run_executors
 from bittrigger.simulate.diagnose.record import record_mismatch
@@ -31,7 +32,7 @@ from bittrigger.synth.yosys import synthesize
 def sound(tmp_path_factory):
     """A build of two layers, synthesised."""
     folder = tmp_path_factory.mktemp("builds") / "sound one"
-    settings = BuildSettings()
+    settings = Settings()
     pipeline = mlp((6, 5, 4), name="two_layers")
     with fresh_folder(folder, overwrite=False) as scratch:
         write_firmware(pipeline, scratch, settings)

@@ -10,20 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_prove import failures, replace_once
 
-from bittrigger.build.folder import (
-    Build,
-    BuildSettings,
-    create_pipeline,
-    load_build,
-    save_build,
-    write_firmware,
-)
+from bittrigger.build.folder import Build, load_build, save_build, write_firmware
+from bittrigger.compile.pipeline import create_pipeline
 from bittrigger.device.cost_model import estimate
 from bittrigger.errors import InternalError
 from bittrigger.ir.block_floating_point import MagnitudeOr, ShiftUp, exponent_table
 from bittrigger.ir.fixed import FixedPoint
 from bittrigger.ir.graph import Graph, Input, Lookup, evaluate_nodes, intervals, verify
 from bittrigger.prove import Verdict, prove
+from bittrigger.settings import Settings
 from bittrigger.simulate.compare import run_executors
 from bittrigger.simulate.vectors import corner_codes, random_codes
 from bittrigger.synth.yosys import synthesize
@@ -113,7 +108,7 @@ def events(graph, count=400):
 
 @pytest.fixture(scope="module", params=[200.0, 480.0])
 def built(request, tmp_path_factory):
-    folder, options = tmp_path_factory.mktemp("scales"), BuildSettings(clock_mhz=request.param)
+    folder, options = tmp_path_factory.mktemp("scales"), Settings(clock_mhz=request.param)
     pipeline = create_pipeline(scales(), options)
     write_firmware(pipeline, folder, options)
     save_build(folder, pipeline, options, {})
@@ -168,14 +163,14 @@ def test_the_estimate_is_near_synthesis(built):
     ],
 )
 def test_broken_verilog_is_refuted(tmp_path, file, pattern, replacement):
-    pipeline = create_pipeline(scales(3), BuildSettings(clock_mhz=200.0))
-    write_firmware(pipeline, tmp_path, BuildSettings())
+    pipeline = create_pipeline(scales(3), Settings(clock_mhz=200.0))
+    write_firmware(pipeline, tmp_path, Settings())
     path = tmp_path / "rtl" / f"{file}.sv"
     try:
         replace_once(path, pattern, replacement)
     except AssertionError:
         pytest.fail(path.read_text())
-    failed = failures(prove(Build(tmp_path, BuildSettings(), {}, pipeline), netlist=False))
+    failed = failures(prove(Build(tmp_path, Settings(), {}, pipeline), netlist=False))
     assert {(claim.subject, claim.kind, claim.verdict) for claim in failed} == {(file, "verilog", Verdict.REFUTED)}
 
 

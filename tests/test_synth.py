@@ -15,6 +15,7 @@ from bittrigger.report.model import Origin
 from bittrigger.synth import yosys
 from bittrigger.synth.count import utilization
 from bittrigger.synth.netlist import read_netlist
+from bittrigger.synth.vivado_script import write_vivado_script
 from bittrigger.synth.yosys import synthesize
 
 REPORTS = Path(__file__).parent / "reports"
@@ -189,9 +190,7 @@ def test_counting_is_the_same_from_the_files(build):
 def test_vivado_script_lists_every_source(tmp_path):
     pipeline = solved((9, 4))
     emit_verilog(pipeline, tmp_path / "rtl")
-    text = vivado.write_vivado_script(
-        pipeline, "xcvu13p-flga2577-2-e", tmp_path / "rtl", tmp_path / "synth"
-    ).read_text()
+    text = write_vivado_script(pipeline, "xcvu13p-flga2577-2-e", tmp_path / "rtl", tmp_path / "synth").read_text()
     assert '"../rtl/example.sv"' in text
     assert '"ultrascale/bittrigger_adder3.sv"' in text
     assert "-period 2.7778" in text

@@ -8,7 +8,8 @@ import pytest
 from designs import graph
 from test_matrix import WEIGHTS, run, save
 
-from bittrigger.build.folder import Build, BuildSettings, create_pipeline, load_build, write_firmware
+from bittrigger.build.folder import Build, load_build, write_firmware
+from bittrigger.compile.pipeline import create_pipeline
 from bittrigger.device.cost_model import estimate
 from bittrigger.errors import ConfigError
 from bittrigger.ir.adders import evaluate as evaluate_adders
@@ -21,6 +22,7 @@ from bittrigger.prove import prove
 from bittrigger.schedule import tradeoff
 from bittrigger.schedule.schedule import Schedule
 from bittrigger.schedule.tradeoff import within_latency
+from bittrigger.settings import Settings
 from bittrigger.simulate.compare import run_executors
 from bittrigger.simulate.vectors import corner_codes
 from bittrigger.solver import SolverOptions
@@ -58,7 +60,7 @@ def test_a_looser_bound_is_never_worse():
 
 
 def test_the_least_latency_is_less_than_that_of_the_smallest_graphs():
-    smallest = create_pipeline(NETWORK, BuildSettings(effort="fast", clock_mhz=480.0))
+    smallest = create_pipeline(NETWORK, Settings(effort="fast", clock_mhz=480.0))
     with pytest.raises(ConfigError) as error:
         bounded(1, clock_mhz=480.0)
     assert int(str(error.value).split("at least ")[1].split(";")[0]) < smallest.latency_cycles
@@ -96,7 +98,7 @@ def test_layer_after_layer_finds_the_least_latency_too(monkeypatch):
 )
 def test_wrong_bounds_are_refused(cycles, weight, message):
     with pytest.raises(ConfigError, match=message):
-        within_latency(NETWORK, 360.0, cycles, weight, FAST)
+        Settings(latency_cycles=cycles, register_weight=weight)
 
 
 def test_the_command_line_bounds_the_latency_and_the_build_keeps_it(tmp_path):
@@ -129,7 +131,7 @@ def mixed():
 
 def test_multi_bit_and_ternary_layers_share_one_optimiser(tmp_path):
     network = mixed()
-    settings = BuildSettings(effort="fast")
+    settings = Settings(effort="fast")
     pipeline = create_pipeline(simplify(network), settings)
     trees = Schedule(360.0).apply(network, lower_graph_to_trees(network))
     assert estimate(pipeline)[1].lut < 0.6 * estimate(trees)[1].lut

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pytest
 from keras_models import layers, tf
 
-from bittrigger.compile.convert import ConvertOptions, convert
+from bittrigger.compile.convert import convert
 from bittrigger.errors import ConfigError, UnsupportedModelError
 from bittrigger.layers import BitHepLinear, stock_layers
 from bittrigger.layers.bithep import absmax_quantize, bithep_ternary, torch_initializers
@@ -138,7 +138,7 @@ def test_models_train_and_are_saved_cloned_and_refused_by_the_converter(tmp_path
         assert np.array_equal(predict(copy, x), predict(model, x))
     message = r"layer 'first': BitHepLinear is for training only, it scales activations by 127 / max\|x\| of each token"
     with pytest.raises(UnsupportedModelError, match=message):
-        convert(tmp_path / f"m.{suffix}", tmp_path / "build", ConvertOptions(synthesize=False))
+        convert(tmp_path / f"m.{suffix}", tmp_path / "build", synthesize=False)
     with pytest.raises(UnsupportedModelError, match=message):
         stock_layers(model)
     assert not (tmp_path / "build").exists()

@@ -12,7 +12,7 @@ from keras_models import assert_exact, layers, lowered, tf
 from test_scaling import scaled_by_hand
 
 from bittrigger.build.folder import load_build
-from bittrigger.compile.convert import ConvertOptions, convert
+from bittrigger.compile.convert import convert
 from bittrigger.errors import ConfigError, UnsupportedModelError
 from bittrigger.frontend.keras_file import load_model
 from bittrigger.hls4ml import register
@@ -29,6 +29,7 @@ from bittrigger.layers import (
 )
 from bittrigger.layers.dynamic import quantize_dynamic
 from bittrigger.prove import prove
+from bittrigger.settings import Settings
 from bittrigger.simulate.compare import run_executors
 from bittrigger.simulate.vectors import corner_codes, random_codes
 from bittrigger.train import calibrate
@@ -231,7 +232,7 @@ def test_random_chains_have_the_bits_of_keras(seed: int) -> None:
 
 def test_a_network_converts_simulates_and_is_proven(tmp_path: Path) -> None:
     network(second=BOUNDED, bias_quantizer=BIAS).save(tmp_path / "net.h5")
-    convert(tmp_path / "net.h5", tmp_path / "build", ConvertOptions())
+    convert(tmp_path / "net.h5", tmp_path / "build", Settings())
     build = load_build(tmp_path / "build")
     assert {"magnitude", "shift_down", "shift_up"} <= {module.kind for module in build.pipeline.modules}
     codes = np.concatenate([corner_codes(build.graph), random_codes(build.graph, 100, 1)])
@@ -260,9 +261,10 @@ def test_a_dynamic_quantizer_at_the_input_needs_a_port_type(tmp_path: Path) -> N
     model = randomize(tf.keras.Model(inputs, BitLinear(3, input_quantizer=SIGNED, use_bias=False, name="a")(inputs)))
     model.save(tmp_path / "net.h5")
     with pytest.raises(UnsupportedModelError, match="input 'x': its bits are not known"):
-        convert(tmp_path / "net.h5", tmp_path / "build", ConvertOptions(synthesize=False))
-    options = ConvertOptions(synthesize=False, input_precision="fixed<12,4>")
-    build, _ = convert(tmp_path / "net.h5", tmp_path / "build", options, inputs=events(columns=4).astype(np.float64))
+        convert(tmp_path / "net.h5", tmp_path / "build", synthesize=False)
+    settings = Settings(input_precision="fixed<12,4>")
+    given = events(columns=4).astype(np.float64)
+    build, _ = convert(tmp_path / "net.h5", tmp_path / "build", settings, inputs=given, synthesize=False)
     assert build.graph["a_input_peak"].size == 1
 
 

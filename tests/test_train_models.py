@@ -14,7 +14,7 @@ import pytest
 from bit_layers import RELU, SIGNED, events
 from keras_models import QActivation, assert_exact, layers, tf
 
-from bittrigger.compile.convert import ConvertOptions, convert
+from bittrigger.compile.convert import convert
 from bittrigger.errors import ConfigError, UnsupportedModelError
 from bittrigger.frontend.keras_file import load_model
 from bittrigger.layers import (
@@ -173,7 +173,7 @@ def test_names_of_the_input_quantizers_do_not_clash() -> None:
 @pytest.mark.parametrize("suffix", ["h5", "keras"])
 def test_a_file_with_bit_layers_converts(trained: Any, tmp_path: Path, suffix: str) -> None:
     trained.save(tmp_path / f"m.{suffix}")
-    build, _ = convert(tmp_path / f"m.{suffix}", tmp_path / "build", ConvertOptions(synthesize=False))
+    build, _ = convert(tmp_path / f"m.{suffix}", tmp_path / "build", synthesize=False)
     from bittrigger.simulate.predict import outputs_of
 
     x = events(seed=5)
@@ -213,7 +213,7 @@ def test_convolutions_train_and_do_not_convert(tmp_path: Path) -> None:
         loaded = tf.keras.models.load_model(tmp_path / f"m.{suffix}")
         assert np.array_equal(predict(loaded, x), predict(model, x))
         with pytest.raises(UnsupportedModelError, match=message):
-            convert(tmp_path / f"m.{suffix}", tmp_path / "build", ConvertOptions(synthesize=False))
+            convert(tmp_path / f"m.{suffix}", tmp_path / "build", synthesize=False)
     assert not (tmp_path / "build").exists()
 
 

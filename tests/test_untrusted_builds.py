@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 from designs import solved
 
-from bittrigger.build.folder import BuildSettings, load_build, save_build, write_firmware
+from bittrigger.build.folder import load_build, save_build, write_firmware
 from bittrigger.build.manifest import seal
 from bittrigger.cli import main
 from bittrigger.emit.render import write_changed
 from bittrigger.errors import ConfigError
+from bittrigger.settings import Settings
 from bittrigger.simulate.compare import create_executor
 from bittrigger.simulate.executors.emulator import Emulator
 from bittrigger.simulate.intake import check_emitted
@@ -25,8 +26,8 @@ from bittrigger.system.toolchain import cache_folder, require_tool
 def written(tmp_path_factory):
     """A sealed build, not synthesised."""
     folder, pipeline = tmp_path_factory.mktemp("written"), solved((5, 4, 3))
-    write_firmware(pipeline, folder, BuildSettings())
-    save_build(folder, pipeline, BuildSettings(), {})
+    write_firmware(pipeline, folder, Settings())
+    save_build(folder, pipeline, Settings(), {})
     return folder
 
 

@@ -5,12 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from bittrigger.build.folder import BuildSettings, create_pipeline, write_firmware
+from bittrigger.build.folder import write_firmware
+from bittrigger.compile.pipeline import create_pipeline
 from bittrigger.errors import ReportError, ToolError, ToolNotFoundError
 from bittrigger.ir.fixed import FixedPoint
 from bittrigger.ir.graph import Graph, Input, Linear, frozen_array
 from bittrigger.report import make_report
 from bittrigger.report.vendor import add_captured, run_vendor_tools
+from bittrigger.settings import Settings
 
 CAPTURED = Path(__file__).parent / "reports"
 
@@ -19,7 +21,7 @@ CAPTURED = Path(__file__).parent / "reports"
 def build(tmp_path):
     kind = FixedPoint(True, 8, 4)
     layer = Linear("dense", ("x",), frozen_array([[1], [-1]]), frozen_array([0]), 4)
-    settings = BuildSettings()
+    settings = Settings()
     pipeline = create_pipeline(Graph("tiny", (Input("x", 2, kind, kind.interval), layer), ("dense",)), settings)
     write_firmware(pipeline, tmp_path, settings)
     return tmp_path, make_report(pipeline, settings, None)

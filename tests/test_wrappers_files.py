@@ -7,12 +7,13 @@ import pytest
 from library import yosys
 from wrapped_designs import AXIS, GRAPH, PIPELINE, payload_of
 
-from bittrigger.build.folder import BuildSettings, fresh_folder, save_build
+from bittrigger.build.folder import fresh_folder, save_build
 from bittrigger.cli import main
 from bittrigger.emit.verilog import emit_verilog
 from bittrigger.emit.wrappers import AxisOptions, axis_depth, emit_axis, emit_emp
 from bittrigger.errors import ConfigError, UnsupportedModelError
 from bittrigger.patterns.design import LinkOptions, make_payload
+from bittrigger.settings import Settings
 from bittrigger.simulate.simulators.verilator import find_verilator
 
 # Text
@@ -89,7 +90,7 @@ def test_a_file_goes_through_the_wrapper_and_comes_back(tmp_path, capsys):
     folder = tmp_path / "tagger"
     with fresh_folder(folder, overwrite=False) as scratch:
         emit_verilog(PIPELINE, scratch / "rtl")
-        save_build(scratch, PIPELINE, BuildSettings(), {})
+        save_build(scratch, PIPELINE, Settings(), {})
 
     def run(*arguments):
         try:

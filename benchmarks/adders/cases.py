@@ -116,15 +116,15 @@ def model_cases(folder: Path = ROOT / "models") -> Iterator[Case]:
 
     Models that do not convert are left out, and named on standard error.
     """
-    from bittrigger.build.folder import BuildSettings
-    from bittrigger.compile.convert import ConvertOptions, Stages, read_model
+    from bittrigger.compile.read import read_file
     from bittrigger.frontend.quiet import quiet_tensorflow
+    from bittrigger.settings import Settings
 
     seen: set[str] = set()
     for path in sorted(folder.glob("*/*.h5")):
         try:
             with quiet_tensorflow():
-                graph, _ = read_model(path, ConvertOptions(BuildSettings()), Stages(lambda _: None))
+                graph = read_file(path, Settings(), check=False).graph
         except UnsupportedModelError as error:
             sys.stderr.write(f"left out: {error}\n")
             continue

@@ -27,47 +27,18 @@ from pathlib import Path
 from typing import Any
 
 from bittrigger import __version__
-from bittrigger.ir.adders import AdderGraph
 from bittrigger.errors import ConfigError
-from bittrigger.ir.graph import Graph, Linear, copy_operand, intervals
+from bittrigger.ir.graph import Graph
 from bittrigger.build.manifest import check_seal, read_file, seal
-from bittrigger.device.parts import find_part
 from bittrigger.schedule.schedule import Schedule
+from bittrigger.settings import Settings
 from bittrigger.ir.pipeline import Pipeline
-from bittrigger.solver import SolverOptions, solve_blocks
 from bittrigger.build.store import load_design, save_design
 from bittrigger.system.locks import is_writable
-from bittrigger.device.timing import usable_ns
 from bittrigger.system.toolchain import cache_folder
-from bittrigger.schedule.tradeoff import DEFAULT_REGISTER_WEIGHT, check_tradeoff, within_latency
 
 MANIFEST = "bittrigger.json"
 DESIGN = "design.json"
-DEFAULT_PART = "xcvu13p-flga2577-2-e"
-DEFAULT_CLOCK_MHZ = 360.0
-
-
-@dataclass(frozen=True)
-class BuildSettings:
-    """What a user may choose about the firmware.
-
-    Attributes:
-        part: FPGA, as Vivado spells it.
-        clock_mhz: clock of the design; the pipeline is placed for it.
-        budget: name of the Level-1 budget of the verdict, or None.
-        effort: how long the adder-graph solver searches: ``fast``, ``default`` or ``max``.
-        latency_cycles: the most registers on a path; None allows what the smallest adder graphs take.
-        register_weight: LUTs that a flip-flop counts for where one is traded for the other.
-        reuse_factor: for each layer name the reuse factor of its HLS loop form; 1 is unrolled.
-    """
-
-    part: str = DEFAULT_PART
-    clock_mhz: float = DEFAULT_CLOCK_MHZ
-    budget: str | None = None
-    effort: str = "default"
-    latency_cycles: int | None = None
-    register_weight: float = DEFAULT_REGISTER_WEIGHT
-    reuse_factor: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -75,7 +46,7 @@ class Build:
     """A build folder that has been read."""
 
     folder: Path
-    settings: BuildSettings
+    settings: Settings
     stage_seconds: dict[str, float]
     pipeline: Pipeline
     provenance: dict[str, Any] = field(default_factory=dict)
@@ -98,45 +69,12 @@ class Build:
         return cache_folder() / "builds" / f"{self.graph.name}-{key}"
 
 
-def lower(graph: Graph, settings: BuildSettings) -> dict[str, AdderGraph]:
-    """An adder graph for each ``Linear`` node of ``graph``, each proven equal to its matrix."""
-    options = SolverOptions(adder_inputs=find_part(settings.part).adder_inputs, effort=settings.effort)
-    ranges = intervals(graph)
-    solved = {}
-    for node in graph.nodes:
-        if isinstance(node, Linear):
-            source = copy_operand(node, ranges)
-            solved[node.name] = solve_blocks(node.weights, node.bias, source, options, apart=node.copies > 1)
-    return solved
-
-
-def create_pipeline(graph: Graph, settings: BuildSettings) -> Pipeline:
-    """``graph`` lowered to adders and placed in stages.
-
-    Raises:
-        ConfigError: if the clock is too fast, or the latency less than any that was found.
-    """
-    if settings.latency_cycles is None:
-        return Schedule(settings.clock_mhz).apply(graph, lower(graph, settings))
-    options = SolverOptions(adder_inputs=find_part(settings.part).adder_inputs, effort=settings.effort)
-    return within_latency(graph, settings.clock_mhz, settings.latency_cycles, settings.register_weight, options)
-
-
-def default_clock_mhz(budget: str | None) -> float:
-    """The clock of a budget, or 360 MHz without one."""
-    if budget is None:
-        return DEFAULT_CLOCK_MHZ
-    from bittrigger.device.budgets import find_budget
-
-    return find_budget(budget).clock_mhz or DEFAULT_CLOCK_MHZ
-
-
-def write_firmware(pipeline: Pipeline, folder: Path, settings: BuildSettings) -> None:
+def write_firmware(pipeline: Pipeline, folder: Path, settings: Settings) -> None:
     """Write the HLS project to ``folder/hls`` the SystemVerilog to ``folder/rtl``, and the script for Vivado."""
     from bittrigger.emit.emulator import emit_emulator
     from bittrigger.emit.hls import HlsOptions, emit_hls
     from bittrigger.emit.verilog import emit_verilog
-    from bittrigger.report.vivado import write_vivado_script
+    from bittrigger.synth.vivado_script import write_vivado_script
 
     emit_hls(pipeline, folder / "hls", HlsOptions(part=settings.part, reuse_factor=settings.reuse_factor))
     emit_emulator(pipeline, folder / "emulator")
@@ -153,7 +91,7 @@ def save_stored(folder: Path, pipeline: Pipeline) -> None:
 def save_build(
     folder: Path,
     pipeline: Pipeline,
-    settings: BuildSettings,
+    settings: Settings,
     stage_seconds: dict[str, float],
     provenance: dict[str, Any] | None = None,
 ) -> None:
@@ -168,34 +106,6 @@ def save_build(
     }
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
     seal(folder)
-
-
-def _settings(data: dict[str, Any]) -> BuildSettings:
-    """The settings in a manifest.
-
-    Raises:
-        TypeError: if one is of a wrong type.
-        ConfigError: if one is unknown or out of range.
-    """
-    settings = BuildSettings(**data)
-    reuse = settings.reuse_factor
-    kinds = (
-        (settings.part, str),
-        (settings.effort, str),
-        (settings.clock_mhz, int | float),
-        (settings.budget, str | None),
-        (settings.latency_cycles, int | None),
-        (settings.register_weight, int | float),
-        (reuse, dict),
-    )
-    if not all(isinstance(value, kind) for value, kind in kinds):
-        raise TypeError(f"settings {data}")
-    if not all(isinstance(key, str) and isinstance(value, int) for key, value in reuse.items()):
-        raise TypeError(f"reuse factors {reuse}")
-    find_part(settings.part)
-    usable_ns(settings.clock_mhz)
-    check_tradeoff(settings.latency_cycles, settings.register_weight)
-    return settings
 
 
 def load_build(folder: Path, *, sealed: bool = True) -> Build:
@@ -216,7 +126,7 @@ def load_build(folder: Path, *, sealed: bool = True) -> Build:
         check_seal(folder)
     try:
         manifest = json.loads(read_file(folder, MANIFEST))
-        settings = _settings(manifest["settings"])
+        settings = Settings(**manifest["settings"])
         latency = int(manifest["latency_cycles"])
         seconds = {str(stage): float(value) for stage, value in manifest["stage_seconds"].items()}
         provenance = dict(manifest.get("provenance", {}))

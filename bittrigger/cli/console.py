@@ -30,7 +30,7 @@ PIPE_COLUMNS = 1000
 """Columns where standard output is no terminal: no name and no number is ever broken there."""
 
 STDOUT = Path("-")
-_QUIET, _LOG, _TAKEN = "bittrigger.frontend.quiet", "bittrigger.log", "bittrigger.stdout_taken"
+_QUIET, _LOG, _TAKEN = "bittrigger.quiet", "bittrigger.log", "bittrigger.stdout_taken"
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 

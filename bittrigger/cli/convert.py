@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bittrigger.cli.console import busy, json_option, junit_option, terminal, write_json, write_junit
+from bittrigger.cli.options import chosen_settings, design_options
 
 if TYPE_CHECKING:
     from bittrigger.simulate.compare import Outcome
@@ -27,19 +28,9 @@ STAGES = {
 @click.command()
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option("--output", "-o", type=click.Path(path_type=Path), required=True, help="Folder of the build.")
-@click.option("--part", default="xcvu13p-flga2577-2-e", show_default=True, help="FPGA; see `bittrigger parts`.")
-@click.option("--clock-mhz", type=float, help="Clock.  [default: the budget's, else 360]")
-@click.option("--input-precision", help="Type of the input port, such as 'fixed<16,6>'.  [default: the model's]")
-@click.option("--budget", help="Level-1 budget to judge by; see `bittrigger budgets`.")
-@click.option(
-    "--effort", default="default", show_default=True, help="Search for small adder graphs: fast, default, max."
+@design_options(
+    "part", "clock_mhz", "input_precision", "budget", "effort", "latency_cycles", "register_weight", "name", "logits"
 )
-@click.option("--latency-cycles", type=int, help="Most clock cycles from input to output.  [default: no bound]")
-@click.option(
-    "--register-weight", type=float, default=0.5, show_default=True, help="LUTs a flip-flop counts for, with a bound."
-)
-@click.option("--name", help="Name of the design.  [default: from the file]")
-@click.option("--logits", is_flag=True, help="Leave out a softmax or sigmoid at the output.")
 @click.option(
     "--inputs", type=click.Path(path_type=Path), help="Real events to check and simulate: .npy, or 'x' in .npz."
 )
@@ -57,15 +48,6 @@ STAGES = {
 def command(
     model: Path,
     output: Path,
-    part: str,
-    clock_mhz: float | None,
-    input_precision: str | None,
-    budget: str | None,
-    effort: str,
-    latency_cycles: int | None,
-    register_weight: float,
-    name: str | None,
-    logits: bool,
     inputs: Path | None,
     events: int | None,
     no_synth: bool,
@@ -76,9 +58,9 @@ def command(
     overwrite: bool,
     json_file: Path | None,
     junit: Path | None,
+    **chosen: object,
 ) -> None:
     """Convert the Keras MODEL (.h5 or .keras) into firmware, proven right and judged by a budget."""
-    from bittrigger.build.folder import BuildSettings, default_clock_mhz
     from bittrigger.cli.prove import run as run_proof
     from bittrigger.cli.report import show
     from bittrigger.cli.simulate import keep_results, raise_first
@@ -92,17 +74,22 @@ def command(
     from bittrigger.simulate.results import results_json
     from bittrigger.system.toolchain import require_tool
 
-    clock = default_clock_mhz(budget) if clock_mhz is None else clock_mhz
-    settings = BuildSettings(part, clock, budget, effort, latency_cycles, register_weight)
-    options = job.ConvertOptions(settings, input_precision, logits, name, not no_synth, overwrite)
-    job.check_options(options)
+    settings = chosen_settings(chosen)
     if vendor:
         require_tool("vitis-run")
         require_tool("vivado")
     values = job.read_inputs(inputs) if inputs else None
     console = terminal()
     with busy(f"converting {model}") as say:
-        build, report = job.convert(model, output, options, inputs=values, announce=lambda stage: say(STAGES[stage]))
+        build, report = job.convert(
+            model,
+            output,
+            settings,
+            inputs=values,
+            synthesize=not no_synth,
+            overwrite=overwrite,
+            announce=lambda stage: say(STAGES[stage]),
+        )
     console.print(_stage_line(build.stage_seconds))
     outcomes: list[Outcome] = []
     results = None

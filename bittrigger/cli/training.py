@@ -52,12 +52,10 @@ def read_probe(epochs: int, distil: float, options: dict[str, Any]) -> Probe:
     Raises:
         ConfigError: one is unknown or out of range.
     """
-    from bittrigger.build.folder import BuildSettings
-    from bittrigger.compile.convert import ConvertOptions, check_options
     from bittrigger.explore.candidates import Probe
+    from bittrigger.settings import Settings
 
-    settings = BuildSettings(part=options["part"], clock_mhz=options["clock_mhz"], effort=options["effort"])
-    check_options(ConvertOptions(settings))
+    settings = Settings(part=options["part"], clock_mhz=options["clock_mhz"], effort=options["effort"])
     return Probe(
         bits=options["bits"],
         activation_bits=options["activation_bits"],

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from bittrigger.build.folder import BuildSettings, fresh_folder, save_build, write_firmware
+from bittrigger.build.folder import fresh_folder, save_build, write_firmware
+from bittrigger.compile.pipeline import create_pipeline
 from bittrigger.device.cost_model import estimate
-from bittrigger.device.parts import find_part
 from bittrigger.errors import ConfigError, InternalError
 from bittrigger.ir import adders
 from bittrigger.ir.adders import AdderGraph
@@ -23,34 +23,14 @@ from bittrigger.ir.naming import identifier
 from bittrigger.ir.pipeline import Pipeline
 from bittrigger.report.draw import MAX_VALUES, draw_svg
 from bittrigger.schedule.schedule import Schedule
-from bittrigger.schedule.tradeoff import DEFAULT_REGISTER_WEIGHT, check_tradeoff, within_latency
-from bittrigger.solver import SolverOptions, graph_luts, solve
+from bittrigger.settings import Settings
+from bittrigger.solver import graph_luts, solve
 from bittrigger.system.arrays import read_array
 
 MAX_ENTRIES = 1 << 24
 """Most entries of a matrix: beyond that a layer is not to be unrolled into adders."""
 
 MAX_WEIGHT = 1 << 24
-
-
-@dataclass(frozen=True)
-class MatrixOptions:
-    """What can be chosen about a matrix.
-
-    Attributes:
-        part: FPGA, as Vivado spells it.
-        clock_mhz: clock that the pipeline is placed for.
-        adder_inputs: operands of the widest adders, 2 or 3; None leaves it to the part.
-    """
-
-    part: str
-    clock_mhz: float
-    adder_inputs: int | None = None
-    depth: int | None = None
-    effort: str = "default"
-    seed: int = 0
-    latency_cycles: int | None = None
-    register_weight: float = DEFAULT_REGISTER_WEIGHT
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +43,7 @@ class Solution:
 
     pipeline: Pipeline
     adders: AdderGraph
-    options: MatrixOptions
+    settings: Settings
     facts: dict[str, object]
 
 
@@ -137,13 +117,12 @@ def range_ports(source: Intervals) -> tuple[Input, ...]:
     return tuple(Input(f"x{k}", 1, FixedPoint.holding(interval, 0), interval) for k, interval in enumerate(source))
 
 
-def solve_matrix(graph: Graph, options: MatrixOptions) -> Solution:
+def solve_matrix(graph: Graph, settings: Settings) -> Solution:
     """Solve the layer of ``graph``, prove the result equal to the matrix, and place it in a pipeline."""
-    check_tradeoff(options.latency_cycles, options.register_weight)
     layer = graph["matrix"]
     if not isinstance(layer, Linear):
         raise ConfigError("the graph has no matrix")
-    pipeline, seconds = _pipeline(graph, layer, options)
+    pipeline, seconds = _pipeline(graph, layer, settings)
     solved = pipeline.modules[0].adders
     if solved is None:
         raise InternalError("a matrix without adders")
@@ -160,19 +139,17 @@ def solve_matrix(graph: Graph, options: MatrixOptions) -> Solution:
         "ff_estimate": estimate(pipeline)[1].ff,
         "cpu_seconds": round(seconds, 3),
     }
-    return Solution(pipeline, solved, options, facts)
+    return Solution(pipeline, solved, settings, facts)
 
 
-def _pipeline(graph: Graph, layer: Linear, options: MatrixOptions) -> tuple[Pipeline, float]:
+def _pipeline(graph: Graph, layer: Linear, settings: Settings) -> tuple[Pipeline, float]:
     """The pipeline, and the CPU seconds of the solver; with a bound on the latency, of all that was tried."""
-    adder_inputs = find_part(options.part).adder_inputs if options.adder_inputs is None else options.adder_inputs
-    choice = SolverOptions(adder_inputs=adder_inputs, depth=options.depth, effort=options.effort, seed=options.seed)
     started = time.process_time()
-    if options.latency_cycles is None:
-        solved = solve(layer.weights, layer.bias, input_intervals(graph), choice)
+    if settings.latency_cycles is None:
+        solved = solve(layer.weights, layer.bias, input_intervals(graph), settings.solver)
         seconds = time.process_time() - started
-        return Schedule(options.clock_mhz).apply(graph, {layer.name: solved}), seconds
-    made = within_latency(graph, options.clock_mhz, options.latency_cycles, options.register_weight, choice)
+        return Schedule(settings.clock_mhz).apply(graph, {layer.name: solved}), seconds
+    made = create_pipeline(graph, settings)
     return made, time.process_time() - started
 
 
@@ -183,9 +160,8 @@ def write_solution(solution: Solution, folder: Path | None, *, synthesize: bool,
         Further facts: LUTs and flip-flops of origin synth, and the folder.
     """
     facts: dict[str, object] = {}
-    settings = BuildSettings(part=solution.options.part, clock_mhz=solution.options.clock_mhz)
     with _target(folder, overwrite=overwrite) as target:
-        write_firmware(solution.pipeline, target, settings)
+        write_firmware(solution.pipeline, target, solution.settings)
         (target / "adders.txt").write_text(adders.text(solution.adders), encoding="utf-8")
         values = solution.adders.n_inputs + len(solution.adders.adders) + len(solution.adders.outputs)
         if values <= MAX_VALUES:
@@ -195,7 +171,7 @@ def write_solution(solution: Solution, folder: Path | None, *, synthesize: bool,
 
             counted = run_yosys(solution.pipeline, target / "rtl", target / "synth")
             facts |= {"lut_synth": counted.total.lut, "ff_synth": counted.total.ff, "yosys": counted.version}
-        save_build(target, solution.pipeline, settings, {})
+        save_build(target, solution.pipeline, solution.settings, {})
     return facts | ({"folder": str(folder)} if folder is not None else {})
 
 

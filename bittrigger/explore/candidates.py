@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bittrigger.build.folder import BuildSettings
 from bittrigger.errors import ConfigError
 from bittrigger.explore.events import Events
 from bittrigger.explore.objectives import Objective, logits_of
 from bittrigger.layers.keras_types import Model
+from bittrigger.settings import Settings
 from bittrigger.train.checkpoint import replace_file
 from bittrigger.train.fitting import FitResult, FitSettings, fit
 
@@ -65,7 +65,7 @@ class Probe:
     batch_size: int = 256
     learning_rate: float = 1e-3
     distil: float = 0.0
-    settings: BuildSettings = field(default_factory=lambda: BuildSettings(effort="fast"))
+    settings: Settings = field(default_factory=lambda: Settings(effort="fast"))
 
     def __post_init__(self) -> None:
         """Check the ranges."""

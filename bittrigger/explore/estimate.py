@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from bittrigger.build.folder import BuildSettings, create_pipeline
+from dataclasses import replace
+
 from bittrigger.device.cost_model import estimate
 from bittrigger.layers.keras_types import Model
+from bittrigger.settings import Settings
 
 __all__ = ["estimate_luts"]
 
 
-def estimate_luts(model: Model, settings: BuildSettings | None = None, *, logits: bool = False) -> int:
+def estimate_luts(model: Model, settings: Settings | None = None, *, logits: bool = False) -> int:
     """Return the LUTs of the whole design; their origin is `estimate`, and no other figure may be set beside them.
+
+    Keras is not compared with the integers: what is built of a candidate that was chosen is, when it is converted.
 
     Args:
         model: a model that converts.
@@ -20,10 +24,10 @@ def estimate_luts(model: Model, settings: BuildSettings | None = None, *, logits
     Raises:
         UnsupportedModelError: the model does not convert.
     """
-    from bittrigger.frontend.lower import lower
-    from bittrigger.frontend.parse import parse
+    from bittrigger.compile.pipeline import create_pipeline
+    from bittrigger.compile.read import read_model
 
-    settings = settings or BuildSettings()
-    graph = lower(parse(model, "model", settings), logits=logits, name="model")
+    settings = replace(settings or Settings(), logits=logits)
+    graph = read_model(model, settings, name="model", check=False).graph
     _, total = estimate(create_pipeline(graph, settings))
     return total.lut

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from bittrigger.build.folder import BuildSettings
     from bittrigger.report import Figure
+    from bittrigger.settings import Settings
 
 __all__ = ["FirmwareCost", "firmware_cost"]
 
@@ -35,7 +35,7 @@ class FirmwareCost:
 
 
 def firmware_cost(
-    model: Path, settings: BuildSettings | None = None, *, synthesize: bool = True, folder: Path | None = None
+    model: Path, settings: Settings | None = None, *, synthesize: bool = True, folder: Path | None = None
 ) -> FirmwareCost:
     """Convert a model file as `bittrigger convert` does, which compares Keras with the integers on every bit.
 
@@ -48,11 +48,9 @@ def firmware_cost(
     Raises:
         BittriggerError: the model does not convert, or a setting is unknown.
     """
-    from bittrigger.build.folder import BuildSettings
-    from bittrigger.compile.convert import ConvertOptions, convert
+    from bittrigger.compile.convert import convert
 
-    options = ConvertOptions(settings or BuildSettings(), synthesize=synthesize, overwrite=True)
     with tempfile.TemporaryDirectory() as scratch:
-        _, report = convert(model, folder or Path(scratch) / "build", options)
+        _, report = convert(model, folder or Path(scratch) / "build", settings, synthesize=synthesize, overwrite=True)
     counted = report.totals.synth if synthesize else report.totals.estimate
     return FirmwareCost(counted.lut, counted.ff, report.totals.latency_ns)

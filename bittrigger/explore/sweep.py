@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bittrigger.build.folder import BuildSettings
 from bittrigger.explore.dense import (
     ClassSample,
     DenseSettings,
@@ -28,6 +27,7 @@ from bittrigger.explore.dense import (
 )
 from bittrigger.explore.firmware import firmware_cost
 from bittrigger.layers.keras_types import Model
+from bittrigger.settings import Settings
 from bittrigger.train.fitting import FitSettings
 from bittrigger.train.metrics import accuracy, one_vs_rest_auc
 from bittrigger.train.recipes import predict, reload, write_json
@@ -125,7 +125,7 @@ def add_firmware(runs: Sequence[Run], folder: Path, *, synthesize: bool = True, 
 
     def work(variant: str, _: Mapping[str, Any], seed: int, __: Path) -> dict[str, float | None]:
         model = by_name[variant, seed].folder / "model.h5"
-        cost = firmware_cost(model, BuildSettings(effort=effort), synthesize=synthesize)
+        cost = firmware_cost(model, Settings(effort=effort), synthesize=synthesize)
         return {"luts": cost.luts.value, "flip_flops": cost.flip_flops.value, "latency_ns": cost.latency_ns.value}
 
     identity = {"synthesize": synthesize, "effort": effort}

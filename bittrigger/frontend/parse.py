@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from bittrigger.errors import InternalError
 
 if TYPE_CHECKING:
-    from bittrigger.build.folder import BuildSettings
+    from bittrigger.settings import Settings
 
 _log = logging.getLogger(__name__)
 _PLUGIN = "bittrigger.hls4ml_plugin"
@@ -20,7 +20,7 @@ _PLUGINS = "HLS4ML_BACKEND_PLUGINS"
 """Where hls4ml looks for backends besides the entry points; an uninstalled checkout has none of these."""
 
 
-def parse(model: Any, name: str, settings: BuildSettings) -> Any:
+def parse(model: Any, name: str, settings: Settings) -> Any:
     """hls4ml's ModelGraph of a Keras model, with the facts that ``frontend.lower`` needs; not lowered.
 
     Args:

@@ -9,10 +9,10 @@ from hls4ml.backends.fpga.fpga_backend import FPGABackend
 from hls4ml.model.flow import register_flow
 from hls4ml.model.optimizer import model_optimizer
 
-from bittrigger.build.folder import DEFAULT_CLOCK_MHZ, DEFAULT_PART
 from bittrigger.errors import ConfigError
 from bittrigger.hls4ml.design import design_of
 from bittrigger.hls4ml.layers import register_bit_activation, register_bit_linear
+from bittrigger.settings import DEFAULT_CLOCK_MHZ, DEFAULT_PART
 from bittrigger.simulate.predict import predict
 from bittrigger.system.toolchain import require_tool, run_tool
 

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from bittrigger.build.folder import BuildSettings, create_pipeline, save_build, write_firmware
-from bittrigger.compile.agreement import check_agreement
+from bittrigger.build.folder import save_build, write_firmware
+from bittrigger.compile.pipeline import create_pipeline
+from bittrigger.compile.read import Reading, read_model_graph
 from bittrigger.errors import ConfigError
-from bittrigger.frontend.lower import Lowered, lower_with_map
-from bittrigger.ir.graph import Graph
+from bittrigger.frontend.lower import Lowered
 from bittrigger.ir.pipeline import Pipeline
-from bittrigger.passes.simplify import simplify
+from bittrigger.settings import Settings
 from bittrigger.simulate import Executor
 from bittrigger.simulate.executors.csim import CSim
 
@@ -26,24 +26,24 @@ class Design:
     """What the backend keeps about one ModelGraph.
 
     Attributes:
-        lowered: the integer graph and where each tensor went.
+        reading: the integer graph and where each tensor went.
         settings: part, clock and reuse factors.
         executor: what ``predict`` runs; None until the design is compiled.
     """
 
-    lowered: Lowered
-    settings: BuildSettings
+    reading: Reading
+    settings: Settings
     executor: Executor | None = None
 
-    @cached_property
-    def graph(self) -> Graph:
-        """The integer graph with less to build."""
-        return simplify(self.lowered.graph)
+    @property
+    def lowered(self) -> Lowered:
+        """The graph as it was lowered, with the nodes of each tensor."""
+        return self.reading.lowered
 
     @cached_property
     def pipeline(self) -> Pipeline:
         """The adders, placed in stages; made when it is first needed, because the solver takes its time."""
-        return create_pipeline(self.graph, self.settings)
+        return create_pipeline(self.reading.graph, self.settings)
 
     def write(self, folder: Path) -> None:
         """Write the build folder: ``hls/``, ``rtl/`` and the design files."""
@@ -77,26 +77,32 @@ def design_of(model_graph: Any) -> Design:
         MismatchError: if Keras and the integers differ in a bit.
     """
     if model_graph not in _DESIGNS:
-        config = model_graph.config
-        logits = bool(config.get_config_value("OutputLogits", False))
-        precision = config.get_config_value("InputPrecision")
-        result = lower_with_map(model_graph, input_precision=precision, logits=logits)
-        design = Design(result, _settings(model_graph, result))
-        model = config.get_config_value("KerasModel")
-        if model is not None and not isinstance(model, str):
-            check_agreement(model, design.graph, logits=logits)
-        _DESIGNS[model_graph] = design
+        settings = _settings(model_graph)
+        model = model_graph.config.get_config_value("KerasModel")
+        reading = read_model_graph(model_graph, None if isinstance(model, str) else model, settings)
+        reuse = _reuse_factors(model_graph, reading.lowered)
+        _DESIGNS[model_graph] = Design(reading, replace(settings, reuse_factor=reuse))
     return _DESIGNS[model_graph]
 
 
-def _settings(model_graph: Any, result: Lowered) -> BuildSettings:
+def _settings(model_graph: Any) -> Settings:
     config = model_graph.config
     period_ns = float(config.get_config_value("ClockPeriod"))
     if not period_ns > 0:
         raise ConfigError(f"clock_period {period_ns:g}: expected nanoseconds above 0, for example 2.78 for 360 MHz")
+    return Settings(
+        part=config.get_config_value("Part"),
+        clock_mhz=1000.0 / period_ns,
+        input_precision=config.get_config_value("InputPrecision"),
+        logits=bool(config.get_config_value("OutputLogits", False)),
+    )
+
+
+def _reuse_factors(model_graph: Any, result: Lowered) -> dict[str, int]:
     reuse: dict[str, int] = {}
     for node in model_graph.get_layers():
-        factor = node.get_attr("reuse_factor") if node.get_attr("reuse_factor") is not None else config.model_rf
+        own = node.get_attr("reuse_factor")
+        factor = own if own is not None else model_graph.config.model_rf
         if factor not in (None, 1) and node.class_name in ("Dense", "BitLinear"):
             reuse |= dict.fromkeys(result.made[node.name], int(factor))
-    return BuildSettings(part=config.get_config_value("Part"), clock_mhz=1000.0 / period_ns, reuse_factor=reuse)
+    return reuse

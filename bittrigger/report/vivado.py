@@ -1,4 +1,4 @@
-"""Vivado: the script that runs it, and parsers of what it reports.
+"""What Vivado reports, read.
 
 Tables differ from version to version: newer ones have a column "Prohibited", UltraScale+ counts "CLB LUTs" and 7-series
 "Slice LUTs". Columns and rows are therefore found by their names.
@@ -6,16 +6,12 @@ Tables differ from version to version: newer ones have a column "Prohibited", Ul
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 
-from bittrigger.emit.render import render, write_changed
 from bittrigger.errors import ReportError
-from bittrigger.ir.pipeline import Pipeline
 from bittrigger.report.model import Figure, Origin, Resources
 from bittrigger.report.tables import number, read_text, tables, tool_version
-from bittrigger.synth.yosys import design_sources
 
 TOOL = "Vivado"
 _ROWS = {
@@ -28,25 +24,6 @@ _ROWS = {
 _REQUIRED = ("lut", "ff")
 _STATES = {"Synthesized": Origin.SYNTH, "Routed": Origin.ROUTE}
 _STATE = re.compile(r"Design State\s*:\s*(.+?)\s*(?:\||$)", re.MULTILINE)
-
-
-def write_vivado_script(pipeline: Pipeline, part: str, rtl: Path, folder: Path) -> Path:
-    """Write ``folder/vivado_synth.tcl``: out-of-context synthesis, placement and routing of the Verilog in ``rtl``.
-
-    The script leaves ``utilization_synth.rpt``, ``utilization_route.rpt`` and ``timing_route.rpt`` beside itself.
-    """
-    sources = [Path(os.path.relpath(path, folder)).as_posix() for path in design_sources(rtl, folder)]
-    path = folder / "vivado_synth.tcl"
-    text = render(
-        "vivado_synth.tcl.j2",
-        top=pipeline.graph.name,
-        part=part,
-        period_ns=f"{1000.0 / pipeline.clock_mhz:.4f}",
-        clock_mhz=f"{pipeline.clock_mhz:g}",
-        sources=sources,
-    )
-    write_changed(path, text)
-    return path
 
 
 def parse_utilization(path: Path) -> Resources:

@@ -22,13 +22,8 @@ from bittrigger.ir.graph import Graph, Input, Intervals, Linear, Lookup, Requant
 from bittrigger.ir.pipeline import Pipeline
 from bittrigger.ir.wire import Wire
 from bittrigger.schedule.schedule import Moment, Schedule, place_adders, place_parts
+from bittrigger.settings import MAX_CYCLES
 from bittrigger.solver import SolverOptions, graph_luts, solve_blocks
-
-DEFAULT_REGISTER_WEIGHT = 0.5
-"""A slice of the FPGAs that we know holds two flip-flops for each LUT. Source: AMD UG574, "UltraScale Architecture CLB"."""
-
-MOST_CYCLES = 4096
-"""Longest latency that can be asked for."""
 
 MOST_COMBINATIONS = 20_000
 """Combinations of candidates that are all looked at; beyond that one layer after another is made smaller."""
@@ -38,18 +33,6 @@ PLACED = 2
 
 Choice = tuple[int, ...]
 """For each layer the number of a candidate."""
-
-
-def check_tradeoff(latency_cycles: int | None, register_weight: float) -> None:
-    """Refuse a bound or a weight that is out of range.
-
-    Raises:
-        ConfigError: if one is.
-    """
-    if latency_cycles is not None and not 1 <= latency_cycles <= MOST_CYCLES:
-        raise ConfigError(f"latency of {latency_cycles} cycles; allowed are 1 to {MOST_CYCLES}, or no bound")
-    if not 0 <= register_weight <= 1000:
-        raise ConfigError(f"register weight {register_weight:g}; allowed are 0 to 1000 LUTs a flip-flop")
 
 
 def within_latency(
@@ -63,10 +46,9 @@ def within_latency(
     Raises:
         ConfigError: if the latency is less than any that was found, with the least in the message.
     """
-    check_tradeoff(latency_cycles, register_weight)
     search = _Search(graph, usable_ns(clock_mhz), _candidates(graph, options))
     kept: dict[int, list[tuple[int, Choice]]] = {}
-    least = MOST_CYCLES
+    least = MAX_CYCLES
     for choice in search.choices(latency_cycles):
         latency = search.latency(choice)
         least = min(least, latency)

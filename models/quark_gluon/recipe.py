@@ -22,10 +22,10 @@ import tensorflow as tf
 from deep_sets import BITS, EACH, FEATURES, MEAN, THRESHOLD_FACTOR, build_ternary, build_twin, constituent_features
 from qg_jets import COLUMNS, Labels, Scores, figures_of, load
 
-from bittrigger.build.folder import BuildSettings
 from bittrigger.explore.firmware import FirmwareCost, firmware_cost
 from bittrigger.layers import export_stock
 from bittrigger.layers.keras_types import Model
+from bittrigger.settings import Settings
 from bittrigger.train import FitSettings, Split, calibrate, fit, roc_auc
 from bittrigger.train.plots import RocCurve, plot_roc
 from bittrigger.train.recipes import (
@@ -131,7 +131,7 @@ def write_folder(options: RecipeOptions, jets: Jets, runs: Sequence[Run], twin: 
     np.savez_compressed(out / "sample.npz", x=jets.x[rows].reshape(len(rows), -1), y=jets.y[rows])
     curves = [RocCurve(name, scores_of(model, jets.x[test]), jets.y[test] == 1) for name, model in models.items()]
     plot_roc(curves, out / "roc.png", title="quark jets against gluon jets")
-    cost = firmware_cost(out / "model.h5", BuildSettings(budget=BUDGET))
+    cost = firmware_cost(out / "model.h5", Settings(budget=BUDGET))
     command = options.command("models/quark_gluon/recipe.py")
     write_text(out / "card.md", card(models["ternary"], jets, runs, cost, command))
 

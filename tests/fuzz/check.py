@@ -15,15 +15,16 @@ from unittest.mock import patch
 
 import numpy as np
 
-from bittrigger.build.folder import Build, BuildSettings
+from bittrigger.build.folder import Build
 from bittrigger.compile import agreement
-from bittrigger.compile.convert import ConvertOptions, convert
+from bittrigger.compile.convert import convert
 from bittrigger.errors import BittriggerError, ConfigError, MismatchError, UnsupportedModelError
 from bittrigger.frontend.quiet import quiet_tensorflow, without_autograph
 from bittrigger.ir.fixed import FloatArray, IntArray
 from bittrigger.ir.graph import evaluate
 from bittrigger.ir.ports import decode_inputs, decode_outputs
 from bittrigger.prove import Verdict, run
+from bittrigger.settings import Settings
 from bittrigger.simulate.compare import compare, run_executors
 from bittrigger.simulate.vectors import corner_codes, random_codes
 from fuzz.gates import Yosys
@@ -198,15 +199,20 @@ def _convert(case: _Case, folder: Path, plan: Plan) -> None:
         return
     finally:
         case.cpu_s["build model"] += cpu_seconds() - started
-    settings = BuildSettings(effort=spec.effort, clock_mhz=spec.clock_mhz)
-    options = ConvertOptions(settings, spec.input_precision, spec.logits, spec.name, synthesize=thorough)
+    settings = Settings(
+        effort=spec.effort,
+        clock_mhz=spec.clock_mhz,
+        input_precision=spec.input_precision,
+        logits=spec.logits,
+        name=spec.name,
+    )
     build: Build | None = None
     with case.stage("convert"):
         if thorough:
-            build, _ = convert(path, folder / "build", options)
+            build, _ = convert(path, folder / "build", settings, synthesize=thorough)
         else:
             with patch.object(agreement, "keras_outputs", eager_outputs):
-                build, _ = convert(path, folder / "build", options)
+                build, _ = convert(path, folder / "build", settings, synthesize=thorough)
     left = [item.name for item in folder.iterdir() if item.name not in (path.name, "build")]
     if case.failure is not None and (folder / "build").exists():
         left.append("build")

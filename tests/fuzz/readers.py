@@ -92,9 +92,9 @@ def _environment() -> dict[str, str]:
 
 def prepare(folder: Path) -> None:
     """Make the good files that are damaged later: models, a build, arrays."""
-    from bittrigger.build.folder import BuildSettings
-    from bittrigger.compile.convert import ConvertOptions, convert
+    from bittrigger.compile.convert import convert
     from bittrigger.frontend.quiet import quiet_tensorflow
+    from bittrigger.settings import Settings
     from fuzz.model import create_model
     from fuzz.spec import Node, Spec
 
@@ -111,8 +111,8 @@ def prepare(folder: Path) -> None:
     with quiet_tensorflow():
         for suffix in ("h5", "keras"):
             model.save(folder / f"m.{suffix}")
-    options = ConvertOptions(BuildSettings(effort="fast"), synthesize=False)
-    convert(folder / "m.h5", folder / "build", options)
+    settings = Settings(effort="fast")
+    convert(folder / "m.h5", folder / "build", settings, synthesize=False)
     for kind in PATTERNS:
         _write_patterns(folder, kind)
 

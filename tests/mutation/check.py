@@ -161,13 +161,14 @@ def _lint(pipeline, folder):
 
 
 def _proven(pipeline, folder):
-    from bittrigger.build.folder import Build, BuildSettings
+    from bittrigger.build.folder import Build
     from bittrigger.prove import prove
     from bittrigger.prove.equivalence import prove_equal
     from bittrigger.prove.rtl import read_rtl
+    from bittrigger.settings import Settings
     from bittrigger.synth.yosys import design_sources
 
-    proof = prove(Build(folder, BuildSettings(), {}, pipeline), netlist=False, jobs=1)
+    proof = prove(Build(folder, Settings(), {}, pipeline), netlist=False, jobs=1)
     if not proof.proven:
         return False
     work = folder / "work"

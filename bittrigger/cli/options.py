@@ -1,0 +1,71 @@
+"""The options that set a design, each once: names, types and defaults are those of ``bittrigger.settings.Settings``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from bittrigger.settings import Settings, read_settings
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_DEFAULTS = {item.name: item.default for item in fields(Settings)} | {"clock_mhz": None}
+
+_HELP: dict[str, tuple[Any, str, str]] = {
+    "part": (str, "FPGA; see `bittrigger parts`.", ""),
+    "clock_mhz": (float, "Clock.", "the budget's, else 360"),
+    "budget": (str, "Level-1 budget to judge by; see `bittrigger budgets`.", ""),
+    "effort": (str, "Search for small adder graphs: fast, default, max.", ""),
+    "latency_cycles": (int, "Most clock cycles from input to output.", "no bound"),
+    "register_weight": (float, "LUTs a flip-flop counts for, with a bound.", ""),
+    "depth": (int, "Most adder levels.", "the solver's choice"),
+    "seed": (int, "Seed of the search.", ""),
+    "adder_inputs": (
+        int,
+        "Operands of the widest adders, 2 or 3; 2 suits FPGAs without six-input LUTs.",
+        "by the part",
+    ),
+    "input_precision": (str, "Type of the input port, such as 'fixed<16,6>'.", "the model's"),
+    "logits": (bool, "Leave out a softmax or sigmoid at the output.", ""),
+    "name": (str, "Name of the design.", "from the file"),
+}
+"""Type, help, and what stands for a default that is none."""
+
+
+def design_options(*names: str) -> Callable[[Command], Command]:
+    """Add the named options to a command; ``chosen_settings`` takes what they were given."""
+
+    def add(command: Command) -> Command:
+        path = click.Path(path_type=Path)
+        command = click.option("--config", type=path, help="Settings in a YAML file; options given here win.")(command)
+        for name in reversed(names):
+            command = _option(name)(command)
+        return command
+
+    return add
+
+
+def _option(name: str) -> Callable[[Command], Command]:
+    kind, text, otherwise = _HELP[name]
+    flag = "--" + name.replace("_", "-")
+    if kind is bool:
+        return click.option(flag, name, is_flag=True, default=None, help=text)
+    default = _DEFAULTS[name]
+    shown = otherwise if default is None else str(default)
+    return click.option(flag, name, type=kind, default=None, help=f"{text}  [default: {shown}]" if shown else text)
+
+
+def chosen_settings(chosen: dict[str, Any], **defaults: Any) -> Settings:  # noqa: ANN401
+    """The settings of a command: what it was given, else what its ``--config`` holds, else ``defaults``.
+
+    Raises:
+        ConfigError: if one is unknown, out of range or of a wrong type, or the file cannot be read.
+    """
+    config = chosen.pop("config", None)
+    values = {} if config is None else read_settings(config)
+    given = {name: value for name, value in chosen.items() if value is not None}
+    return Settings.given(**{**defaults, **values, **given})

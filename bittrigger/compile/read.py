@@ -1,0 +1,141 @@
+"""The first half of every build: a model becomes an integer graph that has less to build, compared with Keras on every bit.
+
+The command line, the hls4ml backend and the cost estimates all come through here.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bittrigger.ir.fixed import FloatArray
+from bittrigger.ir.graph import Graph
+from bittrigger.passes.simplify import simplify
+from bittrigger.settings import Settings
+
+if TYPE_CHECKING:
+    from bittrigger.frontend.lower import Lowered
+
+Announce = Callable[[str], None]
+
+
+def silent(_stage: str) -> None:
+    """Announce nothing."""
+
+
+@dataclass
+class Stages:
+    """Wall seconds of each stage, in order.
+
+    Attributes:
+        announce: called with the name of each stage as it starts.
+    """
+
+    announce: Announce = silent
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def __call__(self, name: str) -> Iterator[None]:
+        """Time the block as stage ``name``."""
+        self.announce(name)
+        started = time.perf_counter()
+        yield
+        self.seconds[name] = round(time.perf_counter() - started, 3)
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """A model that has been read.
+
+    Attributes:
+        lowered: the graph as it was lowered, and where each tensor of the model went.
+        graph: the same with less to build; every later stage takes this one.
+        model: the Keras model, or None where it is not at hand.
+    """
+
+    lowered: Lowered
+    graph: Graph
+    model: Any
+
+
+def design_name(path: Path, wanted: str | None) -> str:
+    """The design's identifier: ``wanted``, else the file's stem, else (for ``model.h5``) its folder's name."""
+    from bittrigger.ir.naming import identifier
+
+    stem = path.stem if path.stem not in ("model", "keras_model") else path.resolve().parent.name
+    return identifier(wanted or stem)
+
+
+def read_file(
+    path: Path,
+    settings: Settings,
+    *,
+    inputs: FloatArray | None = None,
+    check: bool = True,
+    stages: Stages | None = None,
+) -> Reading:
+    """The model in ``path``.
+
+    Args:
+        inputs: real events `(events, n_inputs)` on which Keras and the integers are compared, besides random ones.
+        check: whether they are compared at all.
+
+    Raises:
+        UnsupportedModelError: if the file is no model or a layer cannot be lowered exactly.
+        MismatchError: if Keras and the integers differ in a bit.
+    """
+    stages = stages or Stages()
+    with stages("load"):
+        from bittrigger.frontend.keras_file import load_model
+
+        model = load_model(path)
+    return read_model(model, settings, name=design_name(path, settings.name), inputs=inputs, check=check, stages=stages)
+
+
+def read_model(
+    model: Any,
+    settings: Settings,
+    *,
+    name: str,
+    inputs: FloatArray | None = None,
+    check: bool = True,
+    stages: Stages | None = None,
+) -> Reading:
+    """A Keras model object; arguments and errors as in ``read_file``."""
+    stages = stages or Stages()
+    with stages("parse"):
+        from bittrigger.frontend.parse import parse
+
+        model_graph = parse(model, name, settings)
+    return read_model_graph(model_graph, model, settings, name=name, inputs=inputs, check=check, stages=stages)
+
+
+def read_model_graph(
+    model_graph: Any,
+    model: Any,
+    settings: Settings,
+    *,
+    name: str | None = None,
+    inputs: FloatArray | None = None,
+    check: bool = True,
+    stages: Stages | None = None,
+) -> Reading:
+    """hls4ml's ModelGraph of ``model``; None as model, or False as ``check``, leaves out the comparison."""
+    stages = stages or Stages()
+    with stages("lower"):
+        from bittrigger.frontend.lower import lower_with_map
+
+        lowered = lower_with_map(
+            model_graph, input_precision=settings.input_precision, logits=settings.logits, name=name
+        )
+        reading = Reading(lowered, simplify(lowered.graph), model)
+    if check and model is not None:
+        with stages("check"):
+            from bittrigger.compile.agreement import check_agreement
+
+            check_agreement(model, reading.graph, inputs, logits=settings.logits)
+    return reading

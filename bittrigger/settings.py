@@ -1,0 +1,183 @@
+"""Everything that a user may choose about a design, in one place: the command line, Python and a build's manifest share it.
+
+``bittrigger.yaml`` beside a model can hold the same names, see ``read_settings``. Importing this module imports nothing heavy;
+what a value is checked against is imported when a ``Settings`` is made.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bittrigger.errors import ConfigError
+
+if TYPE_CHECKING:
+    from bittrigger.solver import SolverOptions
+
+DEFAULT_PART = "xcvu13p-flga2577-2-e"
+DEFAULT_CLOCK_MHZ = 360.0
+
+DEFAULT_REGISTER_WEIGHT = 0.5
+"""A slice of the FPGAs that we know holds two flip-flops for each LUT. Source: AMD UG574, "UltraScale Architecture CLB"."""
+
+MAX_CYCLES = 4096
+"""Longest latency that can be asked for."""
+
+MAX_REGISTER_WEIGHT = 1000.0
+MAX_FILE_BYTES = 1 << 20
+"""Largest file of settings that is read."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What can be chosen about a design; every value is checked when it is made.
+
+    Attributes:
+        part: FPGA, as Vivado spells it.
+        clock_mhz: clock of the design; the pipeline is placed for it.
+        budget: name of the Level-1 budget of the verdict, or None.
+        effort: how long the adder-graph solver searches: ``fast``, ``default`` or ``max``.
+        latency_cycles: the most registers on a path; None allows what the smallest adder graphs take.
+        register_weight: LUTs that a flip-flop counts for where one is traded for the other.
+        reuse_factor: for each layer name the reuse factor of its HLS loop form; 1 is unrolled.
+        depth: the most adder levels of a layer; None leaves it to the solver.
+        seed: of the solver's search; the same seed gives the same graph on every machine.
+        adder_inputs: operands of the widest adders, 2 or 3; None leaves it to the part.
+        input_precision: type of the input port, such as ``fixed<16,6>``; None takes the model's input quantizer.
+        logits: whether a softmax or sigmoid at the output is left out.
+        name: name of the design, made an identifier; None takes it from the file.
+
+    Raises:
+        ConfigError: if a value is unknown, out of range or of a wrong type.
+    """
+
+    part: str = DEFAULT_PART
+    clock_mhz: float = DEFAULT_CLOCK_MHZ
+    budget: str | None = None
+    effort: str = "default"
+    latency_cycles: int | None = None
+    register_weight: float = DEFAULT_REGISTER_WEIGHT
+    reuse_factor: dict[str, int] = field(default_factory=dict)
+    depth: int | None = None
+    seed: int = 0
+    adder_inputs: int | None = None
+    input_precision: str | None = None
+    logits: bool = False
+    name: str | None = None
+
+    def __post_init__(self) -> None:
+        from bittrigger.device.budgets import find_budget
+        from bittrigger.device.timing import usable_ns
+        from bittrigger.ir.fixed import parse_fixed
+
+        _check_types(self)
+        _check_tradeoff(self.latency_cycles, self.register_weight)
+        usable_ns(self.clock_mhz)
+        _ = self.solver
+        if self.budget is not None:
+            find_budget(self.budget)
+        if self.input_precision is not None:
+            parse_fixed(self.input_precision)
+
+    @classmethod
+    def given(cls, *, clock_mhz: float | None = None, **values: Any) -> Settings:  # noqa: ANN401
+        """Settings of which some are given; without a clock it is the budget's, else 360 MHz.
+
+        Raises:
+            ConfigError: if one is unknown, out of range or of a wrong type.
+        """
+        _check_names(values)
+        if clock_mhz is None:
+            clock_mhz = _clock_of(values.get("budget"))
+        return cls(clock_mhz=clock_mhz, **values)
+
+    @property
+    def solver(self) -> SolverOptions:
+        """What the solver is told; the kinds of adders follow from the part unless they are chosen."""
+        from bittrigger.device.parts import find_part
+        from bittrigger.solver.options import SolverOptions
+
+        part = find_part(self.part)
+        adder_inputs = part.adder_inputs if self.adder_inputs is None else self.adder_inputs
+        return SolverOptions(adder_inputs=adder_inputs, depth=self.depth, effort=self.effort, seed=self.seed)
+
+
+def read_settings(path: Path) -> dict[str, Any]:
+    """The settings in a YAML file, each a field of ``Settings``; what is not in the file is not in the result.
+
+    Raises:
+        ConfigError: if the file cannot be read, is no mapping, or holds a name that is none of the fields.
+    """
+    import yaml
+
+    try:
+        with path.open("rb") as stream:
+            text = stream.read(MAX_FILE_BYTES + 1)
+        values = yaml.safe_load(text[:MAX_FILE_BYTES])
+    except OSError as error:
+        raise ConfigError(f"settings {path}: the file cannot be read: {error.strerror}") from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise ConfigError(
+            f"settings {path}: it is no YAML ({str(error)[:200]}); expected lines `name: value`"
+        ) from error
+    if values is None:
+        return {}
+    if not isinstance(values, dict) or not all(isinstance(name, str) for name in values):
+        raise ConfigError(f"settings {path}: it holds no mapping; expected lines `name: value`")
+    _check_names(values, f"settings {path}: ")
+    return values
+
+
+_KINDS: dict[str, tuple[type, ...]] = {
+    "part": (str,),
+    "clock_mhz": (int, float),
+    "budget": (str, type(None)),
+    "effort": (str,),
+    "latency_cycles": (int, type(None)),
+    "register_weight": (int, float),
+    "reuse_factor": (dict,),
+    "depth": (int, type(None)),
+    "seed": (int,),
+    "adder_inputs": (int, type(None)),
+    "input_precision": (str, type(None)),
+    "logits": (bool,),
+    "name": (str, type(None)),
+}
+
+
+def _check_names(values: dict[str, Any], where: str = "") -> None:
+    unknown = sorted(set(values) - set(_KINDS))
+    if unknown:
+        raise ConfigError(f"{where}setting {unknown[0]!r} is unknown; allowed are {', '.join(_KINDS)}")
+
+
+def _check_types(settings: Settings) -> None:
+    for item in fields(settings):
+        value = getattr(settings, item.name)
+        kinds = _KINDS[item.name]
+        if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
+            allowed = " or ".join("none" if kind is type(None) else kind.__name__ for kind in kinds)
+            raise ConfigError(f"setting {item.name!r} is {value!r}; allowed is {allowed}")
+    for layer, factor in settings.reuse_factor.items():
+        if not isinstance(layer, str) or not isinstance(factor, int):
+            raise ConfigError(
+                f"setting 'reuse_factor' holds {layer!r}: {factor!r}; allowed are layer names with integers"
+            )
+
+
+def _check_tradeoff(latency_cycles: int | None, register_weight: float) -> None:
+    if latency_cycles is not None and not 1 <= latency_cycles <= MAX_CYCLES:
+        raise ConfigError(f"latency of {latency_cycles} cycles; allowed are 1 to {MAX_CYCLES}, or no bound")
+    if not 0 <= register_weight <= MAX_REGISTER_WEIGHT:
+        raise ConfigError(
+            f"register weight {register_weight:g}; allowed are 0 to {MAX_REGISTER_WEIGHT:g} LUTs a flip-flop"
+        )
+
+
+def _clock_of(budget: object) -> float:
+    if not isinstance(budget, str):
+        return DEFAULT_CLOCK_MHZ
+    from bittrigger.device.budgets import find_budget
+
+    return find_budget(budget).clock_mhz or DEFAULT_CLOCK_MHZ
