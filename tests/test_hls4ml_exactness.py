@@ -295,3 +295,58 @@ def test_a_square_in_every_executor(tmp_path):
     executors = ("csim", "emulator", "rtl-fast", "rtl", "gates")
     outcomes = run_executors(build, executors, codes)
     assert [outcome.error for outcome in outcomes] == [None] * (1 + len(executors))
+
+
+FAR = (
+    "quantized_bits(10,3,0,alpha=1)",
+    "quantized_bits(2,4,0,keep_negative=False)",
+    "quantized_bits(4,4,1,alpha=1)",
+    "quantized_bits(3,1,alpha=0.5)",
+    "ternary(alpha=1,threshold=0.5)",
+    "ternary(alpha=2.0,threshold=0.5)",
+    "ternary()",
+    "binary(alpha=0.5)",
+    "quantized_relu(4,1,0,0.25)",
+    "quantized_relu(4,2)",
+    "quantized_tanh(4)",
+)
+"""At 2^24 steps beyond their range and more, some of them leave their grids in float32."""
+
+
+def test_values_far_beyond_a_quantiser():
+    """Through integer bits above the width, and through a normalisation of a tiny variance."""
+
+    def wide(x, activation, i):
+        x = plain(2, f"w{i}", "quantized_po2(3,1)", use_bias=False)(
+            QActivation("quantized_relu(6,28)", name=f"q{i}")(x)
+        )
+        return QActivation(activation, name=f"a{i}")(x)
+
+    def normal(x, activation, i):
+        x = layers.BatchNormalization(name=f"n{i}", epsilon=1e-12)(plain(2, f"d{i}")(x))
+        return QActivation(activation, name=f"b{i}")(x)
+
+    branches = [lambda x, a=a, i=i, f=f: f(x, a, i) for i, a in enumerate(FAR) for f in (wide, normal)]
+    model = randomize(model_of(*branches, inputs=3, quantizer="quantized_bits(6,12,alpha=1)"), scale=1e4)
+    for layer in model.layers:
+        if layer.name.startswith("n"):
+            gamma, *others, _ = layer.get_weights()
+            layer.set_weights([gamma * 1e3, *others, np.full(2, 1e-9)])
+    assert_exact(model)
+
+
+def test_our_own_quantisers_keep_to_their_grids_at_any_distance():
+    from bittrigger.layers import BitActivation, BitLinear, StaticQuantizer
+
+    def branch(x):
+        x = BitLinear(3, input_quantizer=StaticQuantizer(6, integer=15), use_bias=False, name="first")(x)
+        x = layers.BatchNormalization(name="n", epsilon=1e-12)(x)
+        return BitActivation(StaticQuantizer(8, integer=0), name="a")(x)
+
+    model = randomize(model_of(branch, inputs=3, quantizer=None), scale=1e4)
+    model.get_layer("first").range_log2.assign(15.0)
+    model.get_layer("a").range_log2.assign(0.0)
+    gamma, *others, _ = model.get_layer("n").get_weights()
+    model.get_layer("n").set_weights([gamma, *others, np.full(3, 1e-9)])
+    graph = assert_exact(model)
+    assert {code for values in graph["a"].values for code in values} <= set(range(-128, 128))

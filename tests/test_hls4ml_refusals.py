@@ -68,20 +68,21 @@ def test_scale_that_only_a_huge_table_could_hold():
     )
 
 
-def test_a_quantiser_far_beyond_its_range_means_its_own_grid(caplog):
+def test_a_quantiser_so_far_beyond_its_range_that_no_table_follows_keras():
     """QKeras returns x + (q(x) - x): for a huge x float32 rounds it off the quantiser's own grid."""
 
     def branch(x):
-        x = dense(1, kernel="quantized_bits(4,10,alpha=1)", use_bias=False)(x)
+        x = layers.BatchNormalization(name="n", epsilon=1e-12)(dense(1, use_bias=False)(x))
         return QActivation("quantized_bits(12,0,alpha=1)", name="a")(x)
 
     model = model_of(branch, inputs=1, quantizer="quantized_bits(16,6,alpha=1)")
-    model.get_layer("d").set_weights([np.array([[896.0]])])
-    graph = lowered(model)
-    assert "layer 'a': beyond 8192 Keras rounds" in caplog.text
-    assert (graph["a"].lo, graph["a"].hi) == (-2048, 2047)
-    far = float(model.predict(np.array([[50.0009765625]], dtype=np.float32), verbose=0)[0, 0])
-    assert far != 2047 / 2048
+    model.get_layer("d").set_weights([np.ones((1, 1))])
+    model.get_layer("n").set_weights([np.full(1, value) for value in (512.7, 0.6789, 0.1, 1.0)])
+    refused(
+        model,
+        r"layer 'a': values beyond 8192 reach quantized_bits\(12,0,0,alpha=1\), where Keras' float32 rounds x \+ \(q\(x\) - x\) "
+        r"off its grid, in \d+ steps; .* use a quantiser of a coarser step",
+    )
 
 
 def test_softmax_layer_at_the_output_and_inside():
@@ -138,8 +139,27 @@ def test_random_weights():
 def test_negative_integer_bits():
     refused(
         randomize(model_of(dense(), quantizer="quantized_bits(8,-2)")),
-        "which QKeras itself cannot compute",
+        "layer 'q': activation quantized_bits has integer -2; allowed are whole numbers from 0 to 30, what QKeras itself",
     )
+
+
+@pytest.mark.parametrize(
+    ("settings", "match"),
+    [
+        ({"integer": 31}, "integer 31; allowed are whole numbers from 0 to 30"),
+        ({"integer": 1.5}, "integer 1.5; allowed are whole"),
+        ({"symmetric": 2}, "symmetric 2; allowed are whole numbers from 0 to 1"),
+        ({"alpha": [1.0, 2.0]}, r"alpha \[1.0, 2.0\]; allowed are None and finite numbers"),
+        ({"alpha": float("nan")}, "alpha nan; allowed are None and finite numbers"),
+        ({"bits": 0}, "bits 0; allowed are whole numbers from 1 to 24"),
+    ],
+)
+def test_settings_of_a_quantiser_that_mean_nothing(settings, match):
+    from bittrigger.frontend.functions import function_from_spec
+
+    config = {"bits": 8, "integer": 2, "symmetric": 0, "keep_negative": True, "alpha": 1.0} | settings
+    with pytest.raises(UnsupportedModelError, match=match):
+        function_from_spec("a", {"module": "qkeras", "class_name": "quantized_bits", "config": config})
 
 
 def test_a_setting_that_keras_does_not_save():

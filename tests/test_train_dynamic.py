@@ -180,6 +180,15 @@ def test_the_integer_graph_has_the_bits_of_keras(first: DynamicQuantizer, option
     assert_exact(network(first, BOUNDED, **options))
 
 
+@pytest.mark.parametrize("least", [2, 3, 5, 9, 30])
+def test_a_least_range_beyond_all_that_can_occur(least: int) -> None:
+    """Every event then has that range, and the values are rounded to its step."""
+    inputs = tf.keras.Input(4)
+    x = BitActivation(StaticQuantizer(6, integer=2), name="port")(inputs)
+    outputs = [BitActivation(DynamicQuantizer(3, signed, least), name=f"d{signed}")(x) for signed in (True, False)]
+    assert_exact(tf.keras.Model(inputs, outputs))
+
+
 def test_without_biases_only_the_outputs_are_scaled_back() -> None:
     graph = lowered(stock_layers(network(use_bias=False)))
     ups = [node for node in graph.nodes if isinstance(node, ShiftUp)]

@@ -70,13 +70,14 @@ def lower_dynamic(builder: Builder, signal: Signal, name: str, settings: Dynamic
         source = unscaled(builder, source)
     source = _on_one_grid(builder, source, name, settings)
     frac = builder[source.parts[0]].frac
-    places = _magnitude(builder, source, settings) - settings.magnitude_bits
+    peak = _magnitude(builder, source, settings)
     least, most = LEAST_RANGE_LOG2, MOST_RANGE_LOG2
     if source.exponent is None:
         least = least if settings.least is None else settings.least
         most = most if settings.most is None else settings.most
-    highest = max(min(places, most + frac - settings.magnitude_bits), 0)
-    lowest = min(max(least + frac - settings.magnitude_bits, 0), highest)
+    # Two places more than there are bits leave zeros, and so does every further one.
+    lowest = min(max(least + frac - settings.magnitude_bits, 0), peak + 2)
+    highest = max(min(peak, most + frac) - settings.magnitude_bits, lowest)
     if lowest == highest:
         return _static(builder, source, name, settings, highest)
     return _shifted(builder, source, name, settings, Interval(lowest, highest))

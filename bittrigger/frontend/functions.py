@@ -25,6 +25,12 @@ SQUARE = "square"
 """What a layer Multiply does to a tensor and itself."""
 
 QKERAS_FUNCTIONS = ("hard_sigmoid", "hard_tanh", "smooth_sigmoid", "smooth_tanh", "binary_tanh", "binary_sigmoid")
+STATIC = "StaticQuantizer"
+"""That of ``bittrigger.train``, which keeps to its grid at any distance."""
+
+MAX_INTEGER = 30
+"""Most integer bits of a quantiser: QKeras computes the power of two in 32 bits."""
+
 QUANTIZERS = ("quantized_bits", "quantized_relu", "quantized_tanh", "quantized_sigmoid", "ternary", "binary")
 
 ALLOWED = ", ".join((*QUANTIZERS, *KERAS_FUNCTIONS))
@@ -50,8 +56,8 @@ class Function:
         plain: whether it is ``clip(round_half_even(x * 2**grid.frac), lo, hi)`` and nothing else.
         is_relu: whether it is ``max(x, 0)``.
         trusted: largest magnitude up to which Keras' result is what the quantiser means. QKeras returns
-            ``x + (q(x) - x)``; some ``2**24`` steps beyond the range float32 rounds the bracket, and the result is off the
-            quantiser's own grid. ``apply`` returns what is meant.
+            ``x + (q(x) - x)``; beyond ``2**24`` steps float32 rounds the bracket, and the result is off the quantiser's own
+            grid. ``apply`` returns what Keras gives there too.
         varies: whether TensorFlow's vector and scalar code differ by a rounding, so that its result depends on the
             position of a value in its batch.
     """
@@ -77,6 +83,8 @@ def function_from_spec(layer: str, spec: Spec) -> Function:
     module, name, config = spec["module"], spec["class_name"], spec["config"]
     if module == "qkeras" and name in QUANTIZERS:
         return _quantizer(layer, name, config)
+    if module == "bittrigger" and name == STATIC:
+        return _static_quantizer(config)
     if module == "qkeras" and name in QKERAS_FUNCTIONS:
         grid = {"binary_tanh": Grid(0, -1, 1), "binary_sigmoid": Grid(0, 0, 1)}.get(name)
         return Function(name, _call(_qkeras(name)), grid)
@@ -122,55 +130,70 @@ def _call(function: Callable[[Any], Any]) -> Callable[[Float32Array], Float32Arr
     return apply
 
 
-_SATURATING = ("quantized_bits", "quantized_relu", "ternary", "binary")
-
-
-def _saturated(name: str, config: Spec, quantizer: Callable[[Any], Any]) -> Callable[[Float32Array], Float32Array]:
-    """The quantiser with arguments brought near its range first, which changes nothing that it means."""
-    call = _call(quantizer)
-    if name not in _SATURATING or config.get("qnoise_factor", 1.0) != 1.0:
-        return call
-    sizes = (1.0, 2.0 ** int(config.get("integer", 0)), config.get("threshold") or 0.0, config.get("alpha") or 1.0)
-    slope = float(config.get("negative_slope") or 1.0)
-    bound = np.float32(4 * max(float(size) for size in sizes) / min(slope, 1.0))
-    return lambda values: call(np.clip(values, -bound, bound))
-
-
-def _trusted_range(name: str, grid: Grid | None) -> float:
+def _trusted_range(name: str, config: Spec, grid: Grid | None) -> float:
     """How far from zero the results of Keras are on the quantiser's own grid."""
-    if name in ("quantized_bits", "ternary", "binary"):
-        return 2.0**FLOAT32_BITS * (1.0 if grid is None else 2.0**-grid.frac)
-    return math.inf
+    bounded = name == "quantized_relu" and config["negative_slope"] == 0  # it is clipped before it is rounded
+    if grid is None or bounded or name in ("quantized_tanh", "quantized_sigmoid"):
+        return math.inf
+    return math.ldexp(1.0, FLOAT32_BITS - grid.frac)
+
+
+def _check_settings(layer: str, name: str, config: Spec) -> None:
+    """Refuse settings of a quantiser that have no meaning, or another one in QKeras than they seem to have."""
+    alpha = config.get("alpha")
+    if isinstance(alpha, str):
+        raise UnsupportedModelError(
+            f"layer {layer!r}: activation {name}(alpha={alpha!r}) takes its scale from the batch that it sees, so that one event "
+            "alone has no answer; allowed are numbers and None for alpha; set alpha=1"
+        )
+    if alpha is not None and not _is_real(alpha):
+        raise UnsupportedModelError(
+            f"layer {layer!r}: activation {name} has alpha {str(alpha)[:80]}; allowed are None and finite numbers; set alpha=1"
+        )
+    for key, least, most, reason in (
+        ("bits", 1, FLOAT32_BITS, "what a float32 holds"),
+        ("integer", 0, MAX_INTEGER, "what QKeras itself can compute"),
+        ("symmetric", 0, 1, "no or yes"),
+    ):
+        value = config.get(key, least)
+        if not _is_real(value) or value != int(value) or not least <= value <= most:
+            raise UnsupportedModelError(
+                f"layer {layer!r}: activation {name} has {key} {str(value)[:80]}; allowed are whole numbers from {least} to "
+                f"{most}, {reason}; use other {key}, or scale the values"
+            )
+
+
+def _is_real(value: object) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
 
 
 def _quantizer(layer: str, name: str, config: Spec) -> Function:
+    _check_settings(layer, name, config)
     quantizer = _qkeras(name).from_config(dict(config))
     text = str(quantizer)
-    if isinstance(config.get("alpha"), str):
-        raise UnsupportedModelError(
-            f"layer {layer!r}: activation {text} takes its scale from the batch that it sees, so that one event alone has "
-            "no answer; allowed are numbers and None for alpha; set alpha=1"
-        )
-    bits = int(config.get("bits", 1))
-    if bits > FLOAT32_BITS:
-        raise UnsupportedModelError(
-            f"layer {layer!r}: activation {text} has {bits} bits; allowed are {FLOAT32_BITS}, what a float32 holds"
-        )
-    if int(config.get("integer", 0)) < 0:
-        raise UnsupportedModelError(
-            f"layer {layer!r}: activation {text} has {config['integer']} integer bits, which QKeras itself cannot compute; "
-            "allowed are 0 and more; use more bits, or scale the values"
-        )
     grid = _GRIDS[name](config) if config.get("qnoise_factor", 1.0) == 1.0 else None
     varies = name == "quantized_sigmoid" and bool(config.get("use_real_sigmoid"))
     return Function(
         text,
-        _saturated(name, config, quantizer),
+        _call(quantizer),
         grid,
         plain=grid is not None and _is_plain(name, config),
-        trusted=_trusted_range(name, grid),
+        trusted=_trusted_range(name, config, grid),
         varies=varies,
     )
+
+
+def _static_quantizer(config: Spec) -> Function:
+    """``clip(round(x / step), lo, hi) * step`` and nothing else: a ``StaticQuantizer`` with its range and width of now."""
+    bits, signed, integer = int(config["bits"]), bool(config["signed"]), int(config["integer"])
+    magnitude = bits - signed
+    grid = Grid(magnitude - integer, -(1 << magnitude) if signed else 0, (1 << magnitude) - 1)
+
+    def apply(values: Float32Array) -> Float32Array:
+        codes = np.clip(np.ldexp(values.astype(np.float64), grid.frac), grid.lo, grid.hi)
+        return np.asarray(np.ldexp(np.rint(codes), -grid.frac), dtype=np.float32)
+
+    return Function(f"{STATIC}(bits={bits}, signed={signed}, integer={integer})", apply, grid, plain=True)
 
 
 def _is_plain(name: str, config: Spec) -> bool:

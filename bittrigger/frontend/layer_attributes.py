@@ -10,7 +10,7 @@ import numpy as np
 from bittrigger.errors import UnsupportedModelError
 from bittrigger.frontend import attributes
 from bittrigger.frontend.attributes import unsupported_layer
-from bittrigger.frontend.functions import SQUARE
+from bittrigger.frontend.functions import SQUARE, STATIC
 from bittrigger.frontend.kernels import Float32Array, check_finite
 from bittrigger.layers.pointwise import check_pointwise
 
@@ -60,9 +60,11 @@ _BIT_ACTIVATION = "bittrigger.layers.activations.BitActivation"
 
 
 def _bit_activation(layer: Any) -> Facts:
-    static = layer.stock_input()
+    static = layer.quantizer_now()
     if static is not None:
-        return {attributes.KIND: "function", attributes.FUNCTION: function_spec(layer.name, static)}
+        config = {"bits": static.bits, "signed": static.signed, "integer": static.integer}
+        spec = {"module": "bittrigger", "class_name": STATIC, "config": config}
+        return {attributes.KIND: "function", attributes.FUNCTION: spec}
     return {attributes.KIND: "dynamic", attributes.DYNAMIC: layer.input_config()}
 
 

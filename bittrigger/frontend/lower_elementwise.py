@@ -8,6 +8,7 @@ into codes: it tabulates the operations on every code that can occur and looks f
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -19,13 +20,12 @@ from bittrigger.frontend.elementwise import (
     AddBias,
     Apply,
     FloatRuns,
-    Scale,
     Step,
     ambiguous_codes,
     reach_of_one_copy,
     tabulate,
 )
-from bittrigger.frontend.functions import ALLOWED, Function, Grid
+from bittrigger.frontend.functions import ALLOWED, Grid
 from bittrigger.frontend.kernels import common_fraction_bits
 from bittrigger.frontend.requantizer_fit import Affine, Runs, fit_channel
 from bittrigger.ir.block_floating_point import ShiftUp
@@ -103,7 +103,6 @@ def settle(builder: Builder, signal: Signal, *, scaled: bool = False) -> Signal:
     before = () if signal.linear is None else (signal.linear,)
     if not signal.steps:
         return _emitted(builder, signal, before)
-    _note_far_inputs(builder, signal)
     direct = _plain_quantizer(builder, signal)
     if direct is not None:
         return _emitted(builder, signal, (*before, direct))
@@ -126,22 +125,6 @@ def unscaled(builder: Builder, signal: Signal) -> Signal:
     node = builder[part]
     scaled = builder.add(ShiftUp(f"{part}_scaled", (part, signal.exponent), node.size, node.frac))
     return replace(signal, parts=(scaled,), exponent=None)
-
-
-def _note_far_inputs(builder: Builder, signal: Signal) -> None:
-    """Log where Keras itself leaves the grid of a quantiser; the grid is the definition."""
-    last = signal.steps[-1]
-    if not isinstance(last, Apply) or any(isinstance(step, Scale) for step in signal.steps):
-        return
-    reach, frac = _reach(builder, signal)
-    peak = max(max(abs(span.lo), abs(span.hi)) for span in reach) * 2.0**-frac
-    if peak > last.function.trusted:
-        _log.warning(
-            "layer %r: beyond %g Keras rounds x + (q(x) - x) and leaves the grid of %s; the grid is taken as the definition",
-            last.layer,
-            last.function.trusted,
-            last.function.text,
-        )
 
 
 def _emitted(builder: Builder, signal: Signal, nodes: Sequence[Linear | Requantize | Lookup]) -> Signal:
@@ -185,7 +168,10 @@ def _reach(builder: Builder, signal: Signal) -> tuple[Reaches, int]:
 
 
 def _plain_quantizer(builder: Builder, signal: Signal) -> Requantize | None:
-    """The requantiser of a chain that is a plain quantiser, perhaps behind ReLUs; None for any other chain."""
+    """The requantiser of a chain that is a plain quantiser, perhaps behind ReLUs; None for any other chain.
+
+    Where values come that far beyond the range that Keras leaves the quantiser's grid, it is none.
+    """
     *before, last = signal.steps
     if not isinstance(last, Apply) or last.function.grid is None or not last.function.plain:
         return None
@@ -193,6 +179,8 @@ def _plain_quantizer(builder: Builder, signal: Signal) -> Requantize | None:
         return None
     grid = last.function.grid
     reach, frac = _reach(builder, signal)
+    if max(max(abs(span.lo), abs(span.hi)) for span in reach) > math.ldexp(last.function.trusted, frac):
+        return None
     lo = max(grid.lo, 0) if before else grid.lo
     shift = frac - grid.frac
     rounding = Rounding.RND_CONV if shift > 0 else Rounding.TRN
@@ -220,12 +208,14 @@ def _cheapest(builder: Builder, signal: Signal) -> _Plan:
         if (fits := _fit_all(runs, rounding, grid)) is not None
         for plan in _affine_plans(builder, signal, fits, grid, rounding)
     ]
-    intended = isinstance(last, Apply) and last.function.grid is not None
-    narrow = intended or Interval(grid.lo, grid.hi).width <= MAX_VALUE_BITS
+    intended = last.function.grid if isinstance(last, Apply) else None
+    narrow = intended is not None or Interval(grid.lo, grid.hi).width <= MAX_VALUE_BITS
     if narrow and all(run.breakpoints <= MAX_BREAKPOINTS for run in runs):
         plans.append(_lookup_plan(signal, runs, grid.frac))
     if not plans:
         steps = max(run.breakpoints for run in runs)
+        if isinstance(last, Apply) and intended not in (None, grid):
+            raise _far(last, f"in {steps} steps")
         raise _no_integers(signal, f"they take {Interval(grid.lo, grid.hi).width} bits in up to {steps} steps")
     if len(plans) == 1 and isinstance(plans[0].nodes[-1], Lookup):
         _note_table(last.layer, runs)
@@ -265,29 +255,40 @@ def _no_integers(signal: Signal, fact: str) -> UnsupportedModelError:
     )
 
 
+def _far(last: Apply, fact: str) -> UnsupportedModelError:
+    return UnsupportedModelError(
+        f"layer {last.layer!r}: values beyond {last.function.trusted:g} reach {last.function.text}, where Keras' float32 rounds "
+        f"x + (q(x) - x) off its grid, {fact}; allowed are values within 2^24 steps of a quantiser, or tables of up to "
+        f"{MAX_BREAKPOINTS} steps; use a quantiser of a coarser step, or smaller values before it"
+    )
+
+
 def _grid_of(signal: Signal, floats: Sequence[FloatRuns]) -> Grid:
     """The codes of the results: those that the last quantiser means, else the coarsest grid that holds every result."""
     last = signal.steps[-1]
     values = np.unique(np.concatenate([run.value for run in floats])).astype(np.float64)
-    if isinstance(last, Apply) and last.function.grid is not None:
-        _check_intent(last.layer, last.function, last.function.grid, values)
-        return last.function.grid
+    intended = last.function.grid if isinstance(last, Apply) else None
+    if intended is not None and _holds(intended, values):
+        return intended
     frac = common_fraction_bits(values)
     lowest, highest = np.ldexp(values[[0, -1]], frac)
     if max(-lowest, highest) >= 2.0**MAX_CODE_BITS:
-        raise _no_integers(signal, f"they need more than {MAX_CODE_BITS} bits")
+        fact = f"they need more than {MAX_CODE_BITS} bits"
+        raise _far(last, fact) if isinstance(last, Apply) and intended else _no_integers(signal, fact)
+    if isinstance(last, Apply) and intended:
+        _log.warning(
+            "layer %r: beyond %g Keras rounds x + (q(x) - x) and leaves the grid of %s; the design follows Keras, which takes a "
+            "table; smaller values before it, or a coarser step, make it smaller",
+            last.layer,
+            last.function.trusted,
+            last.function.text,
+        )
     return Grid(frac, int(lowest), int(highest))
 
 
-def _check_intent(layer: str, function: Function, grid: Grid, values: FloatArray) -> None:
-    """Refuse a quantiser that does not deliver what its settings say."""
+def _holds(grid: Grid, values: FloatArray) -> bool:
     codes = np.ldexp(values, grid.frac)
-    wrong = values[(codes != np.rint(codes)) | (codes < grid.lo) | (codes > grid.hi)]
-    if wrong.size:
-        raise UnsupportedModelError(
-            f"layer {layer!r}: {function.text} delivers {wrong[0]!r}, which is not among the values that its settings mean; "
-            "allowed is a quantiser that keeps to its grid; use other settings"
-        )
+    return bool(((codes == np.rint(codes)) & (codes >= grid.lo) & (codes <= grid.hi)).all())
 
 
 def _each_once(function: Callable[[FloatRuns], Runs], items: Sequence[FloatRuns]) -> list[Runs]:

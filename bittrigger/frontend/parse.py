@@ -63,7 +63,7 @@ def without_bit_layers(model: Any) -> Any:
         return model
     from bittrigger.layers.stock import stock_layers
 
-    return stock_layers(model)
+    return stock_layers(model, keep_activations=True)
 
 
 def _hls4ml() -> Any:

@@ -11,8 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from bittrigger.errors import ConfigError
+from bittrigger.frontend.attributes import BIT_ACTIVATION, FUNCTION
 from bittrigger.frontend.functions import Grid, function_from_spec
-from bittrigger.frontend.layer_attributes import function_spec
+from bittrigger.frontend.layer_attributes import layer_facts
 from bittrigger.frontend.parse import without_bit_layers
 from bittrigger.frontend.quiet import as_written
 from bittrigger.ir.fixed import FloatArray
@@ -93,9 +94,9 @@ def _grids_behind(model: Any, tensor: Any) -> Iterator[Grid | None]:
         kind = type(layer).__name__
         if kind in ("Flatten", "Reshape", "Dropout"):
             yield from _grids_behind(model, layer.output)
-        elif kind in ("QActivation", "Activation"):
-            function = layer.quantizer if kind == "QActivation" else layer.activation
-            yield function_from_spec(layer.name, function_spec(layer.name, function)).grid
+        elif kind in ("QActivation", "Activation", BIT_ACTIVATION):
+            spec = layer_facts(layer).get(FUNCTION)
+            yield None if spec is None else function_from_spec(layer.name, spec).grid
         else:
             yield None
 

@@ -22,7 +22,7 @@ __all__ = ["stock_kernel_quantizer", "stock_layers"]
 BIT_LAYERS = (BitLinear, BitActivation, BitConv1D, BitConv2D, BitHepLinear)
 
 
-def stock_layers(model: Model) -> Model:
+def stock_layers(model: Model, *, keep_activations: bool = False) -> Model:
     """Return `model` with each bit layer replaced by stock QKeras layers, or `model` itself if it has none.
 
     A BitLinear, or a BitConv1D of kernel size 1, becomes a QActivation, if it has an input quantizer, and a QDense of the
@@ -32,6 +32,7 @@ def stock_layers(model: Model) -> Model:
 
     Args:
         model: a built Sequential or Functional model; each layer is used once.
+        keep_activations: whether static quantizers stay in BitActivations too, as they do keep to their grids beyond 2^24 steps.
 
     Raises:
         UnsupportedModelError: the model is another one, a layer is for training only, or a bias quantizer is absent.
@@ -39,7 +40,7 @@ def stock_layers(model: Model) -> Model:
     if not any(isinstance(layer, BIT_LAYERS) for layer in model.layers):
         return model
     names = {layer.name for layer in model.layers}
-    return rebuild(model, lambda layer: _copy(layer, names))
+    return rebuild(model, lambda layer: _copy(layer, names, keep=keep_activations))
 
 
 def stock_kernel_quantizer(quantizer: absmean_ternary | absmean_binary, kernel: Tensor) -> Quantizer:
@@ -51,16 +52,16 @@ def stock_kernel_quantizer(quantizer: absmean_ternary | absmean_binary, kernel: 
     return qkeras.ternary(alpha=alpha, threshold=alpha / 2)
 
 
-def _copy(layer: Layer, names: set[str]) -> Copy:
+def _copy(layer: Layer, names: set[str], *, keep: bool) -> Copy:
     """What stands in the place of `layer`, to be called as it was."""
     match layer:
         case BitLinear():
-            return _bit_linear(layer, layer.units, names)
+            return _bit_linear(layer, layer.units, names, keep=keep)
         case BitConv1D():
             check_pointwise(layer)
-            return _bit_linear(layer, layer.filters, names)
+            return _bit_linear(layer, layer.filters, names, keep=keep)
         case BitActivation():
-            return _activation(layer, layer.name)
+            return _activation(layer, layer.name, keep=keep)
         case BitConv2D() | BitHepLinear():
             kind = type(layer).__name__
             raise UnsupportedModelError(f"layer {layer.name!r}: {kind} is for training only, {TRAINING_ONLY[kind]}")
@@ -68,16 +69,18 @@ def _copy(layer: Layer, names: set[str]) -> Copy:
             return copied(layer)
 
 
-def _activation(layer: Layer, name: str) -> Copy:
+def _activation(layer: Layer, name: str, *, keep: bool) -> Copy:
     """What quantises the inputs of `layer`; a dynamic quantizer has no stock twin and stays in a layer of ours."""
     stock = layer.stock_input()
-    found: Copy = (
-        BitActivation(layer.input_quantizer, name=name) if stock is None else qkeras.QActivation(stock, name=name)
-    )
+    found: Copy
+    if stock is None or keep:
+        found = BitActivation(layer.quantizer_now() or layer.input_quantizer, name=name)
+    else:
+        found = qkeras.QActivation(stock, name=name)
     return found
 
 
-def _bit_linear(layer: Layer, units: int, names: set[str]) -> Copy:
+def _bit_linear(layer: Layer, units: int, names: set[str], *, keep: bool) -> Copy:
     """A QDense in the place of a BitLinear, or of a BitConv1D that treats each position alone."""
     if layer.use_bias and layer.bias_quantizer_internal is None:
         raise UnsupportedModelError(
@@ -86,7 +89,7 @@ def _bit_linear(layer: Layer, units: int, names: set[str]) -> Copy:
         )
     quantise = None
     if layer.input_quantizer is not None:
-        quantise = _activation(layer, unused_name(f"{layer.name}_input", names))
+        quantise = _activation(layer, unused_name(f"{layer.name}_input", names), keep=keep)
     bias_quantizer = layer.bias_quantizer_internal
     dense = qkeras.QDense(
         units,
