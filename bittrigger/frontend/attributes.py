@@ -25,7 +25,7 @@ DYNAMIC = "bittrigger_dynamic"
 KINDS = ("input", "dense", "batchnorm", "function", "dynamic", "reshape", "average", "concatenate", "add", "subtract")
 
 BIT_ACTIVATION = "BitActivation"
-"""The layer that stays, with a dynamic quantiser, where the others of ``bittrigger.train`` become stock layers."""
+"""The layer that stays, with a dynamic quantiser, where the others of ``bittrigger.layers`` become stock layers."""
 
 ALLOWED_LAYERS = (
     "InputLayer",

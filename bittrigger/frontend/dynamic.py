@@ -28,7 +28,7 @@ MOST_RANGE_LOG2 = 80
 
 @dataclass(frozen=True)
 class DynamicSettings:
-    """What a ``DynamicQuantizer`` of ``bittrigger.train`` holds."""
+    """What a ``DynamicQuantizer`` of ``bittrigger.layers`` holds."""
 
     bits: int
     signed: bool

@@ -26,7 +26,7 @@ SQUARE = "square"
 
 QKERAS_FUNCTIONS = ("hard_sigmoid", "hard_tanh", "smooth_sigmoid", "smooth_tanh", "binary_tanh", "binary_sigmoid")
 STATIC = "StaticQuantizer"
-"""That of ``bittrigger.train``, which keeps to its grid at any distance."""
+"""That of ``bittrigger.layers``, which keeps to its grid at any distance."""
 
 MAX_INTEGER = 30
 """Most integer bits of a quantiser: QKeras computes the power of two in 32 bits."""
