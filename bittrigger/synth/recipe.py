@@ -39,8 +39,6 @@ _FORM = (
     "setattr -mod -set keep_hierarchy 1 *",
 )
 _PREPARE = (
-    "proc",
-    "flatten",  # forms stay, being marked
     "opt_expr",
     "opt_clean",
     "opt -nodffe -nosdff",
@@ -120,6 +118,7 @@ def script(top: str, sources: list[Path], parts: list[Path], forms: Path | None,
     commands += [f"read_verilog -sv -defer {_quoted(path, folder)}" for path in sources]
     commands.append(f"hierarchy -check -top {top}")
     # every wire named s<number>: the patterns of Yosys know no ranges of characters
-    commands += ["select -set sums */w:s[0123456789]* */w:*_* %d", "setattr -set keep 1 @sums", f"select {top}"]
+    commands += ["select -set sums */w:s[0123456789]* */w:*_* %d", "setattr -set keep 1 @sums"]
+    commands += ["proc", "flatten", f"select {top}"]  # forms stay, being marked
     commands += [*_PREPARE, *_MAP, *_DISSOLVE, *_FINISH]
     return [*commands, f"json -o {top}.part.json", f"write_verilog -noattr {top}.part.v"]
