@@ -17,9 +17,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -29,6 +26,7 @@ from typing import Any
 from bittrigger import __version__
 from bittrigger.errors import ConfigError
 from bittrigger.ir.graph import Graph
+from bittrigger.build.exchange import exchanged, recover
 from bittrigger.build.manifest import check_seal, read_file, seal
 from bittrigger.schedule.schedule import Schedule
 from bittrigger.settings import Settings
@@ -139,47 +137,24 @@ def load_build(folder: Path, *, sealed: bool = True) -> Build:
 
 @contextmanager
 def fresh_folder(target: Path, *, overwrite: bool) -> Iterator[Path]:
-    """A scratch folder beside ``target`` that takes its place if the block succeeds, and vanishes if it fails.
+    """A scratch folder whose content takes the place of the build in ``target`` if the block succeeds, and vanishes if it fails.
 
     Args:
-        overwrite: whether an earlier build of bittrigger at ``target`` may be replaced; nothing else ever is.
+        target: a link to a folder stays one.
+        overwrite: whether an earlier build of bittrigger at ``target`` may be replaced; nothing else ever is, and what else lies
+            in the folder stays there.
 
     Raises:
         ConfigError: if ``target`` is in use or cannot be written.
     """
-    _check_target(target, overwrite=overwrite)
-    before = _identity(target)
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
-    except OSError as error:
-        raise ConfigError(
-            f"output folder {target} cannot be written: {error.strerror}; choose another with -o"
-        ) from error
-    try:
+        place = target.resolve()
+    except (OSError, RuntimeError) as error:
+        raise ConfigError(f"output folder {target} cannot be found ({error}); choose another with -o") from error
+    recover(place)
+    _check_target(place, overwrite=overwrite)
+    with exchanged(place) as scratch:
         yield scratch
-        scratch.chmod(0o777 & ~_umask())
-        if _identity(target) != before:
-            raise ConfigError(
-                f"output folder {target} was written by another run meanwhile; this one leaves it alone: choose another with -o"
-            )
-        _replace(scratch, target)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
-
-
-def _identity(target: Path) -> tuple[int, int] | None:
-    """What tells whether the build at ``target`` is still the same; None where nothing or an empty folder is there."""
-    if not target.is_dir() or not any(target.iterdir()):
-        return None
-    status = target.stat()
-    return status.st_dev, status.st_ino
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def _check_target(target: Path, *, overwrite: bool) -> None:
@@ -195,17 +170,3 @@ def _check_target(target: Path, *, overwrite: bool) -> None:
         raise ConfigError(
             f"output folder {target} holds a build; choose another with -o, or replace it with --overwrite"
         )
-
-
-def _replace(scratch: Path, target: Path) -> None:
-    """Move ``scratch`` to ``target``; what executors cached in an earlier build moves along."""
-    if target.exists():
-        caches = target / "sim"
-        if caches.is_dir():
-            shutil.move(caches, scratch / "sim")
-        old = Path(tempfile.mkdtemp(prefix=f".{target.name}.old.", dir=target.parent))
-        target.rename(old / "build")
-        scratch.rename(target)
-        shutil.rmtree(old, ignore_errors=True)
-    else:
-        scratch.rename(target)
