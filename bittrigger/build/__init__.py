@@ -1,0 +1,1 @@
+"""The build folder: files, manifest, what is kept of a design."""
