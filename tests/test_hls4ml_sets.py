@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from keras_models import QActivation, QBatchNormalization, QDense, assert_exact, layers, lowered, randomize, tf
 from qkeras import QConv1D
 
+from bittrigger.compile import agreement
 from bittrigger.compile.pipeline import create_pipeline
-from bittrigger.errors import UnsupportedModelError
+from bittrigger.emit.hls.vectors import reference_codes
+from bittrigger.errors import MismatchError, UnsupportedModelError
 from bittrigger.frontend.elementwise import Reach, distinct_channels
 from bittrigger.ir.graph import Input, Linear, evaluate, input_intervals
 from bittrigger.ir.wire import Wire
@@ -192,3 +196,24 @@ def test_channels_that_are_alike_are_tabulated_once():
     first, inverse = distinct_channels([], spans)
     assert first.tolist() == [0, 2]
     assert inverse.tolist() == [0, 0, 1, 0]
+
+
+def test_events_are_compared_some_at_a_time(monkeypatch):
+    model = set_model(dense(4, "phi"), QActivation(RELU, name="a"))
+    graph = lowered(model)
+    whole = agreement.check_agreement(model, graph)
+    monkeypatch.setattr(agreement, "MOST_CODES", 1)
+    assert agreement.check_agreement(model, graph) == whole
+    rounded = replace(graph["a"], hi=graph["a"].hi - 1)
+    wrong = replace(graph, nodes=tuple(rounded if node.name == "a" else node for node in graph.nodes))
+    with pytest.raises(MismatchError, match=r"event \d+, output \d+: Keras gives .* of \d+ events differ"):
+        agreement.check_agreement(model, wrong)
+
+
+def test_the_test_bench_of_a_large_set_takes_some_inputs_alone():
+    graph = lowered(set_model(dense(4, "phi"), constituents=256))
+    codes = reference_codes(graph, random_events=5)
+    assert codes.shape == (3 + 2 * 256 + 5, 256 * 3)
+    alone = np.count_nonzero(codes[3:-5], axis=1)
+    assert set(alone.tolist()) == {1}
+    assert (codes[3:-5] != 0).any(axis=0)[[0, -1]].all()

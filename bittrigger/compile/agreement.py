@@ -26,6 +26,9 @@ EVENTS = 1000
 
 SEED = 20240229
 
+MOST_CODES = 1 << 21
+"""Codes of the widest node, over all events, that are compared at a time; bounds the memory."""
+
 
 def check_agreement(model: Any, graph: Graph, inputs: FloatArray | None = None, *, logits: bool = False) -> int:
     """Compare the Keras model with the integer graph.
@@ -54,9 +57,11 @@ def check_agreement(model: Any, graph: Graph, inputs: FloatArray | None = None, 
     if inputs is not None:
         batches.append(reference_events(model, graph, inputs).astype(np.float64))
     values = np.concatenate(batches).astype(np.float32)
+    step = max(64, MOST_CODES // max(node.size for node in graph.nodes))
     with without_endings(model, remove=logits) as bare:
-        wanted = keras_outputs(bare, values)
-    _compare(values, wanted, outputs_of(graph, Oracle(graph), values))
+        for start in range(0, len(values), step):
+            part = values[start : start + step]
+            _compare(start, part, keras_outputs(bare, part), outputs_of(graph, Oracle(graph), part))
     return len(values)
 
 
@@ -69,13 +74,14 @@ def _between(graph: Graph, events: FloatArray) -> FloatArray:
     return np.concatenate([events + shift, events * 1.75 + noise])
 
 
-def _compare(values: npt.NDArray[np.float32], wanted: FloatArray, found: FloatArray) -> None:
+def _compare(first: int, values: npt.NDArray[np.float32], wanted: FloatArray, found: FloatArray) -> None:
+    """Compare the outputs of the events from number ``first`` on; those before it agree."""
     different = np.argwhere(wanted != found)
     if not different.size:
         return
     event, column = (int(k) for k in different[0])
     events = int(np.unique(different[:, 0]).size)
     raise MismatchError(
-        f"event {event}, output {column}: Keras gives {wanted[event, column]!r}, the oracle gives {found[event, column]!r} "
-        f"for the inputs {values[event].tolist()}; {events} of {len(values)} events differ"
+        f"event {first + event}, output {column}: Keras gives {wanted[event, column]!r}, the oracle gives "
+        f"{found[event, column]!r} for the inputs {values[event].tolist()}; {events} of {first + len(values)} events differ"
     )
