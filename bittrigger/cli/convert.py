@@ -36,6 +36,9 @@ STAGES = {
 )
 @click.option("--events", "-n", type=int, help="Events to simulate.  [default: all of --inputs, else 1000]")
 @click.option("--no-synth", is_flag=True, help="Do not run Yosys; LUT rows are missing then.")
+@click.option(
+    "--dump-passes", type=click.Path(path_type=Path), help="Folder for the integer graph as text after each pass."
+)
 @click.option("--vendor", is_flag=True, help="Run Vitis HLS and Vivado too; they must be on PATH.")
 @click.option("--simulate", is_flag=True, help="Run every executor and compare every bit.")
 @click.option("--prove", is_flag=True, help="Prove Verilog and netlist for every input.")
@@ -51,6 +54,7 @@ def command(
     inputs: Path | None,
     events: int | None,
     no_synth: bool,
+    dump_passes: Path | None,
     vendor: bool,
     simulate: bool,
     prove: bool,
@@ -63,13 +67,14 @@ def command(
     """Convert the Keras MODEL (.h5 or .keras) into firmware, proven right and judged by a budget."""
     from bittrigger.cli.prove import run as run_proof
     from bittrigger.cli.report import show
-    from bittrigger.cli.simulate import keep_results, raise_first
+    from bittrigger.cli.simulate import keep_results
     from bittrigger.cli.simulate import simulate as run
     from bittrigger.compile import convert as job
     from bittrigger.prove.run import proof_cases, proof_json
     from bittrigger.report.junit import report_cases
     from bittrigger.report.schema import report_json
     from bittrigger.report.vendor import add_captured, run_vendor_tools
+    from bittrigger.simulate.compare import raise_first
     from bittrigger.simulate.junit import outcome_cases
     from bittrigger.simulate.results import results_json
     from bittrigger.system.toolchain import require_tool
@@ -89,6 +94,7 @@ def command(
             synthesize=not no_synth,
             overwrite=overwrite,
             announce=lambda stage: say(STAGES[stage]),
+            dump=dump_passes,
         )
     console.print(_stage_line(build.stage_seconds))
     outcomes: list[Outcome] = []

@@ -72,7 +72,7 @@ def command(
     keep_results(build, results)
     write_json(json_file, "simulate-1", results)
     write_junit(junit, build.graph.name, outcome_cases(outcomes))
-    raise_first(outcomes)
+    compare.raise_first(outcomes)
 
 
 def simulate(
@@ -128,18 +128,6 @@ def without_corners(outcome: Outcome, corners: int) -> Outcome:
     from dataclasses import replace
 
     return outcome if outcome.codes is None else replace(outcome, codes=outcome.codes[: len(outcome.codes) - corners])
-
-
-def raise_first(outcomes: Sequence[Outcome]) -> None:
-    """Raise the first error, if any executor failed or differed."""
-    from bittrigger.errors import MismatchError
-    from bittrigger.simulate.compare import explain
-
-    for outcome in outcomes:
-        if isinstance(outcome.error, MismatchError):
-            raise MismatchError(explain(outcome)) from outcome.error
-        if outcome.error is not None:
-            raise outcome.error
 
 
 def _table(outcomes: Sequence[Outcome], events: int, corners: int) -> object:

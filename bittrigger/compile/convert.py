@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from bittrigger.build.folder import Build, fresh_folder, save_build, write_firmware
 from bittrigger.compile.pipeline import create_pipeline
-from bittrigger.compile.read import Announce, Stages, read_file, silent
+from bittrigger.compile.read import Announce, Dump, Stages, read, silent
 from bittrigger.errors import ConfigError
 from bittrigger.ir.fixed import FloatArray
 from bittrigger.ir.pipeline import Pipeline
+from bittrigger.passes.simplify import nothing
 from bittrigger.settings import Settings
 from bittrigger.system.arrays import read_array
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def convert(
-    path: Path,
+    source: Path | Any,
     folder: Path,
     settings: Settings | None = None,
     *,
@@ -29,23 +30,26 @@ def convert(
     synthesize: bool = True,
     overwrite: bool = False,
     announce: Announce = silent,
+    dump: Path | None = None,
 ) -> tuple[Build, Report]:
-    """Convert the model in ``path`` into a build in ``folder``, which appears whole or not at all.
+    """Convert a model into a build in ``folder``, which appears whole or not at all.
 
     Args:
+        source: a model file, or a Keras model object.
         settings: what is chosen about the design; by default everything as it is by default.
         synthesize: whether Yosys counts LUTs and flip-flops.
         overwrite: whether an earlier build in the output folder is replaced.
         inputs: real events `(events, n_inputs)` on which Keras and the oracle are compared, besides random ones.
         announce: called with the name of each stage as it starts.
+        dump: folder for the integer graph as text, before and after each pass.
 
     Raises:
         BittriggerError: if the model, a setting or the folder will not do, or Keras and the oracle differ.
     """
     settings = settings or Settings()
-    stages = Stages(announce)
+    stages = Stages(announce, nothing if dump is None else Dump(dump))
     with fresh_folder(folder, overwrite=overwrite) as scratch:
-        graph = read_file(path, settings, inputs=inputs, stages=stages).graph
+        graph = read(source, settings, inputs=inputs, stages=stages).graph
         with stages("solve"):
             pipeline = create_pipeline(graph, settings)
         with stages("emit"):

@@ -8,8 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from bittrigger.build.folder import fresh_folder, save_build, write_firmware
 from bittrigger.compile.pipeline import create_pipeline
@@ -48,17 +50,18 @@ class Solution:
 
 
 def _load(path: Path, what: str) -> IntArray:
-    values = read_array(path, what, max_entries=MAX_ENTRIES)
+    return _whole(read_array(path, what, max_entries=MAX_ENTRIES), f"{what} {path}")
+
+
+def _whole(values: npt.NDArray[Any], where: str) -> IntArray:
     if values.dtype.kind not in "fiub":
-        raise ConfigError(
-            f"{what} {path}: entries of type {values.dtype}; expected integers (or floats that are whole)"
-        )
+        raise ConfigError(f"{where}: entries of type {values.dtype}; expected integers (or floats that are whole)")
     whole = np.asarray(values, dtype=np.float64)
     wrong = np.flatnonzero(~np.isfinite(whole) | (whole != np.rint(whole)) | (np.abs(whole) > 2.0**53))
     if wrong.size:
         place = [int(i) for i in np.unravel_index(wrong[0], whole.shape)]
         raise ConfigError(
-            f"{what} {path}: entry {place} is {whole.ravel()[wrong[0]]:g} ({wrong.size} such in all); every entry must be an "
+            f"{where}: entry {place} is {whole.ravel()[wrong[0]]:g} ({wrong.size} such in all); every entry must be an "
             "integer of at most 53 bits; divide by the scale of the weights first"
         )
     return values.astype(np.int64)
@@ -74,22 +77,35 @@ def read_problem(path: Path, *, bits: int, signed: bool, ranges: Path | None) ->
     Raises:
         ConfigError: if a file does not hold what it should, or a setting is out of range.
     """
-    weights = _load(path, "matrix")
+    weights = _weights(_load(path, "matrix"), f"matrix {path}")
+    name = identifier(path.stem)
+    if ranges is None:
+        return layer_graph(name, _ports(weights, bits, signed=signed), weights)
+    limits = _read_ranges(ranges, weights.shape[0])
+    return layer_graph(name, range_ports(tuple(Interval(lo, hi) for lo, hi in limits)), weights)
+
+
+def matrix_graph(name: str, values: npt.NDArray[Any], *, bits: int, signed: bool) -> Graph:
+    """The graph of one layer without bias, from a matrix `(n_in, n_out)`; arguments and errors as in ``read_problem``."""
+    weights = _weights(_whole(values, "matrix"), "matrix")
+    return layer_graph(identifier(name), _ports(weights, bits, signed=signed), weights)
+
+
+def _weights(weights: IntArray, where: str) -> IntArray:
     if weights.ndim != 2 or 0 in weights.shape:
-        raise ConfigError(f"matrix {path}: shape {weights.shape}; expected (inputs, outputs), both at least 1")
+        raise ConfigError(f"{where}: shape {weights.shape}; expected (inputs, outputs), both at least 1")
     if np.abs(weights).max() > MAX_WEIGHT:
         raise ConfigError(
-            f"matrix {path}: an entry of magnitude {np.abs(weights).max()}; allowed are {MAX_WEIGHT}; use coarser weights"
+            f"{where}: an entry of magnitude {np.abs(weights).max()}; allowed are {MAX_WEIGHT}; use coarser weights"
         )
-    n_in = weights.shape[0]
-    if ranges is None:
-        if not 1 <= bits <= 32:
-            raise ConfigError(f"--bits {bits}; allowed are 1 to 32")
-        kind = FixedPoint(signed, bits, 0)
-        ports: tuple[Input, ...] = (Input("x", n_in, kind, kind.interval),)
-    else:
-        ports = range_ports(tuple(Interval(lo, hi) for lo, hi in _read_ranges(ranges, n_in)))
-    return layer_graph(identifier(path.stem), ports, weights)
+    return weights
+
+
+def _ports(weights: IntArray, bits: int, *, signed: bool) -> tuple[Input, ...]:
+    if not 1 <= bits <= 32:
+        raise ConfigError(f"--bits {bits}; allowed are 1 to 32")
+    kind = FixedPoint(signed, bits, 0)
+    return (Input("x", weights.shape[0], kind, kind.interval),)
 
 
 def layer_graph(name: str, ports: tuple[Input, ...], weights: IntArray) -> Graph:

@@ -12,9 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bittrigger.errors import ConfigError
 from bittrigger.ir.fixed import FloatArray
 from bittrigger.ir.graph import Graph
-from bittrigger.passes.simplify import simplify
+from bittrigger.ir.naming import identifier
+from bittrigger.passes.simplify import nothing, simplify
 from bittrigger.settings import Settings
 
 if TYPE_CHECKING:
@@ -33,9 +35,11 @@ class Stages:
 
     Attributes:
         announce: called with the name of each stage as it starts.
+        watch: called with the integer graph before the passes and after each of them.
     """
 
     announce: Announce = silent
+    watch: Callable[[str, Graph], None] = nothing
     seconds: dict[str, float] = field(default_factory=dict)
 
     @contextmanager
@@ -62,12 +66,41 @@ class Reading:
     model: Any
 
 
+@dataclass(eq=False)
+class Dump:
+    """Writes the integer graph before and after each pass as text, to ``folder/<number>_<pass>.txt``."""
+
+    folder: Path
+    count: int = 0
+
+    def __call__(self, name: str, graph: Graph) -> None:
+        """Write ``graph`` as it is after pass ``name``.
+
+        Raises:
+            ConfigError: if the folder cannot be written.
+        """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            (self.folder / f"{self.count}_{identifier(name)}.txt").write_text(str(graph), encoding="utf-8")
+        except OSError as error:
+            raise ConfigError(
+                f"folder {self.folder} cannot be written: {error.strerror}; choose another for --dump-passes"
+            ) from error
+        self.count += 1
+
+
 def design_name(path: Path, wanted: str | None) -> str:
     """The design's identifier: ``wanted``, else the file's stem, else (for ``model.h5``) its folder's name."""
-    from bittrigger.ir.naming import identifier
-
     stem = path.stem if path.stem not in ("model", "keras_model") else path.resolve().parent.name
     return identifier(wanted or stem)
+
+
+def read(source: Path | Any, settings: Settings, *, inputs: FloatArray | None, stages: Stages) -> Reading:
+    """A model file or a Keras model object; arguments and errors as in ``read_file``."""
+    if isinstance(source, Path):
+        return read_file(source, settings, inputs=inputs, stages=stages)
+    name = identifier(settings.name or str(source.name))
+    return read_model(source, settings, name=name, inputs=inputs, stages=stages)
 
 
 def read_file(
@@ -132,7 +165,7 @@ def read_model_graph(
         lowered = lower_with_map(
             model_graph, input_precision=settings.input_precision, logits=settings.logits, name=name
         )
-        reading = Reading(lowered, simplify(lowered.graph), model)
+        reading = Reading(lowered, simplify(lowered.graph, watch=stages.watch), model)
     if check and model is not None:
         with stages("check"):
             from bittrigger.compile.agreement import check_agreement

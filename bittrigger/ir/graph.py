@@ -172,6 +172,11 @@ class Graph:
     nodes: tuple[Node, ...]
     outputs: tuple[str, ...]
 
+    def __str__(self) -> str:
+        from bittrigger.ir.text import graph_text  # it prints nodes, which this module defines
+
+        return graph_text(self)
+
     def __getitem__(self, name: str) -> Node:
         for node in self.nodes:
             if node.name == name:

@@ -2,15 +2,47 @@
 
 from __future__ import annotations
 
-from bittrigger.ir.graph import Graph
+from collections.abc import Callable
+from dataclasses import fields
+from typing import Protocol
+
+from bittrigger.ir.graph import Graph, verify
 from bittrigger.passes.drop_unread import DropUnread
 from bittrigger.passes.fold_rounding import FoldRounding
 
-PASSES = (DropUnread(), FoldRounding())
+
+class Pass(Protocol):
+    """A frozen dataclass whose fields are its options; a valid graph goes in, and a valid one with the same outputs comes out."""
+
+    def apply(self, graph: Graph) -> Graph:
+        """The graph after this pass."""
 
 
-def simplify(graph: Graph) -> Graph:
-    """``graph`` after all passes: equal on every output code; codes inside may be other ones."""
+PASSES: tuple[Pass, ...] = (DropUnread(), FoldRounding())
+
+
+def pass_name(step: Pass) -> str:
+    """Its name and options, such as ``FoldRounding`` or ``Fold(limit=3)``."""
+    options = ", ".join(f"{item.name}={getattr(step, item.name)!r}" for item in fields(step))  # type: ignore[arg-type]
+    return type(step).__name__ + (f"({options})" if options else "")
+
+
+def nothing(_name: str, _graph: Graph) -> None:
+    """Watch nothing."""
+
+
+def simplify(graph: Graph, *, watch: Callable[[str, Graph], None] = nothing) -> Graph:
+    """``graph`` after all passes: equal on every output code; codes inside may be other ones.
+
+    Args:
+        watch: called with the graph as it comes (``lowered``) and after each pass, with that pass' name.
+
+    Raises:
+        InternalError: if a pass leaves a graph that is not well formed.
+    """
+    watch("lowered", graph)
     for step in PASSES:
         graph = step.apply(graph)
+        verify(graph)
+        watch(pass_name(step), graph)
     return graph

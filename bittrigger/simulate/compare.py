@@ -213,6 +213,20 @@ def explain(outcome: Outcome) -> str:
     return "\n".join(parts)
 
 
+def raise_first(outcomes: Sequence[Outcome]) -> None:
+    """Raise the first error, if any executor failed or differed.
+
+    Raises:
+        MismatchError: with where it begins and how to see it again.
+        BittriggerError: if an executor failed.
+    """
+    for outcome in outcomes:
+        if isinstance(outcome.error, MismatchError):
+            raise MismatchError(explain(outcome)) from outcome.error
+        if outcome.error is not None:
+            raise outcome.error
+
+
 def save_outputs(path: Path, graph: Graph, outcomes: Sequence[Outcome]) -> None:
     """Write one float64 array `(events, n_outputs)` an executor to ``path`` (.npz), in the units of the Keras outputs.
 
