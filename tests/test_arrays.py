@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -68,3 +70,44 @@ def test_inputs_without_an_event(tmp_path, values):
     np.save(tmp_path / "a.npy", values)
     with pytest.raises(ConfigError, match=r"shape \(.*\); expected at least one event of at least one value"):
         read_inputs(tmp_path / "a.npy")
+
+
+def test_what_is_no_regular_file_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.npy")
+    for path in (tmp_path / "pipe.npy", tmp_path, Path("/dev/zero")):
+        with pytest.raises(ConfigError, match="no regular file; allowed are .npy or .npz|not a readable"):
+            read_inputs(path)
+
+
+def test_an_archive_that_is_much_smaller_than_its_array(tmp_path, monkeypatch):
+    np.savez_compressed(tmp_path / "a.npz", x=np.zeros(1_000_000))
+    monkeypatch.setattr(arrays, "FREE_BYTES", 1000)
+    with pytest.raises(
+        ConfigError, match=r"array 'x' unpacks from \d+ to 8000128 bytes; allowed are 1000, or 200 times"
+    ):
+        read_inputs(tmp_path / "a.npz")
+
+
+def test_a_header_that_says_more_than_there_is_takes_no_memory(tmp_path):
+    for shape in ("(35184372088832,)", "(1152921504606846976, 1152921504606846976)", "(-1, 5)", "(2, 3"):
+        text = f"{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}"
+        with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
+            archive.writestr("x.npy", header(text) + bytes(64))
+        with pytest.raises(ConfigError, match="not a readable .npy or .npz file"):
+            read_inputs(tmp_path / "a.npz")
+
+
+def test_a_file_with_holes_is_not_read_into_memory(tmp_path):
+    text = "{'descr': '<f4', 'fortran_order': False, 'shape': (1099511627776,), }"
+    with (tmp_path / "a.npy").open("wb") as stream:
+        stream.write(header(text))
+        stream.truncate(1 << 43)
+    with pytest.raises(ConfigError, match="it has 8796093022208 bytes; allowed are 2147483648; split it"):
+        read_inputs(tmp_path / "a.npy")
+
+
+def test_a_file_that_is_both_is_read_as_what_it_begins_as(tmp_path):
+    np.save(tmp_path / "a.npy", np.arange(6.0).reshape(2, 3))
+    with zipfile.ZipFile(tmp_path / "a.npy", "a") as archive:
+        archive.writestr("x.npy", b"another")
+    assert np.array_equal(read_inputs(tmp_path / "a.npy"), np.arange(6.0).reshape(2, 3))

@@ -314,3 +314,55 @@ def test_a_bug_of_ours_shows_its_traceback_and_has_a_code_of_its_own(monkeypatch
         main([])
     assert stop.value.code == 4
     assert "Traceback" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("events", ["10000000000", "99999999999999999999"])
+def test_more_events_than_memory_holds(events, build, tmp_path):
+    refused(run("simulate", build, "-x", "oracle", "-n", events, folder=tmp_path), "inputs; allowed are", "run fewer")
+
+
+def test_a_negative_seed(build, tmp_path):
+    done = run("simulate", build, "-x", "oracle", "--seed", "-1", folder=tmp_path)
+    assert done.returncode == 2
+    assert "-1 is not in the range x>=0" in done.stderr
+    refused(run("patterns", "write", build, "-o", "x", "--seed", "-1", folder=tmp_path), "range")
+
+
+def test_a_path_that_looks_like_markup(build, tmp_path):
+    (tmp_path / "a[").mkdir()
+    done = run("patterns", "write", build, "-o", "a[/x].txt", "-n", "3", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "a[/x].txt" in done.stdout
+
+
+def test_a_fault_of_the_machine_is_one_sentence(monkeypatch, capsys):
+    import errno
+
+    from bittrigger.cli import cli, main
+
+    for error, text in (
+        (
+            OSError(errno.ENOSPC, "No space left on device", "/there"),
+            "/there: No space left on device; free some space",
+        ),
+        (
+            OSError(errno.EAGAIN, "Resource temporarily unavailable"),
+            "Resource temporarily unavailable; check the place",
+        ),
+        (MemoryError(), "there is not enough memory; run it on fewer events"),
+    ):
+
+        def fail(*_, error=error, **__):
+            raise error
+
+        monkeypatch.setattr(cli, "main", fail)
+        with pytest.raises(SystemExit) as stop:
+            main(["parts"])
+        assert stop.value.code == 3
+        assert text in capsys.readouterr().err
+
+
+def test_nobody_reads_the_output():
+    command = f"{sys.executable} -m bittrigger parts | head -c 1"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, check=False)
+    assert b"Traceback" not in done.stderr

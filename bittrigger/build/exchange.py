@@ -1,8 +1,8 @@
 """Putting a new build in the place of an earlier one: whole or not at all, and nothing else in the folder is touched.
 
-A folder that is not there appears by renaming. In one that is there (a mount point, where a shell stands, what a link points to) the
-entries of the old build move out and those of the new one in; a plan on disk says which, so that a run that was killed is undone by
-the next. Files of the old build's folders that bittrigger did not write, or that were changed since, move to ``kept/``.
+A folder that is not there appears by renaming. In one that is there (a mount point, where a shell stands, what a link points to)
+the entries of the old build move out and those of the new one in; a plan on disk says which, so that a run that was killed is
+undone by the next. Files of the old build's folders that bittrigger did not write, or that were changed since, move to ``kept/``.
 
 ::
 
@@ -22,10 +22,9 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from bittrigger.build.manifest import SEAL, present, read_file, read_seal, sha256
 from bittrigger.errors import ConfigError
@@ -72,7 +71,8 @@ def exchanged(target: Path) -> Iterator[Path]:
             yield work / "new"
             if _identity(target) != before:
                 raise ConfigError(
-                    f"output folder {target} was written by another run meanwhile; this one leaves it alone: choose another with -o"
+                    f"output folder {target} was written by another run meanwhile; this one leaves it alone: choose another with "
+                    "-o"
                 )
             _note_written(work / "new")
             if inside:
@@ -144,7 +144,7 @@ def _exchange(work: Path, target: Path) -> None:
     _rescue(work / "old", target)
 
 
-def _first_last(*, first: bool) -> Any:
+def _first_last(*, first: bool) -> Callable[[str], tuple[bool, str]]:
     return lambda name: ((name == FIRST) != first, name)
 
 

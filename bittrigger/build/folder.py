@@ -24,14 +24,14 @@ from pathlib import Path
 from typing import Any
 
 from bittrigger import __version__
-from bittrigger.errors import ConfigError
-from bittrigger.ir.graph import Graph
 from bittrigger.build.exchange import exchanged, recover
 from bittrigger.build.manifest import check_seal, read_file, seal
+from bittrigger.build.store import load_design, save_design
+from bittrigger.errors import ConfigError
+from bittrigger.ir.graph import Graph
+from bittrigger.ir.pipeline import Pipeline
 from bittrigger.schedule.schedule import Schedule
 from bittrigger.settings import Settings
-from bittrigger.ir.pipeline import Pipeline
-from bittrigger.build.store import load_design, save_design
 from bittrigger.system.locks import is_writable
 from bittrigger.system.toolchain import cache_folder
 

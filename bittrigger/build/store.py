@@ -8,9 +8,10 @@ from typing import Any, assert_never
 
 import numpy as np
 
+from bittrigger.errors import ConfigError, InternalError, UnsupportedModelError
 from bittrigger.ir.adders import Adder, AdderGraph, Output, Term
 from bittrigger.ir.adders import verify as verify_adders
-from bittrigger.errors import ConfigError, InternalError, UnsupportedModelError
+from bittrigger.ir.block_floating_point import MagnitudeOr, Scaling, ShiftDown, ShiftUp
 from bittrigger.ir.fixed import MAX_WIDTH, FixedPoint, IntArray, Interval, Rounding
 from bittrigger.ir.graph import (
     Graph,
@@ -24,7 +25,6 @@ from bittrigger.ir.graph import (
     verify,
 )
 from bittrigger.ir.naming import identifier
-from bittrigger.ir.block_floating_point import MagnitudeOr, Scaling, ShiftDown, ShiftUp
 from bittrigger.ir.wire import Wire
 
 SCHEMA = 2

@@ -6,7 +6,9 @@ Exit codes: 0 done; 1 a verdict or a refusal (a budget failed, a bit differs, a 
 
 from __future__ import annotations
 
+import errno
 import importlib
+import os
 import signal
 import sys
 import traceback
@@ -83,6 +85,15 @@ def _terminated(_number: int, _frame: FrameType | None) -> NoReturn:
     raise KeyboardInterrupt
 
 
+def _what_failed(error: OSError) -> str:
+    """One line about a fault of the machine: a full disk, a file that may not be read, no processes left."""
+    where = f"{error.filename}: " if error.filename else ""
+    remedy = (
+        "free some space" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "check the place, and run the same again"
+    )
+    return f"{where}{error.strerror or error}; {remedy}"
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; an error that a person can act on is one message and the exit code of its kind."""
     if not sys.warnoptions:
@@ -101,6 +112,15 @@ def main(arguments: list[str] | None = None) -> None:
     except BittriggerError as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(exit_code(error))
+    except BrokenPipeError:  # whoever read the output has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(INTERRUPTED)
+    except OSError as error:
+        click.echo(f"error: {_what_failed(error)}", err=True)
+        sys.exit(BROKEN_TOOL)
+    except MemoryError:
+        click.echo("error: there is not enough memory; run it on fewer events, or on a larger machine", err=True)
+        sys.exit(BROKEN_TOOL)
     except InternalError:
         traceback.print_exc()
         sys.exit(BUG)

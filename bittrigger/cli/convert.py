@@ -110,7 +110,7 @@ def command(
             run_vendor_tools(output)
         report = add_captured(report, output)
     show(report, "text", console)
-    console.print(f"Build in {output}")
+    console.print(f"Build in {output}", markup=False)
     cases = [*outcome_cases(outcomes), *(proof_cases(proof) if proof else ()), *report_cases(report)]
     facts = {
         "design": report.design,

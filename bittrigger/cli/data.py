@@ -25,7 +25,9 @@ def command() -> None:
 @command.command()
 @click.argument("name", metavar="SET")
 @click.option("--events", "-n", type=int, required=True, help="Rows of the file: jets, or bunch crossings.")
-@click.option("--seed", "-s", type=int, default=1, show_default=True, help="The same seed gives the same bits.")
+@click.option(
+    "--seed", "-s", type=click.IntRange(0), default=1, show_default=True, help="The same seed gives the same bits."
+)
 @click.option("--jobs", "-j", type=int, default=1, show_default=True, help="Processes of this machine.")
 @click.option("--scheduler", metavar="ADDRESS", help="A Dask scheduler, as tcp://host:8786, in place of --jobs.")
 @click.option("--output", "-o", type=click.Path(path_type=Path), required=True, help="File to write, .npz.")
@@ -51,7 +53,9 @@ def make(name: str, events: int, seed: int, jobs: int, scheduler: str | None, ou
         click.echo(f"finished blocks are kept in {folder_of(output)}; run the same command to go on", err=True)
         raise click.Abort from None
     rows = ", ".join(f"{kind} {count:,}" for kind, count in record["rows"].items())
-    console.print(f"wrote {output}: {events:,} rows ({rows}) from {sum(record['events_tried'].values()):,} events")
+    console.print(
+        f"wrote {output}: {events:,} rows ({rows}) from {sum(record['events_tried'].values()):,} events", markup=False
+    )
 
 
 @contextmanager

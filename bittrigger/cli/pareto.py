@@ -30,7 +30,9 @@ if TYPE_CHECKING:
 @click.option("--activation-bits", multiple=True, type=int, default=(6,), show_default=True, help="Repeat it.")
 @click.option("--input-bits", multiple=True, type=int, default=(8,), show_default=True, help="Repeat it.")
 @click.option("--cost-strength", multiple=True, type=float, default=(0.0,), show_default=True, help="Repeat it.")
-@click.option("--seed", "seeds", multiple=True, type=int, default=(1, 2, 3), show_default=True, help="Repeat it.")
+@click.option(
+    "--seed", "seeds", multiple=True, type=click.IntRange(0), default=(1, 2, 3), show_default=True, help="Repeat it."
+)
 @click.option("--epochs", type=int, default=30, show_default=True, help="Of each ternary training.")
 @click.option("--twin-epochs", type=int, default=30, show_default=True, help="Of each float training.")
 @click.option("--batch-size", type=int, default=512, show_default=True, help="Rows of a step, of both trainings.")
@@ -101,7 +103,7 @@ def command(
     show(rows, points, tested, origin)
     page = output / "pareto.html"
     write_text(page, plot(rows, origin, refusal))
-    terminal().print(f"wrote {page}")
+    terminal().print(f"wrote {page}", markup=False)
     write_json(json_file, "pareto-1", {"networks": rows})
     if refusal is not None:
         raise BittriggerError(refusal)

@@ -55,7 +55,7 @@ def command() -> None:
 @click.option("--expected", type=click.Path(path_type=Path), help="File of the oracle's outputs, after the latency.")
 @click.option("--events", type=click.Path(path_type=Path), help="Real events: .npy, or 'x' in an .npz.")
 @click.option("--count", "-n", type=int, help="The first of --events, or so many random ones.  [default: all, or 100]")
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the random events.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the random events.")
 @click.option("--format", "-f", "form", default="empv2", show_default=True, help=FORMATS)
 @click.option("--frames", type=int, default=1024, show_default=True, help="Frames of each file.")
 @link_options
@@ -82,7 +82,7 @@ def write(
     for path, boards in ((output, inputs), (expected, outputs)):
         if path is not None:
             for target in write_boards(path, boards, wanted):
-                console.print(f"wrote {target}")
+                console.print(f"wrote {target}", markup=False)
     console.print(
         f"{len(codes):,} events; inputs {payload.inputs.words} words on {payload.inputs.links} links, outputs "
         f"{payload.outputs.words} words on {payload.outputs.links} links, latency {payload.latency_cycles} cycles"
@@ -94,7 +94,7 @@ def write(
 @click.argument("files", type=click.Path(path_type=Path), nargs=-1, required=True)
 @click.option("--events", type=click.Path(path_type=Path), help="What was sent: .npy, .npz, or a pattern file.")
 @click.option("--count", "-n", type=int, help="The first of --events, or so many random ones.  [default: all, or 100]")
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the random events.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the random events.")
 @click.option("--format", "-f", "form", help=f"{FORMATS}.  [default: by the file's first line]")
 @click.option("--lenient", is_flag=True, help="Read known deviations of public writers.")
 @click.option("--infer-packets", is_flag=True, help="Packets begin and end with valid, for files without these flags.")
@@ -144,7 +144,7 @@ def play(folder: Path, files: tuple[Path, ...], output: Path, form: str, options
     with busy("simulating"):
         captures = play_boards(sim, boards, payload.inputs.links)
     for path in write_boards(output, [capture.board for capture in captures], wanted):
-        console.print(f"wrote {path}")
+        console.print(f"wrote {path}", markup=False)
     faults = [sum(len(getattr(capture, name)) for capture in captures) for name in ("packet_error", "overrun")]
     console.print(f"packet errors {faults[0]}, overruns {faults[1]}")
 
@@ -177,7 +177,9 @@ def convert(
     wanted = parse_format(form)
     board = _read(source, source_form, lenient=lenient, infer=infer_packets)
     write_file(target, board if board_id is None else replace(board, id=board_id), wanted, drop=drop)
-    terminal().print(f"wrote {target}: {board.frames.shape[0]:,} frames of {len(board.links)} links as {wanted.value}")
+    terminal().print(
+        f"wrote {target}: {board.frames.shape[0]:,} frames of {len(board.links)} links as {wanted.value}", markup=False
+    )
 
 
 def _load(folder: Path, options: LinkOptions) -> tuple[Build, Payload]:

@@ -76,12 +76,15 @@ def run(build: Build, console: Console, *, netlist: bool = True, jobs: int | Non
 
 
 def _show(proof: Proof, console: Console, *, every: bool) -> None:
+    from rich.markup import escape
+
     from bittrigger.prove import ASSUMED, TESTED_ONLY, Verdict
 
     console.print(_list(proof) if every else _table(proof))
     for claim in proof.claims:
         if claim.verdict is not Verdict.PROVEN:
-            console.print(f"[red]{claim.verdict.value}[/] {claim.subject}: {claim.statement}: {claim.detail}")
+            said = escape(f"{claim.subject}: {claim.statement}: {claim.detail}")
+            console.print(f"[red]{claim.verdict.value}[/] {said}")
     if proof.proven:
         forms = "the Verilog and the netlist give" if proof.netlist else "the Verilog gives"
         rest = "" if proof.netlist else " The netlist is not proven."
@@ -122,11 +125,12 @@ def _table(proof: Proof) -> Table:
 
 
 def _list(proof: Proof) -> Table:
+    from rich.markup import escape
     from rich.table import Table
 
     table = Table(title=_title(proof), title_justify="left")
     for column in ("", "claim", "method", "", "figures"):
         table.add_column(column)
     for claim in proof.claims:
-        table.add_row(claim.subject, claim.statement, claim.method, _mark(claim), claim.detail)
+        table.add_row(claim.subject, claim.statement, claim.method, _mark(claim), escape(claim.detail))
     return table

@@ -68,7 +68,7 @@ def command(
         report = replace(report, budget=find_budget(budget).name)
     if kind == "html":
         target = write_page(build, report, output, card)
-        terminal().print(f"wrote {target}", soft_wrap=True)
+        terminal().print(f"wrote {target}", soft_wrap=True, markup=False)
     else:
         show(report, kind, terminal(), build)
     write_json(json_file, "report-1", report_json(report))

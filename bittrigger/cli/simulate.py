@@ -37,7 +37,7 @@ DEFAULT_EVENTS = 1000
 @click.option("--as-is", is_flag=True, help="Compile and run what lies in FOLDER, even if bittrigger did not write it.")
 @json_option()
 @junit_option()
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the random events.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the random events.")
 def command(
     folder: Path,
     executors: tuple[str, ...],
@@ -131,6 +131,7 @@ def without_corners(outcome: Outcome, corners: int) -> Outcome:
 
 
 def _table(outcomes: Sequence[Outcome], events: int, corners: int) -> object:
+    from rich.markup import escape
     from rich.table import Table
 
     table = Table(title=f"{events:,} events and {corners} corner vectors", title_justify="left")
@@ -140,7 +141,7 @@ def _table(outcomes: Sequence[Outcome], events: int, corners: int) -> object:
     table.add_column("events/s", justify="right")
     for outcome in outcomes:
         if outcome.not_run is not None:
-            table.add_row(outcome.executor, f"[yellow]not run: {outcome.not_run}[/]", "", "")
+            table.add_row(outcome.executor, f"[yellow]not run: {escape(outcome.not_run)}[/]", "", "")
             continue
         verdict = "[green]yes[/]" if outcome.agrees else f"[red]{type(outcome.error).__name__}[/]"
         rate = f"{(events + corners) / outcome.seconds:,.0f}" if outcome.codes is not None else ""

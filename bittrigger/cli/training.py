@@ -29,7 +29,12 @@ _OPTIONS = (
         "--activation-bits", type=int, default=8, show_default=True, help="Of activations without a quantizer."
     ),
     click.option(
-        "--seed", "-s", type=int, default=1, show_default=True, help="Of the split of the events and the training."
+        "--seed",
+        "-s",
+        type=click.IntRange(0),
+        default=1,
+        show_default=True,
+        help="Of the split of the events and the training.",
     ),
     click.option("--batch-size", type=int, default=256, show_default=True, help="Events of a training step."),
     click.option("--learning-rate", type=float, default=1e-3, show_default=True, help="At the start of the training."),

@@ -51,4 +51,4 @@ def command(folder: Path, interface: str, beat_bits: int, out_beat_bits: int | N
             f"inputs {inputs.beats} beats of {inputs.beat_bits} bits, outputs {outputs.beats} beats of {outputs.beat_bits} bits, "
             f"latency {axis_latency_cycles(pipeline, inputs)} cycles if nothing waits"
         )
-    terminal().print(f"wrote {files[0]}: {text}")
+    terminal().print(f"wrote {files[0]}: {text}", markup=False)

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from bittrigger.errors import ConfigError
 from bittrigger.ir.fixed import IntArray
 from bittrigger.ir.graph import Graph, input_intervals
+
+MAX_BYTES = 2 << 30
+"""Most memory that the codes of one run take."""
 
 
 def _bounds(graph: Graph) -> tuple[IntArray, IntArray]:
@@ -36,7 +40,18 @@ def _wrapped(codes: IntArray, low: IntArray, high: IntArray) -> IntArray:
 
 
 def random_codes(graph: Graph, events: int, seed: int) -> IntArray:
-    """Uniform codes within each port's range, `(events, n_inputs)` int64; equal for equal ``seed``."""
+    """Uniform codes within each port's range, `(events, n_inputs)` int64; equal for equal ``seed``.
+
+    Raises:
+        ConfigError: if ``seed`` is negative, or the codes would take more than ``MAX_BYTES``.
+    """
+    if seed < 0:
+        raise ConfigError(f"seed {seed}; allowed are 0 and above")
+    most = MAX_BYTES // (8 * graph.n_inputs)
+    if not 0 <= events <= most:
+        raise ConfigError(
+            f"{events} events of {graph.n_inputs} inputs; allowed are {most} at a time, which take 2 GiB; run fewer"
+        )
     low, high = _bounds(graph)
     size = (events, graph.n_inputs)
     return np.random.default_rng(seed).integers(low, high, size=size, dtype=np.int64, endpoint=True)

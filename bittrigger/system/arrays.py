@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import io
+import math
+import os
+import stat
 import tokenize
 import zipfile
 import zlib
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +17,11 @@ import numpy.typing as npt
 from bittrigger.errors import ConfigError
 
 MAX_BYTES = 2 << 30
-"""Largest array that is unpacked from an archive."""
+"""Largest array that is read."""
+
+FREE_BYTES = 256 << 20
+MAX_RATIO = 200
+"""An array beyond ``FREE_BYTES`` may be this many times as large as its compressed form; DEFLATE reaches 1,032 on nothing."""
 
 _FAILURES = (
     OSError,
@@ -39,39 +45,61 @@ def read_array(path: Path, what: str, member: str | None = None, *, max_entries:
     Args:
         what: what the file holds, for messages.
         member: name in an .npz; None if only .npy will do.
-        max_entries: most entries that an .npy may have, looked at before it is read; None for any number.
+        max_entries: most entries that the array may have, looked at before it is read; None for any number.
 
     Raises:
-        ConfigError: if the file cannot be read, is damaged, holds pickles, has more than ``max_entries``, or unpacks to
-            more than ``MAX_BYTES``.
+        ConfigError: if the file cannot be read, is no regular file, is damaged, holds pickles, has more than ``max_entries``
+            or than ``MAX_BYTES``, or is much smaller than what it unpacks to.
     """
     kinds = ".npy" if member is None else ".npy or .npz"
     try:
-        if member is not None and zipfile.is_zipfile(path):
-            return _from_archive(path, what, member)
-        mapped = np.lib.format.open_memmap(path, mode="r")  # type: ignore[no-untyped-call]
-        if max_entries is None or mapped.size <= max_entries:
-            return np.array(mapped)
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(handle, "rb") as stream:
+            status = os.fstat(handle)
+            if not stat.S_ISREG(status.st_mode):
+                raise ConfigError(f"{what} {path}: it is no regular file; allowed are {kinds} files; copy it to one")
+            if member is None or stream.read(2) != b"PK":
+                stream.seek(0)
+                return _read_npy(stream, status.st_size, f"{what} {path}", max_entries)
+            return _from_archive(stream, f"{what} {path}", member, max_entries)
     except _FAILURES as error:
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise ConfigError(f"{what} {path}: not a readable {kinds} file ({reason})") from error
-    raise ConfigError(
-        f"{what} {path}: shape {mapped.shape} is too large for memory: {mapped.size} entries; allowed are {max_entries}; "
-        "split it"
-    )
 
 
-def _from_archive(path: Path, what: str, member: str) -> npt.NDArray[Any]:
-    with zipfile.ZipFile(path) as archive:
+def _from_archive(stream: BinaryIO, where: str, member: str, max_entries: int | None) -> npt.NDArray[Any]:
+    with zipfile.ZipFile(stream) as archive:
         if f"{member}.npy" not in archive.namelist():
-            raise ConfigError(
-                f"{what} {path}: no array {member!r} in it; save it with numpy.savez(path, {member}=events)"
-            )
-        size = archive.getinfo(f"{member}.npy").file_size
+            raise ConfigError(f"{where}: no array {member!r} in it; save it with numpy.savez(path, {member}=events)")
+        info = archive.getinfo(f"{member}.npy")
+        size, packed = info.file_size, info.compress_size
         if size > MAX_BYTES:
+            raise ConfigError(f"{where}: array {member!r} unpacks to {size} bytes; allowed are {MAX_BYTES}; split it")
+        if size > FREE_BYTES and size > MAX_RATIO * packed:
             raise ConfigError(
-                f"{what} {path}: array {member!r} unpacks to {size} bytes; allowed are {MAX_BYTES}; split it"
+                f"{where}: array {member!r} unpacks from {packed} to {size} bytes; allowed are {FREE_BYTES}, or {MAX_RATIO} "
+                "times as many; save it with numpy.savez"
             )
-        data = io.BytesIO(archive.read(f"{member}.npy"))
-    array: npt.NDArray[Any] = np.load(data, allow_pickle=False)
+        with archive.open(info) as unpacked:
+            return _read_npy(unpacked, size, where, max_entries)
+
+
+def _read_npy(stream: IO[bytes], size: int, where: str, max_entries: int | None) -> npt.NDArray[Any]:
+    """The array in an .npy file of ``size`` bytes, whose header is held against them before memory is taken."""
+    version = np.lib.format.read_magic(stream)  # type: ignore[no-untyped-call]
+    if version not in ((1, 0), (2, 0)):
+        raise ValueError(f"version {version}")
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, _, dtype = read(stream)  # type: ignore[no-untyped-call]
+    entries = math.prod(shape)
+    if min(shape, default=0) < 0 or entries * dtype.itemsize > size:
+        raise ValueError(f"shape {shape} of {dtype} in {size} bytes")
+    if max_entries is not None and entries > max_entries:
+        raise ConfigError(
+            f"{where}: shape {shape} is too large for memory: {entries} entries; allowed are {max_entries}; split it"
+        )
+    if size > MAX_BYTES:
+        raise ConfigError(f"{where}: it has {size} bytes; allowed are {MAX_BYTES}; split it")
+    stream.seek(0)
+    array: npt.NDArray[Any] = np.lib.format.read_array(stream, allow_pickle=False)  # type: ignore[no-untyped-call]
     return array
