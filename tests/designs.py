@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 
+from bittrigger.build.folder import load_build, save_build, write_firmware
 from bittrigger.ir.block_floating_point import MagnitudeOr, ShiftDown, ShiftUp, exponent_table
 from bittrigger.ir.fixed import FixedPoint, Interval, Rounding
 from bittrigger.ir.graph import (
@@ -20,7 +21,9 @@ from bittrigger.ir.graph import (
 from bittrigger.ir.wire import ZERO, Wire
 from bittrigger.passes.lower_trees import lower_trees
 from bittrigger.schedule.schedule import Schedule
+from bittrigger.settings import Settings
 from bittrigger.solver import SolverOptions, solve
+from bittrigger.synth.yosys import synthesize
 
 
 def rounding_forms(shift):
@@ -139,3 +142,13 @@ def places():
     graph = Graph("places", nodes, ("last", "left", "inner"))
     verify(graph)
     return graph
+
+
+def build_of(pipeline, folder, *, synth=False):
+    """A whole build of ``pipeline``, sealed; synthesised if told."""
+    settings = Settings(clock_mhz=pipeline.clock_mhz)
+    write_firmware(pipeline, folder, settings)
+    if synth:
+        synthesize(pipeline, folder / "rtl", folder / "synth")
+    save_build(folder, pipeline, settings, {})
+    return load_build(folder)

@@ -6,11 +6,11 @@ import shutil
 
 import numpy as np
 import pytest
-from designs import graph, rounding_forms, solved
+from designs import build_of, graph, rounding_forms, solved
 from strategies import adder_graphs, graphs, merged
 from test_rtl import graph_of_adders, pipeline_of, sample
 
-from bittrigger.build.folder import load_build, save_build, write_firmware
+from bittrigger.build.folder import load_build
 from bittrigger.build.manifest import seal, sha256
 from bittrigger.errors import ConfigError, ProofError
 from bittrigger.ir.adders import Adder, AdderGraph, Output, Term
@@ -23,18 +23,7 @@ from bittrigger.prove.claims import Unproven
 from bittrigger.prove.linear import prove_matrix, prove_widths
 from bittrigger.prove.run import to_json
 from bittrigger.prove.wiring import prove_wiring
-from bittrigger.settings import Settings
 from bittrigger.synth.netlist import flatten
-from bittrigger.synth.yosys import synthesize
-
-
-def build_of(pipeline, folder, *, synth=False):
-    settings = Settings(clock_mhz=pipeline.clock_mhz)
-    write_firmware(pipeline, folder, settings)
-    if synth:
-        synthesize(pipeline, folder / "rtl", folder / "synth")
-    save_build(folder, pipeline, settings, {})
-    return load_build(folder)
 
 
 def verdicts(proof):

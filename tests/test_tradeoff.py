@@ -5,10 +5,10 @@ from functools import lru_cache
 
 import numpy as np
 import pytest
-from designs import graph
+from designs import build_of, graph
 from test_matrix import WEIGHTS, run, save
 
-from bittrigger.build.folder import Build, load_build, write_firmware
+from bittrigger.build.folder import load_build, write_firmware
 from bittrigger.compile.pipeline import create_pipeline
 from bittrigger.device.cost_model import estimate
 from bittrigger.errors import ConfigError
@@ -144,7 +144,6 @@ def test_multi_bit_and_ternary_layers_share_one_optimiser(tmp_path):
     np.testing.assert_array_equal(evaluate(pipeline.graph, codes), evaluate(network, codes))
     first = pipeline.modules[0]
     assert (evaluate_adders(first.adders, codes) == codes @ first.node.weights + first.node.bias).all()
-    write_firmware(pipeline, tmp_path, settings)
-    build = Build(tmp_path, settings, {}, pipeline)
+    build = build_of(pipeline, tmp_path)
     assert prove(build, netlist=False).proven
     assert [outcome.error for outcome in run_executors(build, ("oracle", "emulator"), codes)] == [None, None]

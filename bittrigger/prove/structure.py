@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from bittrigger.prove.rtl import Rtl, read_rtl
 from bittrigger.prove.tasks import Setting
 from bittrigger.prove.text import LIBRARY, check_texts
 from bittrigger.synth.netlist_text import check_text
-from bittrigger.synth.strict import NetlistFault, Pins, check_module, only_module
+from bittrigger.synth.strict import NetlistFault, Pins, check_module, load_module
 from bittrigger.synth.yosys import design_sources, netlist_files
 
 _CLOCK = re.compile(r"^ +input +wire +clk\b", re.MULTILINE)
@@ -81,10 +80,10 @@ def _netlist_claim(path: Path, ports: dict[str, Pins], gates: dict[str, Any]) ->
 
     def check() -> str:
         try:
-            module = only_module(json.loads(path.read_bytes(), object_pairs_hook=_no_repeats), name)
+            module = load_module(path)
             bits = check_module(module, {child: pins for child, pins in ports.items() if child != name})
             check_text(path.with_suffix(".v").read_text(encoding="ascii"), name, module)
-        except (NetlistFault, OSError, ValueError, RecursionError) as fault:
+        except (NetlistFault, OSError, ValueError) as fault:
             raise Unproven(f"{path.parent.name}/{name}: {fault}") from fault
         gates[name] = module
         return f"{len(module['cells'])} cells, {bits} bits, each with one driver"
@@ -93,13 +92,6 @@ def _netlist_claim(path: Path, ports: dict[str, Pins], gates: dict[str, Any]) ->
         "the netlist is cells of one list, whole and defined, and each bit has one driver; its Verilog says the same"
     )
     return attempt(name, "structure", statement, "a table of cells, a grammar of its own", check)
-
-
-def _no_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise NetlistFault(f"a name occurs twice among {', '.join(name for name, _ in pairs[:4])}")
-    return found
 
 
 def module_ports(pipeline: Pipeline, vectors: Vectors, rtl: Path) -> dict[str, Pins]:

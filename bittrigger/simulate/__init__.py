@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from bittrigger.ir.fixed import IntArray
@@ -20,3 +20,11 @@ class Executor(Protocol):
 
     def run(self, codes: IntArray) -> IntArray:
         """Output codes `(events, n_outputs)` for input codes `(events, n_inputs)`."""
+
+
+@runtime_checkable
+class HasEntries(Protocol):
+    """An executor whose design has more public entries than ``run`` calls."""
+
+    def check_entries(self) -> None:
+        """Compare them with the oracle; raise ``MismatchError`` if one differs."""

@@ -17,7 +17,7 @@ from bittrigger.errors import BittriggerError, ConfigError, MismatchError
 from bittrigger.ir.fixed import FloatArray, IntArray
 from bittrigger.ir.graph import Graph
 from bittrigger.ir.ports import decode_outputs, output_fields
-from bittrigger.simulate import EXECUTORS, Executor
+from bittrigger.simulate import EXECUTORS, Executor, HasEntries
 from bittrigger.simulate.diagnose.record import Record, record_mismatch
 from bittrigger.simulate.executors.oracle import Oracle
 
@@ -188,9 +188,12 @@ def run_executors(
         found: IntArray | None = None
         error: BittriggerError | None = None
         try:
-            found = create_executor(name, build, simulator, model, events).run(codes)
+            executor = create_executor(name, build, simulator, model, events)
+            found = executor.run(codes)
             if outcomes and outcomes[0].codes is not None:
                 compare(build.graph, outcomes[0].codes, found, ("oracle", name))
+            if isinstance(executor, HasEntries):
+                executor.check_entries()
         except BittriggerError as failure:
             error = failure
         seconds = time.perf_counter() - started

@@ -6,9 +6,14 @@ whose value at power-up is not 0, is refused, and so is an undefined bit anywher
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
+
+from bittrigger.errors import ToolError
+from bittrigger.synth.netlist import Netlist, flatten
 
 Pins = Mapping[str, tuple[str, int]]
 """Direction and width of each pin."""
@@ -65,17 +70,54 @@ class NetlistFault(Exception):  # noqa: N818 - not an error of the program
     """Raised where a netlist holds what it may not."""
 
 
-def only_module(data: Json, name: str) -> Json:
-    """The one module of Yosys' JSON ``data``.
+def load_module(path: Path) -> Json:
+    """The one module of the JSON file ``path`` of Yosys, which has to bear the file's name.
 
     Raises:
-        NetlistFault: if it is another, or not the only one.
+        NetlistFault: if it cannot be read, a name occurs twice in it, or it holds another module.
     """
+    try:
+        data = json.loads(path.read_bytes(), object_pairs_hook=_no_repeats)
+    except (OSError, ValueError, RecursionError) as error:
+        raise NetlistFault(f"not readable ({error})") from error
     modules = data.get("modules") if isinstance(data, dict) else None
-    module = modules.get(name) if isinstance(modules, dict) and len(modules) == 1 else None
+    module = modules.get(path.stem) if isinstance(modules, dict) and len(modules) == 1 else None
     if not isinstance(module, dict):
-        raise NetlistFault(f"holds other than the one module {name!r}")
+        raise NetlistFault(f"holds other than the one module {path.stem!r}")
     return module
+
+
+def _no_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise NetlistFault(f"a name occurs twice among {', '.join(name for name, _ in pairs[:4])}")
+    return found
+
+
+def read_strict(files: list[Path]) -> Netlist:
+    """The flat netlist of a design, one file a module, the top last.
+
+    Raises:
+        ToolError: if it holds what it may not.
+    """
+    modules: dict[str, Json] = {}
+    path = files[-1]
+    try:
+        for path in files:
+            modules[path.stem] = load_module(path)
+        ports = {name: _ports(module) for name, module in modules.items()}
+        for path in files:
+            check_module(modules[path.stem], {name: pins for name, pins in ports.items() if name != path.stem})
+    except NetlistFault as fault:
+        raise ToolError(f"netlist {path}: {fault}; convert the model again") from fault
+    return flatten(files[-1].stem, modules)
+
+
+def _ports(module: Json) -> Pins:
+    try:
+        return {name: (port["direction"], len(port["bits"])) for name, port in module["ports"].items()}
+    except (KeyError, TypeError, AttributeError) as error:
+        raise NetlistFault(f"its ports are not readable ({error})") from error
 
 
 def check_module(module: Json, modules: Mapping[str, Pins]) -> int:

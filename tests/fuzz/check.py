@@ -23,7 +23,7 @@ from bittrigger.frontend.quiet import quiet_tensorflow, without_autograph
 from bittrigger.ir.fixed import FloatArray, IntArray
 from bittrigger.ir.graph import evaluate
 from bittrigger.ir.ports import decode_inputs, decode_outputs
-from bittrigger.prove import Verdict, run
+from bittrigger.prove import Verdict, run, structure
 from bittrigger.settings import Settings
 from bittrigger.simulate.compare import compare, run_executors
 from bittrigger.simulate.vectors import corner_codes, random_codes
@@ -317,7 +317,7 @@ def _check(case: _Case, found: IntArray, kind: str) -> None:
 def _prove(case: _Case, yosys: Yosys) -> None:
     """Prove the Verilog for every input."""
     before = yosys.cpu_s
-    with case.stage("prove"), patch.object(run, "read_rtl", yosys.rtl):
+    with case.stage("prove"), patch.object(structure, "read_rtl", yosys.rtl):
         proof = run.prove(_built(case), netlist=False, jobs=1)
         refuted = [claim for claim in proof.claims if claim.verdict is Verdict.REFUTED]
         if refuted:

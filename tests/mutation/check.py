@@ -161,14 +161,17 @@ def _lint(pipeline, folder):
 
 
 def _proven(pipeline, folder):
-    from bittrigger.build.folder import Build
+    from bittrigger.build.folder import load_build, save_build, write_firmware
     from bittrigger.prove import prove
     from bittrigger.prove.equivalence import prove_equal
     from bittrigger.prove.rtl import read_rtl
     from bittrigger.settings import Settings
     from bittrigger.synth.yosys import design_sources
 
-    proof = prove(Build(folder, Settings(), {}, pipeline), netlist=False, jobs=1)
+    settings = Settings(clock_mhz=pipeline.clock_mhz)
+    write_firmware(pipeline, folder, settings)
+    save_build(folder, pipeline, settings, {})
+    proof = prove(load_build(folder), netlist=False, jobs=1)
     if not proof.proven:
         return False
     work = folder / "work"

@@ -19,11 +19,13 @@ from pathlib import Path
 
 import numpy as np
 
+from bittrigger.emit.hls.project import top_ports
 from bittrigger.emit.render import render
 from bittrigger.errors import ConfigError, InternalError, ToolNotFoundError
 from bittrigger.ir.fixed import IntArray
 from bittrigger.ir.graph import Graph, evaluate_nodes
 from bittrigger.ir.pipeline import Pipeline
+from bittrigger.simulate.executors.csim_entries import check_project
 from bittrigger.simulate.simulators.compiled import (
     compiler_version,
     digest,
@@ -152,6 +154,16 @@ class CSim:
         self._entry(inputs.ctypes.data, outputs.ctypes.data, inputs.shape[0])
         return outputs
 
+    def check_entries(self) -> None:
+        """Check what the project promises besides: no state, no text for synthesis alone, right test data.
+
+        Raises:
+            MismatchError: if it does not hold.
+            ToolNotFoundError: if g++ or hls4ml's headers are missing.
+            ToolError: if the sources do not compile.
+        """
+        check_project(self.graph, self.project, self.run)
+
     @cached_property
     def _entry(self) -> Callable[[int, int, int], None]:
         entry = ctypes.CDLL(str(self.build())).bittrigger_csim
@@ -236,7 +248,7 @@ class CSim:
             seen: set[str] = set()
             texts.append("".join(_flattened(firmware, name, seen) for name in group))
         texts[-1] += _flattened(firmware, f"{self.graph.name}_codes.h", set())
-        texts[-1] += render("csim_bridge.cpp.j2", name=self.graph.name)
+        texts[-1] += render("csim_bridge.cpp.j2", name=self.graph.name, ports=top_ports(self.graph))
         return [_Unit(text, digest(toolchain, text)) for text in texts]
 
     def _compile(self, units: list[_Unit], command: list[str]) -> list[Path]:

@@ -21,6 +21,7 @@ from bittrigger.emit.render import render
 from bittrigger.errors import ConfigError, InternalError, ToolError
 from bittrigger.ir.fixed import FloatArray, IntArray
 from bittrigger.ir.graph import Graph, Input
+from bittrigger.simulate.executors.emulator_entries import Library, check_entries
 from bittrigger.simulate.simulators.compiled import (
     compiler_version,
     digest,
@@ -99,6 +100,23 @@ class Emulator:
         if done < inputs.shape[0]:
             raise ConfigError(self._refusal(done, "an input is not finite; all must be"))
         return outputs
+
+    def check_entries(self) -> None:
+        """Compare every other public entry with the oracle: real numbers, ``encode``, sizes, refusals, Python, CMSSW.
+
+        Raises:
+            MismatchError: if one differs.
+            ToolNotFoundError: if g++ or make is missing.
+            ToolError: if the sources do not compile.
+        """
+        check_entries(
+            Library(self.graph, self.library, self.source, self.build(), self.cache, self._entry, self._count)
+        )
+
+    def _count(self, function: str) -> int:
+        entry = getattr(self._loaded, f"{self.library}_{function}")
+        entry.restype = ctypes.c_int64
+        return int(entry())
 
     def _check_shape(self, events: npt.NDArray[Any]) -> None:
         if events.ndim != 2 or events.shape[1] != self.graph.n_inputs:

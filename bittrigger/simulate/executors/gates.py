@@ -16,7 +16,7 @@ from bittrigger.ir.pipeline import Pipeline
 from bittrigger.ir.ports import Field, common_type, input_fields, output_fields, pack, unpack
 from bittrigger.simulate.simulators.cells import Words
 from bittrigger.simulate.simulators.program import Program
-from bittrigger.synth.netlist import read_netlist
+from bittrigger.synth.strict import read_strict
 from bittrigger.synth.yosys import netlist_files
 
 BLOCK = 8192
@@ -51,7 +51,7 @@ class GateSim:
         missing = [path for path in files if not path.is_file()]
         if missing:
             raise ToolError(f"netlist {missing[0]} not found; convert the model again, without --no-synth")
-        return Program(read_netlist(self.pipeline.graph.name, files))
+        return Program(read_strict(files))
 
     def run(self, codes: IntArray) -> IntArray:
         """Output codes `(events, n_outputs)` for input codes `(events, n_inputs)`.

@@ -177,11 +177,13 @@ std::int64_t run(const Value *inputs, Result *outputs, std::int64_t events) {
 
 std::int64_t encode(const double *values, std::int64_t *codes, std::int64_t events) {
     for (std::int64_t e = 0; e < events; e++, values += N_INPUTS, codes += N_INPUTS) {
+        std::int64_t room[N_INPUTS];
         bool good = true;
-        good &= Port_jet::encode(values + 0, codes + 0);
+        good &= Port_jet::encode(values + 0, room + 0);
         if (!good) {
             return e;
         }
+        std::memcpy(codes, room, sizeof room);
     }
     return events;
 }
