@@ -115,8 +115,8 @@ def built(request, tmp_path_factory):
     folder, options = tmp_path_factory.mktemp("scales"), Settings(clock_mhz=request.param)
     pipeline = create_pipeline(scales(), options)
     write_firmware(pipeline, folder, options)
-    save_build(folder, pipeline, options, {})
     made = synthesize(pipeline, folder / "rtl", folder / "synth")
+    save_build(folder, pipeline, options, {})
     return load_build(folder), made
 
 
