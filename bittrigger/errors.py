@@ -47,5 +47,9 @@ class ProofError(BittriggerError):
     """A claim about a design is refuted, or could not be decided."""
 
 
+class TamperError(BittriggerError):
+    """A package is not what was released."""
+
+
 class InternalError(Exception):
     """An invariant of bittrigger is broken: a bug of ours, shown with its traceback."""

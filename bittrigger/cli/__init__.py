@@ -30,6 +30,8 @@ VERBS = {
     "patterns": "Write, check and convert pattern files of the trigger boards.",
     "prove": "Prove a build for every input: weights, widths, Verilog, latency, netlist.",
     "wrap": "Put a build behind AXI4-Stream or EMP links.",
+    "package": "Make a release of a build: firmware, lists, constraints, patterns, report, proof, manifest.",
+    "verify": "Check a release: every hash, every emitted file, and with --prove the proof.",
     "report": "Show resources, latency and the budget's verdict.",
     "solve": "Find the adder graph of one matrix.",
     "data": "Generate physics data to train and test on, and describe it.",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,6 +11,9 @@ from bittrigger.cli.console import busy, json_option, junit_option, terminal, wr
 from bittrigger.cli.options import chosen_settings, design_options
 
 if TYPE_CHECKING:
+    from bittrigger.build.folder import Build
+    from bittrigger.prove import Proof
+    from bittrigger.report import Report
     from bittrigger.simulate.compare import Outcome
 
 STAGES = {
@@ -67,15 +70,11 @@ def command(
     """Convert the Keras MODEL (.h5 or .keras) into firmware, proven right and judged by a budget."""
     from bittrigger.cli.prove import run as run_proof
     from bittrigger.cli.report import show
-    from bittrigger.cli.simulate import keep_results
+    from bittrigger.cli.simulate import judge_events, keep_results, raise_unless_fitting
     from bittrigger.cli.simulate import simulate as run
     from bittrigger.compile import convert as job
-    from bittrigger.prove.run import proof_cases, proof_json
-    from bittrigger.report.junit import report_cases
-    from bittrigger.report.schema import report_json
     from bittrigger.report.vendor import add_captured, run_vendor_tools
     from bittrigger.simulate.compare import raise_first
-    from bittrigger.simulate.junit import outcome_cases
     from bittrigger.simulate.results import results_json
     from bittrigger.system.toolchain import require_tool
 
@@ -111,22 +110,41 @@ def command(
         report = add_captured(report, output)
     show(report, "text", console)
     console.print(f"Build in {output}", markup=False)
-    cases = [*outcome_cases(outcomes), *(proof_cases(proof) if proof else ()), *report_cases(report)]
+    _write_machine_files(build, report, outcomes, results, proof, (json_file, junit))
+    fits = judge_events(build, values, outcomes, 0 if results is None else results["corner_vectors"], events=events)
+    raise_first(outcomes)
+    if proof is not None:
+        proof.raise_unless_proven()
+    if check:
+        raise_unless_fitting(fits)
+        report.raise_unless_passed()
+
+
+def _write_machine_files(
+    build: Build,
+    report: Report,
+    outcomes: list[Outcome],
+    results: dict[str, Any] | None,
+    proof: Proof | None,
+    files: tuple[Path | None, Path | None],
+) -> None:
+    """Write the JSON and the JUnit report that were asked for."""
+    from bittrigger.prove.run import proof_cases, proof_json
+    from bittrigger.report.junit import report_cases
+    from bittrigger.report.schema import report_json
+    from bittrigger.simulate.junit import outcome_cases
+
     facts = {
         "design": report.design,
-        "folder": str(output),
+        "folder": str(build.folder),
         "stage_seconds": build.stage_seconds,
         "report": report_json(report),
         "simulation": results,
         "proof": None if proof is None else proof_json(proof),
     }
-    write_json(json_file, "convert-1", facts)
-    write_junit(junit, report.design, cases)
-    raise_first(outcomes)
-    if proof is not None:
-        proof.raise_unless_proven()
-    if check:
-        report.raise_unless_passed()
+    write_json(files[0], "convert-1", facts)
+    cases = [*outcome_cases(outcomes), *(proof_cases(proof) if proof else ()), *report_cases(report)]
+    write_junit(files[1], report.design, cases)
 
 
 def _stage_line(seconds: dict[str, float]) -> str:

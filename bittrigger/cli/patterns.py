@@ -110,10 +110,11 @@ def check(
     infer_packets: bool,
     options: LinkOptions,
 ) -> None:
-    """Compare the captured output FILES, in order, with the oracle of the build in FOLDER: every bit."""
-    from bittrigger.patterns.design import check_boards
+    """Compare the captured output FILES, by the numbers in their names, with the oracle of the build in FOLDER: every bit."""
+    from bittrigger.patterns.design import check_boards, in_order
 
     build, payload = _load(folder, options)
+    files = tuple(in_order(files))
     boards = [_read(path, form, lenient=lenient, infer=infer_packets) for path in files]
     codes = _codes(build, payload, events, count, seed)
     number = check_boards(build.graph, codes, boards, [str(path) for path in files], payload)
@@ -129,7 +130,7 @@ def check(
 def play(folder: Path, files: tuple[Path, ...], output: Path, form: str, options: LinkOptions) -> None:
     """Play the input FILES into the EMP wrapper of the build in FOLDER, in Verilator, and capture what comes out."""
     from bittrigger.emit.wrappers import emit_emp
-    from bittrigger.patterns.design import write_boards
+    from bittrigger.patterns.design import in_order, write_boards
     from bittrigger.patterns.formats import parse_format
     from bittrigger.simulate.intake import check_emitted
     from bittrigger.simulate.wrapper import WrapperSim, play_boards
@@ -137,7 +138,7 @@ def play(folder: Path, files: tuple[Path, ...], output: Path, form: str, options
     wanted = parse_format(form)
     build, payload = _load(folder, options)
     check_emitted(build)
-    boards = [_read(path, None, lenient=False, infer=False) for path in files]
+    boards = [_read(path, None, lenient=False, infer=False) for path in in_order(files)]
     sources = emit_emp(build.pipeline, payload, folder / "wrap" / "emp")
     sim = WrapperSim.of_build(folder, build.graph.name, sources, build.cache)
     console = terminal()

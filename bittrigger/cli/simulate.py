@@ -9,13 +9,23 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bittrigger.cli.console import SeveralWords, busy, json_option, junit_option, terminal, write_json, write_junit
+from bittrigger.cli.console import (
+    SeveralWords,
+    busy,
+    errors,
+    json_option,
+    junit_option,
+    terminal,
+    write_json,
+    write_junit,
+)
 from bittrigger.simulate import EXECUTORS
 
 if TYPE_CHECKING:
     from bittrigger.build.folder import Build
     from bittrigger.ir.fixed import FloatArray
     from bittrigger.simulate.compare import Outcome
+    from bittrigger.simulate.inputs import PortFit
 
 DEFAULT_EVENTS = 1000
 
@@ -35,6 +45,9 @@ DEFAULT_EVENTS = 1000
 @click.option("--save-outputs", type=click.Path(path_type=Path), help="Write the outputs of each executor (.npz).")
 @click.option("--model", type=click.Path(path_type=Path), help="The Keras model of the build, for keras.")
 @click.option("--as-is", is_flag=True, help="Compile and run what lies in FOLDER, even if bittrigger did not write it.")
+@click.option(
+    "--check", is_flag=True, help="Exit with 1 if events do not fit the port, too. (Differing bits always do.)"
+)
 @json_option()
 @junit_option()
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the random events.")
@@ -50,6 +63,7 @@ def command(
     json_file: Path | None,
     junit: Path | None,
     seed: int,
+    check: bool,
 ) -> None:
     """Run the build in FOLDER in several executors and compare every bit with the oracle."""
     from bittrigger.build.folder import load_build
@@ -72,7 +86,40 @@ def command(
     keep_results(build, results)
     write_json(json_file, "simulate-1", results)
     write_junit(junit, build.graph.name, outcome_cases(outcomes))
+    fits = judge_events(build, values, outcomes, corners, events=events)
     compare.raise_first(outcomes)
+    if check:
+        raise_unless_fitting(fits)
+
+
+def judge_events(
+    build: Build, values: FloatArray | None, outcomes: Sequence[Outcome], corners: int, *, events: int | None
+) -> tuple[PortFit, ...]:
+    """Say on standard error where events do not fit their port, or outputs do not tell events apart."""
+    from bittrigger.simulate.inputs import fit_lines, output_lines, port_fits
+
+    lines: list[str] = []
+    fits: tuple[PortFit, ...] = ()
+    if values is not None:
+        own = build.settings.input_precision is None
+        fits = port_fits(build.graph, values[:events], own=own)
+        lines += fit_lines(fits)
+        oracle = next((item.codes for item in outcomes if item.codes is not None), None)
+        if oracle is not None:
+            lines += output_lines(build.graph, oracle[: len(oracle) - corners])
+    for line in lines:
+        errors().print(f"note: {line}", markup=False)
+    return fits
+
+
+def raise_unless_fitting(fits: Sequence[PortFit]) -> None:
+    """Refuse events of which the firmware sees other values than the model."""
+    from bittrigger.errors import BittriggerError
+    from bittrigger.simulate.inputs import fit_lines
+
+    harmful = [fit for fit in fits if fit.harmful]
+    if harmful:
+        raise BittriggerError("; ".join(fit_lines(harmful)))
 
 
 def simulate(
@@ -115,11 +162,12 @@ def simulate(
 
 
 def keep_results(build: Build, results: dict[str, Any]) -> None:
-    """Leave the results in the build, for its report; a build that cannot be written goes without."""
+    """Leave the results in the build, for its report; a release and a build that cannot be written go without."""
+    from bittrigger.build.package import MANIFEST as RELEASE
     from bittrigger.cli.evidence import SIMULATION
     from bittrigger.system.locks import is_writable
 
-    if is_writable(build.folder):
+    if is_writable(build.folder) and not (build.folder / RELEASE).exists():
         (build.folder / SIMULATION).write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
 
 
@@ -134,16 +182,20 @@ def _table(outcomes: Sequence[Outcome], events: int, corners: int) -> object:
     from rich.markup import escape
     from rich.table import Table
 
+    from bittrigger.simulate.results import verdict
+
     table = Table(title=f"{events:,} events and {corners} corner vectors", title_justify="left")
     table.add_column("executor")
-    table.add_column("every bit equal")
-    table.add_column("seconds", justify="right")
+    table.add_column("every bit")
+    table.add_column("build (s)", justify="right")
+    table.add_column("run (s)", justify="right")
     table.add_column("events/s", justify="right")
     for outcome in outcomes:
         if outcome.not_run is not None:
-            table.add_row(outcome.executor, f"[yellow]not run: {escape(outcome.not_run)}[/]", "", "")
+            table.add_row(outcome.executor, f"[yellow]not run: {escape(outcome.not_run)}[/]", "", "", "")
             continue
-        verdict = "[green]yes[/]" if outcome.agrees else f"[red]{type(outcome.error).__name__}[/]"
-        rate = f"{(events + corners) / outcome.seconds:,.0f}" if outcome.codes is not None else ""
-        table.add_row(outcome.executor, verdict, f"{outcome.seconds:.2f}", rate)
+        said = verdict(outcome)
+        mark = f"[green]{said}[/]" if outcome.agrees else f"[red]{said}[/]"
+        rate = f"{(events + corners) / outcome.run_seconds:,.0f}" if outcome.codes is not None else ""
+        table.add_row(outcome.executor, mark, f"{outcome.build_seconds:.2f}", f"{outcome.run_seconds:.2f}", rate)
     return table

@@ -9,6 +9,7 @@ import numpy as np
 
 from bittrigger.build.folder import Build, fresh_folder, save_build, write_firmware
 from bittrigger.compile.pipeline import create_pipeline
+from bittrigger.compile.provenance import copy_card, provenance
 from bittrigger.compile.read import Announce, Dump, Stages, read, silent
 from bittrigger.errors import ConfigError
 from bittrigger.ir.fixed import FloatArray
@@ -55,8 +56,12 @@ def convert(
         with stages("emit"):
             write_firmware(pipeline, scratch, settings)
         report = _report(pipeline, scratch, settings, stages, synthesize=synthesize)
-        save_build(scratch, pipeline, settings, stages.seconds)
-    return Build(folder, settings, stages.seconds, pipeline), report
+        file = source if isinstance(source, Path) else None
+        made_from = provenance(file, inputs, synthesize=synthesize)
+        if file is not None:
+            copy_card(file, scratch)
+        save_build(scratch, pipeline, settings, stages.seconds, made_from)
+    return Build(folder, settings, stages.seconds, pipeline, made_from), report
 
 
 def _report(pipeline: Pipeline, folder: Path, settings: Settings, stages: Stages, *, synthesize: bool) -> Report:

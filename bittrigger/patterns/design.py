@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -216,9 +217,28 @@ def _check_period(found: Packets, source: str, period: int, first_event: int) ->
         )
 
 
-def write_boards(path: Path, boards: Sequence[Board], form: Format) -> tuple[Path, ...]:
-    """Write ``boards`` to ``path``, or where there are several to ``<stem>_0<suffix>``, ``<stem>_1<suffix>``, ….
+def numbered(path: Path, count: int) -> list[Path]:
+    """``count`` names made from ``path``, with numbers of the same length."""
+    digits = max(2, len(str(count - 1)))
+    return [path.with_stem(f"{path.stem}_{k:0{digits}d}") for k in range(count)]
 
+
+def in_order(paths: Sequence[Path]) -> list[Path]:
+    """``paths`` by the number at the end of each name, whatever order a shell gave them; as they are if one has none.
+
+    The frames inside cannot tell: every file of a series is loaded into the same buffers and begins with frame 0.
+    """
+    numbers = [re.search(r"_(\d+)$", path.stem) for path in paths]
+    stems = {path.with_stem(re.sub(r"_\d+$", "", path.stem)) for path in paths}
+    if len(stems) != 1 or None in numbers:
+        return list(paths)
+    return sorted(paths, key=lambda path: int(path.stem.rpartition("_")[2]))
+
+
+def write_boards(path: Path, boards: Sequence[Board], form: Format) -> tuple[Path, ...]:
+    """Write ``boards`` to ``path``, or where there are several to ``<stem>_00<suffix>``, ``<stem>_01<suffix>``, ….
+
+    The numbers have as many digits as the last one, so that the order of the alphabet is that of the events.
     APx files bear no name of the board; EMPv1 files have no flags of packets, which must have gaps between them.
 
     Returns:
@@ -232,7 +252,7 @@ def write_boards(path: Path, boards: Sequence[Board], form: Format) -> tuple[Pat
     drop = ("start_of_orbit", "start", "last") if form is Format.EMPV1 else ()
     if drop and any((infer_packets(board).frames["start"] != board.frames["start"]).any() for board in boards):
         raise ConfigError("empv1 marks no starts of packets, and these follow without a gap; choose empv2, or --gap 1")
-    paths = [path] if len(boards) == 1 else [path.with_stem(f"{path.stem}_{k}") for k in range(len(boards))]
+    paths = [path] if len(boards) == 1 else numbered(path, len(boards))
     for target, board in zip(paths, boards, strict=True):
         write(target, board, form, drop=drop)
     return tuple(paths)

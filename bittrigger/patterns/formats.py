@@ -154,6 +154,7 @@ def write(path: Path, board: Board, form: Format, *, drop: Collection[str] = ())
     """
     text = render(board, form, drop=drop)
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         handle, scratch = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     except OSError as error:
         raise ConfigError(f"pattern file {path} cannot be written: {error.strerror}; choose another place") from error

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from bittrigger.ir.fixed import IntArray
 
 EXECUTORS = ("oracle", "keras", "csim", "emulator", "rtl", "rtl-fast", "rtl-icarus", "gates")
@@ -28,3 +30,11 @@ class HasEntries(Protocol):
 
     def check_entries(self) -> None:
         """Compare them with the oracle; raise ``MismatchError`` if one differs."""
+
+
+@runtime_checkable
+class Compiled(Protocol):
+    """An executor that builds something before it runs, and keeps it."""
+
+    def build(self) -> Path:
+        """Build it unless it is there."""

@@ -17,7 +17,7 @@ from bittrigger.errors import BittriggerError, ConfigError, MismatchError
 from bittrigger.ir.fixed import FloatArray, IntArray
 from bittrigger.ir.graph import Graph
 from bittrigger.ir.ports import decode_outputs, output_fields
-from bittrigger.simulate import EXECUTORS, Executor, HasEntries
+from bittrigger.simulate import EXECUTORS, Compiled, Executor, HasEntries
 from bittrigger.simulate.diagnose.record import Record, record_mismatch
 from bittrigger.simulate.executors.oracle import Oracle
 
@@ -29,6 +29,7 @@ class Outcome:
     Attributes:
         codes: output codes `(events, n_outputs)`, or None if it failed.
         seconds: wall time, what had to be built included.
+        build_seconds: of it, for what had to be built before the run.
         error: why it failed or how it differs from the oracle, or None.
         not_run: why it was left out of ``all``, or None.
         record: what is known of a difference, or None.
@@ -40,6 +41,12 @@ class Outcome:
     error: BittriggerError | None
     not_run: str | None = None
     record: Record | None = None
+    build_seconds: float = 0.0
+
+    @property
+    def run_seconds(self) -> float:
+        """Wall time of the run alone."""
+        return max(self.seconds - self.build_seconds, 1e-6)
 
     @property
     def agrees(self) -> bool:
@@ -187,8 +194,12 @@ def run_executors(
         started = time.perf_counter()
         found: IntArray | None = None
         error: BittriggerError | None = None
+        built = 0.0
         try:
             executor = create_executor(name, build, simulator, model, events)
+            if isinstance(executor, Compiled):
+                executor.build()
+                built = time.perf_counter() - started
             found = executor.run(codes)
             if outcomes and outcomes[0].codes is not None:
                 compare(build.graph, outcomes[0].codes, found, ("oracle", name))
@@ -200,7 +211,7 @@ def run_executors(
         record = None
         if look_into and isinstance(error, MismatchError):
             record = record_mismatch(build, name, codes, error, simulator=simulator, model=model, events=events)
-        outcomes.append(Outcome(name, found, seconds, error, record=record))
+        outcomes.append(Outcome(name, found, seconds, error, record=record, build_seconds=built))
     return outcomes
 
 

@@ -32,11 +32,11 @@ def results_json(graph: Graph, outcomes: Sequence[Outcome], corners: int) -> dic
     They are one object: ``schema`` (1), ``tool`` (``bittrigger``), ``version``, ``design``, ``events`` and
     ``corner_vectors`` (their numbers), ``every_bit_equal`` (no executor that ran failed or differed), and ``executors``, a
     list in the order of the run. Each executor has ``name``; ``verdict``, one of ``equal``, ``mismatch``, ``error``,
-    ``not run``; ``seconds`` of wall time, what had to be built included, and ``events_per_s``, both null if it did not
-    finish; ``reason``, the message of an error or why it was not run, else null; and ``first_mismatch``: null, or ``event``
-    (events first, corner vectors after them), ``output``, ``expected`` and ``actual`` codes at the output, ``layer``,
-    ``node``, ``lane``, ``node_expected`` and ``node_actual`` where the design first goes wrong, and ``command`` to see it
-    again; each is null where it is unknown.
+    ``not run``; ``seconds`` of wall time, of these ``build_seconds`` for what had to be built, and ``events_per_s`` of the
+    rest, all null if it did not finish; ``reason``, the message of an error or why it was not run, else null; and
+    ``first_mismatch``: null, or ``event`` (events first, corner vectors after them), ``output``, ``expected`` and ``actual``
+    codes at the output, ``layer``, ``node``, ``lane``, ``node_expected`` and ``node_actual`` where the design first goes wrong,
+    and ``command`` to see it again; each is null where it is unknown.
     """
     run = next((len(item.codes) for item in outcomes if item.codes is not None), corners)
     return {
@@ -57,7 +57,8 @@ def _executor(graph: Graph, outcome: Outcome, events: int) -> dict[str, Any]:
         "name": outcome.executor,
         "verdict": verdict(outcome),
         "seconds": round(outcome.seconds, 3) if ran else None,
-        "events_per_s": round(events / outcome.seconds) if ran else None,
+        "build_seconds": round(outcome.build_seconds, 3) if ran else None,
+        "events_per_s": round(events / outcome.run_seconds) if ran else None,
         "reason": outcome.not_run or (str(outcome.error) if outcome.error is not None else None),
         "first_mismatch": _first_mismatch(graph, outcome),
     }

@@ -79,6 +79,17 @@ class RtlSim:
         with locked(self.cache / self.simulator, "the bench in"):
             return self._run(codes)
 
+    def build(self) -> Path:
+        """Build the model unless it is in the cache, and return it.
+
+        Raises:
+            ConfigError: if there is no SystemVerilog.
+            ToolNotFoundError: if the simulator or a compiler is missing.
+            ToolError: if the build fails.
+        """
+        with locked(self.cache / self.simulator, "the bench in"):
+            return build_model(self.pipeline.graph.name, self._sources(), self.cache / self.simulator, self.simulator)
+
     def _run(self, codes: IntArray) -> IntArray:
         """The run itself; model, bench and log belong to it alone."""
         graph = self.pipeline.graph

@@ -1,0 +1,46 @@
+"""What a build was made from: the hash of the model and of the events, all versions; and the card of the model, taken along."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bittrigger import __version__
+from bittrigger.ir.fixed import FloatArray
+from bittrigger.system.versions import versions
+
+_PICTURE = re.compile(r"!\[[^\]]*\]\(([\w.-]+\.(?:png|jpe?g|svg))\)")
+
+
+def provenance(model: Path | None, inputs: FloatArray | None, *, synthesize: bool) -> dict[str, Any]:
+    """The facts that the settings of a build do not hold.
+
+    Args:
+        model: the file that was converted; None for a model that is in no file.
+        inputs: events on which Keras and the integers were compared, or None.
+    """
+    return {
+        "bittrigger": __version__,
+        "model": {}
+        if model is None
+        else {"file": model.name, "sha256": hashlib.sha256(model.read_bytes()).hexdigest()},
+        "events_sha256": None if inputs is None else hashlib.sha256(np.ascontiguousarray(inputs).tobytes()).hexdigest(),
+        "options": {"synthesize": synthesize},
+        "versions": versions(),
+    }
+
+
+def copy_card(model: Path, folder: Path) -> None:
+    """Take along ``card.md`` beside a ``model.h5`` or ``model.keras``, which is the card of that model, and its pictures."""
+    card = model.parent / "card.md"
+    if model.stem != "model" or not card.is_file():
+        return
+    shutil.copyfile(card, folder / "card.md")
+    for name in _PICTURE.findall(card.read_text(encoding="utf-8")):
+        if (card.parent / name).is_file():
+            shutil.copyfile(card.parent / name, folder / name)
