@@ -21,6 +21,7 @@ from bittrigger.data import (
 )
 from bittrigger.data.jets5 import CLASSES, FEATURES
 from bittrigger.data.l1_objects import KINDS
+from bittrigger.data.samples import jets_of
 from bittrigger.errors import ConfigError, ToolError, ToolNotFoundError
 
 JETS = np.arange(7 * 16, dtype=np.float32).reshape(7, 16) / 4
@@ -308,7 +309,8 @@ def test_energyflow(tmp_path):
     assert one.momenta[:, 0].tolist() == [9, 7, 5, 4, 3, 2]
     assert one.pid.tolist() == [211, -211, 22, 2112, 11, 1_000_010_020]
     assert one.y.tolist() == [1, 0, 1]
-    assert one.jet is None
+    assert one.jet[1] == pytest.approx([4, 0.4, 4, 0], abs=1e-3)
+    assert one.jet[0, 1] == pytest.approx((9 * 0.2 + 7 * 0.3 + 5 * 0.1) / 21)
     both = load_energyflow(tmp_path / "QG_jets.npz", tmp_path / "QG_jets_1.npz")
     assert both.counts.tolist() == [3, 1, 2] * 2
     assert len(both.provenance.files) == 2
@@ -336,6 +338,13 @@ def test_energyflow(tmp_path):
 def test_bad_energyflow_files(tmp_path, arrays, text):
     with pytest.raises(ConfigError, match=text):
         load_energyflow(saved(tmp_path, arrays))
+
+
+def test_a_jet_of_two_constituents_back_to_back_across_the_end_of_the_azimuths():
+    jet = jets_of(np.array([[2, 1, 3.1], [2, -1, 3.1 - 2 * np.pi + 0.2]], np.float32), np.array([2], np.int32))
+    pt = 2 * np.hypot(1 + np.cos(0.2), np.sin(0.2))
+    mass = np.sqrt(2 * 2 * 2 * (np.cosh(2) - np.cos(0.2)))
+    assert jet[0] == pytest.approx([pt, 0, 3.2, mass], rel=1e-5, abs=1e-6)
 
 
 def test_no_energyflow_file():

@@ -7,7 +7,7 @@ import pytest
 from keras_models import tf
 from model_recipes import MODELS, load_recipe
 
-from bittrigger.data import load_quark_gluon
+from bittrigger.data import load_quark_gluon, pad
 from bittrigger.errors import ConfigError
 from bittrigger.train.recipes import predict
 
@@ -145,7 +145,9 @@ def test_features_of_missing_constituents(sample):
     x = deep_sets.constituent_features(sample, 8)
     assert x.shape == (40, 8, len(deep_sets.FEATURES))
     short = int(np.argmin(sample.counts))
-    assert np.array_equal(x[short, sample.counts[short] :], np.tile(deep_sets.ABSENT, (8 - sample.counts[short], 1)))
+    missing = x[short, sample.counts[short] :, :-1]
+    assert np.array_equal(missing, np.tile(deep_sets.ABSENT, (8 - sample.counts[short], 1)))
+    assert np.array_equal(16 * x[:, :, -1] + 44, np.tile(sample.counts[:, None], (1, 8)))
     assert (np.diff(x[:, :3, 0], axis=1) <= 0).all()
 
 
@@ -162,9 +164,53 @@ def test_figures_by_hand():
 def test_too_few_jets_and_no_file(tmp_path):
     path = write_jets(tmp_path / "jets.npz")
     with pytest.raises(ConfigError, match="40 jets; expected at least 200; make more with"):
-        qg_jets.load(path)
+        qg_jets.load(path, path)
     with pytest.raises(ConfigError, match=r"none\.npz"):
-        qg_jets.load(tmp_path / "none.npz")
+        qg_jets.load(path, tmp_path / "none.npz")
+    with pytest.raises(ConfigError, match="no test file: expected jets of another seed"):
+        qg_jets.load(path, None)
+    enough = write_jets(tmp_path / "enough.npz", 240)
+    with pytest.raises(ConfigError, match="both hold the same jets; expected files of two seeds"):
+        qg_jets.load(enough, enough)
+
+
+def energyflow_file(path, sample):
+    """The same jets as EnergyFlow has them."""
+    x = np.zeros((len(sample.y), sample.counts.max(), 4))
+    x[:, :, :3], x[:, :, 3] = pad(sample, sample.counts.max())
+    np.savez(path, X=x, y=sample.y.astype(float))
+    return path
+
+
+def test_jets_of_the_public_file_are_read_too(tmp_path):
+    ours = load_quark_gluon(write_jets(tmp_path / "jets.npz", 240))
+    jets = qg_jets.load(energyflow_file(tmp_path / "QG_jets.npz", ours), write_jets(tmp_path / "f.npz", 240, seed=1))
+    assert np.array_equal(jets.known.momenta, ours.momenta)
+    assert (np.abs(deep_sets.constituent_features(jets.known, 4)[:, :, 1:4]) < 10).all()
+    assert str(jets) == "216 train, 24 validation, 240 test"
+
+
+def test_observables_and_baselines_by_hand(tmp_path):
+    jets = qg_jets.load(write_jets(tmp_path / "k.npz", 240), write_jets(tmp_path / "f.npz", 240, seed=1))
+    found = qg_jets.observables(jets.fresh)
+    own = jets.fresh.momenta[: jets.fresh.counts[0]].astype(np.float64)
+    distance = np.hypot(own[:, 1] - jets.fresh.jet[0, 1], own[:, 2] - jets.fresh.jet[0, 2])
+    wanted = [len(own), np.sqrt((own[:, 0] ** 2).sum()) / own[:, 0].sum(), np.average(distance, weights=own[:, 0])]
+    assert found[0, :3] == pytest.approx(wanted)
+    assert found[0, 3] == pytest.approx(50 / jets.fresh.jet[0, 0])
+    count, _ = qg_jets.baselines(jets).values()
+    assert qg_jets.figures_of(count, jets.fresh.y)["AUC"] == qg_jets.roc_auc(-found[:, 0], jets.fresh.y == 1)
+
+
+def test_the_shipped_network_beats_what_needs_none():
+    """By the table of the card; a network that loses to the number of constituents is not shipped."""
+    result = (FOLDER / "card.md").read_text().split("## Firmware")[0]
+    rows = [line.split("|")[1:-1] for line in result.splitlines() if line.startswith("| ")][2:]
+    areas = {row[0].strip(): float(row[2].split("±")[0]) for row in rows}
+    ternary = areas.pop("ternary")
+    areas.pop("float")
+    assert len(areas) == 2
+    assert ternary > max(areas.values())
 
 
 @pytest.mark.parametrize("module", [qg_recipe, pdat_recipe])
@@ -178,8 +224,8 @@ def test_a_recipe_goes_from_data_to_card_and_does_no_run_twice(tmp_path, monkeyp
     monkeypatch.setattr(module, "prepare_tensorflow", lambda _seed: None)  # once a process only
     monkeypatch.setattr(deep_sets, "EACH", (3, 2))
     monkeypatch.setattr(deep_sets, "MEAN", (2,))
-    data = write_jets(tmp_path / "jets.npz", 240)
-    options = RecipeOptions(data, (1, 2), 1, tmp_path / "out", tmp_path / "work")
+    data, fresh = write_jets(tmp_path / "jets.npz", 240), write_jets(tmp_path / "fresh.npz", 240, seed=1)
+    options = RecipeOptions(data, (1, 2), 1, tmp_path / "out", tmp_path / "work", fresh)
     module.run(options)
     results = {path: path.stat().st_mtime_ns for path in options.work.rglob("result.json")}
     assert len(results) == 4

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from bittrigger.data.checks import check_finite, check_labels, check_lengths, read_checked
 from bittrigger.data.model import Array
-from bittrigger.data.samples import Constituents, Provenance
+from bittrigger.data.samples import Constituents, Provenance, jets_of
 from bittrigger.errors import ConfigError
 
 CLASSES = ("gluon", "quark")
@@ -22,7 +22,8 @@ def load_energyflow(*paths: Path) -> Constituents:
     """The jets of files as ``QG_jets.npz``, one after another.
 
     A file holds ``X`` `(n, m, 4)` with pT, rapidity, azimuth and particle number, zeros behind the last constituent,
-    and ``y`` `(n,)`, 1 for a quark. Constituents are put in order of falling pT.
+    and ``y`` `(n,)`, 1 for a quark. Constituents are put in order of falling pT;
+    the files hold no jets, so each is what its constituents add up to, see ``jets_of``.
 
     Raises:
         ConfigError: if no file is given, one is not such a file or is damaged, or it lacks a class.
@@ -32,7 +33,8 @@ def load_energyflow(*paths: Path) -> Constituents:
     files = [_file(path) for path in paths]
     momenta, pid, counts, y = (np.concatenate([file[i] for file in files]) for i in range(4))
     names = tuple(map(str, paths))
-    return Constituents(momenta, pid, counts, None, y, CLASSES, Provenance(_SOURCE, names))
+    jets = jets_of(momenta, counts)
+    return Constituents(momenta, pid, counts, jets, y, CLASSES, Provenance(_SOURCE, names))
 
 
 def _file(

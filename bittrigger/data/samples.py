@@ -50,14 +50,14 @@ class Constituents:
         momenta: pT in GeV, rapidity, azimuth, `(sum of counts, 3)`.
         pid: numbers of the Monte Carlo particle scheme, `(sum of counts,)`.
         counts: constituents of each jet, `(n,)`, at least one.
-        jet: pT in GeV, rapidity, azimuth and mass in GeV of the jets, `(n, 4)`; None where the file has none.
+        jet: pT in GeV, rapidity, azimuth and mass in GeV of the jets, `(n, 4)`; see `jets_of` where a file has none.
         y: indices into ``classes``, `(n,)`; each class has a jet.
     """
 
     momenta: npt.NDArray[np.float32]
     pid: npt.NDArray[np.int32]
     counts: npt.NDArray[np.int32]
-    jet: npt.NDArray[np.float32] | None
+    jet: npt.NDArray[np.float32]
     y: npt.NDArray[np.int8]
     classes: tuple[str, ...]
     provenance: Provenance
@@ -78,6 +78,27 @@ class DecayPlanes:
     phi: npt.NDArray[np.float32]
     scalar_names: tuple[str, ...]
     provenance: Provenance
+
+
+def jets_of(momenta: npt.NDArray[np.float32], counts: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:
+    """The jets that constituents add up to: pT in GeV, rapidity, azimuth and mass in GeV, `(n, 4)`.
+
+    The rapidity is the mean with pT as weight, pT and azimuth are those of the sum of the transverse vectors, within pi of the
+    leading constituent's azimuth; for the mass each constituent is massless.
+
+    Args:
+        momenta: pT, rapidity, azimuth, one jet after another, by falling pT, `(sum of counts, 3)`.
+        counts: constituents of each jet, at least one.
+    """
+    first = np.cumsum(counts) - counts
+    pt, rapidity, phi = np.asarray(momenta, np.float64).T
+    lead = phi[first]
+    away = phi - np.repeat(lead, counts)
+    terms = (pt, pt * rapidity, pt * np.cos(away), pt * np.sin(away), pt * np.cosh(rapidity), pt * np.sinh(rapidity))
+    scalar, weighted, x, y, energy, z = (np.add.reduceat(term, first) for term in terms)
+    mass = np.sqrt(np.maximum(energy**2 - x**2 - y**2 - z**2, 0))
+    jets = np.stack([np.hypot(x, y), weighted / scalar, lead + np.arctan2(y, x), mass], axis=1)
+    return np.asarray(jets, np.float32)
 
 
 def pad(sample: Constituents, constituents: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int32]]:

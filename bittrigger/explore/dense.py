@@ -27,6 +27,7 @@ __all__ = [
     "softmax",
     "train_float",
     "train_ternary",
+    "with_fresh_test",
 ]
 
 Real = npt.NDArray[np.float32]
@@ -153,6 +154,24 @@ def class_sample(
     deviation = rows.std(axis=0)
     scaler = Scaler(rows.mean(axis=0), np.where(deviation > 0, deviation, 1.0))
     return ClassSample(x, labels, scaler, scaler.apply(x), split)
+
+
+def with_fresh_test(sample: ClassSample, features: npt.NDArray[Any], y: npt.NDArray[Any], *, seed: int) -> ClassSample:
+    """Return a sample that is tested on other events; its own test rows, known from earlier studies, validate too.
+
+    Args:
+        sample: data and split.
+        features: of the other events, `(others, features)`, as they come.
+        y: class indices of the other events, `(others,)`.
+        seed: of their order.
+    """
+    rows = np.random.default_rng(seed).permutation(len(y))
+    both = np.concatenate([sample.features, features[rows]])
+    known = sample.split
+    held = np.concatenate([known.validation, known.test])
+    split = Split(known.train, held, np.arange(len(sample.x), len(both), dtype=np.int64))
+    labels = np.concatenate([sample.y, y[rows].astype(np.int64)])
+    return ClassSample(both, labels, sample.scaler, sample.scaler.apply(both), split)
 
 
 def softmax(logits: npt.NDArray[Any]) -> Real:

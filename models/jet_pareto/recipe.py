@@ -14,18 +14,20 @@ from __future__ import annotations
 import math
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from bittrigger.explore.dense import ClassSample, DenseSettings, class_sample
+from bittrigger.explore.dense import ClassSample, DenseSettings, class_sample, with_fresh_test
 from bittrigger.explore.pareto import pareto_front, points_of
 from bittrigger.explore.sweep import SweepSettings, add_firmware, load_scaler, sweep
 from bittrigger.synth.yosys import TOOL, tool_version
-from bittrigger.train import Split, accuracy, one_vs_rest_auc
+from bittrigger.train import accuracy, log_odds, one_vs_rest_auc
+from bittrigger.train.baselines import baseline_logits
 from bittrigger.train.plots import RocCurve, ScoredDesign, plot_accuracy_against_luts, plot_confusion, plot_roc
 from bittrigger.train.recipes import (
     RecipeOptions,
@@ -98,7 +100,9 @@ def run(options: RecipeOptions) -> None:
     """
     prepare_tensorflow(options.seeds[0])
     arrays = load_arrays(options.data, ("X", "y", "features", "classes"))
-    jets = with_fresh_test(class_sample(arrays["X"], arrays["y"], seed=SPLIT_SEED), options)
+    fresh = load_arrays(options.test or options.data, ("X", "y"))
+    known = class_sample(arrays["X"], arrays["y"], seed=SPLIT_SEED)
+    jets = with_fresh_test(known, fresh["X"], fresh["y"], seed=SPLIT_SEED)
     settings = SweepSettings(options.epochs, TWIN_EPOCHS, BATCH_SIZE, teacher_seeds=options.seeds)
     runs = add_firmware(sweep(jets, DESIGNS, options.seeds, settings, options.work), options.work / "synth")
     best = max((run for run in runs if run.variant == SHIPPED.name), key=lambda run: run.figures["accuracy"] or 0.0)
@@ -112,25 +116,6 @@ def run(options: RecipeOptions) -> None:
     plot(outcome, logits, out)
     text = card(outcome, logits, markdown_table(LAYER_HEADER, kernel_rows(model)))
     write_text(out / "card.md", text.replace("COMMAND", options.command("models/jet_pareto/recipe.py")))
-
-
-def with_fresh_test(jets: ClassSample, options: RecipeOptions) -> ClassSample:
-    """Return `jets` with those of the file `options.test` as test jets; its own ones, known from earlier studies, validate.
-
-    Raises:
-        ConfigError: there is no such file, or it lacks an array.
-    """
-    arrays = load_arrays(options.test or options.data, ("X", "y"))
-    rows = np.random.default_rng(SPLIT_SEED).permutation(len(arrays["y"]))
-    features = np.concatenate([jets.features, arrays["X"][rows]])
-    known = jets.split
-    split = Split(
-        known.train,
-        np.concatenate([known.validation, known.test]),
-        np.arange(len(jets.x), len(features), dtype=np.int64),
-    )
-    y = np.concatenate([jets.y, arrays["y"][rows].astype(np.int64)])
-    return replace(jets, features=features, y=y, x=jets.scaler.apply(features), split=split)
 
 
 def ship(outcome: Outcome, out: Path) -> None:
@@ -157,7 +142,7 @@ def ship(outcome: Outcome, out: Path) -> None:
 def plot(outcome: Outcome, logits: npt.NDArray[np.float32], out: Path) -> None:
     """Write roc.png and confusion.png of `logits`, those of the test jets, and accuracy_luts.png of all designs."""
     labels = outcome.jets.y[outcome.jets.split.test]
-    curves = [RocCurve(name, logits[:, i], labels == i) for i, name in enumerate(outcome.classes)]
+    curves = [RocCurve(name, log_odds(logits, i), labels == i) for i, name in enumerate(outcome.classes)]
     plot_roc(curves, out / "roc.png", title="Each class against the other four")
     predicted = logits.argmax(axis=1)
     plot_confusion(predicted, labels, outcome.classes, out / "confusion.png", title="Jet tagger, test jets")
@@ -193,6 +178,20 @@ COLUMNS = {
 }
 """Columns of the card: for each a figure, the digits after the point, and a factor."""
 
+
+def measured_table(
+    jets: ClassSample, logits: Mapping[str, npt.NDArray[np.floating[Any]]], classes: Sequence[str]
+) -> str:
+    """Return accuracy and areas on the test jets of classifiers without a network, and of `logits` by name."""
+    train, test = jets.split.train, jets.split.test
+    rows = []
+    for name, found in {**baseline_logits(jets.x[train], jets.y[train], jets.x[test]), **logits}.items():
+        areas = one_vs_rest_auc(found, jets.y[test])
+        right = accuracy(found, jets.y[test])
+        rows.append([name, f"{100 * right:.2f}", f"{areas.mean():.4f}", *(f"{area:.4f}" for area in areas)])
+    return markdown_table(["score", "accuracy (%)", "macro AUC", *(f"AUC {name}" for name in classes)], rows)
+
+
 LAYER_HEADER = ("layer", "inputs x units", "kernel quantizer", "zero weights")
 
 
@@ -218,19 +217,20 @@ def card(outcome: Outcome, logits: npt.NDArray[np.float32], layers: str) -> str:
     jets, settings, best = outcome.jets, outcome.settings, outcome.best
     known = len(jets.split.train) + len(jets.split.validation)
     labels = jets.y[jets.split.test]
-    areas = one_vs_rest_auc(logits, labels)
     right = accuracy(logits, labels)
-    shipped = [f"{100 * right:.2f}", f"{areas.mean():.4f}", *(f"{area:.4f}" for area in areas)]
     columns = {figure: (digits, factor) for figure, digits, factor in COLUMNS.values()}
     results = markdown_table(["network", *COLUMNS], summary_rows([below_twin(run) for run in outcome.runs], columns))
-    measured = markdown_table(["accuracy (%)", "macro AUC", *(f"AUC {name}" for name in outcome.classes)], [shipped])
+    measured = measured_table(jets, {"`model.h5`": logits}, outcome.classes)
     front = ", ".join(f"`{point.variant}`" for point in pareto_front(points_of(outcome.runs)))
     teachers = f"{len(settings.teacher_seeds)} twins with {'-'.join(map(str, settings.teacher_hidden))} hidden units"
     return f"""# Jet tagger, accuracy against LUTs
 
 Five-class tagger of 1 TeV jets (g gluon, q light quark, w, z, t): {jets.x.shape[1]} features, dense layers with ReLU,
-{len(areas)} logits. Every kernel is ternary by the absmean rule with a power of two as scale. The model ends at the logits:
-take the argmax.
+{jets.classes} logits. Every kernel is ternary by the absmean rule with a power of two as scale. The model ends at the logits:
+take the argmax, or cut on a difference of logits: `log_odds` of `bittrigger.train`.
+
+The features are those of the hls4ml jet benchmark, of all particles of a jet of about 1 TeV. They do not exist at Level 1, and
+at other momenta the network has not been trained: it shows what ternary ones cost and keep, and is no trigger.
 
 ## Result
 
@@ -263,6 +263,9 @@ networks: "below the twin" belongs to this number of jets.
 the test jets, whose binomial error is {100 * math.sqrt(right * (1 - right) / len(labels)):.2f} %:
 
 {measured}
+AUC is of softmax probabilities, each class against all others. The first rows need no network and have the same features and
+training jets.
+
 ![ROC curves](roc.png)
 ![confusion matrix](confusion.png)
 

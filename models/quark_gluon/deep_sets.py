@@ -12,15 +12,15 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from bittrigger.data import Constituents, pad
-from bittrigger.errors import ConfigError
 from bittrigger.layers import BitActivation, BitLinear, StaticQuantizer, absmean_ternary
 from bittrigger.layers.keras_types import Model
 
-FEATURES = ("log share of pT", "rapidity", "azimuth", "distance")
-"""Of a constituent: `0.8 (log(pT / jet pT) + 3)`; rapidity, azimuth and distance from the axis of the jet, times 10."""
+FEATURES = ("log share of pT", "rapidity", "azimuth", "distance", "number of constituents")
+"""Of a constituent: `0.8 (log(pT / jet pT) + 3)`; rapidity, azimuth and distance from the axis of the jet, times 10; and of
+all constituents of the jet, also of those beyond the last slot: `(n - 44) / 16`, next to what an input can count."""
 
 ABSENT = (-4.0, 0.0, 0.0, 0.0)
-"""The features of a missing constituent: the first has its lowest code."""
+"""The features of a missing constituent but the last: the first has its lowest code."""
 
 EACH = (32, 16)
 MEAN = (16,)
@@ -32,20 +32,15 @@ INPUT = StaticQuantizer(bits=8, signed=True, integer=2)
 
 
 def constituent_features(sample: Constituents, constituents: int) -> npt.NDArray[np.float32]:
-    """Return the features `(n, constituents, 4)` of the leading constituents, by falling pT.
-
-    Raises:
-        ConfigError: the sample has no momenta of jets.
-    """
-    if sample.jet is None:
-        raise ConfigError("quark and gluon jets: the file holds constituents only; expected an array 'jet' too")
+    """Return the features `(n, constituents, 5)` of the leading constituents, by falling pT."""
     momenta, _ = pad(sample, constituents)
     share = momenta[:, :, 0] / sample.jet[:, None, 0]
     rapidity = 10 * (momenta[:, :, 1] - sample.jet[:, None, 1])
     azimuth = 10 * (momenta[:, :, 2] - sample.jet[:, None, 2])
     columns = [0.8 * (np.log(np.maximum(share, 1e-6)) + 3), rapidity, azimuth, np.hypot(rapidity, azimuth)]
-    present = momenta[:, :, :1] > 0
-    return np.where(present, np.stack(columns, axis=2), ABSENT).astype(np.float32)
+    own = np.where(momenta[:, :, :1] > 0, np.stack(columns, axis=2), ABSENT)
+    number = np.broadcast_to(((sample.counts - 44) / 16)[:, None, None], (*own.shape[:2], 1))
+    return np.concatenate([own, number], axis=2).astype(np.float32)
 
 
 def build_twin(constituents: int) -> Model:

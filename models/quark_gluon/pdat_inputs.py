@@ -38,10 +38,8 @@ def particle_table(sample: Constituents, constituents: int) -> npt.NDArray[np.fl
     Rapidity and azimuth are taken from the axis of the jet.
 
     Raises:
-        ConfigError: the sample has no jets' momenta, or a particle that does not live long enough to be a constituent.
+        ConfigError: there is a particle that does not live long enough to be a constituent.
     """
-    if sample.jet is None:
-        raise ConfigError("quark and gluon jets: the file holds constituents only; expected an array 'jet' too")
     momenta, pid = pad(sample, constituents)
     present = momenta[:, :, 0] > 0
     unknown = sorted(set(np.unique(pid[present]).tolist()) - set(PID_CODES))

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from bittrigger.data import Constituents, load_quark_gluon
+from bittrigger.data import Constituents, load_energyflow, load_quark_gluon
+from bittrigger.data.archive import members
 from bittrigger.errors import ConfigError
-from bittrigger.train import Split, accuracy, roc_auc, split_by_seed
+from bittrigger.train import accuracy, roc_auc
 
-VALIDATION_FRACTION = 0.08
-TEST_FRACTION = 0.25
+VALIDATION_FRACTION = 0.1
 SPLIT_SEED = 1
 FEWEST_JETS = 200
 SIGNAL_EFFICIENCY = 0.5
@@ -24,19 +25,88 @@ COLUMNS = {"accuracy": (2, 100.0), "AUC": (4, 1.0), "1 / background at 50 %": (1
 """Of the tables: digits and factor of each figure."""
 
 
-def load(data: Path) -> tuple[Constituents, Split]:
-    """Return the jets, and which of them serve for what; the split is the same for each seed of a training.
+@dataclass(frozen=True)
+class Jets:
+    """Jets to train on, of which some choose the epoch, and jets of another file that are measured on alone.
+
+    Attributes:
+        known: the jets of the first file.
+        fresh: those of the other.
+        train: rows of `known`.
+        validation: the other rows of `known`.
+    """
+
+    known: Constituents
+    fresh: Constituents
+    train: npt.NDArray[np.int64]
+    validation: npt.NDArray[np.int64]
+
+    def __str__(self) -> str:
+        """Return the numbers of jets in words."""
+        return f"{len(self.train)} train, {len(self.validation)} validation, {len(self.fresh.y)} test"
+
+
+def load(data: Path, test: Path | None) -> Jets:
+    """Return the jets; those of `data` are split in the same way for each seed of a training.
 
     Raises:
-        ConfigError: there is no such file, it is not of quark and gluon jets, or holds too few.
+        ConfigError: there is no such file, it is not of quark and gluon jets, holds too few, or both are of one seed.
     """
-    sample = load_quark_gluon(data)
-    if len(sample.y) < FEWEST_JETS:
-        raise ConfigError(
-            f"data file {data}: {len(sample.y)} jets; expected at least {FEWEST_JETS}; make more with `bittrigger data make`"
-        )
-    split = split_by_seed(sample.y, validation=VALIDATION_FRACTION, test=TEST_FRACTION, seed=SPLIT_SEED)
-    return sample, split
+    if test is None:
+        raise ConfigError("no test file: expected jets of another seed than --data; give them with --test")
+    known, fresh = (_read(path) for path in (data, test))
+    for path, sample in ((data, known), (test, fresh)):
+        if len(sample.y) < FEWEST_JETS:
+            raise ConfigError(
+                f"data file {path}: {len(sample.y)} jets; expected at least {FEWEST_JETS}; make more with "
+                "`bittrigger data make`"
+            )
+    if np.array_equal(known.momenta[:FEWEST_JETS], fresh.momenta[:FEWEST_JETS]):
+        raise ConfigError(f"--data {data} and --test {test}: both hold the same jets; expected files of two seeds")
+    rows = np.random.default_rng(SPLIT_SEED).permutation(len(known.y))
+    held = round(VALIDATION_FRACTION * len(rows))
+    return Jets(known, fresh, rows[held:], rows[:held])
+
+
+def _read(path: Path) -> Constituents:
+    """The jets of a file of `bittrigger data make quark-gluon`, or of one of EnergyFlow."""
+    if path.is_file() and any(member.name == "X" for member in members(path)):
+        return load_energyflow(path)
+    return load_quark_gluon(path)
+
+
+OBSERVABLES = ("n", "pTD", "girth", "m/pT")
+
+
+def observables(sample: Constituents) -> npt.NDArray[np.float64]:
+    """Return what is known of a jet without a network, `(n, 4)`.
+
+    Number of constituents; `sqrt(sum pT^2) / sum pT`; mean distance from the axis with pT as weight; mass over pT.
+    """
+    first = np.cumsum(sample.counts) - sample.counts
+    pt, rapidity, phi = sample.momenta.astype(np.float64).T
+    axis = np.repeat(sample.jet.astype(np.float64), sample.counts, axis=0)
+    distance = np.hypot(rapidity - axis[:, 1], phi - axis[:, 2])
+    total, squares, moment = (np.add.reduceat(term, first) for term in (pt, pt**2, pt * distance))
+    jet = sample.jet.astype(np.float64)
+    return np.stack([sample.counts, np.sqrt(squares) / total, moment / total, jet[:, 3] / jet[:, 0]], axis=1)
+
+
+def baselines(jets: Jets) -> dict[str, Scores]:
+    """Return logits of the test jets without a network: by the number of constituents alone, and by all observables.
+
+    Both are logistic regressions on the training jets, which set the threshold.
+    """
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    known, fresh = observables(jets.known)[jets.train], observables(jets.fresh)
+    labels, found = jets.known.y[jets.train], {}
+    for name, columns in (("number of constituents alone", 1), (f"logistic regression of {', '.join(OBSERVABLES)}", 4)):
+        model = make_pipeline(StandardScaler(), LogisticRegression()).fit(known[:, :columns], labels)
+        found[name] = model.decision_function(fresh[:, :columns]).astype(np.float32)
+    return found
 
 
 def figures_of(scores: Scores, labels: Labels) -> dict[str, float]:
