@@ -77,3 +77,26 @@ def test_a_damaged_report_is_refused(build):
     (folder / "synth" / "timing_route.rpt").write_text("truncated")
     with pytest.raises(ReportError, match="timing_route.rpt"):
         add_captured(report, folder)
+
+
+def test_the_vivado_script_fails_on_negative_slack_and_keeps_a_checkpoint(tmp_path):
+    from designs import mlp
+
+    from bittrigger.device.parts import vivado_name
+    from bittrigger.synth.vivado_script import write_vivado_script
+
+    (tmp_path / "rtl").mkdir()
+    text = write_vivado_script(mlp((3, 2)), "xcvu9p-flga2104-2L-e", tmp_path / "rtl", tmp_path / "synth").read_text()
+    for command in ("get_timing_paths -$kind", "exit 1", "write_checkpoint -force", "report_utilization -hierarchical"):
+        assert command in text
+    assert "no package" not in text
+    bare = write_vivado_script(mlp((3, 2)), vivado_name("xcvu37p"), tmp_path / "rtl", tmp_path / "bare").read_text()
+    assert "part xcvu37p: no package and speed grade" in bare
+    assert vivado_name("xcvu9p") == "xcvu9p-flga2104-2L-e"
+    assert vivado_name("xcu250") == "xcu250-figd2104-2L-e"
+    assert vivado_name("xcvu13p-flga2577-2-e") == "xcvu13p-flga2577-2-e"
+
+
+def test_no_free_running_pipeline_is_asked_for(root):
+    for path in [*(root / "hls_templates").glob("*"), *(root / "firmware").glob("*/hls/*.tcl")]:
+        assert "frp" not in path.read_text(), path

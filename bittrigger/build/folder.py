@@ -27,6 +27,7 @@ from bittrigger import __version__
 from bittrigger.build.exchange import exchanged, recover
 from bittrigger.build.manifest import check_seal, read_file, seal
 from bittrigger.build.store import load_design, save_design
+from bittrigger.device.parts import vivado_name
 from bittrigger.errors import ConfigError
 from bittrigger.ir.graph import Graph
 from bittrigger.ir.pipeline import Pipeline
@@ -74,10 +75,10 @@ def write_firmware(pipeline: Pipeline, folder: Path, settings: Settings) -> None
     from bittrigger.emit.verilog import emit_verilog
     from bittrigger.synth.vivado_script import write_vivado_script
 
-    emit_hls(pipeline, folder / "hls", HlsOptions(part=settings.part, reuse_factor=settings.reuse_factor))
+    emit_hls(pipeline, folder / "hls", HlsOptions(part=vivado_name(settings.part), reuse_factor=settings.reuse_factor))
     emit_emulator(pipeline, folder / "emulator")
     emit_verilog(pipeline, folder / "rtl")
-    write_vivado_script(pipeline, settings.part, folder / "rtl", folder / "synth")
+    write_vivado_script(pipeline, vivado_name(settings.part), folder / "rtl", folder / "synth")
 
 
 def save_stored(folder: Path, pipeline: Pipeline) -> None:

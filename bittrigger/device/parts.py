@@ -89,6 +89,23 @@ PARTS: tuple[Part, ...] = (
 _SPELLING = re.compile(r"[a-z0-9]+-[a-z]{3,4}\d{3,4}-[123][a-z]{0,2}(-[a-z])?(-[a-z]+)*")
 
 
+_BOARDS = {
+    "xcu200": "xcu200-fsgd2104-2-e",
+    "xcu250": "xcu250-figd2104-2L-e",
+    "xcu280": "xcu280-fsvh2892-2L-e",
+}
+"""Parts of accelerator boards by device. Source: hls4ml 1.3.0, backends/vivado_accelerator/supported_boards.json."""
+
+
+def vivado_name(name: str) -> str:
+    """``name`` as Vivado takes it, with package and speed grade where they are known; else the bare device."""
+    wanted = name.strip().lower()
+    if "-" in wanted:
+        return name.strip()
+    part = find_part(wanted)
+    return _BOARDS.get(wanted) or (part.name if wanted == part.device else None) or wanted
+
+
 def find_part(name: str) -> Part:
     """The part called ``name``: a device such as ``xcvu13p``, or a part of one such as ``xcvu13p-flga2577-2-e``.
 

