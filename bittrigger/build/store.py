@@ -211,6 +211,11 @@ def _check(graph: Graph, adders: dict[str, AdderGraph]) -> None:
 
 def save_design(path: Path, graph: Graph, adders: dict[str, AdderGraph]) -> None:
     """Write ``graph`` and the adder graphs of its ``Linear`` nodes to ``path``."""
+    path.write_text(design_text(graph, adders), encoding="utf-8")
+
+
+def design_text(graph: Graph, adders: dict[str, AdderGraph]) -> str:
+    """``graph`` and the adder graphs of its ``Linear`` nodes, as ``save_design`` writes them."""
     data = {
         "schema": SCHEMA,
         "name": graph.name,
@@ -218,24 +223,37 @@ def save_design(path: Path, graph: Graph, adders: dict[str, AdderGraph]) -> None
         "nodes": [_node_to_json(node) for node in graph.nodes],
         "adders": {name: adders_to_json(value) for name, value in adders.items()},
     }
-    path.write_text(json.dumps(data, separators=(",", ":")) + "\n", encoding="utf-8")
+    return json.dumps(data, separators=(",", ":")) + "\n"
 
 
 def load_design(path: Path) -> tuple[Graph, dict[str, AdderGraph]]:
-    """Read what ``save_design`` wrote, and prove every adder graph equal to the matrix of its layer again.
+    """Read what ``save_design`` wrote; see ``parse_design``.
 
     Raises:
         ConfigError: if the file is absent, unreadable or of another schema, or an adder graph differs from its layer.
     """
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path}: not a design of bittrigger ({error}); convert the model again") from error
+    return parse_design(text, path)
+
+
+def parse_design(text: str, path: Path) -> tuple[Graph, dict[str, AdderGraph]]:
+    """The design in ``text``, which came from ``path``; every adder graph is proven equal to the matrix of its layer again.
+
+    Raises:
+        ConfigError: if it is unreadable or of another schema, or an adder graph differs from its layer.
+    """
+    try:
+        data = json.loads(text)
         if data["schema"] != SCHEMA:
             raise ConfigError(f"{path}: schema {data['schema']}; this version reads {SCHEMA}; convert the model again")
         outputs = tuple(map(_name, data["outputs"]))
         graph = Graph(_name(data["name"]), tuple(map(_node_from_json, data["nodes"])), outputs)
         adders = {name: adders_from_json(value) for name, value in data["adders"].items()}
         _check(graph, adders)
-    except (OSError, UnsupportedModelError, InternalError, *_NOT_OURS) as error:
+    except (UnsupportedModelError, InternalError, *_NOT_OURS) as error:
         reason = " ".join(str(error).split())[:300]
         raise ConfigError(f"{path}: not a design of bittrigger ({reason}); convert the model again") from error
     return graph, adders

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +12,7 @@ import numpy as np
 from bittrigger.build.folder import Build, fresh_folder, save_build, write_firmware
 from bittrigger.compile.pipeline import create_pipeline
 from bittrigger.compile.provenance import copy_card, provenance
-from bittrigger.compile.read import Announce, Dump, Stages, read, silent
+from bittrigger.compile.read import Announce, Dump, Stages, check_reading, design_name, read, silent
 from bittrigger.errors import ConfigError
 from bittrigger.ir.fixed import FloatArray
 from bittrigger.ir.pipeline import Pipeline
@@ -50,9 +52,8 @@ def convert(
     settings = settings or Settings()
     stages = Stages(announce, nothing if dump is None else Dump(dump))
     with fresh_folder(folder, overwrite=overwrite) as scratch:
-        graph = read(source, settings, inputs=inputs, stages=stages).graph
-        with stages("solve"):
-            pipeline = create_pipeline(graph, settings)
+        known = isinstance(source, Path) and dump is None
+        pipeline = (_known if known else _made)(source, settings, inputs, stages)
         with stages("emit"):
             write_firmware(pipeline, scratch, settings)
         report = _report(pipeline, scratch, settings, stages, synthesize=synthesize)
@@ -62,6 +63,35 @@ def convert(
             copy_card(file, scratch)
         save_build(scratch, pipeline, settings, stages.seconds, made_from)
     return Build(folder, settings, stages.seconds, pipeline, made_from), report
+
+
+def _known(path: Path, settings: Settings, inputs: FloatArray | None, stages: Stages) -> Pipeline:
+    """The pipeline of the model in ``path``: made, or found if the very same model was compared with Keras before."""
+    from bittrigger.compile.known import find, keep, question
+
+    name = design_name(path, settings.name)
+    key = question(path, settings, name, inputs)
+    started = time.perf_counter()
+    pipeline = None if key is None else find(key, settings)
+    if pipeline is not None:
+        stages.seconds["known"] = round(time.perf_counter() - started, 3)
+        return pipeline
+    pipeline = _made(path, settings, inputs, stages)
+    if key is not None and key == question(path, settings, name, inputs):  # nobody wrote to the file meanwhile
+        keep(key, pipeline)
+    return pipeline
+
+
+def _made(source: Path | Any, settings: Settings, inputs: FloatArray | None, stages: Stages) -> Pipeline:
+    """The pipeline of a model, solved while it is being compared with Keras."""
+    reading = read(source, settings, check=False, stages=stages)
+    with ThreadPoolExecutor(1) as pool:
+        checked = pool.submit(check_reading, reading, settings, inputs)
+        with stages("solve"):
+            pipeline = create_pipeline(reading.graph, settings)
+        with stages("check"):
+            checked.result()
+    return pipeline
 
 
 def _report(pipeline: Pipeline, folder: Path, settings: Settings, stages: Stages, *, synthesize: bool) -> Report:

@@ -95,12 +95,19 @@ def design_name(path: Path, wanted: str | None) -> str:
     return identifier(wanted or stem)
 
 
-def read(source: Path | Any, settings: Settings, *, inputs: FloatArray | None, stages: Stages) -> Reading:
+def read(
+    source: Path | Any,
+    settings: Settings,
+    *,
+    inputs: FloatArray | None = None,
+    check: bool = True,
+    stages: Stages | None = None,
+) -> Reading:
     """A model file or a Keras model object; arguments and errors as in ``read_file``."""
     if isinstance(source, Path):
-        return read_file(source, settings, inputs=inputs, stages=stages)
+        return read_file(source, settings, inputs=inputs, check=check, stages=stages)
     name = identifier(settings.name or str(source.name))
-    return read_model(source, settings, name=name, inputs=inputs, stages=stages)
+    return read_model(source, settings, name=name, inputs=inputs, check=check, stages=stages)
 
 
 def read_file(
@@ -168,7 +175,18 @@ def read_model_graph(
         reading = Reading(lowered, simplify(lowered.graph, watch=stages.watch), model)
     if check and model is not None:
         with stages("check"):
-            from bittrigger.compile.agreement import check_agreement
-
-            check_agreement(model, reading.graph, inputs, logits=settings.logits)
+            check_reading(reading, settings, inputs)
     return reading
+
+
+def check_reading(reading: Reading, settings: Settings, inputs: FloatArray | None = None) -> None:
+    """Compare Keras and the integers, if the Keras model is at hand.
+
+    Raises:
+        MismatchError: if they differ in a bit.
+    """
+    if reading.model is None:
+        return
+    from bittrigger.compile.agreement import check_agreement
+
+    check_agreement(reading.model, reading.graph, inputs, logits=settings.logits)

@@ -1,0 +1,101 @@
+"""Models that were converted before: found without Keras, and only if nothing at all has changed."""
+
+import shutil
+
+import numpy as np
+import pytest
+
+from bittrigger.compile import convert as job
+from bittrigger.compile import known
+from bittrigger.compile.convert import convert
+from bittrigger.errors import MismatchError
+from bittrigger.settings import Settings
+
+FAST = Settings(effort="fast")
+
+
+@pytest.fixture(autouse=True)
+def cache(monkeypatch, tmp_path):
+    monkeypatch.setenv("BITTRIGGER_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "designs"
+
+
+@pytest.fixture
+def anomaly(root, tmp_path):
+    return shutil.copy(root / "models" / "anomaly" / "model.h5", tmp_path / "model.h5")
+
+
+@pytest.fixture
+def made(monkeypatch):
+    """How often a model was read, solved and compared."""
+    times, make = [], job._made
+    monkeypatch.setattr(job, "_made", lambda *args: (times.append(1), make(*args))[1])
+    return times
+
+
+def test_the_same_model_is_found_and_any_change_makes_it_anew(anomaly, tmp_path, made, monkeypatch):
+    first, _ = convert(anomaly, tmp_path / "a", FAST, synthesize=False)
+    again, _ = convert(anomaly, tmp_path / "b", FAST, synthesize=False)
+    assert len(made) == 1
+    assert "check" in first.stage_seconds
+    assert list(again.stage_seconds)[:1] == ["known"]
+    assert again.pipeline.modules == first.pipeline.modules
+    for name in ("design.json", "rtl", "hls/firmware"):
+        one, two = tmp_path / "a" / name, tmp_path / "b" / name
+        for path in [one] if one.is_file() else sorted(one.rglob("*.*")):
+            assert path.read_bytes() == (two / path.relative_to(one) if path != one else two).read_bytes()
+    known_before = len(made)
+    events = np.zeros((3, first.graph.n_inputs))
+    for change in (
+        lambda: convert(anomaly, tmp_path / "c", Settings(effort="fast", seed=1), synthesize=False),
+        lambda: convert(anomaly, tmp_path / "d", FAST, inputs=events, synthesize=False),
+    ):
+        change()
+    assert len(made) == known_before + 2
+    key = known.question(anomaly, FAST, "a", None)
+    for patched, value in (("versions", lambda: {}), ("sources", lambda: ""), ("_processor", lambda: "another")):
+        with monkeypatch.context() as patch:
+            patch.setattr(known, patched, value)
+            assert known.question(anomaly, FAST, "a", None) != key
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
+    assert known.question(anomaly, FAST, "a", None) != key
+
+
+def test_a_poisoned_design_is_made_again(anomaly, tmp_path, made, cache):
+    first, _ = convert(anomaly, tmp_path / "a", FAST, synthesize=False)
+    (entry,) = cache.iterdir()
+    whole = entry.read_bytes()
+    for number, damaged in enumerate((whole[:-1], whole[:50] + bytes([whole[50] ^ 1]) + whole[51:], b"")):
+        entry.write_bytes(damaged)
+        again, _ = convert(anomaly, tmp_path / f"b{number}", FAST, synthesize=False)
+        assert again.pipeline.modules == first.pipeline.modules
+        assert entry.read_bytes() == whole
+        assert len(made) == number + 2
+
+
+def test_an_adder_graph_that_is_not_its_matrix_is_not_found(anomaly, tmp_path, cache):
+    """Even with a right checksum: the design is proven when it is read."""
+    convert(anomaly, tmp_path / "a", FAST, synthesize=False)
+    (entry,) = cache.iterdir()
+    latency, _, text = known.DESIGNS.find(entry.name).decode().partition("\n")
+    at = text.index('"bias":[') + len('"bias":[')
+    wrong = text[:at] + "7" + text[at:]
+    known.DESIGNS.keep({entry.name: f"{latency}\n{wrong}".encode()})
+    assert known.find(entry.name, FAST) is None
+
+
+def test_a_model_that_differs_from_keras_is_not_kept(anomaly, tmp_path, cache, monkeypatch):
+    def differ(*_):
+        raise MismatchError("event 0")
+
+    monkeypatch.setattr(job, "check_reading", differ)
+    with pytest.raises(MismatchError):
+        convert(anomaly, tmp_path / "a", FAST, synthesize=False)
+    assert not cache.exists()
+
+
+def test_a_model_that_changes_while_it_is_read_is_not_kept(anomaly, tmp_path, cache, monkeypatch):
+    keys = iter(["before", "after"])
+    monkeypatch.setattr(known, "question", lambda *_: next(keys))
+    convert(anomaly, tmp_path / "a", FAST, synthesize=False)
+    assert not cache.exists()
