@@ -3,8 +3,8 @@
     python benchmarks/waiting.py [--models jet_tagger quark_gluon] [--runs 5] [--json FILE]
     python benchmarks/waiting.py --compare NEW OLD
 
-Each run is a process of its own, with those that it starts; *first* has an empty cache, *again* has run before, *retrained* is the same
-shape with other weights. CPU seconds depend on the machine and what else it does, so that the record holds them as ratios to
+Each run is a process of its own, with those that it starts; *first* has an empty cache, *again* has run before, *retrained* is
+the same shape with other weights. CPU seconds depend on the machine and what else it does, so that the record holds them as ratios to
 a fixed reference job, which runs between the others: ``--compare`` names what takes more than 1.3 times the recorded ratio.
 """
 
@@ -27,8 +27,8 @@ MODELS = ("jet_tagger", "quark_gluon")
 WORSE = 1.3
 """Ratio to the recorded ratio from which a job is named."""
 
-NOISE_S = 0.3
-"""Jobs of less CPU seconds more than recorded, on the machine of the record, are not named: start-up varies that much."""
+NOISE = 0.15
+"""Jobs that take so many reference jobs more than recorded, or fewer, are not named: start-up varies that much."""
 
 REFERENCE = """
 import hashlib, zlib
@@ -166,17 +166,15 @@ def table(rows: list[Row]) -> str:
     return "\n".join(lines)
 
 
-def worse(new: dict[str, float], old: dict[str, float], reference_s: float = 1.0) -> list[str]:
-    """The jobs of ``new`` whose ratio is worse than recorded in ``old``, in words; and recorded ones that are missing.
-
-    Args:
-        reference_s: CPU seconds of the reference job where the record was made.
-    """
+def worse(new: dict[str, float], old: dict[str, float]) -> list[str]:
+    """The jobs of ``new`` whose ratio is worse than recorded in ``old``, in words; and recorded ones that are missing."""
     found = [f"{job}: not measured; recorded {old[job]:.2f}" for job in sorted(old.keys() - new.keys())]
-    for job in sorted(new.keys() & old.keys()):
-        if new[job] > WORSE * old[job] and (new[job] - old[job]) * reference_s > NOISE_S:
-            found.append(f"{job}: {new[job]:.2f} reference jobs; recorded {old[job]:.2f}: {new[job] / old[job]:.2f}x")
-    return found
+    slower = [
+        job for job in sorted(new.keys() & old.keys()) if new[job] > WORSE * old[job] and new[job] - old[job] > NOISE
+    ]
+    return found + [
+        f"{job}: {new[job]:.2f}; recorded {old[job]:.2f}; {new[job] / old[job]:.2f} times" for job in slower
+    ]
 
 
 def read(path: Path) -> dict[str, float]:

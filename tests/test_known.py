@@ -20,6 +20,10 @@ def cache(monkeypatch, tmp_path):
     return tmp_path / "cache" / "designs"
 
 
+def placed(build):
+    return [(module.name, module.start, module.stop, module.stages) for module in build.pipeline.modules]
+
+
 @pytest.fixture
 def anomaly(root, tmp_path):
     return shutil.copy(root / "models" / "anomaly" / "model.h5", tmp_path / "model.h5")
@@ -39,7 +43,7 @@ def test_the_same_model_is_found_and_any_change_makes_it_anew(anomaly, tmp_path,
     assert len(made) == 1
     assert "check" in first.stage_seconds
     assert list(again.stage_seconds)[:1] == ["known"]
-    assert again.pipeline.modules == first.pipeline.modules
+    assert placed(again) == placed(first)
     for name in ("design.json", "rtl", "hls/firmware"):
         one, two = tmp_path / "a" / name, tmp_path / "b" / name
         for path in [one] if one.is_file() else sorted(one.rglob("*.*")):
@@ -53,7 +57,7 @@ def test_the_same_model_is_found_and_any_change_makes_it_anew(anomaly, tmp_path,
         change()
     assert len(made) == known_before + 2
     key = known.question(anomaly, FAST, "a", None)
-    for patched, value in (("versions", lambda: {}), ("sources", lambda: ""), ("_processor", lambda: "another")):
+    for patched, value in (("versions", dict), ("sources", lambda: ""), ("_processor", lambda: "another")):
         with monkeypatch.context() as patch:
             patch.setattr(known, patched, value)
             assert known.question(anomaly, FAST, "a", None) != key
@@ -68,7 +72,7 @@ def test_a_poisoned_design_is_made_again(anomaly, tmp_path, made, cache):
     for number, damaged in enumerate((whole[:-1], whole[:50] + bytes([whole[50] ^ 1]) + whole[51:], b"")):
         entry.write_bytes(damaged)
         again, _ = convert(anomaly, tmp_path / f"b{number}", FAST, synthesize=False)
-        assert again.pipeline.modules == first.pipeline.modules
+        assert placed(again) == placed(first)
         assert entry.read_bytes() == whole
         assert len(made) == number + 2
 

@@ -27,6 +27,9 @@ DESIGNS = Kept("designs", room_bytes=1 << 28)
 _VARIABLES = ("TF_", "XLA_", "KERAS_", "DNNL_", "ONEDNN_", "CUDA_", "NVIDIA_")
 """Prefixes of variables that change what Keras computes."""
 
+_NOT_THESE = ("TF_CPP_", "TF_USE_LEGACY_KERAS")
+"""What is logged, and what TensorFlow sets itself when it is imported."""
+
 
 def question(path: Path, settings: Settings, name: str, inputs: FloatArray | None) -> str | None:
     """The hash of all that the design of a model depends on, and of all that its comparison with Keras does.
@@ -39,7 +42,9 @@ def question(path: Path, settings: Settings, name: str, inputs: FloatArray | Non
     except OSError:
         return None
     events = b"" if inputs is None else repr(inputs.shape).encode() + inputs.tobytes()
-    variables = sorted(item for item in os.environ.items() if item[0].startswith(_VARIABLES))
+    variables = sorted(
+        item for item in os.environ.items() if item[0].startswith(_VARIABLES) and not item[0].startswith(_NOT_THESE)
+    )
     facts = [asdict(settings), name, versions(), variables, _processor(), _keras_settings()]
     return key_of(model, events, json.dumps(facts, sort_keys=True), sources())
 
