@@ -4,8 +4,8 @@
     python benchmarks/waiting.py --compare NEW OLD
 
 Each run is a process of its own, with those that it starts; *first* has an empty cache, *again* has run before, *retrained* is
-the same shape with other weights. CPU seconds depend on the machine and what else it does, so that the record holds them as ratios to
-a fixed reference job, which runs between the others: ``--compare`` names what takes more than 1.3 times the recorded ratio.
+the same shape with other weights. CPU seconds depend on the machine and what else it does, so that the record holds them as
+ratios to a fixed reference job, which runs before each: ``--compare`` names what takes more than 1.3 times the recorded ratio.
 """
 
 from __future__ import annotations
