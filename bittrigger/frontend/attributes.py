@@ -21,8 +21,41 @@ MULTIPLIER = "bittrigger_multiplier"
 OFFSET = "bittrigger_offset"
 FUNCTION = "bittrigger_function"
 DYNAMIC = "bittrigger_dynamic"
+SHAPE = "bittrigger_shape"
+"""Of the result in Keras, without the batch."""
 
-KINDS = ("input", "dense", "batchnorm", "function", "dynamic", "reshape", "average", "concatenate", "add", "subtract")
+INDICES = "bittrigger_indices"
+"""Of a wire, the number of the code that each code is; of a window, of the position under each tap; -1 stands for zeros."""
+
+WIRES = (
+    "ZeroPadding1D",
+    "ZeroPadding2D",
+    "Cropping1D",
+    "Cropping2D",
+    "UpSampling1D",
+    "UpSampling2D",
+    "Permute",
+    "RepeatVector",
+)
+"""Layers that compute nothing."""
+
+CONVOLUTIONS = ("Conv1D", "QConv1D", "Conv2D", "QConv2D", "DepthwiseConv2D", "QDepthwiseConv2D")
+AVERAGES = ("AveragePooling1D", "AveragePooling2D", "GlobalAveragePooling1D", "GlobalAveragePooling2D")
+
+KINDS = (
+    "input",
+    "dense",
+    "convolution",
+    "batchnorm",
+    "function",
+    "dynamic",
+    "reshape",
+    "wire",
+    "average",
+    "concatenate",
+    "add",
+    "subtract",
+)
 
 BIT_ACTIVATION = "BitActivation"
 """The layer that stays, with a dynamic quantiser, where the others of ``bittrigger.layers`` become stock layers."""
@@ -31,8 +64,7 @@ ALLOWED_LAYERS = (
     "InputLayer",
     "Dense",
     "QDense",
-    "Conv1D",
-    "QConv1D",
+    *CONVOLUTIONS,
     "Activation",
     "QActivation",
     "ReLU",
@@ -42,7 +74,8 @@ ALLOWED_LAYERS = (
     "Flatten",
     "Reshape",
     "Dropout",
-    "GlobalAveragePooling1D",
+    *AVERAGES,
+    *WIRES,
     "Concatenate",
     "Add",
     "Subtract",

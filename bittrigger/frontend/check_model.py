@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from bittrigger.errors import UnsupportedModelError
-from bittrigger.frontend.attributes import ALLOWED_LAYERS, AT_OUTPUT, BIT_ACTIVATION, unsupported_layer
+from bittrigger.frontend.attributes import ALLOWED_LAYERS, AT_OUTPUT, BIT_ACTIVATION, CONVOLUTIONS, unsupported_layer
 from bittrigger.frontend.functions import QUANTIZERS
 
 QUANTISED_ACTIVATIONS = (*QUANTIZERS, "binary_tanh")
@@ -136,7 +136,7 @@ def _check_names(named: list[tuple[str, Mapping[str, Any]]]) -> None:
     names = {name for name, _ in named}
     for name, layer in named:
         activation = layer["config"].get("activation")
-        if layer["class_name"] not in ("Dense", "QDense", "Conv1D", "QConv1D") or activation is None:
+        if layer["class_name"] not in ("Dense", "QDense", *CONVOLUTIONS) or activation is None:
             continue
         extra = f"{name}_{activation['class_name'] if isinstance(activation, dict) else activation}"
         if extra in names:

@@ -50,7 +50,15 @@ class Apply:
     function: Function
 
 
-Step = AddBias | Scale | Apply
+@dataclass(frozen=True, eq=False)
+class Divide:
+    """``x / divisor``, rounded to float32: the end of a mean."""
+
+    layer: str
+    divisor: int
+
+
+Step = AddBias | Scale | Apply | Divide
 
 
 def apply_step(step: Step, values: Float32Array, channels: IntArray) -> Float32Array:
@@ -68,6 +76,8 @@ def apply_step(step: Step, values: Float32Array, channels: IntArray) -> Float32A
             return np.add(scaled, step.offset[channels], dtype=np.float32)
         case Apply():
             return step.function.apply(values)
+        case Divide():
+            return np.divide(values, np.float32(step.divisor), dtype=np.float32)
         case _:
             assert_never(step)
 
@@ -194,7 +204,7 @@ def _parameters(step: Step) -> tuple[Float32Array, ...]:
             return (step.bias,)
         case Scale():
             return (step.multiplier, step.offset)
-        case Apply():
+        case Apply() | Divide():
             return ()
         case _:
             assert_never(step)
@@ -207,7 +217,7 @@ def _at(step: Step, channels: IntArray) -> Step:
             return AddBias(step.layer, step.bias[channels])
         case Scale():
             return Scale(step.layer, step.multiplier[channels], step.offset[channels])
-        case Apply():
+        case Apply() | Divide():
             return step
         case _:
             assert_never(step)

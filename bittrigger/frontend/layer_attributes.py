@@ -12,7 +12,8 @@ from bittrigger.frontend import attributes
 from bittrigger.frontend.attributes import unsupported_layer
 from bittrigger.frontend.functions import SQUARE, STATIC
 from bittrigger.frontend.kernels import Float32Array, check_finite
-from bittrigger.layers.pointwise import check_pointwise
+from bittrigger.frontend.windows import Window, window_positions
+from bittrigger.layers.pointwise import is_pointwise
 
 Facts = dict[str, Any]
 
@@ -30,9 +31,12 @@ def layer_facts(layer: Any) -> Facts:  # noqa: C901, PLR0911, PLR0912 - one retu
     match name:
         case "Dense" | "QDense":
             return _dense(layer)
-        case "Conv1D" | "QConv1D":
-            check_pointwise(layer)
-            return _dense(layer)
+        case _ if name in attributes.CONVOLUTIONS:
+            return _dense(layer) if is_pointwise(layer) else _convolution(layer)
+        case _ if name in attributes.AVERAGES:
+            return _pooling(layer) | {attributes.KIND: "average"}
+        case _ if name in attributes.WIRES:
+            return _wire(layer)
         case "BatchNormalization" | "QBatchNormalization":
             return _batchnorm(layer)
         case "Activation":
@@ -47,9 +51,7 @@ def layer_facts(layer: Any) -> Facts:  # noqa: C901, PLR0911, PLR0912 - one retu
             spec = {"module": "keras", "class_name": SQUARE if name == "Multiply" else "softmax", "config": {}}
             return {attributes.KIND: "function", attributes.FUNCTION: spec}
         case "Flatten" | "Reshape":
-            return {attributes.KIND: "reshape"}
-        case "GlobalAveragePooling1D":
-            return _average(layer)
+            return {attributes.KIND: "reshape", attributes.SHAPE: _shape(layer, layer.output_shape)}
         case "InputLayer":
             return {attributes.KIND: "input"}
         case _:
@@ -197,13 +199,103 @@ def _dense(layer: Any) -> Facts:
     return facts
 
 
-def _average(layer: Any) -> Facts:
+def _shape(layer: Any, shape: Any) -> list[int]:
+    """A shape of Keras without the batch.
+
+    Raises:
+        UnsupportedModelError: if an axis has no size.
+    """
+    if isinstance(shape, list):
+        (shape,) = shape
+    if None in shape[1:]:
+        raise UnsupportedModelError(
+            f"layer {layer.name!r}: a tensor of shape {tuple(shape[1:])}; allowed are known sizes; give the Input a shape"
+        )
+    return [int(n) for n in shape[1:]]
+
+
+def _window(layer: Any, size: Any, dilation: Any = 1) -> Facts:
+    """The windows of a convolution or pooling.
+
+    Raises:
+        UnsupportedModelError: if the axes are in another order, or nothing is left.
+    """
+    if layer.data_format != "channels_last":
+        raise UnsupportedModelError(
+            f"layer {layer.name!r}: data_format {layer.data_format!r}; allowed is 'channels_last'; put a Permute before it"
+        )
+    *positions, channels = _shape(layer, layer.input_shape)
+
+    def each(value: Any) -> tuple[int, ...]:
+        return tuple(int(n) for n in value) if isinstance(value, tuple | list) else (int(value),) * len(positions)
+
+    window = Window(each(size), each(layer.strides), each(dilation), layer.padding)
+    found = window_positions(positions, window)
+    if not found.size:
+        raise UnsupportedModelError(
+            f"layer {layer.name!r}: a window of {window.size} on {tuple(positions)} positions leaves nothing; allowed are "
+            "windows that fit; use padding='same' or a smaller one"
+        )
+    return {attributes.INDICES: found, attributes.SHAPE: [*found.shape[:-1], channels]}
+
+
+def _convolution(layer: Any) -> Facts:
+    """A kernel for what one window covers, taps first, and the windows."""
+    kind = type(layer).__name__
+    depthwise = "Depthwise" in kind
+    quantizer = getattr(layer, "depthwise_quantizer_internal" if depthwise else "kernel_quantizer_internal", None)
+    raw = layer.depthwise_kernel if depthwise else layer.kernel
+    kernel = _quantized(layer, "kernel", quantizer, raw)
+    taps, rows, columns = int(np.prod(kernel.shape[:-2])), kernel.shape[-2], kernel.shape[-1]
+    kernel = kernel.reshape(taps, rows, columns)
+    channels = int(layer.input_shape[-1])
+    if depthwise:
+        whole = np.zeros((taps, channels, channels, columns), dtype=np.float32)
+        whole[:, np.arange(channels), np.arange(channels)] = kernel
+    else:
+        groups = channels // rows
+        whole = np.zeros((taps, groups, rows, groups, columns // groups), dtype=np.float32)
+        parts = kernel.reshape(taps, rows, groups, columns // groups)
+        for group in range(groups):
+            whole[:, group, :, group] = parts[:, :, group]
+    matrix = whole.reshape(taps * channels, -1)
+    facts = {
+        **_window(layer, layer.kernel_size, layer.dilation_rate),
+        attributes.KIND: "convolution",
+        attributes.KERNEL: matrix,
+        attributes.QUANTIZER: "no quantizer" if quantizer is None else str(quantizer),
+        attributes.BIAS: np.zeros(matrix.shape[1], dtype=np.float32),
+    }
+    if layer.use_bias:
+        facts[attributes.BIAS] = _quantized(layer, "bias", getattr(layer, "bias_quantizer_internal", None), layer.bias)
+    return facts
+
+
+def _pooling(layer: Any) -> Facts:
+    """The windows of a pooling, or one window over all positions."""
+    if not type(layer).__name__.startswith("Global"):
+        return _window(layer, layer.pool_size)
     if layer.data_format != "channels_last" or layer.keepdims:
         raise UnsupportedModelError(
             f"layer {layer.name!r}: a pooling with data_format {layer.data_format!r} and keepdims={layer.keepdims}; allowed are "
             "'channels_last' and False; put a Reshape behind it"
         )
-    return {attributes.KIND: "average"}
+    *positions, channels = _shape(layer, layer.input_shape)
+    return {attributes.INDICES: np.arange(int(np.prod(positions))), attributes.SHAPE: [channels]}
+
+
+def _wire(layer: Any) -> Facts:
+    """Where each code of the result comes from, found by the layer itself: it moves the numbers of the codes."""
+    import tensorflow as tf
+
+    if getattr(layer, "interpolation", "nearest") != "nearest":
+        raise UnsupportedModelError(
+            f"layer {layer.name!r}: interpolation {layer.interpolation!r} computes; allowed is 'nearest'; use that one"
+        )
+    shape = _shape(layer, layer.input_shape)
+    numbers = tf.reshape(tf.range(1, int(np.prod(shape)) + 1, dtype=tf.float32), (1, *shape))
+    moved = np.asarray(layer(numbers))[0].astype(np.int64) - 1
+    return {attributes.KIND: "wire", attributes.INDICES: moved, attributes.SHAPE: list(moved.shape)}
 
 
 def _batchnorm(layer: Any) -> Facts:
@@ -217,10 +309,10 @@ def _batchnorm(layer: Any) -> Facts:
 
     rank = len(layer.input_shape)
     axis = [layer.axis] if isinstance(layer.axis, int) else list(layer.axis)
-    if rank not in (2, 3) or axis not in ([rank - 1], [-1]):
+    if axis not in ([rank - 1], [-1]):
         raise UnsupportedModelError(
-            f"layer {layer.name!r}: batch normalisation over axis {axis} of {rank} axes; allowed is the last of two or three; "
-            "put a Reshape or Flatten before it"
+            f"layer {layer.name!r}: batch normalisation over axis {axis} of {rank} axes; allowed is the last; put a Permute, "
+            "Reshape or Flatten before it"
         )
     inverse = tf.math.rsqrt(part("moving_variance", "variance") + layer.epsilon)
     if layer.scale:

@@ -14,7 +14,7 @@ from bittrigger.errors import UnsupportedModelError
 from bittrigger.frontend import attributes
 from bittrigger.frontend.builder import Builder, units
 from bittrigger.frontend.dynamic import DynamicSettings, lower_dynamic
-from bittrigger.frontend.elementwise import AddBias, Apply, Scale, Step, reach_of_one_copy
+from bittrigger.frontend.elementwise import AddBias, Apply, Divide, Scale, Step, reach_of_one_copy
 from bittrigger.frontend.functions import function_from_spec
 from bittrigger.frontend.input_ports import Port, find_port
 from bittrigger.frontend.kernels import (
@@ -27,10 +27,12 @@ from bittrigger.frontend.kernels import (
     to_integers,
 )
 from bittrigger.frontend.lower_elementwise import Signal, settle, unscaled
-from bittrigger.frontend.positions import add_step, mean_shift, positions
+from bittrigger.frontend.positions import add_step, positions
+from bittrigger.frontend.windows import elements
 from bittrigger.ir.fixed import FLOAT32_BITS, FixedPoint, IntArray, Interval, Rounding, parse_fixed
 from bittrigger.ir.graph import Graph, Intervals, Requantize, verify
 from bittrigger.ir.naming import identifier
+from bittrigger.ir.wire import ZERO
 
 _log = logging.getLogger(__name__)
 
@@ -162,6 +164,20 @@ def _input(walk: _Walk, node: Any) -> Signal:
 
 def _dense(walk: _Walk, node: Any) -> Signal:
     (source,) = walk.operands(node, scaled=True)
+    return _kernel(walk, node, source)
+
+
+def _convolution(walk: _Walk, node: Any) -> Signal:
+    """What each window covers, by a wire, and then a dense layer on it."""
+    (source,) = walk.operands(node)
+    windows = elements(np.asarray(attributes.read(node, attributes.INDICES)), source.shape[-1])
+    part = walk.builder.joined(f"{node.name}_operand", source.parts)
+    wire = walk.builder.wire(f"{node.name}_windows", (part,), windows)
+    return _kernel(walk, node, Signal((wire,), windows.shape))
+
+
+def _kernel(walk: _Walk, node: Any, source: Signal) -> Signal:
+    """``source @ kernel + bias`` along its last axis."""
     kernel = np.asarray(attributes.read(node, attributes.KERNEL), dtype=np.float32)
     bias = np.asarray(attributes.read(node, attributes.BIAS), dtype=np.float32)
     factored = factor_kernel(node.name, kernel, str(attributes.read(node, attributes.QUANTIZER)))
@@ -252,16 +268,33 @@ def _dynamic(walk: _Walk, node: Any) -> Signal:
 
 
 def _reshape(walk: _Walk, node: Any) -> Signal:
-    shape = tuple(int(n) for n in node.get_output_variable().shape)
+    shape = tuple(int(n) for n in attributes.read(node, attributes.SHAPE))
     return replace(walk.signals[node.inputs[0]], shape=shape)
+
+
+def _wire(walk: _Walk, node: Any) -> Signal:
+    (source,) = walk.operands(node)
+    indices = np.asarray(attributes.read(node, attributes.INDICES))
+    part = walk.builder.joined(f"{node.name}_operand", source.parts)
+    return Signal((walk.builder.wire(node.name, (part,), indices),), indices.shape)
 
 
 def _average(walk: _Walk, node: Any) -> Signal:
     (source,) = walk.operands(node)
-    count, channels = source.shape
-    shift = mean_shift(node.name, count)
-    columns = np.arange(count * channels).reshape(count, channels).T
-    return _sums(walk, node.name, source, columns, (channels,), shift=shift)
+    windows, channels = np.asarray(attributes.read(node, attributes.INDICES)), source.shape[-1]
+    if (windows == ZERO).any():
+        raise UnsupportedModelError(
+            f"layer {node.name!r}: windows that reach over the border, where Keras divides by the number of positions inside; "
+            "allowed are windows of one size; use padding='valid', or a ZeroPadding before it"
+        )
+    count, outputs = windows.shape[-1], math.prod(windows.shape[:-1])
+    places = windows.reshape(outputs, 1, count) * channels + np.arange(channels)[None, :, None]
+    shape = (*windows.shape[:-1], channels)
+    shift = count.bit_length() - 1
+    if count == 1 << shift:
+        return _sums(walk, node.name, source, places.reshape(-1, count), shape, shift=shift)
+    total = _sums(walk, node.name, source, places.reshape(-1, count), shape)
+    return add_step(total, Divide(node.name, count))
 
 
 def _sums(walk: _Walk, name: str, source: Signal, terms: IntArray, shape: tuple[int, ...], *, shift: int = 0) -> Signal:
@@ -291,22 +324,19 @@ def _sums(walk: _Walk, name: str, source: Signal, terms: IntArray, shape: tuple[
 
 def _concatenate(walk: _Walk, node: Any) -> Signal:
     operands = walk.operands(node)
-    axis = int(node.get_attr("axis", -1))
-    rank = len(operands[0].shape)
-    position = axis if axis < 0 else axis - rank - 1
-    if position != -rank:
-        raise UnsupportedModelError(
-            f"layer {node.name!r}: concatenation along axis {axis} of {rank + 1}; allowed is the first axis of an event; put "
-            "a Flatten before each operand"
-        )
+    axis, rank = int(node.get_attr("axis", -1)), len(operands[0].shape)
+    axis = axis if axis < 0 else axis - rank - 1
     parts = tuple(part for operand in operands for part in operand.parts)
-    shape = (sum(operand.shape[0] for operand in operands), *operands[0].shape[1:])
-    if len(set(parts)) == len(parts):
-        return Signal(parts, shape)
-    fracs = walk.builder.fracs(parts)
-    weights = np.diag(np.left_shift(np.int64(1), fracs.max() - fracs))
-    zeros = np.zeros(len(fracs), dtype=np.int64)
-    return Signal(parts, shape, walk.builder.linear(node.name, parts, weights, zeros, int(fracs.max())))
+    firsts = np.cumsum([0, *(math.prod(operand.shape) for operand in operands)])
+    numbers = [
+        first + np.arange(math.prod(operand.shape)).reshape(operand.shape)
+        for first, operand in zip(firsts, operands, strict=False)
+    ]
+    order = np.concatenate(numbers, axis=axis)
+    if axis == -rank and len(set(parts)) == len(parts):
+        return Signal(parts, order.shape)
+    part = walk.builder.joined(f"{node.name}_operand", parts)
+    return Signal((walk.builder.wire(node.name, (part,), order),), order.shape)
 
 
 def _sum(walk: _Walk, node: Any, signs: Sequence[int]) -> Signal:
@@ -343,10 +373,12 @@ def _subtract(walk: _Walk, node: Any) -> Signal:
 _HANDLERS: dict[str, Callable[[_Walk, Any], Signal]] = {
     "input": _input,
     "dense": _dense,
+    "convolution": _convolution,
     "batchnorm": _batchnorm,
     "function": _function,
     "dynamic": _dynamic,
     "reshape": _reshape,
+    "wire": _wire,
     "average": _average,
     "concatenate": _concatenate,
     "add": _add,

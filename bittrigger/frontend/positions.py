@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from bittrigger.errors import UnsupportedModelError
-from bittrigger.frontend.elementwise import AddBias, Apply, Scale, Step
+from bittrigger.frontend.elementwise import AddBias, Apply, Divide, Scale, Step
 from bittrigger.frontend.lower_elementwise import Signal
 from bittrigger.ir.graph import frozen_array
 
@@ -72,20 +72,5 @@ def _repeated(step: Step, times: int) -> Step:
             return AddBias(step.layer, np.tile(step.bias, times))
         case Scale():
             return Scale(step.layer, np.tile(step.multiplier, times), np.tile(step.offset, times))
-        case Apply():
+        case Apply() | Divide():
             return step
-
-
-def mean_shift(layer: str, constituents: int) -> int:
-    """The exponent of the power of two by which a mean over ``constituents`` divides.
-
-    Raises:
-        UnsupportedModelError: if it divides by another number, so that Keras rounds it.
-    """
-    if constituents & (constituents - 1):
-        above = 1 << constituents.bit_length()
-        raise UnsupportedModelError(
-            f"layer {layer!r}: a mean over {constituents} constituents divides by {constituents}, which Keras rounds; allowed "
-            f"are powers of two; take {above // 2} constituents, or fill up to {above} with zeros"
-        )
-    return constituents.bit_length() - 1

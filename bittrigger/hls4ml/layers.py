@@ -29,10 +29,11 @@ def register_bit_linear() -> None:
 
 
 def register_bit_activation() -> None:
-    """Let hls4ml's parser read ``BitActivation`` layers; only once hls4ml is imported as a whole, its parts need each other."""
+    """Let hls4ml's parser read layers that it does not know; only once it is imported as a whole, its parts need each other."""
     from hls4ml.converters.keras_v2_to_hls import get_layer_handlers
 
     get_layer_handlers().setdefault(BIT_ACTIVATION, _parse_bit_activation)
+    get_layer_handlers().setdefault("RepeatVector", _parse_repeat)
 
 
 def _parse_bit_activation(
@@ -43,3 +44,14 @@ def _parse_bit_activation(
 
     described = parse_default_keras_layer(layer, inputs)
     return {**described, "class_name": "Activation", "activation": "linear"}, list(shapes[0])
+
+
+def _parse_repeat(
+    layer: dict[str, Any], inputs: list[str] | None, shapes: list[list[int]], _: Any
+) -> tuple[dict[str, Any], list[int]]:
+    """A RepeatVector in hls4ml's terms: a Reshape to the shape that it gives; what it does is attached from the layer itself."""
+    from hls4ml.converters.keras_v2_to_hls import parse_default_keras_layer
+
+    (batch, size), count = shapes[0], int(layer["config"]["n"])
+    described = parse_default_keras_layer(layer, inputs)
+    return {**described, "class_name": "Reshape", "target_shape": [count, size]}, [batch, count, size]

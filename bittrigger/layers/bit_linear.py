@@ -155,7 +155,7 @@ class BitLinear(_BitKernel, qkeras.QDense):  # type: ignore[misc]
 
 @tf.keras.utils.register_keras_serializable(package="bittrigger")
 class BitConv1D(_BitKernel, qkeras.QConv1D):  # type: ignore[misc]
-    """A one-dimensional convolution with a ternary or binary kernel. With kernel size 1 it converts, else it is for training.
+    """A one-dimensional convolution with a ternary or binary kernel.
 
     Args: `filters`, `kernel_size` and the further options of QConv1D, and those of `BitLinear`.
     """
@@ -166,7 +166,7 @@ class BitConv1D(_BitKernel, qkeras.QConv1D):  # type: ignore[misc]
 
 @tf.keras.utils.register_keras_serializable(package="bittrigger")
 class BitConv2D(_BitKernel, qkeras.QConv2D):  # type: ignore[misc]
-    """A two-dimensional convolution with a ternary or binary kernel, for training; it does not convert to firmware.
+    """A two-dimensional convolution with a ternary or binary kernel.
 
     Args: `filters`, `kernel_size` and the further options of QConv2D, and those of `BitLinear`.
     """

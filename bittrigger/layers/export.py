@@ -12,18 +12,25 @@ import tensorflow as tf
 from bittrigger.errors import UnsupportedModelError
 from bittrigger.layers.keras_types import Layer, Model, Quantizer
 from bittrigger.layers.quantizers import MAX_SCALE_BITS, absmean_binary, absmean_ternary
-from bittrigger.layers.stock import stock_kernel_quantizer, stock_layers
+from bittrigger.layers.stock import stock_kernel_quantizer, stock_layers, with_windows
 
 __all__ = ["export_stock", "ternary_codes"]
 
-_ALLOWED = "BitLinear, BitActivation, QDense, QActivation, BatchNormalization or a layer without weights of its own"
+_ALLOWED = "layers of bittrigger, QDense, QConv1D, QConv2D, QActivation, BatchNormalization or a layer without weights of its own"
+
+_KERNELS = (qkeras.QDense, qkeras.QConv1D, qkeras.QConv2D)
 
 _WITHOUT_WEIGHTS = (
     "Activation",
     "ReLU",
     "LeakyReLU",
     "Flatten",
-    "GlobalAveragePooling1D",
+    *(
+        f"{kind}{axes}D"
+        for kind in ("GlobalAveragePooling", "AveragePooling", "ZeroPadding", "Cropping")
+        for axes in (1, 2)
+    ),
+    *("UpSampling1D", "UpSampling2D", "Permute", "RepeatVector"),
     "Reshape",
     "Dropout",
     "Concatenate",
@@ -58,7 +65,7 @@ def export_stock(model: Model) -> Model:
     model = stock_layers(model)
     exported = tf.keras.models.clone_model(model, clone_function=_stock_layer)
     for layer, copy in zip(model.layers, exported.layers, strict=True):
-        if isinstance(layer, qkeras.QDense):
+        if isinstance(layer, _KERNELS):
             copy.set_weights(_grid_values(layer))
             _check_copy(layer, copy)
         elif layer.weights:
@@ -91,16 +98,16 @@ def ternary_codes(layer: Layer) -> tuple[npt.NDArray[np.int8], float]:
 
 def _stock_layer(layer: Layer) -> Layer:
     """Return an untrained stock layer in the place of `layer`."""
-    if isinstance(layer, qkeras.QDense):
-        return _stock_dense(layer)
+    if isinstance(layer, _KERNELS):
+        return _stock_kernel_layer(layer)
     plain = type(layer).__module__.startswith("keras.") and type(layer).__name__ in _WITHOUT_WEIGHTS
     if plain or isinstance(layer, qkeras.QActivation | tf.keras.layers.BatchNormalization):
         return type(layer).from_config(layer.get_config())
     raise UnsupportedModelError(f"layer {layer.name!r}: {type(layer).__name__} cannot be exported; expected {_ALLOWED}")
 
 
-def _stock_dense(layer: Layer) -> Layer:
-    """Return an untrained QDense with the stock counterparts of the quantizers of `layer`."""
+def _stock_kernel_layer(layer: Layer) -> Layer:
+    """Return an untrained QDense or QConv with the stock counterparts of the quantizers of `layer`."""
     if layer.activation is not tf.keras.activations.linear:
         raise UnsupportedModelError(
             f"layer {layer.name!r}: it has an activation of its own; expected none, followed by a QActivation layer"
@@ -110,8 +117,10 @@ def _stock_dense(layer: Layer) -> Layer:
         raise UnsupportedModelError(
             f"layer {layer.name!r}: bias quantizer {_name(bias_quantizer)}; expected quantized_bits(..., alpha=1)"
         )
-    return qkeras.QDense(
-        layer.units,
+    dense = isinstance(layer, qkeras.QDense)
+    kind = qkeras.QDense if dense else with_windows(type(layer), layer)
+    return kind(
+        layer.units if dense else layer.filters,
         name=layer.name,
         use_bias=layer.use_bias,
         kernel_initializer="zeros",
@@ -142,7 +151,7 @@ def _stock_kernel_quantizer(layer: Layer) -> Quantizer:
 
 
 def _grid_values(layer: Layer) -> list[npt.NDArray[np.float32]]:
-    """Return the kernel and, if there is one, the bias of a QDense as its quantizers see them."""
+    """Return the kernel and, if there is one, the bias of a layer as its quantizers see them."""
     quantizer = layer.kernel_quantizer_internal
     if isinstance(quantizer, absmean_ternary) or type(quantizer) is qkeras.ternary:
         codes, scale = ternary_codes(layer)

@@ -8,7 +8,6 @@ OURS = frozenset(["BitLinear", "BitActivation", "BitConv1D", "BitConv2D", "BitHe
 PACKAGE = "bittrigger>"
 MODULES = ("bittrigger.layers.bit_linear", "bittrigger.layers.activations", "bittrigger.layers.bithep")
 TRAINING_ONLY = {
-    "BitConv2D": "convolutions do not convert; allowed are BitLinear and dense layers; flatten the inputs and use BitLinear",
     "BitHepLinear": "it scales activations by 127 / max|x| of each token and weights by mean|W|, which are no powers of two and "
     "have no exact bits; allowed is BitLinear; build the model with it and train again",
 }

@@ -2,30 +2,17 @@
 
 from __future__ import annotations
 
-from bittrigger.errors import UnsupportedModelError
 from bittrigger.layers.keras_types import Layer
 
-__all__ = ["check_pointwise"]
+__all__ = ["is_pointwise"]
 
 
-def check_pointwise(layer: Layer) -> None:
-    """Refuse a one-dimensional convolution that joins positions, skips some, or has another order of axes.
-
-    Args:
-        layer: a `Conv1D` of Keras, QKeras or ours.
-
-    Raises:
-        UnsupportedModelError: it is one.
-    """
-    settings = {
-        "kernel_size": (tuple(layer.kernel_size), (1,)),
-        "strides": (tuple(layer.strides), (1,)),
-        "groups": (layer.groups, 1),
-        "data_format": (layer.data_format, "channels_last"),
-    }
-    for name, (found, allowed) in settings.items():
-        if found != allowed:
-            raise UnsupportedModelError(
-                f"layer {layer.name!r}: {type(layer).__name__} with {name} {found}; allowed is {allowed}, the same dense layer "
-                "for each position, because other convolutions do not convert; use kernel size 1, or Flatten and BitLinear"
-            )
+def is_pointwise(layer: Layer) -> bool:
+    """Return whether a convolution of Keras, QKeras or ours reads one position for each, none skipped, all channels alike."""
+    ones = (layer.kernel_size, layer.strides)
+    return (
+        all(set(values) == {1} for values in ones)
+        and layer.data_format == "channels_last"
+        and getattr(layer, "groups", 1) == 1
+        and "Depthwise" not in type(layer).__name__
+    )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,11 +15,11 @@ from bittrigger.layers.bit_linear import BitConv1D, BitConv2D, BitLinear
 from bittrigger.layers.bithep import BitHepLinear
 from bittrigger.layers.keras_types import Layer, Model, Quantizer, Tensor
 from bittrigger.layers.names import TRAINING_ONLY
-from bittrigger.layers.pointwise import check_pointwise
+from bittrigger.layers.pointwise import is_pointwise
 from bittrigger.layers.quantizers import absmean_binary, absmean_ternary
 from bittrigger.layers.rebuild import Copy, copied, rebuild, unused_name
 
-__all__ = ["stock_kernel_quantizer", "stock_layers"]
+__all__ = ["stock_kernel_quantizer", "stock_layers", "with_windows"]
 
 BIT_LAYERS = (BitLinear, BitActivation, BitConv1D, BitConv2D, BitHepLinear)
 
@@ -25,9 +27,10 @@ BIT_LAYERS = (BitLinear, BitActivation, BitConv1D, BitConv2D, BitHepLinear)
 def stock_layers(model: Model, *, keep_activations: bool = False) -> Model:
     """Return `model` with each bit layer replaced by stock QKeras layers, or `model` itself if it has none.
 
-    A BitLinear, or a BitConv1D of kernel size 1, becomes a QActivation, if it has an input quantizer, and a QDense of the
-    same name, whose latent weights are those values that the quantizers deliver. The other layers are copied with their
-    weights. Where the inputs of a quantizer lie within 2^24 of its steps, the outputs are those of `model` on every bit.
+    A BitLinear becomes a QActivation, if it has an input quantizer, and a QDense of the same name, whose latent weights are those
+    values that the quantizers deliver; so does a convolution of one tap, and any other becomes a QConv1D or QConv2D. The
+    other layers are copied with their weights. Where the inputs of a quantizer lie within 2^24 of its steps, the outputs are
+    those of `model` on every bit.
     A dynamic quantizer has no stock twin: it stays, as a BitActivation.
 
     Args:
@@ -57,12 +60,11 @@ def _copy(layer: Layer, names: set[str], *, keep: bool) -> Copy:
     match layer:
         case BitLinear():
             return _bit_linear(layer, layer.units, names, keep=keep)
-        case BitConv1D():
-            check_pointwise(layer)
+        case BitConv1D() | BitConv2D():
             return _bit_linear(layer, layer.filters, names, keep=keep)
         case BitActivation():
             return _activation(layer, layer.name, keep=keep)
-        case BitConv2D() | BitHepLinear():
+        case BitHepLinear():
             kind = type(layer).__name__
             raise UnsupportedModelError(f"layer {layer.name!r}: {kind} is for training only, {TRAINING_ONLY[kind]}")
         case _:
@@ -81,7 +83,7 @@ def _activation(layer: Layer, name: str, *, keep: bool) -> Copy:
 
 
 def _bit_linear(layer: Layer, units: int, names: set[str], *, keep: bool) -> Copy:
-    """A QDense in the place of a BitLinear, or of a BitConv1D that treats each position alone."""
+    """A QDense in the place of a BitLinear, or of a convolution that treats each position alone; a QConv in that of others."""
     if layer.use_bias and layer.bias_quantizer_internal is None:
         raise UnsupportedModelError(
             f"layer {layer.name!r}: its bias has no quantizer, so that its bits have no grid; allowed are quantizers such as "
@@ -91,7 +93,7 @@ def _bit_linear(layer: Layer, units: int, names: set[str], *, keep: bool) -> Cop
     if layer.input_quantizer is not None:
         quantise = _activation(layer, unused_name(f"{layer.name}_input", names), keep=keep)
     bias_quantizer = layer.bias_quantizer_internal
-    dense = qkeras.QDense(
+    dense = _plain(layer)(
         units,
         name=layer.name,
         use_bias=layer.use_bias,
@@ -111,6 +113,27 @@ def _bit_linear(layer: Layer, units: int, names: set[str], *, keep: bool) -> Cop
         return result
 
     return apply
+
+
+def _plain(layer: Layer) -> Callable[..., Layer]:
+    """The class of QKeras that computes what `layer` does, with its windows."""
+    if isinstance(layer, BitLinear) or is_pointwise(layer):
+        kind: Callable[..., Layer] = qkeras.QDense
+        return kind
+    return with_windows(qkeras.QConv1D if isinstance(layer, BitConv1D) else qkeras.QConv2D, layer)
+
+
+def with_windows(kind: Callable[..., Layer], layer: Layer) -> Callable[..., Layer]:
+    """Return the class `kind` of a convolution with the windows of `layer`."""
+    return partial(
+        kind,
+        kernel_size=layer.kernel_size,
+        strides=layer.strides,
+        padding=layer.padding,
+        data_format=layer.data_format,
+        dilation_rate=layer.dilation_rate,
+        groups=layer.groups,
+    )
 
 
 def _check(layer: Layer, dense: Layer, values: list[Any]) -> None:
