@@ -32,6 +32,7 @@ VERBS = {
     "wrap": "Put a build behind AXI4-Stream or EMP links.",
     "package": "Make a release of a build: firmware, lists, constraints, patterns, report, proof, manifest.",
     "verify": "Check a release: every hash, every emitted file, and with --prove the proof.",
+    "diff": "Compare two builds or models: ports, layers, weights, resources, outputs, files.",
     "report": "Show resources, latency and the budget's verdict.",
     "solve": "Find the adder graph of one matrix.",
     "data": "Generate physics data to train and test on, and describe it.",
