@@ -3,6 +3,7 @@
 import ctypes
 import subprocess
 import sys
+from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -274,6 +275,21 @@ def test_a_bad_event_is_named_and_the_events_before_it_are_done(built):
                 built.run_values(values)
     with pytest.raises(InternalError, match=r"events of shape \(3, 15\) into a design of 16 inputs"):
         built.run(codes[:3, 1:])
+
+
+@pytest.mark.parametrize("jobs", [1, 2, 3, 64])
+def test_threads_give_the_same_bits_and_name_the_first_bad_event(built, jobs):
+    spread = replace(built, jobs=jobs)
+    codes = np.random.default_rng(3).integers(-128, 128, size=(25_001, 16))
+    wanted = evaluate(built.graph, codes)
+    np.testing.assert_array_equal(spread.run(codes), wanted)
+    np.testing.assert_array_equal(spread.run_values(codes / 16), decode_outputs(built.graph, wanted))
+    assert spread.run(codes[:0]).shape == (0, 5)
+    for bad in ([24_000, 12_600], [8_334], [0, 25_000]):
+        wrong = codes.copy()
+        wrong[bad, 3] = 128
+        with pytest.raises(InternalError, match=f"event {min(bad)}: a code lies outside its port"):
+            spread.run(wrong)
 
 
 @pytest.fixture(scope="module")

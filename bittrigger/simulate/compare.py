@@ -7,7 +7,8 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,9 @@ from bittrigger.ir.ports import decode_outputs, output_fields
 from bittrigger.simulate import EXECUTORS, Compiled, Executor, HasEntries
 from bittrigger.simulate.diagnose.record import Record, record_mismatch
 from bittrigger.simulate.executors.oracle import Oracle
+
+_BUILDS = 2
+"""Executors that are built at a time, each with a compiler a core: waiting for one, another goes on."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,34 +189,58 @@ def run_executors(
         on_start: called with the name of each executor that runs.
     """
     outcomes: list[Outcome] = []
-    for name in check_names(names):
-        reason = left_out(name, build, model) if name not in names else None
-        if reason is not None:
-            outcomes.append(Outcome(name, None, 0.0, None, reason))
-            continue
-        on_start(name)
-        started = time.perf_counter()
-        found: IntArray | None = None
-        error: BittriggerError | None = None
-        built = 0.0
-        try:
-            executor = create_executor(name, build, simulator, model, events)
-            if isinstance(executor, Compiled):
-                executor.build()
-                built = time.perf_counter() - started
-            found = executor.run(codes)
-            if outcomes and outcomes[0].codes is not None:
-                compare(build.graph, outcomes[0].codes, found, ("oracle", name))
-            if isinstance(executor, HasEntries):
-                executor.check_entries()
-        except BittriggerError as failure:
-            error = failure
-        seconds = time.perf_counter() - started
-        record = None
-        if look_into and isinstance(error, MismatchError):
-            record = record_mismatch(build, name, codes, error, simulator=simulator, model=model, events=events)
-        outcomes.append(Outcome(name, found, seconds, error, record=record, build_seconds=built))
+    reasons = {name: None if name in names else left_out(name, build, model) for name in check_names(names)}
+    with ThreadPoolExecutor(_BUILDS) as pool:
+        builds = {
+            name: pool.submit(lambda name=name: _built(create_executor(name, build, simulator, model, events)))  # type: ignore[misc]
+            for name, reason in reasons.items()
+            if reason is None
+        }
+        for name, reason in reasons.items():
+            if reason is not None:
+                outcomes.append(Outcome(name, None, 0.0, None, reason))
+                continue
+            on_start(name)
+            outcome = _outcome(name, builds[name], build.graph, codes, outcomes[0].codes if outcomes else None)
+            if look_into and isinstance(outcome.error, MismatchError):
+                record = record_mismatch(
+                    build, name, codes, outcome.error, simulator=simulator, model=model, events=events
+                )
+                outcome = replace(outcome, record=record)
+            outcomes.append(outcome)
     return outcomes
+
+
+def _built(executor: Executor) -> tuple[Executor, float]:
+    """``executor``, and the wall time of building what it needs."""
+    started = time.perf_counter()
+    if isinstance(executor, Compiled):
+        executor.build()
+    return executor, time.perf_counter() - started
+
+
+def _outcome(
+    name: str,
+    build: Future[tuple[Executor, float]],
+    graph: Graph,
+    codes: IntArray,
+    wanted: IntArray | None,
+) -> Outcome:
+    """What executor ``name`` gives for ``codes``, compared with ``wanted``; waiting for its turn to be built is not its time."""
+    found: IntArray | None = None
+    error: BittriggerError | None = None
+    built, started = 0.0, time.perf_counter()
+    try:
+        executor, built = build.result()
+        started = time.perf_counter()
+        found = executor.run(codes)
+        if wanted is not None:
+            compare(graph, wanted, found, ("oracle", name))
+        if isinstance(executor, HasEntries):
+            executor.check_entries()
+    except BittriggerError as failure:
+        error = failure
+    return Outcome(name, found, built + time.perf_counter() - started, error, build_seconds=built)
 
 
 def explain(outcome: Outcome) -> str:

@@ -8,6 +8,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -33,6 +34,9 @@ from bittrigger.system.toolchain import compiler_environment, require_tool, run_
 _BLOCK = 128
 """Events that the emulator takes at a time."""
 
+_LEAST_EVENTS = 8192
+"""Events from which a thread of its own pays."""
+
 _Entry = Callable[[int, int, int], int]
 
 
@@ -47,6 +51,7 @@ class Emulator:
             shared by several builds at the same time.
         version: the version that was emitted.
         arch: compiler options that choose the processor; ``""`` builds for every processor of the family.
+        jobs: threads that a run is spread over, by default one a core.
     """
 
     graph: Graph
@@ -54,6 +59,7 @@ class Emulator:
     cache: Path
     version: int = 1
     arch: str = "-march=native"
+    jobs: int | None = None
 
     @property
     def name(self) -> str:
@@ -77,7 +83,7 @@ class Emulator:
         self._check_shape(codes)
         inputs = np.ascontiguousarray(codes, dtype=np.int64)
         outputs = np.empty((inputs.shape[0], self.graph.n_outputs), dtype=np.int64)
-        done = self._entry("run_codes")(inputs.ctypes.data, outputs.ctypes.data, inputs.shape[0])
+        done = self._spread("run_codes", inputs, outputs)
         if done < inputs.shape[0]:
             raise InternalError(self._refusal(done, "a code lies outside its port"))
         return outputs
@@ -95,11 +101,26 @@ class Emulator:
         single = values.dtype == np.float32
         inputs = np.ascontiguousarray(values, dtype=np.float32 if single else np.float64)
         outputs = np.empty((inputs.shape[0], self.graph.n_outputs), dtype=np.float64)
-        entry = self._entry("run_floats" if single else "run_values")
-        done = entry(inputs.ctypes.data, outputs.ctypes.data, inputs.shape[0])
+        done = self._spread("run_floats" if single else "run_values", inputs, outputs)
         if done < inputs.shape[0]:
             raise ConfigError(self._refusal(done, "an input is not finite; all must be"))
         return outputs
+
+    def _spread(self, function: str, inputs: npt.NDArray[Any], outputs: npt.NDArray[Any]) -> int:
+        """Run all events, a run of them a thread; the number of events done before the first bad one, as in the C interface."""
+        entry, events = self._entry(function), len(inputs)
+        threads = max(1, min(self.jobs or os.cpu_count() or 1, events // _LEAST_EVENTS))
+        bounds = [events * k // threads for k in range(threads + 1)]
+
+        def part(first: int, last: int) -> int:
+            return entry(inputs[first:].ctypes.data, outputs[first:].ctypes.data, last - first)
+
+        with ThreadPoolExecutor(threads) as pool:
+            done = list(pool.map(part, bounds[:-1], bounds[1:]))
+        for first, last, count in zip(bounds[:-1], bounds[1:], done, strict=True):
+            if count < last - first:
+                return count if count < 0 else first + count
+        return events
 
     def check_entries(self) -> None:
         """Compare every other public entry with the oracle: real numbers, ``encode``, sizes, refusals, Python, CMSSW.
