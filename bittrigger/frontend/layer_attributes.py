@@ -62,12 +62,19 @@ _BIT_ACTIVATION = "bittrigger.layers.activations.BitActivation"
 
 
 def _bit_activation(layer: Any) -> Facts:
-    static = layer.quantizer_now()
-    if static is not None:
-        config = {"bits": static.bits, "signed": static.signed, "integer": static.integer}
-        spec = {"module": "bittrigger", "class_name": STATIC, "config": config}
+    spec = static_spec(layer)
+    if spec is not None:
         return {attributes.KIND: "function", attributes.FUNCTION: spec}
     return {attributes.KIND: "dynamic", attributes.DYNAMIC: layer.input_config()}
+
+
+def static_spec(layer: Any) -> Facts | None:
+    """What the static quantiser at the input of a layer of ours is now, as ``function_spec`` describes one; None without it."""
+    static = layer.quantizer_now()
+    if static is None:
+        return None
+    config = {"bits": static.bits, "signed": static.signed, "integer": static.integer}
+    return {"module": "bittrigger", "class_name": STATIC, "config": config}
 
 
 def activation_facts(layer: Any) -> Facts:

@@ -11,10 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from bittrigger.errors import ConfigError
-from bittrigger.frontend.attributes import BIT_ACTIVATION, FUNCTION
+from bittrigger.frontend.attributes import FUNCTION
 from bittrigger.frontend.functions import Grid, function_from_spec
-from bittrigger.frontend.layer_attributes import layer_facts
-from bittrigger.frontend.parse import without_bit_layers
+from bittrigger.frontend.layer_attributes import layer_facts, static_spec
 from bittrigger.frontend.quiet import as_written
 from bittrigger.ir.fixed import FloatArray
 from bittrigger.ir.graph import Graph, Input
@@ -77,8 +76,7 @@ def has_input_quantizers(model: Any, graph: Graph) -> bool:
 
     It does not if the user has chosen the type of the ports.
     """
-    stock = without_bit_layers(model)
-    return all(_rounds(stock, port, tensor) for port, tensor in zip(graph.inputs, stock.inputs, strict=True))
+    return all(_rounds(model, port, tensor) for port, tensor in zip(graph.inputs, model.inputs, strict=True))
 
 
 def _rounds(model: Any, port: Input, tensor: Any) -> bool:
@@ -94,8 +92,8 @@ def _grids_behind(model: Any, tensor: Any) -> Iterator[Grid | None]:
         kind = type(layer).__name__
         if kind in ("Flatten", "Reshape", "Dropout"):
             yield from _grids_behind(model, layer.output)
-        elif kind in ("QActivation", "Activation", BIT_ACTIVATION):
-            spec = layer_facts(layer).get(FUNCTION)
+        elif hasattr(layer, "quantizer_now") or kind in ("QActivation", "Activation"):
+            spec = static_spec(layer) if hasattr(layer, "quantizer_now") else layer_facts(layer)[FUNCTION]
             yield None if spec is None else function_from_spec(layer.name, spec).grid
         else:
             yield None

@@ -18,10 +18,11 @@ import numpy as np
 from bittrigger.build.folder import Build
 from bittrigger.compile import agreement
 from bittrigger.compile.convert import convert
+from bittrigger.compile.read import read_model
 from bittrigger.errors import BittriggerError, ConfigError, MismatchError, UnsupportedModelError
 from bittrigger.frontend.quiet import quiet_tensorflow, without_autograph
 from bittrigger.ir.fixed import FloatArray, IntArray
-from bittrigger.ir.graph import evaluate
+from bittrigger.ir.graph import Graph, evaluate
 from bittrigger.ir.ports import decode_inputs, decode_outputs
 from bittrigger.prove import Verdict, run, structure
 from bittrigger.settings import Settings
@@ -40,15 +41,21 @@ REFUSALS = (UnsupportedModelError, ConfigError)
 
 @dataclass(frozen=True)
 class Plan:
-    """Which executors run.
+    """Which executors run. Every network goes through Keras and the oracle.
 
     Attributes:
+        build_every: one network in so many is saved, loaded, solved, emitted, run and proven; of the others the model object is
+            lowered and compared with Keras.
+        predict_every: of one network in so many Keras' ``predict`` gives the reference, compared with its eager calls, which
+            give that of the others in a tenth of the time.
         natives: those of ``fuzz.natives.KINDS`` that run on every network.
         gates_every: the netlist of one network in so many is simulated; 0 for none.
-        product_every: one network in so many also runs through every executor of the command line (RTL under cocotb), and
-            Keras' ``predict`` is compared with its eager calls; 0 for none.
+        product_every: one network in so many also runs through every executor of the command line (RTL under cocotb); 0 for
+            none.
     """
 
+    build_every: int = 1
+    predict_every: int = 50
     natives: tuple[str, ...] = KINDS
     gates_every: int = 1
     product_every: int = 50
@@ -104,6 +111,7 @@ class _Case:
     """One network on its way."""
 
     spec: Spec
+    graph: Graph | None = None
     build: Build | None = None
     codes: IntArray | None = None
     wanted: IntArray | None = None
@@ -114,6 +122,10 @@ class _Case:
     @property
     def alive(self) -> bool:
         return self.failure is None
+
+    @property
+    def built(self) -> bool:
+        return self.alive and self.build is not None
 
     @contextmanager
     def stage(self, name: str, where: str = "") -> Iterator[None]:
@@ -137,7 +149,7 @@ class _Case:
     def record(self) -> Record:
         """What happened."""
         outcome, where, detail = self.failure or ("equal", "", "")
-        words = tuple(sorted(set(self.spec.words()))) if self.build is not None else ()
+        words = tuple(sorted(set(self.spec.words()))) if self.graph is not None else ()
         seconds = {name: round(value, 4) for name, value in self.cpu_s.items()}
         return Record(
             self.spec.seed, digest(self.spec), outcome, where, detail[:3000], tuple(self.executors), words, seconds
@@ -163,8 +175,10 @@ def run_batch(specs: Sequence[Spec], folder: Path, plan: Plan, yosys: Yosys | No
     try:
         for place, case in enumerate(cases):
             _convert(case, folder / str(place), plan)
-        _run_natives([case for case in cases if case.alive], folder / "natives", plan)
+        _run_natives([case for case in cases if case.built], folder / "natives", plan)
         for case in cases:
+            if not case.built:
+                continue
             if case.alive:
                 _prove(case, server)
             if case.alive and plan.gates_every and case.spec.seed % plan.gates_every == 0:
@@ -179,69 +193,76 @@ def run_batch(specs: Sequence[Spec], folder: Path, plan: Plan, yosys: Yosys | No
 
 
 def _convert(case: _Case, folder: Path, plan: Plan) -> None:
-    """Build the model, save it, convert it and compare Keras with the oracle."""
+    """Build the model, save and convert it or read it as it is, and compare Keras with the oracle."""
     import tensorflow as tf
 
     from fuzz.model import create_model
 
     spec = case.spec
-    thorough = bool(plan.product_every) and spec.seed % plan.product_every == 0
+    built = spec.seed % plan.build_every == 0
+    predicted = bool(plan.predict_every) and spec.seed % plan.predict_every == 0
     folder.mkdir(parents=True)
     path = folder / f"model.{spec.suffix}"
     tf.keras.backend.clear_session()
     started = cpu_seconds()
     try:
         model = create_model(spec)
-        with quiet_tensorflow():
-            model.save(path)
+        if built:
+            with quiet_tensorflow():
+                model.save(path)
     except Exception as error:  # noqa: BLE001 - Keras has no class for what it cannot build or save
         case.failure = ("unbuildable", type(error).__name__, " ".join(str(error).split())[:300])
         return
     finally:
         case.cpu_s["build model"] += cpu_seconds() - started
-    settings = Settings(
+    reference = agreement.keras_outputs if predicted else eager_outputs
+    with case.stage("convert"), patch.object(agreement, "keras_outputs", reference):
+        settings = _settings(spec)
+        if built:
+            synthesize = bool(plan.product_every) and spec.seed % plan.product_every == 0
+            case.build, _ = convert(path, folder / "build", settings, synthesize=synthesize)
+            case.graph = case.build.graph
+        else:
+            with without_autograph():
+                case.graph = read_model(model, settings, name=spec.name).graph
+    left = [item.name for item in folder.iterdir() if item.name not in (path.name, "build")]
+    if case.failure is not None and (folder / "build").exists():
+        left.append("build")
+    if left:
+        case.failure = ("crash", "files left over", ", ".join(left))
+    if case.graph is None or not case.alive:
+        return
+    case.codes = np.concatenate([random_codes(case.graph, EVENTS, spec.seed), corner_codes(case.graph)])
+    case.wanted = evaluate(case.graph, case.codes)
+    with case.stage("keras", "keras"):
+        _compare_with_keras(case, model, case.graph, predicted=predicted)
+    case.executors.append("oracle")
+
+
+def _settings(spec: Spec) -> Settings:
+    return Settings(
         effort=spec.effort,
         clock_mhz=spec.clock_mhz,
         input_precision=spec.input_precision,
         logits=spec.logits,
         name=spec.name,
     )
-    build: Build | None = None
-    with case.stage("convert"):
-        if thorough:
-            build, _ = convert(path, folder / "build", settings, synthesize=thorough)
-        else:
-            with patch.object(agreement, "keras_outputs", eager_outputs):
-                build, _ = convert(path, folder / "build", settings, synthesize=thorough)
-    left = [item.name for item in folder.iterdir() if item.name not in (path.name, "build")]
-    if case.failure is not None and (folder / "build").exists():
-        left.append("build")
-    if left:
-        case.failure = ("crash", "files left over", ", ".join(left))
-    if build is None or not case.alive:
-        return
-    case.build = build
-    case.codes = np.concatenate([random_codes(build.graph, EVENTS, spec.seed), corner_codes(build.graph)])
-    case.wanted = evaluate(build.graph, case.codes)
-    with case.stage("keras", "keras"):
-        _compare_with_keras(case, model, build, thorough=thorough)
-    case.executors.append("oracle")
 
 
-def _compare_with_keras(case: _Case, model: Any, build: Build, *, thorough: bool) -> None:
+def _compare_with_keras(case: _Case, model: Any, graph: Graph, *, predicted: bool) -> None:
     """Compare the model as it was before it was saved; the loaded one has been compared by the conversion."""
     if case.spec.logits:
         return
     assert case.codes is not None
     assert case.wanted is not None
-    values = decode_inputs(build.graph, case.codes).astype(np.float32)
+    values = decode_inputs(graph, case.codes).astype(np.float32)
     found = eager_outputs(model, values)
-    expected = decode_outputs(build.graph, case.wanted)
+    expected = decode_outputs(graph, case.wanted)
     if not np.array_equal(found, expected):
         raise MismatchError(
             f"Keras before saving and the oracle differ in {np.argwhere(found != expected)[:3].tolist()}"
         )
-    if thorough and not np.array_equal(_predicted(model, values), found):
+    if predicted and not np.array_equal(_predicted(model, values), found):
         raise MismatchError("predict and an eager call of Keras differ")
 
 

@@ -13,9 +13,9 @@ from fuzz.spec import Node, Options, Spec
 with quiet_tensorflow():
     import qkeras
     import tensorflow as tf
-    from qkeras import QActivation, QBatchNormalization, QDense
+    from qkeras import QActivation, QBatchNormalization, QConv1D, QDense
 
-    from bittrigger.layers import BitActivation, DynamicQuantizer
+    from bittrigger.layers import BitActivation, BitConv1D, BitLinear, DynamicQuantizer
 
     QUANTIZERS: dict[str, Any] = {}
     qkeras.utils._add_supported_quantized_objects(QUANTIZERS)
@@ -35,6 +35,30 @@ def _qdense(options: Options, name: str) -> Any:
     )
 
 
+def _qconv1d(options: Options, name: str) -> Any:
+    return QConv1D(
+        options["units"],
+        1,
+        kernel_quantizer=options["kernel"],
+        bias_quantizer=options.get("bias"),
+        use_bias=options.get("use_bias", True),
+        activation=options.get("activation"),
+        name=name,
+    )
+
+
+def _bit_layer(kind: Any, *sizes: int) -> Callable[[Options, str], Any]:
+    return lambda o, name: kind(
+        o["units"],
+        *sizes,
+        input_quantizer=o.get("input"),
+        kernel_quantizer=o["kernel"],
+        use_bias=o.get("use_bias", True),
+        bias_quantizer=o.get("bias") or "quantized_bits(12,3,alpha=1)",
+        name=name,
+    )
+
+
 def _dense(options: Options, name: str) -> Any:
     return layers.Dense(
         options["units"], use_bias=options.get("use_bias", True), activation=options.get("activation"), name=name
@@ -50,6 +74,11 @@ def _normalisation(kind: Any) -> Callable[[Options, str], Any]:
 LAYERS: dict[str, Callable[[Options, str], Any]] = {
     "qdense": _qdense,
     "dense": _dense,
+    "qconv1d": _qconv1d,
+    "bitlinear": _bit_layer(BitLinear),
+    "bitconv1d": _bit_layer(BitConv1D, 1),
+    "bitactivation": lambda o, name: BitActivation(o["input"], name=name),
+    "mean": lambda _, name: layers.GlobalAveragePooling1D(name=name),
     "qactivation": lambda o, name: QActivation(o["quantizer"], name=name),
     "dynamic": lambda o, name: BitActivation(DynamicQuantizer(o["bits"], o["signed"], *o["bounds"]), name=name),
     "activation": lambda o, name: layers.Activation(o["function"], name=name),
@@ -118,22 +147,33 @@ def _weights(node: Node, name: str, shape: tuple[int, ...], generator: np.random
     kind, scale = node.options.get("weights", "normal"), float(node.options.get("spread", 1.0))
     drawn = generator.normal(0, scale, size=shape)
     if "variance" in name:
-        return 10 ** generator.uniform(-6 if kind == "extreme" else -2, 4 if kind == "extreme" else 0.6, size=shape)
-    match kind:
-        case "ties":
-            drawn = np.round(drawn * 8) / 8
-        case "extreme":
-            drawn *= 10.0 ** generator.integers(-4, 4, size=shape)
-        case "tiny":
-            drawn = np.where(generator.random(shape) < 0.3, drawn * 1e-40, drawn)
-        case "zeros":
-            drawn = np.zeros(shape) * np.where(drawn < 0, -1.0, 1.0)
-        case "nan":
-            drawn[..., 0] = np.nan
+        extreme = kind in ("extreme", "huge")
+        return 10 ** generator.uniform(-9 if extreme else -2, 4 if extreme else 0.6, size=shape)
+    if "range_log2" in name or "width_bits" in name:
+        return np.asarray(generator.uniform(0, 5))
+    drawn = _shaped(kind, drawn, generator)
     if len(shape) == 2 and kind in ("rows", "columns", "sparse"):
         _thin(drawn, kind, generator)
     if len(shape) == 2 and "kept" in node.options:  # the shrinker has left only the last few
         drawn.reshape(-1)[: -node.options["kept"]] = 0
+    return drawn
+
+
+def _shaped(kind: str, drawn: Array, generator: np.random.Generator) -> Array:
+    """``drawn`` with the property that ``kind`` names."""
+    match kind:
+        case "ties":
+            return np.round(drawn * 8) / 8
+        case "huge":
+            return drawn * 10.0 ** generator.integers(3, 7)
+        case "extreme":
+            return drawn * 10.0 ** generator.integers(-4, 4, size=drawn.shape)
+        case "tiny":
+            return np.where(generator.random(drawn.shape) < 0.3, drawn * 1e-40, drawn)
+        case "zeros":
+            return np.zeros(drawn.shape) * np.where(drawn < 0, -1.0, 1.0)
+        case "nan":
+            drawn[..., 0] = np.nan
     return drawn
 
 

@@ -35,7 +35,9 @@ _PLAIN: Options = {
 def plan_for(record: Record) -> Plan:
     """Only what is needed to see the failure of ``record`` again."""
     if record.outcome == "crash" or record.where in ("keras", "oracle"):
-        return Plan(natives=(), gates_every=0, product_every=0)
+        return Plan(
+            build_every=record.seed + 1 if record.where == "keras" else 1, natives=(), gates_every=0, product_every=0
+        )
     if record.where in KINDS:
         return Plan(natives=(record.where,), gates_every=0, product_every=0)
     if record.where == "gates":
