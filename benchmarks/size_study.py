@@ -192,7 +192,8 @@ def plot(runs: Sequence[Run], path: Path) -> None:
         for count, value, variant in zip(weights, accuracy, variants, strict=True):
             axes.annotate(variant, (count, value), xytext=(4, 7), textcoords="offset points", fontsize=7)
         axes.axhline(0, color="0.6", linewidth=0.8)
-        axes.set(xscale="log", xlabel="weights", ylabel="float less ternary (points)")
+        axes.set(xscale="log", xlim=(weights[0] / 2, weights[-1] * 4))
+        axes.set(xlabel="weights", ylabel="float less ternary (points)")
         axes.set_title("Loss by ternary kernels, five-class jets")
         axes.legend()
 

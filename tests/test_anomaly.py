@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from model_recipes import load_recipe
 
+from bittrigger.data import load_l1_objects
 from bittrigger.data.l1_algorithms import OBJECTS
 from bittrigger.errors import ConfigError
 from bittrigger.explore.firmware import FirmwareCost
@@ -20,6 +21,7 @@ with quiet_tensorflow():
 
     import anomaly_card
     import baselines
+    import rates
     import teacher_student
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -111,3 +113,23 @@ def test_the_model_finds_what_its_card_says(root, sample):
         signal = score[sample["y"] == list(sample["classes"]).index(name)]
         positive = np.repeat([False, True], [len(zero_bias), len(signal)])
         assert roc_auc(np.concatenate([zero_bias, signal]), positive) > least, name
+
+
+def test_rates_are_told_in_khz_with_their_errors(sample, tmp_path, monkeypatch):
+    """A background of 4,000 crossings of 0.5 kHz each beside the committed sample."""
+    monkeypatch.setattr(rates, "RATES_KHZ", (5.0, 20.0))
+    table = load_l1_objects(write_crossings(tmp_path / "test.npz", sample, slice(0, 400)))
+    measured = rates.Measured(
+        {rates.NETWORK: np.arange(4000.0)},
+        {rates.NETWORK: np.random.default_rng(0).uniform(3000, 4010, len(table.y))},
+        np.full(4000, 0.5),
+        table,
+    )
+    found = measured.efficiency(rates.NETWORK, "ttbar", 5.0)
+    assert (found.threshold, found.rate) == (3989, 5)
+    text = rates.card(measured, ["ttbar", "hto4l"])
+    row = next(line for line in text.splitlines() if line.startswith("| 5 | ternary network "))
+    assert row.startswith(f"| 5 | {rates.NETWORK} | {found.value:.3f} ± {found.error:.3f} | ")
+    assert "4000 crossings, which stand for\n  2000 kHz together" in text
+    rates.plot(measured, "ttbar", tmp_path / "p.png")
+    assert (tmp_path / "p.png").read_bytes().startswith(b"\x89PNG")

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from bittrigger.errors import ConfigError, UnsupportedModelError
 from bittrigger.layers.ternary import absmean_scale, nearest_power_of_two, round_clip
 from bittrigger.train import accuracy, log_odds, one_vs_rest_auc, roc_auc, split_by_seed
-from bittrigger.train.metrics import efficiency_at_rate
+from bittrigger.train.metrics import efficiency_at_khz, efficiency_at_rate
 from bittrigger.train.recipes import fit_keeping_best, load_arrays, markdown_table, predict, reload
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
@@ -77,6 +77,27 @@ def test_efficiency_refuses() -> None:
         efficiency_at_rate(np.arange(100), np.arange(3), 0.001)
     with pytest.raises(ConfigError, match=r"scores of shapes \(100,\), \(0,\)"):
         efficiency_at_rate(np.arange(100), np.zeros(0), 0.1)
+
+
+def test_efficiency_at_a_rate_of_weighted_background() -> None:
+    """Scores 9, 8, ... with weights 1, 2, 3, ... kHz: 6 kHz is three of them, and 6 - 3.7 to 6 + 3.7 kHz one or three."""
+    background, weights = np.arange(10.0)[::-1], np.arange(1.0, 11)
+    found = efficiency_at_khz(background, weights, np.array([9.5, 8.5, 7.5, 6.5, 5.5]), 6)
+    assert (found.value, found.threshold, found.rate) == (0.8, 6, 6)
+    assert found.error == pytest.approx(np.hypot(np.sqrt(0.8 * 0.2 / 5), (0.8 - 0.4) / 2))
+    equal = efficiency_at_khz(background, np.full(10, 0.5), np.arange(10.0), 2.5)
+    assert equal.value == efficiency_at_rate(background, np.arange(10.0), 0.5).value
+    assert (
+        efficiency_at_khz(np.array([1.0, 1, 0]), np.ones(3), np.ones(2), 1).rate == 0
+    )  # a tie passes as a whole or not
+
+
+@pytest.mark.parametrize("khz", [0.5, 55, -1])
+def test_efficiency_at_a_rate_that_is_not_there_is_refused(khz: float) -> None:
+    with pytest.raises(
+        ConfigError, match="of 10 background events of 55 kHz together: expected weights above 0, and a"
+    ):
+        efficiency_at_khz(np.arange(10.0)[::-1], np.arange(1.0, 11), np.zeros(3), khz)
 
 
 def test_accuracy_and_auc_of_known_scores() -> None:

@@ -12,7 +12,16 @@ import numpy.typing as npt
 
 from bittrigger.errors import ConfigError
 
-__all__ = ["Efficiency", "accuracy", "efficiency_at_rate", "log_odds", "one_vs_rest_auc", "roc_auc", "roc_curve"]
+__all__ = [
+    "Efficiency",
+    "accuracy",
+    "efficiency_at_khz",
+    "efficiency_at_rate",
+    "log_odds",
+    "one_vs_rest_auc",
+    "roc_auc",
+    "roc_curve",
+]
 
 
 def accuracy(scores: npt.NDArray[Any], labels: npt.NDArray[Any]) -> float:
@@ -86,7 +95,7 @@ class Efficiency:
         value: from 0 to 1.
         error: standard deviation from the numbers of signal and of background events.
         threshold: events with a score above it pass.
-        rate: the share of background that passes: at most the rate that was asked for, less where scores tie.
+        rate: what passes of the background, as a share or in kHz: at most what was asked for, less where scores tie.
     """
 
     value: float
@@ -125,6 +134,49 @@ def efficiency_at_rate(background: npt.NDArray[Any], signal: npt.NDArray[Any], r
     binomial = value * (1 - value) / len(signal)
     error = math.sqrt(binomial + ((high - low) / 2) ** 2)
     return Efficiency(value, error, float(threshold), float(np.mean(background > threshold)))
+
+
+def efficiency_at_khz(
+    background: npt.NDArray[Any], weights_khz: npt.NDArray[Any], signal: npt.NDArray[Any], rate_khz: float
+) -> Efficiency:
+    """Return the share of `signal` above the lowest threshold that at most `rate_khz` of weighted background exceeds.
+
+    The error adds in quadrature the binomial one of the signal, and half the difference of the efficiencies where the rate is
+    one standard deviation of its own higher and lower, which is the root of the sum of the squared weights above the threshold.
+
+    Args:
+        background: scores, shape `(n,)`, no NaN, higher is more likely signal.
+        weights_khz: the rate that each of these events stands for, shape `(n,)`, above 0.
+        signal: scores, shape `(m,)`.
+        rate_khz: above 0 and below the sum of the weights; at least one event must be able to pass.
+
+    Raises:
+        ConfigError: the shapes do not fit, a weight is not above 0, or `rate_khz` is out of range.
+    """
+    if background.ndim != 1 or background.shape != weights_khz.shape or signal.ndim != 1 or len(signal) == 0:
+        raise ConfigError(
+            f"scores of shapes {background.shape}, {signal.shape}, weights of shape {weights_khz.shape}; expected (n,), (m,) and "
+            "(n,), all above 0"
+        )
+    order = np.argsort(background, kind="stable")[::-1]
+    falling, weights = background[order], weights_khz[order].astype(np.float64)
+    sums = np.cumsum(weights)
+    if not (weights > 0).all() or not sums[0] <= rate_khz < sums[-1]:
+        raise ConfigError(
+            f"rate of {rate_khz:g} kHz of {len(background)} background events of {sums[-1]:g} kHz together: expected weights "
+            "above 0, and a rate below their sum that lets at least one event pass"
+        )
+
+    def threshold_at(khz: float) -> float:
+        return float(falling[min(int(np.searchsorted(sums, khz, side="right")), len(falling) - 1)])
+
+    threshold = threshold_at(rate_khz)
+    above = falling > threshold
+    deviation = math.sqrt(float((weights[above] ** 2).sum()))
+    value = float(np.mean(signal > threshold))
+    low, high = (float(np.mean(signal > threshold_at(rate_khz + sign * deviation))) for sign in (-1, 1))
+    error = math.hypot(math.sqrt(value * (1 - value) / len(signal)), (high - low) / 2)
+    return Efficiency(value, error, threshold, float(weights[above].sum()))
 
 
 def _kinds(scores: npt.NDArray[Any], positive: npt.NDArray[np.bool_]) -> tuple[int, int]:
