@@ -142,12 +142,12 @@ def test_lookups_as_comparisons_and_as_tables(tmp_path):
         *nodes[:3],
         *(Lookup(n.name, n.inputs, n.starts, tuple(tuple(map(int, v)) for v in n.values), 0) for n in nodes[3:]),
     ]
-    graph = Graph("tables", tuple(nodes), ("a", "b", "c"))
+    graph = Graph("three", tuple(nodes), ("a", "b", "c"))
     csim = emitted(graph, tmp_path)
     firmware = tmp_path / "firmware"
-    assert "static const signed char table[]" in (firmware / "lookup_a.cpp").read_text()
-    assert "table" not in (firmware / "lookup_c.cpp").read_text()
-    assert (firmware / "lookup_b.cpp").read_text().count("static inline") == 1, "equal channels share a function"
+    assert "static const signed char table[]" in (firmware / "three_lookup_a.cpp").read_text()
+    assert "table" not in (firmware / "three_lookup_c.cpp").read_text()
+    assert (firmware / "three_lookup_b.cpp").read_text().count("static inline") == 1, "equal channels share a function"
     codes = np.vstack([reference_codes(graph, 0), *(reference_codes(graph, 2000)[-2000:],)])
     codes = np.vstack([codes, [[c - 128] * 3 + [min(200, max(3, c))] * 2 + [c] for c in range(256)]])
     assert_equal(csim, codes)
@@ -195,7 +195,7 @@ def test_columns_with_powers_of_two_in_loop_form(tmp_path):
 def test_files_and_functions_of_any_size_agree(tmp_path):
     graph = mlp(sizes=(12, 20, 6), seed=3)
     csim = emitted(graph, tmp_path, adders_per_function=2, adders_per_file=25)
-    assert len(list((tmp_path / "firmware").glob("bitlinear_dense_0_part_*.cpp"))) > 3
+    assert len(list((tmp_path / "firmware").glob("net_bitlinear_dense_0_part_*.cpp"))) > 3
     assert_equal(csim, reference_codes(graph))
 
 
@@ -275,7 +275,7 @@ def test_a_large_design_is_several_units_and_one_change_compiles_one(tmp_path, m
     csim = CSim(graph, tmp_path, tmp_path / "cache", jobs=2, on_compiled=lambda done, total: seen.append((done, total)))
     assert_equal(csim, reference_codes(graph, 5))
     assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)], "the top and three layers"
-    source = tmp_path / "firmware" / "bitlinear_dense_1.cpp"
+    source = tmp_path / "firmware" / "net_bitlinear_dense_1.cpp"
     source.write_text(source.read_text() + "// changed\n")
     seen.clear()
     CSim(graph, tmp_path, tmp_path / "cache", on_compiled=lambda done, total: seen.append((done, total))).build()
@@ -350,11 +350,11 @@ def test_missing_headers(monkeypatch):
 
 def test_sources_that_do_not_compile(tmp_path):
     csim = emitted(mlp(), tmp_path)
-    (tmp_path / "firmware" / "bitlinear_dense_0.cpp").write_text("#error broken on purpose\n")
+    (tmp_path / "firmware" / "net_bitlinear_dense_0.cpp").write_text("#error broken on purpose\n")
     with pytest.raises(ToolError, match="broken on purpose") as caught:
         csim.build()
     log = Path(str(caught.value).split("full log: ")[1].splitlines()[0])
-    assert "firmware/bitlinear_dense_0.cpp:1:2: error: #error broken on purpose" in log.read_text()
+    assert "firmware/net_bitlinear_dense_0.cpp:1:2: error: #error broken on purpose" in log.read_text()
     assert not list((tmp_path / "cache").glob("*.o"))
 
 
@@ -370,7 +370,7 @@ def test_a_corrupted_source_is_seen(tmp_path):
     """The comparison itself works: one changed constant makes the C-simulation differ."""
     graph = mlp()
     csim = emitted(graph, tmp_path)
-    source = tmp_path / "firmware" / "bitlinear_dense_0.cpp"
+    source = tmp_path / "firmware" / "net_bitlinear_dense_0.cpp"
     text = source.read_text()
     assert " + x[" in text
     source.write_text(text.replace(" + x[", " - x[", 1))

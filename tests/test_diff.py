@@ -86,7 +86,7 @@ def test_a_turned_sign_is_counted_and_its_outputs_move(builds):
     assert found["ports"] == []
     assert found["outputs"]["differing"] > 0
     assert [name for name, *_ in found["outputs"]["decisions"]] == ["dense_1[0]", "dense_1[1]", "dense_1[2]"]
-    assert "rtl/bitlinear_dense_0.sv" in {entry["what"] for entry in found["files"]}
+    assert "rtl/tiny_bitlinear_dense_0.sv" in {entry["what"] for entry in found["files"]}
     assert any("1 weights differ in 1 layers" in line for line in found["review"])
 
 

@@ -63,23 +63,23 @@ def test_a_layer_is_straight_line_code_of_exact_widths(tmp_path):
     weights, bias = linear_form(solved)
     nodes = [port(size=3), linear("dense", ("x",), weights, bias)]
     firmware = emit(tmp_path, nodes, ["dense"], adders={"dense": solved})
-    source = (firmware / "linear_dense.cpp").read_text()
+    source = (firmware / "net_linear_dense.cpp").read_text()
     body = source[source.index("{\n") :]
     assert body == (
         "{\n"
         "#pragma HLS INLINE\n"
         "    const ap_int<9> s0 = x[0] + x[1];\n"
         "    const ap_int<11> s1 = s0 + x[1] - (ap_int<10>(x[2]) << 2);\n"
-        "    y[0] = linear_dense_out_t(s1) << 1;\n"
+        "    y[0] = net_linear_dense_out_t(s1) << 1;\n"
         "    y[1] = 7;\n"
         "    const ap_int<10> s2 = -x[0] - 300;\n"
         "    y[2] = s2;\n"
         "    y[3] = x[0];\n"
         "    y[4] = s0;\n"
         "}\n\n"
-        "void linear_dense(const linear_dense_in_t x[3], linear_dense_out_t y[5]) {\n"
+        "void net_linear_dense(const net_linear_dense_in_t x[3], net_linear_dense_out_t y[5]) {\n"
         "#pragma HLS PIPELINE II=1\n"
-        "    linear_dense_part_0(x, y);\n"
+        "    net_linear_dense_part_0(x, y);\n"
         "}\n"
     ), "the fourth adder reaches no output and is left out"
 
@@ -93,13 +93,15 @@ def test_values_that_cross_functions_are_members(tmp_path):
     )
     nodes = [port(size=4), linear("dense", ("x",), weights)]
     firmware = emit(tmp_path, nodes, ["dense"], adders={"dense": solved}, adders_per_function=1, adders_per_file=2)
-    parts = (firmware / "bitlinear_dense_parts.h").read_text()
-    assert "struct bitlinear_dense_values {\n    ap_int<9> s0;\n    ap_int<9> s1;\n    ap_int<10> s2;\n};\n" in parts
-    assert "void bitlinear_dense_part_1(const bitlinear_dense_in_t x[4], bitlinear_dense_values &v" in parts
-    assert "y[1] = v.s2;" in "".join(path.read_text() for path in firmware.glob("bitlinear_dense_part_*.cpp"))
+    parts = (firmware / "net_bitlinear_dense_parts.h").read_text()
     assert (
-        "    bitlinear_dense_values v;\n    bitlinear_dense_part_0(x, v, y);\n"
-        in (firmware / "bitlinear_dense.cpp").read_text()
+        "struct net_bitlinear_dense_values {\n    ap_int<9> s0;\n    ap_int<9> s1;\n    ap_int<10> s2;\n};\n" in parts
+    )
+    assert "void net_bitlinear_dense_part_1(const net_bitlinear_dense_in_t x[4], net_bitlinear_dense_values &v" in parts
+    assert "y[1] = v.s2;" in "".join(path.read_text() for path in firmware.glob("net_bitlinear_dense_part_*.cpp"))
+    assert (
+        "    net_bitlinear_dense_values v;\n    net_bitlinear_dense_part_0(x, v, y);\n"
+        in (firmware / "net_bitlinear_dense.cpp").read_text()
     )
 
 
@@ -110,13 +112,13 @@ def test_a_layer_that_reads_two_nodes(tmp_path):
         linear("dense", ("a", "b", "a"), [[1], [0], [1], [0], [-1]]),
     ]
     firmware = emit(tmp_path, nodes, ["dense"])
-    source = (firmware / "bitlinear_dense.cpp").read_text()
+    source = (firmware / "net_bitlinear_dense.cpp").read_text()
     assert "x0[0]" in source
     assert "x1[0]" in source
     assert "x0[1]" in source
-    header = (firmware / "bitlinear_dense.h").read_text()
-    assert "typedef ap_int<8> bitlinear_dense_in0_t;\ntypedef ap_uint<4> bitlinear_dense_in1_t;\n" in header
-    assert "    bitlinear_dense(a_codes, b_codes, dense_codes);\n" in (firmware / "net.cpp").read_text()
+    header = (firmware / "net_bitlinear_dense.h").read_text()
+    assert "typedef ap_int<8> net_bitlinear_dense_in0_t;\ntypedef ap_uint<4> net_bitlinear_dense_in1_t;\n" in header
+    assert "    net_bitlinear_dense(a_codes, b_codes, dense_codes);\n" in (firmware / "net.cpp").read_text()
 
 
 def test_a_requantiser_compares_only_where_its_operand_can_reach(tmp_path):
@@ -126,9 +128,9 @@ def test_a_requantiser_compares_only_where_its_operand_can_reach(tmp_path):
         port("c", 1, FixedPoint(True, 8, 4), Interval(-128, -3)),
         Requantize("act", ("a", "b", "c"), 3, 1, Rounding.RND_CONV, 0, 15, 3),
     ]
-    source = (emit(tmp_path, nodes, ["act"]) / "requantize_act.cpp").read_text()
-    assert "    y[0] = requantize_act_clip(requantize_act_round(x0[0]));\n" in source
-    assert "    y[1] = requantize_act_round(x1[0]);\n" in source
+    source = (emit(tmp_path, nodes, ["act"]) / "net_requantize_act.cpp").read_text()
+    assert "    y[0] = net_requantize_act_clip(net_requantize_act_round(x0[0]));\n" in source
+    assert "    y[1] = net_requantize_act_round(x1[0]);\n" in source
     assert "    y[2] = 0;\n" in source
     assert "clip_low" not in source
     assert "clip_high" not in source
@@ -136,7 +138,7 @@ def test_a_requantiser_compares_only_where_its_operand_can_reach(tmp_path):
 
 def requantized(tmp_path, rounding, shift, kind):
     nodes = [port(size=1, kind=kind), Requantize("act", ("x",), 1, shift, rounding, -4096, 4096, 3)]
-    source = (emit(tmp_path, nodes, ["act"]) / "requantize_act.cpp").read_text()
+    source = (emit(tmp_path, nodes, ["act"]) / "net_requantize_act.cpp").read_text()
     start = source.index("static inline")
     return source[start : source.index("}", start)]
 
@@ -145,7 +147,7 @@ def test_rounding_reads_only_the_bits_it_needs(tmp_path):
     signed, unsigned = FixedPoint(True, 8, 4), FixedPoint(False, 8, 4)
     text = requantized(tmp_path, Rounding.RND_CONV, 3, signed)
     assert text == (
-        "static inline ap_int<6> requantize_act_round(const ap_int<8> x) {\n"
+        "static inline ap_int<6> net_requantize_act_round(const ap_int<8> x) {\n"
         "#pragma HLS INLINE\n"
         "    const ap_int<5> below = x >> 3;\n"
         "    const bool half = x[2];\n"
@@ -197,8 +199,8 @@ def test_top_states_its_contract(tmp_path):
         "#pragma HLS INTERFACE ap_vld port=act_out",
         "#pragma HLS ARRAY_PARTITION variable=x_in complete dim=1",
         "    net_read_x(x_in, x_codes);",
-        "    bitlinear_dense(x_codes, dense_codes);",
-        "    requantize_act(dense_codes, act_codes);",
+        "    net_bitlinear_dense(x_codes, dense_codes);",
+        "    net_requantize_act(dense_codes, act_codes);",
         "    net_write_act_out(act_codes, act_out);",
     ):
         assert line in source
@@ -209,8 +211,8 @@ def test_reuse_makes_the_top_a_dataflow_region(tmp_path):
     firmware = emit(tmp_path, nodes, ["dense"], reuse_factor={"dense": 2})
     assert "#pragma HLS DATAFLOW" in (firmware / "net.cpp").read_text()
     assert "Initiation interval: 2 cycles or more" in (firmware / "net.h").read_text()
-    source = (firmware / "bitlinear_dense.cpp").read_text()
-    assert "bitlinear_dense_weights[2][2] = {\n    { 0x000000000000000dULL, 0x0000000000000000ULL },\n" in source
+    source = (firmware / "net_bitlinear_dense.cpp").read_text()
+    assert "net_bitlinear_dense_weights[2][2] = {\n    { 0x000000000000000dULL, 0x0000000000000000ULL },\n" in source
     assert "static const int columns_per_step = 2;" in source
     assert "config_compile" not in (tmp_path / "build_prj.tcl").read_text()
     assert (firmware / "nnet_bitlinear.h").is_file()
@@ -244,9 +246,9 @@ def test_emission_is_repeatable_and_rewrites_only_what_changed(tmp_path):
     changed = [*nodes[:2], linear("more", ("dense",), [[-1, 1]])]
     emit(tmp_path, changed, ["more"])
     touched = {path.name for path, time in before.items() if path.stat().st_mtime_ns != time}
-    assert touched == {"bitlinear_more.cpp", "tb_output.dat"}
+    assert touched == {"net_bitlinear_more.cpp", "tb_output.dat"}
     emit(tmp_path, nodes[:2], ["dense"])
-    assert not (firmware / "bitlinear_more.cpp").exists()
+    assert not (firmware / "net_bitlinear_more.cpp").exists()
     assert (firmware / "mine.cpp").exists()
 
 
@@ -288,10 +290,9 @@ def test_reuse_needs_single_readers(tmp_path):
     emit(tmp_path, nodes, ["act"], reuse_factor={"dense": 2})
 
 
-@pytest.mark.parametrize("name", ["bitlinear_dense", "main"])
-def test_names_that_are_taken(tmp_path, name):
-    with pytest.raises(UnsupportedModelError, match=f"design '{name}' bears the name of a C\\+\\+ function"):
-        emit(tmp_path, CHAIN, ["dense"], name=name)
+def test_a_name_that_is_taken(tmp_path):
+    with pytest.raises(UnsupportedModelError, match="design 'main' bears the name of a C\\+\\+ function"):
+        emit(tmp_path, CHAIN, ["dense"], name="main")
 
 
 def test_types_and_literals():
@@ -333,7 +334,7 @@ def test_segments_that_are_out_of_reach_are_left_out():
 
 def test_a_constant_lookup_is_a_constant(tmp_path):
     nodes = [port(size=2), Lookup("sign", ("x",), ((-128, 0), (-128,)), ((-1, 1), (5,)), 0)]
-    source = (emit(tmp_path, nodes, ["sign"]) / "lookup_sign.cpp").read_text()
+    source = (emit(tmp_path, nodes, ["sign"]) / "net_lookup_sign.cpp").read_text()
     assert "    if (x < 0) {\n        return -1;\n    }\n    return 1;\n" in source
     assert "    y[1] = 5;\n" in source
 

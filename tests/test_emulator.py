@@ -198,7 +198,7 @@ def test_sums_that_cross_functions(tmp_path, monkeypatch):
     verify_adders(shared, node.weights, node.bias)
     monkeypatch.setattr(module, "straight_line_sums", partial(module.straight_line_sums, adders_per_function=3))
     library = build_together([pipeline_of(graph, {"prefix": shared})], tmp_path)
-    assert "shared[0][g]" in (tmp_path / "v0" / "bitlinear_prefix.cpp").read_text()
+    assert "shared[0][g]" in (tmp_path / "v0" / "prefix_sums_bitlinear_prefix.cpp").read_text()
     check_codes(library, graph, 0, corners(graph, 300))
 
 
@@ -324,7 +324,7 @@ def test_only_the_interface_is_visible(built):
 def test_a_wrong_sign_is_seen(built, tmp_path):
     for path in built.source.iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())
-    layer = tmp_path / "bitlinear_dense_1.cpp"
+    layer = tmp_path / "net_bitlinear_dense_1.cpp"
     before, after = layer.read_text().split(" - x", 1)
     layer.write_text(f"{before} + x{after}")
     codes = corners(built.graph)

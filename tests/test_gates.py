@@ -95,9 +95,9 @@ def test_one_flipped_bit_of_a_lut_is_seen(build, tmp_path):
     pipeline, folder = build
     for path in folder.glob("*.json"):
         (tmp_path / path.name).write_text(path.read_text())
-    path = tmp_path / "bitlinear_dense_0.json"
+    path = tmp_path / "example_bitlinear_dense_0.json"
     data = json.loads(path.read_text())
-    cell = next(c for c in data["modules"]["bitlinear_dense_0"]["cells"].values() if c["type"] == "LUT6_2")
+    cell = next(c for c in data["modules"]["example_bitlinear_dense_0"]["cells"].values() if c["type"] == "LUT6_2")
     cell["parameters"]["INIT"] = "".join("10"[int(bit)] for bit in cell["parameters"]["INIT"])
     path.write_text(json.dumps(data))
     x = codes(pipeline, 100)

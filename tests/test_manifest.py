@@ -62,7 +62,7 @@ def test_what_tools_leave_behind_does_not_matter(built):
 SEALED_SORTS = (
     "bittrigger.json",
     "design.json",
-    "rtl/bitlinear_dense_0.sv",
+    "rtl/example_bitlinear_dense_0.sv",
     "hls/firmware/example.h",
     "hls/tb_data/tb_output.dat",
     "hls/Makefile",

@@ -189,12 +189,12 @@ def released_anew(change):
     return apply
 
 
-LAYER, TOP = "rtl/bitlinear_dense_0.sv", "rtl/tiny.sv"
+LAYER, TOP = "rtl/tiny_bitlinear_dense_0.sv", "rtl/tiny.sv"
 TAMPERINGS = {
     "a sign in a layer": edit(LAYER, r" - ", " + "),
     "a register of the top": edit(TOP, "always_ff", "always_ff "),
     "a library cell": edit("rtl/bittrigger_clip.sv", "module", "module "),
-    "two layers exchanged": swap(LAYER, "rtl/bitlinear_dense_1.sv"),
+    "two layers exchanged": swap(LAYER, "rtl/tiny_bitlinear_dense_1.sv"),
     "a layer removed": remove(LAYER),
     "a source added": add("rtl/extra.sv", "module extra; endmodule\n"),
     "a source for primitives": edit("synth/vivado_synth.tcl", "place_design", "place_design -directive Quick"),

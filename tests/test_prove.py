@@ -143,14 +143,14 @@ def replace_once(path, pattern, replacement):
 @pytest.mark.parametrize(
     ("file", "pattern", "replacement", "kind"),
     [
-        ("bitlinear_dense_0", r"NEGATE\(3'b000\)", "NEGATE(3'b001)", "verilog"),
-        ("bitlinear_dense_0", r" x1 = x\[15:8\]", " x1 = x[23:16]", "verilog"),
-        ("bitlinear_dense_0", r"(wire signed \[)( ?\d+)(:0\] s0[; ])", r"\g<1>6\g<3>", "verilog"),
-        ("bitlinear_dense_1", r"(\w+)_d1 <= \1;", r"\1_d1 <= \1 + 1;", "verilog"),
-        ("requantize_relu_0", r">>> 2", ">>> 1", "verilog"),
-        ("requantize_relu_0", r"\+ (\d+)'\(up0\)", r"- \1'(up0)", "verilog"),
-        ("requantize_relu_0", r"(x\d+_d1\[)2(\])", r"\g<1>3\2", "verilog"),
-        ("requantize_relu_0", r"\.over\(r\d+\[.*?\]\)", ".over(1'b0)", "verilog"),
+        ("example_bitlinear_dense_0", r"NEGATE\(3'b000\)", "NEGATE(3'b001)", "verilog"),
+        ("example_bitlinear_dense_0", r" x1 = x\[15:8\]", " x1 = x[23:16]", "verilog"),
+        ("example_bitlinear_dense_0", r"(wire signed \[)( ?\d+)(:0\] s0[; ])", r"\g<1>6\g<3>", "verilog"),
+        ("example_bitlinear_dense_1", r"(\w+)_d1 <= \1;", r"\1_d1 <= \1 + 1;", "verilog"),
+        ("example_requantize_relu_0", r">>> 2", ">>> 1", "verilog"),
+        ("example_requantize_relu_0", r"\+ (\d+)'\(up0\)", r"- \1'(up0)", "verilog"),
+        ("example_requantize_relu_0", r"(x\d+_d1\[)2(\])", r"\g<1>3\2", "verilog"),
+        ("example_requantize_relu_0", r"\.over\(r\d+\[.*?\]\)", ".over(1'b0)", "verilog"),
         ("example", r"valid\[(\d+)\];", lambda m: f"valid[{int(m[1]) - 1}];", "latency"),
         ("example", r"(input  wire \[)55(:0\] in_data)", r"\g<1>56\2", "verilog"),
         ("example", r"else valid <= \{valid\[\d+:0\], in_valid\}", "else valid <= {in_valid, valid[2:1]}", "latency"),
@@ -172,12 +172,12 @@ def test_broken_verilog_is_refuted(copy, file, pattern, replacement, kind):
 
 
 def test_a_register_too_many_is_refuted(copy):
-    path = copy.folder / "rtl" / "bitlinear_dense_1.sv"
+    path = copy.folder / "rtl" / "example_bitlinear_dense_1.sv"
     replace_once(
         path, r"wire        \[ 5:0\] x1 = (x\[11:6\]);", r"reg [5:0] x1; always_ff @(posedge clk) begin x1 <= \1; end"
     )
     failed = {(claim.subject, claim.kind): claim.detail for claim in by_meaning(prove(copy, netlist=False))}
-    assert "mixes stages 1, 2" in failed["bitlinear_dense_1", "latency"]
+    assert "mixes stages 1, 2" in failed["example_bitlinear_dense_1", "latency"]
 
 
 def flip_lut(folder, module):
@@ -198,26 +198,28 @@ def flip_lut(folder, module):
 
 
 def test_a_flipped_bit_of_a_lut_is_refuted(copy):
-    flip_lut(copy.folder, "requantize_relu_0")
+    flip_lut(copy.folder, "example_requantize_relu_0")
     proof = prove(copy)
     failed = {(claim.subject, claim.kind): claim.verdict for claim in failures(proof)}
-    assert failed == {("example", "files"): Verdict.REFUTED, ("requantize_relu_0", "netlist"): Verdict.REFUTED}
+    assert failed == {("example", "files"): Verdict.REFUTED, ("example_requantize_relu_0", "netlist"): Verdict.REFUTED}
     with pytest.raises(
-        ProofError, match=r"every file is as it was written: refuted: synth/requantize_relu_0.json: changed"
+        ProofError, match=r"every file is as it was written: refuted: synth/example_requantize_relu_0.json: changed"
     ):
         proof.raise_unless_proven()
     seal(copy.folder)
-    with pytest.raises(ProofError, match=r"requantize_relu_0: the synthesised netlist equals the Verilog: refuted: "):
+    with pytest.raises(
+        ProofError, match=r"example_requantize_relu_0: the synthesised netlist equals the Verilog: refuted: "
+    ):
         prove(copy).raise_unless_proven()
 
 
 def test_a_swapped_pin_of_the_top_netlist_is_refuted(copy):
     path = copy.folder / "synth" / "example.json"
     data = json.loads(path.read_text())
-    cell = next(c for c in data["modules"]["example"]["cells"].values() if c["type"] == "bitlinear_dense_1")
+    cell = next(c for c in data["modules"]["example"]["cells"].values() if c["type"] == "example_bitlinear_dense_1")
     bits = cell["connections"]["x"]
     bits[0], bits[1] = bits[1], bits[0]
-    with pytest.raises(Unproven, match="x of bitlinear_dense_1: bit 0 reads another net"):
+    with pytest.raises(Unproven, match="x of u_bitlinear_dense_1: bit 0 reads another net"):
         prove_wiring(copy.pipeline, flatten("example", data["modules"]))
     path.write_text(json.dumps(data))
     seal(copy.folder)
@@ -266,7 +268,7 @@ def test_the_command_line_keeps_the_proof_and_fails_when_refuted(copy, tmp_path)
     main(["prove", str(copy.folder), "--no-netlist", "--json", str(tmp_path / "copy.json")])
     assert json.loads((copy.folder / "proof.json").read_text())["proven"] is True
     assert (tmp_path / "copy.json").read_bytes() == (copy.folder / "proof.json").read_bytes()
-    replace_once(copy.folder / "rtl" / "requantize_relu_0.sv", r"\.over\(r\d+\[.*?\]\)", ".over(1'b0)")
+    replace_once(copy.folder / "rtl" / "example_requantize_relu_0.sv", r"\.over\(r\d+\[.*?\]\)", ".over(1'b0)")
     with pytest.raises(SystemExit) as stop:
         main(["prove", str(copy.folder), "--no-netlist", "--claims"])
     assert stop.value.code == 1

@@ -54,7 +54,7 @@ def test_blocks_and_threads_give_the_events_in_order(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("name", "old", "new"),
     [
-        ("bitlinear_dense.sv", ".NEGATE(2'b10)", ".NEGATE(2'b00)"),
+        ("small_net_bitlinear_dense.sv", ".NEGATE(2'b10)", ".NEGATE(2'b00)"),
         ("small_net.sv", "assign out_data = {", "assign out_data = 27'd1 ^ {"),
     ],
     ids=["sign", "lowest bit"],

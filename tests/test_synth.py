@@ -53,7 +53,7 @@ def test_modules_add_up_to_the_design(build):
 
 def test_adders_stay_in_carry_chains(build):
     """One LUT a sum bit: without the kept wires a tree becomes compressors, with few carry bits and large LUTs."""
-    used = build[2].modules["bitlinear_dense_0"]
+    used = build[2].modules["example_bitlinear_dense_0"]
     assert set(used.cells) <= {"CARRY4", "CARRY8", "FDRE", "INV", "LUT1", "LUT2", "LUT6_2"}
     assert used.lut <= used.carry_bits <= 1.5 * used.lut
 
@@ -90,11 +90,11 @@ def test_unchanged_modules_are_not_run_again(build, tmp_path, monkeypatch):
     )
     assert synthesize(pipeline, tmp_path / "rtl", tmp_path / "synth") == made
     assert synthesize(pipeline, tmp_path / "rtl", tmp_path / "elsewhere") == made
-    other = tmp_path / "rtl" / "requantize_relu_0.sv"
+    other = tmp_path / "rtl" / "example_requantize_relu_0.sv"
     other.write_text(other.read_text() + "// changed\n")
     assert synthesize(pipeline, tmp_path / "rtl", tmp_path / "synth") == made
     # the top instantiates it
-    assert [sorted(names) for names in ran[1:]] == [[], ["example", "requantize_relu_0"]]
+    assert [sorted(names) for names in ran[1:]] == [[], ["example", "example_requantize_relu_0"]]
 
 
 def test_a_failing_run_names_the_log_and_leaves_no_netlist(tmp_path):
@@ -157,11 +157,13 @@ def test_the_cache_of_somebody_else_is_refused(tmp_path, empty_cache, monkeypatc
 def test_a_module_that_fails_among_others_is_named(tmp_path):
     pipeline = mlp((8, 6, 3))
     emit_verilog(pipeline, tmp_path / "rtl")
-    module = tmp_path / "rtl" / "requantize_relu_0.sv"
+    module = tmp_path / "rtl" / "example_requantize_relu_0.sv"
     module.write_text(module.read_text().replace("endmodule", "assign y = nothing(1); endmodule"))
-    with pytest.raises(ToolError, match=r"requantize_relu_0\.ys: failed; its log: requantize_relu_0\.log"):
+    with pytest.raises(
+        ToolError, match=r"example_requantize_relu_0\.ys: failed; its log: example_requantize_relu_0\.log"
+    ):
         synthesize(pipeline, tmp_path / "rtl", tmp_path / "synth")
-    assert not (tmp_path / "synth" / "requantize_relu_0.json").exists()
+    assert not (tmp_path / "synth" / "example_requantize_relu_0.json").exists()
     assert not (tmp_path / "synth" / "example.json").exists()
 
 
@@ -179,7 +181,7 @@ def test_unreadable_netlist(tmp_path):
 def test_worker_is_the_installed_python(build):
     script = (build[1] / "synth" / "example.ys").read_text()
     assert script.startswith(f"# Yosys {yosys.tool_version()}: example for UltraScale+\n")
-    assert 'read_verilog -sv -lib "../rtl/bitlinear_dense_0.sv"\n' in script
+    assert 'read_verilog -sv -lib "../rtl/example_bitlinear_dense_0.sv"\n' in script
 
 
 def test_counting_is_the_same_from_the_files(build):

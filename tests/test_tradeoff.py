@@ -135,7 +135,7 @@ def test_multi_bit_and_ternary_layers_share_one_optimiser(tmp_path):
     pipeline = create_pipeline(simplify(network), settings)
     trees = Schedule(360.0).apply(network, lower_graph_to_trees(network))
     assert estimate(pipeline)[1].lut < 0.6 * estimate(trees)[1].lut
-    assert [module.name for module in pipeline.modules if isinstance(module.node, Linear)] == [
+    assert [module.label for module in pipeline.modules if isinstance(module.node, Linear)] == [
         "linear_dense_0",
         "bitlinear_dense_1",
         "linear_dense_2",

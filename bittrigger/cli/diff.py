@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -107,7 +108,7 @@ def show(found: Difference, console: Console) -> None:
 
     from bittrigger.report.render import fitting_table, number
 
-    def table(title: str, head: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+    def table(title: str, head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
         if rows:
             safe = [tuple(escape(cell) for cell in row) for row in rows]
             console.print(fitting_table(title, head, safe, console)[0])

@@ -21,6 +21,7 @@ class Module:
     """One scheduled node of the graph; it becomes one Verilog module and one C++ function, used as often as it has copies.
 
     Attributes:
+        design: name of the design; modules of several designs can share one project.
         node: what it computes.
         adders: the adder graph of one copy of a ``Linear`` node, else None.
         source: ranges of the operand codes of one copy.
@@ -31,6 +32,7 @@ class Module:
             which the codes are shifted, before they are rounded in ``stop``.
     """
 
+    design: str
     node: Operation
     adders: AdderGraph | None
     source: Intervals
@@ -41,7 +43,12 @@ class Module:
 
     @property
     def name(self) -> str:
-        """The module's identifier, for example ``bitlinear_dense_1``."""
+        """The module's identifier, for example ``jet_tagger_bitlinear_dense_1``."""
+        return f"{self.design}_{self.label}"
+
+    @property
+    def label(self) -> str:
+        """What people call it within its design, for example ``bitlinear_dense_1``."""
         return f"{self.kind}_{self.node.name}"
 
     @property

@@ -142,7 +142,7 @@ def compare(a: Side, b: Side, events: FloatArray | None, thresholds: Sequence[fl
         _figures(a.report, b.report),
         outputs,
         files,
-        _review(a, b, ports, layers, weights, files),
+        _review(a, b, ports=ports, layers=layers, weights=weights, files=files),
     )
 
 
@@ -232,6 +232,7 @@ def _outputs(a: Graph, b: Graph, events: FloatArray, thresholds: Sequence[float]
 def _review(
     a: Side,
     b: Side,
+    *,
     ports: Sequence[Change],
     layers: Sequence[Change],
     weights: Sequence[WeightChange],

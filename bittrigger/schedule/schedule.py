@@ -94,6 +94,7 @@ class Schedule:
         ranges = intervals(graph)
         modules = tuple(
             Module(
+                graph.name,
                 node,
                 adders.get(node.name),
                 copy_operand(node, ranges),

@@ -113,7 +113,7 @@ def _layers(pipeline: Pipeline, lanes: dict[str, int]) -> Iterator[_Layer]:
             if module is None or module.adders is None:
                 raise InternalError(f"layer {node.name!r} has no adder graph")
             sums = straight_line_sums(module.adders, lanes[node.name])
-        name = module.name if module else f"wire_{node.name}"
+        name = module.name if module else f"{pipeline.graph.name}_wire_{node.name}"
         n_in = _size(pipeline.graph, node)
         yield _Layer(name, node, n_in, module, node_operand(pipeline.graph, node, lanes), sums)
 

@@ -71,10 +71,8 @@ def emit_hls(pipeline: Pipeline, folder: Path, options: HlsOptions) -> tuple[Pat
 
 def _check_name(pipeline: Pipeline) -> None:
     name = pipeline.graph.name
-    functions = [name for module in pipeline.modules for name in (module.name, module.name + "_parts")]
-    functions += [wire_name(node) for node in pipeline.graph.nodes if isinstance(node, Wire)]
-    if name == "main" or name in functions:
-        raise UnsupportedModelError(f"design {name!r} bears the name of a C++ function of its own; rename the model")
+    if name == "main":
+        raise UnsupportedModelError(f"design {name!r} bears the name of a C++ function; choose another with --name")
 
 
 def _remove_stale(firmware: Path, wanted: set[Path]) -> None:
@@ -130,7 +128,7 @@ def _module_files(pipeline: Pipeline, module: Module, options: HlsOptions) -> di
 
 def _wire_files(graph: Graph, node: Wire, ranges: dict[str, Intervals], options: HlsOptions) -> dict[str, str]:
     """The header and the source of a wire, by path."""
-    name, source, result = wire_name(node), operand(node, ranges), ranges[node.name]
+    name, source, result = wire_name(graph.name, node), operand(node, ranges), ranges[node.name]
     common = {
         "name": name,
         "mark": MARK,

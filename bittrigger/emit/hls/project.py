@@ -102,7 +102,7 @@ def top_calls(pipeline: Pipeline) -> tuple[Call, ...]:
     names = {module.node.name: module.name for module in pipeline.modules}
     return tuple(
         Call(
-            wire_name(node) if isinstance(node, Wire) else names[node.name],
+            wire_name(pipeline.graph.name, node) if isinstance(node, Wire) else names[node.name],
             node,
             ", ".join(f"{name}_codes" for name in dict.fromkeys(node.inputs)),
         )
@@ -111,9 +111,9 @@ def top_calls(pipeline: Pipeline) -> tuple[Call, ...]:
     )
 
 
-def wire_name(node: Wire) -> str:
+def wire_name(design: str, node: Wire) -> str:
     """The function of a wire."""
-    return f"wire_{node.name}"
+    return f"{design}_wire_{node.name}"
 
 
 def summary(module: Module) -> str:

@@ -41,11 +41,13 @@ def emit_verilog(pipeline: Pipeline, folder: Path) -> tuple[Path, ...]:
         The files, the top first.
 
     Raises:
-        UnsupportedModelError: if the design bears the name of one of its modules.
+        UnsupportedModelError: if the design bears the name of a module of the firmware library.
     """
     name = pipeline.graph.name
-    if name in LIBRARY or any(module.name == name for module in pipeline.modules):
-        raise UnsupportedModelError(f"design {name!r} bears the name of one of its own modules; rename the model")
+    if name in LIBRARY:
+        raise UnsupportedModelError(
+            f"design {name!r} bears the name of a module of the firmware library; choose another with --name"
+        )
     vectors = Vectors.of(pipeline)
     bodies = {module.name: _body(vectors, module) for module in pipeline.modules}
     clocked = {stem for stem, body in bodies.items() if body.clocked}

@@ -52,7 +52,7 @@ def _row(module: Module, y: float, step: float, peak: int) -> list[str]:
     for stage in range(module.start, module.stop + 1):
         here = [k for k, placed in enumerate(module.stages) if placed == stage]
         share = len(here) / peak if module.adders is not None else 0.35
-        said = f"{module.name}, cycle {stage}"
+        said = f"{module.label}, cycle {stage}"
         if module.adders is not None:
             said += f": {len(here)} adders{': ' if here else ''}{ranges_text(here)}"
         box = {"x": _NAME + stage * step + 2, "y": y + 2, "width": step - 4, "height": _ROW - 4}

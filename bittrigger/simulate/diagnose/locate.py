@@ -78,7 +78,7 @@ def locate(
         if different.size:
             lane = int(different[0])
             expected, actual = int(wanted[node][row, lane]), int(found[node][row, lane])
-            return Location(error.event, module.name, node, lane, expected, actual)
+            return Location(error.event, module.label, node, lane, expected, actual)
     return Location(error.event, None, reason="every layer is right in a short run of this event and those around it")
 
 

@@ -133,13 +133,13 @@ bool read_block(Block &block, const Value *inputs, int events) {
 }
 
 void compute([[maybe_unused]] Block &block) {
-    bitlinear_object_scales(block);
-    requantize_dense_1_input(block);
-    bitlinear_dense_1(block);
-    requantize_dense_2_input(block);
-    bitlinear_dense_2(block);
-    requantize_score_input(block);
-    bitlinear_score(block);
+    anomaly_bitlinear_object_scales(block);
+    anomaly_requantize_dense_1_input(block);
+    anomaly_bitlinear_dense_1(block);
+    anomaly_requantize_dense_2_input(block);
+    anomaly_bitlinear_dense_2(block);
+    anomaly_requantize_score_input(block);
+    anomaly_bitlinear_score(block);
 }
 
 template <typename Result>

@@ -26,13 +26,13 @@ cd $here
 open_project -reset ${name}_prj
 set_top $name
 add_files firmware/anomaly.cpp -cflags $flags
-add_files firmware/bitlinear_object_scales.cpp -cflags $flags
-add_files firmware/requantize_dense_1_input.cpp -cflags $flags
-add_files firmware/bitlinear_dense_1.cpp -cflags $flags
-add_files firmware/requantize_dense_2_input.cpp -cflags $flags
-add_files firmware/bitlinear_dense_2.cpp -cflags $flags
-add_files firmware/requantize_score_input.cpp -cflags $flags
-add_files firmware/bitlinear_score.cpp -cflags $flags
+add_files firmware/anomaly_bitlinear_object_scales.cpp -cflags $flags
+add_files firmware/anomaly_requantize_dense_1_input.cpp -cflags $flags
+add_files firmware/anomaly_bitlinear_dense_1.cpp -cflags $flags
+add_files firmware/anomaly_requantize_dense_2_input.cpp -cflags $flags
+add_files firmware/anomaly_bitlinear_dense_2.cpp -cflags $flags
+add_files firmware/anomaly_requantize_score_input.cpp -cflags $flags
+add_files firmware/anomaly_bitlinear_score.cpp -cflags $flags
 add_files -tb ${name}_test.cpp -cflags "-std=c++11 -I$here -I[file join $here firmware]"
 add_files -tb tb_data
 open_solution -reset solution1 -flow_target vivado

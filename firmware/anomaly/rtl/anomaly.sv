@@ -38,21 +38,21 @@ module anomaly (
 
     // stage 0: 19 x ap_fixed<14,10>
     wire [265:0] object_scales_codes;
-    bitlinear_object_scales u_bitlinear_object_scales (
+    anomaly_bitlinear_object_scales u_bitlinear_object_scales (
         .x(objects_codes),
         .y(object_scales_codes)
     );
 
     // stage 0: 19 x ap_ufixed<7,4>
     wire [132:0] dense_1_input_codes;
-    requantize_dense_1_input u_requantize_dense_1_input (
+    anomaly_requantize_dense_1_input u_requantize_dense_1_input (
         .x(object_scales_codes),
         .y(dense_1_input_codes)
     );
 
     // stage 3: 32 x ap_fixed<13,7>
     wire [415:0] dense_1_codes;
-    bitlinear_dense_1 u_bitlinear_dense_1 (
+    anomaly_bitlinear_dense_1 u_bitlinear_dense_1 (
         .clk(clk),
         .x(dense_1_input_codes),
         .y(dense_1_codes)
@@ -60,14 +60,14 @@ module anomaly (
 
     // stage 3: 32 x ap_ufixed<6,3>
     wire [191:0] dense_2_input_codes;
-    requantize_dense_2_input u_requantize_dense_2_input (
+    anomaly_requantize_dense_2_input u_requantize_dense_2_input (
         .x(dense_1_codes),
         .y(dense_2_input_codes)
     );
 
     // stage 6: 16 x ap_fixed<13,7>
     wire [207:0] dense_2_codes;
-    bitlinear_dense_2 u_bitlinear_dense_2 (
+    anomaly_bitlinear_dense_2 u_bitlinear_dense_2 (
         .clk(clk),
         .x(dense_2_input_codes),
         .y(dense_2_codes)
@@ -75,14 +75,14 @@ module anomaly (
 
     // stage 6: 16 x ap_ufixed<6,3>
     wire [95:0] score_input_codes;
-    requantize_score_input u_requantize_score_input (
+    anomaly_requantize_score_input u_requantize_score_input (
         .x(dense_2_codes),
         .y(score_input_codes)
     );
 
     // stage 8: 1 x ap_fixed<11,6>
     wire [10:0] score_codes;
-    bitlinear_score u_bitlinear_score (
+    anomaly_bitlinear_score u_bitlinear_score (
         .clk(clk),
         .x(score_input_codes),
         .y(score_codes)

@@ -12,17 +12,17 @@ set here [file dirname [file normalize [info script]]]
 create_project -in_memory -part xcvu13p-flga2577-2-e
 foreach name {
     "../rtl/anomaly.sv"
-    "../rtl/bitlinear_dense_1.sv"
-    "../rtl/bitlinear_dense_2.sv"
-    "../rtl/bitlinear_object_scales.sv"
-    "../rtl/bitlinear_score.sv"
+    "../rtl/anomaly_bitlinear_dense_1.sv"
+    "../rtl/anomaly_bitlinear_dense_2.sv"
+    "../rtl/anomaly_bitlinear_object_scales.sv"
+    "../rtl/anomaly_bitlinear_score.sv"
+    "../rtl/anomaly_requantize_dense_1_input.sv"
+    "../rtl/anomaly_requantize_dense_2_input.sv"
+    "../rtl/anomaly_requantize_score_input.sv"
     "ultrascale/bittrigger_adder3.sv"
     "ultrascale/bittrigger_clip.sv"
     "ultrascale/bittrigger_grow2.sv"
     "ultrascale/bittrigger_grow3.sv"
-    "../rtl/requantize_dense_1_input.sv"
-    "../rtl/requantize_dense_2_input.sv"
-    "../rtl/requantize_score_input.sv"
 } {
     read_verilog -sv [file join $here $name]
 }

@@ -133,14 +133,14 @@ bool read_block(Block &block, const Value *inputs, int events) {
 }
 
 void compute([[maybe_unused]] Block &block) {
-    linear_dense_1(block);
-    linear_norm_1(block);
-    requantize_relu_1(block);
-    bitlinear_dense_2(block);
-    requantize_relu_2(block);
-    bitlinear_dense_3(block);
-    requantize_relu_3(block);
-    linear_logit(block);
+    event_filter_linear_dense_1(block);
+    event_filter_linear_norm_1(block);
+    event_filter_requantize_relu_1(block);
+    event_filter_bitlinear_dense_2(block);
+    event_filter_requantize_relu_2(block);
+    event_filter_bitlinear_dense_3(block);
+    event_filter_requantize_relu_3(block);
+    event_filter_linear_logit(block);
 }
 
 template <typename Result>

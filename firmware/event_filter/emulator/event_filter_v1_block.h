@@ -87,14 +87,14 @@ inline void copy_rows(ToWord (*to)[TO_GROUPS], const FromWord (&from)[ROWS][FROM
     }
 }
 
-void linear_dense_1(Block &block); // 57 to 32 codes, 985 additions
-void linear_norm_1(Block &block); // 32 to 32 codes, 164 additions
-void requantize_relu_1(Block &block); // 32 to 32 codes
-void bitlinear_dense_2(Block &block); // 32 to 24 codes, 261 additions
-void requantize_relu_2(Block &block); // 24 to 24 codes
-void bitlinear_dense_3(Block &block); // 24 to 16 codes, 103 additions
-void requantize_relu_3(Block &block); // 16 to 16 codes
-void linear_logit(Block &block); // 16 to 1 codes, 17 additions
+void event_filter_linear_dense_1(Block &block); // 57 to 32 codes, 985 additions
+void event_filter_linear_norm_1(Block &block); // 32 to 32 codes, 164 additions
+void event_filter_requantize_relu_1(Block &block); // 32 to 32 codes
+void event_filter_bitlinear_dense_2(Block &block); // 32 to 24 codes, 261 additions
+void event_filter_requantize_relu_2(Block &block); // 24 to 24 codes
+void event_filter_bitlinear_dense_3(Block &block); // 24 to 16 codes, 103 additions
+void event_filter_requantize_relu_3(Block &block); // 16 to 16 codes
+void event_filter_linear_logit(Block &block); // 16 to 1 codes, 17 additions
 
 } // namespace event_filter_v1
 

@@ -26,14 +26,14 @@ cd $here
 open_project -reset ${name}_prj
 set_top $name
 add_files firmware/event_filter.cpp -cflags $flags
-add_files firmware/linear_dense_1.cpp -cflags $flags
-add_files firmware/linear_norm_1.cpp -cflags $flags
-add_files firmware/requantize_relu_1.cpp -cflags $flags
-add_files firmware/bitlinear_dense_2.cpp -cflags $flags
-add_files firmware/requantize_relu_2.cpp -cflags $flags
-add_files firmware/bitlinear_dense_3.cpp -cflags $flags
-add_files firmware/requantize_relu_3.cpp -cflags $flags
-add_files firmware/linear_logit.cpp -cflags $flags
+add_files firmware/event_filter_linear_dense_1.cpp -cflags $flags
+add_files firmware/event_filter_linear_norm_1.cpp -cflags $flags
+add_files firmware/event_filter_requantize_relu_1.cpp -cflags $flags
+add_files firmware/event_filter_bitlinear_dense_2.cpp -cflags $flags
+add_files firmware/event_filter_requantize_relu_2.cpp -cflags $flags
+add_files firmware/event_filter_bitlinear_dense_3.cpp -cflags $flags
+add_files firmware/event_filter_requantize_relu_3.cpp -cflags $flags
+add_files firmware/event_filter_linear_logit.cpp -cflags $flags
 add_files -tb ${name}_test.cpp -cflags "-std=c++11 -I$here -I[file join $here firmware]"
 add_files -tb tb_data
 open_solution -reset solution1 -flow_target vivado

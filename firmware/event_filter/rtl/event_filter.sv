@@ -38,7 +38,7 @@ module event_filter (
 
     // stage 2: 32 x ap_fixed<21,16>
     wire [671:0] dense_1_codes;
-    linear_dense_1 u_linear_dense_1 (
+    event_filter_linear_dense_1 u_linear_dense_1 (
         .clk(clk),
         .x(crossing_codes),
         .y(dense_1_codes)
@@ -46,7 +46,7 @@ module event_filter (
 
     // stage 3: 32 x ap_fixed<36,11>
     wire [1151:0] norm_1_codes;
-    linear_norm_1 u_linear_norm_1 (
+    event_filter_linear_norm_1 u_linear_norm_1 (
         .clk(clk),
         .x(dense_1_codes),
         .y(norm_1_codes)
@@ -54,7 +54,7 @@ module event_filter (
 
     // stage 4: 32 x ap_ufixed<6,2>
     wire [191:0] relu_1_codes;
-    requantize_relu_1 u_requantize_relu_1 (
+    event_filter_requantize_relu_1 u_requantize_relu_1 (
         .clk(clk),
         .x(norm_1_codes),
         .y(relu_1_codes)
@@ -62,7 +62,7 @@ module event_filter (
 
     // stage 6: 24 x ap_fixed<12,6>
     wire [287:0] dense_2_codes;
-    bitlinear_dense_2 u_bitlinear_dense_2 (
+    event_filter_bitlinear_dense_2 u_bitlinear_dense_2 (
         .clk(clk),
         .x(relu_1_codes),
         .y(dense_2_codes)
@@ -70,7 +70,7 @@ module event_filter (
 
     // stage 7: 24 x ap_ufixed<6,3>
     wire [143:0] relu_2_codes;
-    requantize_relu_2 u_requantize_relu_2 (
+    event_filter_requantize_relu_2 u_requantize_relu_2 (
         .clk(clk),
         .x(dense_2_codes),
         .y(relu_2_codes)
@@ -78,7 +78,7 @@ module event_filter (
 
     // stage 11: 16 x ap_fixed<13,9>
     wire [207:0] dense_3_codes;
-    bitlinear_dense_3 u_bitlinear_dense_3 (
+    event_filter_bitlinear_dense_3 u_bitlinear_dense_3 (
         .clk(clk),
         .x(relu_2_codes),
         .y(dense_3_codes)
@@ -86,14 +86,14 @@ module event_filter (
 
     // stage 11: 16 x ap_ufixed<8,5>
     wire [127:0] relu_3_codes;
-    requantize_relu_3 u_requantize_relu_3 (
+    event_filter_requantize_relu_3 u_requantize_relu_3 (
         .x(dense_3_codes),
         .y(relu_3_codes)
     );
 
     // stage 13: 1 x ap_fixed<14,8>
     wire [13:0] logit_codes;
-    linear_logit u_linear_logit (
+    event_filter_linear_logit u_linear_logit (
         .clk(clk),
         .x(relu_3_codes),
         .y(logit_codes)

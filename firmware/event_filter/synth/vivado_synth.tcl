@@ -11,19 +11,19 @@ set here [file dirname [file normalize [info script]]]
 
 create_project -in_memory -part xcvu13p-flga2577-2-e
 foreach name {
-    "../rtl/bitlinear_dense_2.sv"
-    "../rtl/bitlinear_dense_3.sv"
     "ultrascale/bittrigger_adder3.sv"
     "ultrascale/bittrigger_clip.sv"
     "ultrascale/bittrigger_grow2.sv"
     "ultrascale/bittrigger_grow3.sv"
     "../rtl/event_filter.sv"
-    "../rtl/linear_dense_1.sv"
-    "../rtl/linear_logit.sv"
-    "../rtl/linear_norm_1.sv"
-    "../rtl/requantize_relu_1.sv"
-    "../rtl/requantize_relu_2.sv"
-    "../rtl/requantize_relu_3.sv"
+    "../rtl/event_filter_bitlinear_dense_2.sv"
+    "../rtl/event_filter_bitlinear_dense_3.sv"
+    "../rtl/event_filter_linear_dense_1.sv"
+    "../rtl/event_filter_linear_logit.sv"
+    "../rtl/event_filter_linear_norm_1.sv"
+    "../rtl/event_filter_requantize_relu_1.sv"
+    "../rtl/event_filter_requantize_relu_2.sv"
+    "../rtl/event_filter_requantize_relu_3.sv"
 } {
     read_verilog -sv [file join $here $name]
 }

@@ -133,13 +133,13 @@ bool read_block(Block &block, const Value *inputs, int events) {
 }
 
 void compute([[maybe_unused]] Block &block) {
-    bitlinear_dense_1(block);
-    requantize_relu_1(block);
-    bitlinear_dense_2(block);
-    requantize_relu_2(block);
-    bitlinear_dense_3(block);
-    requantize_relu_3(block);
-    bitlinear_dense_4(block);
+    jet_tagger_bitlinear_dense_1(block);
+    jet_tagger_requantize_relu_1(block);
+    jet_tagger_bitlinear_dense_2(block);
+    jet_tagger_requantize_relu_2(block);
+    jet_tagger_bitlinear_dense_3(block);
+    jet_tagger_requantize_relu_3(block);
+    jet_tagger_bitlinear_dense_4(block);
 }
 
 template <typename Result>

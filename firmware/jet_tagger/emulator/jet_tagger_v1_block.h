@@ -52,13 +52,13 @@ struct Block {
     } shared;
 };
 
-void bitlinear_dense_1(Block &block); // 16 to 64 codes, 308 additions
-void requantize_relu_1(Block &block); // 64 to 64 codes
-void bitlinear_dense_2(Block &block); // 64 to 32 codes, 579 additions
-void requantize_relu_2(Block &block); // 32 to 32 codes
-void bitlinear_dense_3(Block &block); // 32 to 32 codes, 295 additions
-void requantize_relu_3(Block &block); // 32 to 32 codes
-void bitlinear_dense_4(Block &block); // 32 to 5 codes, 60 additions
+void jet_tagger_bitlinear_dense_1(Block &block); // 16 to 64 codes, 308 additions
+void jet_tagger_requantize_relu_1(Block &block); // 64 to 64 codes
+void jet_tagger_bitlinear_dense_2(Block &block); // 64 to 32 codes, 579 additions
+void jet_tagger_requantize_relu_2(Block &block); // 32 to 32 codes
+void jet_tagger_bitlinear_dense_3(Block &block); // 32 to 32 codes, 295 additions
+void jet_tagger_requantize_relu_3(Block &block); // 32 to 32 codes
+void jet_tagger_bitlinear_dense_4(Block &block); // 32 to 5 codes, 60 additions
 
 } // namespace jet_tagger_v1
 

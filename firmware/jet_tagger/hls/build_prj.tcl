@@ -26,13 +26,13 @@ cd $here
 open_project -reset ${name}_prj
 set_top $name
 add_files firmware/jet_tagger.cpp -cflags $flags
-add_files firmware/bitlinear_dense_1.cpp -cflags $flags
-add_files firmware/requantize_relu_1.cpp -cflags $flags
-add_files firmware/bitlinear_dense_2.cpp -cflags $flags
-add_files firmware/requantize_relu_2.cpp -cflags $flags
-add_files firmware/bitlinear_dense_3.cpp -cflags $flags
-add_files firmware/requantize_relu_3.cpp -cflags $flags
-add_files firmware/bitlinear_dense_4.cpp -cflags $flags
+add_files firmware/jet_tagger_bitlinear_dense_1.cpp -cflags $flags
+add_files firmware/jet_tagger_requantize_relu_1.cpp -cflags $flags
+add_files firmware/jet_tagger_bitlinear_dense_2.cpp -cflags $flags
+add_files firmware/jet_tagger_requantize_relu_2.cpp -cflags $flags
+add_files firmware/jet_tagger_bitlinear_dense_3.cpp -cflags $flags
+add_files firmware/jet_tagger_requantize_relu_3.cpp -cflags $flags
+add_files firmware/jet_tagger_bitlinear_dense_4.cpp -cflags $flags
 add_files -tb ${name}_test.cpp -cflags "-std=c++11 -I$here -I[file join $here firmware]"
 add_files -tb tb_data
 open_solution -reset solution1 -flow_target vivado

@@ -38,7 +38,7 @@ module jet_tagger (
 
     // stage 2: 64 x ap_fixed<13,6>
     wire [831:0] dense_1_codes;
-    bitlinear_dense_1 u_bitlinear_dense_1 (
+    jet_tagger_bitlinear_dense_1 u_bitlinear_dense_1 (
         .clk(clk),
         .x(jet_codes),
         .y(dense_1_codes)
@@ -46,14 +46,14 @@ module jet_tagger (
 
     // stage 2: 64 x ap_ufixed<8,3>
     wire [511:0] relu_1_codes;
-    requantize_relu_1 u_requantize_relu_1 (
+    jet_tagger_requantize_relu_1 u_requantize_relu_1 (
         .x(dense_1_codes),
         .y(relu_1_codes)
     );
 
     // stage 6: 32 x ap_fixed<16,8>
     wire [511:0] dense_2_codes;
-    bitlinear_dense_2 u_bitlinear_dense_2 (
+    jet_tagger_bitlinear_dense_2 u_bitlinear_dense_2 (
         .clk(clk),
         .x(relu_1_codes),
         .y(dense_2_codes)
@@ -61,14 +61,14 @@ module jet_tagger (
 
     // stage 6: 32 x ap_ufixed<8,3>
     wire [255:0] relu_2_codes;
-    requantize_relu_2 u_requantize_relu_2 (
+    jet_tagger_requantize_relu_2 u_requantize_relu_2 (
         .x(dense_2_codes),
         .y(relu_2_codes)
     );
 
     // stage 9: 32 x ap_fixed<15,8>
     wire [479:0] dense_3_codes;
-    bitlinear_dense_3 u_bitlinear_dense_3 (
+    jet_tagger_bitlinear_dense_3 u_bitlinear_dense_3 (
         .clk(clk),
         .x(relu_2_codes),
         .y(dense_3_codes)
@@ -76,14 +76,14 @@ module jet_tagger (
 
     // stage 9: 32 x ap_ufixed<8,3>
     wire [255:0] relu_3_codes;
-    requantize_relu_3 u_requantize_relu_3 (
+    jet_tagger_requantize_relu_3 u_requantize_relu_3 (
         .x(dense_3_codes),
         .y(relu_3_codes)
     );
 
     // stage 11: 5 x ap_fixed<15,7>
     wire [74:0] dense_4_codes;
-    bitlinear_dense_4 u_bitlinear_dense_4 (
+    jet_tagger_bitlinear_dense_4 u_bitlinear_dense_4 (
         .clk(clk),
         .x(relu_3_codes),
         .y(dense_4_codes)

@@ -11,18 +11,18 @@ set here [file dirname [file normalize [info script]]]
 
 create_project -in_memory -part xcvu13p-flga2577-2-e
 foreach name {
-    "../rtl/bitlinear_dense_1.sv"
-    "../rtl/bitlinear_dense_2.sv"
-    "../rtl/bitlinear_dense_3.sv"
-    "../rtl/bitlinear_dense_4.sv"
     "ultrascale/bittrigger_adder3.sv"
     "ultrascale/bittrigger_clip.sv"
     "ultrascale/bittrigger_grow2.sv"
     "ultrascale/bittrigger_grow3.sv"
     "../rtl/jet_tagger.sv"
-    "../rtl/requantize_relu_1.sv"
-    "../rtl/requantize_relu_2.sv"
-    "../rtl/requantize_relu_3.sv"
+    "../rtl/jet_tagger_bitlinear_dense_1.sv"
+    "../rtl/jet_tagger_bitlinear_dense_2.sv"
+    "../rtl/jet_tagger_bitlinear_dense_3.sv"
+    "../rtl/jet_tagger_bitlinear_dense_4.sv"
+    "../rtl/jet_tagger_requantize_relu_1.sv"
+    "../rtl/jet_tagger_requantize_relu_2.sv"
+    "../rtl/jet_tagger_requantize_relu_3.sv"
 } {
     read_verilog -sv [file join $here $name]
 }

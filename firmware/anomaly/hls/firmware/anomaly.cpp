@@ -3,13 +3,13 @@
 //
 // Ports are fixed-point numbers; everything inside works on their integer codes.
 #include "anomaly.h"
-#include "bitlinear_object_scales.h"
-#include "requantize_dense_1_input.h"
-#include "bitlinear_dense_1.h"
-#include "requantize_dense_2_input.h"
-#include "bitlinear_dense_2.h"
-#include "requantize_score_input.h"
-#include "bitlinear_score.h"
+#include "anomaly_bitlinear_object_scales.h"
+#include "anomaly_requantize_dense_1_input.h"
+#include "anomaly_bitlinear_dense_1.h"
+#include "anomaly_requantize_dense_2_input.h"
+#include "anomaly_bitlinear_dense_2.h"
+#include "anomaly_requantize_score_input.h"
+#include "anomaly_bitlinear_score.h"
 
 static void anomaly_read_objects(const objects_input_t port[57], ap_int<12> codes[57]) {
 #pragma HLS INLINE
@@ -41,33 +41,33 @@ void anomaly(const objects_input_t objects_in[57], score_output_t score_out[1]) 
 #pragma HLS ARRAY_PARTITION variable=objects_codes complete dim=1
     anomaly_read_objects(objects_in, objects_codes);
 
-    bitlinear_object_scales_out_t object_scales_codes[19];
+    anomaly_bitlinear_object_scales_out_t object_scales_codes[19];
 #pragma HLS ARRAY_PARTITION variable=object_scales_codes complete dim=1
-    bitlinear_object_scales(objects_codes, object_scales_codes);
+    anomaly_bitlinear_object_scales(objects_codes, object_scales_codes);
 
-    requantize_dense_1_input_out_t dense_1_input_codes[19];
+    anomaly_requantize_dense_1_input_out_t dense_1_input_codes[19];
 #pragma HLS ARRAY_PARTITION variable=dense_1_input_codes complete dim=1
-    requantize_dense_1_input(object_scales_codes, dense_1_input_codes);
+    anomaly_requantize_dense_1_input(object_scales_codes, dense_1_input_codes);
 
-    bitlinear_dense_1_out_t dense_1_codes[32];
+    anomaly_bitlinear_dense_1_out_t dense_1_codes[32];
 #pragma HLS ARRAY_PARTITION variable=dense_1_codes complete dim=1
-    bitlinear_dense_1(dense_1_input_codes, dense_1_codes);
+    anomaly_bitlinear_dense_1(dense_1_input_codes, dense_1_codes);
 
-    requantize_dense_2_input_out_t dense_2_input_codes[32];
+    anomaly_requantize_dense_2_input_out_t dense_2_input_codes[32];
 #pragma HLS ARRAY_PARTITION variable=dense_2_input_codes complete dim=1
-    requantize_dense_2_input(dense_1_codes, dense_2_input_codes);
+    anomaly_requantize_dense_2_input(dense_1_codes, dense_2_input_codes);
 
-    bitlinear_dense_2_out_t dense_2_codes[16];
+    anomaly_bitlinear_dense_2_out_t dense_2_codes[16];
 #pragma HLS ARRAY_PARTITION variable=dense_2_codes complete dim=1
-    bitlinear_dense_2(dense_2_input_codes, dense_2_codes);
+    anomaly_bitlinear_dense_2(dense_2_input_codes, dense_2_codes);
 
-    requantize_score_input_out_t score_input_codes[16];
+    anomaly_requantize_score_input_out_t score_input_codes[16];
 #pragma HLS ARRAY_PARTITION variable=score_input_codes complete dim=1
-    requantize_score_input(dense_2_codes, score_input_codes);
+    anomaly_requantize_score_input(dense_2_codes, score_input_codes);
 
-    bitlinear_score_out_t score_codes[1];
+    anomaly_bitlinear_score_out_t score_codes[1];
 #pragma HLS ARRAY_PARTITION variable=score_codes complete dim=1
-    bitlinear_score(score_input_codes, score_codes);
+    anomaly_bitlinear_score(score_input_codes, score_codes);
 
     anomaly_write_score_out(score_codes, score_out);
 }

@@ -3,14 +3,14 @@
 //
 // Ports are fixed-point numbers; everything inside works on their integer codes.
 #include "event_filter.h"
-#include "linear_dense_1.h"
-#include "linear_norm_1.h"
-#include "requantize_relu_1.h"
-#include "bitlinear_dense_2.h"
-#include "requantize_relu_2.h"
-#include "bitlinear_dense_3.h"
-#include "requantize_relu_3.h"
-#include "linear_logit.h"
+#include "event_filter_linear_dense_1.h"
+#include "event_filter_linear_norm_1.h"
+#include "event_filter_requantize_relu_1.h"
+#include "event_filter_bitlinear_dense_2.h"
+#include "event_filter_requantize_relu_2.h"
+#include "event_filter_bitlinear_dense_3.h"
+#include "event_filter_requantize_relu_3.h"
+#include "event_filter_linear_logit.h"
 
 static void event_filter_read_crossing(const crossing_input_t port[57], ap_int<12> codes[57]) {
 #pragma HLS INLINE
@@ -42,37 +42,37 @@ void event_filter(const crossing_input_t crossing_in[57], logit_output_t logit_o
 #pragma HLS ARRAY_PARTITION variable=crossing_codes complete dim=1
     event_filter_read_crossing(crossing_in, crossing_codes);
 
-    linear_dense_1_out_t dense_1_codes[32];
+    event_filter_linear_dense_1_out_t dense_1_codes[32];
 #pragma HLS ARRAY_PARTITION variable=dense_1_codes complete dim=1
-    linear_dense_1(crossing_codes, dense_1_codes);
+    event_filter_linear_dense_1(crossing_codes, dense_1_codes);
 
-    linear_norm_1_out_t norm_1_codes[32];
+    event_filter_linear_norm_1_out_t norm_1_codes[32];
 #pragma HLS ARRAY_PARTITION variable=norm_1_codes complete dim=1
-    linear_norm_1(dense_1_codes, norm_1_codes);
+    event_filter_linear_norm_1(dense_1_codes, norm_1_codes);
 
-    requantize_relu_1_out_t relu_1_codes[32];
+    event_filter_requantize_relu_1_out_t relu_1_codes[32];
 #pragma HLS ARRAY_PARTITION variable=relu_1_codes complete dim=1
-    requantize_relu_1(norm_1_codes, relu_1_codes);
+    event_filter_requantize_relu_1(norm_1_codes, relu_1_codes);
 
-    bitlinear_dense_2_out_t dense_2_codes[24];
+    event_filter_bitlinear_dense_2_out_t dense_2_codes[24];
 #pragma HLS ARRAY_PARTITION variable=dense_2_codes complete dim=1
-    bitlinear_dense_2(relu_1_codes, dense_2_codes);
+    event_filter_bitlinear_dense_2(relu_1_codes, dense_2_codes);
 
-    requantize_relu_2_out_t relu_2_codes[24];
+    event_filter_requantize_relu_2_out_t relu_2_codes[24];
 #pragma HLS ARRAY_PARTITION variable=relu_2_codes complete dim=1
-    requantize_relu_2(dense_2_codes, relu_2_codes);
+    event_filter_requantize_relu_2(dense_2_codes, relu_2_codes);
 
-    bitlinear_dense_3_out_t dense_3_codes[16];
+    event_filter_bitlinear_dense_3_out_t dense_3_codes[16];
 #pragma HLS ARRAY_PARTITION variable=dense_3_codes complete dim=1
-    bitlinear_dense_3(relu_2_codes, dense_3_codes);
+    event_filter_bitlinear_dense_3(relu_2_codes, dense_3_codes);
 
-    requantize_relu_3_out_t relu_3_codes[16];
+    event_filter_requantize_relu_3_out_t relu_3_codes[16];
 #pragma HLS ARRAY_PARTITION variable=relu_3_codes complete dim=1
-    requantize_relu_3(dense_3_codes, relu_3_codes);
+    event_filter_requantize_relu_3(dense_3_codes, relu_3_codes);
 
-    linear_logit_out_t logit_codes[1];
+    event_filter_linear_logit_out_t logit_codes[1];
 #pragma HLS ARRAY_PARTITION variable=logit_codes complete dim=1
-    linear_logit(relu_3_codes, logit_codes);
+    event_filter_linear_logit(relu_3_codes, logit_codes);
 
     event_filter_write_logit_out(logit_codes, logit_out);
 }

@@ -3,13 +3,13 @@
 //
 // Ports are fixed-point numbers; everything inside works on their integer codes.
 #include "jet_tagger.h"
-#include "bitlinear_dense_1.h"
-#include "requantize_relu_1.h"
-#include "bitlinear_dense_2.h"
-#include "requantize_relu_2.h"
-#include "bitlinear_dense_3.h"
-#include "requantize_relu_3.h"
-#include "bitlinear_dense_4.h"
+#include "jet_tagger_bitlinear_dense_1.h"
+#include "jet_tagger_requantize_relu_1.h"
+#include "jet_tagger_bitlinear_dense_2.h"
+#include "jet_tagger_requantize_relu_2.h"
+#include "jet_tagger_bitlinear_dense_3.h"
+#include "jet_tagger_requantize_relu_3.h"
+#include "jet_tagger_bitlinear_dense_4.h"
 
 static void jet_tagger_read_jet(const jet_input_t port[16], ap_int<8> codes[16]) {
 #pragma HLS INLINE
@@ -41,33 +41,33 @@ void jet_tagger(const jet_input_t jet_in[16], dense_4_output_t dense_4_out[5]) {
 #pragma HLS ARRAY_PARTITION variable=jet_codes complete dim=1
     jet_tagger_read_jet(jet_in, jet_codes);
 
-    bitlinear_dense_1_out_t dense_1_codes[64];
+    jet_tagger_bitlinear_dense_1_out_t dense_1_codes[64];
 #pragma HLS ARRAY_PARTITION variable=dense_1_codes complete dim=1
-    bitlinear_dense_1(jet_codes, dense_1_codes);
+    jet_tagger_bitlinear_dense_1(jet_codes, dense_1_codes);
 
-    requantize_relu_1_out_t relu_1_codes[64];
+    jet_tagger_requantize_relu_1_out_t relu_1_codes[64];
 #pragma HLS ARRAY_PARTITION variable=relu_1_codes complete dim=1
-    requantize_relu_1(dense_1_codes, relu_1_codes);
+    jet_tagger_requantize_relu_1(dense_1_codes, relu_1_codes);
 
-    bitlinear_dense_2_out_t dense_2_codes[32];
+    jet_tagger_bitlinear_dense_2_out_t dense_2_codes[32];
 #pragma HLS ARRAY_PARTITION variable=dense_2_codes complete dim=1
-    bitlinear_dense_2(relu_1_codes, dense_2_codes);
+    jet_tagger_bitlinear_dense_2(relu_1_codes, dense_2_codes);
 
-    requantize_relu_2_out_t relu_2_codes[32];
+    jet_tagger_requantize_relu_2_out_t relu_2_codes[32];
 #pragma HLS ARRAY_PARTITION variable=relu_2_codes complete dim=1
-    requantize_relu_2(dense_2_codes, relu_2_codes);
+    jet_tagger_requantize_relu_2(dense_2_codes, relu_2_codes);
 
-    bitlinear_dense_3_out_t dense_3_codes[32];
+    jet_tagger_bitlinear_dense_3_out_t dense_3_codes[32];
 #pragma HLS ARRAY_PARTITION variable=dense_3_codes complete dim=1
-    bitlinear_dense_3(relu_2_codes, dense_3_codes);
+    jet_tagger_bitlinear_dense_3(relu_2_codes, dense_3_codes);
 
-    requantize_relu_3_out_t relu_3_codes[32];
+    jet_tagger_requantize_relu_3_out_t relu_3_codes[32];
 #pragma HLS ARRAY_PARTITION variable=relu_3_codes complete dim=1
-    requantize_relu_3(dense_3_codes, relu_3_codes);
+    jet_tagger_requantize_relu_3(dense_3_codes, relu_3_codes);
 
-    bitlinear_dense_4_out_t dense_4_codes[5];
+    jet_tagger_bitlinear_dense_4_out_t dense_4_codes[5];
 #pragma HLS ARRAY_PARTITION variable=dense_4_codes complete dim=1
-    bitlinear_dense_4(relu_3_codes, dense_4_codes);
+    jet_tagger_bitlinear_dense_4(relu_3_codes, dense_4_codes);
 
     jet_tagger_write_dense_4_out(dense_4_codes, dense_4_out);
 }
