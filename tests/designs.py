@@ -6,6 +6,7 @@ import numpy as np
 
 from bittrigger.build.folder import load_build, save_build, write_firmware
 from bittrigger.ir.block_floating_point import MagnitudeOr, ShiftDown, ShiftUp, exponent_table
+from bittrigger.ir.extremum import Extremum
 from bittrigger.ir.fixed import FixedPoint, Interval, Rounding
 from bittrigger.ir.graph import (
     Graph,
@@ -137,9 +138,12 @@ def places():
         Linear("inner", ("crop",), *ternary(3, 2), 2, copies=2),
         Wire("mixed", ("steps", "sums", "y"), frozen_array([16, 3, 21, ZERO, 18, 0, 22, 1, 19, 17, 2, 20]), 1),
         Linear("last", ("mixed",), *ternary(6, 3), 1, copies=2),
+        Extremum("most", ("turned",), 1, copies=4),
+        Wire("ranks", ("y", "relu", "steps"), frozen_array([0, 5, 20, 1, 6, 21]), 1),
+        Extremum("least", ("ranks",), 1, least=True, copies=2),
         Wire("left", ("y", "relu"), frozen_array([2, ZERO, 5, 4, 3, 18]), 1),
     )
-    graph = Graph("places", nodes, ("last", "left", "inner"))
+    graph = Graph("places", nodes, ("last", "left", "inner", "most", "least"))
     verify(graph)
     return graph
 

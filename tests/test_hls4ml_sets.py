@@ -139,7 +139,7 @@ def test_a_set_beside_a_vector():
             lambda: (layers.BatchNormalization(axis=1, name="norm"), QActivation(RELU, name="a")),
             r"layer 'norm': batch normalisation over axis \[1\] of 3 axes; allowed is the last; put a Permute",
         ),
-        (lambda: (layers.GlobalMaxPooling1D(name="top"),), "layer 'top': class GlobalMaxPooling1D is not supported"),
+        (lambda: (layers.LayerNormalization(name="top"),), "layer 'top': class LayerNormalization is not supported"),
     ],
 )
 def test_what_keras_rounds_or_joins_is_refused(body, text):

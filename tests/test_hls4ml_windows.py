@@ -149,6 +149,30 @@ def test_layers_that_compute_nothing(layer, shape):
     assert sum(isinstance(node, Wire) for node in graph.nodes) == 1
 
 
+@pytest.mark.parametrize(
+    ("layer", "shape"),
+    [
+        (lambda: layers.MaxPooling2D((2, 2)), (4, 5, 2)),
+        (lambda: layers.MaxPooling2D((3, 2), strides=(1, 2), padding="same"), (4, 5, 2)),
+        (lambda: layers.MaxPooling1D(3, strides=2, padding="same"), (6, 3)),
+        (layers.GlobalMaxPooling2D, (3, 3, 2)),
+        (layers.GlobalMaxPooling1D, (5, 2)),
+        (lambda: layers.MaxPooling1D(1), (4, 2)),
+    ],
+)
+def test_max_poolings(layer, shape):
+    assert_exact(image_model(layer(), shape=shape))
+
+
+@pytest.mark.parametrize("kind", ["Maximum", "Minimum"])
+def test_the_larger_and_the_smaller_of_two(kind):
+    port = tf.keras.Input((3, 2), name="x")
+    q = QActivation("quantized_bits(6,2,alpha=1)", name="q")(port)
+    a = QActivation(RELU, name="a")(conv1d(2, 1, "one")(q))
+    model = tf.keras.Model(port, getattr(layers, kind)(name="best")([a, q]), name="net")
+    assert_exact(randomize(model))
+
+
 @pytest.mark.parametrize("axis", [1, 2, -1])
 def test_concatenation_along_every_axis(axis):
     port = tf.keras.Input((4, 3), name="x")
@@ -211,6 +235,7 @@ def small_network():
         conv2d(3, (3, 2), "conv", padding="same", strides=(1, 2)),
         QActivation(RELU, name="a"),
         layers.AveragePooling2D((2, 1), name="pool"),
+        layers.MaxPooling2D((2, 2), strides=1, padding="same", name="top"),
         layers.Permute((2, 1, 3), name="turn"),
         layers.Flatten(name="flat"),
         QDense(2, kernel_quantizer="ternary()", bias_quantizer=BIAS, name="out"),

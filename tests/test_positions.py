@@ -76,6 +76,8 @@ def test_copies_are_what_is_written_out():
     window = np.concatenate([np.zeros_like(x[:, 0]), x[:, 0]], axis=1)
     assert np.array_equal(found["windows"][:, :6], window)
     assert np.array_equal(found["sums"], found["relu"].reshape(-1, 4, 4).sum(axis=1) + 3)
+    assert np.array_equal(found["most"], found["relu"].reshape(-1, 4, 4).max(axis=1))
+    assert np.array_equal(found["least"], found["ranks"].reshape(-1, 2, 3).min(axis=2))
 
 
 def test_ranges_hold_for_every_copy():
@@ -89,7 +91,9 @@ def test_ranges_hold_for_every_copy():
 
 def test_a_module_is_made_once_and_counted_as_often_as_it_is_there(built):
     pipeline = built.pipeline
-    assert [module.node.name for module in pipeline.modules] == ["conv", "relu", "steps", "sums", "inner", "last"]
+    assert [module.node.name for module in pipeline.modules] == [
+        *("conv", "relu", "steps", "sums", "inner", "last", "most", "least")
+    ]
     (conv,) = (module for module in pipeline.modules if module.node.name == "conv")
     assert (conv.copies, len(conv.source), len(conv.result)) == (4, 6, 4)
     report = make_report(pipeline, built.settings, synthesize(pipeline, built.folder / "rtl", built.folder / "synth"))
@@ -113,7 +117,7 @@ def test_it_is_proven(built):
     assert failures(proof) == []
     assert proof.proven
     (wiring,) = (c for c in proof.claims if c.subject == "places" and c.kind == "verilog")
-    assert "20 instances of 6 modules" in wiring.detail
+    assert "26 instances of 8 modules" in wiring.detail
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from bittrigger.errors import ConfigError, InternalError, UnsupportedModelError
 from bittrigger.ir.adders import Adder, AdderGraph, Output, Term
 from bittrigger.ir.adders import verify as verify_adders
 from bittrigger.ir.block_floating_point import MagnitudeOr, Scaling, ShiftDown, ShiftUp
+from bittrigger.ir.extremum import Extremum
 from bittrigger.ir.fixed import MAX_WIDTH, FixedPoint, IntArray, Interval, Rounding
 from bittrigger.ir.graph import (
     Graph,
@@ -39,7 +40,7 @@ _NOT_OURS = (ValueError, KeyError, TypeError, AttributeError, IndexError, Overfl
 """What reading raises where the file has another structure than ours."""
 
 
-def _node_to_json(node: Node) -> Json:
+def _node_to_json(node: Node) -> Json:  # noqa: PLR0911
     head = {"kind": type(node).__name__, "name": node.name}
     match node:
         case Input():
@@ -78,6 +79,8 @@ def _node_to_json(node: Node) -> Json:
             }
         case Wire():
             return head | {"inputs": node.inputs, "frac": node.frac, "indices": node.indices.tolist()}
+        case Extremum():
+            return head | {"inputs": node.inputs, "frac": node.frac, "least": node.least, "copies": node.copies}
         case MagnitudeOr() | ShiftDown() | ShiftUp():
             return head | {"inputs": node.inputs, "frac": node.frac} | _scaling_to_json(node)
         case _:
@@ -123,7 +126,7 @@ def _table(rows: list[list[object]]) -> tuple[tuple[int, ...], ...]:
     return tuple(tuple(_int(value) for value in row) for row in rows)
 
 
-def _node_from_json(data: Json) -> Node:
+def _node_from_json(data: Json) -> Node:  # noqa: PLR0911
     name, inputs = _name(data["name"]), tuple(map(_name, data.get("inputs", ())))
     match data["kind"]:
         case "Input":
@@ -145,6 +148,8 @@ def _node_from_json(data: Json) -> Node:
         case "Wire":
             frac = _int(data["frac"], -_MAX_FRAC, _MAX_FRAC)
             return Wire(name, inputs, _array(data["indices"]), frac)
+        case "Extremum":
+            return Extremum(name, inputs, _int(data["frac"], -_MAX_FRAC, _MAX_FRAC), bool(data["least"]), _copies(data))
         case "MagnitudeOr" | "ShiftDown" | "ShiftUp":
             return _scaling_from_json(data, name, inputs)
         case kind:

@@ -17,10 +17,11 @@ from typing import assert_never
 from bittrigger.device.lut_prices import adder_luts
 from bittrigger.errors import InternalError
 from bittrigger.ir.adders import Adder, AdderGraph, first_equals, live_values, value_intervals
-from bittrigger.ir.block_floating_point import MagnitudeOr, Scaling, ShiftDown, ShiftUp, limits, operand_bits
+from bittrigger.ir.block_floating_point import MagnitudeOr, Scaling, ShiftDown, ShiftUp, limits
+from bittrigger.ir.extremum import Extremum, tournament
 from bittrigger.ir.fixed import Interval, Rounding
 from bittrigger.ir.graph import Linear, Lookup, Requantize, intervals
-from bittrigger.ir.pipeline import Module, Pipeline, kept_bits, last_reads, vector_bits
+from bittrigger.ir.pipeline import Module, Pipeline, kept_bits, last_reads, part_bits, vector_bits
 
 ROUNDING_LUTS = 2
 """LUTs that decide whether a code is rounded up. Source: 64 and 32 channels of a shift by 3, RND_CONV, in Yosys 0.70."""
@@ -79,7 +80,7 @@ def estimate(pipeline: Pipeline) -> tuple[dict[str, Cost], Cost]:
     return modules, total
 
 
-def module_cost(module: Module) -> Cost:
+def module_cost(module: Module) -> Cost:  # noqa: PLR0911
     """The cost of one copy of a module."""
     match module.node:
         case Linear():
@@ -90,6 +91,8 @@ def module_cost(module: Module) -> Cost:
             return _requantize(module, module.node)
         case Lookup():
             return _lookup(module, module.node)
+        case Extremum():
+            return _extremum(module, module.node)
         case MagnitudeOr():
             return _magnitude_or(module, module.node)
         case ShiftDown():
@@ -185,6 +188,13 @@ def _lookup(module: Module, node: Lookup) -> Cost:
     return Cost(lut, ff)
 
 
+def _extremum(module: Module, node: Extremum) -> Cost:
+    rounds = tournament(node, module.source)
+    met = [(before, after) for before, after in pairwise(rounds)]
+    lut = sum(2 * after[k].width for before, after in met for k in range(len(before) // 2))
+    return Cost(lut, _part_registers(module, node))
+
+
 def _magnitude_or(module: Module, node: MagnitudeOr) -> Cost:
     (result,) = module.result
     kept = [max(min(s.width - s.signed - node.drop, result.width), 0) for s in module.source]
@@ -193,10 +203,10 @@ def _magnitude_or(module: Module, node: MagnitudeOr) -> Cost:
     return Cost(math.ceil(lut), _part_registers(module, node))
 
 
-def _part_registers(module: Module, node: Scaling) -> int:
+def _part_registers(module: Module, node: Scaling | Extremum) -> int:
     stages = (module.start, *module.stages, module.stop)
     cycles = (stop - start for start, stop in pairwise(stages))
-    return sum(map(mul, cycles, operand_bits(node, module.source, module.result)))
+    return sum(map(mul, cycles, part_bits(node, module.source, module.result)))
 
 
 def _choices(places: int, widest: Callable[[int], int]) -> int:

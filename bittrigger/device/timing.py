@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from bittrigger.errors import ConfigError
 from bittrigger.ir.block_floating_point import MagnitudeOr, ShiftDown, ShiftUp
+from bittrigger.ir.extremum import Extremum, tournament
 from bittrigger.ir.fixed import Interval, Rounding
 from bittrigger.ir.graph import Lookup, Requantize
 
@@ -66,6 +67,17 @@ def scaling_delays_ns(
             return model.logic_ns * (choices + 1), model.adder_ns + model.logic_ns
         case ShiftUp():
             return (model.logic_ns * choices,)
+
+
+def part_delays_ns(
+    node: Extremum | MagnitudeOr | ShiftDown | ShiftUp,
+    source: tuple[Interval, ...],
+    model: DelayModel = DEFAULT_DELAYS,
+) -> tuple[float, ...]:
+    """Delays of the parts of a node, one behind the other, between which registers may stand."""
+    if isinstance(node, Extremum):
+        return (model.compare_ns + model.logic_ns,) * (len(tournament(node, source)) - 1)
+    return scaling_delays_ns(node, source, model)
 
 
 def usable_ns(clock_mhz: float, model: DelayModel = DEFAULT_DELAYS) -> float:

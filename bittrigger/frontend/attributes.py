@@ -42,6 +42,8 @@ WIRES = (
 CONVOLUTIONS = ("Conv1D", "QConv1D", "Conv2D", "QConv2D", "DepthwiseConv2D", "QDepthwiseConv2D")
 AVERAGES = ("AveragePooling1D", "AveragePooling2D", "GlobalAveragePooling1D", "GlobalAveragePooling2D")
 
+MAXIMA = ("MaxPooling1D", "MaxPooling2D", "GlobalMaxPooling1D", "GlobalMaxPooling2D")
+
 KINDS = (
     "input",
     "dense",
@@ -52,6 +54,9 @@ KINDS = (
     "reshape",
     "wire",
     "average",
+    "maxpooling",
+    "maximum",
+    "minimum",
     "concatenate",
     "add",
     "subtract",
@@ -75,10 +80,13 @@ ALLOWED_LAYERS = (
     "Reshape",
     "Dropout",
     *AVERAGES,
+    *MAXIMA,
     *WIRES,
     "Concatenate",
     "Add",
     "Subtract",
+    "Maximum",
+    "Minimum",
     "Multiply",
 )
 

@@ -11,6 +11,7 @@ import numpy as np
 from bittrigger.frontend.elementwise import Reach, reach_of_one_copy
 from bittrigger.frontend.kernels import lowest_bit
 from bittrigger.ir.block_floating_point import MagnitudeOr, ShiftDown, ShiftUp
+from bittrigger.ir.extremum import Extremum
 from bittrigger.ir.fixed import FixedPoint, IntArray, Interval, Rounding
 from bittrigger.ir.graph import (
     Input,
@@ -169,6 +170,9 @@ def _strides(node: Operation, source: Reaches, ranges: Intervals) -> list[int]:
         case ShiftUp():
             pairs = zip(source[:-1], ranges, strict=True)
             return [math.gcd(span.lo, span.stride) << source[-1].lo if r.lo < r.hi else 0 for span, r in pairs]
+        case Extremum():
+            stride = math.gcd(*(span.stride for span in source), *(span.lo - source[0].lo for span in source))
+            return [stride if ranges[0].lo < ranges[0].hi else 0]
         case MagnitudeOr() | ShiftDown():
             return [1 if interval.lo < interval.hi else 0 for interval in ranges]
 

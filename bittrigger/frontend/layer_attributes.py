@@ -35,6 +35,8 @@ def layer_facts(layer: Any) -> Facts:  # noqa: C901, PLR0911, PLR0912 - one retu
             return _dense(layer) if is_pointwise(layer) else _convolution(layer)
         case _ if name in attributes.AVERAGES:
             return _pooling(layer) | {attributes.KIND: "average"}
+        case _ if name in attributes.MAXIMA:
+            return _pooling(layer) | {attributes.KIND: "maxpooling"}
         case _ if name in attributes.WIRES:
             return _wire(layer)
         case "BatchNormalization" | "QBatchNormalization":

@@ -29,6 +29,7 @@ from bittrigger.frontend.kernels import (
 from bittrigger.frontend.lower_elementwise import Signal, settle, unscaled
 from bittrigger.frontend.positions import add_step, positions
 from bittrigger.frontend.windows import elements
+from bittrigger.ir.extremum import Extremum
 from bittrigger.ir.fixed import FLOAT32_BITS, FixedPoint, IntArray, Interval, Rounding, parse_fixed
 from bittrigger.ir.graph import Graph, Intervals, Requantize, verify
 from bittrigger.ir.naming import identifier
@@ -322,6 +323,49 @@ def _sums(walk: _Walk, name: str, source: Signal, terms: IntArray, shape: tuple[
     return Signal(read.parts, shape, linear, copies=copies)
 
 
+def _max_pooling(walk: _Walk, node: Any) -> Signal:
+    (source,) = walk.operands(node)
+    windows, channels = np.asarray(attributes.read(node, attributes.INDICES)), source.shape[-1]
+    outputs, taps = math.prod(windows.shape[:-1]), windows.shape[-1]
+    windows = windows.reshape(outputs, taps)
+    inside = windows[
+        np.arange(outputs), (windows != ZERO).argmax(axis=1)
+    ]  # one that is there, in place of those that are not
+    windows = np.where(windows == ZERO, inside[:, None], windows)
+    terms = windows[:, None, :] * channels + np.arange(channels)[None, :, None]
+    shape = tuple(int(n) for n in attributes.read(node, attributes.SHAPE))
+    part = walk.builder.joined(f"{node.name}_operand", source.parts)
+    return _extremum(walk, node.name, part, terms.reshape(-1, taps), shape)
+
+
+def _extremum(
+    walk: _Walk, name: str, part: str, terms: IntArray, shape: tuple[int, ...], *, least: bool = False
+) -> Signal:
+    """The largest or least of the codes of ``part`` in each row of ``terms``."""
+    wire = walk.builder.wire(f"{name}_operand", (part,), terms)
+    if terms.shape[1] == 1:
+        return Signal((wire,), shape)
+    made = Extremum(name, (wire,), walk.builder[wire].frac, least, terms.shape[0])
+    return Signal((walk.builder.add(made),), shape)
+
+
+def _pick(walk: _Walk, node: Any, *, least: bool) -> Signal:
+    operands = walk.operands(node)
+    shape = operands[0].shape
+    _check_shapes(node, operands)
+    part = walk.builder.joined(f"{node.name}_operand", [part for operand in operands for part in operand.parts])
+    terms = np.arange(len(operands) * math.prod(shape)).reshape(len(operands), -1).T
+    return _extremum(walk, node.name, part, terms, shape, least=least)
+
+
+def _maximum(walk: _Walk, node: Any) -> Signal:
+    return _pick(walk, node, least=False)
+
+
+def _minimum(walk: _Walk, node: Any) -> Signal:
+    return _pick(walk, node, least=True)
+
+
 def _concatenate(walk: _Walk, node: Any) -> Signal:
     operands = walk.operands(node)
     axis, rank = int(node.get_attr("axis", -1)), len(operands[0].shape)
@@ -339,13 +383,17 @@ def _concatenate(walk: _Walk, node: Any) -> Signal:
     return Signal((walk.builder.wire(node.name, (part,), order),), order.shape)
 
 
-def _sum(walk: _Walk, node: Any, signs: Sequence[int]) -> Signal:
-    operands = walk.operands(node)
+def _check_shapes(node: Any, operands: Sequence[Signal]) -> None:
     if len({operand.shape for operand in operands}) != 1:
         raise UnsupportedModelError(
             f"layer {node.name!r}: its operands have the shapes {[operand.shape for operand in operands]}; allowed are equal "
             "shapes; reshape them"
         )
+
+
+def _sum(walk: _Walk, node: Any, signs: Sequence[int]) -> Signal:
+    operands = walk.operands(node)
+    _check_shapes(node, operands)
     parts = tuple(part for operand in operands for part in operand.parts)
     copies = positions(operands[0].shape)
     size = math.prod(operands[0].shape) // copies
@@ -380,6 +428,9 @@ _HANDLERS: dict[str, Callable[[_Walk, Any], Signal]] = {
     "reshape": _reshape,
     "wire": _wire,
     "average": _average,
+    "maxpooling": _max_pooling,
+    "maximum": _maximum,
+    "minimum": _minimum,
     "concatenate": _concatenate,
     "add": _add,
     "subtract": _subtract,

@@ -13,6 +13,8 @@ What a layer does at many positions is one node with ``copies``: it reads its op
 other, treats each of them alike, and delivers their results in that order. Which codes those are is the matter of a ``Wire``
 (``bittrigger.ir.wire``), which reads codes in any order and computes nothing.
 
+The largest or least of several codes is an ``Extremum`` (``ir.extremum``).
+
 Scales of each event's own take three more, see ``ir.block_floating_point``: ``MagnitudeOr``, ``ShiftDown`` and ``ShiftUp``.
 """
 
@@ -34,6 +36,7 @@ from bittrigger.ir.block_floating_point import (
     exponent_table,
     scaling_intervals,
 )
+from bittrigger.ir.extremum import Extremum, evaluate_extremum, extremum_interval
 from bittrigger.ir.fixed import MAX_WIDTH, FixedPoint, IntArray, Interval, Rounding, clip, shift_round
 from bittrigger.ir.wire import ZERO, Wire, evaluate_wire, wire_intervals
 
@@ -152,7 +155,7 @@ class Lookup:
         return self.copies * len(self.starts)
 
 
-Operation = Linear | Requantize | Lookup | Scaling
+Operation = Linear | Requantize | Lookup | Extremum | Scaling
 """A node that computes something."""
 
 Node = Input | Wire | Operation
@@ -280,6 +283,8 @@ def copy_intervals(node: Operation, source: Intervals) -> Intervals:
             return tuple(Interval(int(lo), int(hi)) for lo, hi in ends)
         case Lookup():
             return tuple(map(_lookup_interval, node.starts, node.values, source))
+        case Extremum():
+            return (extremum_interval(node, source),)
         case MagnitudeOr() | ShiftDown() | ShiftUp():
             return scaling_intervals(node, source)
         case _:
@@ -348,6 +353,8 @@ def _evaluate_copy(node: Operation, codes: IntArray) -> IntArray:
                 for j, (starts, values) in enumerate(zip(node.starts, node.values, strict=True))
             ]
             return np.stack(columns, axis=1)
+        case Extremum():
+            return evaluate_extremum(node, codes)
         case MagnitudeOr() | ShiftDown() | ShiftUp():
             return evaluate_scaling(node, codes)
         case _:
@@ -403,7 +410,7 @@ def _check_operands(graph: Graph, node: Node) -> None:
     """Check what is due of single operands."""
     if isinstance(node, ShiftDown | ShiftUp):
         _check_exponent(graph, node)
-    if isinstance(node, Wire) and any(graph[name].frac != node.frac for name in node.inputs):
+    if isinstance(node, Wire | Extremum) and any(graph[name].frac != node.frac for name in node.inputs):
         raise InternalError(f"node {node.name!r} joins codes of different fractional bits")
 
 
@@ -433,6 +440,8 @@ def _is_copy_well_formed(node: Operation, n_in: int) -> bool:
                 len(s) == len(v) > 0 and list(s) == sorted(set(s))
                 for s, v in zip(node.starts, node.values, strict=True)
             )
+        case Extremum():
+            good = n_in > 1
         case MagnitudeOr():
             good = n_in > 0 and node.drop >= 0
         case ShiftDown():

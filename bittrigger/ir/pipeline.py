@@ -10,7 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bittrigger.ir.adders import AdderGraph
-from bittrigger.ir.block_floating_point import MagnitudeOr, ShiftDown, ShiftUp
+from bittrigger.ir.block_floating_point import MagnitudeOr, Scaling, ShiftDown, ShiftUp, operand_bits
+from bittrigger.ir.extremum import Extremum, tournament
 from bittrigger.ir.fixed import Interval, Rounding
 from bittrigger.ir.graph import Graph, Intervals, Linear, Lookup, Operation, Requantize
 from bittrigger.ir.routes import read_by
@@ -29,7 +30,7 @@ class Module:
         start: stage in which its operand is read.
         stop: stage in which its results are available, before the register that follows.
         stages: for a ``Linear`` node the stage of each adder, ``start <= stage <= stop``; for a ``ShiftDown`` the stage in
-            which the codes are shifted, before they are rounded in ``stop``.
+            which the codes are shifted, before they are rounded in ``stop``; for an ``Extremum`` that of each round but the last.
     """
 
     design: str
@@ -61,6 +62,8 @@ class Module:
                 kind = "requantize"
             case Lookup():
                 kind = "lookup"
+            case Extremum():
+                kind = self.node.word
             case MagnitudeOr():
                 kind = "magnitude"
             case ShiftDown():
@@ -131,3 +134,10 @@ def kept_bits(node: Requantize | Lookup, source: Interval, result: Interval) -> 
 def vector_bits(codes: Intervals) -> int:
     """Bits of a register that holds codes of these ranges; what never changes needs none."""
     return sum(0 if span.lo == span.hi else span.width for span in codes)
+
+
+def part_bits(node: Scaling | Extremum, source: Intervals, result: Intervals) -> tuple[int, ...]:
+    """Bits of a register in front of each part of the logic of one copy of ``node``: what that part reads."""
+    if isinstance(node, Extremum):
+        return tuple(vector_bits(left) for left in tournament(node, source)[:-1])
+    return operand_bits(node, source, result)

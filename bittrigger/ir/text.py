@@ -16,6 +16,7 @@ from typing import assert_never
 import numpy as np
 
 from bittrigger.ir.block_floating_point import MagnitudeOr, ShiftDown, ShiftUp
+from bittrigger.ir.extremum import Extremum
 from bittrigger.ir.graph import Graph, Input, Intervals, Linear, Lookup, Node, Requantize, intervals
 from bittrigger.ir.wire import Wire
 
@@ -46,6 +47,8 @@ def _node_text(node: Node, codes: Intervals) -> str:
             what = ["lookup", f"{each}, {'/'.join(map(str, counts))} segments"]
         case Wire():
             what = ["wire", f"{node.size} of {len(set(node.indices.tolist()))} codes"]
+        case Extremum():
+            what = [node.word, f"{node.copies}"]
         case MagnitudeOr():
             what = ["magnitude", f"drop {node.drop}"]
         case ShiftDown():

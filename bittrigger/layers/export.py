@@ -27,7 +27,14 @@ _WITHOUT_WEIGHTS = (
     "Flatten",
     *(
         f"{kind}{axes}D"
-        for kind in ("GlobalAveragePooling", "AveragePooling", "ZeroPadding", "Cropping")
+        for kind in (
+            "GlobalAveragePooling",
+            "AveragePooling",
+            "GlobalMaxPooling",
+            "MaxPooling",
+            "ZeroPadding",
+            "Cropping",
+        )
         for axes in (1, 2)
     ),
     *("UpSampling1D", "UpSampling2D", "Permute", "RepeatVector"),
@@ -36,6 +43,8 @@ _WITHOUT_WEIGHTS = (
     "Concatenate",
     "Add",
     "Subtract",
+    "Maximum",
+    "Minimum",
     "Multiply",
 )
 

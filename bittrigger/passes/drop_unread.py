@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bittrigger.ir.block_floating_point import MagnitudeOr, ShiftDown, ShiftUp
+from bittrigger.ir.extremum import Extremum
 from bittrigger.ir.fixed import IntArray
 from bittrigger.ir.graph import (
     Graph,
@@ -92,7 +93,7 @@ def _operands_of(node: Operation, wanted: _Mask, n_in: int) -> _Mask:
             return np.asarray(node.weights[:, wanted].any(axis=1))
         case Requantize() | Lookup():
             return wanted
-        case MagnitudeOr():
+        case Extremum() | MagnitudeOr():
             return np.full(n_in, wanted.any())
         case ShiftDown() | ShiftUp():
             return np.append(wanted, wanted.any())

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import assert_never
 
 from bittrigger.ir.block_floating_point import MagnitudeOr, Scaling, ShiftDown, ShiftUp
+from bittrigger.ir.extremum import Extremum
 from bittrigger.ir.fixed import Interval, Rounding
 from bittrigger.ir.graph import Requantize
 from bittrigger.ir.layout import Vectors
@@ -25,7 +26,7 @@ _Code = tuple[Vector, bool]
 """The literals of an operand code, and whether it is signed."""
 
 
-def prove_scaling(module: Module, node: Scaling, vectors: Vectors, netlist: Netlist, work: Path) -> str:
+def prove_scaling(module: Module, node: Scaling | Extremum, vectors: Vectors, netlist: Netlist, work: Path) -> str:
     """Prove every result of ``node`` equal to its definition, for all codes that come.
 
     Args:
@@ -77,10 +78,10 @@ def _exponents(aig: Aig, exponent: _Code, span: Interval) -> list[tuple[int, int
     return [(value, aig.equal(bits, constant(value, len(bits)))) for value in range(span.lo, span.hi + 1)]
 
 
-def _valid(aig: Aig, node: Scaling, codes: list[_Code], good: list[int], last: Interval) -> list[int]:
+def _valid(aig: Aig, node: Scaling | Extremum, codes: list[_Code], good: list[int], last: Interval) -> list[int]:
     """For each result whether its operands are codes that come."""
     match node:
-        case MagnitudeOr():
+        case Extremum() | MagnitudeOr():
             return [aig.all(good)]
         case ShiftUp():
             return [aig.both(one, good[-1]) for one in good[:-1]]
@@ -106,9 +107,16 @@ def _fits(aig: Aig, node: ShiftDown, code: _Code, chosen: list[tuple[int, int]])
     return aig.any([*cases, chosen[-1][1]])
 
 
-def _definition(aig: Aig, node: Scaling, codes: list[_Code], last: Interval, width: int) -> list[Vector]:
+def _definition(aig: Aig, node: Scaling | Extremum, codes: list[_Code], last: Interval, width: int) -> list[Vector]:
     """The results as the node defines them, ``width`` bits each."""
     match node:
+        case Extremum():
+            size = max(width, *(len(bits) for bits, _ in codes)) + 1
+            best, *others = [extended(bits, size, signed=signed) for bits, signed in codes]
+            for code in others:
+                pair = (code, best) if node.least else (best, code)
+                best = aig.mux(aig.less(*pair, signed=True), code, best)
+            return [best[:width]]
         case MagnitudeOr():
             size = max(len(bits) for bits, _ in codes) + node.drop + width
             total = [FALSE] * size

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bittrigger.ir.block_floating_point import MagnitudeOr, Scaling, ShiftDown, ShiftUp
+from bittrigger.ir.extremum import Extremum
 from bittrigger.ir.graph import Linear
 from bittrigger.ir.layout import Vectors
 from bittrigger.ir.pipeline import Module, Pipeline
@@ -108,7 +109,7 @@ def _module_tasks(setting: Setting, module: Module) -> Iterator[Task]:
             "linear forms of the Verilog as Yosys reads it",
             lambda: prove_verilog(module, setting.vectors, setting.verilog(module)),
         )
-    elif isinstance(module.node, MagnitudeOr | ShiftDown | ShiftUp):
+    elif isinstance(module.node, Extremum | MagnitudeOr | ShiftDown | ShiftUp):
         yield Task(
             name,
             "verilog",
@@ -146,7 +147,7 @@ def _prove_channels(setting: Setting, module: Module) -> str:
     return f"{len(module.source)} channels, {codes} codes{by_sat}" + (f"{BEFORE}: {known} of them" if known else "")
 
 
-def _prove_scaling(setting: Setting, module: Module, node: Scaling) -> str:
+def _prove_scaling(setting: Setting, module: Module, node: Scaling | Extremum) -> str:
     return prove_scaling(module, node, setting.vectors, setting.verilog(module), setting.scratch())
 
 

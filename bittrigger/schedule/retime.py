@@ -14,10 +14,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from bittrigger.device.timing import DelayModel, adder_delay_ns, node_delay_ns, scaling_delays_ns
+from bittrigger.device.timing import DelayModel, adder_delay_ns, node_delay_ns, part_delays_ns
 from bittrigger.errors import InternalError
 from bittrigger.ir.adders import AdderGraph, first_equals, fold_constants, live_values, value_intervals
-from bittrigger.ir.block_floating_point import MagnitudeOr, Scaling, ShiftDown, ShiftUp, operand_bits
+from bittrigger.ir.block_floating_point import MagnitudeOr, Scaling, ShiftDown, ShiftUp
+from bittrigger.ir.extremum import Extremum
 from bittrigger.ir.fixed import IntArray
 from bittrigger.ir.graph import (
     Graph,
@@ -32,7 +33,7 @@ from bittrigger.ir.graph import (
     intervals,
     of_one_copy,
 )
-from bittrigger.ir.pipeline import kept_bits, vector_bits
+from bittrigger.ir.pipeline import kept_bits, part_bits, vector_bits
 from bittrigger.ir.routes import read_by
 from bittrigger.ir.wire import ZERO, Wire
 from bittrigger.schedule.difference import Constraints, minimise
@@ -126,15 +127,15 @@ class _Builder:
         number = self.problem.operation(stop, node_delay_ns(node, source, self.model), _NONE.union(*makers))
         self.modules[node.name] = _Module(start, stop, (), (frozenset({number}),) * node.size)
 
-    def scaling(self, node: Scaling, source: Intervals, result: Intervals) -> None:
+    def parts(self, node: Scaling | Extremum, source: Intervals, result: Intervals) -> None:
         """Parts one behind the other, each of which reads what the one before it makes; registers may stand between them."""
         start, makers = self.start(node)
         operands = _NONE.union(*makers)
         stages = [start]
-        delays_ns = scaling_delays_ns(node, source, self.model)
-        for delay_ns, width in zip(delays_ns, operand_bits(node, source, result), strict=True):
+        delays_ns = part_delays_ns(node, source, self.model)
+        for delay_ns, width in zip(delays_ns, part_bits(node, source, result), strict=True):
             stages.append(self.problem.variable(stages[-1]))
-            self.problem.delay(width, stages[-2], stages[-1])
+            self.problem.delay(node.copies * width, stages[-2], stages[-1])
             operands = frozenset({self.problem.operation(stages[-1], delay_ns, operands)})
         self.modules[node.name] = _Module(start, stages[-1], tuple(stages[1:-1]), (operands,) * node.size)
 
@@ -217,8 +218,9 @@ def place_registers(
             case Requantize() | Lookup():
                 result = of_one_copy(ranges[node.name], node.copies)
                 builder.elementwise(node, copy_operand(node, ranges), result)
-            case MagnitudeOr() | ShiftDown() | ShiftUp():
-                builder.scaling(node, copy_operand(node, ranges), ranges[node.name])
+            case Extremum() | MagnitudeOr() | ShiftDown() | ShiftUp():
+                result = of_one_copy(ranges[node.name], node.copies)
+                builder.parts(node, copy_operand(node, ranges), result)
     builder.top(ranges, end)
     pairs = critical_pairs(builder.problem.operations, budget_ns)
     if pairs is None:

@@ -9,7 +9,7 @@ from bittrigger.device.timing import (
     DelayModel,
     adder_delay_ns,
     node_delay_ns,
-    scaling_delays_ns,
+    part_delays_ns,
     usable_ns,
 )
 from bittrigger.errors import ConfigError
@@ -121,7 +121,7 @@ class Schedule:
             elif isinstance(node, Requantize | Lookup):
                 end = start.after(node_delay_ns(node, copy_operand(node, ranges), self.model), budget_ns)
             else:
-                delays_ns = scaling_delays_ns(node, copy_operand(node, ranges), self.model)
+                delays_ns = part_delays_ns(node, copy_operand(node, ranges), self.model)
                 *firsts, end = place_parts(delays_ns, start, budget_ns)
                 stages = tuple(moment.stage for moment in firsts)
             done[node.name] = end

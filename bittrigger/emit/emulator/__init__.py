@@ -15,6 +15,7 @@ from bittrigger.emit.emulator.sums import Sums, straight_line_sums
 from bittrigger.emit.render import render, write_changed
 from bittrigger.errors import ConfigError, InternalError
 from bittrigger.ir.block_floating_point import MagnitudeOr, ShiftDown, ShiftUp
+from bittrigger.ir.extremum import Extremum
 from bittrigger.ir.fixed import FLOAT32_BITS
 from bittrigger.ir.graph import Graph, Input, Linear, Lookup, Operation, Requantize
 from bittrigger.ir.pipeline import Module, Pipeline
@@ -203,6 +204,8 @@ def _layer_text(layer: _Layer, common: dict[str, Any]) -> str:
             return render("emulator_lookup.cpp.j2", **values, functions=functions)
         case MagnitudeOr() | ShiftDown() | ShiftUp():
             return render("emulator_scaling.cpp.j2", **values, kind=type(node).__name__, definition=node)
+        case Extremum():
+            return render("emulator_extremum.cpp.j2", **values, sign="<" if node.least else ">")
         case Wire():
             return render("emulator_wire.cpp.j2", **values, indices=node.indices.tolist(), zero=ZERO)
         case _:

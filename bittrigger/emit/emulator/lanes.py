@@ -11,6 +11,7 @@ from typing import assert_never
 
 from bittrigger.errors import UnsupportedModelError
 from bittrigger.ir.block_floating_point import MagnitudeOr, ShiftDown, ShiftUp
+from bittrigger.ir.extremum import Extremum
 from bittrigger.ir.fixed import Interval
 from bittrigger.ir.graph import (
     Graph,
@@ -89,7 +90,7 @@ def node_lane(node: Node, source: Intervals, result: Intervals) -> int:
             pass
         case Requantize():
             needed = needed.union(rounding_interval(node, hull(source)))
-        case Lookup():
+        case Lookup() | Extremum():
             needed = needed.union(hull(source))
         case MagnitudeOr():
             needed = needed.union(hull(source))

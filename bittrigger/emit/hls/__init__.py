@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import assert_never
 
 from bittrigger.emit.hls.cpp import MARK, Operands, code_type, hull, operands_of
+from bittrigger.emit.hls.extremum import extremum_lines
 from bittrigger.emit.hls.lookup import lookup_body
 from bittrigger.emit.hls.loop_form import loop_form
 from bittrigger.emit.hls.options import HlsOptions, check_options
@@ -17,6 +18,7 @@ from bittrigger.emit.hls.vectors import dat_text, reference_codes
 from bittrigger.emit.render import render, write_changed
 from bittrigger.errors import InternalError, UnsupportedModelError
 from bittrigger.ir.block_floating_point import MagnitudeOr, ShiftDown, ShiftUp
+from bittrigger.ir.extremum import Extremum
 from bittrigger.ir.graph import Graph, Intervals, Linear, Lookup, Requantize, evaluate, intervals, operand
 from bittrigger.ir.pipeline import Module, Pipeline
 from bittrigger.ir.wire import ZERO, Wire
@@ -117,6 +119,10 @@ def _module_files(pipeline: Pipeline, module: Module, options: HlsOptions) -> di
         case Lookup():
             table = lookup_body(module.node, module.source, operands, module.name)
             files[source] = render("lookup.cpp.j2", **common, body=table)
+        case Extremum():
+            lines = extremum_lines(module.node, module.source, operands, module.name)
+            kinds = {"code_type": code_type(hull(module.source)), "sign": "<" if module.node.least else ">"}
+            files[source] = render("extremum.cpp.j2", **common, **kinds, lines=lines)
         case MagnitudeOr() | ShiftDown() | ShiftUp():
             scaled = scaling_body(module.node, module.source, module.result, operands, module.name)
             kind = type(module.node).__name__

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from bittrigger.emit.hls.cpp import code_type, fixed_code_type, hull
 from bittrigger.ir.block_floating_point import MagnitudeOr, ShiftDown, ShiftUp
+from bittrigger.ir.extremum import Extremum
 from bittrigger.ir.fixed import FixedPoint, Interval
 from bittrigger.ir.graph import Graph, Input, Intervals, Linear, Lookup, Operation, Requantize, intervals
 from bittrigger.ir.pipeline import Module, Pipeline
@@ -122,7 +123,7 @@ def summary(module: Module) -> str:
     return _summary(module.node) + times
 
 
-def _summary(node: Operation) -> str:
+def _summary(node: Operation) -> str:  # noqa: PLR0911
     match node:
         case Linear():
             n_in, n_out = node.weights.shape
@@ -134,6 +135,8 @@ def _summary(node: Operation) -> str:
             return f"layer '{node.name}', {scale}{rounding}, clipped to [{node.lo}, {node.hi}]"
         case Lookup():
             return f"layer '{node.name}', a piecewise constant function of each code"
+        case Extremum():
+            return f"layer '{node.name}', the {node.word} of all codes"
         case MagnitudeOr():
             return f"layer '{node.name}', OR of the magnitudes of all codes / 2^{node.drop}"
         case ShiftDown():

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import assert_never
 
 from bittrigger.emit.render import render, write_changed
+from bittrigger.emit.verilog.extremum import extremum_body
 from bittrigger.emit.verilog.linear import linear_body
 from bittrigger.emit.verilog.lookup import lookup_body
 from bittrigger.emit.verilog.operands import Operands
@@ -15,6 +16,7 @@ from bittrigger.emit.verilog.top import top_view
 from bittrigger.emit.verilog.views import Body
 from bittrigger.errors import InternalError, UnsupportedModelError
 from bittrigger.ir.block_floating_point import MagnitudeOr, ShiftDown, ShiftUp
+from bittrigger.ir.extremum import Extremum
 from bittrigger.ir.graph import Linear, Lookup, Requantize
 from bittrigger.ir.layout import Vectors
 from bittrigger.ir.pipeline import Module, Pipeline
@@ -81,6 +83,8 @@ def _body(vectors: Vectors, module: Module) -> Body:
             return requantize_body(module, module.node, operands, result)
         case Lookup():
             return lookup_body(module, module.node, operands, result)
+        case Extremum():
+            return extremum_body(module, module.node, operands, result)
         case MagnitudeOr() | ShiftDown() | ShiftUp():
             return scaling_body(module, module.node, operands, result)
         case _:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from bittrigger.device.timing import adder_delay_ns, node_delay_ns, scaling_delays_ns, usable_ns
+from bittrigger.device.timing import adder_delay_ns, node_delay_ns, part_delays_ns, usable_ns
 from bittrigger.ir.block_floating_point import MagnitudeOr, ShiftDown, ShiftUp
+from bittrigger.ir.extremum import Extremum
 from bittrigger.ir.graph import Linear, Lookup, Requantize
 from bittrigger.ir.pipeline import Module, Pipeline
 from bittrigger.report.html.svg import element, picture, text
@@ -129,8 +130,8 @@ def _delay_ns(module: Module) -> float:
     node = module.node
     if isinstance(node, Requantize | Lookup):
         return node_delay_ns(node, module.source)
-    if isinstance(node, MagnitudeOr | ShiftDown | ShiftUp):
-        return scaling_delays_ns(node, module.source)[-1]
+    if isinstance(node, Extremum | MagnitudeOr | ShiftDown | ShiftUp):
+        return part_delays_ns(node, module.source)[-1]
     if isinstance(node, Linear):
         return adder_delay_ns(2)
     return 0.0
