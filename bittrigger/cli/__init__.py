@@ -36,6 +36,7 @@ VERBS = {
     "report": "Show resources, latency and the budget's verdict.",
     "solve": "Find the adder graph of one matrix.",
     "data": "Generate physics data to train and test on, and describe it.",
+    "explore": "Try one model at many clocks, latencies, efforts, parts and precisions: LUTs against latency.",
     "pareto": "Train ternary networks on a sample and show which accuracy costs how many LUTs.",
     "costs": "Count operations and parameters of a Keras model, and the share that is quantised.",
     "sensitivity": "Rank layers by what making each ternary costs and saves.",

@@ -97,15 +97,6 @@ def draw_scatter(dots: Sequence[Dot], x_name: str, y_name: str) -> Markup:
 def render_scatter(title: str, dots: Sequence[Dot], x_name: str, y_name: str, said: Sequence[str] = ()) -> str:
     """A page with the picture and a table of the points, the front first."""
     ordered = sorted(dots, key=lambda dot: (not dot.front, dot.x, dot.y))
-    return (
-        environment()
-        .get_template("scatter.html.j2")
-        .render(
-            title=title,
-            picture=draw_scatter(dots, x_name, y_name),
-            dots=ordered,
-            x_name=x_name,
-            y_name=y_name,
-            said=said,
-        )
-    )
+    page = environment().get_template("scatter.html.j2")
+    drawn = draw_scatter(dots, x_name, y_name) if dots else Markup("")
+    return page.render(title=title, picture=drawn, dots=ordered, x_name=x_name, y_name=y_name, said=said)
