@@ -29,7 +29,7 @@ PLAN = {
     "hls4ml_plugin": "hls4ml",
     "data": "errors system",
     "train": "data errors layers system",
-    "explore": "settings build compile device errors frontend layers report synth system train",
+    "explore": "settings build compile device errors frontend ir layers report schedule synth system train",
     "cli": (
         "settings build compile data device emit errors explore frontend ir layers patterns prove report "
         "simulate solver synth system train"
