@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 PARALLEL := -n logical --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test test-fast durations fuzz mutants golden bench bench-adders clean
+.PHONY: demo test test-fast durations fuzz mutants golden bench bench-compare bench-adders clean
 
 demo: .venv/installed
 	$(BIN)/bittrigger convert models/jet_tagger/model.h5 -o build/jet_tagger --overwrite \
@@ -41,13 +41,18 @@ golden: .venv/installed
 	$(BIN)/pip install --quiet --editable '.[dev,train]'
 	touch $@
 
+# what people wait for, and how fast things run; build/bench.json is what bench-compare reads
 bench: .venv/installed
-	$(BIN)/python benchmarks/convert.py
+	$(BIN)/python benchmarks/waiting.py --runs 3 --json build/bench.json
 	$(BIN)/python benchmarks/csim.py
 	$(BIN)/python benchmarks/adder_trees.py
 	$(BIN)/python benchmarks/agreement.py --csim-events 4096
 	$(BIN)/python benchmarks/emulator.py
 	$(BIN)/python benchmarks/executors.py
+
+# names every job that takes more than 1.3 times the recorded ratio to the reference job
+bench-compare:
+	$(BIN)/python benchmarks/waiting.py --compare build/bench.json benchmarks/waiting.json
 
 bench-adders: .venv/installed
 	$(BIN)/pip install --quiet --editable '.[bench]'

@@ -1,7 +1,7 @@
 """What a person waits for: whole-process CPU seconds and peak memory of each verb, first and again.
 
     python benchmarks/waiting.py [--models jet_tagger quark_gluon] [--runs 5] [--json FILE]
-    python benchmarks/waiting.py --compare NEW OLD
+    python benchmarks/waiting.py --compare NEW OLD    # make bench-compare
 
 Each run is a process of its own, with those that it starts; *first* has an empty cache, *again* has run before, *retrained* is
 the same shape with other weights. CPU seconds depend on the machine and what else it does, so that the record holds them as
@@ -191,6 +191,8 @@ def measure(models: list[str], runs: int) -> list[Row]:
                 waiting.job(words[0], verb(*words))
             for model in models:
                 waiting.once(model, number)
+            for program in ("emulator", "csim"):  # compiled and run, the solver included
+                waiting.job(f"benchmarks/{program}.py", [sys.executable, str(ROOT / "benchmarks" / f"{program}.py")])
         return waiting.rows()
 
 

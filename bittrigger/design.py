@@ -128,7 +128,8 @@ class Design:
             ProofError: if a claim is not proven.
         """
         from bittrigger.prove import prove
-        from bittrigger.prove.run import PROOF, save_proof
+        from bittrigger.prove.kept import PROOF
+        from bittrigger.prove.run import save_proof
 
         if netlist is None:
             netlist = (self.folder / "synth" / f"{self.graph.name}.json").is_file()

@@ -15,7 +15,7 @@ PLAN = {
     "passes": "errors ir",
     "solver": "device errors ir system",
     "settings": "device errors ir solver",
-    "schedule": "device errors ir settings solver",
+    "schedule": "device errors ir settings solver system",
     "emit": "device errors ir patterns system",
     "synth": "emit errors ir system",
     "report": "build settings device emit errors ir synth system",

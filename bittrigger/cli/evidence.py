@@ -30,8 +30,7 @@ def _when(path: Path) -> str:
 
 def proof_lines(build: Build) -> list[Fact]:
     """What `bittrigger prove` found, whether it is about the files that are there now, and when it was."""
-    from bittrigger.prove.kept import first_change
-    from bittrigger.prove.run import PROOF
+    from bittrigger.prove.kept import PROOF, first_change
     from bittrigger.report.html import Fact
 
     path = build.folder / PROOF

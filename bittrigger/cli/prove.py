@@ -56,7 +56,7 @@ def run(build: Build, console: Console, *, netlist: bool = True, jobs: int | Non
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     from bittrigger.prove import prove, save_proof
-    from bittrigger.prove.run import PROOF
+    from bittrigger.prove.kept import PROOF
 
     columns = (TextColumn("proving"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     said = errors()

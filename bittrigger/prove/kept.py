@@ -8,6 +8,9 @@ from pathlib import Path
 from bittrigger.build.manifest import present, read_file, sha256
 from bittrigger.errors import ConfigError
 
+PROOF = "proof.json"
+"""The last proof of a build, in its folder."""
+
 
 def first_change(files: Mapping[str, str], folder: Path) -> str | None:
     """The first file of the build in ``folder`` that is not as a proof has it, or None.

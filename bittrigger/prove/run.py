@@ -18,12 +18,12 @@ from bittrigger.build.folder import Build
 from bittrigger.errors import ConfigError, ProofError
 from bittrigger.prove.claims import Claim, Verdict
 from bittrigger.prove.files import copy_build, file_claims
+from bittrigger.prove.kept import PROOF
 from bittrigger.prove.structure import read_structure
 from bittrigger.prove.tasks import Task, tasks
 from bittrigger.report.junit import Case, Fate
 from bittrigger.synth.yosys import tool_version
 
-PROOF = "proof.json"
 SCHEMA = "proof-2"
 """Name and version of the layout of ``proof.json``."""
 

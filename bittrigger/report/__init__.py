@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from bittrigger.report.create import make_report
-from bittrigger.report.model import Figure, Layer, Origin, Report, Resources, Totals
-from bittrigger.report.render import render_markdown, render_text
-from bittrigger.report.schema import load_report, save_report, to_json
+from typing import TYPE_CHECKING
+
+from bittrigger.system.lazily import attributes
+
+if TYPE_CHECKING:
+    from bittrigger.report.create import make_report
+    from bittrigger.report.model import Figure, Layer, Origin, Report, Resources, Totals
+    from bittrigger.report.render import render_markdown, render_text
+    from bittrigger.report.schema import load_report, save_report, to_json
 
 __all__ = [
     "Figure",
@@ -21,3 +26,13 @@ __all__ = [
     "save_report",
     "to_json",
 ]
+
+__getattr__ = attributes(
+    __name__,
+    {
+        "create": ("make_report",),
+        "model": ("Figure", "Layer", "Origin", "Report", "Resources", "Totals"),
+        "render": ("render_markdown", "render_text"),
+        "schema": ("load_report", "save_report", "to_json"),
+    },
+)

@@ -11,6 +11,7 @@ Source: C. E. Leiserson and J. B. Saxe, "Retiming synchronous circuitry", Algori
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
@@ -39,6 +40,12 @@ from bittrigger.ir.wire import ZERO, Wire
 from bittrigger.schedule.difference import Constraints, minimise
 from bittrigger.schedule.period import Operation as Step
 from bittrigger.schedule.period import critical_pairs
+from bittrigger.system.kept import Kept, key_of
+from bittrigger.system.versions import package_version
+
+PLACEMENTS = Kept("placements", room_bytes=1 << 25)
+_LEAST_KEPT = 100
+"""Variables of the smallest problem whose solution is kept."""
 
 Stages = dict[str, tuple[int, int, tuple[int, ...]]]
 """For each node its module's start and stop, and the stages of its adders."""
@@ -239,7 +246,23 @@ def _solve(problem: _Problem, pairs: list[tuple[int, int]], origin: int, end: in
     highest = np.full(len(problem.costs), latency_cycles, dtype=np.int64)
     highest[origin] = 0
     costs = np.array(problem.costs, dtype=np.int64)
-    return minimise(costs, Constraints(rows[:, 0], rows[:, 1], rows[:, 2], highest))
+    return _minimum(costs, Constraints(rows[:, 0], rows[:, 1], rows[:, 2], highest))
+
+
+def _minimum(costs: IntArray, constraints: Constraints) -> IntArray:
+    """``minimise``, or what it found for the very same problem before; importing SciPy alone takes longer than reading that."""
+    if len(costs) < _LEAST_KEPT:
+        return minimise(costs, constraints)
+    code = Path(__file__).with_name("difference.py").read_bytes()
+    parts = (costs, constraints.later, constraints.earlier, constraints.gap, constraints.highest)
+    key = key_of(code, package_version("scipy") or "", *(np.ascontiguousarray(part).tobytes() for part in parts))
+    kept = PLACEMENTS.find(key)
+    found = minimise(costs, constraints) if kept is None else np.frombuffer(kept, dtype=np.int64)
+    if kept is None:
+        PLACEMENTS.keep({key: found.astype(np.int64).tobytes()})
+    if (found[constraints.later] < found[constraints.earlier] + constraints.gap).any():
+        raise InternalError("registers are placed where they may not be")
+    return found
 
 
 def _placed(module: _Module, adders: AdderGraph | None, found: IntArray) -> tuple[int, int, tuple[int, ...]]:

@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
-from bittrigger.report.html.page import Evidence, Fact, render_fragment, render_html
+from typing import TYPE_CHECKING
+
+from bittrigger.system.lazily import attributes
+
+if TYPE_CHECKING:
+    from bittrigger.report.html.facts import Evidence, Fact
+    from bittrigger.report.html.page import render_fragment, render_html
 
 __all__ = ["Evidence", "Fact", "render_fragment", "render_html"]
+
+__getattr__ = attributes(__name__, {"facts": ("Evidence", "Fact"), "page": ("render_fragment", "render_html")})

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 
 import jinja2
 from markupsafe import Markup
@@ -18,6 +16,7 @@ from bittrigger.ir.pipeline import Pipeline
 from bittrigger.report.draw import draw_svg
 from bittrigger.report.hints import hints
 from bittrigger.report.html.card import render_card
+from bittrigger.report.html.facts import Evidence
 from bittrigger.report.html.network import draw_network
 from bittrigger.report.html.timeline import draw_stage_times, draw_timeline
 from bittrigger.report.html.treemap import draw_treemap
@@ -29,38 +28,6 @@ from bittrigger.system.resources import folder
 
 MOST_DRAWN = 700
 """Values of an adder graph that is drawn; larger ones cannot be read, and would fill the page."""
-
-
-@dataclass(frozen=True)
-class Fact:
-    """A line of what was proven, tested or assumed.
-
-    Attributes:
-        mark: ``yes``, ``no`` or ``open``.
-    """
-
-    mark: str
-    what: str
-    detail: str = ""
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """What is known about a build besides its figures.
-
-    Attributes:
-        proven: what was proven, and when.
-        tested: what was run on events.
-        assumed: what all of it rests on.
-        provenance: name and value of versions, options and hashes.
-        card: Markdown file with the model's accuracy, or None.
-    """
-
-    proven: Sequence[Fact] = ()
-    tested: Sequence[Fact] = ()
-    assumed: Sequence[str] = ()
-    provenance: Mapping[str, str] = field(default_factory=dict)
-    card: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -193,4 +160,4 @@ def _drawings(pipeline: Pipeline) -> list[Drawing]:
     return found
 
 
-__all__ = ["Evidence", "Fact", "Weights", "render_fragment", "render_html"]
+__all__ = ["Weights", "render_fragment", "render_html"]
