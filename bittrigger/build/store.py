@@ -214,6 +214,26 @@ def _check(graph: Graph, adders: dict[str, AdderGraph]) -> None:
         verify_adders(adders[name], layer.weights, layer.bias)
 
 
+def graph_to_json(graph: Graph) -> Json:
+    """``graph`` as plain types."""
+    return {"name": graph.name, "outputs": graph.outputs, "nodes": [_node_to_json(node) for node in graph.nodes]}
+
+
+def graph_from_json(data: Json) -> Graph:
+    """The graph that ``graph_to_json`` was given.
+
+    Raises:
+        ConfigError: if it is another thing, or not well formed.
+    """
+    try:
+        outputs = tuple(map(_name, data["outputs"]))
+        graph = Graph(_name(data["name"]), tuple(map(_node_from_json, data["nodes"])), outputs)
+        verify(graph)
+    except (UnsupportedModelError, InternalError, *_NOT_OURS) as error:
+        raise ConfigError(f"not a graph of bittrigger ({' '.join(str(error).split())[:300]})") from error
+    return graph
+
+
 def save_design(path: Path, graph: Graph, adders: dict[str, AdderGraph]) -> None:
     """Write ``graph`` and the adder graphs of its ``Linear`` nodes to ``path``."""
     path.write_text(design_text(graph, adders), encoding="utf-8")

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from bittrigger.build.folder import Build, fresh_folder, save_build, write_firmware
+from bittrigger.compile.apart import graph_of
 from bittrigger.compile.pipeline import create_pipeline
 from bittrigger.compile.provenance import copy_card, provenance
-from bittrigger.compile.read import Announce, Dump, Stages, check_reading, design_name, read, silent
+from bittrigger.compile.read import Announce, Dump, Stages, design_name, silent
 from bittrigger.errors import ConfigError
 from bittrigger.ir.fixed import FloatArray
 from bittrigger.ir.pipeline import Pipeline
@@ -84,13 +84,8 @@ def _known(path: Path, settings: Settings, inputs: FloatArray | None, stages: St
 
 def _made(source: Path | Any, settings: Settings, inputs: FloatArray | None, stages: Stages) -> Pipeline:
     """The pipeline of a model, solved while it is being compared with Keras."""
-    reading = read(source, settings, check=False, stages=stages)
-    with ThreadPoolExecutor(1) as pool:
-        checked = pool.submit(check_reading, reading, settings, inputs)
-        with stages("solve"):
-            pipeline = create_pipeline(reading.graph, settings)
-        with stages("check"):
-            checked.result()
+    with graph_of(source, settings, inputs=inputs, stages=stages) as graph, stages("solve"):
+        pipeline = create_pipeline(graph, settings)
     return pipeline
 
 

@@ -19,6 +19,7 @@ from bittrigger.ir.fixed import FloatArray
 from bittrigger.ir.pipeline import Pipeline
 from bittrigger.schedule.schedule import Schedule
 from bittrigger.settings import Settings
+from bittrigger.system.files import read_regular
 from bittrigger.system.kept import Kept, key_of
 from bittrigger.system.versions import versions
 
@@ -38,7 +39,7 @@ def question(path: Path, settings: Settings, name: str, inputs: FloatArray | Non
         None if the model is no readable file.
     """
     try:
-        model = path.read_bytes()
+        model = read_regular(path)
     except OSError:
         return None
     events = b"" if inputs is None else repr(inputs.shape).encode() + inputs.tobytes()
@@ -68,10 +69,10 @@ def _processor() -> str:
 
 
 def _keras_settings() -> str:
-    home = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras"))
     try:
+        home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
         return (home / "keras.json").read_text(encoding="utf-8", errors="replace")
-    except OSError:
+    except (OSError, RuntimeError):
         return ""
 
 

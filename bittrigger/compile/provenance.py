@@ -12,6 +12,7 @@ import numpy as np
 
 from bittrigger import __version__
 from bittrigger.ir.fixed import FloatArray
+from bittrigger.system.files import read_regular
 from bittrigger.system.versions import versions
 
 _PICTURE = re.compile(r"!\[[^\]]*\]\(([\w.-]+\.(?:png|jpe?g|svg))\)")
@@ -28,7 +29,7 @@ def provenance(model: Path | None, inputs: FloatArray | None, *, synthesize: boo
         "bittrigger": __version__,
         "model": {}
         if model is None
-        else {"file": model.name, "sha256": hashlib.sha256(model.read_bytes()).hexdigest()},
+        else {"file": model.name, "sha256": hashlib.sha256(read_regular(model)).hexdigest()},
         "events_sha256": None if inputs is None else hashlib.sha256(np.ascontiguousarray(inputs).tobytes()).hexdigest(),
         "options": {"synthesize": synthesize},
         "versions": versions(),

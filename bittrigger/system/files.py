@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import stat
 import tempfile
 from pathlib import Path
 
@@ -23,6 +25,22 @@ def replace_text(path: Path, text: str) -> None:
     finally:
         with contextlib.suppress(OSError):
             Path(name).unlink(missing_ok=True)
+
+
+def read_regular(path: Path, most: int = 2 << 30) -> bytes:
+    """The bytes of a regular file; a device or a pipe, which might never end, is not waited for.
+
+    Raises:
+        OSError: if it is none, is larger than ``most`` bytes, or cannot be read.
+    """
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(handle, "rb") as stream:
+        status = os.fstat(handle)
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(errno.EINVAL, "not a regular file", str(path))
+        if status.st_size > most:
+            raise OSError(errno.EFBIG, f"more than {most} bytes", str(path))
+        return stream.read(most)
 
 
 def umask() -> int:

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
+from bittrigger.build.store import graph_from_json, graph_to_json
 from bittrigger.errors import MismatchError
 from bittrigger.ir.fixed import FloatArray, IntArray
 from bittrigger.ir.graph import Graph, output_fracs
 from bittrigger.ir.ports import decode_inputs, output_fields
+from bittrigger.system.apart import Answer, Json, ask, is_possible
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +41,8 @@ class KerasExecutor:
             UnsupportedModelError: if the file is no model that may be loaded.
             MismatchError: if the model has other inputs or outputs than the build, or a value that no code stands for.
         """
+        if is_possible("tensorflow"):
+            return self._run_apart(codes)
         from bittrigger.frontend.keras_file import load_model
         from bittrigger.frontend.reference import keras_outputs, reference_events, without_endings
 
@@ -52,6 +56,21 @@ class KerasExecutor:
             values[: len(given)] = reference_events(loaded, self.graph, given)
         with without_endings(loaded, remove=True) as bare:
             return self._codes(keras_outputs(bare, values))
+
+    def _run_apart(self, codes: IntArray) -> IntArray:
+        arrays = [np.ascontiguousarray(codes, dtype=np.int64)]
+        if self.events is not None:
+            arrays.append(np.ascontiguousarray(self.events, dtype=np.float64))
+        head = {
+            "graph": graph_to_json(self.graph),
+            "model": str(self.model),
+            "rows": [len(array) for array in arrays],
+            "columns": codes.shape[1],
+        }
+        body = b"".join(array.tobytes() for array in arrays)
+        [(_, content)] = ask("bittrigger.simulate.executors.keras:serve", head, body)
+        found = np.frombuffer(content, dtype=np.int64)
+        return found.reshape(len(codes), self.graph.n_outputs).copy()
 
     def _codes(self, outputs: np.ndarray[tuple[int, int], np.dtype[np.float64]]) -> IntArray:
         if outputs.shape[1] != self.graph.n_outputs:
@@ -71,3 +90,12 @@ class KerasExecutor:
             )
         codes: IntArray = scaled.astype(np.int64)
         return codes
+
+
+def serve(head: Json, body: bytes, answer: Answer) -> None:
+    """The other side of an executor that runs apart."""
+    rows, columns = head["rows"], head["columns"]
+    size = 8 * rows[0] * columns
+    codes = np.frombuffer(body[:size], dtype=np.int64).reshape(rows[0], columns)
+    events = np.frombuffer(body[size:], dtype=np.float64).reshape(rows[1], -1) if len(rows) > 1 else None
+    answer({}, KerasExecutor(graph_from_json(head["graph"]), Path(head["model"]), events).run(codes).tobytes())

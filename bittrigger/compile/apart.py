@@ -1,0 +1,83 @@
+"""The first half of a build in a process apart: TensorFlow, Keras and hls4ml see the model there; the integer graph comes back.
+
+The graph arrives as soon as it is lowered, so that it can be solved while Keras and the integers are still being compared. Where
+TensorFlow is loaded already (a notebook, a training script) everything happens in this process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bittrigger.build.store import graph_from_json, graph_to_json
+from bittrigger.compile.read import Stages, check_reading, read, read_file
+from bittrigger.errors import ToolError
+from bittrigger.ir.fixed import FloatArray
+from bittrigger.ir.graph import Graph
+from bittrigger.passes.simplify import nothing
+from bittrigger.settings import Settings
+from bittrigger.system.apart import Answer, Json, ask, is_possible
+
+
+@contextmanager
+def graph_of(source: Path | Any, settings: Settings, *, inputs: FloatArray | None, stages: Stages) -> Iterator[Graph]:
+    """The integer graph of a model, proven equal to Keras on every event that was tried when the block ends.
+
+    Args:
+        source: a model file, or a Keras model object.
+        inputs: real events `(events, n_inputs)` on which Keras and the integers are compared, besides random ones.
+
+    Raises:
+        BittriggerError: as ``read_file``; a difference to Keras is raised at the end of the block.
+    """
+    if not isinstance(source, Path) or not is_possible("tensorflow") or stages.watch is not nothing:
+        reading = read(source, settings, check=False, stages=stages)
+        with ThreadPoolExecutor(1) as pool:
+            checked = pool.submit(check_reading, reading, settings, inputs)
+            yield reading.graph
+            with stages("check"):
+                checked.result()
+        return
+    shape = None if inputs is None else inputs.shape
+    body = b"" if inputs is None else np.ascontiguousarray(inputs, dtype=np.float64).tobytes()
+    head = {"path": str(source), "settings": asdict(settings), "shape": shape}
+    answers = ask("bittrigger.compile.apart:serve", head, body)
+    graph = None
+    for answer, _ in answers:
+        if "graph" in answer:
+            graph = graph_from_json(answer["graph"])
+            break
+        _note(stages, answer)
+    if graph is None:
+        raise ToolError("the process that reads the model gave no graph")
+    yield graph
+    with stages("check"):
+        for answer, _ in answers:
+            _note(stages, answer)
+
+
+def _note(stages: Stages, answer: Json) -> None:
+    try:
+        if "stage" in answer:
+            stages.announce(str(answer["stage"]))
+        else:
+            stages.seconds |= {str(name): float(value) for name, value in answer["seconds"].items()}
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ToolError(f"the process that reads the model answered {str(answer)[:80]!r}") from error
+
+
+def serve(head: Json, body: bytes, answer: Answer) -> None:
+    """The other side of ``graph_of``."""
+    settings = Settings(**head["settings"])
+    inputs = None if head["shape"] is None else np.frombuffer(body, dtype=np.float64).reshape(head["shape"])
+    stages = Stages(lambda name: answer({"stage": name}, b""))
+    reading = read_file(Path(head["path"]), settings, check=False, stages=stages)
+    answer({"seconds": stages.seconds}, b"")
+    answer({"graph": graph_to_json(reading.graph)}, b"")
+    check_reading(reading, settings, inputs)
