@@ -97,6 +97,7 @@ def test_a_model_that_differs_from_keras_is_not_kept(anomaly, tmp_path, cache, m
     stop()  # or an earlier process would answer
     with pytest.raises(MismatchError):
         convert(anomaly, tmp_path / "a", FAST, synthesize=False)
+    stop()
     assert not cache.exists()
 
 

@@ -85,8 +85,7 @@ def _known(path: Path, settings: Settings, inputs: FloatArray | None, stages: St
 def _made(source: Path | Any, settings: Settings, inputs: FloatArray | None, stages: Stages) -> Pipeline:
     """The pipeline of a model, solved while it is being compared with Keras."""
     with graph_of(source, settings, inputs=inputs, stages=stages) as graph, stages("solve"):
-        pipeline = create_pipeline(graph, settings)
-    return pipeline
+        return create_pipeline(graph, settings)
 
 
 def _report(pipeline: Pipeline, folder: Path, settings: Settings, stages: Stages, *, synthesize: bool) -> Report:
