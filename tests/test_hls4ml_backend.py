@@ -168,9 +168,57 @@ def test_predict_needs_compile(hls4ml, model, tmp_path):
         converted(hls4ml, model, tmp_path).predict(events())
 
 
-def test_trace_is_refused(hls4ml, model, tmp_path):
+def test_trace_is_refused_and_leaves_nothing_behind(hls4ml, model, tmp_path):
+    graph = converted(hls4ml, model, tmp_path)
     with pytest.raises(ConfigError, match=r"trace\(\) is not supported"):
-        converted(hls4ml, model, tmp_path).trace(events())
+        graph.trace(events())
+    graph.compile()
+    assert np.array_equal(graph.predict(events()), model.predict(events(), verbose=0))
+
+
+def test_a_pass_of_the_user_runs(hls4ml, model, tmp_path):
+    """hls4ml's extension API: between the reading of the model and its lowering."""
+    seen = []
+
+    class Look(hls4ml.model.optimizer.OptimizerPass):
+        def match(self, _node):
+            return True
+
+        def transform(self, _model, node):
+            seen.append((node.name, node.class_name))
+            return False
+
+    backend = hls4ml.backends.get_backend("BitTrigger")
+    backend.register_pass("look", Look, flow="bittrigger:optimize")
+    try:
+        converted(hls4ml, model, tmp_path)
+    finally:
+        hls4ml.model.flow.flow.flow_map["bittrigger:optimize"].optimizers.clear()
+    assert ("d", "Dense") in seen
+
+
+@pytest.mark.parametrize(
+    ("make", "match"),
+    [
+        (layers.GaussianNoise(0.1, name="noise"), "layer 'noise': class GaussianNoise is not supported"),
+        (lambda x: layers.Add(name="sum")([x, x, x]), "layer 'sum': it joins 3 tensors, and hls4ml reads two"),
+        (lambda x: x + 1.0, "class TFOpLambda is not supported"),
+    ],
+)
+def test_what_hls4ml_does_not_parse_is_refused_as_on_the_command_line(hls4ml, make, match, tmp_path):
+    def branch(x):
+        return QDense(2, kernel_quantizer="ternary(alpha=1)", use_bias=False, name="d")(make(x))
+
+    with pytest.raises(UnsupportedModelError, match=match):
+        converted(hls4ml, randomize(model_of(branch)), tmp_path)
+
+
+def test_an_input_of_open_length(hls4ml, tmp_path):
+    port = tf.keras.Input((None, 8), name="x")
+    quantised = QActivation("quantized_bits(6,2,alpha=1)", name="q")(port)
+    model = tf.keras.Model(port, layers.GlobalAveragePooling1D()(quantised))
+    with pytest.raises(UnsupportedModelError, match=r"input 'x': its shape \(None, 8\) has an open length"):
+        converted(hls4ml, model, tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from typing import Any
 from bittrigger.errors import UnsupportedModelError
 from bittrigger.frontend.attributes import ALLOWED_LAYERS, AT_OUTPUT, BIT_ACTIVATION, CONVOLUTIONS, unsupported_layer
 from bittrigger.frontend.functions import QUANTIZERS
+from bittrigger.frontend.layer_options import check_options
 
 QUANTISED_ACTIVATIONS = (*QUANTIZERS, "binary_tanh")
 """What hls4ml's parser reads in a QActivation."""
@@ -35,16 +36,39 @@ def check_model(model: Any) -> None:
             f"model {model.name!r}: class {kind} is not supported; allowed are Sequential and Functional; rebuild it with one of "
             "these"
         )
+    if any(not hasattr(tensor, "node") for tensor in getattr(model, "outputs", None) or ()):
+        raise UnsupportedModelError(
+            f"model {model.name!r}: it is one of Keras 3; allowed are models of Keras 2, which TensorFlow up to 2.15 has, or "
+            "tf_keras with TF_USE_LEGACY_KERAS=1; rebuild it with that and copy its weights"
+        )
     config = json.loads(model.to_json())
     if not model.built:
         raise UnsupportedModelError(
             f"model {model.name!r}: it has no input shape yet; allowed are built models; call build() or add an Input"
         )
+    _check_tensors(model)
     layers = config["config"]["layers"]
     for layer in layers:
         _check_layer(layer)
     _check_names([(layer["config"]["name"], layer) for layer in layers])
     _check_ends(model)
+
+
+def _check_tensors(model: Any) -> None:
+    """Refuse inputs and outputs that are no plain list, or not of fixed length."""
+    for what in ("input", "output"):
+        if isinstance(getattr(model, what), dict):
+            names = ", ".join(map(str, getattr(model, what)))
+            raise UnsupportedModelError(
+                f"model {model.name!r}: its {what}s are a dictionary of {names}, and hls4ml keeps no such names; allowed are "
+                f"lists; build it as tf.keras.Model([…], […]) with the {what}s in the order that you want"
+            )
+    for tensor in model.inputs:
+        if None in tuple(tensor.shape[1:]):
+            raise UnsupportedModelError(
+                f"input {tensor.name!r}: its shape {tuple(tensor.shape[1:])} has an open length, and a design takes a whole "
+                "event every clock; allowed are fixed shapes; build the model for the most constituents, and fill up with zeros"
+            )
 
 
 def _check_ends(model: Any) -> None:
@@ -66,6 +90,7 @@ def _check_layer(layer: Mapping[str, Any]) -> None:
         raise UnsupportedModelError(
             "layer 'input': hls4ml reserves this name; allowed is any other; rename the layer, for example to 'inputs'"
         )
+    check_options(name, layer["class_name"], layer["config"])
     _check_activation(name, layer)
     _check_weights(name, layer)
     calls = layer.get("inbound_nodes", [])

@@ -11,7 +11,7 @@ from hls4ml.model.optimizer import model_optimizer
 
 from bittrigger.errors import ConfigError
 from bittrigger.hls4ml.design import design_of
-from bittrigger.hls4ml.layers import register_bit_activation, register_bit_linear
+from bittrigger.hls4ml.layers import check_before_parsing, register_bit_activation, register_bit_linear
 from bittrigger.settings import DEFAULT_CLOCK_MHZ, DEFAULT_PART
 from bittrigger.simulate.predict import predict
 from bittrigger.system.toolchain import require_tool, run_tool
@@ -31,7 +31,11 @@ class BitTriggerBackend(FPGABackend):  # type: ignore[misc]
         register_bit_linear()
         super().__init__(name="BitTrigger")
         parse = register_flow("parse", ["bittrigger:attach_facts"], backend=self.name)
-        self._default_flow = register_flow("lower", ["bittrigger:make_bit_linear"], requires=[parse], backend=self.name)
+        # Empty: here hls4ml's extension API puts the passes of a user (`register_pass(..., flow="bittrigger:optimize")`).
+        optimize = register_flow("optimize", [], requires=[parse], backend=self.name)
+        self._default_flow = register_flow(
+            "lower", ["bittrigger:make_bit_linear"], requires=[optimize], backend=self.name
+        )
         self._writer_flow = register_flow(
             "write", ["bittrigger:write_hls"], requires=[self._default_flow], backend=self.name
         )
@@ -73,6 +77,7 @@ class BitTriggerBackend(FPGABackend):  # type: ignore[misc]
             ConfigError: if a setting is unknown or out of range.
         """
         register_bit_activation()
+        check_before_parsing()
         if io_type not in (None, "io_parallel"):
             raise ConfigError(
                 f"io_type {io_type!r} is not supported; allowed is 'io_parallel': a design takes a whole event every clock"
@@ -101,6 +106,7 @@ class BitTriggerBackend(FPGABackend):  # type: ignore[misc]
             ToolError: if the sources do not compile.
         """
         if model.config.trace_output:
+            model.config.trace_output = False  # hls4ml has set it, and would trace at every later compile()
             raise ConfigError(
                 "trace() is not supported by BitTrigger; allowed are compile() and predict(); for the values of every layer "
                 "use bittrigger.ir.graph.evaluate_nodes"

@@ -8,6 +8,7 @@ from hls4ml.model.attributes import Attribute
 from hls4ml.model.layers import Layer, layer_map, register_layer
 
 from bittrigger.frontend.attributes import BIT_ACTIVATION
+from bittrigger.frontend.check_model import check_model
 
 
 class BitLinear(Layer):  # type: ignore[misc]
@@ -34,6 +35,23 @@ def register_bit_activation() -> None:
 
     get_layer_handlers().setdefault(BIT_ACTIVATION, _parse_bit_activation)
     get_layer_handlers().setdefault("RepeatVector", _parse_repeat)
+
+
+def check_before_parsing() -> None:
+    """Have the next model that hls4ml parses checked first: of what its parser does not read it says so in bare exceptions."""
+    from importlib import import_module
+
+    parser: Any = import_module("hls4ml.converters.keras_v2_to_hls")  # a function of that name hides the module
+    parse = getattr(parser.parse_keras_model, "unchecked", parser.parse_keras_model)
+
+    def checked(architecture: Any, reader: Any) -> Any:
+        parser.parse_keras_model = parse  # the next one may be for another backend
+        if hasattr(reader, "model"):
+            check_model(reader.model)
+        return parse(architecture, reader)
+
+    checked.unchecked = parse  # type: ignore[attr-defined]
+    parser.parse_keras_model = checked
 
 
 def _parse_bit_activation(

@@ -1,0 +1,122 @@
+"""The options of each layer that have a meaning here; any other is refused by name, so that none is silently ignored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from bittrigger.errors import UnsupportedModelError
+
+Option = Any
+"""A value out of a configuration."""
+
+_READ = object()
+"""Every value of the option is followed, or refused where it is."""
+
+_ENDINGS = ("_initializer", "_regularizer", "_constraint", "_range")
+"""Options of training: what they end in. Ranges are those of QKeras' constraints."""
+
+_INERT = ("name", "trainable", "momentum", "rate", "noise_shape", "seed")
+"""Options that do nothing at inference."""
+
+_LAST = ("channels_last", None)
+_WEIGHTS = {"activation": _READ, "use_bias": _READ, "bias_quantizer": _READ}
+_WINDOW = {"strides": _READ, "padding": _READ, "data_format": _LAST}
+_CONVOLUTION = {**_WEIGHTS, **_WINDOW, "kernel_size": _READ, "dilation_rate": _READ, "groups": _READ}
+_DEPTHWISE = {
+    **_CONVOLUTION,
+    "depth_multiplier": _READ,
+    "depthwise_quantizer": _READ,
+    "depthwise_activation": (None, "linear"),
+}
+_FILTERS = {**_CONVOLUTION, "filters": _READ, "kernel_quantizer": _READ}
+_DENSE = {**_WEIGHTS, "units": _READ, "kernel_quantizer": _READ}
+_NORMALISATION = {
+    **dict.fromkeys(("axis", "epsilon", "center", "scale"), _READ),
+    **dict.fromkeys(("beta_quantizer", "gamma_quantizer", "mean_quantizer", "variance_quantizer"), _READ),
+    "synchronized": (False, None),
+    "renorm": (False, None),
+    "virtual_batch_size": (None,),
+    "inverse_quantizer": (None,),
+}
+_POOLING = {"pool_size": _READ, **_WINDOW}
+_GLOBAL = {"data_format": _READ, "keepdims": _READ}
+_MOVED = {"data_format": _READ}
+
+OPTIONS: Mapping[str, Mapping[str, Option]] = {
+    "InputLayer": {"sparse": (False, None), "ragged": (False, None), "batch_shape": _READ, "input_shape": _READ},
+    "Dense": _DENSE,
+    "QDense": _DENSE,
+    "Conv1D": _FILTERS,
+    "QConv1D": _FILTERS,
+    "Conv2D": _FILTERS,
+    "QConv2D": _FILTERS | {"mask": (None,)},
+    "DepthwiseConv2D": _DEPTHWISE,
+    "QDepthwiseConv2D": _DEPTHWISE,
+    "Activation": {"activation": _READ},
+    "QActivation": {"activation": _READ},
+    "ReLU": {"max_value": _READ, "negative_slope": _READ, "threshold": _READ},
+    "LeakyReLU": {"alpha": _READ},
+    "Softmax": {"axis": (-1,)},
+    "BatchNormalization": _NORMALISATION,
+    "QBatchNormalization": _NORMALISATION,
+    "Flatten": {"data_format": _LAST},
+    "Reshape": {"target_shape": _READ},
+    "Dropout": {},
+    "AveragePooling1D": _POOLING,
+    "AveragePooling2D": _POOLING,
+    "GlobalAveragePooling1D": _GLOBAL,
+    "GlobalAveragePooling2D": _GLOBAL,
+    "ZeroPadding1D": _MOVED | {"padding": _READ},
+    "ZeroPadding2D": _MOVED | {"padding": _READ},
+    "Cropping1D": _MOVED | {"cropping": _READ},
+    "Cropping2D": _MOVED | {"cropping": _READ},
+    "UpSampling1D": _MOVED | {"size": _READ},
+    "UpSampling2D": _MOVED | {"size": _READ, "interpolation": _READ},
+    "Permute": {"dims": _READ},
+    "RepeatVector": {"n": _READ},
+    "Concatenate": {"axis": _READ},
+    "Add": {},
+    "Subtract": {},
+    "Multiply": {},
+    "BitActivation": {"quantizer": _READ},
+}
+"""For each class that converts its options, each with the values that are allowed; ``_READ`` for all."""
+
+
+def check_options(name: str, class_name: str, config: Mapping[str, Option]) -> None:
+    """Refuse an option of a layer that would have no effect, or another one than in Keras.
+
+    Args:
+        name: of the layer.
+        class_name: a key of ``OPTIONS``; layers of other classes are refused elsewhere.
+        config: what the layer's ``get_config`` gives, as JSON.
+
+    Raises:
+        UnsupportedModelError: if there is one.
+    """
+    options = OPTIONS.get(class_name)
+    if options is None:
+        return
+    for key, value in _with_meaning(config):
+        allowed = options.get(key)
+        if allowed is _READ or (isinstance(allowed, tuple) and value in allowed):
+            continue
+        if allowed is None:
+            known = ", ".join(sorted(options)) or "none"
+            raise UnsupportedModelError(
+                f"layer {name!r}: option {key}={str(value)[:80]} of {class_name} is not known; allowed are {known} and those of "
+                "training; leave it out"
+            )
+        raise UnsupportedModelError(
+            f"layer {name!r}: {class_name} with {key}={str(value)[:80]}; allowed is {allowed[0]!r}, as nothing else is followed; "
+            f"build the layer with {key}={allowed[0]!r}"
+        )
+
+
+def _with_meaning(config: Mapping[str, Option]) -> Iterator[tuple[str, Option]]:
+    """The options that may change an inference."""
+    for key, value in config.items():
+        if key in ("dtype", "batch_input_shape", *_INERT) or key.endswith(_ENDINGS):
+            continue
+        yield key, value
