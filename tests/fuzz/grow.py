@@ -99,7 +99,8 @@ def merge(grower: Grower, first: Tensor, second: Tensor) -> Tensor:
     if first is second and grower.random.random() < 0.3:
         return grower.quantised(grower.add("multiply", (first, first), first.shape, 2 * bits))
     if first.shape == second.shape and (len(first.shape) > 1 or grower.random.random() < 0.7):
-        made = grower.add(grower.random.choice(["add", "add", "subtract"]), (first, second), first.shape, bits)
+        kind = grower.random.choice(["add", "add", "add", "subtract", "subtract", "maximum", "minimum"])
+        made = grower.add(kind, (first, second), first.shape, bits)
         return grower.quantised(made) if grower.random.random() < 0.3 else made
     return grower.add("concatenate", (first, second), (first.size + second.size,), bits)
 

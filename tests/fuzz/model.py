@@ -92,10 +92,11 @@ LAYERS: dict[str, Callable[[Options, str], Any]] = {
     "concatenate": lambda o, name: layers.Concatenate(axis=o.get("axis", -1), name=name),
     "add": lambda _, name: layers.Add(name=name),
     "subtract": lambda _, name: layers.Subtract(name=name),
+    "maximum": lambda _, name: layers.Maximum(name=name),
+    "minimum": lambda _, name: layers.Minimum(name=name),
     "multiply": lambda _, name: layers.Multiply(name=name),  # converted if both operands are one tensor
     # never converted
     "softmax": lambda _, name: layers.Softmax(name=name),
-    "maximum": lambda _, name: layers.Maximum(name=name),
     "average": lambda _, name: layers.Average(name=name),
     "elu": lambda _, name: layers.ELU(name=name),
     "prelu": lambda _, name: layers.PReLU(name=name),
