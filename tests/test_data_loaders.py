@@ -8,11 +8,14 @@ import types
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
+from bittrigger.cli import cli
 from bittrigger.data import (
     fetch_openml_jets,
     load_energyflow,
     load_jets5,
+    load_l1_jets,
     load_l1_objects,
     load_openml_jets,
     load_quark_gluon,
@@ -20,9 +23,11 @@ from bittrigger.data import (
     pad,
 )
 from bittrigger.data.jets5 import CLASSES, FEATURES
+from bittrigger.data.l1_jets import _integers
 from bittrigger.data.l1_objects import KINDS
 from bittrigger.data.samples import jets_of
 from bittrigger.errors import ConfigError, ToolError, ToolNotFoundError
+from bittrigger.train.recipes import load_arrays
 
 JETS = np.arange(7 * 16, dtype=np.float32).reshape(7, 16) / 4
 LABELS = ("g", "q", "w", "z", "t", "g", "t")
@@ -53,6 +58,28 @@ def quark_gluon():
         "jet": np.ones((3, 4), np.float32),
         "y": np.array([0, 1, 1], np.int8),
     }
+
+
+def l1_jets():
+    particles = np.zeros((5, 16, 5), np.int16)
+    particles[:, 0] = [200, 1, -1, 5, 0]
+    jet, n, y = np.full((5, 3), 200, np.int16), np.ones(5, np.int16), np.arange(5).astype(np.int8)
+    return {"particles": particles, "jet": jet, "n": n, "y": y}
+
+
+def test_l1_jets(tmp_path):
+    sample = load_l1_jets(saved(tmp_path, l1_jets()))
+    assert sample.classes == ("gluon", "light", "charm", "bottom", "tau")
+    assert (sample.particles.shape, sample.counts.tolist(), sample.y.tolist()) == ((5, 16, 5), [1] * 5, [0, 1, 2, 3, 4])
+
+
+def test_candidates_of_the_trigger_are_whole_numbers_from_the_axis():
+    candidates = np.array([[3.3, 0.52, 3.1, 2, 0], [10.24, 0.5, -3.1, 5, 9.0]])
+    rows, jet, count = _integers(candidates, (13.4, 0.5, 3.14))
+    assert jet.tolist() == [54, 115, 720]
+    assert rows[:2].tolist() == [[40, 0, 10, 5, 127], [13, 4, -9, 2, 0]]
+    assert not rows[2:].any()
+    assert count == 2
 
 
 def wz():
@@ -137,6 +164,8 @@ BAD = [
         {**jets5(), "provenance": np.array('{"set": "l1-objects"}')},
         "is of set 'l1-objects'; expected 'jets5'",
     ),
+    (load_l1_jets, without(l1_jets(), "n"), "no array 'n' in it"),
+    (load_l1_jets, {**l1_jets(), "n": np.ones(4, np.int16)}, "rows of 'particles' 5, 'jet' 5, 'n' 4"),
     (load_l1_objects, without(l1(), "hinv"), "no array 'hinv' in it"),
     (load_l1_objects, {**l1(), "qcd": np.zeros((0, 57), np.int16)}, "class 'qcd' has no row"),
     (
@@ -207,6 +236,20 @@ def test_openml_columns_are_found_by_name(tmp_path):
     names = ["class", *(FEATURES[i] for i in order), "event"]
     (tmp_path / "jets.csv").write_text("\n".join([",".join(names), *lines]))
     assert np.array_equal(load_openml_jets(tmp_path / "jets.csv").x, JETS)
+
+
+@pytest.mark.parametrize(("name", "text"), [("hls4ml_HLF.arff", arff(rows())), ("jets.csv", csv(rows()))])
+def test_recipes_and_data_info_take_the_public_file(tmp_path, name, text):
+    path = tmp_path / name
+    path.write_text(text)
+    arrays = load_arrays(path, ("X", "y", "features", "classes"))
+    assert np.array_equal(arrays["X"], JETS)
+    assert np.array_equal(arrays["y"], CODES)
+    assert (tuple(arrays["features"]), tuple(arrays["classes"])) == (FEATURES, CLASSES)
+    with pytest.raises(ConfigError, match="no array kin; it holds X, y, features, classes"):
+        load_arrays(path, ("X", "kin"))
+    printed = CliRunner().invoke(cli, ["data", "info", str(path)]).output
+    assert "OpenML 42468, hls4ml_lhc_jets_hlf: 7 jets (g 2, q 1, w 1, z 1, t 2)" in printed
 
 
 def replaced(lines, row, old, new):

@@ -257,3 +257,20 @@ def test_l1_objects():
     assert (np.diff(rows[:, 27::3]) <= 0).all()
     assert np.median(rows[:, 27]) > 60
     assert rows[:, [0, 3, 27]].any(axis=0).all()
+
+
+@needs_generators
+def test_l1_jets():
+    part = block("l1-jets", "tau")
+    particles, jet, n, y = (part.arrays[name] for name in ("particles", "jet", "n", "y"))
+    assert (particles.shape, jet.shape, n.shape, y.tolist()) == ((6, 16, 5), (6, 3), (6,), [4] * 6)
+    assert all(array.dtype == np.int16 for array in (particles, jet, n))
+    assert ((jet[:, 0] >= 30 * 4) & (jet[:, 0] <= 200 * 4)).all()
+    edges = np.geomspace(120, 800, 9)
+    assert np.bincount(np.searchsorted(edges, jet[:, 0]) - 1, minlength=8).max() <= 2  # spread over the ranges of pT
+    present = particles[:, :, 3] > 0
+    assert np.array_equal(present.sum(axis=1), np.minimum(n, 16))
+    assert not particles[~present].any()
+    assert (np.hypot(particles[..., 1], particles[..., 2]) <= 0.6 / (np.pi / 720)).all()
+    assert (np.diff(particles[:, :, 0], axis=1) <= 0).all()
+    assert (particles[:, :, 0].sum(axis=1) <= 1.1 * jet[:, 0]).all()

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from bittrigger import __version__
 from bittrigger.cli import cli
 from bittrigger.cli.pareto import rows_of, show
+from bittrigger.data.jets5 import FEATURES
 from bittrigger.errors import ConfigError
 from bittrigger.explore.dense import DenseSettings, class_sample, softmax, train_float, train_ternary
 from bittrigger.explore.firmware import firmware_cost
@@ -267,3 +268,11 @@ def test_the_command_refuses(words: list[str], message: str, tmp_path: Path) -> 
     with pytest.raises(ConfigError, match=message):
         cli.main(["pareto", str(tmp_path / "d.npz"), "-o", str(tmp_path / "runs"), *words], standalone_mode=False)
     assert not (tmp_path / "runs").exists()
+
+
+def test_the_command_takes_the_public_file_of_five_classes(tmp_path: Path) -> None:
+    """It is read as what it is: the jets of one class alone are refused by the loader."""
+    lines = [",".join([*FEATURES, "class"]), *[",".join(["1"] * len(FEATURES) + ["g"])] * 3]
+    (tmp_path / "d.csv").write_text("\n".join(lines))
+    with pytest.raises(ConfigError, match=r"d\.csv: class 'q' has no row; expected rows of 0 g, 1 q"):
+        cli.main(["pareto", str(tmp_path / "d.csv"), "-o", str(tmp_path / "runs")], standalone_mode=False)

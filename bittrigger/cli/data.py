@@ -33,7 +33,7 @@ def command() -> None:
 @click.option("--output", "-o", type=click.Path(path_type=Path), required=True, help="File to write, .npz.")
 @click.option("--overwrite", is_flag=True, help="Replace the file if it exists, once the new one is complete.")
 def make(name: str, events: int, seed: int, jobs: int, scheduler: str | None, output: Path, *, overwrite: bool) -> None:
-    """Generate SET: jets5, quark-gluon, wz-decay-plane or l1-objects.
+    """Generate SET: jets5, quark-gluon, wz-decay-plane, l1-objects or l1-jets.
 
     Finished blocks lie in OUTPUT.parts until the file is complete; after an interruption the same command goes on from there.
     """
@@ -115,10 +115,20 @@ def _lines(dataset: DataSet) -> dict[str, str]:
 @command.command()
 @click.argument("file", type=click.Path(path_type=Path))
 def info(file: Path) -> None:
-    """Print what FILE holds, and the settings it was made with."""
+    """Print what FILE holds, and the settings it was made with.
+
+    FILE is an .npz file, or the ARFF or CSV file of OpenML 42468.
+    """
     from bittrigger.data.archive import PROVENANCE, members, read_record
+    from bittrigger.data.load_openml import load_openml_jets
 
     console = terminal()
+    if ".arff" in file.suffixes or ".csv" in file.suffixes:
+        table = load_openml_jets(file)
+        counts = ", ".join(f"{name} {(table.y == i).sum():,}" for i, name in enumerate(table.classes))
+        console.print(f"{table.provenance.source}: {len(table.y):,} jets ({counts})", markup=False)
+        console.print(f"{len(table.features)} features: {', '.join(table.features)}", markup=False)
+        return
     for member in members(file):
         if member.name != PROVENANCE:
             shape = " x ".join(f"{size:,}" for size in member.shape) or "one value"

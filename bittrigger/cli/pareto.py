@@ -59,17 +59,24 @@ def command(
     no_synth: bool,
     json_file: Path | None,
 ) -> None:
-    """Train ternary dense networks on the classes of DATA (.npz) and show which accuracy costs how many LUTs.
+    """Train ternary dense networks on the classes of DATA and show which accuracy costs how many LUTs.
+
+    DATA is an .npz file, or the ARFF or CSV file of OpenML 42468, the five-class jets of the hls4ml benchmark.
 
     All combinations of the repeated options are trained with each seed: from float twins of the same shape, towards the
     mean probabilities of those of the first shape. Stop it whenever you like; the same command goes on. Networks are
     chosen on the validation rows; the test rows are shown.
     """
+    from bittrigger.data.load_openml import load_openml_jets
     from bittrigger.frontend.quiet import quiet_tensorflow
     from bittrigger.system.arrays import read_array
 
     shapes = [_shape(text) for text in hidden]
-    x, y = read_array(data, "data", x_name), read_array(data, "data", y_name)
+    if ".arff" in data.suffixes or ".csv" in data.suffixes:
+        jets = load_openml_jets(data)
+        x, y = jets.x, jets.y
+    else:
+        x, y = read_array(data, "data", x_name), read_array(data, "data", y_name)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     with quiet_tensorflow():
         from bittrigger.explore.dense import class_sample

@@ -6,11 +6,12 @@ Neither the generators nor TensorFlow are imported with this package.
 from __future__ import annotations
 
 from bittrigger.data.load_energyflow import load_energyflow
-from bittrigger.data.load_npz import load_jets5, load_l1_objects, load_quark_gluon, load_wz_decay_plane
+from bittrigger.data.load_hdf5 import load_jets150, load_top_landscape
+from bittrigger.data.load_npz import load_jets5, load_l1_jets, load_l1_objects, load_quark_gluon, load_wz_decay_plane
 from bittrigger.data.load_openml import fetch_openml_jets, load_openml_jets
 from bittrigger.data.model import Block, DataSet, Part, Request
 from bittrigger.data.run import Progress, make
-from bittrigger.data.samples import Constituents, DecayPlanes, Provenance, Table, pad
+from bittrigger.data.samples import Constituents, DecayPlanes, Provenance, Table, TriggerJets, pad
 from bittrigger.data.sets import SETS, find_set
 from bittrigger.data.workers import Workers, dask_cluster, processes
 
@@ -25,15 +26,19 @@ __all__ = [
     "Provenance",
     "Request",
     "Table",
+    "TriggerJets",
     "Workers",
     "dask_cluster",
     "fetch_openml_jets",
     "find_set",
     "load_energyflow",
     "load_jets5",
+    "load_jets150",
+    "load_l1_jets",
     "load_l1_objects",
     "load_openml_jets",
     "load_quark_gluon",
+    "load_top_landscape",
     "load_wz_decay_plane",
     "make",
     "pad",

@@ -10,9 +10,11 @@ from bittrigger.data.archive import read_record
 from bittrigger.data.checks import check_finite, check_labels, check_lengths, read_checked
 from bittrigger.data.jets5 import CLASSES, FEATURES
 from bittrigger.data.l1_algorithms import FEATURES as L1_FEATURES
+from bittrigger.data.l1_jets import COLUMNS, CONSTITUENTS
+from bittrigger.data.l1_jets import KINDS as L1_JET_CLASSES
 from bittrigger.data.l1_objects import KINDS as L1_KINDS
 from bittrigger.data.quark_gluon import KINDS as QUARK_GLUON_CLASSES
-from bittrigger.data.samples import Constituents, DecayPlanes, Provenance, Table
+from bittrigger.data.samples import Constituents, DecayPlanes, Provenance, Table, TriggerJets
 from bittrigger.data.wz_decay_plane import SCALARS
 from bittrigger.errors import ConfigError
 
@@ -45,6 +47,21 @@ def load_l1_objects(path: Path) -> Table:
     labels = np.repeat(np.arange(len(L1_KINDS)), [len(array) for array in arrays.values()])
     y = check_labels(path, labels, L1_KINDS)
     return Table(np.concatenate(list(arrays.values())), y, L1_FEATURES, L1_KINDS, _provenance(path, "l1-objects"))
+
+
+def load_l1_jets(path: Path) -> TriggerJets:
+    """The Level-1-like jets of a file.
+
+    Raises:
+        ConfigError: if the file is not such a one, or damaged, or a class has no jet.
+    """
+    particles = read_checked(path, "particles", (None, CONSTITUENTS, len(COLUMNS)), "i")
+    jet = read_checked(path, "jet", (None, 3), "i")
+    counts = read_checked(path, "n", (None,), "iu")
+    labels = read_checked(path, "y", (None,), "iu")
+    check_lengths(path, {"particles": particles, "jet": jet, "n": counts, "y": labels})
+    y = check_labels(path, labels, L1_JET_CLASSES)
+    return TriggerJets(particles, jet, counts, y, L1_JET_CLASSES, _provenance(path, "l1-jets"))
 
 
 def load_quark_gluon(path: Path) -> Constituents:

@@ -64,6 +64,25 @@ class Constituents:
 
 
 @dataclass(frozen=True)
+class TriggerJets:
+    """Jets in the integers of a Level-1 trigger, see `bittrigger.data.l1_jets`.
+
+    Attributes:
+        particles: pT, angles from the axis, kind and dxy of the leading candidates, `(n, 16, 5)`, zeros where there are fewer.
+        jet: pT, eta, phi, `(n, 3)`.
+        counts: candidates of each jet, `(n,)`.
+        y: indices into ``classes``, `(n,)`; each class has a jet.
+    """
+
+    particles: npt.NDArray[np.int16]
+    jet: npt.NDArray[np.int16]
+    counts: npt.NDArray[np.int16]
+    y: npt.NDArray[np.int8]
+    classes: tuple[str, ...]
+    provenance: Provenance
+
+
+@dataclass(frozen=True)
 class DecayPlanes:
     """Jets of hadronic W and the angle of their decay plane.
 

@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from bittrigger.data.archive import members
 from bittrigger.data.checks import check_finite
+from bittrigger.data.load_openml import load_openml_jets
 from bittrigger.errors import BittriggerError, ConfigError
 from bittrigger.layers.keras_types import Loss, Model
 from bittrigger.system.arrays import read_array
@@ -189,13 +190,20 @@ def reload(path: Path) -> Model:
 
 
 def load_arrays(path: Path, names: Iterable[str]) -> dict[str, npt.NDArray[Any]]:
-    """Return arrays of an `.npz` file.
+    """Return arrays of an `.npz` file; of the ARFF or CSV file of OpenML 42468 those of `jets5` but for `kin`.
 
     Raises:
         ConfigError: there is no such file, it is damaged, or an array is missing, empty or holds NaN or infinity.
     """
     if not path.is_file():
         raise ConfigError(f"--data {path}: no such file; expected an .npz file")
+    if ".arff" in path.suffixes or ".csv" in path.suffixes:
+        table = load_openml_jets(path)
+        public = {"X": table.x, "y": table.y, "features": np.array(table.features), "classes": np.array(table.classes)}
+        missing = [name for name in names if name not in public]
+        if missing:
+            raise ConfigError(f"--data {path}: no array {', '.join(missing)}; it holds {', '.join(public)}")
+        return {name: public[name] for name in names}
     held = [member.name for member in members(path, "--data")]
     missing = [name for name in names if name not in held]
     if missing:
