@@ -1,9 +1,10 @@
 # Two commands do everything: `make demo` and `make test`. Python 3.11, g++ and make are all they need.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
+CORE := .venv-core
 PARALLEL := -n logical --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test test-fast durations fuzz mutants golden bench bench-compare bench-adders clean
+.PHONY: demo test test-fast test-core durations fuzz mutants golden bench bench-compare bench-adders clean
 
 demo: .venv/installed
 	$(BIN)/bittrigger convert models/jet_tagger/model.h5 -o build/jet_tagger --overwrite \
@@ -20,6 +21,15 @@ test: .venv/installed
 test-fast: .venv/installed
 	$(BIN)/ruff check
 	$(BIN)/pytest $(PARALLEL) --fast
+
+# make test-core PYTHON=python3.13: the core alone, without TensorFlow, on a Python that has none
+test-core: $(CORE)/installed
+	$(CORE)/bin/pytest $(PARALLEL)
+
+$(CORE)/installed: pyproject.toml setup.py $(wildcard bittrigger/solver/native/*)
+	$(PYTHON) -m venv $(CORE)
+	$(CORE)/bin/pip install --quiet --editable '.[test]'
+	touch $@
 
 # make durations TESTS=tests/test_x.py: CPU seconds of tests that are new or have changed, for the two above
 durations: .venv/installed

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import importlib.util
+import re
 import signal
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from bittrigger.errors import ToolNotFoundError
 
 pytest_plugins = ["pace"]
 
@@ -20,6 +24,31 @@ settings.load_profile("ci")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).resolve().parent.parent
+
+
+# The core runs without the extra `keras`, and on Pythons for which there is none: what imports it is left out there.
+HAS_KERAS = importlib.util.find_spec("tensorflow") is not None
+_NEEDS_KERAS = re.compile(
+    r"^(from|import) (tensorflow|qkeras|hls4ml|keras_models|model_recipes|bit_layers|fuzz|sklearn|"
+    r"bittrigger\.(layers|train|explore|frontend|hls4ml))",
+    re.MULTILINE,
+)
+collect_ignore = [
+    path.name
+    for path in Path(__file__).parent.glob("test_*.py")
+    if not HAS_KERAS and _NEEDS_KERAS.search(path.read_text())
+]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call():
+    """A test that asks for the extra `keras` where it is not installed is skipped."""
+    try:
+        return (yield)
+    except ToolNotFoundError as error:
+        if HAS_KERAS or "hls4ml" not in str(error):
+            raise
+        pytest.skip(str(error))
 
 
 def pytest_addoption(parser):

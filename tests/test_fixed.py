@@ -2,8 +2,6 @@
 
 import itertools
 import subprocess
-from importlib.util import find_spec
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -22,6 +20,7 @@ from bittrigger.ir.fixed import (
     requantize,
     shift_round,
 )
+from bittrigger.simulate.executors.csim import ap_types_folder
 
 SOURCE = FixedPoint(True, 8, 4)
 TARGETS = [FixedPoint(True, 4, 1), FixedPoint(False, 3, 0), FixedPoint(True, 10, 6), FixedPoint(True, 5, 4)]
@@ -44,11 +43,6 @@ int main() {
 """
 
 
-def ap_types() -> Path:
-    spec = find_spec("hls4ml")
-    return Path(spec.origin).parent / "templates" / "vivado" / "ap_types"
-
-
 def cpp_type(target: FixedPoint, rounding: Rounding, mode: Overflow) -> str:
     return f"{str(target)[:-1]}, AP_{rounding.value}, AP_{mode.value}>"
 
@@ -57,7 +51,7 @@ def test_requantize_equals_ap_fixed_for_every_code_and_mode(tmp_path):
     cases = list(itertools.product(TARGETS, Rounding, AP_FIXED_MODES))
     body = "\n".join(f"    show<{cpp_type(*case)} >();" for case in cases)
     (tmp_path / "modes.cpp").write_text(PROGRAM % body)
-    command = ["g++", "-O0", "-std=c++11", "-w", "-I", str(ap_types()), "-o", "modes", "modes.cpp"]
+    command = ["g++", "-O0", "-std=c++11", "-w", "-I", str(ap_types_folder()), "-o", "modes", "modes.cpp"]
     subprocess.run(command, cwd=tmp_path, check=True)
     lines = subprocess.run([tmp_path / "modes"], capture_output=True, text=True, check=True).stdout.split()
     wanted = np.array(lines, dtype=float).reshape(len(cases), 256)

@@ -22,7 +22,7 @@ def run(arguments, folder):
 
 def test_the_readme_names_the_commands_that_are_tested(root):
     found = commands(root)
-    assert found[:3] == ["make demo", "make test", "pip install ."]
+    assert found[:3] == ["make demo", "make test", "pip install '.[keras]'"]
     assert all(command.startswith("bittrigger ") for command in found[3:])
 
 

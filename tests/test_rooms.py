@@ -21,7 +21,7 @@ PLAN = {
     "report": "build settings device emit errors ir synth system",
     "build": "settings device emit errors ir synth schedule solver system",
     "layers": "errors",
-    "frontend": "settings build errors ir layers",
+    "frontend": "settings build errors ir layers system",
     "simulate": "build emit errors frontend ir patterns report synth system",
     "prove": "settings build report errors ir synth system",
     "compile": "settings build device errors frontend ir passes report schedule simulate solver synth system",

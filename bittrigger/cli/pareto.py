@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from bittrigger.explore.pareto import Point
+    from bittrigger.system.extras import require_keras
 
 
 @click.command()
@@ -71,6 +72,7 @@ def command(
     from bittrigger.frontend.quiet import quiet_tensorflow
     from bittrigger.system.arrays import read_array
 
+    require_keras()
     shapes = [_shape(text) for text in hidden]
     if ".arff" in data.suffixes or ".csv" in data.suffixes:
         jets = load_openml_jets(data)

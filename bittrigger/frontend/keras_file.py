@@ -19,6 +19,7 @@ import numpy.typing as npt
 from bittrigger.errors import BittriggerError, UnsupportedModelError
 from bittrigger.frontend import hdf5, zip_archive
 from bittrigger.frontend.keras_allowed import check_config
+from bittrigger.system.extras import require_keras
 
 MAX_BYTES = 2 << 30
 """Largest file that is read."""
@@ -59,9 +60,11 @@ def load_model(path: Path | str, *, also: frozenset[str] = frozenset()) -> Keras
         also: classes of layers that are allowed besides those that convert, see ``keras_allowed.COUNTED``.
 
     Raises:
+        ToolNotFoundError: if the extra ``keras`` is not installed.
         UnsupportedModelError: if the file is missing, damaged, too large, no whole model, or names a class that is not
             allowed; if weights are missing, of a wrong shape or not finite.
     """
+    require_keras()
     path = Path(path)
     content = _read(path, _read_bytes(path))
     config = _parse(path, content.config)

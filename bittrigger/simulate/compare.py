@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import shutil
 import time
@@ -21,6 +20,7 @@ from bittrigger.ir.ports import decode_outputs, output_fields
 from bittrigger.simulate import EXECUTORS, Compiled, Executor, HasEntries
 from bittrigger.simulate.diagnose.record import Record, record_mismatch
 from bittrigger.simulate.executors.oracle import Oracle
+from bittrigger.system.extras import is_installed
 
 _BUILDS = 2
 """Executors that are built at a time, each with a compiler a core: waiting for one, another goes on."""
@@ -77,8 +77,10 @@ def left_out(name: str, build: Build, model: Path | None) -> str | None:
         return "the build was not synthesised"
     if name == "keras" and model is None:
         return "no --model was given"
-    if name == "keras" and importlib.util.find_spec("tensorflow") is None:
+    if name == "keras" and not is_installed("tensorflow"):
         return "TensorFlow is not installed"
+    if name == "csim" and not is_installed("hls4ml"):
+        return "the headers ap_types of hls4ml are not installed"
     if name == "rtl-icarus" and shutil.which(os.environ.get("BITTRIGGER_IVERILOG", "iverilog")) is None:
         return "Icarus Verilog is not installed"
     return None
