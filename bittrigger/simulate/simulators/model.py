@@ -6,60 +6,20 @@ import importlib.metadata
 import json
 import shutil
 import sys
-import sysconfig
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from bittrigger.errors import InternalError, ToolNotFoundError
-from bittrigger.simulate.simulators.verilator import find_verilator, fingerprint
+from bittrigger.simulate.simulators.cocotb_model import build_program, identity
+from bittrigger.simulate.simulators.verilator import fingerprint
 from bittrigger.system.resources import folder
-from bittrigger.system.toolchain import cache_folder, compiler_environment, require_tool, run_tool
+from bittrigger.system.toolchain import compiler_environment, require_tool, run_tool
 
 SIMULATORS = ("verilator", "icarus")
 BUILD_TIMEOUT_S = 3600.0
 _KEY = "key.txt"
-_PORTS = ("clk", "rst", "in_valid", "in_data", "out_valid", "out_data")
-_VERILATOR_OPTIONS = ("-Wall", "--no-timing", "--output-split", "20000", "--no-public-flat-rw")
-"""cocotb makes every signal public, which triples the C++ of a design; here only the ports of the top are."""
-
-
-@dataclass(frozen=True)
-class _Recipe:
-    """How one simulator is built: cocotb's name of it is the simulator's.
-
-    Attributes:
-        product: what the build leaves, relative to the build folder.
-        arguments: for the simulator's compiler.
-        versions: of everything that goes into the product.
-        environment: variables of the build.
-    """
-
-    product: str
-    arguments: tuple[str, ...]
-    versions: tuple[str, ...]
-    environment: dict[str, str]
-
-
-def _recipe(simulator: str, top: str, shims: Path) -> _Recipe:
-    cocotb = importlib.metadata.version("cocotb")
-    match simulator:
-        case "verilator":
-            tool = find_verilator()
-            environment = tool.environment(shims)
-            versions = (tool.version, str(tool.binary), environment["MAKEFLAGS"], cocotb, sysconfig.get_path("purelib"))
-            return _Recipe(top, _VERILATOR_OPTIONS, versions, environment)
-        case "icarus":
-            program = require_tool("iverilog")
-            if shutil.which("vvp") is None:
-                raise ToolNotFoundError(
-                    "program 'vvp' of Icarus Verilog not found; looked in PATH; install Icarus Verilog"
-                )
-            return _Recipe("sim.vvp", (), (program, cocotb), {})
-        case _:
-            raise InternalError(f"simulator {simulator!r}")
 
 
 def build_model(top: str, sources: Sequence[Path], target: Path, simulator: str) -> Path:
@@ -76,50 +36,52 @@ def build_model(top: str, sources: Sequence[Path], target: Path, simulator: str)
         ToolNotFoundError: if the simulator or a compiler is missing.
         ToolError: if a compiler fails.
     """
-    recipe = _recipe(simulator, top, cache_folder() / "bin")
-    product, log, key_file = target / recipe.product, target / "build.log", target / _KEY
-    parts = [path.read_bytes() for path in sources]
-    key = fingerprint(
-        [
-            *parts,
-            *(text.encode() for text in (top, simulator, compiler_environment(), *recipe.arguments, *recipe.versions)),
-        ]
-    )
+    name, versions = _product(simulator, top)
+    product, log, key_file = target / name, target / "build.log", target / _KEY
+    parts = [part for path in sources for part in (path.name.encode(), path.read_bytes())]
+    key = fingerprint([*parts, *(text.encode() for text in (top, simulator, compiler_environment(), *versions))])
     if product.is_file() and key_file.is_file() and key_file.read_text(encoding="utf-8") == key:
         return product
     key_file.unlink(missing_ok=True)
     target.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="bittrigger-") as scratch:
-        job = {
-            "simulator": simulator,
-            "top": top,
-            "sources": [
-                *_plain_copies(sources, Path(scratch) / "sources"),
-                *_public_ports(simulator, top, Path(scratch)),
-            ],
-            "build_dir": f"{scratch}/build",
-            "build_args": recipe.arguments,
-        }
-        launch("build", job, log=log, environment=recipe.environment, timeout_s=BUILD_TIMEOUT_S)
-        shutil.copy2(Path(scratch) / "build" / recipe.product, product)
+    if simulator == "verilator":
+        build_program(top, sources, product, log)
+    else:
+        _build_with_cocotb(top, sources, product, log, simulator)
     key_file.write_text(key, encoding="utf-8")
     return product
 
 
-def _plain_copies(sources: Sequence[Path], scratch: Path) -> list[str]:
-    """Copies of ``sources`` below ``scratch``, because make cannot cope with blanks in a path."""
-    scratch.mkdir()
-    return [str(shutil.copy2(path, scratch / path.name)) for path in sources]
+def _product(simulator: str, top: str) -> tuple[str, tuple[str, ...]]:
+    """The file that a build leaves, and the versions of all that goes into it."""
+    match simulator:
+        case "verilator":
+            return top, identity()
+        case "icarus":
+            program = require_tool("iverilog")
+            if shutil.which("vvp") is None:
+                raise ToolNotFoundError(
+                    "program 'vvp' of Icarus Verilog not found; looked in PATH; install Icarus Verilog"
+                )
+            return "sim.vvp", (program, importlib.metadata.version("cocotb"))
+        case _:
+            raise InternalError(f"simulator {simulator!r}")
 
 
-def _public_ports(simulator: str, top: str, scratch: Path) -> list[str]:
-    """Verilator's control file by which the bench sees the ports of ``top``."""
-    if simulator != "verilator":
-        return []
-    path = scratch / "ports.vlt"
-    lines = [f'public_flat_rw -module "{top}" -var "{port}"' for port in _PORTS]
-    path.write_text("\n".join(["`verilator_config", *lines]) + "\n", encoding="utf-8")
-    return [path.as_posix()]
+def _build_with_cocotb(top: str, sources: Sequence[Path], product: Path, log: Path, simulator: str) -> None:
+    """Build by cocotb's runner, from copies in a folder without blanks."""
+    with tempfile.TemporaryDirectory(prefix="bittrigger-") as scratch:
+        copies = Path(scratch) / "sources"
+        copies.mkdir()
+        job = {
+            "simulator": simulator,
+            "top": top,
+            "sources": [str(shutil.copy2(path, copies / path.name)) for path in sources],
+            "build_dir": f"{scratch}/build",
+            "build_args": (),
+        }
+        launch("build", job, log=log, environment={}, timeout_s=BUILD_TIMEOUT_S)
+        shutil.copy2(Path(scratch) / "build" / product.name, product)
 
 
 def launch(

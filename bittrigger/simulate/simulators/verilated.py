@@ -6,6 +6,7 @@ design is one compilation of a few tenths of a second, without make.
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -23,6 +24,7 @@ from bittrigger.simulate.simulators.compiled import (
 )
 from bittrigger.simulate.simulators.verilator import Verilator, find_verilator
 from bittrigger.simulate.simulators.waves import WaveFormat
+from bittrigger.system.locks import locked
 from bittrigger.system.toolchain import cache_folder, compiler_environment, require_tool, run_tool
 
 FLAGS = (
@@ -50,7 +52,7 @@ _UNOPTIMISED = ("#pragma GCC push_options", '#pragma GCC optimize ("O0")', "#pra
 
 
 @dataclass(frozen=True)
-class _Runtime:
+class Runtime:
     """Verilator's run-time library, compiled.
 
     Attributes:
@@ -64,21 +66,34 @@ class _Runtime:
     objects: tuple[Path, ...]
 
 
-def _runtime(tool: Verilator, parts: tuple[str, ...]) -> _Runtime:
-    """The run-time library ``parts``, from the cache or compiled."""
-    compiler = require_tool("g++")
+def runtime_key(tool: Verilator) -> str:
+    """A hash of all that the run-time library is made from."""
     include = tool.root / "include"
-    key = digest(compiler_version(compiler), compiler_environment(), _include_digest(include), str(include), *FLAGS)
+    version = compiler_version(require_tool("g++"))
+    return digest(version, compiler_environment(), _include_digest(include), str(include), *FLAGS)
+
+
+def compiled_runtime(tool: Verilator, parts: tuple[str, ...]) -> Runtime:
+    """The run-time library ``parts``, from the cache or compiled."""
+    compiler, key = require_tool("g++"), runtime_key(tool)
+    include = tool.root / "include"
     command = (compiler, *FLAGS, f"-I{include}", f"-I{include / 'vltstd'}")
-    header = precompiled_header("design.h", _HEADER, command, key)
     folder = cache_folder() / "verilated"
     objects = [folder / f"{part}-{key}.o" for part in parts]
-    for part, target in zip(parts, objects, strict=True):
-        if not target.is_file():
-            folder.mkdir(parents=True, exist_ok=True)
-            source = str(include / f"{part}.cpp")
-            make_atomically(target, lambda path, source=source: [*command, "-c", source, "-o", str(path)])  # type: ignore[misc]
-    return _Runtime(key, (*command, "-include", str(header)), tuple(objects))
+
+    def compile_part(part: str, target: Path) -> None:
+        visible = ("-fvisibility=default",) if part == "verilated_vpi" else ()  # cocotb's libraries call it
+        source = (*visible, "-c", str(include / f"{part}.cpp"), "-o")
+        make_atomically(target, lambda path: [*command, *source, str(path)])
+
+    with (
+        locked(folder, "the cache folder"),
+        ThreadPoolExecutor(os.cpu_count() or 1) as pool,
+    ):  # two builds need it at once
+        header = pool.submit(precompiled_header, "design.h", _HEADER, command, key)
+        missing = [pair for pair in zip(parts, objects, strict=True) if not pair[1].is_file()]
+        list(pool.map(lambda pair: compile_part(*pair), missing))
+    return Runtime(key, (*command, "-include", str(header.result())), tuple(objects))
 
 
 @lru_cache(maxsize=4)
@@ -124,7 +139,7 @@ def build_library(
         ToolError: if one of them fails.
     """
     tool = find_verilator()
-    runtime = _runtime(tool, ("verilated", "verilated_threads", *((wave.part,) if wave else ())))
+    runtime = compiled_runtime(tool, ("verilated", "verilated_threads", *((wave.part,) if wave else ())))
     texts = {path.name: path.read_bytes() for path in sources}
     if probes:
         texts["probes.vlt"] = _public(top, probes)
@@ -143,12 +158,7 @@ def build_library(
         log = cache / f"{library.stem}.log"
         command = [str(tool.binary), *options, "--top-module", top, "--prefix", "Vdesign", "--Mdir", "cpp", *texts]
         run_tool(command, log=log, cwd=scratch, env={"VERILATOR_ROOT": str(tool.root)}, timeout_s=BUILD_TIMEOUT_S)
-        units = _write_units(scratch / "cpp", harness)
-        if len(units) == 1:
-            inputs = units
-        else:
-            with ThreadPoolExecutor(jobs) as pool:
-                inputs = list(pool.map(lambda unit: _compile(unit, runtime.command, log), units))
+        inputs = compiled_units(scratch / "cpp", "Vdesign", harness, runtime=runtime, log=log, jobs=jobs)
         objects = [str(path) for path in (*inputs, *runtime.objects)]
         libraries = (*LIBRARIES, *(wave.libraries if wave else ()))
         make_atomically(library, lambda path: [*runtime.command, *LINK_FLAGS, *objects, *libraries, "-o", str(path)])
@@ -162,10 +172,25 @@ def _public(top: str, probes: Sequence[Probe]) -> bytes:
     return "\n".join(["`verilator_config", *lines, ""]).encode()
 
 
+def compiled_units(folder: Path, prefix: str, main: str, *, runtime: Runtime, log: Path, jobs: int) -> list[Path]:
+    """What Verilator wrote to ``folder``, with the text ``main`` behind it: a source to compile, or several objects.
+
+    Args:
+        prefix: that Verilator was given.
+        log: beside which compilers leave theirs if they fail.
+        jobs: compilers at a time.
+    """
+    units = _write_units(folder, prefix, main)
+    if len(units) == 1:
+        return units
+    with ThreadPoolExecutor(jobs) as pool:
+        return list(pool.map(lambda unit: _compile(unit, runtime.command, log), units))
+
+
 def _compile(unit: Path, command: tuple[str, ...], log: Path) -> Path:
     target = unit.with_suffix(".o")
     run_tool(
-        [*command, "-c", str(unit), "-o", str(target)],
+        [*command, f"-I{unit.parent}", "-c", str(unit), "-o", str(target)],
         log=log.with_name(f"{log.stem}.{unit.stem}.log"),
         timeout_s=BUILD_TIMEOUT_S,
     )
@@ -173,7 +198,7 @@ def _compile(unit: Path, command: tuple[str, ...], log: Path) -> Path:
     return target
 
 
-def _write_units(folder: Path, harness: str) -> list[Path]:
+def _write_units(folder: Path, prefix: str, main: str) -> list[Path]:
     """Compilation units that include what Verilator wrote: one, unless that would be very long."""
     groups: list[list[Path]] = [[]]
     room = UNIT_BYTES
@@ -186,13 +211,13 @@ def _write_units(folder: Path, harness: str) -> list[Path]:
         room -= size
     units = []
     for number, group in enumerate(groups):
-        lines: list[str] = ['#include "Vdesign__pch.h"']
+        lines: list[str] = [f'#include "{prefix}__pch.h"']
         for path in group:
             include = f'#include "{path.name}"'
             before, level, after = _UNOPTIMISED
             slow = path.stem.endswith("__Slow") and path.stat().st_size > 2000
             lines += [before, level, include, after] if slow else [include]
         unit = folder / f"unit_{number}.cc"
-        unit.write_text("\n".join(lines) + "\n" + ("" if number else harness), encoding="utf-8")
+        unit.write_text("\n".join(lines) + "\n" + ("" if number else main), encoding="utf-8")
         units.append(unit)
     return units
