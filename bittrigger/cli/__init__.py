@@ -25,6 +25,7 @@ REFUSED, USAGE, BROKEN_TOOL, BUG, INTERRUPTED = 1, 2, 3, 4, 130
 """Exit codes."""
 
 VERBS = {
+    "demo": "Convert, simulate, prove and judge the jet tagger that is shipped.",
     "convert": "Convert a Keras model into proven firmware.",
     "simulate": "Run a build in several executors and compare every bit.",
     "patterns": "Write, check and convert pattern files of the trigger boards.",
@@ -43,6 +44,10 @@ VERBS = {
     "quantize": "Make layers of a float network ternary, train it, and write a model that converts.",
     "budgets": "List the Level-1 budgets, or show one.",
     "parts": "List the FPGA parts.",
+    "doctor": "Say what is installed, and what is missing for what.",
+    "cache": "Show or clear what is kept for all builds.",
+    "schema": "Print the JSON schema of what a verb writes.",
+    "completion": "Print the completion of a shell.",
 }
 
 

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from pathlib import Path
+
 import click
 
-from bittrigger.cli.console import terminal
+from bittrigger.cli.console import json_option, terminal, write_json
 
 
 @click.command()
 @click.argument("name", required=False)
-def command(name: str | None) -> None:
-    """List the Level-1 budgets, or show the one called NAME with its source."""
+@json_option()
+def command(name: str | None, json_file: Path | None) -> None:
+    """List the Level-1 budgets, or show the one called NAME, or in the file NAME (.yaml), with its source."""
     from rich.table import Table
 
     from bittrigger.device.budgets import BUDGETS, find_budget
 
     console = terminal()
+    chosen = BUDGETS if name is None else (find_budget(name),)
+    write_json(json_file, "budgets-1", {"budgets": [asdict(budget) for budget in chosen]})
     if name is None:
         table = Table()
         for head in ("name", "latency ns", "II ns", "LUT", "clock MHz", "part"):
@@ -35,11 +41,14 @@ def command(name: str | None) -> None:
         "clock": f"{_text(budget.clock_mhz)} MHz",
         "part": budget.part or "-",
         "source": budget.source,
-        "trust": "read at the source" if budget.trust == "P" else "derived from figures at the source",
+        "trust": _TRUST[budget.trust],
         "retrieved": budget.retrieved,
     }
     for key, value in rows.items():
         console.print(f"{key:<20} {value}")
+
+
+_TRUST = {"P": "read at the source", "D": "derived from figures at the source", "own": "as the file says"}
 
 
 def _text(value: float | None) -> str:

@@ -208,7 +208,7 @@ def write_json(path: Path | None, name: str, data: dict[str, Any]) -> None:
         from bittrigger import __version__
 
         head = {"schema": f"bittrigger/{name}", "tool": "bittrigger", "version": __version__}
-        write_text(path, json.dumps(head | data, indent=2, allow_nan=False) + "\n")
+        write_text(path, json.dumps(head | data | head, indent=2, allow_nan=False) + "\n")
 
 
 def write_junit(path: Path | None, design: str, cases: Sequence[Case]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -78,6 +79,7 @@ def command(
     from bittrigger.simulate.results import results_json
     from bittrigger.system.toolchain import require_tool
 
+    own = take_own_budget(chosen)
     settings = chosen_settings(chosen)
     if vendor:
         require_tool("vitis-run")
@@ -108,6 +110,7 @@ def command(
         with busy("running Vitis HLS and Vivado"):
             run_vendor_tools(output)
         report = add_captured(report, output)
+    report = replace(report, budget=own or report.budget)
     show(report, "text", console)
     console.print(f"Build in {output}", markup=False)
     _write_machine_files(build, report, outcomes, results, proof, (json_file, junit))
@@ -118,6 +121,20 @@ def command(
     if check:
         raise_unless_fitting(fits)
         report.raise_unless_passed()
+
+
+def take_own_budget(chosen: dict[str, Any]) -> str | None:
+    """A budget in a file judges and gives the clock, and is no setting: a build has to be readable where the file is not."""
+    from bittrigger.device.budgets import find_budget, is_file_name
+
+    name = chosen.get("budget")
+    if not isinstance(name, str) or not is_file_name(name):
+        return None
+    budget = find_budget(name)
+    chosen["budget"] = None
+    if chosen.get("clock_mhz") is None:
+        chosen["clock_mhz"] = budget.clock_mhz
+    return name
 
 
 def _write_machine_files(

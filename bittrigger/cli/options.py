@@ -18,7 +18,7 @@ _DEFAULTS = {item.name: item.default for item in fields(Settings)} | {"clock_mhz
 _HELP: dict[str, tuple[Any, str, str]] = {
     "part": (str, "FPGA; see `bittrigger parts`.", ""),
     "clock_mhz": (float, "Clock.", "the budget's, else 360"),
-    "budget": (str, "Level-1 budget to judge by; see `bittrigger budgets`.", ""),
+    "budget": (str, "Level-1 budget to judge by: a name of `bittrigger budgets`, or a file.", ""),
     "effort": (str, "Search for small adder graphs: fast, default, max.", ""),
     "latency_cycles": (int, "Most clock cycles from input to output.", "no bound"),
     "register_weight": (float, "LUTs a flip-flop counts for, with a bound.", ""),

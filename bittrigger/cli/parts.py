@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from pathlib import Path
+
 import click
 
-from bittrigger.cli.console import terminal
+from bittrigger.cli.console import json_option, terminal, write_json
 
 
 @click.command()
-def command() -> None:
+@json_option()
+def command(json_file: Path | None) -> None:
     """List the FPGA parts and where their figures come from."""
     from rich.table import Table
 
@@ -21,6 +25,7 @@ def command() -> None:
         counts = (part.lut, part.ff, part.dsp, part.bram36, part.uram, part.slrs)
         numbers = ("-" if count is None else f"{count:,}" for count in counts)
         table.add_row(part.device, ", ".join(part.aliases), part.family, *numbers)
+    write_json(json_file, "parts-1", {"parts": [asdict(part) for part in PARTS]})
     console = terminal()
     console.print(table)
     for source in dict.fromkeys(part.source for part in PARTS):

@@ -51,11 +51,11 @@ def command(
     pipeline, where LUTs go, adder graphs, weights, the card's accuracy, and what was proven and tested.
     """
     from bittrigger.build.folder import load_build
-    from bittrigger.device.budgets import find_budget
+    from bittrigger.device.budgets import find_budget, is_file_name
     from bittrigger.errors import ConfigError
     from bittrigger.report import load_report
     from bittrigger.report.junit import report_cases
-    from bittrigger.report.schema import report_json
+    from bittrigger.report.schema import SCHEMA, report_json
     from bittrigger.report.vendor import add_captured
 
     if kind not in FORMATS:
@@ -65,13 +65,14 @@ def command(
     build = load_build(folder)
     report = add_captured(load_report(folder / "report.json"), folder)
     if budget is not None:
-        report = replace(report, budget=find_budget(budget).name)
+        found = find_budget(budget)
+        report = replace(report, budget=budget if is_file_name(budget) else found.name)
     if kind == "html":
         target = write_page(build, report, output, card)
         terminal().print(f"wrote {target}", soft_wrap=True, markup=False)
     else:
         show(report, kind, terminal(), build)
-    write_json(json_file, "report-1", report_json(report))
+    write_json(json_file, f"report-{SCHEMA}", report_json(report))
     write_junit(junit, report.design, report_cases(report))
     if check:
         report.raise_unless_passed()

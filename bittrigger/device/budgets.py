@@ -7,11 +7,16 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from bittrigger.errors import ConfigError
 
 BUNCH_CROSSING_NS = 25.0
 """Time between two bunch crossings of the LHC."""
+
+_MOST_BYTES = 1 << 20
+"""Largest file of a budget that is read."""
 
 
 @dataclass(frozen=True)
@@ -146,12 +151,64 @@ BUDGETS: tuple[Budget, ...] = (
 )
 
 
-def find_budget(name: str) -> Budget:
-    """The budget called ``name``.
+def is_file_name(name: str) -> bool:
+    """Whether ``name`` means a file and not an entry of the catalogue."""
+    return Path(name).suffix in (".yaml", ".yml")
+
+
+_KINDS: dict[str, tuple[type, ...]] = {
+    **dict.fromkeys(("latency_ns", "ii_ns", "clock_mhz"), (int, float)),
+    "lut": (int,),
+    **dict.fromkeys(("name", "title", "covers", "ii_note", "part", "source", "retrieved"), (str,)),
+}
+_NEEDED = ("name", "title", "source", "retrieved")
+
+
+def read_budget(path: Path) -> Budget:
+    """An own budget: a mapping of the fields of ``Budget``; what no source gives is left out.
 
     Raises:
-        ConfigError: if there is none.
+        ConfigError: if it cannot be read, lacks its name, title, source or date, or a field is unknown or of a wrong kind.
     """
+    import yaml
+
+    try:
+        data = yaml.safe_load(path.read_bytes()[:_MOST_BYTES])
+    except OSError as error:
+        raise ConfigError(f"budget {path}: it cannot be read: {error.strerror}; see `bittrigger budgets`") from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise ConfigError(f"budget {path}: not YAML ({' '.join(str(error).split())[:200]})") from error
+    if not isinstance(data, dict) or not all(isinstance(key, str) for key in data):
+        raise ConfigError(f"budget {path}: no mapping of names to values; see `bittrigger schema budget-file-1`")
+    values: dict[str, Any] = {
+        key: str(value) if key == "retrieved" else value for key, value in data.items() if value is not None
+    }
+    unknown = [key for key in values if key not in _KINDS]
+    if unknown:
+        raise ConfigError(f"budget {path}: field {unknown[0]!r} is unknown; allowed are {', '.join(_KINDS)}")
+    absent = [key for key in _NEEDED if not values.get(key)]
+    if absent:
+        raise ConfigError(f"budget {path}: no {absent[0]}; a budget says where its figures were read, and when")
+    for key, value in values.items():
+        numeric = int in _KINDS[key]
+        fits = isinstance(value, _KINDS[key]) and not isinstance(value, bool)
+        if not fits or (isinstance(value, int | float) and not 0 < value < 1e12):
+            raise ConfigError(
+                f"budget {path}: {key} {str(value)[:60]!r}; expected {'a positive number' if numeric else 'text'}"
+            )
+    empty: dict[str, Any] = dict.fromkeys(("latency_ns", "ii_ns", "lut", "clock_mhz", "part"))
+    texts = {"covers": "what it is given for", "ii_note": "", "trust": "own"}
+    return Budget(**(empty | texts | values))
+
+
+def find_budget(name: str) -> Budget:
+    """The budget called ``name``, or that in the file ``name`` if it ends in .yaml or .yml.
+
+    Raises:
+        ConfigError: if there is none, or the file will not do.
+    """
+    if is_file_name(name):
+        return read_budget(Path(name))
     known = {budget.name: budget for budget in BUDGETS}
     if name in known:
         return known[name]
