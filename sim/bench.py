@@ -1,4 +1,4 @@
-"""The bench inside the simulator: events in, a trace out, and a checker that says exactly what is wrong."""
+"""The bench inside the simulator: a driver, a monitor, a model of what is due, and a checker that says exactly what is wrong."""
 
 from __future__ import annotations
 
@@ -55,76 +55,109 @@ class Bench:
         return np.random.default_rng(self.seed)
 
 
-@dataclass(frozen=True)
-class Trace:
-    """``out_valid`` and ``out_data`` at the start of each cycle, as binary text."""
+class Driver:
+    """Puts the events of a schedule on the ports, one cycle at a time; a port is written only when it changes."""
 
-    valid: list[str]
-    data: list[str]
+    def __init__(self, dut: HierarchyObject, words: list[int]) -> None:
+        self._dut, self._words = dut, words
+        self._now: tuple[bool, bool, int] | tuple[None, None, None] = (None, None, None)
+
+    def drive(self, cycle: tuple[bool, bool, int]) -> None:
+        """Apply reset, ``in_valid`` and the number of the event of a cycle."""
+        (rst, valid, event), before = cycle, self._now
+        if rst != before[0]:
+            self._dut.rst.value = int(rst)
+        if valid != before[1]:
+            self._dut.in_valid.value = int(valid)
+        if event != before[2]:
+            self._dut.in_data.value = self._words[event]
+        self._now = cycle
 
 
-async def play(dut: HierarchyObject, schedule: Schedule, words: list[int]) -> Trace:
-    """Drive ``schedule`` and record what comes out: driver and monitor in one loop, one wake-up a cycle.
+class Monitor:
+    """Records ``out_valid`` of every cycle, and ``out_data`` of those that are valid, as binary text.
+
+    A value as text keeps undefined bits: ``x`` is never taken for 0.
+    """
+
+    def __init__(self, dut: HierarchyObject) -> None:
+        self._valid, self._data = dut.out_valid, dut.out_data
+        self.valid: list[str] = []
+        self.data: dict[int, str] = {}
+
+    def sample(self) -> None:
+        """Look at the ports, once a cycle."""
+        valid = str(self._valid.value)
+        if valid == "1":
+            self.data[len(self.valid)] = str(self._data.value)
+        self.valid.append(valid)
+
+
+class Model:
+    """What is due: which event in which cycle, and its bits according to the oracle."""
+
+    def __init__(self, bench: Bench, schedule: Schedule) -> None:
+        self.due = schedule.due(bench.latency)
+        self.known = schedule.known()
+        self.schedule = schedule
+        self.words = [f"{word:0{bench.width}b}" for word in bench.expected]
+
+    @property
+    def valid(self) -> npt.NDArray[np.str_]:
+        """``out_valid`` of each cycle, as text."""
+        return np.where(self.due >= 0, "1", "0")
+
+
+class Checker:
+    """Compares what a monitor saw with what a model says is due, every cycle and every bit."""
+
+    def __init__(self, model: Model, pattern: str) -> None:
+        self._model, self._pattern = model, pattern
+
+    def check(self, monitor: Monitor) -> None:
+        """Compare every cycle.
+
+        Raises:
+            AssertionError: at the first cycle that differs; the facts of the first failing test are left in ``mismatch.json``.
+        """
+        model, valid = self._model, np.array(monitor.valid)
+        wrong = np.flatnonzero(model.known & (valid != model.valid))
+        if wrong.size:
+            _fail(
+                kind="latency",
+                pattern=self._pattern,
+                cycle=int(wrong[0]),
+                event=int(model.due[wrong[0]]),
+                out_valid=str(valid[wrong[0]]),
+                measured=_measured_latency(model.schedule, valid),
+            )
+        for cycle in np.flatnonzero(model.due >= 0).tolist():
+            event = int(model.due[cycle])
+            expected, got = model.words[event], monitor.data[cycle]
+            if got != expected:
+                _fail(kind="value", pattern=self._pattern, cycle=cycle, event=event, expected=expected, got=got)
+
+
+async def play(dut: HierarchyObject, bench: Bench, schedule: Schedule, pattern: str) -> Monitor:
+    """Drive ``schedule``, watch what comes out, and check it.
 
     Inputs change at the falling edge, so that no simulator's order of events at the rising edge matters.
+
+    Raises:
+        AssertionError: at the first cycle that differs.
     """
-    trace = Trace([], [])
-    # The handles below the public ones: a value as text, without building an object for each bit of each cycle.
-    read_valid = dut.out_valid._handle.get_signal_val_binstr
-    read_data = dut.out_data._handle.get_signal_val_binstr
-    add_valid, add_data = trace.valid.append, trace.data.append
+    driver, monitor = Driver(dut, bench.words), Monitor(dut)
     clock = Clock(dut.clk, CLOCK_NS, unit="ns", impl="gpi")
     clock.start()
     edge = FallingEdge(dut.clk)
     await edge
-    before: tuple[bool, bool, int] | tuple[None, None, None] = (None, None, None)
-    data_in = dut.in_data
-    for now in zip(schedule.rst.tolist(), schedule.valid.tolist(), schedule.event.tolist(), strict=True):
-        add_valid(read_valid())
-        add_data(read_data())
-        rst, valid, event = now
-        if rst != before[0]:
-            dut.rst.value = int(rst)
-        if valid != before[1]:
-            dut.in_valid.value = int(valid)
-        if event != before[2]:
-            data_in.value = words[event]
-        before = now
+    for cycle in zip(schedule.rst.tolist(), schedule.valid.tolist(), schedule.event.tolist(), strict=True):
+        monitor.sample()
+        driver.drive(cycle)
         await edge
     clock.stop()
-    return trace
-
-
-def check(bench: Bench, schedule: Schedule, trace: Trace, pattern: str) -> None:
-    """Compare every cycle of ``trace`` with what is due.
-
-    Raises:
-        AssertionError: at the first cycle that differs; the facts of the first failing test are left in ``mismatch.json``.
-    """
-    due = schedule.due(bench.latency)
-    valid = np.array(trace.valid)
-    wrong = np.flatnonzero(schedule.known() & (valid != np.where(due >= 0, "1", "0")))
-    if wrong.size:
-        _fail(
-            kind="latency",
-            pattern=pattern,
-            cycle=int(wrong[0]),
-            event=int(due[wrong[0]]),
-            out_valid=str(valid[wrong[0]]),
-            measured=_measured_latency(schedule, valid),
-        )
-    texts = [f"{word:0{bench.width}b}" for word in bench.expected]
-    for cycle in np.flatnonzero(due >= 0).tolist():
-        event = int(due[cycle])
-        if trace.data[cycle] != texts[event]:
-            _fail(
-                kind="value",
-                pattern=pattern,
-                cycle=cycle,
-                event=event,
-                expected=texts[event],
-                got=trace.data[cycle],
-            )
+    Checker(Model(bench, schedule), pattern).check(monitor)
+    return monitor
 
 
 def _measured_latency(schedule: Schedule, valid: npt.NDArray[np.str_]) -> int | None:

@@ -63,7 +63,8 @@ class Layer:
     """One node of the graph.
 
     Attributes:
-        kind: ``bitlinear``, ``linear``, ``requantize``, ``lookup``, ``maximum``, ``minimum``, ``magnitude``, ``shift_down`` or ``shift_up``.
+        kind: ``bitlinear``, ``linear``, ``requantize``, ``lookup``, ``maximum``, ``minimum``, ``magnitude``, ``shift_down``
+            or ``shift_up``.
         copies: how many times its module is there; all figures but the levels, depths and cycles are those of all of them.
         n_in: codes read by one copy.
         n_out: codes made by one copy.
