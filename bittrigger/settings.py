@@ -41,6 +41,7 @@ class Settings:
         latency_cycles: the most registers on a path; None allows what the smallest adder graphs take.
         register_weight: LUTs that a flip-flop counts for where one is traded for the other.
         reuse_factor: for each layer name the reuse factor of its HLS loop form; 1 is unrolled.
+        ii: clock cycles from one event to the next at least; above 1, layers that repeat are built in fewer copies.
         depth: the most adder levels of a layer; None leaves it to the solver.
         seed: of the solver's search; the same seed gives the same graph on every machine.
         adder_inputs: operands of the widest adders, 2 or 3; None leaves it to the part.
@@ -59,6 +60,7 @@ class Settings:
     latency_cycles: int | None = None
     register_weight: float = DEFAULT_REGISTER_WEIGHT
     reuse_factor: dict[str, int] = field(default_factory=dict)
+    ii: int = 1
     depth: int | None = None
     seed: int = 0
     adder_inputs: int | None = None
@@ -73,6 +75,7 @@ class Settings:
 
         _check_types(self)
         _check_tradeoff(self.latency_cycles, self.register_weight)
+        _check_interval(self.ii, self.latency_cycles)
         usable_ns(self.clock_mhz)
         _ = self.solver
         if self.budget is not None:
@@ -137,6 +140,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "latency_cycles": (int, type(None)),
     "register_weight": (int, float),
     "reuse_factor": (dict,),
+    "ii": (int,),
     "depth": (int, type(None)),
     "seed": (int,),
     "adder_inputs": (int, type(None)),
@@ -172,6 +176,16 @@ def _check_tradeoff(latency_cycles: int | None, register_weight: float) -> None:
     if not 0 <= register_weight <= MAX_REGISTER_WEIGHT:
         raise ConfigError(
             f"register weight {register_weight:g}; allowed are 0 to {MAX_REGISTER_WEIGHT:g} LUTs a flip-flop"
+        )
+
+
+def _check_interval(ii: int, latency_cycles: int | None) -> None:
+    if not 1 <= ii <= MAX_CYCLES:
+        raise ConfigError(f"initiation interval of {ii} cycles; allowed are 1 to {MAX_CYCLES}")
+    if ii > 1 and latency_cycles is not None:
+        raise ConfigError(
+            f"an initiation interval of {ii} cycles with a latency of {latency_cycles}; allowed is one of the two; leave out "
+            "the latency, which is then the least of the folded design"
         )
 
 

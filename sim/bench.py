@@ -29,6 +29,7 @@ class Bench:
         expected: ``out_data`` of each event according to the oracle.
         width: bits of ``out_data``.
         latency: cycles from ``in_valid`` to ``out_valid``.
+        ii: cycles from one event to the next at least.
         gapped: how many events, from the last backwards, are also sent with gaps.
         seed: of everything random.
     """
@@ -37,6 +38,7 @@ class Bench:
     expected: list[int]
     width: int
     latency: int
+    ii: int
     gapped: int
     seed: int
 
@@ -48,7 +50,7 @@ class Bench:
             [int.from_bytes(row.tobytes(), "little") for row in np.load(FOLDER / f"{name}.npy")]
             for name in ("words", "expected")
         )
-        return cls(words, expected, setup["width"], setup["latency"], setup["gapped"], setup["seed"])
+        return cls(words, expected, setup["width"], setup["latency"], setup["ii"], setup["gapped"], setup["seed"])
 
     def rng(self) -> np.random.Generator:
         """A fresh generator; each test draws the same numbers wherever it runs."""

@@ -19,7 +19,7 @@ BENCH = Bench.load()
 @cocotb.test()
 async def back_to_back(dut: HierarchyObject) -> None:
     """Every event, one a cycle: all bits, all latencies; the outputs are kept."""
-    plan = stimulus.back_to_back(len(BENCH.words), BENCH.latency)
+    plan = stimulus.back_to_back(len(BENCH.words), BENCH.latency, BENCH.ii)
     seen = await play(dut, BENCH, plan, "back_to_back")
     size = (BENCH.width + 7) // 8
     out = [int(seen.data[cycle], 2).to_bytes(size, "little") for cycle in np.flatnonzero(plan.due(BENCH.latency) >= 0)]
@@ -31,10 +31,10 @@ async def with_gaps(dut: HierarchyObject) -> None:
     """Events with random gaps between them and other data in the gaps."""
     events = len(BENCH.words)
     order = np.arange(events - BENCH.gapped, events)
-    await play(dut, BENCH, stimulus.with_gaps(order, events, BENCH.latency, BENCH.rng()), "with_gaps")
+    await play(dut, BENCH, stimulus.with_gaps(order, events, BENCH.latency, BENCH.rng(), BENCH.ii), "with_gaps")
 
 
 @cocotb.test()
 async def with_resets(dut: HierarchyObject) -> None:
     """Resets in mid-stream: what was in flight is gone, what follows is right."""
-    await play(dut, BENCH, stimulus.with_resets(len(BENCH.words), BENCH.latency, BENCH.rng()), "with_resets")
+    await play(dut, BENCH, stimulus.with_resets(len(BENCH.words), BENCH.latency, BENCH.rng(), BENCH.ii), "with_resets")

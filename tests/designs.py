@@ -150,7 +150,7 @@ def places():
 
 def build_of(pipeline, folder, *, synth=False):
     """A whole build of ``pipeline``, sealed; synthesised if told."""
-    settings = Settings(clock_mhz=pipeline.clock_mhz)
+    settings = Settings(clock_mhz=pipeline.clock_mhz, ii=pipeline.ii)
     write_firmware(pipeline, folder, settings)
     if synth:
         synthesize(pipeline, folder / "rtl", folder / "synth")

@@ -132,7 +132,7 @@ def load_build(folder: Path, *, sealed: bool = True) -> Build:
     except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise ConfigError(f"{path}: not readable ({str(error)[:300]}); convert the model again") from error
     graph, solved = load_design(folder / DESIGN)
-    schedule = Schedule(settings.clock_mhz, latency_cycles=latency)
+    schedule = Schedule(settings.clock_mhz, latency_cycles=latency, ii=settings.ii)
     return Build(folder, settings, seconds, schedule.apply(graph, solved), provenance)
 
 

@@ -33,7 +33,16 @@ STAGES = {
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option("--output", "-o", type=click.Path(path_type=Path), required=True, help="Folder of the build.")
 @design_options(
-    "part", "clock_mhz", "input_precision", "budget", "effort", "latency_cycles", "register_weight", "name", "logits"
+    "part",
+    "clock_mhz",
+    "input_precision",
+    "budget",
+    "effort",
+    "latency_cycles",
+    "register_weight",
+    "ii",
+    "name",
+    "logits",
 )
 @click.option(
     "--inputs", type=click.Path(path_type=Path), help="Real events to check and simulate: .npy, or 'x' in .npz."

@@ -84,7 +84,7 @@ def find(key: str, settings: Settings) -> Pipeline | None:
     try:
         latency, _, text = found.decode().partition("\n")
         graph, adders = parse_design(text, Path(DESIGNS.kind))
-        return Schedule(settings.clock_mhz, latency_cycles=int(latency)).apply(graph, adders)
+        return Schedule(settings.clock_mhz, latency_cycles=int(latency), ii=settings.ii).apply(graph, adders)
     except (ConfigError, ValueError):
         return None
 

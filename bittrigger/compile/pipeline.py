@@ -30,6 +30,6 @@ def create_pipeline(graph: Graph, settings: Settings) -> Pipeline:
         ConfigError: if the clock is too fast, or the latency less than any that was found.
     """
     if settings.latency_cycles is None:
-        return Schedule(settings.clock_mhz).apply(graph, solve_layers(graph, settings))
+        return Schedule(settings.clock_mhz, ii=settings.ii).apply(graph, solve_layers(graph, settings))
     weight = settings.register_weight
     return within_latency(graph, settings.clock_mhz, settings.latency_cycles, weight, settings.solver)

@@ -20,8 +20,9 @@ from bittrigger.ir.adders import Adder, AdderGraph, first_equals, live_values, v
 from bittrigger.ir.block_floating_point import MagnitudeOr, Scaling, ShiftDown, ShiftUp, limits
 from bittrigger.ir.extremum import Extremum, tournament
 from bittrigger.ir.fixed import Interval, Rounding
-from bittrigger.ir.graph import Linear, Lookup, Requantize, intervals
-from bittrigger.ir.pipeline import Module, Pipeline, kept_bits, last_reads, part_bits, vector_bits
+from bittrigger.ir.graph import Linear, Lookup, Requantize, intervals, operand
+from bittrigger.ir.pipeline import Module, Pipeline, kept_bits, last_reads, part_bits, stream_delays, vector_bits
+from bittrigger.ir.ports import common_type
 
 ROUNDING_LUTS = 2
 """LUTs that decide whether a code is rounded up. Source: 64 and 32 channels of a shift by 3, RND_CONV, in Yosys 0.70."""
@@ -75,9 +76,22 @@ class _Wire:
 
 def estimate(pipeline: Pipeline) -> tuple[dict[str, Cost], Cost]:
     """The cost of all copies of each module by name, and of the whole design, what lies in its top included."""
-    modules = {module.name: module_cost(module).times(module.copies) for module in pipeline.modules}
-    total = sum(modules.values(), Cost(0, _top_registers(pipeline)))
+    modules = {module.name: module_cost(module).times(module.instances) for module in pipeline.modules}
+    total = sum(modules.values(), Cost(0, _top_registers(pipeline))) + _folding(pipeline)
     return modules, total
+
+
+def _folding(pipeline: Pipeline) -> Cost:
+    """The queues in front of folded modules, and the registers in which their results gather."""
+    ranges, delays = intervals(pipeline.graph), stream_delays(pipeline)
+    cost = Cost(0, 0)
+    for module in pipeline.modules:
+        if module.is_folded:
+            cost += Cost(0, delays[module.node.name] * module.lanes * vector_bits(module.result))
+        if module.queue:
+            bits = len(module.source) * common_type(operand(module.node, ranges), 0).width
+            cost += Cost((module.copies - module.lanes) * bits, module.phases * module.lanes * bits)
+    return cost
 
 
 def module_cost(module: Module) -> Cost:  # noqa: PLR0911

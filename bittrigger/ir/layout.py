@@ -59,7 +59,7 @@ class Vectors:
             types={node.name: common_type(ranges[node.name], node.frac) for node in pipeline.graph.nodes},
             sizes={node.name: node.size for node in pipeline.graph.nodes},
             stages={port.name: 0 for port in pipeline.graph.inputs}
-            | {module.node.name: module.stop for module in pipeline.modules},
+            | {module.node.name: module.done for module in pipeline.modules},
         )
 
     def bus(self, node: str, name: str, copies: int = 1) -> Bus:

@@ -31,6 +31,8 @@ class Module:
         stop: stage in which its results are available, before the register that follows.
         stages: for a ``Linear`` node the stage of each adder, ``start <= stage <= stop``; for a ``ShiftDown`` the stage in
             which the codes are shifted, before they are rounded in ``stop``; for an ``Extremum`` that of each round but the last.
+        lanes: instances, where fewer are built than there are copies; else 0. All stages are those of the first copy then.
+        queue: whether the operands of the copies wait in a queue, which takes them a stage before ``start``.
     """
 
     design: str
@@ -41,6 +43,8 @@ class Module:
     start: int
     stop: int
     stages: tuple[int, ...]
+    lanes: int = 0
+    queue: bool = False
 
     @property
     def name(self) -> str:
@@ -74,8 +78,40 @@ class Module:
 
     @property
     def copies(self) -> int:
-        """Instances of the module."""
+        """How many times the layer is there."""
         return self.node.copies
+
+    @property
+    def is_folded(self) -> bool:
+        """Whether fewer instances than copies are built, and fed one after the other."""
+        return self.lanes > 0
+
+    @property
+    def instances(self) -> int:
+        """Instances of the module."""
+        return self.lanes or self.copies
+
+    @property
+    def phases(self) -> int:
+        """Cycles over which the copies are spread: copy ``lanes * n + m`` goes through instance ``m``, ``n`` cycles later."""
+        return -(-self.copies // self.instances)
+
+    @property
+    def done(self) -> int:
+        """The stage in which the results of all copies are available."""
+        return self.stop + self.phases - 1
+
+    @property
+    def reads(self) -> int | None:
+        """The stage in which the operands of all copies are read; None where they come copy by copy from a folded layer."""
+        if self.is_folded and not self.queue:
+            return None
+        return self.start - self.queue
+
+    @property
+    def queue_name(self) -> str:
+        """The module that feeds the instances, if there is a queue."""
+        return f"{self.design}_queue_{self.node.name}"
 
     @property
     def cycles(self) -> int:
@@ -91,7 +127,7 @@ class Pipeline:
         clock_mhz: the clock that the placement was made for.
         latency_cycles: rising edges from the one that follows valid inputs at the ports to the one after which the
             outputs can be read, so that ``latency_cycles`` registers lie on every path.
-        ii: initiation interval in cycles; always 1.
+        ii: initiation interval in cycles; more than 1 where layers are folded.
     """
 
     graph: Graph
@@ -104,7 +140,7 @@ class Pipeline:
         """The stage in which node ``name`` delivers its codes (inputs: 0)."""
         for module in self.modules:
             if module.node.name == name:
-                return module.stop
+                return module.done
         return 0
 
 
@@ -112,9 +148,23 @@ def last_reads(pipeline: Pipeline) -> dict[str, int]:
     """The last stage in which the codes of each port or operation are read, wires followed; those that leave: the latency."""
     last: dict[str, int] = {}
     for module in pipeline.modules:
-        for name in read_by(pipeline.graph, module.node.inputs):
-            last[name] = max(module.start, last.get(name, 0))
+        if module.reads is not None:
+            for name in read_by(pipeline.graph, module.node.inputs):
+                last[name] = max(module.reads, last.get(name, 0))
     return last | dict.fromkeys(read_by(pipeline.graph, pipeline.graph.outputs), pipeline.latency_cycles)
+
+
+def stream_delays(pipeline: Pipeline) -> dict[str, int]:
+    """How many registers the results of each folded module pass, copy by copy, until all are there or the next one reads them."""
+    together, modules = last_reads(pipeline), {module.node.name: module for module in pipeline.modules}
+    delays = {
+        name: module.phases - 1 if name in together else 0 for name, module in modules.items() if module.is_folded
+    }
+    for module in pipeline.modules:
+        if module.reads is None:
+            before = module.node.inputs[0]
+            delays[before] = max(delays[before], module.start - modules[before].stop)
+    return delays
 
 
 def kept_bits(node: Requantize | Lookup, source: Interval, result: Interval) -> int:

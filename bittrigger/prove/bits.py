@@ -5,7 +5,8 @@ Registers are wires here; that they stand in step is proven apart (``stages``).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from bittrigger.prove.aig import FALSE, TRUE, Aig, Vector, extended
 from bittrigger.prove.claims import Unproven
@@ -46,6 +47,39 @@ def literals(aig: Aig, netlist: Netlist, outputs: Bits) -> list[int]:
         for pin, values in _outputs(aig, cell, pins).items():
             nets.update(zip(cell.outputs.get(pin, ()), values, strict=False))
     return [nets[net] for net in outputs]
+
+
+def step(
+    aig: Aig, netlist: Netlist, driven: Mapping[int, int], state: Mapping[int, int], unknown: Callable[[], int]
+) -> tuple[dict[int, int], dict[int, int]]:
+    """The literals of all nets in a clock cycle, and those of the registers in the next one.
+
+    Args:
+        driven: literals of the nets of the inputs but the clock.
+        state: literals of the registers' outputs; those that are missing are ``unknown``.
+
+    Raises:
+        Unproven: if a cell is not known, lies on a loop, or delays by more than a cycle.
+    """
+    clock = clock_of(netlist)
+    held = [bit for cell in netlist.cells if cell.type in REGISTERS for bit in registers(cell, clock)]
+    nets = {0: FALSE, 1: FALSE ^ 1, **driven}
+    nets.update((bit.q, state[bit.q] if bit.q in state else unknown()) for bit in held)
+    rest = tuple(cell for cell in netlist.cells if cell.type not in REGISTERS)
+    given = {f"q{bit.q}": (bit.q,) for bit in held}
+    combinational = replace(netlist, cells=rest, inputs={**netlist.inputs, **given})
+    wanted = [*flat(netlist.outputs.values()), *(net for bit in held for net in (bit.d, bit.force))]
+    for cell in cone(combinational, wanted):
+        pins = {pin: [nets[net] for net in bits] for pin, bits in cell.inputs.items()}
+        for pin, values in _outputs(aig, cell, pins).items():
+            nets.update(zip(cell.outputs.get(pin, ()), values, strict=False))
+    after = {}
+    for bit in held:
+        if bit.cycles != 1:
+            raise Unproven(f"net {bit.q} lies {bit.cycles} cycles behind another; one is due", refuted=False)
+        d, forced = nets[bit.d], nets[bit.force]
+        after[bit.q] = aig.either(d, forced) if bit.value else aig.both(d, forced ^ 1)
+    return nets, after
 
 
 def _outputs(aig: Aig, cell: Cell, pins: dict[str, Vector]) -> dict[str, Vector]:

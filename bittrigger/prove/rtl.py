@@ -91,7 +91,10 @@ def collect_rtl(pipeline: Pipeline, result: Path) -> Rtl:
     modules = read_modules([result])
     if pipeline.graph.name not in modules:
         raise ToolError(f"Yosys found no module {pipeline.graph.name!r} in the Verilog; emit the design again")
-    return Rtl(modules, frozenset({module.name for module in pipeline.modules} | {pipeline.graph.name}))
+    own = {module.name for module in pipeline.modules} | {
+        module.queue_name for module in pipeline.modules if module.queue
+    }
+    return Rtl(modules, frozenset(own | {pipeline.graph.name}))
 
 
 def read_rtl(pipeline: Pipeline, sources: list[Path], work: Path) -> Rtl:

@@ -54,7 +54,7 @@ def _is_library(difference: str) -> bool:
 
 def _text_claim(copy: Copy) -> Claim:
     pipeline = copy.build.pipeline
-    names = frozenset({module.name for module in pipeline.modules})
+    names = frozenset(module_ports(pipeline, Vectors.of(pipeline), copy.build.folder / "rtl")) - {pipeline.graph.name}
 
     def check() -> str:
         texts = {}
@@ -99,6 +99,15 @@ def module_ports(pipeline: Pipeline, vectors: Vectors, rtl: Path) -> dict[str, P
     graph = pipeline.graph
     top = {"clk": 1, "rst": 1, "in_valid": 1, "in_data": bus_width(input_fields(graph))}
     found: dict[str, Pins] = {module.name: _ports(vectors, module, rtl) for module in pipeline.modules}
+    for module in pipeline.modules:
+        if module.queue:
+            (bus,) = vectors.operands(module)
+            found[module.queue_name] = {
+                "clk": ("input", 1),
+                "load": ("input", 1),
+                "x": ("input", module.copies * bus.width),
+                "y": ("output", module.lanes * bus.width),
+            }
     found[graph.name] = {
         **{name: ("input", width) for name, width in top.items()},
         "out_valid": ("output", 1),

@@ -19,6 +19,7 @@ from bittrigger.prove.elementwise import MOST_CODES, prove_channel
 from bittrigger.prove.equivalence import BEFORE, answers, pose, prove_equal, prove_wide_channel
 from bittrigger.prove.linear import prove_matrix, prove_verilog, prove_widths
 from bittrigger.prove.order import check_ports
+from bittrigger.prove.queue import prove_queue
 from bittrigger.prove.rtl import Rtl
 from bittrigger.prove.scaling import prove_scaling
 from bittrigger.prove.stages import prove_latency
@@ -82,6 +83,8 @@ def tasks(setting: Setting) -> Iterator[Task]:
         yield from _netlist_tasks(setting, setting.primitive)
     for module in setting.pipeline.modules:
         yield from _module_tasks(setting, module)
+        if module.queue:
+            yield from _queue_tasks(setting, module)
     yield from _top_tasks(setting)
 
 
@@ -149,6 +152,15 @@ def _prove_channels(setting: Setting, module: Module) -> str:
 
 def _prove_scaling(setting: Setting, module: Module, node: Scaling | Extremum) -> str:
     return prove_scaling(module, node, setting.vectors, setting.verilog(module), setting.scratch())
+
+
+def _queue_tasks(setting: Setting, module: Module) -> Iterator[Task]:
+    name, width = module.queue_name, setting.vectors.operands(module)[0].width
+    statement = f"each copy reads its operand in its cycle, if no event comes within {module.phases} cycles of the one before it"
+    method = "induction over the cycles, on symbols"
+    yield Task(name, "verilog", statement, method, lambda: prove_queue(module, width, setting.rtl.module(name)))
+    if setting.primitive is not None:
+        yield Task(name, "netlist", statement, method, lambda: prove_queue(module, width, setting.netlist(name)))
 
 
 def _top_tasks(setting: Setting) -> Iterator[Task]:

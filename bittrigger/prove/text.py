@@ -80,6 +80,7 @@ _STATEMENT = re.compile(
 )
 _NEXT = re.compile(rf"\s*(?P<name>{_NAME}) <=(?P<value>[^;]*);")
 _RESET = re.compile(rf"\s*if \(rst\) (?P<name>{_NAME}) <= \d+'d0;\s*else (?P=name) <=(?P<value>[^;]*);\s*")
+_LOAD = re.compile(rf"\s*if \(load\) (?P<name>{_NAME}) <=(?P<loaded>[^;]*);\s*else (?P=name) <=(?P<value>[^;]*);\s*")
 _PARAMETER = re.compile(r"\s*\.(\w+)\((?:\d+'b[01]+|\d+)\)\s*")
 _PIN = re.compile(r"\s*\.(\w+)\((.*?)\)\s*(?:,(?=\s*\.)|$)", re.DOTALL)
 _PLACE = re.compile(rf"\s*({_NAME})(?:\[(\d+)(?::(\d+))?\])?\s*")
@@ -245,6 +246,12 @@ def _check_block(scope: _Scope, block: str) -> None:
         scope.read("rst")
         scope.read(reset["value"])
         scope.drive(reset["name"], ("reg",))
+        return
+    load = _LOAD.fullmatch(block)
+    if load:
+        for expression in ("load", load["loaded"], load["value"]):
+            scope.read(expression)
+        scope.drive(load["name"], ("reg",))
         return
     place = 0
     while match := _NEXT.match(block, place):

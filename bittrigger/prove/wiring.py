@@ -43,8 +43,17 @@ def prove_wiring(pipeline: Pipeline, netlist: Netlist, *, pruned: bool = False) 
     pins = 0
     for module in pipeline.modules:
         for bus, node in zip(vectors.operands(module), dict.fromkeys(module.node.inputs), strict=True):
-            due = _due(pipeline, vectors, sources, node, module.start)
-            size = len(due) // module.copies
+            if not module.is_folded:
+                due = _due(pipeline, vectors, sources, node, module.start)
+            elif module.queue:
+                pins += _check_queue(tracer, netlist, module, _due(pipeline, vectors, sources, node, module.start - 1))
+                head = _queue_cell(netlist, module).outputs["y"]
+                due = [(net, 0) for net in head]
+            else:
+                before = next(made for made in pipeline.modules if made.node.name == node)
+                delay = module.start - before.stop
+                due = [(net, delay) for k in range(before.lanes) for net in instances[before.name][k].outputs["y"]]
+            size = len(due) // module.instances
             for k, cell in instances[module.name].items():
                 if "clk" in cell.inputs and cell.inputs["clk"] != (clock_of(netlist),):
                     raise Unproven(f"module {module.name} is not clocked by clk")
@@ -80,11 +89,11 @@ def _instances(pipeline: Pipeline, netlist: Netlist, *, pruned: bool) -> dict[st
     instances = {}
     for module in pipeline.modules:
         cells = found[module.name]
-        copies = {_copy(cell): cell for cell in cells} if module.copies > 1 else dict(enumerate(cells))
-        due = range(module.copies)
-        if len(copies) != len(cells) or copies.keys() - set(due) or (not pruned and len(copies) != module.copies):
+        copies = {_copy(cell): cell for cell in cells} if module.instances > 1 else dict(enumerate(cells))
+        due = range(module.instances)
+        if len(copies) != len(cells) or copies.keys() - set(due) or (not pruned and len(copies) != module.instances):
             raise Unproven(
-                f"module {module.name} occurs {len(cells)} times in the top; it is due {module.copies} times"
+                f"module {module.name} occurs {len(cells)} times in the top; it is due {module.instances} times"
             )
         instances[module.name] = copies
     return instances
@@ -108,7 +117,11 @@ def _sources(
     for module in pipeline.modules:
         width, cells = len(module.result) * vectors.types[module.node.name].width, instances[module.name]
         sources[module.node.name] = tuple(
-            net for k in range(module.copies) for net in (cells[k].outputs["y"] if k in cells else (_ABSENT,) * width)
+            net
+            for k in range(module.copies)
+            for net in (
+                cells[k % module.instances].outputs["y"] if k % module.instances in cells else (_ABSENT,) * width
+            )
         )
     return sources
 
@@ -122,11 +135,41 @@ def _due(pipeline: Pipeline, vectors: Vectors, sources: dict[str, Bits], node: s
             due += [(LOW, None)] * element.width
             continue
         name = found.nodes[source]
-        own, delay = vectors.types[name], stage - vectors.stages[name]
+        own, delay = vectors.types[name], stage - _born(pipeline, vectors, name, index)
         nets = sources[name][own.width * index : own.width * (index + 1)]
         above = (nets[-1], delay) if own.signed else (LOW, None)
         due += [(net, delay) for net in nets[: element.width]] + [above] * (element.width - own.width)
     return due
+
+
+def _born(pipeline: Pipeline, vectors: Vectors, name: str, index: int) -> int:
+    """The stage in which code ``index`` of a node comes into being; those of a folded module follow each other."""
+    module = next((made for made in pipeline.modules if made.node.name == name), None)
+    if module is None or not module.is_folded:
+        return vectors.stages[name]
+    return module.stop + index // len(module.result) // module.lanes
+
+
+def _queue_cell(netlist: Netlist, module: Module) -> Cell:
+    """The queue of a folded module."""
+    cells = [cell for cell in netlist.cells if cell.type == module.queue_name]
+    if len(cells) != 1:
+        raise Unproven(f"module {module.queue_name} occurs {len(cells)} times in the top; it is due once")
+    return cells[0]
+
+
+def _check_queue(tracer: Tracer, netlist: Netlist, module: Module, due: list[_Due]) -> int:
+    """Check that the queue of a folded module takes the operands of all copies of an event, when they are there."""
+    cell = _queue_cell(netlist, module)
+    if cell.inputs["clk"] != (clock_of(netlist),):
+        raise Unproven(f"module {module.queue_name} is not clocked by clk")
+    (load,) = cell.inputs["load"]
+    trail = tracer.trail(load)
+    if (trail.origin,) != netlist.inputs["in_valid"] or trail.cycles != module.start - 1:
+        raise Unproven(f"module {module.queue_name} is not loaded when its event is there")
+    if set(trail.resets) - set(netlist.inputs["rst"]):
+        raise Unproven(f"load of {module.queue_name} is reset by something else than rst")
+    return 1 + _check(tracer, cell.inputs["x"], due, f"x of {cell.name}")
 
 
 def _check(tracer: Tracer, found: Bits, wanted: list[_Due], what: str) -> int:

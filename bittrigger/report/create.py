@@ -118,16 +118,17 @@ def _layer(module: Module, cost: Cost, synthesis: Synthesis | None) -> Layer:
         name=node.name,
         kind=module.kind,
         copies=copies,
+        instances=module.instances,
         n_in=len(module.source),
         n_out=len(module.result),
         zeros=copies * (int(weights.size) - non_zeros),
         non_zeros=copies * non_zeros,
         multiplications_avoided=copies * int(weights.size),
-        adders=copies * sum(max(1, adder.operands - 1) for adder in graph.adders) if graph else 0,
+        adders=module.instances * sum(max(1, adder.operands - 1) for adder in graph.adders) if graph else 0,
         adder_depth=depth(graph) if graph else 0,
         latency_cycles=_rtl(module.cycles),
         estimate=_estimated(cost),
-        synth=_synthesised(synthesis.modules[module.name].times(copies), synthesis.version)
+        synth=_synthesised(synthesis.modules[module.name].times(module.instances), synthesis.version)
         if synthesis
         else _synthesised(None, ""),
     )

@@ -63,9 +63,10 @@ class Layer:
     """One node of the graph.
 
     Attributes:
-        kind: ``bitlinear``, ``linear``, ``requantize``, ``lookup``, ``maximum``, ``minimum``, ``magnitude``, ``shift_down``
-            or ``shift_up``.
-        copies: how many times its module is there; all figures but the levels, depths and cycles are those of all of them.
+        kind: ``bitlinear``, ``linear``, ``requantize``, ``lookup``, ``maximum``, ``minimum``, ``magnitude``,
+            ``shift_down`` or ``shift_up``.
+        copies: how many times the layer is there; weights are those of all of them.
+        instances: how many of them are built, one after the other where these are fewer; resources and adders are those of all.
         n_in: codes read by one copy.
         n_out: codes made by one copy.
         zeros: weights that are zero; 0 for nodes without weights. A scale for each channel has one weight a channel.
@@ -80,6 +81,7 @@ class Layer:
     name: str
     kind: str
     copies: int
+    instances: int
     n_in: int
     n_out: int
     zeros: int

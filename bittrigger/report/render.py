@@ -60,7 +60,8 @@ def _tool(figure: Figure) -> str:
 def _shape(layer: Layer) -> str:
     """Codes in and out, and how many times."""
     shape = f"{layer.n_in} x {layer.n_out}"
-    return f"{layer.copies} of {shape}" if layer.copies > 1 else shape
+    folded = f" in {layer.instances}" if layer.instances < layer.copies else ""
+    return f"{layer.copies} of {shape}{folded}" if layer.copies > 1 else shape
 
 
 def _layer_row(layer: Layer) -> tuple[str, ...]:

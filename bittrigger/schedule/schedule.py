@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from bittrigger.device.timing import (
     DEFAULT_DELAYS,
@@ -18,6 +20,7 @@ from bittrigger.ir.graph import Graph, Input, Linear, Lookup, Requantize, copy_o
 from bittrigger.ir.pipeline import Module, Pipeline
 from bittrigger.ir.routes import read_by
 from bittrigger.ir.wire import Wire
+from bittrigger.schedule.fold import Fold, folds
 from bittrigger.schedule.retime import Stages, place_registers
 
 
@@ -61,13 +64,16 @@ class Schedule:
 
     Attributes:
         latency_cycles: registers on every path; None takes as few as the clock allows.
-        fewest_registers: whether registers are placed where they are fewest; if not, everything comes as soon as can be.
+        fewest_registers: whether registers are placed where they are fewest; if not, or where layers are folded, everything comes
+            as soon as can be.
+        ii: cycles from one event to the next at least; layers that repeat are folded where that saves LUTs.
     """
 
     clock_mhz: float
     model: DelayModel = DEFAULT_DELAYS
     latency_cycles: int | None = None
     fewest_registers: bool = True
+    ii: int = 1
 
     def apply(self, graph: Graph, adders: dict[str, AdderGraph]) -> Pipeline:
         """The pipeline of ``graph`` with the fewest register bits.
@@ -79,9 +85,12 @@ class Schedule:
             ConfigError: if the clock is too fast for a single operation, or the latency less than the network takes.
         """
         budget_ns = usable_ns(self.clock_mhz, self.model)
-        soonest = self._soonest(graph, adders, budget_ns)
+        folded = folds(graph, adders, self.ii)
+        soonest = self._soonest(graph, adders, budget_ns, folded)
         leaving = read_by(graph, graph.outputs)
-        least = 1 + max((stop for name, (_, stop, _) in soonest.items() if name in leaving), default=0)
+        least = 1 + max(
+            (stop + _wait(graph, name, folded) for name, (_, stop, _) in soonest.items() if name in leaving), default=0
+        )
         latency = least if self.latency_cycles is None else self.latency_cycles
         if latency < least:
             raise ConfigError(
@@ -89,7 +98,7 @@ class Schedule:
                 "allow more cycles, or take a slower clock"
             )
         stages = soonest
-        if self.fewest_registers:
+        if self.fewest_registers and not folded:
             stages = place_registers(graph, adders, latency, budget_ns, self.model) or soonest
         ranges = intervals(graph)
         modules = tuple(
@@ -100,21 +109,31 @@ class Schedule:
                 copy_operand(node, ranges),
                 of_one_copy(ranges[node.name], node.copies),
                 *stages[node.name],
+                **_folding(folded.get(node.name)),
             )
             for node in graph.nodes
             if not isinstance(node, Input | Wire)
         )
-        return Pipeline(graph, modules, self.clock_mhz, latency)
+        return Pipeline(graph, modules, self.clock_mhz, latency, self.ii if folded else 1)
 
-    def _soonest(self, graph: Graph, adders: dict[str, AdderGraph], budget_ns: float) -> Stages:
+    def _soonest(
+        self, graph: Graph, adders: dict[str, AdderGraph], budget_ns: float, folded: Mapping[str, Fold]
+    ) -> Stages:
         """Everything in the first stage in which its operands are there and its logic fits."""
         ranges = intervals(graph)
         done = {port.name: Moment(0, 0.0) for port in graph.inputs}
+        first: dict[str, Moment] = {}  # when the first copies of a folded layer are there
         placed: Stages = {}
         for node in graph.nodes:
             if isinstance(node, Input | Wire):
                 continue
-            start = max((done[name] for name in read_by(graph, node.inputs)), default=Moment(0, 0.0))
+            fold = folded.get(node.name)
+            if fold is not None and not fold.queue:
+                start = first[node.inputs[0]]
+            else:
+                start = max((done[name] for name in read_by(graph, node.inputs)), default=Moment(0, 0.0))
+            if fold is not None and fold.queue:
+                start = Moment(start.stage + 1, 0.0)
             stages: tuple[int, ...] = ()
             if isinstance(node, Linear):
                 stages, end = place_adders(adders[node.name], start, budget_ns, self.model)
@@ -124,6 +143,19 @@ class Schedule:
                 delays_ns = part_delays_ns(node, copy_operand(node, ranges), self.model)
                 *firsts, end = place_parts(delays_ns, start, budget_ns)
                 stages = tuple(moment.stage for moment in firsts)
-            done[node.name] = end
+            first[node.name] = end
+            done[node.name] = Moment(end.stage + _wait(graph, node.name, folded), end.spent_ns)
             placed[node.name] = (start.stage, end.stage, stages)
         return placed
+
+
+def _wait(graph: Graph, name: str, folded: Mapping[str, Fold]) -> int:
+    """Cycles from the first to the last copy of a layer."""
+    node = graph[name]
+    if name not in folded or isinstance(node, Input | Wire):
+        return 0
+    return -(-node.copies // folded[name].lanes) - 1
+
+
+def _folding(fold: Fold | None) -> dict[str, Any]:
+    return {} if fold is None else {"lanes": fold.lanes, "queue": fold.queue}

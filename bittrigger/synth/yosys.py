@@ -74,7 +74,8 @@ def tool_version() -> str:
 
 def netlist_files(pipeline: Pipeline, folder: Path) -> list[Path]:
     """The netlist of each module, the top last, that ``synthesize`` leaves in ``folder``."""
-    names = [*dict.fromkeys(module.name for module in pipeline.modules), pipeline.graph.name]
+    queues = [module.queue_name for module in pipeline.modules if module.queue]
+    names = [*dict.fromkeys(module.name for module in pipeline.modules), *queues, pipeline.graph.name]
     return [folder / f"{name}.json" for name in names]
 
 

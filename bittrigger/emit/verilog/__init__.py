@@ -56,6 +56,9 @@ def emit_verilog(pipeline: Pipeline, folder: Path) -> tuple[Path, ...]:
     texts = {name: render("top.sv.j2", **top_view(pipeline, vectors, clocked))}
     for module in pipeline.modules:
         texts[module.name] = _module_text(vectors, module, bodies[module.name])
+    for module in pipeline.modules:
+        if module.queue:
+            texts[module.queue_name] = _queue_text(vectors, module)
     used = [stem for stem in LIBRARY if any(f"{stem} #(" in text for text in texts.values())]
     for stem in used:
         texts[stem] = (folder_of("firmware") / f"{stem}.sv").read_text(encoding="utf-8")
@@ -70,6 +73,20 @@ def _module_text(vectors: Vectors, module: Module, body: Body) -> str:
     buses, result = vectors.operands(module), vectors.result(module)
     widest = max(bus.width for bus in (*buses, result))
     return render("module.sv.j2", module=module, buses=buses, result=result, body=body, digits=len(str(widest - 1)))
+
+
+def _queue_text(vectors: Vectors, module: Module) -> str:
+    (bus,) = vectors.operands(module)
+    return render(
+        "queue.sv.j2",
+        name=module.queue_name,
+        module=module.name,
+        copies=module.copies,
+        lanes=module.lanes,
+        phases=module.phases,
+        width=bus.width,
+        digits=len(str(module.copies * bus.width - 1)),
+    )
 
 
 def _body(vectors: Vectors, module: Module) -> Body:

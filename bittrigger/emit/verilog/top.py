@@ -10,7 +10,7 @@ import numpy as np
 from bittrigger.emit.verilog.operand_buses import ELEMENT, INSTANCE, Places, Source, pieces, regular
 from bittrigger.ir.graph import Graph, Input
 from bittrigger.ir.layout import Bus, Vectors
-from bittrigger.ir.pipeline import Module, Pipeline, last_reads
+from bittrigger.ir.pipeline import Module, Pipeline, last_reads, stream_delays
 from bittrigger.ir.ports import input_fields
 from bittrigger.ir.routes import route
 from bittrigger.ir.wire import Wire
@@ -34,6 +34,27 @@ class _Operand:
 
 
 @dataclass(frozen=True)
+class _Stream:
+    """The results of a folded module, some copies at a time.
+
+    Attributes:
+        name: the bus of those that are there now.
+        delays: registers as ``(name, next)``.
+        gathered: the parts that all codes consist of, the first lowest; empty where nothing reads them together.
+        queue: the module that feeds the instances and its connections; None where these come from the layer before.
+        head: the bus that the queue drives, and its width.
+    """
+
+    name: str
+    width: int
+    delays: tuple[tuple[str, str], ...]
+    gathered: tuple[str, ...]
+    queue: str | None
+    connections: tuple[tuple[str, str], ...]
+    head: tuple[str, int]
+
+
+@dataclass(frozen=True)
 class _Vector:
     """The codes of one node in the top: where they come from and the registers that they pass.
 
@@ -51,6 +72,7 @@ class _Vector:
     connections: tuple[tuple[str, str], ...]
     operands: tuple[_Operand, ...]
     delays: tuple[tuple[str, str], ...]
+    stream: _Stream | None = None
 
 
 @dataclass(frozen=True)
@@ -72,7 +94,14 @@ def _connected(
 ) -> tuple[list[tuple[str, str]], list[_Operand]]:
     """The connections of an instance of ``module``, and the buses that are put together for it."""
     pairs = [("clk", "clk")] if clocked else []
-    operands = []
+    operands: list[_Operand] = []
+    if module.is_folded:
+        (bus,), result, name = vectors.operands(module), vectors.result(module), module.node.name
+        before = module.node.inputs[0]
+        read = f"{name}_head" if module.queue else _flowing(pipeline, before, module.start)
+        parts = [(read, bus), (f"{name}_stream", result)]
+        x, y = (text + (_lane(vector) if module.lanes > 1 else "") for text, vector in parts)
+        return [*pairs, (bus.name, x), ("y", y)], operands
     names = tuple(dict.fromkeys(module.node.inputs))
     for bus, node in zip(vectors.operands(module), names, strict=True):
         if isinstance(pipeline.graph[node], Wire):
@@ -87,24 +116,67 @@ def _connected(
     return [*pairs, ("y", name + part)], operands
 
 
+def _lane(bus: Bus) -> str:
+    """The part-select of an instance."""
+    return Places(0, bus.size, 1).instance(bus.element.width, bus.size)
+
+
+def _flowing(pipeline: Pipeline, name: str, stage: int) -> str:
+    """The results of a folded module as the next one reads them, copy by copy."""
+    delay = stage - next(module.stop for module in pipeline.modules if module.node.name == name)
+    return f"{name}_stream_d{delay}" if delay else f"{name}_stream"
+
+
+def _stream(pipeline: Pipeline, vectors: Vectors, module: Module) -> tuple[_Stream, list[_Operand]]:
+    """What stands around a folded module, and the bus that is put together for its queue."""
+    (bus,), result, name = vectors.operands(module), vectors.result(module), module.node.name
+    names = [f"{name}_stream", *(f"{name}_stream_d{k + 1}" for k in range(stream_delays(pipeline)[name]))]
+    gathered: list[str] = []
+    if name in last_reads(pipeline):
+        rest = (module.copies - (module.phases - 1) * module.lanes) * result.width
+        gathered = [*reversed(names[1 : module.phases]), f"{names[0]}[{rest - 1}:0]"]
+    connections: list[tuple[str, str]] = []
+    operands: list[_Operand] = []
+    if module.queue:
+        stage, before = module.start - 1, module.node.inputs[0]
+        if isinstance(pipeline.graph[before], Wire):
+            signal, operand = _wired(pipeline, vectors, module, before, bus, alone=True)
+            operands += [operand] if operand else []
+        else:
+            signal = _at(before, stage - vectors.stages[before])
+        load = f"valid[{stage - 1}]" if stage else "in_valid"
+        connections = [("clk", "clk"), ("load", load), ("x", signal), ("y", f"{name}_head")]
+    made = _Stream(
+        names[0],
+        module.lanes * result.width,
+        tuple(zip(names[1:], names, strict=False)),
+        tuple(gathered),
+        module.queue_name if module.queue else None,
+        tuple(connections),
+        (f"{name}_head", module.lanes * bus.width),
+    )
+    return made, operands
+
+
 def _wired(
     pipeline: Pipeline, vectors: Vectors, module: Module, node: str, bus: Bus, *, alone: bool
 ) -> tuple[str, _Operand | None]:
-    """What an instance of ``module`` reads of the wire ``node``, and the bus that is put together for it, if any."""
+    """What an instance of ``module``, or its queue, reads of the wire ``node``, and the bus that is put together, if any."""
+    stage = module.start - module.queue
 
     def source(name: str) -> Source:
-        return Source(_at(name, module.start - vectors.stages[name]), vectors.types[name])
+        return Source(_at(name, stage - vectors.stages[name]), vectors.types[name])
 
     found = route(pipeline.graph, (node,))
     places = regular(found, module.copies) if module.copies > 1 else None
     own, width, copies = Places(0, bus.size, 1), bus.element.width, module.copies
     name = f"{module.node.name}_operand" + ("" if alone else f"_{node}")
-    signal = name + (own.instance(width, bus.size) if copies > 1 else "")
+    signal = name + (own.instance(width, bus.size) if copies > 1 and not module.is_folded else "")
     parts: tuple[str, ...] = ()
     element = None
     if places is not None and source(found.nodes[0]).element == bus.element:
         base = source(found.nodes[0]).name
-        if places.stride == 1 or bus.size == 1:
+        if (places.stride == 1 or bus.size == 1) and not module.is_folded:
             return base + places.instance(width, bus.size), None
         element = (own.element(width), base + places.element(width))
     else:
@@ -127,10 +199,10 @@ def _slices(graph: Graph, port: Input, width: int) -> str:
 def _signals(pipeline: Pipeline, vectors: Vectors, clocked: set[str]) -> list[_Vector]:
     """What the top declares for each node, in the order of the graph."""
     makers = {module.node.name: module for module in pipeline.modules}
-    last = last_reads(pipeline)
+    last, folded = last_reads(pipeline), stream_delays(pipeline)
     signals = []
     for node in pipeline.graph.nodes:
-        if node.name not in last:
+        if node.name not in last and node.name not in folded:
             continue
         stage = vectors.stages[node.name]
         bus = vectors.bus(node.name, _at(node.name, 0))
@@ -138,7 +210,10 @@ def _signals(pipeline: Pipeline, vectors: Vectors, clocked: set[str]) -> list[_V
         connections, operands = (
             _connected(pipeline, vectors, maker, clocked=maker.name in clocked) if maker else ([], [])
         )
-        delays = [(_at(node.name, k + 1), _at(node.name, k)) for k in range(last[node.name] - stage)]
+        stream = None
+        if maker and maker.is_folded:
+            stream, operands = _stream(pipeline, vectors, maker)
+        delays = [(_at(node.name, k + 1), _at(node.name, k)) for k in range(last.get(node.name, stage) - stage)]
         signals.append(
             _Vector(
                 bus=bus,
@@ -148,6 +223,7 @@ def _signals(pipeline: Pipeline, vectors: Vectors, clocked: set[str]) -> list[_V
                 connections=tuple(connections),
                 operands=tuple(operands),
                 delays=tuple(delays),
+                stream=stream,
             )
         )
     return signals
@@ -181,7 +257,7 @@ def _unread(pipeline: Pipeline, vectors: Vectors) -> list[str]:
     """Buses of which some bits are read by nothing: the last ones in a chain of registers, of which wires take a part."""
     last = last_reads(pipeline)
     bits: dict[str, dict[int, int]] = {name: {} for name in last}
-    readers = [(module.node.inputs, module.start) for module in pipeline.modules]
+    readers = [(module.node.inputs, module.reads) for module in pipeline.modules if module.reads is not None]
     for names, stage in (*readers, (pipeline.graph.outputs, pipeline.latency_cycles)):
         for node in names:
             found, width = route(pipeline.graph, (node,)), vectors.types[node].width

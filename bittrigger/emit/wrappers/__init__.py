@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bittrigger.emit.render import render, write_changed
 from bittrigger.emit.wrappers.stream import Stream, to_beats
-from bittrigger.errors import UnsupportedModelError
+from bittrigger.errors import ConfigError, UnsupportedModelError
 from bittrigger.ir.pipeline import Pipeline
 from bittrigger.ir.ports import bus_width, input_fields, output_fields
 from bittrigger.patterns.design import Payload
@@ -76,6 +76,7 @@ def emit_axis(pipeline: Pipeline, options: AxisOptions, folder: Path) -> tuple[P
         UnsupportedModelError: if the design has a module of the wrapper's name.
     """
     inputs, outputs = axis_streams(pipeline, options)
+    _check_interval(pipeline, inputs.beats, "beats")
     widest = max(inputs.beat_bits, outputs.beat_bits) - 1
     text = render(
         "wrap_axis.sv.j2",
@@ -101,6 +102,7 @@ def emit_emp(pipeline: Pipeline, payload: Payload, folder: Path) -> tuple[Path, 
         UnsupportedModelError: if the design has a module of the wrapper's name.
     """
     inputs, outputs, spec = payload.inputs, payload.outputs, payload.spec
+    _check_interval(pipeline, inputs.words, "words of each link")
     facts = {
         **_common(pipeline, 64 * max(inputs.links, outputs.links) - 1),
         "inputs": inputs,
@@ -114,6 +116,15 @@ def emit_emp(pipeline: Pipeline, payload: Payload, folder: Path) -> tuple[Path, 
     name = f"{pipeline.graph.name}_emp"
     texts = {".sv": render("wrap_emp.sv.j2", **facts), "_links.vhd": render("wrap_emp.vhd.j2", **facts)}
     return _write(pipeline, folder, name, texts, _EMP_LIBRARY)
+
+
+def _check_interval(pipeline: Pipeline, cycles: int, what: str) -> None:
+    """Refuse a wrapper that could gather an event sooner than a folded design takes one."""
+    if cycles < pipeline.ii:
+        raise ConfigError(
+            f"design {pipeline.graph.name!r} takes an event every {pipeline.ii} cycles, and the wrapper gathers one in {cycles} "
+            f"{what}; allowed are at least {pipeline.ii}; take narrower or fewer links, or convert with a smaller --ii"
+        )
 
 
 def _common(pipeline: Pipeline, widest: int) -> dict[str, object]:

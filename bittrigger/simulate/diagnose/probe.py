@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from bittrigger.ir.fixed import IntArray
-from bittrigger.ir.graph import Input, intervals
-from bittrigger.ir.pipeline import Pipeline
+from bittrigger.ir.graph import intervals
+from bittrigger.ir.pipeline import Pipeline, last_reads
 from bittrigger.ir.ports import common_type
 from bittrigger.simulate.simulators import stimulus
 from bittrigger.simulate.simulators.harness import FieldRow, play
@@ -18,7 +18,7 @@ from bittrigger.simulate.simulators.waves import wave_format
 
 
 def layer_codes(pipeline: Pipeline, folder: Path, cache: Path, codes: IntArray, wave: Path) -> Mapping[str, IntArray]:
-    """The codes of every node but the inputs, `(events, size)`, as the emitted SystemVerilog gives them back to back.
+    """The codes of every module, those of all copies together, `(events, size)`, as the emitted SystemVerilog gives them.
 
     Args:
         folder: holds the SystemVerilog.
@@ -32,7 +32,8 @@ def layer_codes(pipeline: Pipeline, folder: Path, cache: Path, codes: IntArray, 
     """
     graph = pipeline.graph
     ranges = intervals(graph)
-    nodes = [node for node in graph.nodes if not isinstance(node, Input)]
+    read = last_reads(pipeline)
+    nodes = [module.node for module in pipeline.modules if module.node.name in read]
     names = [f"{node.name}_codes" for node in nodes]
     probes = [Probe(name, f"{graph.name}__DOT__{name}", node.size) for name, node in zip(names, nodes, strict=True)]
     kind = wave_format()
@@ -41,13 +42,13 @@ def layer_codes(pipeline: Pipeline, folder: Path, cache: Path, codes: IntArray, 
     for node in nodes:
         element = common_type(ranges[node.name], node.frac)
         fields += [(lane * element.width, element.width, element.signed) for lane in range(node.size)]
-    plan = stimulus.back_to_back(len(codes), pipeline.latency_cycles)
+    plan = stimulus.back_to_back(len(codes), pipeline.latency_cycles, pipeline.ii)
     codes = np.ascontiguousarray(codes, dtype=np.int64)
     probed = play(library, pipeline, plan, codes, seed=1, probes=fields, wave=wave.with_suffix(kind.suffix)).probed
     first = int(np.flatnonzero(plan.valid)[0])
     result, start = {}, 0
     for node in nodes:
         cycle = first + pipeline.source_stage(node.name)
-        result[node.name] = probed[cycle : cycle + len(codes), start : start + node.size]
+        result[node.name] = probed[cycle : cycle + pipeline.ii * len(codes) : pipeline.ii, start : start + node.size]
         start += node.size
     return result

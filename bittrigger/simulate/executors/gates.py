@@ -60,7 +60,7 @@ class GateSim:
             ToolError: if the netlist is absent, or holds what a pipeline cannot.
             MismatchError: if ``out_valid`` is not high in exactly the cycles in which results are due.
         """
-        step = max(1, BLOCK - 1 - self.pipeline.latency_cycles)
+        step = max(1, (BLOCK - 1 - self.pipeline.latency_cycles) // self.pipeline.ii)
         blocks = [self._run_block(codes[start : start + step]) for start in range(0, codes.shape[0], step)]
         if not blocks:
             return np.empty((0, self.pipeline.graph.n_outputs), dtype=np.int64)
@@ -82,7 +82,8 @@ class GateSim:
             kind = common_type(ranges[name], graph[name].frac)
             if len(buses.get(f"{name}_codes", ())) == graph[name].size * kind.width:
                 fields = tuple(Field(name, k, k * kind.width, kind) for k in range(graph[name].size))
-                bits = _cycles(outputs[f"{name}_codes"])[1 + module.stop : 1 + module.stop + len(codes)]
+                first = 1 + module.done
+                bits = _cycles(outputs[f"{name}_codes"])[self._slots(first, len(codes))]
                 found[name] = unpack(np.packbits(bits, axis=1, bitorder="little"), fields)
         return found
 
@@ -91,28 +92,32 @@ class GateSim:
         outputs = self._drive(self.program, codes)
         cycles = outputs["out_valid"].shape[1] * 64
         due = np.zeros(cycles, dtype=np.uint8)
-        due[1 + latency : 1 + latency + events] = 1
+        due[self._slots(1 + latency, events)] = 1
         wrong = np.flatnonzero(_cycles(outputs["out_valid"])[:, 0] != due)
         if wrong.size:
             raise MismatchError(
-                f"gates: out_valid is {1 - due[wrong[0]]} in cycle {wrong[0]}; reset was in cycle 0, the events entered in "
-                f"cycles 1 to {events}, and the latency is {latency} cycles"
+                f"gates: out_valid is {1 - due[wrong[0]]} in cycle {wrong[0]}; reset was in cycle 0, {events} events "
+                f"entered from cycle 1 on, {self.pipeline.ii} cycles apart, and the latency is {latency} cycles"
             )
-        bits = _cycles(outputs["out_data"])[1 + latency : 1 + latency + events]
+        bits = _cycles(outputs["out_data"])[self._slots(1 + latency, events)]
         return unpack(np.packbits(bits, axis=1, bitorder="little"), output_fields(self.pipeline.graph))
+
+    def _slots(self, first: int, events: int) -> slice:
+        """The cycles of as many events, the first one's being ``first``."""
+        return slice(first, first + events * self.pipeline.ii, self.pipeline.ii)
 
     def _drive(self, program: Program, codes: IntArray) -> dict[str, Words]:
         """What ``program`` gives for a cycle of reset, then one event every cycle, then empty cycles."""
         events, latency = codes.shape[0], self.pipeline.latency_cycles
-        cycles = -(-(1 + events + latency) // 64) * 64
+        cycles = -(-(1 + events * self.pipeline.ii + latency) // 64) * 64
         width = len(program.netlist.inputs["in_data"])
         data = np.zeros((cycles, width), dtype=np.uint8)
         words = pack(codes, input_fields(self.pipeline.graph))
-        data[1 : 1 + events] = np.unpackbits(words, axis=1, bitorder="little")[:, :width]
+        data[self._slots(1, events)] = np.unpackbits(words, axis=1, bitorder="little")[:, :width]
         reset = np.zeros((cycles, 1), dtype=np.uint8)
         reset[0] = 1
         valid = np.zeros((cycles, 1), dtype=np.uint8)
-        valid[1 : 1 + events] = 1
+        valid[self._slots(1, events)] = 1
         return program.run({"in_data": _histories(data), "rst": _histories(reset), "in_valid": _histories(valid)})
 
 

@@ -137,6 +137,7 @@ class RtlSim:
         setup = {
             "width": bus_width(output_fields(graph)),
             "latency": self.pipeline.latency_cycles,
+            "ii": self.pipeline.ii,
             "gapped": min(len(stimulus), _GAPPED_EVENTS),
             "seed": self.seed,
         }

@@ -74,7 +74,7 @@ class RtlFast:
         def stream(start: int) -> None:
             part = codes[start : start + BLOCK]
             results[start : start + BLOCK] = self._play(
-                stimulus.back_to_back(len(part), latency), part, f"back_to_back from event {start}"
+                stimulus.back_to_back(len(part), latency, self.pipeline.ii), part, f"back_to_back from event {start}"
             )
 
         with ThreadPoolExecutor(self.jobs or os.cpu_count() or 1) as pool:
@@ -87,8 +87,8 @@ class RtlFast:
         events, latency = codes.shape[0], self.pipeline.latency_cycles
         rng = np.random.default_rng(self.seed)
         plans = {
-            "with_gaps": stimulus.with_gaps(np.arange(events), events, latency, rng),
-            "with_resets": stimulus.with_resets(events, latency, rng),
+            "with_gaps": stimulus.with_gaps(np.arange(events), events, latency, rng, self.pipeline.ii),
+            "with_resets": stimulus.with_resets(events, latency, rng, self.pipeline.ii),
         }
         for pattern, plan in plans.items():
             found = self._play(plan, codes, pattern)

@@ -51,28 +51,31 @@ def _framed(valid: BoolArray, event: IndexArray, latency: int, rst: BoolArray | 
     )
 
 
-def back_to_back(events: int, latency: int) -> Schedule:
-    """Every event once, one a cycle."""
-    return _framed(np.ones(events, dtype=bool), np.arange(events), latency)
+def back_to_back(events: int, latency: int, ii: int = 1) -> Schedule:
+    """Every event once, one every ``ii`` cycles; in between the next one lies on the bus, invalid."""
+    number = np.arange(events * ii)
+    event = np.minimum(-(-number // ii), events - 1)
+    return _framed(number % ii == 0, event, latency)
 
 
-def with_gaps(order: IndexArray, events: int, latency: int, rng: np.random.Generator) -> Schedule:
+def with_gaps(order: IndexArray, events: int, latency: int, rng: np.random.Generator, ii: int = 1) -> Schedule:
     """The events of ``order``, each after a gap of random length in which another event lies on the bus, invalid.
 
-    Gaps are mostly short; some let the pipeline run empty.
+    Gaps are mostly short; some let the pipeline run empty. Events are ``ii`` cycles apart or more.
     """
     gaps = rng.choice([0, 0, 0, 1, 1, 2, 3, latency - 1, latency, latency + 2], size=order.size)
-    slots = np.cumsum(gaps + 1) - 1
+    slots = np.cumsum(gaps + 1) - 1 + (ii - 1) * np.arange(order.size)
     event = rng.integers(0, events, size=int(slots[-1]) + 1)
     valid = np.zeros(event.size, dtype=bool)
     event[slots], valid[slots] = order, True
     return _framed(valid, event, latency)
 
 
-def with_resets(events: int, latency: int, rng: np.random.Generator) -> Schedule:
-    """A dense stream that is reset again and again, for one to three cycles, while events keep coming."""
-    cycles = 12 * (latency + 4)
+def with_resets(events: int, latency: int, rng: np.random.Generator, ii: int = 1) -> Schedule:
+    """A dense stream that is reset again and again, for one to three cycles, while events keep coming, ``ii`` cycles apart."""
+    cycles = 12 * (latency + 4) * ii
     rst = np.zeros(cycles, dtype=bool)
     for start in rng.choice(np.arange(latency + 1, cycles), size=5, replace=False):
         rst[start : start + int(rng.integers(1, 4))] = True
-    return _framed(rng.random(cycles) < 0.8, rng.integers(0, events, size=cycles), latency, rst)
+    valid = (rng.random(cycles) < 0.8) & (np.arange(cycles) % ii == 0)
+    return _framed(valid, rng.integers(0, events, size=cycles), latency, rst)

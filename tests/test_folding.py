@@ -1,0 +1,203 @@
+"""Layers that repeat, built in fewer copies and fed one after the other: every executor, gaps and violations, and the proof."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from designs import build_of
+from test_prove import failures, replace_once
+
+from bittrigger.build.folder import load_build
+from bittrigger.compile.pipeline import create_pipeline
+from bittrigger.device.cost_model import estimate
+from bittrigger.errors import ConfigError
+from bittrigger.ir.extremum import Extremum
+from bittrigger.ir.fixed import FixedPoint, Interval, Rounding
+from bittrigger.ir.graph import Graph, Input, Linear, Lookup, Requantize, evaluate, frozen_array, verify
+from bittrigger.ir.wire import ZERO, Wire
+from bittrigger.prove import Verdict, prove
+from bittrigger.report import make_report
+from bittrigger.schedule.schedule import Schedule
+from bittrigger.settings import Settings
+from bittrigger.simulate.compare import run_executors
+from bittrigger.simulate.diagnose.probe import layer_codes
+from bittrigger.simulate.simulators import stimulus
+from bittrigger.simulate.simulators.harness import play
+from bittrigger.simulate.simulators.verilated import build_library
+from bittrigger.simulate.vectors import corner_codes, random_codes
+from bittrigger.synth.yosys import synthesize
+
+
+def folding_net():
+    """Chains with a queue each: at the port, behind windows, and behind codes in another order; other readers beside them."""
+    rng = np.random.default_rng(7)
+    kind = FixedPoint(True, 5, 0)
+
+    def ternary(n_in, n_out):
+        return frozen_array(rng.integers(-1, 2, (n_in, n_out))), frozen_array(rng.integers(-9, 10, n_out))
+
+    places = np.arange(35).reshape(7, 5)
+    before = np.concatenate([np.full((1, 5), ZERO), places[:-1]])
+    nodes = (
+        Input("x", 21, kind, Interval(-15, 15)),
+        Linear("each", ("x",), *ternary(3, 6), 0, copies=7),
+        Requantize("relu", ("each",), 42, 1, Rounding.RND_CONV, 0, 15, -1, copies=7),
+        Linear("again", ("relu",), *ternary(6, 5), -1, copies=7),
+        Lookup("steps", ("again",), ((-999, 0, 9),) * 5, ((0, 1, 3), (1, 0, 2), (0, 2, 3), (3, 1, 0), (0, 3, 1)), 0, 7),
+        Wire("windows", ("steps",), frozen_array(np.concatenate([before, places], axis=1).ravel()), 0),
+        Linear("conv", ("windows",), *ternary(10, 6), 0, copies=7),
+        Requantize("clip", ("conv",), 42, 0, Rounding.TRN, -8, 7, 0, copies=7),
+        Wire("turned", ("clip",), frozen_array(np.arange(42).reshape(7, 6).T.ravel()), 0),
+        Extremum("top", ("turned",), 0, copies=6),
+        Linear("last", ("top",), *ternary(6, 2), 0),
+    )
+    graph = Graph("folded", nodes, ("last", "again"))
+    verify(graph)
+    return graph
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    pipeline = create_pipeline(folding_net(), Settings(clock_mhz=300.0, ii=3))
+    return build_of(pipeline, tmp_path_factory.mktemp("folded"), synth=True)
+
+
+def codes_for(graph, seed=3):
+    return np.concatenate([corner_codes(graph), random_codes(graph, 150, seed)])
+
+
+def test_chains_are_folded_where_it_pays(built):
+    pipeline = built.pipeline
+    modules = {module.node.name: module for module in pipeline.modules}
+    assert pipeline.ii == 3
+    assert {name: (made.lanes, made.queue) for name, made in modules.items() if made.is_folded} == {
+        "each": (3, True),
+        "relu": (3, False),
+        "again": (3, False),
+        "steps": (3, False),
+        "conv": (3, True),
+        "clip": (3, False),
+        "top": (2, True),
+    }
+    each = modules["each"]
+    assert (each.copies, each.instances, each.phases, each.done, each.reads) == (7, 3, 3, each.stop + 2, 0)
+    flat = create_pipeline(folding_net(), Settings(clock_mhz=300.0))
+    assert estimate(pipeline)[1].lut < 0.7 * estimate(flat)[1].lut
+    assert pipeline.latency_cycles <= flat.latency_cycles + 3 * (3 + 3)
+
+
+@pytest.mark.parametrize("executor", ["csim", "emulator", "rtl", "rtl-fast", "gates"])
+def test_every_executor_agrees(built, executor):
+    outcomes = run_executors(built, [executor], codes_for(built.graph), look_into=False)
+    assert [str(outcome.error) for outcome in outcomes if not outcome.agrees] == []
+
+
+def test_it_is_proven(built):
+    proof = prove(built)
+    assert failures(proof) == []
+    assert proof.proven
+    queues = [(c.subject, c.kind) for c in proof.claims if "_queue_" in c.subject and c.kind != "structure"]
+    assert sorted(queues) == [
+        (f"folded_queue_{name}", kind) for name in ("conv", "each", "top") for kind in ("netlist", "verilog")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("file", "change"),
+    [
+        ("folded_queue_each", (r"if \(load\)", "if (!load)")),
+        ("folded_queue_conv", (r"waiting\[(\d+):\d+\]\}", r"waiting[\1:1]}")),
+        ("folded", (r"\.load\(in_valid\)", ".load(valid[0])")),
+        ("folded", (r"\.x\(relu_stream\[(\d+)\*p", r".x(relu_stream[\1*(2 - p)")),
+        ("folded", (r"steps_stream_d1, steps_stream_d2\}", "steps_stream_d2, steps_stream_d1}")),
+    ],
+)
+def test_wrong_folding_is_refuted(tmp_path, built, file, change):
+    broken = build_of(built.pipeline, tmp_path)
+    replace_once(tmp_path / "rtl" / f"{file}.sv", *change)
+    claims = [claim for claim in prove(broken, netlist=False).claims if claim.verdict is not Verdict.PROVEN]
+    assert any(claim.subject == file and claim.kind == "verilog" for claim in claims)
+
+
+def test_an_event_that_comes_too_soon_spoils_no_later_one(built, tmp_path):
+    pipeline = built.pipeline
+    codes = random_codes(built.graph, 40, 5)
+    library = build_library(pipeline.graph.name, sorted((built.folder / "rtl").glob("*.sv")), tmp_path)
+    rng = np.random.default_rng(2)
+    apart = np.where(rng.random(40) < 0.5, 3, rng.integers(1, 3, 40))
+    slots = np.cumsum(apart)
+    valid = np.zeros(slots[-1] + 1, dtype=bool)
+    event = np.zeros(valid.size, dtype=np.int64)
+    valid[slots], event[slots] = True, np.arange(40)
+    idle = pipeline.latency_cycles + 2
+    rst = np.concatenate([np.ones(2, dtype=bool), np.zeros(valid.size + idle, dtype=bool)])
+    pad = (2, idle)
+    plan = stimulus.Schedule(rst, np.pad(valid, pad), np.pad(event, pad))
+    found = play(library, pipeline, plan, np.ascontiguousarray(codes), seed=1)
+    assert np.array_equal(found.out_valid[2:] != 0, (plan.due(pipeline.latency_cycles) >= 0)[2:])
+    unspoilt = np.append(apart[1:] >= 3, True)
+    wanted = evaluate(built.graph, codes)
+    assert np.array_equal(found.results[unspoilt], wanted[unspoilt])
+    assert not np.array_equal(found.results, wanted)
+
+
+def test_a_build_is_read_as_it_was_made(built):
+    read = load_build(built.folder).pipeline
+    assert (read.ii, read.latency_cycles) == (3, built.pipeline.latency_cycles)
+    assert [(m.lanes, m.queue, m.start, m.stop) for m in read.modules] == [
+        (m.lanes, m.queue, m.start, m.stop) for m in built.pipeline.modules
+    ]
+
+
+def test_figures_count_what_is_built(built):
+    synthesis = synthesize(built.pipeline, built.folder / "rtl", built.folder / "synth")
+    report = make_report(built.pipeline, built.settings, synthesis)
+    each = next(layer for layer in report.layers if layer.name == "each")
+    assert (each.copies, each.instances) == (7, 3)
+    assert each.synth.lut.value % 3 == 0
+    assert report.totals.ii_cycles.value == 3
+    queues = [module.queue_name for module in built.pipeline.modules if module.queue]
+    waiting = {name: synthesis.modules[name].ff for name in queues}
+    assert waiting["folded_queue_each"] == 7 * 3 * 5  # copies, codes of each, bits
+
+
+def test_layers_inside_are_seen(built, tmp_path):
+    codes = random_codes(built.graph, 6, 9)
+    found = layer_codes(built.pipeline, built.folder / "rtl", tmp_path, codes, tmp_path / "wave")
+    assert {"steps", "again", "clip", "top"} <= set(found)
+    wanted = evaluate(Graph("folded", built.graph.nodes, ("steps",)), codes)
+    assert np.array_equal(found["steps"], wanted)
+
+
+def test_nothing_is_folded_that_does_not_repeat():
+    graph = folding_net()
+    dense = Linear("all", ("x",), frozen_array(np.eye(21)), frozen_array(np.ones(21)), 0)
+    plain = Graph("plain", (graph.nodes[0], dense), ("all",))
+    pipeline = create_pipeline(plain, Settings(ii=9))
+    assert (pipeline.ii, pipeline.latency_cycles) == (1, create_pipeline(plain, Settings()).latency_cycles)
+
+
+def test_one_copy_at_a_time():
+    """As many cycles as copies: one instance, no loop."""
+    pipeline = create_pipeline(folding_net(), Settings(ii=20))
+    assert {module.lanes for module in pipeline.modules if module.is_folded} == {1}
+    again = Schedule(360.0, latency_cycles=pipeline.latency_cycles + 2, ii=20)
+    adders = {module.node.name: module.adders for module in pipeline.modules if module.adders is not None}
+    assert again.apply(pipeline.graph, adders).latency_cycles == pipeline.latency_cycles + 2
+
+
+@pytest.mark.parametrize(
+    ("settings", "text"),
+    [
+        ({"ii": 0}, "initiation interval of 0 cycles; allowed are 1 to 4096"),
+        ({"ii": 5000}, "initiation interval of 5000 cycles; allowed are 1 to 4096"),
+        (
+            {"ii": 2, "latency_cycles": 9},
+            "an initiation interval of 2 cycles with a latency of 9; allowed is one of the two",
+        ),
+        ({"ii": "9"}, "setting 'ii' is '9'; allowed is int"),
+    ],
+)
+def test_an_interval_that_makes_no_sense_is_refused(settings, text):
+    with pytest.raises(ConfigError, match=text):
+        Settings(**settings)
