@@ -4,7 +4,7 @@ BIN := .venv/bin
 CORE := .venv-core
 PARALLEL := -n logical --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test test-fast test-core durations fuzz mutants golden bench bench-compare bench-adders clean
+.PHONY: demo test test-fast test-core durations fuzz mutants tamper golden bench bench-compare bench-adders clean
 
 demo: .venv/installed
 	$(BIN)/bittrigger convert models/jet_tagger/model.h5 -o build/jet_tagger --overwrite \
@@ -42,6 +42,10 @@ fuzz: .venv/installed
 # make mutants N=200: emitters, passes and templates broken on purpose, to see whether the checks notice
 mutants: .venv/installed
 	PYTHONPATH=tests $(BIN)/python -m mutation.campaign $(if $(N),--number $(N)) --record build/mutants.jsonl
+
+# make tamper: files of a build changed by hand, one at a time, to see whether prove, simulate and the seal notice
+tamper: .venv/installed
+	PYTHONPATH=tests $(BIN)/python -m tamper.campaign --record build/tamper.jsonl
 
 golden: .venv/installed
 	$(BIN)/pytest tests/test_golden.py --update-golden

@@ -39,7 +39,7 @@ LIBRARY: Mapping[str, tuple[Ports, frozenset[str]]] = {
 
 _NAME = r"[A-Za-z_]\w*"
 _RANGE = r"(?:\[ *(?P<high>\d+):0\])?"
-_NUMBER = r"\d+\*(?=[a-z(])|\d+'s?d\d+|\d+'s?b[01]+|\d+'(?=\()|\d+\b"
+_NUMBER = r"\d+\*(?=[a-z(])|\d+'s?d\d+|\d+'s?b[01]+(?![\w?])|\d+'(?=\()|\d+\b"
 _TOKEN = rf"\s|{_NUMBER}|{_NAME}|\$(?:un)?signed\b|>>>|<<<|[-+~!&|^?:<>=()\[\]{{}},]"
 _EXPRESSION = re.compile(f"(?:{_TOKEN})+")
 _WORD = re.compile(rf"(?<![\w$']){_NAME}")

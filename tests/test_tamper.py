@@ -1,0 +1,205 @@
+"""Changed files of a build are refused by prove: by bytes each of them, by structure those that no meaning could excuse."""
+
+import contextlib
+import shutil
+
+import pytest
+from designs import build_of, solved
+from tamper.edits import both, cell_of, netlist, rewire, text, verilog
+from tamper.kinds import tamperings
+
+from bittrigger.build.manifest import seal
+from bittrigger.errors import ConfigError, MismatchError, ToolError
+from bittrigger.prove import Verdict
+from bittrigger.prove.files import copy_build, file_claims
+from bittrigger.prove.structure import UNREAD, read_structure
+from bittrigger.simulate.executors.csim import CSim
+from bittrigger.simulate.executors.emulator import Emulator
+from bittrigger.synth.netlist_text import check_text
+from bittrigger.synth.strict import NetlistFault, check_module, load_module, read_strict
+
+ALL = list(tamperings())
+STRUCTURAL = (
+    "rtl: two drivers",
+    "rtl: references into modules",
+    "rtl: ports",
+    "rtl: text for some tools",
+    "rtl: initial values",
+    "netlist: two drivers",
+    "netlist: power-up",
+    "netlist: other cells",
+    "netlist: parameters",
+    "netlist: pins",
+    "netlist: one form alone",
+)
+"""Kinds that the structure refutes, whoever wrote the file; of undefined bits some are found where Yosys reads the text."""
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory):
+    """A sealed, synthesised build."""
+    folder = tmp_path_factory.mktemp("sound")
+    build_of(solved((7, 6, 3)), folder, synth=True)
+    return folder
+
+
+@pytest.fixture
+def broken(sound, tmp_path):
+    """``broken(apply)`` is a copy with one change, sealed anew."""
+
+    def make(apply):
+        folder = shutil.copytree(sound, tmp_path / "build")
+        apply(folder)
+        with contextlib.suppress(ConfigError):
+            seal(folder)
+        return folder
+
+    return make
+
+
+def refuted(claims):
+    return {claim.kind for claim in claims if claim.verdict is not Verdict.PROVEN}
+
+
+@pytest.mark.parametrize("tampering", ALL, ids=[f"{item.kind}: {item.name}".replace("\n", " ") for item in ALL])
+def test_every_change_is_refuted_before_any_meaning_is_looked_at(broken, tmp_path, monkeypatch, tampering):
+    """What is left to meaning are netlists that are whole, and say the same in both forms."""
+    monkeypatch.setattr("bittrigger.prove.structure.read_rtl", lambda *_: UNREAD)
+    folder = broken(tampering.apply)
+    try:
+        copy = copy_build(folder, tmp_path / "work")
+    except ConfigError:
+        return
+    claims, _ = read_structure(copy, tmp_path / "work", netlist=True)
+    found = refuted([*file_claims(copy), *claims])
+    if tampering.kind in STRUCTURAL:
+        assert "structure" in found
+    if tampering.kind not in ("netlist: a bit of INIT", "netlist: connections"):
+        assert found
+
+
+def test_the_sound_build_is_not(sound, tmp_path):
+    copy = copy_build(sound, tmp_path)
+    claims, setting = read_structure(copy, tmp_path, netlist=True)
+    assert refuted([*file_claims(copy), *claims]) == set()
+    assert set(setting.gates) == {"example", "bitlinear_dense_0", "bitlinear_dense_1", "requantize_relu_0"}
+
+
+def test_the_seal_tells_that_a_file_was_changed(sound, tmp_path):
+    folder = shutil.copytree(sound, tmp_path / "build")
+    text("synth/example.ys", r"\Z", "# more\n")(folder)
+    (claim,) = (c for c in file_claims(copy_build(folder, tmp_path / "work")) if c.verdict is not Verdict.PROVEN)
+    assert claim.detail.startswith("synth/example.ys: changed since it was written; convert the model again")
+
+
+def test_an_error_names_the_file_and_the_line(broken, tmp_path):
+    folder = broken(text("rtl/bitlinear_dense_1.sv", "9'd4", "9'd5"))
+    (claim,) = (c for c in file_claims(copy_build(folder, tmp_path / "work")) if c.verdict is not Verdict.PROVEN)
+    assert claim.subject == "rtl/"
+    assert claim.detail == "rtl/bitlinear_dense_1.sv: differs from what is emitted, first in line 43"
+
+
+# the two forms of a netlist
+
+
+@pytest.mark.parametrize("name", ["example", "bitlinear_dense_0", "bitlinear_dense_1", "requantize_relu_0"])
+def test_a_netlist_says_the_same_in_both_forms(sound, name):
+    module = load_module(sound / "synth" / f"{name}.json")
+    check_text((sound / "synth" / f"{name}.v").read_text(), name, module)
+    check_text(verilog(name, module), name, module)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "new", "why"),
+    [
+        (r"\.D\(in_valid\)", ".D(rst)", "pin D of cell .* is connected otherwise"),
+        (r"\.Q\(valid\[1\]\)", ".Q(valid[0])", "pin Q of cell .* drives"),
+        (r"1'h0", "1'h2", "no constant of its width"),
+        (r"valid\[1\]", "valid[9]", "out of range"),
+        (r"valid\[1\]", "other", "no net of it"),
+        (r"    \.CE\(1'h1\),\n", "", "its pins are others"),
+        (r"    \.CE\(1'h1\),\n", "    .CE(1'h1),\n    .CE(1'h1),\n", "a pin or a parameter twice"),
+        (r"INIT\(1'h0\)", "INIT(1'h1)", "its parameters are others"),
+        (r" _01_ \(", " _00_ (", "cell _00_ is declared twice"),
+        (r"  wire \[2:0\] valid;\n", "  wire [2:0] valid;\n  wire valid;\n", "wire valid is declared twice"),
+        (r"  output out_valid;", "  inout out_valid;", "not of a netlist"),
+        (r"module example\(clk, ", "module example(", "its ports are not those of its head"),
+        (r"FDRE #", "FDSE #", "its cells are others"),
+        (r"endmodule\n", "", "not of a netlist"),
+    ],
+)
+def test_verilog_that_says_otherwise_is_refused(sound, tmp_path, pattern, new, why):
+    folder = shutil.copytree(sound / "synth", tmp_path / "synth")
+    text("synth/example.v", pattern, new)(tmp_path)
+    with pytest.raises(NetlistFault, match=why):
+        check_text((folder / "example.v").read_text(), "example", load_module(folder / "example.json"))
+
+
+def test_a_damaged_netlist_is_refused_by_the_gate_level_executor(broken):
+    def damage(module):
+        cell_of(module, "CARRY8")["connections"].pop("CI")
+
+    folder = broken(netlist("bitlinear_dense_0", damage))
+    names = ("bitlinear_dense_0", "requantize_relu_0", "bitlinear_dense_1", "example")
+    with pytest.raises(ToolError, match=r"bitlinear_dense_0.json: cell .* \(CARRY8\): pin .* convert the model again"):
+        read_strict([folder / "synth" / f"{name}.json" for name in names])
+
+
+def test_two_drivers_are_named(sound):
+    module = load_module(sound / "synth" / "example.json")
+    codes = cell_of(module, "requantize")["connections"]["y"]
+    rewire(module, codes[0], codes[1])
+    ports = {
+        name: {port: (value["direction"], len(value["bits"])) for port, value in load_module(path)["ports"].items()}
+        for path in (sound / "synth").glob("*_*.json")
+        for name in (path.stem,)
+    }
+    with pytest.raises(NetlistFault, match=r"net \d+ is driven by pin y of cell .* and by pin y of cell"):
+        check_module(module, ports)
+
+
+# what executors notice besides results
+
+
+@pytest.mark.parametrize(
+    "tampering",
+    [item for item in ALL if item.kind in ("emulator: real numbers", "emulator: counts and sizes", "emulator: Python")][
+        ::4
+    ],
+    ids=lambda item: f"{item.kind}: {item.name}",
+)
+def test_entries_of_the_emulator_are_compared(broken, tmp_path, tampering):
+    folder = broken(tampering.apply)
+    with pytest.raises(MismatchError, match="emulator: entry"):
+        Emulator(solved((7, 6, 3)).graph, folder / "emulator", tmp_path / "cache").check_entries()
+
+
+def test_entries_of_a_sound_emulator_and_project_agree(sound, tmp_path):
+    graph = solved((7, 6, 3)).graph
+    Emulator(graph, sound / "emulator", tmp_path / "emulator").check_entries()
+    CSim(graph, sound / "hls", tmp_path / "csim").check_entries()
+
+
+@pytest.mark.parametrize(
+    ("apply", "why"),
+    [
+        (text("hls/tb_data/tb_output.dat", r"\A(\d)", r"1\1"), "is not what the oracle gives"),
+        (text("hls/tb_data/tb_output.dat", r"\A\S+", "x"), "not readable as events"),
+        (text("hls/firmware/bitlinear_dense_1.cpp", r"\Z", "#ifdef __SYNTHESIS__\n#endif\n"), "asks for __SYNTHESIS__"),
+    ],
+)
+def test_what_an_hls_project_promises_is_checked(broken, tmp_path, apply, why):
+    folder = broken(apply)
+    with pytest.raises(MismatchError, match=why):
+        CSim(solved((7, 6, 3)).graph, folder / "hls", tmp_path / "csim").check_entries()
+
+
+def test_the_types_of_ports_are_checked_by_the_compiler(broken, tmp_path):
+    folder = broken(
+        both(
+            text("hls/firmware/example.h", "typedef ap_fixed<8,4>", "typedef ap_fixed<8,5>"),
+            text("hls/firmware/example.h", "typedef ap_fixed<10,6>", "typedef ap_fixed<10,7>"),
+        )
+    )
+    with pytest.raises(ToolError, match="x_in is no ap_fixed<8,4>"):
+        CSim(solved((7, 6, 3)).graph, folder / "hls", tmp_path / "csim").build()
