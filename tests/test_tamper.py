@@ -19,6 +19,11 @@ from bittrigger.synth.netlist_text import check_text
 from bittrigger.synth.strict import NetlistFault, check_module, load_module, read_strict
 
 ALL = list(tamperings())
+"""Those of the campaign; here the first and the last of each kind are enough."""
+
+_LAST = {item.kind: item for item in ALL}
+_FIRST = {item.kind: item for item in reversed(ALL)}
+SOME = [item for kind in _LAST for item in dict.fromkeys((_FIRST[kind], _LAST[kind]))]
 STRUCTURAL = (
     "rtl: two drivers",
     "rtl: references into modules",
@@ -61,7 +66,7 @@ def refuted(claims):
     return {claim.kind for claim in claims if claim.verdict is not Verdict.PROVEN}
 
 
-@pytest.mark.parametrize("tampering", ALL, ids=[f"{item.kind}: {item.name}".replace("\n", " ") for item in ALL])
+@pytest.mark.parametrize("tampering", SOME, ids=lambda item: f"{item.kind}: {item.name}")
 def test_every_change_is_refuted_before_any_meaning_is_looked_at(broken, tmp_path, monkeypatch, tampering):
     """What is left to meaning are netlists that are whole, and say the same in both forms."""
     monkeypatch.setattr("bittrigger.prove.structure.read_rtl", lambda *_: UNREAD)
@@ -82,7 +87,7 @@ def test_the_sound_build_is_not(sound, tmp_path):
     copy = copy_build(sound, tmp_path)
     claims, setting = read_structure(copy, tmp_path, netlist=True)
     assert refuted([*file_claims(copy), *claims]) == set()
-    assert set(setting.gates) == {"example", "bitlinear_dense_0", "bitlinear_dense_1", "requantize_relu_0"}
+    assert set(setting.gates) == {"example", "example_bitlinear_dense_0", "example_bitlinear_dense_1", "example_requantize_relu_0"}
 
 
 def test_the_seal_tells_that_a_file_was_changed(sound, tmp_path):
@@ -93,16 +98,16 @@ def test_the_seal_tells_that_a_file_was_changed(sound, tmp_path):
 
 
 def test_an_error_names_the_file_and_the_line(broken, tmp_path):
-    folder = broken(text("rtl/bitlinear_dense_1.sv", "9'd4", "9'd5"))
+    folder = broken(text("rtl/example_bitlinear_dense_1.sv", "9'd4", "9'd5"))
     (claim,) = (c for c in file_claims(copy_build(folder, tmp_path / "work")) if c.verdict is not Verdict.PROVEN)
     assert claim.subject == "rtl/"
-    assert claim.detail == "rtl/bitlinear_dense_1.sv: differs from what is emitted, first in line 43"
+    assert claim.detail == "rtl/example_bitlinear_dense_1.sv: differs from what is emitted, first in line 43"
 
 
 # the two forms of a netlist
 
 
-@pytest.mark.parametrize("name", ["example", "bitlinear_dense_0", "bitlinear_dense_1", "requantize_relu_0"])
+@pytest.mark.parametrize("name", ["example", "example_bitlinear_dense_0", "example_bitlinear_dense_1", "example_requantize_relu_0"])
 def test_a_netlist_says_the_same_in_both_forms(sound, name):
     module = load_module(sound / "synth" / f"{name}.json")
     check_text((sound / "synth" / f"{name}.v").read_text(), name, module)
@@ -139,19 +144,19 @@ def test_a_damaged_netlist_is_refused_by_the_gate_level_executor(broken):
     def damage(module):
         cell_of(module, "CARRY8")["connections"].pop("CI")
 
-    folder = broken(netlist("bitlinear_dense_0", damage))
-    names = ("bitlinear_dense_0", "requantize_relu_0", "bitlinear_dense_1", "example")
-    with pytest.raises(ToolError, match=r"bitlinear_dense_0.json: cell .* \(CARRY8\): pin .* convert the model again"):
+    folder = broken(netlist("example_bitlinear_dense_0", damage))
+    names = ("example_bitlinear_dense_0", "example_requantize_relu_0", "example_bitlinear_dense_1", "example")
+    with pytest.raises(ToolError, match=r"example_bitlinear_dense_0.json: cell .* \(CARRY8\): pin .* convert the model again"):
         read_strict([folder / "synth" / f"{name}.json" for name in names])
 
 
 def test_two_drivers_are_named(sound):
     module = load_module(sound / "synth" / "example.json")
-    codes = cell_of(module, "requantize")["connections"]["y"]
+    codes = cell_of(module, "example_requantize")["connections"]["y"]
     rewire(module, codes[0], codes[1])
     ports = {
         name: {port: (value["direction"], len(value["bits"])) for port, value in load_module(path)["ports"].items()}
-        for path in (sound / "synth").glob("*_*.json")
+        for path in (sound / "synth").glob("example_*.json")
         for name in (path.stem,)
     }
     with pytest.raises(NetlistFault, match=r"net \d+ is driven by pin y of cell .* and by pin y of cell"):
@@ -185,7 +190,7 @@ def test_entries_of_a_sound_emulator_and_project_agree(sound, tmp_path):
     [
         (text("hls/tb_data/tb_output.dat", r"\A(\d)", r"1\1"), "is not what the oracle gives"),
         (text("hls/tb_data/tb_output.dat", r"\A\S+", "x"), "not readable as events"),
-        (text("hls/firmware/bitlinear_dense_1.cpp", r"\Z", "#ifdef __SYNTHESIS__\n#endif\n"), "asks for __SYNTHESIS__"),
+        (text("hls/firmware/example_bitlinear_dense_1.cpp", r"\Z", "#ifdef __SYNTHESIS__\n#endif\n"), "asks for __SYNTHESIS__"),
     ],
 )
 def test_what_an_hls_project_promises_is_checked(broken, tmp_path, apply, why):

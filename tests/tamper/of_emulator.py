@@ -11,7 +11,7 @@ CMSSW = f"emulator/{TOP}_v1_cmssw.cpp"
 
 def emulator_kinds() -> dict[str, Rows]:
     """Of the emulator."""
-    layer, relu = "emulator/bitlinear_dense_1.cpp", "emulator/requantize_relu_0.cpp"
+    layer, relu = "emulator/example_bitlinear_dense_1.cpp", "emulator/example_requantize_relu_0.cpp"
     return {
         "emulator: real numbers": (
             ("truncation", text(CODES_CPP, r"codes\[i\] = static_cast<std::int64_t>\(\(value \+ ROUNDER\) - ROUNDER\)", "codes[i] = static_cast<std::int64_t>(value)")),
@@ -62,7 +62,7 @@ def emulator_kinds() -> dict[str, Rows]:
             ("a constant", text(layer, r"\+ 13", "+ 12")),
             ("rounding", text(relu, r"\(v >> 2\) \& 1", "1")),
             ("saturation", text(relu, r"code > 63", "code > 64")),
-            ("the order of layers", text(CODES_CPP, r"    requantize_relu_0\(block\);\n    bitlinear_dense_1\(block\);", "    bitlinear_dense_1(block);\n    requantize_relu_0(block);")),
+            ("the order of layers", text(CODES_CPP, r"    example_requantize_relu_0\(block\);\n    example_bitlinear_dense_1\(block\);", "    example_bitlinear_dense_1(block);\n    example_requantize_relu_0(block);")),
         ),
         "emulator: how it is built": (
             ("fast mathematics", text("emulator/Makefile", r"-fno-math-errno", "-ffast-math")),

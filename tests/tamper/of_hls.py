@@ -7,7 +7,7 @@ from tamper.edits import TOP, Rows, new_file, text
 
 def hls_kinds() -> dict[str, Rows]:
     """Of the HLS project."""
-    layer, top, relu = (f"hls/firmware/{name}.cpp" for name in ("bitlinear_dense_1", TOP, "requantize_relu_0"))
+    layer, top, relu = (f"hls/firmware/{name}.cpp" for name in ("example_bitlinear_dense_1", TOP, "example_requantize_relu_0"))
     return {
         "hls: text for synthesis alone": (
             ("a wrong sum", text(layer, r"(.*)y\[0\] = s1;", r"#ifdef __SYNTHESIS__\n    y[0] = s0;\n#else\n    y[0] = s1;\n#endif")),

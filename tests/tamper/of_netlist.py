@@ -11,7 +11,7 @@ from tamper.edits import TOP, Rows, cell_of, flip, fresh, insert, netlist, rewir
 def netlist_kinds() -> dict[str, Rows]:
     """Of the netlist, in JSON and Verilog alike where nothing else is said."""
     dice = random.Random(7)  # noqa: S311 - a choice, no secret
-    relu, last, first = "requantize_relu_0", "bitlinear_dense_1", "bitlinear_dense_0"
+    relu, last, first = "example_requantize_relu_0", "example_bitlinear_dense_1", "example_bitlinear_dense_0"
     top = TOP
     kinds: dict[str, Rows] = {
         "netlist: two drivers": (
@@ -120,7 +120,7 @@ def _flip(kind: str, place: int, bit: int) -> Callable[[dict], None]:
 
 
 def _codes(module: dict) -> list[int]:
-    return list(cell_of(module, "requantize")["connections"]["y"])
+    return list(cell_of(module, "example_requantize")["connections"]["y"])
 
 
 def _add(module: dict, kind: str, parameters: dict, inputs: dict, outputs: dict) -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 from tamper.edits import TOP, Edit, Rows, both, insert, new_file, text
 
 TOP_SV = f"rtl/{TOP}.sv"
-RELU = "rtl/requantize_relu_0.sv"
-FIRST, LAST = "rtl/bitlinear_dense_0.sv", "rtl/bitlinear_dense_1.sv"
+RELU = "rtl/example_requantize_relu_0.sv"
+FIRST, LAST = "rtl/example_bitlinear_dense_0.sv", "rtl/example_bitlinear_dense_1.sv"
 
 
 def rtl_kinds() -> dict[str, Rows]:
@@ -30,7 +30,7 @@ def rtl_kinds() -> dict[str, Rows]:
             ("one that drives the valid chain", both(new_file("rtl/spy.sv", spy), insert(TOP_SV, "    spy u_spy (\n        .v(valid[0])\n    );"))),
             ("one that nothing names", new_file("rtl/spy.sv", spy)),
             ("a second module in a file", text(RELU, r"\A", spy)),
-            ("an instance too many", insert(TOP_SV, "    wire [29:0] more;\n    bitlinear_dense_1 u_more (\n        .clk(clk), .x(relu_0_codes), .y(more)\n    );")),
+            ("an instance too many", insert(TOP_SV, "    wire [29:0] more;\n    example_bitlinear_dense_1 u_more (\n        .clk(clk), .x(relu_0_codes), .y(more)\n    );")),
         ),
         "rtl: references into modules": (
             ("assign from the top", insert(TOP_SV, "    assign u_requantize_relu_0.r0 = 7'd0;")),
@@ -38,7 +38,7 @@ def rtl_kinds() -> dict[str, Rows]:
             ("read from a sister", text(LAST, r"= x\[5:0\]", f"= {TOP}.relu_0_codes[5:0]")),
             ("force", insert(TOP_SV, "    initial force u_bitlinear_dense_1.s0 = 8'd0;")),
             ("defparam", insert(RELU, "    defparam u_y0.WIDTH = 6;")),
-            ("bind", text(TOP_SV, r"\Z", "bind requantize_relu_0 bittrigger_clip u_b (.code(y0), .zero(1'b0), .over(1'b0), .clipped(r0));\n")),
+            ("bind", text(TOP_SV, r"\Z", "bind example_requantize_relu_0 bittrigger_clip u_b (.code(y0), .zero(1'b0), .over(1'b0), .clipped(r0));\n")),
         ),
         "rtl: ports": (
             ("an inout", text(TOP_SV, r"output wire        out_valid", "inout  wire        debug,\n    output wire        out_valid")),
