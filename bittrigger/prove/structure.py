@@ -81,7 +81,7 @@ def _netlist_claim(path: Path, ports: dict[str, Pins], gates: dict[str, Any]) ->
     def check() -> str:
         try:
             module = load_module(path)
-            bits = check_module(module, {child: pins for child, pins in ports.items() if child != name})
+            bits = check_module(module, {child: pins for child, pins in ports.items() if child != name}, ports[name])
             check_text(path.with_suffix(".v").read_text(encoding="ascii"), name, module)
         except (NetlistFault, OSError, ValueError) as fault:
             raise Unproven(f"{path.parent.name}/{name}: {fault}") from fault

@@ -105,7 +105,7 @@ def read_strict(files: list[Path]) -> Netlist:
     try:
         for path in files:
             modules[path.stem] = load_module(path)
-        ports = {name: _ports(module) for name, module in modules.items()}
+        ports = {name: ports_of(module) for name, module in modules.items()}
         for path in files:
             check_module(modules[path.stem], {name: pins for name, pins in ports.items() if name != path.stem})
     except NetlistFault as fault:
@@ -113,18 +113,24 @@ def read_strict(files: list[Path]) -> Netlist:
     return flatten(files[-1].stem, modules)
 
 
-def _ports(module: Json) -> Pins:
+def ports_of(module: Json) -> Pins:
+    """Direction and width of each port.
+
+    Raises:
+        NetlistFault: if they cannot be read.
+    """
     try:
         return {name: (port["direction"], len(port["bits"])) for name, port in module["ports"].items()}
     except (KeyError, TypeError, AttributeError) as error:
         raise NetlistFault(f"its ports are not readable ({error})") from error
 
 
-def check_module(module: Json, modules: Mapping[str, Pins]) -> int:
+def check_module(module: Json, modules: Mapping[str, Pins], ports: Pins | None = None) -> int:
     """Check one module of a netlist, in Yosys' JSON.
 
     Args:
         modules: the ports of the modules that it may instantiate besides cells.
+        ports: those that it has to have itself; None for any.
 
     Returns:
         How many bits are driven.
@@ -135,6 +141,10 @@ def check_module(module: Json, modules: Mapping[str, Pins]) -> int:
     try:
         if set(module) != {"attributes", "ports", "cells", "netnames"}:
             raise NetlistFault(f"a module of {', '.join(module)}")
+        if ports is not None and ports_of(module) != ports:
+            raise NetlistFault(
+                f"its ports are {', '.join(module['ports'])}; {', '.join(ports)} of given widths are due"
+            )
         return _check(module, modules)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise NetlistFault(f"not of the structure that Yosys writes ({type(error).__name__}: {error})") from error

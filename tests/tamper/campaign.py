@@ -159,7 +159,7 @@ def main() -> None:
     chosen = [item for item in tamperings() if options.only in item.kind]
     with tempfile.TemporaryDirectory(prefix="bittrigger-tamper.") as scratch:
         sound = Path(scratch) / "sound"
-        build_of(solved((7, 6, 3)), sound, synth=True)
+        build_of(solved((9, 6, 3)), sound, synth=True)
         results = run(chosen, sound, Path(scratch), options.jobs, options.record)
     show(results, Console(width=140))
 

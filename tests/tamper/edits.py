@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 TOP = "example"
-"""The design that is tampered with: 7 inputs, 6 nodes, 3 outputs, three cycles."""
+"""The design that is tampered with: 9 inputs, 6 nodes, 3 outputs, three cycles."""
 
 Edit = Callable[[Path], None]
 

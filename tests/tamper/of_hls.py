@@ -7,16 +7,18 @@ from tamper.edits import TOP, Rows, new_file, text
 
 def hls_kinds() -> dict[str, Rows]:
     """Of the HLS project."""
-    layer, top, relu = (f"hls/firmware/{name}.cpp" for name in ("example_bitlinear_dense_1", TOP, "example_requantize_relu_0"))
+    layer, top, relu = (
+        f"hls/firmware/{name}.cpp" for name in ("example_bitlinear_dense_1", TOP, "example_requantize_relu_0")
+    )
     return {
         "hls: text for synthesis alone": (
-            ("a wrong sum", text(layer, r"(.*)y\[0\] = s1;", r"#ifdef __SYNTHESIS__\n    y[0] = s0;\n#else\n    y[0] = s1;\n#endif")),
+            ("a wrong sum", text(layer, r"(.*)y\[0\] = s0;", r"#ifdef __SYNTHESIS__\n    y[0] = 0;\n#else\n    y[0] = s0;\n#endif")),
             ("a wrong shift", text(relu, r"(.*)x >> 2;", r"#ifndef __SYNTHESIS__\n\1x >> 2;\n#else\n\1x >> 1;\n#endif")),
-            ("by the name of the tool", text(layer, r"(.*)y\[2\] = s4;", r"#ifdef __VITIS_HLS__\n    y[2] = 0;\n#else\n    y[2] = s4;\n#endif")),
+            ("by the name of the tool", text(layer, r"(.*)y\[2\] = s5;", r"#ifdef __VITIS_HLS__\n    y[2] = 0;\n#else\n    y[2] = s5;\n#endif")),
         ),
         "hls: state": (
-            ("a counter of events", text(layer, r"y\[0\] = s1;", "static int events = 0;\n    y[0] = events++ > 1000 ? ap_int<9>(0) : s1;")),
-            ("the last code", text(layer, r"y\[1\] = s2;", "static int last = 0;\n    y[1] = x[0] == 1 ? ap_uint<9>(last) : s2;\n    last = s2;")),
+            ("a counter of events", text(layer, r"y\[0\] = s0;", "static int events = 0;\n    y[0] = events++ > 1000 ? ap_uint<7>(0) : s0;")),
+            ("the last code", text(layer, r"y\[1\] = s2;", "static int last = 0;\n    y[1] = x[0] == 1 ? ap_int<9>(last) : s2;\n    last = s2;")),
         ),
         "hls: test data": (
             ("an expected code", text("hls/tb_data/tb_output.dat", r"^(-?)(\d+)", r"\g<1>1\2")),
@@ -30,9 +32,9 @@ def hls_kinds() -> dict[str, Rows]:
             ("wider", text(f"hls/firmware/{TOP}.h", r"typedef ap_fixed<10,6> d", "typedef ap_fixed<11,7> d")),
         ),
         "hls: meaning": (
-            ("a sign", text(layer, r"s0 - x\[0\]", "s0 + x[0]")),
-            ("a constant", text(layer, r"\+ 13", "+ 12")),
-            ("a width", text(layer, r"ap_uint<9> s2", "ap_uint<8> s2")),
+            ("a sign", text(layer, r"x\[0\] - x\[1\]", "x[0] + x[1]")),
+            ("a constant", text(layer, r"\+ 10", "+ 11")),
+            ("a width", text(layer, r"ap_int<9> s2", "ap_int<8> s2")),
             ("no saturation", text(relu, r"return 63;", "return x;")),
             ("rounding", text(relu, r"sticky \|\| odd", "sticky")),
             ("two layers exchanged", text(top, r"relu_0_codes, dense_1_codes", "dense_0_codes, dense_1_codes")),

@@ -101,11 +101,11 @@ def netlist_kinds() -> dict[str, Rows]:
         (relu, "LUT3", 3),
         (relu, "LUT6_2", 6),
         (first, "LUT6_2", 12),
-        (first, "LUT2", 2),
+        (first, "LUT", 2),
         (last, "LUT", 7),
     ):
         for _ in range(count):
-            place, bit = dice.randrange(2 if kind == "LUT2" else 8), dice.randrange(1 << 10)
+            place, bit = dice.randrange(8), dice.randrange(1 << 10)
             flips.append((f"bit {bit} of {kind} {place} of {module}", netlist(module, _flip(kind, place, bit))))
     return kinds | {"netlist: a bit of INIT": tuple(flips)}
 

@@ -178,22 +178,39 @@ def _check_refusal(name: str, entry: Entry, inputs: npt.NDArray[Any], wanted: np
         raise _different(name, f"writes events from the refused one, {first}, on")
 
 
+_PYTHON_FAULTS = (
+    ArithmeticError,
+    AttributeError,
+    ImportError,
+    LookupError,
+    MemoryError,
+    NameError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+)
+"""What a wrong module for Python may end with."""
+
+
 def _check_python(library: Library, double: _Probe, single: _Probe) -> None:
-    module = runpy.run_path(str(library.source / f"{library.name}.py"))
-    if (module["N_INPUTS"], module["N_OUTPUTS"]) != (library.graph.n_inputs, library.graph.n_outputs):
-        raise _different("python", "has other numbers of inputs or outputs")
-    loaded = module["load"](library.binary)
-    for events in SIZES:
-        _same("python run_codes", loaded.run_codes(double.codes[:events]), double.outputs[:events])
-        _same("python run", loaded.run(double.values[:events]), double.real_outputs[:events])
-        _same("python run of float32", loaded.run(single.values[:events]), single.real_outputs[:events])
-    _same("python run by columns", loaded.run(np.asfortranarray(double.values)), double.real_outputs)
+    try:
+        module = runpy.run_path(str(library.source / f"{library.name}.py"))
+        if (module["N_INPUTS"], module["N_OUTPUTS"]) != (library.graph.n_inputs, library.graph.n_outputs):
+            raise _different("python", "has other numbers of inputs or outputs")
+        loaded = module["load"](library.binary)
+        for events in SIZES:
+            _same("python run_codes", loaded.run_codes(double.codes[:events]), double.outputs[:events])
+            _same("python run", loaded.run(double.values[:events]), double.real_outputs[:events])
+            _same("python run of float32", loaded.run(single.values[:events]), single.real_outputs[:events])
+        _same("python run by columns", loaded.run(np.asfortranarray(double.values)), double.real_outputs)
+    except _PYTHON_FAULTS as error:
+        raise _different("python", f"ends with {type(error).__name__}: {error}") from error
     bad = np.array(double.values)
     bad[2, 0] = np.nan
     wrong: Mapping[str, npt.NDArray[Any]] = {
         "a value that is not finite": bad,
         "another shape": bad[:, :-1],
-        "no events": bad[0],
+        "one event": bad[1],
     }
     for what, values in wrong.items():
         try:
