@@ -9,8 +9,9 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from designs import mlp
+from designs import mlp, places
 
+from bittrigger.compile.pipeline import create_pipeline
 from bittrigger.device.timing import usable_ns
 from bittrigger.report import make_report
 from bittrigger.report.draw import draw_svg
@@ -20,6 +21,7 @@ from bittrigger.report.html.network import draw_network
 from bittrigger.report.html.timeline import draw_timeline, stage_times
 from bittrigger.report.html.treemap import areas
 from bittrigger.report.html.weights import weights_of
+from bittrigger.settings import Settings
 from bittrigger.synth.count import Utilization
 from bittrigger.synth.yosys import Synthesis
 
@@ -77,6 +79,19 @@ def test_the_page_says_what_the_figures_say(page, report):
         "@media print",
     ):
         assert said in page
+
+
+def test_copies_and_wires_are_drawn_and_timed():
+    made = places()
+    pipeline = create_pipeline(made, Settings(effort="fast"))
+    report = make_report(pipeline, SETTINGS, None)
+    page = render_html(report, pipeline, Evidence())
+    for node in made.nodes:
+        assert f">{node.name}" in page
+    assert "conv x 4" in page
+    times = stage_times(pipeline)
+    assert len(times) == pipeline.latency_cycles
+    assert all(item.slack_ns >= -1e-9 for item in times)
 
 
 def test_what_comes_from_outside_stays_text(page):

@@ -6,8 +6,9 @@ import networkx
 from markupsafe import Markup
 
 from bittrigger.ir.fixed import Interval
-from bittrigger.ir.graph import Intervals, intervals
+from bittrigger.ir.graph import Input, Intervals, intervals
 from bittrigger.ir.pipeline import Pipeline
+from bittrigger.ir.wire import Wire
 from bittrigger.report.html.svg import element, picture, text
 
 _WIDTH, _HEIGHT, _GAP_X, _GAP_Y = 236.0, 62.0, 34.0, 34.0
@@ -40,9 +41,10 @@ def draw_network(pipeline: Pipeline) -> Markup:
     ranges, kinds = intervals(graph), {module.node.name: module.kind for module in pipeline.modules}
     parts = [_ARROW_HEAD, *(_arrow(places[a], places[b]) for a, b in net.edges)]
     for node in graph.nodes:
-        kind = kinds.get(node.name, "input")
+        kind = kinds.get(node.name, "wire" if isinstance(node, Wire) else "input")
         name = f"{node.name} (output)" if node.name in graph.outputs else node.name
-        parts.append(_box(places[node.name], name, kind, type_text(ranges[node.name], node.frac)))
+        times = f" x {node.copies}" if not isinstance(node, Input) and node.copies > 1 else ""
+        parts.append(_box(places[node.name], f"{name}{times}", kind, type_text(ranges[node.name], node.frac)))
     width = max(x for x, _ in places.values()) + _WIDTH + 6
     height = max(y for _, y in places.values()) + _HEIGHT + 6
     return picture(width, height, parts, f"network {graph.name}")

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from bittrigger.device.timing import adder_delay_ns, node_delay_ns, part_delays_ns, usable_ns
-from bittrigger.ir.block_floating_point import MagnitudeOr, ShiftDown, ShiftUp
-from bittrigger.ir.extremum import Extremum
-from bittrigger.ir.graph import Linear, Lookup, Requantize
+from bittrigger.ir.graph import Input, Linear, Lookup, Requantize
 from bittrigger.ir.pipeline import Module, Pipeline
+from bittrigger.ir.wire import ZERO, Wire
 from bittrigger.report.html.svg import element, picture, text
 
 _NAME, _ROW, _HEAD = 210.0, 26.0, 26.0
@@ -49,7 +48,8 @@ def draw_timeline(pipeline: Pipeline) -> Markup:
 
 
 def _row(module: Module, y: float, step: float, peak: int) -> list[str]:
-    parts = [text(module.node.name[:28], 6, y + 17, "strong")]
+    times = f" x {module.copies}" if module.copies > 1 else ""
+    parts = [text(f"{module.node.name[:24]}{times}", 6, y + 17, "strong")]
     for stage in range(module.start, module.stop + 1):
         here = [k for k, placed in enumerate(module.stages) if placed == stage]
         share = len(here) / peak if module.adders is not None else 0.35
@@ -89,6 +89,10 @@ class _Ready:
     spent_ns: float = 0.0
     levels: int = 0
 
+    def order(self) -> tuple[int, float]:
+        """What comes later is greater."""
+        return self.stage, self.spent_ns
+
     def within(self, stage: int) -> _Ready:
         """The same code seen in ``stage``: from a register, unless it is made there."""
         return self if self.stage == stage else _Ready(stage)
@@ -97,44 +101,53 @@ class _Ready:
 def stage_times(pipeline: Pipeline) -> tuple[StageTime, ...]:
     """The longest path in each stage by the delay model; an estimate, not a timing analysis."""
     worst = [_Ready(stage) for stage in range(pipeline.latency_cycles)]
-    ready: dict[str, list[_Ready]] = {port.name: [_Ready(0)] * port.size for port in pipeline.graph.inputs}
-
-    def after(inputs: Sequence[_Ready], stage: int, delay_ns: float, levels: int) -> _Ready:
-        seen = [item.within(stage) for item in inputs] or [_Ready(stage)]
-        most = max(item.spent_ns for item in seen) + delay_ns
-        done = _Ready(stage, most, max(item.levels for item in seen) + levels)
-        if stage < len(worst):
-            old = worst[stage]
-            worst[stage] = _Ready(stage, max(old.spent_ns, most), max(old.levels, done.levels))
-        return done
-
-    for module in pipeline.modules:
-        source = [item for name in module.node.inputs for item in ready[name]]
-        if module.adders is None:
-            done = after(source, module.stop, _delay_ns(module), 0)
-            ready[module.node.name] = [done] * len(module.result)
+    modules = {module.node.name: module for module in pipeline.modules}
+    ready: dict[str, list[_Ready]] = {}
+    for node in pipeline.graph.nodes:
+        if isinstance(node, Input):
+            ready[node.name] = [_Ready(0)] * node.size
             continue
-        values = list(source)
-        for adder, stage in zip(module.adders.adders, module.stages, strict=True):
-            operands = [values[term.value] for term in adder.terms]
-            values.append(after(operands, stage, adder_delay_ns(adder.operands), 1))
-        ready[module.node.name] = [
-            _Ready(module.stop) if out.value is None else values[out.value].within(module.stop)
-            for out in module.adders.outputs
-        ]
+        source = [item for name in node.inputs for item in ready[name]]
+        if isinstance(node, Wire):
+            ready[node.name] = [_Ready(0) if k == ZERO else source[k] for k in node.indices.tolist()]
+        else:
+            ready[node.name] = _module_ready(modules[node.name], source, worst)
     budget = usable_ns(pipeline.clock_mhz)
     return tuple(StageTime(item.stage, item.levels, item.spent_ns, budget - item.spent_ns) for item in worst)
 
 
+def _module_ready(module: Module, source: Sequence[_Ready], worst: list[_Ready]) -> list[_Ready]:
+    """When the results of a module are there, those of all copies; ``worst`` keeps the longest path of each stage."""
+
+    def after(inputs: Sequence[_Ready], stage: int, delay_ns: float, levels: int) -> _Ready:
+        seen = [item.within(stage) for item in inputs] or [_Ready(stage)]
+        done = _Ready(stage, max(item.spent_ns for item in seen) + delay_ns, max(item.levels for item in seen) + levels)
+        if stage < len(worst):
+            old = worst[stage]
+            worst[stage] = _Ready(stage, max(old.spent_ns, done.spent_ns), max(old.levels, done.levels))
+        return done
+
+    if module.adders is None:
+        return [after(source, module.stop, _delay_ns(module), 0)] * module.node.size
+    size = module.adders.n_inputs
+    values = [max(source[k::size], key=_Ready.order) for k in range(size)]  # of the latest copy
+    for adder, stage in zip(module.adders.adders, module.stages, strict=True):
+        operands = [values[term.value] for term in adder.terms]
+        values.append(after(operands, stage, adder_delay_ns(adder.operands), 1))
+    return [
+        _Ready(module.stop) if out.value is None else values[out.value].within(module.stop)
+        for out in module.adders.outputs
+    ] * module.copies
+
+
 def _delay_ns(module: Module) -> float:
+    """Of the last part of a module without an adder graph."""
     node = module.node
     if isinstance(node, Requantize | Lookup):
         return node_delay_ns(node, module.source)
-    if isinstance(node, Extremum | MagnitudeOr | ShiftDown | ShiftUp):
-        return part_delays_ns(node, module.source)[-1]
     if isinstance(node, Linear):
         return adder_delay_ns(2)
-    return 0.0
+    return part_delays_ns(node, module.source)[-1]
 
 
 def draw_stage_times(pipeline: Pipeline) -> Markup:

@@ -60,9 +60,10 @@ def _tile(part: Area, box: dict[str, float], total: float) -> list[str]:
             class_=f"tile {part.kind}",
         )
     ]  # fmt: skip
-    room = int((width - 14) / 7.2)
+    room = int((width - 14) / 8)
     if room >= 4 and height > 22:
         parts.append(text(part.name[:room], x + 8, y + 18, "strong"))
     if room >= 6 and height > 42:
-        parts.append(text(f"{part.count:,.0f}  {share}"[:room], x + 8, y + 35, "small"))
+        both, alone = f"{part.count:,.0f}  {share}", f"{part.count:,.0f}"
+        parts.append(text(both if len(both) <= room else alone if len(alone) <= room else "", x + 8, y + 35, "small"))
     return parts
