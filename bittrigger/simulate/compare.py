@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import time
@@ -279,7 +280,8 @@ def save_outputs(path: Path, graph: Graph, outcomes: Sequence[Outcome]) -> None:
     """
     arrays = {item.executor: decode_outputs(graph, item.codes) for item in outcomes if item.codes is not None}
     try:
-        with path.open("wb") as stream:
-            np.savez_compressed(stream, **arrays)
+        packed = io.BytesIO()  # zipfile complains a second time where a disk is full
+        np.savez_compressed(packed, **arrays)
+        path.write_bytes(packed.getvalue())
     except OSError as error:
         raise ConfigError(f"outputs cannot be written to {path}: {error.strerror}") from error

@@ -91,6 +91,10 @@ class WrapperSim:
             }
             environment = tool.environment(cache_folder() / "bin")
             launch("build", job, log=self.cache / "build.log", environment=environment, timeout_s=_BUILD_TIMEOUT_S)
+            if not Path(f"{scratch}/build/{self.top}").is_file():
+                raise ToolError(
+                    f"the compiler ended well and wrote no {self.top}; full log: {self.cache / 'build.log'}"
+                )
             shutil.copy2(f"{scratch}/build/{self.top}", product)
         key_file.write_text(key, encoding="utf-8")
         return product

@@ -187,6 +187,8 @@ class Emulator:
             for path in self._files():
                 shutil.copy2(path, scratch / "source")
             run_tool(command, log=log, cwd=scratch / "source")
+            if not (scratch / "build" / library.name).is_file():
+                raise ToolError(f"{' '.join(command)}\nended well and wrote no {library.name}; full log: {log}")
             (scratch / "build").rename(target)
         except OSError as error:
             if not library.is_file():  # else another build was first

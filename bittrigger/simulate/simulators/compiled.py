@@ -67,6 +67,8 @@ def make_atomically(target: Path, command: Callable[[Path], list[str]], cwd: Pat
     log = scratch.with_suffix(".log")
     try:
         run_tool(command(scratch), log=log, cwd=cwd)
+        if not scratch.is_file():
+            raise ToolError(f"{' '.join(command(scratch))}\nended well and wrote nothing; full log: {log}")
         scratch.replace(target)
         log.unlink()
     finally:

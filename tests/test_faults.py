@@ -1,0 +1,125 @@
+"""Faults of the machine: one sentence, nothing half-written, and the next run is right."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from designs import solved
+
+from bittrigger.build.folder import load_build, save_build, write_firmware
+from bittrigger.errors import ConfigError, ToolError
+from bittrigger.ir.graph import evaluate
+from bittrigger.settings import Settings
+from bittrigger.simulate.compare import Outcome, create_executor, save_outputs
+from bittrigger.simulate.vectors import corner_codes
+
+EXECUTORS = ("csim", "emulator", "rtl-fast")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A sealed build, not synthesised."""
+    place, pipeline = tmp_path_factory.mktemp("faults") / "build", solved((5, 4, 3))
+    write_firmware(pipeline, place, Settings())
+    save_build(place, pipeline, Settings(), {})
+    return place
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("BITTRIGGER_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def program(path, text):
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+    return str(path)
+
+
+def is_right(name, folder):
+    build = load_build(folder)
+    codes = corner_codes(build.graph)
+    return np.array_equal(create_executor(name, build).run(codes), evaluate(build.graph, codes))
+
+
+@pytest.mark.parametrize("name", EXECUTORS)
+@pytest.mark.parametrize("end", ["exit 0", "kill -9 $$"], ids=["writes nothing", "is killed"])
+def test_a_compiler_that_fails_in_silence(name, end, folder, cache, monkeypatch):
+    compiler = program(cache.parent / "g++", f'case "$*" in *--version*|*-dM*) echo fake; exit 0;; esac\n{end}')
+    with monkeypatch.context() as patch:
+        patch.setenv("BITTRIGGER_GXX", compiler)
+        with pytest.raises(ToolError, match="wrote n|failed with exit code"):
+            is_right(name, folder)
+    assert not [path for path in cache.rglob("*") if path.suffix in (".so", ".gch")]
+
+
+def test_the_run_after_a_compiler_that_failed_is_right(folder, cache, tmp_path, monkeypatch):
+    """The same program as the broken one, so that nothing but its results tells them apart."""
+    assert not cache.exists()
+    broken = tmp_path / "broken"
+    broken.touch()
+    compiler = program(
+        tmp_path / "g++",
+        f'case "$*" in *--version*|*-dM*) exec g++ "$@";; esac\n[ -e {shlex.quote(str(broken))} ] && exit 0\nexec g++ "$@"',
+    )
+    monkeypatch.setenv("BITTRIGGER_GXX", compiler)
+    with pytest.raises(ToolError, match="wrote no"):
+        is_right("emulator", folder)
+    broken.unlink()
+    assert is_right("emulator", folder)
+
+
+def limited(kilobytes, *arguments, folder, **variables):
+    """The command line where no file may grow beyond ``kilobytes``, which fails as a full disk does."""
+    command = shlex.join([sys.executable, "-m", "bittrigger", *map(str, arguments)])
+    return subprocess.run(
+        ["bash", "-c", f"ulimit -f {kilobytes}; {command}"],
+        cwd=folder,
+        env={**os.environ, **variables},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("name", EXECUTORS)
+def test_files_that_cannot_grow(name, folder, tmp_path):
+    done = limited(
+        4, "simulate", folder, "-x", name, "-n", "5", folder=tmp_path, BITTRIGGER_CACHE=str(tmp_path / "cache")
+    )
+    assert done.returncode == 3, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    assert "error: " in done.stderr
+
+
+def test_a_build_that_cannot_be_written_in_full_leaves_nothing(tmp_path):
+    np.save(tmp_path / "w.npy", np.random.default_rng(0).integers(-1, 2, size=(16, 32)))
+    done = limited(
+        8,
+        "solve",
+        tmp_path / "w.npy",
+        "-o",
+        tmp_path / "out",
+        folder=tmp_path,
+        BITTRIGGER_CACHE=str(tmp_path / "cache"),
+    )
+    assert done.returncode, done.stdout
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "out").exists()
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a disk that is always full, of Linux")
+def test_outputs_on_a_full_disk(folder, recwarn):
+    graph = load_build(folder).graph
+    outcome = Outcome("oracle", np.zeros((5, graph.n_outputs), dtype=np.int64), 0.0, None)
+    with pytest.raises(ConfigError, match="outputs cannot be written to /dev/full: No space left on device"):
+        save_outputs(Path("/dev/full"), graph, [outcome])
+    assert not recwarn.list
