@@ -103,16 +103,22 @@ def test_build_needs_vitis(compiled, monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(ToolNotFoundError, match="'vitis-run' not found"):
         compiled.build()
-    with pytest.raises(ConfigError, match="build option 'csim' is unknown"):
-        compiled.build(csim=True)
+    with pytest.raises(
+        ConfigError, match="build option 'vsynth' is not supported by BitTrigger; run synth/vivado_synth.tcl"
+    ):
+        compiled.build(vsynth=True)
+    with pytest.raises(ConfigError, match="nothing is to be done"):
+        compiled.build(csim=False, synth=False)
 
 
 def test_build_runs_vitis(compiled, monkeypatch, tmp_path):
     fake = tmp_path / "vitis-run"
-    fake.write_text('#!/bin/sh\necho "$PWD $@"\n')
+    fake.write_text('#!/bin/sh\necho "$HLS_STEPS $PWD $@"\n')
     fake.chmod(0o755)
     monkeypatch.setenv("BITTRIGGER_VITIS_RUN", str(fake))
     assert compiled.build().read_text().endswith("hls --mode hls --tcl build_prj.tcl\n")
+    assert compiled.build(csim=False, reset=True, export=True).read_text().startswith("csynth export ")
+    assert compiled.build(validation=True).read_text().startswith("csim csynth cosim ")
 
 
 @pytest.mark.parametrize("granularity", ["model", "type", "name"])

@@ -125,28 +125,55 @@ class BitTriggerBackend(FPGABackend):  # type: ignore[misc]
         shapes = [tuple(int(n) for n in variable.shape) for variable in model.get_input_variables()]
         return predict(design.lowered, design.executor, x, shapes)
 
-    def build(self, model: Any, **options: Any) -> Path:
-        """Run Vitis HLS on the project: C simulation and synthesis, as ``hls/build_prj.tcl`` says.
+    def build(
+        self,
+        model: Any,
+        *,
+        reset: bool = True,  # noqa: ARG002 - the script always makes the project anew
+        csim: bool = True,
+        synth: bool = True,
+        cosim: bool = False,
+        validation: bool = False,
+        export: bool = False,
+        vsynth: bool = False,
+        fifo_opt: bool = False,
+        log_to_stdout: bool = False,  # noqa: ARG002 - the log is the result
+    ) -> Path:
+        """Run Vitis HLS on the project, with the options that hls4ml's backends for Vivado and Vitis have.
+
+        Args:
+            reset: an earlier project is always replaced.
+            csim: C-simulation; it fails if a bit differs from ``tb_data/``.
+            synth: C-synthesis.
+            cosim: co-simulation of the synthesised core; it fails if a bit differs.
+            validation: taken as ``csim`` and ``cosim``, whose benches compare with the same file.
+            export: the core as an IP.
+            vsynth: refused: ``synth/vivado_synth.tcl`` of the build does it.
+            fifo_opt: refused: there are no FIFOs.
+            log_to_stdout: taken and ignored.
 
         Returns:
             The log of the run; the reports lie beside it.
 
         Raises:
-            ConfigError: if an option is given; there are none.
+            ConfigError: if an option is not supported, or nothing is to be done.
             ToolNotFoundError: if Vitis is not installed.
             ToolError: if it fails.
         """
-        if options:
-            raise ConfigError(
-                f"build option {sorted(options)[0]!r} is unknown to BitTrigger; allowed are none; edit hls/build_prj.tcl to "
-                "change the steps"
-            )
+        if vsynth or fifo_opt:
+            name, way = ("vsynth", "run synth/vivado_synth.tcl with Vivado") if vsynth else ("fifo_opt", "leave it out")
+            raise ConfigError(f"build option {name!r} is not supported by BitTrigger; {way}")
+        wanted = {"csim": csim or validation, "csynth": synth, "cosim": cosim or validation, "export": export}
+        steps = " ".join(step for step, on in wanted.items() if on)
+        if not steps:
+            raise ConfigError("build: nothing is to be done; allowed are csim, synth, cosim, validation and export")
         vitis = require_tool("vitis-run")
         folder = Path(model.config.get_output_dir()) / "hls"
         if not (folder / "build_prj.tcl").is_file():
             design_of(model).write(folder.parent)
         log = folder / "build_prj.log"
-        run_tool([vitis, "--mode", "hls", "--tcl", "build_prj.tcl"], log=log, cwd=folder)
+        command = [vitis, "--mode", "hls", "--tcl", "build_prj.tcl"]
+        run_tool(command, log=log, cwd=folder, env={"HLS_STEPS": steps})
         return log
 
 

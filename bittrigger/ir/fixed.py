@@ -136,16 +136,20 @@ class FixedPoint:
         return cls(interval.signed, interval.width, frac)
 
 
-_TYPE = re.compile(r"(?:ap_)?(u?)(?:fixed<\s*(\d+)\s*,\s*(-?\d+)\s*>|int<\s*(\d+)\s*>)")
+_MODES = r"(?:,\s*(?:TRN|TRN_ZERO|RND|RND_ZERO|RND_INF|RND_MIN_INF|RND_CONV)\s*(?:,\s*(?:WRAP|SAT|SAT_ZERO|SAT_SYM)\s*(?:,\s*\d+\s*)?)?)?"
+_TYPE = re.compile(rf"(?:ap_)?(u?)(?:fixed<\s*(\d+)\s*,\s*(-?\d+)\s*{_MODES}>|int<\s*(\d+)\s*>)")
 
 
 def parse_fixed(text: str) -> FixedPoint:
     """The type that ``text`` names: ``fixed<16,6>``, ``ufixed<8,0>``, ``ap_fixed<8,4>``, ``int<8>`` or ``uint<8>``.
 
+    Modes, as in ``ap_fixed<16,6,AP_RND,AP_SAT>``, are read and dropped: they say what becomes of values that the type does not
+    hold, and this is the type alone.
+
     Raises:
         ConfigError: if ``text`` is no such type or its width is outside 1..62.
     """
-    match = _TYPE.fullmatch(text.strip().replace("ap_u", "u").replace("ap_", ""))
+    match = _TYPE.fullmatch(text.strip().replace("ap_u", "u").replace("ap_", "").replace("AP_", ""))
     if match is None:
         raise ConfigError(
             f"precision {text!r} is not a fixed-point type; allowed are fixed<W,I>, ufixed<W,I>, int<W> and uint<W>, "
