@@ -117,7 +117,7 @@ def test_the_model_finds_what_its_card_says(root, sample):
 
 def test_rates_are_told_in_khz_with_their_errors(sample, tmp_path, monkeypatch):
     """A background of 4,000 crossings of 0.5 kHz each beside the committed sample."""
-    monkeypatch.setattr(rates, "RATES_KHZ", (5.0, 20.0))
+    monkeypatch.setattr(rates, "RATES_KHZ", (2.0, 5.0, 20.0))
     table = load_l1_objects(write_crossings(tmp_path / "test.npz", sample, slice(0, 400)))
     measured = rates.Measured(
         {rates.NETWORK: np.arange(4000.0)},
@@ -127,9 +127,12 @@ def test_rates_are_told_in_khz_with_their_errors(sample, tmp_path, monkeypatch):
     )
     found = measured.efficiency(rates.NETWORK, "ttbar", 5.0)
     assert (found.threshold, found.rate) == (3989, 5)
+    assert measured.crossings_near(rates.NETWORK, 5.0) == pytest.approx(20)
+    assert measured.efficiency(rates.NETWORK, "ttbar", 2.0) is None  # four crossings tell nothing
     text = rates.card(measured, ["ttbar", "hto4l"])
     row = next(line for line in text.splitlines() if line.startswith("| 5 | ternary network "))
     assert row.startswith(f"| 5 | {rates.NETWORK} | {found.value:.3f} ± {found.error:.3f} | ")
+    assert f"| 2 | {rates.NETWORK} | - | - |" in text
     assert "4000 crossings, which stand for\n  2000 kHz together" in text
     rates.plot(measured, "ttbar", tmp_path / "p.png")
     assert (tmp_path / "p.png").read_bytes().startswith(b"\x89PNG")

@@ -87,8 +87,8 @@ Measured on the test file: {counts}. Rows of networks and of the IsolationForest
 are {_seeds(result)}; the exported network is that of seed {result.runs[0].seed}, scored by
 `model.h5` itself. The other scores have nothing random in them.
 
-**Efficiencies at rates that a Level-1 seed gets, 1 to 10 kHz, are in [rates.md](rates.md)**; those below are at rates that
-are far too high, since a few thousand crossings of zero bias say nothing about less.
+**A Level-1 seed gets 0.1 to 10 kHz. The rates below, 300 and 30 kHz, are far above, and of zero bias in blocks that share
+pile-up; [rates.md](rates.md) goes down to 1 kHz for sums of momenta and to 30 kHz for the network.**
 
 Area under the ROC curve against zero bias:
 
