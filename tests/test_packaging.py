@@ -19,7 +19,8 @@ def wheel(root, tmp_path_factory):
         text=True,
     )
     for name in names.stdout.splitlines():
-        if not name.startswith(("models/", "tests/")) and (root / name).is_file():
+        shipped = name.startswith("models/jet_tagger/") or not name.startswith(("models/", "tests/"))
+        if shipped and (root / name).is_file():
             (source / name).parent.mkdir(parents=True, exist_ok=True)
             (source / name).write_bytes((root / name).read_bytes())
     command = [
@@ -42,7 +43,10 @@ def test_the_wheel_carries_templates_firmware_and_testbench(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     for wanted in ("_data/hls_templates/top.sv.j2", "_data/sim/", "_data/firmware/", "solver/_native", "py.typed"):
         assert any(wanted in name for name in names), wanted
-    assert not any("firmware/jet_tagger" in name or name.startswith("tests") for name in names)
+    for wanted in ("_data/schemas/report-2.json", "_data/jet_tagger/model.h5", "_data/hls_templates/report.html.j2"):
+        assert any(name.endswith(wanted) for name in names), wanted
+    assert not any(f"firmware/{model}/" in name for name in names for model in ("jet_tagger", "event_filter", "anomaly"))
+    assert not any(name.startswith("tests") for name in names)
 
 
 def test_an_installed_wheel_converts_and_simulates(wheel, jet_tagger, tmp_path):
