@@ -85,3 +85,10 @@ def test_no_two_rooms_need_each_other():
         free = {room for room, others in arrows.items() if not others & set(arrows)}
         assert free, f"these rooms need each other: {sorted(arrows)}"
         arrows = {room: others for room, others in arrows.items() if room not in free}
+
+
+def test_the_architecture_names_every_room():
+    text = (PACKAGE.parent / "docs" / "architecture.md").read_text()
+    table = [line.split("|")[1] for line in text.splitlines() if line.startswith("| `")]
+    named = {name.strip().strip("`") for cell in table for name in cell.split(",")}
+    assert named == set(PLAN) - {"__main__"}

@@ -136,7 +136,8 @@ class FixedPoint:
         return cls(interval.signed, interval.width, frac)
 
 
-_MODES = r"(?:,\s*(?:TRN|TRN_ZERO|RND|RND_ZERO|RND_INF|RND_MIN_INF|RND_CONV)\s*(?:,\s*(?:WRAP|SAT|SAT_ZERO|SAT_SYM)\s*(?:,\s*\d+\s*)?)?)?"
+_ROUNDING = "TRN|TRN_ZERO|RND|RND_ZERO|RND_INF|RND_MIN_INF|RND_CONV"
+_MODES = rf"(?:,\s*(?:{_ROUNDING})\s*(?:,\s*(?:WRAP|SAT|SAT_ZERO|SAT_SYM)\s*(?:,\s*\d+\s*)?)?)?"
 _TYPE = re.compile(rf"(?:ap_)?(u?)(?:fixed<\s*(\d+)\s*,\s*(-?\d+)\s*{_MODES}>|int<\s*(\d+)\s*>)")
 
 
