@@ -10,6 +10,7 @@ import click
 
 from bittrigger.cli.console import busy, json_option, junit_option, terminal, write_json, write_junit
 from bittrigger.cli.options import chosen_settings, design_options
+from bittrigger.cli.progress import searching
 
 if TYPE_CHECKING:
     from bittrigger.build.folder import Build
@@ -95,7 +96,7 @@ def command(
         require_tool("vivado")
     values = job.read_inputs(inputs) if inputs else None
     console = terminal()
-    with busy(f"converting {model}") as say:
+    with busy(f"converting {model}") as say, searching(say, STAGES["solve"], settings.effort):
         build, report = job.convert(
             model,
             output,

@@ -8,6 +8,7 @@ import click
 
 from bittrigger.cli.console import busy, json_option, terminal, write_json
 from bittrigger.cli.options import chosen_settings, design_options
+from bittrigger.cli.progress import searching
 
 
 @click.command()
@@ -41,7 +42,7 @@ def command(
     problem = job.read_problem(matrix, bits=bits, signed=not unsigned, ranges=ranges)
     settings = chosen_settings(chosen)
     console = terminal()
-    with busy("solving"):
+    with busy("solving") as say, searching(say, "solving", settings.effort):
         solution = job.solve_matrix(problem, settings)
     facts: dict[str, object] = dict(solution.facts)
     if output is not None or synth:

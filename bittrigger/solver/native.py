@@ -12,7 +12,7 @@ from pathlib import Path
 from bittrigger.errors import InternalError
 from bittrigger.system.toolchain import cache_folder, require_tool, run_tool
 
-ABI = 2
+ABI = 3
 """Version of the C interface in ``native/api.cpp``."""
 
 SOURCES = Path(__file__).resolve().parent / "native"
@@ -55,7 +55,7 @@ def library() -> ctypes.CDLL:
     if native.bittrigger_abi() != ABI:
         raise InternalError(f"the native solver has interface {native.bittrigger_abi()}, but {ABI} is needed")
     pointer = ctypes.c_void_p
-    native.bittrigger_solve.argtypes = [ctypes.c_int, ctypes.c_int, *[pointer] * 6]
+    native.bittrigger_solve.argtypes = [ctypes.c_int, ctypes.c_int, *[pointer] * 7]
     native.bittrigger_solve.restype = pointer
     native.bittrigger_read.argtypes = [pointer, pointer, pointer]
     native.bittrigger_read.restype = None

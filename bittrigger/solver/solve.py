@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
-
 import numpy as np
 
 from bittrigger.errors import ConfigError, InternalError
@@ -13,6 +10,7 @@ from bittrigger.ir.fixed import MAX_WIDTH, IntArray, Interval
 from bittrigger.ir.graph import Intervals
 from bittrigger.solver.native import library
 from bittrigger.solver.options import EFFORTS, SolverOptions
+from bittrigger.solver.watch import run_native
 
 MAX_WEIGHTS = 1 << 24
 """Most weights that the solver takes: beyond that a layer is not to be unrolled into adders."""
@@ -29,6 +27,8 @@ def solve(weights: IntArray, bias: IntArray, source: Intervals, options: SolverO
         bias: `(n_out,)` integers.
         source: ranges of the `n_in` input codes.
         options: see ``SolverOptions``; None takes the defaults.
+
+    Inside ``watching``, it tells its progress, and Ctrl-C ends the search and keeps what was found.
 
     Raises:
         ConfigError: if the matrix is empty, does not fit ``bias`` or ``source``, is too large, could need more than 62
@@ -73,10 +73,12 @@ def _call(matrix: IntArray, bias: IntArray, source: Intervals, options: SolverOp
     highs = np.array([interval.hi for interval in source], dtype=np.int64)
     depth = -1 if options.depth is None else options.depth
     settings = np.array([options.adder_inputs, depth, EFFORTS.index(options.effort), options.seed], dtype=np.int64)
-    sizes = np.zeros(3, dtype=np.int64)
-    arrays = (matrix, bias, lows, highs, settings, sizes)
-    handle = _interruptible(
-        lambda: native.bittrigger_solve(n_in, n_out, *(array.ctypes.data for array in arrays)), native.bittrigger_free
+    sizes, cells = np.zeros(3, dtype=np.int64), np.zeros(2, dtype=np.int64)
+    arrays = (matrix, bias, lows, highs, settings, sizes, cells)
+    handle = run_native(
+        lambda: native.bittrigger_solve(n_in, n_out, *(array.ctypes.data for array in arrays)),
+        native.bittrigger_free,
+        cells,
     )
     if handle is None:
         _refuse(int(sizes[0]), int(sizes[1]), matrix.shape, options)
@@ -87,30 +89,6 @@ def _call(matrix: IntArray, bias: IntArray, source: Intervals, options: SolverOp
     finally:
         native.bittrigger_free(handle)
     return _graph(adders, outputs, source)
-
-
-def _interruptible(call: Callable[[], int | None], discard: Callable[[int], None]) -> int | None:
-    """The result of ``call``, native code, which runs in a thread so that Ctrl-C ends the wait for it at once.
-
-    The thread then goes on until it is done, or the process ends, and gives its result to ``discard``.
-    """
-    results: list[int | None] = []
-    abandoned = threading.Event()
-
-    def run() -> None:
-        result = call()
-        results.append(result)
-        if abandoned.is_set() and result is not None:
-            discard(result)
-
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    try:
-        thread.join()
-    except BaseException:
-        abandoned.set()
-        raise
-    return results[0]
 
 
 def _refuse(code: int, least: int, shape: tuple[int, ...], options: SolverOptions) -> None:

@@ -21,13 +21,14 @@ struct Handle {
 extern "C" {
 
 // Raised whenever an argument or a result changes its meaning.
-__attribute__((visibility("default"))) int bittrigger_abi() { return 2; }
+__attribute__((visibility("default"))) int bittrigger_abi() { return 3; }
 
-// Solves. `options`: adder inputs, depth (-1: free), effort, seed. `sizes` receives adders, depth, LUTs.
+// Solves. `options`: adder inputs, depth (-1: free), effort, seed. `sizes` receives adders, depth, LUTs. `cells`, or null: see
+// monitor.h; the caller may read and write them while this runs.
 // Returns a handle, or null with sizes[0] = -1 (depth too small) or -2 (out of memory).
 __attribute__((visibility("default"))) void* bittrigger_solve(int n_in, int n_out, const i64* weights, const i64* bias,
                                                               const i64* lows, const i64* highs, const i64* options,
-                                                              i64* sizes) {
+                                                              i64* sizes, i64* cells) {
     try {
         bittrigger::Matrix matrix{n_in, n_out, weights, bias, {}};
         for (int i = 0; i < n_in; ++i) matrix.inputs.push_back({lows[i], highs[i]});
@@ -37,7 +38,7 @@ __attribute__((visibility("default"))) void* bittrigger_solve(int n_in, int n_ou
         wanted.effort = static_cast<int>(options[2]);
         wanted.seed = static_cast<bittrigger::u64>(options[3]);
         auto handle = std::make_unique<Handle>();
-        handle->solved = bittrigger::solve(matrix, wanted);
+        handle->solved = bittrigger::solve(matrix, wanted, bittrigger::Monitor(cells));
         sizes[1] = handle->solved.depth;
         sizes[2] = handle->solved.built.luts;
         sizes[0] = handle->solved.feasible ? static_cast<i64>(handle->solved.built.adders.size()) : -1;

@@ -1,5 +1,7 @@
 #include "blocks.h"
 
+#include <algorithm>
+
 #include "greedy.h"
 
 namespace bittrigger {
@@ -26,30 +28,23 @@ void append_part(State& state, const State& part, std::size_t start, std::vector
 
 }  // namespace
 
-std::vector<u32> add_in_blocks(State& state, const Problem& problem, const std::vector<Range>& inputs,
-                               const BlockSize& size, const FinderOptions& options, Random& random) {
-    const u32 n_in = static_cast<u32>(inputs.size());
-    const u32 parts = (n_in + size.inputs - 1) / size.inputs;
-    const int room = state.limit() - levels_for(state.adder_inputs(), parts + 1);
+std::vector<u32> add_in_blocks(State& state, const Problem& problem, const std::vector<Range>& inputs, std::size_t block,
+                               const FinderOptions& options, Random& random, const Monitor& monitor) {
     std::vector<std::vector<Code>> columns(problem.columns.size());
-    for (std::size_t start = 0; start < columns.size(); start += size.columns) {
-        const std::size_t end = std::min(start + size.columns, columns.size());
-        for (u32 first = 0; first < n_in; first += size.inputs) {
-            State part(inputs, state.adder_inputs(), room);
-            for (std::size_t k = start; k < end; ++k) {
-                std::vector<Code> terms;
-                for (const Code c : problem.columns[k].terms)
-                    if (value_of(c) >= first && value_of(c) < first + size.inputs) terms.push_back(c);
-                part.add_output(terms, 0, false);
-            }
-            part.refresh();
-            Finder finder(part);
-            share_greedily(part, finder, options, random);
-            append_part(state, part, start, columns);
-        }
+    for (std::size_t start = 0; start < columns.size(); start += block) {
+        State part(inputs, state.adder_inputs(), state.limit());
+        for (std::size_t k = start; k < std::min(start + block, columns.size()); ++k)
+            part.add_output(problem.columns[k].terms, 0, false);
+        part.refresh();
+        Finder finder(part);
+        share_greedily(part, finder, options, random, monitor);
+        append_part(state, part, start, columns);
     }
     std::vector<u32> values;
-    for (std::size_t k = 0; k < columns.size(); ++k) values.push_back(state.add_output(columns[k], problem.columns[k].constant, problem.columns[k].exposed));
+    for (std::size_t k = 0; k < columns.size(); ++k) {
+        const Column& column = problem.columns[k];
+        values.push_back(state.add_output(columns[k], column.constant, column.positive_only));
+    }
     return values;
 }
 

@@ -18,7 +18,7 @@ struct Wire {
     bool negative = false;
 };
 
-// A value of the state as hardware. An exposed output that comes out negated is negated once more; what reads it may read `other`.
+// A value of the state as hardware. A positive-only output that comes out negated is negated once more; what reads it may read `other`.
 struct Wires {
     Wire own;
     Wire other;
@@ -80,11 +80,11 @@ public:
             merges_.clear();
             state_.tree(index, &merges_);
             const auto negative = [](const Node& leaf) { return !leaf.positive; };
-            if (sum.exposed && std::all_of(nodes_.begin(), nodes_.end(), negative)) make_a_leaf_positive(index);
-            place_signs(sum.exposed, demands_[index], turned_[index] != 0);
+            if (sum.positive_only && std::all_of(nodes_.begin(), nodes_.end(), negative)) make_a_leaf_positive(index);
+            place_signs(sum.positive_only, demands_[index], turned_[index] != 0);
             result.own = emit(nodes_.size() - merges_.size());
         }
-        if (!sum.exposed || !result.own.negative) return;
+        if (!sum.positive_only || !result.own.negative) return;
         if (!result.both) {
             forced.push_back(index);
             result.both = true;
@@ -121,7 +121,7 @@ private:
         if (state_.is_input(value)) return !negative;
         const u32 index = state_.sum_of(value);
         const Sum& sum = state_.sum(index);
-        if (sum.exposed) return !negative;
+        if (sum.positive_only) return !negative;
         const Demand wanted = negative ? Demand::negative : Demand::positive;
         if (demands_[index] != Demand::none) return demands_[index] == wanted;
         for (const Code c : sum.terms) {
@@ -190,7 +190,7 @@ private:
     }
 
     // Decides for every adder of the tree whether it computes its sum or the negated sum, root first.
-    void place_signs(bool exposed, Demand demand, bool turned) {
+    void place_signs(bool positive_only, Demand demand, bool turned) {
         const std::size_t leaves = nodes_.size();
         for (const Merge& m : merges_) {
             Node node;
@@ -204,7 +204,7 @@ private:
             nodes_.push_back(node);
         }
         Node& root = nodes_.back();
-        if (exposed || (demand == Demand::positive && root.positive)) root.flip = !root.positive;
+        if (positive_only || (demand == Demand::positive && root.positive)) root.flip = !root.positive;
         if (demand == Demand::negative && root.negated) root.flip = true;
         if (turned && root.positive && root.negated) root.flip = !root.flip;
         for (std::size_t k = merges_.size(); k-- > 0;) {
@@ -390,7 +390,7 @@ Built build_once(const State& state, const Problem& problem, const std::vector<u
                  const std::vector<u32>& order, const std::vector<unsigned char>& turned) {
     Builder builder(state, turned);
     for (const u32 index : order)
-        if (state.sum(index).exposed) builder.satisfy(index);
+        if (state.sum(index).positive_only) builder.satisfy(index);
     for (const u32 index : order) builder.add_sum(index);
     Built built;
     for (const Wanted& wanted : problem.outputs) {

@@ -6,13 +6,13 @@
 
 namespace bittrigger {
 
-void share_greedily(State& state, Finder& finder, const FinderOptions& options, Random& random) {
+void share_greedily(State& state, Finder& finder, const FinderOptions& options, Random& random, const Monitor& monitor) {
     // What a sum can share only gets less while others share, so the gain found last is a bound, and most sums need no
     // second look before it is their turn.
     std::priority_queue<std::pair<int, i64>> queue;
     const int unknown = std::numeric_limits<int>::max();
     for (u32 s = 0; s < state.n_sums(); ++s) queue.push({unknown, -static_cast<i64>(s)});
-    while (!queue.empty()) {
+    while (!queue.empty() && !monitor.stopped()) {
         const u32 sum = static_cast<u32>(-queue.top().second);
         queue.pop();
         const Pattern& pattern = finder.best(sum, options, random);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 namespace bittrigger {
 
@@ -17,14 +18,6 @@ inline int popcount(u64 x) {
     x = (x + (x >> 4)) & 0x0f0f0f0f0f0f0f0fULL;
     return static_cast<int>(x * 0x0101010101010101ULL >> 56);
 #endif
-}
-
-// Whether only one bit is set, of which it is known that any is.
-inline bool is_single(const u64* bits, std::size_t words) {
-    if (words == 1) return (bits[0] & (bits[0] - 1)) == 0;
-    int count = 0;
-    for (std::size_t w = 0; w < words; ++w) count += popcount(bits[w]);
-    return count == 1;
 }
 
 // Bits by which the adders of a sum of `terms` like terms are wider than those terms, on average, in 1/16.
@@ -71,7 +64,11 @@ void Finder::gather(u32 sum) {
     for (std::size_t p = 0; p < terms_.size(); ++p) widths_[p] = width(state_.range(value_of(terms_[p])));
     std::size_t most = 0;
     for (const Code mine : terms_) most += state_.readers(value_of(mine)).size();
-    if (met_.size() < most) met_.resize(2 * most);
+    work_ += static_cast<i64>(most);
+    if (met_.size() < most) {
+        met_.resize(2 * most);
+        counts_.resize(2 * most);
+    }
     if (met_bits_.size() < most * words_) met_bits_.resize(2 * most * words_);
     // Almost all sums are of up to 64 terms, and without shifts.
     linked_.clear();
@@ -101,9 +98,10 @@ void Finder::meet() {
             Meeting& m = meetings_[SHIFTS ? side * stride + static_cast<std::size_t>(shift + most_shift_) : side];
             if (m.epoch != epoch_) {
                 m = {epoch_, static_cast<u32>(met)};
+                counts_[met] = 1;
                 met_[met] = {value_of(reader), shift, ((reader ^ mine) & 1U) != 0};
                 std::fill_n(&met_bits_[met++ * words], words, u64{0});
-            } else if (is_single(&met_bits_[m.met * words], words)) {
+            } else if (++counts_[m.met] == 2) {
                 linked_.push_back(m.met);
             }
             met_bits_[m.met * words + p / 64] |= u64{1} << (p & 63);
@@ -115,8 +113,7 @@ void Finder::meet() {
 void Finder::link(u32 sum) {
     for (const u32 k : linked_) {
         const u64* bits = &met_bits_[k * words_];
-        int overlap = 0;
-        for (std::size_t w = 0; w < words_; ++w) overlap += popcount(bits[w]);
+        const int overlap = static_cast<int>(counts_[k]);
         const Occurrence& place = met_[k];
         if (place.sum == sum && place.shift <= 0) continue;
         links_.push_back({place, state_.operands(place.sum), overlap});
@@ -154,6 +151,7 @@ bool Finder::may_pay(const FinderOptions& options) const {
 std::size_t Finder::survey() {
     holders_.assign((links_.size() + 63) / 64, 0);
     const std::size_t none = links_.size();
+    work_ += static_cast<i64>(words_ == 1 ? none : active_.size());
     std::size_t next = none;
     int most = 1;
     if (words_ == 1) {  // almost always; one loop for both takes 8 % more time in all
@@ -169,20 +167,28 @@ std::size_t Finder::survey() {
         }
         return next;
     }
-    for (std::size_t l = 0; l < none; ++l) {
+    // What holds at most one of the chosen terms holds no more of fewer.
+    int all = 0;
+    used_.clear();
+    for (std::size_t w = 0; w < words_; ++w) {
+        if (!chosen_[w]) continue;
+        all += popcount(chosen_[w]);
+        used_.push_back(static_cast<u32>(w));
+    }
+    std::size_t kept = 0;
+    for (const u32 l : active_) {
         int common = 0;
-        bool all = true;
-        for (std::size_t w = 0; w < words_; ++w) {
-            common += popcount(chosen_[w] & row(l)[w]);
-            all = all && (chosen_[w] & ~row(l)[w]) == 0;
-        }
-        if (all) {
+        for (const u32 w : used_) common += popcount(chosen_[w] & row(l)[w]);
+        if (common < 2) continue;
+        active_[kept++] = l;
+        if (common == all) {
             holders_[l / 64] |= u64{1} << (l & 63);
         } else if (common > most) {
             most = common;
             next = l;
         }
     }
+    active_.resize(kept);
     return next;
 }
 
@@ -233,6 +239,10 @@ int Finder::judge(const FinderOptions& options, Random& random) {
 
 void Finder::grow(std::size_t seed, const FinderOptions& options, Random& random) {
     chosen_.assign(row(seed), row(seed) + words_);
+    if (words_ > 1) {
+        active_.resize(links_.size());
+        std::iota(active_.begin(), active_.end(), 0U);
+    }
     std::size_t next = survey();
     int gain = judge(options, random);
     for (int patience = 1; patience >= 0 && next < links_.size();) {

@@ -42,6 +42,9 @@ public:
     // The best pattern found in `sum`, other than the value whose hash is `avoided`; its gain is 0 if none is worth it.
     const Pattern& best(u32 sum, const FinderOptions& options, Random& random, u64 avoided = 0);
 
+    // What all calls of `best` took, in visits of a reader or of a link, the same on every machine.
+    i64 work() const { return work_; }
+
     // Shares `pattern` wherever it still occurs. Returns the value that stands for it, or -1 if that would not pay.
     i64 apply(const Pattern& pattern);
 
@@ -78,6 +81,9 @@ private:
     std::vector<Link> links_;
     std::vector<Occurrence> met_;  // where a term of the current sum was met, and which ones
     std::vector<u64> met_bits_;
+    std::vector<u32> counts_;  // how many of its terms, by what was met
+    std::vector<u32> active_;  // links with two of the chosen terms or more, where terms take several words
+    std::vector<u32> used_;    // words of `chosen_` that are not empty
     std::vector<u32> linked_;  // those of the met ones that have two terms or more in common with the current sum
     std::vector<u64> bits_, chosen_, holders_, best_terms_;
     std::vector<std::size_t> order_;
@@ -86,6 +92,7 @@ private:
     u32 epoch_ = 0;
     std::size_t words_ = 0;
     u64 avoided_ = 0;
+    i64 work_ = 0;
     int best_gain_ = 0;
     Pattern pattern_;
 };

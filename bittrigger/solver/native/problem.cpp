@@ -31,6 +31,12 @@ void append_digits(u32 input, i64 weight, std::vector<Code>& terms) {
     }
 }
 
+i64 count_terms(const Problem& problem) {
+    i64 terms = 0;
+    for (const Column& c : problem.columns) terms += static_cast<i64>(c.terms.size());
+    return terms;
+}
+
 Problem normalise(const Matrix& matrix) {
     Problem problem;
     std::map<std::vector<i64>, int> known;
@@ -76,7 +82,7 @@ Problem normalise(const Matrix& matrix) {
             target.constant = constant;
             for (const int j : list) problem.outputs[static_cast<std::size_t>(j)].rest = 0;
         }
-        for (const int j : list) target.exposed = target.exposed || !problem.outputs[static_cast<std::size_t>(j)].rest;
+        for (const int j : list) target.positive_only = target.positive_only || !problem.outputs[static_cast<std::size_t>(j)].rest;
     }
     return problem;
 }

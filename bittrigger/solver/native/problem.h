@@ -19,7 +19,7 @@ struct Matrix {
 struct Column {
     std::vector<Code> terms;
     i64 constant = 0;
-    bool exposed = false;  // whether some output is the column as it stands, and not with a constant added behind it
+    bool positive_only = false;  // whether some output is the column as it stands, and not with a constant added behind it
 };
 
 // Output j is `(+-columns[column] << shift) + rest`; column is -1 for a constant.
@@ -39,5 +39,8 @@ struct Problem {
 void append_digits(u32 input, i64 weight, std::vector<Code>& terms);
 
 Problem normalise(const Matrix& matrix);
+
+i64 count_terms(const Problem& problem);
+constexpr i64 SMALL = 1000;  // terms below which a matrix is small: steps take so little that it is searched thoroughly
 
 }  // namespace bittrigger

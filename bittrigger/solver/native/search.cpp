@@ -24,8 +24,8 @@ public:
     void step(i64 allowance, int done) {
         done_ = done;
         state_.begin();
-        fresh_.clear();
-        lonely_.clear();
+        changed_.clear();
+        underused_.clear();
         avoided_ = 0;
         options_.finder.bonus = draw(options_.generous) ? ADDER : 0;
         if (!change()) return state_.commit();
@@ -48,7 +48,7 @@ private:
 
     bool change() {
         if (options_.substitutes && done_ >= 128 && random_.below(256) < chance()) return substitute();
-        if (draw(options_.touch)) return touch();
+        if (draw(options_.revisit)) return revisit();
         return draw(options_.expand) ? expand_some() : take_some_apart();
     }
 
@@ -66,10 +66,10 @@ private:
             if (!state_.is_input(value_of(c))) state_.set_level(value_of(c), state_.level_if_read(value_of(c)));
         for (const Code c : substitutes_.removed) {
             state_.remove_term(sum, state_.position_of(sum, c));
-            if (shared(value_of(c))) lonely_.push_back(value_of(c));
+            if (shared(value_of(c))) underused_.push_back(value_of(c));
         }
         for (const Code c : substitutes_.added) state_.add_term(sum, c);
-        expose(sum);
+        mark(sum);
         return true;
     }
 
@@ -109,15 +109,15 @@ private:
 
     void expand(u32 value, Code reader) {
         state_.expand(value, reader);
-        expose(value_of(reader));
-        if (state_.readers(value).size() < 2) lonely_.push_back(value);
+        mark(value_of(reader));
+        if (state_.readers(value).size() < 2) underused_.push_back(value);
     }
 
     // Sums that share nothing are met by no other step.
-    bool touch() {
+    bool revisit() {
         const u32 sum = random_.below(state_.n_sums());
         if (!state_.sum(sum).alive) return false;
-        expose(sum);
+        mark(sum);
         return true;
     }
 
@@ -158,8 +158,8 @@ private:
 
     // A shared value near a sum that was just changed: a term of it, or a reader of one of its terms.
     i64 neighbour() {
-        for (int tries = 0; tries < 8 && !fresh_.empty(); ++tries) {
-            const std::vector<Code>& terms = state_.sum(fresh_[random_.below(static_cast<u32>(fresh_.size()))]).terms;
+        for (int tries = 0; tries < 8 && !changed_.empty(); ++tries) {
+            const std::vector<Code>& terms = state_.sum(changed_[random_.below(static_cast<u32>(changed_.size()))]).terms;
             if (terms.empty()) continue;
             u32 value = value_of(terms[random_.below(static_cast<u32>(terms.size()))]);
             if (random_.below(2)) {
@@ -172,30 +172,30 @@ private:
     }
 
     // What a changed sum has in common with others is to be looked for.
-    void expose(u32 sum) {
-        if (std::find(fresh_.begin(), fresh_.end(), sum) == fresh_.end()) fresh_.push_back(sum);
+    void mark(u32 sum) {
+        if (std::find(changed_.begin(), changed_.end(), sum) == changed_.end()) changed_.push_back(sum);
     }
 
     void forget(u32 sum) {
-        const auto at = std::find(fresh_.begin(), fresh_.end(), sum);
-        if (at == fresh_.end()) return;
-        *at = fresh_.back();
-        fresh_.pop_back();
+        const auto at = std::find(changed_.begin(), changed_.end(), sum);
+        if (at == changed_.end()) return;
+        *at = changed_.back();
+        changed_.pop_back();
     }
 
     void take_apart(u32 value) {
-        for (const Code reader : state_.readers(value)) expose(value_of(reader));
+        for (const Code reader : state_.readers(value)) mark(value_of(reader));
         for (const Code c : state_.sum(state_.sum_of(value)).terms)
-            if (shared(value_of(c)) && state_.readers(value_of(c)).size() < 3) lonely_.push_back(value_of(c));
+            if (shared(value_of(c)) && state_.readers(value_of(c)).size() < 3) underused_.push_back(value_of(c));
         state_.dissolve(value);
         forget(state_.sum_of(value));
     }
 
     // Dissolves shared values that lost their readers but one, and what that leaves.
     void tidy() {
-        while (!lonely_.empty()) {
-            const u32 value = lonely_.back();
-            lonely_.pop_back();
+        while (!underused_.empty()) {
+            const u32 value = underused_.back();
+            underused_.pop_back();
             if (shared(value) && state_.readers(value).size() < 2) take_apart(value);
         }
     }
@@ -203,8 +203,8 @@ private:
     // Shares anew, one changed sum after the other in random order, until none has anything worth sharing.
     void repair() {
         tidy();
-        for (int rounds = 0; rounds < MOST_ROUNDS && !fresh_.empty(); ++rounds) {
-            const u32 sum = fresh_[random_.below(static_cast<u32>(fresh_.size()))];
+        for (int rounds = 0; rounds < MOST_ROUNDS && !changed_.empty(); ++rounds) {
+            const u32 sum = changed_[random_.below(static_cast<u32>(changed_.size()))];
             if (shared(state_.value_of_sum(sum)) && state_.sum(sum).terms.size() < 2) {  // the rest of it cancelled
                 take_apart(state_.value_of_sum(sum));
                 continue;
@@ -216,9 +216,9 @@ private:
                 continue;
             }
             for (const Code c : pattern.terms)
-                if (shared(value_of(c)) && state_.readers(value_of(c)).size() < 2) lonely_.push_back(value_of(c));
-            for (const Occurrence& o : pattern.occurrences) expose(o.sum);
-            expose(state_.sum_of(static_cast<u32>(value)));
+                if (shared(value_of(c)) && state_.readers(value_of(c)).size() < 2) underused_.push_back(value_of(c));
+            for (const Occurrence& o : pattern.occurrences) mark(o.sum);
+            mark(state_.sum_of(static_cast<u32>(value)));
             tidy();
         }
     }
@@ -233,8 +233,8 @@ private:
     std::vector<u32> turns_;   // of sums, last first
     std::vector<u32> visits_;  // by sum
     u64 avoided_ = 0;          // hash of the value that this step may not build
-    std::vector<u32> fresh_;   // sums that changed
-    std::vector<u32> lonely_;  // shared values that may have one reader left
+    std::vector<u32> changed_;   // sums that changed
+    std::vector<u32> underused_;  // shared values that may have one reader left
 };
 
 }  // namespace
@@ -253,11 +253,11 @@ i64 exponential(i64 mean16, Random& random) {
 
 }  // namespace
 
-void search(State& state, Finder& finder, const SearchOptions& options, Random& random) {
+void search(State& state, Finder& finder, const SearchOptions& options, Random& random, const Monitor& monitor) {
     if (state.n_sums() == 0) return;
     Searcher searcher(state, finder, options, random);
-    for (i64 k = 0; k < options.steps; ++k) {
-        const i64 mean16 = options.heat * (options.steps - k) / options.steps;
+    for (i64 k = 0; k < options.steps && !monitor.stopped(); ++k) {
+        const i64 mean16 = options.temperature * (options.steps - k) / options.steps;
         searcher.step(exponential(mean16, random), static_cast<int>(256 * k / options.steps));
     }
 }

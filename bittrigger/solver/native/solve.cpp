@@ -1,127 +1,67 @@
 #include "solve.h"
 
 #include <algorithm>
-#include <optional>
 #include <utility>
 
-#include "blocks.h"
-#include "difference.h"
-#include "greedy.h"
 #include "parallel.h"
 #include "search.h"
+#include "starts.h"
 
 namespace bittrigger {
 
 namespace {
 
-constexpr int SLACK = 1;             // levels above the fewest possible, unless a depth is asked for
-constexpr int CLOSE_SLACK = 3;       // and so many more where many columns are differences of such
-constexpr int NEAR_SLACK = 1;        // or where some columns of a large matrix are differences of others
-constexpr i64 SMALL = 1000;          // terms below which the default search may take a few seconds
-constexpr int POLISH = 40;           // short searches after a thorough one, each with so small a share of its steps
+constexpr int SLACK = 1;        // levels above the fewest possible, unless a depth is asked for
+constexpr int CLOSE_SLACK = 3;  // and so many more where many columns are differences of such
+
+// Thrifts of greedy sharing, see FinderOptions. A gain for the whole area (3) takes the fewest adders of large matrices, 2.8 % fewer
+// of 1152x256 with 75 % zeros, but wider ones: which is the cheapest changes from matrix to matrix by up to 4 %, so each is tried.
+// Beyond MANY_TERMS the last is the cheapest by 3 % and more, and alone.
+constexpr int THRIFTS[] = {2, 3};
+constexpr i64 MANY_TERMS = 100000;
+
+// Steps of the default search, where the curve of LUTs against seconds bends. Of the models' kernels, 80 steps a term are 1.3 %
+// above three searches of 200 a term each, in a sixth of their time; 20 a term would be 2.3 % above. Below 250 terms a step
+// takes so little that more of them are taken. Beyond 20,000 terms, 3 steps a term (576x128 with 75 % zeros: 90.2 thousand
+// LUTs, where 11 a term find 89.9 and 27 a term 89.9 too), and no more than about half a minute takes.
+constexpr i64 KNEE = 80, KNEE_LEAST = 400, KNEE_FLOOR = 20000, KNEE_MOST = 60000, KNEE_LARGE = 3, KNEE_LIMIT = 450000;
+
+// The longest search of less than SMALL terms goes from several starts, WAYS times as long as brings most, then MOST_WAYS times
+// longer, about 20 s of a 2.8 GHz Xeon in all; then in rounds of those.
+constexpr std::size_t WAYS = 3, MOST_WAYS = 4;
+constexpr i64 MOST_STEPS = 1200000, MOST_STEPS_A_TERM = 2000;
+// Of larger matrices it goes in rounds of a minute of such a processor: so many visits of the finder (see Finder::work),
+// of which it makes 56 to 119 million a second.
+constexpr i64 MINUTE = 5000000000;
+constexpr i64 THOROUGH_TERMS = 5000;  // up to so many, rounds are thorough, and of MOST_STEPS
+// Rounds end with the first that gains less than one LUT in so many: 0.1 % a minute.
+constexpr i64 WORTH_A_MINUTE = 1000, WORTH_A_ROUND = 3000;
+
+constexpr int POLISH = 40;  // short searches after a thorough one, each with so small a share of its steps
 constexpr int POLISH_SHARE = 144;
-constexpr std::size_t WAYS = 3;              // so often a small matrix is searched by the default search
-constexpr std::size_t MOST_WAYS = 4;         // and by the longest, after that
-// A large matrix is first shared in blocks of so many inputs and columns.
-constexpr BlockSize BLOCK{256, 256};
-constexpr i64 BLOCKED_TERMS = 60000;
 
-i64 count_terms(const Problem& problem) {
-    i64 terms = 0;
-    for (const Column& c : problem.columns) terms += static_cast<i64>(c.terms.size());
-    return terms;
-}
-
-// Steps of each way that the default search takes through a small matrix, for eight seconds of one processor at most in all.
-i64 small_steps(i64 terms) { return std::clamp<i64>(200 * terms, std::min<i64>(400 * terms, 40000), 120000); }
-
-// And of the one through a larger matrix, for a time that grows like that of sharing itself. A step takes longer where many
-// columns read each input.
-i64 large_steps(i64 terms, i64 n_in, i64 n_out) {
-    const i64 steps = (6 * terms / 5 + terms * terms / 2000) * std::clamp<i64>(5 * n_out / n_in + 16, 20, 36) / 20;
-    return std::min<i64>({steps, 330000, 6300000000 / terms, terms * n_in * std::max<i64>(n_in, 32) / 370});
-}
-
-// Steps of the longest search: some 20 s for matrices of up to 4,000 terms, and about as long for larger ones.
-i64 most_steps(i64 terms) { return std::min<i64>({1200000, 2000 * terms, 4800000000 / std::max<i64>(terms, 1)}); }
-
-// What a step may cost at the beginning, in 1/16 LUT: up to 1.4 adders, less where there are few steps for each term.
-int heat_for(const Matrix& matrix, i64 terms, i64 steps) {
+// What a step may cost at the beginning, in 1/16 LUT: up to 1.4 adders of the mean input's width and 3 bits more, less where there
+// are few steps for each term (half of it at 300 a term: with less time to cool, less heat).
+int temperature_for(const Matrix& matrix, i64 terms, i64 steps) {
     i64 bits = 0;
     for (const Range& range : matrix.inputs) bits += width(range) + 3;
     const i64 most = 22 * bits / matrix.n_in;
     return static_cast<int>(most * steps / std::max<i64>(steps + 300 * terms, 1));
 }
 
-struct Start {
-    State state;
-    std::vector<u32> values;  // of each column
-};
-
-void share(Start& start, Random& random) {
-    Finder finder(start.state);
-    share_greedily(start.state, finder, FinderOptions{}, random);
+i64 knee_steps(i64 terms) {
+    return std::max(std::clamp(KNEE * terms, std::min(KNEE_LEAST * terms, KNEE_FLOOR), KNEE_MOST),
+                    std::min(KNEE_LARGE * terms, KNEE_LIMIT));
 }
 
-void count(Start& start) {
-    start.state.refresh();
-    start.state.relevel();
-}
-
-Start share_columns(const Matrix& matrix, const Problem& problem, const SolveOptions& options, int limit, Random& random) {
-    Start start{State(matrix.inputs, options.adder_inputs, limit), {}};
-    if (count_terms(problem) > BLOCKED_TERMS) {
-        start.values = add_in_blocks(start.state, problem, matrix.inputs, BLOCK, FinderOptions{}, random);
-    } else {
-        for (const Column& c : problem.columns)
-            start.values.push_back(start.state.add_output(c.terms, c.constant, c.exposed));
-        share(start, random);
-    }
-    count(start);
-    return start;
-}
-
-// Adds every column, as its parent plus a few terms where it has one. `spare` levels are left below parents for sharing.
-// False if that does not fit the depth.
-bool add_derived(Start& start, const Problem& problem, const std::vector<Derived>& order, int spare) {
-    State& state = start.state;
-    start.values.resize(order.size());
-    std::vector<unsigned char> parent(order.size(), 0);
-    for (const Derived& d : order)
-        if (d.parent >= 0) parent[static_cast<std::size_t>(d.parent)] = 1;
-    for (const Derived& d : order) {
-        const std::size_t index = static_cast<std::size_t>(d.column);
-        const Column& column = problem.columns[index];
-        std::vector<Code> terms = d.terms;
-        if (d.parent >= 0) terms.push_back(make_code(start.values[static_cast<std::size_t>(d.parent)], 0, d.negative));
-        const u32 value = start.values[index] = state.add_output(terms, d.constant, column.exposed);
-        Range range{column.constant, column.constant};
-        for (const Code c : column.terms) range = range + state.term_range(c);
-        state.set_range(value, range);
-        if (parent[index]) state.set_level(value, state.level(value) + spare);
-        if (state.level(value) > state.limit()) return false;
-    }
-    return true;
-}
-
-// The same with columns as differences of others, in `order`, unless the depth forbids it.
-std::optional<Start> share_differences(const Matrix& matrix, const Problem& problem, const std::vector<Derived>& order,
-                                       const SolveOptions& options, int limit, Random& random) {
-    for (int spare = 1; spare >= 0; --spare) {
-        Start start{State(matrix.inputs, options.adder_inputs, limit), {}};
-        if (!add_derived(start, problem, order, spare)) continue;
-        share(start, random);
-        count(start);
-        return start;
-    }
-    return {};
-}
+// Steps of each of WAYS: from 200 a term on the gain of a small matrix is within what another seed changes.
+i64 way_steps(i64 terms) { return std::clamp<i64>(200 * terms, std::min<i64>(400 * terms, 40000), 120000); }
 
 // How to search in so many steps; a search is thorough if it takes many for each term.
 SearchOptions options_for(const Matrix& matrix, i64 terms, i64 steps, bool thorough) {
     SearchOptions options;
     options.steps = steps;
-    options.heat = heat_for(matrix, terms, steps);
+    options.temperature = temperature_for(matrix, terms, steps);
     options.substitutes = thorough;  // they take a short search more time than they are worth
     options.finder.seeds = 2;
     options.finder.parity = 8;
@@ -130,96 +70,122 @@ SearchOptions options_for(const Matrix& matrix, i64 terms, i64 steps, bool thoro
         options.brief = true;
         options.remove = 2;
         options.most_expanded = 6;
+        options.finder.thrift = 2;
         return options;
     }
     options.expand = 32;
-    options.generous = options.touch = 16;
+    options.generous = options.revisit = 16;
     return options;
 }
 
-struct Found {
-    Start start;
-    Built built;
+// One problem, and what its searches share.
+struct Task {
+    const Matrix& matrix;
+    const Problem& problem;
+    const Monitor& monitor;
+    i64 terms;
 };
 
-Found found_from(Start start, const Problem& problem) {
-    Built built = build(start.state, problem, start.values);
-    return {std::move(start), std::move(built)};
-}
-
-// Searches from `found` on. What is found replaces it if its adders, all signs in place, cost less and are no deeper.
-void improve(Found& found, const Problem& problem, SearchOptions options, int polish, Random& random) {
-    State state = found.start.state;
+// Searches from `found` on. What is found replaces it if its adders, all signs in place, cost less and are no deeper. Returns the
+// work of the finder.
+i64 improve(Found& found, const Task& task, SearchOptions options, int polish, Random& random) {
+    State state = found.state;
     Finder finder(state);
     const auto search_on = [&] {
-        search(state, finder, options, random);
+        search(state, finder, options, random, task.monitor);
         State levelled = state;
         levelled.relevel();
-        Built built = build(levelled, problem, found.start.values);
+        Built built = build(levelled, task.problem, found.values);
         if (built.luts >= found.built.luts || built.depth > std::max(state.limit(), found.built.depth)) return;
+        task.monitor.report(built.luts);
         found.built = std::move(built);
-        found.start.state = std::move(levelled);
+        found.state = std::move(levelled);
     };
     search_on();
     // Negations that no choice of signs avoids are known once all is built; as good a state may do without.
-    options.heat = 0;
+    options.temperature = 0;
     options.steps /= POLISH_SHARE;
-    for (int k = 0; k < polish && found.built.luts > state.total(); ++k) search_on();
+    for (int k = 0; k < polish && found.built.luts > state.total() && !task.monitor.stopped(); ++k) search_on();
+    return finder.work();
 }
 
-// Searches a small matrix in several ways rather than longer, from all of `starts` in turn; at the same time, as far as there are
-// processors. The result is the same for any number of them.
-Found search_small(const std::vector<Found>& starts, const Matrix& matrix, const Problem& problem, int effort, Random& random) {
-    const i64 terms = count_terms(problem);
-    std::vector<i64> steps;  // of each way
-    if (effort >= 1) steps.insert(steps.end(), WAYS, small_steps(terms));
-    if (effort >= 2) steps.insert(steps.end(), MOST_WAYS, most_steps(terms) / static_cast<i64>(MOST_WAYS));
-    std::vector<Found> ways{starts[0]};
-    std::vector<Random> randoms{random};
+bool cheaper(const Found& a, const Found& b) { return a.built.luts < b.built.luts; }
+
+// Searches in several ways of so many steps, from all of `starts` in turn; at the same time, as far as there are processors. The
+// result, the cheapest, is the same for any number of them.
+Found search_ways(const std::vector<Found>& starts, const std::vector<i64>& steps, const Task& task, Random& random) {
+    std::vector<Found> ways;
+    std::vector<Random> randoms;
     for (std::size_t k = 0; k < steps.size(); ++k) {
         ways.push_back(starts[k % starts.size()]);
         randoms.emplace_back(random.next());
     }
     in_parallel(steps.size(), [&](std::size_t k) {
-        improve(ways[k + 1], problem, options_for(matrix, terms, steps[k], true), POLISH, randoms[k + 1]);
+        improve(ways[k], task, options_for(task.matrix, task.terms, steps[k], true), POLISH, randoms[k]);
     });
-    return *std::min_element(ways.begin(), ways.end(), [](const Found& a, const Found& b) { return a.built.luts < b.built.luts; });
+    return *std::min_element(ways.begin(), ways.end(), cheaper);
+}
+
+i64 most_steps(i64 terms) { return std::min(MOST_STEPS, MOST_STEPS_A_TERM * terms); }
+
+// Rounds of searches from the best, as long as each gains enough.
+void search_in_rounds(Found& best, const Task& task, i64 work_a_step, Random& random) {
+    const bool small = task.terms < SMALL, thorough = task.terms < THOROUGH_TERMS;
+    for (i64 before = 0; !task.monitor.stopped();) {
+        before = best.built.luts;
+        if (small) {
+            const std::vector<i64> steps(MOST_WAYS, most_steps(task.terms) / static_cast<i64>(MOST_WAYS));
+            const Found found = search_ways({best}, steps, task, random);
+            if (cheaper(found, best)) best = found;
+        } else {
+            const i64 steps = thorough ? most_steps(task.terms) : MINUTE / std::max<i64>(work_a_step, 1);
+            SearchOptions options = options_for(task.matrix, task.terms, steps, thorough);
+            options.temperature = temperature_for(task.matrix, task.terms, 20 * task.terms);  // what is good is not to be lost
+            improve(best, task, options, thorough ? POLISH : 0, random);
+        }
+        if ((before - best.built.luts) * (small ? WORTH_A_ROUND : WORTH_A_MINUTE) < before) return;
+    }
+}
+
+// The longest search, which begins with the best of the default one.
+void search_long(Found& best, const std::vector<Found>& starts, const Task& task, i64 work_a_step, Random& random) {
+    if (task.terms < SMALL) {
+        std::vector<i64> steps(WAYS, way_steps(task.terms));
+        steps.insert(steps.end(), MOST_WAYS, most_steps(task.terms) / static_cast<i64>(MOST_WAYS));
+        const Found found = search_ways(starts, steps, task, random);
+        if (cheaper(found, best)) best = found;
+    }
+    search_in_rounds(best, task, work_a_step, random);
 }
 
 // The sums, shared and searched over, at most `limit` levels deep; `slack` more where columns are differences.
-Built solve_within(const Matrix& matrix, const Problem& problem, const SolveOptions& options, int limit, int slack) {
-    Random random(options.seed);
-    const i64 terms = count_terms(problem);
-    const bool small = terms < SMALL;
-    std::vector<Found> starts{found_from(share_columns(matrix, problem, options, limit, random), problem)};
-    const Derivation derivation = derive_columns(problem, matrix.n_in);
-    const bool near = !derivation.order.empty();
-    if (near) {
-        const int most = derivation.hops > 1 ? CLOSE_SLACK : small ? 0 : NEAR_SLACK;
-        auto other = share_differences(matrix, problem, derivation.order, options, limit + std::min(slack, most), random);
-        if (other) starts.push_back(found_from(std::move(*other), problem));
-    }
-    const bool tried = starts.size() > 1;
-    if (tried && starts[1].built.luts < starts[0].built.luts) std::swap(starts[0], starts[1]);
-    if (small) return search_small(starts, matrix, problem, options.effort, random).built;
-    Found& best = starts[0];
-    i64 steps = large_steps(terms, matrix.n_in, static_cast<i64>(problem.columns.size()));
-    // Sharing a second time, as differences, has taken its part of the time already. A step takes longer where many columns are
-    // near to others, and where terms are shifted.
-    if (tried)
-        steps = steps * 3 / 5;
-    else if (near)
-        steps /= 2;
-    else if (best.start.state.max_shift() > 0)
-        steps = steps * 2 / 3;
-    if (options.effort >= 1) improve(best, problem, options_for(matrix, terms, steps, false), 0, random);
-    if (options.effort >= 2) improve(best, problem, options_for(matrix, terms, most_steps(terms), true), POLISH, random);
+Built solve_within(const Matrix& matrix, const Problem& problem, const SolveOptions& options, int limit, int slack,
+                   const Monitor& monitor) {
+    const Task task{matrix, problem, monitor, count_terms(problem)};
+    std::vector<Found> starts;
+    if (task.terms < MANY_TERMS) starts.push_back(share_columns(matrix, problem, options, limit, 1, monitor));
+    append_differences(starts, matrix, problem, options, limit, slack, monitor);
+    std::stable_sort(starts.begin(), starts.end(), cheaper);
+    std::vector<Found> others;
+    for (const int thrift : THRIFTS)
+        if (task.terms < MANY_TERMS || thrift == 3)
+            others.push_back(share_columns(matrix, problem, options, limit, thrift, monitor));
+    const Found& other = *std::min_element(others.begin(), others.end(), cheaper);
+    Found best = starts.empty() || cheaper(other, starts[0]) ? other : starts[0];
+    if (options.effort == 0) return best.built;
+    best.state.lower_limit(best.built.depth);  // a short search that goes deeper gains less than a level is worth
+    best.state.relevel();
+    Random first(~options.seed), random(options.seed);
+    const bool small = task.terms < SMALL;
+    const i64 steps = knee_steps(task.terms);
+    const i64 work = improve(best, task, options_for(matrix, task.terms, steps, small), small ? POLISH : 0, first);
+    if (options.effort >= 2) search_long(best, starts, task, work / std::max<i64>(steps, 1), random);
     return best.built;
 }
 
 }  // namespace
 
-Solved solve(const Matrix& matrix, const SolveOptions& options) {
+Solved solve(const Matrix& matrix, const SolveOptions& options, const Monitor& monitor) {
     const Problem problem = normalise(matrix);
     Solved solved;
     int least = 0;
@@ -231,7 +197,7 @@ Solved solve(const Matrix& matrix, const SolveOptions& options) {
     // Negations and constants behind shared columns may add levels of their own; then all else gets fewer.
     for (int bound = std::min(least + SLACK + CLOSE_SLACK, asked); bound >= least; --bound) {
         const int limit = std::min(least + SLACK, bound);
-        solved.built = solve_within(matrix, problem, options, limit, bound - limit);
+        solved.built = solve_within(matrix, problem, options, limit, bound - limit, monitor);
         solved.depth = solved.built.depth;
         if (solved.depth <= asked) return solved;
     }

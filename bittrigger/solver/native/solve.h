@@ -2,6 +2,7 @@
 #pragma once
 
 #include "build.h"
+#include "monitor.h"
 
 namespace bittrigger {
 
@@ -18,6 +19,7 @@ struct Solved {
     bool feasible = true;
 };
 
-Solved solve(const Matrix& matrix, const SolveOptions& options);
+// Stopped early, it returns the best that it has.
+Solved solve(const Matrix& matrix, const SolveOptions& options, const Monitor& monitor = {});
 
 }  // namespace bittrigger

@@ -32,7 +32,7 @@ u64 State::term_hash(Code term) const {
     return negative_of(term) ? u64{0} - h : h;
 }
 
-void State::touch(u32 sum) {
+void State::mark_dirty(u32 sum) {
     Sum& s = sums_[sum];
     if (s.dirty) return;
     s.dirty = true;
@@ -62,7 +62,7 @@ std::size_t State::position_of(u32 sum, Code term) const {
 }
 
 void State::add_term(u32 sum, Code term) {
-    touch(sum);
+    mark_dirty(sum);
     for (;;) {
         const Code opposite = make_code(value_of(term), shift_of(term), !negative_of(term));
         if (position_of(sum, opposite) < sums_[sum].terms.size()) return remove_term(sum, position_of(sum, opposite));
@@ -77,7 +77,7 @@ void State::add_term(u32 sum, Code term) {
 }
 
 void State::remove_term(u32 sum, std::size_t position) {
-    touch(sum);
+    mark_dirty(sum);
     if (logging_) log_.push_back({Kind::remove, sum, sums_[sum].terms[position], 0});
     raw_remove(sum, position);
 }
@@ -90,11 +90,11 @@ i64 State::leaves_used(u32 index) const {
 
 int State::min_level(u32 sum) const { return levels_for(adder_inputs_, leaves_used(sum)); }
 
-u32 State::add_output(const std::vector<Code>& terms, i64 constant, bool exposed) {
+u32 State::add_output(const std::vector<Code>& terms, i64 constant, bool positive_only) {
     const u32 value = create(terms);
     Sum& s = sums_[sum_of(value)];
     s.output = true;
-    s.exposed = exposed;
+    s.positive_only = positive_only;
     s.constant = constant;
     ranges_[value] = ranges_[value] + Range{constant, constant};
     hashes_[value] += static_cast<u64>(constant) * HASH_OF_ONE;
@@ -118,7 +118,7 @@ u32 State::create(const std::vector<Code>& terms) {
     const u32 value = value_of_sum(index);
     Sum& s = sums_[index];
     s.alive = true;
-    s.output = s.exposed = false;
+    s.output = s.positive_only = false;
     s.constant = 0;
     s.cost = 0;
     s.dirty = false;
@@ -171,10 +171,10 @@ void State::lower_level(u32 sum) {
     if (level < levels_[value]) set_level(value, level);
 }
 
-// An exposed output is there as it stands, and negated if a negation follows.
+// A positive-only output is there as it stands, and negated if a negation follows.
 bool State::has_sign(u32 value, bool negative) const {
     if (is_input(value)) return !negative;
-    if (!sums_[sum_of(value)].exposed) return computable(sum_of(value), negative);
+    if (!sums_[sum_of(value)].positive_only) return computable(sum_of(value), negative);
     return !negative || !computable(sum_of(value), false);
 }
 
@@ -285,7 +285,7 @@ std::vector<u32> State::topological() const {
 void State::relevel() {
     for (const u32 index : topological()) levels_[value_of_sum(index)] = min_level(index);
     for (u32 index = 0; index < n_sums(); ++index)
-        if (sums_[index].alive) touch(index);
+        if (sums_[index].alive) mark_dirty(index);
     refresh();
 }
 

@@ -15,7 +15,7 @@ struct Sum {
     i64 constant = 0;
     int cost = 0;        // of its tree, as of the last refresh
     bool output = false; // kept even when nothing reads it
-    bool exposed = false; // an output that must not come negated
+    bool positive_only = false; // an output that must not come negated
     bool alive = false;
     bool dirty = false;
 };
@@ -24,8 +24,8 @@ class State {
 public:
     State(std::vector<Range> inputs, int adder_inputs, int limit);
 
-    // Appends an output. Its level may not exceed `limit`. Unless `exposed`, it may come negated.
-    u32 add_output(const std::vector<Code>& terms, i64 constant, bool exposed);
+    // Appends an output. Its level may not exceed `limit`. Unless `positive_only`, it may come negated.
+    u32 add_output(const std::vector<Code>& terms, i64 constant, bool positive_only);
     // Appends a shared value without readers; returns its value number.
     u32 create(const std::vector<Code>& terms);
     // Removes a shared value that nothing reads, its terms included.
@@ -90,6 +90,8 @@ public:
     u64 term_hash(Code term) const;
     // The tree of one sum, by the same rule as its cost; operand ids are positions, the constant comes last.
     int tree(u32 index, std::vector<Merge>* merges) const;
+    // Allows outputs fewer levels from now on, but as many as they have.
+    void lower_limit(int limit) { limit_ = std::min(limit_, limit); }
     // Recomputes all levels from the inputs up, then all costs.
     void relevel();
     // Sums in an order in which each comes after all that it reads; dead ones are left out.
@@ -103,7 +105,7 @@ private:
         Code code;
         int old;
     };
-    void touch(u32 sum);
+    void mark_dirty(u32 sum);
     void raw_add(u32 sum, Code term);
     void raw_remove(u32 sum, std::size_t position);
     void lower_level(u32 sum);
@@ -112,7 +114,7 @@ private:
     // need not negate.
     bool has_sign(u32 value, bool negative) const;
     bool computable(u32 sum, bool negative) const;
-    bool needs_negation(u32 sum) const { return sums_[sum].exposed && !computable(sum, false); }
+    bool needs_negation(u32 sum) const { return sums_[sum].positive_only && !computable(sum, false); }
 
     u32 n_inputs_;
     int adder_inputs_;
