@@ -211,7 +211,11 @@ def test_the_search_counts_luts_as_the_cost_model_does(data, adder_inputs):
     native = solver_native.library()
     native.bittrigger_free(native.bittrigger_solve(*weights.shape, *pointers))
     graph = solve(weights, bias, source, SolverOptions(adder_inputs=adder_inputs, seed=3))
-    assert (sizes[0], sizes[2], cells[0]) == (len(graph.adders), graph_luts(graph), graph_luts(graph) if graph.adders else 0)
+    assert (sizes[0], sizes[2], cells[0]) == (
+        len(graph.adders),
+        graph_luts(graph),
+        graph_luts(graph) if graph.adders else 0,
+    )
 
 
 def test_near_columns_are_built_from_one_another():
@@ -357,6 +361,31 @@ def test_peer_translation_is_exact_and_cached(monkeypatch, root, tmp_path):
         assert all(any(not t.negative for t in a.terms) or len(a.terms) == 1 for a in result.graph.adders)
         assert store.find(case, setting) == result
     assert store.find(cases.random_case("sparse", 8, 12, seed=1), setting) is None
+
+
+@pytest.mark.parametrize("family", ["sparse", "uniform", "lowrank"])
+def test_no_more_than_pairwise_elimination(monkeypatch, root, family):
+    monkeypatch.syspath_prepend(root / "benchmarks" / "adders")
+    peer, cases = (__import__(name) for name in ("pairwise_peer", "cases"))
+    for shape in ((27, 64), (144, 32), (64, 96)):
+        case = cases.random_case(family, *shape)
+        two, _ = peer.solve_pairwise(case.weights, case.source, 2)
+        three, _ = peer.solve_pairwise(case.weights, case.source, 3)
+        assert {adder.operands for adder in two.adders} <= {1, 2}
+        ours = solve(case.weights, case.zero_bias, case.source, SolverOptions(adder_inputs=2))
+        assert len(ours.adders) < len(two.adders)
+        ours = solve(case.weights, case.zero_bias, case.source)
+        assert graph_luts(ours) < 0.95 * graph_luts(three)
+
+
+def test_large_matrices_share_among_all_of_their_inputs():
+    """They were once divided into blocks of 256 inputs: 396,000 LUTs here, where pairwise elimination takes 400,000."""
+    rng = np.random.default_rng(0)
+    weights = rng.choice([-1, 1], size=(1152, 256)) * (rng.random((1152, 256)) < 0.25)
+    source = (Interval(-(1 << 15), (1 << 15) - 1),) * 1152
+    graph = solve(weights, np.zeros(256, dtype=np.int64), source, SolverOptions(effort="fast"))
+    assert graph_luts(graph) < 345_000
+    assert adders.depth(graph) <= 7
 
 
 def test_the_example_of_the_specification_is_what_the_solver_makes(root):
