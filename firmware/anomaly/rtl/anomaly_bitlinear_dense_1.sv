@@ -1,4 +1,4 @@
-// anomaly_bitlinear_dense_1: constant matrix, 19 x 32, as 133 adders (no multiplier).
+// anomaly_bitlinear_dense_1: constant matrix, 19 x 32, as 138 adders (no multiplier).
 //
 // x: 19 x ap_ufixed<7,4>, element 0 in the lowest bits.
 // y: 32 x ap_fixed<13,7>, element 0 in the lowest bits.
@@ -74,140 +74,101 @@ module anomaly_bitlinear_dense_1 (
         x17_d1 <= x17;
         x18_d1 <= x18;
     end
-    wire signed [ 8:0] s0;  // x13 + x14 - x11
+    wire signed [ 8:0] s0;  // x12 + x14 - x4
     bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s0 (
-        .a(x13_d1), .b(x14_d1), .c(x11_d1), .sum(s0)
+        .a(x12_d1), .b(x14_d1), .c(x4_d1), .sum(s0)
     );
-    wire        [ 7:0] s1 = 8'(x7_d1) + 8'(x8_d1);
-    wire signed [ 8:0] s4;  // x0 + x4 - x14
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s4 (
-        .a(x0_d1), .b(x4_d1), .c(x14_d1), .sum(s4)
+    wire        [ 8:0] s1;  // x8 + x13 + x15
+    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s1 (
+        .a(x8_d1), .b(x13_d1), .c(x15_d1), .sum(s1)
     );
-    wire signed [ 8:0] s6;  // x9 - x13 - x15
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b110)) u_s6 (
-        .a(x9_d1), .b(x13_d1), .c(x15_d1), .sum(s6)
+    wire signed [ 7:0] s2;  // x2 - x6
+    bittrigger_grow2 #(.WIDTH(8), .A(7), .B(7), .SIGNED(2'b00), .NEGATE(2'b10)) u_s2 (
+        .a(x2_d1), .b(x6_d1), .sum(s2)
     );
-    wire signed [ 7:0] s8;  // x10 - x18
-    bittrigger_grow2 #(.WIDTH(8), .A(7), .B(7), .SIGNED(2'b00), .NEGATE(2'b10)) u_s8 (
-        .a(x10_d1), .b(x18_d1), .sum(s8)
+    wire signed [ 7:0] s4;  // x10 - x11
+    bittrigger_grow2 #(.WIDTH(8), .A(7), .B(7), .SIGNED(2'b00), .NEGATE(2'b10)) u_s4 (
+        .a(x10_d1), .b(x11_d1), .sum(s4)
     );
-    wire signed [ 7:0] s11;  // x5 - x18
-    bittrigger_grow2 #(.WIDTH(8), .A(7), .B(7), .SIGNED(2'b00), .NEGATE(2'b10)) u_s11 (
-        .a(x5_d1), .b(x18_d1), .sum(s11)
+    wire signed [ 7:0] s5;  // x5 - x18
+    bittrigger_grow2 #(.WIDTH(8), .A(7), .B(7), .SIGNED(2'b00), .NEGATE(2'b10)) u_s5 (
+        .a(x5_d1), .b(x18_d1), .sum(s5)
     );
-    wire signed [ 7:0] s14;  // x3 - x4
-    bittrigger_grow2 #(.WIDTH(8), .A(7), .B(7), .SIGNED(2'b00), .NEGATE(2'b10)) u_s14 (
-        .a(x3_d1), .b(x4_d1), .sum(s14)
+    wire signed [ 8:0] s7;  // x1 + x7 - x17
+    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s7 (
+        .a(x1_d1), .b(x7_d1), .c(x17_d1), .sum(s7)
     );
-    wire        [ 8:0] s17;  // x2 + x15 + x18
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s17 (
-        .a(x2_d1), .b(x15_d1), .c(x18_d1), .sum(s17)
+    wire        [ 7:0] s10 = 8'(x10_d1) + 8'(x11_d1);
+    wire        [ 7:0] s11 = 8'(x7_d1) + 8'(x15_d1);
+    wire        [ 8:0] s12 = 9'(x5_d1) + 9'(s11);
+    wire signed [ 9:0] s14;  // x0 + x3 - s0
+    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(7), .C(9), .SIGNED(3'b100), .NEGATE(3'b100)) u_s14 (
+        .a(x0_d1), .b(x3_d1), .c(s0), .sum(s14)
     );
-    wire        [ 7:0] s19 = 8'(x14_d1) + 8'(x17_d1);
-    wire signed [ 8:0] s20;  // x4 - x1 - x7
+    wire signed [ 8:0] s17;  // x2 + x5 - x4
+    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s17 (
+        .a(x2_d1), .b(x5_d1), .c(x4_d1), .sum(s17)
+    );
+    wire signed [ 8:0] s18;  // x11 + x14 - x15
+    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s18 (
+        .a(x11_d1), .b(x14_d1), .c(x15_d1), .sum(s18)
+    );
+    wire signed [ 8:0] s20;  // x16 - x3 - x9
     bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b110)) u_s20 (
-        .a(x4_d1), .b(x1_d1), .c(x7_d1), .sum(s20)
+        .a(x16_d1), .b(x3_d1), .c(x9_d1), .sum(s20)
     );
-    wire        [ 7:0] s21 = 8'(x6_d1) + 8'(x11_d1);
-    wire signed [ 8:0] s25;  // x0 + x6 - x10
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s25 (
-        .a(x0_d1), .b(x6_d1), .c(x10_d1), .sum(s25)
+    wire signed [ 8:0] s23;  // x0 + x12 - x14
+    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s23 (
+        .a(x0_d1), .b(x12_d1), .c(x14_d1), .sum(s23)
     );
-    wire signed [ 9:0] s26;  // x1 + x8 + s25
-    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(7), .C(9), .SIGNED(3'b100), .NEGATE(3'b000)) u_s26 (
-        .a(x1_d1), .b(x8_d1), .c(s25), .sum(s26)
+    wire signed [ 8:0] s24;  // x7 + x8 - x1
+    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s24 (
+        .a(x7_d1), .b(x8_d1), .c(x1_d1), .sum(s24)
     );
-    wire signed [ 7:0] s27;  // x15 - x16
-    bittrigger_grow2 #(.WIDTH(8), .A(7), .B(7), .SIGNED(2'b00), .NEGATE(2'b10)) u_s27 (
-        .a(x15_d1), .b(x16_d1), .sum(s27)
+    wire signed [ 7:0] s25;  // x13 - x11
+    bittrigger_grow2 #(.WIDTH(8), .A(7), .B(7), .SIGNED(2'b00), .NEGATE(2'b10)) u_s25 (
+        .a(x13_d1), .b(x11_d1), .sum(s25)
     );
-    wire signed [ 8:0] s28;  // x2 + x3 - x13
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s28 (
-        .a(x2_d1), .b(x3_d1), .c(x13_d1), .sum(s28)
-    );
-    wire signed [ 7:0] s31;  // x16 - x7
+    wire signed [ 7:0] s31;  // x0 - x4
     bittrigger_grow2 #(.WIDTH(8), .A(7), .B(7), .SIGNED(2'b00), .NEGATE(2'b10)) u_s31 (
-        .a(x16_d1), .b(x7_d1), .sum(s31)
+        .a(x0_d1), .b(x4_d1), .sum(s31)
     );
-    wire        [ 7:0] s32 = 8'(x12_d1) + 8'(x15_d1);
-    wire        [ 7:0] s36 = 8'(x7_d1) + 8'(x9_d1);
-    wire signed [ 8:0] s37;  // x17 - x1 - x16
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b110)) u_s37 (
-        .a(x17_d1), .b(x1_d1), .c(x16_d1), .sum(s37)
+    wire signed [ 8:0] s38;  // x1 + x8 - x10
+    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s38 (
+        .a(x1_d1), .b(x8_d1), .c(x10_d1), .sum(s38)
     );
-    wire        [ 7:0] s40 = 8'(x3_d1) + 8'(x4_d1);
-    wire signed [ 9:0] s41;  // x5 + s17 - x11
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s41 (
-        .a(10'(x5_d1)), .b(10'(s17)), .c(10'(x11_d1)), .sum(s41)
+    wire        [ 7:0] s40 = 8'(x3_d1) + 8'(x17_d1);
+    wire        [ 7:0] s41 = 8'(x6_d1) + 8'(x16_d1);
+    wire        [ 7:0] s44 = 8'(x12_d1) + 8'(x17_d1);
+    wire signed [ 8:0] s45;  // x15 + x16 - x7
+    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s45 (
+        .a(x15_d1), .b(x16_d1), .c(x7_d1), .sum(s45)
     );
-    wire        [ 9:0] s42;  // x14 + s1 + s40
-    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s42 (
-        .a(x14_d1), .b(s1), .c(s40), .sum(s42)
+    wire        [ 8:0] s52;  // x2 + x7 + x15
+    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s52 (
+        .a(x2_d1), .b(x7_d1), .c(x15_d1), .sum(s52)
     );
-    wire signed [ 8:0] s44;  // x14 - x8 - x17
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b110)) u_s44 (
-        .a(x14_d1), .b(x8_d1), .c(x17_d1), .sum(s44)
+    wire signed [ 7:0] s56;  // x15 - x9
+    bittrigger_grow2 #(.WIDTH(8), .A(7), .B(7), .SIGNED(2'b00), .NEGATE(2'b10)) u_s56 (
+        .a(x15_d1), .b(x9_d1), .sum(s56)
     );
-    wire signed [ 8:0] s49;  // x9 + x17 - x10
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s49 (
-        .a(x9_d1), .b(x17_d1), .c(x10_d1), .sum(s49)
+    wire        [ 7:0] s61 = 8'(x4_d1) + 8'(x18_d1);
+    wire signed [ 8:0] s62;  // x3 + x14 - x9
+    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s62 (
+        .a(x3_d1), .b(x14_d1), .c(x9_d1), .sum(s62)
     );
-    wire        [ 8:0] s50;  // x2 + x12 + s40
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s50 (
-        .a(x2_d1), .b(x12_d1), .c(s40), .sum(s50)
-    );
-    wire signed [ 8:0] s51;  // x5 + x6 - x0
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s51 (
-        .a(x5_d1), .b(x6_d1), .c(x0_d1), .sum(s51)
-    );
-    wire signed [ 9:0] s52;  // s51 - x11 - s27
-    bittrigger_grow3 #(.WIDTH(10), .A(9), .B(7), .C(8), .SIGNED(3'b101), .NEGATE(3'b110)) u_s52 (
-        .a(s51), .b(x11_d1), .c(s27), .sum(s52)
-    );
-    wire signed [ 9:0] s53;  // x8 + x13 + s49
-    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(7), .C(9), .SIGNED(3'b100), .NEGATE(3'b000)) u_s53 (
-        .a(x8_d1), .b(x13_d1), .c(s49), .sum(s53)
-    );
-    wire signed [ 8:0] s55;  // x7 - x8 - x11
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b110)) u_s55 (
-        .a(x7_d1), .b(x8_d1), .c(x11_d1), .sum(s55)
-    );
-    wire signed [ 9:0] s56;  // x2 + s32 + s55
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s56 (
-        .a(10'(x2_d1)), .b(10'(s32)), .c(10'(s55)), .sum(s56)
-    );
-    wire signed [ 8:0] s57;  // x5 + x14 - x9
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s57 (
-        .a(x5_d1), .b(x14_d1), .c(x9_d1), .sum(s57)
-    );
-    wire signed [ 8:0] s62;  // x4 - x2 - x16
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b110)) u_s62 (
-        .a(x4_d1), .b(x2_d1), .c(x16_d1), .sum(s62)
-    );
-    wire signed [ 8:0] s66;  // x5 + x9 - s32
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s66 (
-        .a(x5_d1), .b(x9_d1), .c(s32), .sum(s66)
-    );
-    wire signed [ 8:0] s69;  // x2 - x12 - x18
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b110)) u_s69 (
-        .a(x2_d1), .b(x12_d1), .c(x18_d1), .sum(s69)
-    );
-    wire signed [ 8:0] s70;  // x7 - x6 - x16
+    wire signed [ 8:0] s70;  // x3 - x12 - x18
     bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b110)) u_s70 (
-        .a(x7_d1), .b(x6_d1), .c(x16_d1), .sum(s70)
+        .a(x3_d1), .b(x12_d1), .c(x18_d1), .sum(s70)
     );
-    wire        [ 8:0] s73 = 9'(x18_d1) + 9'(s19);
-    wire signed [ 8:0] s78;  // x15 + x16 - x0
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s78 (
-        .a(x15_d1), .b(x16_d1), .c(x0_d1), .sum(s78)
+    wire        [ 7:0] s79 = 8'(x7_d1) + 8'(x8_d1);
+    wire signed [ 8:0] s86;  // x0 + x12 - x16
+    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s86 (
+        .a(x0_d1), .b(x12_d1), .c(x16_d1), .sum(s86)
     );
-    wire signed [ 9:0] s79;  // x10 - s36 - s78
-    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(8), .C(9), .SIGNED(3'b100), .NEGATE(3'b110)) u_s79 (
-        .a(x10_d1), .b(s36), .c(s78), .sum(s79)
-    );
-    wire signed [ 7:0] s85;  // x17 - x8
-    bittrigger_grow2 #(.WIDTH(8), .A(7), .B(7), .SIGNED(2'b00), .NEGATE(2'b10)) u_s85 (
-        .a(x17_d1), .b(x8_d1), .sum(s85)
+    wire signed [ 7:0] s100;  // x5 - x13
+    bittrigger_grow2 #(.WIDTH(8), .A(7), .B(7), .SIGNED(2'b00), .NEGATE(2'b10)) u_s100 (
+        .a(x5_d1), .b(x13_d1), .sum(s100)
     );
 
     // stage 2
@@ -215,6 +176,7 @@ module anomaly_bitlinear_dense_1 (
     reg         [ 6:0] x1_d2;
     reg         [ 6:0] x2_d2;
     reg         [ 6:0] x3_d2;
+    reg         [ 6:0] x4_d2;
     reg         [ 6:0] x5_d2;
     reg         [ 6:0] x6_d2;
     reg         [ 6:0] x7_d2;
@@ -228,48 +190,43 @@ module anomaly_bitlinear_dense_1 (
     reg         [ 6:0] x15_d2;
     reg         [ 6:0] x16_d2;
     reg         [ 6:0] x17_d2;
+    reg         [ 6:0] x18_d2;
     reg  signed [ 8:0] s0_d1;
-    reg         [ 7:0] s1_d1;
-    reg  signed [ 8:0] s4_d1;
-    reg  signed [ 8:0] s6_d1;
-    reg  signed [ 7:0] s8_d1;
-    reg  signed [ 7:0] s11_d1;
-    reg  signed [ 7:0] s14_d1;
-    reg         [ 8:0] s17_d1;
-    reg         [ 7:0] s19_d1;
+    reg         [ 8:0] s1_d1;
+    reg  signed [ 7:0] s2_d1;
+    reg  signed [ 7:0] s4_d1;
+    reg  signed [ 7:0] s5_d1;
+    reg  signed [ 8:0] s7_d1;
+    reg         [ 7:0] s10_d1;
+    reg         [ 7:0] s11_d1;
+    reg         [ 8:0] s12_d1;
+    reg  signed [ 9:0] s14_d1;
+    reg  signed [ 8:0] s17_d1;
+    reg  signed [ 8:0] s18_d1;
     reg  signed [ 8:0] s20_d1;
-    reg         [ 7:0] s21_d1;
-    reg  signed [ 8:0] s25_d1;
-    reg  signed [ 9:0] s26_d1;
-    reg  signed [ 7:0] s27_d1;
-    reg  signed [ 8:0] s28_d1;
+    reg  signed [ 8:0] s23_d1;
+    reg  signed [ 8:0] s24_d1;
+    reg  signed [ 7:0] s25_d1;
     reg  signed [ 7:0] s31_d1;
-    reg         [ 7:0] s32_d1;
-    reg         [ 7:0] s36_d1;
-    reg  signed [ 8:0] s37_d1;
+    reg  signed [ 8:0] s38_d1;
     reg         [ 7:0] s40_d1;
-    reg  signed [ 9:0] s41_d1;
-    reg         [ 9:0] s42_d1;
-    reg  signed [ 8:0] s44_d1;
-    reg  signed [ 8:0] s49_d1;
-    reg         [ 8:0] s50_d1;
-    reg  signed [ 9:0] s52_d1;
-    reg  signed [ 9:0] s53_d1;
-    reg  signed [ 9:0] s56_d1;
-    reg  signed [ 8:0] s57_d1;
+    reg         [ 7:0] s41_d1;
+    reg         [ 7:0] s44_d1;
+    reg  signed [ 8:0] s45_d1;
+    reg         [ 8:0] s52_d1;
+    reg  signed [ 7:0] s56_d1;
+    reg         [ 7:0] s61_d1;
     reg  signed [ 8:0] s62_d1;
-    reg  signed [ 8:0] s66_d1;
-    reg  signed [ 8:0] s69_d1;
     reg  signed [ 8:0] s70_d1;
-    reg         [ 8:0] s73_d1;
-    reg  signed [ 8:0] s78_d1;
-    reg  signed [ 9:0] s79_d1;
-    reg  signed [ 7:0] s85_d1;
+    reg         [ 7:0] s79_d1;
+    reg  signed [ 8:0] s86_d1;
+    reg  signed [ 7:0] s100_d1;
     always_ff @(posedge clk) begin
         x0_d2 <= x0_d1;
         x1_d2 <= x1_d1;
         x2_d2 <= x2_d1;
         x3_d2 <= x3_d1;
+        x4_d2 <= x4_d1;
         x5_d2 <= x5_d1;
         x6_d2 <= x6_d1;
         x7_d2 <= x7_d1;
@@ -283,441 +240,486 @@ module anomaly_bitlinear_dense_1 (
         x15_d2 <= x15_d1;
         x16_d2 <= x16_d1;
         x17_d2 <= x17_d1;
+        x18_d2 <= x18_d1;
         s0_d1 <= s0;
         s1_d1 <= s1;
+        s2_d1 <= s2;
         s4_d1 <= s4;
-        s6_d1 <= s6;
-        s8_d1 <= s8;
+        s5_d1 <= s5;
+        s7_d1 <= s7;
+        s10_d1 <= s10;
         s11_d1 <= s11;
+        s12_d1 <= s12;
         s14_d1 <= s14;
         s17_d1 <= s17;
-        s19_d1 <= s19;
+        s18_d1 <= s18;
         s20_d1 <= s20;
-        s21_d1 <= s21;
+        s23_d1 <= s23;
+        s24_d1 <= s24;
         s25_d1 <= s25;
-        s26_d1 <= s26;
-        s27_d1 <= s27;
-        s28_d1 <= s28;
         s31_d1 <= s31;
-        s32_d1 <= s32;
-        s36_d1 <= s36;
-        s37_d1 <= s37;
+        s38_d1 <= s38;
         s40_d1 <= s40;
         s41_d1 <= s41;
-        s42_d1 <= s42;
         s44_d1 <= s44;
-        s49_d1 <= s49;
-        s50_d1 <= s50;
+        s45_d1 <= s45;
         s52_d1 <= s52;
-        s53_d1 <= s53;
         s56_d1 <= s56;
-        s57_d1 <= s57;
+        s61_d1 <= s61;
         s62_d1 <= s62;
-        s66_d1 <= s66;
-        s69_d1 <= s69;
         s70_d1 <= s70;
-        s73_d1 <= s73;
-        s78_d1 <= s78;
         s79_d1 <= s79;
-        s85_d1 <= s85;
+        s86_d1 <= s86;
+        s100_d1 <= s100;
     end
-    wire signed [ 8:0] s2;  // x1 - x0 - x12
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b110)) u_s2 (
-        .a(x1_d2), .b(x0_d2), .c(x12_d2), .sum(s2)
+    wire signed [10:0] s3;  // x0 + s1 - s2
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(8), .SIGNED(3'b100), .NEGATE(3'b100)) u_s3 (
+        .a(8'(x0_d2)), .b(s1_d1), .c(s2_d1), .sum(s3)
     );
-    wire signed [10:0] s3;  // s0 + s2 - s1
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(9), .C(8), .SIGNED(3'b011), .NEGATE(3'b100)) u_s3 (
-        .a(s0_d1), .b(s2), .c(s1_d1), .sum(s3)
+    wire signed [ 9:0] s6;  // s5 - x16 - s4
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(7), .C(8), .SIGNED(3'b101), .NEGATE(3'b110)) u_s6 (
+        .a(s5_d1), .b(x16_d2), .c(s4_d1), .sum(s6)
     );
-    wire signed [ 9:0] s5;  // x6 + x12 - s4
-    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(7), .C(9), .SIGNED(3'b100), .NEGATE(3'b100)) u_s5 (
-        .a(x6_d2), .b(x12_d2), .c(s4_d1), .sum(s5)
+    wire signed [ 9:0] s8;  // s7 - x9 - s0
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s8 (
+        .a(10'(s7_d1)), .b(10'(x9_d2)), .c(10'(s0_d1)), .sum(s8)
     );
-    wire signed [ 9:0] s7;  // x16 - x5 - s6
-    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(7), .C(9), .SIGNED(3'b100), .NEGATE(3'b110)) u_s7 (
-        .a(x16_d2), .b(x5_d2), .c(s6_d1), .sum(s7)
+    wire signed [11:0] s9;  // s3 + s6 + s8
+    bittrigger_grow3 #(.WIDTH(12), .A(11), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s9 (
+        .a(s3), .b(s6), .c(s8), .sum(s9)
     );
-    wire signed [ 9:0] s9;  // x3 + s8 - s1
-    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(8), .C(8), .SIGNED(3'b010), .NEGATE(3'b100)) u_s9 (
-        .a(x3_d2), .b(s8_d1), .c(s1_d1), .sum(s9)
+    wire signed [ 9:0] s13;  // x8 + x9 - s2
+    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(7), .C(8), .SIGNED(3'b100), .NEGATE(3'b100)) u_s13 (
+        .a(x8_d2), .b(x9_d2), .c(s2_d1), .sum(s13)
     );
-    wire signed [10:0] s10;  // s5 + s9 - s7
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s10 (
-        .a(11'(s5)), .b(11'(s9)), .c(11'(s7)), .sum(s10)
+    wire        [ 9:0] s15;  // x17 + s10 + s12
+    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(8), .C(9), .SIGNED(3'b000), .NEGATE(3'b000)) u_s15 (
+        .a(x17_d2), .b(s10_d1), .c(s12_d1), .sum(s15)
     );
-    wire signed [ 8:0] s12;  // x0 - x2 - s11
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(8), .SIGNED(3'b100), .NEGATE(3'b110)) u_s12 (
-        .a(x0_d2), .b(x2_d2), .c(s11_d1), .sum(s12)
+    wire signed [11:0] s16;  // s15 - s13 - s14
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b110), .NEGATE(3'b110)) u_s16 (
+        .a(s15), .b(s13), .c(s14_d1), .sum(s16)
     );
-    wire signed [ 9:0] s13;  // s6 - x1 - x11
-    bittrigger_grow3 #(.WIDTH(10), .A(9), .B(7), .C(7), .SIGNED(3'b001), .NEGATE(3'b110)) u_s13 (
-        .a(s6_d1), .b(x1_d2), .c(x11_d2), .sum(s13)
+    wire signed [10:0] s19;  // s7 + s18 - s17
+    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(9), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s19 (
+        .a(s7_d1), .b(s18_d1), .c(s17_d1), .sum(s19)
     );
-    wire signed [ 9:0] s15;  // x8 + x16 - s14
-    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(7), .C(8), .SIGNED(3'b100), .NEGATE(3'b100)) u_s15 (
-        .a(x8_d2), .b(x16_d2), .c(s14_d1), .sum(s15)
+    wire signed [ 8:0] s21;  // x10 + x13 - x8
+    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s21 (
+        .a(x10_d2), .b(x13_d2), .c(x8_d2), .sum(s21)
     );
-    wire signed [11:0] s16;  // s15 - s12 - s13
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s16 (
-        .a(s15), .b(s12), .c(s13), .sum(s16)
+    wire signed [10:0] s22;  // s21 - s19 - s20
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s22 (
+        .a(11'(s21)), .b(s19), .c(11'(s20_d1)), .sum(s22)
     );
-    wire signed [ 9:0] s18;  // x9 + s17 - x10
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s18 (
-        .a(10'(x9_d2)), .b(10'(s17_d1)), .c(10'(x10_d2)), .sum(s18)
+    wire signed [10:0] s26;  // s25 - s23 - s24
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(9), .SIGNED(3'b111), .NEGATE(3'b110)) u_s26 (
+        .a(s25_d1), .b(s23_d1), .c(s24_d1), .sum(s26)
     );
-    wire signed [10:0] s22;  // s19 + s20 + s21
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(8), .SIGNED(3'b010), .NEGATE(3'b000)) u_s22 (
-        .a(s19_d1), .b(s20_d1), .c(s21_d1), .sum(s22)
+    wire signed [ 8:0] s27;  // x5 + x6 - x18
+    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s27 (
+        .a(x5_d2), .b(x6_d2), .c(x18_d2), .sum(s27)
     );
-    wire signed [ 8:0] s23;  // x0 + x3 - x16
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s23 (
-        .a(x0_d2), .b(x3_d2), .c(x16_d2), .sum(s23)
+    wire signed [ 9:0] s28;  // x10 - x0 - s1
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s28 (
+        .a(10'(x10_d2)), .b(10'(x0_d2)), .c(10'(s1_d1)), .sum(s28)
     );
-    wire signed [10:0] s24;  // s18 + s23 - s22
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s24 (
-        .a(11'(s18)), .b(11'(s23)), .c(s22), .sum(s24)
+    wire signed [ 9:0] s29;  // s0 - x7 - s20
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s29 (
+        .a(10'(s0_d1)), .b(10'(x7_d2)), .c(10'(s20_d1)), .sum(s29)
     );
-    wire signed [ 9:0] s29;  // s27 - x11 - s28
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(7), .C(9), .SIGNED(3'b101), .NEGATE(3'b110)) u_s29 (
-        .a(s27_d1), .b(x11_d2), .c(s28_d1), .sum(s29)
+    wire signed [10:0] s30;  // s27 + s28 + s29
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s30 (
+        .a(11'(s27)), .b(11'(s28)), .c(11'(s29)), .sum(s30)
     );
-    wire signed [11:0] s30;  // s29 - s19 - s26
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(10), .SIGNED(3'b101), .NEGATE(3'b110)) u_s30 (
-        .a(s29), .b(9'(s19_d1)), .c(s26_d1), .sum(s30)
+    wire signed [10:0] s32;  // s31 - x2 - s1
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(9), .SIGNED(3'b001), .NEGATE(3'b110)) u_s32 (
+        .a(s31_d1), .b(8'(x2_d2)), .c(s1_d1), .sum(s32)
     );
-    wire signed [ 9:0] s33;  // x17 + s31 + s32
-    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(8), .C(8), .SIGNED(3'b010), .NEGATE(3'b000)) u_s33 (
-        .a(x17_d2), .b(s31_d1), .c(s32_d1), .sum(s33)
+    wire signed [ 9:0] s33;  // x1 + s5 + s20
+    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(8), .C(9), .SIGNED(3'b110), .NEGATE(3'b000)) u_s33 (
+        .a(x1_d2), .b(s5_d1), .c(s20_d1), .sum(s33)
     );
-    wire signed [ 8:0] s34;  // x6 - x3 - x14
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b110)) u_s34 (
-        .a(x6_d2), .b(x3_d2), .c(x14_d2), .sum(s34)
+    wire signed [11:0] s34;  // x11 + s33 - s32
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(11), .SIGNED(3'b110), .NEGATE(3'b100)) u_s34 (
+        .a(9'(x11_d2)), .b(s33), .c(s32), .sum(s34)
     );
-    wire signed [10:0] s35;  // s11 + s34 - s33
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s35 (
-        .a(s11_d1), .b(s34), .c(s33), .sum(s35)
+    wire signed [ 9:0] s35;  // s2 + s7 - s18
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s35 (
+        .a(10'(s2_d1)), .b(10'(s7_d1)), .c(10'(s18_d1)), .sum(s35)
     );
-    wire signed [ 9:0] s38;  // s11 - x15 - s36
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(7), .C(8), .SIGNED(3'b001), .NEGATE(3'b110)) u_s38 (
-        .a(s11_d1), .b(x15_d2), .c(s36_d1), .sum(s38)
+    wire signed [ 8:0] s36;  // x18 + s31 - x10
+    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(8), .C(7), .SIGNED(3'b010), .NEGATE(3'b100)) u_s36 (
+        .a(x18_d2), .b(s31_d1), .c(x10_d2), .sum(s36)
     );
-    wire signed [10:0] s39;  // s38 - s28 - s37
-    bittrigger_grow3 #(.WIDTH(11), .A(10), .B(9), .C(9), .SIGNED(3'b111), .NEGATE(3'b110)) u_s39 (
-        .a(s38), .b(s28_d1), .c(s37_d1), .sum(s39)
+    wire signed [10:0] s37;  // s35 + s36 - s20
+    bittrigger_grow3 #(.WIDTH(11), .A(10), .B(9), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s37 (
+        .a(s35), .b(s36), .c(s20_d1), .sum(s37)
     );
-    wire signed [10:0] s43;  // s42 - s37 - s41
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s43 (
-        .a(11'(s42_d1)), .b(11'(s37_d1)), .c(11'(s41_d1)), .sum(s43)
+    wire signed [ 9:0] s39;  // x2 + s38 - x13
+    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(9), .C(7), .SIGNED(3'b010), .NEGATE(3'b100)) u_s39 (
+        .a(x2_d2), .b(s38_d1), .c(x13_d2), .sum(s39)
     );
-    wire signed [ 9:0] s45;  // x12 + s31 - s44
-    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(8), .C(9), .SIGNED(3'b110), .NEGATE(3'b100)) u_s45 (
-        .a(x12_d2), .b(s31_d1), .c(s44_d1), .sum(s45)
+    wire        [ 9:0] s42;  // x0 + s40 + s41
+    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s42 (
+        .a(x0_d2), .b(s40_d1), .c(s41_d1), .sum(s42)
     );
-    wire signed [10:0] s46;  // s41 - s45 + 3
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b010)) u_s46 (
-        .a(11'(s41_d1)), .b(11'(s45)), .c(11'd3), .sum(s46)
+    wire signed [11:0] s43;  // s18 + s39 + s42
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b011), .NEGATE(3'b000)) u_s43 (
+        .a(s18_d1), .b(s39), .c(s42), .sum(s43)
     );
-    wire signed [ 8:0] s47;  // x13 + s14 - x1
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(8), .C(7), .SIGNED(3'b010), .NEGATE(3'b100)) u_s47 (
-        .a(x13_d2), .b(s14_d1), .c(x1_d2), .sum(s47)
+    wire signed [10:0] s46;  // x3 + s44 + s45
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(9), .SIGNED(3'b100), .NEGATE(3'b000)) u_s46 (
+        .a(8'(x3_d2)), .b(s44_d1), .c(s45_d1), .sum(s46)
     );
-    wire signed [11:0] s48;  // s47 - s18 - s45
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s48 (
-        .a(s47), .b(s18), .c(s45), .sum(s48)
+    wire signed [10:0] s47;  // s27 - x14 - s46
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s47 (
+        .a(11'(s27)), .b(11'(x14_d2)), .c(s46), .sum(s47)
     );
-    wire signed [11:0] s54;  // s52 - s50 - s53
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(10), .SIGNED(3'b101), .NEGATE(3'b110)) u_s54 (
-        .a(s52_d1), .b(s50_d1), .c(s53_d1), .sum(s54)
+    wire signed [ 8:0] s48;  // x2 + x17 - x13
+    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s48 (
+        .a(x2_d2), .b(x17_d2), .c(x13_d2), .sum(s48)
     );
-    wire signed [ 8:0] s58;  // x3 - x1 - x10
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b110)) u_s58 (
-        .a(x3_d2), .b(x1_d2), .c(x10_d2), .sum(s58)
+    wire signed [10:0] s49;  // s33 - s11 - s48
+    bittrigger_grow3 #(.WIDTH(11), .A(10), .B(8), .C(9), .SIGNED(3'b101), .NEGATE(3'b110)) u_s49 (
+        .a(s33), .b(s11_d1), .c(s48), .sum(s49)
     );
-    wire signed [10:0] s59;  // s57 + s58 - s56
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s59 (
-        .a(s57_d1), .b(s58), .c(s56_d1), .sum(s59)
+    wire signed [ 8:0] s50;  // x18 - x8 - x16
+    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b110)) u_s50 (
+        .a(x18_d2), .b(x8_d2), .c(x16_d2), .sum(s50)
     );
-    wire signed [ 8:0] s60;  // x12 - x3 - s8
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(8), .SIGNED(3'b100), .NEGATE(3'b110)) u_s60 (
-        .a(x12_d2), .b(x3_d2), .c(s8_d1), .sum(s60)
+    wire signed [10:0] s51;  // x3 + s19 - s50
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s51 (
+        .a(11'(x3_d2)), .b(s19), .c(11'(s50)), .sum(s51)
     );
-    wire signed [10:0] s61;  // s19 + s60 - s13
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(10), .SIGNED(3'b110), .NEGATE(3'b100)) u_s61 (
-        .a(s19_d1), .b(s60), .c(s13), .sum(s61)
+    wire signed [ 9:0] s53;  // x5 - x11 - s44
+    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(7), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s53 (
+        .a(x5_d2), .b(x11_d2), .c(s44_d1), .sum(s53)
     );
-    wire        [ 8:0] s63;  // x5 + x15 + s21
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s63 (
-        .a(x5_d2), .b(x15_d2), .c(s21_d1), .sum(s63)
+    wire        [ 8:0] s54;  // x14 + s52 + 3
+    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b000)) u_s54 (
+        .a(9'(x14_d2)), .b(s52_d1), .c(9'd3), .sum(s54)
     );
-    wire signed [10:0] s64;  // s63 - s49 - s62
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(9), .C(9), .SIGNED(3'b110), .NEGATE(3'b110)) u_s64 (
-        .a(s63), .b(s49_d1), .c(s62_d1), .sum(s64)
+    wire signed [10:0] s55;  // s50 + s53 + s54
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s55 (
+        .a(11'(s50)), .b(11'(s53)), .c(11'(s54)), .sum(s55)
     );
-    wire signed [ 9:0] s65;  // x10 + s21 - s1
-    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s65 (
-        .a(x10_d2), .b(s21_d1), .c(s1_d1), .sum(s65)
+    wire signed [ 9:0] s57;  // x5 + s41 - s56
+    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(8), .C(8), .SIGNED(3'b100), .NEGATE(3'b100)) u_s57 (
+        .a(x5_d2), .b(s41_d1), .c(s56_d1), .sum(s57)
     );
-    wire signed [ 8:0] s67 = s37_d1 + 9'd2;
-    wire signed [10:0] s68;  // s67 - s65 - s66
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b110)) u_s68 (
-        .a(s67), .b(s65), .c(s66_d1), .sum(s68)
+    wire        [ 8:0] s58;  // x2 + x12 + s40
+    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s58 (
+        .a(x2_d2), .b(x12_d2), .c(s40_d1), .sum(s58)
     );
-    wire signed [ 9:0] s71;  // s14 + s70 - s44
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s71 (
-        .a(10'(s14_d1)), .b(10'(s70_d1)), .c(10'(s44_d1)), .sum(s71)
+    wire signed [ 9:0] s59;  // s31 - s25 - s38
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b111), .NEGATE(3'b110)) u_s59 (
+        .a(s31_d1), .b(s25_d1), .c(s38_d1), .sum(s59)
     );
-    wire signed [10:0] s72;  // s6 + s69 + s71
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s72 (
-        .a(s6_d1), .b(s69_d1), .c(s71), .sum(s72)
+    wire signed [11:0] s60;  // s59 - s57 - s58
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(9), .SIGNED(3'b011), .NEGATE(3'b110)) u_s60 (
+        .a(s59), .b(s57), .c(s58), .sum(s60)
     );
-    wire signed [10:0] s74;  // s66 + s73 - s26
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s74 (
-        .a(11'(s66_d1)), .b(11'(s73_d1)), .c(11'(s26_d1)), .sum(s74)
+    wire signed [10:0] s63;  // s62 - s44 - s61
+    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(8), .C(8), .SIGNED(3'b001), .NEGATE(3'b110)) u_s63 (
+        .a(s62_d1), .b(s44_d1), .c(s61_d1), .sum(s63)
     );
-    wire        [ 8:0] s75;  // x5 + x9 + s1
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s75 (
-        .a(x5_d2), .b(x9_d2), .c(s1_d1), .sum(s75)
+    wire signed [11:0] s64;  // s63 - s39 - s45
+    bittrigger_grow3 #(.WIDTH(12), .A(11), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b110)) u_s64 (
+        .a(s63), .b(s39), .c(s45_d1), .sum(s64)
     );
-    wire signed [11:0] s76;  // s5 + s29 + s75
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(9), .SIGNED(3'b011), .NEGATE(3'b000)) u_s76 (
-        .a(s5), .b(s29), .c(s75), .sum(s76)
+    wire signed [ 9:0] s65;  // s20 - x4 - s2
+    bittrigger_grow3 #(.WIDTH(10), .A(9), .B(7), .C(8), .SIGNED(3'b101), .NEGATE(3'b110)) u_s65 (
+        .a(s20_d1), .b(x4_d2), .c(s2_d1), .sum(s65)
     );
-    wire signed [10:0] s77;  // s12 + s47 + s65
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s77 (
-        .a(s12), .b(s47), .c(s65), .sum(s77)
+    wire signed [11:0] s66;  // s28 + s53 + s65
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s66 (
+        .a(s28), .b(s53), .c(s65), .sum(s66)
     );
-    wire signed [10:0] s80;  // s0 + s50 + s79
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s80 (
-        .a(11'(s0_d1)), .b(11'(s50_d1)), .c(11'(s79_d1)), .sum(s80)
+    wire signed [ 9:0] s67;  // x8 - x12 - s52
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s67 (
+        .a(10'(x8_d2)), .b(10'(x12_d2)), .c(10'(s52_d1)), .sum(s67)
     );
-    wire signed [10:0] s81;  // s25 + s56 - s40
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(10), .C(8), .SIGNED(3'b011), .NEGATE(3'b100)) u_s81 (
-        .a(s25_d1), .b(s56_d1), .c(s40_d1), .sum(s81)
+    wire signed [ 8:0] s68;  // x5 - x1 - s4
+    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(8), .SIGNED(3'b100), .NEGATE(3'b110)) u_s68 (
+        .a(x5_d2), .b(x1_d2), .c(s4_d1), .sum(s68)
     );
-    wire signed [ 9:0] s82;  // x0 - s69
-    bittrigger_grow2 #(.WIDTH(10), .A(7), .B(9), .SIGNED(2'b10), .NEGATE(2'b10)) u_s82 (
-        .a(x0_d2), .b(s69_d1), .sum(s82)
+    wire signed [10:0] s69;  // s62 + s67 + s68
+    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b000)) u_s69 (
+        .a(s62_d1), .b(s67), .c(s68), .sum(s69)
     );
-    wire signed [11:0] s83;  // s22 + s82 - s7
-    bittrigger_grow3 #(.WIDTH(12), .A(11), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s83 (
-        .a(s22), .b(s82), .c(s7), .sum(s83)
+    wire signed [ 9:0] s71;  // s70 - x14 - s56
+    bittrigger_grow3 #(.WIDTH(10), .A(9), .B(7), .C(8), .SIGNED(3'b101), .NEGATE(3'b110)) u_s71 (
+        .a(s70_d1), .b(x14_d2), .c(s56_d1), .sum(s71)
     );
-    wire signed [10:0] s84;  // s11 + s33 + s47
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b000)) u_s84 (
-        .a(s11_d1), .b(s33), .c(s47), .sum(s84)
+    wire        [ 8:0] s72;  // x1 + x13 + x17
+    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s72 (
+        .a(x1_d2), .b(x13_d2), .c(x17_d2), .sum(s72)
     );
-    wire signed [ 9:0] s86;  // s70 - x1 - s85
-    bittrigger_grow3 #(.WIDTH(10), .A(9), .B(7), .C(8), .SIGNED(3'b101), .NEGATE(3'b110)) u_s86 (
-        .a(s70_d1), .b(x1_d2), .c(s85_d1), .sum(s86)
+    wire signed [10:0] s73;  // s72 - s4 - s71
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s73 (
+        .a(11'(s72)), .b(11'(s4_d1)), .c(11'(s71)), .sum(s73)
     );
-    wire signed [10:0] s87;  // s60 + s86 - s4
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s87 (
-        .a(s60), .b(s86), .c(s4_d1), .sum(s87)
+    wire signed [ 8:0] s74;  // x17 - x6 - s56
+    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(8), .SIGNED(3'b100), .NEGATE(3'b110)) u_s74 (
+        .a(x17_d2), .b(x6_d2), .c(s56_d1), .sum(s74)
     );
-    wire        [ 8:0] s88;  // x7 + x11 + x13
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s88 (
-        .a(x7_d2), .b(x11_d2), .c(x13_d2), .sum(s88)
+    wire        [ 8:0] s75 = 9'(x16_d2) + 9'(s10_d1);
+    wire signed [10:0] s76;  // s17 + s75 - s74
+    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(9), .C(9), .SIGNED(3'b101), .NEGATE(3'b100)) u_s76 (
+        .a(s17_d1), .b(s75), .c(s74), .sum(s76)
     );
-    wire signed [ 9:0] s89;  // 2*x5 + s62 - 2*x12
-    assign s89[0:0] = s62_d1[0:0];
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(8), .C(7), .SIGNED(3'b010), .NEGATE(3'b100)) u_s89 (
-        .a(x5_d2), .b(8'(s62_d1 >>> 1)), .c(x12_d2), .sum(s89[9:1])
+    wire signed [ 8:0] s77;  // s10 - s44 - 2
+    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b110)) u_s77 (
+        .a(9'(s10_d1)), .b(9'(s44_d1)), .c(9'd2), .sum(s77)
     );
-    wire signed [11:0] s90;  // s88 + s89 - s74
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(11), .SIGNED(3'b110), .NEGATE(3'b100)) u_s90 (
-        .a(s88), .b(s89), .c(s74), .sum(s90)
+    wire signed [10:0] s78;  // s24 - s57 - s77
+    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b110)) u_s78 (
+        .a(s24_d1), .b(s57), .c(s77), .sum(s78)
     );
-    wire signed [10:0] s91;  // 2*x11 + x17 + s57
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(9), .SIGNED(3'b100), .NEGATE(3'b000)) u_s91 (
-        .a((8'(x11_d2) << 1)), .b(8'(x17_d2)), .c(s57_d1), .sum(s91)
+    wire signed [ 9:0] s80;  // s79 - x4 - s41
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(7), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s80 (
+        .a(s79_d1), .b(x4_d2), .c(s41_d1), .sum(s80)
     );
-    wire signed [11:0] s92;  // s81 + s91 - 2*s25
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s92 (
-        .a(12'(s81)), .b(12'(s91)), .c((12'(s25_d1) << 1)), .sum(s92)
+    wire signed [10:0] s81;  // s48 + s71 + s80
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s81 (
+        .a(11'(s48)), .b(11'(s71)), .c(11'(s80)), .sum(s81)
     );
-    wire        [ 8:0] s93;  // 2*x3 + x9 + x13
-    bittrigger_grow3 #(.WIDTH(9), .A(8), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s93 (
-        .a((8'(x3_d2) << 1)), .b(x9_d2), .c(x13_d2), .sum(s93)
+    wire signed [ 9:0] s82;  // x5 + x18 - s23
+    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(7), .C(9), .SIGNED(3'b100), .NEGATE(3'b100)) u_s82 (
+        .a(x5_d2), .b(x18_d2), .c(s23_d1), .sum(s82)
     );
-    wire signed [10:0] s94;  // s8 + s93 - s43
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s94 (
-        .a(11'(s8_d1)), .b(11'(s93)), .c(s43), .sum(s94)
+    wire signed [10:0] s83;  // s74 + s82 - s38
+    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s83 (
+        .a(s74), .b(s82), .c(s38_d1), .sum(s83)
     );
-    wire signed [11:0] s95;  // s54 - x1 - 2*s52
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s95 (
-        .a(s54), .b(12'(x1_d2)), .c((12'(s52_d1) << 1)), .sum(s95)
+    wire signed [10:0] s84;  // x16 + s14 - s25
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b110), .NEGATE(3'b100)) u_s84 (
+        .a(8'(x16_d2)), .b(s14_d1), .c(s25_d1), .sum(s84)
     );
-    wire signed [ 9:0] s96;  // 2*x2 - x6 - s85
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(7), .C(8), .SIGNED(3'b100), .NEGATE(3'b110)) u_s96 (
-        .a((8'(x2_d2) << 1)), .b(x6_d2), .c(s85_d1), .sum(s96)
+    wire signed [11:0] s85;  // s12 + s13 - s84
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(11), .SIGNED(3'b110), .NEGATE(3'b100)) u_s85 (
+        .a(s12_d1), .b(s13), .c(s84), .sum(s85)
     );
-    wire signed [11:0] s97;  // s20 + s96 - s80
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(11), .SIGNED(3'b111), .NEGATE(3'b100)) u_s97 (
-        .a(s20_d1), .b(s96), .c(s80), .sum(s97)
+    wire signed [10:0] s87;  // s4 + s62 + s86
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(9), .SIGNED(3'b111), .NEGATE(3'b000)) u_s87 (
+        .a(s4_d1), .b(s62_d1), .c(s86_d1), .sum(s87)
     );
-    wire signed [ 9:0] s98;  // x12 + s11 + s85
-    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(8), .C(8), .SIGNED(3'b110), .NEGATE(3'b000)) u_s98 (
-        .a(x12_d2), .b(s11_d1), .c(s85_d1), .sum(s98)
+    wire signed [ 9:0] s88;  // x8 + x15 + s2
+    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(7), .C(8), .SIGNED(3'b100), .NEGATE(3'b000)) u_s88 (
+        .a(x8_d2), .b(x15_d2), .c(s2_d1), .sum(s88)
     );
-    wire signed [11:0] s99;  // 2*s78 + s80 - s98
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(11), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s99 (
-        .a((10'(s78_d1) << 1)), .b(s80), .c(s98), .sum(s99)
+    wire signed [11:0] s89;  // s88 - s72 - s87
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(11), .SIGNED(3'b101), .NEGATE(3'b110)) u_s89 (
+        .a(s88), .b(s72), .c(s87), .sum(s89)
     );
-    wire signed [ 8:0] s100;  // - x5 - x7 + 2
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(6), .SIGNED(3'b000), .NEGATE(3'b011)) u_s100 (
-        .a(x5_d2), .b(x7_d2), .c(6'd2), .sum(s100)
+    wire signed [ 9:0] s90;  // s62 - x7 - x17
+    bittrigger_grow3 #(.WIDTH(10), .A(9), .B(7), .C(7), .SIGNED(3'b001), .NEGATE(3'b110)) u_s90 (
+        .a(s62_d1), .b(x7_d2), .c(x17_d2), .sum(s90)
     );
-    wire signed [10:0] s101;  // s100 - x0 - 2*x9
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(8), .C(8), .SIGNED(3'b001), .NEGATE(3'b110)) u_s101 (
-        .a(s100), .b(8'(x0_d2)), .c((8'(x9_d2) << 1)), .sum(s101)
+    wire signed [11:0] s91;  // s90 - s6 - s32
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(11), .SIGNED(3'b111), .NEGATE(3'b110)) u_s91 (
+        .a(s90), .b(s6), .c(s32), .sum(s91)
     );
-    wire signed [ 8:0] s103;  // - x15 - s8 + 2
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(8), .C(6), .SIGNED(3'b010), .NEGATE(3'b011)) u_s103 (
-        .a(x15_d2), .b(s8_d1), .c(6'd2), .sum(s103)
+    wire signed [ 9:0] s92;  // s2 + s5 + s79
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b011), .NEGATE(3'b000)) u_s92 (
+        .a(s2_d1), .b(s5_d1), .c(s79_d1), .sum(s92)
+    );
+    wire signed [ 8:0] s93;  // x1 + x4 - x13
+    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s93 (
+        .a(x1_d2), .b(x4_d2), .c(x13_d2), .sum(s93)
+    );
+    wire        [ 8:0] s94;  // x0 + x3 + s10
+    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s94 (
+        .a(x0_d2), .b(x3_d2), .c(s10_d1), .sum(s94)
+    );
+    wire signed [10:0] s95;  // s92 + s93 - s94
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s95 (
+        .a(11'(s92)), .b(11'(s93)), .c(11'(s94)), .sum(s95)
+    );
+    wire        [ 8:0] s96;  // x2 + x4 + x13
+    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s96 (
+        .a(x2_d2), .b(x4_d2), .c(x13_d2), .sum(s96)
+    );
+    wire signed [10:0] s97;  // s87 + s96 - s11
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s97 (
+        .a(s87), .b(11'(s96)), .c(11'(s11_d1)), .sum(s97)
+    );
+    wire signed [ 8:0] s98;  // x6 + s31 - x3
+    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(8), .C(7), .SIGNED(3'b010), .NEGATE(3'b100)) u_s98 (
+        .a(x6_d2), .b(s31_d1), .c(x3_d2), .sum(s98)
+    );
+    wire signed [10:0] s99;  // s98 - s10 - s67
+    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(8), .C(10), .SIGNED(3'b101), .NEGATE(3'b110)) u_s99 (
+        .a(s98), .b(s10_d1), .c(s67), .sum(s99)
+    );
+    wire signed [ 9:0] s101;  // x9 + s61 + s100
+    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(8), .C(8), .SIGNED(3'b100), .NEGATE(3'b000)) u_s101 (
+        .a(x9_d2), .b(s61_d1), .c(s100_d1), .sum(s101)
+    );
+    wire signed [11:0] s102;  // s86 + s101 - s35
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s102 (
+        .a(s86_d1), .b(s101), .c(s35), .sum(s102)
+    );
+    wire signed [10:0] s103;  // s93 - s5 - s46
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s103 (
+        .a(11'(s93)), .b(11'(s5_d1)), .c(s46), .sum(s103)
+    );
+    wire signed [ 9:0] s104;  // x18 + s24 - x10
+    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(9), .C(7), .SIGNED(3'b010), .NEGATE(3'b100)) u_s104 (
+        .a(x18_d2), .b(s24_d1), .c(x10_d2), .sum(s104)
+    );
+    wire signed [10:0] s105;  // s0 + s104 - s42
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s105 (
+        .a(11'(s0_d1)), .b(11'(s104)), .c(11'(s42)), .sum(s105)
+    );
+    wire signed [ 8:0] s106;  // - x5 - x16 + 2
+    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(6), .SIGNED(3'b000), .NEGATE(3'b011)) u_s106 (
+        .a(x5_d2), .b(x16_d2), .c(6'd2), .sum(s106)
+    );
+    wire signed [11:0] s107;  // s63 + s106 - s3
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s107 (
+        .a(12'(s63)), .b(12'(s106)), .c(12'(s3)), .sum(s107)
+    );
+    wire signed [ 8:0] s108;  // - x9 - x10 + 2
+    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(6), .SIGNED(3'b000), .NEGATE(3'b011)) u_s108 (
+        .a(x9_d2), .b(x10_d2), .c(6'd2), .sum(s108)
+    );
+    wire signed [11:0] s109;  // s108 - s84 - s92
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(11), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s109 (
+        .a(s108), .b(s84), .c(s92), .sum(s109)
     );
 
     // stage 3
-    reg  signed [10:0] s3_d1;
-    reg  signed [10:0] s10_d1;
+    reg  signed [11:0] s9_d1;
     reg  signed [11:0] s16_d1;
-    reg  signed [10:0] s24_d1;
-    reg  signed [11:0] s30_d1;
-    reg  signed [10:0] s35_d1;
-    reg  signed [10:0] s39_d1;
-    reg  signed [10:0] s43_d1;
-    reg  signed [ 8:0] s44_d2;
-    reg  signed [10:0] s46_d1;
-    reg  signed [11:0] s48_d1;
-    reg  signed [11:0] s54_d1;
-    reg  signed [10:0] s59_d1;
-    reg  signed [10:0] s61_d1;
-    reg  signed [10:0] s64_d1;
-    reg  signed [10:0] s68_d1;
-    reg  signed [10:0] s72_d1;
-    reg  signed [10:0] s74_d1;
-    reg         [ 8:0] s75_d1;
-    reg  signed [11:0] s76_d1;
-    reg  signed [10:0] s77_d1;
-    reg  signed [10:0] s80_d1;
+    reg  signed [10:0] s22_d1;
+    reg  signed [10:0] s26_d1;
+    reg  signed [10:0] s30_d1;
+    reg  signed [11:0] s34_d1;
+    reg  signed [10:0] s37_d1;
+    reg  signed [11:0] s43_d1;
+    reg  signed [10:0] s47_d1;
+    reg  signed [10:0] s49_d1;
+    reg  signed [10:0] s51_d1;
+    reg  signed [10:0] s55_d1;
+    reg  signed [11:0] s60_d1;
+    reg  signed [11:0] s64_d1;
+    reg  signed [11:0] s66_d1;
+    reg  signed [10:0] s69_d1;
+    reg  signed [10:0] s73_d1;
+    reg  signed [10:0] s76_d1;
+    reg  signed [10:0] s78_d1;
     reg  signed [10:0] s81_d1;
-    reg  signed [11:0] s83_d1;
-    reg  signed [10:0] s84_d1;
-    reg  signed [10:0] s87_d1;
-    reg  signed [11:0] s90_d1;
-    reg  signed [11:0] s92_d1;
-    reg  signed [10:0] s94_d1;
-    reg  signed [11:0] s95_d1;
-    reg  signed [11:0] s97_d1;
-    reg  signed [11:0] s99_d1;
-    reg  signed [10:0] s101_d1;
-    reg  signed [ 8:0] s103_d1;
+    reg  signed [10:0] s83_d1;
+    reg  signed [11:0] s85_d1;
+    reg  signed [11:0] s89_d1;
+    reg  signed [11:0] s91_d1;
+    reg  signed [10:0] s95_d1;
+    reg  signed [10:0] s97_d1;
+    reg  signed [10:0] s99_d1;
+    reg  signed [11:0] s102_d1;
+    reg  signed [10:0] s103_d1;
+    reg  signed [10:0] s105_d1;
+    reg  signed [11:0] s107_d1;
+    reg  signed [11:0] s109_d1;
     always_ff @(posedge clk) begin
-        s3_d1 <= s3;
-        s10_d1 <= s10;
+        s9_d1 <= s9;
         s16_d1 <= s16;
-        s24_d1 <= s24;
+        s22_d1 <= s22;
+        s26_d1 <= s26;
         s30_d1 <= s30;
-        s35_d1 <= s35;
-        s39_d1 <= s39;
+        s34_d1 <= s34;
+        s37_d1 <= s37;
         s43_d1 <= s43;
-        s44_d2 <= s44_d1;
-        s46_d1 <= s46;
-        s48_d1 <= s48;
-        s54_d1 <= s54;
-        s59_d1 <= s59;
-        s61_d1 <= s61;
+        s47_d1 <= s47;
+        s49_d1 <= s49;
+        s51_d1 <= s51;
+        s55_d1 <= s55;
+        s60_d1 <= s60;
         s64_d1 <= s64;
-        s68_d1 <= s68;
-        s72_d1 <= s72;
-        s74_d1 <= s74;
-        s75_d1 <= s75;
+        s66_d1 <= s66;
+        s69_d1 <= s69;
+        s73_d1 <= s73;
         s76_d1 <= s76;
-        s77_d1 <= s77;
-        s80_d1 <= s80;
+        s78_d1 <= s78;
         s81_d1 <= s81;
         s83_d1 <= s83;
-        s84_d1 <= s84;
-        s87_d1 <= s87;
-        s90_d1 <= s90;
-        s92_d1 <= s92;
-        s94_d1 <= s94;
+        s85_d1 <= s85;
+        s89_d1 <= s89;
+        s91_d1 <= s91;
         s95_d1 <= s95;
         s97_d1 <= s97;
         s99_d1 <= s99;
-        s101_d1 <= s101;
+        s102_d1 <= s102;
         s103_d1 <= s103;
+        s105_d1 <= s105;
+        s107_d1 <= s107;
+        s109_d1 <= s109;
     end
-    wire signed [11:0] s102;  // 2*s44 + s72 + s101
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s102 (
-        .a((12'(s44_d2) << 1)), .b(12'(s72_d1)), .c(12'(s101_d1)), .sum(s102)
-    );
-    wire signed [11:0] s104;  // s76 + s103 - 2*s75
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s104 (
-        .a(s76_d1), .b(12'(s103_d1)), .c((12'(s75_d1) << 1)), .sum(s104)
-    );
-    wire signed [12:0] s105 = (13'(s90_d1) << 1) + 13'd33;
-    wire signed [12:0] s106 = (13'(s92_d1) << 1) - 13'd25;
-    wire signed [11:0] s107 = (12'(s94_d1) << 1) - 12'd33;
-    wire signed [11:0] s108 = (12'(s3_d1) << 1) + 12'd81;
-    wire signed [11:0] s109 = (12'(s10_d1) << 1) + 12'd65;
-    wire signed [12:0] s110 = (13'(s16_d1) << 1) - 13'd25;
-    wire signed [12:0] s111 = (13'(s24_d1) << 1) + 13'd31;
-    wire signed [12:0] s112 = (13'(s30_d1) << 1) - 13'd9;
-    wire signed [11:0] s113 = (12'(s35_d1) << 1) + 12'd85;
-    wire signed [11:0] s114 = (12'(s39_d1) << 1) - 12'd3;
-    wire signed [11:0] s115 = (12'(s43_d1) << 1) - 12'd31;
-    wire signed [12:0] s116 = (13'(s95_d1) << 1) + 13'd49;
-    wire signed [12:0] s117 = (13'(s48_d1) << 1) + 13'd1;
-    wire signed [12:0] s118 = (13'(s54_d1) << 1) - 13'd33;
-    wire signed [11:0] s119 = (12'(s59_d1) << 1) + 12'd11;
-    wire signed [11:0] s120 = (12'(s61_d1) << 1) - 12'd17;
-    wire signed [11:0] s121 = (12'(s64_d1) << 1) - 12'd5;
-    wire signed [11:0] s122 = (12'(s72_d1) << 1) + 12'd3;
-    wire signed [11:0] s123 = (12'(s74_d1) << 1) - 12'd3;
-    wire signed [12:0] s124 = (13'(s76_d1) << 1) - 13'd27;
-    wire signed [12:0] s125 = (13'(s97_d1) << 1) + 13'd35;
-    wire signed [12:0] s126 = (13'(s99_d1) << 1) - 13'd19;
-    wire signed [11:0] s127 = -((12'(s77_d1) << 1)) + 12'd27;
-    wire signed [11:0] s128 = (12'(s80_d1) << 1) - 12'd29;
-    wire signed [11:0] s129 = (12'(s81_d1) << 1) + 12'd7;
-    wire signed [12:0] s130 = (13'(s83_d1) << 1) - 13'd23;
-    wire signed [11:0] s131 = -((12'(s84_d1) << 1)) + 12'd3;
-    wire signed [11:0] s132 = (12'(s87_d1) << 1) - 12'd3;
+    wire signed [12:0] s110 = (13'(s9_d1) << 1) + 13'd33;
+    wire signed [12:0] s111 = (13'(s16_d1) << 1) - 13'd25;
+    wire signed [11:0] s112 = (12'(s22_d1) << 1) - 12'd33;
+    wire signed [11:0] s113 = (12'(s26_d1) << 1) + 12'd81;
+    wire signed [11:0] s114 = (12'(s30_d1) << 1) + 12'd65;
+    wire signed [12:0] s115 = (13'(s34_d1) << 1) - 13'd25;
+    wire signed [12:0] s116 = (13'(s37_d1) << 1) + 13'd31;
+    wire signed [12:0] s117 = -((13'(s43_d1) << 1)) - 13'd9;
+    wire signed [11:0] s118 = (12'(s47_d1) << 1) + 12'd85;
+    wire signed [11:0] s119 = (12'(s49_d1) << 1) - 12'd3;
+    wire signed [11:0] s120 = (12'(s51_d1) << 1) - 12'd31;
+    wire signed [12:0] s121 = (13'(s60_d1) << 1) + 13'd49;
+    wire signed [12:0] s122 = (13'(s64_d1) << 1) + 13'd1;
+    wire signed [12:0] s123 = (13'(s66_d1) << 1) - 13'd33;
+    wire signed [11:0] s124 = (12'(s69_d1) << 1) + 12'd11;
+    wire signed [11:0] s125 = (12'(s73_d1) << 1) - 12'd17;
+    wire signed [11:0] s126 = (12'(s76_d1) << 1) - 12'd5;
+    wire signed [11:0] s127 = (12'(s81_d1) << 1) + 12'd3;
+    wire signed [11:0] s128 = (12'(s83_d1) << 1) - 12'd3;
+    wire signed [12:0] s129 = (13'(s85_d1) << 1) - 13'd27;
+    wire signed [12:0] s130 = (13'(s89_d1) << 1) + 13'd35;
+    wire signed [12:0] s131 = (13'(s91_d1) << 1) - 13'd19;
+    wire signed [11:0] s132 = (12'(s95_d1) << 1) + 12'd27;
+    wire signed [11:0] s133 = (12'(s97_d1) << 1) - 12'd29;
+    wire signed [11:0] s134 = (12'(s99_d1) << 1) + 12'd7;
+    wire signed [12:0] s135 = (13'(s102_d1) << 1) - 13'd23;
+    wire signed [11:0] s136 = (12'(s103_d1) << 1) + 12'd3;
+    wire signed [11:0] s137 = (12'(s105_d1) << 1) - 12'd3;
 
     // result, last element first
     assign y = {
-        {s104, 1'd0},
-        {s102, 1'd0},
+        {s109_d1, 1'd0},
+        {s107_d1, 1'd0},
+        13'(s137),
+        13'(s136),
+        s135,
+        13'(s134),
+        13'(s133),
         13'(s132),
-        13'(s131),
+        s131,
         s130,
-        13'(s129),
+        s129,
         13'(s128),
         13'(s127),
-        s126,
-        s125,
-        s124,
-        13'(s123),
-        13'(s122),
-        {12'(s68_d1), 1'd0},
-        13'(s121),
+        {12'(s78_d1), 1'd0},
+        13'(s126),
+        13'(s125),
+        13'(s124),
+        s123,
+        s122,
+        s121,
+        {12'(s55_d1), 1'd0},
         13'(s120),
         13'(s119),
-        s118,
+        13'(s118),
         s117,
         s116,
-        {12'(s46_d1), 1'd0},
-        13'(s115),
+        s115,
         13'(s114),
         13'(s113),
-        s112,
+        13'(s112),
         s111,
-        s110,
-        13'(s109),
-        13'(s108),
-        13'(s107),
-        s106,
-        s105
+        s110
     };
 
 endmodule

@@ -1,4 +1,4 @@
-// anomaly_bitlinear_dense_2: constant matrix, 32 x 16, as 85 adders (no multiplier).
+// anomaly_bitlinear_dense_2: constant matrix, 32 x 16, as 88 adders (no multiplier).
 //
 // x: 32 x ap_ufixed<6,3>, element 0 in the lowest bits.
 // y: 16 x ap_fixed<13,7>, element 0 in the lowest bits.
@@ -113,423 +113,421 @@ module anomaly_bitlinear_dense_2 (
         x30_d1 <= x30;
         x31_d1 <= x31;
     end
-    wire        [ 6:0] s0 = 7'(x0_d1) + 7'(x2_d1);
-    wire        [ 7:0] s1;  // x5 + x16 + x20
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s1 (
-        .a(x5_d1), .b(x16_d1), .c(x20_d1), .sum(s1)
+    wire signed [ 7:0] s0;  // x9 + x19 - x28
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s0 (
+        .a(x9_d1), .b(x19_d1), .c(x28_d1), .sum(s0)
     );
-    wire        [ 8:0] s2;  // x18 + s0 + s1
-    bittrigger_grow3 #(.WIDTH(9), .A(6), .B(7), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s2 (
-        .a(x18_d1), .b(s0), .c(s1), .sum(s2)
+    wire        [ 6:0] s1 = 7'(x6_d1) + 7'(x30_d1);
+    wire signed [ 8:0] s2;  // x11 + s1 - x12
+    bittrigger_grow3 #(.WIDTH(9), .A(6), .B(7), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s2 (
+        .a(x11_d1), .b(s1), .c(x12_d1), .sum(s2)
     );
-    wire signed [ 7:0] s3;  // x4 + x12 - x30
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s3 (
-        .a(x4_d1), .b(x12_d1), .c(x30_d1), .sum(s3)
+    wire signed [ 6:0] s3;  // x3 - x1
+    bittrigger_grow2 #(.WIDTH(7), .A(6), .B(6), .SIGNED(2'b00), .NEGATE(2'b10)) u_s3 (
+        .a(x3_d1), .b(x1_d1), .sum(s3)
     );
-    wire signed [ 7:0] s4;  // x28 - x9 - x19
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s4 (
-        .a(x28_d1), .b(x9_d1), .c(x19_d1), .sum(s4)
+    wire signed [ 7:0] s4;  // x8 - x4 - s3
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(7), .SIGNED(3'b100), .NEGATE(3'b110)) u_s4 (
+        .a(x8_d1), .b(x4_d1), .c(s3), .sum(s4)
     );
-    wire        [ 6:0] s5 = 7'(x1_d1) + 7'(x11_d1);
-    wire signed [ 8:0] s6;  // s3 - s4 - s5
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b110)) u_s6 (
-        .a(9'(s3)), .b(9'(s4)), .c(9'(s5)), .sum(s6)
+    wire        [ 6:0] s6 = 7'(x16_d1) + 7'(x23_d1);
+    wire        [ 7:0] s7;  // x5 + x26 + s6
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s7 (
+        .a(x5_d1), .b(x26_d1), .c(s6), .sum(s7)
     );
-    wire        [ 6:0] s7 = 7'(x3_d1) + 7'(x26_d1);
-    wire signed [ 7:0] s8;  // x23 - x6 - x8
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s8 (
-        .a(x23_d1), .b(x6_d1), .c(x8_d1), .sum(s8)
+    wire        [ 7:0] s8;  // x0 + x2 + x18
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s8 (
+        .a(x0_d1), .b(x2_d1), .c(x18_d1), .sum(s8)
     );
-    wire signed [ 8:0] s9;  // x13 - s7 - s8
-    bittrigger_grow3 #(.WIDTH(9), .A(6), .B(7), .C(8), .SIGNED(3'b100), .NEGATE(3'b110)) u_s9 (
-        .a(x13_d1), .b(s7), .c(s8), .sum(s9)
+    wire signed [ 8:0] s9;  // x13 - x20 - s8
+    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b110)) u_s9 (
+        .a(9'(x13_d1)), .b(9'(x20_d1)), .c(9'(s8)), .sum(s9)
     );
-    wire signed [ 7:0] s11;  // x2 + x27 - x26
+    wire signed [ 7:0] s11;  // x1 + x27 - x17
     bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s11 (
-        .a(x2_d1), .b(x27_d1), .c(x26_d1), .sum(s11)
+        .a(x1_d1), .b(x27_d1), .c(x17_d1), .sum(s11)
     );
-    wire signed [ 9:0] s12;  // x1 + s11 - s8
-    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(8), .C(8), .SIGNED(3'b110), .NEGATE(3'b100)) u_s12 (
-        .a(7'(x1_d1)), .b(s11), .c(s8), .sum(s12)
+    wire        [ 7:0] s12;  // x6 + x8 + x22
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s12 (
+        .a(x6_d1), .b(x8_d1), .c(x22_d1), .sum(s12)
     );
-    wire        [ 6:0] s13 = 7'(x19_d1) + 7'(x31_d1);
-    wire signed [ 7:0] s14;  // x28 + x30 - x20
+    wire signed [ 9:0] s13;  // x23 - s11 - s12
+    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(8), .C(8), .SIGNED(3'b010), .NEGATE(3'b110)) u_s13 (
+        .a(7'(x23_d1)), .b(s11), .c(s12), .sum(s13)
+    );
+    wire signed [ 7:0] s14;  // x26 + x28 - x19
     bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s14 (
-        .a(x28_d1), .b(x30_d1), .c(x20_d1), .sum(s14)
+        .a(x26_d1), .b(x28_d1), .c(x19_d1), .sum(s14)
     );
-    wire signed [ 8:0] s15;  // s13 - x3 - s14
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(6), .C(8), .SIGNED(3'b100), .NEGATE(3'b110)) u_s15 (
-        .a(s13), .b(x3_d1), .c(s14), .sum(s15)
+    wire        [ 6:0] s15 = 7'(x2_d1) + 7'(x11_d1);
+    wire        [ 7:0] s16;  // x20 + x25 + s15
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s16 (
+        .a(x20_d1), .b(x25_d1), .c(s15), .sum(s16)
     );
-    wire        [ 7:0] s16;  // x4 + x11 + x22
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s16 (
-        .a(x4_d1), .b(x11_d1), .c(x22_d1), .sum(s16)
+    wire signed [ 7:0] s17;  // x3 + x7 - x31
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s17 (
+        .a(x3_d1), .b(x7_d1), .c(x31_d1), .sum(s17)
     );
-    wire        [ 7:0] s17;  // x5 + x12 + x17
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s17 (
-        .a(x5_d1), .b(x12_d1), .c(x17_d1), .sum(s17)
+    wire signed [ 7:0] s19;  // x0 + x5 - x4
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s19 (
+        .a(x0_d1), .b(x5_d1), .c(x4_d1), .sum(s19)
     );
-    wire signed [ 8:0] s18;  // s16 - x7 - s17
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b110)) u_s18 (
-        .a(9'(s16)), .b(9'(x7_d1)), .c(9'(s17)), .sum(s18)
+    wire signed [ 9:0] s20;  // x30 + s14 + s19
+    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(8), .C(8), .SIGNED(3'b110), .NEGATE(3'b000)) u_s20 (
+        .a(7'(x30_d1)), .b(s14), .c(s19), .sum(s20)
     );
-    wire        [ 7:0] s21;  // x1 + x18 + x27
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s21 (
-        .a(x1_d1), .b(x18_d1), .c(x27_d1), .sum(s21)
+    wire        [ 7:0] s22;  // x1 + x15 + x30
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s22 (
+        .a(x1_d1), .b(x15_d1), .c(x30_d1), .sum(s22)
     );
-    wire        [ 6:0] s22 = 7'(x6_d1) + 7'(x24_d1);
-    wire        [ 7:0] s23;  // x15 + x26 + s22
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s23 (
-        .a(x15_d1), .b(x26_d1), .c(s22), .sum(s23)
+    wire signed [ 8:0] s23;  // x4 + s12 - x13
+    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b100)) u_s23 (
+        .a(9'(x4_d1)), .b(9'(s12)), .c(9'(x13_d1)), .sum(s23)
     );
-    wire        [ 7:0] s24;  // x8 + x10 + x14
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s24 (
-        .a(x8_d1), .b(x10_d1), .c(x14_d1), .sum(s24)
+    wire signed [ 7:0] s24;  // x11 + x24 - x20
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s24 (
+        .a(x11_d1), .b(x24_d1), .c(x20_d1), .sum(s24)
     );
-    wire        [ 6:0] s26 = 7'(x13_d1) + 7'(x19_d1);
-    wire signed [ 9:0] s27;  // s14 + s16 - s26
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b001), .NEGATE(3'b100)) u_s27 (
-        .a(s14), .b(s16), .c(s26), .sum(s27)
+    wire signed [ 8:0] s25;  // x14 + x27 + s24
+    bittrigger_grow3 #(.WIDTH(9), .A(6), .B(6), .C(8), .SIGNED(3'b100), .NEGATE(3'b000)) u_s25 (
+        .a(x14_d1), .b(x27_d1), .c(s24), .sum(s25)
     );
-    wire signed [ 7:0] s29;  // x20 + x25 - x24
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s29 (
-        .a(x20_d1), .b(x25_d1), .c(x24_d1), .sum(s29)
+    wire        [ 7:0] s26;  // x10 + x18 + x25
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s26 (
+        .a(x10_d1), .b(x18_d1), .c(x25_d1), .sum(s26)
     );
-    wire signed [ 7:0] s30;  // x1 + x16 - x22
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s30 (
-        .a(x1_d1), .b(x16_d1), .c(x22_d1), .sum(s30)
+    wire signed [ 9:0] s27;  // s14 + s22 + s26
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s27 (
+        .a(10'(s14)), .b(10'(s22)), .c(10'(s26)), .sum(s27)
     );
-    wire        [ 7:0] s31;  // x11 + x13 + s0
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s31 (
-        .a(x11_d1), .b(x13_d1), .c(s0), .sum(s31)
+    wire        [ 6:0] s29 = 7'(x19_d1) + 7'(x31_d1);
+    wire signed [ 8:0] s30;  // s3 - x9 - s29
+    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(6), .C(7), .SIGNED(3'b001), .NEGATE(3'b110)) u_s30 (
+        .a(s3), .b(x9_d1), .c(s29), .sum(s30)
     );
-    wire        [ 7:0] s33;  // x3 + x21 + x29
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s33 (
-        .a(x3_d1), .b(x21_d1), .c(x29_d1), .sum(s33)
+    wire        [ 6:0] s31 = 7'(x0_d1) + 7'(x13_d1);
+    wire        [ 7:0] s32;  // x21 + x22 + x29
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s32 (
+        .a(x21_d1), .b(x22_d1), .c(x29_d1), .sum(s32)
     );
-    wire signed [ 7:0] s34;  // x27 - x26 - x28
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s34 (
-        .a(x27_d1), .b(x26_d1), .c(x28_d1), .sum(s34)
+    wire signed [ 7:0] s33;  // x17 + x27 - x28
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s33 (
+        .a(x17_d1), .b(x27_d1), .c(x28_d1), .sum(s33)
     );
-    wire signed [ 9:0] s35;  // s17 + s24 + s34
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s35 (
-        .a(10'(s17)), .b(10'(s24)), .c(10'(s34)), .sum(s35)
+    wire        [ 7:0] s34;  // x8 + x12 + x14
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s34 (
+        .a(x8_d1), .b(x12_d1), .c(x14_d1), .sum(s34)
     );
-    wire signed [ 8:0] s38;  // x7 + s4 - x15
-    bittrigger_grow3 #(.WIDTH(9), .A(6), .B(8), .C(6), .SIGNED(3'b010), .NEGATE(3'b100)) u_s38 (
-        .a(x7_d1), .b(s4), .c(x15_d1), .sum(s38)
+    wire signed [ 7:0] s35;  // x5 + x10 - x26
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s35 (
+        .a(x5_d1), .b(x10_d1), .c(x26_d1), .sum(s35)
     );
-    wire signed [ 7:0] s39;  // x11 + x31 - x29
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s39 (
-        .a(x11_d1), .b(x31_d1), .c(x29_d1), .sum(s39)
+    wire signed [ 9:0] s36;  // s33 + s34 + s35
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b101), .NEGATE(3'b000)) u_s36 (
+        .a(s33), .b(s34), .c(s35), .sum(s36)
     );
-    wire signed [ 8:0] s40;  // x3 + s3 - s29
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b100)) u_s40 (
-        .a(9'(x3_d1)), .b(9'(s3)), .c(9'(s29)), .sum(s40)
+    wire signed [ 7:0] s37;  // s31 - x16 - x24
+    bittrigger_grow3 #(.WIDTH(8), .A(7), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s37 (
+        .a(s31), .b(x16_d1), .c(x24_d1), .sum(s37)
     );
-    wire signed [ 7:0] s41;  // x2 + x13 - 14
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(5), .SIGNED(3'b000), .NEGATE(3'b100)) u_s41 (
-        .a(x2_d1), .b(x13_d1), .c(5'd14), .sum(s41)
+    wire        [ 7:0] s40;  // x24 + x29 + 14
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(5), .SIGNED(3'b000), .NEGATE(3'b000)) u_s40 (
+        .a(x24_d1), .b(x29_d1), .c(5'd14), .sum(s40)
     );
-    wire signed [ 8:0] s42;  // x10 + s8 + s41
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b000)) u_s42 (
-        .a(9'(x10_d1)), .b(9'(s8)), .c(9'(s41)), .sum(s42)
+    wire signed [ 8:0] s41;  // x10 + s6 - s40
+    bittrigger_grow3 #(.WIDTH(9), .A(6), .B(7), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s41 (
+        .a(x10_d1), .b(s6), .c(s40), .sum(s41)
     );
-    wire        [ 7:0] s45;  // x10 + x24 + x29
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s45 (
-        .a(x10_d1), .b(x24_d1), .c(x29_d1), .sum(s45)
+    wire        [ 7:0] s44;  // x10 + x16 + x24
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s44 (
+        .a(x10_d1), .b(x16_d1), .c(x24_d1), .sum(s44)
     );
-    wire signed [ 7:0] s46;  // x7 - x16 - x22
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s46 (
-        .a(x7_d1), .b(x16_d1), .c(x22_d1), .sum(s46)
+    wire signed [ 8:0] s45;  // x29 + s44 - x18
+    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b100)) u_s45 (
+        .a(9'(x29_d1)), .b(9'(s44)), .c(9'(x18_d1)), .sum(s45)
     );
-    wire signed [ 6:0] s47;  // x17 - x28
-    bittrigger_grow2 #(.WIDTH(7), .A(6), .B(6), .SIGNED(2'b00), .NEGATE(2'b10)) u_s47 (
-        .a(x17_d1), .b(x28_d1), .sum(s47)
+    wire        [ 6:0] s46 = 7'(x14_d1) + 7'(x26_d1);
+    wire signed [ 7:0] s47;  // x7 - x2 - x19
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s47 (
+        .a(x7_d1), .b(x2_d1), .c(x19_d1), .sum(s47)
     );
-    wire signed [ 7:0] s48;  // x14 + x18 - x19
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s48 (
-        .a(x14_d1), .b(x18_d1), .c(x19_d1), .sum(s48)
+    wire signed [ 8:0] s48;  // s46 + s47 - x28
+    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(8), .C(6), .SIGNED(3'b010), .NEGATE(3'b100)) u_s48 (
+        .a(s46), .b(s47), .c(x28_d1), .sum(s48)
     );
-    wire signed [ 9:0] s49;  // s46 + s47 - s45
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(7), .C(8), .SIGNED(3'b011), .NEGATE(3'b100)) u_s49 (
-        .a(s46), .b(s47), .c(s45), .sum(s49)
+    wire        [ 6:0] s50 = 7'(x20_d1) + 7'(x21_d1);
+    wire signed [ 9:0] s51;  // s0 + s34 + s50
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b001), .NEGATE(3'b000)) u_s51 (
+        .a(s0), .b(s34), .c(s50), .sum(s51)
     );
-    wire signed [ 8:0] s51;  // x13 + x14 - s46
-    bittrigger_grow3 #(.WIDTH(9), .A(6), .B(6), .C(8), .SIGNED(3'b100), .NEGATE(3'b100)) u_s51 (
-        .a(x13_d1), .b(x14_d1), .c(s46), .sum(s51)
+    wire signed [ 8:0] s52;  // s22 - x22 - s31
+    bittrigger_grow3 #(.WIDTH(9), .A(8), .B(6), .C(7), .SIGNED(3'b000), .NEGATE(3'b110)) u_s52 (
+        .a(s22), .b(x22_d1), .c(s31), .sum(s52)
     );
-    wire        [ 7:0] s52;  // x8 + x12 + x21
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s52 (
-        .a(x8_d1), .b(x12_d1), .c(x21_d1), .sum(s52)
+    wire        [ 6:0] s53 = 7'(x27_d1) + 7'd8;
+    wire signed [ 7:0] s56;  // x3 + x15 - x7
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s56 (
+        .a(x3_d1), .b(x15_d1), .c(x7_d1), .sum(s56)
     );
-    wire signed [ 7:0] s54;  // x15 - x0 + 8
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(5), .SIGNED(3'b000), .NEGATE(3'b010)) u_s54 (
-        .a(x15_d1), .b(x0_d1), .c(5'd8), .sum(s54)
-    );
-    wire signed [ 9:0] s55;  // s21 + s54 - s52
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b010), .NEGATE(3'b100)) u_s55 (
-        .a(s21), .b(s54), .c(s52), .sum(s55)
-    );
-    wire signed [ 7:0] s57;  // x30 - x5 - x23
+    wire signed [ 7:0] s57;  // x30 - x6 - x13
     bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s57 (
-        .a(x30_d1), .b(x5_d1), .c(x23_d1), .sum(s57)
+        .a(x30_d1), .b(x6_d1), .c(x13_d1), .sum(s57)
     );
-    wire signed [ 7:0] s58;  // x20 - x11 - x27
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s58 (
-        .a(x20_d1), .b(x11_d1), .c(x27_d1), .sum(s58)
+    wire signed [ 9:0] s58;  // s57 - s32 - s56
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b101), .NEGATE(3'b110)) u_s58 (
+        .a(s57), .b(s32), .c(s56), .sum(s58)
     );
-    wire signed [ 9:0] s59;  // s57 + s58 - s33
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b011), .NEGATE(3'b100)) u_s59 (
-        .a(s57), .b(s58), .c(s33), .sum(s59)
+    wire        [ 7:0] s60;  // x5 + x15 + x20
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s60 (
+        .a(x5_d1), .b(x15_d1), .c(x20_d1), .sum(s60)
     );
-    wire        [ 8:0] s61;  // x16 + s0 + s21
-    bittrigger_grow3 #(.WIDTH(9), .A(6), .B(7), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s61 (
-        .a(x16_d1), .b(s0), .c(s21), .sum(s61)
+    wire        [ 9:0] s61;  // s8 + s44 + s60
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s61 (
+        .a(s8), .b(s44), .c(s60), .sum(s61)
     );
-    wire signed [ 7:0] s71;  // x14 + x20 - x25
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s71 (
-        .a(x14_d1), .b(x20_d1), .c(x25_d1), .sum(s71)
+    wire signed [ 6:0] s62;  // x4 - x29
+    bittrigger_grow2 #(.WIDTH(7), .A(6), .B(6), .SIGNED(2'b00), .NEGATE(2'b10)) u_s62 (
+        .a(x4_d1), .b(x29_d1), .sum(s62)
     );
-    wire signed [ 9:0] s72;  // s7 + s52 + s71
-    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(8), .C(8), .SIGNED(3'b100), .NEGATE(3'b000)) u_s72 (
-        .a(s7), .b(s52), .c(s71), .sum(s72)
+    wire signed [ 7:0] s63;  // x7 - x22 - s62
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(7), .SIGNED(3'b100), .NEGATE(3'b110)) u_s63 (
+        .a(x7_d1), .b(x22_d1), .c(s62), .sum(s63)
+    );
+    wire signed [ 9:0] s66;  // s6 + s8 + s11
+    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(8), .C(8), .SIGNED(3'b100), .NEGATE(3'b000)) u_s66 (
+        .a(s6), .b(s8), .c(s11), .sum(s66)
+    );
+    wire signed [ 7:0] s67;  // x3 - x25 - x30
+    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s67 (
+        .a(x3_d1), .b(x25_d1), .c(x30_d1), .sum(s67)
+    );
+    wire signed [ 8:0] s68;  // x10 + s29 + s62
+    bittrigger_grow3 #(.WIDTH(9), .A(6), .B(7), .C(7), .SIGNED(3'b100), .NEGATE(3'b000)) u_s68 (
+        .a(x10_d1), .b(s29), .c(s62), .sum(s68)
+    );
+    wire signed [ 9:0] s69;  // s24 + s34 + s67
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b101), .NEGATE(3'b000)) u_s69 (
+        .a(s24), .b(s34), .c(s67), .sum(s69)
+    );
+    wire signed [ 8:0] s71;  // s15 - s6 - s29
+    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b110)) u_s71 (
+        .a(s15), .b(s6), .c(s29), .sum(s71)
+    );
+    wire signed [ 8:0] s73;  // x25 + s46 - s32
+    bittrigger_grow3 #(.WIDTH(9), .A(6), .B(7), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s73 (
+        .a(x25_d1), .b(s46), .c(s32), .sum(s73)
+    );
+    wire signed [ 8:0] s75;  // x26 + s56 - x25
+    bittrigger_grow3 #(.WIDTH(9), .A(6), .B(8), .C(6), .SIGNED(3'b010), .NEGATE(3'b100)) u_s75 (
+        .a(x26_d1), .b(s56), .c(x25_d1), .sum(s75)
     );
 
     // stage 5
-    reg         [ 5:0] x0_d2;
-    reg         [ 5:0] x6_d2;
-    reg         [ 5:0] x9_d2;
-    reg         [ 5:0] x15_d2;
-    reg         [ 5:0] x17_d2;
-    reg         [ 5:0] x19_d2;
-    reg         [ 5:0] x22_d2;
-    reg         [ 5:0] x23_d2;
-    reg         [ 5:0] x25_d2;
-    reg         [ 5:0] x30_d2;
-    reg         [ 8:0] s2_d1;
-    reg  signed [ 8:0] s6_d1;
+    reg         [ 5:0] x12_d2;
+    reg  signed [ 7:0] s0_d1;
+    reg  signed [ 8:0] s2_d1;
+    reg  signed [ 7:0] s4_d1;
+    reg         [ 7:0] s7_d1;
     reg  signed [ 8:0] s9_d1;
-    reg  signed [ 9:0] s12_d1;
-    reg         [ 6:0] s13_d1;
-    reg  signed [ 8:0] s15_d1;
-    reg  signed [ 8:0] s18_d1;
-    reg         [ 7:0] s21_d1;
-    reg         [ 7:0] s23_d1;
-    reg         [ 7:0] s24_d1;
+    reg  signed [ 9:0] s13_d1;
+    reg         [ 7:0] s16_d1;
+    reg  signed [ 7:0] s17_d1;
+    reg  signed [ 9:0] s20_d1;
+    reg         [ 7:0] s22_d1;
+    reg  signed [ 8:0] s23_d1;
+    reg  signed [ 8:0] s25_d1;
     reg  signed [ 9:0] s27_d1;
-    reg  signed [ 7:0] s29_d1;
-    reg  signed [ 7:0] s30_d1;
-    reg         [ 7:0] s31_d1;
-    reg         [ 7:0] s33_d1;
-    reg  signed [ 9:0] s35_d1;
-    reg  signed [ 8:0] s38_d1;
-    reg  signed [ 7:0] s39_d1;
-    reg  signed [ 8:0] s40_d1;
-    reg  signed [ 8:0] s42_d1;
-    reg         [ 7:0] s45_d1;
-    reg  signed [ 7:0] s48_d1;
-    reg  signed [ 9:0] s49_d1;
-    reg  signed [ 8:0] s51_d1;
-    reg  signed [ 9:0] s55_d1;
-    reg  signed [ 9:0] s59_d1;
-    reg         [ 8:0] s61_d1;
-    reg  signed [ 9:0] s72_d1;
+    reg  signed [ 8:0] s30_d1;
+    reg         [ 7:0] s32_d1;
+    reg  signed [ 7:0] s33_d1;
+    reg  signed [ 9:0] s36_d1;
+    reg  signed [ 7:0] s37_d1;
+    reg  signed [ 8:0] s41_d1;
+    reg  signed [ 8:0] s45_d1;
+    reg  signed [ 8:0] s48_d1;
+    reg  signed [ 9:0] s51_d1;
+    reg  signed [ 8:0] s52_d1;
+    reg         [ 6:0] s53_d1;
+    reg  signed [ 9:0] s58_d1;
+    reg         [ 9:0] s61_d1;
+    reg  signed [ 7:0] s63_d1;
+    reg  signed [ 9:0] s66_d1;
+    reg  signed [ 8:0] s68_d1;
+    reg  signed [ 9:0] s69_d1;
+    reg  signed [ 8:0] s71_d1;
+    reg  signed [ 8:0] s73_d1;
+    reg  signed [ 8:0] s75_d1;
     always_ff @(posedge clk) begin
-        x0_d2 <= x0_d1;
-        x6_d2 <= x6_d1;
-        x9_d2 <= x9_d1;
-        x15_d2 <= x15_d1;
-        x17_d2 <= x17_d1;
-        x19_d2 <= x19_d1;
-        x22_d2 <= x22_d1;
-        x23_d2 <= x23_d1;
-        x25_d2 <= x25_d1;
-        x30_d2 <= x30_d1;
+        x12_d2 <= x12_d1;
+        s0_d1 <= s0;
         s2_d1 <= s2;
-        s6_d1 <= s6;
+        s4_d1 <= s4;
+        s7_d1 <= s7;
         s9_d1 <= s9;
-        s12_d1 <= s12;
         s13_d1 <= s13;
-        s15_d1 <= s15;
-        s18_d1 <= s18;
-        s21_d1 <= s21;
+        s16_d1 <= s16;
+        s17_d1 <= s17;
+        s20_d1 <= s20;
+        s22_d1 <= s22;
         s23_d1 <= s23;
-        s24_d1 <= s24;
+        s25_d1 <= s25;
         s27_d1 <= s27;
-        s29_d1 <= s29;
         s30_d1 <= s30;
-        s31_d1 <= s31;
+        s32_d1 <= s32;
         s33_d1 <= s33;
-        s35_d1 <= s35;
-        s38_d1 <= s38;
-        s39_d1 <= s39;
-        s40_d1 <= s40;
-        s42_d1 <= s42;
+        s36_d1 <= s36;
+        s37_d1 <= s37;
+        s41_d1 <= s41;
         s45_d1 <= s45;
         s48_d1 <= s48;
-        s49_d1 <= s49;
         s51_d1 <= s51;
-        s55_d1 <= s55;
-        s59_d1 <= s59;
+        s52_d1 <= s52;
+        s53_d1 <= s53;
+        s58_d1 <= s58;
         s61_d1 <= s61;
-        s72_d1 <= s72;
+        s63_d1 <= s63;
+        s66_d1 <= s66;
+        s68_d1 <= s68;
+        s69_d1 <= s69;
+        s71_d1 <= s71;
+        s73_d1 <= s73;
+        s75_d1 <= s75;
     end
-    wire signed [10:0] s10;  // s9 - s2 - s6
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(9), .C(9), .SIGNED(3'b101), .NEGATE(3'b110)) u_s10 (
-        .a(s9_d1), .b(s2_d1), .c(s6_d1), .sum(s10)
+    wire signed [ 9:0] s5;  // s2 + s4 - s0
+    bittrigger_grow3 #(.WIDTH(10), .A(9), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s5 (
+        .a(s2_d1), .b(s4_d1), .c(s0_d1), .sum(s5)
     );
-    wire signed [ 8:0] s19;  // x0 - x25 - s15
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b110)) u_s19 (
-        .a(9'(x0_d2)), .b(9'(x25_d2)), .c(s15_d1), .sum(s19)
+    wire signed [10:0] s10;  // s5 + s9 - s7
+    bittrigger_grow3 #(.WIDTH(11), .A(10), .B(9), .C(8), .SIGNED(3'b011), .NEGATE(3'b100)) u_s10 (
+        .a(s5), .b(s9_d1), .c(s7_d1), .sum(s10)
     );
-    wire signed [10:0] s20;  // s19 - s12 - s18
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b110)) u_s20 (
-        .a(s19), .b(s12_d1), .c(s18_d1), .sum(s20)
+    wire signed [ 9:0] s18;  // x12 + s17 - s16
+    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(8), .C(8), .SIGNED(3'b010), .NEGATE(3'b100)) u_s18 (
+        .a(7'(x12_d2)), .b(s17_d1), .c(s16_d1), .sum(s18)
     );
-    wire        [ 8:0] s25;  // x25 + s23 + s24
-    bittrigger_adder3 #(.WIDTH(9), .NEGATE(3'b000)) u_s25 (
-        .a(9'(x25_d2)), .b(9'(s23_d1)), .c(9'(s24_d1)), .sum(s25)
+    wire signed [10:0] s21;  // s13 + s18 + s20
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s21 (
+        .a(11'(s13_d1)), .b(11'(s18)), .c(11'(s20_d1)), .sum(s21)
     );
-    wire signed [10:0] s28;  // s21 + s25 + s27
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s28 (
-        .a(11'(s21_d1)), .b(11'(s25)), .c(11'(s27_d1)), .sum(s28)
+    wire signed [10:0] s28;  // s23 + s25 + s27
+    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s28 (
+        .a(s23_d1), .b(s25_d1), .c(s27_d1), .sum(s28)
     );
-    wire signed [ 9:0] s32;  // s13 + s30 - s31
-    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(8), .C(8), .SIGNED(3'b010), .NEGATE(3'b100)) u_s32 (
-        .a(s13_d1), .b(s30_d1), .c(s31_d1), .sum(s32)
+    wire signed [10:0] s38;  // s16 + s32 + s37
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(8), .SIGNED(3'b100), .NEGATE(3'b000)) u_s38 (
+        .a(s16_d1), .b(s32_d1), .c(s37_d1), .sum(s38)
     );
-    wire signed [ 9:0] s36;  // s29 + s33 - x9
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b001), .NEGATE(3'b100)) u_s36 (
-        .a(s29_d1), .b(s33_d1), .c(7'(x9_d2)), .sum(s36)
+    wire signed [11:0] s39;  // s30 + s36 + s38
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s39 (
+        .a(s30_d1), .b(s36_d1), .c(s38), .sum(s39)
     );
-    wire signed [11:0] s37;  // s35 + s36 - s32
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s37 (
-        .a(s35_d1), .b(s36), .c(s32), .sum(s37)
+    wire signed [ 9:0] s42;  // s0 + s22 - s23
+    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s42 (
+        .a(10'(s0_d1)), .b(10'(s22_d1)), .c(10'(s23_d1)), .sum(s42)
     );
-    wire signed [ 9:0] s43;  // s30 + s39 - s38
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s43 (
-        .a(s30_d1), .b(s39_d1), .c(s38_d1), .sum(s43)
+    wire signed [10:0] s43;  // s41 + s42 - s18
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s43 (
+        .a(11'(s41_d1)), .b(11'(s42)), .c(11'(s18)), .sum(s43)
     );
-    wire signed [10:0] s44;  // s42 + s43 - s40
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s44 (
-        .a(s42_d1), .b(s43), .c(s40_d1), .sum(s44)
+    wire signed [10:0] s49;  // s13 + s48 - s45
+    bittrigger_grow3 #(.WIDTH(11), .A(10), .B(9), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s49 (
+        .a(s13_d1), .b(s48_d1), .c(s45_d1), .sum(s49)
     );
-    wire signed [10:0] s50;  // s48 + s49 - s12
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s50 (
-        .a(11'(s48_d1)), .b(11'(s49_d1)), .c(11'(s12_d1)), .sum(s50)
+    wire signed [ 9:0] s54;  // s17 + s53 - s45
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(7), .C(9), .SIGNED(3'b101), .NEGATE(3'b100)) u_s54 (
+        .a(s17_d1), .b(s53_d1), .c(s45_d1), .sum(s54)
     );
-    wire signed [ 9:0] s53;  // x9 + s15 + s45
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b000)) u_s53 (
-        .a(10'(x9_d2)), .b(10'(s15_d1)), .c(10'(s45_d1)), .sum(s53)
+    wire signed [10:0] s55;  // s52 + s54 - s51
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s55 (
+        .a(11'(s52_d1)), .b(11'(s54)), .c(11'(s51_d1)), .sum(s55)
     );
-    wire signed [10:0] s56;  // s55 - s51 - s53
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s56 (
-        .a(11'(s55_d1)), .b(11'(s51_d1)), .c(11'(s53)), .sum(s56)
+    wire signed [10:0] s59;  // s58 - s7 - s25
+    bittrigger_grow3 #(.WIDTH(11), .A(10), .B(8), .C(9), .SIGNED(3'b101), .NEGATE(3'b110)) u_s59 (
+        .a(s58_d1), .b(s7_d1), .c(s25_d1), .sum(s59)
     );
-    wire signed [10:0] s60;  // s59 - s23 - s51
-    bittrigger_grow3 #(.WIDTH(11), .A(10), .B(8), .C(9), .SIGNED(3'b101), .NEGATE(3'b110)) u_s60 (
-        .a(s59_d1), .b(s23_d1), .c(s51_d1), .sum(s60)
+    wire signed [ 9:0] s64;  // s33 + s63 - s2
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s64 (
+        .a(s33_d1), .b(s63_d1), .c(s2_d1), .sum(s64)
     );
-    wire signed [ 9:0] s62;  // x15 + s61 - x6
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b100)) u_s62 (
-        .a(10'(x15_d2)), .b(10'(s61_d1)), .c(10'(x6_d2)), .sum(s62)
+    wire signed [11:0] s65;  // s61 + s64 - s30
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(9), .SIGNED(3'b110), .NEGATE(3'b100)) u_s65 (
+        .a(s61_d1), .b(s64), .c(s30_d1), .sum(s65)
     );
-    wire signed [11:0] s63;  // s53 + s62 - s18
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s63 (
-        .a(s53), .b(s62), .c(s18_d1), .sum(s63)
+    wire signed [11:0] s70;  // s66 + s68 + s69
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s70 (
+        .a(s66_d1), .b(s68_d1), .c(s69_d1), .sum(s70)
     );
-    wire signed [ 9:0] s64;  // x17 - x23 - s61
-    bittrigger_adder3 #(.WIDTH(10), .NEGATE(3'b110)) u_s64 (
-        .a(10'(x17_d2)), .b(10'(x23_d2)), .c(10'(s61_d1)), .sum(s64)
+    wire signed [10:0] s72;  // s71 - s36 - s52
+    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b110)) u_s72 (
+        .a(s71_d1), .b(s36_d1), .c(s52_d1), .sum(s72)
     );
-    wire signed [ 9:0] s65;  // x19 + s24 + s39
-    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(8), .C(8), .SIGNED(3'b100), .NEGATE(3'b000)) u_s65 (
-        .a(7'(x19_d2)), .b(s24_d1), .c(s39_d1), .sum(s65)
+    wire signed [11:0] s74;  // s5 + s61 + s73
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(9), .SIGNED(3'b101), .NEGATE(3'b000)) u_s74 (
+        .a(s5), .b(s61_d1), .c(s73_d1), .sum(s74)
     );
-    wire signed [11:0] s66;  // s40 + s65 - s64
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s66 (
-        .a(s40_d1), .b(s65), .c(s64), .sum(s66)
-    );
-    wire        [ 7:0] s67;  // x15 + x23 + x30
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s67 (
-        .a(x15_d2), .b(x23_d2), .c(x30_d2), .sum(s67)
-    );
-    wire signed [10:0] s68;  // s32 + s35 + s67
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s68 (
-        .a(11'(s32)), .b(11'(s35_d1)), .c(11'(s67)), .sum(s68)
-    );
-    wire signed [ 9:0] s69;  // s2 - x22 - s33
-    bittrigger_grow3 #(.WIDTH(10), .A(9), .B(7), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s69 (
-        .a(s2_d1), .b(7'(x22_d2)), .c(s33_d1), .sum(s69)
-    );
-    wire signed [11:0] s70;  // s25 + s69 - s6
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(9), .SIGNED(3'b110), .NEGATE(3'b100)) u_s70 (
-        .a(s25), .b(s69), .c(s6_d1), .sum(s70)
-    );
-    wire signed [10:0] s73;  // s64 + s72 - s38
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s73 (
-        .a(11'(s64)), .b(11'(s72_d1)), .c(11'(s38_d1)), .sum(s73)
+    wire signed [10:0] s76;  // s51 + s75 - s66
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s76 (
+        .a(11'(s51_d1)), .b(11'(s75_d1)), .c(11'(s66_d1)), .sum(s76)
     );
 
     // stage 6
     reg  signed [10:0] s10_d1;
-    reg  signed [10:0] s20_d1;
+    reg  signed [10:0] s21_d1;
     reg  signed [10:0] s28_d1;
-    reg  signed [11:0] s37_d1;
-    reg  signed [10:0] s44_d1;
-    reg  signed [10:0] s50_d1;
-    reg  signed [10:0] s56_d1;
-    reg  signed [10:0] s60_d1;
-    reg  signed [11:0] s63_d1;
-    reg  signed [11:0] s66_d1;
-    reg  signed [10:0] s68_d1;
+    reg  signed [11:0] s39_d1;
+    reg  signed [10:0] s43_d1;
+    reg  signed [10:0] s49_d1;
+    reg  signed [10:0] s55_d1;
+    reg  signed [10:0] s59_d1;
+    reg  signed [11:0] s65_d1;
     reg  signed [11:0] s70_d1;
-    reg  signed [10:0] s73_d1;
+    reg  signed [10:0] s72_d1;
+    reg  signed [11:0] s74_d1;
+    reg  signed [10:0] s76_d1;
     always_ff @(posedge clk) begin
         s10_d1 <= s10;
-        s20_d1 <= s20;
+        s21_d1 <= s21;
         s28_d1 <= s28;
-        s37_d1 <= s37;
-        s44_d1 <= s44;
-        s50_d1 <= s50;
-        s56_d1 <= s56;
-        s60_d1 <= s60;
-        s63_d1 <= s63;
-        s66_d1 <= s66;
-        s68_d1 <= s68;
+        s39_d1 <= s39;
+        s43_d1 <= s43;
+        s49_d1 <= s49;
+        s55_d1 <= s55;
+        s59_d1 <= s59;
+        s65_d1 <= s65;
         s70_d1 <= s70;
-        s73_d1 <= s73;
+        s72_d1 <= s72;
+        s74_d1 <= s74;
+        s76_d1 <= s76;
     end
-    wire signed [11:0] s74 = (12'(s10_d1) << 1) + 12'd7;
-    wire signed [11:0] s75 = (12'(s20_d1) << 1) - 12'd7;
-    wire signed [11:0] s76 = (12'(s28_d1) << 1) + 12'd1;
-    wire signed [12:0] s77 = (13'(s37_d1) << 1) - 13'd9;
-    wire signed [11:0] s78 = (12'(s50_d1) << 1) - 12'd7;
-    wire signed [11:0] s79 = (12'(s60_d1) << 1) - 12'd3;
-    wire signed [12:0] s80 = (13'(s63_d1) << 1) - 13'd33;
-    wire signed [12:0] s81 = (13'(s66_d1) << 1) + 13'd1;
-    wire signed [11:0] s82 = -((12'(s68_d1) << 1)) - 12'd13;
-    wire signed [12:0] s83 = (13'(s70_d1) << 1) - 13'd13;
-    wire signed [11:0] s84 = (12'(s73_d1) << 1) + 12'd57;
+    wire signed [11:0] s77 = (12'(s10_d1) << 1) + 12'd7;
+    wire signed [11:0] s78 = (12'(s21_d1) << 1) - 12'd7;
+    wire signed [11:0] s79 = (12'(s28_d1) << 1) + 12'd1;
+    wire signed [12:0] s80 = (13'(s39_d1) << 1) - 13'd9;
+    wire signed [11:0] s81 = (12'(s49_d1) << 1) - 12'd7;
+    wire signed [11:0] s82 = (12'(s59_d1) << 1) - 12'd3;
+    wire signed [12:0] s83 = (13'(s65_d1) << 1) - 13'd33;
+    wire signed [12:0] s84 = (13'(s70_d1) << 1) + 13'd1;
+    wire signed [11:0] s85 = (12'(s72_d1) << 1) - 12'd13;
+    wire signed [12:0] s86 = (13'(s74_d1) << 1) - 13'd13;
+    wire signed [11:0] s87 = (12'(s76_d1) << 1) + 12'd57;
 
     // result, last element first
     assign y = {
-        13'(s84),
+        13'(s87),
+        s86,
+        13'(s85),
+        s84,
         s83,
         13'(s82),
-        s81,
+        {12'(s55_d1), 1'd0},
+        13'(s81),
+        13'd4,
+        {12'(s43_d1), 1'd0},
         s80,
+        13'd4,
         13'(s79),
-        {12'(s56_d1), 1'd0},
         13'(s78),
-        13'd4,
-        {12'(s44_d1), 1'd0},
-        s77,
-        13'd4,
-        13'(s76),
-        13'(s75),
-        13'(s74),
+        13'(s77),
         13'd4
     };
 

@@ -5,7 +5,7 @@
 //   rst        synchronous, active high; clears the valid chain and nothing else. Events in flight are dropped, and so
 //              are events offered while it is high. Hold it for one cycle or more after configuration.
 //   in_valid   in_data carries an event. One may come every cycle (initiation interval 1); gaps may be of any length.
-//   out_valid  in_valid, 14 cycles later: what is sampled at one edge can be sampled here 14 edges after it.
+//   out_valid  in_valid, 13 cycles later: what is sampled at one edge can be sampled here 13 edges after it.
 //   out_data   the result of that event; without meaning while out_valid is low.
 //   There is no back-pressure: an event that comes out must be taken.
 //
@@ -26,12 +26,12 @@ module event_filter (
 );
 
     // valid chain
-    reg [13:0] valid;
+    reg [12:0] valid;
     always_ff @(posedge clk) begin
-        if (rst) valid <= 14'd0;
-        else valid <= {valid[12:0], in_valid};
+        if (rst) valid <= 13'd0;
+        else valid <= {valid[11:0], in_valid};
     end
-    assign out_valid = valid[13];
+    assign out_valid = valid[12];
 
     // input port: 57 x ap_fixed<12,12>
     wire [683:0] crossing_codes = in_data[683:0];
@@ -68,15 +68,14 @@ module event_filter (
         .y(dense_2_codes)
     );
 
-    // stage 7: 24 x ap_ufixed<6,3>
+    // stage 6: 24 x ap_ufixed<6,3>
     wire [143:0] relu_2_codes;
     event_filter_requantize_relu_2 u_requantize_relu_2 (
-        .clk(clk),
         .x(dense_2_codes),
         .y(relu_2_codes)
     );
 
-    // stage 11: 16 x ap_fixed<13,9>
+    // stage 10: 16 x ap_fixed<13,9>
     wire [207:0] dense_3_codes;
     event_filter_bitlinear_dense_3 u_bitlinear_dense_3 (
         .clk(clk),
@@ -84,14 +83,14 @@ module event_filter (
         .y(dense_3_codes)
     );
 
-    // stage 11: 16 x ap_ufixed<8,5>
+    // stage 10: 16 x ap_ufixed<8,5>
     wire [127:0] relu_3_codes;
     event_filter_requantize_relu_3 u_requantize_relu_3 (
         .x(dense_3_codes),
         .y(relu_3_codes)
     );
 
-    // stage 13: 1 x ap_fixed<14,8>
+    // stage 12: 1 x ap_fixed<14,8>
     wire [13:0] logit_codes;
     event_filter_linear_logit u_linear_logit (
         .clk(clk),

@@ -1,4 +1,4 @@
-// event_filter_linear_dense_1: constant matrix, 57 x 32, as 504 adders (no multiplier).
+// event_filter_linear_dense_1: constant matrix, 57 x 32, as 500 adders (no multiplier).
 //
 // x: 57 x ap_fixed<12,12>, element 0 in the lowest bits.
 // y: 32 x ap_fixed<21,16>, element 0 in the lowest bits.
@@ -72,1530 +72,1504 @@ module event_filter_linear_dense_1 (
     wire signed [11:0] x56 = x[683:672];
 
     // stage 0
-    wire signed [14:0] s0;  // x37 + x45 - 4*x36
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s0 (
-        .a(x37), .b(x45), .c((14'(x36) << 2)), .sum(s0)
-    );
-    wire signed [13:0] s1;  // x2 + x6 + x38
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s1 (
-        .a(x2), .b(x6), .c(x38), .sum(s1)
-    );
-    wire signed [14:0] s3;  // 2*x10 + 4*x51 - x46
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s3 (
-        .a((13'(x10) << 1)), .b((14'(x51) << 2)), .c(x46), .sum(s3)
-    );
-    wire signed [13:0] s4;  // x20 - 2*x11 - x48
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s4 (
-        .a(x20), .b((13'(x11) << 1)), .c(x48), .sum(s4)
-    );
-    wire signed [12:0] s5;  // x3 + x28
-    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b00)) u_s5 (
-        .a(x3), .b(x28), .sum(s5)
-    );
-    wire signed [12:0] s6;  // x17 - x7
-    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s6 (
-        .a(x17), .b(x7), .sum(s6)
-    );
-    wire signed [14:0] s7;  // x32 + 2*x48 - 2*x39
-    assign s7[0:0] = x32[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s7 (
-        .a(11'(x32 >>> 1)), .b(x48), .c(x39), .sum(s7[14:1])
-    );
-    wire signed [15:0] s8;  // 4*x9 - 8*x1 - x9
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(15), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s8 (
-        .a((14'(x9) << 2)), .b((15'(x1) << 3)), .c(13'(x9)), .sum(s8)
-    );
-    wire signed [14:0] s9;  // s4 + s6 - s5
-    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s9 (
-        .a(s4), .b(s6), .c(s5), .sum(s9)
-    );
-    wire signed [17:0] s10;  // s3 + 2*s7 + 4*s8
-    assign s10[0:0] = s3[0:0];
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s10 (
-        .a(17'(s3 >>> 1)), .b(17'(s7)), .c((17'(s8) << 1)), .sum(s10[17:1])
-    );
-    wire signed [13:0] s12;  // 2*x19 - x47
-    bittrigger_grow2 #(.WIDTH(14), .A(13), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s12 (
-        .a((13'(x19) << 1)), .b(x47), .sum(s12)
-    );
-    wire signed [14:0] s13;  // 2*x49 + 2*x54 + s12
-    assign s13[0:0] = s12[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s13 (
-        .a(x49), .b(x54), .c(13'(s12 >>> 1)), .sum(s13[14:1])
-    );
-    wire signed [13:0] s14;  // 2*x18 - x30 - x41
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s14 (
-        .a((13'(x18) << 1)), .b(x30), .c(x41), .sum(s14)
-    );
-    wire signed [14:0] s15;  // 2*x8 + x29 - 2*x22
-    assign s15[0:0] = x29[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s15 (
-        .a(x8), .b(11'(x29 >>> 1)), .c(x22), .sum(s15[14:1])
-    );
-    wire signed [14:0] s16;  // 4*x24 + 4*x27 - x27
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s16 (
-        .a((15'(x24) << 2)), .b((15'(x27) << 2)), .c(15'(x27)), .sum(s16)
-    );
-    wire signed [13:0] s17;  // x50 - x36 - x40
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s17 (
-        .a(x50), .b(x36), .c(x40), .sum(s17)
-    );
-    wire signed [14:0] s18;  // s17 - 4*x15 - x23
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b110)) u_s18 (
-        .a(15'(s17)), .b((15'(x15) << 2)), .c(15'(x23)), .sum(s18)
-    );
-    wire signed [13:0] s20;  // x13 + x53 - x56
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s20 (
-        .a(x13), .b(x53), .c(x56), .sum(s20)
-    );
-    wire signed [13:0] s22;  // x21 - 2*x12
-    assign s22[0:0] = x21[0:0];
-    bittrigger_grow2 #(.WIDTH(13), .A(11), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s22 (
-        .a(11'(x21 >>> 1)), .b(x12), .sum(s22[13:1])
-    );
-    wire signed [15:0] s23;  // x0 + x1 + 8*x45
-    bittrigger_grow3 #(.WIDTH(16), .A(13), .B(13), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s23 (
-        .a(13'(x0)), .b(13'(x1)), .c((15'(x45) << 3)), .sum(s23)
-    );
-    wire signed [13:0] s24;  // x16 - x24 - 2*x52
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s24 (
-        .a(x16), .b(x24), .c((13'(x52) << 1)), .sum(s24)
-    );
-    wire signed [15:0] s26;  // 2*s22 + s24 - s14
-    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s26 (
-        .a((15'(s22) << 1)), .b(s24), .c(s14), .sum(s26)
-    );
-    wire signed [16:0] s31;  // 16*x54 - x8 - x28
-    bittrigger_grow3 #(.WIDTH(17), .A(16), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s31 (
-        .a((16'(x54) << 4)), .b(14'(x8)), .c(14'(x28)), .sum(s31)
-    );
-    wire signed [15:0] s33;  // 2*x6 + 8*x21 + x25
-    assign s33[0:0] = x25[0:0];
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s33 (
-        .a(x6), .b((14'(x21) << 2)), .c(12'(x25 >>> 1)), .sum(s33[15:1])
-    );
-    wire signed [16:0] s35;  // x40 + x54 - 16*x24
-    bittrigger_grow3 #(.WIDTH(17), .A(14), .B(14), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s35 (
-        .a(14'(x40)), .b(14'(x54)), .c((16'(x24) << 4)), .sum(s35)
-    );
-    wire signed [12:0] s36;  // x19 + x26
-    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b00)) u_s36 (
-        .a(x19), .b(x26), .sum(s36)
-    );
-    wire signed [15:0] s40;  // 8*x18 + 2*x24 + x38
-    assign s40[0:0] = x38[0:0];
-    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s40 (
-        .a((14'(x18) << 2)), .b(x24), .c(12'(x38 >>> 1)), .sum(s40[15:1])
-    );
-    wire signed [14:0] s41;  // x20 + 2*x31 - 2*x16
-    assign s41[0:0] = x20[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s41 (
-        .a(11'(x20 >>> 1)), .b(x31), .c(x16), .sum(s41[14:1])
-    );
-    wire signed [13:0] s42;  // x2 + x32 - 2*x45
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s42 (
-        .a(x2), .b(x32), .c((13'(x45) << 1)), .sum(s42)
-    );
-    wire signed [13:0] s43;  // x12 - x9 - x11
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s43 (
-        .a(x12), .b(x9), .c(x11), .sum(s43)
-    );
-    wire signed [13:0] s47;  // x10 + x36 + x49
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s47 (
-        .a(x10), .b(x36), .c(x49), .sum(s47)
-    );
-    wire signed [16:0] s48;  // 2*x1 - 32*x1 - x29
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b110)) u_s48 (
-        .a((17'(x1) << 1)), .b((17'(x1) << 5)), .c(17'(x29)), .sum(s48)
-    );
-    wire signed [17:0] s49;  // s48 - x13 - x46
-    bittrigger_grow3 #(.WIDTH(18), .A(17), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s49 (
-        .a(s48), .b(15'(x13)), .c(15'(x46)), .sum(s49)
-    );
-    wire signed [13:0] s50;  // x5 + x27 + x35
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s50 (
-        .a(x5), .b(x27), .c(x35), .sum(s50)
-    );
-    wire signed [15:0] s51;  // 8*x48 + s47 - s50
-    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s51 (
-        .a((15'(x48) << 3)), .b(s47), .c(s50), .sum(s51)
-    );
-    wire signed [13:0] s55;  // x9 + x41 + 2*x47
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s55 (
-        .a(x9), .b(x41), .c((13'(x47) << 1)), .sum(s55)
-    );
-    wire signed [15:0] s56;  // s55 - 2*x27 - 8*x45
-    assign s56[0:0] = s55[0:0];
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s56 (
-        .a(13'(s55 >>> 1)), .b(x27), .c((14'(x45) << 2)), .sum(s56[15:1])
-    );
-    wire signed [14:0] s57;  // 2*x3 + 4*x54 - x35
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s57 (
-        .a((13'(x3) << 1)), .b((14'(x54) << 2)), .c(x35), .sum(s57)
-    );
-    wire signed [15:0] s59;  // 4*x10 + 8*x36 - x38
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(15), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s59 (
-        .a((14'(x10) << 2)), .b((15'(x36) << 3)), .c(13'(x38)), .sum(s59)
-    );
-    wire signed [15:0] s60;  // 8*x21 + x36 + x45
-    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s60 (
-        .a((15'(x21) << 3)), .b(13'(x36)), .c(13'(x45)), .sum(s60)
-    );
-    wire signed [15:0] s61;  // x49 - 8*x9 - 4*x19
-    assign s61[1:0] = x49[1:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s61 (
-        .a(11'(x49 >>> 2)), .b((13'(x9) << 1)), .c(x19), .sum(s61[15:2])
-    );
-    wire signed [13:0] s62;  // x5 + 2*x48 - x18
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s62 (
-        .a(x5), .b((13'(x48) << 1)), .c(x18), .sum(s62)
-    );
-    wire signed [13:0] s63;  // x4 + 2*x33 - x34
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s63 (
-        .a(x4), .b((13'(x33) << 1)), .c(x34), .sum(s63)
-    );
-    wire signed [15:0] s64;  // 4*x18 + 2*x42 - s62
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(13), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s64 (
-        .a((14'(x18) << 2)), .b((13'(x42) << 1)), .c(s62), .sum(s64)
-    );
-    wire signed [13:0] s66;  // x19 + x27 + x40
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s66 (
-        .a(x19), .b(x27), .c(x40), .sum(s66)
-    );
-    wire signed [13:0] s67;  // x0 + x12 - x43
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s67 (
-        .a(x0), .b(x12), .c(x43), .sum(s67)
-    );
-    wire signed [17:0] s68;  // 32*x1 - x3 - x47
-    bittrigger_grow3 #(.WIDTH(18), .A(17), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s68 (
-        .a((17'(x1) << 5)), .b(15'(x3)), .c(15'(x47)), .sum(s68)
-    );
-    wire signed [17:0] s69;  // s67 + s68 - s66
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s69 (
-        .a(18'(s67)), .b(s68), .c(18'(s66)), .sum(s69)
-    );
-    wire signed [15:0] s71;  // 4*x25 + 4*x39 + x44
-    assign s71[1:0] = x44[1:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s71 (
-        .a(x25), .b(x39), .c(11'(x44 >>> 2)), .sum(s71[15:2])
-    );
-    wire signed [13:0] s72;  // x56 - x42 - x53
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s72 (
-        .a(x56), .b(x42), .c(x53), .sum(s72)
-    );
-    wire signed [14:0] s73;  // 4*x1 + x52 - 2*x24
-    assign s73[0:0] = x52[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s73 (
-        .a((13'(x1) << 1)), .b(11'(x52 >>> 1)), .c(x24), .sum(s73[14:1])
-    );
-    wire signed [16:0] s74;  // s72 + s73 - s71
-    bittrigger_grow3 #(.WIDTH(17), .A(14), .B(15), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s74 (
-        .a(s72), .b(s73), .c(s71), .sum(s74)
-    );
-    wire signed [13:0] s75;  // x30 - x50 - x55
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s75 (
-        .a(x30), .b(x50), .c(x55), .sum(s75)
-    );
-    wire signed [13:0] s76;  // 2*x2 - x14 - x15
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s76 (
-        .a((13'(x2) << 1)), .b(x14), .c(x15), .sum(s76)
-    );
-    wire signed [14:0] s77;  // 4*x13 + x21
-    assign s77[1:0] = x21[1:0];
-    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(10), .SIGNED(2'b11), .NEGATE(2'b00)) u_s77 (
-        .a(x13), .b(10'(x21 >>> 2)), .sum(s77[14:2])
-    );
-    wire signed [13:0] s79;  // x33 - x26 - x31
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s79 (
-        .a(x33), .b(x26), .c(x31), .sum(s79)
-    );
-    wire signed [13:0] s80;  // x6 - x16 - x32
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s80 (
-        .a(x6), .b(x16), .c(x32), .sum(s80)
-    );
-    wire signed [15:0] s81;  // s15 + s75 + s79
-    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s81 (
-        .a(s15), .b(s75), .c(s79), .sum(s81)
-    );
-    wire signed [15:0] s82;  // 4*x15 + s76 + s80
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s82 (
-        .a((14'(x15) << 2)), .b(s76), .c(s80), .sum(s82)
-    );
-    wire signed [14:0] s88;  // 4*x42 - x7 - x41
-    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s88 (
-        .a((14'(x42) << 2)), .b(x7), .c(x41), .sum(s88)
-    );
-    wire signed [13:0] s89;  // x4 + x54 - x38
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s89 (
-        .a(x4), .b(x54), .c(x38), .sum(s89)
-    );
-    wire signed [13:0] s90;  // x22 + x42 - x31
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s90 (
-        .a(x22), .b(x42), .c(x31), .sum(s90)
-    );
-    wire signed [13:0] s91;  // x7 + x8 - x53
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s91 (
-        .a(x7), .b(x8), .c(x53), .sum(s91)
-    );
-    wire signed [14:0] s92;  // x39 - x13 - s90
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s92 (
-        .a(x39), .b(x13), .c(s90), .sum(s92)
-    );
-    wire signed [12:0] s96;  // x5 + x44
-    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b00)) u_s96 (
-        .a(x5), .b(x44), .sum(s96)
-    );
-    wire signed [13:0] s97;  // 2*x19 + x25 + x26
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s97 (
-        .a((13'(x19) << 1)), .b(x25), .c(x26), .sum(s97)
-    );
-    wire signed [16:0] s98;  // 16*x9 + s96 - 2*s97
-    assign s98[0:0] = s96[0:0];
-    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(13), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s98 (
-        .a((15'(x9) << 3)), .b(13'(s96 >>> 1)), .c(s97), .sum(s98[16:1])
-    );
-    wire signed [13:0] s99;  // x41 + 2*x45 - x16
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s99 (
-        .a(x41), .b((13'(x45) << 1)), .c(x16), .sum(s99)
-    );
-    wire signed [15:0] s100;  // 4*x22 + s99 - 2*x15
-    assign s100[0:0] = s99[0:0];
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s100 (
-        .a((13'(x22) << 1)), .b(13'(s99 >>> 1)), .c(x15), .sum(s100[15:1])
-    );
-    wire signed [15:0] s102;  // 4*x1 + 4*x33 - x29
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s102 (
-        .a((14'(x1) << 2)), .b((14'(x33) << 2)), .c(13'(x29)), .sum(s102)
-    );
-    wire signed [13:0] s103;  // x23 + x34 - x24
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s103 (
-        .a(x23), .b(x34), .c(x24), .sum(s103)
-    );
-    wire signed [14:0] s104;  // 2*x21 + 2*x25 + x45
-    assign s104[0:0] = x45[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s104 (
-        .a(x21), .b(x25), .c(11'(x45 >>> 1)), .sum(s104[14:1])
-    );
-    wire signed [17:0] s105;  // s103 - s102 - 8*s104
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b110)) u_s105 (
-        .a(18'(s103)), .b(18'(s102)), .c((18'(s104) << 3)), .sum(s105)
-    );
-    wire signed [13:0] s106;  // x14 + 2*x51
-    assign s106[0:0] = x14[0:0];
-    bittrigger_grow2 #(.WIDTH(13), .A(11), .B(12), .SIGNED(2'b11), .NEGATE(2'b00)) u_s106 (
-        .a(11'(x14 >>> 1)), .b(x51), .sum(s106[13:1])
-    );
-    wire signed [15:0] s107;  // 8*x24 + s106
-    assign s107[2:0] = s106[2:0];
-    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(11), .SIGNED(2'b11), .NEGATE(2'b00)) u_s107 (
-        .a(x24), .b(11'(s106 >>> 3)), .sum(s107[15:3])
-    );
-    wire signed [13:0] s108;  // x11 - x1 - 2*x56
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s108 (
-        .a(x11), .b(x1), .c((13'(x56) << 1)), .sum(s108)
-    );
-    wire signed [13:0] s109;  // x18 + x32 - x2
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s109 (
-        .a(x18), .b(x32), .c(x2), .sum(s109)
-    );
-    wire signed [15:0] s110;  // s47 + s89 - 4*x23
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s110 (
-        .a(s47), .b(s89), .c((14'(x23) << 2)), .sum(s110)
-    );
-    wire signed [15:0] s111;  // 2*s4 + s108 + 2*s109
-    assign s111[0:0] = s108[0:0];
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b000)) u_s111 (
-        .a(15'(s4)), .b(15'(s108 >>> 1)), .c(15'(s109)), .sum(s111[15:1])
-    );
-    wire signed [15:0] s117;  // 8*x9 + x14 + x26
-    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s117 (
-        .a((15'(x9) << 3)), .b(13'(x14)), .c(13'(x26)), .sum(s117)
-    );
-    wire signed [13:0] s118;  // x0 + x35 - x15
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s118 (
-        .a(x0), .b(x35), .c(x15), .sum(s118)
-    );
-    wire signed [14:0] s119;  // 2*x21 + s118 - x22
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s119 (
-        .a((13'(x21) << 1)), .b(s118), .c(x22), .sum(s119)
-    );
-    wire signed [13:0] s120;  // 2*x39 + x52 - x17
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s120 (
-        .a((13'(x39) << 1)), .b(x52), .c(x17), .sum(s120)
-    );
-    wire signed [13:0] s121;  // x7 + x24 - x34
+    wire signed [17:0] s0;  // x27 - x0 - 32*x1
+    bittrigger_grow3 #(.WIDTH(18), .A(15), .B(15), .C(17), .SIGNED(3'b111), .NEGATE(3'b110)) u_s0 (
+        .a(15'(x27)), .b(15'(x0)), .c((17'(x1) << 5)), .sum(s0)
+    );
+    wire signed [14:0] s1;  // 4*x51 - x30 - x46
+    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s1 (
+        .a((14'(x51) << 2)), .b(x30), .c(x46), .sum(s1)
+    );
+    wire signed [14:0] s2;  // x7 + 4*x9
+    assign s2[1:0] = x7[1:0];
+    bittrigger_grow2 #(.WIDTH(13), .A(10), .B(12), .SIGNED(2'b11), .NEGATE(2'b00)) u_s2 (
+        .a(10'(x7 >>> 2)), .b(x9), .sum(s2[14:2])
+    );
+    wire signed [13:0] s3;  // x6 + x17 - x28
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s3 (
+        .a(x6), .b(x17), .c(x28), .sum(s3)
+    );
+    wire signed [13:0] s4;  // x3 + x44 - x2
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s4 (
+        .a(x3), .b(x44), .c(x2), .sum(s4)
+    );
+    wire signed [15:0] s5;  // s3 - s2 - s4
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s5 (
+        .a(s3), .b(s2), .c(s4), .sum(s5)
+    );
+    wire signed [14:0] s6;  // 2*x18 - x45 - 2*x54
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s6 (
+        .a((13'(x18) << 1)), .b(x45), .c((13'(x54) << 1)), .sum(s6)
+    );
+    wire signed [14:0] s7;  // 4*x9 + x12 + x36
+    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s7 (
+        .a((14'(x9) << 2)), .b(x12), .c(x36), .sum(s7)
+    );
+    wire signed [14:0] s8;  // 2*x32 - x16 - 2*x22
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s8 (
+        .a((13'(x32) << 1)), .b(x16), .c((13'(x22) << 1)), .sum(s8)
+    );
+    wire signed [17:0] s9;  // s6 + 4*s7 + s8
+    bittrigger_grow3 #(.WIDTH(18), .A(15), .B(17), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s9 (
+        .a(s6), .b((17'(s7) << 2)), .c(s8), .sum(s9)
+    );
+    wire signed [15:0] s10;  // x39 - x7 - 8*x54
+    bittrigger_grow3 #(.WIDTH(16), .A(13), .B(13), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s10 (
+        .a(13'(x39)), .b(13'(x7)), .c((15'(x54) << 3)), .sum(s10)
+    );
+    wire signed [13:0] s12;  // 2*x11 + x56 - x20
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s12 (
+        .a((13'(x11) << 1)), .b(x56), .c(x20), .sum(s12)
+    );
+    wire signed [15:0] s13;  // 4*x24 + s12 - 8*x42
+    assign s13[1:0] = s12[1:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s13 (
+        .a(x24), .b(12'(s12 >>> 2)), .c((13'(x42) << 1)), .sum(s13[15:2])
+    );
+    wire signed [13:0] s14;  // x13 + x47 - 2*x19
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s14 (
+        .a(x13), .b(x47), .c((13'(x19) << 1)), .sum(s14)
+    );
+    wire signed [14:0] s15;  // 2*x49 - x50 - s14
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s15 (
+        .a((13'(x49) << 1)), .b(x50), .c(s14), .sum(s15)
+    );
+    wire signed [13:0] s16;  // x21 + x33 - 2*x48
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s16 (
+        .a(x21), .b(x33), .c((13'(x48) << 1)), .sum(s16)
+    );
+    wire signed [13:0] s17;  // x36 + x41 - x53
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s17 (
+        .a(x36), .b(x41), .c(x53), .sum(s17)
+    );
+    wire signed [13:0] s18;  // x23 + x40 - x24
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s18 (
+        .a(x23), .b(x40), .c(x24), .sum(s18)
+    );
+    wire signed [15:0] s19;  // x37 + 8*x45 + x48
+    bittrigger_grow3 #(.WIDTH(16), .A(13), .B(15), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s19 (
+        .a(13'(x37)), .b((15'(x45) << 3)), .c(13'(x48)), .sum(s19)
+    );
+    wire signed [13:0] s20;  // 2*x27 - x8 - x10
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s20 (
+        .a((13'(x27) << 1)), .b(x8), .c(x10), .sum(s20)
+    );
+    wire signed [12:0] s21;  // x1 - x38
+    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s21 (
+        .a(x1), .b(x38), .sum(s21)
+    );
+    wire signed [14:0] s22;  // s18 + s21 - 2*x52
+    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s22 (
+        .a(s18), .b(s21), .c((13'(x52) << 1)), .sum(s22)
+    );
+    wire signed [15:0] s23;  // 4*x15 + s17 - 4*x3
+    assign s23[1:0] = s17[1:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s23 (
+        .a(x15), .b(12'(s17 >>> 2)), .c(x3), .sum(s23[15:2])
+    );
+    wire signed [13:0] s31;  // x37 - x8 - x28
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s31 (
+        .a(x37), .b(x8), .c(x28), .sum(s31)
+    );
+    wire signed [14:0] s32;  // 4*x39 + x49 + s31
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b000)) u_s32 (
+        .a((15'(x39) << 2)), .b(15'(x49)), .c(15'(s31)), .sum(s32)
+    );
+    wire signed [13:0] s33;  // x15 + x48 - 2*x22
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s33 (
+        .a(x15), .b(x48), .c((13'(x22) << 1)), .sum(s33)
+    );
+    wire signed [13:0] s34;  // 2*x6 + x17 + x22
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s34 (
+        .a((13'(x6) << 1)), .b(x17), .c(x22), .sum(s34)
+    );
+    wire signed [16:0] s35;  // 32*x1 + x29 - 2*x1
+    assign s35[0:0] = x29[0:0];
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s35 (
+        .a((16'(x1) << 4)), .b(16'(x29 >>> 1)), .c(16'(x1)), .sum(s35[16:1])
+    );
+    wire signed [15:0] s38;  // 8*x18 + x38 - x52
+    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s38 (
+        .a((15'(x18) << 3)), .b(13'(x38)), .c(13'(x52)), .sum(s38)
+    );
+    wire signed [15:0] s39;  // x11 + s38 - x10
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s39 (
+        .a(16'(x11)), .b(s38), .c(16'(x10)), .sum(s39)
+    );
+    wire signed [15:0] s40;  // x13 + 2*x45 - 8*x48
+    assign s40[0:0] = x13[0:0];
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s40 (
+        .a(12'(x13 >>> 1)), .b(x45), .c((14'(x48) << 2)), .sum(s40[15:1])
+    );
+    wire signed [13:0] s41;  // x2 + x32 - x9
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s41 (
+        .a(x2), .b(x32), .c(x9), .sum(s41)
+    );
+    wire signed [13:0] s42;  // x12 + x40 + x54
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s42 (
+        .a(x12), .b(x40), .c(x54), .sum(s42)
+    );
+    wire signed [13:0] s43;  // x27 + x46 - x25
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s43 (
+        .a(x27), .b(x46), .c(x25), .sum(s43)
+    );
+    wire signed [16:0] s44;  // 16*x24 + s43 - s42
+    bittrigger_grow3 #(.WIDTH(17), .A(16), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s44 (
+        .a((16'(x24) << 4)), .b(s43), .c(s42), .sum(s44)
+    );
+    wire signed [14:0] s45;  // 2*x21 - x26 - 2*x31
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s45 (
+        .a((13'(x21) << 1)), .b(x26), .c((13'(x31) << 1)), .sum(s45)
+    );
+    wire signed [12:0] s46;  // x33 - x19
+    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s46 (
+        .a(x33), .b(x19), .sum(s46)
+    );
+    wire signed [13:0] s47;  // x20 + 2*x24 + x35
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s47 (
+        .a(x20), .b((13'(x24) << 1)), .c(x35), .sum(s47)
+    );
+    wire signed [15:0] s48;  // 4*x11 + s41 + s46
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s48 (
+        .a((14'(x11) << 2)), .b(s41), .c(s46), .sum(s48)
+    );
+    wire signed [15:0] s49;  // s34 + s45 - s47
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s49 (
+        .a(s34), .b(s45), .c(s47), .sum(s49)
+    );
+    wire signed [15:0] s54;  // x48 + 8*x54 - 2*x15
+    assign s54[0:0] = x48[0:0];
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s54 (
+        .a(12'(x48 >>> 1)), .b((14'(x54) << 2)), .c(x15), .sum(s54[15:1])
+    );
+    wire signed [13:0] s55;  // x5 + x8 - x49
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s55 (
+        .a(x5), .b(x8), .c(x49), .sum(s55)
+    );
+    wire signed [13:0] s56;  // 2*x48 - x4 - x22
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s56 (
+        .a((13'(x48) << 1)), .b(x4), .c(x22), .sum(s56)
+    );
+    wire signed [15:0] s57;  // 8*x9 + s55 + s56
+    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s57 (
+        .a((15'(x9) << 3)), .b(s55), .c(s56), .sum(s57)
+    );
+    wire signed [14:0] s58;  // 4*x13 + x31 - x29
+    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s58 (
+        .a((14'(x13) << 2)), .b(x31), .c(x29), .sum(s58)
+    );
+    wire signed [13:0] s59;  // 2*x33 + x41 - x11
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s59 (
+        .a((13'(x33) << 1)), .b(x41), .c(x11), .sum(s59)
+    );
+    wire signed [15:0] s60;  // 8*x19 + x33 - 2*x14
+    assign s60[0:0] = x33[0:0];
+    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s60 (
+        .a((14'(x19) << 2)), .b(12'(x33 >>> 1)), .c(x14), .sum(s60[15:1])
+    );
+    wire signed [12:0] s61;  // x30 - x44
+    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s61 (
+        .a(x30), .b(x44), .sum(s61)
+    );
+    wire signed [13:0] s62;  // x3 + x19 + x47
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s62 (
+        .a(x3), .b(x19), .c(x47), .sum(s62)
+    );
+    wire signed [17:0] s63;  // x40 + s0 + s62
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s63 (
+        .a(18'(x40)), .b(s0), .c(18'(s62)), .sum(s63)
+    );
+    wire signed [14:0] s65;  // 2*x18 + x21 + 2*x36
+    assign s65[0:0] = x21[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s65 (
+        .a(x18), .b(11'(x21 >>> 1)), .c(x36), .sum(s65[14:1])
+    );
+    wire signed [13:0] s67;  // x2 + x7 - 2*x6
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s67 (
+        .a(x2), .b(x7), .c((13'(x6) << 1)), .sum(s67)
+    );
+    wire signed [14:0] s68;  // 2*x1 - 2*x25 - x45
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s68 (
+        .a((13'(x1) << 1)), .b((13'(x25) << 1)), .c(x45), .sum(s68)
+    );
+    wire signed [16:0] s69;  // 16*x24 + 2*x27 + s68
+    assign s69[0:0] = s68[0:0];
+    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(13), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s69 (
+        .a((15'(x24) << 3)), .b(13'(x27)), .c(14'(s68 >>> 1)), .sum(s69[16:1])
+    );
+    wire signed [13:0] s70;  // x43 + x56 - x53
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s70 (
+        .a(x43), .b(x56), .c(x53), .sum(s70)
+    );
+    wire signed [13:0] s72;  // x9 + 2*x39 - x34
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s72 (
+        .a(x9), .b((13'(x39) << 1)), .c(x34), .sum(s72)
+    );
+    wire signed [15:0] s74;  // x42 + x50 - 8*x15
+    bittrigger_grow3 #(.WIDTH(16), .A(13), .B(13), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s74 (
+        .a(13'(x42)), .b(13'(x50)), .c((15'(x15) << 3)), .sum(s74)
+    );
+    wire signed [16:0] s75;  // 4*x10 + 16*x45 - x26
+    bittrigger_grow3 #(.WIDTH(17), .A(14), .B(16), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s75 (
+        .a((14'(x10) << 2)), .b((16'(x45) << 4)), .c(14'(x26)), .sum(s75)
+    );
+    wire signed [13:0] s76;  // x12 + 2*x16 + x55
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s76 (
+        .a(x12), .b((13'(x16) << 1)), .c(x55), .sum(s76)
+    );
+    wire signed [13:0] s77;  // x32 + x35 + 2*x42
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s77 (
+        .a(x32), .b(x35), .c((13'(x42) << 1)), .sum(s77)
+    );
+    wire signed [15:0] s78;  // 4*x0 + 4*x2 - s67
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s78 (
+        .a((14'(x0) << 2)), .b((14'(x2) << 2)), .c(s67), .sum(s78)
+    );
+    wire signed [16:0] s79;  // s58 + 2*s59 + s76
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s79 (
+        .a(s58), .b((15'(s59) << 1)), .c(s76), .sum(s79)
+    );
+    wire signed [16:0] s80;  // s38 + s74 + 2*s77
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s80 (
+        .a(17'(s38)), .b(17'(s74)), .c((17'(s77) << 1)), .sum(s80)
+    );
+    wire signed [13:0] s86;  // x41 + x43 - x12
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s86 (
+        .a(x41), .b(x43), .c(x12), .sum(s86)
+    );
+    wire signed [13:0] s87;  // 2*x51 - x12
+    bittrigger_grow2 #(.WIDTH(14), .A(13), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s87 (
+        .a((13'(x51) << 1)), .b(x12), .sum(s87)
+    );
+    wire signed [13:0] s88;  // x1 - x11 - 2*x45
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s88 (
+        .a(x1), .b(x11), .c((13'(x45) << 1)), .sum(s88)
+    );
+    wire signed [17:0] s89;  // s88 - s86 - 16*s87
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b110)) u_s89 (
+        .a(18'(s88)), .b(18'(s86)), .c((18'(s87) << 4)), .sum(s89)
+    );
+    wire signed [12:0] s90;  // x24 + x54
+    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b00)) u_s90 (
+        .a(x24), .b(x54), .sum(s90)
+    );
+    wire signed [14:0] s91;  // 4*x33 + s90 - 2*x25
+    assign s91[0:0] = s90[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s91 (
+        .a((13'(x33) << 1)), .b(12'(s90 >>> 1)), .c(x25), .sum(s91[14:1])
+    );
+    wire signed [13:0] s92;  // x38 + x42 + 2*x51
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s92 (
+        .a(x38), .b(x42), .c((13'(x51) << 1)), .sum(s92)
+    );
+    wire signed [13:0] s94;  // x16 + x34 - x49
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s94 (
+        .a(x16), .b(x34), .c(x49), .sum(s94)
+    );
+    wire signed [13:0] s95;  // x10 + x39 - x23
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s95 (
+        .a(x10), .b(x39), .c(x23), .sum(s95)
+    );
+    wire signed [14:0] s96;  // 2*x26 + 4*x54 - x44
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s96 (
+        .a((13'(x26) << 1)), .b((14'(x54) << 2)), .c(x44), .sum(s96)
+    );
+    wire signed [13:0] s98;  // x22 + x53 - x31
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s98 (
+        .a(x22), .b(x53), .c(x31), .sum(s98)
+    );
+    wire signed [15:0] s99;  // 4*x21 + s98 - s2
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s99 (
+        .a((14'(x21) << 2)), .b(s98), .c(s2), .sum(s99)
+    );
+    wire signed [14:0] s100;  // 4*x1 + x8 - x29
+    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s100 (
+        .a((14'(x1) << 2)), .b(x8), .c(x29), .sum(s100)
+    );
+    wire signed [14:0] s101;  // 4*x25 + x38 - x7
+    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s101 (
+        .a((14'(x25) << 2)), .b(x38), .c(x7), .sum(s101)
+    );
+    wire signed [14:0] s102;  // x23 + x42 - 4*x21
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s102 (
+        .a(x23), .b(x42), .c((14'(x21) << 2)), .sum(s102)
+    );
+    wire signed [15:0] s103;  // x5 + 8*x45 - 2*x2
+    assign s103[0:0] = x5[0:0];
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s103 (
+        .a(12'(x5 >>> 1)), .b((14'(x45) << 2)), .c(x2), .sum(s103[15:1])
+    );
+    wire signed [14:0] s104;  // x13 + x14 + 4*x19
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s104 (
+        .a(x13), .b(x14), .c((14'(x19) << 2)), .sum(s104)
+    );
+    wire signed [13:0] s105;  // x4 + x28 + x36
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s105 (
+        .a(x4), .b(x28), .c(x36), .sum(s105)
+    );
+    wire signed [14:0] s106;  // 2*x32 + s95 - s94
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s106 (
+        .a((15'(x32) << 1)), .b(15'(s95)), .c(15'(s94)), .sum(s106)
+    );
+    wire signed [15:0] s107;  // s105 - 4*x4 - 4*x41
+    assign s107[1:0] = s105[1:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s107 (
+        .a(12'(s105 >>> 2)), .b(x4), .c(x41), .sum(s107[15:2])
+    );
+    wire signed [16:0] s108;  // 8*x6 + s100 - s104
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s108 (
+        .a((15'(x6) << 3)), .b(s100), .c(s104), .sum(s108)
+    );
+    wire signed [14:0] s115;  // 4*x18 + x23 - x50
+    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s115 (
+        .a((14'(x18) << 2)), .b(x23), .c(x50), .sum(s115)
+    );
+    wire signed [13:0] s116;  // 2*x1 + x43 - x10
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s116 (
+        .a((13'(x1) << 1)), .b(x43), .c(x10), .sum(s116)
+    );
+    wire signed [13:0] s119;  // x18 + x34 - x22
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s119 (
+        .a(x18), .b(x34), .c(x22), .sum(s119)
+    );
+    wire signed [14:0] s120;  // x44 + 4*x54 + s119
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b000)) u_s120 (
+        .a(15'(x44)), .b((15'(x54) << 2)), .c(15'(s119)), .sum(s120)
+    );
+    wire signed [13:0] s121;  // x35 + x37 - x5
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s121 (
-        .a(x7), .b(x24), .c(x34), .sum(s121)
+        .a(x35), .b(x37), .c(x5), .sum(s121)
     );
-    wire signed [13:0] s122;  // x4 + 4*x54 - x54
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s122 (
-        .a(14'(x4)), .b((14'(x54) << 2)), .c(14'(x54)), .sum(s122)
+    wire signed [15:0] s122;  // 4*x48 + s121 - 2*x39
+    assign s122[0:0] = s121[0:0];
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s122 (
+        .a((13'(x48) << 1)), .b(13'(s121 >>> 1)), .c(x39), .sum(s122[15:1])
     );
-    wire signed [15:0] s123;  // x3 + 8*x51 - x36
-    bittrigger_grow3 #(.WIDTH(16), .A(13), .B(15), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s123 (
-        .a(13'(x3)), .b((15'(x51) << 3)), .c(13'(x36)), .sum(s123)
+    wire signed [13:0] s123;  // x36 + x53 - 4*x36
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s123 (
+        .a(14'(x36)), .b(14'(x53)), .c((14'(x36) << 2)), .sum(s123)
     );
-    wire signed [15:0] s124;  // 4*x24 + s120 + s121
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s124 (
-        .a((14'(x24) << 2)), .b(s120), .c(s121), .sum(s124)
+    wire signed [12:0] s124;  // x19 - x17
+    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s124 (
+        .a(x19), .b(x17), .sum(s124)
     );
-    wire signed [14:0] s126;  // 4*x48 - x5 - x19
-    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s126 (
-        .a((14'(x48) << 2)), .b(x5), .c(x19), .sum(s126)
+    wire signed [14:0] s125;  // x0 + s123 - s124
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s125 (
+        .a(x0), .b(s123), .c(s124), .sum(s125)
     );
-    wire signed [16:0] s127;  // 2*x1 + x43 - 32*x1
-    assign s127[0:0] = x43[0:0];
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s127 (
-        .a(16'(x1)), .b(16'(x43 >>> 1)), .c((16'(x1) << 4)), .sum(s127[16:1])
+    wire signed [13:0] s126;  // x7 + x38 - x45
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s126 (
+        .a(x7), .b(x38), .c(x45), .sum(s126)
     );
-    wire signed [17:0] s128;  // 2*x27 + s127 - x10
-    bittrigger_grow3 #(.WIDTH(18), .A(15), .B(17), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s128 (
-        .a((15'(x27) << 1)), .b(s127), .c(15'(x10)), .sum(s128)
+    wire signed [13:0] s127;  // x3 + x8 + x40
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s127 (
+        .a(x3), .b(x8), .c(x40), .sum(s127)
     );
-    wire signed [13:0] s130;  // x25 + x41 - x8
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s130 (
-        .a(x25), .b(x41), .c(x8), .sum(s130)
+    wire signed [15:0] s128;  // x29 - 8*x9 - x14
+    bittrigger_grow3 #(.WIDTH(16), .A(13), .B(15), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s128 (
+        .a(13'(x29)), .b((15'(x9) << 3)), .c(13'(x14)), .sum(s128)
     );
-    wire signed [13:0] s131;  // x16 + x23 - x50
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s131 (
-        .a(x16), .b(x23), .c(x50), .sum(s131)
+    wire signed [12:0] s129;  // x6 + x15
+    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b00)) u_s129 (
+        .a(x6), .b(x15), .sum(s129)
     );
-    wire signed [13:0] s132;  // x51 - x18 - x29
+    wire signed [13:0] s130;  // x2 + x52 + x54
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s130 (
+        .a(x2), .b(x52), .c(x54), .sum(s130)
+    );
+    wire signed [13:0] s132;  // x16 - x25 - x41
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s132 (
-        .a(x51), .b(x18), .c(x29), .sum(s132)
+        .a(x16), .b(x25), .c(x41), .sum(s132)
     );
-    wire signed [14:0] s133;  // 2*x31 + s131 - s130
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s133 (
-        .a((15'(x31) << 1)), .b(15'(s131)), .c(15'(s130)), .sum(s133)
+    wire signed [14:0] s133;  // s127 + s129 + s130
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b000)) u_s133 (
+        .a(15'(s127)), .b(15'(s129)), .c(15'(s130)), .sum(s133)
     );
-    wire signed [13:0] s139;  // x17 + x33 - x13
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s139 (
-        .a(x17), .b(x33), .c(x13), .sum(s139)
+    wire signed [15:0] s134;  // 4*x24 + s126 + s132
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s134 (
+        .a((14'(x24) << 2)), .b(s126), .c(s132), .sum(s134)
     );
-    wire signed [15:0] s140;  // 4*x45 - 4*x39 - s139
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s140 (
-        .a((14'(x45) << 2)), .b((14'(x39) << 2)), .c(s139), .sum(s140)
+    wire signed [14:0] s139;  // x19 + 4*x24 + x33
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s139 (
+        .a(x19), .b((14'(x24) << 2)), .c(x33), .sum(s139)
     );
-    wire signed [13:0] s141;  // x21 + x40 - x19
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s141 (
-        .a(x21), .b(x40), .c(x19), .sum(s141)
+    wire signed [15:0] s140;  // s139 - 4*x45 - s7
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b110)) u_s140 (
+        .a(16'(s139)), .b((16'(x45) << 2)), .c(16'(s7)), .sum(s140)
     );
-    wire signed [13:0] s142;  // x0 - x6 - x55
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s142 (
-        .a(x0), .b(x6), .c(x55), .sum(s142)
+    wire signed [13:0] s142;  // x6 + x21 - x0
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s142 (
+        .a(x6), .b(x21), .c(x0), .sum(s142)
     );
-    wire signed [14:0] s143;  // x14 + s142 - s141
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s143 (
-        .a(15'(x14)), .b(15'(s142)), .c(15'(s141)), .sum(s143)
+    wire signed [13:0] s143;  // x14 + 2*x20 + x51
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s143 (
+        .a(x14), .b((13'(x20) << 1)), .c(x51), .sum(s143)
     );
-    wire signed [16:0] s144;  // 2*x20 + x51 + 16*x54
-    assign s144[0:0] = x51[0:0];
-    bittrigger_grow3 #(.WIDTH(16), .A(13), .B(13), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s144 (
-        .a(13'(x20)), .b(13'(x51 >>> 1)), .c((15'(x54) << 3)), .sum(s144[16:1])
+    wire signed [15:0] s144;  // 4*x6 + s143 - s142
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s144 (
+        .a((14'(x6) << 2)), .b(s143), .c(s142), .sum(s144)
     );
-    wire signed [13:0] s146;  // x16 + x39 + 2*x54
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s146 (
-        .a(x16), .b(x39), .c((13'(x54) << 1)), .sum(s146)
+    wire signed [13:0] s145;  // x27 + x55 - x7
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s145 (
+        .a(x27), .b(x55), .c(x7), .sum(s145)
     );
-    wire signed [15:0] s147;  // 4*x6 + 4*x15 - x45
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s147 (
-        .a((14'(x6) << 2)), .b((14'(x15) << 2)), .c(13'(x45)), .sum(s147)
+    wire signed [13:0] s146;  // x40 - x3 - x26
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s146 (
+        .a(x40), .b(x3), .c(x26), .sum(s146)
     );
-    wire signed [14:0] s148;  // x5 + 2*x22 - 4*x36
-    assign s148[0:0] = x5[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s148 (
-        .a(11'(x5 >>> 1)), .b(x22), .c((13'(x36) << 1)), .sum(s148[14:1])
+    wire signed [13:0] s148;  // x13 + x37 + x39
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s148 (
+        .a(x13), .b(x37), .c(x39), .sum(s148)
     );
-    wire signed [16:0] s149;  // s148 - s123 - s147
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b110)) u_s149 (
-        .a(17'(s148)), .b(17'(s123)), .c(17'(s147)), .sum(s149)
+    wire signed [14:0] s149;  // 2*x38 - 2*x25 - s146
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s149 (
+        .a((13'(x38) << 1)), .b((13'(x25) << 1)), .c(s146), .sum(s149)
     );
-    wire signed [14:0] s150;  // 2*x25 + x53 - 2*x32
-    assign s150[0:0] = x53[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s150 (
-        .a(x25), .b(11'(x53 >>> 1)), .c(x32), .sum(s150[14:1])
+    wire signed [14:0] s150;  // 4*x27 - s145 - s148
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b110)) u_s150 (
+        .a((15'(x27) << 2)), .b(15'(s145)), .c(15'(s148)), .sum(s150)
     );
-    wire signed [13:0] s151 = (14'(x12) << 2) - 14'(x12);
-    wire signed [13:0] s152;  // 2*x9 - x18 - x38
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s152 (
-        .a((13'(x9) << 1)), .b(x18), .c(x38), .sum(s152)
+    wire signed [13:0] s155;  // 2*x51 - x52
+    bittrigger_grow2 #(.WIDTH(14), .A(13), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s155 (
+        .a((13'(x51) << 1)), .b(x52), .sum(s155)
     );
-    wire signed [17:0] s153;  // s151 - 8*s22 - 2*s152
-    assign s153[0:0] = s151[0:0];
-    bittrigger_grow3 #(.WIDTH(17), .A(14), .B(16), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s153 (
-        .a(14'(s151 >>> 1)), .b((16'(s22) << 2)), .c(s152), .sum(s153[17:1])
+    wire signed [14:0] s157;  // 4*x12 + x55
+    assign s157[1:0] = x55[1:0];
+    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(10), .SIGNED(2'b11), .NEGATE(2'b00)) u_s157 (
+        .a(x12), .b(10'(x55 >>> 2)), .sum(s157[14:2])
     );
-    wire signed [13:0] s154;  // x7 + x26 - x10
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s154 (
-        .a(x7), .b(x26), .c(x10), .sum(s154)
+    wire signed [13:0] s158;  // 4*x18 + x30 - x18
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s158 (
+        .a((14'(x18) << 2)), .b(14'(x30)), .c(14'(x18)), .sum(s158)
     );
-    wire signed [15:0] s155;  // 2*x42 + s154 - s146
-    bittrigger_grow3 #(.WIDTH(16), .A(13), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s155 (
-        .a((13'(x42) << 1)), .b(s154), .c(s146), .sum(s155)
+    wire signed [13:0] s159;  // x14 + x50 - x20
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s159 (
+        .a(x14), .b(x50), .c(x20), .sum(s159)
     );
-    wire signed [13:0] s160;  // 2*x8 + x34 + x52
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s160 (
-        .a((13'(x8) << 1)), .b(x34), .c(x52), .sum(s160)
+    wire signed [15:0] s160;  // s157 + s159 - s158
+    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s160 (
+        .a(s157), .b(s159), .c(s158), .sum(s160)
     );
-    wire signed [14:0] s161;  // 4*x3 - x48 - x56
-    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s161 (
-        .a((14'(x3) << 2)), .b(x48), .c(x56), .sum(s161)
+    wire signed [13:0] s162;  // x22 + x46 + x56
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s162 (
+        .a(x22), .b(x46), .c(x56), .sum(s162)
     );
-    wire signed [14:0] s162;  // 4*x6 - 2*x7 - x22
-    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s162 (
-        .a((14'(x6) << 2)), .b((13'(x7) << 1)), .c(x22), .sum(s162)
+    wire signed [15:0] s163 = 16'(x1) - (16'(x1) << 4);
+    wire signed [13:0] s164;  // x13 + 2*x33 + x44
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s164 (
+        .a(x13), .b((13'(x33) << 1)), .c(x44), .sum(s164)
     );
-    wire signed [13:0] s163;  // x16 + x24 + x25
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s163 (
-        .a(x16), .b(x24), .c(x25), .sum(s163)
+    wire signed [13:0] s165;  // x15 + x51 - x31
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s165 (
+        .a(x15), .b(x51), .c(x31), .sum(s165)
     );
-    wire signed [13:0] s164;  // x31 - x15 - x51
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s164 (
-        .a(x31), .b(x15), .c(x51), .sum(s164)
+    wire signed [14:0] s166;  // 2*x23 - 2*x26 - x29
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s166 (
+        .a((13'(x23) << 1)), .b((13'(x26) << 1)), .c(x29), .sum(s166)
     );
-    wire signed [14:0] s165;  // 2*x26 - 2*x33 - x44
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s165 (
-        .a((13'(x26) << 1)), .b((13'(x33) << 1)), .c(x44), .sum(s165)
+    wire signed [15:0] s167;  // s164 + s165 + s166
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s167 (
+        .a(s164), .b(s165), .c(s166), .sum(s167)
     );
-    wire signed [15:0] s166;  // s164 + s165 - 2*x39
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(15), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s166 (
-        .a(s164), .b(s165), .c((13'(x39) << 1)), .sum(s166)
+    wire signed [14:0] s169;  // 2*x6 + x47 - 4*x39
+    assign s169[0:0] = x47[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s169 (
+        .a(x6), .b(11'(x47 >>> 1)), .c((13'(x39) << 1)), .sum(s169[14:1])
     );
-    wire signed [12:0] s168;  // x2 + x14
-    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b00)) u_s168 (
-        .a(x2), .b(x14), .sum(s168)
+    wire signed [13:0] s170;  // x3 + x54 - 2*x21
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s170 (
+        .a(x3), .b(x54), .c((13'(x21) << 1)), .sum(s170)
     );
-    wire signed [14:0] s169;  // x18 - 4*x18 - x20
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s169 (
-        .a(x18), .b((14'(x18) << 2)), .c(x20), .sum(s169)
+    wire signed [13:0] s171;  // x19 + x21 - x34
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s171 (
+        .a(x19), .b(x21), .c(x34), .sum(s171)
     );
-    wire signed [15:0] s170;  // 4*x12 + s169 - s75
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s170 (
-        .a((14'(x12) << 2)), .b(s169), .c(s75), .sum(s170)
+    wire signed [15:0] s172;  // s17 - s41 - s162
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s172 (
+        .a(s17), .b(s41), .c(s162), .sum(s172)
     );
-    wire signed [13:0] s171;  // x32 + x46 + s168
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s171 (
-        .a(x32), .b(x46), .c(s168), .sum(s171)
+    wire signed [13:0] s173;  // x16 + x24 - x8
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s173 (
+        .a(x16), .b(x24), .c(x8), .sum(s173)
     );
-    wire signed [13:0] s173;  // x10 + 2*x21 - x53
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s173 (
-        .a(x10), .b((13'(x21) << 1)), .c(x53), .sum(s173)
+    wire signed [13:0] s179;  // x35 + x43 + x52
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s179 (
+        .a(x35), .b(x43), .c(x52), .sum(s179)
     );
-    wire signed [13:0] s174;  // x51 - 2*x21 - x48
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s174 (
-        .a(x51), .b((13'(x21) << 1)), .c(x48), .sum(s174)
+    wire signed [17:0] s180;  // 2*x30 + 2*s163 + s179
+    assign s180[0:0] = s179[0:0];
+    bittrigger_grow3 #(.WIDTH(17), .A(14), .B(16), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s180 (
+        .a(14'(x30)), .b(s163), .c(14'(s179 >>> 1)), .sum(s180[17:1])
     );
-    wire signed [16:0] s175;  // s173 + 4*s174 - 16*x51
-    assign s175[1:0] = s173[1:0];
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s175 (
-        .a(15'(s173 >>> 2)), .b(15'(s174)), .c((15'(x51) << 2)), .sum(s175[16:2])
+    wire signed [13:0] s181;  // x26 + x45 + x48
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s181 (
+        .a(x26), .b(x45), .c(x48), .sum(s181)
     );
-    wire signed [13:0] s176;  // x13 + x36 - x5
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s176 (
-        .a(x13), .b(x36), .c(x5), .sum(s176)
+    wire signed [13:0] s182;  // 2*x41 + x54
+    assign s182[0:0] = x54[0:0];
+    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(11), .SIGNED(2'b11), .NEGATE(2'b00)) u_s182 (
+        .a(x41), .b(11'(x54 >>> 1)), .sum(s182[13:1])
     );
-    wire signed [14:0] s177;  // x8 + 2*x19 + s176
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(13), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s177 (
-        .a(x8), .b((13'(x19) << 1)), .c(s176), .sum(s177)
+    wire signed [14:0] s184;  // x12 + 2*x21 - 4*x12
+    assign s184[0:0] = x12[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s184 (
+        .a(11'(x12 >>> 1)), .b(x21), .c((13'(x12) << 1)), .sum(s184[14:1])
     );
-    wire signed [13:0] s183;  // x6 + 2*x48 - x31
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s183 (
-        .a(x6), .b((13'(x48) << 1)), .c(x31), .sum(s183)
+    wire signed [12:0] s185;  // x18 + x19
+    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b00)) u_s185 (
+        .a(x18), .b(x19), .sum(s185)
     );
-    wire signed [13:0] s184;  // x56 - x9 - x27
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s184 (
-        .a(x56), .b(x9), .c(x27), .sum(s184)
+    wire signed [14:0] s186;  // x38 + s185 - 2*x24
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s186 (
+        .a(x38), .b(s185), .c((13'(x24) << 1)), .sum(s186)
     );
-    wire signed [12:0] s185;  // x20 - x28
-    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s185 (
-        .a(x20), .b(x28), .sum(s185)
+    wire signed [14:0] s187;  // x0 + 2*x42 - 4*x54
+    assign s187[0:0] = x0[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s187 (
+        .a(11'(x0 >>> 1)), .b(x42), .c((13'(x54) << 1)), .sum(s187[14:1])
     );
-    wire signed [13:0] s186;  // x2 - 2*x30 - x43
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s186 (
-        .a(x2), .b((13'(x30) << 1)), .c(x43), .sum(s186)
+    wire signed [13:0] s188;  // x27 - x13 - x15
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s188 (
+        .a(x27), .b(x13), .c(x15), .sum(s188)
     );
-    wire signed [14:0] s187;  // 2*x8 + s186 - 2*x42
-    assign s187[0:0] = s186[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s187 (
-        .a(x8), .b(13'(s186 >>> 1)), .c(x42), .sum(s187[14:1])
+    wire signed [14:0] s189;  // 2*x8 + x36 + s162
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s189 (
+        .a((13'(x8) << 1)), .b(x36), .c(s162), .sum(s189)
     );
-    wire signed [14:0] s188;  // 2*x41 + x44 - 2*x45
-    assign s188[0:0] = x44[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s188 (
-        .a(x41), .b(11'(x44 >>> 1)), .c(x45), .sum(s188[14:1])
+    wire signed [15:0] s190;  // s58 + s188 - 2*s181
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s190 (
+        .a(16'(s58)), .b(16'(s188)), .c((16'(s181) << 1)), .sum(s190)
     );
-    wire signed [15:0] s189;  // 4*x13 - s184 - s185
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s189 (
-        .a((14'(x13) << 2)), .b(s184), .c(s185), .sum(s189)
+    wire signed [14:0] s196;  // x42 - x0 - 4*x36
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s196 (
+        .a(x42), .b(x0), .c((14'(x36) << 2)), .sum(s196)
     );
-    wire signed [15:0] s190;  // s188 - 2*s36 - s183
-    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s190 (
-        .a(s188), .b((14'(s36) << 1)), .c(s183), .sum(s190)
-    );
-    wire signed [13:0] s194;  // x9 - x18 - x37
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s194 (
-        .a(x9), .b(x18), .c(x37), .sum(s194)
-    );
-    wire signed [14:0] s195;  // 2*x48 - 2*x21 - x33
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s195 (
-        .a((13'(x48) << 1)), .b((13'(x21) << 1)), .c(x33), .sum(s195)
-    );
-    wire signed [16:0] s196;  // 8*x54 + s194 + 2*s195
-    assign s196[0:0] = s194[0:0];
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(13), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s196 (
-        .a((14'(x54) << 2)), .b(13'(s194 >>> 1)), .c(s195), .sum(s196[16:1])
-    );
-    wire signed [12:0] s197;  // x46 - x38
+    wire signed [12:0] s197;  // x38 - x15
     bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s197 (
-        .a(x46), .b(x38), .sum(s197)
+        .a(x38), .b(x15), .sum(s197)
     );
-    wire signed [14:0] s198;  // x17 + 4*x36 + s197
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s198 (
-        .a(x17), .b((14'(x36) << 2)), .c(s197), .sum(s198)
+    wire signed [13:0] s198;  // x14 + x17 + 2*x30
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s198 (
+        .a(x14), .b(x17), .c((13'(x30) << 1)), .sum(s198)
     );
-    wire signed [14:0] s199;  // x7 + 2*s151 - x3
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s199 (
-        .a(15'(x7)), .b((15'(s151) << 1)), .c(15'(x3)), .sum(s199)
+    wire signed [15:0] s199;  // s196 + s197 - s198
+    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(13), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s199 (
+        .a(s196), .b(s197), .c(s198), .sum(s199)
     );
-    wire signed [14:0] s200;  // 2*x51 - x2 - 2*x54
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s200 (
-        .a((13'(x51) << 1)), .b(x2), .c((13'(x54) << 1)), .sum(s200)
+    wire signed [13:0] s200;  // x40 - x19 - x37
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s200 (
+        .a(x40), .b(x19), .c(x37), .sum(s200)
     );
-    wire signed [13:0] s201;  // x47 - x4 - x15
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s201 (
-        .a(x47), .b(x4), .c(x15), .sum(s201)
+    wire signed [15:0] s201;  // 2*x32 + 4*x48 + s200
+    assign s201[0:0] = s200[0:0];
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s201 (
+        .a(x32), .b((13'(x48) << 1)), .c(13'(s200 >>> 1)), .sum(s201[15:1])
     );
-    wire signed [14:0] s202;  // s90 - 2*x30 - x39
-    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s202 (
-        .a(s90), .b((13'(x30) << 1)), .c(x39), .sum(s202)
+    wire signed [13:0] s205;  // x22 - x2 - 2*x54
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s205 (
+        .a(x22), .b(x2), .c((13'(x54) << 1)), .sum(s205)
     );
-    wire signed [12:0] s208;  // x24 - x42
-    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s208 (
-        .a(x24), .b(x42), .sum(s208)
+    wire signed [14:0] s206;  // 2*x25 + x53 - s205
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s206 (
+        .a((13'(x25) << 1)), .b(x53), .c(s205), .sum(s206)
     );
-    wire signed [15:0] s209;  // 4*x36 + s208 - 8*x51
-    assign s209[1:0] = s208[1:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s209 (
-        .a(x36), .b(11'(s208 >>> 2)), .c((13'(x51) << 1)), .sum(s209[15:2])
+    wire signed [13:0] s207;  // x9 - x3 - x31
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s207 (
+        .a(x9), .b(x3), .c(x31), .sum(s207)
     );
-    wire signed [14:0] s210;  // x48 - x20 - 4*x21
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s210 (
-        .a(x48), .b(x20), .c((14'(x21) << 2)), .sum(s210)
+    wire signed [14:0] s208;  // s207 - x4 - x46
+    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s208 (
+        .a(s207), .b(x4), .c(x46), .sum(s208)
     );
-    wire signed [14:0] s211;  // x31 + s168 - 2*x10
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s211 (
-        .a(x31), .b(s168), .c((13'(x10) << 1)), .sum(s211)
+    wire signed [13:0] s214;  // x0 + 2*x42
+    assign s214[0:0] = x0[0:0];
+    bittrigger_grow2 #(.WIDTH(13), .A(11), .B(12), .SIGNED(2'b11), .NEGATE(2'b00)) u_s214 (
+        .a(11'(x0 >>> 1)), .b(x42), .sum(s214[13:1])
     );
-    wire signed [15:0] s213;  // x4 + 8*x18 + x35
-    bittrigger_grow3 #(.WIDTH(16), .A(13), .B(15), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s213 (
-        .a(13'(x4)), .b((15'(x18) << 3)), .c(13'(x35)), .sum(s213)
+    wire signed [13:0] s215;  // x13 + x48 - x20
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s215 (
+        .a(x13), .b(x48), .c(x20), .sum(s215)
     );
-    wire signed [13:0] s214;  // x12 - x9 - x27
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s214 (
-        .a(x12), .b(x9), .c(x27), .sum(s214)
+    wire signed [13:0] s216;  // x15 + x33 + x51
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s216 (
+        .a(x15), .b(x33), .c(x51), .sum(s216)
     );
-    wire signed [14:0] s215;  // 2*x18 - 2*x30 - x32
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s215 (
-        .a((13'(x18) << 1)), .b((13'(x30) << 1)), .c(x32), .sum(s215)
+    wire signed [13:0] s217;  // 2*x30 - x51 - x52
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s217 (
+        .a((13'(x30) << 1)), .b(x51), .c(x52), .sum(s217)
     );
-    wire signed [15:0] s216;  // s215 - 8*x42 - s214
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b110)) u_s216 (
-        .a(16'(s215)), .b((16'(x42) << 3)), .c(16'(s214)), .sum(s216)
+    wire signed [15:0] s218;  // s41 + s215 + s217
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s218 (
+        .a(s41), .b(s215), .c(s217), .sum(s218)
     );
-    wire signed [13:0] s218;  // x5 - x22 - x46
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s218 (
-        .a(x5), .b(x22), .c(x46), .sum(s218)
+    wire signed [13:0] s222;  // x14 + x44 - x28
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s222 (
+        .a(x14), .b(x44), .c(x28), .sum(s222)
     );
-    wire signed [14:0] s219;  // 4*x15 + x25 + x43
-    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s219 (
-        .a((14'(x15) << 2)), .b(x25), .c(x43), .sum(s219)
+    wire signed [15:0] s223;  // 4*x12 + s124 - s222
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(13), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s223 (
+        .a((14'(x12) << 2)), .b(s124), .c(s222), .sum(s223)
     );
-    wire signed [16:0] s220;  // s35 + s218 + s219
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s220 (
-        .a(s35), .b(17'(s218)), .c(17'(s219)), .sum(s220)
+    wire signed [15:0] s224;  // x8 + 2*s95 - 2*x24
+    assign s224[0:0] = x8[0:0];
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s224 (
+        .a(12'(x8 >>> 1)), .b(s95), .c(x24), .sum(s224[15:1])
     );
-    wire signed [14:0] s221;  // x7 + 4*x54 - x53
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s221 (
-        .a(x7), .b((14'(x54) << 2)), .c(x53), .sum(s221)
+    wire signed [13:0] s231;  // x27 + x40 - 4*x27
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s231 (
+        .a(14'(x27)), .b(14'(x40)), .c((14'(x27) << 2)), .sum(s231)
     );
-    wire signed [14:0] s222;  // x0 - x44 - s221
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b110)) u_s222 (
-        .a(15'(x0)), .b(15'(x44)), .c(s221), .sum(s222)
+    wire signed [13:0] s232;  // x32 + x45 + x47
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s232 (
+        .a(x32), .b(x45), .c(x47), .sum(s232)
     );
-    wire signed [13:0] s223;  // x19 + 2*x36 + x51
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s223 (
-        .a(x19), .b((13'(x36) << 1)), .c(x51), .sum(s223)
+    wire signed [13:0] s233;  // x3 + x11 + x55
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s233 (
+        .a(x3), .b(x11), .c(x55), .sum(s233)
     );
-    wire signed [13:0] s224;  // x3 + x33 + x51
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s224 (
-        .a(x3), .b(x33), .c(x51), .sum(s224)
-    );
-    wire signed [14:0] s225;  // 2*x29 - x13 - 2*x23
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s225 (
-        .a((13'(x29) << 1)), .b(x13), .c((13'(x23) << 1)), .sum(s225)
-    );
-    wire signed [15:0] s226;  // s120 + s223 + s225
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s226 (
-        .a(s120), .b(s223), .c(s225), .sum(s226)
-    );
-    wire signed [13:0] s234;  // x15 + x44 - x13
+    wire signed [13:0] s234;  // x35 + x44 - x43
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s234 (
-        .a(x15), .b(x44), .c(x13), .sum(s234)
+        .a(x35), .b(x44), .c(x43), .sum(s234)
     );
-    wire signed [17:0] s235;  // 32*x24 + x55 + s234
-    bittrigger_grow3 #(.WIDTH(18), .A(17), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s235 (
-        .a((17'(x24) << 5)), .b(15'(x55)), .c(15'(s234)), .sum(s235)
+    wire signed [14:0] s235;  // x36 + s216 + s234
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b000)) u_s235 (
+        .a(15'(x36)), .b(15'(s216)), .c(15'(s234)), .sum(s235)
     );
-    wire signed [13:0] s243;  // 2*x45 + x54
-    assign s243[0:0] = x54[0:0];
-    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(11), .SIGNED(2'b11), .NEGATE(2'b00)) u_s243 (
-        .a(x45), .b(11'(x54 >>> 1)), .sum(s243[13:1])
+    wire signed [13:0] s237;  // x16 + x25 - 4*x25
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s237 (
+        .a(14'(x16)), .b(14'(x25)), .c((14'(x25) << 2)), .sum(s237)
     );
-    wire signed [13:0] s244;  // x35 + x44 + x52
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s244 (
-        .a(x35), .b(x44), .c(x52), .sum(s244)
+    wire signed [14:0] s239;  // s232 + s233 - x9
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s239 (
+        .a(15'(s232)), .b(15'(s233)), .c(15'(x9)), .sum(s239)
     );
-    wire signed [14:0] s245;  // 4*x9 + x24 - 2*x25
-    assign s245[0:0] = x24[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s245 (
-        .a((13'(x9) << 1)), .b(11'(x24 >>> 1)), .c(x25), .sum(s245[14:1])
+    wire signed [15:0] s240;  // 4*x9 - 4*x24 - s31
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s240 (
+        .a((14'(x9) << 2)), .b((14'(x24) << 2)), .c(s31), .sum(s240)
     );
-    wire signed [15:0] s246;  // s243 + s245 - s244
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s246 (
-        .a(s243), .b(s245), .c(s244), .sum(s246)
+    wire signed [15:0] s241;  // s184 - s104 - s231
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b110)) u_s241 (
+        .a(16'(s184)), .b(16'(s104)), .c(16'(s231)), .sum(s241)
     );
-    wire signed [14:0] s247;  // 2*x18 + x30 - 4*x24
-    assign s247[0:0] = x30[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s247 (
-        .a(x18), .b(11'(x30 >>> 1)), .c((13'(x24) << 1)), .sum(s247[14:1])
+    wire signed [13:0] s247;  // x15 + x27 + x36
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s247 (
+        .a(x15), .b(x27), .c(x36), .sum(s247)
     );
-    wire signed [13:0] s248;  // 2*x48 + x51
-    assign s248[0:0] = x51[0:0];
-    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(11), .SIGNED(2'b11), .NEGATE(2'b00)) u_s248 (
-        .a(x48), .b(11'(x51 >>> 1)), .sum(s248[13:1])
+    wire signed [13:0] s248;  // x11 + x17 + x23
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s248 (
+        .a(x11), .b(x17), .c(x23), .sum(s248)
     );
-    wire signed [12:0] s250;  // x17 + x23
-    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b00)) u_s250 (
-        .a(x17), .b(x23), .sum(s250)
+    wire signed [15:0] s249;  // 2*x0 + 8*x21 + s248
+    assign s249[0:0] = s248[0:0];
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s249 (
+        .a(x0), .b((14'(x21) << 2)), .c(13'(s248 >>> 1)), .sum(s249[15:1])
     );
-    wire signed [14:0] s254;  // x3 + 2*x27 + 2*x36
-    assign s254[0:0] = x3[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s254 (
-        .a(11'(x3 >>> 1)), .b(x27), .c(x36), .sum(s254[14:1])
+    wire signed [13:0] s251;  // x20 + 2*x22 - x54
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s251 (
+        .a(x20), .b((13'(x22) << 1)), .c(x54), .sum(s251)
     );
-    wire signed [14:0] s255;  // 2*x22 + 2*x26 + x41
-    assign s255[0:0] = x41[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s255 (
-        .a(x22), .b(x26), .c(11'(x41 >>> 1)), .sum(s255[14:1])
+    wire signed [14:0] s252;  // x24 - 2*x4 - 4*x18
+    assign s252[0:0] = x24[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s252 (
+        .a(11'(x24 >>> 1)), .b(x4), .c((13'(x18) << 1)), .sum(s252[14:1])
     );
-    wire signed [15:0] s256;  // 2*x4 + 2*x15 + s254
-    assign s256[0:0] = s254[0:0];
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s256 (
-        .a(x4), .b(x15), .c(14'(s254 >>> 1)), .sum(s256[15:1])
+    wire signed [13:0] s253;  // 2*x45 - x3 - x41
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s253 (
+        .a((13'(x45) << 1)), .b(x3), .c(x41), .sum(s253)
     );
-    wire signed [14:0] s260;  // x29 + x46 - 4*x33
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s260 (
-        .a(x29), .b(x46), .c((14'(x33) << 2)), .sum(s260)
+    wire signed [13:0] s254;  // 4*x51 - x25 - x51
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s254 (
+        .a((14'(x51) << 2)), .b(14'(x25)), .c(14'(x51)), .sum(s254)
     );
-    wire signed [14:0] s261;  // 4*x21 + x26 - 2*x48
-    assign s261[0:0] = x26[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s261 (
-        .a((13'(x21) << 1)), .b(11'(x26 >>> 1)), .c(x48), .sum(s261[14:1])
+    wire signed [13:0] s255;  // 2*x26 + x42 + x44
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s255 (
+        .a((13'(x26) << 1)), .b(x42), .c(x44), .sum(s255)
     );
-    wire signed [14:0] s262;  // x5 + 2*x41 - 2*x16
-    assign s262[0:0] = x5[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s262 (
-        .a(11'(x5 >>> 1)), .b(x41), .c(x16), .sum(s262[14:1])
+    wire signed [15:0] s257;  // 2*s247 + s251 + s255
+    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s257 (
+        .a((15'(s247) << 1)), .b(s251), .c(s255), .sum(s257)
     );
-    wire signed [13:0] s263;  // x3 + x8 + x53
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s263 (
-        .a(x3), .b(x8), .c(x53), .sum(s263)
+    wire signed [14:0] s261;  // 2*x22 - x10 - 4*x54
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s261 (
+        .a((13'(x22) << 1)), .b(x10), .c((14'(x54) << 2)), .sum(s261)
     );
-    wire signed [14:0] s264;  // x44 + x50 + 4*x54
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s264 (
-        .a(x44), .b(x50), .c((14'(x54) << 2)), .sum(s264)
+    wire signed [14:0] s262;  // x48 - 2*x21 - 2*x51
+    assign s262[0:0] = x48[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s262 (
+        .a(11'(x48 >>> 1)), .b(x21), .c(x51), .sum(s262[14:1])
     );
-    wire signed [13:0] s265;  // x54 + x56 - 2*x22
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s265 (
-        .a(x54), .b(x56), .c((13'(x22) << 1)), .sum(s265)
+    wire signed [13:0] s263;  // x2 - x50 - x56
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s263 (
+        .a(x2), .b(x50), .c(x56), .sum(s263)
     );
-    wire signed [15:0] s266;  // s264 + s265 - 2*x51
-    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s266 (
-        .a(s264), .b(s265), .c((13'(x51) << 1)), .sum(s266)
+    wire signed [15:0] s264;  // 4*x6 + s263 - s182
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s264 (
+        .a((14'(x6) << 2)), .b(s263), .c(s182), .sum(s264)
     );
-    wire signed [13:0] s267;  // x14 + x48 - x2
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s267 (
-        .a(x14), .b(x48), .c(x2), .sum(s267)
+    wire signed [13:0] s267;  // x18 - x25 - 2*x33
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s267 (
+        .a(x18), .b(x25), .c((13'(x33) << 1)), .sum(s267)
     );
-    wire signed [13:0] s270;  // x32 - x6 - x15
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s270 (
-        .a(x32), .b(x6), .c(x15), .sum(s270)
+    wire signed [14:0] s268;  // x13 + 4*x18 + x20
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s268 (
+        .a(x13), .b((14'(x18) << 2)), .c(x20), .sum(s268)
     );
-    wire signed [15:0] s271;  // x1 + x13 - 16*x1
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s271 (
-        .a(16'(x1)), .b(16'(x13)), .c((16'(x1) << 4)), .sum(s271)
+    wire signed [14:0] s269;  // x43 - x26 - s268
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b110)) u_s269 (
+        .a(15'(x43)), .b(15'(x26)), .c(s268), .sum(s269)
     );
-    wire signed [13:0] s272;  // x10 + x17 + x36
+    wire signed [13:0] s270;  // x27 - x4 - 2*x47
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s270 (
+        .a(x27), .b(x4), .c((13'(x47) << 1)), .sum(s270)
+    );
+    wire signed [13:0] s272;  // x11 + x24 + x32
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s272 (
-        .a(x10), .b(x17), .c(x36), .sum(s272)
-    );
-    wire signed [17:0] s273;  // s270 - 2*s271 - s272
-    bittrigger_grow3 #(.WIDTH(18), .A(15), .B(17), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s273 (
-        .a(15'(s270)), .b((17'(s271) << 1)), .c(15'(s272)), .sum(s273)
-    );
-    wire signed [13:0] s274;  // x18 + x21 - x20
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s274 (
-        .a(x18), .b(x21), .c(x20), .sum(s274)
-    );
-    wire signed [17:0] s276;  // x4 + 4*x42 - 32*x24
-    assign s276[1:0] = x4[1:0];
-    bittrigger_grow3 #(.WIDTH(16), .A(13), .B(13), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s276 (
-        .a(13'(x4 >>> 2)), .b(13'(x42)), .c((15'(x24) << 3)), .sum(s276[17:2])
-    );
-    wire signed [13:0] s278;  // x19 + x49 - x27
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s278 (
-        .a(x19), .b(x49), .c(x27), .sum(s278)
-    );
-    wire signed [14:0] s279;  // 2*x7 + 2*x43 - s263
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s279 (
-        .a((13'(x7) << 1)), .b((13'(x43) << 1)), .c(s263), .sum(s279)
-    );
-    wire signed [15:0] s280;  // 4*x6 + 4*x12 + s278
-    assign s280[1:0] = s278[1:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s280 (
-        .a(x6), .b(x12), .c(12'(s278 >>> 2)), .sum(s280[15:2])
-    );
-    wire signed [14:0] s286;  // x10 + x29 + 4*x54
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s286 (
-        .a(x10), .b(x29), .c((14'(x54) << 2)), .sum(s286)
-    );
-    wire signed [12:0] s287;  // x5 + x55
-    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b00)) u_s287 (
-        .a(x5), .b(x55), .sum(s287)
-    );
-    wire signed [13:0] s288;  // x48 - x25 - 2*x28
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s288 (
-        .a(x48), .b(x25), .c((13'(x28) << 1)), .sum(s288)
-    );
-    wire signed [16:0] s290;  // 8*x24 + x27 - 8*x1
-    assign s290[2:0] = x27[2:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s290 (
-        .a(x24), .b(11'(x27 >>> 3)), .c(x1), .sum(s290[16:3])
-    );
-    wire signed [18:0] s291;  // s286 + s288 + 4*s290
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b000)) u_s291 (
-        .a(19'(s286)), .b(19'(s288)), .c((19'(s290) << 2)), .sum(s291)
-    );
-    wire signed [13:0] s293;  // x35 + x43 - x32
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s293 (
-        .a(x35), .b(x43), .c(x32), .sum(s293)
-    );
-    wire signed [14:0] s294;  // 2*x22 + x54 - 2*x21
-    assign s294[0:0] = x54[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s294 (
-        .a(x22), .b(11'(x54 >>> 1)), .c(x21), .sum(s294[14:1])
-    );
-    wire signed [14:0] s295;  // x37 - x12 - s294
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b110)) u_s295 (
-        .a(15'(x37)), .b(15'(x12)), .c(s294), .sum(s295)
-    );
-    wire signed [14:0] s296;  // 4*x18 + 2*x30 - x39
-    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s296 (
-        .a((14'(x18) << 2)), .b((13'(x30) << 1)), .c(x39), .sum(s296)
-    );
-    wire signed [13:0] s297;  // x9 + x40 - 2*x34
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s297 (
-        .a(x9), .b(x40), .c((13'(x34) << 1)), .sum(s297)
-    );
-    wire signed [15:0] s298;  // 2*x16 + s293 - 4*x50
-    assign s298[0:0] = s293[0:0];
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s298 (
-        .a(x16), .b(13'(s293 >>> 1)), .c((13'(x50) << 1)), .sum(s298[15:1])
-    );
-    wire signed [15:0] s299;  // s296 + s297 - s76
-    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s299 (
-        .a(s296), .b(s297), .c(s76), .sum(s299)
-    );
-    wire signed [13:0] s305;  // x43 + x52 - x13
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s305 (
-        .a(x43), .b(x52), .c(x13), .sum(s305)
-    );
-    wire signed [13:0] s306;  // x16 + x34 - x17
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s306 (
-        .a(x16), .b(x34), .c(x17), .sum(s306)
-    );
-    wire signed [14:0] s307;  // 2*x6 + x42 - 4*x36
-    assign s307[0:0] = x42[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s307 (
-        .a(x6), .b(11'(x42 >>> 1)), .c((13'(x36) << 1)), .sum(s307[14:1])
-    );
-    wire signed [13:0] s308;  // x19 - x0 - x11
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s308 (
-        .a(x19), .b(x0), .c(x11), .sum(s308)
-    );
-    wire signed [14:0] s309;  // 2*x4 + 2*x5 - s306
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s309 (
-        .a((13'(x4) << 1)), .b((13'(x5) << 1)), .c(s306), .sum(s309)
-    );
-    wire signed [15:0] s310;  // s305 + s308 - 2*s185
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s310 (
-        .a(s305), .b(s308), .c((14'(s185) << 1)), .sum(s310)
-    );
-    wire signed [13:0] s315;  // x40 - x32 - 2*x38
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s315 (
-        .a(x40), .b(x32), .c((13'(x38) << 1)), .sum(s315)
-    );
-    wire signed [13:0] s316;  // x0 + x56 - x50
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s316 (
-        .a(x0), .b(x56), .c(x50), .sum(s316)
-    );
-    wire signed [14:0] s317;  // 2*x29 + x37 + s316
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s317 (
-        .a((13'(x29) << 1)), .b(x37), .c(s316), .sum(s317)
-    );
-    wire signed [12:0] s318;  // x13 + x28
-    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b00)) u_s318 (
-        .a(x13), .b(x28), .sum(s318)
-    );
-    wire signed [13:0] s320;  // x30 + x39 + x45
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s320 (
-        .a(x30), .b(x39), .c(x45), .sum(s320)
-    );
-    wire signed [14:0] s321;  // x23 + 4*x30 - x26
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s321 (
-        .a(x23), .b((14'(x30) << 2)), .c(x26), .sum(s321)
-    );
-    wire signed [15:0] s322;  // 4*x15 + s321 - s320
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s322 (
-        .a((14'(x15) << 2)), .b(s321), .c(s320), .sum(s322)
-    );
-    wire signed [13:0] s323;  // x12 + x21 + x47
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s323 (
-        .a(x12), .b(x21), .c(x47), .sum(s323)
-    );
-    wire signed [13:0] s324;  // x7 - x16 - x54
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s324 (
-        .a(x7), .b(x16), .c(x54), .sum(s324)
-    );
-    wire signed [13:0] s325;  // x22 + 2*x24 - x8
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s325 (
-        .a(x22), .b((13'(x24) << 1)), .c(x8), .sum(s325)
-    );
-    wire signed [14:0] s326;  // s323 - 2*x9 - s197
-    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s326 (
-        .a(s323), .b((13'(x9) << 1)), .c(s197), .sum(s326)
-    );
-    wire signed [15:0] s327;  // s223 + s324 + s325
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s327 (
-        .a(s223), .b(s324), .c(s325), .sum(s327)
-    );
-    wire signed [14:0] s333;  // x12 + x47 - 4*x24
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s333 (
-        .a(x12), .b(x47), .c((14'(x24) << 2)), .sum(s333)
-    );
-    wire signed [13:0] s334;  // x14 + x26 - x11
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s334 (
-        .a(x14), .b(x26), .c(x11), .sum(s334)
-    );
-    wire signed [15:0] s335;  // 4*x9 + 4*x19 + s334
-    assign s335[1:0] = s334[1:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s335 (
-        .a(x9), .b(x19), .c(12'(s334 >>> 2)), .sum(s335[15:2])
-    );
-    wire signed [13:0] s337;  // x2 + 2*x39
-    assign s337[0:0] = x2[0:0];
-    bittrigger_grow2 #(.WIDTH(13), .A(11), .B(12), .SIGNED(2'b11), .NEGATE(2'b00)) u_s337 (
-        .a(11'(x2 >>> 1)), .b(x39), .sum(s337[13:1])
-    );
-    wire signed [13:0] s338;  // 2*x10 + x44 - x43
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s338 (
-        .a((13'(x10) << 1)), .b(x44), .c(x43), .sum(s338)
-    );
-    wire signed [17:0] s339;  // s337 + 2*s338 - 32*x21
-    assign s339[0:0] = s337[0:0];
-    bittrigger_grow3 #(.WIDTH(17), .A(14), .B(14), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s339 (
-        .a(14'(s337 >>> 1)), .b(s338), .c((16'(x21) << 4)), .sum(s339[17:1])
-    );
-    wire signed [12:0] s340;  // x38 - x35
-    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s340 (
-        .a(x38), .b(x35), .sum(s340)
-    );
-    wire signed [14:0] s341;  // 2*x28 + 2*x31 + s340
-    assign s341[0:0] = s340[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s341 (
-        .a(x28), .b(x31), .c(12'(s340 >>> 1)), .sum(s341[14:1])
-    );
-    wire signed [14:0] s343;  // x45 - 2*x27 - 2*x30
-    assign s343[0:0] = x45[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s343 (
-        .a(11'(x45 >>> 1)), .b(x27), .c(x30), .sum(s343[14:1])
-    );
-    wire signed [13:0] s344;  // x2 + x23 + x45
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s344 (
-        .a(x2), .b(x23), .c(x45), .sum(s344)
-    );
-    wire signed [16:0] s346;  // s160 + s162 - 2*s344
-    bittrigger_grow3 #(.WIDTH(17), .A(14), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s346 (
-        .a(s160), .b(s162), .c((15'(s344) << 1)), .sum(s346)
-    );
-    wire signed [13:0] s351;  // x31 + x36 - x9
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s351 (
-        .a(x31), .b(x36), .c(x9), .sum(s351)
-    );
-    wire signed [13:0] s352;  // x53 - x3 - x22
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s352 (
-        .a(x53), .b(x3), .c(x22), .sum(s352)
-    );
-    wire signed [15:0] s353;  // s131 + s352 - s351
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s353 (
-        .a(s131), .b(s352), .c(s351), .sum(s353)
-    );
-    wire signed [13:0] s354;  // x42 - x24 - x46
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s354 (
-        .a(x42), .b(x24), .c(x46), .sum(s354)
-    );
-    wire signed [13:0] s356;  // 4*x15 - x15 - x29
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s356 (
-        .a((14'(x15) << 2)), .b(14'(x15)), .c(14'(x29)), .sum(s356)
-    );
-    wire signed [15:0] s357;  // s293 - 4*x51 - 2*s320
-    assign s357[0:0] = s293[0:0];
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s357 (
-        .a(13'(s293 >>> 1)), .b((13'(x51) << 1)), .c(s320), .sum(s357[15:1])
-    );
-    wire signed [13:0] s363;  // 4*x39 - x33 - x39
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s363 (
-        .a((14'(x39) << 2)), .b(14'(x33)), .c(14'(x39)), .sum(s363)
-    );
-    wire signed [13:0] s364;  // 2*x4 + x12 + x23
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s364 (
-        .a((13'(x4) << 1)), .b(x12), .c(x23), .sum(s364)
-    );
-    wire signed [14:0] s366;  // x9 + x21 + 4*x45
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s366 (
-        .a(x9), .b(x21), .c((14'(x45) << 2)), .sum(s366)
-    );
-    wire signed [15:0] s367;  // 4*x25 - x7 - 2*s151
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(13), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s367 (
-        .a((14'(x25) << 2)), .b(13'(x7)), .c((15'(s151) << 1)), .sum(s367)
-    );
-    wire signed [13:0] s368;  // x6 + x53 - x35
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s368 (
-        .a(x6), .b(x53), .c(x35), .sum(s368)
-    );
-    wire signed [13:0] s369;  // x49 - x20 - x28
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s369 (
-        .a(x49), .b(x20), .c(x28), .sum(s369)
-    );
-    wire signed [14:0] s370;  // s368 - 2*x56 - s306
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b110)) u_s370 (
-        .a(15'(s368)), .b((15'(x56) << 1)), .c(15'(s306)), .sum(s370)
-    );
-    wire signed [15:0] s371;  // s369 - 4*x32 - s315
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s371 (
-        .a(s369), .b((14'(x32) << 2)), .c(s315), .sum(s371)
-    );
-    wire signed [13:0] s373;  // x3 + x30 + x50
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s373 (
-        .a(x3), .b(x30), .c(x50), .sum(s373)
-    );
-    wire signed [13:0] s374;  // x11 - 2*x0 - x25
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s374 (
-        .a(x11), .b((13'(x0) << 1)), .c(x25), .sum(s374)
-    );
-    wire signed [15:0] s375;  // 2*x2 + s373 - 4*x27
-    assign s375[0:0] = s373[0:0];
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s375 (
-        .a(x2), .b(13'(s373 >>> 1)), .c((13'(x27) << 1)), .sum(s375[15:1])
-    );
-    wire signed [15:0] s376;  // s374 - 8*x15 - s62
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s376 (
-        .a(s374), .b((15'(x15) << 3)), .c(s62), .sum(s376)
-    );
-    wire signed [12:0] s381;  // x27 - x24
-    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s381 (
-        .a(x27), .b(x24), .sum(s381)
-    );
-    wire signed [15:0] s382;  // 8*x12 + x26 - 2*x41
-    assign s382[0:0] = x26[0:0];
-    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s382 (
-        .a((14'(x12) << 2)), .b(12'(x26 >>> 1)), .c(x41), .sum(s382[15:1])
-    );
-    wire signed [13:0] s384;  // x15 + 2*x17 - x55
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s384 (
-        .a(x15), .b((13'(x17) << 1)), .c(x55), .sum(s384)
-    );
-    wire signed [14:0] s385;  // 2*x13 + s316 - 2*x9
-    assign s385[0:0] = s316[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s385 (
-        .a(x13), .b(13'(s316 >>> 1)), .c(x9), .sum(s385[14:1])
-    );
-    wire signed [13:0] s386;  // x27 + x30 - x45
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s386 (
-        .a(x27), .b(x30), .c(x45), .sum(s386)
-    );
-    wire signed [13:0] s393;  // x45 + x47 - x43
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s393 (
-        .a(x45), .b(x47), .c(x43), .sum(s393)
-    );
-    wire signed [14:0] s394;  // 2*x9 + 2*x39 + s121
-    assign s394[0:0] = s121[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s394 (
-        .a(x9), .b(x39), .c(13'(s121 >>> 1)), .sum(s394[14:1])
-    );
-    wire signed [15:0] s395;  // s393 - 4*x33 - 4*x45
-    assign s395[1:0] = s393[1:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s395 (
-        .a(12'(s393 >>> 2)), .b(x33), .c(x45), .sum(s395[15:2])
-    );
-    wire signed [13:0] s399;  // 2*x41 - x21 - x42
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s399 (
-        .a((13'(x41) << 1)), .b(x21), .c(x42), .sum(s399)
-    );
-    wire signed [14:0] s402;  // x37 + 4*x48 - x27
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s402 (
-        .a(x37), .b((14'(x48) << 2)), .c(x27), .sum(s402)
-    );
-    wire signed [13:0] s404;  // x34 + x54 - x43
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s404 (
-        .a(x34), .b(x54), .c(x43), .sum(s404)
-    );
-    wire signed [14:0] s405;  // 2*x19 + 2*x22 + x49
-    assign s405[0:0] = x49[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s405 (
-        .a(x19), .b(x22), .c(11'(x49 >>> 1)), .sum(s405[14:1])
-    );
-    wire signed [15:0] s406;  // s224 + s404 - 4*x37
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s406 (
-        .a(s224), .b(s404), .c((14'(x37) << 2)), .sum(s406)
-    );
-    wire signed [15:0] s407;  // 4*x45 - 4*x17 - s4
+        .a(x11), .b(x24), .c(x32), .sum(s272)
+    );
+    wire signed [14:0] s273;  // s129 - 2*x16 - s272
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s273 (
+        .a(s129), .b((13'(x16) << 1)), .c(s272), .sum(s273)
+    );
+    wire signed [13:0] s275;  // 2*x7 + x46 - x33
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s275 (
+        .a((13'(x7) << 1)), .b(x46), .c(x33), .sum(s275)
+    );
+    wire signed [15:0] s276;  // s275 - s55 - s123
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s276 (
+        .a(s275), .b(s55), .c(s123), .sum(s276)
+    );
+    wire signed [13:0] s281;  // x39 - x35 - x52
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s281 (
+        .a(x39), .b(x35), .c(x52), .sum(s281)
+    );
+    wire signed [13:0] s283;  // x26 - x21 - x28
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s283 (
+        .a(x26), .b(x21), .c(x28), .sum(s283)
+    );
+    wire signed [13:0] s285;  // x9 + x55 - x44
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s285 (
+        .a(x9), .b(x55), .c(x44), .sum(s285)
+    );
+    wire signed [13:0] s286;  // x16 + x23 - 2*x39
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s286 (
+        .a(x16), .b(x23), .c((13'(x39) << 1)), .sum(s286)
+    );
+    wire signed [16:0] s287;  // 8*x6 + s285 + 2*s286
+    assign s287[0:0] = s285[0:0];
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(13), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s287 (
+        .a((14'(x6) << 2)), .b(13'(s285 >>> 1)), .c(s286), .sum(s287[16:1])
+    );
+    wire signed [13:0] s288;  // x10 + x29 + x48
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s288 (
+        .a(x10), .b(x29), .c(x48), .sum(s288)
+    );
+    wire signed [15:0] s289;  // 4*x42 + 4*x54 + s288
+    assign s289[1:0] = s288[1:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s289 (
+        .a(x42), .b(x54), .c(12'(s288 >>> 2)), .sum(s289[15:2])
+    );
+    wire signed [13:0] s290;  // x1 + x46 - x25
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s290 (
+        .a(x1), .b(x46), .c(x25), .sum(s290)
+    );
+    wire signed [13:0] s291;  // x3 - x7 - x34
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s291 (
+        .a(x3), .b(x7), .c(x34), .sum(s291)
+    );
+    wire signed [15:0] s292;  // s42 + s290 - s281
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s292 (
+        .a(s42), .b(s290), .c(s281), .sum(s292)
+    );
+    wire signed [14:0] s293;  // 2*x18 + s283 - 2*x50
+    assign s293[0:0] = s283[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s293 (
+        .a(x18), .b(13'(s283 >>> 1)), .c(x50), .sum(s293[14:1])
+    );
+    wire signed [13:0] s299;  // x5 + x28 - x39
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s299 (
+        .a(x5), .b(x28), .c(x39), .sum(s299)
+    );
+    wire signed [14:0] s300;  // x6 + 2*x45 + s87
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(13), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s300 (
+        .a(x6), .b((13'(x45) << 1)), .c(s87), .sum(s300)
+    );
+    wire signed [13:0] s301;  // x7 + x43 - x34
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s301 (
+        .a(x7), .b(x43), .c(x34), .sum(s301)
+    );
+    wire signed [14:0] s302;  // 2*x2 + x16 + 2*x20
+    assign s302[0:0] = x16[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s302 (
+        .a(x2), .b(11'(x16 >>> 1)), .c(x20), .sum(s302[14:1])
+    );
+    wire signed [15:0] s303;  // s301 - s170 - s302
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s303 (
+        .a(s301), .b(s170), .c(s302), .sum(s303)
+    );
+    wire signed [16:0] s304;  // 8*x12 + s196 + 2*s299
+    assign s304[0:0] = s196[0:0];
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s304 (
+        .a((14'(x12) << 2)), .b(14'(s196 >>> 1)), .c(s299), .sum(s304[16:1])
+    );
+    wire signed [14:0] s309;  // 4*x30 + x56 - 2*x9
+    assign s309[0:0] = x56[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s309 (
+        .a((13'(x30) << 1)), .b(11'(x56 >>> 1)), .c(x9), .sum(s309[14:1])
+    );
+    wire signed [14:0] s310;  // x45 + s283 - s164
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s310 (
+        .a(15'(x45)), .b(15'(s283)), .c(15'(s164)), .sum(s310)
+    );
+    wire signed [13:0] s311;  // 2*x29 + x47 - x16
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s311 (
+        .a((13'(x29) << 1)), .b(x47), .c(x16), .sum(s311)
+    );
+    wire signed [13:0] s312;  // x32 - x20 - x40
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s312 (
+        .a(x32), .b(x20), .c(x40), .sum(s312)
+    );
+    wire signed [12:0] s313;  // x37 + x38
+    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b00)) u_s313 (
+        .a(x37), .b(x38), .sum(s313)
+    );
+    wire signed [15:0] s314;  // x12 + 2*x24 + 8*x48
+    assign s314[0:0] = x12[0:0];
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s314 (
+        .a(12'(x12 >>> 1)), .b(x24), .c((14'(x48) << 2)), .sum(s314[15:1])
+    );
+    wire signed [15:0] s315;  // s214 + s313 + s314
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b000)) u_s315 (
+        .a(16'(s214)), .b(16'(s313)), .c(s314), .sum(s315)
+    );
+    wire signed [12:0] s316;  // x34 + x54
+    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b00)) u_s316 (
+        .a(x34), .b(x54), .sum(s316)
+    );
+    wire signed [14:0] s317;  // 4*x39 + s185 - s316
+    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s317 (
+        .a((14'(x39) << 2)), .b(s185), .c(s316), .sum(s317)
+    );
+    wire signed [15:0] s318;  // s1 + s311 - 4*x19
+    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s318 (
+        .a(s1), .b(s311), .c((14'(x19) << 2)), .sum(s318)
+    );
+    wire signed [16:0] s319;  // s309 - 4*s197 - 2*s312
+    assign s319[0:0] = s309[0:0];
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s319 (
+        .a(14'(s309 >>> 1)), .b((14'(s197) << 1)), .c(s312), .sum(s319[16:1])
+    );
+    wire signed [13:0] s324;  // x6 + 2*x43 + x56
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s324 (
+        .a(x6), .b((13'(x43) << 1)), .c(x56), .sum(s324)
+    );
+    wire signed [13:0] s325;  // x24 + x47 - x2
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s325 (
+        .a(x24), .b(x47), .c(x2), .sum(s325)
+    );
+    wire signed [15:0] s326;  // 2*x13 + 4*x19 + s325
+    assign s326[0:0] = s325[0:0];
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s326 (
+        .a(x13), .b((13'(x19) << 1)), .c(13'(s325 >>> 1)), .sum(s326[15:1])
+    );
+    wire signed [16:0] s327;  // x28 + x52 - 16*x21
+    bittrigger_grow3 #(.WIDTH(17), .A(14), .B(14), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s327 (
+        .a(14'(x28)), .b(14'(x52)), .c((16'(x21) << 4)), .sum(s327)
+    );
+    wire signed [13:0] s328;  // x11 + x50 - x49
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s328 (
+        .a(x11), .b(x50), .c(x49), .sum(s328)
+    );
+    wire signed [13:0] s329;  // x21 - x20 - x29
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s329 (
+        .a(x21), .b(x20), .c(x29), .sum(s329)
+    );
+    wire signed [15:0] s330;  // 2*x31 + s328 - 4*x23
+    assign s330[0:0] = s328[0:0];
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s330 (
+        .a(x31), .b(13'(s328 >>> 1)), .c((13'(x23) << 1)), .sum(s330[15:1])
+    );
+    wire signed [15:0] s331;  // 4*x8 + 2*s329 - s324
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s331 (
+        .a((14'(x8) << 2)), .b((15'(s329) << 1)), .c(s324), .sum(s331)
+    );
+    wire signed [13:0] s338;  // x46 - 2*x30 - x42
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s338 (
+        .a(x46), .b((13'(x30) << 1)), .c(x42), .sum(s338)
+    );
+    wire signed [15:0] s339;  // 2*x11 + s338 - s115
+    bittrigger_grow3 #(.WIDTH(16), .A(13), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s339 (
+        .a((13'(x11) << 1)), .b(s338), .c(s115), .sum(s339)
+    );
+    wire signed [13:0] s340;  // x12 + x45 + 2*x51
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s340 (
+        .a(x12), .b(x45), .c((13'(x51) << 1)), .sum(s340)
+    );
+    wire signed [13:0] s341;  // x31 + x36 - x9
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s341 (
+        .a(x31), .b(x36), .c(x9), .sum(s341)
+    );
+    wire signed [14:0] s342;  // 4*x21 + x35 + s341
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b000)) u_s342 (
+        .a((15'(x21) << 2)), .b(15'(x35)), .c(15'(s341)), .sum(s342)
+    );
+    wire signed [13:0] s344;  // x19 - x3 - x55
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s344 (
+        .a(x19), .b(x3), .c(x55), .sum(s344)
+    );
+    wire signed [14:0] s345;  // 2*x24 + x39 - 4*x48
+    assign s345[0:0] = x39[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s345 (
+        .a(x24), .b(11'(x39 >>> 1)), .c((13'(x48) << 1)), .sum(s345[14:1])
+    );
+    wire signed [17:0] s346;  // 32*x24 - s344 - 2*s345
+    bittrigger_grow3 #(.WIDTH(18), .A(17), .B(15), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s346 (
+        .a((17'(x24) << 5)), .b(15'(s344)), .c((16'(s345) << 1)), .sum(s346)
+    );
+    wire signed [13:0] s347;  // x24 + x43 - x32
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s347 (
+        .a(x24), .b(x43), .c(x32), .sum(s347)
+    );
+    wire signed [13:0] s348;  // x15 - x7 - x41
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s348 (
+        .a(x15), .b(x7), .c(x41), .sum(s348)
+    );
+    wire signed [15:0] s349;  // s311 + s347 + 2*s348
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s349 (
+        .a(s311), .b(s347), .c((15'(s348) << 1)), .sum(s349)
+    );
+    wire signed [15:0] s355;  // 8*x21 + 4*x39 - x21
+    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s355 (
+        .a((15'(x21) << 3)), .b((14'(x39) << 2)), .c(13'(x21)), .sum(s355)
+    );
+    wire signed [13:0] s356;  // 2*x14 - x15 - x44
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s356 (
+        .a((13'(x14) << 1)), .b(x15), .c(x44), .sum(s356)
+    );
+    wire signed [13:0] s357;  // x9 + x39 + x48
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s357 (
+        .a(x9), .b(x39), .c(x48), .sum(s357)
+    );
+    wire signed [14:0] s359;  // 2*x56 - s3 - s312
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b110)) u_s359 (
+        .a((15'(x56) << 1)), .b(15'(s3)), .c(15'(s312)), .sum(s359)
+    );
+    wire signed [17:0] s362;  // x12 + x23 + 32*x24
+    bittrigger_grow3 #(.WIDTH(18), .A(15), .B(15), .C(17), .SIGNED(3'b111), .NEGATE(3'b000)) u_s362 (
+        .a(15'(x12)), .b(15'(x23)), .c((17'(x24) << 5)), .sum(s362)
+    );
+    wire signed [17:0] s363;  // s14 + s252 - s362
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s363 (
+        .a(18'(s14)), .b(18'(s252)), .c(s362), .sum(s363)
+    );
+    wire signed [13:0] s364;  // x30 - 2*x0 - x46
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s364 (
+        .a(x30), .b((13'(x0) << 1)), .c(x46), .sum(s364)
+    );
+    wire signed [14:0] s365;  // 2*x36 + 2*x45 + s233
+    assign s365[0:0] = s233[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s365 (
+        .a(x36), .b(x45), .c(13'(s233 >>> 1)), .sum(s365[14:1])
+    );
+    wire signed [15:0] s366;  // 4*x44 + 4*x50 + s356
+    assign s366[1:0] = s356[1:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s366 (
+        .a(x44), .b(x50), .c(12'(s356 >>> 2)), .sum(s366[15:2])
+    );
+    wire signed [15:0] s367;  // s267 + s364 - 2*s357
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s367 (
+        .a(s267), .b(s364), .c((15'(s357) << 1)), .sum(s367)
+    );
+    wire signed [14:0] s374;  // 4*x21 - x22 - x31
+    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s374 (
+        .a((14'(x21) << 2)), .b(x22), .c(x31), .sum(s374)
+    );
+    wire signed [13:0] s375 = 14'(x54) - (14'(x54) << 2);
+    wire signed [16:0] s376;  // 4*s247 + 4*s375 - s181
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s376 (
+        .a((17'(s247) << 2)), .b((17'(s375) << 2)), .c(17'(s181)), .sum(s376)
+    );
+    wire signed [12:0] s378;  // x14 - x0
+    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s378 (
+        .a(x14), .b(x0), .sum(s378)
+    );
+    wire signed [16:0] s379;  // 8*x42 + s378 - 8*x9
+    assign s379[2:0] = s378[2:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s379 (
+        .a(x42), .b(11'(s378 >>> 3)), .c(x9), .sum(s379[16:3])
+    );
+    wire signed [13:0] s380;  // x15 + x33 - x50
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s380 (
+        .a(x15), .b(x33), .c(x50), .sum(s380)
+    );
+    wire signed [13:0] s381;  // x35 + x55 - x20
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s381 (
+        .a(x35), .b(x55), .c(x20), .sum(s381)
+    );
+    wire signed [15:0] s382;  // 8*x51 + s380 - s381
+    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s382 (
+        .a((15'(x51) << 3)), .b(s380), .c(s381), .sum(s382)
+    );
+    wire signed [15:0] s383;  // 2*x10 + 2*x17 + s374
+    assign s383[0:0] = s374[0:0];
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s383 (
+        .a(x10), .b(x17), .c(14'(s374 >>> 1)), .sum(s383[15:1])
+    );
+    wire signed [14:0] s388;  // x24 + x25 + 4*x45
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s388 (
+        .a(x24), .b(x25), .c((14'(x45) << 2)), .sum(s388)
+    );
+    wire signed [15:0] s389;  // x19 + s388 - s146
+    bittrigger_grow3 #(.WIDTH(16), .A(13), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s389 (
+        .a(13'(x19)), .b(s388), .c(s146), .sum(s389)
+    );
+    wire signed [13:0] s390;  // 2*x13 + x33 + x46
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s390 (
+        .a((13'(x13) << 1)), .b(x33), .c(x46), .sum(s390)
+    );
+    wire signed [15:0] s391;  // s130 + s232 - s301
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s391 (
+        .a(s130), .b(s232), .c(s301), .sum(s391)
+    );
+    wire signed [15:0] s392;  // 4*x22 - 4*x33 - s34
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s392 (
+        .a((14'(x22) << 2)), .b((14'(x33) << 2)), .c(s34), .sum(s392)
+    );
+    wire signed [15:0] s393;  // s390 - 2*s247 - 2*s357
+    assign s393[0:0] = s390[0:0];
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b110)) u_s393 (
+        .a(15'(s390 >>> 1)), .b(15'(s247)), .c(15'(s357)), .sum(s393[15:1])
+    );
+    wire signed [12:0] s398;  // x17 + x30
+    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b00)) u_s398 (
+        .a(x17), .b(x30), .sum(s398)
+    );
+    wire signed [14:0] s399;  // x46 + s398 - 4*x10
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(13), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s399 (
+        .a(x46), .b(s398), .c((14'(x10) << 2)), .sum(s399)
+    );
+    wire signed [13:0] s401;  // x26 + x42 - x53
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s401 (
+        .a(x26), .b(x42), .c(x53), .sum(s401)
+    );
+    wire signed [14:0] s402;  // x49 - 4*x48 - s401
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b110)) u_s402 (
+        .a(15'(x49)), .b((15'(x48) << 2)), .c(15'(s401)), .sum(s402)
+    );
+    wire signed [16:0] s403;  // x3 + x34 - 16*x42
+    bittrigger_grow3 #(.WIDTH(17), .A(14), .B(14), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s403 (
+        .a(14'(x3)), .b(14'(x34)), .c((16'(x42) << 4)), .sum(s403)
+    );
+    wire signed [16:0] s404;  // x39 - x23 - 16*x45
+    bittrigger_grow3 #(.WIDTH(17), .A(14), .B(14), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s404 (
+        .a(14'(x39)), .b(14'(x23)), .c((16'(x45) << 4)), .sum(s404)
+    );
+    wire signed [13:0] s405;  // x45 - 2*x19 - x32
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s405 (
+        .a(x45), .b((13'(x19) << 1)), .c(x32), .sum(s405)
+    );
+    wire signed [14:0] s406;  // s142 + s313 - s145
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s406 (
+        .a(15'(s142)), .b(15'(s313)), .c(15'(s145)), .sum(s406)
+    );
+    wire signed [15:0] s407;  // s405 - 4*x15 - s251
     bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s407 (
-        .a((14'(x45) << 2)), .b((14'(x17) << 2)), .c(s4), .sum(s407)
+        .a(s405), .b((14'(x15) << 2)), .c(s251), .sum(s407)
     );
-    wire signed [13:0] s414;  // x24 - x36 - x48
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s414 (
-        .a(x24), .b(x36), .c(x48), .sum(s414)
+    wire signed [14:0] s415;  // x8 + s1 - x42
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s415 (
+        .a(15'(x8)), .b(s1), .c(15'(x42)), .sum(s415)
     );
-    wire signed [13:0] s415;  // x22 - x33 - x51
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s415 (
-        .a(x22), .b(x33), .c(x51), .sum(s415)
+    wire signed [13:0] s416;  // x26 - x48 - x55
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s416 (
+        .a(x26), .b(x48), .c(x55), .sum(s416)
     );
-    wire signed [14:0] s416;  // 2*x46 + s414 - 2*x10
-    assign s416[0:0] = s414[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s416 (
-        .a(x46), .b(13'(s414 >>> 1)), .c(x10), .sum(s416[14:1])
+    wire signed [14:0] s417;  // s416 - 2*x10 - 2*x37
+    assign s417[0:0] = s416[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s417 (
+        .a(13'(s416 >>> 1)), .b(x10), .c(x37), .sum(s417[14:1])
     );
-    wire signed [15:0] s417;  // 4*x36 + s415 - 4*x13
-    assign s417[1:0] = s415[1:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s417 (
-        .a(x36), .b(12'(s415 >>> 2)), .c(x13), .sum(s417[15:2])
+    wire signed [13:0] s418;  // x1 - x6 - x13
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s418 (
+        .a(x1), .b(x6), .c(x13), .sum(s418)
     );
-    wire signed [15:0] s424;  // x18 + 8*x21 - 4*x25
-    assign s424[1:0] = x18[1:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s424 (
-        .a(11'(x18 >>> 2)), .b((13'(x21) << 1)), .c(x25), .sum(s424[15:2])
+    wire signed [13:0] s424;  // x18 - 2*x22 - x36
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s424 (
+        .a(x18), .b((13'(x22) << 1)), .c(x36), .sum(s424)
     );
-    wire signed [13:0] s425;  // x25 + x51 + x54
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s425 (
-        .a(x25), .b(x51), .c(x54), .sum(s425)
+    wire signed [13:0] s425;  // 2*x10 + x38
+    assign s425[0:0] = x38[0:0];
+    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(11), .SIGNED(2'b11), .NEGATE(2'b00)) u_s425 (
+        .a(x10), .b(11'(x38 >>> 1)), .sum(s425[13:1])
     );
-    wire signed [14:0] s426;  // 2*x47 - 2*x14 - s36
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s426 (
-        .a((13'(x47) << 1)), .b((13'(x14) << 1)), .c(s36), .sum(s426)
+    wire signed [15:0] s426;  // s425 - 4*x4 - 2*x8
+    assign s426[0:0] = s425[0:0];
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s426 (
+        .a(13'(s425 >>> 1)), .b((13'(x4) << 1)), .c(x8), .sum(s426[15:1])
     );
-    wire signed [15:0] s427;  // 4*x50 - 4*x40 - s425
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s427 (
-        .a((14'(x50) << 2)), .b((14'(x40) << 2)), .c(s425), .sum(s427)
+    wire signed [15:0] s427;  // 4*x28 + 4*x50 - s424
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s427 (
+        .a((14'(x28) << 2)), .b((14'(x50) << 2)), .c(s424), .sum(s427)
     );
-    wire signed [13:0] s434;  // x50 - x33 - x55
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s434 (
-        .a(x50), .b(x33), .c(x55), .sum(s434)
+    wire signed [14:0] s434;  // x14 + 4*x19 - 2*x30
+    assign s434[0:0] = x14[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s434 (
+        .a(11'(x14 >>> 1)), .b((13'(x19) << 1)), .c(x30), .sum(s434[14:1])
     );
-    wire signed [15:0] s435;  // x6 + s247 + s434
-    bittrigger_grow3 #(.WIDTH(16), .A(13), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s435 (
-        .a(13'(x6)), .b(s247), .c(s434), .sum(s435)
+    wire signed [15:0] s435;  // 4*x22 + 4*x36 + x41
+    assign s435[1:0] = x41[1:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s435 (
+        .a(x22), .b(x36), .c(11'(x41 >>> 2)), .sum(s435[15:2])
     );
-    wire signed [13:0] s436;  // x3 + x34 + x45
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s436 (
-        .a(x3), .b(x34), .c(x45), .sum(s436)
+    wire signed [13:0] s436;  // 2*x10 + x27 + x33
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s436 (
+        .a((13'(x10) << 1)), .b(x27), .c(x33), .sum(s436)
     );
-    wire signed [13:0] s437;  // x37 + x38 - x14
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s437 (
-        .a(x37), .b(x38), .c(x14), .sum(s437)
+    wire signed [15:0] s437;  // 4*x27 - 4*x25 - s299
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s437 (
+        .a((14'(x27) << 2)), .b((14'(x25) << 2)), .c(s299), .sum(s437)
     );
-    wire signed [14:0] s438;  // 2*x23 + s436 - s184
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s438 (
-        .a((15'(x23) << 1)), .b(15'(s436)), .c(15'(s184)), .sum(s438)
+    wire signed [15:0] s438;  // s436 - s6 - s324
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s438 (
+        .a(s436), .b(s6), .c(s324), .sum(s438)
     );
-    wire signed [15:0] s439;  // 4*x27 + 4*x30 - s262
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s439 (
-        .a((14'(x27) << 2)), .b((14'(x30) << 2)), .c(s262), .sum(s439)
+    wire signed [14:0] s445;  // 4*x3 + x34 - 2*x16
+    assign s445[0:0] = x34[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s445 (
+        .a((13'(x3) << 1)), .b(11'(x34 >>> 1)), .c(x16), .sum(s445[14:1])
     );
-    wire signed [16:0] s440;  // s3 + 2*s67 + 2*s437
-    assign s440[0:0] = s3[0:0];
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s440 (
-        .a(14'(s3 >>> 1)), .b(s67), .c(s437), .sum(s440[16:1])
+    wire signed [13:0] s446;  // 2*x28 - x7 - x13
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s446 (
+        .a((13'(x28) << 1)), .b(x7), .c(x13), .sum(s446)
     );
-    wire signed [14:0] s448;  // 4*x3 + x34 - x20
-    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s448 (
-        .a((14'(x3) << 2)), .b(x34), .c(x20), .sum(s448)
+    wire signed [15:0] s447;  // 2*x1 + s86 - 4*x20
+    assign s447[0:0] = s86[0:0];
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s447 (
+        .a(x1), .b(13'(s86 >>> 1)), .c((13'(x20) << 1)), .sum(s447[15:1])
     );
-    wire signed [13:0] s449;  // x15 + x41 - x13
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s449 (
-        .a(x15), .b(x41), .c(x13), .sum(s449)
+    wire signed [13:0] s454;  // x6 + x32 + x49
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s454 (
+        .a(x6), .b(x32), .c(x49), .sum(s454)
     );
-    wire signed [14:0] s450;  // 2*x1 + 2*x16 + s449
-    assign s450[0:0] = s449[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s450 (
-        .a(x1), .b(x16), .c(13'(s449 >>> 1)), .sum(s450[14:1])
+    wire signed [14:0] s455;  // s454 - 2*x22 - s341
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b110)) u_s455 (
+        .a(15'(s454)), .b((15'(x22) << 1)), .c(15'(s341)), .sum(s455)
     );
-    wire signed [13:0] s456;  // x32 + x49 - x26
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s456 (
-        .a(x32), .b(x49), .c(x26), .sum(s456)
+    wire signed [16:0] s456;  // 4*x21 + 4*s129 + s388
+    assign s456[1:0] = s388[1:0];
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s456 (
+        .a(x21), .b(s129), .c(13'(s388 >>> 2)), .sum(s456[16:2])
     );
-    wire signed [13:0] s457;  // 2*x33 + x42 + x52
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s457 (
-        .a((13'(x33) << 1)), .b(x42), .c(x52), .sum(s457)
+    wire signed [14:0] s460;  // x38 - 2*x23 - 2*x56
+    assign s460[0:0] = x38[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s460 (
+        .a(11'(x38 >>> 1)), .b(x23), .c(x56), .sum(s460[14:1])
     );
-    wire signed [15:0] s458;  // 4*x25 + s163 + s456
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s458 (
-        .a((14'(x25) << 2)), .b(s163), .c(s456), .sum(s458)
+    wire signed [14:0] s461;  // 2*x13 - 2*x43 - s55
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s461 (
+        .a((13'(x13) << 1)), .b((13'(x43) << 1)), .c(s55), .sum(s461)
     );
-    wire signed [15:0] s459;  // 4*x21 + s183 + s457
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s459 (
-        .a((14'(x21) << 2)), .b(s183), .c(s457), .sum(s459)
+    wire signed [13:0] s468;  // x2 + x50 - x5
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s468 (
+        .a(x2), .b(x50), .c(x5), .sum(s468)
     );
-    wire signed [13:0] s463;  // 2*x1 + x3 + x8
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s463 (
-        .a((13'(x1) << 1)), .b(x3), .c(x8), .sum(s463)
+    wire signed [14:0] s469;  // s468 - 2*x41 - s207
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b110)) u_s469 (
+        .a(15'(s468)), .b((15'(x41) << 1)), .c(15'(s207)), .sum(s469)
     );
-    wire signed [14:0] s464;  // 2*x52 + s351 - 2*x6
-    assign s464[0:0] = s351[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s464 (
-        .a(x52), .b(13'(s351 >>> 1)), .c(x6), .sum(s464[14:1])
+    wire signed [14:0] s475;  // x52 - 2*x23 - 2*x31
+    assign s475[0:0] = x52[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s475 (
+        .a(11'(x52 >>> 1)), .b(x23), .c(x31), .sum(s475[14:1])
     );
-    wire signed [15:0] s465;  // 4*x21 + s66 - 4*x14
-    assign s465[1:0] = s66[1:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s465 (
-        .a(x21), .b(12'(s66 >>> 2)), .c(x14), .sum(s465[15:2])
+    wire signed [15:0] s476;  // s126 + s222 - 4*x29
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s476 (
+        .a(s126), .b(s222), .c((14'(x29) << 2)), .sum(s476)
     );
-    wire signed [13:0] s472;  // x2 - x44 - x49
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s472 (
-        .a(x2), .b(x44), .c(x49), .sum(s472)
+    wire signed [15:0] s477;  // s475 - 4*x7 - 2*s127
+    assign s477[0:0] = s475[0:0];
+    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b110)) u_s477 (
+        .a(15'(s475 >>> 1)), .b((15'(x7) << 1)), .c(15'(s127)), .sum(s477[15:1])
     );
-    wire signed [14:0] s478;  // 2*x6 + 2*x18 + x55
-    assign s478[0:0] = x55[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s478 (
-        .a(x6), .b(x18), .c(11'(x55 >>> 1)), .sum(s478[14:1])
+    wire signed [14:0] s482;  // x29 - s61 - s281
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(13), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s482 (
+        .a(x29), .b(s61), .c(s281), .sum(s482)
     );
-    wire signed [16:0] s479;  // 2*s478 - 8*x22 - s305
-    bittrigger_grow3 #(.WIDTH(17), .A(16), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s479 (
-        .a((16'(s478) << 1)), .b((15'(x22) << 3)), .c(s305), .sum(s479)
+    wire signed [15:0] s483;  // s312 + s380 - 4*x9
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s483 (
+        .a(s312), .b(s380), .c((14'(x9) << 2)), .sum(s483)
     );
-    wire signed [13:0] s481;  // x7 + x10 - x45
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s481 (
-        .a(x7), .b(x10), .c(x45), .sum(s481)
+    wire signed [13:0] s488;  // 2*x47 + x56 - x25
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s488 (
+        .a((13'(x47) << 1)), .b(x56), .c(x25), .sum(s488)
     );
-    wire signed [14:0] s482;  // s270 + s481 - 2*x0
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b100)) u_s482 (
-        .a(15'(s270)), .b(15'(s481)), .c((15'(x0) << 1)), .sum(s482)
+    wire signed [14:0] s489;  // 2*x53 - 2*x31 - s18
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s489 (
+        .a((13'(x53) << 1)), .b((13'(x31) << 1)), .c(s18), .sum(s489)
     );
-    wire signed [15:0] s484;  // 4*x36 - s141 - s263
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s484 (
-        .a((14'(x36) << 2)), .b(s141), .c(s263), .sum(s484)
+    wire signed [13:0] s490;  // x6 + x11 + x34
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s490 (
+        .a(x6), .b(x11), .c(x34), .sum(s490)
     );
-    wire signed [14:0] s489;  // 2*x19 + 2*x38 + x39
-    assign s489[0:0] = x39[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s489 (
-        .a(x19), .b(x38), .c(11'(x39 >>> 1)), .sum(s489[14:1])
+    wire signed [15:0] s491;  // s488 - 4*x25 - s170
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s491 (
+        .a(s488), .b((14'(x25) << 2)), .c(s170), .sum(s491)
     );
-    wire signed [15:0] s490;  // s323 + s456 - 4*x33
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s490 (
-        .a(s323), .b(s456), .c((14'(x33) << 2)), .sum(s490)
-    );
-    wire signed [14:0] s494;  // x1 + 2*x30 + 2*x47
-    assign s494[0:0] = x1[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s494 (
-        .a(11'(x1 >>> 1)), .b(x30), .c(x47), .sum(s494[14:1])
-    );
-    wire signed [15:0] s495;  // 4*x34 - s130 - s224
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s495 (
-        .a((14'(x34) << 2)), .b(s130), .c(s224), .sum(s495)
-    );
-    wire signed [15:0] s496;  // 4*x10 + 4*x15 + s494
-    assign s496[1:0] = s494[1:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s496 (
-        .a(x10), .b(x15), .c(13'(s494 >>> 2)), .sum(s496[15:2])
+    wire signed [16:0] s492;  // s100 + 2*s145 + 2*s425
+    assign s492[0:0] = s100[0:0];
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s492 (
+        .a(14'(s100 >>> 1)), .b(s145), .c(s425), .sum(s492[16:1])
     );
 
     // stage 1
-    reg  signed [11:0] x0_d1;
     reg  signed [11:0] x1_d1;
-    reg  signed [11:0] x2_d1;
     reg  signed [11:0] x3_d1;
+    reg  signed [11:0] x4_d1;
+    reg  signed [11:0] x5_d1;
     reg  signed [11:0] x6_d1;
-    reg  signed [11:0] x7_d1;
     reg  signed [11:0] x9_d1;
-    reg  signed [11:0] x11_d1;
+    reg  signed [11:0] x10_d1;
     reg  signed [11:0] x12_d1;
-    reg  signed [11:0] x14_d1;
     reg  signed [11:0] x15_d1;
+    reg  signed [11:0] x16_d1;
     reg  signed [11:0] x17_d1;
     reg  signed [11:0] x18_d1;
-    reg  signed [11:0] x19_d1;
     reg  signed [11:0] x20_d1;
     reg  signed [11:0] x21_d1;
     reg  signed [11:0] x22_d1;
-    reg  signed [11:0] x23_d1;
     reg  signed [11:0] x24_d1;
     reg  signed [11:0] x25_d1;
-    reg  signed [11:0] x28_d1;
+    reg  signed [11:0] x27_d1;
+    reg  signed [11:0] x29_d1;
+    reg  signed [11:0] x32_d1;
     reg  signed [11:0] x33_d1;
     reg  signed [11:0] x35_d1;
     reg  signed [11:0] x36_d1;
     reg  signed [11:0] x37_d1;
-    reg  signed [11:0] x38_d1;
     reg  signed [11:0] x39_d1;
-    reg  signed [11:0] x40_d1;
     reg  signed [11:0] x42_d1;
+    reg  signed [11:0] x43_d1;
     reg  signed [11:0] x44_d1;
-    reg  signed [11:0] x45_d1;
     reg  signed [11:0] x47_d1;
     reg  signed [11:0] x48_d1;
-    reg  signed [11:0] x49_d1;
     reg  signed [11:0] x51_d1;
-    reg  signed [11:0] x52_d1;
     reg  signed [11:0] x53_d1;
     reg  signed [11:0] x54_d1;
     reg  signed [11:0] x55_d1;
-    reg  signed [14:0] s0_d1;
-    reg  signed [13:0] s1_d1;
-    reg  signed [12:0] s5_d1;
-    reg  signed [14:0] s9_d1;
-    reg  signed [17:0] s10_d1;
-    reg  signed [13:0] s12_d1;
-    reg  signed [14:0] s13_d1;
-    reg  signed [13:0] s14_d1;
+    reg  signed [17:0] s0_d1;
+    reg  signed [14:0] s1_d1;
+    reg  signed [15:0] s5_d1;
+    reg  signed [17:0] s9_d1;
+    reg  signed [15:0] s10_d1;
+    reg  signed [15:0] s13_d1;
     reg  signed [14:0] s15_d1;
-    reg  signed [14:0] s16_d1;
-    reg  signed [14:0] s18_d1;
+    reg  signed [13:0] s16_d1;
+    reg  signed [15:0] s19_d1;
     reg  signed [13:0] s20_d1;
+    reg  signed [14:0] s22_d1;
     reg  signed [15:0] s23_d1;
-    reg  signed [15:0] s26_d1;
-    reg  signed [16:0] s31_d1;
-    reg  signed [15:0] s33_d1;
+    reg  signed [14:0] s32_d1;
+    reg  signed [13:0] s33_d1;
     reg  signed [16:0] s35_d1;
-    reg  signed [12:0] s36_d1;
+    reg  signed [15:0] s39_d1;
     reg  signed [15:0] s40_d1;
-    reg  signed [14:0] s41_d1;
-    reg  signed [13:0] s42_d1;
-    reg  signed [13:0] s43_d1;
-    reg  signed [16:0] s48_d1;
-    reg  signed [17:0] s49_d1;
-    reg  signed [15:0] s51_d1;
-    reg  signed [15:0] s56_d1;
-    reg  signed [14:0] s57_d1;
-    reg  signed [15:0] s59_d1;
+    reg  signed [16:0] s44_d1;
+    reg  signed [14:0] s45_d1;
+    reg  signed [15:0] s48_d1;
+    reg  signed [15:0] s49_d1;
+    reg  signed [15:0] s54_d1;
+    reg  signed [15:0] s57_d1;
+    reg  signed [13:0] s59_d1;
     reg  signed [15:0] s60_d1;
-    reg  signed [15:0] s61_d1;
-    reg  signed [13:0] s63_d1;
-    reg  signed [15:0] s64_d1;
-    reg  signed [17:0] s69_d1;
-    reg  signed [15:0] s71_d1;
-    reg  signed [16:0] s74_d1;
-    reg  signed [14:0] s77_d1;
-    reg  signed [15:0] s81_d1;
-    reg  signed [15:0] s82_d1;
-    reg  signed [14:0] s88_d1;
-    reg  signed [13:0] s89_d1;
-    reg  signed [13:0] s91_d1;
-    reg  signed [14:0] s92_d1;
-    reg  signed [16:0] s98_d1;
-    reg  signed [15:0] s100_d1;
-    reg  signed [15:0] s102_d1;
-    reg  signed [17:0] s105_d1;
-    reg  signed [13:0] s106_d1;
+    reg  signed [12:0] s61_d1;
+    reg  signed [17:0] s63_d1;
+    reg  signed [14:0] s65_d1;
+    reg  signed [13:0] s67_d1;
+    reg  signed [14:0] s68_d1;
+    reg  signed [16:0] s69_d1;
+    reg  signed [13:0] s70_d1;
+    reg  signed [13:0] s72_d1;
+    reg  signed [15:0] s74_d1;
+    reg  signed [16:0] s75_d1;
+    reg  signed [15:0] s78_d1;
+    reg  signed [16:0] s79_d1;
+    reg  signed [16:0] s80_d1;
+    reg  signed [17:0] s89_d1;
+    reg  signed [14:0] s91_d1;
+    reg  signed [13:0] s92_d1;
+    reg  signed [13:0] s94_d1;
+    reg  signed [14:0] s96_d1;
+    reg  signed [15:0] s99_d1;
+    reg  signed [14:0] s101_d1;
+    reg  signed [14:0] s102_d1;
+    reg  signed [15:0] s103_d1;
+    reg  signed [14:0] s106_d1;
     reg  signed [15:0] s107_d1;
-    reg  signed [15:0] s110_d1;
-    reg  signed [15:0] s111_d1;
-    reg  signed [15:0] s117_d1;
-    reg  signed [14:0] s119_d1;
-    reg  signed [13:0] s122_d1;
-    reg  signed [15:0] s123_d1;
-    reg  signed [15:0] s124_d1;
-    reg  signed [14:0] s126_d1;
-    reg  signed [16:0] s127_d1;
-    reg  signed [17:0] s128_d1;
-    reg  signed [13:0] s132_d1;
+    reg  signed [16:0] s108_d1;
+    reg  signed [14:0] s115_d1;
+    reg  signed [13:0] s116_d1;
+    reg  signed [14:0] s120_d1;
+    reg  signed [15:0] s122_d1;
+    reg  signed [14:0] s125_d1;
+    reg  signed [15:0] s128_d1;
     reg  signed [14:0] s133_d1;
+    reg  signed [15:0] s134_d1;
     reg  signed [15:0] s140_d1;
-    reg  signed [14:0] s143_d1;
-    reg  signed [16:0] s144_d1;
-    reg  signed [13:0] s146_d1;
-    reg  signed [15:0] s147_d1;
-    reg  signed [16:0] s149_d1;
+    reg  signed [15:0] s144_d1;
+    reg  signed [14:0] s149_d1;
     reg  signed [14:0] s150_d1;
-    reg  signed [17:0] s153_d1;
-    reg  signed [15:0] s155_d1;
-    reg  signed [13:0] s160_d1;
-    reg  signed [14:0] s161_d1;
-    reg  signed [14:0] s162_d1;
-    reg  signed [13:0] s163_d1;
-    reg  signed [15:0] s166_d1;
-    reg  signed [15:0] s170_d1;
+    reg  signed [13:0] s155_d1;
+    reg  signed [14:0] s157_d1;
+    reg  signed [13:0] s158_d1;
+    reg  signed [15:0] s160_d1;
+    reg  signed [15:0] s163_d1;
+    reg  signed [15:0] s167_d1;
+    reg  signed [14:0] s169_d1;
+    reg  signed [13:0] s170_d1;
     reg  signed [13:0] s171_d1;
-    reg  signed [16:0] s175_d1;
-    reg  signed [14:0] s177_d1;
+    reg  signed [15:0] s172_d1;
+    reg  signed [13:0] s173_d1;
+    reg  signed [17:0] s180_d1;
+    reg  signed [13:0] s182_d1;
+    reg  signed [14:0] s184_d1;
+    reg  signed [14:0] s186_d1;
     reg  signed [14:0] s187_d1;
-    reg  signed [15:0] s189_d1;
+    reg  signed [14:0] s189_d1;
     reg  signed [15:0] s190_d1;
-    reg  signed [16:0] s196_d1;
-    reg  signed [14:0] s198_d1;
-    reg  signed [14:0] s199_d1;
-    reg  signed [14:0] s200_d1;
-    reg  signed [13:0] s201_d1;
-    reg  signed [14:0] s202_d1;
-    reg  signed [15:0] s209_d1;
-    reg  signed [14:0] s210_d1;
-    reg  signed [14:0] s211_d1;
-    reg  signed [15:0] s213_d1;
+    reg  signed [15:0] s199_d1;
+    reg  signed [15:0] s201_d1;
+    reg  signed [13:0] s205_d1;
+    reg  signed [14:0] s206_d1;
+    reg  signed [14:0] s208_d1;
     reg  signed [13:0] s214_d1;
-    reg  signed [15:0] s216_d1;
-    reg  signed [16:0] s220_d1;
-    reg  signed [14:0] s221_d1;
-    reg  signed [14:0] s222_d1;
-    reg  signed [13:0] s224_d1;
-    reg  signed [15:0] s226_d1;
-    reg  signed [17:0] s235_d1;
-    reg  signed [13:0] s243_d1;
-    reg  signed [15:0] s246_d1;
-    reg  signed [14:0] s247_d1;
-    reg  signed [13:0] s248_d1;
-    reg  signed [12:0] s250_d1;
-    reg  signed [14:0] s254_d1;
-    reg  signed [14:0] s255_d1;
-    reg  signed [15:0] s256_d1;
-    reg  signed [14:0] s260_d1;
+    reg  signed [13:0] s215_d1;
+    reg  signed [13:0] s216_d1;
+    reg  signed [15:0] s218_d1;
+    reg  signed [15:0] s223_d1;
+    reg  signed [15:0] s224_d1;
+    reg  signed [13:0] s231_d1;
+    reg  signed [14:0] s235_d1;
+    reg  signed [13:0] s237_d1;
+    reg  signed [14:0] s239_d1;
+    reg  signed [15:0] s240_d1;
+    reg  signed [15:0] s241_d1;
+    reg  signed [15:0] s249_d1;
+    reg  signed [14:0] s252_d1;
+    reg  signed [13:0] s253_d1;
+    reg  signed [13:0] s254_d1;
+    reg  signed [15:0] s257_d1;
     reg  signed [14:0] s261_d1;
     reg  signed [14:0] s262_d1;
-    reg  signed [14:0] s264_d1;
-    reg  signed [15:0] s266_d1;
+    reg  signed [15:0] s264_d1;
     reg  signed [13:0] s267_d1;
-    reg  signed [15:0] s271_d1;
-    reg  signed [17:0] s273_d1;
-    reg  signed [13:0] s274_d1;
-    reg  signed [17:0] s276_d1;
-    reg  signed [14:0] s279_d1;
-    reg  signed [15:0] s280_d1;
-    reg  signed [14:0] s286_d1;
-    reg  signed [12:0] s287_d1;
-    reg  signed [18:0] s291_d1;
-    reg  signed [14:0] s294_d1;
-    reg  signed [14:0] s295_d1;
-    reg  signed [14:0] s296_d1;
-    reg  signed [15:0] s298_d1;
-    reg  signed [15:0] s299_d1;
-    reg  signed [14:0] s307_d1;
+    reg  signed [14:0] s268_d1;
+    reg  signed [14:0] s269_d1;
+    reg  signed [13:0] s270_d1;
+    reg  signed [14:0] s273_d1;
+    reg  signed [15:0] s276_d1;
+    reg  signed [16:0] s287_d1;
+    reg  signed [15:0] s289_d1;
+    reg  signed [13:0] s291_d1;
+    reg  signed [15:0] s292_d1;
+    reg  signed [14:0] s293_d1;
+    reg  signed [14:0] s300_d1;
+    reg  signed [15:0] s303_d1;
+    reg  signed [16:0] s304_d1;
     reg  signed [14:0] s309_d1;
-    reg  signed [15:0] s310_d1;
-    reg  signed [13:0] s315_d1;
+    reg  signed [14:0] s310_d1;
+    reg  signed [15:0] s315_d1;
     reg  signed [14:0] s317_d1;
-    reg  signed [12:0] s318_d1;
-    reg  signed [15:0] s322_d1;
-    reg  signed [14:0] s326_d1;
-    reg  signed [15:0] s327_d1;
-    reg  signed [14:0] s333_d1;
-    reg  signed [15:0] s335_d1;
-    reg  signed [17:0] s339_d1;
-    reg  signed [14:0] s341_d1;
-    reg  signed [14:0] s343_d1;
-    reg  signed [16:0] s346_d1;
-    reg  signed [15:0] s353_d1;
-    reg  signed [13:0] s354_d1;
+    reg  signed [15:0] s318_d1;
+    reg  signed [16:0] s319_d1;
+    reg  signed [15:0] s326_d1;
+    reg  signed [16:0] s327_d1;
+    reg  signed [15:0] s330_d1;
+    reg  signed [15:0] s331_d1;
+    reg  signed [15:0] s339_d1;
+    reg  signed [13:0] s340_d1;
+    reg  signed [14:0] s342_d1;
+    reg  signed [17:0] s346_d1;
+    reg  signed [15:0] s349_d1;
+    reg  signed [15:0] s355_d1;
     reg  signed [13:0] s356_d1;
-    reg  signed [15:0] s357_d1;
-    reg  signed [13:0] s363_d1;
-    reg  signed [13:0] s364_d1;
-    reg  signed [14:0] s366_d1;
+    reg  signed [14:0] s359_d1;
+    reg  signed [17:0] s363_d1;
+    reg  signed [14:0] s365_d1;
+    reg  signed [15:0] s366_d1;
     reg  signed [15:0] s367_d1;
-    reg  signed [14:0] s370_d1;
-    reg  signed [15:0] s371_d1;
-    reg  signed [15:0] s375_d1;
-    reg  signed [15:0] s376_d1;
-    reg  signed [12:0] s381_d1;
+    reg  signed [14:0] s374_d1;
+    reg  signed [16:0] s376_d1;
+    reg  signed [16:0] s379_d1;
     reg  signed [15:0] s382_d1;
-    reg  signed [13:0] s384_d1;
-    reg  signed [14:0] s385_d1;
-    reg  signed [13:0] s386_d1;
-    reg  signed [14:0] s394_d1;
-    reg  signed [15:0] s395_d1;
-    reg  signed [13:0] s399_d1;
+    reg  signed [15:0] s383_d1;
+    reg  signed [15:0] s389_d1;
+    reg  signed [15:0] s391_d1;
+    reg  signed [15:0] s392_d1;
+    reg  signed [15:0] s393_d1;
+    reg  signed [12:0] s398_d1;
+    reg  signed [14:0] s399_d1;
     reg  signed [14:0] s402_d1;
-    reg  signed [14:0] s405_d1;
-    reg  signed [15:0] s406_d1;
+    reg  signed [16:0] s403_d1;
+    reg  signed [16:0] s404_d1;
+    reg  signed [14:0] s406_d1;
     reg  signed [15:0] s407_d1;
-    reg  signed [14:0] s416_d1;
-    reg  signed [15:0] s417_d1;
-    reg  signed [15:0] s424_d1;
-    reg  signed [14:0] s426_d1;
+    reg  signed [14:0] s415_d1;
+    reg  signed [14:0] s417_d1;
+    reg  signed [13:0] s418_d1;
+    reg  signed [13:0] s424_d1;
+    reg  signed [15:0] s426_d1;
     reg  signed [15:0] s427_d1;
+    reg  signed [14:0] s434_d1;
     reg  signed [15:0] s435_d1;
-    reg  signed [14:0] s438_d1;
-    reg  signed [15:0] s439_d1;
-    reg  signed [16:0] s440_d1;
-    reg  signed [14:0] s448_d1;
-    reg  signed [14:0] s450_d1;
-    reg  signed [15:0] s458_d1;
-    reg  signed [15:0] s459_d1;
-    reg  signed [13:0] s463_d1;
-    reg  signed [14:0] s464_d1;
-    reg  signed [15:0] s465_d1;
-    reg  signed [13:0] s472_d1;
-    reg  signed [16:0] s479_d1;
+    reg  signed [15:0] s437_d1;
+    reg  signed [15:0] s438_d1;
+    reg  signed [14:0] s445_d1;
+    reg  signed [13:0] s446_d1;
+    reg  signed [15:0] s447_d1;
+    reg  signed [14:0] s455_d1;
+    reg  signed [16:0] s456_d1;
+    reg  signed [14:0] s460_d1;
+    reg  signed [14:0] s461_d1;
+    reg  signed [14:0] s469_d1;
+    reg  signed [15:0] s476_d1;
+    reg  signed [15:0] s477_d1;
     reg  signed [14:0] s482_d1;
-    reg  signed [15:0] s484_d1;
+    reg  signed [15:0] s483_d1;
     reg  signed [14:0] s489_d1;
-    reg  signed [15:0] s490_d1;
-    reg  signed [15:0] s495_d1;
-    reg  signed [15:0] s496_d1;
+    reg  signed [13:0] s490_d1;
+    reg  signed [15:0] s491_d1;
+    reg  signed [16:0] s492_d1;
     always_ff @(posedge clk) begin
-        x0_d1 <= x0;
         x1_d1 <= x1;
-        x2_d1 <= x2;
         x3_d1 <= x3;
+        x4_d1 <= x4;
+        x5_d1 <= x5;
         x6_d1 <= x6;
-        x7_d1 <= x7;
         x9_d1 <= x9;
-        x11_d1 <= x11;
+        x10_d1 <= x10;
         x12_d1 <= x12;
-        x14_d1 <= x14;
         x15_d1 <= x15;
+        x16_d1 <= x16;
         x17_d1 <= x17;
         x18_d1 <= x18;
-        x19_d1 <= x19;
         x20_d1 <= x20;
         x21_d1 <= x21;
         x22_d1 <= x22;
-        x23_d1 <= x23;
         x24_d1 <= x24;
         x25_d1 <= x25;
-        x28_d1 <= x28;
+        x27_d1 <= x27;
+        x29_d1 <= x29;
+        x32_d1 <= x32;
         x33_d1 <= x33;
         x35_d1 <= x35;
         x36_d1 <= x36;
         x37_d1 <= x37;
-        x38_d1 <= x38;
         x39_d1 <= x39;
-        x40_d1 <= x40;
         x42_d1 <= x42;
+        x43_d1 <= x43;
         x44_d1 <= x44;
-        x45_d1 <= x45;
         x47_d1 <= x47;
         x48_d1 <= x48;
-        x49_d1 <= x49;
         x51_d1 <= x51;
-        x52_d1 <= x52;
         x53_d1 <= x53;
         x54_d1 <= x54;
         x55_d1 <= x55;
@@ -1604,1265 +1578,1234 @@ module event_filter_linear_dense_1 (
         s5_d1 <= s5;
         s9_d1 <= s9;
         s10_d1 <= s10;
-        s12_d1 <= s12;
         s13_d1 <= s13;
-        s14_d1 <= s14;
         s15_d1 <= s15;
         s16_d1 <= s16;
-        s18_d1 <= s18;
+        s19_d1 <= s19;
         s20_d1 <= s20;
+        s22_d1 <= s22;
         s23_d1 <= s23;
-        s26_d1 <= s26;
-        s31_d1 <= s31;
+        s32_d1 <= s32;
         s33_d1 <= s33;
         s35_d1 <= s35;
-        s36_d1 <= s36;
+        s39_d1 <= s39;
         s40_d1 <= s40;
-        s41_d1 <= s41;
-        s42_d1 <= s42;
-        s43_d1 <= s43;
+        s44_d1 <= s44;
+        s45_d1 <= s45;
         s48_d1 <= s48;
         s49_d1 <= s49;
-        s51_d1 <= s51;
-        s56_d1 <= s56;
+        s54_d1 <= s54;
         s57_d1 <= s57;
         s59_d1 <= s59;
         s60_d1 <= s60;
         s61_d1 <= s61;
         s63_d1 <= s63;
-        s64_d1 <= s64;
+        s65_d1 <= s65;
+        s67_d1 <= s67;
+        s68_d1 <= s68;
         s69_d1 <= s69;
-        s71_d1 <= s71;
+        s70_d1 <= s70;
+        s72_d1 <= s72;
         s74_d1 <= s74;
-        s77_d1 <= s77;
-        s81_d1 <= s81;
-        s82_d1 <= s82;
-        s88_d1 <= s88;
+        s75_d1 <= s75;
+        s78_d1 <= s78;
+        s79_d1 <= s79;
+        s80_d1 <= s80;
         s89_d1 <= s89;
         s91_d1 <= s91;
         s92_d1 <= s92;
-        s98_d1 <= s98;
-        s100_d1 <= s100;
+        s94_d1 <= s94;
+        s96_d1 <= s96;
+        s99_d1 <= s99;
+        s101_d1 <= s101;
         s102_d1 <= s102;
-        s105_d1 <= s105;
+        s103_d1 <= s103;
         s106_d1 <= s106;
         s107_d1 <= s107;
-        s110_d1 <= s110;
-        s111_d1 <= s111;
-        s117_d1 <= s117;
-        s119_d1 <= s119;
+        s108_d1 <= s108;
+        s115_d1 <= s115;
+        s116_d1 <= s116;
+        s120_d1 <= s120;
         s122_d1 <= s122;
-        s123_d1 <= s123;
-        s124_d1 <= s124;
-        s126_d1 <= s126;
-        s127_d1 <= s127;
+        s125_d1 <= s125;
         s128_d1 <= s128;
-        s132_d1 <= s132;
         s133_d1 <= s133;
+        s134_d1 <= s134;
         s140_d1 <= s140;
-        s143_d1 <= s143;
         s144_d1 <= s144;
-        s146_d1 <= s146;
-        s147_d1 <= s147;
         s149_d1 <= s149;
         s150_d1 <= s150;
-        s153_d1 <= s153;
         s155_d1 <= s155;
+        s157_d1 <= s157;
+        s158_d1 <= s158;
         s160_d1 <= s160;
-        s161_d1 <= s161;
-        s162_d1 <= s162;
         s163_d1 <= s163;
-        s166_d1 <= s166;
+        s167_d1 <= s167;
+        s169_d1 <= s169;
         s170_d1 <= s170;
         s171_d1 <= s171;
-        s175_d1 <= s175;
-        s177_d1 <= s177;
+        s172_d1 <= s172;
+        s173_d1 <= s173;
+        s180_d1 <= s180;
+        s182_d1 <= s182;
+        s184_d1 <= s184;
+        s186_d1 <= s186;
         s187_d1 <= s187;
         s189_d1 <= s189;
         s190_d1 <= s190;
-        s196_d1 <= s196;
-        s198_d1 <= s198;
         s199_d1 <= s199;
-        s200_d1 <= s200;
         s201_d1 <= s201;
-        s202_d1 <= s202;
-        s209_d1 <= s209;
-        s210_d1 <= s210;
-        s211_d1 <= s211;
-        s213_d1 <= s213;
+        s205_d1 <= s205;
+        s206_d1 <= s206;
+        s208_d1 <= s208;
         s214_d1 <= s214;
+        s215_d1 <= s215;
         s216_d1 <= s216;
-        s220_d1 <= s220;
-        s221_d1 <= s221;
-        s222_d1 <= s222;
+        s218_d1 <= s218;
+        s223_d1 <= s223;
         s224_d1 <= s224;
-        s226_d1 <= s226;
+        s231_d1 <= s231;
         s235_d1 <= s235;
-        s243_d1 <= s243;
-        s246_d1 <= s246;
-        s247_d1 <= s247;
-        s248_d1 <= s248;
-        s250_d1 <= s250;
+        s237_d1 <= s237;
+        s239_d1 <= s239;
+        s240_d1 <= s240;
+        s241_d1 <= s241;
+        s249_d1 <= s249;
+        s252_d1 <= s252;
+        s253_d1 <= s253;
         s254_d1 <= s254;
-        s255_d1 <= s255;
-        s256_d1 <= s256;
-        s260_d1 <= s260;
+        s257_d1 <= s257;
         s261_d1 <= s261;
         s262_d1 <= s262;
         s264_d1 <= s264;
-        s266_d1 <= s266;
         s267_d1 <= s267;
-        s271_d1 <= s271;
+        s268_d1 <= s268;
+        s269_d1 <= s269;
+        s270_d1 <= s270;
         s273_d1 <= s273;
-        s274_d1 <= s274;
         s276_d1 <= s276;
-        s279_d1 <= s279;
-        s280_d1 <= s280;
-        s286_d1 <= s286;
         s287_d1 <= s287;
+        s289_d1 <= s289;
         s291_d1 <= s291;
-        s294_d1 <= s294;
-        s295_d1 <= s295;
-        s296_d1 <= s296;
-        s298_d1 <= s298;
-        s299_d1 <= s299;
-        s307_d1 <= s307;
+        s292_d1 <= s292;
+        s293_d1 <= s293;
+        s300_d1 <= s300;
+        s303_d1 <= s303;
+        s304_d1 <= s304;
         s309_d1 <= s309;
         s310_d1 <= s310;
         s315_d1 <= s315;
         s317_d1 <= s317;
         s318_d1 <= s318;
-        s322_d1 <= s322;
+        s319_d1 <= s319;
         s326_d1 <= s326;
         s327_d1 <= s327;
-        s333_d1 <= s333;
-        s335_d1 <= s335;
+        s330_d1 <= s330;
+        s331_d1 <= s331;
         s339_d1 <= s339;
-        s341_d1 <= s341;
-        s343_d1 <= s343;
+        s340_d1 <= s340;
+        s342_d1 <= s342;
         s346_d1 <= s346;
-        s353_d1 <= s353;
-        s354_d1 <= s354;
+        s349_d1 <= s349;
+        s355_d1 <= s355;
         s356_d1 <= s356;
-        s357_d1 <= s357;
+        s359_d1 <= s359;
         s363_d1 <= s363;
-        s364_d1 <= s364;
+        s365_d1 <= s365;
         s366_d1 <= s366;
         s367_d1 <= s367;
-        s370_d1 <= s370;
-        s371_d1 <= s371;
-        s375_d1 <= s375;
+        s374_d1 <= s374;
         s376_d1 <= s376;
-        s381_d1 <= s381;
+        s379_d1 <= s379;
         s382_d1 <= s382;
-        s384_d1 <= s384;
-        s385_d1 <= s385;
-        s386_d1 <= s386;
-        s394_d1 <= s394;
-        s395_d1 <= s395;
+        s383_d1 <= s383;
+        s389_d1 <= s389;
+        s391_d1 <= s391;
+        s392_d1 <= s392;
+        s393_d1 <= s393;
+        s398_d1 <= s398;
         s399_d1 <= s399;
         s402_d1 <= s402;
-        s405_d1 <= s405;
+        s403_d1 <= s403;
+        s404_d1 <= s404;
         s406_d1 <= s406;
         s407_d1 <= s407;
-        s416_d1 <= s416;
+        s415_d1 <= s415;
         s417_d1 <= s417;
+        s418_d1 <= s418;
         s424_d1 <= s424;
         s426_d1 <= s426;
         s427_d1 <= s427;
+        s434_d1 <= s434;
         s435_d1 <= s435;
+        s437_d1 <= s437;
         s438_d1 <= s438;
-        s439_d1 <= s439;
-        s440_d1 <= s440;
-        s448_d1 <= s448;
-        s450_d1 <= s450;
-        s458_d1 <= s458;
-        s459_d1 <= s459;
-        s463_d1 <= s463;
-        s464_d1 <= s464;
-        s465_d1 <= s465;
-        s472_d1 <= s472;
-        s479_d1 <= s479;
+        s445_d1 <= s445;
+        s446_d1 <= s446;
+        s447_d1 <= s447;
+        s455_d1 <= s455;
+        s456_d1 <= s456;
+        s460_d1 <= s460;
+        s461_d1 <= s461;
+        s469_d1 <= s469;
+        s476_d1 <= s476;
+        s477_d1 <= s477;
         s482_d1 <= s482;
-        s484_d1 <= s484;
+        s483_d1 <= s483;
         s489_d1 <= s489;
         s490_d1 <= s490;
-        s495_d1 <= s495;
-        s496_d1 <= s496;
+        s491_d1 <= s491;
+        s492_d1 <= s492;
     end
-    wire signed [15:0] s2;  // s1 - x44 - s0
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(13), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s2 (
-        .a(s1_d1), .b(13'(x44_d1)), .c(s0_d1), .sum(s2)
-    );
-    wire signed [18:0] s11;  // s2 + s9 + s10
-    bittrigger_grow3 #(.WIDTH(19), .A(16), .B(16), .C(18), .SIGNED(3'b111), .NEGATE(3'b000)) u_s11 (
-        .a(s2), .b(16'(s9_d1)), .c(s10_d1), .sum(s11)
-    );
-    wire signed [16:0] s19;  // s16 - s15 - s18
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s19 (
-        .a(s16_d1), .b(s15_d1), .c(s18_d1), .sum(s19)
-    );
-    wire signed [16:0] s21;  // s20 - 16*x12 - 2*x33
-    assign s21[0:0] = s20_d1[0:0];
-    bittrigger_grow3 #(.WIDTH(16), .A(13), .B(15), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s21 (
-        .a(13'(s20_d1 >>> 1)), .b((15'(x12_d1) << 3)), .c(13'(x33_d1)), .sum(s21[16:1])
-    );
-    wire signed [13:0] s25;  // x1 + x3 + x7
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s25 (
-        .a(x1_d1), .b(x3_d1), .c(x7_d1), .sum(s25)
-    );
-    wire signed [16:0] s27;  // s13 + s23 - 8*x42
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(16), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s27 (
-        .a(s13_d1), .b(s23_d1), .c((15'(x42_d1) << 3)), .sum(s27)
-    );
-    wire signed [17:0] s28;  // s26 - s21 - 4*s25
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(17), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s28 (
-        .a(s26_d1), .b(s21), .c((16'(s25) << 2)), .sum(s28)
-    );
-    wire signed [18:0] s29;  // s19 + s27 - 32*x54
-    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s29 (
-        .a(s19), .b(s27), .c((17'(x54_d1) << 5)), .sum(s29)
-    );
-    wire signed [16:0] s32;  // x37 + 8*x51 + s31
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s32 (
-        .a(17'(x37_d1)), .b((17'(x51_d1) << 3)), .c(s31_d1), .sum(s32)
-    );
-    wire signed [15:0] s34;  // x17 + x22 + s33
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b000)) u_s34 (
-        .a(16'(x17_d1)), .b(16'(x22_d1)), .c(s33_d1), .sum(s34)
-    );
-    wire signed [13:0] s37;  // 2*x48 - x33 - x52
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s37 (
-        .a((13'(x48_d1) << 1)), .b(x33_d1), .c(x52_d1), .sum(s37)
-    );
-    wire signed [14:0] s38;  // 2*x15 + s36 - 4*x22
-    assign s38[0:0] = s36_d1[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s38 (
-        .a(x15_d1), .b(12'(s36_d1 >>> 1)), .c((13'(x22_d1) << 1)), .sum(s38[14:1])
-    );
-    wire signed [16:0] s39;  // s37 + s38 - s35
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s39 (
-        .a(17'(s37)), .b(17'(s38)), .c(s35_d1), .sum(s39)
-    );
-    wire signed [15:0] s44;  // 2*x21 + 4*x39 + s43
-    assign s44[0:0] = s43_d1[0:0];
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s44 (
-        .a(x21_d1), .b((13'(x39_d1) << 1)), .c(13'(s43_d1 >>> 1)), .sum(s44[15:1])
-    );
-    wire signed [15:0] s45;  // 4*x11 + s42 - s41
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s45 (
-        .a((14'(x11_d1) << 2)), .b(s42_d1), .c(s41_d1), .sum(s45)
-    );
-    wire signed [17:0] s46;  // 16*x12 + s44 + s45
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b000)) u_s46 (
-        .a((16'(x12_d1) << 4)), .b(s44), .c(s45), .sum(s46)
-    );
-    wire signed [17:0] s52;  // s34 + s51 - s40
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s52 (
-        .a(s34), .b(s51_d1), .c(s40_d1), .sum(s52)
-    );
-    wire signed [17:0] s58;  // 2*x11 + 32*x24 - x2
-    bittrigger_grow3 #(.WIDTH(18), .A(15), .B(17), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s58 (
-        .a((15'(x11_d1) << 1)), .b((17'(x24_d1) << 5)), .c(15'(x2_d1)), .sum(s58)
-    );
-    wire signed [16:0] s65;  // s61 + s63 + s64
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s65 (
-        .a(17'(s61_d1)), .b(17'(s63_d1)), .c(17'(s64_d1)), .sum(s65)
-    );
-    wire signed [17:0] s70;  // x48 - x7 - s69
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b110)) u_s70 (
-        .a(18'(x48_d1)), .b(18'(x7_d1)), .c(s69_d1), .sum(s70)
-    );
-    wire signed [17:0] s78;  // 4*x0 + 32*x12 - s77
-    bittrigger_grow3 #(.WIDTH(18), .A(15), .B(17), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s78 (
-        .a((15'(x0_d1) << 2)), .b((17'(x12_d1) << 5)), .c(s77_d1), .sum(s78)
-    );
-    wire signed [17:0] s83;  // 2*s57 + s59 + s81
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b000)) u_s83 (
-        .a((16'(s57_d1) << 1)), .b(s59_d1), .c(s81_d1), .sum(s83)
-    );
-    wire signed [17:0] s84;  // s74 + 2*s82 - 2*s60
-    assign s84[0:0] = s74_d1[0:0];
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s84 (
-        .a(17'(s74_d1 >>> 1)), .b(17'(s82_d1)), .c(17'(s60_d1)), .sum(s84[17:1])
-    );
-    wire signed [18:0] s85;  // s58 + s83 - 2*s56
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s85 (
-        .a(19'(s58)), .b(19'(s83)), .c((19'(s56_d1) << 1)), .sum(s85)
-    );
-    wire signed [19:0] s86;  // s70 + s78 - 2*s65
-    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(18), .SIGNED(3'b111), .NEGATE(3'b100)) u_s86 (
-        .a(s70), .b(s78), .c((18'(s65) << 1)), .sum(s86)
-    );
-    wire signed [15:0] s93;  // 4*x9 + s91 - 4*x21
-    assign s93[1:0] = s91_d1[1:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s93 (
-        .a(x9_d1), .b(12'(s91_d1 >>> 2)), .c(x21_d1), .sum(s93[15:2])
-    );
-    wire signed [14:0] s94;  // x6 + 2*x48 - 2*x12
-    assign s94[0:0] = x6_d1[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s94 (
-        .a(11'(x6_d1 >>> 1)), .b(x48_d1), .c(x12_d1), .sum(s94[14:1])
-    );
-    wire signed [17:0] s95;  // s92 + s93 + 8*s94
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s95 (
-        .a(18'(s92_d1)), .b(18'(s93)), .c((18'(s94) << 3)), .sum(s95)
-    );
-    wire signed [17:0] s101;  // x28 + 32*x51 - 4*x42
-    assign s101[1:0] = x28_d1[1:0];
-    bittrigger_grow3 #(.WIDTH(16), .A(13), .B(15), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s101 (
-        .a(13'(x28_d1 >>> 2)), .b((15'(x51_d1) << 3)), .c(13'(x42_d1)), .sum(s101[17:2])
-    );
-    wire signed [16:0] s112;  // s100 + s110 - s107
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s112 (
-        .a(17'(s100_d1)), .b(17'(s110_d1)), .c(17'(s107_d1)), .sum(s112)
-    );
-    wire signed [17:0] s113;  // 4*s88 + s111 - 4*s89
-    assign s113[1:0] = s111_d1[1:0];
-    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s113 (
-        .a(s88_d1), .b(14'(s111_d1 >>> 2)), .c(s89_d1), .sum(s113[17:2])
-    );
-    wire signed [18:0] s114;  // s98 + s101 + s112
-    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(18), .C(17), .SIGNED(3'b111), .NEGATE(3'b000)) u_s114 (
-        .a(s98_d1), .b(s101), .c(s112), .sum(s114)
-    );
-    wire signed [19:0] s115;  // s113 - s69 - s105
-    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(18), .SIGNED(3'b111), .NEGATE(3'b110)) u_s115 (
-        .a(s113), .b(s69_d1), .c(s105_d1), .sum(s115)
-    );
-    wire signed [16:0] s125;  // s123 + s124 - s122
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s125 (
-        .a(17'(s123_d1)), .b(17'(s124_d1)), .c(17'(s122_d1)), .sum(s125)
-    );
-    wire signed [17:0] s129;  // x40 + s128 - x53
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s129 (
-        .a(18'(x40_d1)), .b(s128_d1), .c(18'(x53_d1)), .sum(s129)
-    );
-    wire signed [15:0] s134;  // 4*x18 + s132 - s126
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s134 (
-        .a((14'(x18_d1) << 2)), .b(s132_d1), .c(s126_d1), .sum(s134)
-    );
-    wire signed [16:0] s135;  // s117 + s133 - s119
-    bittrigger_grow3 #(.WIDTH(17), .A(16), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s135 (
-        .a(s117_d1), .b(s133_d1), .c(s119_d1), .sum(s135)
-    );
-    wire signed [17:0] s136;  // s2 + s134 + s135
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(17), .SIGNED(3'b111), .NEGATE(3'b000)) u_s136 (
-        .a(s2), .b(s134), .c(s135), .sum(s136)
-    );
-    wire signed [17:0] s138;  // x37 - 2*x23 - s48
-    bittrigger_grow3 #(.WIDTH(18), .A(15), .B(15), .C(17), .SIGNED(3'b111), .NEGATE(3'b110)) u_s138 (
-        .a(15'(x37_d1)), .b((15'(x23_d1) << 1)), .c(s48_d1), .sum(s138)
-    );
-    wire signed [17:0] s145;  // s16 + s143 + s144
-    bittrigger_grow3 #(.WIDTH(18), .A(15), .B(15), .C(17), .SIGNED(3'b111), .NEGATE(3'b000)) u_s145 (
-        .a(s16_d1), .b(s143_d1), .c(s144_d1), .sum(s145)
-    );
-    wire signed [16:0] s156;  // s155 - s140 - s150
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b110)) u_s156 (
-        .a(17'(s155_d1)), .b(17'(s140_d1)), .c(17'(s150_d1)), .sum(s156)
-    );
-    wire signed [17:0] s157;  // 16*x9 + 16*x24 + s156
-    assign s157[3:0] = s156[3:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s157 (
-        .a(x9_d1), .b(x24_d1), .c(13'(s156 >>> 4)), .sum(s157[17:4])
-    );
-    wire signed [18:0] s158;  // s145 + s153 - s149
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s158 (
-        .a(19'(s145)), .b(19'(s153_d1)), .c(19'(s149_d1)), .sum(s158)
-    );
-    wire signed [17:0] s167;  // s138 + s166 - 8*x42
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s167 (
-        .a(s138), .b(18'(s166_d1)), .c((18'(x42_d1) << 3)), .sum(s167)
-    );
-    wire signed [16:0] s172;  // s170 + s171 - 4*x54
-    bittrigger_grow3 #(.WIDTH(17), .A(16), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s172 (
-        .a(s170_d1), .b(s171_d1), .c((14'(x54_d1) << 2)), .sum(s172)
-    );
-    wire signed [16:0] s178;  // s161 + s162 + s177
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s178 (
-        .a(s161_d1), .b(s162_d1), .c(s177_d1), .sum(s178)
-    );
-    wire signed [15:0] s179;  // 2*s163 - 4*x39 - s160
-    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s179 (
-        .a((15'(s163_d1) << 1)), .b((14'(x39_d1) << 2)), .c(s160_d1), .sum(s179)
-    );
-    wire signed [17:0] s180;  // s56 + s178 - 16*x54
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(17), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s180 (
-        .a(s56_d1), .b(s178), .c((16'(x54_d1) << 4)), .sum(s180)
-    );
-    wire signed [18:0] s181;  // s175 + 2*s179 - s172
-    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s181 (
-        .a(s175_d1), .b((17'(s179) << 1)), .c(s172), .sum(s181)
-    );
-    wire signed [16:0] s191;  // s119 + s189 - s187
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(16), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s191 (
-        .a(s119_d1), .b(s189_d1), .c(s187_d1), .sum(s191)
-    );
-    wire signed [17:0] s192;  // s125 + s190 + s191
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s192 (
-        .a(18'(s125)), .b(18'(s190_d1)), .c(18'(s191)), .sum(s192)
-    );
-    wire signed [15:0] s203;  // s200 + s201 - s150
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s203 (
-        .a(16'(s200_d1)), .b(16'(s201_d1)), .c(16'(s150_d1)), .sum(s203)
-    );
-    wire signed [16:0] s204;  // s202 - s143 - s198
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s204 (
-        .a(s202_d1), .b(s143_d1), .c(s198_d1), .sum(s204)
-    );
-    wire signed [16:0] s205;  // s199 - 8*x24 - 8*x51
-    assign s205[2:0] = s199_d1[2:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s205 (
-        .a(12'(s199_d1 >>> 3)), .b(x24_d1), .c(x51_d1), .sum(s205[16:3])
-    );
-    wire signed [17:0] s206;  // s196 + s203 + s204
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s206 (
-        .a(18'(s196_d1)), .b(18'(s203)), .c(18'(s204)), .sum(s206)
-    );
-    wire signed [16:0] s212;  // s31 + s210 + s211
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s212 (
-        .a(s31_d1), .b(17'(s210_d1)), .c(17'(s211_d1)), .sum(s212)
-    );
-    wire signed [16:0] s217;  // 4*s214 + s216 - s213
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s217 (
-        .a((17'(s214_d1) << 2)), .b(17'(s216_d1)), .c(17'(s213_d1)), .sum(s217)
-    );
-    wire signed [16:0] s227;  // 8*x1 + s222 - 4*s224
-    assign s227[1:0] = s222_d1[1:0];
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s227 (
-        .a((13'(x1_d1) << 1)), .b(13'(s222_d1 >>> 2)), .c(s224_d1), .sum(s227[16:2])
-    );
-    wire signed [17:0] s228;  // 16*x9 + 4*s210 + s226
-    assign s228[1:0] = s226_d1[1:0];
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s228 (
-        .a((14'(x9_d1) << 2)), .b(s210_d1), .c(14'(s226_d1 >>> 2)), .sum(s228[17:2])
-    );
-    wire signed [18:0] s229;  // s227 - 2*s209 - s220
-    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b110)) u_s229 (
-        .a(s227), .b((17'(s209_d1) << 1)), .c(s220_d1), .sum(s229)
-    );
-    wire signed [18:0] s230;  // s217 - s78 - s212
-    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(18), .C(17), .SIGNED(3'b111), .NEGATE(3'b110)) u_s230 (
-        .a(s217), .b(s78), .c(s212), .sum(s230)
-    );
-    wire signed [17:0] s232;  // 32*x12 + x47 + 8*x48
-    assign s232[2:0] = x47_d1[2:0];
-    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s232 (
-        .a((14'(x12_d1) << 2)), .b(12'(x47_d1 >>> 3)), .c(x48_d1), .sum(s232[17:3])
-    );
-    wire signed [15:0] s233;  // 4*x6 + x14 - s60
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s233 (
-        .a((16'(x6_d1) << 2)), .b(16'(x14_d1)), .c(s60_d1), .sum(s233)
-    );
-    wire signed [13:0] s236;  // x11 + 2*x21 - x40
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s236 (
-        .a(x11_d1), .b((13'(x21_d1) << 1)), .c(x40_d1), .sum(s236)
-    );
-    wire signed [15:0] s237;  // 4*x0 + 4*x54 + s224
-    assign s237[1:0] = s224_d1[1:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s237 (
-        .a(x0_d1), .b(x54_d1), .c(12'(s224_d1 >>> 2)), .sum(s237[15:2])
-    );
-    wire signed [16:0] s238;  // s236 + s237 - 4*x19
-    bittrigger_grow3 #(.WIDTH(17), .A(14), .B(16), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s238 (
-        .a(s236), .b(s237), .c((14'(x19_d1) << 2)), .sum(s238)
-    );
-    wire signed [17:0] s239;  // 16*x25 - 4*s163 - s233
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s239 (
-        .a((16'(x25_d1) << 4)), .b((16'(s163_d1) << 2)), .c(s233), .sum(s239)
-    );
-    wire signed [18:0] s241;  // s232 + s235 - s217
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s241 (
-        .a(19'(s232)), .b(19'(s235_d1)), .c(19'(s217)), .sum(s241)
-    );
-    wire signed [15:0] s249;  // x20 + 8*x21 + 2*s248
-    assign s249[0:0] = x20_d1[0:0];
-    bittrigger_adder3 #(.WIDTH(15), .NEGATE(3'b000)) u_s249 (
-        .a(15'(x20_d1 >>> 1)), .b((15'(x21_d1) << 2)), .c(15'(s248_d1)), .sum(s249[15:1])
-    );
-    wire signed [13:0] s251;  // 2*x0 + x11 + x42
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s251 (
-        .a((13'(x0_d1) << 1)), .b(x11_d1), .c(x42_d1), .sum(s251)
-    );
-    wire signed [15:0] s252;  // 4*x12 + 4*x54 - s250
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s252 (
-        .a((14'(x12_d1) << 2)), .b((14'(x54_d1) << 2)), .c(s250_d1), .sum(s252)
-    );
-    wire signed [16:0] s253;  // s252 - s249 - s251
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b110)) u_s253 (
-        .a(17'(s252)), .b(17'(s249)), .c(17'(s251)), .sum(s253)
-    );
-    wire signed [16:0] s257;  // 8*x51 - s255 - s256
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s257 (
-        .a((15'(x51_d1) << 3)), .b(s255_d1), .c(s256_d1), .sum(s257)
-    );
-    wire signed [17:0] s258;  // s246 + s257 - 2*s247
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(17), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s258 (
-        .a(s246_d1), .b(s257), .c((16'(s247_d1) << 1)), .sum(s258)
-    );
-    wire signed [15:0] s268;  // s266 + s267 - x28
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s268 (
-        .a(s266_d1), .b(16'(s267_d1)), .c(16'(x28_d1)), .sum(s268)
-    );
-    wire signed [16:0] s269;  // 2*x25 + x33 - s209
-    bittrigger_grow3 #(.WIDTH(17), .A(14), .B(14), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s269 (
-        .a((14'(x25_d1) << 1)), .b(14'(x33_d1)), .c(s209_d1), .sum(s269)
-    );
-    wire signed [17:0] s275;  // 8*x25 + s273 + 2*s274
-    assign s275[0:0] = s273_d1[0:0];
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s275 (
-        .a((17'(x25_d1) << 2)), .b(17'(s273_d1 >>> 1)), .c(17'(s274_d1)), .sum(s275[17:1])
-    );
-    wire signed [17:0] s277;  // x11 + 2*x47 + s276
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s277 (
-        .a(18'(x11_d1)), .b((18'(x47_d1) << 1)), .c(s276_d1), .sum(s277)
-    );
-    wire signed [16:0] s281;  // s260 + s279 - s262
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s281 (
-        .a(s260_d1), .b(s279_d1), .c(s262_d1), .sum(s281)
-    );
-    wire signed [16:0] s282;  // 8*x24 + s280 - 8*x18
-    assign s282[2:0] = s280_d1[2:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s282 (
-        .a(x24_d1), .b(13'(s280_d1 >>> 3)), .c(x18_d1), .sum(s282[16:3])
-    );
-    wire signed [17:0] s283;  // 2*s261 + s268 + s269
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(17), .SIGNED(3'b111), .NEGATE(3'b000)) u_s283 (
-        .a((16'(s261_d1) << 1)), .b(s268), .c(s269), .sum(s283)
-    );
-    wire signed [18:0] s284;  // s277 + s281 + s282
-    bittrigger_grow3 #(.WIDTH(19), .A(18), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b000)) u_s284 (
-        .a(s277), .b(s281), .c(s282), .sum(s284)
-    );
-    wire signed [14:0] s289;  // 2*x23 + 4*x42 + s287
-    assign s289[0:0] = s287_d1[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s289 (
-        .a(x23_d1), .b((13'(x42_d1) << 1)), .c(12'(s287_d1 >>> 1)), .sum(s289[14:1])
-    );
-    wire signed [18:0] s292;  // s198 + s289 + s291
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b000)) u_s292 (
-        .a(19'(s198_d1)), .b(19'(s289)), .c(s291_d1), .sum(s292)
-    );
-    wire signed [16:0] s300;  // s23 + s298 - s295
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s300 (
-        .a(17'(s23_d1)), .b(17'(s298_d1)), .c(17'(s295_d1)), .sum(s300)
-    );
-    wire signed [17:0] s301;  // 2*s147 + 2*s261 + s299
-    assign s301[0:0] = s299_d1[0:0];
-    bittrigger_grow3 #(.WIDTH(17), .A(16), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s301 (
-        .a(s147_d1), .b(s261_d1), .c(15'(s299_d1 >>> 1)), .sum(s301[17:1])
-    );
-    wire signed [17:0] s302;  // s74 + s300 - 2*s199
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s302 (
-        .a(18'(s74_d1)), .b(18'(s300)), .c((18'(s199_d1) << 1)), .sum(s302)
-    );
-    wire signed [18:0] s303;  // s301 - 32*x21 - 32*x54
-    assign s303[4:0] = s301[4:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s303 (
-        .a(13'(s301 >>> 5)), .b(x21_d1), .c(x54_d1), .sum(s303[18:5])
-    );
-    wire signed [16:0] s311;  // s307 + s309 - 2*s42
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s311 (
-        .a(s307_d1), .b(s309_d1), .c((15'(s42_d1) << 1)), .sum(s311)
-    );
-    wire signed [16:0] s312;  // s199 + s310 - s40
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s312 (
-        .a(17'(s199_d1)), .b(17'(s310_d1)), .c(17'(s40_d1)), .sum(s312)
-    );
-    wire signed [18:0] s313;  // s311 + s312 - s35
-    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s313 (
-        .a(s311), .b(s312), .c(s35_d1), .sum(s313)
-    );
-    wire signed [17:0] s319;  // x44 + s128 + s318
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s319 (
-        .a(18'(x44_d1)), .b(s128_d1), .c(18'(s318_d1)), .sum(s319)
-    );
-    wire signed [16:0] s328;  // 2*s315 + s317 + s326
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s328 (
-        .a((15'(s315_d1) << 1)), .b(s317_d1), .c(s326_d1), .sum(s328)
-    );
-    wire signed [16:0] s329;  // 4*s146 + s322 + s327
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s329 (
-        .a((17'(s146_d1) << 2)), .b(17'(s322_d1)), .c(17'(s327_d1)), .sum(s329)
-    );
-    wire signed [18:0] s330;  // s65 + 2*s249 + s328
-    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b000)) u_s330 (
-        .a(s65), .b((17'(s249) << 1)), .c(s328), .sum(s330)
-    );
-    wire signed [16:0] s332;  // 16*x9 - x49
-    bittrigger_grow2 #(.WIDTH(17), .A(16), .B(14), .SIGNED(2'b11), .NEGATE(2'b10)) u_s332 (
-        .a((16'(x9_d1) << 4)), .b(14'(x49_d1)), .sum(s332)
-    );
-    wire signed [16:0] s336;  // s126 + s333 + s335
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(16), .SIGNED(3'b111), .NEGATE(3'b000)) u_s336 (
-        .a(s126_d1), .b(s333_d1), .c(s335_d1), .sum(s336)
-    );
-    wire signed [17:0] s342;  // s269 + s341 - 16*x24
-    bittrigger_grow3 #(.WIDTH(18), .A(17), .B(15), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s342 (
-        .a(s269), .b(s341_d1), .c((16'(x24_d1) << 4)), .sum(s342)
-    );
-    wire signed [15:0] s345;  // 4*x15 + s343 - s317
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s345 (
-        .a((16'(x15_d1) << 2)), .b(16'(s343_d1)), .c(16'(s317_d1)), .sum(s345)
-    );
-    wire signed [17:0] s347;  // s332 + s345 - s336
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s347 (
-        .a(18'(s332)), .b(18'(s345)), .c(18'(s336)), .sum(s347)
-    );
-    wire signed [17:0] s348;  // 4*s243 + s346 - 16*x51
-    assign s348[1:0] = s346_d1[1:0];
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s348 (
-        .a(s243_d1), .b(15'(s346_d1 >>> 2)), .c((14'(x51_d1) << 2)), .sum(s348[17:2])
-    );
-    wire signed [19:0] s349;  // s275 + s339 + 2*s348
-    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(19), .SIGNED(3'b111), .NEGATE(3'b000)) u_s349 (
-        .a(s275), .b(s339_d1), .c((19'(s348) << 1)), .sum(s349)
-    );
-    wire signed [16:0] s355;  // 16*x1 + 4*x18 + s354
-    assign s355[1:0] = s354_d1[1:0];
-    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s355 (
-        .a((14'(x1_d1) << 2)), .b(x18_d1), .c(12'(s354_d1 >>> 2)), .sum(s355[16:2])
-    );
-    wire signed [16:0] s358;  // 2*s88 - 8*x12 - s353
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b110)) u_s358 (
-        .a((17'(s88_d1) << 1)), .b((17'(x12_d1) << 3)), .c(17'(s353_d1)), .sum(s358)
-    );
-    wire signed [17:0] s359;  // 2*s295 + s357 - 2*s356
-    assign s359[0:0] = s357_d1[0:0];
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s359 (
-        .a(s295_d1), .b(15'(s357_d1 >>> 1)), .c(s356_d1), .sum(s359[17:1])
-    );
-    wire signed [18:0] s360;  // s358 - 2*s33 - s355
-    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b110)) u_s360 (
-        .a(s358), .b((17'(s33_d1) << 1)), .c(s355), .sum(s360)
-    );
-    wire signed [18:0] s361;  // s58 + s359 - s145
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s361 (
-        .a(19'(s58)), .b(19'(s359)), .c(19'(s145)), .sum(s361)
-    );
-    wire signed [17:0] s365;  // s12 + s235 + s364
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s365 (
-        .a(18'(s12_d1)), .b(s235_d1), .c(18'(s364_d1)), .sum(s365)
-    );
-    wire signed [17:0] s372;  // 2*s367 + s370 + s371
-    bittrigger_grow3 #(.WIDTH(18), .A(17), .B(15), .C(16), .SIGNED(3'b111), .NEGATE(3'b000)) u_s372 (
-        .a((17'(s367_d1) << 1)), .b(s370_d1), .c(s371_d1), .sum(s372)
-    );
-    wire signed [16:0] s377;  // 2*s363 + s375 - 2*s366
-    assign s377[0:0] = s375_d1[0:0];
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s377 (
-        .a(16'(s363_d1)), .b(16'(s375_d1 >>> 1)), .c(16'(s366_d1)), .sum(s377[16:1])
-    );
-    wire signed [17:0] s378;  // s355 + s376 - 4*s264
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s378 (
-        .a(18'(s355)), .b(18'(s376_d1)), .c((18'(s264_d1) << 2)), .sum(s378)
-    );
-    wire signed [18:0] s379;  // s365 + s377 - 2*s233
-    bittrigger_grow3 #(.WIDTH(19), .A(18), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s379 (
-        .a(s365), .b(s377), .c((17'(s233) << 1)), .sum(s379)
-    );
-    wire signed [17:0] s383;  // s48 + s381 + s382
-    bittrigger_grow3 #(.WIDTH(18), .A(17), .B(15), .C(16), .SIGNED(3'b111), .NEGATE(3'b000)) u_s383 (
-        .a(s48_d1), .b(15'(s381_d1)), .c(s382_d1), .sum(s383)
-    );
-    wire signed [15:0] s387;  // s333 + s384 - s363
-    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s387 (
-        .a(s333_d1), .b(s384_d1), .c(s363_d1), .sum(s387)
-    );
-    wire signed [16:0] s388;  // s57 + s385 - s0
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s388 (
-        .a(s57_d1), .b(s385_d1), .c(s0_d1), .sum(s388)
-    );
-    wire signed [14:0] s389;  // 2*x51 + s386 - 2*x42
-    assign s389[0:0] = s386_d1[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s389 (
-        .a(x51_d1), .b(13'(s386_d1 >>> 1)), .c(x42_d1), .sum(s389[14:1])
-    );
-    wire signed [17:0] s390;  // s387 + s388 - s61
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(17), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s390 (
-        .a(s387), .b(s388), .c(s61_d1), .sum(s390)
-    );
-    wire signed [18:0] s391;  // s220 + 4*s389 - s212
-    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s391 (
-        .a(s220_d1), .b((17'(s389) << 2)), .c(s212), .sum(s391)
-    );
-    wire signed [16:0] s396;  // s395 - s254 - s394
-    bittrigger_grow3 #(.WIDTH(17), .A(16), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s396 (
-        .a(s395_d1), .b(s254_d1), .c(s394_d1), .sum(s396)
-    );
-    wire signed [17:0] s397;  // s172 + s396 - s34
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s397 (
-        .a(18'(s172)), .b(18'(s396)), .c(18'(s34)), .sum(s397)
-    );
-    wire signed [17:0] s400;  // 16*x42 + s399 - s276
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s400 (
-        .a((18'(x42_d1) << 4)), .b(18'(s399_d1)), .c(s276_d1), .sum(s400)
-    );
-    wire signed [16:0] s401;  // 16*x45 + x55 + s322
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s401 (
-        .a((17'(x45_d1) << 4)), .b(17'(x55_d1)), .c(17'(s322_d1)), .sum(s401)
-    );
-    wire signed [15:0] s403;  // x35 + s402 - 16*x48
-    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s403 (
-        .a(16'(x35_d1)), .b(16'(s402_d1)), .c((16'(x48_d1) << 4)), .sum(s403)
-    );
-    wire signed [16:0] s408;  // s260 - 8*x9 - s405
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s408 (
-        .a(s260_d1), .b((15'(x9_d1) << 3)), .c(s405_d1), .sum(s408)
-    );
-    wire signed [16:0] s409;  // s406 + s407 - s222
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s409 (
-        .a(17'(s406_d1)), .b(17'(s407_d1)), .c(17'(s222_d1)), .sum(s409)
-    );
-    wire signed [17:0] s410;  // 16*x12 + 16*x54 + s59
-    assign s410[3:0] = s59_d1[3:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s410 (
-        .a(x12_d1), .b(x54_d1), .c(12'(s59_d1 >>> 4)), .sum(s410[17:4])
-    );
-    wire signed [17:0] s411;  // s403 + s408 - s401
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s411 (
-        .a(18'(s403)), .b(18'(s408)), .c(18'(s401)), .sum(s411)
-    );
-    wire signed [18:0] s412;  // s409 - s273 - s410
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b110)) u_s412 (
-        .a(19'(s409)), .b(19'(s273_d1)), .c(19'(s410)), .sum(s412)
-    );
-    wire signed [15:0] s418;  // s416 - 4*x6 - 4*x18
-    assign s418[1:0] = s416_d1[1:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s418 (
-        .a(13'(s416_d1 >>> 2)), .b(x6_d1), .c(x18_d1), .sum(s418[15:2])
-    );
-    wire signed [16:0] s419;  // s102 - s187 - 2*s294
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b110)) u_s419 (
-        .a(17'(s102_d1)), .b(17'(s187_d1)), .c((17'(s294_d1) << 1)), .sum(s419)
-    );
-    wire signed [17:0] s420;  // s117 + s417 - 2*s402
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s420 (
-        .a(s117_d1), .b(s417_d1), .c((16'(s402_d1) << 1)), .sum(s420)
-    );
-    wire signed [17:0] s421;  // s418 + s419 - 4*s200
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s421 (
-        .a(18'(s418)), .b(18'(s419)), .c((18'(s200_d1) << 2)), .sum(s421)
-    );
-    wire signed [18:0] s422;  // s420 - 32*x1 - s365
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b110)) u_s422 (
-        .a(19'(s420)), .b((19'(x1_d1) << 5)), .c(19'(s365)), .sum(s422)
-    );
-    wire signed [16:0] s428;  // 8*x12 + s296 + s426
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s428 (
-        .a((15'(x12_d1) << 3)), .b(s296_d1), .c(s426_d1), .sum(s428)
-    );
-    wire signed [16:0] s429;  // 4*s5 + 4*s36 + s427
-    assign s429[1:0] = s427_d1[1:0];
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s429 (
-        .a(s5_d1), .b(s36_d1), .c(14'(s427_d1 >>> 2)), .sum(s429[16:2])
-    );
-    wire signed [17:0] s430;  // 2*s23 - 16*x25 - s424
-    bittrigger_grow3 #(.WIDTH(18), .A(17), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s430 (
-        .a((17'(s23_d1) << 1)), .b((16'(x25_d1) << 4)), .c(s424_d1), .sum(s430)
-    );
-    wire signed [17:0] s431;  // s19 + s428 - 4*s122
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s431 (
-        .a(18'(s19)), .b(18'(s428)), .c((18'(s122_d1) << 2)), .sum(s431)
-    );
-    wire signed [18:0] s432;  // s429 + s430 - s400
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s432 (
-        .a(19'(s429)), .b(19'(s430)), .c(19'(s400)), .sum(s432)
-    );
-    wire signed [16:0] s441;  // s13 - 8*x22 - 8*x36
-    assign s441[2:0] = s13_d1[2:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s441 (
-        .a(12'(s13_d1 >>> 3)), .b(x22_d1), .c(x36_d1), .sum(s441[16:3])
-    );
-    wire signed [16:0] s442;  // s438 - 8*x19 - s71
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s442 (
-        .a(s438_d1), .b((15'(x19_d1) << 3)), .c(s71_d1), .sum(s442)
-    );
-    wire signed [17:0] s443;  // 16*x39 + s439 - s435
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s443 (
-        .a((16'(x39_d1) << 4)), .b(s439_d1), .c(s435_d1), .sum(s443)
-    );
-    wire signed [17:0] s444;  // s440 - 16*x42 - 16*x45
-    assign s444[3:0] = s440_d1[3:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s444 (
-        .a(13'(s440_d1 >>> 4)), .b(x42_d1), .c(x45_d1), .sum(s444[17:4])
-    );
-    wire signed [18:0] s445;  // s441 + s442 - s48
-    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s445 (
-        .a(s441), .b(s442), .c(s48_d1), .sum(s445)
-    );
-    wire signed [18:0] s446;  // s443 + s444 - s101
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s446 (
-        .a(19'(s443)), .b(19'(s444)), .c(19'(s101)), .sum(s446)
-    );
-    wire signed [15:0] s451;  // 4*x20 + 4*x47 + s448
-    assign s451[1:0] = s448_d1[1:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s451 (
-        .a(x20_d1), .b(x47_d1), .c(13'(s448_d1 >>> 2)), .sum(s451[15:2])
-    );
-    wire signed [16:0] s452;  // s450 - 8*x12 - 4*s381
-    assign s452[1:0] = s450_d1[1:0];
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s452 (
-        .a(13'(s450_d1 >>> 2)), .b((13'(x12_d1) << 1)), .c(s381_d1), .sum(s452[16:2])
-    );
-    wire signed [17:0] s453;  // s452 - s266 - s451
-    bittrigger_grow3 #(.WIDTH(18), .A(17), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s453 (
-        .a(s452), .b(s266_d1), .c(s451), .sum(s453)
-    );
-    wire signed [18:0] s454;  // s70 + 2*s196 - s401
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s454 (
-        .a(19'(s70)), .b((19'(s196_d1) << 1)), .c(19'(s401)), .sum(s454)
-    );
-    wire signed [16:0] s460;  // s366 + s458 - s107
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s460 (
-        .a(17'(s366_d1)), .b(17'(s458_d1)), .c(17'(s107_d1)), .sum(s460)
-    );
-    wire signed [17:0] s461;  // s459 - s149 - s170
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(17), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s461 (
-        .a(s459_d1), .b(s149_d1), .c(s170_d1), .sum(s461)
-    );
-    wire signed [18:0] s462;  // s319 + s460 + s461
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b000)) u_s462 (
-        .a(19'(s319)), .b(19'(s460)), .c(19'(s461)), .sum(s462)
-    );
-    wire signed [16:0] s466;  // s464 - s247 - s463
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s466 (
-        .a(s464_d1), .b(s247_d1), .c(s463_d1), .sum(s466)
-    );
-    wire signed [16:0] s467;  // s213 + s465 - s100
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s467 (
-        .a(17'(s213_d1)), .b(17'(s465_d1)), .c(17'(s100_d1)), .sum(s467)
-    );
-    wire signed [17:0] s468;  // 16*x51 + 4*s248 + s367
-    assign s468[1:0] = s367_d1[1:0];
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s468 (
-        .a((14'(x51_d1) << 2)), .b(s248_d1), .c(14'(s367_d1 >>> 2)), .sum(s468[17:2])
-    );
-    wire signed [17:0] s469;  // s466 + s467 - s332
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s469 (
-        .a(18'(s466)), .b(18'(s467)), .c(18'(s332)), .sum(s469)
-    );
-    wire signed [18:0] s470;  // 2*s21 + s339 - s468
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s470 (
-        .a((19'(s21) << 1)), .b(19'(s339_d1)), .c(19'(s468)), .sum(s470)
-    );
-    wire signed [15:0] s473;  // s472 - 2*x0 - 4*x54
-    assign s473[0:0] = s472_d1[0:0];
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s473 (
-        .a(13'(s472_d1 >>> 1)), .b(x0_d1), .c((13'(x54_d1) << 1)), .sum(s473[15:1])
-    );
-    wire signed [16:0] s474;  // 2*s14 + s307 - s448
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s474 (
-        .a((15'(s14_d1) << 1)), .b(s307_d1), .c(s448_d1), .sum(s474)
-    );
-    wire signed [16:0] s475;  // s140 + s473 - s353
-    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s475 (
-        .a(17'(s140_d1)), .b(17'(s473)), .c(17'(s353_d1)), .sum(s475)
-    );
-    wire signed [17:0] s476;  // s336 + s474 - s424
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s476 (
-        .a(18'(s336)), .b(18'(s474)), .c(18'(s424_d1)), .sum(s476)
-    );
-    wire signed [16:0] s480;  // x38 - 2*x36 - 16*x51
-    assign s480[0:0] = x38_d1[0:0];
-    bittrigger_grow3 #(.WIDTH(16), .A(13), .B(13), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s480 (
-        .a(13'(x38_d1 >>> 1)), .b(13'(x36_d1)), .c((15'(x51_d1) << 3)), .sum(s480[16:1])
-    );
-    wire signed [15:0] s483;  // 4*x7 + s41 + 2*s250
-    assign s483[0:0] = s41_d1[0:0];
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s483 (
-        .a((13'(x7_d1) << 1)), .b(14'(s41_d1 >>> 1)), .c(s250_d1), .sum(s483[15:1])
-    );
-    wire signed [17:0] s485;  // s268 + s482 - s483
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(15), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s485 (
-        .a(s268), .b(s482_d1), .c(s483), .sum(s485)
-    );
-    wire signed [17:0] s486;  // s480 + 2*s484 - s479
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s486 (
-        .a(18'(s480)), .b((18'(s484_d1) << 1)), .c(18'(s479_d1)), .sum(s486)
-    );
-    wire signed [18:0] s487;  // s277 - 4*s286 - s383
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b110)) u_s487 (
-        .a(19'(s277)), .b((19'(s286_d1) << 2)), .c(19'(s383)), .sum(s487)
-    );
-    wire signed [16:0] s491;  // s490 - s356 - s489
-    bittrigger_grow3 #(.WIDTH(17), .A(16), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s491 (
-        .a(s490_d1), .b(s356_d1), .c(s489_d1), .sum(s491)
-    );
-    wire signed [17:0] s492;  // s491 - s246 - s435
-    bittrigger_grow3 #(.WIDTH(18), .A(17), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s492 (
-        .a(s491), .b(s246_d1), .c(s435_d1), .sum(s492)
-    );
-    wire signed [16:0] s497;  // 2*s106 - 8*x44 - s161
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s497 (
-        .a((15'(s106_d1) << 1)), .b((15'(x44_d1) << 3)), .c(s161_d1), .sum(s497)
-    );
-    wire signed [17:0] s498;  // s495 + s496 - 2*s221
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s498 (
-        .a(s495_d1), .b(s496_d1), .c((16'(s221_d1) << 1)), .sum(s498)
-    );
-    wire signed [17:0] s499;  // 16*x1 + 16*x39 + s35
-    assign s499[3:0] = s35_d1[3:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s499 (
-        .a(x1_d1), .b(x39_d1), .c(13'(s35_d1 >>> 4)), .sum(s499[17:4])
-    );
-    wire signed [18:0] s500;  // s479 + s497 + s498
-    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(18), .SIGNED(3'b111), .NEGATE(3'b000)) u_s500 (
-        .a(s479_d1), .b(s497), .c(s498), .sum(s500)
-    );
-    wire signed [19:0] s502;  // 2*s98 - s105 - s499
-    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(18), .SIGNED(3'b111), .NEGATE(3'b110)) u_s502 (
-        .a((18'(s98_d1) << 1)), .b(s105_d1), .c(s499), .sum(s502)
+    wire signed [16:0] s11;  // 4*x1 + x29 - 16*x12
+    assign s11[1:0] = x29_d1[1:0];
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s11 (
+        .a(x1_d1), .b(12'(x29_d1 >>> 2)), .c((14'(x12_d1) << 2)), .sum(s11[16:2])
+    );
+    wire signed [16:0] s24;  // s15 + s22 - s1
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s24 (
+        .a(s15_d1), .b(s22_d1), .c(s1_d1), .sum(s24)
+    );
+    wire signed [16:0] s25;  // 2*s16 + s19 + 2*s20
+    assign s25[0:0] = s19_d1[0:0];
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s25 (
+        .a(s16_d1), .b(15'(s19_d1 >>> 1)), .c(s20_d1), .sum(s25[16:1])
+    );
+    wire signed [17:0] s26;  // s13 + s23 - s5
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s26 (
+        .a(s13_d1), .b(s23_d1), .c(s5_d1), .sum(s26)
+    );
+    wire signed [17:0] s27;  // s24 + s25 - s11
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s27 (
+        .a(18'(s24)), .b(18'(s25)), .c(18'(s11)), .sum(s27)
+    );
+    wire signed [18:0] s28;  // s26 - s0 - s9
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b110)) u_s28 (
+        .a(19'(s26)), .b(19'(s0_d1)), .c(19'(s9_d1)), .sum(s28)
+    );
+    wire signed [15:0] s30;  // 2*x16 + 8*x21 + x36
+    assign s30[0:0] = x36_d1[0:0];
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s30 (
+        .a(x16_d1), .b((14'(x21_d1) << 2)), .c(12'(x36_d1 >>> 1)), .sum(s30[15:1])
+    );
+    wire signed [16:0] s36;  // x5 - 8*x51 - 16*x54
+    assign s36[2:0] = x5_d1[2:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s36 (
+        .a(11'(x5_d1 >>> 3)), .b(x51_d1), .c((13'(x54_d1) << 1)), .sum(s36[16:3])
+    );
+    wire signed [18:0] s37;  // s35 + s36 - 16*x12
+    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s37 (
+        .a(s35_d1), .b(s36), .c((16'(x12_d1) << 4)), .sum(s37)
+    );
+    wire signed [16:0] s50;  // s32 + s48 - 2*s33
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(16), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s50 (
+        .a(s32_d1), .b(s48_d1), .c((15'(s33_d1) << 1)), .sum(s50)
+    );
+    wire signed [17:0] s51;  // s30 - s39 - s40
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s51 (
+        .a(s30), .b(s39_d1), .c(s40_d1), .sum(s51)
+    );
+    wire signed [17:0] s52;  // s49 + s50 - s44
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s52 (
+        .a(18'(s49_d1)), .b(18'(s50)), .c(18'(s44_d1)), .sum(s52)
+    );
+    wire signed [17:0] s64;  // s61 + s63 - 4*x47
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s64 (
+        .a(18'(s61_d1)), .b(s63_d1), .c((18'(x47_d1) << 2)), .sum(s64)
+    );
+    wire signed [15:0] s66;  // s65 - 4*x3 - 8*x36
+    assign s66[1:0] = s65_d1[1:0];
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s66 (
+        .a(14'(s65_d1 >>> 2)), .b(14'(x3_d1)), .c((14'(x36_d1) << 1)), .sum(s66[15:2])
+    );
+    wire signed [17:0] s71;  // 2*s69 + s70 - 2*x24
+    assign s71[0:0] = s70_d1[0:0];
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s71 (
+        .a(s69_d1), .b(17'(s70_d1 >>> 1)), .c(17'(x24_d1)), .sum(s71[17:1])
+    );
+    wire signed [16:0] s73;  // 8*x21 + s72 - 16*x12
+    assign s73[2:0] = s72_d1[2:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s73 (
+        .a(x21_d1), .b(11'(s72_d1 >>> 3)), .c((13'(x12_d1) << 1)), .sum(s73[16:3])
+    );
+    wire signed [16:0] s81;  // s54 + s60 + s78
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s81 (
+        .a(17'(s54_d1)), .b(17'(s60_d1)), .c(17'(s78_d1)), .sum(s81)
+    );
+    wire signed [17:0] s82;  // s75 - s66 - s79
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b110)) u_s82 (
+        .a(18'(s75_d1)), .b(18'(s66)), .c(18'(s79_d1)), .sum(s82)
+    );
+    wire signed [18:0] s83;  // 2*s57 + s81 - s80
+    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s83 (
+        .a((17'(s57_d1) << 1)), .b(s81), .c(s80_d1), .sum(s83)
+    );
+    wire signed [19:0] s84;  // s64 + s71 - 2*s73
+    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(18), .SIGNED(3'b111), .NEGATE(3'b100)) u_s84 (
+        .a(s64), .b(s71), .c((18'(s73) << 1)), .sum(s84)
+    );
+    wire signed [15:0] s93;  // s92 - 2*x18 - s91
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(13), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s93 (
+        .a(s92_d1), .b((13'(x18_d1) << 1)), .c(s91_d1), .sum(s93)
+    );
+    wire signed [17:0] s97;  // s96 - 16*x9 - 16*x48
+    assign s97[3:0] = s96_d1[3:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s97 (
+        .a(11'(s96_d1 >>> 4)), .b(x9_d1), .c(x48_d1), .sum(s97[17:4])
+    );
+    wire signed [16:0] s109;  // s103 + s106 - 2*s33
+    bittrigger_grow3 #(.WIDTH(17), .A(16), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s109 (
+        .a(s103_d1), .b(s106_d1), .c((15'(s33_d1) << 1)), .sum(s109)
+    );
+    wire signed [17:0] s110;  // s107 - s93 - s99
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s110 (
+        .a(s107_d1), .b(s93), .c(s99_d1), .sum(s110)
+    );
+    wire signed [18:0] s111;  // 4*s101 + s108 - 4*s102
+    assign s111[1:0] = s108_d1[1:0];
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s111 (
+        .a(s101_d1), .b(15'(s108_d1 >>> 2)), .c(s102_d1), .sum(s111[18:2])
+    );
+    wire signed [18:0] s112;  // s63 - 2*s13 - s97
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b110)) u_s112 (
+        .a(19'(s63_d1)), .b((19'(s13_d1) << 1)), .c(19'(s97)), .sum(s112)
+    );
+    wire signed [19:0] s113;  // s109 + s111 - s89
+    bittrigger_grow3 #(.WIDTH(20), .A(17), .B(19), .C(18), .SIGNED(3'b111), .NEGATE(3'b100)) u_s113 (
+        .a(s109), .b(s111), .c(s89_d1), .sum(s113)
+    );
+    wire signed [17:0] s117;  // 2*x27 + s116 - 32*x1
+    assign s117[0:0] = s116_d1[0:0];
+    bittrigger_grow3 #(.WIDTH(17), .A(14), .B(14), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s117 (
+        .a(14'(x27_d1)), .b(14'(s116_d1 >>> 1)), .c((16'(x1_d1) << 4)), .sum(s117[17:1])
+    );
+    wire signed [17:0] s118;  // x51 + s115 + s117
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s118 (
+        .a(18'(x51_d1)), .b(18'(s115_d1)), .c(s117), .sum(s118)
+    );
+    wire signed [15:0] s131;  // x24 + 8*x51 - x4
+    bittrigger_grow3 #(.WIDTH(16), .A(13), .B(15), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s131 (
+        .a(13'(x24_d1)), .b((15'(x51_d1) << 3)), .c(13'(x4_d1)), .sum(s131)
+    );
+    wire signed [16:0] s135;  // s133 - s45 - s120
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s135 (
+        .a(s133_d1), .b(s45_d1), .c(s120_d1), .sum(s135)
+    );
+    wire signed [16:0] s136;  // s131 - s122 - s125
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b110)) u_s136 (
+        .a(17'(s131)), .b(17'(s122_d1)), .c(17'(s125_d1)), .sum(s136)
+    );
+    wire signed [17:0] s137;  // s134 + s135 - s128
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(17), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s137 (
+        .a(s134_d1), .b(s135), .c(s128_d1), .sum(s137)
+    );
+    wire signed [16:0] s141;  // x10 - 4*x15 - s140
+    bittrigger_grow3 #(.WIDTH(17), .A(14), .B(14), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s141 (
+        .a(14'(x10_d1)), .b((14'(x15_d1) << 2)), .c(s140_d1), .sum(s141)
+    );
+    wire signed [16:0] s147;  // x53 - x17 - 16*x24
+    bittrigger_grow3 #(.WIDTH(17), .A(14), .B(14), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s147 (
+        .a(14'(x53_d1)), .b(14'(x17_d1)), .c((16'(x24_d1) << 4)), .sum(s147)
+    );
+    wire signed [16:0] s151;  // 4*x39 + s149 + s150
+    bittrigger_grow3 #(.WIDTH(17), .A(14), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s151 (
+        .a((14'(x39_d1) << 2)), .b(s149_d1), .c(s150_d1), .sum(s151)
+    );
+    wire signed [17:0] s152;  // 2*s102 + s144 - s147
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s152 (
+        .a((16'(s102_d1) << 1)), .b(s144_d1), .c(s147), .sum(s152)
+    );
+    wire signed [17:0] s153;  // s9 + s151 - s141
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s153 (
+        .a(s9_d1), .b(18'(s151)), .c(18'(s141)), .sum(s153)
+    );
+    wire signed [15:0] s156;  // s155 - 2*x48 - 8*x51
+    assign s156[0:0] = s155_d1[0:0];
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s156 (
+        .a(13'(s155_d1 >>> 1)), .b(x48_d1), .c((14'(x51_d1) << 2)), .sum(s156[15:1])
+    );
+    wire signed [16:0] s161;  // 4*x25 - x5 - s160
+    bittrigger_grow3 #(.WIDTH(17), .A(14), .B(14), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s161 (
+        .a((14'(x25_d1) << 2)), .b(14'(x5_d1)), .c(s160_d1), .sum(s161)
+    );
+    wire signed [17:0] s168;  // 8*x42 + 2*s163 + s167
+    assign s168[0:0] = s167_d1[0:0];
+    bittrigger_grow3 #(.WIDTH(17), .A(14), .B(16), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s168 (
+        .a((14'(x42_d1) << 2)), .b(s163_d1), .c(15'(s167_d1 >>> 1)), .sum(s168[17:1])
+    );
+    wire signed [16:0] s174;  // 2*s171 + s172 - s20
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(16), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s174 (
+        .a((15'(s171_d1) << 1)), .b(s172_d1), .c(s20_d1), .sum(s174)
+    );
+    wire signed [17:0] s175;  // 2*s169 + 4*s173 - s19
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s175 (
+        .a((16'(s169_d1) << 1)), .b((16'(s173_d1) << 2)), .c(s19_d1), .sum(s175)
+    );
+    wire signed [17:0] s176;  // s161 + 4*s170 + s174
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s176 (
+        .a(18'(s161)), .b((18'(s170_d1) << 2)), .c(18'(s174)), .sum(s176)
+    );
+    wire signed [18:0] s177;  // 2*s10 + 2*s156 + s175
+    assign s177[0:0] = s175[0:0];
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(17), .SIGNED(3'b111), .NEGATE(3'b000)) u_s177 (
+        .a(s10_d1), .b(s156), .c(17'(s175 >>> 1)), .sum(s177[18:1])
+    );
+    wire signed [15:0] s183;  // x20 + s5 - s182
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b100)) u_s183 (
+        .a(16'(x20_d1)), .b(s5_d1), .c(16'(s182_d1)), .sum(s183)
+    );
+    wire signed [16:0] s191;  // s184 + s187 - s189
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s191 (
+        .a(s184_d1), .b(s187_d1), .c(s189_d1), .sum(s191)
+    );
+    wire signed [17:0] s192;  // s131 + s190 - 2*s186
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s192 (
+        .a(s131), .b(s190_d1), .c((16'(s186_d1) << 1)), .sum(s192)
+    );
+    wire signed [17:0] s193;  // s73 + s191 - s183
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s193 (
+        .a(18'(s73)), .b(18'(s191)), .c(18'(s183)), .sum(s193)
+    );
+    wire signed [15:0] s195;  // x6 + 2*x51 - 8*x24
+    assign s195[0:0] = x6_d1[0:0];
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s195 (
+        .a(12'(x6_d1 >>> 1)), .b(x51_d1), .c((14'(x24_d1) << 2)), .sum(s195[15:1])
+    );
+    wire signed [15:0] s202;  // x18 + 2*x33 + 8*x51
+    assign s202[0:0] = x18_d1[0:0];
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s202 (
+        .a(12'(x18_d1 >>> 1)), .b(x33_d1), .c((14'(x51_d1) << 2)), .sum(s202[15:1])
+    );
+    wire signed [12:0] s203;  // x47 + x55
+    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b00)) u_s203 (
+        .a(x47_d1), .b(x55_d1), .sum(s203)
+    );
+    wire signed [17:0] s204;  // x21 + s203 - s117
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s204 (
+        .a(18'(x21_d1)), .b(18'(s203)), .c(s117), .sum(s204)
+    );
+    wire signed [16:0] s209;  // s201 + s208 - s206
+    bittrigger_grow3 #(.WIDTH(17), .A(16), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s209 (
+        .a(s201_d1), .b(s208_d1), .c(s206_d1), .sum(s209)
+    );
+    wire signed [16:0] s210;  // s195 - s10 - s202
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b110)) u_s210 (
+        .a(17'(s195)), .b(17'(s10_d1)), .c(17'(s202)), .sum(s210)
+    );
+    wire signed [17:0] s211;  // s199 + s209 - 2*s184
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(17), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s211 (
+        .a(s199_d1), .b(s209), .c((16'(s184_d1) << 1)), .sum(s211)
+    );
+    wire signed [16:0] s213;  // x5 + x43 - s44
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s213 (
+        .a(17'(x5_d1)), .b(17'(x43_d1)), .c(s44_d1), .sum(s213)
+    );
+    wire signed [17:0] s219;  // 16*x21 + 4*s216 + s218
+    assign s219[1:0] = s218_d1[1:0];
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s219 (
+        .a((14'(x21_d1) << 2)), .b(s216_d1), .c(14'(s218_d1 >>> 2)), .sum(s219[17:2])
+    );
+    wire signed [16:0] s220;  // 4*x27 + x35 + 16*x54
+    assign s220[1:0] = x35_d1[1:0];
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s220 (
+        .a(x27_d1), .b(12'(x35_d1 >>> 2)), .c((14'(x54_d1) << 2)), .sum(s220[16:2])
+    );
+    wire signed [16:0] s221;  // x4 + 8*x18 - 16*x9
+    assign s221[2:0] = x4_d1[2:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s221 (
+        .a(11'(x4_d1 >>> 3)), .b(x18_d1), .c((13'(x9_d1) << 1)), .sum(s221[16:3])
+    );
+    wire signed [16:0] s225;  // s187 + s223 + s224
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s225 (
+        .a(17'(s187_d1)), .b(17'(s223_d1)), .c(17'(s224_d1)), .sum(s225)
+    );
+    wire signed [17:0] s226;  // s99 + 4*s215 - 4*s214
+    assign s226[1:0] = s99_d1[1:0];
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s226 (
+        .a(14'(s99_d1 >>> 2)), .b(s215_d1), .c(s214_d1), .sum(s226[17:2])
+    );
+    wire signed [17:0] s227;  // 16*x51 + s66 - s220
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s227 (
+        .a((16'(x51_d1) << 4)), .b(s66), .c(s220), .sum(s227)
+    );
+    wire signed [18:0] s228;  // s225 - s213 - s221
+    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b110)) u_s228 (
+        .a(s225), .b(s213), .c(s221), .sum(s228)
+    );
+    wire signed [18:0] s229;  // 2*s11 + s226 - s219
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s229 (
+        .a((19'(s11) << 1)), .b(19'(s226)), .c(19'(s219)), .sum(s229)
+    );
+    wire signed [16:0] s236;  // x4 + s235 - 16*x54
+    bittrigger_grow3 #(.WIDTH(17), .A(14), .B(15), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s236 (
+        .a(14'(x4_d1)), .b(s235_d1), .c((16'(x54_d1) << 4)), .sum(s236)
+    );
+    wire signed [16:0] s238;  // 4*x21 + 2*x54 - s163
+    bittrigger_grow3 #(.WIDTH(17), .A(14), .B(14), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s238 (
+        .a((14'(x21_d1) << 2)), .b((14'(x54_d1) << 1)), .c(s163_d1), .sum(s238)
+    );
+    wire signed [16:0] s242;  // 8*x48 + s239 + s240
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(16), .SIGNED(3'b111), .NEGATE(3'b000)) u_s242 (
+        .a((15'(x48_d1) << 3)), .b(s239_d1), .c(s240_d1), .sum(s242)
+    );
+    wire signed [17:0] s243;  // 2*s158 + 4*s214 + s241
+    assign s243[0:0] = s241_d1[0:0];
+    bittrigger_grow3 #(.WIDTH(17), .A(14), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s243 (
+        .a(s158_d1), .b((15'(s214_d1) << 1)), .c(15'(s241_d1 >>> 1)), .sum(s243[17:1])
+    );
+    wire signed [17:0] s244;  // s236 + s242 - 4*s237
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s244 (
+        .a(18'(s236)), .b(18'(s242)), .c((18'(s237_d1) << 2)), .sum(s244)
+    );
+    wire signed [18:0] s245;  // 32*x12 + s243 - 4*s195
+    assign s245[1:0] = s243[1:0];
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s245 (
+        .a((17'(x12_d1) << 3)), .b(17'(s243 >>> 2)), .c(17'(s195)), .sum(s245[18:2])
+    );
+    wire signed [16:0] s250;  // 4*x12 + 4*x54 - s249
+    bittrigger_grow3 #(.WIDTH(17), .A(14), .B(14), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s250 (
+        .a((14'(x12_d1) << 2)), .b((14'(x54_d1) << 2)), .c(s249_d1), .sum(s250)
+    );
+    wire signed [15:0] s256;  // 4*x9 + s253 - 4*x48
+    assign s256[1:0] = s253_d1[1:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s256 (
+        .a(x9_d1), .b(12'(s253_d1 >>> 2)), .c(x48_d1), .sum(s256[15:2])
+    );
+    wire signed [16:0] s258;  // 8*x24 + s252 + 2*s254
+    assign s258[0:0] = s252_d1[0:0];
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s258 (
+        .a((14'(x24_d1) << 2)), .b(14'(s252_d1 >>> 1)), .c(s254_d1), .sum(s258[16:1])
+    );
+    wire signed [17:0] s259;  // s250 + s256 - s257
+    bittrigger_grow3 #(.WIDTH(18), .A(17), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s259 (
+        .a(s250), .b(s256), .c(s257_d1), .sum(s259)
+    );
+    wire signed [16:0] s265;  // s261 + s264 - s262
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(16), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s265 (
+        .a(s261_d1), .b(s264_d1), .c(s262_d1), .sum(s265)
+    );
+    wire signed [15:0] s266;  // x3 + x42 - 8*x24
+    bittrigger_grow3 #(.WIDTH(16), .A(13), .B(13), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s266 (
+        .a(13'(x3_d1)), .b(13'(x42_d1)), .c((15'(x24_d1) << 3)), .sum(s266)
+    );
+    wire signed [17:0] s271;  // 32*x24 + s270 - 4*x42
+    assign s271[1:0] = s270_d1[1:0];
+    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s271 (
+        .a((15'(x24_d1) << 3)), .b(13'(s270_d1 >>> 2)), .c(13'(x42_d1)), .sum(s271[17:2])
+    );
+    wire signed [18:0] s274;  // s35 - s271 - s273
+    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(18), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s274 (
+        .a(s35_d1), .b(s271), .c(16'(s273_d1)), .sum(s274)
+    );
+    wire signed [16:0] s277;  // 8*x25 + s223 + 2*s267
+    assign s277[0:0] = s223_d1[0:0];
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s277 (
+        .a((14'(x25_d1) << 2)), .b(15'(s223_d1 >>> 1)), .c(s267_d1), .sum(s277[16:1])
+    );
+    wire signed [17:0] s278;  // 2*s269 + s276 - s266
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s278 (
+        .a((16'(s269_d1) << 1)), .b(s276_d1), .c(s266), .sum(s278)
+    );
+    wire signed [17:0] s279;  // 4*s262 + s265 + s277
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s279 (
+        .a((18'(s262_d1) << 2)), .b(18'(s265)), .c(18'(s277)), .sum(s279)
+    );
+    wire signed [16:0] s282;  // x37 - 2*x22 - 4*s184
+    assign s282[0:0] = x37_d1[0:0];
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b110)) u_s282 (
+        .a(16'(x37_d1 >>> 1)), .b(16'(x22_d1)), .c((16'(s184_d1) << 1)), .sum(s282[16:1])
+    );
+    wire signed [17:0] s284;  // 32*x1 + x32 + s199
+    bittrigger_grow3 #(.WIDTH(18), .A(17), .B(15), .C(16), .SIGNED(3'b111), .NEGATE(3'b000)) u_s284 (
+        .a((17'(x1_d1) << 5)), .b(15'(x32_d1)), .c(s199_d1), .sum(s284)
+    );
+    wire signed [16:0] s294;  // s103 + 2*s291 + s292
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s294 (
+        .a(17'(s103_d1)), .b((17'(s291_d1) << 1)), .c(17'(s292_d1)), .sum(s294)
+    );
+    wire signed [17:0] s295;  // s287 + s289 + 2*s293
+    bittrigger_grow3 #(.WIDTH(18), .A(17), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b000)) u_s295 (
+        .a(s287_d1), .b(s289_d1), .c((16'(s293_d1) << 1)), .sum(s295)
+    );
+    wire signed [17:0] s296;  // s294 - 32*x21 - s282
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b110)) u_s296 (
+        .a(18'(s294)), .b((18'(x21_d1) << 5)), .c(18'(s282)), .sum(s296)
+    );
+    wire signed [18:0] s297;  // s295 - 4*s54 - s284
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b110)) u_s297 (
+        .a(19'(s295)), .b((19'(s54_d1) << 2)), .c(19'(s284)), .sum(s297)
+    );
+    wire signed [16:0] s305;  // 8*x21 + s39 + s201
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s305 (
+        .a((17'(x21_d1) << 3)), .b(17'(s39_d1)), .c(17'(s201_d1)), .sum(s305)
+    );
+    wire signed [17:0] s306;  // 2*s300 + s303 - s147
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s306 (
+        .a((16'(s300_d1) << 1)), .b(s303_d1), .c(s147), .sum(s306)
+    );
+    wire signed [18:0] s307;  // s304 - 2*s131 - s305
+    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b110)) u_s307 (
+        .a(s304_d1), .b((17'(s131) << 1)), .c(s305), .sum(s307)
+    );
+    wire signed [16:0] s320;  // s317 - s10 - s310
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(16), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s320 (
+        .a(s317_d1), .b(s10_d1), .c(s310_d1), .sum(s320)
+    );
+    wire signed [17:0] s321;  // s315 + s318 - s57
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s321 (
+        .a(s315_d1), .b(s318_d1), .c(s57_d1), .sum(s321)
+    );
+    wire signed [18:0] s322;  // 2*s30 + s319 + s320
+    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b000)) u_s322 (
+        .a((17'(s30) << 1)), .b(s319_d1), .c(s320), .sum(s322)
+    );
+    wire signed [16:0] s332;  // s330 - s122 - s326
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b110)) u_s332 (
+        .a(17'(s330_d1)), .b(17'(s122_d1)), .c(17'(s326_d1)), .sum(s332)
+    );
+    wire signed [17:0] s333;  // 16*x9 + s331 - 4*s67
+    assign s333[1:0] = s331_d1[1:0];
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s333 (
+        .a((14'(x9_d1) << 2)), .b(14'(s331_d1 >>> 2)), .c(s67_d1), .sum(s333[17:2])
+    );
+    wire signed [17:0] s334;  // s75 + 2*s120 - s141
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s334 (
+        .a(18'(s75_d1)), .b((18'(s120_d1) << 1)), .c(18'(s141)), .sum(s334)
+    );
+    wire signed [18:0] s335;  // 2*s327 + s332 - s69
+    bittrigger_grow3 #(.WIDTH(19), .A(18), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s335 (
+        .a((18'(s327_d1) << 1)), .b(s332), .c(s69_d1), .sum(s335)
+    );
+    wire signed [18:0] s336;  // s284 + s333 - 8*s254
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s336 (
+        .a(19'(s284)), .b(19'(s333)), .c((19'(s254_d1) << 3)), .sum(s336)
+    );
+    wire signed [16:0] s343;  // s231 + s342 - 2*s340
+    bittrigger_grow3 #(.WIDTH(17), .A(14), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s343 (
+        .a(s231_d1), .b(s342_d1), .c((15'(s340_d1) << 1)), .sum(s343)
+    );
+    wire signed [16:0] s350;  // 8*x42 - 8*x15 - s206
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s350 (
+        .a((15'(x42_d1) << 3)), .b((15'(x15_d1) << 3)), .c(s206_d1), .sum(s350)
+    );
+    wire signed [17:0] s351;  // s339 + s349 - s144
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s351 (
+        .a(s339_d1), .b(s349_d1), .c(s144_d1), .sum(s351)
+    );
+    wire signed [17:0] s352;  // s343 - 16*x1 - 16*x54
+    assign s352[3:0] = s343[3:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s352 (
+        .a(13'(s343 >>> 4)), .b(x1_d1), .c(x54_d1), .sum(s352[17:4])
+    );
+    wire signed [18:0] s353;  // s346 + s350 + s351
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b000)) u_s353 (
+        .a(19'(s346_d1)), .b(19'(s350)), .c(19'(s351)), .sum(s353)
+    );
+    wire signed [15:0] s358;  // 4*x12 + x53 - 16*x12
+    assign s358[1:0] = x53_d1[1:0];
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s358 (
+        .a(14'(x12_d1)), .b(14'(x53_d1 >>> 2)), .c((14'(x12_d1) << 2)), .sum(s358[15:2])
+    );
+    wire signed [16:0] s360;  // 4*x32 + s94 - 2*s101
+    assign s360[0:0] = s94_d1[0:0];
+    bittrigger_grow3 #(.WIDTH(16), .A(13), .B(13), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s360 (
+        .a((13'(x32_d1) << 1)), .b(13'(s94_d1 >>> 1)), .c(s101_d1), .sum(s360[16:1])
+    );
+    wire signed [17:0] s361;  // s359 + s360 - s358
+    bittrigger_grow3 #(.WIDTH(18), .A(15), .B(17), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s361 (
+        .a(s359_d1), .b(s360), .c(s358), .sum(s361)
+    );
+    wire signed [16:0] s368;  // s74 + s365 - 8*x6
+    bittrigger_grow3 #(.WIDTH(17), .A(16), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s368 (
+        .a(s74_d1), .b(s365_d1), .c((15'(x6_d1) << 3)), .sum(s368)
+    );
+    wire signed [17:0] s369;  // s367 - s103 - s366
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s369 (
+        .a(s367_d1), .b(s103_d1), .c(s366_d1), .sum(s369)
+    );
+    wire signed [17:0] s370;  // 16*x1 + s368 - s220
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s370 (
+        .a((18'(x1_d1) << 4)), .b(18'(s368)), .c(18'(s220)), .sum(s370)
+    );
+    wire signed [18:0] s371;  // 2*s355 + s369 - s363
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s371 (
+        .a((19'(s355_d1) << 1)), .b(19'(s369)), .c(19'(s363_d1)), .sum(s371)
+    );
+    wire signed [17:0] s373;  // x39 + s35 - 8*x12
+    bittrigger_grow3 #(.WIDTH(18), .A(15), .B(17), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s373 (
+        .a(15'(x39_d1)), .b(s35_d1), .c((15'(x12_d1) << 3)), .sum(s373)
+    );
+    wire signed [17:0] s377;  // s309 + s376 - 4*x24
+    bittrigger_grow3 #(.WIDTH(18), .A(15), .B(17), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s377 (
+        .a(s309_d1), .b(s376_d1), .c((15'(x24_d1) << 2)), .sum(s377)
+    );
+    wire signed [16:0] s384;  // s326 - s32 - 2*s253
+    bittrigger_grow3 #(.WIDTH(17), .A(16), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s384 (
+        .a(s326_d1), .b(s32_d1), .c((15'(s253_d1) << 1)), .sum(s384)
+    );
+    wire signed [17:0] s385;  // s382 + s383 - s379
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s385 (
+        .a(s382_d1), .b(s383_d1), .c(s379_d1), .sum(s385)
+    );
+    wire signed [18:0] s386;  // s213 + s384 + s385
+    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(18), .SIGNED(3'b111), .NEGATE(3'b000)) u_s386 (
+        .a(s213), .b(s384), .c(s385), .sum(s386)
+    );
+    wire signed [16:0] s394;  // s391 + s392 - s389
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s394 (
+        .a(17'(s391_d1)), .b(17'(s392_d1)), .c(17'(s389_d1)), .sum(s394)
+    );
+    wire signed [17:0] s395;  // s160 + s393 - 16*x24
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s395 (
+        .a(s160_d1), .b(s393_d1), .c((16'(x24_d1) << 4)), .sum(s395)
+    );
+    wire signed [18:0] s396;  // s394 + s395 - 2*s238
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s396 (
+        .a(19'(s394)), .b(19'(s395)), .c((19'(s238) << 1)), .sum(s396)
+    );
+    wire signed [15:0] s397;  // 4*x12 + 8*x24 + x37
+    assign s397[1:0] = x37_d1[1:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s397 (
+        .a(x12_d1), .b((13'(x24_d1) << 1)), .c(11'(x37_d1 >>> 2)), .sum(s397[15:2])
+    );
+    wire signed [17:0] s400;  // 2*s163 + s289 + s399
+    bittrigger_grow3 #(.WIDTH(18), .A(17), .B(16), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s400 (
+        .a((17'(s163_d1) << 1)), .b(s289_d1), .c(s399_d1), .sum(s400)
+    );
+    wire signed [14:0] s408;  // 2*x9 + 2*x36 + s398
+    assign s408[0:0] = s398_d1[0:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s408 (
+        .a(x9_d1), .b(x36_d1), .c(12'(s398_d1 >>> 1)), .sum(s408[14:1])
+    );
+    wire signed [16:0] s409;  // s406 - 2*s59 - s402
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s409 (
+        .a(s406_d1), .b((15'(s59_d1) << 1)), .c(s402_d1), .sum(s409)
+    );
+    wire signed [17:0] s410;  // s403 + s404 + s407
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s410 (
+        .a(18'(s403_d1)), .b(18'(s404_d1)), .c(18'(s407_d1)), .sum(s410)
+    );
+    wire signed [18:0] s411;  // 2*s40 + s236 - 4*s408
+    assign s411[0:0] = s236[0:0];
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s411 (
+        .a(s40_d1), .b(16'(s236 >>> 1)), .c((16'(s408) << 1)), .sum(s411[18:1])
+    );
+    wire signed [18:0] s412;  // s409 + s410 - 4*s397
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s412 (
+        .a(19'(s409)), .b(19'(s410)), .c((19'(s397) << 2)), .sum(s412)
+    );
+    wire signed [16:0] s414;  // x27 + 2*x36 - 16*x1
+    assign s414[0:0] = x27_d1[0:0];
+    bittrigger_grow3 #(.WIDTH(16), .A(13), .B(13), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s414 (
+        .a(13'(x27_d1 >>> 1)), .b(13'(x36_d1)), .c((15'(x1_d1) << 3)), .sum(s414[16:1])
+    );
+    wire signed [16:0] s419;  // s205 + s417 - s235
+    bittrigger_grow3 #(.WIDTH(17), .A(14), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s419 (
+        .a(s205_d1), .b(s417_d1), .c(s235_d1), .sum(s419)
+    );
+    wire signed [17:0] s420;  // 4*s418 - s128 - 4*s205
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s420 (
+        .a((16'(s418_d1) << 2)), .b(s128_d1), .c((16'(s205_d1) << 2)), .sum(s420)
+    );
+    wire signed [17:0] s421;  // 4*s16 + s419 - 2*s415
+    assign s421[0:0] = s419[0:0];
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(16), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s421 (
+        .a((15'(s16_d1) << 1)), .b(16'(s419 >>> 1)), .c(s415_d1), .sum(s421[17:1])
+    );
+    wire signed [18:0] s422;  // s363 + 2*s414 + s420
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b000)) u_s422 (
+        .a(19'(s363_d1)), .b((19'(s414) << 1)), .c(19'(s420)), .sum(s422)
+    );
+    wire signed [16:0] s428;  // s201 + s254 + s426
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b000)) u_s428 (
+        .a(17'(s201_d1)), .b(17'(s254_d1)), .c(17'(s426_d1)), .sum(s428)
+    );
+    wire signed [16:0] s429;  // s427 - s339 - s355
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b110)) u_s429 (
+        .a(17'(s427_d1)), .b(17'(s339_d1)), .c(17'(s355_d1)), .sum(s429)
+    );
+    wire signed [17:0] s430;  // s183 + s428 - 16*x25
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(17), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s430 (
+        .a(s183), .b(s428), .c((16'(x25_d1) << 4)), .sum(s430)
+    );
+    wire signed [18:0] s431;  // s376 + s429 - 2*s379
+    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(18), .SIGNED(3'b111), .NEGATE(3'b100)) u_s431 (
+        .a(s376_d1), .b(s429), .c((18'(s379_d1) << 1)), .sum(s431)
+    );
+    wire signed [18:0] s432;  // 4*s389 - s271 - s373
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b110)) u_s432 (
+        .a((19'(s389_d1) << 2)), .b(19'(s271)), .c(19'(s373)), .sum(s432)
+    );
+    wire signed [16:0] s439;  // s15 + s415 + s437
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(16), .SIGNED(3'b111), .NEGATE(3'b000)) u_s439 (
+        .a(s15_d1), .b(s415_d1), .c(s437_d1), .sum(s439)
+    );
+    wire signed [17:0] s440;  // s438 - s99 - 2*s434
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s440 (
+        .a(s438_d1), .b(s99_d1), .c((16'(s434_d1) << 1)), .sum(s440)
+    );
+    wire signed [17:0] s441;  // 16*x39 + s403 - 2*s435
+    assign s441[0:0] = s403_d1[0:0];
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s441 (
+        .a((17'(x39_d1) << 3)), .b(17'(s403_d1 >>> 1)), .c(17'(s435_d1)), .sum(s441[17:1])
+    );
+    wire signed [18:0] s442;  // s287 + 2*s315 + s439
+    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b000)) u_s442 (
+        .a(s287_d1), .b((17'(s315_d1) << 1)), .c(s439), .sum(s442)
+    );
+    wire signed [18:0] s443;  // s35 + s440 + s441
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b000)) u_s443 (
+        .a(19'(s35_d1)), .b(19'(s440)), .c(19'(s441)), .sum(s443)
+    );
+    wire signed [16:0] s448;  // 8*x48 + s446 - s445
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s448 (
+        .a((15'(x48_d1) << 3)), .b(s446_d1), .c(s445_d1), .sum(s448)
+    );
+    wire signed [17:0] s449;  // s382 + s447 - 2*s374
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s449 (
+        .a(s382_d1), .b(s447_d1), .c((16'(s374_d1) << 1)), .sum(s449)
+    );
+    wire signed [17:0] s450;  // s93 + s404 + s448
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s450 (
+        .a(18'(s93)), .b(18'(s404_d1)), .c(18'(s448)), .sum(s450)
+    );
+    wire signed [18:0] s451;  // s64 + s449 - 2*s397
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s451 (
+        .a(19'(s64)), .b(19'(s449)), .c((19'(s397) << 1)), .sum(s451)
+    );
+    wire signed [17:0] s453;  // x16 + s116 + 2*s414
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b000)) u_s453 (
+        .a(18'(x16_d1)), .b(18'(s116_d1)), .c((18'(s414) << 1)), .sum(s453)
+    );
+    wire signed [16:0] s457;  // s266 + s455 - s310
+    bittrigger_grow3 #(.WIDTH(17), .A(16), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s457 (
+        .a(s266), .b(s455_d1), .c(s310_d1), .sum(s457)
+    );
+    wire signed [17:0] s458;  // s161 + s456 - s156
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s458 (
+        .a(18'(s161)), .b(18'(s456_d1)), .c(18'(s156)), .sum(s458)
+    );
+    wire signed [15:0] s462;  // s67 + s237 + s460
+    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s462 (
+        .a(s67_d1), .b(s237_d1), .c(s460_d1), .sum(s462)
+    );
+    wire signed [16:0] s463;  // s461 - 2*s356 - s435
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s463 (
+        .a(s461_d1), .b((15'(s356_d1) << 1)), .c(s435_d1), .sum(s463)
+    );
+    wire signed [17:0] s464;  // s343 + s462 - 2*s202
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s464 (
+        .a(18'(s343)), .b(18'(s462)), .c((18'(s202) << 1)), .sum(s464)
+    );
+    wire signed [18:0] s465;  // s221 + 2*s327 + s463
+    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(18), .C(17), .SIGNED(3'b111), .NEGATE(3'b000)) u_s465 (
+        .a(s221), .b((18'(s327_d1) << 1)), .c(s463), .sum(s465)
+    );
+    wire signed [18:0] s466;  // 2*s358 - s346 - s400
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b110)) u_s466 (
+        .a((19'(s358) << 1)), .b(19'(s346_d1)), .c(19'(s400)), .sum(s466)
+    );
+    wire signed [15:0] s470;  // 4*x25 + s268 - 4*x3
+    assign s470[1:0] = s268_d1[1:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s470 (
+        .a(x25_d1), .b(13'(s268_d1 >>> 2)), .c(x3_d1), .sum(s470[15:2])
+    );
+    wire signed [16:0] s471;  // s169 + s434 - s120
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s471 (
+        .a(s169_d1), .b(s434_d1), .c(s120_d1), .sum(s471)
+    );
+    wire signed [16:0] s472;  // s469 - s249 - s402
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(16), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s472 (
+        .a(s469_d1), .b(s249_d1), .c(s402_d1), .sum(s472)
+    );
+    wire signed [17:0] s473;  // s470 + s471 - s140
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(17), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s473 (
+        .a(s470), .b(s471), .c(s140_d1), .sum(s473)
+    );
+    wire signed [16:0] s478;  // s269 + s476 - 2*s157
+    bittrigger_adder3 #(.WIDTH(17), .NEGATE(3'b100)) u_s478 (
+        .a(17'(s269_d1)), .b(17'(s476_d1)), .c((17'(s157_d1) << 1)), .sum(s478)
+    );
+    wire signed [17:0] s479;  // s477 - 16*x51 - 2*s125
+    assign s479[0:0] = s477_d1[0:0];
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s479 (
+        .a(15'(s477_d1 >>> 1)), .b((15'(x51_d1) << 3)), .c(s125_d1), .sum(s479[17:1])
+    );
+    wire signed [17:0] s480;  // 4*s261 + s478 - s265
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s480 (
+        .a((18'(s261_d1) << 2)), .b(18'(s478)), .c(18'(s265)), .sum(s480)
+    );
+    wire signed [15:0] s484;  // s482 - 4*x15 - s300
+    bittrigger_adder3 #(.WIDTH(16), .NEGATE(3'b110)) u_s484 (
+        .a(16'(s482_d1)), .b((16'(x15_d1) << 2)), .c(16'(s300_d1)), .sum(s484)
+    );
+    wire signed [16:0] s485;  // s402 - s91 - 2*s186
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s485 (
+        .a(s402_d1), .b(s91_d1), .c((16'(s186_d1) << 1)), .sum(s485)
+    );
+    wire signed [17:0] s486;  // s250 + s483 + s484
+    bittrigger_grow3 #(.WIDTH(18), .A(17), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b000)) u_s486 (
+        .a(s250), .b(s483_d1), .c(s484), .sum(s486)
+    );
+    wire signed [16:0] s493;  // s489 - 8*x44 - s445
+    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s493 (
+        .a(s489_d1), .b((15'(x44_d1) << 3)), .c(s445_d1), .sum(s493)
+    );
+    wire signed [17:0] s494;  // 4*s490 + s491 - s60
+    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s494 (
+        .a((16'(s490_d1) << 2)), .b(s491_d1), .c(s60_d1), .sum(s494)
+    );
+    wire signed [15:0] s495;  // 4*x24 + s424 - 4*x39
+    assign s495[1:0] = s424_d1[1:0];
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s495 (
+        .a(x24_d1), .b(12'(s424_d1 >>> 2)), .c(x39_d1), .sum(s495[15:2])
+    );
+    wire signed [17:0] s496;  // s492 + s493 - 2*s122
+    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s496 (
+        .a(18'(s492_d1)), .b(18'(s493)), .c((18'(s122_d1) << 1)), .sum(s496)
+    );
+    wire signed [18:0] s497;  // s219 + s494 - 8*s68
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s497 (
+        .a(19'(s219)), .b(19'(s494)), .c((19'(s68_d1) << 3)), .sum(s497)
+    );
+    wire signed [19:0] s498;  // s89 + 4*s495 - 2*s97
+    assign s498[0:0] = s89_d1[0:0];
+    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(18), .SIGNED(3'b111), .NEGATE(3'b100)) u_s498 (
+        .a(17'(s89_d1 >>> 1)), .b((17'(s495) << 1)), .c(s97), .sum(s498[19:1])
     );
 
     // stage 2
-    reg  signed [18:0] s11_d1;
-    reg  signed [17:0] s28_d1;
-    reg  signed [18:0] s29_d1;
-    reg  signed [16:0] s32_d1;
-    reg  signed [16:0] s39_d1;
-    reg  signed [17:0] s46_d1;
-    reg  signed [17:0] s49_d2;
+    reg  signed [15:0] s10_d2;
+    reg  signed [17:0] s27_d1;
+    reg  signed [18:0] s28_d1;
+    reg  signed [18:0] s37_d1;
+    reg  signed [17:0] s51_d1;
     reg  signed [17:0] s52_d1;
-    reg  signed [17:0] s84_d1;
-    reg  signed [18:0] s85_d1;
-    reg  signed [19:0] s86_d1;
-    reg  signed [17:0] s95_d1;
-    reg  signed [18:0] s114_d1;
-    reg  signed [19:0] s115_d1;
-    reg  signed [16:0] s125_d1;
-    reg  signed [16:0] s127_d2;
-    reg  signed [17:0] s128_d2;
-    reg  signed [17:0] s129_d1;
-    reg  signed [17:0] s136_d1;
-    reg  signed [17:0] s138_d1;
-    reg  signed [17:0] s153_d2;
-    reg  signed [17:0] s157_d1;
-    reg  signed [18:0] s158_d1;
-    reg  signed [17:0] s167_d1;
-    reg  signed [16:0] s175_d2;
-    reg  signed [17:0] s180_d1;
-    reg  signed [18:0] s181_d1;
+    reg  signed [17:0] s71_d1;
+    reg  signed [17:0] s82_d1;
+    reg  signed [18:0] s83_d1;
+    reg  signed [19:0] s84_d1;
+    reg  signed [17:0] s110_d1;
+    reg  signed [18:0] s112_d1;
+    reg  signed [19:0] s113_d1;
+    reg  signed [17:0] s118_d1;
+    reg  signed [16:0] s136_d1;
+    reg  signed [17:0] s137_d1;
+    reg  signed [17:0] s152_d1;
+    reg  signed [17:0] s153_d1;
+    reg  signed [17:0] s168_d1;
+    reg  signed [17:0] s176_d1;
+    reg  signed [18:0] s177_d1;
+    reg  signed [17:0] s180_d2;
     reg  signed [17:0] s192_d1;
-    reg  signed [16:0] s205_d1;
-    reg  signed [17:0] s206_d1;
-    reg  signed [17:0] s228_d1;
+    reg  signed [17:0] s193_d1;
+    reg  signed [17:0] s204_d1;
+    reg  signed [16:0] s210_d1;
+    reg  signed [17:0] s211_d1;
+    reg  signed [17:0] s227_d1;
+    reg  signed [18:0] s228_d1;
     reg  signed [18:0] s229_d1;
-    reg  signed [18:0] s230_d1;
-    reg  signed [17:0] s232_d1;
     reg  signed [16:0] s238_d1;
-    reg  signed [17:0] s239_d1;
-    reg  signed [18:0] s241_d1;
-    reg  signed [16:0] s253_d1;
-    reg  signed [17:0] s258_d1;
-    reg  signed [15:0] s271_d2;
-    reg  signed [17:0] s275_d1;
-    reg  signed [17:0] s283_d1;
-    reg  signed [18:0] s284_d1;
-    reg  signed [18:0] s292_d1;
-    reg  signed [17:0] s302_d1;
-    reg  signed [18:0] s303_d1;
-    reg  signed [18:0] s313_d1;
-    reg  signed [17:0] s319_d1;
-    reg  signed [16:0] s329_d1;
-    reg  signed [18:0] s330_d1;
-    reg  signed [17:0] s342_d1;
-    reg  signed [17:0] s347_d1;
-    reg  signed [19:0] s349_d1;
-    reg  signed [18:0] s360_d1;
-    reg  signed [18:0] s361_d1;
-    reg  signed [17:0] s372_d1;
-    reg  signed [17:0] s378_d1;
-    reg  signed [18:0] s379_d1;
-    reg  signed [17:0] s383_d1;
-    reg  signed [17:0] s390_d1;
-    reg  signed [18:0] s391_d1;
-    reg  signed [17:0] s397_d1;
+    reg  signed [17:0] s244_d1;
+    reg  signed [18:0] s245_d1;
+    reg  signed [16:0] s258_d1;
+    reg  signed [17:0] s259_d1;
+    reg  signed [18:0] s274_d1;
+    reg  signed [17:0] s278_d1;
+    reg  signed [17:0] s279_d1;
+    reg  signed [16:0] s282_d1;
+    reg  signed [17:0] s296_d1;
+    reg  signed [18:0] s297_d1;
+    reg  signed [17:0] s306_d1;
+    reg  signed [18:0] s307_d1;
+    reg  signed [17:0] s321_d1;
+    reg  signed [18:0] s322_d1;
+    reg  signed [17:0] s334_d1;
+    reg  signed [18:0] s335_d1;
+    reg  signed [18:0] s336_d1;
+    reg  signed [13:0] s340_d2;
+    reg  signed [17:0] s352_d1;
+    reg  signed [18:0] s353_d1;
+    reg  signed [17:0] s361_d1;
+    reg  signed [17:0] s370_d1;
+    reg  signed [18:0] s371_d1;
+    reg  signed [17:0] s373_d1;
+    reg  signed [17:0] s377_d1;
+    reg  signed [18:0] s386_d1;
+    reg  signed [18:0] s396_d1;
     reg  signed [17:0] s400_d1;
-    reg  signed [15:0] s403_d1;
-    reg  signed [17:0] s411_d1;
+    reg  signed [18:0] s411_d1;
     reg  signed [18:0] s412_d1;
     reg  signed [17:0] s421_d1;
     reg  signed [18:0] s422_d1;
-    reg  signed [17:0] s431_d1;
+    reg  signed [17:0] s430_d1;
+    reg  signed [18:0] s431_d1;
     reg  signed [18:0] s432_d1;
-    reg  signed [18:0] s445_d1;
-    reg  signed [18:0] s446_d1;
+    reg  signed [18:0] s442_d1;
+    reg  signed [18:0] s443_d1;
+    reg  signed [17:0] s450_d1;
+    reg  signed [18:0] s451_d1;
     reg  signed [17:0] s453_d1;
-    reg  signed [18:0] s454_d1;
-    reg  signed [18:0] s462_d1;
-    reg  signed [17:0] s469_d1;
-    reg  signed [18:0] s470_d1;
-    reg  signed [16:0] s475_d1;
-    reg  signed [17:0] s476_d1;
-    reg  signed [16:0] s480_d1;
-    reg  signed [17:0] s485_d1;
+    reg  signed [16:0] s457_d1;
+    reg  signed [17:0] s458_d1;
+    reg  signed [17:0] s464_d1;
+    reg  signed [18:0] s465_d1;
+    reg  signed [18:0] s466_d1;
+    reg  signed [16:0] s472_d1;
+    reg  signed [17:0] s473_d1;
+    reg  signed [17:0] s479_d1;
+    reg  signed [17:0] s480_d1;
+    reg  signed [16:0] s485_d1;
     reg  signed [17:0] s486_d1;
-    reg  signed [18:0] s487_d1;
-    reg  signed [17:0] s492_d1;
-    reg  signed [18:0] s500_d1;
-    reg  signed [19:0] s502_d1;
+    reg  signed [17:0] s496_d1;
+    reg  signed [18:0] s497_d1;
+    reg  signed [19:0] s498_d1;
     always_ff @(posedge clk) begin
-        s11_d1 <= s11;
+        s10_d2 <= s10_d1;
+        s27_d1 <= s27;
         s28_d1 <= s28;
-        s29_d1 <= s29;
-        s32_d1 <= s32;
-        s39_d1 <= s39;
-        s46_d1 <= s46;
-        s49_d2 <= s49_d1;
+        s37_d1 <= s37;
+        s51_d1 <= s51;
         s52_d1 <= s52;
+        s71_d1 <= s71;
+        s82_d1 <= s82;
+        s83_d1 <= s83;
         s84_d1 <= s84;
-        s85_d1 <= s85;
-        s86_d1 <= s86;
-        s95_d1 <= s95;
-        s114_d1 <= s114;
-        s115_d1 <= s115;
-        s125_d1 <= s125;
-        s127_d2 <= s127_d1;
-        s128_d2 <= s128_d1;
-        s129_d1 <= s129;
+        s110_d1 <= s110;
+        s112_d1 <= s112;
+        s113_d1 <= s113;
+        s118_d1 <= s118;
         s136_d1 <= s136;
-        s138_d1 <= s138;
-        s153_d2 <= s153_d1;
-        s157_d1 <= s157;
-        s158_d1 <= s158;
-        s167_d1 <= s167;
-        s175_d2 <= s175_d1;
-        s180_d1 <= s180;
-        s181_d1 <= s181;
+        s137_d1 <= s137;
+        s152_d1 <= s152;
+        s153_d1 <= s153;
+        s168_d1 <= s168;
+        s176_d1 <= s176;
+        s177_d1 <= s177;
+        s180_d2 <= s180_d1;
         s192_d1 <= s192;
-        s205_d1 <= s205;
-        s206_d1 <= s206;
+        s193_d1 <= s193;
+        s204_d1 <= s204;
+        s210_d1 <= s210;
+        s211_d1 <= s211;
+        s227_d1 <= s227;
         s228_d1 <= s228;
         s229_d1 <= s229;
-        s230_d1 <= s230;
-        s232_d1 <= s232;
         s238_d1 <= s238;
-        s239_d1 <= s239;
-        s241_d1 <= s241;
-        s253_d1 <= s253;
+        s244_d1 <= s244;
+        s245_d1 <= s245;
         s258_d1 <= s258;
-        s271_d2 <= s271_d1;
-        s275_d1 <= s275;
-        s283_d1 <= s283;
-        s284_d1 <= s284;
-        s292_d1 <= s292;
-        s302_d1 <= s302;
-        s303_d1 <= s303;
-        s313_d1 <= s313;
-        s319_d1 <= s319;
-        s329_d1 <= s329;
-        s330_d1 <= s330;
-        s342_d1 <= s342;
-        s347_d1 <= s347;
-        s349_d1 <= s349;
-        s360_d1 <= s360;
+        s259_d1 <= s259;
+        s274_d1 <= s274;
+        s278_d1 <= s278;
+        s279_d1 <= s279;
+        s282_d1 <= s282;
+        s296_d1 <= s296;
+        s297_d1 <= s297;
+        s306_d1 <= s306;
+        s307_d1 <= s307;
+        s321_d1 <= s321;
+        s322_d1 <= s322;
+        s334_d1 <= s334;
+        s335_d1 <= s335;
+        s336_d1 <= s336;
+        s340_d2 <= s340_d1;
+        s352_d1 <= s352;
+        s353_d1 <= s353;
         s361_d1 <= s361;
-        s372_d1 <= s372;
-        s378_d1 <= s378;
-        s379_d1 <= s379;
-        s383_d1 <= s383;
-        s390_d1 <= s390;
-        s391_d1 <= s391;
-        s397_d1 <= s397;
+        s370_d1 <= s370;
+        s371_d1 <= s371;
+        s373_d1 <= s373;
+        s377_d1 <= s377;
+        s386_d1 <= s386;
+        s396_d1 <= s396;
         s400_d1 <= s400;
-        s403_d1 <= s403;
         s411_d1 <= s411;
         s412_d1 <= s412;
         s421_d1 <= s421;
         s422_d1 <= s422;
+        s430_d1 <= s430;
         s431_d1 <= s431;
         s432_d1 <= s432;
-        s445_d1 <= s445;
-        s446_d1 <= s446;
+        s442_d1 <= s442;
+        s443_d1 <= s443;
+        s450_d1 <= s450;
+        s451_d1 <= s451;
         s453_d1 <= s453;
-        s454_d1 <= s454;
-        s462_d1 <= s462;
-        s469_d1 <= s469;
-        s470_d1 <= s470;
-        s475_d1 <= s475;
-        s476_d1 <= s476;
+        s457_d1 <= s457;
+        s458_d1 <= s458;
+        s464_d1 <= s464;
+        s465_d1 <= s465;
+        s466_d1 <= s466;
+        s472_d1 <= s472;
+        s473_d1 <= s473;
+        s479_d1 <= s479;
         s480_d1 <= s480;
         s485_d1 <= s485;
         s486_d1 <= s486;
-        s487_d1 <= s487;
-        s492_d1 <= s492;
-        s500_d1 <= s500;
-        s502_d1 <= s502;
+        s496_d1 <= s496;
+        s497_d1 <= s497;
+        s498_d1 <= s498;
     end
-    wire signed [19:0] s30;  // s28 + s29 - s11
-    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b100)) u_s30 (
-        .a(20'(s28_d1)), .b(20'(s29_d1)), .c(20'(s11_d1)), .sum(s30)
+    wire signed [19:0] s29;  // 4*s10 + s27 + s28
+    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(19), .SIGNED(3'b111), .NEGATE(3'b000)) u_s29 (
+        .a((18'(s10_d2) << 2)), .b(s27_d1), .c(s28_d1), .sum(s29)
     );
-    wire signed [18:0] s53;  // s32 + s49 - s39
-    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(18), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s53 (
-        .a(s32_d1), .b(s49_d2), .c(s39_d1), .sum(s53)
+    wire signed [19:0] s53;  // s51 + s52 - s37
+    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(19), .SIGNED(3'b111), .NEGATE(3'b100)) u_s53 (
+        .a(s51_d1), .b(s52_d1), .c(s37_d1), .sum(s53)
     );
-    wire signed [19:0] s54;  // s46 + s52 + s53
-    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(19), .SIGNED(3'b111), .NEGATE(3'b000)) u_s54 (
-        .a(s46_d1), .b(s52_d1), .c(s53), .sum(s54)
+    wire signed [20:0] s85;  // s82 + s83 + s84
+    bittrigger_grow3 #(.WIDTH(21), .A(18), .B(19), .C(20), .SIGNED(3'b111), .NEGATE(3'b000)) u_s85 (
+        .a(s82_d1), .b(s83_d1), .c(s84_d1), .sum(s85)
     );
-    wire signed [20:0] s87;  // s84 + s85 + s86
-    bittrigger_grow3 #(.WIDTH(21), .A(18), .B(19), .C(20), .SIGNED(3'b111), .NEGATE(3'b000)) u_s87 (
-        .a(s84_d1), .b(s85_d1), .c(s86_d1), .sum(s87)
+    wire signed [19:0] s114;  // s110 + s112 + s113
+    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b000)) u_s114 (
+        .a(20'(s110_d1)), .b(20'(s112_d1)), .c(s113_d1), .sum(s114)
     );
-    wire signed [19:0] s116;  // s95 + s114 + s115
-    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b000)) u_s116 (
-        .a(20'(s95_d1)), .b(20'(s114_d1)), .c(s115_d1), .sum(s116)
+    wire signed [18:0] s138;  // s118 + s136 + s137
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b000)) u_s138 (
+        .a(19'(s118_d1)), .b(19'(s136_d1)), .c(19'(s137_d1)), .sum(s138)
     );
-    wire signed [18:0] s137;  // s125 + s129 + s136
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b000)) u_s137 (
-        .a(19'(s125_d1)), .b(19'(s129_d1)), .c(19'(s136_d1)), .sum(s137)
+    wire signed [19:0] s154;  // s152 + s153 - s37
+    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(19), .SIGNED(3'b111), .NEGATE(3'b100)) u_s154 (
+        .a(s152_d1), .b(s153_d1), .c(s37_d1), .sum(s154)
     );
-    wire signed [19:0] s159;  // s157 + s158 - s138
-    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(19), .C(18), .SIGNED(3'b111), .NEGATE(3'b100)) u_s159 (
-        .a(s157_d1), .b(s158_d1), .c(s138_d1), .sum(s159)
+    wire signed [19:0] s178;  // s168 + s176 + s177
+    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(19), .SIGNED(3'b111), .NEGATE(3'b000)) u_s178 (
+        .a(s168_d1), .b(s176_d1), .c(s177_d1), .sum(s178)
     );
-    wire signed [19:0] s182;  // s180 + s181 - s167
-    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(19), .C(18), .SIGNED(3'b111), .NEGATE(3'b100)) u_s182 (
-        .a(s180_d1), .b(s181_d1), .c(s167_d1), .sum(s182)
+    wire signed [18:0] s194;  // s180 + s192 + s193
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b000)) u_s194 (
+        .a(19'(s180_d2)), .b(19'(s192_d1)), .c(19'(s193_d1)), .sum(s194)
     );
-    wire signed [18:0] s193;  // s49 + s192 - s153
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s193 (
-        .a(19'(s49_d2)), .b(19'(s192_d1)), .c(19'(s153_d2)), .sum(s193)
+    wire signed [18:0] s212;  // s204 + s210 + s211
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b000)) u_s212 (
+        .a(19'(s204_d1)), .b(19'(s210_d1)), .c(19'(s211_d1)), .sum(s212)
     );
-    wire signed [18:0] s207;  // s205 + s206 - s128
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s207 (
-        .a(19'(s205_d1)), .b(19'(s206_d1)), .c(19'(s128_d2)), .sum(s207)
+    wire signed [19:0] s230;  // s227 + s228 + s229
+    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b000)) u_s230 (
+        .a(20'(s227_d1)), .b(20'(s228_d1)), .c(20'(s229_d1)), .sum(s230)
     );
-    wire signed [19:0] s231;  // s228 + s229 + s230
-    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b000)) u_s231 (
-        .a(20'(s228_d1)), .b(20'(s229_d1)), .c(20'(s230_d1)), .sum(s231)
+    wire signed [19:0] s246;  // 2*s238 + s244 + s245
+    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(19), .SIGNED(3'b111), .NEGATE(3'b000)) u_s246 (
+        .a((18'(s238_d1) << 1)), .b(s244_d1), .c(s245_d1), .sum(s246)
     );
-    wire signed [18:0] s240;  // s238 - s32 - s127
-    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b110)) u_s240 (
-        .a(s238_d1), .b(s32_d1), .c(s127_d2), .sum(s240)
+    wire signed [18:0] s260;  // s258 + s259 - s180
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s260 (
+        .a(19'(s258_d1)), .b(19'(s259_d1)), .c(19'(s180_d2)), .sum(s260)
     );
-    wire signed [19:0] s242;  // s239 + s240 + s241
-    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b000)) u_s242 (
-        .a(20'(s239_d1)), .b(20'(s240)), .c(20'(s241_d1)), .sum(s242)
+    wire signed [19:0] s280;  // s274 + s278 + s279
+    bittrigger_grow3 #(.WIDTH(20), .A(19), .B(18), .C(18), .SIGNED(3'b111), .NEGATE(3'b000)) u_s280 (
+        .a(s274_d1), .b(s278_d1), .c(s279_d1), .sum(s280)
     );
-    wire signed [18:0] s259;  // s253 + s258 - s127
-    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(18), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s259 (
-        .a(s253_d1), .b(s258_d1), .c(s127_d2), .sum(s259)
+    wire signed [19:0] s298;  // s71 + s296 + s297
+    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(19), .SIGNED(3'b111), .NEGATE(3'b000)) u_s298 (
+        .a(s71_d1), .b(s296_d1), .c(s297_d1), .sum(s298)
     );
-    wire signed [19:0] s285;  // s275 + s284 - s283
-    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(19), .C(18), .SIGNED(3'b111), .NEGATE(3'b100)) u_s285 (
-        .a(s275_d1), .b(s284_d1), .c(s283_d1), .sum(s285)
+    wire signed [19:0] s308;  // s306 + s307 - s168
+    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(19), .C(18), .SIGNED(3'b111), .NEGATE(3'b100)) u_s308 (
+        .a(s306_d1), .b(s307_d1), .c(s168_d1), .sum(s308)
     );
-    wire signed [19:0] s304;  // s292 + s302 + s303
-    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b000)) u_s304 (
-        .a(20'(s292_d1)), .b(20'(s302_d1)), .c(20'(s303_d1)), .sum(s304)
+    wire signed [19:0] s323;  // s118 + s321 + s322
+    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(19), .SIGNED(3'b111), .NEGATE(3'b000)) u_s323 (
+        .a(s118_d1), .b(s321_d1), .c(s322_d1), .sum(s323)
     );
-    wire signed [19:0] s314;  // s167 + s175 + s313
-    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(17), .C(19), .SIGNED(3'b111), .NEGATE(3'b000)) u_s314 (
-        .a(s167_d1), .b(s175_d2), .c(s313_d1), .sum(s314)
+    wire signed [19:0] s337;  // s334 + s335 + s336
+    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b000)) u_s337 (
+        .a(20'(s334_d1)), .b(20'(s335_d1)), .c(20'(s336_d1)), .sum(s337)
     );
-    wire signed [19:0] s331;  // s319 + s329 + s330
-    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(17), .C(19), .SIGNED(3'b111), .NEGATE(3'b000)) u_s331 (
-        .a(s319_d1), .b(s329_d1), .c(s330_d1), .sum(s331)
+    wire signed [19:0] s354;  // 2*s282 + s352 + s353
+    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(19), .SIGNED(3'b111), .NEGATE(3'b000)) u_s354 (
+        .a((18'(s282_d1) << 1)), .b(s352_d1), .c(s353_d1), .sum(s354)
     );
-    wire signed [19:0] s350;  // s342 + s347 + s349
-    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b000)) u_s350 (
-        .a(20'(s342_d1)), .b(20'(s347_d1)), .c(s349_d1), .sum(s350)
+    wire signed [19:0] s372;  // s370 + s371 - s361
+    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(19), .C(18), .SIGNED(3'b111), .NEGATE(3'b100)) u_s372 (
+        .a(s370_d1), .b(s371_d1), .c(s361_d1), .sum(s372)
     );
-    wire signed [19:0] s362;  // s232 + s360 + s361
-    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b000)) u_s362 (
-        .a(20'(s232_d1)), .b(20'(s360_d1)), .c(20'(s361_d1)), .sum(s362)
+    wire signed [19:0] s387;  // s373 + s377 + s386
+    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(19), .SIGNED(3'b111), .NEGATE(3'b000)) u_s387 (
+        .a(s373_d1), .b(s377_d1), .c(s386_d1), .sum(s387)
     );
-    wire signed [19:0] s380;  // s372 + s378 + s379
-    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(19), .SIGNED(3'b111), .NEGATE(3'b000)) u_s380 (
-        .a(s372_d1), .b(s378_d1), .c(s379_d1), .sum(s380)
+    wire signed [19:0] s413;  // s400 + s411 + s412
+    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b000)) u_s413 (
+        .a(20'(s400_d1)), .b(20'(s411_d1)), .c(20'(s412_d1)), .sum(s413)
     );
-    wire signed [19:0] s392;  // s390 + s391 - s383
-    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(19), .C(18), .SIGNED(3'b111), .NEGATE(3'b100)) u_s392 (
-        .a(s390_d1), .b(s391_d1), .c(s383_d1), .sum(s392)
+    wire signed [19:0] s423;  // s421 + s422 - s361
+    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(19), .C(18), .SIGNED(3'b111), .NEGATE(3'b100)) u_s423 (
+        .a(s421_d1), .b(s422_d1), .c(s361_d1), .sum(s423)
     );
-    wire signed [18:0] s398;  // 2*s271 + s397 - s39
-    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(18), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s398 (
-        .a((17'(s271_d2) << 1)), .b(s397_d1), .c(s39_d1), .sum(s398)
-    );
-    wire signed [19:0] s413;  // s411 + s412 - s400
-    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(19), .C(18), .SIGNED(3'b111), .NEGATE(3'b100)) u_s413 (
-        .a(s411_d1), .b(s412_d1), .c(s400_d1), .sum(s413)
-    );
-    wire signed [19:0] s423;  // s372 + s421 + s422
-    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(19), .SIGNED(3'b111), .NEGATE(3'b000)) u_s423 (
-        .a(s372_d1), .b(s421_d1), .c(s422_d1), .sum(s423)
-    );
-    wire signed [19:0] s433;  // s11 + s431 + s432
+    wire signed [19:0] s433;  // s430 + s431 + s432
     bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b000)) u_s433 (
-        .a(20'(s11_d1)), .b(20'(s431_d1)), .c(20'(s432_d1)), .sum(s433)
+        .a(20'(s430_d1)), .b(20'(s431_d1)), .c(20'(s432_d1)), .sum(s433)
     );
-    wire signed [19:0] s447;  // s95 + s445 + s446
-    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b000)) u_s447 (
-        .a(20'(s95_d1)), .b(20'(s445_d1)), .c(20'(s446_d1)), .sum(s447)
+    wire signed [19:0] s444;  // s442 + s443 - 16*s340
+    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b100)) u_s444 (
+        .a(20'(s442_d1)), .b(20'(s443_d1)), .c((20'(s340_d2) << 4)), .sum(s444)
     );
-    wire signed [19:0] s455;  // s342 + s453 + s454
-    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(19), .SIGNED(3'b111), .NEGATE(3'b000)) u_s455 (
-        .a(s342_d1), .b(s453_d1), .c(s454_d1), .sum(s455)
+    wire signed [19:0] s452;  // s450 + s451 - s377
+    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(19), .C(18), .SIGNED(3'b111), .NEGATE(3'b100)) u_s452 (
+        .a(s450_d1), .b(s451_d1), .c(s377_d1), .sum(s452)
     );
-    wire signed [19:0] s471;  // s469 + s470 - s292
-    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b100)) u_s471 (
-        .a(20'(s469_d1)), .b(20'(s470_d1)), .c(20'(s292_d1)), .sum(s471)
+    wire signed [18:0] s459;  // s453 + s457 + s458
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b000)) u_s459 (
+        .a(19'(s453_d1)), .b(19'(s457_d1)), .c(19'(s458_d1)), .sum(s459)
     );
-    wire signed [18:0] s477;  // s475 + s476 - s128
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s477 (
-        .a(19'(s475_d1)), .b(19'(s476_d1)), .c(19'(s128_d2)), .sum(s477)
+    wire signed [19:0] s467;  // s464 + s465 + s466
+    bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b000)) u_s467 (
+        .a(20'(s464_d1)), .b(20'(s465_d1)), .c(20'(s466_d1)), .sum(s467)
     );
-    wire signed [19:0] s488;  // s485 + s486 + s487
-    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(19), .SIGNED(3'b111), .NEGATE(3'b000)) u_s488 (
-        .a(s485_d1), .b(s486_d1), .c(s487_d1), .sum(s488)
+    wire signed [18:0] s474;  // s472 + s473 - s453
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s474 (
+        .a(19'(s472_d1)), .b(19'(s473_d1)), .c(19'(s453_d1)), .sum(s474)
     );
-    wire signed [18:0] s493;  // s253 + s492 - s129
-    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b100)) u_s493 (
-        .a(19'(s253_d1)), .b(19'(s492_d1)), .c(19'(s129_d1)), .sum(s493)
+    wire signed [19:0] s481;  // s274 + s479 + s480
+    bittrigger_grow3 #(.WIDTH(20), .A(19), .B(18), .C(18), .SIGNED(3'b111), .NEGATE(3'b000)) u_s481 (
+        .a(s274_d1), .b(s479_d1), .c(s480_d1), .sum(s481)
     );
-    wire signed [18:0] s501;  // s46 + 2*s480 - 2*s403
-    assign s501[0:0] = s46_d1[0:0];
-    bittrigger_adder3 #(.WIDTH(18), .NEGATE(3'b100)) u_s501 (
-        .a(18'(s46_d1 >>> 1)), .b(18'(s480_d1)), .c(18'(s403_d1)), .sum(s501[18:1])
+    wire signed [18:0] s487;  // s204 + s485 + s486
+    bittrigger_adder3 #(.WIDTH(19), .NEGATE(3'b000)) u_s487 (
+        .a(19'(s204_d1)), .b(19'(s485_d1)), .c(19'(s486_d1)), .sum(s487)
     );
-    wire signed [20:0] s503;  // s500 + s501 + s502
-    bittrigger_grow3 #(.WIDTH(21), .A(19), .B(19), .C(20), .SIGNED(3'b111), .NEGATE(3'b000)) u_s503 (
-        .a(s500_d1), .b(s501), .c(s502_d1), .sum(s503)
+    wire signed [20:0] s499;  // s496 + s497 + s498
+    bittrigger_grow3 #(.WIDTH(21), .A(18), .B(19), .C(20), .SIGNED(3'b111), .NEGATE(3'b000)) u_s499 (
+        .a(s496_d1), .b(s497_d1), .c(s498_d1), .sum(s499)
     );
 
     // result, last element first
     assign y = {
-        s503,
-        21'(s493),
-        21'(s488),
-        21'(s477),
-        21'(s471),
-        21'(s462_d1),
-        21'(s455),
-        21'(s447),
+        s499,
+        21'(s487),
+        21'(s481),
+        21'(s474),
+        21'(s467),
+        21'(s459),
+        21'(s452),
+        21'(s444),
         21'(s433),
         21'(s423),
         21'(s413),
-        21'(s398),
-        21'(s392),
-        21'(s380),
-        21'(s362),
-        21'(s350),
-        21'(s331),
-        21'(s314),
-        21'(s304),
-        21'(s285),
-        21'(s259),
-        21'(s242),
-        21'(s231),
-        21'(s207),
-        21'(s193),
-        21'(s182),
-        21'(s159),
-        21'(s137),
-        21'(s116),
-        s87,
-        21'(s54),
-        21'(s30)
+        21'(s396_d1),
+        21'(s387),
+        21'(s372),
+        21'(s354),
+        21'(s337),
+        21'(s323),
+        21'(s308),
+        21'(s298),
+        21'(s280),
+        21'(s260),
+        21'(s246),
+        21'(s230),
+        21'(s212),
+        21'(s194),
+        21'(s178),
+        21'(s154),
+        21'(s138),
+        21'(s114),
+        s85,
+        21'(s53),
+        21'(s29)
     };
 
 endmodule

@@ -111,11 +111,6 @@ module event_filter_linear_norm_1 (
         .a(18'(x24 >>> 2)), .b(x24), .sum(s70[22:2])
     );
     wire        [23:0] s76 = 24'(x26) + 24'd8559104;
-    wire        [23:0] s77;  // 4*x26 + s76 - 16*x26
-    assign s77[1:0] = s76[1:0];
-    bittrigger_adder3 #(.WIDTH(22), .NEGATE(3'b100)) u_s77 (
-        .a(22'(x26)), .b(22'(s76 >>> 2)), .c((22'(x26) << 2)), .sum(s77[23:2])
-    );
     wire        [22:0] s81 = 23'(x28) + 23'd4504320;
     wire signed [24:0] s84;  // x29 + 32*x29 - 8*x29
     assign s84[2:0] = x29[2:0];
@@ -178,7 +173,7 @@ module event_filter_linear_norm_1 (
     reg         [21:0] s61_d1;
     reg         [22:0] s66_d1;
     reg  signed [22:0] s70_d1;
-    reg         [23:0] s77_d1;
+    reg         [23:0] s76_d1;
     reg         [22:0] s81_d1;
     reg  signed [24:0] s84_d1;
     reg         [20:0] s87_d1;
@@ -236,7 +231,7 @@ module event_filter_linear_norm_1 (
         s61_d1 <= s61;
         s66_d1 <= s66;
         s70_d1 <= s70;
-        s77_d1 <= s77;
+        s76_d1 <= s76;
         s81_d1 <= s81;
         s84_d1 <= s84;
         s87_d1 <= s87;
@@ -488,9 +483,14 @@ module event_filter_linear_norm_1 (
     bittrigger_adder3 #(.WIDTH(24), .NEGATE(3'b000)) u_s75 (
         .a(24'(s74 >>> 6)), .b(s74), .c(24'd16218), .sum(s75[29:6])
     );
+    wire        [23:0] s77;  // 4*x26 + s76 - 16*x26
+    assign s77[1:0] = s76_d1[1:0];
+    bittrigger_adder3 #(.WIDTH(22), .NEGATE(3'b100)) u_s77 (
+        .a(22'(x26_d1)), .b(22'(s76_d1 >>> 2)), .c((22'(x26_d1) << 2)), .sum(s77[23:2])
+    );
     wire signed [32:0] s78;  // 256*x26 + 16384*x26 - s77
     bittrigger_adder3 #(.WIDTH(33), .NEGATE(3'b100)) u_s78 (
-        .a((33'(x26_d1) << 8)), .b((33'(x26_d1) << 14)), .c(33'(s77_d1)), .sum(s78)
+        .a((33'(x26_d1) << 8)), .b((33'(x26_d1) << 14)), .c(33'(s77)), .sum(s78)
     );
     wire signed [26:0] s79;  // x27 - 128*x27 + 3660544
     assign s79[6:0] = x27_d1[6:0];

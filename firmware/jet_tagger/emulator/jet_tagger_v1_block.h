@@ -47,16 +47,16 @@ struct Block {
 
     // Sums that are made in one function and read in another.
     struct Shared {
-        Word16 dense_1[27][GROUPS_16];
-        Word16 dense_2[54][GROUPS_16];
+        Word16 dense_1[23][GROUPS_16];
+        Word16 dense_2[63][GROUPS_16];
     } shared;
 };
 
 void jet_tagger_bitlinear_dense_1(Block &block); // 16 to 64 codes, 308 additions
 void jet_tagger_requantize_relu_1(Block &block); // 64 to 64 codes
-void jet_tagger_bitlinear_dense_2(Block &block); // 64 to 32 codes, 579 additions
+void jet_tagger_bitlinear_dense_2(Block &block); // 64 to 32 codes, 564 additions
 void jet_tagger_requantize_relu_2(Block &block); // 32 to 32 codes
-void jet_tagger_bitlinear_dense_3(Block &block); // 32 to 32 codes, 295 additions
+void jet_tagger_bitlinear_dense_3(Block &block); // 32 to 32 codes, 305 additions
 void jet_tagger_requantize_relu_3(Block &block); // 32 to 32 codes
 void jet_tagger_bitlinear_dense_4(Block &block); // 32 to 5 codes, 60 additions
 

@@ -1,4 +1,4 @@
-// jet_tagger_bitlinear_dense_1: constant matrix, 16 x 64, as 185 adders (no multiplier).
+// jet_tagger_bitlinear_dense_1: constant matrix, 16 x 64, as 186 adders (no multiplier).
 //
 // x: 16 x ap_fixed<8,3>, element 0 in the lowest bits.
 // y: 64 x ap_fixed<13,6>, element 0 in the lowest bits.
@@ -31,113 +31,121 @@ module jet_tagger_bitlinear_dense_1 (
     wire signed [ 7:0] x15 = x[127:120];
 
     // stage 0
-    wire signed [ 8:0] s0;  // x1 + x9
-    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b11), .NEGATE(2'b00)) u_s0 (
-        .a(x1), .b(x9), .sum(s0)
-    );
-    wire signed [ 8:0] s1;  // x11 - x2
+    wire signed [ 8:0] s1;  // x1 - x15
     bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b11), .NEGATE(2'b10)) u_s1 (
-        .a(x11), .b(x2), .sum(s1)
+        .a(x1), .b(x15), .sum(s1)
     );
-    wire signed [ 9:0] s5;  // x6 - x7 - x9
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b110)) u_s5 (
-        .a(x6), .b(x7), .c(x9), .sum(s5)
-    );
-    wire signed [ 9:0] s6;  // x2 + x11 - x12
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s6 (
-        .a(x2), .b(x11), .c(x12), .sum(s6)
-    );
-    wire signed [ 9:0] s7;  // x3 + x14 - x0
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s7 (
-        .a(x3), .b(x14), .c(x0), .sum(s7)
-    );
-    wire signed [ 8:0] s9;  // x14 - x15
+    wire signed [ 8:0] s9;  // x12 - x7
     bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b11), .NEGATE(2'b10)) u_s9 (
-        .a(x14), .b(x15), .sum(s9)
+        .a(x12), .b(x7), .sum(s9)
     );
-    wire signed [ 8:0] s12;  // x3 - x0
-    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b11), .NEGATE(2'b10)) u_s12 (
-        .a(x3), .b(x0), .sum(s12)
+    wire signed [ 9:0] s10;  // x9 + x11 - x14
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s10 (
+        .a(x9), .b(x11), .c(x14), .sum(s10)
     );
-    wire signed [ 8:0] s20;  // x8 - x10
-    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b11), .NEGATE(2'b10)) u_s20 (
-        .a(x8), .b(x10), .sum(s20)
+    wire signed [ 9:0] s11;  // x2 + x6 + s1
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b111), .NEGATE(3'b000)) u_s11 (
+        .a(x2), .b(x6), .c(s1), .sum(s11)
     );
-    wire signed [ 9:0] s21;  // x6 - x15 - s20
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b111), .NEGATE(3'b110)) u_s21 (
-        .a(x6), .b(x15), .c(s20), .sum(s21)
+    wire signed [ 9:0] s14;  // x3 - x0 - x1
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b110)) u_s14 (
+        .a(x3), .b(x0), .c(x1), .sum(s14)
     );
-    wire signed [ 9:0] s22;  // x12 - x5 - x13
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b110)) u_s22 (
-        .a(x12), .b(x5), .c(x13), .sum(s22)
+    wire signed [ 8:0] s17;  // x8 + x9
+    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b11), .NEGATE(2'b00)) u_s17 (
+        .a(x8), .b(x9), .sum(s17)
     );
-    wire signed [ 9:0] s23;  // x2 + x4 + x14
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b000)) u_s23 (
-        .a(x2), .b(x4), .c(x14), .sum(s23)
+    wire signed [ 8:0] s20;  // x0 + x12
+    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b11), .NEGATE(2'b00)) u_s20 (
+        .a(x0), .b(x12), .sum(s20)
     );
-    wire signed [ 8:0] s27;  // x4 + x13
-    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b11), .NEGATE(2'b00)) u_s27 (
-        .a(x4), .b(x13), .sum(s27)
+    wire signed [ 9:0] s21;  // x2 + x4 + x14
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b000)) u_s21 (
+        .a(x2), .b(x4), .c(x14), .sum(s21)
     );
-    wire signed [ 8:0] s28;  // x3 + x14
-    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b11), .NEGATE(2'b00)) u_s28 (
-        .a(x3), .b(x14), .sum(s28)
+    wire signed [ 9:0] s22;  // x3 + x5 + x13
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b000)) u_s22 (
+        .a(x3), .b(x5), .c(x13), .sum(s22)
     );
-    wire signed [ 9:0] s31;  // x1 + x15 - x7
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s31 (
-        .a(x1), .b(x15), .c(x7), .sum(s31)
+    wire signed [10:0] s23;  // s20 - s21 - s22
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s23 (
+        .a(11'(s20)), .b(11'(s21)), .c(11'(s22)), .sum(s23)
     );
-    wire signed [ 9:0] s33;  // x0 + x5 - x8
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s33 (
-        .a(x0), .b(x5), .c(x8), .sum(s33)
+    wire signed [10:0] s27;  // x7 - x9 - s21
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s27 (
+        .a(x7), .b(x9), .c(s21), .sum(s27)
     );
-    wire signed [ 8:0] s43;  // x2 + x15
-    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b11), .NEGATE(2'b00)) u_s43 (
-        .a(x2), .b(x15), .sum(s43)
+    wire signed [ 8:0] s30;  // x3 + x15
+    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b11), .NEGATE(2'b00)) u_s30 (
+        .a(x3), .b(x15), .sum(s30)
     );
-    wire signed [ 9:0] s46;  // x9 + x11 - x15
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s46 (
-        .a(x9), .b(x11), .c(x15), .sum(s46)
+    wire signed [ 9:0] s32;  // x13 - x1 - x12
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b110)) u_s32 (
+        .a(x13), .b(x1), .c(x12), .sum(s32)
     );
-    wire signed [ 8:0] s51;  // x9 - x13
-    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b11), .NEGATE(2'b10)) u_s51 (
-        .a(x9), .b(x13), .sum(s51)
+    wire signed [ 9:0] s37;  // x0 + x1 + x12
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b000)) u_s37 (
+        .a(x0), .b(x1), .c(x12), .sum(s37)
     );
-    wire signed [ 9:0] s52;  // x1 + x14 - x2
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s52 (
-        .a(x1), .b(x14), .c(x2), .sum(s52)
+    wire signed [ 8:0] s40;  // x0 + x10
+    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b11), .NEGATE(2'b00)) u_s40 (
+        .a(x0), .b(x10), .sum(s40)
     );
-    wire signed [ 8:0] s53;  // x0 + x10
-    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b11), .NEGATE(2'b00)) u_s53 (
-        .a(x0), .b(x10), .sum(s53)
+    wire signed [ 9:0] s41;  // x3 - x15 - 10
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b011), .NEGATE(3'b110)) u_s41 (
+        .a(x3), .b(x15), .c(7'd10), .sum(s41)
     );
-    wire signed [ 8:0] s54;  // x4 + x15
-    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b11), .NEGATE(2'b00)) u_s54 (
-        .a(x4), .b(x15), .sum(s54)
+    wire signed [ 9:0] s47;  // x13 - x10 - x14
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b110)) u_s47 (
+        .a(x13), .b(x10), .c(x14), .sum(s47)
     );
-    wire signed [ 8:0] s59;  // x3 + x15
-    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b11), .NEGATE(2'b00)) u_s59 (
-        .a(x3), .b(x15), .sum(s59)
+    wire signed [ 8:0] s48;  // x8 - x3
+    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b11), .NEGATE(2'b10)) u_s48 (
+        .a(x8), .b(x3), .sum(s48)
     );
-    wire signed [ 9:0] s64;  // x0 + x8 - x15
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s64 (
-        .a(x0), .b(x8), .c(x15), .sum(s64)
+    wire signed [10:0] s49;  // s47 + s48 - x0
+    bittrigger_grow3 #(.WIDTH(11), .A(10), .B(9), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s49 (
+        .a(s47), .b(s48), .c(x0), .sum(s49)
     );
-    wire signed [ 9:0] s72;  // x0 + x13 - x11
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s72 (
-        .a(x0), .b(x13), .c(x11), .sum(s72)
+    wire signed [ 9:0] s50;  // x11 - x12 - 30
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b011), .NEGATE(3'b110)) u_s50 (
+        .a(x11), .b(x12), .c(7'd30), .sum(s50)
     );
-    wire signed [ 9:0] s80;  // x6 + x7 - x8
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s80 (
-        .a(x6), .b(x7), .c(x8), .sum(s80)
+    wire signed [ 9:0] s56;  // x8 - x6 - x11
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b110)) u_s56 (
+        .a(x8), .b(x6), .c(x11), .sum(s56)
     );
-    wire signed [ 9:0] s85;  // x4 - x8 - x15
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b110)) u_s85 (
-        .a(x4), .b(x8), .c(x15), .sum(s85)
+    wire signed [ 9:0] s62;  // x14 - x0 - x2
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b110)) u_s62 (
+        .a(x14), .b(x0), .c(x2), .sum(s62)
     );
-    wire signed [ 9:0] s99;  // x10 + x14 - x2
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s99 (
-        .a(x10), .b(x14), .c(x2), .sum(s99)
+    wire signed [ 8:0] s65;  // x3 - x9
+    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b11), .NEGATE(2'b10)) u_s65 (
+        .a(x3), .b(x9), .sum(s65)
+    );
+    wire signed [ 9:0] s73;  // x7 + x11 - x12
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s73 (
+        .a(x7), .b(x11), .c(x12), .sum(s73)
+    );
+    wire signed [ 9:0] s74;  // x14 - x2 - x4
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b110)) u_s74 (
+        .a(x14), .b(x2), .c(x4), .sum(s74)
+    );
+    wire signed [ 9:0] s75;  // x10 - x3 - x9
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b110)) u_s75 (
+        .a(x10), .b(x3), .c(x9), .sum(s75)
+    );
+    wire signed [11:0] s76;  // s75 - s73 - s74
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s76 (
+        .a(s75), .b(s73), .c(s74), .sum(s76)
+    );
+    wire signed [ 9:0] s87;  // x4 - x5 - x11
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b110)) u_s87 (
+        .a(x4), .b(x5), .c(x11), .sum(s87)
+    );
+    wire signed [10:0] s94;  // s1 + s40 + s74
+    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s94 (
+        .a(s1), .b(s40), .c(s74), .sum(s94)
     );
 
     // stage 1
@@ -157,33 +165,32 @@ module jet_tagger_bitlinear_dense_1 (
     reg  signed [ 7:0] x13_d1;
     reg  signed [ 7:0] x14_d1;
     reg  signed [ 7:0] x15_d1;
-    reg  signed [ 8:0] s0_d1;
     reg  signed [ 8:0] s1_d1;
-    reg  signed [ 9:0] s5_d1;
-    reg  signed [ 9:0] s6_d1;
-    reg  signed [ 9:0] s7_d1;
     reg  signed [ 8:0] s9_d1;
-    reg  signed [ 8:0] s12_d1;
+    reg  signed [ 9:0] s10_d1;
+    reg  signed [ 9:0] s11_d1;
+    reg  signed [ 9:0] s14_d1;
+    reg  signed [ 8:0] s17_d1;
     reg  signed [ 8:0] s20_d1;
     reg  signed [ 9:0] s21_d1;
-    reg  signed [ 9:0] s22_d1;
-    reg  signed [ 9:0] s23_d1;
-    reg  signed [ 8:0] s27_d1;
-    reg  signed [ 8:0] s28_d1;
-    reg  signed [ 9:0] s31_d1;
-    reg  signed [ 9:0] s33_d1;
-    reg  signed [ 8:0] s43_d1;
-    reg  signed [ 9:0] s46_d1;
-    reg  signed [ 8:0] s51_d1;
-    reg  signed [ 9:0] s52_d1;
-    reg  signed [ 8:0] s53_d1;
-    reg  signed [ 8:0] s54_d1;
-    reg  signed [ 8:0] s59_d1;
-    reg  signed [ 9:0] s64_d1;
-    reg  signed [ 9:0] s72_d1;
-    reg  signed [ 9:0] s80_d1;
-    reg  signed [ 9:0] s85_d1;
-    reg  signed [ 9:0] s99_d1;
+    reg  signed [10:0] s23_d1;
+    reg  signed [10:0] s27_d1;
+    reg  signed [ 8:0] s30_d1;
+    reg  signed [ 9:0] s32_d1;
+    reg  signed [ 9:0] s37_d1;
+    reg  signed [ 8:0] s40_d1;
+    reg  signed [ 9:0] s41_d1;
+    reg  signed [ 9:0] s47_d1;
+    reg  signed [ 8:0] s48_d1;
+    reg  signed [10:0] s49_d1;
+    reg  signed [ 9:0] s50_d1;
+    reg  signed [ 9:0] s56_d1;
+    reg  signed [ 9:0] s62_d1;
+    reg  signed [ 8:0] s65_d1;
+    reg  signed [ 9:0] s73_d1;
+    reg  signed [11:0] s76_d1;
+    reg  signed [ 9:0] s87_d1;
+    reg  signed [10:0] s94_d1;
     always_ff @(posedge clk) begin
         x0_d1 <= x0;
         x1_d1 <= x1;
@@ -201,727 +208,718 @@ module jet_tagger_bitlinear_dense_1 (
         x13_d1 <= x13;
         x14_d1 <= x14;
         x15_d1 <= x15;
-        s0_d1 <= s0;
         s1_d1 <= s1;
-        s5_d1 <= s5;
-        s6_d1 <= s6;
-        s7_d1 <= s7;
         s9_d1 <= s9;
-        s12_d1 <= s12;
+        s10_d1 <= s10;
+        s11_d1 <= s11;
+        s14_d1 <= s14;
+        s17_d1 <= s17;
         s20_d1 <= s20;
         s21_d1 <= s21;
-        s22_d1 <= s22;
         s23_d1 <= s23;
         s27_d1 <= s27;
-        s28_d1 <= s28;
-        s31_d1 <= s31;
-        s33_d1 <= s33;
-        s43_d1 <= s43;
-        s46_d1 <= s46;
-        s51_d1 <= s51;
-        s52_d1 <= s52;
-        s53_d1 <= s53;
-        s54_d1 <= s54;
-        s59_d1 <= s59;
-        s64_d1 <= s64;
-        s72_d1 <= s72;
-        s80_d1 <= s80;
-        s85_d1 <= s85;
-        s99_d1 <= s99;
+        s30_d1 <= s30;
+        s32_d1 <= s32;
+        s37_d1 <= s37;
+        s40_d1 <= s40;
+        s41_d1 <= s41;
+        s47_d1 <= s47;
+        s48_d1 <= s48;
+        s49_d1 <= s49;
+        s50_d1 <= s50;
+        s56_d1 <= s56;
+        s62_d1 <= s62;
+        s65_d1 <= s65;
+        s73_d1 <= s73;
+        s76_d1 <= s76;
+        s87_d1 <= s87;
+        s94_d1 <= s94;
     end
-    wire signed [ 9:0] s2;  // x0 + x14 + s1
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b111), .NEGATE(3'b000)) u_s2 (
-        .a(x0_d1), .b(x14_d1), .c(s1_d1), .sum(s2)
+    wire signed [ 9:0] s0;  // x2 + x9 - x6
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s0 (
+        .a(x2_d1), .b(x9_d1), .c(x6_d1), .sum(s0)
     );
-    wire signed [ 9:0] s3;  // x6 + x15 - 25
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b011), .NEGATE(3'b100)) u_s3 (
-        .a(x6_d1), .b(x15_d1), .c(7'd25), .sum(s3)
+    wire signed [ 9:0] s2;  // x0 + x11 + x14
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b000)) u_s2 (
+        .a(x0_d1), .b(x11_d1), .c(x14_d1), .sum(s2)
     );
+    wire signed [ 9:0] s3 = -(10'(s1_d1)) - 10'd25;
     wire signed [11:0] s4;  // s2 + s3 - s0
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s4 (
-        .a(s2), .b(s3), .c(s0_d1), .sum(s4)
-    );
-    wire signed [11:0] s8;  // s5 + s6 + s7
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s8 (
-        .a(s5_d1), .b(s6_d1), .c(s7_d1), .sum(s8)
-    );
-    wire signed [ 9:0] s10;  // x1 + x12 + s9
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b111), .NEGATE(3'b000)) u_s10 (
-        .a(x1_d1), .b(x12_d1), .c(s9_d1), .sum(s10)
-    );
-    wire signed [11:0] s11;  // s5 + s10 - s1
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s11 (
-        .a(s5_d1), .b(s10), .c(s1_d1), .sum(s11)
-    );
-    wire signed [ 9:0] s13;  // x10 + s12 - x1
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(9), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s13 (
-        .a(x10_d1), .b(s12_d1), .c(x1_d1), .sum(s13)
-    );
-    wire signed [ 9:0] s14;  // x5 + x12 - x2
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s14 (
-        .a(x5_d1), .b(x12_d1), .c(x2_d1), .sum(s14)
-    );
-    wire signed [10:0] s15;  // x9 + s13 + s14
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s15 (
-        .a(11'(x9_d1)), .b(11'(s13)), .c(11'(s14)), .sum(s15)
-    );
-    wire signed [ 9:0] s16;  // x1 - x3 - x5
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b110)) u_s16 (
-        .a(x1_d1), .b(x3_d1), .c(x5_d1), .sum(s16)
-    );
-    wire signed [10:0] s17;  // x13 + s9 + s16
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s17 (
-        .a(x13_d1), .b(s9_d1), .c(s16), .sum(s17)
-    );
-    wire signed [ 9:0] s18;  // - x0 - x13 + -35
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b111), .NEGATE(3'b011)) u_s18 (
-        .a(x0_d1), .b(x13_d1), .c(7'd93), .sum(s18)
-    );
-    wire signed [10:0] s24;  // s22 - s12 - s23
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s24 (
-        .a(11'(s22_d1)), .b(11'(s12_d1)), .c(11'(s23_d1)), .sum(s24)
-    );
-    wire signed [10:0] s25;  // s21 - x1
-    bittrigger_grow2 #(.WIDTH(11), .A(10), .B(8), .SIGNED(2'b11), .NEGATE(2'b10)) u_s25 (
-        .a(s21_d1), .b(x1_d1), .sum(s25)
-    );
-    wire signed [11:0] s26;  // 2*s23 + s24 + s25
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s26 (
-        .a((12'(s23_d1) << 1)), .b(12'(s24)), .c(12'(s25)), .sum(s26)
-    );
-    wire signed [ 9:0] s29;  // x8 + x9 + s28
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b111), .NEGATE(3'b000)) u_s29 (
-        .a(x8_d1), .b(x9_d1), .c(s28_d1), .sum(s29)
-    );
-    wire signed [10:0] s30;  // s29 - s1 - s27
-    bittrigger_grow3 #(.WIDTH(11), .A(10), .B(9), .C(9), .SIGNED(3'b111), .NEGATE(3'b110)) u_s30 (
-        .a(s29), .b(s1_d1), .c(s27_d1), .sum(s30)
-    );
-    wire signed [10:0] s32;  // x2 + x12 + s31
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s32 (
-        .a(x2_d1), .b(x12_d1), .c(s31_d1), .sum(s32)
-    );
-    wire signed [10:0] s34;  // x10 + s28 + s33
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s34 (
-        .a(x10_d1), .b(s28_d1), .c(s33_d1), .sum(s34)
-    );
-    wire signed [11:0] s35;  // s34 - x4 - s32
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s35 (
-        .a(12'(s34)), .b(12'(x4_d1)), .c(12'(s32)), .sum(s35)
-    );
-    wire signed [ 9:0] s36;  // x5 + s28 - x9
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(9), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s36 (
-        .a(x5_d1), .b(s28_d1), .c(x9_d1), .sum(s36)
-    );
-    wire signed [ 9:0] s37;  // x0 + x1 - x13
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s37 (
-        .a(x0_d1), .b(x1_d1), .c(x13_d1), .sum(s37)
-    );
-    wire signed [ 9:0] s38;  // x6 + x10 + s1
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b111), .NEGATE(3'b000)) u_s38 (
-        .a(x6_d1), .b(x10_d1), .c(s1_d1), .sum(s38)
-    );
-    wire signed [11:0] s39;  // s36 - s37 - s38
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s39 (
-        .a(s36), .b(s37), .c(s38), .sum(s39)
-    );
-    wire signed [10:0] s40;  // x6 + s23 - x7
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s40 (
-        .a(x6_d1), .b(s23_d1), .c(x7_d1), .sum(s40)
-    );
-    wire signed [ 9:0] s41;  // x9 - x8 + 19
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b011), .NEGATE(3'b010)) u_s41 (
-        .a(x9_d1), .b(x8_d1), .c(7'd19), .sum(s41)
-    );
-    wire signed [11:0] s42;  // s40 + s41 - s13
-    bittrigger_grow3 #(.WIDTH(12), .A(11), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s42 (
-        .a(s40), .b(s41), .c(s13), .sum(s42)
-    );
-    wire signed [ 9:0] s44;  // x1 + x10 - s43
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s44 (
-        .a(x1_d1), .b(x10_d1), .c(s43_d1), .sum(s44)
-    );
-    wire signed [11:0] s45;  // s22 + s44 - s29
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s45 (
-        .a(s22_d1), .b(s44), .c(s29), .sum(s45)
-    );
-    wire signed [10:0] s47;  // x8 + s28 - s46
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s47 (
-        .a(x8_d1), .b(s28_d1), .c(s46_d1), .sum(s47)
-    );
-    wire signed [ 9:0] s48 = 10'(x1_d1) + s23_d1;
-    wire signed [ 9:0] s49;  // x0 + x12 + x15
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b000)) u_s49 (
-        .a(x0_d1), .b(x12_d1), .c(x15_d1), .sum(s49)
-    );
-    wire signed [10:0] s50;  // s49 - s48
-    bittrigger_grow2 #(.WIDTH(11), .A(10), .B(10), .SIGNED(2'b11), .NEGATE(2'b10)) u_s50 (
-        .a(s49), .b(s48), .sum(s50)
-    );
-    wire signed [10:0] s55;  // s54 - s52 - s53
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b110)) u_s55 (
-        .a(s54_d1), .b(s52_d1), .c(s53_d1), .sum(s55)
-    );
-    wire signed [11:0] s56;  // x3 + s55 - s51
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(11), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s56 (
-        .a(9'(x3_d1)), .b(s55), .c(s51_d1), .sum(s56)
-    );
-    wire signed [ 8:0] s57;  // x7 + x14
-    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b11), .NEGATE(2'b00)) u_s57 (
-        .a(x7_d1), .b(x14_d1), .sum(s57)
-    );
-    wire signed [10:0] s58;  // s16 + s49 + s57
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s58 (
-        .a(11'(s16)), .b(11'(s49)), .c(11'(s57)), .sum(s58)
-    );
-    wire signed [10:0] s60;  // x10 - s23 - s59
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b110)) u_s60 (
-        .a(x10_d1), .b(s23_d1), .c(s59_d1), .sum(s60)
-    );
-    wire signed [11:0] s61;  // s46 - s49 - s60
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(11), .SIGNED(3'b111), .NEGATE(3'b110)) u_s61 (
-        .a(s46_d1), .b(s49), .c(s60), .sum(s61)
-    );
-    wire signed [ 9:0] s62;  // - x7 - x11 + -10
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b111), .NEGATE(3'b011)) u_s62 (
-        .a(x7_d1), .b(x11_d1), .c(7'd118), .sum(s62)
-    );
-    wire signed [10:0] s65;  // s6 + s64 - x14
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s65 (
-        .a(11'(s6_d1)), .b(11'(s64_d1)), .c(11'(x14_d1)), .sum(s65)
-    );
-    wire signed [ 9:0] s66;  // x6 + x13 - 8
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b011), .NEGATE(3'b100)) u_s66 (
-        .a(x6_d1), .b(x13_d1), .c(7'd8), .sum(s66)
-    );
-    wire signed [11:0] s67;  // s66 - x4 - s65
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(11), .SIGNED(3'b111), .NEGATE(3'b110)) u_s67 (
-        .a(s66), .b(9'(x4_d1)), .c(s65), .sum(s67)
-    );
-    wire signed [11:0] s68;  // x9 + s32 + s33
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(11), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s68 (
-        .a(9'(x9_d1)), .b(s32), .c(s33_d1), .sum(s68)
-    );
-    wire signed [10:0] s69;  // x14 - s46 - 3
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b011), .NEGATE(3'b110)) u_s69 (
-        .a(x14_d1), .b(s46_d1), .c(8'd3), .sum(s69)
-    );
-    wire signed [10:0] s70;  // s6 + s28 - 30
-    bittrigger_grow3 #(.WIDTH(11), .A(10), .B(9), .C(8), .SIGNED(3'b011), .NEGATE(3'b100)) u_s70 (
-        .a(s6_d1), .b(s28_d1), .c(8'd30), .sum(s70)
-    );
-    wire signed [11:0] s71;  // s21 + s37 + s70
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s71 (
-        .a(s21_d1), .b(s37), .c(s70), .sum(s71)
-    );
-    wire signed [11:0] s73;  // s16 + s72 - s23
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s73 (
-        .a(s16), .b(s72_d1), .c(s23_d1), .sum(s73)
-    );
-    wire signed [10:0] s74;  // s24 + s31 - s22
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s74 (
-        .a(s24), .b(11'(s31_d1)), .c(11'(s22_d1)), .sum(s74)
-    );
-    wire signed [11:0] s75;  // s27 + s37 + s47
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s75 (
-        .a(s27_d1), .b(s37), .c(s47), .sum(s75)
-    );
-    wire signed [10:0] s76;  // s2 + s20 - x9
-    bittrigger_grow3 #(.WIDTH(11), .A(10), .B(9), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s76 (
-        .a(s2), .b(s20_d1), .c(x9_d1), .sum(s76)
-    );
-    wire signed [ 9:0] s77;  // x5 - x8 - s51
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b111), .NEGATE(3'b110)) u_s77 (
-        .a(x5_d1), .b(x8_d1), .c(s51_d1), .sum(s77)
-    );
-    wire signed [ 9:0] s78;  // x3 - x6 + 9
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b011), .NEGATE(3'b010)) u_s78 (
-        .a(x3_d1), .b(x6_d1), .c(7'd9), .sum(s78)
-    );
-    wire signed [11:0] s79;  // s23 + s78 - s77
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s79 (
-        .a(s23_d1), .b(s78), .c(s77), .sum(s79)
-    );
-    wire signed [10:0] s81;  // x11 + s80 - x9
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s81 (
-        .a(x11_d1), .b(s80_d1), .c(x9_d1), .sum(s81)
-    );
-    wire signed [11:0] s82;  // s23 + s53 - s81
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(11), .SIGNED(3'b111), .NEGATE(3'b100)) u_s82 (
-        .a(s23_d1), .b(s53_d1), .c(s81), .sum(s82)
-    );
-    wire signed [ 9:0] s83;  // x4 - x15 - 47
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b011), .NEGATE(3'b110)) u_s83 (
-        .a(x4_d1), .b(x15_d1), .c(7'd47), .sum(s83)
-    );
-    wire signed [11:0] s84;  // s34 + s51 + s83
-    bittrigger_grow3 #(.WIDTH(12), .A(11), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s84 (
-        .a(s34), .b(s51_d1), .c(s83), .sum(s84)
-    );
-    wire signed [ 9:0] s86;  // x0 + x5 + x12
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b000)) u_s86 (
-        .a(x0_d1), .b(x5_d1), .c(x12_d1), .sum(s86)
-    );
-    wire signed [11:0] s87;  // s52 + s85 + s86
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s87 (
-        .a(s52_d1), .b(s85_d1), .c(s86), .sum(s87)
-    );
-    wire signed [11:0] s88;  // x7 - x1 - s65
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(9), .C(11), .SIGNED(3'b111), .NEGATE(3'b110)) u_s88 (
-        .a(9'(x7_d1)), .b(9'(x1_d1)), .c(s65), .sum(s88)
-    );
-    wire signed [ 9:0] s89;  // x5 - x2 - s9
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b111), .NEGATE(3'b110)) u_s89 (
-        .a(x5_d1), .b(x2_d1), .c(s9_d1), .sum(s89)
-    );
-    wire signed [10:0] s90;  // s89 - s12 - s27
-    bittrigger_grow3 #(.WIDTH(11), .A(10), .B(9), .C(9), .SIGNED(3'b111), .NEGATE(3'b110)) u_s90 (
-        .a(s89), .b(s12_d1), .c(s27_d1), .sum(s90)
-    );
-    wire signed [10:0] s91;  // x3 + s23 - x9
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s91 (
-        .a(x3_d1), .b(s23_d1), .c(x9_d1), .sum(s91)
-    );
-    wire signed [ 9:0] s92;  // x15 - x8 - 30
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b011), .NEGATE(3'b110)) u_s92 (
-        .a(x15_d1), .b(x8_d1), .c(7'd30), .sum(s92)
-    );
-    wire signed [11:0] s93;  // s92 - x6 - s91
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(11), .SIGNED(3'b111), .NEGATE(3'b110)) u_s93 (
-        .a(s92), .b(9'(x6_d1)), .c(s91), .sum(s93)
-    );
-    wire signed [10:0] s94;  // x4 - x14 - s5
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s94 (
-        .a(x4_d1), .b(x14_d1), .c(s5_d1), .sum(s94)
-    );
-    wire signed [11:0] s95;  // s94 - s13 - s22
-    bittrigger_grow3 #(.WIDTH(12), .A(11), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s95 (
-        .a(s94), .b(s13), .c(s22_d1), .sum(s95)
-    );
-    wire signed [10:0] s96;  // s85 - s0 - s28
-    bittrigger_grow3 #(.WIDTH(11), .A(10), .B(9), .C(9), .SIGNED(3'b111), .NEGATE(3'b110)) u_s96 (
-        .a(s85_d1), .b(s0_d1), .c(s28_d1), .sum(s96)
-    );
-    wire signed [ 9:0] s97;  // x8 + x10 - x11
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s97 (
-        .a(x8_d1), .b(x10_d1), .c(x11_d1), .sum(s97)
-    );
-    wire signed [11:0] s98;  // s32 + s96 + s97
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s98 (
-        .a(12'(s32)), .b(12'(s96)), .c(12'(s97)), .sum(s98)
-    );
-    wire signed [10:0] s100;  // s99 - x9 - s27
-    bittrigger_grow3 #(.WIDTH(11), .A(10), .B(8), .C(9), .SIGNED(3'b111), .NEGATE(3'b110)) u_s100 (
-        .a(s99_d1), .b(x9_d1), .c(s27_d1), .sum(s100)
-    );
-    wire signed [11:0] s101;  // - s86 - s100 + 5
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(11), .C(9), .SIGNED(3'b011), .NEGATE(3'b011)) u_s101 (
-        .a(s86), .b(s100), .c(9'd5), .sum(s101)
-    );
-    wire signed [ 9:0] s102;  // x12 - x0 - x13
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b110)) u_s102 (
-        .a(x12_d1), .b(x0_d1), .c(x13_d1), .sum(s102)
-    );
-    wire signed [10:0] s103;  // s52 + s59 + s102
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s103 (
-        .a(11'(s52_d1)), .b(11'(s59_d1)), .c(11'(s102)), .sum(s103)
-    );
-    wire signed [10:0] s104;  // s12 + s80 - x2
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(10), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s104 (
-        .a(s12_d1), .b(s80_d1), .c(x2_d1), .sum(s104)
-    );
-    wire signed [11:0] s105;  // s104 - x14 - s46
-    bittrigger_grow3 #(.WIDTH(12), .A(11), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s105 (
-        .a(s104), .b(9'(x14_d1)), .c(s46_d1), .sum(s105)
-    );
-    wire signed [10:0] s106;  // x15 + s36 - 69
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b011), .NEGATE(3'b100)) u_s106 (
-        .a(x15_d1), .b(s36), .c(8'd69), .sum(s106)
-    );
-    wire signed [ 9:0] s107;  // x5 + 2*x9 + x11
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(9), .C(8), .SIGNED(3'b111), .NEGATE(3'b000)) u_s107 (
-        .a(x5_d1), .b((9'(x9_d1) << 1)), .c(x11_d1), .sum(s107)
-    );
-    wire signed [11:0] s108;  // s40 + s107 - s0
-    bittrigger_grow3 #(.WIDTH(12), .A(11), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s108 (
-        .a(s40), .b(s107), .c(s0_d1), .sum(s108)
-    );
-    wire signed [ 9:0] s109;  // x0 + x12 - x9
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s109 (
-        .a(x0_d1), .b(x12_d1), .c(x9_d1), .sum(s109)
-    );
-    wire signed [10:0] s110;  // s48 + s109 - x8
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s110 (
-        .a(11'(s48)), .b(11'(s109)), .c(11'(x8_d1)), .sum(s110)
-    );
-    wire signed [10:0] s111;  // s23 + s72 - x5
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s111 (
-        .a(11'(s23_d1)), .b(11'(s72_d1)), .c(11'(x5_d1)), .sum(s111)
-    );
-    wire signed [ 9:0] s112;  // x3 - x6 - x10
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b110)) u_s112 (
-        .a(x3_d1), .b(x6_d1), .c(x10_d1), .sum(s112)
-    );
-    wire signed [11:0] s113;  // s51 + s111 + s112
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(11), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s113 (
-        .a(s51_d1), .b(s111), .c(s112), .sum(s113)
-    );
-    wire signed [10:0] s114;  // x6 + s86 - s43
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s114 (
-        .a(x6_d1), .b(s86), .c(s43_d1), .sum(s114)
-    );
-    wire signed [10:0] s115;  // s6 - s5 - s53
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s115 (
-        .a(11'(s6_d1)), .b(11'(s5_d1)), .c(11'(s53_d1)), .sum(s115)
-    );
-    wire signed [10:0] s116;  // s100 - x1 - x3
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s116 (
-        .a(s100), .b(11'(x1_d1)), .c(11'(x3_d1)), .sum(s116)
-    );
-    wire signed [ 9:0] s117;  // 2*x2 + x4 - x9
-    bittrigger_grow3 #(.WIDTH(10), .A(9), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s117 (
-        .a((9'(x2_d1) << 1)), .b(x4_d1), .c(x9_d1), .sum(s117)
-    );
-    wire signed [11:0] s118;  // s117 - s8 - s53
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s118 (
-        .a(12'(s117)), .b(s8), .c(12'(s53_d1)), .sum(s118)
-    );
-    wire signed [ 9:0] s119;  // x3 + x7 - x1
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s119 (
-        .a(x3_d1), .b(x7_d1), .c(x1_d1), .sum(s119)
-    );
-    wire signed [ 9:0] s120;  // x14 + s1 - 36
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(9), .C(7), .SIGNED(3'b011), .NEGATE(3'b100)) u_s120 (
-        .a(x14_d1), .b(s1_d1), .c(7'd36), .sum(s120)
-    );
-    wire signed [11:0] s121;  // s120 - s49 - s119
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s121 (
-        .a(s120), .b(s49), .c(s119), .sum(s121)
-    );
-    wire signed [10:0] s122;  // s51 + s86 - s119
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s122 (
-        .a(11'(s51_d1)), .b(11'(s86)), .c(11'(s119)), .sum(s122)
-    );
-    wire signed [11:0] s123;  // s49 + s52 - s77
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s123 (
-        .a(s49), .b(s52_d1), .c(s77), .sum(s123)
-    );
-    wire signed [ 9:0] s124;  // - x0 - s51 + 19
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(9), .C(7), .SIGNED(3'b011), .NEGATE(3'b011)) u_s124 (
-        .a(x0_d1), .b(s51_d1), .c(7'd19), .sum(s124)
-    );
-    wire signed [11:0] s125;  // s40 + s124 - s97
-    bittrigger_grow3 #(.WIDTH(12), .A(11), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s125 (
-        .a(s40), .b(s124), .c(s97), .sum(s125)
-    );
-    wire signed [ 9:0] s126;  // x0 + x1 + x13
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b000)) u_s126 (
-        .a(x0_d1), .b(x1_d1), .c(x13_d1), .sum(s126)
-    );
-    wire signed [11:0] s127;  // s5 + s60 + s126
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(11), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s127 (
-        .a(s5_d1), .b(s60), .c(s126), .sum(s127)
-    );
-    wire signed [11:0] s128;  // x4 + s10 - s104
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(11), .SIGNED(3'b111), .NEGATE(3'b100)) u_s128 (
-        .a(9'(x4_d1)), .b(s10), .c(s104), .sum(s128)
-    );
-    wire signed [ 9:0] s130;  // s28 - x7 - 55
-    bittrigger_grow3 #(.WIDTH(10), .A(9), .B(8), .C(7), .SIGNED(3'b011), .NEGATE(3'b110)) u_s130 (
-        .a(s28_d1), .b(x7_d1), .c(7'd55), .sum(s130)
-    );
-    wire signed [11:0] s131;  // s130 - s37 - s46
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s131 (
-        .a(s130), .b(s37), .c(s46_d1), .sum(s131)
-    );
-    wire signed [ 8:0] s132 = -(9'(x15_d1)) - 9'd25;
-    wire signed [11:0] s133;  // s102 + s132 - s48
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s133 (
-        .a(s102), .b(s132), .c(s48), .sum(s133)
-    );
-    wire signed [ 9:0] s134;  // x7 + x9 - 10
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b011), .NEGATE(3'b100)) u_s134 (
-        .a(x7_d1), .b(x9_d1), .c(7'd10), .sum(s134)
-    );
-    wire signed [11:0] s135;  // s134 - s13 - s23
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s135 (
-        .a(s134), .b(s13), .c(s23_d1), .sum(s135)
-    );
-    wire signed [ 9:0] s136;  // x12 - x3 - 13
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b011), .NEGATE(3'b110)) u_s136 (
-        .a(x12_d1), .b(x3_d1), .c(7'd13), .sum(s136)
-    );
-    wire signed [11:0] s137;  // s136 - s48 - s81
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(11), .SIGNED(3'b111), .NEGATE(3'b110)) u_s137 (
-        .a(s136), .b(s48), .c(s81), .sum(s137)
-    );
-    wire signed [10:0] s138;  // x1 - x11 - s91
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s138 (
-        .a(11'(x1_d1)), .b(11'(x11_d1)), .c(s91), .sum(s138)
-    );
-    wire signed [10:0] s139;  // s109 - x7 - s89
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s139 (
-        .a(11'(s109)), .b(11'(x7_d1)), .c(11'(s89)), .sum(s139)
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s4 (
+        .a(s2), .b(s3), .c(s0), .sum(s4)
+    );
+    wire signed [ 9:0] s5;  // x2 + x3 + x14
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b000)) u_s5 (
+        .a(x2_d1), .b(x3_d1), .c(x14_d1), .sum(s5)
+    );
+    wire signed [ 9:0] s6;  // x7 + x12 - x11
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s6 (
+        .a(x7_d1), .b(x12_d1), .c(x11_d1), .sum(s6)
+    );
+    wire signed [ 9:0] s7;  // x6 - x0 - x9
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b110)) u_s7 (
+        .a(x6_d1), .b(x0_d1), .c(x9_d1), .sum(s7)
+    );
+    wire signed [11:0] s8;  // s5 + s7 - s6
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s8 (
+        .a(s5), .b(s7), .c(s6), .sum(s8)
+    );
+    wire signed [11:0] s12;  // s9 + s11 - s10
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s12 (
+        .a(s9_d1), .b(s11_d1), .c(s10_d1), .sum(s12)
+    );
+    wire signed [ 9:0] s13;  // x5 + x9 - x2
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s13 (
+        .a(x5_d1), .b(x9_d1), .c(x2_d1), .sum(s13)
+    );
+    wire signed [ 9:0] s15 = 10'(x10_d1) + s14_d1;
+    wire signed [10:0] s16;  // x12 + s13 + s15
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s16 (
+        .a(11'(x12_d1)), .b(11'(s13)), .c(11'(s15)), .sum(s16)
+    );
+    wire signed [ 9:0] s18;  // x4 + x11 + x13
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b000)) u_s18 (
+        .a(x4_d1), .b(x11_d1), .c(x13_d1), .sum(s18)
+    );
+    wire signed [10:0] s19;  // s5 + s17 - s18
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s19 (
+        .a(11'(s5)), .b(11'(s17_d1)), .c(11'(s18)), .sum(s19)
+    );
+    wire signed [ 9:0] s24;  // x2 + x5 - x10
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s24 (
+        .a(x2_d1), .b(x5_d1), .c(x10_d1), .sum(s24)
+    );
+    wire signed [10:0] s25;  // x13 + s14 - s10
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s25 (
+        .a(11'(x13_d1)), .b(11'(s14_d1)), .c(11'(s10_d1)), .sum(s25)
+    );
+    wire signed [11:0] s26;  // s24 + s25 - x6
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(11), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s26 (
+        .a(s24), .b(s25), .c(9'(x6_d1)), .sum(s26)
+    );
+    wire signed [ 9:0] s28;  // x6 - x8 + 19
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b011), .NEGATE(3'b010)) u_s28 (
+        .a(x6_d1), .b(x8_d1), .c(7'd19), .sum(s28)
+    );
+    wire signed [11:0] s29;  // s28 - s15 - s27
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(11), .SIGNED(3'b111), .NEGATE(3'b110)) u_s29 (
+        .a(s28), .b(s15), .c(s27_d1), .sum(s29)
+    );
+    wire signed [10:0] s31;  // x14 + s17 + s30
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(9), .SIGNED(3'b111), .NEGATE(3'b000)) u_s31 (
+        .a(x14_d1), .b(s17_d1), .c(s30_d1), .sum(s31)
+    );
+    wire signed [11:0] s33;  // s24 + s31 + s32
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(11), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s33 (
+        .a(s24), .b(s31), .c(s32_d1), .sum(s33)
+    );
+    wire signed [10:0] s34;  // x8 + s30 - s10
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s34 (
+        .a(x8_d1), .b(s30_d1), .c(s10_d1), .sum(s34)
+    );
+    wire signed [10:0] s35;  // s20 - s1 - s21
+    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s35 (
+        .a(s20_d1), .b(s1_d1), .c(s21_d1), .sum(s35)
+    );
+    wire signed [ 9:0] s36;  // x14 - x3 - x5
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b110)) u_s36 (
+        .a(x14_d1), .b(x3_d1), .c(x5_d1), .sum(s36)
+    );
+    wire signed [ 8:0] s38;  // x7 + x15
+    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b11), .NEGATE(2'b00)) u_s38 (
+        .a(x7_d1), .b(x15_d1), .sum(s38)
+    );
+    wire signed [10:0] s39;  // s36 + s37 + s38
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s39 (
+        .a(11'(s36)), .b(11'(s37_d1)), .c(11'(s38)), .sum(s39)
+    );
+    wire signed [11:0] s42;  // s41 - s27 - s40
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(11), .C(9), .SIGNED(3'b111), .NEGATE(3'b110)) u_s42 (
+        .a(s41_d1), .b(s27_d1), .c(s40_d1), .sum(s42)
+    );
+    wire signed [10:0] s43;  // x5 + s37 - x7
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s43 (
+        .a(x5_d1), .b(s37_d1), .c(x7_d1), .sum(s43)
+    );
+    wire signed [ 9:0] s44;  // x2 + x9 - x8
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s44 (
+        .a(x2_d1), .b(x9_d1), .c(x8_d1), .sum(s44)
+    );
+    wire signed [11:0] s45;  // x15 + s43 + s44
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(11), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s45 (
+        .a(9'(x15_d1)), .b(s43), .c(s44), .sum(s45)
+    );
+    wire signed [10:0] s46;  // x15 - s10 - 3
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b011), .NEGATE(3'b110)) u_s46 (
+        .a(x15_d1), .b(s10_d1), .c(8'd3), .sum(s46)
+    );
+    wire signed [11:0] s51;  // s11 + s50 - s49
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(11), .SIGNED(3'b111), .NEGATE(3'b100)) u_s51 (
+        .a(s11_d1), .b(s50_d1), .c(s49_d1), .sum(s51)
+    );
+    wire signed [10:0] s52;  // x13 + s1 + s36
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s52 (
+        .a(x13_d1), .b(s1_d1), .c(s36), .sum(s52)
+    );
+    wire signed [ 8:0] s53;  // x7 - x15
+    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b11), .NEGATE(2'b10)) u_s53 (
+        .a(x7_d1), .b(x15_d1), .sum(s53)
+    );
+    wire signed [10:0] s54;  // s14 + s21 + s53
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s54 (
+        .a(11'(s14_d1)), .b(11'(s21_d1)), .c(11'(s53)), .sum(s54)
+    );
+    wire signed [10:0] s55;  // s2 - x10 - s44
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s55 (
+        .a(11'(s2)), .b(11'(x10_d1)), .c(11'(s44)), .sum(s55)
+    );
+    wire signed [11:0] s57;  // s40 + s56 - s27
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(11), .SIGNED(3'b111), .NEGATE(3'b100)) u_s57 (
+        .a(s40_d1), .b(s56_d1), .c(s27_d1), .sum(s57)
+    );
+    wire signed [ 9:0] s58;  // x5 + x9 - x15
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s58 (
+        .a(x5_d1), .b(x9_d1), .c(x15_d1), .sum(s58)
+    );
+    wire signed [ 8:0] s59 = 9'(x4_d1) - 9'd47;
+    wire signed [11:0] s60;  // s58 + s59 - s49
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(11), .SIGNED(3'b111), .NEGATE(3'b100)) u_s60 (
+        .a(s58), .b(s59), .c(s49_d1), .sum(s60)
+    );
+    wire signed [ 9:0] s61;  // x1 + x8 - x15
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s61 (
+        .a(x1_d1), .b(x8_d1), .c(x15_d1), .sum(s61)
+    );
+    wire signed [11:0] s63;  // s6 + s62 - s61
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s63 (
+        .a(s6), .b(s62_d1), .c(s61), .sum(s63)
+    );
+    wire signed [ 8:0] s64;  // x1 - x11
+    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b11), .NEGATE(2'b10)) u_s64 (
+        .a(x1_d1), .b(x11_d1), .sum(s64)
+    );
+    wire signed [10:0] s66;  // s64 - s21 - s65
+    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b110)) u_s66 (
+        .a(s64), .b(s21_d1), .c(s65_d1), .sum(s66)
+    );
+    wire signed [ 9:0] s67;  // x11 - x6 - 30
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b011), .NEGATE(3'b110)) u_s67 (
+        .a(x11_d1), .b(x6_d1), .c(7'd30), .sum(s67)
+    );
+    wire signed [10:0] s69;  // x10 - s21 - s30
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b110)) u_s69 (
+        .a(x10_d1), .b(s21_d1), .c(s30_d1), .sum(s69)
+    );
+    wire signed [10:0] s70;  // x4 + x9 + s47
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s70 (
+        .a(x4_d1), .b(x9_d1), .c(s47_d1), .sum(s70)
+    );
+    wire signed [ 9:0] s71;  // x5 - x6 - s9
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b111), .NEGATE(3'b110)) u_s71 (
+        .a(x5_d1), .b(x6_d1), .c(s9_d1), .sum(s71)
+    );
+    wire signed [11:0] s72;  // s70 + s71 - s14
+    bittrigger_grow3 #(.WIDTH(12), .A(11), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s72 (
+        .a(s70), .b(s71), .c(s14_d1), .sum(s72)
+    );
+    wire signed [ 9:0] s77;  // x5 + s20 - x2
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(9), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s77 (
+        .a(x5_d1), .b(s20_d1), .c(x2_d1), .sum(s77)
+    );
+    wire signed [11:0] s78;  // s70 - s77 + 5
+    bittrigger_grow3 #(.WIDTH(12), .A(11), .B(10), .C(9), .SIGNED(3'b011), .NEGATE(3'b010)) u_s78 (
+        .a(s70), .b(s77), .c(9'd5), .sum(s78)
+    );
+    wire signed [10:0] s79;  // s30 + s62 - s32
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s79 (
+        .a(11'(s30_d1)), .b(11'(s62_d1)), .c(11'(s32_d1)), .sum(s79)
+    );
+    wire signed [ 9:0] s80;  // x5 - x9 - 69
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b011), .NEGATE(3'b110)) u_s80 (
+        .a(x5_d1), .b(x9_d1), .c(7'd69), .sum(s80)
+    );
+    wire signed [10:0] s81;  // x14 + s30 + s80
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s81 (
+        .a(x14_d1), .b(s30_d1), .c(s80), .sum(s81)
+    );
+    wire signed [ 8:0] s82;  // x5 + x6
+    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b11), .NEGATE(2'b00)) u_s82 (
+        .a(x5_d1), .b(x6_d1), .sum(s82)
+    );
+    wire signed [11:0] s83;  // s82 - s27 - s64
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(11), .C(9), .SIGNED(3'b111), .NEGATE(3'b110)) u_s83 (
+        .a(s82), .b(s27_d1), .c(s64), .sum(s83)
+    );
+    wire signed [10:0] s84;  // s21 + s37 - s17
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s84 (
+        .a(11'(s21_d1)), .b(11'(s37_d1)), .c(11'(s17_d1)), .sum(s84)
+    );
+    wire signed [10:0] s85;  // x6 + s77 - x15
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s85 (
+        .a(x6_d1), .b(s77), .c(x15_d1), .sum(s85)
+    );
+    wire signed [10:0] s86;  // s0 + s73 - s40
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s86 (
+        .a(11'(s0)), .b(11'(s73_d1)), .c(11'(s40_d1)), .sum(s86)
+    );
+    wire signed [ 9:0] s88;  // x2 + x13 + x14
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b000)) u_s88 (
+        .a(x2_d1), .b(x13_d1), .c(x14_d1), .sum(s88)
+    );
+    wire signed [10:0] s89;  // x0 + s87 + s88
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s89 (
+        .a(11'(x0_d1)), .b(11'(s87_d1)), .c(11'(s88)), .sum(s89)
+    );
+    wire signed [ 8:0] s90;  // x1 + x3
+    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b11), .NEGATE(2'b00)) u_s90 (
+        .a(x1_d1), .b(x3_d1), .sum(s90)
+    );
+    wire signed [10:0] s91;  // x2 + s70 + s90
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s91 (
+        .a(11'(x2_d1)), .b(s70), .c(11'(s90)), .sum(s91)
+    );
+    wire signed [ 9:0] s92;  // x1 - s30 - 36
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(9), .C(7), .SIGNED(3'b011), .NEGATE(3'b110)) u_s92 (
+        .a(x1_d1), .b(s30_d1), .c(7'd36), .sum(s92)
+    );
+    wire signed [11:0] s93;  // s62 + s92 - s6
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s93 (
+        .a(s62_d1), .b(s92), .c(s6), .sum(s93)
+    );
+    wire signed [11:0] s95;  // x13 + s65 - s94
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(9), .C(11), .SIGNED(3'b111), .NEGATE(3'b100)) u_s95 (
+        .a(9'(x13_d1)), .b(s65_d1), .c(s94_d1), .sum(s95)
+    );
+    wire signed [10:0] s96;  // s43 - s94 - s95
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s96 (
+        .a(s43), .b(s94_d1), .c(s95[10:0]), .sum(s96)
+    );
+    wire signed [ 9:0] s97;  // x7 + x15 - s20
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s97 (
+        .a(x7_d1), .b(x15_d1), .c(s20_d1), .sum(s97)
+    );
+    wire signed [ 9:0] s98;  // x1 + s48 - x6
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(9), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s98 (
+        .a(x1_d1), .b(s48_d1), .c(x6_d1), .sum(s98)
+    );
+    wire signed [11:0] s99;  // s21 + s98 - s97
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s99 (
+        .a(s21_d1), .b(s98), .c(s97), .sum(s99)
+    );
+    wire signed [11:0] s100;  // s25 - s53 - 55
+    bittrigger_grow3 #(.WIDTH(12), .A(11), .B(9), .C(9), .SIGNED(3'b011), .NEGATE(3'b110)) u_s100 (
+        .a(s25), .b(s53), .c(9'd55), .sum(s100)
+    );
+    wire signed [10:0] s101;  // x14 - s13 - s97
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s101 (
+        .a(11'(x14_d1)), .b(11'(s13)), .c(11'(s97)), .sum(s101)
+    );
+    wire signed [10:0] s102;  // x4 - x1 - s31
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s102 (
+        .a(11'(x4_d1)), .b(11'(x1_d1)), .c(s31), .sum(s102)
+    );
+    wire signed [ 8:0] s103 = -(9'(x0_d1)) - 9'd35;
+    wire signed [10:0] s104;  // s36 + s61 + s103
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s104 (
+        .a(11'(s36)), .b(11'(s61)), .c(11'(s103)), .sum(s104)
+    );
+    wire signed [10:0] s105;  // 2*x12 + s87 + 30
+    assign s105[0:0] = s87_d1[0:0];
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(9), .C(7), .SIGNED(3'b011), .NEGATE(3'b000)) u_s105 (
+        .a(x12_d1), .b(9'(s87_d1 >>> 1)), .c(7'd15), .sum(s105[10:1])
+    );
+    wire signed [11:0] s106;  // s51 + s105 - 2*s90
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s106 (
+        .a(s51), .b(12'(s105)), .c((12'(s90) << 1)), .sum(s106)
+    );
+    wire signed [10:0] s107;  // x5 - 2*x1 - s48
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(9), .SIGNED(3'b111), .NEGATE(3'b110)) u_s107 (
+        .a(x5_d1), .b((9'(x1_d1) << 1)), .c(s48_d1), .sum(s107)
+    );
+    wire signed [11:0] s108;  // s94 + s107 - s9
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s108 (
+        .a(12'(s94_d1)), .b(12'(s107)), .c(12'(s9_d1)), .sum(s108)
+    );
+    wire signed [ 9:0] s109;  // x1 + x6 + x13
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b000)) u_s109 (
+        .a(x1_d1), .b(x6_d1), .c(x13_d1), .sum(s109)
+    );
+    wire signed [ 9:0] s110;  // - x4 - x7 + -8
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b111), .NEGATE(3'b011)) u_s110 (
+        .a(x4_d1), .b(x7_d1), .c(7'd120), .sum(s110)
+    );
+    wire signed [10:0] s112 = s23_d1 - 11'(x12_d1);
+    wire signed [11:0] s113;  // 2*x13 + s64 + s112
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(9), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s113 (
+        .a((9'(x13_d1) << 1)), .b(s64), .c(s112), .sum(s113)
+    );
+    wire signed [ 9:0] s114;  // x0 + x1 + x4
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b000)) u_s114 (
+        .a(x0_d1), .b(x1_d1), .c(x4_d1), .sum(s114)
+    );
+    wire signed [11:0] s115;  // s34 + s114
+    bittrigger_grow2 #(.WIDTH(12), .A(11), .B(10), .SIGNED(2'b11), .NEGATE(2'b00)) u_s115 (
+        .a(s34), .b(s114), .sum(s115)
+    );
+    wire signed [ 9:0] s116;  // 2*x4 + x11 + 9
+    bittrigger_grow3 #(.WIDTH(10), .A(9), .B(8), .C(7), .SIGNED(3'b011), .NEGATE(3'b000)) u_s116 (
+        .a((9'(x4_d1) << 1)), .b(x11_d1), .c(7'd9), .sum(s116)
+    );
+    wire signed [11:0] s118;  // 2*x2 - s58 - s84
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(11), .SIGNED(3'b111), .NEGATE(3'b110)) u_s118 (
+        .a((9'(x2_d1) << 1)), .b(s58), .c(s84), .sum(s118)
+    );
+    wire signed [10:0] s119;  // 2*x5 + x15 + s112
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s119 (
+        .a((11'(x5_d1) << 1)), .b(11'(x15_d1)), .c(s112), .sum(s119)
+    );
+    wire signed [11:0] s120;  // s42 + s73 + 10
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s120 (
+        .a(s42), .b(12'(s73_d1)), .c(12'd10), .sum(s120)
+    );
+    wire signed [ 9:0] s121;  // x4 + x10 - 2*x11
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s121 (
+        .a(x4_d1), .b(x10_d1), .c((9'(x11_d1) << 1)), .sum(s121)
+    );
+    wire signed [11:0] s122;  // s30 + s121 - s57
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s122 (
+        .a(12'(s30_d1)), .b(12'(s121)), .c(s57), .sum(s122)
+    );
+    wire signed [ 9:0] s123;  // x7 - x5 - 2*x10
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b111), .NEGATE(3'b110)) u_s123 (
+        .a(x7_d1), .b(x5_d1), .c((9'(x10_d1) << 1)), .sum(s123)
+    );
+    wire signed [11:0] s124;  // s57 + s123 - s48
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s124 (
+        .a(s57), .b(12'(s123)), .c(12'(s48_d1)), .sum(s124)
+    );
+    wire signed [ 9:0] s125;  // 2*x7 + x9 - x6
+    bittrigger_grow3 #(.WIDTH(10), .A(9), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s125 (
+        .a((9'(x7_d1) << 1)), .b(x9_d1), .c(x6_d1), .sum(s125)
+    );
+    wire signed [11:0] s126;  // s76 + s125 - 2*x10
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s126 (
+        .a(s76_d1), .b(12'(s125)), .c((12'(x10_d1) << 1)), .sum(s126)
+    );
+    wire signed [ 9:0] s127;  // 2*x0 + x9 - x5
+    bittrigger_grow3 #(.WIDTH(10), .A(9), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s127 (
+        .a((9'(x0_d1) << 1)), .b(x9_d1), .c(x5_d1), .sum(s127)
+    );
+    wire signed [11:0] s128;  // s48 + s79 + s127
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(11), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s128 (
+        .a(s48_d1), .b(s79), .c(s127), .sum(s128)
+    );
+    wire signed [ 9:0] s129;  // x13 - 2*x7 + 19
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(9), .C(7), .SIGNED(3'b011), .NEGATE(3'b010)) u_s129 (
+        .a(x13_d1), .b((9'(x7_d1) << 1)), .c(7'd19), .sum(s129)
+    );
+    wire signed [11:0] s130;  // 2*s21 + s129 - s57
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s130 (
+        .a((12'(s21_d1) << 1)), .b(12'(s129)), .c(s57), .sum(s130)
+    );
+    wire signed [ 9:0] s131;  // - x7 - x15 + -5
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b111), .NEGATE(3'b011)) u_s131 (
+        .a(x7_d1), .b(x15_d1), .c(7'd123), .sum(s131)
+    );
+    wire signed [11:0] s132;  // s109 + 2*s131 - s42
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s132 (
+        .a(12'(s109)), .b((12'(s131) << 1)), .c(s42), .sum(s132)
+    );
+    wire signed [ 9:0] s133;  // x0 - x12 + 5
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b011), .NEGATE(3'b010)) u_s133 (
+        .a(x0_d1), .b(x12_d1), .c(7'd5), .sum(s133)
+    );
+    wire signed [11:0] s134;  // x13 + s133 - s94
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(11), .SIGNED(3'b111), .NEGATE(3'b100)) u_s134 (
+        .a(9'(x13_d1)), .b(s133), .c(s94_d1), .sum(s134)
+    );
+    wire signed [ 9:0] s135;  // - x13 - 2*x15 + -25
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(9), .C(7), .SIGNED(3'b111), .NEGATE(3'b011)) u_s135 (
+        .a(x13_d1), .b((9'(x15_d1) << 1)), .c(7'd103), .sum(s135)
+    );
+    wire signed [11:0] s136;  // s35 + s135 - 2*x0
+    bittrigger_grow3 #(.WIDTH(12), .A(11), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s136 (
+        .a(s35), .b(s135), .c((9'(x0_d1) << 1)), .sum(s136)
+    );
+    wire signed [ 9:0] s137;  // x9 - x10 - 10
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b011), .NEGATE(3'b110)) u_s137 (
+        .a(x9_d1), .b(x10_d1), .c(7'd10), .sum(s137)
+    );
+    wire signed [11:0] s138;  // s1 + 2*s137 - s42
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s138 (
+        .a(12'(s1_d1)), .b((12'(s137) << 1)), .c(s42), .sum(s138)
+    );
+    wire signed [ 9:0] s139;  // x8 - 2*x7 - 13
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(9), .C(7), .SIGNED(3'b011), .NEGATE(3'b110)) u_s139 (
+        .a(x8_d1), .b((9'(x7_d1) << 1)), .c(7'd13), .sum(s139)
     );
 
     // stage 2
-    reg  signed [ 7:0] x8_d2;
-    reg  signed [ 7:0] x12_d2;
     reg  signed [11:0] s4_d1;
     reg  signed [11:0] s8_d1;
-    reg  signed [11:0] s11_d1;
-    reg  signed [10:0] s15_d1;
-    reg  signed [10:0] s17_d1;
-    reg  signed [ 9:0] s18_d1;
-    reg  signed [10:0] s24_d1;
+    reg  signed [11:0] s12_d1;
+    reg  signed [10:0] s16_d1;
+    reg  signed [10:0] s19_d1;
+    reg  signed [10:0] s23_d2;
     reg  signed [11:0] s26_d1;
-    reg  signed [10:0] s30_d1;
-    reg  signed [11:0] s35_d1;
-    reg  signed [11:0] s39_d1;
+    reg  signed [11:0] s29_d1;
+    reg  signed [11:0] s33_d1;
+    reg  signed [10:0] s34_d1;
+    reg  signed [10:0] s35_d1;
+    reg  signed [10:0] s39_d1;
     reg  signed [11:0] s42_d1;
     reg  signed [11:0] s45_d1;
-    reg  signed [10:0] s47_d1;
-    reg  signed [10:0] s50_d1;
+    reg  signed [10:0] s46_d1;
+    reg  signed [11:0] s51_d1;
+    reg  signed [10:0] s52_d1;
+    reg  signed [10:0] s54_d1;
     reg  signed [10:0] s55_d1;
-    reg  signed [11:0] s56_d1;
-    reg  signed [10:0] s58_d1;
-    reg  signed [10:0] s60_d1;
-    reg  signed [11:0] s61_d1;
-    reg  signed [ 9:0] s62_d1;
-    reg  signed [11:0] s67_d1;
-    reg  signed [11:0] s68_d1;
+    reg  signed [11:0] s57_d1;
+    reg  signed [11:0] s60_d1;
+    reg  signed [ 9:0] s61_d1;
+    reg  signed [11:0] s63_d1;
+    reg  signed [10:0] s66_d1;
+    reg  signed [ 9:0] s67_d1;
     reg  signed [10:0] s69_d1;
-    reg  signed [11:0] s71_d1;
-    reg  signed [11:0] s73_d1;
-    reg  signed [10:0] s74_d1;
-    reg  signed [11:0] s75_d1;
-    reg  signed [10:0] s76_d1;
-    reg  signed [11:0] s79_d1;
-    reg  signed [11:0] s82_d1;
-    reg  signed [11:0] s84_d1;
-    reg  signed [11:0] s87_d1;
-    reg  signed [11:0] s88_d1;
-    reg  signed [10:0] s90_d1;
+    reg  signed [11:0] s72_d1;
+    reg  signed [11:0] s76_d2;
+    reg  signed [11:0] s78_d1;
+    reg  signed [10:0] s79_d1;
+    reg  signed [10:0] s81_d1;
+    reg  signed [ 8:0] s82_d1;
+    reg  signed [11:0] s83_d1;
+    reg  signed [10:0] s84_d1;
+    reg  signed [10:0] s85_d1;
+    reg  signed [10:0] s86_d1;
+    reg  signed [10:0] s89_d1;
+    reg  signed [10:0] s91_d1;
     reg  signed [11:0] s93_d1;
+    reg  signed [10:0] s94_d2;
     reg  signed [11:0] s95_d1;
     reg  signed [10:0] s96_d1;
-    reg  signed [11:0] s98_d1;
-    reg  signed [11:0] s101_d1;
-    reg  signed [ 9:0] s102_d1;
-    reg  signed [10:0] s103_d1;
-    reg  signed [11:0] s105_d1;
-    reg  signed [10:0] s106_d1;
+    reg  signed [11:0] s99_d1;
+    reg  signed [11:0] s100_d1;
+    reg  signed [10:0] s101_d1;
+    reg  signed [10:0] s102_d1;
+    reg  signed [10:0] s104_d1;
+    reg  signed [11:0] s106_d1;
     reg  signed [11:0] s108_d1;
-    reg  signed [10:0] s110_d1;
-    reg  signed [10:0] s111_d1;
+    reg  signed [ 9:0] s109_d1;
+    reg  signed [ 9:0] s110_d1;
     reg  signed [11:0] s113_d1;
-    reg  signed [10:0] s114_d1;
-    reg  signed [10:0] s115_d1;
-    reg  signed [10:0] s116_d1;
+    reg  signed [ 9:0] s114_d1;
+    reg  signed [11:0] s115_d1;
+    reg  signed [ 9:0] s116_d1;
     reg  signed [11:0] s118_d1;
-    reg  signed [11:0] s121_d1;
-    reg  signed [10:0] s122_d1;
-    reg  signed [11:0] s123_d1;
-    reg  signed [11:0] s125_d1;
-    reg  signed [11:0] s127_d1;
+    reg  signed [10:0] s119_d1;
+    reg  signed [11:0] s120_d1;
+    reg  signed [11:0] s122_d1;
+    reg  signed [11:0] s124_d1;
+    reg  signed [11:0] s126_d1;
     reg  signed [11:0] s128_d1;
-    reg  signed [11:0] s131_d1;
-    reg  signed [11:0] s133_d1;
-    reg  signed [11:0] s135_d1;
-    reg  signed [11:0] s137_d1;
-    reg  signed [10:0] s138_d1;
-    reg  signed [10:0] s139_d1;
+    reg  signed [11:0] s130_d1;
+    reg  signed [11:0] s132_d1;
+    reg  signed [11:0] s134_d1;
+    reg  signed [11:0] s136_d1;
+    reg  signed [11:0] s138_d1;
+    reg  signed [ 9:0] s139_d1;
     always_ff @(posedge clk) begin
-        x8_d2 <= x8_d1;
-        x12_d2 <= x12_d1;
         s4_d1 <= s4;
         s8_d1 <= s8;
-        s11_d1 <= s11;
-        s15_d1 <= s15;
-        s17_d1 <= s17;
-        s18_d1 <= s18;
-        s24_d1 <= s24;
+        s12_d1 <= s12;
+        s16_d1 <= s16;
+        s19_d1 <= s19;
+        s23_d2 <= s23_d1;
         s26_d1 <= s26;
-        s30_d1 <= s30;
+        s29_d1 <= s29;
+        s33_d1 <= s33;
+        s34_d1 <= s34;
         s35_d1 <= s35;
         s39_d1 <= s39;
         s42_d1 <= s42;
         s45_d1 <= s45;
-        s47_d1 <= s47;
-        s50_d1 <= s50;
+        s46_d1 <= s46;
+        s51_d1 <= s51;
+        s52_d1 <= s52;
+        s54_d1 <= s54;
         s55_d1 <= s55;
-        s56_d1 <= s56;
-        s58_d1 <= s58;
+        s57_d1 <= s57;
         s60_d1 <= s60;
         s61_d1 <= s61;
-        s62_d1 <= s62;
+        s63_d1 <= s63;
+        s66_d1 <= s66;
         s67_d1 <= s67;
-        s68_d1 <= s68;
         s69_d1 <= s69;
-        s71_d1 <= s71;
-        s73_d1 <= s73;
-        s74_d1 <= s74;
-        s75_d1 <= s75;
-        s76_d1 <= s76;
+        s72_d1 <= s72;
+        s76_d2 <= s76_d1;
+        s78_d1 <= s78;
         s79_d1 <= s79;
+        s81_d1 <= s81;
         s82_d1 <= s82;
+        s83_d1 <= s83;
         s84_d1 <= s84;
-        s87_d1 <= s87;
-        s88_d1 <= s88;
-        s90_d1 <= s90;
+        s85_d1 <= s85;
+        s86_d1 <= s86;
+        s89_d1 <= s89;
+        s91_d1 <= s91;
         s93_d1 <= s93;
+        s94_d2 <= s94_d1;
         s95_d1 <= s95;
         s96_d1 <= s96;
-        s98_d1 <= s98;
+        s99_d1 <= s99;
+        s100_d1 <= s100;
         s101_d1 <= s101;
         s102_d1 <= s102;
-        s103_d1 <= s103;
-        s105_d1 <= s105;
+        s104_d1 <= s104;
         s106_d1 <= s106;
         s108_d1 <= s108;
+        s109_d1 <= s109;
         s110_d1 <= s110;
-        s111_d1 <= s111;
         s113_d1 <= s113;
         s114_d1 <= s114;
         s115_d1 <= s115;
         s116_d1 <= s116;
         s118_d1 <= s118;
-        s121_d1 <= s121;
+        s119_d1 <= s119;
+        s120_d1 <= s120;
         s122_d1 <= s122;
-        s123_d1 <= s123;
-        s125_d1 <= s125;
-        s127_d1 <= s127;
+        s124_d1 <= s124;
+        s126_d1 <= s126;
         s128_d1 <= s128;
-        s131_d1 <= s131;
-        s133_d1 <= s133;
-        s135_d1 <= s135;
-        s137_d1 <= s137;
+        s130_d1 <= s130;
+        s132_d1 <= s132;
+        s134_d1 <= s134;
+        s136_d1 <= s136;
         s138_d1 <= s138;
         s139_d1 <= s139;
     end
-    wire signed [10:0] s19;  // x8 + s17 + s18
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s19 (
-        .a(11'(x8_d2)), .b(s17_d1), .c(11'(s18_d1)), .sum(s19)
+    wire signed [11:0] s68;  // s66 + s67 - s61
+    bittrigger_grow3 #(.WIDTH(12), .A(11), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s68 (
+        .a(s66_d1), .b(s67_d1), .c(s61_d1), .sum(s68)
     );
-    wire signed [11:0] s63;  // x12 + s61 + s62
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s63 (
-        .a(12'(x12_d2)), .b(s61_d1), .c(12'(s62_d1)), .sum(s63)
+    wire signed [11:0] s111;  // s63 + s109 + s110
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s111 (
+        .a(s63_d1), .b(12'(s109_d1)), .c(12'(s110_d1)), .sum(s111)
     );
-    wire signed [11:0] s129;  // s55 - s102 + 5
-    bittrigger_grow3 #(.WIDTH(12), .A(11), .B(10), .C(9), .SIGNED(3'b011), .NEGATE(3'b010)) u_s129 (
-        .a(s55_d1), .b(s102_d1), .c(9'd5), .sum(s129)
+    wire signed [11:0] s117;  // s19 + s116 - s82
+    bittrigger_grow3 #(.WIDTH(12), .A(11), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s117 (
+        .a(s19_d1), .b(s116_d1), .c(s82_d1), .sum(s117)
     );
-    wire signed [12:0] s140 = (13'(s8_d1) << 1) + 13'd25;
-    wire signed [12:0] s141 = (13'(s11_d1) << 1) - 13'd77;
-    wire signed [12:0] s142 = (13'(s15_d1) << 1) - 13'd115;
-    wire signed [12:0] s143 = (13'(s26_d1) << 1) + 13'd23;
-    wire signed [12:0] s144 = (13'(s30_d1) << 1) - 13'd53;
-    wire signed [12:0] s145 = (13'(s24_d1) << 1) - 13'd51;
-    wire signed [12:0] s146 = (13'(s35_d1) << 1) - 13'd103;
-    wire signed [12:0] s147 = (13'(s39_d1) << 1) - 13'd135;
-    wire signed [12:0] s148 = (13'(s45_d1) << 1) - 13'd53;
-    wire signed [11:0] s149 = (12'(s47_d1) << 1) - 12'd103;
-    wire signed [11:0] s150 = (12'(s50_d1) << 1) - 12'd7;
-    wire signed [12:0] s151 = (13'(s56_d1) << 1) + 13'd41;
-    wire signed [12:0] s152 = (13'(s58_d1) << 1) - 13'd19;
-    wire signed [12:0] s153 = (13'(s68_d1) << 1) - 13'd61;
-    wire signed [11:0] s154 = (12'(s17_d1) << 1) + 12'd11;
-    wire signed [12:0] s155 = (13'(s73_d1) << 1) - 13'd23;
-    wire signed [12:0] s156 = (13'(s74_d1) << 1) - 13'd55;
-    wire signed [12:0] s157 = (13'(s75_d1) << 1) - 13'd79;
-    wire signed [11:0] s158 = (12'(s76_d1) << 1) - 12'd15;
-    wire signed [12:0] s159 = (13'(s82_d1) << 1) + 13'd17;
-    wire signed [12:0] s160 = -((13'(s87_d1) << 1)) - 13'd1;
-    wire signed [12:0] s161 = (13'(s88_d1) << 1) - 13'd59;
-    wire signed [12:0] s162 = (13'(s90_d1) << 1) - 13'd31;
-    wire signed [11:0] s163 = (12'(s60_d1) << 1) - 12'd7;
-    wire signed [12:0] s164 = (13'(s95_d1) << 1) + 13'd1;
-    wire signed [12:0] s165 = (13'(s98_d1) << 1) - 13'd1;
-    wire signed [12:0] s166 = (13'(s61_d1) << 1) + 13'd61;
-    wire signed [12:0] s167 = (13'(s103_d1) << 1) - 13'd47;
-    wire signed [12:0] s168 = (13'(s105_d1) << 1) - 13'd63;
-    wire signed [12:0] s169 = (13'(s108_d1) << 1) - 13'd65;
-    wire signed [12:0] s170 = (13'(s110_d1) << 1) + 13'd35;
-    wire signed [12:0] s171 = (13'(s113_d1) << 1) - 13'd43;
-    wire signed [11:0] s172 = (12'(s114_d1) << 1) - 12'd95;
-    wire signed [12:0] s173 = (13'(s115_d1) << 1) - 13'd11;
-    wire signed [11:0] s174 = (12'(s111_d1) << 1) + 12'd3;
-    wire signed [12:0] s175 = (13'(s116_d1) << 1) - 13'd73;
-    wire signed [12:0] s176 = (13'(s118_d1) << 1) - 13'd27;
-    wire signed [12:0] s177 = (13'(s122_d1) << 1) - 13'd57;
-    wire signed [12:0] s178 = (13'(s123_d1) << 1) - 13'd33;
-    wire signed [12:0] s179 = (13'(s127_d1) << 1) + 13'd3;
-    wire signed [12:0] s180 = (13'(s128_d1) << 1) + 13'd11;
-    wire signed [11:0] s181 = (12'(s55_d1) << 1) - 12'd9;
-    wire signed [11:0] s182 = (12'(s138_d1) << 1) - 12'd31;
-    wire signed [12:0] s183 = (13'(s139_d1) << 1) - 13'd27;
-    wire signed [11:0] s184 = (12'(s96_d1) << 1) - 12'd53;
+    wire signed [11:0] s140;  // s139 - s8 - s114
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s140 (
+        .a(12'(s139_d1)), .b(s8_d1), .c(12'(s114_d1)), .sum(s140)
+    );
+    wire signed [12:0] s141 = (13'(s8_d1) << 1) + 13'd25;
+    wire signed [12:0] s142 = (13'(s12_d1) << 1) - 13'd77;
+    wire signed [12:0] s143 = (13'(s16_d1) << 1) - 13'd115;
+    wire signed [12:0] s144 = (13'(s106_d1) << 1) + 13'd23;
+    wire signed [12:0] s145 = (13'(s19_d1) << 1) - 13'd53;
+    wire signed [12:0] s146 = (13'(s23_d2) << 1) - 13'd51;
+    wire signed [12:0] s147 = (13'(s108_d1) << 1) - 13'd103;
+    wire signed [12:0] s148 = (13'(s26_d1) << 1) - 13'd135;
+    wire signed [12:0] s149 = -((13'(s33_d1) << 1)) - 13'd53;
+    wire signed [11:0] s150 = (12'(s34_d1) << 1) - 12'd103;
+    wire signed [11:0] s151 = (12'(s35_d1) << 1) - 12'd7;
+    wire signed [12:0] s152 = (13'(s95_d1) << 1) + 13'd41;
+    wire signed [12:0] s153 = (13'(s39_d1) << 1) - 13'd19;
+    wire signed [12:0] s154 = (13'(s45_d1) << 1) - 13'd61;
+    wire signed [11:0] s155 = (12'(s52_d1) << 1) + 12'd11;
+    wire signed [12:0] s156 = (13'(s113_d1) << 1) - 13'd23;
+    wire signed [12:0] s157 = -((13'(s54_d1) << 1)) - 13'd55;
+    wire signed [12:0] s158 = (13'(s115_d1) << 1) - 13'd79;
+    wire signed [11:0] s159 = (12'(s55_d1) << 1) - 12'd15;
+    wire signed [12:0] s160 = (13'(s57_d1) << 1) + 13'd17;
+    wire signed [12:0] s161 = (13'(s118_d1) << 1) - 13'd1;
+    wire signed [12:0] s162 = (13'(s63_d1) << 1) - 13'd59;
+    wire signed [12:0] s163 = (13'(s119_d1) << 1) - 13'd31;
+    wire signed [11:0] s164 = (12'(s69_d1) << 1) - 12'd7;
+    wire signed [12:0] s165 = (13'(s72_d1) << 1) + 13'd1;
+    wire signed [12:0] s166 = (13'(s76_d2) << 1) - 13'd1;
+    wire signed [12:0] s167 = (13'(s120_d1) << 1) + 13'd61;
+    wire signed [12:0] s168 = (13'(s79_d1) << 1) - 13'd47;
+    wire signed [12:0] s169 = (13'(s122_d1) << 1) - 13'd63;
+    wire signed [12:0] s170 = (13'(s83_d1) << 1) - 13'd65;
+    wire signed [12:0] s171 = (13'(s84_d1) << 1) + 13'd35;
+    wire signed [12:0] s172 = (13'(s124_d1) << 1) - 13'd43;
+    wire signed [11:0] s173 = (12'(s85_d1) << 1) - 12'd95;
+    wire signed [12:0] s174 = (13'(s86_d1) << 1) - 13'd11;
+    wire signed [11:0] s175 = (12'(s89_d1) << 1) + 12'd3;
+    wire signed [12:0] s176 = -((13'(s91_d1) << 1)) - 13'd73;
+    wire signed [12:0] s177 = (13'(s126_d1) << 1) - 13'd27;
+    wire signed [12:0] s178 = (13'(s96_d1) << 1) - 13'd57;
+    wire signed [12:0] s179 = (13'(s128_d1) << 1) - 13'd33;
+    wire signed [12:0] s180 = (13'(s132_d1) << 1) + 13'd3;
+    wire signed [12:0] s181 = (13'(s99_d1) << 1) + 13'd11;
+    wire signed [11:0] s182 = -((12'(s94_d2) << 1)) - 12'd9;
+    wire signed [11:0] s183 = (12'(s66_d1) << 1) - 12'd31;
+    wire signed [12:0] s184 = (13'(s101_d1) << 1) - 13'd27;
+    wire signed [11:0] s185 = (12'(s102_d1) << 1) - 12'd53;
 
     // result, last element first
     assign y = {
-        13'(s184),
-        s183,
+        13'(s185),
+        s184,
+        13'(s183),
+        {s140, 1'd0},
+        {s138_d1, 1'd0},
+        {s136_d1, 1'd0},
         13'(s182),
-        {s137_d1, 1'd0},
-        {s135_d1, 1'd0},
-        {s133_d1, 1'd0},
-        13'(s181),
-        {s131_d1, 1'd0},
-        {s129, 1'd0},
+        {s100_d1, 1'd0},
+        {s134_d1, 1'd0},
+        s181,
         s180,
+        {s130_d1, 1'd0},
         s179,
-        {s125_d1, 1'd0},
         s178,
+        {s93_d1, 1'd0},
         s177,
-        {s121_d1, 1'd0},
         s176,
-        s175,
-        13'(s174),
-        s173,
-        13'(s172),
+        13'(s175),
+        s174,
+        13'(s173),
+        s172,
         s171,
         s170,
+        {12'(s81_d1), 1'd0},
         s169,
-        {12'(s106_d1), 1'd0},
         s168,
+        {s78_d1, 1'd0},
         s167,
-        {s101_d1, 1'd0},
         s166,
         s165,
-        s164,
-        13'(s163),
-        {s93_d1, 1'd0},
+        13'(s164),
+        {s68, 1'd0},
+        s163,
         s162,
         s161,
+        {s60_d1, 1'd0},
         s160,
-        {s84_d1, 1'd0},
-        s159,
-        {s79_d1, 1'd0},
-        13'(s158),
+        {s117, 1'd0},
+        13'(s159),
+        s158,
         s157,
         s156,
-        s155,
-        13'(s154),
-        {s71_d1, 1'd0},
-        {12'(s69_d1), 1'd0},
-        s153,
-        {s67_d1, 1'd0},
-        {s63, 1'd0},
-        s152,
-        s151,
-        13'(s150),
-        13'(s149),
-        s148,
+        13'(s155),
+        {s51_d1, 1'd0},
+        {12'(s46_d1), 1'd0},
+        s154,
+        {s111, 1'd0},
         {s42_d1, 1'd0},
+        s153,
+        s152,
+        13'(s151),
+        13'(s150),
+        s149,
+        {s29_d1, 1'd0},
+        s148,
         s147,
         s146,
         s145,
         s144,
+        {12'(s104_d1), 1'd0},
         s143,
-        {12'(s19), 1'd0},
         s142,
         s141,
-        s140,
         {s4_d1, 1'd0}
     };
 

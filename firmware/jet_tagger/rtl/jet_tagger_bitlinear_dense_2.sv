@@ -1,4 +1,4 @@
-// jet_tagger_bitlinear_dense_2: constant matrix, 64 x 32, as 306 adders (no multiplier).
+// jet_tagger_bitlinear_dense_2: constant matrix, 64 x 32, as 302 adders (no multiplier).
 //
 // x: 64 x ap_ufixed<8,3>, element 0 in the lowest bits.
 // y: 32 x ap_fixed<16,8>, element 0 in the lowest bits.
@@ -209,439 +209,51 @@ module jet_tagger_bitlinear_dense_2 (
         x62_d1 <= x62;
         x63_d1 <= x63;
     end
-    wire        [ 9:0] s0;  // x15 + x38 + x51
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s0 (
-        .a(x15_d1), .b(x38_d1), .c(x51_d1), .sum(s0)
+    wire        [ 9:0] s1;  // x4 + x21 + x49
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s1 (
+        .a(x4_d1), .b(x21_d1), .c(x49_d1), .sum(s1)
     );
-    wire signed [ 9:0] s1;  // x36 + x57 - x17
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s1 (
-        .a(x36_d1), .b(x57_d1), .c(x17_d1), .sum(s1)
+    wire signed [ 9:0] s2;  // x14 + x29 - x62
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s2 (
+        .a(x14_d1), .b(x29_d1), .c(x62_d1), .sum(s2)
     );
-    wire        [ 9:0] s2;  // x22 + x33 + x59
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s2 (
-        .a(x22_d1), .b(x33_d1), .c(x59_d1), .sum(s2)
+    wire        [ 8:0] s8 = 9'(x58_d1) + 9'(x59_d1);
+    wire        [ 9:0] s10;  // x7 + x23 + x61
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s10 (
+        .a(x7_d1), .b(x23_d1), .c(x61_d1), .sum(s10)
     );
-    wire        [ 9:0] s3;  // x7 + x23 + x61
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s3 (
-        .a(x7_d1), .b(x23_d1), .c(x61_d1), .sum(s3)
+    wire        [ 8:0] s11 = 9'(x6_d1) + 9'(x32_d1);
+    wire        [ 8:0] s13 = 9'(x20_d1) + 9'(x28_d1);
+    wire        [ 9:0] s58;  // x16 + x43 + x62
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s58 (
+        .a(x16_d1), .b(x43_d1), .c(x62_d1), .sum(s58)
     );
-    wire        [ 8:0] s4 = 9'(x6_d1) + 9'(x32_d1);
-    wire        [10:0] s5;  // x60 + s3 + s4
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(9), .SIGNED(3'b000), .NEGATE(3'b000)) u_s5 (
-        .a(x60_d1), .b(s3), .c(s4), .sum(s5)
+    wire        [ 8:0] s73 = 9'(x26_d1) + 9'(x27_d1);
+    wire        [ 9:0] s129;  // x16 + x42 + x46
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s129 (
+        .a(x16_d1), .b(x42_d1), .c(x46_d1), .sum(s129)
     );
-    wire        [ 9:0] s6;  // x28 + x40 + x53
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s6 (
-        .a(x28_d1), .b(x40_d1), .c(x53_d1), .sum(s6)
+    wire signed [ 8:0] s131;  // x53 - x40
+    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b00), .NEGATE(2'b10)) u_s131 (
+        .a(x53_d1), .b(x40_d1), .sum(s131)
     );
-    wire        [10:0] s7;  // x20 + x58 + s2
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b000), .NEGATE(3'b000)) u_s7 (
-        .a(x20_d1), .b(x58_d1), .c(s2), .sum(s7)
-    );
-    wire signed [ 9:0] s10;  // x10 - x14 - x29
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s10 (
-        .a(x10_d1), .b(x14_d1), .c(x29_d1), .sum(s10)
-    );
-    wire        [ 9:0] s11;  // x4 + x21 + x49
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s11 (
-        .a(x4_d1), .b(x21_d1), .c(x49_d1), .sum(s11)
-    );
-    wire signed [10:0] s12;  // s11 - x9 - x56
-    bittrigger_grow3 #(.WIDTH(11), .A(10), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s12 (
-        .a(s11), .b(x9_d1), .c(x56_d1), .sum(s12)
-    );
-    wire signed [ 9:0] s13;  // x25 + x62 - x41
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s13 (
-        .a(x25_d1), .b(x62_d1), .c(x41_d1), .sum(s13)
-    );
-    wire        [ 9:0] s15;  // x1 + x19 + 55
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s15 (
-        .a(x1_d1), .b(x19_d1), .c(7'd55), .sum(s15)
-    );
-    wire signed [ 9:0] s20;  // x8 - x35 - x55
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s20 (
-        .a(x8_d1), .b(x35_d1), .c(x55_d1), .sum(s20)
-    );
-    wire signed [ 9:0] s22;  // x38 - x12 - x51
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s22 (
-        .a(x38_d1), .b(x12_d1), .c(x51_d1), .sum(s22)
-    );
-    wire        [ 8:0] s23 = 9'(x10_d1) + 9'(x37_d1);
-    wire signed [ 9:0] s28;  // x5 + x63 - x31
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s28 (
-        .a(x5_d1), .b(x63_d1), .c(x31_d1), .sum(s28)
-    );
-    wire signed [10:0] s30;  // x46 + x50 + s28
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s30 (
-        .a(x46_d1), .b(x50_d1), .c(s28), .sum(s30)
-    );
-    wire        [ 9:0] s35;  // x7 + x28 + x53
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s35 (
-        .a(x7_d1), .b(x28_d1), .c(x53_d1), .sum(s35)
-    );
-    wire        [ 9:0] s36;  // x6 + x12 + x30
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s36 (
-        .a(x6_d1), .b(x12_d1), .c(x30_d1), .sum(s36)
-    );
-    wire        [ 9:0] s37;  // x13 + x58 + x60
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s37 (
-        .a(x13_d1), .b(x58_d1), .c(x60_d1), .sum(s37)
-    );
-    wire signed [ 9:0] s38;  // x3 + x32 - x54
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s38 (
-        .a(x3_d1), .b(x32_d1), .c(x54_d1), .sum(s38)
-    );
-    wire signed [11:0] s39;  // x40 + s37 + s38
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s39 (
-        .a(9'(x40_d1)), .b(s37), .c(s38), .sum(s39)
-    );
-    wire signed [10:0] s41;  // x42 + s36 - x49
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s41 (
-        .a(11'(x42_d1)), .b(11'(s36)), .c(11'(x49_d1)), .sum(s41)
-    );
-    wire        [ 9:0] s43;  // x19 + x24 + x46
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s43 (
-        .a(x19_d1), .b(x24_d1), .c(x46_d1), .sum(s43)
-    );
-    wire        [10:0] s44;  // x10 + x17 + s43
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b000), .NEGATE(3'b000)) u_s44 (
-        .a(x10_d1), .b(x17_d1), .c(s43), .sum(s44)
-    );
-    wire        [ 9:0] s46;  // x29 + x62 + 64
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s46 (
-        .a(x29_d1), .b(x62_d1), .c(7'd64), .sum(s46)
-    );
-    wire        [ 9:0] s51;  // x29 + x43 + x62
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s51 (
-        .a(x29_d1), .b(x43_d1), .c(x62_d1), .sum(s51)
-    );
-    wire signed [ 8:0] s54;  // x21 - x42
-    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b00), .NEGATE(2'b10)) u_s54 (
-        .a(x21_d1), .b(x42_d1), .sum(s54)
-    );
-    wire signed [ 9:0] s55;  // x20 + x39 - x53
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s55 (
-        .a(x20_d1), .b(x39_d1), .c(x53_d1), .sum(s55)
-    );
-    wire signed [ 9:0] s58;  // x0 + x63 - x28
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s58 (
-        .a(x0_d1), .b(x63_d1), .c(x28_d1), .sum(s58)
-    );
-    wire        [ 8:0] s66 = 9'(x15_d1) + 9'(x39_d1);
-    wire signed [ 9:0] s71;  // x41 - x25 - x52
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s71 (
-        .a(x41_d1), .b(x25_d1), .c(x52_d1), .sum(s71)
-    );
-    wire signed [ 9:0] s72;  // x1 + x14 - x51
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s72 (
-        .a(x1_d1), .b(x14_d1), .c(x51_d1), .sum(s72)
-    );
-    wire signed [10:0] s73;  // x29 + x39 + s72
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s73 (
-        .a(x29_d1), .b(x39_d1), .c(s72), .sum(s73)
-    );
-    wire        [ 9:0] s77;  // x8 + x28 + x44
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s77 (
-        .a(x8_d1), .b(x28_d1), .c(x44_d1), .sum(s77)
-    );
-    wire signed [ 9:0] s78;  // x6 + x27 - x22
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s78 (
-        .a(x6_d1), .b(x27_d1), .c(x22_d1), .sum(s78)
-    );
-    wire signed [11:0] s79;  // s28 + s77 + s78
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b101), .NEGATE(3'b000)) u_s79 (
-        .a(s28), .b(s77), .c(s78), .sum(s79)
-    );
-    wire signed [ 9:0] s80;  // x16 - x9 - x34
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s80 (
-        .a(x16_d1), .b(x9_d1), .c(x34_d1), .sum(s80)
-    );
-    wire        [ 9:0] s81;  // x46 + x53 + x55
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s81 (
-        .a(x46_d1), .b(x53_d1), .c(x55_d1), .sum(s81)
-    );
-    wire signed [ 9:0] s82;  // x33 - x18 - 21
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b110)) u_s82 (
-        .a(x33_d1), .b(x18_d1), .c(7'd21), .sum(s82)
-    );
-    wire signed [11:0] s84;  // s80 + s82 - s81
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b011), .NEGATE(3'b100)) u_s84 (
-        .a(s80), .b(s82), .c(s81), .sum(s84)
-    );
-    wire        [ 9:0] s88;  // x37 + x52 + x55
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s88 (
-        .a(x37_d1), .b(x52_d1), .c(x55_d1), .sum(s88)
-    );
-    wire signed [10:0] s89;  // x34 - x45 - s88
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s89 (
-        .a(11'(x34_d1)), .b(11'(x45_d1)), .c(11'(s88)), .sum(s89)
-    );
-    wire signed [ 9:0] s90;  // x16 + x61 - x5
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s90 (
-        .a(x16_d1), .b(x61_d1), .c(x5_d1), .sum(s90)
-    );
-    wire signed [ 9:0] s91;  // x4 - x26 + 80
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b010)) u_s91 (
-        .a(x4_d1), .b(x26_d1), .c(7'd80), .sum(s91)
-    );
-    wire        [ 9:0] s92;  // x21 + x23 + x47
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s92 (
-        .a(x21_d1), .b(x23_d1), .c(x47_d1), .sum(s92)
-    );
-    wire signed [11:0] s93;  // s77 + s91 - x12
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(9), .SIGNED(3'b010), .NEGATE(3'b100)) u_s93 (
-        .a(s77), .b(s91), .c(9'(x12_d1)), .sum(s93)
-    );
-    wire signed [ 9:0] s103;  // x3 + x30 - x53
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s103 (
-        .a(x3_d1), .b(x30_d1), .c(x53_d1), .sum(s103)
-    );
-    wire        [10:0] s105;  // x5 + x46 + s11
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b000), .NEGATE(3'b000)) u_s105 (
-        .a(x5_d1), .b(x46_d1), .c(s11), .sum(s105)
-    );
-    wire        [ 9:0] s112;  // x9 + x39 + x56
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s112 (
-        .a(x9_d1), .b(x39_d1), .c(x56_d1), .sum(s112)
-    );
-    wire signed [10:0] s113;  // x5 + x34 - s112
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b000), .NEGATE(3'b100)) u_s113 (
-        .a(x5_d1), .b(x34_d1), .c(s112), .sum(s113)
-    );
-    wire signed [ 9:0] s115;  // x0 - x26 + 29
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b010)) u_s115 (
-        .a(x0_d1), .b(x26_d1), .c(7'd29), .sum(s115)
-    );
-    wire signed [10:0] s116;  // x42 + x49 + s115
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s116 (
-        .a(x42_d1), .b(x49_d1), .c(s115), .sum(s116)
-    );
-    wire signed [ 8:0] s119;  // x35 - x10
-    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b00), .NEGATE(2'b10)) u_s119 (
-        .a(x35_d1), .b(x10_d1), .sum(s119)
-    );
-    wire signed [10:0] s120;  // s119 - x41 - x54
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(8), .C(8), .SIGNED(3'b001), .NEGATE(3'b110)) u_s120 (
-        .a(s119), .b(x41_d1), .c(x54_d1), .sum(s120)
-    );
-    wire signed [ 9:0] s121;  // x11 + x63 - x13
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s121 (
-        .a(x11_d1), .b(x63_d1), .c(x13_d1), .sum(s121)
-    );
-    wire signed [ 9:0] s122 = 10'(x40_d1) - s121;
-    wire        [ 8:0] s123 = 9'(x31_d1) + 9'(x53_d1);
-    wire        [ 9:0] s124;  // x16 + x26 + x28
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s124 (
-        .a(x16_d1), .b(x26_d1), .c(x28_d1), .sum(s124)
-    );
-    wire        [ 9:0] s125;  // x20 + x27 + x46
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s125 (
-        .a(x20_d1), .b(x27_d1), .c(x46_d1), .sum(s125)
-    );
-    wire        [10:0] s126;  // x42 + s124 + s125
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s126 (
-        .a(11'(x42_d1)), .b(11'(s124)), .c(11'(s125)), .sum(s126)
-    );
-    wire signed [ 9:0] s127;  // s123 - x24 - x36
-    bittrigger_grow3 #(.WIDTH(10), .A(9), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s127 (
-        .a(s123), .b(x24_d1), .c(x36_d1), .sum(s127)
-    );
-    wire signed [ 9:0] s132;  // x43 + x58 - x57
+    wire signed [ 9:0] s132;  // x11 + x63 - x13
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s132 (
-        .a(x43_d1), .b(x58_d1), .c(x57_d1), .sum(s132)
+        .a(x11_d1), .b(x63_d1), .c(x13_d1), .sum(s132)
     );
-    wire        [ 8:0] s133 = 9'(x48_d1) + 9'(x50_d1);
-    wire signed [ 9:0] s134;  // x29 + x37 - x19
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s134 (
-        .a(x29_d1), .b(x37_d1), .c(x19_d1), .sum(s134)
+    wire        [ 8:0] s137 = 9'(x43_d1) + 9'(x58_d1);
+    wire        [ 9:0] s143;  // x18 + x53 + x61
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s143 (
+        .a(x18_d1), .b(x53_d1), .c(x61_d1), .sum(s143)
     );
-    wire        [ 9:0] s142;  // x13 + x15 + x47
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s142 (
-        .a(x13_d1), .b(x15_d1), .c(x47_d1), .sum(s142)
+    wire        [ 8:0] s156 = 9'(x35_d1) + 9'(x61_d1);
+    wire signed [ 8:0] s180;  // x63 - x28
+    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b00), .NEGATE(2'b10)) u_s180 (
+        .a(x63_d1), .b(x28_d1), .sum(s180)
     );
-    wire signed [ 9:0] s143;  // x0 - x33 - x40
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s143 (
-        .a(x0_d1), .b(x33_d1), .c(x40_d1), .sum(s143)
-    );
-    wire signed [10:0] s144;  // s142 + s143 - x48
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s144 (
-        .a(11'(s142)), .b(11'(s143)), .c(11'(x48_d1)), .sum(s144)
-    );
-    wire signed [ 9:0] s145;  // x53 + x54 - x58
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s145 (
-        .a(x53_d1), .b(x54_d1), .c(x58_d1), .sum(s145)
-    );
-    wire signed [ 9:0] s153;  // x3 + x7 - x15
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s153 (
-        .a(x3_d1), .b(x7_d1), .c(x15_d1), .sum(s153)
-    );
-    wire signed [10:0] s154;  // x41 + x60 + s153
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s154 (
-        .a(x41_d1), .b(x60_d1), .c(s153), .sum(s154)
-    );
-    wire signed [ 9:0] s155;  // x34 + x61 - x6
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s155 (
-        .a(x34_d1), .b(x61_d1), .c(x6_d1), .sum(s155)
-    );
-    wire signed [10:0] s156;  // s119 + s155 - x52
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(10), .C(8), .SIGNED(3'b011), .NEGATE(3'b100)) u_s156 (
-        .a(s119), .b(s155), .c(x52_d1), .sum(s156)
-    );
-    wire        [ 9:0] s159;  // x34 + x46 + x50
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s159 (
-        .a(x34_d1), .b(x46_d1), .c(x50_d1), .sum(s159)
-    );
-    wire        [ 9:0] s160;  // x45 + x49 + x51
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s160 (
-        .a(x45_d1), .b(x49_d1), .c(x51_d1), .sum(s160)
-    );
-    wire        [10:0] s161;  // x10 + s159 + s160
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s161 (
-        .a(11'(x10_d1)), .b(11'(s159)), .c(11'(s160)), .sum(s161)
-    );
-    wire        [ 8:0] s162 = 9'(x0_d1) + 9'(x25_d1);
-    wire        [ 9:0] s163;  // x19 + x31 + x43
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s163 (
-        .a(x19_d1), .b(x31_d1), .c(x43_d1), .sum(s163)
-    );
-    wire        [10:0] s164;  // s112 + s162 + s163
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s164 (
-        .a(11'(s112)), .b(11'(s162)), .c(11'(s163)), .sum(s164)
-    );
-    wire        [ 9:0] s168;  // x48 + x63 + 63
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s168 (
-        .a(x48_d1), .b(x63_d1), .c(7'd63), .sum(s168)
-    );
-    wire        [10:0] s170;  // x27 + s88 + s168
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s170 (
-        .a(11'(x27_d1)), .b(11'(s88)), .c(11'(s168)), .sum(s170)
-    );
-    wire        [ 9:0] s173;  // x2 + x26 + x32
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s173 (
-        .a(x2_d1), .b(x26_d1), .c(x32_d1), .sum(s173)
-    );
-    wire        [ 9:0] s174;  // x35 + x60 + x61
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s174 (
-        .a(x35_d1), .b(x60_d1), .c(x61_d1), .sum(s174)
-    );
-    wire signed [11:0] s175;  // x12 - s132 - s173
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b010), .NEGATE(3'b110)) u_s175 (
-        .a(9'(x12_d1)), .b(s132), .c(s173), .sum(s175)
-    );
-    wire signed [11:0] s176;  // s55 + s174 - s159
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b001), .NEGATE(3'b100)) u_s176 (
-        .a(s55), .b(s174), .c(s159), .sum(s176)
-    );
-    wire signed [ 8:0] s179;  // x34 - x58
-    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b00), .NEGATE(2'b10)) u_s179 (
-        .a(x34_d1), .b(x58_d1), .sum(s179)
-    );
-    wire signed [ 9:0] s180;  // x32 + x61 - x63
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s180 (
-        .a(x32_d1), .b(x61_d1), .c(x63_d1), .sum(s180)
-    );
-    wire signed [ 9:0] s181;  // x49 - x14 - x23
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s181 (
-        .a(x49_d1), .b(x14_d1), .c(x23_d1), .sum(s181)
-    );
-    wire signed [ 9:0] s182;  // x2 - x28 - x50
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s182 (
-        .a(x2_d1), .b(x28_d1), .c(x50_d1), .sum(s182)
-    );
-    wire signed [11:0] s183;  // x18 + s123 + s180
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(9), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s183 (
-        .a(9'(x18_d1)), .b(s123), .c(s180), .sum(s183)
-    );
-    wire signed [ 9:0] s186;  // x6 - x10 - x55
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s186 (
-        .a(x6_d1), .b(x10_d1), .c(x55_d1), .sum(s186)
-    );
-    wire        [ 9:0] s198;  // x11 + x39 + x45
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s198 (
-        .a(x11_d1), .b(x39_d1), .c(x45_d1), .sum(s198)
-    );
-    wire        [10:0] s200;  // x59 + s123 + s198
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(10), .SIGNED(3'b000), .NEGATE(3'b000)) u_s200 (
-        .a(x59_d1), .b(s123), .c(s198), .sum(s200)
-    );
-    wire        [ 8:0] s204 = 9'(x18_d1) + 9'(x26_d1);
-    wire        [ 9:0] s205;  // x3 + x30 + s204
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b000), .NEGATE(3'b000)) u_s205 (
-        .a(x3_d1), .b(x30_d1), .c(s204), .sum(s205)
-    );
-    wire        [ 8:0] s206 = 9'(x5_d1) + 9'd16;
-    wire        [ 9:0] s208;  // x42 + x55 + s206
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b000), .NEGATE(3'b000)) u_s208 (
-        .a(x42_d1), .b(x55_d1), .c(s206), .sum(s208)
-    );
-    wire signed [ 8:0] s217;  // x23 - x55
-    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b00), .NEGATE(2'b10)) u_s217 (
-        .a(x23_d1), .b(x55_d1), .sum(s217)
-    );
-    wire signed [10:0] s218;  // s121 + s179 + s217
-    bittrigger_grow3 #(.WIDTH(11), .A(10), .B(9), .C(9), .SIGNED(3'b111), .NEGATE(3'b000)) u_s218 (
-        .a(s121), .b(s179), .c(s217), .sum(s218)
-    );
-    wire        [ 9:0] s220;  // x9 + x12 + x37
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s220 (
-        .a(x9_d1), .b(x12_d1), .c(x37_d1), .sum(s220)
-    );
-    wire signed [ 9:0] s232;  // x19 - x1 - x24
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s232 (
-        .a(x19_d1), .b(x1_d1), .c(x24_d1), .sum(s232)
-    );
-    wire signed [11:0] s234;  // s232 - x46 - s77
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(10), .SIGNED(3'b001), .NEGATE(3'b110)) u_s234 (
-        .a(s232), .b(9'(x46_d1)), .c(s77), .sum(s234)
-    );
-    wire        [ 9:0] s238;  // x25 + x44 + x62
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s238 (
-        .a(x25_d1), .b(x44_d1), .c(x62_d1), .sum(s238)
-    );
-    wire signed [ 9:0] s239;  // x15 + x43 - x47
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s239 (
-        .a(x15_d1), .b(x43_d1), .c(x47_d1), .sum(s239)
-    );
-    wire signed [ 9:0] s241;  // x7 + x52 - 3
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s241 (
-        .a(x7_d1), .b(x52_d1), .c(7'd3), .sum(s241)
-    );
-    wire signed [ 9:0] s242;  // x14 - x54 - x60
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s242 (
-        .a(x14_d1), .b(x54_d1), .c(x60_d1), .sum(s242)
-    );
-    wire signed [10:0] s243;  // x38 + s241 - x22
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b010), .NEGATE(3'b100)) u_s243 (
-        .a(x38_d1), .b(s241), .c(x22_d1), .sum(s243)
-    );
-    wire signed [ 9:0] s246;  // - x28 - x42 + 31
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b011)) u_s246 (
-        .a(x28_d1), .b(x42_d1), .c(7'd31), .sum(s246)
-    );
-    wire signed [11:0] s253;  // s173 - s77 - s81
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b000), .NEGATE(3'b110)) u_s253 (
-        .a(s173), .b(s77), .c(s81), .sum(s253)
-    );
-    wire        [ 8:0] s271 = 9'(x8_d1) + 9'(x58_d1);
-    wire        [ 9:0] s272;  // x49 + x59 + s271
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b000), .NEGATE(3'b000)) u_s272 (
-        .a(x49_d1), .b(x59_d1), .c(s271), .sum(s272)
-    );
-    wire signed [10:0] s281;  // x51 - s80 - s271
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(9), .SIGNED(3'b010), .NEGATE(3'b110)) u_s281 (
-        .a(x51_d1), .b(s80), .c(s271), .sum(s281)
-    );
-    wire signed [ 9:0] s284;  // x39 + x52 - 111
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s284 (
-        .a(x39_d1), .b(x52_d1), .c(7'd111), .sum(s284)
-    );
-    wire signed [ 9:0] s285;  // x20 + x40 - x3
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s285 (
-        .a(x20_d1), .b(x40_d1), .c(x3_d1), .sum(s285)
-    );
-    wire signed [10:0] s286;  // s284 + s285 - x13
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s286 (
-        .a(11'(s284)), .b(11'(s285)), .c(11'(x13_d1)), .sum(s286)
+    wire signed [ 9:0] s202;  // - x14 - x45 + 16
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b011)) u_s202 (
+        .a(x14_d1), .b(x45_d1), .c(7'd16), .sum(s202)
     );
 
     // stage 4
@@ -655,6 +267,7 @@ module jet_tagger_bitlinear_dense_2 (
     reg         [ 7:0] x7_d2;
     reg         [ 7:0] x8_d2;
     reg         [ 7:0] x9_d2;
+    reg         [ 7:0] x10_d2;
     reg         [ 7:0] x11_d2;
     reg         [ 7:0] x12_d2;
     reg         [ 7:0] x13_d2;
@@ -672,11 +285,13 @@ module jet_tagger_bitlinear_dense_2 (
     reg         [ 7:0] x25_d2;
     reg         [ 7:0] x26_d2;
     reg         [ 7:0] x27_d2;
+    reg         [ 7:0] x28_d2;
     reg         [ 7:0] x29_d2;
     reg         [ 7:0] x30_d2;
     reg         [ 7:0] x31_d2;
     reg         [ 7:0] x32_d2;
     reg         [ 7:0] x33_d2;
+    reg         [ 7:0] x34_d2;
     reg         [ 7:0] x35_d2;
     reg         [ 7:0] x36_d2;
     reg         [ 7:0] x37_d2;
@@ -684,102 +299,44 @@ module jet_tagger_bitlinear_dense_2 (
     reg         [ 7:0] x39_d2;
     reg         [ 7:0] x40_d2;
     reg         [ 7:0] x41_d2;
+    reg         [ 7:0] x42_d2;
     reg         [ 7:0] x43_d2;
     reg         [ 7:0] x44_d2;
     reg         [ 7:0] x45_d2;
+    reg         [ 7:0] x46_d2;
     reg         [ 7:0] x47_d2;
     reg         [ 7:0] x48_d2;
+    reg         [ 7:0] x49_d2;
     reg         [ 7:0] x50_d2;
     reg         [ 7:0] x51_d2;
     reg         [ 7:0] x52_d2;
+    reg         [ 7:0] x53_d2;
     reg         [ 7:0] x54_d2;
     reg         [ 7:0] x55_d2;
     reg         [ 7:0] x56_d2;
     reg         [ 7:0] x57_d2;
+    reg         [ 7:0] x58_d2;
     reg         [ 7:0] x59_d2;
+    reg         [ 7:0] x60_d2;
     reg         [ 7:0] x61_d2;
     reg         [ 7:0] x62_d2;
     reg         [ 7:0] x63_d2;
-    reg         [ 9:0] s0_d1;
-    reg  signed [ 9:0] s1_d1;
-    reg         [ 9:0] s2_d1;
-    reg         [ 9:0] s3_d1;
-    reg         [10:0] s5_d1;
-    reg         [ 9:0] s6_d1;
-    reg         [10:0] s7_d1;
-    reg  signed [ 9:0] s10_d1;
-    reg  signed [10:0] s12_d1;
-    reg  signed [ 9:0] s13_d1;
-    reg         [ 9:0] s15_d1;
-    reg  signed [ 9:0] s20_d1;
-    reg  signed [ 9:0] s22_d1;
-    reg         [ 8:0] s23_d1;
-    reg  signed [10:0] s30_d1;
-    reg         [ 9:0] s35_d1;
-    reg         [ 9:0] s36_d1;
-    reg         [ 9:0] s37_d1;
-    reg  signed [11:0] s39_d1;
-    reg  signed [10:0] s41_d1;
-    reg         [10:0] s44_d1;
-    reg         [ 9:0] s46_d1;
-    reg         [ 9:0] s51_d1;
-    reg  signed [ 8:0] s54_d1;
-    reg  signed [ 9:0] s55_d1;
-    reg  signed [ 9:0] s58_d1;
-    reg         [ 8:0] s66_d1;
-    reg  signed [ 9:0] s71_d1;
-    reg  signed [ 9:0] s72_d1;
-    reg  signed [10:0] s73_d1;
-    reg  signed [11:0] s79_d1;
-    reg  signed [11:0] s84_d1;
-    reg  signed [10:0] s89_d1;
-    reg  signed [ 9:0] s90_d1;
-    reg         [ 9:0] s92_d1;
-    reg  signed [11:0] s93_d1;
-    reg  signed [ 9:0] s103_d1;
-    reg         [10:0] s105_d1;
-    reg  signed [10:0] s113_d1;
-    reg  signed [10:0] s116_d1;
-    reg  signed [10:0] s120_d1;
-    reg  signed [ 9:0] s122_d1;
-    reg         [ 9:0] s124_d1;
-    reg         [10:0] s126_d1;
-    reg  signed [ 9:0] s127_d1;
+    reg         [ 9:0] s1_d1;
+    reg  signed [ 9:0] s2_d1;
+    reg         [ 8:0] s8_d1;
+    reg         [ 9:0] s10_d1;
+    reg         [ 8:0] s11_d1;
+    reg         [ 8:0] s13_d1;
+    reg         [ 9:0] s58_d1;
+    reg         [ 8:0] s73_d1;
+    reg         [ 9:0] s129_d1;
+    reg  signed [ 8:0] s131_d1;
     reg  signed [ 9:0] s132_d1;
-    reg         [ 8:0] s133_d1;
-    reg  signed [ 9:0] s134_d1;
-    reg         [ 9:0] s142_d1;
-    reg  signed [10:0] s144_d1;
-    reg  signed [ 9:0] s145_d1;
-    reg  signed [10:0] s154_d1;
-    reg  signed [10:0] s156_d1;
-    reg         [10:0] s161_d1;
-    reg         [ 8:0] s162_d1;
-    reg         [10:0] s164_d1;
-    reg         [10:0] s170_d1;
-    reg  signed [11:0] s175_d1;
-    reg  signed [11:0] s176_d1;
-    reg  signed [ 8:0] s179_d1;
-    reg  signed [ 9:0] s180_d1;
-    reg  signed [ 9:0] s181_d1;
-    reg  signed [ 9:0] s182_d1;
-    reg  signed [11:0] s183_d1;
-    reg  signed [ 9:0] s186_d1;
-    reg         [10:0] s200_d1;
-    reg         [ 9:0] s205_d1;
-    reg         [ 9:0] s208_d1;
-    reg  signed [10:0] s218_d1;
-    reg         [ 9:0] s220_d1;
-    reg  signed [11:0] s234_d1;
-    reg         [ 9:0] s238_d1;
-    reg  signed [ 9:0] s239_d1;
-    reg  signed [ 9:0] s242_d1;
-    reg  signed [10:0] s243_d1;
-    reg  signed [ 9:0] s246_d1;
-    reg  signed [11:0] s253_d1;
-    reg         [ 9:0] s272_d1;
-    reg  signed [10:0] s281_d1;
-    reg  signed [10:0] s286_d1;
+    reg         [ 8:0] s137_d1;
+    reg         [ 9:0] s143_d1;
+    reg         [ 8:0] s156_d1;
+    reg  signed [ 8:0] s180_d1;
+    reg  signed [ 9:0] s202_d1;
     always_ff @(posedge clk) begin
         x0_d2 <= x0_d1;
         x1_d2 <= x1_d1;
@@ -791,6 +348,7 @@ module jet_tagger_bitlinear_dense_2 (
         x7_d2 <= x7_d1;
         x8_d2 <= x8_d1;
         x9_d2 <= x9_d1;
+        x10_d2 <= x10_d1;
         x11_d2 <= x11_d1;
         x12_d2 <= x12_d1;
         x13_d2 <= x13_d1;
@@ -808,11 +366,13 @@ module jet_tagger_bitlinear_dense_2 (
         x25_d2 <= x25_d1;
         x26_d2 <= x26_d1;
         x27_d2 <= x27_d1;
+        x28_d2 <= x28_d1;
         x29_d2 <= x29_d1;
         x30_d2 <= x30_d1;
         x31_d2 <= x31_d1;
         x32_d2 <= x32_d1;
         x33_d2 <= x33_d1;
+        x34_d2 <= x34_d1;
         x35_d2 <= x35_d1;
         x36_d2 <= x36_d1;
         x37_d2 <= x37_d1;
@@ -820,1063 +380,1468 @@ module jet_tagger_bitlinear_dense_2 (
         x39_d2 <= x39_d1;
         x40_d2 <= x40_d1;
         x41_d2 <= x41_d1;
+        x42_d2 <= x42_d1;
         x43_d2 <= x43_d1;
         x44_d2 <= x44_d1;
         x45_d2 <= x45_d1;
+        x46_d2 <= x46_d1;
         x47_d2 <= x47_d1;
         x48_d2 <= x48_d1;
+        x49_d2 <= x49_d1;
         x50_d2 <= x50_d1;
         x51_d2 <= x51_d1;
         x52_d2 <= x52_d1;
+        x53_d2 <= x53_d1;
         x54_d2 <= x54_d1;
         x55_d2 <= x55_d1;
         x56_d2 <= x56_d1;
         x57_d2 <= x57_d1;
+        x58_d2 <= x58_d1;
         x59_d2 <= x59_d1;
+        x60_d2 <= x60_d1;
         x61_d2 <= x61_d1;
         x62_d2 <= x62_d1;
         x63_d2 <= x63_d1;
-        s0_d1 <= s0;
         s1_d1 <= s1;
         s2_d1 <= s2;
+        s8_d1 <= s8;
+        s10_d1 <= s10;
+        s11_d1 <= s11;
+        s13_d1 <= s13;
+        s58_d1 <= s58;
+        s73_d1 <= s73;
+        s129_d1 <= s129;
+        s131_d1 <= s131;
+        s132_d1 <= s132;
+        s137_d1 <= s137;
+        s143_d1 <= s143;
+        s156_d1 <= s156;
+        s180_d1 <= s180;
+        s202_d1 <= s202;
+    end
+    wire signed [ 9:0] s0;  // x36 + x45 - x19
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s0 (
+        .a(x36_d2), .b(x45_d2), .c(x19_d2), .sum(s0)
+    );
+    wire signed [11:0] s3;  // s2 - x10 - s1
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(10), .SIGNED(3'b001), .NEGATE(3'b110)) u_s3 (
+        .a(s2_d1), .b(9'(x10_d2)), .c(s1_d1), .sum(s3)
+    );
+    wire        [ 9:0] s4;  // x9 + x41 + x56
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s4 (
+        .a(x9_d2), .b(x41_d2), .c(x56_d2), .sum(s4)
+    );
+    wire signed [11:0] s5;  // x25 - s3 - s4
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s5 (
+        .a(12'(x25_d2)), .b(s3), .c(12'(s4)), .sum(s5)
+    );
+    wire        [ 9:0] s6;  // x15 + x38 + x51
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s6 (
+        .a(x15_d2), .b(x38_d2), .c(x51_d2), .sum(s6)
+    );
+    wire signed [ 9:0] s7;  // x13 + x57 - x17
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s7 (
+        .a(x13_d2), .b(x57_d2), .c(x17_d2), .sum(s7)
+    );
+    wire        [ 9:0] s9;  // x33 + x40 + s8
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b000), .NEGATE(3'b000)) u_s9 (
+        .a(x33_d2), .b(x40_d2), .c(s8_d1), .sum(s9)
+    );
+    wire        [10:0] s12;  // x60 + s10 + s11
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(9), .SIGNED(3'b000), .NEGATE(3'b000)) u_s12 (
+        .a(x60_d2), .b(s10_d1), .c(s11_d1), .sum(s12)
+    );
+    wire        [ 9:0] s14;  // x22 + x53 + s13
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b000), .NEGATE(3'b000)) u_s14 (
+        .a(x22_d2), .b(x53_d2), .c(s13_d1), .sum(s14)
+    );
+    wire        [11:0] s15;  // s9 + s12 + s14
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(11), .C(10), .SIGNED(3'b000), .NEGATE(3'b000)) u_s15 (
+        .a(s9), .b(s12), .c(s14), .sum(s15)
+    );
+    wire        [ 9:0] s17;  // x8 + x35 + 55
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s17 (
+        .a(x8_d2), .b(x35_d2), .c(7'd55), .sum(s17)
+    );
+    wire signed [10:0] s18;  // s17 - x16 - s0
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s18 (
+        .a(11'(s17)), .b(11'(x16_d2)), .c(11'(s0)), .sum(s18)
+    );
+    wire signed [ 8:0] s21;  // x21 - x41
+    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b00), .NEGATE(2'b10)) u_s21 (
+        .a(x21_d2), .b(x41_d2), .sum(s21)
+    );
+    wire signed [ 8:0] s22;  // x47 - x38
+    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b00), .NEGATE(2'b10)) u_s22 (
+        .a(x47_d2), .b(x38_d2), .sum(s22)
+    );
+    wire signed [ 9:0] s23;  // x10 + x37 - x9
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s23 (
+        .a(x10_d2), .b(x37_d2), .c(x9_d2), .sum(s23)
+    );
+    wire signed [ 9:0] s24;  // x8 - x35 - x55
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s24 (
+        .a(x8_d2), .b(x35_d2), .c(x55_d2), .sum(s24)
+    );
+    wire signed [ 8:0] s25;  // x48 - x51
+    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b00), .NEGATE(2'b10)) u_s25 (
+        .a(x48_d2), .b(x51_d2), .sum(s25)
+    );
+    wire signed [11:0] s26;  // s23 + s25 - s24
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s26 (
+        .a(s23), .b(s25), .c(s24), .sum(s26)
+    );
+    wire signed [ 9:0] s28;  // x27 + x31 - x5
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s28 (
+        .a(x27_d2), .b(x31_d2), .c(x5_d2), .sum(s28)
+    );
+    wire signed [ 9:0] s29;  // x36 - x12 - x17
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s29 (
+        .a(x36_d2), .b(x12_d2), .c(x17_d2), .sum(s29)
+    );
+    wire signed [10:0] s30;  // x63 + s29 - x13
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b010), .NEGATE(3'b100)) u_s30 (
+        .a(x63_d2), .b(s29), .c(x13_d2), .sum(s30)
+    );
+    wire        [ 9:0] s31;  // x45 + x46 + x50
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s31 (
+        .a(x45_d2), .b(x46_d2), .c(x50_d2), .sum(s31)
+    );
+    wire signed [ 9:0] s32;  // x57 - x11 - s22
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b100), .NEGATE(3'b110)) u_s32 (
+        .a(x57_d2), .b(x11_d2), .c(s22), .sum(s32)
+    );
+    wire signed [11:0] s33;  // s21 + s31 - s28
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b101), .NEGATE(3'b100)) u_s33 (
+        .a(s21), .b(s31), .c(s28), .sum(s33)
+    );
+    wire signed [10:0] s36;  // x5 + x41 - s6
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b000), .NEGATE(3'b100)) u_s36 (
+        .a(x5_d2), .b(x41_d2), .c(s6), .sum(s36)
+    );
+    wire        [ 9:0] s37;  // x22 + x33 + x59
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s37 (
+        .a(x22_d2), .b(x33_d2), .c(x59_d2), .sum(s37)
+    );
+    wire        [ 9:0] s38;  // x7 + x28 + x42
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s38 (
+        .a(x7_d2), .b(x28_d2), .c(x42_d2), .sum(s38)
+    );
+    wire signed [ 9:0] s39;  // x3 + x32 - x54
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s39 (
+        .a(x3_d2), .b(x32_d2), .c(x54_d2), .sum(s39)
+    );
+    wire        [ 9:0] s40;  // x13 + x58 + x60
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s40 (
+        .a(x13_d2), .b(x58_d2), .c(x60_d2), .sum(s40)
+    );
+    wire signed [ 9:0] s41;  // x40 + x56 - x36
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s41 (
+        .a(x40_d2), .b(x56_d2), .c(x36_d2), .sum(s41)
+    );
+    wire signed [11:0] s42;  // s39 + s40 + s41
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b101), .NEGATE(3'b000)) u_s42 (
+        .a(s39), .b(s40), .c(s41), .sum(s42)
+    );
+    wire        [ 8:0] s43 = 9'(x6_d2) + 9'(x30_d2);
+    wire signed [10:0] s44;  // x12 + s43 - x1
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s44 (
+        .a(x12_d2), .b(s43), .c(x1_d2), .sum(s44)
+    );
+    wire signed [ 9:0] s46;  // x37 + x63 - x24
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s46 (
+        .a(x37_d2), .b(x63_d2), .c(x24_d2), .sum(s46)
+    );
+    wire        [ 9:0] s47;  // x10 + x17 + x19
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s47 (
+        .a(x10_d2), .b(x17_d2), .c(x19_d2), .sum(s47)
+    );
+    wire signed [11:0] s48;  // x46 + s47 - s46
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b100), .NEGATE(3'b100)) u_s48 (
+        .a(9'(x46_d2)), .b(s47), .c(s46), .sum(s48)
+    );
+    wire signed [ 8:0] s49 = -(9'(x27_d2)) + 9'd64;
+    wire signed [ 9:0] s50;  // x29 + x49 - x47
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s50 (
+        .a(x29_d2), .b(x49_d2), .c(x47_d2), .sum(s50)
+    );
+    wire signed [ 9:0] s51;  // x62 + s49 - x53
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(9), .C(8), .SIGNED(3'b010), .NEGATE(3'b100)) u_s51 (
+        .a(x62_d2), .b(s49), .c(x53_d2), .sum(s51)
+    );
+    wire signed [11:0] s52;  // s50 - s24 - s37
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b011), .NEGATE(3'b110)) u_s52 (
+        .a(s50), .b(s24), .c(s37), .sum(s52)
+    );
+    wire signed [ 9:0] s55;  // x22 + x31 - x28
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s55 (
+        .a(x22_d2), .b(x31_d2), .c(x28_d2), .sum(s55)
+    );
+    wire        [ 9:0] s56;  // x0 + x9 + x21
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s56 (
+        .a(x0_d2), .b(x9_d2), .c(x21_d2), .sum(s56)
+    );
+    wire signed [ 9:0] s57;  // x14 + x35 - x47
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s57 (
+        .a(x14_d2), .b(x35_d2), .c(x47_d2), .sum(s57)
+    );
+    wire        [10:0] s59;  // x12 + x29 + s58
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b000), .NEGATE(3'b000)) u_s59 (
+        .a(x12_d2), .b(x29_d2), .c(s58_d1), .sum(s59)
+    );
+    wire        [ 9:0] s60;  // x11 + x25 + x56
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s60 (
+        .a(x11_d2), .b(x25_d2), .c(x56_d2), .sum(s60)
+    );
+    wire        [ 9:0] s61;  // x33 + x44 + x63
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s61 (
+        .a(x33_d2), .b(x44_d2), .c(x63_d2), .sum(s61)
+    );
+    wire signed [ 9:0] s62;  // x20 + x39 - x53
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s62 (
+        .a(x20_d2), .b(x39_d2), .c(x53_d2), .sum(s62)
+    );
+    wire signed [11:0] s63;  // s60 + s61 - s62
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s63 (
+        .a(12'(s60)), .b(12'(s61)), .c(12'(s62)), .sum(s63)
+    );
+    wire        [ 9:0] s64;  // x13 + x42 + x57
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s64 (
+        .a(x13_d2), .b(x42_d2), .c(x57_d2), .sum(s64)
+    );
+    wire signed [11:0] s65;  // s57 - s55 - s56
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b011), .NEGATE(3'b110)) u_s65 (
+        .a(s57), .b(s55), .c(s56), .sum(s65)
+    );
+    wire signed [12:0] s66;  // s64 - s12 - s59
+    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(11), .C(11), .SIGNED(3'b000), .NEGATE(3'b110)) u_s66 (
+        .a(s64), .b(s12), .c(s59), .sum(s66)
+    );
+    wire        [ 9:0] s68;  // x18 + x55 + x57
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s68 (
+        .a(x18_d2), .b(x55_d2), .c(x57_d2), .sum(s68)
+    );
+    wire signed [ 9:0] s69;  // x15 - x17 + 53
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b010)) u_s69 (
+        .a(x15_d2), .b(x17_d2), .c(7'd53), .sum(s69)
+    );
+    wire signed [11:0] s70;  // s62 + s69 - s68
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b011), .NEGATE(3'b100)) u_s70 (
+        .a(s62), .b(s69), .c(s68), .sum(s70)
+    );
+    wire signed [ 9:0] s72;  // x46 - x8 - x16
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s72 (
+        .a(x46_d2), .b(x8_d2), .c(x16_d2), .sum(s72)
+    );
+    wire        [ 9:0] s74;  // x2 + x5 + x6
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s74 (
+        .a(x2_d2), .b(x5_d2), .c(x6_d2), .sum(s74)
+    );
+    wire signed [11:0] s75;  // s73 + s74 - s55
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b100), .NEGATE(3'b100)) u_s75 (
+        .a(s73_d1), .b(s74), .c(s55), .sum(s75)
+    );
+    wire signed [ 9:0] s76;  // x1 + x14 - x51
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s76 (
+        .a(x1_d2), .b(x14_d2), .c(x51_d2), .sum(s76)
+    );
+    wire        [ 9:0] s77;  // x29 + x39 + x52
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s77 (
+        .a(x29_d2), .b(x39_d2), .c(x52_d2), .sum(s77)
+    );
+    wire signed [ 9:0] s78;  // x59 + s22 - x50
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(9), .C(8), .SIGNED(3'b010), .NEGATE(3'b100)) u_s78 (
+        .a(x59_d2), .b(s22), .c(x50_d2), .sum(s78)
+    );
+    wire        [ 9:0] s80;  // x25 + x53 + 21
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s80 (
+        .a(x25_d2), .b(x53_d2), .c(7'd21), .sum(s80)
+    );
+    wire signed [10:0] s81;  // x41 - x34 - s80
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s81 (
+        .a(11'(x41_d2)), .b(11'(x34_d2)), .c(11'(s80)), .sum(s81)
+    );
+    wire signed [11:0] s82;  // s23 + s61 - s10
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b001), .NEGATE(3'b100)) u_s82 (
+        .a(s23), .b(s61), .c(s10_d1), .sum(s82)
+    );
+    wire signed [ 9:0] s86;  // x37 + x45 - x5
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s86 (
+        .a(x37_d2), .b(x45_d2), .c(x5_d2), .sum(s86)
+    );
+    wire signed [11:0] s87;  // s76 + s77 + s86
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b101), .NEGATE(3'b000)) u_s87 (
+        .a(s76), .b(s77), .c(s86), .sum(s87)
+    );
+    wire        [ 9:0] s88;  // x16 + x26 + x61
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s88 (
+        .a(x16_d2), .b(x26_d2), .c(x61_d2), .sum(s88)
+    );
+    wire signed [ 9:0] s89;  // x23 + x34 - x55
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s89 (
+        .a(x23_d2), .b(x34_d2), .c(x55_d2), .sum(s89)
+    );
+    wire        [ 9:0] s90;  // x4 + x8 + x28
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s90 (
+        .a(x4_d2), .b(x8_d2), .c(x28_d2), .sum(s90)
+    );
+    wire        [ 9:0] s91;  // x44 + x47 + 80
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s91 (
+        .a(x44_d2), .b(x47_d2), .c(7'd80), .sum(s91)
+    );
+    wire signed [10:0] s92;  // x21 + s91 - x12
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s92 (
+        .a(11'(x21_d2)), .b(11'(s91)), .c(11'(x12_d2)), .sum(s92)
+    );
+    wire signed [11:0] s93;  // s89 + s90 - s37
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b001), .NEGATE(3'b100)) u_s93 (
+        .a(s89), .b(s90), .c(s37), .sum(s93)
+    );
+    wire signed [ 9:0] s96;  // x3 + x30 - x53
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s96 (
+        .a(x3_d2), .b(x30_d2), .c(x53_d2), .sum(s96)
+    );
+    wire signed [10:0] s97;  // x27 + x33 + s96
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s97 (
+        .a(x27_d2), .b(x33_d2), .c(s96), .sum(s97)
+    );
+    wire        [10:0] s98;  // x5 + x46 + s1
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b000), .NEGATE(3'b000)) u_s98 (
+        .a(x5_d2), .b(x46_d2), .c(s1_d1), .sum(s98)
+    );
+    wire signed [ 9:0] s99;  // x20 + x24 - x6
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s99 (
+        .a(x20_d2), .b(x24_d2), .c(x6_d2), .sum(s99)
+    );
+    wire signed [ 9:0] s100;  // x38 - x15 - x52
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s100 (
+        .a(x38_d2), .b(x15_d2), .c(x52_d2), .sum(s100)
+    );
+    wire signed [ 9:0] s101;  // x45 - x14 - x25
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s101 (
+        .a(x45_d2), .b(x14_d2), .c(x25_d2), .sum(s101)
+    );
+    wire        [ 9:0] s102;  // x11 + x17 + x41
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s102 (
+        .a(x11_d2), .b(x17_d2), .c(x41_d2), .sum(s102)
+    );
+    wire signed [11:0] s103;  // s100 + s101 + s102
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b011), .NEGATE(3'b000)) u_s103 (
+        .a(s100), .b(s101), .c(s102), .sum(s103)
+    );
+    wire signed [10:0] s104;  // x13 + x23 + s99
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s104 (
+        .a(x13_d2), .b(x23_d2), .c(s99), .sum(s104)
+    );
+    wire        [ 9:0] s107;  // x11 + x13 + x38
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s107 (
+        .a(x11_d2), .b(x13_d2), .c(x38_d2), .sum(s107)
+    );
+    wire signed [10:0] s108;  // x54 - x47 - s107
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s108 (
+        .a(11'(x54_d2)), .b(11'(x47_d2)), .c(11'(s107)), .sum(s108)
+    );
+    wire        [ 9:0] s110;  // x4 + x5 + x62
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s110 (
+        .a(x4_d2), .b(x5_d2), .c(x62_d2), .sum(s110)
+    );
+    wire signed [ 9:0] s111;  // x1 - x3 + 7
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b010)) u_s111 (
+        .a(x1_d2), .b(x3_d2), .c(7'd7), .sum(s111)
+    );
+    wire signed [10:0] s112;  // x43 + s111 - x31
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b010), .NEGATE(3'b100)) u_s112 (
+        .a(x43_d2), .b(s111), .c(x31_d2), .sum(s112)
+    );
+    wire signed [ 9:0] s115;  // x0 + x35 - x16
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s115 (
+        .a(x0_d2), .b(x35_d2), .c(x16_d2), .sum(s115)
+    );
+    wire signed [ 9:0] s116;  // x34 - x9 - x56
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s116 (
+        .a(x34_d2), .b(x9_d2), .c(x56_d2), .sum(s116)
+    );
+    wire signed [10:0] s117;  // x39 - x5 - s116
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b110)) u_s117 (
+        .a(x39_d2), .b(x5_d2), .c(s116), .sum(s117)
+    );
+    wire signed [ 9:0] s118;  // x3 - x26 + 29
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b010)) u_s118 (
+        .a(x3_d2), .b(x26_d2), .c(7'd29), .sum(s118)
+    );
+    wire signed [10:0] s119;  // x42 + x49 + s118
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s119 (
+        .a(x42_d2), .b(x49_d2), .c(s118), .sum(s119)
+    );
+    wire signed [ 9:0] s122;  // x2 - x23 - x32
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s122 (
+        .a(x2_d2), .b(x23_d2), .c(x32_d2), .sum(s122)
+    );
+    wire        [ 9:0] s123;  // x15 + x57 + x59
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s123 (
+        .a(x15_d2), .b(x57_d2), .c(x59_d2), .sum(s123)
+    );
+    wire        [10:0] s124;  // x48 + x50 + s123
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b000), .NEGATE(3'b000)) u_s124 (
+        .a(x48_d2), .b(x50_d2), .c(s123), .sum(s124)
+    );
+    wire        [ 8:0] s125 = 9'(x29_d2) + 9'(x37_d2);
+    wire signed [ 9:0] s126;  // x39 - x19 - x52
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s126 (
+        .a(x39_d2), .b(x19_d2), .c(x52_d2), .sum(s126)
+    );
+    wire signed [ 9:0] s128;  // x10 + x54 - x35
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s128 (
+        .a(x10_d2), .b(x54_d2), .c(x35_d2), .sum(s128)
+    );
+    wire        [10:0] s130;  // s13 + s73 + s129
+    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(9), .C(10), .SIGNED(3'b000), .NEGATE(3'b000)) u_s130 (
+        .a(s13_d1), .b(s73_d1), .c(s129_d1), .sum(s130)
+    );
+    wire signed [10:0] s133;  // s131 + s132 - x36
+    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(10), .C(8), .SIGNED(3'b011), .NEGATE(3'b100)) u_s133 (
+        .a(s131_d1), .b(s132_d1), .c(x36_d2), .sum(s133)
+    );
+    wire signed [ 8:0] s134;  // x31 - x24
+    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b00), .NEGATE(2'b10)) u_s134 (
+        .a(x31_d2), .b(x24_d2), .sum(s134)
+    );
+    wire signed [12:0] s135;  // s133 + s134 - s130
+    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(10), .C(11), .SIGNED(3'b011), .NEGATE(3'b100)) u_s135 (
+        .a(s133), .b(10'(s134)), .c(s130), .sum(s135)
+    );
+    wire signed [ 8:0] s136;  // x33 - x38
+    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b00), .NEGATE(2'b10)) u_s136 (
+        .a(x33_d2), .b(x38_d2), .sum(s136)
+    );
+    wire signed [ 9:0] s138;  // s137 - x0 - x55
+    bittrigger_grow3 #(.WIDTH(10), .A(9), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s138 (
+        .a(s137_d1), .b(x0_d2), .c(x55_d2), .sum(s138)
+    );
+    wire signed [11:0] s140;  // x45 + s4 + s128
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s140 (
+        .a(9'(x45_d2)), .b(s4), .c(s128), .sum(s140)
+    );
+    wire signed [10:0] s144;  // x36 + x55 + s39
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s144 (
+        .a(x36_d2), .b(x55_d2), .c(s39), .sum(s144)
+    );
+    wire        [ 8:0] s145 = 9'(x13_d2) + 9'(x47_d2);
+    wire signed [ 9:0] s146;  // x40 + x48 - x0
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s146 (
+        .a(x40_d2), .b(x48_d2), .c(x0_d2), .sum(s146)
+    );
+    wire signed [10:0] s147;  // s146 - x15 - s145
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s147 (
+        .a(11'(s146)), .b(11'(x15_d2)), .c(11'(s145)), .sum(s147)
+    );
+    wire signed [ 9:0] s148;  // x57 - x34 - x50
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s148 (
+        .a(x57_d2), .b(x34_d2), .c(x50_d2), .sum(s148)
+    );
+    wire signed [10:0] s150;  // x6 - s137 - 49
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s150 (
+        .a(x6_d2), .b(s137_d1), .c(8'd49), .sum(s150)
+    );
+    wire signed [11:0] s151;  // s60 + s143 + s150
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s151 (
+        .a(12'(s60)), .b(12'(s143_d1)), .c(12'(s150)), .sum(s151)
+    );
+    wire signed [ 9:0] s154;  // x15 - x41 - x60
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s154 (
+        .a(x15_d2), .b(x41_d2), .c(x60_d2), .sum(s154)
+    );
+    wire signed [10:0] s155;  // s154 - x3 - x7
+    bittrigger_grow3 #(.WIDTH(11), .A(10), .B(8), .C(8), .SIGNED(3'b001), .NEGATE(3'b110)) u_s155 (
+        .a(s154), .b(x3_d2), .c(x7_d2), .sum(s155)
+    );
+    wire        [ 9:0] s157;  // x6 + x10 + x57
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s157 (
+        .a(x6_d2), .b(x10_d2), .c(x57_d2), .sum(s157)
+    );
+    wire signed [11:0] s158;  // s1 + s116 + s156
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(9), .SIGNED(3'b010), .NEGATE(3'b000)) u_s158 (
+        .a(s1_d1), .b(s116), .c(s156_d1), .sum(s158)
+    );
+    wire        [ 9:0] s161;  // x10 + x34 + x49
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s161 (
+        .a(x10_d2), .b(x34_d2), .c(x49_d2), .sum(s161)
+    );
+    wire        [10:0] s162;  // x51 + s31 + s161
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s162 (
+        .a(11'(x51_d2)), .b(11'(s31)), .c(11'(s161)), .sum(s162)
+    );
+    wire        [ 9:0] s163;  // x9 + x31 + x43
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s163 (
+        .a(x9_d2), .b(x31_d2), .c(x43_d2), .sum(s163)
+    );
+    wire        [ 8:0] s164 = 9'(x0_d2) + 9'(x25_d2);
+    wire        [ 9:0] s165;  // x19 + x39 + x56
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s165 (
+        .a(x19_d2), .b(x39_d2), .c(x56_d2), .sum(s165)
+    );
+    wire        [10:0] s166;  // s163 + s164 + s165
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s166 (
+        .a(11'(s163)), .b(11'(s164)), .c(11'(s165)), .sum(s166)
+    );
+    wire        [ 9:0] s167;  // x2 + x3 + x8
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s167 (
+        .a(x2_d2), .b(x3_d2), .c(x8_d2), .sum(s167)
+    );
+    wire        [ 9:0] s169;  // x27 + x55 + 63
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s169 (
+        .a(x27_d2), .b(x55_d2), .c(7'd63), .sum(s169)
+    );
+    wire signed [ 9:0] s170;  // x48 + x52 - x30
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s170 (
+        .a(x48_d2), .b(x52_d2), .c(x30_d2), .sum(s170)
+    );
+    wire signed [11:0] s171;  // s46 + s169 + s170
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b101), .NEGATE(3'b000)) u_s171 (
+        .a(s46), .b(s169), .c(s170), .sum(s171)
+    );
+    wire        [ 9:0] s174;  // x8 + x44 + x46
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s174 (
+        .a(x8_d2), .b(x44_d2), .c(x46_d2), .sum(s174)
+    );
+    wire        [10:0] s175;  // x32 + x63 + s174
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b000), .NEGATE(3'b000)) u_s175 (
+        .a(x32_d2), .b(x63_d2), .c(s174), .sum(s175)
+    );
+    wire        [ 9:0] s176;  // x12 + x60 + s156
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b000), .NEGATE(3'b000)) u_s176 (
+        .a(x12_d2), .b(x60_d2), .c(s156_d1), .sum(s176)
+    );
+    wire signed [11:0] s177;  // s62 + s176 - s137
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(9), .SIGNED(3'b001), .NEGATE(3'b100)) u_s177 (
+        .a(s62), .b(s176), .c(s137_d1), .sum(s177)
+    );
+    wire signed [11:0] s181;  // s180 - x31 - s143
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(9), .C(10), .SIGNED(3'b001), .NEGATE(3'b110)) u_s181 (
+        .a(s180_d1), .b(9'(x31_d2)), .c(s143_d1), .sum(s181)
+    );
+    wire signed [ 9:0] s182;  // x49 - x14 - x50
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s182 (
+        .a(x49_d2), .b(x14_d2), .c(x50_d2), .sum(s182)
+    );
+    wire signed [12:0] s183;  // s122 + s181 + s182
+    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(12), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s183 (
+        .a(s122), .b(s181), .c(s182), .sum(s183)
+    );
+    wire        [ 9:0] s184;  // x12 + x24 + x51
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s184 (
+        .a(x12_d2), .b(x24_d2), .c(x51_d2), .sum(s184)
+    );
+    wire signed [10:0] s185;  // x58 - x34 - s184
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s185 (
+        .a(11'(x58_d2)), .b(11'(x34_d2)), .c(11'(s184)), .sum(s185)
+    );
+    wire signed [ 9:0] s186;  // x42 - x37 - s21
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b100), .NEGATE(3'b110)) u_s186 (
+        .a(x42_d2), .b(x37_d2), .c(s21), .sum(s186)
+    );
+    wire signed [ 9:0] s187;  // x20 - x10 - x55
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s187 (
+        .a(x20_d2), .b(x10_d2), .c(x55_d2), .sum(s187)
+    );
+    wire signed [10:0] s188;  // x6 + x11 + s187
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s188 (
+        .a(x6_d2), .b(x11_d2), .c(s187), .sum(s188)
+    );
+    wire signed [10:0] s189;  // x22 - x44 - s145
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(9), .SIGNED(3'b000), .NEGATE(3'b110)) u_s189 (
+        .a(x22_d2), .b(x44_d2), .c(s145), .sum(s189)
+    );
+    wire signed [10:0] s191;  // x33 + s100 - x19
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b010), .NEGATE(3'b100)) u_s191 (
+        .a(x33_d2), .b(s100), .c(x19_d2), .sum(s191)
+    );
+    wire signed [10:0] s195;  // x39 + x60 + s86
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s195 (
+        .a(x39_d2), .b(x60_d2), .c(s86), .sum(s195)
+    );
+    wire signed [11:0] s196;  // s184 - s9 - s107
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b000), .NEGATE(3'b110)) u_s196 (
+        .a(s184), .b(s9), .c(s107), .sum(s196)
+    );
+    wire        [ 9:0] s199;  // x43 + x55 + x58
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s199 (
+        .a(x43_d2), .b(x55_d2), .c(x58_d2), .sum(s199)
+    );
+    wire signed [ 9:0] s200;  // x5 - x22 - x26
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s200 (
+        .a(x5_d2), .b(x22_d2), .c(x26_d2), .sum(s200)
+    );
+    wire        [ 9:0] s201;  // x3 + x18 + x30
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s201 (
+        .a(x3_d2), .b(x18_d2), .c(x30_d2), .sum(s201)
+    );
+    wire signed [11:0] s203;  // s202 - x8 - s11
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(9), .SIGNED(3'b001), .NEGATE(3'b110)) u_s203 (
+        .a(s202_d1), .b(9'(x8_d2)), .c(s11_d1), .sum(s203)
+    );
+    wire signed [11:0] s204;  // s199 + s200 - s201
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b010), .NEGATE(3'b100)) u_s204 (
+        .a(s199), .b(s200), .c(s201), .sum(s204)
+    );
+    wire signed [11:0] s205;  // s38 + s133 + s203
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s205 (
+        .a(12'(s38)), .b(12'(s133)), .c(s203), .sum(s205)
+    );
+    wire signed [10:0] s207;  // - x1 - x44 + -19
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(8), .SIGNED(3'b100), .NEGATE(3'b011)) u_s207 (
+        .a(x1_d2), .b(x44_d2), .c(8'd237), .sum(s207)
+    );
+    wire        [ 9:0] s208;  // x4 + x18 + x21
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s208 (
+        .a(x4_d2), .b(x18_d2), .c(x21_d2), .sum(s208)
+    );
+    wire signed [11:0] s209;  // s207 - s10 - s57
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s209 (
+        .a(12'(s207)), .b(12'(s10_d1)), .c(12'(s57)), .sum(s209)
+    );
+    wire signed [ 9:0] s212;  // x21 - x24 - x61
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s212 (
+        .a(x21_d2), .b(x24_d2), .c(x61_d2), .sum(s212)
+    );
+    wire signed [ 9:0] s213;  // x12 - x6 - x41
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s213 (
+        .a(x12_d2), .b(x6_d2), .c(x41_d2), .sum(s213)
+    );
+    wire signed [11:0] s214;  // x39 + s76 + s125
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(9), .SIGNED(3'b010), .NEGATE(3'b000)) u_s214 (
+        .a(9'(x39_d2)), .b(s76), .c(s125), .sum(s214)
+    );
+    wire signed [11:0] s215;  // s163 + s213 - s128
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b110), .NEGATE(3'b100)) u_s215 (
+        .a(s163), .b(s213), .c(s128), .sum(s215)
+    );
+    wire signed [10:0] s217;  // s89 + s132 - x58
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s217 (
+        .a(11'(s89)), .b(11'(s132_d1)), .c(11'(x58_d2)), .sum(s217)
+    );
+    wire        [ 8:0] s218 = 9'(x48_d2) + 9'(x50_d2);
+    wire signed [10:0] s220;  // s96 + s212 - x57
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s220 (
+        .a(11'(s96)), .b(11'(s212)), .c(11'(x57_d2)), .sum(s220)
+    );
+    wire signed [ 9:0] s223;  // x29 - x4 - x28
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s223 (
+        .a(x29_d2), .b(x4_d2), .c(x28_d2), .sum(s223)
+    );
+    wire signed [11:0] s224;  // s223 - x40 - s88
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(10), .SIGNED(3'b001), .NEGATE(3'b110)) u_s224 (
+        .a(s223), .b(9'(x40_d2)), .c(s88), .sum(s224)
+    );
+    wire        [ 9:0] s227;  // x2 + x27 + x52
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s227 (
+        .a(x2_d2), .b(x27_d2), .c(x52_d2), .sum(s227)
+    );
+    wire        [11:0] s228;  // x24 + s59 + s227
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(11), .C(10), .SIGNED(3'b000), .NEGATE(3'b000)) u_s228 (
+        .a(9'(x24_d2)), .b(s59), .c(s227), .sum(s228)
+    );
+    wire signed [ 9:0] s229;  // x28 - x54 - s131
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b100), .NEGATE(3'b110)) u_s229 (
+        .a(x28_d2), .b(x54_d2), .c(s131_d1), .sum(s229)
+    );
+    wire signed [ 9:0] s230;  // x19 + x50 - x1
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s230 (
+        .a(x19_d2), .b(x50_d2), .c(x1_d2), .sum(s230)
+    );
+    wire signed [10:0] s231;  // x41 + s230 - s8
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(9), .SIGNED(3'b010), .NEGATE(3'b100)) u_s231 (
+        .a(x41_d2), .b(s230), .c(s8_d1), .sum(s231)
+    );
+    wire        [ 9:0] s235;  // x25 + x44 + x62
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s235 (
+        .a(x25_d2), .b(x44_d2), .c(x62_d2), .sum(s235)
+    );
+    wire        [ 9:0] s236;  // x15 + x30 + x43
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s236 (
+        .a(x15_d2), .b(x30_d2), .c(x43_d2), .sum(s236)
+    );
+    wire signed [11:0] s237;  // s235 + s236 - x47
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(9), .SIGNED(3'b000), .NEGATE(3'b100)) u_s237 (
+        .a(s235), .b(s236), .c(9'(x47_d2)), .sum(s237)
+    );
+    wire signed [ 9:0] s238;  // x7 - x60 - 3
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b110)) u_s238 (
+        .a(x7_d2), .b(x60_d2), .c(7'd3), .sum(s238)
+    );
+    wire signed [ 9:0] s239;  // x38 - x22 - x54
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s239 (
+        .a(x38_d2), .b(x22_d2), .c(x54_d2), .sum(s239)
+    );
+    wire signed [10:0] s240;  // x14 + x52 + s238
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s240 (
+        .a(x14_d2), .b(x52_d2), .c(s238), .sum(s240)
+    );
+    wire signed [ 9:0] s243;  // x32 + x39 - s125
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b000), .NEGATE(3'b100)) u_s243 (
+        .a(x32_d2), .b(x39_d2), .c(s125), .sum(s243)
+    );
+    wire signed [ 9:0] s244;  // - x42 - s136 + 31
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(9), .C(7), .SIGNED(3'b010), .NEGATE(3'b011)) u_s244 (
+        .a(x42_d2), .b(s136), .c(7'd31), .sum(s244)
+    );
+    wire signed [11:0] s245;  // s28 - s0 - s90
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b011), .NEGATE(3'b110)) u_s245 (
+        .a(s28), .b(s0), .c(s90), .sum(s245)
+    );
+    wire signed [ 9:0] s248;  // x12 + x19 - x54
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s248 (
+        .a(x12_d2), .b(x19_d2), .c(x54_d2), .sum(s248)
+    );
+    wire signed [11:0] s249;  // x17 + s43 + s248
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(9), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s249 (
+        .a(9'(x17_d2)), .b(s43), .c(s248), .sum(s249)
+    );
+    wire signed [ 9:0] s250;  // x22 - x11 - x62
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s250 (
+        .a(x22_d2), .b(x11_d2), .c(x62_d2), .sum(s250)
+    );
+    wire        [ 9:0] s251;  // x2 + x13 + x26
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s251 (
+        .a(x2_d2), .b(x13_d2), .c(x26_d2), .sum(s251)
+    );
+    wire        [10:0] s252;  // x53 + s13 + s174
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(10), .SIGNED(3'b000), .NEGATE(3'b000)) u_s252 (
+        .a(x53_d2), .b(s13_d1), .c(s174), .sum(s252)
+    );
+    wire signed [10:0] s254;  // - x10 - x55 + -17
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(8), .SIGNED(3'b100), .NEGATE(3'b011)) u_s254 (
+        .a(x10_d2), .b(x55_d2), .c(8'd239), .sum(s254)
+    );
+    wire signed [11:0] s255;  // s254 - s164 - s212
+    bittrigger_grow3 #(.WIDTH(12), .A(11), .B(9), .C(10), .SIGNED(3'b101), .NEGATE(3'b110)) u_s255 (
+        .a(s254), .b(s164), .c(s212), .sum(s255)
+    );
+    wire signed [11:0] s258;  // s200 - x20 - s10
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(10), .SIGNED(3'b001), .NEGATE(3'b110)) u_s258 (
+        .a(s200), .b(9'(x20_d2)), .c(s10_d1), .sum(s258)
+    );
+    wire signed [10:0] s261;  // x32 + s116 - x3
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b010), .NEGATE(3'b100)) u_s261 (
+        .a(x32_d2), .b(s116), .c(x3_d2), .sum(s261)
+    );
+    wire signed [ 8:0] s263;  // x52 - x3
+    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b00), .NEGATE(2'b10)) u_s263 (
+        .a(x52_d2), .b(x3_d2), .sum(s263)
+    );
+    wire signed [ 9:0] s264;  // x40 + s263 - x36
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(9), .C(8), .SIGNED(3'b010), .NEGATE(3'b100)) u_s264 (
+        .a(x40_d2), .b(s263), .c(x36_d2), .sum(s264)
+    );
+    wire signed [ 9:0] s265;  // x17 + x32 - x63
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s265 (
+        .a(x17_d2), .b(x32_d2), .c(x63_d2), .sum(s265)
+    );
+    wire signed [11:0] s266;  // x21 + s265 - s250
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b110), .NEGATE(3'b100)) u_s266 (
+        .a(9'(x21_d2)), .b(s265), .c(s250), .sum(s266)
+    );
+    wire        [ 9:0] s269;  // x8 + x49 + s8
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b000), .NEGATE(3'b000)) u_s269 (
+        .a(x8_d2), .b(x49_d2), .c(s8_d1), .sum(s269)
+    );
+    wire        [ 8:0] s270 = 9'(x26_d2) + 9'(x46_d2);
+    wire        [10:0] s271;  // s47 + s201 + s270
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s271 (
+        .a(11'(s47)), .b(11'(s201)), .c(11'(s270)), .sum(s271)
+    );
+    wire signed [11:0] s274;  // s136 - x61 - s235
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(9), .C(10), .SIGNED(3'b001), .NEGATE(3'b110)) u_s274 (
+        .a(s136), .b(9'(x61_d2)), .c(s235), .sum(s274)
+    );
+    wire signed [ 8:0] s281 = 9'(x39_d2) - 9'd111;
+    wire signed [10:0] s282;  // s99 + s281 - s7
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s282 (
+        .a(11'(s99)), .b(11'(s281)), .c(11'(s7)), .sum(s282)
+    );
+
+    // stage 5
+    reg         [ 7:0] x1_d3;
+    reg         [ 7:0] x14_d3;
+    reg         [ 7:0] x16_d3;
+    reg         [ 7:0] x18_d3;
+    reg         [ 7:0] x21_d3;
+    reg         [ 7:0] x29_d3;
+    reg         [ 7:0] x33_d3;
+    reg         [ 7:0] x54_d3;
+    reg         [ 7:0] x56_d3;
+    reg  signed [11:0] s3_d1;
+    reg  signed [11:0] s5_d1;
+    reg         [ 9:0] s6_d1;
+    reg  signed [ 9:0] s7_d1;
+    reg         [11:0] s15_d1;
+    reg  signed [10:0] s18_d1;
+    reg  signed [11:0] s26_d1;
+    reg  signed [ 9:0] s29_d1;
+    reg  signed [10:0] s30_d1;
+    reg  signed [ 9:0] s32_d1;
+    reg  signed [11:0] s33_d1;
+    reg  signed [10:0] s36_d1;
+    reg         [ 9:0] s37_d1;
+    reg         [ 9:0] s38_d1;
+    reg         [ 9:0] s40_d1;
+    reg  signed [11:0] s42_d1;
+    reg         [ 8:0] s43_d1;
+    reg  signed [10:0] s44_d1;
+    reg         [ 9:0] s47_d1;
+    reg  signed [11:0] s48_d1;
+    reg  signed [ 9:0] s51_d1;
+    reg  signed [11:0] s52_d1;
+    reg         [ 9:0] s56_d1;
+    reg  signed [11:0] s63_d1;
+    reg  signed [11:0] s65_d1;
+    reg  signed [12:0] s66_d1;
+    reg         [ 9:0] s68_d1;
+    reg  signed [11:0] s70_d1;
+    reg  signed [ 9:0] s72_d1;
+    reg  signed [11:0] s75_d1;
+    reg  signed [ 9:0] s76_d1;
+    reg         [ 9:0] s77_d1;
+    reg  signed [ 9:0] s78_d1;
+    reg  signed [10:0] s81_d1;
+    reg  signed [11:0] s82_d1;
+    reg  signed [11:0] s87_d1;
+    reg         [ 9:0] s88_d1;
+    reg  signed [10:0] s92_d1;
+    reg  signed [11:0] s93_d1;
+    reg  signed [10:0] s97_d1;
+    reg         [10:0] s98_d1;
+    reg  signed [ 9:0] s101_d1;
+    reg  signed [11:0] s103_d1;
+    reg  signed [10:0] s104_d1;
+    reg  signed [10:0] s108_d1;
+    reg         [ 9:0] s110_d1;
+    reg  signed [10:0] s112_d1;
+    reg  signed [ 9:0] s115_d1;
+    reg  signed [10:0] s117_d1;
+    reg  signed [10:0] s119_d1;
+    reg  signed [ 9:0] s122_d1;
+    reg         [10:0] s124_d1;
+    reg         [ 8:0] s125_d1;
+    reg  signed [ 9:0] s126_d1;
+    reg         [10:0] s130_d1;
+    reg  signed [12:0] s135_d1;
+    reg  signed [ 8:0] s136_d1;
+    reg  signed [ 9:0] s138_d1;
+    reg  signed [11:0] s140_d1;
+    reg  signed [10:0] s144_d1;
+    reg  signed [10:0] s147_d1;
+    reg  signed [ 9:0] s148_d1;
+    reg  signed [11:0] s151_d1;
+    reg  signed [10:0] s155_d1;
+    reg         [ 9:0] s157_d1;
+    reg  signed [11:0] s158_d1;
+    reg         [10:0] s162_d1;
+    reg         [ 8:0] s164_d1;
+    reg         [10:0] s166_d1;
+    reg         [ 9:0] s167_d1;
+    reg  signed [11:0] s171_d1;
+    reg         [10:0] s175_d1;
+    reg  signed [11:0] s177_d1;
+    reg  signed [11:0] s181_d1;
+    reg  signed [12:0] s183_d1;
+    reg  signed [10:0] s185_d1;
+    reg  signed [ 9:0] s186_d1;
+    reg  signed [10:0] s188_d1;
+    reg  signed [10:0] s189_d1;
+    reg  signed [10:0] s191_d1;
+    reg  signed [10:0] s195_d1;
+    reg  signed [11:0] s196_d1;
+    reg         [ 9:0] s199_d1;
+    reg  signed [11:0] s204_d1;
+    reg  signed [11:0] s205_d1;
+    reg         [ 9:0] s208_d1;
+    reg  signed [11:0] s209_d1;
+    reg  signed [11:0] s214_d1;
+    reg  signed [11:0] s215_d1;
+    reg  signed [10:0] s217_d1;
+    reg         [ 8:0] s218_d1;
+    reg  signed [10:0] s220_d1;
+    reg  signed [11:0] s224_d1;
+    reg         [11:0] s228_d1;
+    reg  signed [ 9:0] s229_d1;
+    reg  signed [10:0] s231_d1;
+    reg  signed [11:0] s237_d1;
+    reg  signed [ 9:0] s239_d1;
+    reg  signed [10:0] s240_d1;
+    reg  signed [ 9:0] s243_d1;
+    reg  signed [ 9:0] s244_d1;
+    reg  signed [11:0] s245_d1;
+    reg  signed [11:0] s249_d1;
+    reg  signed [ 9:0] s250_d1;
+    reg         [ 9:0] s251_d1;
+    reg         [10:0] s252_d1;
+    reg  signed [11:0] s255_d1;
+    reg  signed [11:0] s258_d1;
+    reg  signed [10:0] s261_d1;
+    reg  signed [ 9:0] s264_d1;
+    reg  signed [ 9:0] s265_d1;
+    reg  signed [11:0] s266_d1;
+    reg         [ 9:0] s269_d1;
+    reg         [10:0] s271_d1;
+    reg  signed [11:0] s274_d1;
+    reg  signed [10:0] s282_d1;
+    always_ff @(posedge clk) begin
+        x1_d3 <= x1_d2;
+        x14_d3 <= x14_d2;
+        x16_d3 <= x16_d2;
+        x18_d3 <= x18_d2;
+        x21_d3 <= x21_d2;
+        x29_d3 <= x29_d2;
+        x33_d3 <= x33_d2;
+        x54_d3 <= x54_d2;
+        x56_d3 <= x56_d2;
         s3_d1 <= s3;
         s5_d1 <= s5;
         s6_d1 <= s6;
         s7_d1 <= s7;
-        s10_d1 <= s10;
-        s12_d1 <= s12;
-        s13_d1 <= s13;
         s15_d1 <= s15;
-        s20_d1 <= s20;
-        s22_d1 <= s22;
-        s23_d1 <= s23;
-        s30_d1 <= s30;
-        s35_d1 <= s35;
-        s36_d1 <= s36;
-        s37_d1 <= s37;
-        s39_d1 <= s39;
-        s41_d1 <= s41;
-        s44_d1 <= s44;
-        s46_d1 <= s46;
-        s51_d1 <= s51;
-        s54_d1 <= s54;
-        s55_d1 <= s55;
-        s58_d1 <= s58;
-        s66_d1 <= s66;
-        s71_d1 <= s71;
-        s72_d1 <= s72;
-        s73_d1 <= s73;
-        s79_d1 <= s79;
-        s84_d1 <= s84;
-        s89_d1 <= s89;
-        s90_d1 <= s90;
-        s92_d1 <= s92;
-        s93_d1 <= s93;
-        s103_d1 <= s103;
-        s105_d1 <= s105;
-        s113_d1 <= s113;
-        s116_d1 <= s116;
-        s120_d1 <= s120;
-        s122_d1 <= s122;
-        s124_d1 <= s124;
-        s126_d1 <= s126;
-        s127_d1 <= s127;
-        s132_d1 <= s132;
-        s133_d1 <= s133;
-        s134_d1 <= s134;
-        s142_d1 <= s142;
-        s144_d1 <= s144;
-        s145_d1 <= s145;
-        s154_d1 <= s154;
-        s156_d1 <= s156;
-        s161_d1 <= s161;
-        s162_d1 <= s162;
-        s164_d1 <= s164;
-        s170_d1 <= s170;
-        s175_d1 <= s175;
-        s176_d1 <= s176;
-        s179_d1 <= s179;
-        s180_d1 <= s180;
-        s181_d1 <= s181;
-        s182_d1 <= s182;
-        s183_d1 <= s183;
-        s186_d1 <= s186;
-        s200_d1 <= s200;
-        s205_d1 <= s205;
-        s208_d1 <= s208;
-        s218_d1 <= s218;
-        s220_d1 <= s220;
-        s234_d1 <= s234;
-        s238_d1 <= s238;
-        s239_d1 <= s239;
-        s242_d1 <= s242;
-        s243_d1 <= s243;
-        s246_d1 <= s246;
-        s253_d1 <= s253;
-        s272_d1 <= s272;
-        s281_d1 <= s281;
-        s286_d1 <= s286;
-    end
-    wire        [11:0] s8;  // s5 + s6 + s7
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s8 (
-        .a(12'(s5_d1)), .b(12'(s6_d1)), .c(12'(s7_d1)), .sum(s8)
-    );
-    wire signed [12:0] s9;  // x16 + s8 - x35
-    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b100)) u_s9 (
-        .a(13'(x16_d2)), .b(13'(s8)), .c(13'(x35_d2)), .sum(s9)
-    );
-    wire signed [11:0] s14;  // s10 + s12 + s13
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(11), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s14 (
-        .a(s10_d1), .b(s12_d1), .c(s13_d1), .sum(s14)
-    );
-    wire signed [ 9:0] s16;  // x8 - x13 - x45
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s16 (
-        .a(x8_d2), .b(x13_d2), .c(x45_d2), .sum(s16)
-    );
-    wire signed [11:0] s17;  // x54 + s15 - s1
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b100), .NEGATE(3'b100)) u_s17 (
-        .a(9'(x54_d2)), .b(s15_d1), .c(s1_d1), .sum(s17)
-    );
-    wire signed [12:0] s18;  // s0 + s16 + s17
-    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(10), .C(12), .SIGNED(3'b110), .NEGATE(3'b000)) u_s18 (
-        .a(s0_d1), .b(s16), .c(s17), .sum(s18)
-    );
-    wire signed [10:0] s21;  // x1 - x27 - s20
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b110)) u_s21 (
-        .a(x1_d2), .b(x27_d2), .c(s20_d1), .sum(s21)
-    );
-    wire signed [10:0] s24;  // x9 - x48 - s23
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(9), .SIGNED(3'b000), .NEGATE(3'b110)) u_s24 (
-        .a(x9_d2), .b(x48_d2), .c(s23_d1), .sum(s24)
-    );
-    wire        [ 9:0] s25;  // x11 + x13 + x47
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s25 (
-        .a(x11_d2), .b(x13_d2), .c(x47_d2), .sum(s25)
-    );
-    wire signed [13:0] s26;  // s8 + s25 - x54
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(11), .SIGNED(3'b000), .NEGATE(3'b100)) u_s26 (
-        .a(s8), .b(11'(s25)), .c(11'(x54_d2)), .sum(s26)
-    );
-    wire signed [10:0] s27;  // x16 + x56 - s1
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b100)) u_s27 (
-        .a(x16_d2), .b(x56_d2), .c(s1_d1), .sum(s27)
-    );
-    wire signed [ 9:0] s29;  // x21 + x45 - x41
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s29 (
-        .a(x21_d2), .b(x45_d2), .c(x41_d2), .sum(s29)
-    );
-    wire signed [11:0] s31;  // s22 + s29 - s24
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(11), .SIGNED(3'b111), .NEGATE(3'b100)) u_s31 (
-        .a(s22_d1), .b(s29), .c(s24), .sum(s31)
-    );
-    wire signed [12:0] s32;  // s21 + s30 - s27
-    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(11), .C(11), .SIGNED(3'b111), .NEGATE(3'b100)) u_s32 (
-        .a(s21), .b(s30_d1), .c(s27), .sum(s32)
-    );
-    wire signed [10:0] s34;  // x5 + x41 - s0
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b000), .NEGATE(3'b100)) u_s34 (
-        .a(x5_d2), .b(x41_d2), .c(s0_d1), .sum(s34)
-    );
-    wire signed [11:0] s40;  // x56 + s39 - x36
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s40 (
-        .a(12'(x56_d2)), .b(s39_d1), .c(12'(x36_d2)), .sum(s40)
-    );
-    wire signed [12:0] s42;  // s35 + s40 + s41
-    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(12), .C(11), .SIGNED(3'b110), .NEGATE(3'b000)) u_s42 (
-        .a(s35_d1), .b(s40), .c(s41_d1), .sum(s42)
-    );
-    wire signed [11:0] s45;  // x37 + x63 - s44
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(9), .C(11), .SIGNED(3'b000), .NEGATE(3'b100)) u_s45 (
-        .a(9'(x37_d2)), .b(9'(x63_d2)), .c(s44_d1), .sum(s45)
-    );
-    wire signed [10:0] s47;  // s46 - x47 - s2
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s47 (
-        .a(11'(s46_d1)), .b(11'(x47_d2)), .c(11'(s2_d1)), .sum(s47)
-    );
-    wire signed [12:0] s48;  // s21 + s34 + s47
-    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(11), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s48 (
-        .a(s21), .b(s34), .c(s47), .sum(s48)
-    );
-    wire signed [ 9:0] s50;  // x14 + x35 - x47
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s50 (
-        .a(x14_d2), .b(x35_d2), .c(x47_d2), .sum(s50)
-    );
-    wire        [10:0] s52;  // x12 + x16 + s51
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b000), .NEGATE(3'b000)) u_s52 (
-        .a(x12_d2), .b(x16_d2), .c(s51_d1), .sum(s52)
-    );
-    wire        [ 9:0] s53;  // x11 + x25 + x56
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s53 (
-        .a(x11_d2), .b(x25_d2), .c(x56_d2), .sum(s53)
-    );
-    wire signed [10:0] s56;  // x33 + x44 + s54
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(9), .SIGNED(3'b100), .NEGATE(3'b000)) u_s56 (
-        .a(x33_d2), .b(x44_d2), .c(s54_d1), .sum(s56)
-    );
-    wire signed [11:0] s57;  // s53 + s56 - s55
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s57 (
-        .a(12'(s53)), .b(12'(s56)), .c(12'(s55_d1)), .sum(s57)
-    );
-    wire signed [ 8:0] s59;  // x57 - x22
-    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b00), .NEGATE(2'b10)) u_s59 (
-        .a(x57_d2), .b(x22_d2), .sum(s59)
-    );
-    wire signed [ 9:0] s60;  // x13 - x9 - x31
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s60 (
-        .a(x13_d2), .b(x9_d2), .c(x31_d2), .sum(s60)
-    );
-    wire signed [10:0] s61;  // s50 + s59 - s58
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s61 (
-        .a(11'(s50)), .b(11'(s59)), .c(11'(s58_d1)), .sum(s61)
-    );
-    wire signed [12:0] s62;  // s60 - s5 - s52
-    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b110)) u_s62 (
-        .a(13'(s60)), .b(13'(s5_d1)), .c(13'(s52)), .sum(s62)
-    );
-    wire        [ 9:0] s64;  // x1 + x4 + x21
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s64 (
-        .a(x1_d2), .b(x4_d2), .c(x21_d2), .sum(s64)
-    );
-    wire signed [10:0] s65;  // x18 - x62 - s64
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s65 (
-        .a(11'(x18_d2)), .b(11'(x62_d2)), .c(11'(s64)), .sum(s65)
-    );
-    wire signed [ 9:0] s67;  // - x17 - x55 + 53
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b011)) u_s67 (
-        .a(x17_d2), .b(x55_d2), .c(7'd53), .sum(s67)
-    );
-    wire signed [10:0] s68;  // x20 + s66 - x57
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s68 (
-        .a(x20_d2), .b(s66_d1), .c(x57_d2), .sum(s68)
-    );
-    wire signed [11:0] s69;  // s10 + s67 + s68
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s69 (
-        .a(s10_d1), .b(s67), .c(s68), .sum(s69)
-    );
-    wire signed [ 8:0] s74;  // x47 - x38
-    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b00), .NEGATE(2'b10)) u_s74 (
-        .a(x47_d2), .b(x38_d2), .sum(s74)
-    );
-    wire signed [ 9:0] s75;  // x57 + x59 - x50
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s75 (
-        .a(x57_d2), .b(x59_d2), .c(x50_d2), .sum(s75)
-    );
-    wire signed [11:0] s76;  // s73 + s74 + s75
-    bittrigger_grow3 #(.WIDTH(12), .A(11), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s76 (
-        .a(s73_d1), .b(s74), .c(s75), .sum(s76)
-    );
-    wire        [ 9:0] s83;  // x2 + x26 + s23
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b000), .NEGATE(3'b000)) u_s83 (
-        .a(x2_d2), .b(x26_d2), .c(s23_d1), .sum(s83)
-    );
-    wire signed [11:0] s85;  // s71 + s83 - s3
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b001), .NEGATE(3'b100)) u_s85 (
-        .a(s71_d1), .b(s83), .c(s3_d1), .sum(s85)
-    );
-    wire signed [12:0] s86;  // s79 + s84 - s40
-    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b100)) u_s86 (
-        .a(13'(s79_d1)), .b(13'(s84_d1)), .c(13'(s40)), .sum(s86)
-    );
-    wire signed [11:0] s94;  // s92 - s2 - s90
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b100), .NEGATE(3'b110)) u_s94 (
-        .a(s92_d1), .b(s2_d1), .c(s90_d1), .sum(s94)
-    );
-    wire signed [12:0] s95;  // s89 + s93 - s73
-    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(12), .C(11), .SIGNED(3'b111), .NEGATE(3'b100)) u_s95 (
-        .a(s89_d1), .b(s93_d1), .c(s73_d1), .sum(s95)
-    );
-    wire signed [13:0] s96;  // s94 + s95 - s40
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s96 (
-        .a(s94), .b(s95), .c(s40), .sum(s96)
-    );
-    wire signed [10:0] s97;  // x14 - x45 - s71
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b110)) u_s97 (
-        .a(x14_d2), .b(x45_d2), .c(s71_d1), .sum(s97)
-    );
-    wire signed [ 9:0] s98;  // x11 + x38 - x15
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s98 (
-        .a(x11_d2), .b(x38_d2), .c(x15_d2), .sum(s98)
-    );
-    wire signed [11:0] s99;  // x17 + s98 - s97
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(11), .SIGNED(3'b110), .NEGATE(3'b100)) u_s99 (
-        .a(9'(x17_d2)), .b(s98), .c(s97), .sum(s99)
-    );
-    wire        [ 9:0] s100;  // x13 + x20 + x23
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s100 (
-        .a(x13_d2), .b(x20_d2), .c(x23_d2), .sum(s100)
-    );
-    wire signed [ 9:0] s101;  // x6 - x24 - x51
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s101 (
-        .a(x6_d2), .b(x24_d2), .c(x51_d2), .sum(s101)
-    );
-    wire signed [11:0] s102;  // s101 - s20 - s24
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(11), .SIGNED(3'b111), .NEGATE(3'b110)) u_s102 (
-        .a(s101), .b(s20_d1), .c(s24), .sum(s102)
-    );
-    wire signed [10:0] s104;  // x27 + x33 + s103
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s104 (
-        .a(x27_d2), .b(x33_d2), .c(s103_d1), .sum(s104)
-    );
-    wire signed [12:0] s106;  // s100 - s104 - s105
-    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(11), .C(11), .SIGNED(3'b010), .NEGATE(3'b110)) u_s106 (
-        .a(s100), .b(s104), .c(s105_d1), .sum(s106)
-    );
-    wire signed [ 9:0] s108;  // x31 + x38 - x5
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s108 (
-        .a(x31_d2), .b(x38_d2), .c(x5_d2), .sum(s108)
-    );
-    wire signed [ 9:0] s109;  // x43 - x3 + 7
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b010)) u_s109 (
-        .a(x43_d2), .b(x3_d2), .c(7'd7), .sum(s109)
-    );
-    wire signed [ 9:0] s114;  // x3 + x21 - x18
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s114 (
-        .a(x3_d2), .b(x21_d2), .c(x18_d2), .sum(s114)
-    );
-    wire signed [11:0] s117;  // s113 + s114 + s116
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s117 (
-        .a(12'(s113_d1)), .b(12'(s114)), .c(12'(s116_d1)), .sum(s117)
-    );
-    wire signed [12:0] s128;  // s127 - s122 - s126
-    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(10), .C(11), .SIGNED(3'b011), .NEGATE(3'b110)) u_s128 (
-        .a(s127_d1), .b(s122_d1), .c(s126_d1), .sum(s128)
-    );
-    wire signed [ 9:0] s129;  // x0 + x55 - x38
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s129 (
-        .a(x0_d2), .b(x55_d2), .c(x38_d2), .sum(s129)
-    );
-    wire signed [ 9:0] s130;  // x33 - x9 - x56
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s130 (
-        .a(x33_d2), .b(x9_d2), .c(x56_d2), .sum(s130)
-    );
-    wire signed [12:0] s131;  // s128 + s129 + s130
-    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b000)) u_s131 (
-        .a(s128), .b(13'(s129)), .c(13'(s130)), .sum(s131)
-    );
-    wire signed [ 9:0] s135;  // x52 - x32 - x59
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s135 (
-        .a(x52_d2), .b(x32_d2), .c(x59_d2), .sum(s135)
-    );
-    wire signed [11:0] s136;  // s66 + s133 + s134
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(9), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s136 (
-        .a(s66_d1), .b(s133_d1), .c(s134_d1), .sum(s136)
-    );
-    wire signed [12:0] s137;  // s132 + s135 - s136
-    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(10), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s137 (
-        .a(s132_d1), .b(s135), .c(s136), .sum(s137)
-    );
-    wire signed [ 9:0] s138;  // x23 - x2 - x45
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s138 (
-        .a(x23_d2), .b(x2_d2), .c(x45_d2), .sum(s138)
-    );
-    wire signed [11:0] s139;  // s120 + s138 - s72
-    bittrigger_grow3 #(.WIDTH(12), .A(11), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s139 (
-        .a(s120_d1), .b(s138), .c(s72_d1), .sum(s139)
-    );
-    wire signed [11:0] s141;  // x6 - x43 - s73
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(9), .C(11), .SIGNED(3'b100), .NEGATE(3'b110)) u_s141 (
-        .a(9'(x6_d2)), .b(9'(x43_d2)), .c(s73_d1), .sum(s141)
-    );
-    wire signed [10:0] s146;  // x50 + s145 - x32
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b010), .NEGATE(3'b100)) u_s146 (
-        .a(x50_d2), .b(s145_d1), .c(x32_d2), .sum(s146)
-    );
-    wire signed [ 9:0] s147;  // x61 - x36 - 49
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b110)) u_s147 (
-        .a(x61_d2), .b(x36_d2), .c(7'd49), .sum(s147)
-    );
-    wire signed [ 9:0] s148;  // x5 + x18 - x57
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s148 (
-        .a(x5_d2), .b(x18_d2), .c(x57_d2), .sum(s148)
-    );
-    wire signed [10:0] s149;  // s53 + s147 - x3
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s149 (
-        .a(11'(s53)), .b(11'(s147)), .c(11'(x3_d2)), .sum(s149)
-    );
-    wire signed [11:0] s150;  // s89 + s146 + s148
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s150 (
-        .a(12'(s89_d1)), .b(12'(s146)), .c(12'(s148)), .sum(s150)
-    );
-    wire signed [12:0] s157;  // s12 + s156 - s154
-    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(11), .C(11), .SIGNED(3'b111), .NEGATE(3'b100)) u_s157 (
-        .a(s12_d1), .b(s156_d1), .c(s154_d1), .sum(s157)
-    );
-    wire signed [ 9:0] s165;  // x36 - x12 - x17
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s165 (
-        .a(x36_d2), .b(x12_d2), .c(x17_d2), .sum(s165)
-    );
-    wire        [ 9:0] s166;  // x2 + x3 + x8
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s166 (
-        .a(x2_d2), .b(x3_d2), .c(x8_d2), .sum(s166)
-    );
-    wire signed [12:0] s167;  // s164 + s166 - s165
-    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(10), .C(10), .SIGNED(3'b100), .NEGATE(3'b100)) u_s167 (
-        .a(s164_d1), .b(s166), .c(s165), .sum(s167)
-    );
-    wire        [ 9:0] s169;  // x24 + x30 + x38
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s169 (
-        .a(x24_d2), .b(x30_d2), .c(x38_d2), .sum(s169)
-    );
-    wire signed [12:0] s171;  // s161 + s170 - s169
-    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(11), .C(10), .SIGNED(3'b000), .NEGATE(3'b100)) u_s171 (
-        .a(s161_d1), .b(s170_d1), .c(s169), .sum(s171)
-    );
-    wire signed [12:0] s177;  // s175 - s79 - s144
-    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b110)) u_s177 (
-        .a(13'(s175_d1)), .b(13'(s79_d1)), .c(13'(s144_d1)), .sum(s177)
-    );
-    wire signed [13:0] s178;  // s176 + s177 - s14
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s178 (
-        .a(s176_d1), .b(s177), .c(s14), .sum(s178)
-    );
-    wire signed [12:0] s184;  // s181 + s182 - s183
-    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(10), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s184 (
-        .a(s181_d1), .b(s182_d1), .c(s183_d1), .sum(s184)
-    );
-    wire signed [10:0] s185;  // x33 + s22 - x24
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b010), .NEGATE(3'b100)) u_s185 (
-        .a(x33_d2), .b(s22_d1), .c(x24_d2), .sum(s185)
-    );
-    wire signed [10:0] s187;  // x11 + x20 + s186
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s187 (
-        .a(x11_d2), .b(x20_d2), .c(s186_d1), .sum(s187)
-    );
-    wire signed [ 9:0] s188;  // x41 + x44 - x37
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s188 (
-        .a(x41_d2), .b(x44_d2), .c(x37_d2), .sum(s188)
-    );
-    wire signed [10:0] s189;  // s142 - x22 - s54
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s189 (
-        .a(11'(s142_d1)), .b(11'(x22_d2)), .c(11'(s54_d1)), .sum(s189)
-    );
-    wire signed [11:0] s190;  // s188 + s189 - s187
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s190 (
-        .a(12'(s188)), .b(12'(s189)), .c(12'(s187)), .sum(s190)
-    );
-    wire signed [ 9:0] s191;  // x62 - x19 - x52
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s191 (
-        .a(x62_d2), .b(x19_d2), .c(x52_d2), .sum(s191)
-    );
-    wire signed [10:0] s192;  // x4 + x5 - s179
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(9), .SIGNED(3'b100), .NEGATE(3'b100)) u_s192 (
-        .a(x4_d2), .b(x5_d2), .c(s179_d1), .sum(s192)
-    );
-    wire signed [11:0] s193;  // s185 + s191 + s192
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s193 (
-        .a(12'(s185)), .b(12'(s191)), .c(12'(s192)), .sum(s193)
-    );
-    wire signed [ 9:0] s195;  // x35 - x6 - x30
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s195 (
-        .a(x35_d2), .b(x6_d2), .c(x30_d2), .sum(s195)
-    );
-    wire signed [10:0] s196;  // s58 - x55 - s90
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s196 (
-        .a(11'(s58_d1)), .b(11'(x55_d2)), .c(11'(s90_d1)), .sum(s196)
-    );
-    wire signed [12:0] s197;  // s14 + s195 + s196
-    bittrigger_grow3 #(.WIDTH(13), .A(12), .B(10), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s197 (
-        .a(s14), .b(s195), .c(s196), .sum(s197)
-    );
-    wire        [ 9:0] s199;  // x18 + x36 + x37
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s199 (
-        .a(x18_d2), .b(x36_d2), .c(x37_d2), .sum(s199)
-    );
-    wire signed [12:0] s201;  // s185 + s199 + s200
-    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(10), .C(11), .SIGNED(3'b001), .NEGATE(3'b000)) u_s201 (
-        .a(s185), .b(s199), .c(s200_d1), .sum(s201)
-    );
-    wire        [ 9:0] s203;  // x8 + x36 + x45
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s203 (
-        .a(x8_d2), .b(x36_d2), .c(x45_d2), .sum(s203)
-    );
-    wire        [ 9:0] s207;  // x6 + x14 + x22
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s207 (
-        .a(x6_d2), .b(x14_d2), .c(x22_d2), .sum(s207)
-    );
-    wire signed [11:0] s209;  // s35 - s203 - s207
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b000), .NEGATE(3'b110)) u_s209 (
-        .a(s35_d1), .b(s203), .c(s207), .sum(s209)
-    );
-    wire signed [11:0] s210;  // s208 - s122 - s205
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b010), .NEGATE(3'b110)) u_s210 (
-        .a(s208_d1), .b(s122_d1), .c(s205_d1), .sum(s210)
-    );
-    wire signed [10:0] s212;  // - x18 - x44 + -19
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(8), .SIGNED(3'b100), .NEGATE(3'b011)) u_s212 (
-        .a(x18_d2), .b(x44_d2), .c(8'd237), .sum(s212)
-    );
-    wire signed [11:0] s213;  // s212 - s3 - s50
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s213 (
-        .a(12'(s212)), .b(12'(s3_d1)), .c(12'(s50)), .sum(s213)
-    );
-    wire        [11:0] s214;  // s37 + s64 + s161
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(11), .SIGNED(3'b000), .NEGATE(3'b000)) u_s214 (
-        .a(s37_d1), .b(s64), .c(s161_d1), .sum(s214)
-    );
-    wire signed [ 9:0] s216;  // x24 + x61 - x21
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s216 (
-        .a(x24_d2), .b(x61_d2), .c(x21_d2), .sum(s216)
-    );
-    wire signed [11:0] s219;  // s133 + s218 - s162
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(11), .C(9), .SIGNED(3'b010), .NEGATE(3'b100)) u_s219 (
-        .a(s133_d1), .b(s218_d1), .c(s162_d1), .sum(s219)
-    );
-    wire signed [11:0] s221;  // x31 + s120 + s220
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s221 (
-        .a(12'(x31_d2)), .b(12'(s120_d1)), .c(12'(s220_d1)), .sum(s221)
-    );
-    wire signed [12:0] s222;  // s221 - s126 - s141
-    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b110)) u_s222 (
-        .a(13'(s221)), .b(13'(s126_d1)), .c(13'(s141)), .sum(s222)
-    );
-    wire signed [10:0] s223;  // s103 - x57 - s216
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s223 (
-        .a(11'(s103_d1)), .b(11'(x57_d2)), .c(11'(s216)), .sum(s223)
-    );
-    wire signed [ 9:0] s225;  // x1 - x40 - x57
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s225 (
-        .a(x1_d2), .b(x40_d2), .c(x57_d2), .sum(s225)
-    );
-    wire signed [12:0] s226;  // s225 - x14 - s164
-    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(10), .C(11), .SIGNED(3'b001), .NEGATE(3'b110)) u_s226 (
-        .a(s225), .b(10'(x14_d2)), .c(s164_d1), .sum(s226)
-    );
-    wire signed [ 9:0] s227;  // x29 - x4 - x61
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s227 (
-        .a(x29_d2), .b(x4_d2), .c(x61_d2), .sum(s227)
-    );
-    wire        [10:0] s228;  // x59 + s124 + s133
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(9), .SIGNED(3'b000), .NEGATE(3'b000)) u_s228 (
-        .a(x59_d2), .b(s124_d1), .c(s133_d1), .sum(s228)
-    );
-    wire signed [12:0] s229;  // s227 - s104 - s228
-    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(11), .C(11), .SIGNED(3'b011), .NEGATE(3'b110)) u_s229 (
-        .a(s227), .b(s104), .c(s228), .sum(s229)
-    );
-    wire        [10:0] s231;  // x2 + x27 + s52
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s231 (
-        .a(11'(x2_d2)), .b(11'(x27_d2)), .c(s52), .sum(s231)
-    );
-    wire        [ 9:0] s233;  // x40 + x59 + x63
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s233 (
-        .a(x40_d2), .b(x59_d2), .c(x63_d2), .sum(s233)
-    );
-    wire signed [11:0] s235;  // s146 - s97 - s233
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s235 (
-        .a(12'(s146)), .b(12'(s97)), .c(12'(s233)), .sum(s235)
-    );
-    wire signed [12:0] s236;  // s113 + s234 - s187
-    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(12), .C(11), .SIGNED(3'b111), .NEGATE(3'b100)) u_s236 (
-        .a(s113_d1), .b(s234_d1), .c(s187), .sum(s236)
-    );
-    wire signed [11:0] s240;  // x30 + s238 + s239
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s240 (
-        .a(9'(x30_d2)), .b(s238_d1), .c(s239_d1), .sum(s240)
-    );
-    wire signed [11:0] s244;  // s242 + s243 - s105
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s244 (
-        .a(12'(s242_d1)), .b(12'(s243_d1)), .c(12'(s105_d1)), .sum(s244)
-    );
-    wire signed [13:0] s245;  // s244 - s218 - s240
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s245 (
-        .a(s244), .b(s218_d1), .c(s240), .sum(s245)
-    );
-    wire signed [ 9:0] s247;  // x32 - x4 - x33
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s247 (
-        .a(x32_d2), .b(x4_d2), .c(x33_d2), .sum(s247)
-    );
-    wire signed [10:0] s248;  // x27 + x39 + s246
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s248 (
-        .a(x27_d2), .b(x39_d2), .c(s246_d1), .sum(s248)
-    );
-    wire signed [11:0] s249;  // s108 - s134 - s203
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b011), .NEGATE(3'b110)) u_s249 (
-        .a(s108), .b(s134_d1), .c(s203), .sum(s249)
-    );
-    wire signed [11:0] s250;  // s247 + s248 - s154
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s250 (
-        .a(12'(s247)), .b(12'(s248)), .c(12'(s154_d1)), .sum(s250)
-    );
-    wire signed [ 9:0] s252;  // x13 + x17 - x20
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s252 (
-        .a(x13_d2), .b(x17_d2), .c(x20_d2), .sum(s252)
-    );
-    wire signed [12:0] s254;  // s252 + s253 - s34
-    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(12), .C(11), .SIGNED(3'b111), .NEGATE(3'b100)) u_s254 (
-        .a(s252), .b(s253_d1), .c(s34), .sum(s254)
-    );
-    wire signed [ 9:0] s255;  // x11 + x62 - x22
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s255 (
-        .a(x11_d2), .b(x62_d2), .c(x22_d2), .sum(s255)
-    );
-    wire signed [10:0] s256;  // x19 + s36 - x54
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s256 (
-        .a(11'(x19_d2)), .b(11'(s36_d1)), .c(11'(x54_d2)), .sum(s256)
-    );
-    wire signed [ 9:0] s257;  // x39 - x29 - 17
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b110)) u_s257 (
-        .a(x39_d2), .b(x29_d2), .c(7'd17), .sum(s257)
-    );
-    wire signed [11:0] s258;  // s257 - s23 - s162
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(9), .SIGNED(3'b001), .NEGATE(3'b110)) u_s258 (
-        .a(s257), .b(s23_d1), .c(s162_d1), .sum(s258)
-    );
-    wire signed [11:0] s259;  // s216 + s256 - s255
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(11), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s259 (
-        .a(s216), .b(s256), .c(s255), .sum(s259)
-    );
-    wire        [ 9:0] s261;  // x7 + x22 + x26
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s261 (
-        .a(x7_d2), .b(x22_d2), .c(x26_d2), .sum(s261)
-    );
-    wire signed [10:0] s262;  // s165 - x40 - x43
-    bittrigger_grow3 #(.WIDTH(11), .A(10), .B(8), .C(8), .SIGNED(3'b001), .NEGATE(3'b110)) u_s262 (
-        .a(s165), .b(x40_d2), .c(x43_d2), .sum(s262)
-    );
-    wire signed [11:0] s263;  // s145 - s100 - s261
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s263 (
-        .a(12'(s145_d1)), .b(12'(s100)), .c(12'(s261)), .sum(s263)
-    );
-    wire signed [ 9:0] s265;  // x32 - x3 - x43
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s265 (
-        .a(x32_d2), .b(x3_d2), .c(x43_d2), .sum(s265)
-    );
-    wire signed [10:0] s266;  // s179 + s265 - x17
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(10), .C(8), .SIGNED(3'b011), .NEGATE(3'b100)) u_s266 (
-        .a(s179_d1), .b(s265), .c(x17_d2), .sum(s266)
-    );
-    wire signed [ 9:0] s268;  // x36 - x52 - x63
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s268 (
-        .a(x36_d2), .b(x52_d2), .c(x63_d2), .sum(s268)
-    );
-    wire signed [11:0] s269;  // s114 + s255 + s268
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s269 (
-        .a(s114), .b(s255), .c(s268), .sum(s269)
-    );
-    wire        [10:0] s273;  // x41 + x52 + s205
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b000), .NEGATE(3'b000)) u_s273 (
-        .a(x41_d2), .b(x52_d2), .c(s205_d1), .sum(s273)
-    );
-    wire signed [12:0] s274;  // s45 + s272 - s273
-    bittrigger_grow3 #(.WIDTH(13), .A(12), .B(10), .C(11), .SIGNED(3'b001), .NEGATE(3'b100)) u_s274 (
-        .a(s45), .b(s272_d1), .c(s273), .sum(s274)
-    );
-    wire        [10:0] s276;  // x17 + x38 + s238
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b000), .NEGATE(3'b000)) u_s276 (
-        .a(x17_d2), .b(x38_d2), .c(s238_d1), .sum(s276)
-    );
-    wire signed [12:0] s277;  // s180 + s272 + s276
-    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(10), .C(11), .SIGNED(3'b001), .NEGATE(3'b000)) u_s277 (
-        .a(s180_d1), .b(s272_d1), .c(s276), .sum(s277)
-    );
-    wire signed [12:0] s279;  // x29 + s2 - s184
-    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b100)) u_s279 (
-        .a(13'(x29_d2)), .b(13'(s2_d1)), .c(s184), .sum(s279)
-    );
-    wire        [ 9:0] s280;  // x0 + x12 + x21
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s280 (
-        .a(x0_d2), .b(x12_d2), .c(x21_d2), .sum(s280)
-    );
-    wire signed [12:0] s282;  // s44 + s280 - s154
-    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(10), .C(11), .SIGNED(3'b100), .NEGATE(3'b100)) u_s282 (
-        .a(s44_d1), .b(s280), .c(s154_d1), .sum(s282)
-    );
-    wire signed [12:0] s287;  // s27 + s240 + s286
-    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(12), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s287 (
-        .a(s27), .b(s240), .c(s286_d1), .sum(s287)
-    );
-
-    // stage 5
-    reg  signed [12:0] s9_d1;
-    reg  signed [11:0] s14_d1;
-    reg  signed [12:0] s18_d1;
-    reg  signed [13:0] s26_d1;
-    reg  signed [11:0] s31_d1;
-    reg  signed [12:0] s32_d1;
-    reg  signed [11:0] s39_d2;
-    reg  signed [12:0] s42_d1;
-    reg  signed [11:0] s45_d1;
-    reg  signed [12:0] s48_d1;
-    reg  signed [11:0] s57_d1;
-    reg  signed [10:0] s61_d1;
-    reg  signed [12:0] s62_d1;
-    reg  signed [10:0] s65_d1;
-    reg  signed [11:0] s69_d1;
-    reg  signed [11:0] s76_d1;
-    reg  signed [11:0] s85_d1;
-    reg  signed [12:0] s86_d1;
-    reg  signed [13:0] s96_d1;
-    reg  signed [11:0] s99_d1;
-    reg  signed [11:0] s102_d1;
-    reg  signed [12:0] s106_d1;
-    reg  signed [ 9:0] s108_d1;
-    reg  signed [ 9:0] s109_d1;
-    reg  signed [11:0] s117_d1;
-    reg         [10:0] s126_d2;
-    reg  signed [12:0] s128_d1;
-    reg  signed [12:0] s131_d1;
-    reg  signed [12:0] s137_d1;
-    reg  signed [11:0] s139_d1;
-    reg  signed [11:0] s141_d1;
-    reg  signed [10:0] s144_d2;
-    reg  signed [10:0] s149_d1;
-    reg  signed [11:0] s150_d1;
-    reg  signed [12:0] s157_d1;
-    reg  signed [12:0] s167_d1;
-    reg  signed [12:0] s171_d1;
-    reg  signed [13:0] s178_d1;
-    reg  signed [12:0] s184_d1;
-    reg  signed [11:0] s190_d1;
-    reg  signed [11:0] s193_d1;
-    reg  signed [12:0] s197_d1;
-    reg  signed [12:0] s201_d1;
-    reg  signed [11:0] s209_d1;
-    reg  signed [11:0] s210_d1;
-    reg  signed [11:0] s213_d1;
-    reg         [11:0] s214_d1;
-    reg  signed [11:0] s219_d1;
-    reg  signed [12:0] s222_d1;
-    reg  signed [10:0] s223_d1;
-    reg  signed [12:0] s226_d1;
-    reg  signed [12:0] s229_d1;
-    reg         [10:0] s231_d1;
-    reg  signed [11:0] s235_d1;
-    reg  signed [12:0] s236_d1;
-    reg  signed [13:0] s245_d1;
-    reg  signed [11:0] s249_d1;
-    reg  signed [11:0] s250_d1;
-    reg  signed [12:0] s254_d1;
-    reg  signed [10:0] s256_d1;
-    reg  signed [11:0] s258_d1;
-    reg  signed [11:0] s259_d1;
-    reg  signed [10:0] s262_d1;
-    reg  signed [11:0] s263_d1;
-    reg  signed [10:0] s266_d1;
-    reg  signed [11:0] s269_d1;
-    reg  signed [12:0] s274_d1;
-    reg  signed [12:0] s277_d1;
-    reg  signed [12:0] s279_d1;
-    reg  signed [10:0] s281_d2;
-    reg  signed [12:0] s282_d1;
-    reg  signed [12:0] s287_d1;
-    always_ff @(posedge clk) begin
-        s9_d1 <= s9;
-        s14_d1 <= s14;
         s18_d1 <= s18;
         s26_d1 <= s26;
-        s31_d1 <= s31;
+        s29_d1 <= s29;
+        s30_d1 <= s30;
         s32_d1 <= s32;
-        s39_d2 <= s39_d1;
+        s33_d1 <= s33;
+        s36_d1 <= s36;
+        s37_d1 <= s37;
+        s38_d1 <= s38;
+        s40_d1 <= s40;
         s42_d1 <= s42;
-        s45_d1 <= s45;
+        s43_d1 <= s43;
+        s44_d1 <= s44;
+        s47_d1 <= s47;
         s48_d1 <= s48;
-        s57_d1 <= s57;
-        s61_d1 <= s61;
-        s62_d1 <= s62;
+        s51_d1 <= s51;
+        s52_d1 <= s52;
+        s56_d1 <= s56;
+        s63_d1 <= s63;
         s65_d1 <= s65;
-        s69_d1 <= s69;
+        s66_d1 <= s66;
+        s68_d1 <= s68;
+        s70_d1 <= s70;
+        s72_d1 <= s72;
+        s75_d1 <= s75;
         s76_d1 <= s76;
-        s85_d1 <= s85;
-        s86_d1 <= s86;
-        s96_d1 <= s96;
-        s99_d1 <= s99;
-        s102_d1 <= s102;
-        s106_d1 <= s106;
+        s77_d1 <= s77;
+        s78_d1 <= s78;
+        s81_d1 <= s81;
+        s82_d1 <= s82;
+        s87_d1 <= s87;
+        s88_d1 <= s88;
+        s92_d1 <= s92;
+        s93_d1 <= s93;
+        s97_d1 <= s97;
+        s98_d1 <= s98;
+        s101_d1 <= s101;
+        s103_d1 <= s103;
+        s104_d1 <= s104;
         s108_d1 <= s108;
-        s109_d1 <= s109;
+        s110_d1 <= s110;
+        s112_d1 <= s112;
+        s115_d1 <= s115;
         s117_d1 <= s117;
-        s126_d2 <= s126_d1;
-        s128_d1 <= s128;
-        s131_d1 <= s131;
-        s137_d1 <= s137;
-        s139_d1 <= s139;
-        s141_d1 <= s141;
-        s144_d2 <= s144_d1;
-        s149_d1 <= s149;
-        s150_d1 <= s150;
+        s119_d1 <= s119;
+        s122_d1 <= s122;
+        s124_d1 <= s124;
+        s125_d1 <= s125;
+        s126_d1 <= s126;
+        s130_d1 <= s130;
+        s135_d1 <= s135;
+        s136_d1 <= s136;
+        s138_d1 <= s138;
+        s140_d1 <= s140;
+        s144_d1 <= s144;
+        s147_d1 <= s147;
+        s148_d1 <= s148;
+        s151_d1 <= s151;
+        s155_d1 <= s155;
         s157_d1 <= s157;
+        s158_d1 <= s158;
+        s162_d1 <= s162;
+        s164_d1 <= s164;
+        s166_d1 <= s166;
         s167_d1 <= s167;
         s171_d1 <= s171;
-        s178_d1 <= s178;
-        s184_d1 <= s184;
-        s190_d1 <= s190;
-        s193_d1 <= s193;
-        s197_d1 <= s197;
-        s201_d1 <= s201;
+        s175_d1 <= s175;
+        s177_d1 <= s177;
+        s181_d1 <= s181;
+        s183_d1 <= s183;
+        s185_d1 <= s185;
+        s186_d1 <= s186;
+        s188_d1 <= s188;
+        s189_d1 <= s189;
+        s191_d1 <= s191;
+        s195_d1 <= s195;
+        s196_d1 <= s196;
+        s199_d1 <= s199;
+        s204_d1 <= s204;
+        s205_d1 <= s205;
+        s208_d1 <= s208;
         s209_d1 <= s209;
-        s210_d1 <= s210;
-        s213_d1 <= s213;
         s214_d1 <= s214;
-        s219_d1 <= s219;
-        s222_d1 <= s222;
-        s223_d1 <= s223;
-        s226_d1 <= s226;
+        s215_d1 <= s215;
+        s217_d1 <= s217;
+        s218_d1 <= s218;
+        s220_d1 <= s220;
+        s224_d1 <= s224;
+        s228_d1 <= s228;
         s229_d1 <= s229;
         s231_d1 <= s231;
-        s235_d1 <= s235;
-        s236_d1 <= s236;
+        s237_d1 <= s237;
+        s239_d1 <= s239;
+        s240_d1 <= s240;
+        s243_d1 <= s243;
+        s244_d1 <= s244;
         s245_d1 <= s245;
         s249_d1 <= s249;
         s250_d1 <= s250;
-        s254_d1 <= s254;
-        s256_d1 <= s256;
+        s251_d1 <= s251;
+        s252_d1 <= s252;
+        s255_d1 <= s255;
         s258_d1 <= s258;
-        s259_d1 <= s259;
-        s262_d1 <= s262;
-        s263_d1 <= s263;
+        s261_d1 <= s261;
+        s264_d1 <= s264;
+        s265_d1 <= s265;
         s266_d1 <= s266;
         s269_d1 <= s269;
+        s271_d1 <= s271;
         s274_d1 <= s274;
-        s277_d1 <= s277;
-        s279_d1 <= s279;
-        s281_d2 <= s281_d1;
         s282_d1 <= s282;
-        s287_d1 <= s287;
     end
-    wire signed [13:0] s19;  // s14 + s18 - s9
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s19 (
-        .a(14'(s14_d1)), .b(14'(s18_d1)), .c(14'(s9_d1)), .sum(s19)
+    wire signed [12:0] s16;  // x1 + x54 - s15
+    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(10), .C(12), .SIGNED(3'b000), .NEGATE(3'b100)) u_s16 (
+        .a(10'(x1_d3)), .b(10'(x54_d3)), .c(s15_d1), .sum(s16)
     );
-    wire signed [13:0] s33;  // s31 + s32 - s26
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s33 (
-        .a(14'(s31_d1)), .b(14'(s32_d1)), .c(s26_d1), .sum(s33)
+    wire signed [11:0] s19;  // s6 + s18 - s7
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s19 (
+        .a(12'(s6_d1)), .b(12'(s18_d1)), .c(12'(s7_d1)), .sum(s19)
     );
-    wire signed [13:0] s49;  // s45 + s48 - s42
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s49 (
-        .a(14'(s45_d1)), .b(14'(s48_d1)), .c(14'(s42_d1)), .sum(s49)
+    wire signed [13:0] s20;  // s5 + s16 + s19
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s20 (
+        .a(s5_d1), .b(s16), .c(s19), .sum(s20)
     );
-    wire signed [13:0] s63;  // s61 + s62 - s57
-    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s63 (
-        .a(s61_d1), .b(s62_d1), .c(s57_d1), .sum(s63)
+    wire signed [11:0] s27;  // x16 + x56 - s26
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s27 (
+        .a(12'(x16_d3)), .b(12'(x56_d3)), .c(s26_d1), .sum(s27)
     );
-    wire signed [13:0] s70;  // s69 - s42 - s65
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(11), .SIGNED(3'b111), .NEGATE(3'b110)) u_s70 (
-        .a(s69_d1), .b(s42_d1), .c(s65_d1), .sum(s70)
+    wire signed [12:0] s34;  // s30 + s32 + s33
+    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(10), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s34 (
+        .a(s30_d1), .b(s32_d1), .c(s33_d1), .sum(s34)
     );
-    wire signed [13:0] s87;  // s85 + s86 - s76
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s87 (
-        .a(s85_d1), .b(s86_d1), .c(s76_d1), .sum(s87)
+    wire signed [13:0] s35;  // s16 + s34 - s27
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s35 (
+        .a(14'(s16)), .b(14'(s34)), .c(14'(s27)), .sum(s35)
     );
-    wire signed [13:0] s107;  // s106 - s99 - s102
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s107 (
-        .a(s106_d1), .b(s99_d1), .c(s102_d1), .sum(s107)
+    wire signed [12:0] s45;  // s38 + s42 + s44
+    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(12), .C(11), .SIGNED(3'b110), .NEGATE(3'b000)) u_s45 (
+        .a(s38_d1), .b(s42_d1), .c(s44_d1), .sum(s45)
     );
-    wire signed [11:0] s110;  // s109 - s65 - s108
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(11), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s110 (
-        .a(s109_d1), .b(s65_d1), .c(s108_d1), .sum(s110)
+    wire signed [12:0] s53;  // s36 + s51 - s48
+    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(10), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s53 (
+        .a(s36_d1), .b(s51_d1), .c(s48_d1), .sum(s53)
     );
-    wire signed [13:0] s111;  // s110 - s26 - s45
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s111 (
-        .a(14'(s110)), .b(s26_d1), .c(14'(s45_d1)), .sum(s111)
+    wire signed [13:0] s54;  // s52 + s53 - s45
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s54 (
+        .a(14'(s52_d1)), .b(14'(s53)), .c(14'(s45)), .sum(s54)
     );
-    wire signed [13:0] s118;  // s117 - s9 - s99
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s118 (
-        .a(s117_d1), .b(s9_d1), .c(s99_d1), .sum(s118)
+    wire signed [13:0] s67;  // s65 + s66 - s63
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s67 (
+        .a(s65_d1), .b(s66_d1), .c(s63_d1), .sum(s67)
     );
-    wire signed [13:0] s140;  // s131 + s139 - s137
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s140 (
-        .a(14'(s131_d1)), .b(14'(s139_d1)), .c(14'(s137_d1)), .sum(s140)
+    wire signed [13:0] s71;  // s70 - s3 - s45
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s71 (
+        .a(s70_d1), .b(s3_d1), .c(s45), .sum(s71)
     );
-    wire signed [12:0] s151;  // s144 + s149 - s126
-    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(11), .C(11), .SIGNED(3'b011), .NEGATE(3'b100)) u_s151 (
-        .a(s144_d2), .b(s149_d1), .c(s126_d2), .sum(s151)
+    wire signed [11:0] s79;  // s76 + s77 + s78
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b101), .NEGATE(3'b000)) u_s79 (
+        .a(s76_d1), .b(s77_d1), .c(s78_d1), .sum(s79)
     );
-    wire signed [13:0] s152;  // s141 + s150 + s151
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s152 (
-        .a(s141_d1), .b(s150_d1), .c(s151), .sum(s152)
+    wire signed [11:0] s83;  // s81 - s68 - s72
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s83 (
+        .a(12'(s81_d1)), .b(12'(s68_d1)), .c(12'(s72_d1)), .sum(s83)
     );
-    wire signed [13:0] s158;  // s128 + s157 - s76
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s158 (
-        .a(14'(s128_d1)), .b(14'(s157_d1)), .c(14'(s76_d1)), .sum(s158)
+    wire signed [12:0] s84;  // s75 + s82 - s42
+    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b100)) u_s84 (
+        .a(13'(s75_d1)), .b(13'(s82_d1)), .c(13'(s42_d1)), .sum(s84)
     );
-    wire signed [14:0] s172;  // s171 - s26 - s167
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s172 (
-        .a(s171_d1), .b(s26_d1), .c(s167_d1), .sum(s172)
+    wire signed [13:0] s85;  // s83 + s84 - s79
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s85 (
+        .a(s83), .b(s84), .c(s79), .sum(s85)
     );
-    wire signed [13:0] s194;  // s184 + s193 - s190
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s194 (
-        .a(s184_d1), .b(s193_d1), .c(s190_d1), .sum(s194)
+    wire signed [12:0] s94;  // s92 - s42 - s88
+    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(12), .C(10), .SIGNED(3'b011), .NEGATE(3'b110)) u_s94 (
+        .a(s92_d1), .b(s42_d1), .c(s88_d1), .sum(s94)
     );
-    wire signed [13:0] s202;  // s197 - s39 - s201
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s202 (
-        .a(14'(s197_d1)), .b(14'(s39_d2)), .c(14'(s201_d1)), .sum(s202)
+    wire signed [13:0] s95;  // s93 + s94 - s87
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s95 (
+        .a(s93_d1), .b(s94), .c(s87_d1), .sum(s95)
     );
-    wire signed [13:0] s211;  // s137 + s209 + s210
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s211 (
-        .a(s137_d1), .b(s209_d1), .c(s210_d1), .sum(s211)
+    wire signed [12:0] s105;  // s104 - s97 - s98
+    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(11), .C(11), .SIGNED(3'b011), .NEGATE(3'b110)) u_s105 (
+        .a(s104_d1), .b(s97_d1), .c(s98_d1), .sum(s105)
     );
-    wire signed [14:0] s215;  // s213 - s167 - s214
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(13), .C(12), .SIGNED(3'b011), .NEGATE(3'b110)) u_s215 (
-        .a(s213_d1), .b(s167_d1), .c(s214_d1), .sum(s215)
+    wire signed [13:0] s106;  // s105 - s26 - s103
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s106 (
+        .a(s105), .b(s26_d1), .c(s103_d1), .sum(s106)
     );
-    wire signed [13:0] s224;  // s219 + s223 - s222
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s224 (
-        .a(s219_d1), .b(s223_d1), .c(s222_d1), .sum(s224)
+    wire signed [12:0] s109;  // x21 - x18 - s15
+    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b110)) u_s109 (
+        .a(13'(x21_d3)), .b(13'(x18_d3)), .c(13'(s15_d1)), .sum(s109)
     );
-    wire signed [13:0] s230;  // s226 + s229 - s190
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s230 (
-        .a(14'(s226_d1)), .b(14'(s229_d1)), .c(14'(s190_d1)), .sum(s230)
+    wire signed [11:0] s113;  // s108 + s110 + s112
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s113 (
+        .a(12'(s108_d1)), .b(12'(s110_d1)), .c(12'(s112_d1)), .sum(s113)
     );
-    wire signed [13:0] s237;  // s235 + s236 - s231
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(11), .SIGNED(3'b011), .NEGATE(3'b100)) u_s237 (
-        .a(s235_d1), .b(s236_d1), .c(s231_d1), .sum(s237)
+    wire signed [13:0] s114;  // s48 + s109 + s113
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s114 (
+        .a(s48_d1), .b(s109), .c(s113), .sum(s114)
     );
-    wire signed [13:0] s251;  // s219 + s249 + s250
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s251 (
-        .a(s219_d1), .b(s249_d1), .c(s250_d1), .sum(s251)
+    wire signed [11:0] s120;  // s115 + s119 - s117
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s120 (
+        .a(12'(s115_d1)), .b(12'(s119_d1)), .c(12'(s117_d1)), .sum(s120)
     );
-    wire signed [13:0] s260;  // s254 + s258 + s259
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s260 (
-        .a(s254_d1), .b(s258_d1), .c(s259_d1), .sum(s260)
+    wire signed [13:0] s121;  // s109 + s120 - s103
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s121 (
+        .a(s109), .b(s120), .c(s103_d1), .sum(s121)
     );
-    wire signed [13:0] s264;  // s197 + s262 + s263
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s264 (
-        .a(s197_d1), .b(s262_d1), .c(s263_d1), .sum(s264)
+    wire signed [11:0] s127;  // s124 + s125 + s126
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s127 (
+        .a(12'(s124_d1)), .b(12'(s125_d1)), .c(12'(s126_d1)), .sum(s127)
     );
-    wire signed [13:0] s267;  // s131 + s266 - s256
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(11), .C(11), .SIGNED(3'b111), .NEGATE(3'b100)) u_s267 (
-        .a(s131_d1), .b(s266_d1), .c(s256_d1), .sum(s267)
+    wire signed [12:0] s139;  // s138 - s135 - s136
+    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b110)) u_s139 (
+        .a(13'(s138_d1)), .b(s135_d1), .c(13'(s136_d1)), .sum(s139)
     );
-    wire signed [13:0] s270;  // s226 + s254 + s269
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s270 (
-        .a(14'(s226_d1)), .b(14'(s254_d1)), .c(14'(s269_d1)), .sum(s270)
+    wire signed [12:0] s141;  // s76 + s122 + s140
+    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(10), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s141 (
+        .a(s76_d1), .b(s122_d1), .c(s140_d1), .sum(s141)
     );
-    wire signed [13:0] s275;  // s57 + s274 - s231
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(11), .SIGNED(3'b011), .NEGATE(3'b100)) u_s275 (
-        .a(s57_d1), .b(s274_d1), .c(s231_d1), .sum(s275)
+    wire signed [13:0] s142;  // s127 - s139 - s141
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s142 (
+        .a(14'(s127)), .b(14'(s139)), .c(14'(s141)), .sum(s142)
     );
-    wire signed [13:0] s278;  // s222 - s144 - s277
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s278 (
-        .a(14'(s222_d1)), .b(14'(s144_d2)), .c(14'(s277_d1)), .sum(s278)
+    wire signed [11:0] s149;  // x33 + s147 + s148
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(11), .C(10), .SIGNED(3'b110), .NEGATE(3'b000)) u_s149 (
+        .a(9'(x33_d3)), .b(s147_d1), .c(s148_d1), .sum(s149)
     );
-    wire signed [13:0] s283;  // s281 + s282 - s279
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s283 (
-        .a(14'(s281_d2)), .b(14'(s282_d1)), .c(14'(s279_d1)), .sum(s283)
+    wire signed [13:0] s152;  // s87 + s130 + s144
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(11), .SIGNED(3'b101), .NEGATE(3'b000)) u_s152 (
+        .a(s87_d1), .b(s130_d1), .c(s144_d1), .sum(s152)
     );
-    wire signed [13:0] s288;  // s287 - s102 - s279
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s288 (
-        .a(14'(s287_d1)), .b(14'(s102_d1)), .c(14'(s279_d1)), .sum(s288)
+    wire signed [13:0] s153;  // s151 - s149 - s152
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b110)) u_s153 (
+        .a(14'(s151_d1)), .b(14'(s149)), .c(s152), .sum(s153)
     );
-    wire signed [14:0] s289 = (15'(s33) << 1) + 15'd173;
-    wire signed [14:0] s290 = (15'(s63) << 1) + 15'd35;
-    wire signed [14:0] s291 = (15'(s107) << 1) - 15'd135;
-    wire signed [14:0] s292 = (15'(s140) << 1) - 15'd17;
-    wire signed [14:0] s293 = (15'(s158) << 1) - 15'd5;
-    wire signed [14:0] s294 = (15'(s178_d1) << 1) - 15'd27;
-    wire signed [14:0] s295 = (15'(s194) << 1) + 15'd7;
-    wire signed [14:0] s296 = (15'(s202) << 1) + 15'd105;
-    wire signed [14:0] s297 = (15'(s224) << 1) - 15'd169;
-    wire signed [14:0] s298 = (15'(s230) << 1) + 15'd3;
-    wire signed [14:0] s299 = (15'(s237) << 1) + 15'd141;
-    wire signed [14:0] s300 = (15'(s264) << 1) + 15'd101;
-    wire signed [14:0] s301 = (15'(s267) << 1) - 15'd75;
-    wire signed [14:0] s302 = (15'(s270) << 1) + 15'd37;
-    wire signed [14:0] s303 = (15'(s275) << 1) - 15'd49;
-    wire signed [14:0] s304 = (15'(s278) << 1) + 15'd83;
-    wire signed [14:0] s305 = (15'(s283) << 1) - 15'd11;
+    wire signed [12:0] s159;  // s155 + s158 - s157
+    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(12), .C(10), .SIGNED(3'b011), .NEGATE(3'b100)) u_s159 (
+        .a(s155_d1), .b(s158_d1), .c(s157_d1), .sum(s159)
+    );
+    wire signed [13:0] s160;  // s135 + s159 - s79
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s160 (
+        .a(14'(s135_d1)), .b(14'(s159)), .c(14'(s79)), .sum(s160)
+    );
+    wire signed [12:0] s168;  // s166 + s167 - s29
+    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(10), .C(10), .SIGNED(3'b100), .NEGATE(3'b100)) u_s168 (
+        .a(s166_d1), .b(s167_d1), .c(s29_d1), .sum(s168)
+    );
+    wire signed [12:0] s172;  // s108 + s162 + s171
+    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b000)) u_s172 (
+        .a(13'(s108_d1)), .b(13'(s162_d1)), .c(13'(s171_d1)), .sum(s172)
+    );
+    wire signed [14:0] s173;  // s172 - s15 - s168
+    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(12), .C(13), .SIGNED(3'b101), .NEGATE(3'b110)) u_s173 (
+        .a(s172), .b(s15_d1), .c(s168), .sum(s173)
+    );
+    wire signed [12:0] s178;  // s177 - s75 - s175
+    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b110)) u_s178 (
+        .a(13'(s177_d1)), .b(13'(s75_d1)), .c(13'(s175_d1)), .sum(s178)
+    );
+    wire signed [13:0] s179;  // s149 + s178 - s5
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s179 (
+        .a(s149), .b(s178), .c(s5_d1), .sum(s179)
+    );
+    wire signed [11:0] s190;  // s188 + s189 - s186
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s190 (
+        .a(12'(s188_d1)), .b(12'(s189_d1)), .c(12'(s186_d1)), .sum(s190)
+    );
+    wire signed [11:0] s192;  // s110 + s185 + s191
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s192 (
+        .a(12'(s110_d1)), .b(12'(s185_d1)), .c(12'(s191_d1)), .sum(s192)
+    );
+    wire signed [13:0] s193;  // s183 + s190 + s192
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s193 (
+        .a(s183_d1), .b(s190), .c(s192), .sum(s193)
+    );
+    wire signed [11:0] s194;  // s5 + s115 - s43
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s194 (
+        .a(s5_d1), .b(12'(s115_d1)), .c(12'(s43_d1)), .sum(s194)
+    );
+    wire signed [12:0] s197;  // s181 - s144 - s195
+    bittrigger_grow3 #(.WIDTH(13), .A(12), .B(11), .C(11), .SIGNED(3'b111), .NEGATE(3'b110)) u_s197 (
+        .a(s181_d1), .b(s144_d1), .c(s195_d1), .sum(s197)
+    );
+    wire signed [13:0] s198;  // s194 + s196 + s197
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s198 (
+        .a(s194), .b(s196_d1), .c(s197), .sum(s198)
+    );
+    wire signed [13:0] s206;  // s204 + s205 - s127
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s206 (
+        .a(s204_d1), .b(s205_d1), .c(s127), .sum(s206)
+    );
+    wire        [11:0] s210;  // s40 + s162 + s208
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(11), .C(10), .SIGNED(3'b000), .NEGATE(3'b000)) u_s210 (
+        .a(s40_d1), .b(s162_d1), .c(s208_d1), .sum(s210)
+    );
+    wire signed [14:0] s211;  // s209 - s168 - s210
+    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(13), .C(12), .SIGNED(3'b011), .NEGATE(3'b110)) u_s211 (
+        .a(s209_d1), .b(s168), .c(s210), .sum(s211)
+    );
+    wire signed [12:0] s216;  // s214 + s215 - s130
+    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b100)) u_s216 (
+        .a(13'(s214_d1)), .b(13'(s215_d1)), .c(13'(s130_d1)), .sum(s216)
+    );
+    wire signed [11:0] s219;  // s164 - s217 - s218
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(11), .C(9), .SIGNED(3'b010), .NEGATE(3'b110)) u_s219 (
+        .a(s164_d1), .b(s217_d1), .c(s218_d1), .sum(s219)
+    );
+    wire signed [13:0] s221;  // s220 - s216 - s219
+    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s221 (
+        .a(s220_d1), .b(s216), .c(s219), .sum(s221)
+    );
+    wire signed [12:0] s222;  // x14 + s166 - x1
+    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(11), .C(10), .SIGNED(3'b000), .NEGATE(3'b100)) u_s222 (
+        .a(10'(x14_d3)), .b(s166_d1), .c(10'(x1_d3)), .sum(s222)
+    );
+    wire signed [12:0] s225;  // s224 - s97 - s124
+    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b110)) u_s225 (
+        .a(13'(s224_d1)), .b(13'(s97_d1)), .c(13'(s124_d1)), .sum(s225)
+    );
+    wire signed [13:0] s226;  // s190 + s225 - s222
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s226 (
+        .a(14'(s190)), .b(14'(s225)), .c(14'(s222)), .sum(s226)
+    );
+    wire signed [11:0] s232;  // s101 - s188 - s229
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(11), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s232 (
+        .a(s101_d1), .b(s188_d1), .c(s229_d1), .sum(s232)
+    );
+    wire signed [12:0] s233;  // s231 - s117 - s175
+    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(11), .C(11), .SIGNED(3'b011), .NEGATE(3'b110)) u_s233 (
+        .a(s231_d1), .b(s117_d1), .c(s175_d1), .sum(s233)
+    );
+    wire signed [13:0] s234;  // s232 + s233 - s228
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s234 (
+        .a(14'(s232)), .b(14'(s233)), .c(14'(s228_d1)), .sum(s234)
+    );
+    wire signed [11:0] s241;  // s239 + s240 - s98
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s241 (
+        .a(12'(s239_d1)), .b(12'(s240_d1)), .c(12'(s98_d1)), .sum(s241)
+    );
+    wire signed [13:0] s242;  // s241 - s217 - s237
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s242 (
+        .a(s241), .b(s217_d1), .c(s237_d1), .sum(s242)
+    );
+    wire signed [11:0] s246;  // s155 + s243 + s244
+    bittrigger_grow3 #(.WIDTH(12), .A(11), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s246 (
+        .a(s155_d1), .b(s243_d1), .c(s244_d1), .sum(s246)
+    );
+    wire signed [13:0] s247;  // s245 + s246 - s219
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s247 (
+        .a(s245_d1), .b(s246), .c(s219), .sum(s247)
+    );
+    wire signed [11:0] s253;  // s251 - s36 - s252
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s253 (
+        .a(12'(s251_d1)), .b(12'(s36_d1)), .c(12'(s252_d1)), .sum(s253)
+    );
+    wire signed [11:0] s256;  // s243 + s249 + s250
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s256 (
+        .a(12'(s243_d1)), .b(s249_d1), .c(12'(s250_d1)), .sum(s256)
+    );
+    wire signed [13:0] s257;  // s253 + s255 + s256
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s257 (
+        .a(s253), .b(s255_d1), .c(s256), .sum(s257)
+    );
+    wire signed [11:0] s259;  // s30 - s199 - s229
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s259 (
+        .a(12'(s30_d1)), .b(12'(s199_d1)), .c(12'(s229_d1)), .sum(s259)
+    );
+    wire signed [13:0] s260;  // s194 + s258 + s259
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s260 (
+        .a(s194), .b(s258_d1), .c(s259), .sum(s260)
+    );
+    wire signed [13:0] s262;  // s261 - s139 - s249
+    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s262 (
+        .a(s261_d1), .b(s139), .c(s249_d1), .sum(s262)
+    );
+    wire signed [11:0] s267;  // s266 - s68 - s264
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s267 (
+        .a(s266_d1), .b(12'(s68_d1)), .c(12'(s264_d1)), .sum(s267)
+    );
+    wire signed [13:0] s268;  // s253 + s267 - s222
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s268 (
+        .a(s253), .b(s267), .c(s222), .sum(s268)
+    );
+    wire signed [12:0] s272;  // s269 - s186 - s271
+    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(10), .C(11), .SIGNED(3'b010), .NEGATE(3'b110)) u_s272 (
+        .a(s269_d1), .b(s186_d1), .c(s271_d1), .sum(s272)
+    );
+    wire signed [13:0] s273;  // s63 + s272 - s228
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s273 (
+        .a(14'(s63_d1)), .b(14'(s272)), .c(14'(s228_d1)), .sum(s273)
+    );
+    wire signed [12:0] s275;  // s147 - s265 - s269
+    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(10), .C(10), .SIGNED(3'b011), .NEGATE(3'b110)) u_s275 (
+        .a(s147_d1), .b(s265_d1), .c(s269_d1), .sum(s275)
+    );
+    wire signed [13:0] s276;  // s216 + s274 + s275
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s276 (
+        .a(14'(s216)), .b(14'(s274_d1)), .c(14'(s275)), .sum(s276)
+    );
+    wire signed [12:0] s277;  // s183 - x29 - s37
+    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b110)) u_s277 (
+        .a(s183_d1), .b(13'(x29_d3)), .c(13'(s37_d1)), .sum(s277)
+    );
+    wire signed [10:0] s278 = 11'(s47_d1) + 11'(s72_d1);
+    wire signed [11:0] s279;  // s56 + s155 - s185
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s279 (
+        .a(12'(s56_d1)), .b(12'(s155_d1)), .c(12'(s185_d1)), .sum(s279)
+    );
+    wire signed [13:0] s280;  // s277 + s278 + s279
+    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s280 (
+        .a(s277), .b(s278), .c(s279), .sum(s280)
+    );
+    wire signed [12:0] s283;  // s237 + s264 + s282
+    bittrigger_grow3 #(.WIDTH(13), .A(12), .B(10), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s283 (
+        .a(s237_d1), .b(s264_d1), .c(s282_d1), .sum(s283)
+    );
+    wire signed [13:0] s284;  // s27 + s277 + s283
+    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b000)) u_s284 (
+        .a(14'(s27)), .b(14'(s277)), .c(14'(s283)), .sum(s284)
+    );
 
     // stage 6
-    reg  signed [13:0] s19_d1;
-    reg  signed [13:0] s49_d1;
-    reg  signed [13:0] s70_d1;
-    reg  signed [13:0] s87_d1;
-    reg  signed [13:0] s96_d2;
-    reg  signed [13:0] s111_d1;
-    reg  signed [13:0] s118_d1;
-    reg  signed [13:0] s152_d1;
-    reg  signed [14:0] s172_d1;
-    reg  signed [13:0] s211_d1;
-    reg  signed [14:0] s215_d1;
-    reg  signed [13:0] s245_d2;
-    reg  signed [13:0] s251_d1;
+    reg  signed [13:0] s20_d1;
+    reg  signed [13:0] s35_d1;
+    reg  signed [13:0] s54_d1;
+    reg  signed [13:0] s67_d1;
+    reg  signed [13:0] s71_d1;
+    reg  signed [13:0] s85_d1;
+    reg  signed [13:0] s95_d1;
+    reg  signed [13:0] s106_d1;
+    reg  signed [13:0] s114_d1;
+    reg  signed [13:0] s121_d1;
+    reg  signed [13:0] s142_d1;
+    reg  signed [13:0] s153_d1;
+    reg  signed [13:0] s160_d1;
+    reg  signed [14:0] s173_d1;
+    reg  signed [13:0] s179_d1;
+    reg  signed [13:0] s193_d1;
+    reg  signed [13:0] s198_d1;
+    reg  signed [13:0] s206_d1;
+    reg  signed [14:0] s211_d1;
+    reg  signed [13:0] s221_d1;
+    reg  signed [13:0] s226_d1;
+    reg  signed [13:0] s234_d1;
+    reg  signed [13:0] s242_d1;
+    reg  signed [13:0] s247_d1;
+    reg  signed [13:0] s257_d1;
     reg  signed [13:0] s260_d1;
-    reg  signed [13:0] s288_d1;
-    reg  signed [14:0] s289_d1;
-    reg  signed [14:0] s290_d1;
-    reg  signed [14:0] s291_d1;
-    reg  signed [14:0] s292_d1;
-    reg  signed [14:0] s293_d1;
-    reg  signed [14:0] s294_d1;
-    reg  signed [14:0] s295_d1;
-    reg  signed [14:0] s296_d1;
-    reg  signed [14:0] s297_d1;
-    reg  signed [14:0] s298_d1;
-    reg  signed [14:0] s299_d1;
-    reg  signed [14:0] s300_d1;
-    reg  signed [14:0] s301_d1;
-    reg  signed [14:0] s302_d1;
-    reg  signed [14:0] s303_d1;
-    reg  signed [14:0] s304_d1;
-    reg  signed [14:0] s305_d1;
+    reg  signed [13:0] s262_d1;
+    reg  signed [13:0] s268_d1;
+    reg  signed [13:0] s273_d1;
+    reg  signed [13:0] s276_d1;
+    reg  signed [13:0] s280_d1;
+    reg  signed [13:0] s284_d1;
     always_ff @(posedge clk) begin
-        s19_d1 <= s19;
-        s49_d1 <= s49;
-        s70_d1 <= s70;
-        s87_d1 <= s87;
-        s96_d2 <= s96_d1;
-        s111_d1 <= s111;
-        s118_d1 <= s118;
-        s152_d1 <= s152;
-        s172_d1 <= s172;
+        s20_d1 <= s20;
+        s35_d1 <= s35;
+        s54_d1 <= s54;
+        s67_d1 <= s67;
+        s71_d1 <= s71;
+        s85_d1 <= s85;
+        s95_d1 <= s95;
+        s106_d1 <= s106;
+        s114_d1 <= s114;
+        s121_d1 <= s121;
+        s142_d1 <= s142;
+        s153_d1 <= s153;
+        s160_d1 <= s160;
+        s173_d1 <= s173;
+        s179_d1 <= s179;
+        s193_d1 <= s193;
+        s198_d1 <= s198;
+        s206_d1 <= s206;
         s211_d1 <= s211;
-        s215_d1 <= s215;
-        s245_d2 <= s245_d1;
-        s251_d1 <= s251;
+        s221_d1 <= s221;
+        s226_d1 <= s226;
+        s234_d1 <= s234;
+        s242_d1 <= s242;
+        s247_d1 <= s247;
+        s257_d1 <= s257;
         s260_d1 <= s260;
-        s288_d1 <= s288;
-        s289_d1 <= s289;
-        s290_d1 <= s290;
-        s291_d1 <= s291;
-        s292_d1 <= s292;
-        s293_d1 <= s293;
-        s294_d1 <= s294;
-        s295_d1 <= s295;
-        s296_d1 <= s296;
-        s297_d1 <= s297;
-        s298_d1 <= s298;
-        s299_d1 <= s299;
-        s300_d1 <= s300;
-        s301_d1 <= s301;
-        s302_d1 <= s302;
-        s303_d1 <= s303;
-        s304_d1 <= s304;
-        s305_d1 <= s305;
+        s262_d1 <= s262;
+        s268_d1 <= s268;
+        s273_d1 <= s273;
+        s276_d1 <= s276;
+        s280_d1 <= s280;
+        s284_d1 <= s284;
     end
+    wire signed [14:0] s285 = (15'(s35_d1) << 1) + 15'd173;
+    wire signed [14:0] s286 = (15'(s67_d1) << 1) + 15'd35;
+    wire signed [14:0] s287 = (15'(s106_d1) << 1) - 15'd135;
+    wire signed [14:0] s288 = (15'(s142_d1) << 1) - 15'd17;
+    wire signed [14:0] s289 = (15'(s160_d1) << 1) - 15'd5;
+    wire signed [14:0] s290 = (15'(s179_d1) << 1) - 15'd27;
+    wire signed [14:0] s291 = (15'(s193_d1) << 1) + 15'd7;
+    wire signed [14:0] s292 = (15'(s198_d1) << 1) + 15'd105;
+    wire signed [14:0] s293 = (15'(s221_d1) << 1) - 15'd169;
+    wire signed [14:0] s294 = (15'(s226_d1) << 1) + 15'd3;
+    wire signed [14:0] s295 = (15'(s234_d1) << 1) + 15'd141;
+    wire signed [14:0] s296 = (15'(s260_d1) << 1) + 15'd101;
+    wire signed [14:0] s297 = (15'(s262_d1) << 1) - 15'd75;
+    wire signed [14:0] s298 = (15'(s268_d1) << 1) + 15'd37;
+    wire signed [14:0] s299 = (15'(s273_d1) << 1) - 15'd49;
+    wire signed [14:0] s300 = (15'(s276_d1) << 1) + 15'd83;
+    wire signed [14:0] s301 = (15'(s280_d1) << 1) - 15'd11;
 
     // result, last element first
     assign y = {
-        {15'(s288_d1), 1'd0},
-        16'(s305_d1),
-        16'(s304_d1),
-        16'(s303_d1),
-        16'(s302_d1),
-        16'(s301_d1),
-        16'(s300_d1),
-        {15'(s260_d1), 1'd0},
-        {15'(s251_d1), 1'd0},
-        {15'(s245_d2), 1'd0},
-        16'(s299_d1),
-        16'(s298_d1),
-        16'(s297_d1),
-        {s215_d1, 1'd0},
-        {15'(s211_d1), 1'd0},
-        16'(s296_d1),
-        16'(s295_d1),
-        16'(s294_d1),
-        {s172_d1, 1'd0},
-        16'(s293_d1),
-        {15'(s152_d1), 1'd0},
-        16'(s292_d1),
-        {15'(s118_d1), 1'd0},
-        {15'(s111_d1), 1'd0},
-        16'(s291_d1),
-        {15'(s96_d2), 1'd0},
-        {15'(s87_d1), 1'd0},
-        {15'(s70_d1), 1'd0},
-        16'(s290_d1),
-        {15'(s49_d1), 1'd0},
-        16'(s289_d1),
-        {15'(s19_d1), 1'd0}
+        {15'(s284_d1), 1'd0},
+        16'(s301),
+        16'(s300),
+        16'(s299),
+        16'(s298),
+        16'(s297),
+        16'(s296),
+        {15'(s257_d1), 1'd0},
+        {15'(s247_d1), 1'd0},
+        {15'(s242_d1), 1'd0},
+        16'(s295),
+        16'(s294),
+        16'(s293),
+        {s211_d1, 1'd0},
+        {15'(s206_d1), 1'd0},
+        16'(s292),
+        16'(s291),
+        16'(s290),
+        {s173_d1, 1'd0},
+        16'(s289),
+        {15'(s153_d1), 1'd0},
+        16'(s288),
+        {15'(s121_d1), 1'd0},
+        {15'(s114_d1), 1'd0},
+        16'(s287),
+        {15'(s95_d1), 1'd0},
+        {15'(s85_d1), 1'd0},
+        {15'(s71_d1), 1'd0},
+        16'(s286),
+        {15'(s54_d1), 1'd0},
+        16'(s285),
+        {15'(s20_d1), 1'd0}
     };
 
 endmodule

@@ -1,4 +1,4 @@
-// jet_tagger_bitlinear_dense_3: constant matrix, 32 x 32, as 166 adders (no multiplier).
+// jet_tagger_bitlinear_dense_3: constant matrix, 32 x 32, as 169 adders (no multiplier).
 //
 // x: 32 x ap_ufixed<8,3>, element 0 in the lowest bits.
 // y: 32 x ap_fixed<15,8>, element 0 in the lowest bits.
@@ -46,28 +46,6 @@ module jet_tagger_bitlinear_dense_3 (
     wire        [ 7:0] x30 = x[247:240];
     wire        [ 7:0] x31 = x[255:248];
 
-    // stage 6
-    wire        [ 8:0] s6 = 9'(x27) + 9'(x28);
-    wire        [ 9:0] s10;  // x3 + x5 + x9
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s10 (
-        .a(x3), .b(x5), .c(x9), .sum(s10)
-    );
-    wire        [ 8:0] s15 = 9'(x8) + 9'(x28);
-    wire        [ 9:0] s16;  // x10 + x12 + x26
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s16 (
-        .a(x10), .b(x12), .c(x26), .sum(s16)
-    );
-    wire        [ 8:0] s44 = 9'(x16) + 9'(x31);
-    wire signed [ 9:0] s53;  // x7 + x20 - x0
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s53 (
-        .a(x7), .b(x20), .c(x0), .sum(s53)
-    );
-    wire        [ 8:0] s65 = 9'(x16) + 9'(x21);
-    wire signed [ 8:0] s87;  // x12 - x31
-    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b00), .NEGATE(2'b10)) u_s87 (
-        .a(x12), .b(x31), .sum(s87)
-    );
-
     // stage 7
     reg         [ 7:0] x0_d1;
     reg         [ 7:0] x1_d1;
@@ -101,14 +79,6 @@ module jet_tagger_bitlinear_dense_3 (
     reg         [ 7:0] x29_d1;
     reg         [ 7:0] x30_d1;
     reg         [ 7:0] x31_d1;
-    reg         [ 8:0] s6_d1;
-    reg         [ 9:0] s10_d1;
-    reg         [ 8:0] s15_d1;
-    reg         [ 9:0] s16_d1;
-    reg         [ 8:0] s44_d1;
-    reg  signed [ 9:0] s53_d1;
-    reg         [ 8:0] s65_d1;
-    reg  signed [ 8:0] s87_d1;
     always_ff @(posedge clk) begin
         x0_d1 <= x0;
         x1_d1 <= x1;
@@ -142,808 +112,861 @@ module jet_tagger_bitlinear_dense_3 (
         x29_d1 <= x29;
         x30_d1 <= x30;
         x31_d1 <= x31;
-        s6_d1 <= s6;
-        s10_d1 <= s10;
-        s15_d1 <= s15;
-        s16_d1 <= s16;
-        s44_d1 <= s44;
-        s53_d1 <= s53;
-        s65_d1 <= s65;
-        s87_d1 <= s87;
     end
-    wire        [ 9:0] s0;  // x5 + x11 + x19
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s0 (
-        .a(x5_d1), .b(x11_d1), .c(x19_d1), .sum(s0)
+    wire        [ 8:0] s0 = 9'(x10_d1) + 9'(x28_d1);
+    wire        [ 9:0] s1;  // x12 + x26 + s0
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b000), .NEGATE(3'b000)) u_s1 (
+        .a(x12_d1), .b(x26_d1), .c(s0), .sum(s1)
     );
-    wire signed [ 9:0] s1;  // x9 + x25 - x24
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s1 (
-        .a(x9_d1), .b(x25_d1), .c(x24_d1), .sum(s1)
-    );
-    wire        [ 9:0] s2;  // x3 + x10 + x20
+    wire        [ 9:0] s2;  // x5 + x6 + x24
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s2 (
-        .a(x3_d1), .b(x10_d1), .c(x20_d1), .sum(s2)
+        .a(x5_d1), .b(x6_d1), .c(x24_d1), .sum(s2)
     );
-    wire signed [ 9:0] s3;  // x16 - x6 - x29
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s3 (
-        .a(x16_d1), .b(x6_d1), .c(x29_d1), .sum(s3)
+    wire        [ 9:0] s3;  // x2 + x19 + x20
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s3 (
+        .a(x2_d1), .b(x19_d1), .c(x20_d1), .sum(s3)
     );
-    wire signed [11:0] s4;  // s3 - x12 - s2
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(10), .SIGNED(3'b001), .NEGATE(3'b110)) u_s4 (
-        .a(s3), .b(9'(x12_d1)), .c(s2), .sum(s4)
+    wire signed [ 9:0] s4;  // x16 - x3 - x27
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s4 (
+        .a(x16_d1), .b(x3_d1), .c(x27_d1), .sum(s4)
     );
-    wire        [ 9:0] s5;  // x0 + x2 + x26
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s5 (
-        .a(x0_d1), .b(x2_d1), .c(x26_d1), .sum(s5)
+    wire signed [11:0] s5;  // s4 - x0 - s3
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(10), .SIGNED(3'b001), .NEGATE(3'b110)) u_s5 (
+        .a(s4), .b(9'(x0_d1)), .c(s3), .sum(s5)
     );
-    wire        [10:0] s7;  // x15 + s5 + s6
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(9), .SIGNED(3'b000), .NEGATE(3'b000)) u_s7 (
-        .a(x15_d1), .b(s5), .c(s6_d1), .sum(s7)
+    wire signed [ 9:0] s6;  // x9 - x15 - x29
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s6 (
+        .a(x9_d1), .b(x15_d1), .c(x29_d1), .sum(s6)
     );
-    wire signed [11:0] s8;  // s1 - x30 - s0
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(10), .SIGNED(3'b001), .NEGATE(3'b110)) u_s8 (
-        .a(s1), .b(9'(x30_d1)), .c(s0), .sum(s8)
+    wire signed [ 9:0] s7;  // x25 - x11 - x30
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s7 (
+        .a(x25_d1), .b(x11_d1), .c(x30_d1), .sum(s7)
     );
-    wire        [ 8:0] s11 = 9'(x19_d1) + 9'(x31_d1);
-    wire signed [ 9:0] s12;  // x13 - x6 - x18
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b110)) u_s12 (
-        .a(x13_d1), .b(x6_d1), .c(x18_d1), .sum(s12)
+    wire signed [11:0] s8;  // s6 + s7 - s2
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b011), .NEGATE(3'b100)) u_s8 (
+        .a(s6), .b(s7), .c(s2), .sum(s8)
     );
-    wire signed [11:0] s13;  // s10 + s11 + s12
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s13 (
-        .a(s10_d1), .b(s11), .c(s12), .sum(s13)
+    wire signed [ 9:0] s10;  // x18 - x5 - x13
+    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s10 (
+        .a(x18_d1), .b(x5_d1), .c(x13_d1), .sum(s10)
     );
-    wire        [ 9:0] s14;  // x7 + x11 + x24
+    wire        [ 8:0] s12 = 9'(x8_d1) + 9'(x30_d1);
+    wire signed [10:0] s13;  // x9 + s12 - x23
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s13 (
+        .a(x9_d1), .b(s12), .c(x23_d1), .sum(s13)
+    );
+    wire        [ 9:0] s14;  // x0 + x6 + x16
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s14 (
-        .a(x7_d1), .b(x11_d1), .c(x24_d1), .sum(s14)
+        .a(x0_d1), .b(x6_d1), .c(x16_d1), .sum(s14)
     );
-    wire        [10:0] s17;  // x30 + s15 + s16
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(10), .SIGNED(3'b000), .NEGATE(3'b000)) u_s17 (
-        .a(x30_d1), .b(s15_d1), .c(s16_d1), .sum(s17)
+    wire        [ 9:0] s15;  // x7 + x11 + x24
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s15 (
+        .a(x7_d1), .b(x11_d1), .c(x24_d1), .sum(s15)
     );
-    wire signed [11:0] s18;  // x16 + x23 - s17
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(9), .C(11), .SIGNED(3'b000), .NEGATE(3'b100)) u_s18 (
-        .a(9'(x16_d1)), .b(9'(x23_d1)), .c(s17), .sum(s18)
+    wire signed [10:0] s16;  // x4 - x3 - s15
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s16 (
+        .a(11'(x4_d1)), .b(11'(x3_d1)), .c(11'(s15)), .sum(s16)
     );
-    wire        [ 9:0] s19;  // x0 + x4 + 22
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s19 (
-        .a(x0_d1), .b(x4_d1), .c(7'd22), .sum(s19)
+    wire        [ 9:0] s20;  // x4 + x17 + x25
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s20 (
+        .a(x4_d1), .b(x17_d1), .c(x25_d1), .sum(s20)
     );
-    wire signed [10:0] s20;  // s19 - x14 - s14
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s20 (
-        .a(11'(s19)), .b(11'(x14_d1)), .c(11'(s14)), .sum(s20)
+    wire signed [ 9:0] s21;  // x7 + x29 - x27
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s21 (
+        .a(x7_d1), .b(x29_d1), .c(x27_d1), .sum(s21)
     );
-    wire signed [ 9:0] s22;  // x16 - x7 - x25
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s22 (
-        .a(x16_d1), .b(x7_d1), .c(x25_d1), .sum(s22)
+    wire signed [ 8:0] s23;  // x24 - x28
+    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b00), .NEGATE(2'b10)) u_s23 (
+        .a(x24_d1), .b(x28_d1), .sum(s23)
     );
-    wire        [ 8:0] s23 = 9'(x14_d1) + 9'(x23_d1);
-    wire signed [ 9:0] s24;  // x24 + x27 - x28
+    wire signed [ 9:0] s24;  // x14 + x16 - x12
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s24 (
-        .a(x24_d1), .b(x27_d1), .c(x28_d1), .sum(s24)
+        .a(x14_d1), .b(x16_d1), .c(x12_d1), .sum(s24)
     );
-    wire signed [10:0] s25;  // s23 + s24 - x29
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(10), .C(8), .SIGNED(3'b010), .NEGATE(3'b100)) u_s25 (
-        .a(s23), .b(s24), .c(x29_d1), .sum(s25)
+    wire signed [ 8:0] s25;  // x15 - x3
+    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b00), .NEGATE(2'b10)) u_s25 (
+        .a(x15_d1), .b(x3_d1), .sum(s25)
     );
-    wire signed [ 8:0] s26;  // x26 - x3
-    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b00), .NEGATE(2'b10)) u_s26 (
-        .a(x26_d1), .b(x3_d1), .sum(s26)
+    wire signed [ 8:0] s27;  // x23 - x5
+    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b00), .NEGATE(2'b10)) u_s27 (
+        .a(x23_d1), .b(x5_d1), .sum(s27)
     );
-    wire        [ 8:0] s27 = 9'(x6_d1) + 9'(x17_d1);
-    wire        [ 9:0] s28;  // x4 + x12 + x15
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s28 (
-        .a(x4_d1), .b(x12_d1), .c(x15_d1), .sum(s28)
+    wire signed [10:0] s28;  // s23 + s24 + s27
+    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b000)) u_s28 (
+        .a(s23), .b(s24), .c(s27), .sum(s28)
     );
-    wire        [10:0] s29;  // x2 + s27 + s28
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(10), .SIGNED(3'b000), .NEGATE(3'b000)) u_s29 (
-        .a(x2_d1), .b(s27), .c(s28), .sum(s29)
+    wire signed [ 9:0] s30;  // x3 + x22 - x15
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s30 (
+        .a(x3_d1), .b(x22_d1), .c(x15_d1), .sum(s30)
     );
-    wire signed [10:0] s30;  // s22 - x5 - s26
-    bittrigger_grow3 #(.WIDTH(11), .A(10), .B(8), .C(9), .SIGNED(3'b101), .NEGATE(3'b110)) u_s30 (
-        .a(s22), .b(x5_d1), .c(s26), .sum(s30)
+    wire signed [10:0] s31;  // x25 - x14 - s30
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b110)) u_s31 (
+        .a(x25_d1), .b(x14_d1), .c(s30), .sum(s31)
     );
-    wire        [ 8:0] s32 = 9'(x3_d1) + 9'(x22_d1);
-    wire        [ 8:0] s33 = 9'(x15_d1) + 9'(x25_d1);
-    wire signed [10:0] s34;  // s33 - x14 - s32
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(8), .C(9), .SIGNED(3'b000), .NEGATE(3'b110)) u_s34 (
-        .a(s33), .b(x14_d1), .c(s32), .sum(s34)
+    wire        [ 9:0] s35;  // x14 + x22 + x25
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s35 (
+        .a(x14_d1), .b(x22_d1), .c(x25_d1), .sum(s35)
     );
-    wire signed [ 8:0] s35;  // x18 - x1 + 3
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(8), .C(6), .SIGNED(3'b000), .NEGATE(3'b010)) u_s35 (
-        .a(x18_d1), .b(x1_d1), .c(6'd3), .sum(s35)
+    wire signed [ 9:0] s36;  // x4 + x12 - x1
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s36 (
+        .a(x4_d1), .b(x12_d1), .c(x1_d1), .sum(s36)
     );
-    wire        [ 9:0] s37;  // x18 + x21 + x25
-    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s37 (
-        .a(x18_d1), .b(x21_d1), .c(x25_d1), .sum(s37)
-    );
-    wire        [ 9:0] s38;  // x13 + x22 + s23
+    wire        [ 8:0] s37 = 9'(x23_d1) + 9'(x28_d1);
+    wire        [ 9:0] s38;  // x13 + x15 + s37
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b000), .NEGATE(3'b000)) u_s38 (
-        .a(x13_d1), .b(x22_d1), .c(s23), .sum(s38)
+        .a(x13_d1), .b(x15_d1), .c(s37), .sum(s38)
     );
-    wire        [ 9:0] s39;  // x4 + x5 + x6
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s39 (
-        .a(x4_d1), .b(x5_d1), .c(x6_d1), .sum(s39)
-    );
-    wire signed [ 9:0] s40;  // x12 + x20 - x1
+    wire        [ 8:0] s39 = 9'(x21_d1) + 9'(x26_d1);
+    wire signed [ 9:0] s40;  // x0 + x27 - x5
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s40 (
-        .a(x12_d1), .b(x20_d1), .c(x1_d1), .sum(s40)
+        .a(x0_d1), .b(x27_d1), .c(x5_d1), .sum(s40)
     );
-    wire signed [11:0] s41;  // s39 + s40 - s37
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b010), .NEGATE(3'b100)) u_s41 (
-        .a(s39), .b(s40), .c(s37), .sum(s41)
+    wire signed [ 9:0] s41;  // x6 - x2 - x18
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b110)) u_s41 (
+        .a(x6_d1), .b(x2_d1), .c(x18_d1), .sum(s41)
     );
-    wire signed [ 9:0] s43;  // x29 - x11 - x19
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s43 (
-        .a(x29_d1), .b(x11_d1), .c(x19_d1), .sum(s43)
+    wire signed [10:0] s42;  // x20 + s41 - s39
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(9), .SIGNED(3'b010), .NEGATE(3'b100)) u_s42 (
+        .a(x20_d1), .b(s41), .c(s39), .sum(s42)
     );
-    wire        [ 9:0] s45 = 10'(s6_d1) + 10'(s44_d1);
-    wire signed [11:0] s46;  // s1 + s45 - s43
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b101), .NEGATE(3'b100)) u_s46 (
-        .a(s1), .b(s45), .c(s43), .sum(s46)
+    wire        [ 9:0] s45;  // x11 + x19 + x31
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s45 (
+        .a(x11_d1), .b(x19_d1), .c(x31_d1), .sum(s45)
     );
-    wire signed [ 9:0] s47;  // x0 + x21 - x18
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s47 (
-        .a(x0_d1), .b(x21_d1), .c(x18_d1), .sum(s47)
+    wire signed [10:0] s46;  // x25 + s45 - x29
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s46 (
+        .a(11'(x25_d1)), .b(11'(s45)), .c(11'(x29_d1)), .sum(s46)
     );
-    wire signed [ 9:0] s48;  // x13 - x6 - s26
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b100), .NEGATE(3'b110)) u_s48 (
-        .a(x13_d1), .b(x6_d1), .c(s26), .sum(s48)
+    wire signed [ 9:0] s48;  // x13 + x18 - x27
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(7), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s48 (
+        .a(x13_d1), .b(x18_d1), .c(x27_d1), .sum(s48)
     );
-    wire        [ 9:0] s50;  // x14 + x28 + x31
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s50 (
-        .a(x14_d1), .b(x28_d1), .c(x31_d1), .sum(s50)
+    wire signed [10:0] s49;  // x3 + s48 - s39
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(9), .SIGNED(3'b010), .NEGATE(3'b100)) u_s49 (
+        .a(x3_d1), .b(s48), .c(s39), .sum(s49)
     );
-    wire signed [ 9:0] s51;  // x23 + x25 - x2
+    wire signed [ 9:0] s51;  // x1 + x2 - x31
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s51 (
-        .a(x23_d1), .b(x25_d1), .c(x2_d1), .sum(s51)
+        .a(x1_d1), .b(x2_d1), .c(x31_d1), .sum(s51)
     );
-    wire signed [11:0] s52;  // s16 + s50 + s51
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s52 (
-        .a(12'(s16_d1)), .b(12'(s50)), .c(12'(s51)), .sum(s52)
+    wire        [ 9:0] s52;  // x20 + x23 + x29
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s52 (
+        .a(x20_d1), .b(x23_d1), .c(x29_d1), .sum(s52)
     );
-    wire signed [ 9:0] s54;  // x1 + x16 - x11
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s54 (
-        .a(x1_d1), .b(x16_d1), .c(x11_d1), .sum(s54)
+    wire        [ 9:0] s55;  // x10 + x12 + x14
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s55 (
+        .a(x10_d1), .b(x12_d1), .c(x14_d1), .sum(s55)
     );
-    wire signed [ 9:0] s55;  // x29 - x4 - x6
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s55 (
-        .a(x29_d1), .b(x4_d1), .c(x6_d1), .sum(s55)
+    wire        [ 9:0] s56;  // x3 + x13 + x22
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s56 (
+        .a(x3_d1), .b(x13_d1), .c(x22_d1), .sum(s56)
     );
-    wire signed [10:0] s56;  // s32 + s55 - s54
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s56 (
-        .a(11'(s32)), .b(11'(s55)), .c(11'(s54)), .sum(s56)
+    wire        [10:0] s60;  // s37 + s39 + s55
+    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(9), .C(10), .SIGNED(3'b000), .NEGATE(3'b000)) u_s60 (
+        .a(s37), .b(s39), .c(s55), .sum(s60)
     );
-    wire signed [10:0] s57;  // - x24 - s53 + -37
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b110), .NEGATE(3'b011)) u_s57 (
-        .a(x24_d1), .b(s53_d1), .c(8'd219), .sum(s57)
-    );
-    wire signed [ 9:0] s60;  // x9 - x0 - x21
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s60 (
-        .a(x9_d1), .b(x0_d1), .c(x21_d1), .sum(s60)
-    );
-    wire        [ 9:0] s62;  // x1 + x23 + x30
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s62 (
-        .a(x1_d1), .b(x23_d1), .c(x30_d1), .sum(s62)
-    );
-    wire signed [10:0] s63;  // x27 + s62 - x28
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s63 (
-        .a(11'(x27_d1)), .b(11'(s62)), .c(11'(x28_d1)), .sum(s63)
-    );
-    wire        [ 9:0] s64;  // x4 + x13 + x19
+    wire        [ 9:0] s64;  // x1 + x10 + x26
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s64 (
-        .a(x4_d1), .b(x13_d1), .c(x19_d1), .sum(s64)
+        .a(x1_d1), .b(x10_d1), .c(x26_d1), .sum(s64)
     );
-    wire        [10:0] s66;  // x8 + x17 + s5
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b000), .NEGATE(3'b000)) u_s66 (
-        .a(x8_d1), .b(x17_d1), .c(s5), .sum(s66)
+    wire signed [ 9:0] s65;  // x28 - x13 - x23
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s65 (
+        .a(x28_d1), .b(x13_d1), .c(x23_d1), .sum(s65)
     );
-    wire signed [ 9:0] s67;  // s65 - x18 - x25
-    bittrigger_grow3 #(.WIDTH(10), .A(9), .B(7), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s67 (
-        .a(s65_d1), .b(x18_d1), .c(x25_d1), .sum(s67)
+    wire signed [11:0] s66;  // s65 - s12 - s64
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(10), .SIGNED(3'b001), .NEGATE(3'b110)) u_s66 (
+        .a(s65), .b(s12), .c(s64), .sum(s66)
     );
-    wire signed [11:0] s68;  // s67 - s2 - s64
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b110)) u_s68 (
-        .a(12'(s67)), .b(12'(s2)), .c(12'(s64)), .sum(s68)
+    wire signed [ 9:0] s68;  // x9 + x30 - x28
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s68 (
+        .a(x9_d1), .b(x30_d1), .c(x28_d1), .sum(s68)
     );
-    wire signed [ 9:0] s70;  // x25 - x9 - x13
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s70 (
-        .a(x25_d1), .b(x9_d1), .c(x13_d1), .sum(s70)
+    wire signed [ 9:0] s69;  // x6 - x2 - x7
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s69 (
+        .a(x6_d1), .b(x2_d1), .c(x7_d1), .sum(s69)
     );
-    wire signed [10:0] s71;  // s32 - x4 - s70
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b110)) u_s71 (
-        .a(s32), .b(x4_d1), .c(s70), .sum(s71)
+    wire signed [ 9:0] s70;  // - x1 - x24 + 4
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b011)) u_s70 (
+        .a(x1_d1), .b(x24_d1), .c(7'd4), .sum(s70)
     );
-    wire        [ 9:0] s72;  // x20 + x21 + x29
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s72 (
-        .a(x20_d1), .b(x21_d1), .c(x29_d1), .sum(s72)
+    wire signed [ 9:0] s73;  // x15 - x19 - x23
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s73 (
+        .a(x15_d1), .b(x19_d1), .c(x23_d1), .sum(s73)
     );
-    wire signed [ 8:0] s73;  // x18 - x2 + 4
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(8), .C(6), .SIGNED(3'b000), .NEGATE(3'b010)) u_s73 (
-        .a(x18_d1), .b(x2_d1), .c(6'd4), .sum(s73)
+    wire        [ 9:0] s74;  // x1 + x3 + x5
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s74 (
+        .a(x1_d1), .b(x3_d1), .c(x5_d1), .sum(s74)
     );
-    wire signed [10:0] s74;  // s73 - x7 - x24
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(8), .C(8), .SIGNED(3'b001), .NEGATE(3'b110)) u_s74 (
-        .a(s73), .b(x7_d1), .c(x24_d1), .sum(s74)
+    wire        [10:0] s75;  // x0 + x31 + s74
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b000), .NEGATE(3'b000)) u_s75 (
+        .a(x0_d1), .b(x31_d1), .c(s74), .sum(s75)
     );
-    wire signed [10:0] s77;  // s33 - x7 - s62
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s77 (
-        .a(11'(s33)), .b(11'(x7_d1)), .c(11'(s62)), .sum(s77)
+    wire        [ 8:0] s76 = 9'(x9_d1) + 9'(x13_d1);
+    wire signed [10:0] s77;  // s12 + s76 - x25
+    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(9), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s77 (
+        .a(s12), .b(s76), .c(x25_d1), .sum(s77)
     );
-    wire signed [11:0] s79;  // s53 - x31 - s10
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(10), .SIGNED(3'b001), .NEGATE(3'b110)) u_s79 (
-        .a(s53_d1), .b(9'(x31_d1)), .c(s10_d1), .sum(s79)
+    wire        [ 8:0] s83 = 9'(x4_d1) + 9'(x29_d1);
+    wire        [10:0] s84;  // x10 + s3 + s83
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(9), .SIGNED(3'b000), .NEGATE(3'b000)) u_s84 (
+        .a(x10_d1), .b(s3), .c(s83), .sum(s84)
     );
-    wire signed [ 9:0] s81;  // x2 + x19 - x8
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s81 (
-        .a(x2_d1), .b(x19_d1), .c(x8_d1), .sum(s81)
+    wire signed [ 9:0] s87;  // x8 + x29 - x1
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s87 (
+        .a(x8_d1), .b(x29_d1), .c(x1_d1), .sum(s87)
     );
-    wire signed [ 9:0] s82;  // x10 + x20 - x30
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s82 (
-        .a(x10_d1), .b(x20_d1), .c(x30_d1), .sum(s82)
+    wire signed [ 9:0] s88;  // x31 - x12 - x20
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s88 (
+        .a(x31_d1), .b(x12_d1), .c(x20_d1), .sum(s88)
     );
-    wire        [ 9:0] s83;  // x4 + x13 + x29
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s83 (
-        .a(x4_d1), .b(x13_d1), .c(x29_d1), .sum(s83)
+    wire signed [ 9:0] s92;  // x16 + x20 - x0
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s92 (
+        .a(x16_d1), .b(x20_d1), .c(x0_d1), .sum(s92)
     );
-    wire        [ 8:0] s84 = 9'(x1_d1) + 9'(x26_d1);
-    wire signed [11:0] s85;  // s82 + s83 + s84
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(9), .SIGNED(3'b001), .NEGATE(3'b000)) u_s85 (
-        .a(s82), .b(s83), .c(s84), .sum(s85)
+    wire        [ 9:0] s93;  // x7 + x15 + x27
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s93 (
+        .a(x7_d1), .b(x15_d1), .c(x27_d1), .sum(s93)
     );
-    wire signed [10:0] s88;  // x17 + s83 - x18
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s88 (
-        .a(11'(x17_d1)), .b(11'(s83)), .c(11'(x18_d1)), .sum(s88)
+    wire signed [ 9:0] s96;  // x21 + x28 - x12
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s96 (
+        .a(x21_d1), .b(x28_d1), .c(x12_d1), .sum(s96)
     );
-    wire signed [10:0] s89;  // x1 + x20 - s14
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b000), .NEGATE(3'b100)) u_s89 (
-        .a(x1_d1), .b(x20_d1), .c(s14), .sum(s89)
+    wire signed [10:0] s97;  // x8 - x31 - s96
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b110)) u_s97 (
+        .a(x8_d1), .b(x31_d1), .c(s96), .sum(s97)
     );
-    wire signed [ 9:0] s90;  // x19 + s87 - x23
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(9), .C(8), .SIGNED(3'b010), .NEGATE(3'b100)) u_s90 (
-        .a(x19_d1), .b(s87_d1), .c(x23_d1), .sum(s90)
+    wire signed [ 8:0] s99;  // x4 - x16
+    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b00), .NEGATE(2'b10)) u_s99 (
+        .a(x4_d1), .b(x16_d1), .sum(s99)
     );
-    wire signed [11:0] s91;  // s90 - s15 - s33
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(9), .SIGNED(3'b001), .NEGATE(3'b110)) u_s91 (
-        .a(s90), .b(s15_d1), .c(s33), .sum(s91)
+    wire signed [10:0] s100;  // x22 + s15 - s52
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s100 (
+        .a(11'(x22_d1)), .b(11'(s15)), .c(11'(s52)), .sum(s100)
     );
-    wire signed [10:0] s93;  // x1 + x21 - s53
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b100)) u_s93 (
-        .a(x1_d1), .b(x21_d1), .c(s53_d1), .sum(s93)
+    wire signed [ 9:0] s101;  // - x0 - x3 + 21
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b011)) u_s101 (
+        .a(x0_d1), .b(x3_d1), .c(7'd21), .sum(s101)
     );
-    wire signed [10:0] s95;  // x10 + x24 - s87
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(9), .SIGNED(3'b100), .NEGATE(3'b100)) u_s95 (
-        .a(x10_d1), .b(x24_d1), .c(s87_d1), .sum(s95)
+    wire signed [ 9:0] s105;  // x17 - x24 + 27
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b010)) u_s105 (
+        .a(x17_d1), .b(x24_d1), .c(7'd27), .sum(s105)
     );
-    wire signed [11:0] s96;  // x28 + s72 + s81
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s96 (
-        .a(9'(x28_d1)), .b(s72), .c(s81), .sum(s96)
+    wire signed [11:0] s106;  // s105 - x27 - s64
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(10), .SIGNED(3'b001), .NEGATE(3'b110)) u_s106 (
+        .a(s105), .b(9'(x27_d1)), .c(s64), .sum(s106)
     );
-    wire signed [ 9:0] s98;  // x2 - x27 + 21
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b010)) u_s98 (
-        .a(x2_d1), .b(x27_d1), .c(7'd21), .sum(s98)
+    wire signed [ 9:0] s108;  // x19 - x17 - x21
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s108 (
+        .a(x19_d1), .b(x17_d1), .c(x21_d1), .sum(s108)
     );
-    wire signed [10:0] s99;  // s23 - s32 - s44
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(9), .C(9), .SIGNED(3'b000), .NEGATE(3'b110)) u_s99 (
-        .a(s23), .b(s32), .c(s44_d1), .sum(s99)
+    wire signed [ 9:0] s110;  // - x14 - x18 + 25
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b011)) u_s110 (
+        .a(x14_d1), .b(x18_d1), .c(7'd25), .sum(s110)
     );
-    wire signed [11:0] s100;  // s83 + s98 - s47
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b110), .NEGATE(3'b100)) u_s100 (
-        .a(s83), .b(s98), .c(s47), .sum(s100)
+    wire signed [10:0] s111;  // s110 - x4 - x28
+    bittrigger_grow3 #(.WIDTH(11), .A(10), .B(8), .C(8), .SIGNED(3'b001), .NEGATE(3'b110)) u_s111 (
+        .a(s110), .b(x4_d1), .c(x28_d1), .sum(s111)
     );
-    wire signed [ 9:0] s102;  // x17 + x20 - x27
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s102 (
-        .a(x17_d1), .b(x20_d1), .c(x27_d1), .sum(s102)
+    wire signed [ 9:0] s115;  // x19 - x20 - x25
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s115 (
+        .a(x19_d1), .b(x20_d1), .c(x25_d1), .sum(s115)
     );
-    wire signed [ 9:0] s105;  // x23 - x8 - x30
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s105 (
-        .a(x23_d1), .b(x8_d1), .c(x30_d1), .sum(s105)
+    wire signed [10:0] s116;  // x13 + s115 - x15
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b010), .NEGATE(3'b100)) u_s116 (
+        .a(x13_d1), .b(s115), .c(x15_d1), .sum(s116)
     );
-    wire        [ 9:0] s106;  // x1 + x19 + s32
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b000), .NEGATE(3'b000)) u_s106 (
-        .a(x1_d1), .b(x19_d1), .c(s32), .sum(s106)
+    wire signed [10:0] s118;  // x11 - x2 - s24
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b110)) u_s118 (
+        .a(x11_d1), .b(x2_d1), .c(s24), .sum(s118)
     );
-    wire signed [11:0] s107;  // s70 + s105 - s14
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b011), .NEGATE(3'b100)) u_s107 (
-        .a(s70), .b(s105), .c(s14), .sum(s107)
+    wire        [ 8:0] s119 = 9'(x7_d1) + 9'd8;
+    wire        [ 9:0] s120;  // x10 + x21 + x23
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s120 (
+        .a(x10_d1), .b(x21_d1), .c(x23_d1), .sum(s120)
     );
-    wire signed [10:0] s109;  // x18 + s39 - s27
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s109 (
-        .a(11'(x18_d1)), .b(11'(s39)), .c(11'(s27)), .sum(s109)
+    wire        [10:0] s121;  // x20 + s119 + s120
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(10), .SIGNED(3'b000), .NEGATE(3'b000)) u_s121 (
+        .a(x20_d1), .b(s119), .c(s120), .sum(s121)
     );
-    wire signed [10:0] s110;  // - x0 - s50 + 25
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b011)) u_s110 (
-        .a(11'(x0_d1)), .b(11'(s50)), .c(11'd25), .sum(s110)
+    wire signed [10:0] s123;  // x16 + s0 - x11
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s123 (
+        .a(x16_d1), .b(s0), .c(x11_d1), .sum(s123)
     );
-    wire        [11:0] s112;  // s14 + s17 + s23
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(11), .C(9), .SIGNED(3'b000), .NEGATE(3'b000)) u_s112 (
-        .a(s14), .b(s17), .c(s23), .sum(s112)
+    wire        [ 9:0] s125;  // x2 + x4 + x5
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s125 (
+        .a(x2_d1), .b(x4_d1), .c(x5_d1), .sum(s125)
     );
-    wire signed [10:0] s113;  // s64 - s33 - s65
-    bittrigger_grow3 #(.WIDTH(11), .A(10), .B(9), .C(9), .SIGNED(3'b000), .NEGATE(3'b110)) u_s113 (
-        .a(s64), .b(s33), .c(s65_d1), .sum(s113)
+    wire        [10:0] s126;  // x7 + s14 + s125
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s126 (
+        .a(11'(x7_d1)), .b(11'(s14)), .c(11'(s125)), .sum(s126)
     );
-    wire signed [ 8:0] s115;  // x2 - x12
-    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b00), .NEGATE(2'b10)) u_s115 (
-        .a(x2_d1), .b(x12_d1), .sum(s115)
+    wire signed [10:0] s127;  // x24 - x8 - s96
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b110)) u_s127 (
+        .a(x24_d1), .b(x8_d1), .c(s96), .sum(s127)
     );
-    wire signed [11:0] s116;  // s54 + s115 - s79
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s116 (
-        .a(12'(s54)), .b(12'(s115)), .c(s79), .sum(s116)
+    wire signed [ 9:0] s136;  // x11 + x31 - x4
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s136 (
+        .a(x11_d1), .b(x31_d1), .c(x4_d1), .sum(s136)
     );
-    wire signed [ 9:0] s117;  // x10 - x14 + 8
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b010)) u_s117 (
-        .a(x10_d1), .b(x14_d1), .c(7'd8), .sum(s117)
-    );
-    wire signed [10:0] s118;  // s37 + s117 - x13
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s118 (
-        .a(11'(s37)), .b(11'(s117)), .c(11'(x13_d1)), .sum(s118)
-    );
-    wire signed [ 9:0] s120;  // x10 - x14 - x26
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s120 (
-        .a(x10_d1), .b(x14_d1), .c(x26_d1), .sum(s120)
-    );
-    wire signed [11:0] s121;  // s6 + s22 - s0
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b010), .NEGATE(3'b100)) u_s121 (
-        .a(s6_d1), .b(s22), .c(s0), .sum(s121)
-    );
-    wire        [ 9:0] s123;  // x0 + x7 + x13
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s123 (
-        .a(x0_d1), .b(x7_d1), .c(x13_d1), .sum(s123)
-    );
-    wire signed [11:0] s124;  // s39 + s115 + s123
-    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s124 (
-        .a(12'(s39)), .b(12'(s115)), .c(12'(s123)), .sum(s124)
-    );
-    wire signed [10:0] s125;  // x24 - s15 - s65
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(9), .SIGNED(3'b000), .NEGATE(3'b110)) u_s125 (
-        .a(x24_d1), .b(s15_d1), .c(s65_d1), .sum(s125)
-    );
-    wire        [ 9:0] s129;  // x0 + x16 + x29
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s129 (
-        .a(x0_d1), .b(x16_d1), .c(x29_d1), .sum(s129)
-    );
-    wire        [10:0] s130;  // x27 + s14 + s129
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s130 (
-        .a(11'(x27_d1)), .b(11'(s14)), .c(11'(s129)), .sum(s130)
-    );
-    wire signed [10:0] s132;  // x27 - x18 - s44
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(9), .SIGNED(3'b000), .NEGATE(3'b110)) u_s132 (
-        .a(x27_d1), .b(8'(x18_d1)), .c(s44_d1), .sum(s132)
-    );
-    wire signed [ 9:0] s134;  // x2 - x4 - x9
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s134 (
-        .a(x2_d1), .b(x4_d1), .c(x9_d1), .sum(s134)
-    );
-    wire signed [11:0] s136;  // x0 + x15 - s17
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(9), .C(11), .SIGNED(3'b000), .NEGATE(3'b100)) u_s136 (
-        .a(9'(x0_d1)), .b(9'(x15_d1)), .c(s17), .sum(s136)
-    );
-    wire signed [10:0] s138;  // x15 - x6 - s64
-    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s138 (
-        .a(11'(x15_d1)), .b(11'(x6_d1)), .c(11'(s64)), .sum(s138)
-    );
-    wire        [ 9:0] s140;  // x11 + x20 + s44
+    wire        [ 9:0] s140;  // x4 + x6 + s76
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b000), .NEGATE(3'b000)) u_s140 (
-        .a(x11_d1), .b(x20_d1), .c(s44_d1), .sum(s140)
+        .a(x4_d1), .b(x6_d1), .c(s76), .sum(s140)
     );
-    wire signed [10:0] s142;  // x27 - x5 - s47
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b110)) u_s142 (
-        .a(x27_d1), .b(x5_d1), .c(s47), .sum(s142)
+    wire signed [ 9:0] s144;  // x25 - x0 - x9
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s144 (
+        .a(x25_d1), .b(x0_d1), .c(x9_d1), .sum(s144)
+    );
+    wire signed [11:0] s145;  // s10 + s144 - x22
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(9), .SIGNED(3'b011), .NEGATE(3'b100)) u_s145 (
+        .a(s10), .b(s144), .c(9'(x22_d1)), .sum(s145)
     );
 
     // stage 8
+    reg         [ 7:0] x0_d2;
+    reg         [ 7:0] x1_d2;
+    reg         [ 7:0] x2_d2;
+    reg         [ 7:0] x6_d2;
+    reg         [ 7:0] x9_d2;
     reg         [ 7:0] x10_d2;
+    reg         [ 7:0] x14_d2;
+    reg         [ 7:0] x16_d2;
+    reg         [ 7:0] x17_d2;
+    reg         [ 6:0] x18_d2;
+    reg         [ 7:0] x19_d2;
+    reg         [ 7:0] x20_d2;
+    reg         [ 7:0] x21_d2;
+    reg         [ 7:0] x23_d2;
+    reg         [ 7:0] x26_d2;
+    reg         [ 7:0] x27_d2;
     reg         [ 7:0] x29_d2;
-    reg  signed [ 9:0] s3_d1;
-    reg  signed [11:0] s4_d1;
-    reg         [10:0] s7_d1;
+    reg         [ 7:0] x30_d2;
+    reg         [ 7:0] x31_d2;
+    reg         [ 9:0] s1_d1;
+    reg         [ 9:0] s2_d1;
+    reg  signed [11:0] s5_d1;
     reg  signed [11:0] s8_d1;
-    reg         [ 9:0] s10_d2;
-    reg         [ 8:0] s11_d1;
-    reg  signed [11:0] s13_d1;
-    reg  signed [11:0] s18_d1;
-    reg  signed [10:0] s20_d1;
-    reg  signed [ 9:0] s24_d1;
-    reg  signed [10:0] s25_d1;
-    reg         [ 8:0] s27_d1;
-    reg         [ 9:0] s28_d1;
-    reg         [10:0] s29_d1;
-    reg  signed [10:0] s30_d1;
-    reg         [ 8:0] s32_d1;
-    reg  signed [10:0] s34_d1;
-    reg  signed [ 8:0] s35_d1;
+    reg  signed [ 9:0] s10_d1;
+    reg         [ 8:0] s12_d1;
+    reg  signed [10:0] s13_d1;
+    reg         [ 9:0] s14_d1;
+    reg         [ 9:0] s15_d1;
+    reg  signed [10:0] s16_d1;
+    reg         [ 9:0] s20_d1;
+    reg  signed [ 9:0] s21_d1;
+    reg  signed [ 8:0] s23_d1;
+    reg  signed [ 8:0] s25_d1;
+    reg  signed [10:0] s28_d1;
+    reg  signed [ 9:0] s30_d1;
+    reg  signed [10:0] s31_d1;
+    reg         [ 9:0] s35_d1;
+    reg  signed [ 9:0] s36_d1;
     reg         [ 9:0] s38_d1;
-    reg         [ 9:0] s39_d1;
-    reg  signed [11:0] s41_d1;
-    reg  signed [ 9:0] s43_d1;
-    reg  signed [11:0] s46_d1;
-    reg  signed [ 9:0] s47_d1;
+    reg  signed [ 9:0] s40_d1;
+    reg  signed [10:0] s42_d1;
+    reg  signed [10:0] s46_d1;
     reg  signed [ 9:0] s48_d1;
-    reg  signed [11:0] s52_d1;
-    reg  signed [10:0] s56_d1;
-    reg  signed [10:0] s57_d1;
-    reg  signed [ 9:0] s60_d1;
-    reg  signed [10:0] s63_d1;
-    reg         [10:0] s66_d1;
-    reg  signed [11:0] s68_d1;
-    reg  signed [10:0] s71_d1;
-    reg         [ 9:0] s72_d1;
-    reg  signed [10:0] s74_d1;
+    reg  signed [10:0] s49_d1;
+    reg  signed [ 9:0] s51_d1;
+    reg         [ 9:0] s52_d1;
+    reg         [ 9:0] s55_d1;
+    reg         [ 9:0] s56_d1;
+    reg         [10:0] s60_d1;
+    reg  signed [11:0] s66_d1;
+    reg  signed [ 9:0] s68_d1;
+    reg  signed [ 9:0] s69_d1;
+    reg  signed [ 9:0] s70_d1;
+    reg  signed [ 9:0] s73_d1;
+    reg         [ 9:0] s74_d1;
+    reg         [10:0] s75_d1;
+    reg         [ 8:0] s76_d1;
     reg  signed [10:0] s77_d1;
-    reg  signed [11:0] s79_d1;
-    reg  signed [ 9:0] s81_d1;
-    reg  signed [ 9:0] s82_d1;
-    reg         [ 8:0] s84_d1;
-    reg  signed [11:0] s85_d1;
-    reg  signed [10:0] s88_d1;
-    reg  signed [10:0] s89_d1;
-    reg  signed [11:0] s91_d1;
-    reg  signed [10:0] s93_d1;
-    reg  signed [10:0] s95_d1;
-    reg  signed [11:0] s96_d1;
-    reg  signed [10:0] s99_d1;
-    reg  signed [11:0] s100_d1;
-    reg  signed [ 9:0] s102_d1;
-    reg  signed [ 9:0] s105_d1;
-    reg         [ 9:0] s106_d1;
-    reg  signed [11:0] s107_d1;
-    reg  signed [10:0] s109_d1;
-    reg  signed [10:0] s110_d1;
-    reg         [11:0] s112_d1;
-    reg  signed [10:0] s113_d1;
-    reg  signed [11:0] s116_d1;
+    reg         [10:0] s84_d1;
+    reg  signed [ 9:0] s87_d1;
+    reg  signed [ 9:0] s88_d1;
+    reg  signed [ 9:0] s92_d1;
+    reg         [ 9:0] s93_d1;
+    reg  signed [10:0] s97_d1;
+    reg  signed [ 8:0] s99_d1;
+    reg  signed [10:0] s100_d1;
+    reg  signed [ 9:0] s101_d1;
+    reg  signed [11:0] s106_d1;
+    reg  signed [ 9:0] s108_d1;
+    reg  signed [10:0] s111_d1;
+    reg  signed [10:0] s116_d1;
     reg  signed [10:0] s118_d1;
-    reg  signed [ 9:0] s120_d1;
-    reg  signed [11:0] s121_d1;
-    reg  signed [11:0] s124_d1;
-    reg  signed [10:0] s125_d1;
-    reg         [10:0] s130_d1;
-    reg  signed [10:0] s132_d1;
-    reg  signed [ 9:0] s134_d1;
-    reg  signed [11:0] s136_d1;
-    reg  signed [10:0] s138_d1;
+    reg         [10:0] s121_d1;
+    reg  signed [10:0] s123_d1;
+    reg         [10:0] s126_d1;
+    reg  signed [10:0] s127_d1;
+    reg  signed [ 9:0] s136_d1;
     reg         [ 9:0] s140_d1;
-    reg  signed [10:0] s142_d1;
+    reg  signed [11:0] s145_d1;
     always_ff @(posedge clk) begin
+        x0_d2 <= x0_d1;
+        x1_d2 <= x1_d1;
+        x2_d2 <= x2_d1;
+        x6_d2 <= x6_d1;
+        x9_d2 <= x9_d1;
         x10_d2 <= x10_d1;
+        x14_d2 <= x14_d1;
+        x16_d2 <= x16_d1;
+        x17_d2 <= x17_d1;
+        x18_d2 <= x18_d1;
+        x19_d2 <= x19_d1;
+        x20_d2 <= x20_d1;
+        x21_d2 <= x21_d1;
+        x23_d2 <= x23_d1;
+        x26_d2 <= x26_d1;
+        x27_d2 <= x27_d1;
         x29_d2 <= x29_d1;
-        s3_d1 <= s3;
-        s4_d1 <= s4;
-        s7_d1 <= s7;
+        x30_d2 <= x30_d1;
+        x31_d2 <= x31_d1;
+        s1_d1 <= s1;
+        s2_d1 <= s2;
+        s5_d1 <= s5;
         s8_d1 <= s8;
-        s10_d2 <= s10_d1;
-        s11_d1 <= s11;
+        s10_d1 <= s10;
+        s12_d1 <= s12;
         s13_d1 <= s13;
-        s18_d1 <= s18;
+        s14_d1 <= s14;
+        s15_d1 <= s15;
+        s16_d1 <= s16;
         s20_d1 <= s20;
-        s24_d1 <= s24;
+        s21_d1 <= s21;
+        s23_d1 <= s23;
         s25_d1 <= s25;
-        s27_d1 <= s27;
         s28_d1 <= s28;
-        s29_d1 <= s29;
         s30_d1 <= s30;
-        s32_d1 <= s32;
-        s34_d1 <= s34;
+        s31_d1 <= s31;
         s35_d1 <= s35;
+        s36_d1 <= s36;
         s38_d1 <= s38;
-        s39_d1 <= s39;
-        s41_d1 <= s41;
-        s43_d1 <= s43;
+        s40_d1 <= s40;
+        s42_d1 <= s42;
         s46_d1 <= s46;
-        s47_d1 <= s47;
         s48_d1 <= s48;
+        s49_d1 <= s49;
+        s51_d1 <= s51;
         s52_d1 <= s52;
+        s55_d1 <= s55;
         s56_d1 <= s56;
-        s57_d1 <= s57;
         s60_d1 <= s60;
-        s63_d1 <= s63;
         s66_d1 <= s66;
         s68_d1 <= s68;
-        s71_d1 <= s71;
-        s72_d1 <= s72;
+        s69_d1 <= s69;
+        s70_d1 <= s70;
+        s73_d1 <= s73;
         s74_d1 <= s74;
+        s75_d1 <= s75;
+        s76_d1 <= s76;
         s77_d1 <= s77;
-        s79_d1 <= s79;
-        s81_d1 <= s81;
-        s82_d1 <= s82;
         s84_d1 <= s84;
-        s85_d1 <= s85;
+        s87_d1 <= s87;
         s88_d1 <= s88;
-        s89_d1 <= s89;
-        s91_d1 <= s91;
+        s92_d1 <= s92;
         s93_d1 <= s93;
-        s95_d1 <= s95;
-        s96_d1 <= s96;
+        s97_d1 <= s97;
         s99_d1 <= s99;
         s100_d1 <= s100;
-        s102_d1 <= s102;
-        s105_d1 <= s105;
+        s101_d1 <= s101;
         s106_d1 <= s106;
-        s107_d1 <= s107;
-        s109_d1 <= s109;
-        s110_d1 <= s110;
-        s112_d1 <= s112;
-        s113_d1 <= s113;
+        s108_d1 <= s108;
+        s111_d1 <= s111;
         s116_d1 <= s116;
         s118_d1 <= s118;
-        s120_d1 <= s120;
         s121_d1 <= s121;
-        s124_d1 <= s124;
-        s125_d1 <= s125;
-        s130_d1 <= s130;
-        s132_d1 <= s132;
-        s134_d1 <= s134;
+        s123_d1 <= s123;
+        s126_d1 <= s126;
+        s127_d1 <= s127;
         s136_d1 <= s136;
-        s138_d1 <= s138;
         s140_d1 <= s140;
-        s142_d1 <= s142;
+        s145_d1 <= s145;
     end
-    wire signed [13:0] s9;  // s4 + s8 - s7
+    wire signed [13:0] s9;  // s5 + s8 - s1
     bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(11), .SIGNED(3'b011), .NEGATE(3'b100)) u_s9 (
-        .a(s4_d1), .b(s8_d1), .c(s7_d1), .sum(s9)
+        .a(s5_d1), .b(s8_d1), .c(11'(s1_d1)), .sum(s9)
     );
-    wire signed [12:0] s21;  // s18 + s20 - s13
-    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b100)) u_s21 (
-        .a(13'(s18_d1)), .b(13'(s20_d1)), .c(13'(s13_d1)), .sum(s21)
+    wire signed [10:0] s11;  // x14 + x19 - s10
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b100)) u_s11 (
+        .a(x14_d2), .b(x19_d2), .c(s10_d1), .sum(s11)
     );
-    wire signed [12:0] s31;  // s25 + s30 - s29
-    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(11), .C(11), .SIGNED(3'b011), .NEGATE(3'b100)) u_s31 (
-        .a(s25_d1), .b(s30_d1), .c(s29_d1), .sum(s31)
+    wire signed [11:0] s17;  // s1 - s14 - s16
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(11), .SIGNED(3'b100), .NEGATE(3'b110)) u_s17 (
+        .a(s1_d1), .b(s14_d1), .c(s16_d1), .sum(s17)
     );
-    wire signed [11:0] s36;  // s3 + s34 + s35
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(11), .C(9), .SIGNED(3'b111), .NEGATE(3'b000)) u_s36 (
-        .a(s3_d1), .b(s34_d1), .c(s35_d1), .sum(s36)
+    wire signed [10:0] s18;  // - x31 - s13 + 22
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b011)) u_s18 (
+        .a(11'(x31_d2)), .b(s13_d1), .c(11'd22), .sum(s18)
     );
-    wire signed [12:0] s42;  // s41 - s7 - s38
-    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b110)) u_s42 (
-        .a(13'(s41_d1)), .b(13'(s7_d1)), .c(13'(s38_d1)), .sum(s42)
+    wire signed [12:0] s19;  // s18 - s11 - s17
+    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s19 (
+        .a(s18), .b(s11), .c(s17), .sum(s19)
     );
-    wire signed [12:0] s49;  // s48 - s46 - s47
-    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(12), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s49 (
-        .a(s48_d1), .b(s46_d1), .c(s47_d1), .sum(s49)
+    wire signed [11:0] s22;  // x26 + s20 + s21
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s22 (
+        .a(9'(x26_d2)), .b(s20_d1), .c(s21_d1), .sum(s22)
     );
-    wire signed [12:0] s58;  // s57 - s52 - s56
-    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(12), .C(11), .SIGNED(3'b111), .NEGATE(3'b110)) u_s58 (
-        .a(s57_d1), .b(s52_d1), .c(s56_d1), .sum(s58)
+    wire signed [10:0] s26;  // x2 + x6 + s25
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(9), .SIGNED(3'b100), .NEGATE(3'b000)) u_s26 (
+        .a(x2_d2), .b(x6_d2), .c(s25_d1), .sum(s26)
     );
-    wire signed [12:0] s59;  // s4 - s24 - s38
-    bittrigger_grow3 #(.WIDTH(13), .A(12), .B(10), .C(10), .SIGNED(3'b011), .NEGATE(3'b110)) u_s59 (
-        .a(s4_d1), .b(s24_d1), .c(s38_d1), .sum(s59)
+    wire signed [12:0] s29;  // s28 - s22 - s26
+    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(12), .C(11), .SIGNED(3'b111), .NEGATE(3'b110)) u_s29 (
+        .a(s28_d1), .b(s22), .c(s26), .sum(s29)
     );
-    wire signed [12:0] s61;  // s43 + s60 - s52
-    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(10), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s61 (
-        .a(s43_d1), .b(s60_d1), .c(s52_d1), .sum(s61)
+    wire signed [10:0] s32;  // x18 + s31 - x29
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s32 (
+        .a(11'(x18_d2)), .b(s31_d1), .c(11'(x29_d2)), .sum(s32)
     );
-    wire signed [13:0] s69;  // s68 - s63 - s66
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(11), .SIGNED(3'b011), .NEGATE(3'b110)) u_s69 (
-        .a(s68_d1), .b(s63_d1), .c(s66_d1), .sum(s69)
+    wire signed [ 9:0] s33;  // - x1 - x6 + 3
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b011)) u_s33 (
+        .a(x1_d2), .b(x6_d2), .c(7'd3), .sum(s33)
     );
-    wire signed [11:0] s75;  // s27 + s74 - s72
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(11), .C(10), .SIGNED(3'b010), .NEGATE(3'b100)) u_s75 (
-        .a(s27_d1), .b(s74_d1), .c(s72_d1), .sum(s75)
+    wire signed [11:0] s34;  // x16 + s32 + s33
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(11), .C(10), .SIGNED(3'b110), .NEGATE(3'b000)) u_s34 (
+        .a(9'(x16_d2)), .b(s32), .c(s33), .sum(s34)
     );
-    wire signed [12:0] s76;  // s75 - s63 - s71
-    bittrigger_grow3 #(.WIDTH(13), .A(12), .B(11), .C(11), .SIGNED(3'b111), .NEGATE(3'b110)) u_s76 (
-        .a(s75), .b(s63_d1), .c(s71_d1), .sum(s76)
+    wire signed [11:0] s43;  // s36 - s35 - s40
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b101), .NEGATE(3'b110)) u_s43 (
+        .a(s36_d1), .b(s35_d1), .c(s40_d1), .sum(s43)
     );
-    wire signed [12:0] s78;  // s77 - s13 - s66
-    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b110)) u_s78 (
-        .a(13'(s77_d1)), .b(13'(s13_d1)), .c(13'(s66_d1)), .sum(s78)
+    wire signed [12:0] s44;  // s42 + s43 - s38
+    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(12), .C(10), .SIGNED(3'b011), .NEGATE(3'b100)) u_s44 (
+        .a(s42_d1), .b(s43), .c(s38_d1), .sum(s44)
     );
-    wire signed [12:0] s80;  // x29 + s79 - s63
-    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(12), .C(11), .SIGNED(3'b110), .NEGATE(3'b100)) u_s80 (
-        .a(10'(x29_d2)), .b(s79_d1), .c(s63_d1), .sum(s80)
+    wire signed [11:0] s47;  // x9 + s46 - s23
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(11), .C(9), .SIGNED(3'b110), .NEGATE(3'b100)) u_s47 (
+        .a(9'(x9_d2)), .b(s46_d1), .c(s23_d1), .sum(s47)
     );
-    wire signed [12:0] s86;  // s10 + s81 + s85
-    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(10), .C(12), .SIGNED(3'b110), .NEGATE(3'b000)) u_s86 (
-        .a(s10_d2), .b(s81_d1), .c(s85_d1), .sum(s86)
+    wire signed [12:0] s50;  // s49 - s14 - s47
+    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(10), .C(12), .SIGNED(3'b101), .NEGATE(3'b110)) u_s50 (
+        .a(s49_d1), .b(s14_d1), .c(s47), .sum(s50)
     );
-    wire signed [12:0] s92;  // s89 + s91 - s88
-    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(12), .C(11), .SIGNED(3'b111), .NEGATE(3'b100)) u_s92 (
-        .a(s89_d1), .b(s91_d1), .c(s88_d1), .sum(s92)
+    wire signed [11:0] s53;  // s51 - s52 - 37
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(9), .SIGNED(3'b001), .NEGATE(3'b110)) u_s53 (
+        .a(s51_d1), .b(s52_d1), .c(9'd37), .sum(s53)
     );
-    wire signed [12:0] s94;  // s93 - s28 - s46
-    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(10), .C(12), .SIGNED(3'b101), .NEGATE(3'b110)) u_s94 (
-        .a(s93_d1), .b(s28_d1), .c(s46_d1), .sum(s94)
+    wire signed [12:0] s54;  // s53 - s17 - s35
+    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b110)) u_s54 (
+        .a(13'(s53)), .b(13'(s17)), .c(13'(s35_d1)), .sum(s54)
     );
-    wire signed [12:0] s97;  // s39 + s95 + s96
-    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(11), .C(12), .SIGNED(3'b110), .NEGATE(3'b000)) u_s97 (
-        .a(s39_d1), .b(s95_d1), .c(s96_d1), .sum(s97)
+    wire        [10:0] s57;  // x27 + s52 + s56
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s57 (
+        .a(11'(x27_d2)), .b(11'(s52_d1)), .c(11'(s56_d1)), .sum(s57)
     );
-    wire signed [12:0] s101;  // s89 + s99 + s100
-    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s101 (
-        .a(s89_d1), .b(s99_d1), .c(s100_d1), .sum(s101)
+    wire signed [ 9:0] s58;  // x16 - x6 - s23
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b100), .NEGATE(3'b110)) u_s58 (
+        .a(x16_d2), .b(x6_d2), .c(s23_d1), .sum(s58)
     );
-    wire signed [10:0] s103;  // s102 - s84 + 27
-    bittrigger_grow3 #(.WIDTH(11), .A(10), .B(9), .C(8), .SIGNED(3'b001), .NEGATE(3'b010)) u_s103 (
-        .a(s102_d1), .b(s84_d1), .c(8'd27), .sum(s103)
+    wire signed [12:0] s59;  // s58 - s55 - s57
+    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(10), .C(11), .SIGNED(3'b001), .NEGATE(3'b110)) u_s59 (
+        .a(s58), .b(s55_d1), .c(s57), .sum(s59)
     );
-    wire signed [12:0] s104;  // s34 + s103 - s95
-    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(11), .C(11), .SIGNED(3'b111), .NEGATE(3'b100)) u_s104 (
-        .a(s34_d1), .b(s103), .c(s95_d1), .sum(s104)
+    wire signed [ 9:0] s61;  // x2 + x9 - x0
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s61 (
+        .a(x2_d2), .b(x9_d2), .c(x0_d2), .sum(s61)
     );
-    wire signed [12:0] s108;  // s72 + s107 - s106
-    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(12), .C(10), .SIGNED(3'b010), .NEGATE(3'b100)) u_s108 (
-        .a(s72_d1), .b(s107_d1), .c(s106_d1), .sum(s108)
+    wire signed [12:0] s62;  // s61 - s46 - s60
+    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(11), .C(11), .SIGNED(3'b011), .NEGATE(3'b110)) u_s62 (
+        .a(s61), .b(s46_d1), .c(s60_d1), .sum(s62)
     );
-    wire signed [13:0] s111;  // s108 + s110 - s109
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(11), .C(11), .SIGNED(3'b111), .NEGATE(3'b100)) u_s111 (
-        .a(s108), .b(s110_d1), .c(s109_d1), .sum(s111)
+    wire signed [10:0] s63;  // x18 + s20 - x21
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b100)) u_s63 (
+        .a(11'(x18_d2)), .b(11'(s20_d1)), .c(11'(x21_d2)), .sum(s63)
     );
-    wire signed [13:0] s114;  // s113 - s102 - s112
-    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(11), .C(12), .SIGNED(3'b011), .NEGATE(3'b110)) u_s114 (
-        .a(s113_d1), .b(11'(s102_d1)), .c(s112_d1), .sum(s114)
+    wire signed [13:0] s67;  // s5 + s66 - s63
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(11), .SIGNED(3'b111), .NEGATE(3'b100)) u_s67 (
+        .a(s5_d1), .b(s66_d1), .c(s63), .sum(s67)
     );
-    wire signed [12:0] s119;  // s105 + s118 - s116
-    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s119 (
-        .a(s105_d1), .b(s118_d1), .c(s116_d1), .sum(s119)
+    wire signed [11:0] s71;  // s69 + s70 - s68
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s71 (
+        .a(s69_d1), .b(s70_d1), .c(s68_d1), .sum(s71)
     );
-    wire signed [12:0] s122;  // s120 + s121 - s88
-    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(12), .C(11), .SIGNED(3'b111), .NEGATE(3'b100)) u_s122 (
-        .a(s120_d1), .b(s121_d1), .c(s88_d1), .sum(s122)
+    wire signed [12:0] s72;  // s63 + s71 - s57
+    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b100)) u_s72 (
+        .a(13'(s63)), .b(13'(s71)), .c(13'(s57)), .sum(s72)
     );
-    wire signed [12:0] s126;  // s125 - s32 - s124
-    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(10), .C(12), .SIGNED(3'b101), .NEGATE(3'b110)) u_s126 (
-        .a(s125_d1), .b(10'(s32_d1)), .c(s124_d1), .sum(s126)
+    wire signed [12:0] s78;  // x18 - s75 - s77
+    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(11), .C(11), .SIGNED(3'b100), .NEGATE(3'b110)) u_s78 (
+        .a(10'(x18_d2)), .b(s75_d1), .c(s77_d1), .sum(s78)
     );
-    wire signed [ 8:0] s127 = -(9'(x10_d2)) + 9'd74;
-    wire signed [12:0] s128;  // s29 + s108 + s127
-    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b000)) u_s128 (
-        .a(13'(s29_d1)), .b(s108), .c(13'(s127)), .sum(s128)
+    wire signed [10:0] s79;  // s69 - x17 - x26
+    bittrigger_grow3 #(.WIDTH(11), .A(10), .B(8), .C(8), .SIGNED(3'b001), .NEGATE(3'b110)) u_s79 (
+        .a(s69_d1), .b(x17_d2), .c(x26_d2), .sum(s79)
     );
-    wire signed [12:0] s131;  // s34 + s109 - s130
-    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(11), .C(11), .SIGNED(3'b011), .NEGATE(3'b100)) u_s131 (
-        .a(s34_d1), .b(s109_d1), .c(s130_d1), .sum(s131)
+    wire signed [12:0] s80;  // s73 + s78 + s79
+    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b000)) u_s80 (
+        .a(13'(s73_d1)), .b(s78), .c(13'(s79)), .sum(s80)
     );
-    wire signed [12:0] s133;  // s82 + s132 - s124
-    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s133 (
-        .a(s82_d1), .b(s132_d1), .c(s124_d1), .sum(s133)
+    wire signed [11:0] s81;  // x20 + s21 - s75
+    bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b100)) u_s81 (
+        .a(12'(x20_d2)), .b(12'(s21_d1)), .c(12'(s75_d1)), .sum(s81)
     );
-    wire signed [12:0] s135;  // s18 + s34 + s134
-    bittrigger_grow3 #(.WIDTH(13), .A(12), .B(11), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s135 (
-        .a(s18_d1), .b(s34_d1), .c(s134_d1), .sum(s135)
+    wire signed [12:0] s82;  // s81 - x23 - s68
+    bittrigger_grow3 #(.WIDTH(13), .A(12), .B(10), .C(10), .SIGNED(3'b101), .NEGATE(3'b110)) u_s82 (
+        .a(s81), .b(10'(x23_d2)), .c(s68_d1), .sum(s82)
     );
-    wire signed [12:0] s137;  // s136 - s11 - s56
-    bittrigger_grow3 #(.WIDTH(13), .A(12), .B(10), .C(11), .SIGNED(3'b101), .NEGATE(3'b110)) u_s137 (
-        .a(s136_d1), .b(10'(s11_d1)), .c(s56_d1), .sum(s137)
+    wire signed [10:0] s85;  // s12 - x26 - s76
+    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(8), .C(9), .SIGNED(3'b000), .NEGATE(3'b110)) u_s85 (
+        .a(s12_d1), .b(x26_d2), .c(s76_d1), .sum(s85)
     );
-    wire signed [12:0] s139;  // s138 - s25 - s116
-    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s139 (
-        .a(s138_d1), .b(s25_d1), .c(s116_d1), .sum(s139)
+    wire signed [12:0] s86;  // s85 - s74 - s84
+    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(10), .C(11), .SIGNED(3'b001), .NEGATE(3'b110)) u_s86 (
+        .a(s85), .b(s74_d1), .c(s84_d1), .sum(s86)
     );
-    wire signed [12:0] s141;  // s136 - s71 - s140
-    bittrigger_grow3 #(.WIDTH(13), .A(12), .B(11), .C(10), .SIGNED(3'b011), .NEGATE(3'b110)) u_s141 (
-        .a(s136_d1), .b(s71_d1), .c(s140_d1), .sum(s141)
+    wire signed [10:0] s89;  // x18 + x19 - s15
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b000), .NEGATE(3'b100)) u_s89 (
+        .a(8'(x18_d2)), .b(x19_d2), .c(s15_d1), .sum(s89)
     );
-    wire signed [13:0] s143;  // s142 - s71 - s112
-    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(11), .C(12), .SIGNED(3'b011), .NEGATE(3'b110)) u_s143 (
-        .a(s142_d1), .b(s71_d1), .c(s112_d1), .sum(s143)
+    wire signed [11:0] s90;  // s20 + s87 + s88
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b110), .NEGATE(3'b000)) u_s90 (
+        .a(s20_d1), .b(s87_d1), .c(s88_d1), .sum(s90)
     );
-    wire signed [14:0] s144 = (15'(s9) << 1) + 15'd1;
-    wire signed [13:0] s145 = (14'(s31) << 1) + 14'd13;
-    wire signed [13:0] s146 = (14'(s42) << 1) - 14'd69;
-    wire signed [13:0] s147 = (14'(s49) << 1) + 14'd43;
-    wire signed [13:0] s148 = (14'(s61) << 1) + 14'd63;
-    wire signed [14:0] s149 = (15'(s69) << 1) - 15'd17;
-    wire signed [13:0] s150 = (14'(s78) << 1) - 14'd21;
-    wire signed [13:0] s151 = (14'(s80) << 1) - 14'd7;
-    wire signed [13:0] s152 = -((14'(s86) << 1)) + 14'd11;
-    wire signed [13:0] s153 = (14'(s92) << 1) + 14'd5;
-    wire signed [13:0] s154 = (14'(s94) << 1) + 14'd11;
-    wire signed [13:0] s155 = -((14'(s97) << 1)) + 14'd13;
-    wire signed [14:0] s156 = (15'(s114) << 1) + 15'd21;
-    wire signed [13:0] s157 = (14'(s122) << 1) + 14'd3;
-    wire signed [13:0] s158 = (14'(s126) << 1) - 14'd67;
-    wire signed [13:0] s159 = (14'(s131) << 1) + 14'd11;
-    wire signed [13:0] s160 = (14'(s133) << 1) - 14'd69;
-    wire signed [13:0] s161 = (14'(s135) << 1) + 14'd27;
-    wire signed [13:0] s162 = (14'(s137) << 1) + 14'd33;
-    wire signed [13:0] s163 = (14'(s139) << 1) - 14'd23;
-    wire signed [13:0] s164 = (14'(s141) << 1) + 14'd25;
-    wire signed [14:0] s165 = (15'(s143) << 1) + 15'd47;
+    wire signed [12:0] s91;  // s89 - s38 - s90
+    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(10), .C(12), .SIGNED(3'b101), .NEGATE(3'b110)) u_s91 (
+        .a(s89), .b(s38_d1), .c(s90), .sum(s91)
+    );
+    wire signed [10:0] s94;  // x21 - s36 - s92
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s94 (
+        .a(11'(x21_d2)), .b(11'(s36_d1)), .c(11'(s92_d1)), .sum(s94)
+    );
+    wire signed [12:0] s95;  // s94 - s47 - s93
+    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(12), .C(10), .SIGNED(3'b011), .NEGATE(3'b110)) u_s95 (
+        .a(s94), .b(s47), .c(s93_d1), .sum(s95)
+    );
+    wire signed [12:0] s98;  // s97 - s2 - s84
+    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(10), .C(11), .SIGNED(3'b001), .NEGATE(3'b110)) u_s98 (
+        .a(s97_d1), .b(s2_d1), .c(s84_d1), .sum(s98)
+    );
+    wire signed [ 9:0] s102;  // x14 + s99 - x21
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(9), .C(8), .SIGNED(3'b010), .NEGATE(3'b100)) u_s102 (
+        .a(x14_d2), .b(s99_d1), .c(x21_d2), .sum(s102)
+    );
+    wire signed [10:0] s103;  // s48 + s51 + s101
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b000)) u_s103 (
+        .a(11'(s48_d1)), .b(11'(s51_d1)), .c(11'(s101_d1)), .sum(s103)
+    );
+    wire signed [12:0] s104;  // s102 + s103 - s100
+    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(11), .C(11), .SIGNED(3'b111), .NEGATE(3'b100)) u_s104 (
+        .a(s102), .b(s103), .c(s100_d1), .sum(s104)
+    );
+    wire signed [12:0] s107;  // s31 + s106 - s88
+    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(12), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s107 (
+        .a(s31_d1), .b(s106_d1), .c(s88_d1), .sum(s107)
+    );
+    wire signed [12:0] s109;  // s77 + s100 + s108
+    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(11), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s109 (
+        .a(s77_d1), .b(s100_d1), .c(s108_d1), .sum(s109)
+    );
+    wire signed [13:0] s112;  // s111 - s75 - s109
+    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(11), .C(13), .SIGNED(3'b101), .NEGATE(3'b110)) u_s112 (
+        .a(s111_d1), .b(s75_d1), .c(s109), .sum(s112)
+    );
+    wire signed [11:0] s113;  // s99 - x17 - s15
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(9), .C(10), .SIGNED(3'b001), .NEGATE(3'b110)) u_s113 (
+        .a(s99_d1), .b(9'(x17_d2)), .c(s15_d1), .sum(s113)
+    );
+    wire signed [12:0] s114;  // s12 + s60 - x27
+    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(11), .C(10), .SIGNED(3'b000), .NEGATE(3'b100)) u_s114 (
+        .a(10'(s12_d1)), .b(s60_d1), .c(10'(x27_d2)), .sum(s114)
+    );
+    wire signed [13:0] s117;  // s113 + s116 - s114
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s117 (
+        .a(s113), .b(s116_d1), .c(s114), .sum(s117)
+    );
+    wire signed [12:0] s122;  // s78 + s118 + s121
+    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b000)) u_s122 (
+        .a(s78), .b(13'(s118_d1)), .c(13'(s121_d1)), .sum(s122)
+    );
+    wire signed [12:0] s124;  // s123 - s11 - s22
+    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s124 (
+        .a(s123_d1), .b(s11), .c(s22), .sum(s124)
+    );
+    wire signed [12:0] s128;  // s127 - s56 - s126
+    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(10), .C(11), .SIGNED(3'b001), .NEGATE(3'b110)) u_s128 (
+        .a(s127_d1), .b(s56_d1), .c(s126_d1), .sum(s128)
+    );
+    wire signed [10:0] s129;  // s36 - x10 + 74
+    bittrigger_grow3 #(.WIDTH(11), .A(10), .B(8), .C(8), .SIGNED(3'b001), .NEGATE(3'b010)) u_s129 (
+        .a(s36_d1), .b(x10_d2), .c(8'd74), .sum(s129)
+    );
+    wire signed [12:0] s130;  // s26 + s129 - s109
+    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b100)) u_s130 (
+        .a(13'(s26)), .b(13'(s129)), .c(s109), .sum(s130)
+    );
+    wire signed [12:0] s131;  // s32 + s113 - s40
+    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(12), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s131 (
+        .a(s32), .b(s113), .c(s40_d1), .sum(s131)
+    );
+    wire signed [10:0] s132;  // x10 - x30 - s48
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b110)) u_s132 (
+        .a(x10_d2), .b(x30_d2), .c(s48_d1), .sum(s132)
+    );
+    wire signed [12:0] s133;  // s132 - s88 - s126
+    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(10), .C(11), .SIGNED(3'b011), .NEGATE(3'b110)) u_s133 (
+        .a(s132), .b(s88_d1), .c(s126_d1), .sum(s133)
+    );
+    wire signed [11:0] s134;  // x2 - s1 - s99
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(9), .SIGNED(3'b100), .NEGATE(3'b110)) u_s134 (
+        .a(9'(x2_d2)), .b(s1_d1), .c(s99_d1), .sum(s134)
+    );
+    wire signed [12:0] s135;  // s31 + s134 - s13
+    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(12), .C(11), .SIGNED(3'b111), .NEGATE(3'b100)) u_s135 (
+        .a(s31_d1), .b(s134), .c(s13_d1), .sum(s135)
+    );
+    wire signed [11:0] s137;  // s1 + s30 + s136
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b110), .NEGATE(3'b000)) u_s137 (
+        .a(s1_d1), .b(s30_d1), .c(s136_d1), .sum(s137)
+    );
+    wire signed [10:0] s138;  // s14 - x19 - x30
+    bittrigger_grow3 #(.WIDTH(11), .A(10), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s138 (
+        .a(s14_d1), .b(x19_d2), .c(x30_d2), .sum(s138)
+    );
+    wire signed [12:0] s139;  // s138 - s87 - s137
+    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(10), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s139 (
+        .a(s138), .b(s87_d1), .c(s137), .sum(s139)
+    );
+    wire signed [11:0] s141;  // s73 - s23 - s140
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(10), .SIGNED(3'b011), .NEGATE(3'b110)) u_s141 (
+        .a(s73_d1), .b(s23_d1), .c(s140_d1), .sum(s141)
+    );
+    wire signed [12:0] s142;  // s81 + s118 + s141
+    bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b000)) u_s142 (
+        .a(13'(s81)), .b(13'(s118_d1)), .c(13'(s141)), .sum(s142)
+    );
+    wire signed [12:0] s143;  // s77 + s92 + s137
+    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(10), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s143 (
+        .a(s77_d1), .b(s92_d1), .c(s137), .sum(s143)
+    );
+    wire signed [13:0] s146;  // s16 + s145 - s114
+    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s146 (
+        .a(s16_d1), .b(s145_d1), .c(s114), .sum(s146)
+    );
 
     // stage 9
-    reg  signed [12:0] s21_d1;
-    reg  signed [11:0] s36_d1;
-    reg  signed [12:0] s58_d1;
+    reg  signed [13:0] s9_d1;
+    reg  signed [12:0] s19_d1;
+    reg  signed [12:0] s29_d1;
+    reg  signed [11:0] s34_d1;
+    reg  signed [12:0] s44_d1;
+    reg  signed [12:0] s50_d1;
+    reg  signed [12:0] s54_d1;
     reg  signed [12:0] s59_d1;
-    reg  signed [12:0] s76_d1;
-    reg  signed [12:0] s101_d1;
+    reg  signed [12:0] s62_d1;
+    reg  signed [13:0] s67_d1;
+    reg  signed [12:0] s72_d1;
+    reg  signed [12:0] s80_d1;
+    reg  signed [12:0] s82_d1;
+    reg  signed [12:0] s86_d1;
+    reg  signed [12:0] s91_d1;
+    reg  signed [12:0] s95_d1;
+    reg  signed [12:0] s98_d1;
     reg  signed [12:0] s104_d1;
-    reg  signed [13:0] s111_d1;
-    reg  signed [12:0] s119_d1;
+    reg  signed [12:0] s107_d1;
+    reg  signed [13:0] s112_d1;
+    reg  signed [13:0] s117_d1;
+    reg  signed [12:0] s122_d1;
+    reg  signed [12:0] s124_d1;
     reg  signed [12:0] s128_d1;
-    reg  signed [14:0] s144_d1;
-    reg  signed [13:0] s145_d1;
+    reg  signed [12:0] s130_d1;
+    reg  signed [12:0] s131_d1;
+    reg  signed [12:0] s133_d1;
+    reg  signed [12:0] s135_d1;
+    reg  signed [12:0] s139_d1;
+    reg  signed [12:0] s142_d1;
+    reg  signed [12:0] s143_d1;
     reg  signed [13:0] s146_d1;
-    reg  signed [13:0] s147_d1;
-    reg  signed [13:0] s148_d1;
-    reg  signed [14:0] s149_d1;
-    reg  signed [13:0] s150_d1;
-    reg  signed [13:0] s151_d1;
-    reg  signed [13:0] s152_d1;
-    reg  signed [13:0] s153_d1;
-    reg  signed [13:0] s154_d1;
-    reg  signed [13:0] s155_d1;
-    reg  signed [14:0] s156_d1;
-    reg  signed [13:0] s157_d1;
-    reg  signed [13:0] s158_d1;
-    reg  signed [13:0] s159_d1;
-    reg  signed [13:0] s160_d1;
-    reg  signed [13:0] s161_d1;
-    reg  signed [13:0] s162_d1;
-    reg  signed [13:0] s163_d1;
-    reg  signed [13:0] s164_d1;
-    reg  signed [14:0] s165_d1;
     always_ff @(posedge clk) begin
-        s21_d1 <= s21;
-        s36_d1 <= s36;
-        s58_d1 <= s58;
+        s9_d1 <= s9;
+        s19_d1 <= s19;
+        s29_d1 <= s29;
+        s34_d1 <= s34;
+        s44_d1 <= s44;
+        s50_d1 <= s50;
+        s54_d1 <= s54;
         s59_d1 <= s59;
-        s76_d1 <= s76;
-        s101_d1 <= s101;
+        s62_d1 <= s62;
+        s67_d1 <= s67;
+        s72_d1 <= s72;
+        s80_d1 <= s80;
+        s82_d1 <= s82;
+        s86_d1 <= s86;
+        s91_d1 <= s91;
+        s95_d1 <= s95;
+        s98_d1 <= s98;
         s104_d1 <= s104;
-        s111_d1 <= s111;
-        s119_d1 <= s119;
+        s107_d1 <= s107;
+        s112_d1 <= s112;
+        s117_d1 <= s117;
+        s122_d1 <= s122;
+        s124_d1 <= s124;
         s128_d1 <= s128;
-        s144_d1 <= s144;
-        s145_d1 <= s145;
+        s130_d1 <= s130;
+        s131_d1 <= s131;
+        s133_d1 <= s133;
+        s135_d1 <= s135;
+        s139_d1 <= s139;
+        s142_d1 <= s142;
+        s143_d1 <= s143;
         s146_d1 <= s146;
-        s147_d1 <= s147;
-        s148_d1 <= s148;
-        s149_d1 <= s149;
-        s150_d1 <= s150;
-        s151_d1 <= s151;
-        s152_d1 <= s152;
-        s153_d1 <= s153;
-        s154_d1 <= s154;
-        s155_d1 <= s155;
-        s156_d1 <= s156;
-        s157_d1 <= s157;
-        s158_d1 <= s158;
-        s159_d1 <= s159;
-        s160_d1 <= s160;
-        s161_d1 <= s161;
-        s162_d1 <= s162;
-        s163_d1 <= s163;
-        s164_d1 <= s164;
-        s165_d1 <= s165;
     end
+    wire signed [14:0] s147 = (15'(s9_d1) << 1) + 15'd1;
+    wire signed [13:0] s148 = (14'(s29_d1) << 1) + 14'd13;
+    wire signed [13:0] s149 = (14'(s44_d1) << 1) - 14'd69;
+    wire signed [13:0] s150 = (14'(s50_d1) << 1) + 14'd43;
+    wire signed [13:0] s151 = (14'(s62_d1) << 1) + 14'd63;
+    wire signed [14:0] s152 = (15'(s67_d1) << 1) - 15'd17;
+    wire signed [13:0] s153 = (14'(s80_d1) << 1) - 14'd21;
+    wire signed [13:0] s154 = (14'(s82_d1) << 1) - 14'd7;
+    wire signed [13:0] s155 = (14'(s86_d1) << 1) + 14'd11;
+    wire signed [13:0] s156 = (14'(s91_d1) << 1) + 14'd5;
+    wire signed [13:0] s157 = (14'(s95_d1) << 1) + 14'd11;
+    wire signed [13:0] s158 = (14'(s98_d1) << 1) + 14'd13;
+    wire signed [14:0] s159 = (15'(s117_d1) << 1) + 15'd21;
+    wire signed [13:0] s160 = (14'(s124_d1) << 1) + 14'd3;
+    wire signed [13:0] s161 = (14'(s128_d1) << 1) - 14'd67;
+    wire signed [13:0] s162 = (14'(s131_d1) << 1) + 14'd11;
+    wire signed [13:0] s163 = (14'(s133_d1) << 1) - 14'd69;
+    wire signed [13:0] s164 = (14'(s135_d1) << 1) + 14'd27;
+    wire signed [13:0] s165 = (14'(s139_d1) << 1) + 14'd33;
+    wire signed [13:0] s166 = (14'(s142_d1) << 1) - 14'd23;
+    wire signed [13:0] s167 = -((14'(s143_d1) << 1)) + 14'd25;
+    wire signed [14:0] s168 = (15'(s146_d1) << 1) + 15'd47;
 
     // result, last element first
     assign y = {
-        s165_d1,
-        15'(s164_d1),
-        15'(s163_d1),
-        15'(s162_d1),
-        15'(s161_d1),
-        15'(s160_d1),
-        15'(s159_d1),
-        {14'(s128_d1), 1'd0},
-        15'(s158_d1),
-        15'(s157_d1),
-        {14'(s119_d1), 1'd0},
-        s156_d1,
-        {s111_d1, 1'd0},
+        s168,
+        15'(s167),
+        15'(s166),
+        15'(s165),
+        15'(s164),
+        15'(s163),
+        15'(s162),
+        {14'(s130_d1), 1'd0},
+        15'(s161),
+        15'(s160),
+        {14'(s122_d1), 1'd0},
+        s159,
+        {s112_d1, 1'd0},
+        {14'(s107_d1), 1'd0},
         {14'(s104_d1), 1'd0},
-        {14'(s101_d1), 1'd0},
-        15'(s155_d1),
-        15'(s154_d1),
-        15'(s153_d1),
-        15'(s152_d1),
-        15'(s151_d1),
-        15'(s150_d1),
-        {14'(s76_d1), 1'd0},
-        s149_d1,
-        15'(s148_d1),
+        15'(s158),
+        15'(s157),
+        15'(s156),
+        15'(s155),
+        15'(s154),
+        15'(s153),
+        {14'(s72_d1), 1'd0},
+        s152,
+        15'(s151),
         {14'(s59_d1), 1'd0},
-        {14'(s58_d1), 1'd0},
-        15'(s147_d1),
-        15'(s146_d1),
-        {14'(s36_d1), 1'd0},
-        15'(s145_d1),
-        {14'(s21_d1), 1'd0},
-        s144_d1
+        {14'(s54_d1), 1'd0},
+        15'(s150),
+        15'(s149),
+        {14'(s34_d1), 1'd0},
+        15'(s148),
+        {14'(s19_d1), 1'd0},
+        s147
     };
 
     // read by nothing: inputs without weight, and bits that the range of a code leaves out

@@ -46,201 +46,215 @@ module jet_tagger_bitlinear_dense_4 (
     wire        [ 7:0] x30 = x[247:240];
     wire        [ 7:0] x31 = x[255:248];
 
-    // stage 9
-    wire signed [ 8:0] s0;  // x28 - x19
-    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b00), .NEGATE(2'b10)) u_s0 (
-        .a(x28), .b(x19), .sum(s0)
-    );
-    wire signed [ 9:0] s1;  // x13 + x21 - x20
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s1 (
-        .a(x13), .b(x21), .c(x20), .sum(s1)
-    );
-    wire signed [ 9:0] s4;  // x2 - x0 - x12
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s4 (
-        .a(x2), .b(x0), .c(x12), .sum(s4)
-    );
-    wire signed [ 9:0] s5;  // x24 + x27 - x11
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s5 (
-        .a(x24), .b(x27), .c(x11), .sum(s5)
-    );
-    wire signed [ 9:0] s6;  // x7 + x10 - x15
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s6 (
-        .a(x7), .b(x10), .c(x15), .sum(s6)
-    );
-    wire signed [ 9:0] s8;  // x1 - x18 - x25
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s8 (
-        .a(x1), .b(x18), .c(x25), .sum(s8)
-    );
-    wire signed [ 9:0] s11;  // x26 + x31 - x25
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s11 (
-        .a(x26), .b(x31), .c(x25), .sum(s11)
-    );
-    wire signed [ 9:0] s15;  // x1 - x6 - x21
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s15 (
-        .a(x1), .b(x6), .c(x21), .sum(s15)
-    );
-    wire signed [ 9:0] s16;  // x15 + x20 - x18
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s16 (
-        .a(x15), .b(x20), .c(x18), .sum(s16)
-    );
-    wire        [ 9:0] s18;  // x14 + x23 + x29
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s18 (
-        .a(x14), .b(x23), .c(x29), .sum(s18)
-    );
-    wire signed [ 9:0] s22;  // x26 - x5 - x14
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s22 (
-        .a(x26), .b(x5), .c(x14), .sum(s22)
-    );
-
     // stage 10
     reg         [ 7:0] x0_d1;
+    reg         [ 7:0] x1_d1;
     reg         [ 7:0] x2_d1;
     reg         [ 7:0] x3_d1;
     reg         [ 7:0] x4_d1;
+    reg         [ 7:0] x5_d1;
     reg         [ 7:0] x6_d1;
+    reg         [ 7:0] x7_d1;
     reg         [ 7:0] x8_d1;
     reg         [ 7:0] x9_d1;
     reg         [ 7:0] x10_d1;
+    reg         [ 7:0] x11_d1;
+    reg         [ 7:0] x12_d1;
+    reg         [ 7:0] x13_d1;
+    reg         [ 7:0] x14_d1;
+    reg         [ 7:0] x15_d1;
     reg         [ 7:0] x16_d1;
     reg         [ 7:0] x17_d1;
+    reg         [ 7:0] x18_d1;
+    reg         [ 7:0] x19_d1;
+    reg         [ 7:0] x20_d1;
+    reg         [ 7:0] x21_d1;
     reg         [ 7:0] x22_d1;
+    reg         [ 7:0] x23_d1;
     reg         [ 7:0] x24_d1;
+    reg         [ 7:0] x25_d1;
+    reg         [ 7:0] x26_d1;
+    reg         [ 7:0] x27_d1;
     reg         [ 7:0] x28_d1;
     reg         [ 7:0] x29_d1;
     reg         [ 7:0] x30_d1;
-    reg  signed [ 8:0] s0_d1;
-    reg  signed [ 9:0] s1_d1;
-    reg  signed [ 9:0] s4_d1;
-    reg  signed [ 9:0] s5_d1;
-    reg  signed [ 9:0] s6_d1;
-    reg  signed [ 9:0] s8_d1;
-    reg  signed [ 9:0] s11_d1;
-    reg  signed [ 9:0] s15_d1;
-    reg  signed [ 9:0] s16_d1;
-    reg         [ 9:0] s18_d1;
-    reg  signed [ 9:0] s22_d1;
+    reg         [ 7:0] x31_d1;
     always_ff @(posedge clk) begin
         x0_d1 <= x0;
+        x1_d1 <= x1;
         x2_d1 <= x2;
         x3_d1 <= x3;
         x4_d1 <= x4;
+        x5_d1 <= x5;
         x6_d1 <= x6;
+        x7_d1 <= x7;
         x8_d1 <= x8;
         x9_d1 <= x9;
         x10_d1 <= x10;
+        x11_d1 <= x11;
+        x12_d1 <= x12;
+        x13_d1 <= x13;
+        x14_d1 <= x14;
+        x15_d1 <= x15;
         x16_d1 <= x16;
         x17_d1 <= x17;
+        x18_d1 <= x18;
+        x19_d1 <= x19;
+        x20_d1 <= x20;
+        x21_d1 <= x21;
         x22_d1 <= x22;
+        x23_d1 <= x23;
         x24_d1 <= x24;
+        x25_d1 <= x25;
+        x26_d1 <= x26;
+        x27_d1 <= x27;
         x28_d1 <= x28;
         x29_d1 <= x29;
         x30_d1 <= x30;
-        s0_d1 <= s0;
-        s1_d1 <= s1;
-        s4_d1 <= s4;
-        s5_d1 <= s5;
-        s6_d1 <= s6;
-        s8_d1 <= s8;
-        s11_d1 <= s11;
-        s15_d1 <= s15;
-        s16_d1 <= s16;
-        s18_d1 <= s18;
-        s22_d1 <= s22;
+        x31_d1 <= x31;
     end
-    wire signed [10:0] s2;  // s0 + s1 - x17
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(10), .C(8), .SIGNED(3'b011), .NEGATE(3'b100)) u_s2 (
-        .a(s0_d1), .b(s1_d1), .c(x17_d1), .sum(s2)
+    wire signed [ 9:0] s0;  // x2 - x0 - x12
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s0 (
+        .a(x2_d1), .b(x0_d1), .c(x12_d1), .sum(s0)
     );
-    wire signed [11:0] s3;  // x9 + x22 + s2
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(9), .C(11), .SIGNED(3'b100), .NEGATE(3'b000)) u_s3 (
-        .a(9'(x9_d1)), .b(9'(x22_d1)), .c(s2), .sum(s3)
+    wire signed [ 8:0] s1;  // x28 - x19
+    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b00), .NEGATE(2'b10)) u_s1 (
+        .a(x28_d1), .b(x19_d1), .sum(s1)
     );
-    wire signed [10:0] s7;  // x4 + x29 + s6
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s7 (
-        .a(x4_d1), .b(x29_d1), .c(s6_d1), .sum(s7)
+    wire signed [ 9:0] s2;  // x13 - x17 - x20
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s2 (
+        .a(x13_d1), .b(x17_d1), .c(x20_d1), .sum(s2)
     );
-    wire signed [11:0] s9;  // s4 + s8 - s5
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s9 (
-        .a(s4_d1), .b(s8_d1), .c(s5_d1), .sum(s9)
+    wire        [ 9:0] s3;  // x9 + x21 + x22
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s3 (
+        .a(x9_d1), .b(x21_d1), .c(x22_d1), .sum(s3)
     );
-    wire signed [10:0] s12;  // x8 + s11 - x24
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b010), .NEGATE(3'b100)) u_s12 (
-        .a(x8_d1), .b(s11_d1), .c(x24_d1), .sum(s12)
+    wire signed [11:0] s4;  // s1 + s2 + s3
+    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b011), .NEGATE(3'b000)) u_s4 (
+        .a(s1), .b(s2), .c(s3), .sum(s4)
     );
-    wire signed [10:0] s13;  // x16 - x30 - s4
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b110)) u_s13 (
-        .a(x16_d1), .b(x30_d1), .c(s4_d1), .sum(s13)
+    wire signed [ 9:0] s5;  // x7 + x10 - x15
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s5 (
+        .a(x7_d1), .b(x10_d1), .c(x15_d1), .sum(s5)
     );
-    wire signed [12:0] s14;  // s2 + s12 + s13
-    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(11), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s14 (
-        .a(s2), .b(s12), .c(s13), .sum(s14)
+    wire signed [10:0] s6;  // x4 + x29 + s5
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s6 (
+        .a(x4_d1), .b(x29_d1), .c(s5), .sum(s6)
     );
-    wire signed [10:0] s17;  // x2 + s16 - x3
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b010), .NEGATE(3'b100)) u_s17 (
-        .a(x2_d1), .b(s16_d1), .c(x3_d1), .sum(s17)
+    wire signed [ 9:0] s7;  // x24 + x27 - x11
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s7 (
+        .a(x24_d1), .b(x27_d1), .c(x11_d1), .sum(s7)
     );
-    wire signed [ 9:0] s19;  // x10 - x0 - s0
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b100), .NEGATE(3'b110)) u_s19 (
-        .a(x10_d1), .b(x0_d1), .c(s0_d1), .sum(s19)
+    wire signed [ 9:0] s8;  // x18 + x25 - x1
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s8 (
+        .a(x18_d1), .b(x25_d1), .c(x1_d1), .sum(s8)
     );
-    wire signed [11:0] s20;  // s19 - s15 - s18
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b011), .NEGATE(3'b110)) u_s20 (
-        .a(s19), .b(s15_d1), .c(s18_d1), .sum(s20)
+    wire signed [11:0] s9;  // s0 - s7 - s8
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s9 (
+        .a(s0), .b(s7), .c(s8), .sum(s9)
     );
-    wire signed [ 9:0] s23;  // x28 + x30 - x16
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s23 (
-        .a(x28_d1), .b(x30_d1), .c(x16_d1), .sum(s23)
+    wire signed [ 9:0] s11;  // x8 + x31 - x24
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s11 (
+        .a(x8_d1), .b(x31_d1), .c(x24_d1), .sum(s11)
     );
-    wire signed [11:0] s24;  // s5 + s15 + s22
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s24 (
-        .a(s5_d1), .b(s15_d1), .c(s22_d1), .sum(s24)
+    wire signed [10:0] s12;  // x26 + s1 + s11
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(10), .SIGNED(3'b110), .NEGATE(3'b000)) u_s12 (
+        .a(x26_d1), .b(s1), .c(s11), .sum(s12)
     );
-    wire signed [12:0] s25;  // s23 + s24 - s17
-    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(12), .C(11), .SIGNED(3'b111), .NEGATE(3'b100)) u_s25 (
-        .a(s23), .b(s24), .c(s17), .sum(s25)
+    wire signed [ 9:0] s13;  // x30 - x16 - x21
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s13 (
+        .a(x30_d1), .b(x16_d1), .c(x21_d1), .sum(s13)
     );
-    wire signed [10:0] s26;  // x6 + x8 - s22
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b100)) u_s26 (
-        .a(x6_d1), .b(x8_d1), .c(s22_d1), .sum(s26)
+    wire signed [10:0] s14;  // s2 - x25 - s13
+    bittrigger_adder3 #(.WIDTH(11), .NEGATE(3'b110)) u_s14 (
+        .a(11'(s2)), .b(11'(x25_d1)), .c(11'(s13)), .sum(s14)
+    );
+    wire signed [ 9:0] s16;  // x15 + x20 - x3
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s16 (
+        .a(x15_d1), .b(x20_d1), .c(x3_d1), .sum(s16)
+    );
+    wire signed [10:0] s17;  // x2 + x14 + s16
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s17 (
+        .a(x2_d1), .b(x14_d1), .c(s16), .sum(s17)
+    );
+    wire signed [ 9:0] s18;  // x21 - x23 - x29
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s18 (
+        .a(x21_d1), .b(x23_d1), .c(x29_d1), .sum(s18)
+    );
+    wire signed [ 9:0] s19;  // x6 + x10 - x0
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s19 (
+        .a(x6_d1), .b(x10_d1), .c(x0_d1), .sum(s19)
+    );
+    wire signed [11:0] s20;  // s8 + s18 + s19
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s20 (
+        .a(s8), .b(s18), .c(s19), .sum(s20)
+    );
+    wire signed [ 9:0] s22;  // x5 + x6 - x26
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s22 (
+        .a(x5_d1), .b(x6_d1), .c(x26_d1), .sum(s22)
+    );
+    wire        [ 9:0] s23;  // x1 + x18 + x28
+    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s23 (
+        .a(x1_d1), .b(x18_d1), .c(x28_d1), .sum(s23)
+    );
+    wire signed [11:0] s24;  // s7 + s13 - s22
+    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s24 (
+        .a(s7), .b(s13), .c(s22), .sum(s24)
+    );
+    wire signed [10:0] s26;  // x8 + x14 + s22
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s26 (
+        .a(x8_d1), .b(x14_d1), .c(s22), .sum(s26)
     );
 
     // stage 11
-    reg  signed [11:0] s3_d1;
-    reg  signed [10:0] s7_d1;
+    reg  signed [ 9:0] s0_d1;
+    reg  signed [11:0] s4_d1;
+    reg  signed [10:0] s6_d1;
     reg  signed [11:0] s9_d1;
     reg  signed [10:0] s12_d1;
-    reg  signed [12:0] s14_d1;
+    reg  signed [10:0] s14_d1;
     reg  signed [10:0] s17_d1;
     reg  signed [11:0] s20_d1;
-    reg  signed [12:0] s25_d1;
+    reg         [ 9:0] s23_d1;
+    reg  signed [11:0] s24_d1;
     reg  signed [10:0] s26_d1;
     always_ff @(posedge clk) begin
-        s3_d1 <= s3;
-        s7_d1 <= s7;
+        s0_d1 <= s0;
+        s4_d1 <= s4;
+        s6_d1 <= s6;
         s9_d1 <= s9;
         s12_d1 <= s12;
         s14_d1 <= s14;
         s17_d1 <= s17;
         s20_d1 <= s20;
-        s25_d1 <= s25;
+        s23_d1 <= s23;
+        s24_d1 <= s24;
         s26_d1 <= s26;
     end
-    wire signed [12:0] s10;  // s3 + s9 - s7
+    wire signed [12:0] s10;  // s4 + s9 - s6
     bittrigger_adder3 #(.WIDTH(13), .NEGATE(3'b100)) u_s10 (
-        .a(13'(s3_d1)), .b(13'(s9_d1)), .c(13'(s7_d1)), .sum(s10)
+        .a(13'(s4_d1)), .b(13'(s9_d1)), .c(13'(s6_d1)), .sum(s10)
+    );
+    wire signed [12:0] s15;  // s12 + s14 - s0
+    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(11), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s15 (
+        .a(s12_d1), .b(s14_d1), .c(s0_d1), .sum(s15)
     );
     wire signed [12:0] s21;  // s20 - s12 - s17
     bittrigger_grow3 #(.WIDTH(13), .A(12), .B(11), .C(11), .SIGNED(3'b111), .NEGATE(3'b110)) u_s21 (
         .a(s20_d1), .b(s12_d1), .c(s17_d1), .sum(s21)
     );
-    wire signed [12:0] s27;  // s26 - s3 - s7
+    wire signed [12:0] s25;  // s23 + s24 - s17
+    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(12), .C(11), .SIGNED(3'b110), .NEGATE(3'b100)) u_s25 (
+        .a(s23_d1), .b(s24_d1), .c(s17_d1), .sum(s25)
+    );
+    wire signed [12:0] s27;  // s26 - s4 - s6
     bittrigger_grow3 #(.WIDTH(13), .A(11), .B(12), .C(11), .SIGNED(3'b111), .NEGATE(3'b110)) u_s27 (
-        .a(s26_d1), .b(s3_d1), .c(s7_d1), .sum(s27)
+        .a(s26_d1), .b(s4_d1), .c(s6_d1), .sum(s27)
     );
     wire signed [13:0] s28 = (14'(s10) << 1) + 14'd49;
-    wire signed [14:0] s29 = (15'(s14_d1) << 2) + 15'd55;
+    wire signed [14:0] s29 = (15'(s15) << 2) + 15'd55;
     wire signed [14:0] s30 = (15'(s21) << 2) - 15'd97;
-    wire signed [14:0] s31 = (15'(s25_d1) << 2) - 15'd53;
+    wire signed [14:0] s31 = (15'(s25) << 2) - 15'd53;
     wire signed [14:0] s32 = (15'(s27) << 2) + 15'd21;
 
     // result, last element first
