@@ -186,7 +186,7 @@ def _table(outcomes: Sequence[Outcome], events: int, corners: int) -> object:
 
     table = Table(title=f"{events:,} events and {corners} corner vectors", title_justify="left")
     table.add_column("executor")
-    table.add_column("every bit")
+    table.add_column("verdict")
     table.add_column("build (s)", justify="right")
     table.add_column("run (s)", justify="right")
     table.add_column("events/s", justify="right")
@@ -194,7 +194,7 @@ def _table(outcomes: Sequence[Outcome], events: int, corners: int) -> object:
         if outcome.not_run is not None:
             table.add_row(outcome.executor, f"[yellow]not run: {escape(outcome.not_run)}[/]", "", "", "")
             continue
-        said = verdict(outcome)
+        said = "every bit equal" if outcome.agrees else verdict(outcome)
         mark = f"[green]{said}[/]" if outcome.agrees else f"[red]{said}[/]"
         rate = f"{(events + corners) / outcome.run_seconds:,.0f}" if outcome.codes is not None else ""
         table.add_row(outcome.executor, mark, f"{outcome.build_seconds:.2f}", f"{outcome.run_seconds:.2f}", rate)
