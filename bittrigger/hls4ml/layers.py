@@ -4,20 +4,28 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from hls4ml.model.attributes import Attribute
 from hls4ml.model.layers import Layer, layer_map, register_layer
+from hls4ml.model.types import FixedPrecisionType
 
-from bittrigger.frontend.attributes import BIT_ACTIVATION
+from bittrigger.frontend.attributes import BIT_ACTIVATION, KERNEL
 from bittrigger.frontend.check_model import check_model
+from bittrigger.frontend.kernels import common_fraction_bits
 
 
 class BitLinear(Layer):  # type: ignore[misc]
-    """A ternary or binary layer. It has no weight variables: its weights are adders, not data."""
+    """A ternary or binary layer. Its weights are adders; their values are there for hls4ml's profiling alone."""
 
     _expected_attributes = (Attribute("n_in"), Attribute("n_out"))
 
     def initialize(self) -> None:
-        """Declare the output variable; its type is set by the pass that makes the node."""
+        """Declare the weights, and the output variable, whose type is set by the pass that makes the node."""
+        kernel = np.asarray(self.attributes[KERNEL])
+        frac = common_fraction_bits(kernel)
+        width = int(np.ldexp(np.abs(kernel).max(initial=0.0), frac)).bit_length() + 1
+        precision = FixedPrecisionType(width, width - frac, signed=True)
+        self.add_weights_variable(name="weight", var_name="w{index}", precision=precision, data=kernel)
         shape = list(self.get_input_variable().shape)
         shape[-1] = self.attributes["n_out"]
         self.add_output_variable(shape)
