@@ -6,6 +6,7 @@ import shutil
 import pytest
 from designs import build_of, solved
 from tamper.edits import both, cell_of, netlist, rewire, text, verilog
+from tamper.equivalent import argument
 from tamper.kinds import tamperings
 
 from bittrigger.build.manifest import seal
@@ -16,7 +17,7 @@ from bittrigger.prove.structure import UNREAD, read_structure
 from bittrigger.simulate.executors.csim import CSim
 from bittrigger.simulate.executors.emulator import Emulator
 from bittrigger.synth.netlist_text import check_text
-from bittrigger.synth.strict import NetlistFault, check_module, load_module, read_strict
+from bittrigger.synth.strict import NetlistFault, check_module, load_module, reached_bits, read_strict
 
 ALL = list(tamperings())
 """Those of the campaign; here the first and the last of each kind are enough."""
@@ -109,6 +110,30 @@ def test_an_error_names_the_file_and_the_line(sound, broken, tmp_path):
     assert claim.subject == "rtl/"
     line = next(k for k, row in enumerate(text_of.splitlines(), 1) if "5'd9" in row)
     assert claim.detail == f"rtl/example_bitlinear_dense_1.sv: differs from what is emitted, first in line {line}"
+
+
+def test_what_cannot_be_caught_is_argued(sound):
+    """A flipped bit of INIT that no input reaches, and a LUT whose inputs may be exchanged; ``prove`` finds the same."""
+    argued = {item.name: why for item in ALL if (why := argument(item, sound)) is not None}
+    assert len(argued) == 15
+    assert argued["two inputs of a LUT"] == "its table, 11100000, is the same with both exchanged"
+    assert argued["bit 452 of LUT6_2 0 of example_bitlinear_dense_0"].startswith(
+        "row 4 of the table is never addressed, as I"
+    )
+
+
+@pytest.mark.parametrize(
+    ("inputs", "rows"),
+    [
+        (["0", "1", 5], {2, 6}),
+        ([5, 5, 6], {0, 3, 4, 7}),
+        ([5, 6, 7], set(range(8))),
+    ],
+)
+def test_rows_of_a_table_that_are_addressed(inputs, rows):
+    pins = {f"I{k}": [net] for k, net in enumerate(inputs)}
+    ways = dict.fromkeys(pins, "input") | {"O": "output"}
+    assert reached_bits({"connections": pins | {"O": [9]}, "port_directions": ways}) == rows
 
 
 # the two forms of a netlist

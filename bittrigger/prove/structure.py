@@ -15,7 +15,7 @@ from bittrigger.prove.rtl import Rtl, read_rtl
 from bittrigger.prove.tasks import Setting
 from bittrigger.prove.text import LIBRARY, check_texts
 from bittrigger.synth.netlist_text import check_text
-from bittrigger.synth.strict import NetlistFault, Pins, check_module, load_module
+from bittrigger.synth.strict import CELLS, NetlistFault, Pins, check_module, load_module, reached_bits
 from bittrigger.synth.yosys import design_sources, netlist_files
 
 _CLOCK = re.compile(r"^ +input +wire +clk\b", re.MULTILINE)
@@ -86,7 +86,10 @@ def _netlist_claim(path: Path, ports: dict[str, Pins], gates: dict[str, Any]) ->
         except (NetlistFault, OSError, ValueError) as fault:
             raise Unproven(f"{path.parent.name}/{name}: {fault}") from fault
         gates[name] = module
-        return f"{len(module['cells'])} cells, {bits} bits, each with one driver"
+        tables = [cell for cell in module["cells"].values() if cell["type"].startswith("LUT")]
+        beyond = sum(CELLS[cell["type"]].init - len(reached_bits(cell)) for cell in tables)
+        cells = len(module["cells"])
+        return f"{cells} cells, {bits} bits, each with one driver; {beyond} bits of INIT lie beyond constant inputs"
 
     statement = (
         "the netlist is cells of one list, whole and defined, and each bit has one driver; its Verilog says the same"

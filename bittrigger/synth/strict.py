@@ -228,3 +228,32 @@ def _check_pins(what: str, pins: Pins, cell: Json) -> None:
         count = len(connections.get(pin, ()))
         if count != width and not (direction == "output" and count == 0):
             raise NetlistFault(f"{what}: pin {pin} has {count} bits; {width} are due")
+
+
+def reached_bits(cell: Json) -> frozenset[int]:
+    """The bits of INIT of a look-up table that constant inputs, or inputs on one net, leave within reach.
+
+    Whether the nets on its other inputs take every combination is not looked at; what is never read may be anything.
+    """
+    pins = {int(pin[1:]): bits[0] for pin, bits in cell["connections"].items() if pin.startswith("I")}
+    found: set[int] = set()
+    for output, bits in cell["connections"].items():
+        if cell["port_directions"][output] == "output" and bits:
+            read = {k: net for k, net in pins.items() if output != "O5" or k < 5}
+            found |= _rows(read)
+    return frozenset(found)
+
+
+def _rows(read: Mapping[int, int | str]) -> set[int]:
+    """The rows of a table that can be addressed where input ``k`` is net ``read[k]``."""
+    rows = {0}
+    seen: dict[int | str, int] = {}
+    for k, net in sorted(read.items()):
+        if net in ("0", "1"):
+            rows = {row | int(net) << k for row in rows}
+        elif net in seen:
+            rows = {row | (row >> seen[net] & 1) << k for row in rows}
+        else:
+            rows = {row | bit << k for row in rows for bit in (0, 1)}
+            seen[net] = k
+    return rows

@@ -13,7 +13,7 @@ import shutil
 import tempfile
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +29,7 @@ from bittrigger.prove import Verdict, prove
 from bittrigger.simulate.compare import run_executors
 from bittrigger.simulate.vectors import corner_codes, random_codes
 from tamper.edits import Tampering
+from tamper.equivalent import argument
 from tamper.kinds import tamperings
 
 WAYS = ("files", "structure", "meaning", "simulate", "verify")
@@ -41,6 +42,7 @@ class Caught:
     Attributes:
         by: some of ``WAYS``; ``files`` to ``meaning`` are those of ``prove``, where an error before any claim counts as files.
         crash: what broke instead of being refused, or nothing.
+        argument: why nothing is changed, where that is known.
     """
 
     kind: str
@@ -48,6 +50,7 @@ class Caught:
     by: tuple[str, ...]
     said: dict[str, str]
     crash: str = ""
+    argument: str | None = None
 
 
 def attempt(tampering: Tampering, sound: Path, folder: Path) -> Caught:
@@ -67,7 +70,8 @@ def attempt(tampering: Tampering, sound: Path, folder: Path) -> Caught:
             _seal(folder)
     shutil.rmtree(folder)
     short = {way: " ".join(text.split())[:200] for way, text in said.items()}
-    return Caught(tampering.kind, tampering.name, tuple(way for way in WAYS if way in said), short, crash)
+    by = tuple(way for way in WAYS if way in said)
+    return Caught(tampering.kind, tampering.name, by, short, crash, argument(tampering, sound))
 
 
 def _seal(folder: Path) -> None:
@@ -115,11 +119,12 @@ def run(chosen: list[Tampering], sound: Path, work: Path, jobs: int, record: Pat
         def one(item: tuple[int, Tampering]) -> Caught:
             place, tampering = item
             found = known.get((tampering.kind, tampering.name))
-            if found is None:
-                found = attempt(tampering, sound, work / str(place))
-                stream.write(json.dumps(asdict(found)) + "\n")
-                stream.flush()
-            return found
+            if found is not None:
+                return replace(found, argument=argument(tampering, sound))
+            made = attempt(tampering, sound, work / str(place))
+            stream.write(json.dumps(asdict(made)) + "\n")
+            stream.flush()
+            return made
 
         with ThreadPoolExecutor(jobs) as pool:
             return list(track(pool.map(one, enumerate(chosen)), total=len(chosen), description="tamperings"))
@@ -140,7 +145,8 @@ def show(results: list[Caught], console: Console) -> None:
     console.print(table)
     for found in results:
         if not set(found.by) & set(WAYS[:3]):
-            console.print(f"survives prove: {found.kind}: {found.name}", markup=False)
+            why = found.argument or "UNARGUED"
+            console.print(f"survives prove: {found.kind}: {found.name}: {why}", markup=False)
         if found.crash:
             console.print(f"crash: {found.kind}: {found.name}: {found.crash}", markup=False)
     for found in results:

@@ -19,9 +19,9 @@ import numpy.typing as npt
 
 from bittrigger.emit.emulator import library_name
 from bittrigger.emit.render import render
-from bittrigger.errors import ConfigError, InternalError, ToolError
+from bittrigger.errors import ConfigError, InternalError, MismatchError, ToolError
 from bittrigger.ir.fixed import FloatArray, IntArray
-from bittrigger.ir.graph import Graph, Input
+from bittrigger.ir.graph import Graph, Input, input_intervals
 from bittrigger.simulate.executors.emulator_entries import Library, check_entries
 from bittrigger.simulate.simulators.compiled import (
     compiler_version,
@@ -77,6 +77,7 @@ class Emulator:
         Raises:
             ConfigError: if the source folder holds no emulator of this graph and version.
             InternalError: if the shape is wrong or a code lies outside its port.
+            MismatchError: if it refuses codes that lie in their ports.
             ToolNotFoundError: if g++ or make is missing.
             ToolError: if the sources do not compile.
         """
@@ -84,6 +85,10 @@ class Emulator:
         inputs = np.ascontiguousarray(codes, dtype=np.int64)
         outputs = np.empty((inputs.shape[0], self.graph.n_outputs), dtype=np.int64)
         done = self._spread("run_codes", inputs, outputs)
+        if 0 <= done < inputs.shape[0] and all(
+            int(code) in span for span, code in zip(input_intervals(self.graph), inputs[done], strict=True)
+        ):
+            raise MismatchError(self._refusal(done, "refused, though every code lies in its port"))
         if done < inputs.shape[0]:
             raise InternalError(self._refusal(done, "a code lies outside its port"))
         return outputs

@@ -209,8 +209,8 @@ def _check_python(library: Library, double: _Probe, single: _Probe) -> None:
     bad[2, 0] = np.nan
     wrong: Mapping[str, npt.NDArray[Any]] = {
         "a value that is not finite": bad,
-        "another shape": bad[:, :-1],
-        "one event": bad[1],
+        "another shape": double.values[:, :-1],
+        "one event": double.values[1],
     }
     for what, values in wrong.items():
         try:
