@@ -53,10 +53,9 @@ SCOPE = {
 
 LEFT_OUT = (
     "emulator.mk.j2",
-    "emulator.py.j2",
-    "emulator_cmssw.cpp.j2",
     "test.cpp.j2",
     "csim_bridge.cpp.j2",
+    "cmssw_bridge.cpp.j2",
     "csim_layers.cpp.j2",
     "rtl_harness.cpp.j2",
     "vectors.py",

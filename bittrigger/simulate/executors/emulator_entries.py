@@ -122,19 +122,18 @@ def check_entries(library: Library) -> None:
         if library.count(name) != wanted:
             raise _different(name, f"gives {library.count(name)}; {wanted} is due")
     double, single = _probe(graph, np.float64), _probe(graph, np.float32)
-    for name, probe, inputs, outputs in (
-        ("run_codes", double, double.codes, double.outputs),
-        ("run_values", double, double.values, double.real_outputs),
-        ("run_floats", single, single.values, single.real_outputs),
-        ("encode", double, double.values, double.codes),
+    for name, inputs, outputs in (
+        ("run_codes", double.codes, double.outputs),
+        ("run_values", double.values, double.real_outputs),
+        ("run_floats", single.values, single.real_outputs),
+        ("encode", double.values, double.codes),
     ):
         _check_entry(name, library.entry(name), inputs, outputs)
-        bad = np.array(inputs)
-        bad[3, -1] = probe.codes.dtype.type(1 << 62) if name == "run_codes" else np.nan
-        _check_refusal(name, library.entry(name), bad, outputs, 3)
-        if name != "run_codes":
-            bad[3, -1], bad[5, 0] = inputs[3, -1], -np.inf
-            _check_refusal(name, library.entry(name), bad, outputs, 5)
+        for column, event in ((0, 5), (-1, 3)):
+            for wrong in (1 << 40, -(1 << 40)) if name == "run_codes" else (np.nan, np.inf, -np.inf):
+                bad = np.array(inputs)
+                bad[event, column] = wrong
+                _check_refusal(name, library.entry(name), bad, outputs, event)
     _check_python(library, double, single)
     _check_cmssw(library, double, single)
 
