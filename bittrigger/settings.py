@@ -114,6 +114,8 @@ def read_settings(path: Path) -> dict[str, Any]:
     """
     import yaml
 
+    if path.exists() and not path.is_file():
+        raise ConfigError(f"settings {path}: it is no regular file; copy it to one")
     try:
         with path.open("rb") as stream:
             text = stream.read(MAX_FILE_BYTES + 1)

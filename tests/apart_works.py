@@ -12,11 +12,16 @@ import time
 from pathlib import Path
 
 from bittrigger.errors import MismatchError, UnsupportedModelError
+from bittrigger.system import apart
 
 
 def echo(head, body, answer):
     answer(head, body)
     answer({"again": True}, b"")
+
+
+def nested(_head, _body, answer):
+    answer({"possible": apart.is_possible("tensorflow")}, b"")
 
 
 def attempt(head, _body, answer):

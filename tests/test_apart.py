@@ -60,6 +60,26 @@ def has_landlock():
     return ctypes.CDLL(None).syscall(444, None, ctypes.c_size_t(0), ctypes.c_uint32(1)) > 0
 
 
+def test_the_process_apart_asks_no_other():
+    assert ask("nested") == [({"possible": False}, b"")]
+
+
+def test_the_keras_executor_alone(jet_tagger):
+    """Without a conversion before it, so that TensorFlow is imported for it."""
+    code = (
+        "import sys\nfrom pathlib import Path\nimport numpy as np\n"
+        "from bittrigger.settings import Settings\nfrom bittrigger.simulate.executors.keras import KerasExecutor\n"
+        "from bittrigger.compile.apart import graph_of\nfrom bittrigger.compile.read import Stages\n"
+        "from bittrigger.ir.graph import evaluate\nfrom bittrigger.simulate.vectors import corner_codes\n"
+        "from bittrigger.system import apart\nmodel = Path(sys.argv[1])\n"
+        "with graph_of(model, Settings(), inputs=None, stages=Stages()) as graph:\n    pass\n"
+        "apart.stop()\ncodes = corner_codes(graph)\n"
+        "assert np.array_equal(KerasExecutor(graph, model).run(codes), evaluate(graph, codes))\n"
+        "sys.exit('tensorflow' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(jet_tagger / "model.h5")], check=True, timeout=600)
+
+
 def test_the_scratch_folder_goes():
     ask("echo")
     scratch = apart._state["process"].scratch

@@ -123,3 +123,29 @@ def test_outputs_on_a_full_disk(folder, recwarn):
     with pytest.raises(ConfigError, match="outputs cannot be written to /dev/full: No space left on device"):
         save_outputs(Path("/dev/full"), graph, [outcome])
     assert not recwarn.list
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("patterns", "convert", "PIPE", "out.txt", "--to", "empv2"),
+        ("patterns", "check", "BUILD", "PIPE"),
+        ("patterns", "write", "BUILD", "--events", "PIPE", "-o", "out.txt"),
+        ("data", "info", "PIPE"),
+        ("solve", "PIPE"),
+        ("costs", "PIPE"),
+        ("convert", "PIPE", "-o", "out"),
+        ("simulate", "BUILD", "-x", "oracle", "--inputs", "PIPE"),
+    ],
+    ids=lambda words: " ".join(words[:2]),
+)
+def test_no_verb_waits_for_a_pipe(words, folder, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    places = {"PIPE": str(tmp_path / "pipe"), "BUILD": str(folder)}
+    command = [sys.executable, "-m", "bittrigger", *(places.get(word, word) for word in words)]
+    done = subprocess.run(
+        command, cwd=tmp_path, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.returncode in (1, 2)
+    assert "no regular file" in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr

@@ -46,4 +46,4 @@ def stored_members(data: bytes, wanted: tuple[str, ...]) -> dict[str, bytes]:
                 raise ZipError(f"the archive lacks {missing[0]}")
             return {name: archive.read(name) for name in wanted}
     except (zipfile.BadZipFile, OSError, RuntimeError, EOFError, NotImplementedError, ValueError) as error:
-        raise error if isinstance(error, ZipError) else ZipError(str(error)) from error
+        raise error if isinstance(error, ZipError) else ZipError(str(error) or type(error).__name__) from error

@@ -93,6 +93,8 @@ def read(path: Path, *, form: Format | None = None, lenient: bool = False) -> Bo
     Raises:
         ConfigError: if the file cannot be read, is too long, or is not of that format.
     """
+    if path.exists() and not path.is_file():
+        raise ConfigError(f"pattern file {path}: it is no regular file; copy it to one")
     try:
         with path.open("rb") as stream:
             content = stream.read(MAX_CHARS + 1)

@@ -51,11 +51,13 @@ class _Process:
 
 
 _state: dict[str, _Process] = {}
+_inside = False
+"""Whether this is the process apart itself, which does what it is asked."""
 
 
 def is_possible(heavy: str) -> bool:
     """Whether work can be done apart: not where ``heavy``, what the process is to hold, is here already and threads run in it."""
-    return sys.platform == "linux" and heavy not in sys.modules
+    return sys.platform == "linux" and heavy not in sys.modules and not _inside
 
 
 def ask(work: str, head: Json, body: bytes = b"") -> Generator[Message, None, None]:
@@ -123,6 +125,8 @@ def _start() -> _Process:
 
 def _child(requests: int, answers: int, scratch: Path) -> NoReturn:
     """Serve until the other side closes."""
+    global _inside  # noqa: PLW0603 - a fork has state of its own
+    _inside = True
     try:
         log = os.open(scratch / "log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         nothing = os.open(os.devnull, os.O_RDONLY)
