@@ -114,7 +114,7 @@ def read_settings(path: Path) -> dict[str, Any]:
     """
     import yaml
 
-    if path.exists() and not path.is_file():
+    if path.exists() and not (path.is_file() or path.is_dir()):
         raise ConfigError(f"settings {path}: it is no regular file; copy it to one")
     try:
         with path.open("rb") as stream:

@@ -50,7 +50,7 @@ def members(path: Path, what: str = "file") -> tuple[Member, ...]:
     Raises:
         ConfigError: if the file is not a readable .npz file.
     """
-    if path.exists() and not path.is_file():
+    if path.exists() and not (path.is_file() or path.is_dir()):
         raise ConfigError(f"{what} {path}: it is no regular file; copy it to one")
     try:
         with zipfile.ZipFile(path) as archive:

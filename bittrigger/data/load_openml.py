@@ -88,7 +88,7 @@ def _table(path: Path, x: Array, labels: Array, files: tuple[str, ...]) -> Table
 
 @contextlib.contextmanager
 def _open(path: Path) -> Iterator[IO[str]]:
-    if path.exists() and not path.is_file():
+    if path.exists() and not (path.is_file() or path.is_dir()):
         raise ConfigError(f"data file {path}: it is no regular file; copy it to one")
     with path.open("rb") as raw:
         magic = raw.read(2)

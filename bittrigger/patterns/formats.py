@@ -93,7 +93,7 @@ def read(path: Path, *, form: Format | None = None, lenient: bool = False) -> Bo
     Raises:
         ConfigError: if the file cannot be read, is too long, or is not of that format.
     """
-    if path.exists() and not path.is_file():
+    if path.exists() and not (path.is_file() or path.is_dir()):
         raise ConfigError(f"pattern file {path}: it is no regular file; copy it to one")
     try:
         with path.open("rb") as stream:
