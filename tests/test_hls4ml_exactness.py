@@ -158,6 +158,21 @@ def test_chains_of_activations():
     )
 
 
+@pytest.mark.parametrize("name", ["elu", "selu", "softsign", "softplus", "swish", "gelu"])
+def test_any_function_in_front_of_a_quantiser_is_a_table(name):
+    def branch(x):
+        x = layers.Activation(name, name="f")(plain(4, "d", bias_quantizer=None)(x))
+        return QActivation("quantized_bits(6,2,alpha=1)", name="after")(x)
+
+    assert_exact(randomize(model_of(branch)))
+
+
+@pytest.mark.parametrize("layer", [layers.ELU(0.5), layers.ThresholdedReLU(0.75)], ids=["elu", "thresholded"])
+def test_layers_of_functions_are_tables(layer):
+    body = lambda x: QActivation("quantized_bits(6,2,alpha=1)", name="after")(layer(plain(4, "d")(x)))  # noqa: E731
+    assert_exact(randomize(model_of(body)))
+
+
 def test_relu_without_quantiser_keeps_every_bit():
     graph = assert_exact(
         randomize(model_of(lambda x: plain(3, "o")(layers.ReLU(3.5)(plain(4, "d", activation="relu")(x)))))

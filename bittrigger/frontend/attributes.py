@@ -74,6 +74,8 @@ ALLOWED_LAYERS = (
     "QActivation",
     "ReLU",
     "LeakyReLU",
+    "ELU",
+    "ThresholdedReLU",
     "BatchNormalization",
     "QBatchNormalization",
     "Flatten",

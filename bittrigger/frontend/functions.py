@@ -19,8 +19,11 @@ from bittrigger.ir.fixed import FLOAT32_BITS
 
 Spec = Mapping[str, Any]
 
-KERAS_FUNCTIONS = ("linear", "relu", "tanh", "sigmoid", "hard_sigmoid")
-KERAS_LAYERS = ("ReLU", "LeakyReLU")
+SMOOTH_FUNCTIONS = ("sigmoid", "elu", "selu", "softsign", "softplus", "swish", "gelu", "exponential")
+"""Functions of Keras whose vector and scalar code may differ by a rounding."""
+
+KERAS_FUNCTIONS = ("linear", "relu", "tanh", "hard_sigmoid", *SMOOTH_FUNCTIONS)
+KERAS_LAYERS = ("ReLU", "LeakyReLU", "ELU", "ThresholdedReLU")
 SQUARE = "square"
 """What a layer Multiply does to a tensor and itself."""
 
@@ -89,17 +92,17 @@ def function_from_spec(layer: str, spec: Spec) -> Function:
         grid = {"binary_tanh": Grid(0, -1, 1), "binary_sigmoid": Grid(0, 0, 1)}.get(name)
         return Function(name, _call(_qkeras(name)), grid)
     if module == "keras" and name in KERAS_FUNCTIONS:
-        return Function(name, _call(_keras_function(name)), is_relu=name == "relu", varies=name == "sigmoid")
+        return Function(name, _call(_keras_function(name)), is_relu=name == "relu", varies=name in SMOOTH_FUNCTIONS)
     if module == "keras" and name == SQUARE:
         return Function("square", lambda values: np.multiply(values, values, dtype=np.float32))
     if module == "keras" and name in KERAS_LAYERS:
-        return Function(f"{name}()", _call(_keras_layer(name, config)))
+        return Function(f"{name}()", _call(_keras_layer(name, config)), varies=name == "ELU")
     hint = {
         "softmax": "end the model at the logits, or set output_logits=True if it is the last layer",
         "bernoulli": "it draws random numbers at inference too; use binary(alpha=1)",
     }.get(name, "replace it by one of these")
     raise UnsupportedModelError(
-        f"layer {layer!r}: activation {name!r} is not supported; allowed are {ALLOWED}, ReLU and LeakyReLU; {hint}"
+        f"layer {layer!r}: activation {name!r} is not supported; allowed are {ALLOWED}, {', '.join(KERAS_LAYERS)}; {hint}"
     )
 
 

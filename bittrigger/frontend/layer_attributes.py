@@ -47,7 +47,7 @@ def layer_facts(layer: Any) -> Facts:  # noqa: C901, PLR0911, PLR0912 - one retu
             return {attributes.KIND: "function", attributes.FUNCTION: function_spec(layer.name, layer.quantizer)}
         case _ if name == _BIT_ACTIVATION:
             return _bit_activation(layer)
-        case "ReLU" | "LeakyReLU":
+        case "ReLU" | "LeakyReLU" | "ELU" | "ThresholdedReLU":
             return {attributes.KIND: "function", attributes.FUNCTION: _layer_spec(name, layer)}
         case "Softmax" | "Multiply":  # the latter of a tensor with itself: `check_model` lets no other pass
             spec = {"module": "keras", "class_name": SQUARE if name == "Multiply" else "softmax", "config": {}}
@@ -106,7 +106,7 @@ def _layer_spec(name: str, layer: Any) -> Facts:
     return {"module": "keras", "class_name": name, "config": {key: _number(value) for key, value in config.items()}}
 
 
-_LAYER_SETTINGS = ("max_value", "negative_slope", "threshold", "alpha")
+_LAYER_SETTINGS = ("max_value", "negative_slope", "threshold", "alpha", "theta")
 
 
 def _number(value: Any) -> float | None:

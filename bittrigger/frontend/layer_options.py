@@ -57,6 +57,8 @@ OPTIONS: Mapping[str, Mapping[str, Option]] = {
     "QActivation": {"activation": _READ},
     "ReLU": {"max_value": _READ, "negative_slope": _READ, "threshold": _READ},
     "LeakyReLU": {"alpha": _READ},
+    "ELU": {"alpha": _READ},
+    "ThresholdedReLU": {"theta": _READ},
     "Softmax": {"axis": (-1,)},
     "BatchNormalization": _NORMALISATION,
     "QBatchNormalization": _NORMALISATION,

@@ -197,8 +197,8 @@ def _cheapest(builder: Builder, signal: Signal) -> _Plan:
     if unsure:
         raise UnsupportedModelError(
             f"layer {last.layer!r}: for {unsure} values its result depends on the position in the batch, because "
-            "TensorFlow's vector and scalar code for the sigmoid round differently; allowed are functions with one result; "
-            "use quantized_sigmoid with use_real_sigmoid=False"
+            "TensorFlow's vector and scalar code round differently; allowed are functions with one result; use a coarser "
+            "quantiser behind it, or, for a sigmoid, quantized_sigmoid with use_real_sigmoid=False"
         )
     grid = _grid_of(signal, floats)
     runs = _each_once(lambda run: _as_codes(run, grid.frac), floats)
