@@ -48,7 +48,8 @@ def pytest_collection_modifyitems(config, items):
 
 
 def _fast(config, items, seconds):
-    kept = [item for item in items if seconds.get(item.nodeid, 0.0) <= FAST_S]
+    """What is known to be quick; a file that was never measured is not."""
+    kept = [item for item in items if file_of(item.nodeid) in seconds and seconds.get(item.nodeid, 0.0) <= FAST_S]
     total = {}
     for item in kept:
         name = file_of(item.nodeid)
@@ -92,7 +93,8 @@ class Recorder:
     def pytest_sessionfinish(self):
         files = {file_of(key) for key in self.seconds}
         kept = {key: value for key, value in known().items() if file_of(key) not in files}
-        merged = kept | {key: round(value, 2) for key, value in self.seconds.items() if value >= 0.05}
+        found = {key: round(value, 2) for key, value in self.seconds.items() if value >= 0.05 or key in files}
+        merged = kept | found
         lines = [f"  {json.dumps(key)}: {value}" for key, value in sorted(merged.items())]
         RECORD.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
 

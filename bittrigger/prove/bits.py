@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import lru_cache
 
 from bittrigger.prove.aig import FALSE, TRUE, Aig, Vector, extended
 from bittrigger.prove.claims import Unproven
@@ -92,11 +93,17 @@ def _outputs(aig: Aig, cell: Cell, pins: dict[str, Vector]) -> dict[str, Vector]
     return _FPGA_CELLS[cell.type](aig, cell, pins)
 
 
+@lru_cache(maxsize=4096)
+def _entries(init: str, size: int, known: tuple[tuple[int, int], ...]) -> tuple[int, ...]:
+    """The bits of a table of ``size`` inputs in the rows in which the inputs that are constant are what they are."""
+    table = int(init.replace("x", "0"), 2)
+    rows = (row for row in range(1 << size) if all(row >> k & 1 == literal for k, literal in known))
+    return tuple(table >> row & 1 for row in rows)
+
+
 def _table(aig: Aig, cell: Cell, inputs: Vector) -> int:
-    init = int(cell.parameters["INIT"].replace("x", "0"), 2)
-    known = [(k, literal) for k, literal in enumerate(inputs) if literal in (FALSE, TRUE)]
-    rows = range(1 << len(inputs))
-    level = [init >> row & 1 for row in rows if all(row >> k & 1 == literal for k, literal in known)]
+    known = tuple((k, literal) for k, literal in enumerate(inputs) if literal in (FALSE, TRUE))
+    level = list(_entries(cell.parameters["INIT"], len(inputs), known))
     for literal in inputs:
         if literal in (FALSE, TRUE):
             continue
