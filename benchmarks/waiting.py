@@ -129,7 +129,9 @@ class Waiting:
         """Every verb on ``model``, with a cache of its own."""
         self.cache = self.scratch / f"cache-{model}-{number}"
         source, build = ROOT / "models" / model / "model.h5", self.scratch / f"{model}-{number}"
-        run([sys.executable, "-c", "from bittrigger.solver.native import library; library()"], self.cache)  # as installed
+        run(
+            [sys.executable, "-c", "from bittrigger.solver.native import library; library()"], self.cache
+        )  # as installed
         self.job(f"{model}: convert, first", verb("convert", source, "-o", build))
         self.job(f"{model}: convert, again", verb("convert", source, "-o", build, "--overwrite"))
         self.job(f"{model}: prove, first", verb("prove", build))
