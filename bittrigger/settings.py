@@ -87,12 +87,16 @@ class Settings:
     def given(cls, *, clock_mhz: float | None = None, **values: Any) -> Settings:  # noqa: ANN401
         """Settings of which some are given; without a clock it is the budget's, else 360 MHz.
 
+        An ``ii`` may be text: a number, or ``auto`` for the longest interval that the budget allows.
+
         Raises:
             ConfigError: if one is unknown, out of range or of a wrong type.
         """
         _check_names(values)
         if clock_mhz is None:
             clock_mhz = _clock_of(values.get("budget"))
+        if isinstance(values.get("ii"), str):
+            values["ii"] = _interval_of(values["ii"], values.get("budget"), clock_mhz)
         return cls(clock_mhz=clock_mhz, **values)
 
     @property
@@ -197,3 +201,24 @@ def _clock_of(budget: object) -> float:
     from bittrigger.device.budgets import find_budget
 
     return find_budget(budget).clock_mhz or DEFAULT_CLOCK_MHZ
+
+
+def _interval_of(text: str, budget: object, clock_mhz: float) -> int:
+    """The cycles between events that ``text`` stands for.
+
+    Raises:
+        ConfigError: if it is neither a number nor ``auto``, or the budget has no interval.
+    """
+    if text.isdecimal() and text.isascii() and len(text) < len(str(MAX_CYCLES)) + 2:
+        return int(text)
+    if text != "auto":
+        raise ConfigError(f"initiation interval {text[:40]!r}; allowed are a number of cycles, and 'auto'")
+    from bittrigger.device.budgets import find_budget
+
+    period_ns = find_budget(budget).ii_ns if isinstance(budget, str) else None
+    if period_ns is None:
+        raise ConfigError(
+            "initiation interval 'auto' takes the interval of a budget, and there is none; name a budget that has one with "
+            "--budget, or give a number of cycles"
+        )
+    return min(max(int(period_ns * clock_mhz / 1000 + 1e-9), 1), MAX_CYCLES)

@@ -201,3 +201,17 @@ def test_one_copy_at_a_time():
 def test_an_interval_that_makes_no_sense_is_refused(settings, text):
     with pytest.raises(ConfigError, match=text):
         Settings(**settings)
+
+
+def test_an_interval_follows_from_the_budget():
+    budget = "cms-phase2-correlator-layer2"
+    assert Settings.given(ii="auto", budget=budget).ii == 3  # 9.375 ns at 360 MHz
+    assert Settings.given(ii="auto", budget=budget, clock_mhz=720.0 / 1.9).ii == 3
+    assert Settings.given(ii="12").ii == 12
+    with pytest.raises(
+        ConfigError, match="initiation interval 'auto' takes the interval of a budget, and there is none"
+    ):
+        Settings.given(ii="auto")
+    for text in ("soon", "-1", "", "9" * 9):
+        with pytest.raises(ConfigError, match="allowed are a number of cycles, and 'auto'"):
+            Settings.given(ii=text)

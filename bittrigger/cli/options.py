@@ -22,7 +22,11 @@ _HELP: dict[str, tuple[Any, str, str]] = {
     "effort": (str, "Search for small adder graphs: fast, default, max.", ""),
     "latency_cycles": (int, "Most clock cycles from input to output.", "no bound"),
     "register_weight": (float, "LUTs a flip-flop counts for, with a bound.", ""),
-    "ii": (int, "Clock cycles between events at least; above 1, layers that repeat are folded.", ""),
+    "ii": (
+        str,
+        "Clock cycles between events at least, or auto: as the budget has it; layers that repeat are folded.",
+        "",
+    ),
     "depth": (int, "Most adder levels.", "the solver's choice"),
     "seed": (int, "Seed of the search.", ""),
     "adder_inputs": (
