@@ -8,6 +8,7 @@ from keras_models import QActivation, QDense, layers, model_of, randomize, tf
 
 from bittrigger.build.folder import load_build
 from bittrigger.compile.convert import convert
+from bittrigger.errors import UnsupportedModelError
 from bittrigger.frontend.reference import keras_outputs, reference_events
 from bittrigger.hls4ml import register
 from bittrigger.ir.graph import evaluate
@@ -121,3 +122,12 @@ def test_events_that_a_chosen_port_does_not_hold_are_counted(caplog):
     found = reference_events(model, graph, np.array([[1.0, 2.0], [7.5, 0.0], [300.0, -2.0]]))
     assert found.tolist() == [[1.0, 2.0], [7.0, 0.0], [7.0, -2.0]]
     assert "2 of 3 events do not fit the ports (x ap_fixed<4,4>)" in caplog.text
+
+
+def test_a_model_that_keras_cannot_predict_is_refused():
+    """Called eagerly it works; in a graph TensorFlow does not take the name of its layer."""
+    model = randomize(model_of(dense(name="a\\b")))
+    x = np.zeros((3, 7), dtype=np.float32)
+    assert np.asarray(model(x)).shape == (3, 4)
+    with pytest.raises(UnsupportedModelError, match="model 'net': Keras' own predict fails: .* give that layer a name"):
+        keras_outputs(model, x)

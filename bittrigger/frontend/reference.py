@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bittrigger.errors import ConfigError
+from bittrigger.errors import ConfigError, UnsupportedModelError
 from bittrigger.frontend.attributes import FUNCTION
 from bittrigger.frontend.functions import Grid, function_from_spec
 from bittrigger.frontend.layer_attributes import layer_facts, static_spec
@@ -28,7 +28,11 @@ _log = logging.getLogger(__name__)
 
 
 def keras_outputs(model: Any, values: Float32Array) -> FloatArray:
-    """What ``model.predict`` gives for `(events, n_inputs)`: all outputs side by side, `(events, n_outputs)` float64."""
+    """What ``model.predict`` gives for `(events, n_inputs)`: all outputs side by side, `(events, n_outputs)` float64.
+
+    Raises:
+        UnsupportedModelError: if ``predict`` itself fails.
+    """
     import tensorflow as tf
 
     as_written()
@@ -38,7 +42,14 @@ def keras_outputs(model: Any, values: Float32Array) -> FloatArray:
     inputs = [part.reshape(len(values), *shape) for part, shape in zip(parts, shapes, strict=True)]
     if not len(values):
         return np.empty((0, sum(int(np.prod(tensor.shape[1:])) for tensor in model.outputs)))
-    found = model.predict(inputs if len(inputs) > 1 else inputs[0], batch_size=BATCH, verbose=0)
+    try:
+        found = model.predict(inputs if len(inputs) > 1 else inputs[0], batch_size=BATCH, verbose=0)
+    except tf.errors.InvalidArgumentError as error:
+        reason = " ".join(error.message.split())[:300]
+        raise UnsupportedModelError(
+            f"model {model.name!r}: Keras' own predict fails: {reason}; allowed are models that predict; where it names a layer, "
+            "give that layer a name of letters, digits and _"
+        ) from error
     flat = [np.asarray(output, dtype=np.float64).reshape(len(values), -1) for output in tf.nest.flatten(found)]
     return np.concatenate(flat, axis=1)
 
