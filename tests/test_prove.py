@@ -12,7 +12,7 @@ from test_rtl import graph_of_adders, pipeline_of, sample
 
 from bittrigger.build.folder import load_build
 from bittrigger.build.manifest import seal, sha256
-from bittrigger.errors import ConfigError, ProofError
+from bittrigger.errors import ConfigError, ProofError, ToolError
 from bittrigger.ir.adders import Adder, AdderGraph, Output, Term
 from bittrigger.ir.fixed import FixedPoint, Interval, Rounding
 from bittrigger.ir.graph import Graph, Input, Linear, Lookup, Requantize, frozen_array
@@ -20,8 +20,10 @@ from bittrigger.ir.layout import Vectors
 from bittrigger.prove import Verdict, prove
 from bittrigger.prove import elementwise as elementwise_module
 from bittrigger.prove.claims import Unproven
+from bittrigger.prove.kept import first_change
 from bittrigger.prove.linear import prove_matrix, prove_widths
-from bittrigger.prove.run import to_json
+from bittrigger.prove.run import save_proof, to_json
+from bittrigger.prove.tasks import tasks
 from bittrigger.prove.wiring import prove_wiring
 from bittrigger.synth.netlist import flatten
 
@@ -283,3 +285,53 @@ def test_the_command_line_refuses_what_makes_no_sense(tmp_path, capsys, options,
         main(["prove", str(tmp_path), *options])
     assert stop.value.code == 2
     assert text in capsys.readouterr().err
+
+
+# what is kept of a proof
+
+
+def test_an_earlier_proof_goes_as_a_run_starts(copy, monkeypatch):
+    path = copy.folder / "proof.json"
+    path.write_text('{"proven": true}')
+
+    def fail(*_):
+        raise ToolError("Yosys is not well")
+
+    monkeypatch.setattr("bittrigger.prove.structure.read_rtl", fail)
+    with pytest.raises(ToolError, match="Yosys is not well"):
+        prove(copy, netlist=False)
+    assert not path.exists()
+
+
+def test_a_file_that_is_edited_meanwhile_is_not_in_the_proof(copy, monkeypatch):
+    """What is hashed and proven is a copy; the kept proof is then about other files, and says which."""
+    path = copy.folder / "rtl" / "example.sv"
+    before = path.read_bytes()
+
+    def edit(setting):
+        path.write_bytes(before + b"// edited")
+        return tasks(setting)
+
+    monkeypatch.setattr("bittrigger.prove.run.tasks", edit)
+    proof = prove(copy, netlist=False)
+    assert proof.proven
+    assert proof.files["rtl/example.sv"] == sha256(before)
+    assert first_change(proof.files, copy.folder) == "rtl/example.sv"
+    path.write_bytes(before)
+    assert first_change(proof.files, copy.folder) is None
+    (copy.folder / "synth" / "more.v").write_text("")
+    assert first_change(proof.files, copy.folder) == "synth/more.v"
+
+
+def test_a_proof_follows_no_link(copy, tmp_path):
+    outside = tmp_path / "outside.json"
+    outside.write_text("mine")
+    (copy.folder / "proof.json").symlink_to(outside)
+    save_proof(prove(copy, netlist=False), copy.folder / "proof.json")
+    assert outside.read_text() == "mine"
+    assert not (copy.folder / "proof.json").is_symlink()
+    (copy.folder / "synth" / "ultrascale" / "bittrigger_clip.sv").unlink()
+    (copy.folder / "synth" / "ultrascale" / "bittrigger_clip.sv").symlink_to(outside)
+    failed = failures(prove(copy, netlist=False))
+    assert outside.read_text() == "mine"
+    assert {(claim.subject, claim.kind) for claim in failed} >= {("synth/", "files")}
