@@ -165,3 +165,15 @@ def test_the_same_library_serves_the_same_sources_in_another_place(folder, tmp_p
     wanted = create_executor("emulator", first).run(codes)
     again = load_build(shutil.copytree(folder, tmp_path / "again"))
     assert np.array_equal(create_executor("emulator", again).run(codes), wanted)
+
+
+@pytest.mark.parametrize("link", ["wrap", "wrap/emp"])
+def test_a_wrapper_is_not_written_through_a_link(link, folder, tmp_path, capsys):
+    (tmp_path / "outside").mkdir()
+    (folder / link).parent.mkdir(exist_ok=True)
+    (folder / link).symlink_to(tmp_path / "outside")
+    with pytest.raises(SystemExit) as stop:
+        main(["wrap", str(folder), "-i", "emp"])
+    assert stop.value.code == 2
+    assert "it is a link, and writing would follow it; remove it" in " ".join(capsys.readouterr().err.split())
+    assert not list((tmp_path / "outside").iterdir())

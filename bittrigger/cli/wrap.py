@@ -31,11 +31,12 @@ def command(folder: Path, interface: str, beat_bits: int, out_beat_bits: int | N
     from bittrigger.emit.wrappers import AxisOptions, axis_latency_cycles, axis_streams, emit_axis, emit_emp
     from bittrigger.errors import ConfigError
     from bittrigger.patterns.design import make_payload
+    from bittrigger.system.files import inside
 
     if interface not in INTERFACES:
         raise ConfigError(f"--interface {interface!r}; allowed are {', '.join(INTERFACES)}")
     pipeline = load_build(folder).pipeline
-    target = folder / "wrap" / interface
+    target = inside(folder, "wrap", interface)
     if interface == "emp":
         payload = make_payload(pipeline.graph, pipeline.latency_cycles, options)
         files = emit_emp(pipeline, payload, target)

@@ -9,6 +9,8 @@ import stat
 import tempfile
 from pathlib import Path
 
+from bittrigger.errors import ConfigError
+
 
 def replace_text(path: Path, text: str) -> None:
     """Write ``text`` to ``path``, which holds the old text or the new one at any time; a link there is replaced, not followed.
@@ -41,6 +43,20 @@ def read_regular(path: Path, most: int = 2 << 30) -> bytes:
         if status.st_size > most:
             raise OSError(errno.EFBIG, f"more than {most} bytes", str(path))
         return stream.read(most)
+
+
+def inside(folder: Path, *parts: str) -> Path:
+    """The folder ``parts`` below ``folder``, which may be somebody else's: none of them is a link that leads out of it.
+
+    Raises:
+        ConfigError: if one is.
+    """
+    place = folder
+    for part in parts:
+        place /= part
+        if place.is_symlink():
+            raise ConfigError(f"{place}: it is a link, and writing would follow it; remove it")
+    return place
 
 
 def umask() -> int:
