@@ -4,7 +4,7 @@ BIN := .venv/bin
 CORE := .venv-core
 PARALLEL := -n logical --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test test-fast test-core durations fuzz mutants tamper golden bench bench-compare bench-adders clean
+.PHONY: demo test sanitize test-fast test-core durations fuzz mutants tamper golden bench bench-compare bench-adders clean
 
 demo: .venv/installed
 	$(BIN)/bittrigger convert models/jet_tagger/model.h5 -o build/jet_tagger --overwrite \
@@ -46,6 +46,13 @@ mutants: .venv/installed
 # make tamper: files of a build changed by hand, one at a time, to see whether prove, simulate and the seal notice
 tamper: .venv/installed
 	PYTHONPATH=tests $(BIN)/python -m tamper.campaign --record build/tamper.jsonl
+
+# make sanitize N=400: the native solver on random problems under AddressSanitizer and UndefinedBehaviorSanitizer
+sanitize:
+	mkdir -p build
+	g++ -std=c++17 -O1 -g -mpopcnt -pthread -fsanitize=address,undefined -fno-sanitize-recover=all \
+	  bittrigger/solver/native/*.cpp tests/sanitize_solver.cpp -o build/sanitize_solver
+	build/sanitize_solver $(or $(N),40)
 
 golden: .venv/installed
 	$(BIN)/pytest tests/test_golden.py --update-golden

@@ -14,7 +14,7 @@ import numpy as np
 
 from bittrigger.errors import UnsupportedModelError
 from bittrigger.ir.fixed import FixedPoint, IntArray
-from bittrigger.ir.graph import Intervals, Linear, intervals, operand
+from bittrigger.ir.graph import Intervals, Linear, copy_operand, intervals
 from bittrigger.solver.blocks import independent_blocks
 
 FAMILIES = ("uniform", "half", "absmean", "sparse", "lowrank")
@@ -134,7 +134,7 @@ def model_cases(folder: Path = ROOT / "models") -> Iterator[Case]:
             if not isinstance(node, Linear):
                 continue
             family = "models" if node.is_ternary else "models, multi-bit"
-            for weights, source in _kernels(node.weights, operand(node, ranges)):
+            for weights, source in _kernels(node.weights, copy_operand(node, ranges)):
                 case = Case(f"{stem}/{node.name} {weights.shape[0]}x{weights.shape[1]}", family, weights, source)
                 if case.digest not in seen:
                     seen.add(case.digest)

@@ -18,11 +18,9 @@ constexpr std::size_t BLOCK = 512;
 constexpr i64 BLOCKED_TERMS = 400000;
 constexpr int NEAR_SLACK = 1;  // levels more where some columns of a large matrix are differences of others, but not of such
 
-void share(State& state, int thrift, const Monitor& monitor) {
+void share(State& state, const FinderOptions& options, const Monitor& monitor) {
     Random random(0);  // greedy sharing draws nothing
     Finder finder(state);
-    FinderOptions options;
-    options.thrift = thrift;
     share_greedily(state, finder, options, random, monitor);
 }
 
@@ -58,18 +56,16 @@ bool add_derived(State& state, std::vector<u32>& values, const Problem& problem,
 
 }  // namespace
 
-Found share_columns(const Matrix& matrix, const Problem& problem, const SolveOptions& options, int limit, int thrift,
-                    const Monitor& monitor) {
+Found share_columns(const Matrix& matrix, const Problem& problem, const SolveOptions& options, int limit,
+                    const FinderOptions& finder, const Monitor& monitor) {
     State state(matrix.inputs, options.adder_inputs, limit);
     std::vector<u32> values;
     if (count_terms(problem) > BLOCKED_TERMS) {
         Random random(0);
-        FinderOptions finder;
-        finder.thrift = thrift;
         values = add_in_blocks(state, problem, matrix.inputs, BLOCK, finder, random, monitor);
     } else {
         for (const Column& c : problem.columns) values.push_back(state.add_output(c.terms, c.constant, c.positive_only));
-        share(state, thrift, monitor);
+        share(state, finder, monitor);
     }
     return found_from(std::move(state), std::move(values), problem, monitor);
 }
@@ -83,7 +79,7 @@ void append_differences(std::vector<Found>& starts, const Matrix& matrix, const 
         State state(matrix.inputs, options.adder_inputs, limit + std::min(slack, most));
         std::vector<u32> values;
         if (!add_derived(state, values, problem, derivation.order, spare)) continue;
-        share(state, 1, monitor);
+        share(state, FinderOptions{}, monitor);
         starts.push_back(found_from(std::move(state), std::move(values), problem, monitor));
         return;
     }

@@ -17,9 +17,9 @@ struct Found {
     Built built;              // of both
 };
 
-// The columns shared greedily, at most `limit` levels deep; what `thrift` means see FinderOptions.
-Found share_columns(const Matrix& matrix, const Problem& problem, const SolveOptions& options, int limit, int thrift,
-                    const Monitor& monitor);
+// The columns shared greedily, at most `limit` levels deep.
+Found share_columns(const Matrix& matrix, const Problem& problem, const SolveOptions& options, int limit,
+                    const FinderOptions& finder, const Monitor& monitor);
 
 // Appends the same with columns as differences of others, where some are near to others, and the depth allows it: `slack` more
 // levels than `limit`, as far as that is worth it.
