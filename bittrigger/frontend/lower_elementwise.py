@@ -29,7 +29,7 @@ from bittrigger.frontend.functions import ALLOWED, Grid
 from bittrigger.frontend.kernels import common_fraction_bits
 from bittrigger.frontend.requantizer_fit import Affine, Runs, fit_channel
 from bittrigger.ir.block_floating_point import ShiftUp
-from bittrigger.ir.fixed import FloatArray, IntArray, Interval, Rounding
+from bittrigger.ir.fixed import MAX_WIDTH, FloatArray, IntArray, Interval, Rounding
 from bittrigger.ir.graph import Linear, Lookup, Requantize, frozen_array
 
 _log = logging.getLogger(__name__)
@@ -313,7 +313,9 @@ def _fit_all(runs: Sequence[Runs], rounding: Rounding, grid: Grid) -> list[Affin
             return None
         fits[key] = fit
     shift = max(fit.shift for fit in fits.values())
-    return [fits[id(run)].at_shift(shift) for run in runs]
+    common = {key: fit.at_shift(shift) for key, fit in fits.items()}
+    widest = max(max(abs(fit.multiplier), abs(fit.offset)).bit_length() for fit in common.values())
+    return None if widest > MAX_WIDTH else [common[id(run)] for run in runs]
 
 
 def _affine_plans(
