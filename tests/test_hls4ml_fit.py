@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bittrigger.frontend.requantizer_fit import Affine, Runs, fit_channel
+from bittrigger.frontend.requantizer_fit import Affine, Segments, fit_channel
 from bittrigger.ir.fixed import Rounding, shift_round
 
 
 def runs_of(codes, values):
     starts = np.flatnonzero(np.r_[True, values[1:] != values[:-1]])
-    return Runs(codes[starts], codes[np.r_[starts[1:], len(codes)] - 1], values[starts])
+    return Segments(codes[starts], codes[np.r_[starts[1:], len(codes)] - 1], values[starts])
 
 
 def applied(fit, codes, rounding, lo, hi):

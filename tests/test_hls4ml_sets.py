@@ -13,7 +13,7 @@ from bittrigger.compile import agreement
 from bittrigger.compile.pipeline import create_pipeline
 from bittrigger.emit.hls.vectors import reference_codes
 from bittrigger.errors import MismatchError, UnsupportedModelError
-from bittrigger.frontend.elementwise import Reach, distinct_channels
+from bittrigger.frontend.elementwise import StridedInterval, distinct_channels
 from bittrigger.ir.graph import Input, Linear, evaluate, input_intervals
 from bittrigger.ir.wire import Wire
 from bittrigger.layers import export_stock
@@ -178,7 +178,7 @@ def test_each_distinct_layer_is_solved_once():
 
 
 def test_channels_that_are_alike_are_tabulated_once():
-    spans = [Reach(0, 7, 1), Reach(0, 7, 1), Reach(0, 3, 1), Reach(0, 7, 1)]
+    spans = [StridedInterval(0, 7, 1), StridedInterval(0, 7, 1), StridedInterval(0, 3, 1), StridedInterval(0, 7, 1)]
     first, inverse = distinct_channels([], spans)
     assert first.tolist() == [0, 2]
     assert inverse.tolist() == [0, 0, 1, 0]
@@ -188,7 +188,7 @@ def test_events_are_compared_some_at_a_time(monkeypatch):
     model = set_model(dense(4, "phi"), QActivation(RELU, name="a"))
     graph = lowered(model)
     whole = agreement.check_agreement(model, graph)
-    monkeypatch.setattr(agreement, "MOST_CODES", 1)
+    monkeypatch.setattr(agreement, "MAX_CODES", 1)
     assert agreement.check_agreement(model, graph) == whole
     rounded = replace(graph["a"], hi=graph["a"].hi - 1)
     wrong = replace(graph, nodes=tuple(rounded if node.name == "a" else node for node in graph.nodes))

@@ -16,7 +16,7 @@ from bittrigger.errors import ConfigError, ProofError, ToolError
 from bittrigger.ir.adders import Adder, AdderGraph, Output, Term
 from bittrigger.ir.fixed import FixedPoint, Interval, Rounding
 from bittrigger.ir.graph import Graph, Input, Linear, Lookup, Requantize, frozen_array
-from bittrigger.ir.layout import Vectors
+from bittrigger.ir.layout import BusLayout
 from bittrigger.prove import Verdict, prove
 from bittrigger.prove import elementwise as elementwise_module
 from bittrigger.prove.claims import Unproven
@@ -108,7 +108,7 @@ def requantizer_net(span_width=9):
 
 @pytest.mark.parametrize("most_codes", [1 << 20, 0])
 def test_every_rounding_mode_is_proven_by_exhaustion_and_by_sat(tmp_path, monkeypatch, most_codes):
-    monkeypatch.setattr("bittrigger.prove.tasks.MOST_CODES", most_codes)
+    monkeypatch.setattr("bittrigger.prove.tasks.MAX_CODES", most_codes)
     proof = prove(build_of(pipeline_of(requantizer_net()), tmp_path), netlist=False)
     assert failures(proof) == []
     found = [claim.detail for claim in proof.claims if claim.subject != "modes" and claim.kind == "verilog"]
@@ -130,7 +130,7 @@ def test_codes_are_tried_in_chunks(tmp_path, monkeypatch):
 
 def test_vectors_are_those_of_the_emitter(built):
     """Proof and emitter take the layout of buses from one place; simulation checks that layout against ``ports``."""
-    assert Vectors.of(built.pipeline).sizes["dense_0"] == graph((7, 6, 3))["dense_0"].size
+    assert BusLayout.of(built.pipeline).sizes["dense_0"] == graph((7, 6, 3))["dense_0"].size
 
 
 # what is broken is refuted

@@ -15,7 +15,7 @@ from bittrigger.errors import ConfigError
 from bittrigger.ir.adders import fold_constants, live_values
 from bittrigger.passes.lower_trees import lower_graph_to_trees
 from bittrigger.schedule.difference import Constraints, minimise, smallest
-from bittrigger.schedule.period import Operation, critical_pairs
+from bittrigger.schedule.period import Operation, period_constraints
 from bittrigger.schedule.schedule import Schedule
 
 
@@ -100,7 +100,7 @@ def test_critical_pairs_say_exactly_which_placements_fit(data):
         )
         for k in range(count)
     ]
-    pairs = critical_pairs(operations, 2.5)
+    pairs = period_constraints(operations, 2.5)
     for stages in itertools.product(range(3), repeat=count):
         if all(stages[o] <= stages[op.variable] for op in operations for o in op.operands):
             assert all(stages[a] < stages[b] for a, b in pairs) == fits(operations, stages, 2.5)
@@ -108,10 +108,10 @@ def test_critical_pairs_say_exactly_which_placements_fit(data):
 
 def test_a_search_for_critical_pairs_that_is_too_long_is_given_up(monkeypatch):
     operations = [Operation(0, 1.0, ()), Operation(1, 1.0, (0,))]
-    assert critical_pairs(operations, 1.5) == [(0, 1)]
-    monkeypatch.setattr("bittrigger.schedule.period.MOST_STEPS", 1)
-    assert critical_pairs(operations, 1.5) is None
-    assert critical_pairs([], 1.5) == [], "nothing to search takes no step"
+    assert period_constraints(operations, 1.5) == [(0, 1)]
+    monkeypatch.setattr("bittrigger.schedule.period.MAX_STEPS", 1)
+    assert period_constraints(operations, 1.5) is None
+    assert period_constraints([], 1.5) == [], "nothing to search takes no step"
 
 
 @given(st.data())
@@ -139,7 +139,7 @@ def test_registers_are_fewer_than_if_everything_came_as_soon_as_can_be(graph, cl
     few = Schedule(clock_mhz).apply(graph, lower_graph_to_trees(graph))
     soon = Schedule(clock_mhz, fewest_registers=False).apply(graph, lower_graph_to_trees(graph))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("bittrigger.schedule.retime.critical_pairs", lambda *_: None)
+        patch.setattr("bittrigger.schedule.retime.period_constraints", lambda *_: None)
         given_up = Schedule(clock_mhz).apply(graph, lower_graph_to_trees(graph))
     assert [module.stages for module in given_up.modules] == [module.stages for module in soon.modules]
     assert few.latency_cycles == soon.latency_cycles

@@ -81,7 +81,7 @@ def test_registers_weigh_what_one_says():
 
 
 def test_layer_after_layer_finds_the_least_latency_too(monkeypatch):
-    monkeypatch.setattr(tradeoff, "MOST_COMBINATIONS", 0)
+    monkeypatch.setattr(tradeoff, "MAX_COMBINATIONS", 0)
     one_by_one = within_latency(NETWORK, 360.0, least(), 0.5, FAST)
     assert one_by_one.latency_cycles == least()
     with pytest.raises(ConfigError, match=f"at least {least()}"):

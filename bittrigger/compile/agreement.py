@@ -26,7 +26,7 @@ EVENTS = 1000
 
 SEED = 20240229
 
-MOST_CODES = 1 << 21
+MAX_CODES = 1 << 21
 """Codes of the widest node, over all events, that are compared at a time; bounds the memory."""
 
 
@@ -57,7 +57,7 @@ def check_agreement(model: Any, graph: Graph, inputs: FloatArray | None = None, 
     if inputs is not None:
         batches.append(reference_events(model, graph, inputs).astype(np.float64))
     values = np.concatenate(batches).astype(np.float32)
-    step = max(64, MOST_CODES // max(node.size for node in graph.nodes))
+    step = max(64, MAX_CODES // max(node.size for node in graph.nodes))
     with without_endings(model, remove=logits) as bare:
         for start in range(0, len(values), step):
             part = values[start : start + step]

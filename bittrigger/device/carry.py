@@ -17,7 +17,7 @@ from itertools import product
 from bittrigger.ir.adders import Adder
 from bittrigger.ir.fixed import Interval
 
-MOST_SUBTRACTED = 2
+MAX_SUBTRACTED = 2
 """Operands that one adder subtracts."""
 
 NARROW = 3
@@ -49,7 +49,7 @@ def constant_operand(adder: Adder) -> tuple[int, bool]:
 
     Adders in primitives subtract at most two operands: a third negative one is added, modulo a power of two.
     """
-    subtracted = adder.constant < 0 and sum(term.negative for term in adder.terms) < MOST_SUBTRACTED
+    subtracted = adder.constant < 0 and sum(term.negative for term in adder.terms) < MAX_SUBTRACTED
     return (-adder.constant if subtracted else adder.constant), subtracted
 
 

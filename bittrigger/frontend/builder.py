@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from bittrigger.frontend.elementwise import Reach, reach_of_one_copy
+from bittrigger.frontend.elementwise import StridedInterval, reach_of_one_copy
 from bittrigger.frontend.kernels import lowest_bit
 from bittrigger.ir.block_floating_point import MagnitudeOr, ShiftDown, ShiftUp
 from bittrigger.ir.extremum import Extremum
@@ -28,7 +28,7 @@ from bittrigger.ir.graph import (
 from bittrigger.ir.naming import Names
 from bittrigger.ir.wire import ZERO, Wire
 
-Reaches = tuple[Reach, ...]
+Reaches = tuple[StridedInterval, ...]
 
 
 class Builder:
@@ -67,14 +67,18 @@ class Builder:
         """The codes that ``node`` would deliver."""
         source = self.operand(node.inputs)
         if isinstance(node, Wire):
-            return tuple(Reach(0, 0, 0) if index == ZERO else source[index] for index in node.indices.tolist())
+            return tuple(
+                StridedInterval(0, 0, 0) if index == ZERO else source[index] for index in node.indices.tolist()
+            )
         if isinstance(node, Input):
             return _reaches(node_intervals(node, ()), 1)
         return self._preview_copy(node, reach_of_one_copy(source, node.copies)) * node.copies
 
     def _preview_copy(self, node: Operation, source: Reaches) -> Reaches:
         ranges = copy_intervals(node, tuple(span.interval for span in source))
-        return tuple(map(Reach, (r.lo for r in ranges), (r.hi for r in ranges), _strides(node, source, ranges)))
+        return tuple(
+            map(StridedInterval, (r.lo for r in ranges), (r.hi for r in ranges), _strides(node, source, ranges))
+        )
 
     def add(self, node: Node) -> str:
         """Append ``node`` under an identifier made from its name, and return that."""
@@ -147,10 +151,10 @@ class Builder:
 
 
 def _reaches(ranges: Intervals, stride: int) -> Reaches:
-    return tuple(Reach(span.lo, span.hi, stride if span.lo < span.hi else 0) for span in ranges)
+    return tuple(StridedInterval(span.lo, span.hi, stride if span.lo < span.hi else 0) for span in ranges)
 
 
-def units(reach: Sequence[Reach]) -> IntArray:
+def units(reach: Sequence[StridedInterval]) -> IntArray:
     """Powers of two that divide every code of each element; 0 for a code that is always 0."""
     return lowest_bit(np.array([math.gcd(span.lo, span.stride) for span in reach], dtype=np.int64))
 
@@ -177,7 +181,7 @@ def _strides(node: Operation, source: Reaches, ranges: Intervals) -> list[int]:
             return [1 if interval.lo < interval.hi else 0 for interval in ranges]
 
 
-def _requantized_stride(node: Requantize, source: Reach, result: Interval) -> int:
+def _requantized_stride(node: Requantize, source: StridedInterval, result: Interval) -> int:
     if result.lo == result.hi:
         return 0
     exact = node.shift <= 0 or source.lo % (1 << node.shift) == source.stride % (1 << node.shift) == 0

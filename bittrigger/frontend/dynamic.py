@@ -16,13 +16,13 @@ import numpy as np
 from bittrigger.errors import UnsupportedModelError
 from bittrigger.frontend.builder import Builder
 from bittrigger.frontend.elementwise import Apply
-from bittrigger.frontend.lower_elementwise import Signal, settle, unscaled
+from bittrigger.frontend.lower_elementwise import Signal, lower_elementwise, unscaled
 from bittrigger.ir.block_floating_point import MagnitudeOr, ShiftDown, exponent_table, scaling_intervals
 from bittrigger.ir.fixed import Interval, Rounding
 from bittrigger.ir.graph import Lookup, Requantize, frozen_array
 
 LEAST_RANGE_LOG2 = -80
-MOST_RANGE_LOG2 = 80
+MAX_RANGE_LOG2 = 80
 """The ranges of a quantiser without bounds of its own, as ``bittrigger.layers.dynamic`` has them."""
 
 
@@ -65,13 +65,13 @@ def lower_dynamic(builder: Builder, signal: Signal, name: str, settings: Dynamic
         )
     if not settings.signed and all(isinstance(step, Apply) and step.function.is_relu for step in signal.steps):
         signal = replace(signal, steps=())
-    source = settle(builder, signal, scaled=settings.least is None and settings.most is None)
+    source = lower_elementwise(builder, signal, scaled=settings.least is None and settings.most is None)
     if source.exponent is not None and not _is_ordinary(builder, source, settings):
         source = unscaled(builder, source)
     source = _on_one_grid(builder, source, name, settings)
     frac = builder[source.parts[0]].frac
     peak = _magnitude(builder, source, settings)
-    least, most = LEAST_RANGE_LOG2, MOST_RANGE_LOG2
+    least, most = LEAST_RANGE_LOG2, MAX_RANGE_LOG2
     if source.exponent is None:
         least = least if settings.least is None else settings.least
         most = most if settings.most is None else settings.most
@@ -95,9 +95,7 @@ def _is_ordinary(builder: Builder, source: Signal, settings: DynamicSettings) ->
     if source.exponent is None:
         return True
     frac, (exponent,) = builder[source.parts[0]].frac, builder.reach(source.exponent)
-    return (
-        1 - frac >= LEAST_RANGE_LOG2 and _magnitude(builder, source, settings) + exponent.hi - frac <= MOST_RANGE_LOG2
-    )
+    return 1 - frac >= LEAST_RANGE_LOG2 and _magnitude(builder, source, settings) + exponent.hi - frac <= MAX_RANGE_LOG2
 
 
 def _on_one_grid(builder: Builder, source: Signal, name: str, settings: DynamicSettings) -> Signal:

@@ -90,7 +90,7 @@ def apply_steps(steps: Sequence[Step], values: Float32Array, channels: IntArray)
 
 
 @dataclass(frozen=True, slots=True)
-class Reach:
+class StridedInterval:
     """The codes that one channel can take: ``lo, lo + stride, …, hi``; ``stride`` 0 stands for a constant."""
 
     lo: int
@@ -107,27 +107,27 @@ class Reach:
         """The hull of the codes."""
         return Interval(self.lo, self.hi)
 
-    def union(self, other: Reach) -> Reach:
+    def union(self, other: StridedInterval) -> StridedInterval:
         """The fewest equally spaced codes that hold those of both."""
         stride = math.gcd(self.stride, other.stride, self.lo - other.lo)
-        return Reach(min(self.lo, other.lo), max(self.hi, other.hi), stride)
+        return StridedInterval(min(self.lo, other.lo), max(self.hi, other.hi), stride)
 
     def codes(self, start: int, stop: int) -> IntArray:
         """The codes number ``start`` to ``stop - 1``."""
         return self.lo + self.stride * np.arange(start, stop, dtype=np.int64)
 
 
-def reach_of_one_copy(reach: tuple[Reach, ...], copies: int) -> tuple[Reach, ...]:
+def reach_of_one_copy(reach: tuple[StridedInterval, ...], copies: int) -> tuple[StridedInterval, ...]:
     """The codes that each channel can take in any of ``copies`` equal parts of ``reach``."""
     size = len(reach) // copies
     first = reach[:size]
     if reach == first * copies:
         return first
-    return tuple(reduce(Reach.union, reach[k::size]) for k in range(size))
+    return tuple(reduce(StridedInterval.union, reach[k::size]) for k in range(size))
 
 
 @dataclass(frozen=True, eq=False)
-class FloatRuns:
+class FloatSegments:
     """The float32 function of one channel: constant from ``first[k]`` to ``last[k]``."""
 
     first: IntArray
@@ -135,7 +135,7 @@ class FloatRuns:
     value: Float32Array
 
 
-def _batches(reach: Sequence[Reach]) -> Iterator[tuple[IntArray, IntArray]]:
+def _batches(reach: Sequence[StridedInterval]) -> Iterator[tuple[IntArray, IntArray]]:
     """All codes and their channels, channel after channel, in pieces of at most ``_BATCH`` codes."""
     codes: list[IntArray] = []
     owners: list[IntArray] = []
@@ -160,7 +160,7 @@ def as_floats(codes: IntArray, frac: int) -> Float32Array:
     return np.ldexp(codes.astype(np.float64), -frac).astype(np.float32)
 
 
-def tabulate(layer: str, steps: Sequence[Step], reach: Sequence[Reach], frac: int) -> list[FloatRuns]:
+def tabulate(layer: str, steps: Sequence[Step], reach: Sequence[StridedInterval], frac: int) -> list[FloatSegments]:
     """The composed function of each channel, on every code that can occur; channels that are alike share one object.
 
     Args:
@@ -179,7 +179,7 @@ def tabulate(layer: str, steps: Sequence[Step], reach: Sequence[Reach], frac: in
     return [runs[k] for k in inverse]
 
 
-def distinct_channels(steps: Sequence[Step], reach: Sequence[Reach]) -> tuple[IntArray, IntArray]:
+def distinct_channels(steps: Sequence[Step], reach: Sequence[StridedInterval]) -> tuple[IntArray, IntArray]:
     """The first channel of each function on each set of codes, and for every channel the number of its own.
 
     Constituents of a set share their functions, so few of many channels are distinct.
@@ -223,7 +223,7 @@ def _at(step: Step, channels: IntArray) -> Step:
             assert_never(step)
 
 
-def _tabulate(layer: str, steps: Sequence[Step], reach: Sequence[Reach], frac: int) -> list[FloatRuns]:
+def _tabulate(layer: str, steps: Sequence[Step], reach: Sequence[StridedInterval], frac: int) -> list[FloatSegments]:
     points = sum(span.points for span in reach)
     if points > MAX_POINTS:
         raise _too_many(layer, f"{points} codes can occur before it; allowed are {MAX_POINTS}")
@@ -251,14 +251,14 @@ def _too_many(layer: str, fact: str) -> UnsupportedModelError:
     return UnsupportedModelError(f"layer {layer!r}: {fact}; use a coarser quantiser before it")
 
 
-def _merged(first: IntArray, last: IntArray, value: Float32Array) -> FloatRuns:
-    """Runs with neighbours of one value joined, which occur where a batch ended."""
+def _merged(first: IntArray, last: IntArray, value: Float32Array) -> FloatSegments:
+    """Segments with neighbours of one value joined, which occur where a batch ended."""
     starts = np.flatnonzero(np.r_[True, value[1:] != value[:-1]])
     stops = np.r_[starts[1:], len(first)] - 1
-    return FloatRuns(first[starts], last[stops], value[starts])
+    return FloatSegments(first[starts], last[stops], value[starts])
 
 
-def ambiguous_codes(steps: Sequence[Step], runs: Sequence[FloatRuns], frac: int) -> int:
+def ambiguous_codes(steps: Sequence[Step], runs: Sequence[FloatSegments], frac: int) -> int:
     """Run ends at which TensorFlow's scalar code gives another result than its vector code.
 
     Functions that differ between the two do so by one rounding, so only the ends of a run can be affected.

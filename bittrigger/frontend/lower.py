@@ -26,7 +26,7 @@ from bittrigger.frontend.kernels import (
     sum_bits,
     to_integers,
 )
-from bittrigger.frontend.lower_elementwise import Signal, settle, unscaled
+from bittrigger.frontend.lower_elementwise import Signal, lower_elementwise, unscaled
 from bittrigger.frontend.positions import add_step, positions
 from bittrigger.frontend.windows import elements
 from bittrigger.ir.extremum import Extremum
@@ -112,7 +112,7 @@ class _Walk:
         tensor = node.outputs[0]
         readers = sum(list(other.inputs).count(tensor) for other in self.model_graph.get_layers())
         if tensor in self.model_graph.outputs:
-            signal = settle(self.builder, signal)
+            signal = lower_elementwise(self.builder, signal)
         elif readers > 1 and signal.linear is not None:
             signal = replace(signal, parts=(self.builder.add(signal.linear),), linear=None)
         self.signals[tensor] = signal
@@ -133,7 +133,7 @@ class _Walk:
     def operands(self, node: Any, *, scaled: bool = False) -> list[Signal]:
         """The operands of a node as codes; if ``scaled``, they may have an exponent."""
         for tensor in node.inputs:
-            self.signals[tensor] = settle(self.builder, self.signals[tensor], scaled=scaled)
+            self.signals[tensor] = lower_elementwise(self.builder, self.signals[tensor], scaled=scaled)
             self._note_type(tensor)
         return [self.signals[tensor] for tensor in node.inputs]
 

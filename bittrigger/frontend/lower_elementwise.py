@@ -1,7 +1,7 @@
 """From a chain of elementwise float32 operations to the cheapest integer nodes that equal it on every code.
 
 A ``Signal`` is what flows between the layers while a network is lowered: codes of nodes that stand already, perhaps an
-accumulator that is not yet a node, and elementwise operations that Keras would apply to it in float32. ``settle`` turns it
+accumulator that is not yet a node, and elementwise operations that Keras would apply to it in float32. ``lower_elementwise`` turns it
 into codes: it tabulates the operations on every code that can occur and looks for integers that give the same results.
 """
 
@@ -19,7 +19,7 @@ from bittrigger.frontend.builder import Builder, Reaches
 from bittrigger.frontend.elementwise import (
     AddBias,
     Apply,
-    FloatRuns,
+    FloatSegments,
     Step,
     ambiguous_codes,
     reach_of_one_copy,
@@ -27,7 +27,7 @@ from bittrigger.frontend.elementwise import (
 )
 from bittrigger.frontend.functions import ALLOWED, Grid
 from bittrigger.frontend.kernels import common_fraction_bits
-from bittrigger.frontend.requantizer_fit import Affine, Runs, fit_channel
+from bittrigger.frontend.requantizer_fit import Affine, Segments, fit_channel
 from bittrigger.ir.block_floating_point import ShiftUp
 from bittrigger.ir.fixed import MAX_WIDTH, FloatArray, IntArray, Interval, Rounding
 from bittrigger.ir.graph import Linear, Lookup, Requantize, frozen_array
@@ -84,7 +84,7 @@ class _Plan:
     nodes: tuple[Linear | Requantize | Lookup, ...]
 
 
-def settle(builder: Builder, signal: Signal, *, scaled: bool = False) -> Signal:
+def lower_elementwise(builder: Builder, signal: Signal, *, scaled: bool = False) -> Signal:
     """The same tensor as codes of nodes.
 
     Args:
@@ -222,7 +222,7 @@ def _cheapest(builder: Builder, signal: Signal) -> _Plan:
     return min(plans, key=lambda plan: plan.cost)
 
 
-def _note_table(layer: str, runs: Sequence[Runs]) -> None:
+def _note_table(layer: str, runs: Sequence[Segments]) -> None:
     steps = max(run.breakpoints for run in runs)
     if steps > LARGE_TABLE:
         _log.warning(
@@ -263,7 +263,7 @@ def _far(last: Apply, fact: str) -> UnsupportedModelError:
     )
 
 
-def _grid_of(signal: Signal, floats: Sequence[FloatRuns]) -> Grid:
+def _grid_of(signal: Signal, floats: Sequence[FloatSegments]) -> Grid:
     """The codes of the results: those that the last quantiser means, else the coarsest grid that holds every result."""
     last = signal.steps[-1]
     values = np.unique(np.concatenate([run.value for run in floats])).astype(np.float64)
@@ -291,20 +291,20 @@ def _holds(grid: Grid, values: FloatArray) -> bool:
     return bool(((codes == np.rint(codes)) & (codes >= grid.lo) & (codes <= grid.hi)).all())
 
 
-def _each_once(function: Callable[[FloatRuns], Runs], items: Sequence[FloatRuns]) -> list[Runs]:
+def _each_once(function: Callable[[FloatSegments], Segments], items: Sequence[FloatSegments]) -> list[Segments]:
     """The result for each item, computed once for those that are one object."""
     results = {key: function(item) for key, item in {id(item): item for item in items}.items()}
     return [results[id(item)] for item in items]
 
 
-def _as_codes(run: FloatRuns, frac: int) -> Runs:
+def _as_codes(run: FloatSegments, frac: int) -> Segments:
     codes = np.rint(np.ldexp(run.value.astype(np.float64), frac)).astype(np.int64)
     starts = np.flatnonzero(np.r_[True, codes[1:] != codes[:-1]])
     stops = np.r_[starts[1:], len(codes)] - 1
-    return Runs(run.first[starts], run.last[stops], codes[starts])
+    return Segments(run.first[starts], run.last[stops], codes[starts])
 
 
-def _fit_all(runs: Sequence[Runs], rounding: Rounding, grid: Grid) -> list[Affine] | None:
+def _fit_all(runs: Sequence[Segments], rounding: Rounding, grid: Grid) -> list[Affine] | None:
     distinct = {id(run): run for run in runs}
     fits: dict[int, Affine] = {}
     for key, run in distinct.items():
@@ -361,7 +361,7 @@ def _common_power(multipliers: IntArray, offsets: IntArray) -> int | None:
     return power.bit_length() - 1
 
 
-def _lookup_plan(signal: Signal, runs: Sequence[Runs], frac: int) -> _Plan:
+def _lookup_plan(signal: Signal, runs: Sequence[Segments], frac: int) -> _Plan:
     lookup = Lookup(
         signal.steps[-1].layer,
         signal.parts,

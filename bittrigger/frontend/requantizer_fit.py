@@ -25,7 +25,7 @@ _CANDIDATES = 64
 
 
 @dataclass(frozen=True, eq=False)
-class Runs:
+class Segments:
     """A piecewise constant function of one channel on the reachable codes ``first[0], first[0] + stride, …, last[-1]``.
 
     Attributes:
@@ -54,9 +54,9 @@ class Runs:
         """Codes at which the result changes."""
         return int(self.value.size) - 1
 
-    def mirrored(self) -> Runs:
+    def mirrored(self) -> Segments:
         """The function of ``-a``."""
-        return Runs(-self.last[::-1], -self.first[::-1], self.value[::-1])
+        return Segments(-self.last[::-1], -self.first[::-1], self.value[::-1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,7 @@ def _threshold(value: IntArray, shift: int, rounding: Rounding) -> IntArray:
     return edge
 
 
-def _bounds(runs: Runs, shift: int, rounding: Rounding, lo: int, hi: int) -> _Bounds:
+def _bounds(runs: Segments, shift: int, rounding: Rounding, lo: int, hi: int) -> _Bounds:
     """The bounds of a rising function; results at ``lo`` and ``hi`` are unbounded there because of the clip."""
     lower = runs.value > lo
     upper = runs.value < hi
@@ -176,7 +176,7 @@ def _simplest(low: int, high: int) -> int:
     return _ceil(low, 1 << zeros) << zeros
 
 
-def fit_channel(runs: Runs, rounding: Rounding, lo: int, hi: int, *, max_shift: int = MAX_SHIFT) -> Affine | None:
+def fit_channel(runs: Segments, rounding: Rounding, lo: int, hi: int, *, max_shift: int = MAX_SHIFT) -> Affine | None:
     """The cheapest requantiser that equals ``runs`` everywhere, or None if there is none.
 
     Args:

@@ -39,7 +39,7 @@ class Bus:
 
 
 @dataclass(frozen=True)
-class Vectors:
+class BusLayout:
     """The codes of every node of a pipeline: their types and the stages in which they are there."""
 
     types: dict[str, FixedPoint]
@@ -47,7 +47,7 @@ class Vectors:
     stages: dict[str, int]
 
     @classmethod
-    def of(cls, pipeline: Pipeline) -> Vectors:
+    def of(cls, pipeline: Pipeline) -> BusLayout:
         """Those of ``pipeline``."""
         ranges: dict[str, Intervals] = {port.name: (port.interval,) * port.size for port in pipeline.graph.inputs}
         ranges |= {module.node.name: module.result * module.copies for module in pipeline.modules}

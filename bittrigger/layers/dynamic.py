@@ -18,7 +18,7 @@ __all__ = ["MAX_BITS", "CodeRange", "DynamicQuantizer", "quantize_dynamic"]
 MAX_BITS = 16
 
 LEAST_RANGE_LOG2 = -80
-MOST_RANGE_LOG2 = 80
+MAX_RANGE_LOG2 = 80
 """Ranges for which each step is a normal float32 whatever the number of bits."""
 
 _MANTISSA_BITS = 23
@@ -77,10 +77,10 @@ class DynamicQuantizer(CodeRange):
         """Check the ranges."""
         if not 2 <= self.bits <= MAX_BITS:
             raise ConfigError(f"activation quantizer: {self.bits} bits; allowed are 2 to {MAX_BITS}")
-        if not LEAST_RANGE_LOG2 <= self.lowest_range <= self.highest_range <= MOST_RANGE_LOG2:
+        if not LEAST_RANGE_LOG2 <= self.lowest_range <= self.highest_range <= MAX_RANGE_LOG2:
             raise ConfigError(
                 f"activation quantizer: least {self.least} and most {self.most}; allowed are {LEAST_RANGE_LOG2} to "
-                f"{MOST_RANGE_LOG2}, the least not above the most"
+                f"{MAX_RANGE_LOG2}, the least not above the most"
             )
 
     @property
@@ -91,7 +91,7 @@ class DynamicQuantizer(CodeRange):
     @property
     def highest_range(self) -> int:
         """Log2 of the greatest range."""
-        return MOST_RANGE_LOG2 if self.most is None else self.most
+        return MAX_RANGE_LOG2 if self.most is None else self.most
 
     def config(self) -> dict[str, Any]:
         """Return the settings for Keras' serialisation."""

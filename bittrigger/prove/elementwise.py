@@ -12,7 +12,7 @@ import numpy as np
 
 from bittrigger.ir.fixed import IntArray, Interval
 from bittrigger.ir.graph import Lookup, Requantize, evaluate_node
-from bittrigger.ir.layout import Vectors
+from bittrigger.ir.layout import BusLayout
 from bittrigger.ir.pipeline import Module
 from bittrigger.prove.claims import Unproven
 from bittrigger.prove.order import cone
@@ -22,7 +22,7 @@ from bittrigger.synth.netlist import HIGH, Bits, Cell, Netlist
 CHUNK = 1 << 18
 """Codes that are evaluated at a time."""
 
-MOST_CODES = 1 << 20
+MAX_CODES = 1 << 20
 """Codes of one channel that are tried one by one; a wider channel is left to the SAT solver."""
 
 
@@ -151,7 +151,7 @@ def _shifted(patterns: _Patterns, cell: Cell, width: int) -> IntArray:
     return patterns.operand(cell, "A", wide) >> min(by, 62)
 
 
-def channel_bits(vectors: Vectors, module: Module, netlist: Netlist, channel: int) -> tuple[Bits, Bits]:
+def channel_bits(vectors: BusLayout, module: Module, netlist: Netlist, channel: int) -> tuple[Bits, Bits]:
     """The nets of operand and result of ``channel``."""
     bus, index = vectors.places(module)[channel]
     element = vectors.result(module).element
@@ -175,7 +175,7 @@ def one_channel(node: Requantize | Lookup, channel: int) -> Requantize | Lookup:
             return Lookup(node.name, node.inputs, (node.starts[channel],), (node.values[channel],), node.frac)
 
 
-def prove_channel(module: Module, vectors: Vectors, netlist: Netlist, channel: int) -> int:
+def prove_channel(module: Module, vectors: BusLayout, netlist: Netlist, channel: int) -> int:
     """Prove one channel of a ``Requantize`` or ``Lookup`` node on every code of its range; the number of codes.
 
     Raises:

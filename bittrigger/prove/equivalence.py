@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bittrigger.errors import ToolNotFoundError
 from bittrigger.ir.graph import Lookup, Requantize
-from bittrigger.ir.layout import Vectors
+from bittrigger.ir.layout import BusLayout
 from bittrigger.ir.pipeline import Module
 from bittrigger.prove.aig import FALSE, Aig
 from bittrigger.prove.bits import input_nets, literals
@@ -84,7 +84,7 @@ def pose(gold: Netlist, gate: Netlist, work: Path) -> str:
     return f"{sizes[0]} outputs, {len(gate.cells)} cells"
 
 
-def prove_wide_channel(module: Module, vectors: Vectors, netlist: Netlist, channel: int, work: Path) -> bool:
+def prove_wide_channel(module: Module, vectors: BusLayout, netlist: Netlist, channel: int, work: Path) -> bool:
     """Prove one channel of an elementwise node equal to its definition, on every code of its range.
 
     Returns:

@@ -10,7 +10,7 @@ import numpy as np
 from bittrigger.ir.adders import AdderGraph, fold_constants, live_values, value_intervals
 from bittrigger.ir.fixed import FixedPoint, IntArray, Interval
 from bittrigger.ir.graph import Linear
-from bittrigger.ir.layout import Vectors
+from bittrigger.ir.layout import BusLayout
 from bittrigger.ir.pipeline import Module
 from bittrigger.prove.claims import Unproven
 from bittrigger.prove.forms import UNIT, Form, Symbols, Value, combine
@@ -18,7 +18,7 @@ from bittrigger.prove.order import cone, flat
 from bittrigger.prove.words import Words, define_cell
 from bittrigger.synth.netlist import Netlist
 
-MOST_COMBINATIONS = 1 << 21
+MAX_COMBINATIONS = 1 << 21
 """Combinations of codes that are tried one by one where two forms differ by floors."""
 
 EXAMPLES = 1000
@@ -71,7 +71,7 @@ def _wanted(node: Linear, column: int) -> dict[int, int]:
     return combine((weights, 1), ({UNIT: 1}, int(node.bias[column])))
 
 
-def prove_verilog(module: Module, vectors: Vectors, netlist: Netlist) -> str:
+def prove_verilog(module: Module, vectors: BusLayout, netlist: Netlist) -> str:
     """Prove that each wire ``s<k>`` is adder ``k`` of the graph, and that each result is its column of the matrix.
 
     Args:
@@ -113,7 +113,7 @@ def _symbol(code: int, span: Interval) -> dict[int, int]:
     return combine(({UNIT: span.lo}, 1)) if span.lo == span.hi else {code: 1}
 
 
-def _define_operands(words: Words, module: Module, vectors: Vectors, netlist: Netlist) -> list[Form]:
+def _define_operands(words: Words, module: Module, vectors: BusLayout, netlist: Netlist) -> list[Form]:
     """Define the elements of the operand buses, and return the form of each operand code.
 
     A node that is read twice has one bus; its codes then share their symbols.
@@ -166,12 +166,12 @@ def _check_equal(what: str, found: Value, wanted: Form, symbols: Symbols) -> Non
     # floors may yet cancel in a way that no rule sees: few codes are tried exhaustively, many at random
     spans = {symbol: symbols.spans[symbol] for symbol in sorted(symbols.codes_in(difference))}
     combinations = math.prod(span.hi - span.lo + 1 for span in spans.values())
-    codes = _all_codes(spans) if combinations <= MOST_COMBINATIONS else _some_codes(spans)
+    codes = _all_codes(spans) if combinations <= MAX_COMBINATIONS else _some_codes(spans)
     wrong = np.flatnonzero(symbols.evaluate(difference, codes) % size) if codes else np.zeros(1, dtype=np.int64)
     if wrong.size:
         example = ", ".join(f"x{symbol} = {values[wrong[0]]}" for symbol, values in codes.items()) or "all codes"
         raise Unproven(f"{what} is {_text(found.form)}; due is {_text(wanted)}; they differ for {example}")
-    if combinations > MOST_COMBINATIONS:
+    if combinations > MAX_COMBINATIONS:
         raise Unproven(
             f"{what} is {_text(found.form)}; due is {_text(wanted)}; no example tells them apart", refuted=False
         )

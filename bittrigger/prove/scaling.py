@@ -13,7 +13,7 @@ from bittrigger.ir.block_floating_point import MagnitudeOr, Scaling, ShiftDown, 
 from bittrigger.ir.extremum import Extremum
 from bittrigger.ir.fixed import Interval, Rounding
 from bittrigger.ir.graph import Requantize
-from bittrigger.ir.layout import Vectors
+from bittrigger.ir.layout import BusLayout
 from bittrigger.ir.pipeline import Module
 from bittrigger.prove.aig import FALSE, TRUE, Aig, Vector, constant, extended
 from bittrigger.prove.bits import input_nets, literals
@@ -26,7 +26,7 @@ _Code = tuple[Vector, bool]
 """The literals of an operand code, and whether it is signed."""
 
 
-def prove_scaling(module: Module, node: Scaling | Extremum, vectors: Vectors, netlist: Netlist, work: Path) -> str:
+def prove_scaling(module: Module, node: Scaling | Extremum, vectors: BusLayout, netlist: Netlist, work: Path) -> str:
     """Prove every result of ``node`` equal to its definition, for all codes that come.
 
     Args:
@@ -54,7 +54,7 @@ def prove_scaling(module: Module, node: Scaling | Extremum, vectors: Vectors, ne
     return f"{len(module.result)} results of {len(module.source)} codes{before}"
 
 
-def _codes(aig: Aig, module: Module, vectors: Vectors, netlist: Netlist, nets: list[int]) -> list[_Code]:
+def _codes(aig: Aig, module: Module, vectors: BusLayout, netlist: Netlist, nets: list[int]) -> list[_Code]:
     inputs = {net: aig.input(k) for k, net in enumerate(nets)}
     codes = []
     for bus, index in vectors.places(module):

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from bittrigger.ir.layout import Vectors
+from bittrigger.ir.layout import BusLayout
 from bittrigger.ir.pipeline import Module, Pipeline
 from bittrigger.ir.ports import bus_width, input_fields, output_fields
 from bittrigger.prove.claims import Claim, Unproven, Verdict, attempt
@@ -30,7 +30,7 @@ def read_structure(copy: Copy, work: Path, *, netlist: bool) -> tuple[list[Claim
         ToolError: if it does not take the Verilog.
     """
     pipeline, folder = copy.build.pipeline, copy.build.folder
-    vectors = Vectors.of(pipeline)
+    vectors = BusLayout.of(pipeline)
     claims = [_text_claim(copy)]
     gates: dict[str, Any] = {}
     if netlist:
@@ -54,7 +54,7 @@ def _is_library(difference: str) -> bool:
 
 def _text_claim(copy: Copy) -> Claim:
     pipeline = copy.build.pipeline
-    names = frozenset(module_ports(pipeline, Vectors.of(pipeline), copy.build.folder / "rtl")) - {pipeline.graph.name}
+    names = frozenset(module_ports(pipeline, BusLayout.of(pipeline), copy.build.folder / "rtl")) - {pipeline.graph.name}
 
     def check() -> str:
         texts = {}
@@ -97,7 +97,7 @@ def _netlist_claim(path: Path, ports: dict[str, Pins], gates: dict[str, Any]) ->
     return attempt(name, "structure", statement, "a table of cells, a grammar of its own", check)
 
 
-def module_ports(pipeline: Pipeline, vectors: Vectors, rtl: Path) -> dict[str, Pins]:
+def module_ports(pipeline: Pipeline, vectors: BusLayout, rtl: Path) -> dict[str, Pins]:
     """The ports that each module of the design has to have; a clock only where its Verilog in ``rtl`` has one."""
     graph = pipeline.graph
     top = {"clk": 1, "rst": 1, "in_valid": 1, "in_data": bus_width(input_fields(graph))}
@@ -119,7 +119,7 @@ def module_ports(pipeline: Pipeline, vectors: Vectors, rtl: Path) -> dict[str, P
     return found
 
 
-def _ports(vectors: Vectors, module: Module, rtl: Path) -> Pins:
+def _ports(vectors: BusLayout, module: Module, rtl: Path) -> Pins:
     path = rtl / f"{module.name}.sv"
     clocked = module.cycles > 0 and path.is_file() and _CLOCK.search(path.read_text(encoding="utf-8", errors="replace"))
     clock = {"clk": ("input", 1)} if clocked else {}

@@ -12,10 +12,10 @@ from typing import Any
 from bittrigger.ir.block_floating_point import MagnitudeOr, Scaling, ShiftDown, ShiftUp
 from bittrigger.ir.extremum import Extremum
 from bittrigger.ir.graph import Linear
-from bittrigger.ir.layout import Vectors
+from bittrigger.ir.layout import BusLayout
 from bittrigger.ir.pipeline import Module, Pipeline
 from bittrigger.prove.claims import Claim, Unproven, attempt
-from bittrigger.prove.elementwise import MOST_CODES, prove_channel
+from bittrigger.prove.elementwise import MAX_CODES, prove_channel
 from bittrigger.prove.equivalence import BEFORE, answers, pose, prove_equal, prove_wide_channel
 from bittrigger.prove.linear import prove_matrix, prove_verilog, prove_widths
 from bittrigger.prove.order import check_ports
@@ -53,7 +53,7 @@ class Setting:
     """
 
     pipeline: Pipeline
-    vectors: Vectors
+    vectors: BusLayout
     rtl: Rtl
     primitive: Rtl | None
     gates: Mapping[str, Any]
@@ -125,7 +125,7 @@ def _module_tasks(setting: Setting, module: Module) -> Iterator[Task]:
             name,
             "verilog",
             "each channel of the Verilog is what the node defines",
-            f"every code; SAT for channels of more than {MOST_CODES} codes",
+            f"every code; SAT for channels of more than {MAX_CODES} codes",
             partial(_prove_channels, setting, module),
         )
     yield Task(
@@ -141,7 +141,7 @@ def _prove_channels(setting: Setting, module: Module) -> str:
     netlist = setting.verilog(module)
     codes = wide = known = 0
     for channel, span in enumerate(module.source):
-        if span.hi - span.lo < MOST_CODES:
+        if span.hi - span.lo < MAX_CODES:
             codes += prove_channel(module, setting.vectors, netlist, channel)
         else:
             known += prove_wide_channel(module, setting.vectors, netlist, channel, setting.scratch())

@@ -6,7 +6,7 @@ import re
 
 from bittrigger.ir.fixed import Interval
 from bittrigger.ir.graph import Input
-from bittrigger.ir.layout import Vectors
+from bittrigger.ir.layout import BusLayout
 from bittrigger.ir.pipeline import Module, Pipeline
 from bittrigger.ir.ports import bus_width, input_fields, output_fields
 from bittrigger.ir.routes import Route, route
@@ -37,7 +37,7 @@ def prove_wiring(pipeline: Pipeline, netlist: Netlist, *, pruned: bool = False) 
         Unproven: naming the first pin that reads something else.
     """
     _check_top(pipeline, netlist)
-    vectors, tracer = Vectors.of(pipeline), Tracer(netlist)
+    vectors, tracer = BusLayout.of(pipeline), Tracer(netlist)
     instances = _instances(pipeline, netlist, pruned=pruned)
     sources = _sources(pipeline, vectors, netlist, instances)
     pins = 0
@@ -106,7 +106,7 @@ def _copy(cell: Cell) -> int:
 
 
 def _sources(
-    pipeline: Pipeline, vectors: Vectors, netlist: Netlist, instances: dict[str, dict[int, Cell]]
+    pipeline: Pipeline, vectors: BusLayout, netlist: Netlist, instances: dict[str, dict[int, Cell]]
 ) -> dict[str, Bits]:
     """The nets that carry the codes of each port and module when they come into being."""
     sources: dict[str, Bits] = {}
@@ -126,7 +126,7 @@ def _sources(
     return sources
 
 
-def _due(pipeline: Pipeline, vectors: Vectors, sources: dict[str, Bits], node: str, stage: int) -> list[_Due]:
+def _due(pipeline: Pipeline, vectors: BusLayout, sources: dict[str, Bits], node: str, stage: int) -> list[_Due]:
     """The bits that the codes of ``node`` consist of where they are read in ``stage``, wires followed."""
     found, element = route(pipeline.graph, (node,)), vectors.types[node]
     due: list[_Due] = []
@@ -142,7 +142,7 @@ def _due(pipeline: Pipeline, vectors: Vectors, sources: dict[str, Bits], node: s
     return due
 
 
-def _born(pipeline: Pipeline, vectors: Vectors, name: str, index: int) -> int:
+def _born(pipeline: Pipeline, vectors: BusLayout, name: str, index: int) -> int:
     """The stage in which code ``index`` of a node comes into being; those of a folded module follow each other."""
     module = next((made for made in pipeline.modules if made.node.name == name), None)
     if module is None or not module.is_folded:

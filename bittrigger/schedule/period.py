@@ -6,7 +6,7 @@ import heapq
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-MOST_STEPS = 5_000_000
+MAX_STEPS = 5_000_000
 """Steps of the search after which it gives up: slow clocks, for which paths are long, on large networks."""
 
 
@@ -24,14 +24,14 @@ class Operation:
     operands: tuple[int, ...]
 
 
-def critical_pairs(operations: Sequence[Operation], budget_ns: float) -> list[tuple[int, int]] | None:
+def period_constraints(operations: Sequence[Operation], budget_ns: float) -> list[tuple[int, int]] | None:
     """Pairs ``(first, last)`` of variables between which a register must lie; those that follow from others are left out.
 
     A path of operations in one stage must not take longer than ``budget_ns``; for each path that does, some pair of its
     operations is among these. An operation that takes longer on its own has a stage to itself.
 
     Returns:
-        None if the search takes more than ``MOST_STEPS``.
+        None if the search takes more than ``MAX_STEPS``.
     """
     pairs: set[tuple[int, int]] = set()
     steps = 0
@@ -50,6 +50,6 @@ def critical_pairs(operations: Sequence[Operation], budget_ns: float) -> list[tu
                     longest[operand] = 0.0
                     heapq.heappush(pending, -operand)
                 longest[operand] = max(longest[operand], longest[current] + delays[operand])
-        if steps > MOST_STEPS:
+        if steps > MAX_STEPS:
             return None
     return sorted(pairs)

@@ -39,7 +39,7 @@ from bittrigger.ir.routes import read_by
 from bittrigger.ir.wire import ZERO, Wire
 from bittrigger.schedule.difference import Constraints, minimise
 from bittrigger.schedule.period import Operation as Step
-from bittrigger.schedule.period import critical_pairs
+from bittrigger.schedule.period import period_constraints
 from bittrigger.system.kept import Kept, key_of
 from bittrigger.system.versions import package_version
 
@@ -198,7 +198,7 @@ def _known(variable: int | None) -> int:
     return variable
 
 
-def place_registers(
+def retime(
     graph: Graph, adders: dict[str, AdderGraph], latency_cycles: int, budget_ns: float, model: DelayModel
 ) -> Stages | None:
     """The stages of all modules and adders with the fewest register bits.
@@ -209,7 +209,7 @@ def place_registers(
         budget_ns: time for logic in one stage.
 
     Returns:
-        None where the paths are too long and too many to be listed (``critical.MOST_STEPS``).
+        None where the paths are too long and too many to be listed (``critical.MAX_STEPS``).
     """
     ranges = intervals(graph)
     builder = _Builder(graph, model)
@@ -229,7 +229,7 @@ def place_registers(
                 result = of_one_copy(ranges[node.name], node.copies)
                 builder.parts(node, copy_operand(node, ranges), result)
     builder.top(ranges, end)
-    pairs = critical_pairs(builder.problem.operations, budget_ns)
+    pairs = period_constraints(builder.problem.operations, budget_ns)
     if pairs is None:
         return None
     found = _solve(builder.problem, pairs, origin, end, latency_cycles)

@@ -21,7 +21,7 @@ from bittrigger.ir.pipeline import Module, Pipeline
 from bittrigger.ir.routes import read_by
 from bittrigger.ir.wire import Wire
 from bittrigger.schedule.fold import Fold, folds
-from bittrigger.schedule.retime import Stages, place_registers
+from bittrigger.schedule.retime import Stages, retime
 
 
 @dataclass(frozen=True, order=True)
@@ -99,7 +99,7 @@ class Schedule:
             )
         stages = soonest
         if self.fewest_registers and not folded:
-            stages = place_registers(graph, adders, latency, budget_ns, self.model) or soonest
+            stages = retime(graph, adders, latency, budget_ns, self.model) or soonest
         ranges = intervals(graph)
         modules = tuple(
             Module(

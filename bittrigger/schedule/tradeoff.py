@@ -26,7 +26,7 @@ from bittrigger.schedule.schedule import Moment, Schedule, place_adders, place_p
 from bittrigger.settings import MAX_CYCLES
 from bittrigger.solver import SolverOptions, graph_luts, solve_blocks
 
-MOST_COMBINATIONS = 20_000
+MAX_COMBINATIONS = 20_000
 """Combinations of candidates that are all looked at; beyond that one layer after another is made smaller."""
 
 PLACED = 2
@@ -147,7 +147,7 @@ class _Search:
     def choices(self, latency_cycles: int) -> Iterator[Choice]:
         """The combinations to look at, the one of the least latency among them."""
         sizes = [range(len(found)) for found in self.candidates.values()]
-        if math.prod(map(len, sizes)) <= MOST_COMBINATIONS:
+        if math.prod(map(len, sizes)) <= MAX_COMBINATIONS:
             yield from itertools.product(*sizes)
             return
         choice = self._fastest()

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from bittrigger.ir.fixed import FixedPoint, IntArray
 from bittrigger.ir.graph import Graph
 
-MOST_ZERO = 0.95
+MAX_ZERO = 0.95
 """Share of events with all outputs zero beyond which it is said."""
 
 
@@ -113,6 +113,6 @@ def output_lines(graph: Graph, codes: IntArray) -> list[str]:
         count = f"{constant.size} of {codes.shape[1]} outputs never change"
         lines.append(f"{count} over {len(codes):,} events: {some}")
     zero = float((codes == 0).all(axis=1).mean())
-    if zero >= MOST_ZERO and constant.size < codes.shape[1]:
+    if zero >= MAX_ZERO and constant.size < codes.shape[1]:
         lines.append(f"{100 * zero:.1f} % of the events give 0 in every output; they cannot be told apart there")
     return lines

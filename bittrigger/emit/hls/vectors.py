@@ -11,7 +11,7 @@ SEED = 20240601
 """Seed of the random events, so that emission is reproducible."""
 
 
-MOST_ALONE = 256
+MAX_ALONE = 256
 """Inputs that come alone, at most; of more, as many at equal distances."""
 
 
@@ -24,7 +24,7 @@ def reference_codes(graph: Graph, random_events: int = 100) -> IntArray:
     lows = np.array([r.lo for r in ranges], dtype=np.int64)
     highs = np.array([r.hi for r in ranges], dtype=np.int64)
     rest = np.clip(0, lows, highs)
-    each = np.unique(np.linspace(0, len(ranges) - 1, min(len(ranges), MOST_ALONE)).astype(np.int64))
+    each = np.unique(np.linspace(0, len(ranges) - 1, min(len(ranges), MAX_ALONE)).astype(np.int64))
     alone = np.repeat(rest[None, :], 2 * len(each), axis=0)
     rows = 2 * np.arange(len(each))
     alone[rows, each], alone[rows + 1, each] = lows[each], highs[each]

@@ -18,7 +18,7 @@ from bittrigger.errors import InternalError, UnsupportedModelError
 from bittrigger.ir.block_floating_point import MagnitudeOr, ShiftDown, ShiftUp
 from bittrigger.ir.extremum import Extremum
 from bittrigger.ir.graph import Linear, Lookup, Requantize
-from bittrigger.ir.layout import Vectors
+from bittrigger.ir.layout import BusLayout
 from bittrigger.ir.pipeline import Module, Pipeline
 from bittrigger.system.resources import folder as folder_of
 
@@ -50,7 +50,7 @@ def emit_verilog(pipeline: Pipeline, folder: Path) -> tuple[Path, ...]:
         raise UnsupportedModelError(
             f"design {name!r} bears the name of a module of the firmware library; choose another with --name"
         )
-    vectors = Vectors.of(pipeline)
+    vectors = BusLayout.of(pipeline)
     bodies = {module.name: _body(vectors, module) for module in pipeline.modules}
     clocked = {stem for stem, body in bodies.items() if body.clocked}
     texts = {name: render("top.sv.j2", **top_view(pipeline, vectors, clocked))}
@@ -69,13 +69,13 @@ def emit_verilog(pipeline: Pipeline, folder: Path) -> tuple[Path, ...]:
     return tuple(paths)
 
 
-def _module_text(vectors: Vectors, module: Module, body: Body) -> str:
+def _module_text(vectors: BusLayout, module: Module, body: Body) -> str:
     buses, result = vectors.operands(module), vectors.result(module)
     widest = max(bus.width for bus in (*buses, result))
     return render("module.sv.j2", module=module, buses=buses, result=result, body=body, digits=len(str(widest - 1)))
 
 
-def _queue_text(vectors: Vectors, module: Module) -> str:
+def _queue_text(vectors: BusLayout, module: Module) -> str:
     (bus,) = vectors.operands(module)
     return render(
         "queue.sv.j2",
@@ -89,7 +89,7 @@ def _queue_text(vectors: Vectors, module: Module) -> str:
     )
 
 
-def _body(vectors: Vectors, module: Module) -> Body:
+def _body(vectors: BusLayout, module: Module) -> Body:
     operands, result = Operands(vectors.places(module), module.source, module.start), vectors.result(module)
     match module.node:
         case Linear():

@@ -9,7 +9,7 @@ import numpy as np
 
 from bittrigger.emit.verilog.operand_buses import ELEMENT, INSTANCE, Places, Source, pieces, regular
 from bittrigger.ir.graph import Graph, Input
-from bittrigger.ir.layout import Bus, Vectors
+from bittrigger.ir.layout import Bus, BusLayout
 from bittrigger.ir.pipeline import Module, Pipeline, last_reads, stream_delays
 from bittrigger.ir.ports import input_fields
 from bittrigger.ir.routes import route
@@ -90,7 +90,7 @@ def _at(name: str, delay: int) -> str:
 
 
 def _connected(
-    pipeline: Pipeline, vectors: Vectors, module: Module, *, clocked: bool
+    pipeline: Pipeline, vectors: BusLayout, module: Module, *, clocked: bool
 ) -> tuple[list[tuple[str, str]], list[_Operand]]:
     """The connections of an instance of ``module``, and the buses that are put together for it."""
     pairs = [("clk", "clk")] if clocked else []
@@ -127,7 +127,7 @@ def _flowing(pipeline: Pipeline, name: str, stage: int) -> str:
     return f"{name}_stream_d{delay}" if delay else f"{name}_stream"
 
 
-def _stream(pipeline: Pipeline, vectors: Vectors, module: Module) -> tuple[_Stream, list[_Operand]]:
+def _stream(pipeline: Pipeline, vectors: BusLayout, module: Module) -> tuple[_Stream, list[_Operand]]:
     """What stands around a folded module, and the bus that is put together for its queue."""
     (bus,), result, name = vectors.operands(module), vectors.result(module), module.node.name
     names = [f"{name}_stream", *(f"{name}_stream_d{k + 1}" for k in range(stream_delays(pipeline)[name]))]
@@ -159,7 +159,7 @@ def _stream(pipeline: Pipeline, vectors: Vectors, module: Module) -> tuple[_Stre
 
 
 def _wired(
-    pipeline: Pipeline, vectors: Vectors, module: Module, node: str, bus: Bus, *, alone: bool
+    pipeline: Pipeline, vectors: BusLayout, module: Module, node: str, bus: Bus, *, alone: bool
 ) -> tuple[str, _Operand | None]:
     """What an instance of ``module``, or its queue, reads of the wire ``node``, and the bus that is put together, if any."""
     stage = module.start - module.queue
@@ -196,7 +196,7 @@ def _slices(graph: Graph, port: Input, width: int) -> str:
     return _joined([f"in_data[{field.offset + width - 1}:{field.offset}]" for field in reversed(fields)])
 
 
-def _signals(pipeline: Pipeline, vectors: Vectors, clocked: set[str]) -> list[_Vector]:
+def _signals(pipeline: Pipeline, vectors: BusLayout, clocked: set[str]) -> list[_Vector]:
     """What the top declares for each node, in the order of the graph."""
     makers = {module.node.name: module for module in pipeline.modules}
     last, folded = last_reads(pipeline), stream_delays(pipeline)
@@ -238,7 +238,7 @@ def _rows(buses: list[Bus]) -> list[_Row]:
     return rows
 
 
-def _leaving(pipeline: Pipeline, vectors: Vectors) -> list[str]:
+def _leaving(pipeline: Pipeline, vectors: BusLayout) -> list[str]:
     """The parts of ``out_data``, the lowest first."""
 
     def source(name: str) -> Source:
@@ -253,7 +253,7 @@ def _leaving(pipeline: Pipeline, vectors: Vectors) -> list[str]:
     return parts
 
 
-def _unread(pipeline: Pipeline, vectors: Vectors) -> list[str]:
+def _unread(pipeline: Pipeline, vectors: BusLayout) -> list[str]:
     """Buses of which some bits are read by nothing: the last ones in a chain of registers, of which wires take a part."""
     last = last_reads(pipeline)
     bits: dict[str, dict[int, int]] = {name: {} for name in last}
@@ -270,7 +270,7 @@ def _unread(pipeline: Pipeline, vectors: Vectors) -> list[str]:
     return [_at(name, last[name] - vectors.stages[name]) for name in last if sum(bits[name].values()) < whole[name]]
 
 
-def top_view(pipeline: Pipeline, vectors: Vectors, clocked: set[str]) -> dict[str, Any]:
+def top_view(pipeline: Pipeline, vectors: BusLayout, clocked: set[str]) -> dict[str, Any]:
     """What the template of the top is given; ``clocked`` names the modules that have a clock."""
     graph = pipeline.graph
     in_buses = [Bus(port.name, port.size, port.type) for port in graph.inputs]

@@ -26,7 +26,7 @@ from bittrigger.report.render import latency_text, margin_text, number, outcome_
 from bittrigger.report.verdict import Criterion, Verdict, verdict
 from bittrigger.system.resources import folder
 
-MOST_DRAWN = 700
+MAX_DRAWN = 700
 """Values of an adder graph that is drawn; larger ones cannot be read, and would fill the page."""
 
 
@@ -152,8 +152,8 @@ def _drawings(pipeline: Pipeline) -> list[Drawing]:
             continue
         values = graph.n_inputs + len(graph.adders) + len(graph.outputs)
         title = f"{module.node.name}: {len(graph.adders):,} adders, depth {depth(graph)}"
-        if values > MOST_DRAWN:
-            said = f"<p>{values:,} values; drawn are at most {MOST_DRAWN}. The table of adders is in design.json.</p>"
+        if values > MAX_DRAWN:
+            said = f"<p>{values:,} values; drawn are at most {MAX_DRAWN}. The table of adders is in design.json.</p>"
             found.append(Drawing(module.node.name, title, Markup(said)))  # noqa: S704 - numbers
         else:
             found.append(Drawing(module.node.name, title, Markup(draw_svg(graph, module.stages))))  # noqa: S704 - our SVG
