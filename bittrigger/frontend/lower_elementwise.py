@@ -1,8 +1,8 @@
 """From a chain of elementwise float32 operations to the cheapest integer nodes that equal it on every code.
 
 A ``Signal`` is what flows between the layers while a network is lowered: codes of nodes that stand already, perhaps an
-accumulator that is not yet a node, and elementwise operations that Keras would apply to it in float32. ``lower_elementwise`` turns it
-into codes: it tabulates the operations on every code that can occur and looks for integers that give the same results.
+accumulator that is not yet a node, and elementwise operations that Keras would apply to it in float32. ``lower_elementwise``
+turns it into codes: it tabulates the operations on every code that can occur and looks for integers that give the same results.
 """
 
 from __future__ import annotations
