@@ -153,15 +153,33 @@ def test_a_stored_graph_is_read_back_and_proven_again(tmp_path):
         load_design(path)
 
 
+INTERRUPTED = """
+import signal, threading
+from bittrigger.compile import matrix
+from bittrigger.cli import main
+
+def interrupt():
+    signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+
+threading.Timer(0.5, interrupt).start()
+"""
+
+
+def interrupted(folder, *lines):
+    save(folder, np.random.default_rng(0).integers(-1, 2, size=(256, 256)))
+    code = "\n".join([INTERRUPTED, *lines])
+    return subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=False)
+
+
+def test_an_interrupted_search_keeps_the_best_graph_so_far(tmp_path):
+    done = interrupted(tmp_path, "main(['solve', 'W.npy', '--effort', 'max', '-o', 'out'])")
+    assert done.returncode == 0, done.stderr
+    graph, solved = load_design(tmp_path / "out" / "design.json")
+    adders.verify(solved["matrix"], graph["matrix"].weights, graph["matrix"].bias)
+
+
 def test_an_interrupted_solve_stops_at_once_and_leaves_nothing(tmp_path):
-    save(tmp_path, np.random.default_rng(0).integers(-1, 2, size=(256, 256)))
-    interrupt = "signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)"
-    code = (
-        "import signal, threading; from bittrigger.compile import matrix; from bittrigger.cli import main\n"
-        f"threading.Timer(0.5, lambda: {interrupt}).start()\n"
-        "main(['solve', 'W.npy', '--effort', 'max', '-o', 'out'])"
-    )
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = interrupted(tmp_path, "main(['solve', 'W.npy', '-o', 'out'])")
     assert (done.returncode, done.stderr.splitlines()[-1]) == (130, "interrupted")
     assert [path.name for path in tmp_path.iterdir()] == ["W.npy"]
 

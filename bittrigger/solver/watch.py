@@ -42,18 +42,18 @@ def run_native(call: Callable[[], int | None], discard: Callable[[int], None], c
         cells: what ``call`` shares with others while it runs, see ``monitor.h``.
     """
     results: list[int | None] = []
-    abandoned = threading.Event()
+    abandoned, done = threading.Event(), threading.Event()
 
     def run() -> None:
         result = call()
         results.append(result)
+        done.set()
         if abandoned.is_set() and result is not None:
             discard(result)
 
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
+    threading.Thread(target=run, daemon=True).start()
     try:
-        _wait(thread, cells)
+        _wait(done, cells)
     except BaseException:
         abandoned.set()
         cells[_STOP] = 1
@@ -61,14 +61,15 @@ def run_native(call: Callable[[], int | None], discard: Callable[[int], None], c
     return results[0]
 
 
-def _wait(thread: threading.Thread, cells: IntArray) -> None:
+def _wait(done: threading.Event, cells: IntArray) -> None:
+    """Wait for an event and not for the thread: Python takes a thread for ended once Ctrl-C has interrupted ``join``."""
     show = _watcher.get()
     if show is None:
-        thread.join()
+        done.wait()
         return
-    while thread.is_alive():
+    while not done.is_set():
         try:
-            thread.join(POLL_S)
+            done.wait(POLL_S)
             if cells[_LUTS] > 0:
                 show(int(cells[_LUTS]))
         except KeyboardInterrupt:
