@@ -25,9 +25,7 @@ def command() -> None:
 @command.command()
 @click.argument("name", metavar="SET")
 @click.option("--events", "-n", type=int, required=True, help="Rows of the file: jets, or bunch crossings.")
-@click.option(
-    "--seed", "-s", type=int, default=1, show_default=True, help="The same seed gives the same bits."
-)
+@click.option("--seed", "-s", type=int, default=1, show_default=True, help="The same seed gives the same bits.")
 @click.option("--jobs", "-j", type=int, default=1, show_default=True, help="Processes of this machine.")
 @click.option("--scheduler", metavar="ADDRESS", help="A Dask scheduler, as tcp://host:8786, in place of --jobs.")
 @click.option("--output", "-o", type=click.Path(path_type=Path), required=True, help="File to write, .npz.")
