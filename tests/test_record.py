@@ -65,18 +65,18 @@ def flip_sign(text):
 def invert_lut(text):
     """A look-up table of the netlist gives the opposite of what it should."""
     data = json.loads(text)
-    module = data["modules"]["example_bitlinear_dense_1"]
+    module = data["modules"]["two_layers_bitlinear_dense_1"]
     lut = next(cell for cell in module["cells"].values() if cell["type"].startswith("LUT"))
     lut["parameters"]["INIT"] = lut["parameters"]["INIT"].translate(str.maketrans("01", "10"))
     return json.dumps(data)
 
 
 BREAKS = [
-    ("rtl-fast", "rtl/example_bitlinear_dense_0.sv", flip_sign, "dense_0"),
-    ("rtl", "rtl/example_bitlinear_dense_1.sv", flip_sign, "dense_1"),
-    ("csim", "hls/firmware/example_bitlinear_dense_0.cpp", flip_sign, "dense_0"),
-    ("emulator", "emulator/example_bitlinear_dense_1.cpp", flip_sign, "dense_1"),
-    ("gates", "synth/example_bitlinear_dense_1.json", invert_lut, "dense_1"),
+    ("rtl-fast", "rtl/two_layers_bitlinear_dense_0.sv", flip_sign, "dense_0"),
+    ("rtl", "rtl/two_layers_bitlinear_dense_1.sv", flip_sign, "dense_1"),
+    ("csim", "hls/firmware/two_layers_bitlinear_dense_0.cpp", flip_sign, "dense_0"),
+    ("emulator", "emulator/two_layers_bitlinear_dense_1.cpp", flip_sign, "dense_1"),
+    ("gates", "synth/two_layers_bitlinear_dense_1.json", invert_lut, "dense_1"),
 ]
 
 
@@ -156,7 +156,7 @@ def test_a_mismatch_that_a_short_run_does_not_show_says_so(sound, tmp_path):
 
 
 def test_results_are_written_for_continuous_integration(broken):
-    build = broken("rtl/example_bitlinear_dense_1.sv", flip_sign)
+    build = broken("rtl/two_layers_bitlinear_dense_1.sv", flip_sign)
     codes = random_codes(build.graph, 100, 1)
     outcomes = run_executors(build, ["oracle", "rtl-fast"], codes)
     outcomes += [
@@ -172,7 +172,7 @@ def test_results_are_written_for_continuous_integration(broken):
     row, column = first["event"], [f"dense_1[{k}]" for k in range(4)].index(first["output"])
     assert first["expected"] == evaluate(build.graph, codes)[row, column] != first["actual"]
     assert (first["layer"], first["node"], first["node_expected"]) == (
-        "example_bitlinear_dense_1",
+        "bitlinear_dense_1",
         "dense_1",
         first["expected"],
     )
@@ -181,7 +181,7 @@ def test_results_are_written_for_continuous_integration(broken):
     text = junit_text("two_layers", outcome_cases(outcomes))
     assert 'failures="1" errors="1"' in text
     assert '<skipped message="no --model was given"' in text
-    assert "first wrong in layer example_bitlinear_dense_1" in text
+    assert "first wrong in layer bitlinear_dense_1" in text
 
 
 def test_all_says_what_cannot_run_here_and_a_name_insists(sound, tmp_path, monkeypatch):

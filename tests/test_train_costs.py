@@ -109,8 +109,9 @@ def test_the_verb_prints_a_table_and_json(tmp_path: Path) -> None:
     printed = CliRunner().invoke(cli, ["costs", str(tmp_path / "m.h5")]).output
     assert "ternary" in printed
     assert "47.4%" in printed
-    found = CliRunner().invoke(cli, ["costs", str(tmp_path / "m.h5"), "--json"]).output
-    assert json.loads(found) == json.loads(json.dumps(costs_json(model_costs(net))))
+    found = CliRunner().invoke(cli, ["costs", str(tmp_path / "m.h5"), "--json"]).stdout
+    wanted = json.loads(json.dumps(costs_json(model_costs(net))))
+    assert {name: json.loads(found)[name] for name in wanted} == wanted
 
 
 def test_the_verb_refuses_what_is_no_model_and_its_help_is_light(tmp_path: Path) -> None:
@@ -125,7 +126,7 @@ def test_the_verb_refuses_what_is_no_model_and_its_help_is_light(tmp_path: Path)
     command = [sys.executable, "-c", code, str(tmp_path / "m.h5")]
     run = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
     assert "Count what the Keras MODEL" in run.stdout
-    assert run.stderr.startswith(f"error: model file {tmp_path / 'm.h5'}: it is neither HDF5 nor")
+    assert run.stderr.splitlines()[-1].startswith(f"error: model file {tmp_path / 'm.h5'}: it is neither HDF5 nor")
 
 
 @pytest.mark.parametrize("suffix", [".h5", ".keras"])
@@ -140,7 +141,7 @@ def test_the_verb_counts_layers_that_do_not_convert(tmp_path: Path, suffix: str)
     net.save(path)
     done = CliRunner().invoke(cli, ["costs", str(path), "--json"])
     assert done.exit_code == 0, done.exception
-    found = {layer["name"]: layer["macs"] for layer in json.loads(done.output)["layers"]}
+    found = {layer["name"]: layer["macs"] for layer in json.loads(done.stdout)["layers"]}
     assert found == {
         "ternary": 7 * 72,
         "float": 7 * 36,

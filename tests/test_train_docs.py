@@ -41,4 +41,4 @@ def check_table(page: str, printed: str) -> None:
     wanted, found = rows(page, "|"), rows(printed, "│")
     assert [row[:2] for row in sorted(found)] == [row[:2] for row in sorted(wanted)]
     if [row[2] for row in found] == [row[2] for row in wanted]:
-        assert found == wanted
+        assert found == wanted, "\n".join(map(str, found))

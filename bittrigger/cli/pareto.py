@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from bittrigger.explore.pareto import Point
-    from bittrigger.system.extras import require_keras
 
 
 @click.command()
@@ -71,6 +70,7 @@ def command(
     from bittrigger.data.load_openml import load_openml_jets
     from bittrigger.frontend.quiet import quiet_tensorflow
     from bittrigger.system.arrays import read_array
+    from bittrigger.system.extras import require_keras
 
     require_keras()
     shapes = [_shape(text) for text in hidden]
