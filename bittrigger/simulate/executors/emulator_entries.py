@@ -7,6 +7,7 @@ and values that are none; blocks of any size; the module for Python; the class t
 from __future__ import annotations
 
 import ctypes
+import os
 import runpy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -226,7 +227,8 @@ def _same(entry: str, found: npt.NDArray[Any], wanted: npt.NDArray[Any]) -> None
 
 
 def _check_cmssw(library: Library, double: _Probe, single: _Probe) -> None:
-    loaded = ctypes.CDLL(str(_build_cmssw(library)))
+    # Its own symbols and those of its library first, whatever else of the same name the process has loaded for all.
+    loaded = ctypes.CDLL(str(_build_cmssw(library)), mode=os.RTLD_LOCAL | getattr(os, "RTLD_DEEPBIND", 0))
     for name, _, kind in FORMS:
         probe = single if kind is np.float32 else double
         inputs = np.ascontiguousarray(probe.codes if kind is np.int64 else probe.values)
@@ -269,7 +271,13 @@ def _build_cmssw(library: Library) -> Path:
     interface = (shipped("hls_templates") / "cmssw_interface.h").read_text(encoding="utf-8")
     header = (library.source / f"{library.name}.h").read_bytes()
     key = digest(
-        compiler_version(compiler), text, interface, source.read_bytes(), header, str(library.binary.absolute())
+        compiler_version(compiler),
+        "-Bsymbolic",
+        text,
+        interface,
+        source.read_bytes(),
+        header,
+        str(library.binary.absolute()),
     )
     folder = library.cache / f"cmssw-{key}"
     target = folder / "model.so"
@@ -282,6 +290,7 @@ def _build_cmssw(library: Library) -> Path:
             "-std=c++17",
             "-O0",
             "-shared",
+            "-Wl,-Bsymbolic",  # its own create_model, whatever else the process has loaded
             "-fPIC",
             "-fvisibility=hidden",
             "-w",
