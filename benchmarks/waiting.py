@@ -109,7 +109,7 @@ def retrained(model: Path, target: Path) -> Path:
 
 
 class Waiting:
-    """Segments jobs and keeps their figures."""
+    """Runs jobs and keeps their figures."""
 
     def __init__(self, scratch: Path) -> None:
         self.scratch = scratch

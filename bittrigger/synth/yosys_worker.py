@@ -1,4 +1,4 @@
-"""Segments Yosys scripts in a process of its own: ``yosys_worker.py [-j JOBS] SCRIPT...`` (one command a line, ``#`` comments).
+"""Runs Yosys scripts in a process of its own: ``yosys_worker.py [-j JOBS] SCRIPT...`` (one command a line, ``#`` comments).
 
 pyosys holds Yosys as a library that ends the process on an error; here it takes nothing else with it. Of several scripts the
 commands that all begin with are run once, and each goes on in a fork, JOBS at a time, so that it finds Yosys just as if it

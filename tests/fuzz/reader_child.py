@@ -1,4 +1,4 @@
-"""Segments command lines of bittrigger one after another in one process: JSON in, a line of JSON out for each.
+"""Runs command lines of bittrigger one after another in one process: JSON in, a line of JSON out for each.
 
 The answer holds the exit code, what was printed to standard error, a traceback if one escaped, and the growth of the memory.
 """

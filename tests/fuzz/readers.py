@@ -137,15 +137,15 @@ def check_one(reader: Reader, good: Path, folder: Path, target: str, seed: int) 
     wrong = ""
     if answer["trace"]:
         wrong = str(answer["trace"])
-    elif answer["exit"] not in (0, 1):
+    elif answer["exit"] not in (0, 1, 2):
         wrong = f"exit code {answer['exit']}: {answer['error']}"
-    elif answer["exit"] == 1 and not str(answer["error"]).lower().startswith("error"):
-        wrong = f"exit code 1 without a message: {answer['error']}"
+    elif answer["exit"] and not any(line.startswith("error: ") for line in str(answer["error"]).splitlines()):
+        wrong = f"exit code {answer['exit']} without a message: {answer['error']}"
     elif float(str(answer["grown_mb"])) > MAX_GROWTH_MB:
         wrong = f"memory grew by {answer['grown_mb']} MB"
-    elif answer["exit"] == 1 and _files(folder) - KEPT != before:
+    elif answer["exit"] and _files(folder) - KEPT != before:
         wrong = f"left behind: {sorted(_files(folder) - KEPT - before)}"
-    return Verdict(target, seed, answer["exit"] == 1, wrong)
+    return Verdict(target, seed, answer["exit"] in (1, 2), wrong)
 
 
 def _files(folder: Path) -> set[str]:

@@ -1,4 +1,4 @@
-"""Segments Yosys scripts one after another in one process that has read the cell library once.
+"""Runs Yosys scripts one after another in one process that has read the cell library once.
 
 ``python yosys_server.py LOG``: each line of standard input is a script; ``done SECONDS`` with the CPU time that it took goes
 to the descriptor that standard output had at the start. A failing command ends the process, as it does in pyosys.

@@ -1,4 +1,4 @@
-"""Segments inside a copy of the product: emits the test designs and says whether anything is wrong with what comes out.
+"""Runs inside a copy of the product: emits the test designs and says whether anything is wrong with what comes out.
 
 ``python check.py emit DESIGNS OUT`` writes the firmware of every design and prints a digest of its code, comments and blanks
 left out. ``python check.py TARGET DESIGNS OUT`` checks it: ``verilog``, ``hls``, ``emulator``,

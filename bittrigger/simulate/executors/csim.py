@@ -118,7 +118,7 @@ class _Unit:
 
 @dataclass(frozen=True, eq=False)
 class CSim:
-    """Segments the emitted HLS sources.
+    """Runs the emitted HLS sources.
 
     Attributes:
         graph: the network; only its name and sizes are used.

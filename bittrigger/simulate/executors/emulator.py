@@ -42,7 +42,7 @@ _Entry = Callable[[int, int, int], int]
 
 @dataclass(frozen=True, eq=False)
 class Emulator:
-    """Segments the emitted emulator.
+    """Runs the emitted emulator.
 
     Attributes:
         graph: the network; only its name and sizes are used.

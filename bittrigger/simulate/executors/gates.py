@@ -24,7 +24,7 @@ BLOCK = 8192
 
 
 class GateSim:
-    """Segments the synthesised netlist of a design.
+    """Runs the synthesised netlist of a design.
 
     Each block of events is one run from power-up: a cycle of reset, then one event every cycle, then as many empty
     cycles as the pipeline is long. Outputs are read ``latency_cycles`` after their inputs and nowhere else, and

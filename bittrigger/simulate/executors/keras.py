@@ -17,7 +17,7 @@ from bittrigger.system.apart import Answer, Json, ask, is_possible
 
 @dataclass(frozen=True, eq=False)
 class KerasExecutor:
-    """Segments the Keras model that a build was made from.
+    """Runs the Keras model that a build was made from.
 
     A softmax or sigmoid at its end is left out, as no build holds one.
 
