@@ -4,16 +4,15 @@ import re
 from dataclasses import replace
 
 import pytest
+from designs import build_of
 from library import yosys
 from wrapped_designs import AXIS, GRAPH, PIPELINE, payload_of
 
-from bittrigger.build.folder import fresh_folder, save_build
+from bittrigger.build.folder import fresh_folder
 from bittrigger.cli import main
-from bittrigger.emit.verilog import emit_verilog
 from bittrigger.emit.wrappers import AxisOptions, axis_depth, emit_axis, emit_emp
 from bittrigger.errors import ConfigError, UnsupportedModelError
 from bittrigger.patterns.design import LinkOptions, make_payload
-from bittrigger.settings import Settings
 from bittrigger.simulate.simulators.verilator import find_verilator
 
 # Text
@@ -89,8 +88,7 @@ def test_yosys_reads_the_wrappers(workshop, tmp_path, interface):
 def test_a_file_goes_through_the_wrapper_and_comes_back(tmp_path, capsys):
     folder = tmp_path / "tagger"
     with fresh_folder(folder, overwrite=False) as scratch:
-        emit_verilog(PIPELINE, scratch / "rtl")
-        save_build(scratch, PIPELINE, Settings(), {})
+        build_of(PIPELINE, scratch)
 
     def run(*arguments):
         try:
@@ -113,7 +111,7 @@ def test_a_file_goes_through_the_wrapper_and_comes_back(tmp_path, capsys):
     assert names["out"].read_text() == names["expected"].read_text()
     assert "12 events, every bit equal" in run("patterns", "check", folder, names["out"], "-n", 12, *link)[1]
     code, text = run("patterns", "play", folder, names["in"], "-o", names["out"], "--links", 3)
-    assert code == 1
+    assert code == 2
     assert "board 'example' has 2 links; 'example_emp' has 3; see --links" in text
     assert "latency 12 cycles if nothing waits" in run("wrap", folder, "--interface", "axi-stream")[1]
     for wrong, message in (
@@ -121,5 +119,5 @@ def test_a_file_goes_through_the_wrapper_and_comes_back(tmp_path, capsys):
         (("-i", "emp", "--tmux", 0), "TMUX 0"),
     ):
         code, text = run("wrap", folder, *wrong)
-        assert code == 1
+        assert code == 2
         assert message in text
