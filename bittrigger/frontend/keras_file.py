@@ -216,13 +216,10 @@ def _build(config: Mapping[str, Any], *, archive: bool) -> KerasModel:
     from keras.src.saving.legacy.saved_model import utils as legacy  # how Keras reads HDF5 files has no public name
     from qkeras import utils
 
-    from bittrigger.layers.activations import BitActivation
-    from bittrigger.layers.bit_linear import BitConv1D, BitConv2D, BitLinear
-    from bittrigger.layers.bithep import BitHepLinear
     from bittrigger.layers.names import PACKAGE
+    from bittrigger.layers.stock import BIT_LAYERS
 
-    ours = (BitActivation, BitConv1D, BitConv2D, BitHepLinear, BitLinear)
-    known: dict[str, Any] = {f"{PACKAGE}{kind.__name__}": kind for kind in ours}
+    known: dict[str, Any] = {f"{PACKAGE}{kind.__name__}": kind for kind in BIT_LAYERS}
     # QKeras offers no public list of its classes.
     utils._add_supported_quantized_objects(known)
     if archive:
