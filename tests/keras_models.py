@@ -7,8 +7,9 @@ import numpy as np
 from bittrigger.frontend.lower import lower
 from bittrigger.frontend.parse import parse
 from bittrigger.frontend.quiet import quiet_tensorflow
+from bittrigger.ir.checks import verify
 from bittrigger.ir.fixed import decode
-from bittrigger.ir.graph import evaluate, output_fracs, verify
+from bittrigger.ir.graph import evaluate, output_fracs
 from bittrigger.ir.ports import encode_events
 from bittrigger.settings import Settings
 

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from bittrigger.ir.adders import Adder, AdderGraph, Output, Term
 from bittrigger.ir.block_floating_point import ShiftUp
+from bittrigger.ir.checks import verify
 from bittrigger.ir.fixed import FixedPoint, Interval, Rounding
-from bittrigger.ir.graph import Graph, Input, Linear, Lookup, Requantize, frozen_array, intervals, verify
+from bittrigger.ir.graph import Graph, Input, Linear, Lookup, Requantize, frozen_array, intervals
 from bittrigger.patterns import FRAME, Board
 
 

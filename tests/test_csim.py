@@ -19,8 +19,9 @@ from bittrigger.emit.hls import HlsOptions, emit_hls
 from bittrigger.emit.hls.vectors import reference_codes
 from bittrigger.errors import ConfigError, InternalError, ToolError, ToolNotFoundError
 from bittrigger.ir.adders import linear_form
+from bittrigger.ir.checks import verify
 from bittrigger.ir.fixed import FixedPoint, Interval, Rounding
-from bittrigger.ir.graph import Graph, Input, Linear, Lookup, Requantize, evaluate, frozen_array, verify
+from bittrigger.ir.graph import Graph, Input, Linear, Lookup, Requantize, evaluate, frozen_array
 from bittrigger.passes.lower_trees import lower_graph_to_trees
 from bittrigger.schedule.schedule import Schedule
 from bittrigger.simulate.executors.csim import CSim, ap_types_folder

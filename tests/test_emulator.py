@@ -21,18 +21,9 @@ from bittrigger.emit.emulator.lanes import graph_lanes, signed_literal, unsigned
 from bittrigger.errors import ConfigError, InternalError, ToolError, UnsupportedModelError
 from bittrigger.ir.adders import Adder, AdderGraph, Output, Term
 from bittrigger.ir.adders import verify as verify_adders
+from bittrigger.ir.checks import verify
 from bittrigger.ir.fixed import FixedPoint, Interval, Rounding
-from bittrigger.ir.graph import (
-    Graph,
-    Input,
-    Linear,
-    Lookup,
-    Requantize,
-    evaluate,
-    frozen_array,
-    input_intervals,
-    verify,
-)
+from bittrigger.ir.graph import Graph, Input, Linear, Lookup, Requantize, evaluate, frozen_array, input_intervals
 from bittrigger.ir.ports import decode_outputs, encode_events
 from bittrigger.passes.lower_trees import lower_graph_to_trees
 from bittrigger.schedule.schedule import Schedule

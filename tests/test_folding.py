@@ -11,9 +11,10 @@ from bittrigger.build.folder import load_build
 from bittrigger.compile.pipeline import create_pipeline
 from bittrigger.device.cost_model import estimate
 from bittrigger.errors import ConfigError
+from bittrigger.ir.checks import verify
 from bittrigger.ir.extremum import Extremum
 from bittrigger.ir.fixed import FixedPoint, Interval, Rounding
-from bittrigger.ir.graph import Graph, Input, Linear, Lookup, Requantize, evaluate, frozen_array, verify
+from bittrigger.ir.graph import Graph, Input, Linear, Lookup, Requantize, evaluate, frozen_array
 from bittrigger.ir.wire import ZERO, Wire
 from bittrigger.prove import Verdict, prove
 from bittrigger.report import make_report

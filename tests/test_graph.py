@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bittrigger.errors import InternalError, UnsupportedModelError
+from bittrigger.ir.checks import verify
 from bittrigger.ir.fixed import FixedPoint, Interval, Rounding
 from bittrigger.ir.graph import (
     Graph,
@@ -18,7 +19,6 @@ from bittrigger.ir.graph import (
     evaluate_nodes,
     frozen_array,
     intervals,
-    verify,
 )
 
 BYTE = FixedPoint(True, 8, 4)

@@ -15,6 +15,7 @@ from bittrigger.build.store import load_design, save_design
 from bittrigger.compile.pipeline import create_pipeline
 from bittrigger.device.cost_model import estimate
 from bittrigger.errors import ConfigError, InternalError
+from bittrigger.ir.checks import verify
 from bittrigger.ir.fixed import FixedPoint, Interval, Rounding
 from bittrigger.ir.graph import (
     Graph,
@@ -26,7 +27,6 @@ from bittrigger.ir.graph import (
     evaluate_nodes,
     frozen_array,
     intervals,
-    verify,
 )
 from bittrigger.ir.routes import read_by, route
 from bittrigger.ir.wire import ZERO, Wire

@@ -13,9 +13,9 @@ from strategies import adder_graphs, graphs, merged
 from bittrigger.emit.verilog import emit_verilog
 from bittrigger.errors import ConfigError, MismatchError, ToolError, ToolNotFoundError
 from bittrigger.ir.adders import Adder, AdderGraph, Output, Term, linear_form
+from bittrigger.ir.checks import verify as verify_graph
 from bittrigger.ir.fixed import FixedPoint, Interval, Rounding
 from bittrigger.ir.graph import Graph, Input, Linear, Lookup, Requantize, evaluate, frozen_array
-from bittrigger.ir.graph import verify as verify_graph
 from bittrigger.passes.lower_trees import lower_graph_to_trees
 from bittrigger.schedule.schedule import Schedule
 from bittrigger.simulate.executors.rtl import RtlSim

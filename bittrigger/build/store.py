@@ -12,19 +12,10 @@ from bittrigger.errors import ConfigError, InternalError, UnsupportedModelError
 from bittrigger.ir.adders import Adder, AdderGraph, Output, Term
 from bittrigger.ir.adders import verify as verify_adders
 from bittrigger.ir.block_floating_point import MagnitudeOr, Scaling, ShiftDown, ShiftUp
+from bittrigger.ir.checks import verify
 from bittrigger.ir.extremum import Extremum
 from bittrigger.ir.fixed import MAX_WIDTH, FixedPoint, IntArray, Interval, Rounding
-from bittrigger.ir.graph import (
-    Graph,
-    Input,
-    Intervals,
-    Linear,
-    Lookup,
-    Node,
-    Requantize,
-    frozen_array,
-    verify,
-)
+from bittrigger.ir.graph import Graph, Input, Intervals, Linear, Lookup, Node, Requantize, frozen_array
 from bittrigger.ir.naming import identifier
 from bittrigger.ir.wire import Wire
 

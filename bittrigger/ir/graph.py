@@ -1,21 +1,6 @@
 """The quantised integer graph: what a network computes, in integers only. ``evaluate`` is the oracle.
 
-A graph is a tuple of nodes in topological order. Every node produces one vector of integer codes with a common number
-of fractional bits; its operand is the concatenation of the nodes named in ``inputs``. Four kinds suffice for scales that
-are the same for every event:
-
-* ``Input``: codes of a fixed-point port;
-* ``Linear``: constant integer matrix and bias; ternary, binary and multi-bit layers, folded scales and merges alike;
-* ``Requantize``: drop bits with a stated rounding, then clip; ReLU is a clip at zero;
-* ``Lookup``: a piecewise constant function for each channel; thresholds, ternary activations and tables.
-
-What a layer does at many positions is one node with ``copies``: it reads its operand in as many equal parts, one after the
-other, treats each of them alike, and delivers their results in that order. Which codes those are is the matter of a ``Wire``
-(``bittrigger.ir.wire``), which reads codes in any order and computes nothing.
-
-The largest or least of several codes is an ``Extremum`` (``ir.extremum``).
-
-Scales of each event's own take three more, see ``ir.block_floating_point``: ``MagnitudeOr``, ``ShiftDown`` and ``ShiftUp``.
+A graph is a tuple of nodes (``ir.nodes``) in topological order; ``ir.checks`` says which graphs are well formed.
 """
 
 from __future__ import annotations
@@ -26,139 +11,37 @@ from typing import assert_never
 
 import numpy as np
 
-from bittrigger.errors import InternalError, UnsupportedModelError
-from bittrigger.ir.block_floating_point import (
-    MagnitudeOr,
-    Scaling,
-    ShiftDown,
-    ShiftUp,
-    evaluate_scaling,
-    exponent_table,
-    scaling_intervals,
-)
+from bittrigger.errors import InternalError
+from bittrigger.ir.block_floating_point import MagnitudeOr, ShiftDown, ShiftUp, evaluate_scaling, scaling_intervals
 from bittrigger.ir.extremum import Extremum, evaluate_extremum, extremum_interval
-from bittrigger.ir.fixed import MAX_WIDTH, FixedPoint, IntArray, Interval, Rounding, clip, shift_round
-from bittrigger.ir.wire import ZERO, Wire, evaluate_wire, wire_intervals
+from bittrigger.ir.fixed import IntArray, Interval, clip, shift_round
+from bittrigger.ir.nodes import Input, Intervals, Linear, Lookup, Node, Operation, Requantize, frozen_array
+from bittrigger.ir.wire import Wire, evaluate_wire, wire_intervals
 
-Intervals = tuple[Interval, ...]
-
-
-def frozen_array(values: IntArray) -> IntArray:
-    """A read-only contiguous int64 copy of ``values``, fit for a frozen dataclass."""
-    array = np.array(values, dtype=np.int64, order="C")
-    array.setflags(write=False)
-    return array
-
-
-@dataclass(frozen=True, eq=False)
-class Input:
-    """Port of the design: ``size`` codes of ``type``.
-
-    ``interval`` is the range that the codes really take, within ``type`` (a symmetric quantiser leaves out the lowest).
-    """
-
-    name: str
-    size: int
-    type: FixedPoint
-    interval: Interval
-    inputs: tuple[str, ...] = ()
-
-    @property
-    def frac(self) -> int:
-        """Fractional bits of the codes."""
-        return self.type.frac
-
-
-@dataclass(frozen=True, eq=False)
-class Linear:
-    """``codes @ weights + bias``, exact, of each of ``copies`` parts of the operand.
-
-    Attributes:
-        weights: `(n_in, n_out)` int64, of one copy.
-        bias: `(n_out,)` int64, in units of the output codes.
-        frac: fractional bits of the output codes.
-        copies: parts of the operand, `n_in` codes each.
-    """
-
-    name: str
-    inputs: tuple[str, ...]
-    weights: IntArray
-    bias: IntArray
-    frac: int
-    copies: int = 1
-
-    @property
-    def size(self) -> int:
-        """Number of outputs, of all copies."""
-        return self.copies * int(self.weights.shape[1])
-
-    @property
-    def is_ternary(self) -> bool:
-        """Whether each column is ternary up to a power of two, so that the layer is a BitLinear."""
-        magnitudes = np.abs(self.weights)
-        peak = magnitudes.max(axis=0, initial=0)
-        same = (magnitudes == 0) | (magnitudes == peak)
-        return bool(same.all() and ((peak & (peak - 1)) == 0).all())
-
-
-@dataclass(frozen=True, eq=False)
-class Requantize:
-    """``clip(round((codes + offset) / 2**shift), lo, hi)`` on each code; a negative ``shift`` multiplies.
-
-    ``offset`` is not 0 where a constant was moved into the layer before: see ``passes.fold_rounding``. ``size`` counts the codes
-    of all ``copies``.
-    """
-
-    name: str
-    inputs: tuple[str, ...]
-    size: int
-    shift: int
-    rounding: Rounding
-    lo: int
-    hi: int
-    frac: int
-    offset: int = 0
-    copies: int = 1
-
-    @property
-    def operand_text(self) -> str:
-        """What is scaled, for comments: ``code``, or ``(code - 2)``."""
-        return f"(code {'-' if self.offset < 0 else '+'} {abs(self.offset)})" if self.offset else "code"
-
-    @property
-    def clears_ties(self) -> bool:
-        """Whether rounding is no more than the floor with its last bit cleared where only zeros are dropped.
-
-        Of ``t = code + half``, where half is ``2**(shift - 1)``, that is what half-to-even rounding gives of ``code``.
-        """
-        return self.rounding is Rounding.RND_CONV and self.shift > 0 and self.offset == -(1 << (self.shift - 1))
-
-
-@dataclass(frozen=True, eq=False)
-class Lookup:
-    """A piecewise constant function for each channel.
-
-    Channel `j` gives ``values[j][k]`` for the largest `k` with ``starts[j][k] <= code``; ``starts[j]`` ascends and
-    ``starts[j][0]`` is not above the lowest code that can occur. Channels are those of one of ``copies`` parts of the operand.
-    """
-
-    name: str
-    inputs: tuple[str, ...]
-    starts: tuple[tuple[int, ...], ...]
-    values: tuple[tuple[int, ...], ...]
-    frac: int
-    copies: int = 1
-
-    @property
-    def size(self) -> int:
-        """Number of codes, of all copies."""
-        return self.copies * len(self.starts)
-
-
-Operation = Linear | Requantize | Lookup | Extremum | Scaling
-"""A node that computes something."""
-
-Node = Input | Wire | Operation
+__all__ = [
+    "Graph",
+    "Input",
+    "Intervals",
+    "Linear",
+    "Lookup",
+    "Node",
+    "Operation",
+    "Requantize",
+    "copy_intervals",
+    "copy_operand",
+    "evaluate",
+    "evaluate_node",
+    "evaluate_nodes",
+    "frozen_array",
+    "input_intervals",
+    "intervals",
+    "node_intervals",
+    "of_one_copy",
+    "operand",
+    "output_fracs",
+    "output_intervals",
+    "requantize_codes",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -369,103 +252,3 @@ def evaluate(graph: Graph, codes: IntArray) -> IntArray:
     """
     values = evaluate_nodes(graph, codes)
     return np.concatenate([values[name] for name in graph.outputs], axis=1)
-
-
-def verify(graph: Graph) -> None:
-    """Check that the graph is well formed and that no code can leave 62 bits.
-
-    Raises:
-        InternalError: if names repeat, an operand is unknown or later, or sizes disagree.
-        UnsupportedModelError: if a code could need more than 62 bits.
-    """
-    sizes: dict[str, int] = {}
-    for node in graph.nodes:
-        if node.name in sizes:
-            raise InternalError(f"node {node.name!r} occurs twice")
-        missing = [name for name in node.inputs if name not in sizes]
-        if missing:
-            raise InternalError(f"node {node.name!r} reads {missing[0]!r}, which does not come before it")
-        _check_shape(node, sum(sizes[name] for name in node.inputs))
-        _check_operands(graph, node)
-        sizes[node.name] = node.size
-    if not graph.outputs or any(name not in sizes for name in graph.outputs):
-        raise InternalError(f"graph {graph.name!r} has no or unknown outputs {graph.outputs}")
-    ranges = intervals(graph)
-    for node in graph.nodes:
-        widest = max(interval.width for interval in ranges[node.name])
-        if isinstance(node, ShiftUp) and operand(node, ranges)[-1].lo < 0:
-            raise InternalError(f"node {node.name!r}: its exponent {node.inputs[-1]!r} can be negative")
-        if isinstance(node, Requantize):  # before the clip
-            offset = Interval(node.offset, node.offset)
-            reached = [(interval + offset).union(interval) for interval in operand(node, ranges)]
-            widest = max(widest, max(interval.width for interval in reached) - min(node.shift, 0))
-        if widest > MAX_WIDTH:
-            raise UnsupportedModelError(
-                f"layer {node.name!r}: its codes need {widest} bits; allowed are {MAX_WIDTH}; "
-                "use coarser quantisers before it"
-            )
-
-
-def _check_operands(graph: Graph, node: Node) -> None:
-    """Check what is due of single operands."""
-    if isinstance(node, ShiftDown | ShiftUp):
-        _check_exponent(graph, node)
-    if isinstance(node, Wire | Extremum) and any(graph[name].frac != node.frac for name in node.inputs):
-        raise InternalError(f"node {node.name!r} joins codes of different fractional bits")
-
-
-def _check_shape(node: Node, n_in: int) -> None:
-    match node:
-        case Input():
-            good = node.size > 0 and node.interval.lo in node.type.interval and node.interval.hi in node.type.interval
-        case Wire():
-            good = node.indices.ndim == 1 and node.size > 0 and len(set(node.inputs)) == len(node.inputs)
-            good = good and ZERO <= node.indices.min() <= node.indices.max() < n_in
-        case _:
-            single = node.copies == 1 or (node.copies > 1 and len(node.inputs) == 1 and n_in % node.copies == 0)
-            good = single and _is_copy_well_formed(node, n_in // node.copies)
-    if not good:
-        raise InternalError(f"node {node.name!r} ({type(node).__name__}) does not fit {n_in} operand codes")
-
-
-def _is_copy_well_formed(node: Operation, n_in: int) -> bool:
-    match node:
-        case Linear():
-            n_out = node.weights.shape[-1]
-            good = node.weights.shape == (n_in, n_out) and node.bias.shape == (n_out,) and n_in > 0 < n_out
-        case Requantize():
-            good = node.size == n_in * node.copies and node.lo <= node.hi
-        case Lookup():
-            good = len(node.starts) == n_in == len(node.values) and all(
-                len(s) == len(v) > 0 and list(s) == sorted(set(s))
-                for s, v in zip(node.starts, node.values, strict=True)
-            )
-        case Extremum():
-            good = n_in > 1
-        case MagnitudeOr():
-            good = n_in > 0 and node.drop >= 0
-        case ShiftDown():
-            power = (node.hi & (node.hi + 1)) == 0 < node.hi and node.lo in (0, -node.hi - 1)
-            good = node.size == n_in - 1 > 0 and node.base >= 0 and power
-        case ShiftUp():
-            good = node.size == n_in - 1 > 0
-        case _:
-            assert_never(node)
-    return good
-
-
-def _check_exponent(graph: Graph, node: ShiftDown | ShiftUp) -> None:
-    """Check that the last operand is one exponent, and for a ``ShiftDown`` that of its own codes."""
-    exponent = graph[node.inputs[-1]]
-    good = exponent.size == 1
-    if isinstance(node, ShiftDown):
-        source = graph[exponent.inputs[0]] if isinstance(exponent, Lookup) else None
-        good = (
-            isinstance(exponent, Lookup)
-            and isinstance(source, MagnitudeOr)
-            and (exponent.starts[0], exponent.values[0]) == exponent_table(len(exponent.starts[0]) - 1)
-            and (source.inputs, source.signed) == (node.inputs[:-1], node.signed)
-            and source.drop == node.base + node.magnitude_bits
-        )
-    if not good:
-        raise InternalError(f"node {node.name!r}: {exponent.name!r} is no exponent of its codes")

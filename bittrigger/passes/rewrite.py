@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from bittrigger.ir.graph import Graph, Linear, Node, Requantize, verify
+from bittrigger.ir.checks import verify
+from bittrigger.ir.graph import Graph, Linear, Node, Requantize
 
 
 def readers(graph: Graph) -> dict[str, list[Node]]:

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import fields
 from typing import Protocol
 
-from bittrigger.ir.graph import Graph, verify
+from bittrigger.ir.checks import verify
+from bittrigger.ir.graph import Graph
 from bittrigger.passes.drop_unread import DropUnread
 from bittrigger.passes.fold_rounding import FoldRounding
 

@@ -11,18 +11,9 @@ import test_rtl
 from designs import scales
 
 from bittrigger.build.store import save_design
+from bittrigger.ir.checks import verify
 from bittrigger.ir.fixed import FixedPoint, Interval, Rounding
-from bittrigger.ir.graph import (
-    Graph,
-    Input,
-    Linear,
-    Lookup,
-    Requantize,
-    frozen_array,
-    intervals,
-    operand,
-    verify,
-)
+from bittrigger.ir.graph import Graph, Input, Linear, Lookup, Requantize, frozen_array, intervals, operand
 from bittrigger.passes.lower_trees import lower_graph_to_trees
 from bittrigger.solver import SolverOptions, solve
 

@@ -1,0 +1,103 @@
+"""Dense layers and convolutions: one matrix, at every position."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from bittrigger.errors import UnsupportedModelError
+from bittrigger.frontend import attributes
+from bittrigger.frontend.builder import Builder, units
+from bittrigger.frontend.elementwise import AddBias, Step, reach_of_one_copy
+from bittrigger.frontend.kernels import (
+    Float32Array,
+    check_exact_sums,
+    check_finite,
+    common_fraction_bits,
+    factor_kernel,
+    sum_bits,
+    to_integers,
+)
+from bittrigger.frontend.lower.walk import Walk
+from bittrigger.frontend.lower_elementwise import Signal, unscaled
+from bittrigger.frontend.positions import positions
+from bittrigger.frontend.windows import elements
+from bittrigger.ir.fixed import FLOAT32_BITS, IntArray
+from bittrigger.ir.graph import Intervals
+
+
+def dense(walk: Walk, node: Any) -> Signal:
+    """A matrix, and perhaps a bias."""
+    (source,) = walk.operands(node, scaled=True)
+    return _kernel(walk, node, source)
+
+
+def convolution(walk: Walk, node: Any) -> Signal:
+    """What each window covers, by a wire, and then a dense layer on it."""
+    (source,) = walk.operands(node)
+    windows = elements(np.asarray(attributes.read(node, attributes.INDICES)), source.shape[-1])
+    part = walk.builder.joined(f"{node.name}_operand", source.parts)
+    wire = walk.builder.wire(f"{node.name}_windows", (part,), windows)
+    return _kernel(walk, node, Signal((wire,), windows.shape))
+
+
+def _kernel(walk: Walk, node: Any, source: Signal) -> Signal:
+    """``source @ kernel + bias`` along its last axis."""
+    kernel = np.asarray(attributes.read(node, attributes.KERNEL), dtype=np.float32)
+    bias = np.asarray(attributes.read(node, attributes.BIAS), dtype=np.float32)
+    factored = factor_kernel(node.name, kernel, str(attributes.read(node, attributes.QUANTIZER)))
+    check_finite(node.name, "bias", bias)
+    copies = positions(source.shape)
+    if copies > 1:
+        source = replace(source, parts=(walk.builder.joined(f"{node.name}_operand", source.parts),))
+    fracs = walk.builder.fracs(source.parts)[: kernel.shape[0]]
+    weights = factored.values << (fracs.max() - fracs)[:, None]
+    frac = factored.frac + int(fracs.max())
+    none = np.zeros(len(bias), dtype=np.int64)
+    operand = operand_ranges(walk.builder, source, copies)
+    check_exact_sums(node.name, weights, none, *operand)
+    shape = (*source.shape[:-1], kernel.shape[1])
+    if source.exponent is not None:
+        linear = walk.builder.linear(node.name, source.parts, weights, none, frac, copies)
+        return _scaled_dense(walk, node, replace(source, shape=shape, linear=linear, copies=copies), bias)
+    steps: tuple[Step, ...] = ()
+    added = none
+    if common_fraction_bits(bias) <= frac and _fits(operand, weights, to_integers(bias, frac)):
+        added = to_integers(bias, frac)
+    else:
+        steps = (AddBias(node.name, bias),)
+    linear = walk.builder.linear(node.name, source.parts, weights, added, frac, copies)
+    return Signal(source.parts, shape, linear, steps, copies=copies)
+
+
+def _scaled_dense(walk: Walk, node: Any, sums: Signal, bias: Float32Array) -> Signal:
+    """Sums of codes with an exponent; for a bias they are multiplied back first."""
+    if not bias.any():
+        return sums
+    source = unscaled(walk.builder, sums)
+    own = walk.builder[source.parts[0]].frac
+    frac = max(own, common_fraction_bits(bias))
+    weights = np.eye(len(bias), dtype=np.int64) << (frac - own)
+    added = to_integers(bias, frac)
+    bits = sum_bits(weights, added, *operand_ranges(walk.builder, source, source.copies))
+    if (bits > FLOAT32_BITS).any():
+        raise UnsupportedModelError(
+            f"layer {node.name!r}: output {int(bits.argmax())} can need {int(bits.max())} bits with its bias at the greatest "
+            f"scale of an event, and Keras' float32 holds {FLOAT32_BITS}; bound the ranges of the DynamicQuantizer before it by "
+            "least and most, or set use_bias=False"
+        )
+    linear = walk.builder.linear(f"{node.name}_bias", source.parts, weights, added, frac, source.copies)
+    return replace(source, linear=linear)
+
+
+def operand_ranges(builder: Builder, source: Signal, copies: int = 1) -> tuple[Intervals, IntArray]:
+    """The ranges of the codes that each of ``copies`` parts may have, and the powers of two that divide them."""
+    reach = reach_of_one_copy(builder.operand(source.parts), copies)
+    return tuple(span.interval for span in reach), units(reach)
+
+
+def _fits(operand: tuple[Intervals, IntArray], weights: IntArray, bias: IntArray) -> bool:
+    """Whether Keras adds the bias without rounding."""
+    return bool((sum_bits(weights, bias, *operand) <= FLOAT32_BITS).all())

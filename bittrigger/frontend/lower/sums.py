@@ -1,0 +1,105 @@
+"""Sums of codes: averages, sums and differences of layers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from bittrigger.errors import UnsupportedModelError
+from bittrigger.frontend import attributes
+from bittrigger.frontend.elementwise import Divide
+from bittrigger.frontend.kernels import (
+    check_exact_sums,
+)
+from bittrigger.frontend.lower.kernels import operand_ranges
+from bittrigger.frontend.lower.walk import Walk
+from bittrigger.frontend.lower_elementwise import Signal
+from bittrigger.frontend.positions import add_step, positions
+from bittrigger.ir.fixed import IntArray
+from bittrigger.ir.wire import ZERO
+
+
+def average(walk: Walk, node: Any) -> Signal:
+    """The mean of each window, of each channel."""
+    (source,) = walk.operands(node)
+    windows, channels = np.asarray(attributes.read(node, attributes.INDICES)), source.shape[-1]
+    if (windows == ZERO).any():
+        raise UnsupportedModelError(
+            f"layer {node.name!r}: windows that reach over the border, where Keras divides by the number of positions inside; "
+            "allowed are windows of one size; use padding='valid', or a ZeroPadding before it"
+        )
+    count, outputs = windows.shape[-1], math.prod(windows.shape[:-1])
+    places = windows.reshape(outputs, 1, count) * channels + np.arange(channels)[None, :, None]
+    shape = (*windows.shape[:-1], channels)
+    shift = count.bit_length() - 1
+    if count == 1 << shift:
+        return _sums(walk, node.name, source, places.reshape(-1, count), shape, shift=shift)
+    total = _sums(walk, node.name, source, places.reshape(-1, count), shape)
+    return add_step(total, Divide(node.name, count))
+
+
+def _sums(walk: Walk, name: str, source: Signal, terms: IntArray, shape: tuple[int, ...], *, shift: int = 0) -> Signal:
+    """Sums of codes of ``source``, divided by ``2**shift``: one for each row of ``terms``, the numbers of its codes.
+
+    One sum, repeated, where all read codes of the same ranges; else one matrix.
+    """
+    reach = walk.builder.operand(source.parts)
+    rows, size = terms.shape
+    alike = all(tuple(reach[k] for k in row) == tuple(reach[k] for k in terms[0]) for row in terms)
+    if alike and rows > 1:
+        part = walk.builder.joined(f"{name}_operand", source.parts)
+        read = Signal((walk.builder.wire(f"{name}_operand", (part,), terms),), shape)
+        weights, copies = np.ones((size, 1), dtype=np.int64), rows
+    else:
+        read, copies = source, 1
+        weights = np.zeros((len(reach), rows), dtype=np.int64)
+        for column, row in enumerate(terms):
+            weights[row, column] = 1
+    fracs = walk.builder.fracs(read.parts)[: weights.shape[0]]
+    weights = weights << (fracs.max() - fracs)[:, None]
+    bias = np.zeros(weights.shape[1], dtype=np.int64)
+    check_exact_sums(name, weights, bias, *operand_ranges(walk.builder, read, copies))
+    linear = walk.builder.linear(name, read.parts, weights, bias, int(fracs.max()) + shift, copies)
+    return Signal(read.parts, shape, linear, copies=copies)
+
+
+def check_shapes(node: Any, operands: Sequence[Signal]) -> None:
+    """Check that all operands have one shape."""
+    if len({operand.shape for operand in operands}) != 1:
+        raise UnsupportedModelError(
+            f"layer {node.name!r}: its operands have the shapes {[operand.shape for operand in operands]}; allowed are equal "
+            "shapes; reshape them"
+        )
+
+
+def _sum(walk: Walk, node: Any, signs: Sequence[int]) -> Signal:
+    operands = walk.operands(node)
+    check_shapes(node, operands)
+    parts = tuple(part for operand in operands for part in operand.parts)
+    copies = positions(operands[0].shape)
+    size = math.prod(operands[0].shape) // copies
+    if copies > 1:
+        part = walk.builder.joined(f"{node.name}_operand", parts)
+        places = np.arange(len(signs) * copies * size).reshape(len(signs), copies, size).swapaxes(0, 1)
+        parts = (walk.builder.wire(f"{node.name}_operand", (part,), places),)
+    fracs = walk.builder.fracs(parts)[: len(signs) * size]
+    rows = np.concatenate([sign * np.eye(size, dtype=np.int64) for sign in signs])
+    weights = rows << (fracs.max() - fracs)[:, None]
+    bias = np.zeros(size, dtype=np.int64)
+    joined = Signal(parts, operands[0].shape, copies=copies)
+    check_exact_sums(node.name, weights, bias, *operand_ranges(walk.builder, joined, copies))
+    return replace(joined, linear=walk.builder.linear(node.name, parts, weights, bias, int(fracs.max()), copies))
+
+
+def add(walk: Walk, node: Any) -> Signal:
+    """The sum of the operands, code by code."""
+    return _sum(walk, node, [1] * len(node.inputs))
+
+
+def subtract(walk: Walk, node: Any) -> Signal:
+    """The first operand less the second, code by code."""
+    return _sum(walk, node, (1, -1))

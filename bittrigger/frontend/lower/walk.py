@@ -1,0 +1,72 @@
+"""The state of one lowering: which codes stand behind each tensor."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from bittrigger.frontend.builder import Builder
+from bittrigger.frontend.lower_elementwise import Signal, lower_elementwise
+from bittrigger.ir.fixed import FixedPoint, Interval, Rounding
+from bittrigger.ir.graph import Requantize
+
+
+@dataclass(eq=False)
+class Walk:
+    """The state of one lowering: the signal behind each tensor name of the ModelGraph."""
+
+    model_graph: Any
+    builder: Builder
+    input_type: FixedPoint | None
+    logits: bool = field(kw_only=True)
+    signals: dict[str, Signal] = field(default_factory=dict)
+    types: dict[str, FixedPoint] = field(default_factory=dict)
+
+    def keep(self, node: Any, signal: Signal) -> None:
+        """Remember what ``node`` delivers, as codes where it leaves the design, as one node where several read it."""
+        tensor = node.outputs[0]
+        readers = sum(list(other.inputs).count(tensor) for other in self.model_graph.get_layers())
+        if tensor in self.model_graph.outputs:
+            signal = lower_elementwise(self.builder, signal)
+        elif readers > 1 and signal.linear is not None:
+            signal = replace(signal, parts=(self.builder.add(signal.linear),), linear=None)
+        self.signals[tensor] = signal
+        self._note_type(tensor)
+
+    def _note_type(self, tensor: str) -> None:
+        """Remember the type of a tensor that is exact as it stands."""
+        signal = self.signals[tensor]
+        if signal.steps or signal.exponent is not None or len(signal.parts) != 1:
+            return
+        if signal.linear is not None:
+            spans, frac = self.builder.preview(signal.linear), signal.linear.frac
+        else:
+            spans, frac = self.builder.operand(signal.parts), self.builder[signal.parts[0]].frac
+        hull = Interval(min(span.lo for span in spans), max(span.hi for span in spans))
+        self.types[tensor] = FixedPoint.holding(hull, frac)
+
+    def operands(self, node: Any, *, scaled: bool = False) -> list[Signal]:
+        """The operands of a node as codes; if ``scaled``, they may have an exponent."""
+        for tensor in node.inputs:
+            self.signals[tensor] = lower_elementwise(self.builder, self.signals[tensor], scaled=scaled)
+            self._note_type(tensor)
+        return [self.signals[tensor] for tensor in node.inputs]
+
+    def outputs(self) -> tuple[tuple[str, ...], tuple[tuple[int, ...], ...]]:
+        """The nodes that leave the design, each one time and none of them a port, and the shapes of the outputs."""
+        names: list[str] = []
+        shapes = []
+        for tensor in self.model_graph.outputs:
+            signal = self.signals[tensor]
+            shapes.append(signal.shape)
+            ports = {node.name for node in self.builder.nodes if not node.inputs}
+            for part in signal.parts:
+                names.append(self._copy(part) if part in ports or part in names else part)
+        return tuple(names), tuple(shapes)
+
+    def _copy(self, part: str) -> str:
+        """A node that repeats ``part``, for an output that must not be it."""
+        spans = self.builder.reach(part)
+        lo, hi = min(span.lo for span in spans), max(span.hi for span in spans)
+        frac = self.builder[part].frac
+        return self.builder.add(Requantize(f"{part}_copy", (part,), len(spans), 0, Rounding.TRN, lo, hi, frac))

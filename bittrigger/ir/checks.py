@@ -1,0 +1,112 @@
+"""Which graphs are well formed."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from bittrigger.errors import InternalError, UnsupportedModelError
+from bittrigger.ir.block_floating_point import MagnitudeOr, ShiftDown, ShiftUp, exponent_table
+from bittrigger.ir.extremum import Extremum
+from bittrigger.ir.fixed import MAX_WIDTH, Interval
+from bittrigger.ir.graph import Graph, Input, Linear, Lookup, Node, Operation, Requantize, intervals, operand
+from bittrigger.ir.wire import ZERO, Wire
+
+
+def verify(graph: Graph) -> None:
+    """Check that the graph is well formed and that no code can leave 62 bits.
+
+    Raises:
+        InternalError: if names repeat, an operand is unknown or later, or sizes disagree.
+        UnsupportedModelError: if a code could need more than 62 bits.
+    """
+    sizes: dict[str, int] = {}
+    for node in graph.nodes:
+        if node.name in sizes:
+            raise InternalError(f"node {node.name!r} occurs twice")
+        missing = [name for name in node.inputs if name not in sizes]
+        if missing:
+            raise InternalError(f"node {node.name!r} reads {missing[0]!r}, which does not come before it")
+        _check_shape(node, sum(sizes[name] for name in node.inputs))
+        _check_operands(graph, node)
+        sizes[node.name] = node.size
+    if not graph.outputs or any(name not in sizes for name in graph.outputs):
+        raise InternalError(f"graph {graph.name!r} has no or unknown outputs {graph.outputs}")
+    ranges = intervals(graph)
+    for node in graph.nodes:
+        widest = max(interval.width for interval in ranges[node.name])
+        if isinstance(node, ShiftUp) and operand(node, ranges)[-1].lo < 0:
+            raise InternalError(f"node {node.name!r}: its exponent {node.inputs[-1]!r} can be negative")
+        if isinstance(node, Requantize):  # before the clip
+            offset = Interval(node.offset, node.offset)
+            reached = [(interval + offset).union(interval) for interval in operand(node, ranges)]
+            widest = max(widest, max(interval.width for interval in reached) - min(node.shift, 0))
+        if widest > MAX_WIDTH:
+            raise UnsupportedModelError(
+                f"layer {node.name!r}: its codes need {widest} bits; allowed are {MAX_WIDTH}; "
+                "use coarser quantisers before it"
+            )
+
+
+def _check_operands(graph: Graph, node: Node) -> None:
+    """Check what is due of single operands."""
+    if isinstance(node, ShiftDown | ShiftUp):
+        _check_exponent(graph, node)
+    if isinstance(node, Wire | Extremum) and any(graph[name].frac != node.frac for name in node.inputs):
+        raise InternalError(f"node {node.name!r} joins codes of different fractional bits")
+
+
+def _check_shape(node: Node, n_in: int) -> None:
+    match node:
+        case Input():
+            good = node.size > 0 and node.interval.lo in node.type.interval and node.interval.hi in node.type.interval
+        case Wire():
+            good = node.indices.ndim == 1 and node.size > 0 and len(set(node.inputs)) == len(node.inputs)
+            good = good and ZERO <= node.indices.min() <= node.indices.max() < n_in
+        case _:
+            single = node.copies == 1 or (node.copies > 1 and len(node.inputs) == 1 and n_in % node.copies == 0)
+            good = single and _is_copy_well_formed(node, n_in // node.copies)
+    if not good:
+        raise InternalError(f"node {node.name!r} ({type(node).__name__}) does not fit {n_in} operand codes")
+
+
+def _is_copy_well_formed(node: Operation, n_in: int) -> bool:
+    match node:
+        case Linear():
+            n_out = node.weights.shape[-1]
+            good = node.weights.shape == (n_in, n_out) and node.bias.shape == (n_out,) and n_in > 0 < n_out
+        case Requantize():
+            good = node.size == n_in * node.copies and node.lo <= node.hi
+        case Lookup():
+            good = len(node.starts) == n_in == len(node.values) and all(
+                len(s) == len(v) > 0 and list(s) == sorted(set(s))
+                for s, v in zip(node.starts, node.values, strict=True)
+            )
+        case Extremum():
+            good = n_in > 1
+        case MagnitudeOr():
+            good = n_in > 0 and node.drop >= 0
+        case ShiftDown():
+            power = (node.hi & (node.hi + 1)) == 0 < node.hi and node.lo in (0, -node.hi - 1)
+            good = node.size == n_in - 1 > 0 and node.base >= 0 and power
+        case ShiftUp():
+            good = node.size == n_in - 1 > 0
+        case _:
+            assert_never(node)
+    return good
+
+
+def _check_exponent(graph: Graph, node: ShiftDown | ShiftUp) -> None:
+    """Check that the last operand is one exponent, and for a ``ShiftDown`` that of its own codes."""
+    exponent = graph[node.inputs[-1]]
+    good = exponent.size == 1
+    if isinstance(node, ShiftDown):
+        source = graph[exponent.inputs[0]] if isinstance(exponent, Lookup) else None
+        good = (
+            isinstance(exponent, Lookup)
+            and isinstance(source, MagnitudeOr)
+            and (exponent.starts[0], exponent.values[0]) == exponent_table(len(exponent.starts[0]) - 1)
+            and (source.inputs, source.signed) == (node.inputs[:-1], node.signed)
+            and source.drop == node.base + node.magnitude_bits
+        )
+    if not good:
+        raise InternalError(f"node {node.name!r}: {exponent.name!r} is no exponent of its codes")
