@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from keras_models import QActivation, QDense, layers, model_of, randomize, tf
+from qkeras import QConv1D
 
 from bittrigger.build.folder import load_build
 from bittrigger.compile.convert import convert
 from bittrigger.errors import UnsupportedModelError
-from bittrigger.frontend.reference import keras_outputs, reference_events
+from bittrigger.frontend.reference import BATCH, keras_outputs, reference_events
 from bittrigger.hls4ml import register
 from bittrigger.ir.graph import evaluate
 from bittrigger.ir.ports import decode_outputs, encode_events
@@ -36,6 +37,12 @@ def added_branches(x):
     return QActivation("quantized_bits(3,2,alpha=1)", name="coarse")(layers.Add(name="add")(branches))
 
 
+def softmax_of_windows(x):
+    x = QConv1D(3, 2, kernel_quantizer="ternary(alpha=1)", name="c")(layers.Reshape((7, 1), name="r")(x))
+    x = layers.AveragePooling1D(2, name="pool")(QActivation("quantized_relu(4,2)", name="q1")(x))
+    return layers.Activation("softmax", name="s")(dense()(layers.Flatten(name="f")(x)))
+
+
 @pytest.fixture
 def rewriting():
     """TensorFlow as it comes: its optimiser may rewrite sums."""
@@ -57,6 +64,34 @@ def test_the_sum_of_two_quantisers_is_what_the_layers_give(branch):
     rewritten = model.predict(x, verbose=0)
     assert (rewritten != eager).any(), "TensorFlow rewrites this sum no longer; the network has to be another one"
     assert np.array_equal(keras_outputs(model, x), eager)
+
+
+def operations(model):
+    """All that ``predict`` computes, as text."""
+    return [str(traced.graph.as_graph_def()) for traced in model.predict_function._list_all_concrete_functions()]
+
+
+@pytest.mark.parametrize("branch", [added_twice, added_branches, softmax_of_windows])
+def test_predict_computes_the_same_operations_with_and_without_autograph(branch):
+    model = randomize(model_of(branch, quantizer="quantized_bits(8,2,alpha=1)"), seed=3)
+    x = reals(7).astype(np.float32)
+    model.predict(x, batch_size=BATCH, verbose=0)
+    translated = operations(model)
+    model.predict_function = None
+    keras_outputs(model, x)
+    assert operations(model) == translated
+
+
+def test_a_layer_that_branches_on_tensors_is_translated():
+    class Larger(layers.Layer):
+        def call(self, x):
+            if tf.reduce_sum(x) > 0:
+                return x
+            return -x
+
+    inputs = tf.keras.Input((3,))
+    model = tf.keras.Model(inputs, Larger()(inputs))
+    assert np.array_equal(keras_outputs(model, np.full((2, 3), -1, np.float32)), np.ones((2, 3)))
 
 
 @pytest.mark.usefixtures("rewriting")

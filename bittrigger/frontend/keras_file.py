@@ -184,10 +184,12 @@ def _read_archive(data: bytes) -> _Content:
 
 def _load(path: Path, config: Mapping[str, Any], content: _Content) -> KerasModel:
     """Let Keras build the model from a configuration and arrays that have been checked."""
-    from bittrigger.frontend.quiet import as_written, quiet_tensorflow, without_autograph
+    from bittrigger.frontend.quiet import as_written, quiet_tensorflow, without_autograph, without_collection
 
     with quiet_tensorflow():
-        import tensorflow as tf
+        with without_collection():
+            import qkeras  # noqa: F401 - with TensorFlow the largest part of what _build needs
+            import tensorflow as tf
 
         as_written()
         try:

@@ -72,7 +72,9 @@ def _hls4ml() -> Any:
     Raises:
         InternalError: if hls4ml was imported before and did not find it.
     """
-    with _plugin_named():
+    from bittrigger.frontend.quiet import without_collection
+
+    with _plugin_named(), without_collection():
         import hls4ml
     if "bittrigger" not in hls4ml.backends.get_available_backends():
         raise InternalError(

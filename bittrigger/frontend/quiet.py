@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import warnings
 from collections.abc import Iterator
@@ -39,6 +40,23 @@ def without_autograph() -> Iterator[None]:
 
     with ag_ctx.ControlStatusCtx(status=ag_ctx.Status.DISABLED):
         yield
+
+
+@contextmanager
+def without_collection() -> Iterator[None]:
+    """No search for garbage inside the block, in which large packages are imported.
+
+    They make a million objects and next to no garbage; looking through these again and again takes a quarter of the time to
+    import TensorFlow. What is there at the end is left out of later searches as well.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        if was_enabled:
+            gc.enable()
 
 
 def as_written() -> None:

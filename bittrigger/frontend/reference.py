@@ -42,8 +42,14 @@ def keras_outputs(model: Any, values: Float32Array) -> FloatArray:
     inputs = [part.reshape(len(values), *shape) for part, shape in zip(parts, shapes, strict=True)]
     if not len(values):
         return np.empty((0, sum(int(np.prod(tensor.shape[1:])) for tensor in model.outputs)))
+    untranslated(model)
+    given = inputs if len(inputs) > 1 else inputs[0]
     try:
-        found = model.predict(inputs if len(inputs) > 1 else inputs[0], batch_size=BATCH, verbose=0)
+        try:
+            found = model.predict(given, batch_size=BATCH, verbose=0)
+        except tf.errors.OperatorNotAllowedInGraphError:  # a layer that branches on tensors
+            model.predict_function = None
+            found = model.predict(given, batch_size=BATCH, verbose=0)
     except tf.errors.InvalidArgumentError as error:
         reason = " ".join(error.message.split())[:300]
         raise UnsupportedModelError(
@@ -52,6 +58,21 @@ def keras_outputs(model: Any, values: Float32Array) -> FloatArray:
         ) from error
     flat = [np.asarray(output, dtype=np.float64).reshape(len(values), -1) for output in tf.nest.flatten(found)]
     return np.concatenate(flat, axis=1)
+
+
+def untranslated(model: Any) -> None:
+    """Let ``predict`` trace the layers as they are, unless it has traced them already.
+
+    AutoGraph rewrites the Python code of every layer, so that branches and loops on tensors become operations, which takes
+    80 % of a first ``predict``. Layers without such branches, as are all that convert, give the same operations with and
+    without; on one with a branch TensorFlow raises OperatorNotAllowedInGraphError.
+    """
+    import tensorflow as tf
+
+    if getattr(model, "predict_function", None) is None:
+        traced = model.make_predict_function()
+        if hasattr(traced, "python_function"):  # not where the model runs eagerly
+            model.predict_function = tf.function(traced.python_function, autograph=False, reduce_retracing=True)
 
 
 def reference_events(model: Any, graph: Graph, inputs: FloatArray) -> Float32Array:
