@@ -2,9 +2,10 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 CORE := .venv-core
+READING = .venv-keras-$(shell $(PYTHON) -c "import sys; print('%d.%d' % sys.version_info[:2])")
 PARALLEL := -n logical --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test sanitize test-fast test-core durations fuzz mutants tamper golden bench bench-compare bench-adders clean
+.PHONY: demo test sanitize test-fast test-core test-keras durations fuzz mutants tamper golden bench bench-compare bench-adders clean
 
 demo: .venv/installed
 	$(BIN)/bittrigger convert models/jet_tagger/model.h5 -o build/jet_tagger --overwrite \
@@ -25,6 +26,15 @@ test-fast: .venv/installed
 # make test-core PYTHON=python3.13: the core alone, without TensorFlow, on a Python that has none
 test-core: $(CORE)/installed
 	$(CORE)/bin/pytest $(PARALLEL)
+
+# make test-keras PYTHON=python3.13: the same models read on a later Python, whose Keras 2 is tf_keras, give the same firmware
+test-keras: $(READING)/installed
+	$(READING)/bin/pytest tests/test_golden.py tests/test_keras_file.py tests/test_legacy_keras.py
+
+$(READING)/installed: pyproject.toml setup.py $(wildcard bittrigger/solver/native/*)
+	$(PYTHON) -m venv $(READING)
+	$(READING)/bin/pip install --quiet --editable '.[keras,test]' h5py
+	touch $@
 
 $(CORE)/installed: pyproject.toml setup.py $(wildcard bittrigger/solver/native/*)
 	$(PYTHON) -m venv $(CORE)
@@ -80,4 +90,4 @@ bench-adders: .venv/installed
 	$(BIN)/python benchmarks/adders/run.py
 
 clean:
-	rm -rf build .venv
+	rm -rf build .venv .venv-*

@@ -3,6 +3,8 @@
 ``convert``, ``solve`` and ``load`` give a ``Design``; what they need is imported when they are first asked for.
 """
 
+import os
+import sys
 from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
@@ -14,6 +16,10 @@ if TYPE_CHECKING:
 __all__ = ["Design", "Settings", "__version__", "convert", "load", "solve"]
 
 _FRONT_DOOR = {"Design": "design", "convert": "design", "load": "design", "solve": "design", "Settings": "settings"}
+
+
+if sys.version_info >= (3, 12):  # QKeras needs Keras 2, which is tf_keras there: see bittrigger.system.legacy_keras
+    os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 
 
 def __getattr__(name: str) -> object:

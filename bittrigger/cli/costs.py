@@ -46,12 +46,12 @@ def command(model: Path, code: Path | None, json_file: Path | None) -> None:
 
 def _registered_by(code: Path) -> frozenset[str]:
     """Run a Python file, and return the names of the classes that it registers with Keras."""
-    from keras.saving import get_custom_objects
+    import tensorflow as tf
 
-    before = set(get_custom_objects())
+    before = set(tf.keras.utils.get_custom_objects())
     sys.path.insert(0, str(code.resolve().parent))
     runpy.run_path(str(code), run_name=code.stem)
-    return frozenset(set(get_custom_objects()) - before)
+    return frozenset(set(tf.keras.utils.get_custom_objects()) - before)
 
 
 def _table(costs: ModelCost) -> Table:

@@ -12,6 +12,7 @@ from bittrigger.frontend.attributes import ALLOWED_LAYERS, AT_OUTPUT
 from bittrigger.frontend.keras_calls import check_calls
 from bittrigger.frontend.keras_numbers import check_call_numbers, check_quantizer
 from bittrigger.layers.names import MODULES, OURS, PACKAGE, TRAINING_ONLY
+from bittrigger.system.legacy_keras import PACKAGES as KERAS_2
 
 COUNTED = frozenset(
     [
@@ -115,7 +116,7 @@ _HELPERS = frozenset(
 )
 _SHOWN = frozenset([*ALLOWED_LAYERS, *AT_OUTPUT, *(OURS - set(TRAINING_ONLY))])
 _OBJECTS = LAYERS | QUANTIZERS | FUNCTIONS | _HELPERS
-_MODULES = ("keras", "qkeras", "tensorflow")
+_MODULES = (*KERAS_2, "qkeras", "tensorflow")
 _CALLABLE_KEYS = re.compile(r"activation|quantizer|(.*_)?(activation|quantizer|initializer|regularizer|constraint)")
 _NAME = re.compile(r"[A-Za-z0-9.][A-Za-z0-9_./>-]*")
 _NAMES = "texts of letters, digits and _ . / > - that begin with a letter or digit"

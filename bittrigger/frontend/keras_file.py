@@ -20,6 +20,7 @@ from bittrigger.errors import BittriggerError, UnsupportedModelError
 from bittrigger.frontend import hdf5, zip_archive
 from bittrigger.frontend.keras_allowed import check_config
 from bittrigger.system.extras import require_keras
+from bittrigger.system.legacy_keras import keras_2_module
 
 MAX_BYTES = 2 << 30
 """Largest file that is read."""
@@ -215,12 +216,12 @@ def _load(path: Path, config: Mapping[str, Any], content: _Content) -> KerasMode
 def _build(config: Mapping[str, Any], *, archive: bool) -> KerasModel:
     """The model of a configuration, with the weights that its initialisers give."""
     import tensorflow as tf
-    from keras.src.saving.legacy.saved_model import utils as legacy  # how Keras reads HDF5 files has no public name
     from qkeras import utils
 
     from bittrigger.layers.names import PACKAGE
     from bittrigger.layers.stock import BIT_LAYERS
 
+    legacy = keras_2_module("src.saving.legacy.saved_model.utils")  # how Keras reads HDF5 files has no public name
     known: dict[str, Any] = {f"{PACKAGE}{kind.__name__}": kind for kind in BIT_LAYERS}
     # QKeras offers no public list of its classes.
     utils._add_supported_quantized_objects(known)
@@ -258,8 +259,7 @@ def _leaf(name: str) -> str:
 
 def _assign_archive(model: KerasModel, weights: Mapping[str, Mapping[str, Array]]) -> None:
     """Give each object of the model the arrays at its path, which Keras finds by walking through the model."""
-    from keras.src.saving import saving_lib  # the walk has no public name
-
+    saving_lib = keras_2_module("src.saving.saving_lib")  # the walk has no public name
     saving_lib._load_state(model, _Store(weights), assets_store=None, inner_path="", visited_trackables=set())
 
 

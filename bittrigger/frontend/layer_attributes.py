@@ -14,6 +14,7 @@ from bittrigger.frontend.functions import SQUARE, STATIC
 from bittrigger.frontend.kernels import Float32Array, check_finite
 from bittrigger.frontend.windows import Window, window_positions
 from bittrigger.layers.pointwise import is_pointwise
+from bittrigger.system.legacy_keras import is_of_keras_2
 
 Facts = dict[str, Any]
 
@@ -87,7 +88,7 @@ def activation_facts(layer: Any) -> Facts:
 def _class(layer: Any) -> str:
     """The class of a layer of Keras or QKeras itself, or the full path of a class of somebody else."""
     kind = type(layer)
-    if kind.__module__.split(".")[0] in ("keras", "qkeras", "tensorflow"):
+    if is_of_keras_2(kind) or kind.__module__.split(".")[0] in ("qkeras", "tensorflow"):
         return str(kind.__name__)
     return f"{kind.__module__}.{kind.__name__}"
 

@@ -44,7 +44,10 @@ _GLOBAL = {"data_format": _READ, "keepdims": _READ}
 _MOVED = {"data_format": _READ}
 
 OPTIONS: Mapping[str, Mapping[str, Option]] = {
-    "InputLayer": {"sparse": (False, None), "ragged": (False, None), "batch_shape": _READ, "input_shape": _READ},
+    "InputLayer": {
+        **dict.fromkeys(("sparse", "ragged", "optional"), (False, None)),
+        **dict.fromkeys(("batch_shape", "input_shape"), _READ),
+    },
     "Dense": _DENSE,
     "QDense": _DENSE,
     "Conv1D": _FILTERS,
@@ -59,7 +62,7 @@ OPTIONS: Mapping[str, Mapping[str, Option]] = {
     "LeakyReLU": {"alpha": _READ},
     "ELU": {"alpha": _READ},
     "ThresholdedReLU": {"theta": _READ},
-    "Softmax": {"axis": (-1,)},
+    "Softmax": {"axis": (-1,), "robust_masking": (False,)},
     "BatchNormalization": _NORMALISATION,
     "QBatchNormalization": _NORMALISATION,
     "Flatten": {"data_format": _LAST},

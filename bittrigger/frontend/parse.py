@@ -40,14 +40,13 @@ def parse(model: Any, name: str, settings: Settings) -> Any:
         check_model(model)
         hls4ml = _hls4ml()
 
-        graph = hls4ml.converters.convert_from_keras_model(
-            model,
-            backend="BitTrigger",
-            project_name=name,
-            part=settings.part,
-            clock_period=1000.0 / settings.clock_mhz,
-            hls_config={"Flows": ["bittrigger:parse"]},
+        # What convert_from_keras_model does for Keras 2; it goes by the package ``keras``, which may be Keras 3 beside tf_keras.
+        config = hls4ml.utils.config.create_config(
+            backend="BitTrigger", project_name=name, part=settings.part, clock_period=1000.0 / settings.clock_mhz
         )
+        config["KerasModel"] = model
+        config["HLSConfig"] = {"Model": {"Precision": "fixed<16,6>", "ReuseFactor": 1}, "Flows": ["bittrigger:parse"]}
+        graph = hls4ml.converters.keras_v2_to_hls(config)
     for line in filter(None, chatter.getvalue().splitlines()):
         _log.debug("hls4ml: %s", line)
     return graph

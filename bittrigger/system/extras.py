@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import sys
 
 from bittrigger.errors import ToolNotFoundError
 
@@ -20,10 +19,9 @@ def require_keras() -> None:
     missing = [name for name in KERAS if not is_installed(name)]
     if not missing:
         return
-    where = ", on Python 3.11" if sys.version_info >= (3, 12) else ""
     raise ToolNotFoundError(
         f"package {missing[0]!r} is not installed; reading and training Keras models takes {', '.join(KERAS)}; install them "
-        f"with `pip install 'bittrigger[keras]'`{where}"
+        "with `pip install 'bittrigger[keras]'`"
     )
 
 

@@ -30,6 +30,7 @@ import numpy as np
 
 from bittrigger.errors import ConfigError
 from bittrigger.layers.keras_types import Layer, Model, Quantizer, Tensor
+from bittrigger.system.legacy_keras import is_of_keras_2
 from bittrigger.train.operations import call_operations, is_elementwise
 
 __all__ = ["LayerCost", "ModelCost", "costs_json", "model_costs"]
@@ -172,7 +173,7 @@ def _quantized(layer: Layer) -> int | None:
             known.update(map(id, part.weights))
             if getattr(part, "kernel_quantizer_internal", None) is not None:
                 quantized |= {id(weight): weight for weight in part.weights}
-        elif type(part).__module__.partition(".")[0] == "keras":
+        elif is_of_keras_2(type(part)):
             known.update(map(id, (*part._trainable_weights, *part._non_trainable_weights)))
     return _size(quantized.values()) if all(id(weight) in known for weight in layer.weights) else None
 
