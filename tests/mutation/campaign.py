@@ -19,17 +19,20 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from mutation.designs import write_designs
+from mutation.designs import ORDER, write_designs
 from mutation.mutants import Mutant, mutants_of
 
 ROOT = Path(__file__).resolve().parents[2]
 CHECK = Path(__file__).with_name("check.py")
-TIMEOUT_S = 180
+TIMEOUT_S = 400
 TARGETS = ("verilog", "hls", "emulator")
 
 SCOPE = {
     "bittrigger/passes/*.py": TARGETS,
     "bittrigger/schedule/schedule.py": TARGETS,
+    "bittrigger/schedule/fold.py": ("verilog",),
+    "bittrigger/ir/routes.py": TARGETS,
+    "bittrigger/ir/extremum.py": TARGETS,
     "bittrigger/ir/pipeline.py": TARGETS,
     "bittrigger/ir/ports.py": ("verilog",),
     "bittrigger/emit/verilog/*.py": ("verilog",),
@@ -41,9 +44,12 @@ SCOPE = {
     "firmware/ultrascale/bittrigger_grow2.sv": ("verilog",),
     "firmware/bittrigger_grow3.sv": ("verilog",),
     "firmware/ultrascale/bittrigger_grow3.sv": ("verilog",),
+    "firmware/bittrigger_clip.sv": ("verilog",),
+    "firmware/ultrascale/bittrigger_clip.sv": ("verilog",),
     "bittrigger/device/carry.py": ("verilog",),
     "hls_templates/module.sv.j2": ("verilog",),
     "hls_templates/top.sv.j2": ("verilog",),
+    "hls_templates/queue.sv.j2": ("verilog",),
     "hls_templates/emulator*.j2": ("emulator",),
     "hls_templates/nnet_bitlinear.h": ("hls",),
     "hls_templates/*.cpp.j2": ("hls",),
@@ -78,6 +84,15 @@ class Result:
     by: str
 
 
+Digests = dict[str, dict[str, str]]
+"""Of what is emitted, by target and design."""
+
+
+def _changed(found: dict[str, str], right: dict[str, str]) -> list[str]:
+    """The designs whose code is another one, those that are checked quickly first."""
+    return [name for name in ORDER if found[name] != right[name]]
+
+
 class Workplace:
     """A copy of the product in which one mutant at a time lives."""
 
@@ -91,9 +106,9 @@ class Workplace:
         """The product that is copied."""
         return ROOT
 
-    def run(self, job: str, out: Path) -> subprocess.CompletedProcess[str]:
-        """Run ``check.py`` on the copy."""
-        command = [sys.executable, "-B", str(CHECK), job, str(self.designs), str(out)]
+    def run(self, job: str, out: Path, *names: str) -> subprocess.CompletedProcess[str]:
+        """Run ``check.py`` on the copy, for the designs ``names`` or for all."""
+        command = [sys.executable, "-B", str(CHECK), job, str(self.designs), str(out), *names]
         environment = {"PYTHONPATH": str(self.folder), "PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": str(Path.home())}
         try:
             return subprocess.run(
@@ -108,31 +123,35 @@ class Workplace:
         except subprocess.TimeoutExpired:
             return subprocess.CompletedProcess(command, 124, "", "timeout")
 
-    def digests(self) -> dict[str, list[str]] | None:
-        """The digest of all that is emitted for each target; None if nothing is."""
+    def digests(self) -> Digests | None:
+        """The digest of what is emitted for each target and design; None if nothing is."""
         with tempfile.TemporaryDirectory(dir=self.folder) as out:
             done = self.run("emit", Path(out) / "work")
         return json.loads(done.stdout) if done.returncode == 0 else None
 
-    def judge(self, mutant: Mutant, targets: tuple[str, ...], right: dict[str, list[str]]) -> Result:
+    def judge(self, mutant: Mutant, targets: tuple[str, ...], right: Digests) -> Result:
         """Break the copy, check it, and mend it."""
         path = self.folder / mutant.path
         text = path.read_text(encoding="utf-8")
         path.write_text(mutant.apply(text), encoding="utf-8")
         try:
-            changed = list(targets)
+            changed: dict[str, list[str]] = {target: [] for target in targets}
             if targets != ("adder3",):
                 found = self.digests()
                 if found is None:
                     return Result(mutant, "caught", "emission fails")
-                changed = [target for target in targets if found[target] != right[target]]
+                spoilt = {target: _changed(found[target], right[target]) for target in targets}
+                changed = {target: names for target, names in spoilt.items() if names}
                 if not changed:
                     return Result(mutant, "same", "")
-            for target in changed:
+            for target, names in changed.items():
                 with tempfile.TemporaryDirectory(dir=self.folder) as out:
-                    done = self.run(target, Path(out) / "work")
+                    done = self.run(target, Path(out) / "work", *names)
                 if done.returncode:
-                    return Result(mutant, "caught", f"{target}: {done.stderr.strip()[-160:]}")
+                    said = done.stderr.strip()
+                    return Result(
+                        mutant, "caught", f"{target}: {said.splitlines()[-1][:160] if said else done.returncode}"
+                    )
             return Result(mutant, "survived", ", ".join(changed))
         finally:
             path.write_text(text, encoding="utf-8")

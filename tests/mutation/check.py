@@ -1,9 +1,9 @@
 """Runs inside a copy of the product: emits the test designs and says whether anything is wrong with what comes out.
 
 ``python check.py emit DESIGNS OUT`` writes the firmware of every design and prints a digest of its code, comments and blanks
-left out. ``python check.py TARGET DESIGNS OUT`` checks it: ``verilog``, ``hls``, ``emulator``,
-or ``adder3``, which needs no design.
-Exit code 0: every bit is right. 3: something is wrong. Anything else: it crashed.
+left out. ``python check.py TARGET DESIGNS OUT [NAME...]`` checks that of all designs, or of those named: ``verilog``, ``hls``,
+``emulator``, or ``adder3``, which needs no design.
+Exit code 0: every bit is right. 3: something is wrong, and standard error begins with what noticed. Anything else: it crashed.
 """
 
 from __future__ import annotations
@@ -21,18 +21,19 @@ OUTPUTS = {"verilog": "rtl", "hls": "hls", "emulator": "emulator"}
 COMMENT = re.compile(r"//.*|#(?!include|define|if|endif|pragma).*")
 
 
-def designs(folder):
-    """The pipelines of the designs in ``folder``; those of plain trees are lowered anew."""
+def designs(folder, names):
+    """The pipelines of the designs in ``folder``, those of ``names`` if there are any; plain trees are lowered anew."""
     from bittrigger.build.store import load_design
     from bittrigger.passes.lower_trees import lower_graph_to_trees
     from bittrigger.schedule.schedule import Schedule
 
-    for path in sorted(folder.glob("*.json")):
+    paths = {path.stem: path for path in sorted(folder.glob("*.json"))}
+    for path in [paths[name] for name in names] or paths.values():
         settings = json.loads(path.with_suffix(".settings").read_text())
         graph, adders = load_design(path)
         if settings["trees"]:
             adders = lower_graph_to_trees(graph)
-        yield path.stem, Schedule(settings["clock_mhz"]).apply(graph, adders), settings
+        yield path.stem, Schedule(settings["clock_mhz"], ii=settings["ii"]).apply(graph, adders), settings
 
 
 def emit(target, name, pipeline, settings, out):
@@ -58,8 +59,8 @@ def digest(folder):
     return total.hexdigest()
 
 
-def agrees(target, pipeline, folder):
-    """Whether what was emitted gives every bit of the oracle."""
+def agrees(target, pipeline, folder, notice):
+    """Whether what was emitted gives every bit of the oracle; ``notice`` is told what is asked before it is asked."""
     import numpy as np
 
     from bittrigger.ir.graph import evaluate
@@ -68,11 +69,18 @@ def agrees(target, pipeline, folder):
     codes = np.concatenate([random_codes(pipeline.graph, EVENTS, 0), corner_codes(pipeline.graph)])
     wanted = evaluate(pipeline.graph, codes)
     if target == "verilog":
+        notice("proof")
+        if not _proven(pipeline, folder):
+            return False
+        notice("lint")
         _lint(pipeline, folder)
-        return _proven(pipeline, folder) and np.array_equal(_rtl(pipeline, folder).run(codes), wanted)
+        notice("rtl")
+        return np.array_equal(_rtl(pipeline, folder).run(codes), wanted)
+    notice("results")
     executor = _hls(pipeline, folder) if target == "hls" else _emulator(pipeline, folder)
     if not np.array_equal(executor.run(codes), wanted):
         return False
+    notice("entries")
     executor.check_entries()
     return True
 
@@ -95,7 +103,7 @@ def _proven(pipeline, folder):
     from bittrigger.settings import Settings
     from bittrigger.synth.yosys import design_sources
 
-    settings = Settings(clock_mhz=pipeline.clock_mhz)
+    settings = Settings(clock_mhz=pipeline.clock_mhz, ii=pipeline.ii)
     write_firmware(pipeline, folder, settings)
     save_build(folder, pipeline, settings, {})
     proof = prove(load_build(folder), netlist=False, jobs=1)
@@ -178,28 +186,30 @@ def _emulator(pipeline, folder):
     return Emulator(pipeline.graph, folder / "emulator", folder / "sim")
 
 
-def main(job, source, out):
+def main(job, source, out, *names):
     from bittrigger.errors import BittriggerError, InternalError
     from bittrigger.prove.claims import Unproven
 
+    asked = ["structure"]
+    digests = {target: {} for target in OUTPUTS}
     try:
         if job == "adder3":
             return 0 if adder3_is_right(out) else WRONG
-        for name, pipeline, settings in designs(source):
+        for name, pipeline, settings in designs(source, names):
             for target in OUTPUTS:
                 if job in ("emit", target):
                     emit(target, name, pipeline, settings, out)
-            if job != "emit" and not agrees(job, pipeline, out / name):
+                    digests[target][name] = digest(out / name / OUTPUTS[target])
+            if job != "emit" and not agrees(job, pipeline, out / name, asked.append):
+                sys.stderr.write(f"{asked[-1]}: of {name} is wrong\n")
                 return WRONG
     except (BittriggerError, InternalError, Unproven) as error:
-        sys.stderr.write(f"{type(error).__name__}: {error}\n"[:2000])
+        sys.stderr.write(f"{asked[-1]}: {type(error).__name__}: {error}\n"[:2000])
         return WRONG
     if job == "emit":
-        sys.stdout.write(
-            json.dumps({t: [digest(p / OUTPUTS[t]) for p in sorted(out.iterdir())] for t in OUTPUTS}) + "\n"
-        )
+        sys.stdout.write(json.dumps(digests) + "\n")
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])))
+    sys.exit(main(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), *sys.argv[4:]))

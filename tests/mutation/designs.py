@@ -1,4 +1,4 @@
-"""The designs that mutants must spoil: every kind of node, operand, rounding, range and output."""
+"""The designs that mutants must spoil: every kind of node, operand, rounding, range and output, copies, wires and folding."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import strategies
+import test_folding
 import test_rtl
-from designs import scales
+from designs import places, scales
 
 from bittrigger.build.store import save_design
 from bittrigger.ir.checks import verify
@@ -21,21 +22,27 @@ RANDOM_NETWORKS = 10
 RANDOM_ADDER_GRAPHS = 10
 
 
+ORDER = ("slow", "solved", "folded", "loops", "places", "adders", "scales", "networks", "modes")
+"""From the one that is checked in the shortest time to the longest."""
+
+
 def write_designs(folder: Path) -> None:
     """Write each design and its settings to ``folder``."""
     folder.mkdir()
-    for name, (graph, adders, clock_mhz, reuse) in {
-        "networks": (_random_networks(), {}, 360.0, {}),
-        "adders": (*_random_adders(), 200.0, {}),
-        "solved": (*_solved(), 400.0, {}),
-        "loops": (_loops(), {}, 300.0, {"dense_0": 2, "dense_1": 3}),
-        "modes": (_modes(), {}, 360.0, {}),
-        "slow": (_slow(), {}, 20.0, {}),
-        "scales": (scales(), {}, 480.0, {}),
+    for name, (graph, adders, clock_mhz, reuse, ii) in {
+        "networks": (_random_networks(), {}, 360.0, {}, 1),
+        "adders": (*_random_adders(), 200.0, {}, 1),
+        "solved": (*_solved(), 400.0, {}, 1),
+        "loops": (_loops(), {}, 300.0, {"dense_0": 2, "dense_1": 3}, 1),
+        "modes": (_modes(), {}, 360.0, {}, 1),
+        "slow": (_slow(), {}, 20.0, {}, 1),
+        "scales": (scales(), {}, 480.0, {}, 1),
+        "places": (places(), {}, 300.0, {}, 1),
+        "folded": (test_folding.folding_net(), {}, 300.0, {}, 3),
     }.items():
         verify(graph)
         save_design(folder / f"{name}.json", graph, lower_graph_to_trees(graph) | adders)
-        settings = {"clock_mhz": clock_mhz, "reuse_factor": reuse, "trees": not adders}
+        settings = {"clock_mhz": clock_mhz, "reuse_factor": reuse, "trees": not adders, "ii": ii}
         (folder / f"{name}.settings").write_text(json.dumps(settings), encoding="utf-8")
 
 
