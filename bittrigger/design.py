@@ -65,10 +65,11 @@ class Design:
 
         Raises:
             ReportError: if the build has none, as one of ``solve``.
+            TamperError: if a figure is not what is counted again.
         """
-        from bittrigger.report import load_report
+        from bittrigger.report.recount import report_of
 
-        return load_report(self.folder / "report.json")
+        return report_of(self.build)
 
     def run(self, inputs: npt.ArrayLike) -> FloatArray:
         """The outputs of the firmware, `(events, n_outputs)` float64, by the oracle.

@@ -66,7 +66,7 @@ def command(
 
 
 def _side(path: Path) -> Side:
-    from bittrigger.report import load_report, make_report
+    from bittrigger.report import make_report
     from bittrigger.report.difference import Side
 
     if path.suffix in MODELS:
@@ -79,11 +79,11 @@ def _side(path: Path) -> Side:
         return Side(str(path), pipeline, make_report(pipeline, settings, None), {}, {})
     from bittrigger.build.folder import load_build
     from bittrigger.build.manifest import read_seal
+    from bittrigger.report.recount import report_of
 
     build = load_build(path)
     chosen = asdict(build.settings) | {"model": build.provenance.get("model", {}).get("sha256")}
-    report = load_report(path / "report.json")
-    return Side(str(path), build.pipeline, report, chosen, read_seal(path))
+    return Side(str(path), build.pipeline, report_of(build), chosen, read_seal(path))
 
 
 def _events(first: Side, second: Side, inputs: Path | None, count: int | None) -> FloatArray | None:

@@ -56,7 +56,7 @@ def command(
     from bittrigger.build.release import release_files
     from bittrigger.cli.report import write_page
     from bittrigger.emit.emulator import emit_emulator
-    from bittrigger.report import load_report
+    from bittrigger.report.recount import report_of
 
     build = load_build(folder)
     if check:
@@ -74,7 +74,7 @@ def command(
         say("writing pattern files")
         options["patterns"] = _write_patterns(packed, inputs, events)
         say("drawing the report")
-        write_page(packed, load_report(scratch / "report.json"), card=card)
+        write_page(packed, report_of(packed), card=card)
         digest = write_manifest(scratch, packed, options)
         check_package(scratch)
         files = len(file_names(scratch))

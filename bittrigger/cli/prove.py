@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from bittrigger.build.folder import Build
     from bittrigger.prove import Claim, Proof
 
-COLUMNS = ("files", "structure", "weights", "widths", "verilog", "latency", "netlist")
+COLUMNS = ("files", "figures", "structure", "weights", "widths", "verilog", "latency", "netlist")
 
 
 @click.command()

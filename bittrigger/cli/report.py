@@ -47,14 +47,15 @@ def command(
 ) -> None:
     """Show resources, latency and verdict of the build in FOLDER; each number says which tool it came from.
 
-    Reports that Vitis or Vivado left in the build are read along. `html` writes one self-contained page: the network, its
+    Every figure is counted again from design and netlist; a report that says otherwise is refused. Reports that Vitis or Vivado
+    left in the build are read along. `html` writes one self-contained page: the network, its
     pipeline, where LUTs go, adder graphs, weights, the card's accuracy, and what was proven and tested.
     """
     from bittrigger.build.folder import load_build
     from bittrigger.device.budgets import find_budget, is_file_name
     from bittrigger.errors import ConfigError
-    from bittrigger.report import load_report
     from bittrigger.report.junit import report_cases
+    from bittrigger.report.recount import report_of
     from bittrigger.report.schema import SCHEMA, report_json
     from bittrigger.report.vendor import add_captured
 
@@ -63,7 +64,7 @@ def command(
     if card is not None and not card.is_file():
         raise ConfigError(f"--card {card}: no such file; give a Markdown file")
     build = load_build(folder)
-    report = add_captured(load_report(folder / "report.json"), folder)
+    report = add_captured(report_of(build), folder)
     if budget is not None:
         found = find_budget(budget)
         report = replace(report, budget=budget if is_file_name(budget) else found.name)

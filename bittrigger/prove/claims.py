@@ -37,7 +37,7 @@ class Claim:
 
     Attributes:
         subject: the module, or the design.
-        kind: ``weights``, ``widths``, ``verilog``, ``latency``, ``wiring`` or ``netlist``.
+        kind: ``files``, ``figures``, ``structure``, ``weights``, ``widths``, ``verilog``, ``latency``, ``wiring`` or ``netlist``.
         statement: what is claimed, for every input.
         method: how it was decided.
         detail: figures of the proof, or why it fails.

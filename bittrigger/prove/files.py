@@ -14,8 +14,10 @@ from pathlib import Path
 
 from bittrigger.build.folder import DESIGN, MANIFEST, Build, load_build, save_stored, write_firmware
 from bittrigger.build.manifest import SEAL, present, read_file, read_seal, sha256
-from bittrigger.errors import ConfigError
+from bittrigger.errors import ConfigError, ReportError, ToolError
 from bittrigger.prove.claims import Claim, Unproven, attempt
+from bittrigger.report import load_report
+from bittrigger.report.recount import REPORT, has_report, wrong_figures
 from bittrigger.synth.yosys import netlist_files
 
 EMITTED = ("rtl", "hls", "emulator", "synth")
@@ -93,7 +95,7 @@ def copy_build(folder: Path, work: Path) -> Copy:
         *(path.as_posix() for path in netlists),
         MANIFEST,
         SEAL,
-        "report.json",
+        REPORT,
         "adders.txt",
         "adders.svg",
     }
@@ -118,7 +120,26 @@ def file_claims(copy: Copy) -> list[Claim]:
             "byte equality, hashes",
             lambda: _sealed(copy),
         ),
+        *_figures(copy),
     ]
+
+
+def _figures(copy: Copy) -> list[Claim]:
+    if not has_report(copy.build.folder):
+        return []
+    statement = "every figure of the report is counted in the netlist, the schedule and the cost model"
+    return [attempt(copy.build.graph.name, "figures", statement, "counted again", lambda: _counted(copy))]
+
+
+def _counted(copy: Copy) -> str:
+    try:
+        report = load_report(copy.build.folder / REPORT)
+        wrong = wrong_figures(report, copy.build)
+    except (ReportError, ToolError) as error:
+        raise Unproven(str(error).replace(f"{copy.build.folder}/", ""), refuted=False) from error
+    if wrong:
+        raise Unproven("; ".join(wrong[:3]) + (f"; {len(wrong)} in all" if len(wrong) > 3 else ""))
+    return f"{len(report.layers)} layers"
 
 
 def _same(copy: Copy, folder: str) -> str:

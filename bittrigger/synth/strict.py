@@ -101,11 +101,12 @@ def read_strict(files: list[Path]) -> Netlist:
         ToolError: if it holds what it may not.
     """
     modules: dict[str, Json] = {}
+    ports: dict[str, Pins] = {}
     path = files[-1]
     try:
         for path in files:
             modules[path.stem] = load_module(path)
-        ports = {name: ports_of(module) for name, module in modules.items()}
+            ports[path.stem] = ports_of(modules[path.stem])
         for path in files:
             check_module(modules[path.stem], {name: pins for name, pins in ports.items() if name != path.stem})
     except NetlistFault as fault:

@@ -21,6 +21,7 @@ from bittrigger.synth.count import Utilization, utilization
 from bittrigger.synth.forms import Form, FormMapper, forms_in
 from bittrigger.synth.netlist import Netlist, read_netlist
 from bittrigger.synth.recipe import script
+from bittrigger.synth.strict import read_strict
 from bittrigger.synth.worker import run_scripts
 from bittrigger.system.kept import Kept, key_of
 from bittrigger.system.resources import folder as library_folder
@@ -116,6 +117,23 @@ def synthesize(
     return Synthesis(release, _count(top, files, []), modules)
 
 
+def count_netlists(pipeline: Pipeline, folder: Path) -> Synthesis | None:
+    """What the netlists that lie in ``folder`` use, as ``synthesize`` counted it; None where there is none of the top.
+
+    Raises:
+        ToolError: if one is missing or cannot be read.
+    """
+    files = netlist_files(pipeline, folder)
+    if not files[-1].is_file():
+        return None
+    names = [path.stem for path in files]
+    parts = [(pipeline.graph.name, files, list[str]()), *((path.stem, [path], names) for path in files)]
+    if any(COUNTS.find(_count_key(*part)) is None for part in parts):  # nobody has looked at these files yet
+        read_strict(files)
+    total, *each = (_count(*part) for part in parts)
+    return Synthesis(tool_version(), total, dict(zip(names, each, strict=True)))
+
+
 def _restore(key: str, stem: Path) -> bool:
     """Write the netlist that is kept under ``key``, and whether there is one."""
     found = NETLISTS.find(key)
@@ -135,14 +153,28 @@ def _results(stem: Path) -> bytes:
 
 def _count(name: str, files: list[Path], apart: list[str]) -> Utilization:
     """What module ``name`` uses whose netlist lies in ``files``, without cells of the types ``apart``."""
-    code = [Path(__file__).with_name(module).read_bytes() for module in ("count.py", "netlist.py")]
-    key = key_of(name, *code, *apart, "in", *(path.read_bytes() for path in files))
+    key = _count_key(name, files, apart)
     found = COUNTS.find(key)
     if found is None:
         used = utilization(_without(read_netlist(name, files), apart))
         COUNTS.keep({key: json.dumps(asdict(used)).encode()})
         return used
     return Utilization(**json.loads(found))
+
+
+def _count_key(name: str, files: list[Path], apart: list[str]) -> str:
+    """Of a count and of the code that makes it.
+
+    Raises:
+        ToolError: if a netlist cannot be read.
+    """
+    code = [Path(__file__).with_name(module).read_bytes() for module in ("count.py", "netlist.py")]
+    try:
+        return key_of(name, *code, *apart, "in", *(path.read_bytes() for path in files))
+    except OSError as error:
+        raise ToolError(
+            f"netlist {error.filename}: not readable ({error.strerror}); convert the model again"
+        ) from error
 
 
 def _without(netlist: Netlist, types: list[str]) -> Netlist:

@@ -1,0 +1,67 @@
+"""Figures of a report counted again, from the design and the netlist that lie beside it.
+
+A report is sealed with its build, but whoever writes the seal anew could write other figures. All of them follow from the
+design, the settings and the netlists, so that whoever shows, compares or releases a report takes it from here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+from bittrigger.build.folder import Build
+from bittrigger.errors import TamperError
+from bittrigger.report.create import make_report
+from bittrigger.report.model import Report
+from bittrigger.report.schema import load_report
+from bittrigger.synth.yosys import count_netlists
+
+REPORT = "report.json"
+"""The file of a build that holds its report."""
+
+
+def report_of(build: Build) -> Report:
+    """The report of ``build``, once all its figures have been counted again.
+
+    Raises:
+        ReportError: if there is none, or it cannot be read.
+        TamperError: naming the first figure that is not what is counted.
+        ToolError: if a netlist cannot be read.
+    """
+    path = build.folder / REPORT
+    said = load_report(path)
+    wrong = next(iter(wrong_figures(said, build)), None)
+    if wrong is not None:
+        raise TamperError(f"{path}: {wrong}; convert the model again, or take the file back")
+    return said
+
+
+def wrong_figures(said: Report, build: Build) -> list[str]:
+    """How ``said`` differs from what is counted in ``build``, one line a figure; versions of tools are left out.
+
+    Raises:
+        ToolError: if a netlist cannot be read.
+    """
+    counted = make_report(build.pipeline, build.settings, count_netlists(build.pipeline, build.folder / "synth"))
+    return [f"{name} is {one!r}, and {other!r} when counted again" for name, one, other in _pairs(said, counted, "")]
+
+
+def _pairs(said: Any, counted: Any, name: str) -> Iterator[tuple[str, Any, Any]]:  # noqa: ANN401 - any field
+    """Where two reports differ: the dotted name, and the values there."""
+    if isinstance(said, tuple) and len(said) == len(counted):
+        for one, other in zip(said, counted, strict=True):
+            yield from _pairs(one, other, f"{name} {getattr(other, 'name', '')}".strip())
+    elif isinstance(said, tuple):
+        yield f"the number of {name}", len(said), len(counted)
+    elif is_dataclass(said):
+        for field in (field.name for field in fields(said) if field.name != "version"):
+            yield from _pairs(getattr(said, field), getattr(counted, field), f"{name} {field}".strip())
+    elif said != counted or type(said) is not type(counted):
+        yield name.removesuffix(" value"), said, counted
+
+
+def has_report(folder: Path) -> bool:
+    """Whether the build in ``folder`` has a report at all; those of ``solve`` have none."""
+    return (folder / REPORT).is_file()
