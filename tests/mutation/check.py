@@ -196,10 +196,10 @@ def main(job, source, out, *names):
         if job == "adder3":
             return 0 if adder3_is_right(out) else WRONG
         for name, pipeline, settings in designs(source, names):
-            for target in OUTPUTS:
+            for target, folder in OUTPUTS.items():
                 if job in ("emit", target):
                     emit(target, name, pipeline, settings, out)
-                    digests[target][name] = digest(out / name / OUTPUTS[target])
+                    digests[target][name] = digest(out / name / folder)
             if job != "emit" and not agrees(job, pipeline, out / name, asked.append):
                 sys.stderr.write(f"{asked[-1]}: of {name} is wrong\n")
                 return WRONG
