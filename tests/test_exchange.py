@@ -75,7 +75,7 @@ def test_what_a_user_wrote_into_the_folders_of_a_build_is_kept_aside(target):
 
 
 def test_what_bittrigger_left_behind_goes_with_the_build(target):
-    for name in ("proof.json", "wrap/emp/top.sv", "emulator/build/x.so", "synth/other.log"):
+    for name in ("proof.json", "emulator/build/x.so", "synth/other.log"):
         (target / name).parent.mkdir(parents=True, exist_ok=True)
         (target / name).write_text("old")
     overwrite(target)

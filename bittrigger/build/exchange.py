@@ -38,7 +38,7 @@ FOLDERS = ("rtl", "hls", "emulator", "synth", "wrap")
 WRITTEN = ".written.json"
 """Hashes of the files that a run wrote and that are not sealed, such as a card."""
 
-_MADE = (WRITTEN, "proof.json", "wrap/*", "emulator/build/*", "hls/build/*", "synth/*.log", SEAL, "report.*", FIRST)
+_MADE = (WRITTEN, "proof.json", "emulator/build/*", "hls/build/*", "synth/*.log", SEAL, "report.*", FIRST)
 """What bittrigger and the build's own Makefiles leave behind without sealing it; it goes with the build."""
 
 _MARK = ".bittrigger-"

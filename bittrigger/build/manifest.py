@@ -5,6 +5,7 @@ it where bittrigger is not installed. It protects against edits and damage, not 
 ``bittrigger prove`` does: it trusts the design alone and compares every other file with what is emitted for it.
 
 * ``seal(folder)`` writes the list (``save_build`` calls it), ``read_seal(folder)`` reads it.
+* ``seal_part(folder, part, names)`` lists files that a later command has written, and leaves all other lines.
 * ``check_seal(folder)`` refuses the first file that is changed, missing or foreign.
 * ``read_file(folder, name)`` reads one file and follows no link.
 """
@@ -18,6 +19,7 @@ import stat
 from pathlib import Path
 
 from bittrigger.errors import ConfigError
+from bittrigger.system.files import replace_text
 
 SEAL = "SHA256SUMS"
 
@@ -38,23 +40,36 @@ SEALED_FILES = (
 )
 """Patterns of the files that are listed: what a compiler, a simulator, a synthesis tool or bittrigger takes from a build.
 
-Not listed: ``sim/`` and ``hls/build/`` (made anew at any time), ``wrap/`` (written by later commands), logs, vendor reports.
+Not listed: ``sim/`` and ``hls/build/`` (made anew at any time), logs, vendor reports.
 """
 
-SEALED_FOLDERS = ("rtl", "hls/firmware", "hls/tb_data", "synth/ultrascale")
+SEALED_FOLDERS = ("rtl", "hls/firmware", "hls/tb_data", "synth/ultrascale", "wrap")
 """Folders of which all is listed, whatever it is called."""
 
 MAX_BYTES = 1 << 30
 """Largest file that is read."""
 
-_LINE = re.compile(r"([0-9a-f]{64})  ([A-Za-z0-9_][A-Za-z0-9_.]*(?:/[A-Za-z0-9_][A-Za-z0-9_.]*)*)")
+_LINE = re.compile(r"([0-9a-f]{64})  ([A-Za-z0-9_][A-Za-z0-9_.]*(?:/[A-Za-z0-9_][A-Za-z0-9_.-]*)*)")
 _REMEDY = "convert the model again, or take the file back"
 
 
 def seal(folder: Path) -> None:
     """Write ``SHA256SUMS``; whatever writes a build calls this last."""
-    lines = [f"{sha256(read_file(folder, name))}  {name}\n" for name in present(folder)]
-    (folder / SEAL).write_text("".join(lines), encoding="utf-8")
+    _write(folder, {name: sha256(read_file(folder, name)) for name in present(folder)})
+
+
+def seal_part(folder: Path, part: str, names: list[str]) -> None:
+    """List the files ``names`` as they are now in the place of all that begins with ``part``; other lines stay.
+
+    Raises:
+        ConfigError: if there is no list, or a file cannot be read.
+    """
+    others = {name: known for name, known in read_seal(folder).items() if not name.startswith(part)}
+    _write(folder, others | {name: sha256(read_file(folder, name)) for name in names})
+
+
+def _write(folder: Path, sums: dict[str, str]) -> None:
+    replace_text(folder / SEAL, "".join(f"{sums[name]}  {name}\n" for name in sorted(sums)))
 
 
 def present(folder: Path) -> list[str]:
@@ -83,14 +98,20 @@ def read_seal(folder: Path) -> dict[str, str]:
     return sums
 
 
-def check_seal(folder: Path) -> dict[str, str]:
+def check_seal(folder: Path, *, apart: str | None = None) -> dict[str, str]:
     """Check that the build in ``folder`` is as it was written, and return its list.
+
+    Args:
+        apart: files whose names begin so are left out.
 
     Raises:
         ConfigError: naming the first file that is changed, missing, or not of the build.
     """
-    sums = read_seal(folder)
-    foreign = next((name for name in present(folder) if name not in sums), None)
+    listed, there = read_seal(folder), present(folder)
+    if apart is not None:
+        there = [name for name in there if not name.startswith(apart)]
+    sums = {name: known for name, known in listed.items() if apart is None or not name.startswith(apart)}
+    foreign = next((name for name in there if name not in sums), None)
     if foreign is not None:
         raise ConfigError(f"{str(folder / foreign)!r}: not a file of this build; remove it")
     for name, wanted in sums.items():

@@ -134,13 +134,12 @@ def play(folder: Path, files: tuple[Path, ...], output: Path, form: str, options
     from bittrigger.patterns.formats import parse_format
     from bittrigger.simulate.intake import check_emitted
     from bittrigger.simulate.wrapper import WrapperSim, play_boards
-    from bittrigger.system.files import inside
 
     wanted = parse_format(form)
     build, payload = _load(folder, options)
     check_emitted(build)
     boards = [_read(path, None, lenient=False, infer=False) for path in in_order(files)]
-    sources = emit_emp(build.pipeline, payload, inside(folder, "wrap", "emp"))
+    sources = emit_emp(build.pipeline, payload, build.cache / "wrap" / "emp")
     sim = WrapperSim.of_build(folder, build.graph.name, sources, build.cache)
     console = terminal()
     with busy("simulating"):

@@ -66,7 +66,10 @@ def _load(folder: Path) -> Build:
 
 def _checks(build: Build, options: dict[str, Any]) -> list[tuple[str, Callable[[], None]]]:
     return [
-        ("firmware, C++ and emulator are what is emitted for the design", lambda: _check_emitted(build, options)),
+        (
+            "firmware, C++, emulator and wrappers are what is emitted for the design",
+            lambda: _check_emitted(build, options),
+        ),
         ("lists and constraints are those of the design", lambda: _check_lists(build, options)),
         ("pattern files hold the outputs of the integer graph", lambda: _check_patterns(build, options)),
         ("every figure of the report is what is counted again", lambda: _check_report(build)),
@@ -77,12 +80,14 @@ def _checks(build: Build, options: dict[str, Any]) -> list[tuple[str, Callable[[
 def _check_emitted(build: Build, options: dict[str, Any]) -> None:
     import tempfile
 
+    from bittrigger.build.wrapping import check_wrappers
     from bittrigger.emit.emulator import emit_emulator
     from bittrigger.errors import ConfigError, TamperError
     from bittrigger.simulate.intake import check_emitted
 
     try:
         check_emitted(build)
+        check_wrappers(build)
     except ConfigError as error:
         raise TamperError(str(error)) from error
     number = options.get("version", 1)

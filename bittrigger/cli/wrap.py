@@ -23,30 +23,29 @@ INTERFACES = ("axi-stream", "emp")
 @click.option("--out-beat-bits", type=int, help="axi-stream: width of TDATA at the output.  [default: the same]")
 @link_options
 def command(folder: Path, interface: str, beat_bits: int, out_beat_bits: int | None, options: LinkOptions) -> None:
-    """Write a wrapper for the build in FOLDER to FOLDER/wrap/INTERFACE.
+    """Write a wrapper for the build in FOLDER to FOLDER/wrap/INTERFACE, and into its seal.
 
     --tmux, --gap, --frames-per-bx, --links and --out-links are those of `bittrigger patterns`, and of emp only.
     """
-    from bittrigger.build.folder import load_build
-    from bittrigger.emit.wrappers import AxisOptions, axis_latency_cycles, axis_streams, emit_axis, emit_emp
+    from bittrigger.build.wrapping import load_to_wrap, wrap
+    from bittrigger.emit.wrappers import AxisOptions, axis_latency_cycles, axis_streams
     from bittrigger.errors import ConfigError
     from bittrigger.patterns.design import make_payload
-    from bittrigger.system.files import inside
 
     if interface not in INTERFACES:
         raise ConfigError(f"--interface {interface!r}; allowed are {', '.join(INTERFACES)}")
-    pipeline = load_build(folder).pipeline
-    target = inside(folder, "wrap", interface)
+    build = load_to_wrap(folder)
+    pipeline = build.pipeline
     if interface == "emp":
+        files = wrap(build, options)
         payload = make_payload(pipeline.graph, pipeline.latency_cycles, options)
-        files = emit_emp(pipeline, payload, target)
         text = (
             f"inputs {payload.inputs.words} words on {payload.inputs.links} links, outputs {payload.outputs.words} words on "
             f"{payload.outputs.links} links, latency {payload.latency_cycles} cycles"
         )
     else:
         choice = AxisOptions(beat_bits, out_beat_bits)
-        files = emit_axis(pipeline, choice, target)
+        files = wrap(build, choice)
         inputs, outputs = axis_streams(pipeline, choice)
         text = (
             f"inputs {inputs.beats} beats of {inputs.beat_bits} bits, outputs {outputs.beats} beats of {outputs.beat_bits} bits, "

@@ -14,14 +14,15 @@ from pathlib import Path
 
 from bittrigger.build.folder import DESIGN, MANIFEST, Build, load_build, save_stored, write_firmware
 from bittrigger.build.manifest import SEAL, present, read_file, read_seal, sha256
+from bittrigger.build.wrapping import WRAP, emit_wrappers_of, option_files
 from bittrigger.errors import ConfigError, ReportError, ToolError
 from bittrigger.prove.claims import Claim, Unproven, attempt
 from bittrigger.report import load_report
 from bittrigger.report.recount import REPORT, has_report, wrong_figures
 from bittrigger.synth.yosys import netlist_files
 
-EMITTED = ("rtl", "hls", "emulator", "synth")
-"""Folders whose files are emitted, but for the netlists."""
+EMITTED = ("rtl", "hls", "emulator", "synth", "wrap")
+"""Folders whose files are emitted, but for the netlists; not every build has wrappers."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,11 @@ class Copy:
     sums: Mapping[str, str]
     faults: Mapping[str, str]
     emitted: Path
+
+    @property
+    def has_wrappers(self) -> bool:
+        """Whether there is anything below ``wrap/``."""
+        return any(name.startswith(WRAP) for name in (*self.sums, *self.faults))
 
     def differences(self, folder: str) -> list[str]:
         """How the files below ``folder`` differ from what is emitted, one line a file."""
@@ -85,6 +91,10 @@ def copy_build(folder: Path, work: Path) -> Copy:
     build = load_build(copied, sealed=False)
     write_firmware(build.pipeline, emitted, build.settings)
     save_stored(emitted, build.pipeline)
+    for name in option_files(folder):
+        take(name)
+    for fault in emit_wrappers_of(copied, build.pipeline, emitted):
+        faults[WRAP] = fault
     netlists = [
         path.relative_to(folder).with_suffix(end)
         for path in netlist_files(build.pipeline, folder / "synth")
@@ -112,7 +122,11 @@ def file_claims(copy: Copy) -> list[Claim]:
     statement = "every file is what is emitted for the design, and there is no other"
     name = copy.build.graph.name
     return [
-        *(attempt(f"{part}/", "files", statement, "byte equality", partial(_same, copy, part)) for part in EMITTED),
+        *(
+            attempt(f"{part}/", "files", statement, "byte equality", partial(_same, copy, part))
+            for part in EMITTED
+            if part != "wrap" or copy.has_wrappers
+        ),
         attempt(
             name,
             "files",
