@@ -86,6 +86,8 @@ class Monitor:
         self._valid, self._data = dut.out_valid, dut.out_data
         self.valid: list[str] = []
         self.data: dict[int, str] = {}
+        self.dropped: list[str] = []
+        self._dropped = getattr(dut, "dropped", None)
 
     def sample(self) -> None:
         """Look at the ports, once a cycle."""
@@ -93,6 +95,7 @@ class Monitor:
         if valid == "1":
             self.data[len(self.valid)] = str(self._data.value)
         self.valid.append(valid)
+        self.dropped.append("0" if self._dropped is None else str(self._dropped.value))
 
 
 class Model:
@@ -101,6 +104,7 @@ class Model:
     def __init__(self, bench: Bench, schedule: Schedule) -> None:
         self.due = schedule.due(bench.latency)
         self.known = schedule.known()
+        self.dropped = np.where(schedule.dropped(), "1", "0")
         self.schedule = schedule
         self.words = [f"{word:0{bench.width}b}" for word in bench.expected]
 
@@ -132,6 +136,17 @@ class Checker:
                 event=int(model.due[wrong[0]]),
                 out_valid=str(valid[wrong[0]]),
                 measured=_measured_latency(model.schedule, valid),
+            )
+        late = np.array(monitor.dropped)
+        wrong = np.flatnonzero(model.known & (late != model.dropped))
+        if wrong.size:
+            cycle = int(wrong[0])
+            _fail(
+                kind="dropped",
+                pattern=self._pattern,
+                cycle=cycle,
+                expected=str(model.dropped[cycle]),
+                got=str(late[cycle]),
             )
         for cycle in np.flatnonzero(model.due >= 0).tolist():
             event = int(model.due[cycle])

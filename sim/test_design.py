@@ -35,6 +35,13 @@ async def with_gaps(dut: HierarchyObject) -> None:
 
 
 @cocotb.test()
+async def too_soon(dut: HierarchyObject) -> None:
+    """Events that come before the interval has passed: they are dropped and reported, and all others come out whole."""
+    if BENCH.ii > 1:
+        await play(dut, BENCH, stimulus.too_soon(len(BENCH.words), BENCH.latency, BENCH.rng(), BENCH.ii), "too_soon")
+
+
+@cocotb.test()
 async def with_resets(dut: HierarchyObject) -> None:
     """Resets in mid-stream: what was in flight is gone, what follows is right."""
     await play(dut, BENCH, stimulus.with_resets(len(BENCH.words), BENCH.latency, BENCH.rng(), BENCH.ii), "with_resets")

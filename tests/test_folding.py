@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from designs import build_of
@@ -10,13 +12,17 @@ from test_prove import failures, replace_once
 from bittrigger.build.folder import load_build
 from bittrigger.compile.pipeline import create_pipeline
 from bittrigger.device.cost_model import estimate
-from bittrigger.errors import ConfigError
+from bittrigger.emit.verilog import emit_verilog
+from bittrigger.errors import ConfigError, ToolError
 from bittrigger.ir.checks import verify
 from bittrigger.ir.extremum import Extremum
 from bittrigger.ir.fixed import FixedPoint, Interval, Rounding
 from bittrigger.ir.graph import Graph, Input, Linear, Lookup, Requantize, evaluate, frozen_array
 from bittrigger.ir.wire import ZERO, Wire
 from bittrigger.prove import Verdict, prove
+from bittrigger.prove.claims import Unproven
+from bittrigger.prove.guard import prove_guard
+from bittrigger.prove.rtl import read_rtl
 from bittrigger.report import make_report
 from bittrigger.schedule.schedule import Schedule
 from bittrigger.settings import Settings
@@ -106,9 +112,13 @@ def test_it_is_proven(built):
 @pytest.mark.parametrize(
     ("file", "change"),
     [
+        ("folded_interval", ("3'd2|2'd2", "2'd1")),
+        ("folded_interval", ("in_valid & busy", "in_valid")),
+        ("folded", (r"\.load\(accept\)", ".load(in_valid)")),
+        ("folded", (r"valid\[(\d+):0\], accept", r"valid[\1:0], in_valid")),
         ("folded_queue_each", (r"if \(load\)", "if (!load)")),
         ("folded_queue_conv", (r"waiting\[(\d+):\d+\]\}", r"waiting[\1:1]}")),
-        ("folded", (r"\.load\(in_valid\)", ".load(valid[0])")),
+        ("folded", (r"\.load\(accept\)", ".load(valid[0])")),
         ("folded", (r"\.x\(relu_stream\[(\d+)\*p", r".x(relu_stream[\1*(2 - p)")),
         ("folded", (r"steps_stream_d1, steps_stream_d2\}", "steps_stream_d2, steps_stream_d1}")),
     ],
@@ -120,26 +130,46 @@ def test_wrong_folding_is_refuted(tmp_path, built, file, change):
     assert any(claim.subject == file and claim.kind == "verilog" for claim in claims)
 
 
-def test_an_event_that_comes_too_soon_spoils_no_later_one(built, tmp_path):
+def test_an_event_that_comes_too_soon_is_dropped_and_touches_no_other(built, tmp_path):
     pipeline = built.pipeline
     codes = random_codes(built.graph, 40, 5)
     library = build_library(pipeline.graph.name, sorted((built.folder / "rtl").glob("*.sv")), tmp_path)
-    rng = np.random.default_rng(2)
-    apart = np.where(rng.random(40) < 0.5, 3, rng.integers(1, 3, 40))
-    slots = np.cumsum(apart)
-    valid = np.zeros(slots[-1] + 1, dtype=bool)
-    event = np.zeros(valid.size, dtype=np.int64)
-    valid[slots], event[slots] = True, np.arange(40)
-    idle = pipeline.latency_cycles + 2
-    rst = np.concatenate([np.ones(2, dtype=bool), np.zeros(valid.size + idle, dtype=bool)])
-    pad = (2, idle)
-    plan = stimulus.Schedule(rst, np.pad(valid, pad), np.pad(event, pad))
+    plan = stimulus.too_soon(40, pipeline.latency_cycles, np.random.default_rng(2), 3)
+    entered = plan.entered()
+    assert np.diff(np.flatnonzero(entered)).min() == 3
+    assert plan.dropped().sum() == (plan.valid & ~entered).sum() > 100
     found = play(library, pipeline, plan, np.ascontiguousarray(codes), seed=1)
-    assert np.array_equal(found.out_valid[2:] != 0, (plan.due(pipeline.latency_cycles) >= 0)[2:])
-    unspoilt = np.append(apart[1:] >= 3, True)
-    wanted = evaluate(built.graph, codes)
-    assert np.array_equal(found.results[unspoilt], wanted[unspoilt])
-    assert not np.array_equal(found.results, wanted)
+    due = plan.due(pipeline.latency_cycles)
+    assert np.array_equal(found.out_valid[2:] != 0, (due >= 0)[2:])
+    assert np.array_equal(found.results, evaluate(built.graph, codes)[due[due >= 0]])
+
+
+def test_a_reset_ends_the_wait():
+    plan = stimulus.Schedule(np.arange(8) == 2, np.ones(8, dtype=bool), np.arange(8), ii=4)
+    assert np.flatnonzero(plan.entered()).tolist() == [0, 3, 7]
+    assert np.flatnonzero(plan.dropped()).tolist() == [2, 5, 6, 7]
+
+
+@pytest.mark.parametrize("ii", [2, 3, 8, 9])
+def test_the_guard_of_every_interval_is_proven(tmp_path, ii):
+    pipeline = replace(create_pipeline(folding_net(), Settings(ii=3)), ii=ii)
+    emit_verilog(pipeline, tmp_path / "rtl")
+    rtl = read_rtl(pipeline, sorted((tmp_path / "rtl").glob("*.sv")), tmp_path / "work")
+    guard = rtl.module("folded_interval")
+    assert prove_guard(ii, guard) == f"{2 * ii - 1 if ii > 1 else 1} states, 4 inputs each"
+    for other in (ii - 1, ii + 1):
+        with pytest.raises(Unproven, match="cycles before the next event may come"):
+            prove_guard(other, guard)
+
+
+def test_a_simulation_can_be_stopped_by_the_check_of_the_interval(built, tmp_path):
+    """The module in rtl/checks binds itself to the design; the run that obeys the interval goes through with it."""
+    pipeline, rtl = built.pipeline, built.folder / "rtl"
+    codes = np.ascontiguousarray(random_codes(built.graph, 20, 5))
+    library = build_library("folded", [*sorted(rtl.glob("*.sv")), *(rtl / "checks").glob("*.sv")], tmp_path)
+    play(library, pipeline, stimulus.back_to_back(20, pipeline.latency_cycles, 3), codes, seed=1)
+    with pytest.raises(ToolError, match="folded_interval_check.sv"):
+        play(library, pipeline, stimulus.back_to_back(20, pipeline.latency_cycles, 2), codes, seed=1)
 
 
 def test_a_build_is_read_as_it_was_made(built):

@@ -136,6 +136,18 @@ class Pipeline:
     latency_cycles: int
     ii: int = 1
 
+    @property
+    def guard_name(self) -> str | None:
+        """The module that drops events that come too soon; None where one may come every cycle."""
+        return f"{self.graph.name}_interval" if self.ii > 1 else None
+
+    @property
+    def module_names(self) -> tuple[str, ...]:
+        """Every module of the design but its top: layers, queues, and the guard of the interval."""
+        queues = [module.queue_name for module in self.modules if module.queue]
+        guards = [self.guard_name] if self.guard_name else []
+        return (*dict.fromkeys(module.name for module in self.modules), *queues, *guards)
+
     def source_stage(self, name: str) -> int:
         """The stage in which node ``name`` delivers its codes (inputs: 0)."""
         for module in self.modules:

@@ -91,10 +91,7 @@ def collect_rtl(pipeline: Pipeline, result: Path) -> Rtl:
     modules = read_modules([result])
     if pipeline.graph.name not in modules:
         raise ToolError(f"Yosys found no module {pipeline.graph.name!r} in the Verilog; emit the design again")
-    own = {module.name for module in pipeline.modules} | {
-        module.queue_name for module in pipeline.modules if module.queue
-    }
-    return Rtl(modules, frozenset(own | {pipeline.graph.name}))
+    return Rtl(modules, frozenset({*pipeline.module_names, pipeline.graph.name}))
 
 
 def read_rtl(pipeline: Pipeline, sources: list[Path], work: Path) -> Rtl:

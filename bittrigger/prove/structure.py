@@ -111,10 +111,16 @@ def module_ports(pipeline: Pipeline, vectors: BusLayout, rtl: Path) -> dict[str,
                 "x": ("input", module.copies * bus.width),
                 "y": ("output", module.lanes * bus.width),
             }
+    late: dict[str, tuple[str, int]] = {}
+    if pipeline.guard_name:
+        late = {"dropped": ("output", 1)}
+        ways = {"clk": "input", "rst": "input", "in_valid": "input", "accept": "output", "dropped": "output"}
+        found[pipeline.guard_name] = {name: (way, 1) for name, way in ways.items()}
     found[graph.name] = {
         **{name: ("input", width) for name, width in top.items()},
         "out_valid": ("output", 1),
         "out_data": ("output", bus_width(output_fields(graph))),
+        **late,
     }
     return found
 

@@ -17,6 +17,7 @@ from bittrigger.ir.pipeline import Module, Pipeline
 from bittrigger.prove.claims import Claim, Unproven, attempt
 from bittrigger.prove.elementwise import MAX_CODES, prove_channel
 from bittrigger.prove.equivalence import BEFORE, answers, pose, prove_equal, prove_wide_channel
+from bittrigger.prove.guard import prove_guard
 from bittrigger.prove.linear import prove_matrix, prove_verilog, prove_widths
 from bittrigger.prove.order import check_ports
 from bittrigger.prove.queue import prove_queue
@@ -85,6 +86,8 @@ def tasks(setting: Setting) -> Iterator[Task]:
         yield from _module_tasks(setting, module)
         if module.queue:
             yield from _queue_tasks(setting, module)
+    if setting.pipeline.guard_name is not None:
+        yield from _guard_tasks(setting, setting.pipeline.guard_name)
     yield from _top_tasks(setting)
 
 
@@ -156,15 +159,27 @@ def _prove_scaling(setting: Setting, module: Module, node: Scaling | Extremum) -
 
 def _queue_tasks(setting: Setting, module: Module) -> Iterator[Task]:
     name, width = module.queue_name, setting.vectors.operands(module)[0].width
-    statement = f"each copy reads its operand in its cycle, if no event comes within {module.phases} cycles of the one before it"
+    statement = f"each copy reads its operand in its cycle, if no event is let in within {module.phases} cycles of the one before"
     method = "induction over the cycles, on symbols"
     yield Task(name, "verilog", statement, method, lambda: prove_queue(module, width, setting.rtl.module(name)))
     if setting.primitive is not None:
         yield Task(name, "netlist", statement, method, lambda: prove_queue(module, width, setting.netlist(name)))
 
 
+def _guard_tasks(setting: Setting, name: str) -> Iterator[Task]:
+    ii = setting.pipeline.ii
+    statement = (
+        f"an event is let in where none was in the {ii - 1} cycles before, and else dropped and reported a cycle later"
+    )
+    method = "every state that can be reached after a reset"
+    yield Task(name, "verilog", statement, method, lambda: prove_guard(ii, setting.rtl.module(name)))
+    if setting.primitive is not None:
+        yield Task(name, "netlist", statement, method, lambda: prove_guard(ii, setting.netlist(name)))
+
+
 def _top_tasks(setting: Setting) -> Iterator[Task]:
     name, latency = setting.pipeline.graph.name, setting.pipeline.latency_cycles
+    guarded = setting.pipeline.guard_name is not None
     yield Task(
         name,
         "verilog",
@@ -175,7 +190,8 @@ def _top_tasks(setting: Setting) -> Iterator[Task]:
     yield Task(
         name,
         "latency",
-        f"out_valid is in_valid {latency} cycles later, for every pattern of gaps, unless reset in between",
+        f"{'out_valid is high' if guarded else 'out_valid is in_valid'} {latency} cycles "
+        f"{'after an event was let in' if guarded else 'later'}, for every pattern of gaps, unless reset in between",
         "tracing the valid chain",
         lambda: prove_valid(setting.pipeline, setting.rtl.module(name)),
     )

@@ -37,7 +37,7 @@ def prove_wiring(pipeline: Pipeline, netlist: Netlist, *, pruned: bool = False) 
         Unproven: naming the first pin that reads something else.
     """
     _check_top(pipeline, netlist)
-    vectors, tracer = BusLayout.of(pipeline), Tracer(netlist)
+    vectors, tracer, entry = BusLayout.of(pipeline), Tracer(netlist), _entry(pipeline, netlist)
     instances = _instances(pipeline, netlist, pruned=pruned)
     sources = _sources(pipeline, vectors, netlist, instances)
     pins = 0
@@ -46,7 +46,8 @@ def prove_wiring(pipeline: Pipeline, netlist: Netlist, *, pruned: bool = False) 
             if not module.is_folded:
                 due = _due(pipeline, vectors, sources, node, module.start)
             elif module.queue:
-                pins += _check_queue(tracer, netlist, module, _due(pipeline, vectors, sources, node, module.start - 1))
+                wanted = _due(pipeline, vectors, sources, node, module.start - 1)
+                pins += _check_queue(tracer, netlist, module, wanted, entry)
                 head = _queue_cell(netlist, module).outputs["y"]
                 due = [(net, 0) for net in head]
             else:
@@ -73,7 +74,26 @@ def prove_wiring(pipeline: Pipeline, netlist: Netlist, *, pruned: bool = False) 
 
 def _check_top(pipeline: Pipeline, netlist: Netlist) -> None:
     in_width, out_width = bus_width(input_fields(pipeline.graph)), bus_width(output_fields(pipeline.graph))
-    check_ports(netlist, {"rst": 1, "in_valid": 1, "in_data": in_width}, {"out_valid": 1, "out_data": out_width})
+    late = {"dropped": 1} if pipeline.guard_name else {}
+    check_ports(
+        netlist, {"rst": 1, "in_valid": 1, "in_data": in_width}, {"out_valid": 1, "out_data": out_width, **late}
+    )
+
+
+def _entry(pipeline: Pipeline, netlist: Netlist) -> int:
+    """The net that says that an event is let in: that of ``in_valid``, or what the guard of the interval makes of it."""
+    if pipeline.guard_name is None:
+        return netlist.inputs["in_valid"][0]
+    cells = [cell for cell in netlist.cells if cell.type == pipeline.guard_name]
+    if len(cells) != 1:
+        raise Unproven(f"module {pipeline.guard_name} occurs {len(cells)} times in the top; it is due once")
+    (cell,) = cells
+    for port in ("clk", "rst", "in_valid"):
+        if cell.inputs[port] != netlist.inputs[port]:
+            raise Unproven(f"{port} of {cell.name} is not the port of the top")
+    if cell.outputs["dropped"] != netlist.outputs["dropped"]:
+        raise Unproven("port dropped of the top is driven by something else than the guard of the interval")
+    return cell.outputs["accept"][0]
 
 
 def _instances(pipeline: Pipeline, netlist: Netlist, *, pruned: bool) -> dict[str, dict[int, Cell]]:
@@ -158,14 +178,14 @@ def _queue_cell(netlist: Netlist, module: Module) -> Cell:
     return cells[0]
 
 
-def _check_queue(tracer: Tracer, netlist: Netlist, module: Module, due: list[_Due]) -> int:
+def _check_queue(tracer: Tracer, netlist: Netlist, module: Module, due: list[_Due], entry: int) -> int:
     """Check that the queue of a folded module takes the operands of all copies of an event, when they are there."""
     cell = _queue_cell(netlist, module)
     if cell.inputs["clk"] != (clock_of(netlist),):
         raise Unproven(f"module {module.queue_name} is not clocked by clk")
     (load,) = cell.inputs["load"]
     trail = tracer.trail(load)
-    if (trail.origin,) != netlist.inputs["in_valid"] or trail.cycles != module.start - 1:
+    if trail.origin != entry or trail.cycles != module.start - 1:
         raise Unproven(f"module {module.queue_name} is not loaded when its event is there")
     if set(trail.resets) - set(netlist.inputs["rst"]):
         raise Unproven(f"load of {module.queue_name} is reset by something else than rst")
@@ -211,7 +231,7 @@ def _spans(pipeline: Pipeline, made: dict[str, Module], name: str) -> list[Inter
 
 
 def prove_valid(pipeline: Pipeline, netlist: Netlist) -> str:
-    """Prove that ``out_valid`` is ``in_valid``, ``latency_cycles`` later, unless ``rst`` was high at an edge in between.
+    """Prove that ``out_valid`` is high ``latency_cycles`` after an event was let in, unless ``rst`` was high in between.
 
     Raises:
         Unproven: if the chain has another length, source, clock or reset.
@@ -219,7 +239,7 @@ def prove_valid(pipeline: Pipeline, netlist: Netlist) -> str:
     _check_top(pipeline, netlist)
     (valid,) = netlist.outputs["out_valid"]
     trail = Tracer(netlist).trail(valid)
-    if (trail.origin,) != netlist.inputs["in_valid"]:
+    if trail.origin != _entry(pipeline, netlist):
         raise Unproven("out_valid does not come from in_valid")
     if trail.cycles != pipeline.latency_cycles:
         raise Unproven(f"out_valid is {trail.cycles} cycles behind in_valid; {pipeline.latency_cycles} are due")

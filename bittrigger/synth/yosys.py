@@ -75,9 +75,7 @@ def tool_version() -> str:
 
 def netlist_files(pipeline: Pipeline, folder: Path) -> list[Path]:
     """The netlist of each module, the top last, that ``synthesize`` leaves in ``folder``."""
-    queues = [module.queue_name for module in pipeline.modules if module.queue]
-    names = [*dict.fromkeys(module.name for module in pipeline.modules), *queues, pipeline.graph.name]
-    return [folder / f"{name}.json" for name in names]
+    return [folder / f"{name}.json" for name in (*pipeline.module_names, pipeline.graph.name)]
 
 
 def synthesize(

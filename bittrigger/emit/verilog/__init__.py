@@ -36,6 +36,9 @@ def emit_verilog(pipeline: Pipeline, folder: Path) -> tuple[Path, ...]:
     clears the valid chain only. The fields of ``in_data`` and ``out_data`` are ``ports.input_fields`` and
     ``ports.output_fields``. Each adder result is a wire ``s<number>`` of its module.
 
+    A design that takes an event only every few cycles has a port ``dropped`` and leaves out what comes sooner; the folder
+    ``checks`` then gets a module that binds itself to the top and stops a simulation in which that happens.
+
     Args:
         folder: created if need be; files that hold the same text already are left alone.
 
@@ -59,6 +62,8 @@ def emit_verilog(pipeline: Pipeline, folder: Path) -> tuple[Path, ...]:
     for module in pipeline.modules:
         if module.queue:
             texts[module.queue_name] = _queue_text(vectors, module)
+    if pipeline.guard_name:
+        texts[pipeline.guard_name] = _guard_text(pipeline.guard_name, pipeline.ii)
     used = [stem for stem in LIBRARY if any(f"{stem} #(" in text for text in texts.values())]
     for stem in used:
         texts[stem] = (folder_of("firmware") / f"{stem}.sv").read_text(encoding="utf-8")
@@ -66,7 +71,14 @@ def emit_verilog(pipeline: Pipeline, folder: Path) -> tuple[Path, ...]:
     for stem, text in texts.items():
         paths.append(folder / f"{stem}.sv")
         write_changed(paths[-1], text)
+    if pipeline.guard_name:
+        paths.append(folder / "checks" / f"{pipeline.guard_name}_check.sv")
+        write_changed(paths[-1], render("interval_check.sv.j2", name=name, guard=pipeline.guard_name, ii=pipeline.ii))
     return tuple(paths)
+
+
+def _guard_text(name: str, ii: int) -> str:
+    return render("interval.sv.j2", name=name, ii=ii, width=(ii - 1).bit_length())
 
 
 def _module_text(vectors: BusLayout, module: Module, body: Body) -> str:

@@ -144,7 +144,7 @@ def _stream(pipeline: Pipeline, vectors: BusLayout, module: Module) -> tuple[_St
             operands += [operand] if operand else []
         else:
             signal = _at(before, stage - vectors.stages[before])
-        load = f"valid[{stage - 1}]" if stage else "in_valid"
+        load = f"valid[{stage - 1}]" if stage else ("accept" if pipeline.guard_name else "in_valid")
         connections = [("clk", "clk"), ("load", load), ("x", signal), ("y", f"{name}_head")]
     made = _Stream(
         names[0],
@@ -283,6 +283,8 @@ def top_view(pipeline: Pipeline, vectors: BusLayout, clocked: set[str]) -> dict[
         "clock_mhz": f"{pipeline.clock_mhz:g}",
         "latency": pipeline.latency_cycles,
         "ii": pipeline.ii,
+        "guard": pipeline.guard_name,
+        "enter": "accept" if pipeline.guard_name else "in_valid",
         "in_rows": _rows(in_buses),
         "out_rows": _rows(out_buses),
         "in_width": in_width,

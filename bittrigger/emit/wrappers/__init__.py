@@ -132,6 +132,7 @@ def _common(pipeline: Pipeline, widest: int) -> dict[str, object]:
     return {
         "name": pipeline.graph.name,
         "core_latency": pipeline.latency_cycles,
+        "guarded": pipeline.guard_name is not None,
         "digits": digits,
         "pad": " " * (digits + 4),
     }

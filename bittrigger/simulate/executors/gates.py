@@ -15,12 +15,22 @@ from bittrigger.ir.graph import intervals
 from bittrigger.ir.pipeline import Pipeline
 from bittrigger.ir.ports import Field, common_type, input_fields, output_fields, pack, unpack
 from bittrigger.simulate.simulators.cells import Words
-from bittrigger.simulate.simulators.program import Program
+from bittrigger.simulate.simulators.clocked import Clocked
+from bittrigger.simulate.simulators.program import Program, has_feedback
+from bittrigger.synth.netlist import Netlist
 from bittrigger.synth.strict import read_strict
 from bittrigger.synth.yosys import netlist_files
 
 BLOCK = 8192
 """Clock cycles that are evaluated at a time; bounds the memory, 1 kB a net."""
+
+RUNS = 1024
+"""Runs side by side of a netlist with feedback."""
+
+RUN_CYCLES = 256
+"""Cycles in which events enter such a run, unless one event takes more."""
+
+Bits = npt.NDArray[np.uint8]
 
 
 class GateSim:
@@ -41,7 +51,7 @@ class GateSim:
         self.folder = folder
 
     @cached_property
-    def program(self) -> Program:
+    def program(self) -> Program | Clocked:
         """The netlist, ready to run.
 
         Raises:
@@ -51,7 +61,7 @@ class GateSim:
         missing = [path for path in files if not path.is_file()]
         if missing:
             raise ToolError(f"netlist {missing[0]} not found; convert the model again, without --no-synth")
-        return Program(read_strict(files))
+        return _executable(read_strict(files))
 
     def run(self, codes: IntArray) -> IntArray:
         """Output codes `(events, n_outputs)` for input codes `(events, n_inputs)`.
@@ -61,6 +71,8 @@ class GateSim:
             MismatchError: if ``out_valid`` is not high in exactly the cycles in which results are due.
         """
         step = max(1, (BLOCK - 1 - self.pipeline.latency_cycles) // self.pipeline.ii)
+        if self._loops:
+            step = RUNS * max(1, RUN_CYCLES // self.pipeline.ii)
         blocks = [self._run_block(codes[start : start + step]) for start in range(0, codes.shape[0], step)]
         if not blocks:
             return np.empty((0, self.pipeline.graph.n_outputs), dtype=np.int64)
@@ -74,7 +86,7 @@ class GateSim:
         """
         netlist = self.program.netlist
         buses = {name: nets for name, nets in netlist.wires.items() if name.endswith("_codes")}
-        outputs = self._drive(Program(replace(netlist, outputs={**netlist.outputs, **buses})), codes)
+        outputs = self._drive(_executable(replace(netlist, outputs={**netlist.outputs, **buses})), codes)
         graph, ranges = self.pipeline.graph, intervals(self.pipeline.graph)
         found = {}
         for module in self.pipeline.modules:
@@ -83,49 +95,89 @@ class GateSim:
             if len(buses.get(f"{name}_codes", ())) == graph[name].size * kind.width:
                 fields = tuple(Field(name, k, k * kind.width, kind) for k in range(graph[name].size))
                 first = 1 + module.done
-                bits = _cycles(outputs[f"{name}_codes"])[self._slots(first, len(codes))]
+                bits = self._picked(outputs[f"{name}_codes"], first, len(codes))
                 found[name] = unpack(np.packbits(bits, axis=1, bitorder="little"), fields)
         return found
 
     def _run_block(self, codes: IntArray) -> IntArray:
         events, latency = codes.shape[0], self.pipeline.latency_cycles
         outputs = self._drive(self.program, codes)
-        cycles = outputs["out_valid"].shape[1] * 64
-        due = np.zeros(cycles, dtype=np.uint8)
-        due[self._slots(1 + latency, events)] = 1
-        wrong = np.flatnonzero(_cycles(outputs["out_valid"])[:, 0] != due)
+        runs, each = self._shape(events)
+        due = np.zeros((outputs["out_valid"].shape[0], 1, runs), dtype=np.uint8)
+        slots = due[self._slots(1 + latency, each), 0]
+        slots.ravel()[:events] = 1  # run after run of each slot
+        due[self._slots(1 + latency, each), 0] = slots
+        wrong = np.argwhere(outputs["out_valid"] != due)
         if wrong.size:
+            cycle, _, run = wrong[0]
             raise MismatchError(
-                f"gates: out_valid is {1 - due[wrong[0]]} in cycle {wrong[0]}; reset was in cycle 0, {events} events "
-                f"entered from cycle 1 on, {self.pipeline.ii} cycles apart, and the latency is {latency} cycles"
+                f"gates: out_valid is {1 - due[cycle, 0, run]} in cycle {cycle}; reset was in cycle 0, {events} events "
+                f"entered from cycle 1 on, {self.pipeline.ii} cycles apart"
+                + (f", in {runs} runs" if runs > 1 else "")
+                + f", and the latency is {latency} cycles"
             )
-        bits = _cycles(outputs["out_data"])[self._slots(1 + latency, events)]
+        bits = self._picked(outputs["out_data"], 1 + latency, events)
         return unpack(np.packbits(bits, axis=1, bitorder="little"), output_fields(self.pipeline.graph))
+
+    @property
+    def _loops(self) -> bool:
+        return isinstance(self.program, Clocked)
+
+    def _shape(self, events: int) -> tuple[int, int]:
+        """Runs side by side, and the events of each at most: event ``k`` is number ``k // runs`` of run ``k % runs``."""
+        runs = min(events, RUNS) if self._loops else 1
+        return runs, -(-events // runs)
 
     def _slots(self, first: int, events: int) -> slice:
         """The cycles of as many events, the first one's being ``first``."""
         return slice(first, first + events * self.pipeline.ii, self.pipeline.ii)
 
-    def _drive(self, program: Program, codes: IntArray) -> dict[str, Words]:
-        """What ``program`` gives for a cycle of reset, then one event every cycle, then empty cycles."""
-        events, latency = codes.shape[0], self.pipeline.latency_cycles
-        cycles = -(-(1 + events * self.pipeline.ii + latency) // 64) * 64
-        width = len(program.netlist.inputs["in_data"])
-        data = np.zeros((cycles, width), dtype=np.uint8)
-        words = pack(codes, input_fields(self.pipeline.graph))
-        data[self._slots(1, events)] = np.unpackbits(words, axis=1, bitorder="little")[:, :width]
-        reset = np.zeros((cycles, 1), dtype=np.uint8)
+    def _picked(self, values: Bits, first: int, events: int) -> Bits:
+        """`(events, nets)` from `(cycles, nets, runs)`: what each event gives where the first one's cycle is ``first``."""
+        _, each = self._shape(events)
+        return values[self._slots(first, each)].transpose(0, 2, 1).reshape(-1, values.shape[1])[:events]
+
+    def _drive(self, program: Program | Clocked, codes: IntArray) -> dict[str, Bits]:
+        """What ``program`` gives, `(cycles, nets, runs)`: a cycle of reset, one event every interval, then empty cycles."""
+        events, latency, width = codes.shape[0], self.pipeline.latency_cycles, len(program.netlist.inputs["in_data"])
+        runs, each = self._shape(events)
+        cycles = 1 + each * self.pipeline.ii + latency
+        words = np.unpackbits(pack(codes, input_fields(self.pipeline.graph)), axis=1, bitorder="little")[:, :width]
+        filled = np.zeros((each * runs, width + 1), dtype=np.uint8)
+        filled[:events, :width], filled[:events, width] = words, 1
+        data = np.zeros((cycles, width + 1, runs), dtype=np.uint8)
+        data[self._slots(1, each)] = filled.reshape(each, runs, width + 1).transpose(0, 2, 1)
+        reset = np.zeros((cycles, 1, runs), dtype=np.uint8)
         reset[0] = 1
-        valid = np.zeros((cycles, 1), dtype=np.uint8)
-        valid[self._slots(1, events)] = 1
-        return program.run({"in_data": _histories(data), "rst": _histories(reset), "in_valid": _histories(valid)})
+        ports = {"in_data": data[:, :width], "rst": reset, "in_valid": data[:, width:]}
+        if isinstance(program, Clocked):
+            clocked = program.run({port: _side_by_side(bits) for port, bits in ports.items()})
+            return {port: _runs(values, runs) for port, values in clocked.items()}
+        found = program.run({port: _histories(bits[:, :, 0]) for port, bits in ports.items()})
+        return {port: _cycles(values)[:cycles, :, None] for port, values in found.items()}
 
 
-def _histories(bits: npt.NDArray[np.uint8]) -> Words:
-    """`(nets, words)` from `(cycles, nets)` single bits."""
+def _executable(netlist: Netlist) -> Program | Clocked:
+    return Clocked(netlist) if has_feedback(netlist) else Program(netlist)
+
+
+def _side_by_side(bits: Bits) -> npt.NDArray[np.uint64]:
+    """`(cycles, nets, words)` from `(cycles, nets, runs)` single bits."""
+    padded = np.pad(bits, ((0, 0), (0, 0), (0, -bits.shape[2] % 64)))
+    return np.packbits(padded, axis=2, bitorder="little").view(np.uint64)
+
+
+def _runs(words: npt.NDArray[np.uint64], runs: int) -> Bits:
+    """`(cycles, nets, runs)` single bits from `(cycles, nets, words)`."""
+    return np.unpackbits(words.view(np.uint8), axis=2, bitorder="little")[:, :, :runs]
+
+
+def _histories(bits: Bits) -> Words:
+    """`(nets, words)` from `(cycles, nets)` single bits; the last word is filled up with zeros."""
+    bits = np.pad(bits, ((0, -bits.shape[0] % 64), (0, 0)))
     return np.packbits(np.ascontiguousarray(bits.T), axis=1, bitorder="little").view(np.uint64)
 
 
-def _cycles(values: Words) -> npt.NDArray[np.uint8]:
+def _cycles(values: Words) -> Bits:
     """`(cycles, nets)` single bits from `(nets, words)`."""
     return np.unpackbits(np.ascontiguousarray(values).view(np.uint8), axis=1, bitorder="little").T

@@ -19,7 +19,7 @@ from bittrigger.simulate.simulators.model import SIMULATORS, build_model, launch
 from bittrigger.simulate.vectors import corner_codes
 from bittrigger.system.locks import locked
 
-TESTS = ("back_to_back", "with_gaps", "with_resets")
+TESTS = ("back_to_back", "with_gaps", "too_soon", "with_resets")
 """The cocotb tests that every run passes; see sim/test_design.py."""
 
 _GAPPED_EVENTS = 1000
@@ -31,8 +31,9 @@ _GRACE_S = 30.0
 class RtlSim:
     """Executor: SystemVerilog under Verilator or Icarus.
 
-    A run streams the events given (without any, the corner vectors) back to back, then with random gaps, then with resets in
-    mid-stream, and checks every bit of every output and the cycle in which it comes against the integer graph.
+    A run streams the events given (without any, the corner vectors) back to back, then with random gaps, then sooner than the
+    design takes them (where it does not take one every cycle), then with resets in mid-stream, and checks every bit of every
+    output and the cycle in which it comes against the integer graph.
 
     Attributes:
         pipeline: the design; its graph is the oracle.
@@ -147,6 +148,11 @@ class RtlSim:
     def _report_mismatch(self, record: Path, log: Path) -> None:
         if record.is_file():
             facts = json.loads(record.read_text(encoding="utf-8"))
+            if facts["kind"] == "dropped":
+                raise MismatchError(
+                    f"rtl ({self.simulator}): dropped is {facts['got']} in cycle {facts['cycle']} of pattern {facts['pattern']}, "
+                    f"{facts['expected']} is due; full log: {log}"
+                )
             if facts["kind"] == "latency":
                 raise MismatchError(f"{self._latency_text(facts)}; full log: {log}")
             fields = output_fields(self.pipeline.graph)

@@ -90,6 +90,8 @@ class RtlFast:
             "with_gaps": stimulus.with_gaps(np.arange(events), events, latency, rng, self.pipeline.ii),
             "with_resets": stimulus.with_resets(events, latency, rng, self.pipeline.ii),
         }
+        if self.pipeline.ii > 1:
+            plans["too_soon"] = stimulus.too_soon(events, latency, rng, self.pipeline.ii)
         for pattern, plan in plans.items():
             found = self._play(plan, codes, pattern)
             due = plan.due(latency)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 import os
+import re
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,7 +27,7 @@ from bittrigger.simulate.simulators.verilated import (
 from bittrigger.simulate.simulators.verilator import find_verilator
 from bittrigger.system.toolchain import run_tool
 
-PORTS = ("clk", "rst", "in_valid", "in_data", "out_valid", "out_data")
+PORTS = ("clk", "rst", "in_valid", "in_data", "out_valid", "out_data", "dropped")
 OPTIONS = (
     *("--cc", "--vpi", "-DCOCOTB_SIM=1", "-Wall", "--no-timing", "--no-public-flat-rw"),
     *("--timescale", "1ns/1ps", "--output-split", "300000"),
@@ -78,7 +79,9 @@ def build_program(top: str, sources: Sequence[Path], target: Path, log: Path) ->
         scratch = Path(name)
         for source in sources:
             (scratch / source.name).write_bytes(source.read_bytes())
-        public = [f'public_flat_rw -module "{top}" -var "{port}"' for port in PORTS]
+        declared = (scratch / f"{top}.sv").read_text(encoding="utf-8") if (scratch / f"{top}.sv").is_file() else ""
+        ports = [port for port in PORTS if port != PORTS[-1] or re.search(rf"\boutput wire +{port}\b", declared)]
+        public = [f'public_flat_rw -module "{top}" -var "{port}"' for port in ports]
         (scratch / "ports.vlt").write_text("\n".join(["`verilator_config", *public, ""]), encoding="utf-8")
         files = [*(source.name for source in sources), "ports.vlt"]
         command = [str(tool.binary), *OPTIONS, "--top-module", top, "--prefix", "Vtop", "--Mdir", "cpp", *files]

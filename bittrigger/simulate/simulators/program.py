@@ -23,7 +23,7 @@ NetArray = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class _Group:
+class Group:
     """Cells of one type and depth, and the nets on their pins, `(cells,)` for each bit of a pin."""
 
     type: str
@@ -43,8 +43,8 @@ class Program:
         self.netlist = netlist
         clock_net = netlist.inputs[clock][0]
         for cell in netlist.cells:
-            _check(cell, clock_net)
-        self._groups = _groups(netlist)
+            check_cell(cell, clock_net)
+        self._groups = groups_of(topological(netlist.cells))
 
     def run(self, ports: dict[str, Words]) -> dict[str, Words]:
         """The values of the output ports, `(bits, words)`, for those of the input ports, the clock left out.
@@ -67,7 +67,21 @@ class Program:
         return {port: values[list(bits)] for port, bits in self.netlist.outputs.items()}
 
 
-def _check(cell: Cell, clock: int) -> None:
+def has_feedback(netlist: Netlist) -> bool:
+    """Whether a value depends on itself, of an earlier cycle or not."""
+    try:
+        topological(netlist.cells)
+    except ToolError:
+        return True
+    return False
+
+
+def check_cell(cell: Cell, clock: int) -> None:
+    """Check that a cell is known and, if it is a register, clocked by net ``clock``.
+
+    Raises:
+        ToolError: if it is not.
+    """
     if cell.type not in EVALUATORS:
         raise ToolError(
             f"netlist: cell {cell.name!r} is a {cell.type}; the gate-level executor knows {', '.join(sorted(EVALUATORS))}; "
@@ -80,10 +94,11 @@ def _check(cell: Cell, clock: int) -> None:
         raise ToolError(f"netlist: shift register {cell.name!r} can be halted; a pipeline has no stall")
 
 
-def _groups(netlist: Netlist) -> list[_Group]:
+def groups_of(order: list[Cell]) -> list[Group]:
+    """Cells, each after those that it reads, as groups of one type and depth, in an order in which they can be evaluated."""
     depth: dict[int, int] = {}
     members: dict[tuple[int, str], list[Cell]] = defaultdict(list)
-    for cell in topological(netlist.cells):
+    for cell in order:
         own = 1 + max((depth.get(net, 0) for bits in cell.inputs.values() for net in bits), default=0)
         members[own, cell.type].append(cell)
         for bits in cell.outputs.values():
@@ -91,10 +106,10 @@ def _groups(netlist: Netlist) -> list[_Group]:
     return [_group(kind, cells) for (_, kind), cells in sorted(members.items(), key=lambda item: item[0])]
 
 
-def _group(kind: str, cells: list[Cell]) -> _Group:
+def _group(kind: str, cells: list[Cell]) -> Group:
     inputs = {pin for cell in cells for pin in cell.inputs} - _CLOCK_PINS
     outputs = {pin for cell in cells for pin in cell.outputs}
-    return _Group(
+    return Group(
         kind,
         cells,
         {pin: _nets([cell.inputs.get(pin) for cell in cells], LOW) for pin in sorted(inputs)},

@@ -1,0 +1,123 @@
+"""A netlist with feedback, clocked one cycle at a time: many runs side by side, 64 in a word.
+
+Counters and accumulators need the cycle before; what is vectorised is then not time, as in ``program``, but independent runs from
+power-up. Cells, and what they mean, are the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from bittrigger.errors import ToolError
+from bittrigger.simulate.simulators.cells import EVALUATORS, ONES, Words
+from bittrigger.simulate.simulators.program import Group, NetArray, check_cell, groups_of
+from bittrigger.synth.count import FLIP_FLOPS, SHIFT_REGISTERS, topological
+from bittrigger.synth.netlist import HIGH, LOW, Cell, Netlist
+
+_STORES = FLIP_FLOPS | SHIFT_REGISTERS
+
+
+@dataclass(frozen=True)
+class _FlipFlops:
+    """Registers that hold 0 after configuration, as arrays of nets, `(registers,)`."""
+
+    d: NetArray
+    q: NetArray
+    enable: NetArray
+    reset: NetArray
+
+
+@dataclass(frozen=True)
+class _Line:
+    """Shift registers of one length, always enabled."""
+
+    length: int
+    d: NetArray
+    q: NetArray
+
+
+class Clocked:
+    """An executable netlist that may have feedback through registers.
+
+    Raises:
+        ToolError: if it has feedback without a register, a cell of unknown type, or a register that the clock does not drive.
+    """
+
+    def __init__(self, netlist: Netlist, clock: str = "clk") -> None:
+        self.netlist = netlist
+        for cell in netlist.cells:
+            check_cell(cell, netlist.inputs[clock][0])
+        self._groups: list[Group] = groups_of(
+            [cell for cell in topological(netlist.cells, _STORES) if cell.type not in _STORES]
+        )
+        self._registers = _flip_flops([cell for cell in netlist.cells if cell.type in FLIP_FLOPS])
+        self._lines = list(_lines([cell for cell in netlist.cells if cell.type in SHIFT_REGISTERS]))
+
+    def run(self, ports: Mapping[str, npt.NDArray[np.uint64]]) -> dict[str, npt.NDArray[np.uint64]]:
+        """The values of the output ports, `(cycles, bits, words)`, for those of the input ports, the clock left out.
+
+        Bit ``r`` of the words is the value in run ``r``.
+        """
+        cycles, _, words = next(iter(ports.values())).shape
+        values = np.zeros((self.netlist.n_nets, words), dtype=np.uint64)
+        values[HIGH] = ONES
+        found = {port: np.empty((cycles, len(bits), words), np.uint64) for port, bits in self.netlist.outputs.items()}
+        pasts = [np.zeros((line.length, line.q.size, words), dtype=np.uint64) for line in self._lines]
+        for cycle in range(cycles):
+            for port, bits in self.netlist.inputs.items():
+                if port in ports:
+                    values[list(bits)] = ports[port][cycle]
+            self._settle(values)
+            for port, bits in self.netlist.outputs.items():
+                found[port][cycle] = values[list(bits)]
+            self._clock(values, pasts, cycle)
+        return found
+
+    def _settle(self, values: Words) -> None:
+        for group in self._groups:
+            pins = {pin: [values[nets] for nets in bits] for pin, bits in group.inputs.items()}
+            results = EVALUATORS[group.type](group.cells, pins)
+            for pin, driven in group.outputs.items():
+                for nets, result in zip(driven, results[pin], strict=True):
+                    values[nets] = result
+            values[LOW] = 0  # where pins that are not connected leave their results
+
+    def _clock(self, values: Words, pasts: list[Words], cycle: int) -> None:
+        """A rising edge: ``values`` of registers become those of the next cycle."""
+        flops = self._registers
+        enable = values[flops.enable]
+        after = ((values[flops.d] & enable) | (values[flops.q] & ~enable)) & ~values[flops.reset]
+        for line, past in zip(self._lines, pasts, strict=True):
+            past[cycle % line.length] = values[line.d]
+        values[flops.q] = after
+        for line, past in zip(self._lines, pasts, strict=True):
+            values[line.q] = past[(cycle + 1) % line.length]
+
+
+def _flip_flops(cells: list[Cell]) -> _FlipFlops:
+    for cell in cells:
+        if cell.type != "FDRE" or any(int(value, 2) for value in cell.parameters.values()):
+            raise ToolError(f"netlist: register {cell.name!r} ({cell.type}) is no FDRE that starts at 0")
+    pins = [np.array([cell.inputs[pin][0] for cell in cells], dtype=np.int64) for pin in ("D", "CE", "R")]
+    q = np.array([cell.outputs["Q"][0] for cell in cells], dtype=np.int64)
+    return _FlipFlops(pins[0], q, pins[1], pins[2])
+
+
+def _lines(cells: list[Cell]) -> Iterator[_Line]:
+    taps: dict[int, list[tuple[int, int]]] = {}
+    for cell in cells:
+        address = cell.inputs["A"] if "A" in cell.inputs else tuple(cell.inputs[f"A{k}"][0] for k in range(4))
+        if any(net > HIGH for net in address):
+            raise ToolError(f"netlist: shift register {cell.name!r} has a variable length")
+        d = cell.inputs["D"][0]
+        if cell.outputs.get("Q"):
+            taps.setdefault(1 + sum(bit << k for k, bit in enumerate(address)), []).append((d, cell.outputs["Q"][0]))
+        if cell.outputs.get("Q31"):
+            taps.setdefault(32, []).append((d, cell.outputs["Q31"][0]))
+    for length, pairs in sorted(taps.items()):
+        nets = np.array(pairs, dtype=np.int64)
+        yield _Line(length, nets[:, 0], nets[:, 1])
