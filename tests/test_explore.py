@@ -104,3 +104,14 @@ def test_a_point_says_the_command_that_makes_it(tmp_path):
     assert page.count("<circle") == len(rows)
     assert "bittrigger convert" in page
     json.dumps(rows)
+
+
+def test_the_interval_between_events_is_an_axis(tmp_path):
+    points = wanted(latencies=(None,), clocks_mhz=(200.0,), intervals=(1, 4))
+    first, second = run(tmp_path, points)
+    assert (first.ii, second.ii) == (1, 4)
+    assert "--ii" not in first.words
+    assert " ".join(second.words).endswith("--ii 4")
+    assert "an event every 4" in second.label
+    with pytest.raises(ConfigError, match="an initiation interval of 4 cycles with a latency of 9"):
+        wanted(latencies=(9,), clocks_mhz=(200.0,), intervals=(4,))

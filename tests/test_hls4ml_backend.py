@@ -305,3 +305,18 @@ def test_plugin_is_found_by_hls4ml_and_is_light():
     )
     assert done.returncode == 0, done.stderr
     assert "WARNING: " not in done.stdout
+
+
+def test_the_reuse_factor_of_a_model_is_its_interval(hls4ml, model, tmp_path):
+    """Of the HLS loops too, as far as a layer has outputs; a layer's own factor concerns its loops only."""
+    from bittrigger.hls4ml.design import design_of
+
+    config = {"Model": {"Precision": "fixed<16,6>", "ReuseFactor": 8}, "LayerName": {"o": {"ReuseFactor": 2}}}
+    graph = converted(hls4ml, model, tmp_path, hls_config=config)
+    settings = design_of(graph).settings
+    assert settings.ii == 8
+    assert settings.reuse_factor["o"] == 2
+    assert max(settings.reuse_factor.values()) == 4
+    config["Model"]["ReuseFactor"] = 5000
+    with pytest.raises(ConfigError, match="initiation interval of 5000 cycles; allowed are 1 to 4096"):
+        converted(hls4ml, model, tmp_path / "far", hls_config=config)

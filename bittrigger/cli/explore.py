@@ -1,4 +1,4 @@
-"""``bittrigger explore``: one model at many clocks, latencies, efforts, parts and input precisions."""
+"""``bittrigger explore``: one model at many clocks, intervals, latencies, efforts, parts and input precisions."""
 
 from __future__ import annotations
 
@@ -31,6 +31,15 @@ FREE = "free"
     "--clock-mhz", "clocks", multiple=True, type=float, default=(240.0, 360.0), show_default=True, help="Repeat it."
 )
 @click.option(
+    "--ii",
+    "intervals",
+    multiple=True,
+    type=int,
+    default=(1,),
+    show_default=True,
+    help="Clock cycles between events at least; repeat it.",
+)
+@click.option(
     "--latency-cycles",
     "latencies",
     multiple=True,
@@ -50,6 +59,7 @@ def command(
     output: Path,
     parts: tuple[str, ...],
     clocks: tuple[float, ...],
+    intervals: tuple[int, ...],
     latencies: tuple[str, ...],
     efforts: tuple[str, ...],
     precisions: tuple[str, ...],
@@ -76,6 +86,7 @@ def command(
         latencies=[_latency(text) for text in latencies],
         efforts=efforts,
         precisions=precisions or (None,),
+        intervals=intervals,
     )
     with busy(f"reading {model}") as say:
         graphs = _graphs(model, wanted, say)

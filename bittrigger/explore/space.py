@@ -1,4 +1,4 @@
-"""The space of designs of one model: clock, latency, effort, part and input precision, tried in parallel and kept on disk.
+"""The space of designs of one model: clock, latency, interval, effort, part and input precision, tried in parallel and kept.
 
 The model is read once; a graph is solved once for all clocks and parts that share its adders. A point that is done lies in
 ``points/`` under the hash of what it was made from, so that the same command goes on where it was stopped.
@@ -32,6 +32,7 @@ class Trial:
     """One point of the space.
 
     Attributes:
+        ii: clock cycles between events at least.
         lut: of ``origin``, as are ``ff`` and ``logic_levels``; None where the point was refused.
         refusal: why there is no such design, or None.
         seconds: wall time, shared by the points that were solved together.
@@ -42,6 +43,7 @@ class Trial:
     latency_bound: int | None
     effort: str
     input_precision: str | None
+    ii: int = 1
     lut: float | None = None
     ff: float | None = None
     logic_levels: float | None = None
@@ -56,12 +58,14 @@ class Trial:
         """The choice in a line."""
         bound = "" if self.latency_bound is None else f", at most {self.latency_bound} cycles"
         precision = "" if self.input_precision is None else f", {self.input_precision}"
-        return f"{self.clock_mhz:g} MHz, {self.effort}{bound}{precision}, {self.part.split('-')[0]}"
+        interval = "" if self.ii == 1 else f", an event every {self.ii}"
+        return f"{self.clock_mhz:g} MHz{interval}, {self.effort}{bound}{precision}, {self.part.split('-')[0]}"
 
     @property
     def words(self) -> list[str]:
         """The options of `bittrigger convert` that make it."""
         words = ["--part", self.part, "--clock-mhz", f"{self.clock_mhz:g}", "--effort", self.effort]
+        words += ["--ii", str(self.ii)] if self.ii > 1 else []
         words += ["--latency-cycles", str(self.latency_bound)] if self.latency_bound is not None else []
         return words + (["--input-precision", self.input_precision] if self.input_precision is not None else [])
 
@@ -74,6 +78,7 @@ def choices(
     latencies: Iterable[int | None],
     efforts: Iterable[str],
     precisions: Iterable[str | None],
+    intervals: Iterable[int] = (1,),
 ) -> list[Settings]:
     """Every combination, each checked.
 
@@ -81,8 +86,15 @@ def choices(
         ConfigError: if a value is unknown or out of range.
     """
     found = []
-    for part, clock, latency, effort, precision in itertools.product(parts, clocks_mhz, latencies, efforts, precisions):
-        values: dict[str, Any] = {"part": part, "clock_mhz": clock, "latency_cycles": latency, "effort": effort}
+    axes = (parts, clocks_mhz, intervals, latencies, efforts, precisions)
+    for part, clock, ii, latency, effort, precision in itertools.product(*axes):
+        values: dict[str, Any] = {
+            "part": part,
+            "clock_mhz": clock,
+            "ii": ii,
+            "latency_cycles": latency,
+            "effort": effort,
+        }
         found.append(replace(base, input_precision=precision, **values))
     return [item for k, item in enumerate(found) if item not in found[:k]]
 
@@ -165,7 +177,7 @@ def try_group(graph: Graph, group: Sequence[Settings], synthesize: bool) -> list
     trials = []
     for choice in group:
         try:
-            free = Schedule(choice.clock_mhz)
+            free = Schedule(choice.clock_mhz, ii=choice.ii)
             pipeline = create_pipeline(graph, choice) if solved is None else free.apply(graph, solved)
             trials.append(_trial(choice, _report(pipeline, choice, synthesize=synthesize), synthesized=synthesize))
         except BittriggerError as error:
@@ -189,7 +201,13 @@ def _trial(
     choice: Settings, report: Report | None = None, *, synthesized: bool = False, refusal: str | None = None
 ) -> Trial:
     base = Trial(
-        choice.part, choice.clock_mhz, choice.latency_cycles, choice.effort, choice.input_precision, refusal=refusal
+        part=choice.part,
+        clock_mhz=choice.clock_mhz,
+        latency_bound=choice.latency_cycles,
+        effort=choice.effort,
+        input_precision=choice.input_precision,
+        ii=choice.ii,
+        refusal=refusal,
     )
     if report is None:
         return base

@@ -13,6 +13,7 @@ from bittrigger.compile.pipeline import create_pipeline
 from bittrigger.compile.read import Reading, read_model_graph
 from bittrigger.errors import ConfigError
 from bittrigger.frontend.lower import Lowered
+from bittrigger.ir.graph import Linear
 from bittrigger.ir.pipeline import Pipeline
 from bittrigger.settings import Settings
 from bittrigger.simulate import Executor
@@ -95,14 +96,36 @@ def _settings(model_graph: Any) -> Settings:
         clock_mhz=1000.0 / period_ns,
         input_precision=config.get_config_value("InputPrecision"),
         logits=bool(config.get_config_value("OutputLogits", False)),
+        ii=_interval(config),
     )
 
 
+def _interval(config: Any) -> int:
+    """Cycles between events at least: the ``ReuseFactor`` of the whole model, as hls4ml calls it."""
+    factor = config.model_rf
+    if factor is not None and type(factor) is not int:
+        raise ConfigError(f"ReuseFactor {factor!r} of the model; expected a number of clock cycles between events")
+    return factor or 1
+
+
 def _reuse_factors(model_graph: Any, result: Lowered) -> dict[str, int]:
+    """The steps of the HLS loops of each layer: its own factor, else that of the model, or as many as it has outputs."""
     reuse: dict[str, int] = {}
+    nodes = {node.name: node for node in result.graph.nodes}
     for node in model_graph.get_layers():
-        own = node.get_attr("reuse_factor")
-        factor = own if own is not None else model_graph.config.model_rf
-        if factor not in (None, 1) and node.class_name in ("Dense", "BitLinear"):
-            reuse |= dict.fromkeys(result.made[node.name], int(factor))
+        if node.class_name not in ("Dense", "BitLinear"):
+            continue
+        own, shared = _own_reuse_factor(model_graph.config, node), model_graph.config.model_rf or 1
+        for name in result.made[node.name]:
+            made = nodes.get(name)
+            most = made.size // made.copies if isinstance(made, Linear) else 1
+            factor = min(shared, most) if own is None else own
+            if factor != 1:
+                reuse[name] = factor
     return reuse
+
+
+def _own_reuse_factor(config: Any, node: Any) -> int | None:
+    """What the configuration says of this layer, or of its kind; an attribute of the node has a default that says nothing."""
+    named = config.layer_name_rf.get(node.name.lower(), config.layer_type_rf.get(node.class_name.lower()))
+    return None if named is None else int(named)
