@@ -103,11 +103,20 @@ def _what_failed(error: OSError) -> str:
     return f"{where}{error.strerror or error}; {remedy}"
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Run the command line; an error that a person can act on is one message and the exit code of its kind."""
+def _prepare(*, ours: bool) -> None:
+    """Set up the process; ``ours`` is one that runs nothing but the command line."""
     if not sys.warnoptions:
         warnings.simplefilter("ignore")  # what TensorFlow and QKeras warn of is no business of the user's
     signal.signal(signal.SIGTERM, _terminated)
+    if ours:
+        from bittrigger.cli.confined import process_is_ours
+
+        process_is_ours()
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line; an error that a person can act on is one message and the exit code of its kind."""
+    _prepare(ours=arguments is None)
     try:
         cli.main(arguments, standalone_mode=False)
     except click.exceptions.Exit as stop:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import runpy
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from bittrigger.cli.console import busy, json_option, terminal, write_json
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from bittrigger.system.apart import Answer, Json
     from bittrigger.train.costs import ModelCost
 
 
@@ -33,15 +35,42 @@ def command(model: Path, code: Path | None, json_file: Path | None) -> None:
     is shown as "-". Convolutions, attention and layer normalisation are counted too, though they do not convert. An .h5
     file with layers of your own is read with --code.
     """
-    from bittrigger.frontend.keras_allowed import COUNTED
-    from bittrigger.frontend.keras_file import load_model
-    from bittrigger.train.costs import costs_json, model_costs
-
     with busy("reading the model"):
-        own: frozenset[str] = frozenset() if code is None else _registered_by(code)
-        costs = model_costs(load_model(model, also=COUNTED | own))
+        costs = _costs(model, code)
+    from bittrigger.train.costs import costs_json
+
     terminal().print(_table(costs))
     write_json(json_file, "costs-1", costs_json(costs))
+
+
+def _costs(model: Path, code: Path | None) -> ModelCost:
+    """What ``model`` costs, counted in the process apart; here where code of the user's own is run."""
+    from bittrigger.errors import ToolError
+    from bittrigger.system.apart import ask, is_possible
+
+    if code is not None or not is_possible("tensorflow"):
+        return _counted(model, frozenset() if code is None else _registered_by(code))
+    from bittrigger.train.costs import LayerCost, ModelCost
+
+    answers = list(ask("bittrigger.cli.costs:serve", {"model": str(model)}))
+    try:
+        [(found, _)] = answers
+        return ModelCost(str(found["name"]), tuple(LayerCost(**layer) for layer in found["layers"]))
+    except (ValueError, KeyError, TypeError) as error:
+        raise ToolError(f"the process that reads the model answered {str(answers)[:80]!r}") from error
+
+
+def serve(head: Json, _body: bytes, answer: Answer) -> None:
+    """The other side of ``_costs``."""
+    answer(asdict(_counted(Path(head["model"]), frozenset())), b"")
+
+
+def _counted(model: Path, own: frozenset[str]) -> ModelCost:
+    from bittrigger.frontend.keras_allowed import COUNTED
+    from bittrigger.frontend.keras_file import load_model
+    from bittrigger.train.costs import model_costs
+
+    return model_costs(load_model(model, also=COUNTED | own))
 
 
 def _registered_by(code: Path) -> frozenset[str]:

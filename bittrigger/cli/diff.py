@@ -70,12 +70,14 @@ def _side(path: Path) -> Side:
     from bittrigger.report.difference import Side
 
     if path.suffix in MODELS:
+        from bittrigger.compile.apart import graph_of
         from bittrigger.compile.pipeline import create_pipeline
-        from bittrigger.compile.read import read
+        from bittrigger.compile.read import Stages
         from bittrigger.settings import Settings
 
         settings = Settings(effort="fast")
-        pipeline = create_pipeline(read(path, settings).graph, settings)
+        with graph_of(path, settings, inputs=None, stages=Stages()) as graph:
+            pipeline = create_pipeline(graph, settings)
         return Side(str(path), pipeline, make_report(pipeline, settings, None), {}, {})
     from bittrigger.build.folder import load_build
     from bittrigger.build.manifest import read_seal

@@ -71,8 +71,8 @@ def command(
 ) -> None:
     """Try the Keras MODEL (.h5 or .keras) in every combination of the repeated options, and show LUTs against latency.
 
-    The model is read once. Stop it whenever you like: the same command goes on. OUTPUT/explore.html is the picture; each point
-    says the command that makes it.
+    The model is read once for each input precision. Stop it whenever you like: the same command goes on. OUTPUT/explore.html is
+    the picture; each point says the command that makes it.
     """
     from bittrigger.data.workers import check_jobs, dask_cluster, processes
     from bittrigger.explore.space import choices, explore
@@ -118,20 +118,20 @@ def _latency(text: str) -> int | None:
 
 
 def _graphs(model: Path, wanted: Sequence[Settings], say: Callable[[str], None]) -> dict[str | None, Graph | str]:
-    """The integer graph of each input precision, all from one reading of the file; or why there is none."""
+    """The integer graph of each input precision, compared with Keras; or why there is none."""
     from dataclasses import replace
 
-    from bittrigger.compile.read import design_name, read_model
+    from bittrigger.compile.apart import graph_of
+    from bittrigger.compile.read import Stages
     from bittrigger.errors import BittriggerError
-    from bittrigger.frontend.keras_file import load_model
 
-    loaded: Any = load_model(model)
     found: dict[str | None, Graph | str] = {}
     for precision in dict.fromkeys(choice.input_precision for choice in wanted):
         say(f"lowering it{'' if precision is None else f' with inputs of {precision}'}")
         settings = replace(wanted[0], input_precision=precision)
         try:
-            found[precision] = read_model(loaded, settings, name=design_name(model, None)).graph
+            with graph_of(model, settings, inputs=None, stages=Stages()) as graph:
+                found[precision] = graph
         except BittriggerError as error:
             if len(wanted) == 1 or precision is None:
                 raise

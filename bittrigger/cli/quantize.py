@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bittrigger.cli.confined import confine
 from bittrigger.cli.console import terminal
 from bittrigger.cli.training import progress, read_probe, read_task, training_options
 
@@ -57,6 +58,7 @@ def command(
     named, kept = parse_layers(ternary), parse_keep(keep)
     check_output(model, output, named, drop_at_most, overwrite=overwrite)
     probe = read_probe(epochs, distil, options)
+    confine([folder, output])
     try:
         with progress() as announce:
             task = read_task(model, probe, options)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bittrigger.cli.confined import confine
 from bittrigger.cli.console import json_option, terminal, write_json
 from bittrigger.cli.training import progress, read_probe, read_task, training_options
 
@@ -40,6 +41,7 @@ def command(model: Path, epochs: int, json_file: Path | None, output: Path | Non
 
         require_matplotlib()  # before the work, not after it
         make_folder(output)
+    confine([output, json_file])
     try:
         with progress() as announce:
             task = read_task(model, probe, options)

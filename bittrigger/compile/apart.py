@@ -36,7 +36,7 @@ def graph_of(source: Path | Any, settings: Settings, *, inputs: FloatArray | Non
     Raises:
         BittriggerError: as ``read_file``; a difference to Keras is raised at the end of the block.
     """
-    if not isinstance(source, Path) or not is_possible("tensorflow") or stages.watch is not nothing:
+    if not isinstance(source, Path) or not is_possible("tensorflow"):
         reading = read(source, settings, check=False, stages=stages)
         with ThreadPoolExecutor(1) as pool:
             checked = pool.submit(check_reading, reading, settings, inputs)
@@ -46,7 +46,8 @@ def graph_of(source: Path | Any, settings: Settings, *, inputs: FloatArray | Non
         return
     shape = None if inputs is None else inputs.shape
     body = b"" if inputs is None else np.ascontiguousarray(inputs, dtype=np.float64).tobytes()
-    head = {"path": str(source), "settings": asdict(settings), "shape": shape}
+    watched = stages.watch is not nothing
+    head = {"path": str(source), "settings": asdict(settings), "shape": shape, "watched": watched}
     answers = ask("bittrigger.compile.apart:serve", head, body)
     graph = None
     for answer, _ in answers:
@@ -66,6 +67,8 @@ def _note(stages: Stages, answer: Json) -> None:
     try:
         if "stage" in answer:
             stages.announce(str(answer["stage"]))
+        elif "pass" in answer:
+            stages.watch(str(answer["pass"]), graph_from_json(answer["after"]))
         else:
             stages.seconds |= {str(name): float(value) for name, value in answer["seconds"].items()}
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -77,6 +80,8 @@ def serve(head: Json, body: bytes, answer: Answer) -> None:
     settings = Settings(**head["settings"])
     inputs = None if head["shape"] is None else np.frombuffer(body, dtype=np.float64).reshape(head["shape"])
     stages = Stages(lambda name: answer({"stage": name}, b""))
+    if head["watched"]:
+        stages.watch = lambda name, graph: answer({"pass": name, "after": graph_to_json(graph)}, b"")
     reading = read_file(Path(head["path"]), settings, check=False, stages=stages)
     answer({"seconds": stages.seconds}, b"")
     answer({"graph": graph_to_json(reading.graph)}, b"")

@@ -58,7 +58,7 @@ _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
 
 
 def enter(scratch: Path) -> tuple[str, ...]:
-    """Confine this process and all that it starts; there is no way back.
+    """Confine this process and all that it starts, and let it die with its parent; there is no way back.
 
     Args:
         scratch: the one folder where files may still be written.
@@ -66,12 +66,25 @@ def enter(scratch: Path) -> tuple[str, ...]:
     Returns:
         What holds: ``limits``, ``files``, ``system calls``.
     """
-    _set_limits()
+    ctypes.CDLL(None, use_errno=True).prctl(_DEATH_SIGNAL, 9, 0, 0, 0)
+    return confine((scratch,), cpu_seconds=CPU_SECONDS)
+
+
+def confine(folders: Sequence[Path], *, cpu_seconds: int | None = None) -> tuple[str, ...]:
+    """Confine this process and all that it starts; there is no way back.
+
+    Args:
+        folders: those where files may still be written; they are there.
+        cpu_seconds: most processor time; None sets no limit.
+
+    Returns:
+        What holds: ``limits``, ``files``, ``system calls``.
+    """
+    _set_limits(cpu_seconds)
     libc = ctypes.CDLL(None, use_errno=True)
-    libc.prctl(_DEATH_SIGNAL, 9, 0, 0, 0)
     held = ["limits"]
     if libc.prctl(_NO_NEW_PRIVILEGES, 1, 0, 0, 0) == 0:
-        held += ["files"] if _confine_files(libc, scratch) else []
+        held += ["files"] if _confine_files(libc, folders) else []
         held += ["system calls"] if _filter_calls(libc) else []
     return tuple(held)
 
@@ -81,21 +94,18 @@ def memory_bytes() -> int:
     return int(MEMORY_SHARE * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
 
 
-def _set_limits() -> None:
-    wanted = {
-        resource.RLIMIT_DATA: memory_bytes(),
-        resource.RLIMIT_CPU: CPU_SECONDS,
-        resource.RLIMIT_FSIZE: FILE_BYTES,
-        resource.RLIMIT_CORE: 0,
-    }
+def _set_limits(cpu_seconds: int | None) -> None:
+    wanted = {resource.RLIMIT_DATA: memory_bytes(), resource.RLIMIT_FSIZE: FILE_BYTES, resource.RLIMIT_CORE: 0}
+    if cpu_seconds is not None:
+        wanted[resource.RLIMIT_CPU] = cpu_seconds
     for kind, value in wanted.items():
         hard = resource.getrlimit(kind)[1]
         most = value if hard == resource.RLIM_INFINITY else min(value, hard)
         resource.setrlimit(kind, (most, most))
 
 
-def _confine_files(libc: ctypes.CDLL, scratch: Path) -> bool:
-    """Let files be written below ``scratch`` alone, and no program be started."""
+def _confine_files(libc: ctypes.CDLL, folders: Sequence[Path]) -> bool:
+    """Let files be written below ``folders`` alone, and no program be started."""
     version = libc.syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), ctypes.c_uint32(1))
     if version < 1:
         return False
@@ -106,7 +116,7 @@ def _confine_files(libc: ctypes.CDLL, scratch: Path) -> bool:
     if rules < 0:
         return False
     try:
-        for path, allowed in ((scratch, rights & ~_EXECUTE), (Path(os.devnull), 1 << 1)):
+        for path, allowed in (*((folder, rights & ~_EXECUTE) for folder in folders), (Path(os.devnull), 1 << 1)):
             place = os.open(path, os.O_PATH | os.O_CLOEXEC)
             try:
                 if libc.syscall(_ADD_RULE, rules, 1, struct.pack("<Qi", allowed, place), ctypes.c_uint32(0)):

@@ -1,0 +1,109 @@
+"""Verbs that read a model of somebody else: which process sees it, and what that process may still do."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from keras_models import layers, tf
+from test_apart import has_landlock
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore"),
+    pytest.mark.skipif(sys.platform != "linux", reason="what Linux alone confines"),
+]
+
+RUN = """
+import json, os, socket, subprocess, sys
+from bittrigger.cli import main
+sys.argv = ["bittrigger", *json.loads(sys.argv[1])]
+outside = sys.argv.pop()
+try:
+    main()
+    code = 0
+except SystemExit as stop:
+    code = stop.code
+found = {"code": code or 0, "tensorflow": "tensorflow" in sys.modules, "refused": []}
+def attempt(name, work):
+    try:
+        work()
+    except OSError:
+        found["refused"].append(name)
+attempt("network", lambda: socket.socket())
+attempt("program", lambda: subprocess.run(["true"]))
+attempt("file", lambda: open(outside, "w").close())
+sys.stderr.write("\\n" + json.dumps(found))
+"""
+"""Runs a command as the command line does, then tries what a model that has taken over would try."""
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("float")
+    rng = np.random.default_rng(0)
+    model = tf.keras.Sequential(
+        [tf.keras.Input(4), layers.Dense(5, "relu", name="first"), layers.Dense(2, "softmax", name="logits")],
+        name="net",
+    )
+    model.save(folder / "model.h5")
+    x = rng.normal(0, 1, (200, 4)).astype(np.float32)
+    np.savez(folder / "events.npz", x=x, y=(x[:, 0] > 0).astype(int))
+    return folder
+
+
+def run(folder, outside, *words):
+    text = json.dumps([*(str(word) for word in words), str(outside)])
+    done = subprocess.run(
+        [sys.executable, "-c", RUN, text], cwd=folder, capture_output=True, text=True, timeout=600, check=False
+    )
+    found = json.loads(done.stderr.splitlines()[-1])
+    assert found["code"] == 0, done.stderr
+    return found, done.stdout
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["sensitivity", "model.h5", "-d", "events.npz", "--json", "found.json"],
+        ["quantize", "model.h5", "-d", "events.npz", "--epochs", "1", "-o", "mixed.h5"],
+    ],
+    ids=lambda words: words[0],
+)
+def test_what_trains_a_model_is_confined_as_a_whole(files, tmp_path, words):
+    found, _ = run(files, tmp_path / "outside", *words)
+    assert found["tensorflow"]
+    assert {"network", "program"} <= set(found["refused"])
+    if has_landlock():
+        assert "file" in found["refused"]
+        assert not (tmp_path / "outside").exists()
+    assert (files / words[-1]).is_file()
+    assert not list(Path(files).glob(".*"))
+
+
+def test_costs_are_counted_apart(files, tmp_path):
+    found, text = run(files, tmp_path / "outside", "costs", "model.h5")
+    assert (found["tensorflow"], found["refused"]) == (False, [])
+    assert "first" in text
+    assert "37" in text
+
+
+@pytest.mark.parametrize("name", ["diff", "explore", "convert --dump-passes"])
+def test_models_are_lowered_apart(jet_tagger, tmp_path, name):
+    model = jet_tagger / "model.h5"
+    words = {
+        "diff": ["diff", model, model, "-n", "20"],
+        "explore": ["explore", model, "-o", "points", "--clock-mhz", "300", "--effort", "fast"],
+        "convert --dump-passes": [
+            *("convert", model, "-o", "build", "--effort", "fast", "--no-synth", "--dump-passes", "passes"),
+        ],
+    }[name]
+    found, _ = run(tmp_path, tmp_path / "outside", *words)
+    assert (found["tensorflow"], found["refused"]) == (False, [])
+    if name == "convert --dump-passes":
+        texts = [path.read_text() for path in sorted((tmp_path / "passes").iterdir())]
+        assert len(texts) > 2
+        assert all("jet_tagger" in text for text in texts)
