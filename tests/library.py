@@ -1,10 +1,12 @@
 """The firmware library in Yosys: each module's two forms against one another, for every input, and the cells it takes."""
 
+import os
 import subprocess
 import sys
 from itertools import product
 
 from bittrigger.device.carry import Field, top_is_carry
+from bittrigger.simulate.simulators.verilator import find_verilator
 
 SCRIPT = """
 import sys
@@ -18,6 +20,16 @@ for command in sys.argv[1:]:
 def yosys(folder, *commands):
     command = [sys.executable, "-c", SCRIPT, *commands]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+
+def elaborate(lists, top, *options):
+    """What Verilator says of the design in lists of files: its exit code and its messages."""
+    tool = find_verilator()
+    read = [word for path in lists for word in ("-F", path)]
+    command = [tool.binary, "--lint-only", "--top-module", top, *options, *read]
+    environment = {**os.environ, "VERILATOR_ROOT": str(tool.root)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    return done.returncode, done.stderr
 
 
 def primitive_form(root, module):

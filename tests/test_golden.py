@@ -1,12 +1,14 @@
 """The firmware of the shipped models, byte for byte: a change of the compiler shows as a difference of HDL."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from bittrigger.build.folder import write_firmware
 from bittrigger.compile.pipeline import create_pipeline
+from bittrigger.compile.provenance import origin_of
 from bittrigger.compile.read import read_file
 from bittrigger.settings import Settings
 
@@ -23,12 +25,14 @@ def files(folder: Path) -> dict[str, bytes]:
 def test_firmware_is_what_was_committed(name, root, tmp_path, request):
     golden = root / "firmware" / name
     settings = Settings()
-    graph = read_file(root / "models" / name / "model.h5", settings, check=False).graph
+    model = root / "models" / name / "model.h5"
+    graph = read_file(model, settings, check=False).graph
     update = request.config.getoption("--update-golden")
     if update:
         shutil.rmtree(golden, ignore_errors=True)
     target = golden if update else tmp_path
-    write_firmware(create_pipeline(graph, settings), target, settings)
+    pipeline = replace(create_pipeline(graph, settings), origin=origin_of(graph, model))
+    write_firmware(pipeline, target, settings)
     found, wanted = files(target), files(golden)
     assert sorted(found) == sorted(wanted)
     changed = [path for path in found if found[path] != wanted[path]]

@@ -19,7 +19,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ from bittrigger.build.store import load_design, save_design
 from bittrigger.device.parts import vivado_name
 from bittrigger.errors import ConfigError
 from bittrigger.ir.graph import Graph
+from bittrigger.ir.origin import Origin
 from bittrigger.ir.pipeline import Pipeline
 from bittrigger.schedule.schedule import Schedule
 from bittrigger.settings import Settings
@@ -69,16 +70,21 @@ class Build:
 
 
 def write_firmware(pipeline: Pipeline, folder: Path, settings: Settings) -> None:
-    """Write the HLS project to ``folder/hls`` the SystemVerilog to ``folder/rtl``, and the script for Vivado."""
+    """Write the HLS project, the emulator, the SystemVerilog, the script for Vivado, and the lists of files."""
     from bittrigger.emit.emulator import emit_emulator
+    from bittrigger.emit.file_list import write_file_list
     from bittrigger.emit.hls import HlsOptions, emit_hls
-    from bittrigger.emit.verilog import emit_verilog
-    from bittrigger.synth.vivado_script import write_vivado_script
+    from bittrigger.emit.verilog import LIBRARY, emit_verilog
+    from bittrigger.synth.vivado_script import write_synthesis_list, write_vivado_script
 
     emit_hls(pipeline, folder / "hls", HlsOptions(part=vivado_name(settings.part), reuse_factor=settings.reuse_factor))
     emit_emulator(pipeline, folder / "emulator")
-    emit_verilog(pipeline, folder / "rtl")
-    write_vivado_script(pipeline, vivado_name(settings.part), folder / "rtl", folder / "synth")
+    rtl, synth, name = folder / "rtl", folder / "synth", pipeline.graph.name
+    sources = [path.name for path in emit_verilog(pipeline, rtl) if path.parent == rtl and path.stem not in LIBRARY]
+    title = f"{name}: sources for simulation and lint"
+    write_file_list(rtl / f"{name}_rtl.f", title, pipeline.origin, sources, ["."])
+    write_vivado_script(pipeline, vivado_name(settings.part), rtl, synth)
+    write_synthesis_list(pipeline, rtl, synth)
 
 
 def save_stored(folder: Path, pipeline: Pipeline) -> None:
@@ -99,6 +105,7 @@ def save_build(
     manifest = {
         "bittrigger": __version__,
         "settings": asdict(settings),
+        "origin": asdict(pipeline.origin),
         "latency_cycles": pipeline.latency_cycles,
         "stage_seconds": stage_seconds,
         "provenance": provenance or {},
@@ -129,11 +136,12 @@ def load_build(folder: Path, *, sealed: bool = True) -> Build:
         latency = int(manifest["latency_cycles"])
         seconds = {str(stage): float(value) for stage, value in manifest["stage_seconds"].items()}
         provenance = dict(manifest.get("provenance", {}))
+        origin = Origin(**manifest.get("origin", {"version": ""}))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise ConfigError(f"{path}: not readable ({str(error)[:300]}); convert the model again") from error
     graph, solved = load_design(folder / DESIGN)
     schedule = Schedule(settings.clock_mhz, latency_cycles=latency, ii=settings.ii)
-    return Build(folder, settings, seconds, schedule.apply(graph, solved), provenance)
+    return Build(folder, settings, seconds, replace(schedule.apply(graph, solved), origin=origin), provenance)
 
 
 @contextmanager

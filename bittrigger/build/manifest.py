@@ -37,6 +37,7 @@ SEALED_FILES = (
     "synth/*.v",
     "synth/*.sv",
     "synth/*.tcl",
+    "synth/*.f",
 )
 """Patterns of the files that are listed: what a compiler, a simulator, a synthesis tool or bittrigger takes from a build.
 

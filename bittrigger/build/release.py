@@ -36,7 +36,7 @@ def release_files(build: Build, root: str) -> dict[str, str]:
     """
     name, sources = build.graph.name, source_names(build)
     place = root.rstrip("/")
-    head = f"# {name}: written by bittrigger; do not edit."
+    head = f"# {name}: {build.pipeline.origin.mark}"
     constraint = f"constraints/{name}.xdc"
     return {
         f"{name}.f": _lines(head.replace("#", "//"), sources),
@@ -62,6 +62,7 @@ def _constraints(build: Build) -> str:
     return render(
         "release.xdc.j2",
         name=build.graph.name,
+        mark=build.pipeline.origin.mark,
         part=build.settings.part,
         slrs=part.slrs,
         clock_mhz=f"{build.settings.clock_mhz:g}",

@@ -43,7 +43,7 @@ def command(
     settings = chosen_settings(chosen)
     console = terminal()
     with busy("solving") as say, searching(say, "solving", settings.effort):
-        solution = job.solve_matrix(problem, settings)
+        solution = job.solve_matrix(problem, settings, matrix)
     facts: dict[str, object] = dict(solution.facts)
     if output is not None or synth:
         with busy("writing" if not synth else "synthesising with Yosys"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ import numpy as np
 from bittrigger.build.folder import Build, fresh_folder, save_build, write_firmware
 from bittrigger.compile.apart import graph_of
 from bittrigger.compile.pipeline import create_pipeline
-from bittrigger.compile.provenance import copy_card, provenance
+from bittrigger.compile.provenance import copy_card, origin_of, provenance
 from bittrigger.compile.read import Announce, Dump, Stages, design_name, silent
 from bittrigger.errors import ConfigError
 from bittrigger.ir.fixed import FloatArray
@@ -54,10 +55,11 @@ def convert(
     with fresh_folder(folder, overwrite=overwrite) as scratch:
         known = isinstance(source, Path) and dump is None
         pipeline = (_known if known else _made)(source, settings, inputs, stages)
+        file = source if isinstance(source, Path) else None
+        pipeline = replace(pipeline, origin=origin_of(pipeline.graph, file))
         with stages("emit"):
             write_firmware(pipeline, scratch, settings)
         report = _report(pipeline, scratch, settings, stages, synthesize=synthesize)
-        file = source if isinstance(source, Path) else None
         made_from = provenance(file, inputs, synthesize=synthesize)
         if file is not None:
             copy_card(file, scratch)

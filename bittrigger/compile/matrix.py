@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +23,14 @@ from bittrigger.ir.adders import AdderGraph
 from bittrigger.ir.fixed import FixedPoint, IntArray, Interval
 from bittrigger.ir.graph import Graph, Input, Intervals, Linear, frozen_array, input_intervals
 from bittrigger.ir.naming import identifier
+from bittrigger.ir.origin import Origin
 from bittrigger.ir.pipeline import Pipeline
 from bittrigger.report.draw import MAX_VALUES, draw_svg
 from bittrigger.schedule.schedule import Schedule
 from bittrigger.settings import Settings
 from bittrigger.solver import graph_luts, solve
 from bittrigger.system.arrays import read_array
+from bittrigger.system.files import read_regular
 
 MAX_ENTRIES = 1 << 24
 """Most entries of a matrix: beyond that a layer is not to be unrolled into adders."""
@@ -133,12 +136,17 @@ def range_ports(source: Intervals) -> tuple[Input, ...]:
     return tuple(Input(f"x{k}", 1, FixedPoint.holding(interval, 0), interval) for k, interval in enumerate(source))
 
 
-def solve_matrix(graph: Graph, settings: Settings) -> Solution:
-    """Solve the layer of ``graph``, prove the result equal to the matrix, and place it in a pipeline."""
+def solve_matrix(graph: Graph, settings: Settings, file: Path | None = None) -> Solution:
+    """Solve the layer of ``graph``, prove the result equal to the matrix, and place it in a pipeline.
+
+    Args:
+        file: where the matrix was read from; None if it is in no file.
+    """
     layer = graph["matrix"]
     if not isinstance(layer, Linear):
         raise ConfigError("the graph has no matrix")
     pipeline, seconds = _pipeline(graph, layer, settings)
+    pipeline = replace(pipeline, origin=_origin(layer.weights, file))
     solved = pipeline.modules[0].adders
     if solved is None:
         raise InternalError("a matrix without adders")
@@ -156,6 +164,12 @@ def solve_matrix(graph: Graph, settings: Settings) -> Solution:
         "cpu_seconds": round(seconds, 3),
     }
     return Solution(pipeline, solved, settings, facts)
+
+
+def _origin(weights: IntArray, file: Path | None) -> Origin:
+    """What stands in the header of every emitted file; of a matrix in no file its shape and its integers are hashed."""
+    data = repr(weights.shape).encode() + weights.tobytes() if file is None else read_regular(file)
+    return Origin(kind="matrix", sha256=hashlib.sha256(data).hexdigest())
 
 
 def _pipeline(graph: Graph, layer: Linear, settings: Settings) -> tuple[Pipeline, float]:

@@ -11,7 +11,10 @@ from typing import Any
 import numpy as np
 
 from bittrigger import __version__
+from bittrigger.build.store import design_text
 from bittrigger.ir.fixed import FloatArray
+from bittrigger.ir.graph import Graph
+from bittrigger.ir.origin import Origin
 from bittrigger.system.files import read_regular
 from bittrigger.system.versions import versions
 
@@ -34,6 +37,17 @@ def provenance(model: Path | None, inputs: FloatArray | None, *, synthesize: boo
         "options": {"synthesize": synthesize},
         "versions": versions(),
     }
+
+
+def origin_of(graph: Graph, model: Path | None) -> Origin:
+    """What stands in the header of every emitted file; of a model that is in no file the integer graph is hashed.
+
+    Args:
+        model: the file that was converted, or None.
+    """
+    if model is not None:
+        return Origin(kind="model", sha256=hashlib.sha256(read_regular(model)).hexdigest())
+    return Origin(kind="graph", sha256=hashlib.sha256(design_text(graph, {}).encode()).hexdigest())
 
 
 def copy_card(model: Path, folder: Path) -> None:

@@ -10,6 +10,7 @@ from weakref import WeakKeyDictionary
 
 from bittrigger.build.folder import save_build, write_firmware
 from bittrigger.compile.pipeline import create_pipeline
+from bittrigger.compile.provenance import origin_of
 from bittrigger.compile.read import Reading, read_model_graph
 from bittrigger.errors import ConfigError
 from bittrigger.frontend.lower import Lowered
@@ -44,7 +45,8 @@ class Design:
     @cached_property
     def pipeline(self) -> Pipeline:
         """The adders, placed in stages; made when it is first needed, because the solver takes its time."""
-        return create_pipeline(self.reading.graph, self.settings)
+        made = create_pipeline(self.reading.graph, self.settings)
+        return replace(made, origin=origin_of(made.graph, None))
 
     def write(self, folder: Path) -> None:
         """Write the build folder: ``hls/``, ``rtl/`` and the design files."""

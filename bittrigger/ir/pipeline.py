@@ -7,13 +7,14 @@ rank, so the latency is one more than their stage. Emitters read this and nothin
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bittrigger.ir.adders import AdderGraph
 from bittrigger.ir.block_floating_point import MagnitudeOr, Scaling, ShiftDown, ShiftUp, operand_bits
 from bittrigger.ir.extremum import Extremum, tournament
 from bittrigger.ir.fixed import Interval, Rounding
 from bittrigger.ir.graph import Graph, Intervals, Linear, Lookup, Operation, Requantize
+from bittrigger.ir.origin import Origin
 from bittrigger.ir.routes import read_by
 
 
@@ -128,6 +129,7 @@ class Pipeline:
         latency_cycles: rising edges from the one that follows valid inputs at the ports to the one after which the
             outputs can be read, so that ``latency_cycles`` registers lie on every path.
         ii: initiation interval in cycles; more than 1 where layers are folded.
+        origin: what the design was made by and from, for the headers of emitted files.
     """
 
     graph: Graph
@@ -135,6 +137,7 @@ class Pipeline:
     clock_mhz: float
     latency_cycles: int
     ii: int = 1
+    origin: Origin = field(default_factory=Origin)
 
     @property
     def guard_name(self) -> str | None:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from bittrigger.emit.render import write_changed
 from bittrigger.errors import ToolError, ToolNotFoundError
+from bittrigger.ir.origin import without_mark
 from bittrigger.ir.pipeline import Pipeline
 from bittrigger.synth.count import Utilization, utilization
 from bittrigger.synth.forms import Form, FormMapper, forms_in
@@ -233,7 +234,8 @@ class _Run:
 
     def key(self, release: str, mapped: dict[Form, str]) -> str:
         """Of all that the netlist depends on."""
-        texts = [*(source.text for source in self.sources), "parts", *(source.text for source in self.parts)]
+        texts = [without_mark(source.text) for source in self.sources]
+        texts += ["parts", *(without_mark(source.text) for source in self.parts)]
         forms = [mapped[form] for form in sorted(self.forms)]
         return key_of(release, self.name, *script(self.name, [], [], None, Path()), *texts, "forms", *forms)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import assert_never
 
-from bittrigger.emit.hls.cpp import MARK, Operands, code_type, hull, operands_of
+from bittrigger.emit.hls.cpp import Operands, code_type, hull, operands_of
 from bittrigger.emit.hls.extremum import extremum_lines
 from bittrigger.emit.hls.lookup import lookup_body
 from bittrigger.emit.hls.loop_form import loop_form
@@ -19,7 +19,8 @@ from bittrigger.emit.render import render, write_changed
 from bittrigger.errors import InternalError, UnsupportedModelError
 from bittrigger.ir.block_floating_point import MagnitudeOr, ShiftDown, ShiftUp
 from bittrigger.ir.extremum import Extremum
-from bittrigger.ir.graph import Graph, Intervals, Linear, Lookup, Requantize, evaluate, intervals, operand
+from bittrigger.ir.graph import Intervals, Linear, Lookup, Requantize, evaluate, intervals, operand
+from bittrigger.ir.origin import MARK
 from bittrigger.ir.pipeline import Module, Pipeline
 from bittrigger.ir.wire import ZERO, Wire
 from bittrigger.system.resources import folder as shipped
@@ -62,7 +63,7 @@ def emit_hls(pipeline: Pipeline, folder: Path, options: HlsOptions) -> tuple[Pat
     ranges = intervals(pipeline.graph)
     for node in pipeline.graph.nodes:
         if isinstance(node, Wire):
-            texts |= _wire_files(pipeline.graph, node, ranges, options)
+            texts |= _wire_files(pipeline, node, ranges, options)
     texts = _project_files(pipeline, options, texts)
     paths = {name: folder / name for name in texts}
     for name, text in texts.items():
@@ -89,7 +90,7 @@ def _module_files(pipeline: Pipeline, module: Module, options: HlsOptions) -> di
     operands = operands_of(module.name, module.node, module.source, pipeline.graph)
     common = {
         "name": module.name,
-        "mark": MARK,
+        "mark": pipeline.origin.mark,
         "summary": summary(module),
         "operands": operands,
         "n_out": len(module.result),
@@ -132,12 +133,13 @@ def _module_files(pipeline: Pipeline, module: Module, options: HlsOptions) -> di
     return files
 
 
-def _wire_files(graph: Graph, node: Wire, ranges: dict[str, Intervals], options: HlsOptions) -> dict[str, str]:
+def _wire_files(pipeline: Pipeline, node: Wire, ranges: dict[str, Intervals], options: HlsOptions) -> dict[str, str]:
     """The header and the source of a wire, by path."""
+    graph = pipeline.graph
     name, source, result = wire_name(graph.name, node), operand(node, ranges), ranges[node.name]
     common = {
         "name": name,
-        "mark": MARK,
+        "mark": pipeline.origin.mark,
         "summary": f"node '{node.name}', {node.size} of {len(source)} codes, in another order",
         "operands": operands_of(name, node, source, graph),
         "n_out": node.size,
@@ -190,7 +192,7 @@ def _project_files(pipeline: Pipeline, options: HlsOptions, texts: dict[str, str
     sources = [f"{graph.name}.cpp", *(Path(name).name for name in texts if name.endswith(".cpp"))]
     values = {
         "name": graph.name,
-        "mark": MARK,
+        "mark": pipeline.origin.mark,
         "n_inputs": graph.n_inputs,
         "n_outputs": graph.n_outputs,
         "ports": top_ports(graph),

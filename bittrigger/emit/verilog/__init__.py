@@ -56,14 +56,15 @@ def emit_verilog(pipeline: Pipeline, folder: Path) -> tuple[Path, ...]:
     vectors = BusLayout.of(pipeline)
     bodies = {module.name: _body(vectors, module) for module in pipeline.modules}
     clocked = {stem for stem, body in bodies.items() if body.clocked}
-    texts = {name: render("top.sv.j2", **top_view(pipeline, vectors, clocked))}
+    mark = pipeline.origin.mark
+    texts = {name: render("top.sv.j2", **top_view(pipeline, vectors, clocked), mark=mark)}
     for module in pipeline.modules:
-        texts[module.name] = _module_text(vectors, module, bodies[module.name])
+        texts[module.name] = _module_text(vectors, module, bodies[module.name], mark)
     for module in pipeline.modules:
         if module.queue:
-            texts[module.queue_name] = _queue_text(vectors, module)
+            texts[module.queue_name] = _queue_text(vectors, module, mark)
     if pipeline.guard_name:
-        texts[pipeline.guard_name] = _guard_text(pipeline.guard_name, pipeline.ii)
+        texts[pipeline.guard_name] = _guard_text(pipeline.guard_name, pipeline.ii, mark)
     used = [stem for stem in LIBRARY if any(f"{stem} #(" in text for text in texts.values())]
     for stem in used:
         texts[stem] = (folder_of("firmware") / f"{stem}.sv").read_text(encoding="utf-8")
@@ -73,21 +74,23 @@ def emit_verilog(pipeline: Pipeline, folder: Path) -> tuple[Path, ...]:
         write_changed(paths[-1], text)
     if pipeline.guard_name:
         paths.append(folder / "checks" / f"{pipeline.guard_name}_check.sv")
-        write_changed(paths[-1], render("interval_check.sv.j2", name=name, guard=pipeline.guard_name, ii=pipeline.ii))
+        guard = {"name": name, "guard": pipeline.guard_name, "ii": pipeline.ii, "mark": mark}
+        write_changed(paths[-1], render("interval_check.sv.j2", **guard))
     return tuple(paths)
 
 
-def _guard_text(name: str, ii: int) -> str:
-    return render("interval.sv.j2", name=name, ii=ii, width=(ii - 1).bit_length())
+def _guard_text(name: str, ii: int, mark: str) -> str:
+    return render("interval.sv.j2", name=name, ii=ii, width=(ii - 1).bit_length(), mark=mark)
 
 
-def _module_text(vectors: BusLayout, module: Module, body: Body) -> str:
+def _module_text(vectors: BusLayout, module: Module, body: Body, mark: str) -> str:
     buses, result = vectors.operands(module), vectors.result(module)
     widest = max(bus.width for bus in (*buses, result))
-    return render("module.sv.j2", module=module, buses=buses, result=result, body=body, digits=len(str(widest - 1)))
+    digits = len(str(widest - 1))
+    return render("module.sv.j2", module=module, buses=buses, result=result, body=body, digits=digits, mark=mark)
 
 
-def _queue_text(vectors: BusLayout, module: Module) -> str:
+def _queue_text(vectors: BusLayout, module: Module, mark: str) -> str:
     (bus,) = vectors.operands(module)
     return render(
         "queue.sv.j2",
@@ -98,6 +101,7 @@ def _queue_text(vectors: BusLayout, module: Module) -> str:
         phases=module.phases,
         width=bus.width,
         digits=len(str(module.copies * bus.width - 1)),
+        mark=mark,
     )
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from bittrigger.emit.file_list import write_file_list
 from bittrigger.emit.render import render, write_changed
+from bittrigger.emit.verilog import LIBRARY
 from bittrigger.emit.wrappers.stream import Stream, to_beats
 from bittrigger.errors import ConfigError, UnsupportedModelError
 from bittrigger.ir.pipeline import Pipeline
@@ -66,7 +68,7 @@ def axis_latency_cycles(pipeline: Pipeline, inputs: Stream) -> int:
 
 
 def emit_axis(pipeline: Pipeline, options: AxisOptions, folder: Path) -> tuple[Path, ...]:
-    """Write ``<graph name>_axis.sv``, the library modules that it needs, and ``files.f``, the list of all sources.
+    """Write ``<graph name>_axis.sv``, the library modules that it needs, and ``<graph name>_axis.f``, the list of all sources.
 
     Returns:
         The SystemVerilog files, the top first; the design itself is in ``../../rtl``.
@@ -93,7 +95,7 @@ def emit_axis(pipeline: Pipeline, options: AxisOptions, folder: Path) -> tuple[P
 
 
 def emit_emp(pipeline: Pipeline, payload: Payload, folder: Path) -> tuple[Path, ...]:
-    """Write ``<graph name>_emp.sv``, its VHDL adapter, the library modules that it needs, and ``files.f``.
+    """Write ``<graph name>_emp.sv``, its VHDL adapter, the library modules that it needs, and ``<graph name>_emp.f``.
 
     Returns:
         The SystemVerilog files, the top first; the design itself is in ``../../rtl``.
@@ -131,6 +133,7 @@ def _common(pipeline: Pipeline, widest: int) -> dict[str, object]:
     digits = len(str(widest))
     return {
         "name": pipeline.graph.name,
+        "mark": pipeline.origin.mark,
         "core_latency": pipeline.latency_cycles,
         "guarded": pipeline.guard_name is not None,
         "digits": digits,
@@ -150,6 +153,7 @@ def _write(
     for module in library:
         paths.append(folder / f"{module}.sv")
         write_changed(paths[-1], (folder_of("firmware") / f"{module}.sv").read_text(encoding="utf-8"))
-    design = [f"../../rtl/{path.name}" for path in sorted((folder.parent.parent / "rtl").glob("*.sv"))]
-    write_changed(folder / "files.f", "\n".join([*design, *(path.name for path in reversed(paths))]) + "\n")
+    design = sorted(path.name for path in (folder.parent.parent / "rtl").glob("*.sv") if path.stem not in LIBRARY)
+    sources = [*(f"../../rtl/{name}" for name in design), f"{top}.sv"]
+    write_file_list(folder / f"{top}.f", f"{top}: all sources", pipeline.origin, sources, [".", "../../rtl"])
     return tuple(paths)
