@@ -39,7 +39,7 @@ def verdicts(folder, work):
 def test_both_wrappers_are_sealed_and_made_again(folder, tmp_path):
     names = [name for name in check_seal(folder) if name.startswith("wrap/")]
     assert TOP in names
-    assert {"wrap/axi-stream/options.json", "wrap/emp/options.json", "wrap/emp/tiny_emp.f"} <= set(names)
+    assert {"wrap/axi-stream/options.json", "wrap/emp/options.json", "wrap/emp/example_emp.f"} <= set(names)
     assert check_wrappers(load_build(folder)) == len(names)
     claim = verdicts(folder, tmp_path / "work")["wrap/"]
     assert (claim.verdict, claim.detail) == (Verdict.PROVEN, f"{len(names)} files")
@@ -53,7 +53,7 @@ CHANGES = {
     "no options": lambda f: (f / "wrap/axi-stream/options.json").unlink(),
     "options of another wrapper": lambda f: (f / "wrap/axi-stream/options.json").write_text('{"tmux": 6}'),
     "options that are none": lambda f: (f / "wrap/axi-stream/options.json").write_text('{"beat_bits": "__import__"}'),
-    "a list of sources": lambda f: (f / "wrap/emp/tiny_emp.f").write_text("/etc/passwd\n"),
+    "a list of sources": lambda f: (f / "wrap/emp/example_emp.f").write_text("/etc/passwd\n"),
     "a file is gone": lambda f: (f / TOP).unlink(),
     "a foreign file": lambda f: (f / "wrap/emp/spy.sv").write_text("module spy; endmodule\n"),
     "a third wrapper": lambda f: (
