@@ -8,7 +8,6 @@ import platform
 import tempfile
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from bittrigger.prove.structure import read_structure
 from bittrigger.prove.tasks import Task, tasks
 from bittrigger.report.junit import Case, Fate
 from bittrigger.synth.yosys import tool_version
+from bittrigger.system.spread import spread
 
 SCHEMA = "proof-2"
 """Name and version of the layout of ``proof.json``."""
@@ -130,15 +130,9 @@ def _remove_earlier(path: Path) -> None:
 def _decide(todo: list[Task], jobs: int | None, on_claim: Callable[[int], None]) -> list[Claim]:
     """The claims of ``todo``, in its order."""
     claims: dict[int, Claim] = {}
-    with ThreadPoolExecutor(jobs or os.cpu_count() or 1) as pool:
-        futures = {pool.submit(task.run): k for k, task in enumerate(todo)}
-        try:
-            for future in as_completed(futures):
-                claims[futures[future]] = future.result()
-                on_claim(len(claims))
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
+    for number, claim in spread([task.run for task in todo], jobs):
+        claims[number] = claim
+        on_claim(len(claims))
     return [claims[k] for k in range(len(todo))]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -32,16 +33,24 @@ def read_structure(copy: Copy, work: Path, *, netlist: bool) -> tuple[list[Claim
     pipeline, folder = copy.build.pipeline, copy.build.folder
     vectors = BusLayout.of(pipeline)
     claims = [_text_claim(copy)]
+    readable = claims[0].verdict is Verdict.PROVEN and not any(_is_library(line) for line in _differences(copy))
     gates: dict[str, Any] = {}
-    if netlist:
-        ports = module_ports(pipeline, vectors, folder / "rtl")
-        claims += [_netlist_claim(path, ports, gates) for path in netlist_files(pipeline, folder / "synth")]
-    rtl, primitive = UNREAD, UNREAD if netlist else None
-    if claims[0].verdict is Verdict.PROVEN and not any(_is_library(line) for line in _differences(copy)):
-        rtl = read_rtl(pipeline, sorted((folder / "rtl").glob("*.sv")), work / "rtl")
+    with ThreadPoolExecutor(1) as beside:  # Yosys is a process of its own
+        reading = beside.submit(_read_both, copy, work, netlist=netlist) if readable else None
         if netlist:
-            primitive = read_rtl(pipeline, design_sources(folder / "rtl", folder / "synth"), work / "primitive")
+            ports = module_ports(pipeline, vectors, folder / "rtl")
+            claims += [_netlist_claim(path, ports, gates) for path in netlist_files(pipeline, folder / "synth")]
+        rtl, primitive = reading.result() if reading else (UNREAD, UNREAD if netlist else None)
     return claims, Setting(pipeline, vectors, rtl, primitive, gates, work)
+
+
+def _read_both(copy: Copy, work: Path, *, netlist: bool) -> tuple[Rtl, Rtl | None]:
+    """The Verilog as it is, and, for the netlist, with library modules in primitives."""
+    pipeline, folder = copy.build.pipeline, copy.build.folder
+    rtl = read_rtl(pipeline, sorted((folder / "rtl").glob("*.sv")), work / "rtl")
+    if not netlist:
+        return rtl, None
+    return rtl, read_rtl(pipeline, design_sources(folder / "rtl", folder / "synth"), work / "primitive")
 
 
 def _differences(copy: Copy) -> list[str]:
