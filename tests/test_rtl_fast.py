@@ -10,7 +10,9 @@ from bittrigger.errors import ConfigError, InternalError, MismatchError, ToolErr
 from bittrigger.ir.graph import evaluate
 from bittrigger.simulate.compare import compare
 from bittrigger.simulate.executors import rtl_fast
+from bittrigger.simulate.executors.rtl import RtlSim
 from bittrigger.simulate.executors.rtl_fast import RtlFast
+from bittrigger.simulate.simulators import runtime, verilated_design
 from bittrigger.simulate.vectors import corner_codes, random_codes
 
 
@@ -135,7 +137,8 @@ def test_an_unchanged_design_is_not_built_again(tmp_path):
 
 
 def test_a_large_design_is_compiled_in_parts(tmp_path, monkeypatch):
-    monkeypatch.setattr("bittrigger.simulate.simulators.verilated.UNIT_BYTES", 10_000)
+    monkeypatch.setattr(runtime, "UNIT_BYTES", 10_000)
+    monkeypatch.setattr("bittrigger.system.kept.cache_folder", lambda: tmp_path / "cache")
     executor = fast(tmp_path, small_graph(), jobs=2)
     codes = random_codes(executor.pipeline.graph, 100, 1)
     np.testing.assert_array_equal(executor.run(codes), evaluate(executor.pipeline.graph, codes))
@@ -168,3 +171,34 @@ def test_what_is_missing_or_wrong_is_named(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(ToolNotFoundError, match=r"g\+\+"):
         executor.build()
+
+
+def test_a_design_is_compiled_once_for_cocotb_and_harness_and_damage_is_noticed(tmp_path, monkeypatch):
+    monkeypatch.setattr("bittrigger.system.kept.cache_folder", lambda: tmp_path / "cache")
+    compiled = []
+    monkeypatch.setattr(
+        verilated_design, "compile_units", lambda *given: compiled.append(given) or runtime.compile_units(*given)
+    )
+    executor = fast(tmp_path, small_graph())
+    rtl = RtlSim(executor.pipeline, executor.folder, tmp_path / "rtl")
+    executor.build()
+    rtl.build()
+    assert len(compiled) == 1
+    (entry,) = (path for path in (tmp_path / "cache" / "verilated-designs").iterdir() if path.name[0] != ".")
+    data = bytearray(entry.read_bytes())
+    data[len(data) // 2] ^= 1
+    entry.write_bytes(data)
+    executor.build().unlink()
+    executor.build()
+    assert len(compiled) == 2
+    codes = random_codes(executor.pipeline.graph, 20, 1)
+    assert (executor.run(codes) == evaluate(executor.pipeline.graph, codes)).all()
+
+
+def test_a_warning_of_verilator_is_an_error_of_rtl_alone(tmp_path):
+    executor = fast(
+        tmp_path, small_graph(), changed_top(lambda text: text.replace("endmodule", "wire idle;\nendmodule"))
+    )
+    executor.build()
+    with pytest.raises(ToolError, match="Verilator warns of the design: %Warning-UN.*'idle'"):
+        RtlSim(executor.pipeline, executor.folder, tmp_path / "rtl").build()
