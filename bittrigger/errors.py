@@ -11,6 +11,15 @@ class UnsupportedModelError(BittriggerError):
     """A layer, quantiser, shape or model file cannot be lowered exactly."""
 
 
+class Float32RoundsError(UnsupportedModelError):
+    """Keras' own float32 rounds, so that no integers give its bits; exact arithmetic has an answer, see ``ir.basis``."""
+
+    @property
+    def fact(self) -> str:
+        """What rounds and where, without the way out."""
+        return str(self).split("; ", maxsplit=1)[0]
+
+
 class ConfigError(BittriggerError):
     """A setting is unknown or out of range."""
 

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 DEFAULT_PART = "xcvu13p-flga2577-2-e"
 DEFAULT_CLOCK_MHZ = 360.0
 
+AUTO = "auto"
+GRADES = ("exact", "ideal")
+
 DEFAULT_REGISTER_WEIGHT = 0.5
 """A slice of the FPGAs that we know holds two flip-flops for each LUT. Source: AMD UG574, "UltraScale Architecture CLB"."""
 
@@ -46,7 +49,11 @@ class Settings:
         seed: of the solver's search; the same seed gives the same graph on every machine.
         adder_inputs: operands of the widest adders, 2 or 3; None leaves it to the part.
         input_precision: type of the input port, such as ``fixed<16,6>``; None takes the model's input quantizer.
-        logits: whether a softmax or sigmoid at the output is left out.
+        output_precision: type of the outputs, such as ``fixed<16,6>``, to which their values are rounded; ``auto`` declares one
+            where values need it and delivers the others as they are.
+        logits: whether it is known that a softmax or sigmoid at the output is left out, so that no line says it.
+        keep_activation: whether a softmax or sigmoid at the output is built, rounded to the output type, and not left out.
+        require: the least grade that will do: ``ideal``, or ``exact``, which refuses where float32 itself rounds.
         name: name of the design, made an identifier; None takes it from the file.
 
     Raises:
@@ -65,7 +72,10 @@ class Settings:
     seed: int = 0
     adder_inputs: int | None = None
     input_precision: str | None = None
+    output_precision: str = AUTO
     logits: bool = False
+    keep_activation: bool = False
+    require: str = "ideal"
     name: str | None = None
 
     def __post_init__(self) -> None:
@@ -82,6 +92,9 @@ class Settings:
             find_budget(self.budget)
         if self.input_precision is not None:
             parse_fixed(self.input_precision)
+        if self.output_precision != AUTO:
+            parse_fixed(self.output_precision)
+        _check_grade(self)
 
     @classmethod
     def given(cls, *, clock_mhz: float | None = None, **values: Any) -> Settings:  # noqa: ANN401
@@ -151,7 +164,10 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "seed": (int,),
     "adder_inputs": (int, type(None)),
     "input_precision": (str, type(None)),
+    "output_precision": (str,),
     "logits": (bool,),
+    "keep_activation": (bool,),
+    "require": (str,),
     "name": (str, type(None)),
 }
 
@@ -174,6 +190,13 @@ def _check_types(settings: Settings) -> None:
             raise ConfigError(
                 f"setting 'reuse_factor' holds {layer!r}: {factor!r}; allowed are layer names with integers"
             )
+
+
+def _check_grade(settings: Settings) -> None:
+    if settings.require not in GRADES:
+        raise ConfigError(f"setting 'require' is {settings.require!r}; allowed are {' and '.join(GRADES)}")
+    if settings.logits and settings.keep_activation:
+        raise ConfigError("settings 'logits' and 'keep_activation' exclude each other; allowed is one of the two")
 
 
 def _check_tradeoff(latency_cycles: int | None, register_weight: float) -> None:

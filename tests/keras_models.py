@@ -57,8 +57,8 @@ def randomize(model, seed=0, scale=1.0):
 
 
 def lowered(model, **options):
-    """The integer graph of a model."""
-    graph = lower(parse(model, "net", Settings()), **options)
+    """The integer graph of a model, of the exact grade unless the options say otherwise."""
+    graph = lower(parse(model, "net", Settings()), **{"require": "exact", **options})
     verify(graph)
     return graph
 

@@ -72,7 +72,7 @@ def test_the_keras_executor_alone(jet_tagger):
         "from bittrigger.compile.apart import graph_of\nfrom bittrigger.compile.read import Stages\n"
         "from bittrigger.ir.graph import evaluate\nfrom bittrigger.simulate.vectors import corner_codes\n"
         "from bittrigger.system import apart\nmodel = Path(sys.argv[1])\n"
-        "with graph_of(model, Settings(), inputs=None, stages=Stages()) as graph:\n    pass\n"
+        "with graph_of(model, Settings(), inputs=None, stages=Stages()) as asked:\n    graph = asked.graph\n"
         "apart.stop()\ncodes = corner_codes(graph)\n"
         "assert np.array_equal(KerasExecutor(graph, model).run(codes), evaluate(graph, codes))\n"
         "sys.exit('tensorflow' in sys.modules)"

@@ -95,7 +95,7 @@ def test_every_command_of_the_page_runs(said):
 @pytest.mark.parametrize(
     ("words", "name"),
     [
-        (["report", "build/demo"], "report-2"),
+        (["report", "build/demo"], "report-3"),
         (["simulate", "build/demo", "-x", "oracle", "-n", "5"], "simulate-1"),
         (["diff", "build/demo", "build/demo"], "diff-1"),
         (["verify", "build/release"], "verify-1"),

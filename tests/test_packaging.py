@@ -43,7 +43,7 @@ def test_the_wheel_carries_templates_firmware_and_testbench(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     for wanted in ("_data/hls_templates/top.sv.j2", "_data/sim/", "_data/firmware/", "solver/_native", "py.typed"):
         assert any(wanted in name for name in names), wanted
-    for wanted in ("_data/schemas/report-2.json", "_data/jet_tagger/model.h5", "_data/hls_templates/report.html.j2"):
+    for wanted in ("_data/schemas/report-3.json", "_data/jet_tagger/model.h5", "_data/hls_templates/report.html.j2"):
         assert any(name.endswith(wanted) for name in names), wanted
     assert not any(
         f"firmware/{model}/" in name for name in names for model in ("jet_tagger", "event_filter", "anomaly")

@@ -82,7 +82,7 @@ def test_json_and_back(report, tmp_path):
     save_report(report, tmp_path / "report.json")
     assert load_report(tmp_path / "report.json") == report
     data = json.loads((tmp_path / "report.json").read_text())
-    assert data["schema"] == 2
+    assert data["schema"] == 3
     latency = report.totals.latency_ns
     expected = {"value": latency.value, "origin": "rtl", "tool": "bittrigger", "version": latency.version}
     assert data["totals"]["latency_ns"] == expected

@@ -43,7 +43,7 @@ def test_what_is_no_design_is_refused(tmp_path, content):
 def test_another_schema_is_refused(tmp_path):
     path = tmp_path / "design.json"
     path.write_text(json.dumps({"schema": 999}))
-    with pytest.raises(ConfigError, match="schema 999; this version reads 2; convert the model again"):
+    with pytest.raises(ConfigError, match="schema 999; this version reads 3; convert the model again"):
         load_design(path)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, assert_never
 
@@ -11,6 +12,7 @@ import numpy as np
 from bittrigger.errors import ConfigError, InternalError, UnsupportedModelError
 from bittrigger.ir.adders import Adder, AdderGraph, Output, Term
 from bittrigger.ir.adders import verify as verify_adders
+from bittrigger.ir.basis import Basis, Distance, Measured
 from bittrigger.ir.block_floating_point import MagnitudeOr, Scaling, ShiftDown, ShiftUp
 from bittrigger.ir.checks import verify
 from bittrigger.ir.extremum import Extremum
@@ -19,7 +21,7 @@ from bittrigger.ir.graph import Graph, Input, Intervals, Linear, Lookup, Node, R
 from bittrigger.ir.naming import identifier
 from bittrigger.ir.wire import Wire
 
-SCHEMA = 2
+SCHEMA = 3
 """Version of the layout; raised whenever an older reader would misread the file."""
 
 Json = dict[str, Any]
@@ -121,9 +123,9 @@ def _node_from_json(data: Json) -> Node:  # noqa: PLR0911
     name, inputs = _name(data["name"]), tuple(map(_name, data.get("inputs", ())))
     match data["kind"]:
         case "Input":
-            signed, width, frac = data["type"]
-            kind = FixedPoint(bool(signed), _int(width, 1, MAX_WIDTH), _int(frac, -_MAX_FRAC, _MAX_FRAC))
-            return Input(name, _int(data["size"], 1, _MAX_SIZE), kind, Interval(*map(_int, data["interval"])))
+            return Input(
+                name, _int(data["size"], 1, _MAX_SIZE), _type(data["type"]), Interval(*map(_int, data["interval"]))
+            )
         case "Linear":
             frac = _int(data["frac"], -_MAX_FRAC, _MAX_FRAC)
             return Linear(name, inputs, _array(data["weights"]), _array(data["bias"]), frac, _copies(data))
@@ -205,9 +207,53 @@ def _check(graph: Graph, adders: dict[str, AdderGraph]) -> None:
         verify_adders(adders[name], layer.weights, layer.bias)
 
 
+def basis_to_json(basis: Basis) -> Json:
+    """``basis`` as plain types."""
+    rounded = [None if kind is None else [kind.signed, kind.width, kind.frac] for kind in basis.rounded]
+    measured = None if basis.measured is None else asdict(basis.measured)
+    return {"ideal": basis.ideal, "chosen": basis.chosen, "rounded": rounded, "measured": measured}
+
+
+def basis_from_json(data: Json) -> Basis:
+    """The basis that ``basis_to_json`` was given.
+
+    Raises:
+        ValueError: if a number is out of range; other errors of Python where the structure is another one.
+    """
+    ideal, chosen = (tuple(map(_sentence, data[name])) for name in ("ideal", "chosen"))
+    rounded = tuple(None if kind is None else _type(kind) for kind in data["rounded"])
+    return Basis(ideal, chosen, rounded, None if data["measured"] is None else _measured(data["measured"]))
+
+
+def _sentence(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{str(value)[:40]!r} is no sentence")
+    return value
+
+
+def _type(kind: list[object]) -> FixedPoint:
+    signed, width, frac = kind
+    return FixedPoint(bool(signed), _int(width, 1, MAX_WIDTH), _int(frac, -_MAX_FRAC, _MAX_FRAC))
+
+
+def _measured(data: Json) -> Measured:
+    def distance(value: Json) -> Distance:
+        return Distance(_int(value["events"], 0), float(value["largest"]))
+
+    double = data["float64"]
+    return Measured(_int(data["events"], 0), distance(data["float32"]), None if double is None else distance(double))
+
+
 def graph_to_json(graph: Graph) -> Json:
     """``graph`` as plain types."""
-    return {"name": graph.name, "outputs": graph.outputs, "nodes": [_node_to_json(node) for node in graph.nodes]}
+    nodes = [_node_to_json(node) for node in graph.nodes]
+    return {"name": graph.name, "outputs": graph.outputs, "basis": basis_to_json(graph.basis), "nodes": nodes}
+
+
+def _graph(data: Json) -> Graph:
+    outputs = tuple(map(_name, data["outputs"]))
+    nodes = tuple(map(_node_from_json, data["nodes"]))
+    return Graph(_name(data["name"]), nodes, outputs, basis_from_json(data["basis"]))
 
 
 def graph_from_json(data: Json) -> Graph:
@@ -217,8 +263,7 @@ def graph_from_json(data: Json) -> Graph:
         ConfigError: if it is another thing, or not well formed.
     """
     try:
-        outputs = tuple(map(_name, data["outputs"]))
-        graph = Graph(_name(data["name"]), tuple(map(_node_from_json, data["nodes"])), outputs)
+        graph = _graph(data)
         verify(graph)
     except (UnsupportedModelError, InternalError, *_NOT_OURS) as error:
         raise ConfigError(f"not a graph of bittrigger ({' '.join(str(error).split())[:300]})") from error
@@ -234,9 +279,7 @@ def design_text(graph: Graph, adders: dict[str, AdderGraph]) -> str:
     """``graph`` and the adder graphs of its ``Linear`` nodes, as ``save_design`` writes them."""
     data = {
         "schema": SCHEMA,
-        "name": graph.name,
-        "outputs": graph.outputs,
-        "nodes": [_node_to_json(node) for node in graph.nodes],
+        **graph_to_json(graph),
         "adders": {name: adders_to_json(value) for name, value in adders.items()},
     }
     return json.dumps(data, separators=(",", ":")) + "\n"
@@ -265,8 +308,7 @@ def parse_design(text: str, path: Path) -> tuple[Graph, dict[str, AdderGraph]]:
         data = json.loads(text)
         if data["schema"] != SCHEMA:
             raise ConfigError(f"{path}: schema {data['schema']}; this version reads {SCHEMA}; convert the model again")
-        outputs = tuple(map(_name, data["outputs"]))
-        graph = Graph(_name(data["name"]), tuple(map(_node_from_json, data["nodes"])), outputs)
+        graph = _graph(data)
         adders = {name: adders_from_json(value) for name, value in data["adders"].items()}
         _check(graph, adders)
     except (UnsupportedModelError, InternalError, *_NOT_OURS) as error:

@@ -43,7 +43,10 @@ STAGES = {
     "register_weight",
     "ii",
     "name",
+    "output_precision",
     "logits",
+    "keep_activation",
+    "require",
 )
 @click.option(
     "--inputs", type=click.Path(path_type=Path), help="Real events to check and simulate: .npy, or 'x' in .npz."

@@ -35,7 +35,10 @@ _HELP: dict[str, tuple[Any, str, str]] = {
         "by the part",
     ),
     "input_precision": (str, "Type of the input port, such as 'fixed<16,6>'.", "the model's"),
-    "logits": (bool, "Leave out a softmax or sigmoid at the output.", ""),
+    "output_precision": (str, "Type of the outputs, to which they are rounded, or auto: where they need one.", ""),
+    "logits": (bool, "A softmax or sigmoid at the output is left out, as by default, and no line says so.", ""),
+    "keep_activation": (bool, "Build a softmax or sigmoid at the output, rounded to the output type.", ""),
+    "require": (str, "Least grade: ideal, or exact, which refuses where float32 itself rounds.", ""),
     "name": (str, "Name of the design.", "from the file"),
 }
 """Type, help, and what stands for a default that is none."""

@@ -8,12 +8,15 @@ import numpy as np
 import numpy.typing as npt
 
 from bittrigger.errors import MismatchError
+from bittrigger.frontend.double_model import in_double
 from bittrigger.frontend.reference import (
     has_input_quantizers,
     keras_outputs,
     reference_events,
+    round_outputs,
     without_endings,
 )
+from bittrigger.ir.basis import Distance, Grade, Measured
 from bittrigger.ir.fixed import FloatArray
 from bittrigger.ir.graph import Graph
 from bittrigger.ir.ports import decode_inputs
@@ -30,25 +33,42 @@ MAX_CODES = 1 << 21
 """Codes of the widest node, over all events, that are compared at a time; bounds the memory."""
 
 
-def check_agreement(model: Any, graph: Graph, inputs: FloatArray | None = None, *, logits: bool = False) -> int:
+def check_agreement(
+    model: Any, graph: Graph, inputs: FloatArray | None = None, *, keep_activation: bool = False
+) -> Measured:
     """Compare the Keras model with the integer graph.
 
     The events are the corners of the ports, random codes, reals between the codes where the model itself quantises its
-    inputs, and ``inputs``.
+    inputs, and ``inputs``. Where an output is rounded to a declared type, so is what Keras gives. A graph of the exact grade
+    has to be equal on every bit; with one of the ideal grade the events are counted on which float32 and float64 differ.
 
     Args:
         model: the Keras model.
         graph: its lowering.
         inputs: further real events `(events, n_inputs)`.
-        logits: whether the graph leaves out a softmax or sigmoid at the end of the model.
-
-    Returns:
-        The number of events that were compared.
+        keep_activation: whether the graph holds a softmax or sigmoid at the end of the model.
 
     Raises:
-        MismatchError: if a single bit differs.
+        MismatchError: if a single bit of a graph of the exact grade differs.
         ConfigError: if ``inputs`` do not fit the model.
     """
+    values = _events(model, graph, inputs)
+    found = outputs_of(graph, Oracle(graph), values) if graph.basis.grade is Grade.IDEAL else None
+    step = max(64, MAX_CODES // max(node.size for node in graph.nodes))
+    with without_endings(model, remove=not keep_activation) as bare:
+        if found is None:
+            for start in range(0, len(values), step):
+                part = values[start : start + step]
+                wanted = round_outputs(graph, keras_outputs(bare, part))
+                _compare(start, part, wanted, outputs_of(graph, Oracle(graph), part))
+            return Measured(len(values), Distance(0, 0.0))
+        single = _distance(round_outputs(graph, keras_outputs(bare, values)), found)
+        with in_double(bare) as twin:
+            double = _distance(round_outputs(graph, keras_outputs(twin, values)), found)
+    return Measured(len(values), single, double)
+
+
+def _events(model: Any, graph: Graph, inputs: FloatArray | None) -> npt.NDArray[np.float32]:
     codes = np.concatenate([corner_codes(graph), random_codes(graph, EVENTS, SEED)])
     events = decode_inputs(graph, codes)
     batches = [events]
@@ -56,13 +76,13 @@ def check_agreement(model: Any, graph: Graph, inputs: FloatArray | None = None, 
         batches.append(_between(graph, events))
     if inputs is not None:
         batches.append(reference_events(model, graph, inputs).astype(np.float64))
-    values = np.concatenate(batches).astype(np.float32)
-    step = max(64, MAX_CODES // max(node.size for node in graph.nodes))
-    with without_endings(model, remove=logits) as bare:
-        for start in range(0, len(values), step):
-            part = values[start : start + step]
-            _compare(start, part, keras_outputs(bare, part), outputs_of(graph, Oracle(graph), part))
-    return len(values)
+    return np.concatenate(batches).astype(np.float32)
+
+
+def _distance(values: FloatArray, found: FloatArray) -> Distance:
+    """How far ``values`` are from the firmware's, `(events, n_outputs)` both."""
+    apart = np.abs(values - found)
+    return Distance(int((apart > 0).any(axis=1).sum()), float(apart.max(initial=0.0)))
 
 
 def _between(graph: Graph, events: FloatArray) -> FloatArray:

@@ -9,15 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from bittrigger.build.store import graph_from_json, graph_to_json
+from bittrigger.build.store import basis_from_json, basis_to_json, graph_from_json, graph_to_json
 from bittrigger.compile.read import Stages, check_reading, read, read_file
 from bittrigger.errors import ToolError
+from bittrigger.ir.basis import Measured
 from bittrigger.ir.fixed import FloatArray
 from bittrigger.ir.graph import Graph
 from bittrigger.passes.simplify import nothing
@@ -25,9 +26,17 @@ from bittrigger.settings import Settings
 from bittrigger.system.apart import Answer, Json, ask, is_possible
 
 
+@dataclass(eq=False)
+class Asked:
+    """The integer graph of a model, and, when it has been compared with the model, the outcome."""
+
+    graph: Graph
+    measured: Measured | None = None
+
+
 @contextmanager
-def graph_of(source: Path | Any, settings: Settings, *, inputs: FloatArray | None, stages: Stages) -> Iterator[Graph]:
-    """The integer graph of a model, proven equal to Keras on every event that was tried when the block ends.
+def graph_of(source: Path | Any, settings: Settings, *, inputs: FloatArray | None, stages: Stages) -> Iterator[Asked]:
+    """The integer graph of a model, compared with Keras on every event that was tried when the block ends.
 
     Args:
         source: a model file, or a Keras model object.
@@ -40,9 +49,10 @@ def graph_of(source: Path | Any, settings: Settings, *, inputs: FloatArray | Non
         reading = read(source, settings, check=False, stages=stages)
         with ThreadPoolExecutor(1) as pool:
             checked = pool.submit(check_reading, reading, settings, inputs)
-            yield reading.graph
+            asked = Asked(reading.graph)
+            yield asked
             with stages("check"):
-                checked.result()
+                asked.measured = checked.result()
         return
     shape = None if inputs is None else inputs.shape
     body = b"" if inputs is None else np.ascontiguousarray(inputs, dtype=np.float64).tobytes()
@@ -57,10 +67,14 @@ def graph_of(source: Path | Any, settings: Settings, *, inputs: FloatArray | Non
         _note(stages, answer)
     if graph is None:
         raise ToolError("the process that reads the model gave no graph")
-    yield graph
+    asked = Asked(graph)
+    yield asked
     with stages("check"):
         for answer, _ in answers:
-            _note(stages, answer)
+            if "basis" in answer:
+                asked.measured = basis_from_json(answer["basis"]).measured
+            else:
+                _note(stages, answer)
 
 
 def _note(stages: Stages, answer: Json) -> None:
@@ -85,4 +99,5 @@ def serve(head: Json, body: bytes, answer: Answer) -> None:
     reading = read_file(Path(head["path"]), settings, check=False, stages=stages)
     answer({"seconds": stages.seconds}, b"")
     answer({"graph": graph_to_json(reading.graph)}, b"")
-    check_reading(reading, settings, inputs)
+    measured = check_reading(reading, settings, inputs)
+    answer({"basis": basis_to_json(replace(reading.graph.basis, measured=measured))}, b"")

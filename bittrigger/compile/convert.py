@@ -13,7 +13,7 @@ from bittrigger.build.folder import Build, fresh_folder, save_build, write_firmw
 from bittrigger.compile.apart import graph_of
 from bittrigger.compile.pipeline import create_pipeline
 from bittrigger.compile.provenance import copy_card, origin_of, provenance
-from bittrigger.compile.read import Announce, Dump, Stages, design_name, silent
+from bittrigger.compile.read import Announce, Dump, Stages, design_name, measured_graph, silent
 from bittrigger.errors import ConfigError
 from bittrigger.ir.fixed import FloatArray
 from bittrigger.ir.pipeline import Pipeline
@@ -86,8 +86,9 @@ def _known(path: Path, settings: Settings, inputs: FloatArray | None, stages: St
 
 def _made(source: Path | Any, settings: Settings, inputs: FloatArray | None, stages: Stages) -> Pipeline:
     """The pipeline of a model, solved while it is being compared with Keras."""
-    with graph_of(source, settings, inputs=inputs, stages=stages) as graph, stages("solve"):
-        return create_pipeline(graph, settings)
+    with graph_of(source, settings, inputs=inputs, stages=stages) as asked, stages("solve"):
+        pipeline = create_pipeline(asked.graph, settings)
+    return replace(pipeline, graph=measured_graph(pipeline.graph, asked.measured))
 
 
 def _report(pipeline: Pipeline, folder: Path, settings: Settings, stages: Stages, *, synthesize: bool) -> Report:

@@ -8,11 +8,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bittrigger.errors import ConfigError
+from bittrigger.ir.basis import Measured
 from bittrigger.ir.fixed import FloatArray
 from bittrigger.ir.graph import Graph
 from bittrigger.ir.naming import identifier
@@ -169,24 +170,32 @@ def read_model_graph(
     with stages("lower"):
         from bittrigger.frontend.lower import lower_with_map
 
-        lowered = lower_with_map(
-            model_graph, input_precision=settings.input_precision, logits=settings.logits, name=name
-        )
+        lowered = lower_with_map(model_graph, settings, name=name)
         reading = Reading(lowered, simplify(lowered.graph, watch=stages.watch), model)
     if check and model is not None:
         with stages("check"):
-            check_reading(reading, settings, inputs)
+            reading = with_measured(reading, check_reading(reading, settings, inputs))
     return reading
 
 
-def check_reading(reading: Reading, settings: Settings, inputs: FloatArray | None = None) -> None:
+def check_reading(reading: Reading, settings: Settings, inputs: FloatArray | None = None) -> Measured | None:
     """Compare Keras and the integers, if the Keras model is at hand.
 
     Raises:
-        MismatchError: if they differ in a bit.
+        MismatchError: if they differ in a bit, and the grade is exact.
     """
     if reading.model is None:
-        return
+        return None
     from bittrigger.compile.agreement import check_agreement
 
-    check_agreement(reading.model, reading.graph, inputs, logits=settings.logits)
+    return check_agreement(reading.model, reading.graph, inputs, keep_activation=settings.keep_activation)
+
+
+def with_measured(reading: Reading, measured: Measured | None) -> Reading:
+    """``reading`` with the outcome of its comparison."""
+    return replace(reading, graph=measured_graph(reading.graph, measured))
+
+
+def measured_graph(graph: Graph, measured: Measured | None) -> Graph:
+    """``graph`` with the outcome of its comparison with the model."""
+    return replace(graph, basis=replace(graph.basis, measured=measured))

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from bittrigger.frontend.account import Account
 from bittrigger.frontend.elementwise import StridedInterval, reach_of_one_copy
 from bittrigger.frontend.kernels import lowest_bit
 from bittrigger.ir.block_floating_point import MagnitudeOr, ShiftDown, ShiftUp
@@ -32,9 +33,14 @@ Reaches = tuple[StridedInterval, ...]
 
 
 class Builder:
-    """Collects nodes in topological order under unique names."""
+    """Collects nodes in topological order under unique names.
 
-    def __init__(self, graph_name: str) -> None:
+    Attributes:
+        account: why the design is of the ideal grade, and what was chosen.
+    """
+
+    def __init__(self, graph_name: str, account: Account | None = None) -> None:
+        self.account = account or Account()
         self._names = Names([graph_name])
         self._nodes: dict[str, Node] = {}
         self._reach: dict[str, Reaches] = {}

@@ -16,7 +16,8 @@ import numpy as np
 from bittrigger.errors import UnsupportedModelError
 from bittrigger.frontend.builder import Builder
 from bittrigger.frontend.elementwise import Apply
-from bittrigger.frontend.lower_elementwise import Signal, lower_elementwise, unscaled
+from bittrigger.frontend.lower_elementwise import lower_elementwise, unscaled
+from bittrigger.frontend.signal import Signal
 from bittrigger.ir.block_floating_point import MagnitudeOr, ShiftDown, exponent_table, scaling_intervals
 from bittrigger.ir.fixed import Interval, Rounding
 from bittrigger.ir.graph import Lookup, Requantize, frozen_array

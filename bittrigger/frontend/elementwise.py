@@ -11,7 +11,7 @@ from typing import assert_never
 
 import numpy as np
 
-from bittrigger.errors import UnsupportedModelError
+from bittrigger.errors import Float32RoundsError, UnsupportedModelError
 from bittrigger.frontend.functions import Function
 from bittrigger.frontend.kernels import Float32Array
 from bittrigger.ir.fixed import IntArray, Interval
@@ -226,7 +226,10 @@ def _at(step: Step, channels: IntArray) -> Step:
 def _tabulate(layer: str, steps: Sequence[Step], reach: Sequence[StridedInterval], frac: int) -> list[FloatSegments]:
     points = sum(span.points for span in reach)
     if points > MAX_POINTS:
-        raise _too_many(layer, f"{points} codes can occur before it; allowed are {MAX_POINTS}")
+        raise _too_many(
+            layer,
+            f"{points} codes can occur before it, too many to tabulate its float32 results; allowed are {MAX_POINTS}",
+        )
     pieces: list[tuple[IntArray, IntArray, IntArray, Float32Array]] = []
     kept = 0
     for codes, owners in _batches(reach):
@@ -247,8 +250,8 @@ def _tabulate(layer: str, steps: Sequence[Step], reach: Sequence[StridedInterval
     return [_merged(first[a:b], last[a:b], value[a:b]) for a, b in pairwise(edges)]
 
 
-def _too_many(layer: str, fact: str) -> UnsupportedModelError:
-    return UnsupportedModelError(f"layer {layer!r}: {fact}; use a coarser quantiser before it")
+def _too_many(layer: str, fact: str) -> Float32RoundsError:
+    return Float32RoundsError(f"layer {layer!r}: {fact}; use a coarser quantiser before it")
 
 
 def _merged(first: IntArray, last: IntArray, value: Float32Array) -> FloatSegments:

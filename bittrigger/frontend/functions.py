@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from bittrigger.errors import UnsupportedModelError
 from bittrigger.frontend.kernels import Float32Array
-from bittrigger.ir.fixed import FLOAT32_BITS
+from bittrigger.ir.fixed import FLOAT32_BITS, FixedPoint, FloatArray
 
 Spec = Mapping[str, Any]
 
@@ -63,15 +63,21 @@ class Function:
             grid. ``apply`` returns what Keras gives there too.
         varies: whether TensorFlow's vector and scalar code differ by a rounding, so that its result depends on the
             position of a value in its batch.
+        in_double: the function on a float64 array, called while Keras computes in double precision.
+        rational: whether doubles hold its results without rounding.
+        declared: whether it is no function of the model, but the type that was declared for an output.
     """
 
     text: str
     apply: Callable[[Float32Array], Float32Array]
+    in_double: Callable[[FloatArray], FloatArray]
     grid: Grid | None = None
     plain: bool = False
     is_relu: bool = False
     trusted: float = math.inf
     varies: bool = False
+    rational: bool = False
+    declared: bool = False
 
 
 def function_from_spec(layer: str, spec: Spec) -> Function:
@@ -90,13 +96,15 @@ def function_from_spec(layer: str, spec: Spec) -> Function:
         return _static_quantizer(config)
     if module == "qkeras" and name in QKERAS_FUNCTIONS:
         grid = {"binary_tanh": Grid(0, -1, 1), "binary_sigmoid": Grid(0, 0, 1)}.get(name)
-        return Function(name, _call(_qkeras(name)), grid)
+        return Function(name, *_calls(_qkeras(name)), grid, rational="smooth" in name or "binary" in name)
     if module == "keras" and name in KERAS_FUNCTIONS:
-        return Function(name, _call(_keras_function(name)), is_relu=name == "relu", varies=name in SMOOTH_FUNCTIONS)
+        function = _keras_function(name)
+        is_relu = name == "relu"
+        return Function(name, *_calls(function), is_relu=is_relu, varies=name in SMOOTH_FUNCTIONS, rational=is_relu)
     if module == "keras" and name == SQUARE:
-        return Function("square", lambda values: np.multiply(values, values, dtype=np.float32))
+        return Function("square", lambda values: np.multiply(values, values, dtype=np.float32), np.square)
     if module == "keras" and name in KERAS_LAYERS:
-        return Function(f"{name}()", _call(_keras_layer(name, config)), varies=name == "ELU")
+        return Function(f"{name}()", *_calls(_keras_layer(name, config)), varies=name == "ELU", rational=name != "ELU")
     hint = {
         "softmax": "end the model at the logits, or set output_logits=True if it is the last layer",
         "bernoulli": "it draws random numbers at inference too; use binary(alpha=1)",
@@ -124,13 +132,19 @@ def _keras_layer(name: str, config: Spec) -> Any:
     return getattr(tf.keras.layers, name).from_config(dict(config))
 
 
-def _call(function: Callable[[Any], Any]) -> Callable[[Float32Array], Float32Array]:
+def _calls(
+    function: Callable[[Any], Any],
+) -> tuple[Callable[[Float32Array], Float32Array], Callable[[FloatArray], FloatArray]]:
+    """``function`` of tensors on arrays of single and of double precision."""
     import tensorflow as tf
 
-    def apply(values: Float32Array) -> Float32Array:
+    def single(values: Float32Array) -> Float32Array:
         return np.asarray(function(tf.constant(values, dtype=tf.float32)), dtype=np.float32)
 
-    return apply
+    def double(values: FloatArray) -> FloatArray:
+        return np.asarray(function(tf.constant(values, dtype=tf.float64)), dtype=np.float64)
+
+    return single, double
 
 
 def _trusted_range(name: str, config: Spec, grid: Grid | None) -> float:
@@ -176,13 +190,17 @@ def _quantizer(layer: str, name: str, config: Spec) -> Function:
     text = str(quantizer)
     grid = _GRIDS[name](config) if config.get("qnoise_factor", 1.0) == 1.0 else None
     varies = name == "quantized_sigmoid" and bool(config.get("use_real_sigmoid"))
+    single, double = _calls(quantizer)
+    plain = grid is not None and _is_plain(name, config)
     return Function(
         text,
-        _call(quantizer),
+        single,
+        _on_grid(text, grid).in_double if plain and grid is not None else double,
         grid,
-        plain=grid is not None and _is_plain(name, config),
+        plain=plain,
         trusted=_trusted_range(name, config, grid),
         varies=varies,
+        rational=not varies,
     )
 
 
@@ -191,12 +209,24 @@ def _static_quantizer(config: Spec) -> Function:
     bits, signed, integer = int(config["bits"]), bool(config["signed"]), int(config["integer"])
     magnitude = bits - signed
     grid = Grid(magnitude - integer, -(1 << magnitude) if signed else 0, (1 << magnitude) - 1)
+    return _on_grid(f"{STATIC}(bits={bits}, signed={signed}, integer={integer})", grid)
 
-    def apply(values: Float32Array) -> Float32Array:
-        codes = np.clip(np.ldexp(values.astype(np.float64), grid.frac), grid.lo, grid.hi)
-        return np.asarray(np.ldexp(np.rint(codes), -grid.frac), dtype=np.float32)
 
-    return Function(f"{STATIC}(bits={bits}, signed={signed}, integer={integer})", apply, grid, plain=True)
+def rounding_to(kind: FixedPoint) -> Function:
+    """What delivers values in a declared type: the nearest code, half to even, or the limit that is next."""
+    made = _on_grid(f"rounding to {kind}", Grid(kind.frac, kind.interval.lo, kind.interval.hi))
+    return replace(made, declared=True)
+
+
+def _on_grid(text: str, grid: Grid) -> Function:
+    def double(values: FloatArray) -> FloatArray:
+        codes = np.clip(np.ldexp(values, grid.frac), grid.lo, grid.hi)
+        return np.asarray(np.ldexp(np.rint(codes), -grid.frac), dtype=np.float64)
+
+    def single(values: Float32Array) -> Float32Array:
+        return double(values.astype(np.float64)).astype(np.float32)
+
+    return Function(text, single, double, grid, plain=True, rational=True)
 
 
 def _is_plain(name: str, config: Spec) -> bool:

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from bittrigger.errors import ConfigError, UnsupportedModelError
+from bittrigger.errors import ConfigError
 from bittrigger.frontend import attributes
+from bittrigger.frontend.account import Account
 from bittrigger.frontend.functions import Grid, function_from_spec
-from bittrigger.ir.fixed import FLOAT32_BITS, FixedPoint, Interval
+from bittrigger.ir.fixed import FLOAT32_BITS, FixedPoint, Interval, parse_fixed
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,36 +21,44 @@ class Port:
     interval: Interval
 
 
-def find_port(model_graph: Any, node: Any, wanted: FixedPoint | None) -> Port:
+DEFAULT = "fixed<16,6>"
+"""What hls4ml takes where nothing types an input."""
+
+
+def find_port(model_graph: Any, node: Any, wanted: str | None, account: Account) -> Port:
     """The port of input ``node``.
 
     Args:
         model_graph: hls4ml's ModelGraph.
         node: an input node of it.
-        wanted: the type to take, or None for that of the first quantiser.
+        wanted: the type to take, or None for that of the first quantiser, or of ``DEFAULT`` if there is none.
+        account: is told of a choice.
 
     Raises:
-        UnsupportedModelError: if there is no such quantiser, or different ones read the input.
-        ConfigError: if ``wanted`` has more bits than Keras' float32.
+        ConfigError: if ``wanted`` is no type, or has more bits than Keras' float32.
     """
     if wanted is not None:
-        if wanted.width > FLOAT32_BITS:
-            raise ConfigError(
-                f"input precision {wanted}: {wanted.width} bits; allowed are up to {FLOAT32_BITS}, because Keras reads its "
-                "input as float32"
-            )
-        return Port(wanted, wanted.interval)
+        return _port(parse_fixed(wanted))
     grids = list(_first_quantizers(model_graph, node))
     grid = grids[0] if grids else None
     if grid is None or any(other != grid for other in grids):
         found = "different quantisers read it" if grids and None not in grids else "no quantiser reads it directly"
-        raise UnsupportedModelError(
-            f"input {node.name!r}: its bits are not known: {found}; allowed is one QActivation(quantized_bits(…)) or "
-            "quantized_relu right behind the input; add it, for example QActivation(quantized_bits(8, 3, alpha=1)), or set "
-            "input_precision, for example 'fixed<16,6>'"
+        account.choose(
+            f"input {node.name!r}: its bits are not known ({found}); it takes {parse_fixed(DEFAULT)}, as in hls4ml; choose "
+            "another type with --input-precision"
         )
+        return _port(parse_fixed(DEFAULT))
     interval = Interval(grid.lo, grid.hi)
     return Port(FixedPoint(interval.signed, interval.width, grid.frac), interval)
+
+
+def _port(kind: FixedPoint) -> Port:
+    if kind.width > FLOAT32_BITS:
+        raise ConfigError(
+            f"input precision {kind}: {kind.width} bits; allowed are up to {FLOAT32_BITS}, because Keras reads its "
+            "input as float32"
+        )
+    return Port(kind, kind.interval)
 
 
 def _first_quantizers(model_graph: Any, node: Any) -> Iterator[Grid | None]:

@@ -8,11 +8,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bittrigger.errors import UnsupportedModelError
+from bittrigger.errors import Float32RoundsError, UnsupportedModelError
 from bittrigger.ir.fixed import FLOAT32_BITS, IntArray
 from bittrigger.ir.graph import Intervals
 
 Float32Array = npt.NDArray[np.float32]
+
+MAX_SCALED_BITS = 12
+"""Widest integer of a kernel with a scale that is no power of two."""
 
 MAX_SPREAD = 53
 """Most bits between the largest and the finest value of one array of weights."""
@@ -45,24 +48,28 @@ def lowest_bit(values: IntArray) -> IntArray:
 
 @dataclass(frozen=True, eq=False)
 class IntegerKernel:
-    """``values * 2**-frac`` is the kernel that Keras multiplies with.
+    """``values * 2**-frac``, or ``values * scale``, is the kernel that Keras multiplies with.
 
     Attributes:
         values: `(n_in, n_out)` int64.
         frac: fractional bits of all columns.
+        scale: `(n_out,)`, where the weights of Keras are these products rounded to float32, so that its sums depend on their
+            order. None for a kernel that Keras has on a power-of-two grid.
     """
 
     values: IntArray
     frac: int
+    scale: Float32Array | None = None
 
 
-def factor_kernel(layer: str, kernel: Float32Array, described: str) -> IntegerKernel:
-    """The integers and the common power of two of a quantised kernel.
+def factor_kernel(layer: str, kernel: Float32Array, described: str, scale: Float32Array | None = None) -> IntegerKernel:
+    """The integers and the common power of two, or the scales, of a quantised kernel.
 
     Args:
         layer: name of the layer, for messages.
         kernel: `(n_in, n_out)` as Keras multiplies with, after the quantiser.
         described: the quantiser in words, for messages.
+        scale: `(n_in, n_out)`, the scale of the quantiser of each weight, by which float32 multiplies; None if unknown.
 
     Raises:
         UnsupportedModelError: if a value is not finite, all are zero, or the values lie on no common grid that a float32 product
@@ -81,12 +88,61 @@ def factor_kernel(layer: str, kernel: Float32Array, described: str) -> IntegerKe
     columns = [common_fraction_bits(column) + _top(column) for column in kernel.T]
     widest = max(columns, default=0)
     if widest >= FLOAT32_BITS - 1 or bits > MAX_SPREAD:
-        raise UnsupportedModelError(
-            f"layer {layer!r}: its kernel ({described}) needs {max(widest, bits)} bits, so that Keras itself rounds its "
-            "products; allowed are kernels on a power-of-two grid: ternary(), binary(), quantized_bits(…, alpha=1) and "
-            "alpha='auto_po2'; quantise the kernel"
-        )
+        return _scaled_kernel(layer, kernel, described, max(widest, bits), scale)
     return IntegerKernel(to_integers(kernel, frac), frac)
+
+
+def _scaled_kernel(
+    layer: str, kernel: Float32Array, described: str, bits: int, scale: Float32Array | None
+) -> IntegerKernel:
+    """Small integers and a scale for each column."""
+    columns, scales = [], []
+    for k, column in enumerate(kernel.T):
+        found = _factor_column(column) if scale is None else _steps_of_column(column, scale[:, k])
+        if found is None:
+            raise UnsupportedModelError(
+                f"layer {layer!r}: its kernel ({described}) needs {bits} bits, so that Keras itself rounds its products; allowed "
+                "are integers times one scale for each output: ternary(), binary(), quantized_bits(…); quantise it with "
+                "--head-bits 8 if it is the last layer, or the whole network with `bittrigger quantize`"
+            )
+        columns.append(found[0])
+        scales.append(found[1])
+    return IntegerKernel(np.stack(columns, axis=1), 0, np.array(scales, dtype=np.float32))
+
+
+def _steps_of_column(column: Float32Array, scale: Float32Array) -> tuple[IntArray, np.float32] | None:
+    """The integers of ``column`` over the known ``scale`` of its weights, or over that and a power of two."""
+    known = np.unique(scale[column != 0])
+    if known.size > 1:
+        return None
+    if not known.size or not known[0] > 0:
+        return np.zeros(len(column), dtype=np.int64), np.float32(1)
+    ratios = column.astype(np.float64) / float(known[0])
+    for places in range(-2, MAX_SCALED_BITS + 1):
+        integers = np.rint(np.ldexp(ratios, places))
+        # A quantiser returns x + (q(x) - x), which float32 rounds.
+        if (np.abs(np.ldexp(ratios, places) - integers) < 2.0**-8).all() and np.abs(
+            integers
+        ).max() < 1 << MAX_SCALED_BITS:
+            return integers.astype(np.int64), np.float32(np.ldexp(known[0], -places))
+    return None
+
+
+def _factor_column(column: Float32Array) -> tuple[IntArray, np.float32] | None:
+    """The smallest integers of which ``column`` is a multiple in float32, and the factor; None beyond ``MAX_SCALED_BITS``."""
+    magnitudes = np.unique(np.abs(column[column != 0]).astype(np.float64))
+    if not magnitudes.size:
+        return np.zeros(len(column), dtype=np.int64), np.float32(1)
+    most = int((1 << MAX_SCALED_BITS) * magnitudes[0] / magnitudes[-1])
+    for least in range(1, most + 1):
+        integers = np.rint(magnitudes * (least / magnitudes[0]))
+        if (np.abs(integers * (magnitudes[0] / least) - magnitudes) > magnitudes * 2.0**-22).any():
+            continue
+        near = np.float32(magnitudes[-1] / integers[-1])
+        for scale in (near, np.nextafter(near, np.float32(0)), np.nextafter(near, np.float32(np.inf))):
+            if (integers.astype(np.float32) * scale == magnitudes.astype(np.float32)).all():
+                return np.rint(column.astype(np.float64) / float(scale)).astype(np.int64), scale
+    return None
 
 
 def _top(column: npt.NDArray[np.floating[Any]]) -> int:
@@ -140,7 +196,7 @@ def check_exact_sums(layer: str, weights: IntArray, bias: IntArray, source: Inte
     """
     bits = sum_bits(weights, bias, source, units)
     if (bits > FLOAT32_BITS).any():
-        raise UnsupportedModelError(
+        raise Float32RoundsError(
             f"layer {layer!r}: output {int(bits.argmax())} can need {int(bits.max())} bits, and Keras adds up in float32, "
             f"which holds {FLOAT32_BITS}; its own result would depend on the order of the additions; use fewer bits in the "
             "input, the activation before this layer or the kernel"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -175,23 +175,8 @@ def _quantized(layer: Any, what: str, quantizer: Any, variable: Any) -> Float32A
             "compute; allowed are 0 and more; use more bits"
         )
     values = np.asarray(quantizer(variable), dtype=np.float32)
-    _check_scale(layer, what, quantizer)
     check_finite(layer.name, f"quantised {what}", values)
     return values
-
-
-def _check_scale(layer: Any, what: str, quantizer: Any) -> None:
-    scale = getattr(quantizer, "scale", None)
-    if scale is None or getattr(quantizer, "alpha", None) != "auto":
-        return
-    values = np.ravel(np.asarray(scale, dtype=np.float64))
-    wrong = values[np.frexp(values)[0] != 0.5]
-    if wrong.size:
-        raise UnsupportedModelError(
-            f"layer {layer.name!r}: {what} quantizer {quantizer} has the scale {wrong[0]:.9g}, which is no power of two, so "
-            "that Keras rounds its products and its sums depend on their order; allowed are powers of two; use "
-            "alpha='auto_po2' or alpha=1"
-        )
 
 
 def _dense(layer: Any) -> Facts:
@@ -201,6 +186,7 @@ def _dense(layer: Any) -> Facts:
     facts = {
         attributes.KIND: "dense",
         attributes.KERNEL: kernel,
+        **_scale(quantizer, layer.kernel.shape, lambda scale: scale.reshape(kernel.shape)),
         attributes.QUANTIZER: "no quantizer" if quantizer is None else str(quantizer),
         attributes.BIAS: np.zeros(kernel.shape[1], dtype=np.float32),
     }
@@ -256,20 +242,14 @@ def _convolution(layer: Any) -> Facts:
     quantizer = getattr(layer, "depthwise_quantizer_internal" if depthwise else "kernel_quantizer_internal", None)
     raw = layer.depthwise_kernel if depthwise else layer.kernel
     kernel = _quantized(layer, "kernel", quantizer, raw)
-    taps, rows, columns = int(np.prod(kernel.shape[:-2])), kernel.shape[-2], kernel.shape[-1]
-    kernel = kernel.reshape(taps, rows, columns)
     channels = int(layer.input_shape[-1])
-    if depthwise:
-        whole = np.zeros((taps, channels, channels, columns), dtype=np.float32)
-        whole[:, np.arange(channels), np.arange(channels)] = kernel
-    else:
-        groups = channels // rows
-        whole = np.zeros((taps, groups, rows, groups, columns // groups), dtype=np.float32)
-        parts = kernel.reshape(taps, rows, groups, columns // groups)
-        for group in range(groups):
-            whole[:, group, :, group] = parts[:, :, group]
-    matrix = whole.reshape(taps * channels, -1)
+
+    def place(values: Float32Array) -> Float32Array:
+        return _window_matrix(values, channels, depthwise=depthwise)
+
+    matrix = place(kernel)
     facts = {
+        **_scale(quantizer, kernel.shape, place),
         **_window(layer, layer.kernel_size, layer.dilation_rate),
         attributes.KIND: "convolution",
         attributes.KERNEL: matrix,
@@ -279,6 +259,36 @@ def _convolution(layer: Any) -> Facts:
     if layer.use_bias:
         facts[attributes.BIAS] = _quantized(layer, "bias", getattr(layer, "bias_quantizer_internal", None), layer.bias)
     return facts
+
+
+def _window_matrix(kernel: Float32Array, channels: int, *, depthwise: bool) -> Float32Array:
+    """The kernel of a convolution as one matrix on what a window covers, taps first."""
+    taps, rows, columns = int(np.prod(kernel.shape[:-2])), kernel.shape[-2], kernel.shape[-1]
+    kernel = kernel.reshape(taps, rows, columns)
+    if depthwise:
+        whole = np.zeros((taps, channels, channels, columns), dtype=np.float32)
+        whole[:, np.arange(channels), np.arange(channels)] = kernel
+    else:
+        groups = channels // rows
+        whole = np.zeros((taps, groups, rows, groups, columns // groups), dtype=np.float32)
+        parts = kernel.reshape(taps, rows, groups, columns // groups)
+        for group in range(groups):
+            whole[:, group, :, group] = parts[:, :, group]
+    return whole.reshape(taps * channels, -1)
+
+
+def _scale(quantizer: Any, shape: Any, place: Callable[[Float32Array], Float32Array]) -> Facts:
+    """The scale of a quantiser that has just been called, for every weight of a kernel; nothing where it has none.
+
+    Args:
+        shape: of the variable.
+        place: makes of an array of that shape one of the shape of the kernel.
+    """
+    scale = getattr(quantizer, "scale", None)
+    if scale is None or isinstance(scale, str):
+        return {}
+    values = np.broadcast_to(np.asarray(scale, dtype=np.float32), tuple(int(n) for n in shape))
+    return {attributes.SCALE: place(np.array(values))}
 
 
 def _pooling(layer: Any) -> Facts:

@@ -10,32 +10,32 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
-from bittrigger.errors import UnsupportedModelError
-from bittrigger.frontend.builder import Builder, Reaches
+from bittrigger.errors import Float32RoundsError
+from bittrigger.frontend.builder import Builder
 from bittrigger.frontend.elementwise import (
     AddBias,
     Apply,
     FloatSegments,
     Step,
     ambiguous_codes,
-    reach_of_one_copy,
     tabulate,
 )
+from bittrigger.frontend.exact import affine_part
 from bittrigger.frontend.functions import ALLOWED, Grid
+from bittrigger.frontend.ideal import ideal_plan
 from bittrigger.frontend.kernels import common_fraction_bits
-from bittrigger.frontend.requantizer_fit import Affine, Segments, fit_channel
+from bittrigger.frontend.plans import MAX_BREAKPOINTS, Plan, fits_and_tables, reach_under
+from bittrigger.frontend.requantizer_fit import Segments
+from bittrigger.frontend.signal import Signal
 from bittrigger.ir.block_floating_point import ShiftUp
-from bittrigger.ir.fixed import MAX_WIDTH, FloatArray, IntArray, Interval, Rounding
-from bittrigger.ir.graph import Linear, Lookup, Requantize, frozen_array
+from bittrigger.ir.fixed import FloatArray, Interval, Rounding
+from bittrigger.ir.graph import Linear, Lookup, Requantize
 
 _log = logging.getLogger(__name__)
-
-MAX_BREAKPOINTS = 4096
-"""Most steps of one channel of a ``Lookup``."""
 
 MAX_CODE_BITS = 32
 """Widest result that is taken for a value on a grid rather than for an arbitrary float32."""
@@ -46,51 +46,16 @@ LARGE_TABLE = 16
 MAX_VALUE_BITS = 18
 """Widest value of a ``Lookup`` whose results no quantiser has rounded."""
 
-_LOOKUP_COST = 0.5
-_CLIP_COST = 0.5
 
-
-@dataclass(frozen=True, eq=False)
-class Signal:
-    """A tensor of a network that is being lowered.
-
-    Attributes:
-        parts: nodes that deliver its codes, in order; what ``linear`` reads if there is one.
-        shape: its shape in Keras, without the batch.
-        linear: an accumulator that is no node yet, so that scales and offsets can be folded into it.
-        steps: float32 operations on top.
-        exponent: the node whose code is log2 of a scale that all codes of an event share, or None.
-        copies: into how many equal parts the codes fall that ``linear`` and ``steps`` treat alike.
-    """
-
-    parts: tuple[str, ...]
-    shape: tuple[int, ...]
-    linear: Linear | None = None
-    steps: tuple[Step, ...] = ()
-    exponent: str | None = None
-    copies: int = 1
-
-    @property
-    def is_settled(self) -> bool:
-        """Whether the signal is codes of nodes, perhaps with an exponent, and nothing else."""
-        return self.linear is None and not self.steps
-
-
-@dataclass(frozen=True, eq=False)
-class _Plan:
-    """One way to write a chain: nodes of which each reads the one before it, and what they cost, in adders about."""
-
-    cost: float
-    nodes: tuple[Linear | Requantize | Lookup, ...]
-
-
-def lower_elementwise(builder: Builder, signal: Signal, *, scaled: bool = False) -> Signal:
+def lower_elementwise(builder: Builder, signal: Signal, *, scaled: bool = False, exactly: bool = False) -> Signal:
     """The same tensor as codes of nodes.
 
     Args:
         scaled: whether the codes may keep an exponent; else they are multiplied back.
+        exactly: whether only the bits of float32 will do, whatever grade the design may have.
 
     Raises:
+        Float32RoundsError: if no integers give the bits of float32, and nothing else will do.
         UnsupportedModelError: if no integers of reasonable size equal what Keras computes.
     """
     if signal.exponent is not None:
@@ -99,14 +64,83 @@ def lower_elementwise(builder: Builder, signal: Signal, *, scaled: bool = False)
         signal = unscaled(builder, signal)
     if signal.is_settled:
         return signal
-    signal = _one_grid(builder, signal)
+    signal = _without_repeats(_one_grid(builder, signal))
     before = () if signal.linear is None else (signal.linear,)
     if not signal.steps:
         return _emitted(builder, signal, before)
     direct = _plain_quantizer(builder, signal)
     if direct is not None:
         return _emitted(builder, signal, (*before, direct))
-    return _emitted(builder, signal, _cheapest(builder, signal).nodes)
+    return _ideally(builder, signal) if signal.ideal else _as_keras(builder, signal, exactly=exactly)
+
+
+def _as_keras(builder: Builder, signal: Signal, *, exactly: bool) -> Signal:
+    """The signal with the bits of float32, or, where that rounds and it will do, in exact arithmetic."""
+    try:
+        plan = _cheapest(builder, signal)
+        if not (exactly or builder.account.exact):
+            _check_table(signal, plan)
+    except Float32RoundsError as refusal:
+        if exactly:
+            raise
+        builder.account.rounds(refusal)
+        return _ideally(builder, signal)
+    if isinstance(plan.nodes[-1], Lookup):
+        _note_table(plan.nodes[-1])
+    return _emitted(builder, signal, plan.nodes)
+
+
+def _ideally(builder: Builder, signal: Signal) -> Signal:
+    """The signal in exact arithmetic; what stands before a quantiser in the midst of its steps is settled by itself."""
+    closed = next((k for k in range(len(signal.steps) - 1, 0, -1) if _is_closed(signal.steps[k - 1])), 0)
+    if closed:
+        first = lower_elementwise(builder, replace(signal, steps=signal.steps[:closed]))
+        rest = replace(first, steps=signal.steps[closed:], copies=signal.copies, ideal=True)
+        return _ideally(builder, _one_grid(builder, rest))
+    return _emitted(builder, signal, ideal_plan(builder, signal).nodes)
+
+
+def _is_closed(step: Step) -> bool:
+    return isinstance(step, Apply) and step.function.grid is not None
+
+
+def _check_table(signal: Signal, plan: Plan) -> None:
+    """Refuse a large table of float32 values at an output whose type was declared: there the definition will do.
+
+    Raises:
+        Float32RoundsError: if it is one.
+    """
+    last, node = signal.steps[-1], plan.nodes[-1]
+    declared = isinstance(last, Apply) and last.function.declared
+    if not declared or affine_part(signal.steps) < len(signal.steps) - 1 or not isinstance(node, Lookup):
+        return
+    steps = max(map(len, node.starts)) - 1
+    if steps > LARGE_TABLE:
+        raise Float32RoundsError(
+            f"layer {last.layer!r}: float32 rounds the values of its output, and only a table of {steps} steps gives its bits; "
+            "allowed is exact arithmetic; leave out --require exact"
+        )
+
+
+def _without_repeats(signal: Signal) -> Signal:
+    """The signal without a plain quantiser that changes nothing of what the quantiser before it delivers."""
+    steps: list[Step] = []
+    for step in signal.steps:
+        before = steps[-1] if steps else None
+        if not (isinstance(before, Apply) and isinstance(step, Apply) and _changes_nothing(step, before)):
+            steps.append(step)
+    return replace(signal, steps=tuple(steps))
+
+
+def _changes_nothing(step: Apply, before: Apply) -> bool:
+    """Whether every value that ``before`` delivers is one that the plain quantiser ``step`` delivers too."""
+    wide, narrow = step.function.grid, before.function.grid
+    if wide is None or narrow is None or not (step.function.plain and before.function.plain):
+        return False
+    if before.function.trusted < math.inf or wide.frac < narrow.frac:
+        return False
+    more = wide.frac - narrow.frac
+    return wide.lo <= narrow.lo << more and narrow.hi << more <= wide.hi
 
 
 def _with_nodes(builder: Builder, signal: Signal) -> Signal:
@@ -158,15 +192,6 @@ def _one_grid(builder: Builder, signal: Signal) -> Signal:
     return replace(signal, linear=builder.linear(name, signal.parts, weights, np.zeros(len(fracs), np.int64), frac))
 
 
-def _reach(builder: Builder, signal: Signal) -> tuple[Reaches, int]:
-    """The codes of one copy under the steps, and their fractional bits."""
-    if signal.linear is not None:
-        reach, frac = builder.preview(signal.linear), signal.linear.frac
-    else:
-        reach, frac = builder.operand(signal.parts), builder[signal.parts[0]].frac
-    return reach_of_one_copy(reach, signal.copies), frac
-
-
 def _plain_quantizer(builder: Builder, signal: Signal) -> Requantize | None:
     """The requantiser of a chain that is a plain quantiser, perhaps behind ReLUs; None for any other chain.
 
@@ -178,8 +203,9 @@ def _plain_quantizer(builder: Builder, signal: Signal) -> Requantize | None:
     if not all(isinstance(step, Apply) and step.function.is_relu for step in before):
         return None
     grid = last.function.grid
-    reach, frac = _reach(builder, signal)
-    if max(max(abs(span.lo), abs(span.hi)) for span in reach) > math.ldexp(last.function.trusted, frac):
+    reach, frac = reach_under(builder, signal)
+    furthest = max(max(abs(span.lo), abs(span.hi)) for span in reach)
+    if not signal.ideal and furthest > math.ldexp(last.function.trusted, frac):
         return None
     lo = max(grid.lo, 0) if before else grid.lo
     shift = frac - grid.frac
@@ -189,74 +215,65 @@ def _plain_quantizer(builder: Builder, signal: Signal) -> Requantize | None:
     return Requantize(last.layer, signal.parts, size, shift, rounding, lo, grid.hi, grid.frac, copies=copies)
 
 
-def _cheapest(builder: Builder, signal: Signal) -> _Plan:
-    reach, frac = _reach(builder, signal)
+def _cheapest(builder: Builder, signal: Signal) -> Plan:
+    reach, frac = reach_under(builder, signal)
     last = signal.steps[-1]
     floats = tabulate(last.layer, signal.steps, reach, frac)
     unsure = ambiguous_codes(signal.steps, floats, frac)
     if unsure:
-        raise UnsupportedModelError(
+        raise Float32RoundsError(
             f"layer {last.layer!r}: for {unsure} values its result depends on the position in the batch, because "
             "TensorFlow's vector and scalar code round differently; allowed are functions with one result; use a coarser "
             "quantiser behind it, or, for a sigmoid, quantized_sigmoid with use_real_sigmoid=False"
         )
     grid = _grid_of(signal, floats)
     runs = _each_once(lambda run: _as_codes(run, grid.frac), floats)
-    plans = [
-        plan
-        for rounding in (Rounding.TRN, Rounding.RND_CONV)
-        if (fits := _fit_all(runs, rounding, grid)) is not None
-        for plan in _affine_plans(builder, signal, fits, grid, rounding)
-    ]
     intended = last.function.grid if isinstance(last, Apply) else None
     narrow = intended is not None or Interval(grid.lo, grid.hi).width <= MAX_VALUE_BITS
-    if narrow and all(run.breakpoints <= MAX_BREAKPOINTS for run in runs):
-        plans.append(_lookup_plan(signal, runs, grid.frac))
+    plans = fits_and_tables(builder, signal, runs, grid, table=narrow)
     if not plans:
         steps = max(run.breakpoints for run in runs)
         if isinstance(last, Apply) and intended not in (None, grid):
             raise _far(last, f"in {steps} steps")
         raise _no_integers(signal, f"they take {Interval(grid.lo, grid.hi).width} bits in up to {steps} steps")
-    if len(plans) == 1 and isinstance(plans[0].nodes[-1], Lookup):
-        _note_table(last.layer, runs)
     return min(plans, key=lambda plan: plan.cost)
 
 
-def _note_table(layer: str, runs: Sequence[Segments]) -> None:
-    steps = max(run.breakpoints for run in runs)
+def _note_table(node: Lookup) -> None:
+    steps = max(map(len, node.starts)) - 1
     if steps > LARGE_TABLE:
         _log.warning(
             "layer %r: no integer multiplier gives Keras' float32 results for every input, so each of its %d channels becomes a "
             "table of up to %d steps; fewer bits before it, or scales that are powers of two, make it smaller",
-            layer,
-            len(runs),
+            node.name,
+            len(node.starts),
             steps,
         )
 
 
-def _no_integers(signal: Signal, fact: str) -> UnsupportedModelError:
+def _no_integers(signal: Signal, fact: str) -> Float32RoundsError:
     first, last = signal.steps[0], signal.steps[-1]
     if isinstance(last, AddBias):
-        return UnsupportedModelError(
+        return Float32RoundsError(
             f"layer {last.layer!r}: Keras rounds the sums with its bias to float32, and {fact}; allowed are biases on a "
             "power-of-two grid, or a quantised activation behind the layer; set bias_quantizer, for example to "
             "quantized_bits(16, 7, alpha=1)"
         )
     if isinstance(last, Apply) and last.function.grid is not None:
-        return UnsupportedModelError(
+        return Float32RoundsError(
             f"layer {last.layer!r}: no integer multiplier gives the float32 results of {last.function.text} for every input, and "
             f"{fact}; allowed are tables of up to {MAX_BREAKPOINTS} steps; use fewer bits in the activation or before it, or "
             "scales that are powers of two"
         )
     chain = " -> ".join(dict.fromkeys(repr(step.layer) for step in (first, last)))
-    return UnsupportedModelError(
+    return Float32RoundsError(
         f"layer {last.layer!r}: the float32 results of {chain} lie on no integer grid; {fact}; allowed behind float "
         f"operations are quantised activations ({ALLOWED}); put a QActivation behind this layer"
     )
 
 
-def _far(last: Apply, fact: str) -> UnsupportedModelError:
-    return UnsupportedModelError(
+def _far(last: Apply, fact: str) -> Float32RoundsError:
+    return Float32RoundsError(
         f"layer {last.layer!r}: values beyond {last.function.trusted:g} reach {last.function.text}, where Keras' float32 rounds "
         f"x + (q(x) - x) off its grid, {fact}; allowed are values within 2^24 steps of a quantiser, or tables of up to "
         f"{MAX_BREAKPOINTS} steps; use a quantiser of a coarser step, or smaller values before it"
@@ -302,73 +319,3 @@ def _as_codes(run: FloatSegments, frac: int) -> Segments:
     starts = np.flatnonzero(np.r_[True, codes[1:] != codes[:-1]])
     stops = np.r_[starts[1:], len(codes)] - 1
     return Segments(run.first[starts], run.last[stops], codes[starts])
-
-
-def _fit_all(runs: Sequence[Segments], rounding: Rounding, grid: Grid) -> list[Affine] | None:
-    distinct = {id(run): run for run in runs}
-    fits: dict[int, Affine] = {}
-    for key, run in distinct.items():
-        fit = fit_channel(run, rounding, grid.lo, grid.hi)
-        if fit is None:
-            return None
-        fits[key] = fit
-    shift = max(fit.shift for fit in fits.values())
-    common = {key: fit.at_shift(shift) for key, fit in fits.items()}
-    widest = max(max(abs(fit.multiplier), abs(fit.offset)).bit_length() for fit in common.values())
-    return None if widest > MAX_WIDTH else [common[id(run)] for run in runs]
-
-
-def _affine_plans(
-    builder: Builder, signal: Signal, fits: Sequence[Affine], grid: Grid, rounding: Rounding
-) -> list[_Plan]:
-    """Ways to write ``clip(round((a * m + c) / 2**s))``: folded into the layer before, or with a layer of its own."""
-    multipliers = np.array([fit.multiplier for fit in fits], dtype=np.int64)
-    offsets = np.array([fit.offset for fit in fits], dtype=np.int64)
-    size, shift, last = len(fits), fits[0].shift, signal.steps[-1].layer
-    if shift == 0:
-        rounding = Rounding.TRN
-    copies = signal.copies
-    result = Requantize(last, signal.parts, copies * size, shift, rounding, grid.lo, grid.hi, grid.frac, copies=copies)
-    cost = size * (2 * _CLIP_COST + (rounding is not Rounding.TRN))
-    frac = grid.frac + shift
-    if signal.linear is None:
-        common = _common_power(multipliers, offsets)
-        if common is not None:
-            shifted = replace(result, shift=shift - common)
-            return [_Plan(cost, (shifted if shifted.shift > 0 else replace(shifted, rounding=Rounding.TRN),))]
-        before: tuple[Linear, ...] = ()
-    elif all(fit.is_power_of_two for fit in fits):
-        weights, bias = signal.linear.weights * multipliers, signal.linear.bias * multipliers + offsets
-        folded = replace(signal.linear, weights=frozen_array(weights), bias=frozen_array(bias), frac=frac)
-        return [_Plan(cost, (folded, result))]
-    else:
-        before = (signal.linear,)
-    taken = (last, *(node.name for node in before))
-    name = next((step.layer for step in signal.steps if step.layer not in taken), f"{last}_scale")
-    adders = sum(max(fit.digits - 1, 0) + (fit.offset != 0) for fit in fits)
-    if before:
-        scale = Linear(name, (), frozen_array(np.diag(multipliers)), frozen_array(offsets), frac, copies)
-    else:
-        scale = builder.linear(name, signal.parts, np.diag(multipliers), offsets, frac, copies)
-    return [_Plan(cost + adders, (*before, scale, result))]
-
-
-def _common_power(multipliers: IntArray, offsets: IntArray) -> int | None:
-    """The exponent if every multiplier is one power of two and every offset is zero, so that a shift does it all."""
-    power = int(multipliers[0])
-    if power <= 0 or power & (power - 1) or (multipliers != power).any() or offsets.any():
-        return None
-    return power.bit_length() - 1
-
-
-def _lookup_plan(signal: Signal, runs: Sequence[Segments], frac: int) -> _Plan:
-    lookup = Lookup(
-        signal.steps[-1].layer,
-        signal.parts,
-        tuple(tuple(run.first.tolist()) for run in runs),
-        tuple(tuple(run.value.tolist()) for run in runs),
-        frac,
-        signal.copies,
-    )
-    cost = _LOOKUP_COST * sum(run.breakpoints for run in runs)
-    return _Plan(cost, (lookup,) if signal.linear is None else (signal.linear, lookup))

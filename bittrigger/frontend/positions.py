@@ -12,7 +12,7 @@ import numpy as np
 
 from bittrigger.errors import UnsupportedModelError
 from bittrigger.frontend.elementwise import AddBias, Apply, Divide, Scale, Step
-from bittrigger.frontend.lower_elementwise import Signal
+from bittrigger.frontend.signal import Signal
 from bittrigger.ir.graph import frozen_array
 
 MAX_WEIGHTS = 1 << 24

@@ -15,7 +15,7 @@ from bittrigger.frontend.attributes import FUNCTION
 from bittrigger.frontend.functions import Grid, function_from_spec
 from bittrigger.frontend.layer_attributes import layer_facts, static_spec
 from bittrigger.frontend.quiet import as_written
-from bittrigger.ir.fixed import FloatArray
+from bittrigger.ir.fixed import FloatArray, decode, encode
 from bittrigger.ir.graph import Graph, Input
 from bittrigger.ir.ports import decode_inputs, encode_events
 
@@ -73,6 +73,19 @@ def untranslated(model: Any) -> None:
         traced = model.make_predict_function()
         if hasattr(traced, "python_function"):  # not where the model runs eagerly
             model.predict_function = tf.function(traced.python_function, autograph=False, reduce_retracing=True)
+
+
+def round_outputs(graph: Graph, values: FloatArray) -> FloatArray:
+    """What Keras gives, `(events, n_outputs)`, in the declared types of the outputs; others are left as they are."""
+    if not graph.basis.rounded:
+        return values
+    parts = []
+    start = 0
+    for name, kind in zip(graph.outputs, graph.basis.rounded, strict=True):
+        part = values[:, start : start + graph[name].size]
+        start += graph[name].size
+        parts.append(part if kind is None else decode(encode(part, kind), kind.frac))
+    return np.concatenate(parts, axis=1)
 
 
 def reference_events(model: Any, graph: Graph, inputs: FloatArray) -> Float32Array:

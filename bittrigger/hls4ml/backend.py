@@ -12,7 +12,7 @@ from hls4ml.model.optimizer import model_optimizer
 from bittrigger.errors import ConfigError
 from bittrigger.hls4ml.design import design_of
 from bittrigger.hls4ml.layers import check_before_parsing, register_bit_activation, register_bit_linear
-from bittrigger.settings import DEFAULT_CLOCK_MHZ, DEFAULT_PART
+from bittrigger.settings import AUTO, DEFAULT_CLOCK_MHZ, DEFAULT_PART
 from bittrigger.simulate.predict import predict
 from bittrigger.system.toolchain import require_tool, run_tool
 
@@ -59,8 +59,12 @@ class BitTriggerBackend(FPGABackend):  # type: ignore[misc]
         part: str | None = None,
         clock_period: float | None = None,
         io_type: str = "io_parallel",
+        *,
         input_precision: str | None = None,
+        output_precision: str = AUTO,
         output_logits: bool = False,
+        keep_activation: bool = False,
+        require: str = "ideal",
         **others: Any,
     ) -> dict[str, Any]:
         """The configuration of a conversion.
@@ -70,7 +74,10 @@ class BitTriggerBackend(FPGABackend):  # type: ignore[misc]
             clock_period: nanoseconds, 2.78 (360 MHz) by default.
             io_type: ``io_parallel``.
             input_precision: type of the input ports, for example ``fixed<16,6>``; by default that of the first quantiser.
-            output_logits: whether a softmax or sigmoid at the end is left out.
+            output_precision: type of the outputs; ``auto`` declares one where values lie on no grid.
+            output_logits: whether it is known that a softmax or sigmoid at the end is left out, so that no line says it.
+            keep_activation: whether a sigmoid at the end is built.
+            require: ``exact`` refuses where float32 itself rounds; ``ideal`` takes the definition there.
             others: settings of other backends; only those that mean nothing here may be given.
 
         Raises:
@@ -85,15 +92,18 @@ class BitTriggerBackend(FPGABackend):  # type: ignore[misc]
         unknown = sorted(set(others) - _IGNORED)
         if unknown:
             raise ConfigError(
-                f"setting {unknown[0]!r} is unknown to BitTrigger; allowed are part, clock_period, io_type, input_precision "
-                "and output_logits"
+                f"setting {unknown[0]!r} is unknown to BitTrigger; allowed are part, clock_period, io_type, input_precision, "
+                "output_precision, output_logits, keep_activation and require"
             )
         return {
             "Part": part or DEFAULT_PART,
             "ClockPeriod": clock_period or round(1000.0 / DEFAULT_CLOCK_MHZ, 3),
             "IOType": "io_parallel",
             "InputPrecision": input_precision,
+            "OutputPrecision": output_precision,
             "OutputLogits": bool(output_logits),
+            "KeepActivation": bool(keep_activation),
+            "Require": require,
             "HLSConfig": {},
         }
 

@@ -16,7 +16,7 @@ from bittrigger.errors import ConfigError
 from bittrigger.frontend.lower import Lowered
 from bittrigger.ir.graph import Linear
 from bittrigger.ir.pipeline import Pipeline
-from bittrigger.settings import Settings
+from bittrigger.settings import AUTO, Settings
 from bittrigger.simulate import Executor
 from bittrigger.simulate.executors.csim import CSim
 
@@ -97,8 +97,11 @@ def _settings(model_graph: Any) -> Settings:
         part=config.get_config_value("Part"),
         clock_mhz=1000.0 / period_ns,
         input_precision=config.get_config_value("InputPrecision"),
+        output_precision=config.get_config_value("OutputPrecision", AUTO),
         logits=bool(config.get_config_value("OutputLogits", False)),
         ii=_interval(config),
+        keep_activation=bool(config.get_config_value("KeepActivation", False)),
+        require=config.get_config_value("Require", "ideal"),
     )
 
 

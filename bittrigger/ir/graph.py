@@ -12,6 +12,7 @@ from typing import assert_never
 import numpy as np
 
 from bittrigger.errors import InternalError
+from bittrigger.ir.basis import NOTHING_CHOSEN, Basis
 from bittrigger.ir.block_floating_point import MagnitudeOr, ShiftDown, ShiftUp, evaluate_scaling, scaling_intervals
 from bittrigger.ir.extremum import Extremum, evaluate_extremum, extremum_interval
 from bittrigger.ir.fixed import IntArray, Interval, clip, shift_round
@@ -52,11 +53,13 @@ class Graph:
         name: a C++ and Verilog identifier; the top module and function bear it.
         nodes: in topological order; names are unique identifiers.
         outputs: the nodes whose codes, concatenated, leave the design.
+        basis: what its bits are equal to.
     """
 
     name: str
     nodes: tuple[Node, ...]
     outputs: tuple[str, ...]
+    basis: Basis = NOTHING_CHOSEN
 
     def __str__(self) -> str:
         from bittrigger.ir.text import graph_text  # it prints nodes, which this module defines

@@ -28,7 +28,7 @@ SCHEMA = "proof-2"
 """Name and version of the layout of ``proof.json``."""
 
 TESTED_ONLY = (
-    "Keras equals the integer graph (compared by `bittrigger convert`)",
+    "Keras, or for the ideal grade its definition, equals the integer graph (compared by `bittrigger convert`)",
     "what is emitted as HLS C++ and as C++ emulator (compared by `bittrigger simulate`)",
     "what wrappers compute, pattern files and what vendor tools report",
     "the netlist of Vivado (made outside)",
@@ -50,12 +50,14 @@ class Proof:
     Attributes:
         design: its name.
         files: SHA-256 of every file of the build, taken from the bytes that were proven.
+        grade: what the bits of the design equal, ``exact`` or ``ideal``; the proof is about the integers of the design.
         netlist: whether the netlist is among what was proven.
         yosys: version of Yosys.
         seconds: wall time.
     """
 
     design: str
+    grade: str
     files: Mapping[str, str]
     netlist: bool
     yosys: str
@@ -117,7 +119,8 @@ def prove(
         first = [*file_claims(copy), *structure]
         claims = [*first, *_decide(todo, jobs, lambda done: on_claim(len(first) + done, len(first) + len(todo)))]
     seconds = time.perf_counter() - started
-    return Proof(copy.build.graph.name, copy.sums, netlist, tool_version(), tuple(claims), seconds)
+    graph = copy.build.graph
+    return Proof(graph.name, graph.basis.grade.value, copy.sums, netlist, tool_version(), tuple(claims), seconds)
 
 
 def _remove_earlier(path: Path) -> None:
@@ -140,6 +143,7 @@ def proof_json(proof: Proof) -> dict[str, Any]:
     """``proof`` as plain types: hashes of all files, one object a claim, what was only tested, what all rests on."""
     return {
         "design": proof.design,
+        "grade": proof.grade,
         "proven": proof.proven,
         "covers": ["rtl", "synth"] if proof.netlist else ["rtl"],
         "tools": {"bittrigger": __version__, "yosys": proof.yosys, "python": platform.python_version()},

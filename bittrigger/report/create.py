@@ -14,6 +14,7 @@ from bittrigger.ir.adders import depth
 from bittrigger.ir.fixed import IntArray
 from bittrigger.ir.graph import Linear
 from bittrigger.ir.pipeline import Module, Pipeline
+from bittrigger.report.grade import grade_of
 from bittrigger.report.model import Figure, Layer, Missing, Origin, Report, Resources, Totals
 from bittrigger.synth.count import Utilization
 from bittrigger.synth.yosys import TOOL, Synthesis
@@ -51,6 +52,7 @@ def make_report(pipeline: Pipeline, settings: Settings, synthesis: Synthesis | N
         missing.insert(0, Missing("LUT, FF, CARRY8 and logic levels after synthesis", YOSYS_COMMAND))
     return Report(
         design=pipeline.graph.name,
+        grade=grade_of(pipeline.graph.basis),
         part=settings.part,
         clock_mhz=pipeline.clock_mhz,
         budget=settings.budget,

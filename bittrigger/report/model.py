@@ -124,16 +124,43 @@ class Missing:
     command: str
 
 
+@dataclass(frozen=True, slots=True)
+class Grade:
+    """What the bits of a design equal.
+
+    Attributes:
+        name: ``exact`` (Keras' float32 prediction) or ``ideal`` (the model's definition, where float32 itself rounds).
+        reasons: where float32 rounds, a sentence each; none for the exact grade.
+        chosen: what the model leaves open and was chosen, a sentence each.
+        events: events on which Keras and the integers were compared; None where no model was at hand.
+        float32_events: events on which Keras' float32 differs from the firmware.
+        float32_largest: largest difference of an output.
+        float64_events: the same of Keras in double precision with the same parameters; None where it was not run.
+        float64_largest: largest difference of an output.
+    """
+
+    name: str
+    reasons: tuple[str, ...]
+    chosen: tuple[str, ...]
+    events: int | None
+    float32_events: int | None
+    float32_largest: float | None
+    float64_events: int | None
+    float64_largest: float | None
+
+
 @dataclass(frozen=True)
 class Report:
     """Resources and timing of one build.
 
     Attributes:
+        grade: what its bits equal.
         part: FPGA, as the user named it.
         budget: the Level-1 budget that it is judged by, or None.
     """
 
     design: str
+    grade: Grade
     part: str
     clock_mhz: float
     budget: str | None

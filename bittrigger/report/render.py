@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from bittrigger.device.budgets import BUNCH_CROSSING_NS, find_budget
 from bittrigger.device.parts import Part, find_part
+from bittrigger.report.grade import grade_lines
 from bittrigger.report.hints import hints
 from bittrigger.report.model import Figure, Layer, Report, Resources
 from bittrigger.report.verdict import Criterion, Outcome, Verdict, verdict
@@ -259,6 +260,8 @@ def render_text(report: Report, console: Console) -> None:
             console.print(f"(too narrow for {', '.join(left_out)}; --format md has everything)")
 
     console.print(f"{report.design} on {report.part}")
+    for line in grade_lines(report.grade):
+        console.print(line, markup=False, highlight=False)
     show("Layers", _SHORT_HEAD, [_short_row(layer) for layer in report.layers])
     show("Resources", _TOTAL_HEAD, _total_rows(report))
     for line in latency_text(report):
@@ -284,7 +287,8 @@ def render_markdown(report: Report) -> str:
         lines = [head, ("---",) * len(head), *rows]
         return [f"| {' | '.join(cell.replace('|', '&#124;') for cell in line)} |" for line in lines] + [""]
 
-    lines = [f"# {report.design} on {report.part}", "", "## Layers", ""]
+    lines = [f"# {report.design} on {report.part}", "", *(f"- {line}" for line in grade_lines(report.grade)), ""]
+    lines += ["## Layers", ""]
     lines += table(_LAYER_HEAD, [_layer_row(layer) for layer in report.layers])
     lines += ["## Resources", "", *table(_TOTAL_HEAD, _total_rows(report))]
     lines += ["## Timing", "", *(f"- {line}" for line in latency_text(report)), ""]

@@ -12,7 +12,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 from bittrigger.errors import ReportError
 from bittrigger.report.model import Origin, Report
 
-SCHEMA = 2
+SCHEMA = 3
 """Version of the layout; raised whenever an older reader would misread the file."""
 
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from bittrigger.build.folder import Build
 from bittrigger.errors import BittriggerError, ConfigError, MismatchError
+from bittrigger.ir.basis import Grade
 from bittrigger.ir.fixed import FloatArray, IntArray
 from bittrigger.ir.graph import Graph
 from bittrigger.ir.ports import decode_outputs, output_fields
@@ -23,6 +24,7 @@ from bittrigger.simulate.diagnose.record import Record, record_mismatch
 from bittrigger.simulate.executors.oracle import Oracle
 from bittrigger.system.extras import is_installed
 
+IDEAL = "the design is of the ideal grade, where Keras' own float32 rounds"
 _BUILDS = 2
 """Executors that are built at a time, each with a compiler a core: waiting for one, another goes on."""
 
@@ -72,12 +74,14 @@ def check_names(names: Sequence[str]) -> tuple[str, ...]:
     return ("oracle", *(name for name in EXECUTORS[1:] if name in wanted))
 
 
-def left_out(name: str, build: Build, model: Path | None) -> str | None:
+def left_out(name: str, build: Build, model: Path | None) -> str | None:  # noqa: PLR0911 - one return a reason
     """Why ``all`` cannot mean executor ``name`` here, or None; whoever names it gets an error instead."""
     if name == "gates" and not (build.folder / "synth" / f"{build.graph.name}.json").is_file():
         return "the build was not synthesised"
     if name == "keras" and model is None:
         return "no --model was given"
+    if name == "keras" and build.graph.basis.grade is Grade.IDEAL:
+        return IDEAL
     if name == "keras" and not is_installed("tensorflow"):
         return "TensorFlow is not installed"
     if name == "csim" and not is_installed("hls4ml"):
@@ -112,7 +116,11 @@ def create_executor(  # noqa: PLR0911
 
             if model is None:
                 raise ConfigError("executor 'keras' needs the model of the build; give it with --model model.h5")
-            return KerasExecutor(build.graph, model, events)
+            if build.graph.basis.grade is Grade.IDEAL:
+                raise ConfigError(
+                    f"executor 'keras': {IDEAL}; leave it out, the report says how far Keras is from the design"
+                )
+            return KerasExecutor(build.graph, model, events, build.settings.keep_activation)
         case "csim":
             from bittrigger.simulate.executors.csim import CSim
 

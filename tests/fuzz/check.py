@@ -245,6 +245,7 @@ def _settings(spec: Spec) -> Settings:
         clock_mhz=spec.clock_mhz,
         input_precision=spec.input_precision,
         logits=spec.logits,
+        require="exact",
         name=spec.name,
     )
 

@@ -88,10 +88,9 @@ def _wild(random: Random, spec: Spec) -> Spec:  # noqa: C901, PLR0911, PLR0912 -
             return _changed(spec, step, Node(kind, spec.nodes[step].name, spec.nodes[step].inputs))
         case 1:
             last = spec.nodes[spec.outputs[-1]]
-            logits = random.random() < 0.7
             end = random.choice([Node("softmax", "end_"), Node("activation", "end_", (), {"function": "sigmoid"})])
             end = replace(end, inputs=(spec.nodes.index(last),))
-            return replace(spec, nodes=(*spec.nodes, end), outputs=(*spec.outputs[:-1], len(spec.nodes)), logits=logits)
+            return replace(spec, nodes=(*spec.nodes, end), outputs=(*spec.outputs[:-1], len(spec.nodes)), logits=True)
         case 2:
             precision = random.choice(["fixed<8,4>", "ufixed<6,0>", "fixed<12,2>", "fixed<3,9>", "fixed<16,6>"])
             return replace(spec, input_precision=precision)

@@ -1,11 +1,10 @@
-"""The lowering: hls4ml's ModelGraph to the integer graph, exact on every bit.
+"""The lowering: hls4ml's ModelGraph to the integer graph, exact on every bit, or ideal where float32 itself rounds.
 
 ``walk`` holds what is known of each tensor; ``kernels``, ``sums`` and ``choices`` hold what a kind of layer becomes.
 """
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +13,7 @@ import numpy as np
 
 from bittrigger.errors import UnsupportedModelError
 from bittrigger.frontend import attributes
+from bittrigger.frontend.account import Account
 from bittrigger.frontend.builder import Builder
 from bittrigger.frontend.dynamic import DynamicSettings, lower_dynamic
 from bittrigger.frontend.elementwise import Apply, Scale
@@ -23,14 +23,13 @@ from bittrigger.frontend.lower.choices import concatenate, max_pooling, maximum,
 from bittrigger.frontend.lower.kernels import convolution, dense
 from bittrigger.frontend.lower.sums import add, average, subtract
 from bittrigger.frontend.lower.walk import Walk
-from bittrigger.frontend.lower_elementwise import Signal
 from bittrigger.frontend.positions import add_step, positions
+from bittrigger.frontend.signal import Signal
 from bittrigger.ir.checks import verify
-from bittrigger.ir.fixed import FixedPoint, parse_fixed
+from bittrigger.ir.fixed import FixedPoint
 from bittrigger.ir.graph import Graph
 from bittrigger.ir.naming import identifier
-
-_log = logging.getLogger(__name__)
+from bittrigger.settings import Settings
 
 PROBABILITIES = ("softmax", "sigmoid")
 
@@ -52,36 +51,31 @@ class Lowered:
     shapes: tuple[tuple[int, ...], ...]
 
 
-def lower(
-    model_graph: Any, *, input_precision: str | None = None, logits: bool = False, name: str | None = None
-) -> Graph:
-    """The integer graph that equals Keras' float32 inference of ``model_graph`` on every bit.
+def lower(model_graph: Any, *, name: str | None = None, **settings: Any) -> Graph:
+    """The integer graph of ``model_graph``.
 
     Args:
         model_graph: hls4ml's ModelGraph, made by the BitTrigger backend from a Keras model object.
-        input_precision: type of the input ports, for example ``fixed<16,6>``; by default the first quantiser sets it.
-        logits: whether a softmax or sigmoid at the end is left out.
         name: name of the design; by default hls4ml's project name.
+        settings: fields of ``Settings``, such as ``input_precision``.
 
     Raises:
-        UnsupportedModelError: if something has no exact integer form; the message names it and the way out.
-        ConfigError: if ``input_precision`` is no fixed-point type.
+        UnsupportedModelError: if something has no integer form of the required grade; the message names it and the way out.
+        ConfigError: if a setting is unknown or out of range.
     """
-    return lower_with_map(model_graph, input_precision=input_precision, logits=logits, name=name).graph
+    return lower_with_map(model_graph, Settings(**settings), name=name).graph
 
 
-def lower_with_map(
-    model_graph: Any, *, input_precision: str | None = None, logits: bool = False, name: str | None = None
-) -> Lowered:
+def lower_with_map(model_graph: Any, settings: Settings, *, name: str | None = None) -> Lowered:
     """As ``lower``, and also says which graph nodes carry which tensor."""
     project = name if name is not None else str(model_graph.config.get_project_name() or "model")
-    kind = None if input_precision is None else parse_fixed(input_precision)
-    walk = Walk(model_graph, Builder(identifier(project)), kind, logits=logits)
+    account = Account(exact=settings.require == "exact")
+    walk = Walk(model_graph, Builder(identifier(project), account), settings)
     ports = [model_graph.graph[tensor] for tensor in model_graph.inputs]
     for node in (*ports, *(node for node in model_graph.get_layers() if node not in ports)):
         _visit(walk, node)
-    outputs, shapes = walk.outputs()
-    graph = Graph(identifier(project), walk.builder.nodes, outputs)
+    outputs, shapes, rounded = walk.outputs()
+    graph = Graph(identifier(project), walk.builder.nodes, outputs, account.basis(rounded))
     verify(graph)
     return Lowered(graph, walk.builder.made, walk.types, shapes)
 
@@ -97,7 +91,7 @@ def _visit(walk: Walk, node: Any) -> None:
 
 def _input(walk: Walk, node: Any) -> Signal:
     shape = tuple(int(n) for n in node.get_output_variable().shape)
-    port: Port = find_port(walk.model_graph, node, walk.input_type)
+    port: Port = find_port(walk.model_graph, node, walk.settings.input_precision, walk.builder.account)
     return Signal((walk.builder.add_input(node.name, int(np.prod(shape)), port.type, port.interval),), shape)
 
 
@@ -117,14 +111,28 @@ def _function(walk: Walk, node: Any) -> Signal:
         and spec["module"] == "keras"
         and node.outputs[0] in walk.model_graph.outputs
     ):
-        if not walk.logits:
-            raise UnsupportedModelError(
-                f"layer {node.name!r}: {spec['class_name']} at the output is not exact in integers; allowed are logits; "
-                "remove it from the model, or leave it out with --logits (from Python: output_logits=True)"
-            )
-        _log.warning("layer %r: %s is left out; the design delivers the logits", node.name, spec["class_name"])
-        return walk.signals[node.inputs[0]]
+        return _ending(walk, node, str(spec["class_name"]))
     return add_step(walk.signals[node.inputs[0]], Apply(node.name, function_from_spec(node.name, spec)))
+
+
+def _ending(walk: Walk, node: Any, name: str) -> Signal:
+    """A softmax or sigmoid at the output, which keeps the order of its arguments: left out, unless it is wanted."""
+    signal = walk.signals[node.inputs[0]]
+    if not walk.settings.keep_activation:
+        if not walk.settings.logits:
+            same = "the argmax is the same" if name == "softmax" else "the order is the same, and 0.5 becomes 0"
+            walk.builder.account.choose(
+                f"layer {node.name!r}: {name} is left out, the design delivers what goes into it; {same}; "
+                "to build it, --keep-activation"
+            )
+        return signal
+    if name == "softmax":
+        raise UnsupportedModelError(
+            f"layer {node.name!r}: softmax at the output with --keep-activation; allowed is a sigmoid, which is a table of one "
+            "code, where a softmax divides; leave it out (the argmax is the same), or take log-odds of the logits"
+        )
+    spec = {"module": "keras", "class_name": name, "config": {}}
+    return add_step(signal, Apply(node.name, function_from_spec(node.name, spec)))
 
 
 def _dynamic(walk: Walk, node: Any) -> Signal:

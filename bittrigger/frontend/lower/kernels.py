@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from bittrigger.errors import UnsupportedModelError
+from bittrigger.errors import Float32RoundsError, UnsupportedModelError
 from bittrigger.frontend import attributes
 from bittrigger.frontend.builder import Builder, units
-from bittrigger.frontend.elementwise import AddBias, Step, reach_of_one_copy
+from bittrigger.frontend.elementwise import AddBias, Scale, Step, reach_of_one_copy
 from bittrigger.frontend.kernels import (
     Float32Array,
+    IntegerKernel,
     check_exact_sums,
     check_finite,
     common_fraction_bits,
@@ -21,8 +22,9 @@ from bittrigger.frontend.kernels import (
     to_integers,
 )
 from bittrigger.frontend.lower.walk import Walk
-from bittrigger.frontend.lower_elementwise import Signal, unscaled
+from bittrigger.frontend.lower_elementwise import unscaled
 from bittrigger.frontend.positions import positions
+from bittrigger.frontend.signal import Signal
 from bittrigger.frontend.windows import elements
 from bittrigger.ir.fixed import FLOAT32_BITS, IntArray
 from bittrigger.ir.graph import Intervals
@@ -47,7 +49,8 @@ def _kernel(walk: Walk, node: Any, source: Signal) -> Signal:
     """``source @ kernel + bias`` along its last axis."""
     kernel = np.asarray(attributes.read(node, attributes.KERNEL), dtype=np.float32)
     bias = np.asarray(attributes.read(node, attributes.BIAS), dtype=np.float32)
-    factored = factor_kernel(node.name, kernel, str(attributes.read(node, attributes.QUANTIZER)))
+    quantizer = str(attributes.read(node, attributes.QUANTIZER))
+    factored = factor_kernel(node.name, kernel, quantizer, node.get_attr(attributes.SCALE))
     check_finite(node.name, "bias", bias)
     copies = positions(source.shape)
     if copies > 1:
@@ -57,19 +60,45 @@ def _kernel(walk: Walk, node: Any, source: Signal) -> Signal:
     frac = factored.frac + int(fracs.max())
     none = np.zeros(len(bias), dtype=np.int64)
     operand = operand_ranges(walk.builder, source, copies)
-    check_exact_sums(node.name, weights, none, *operand)
     shape = (*source.shape[:-1], kernel.shape[1])
     if source.exponent is not None:
+        check_exact_sums(node.name, weights, none, *operand)
+        _check_scale(node, factored)
         linear = walk.builder.linear(node.name, source.parts, weights, none, frac, copies)
         return _scaled_dense(walk, node, replace(source, shape=shape, linear=linear, copies=copies), bias)
     steps: tuple[Step, ...] = ()
     added = none
-    if common_fraction_bits(bias) <= frac and _fits(operand, weights, to_integers(bias, frac)):
+    ideal = walk.beyond_float32(node.name, weights, none, operand)
+    if factored.scale is not None:
+        walk.builder.account.rounds(_scale_rounds(node, factored.scale))
+        ideal, steps = True, (Scale(node.name, factored.scale, np.zeros_like(factored.scale)),)
+        steps += (AddBias(node.name, bias),) if bias.any() else ()
+    elif common_fraction_bits(bias) <= frac and (ideal or _fits(operand, weights, to_integers(bias, frac))):
         added = to_integers(bias, frac)
     else:
         steps = (AddBias(node.name, bias),)
     linear = walk.builder.linear(node.name, source.parts, weights, added, frac, copies)
-    return Signal(source.parts, shape, linear, steps, copies=copies)
+    return Signal(source.parts, shape, linear, steps, copies=copies, ideal=ideal)
+
+
+def _scale_rounds(node: Any, scale: Float32Array) -> Float32RoundsError:
+    quantizer = attributes.read(node, attributes.QUANTIZER)
+    wrong = scale[np.frexp(scale)[0] != 0.5]
+    if not wrong.size:
+        return Float32RoundsError(
+            f"layer {node.name!r}: kernel quantizer {quantizer} rounds x + (q(x) - x) off its own "
+            "grid for large weights; allowed are weights within the range of their quantiser; clip them to it"
+        )
+    return Float32RoundsError(
+        f"layer {node.name!r}: kernel quantizer {quantizer} has the scale "
+        f"{float(wrong[0]):.9g}, which is no power of two, so that Keras rounds its products and its sums depend on their order; "
+        "allowed are powers of two; use alpha='auto_po2' or alpha=1"
+    )
+
+
+def _check_scale(node: Any, factored: IntegerKernel) -> None:
+    if factored.scale is not None:
+        raise _scale_rounds(node, factored.scale)
 
 
 def _scaled_dense(walk: Walk, node: Any, sums: Signal, bias: Float32Array) -> Signal:

@@ -12,13 +12,10 @@ import numpy as np
 from bittrigger.errors import UnsupportedModelError
 from bittrigger.frontend import attributes
 from bittrigger.frontend.elementwise import Divide
-from bittrigger.frontend.kernels import (
-    check_exact_sums,
-)
 from bittrigger.frontend.lower.kernels import operand_ranges
 from bittrigger.frontend.lower.walk import Walk
-from bittrigger.frontend.lower_elementwise import Signal
 from bittrigger.frontend.positions import add_step, positions
+from bittrigger.frontend.signal import Signal
 from bittrigger.ir.fixed import IntArray
 from bittrigger.ir.wire import ZERO
 
@@ -62,9 +59,9 @@ def _sums(walk: Walk, name: str, source: Signal, terms: IntArray, shape: tuple[i
     fracs = walk.builder.fracs(read.parts)[: weights.shape[0]]
     weights = weights << (fracs.max() - fracs)[:, None]
     bias = np.zeros(weights.shape[1], dtype=np.int64)
-    check_exact_sums(name, weights, bias, *operand_ranges(walk.builder, read, copies))
+    ideal = walk.beyond_float32(name, weights, bias, operand_ranges(walk.builder, read, copies))
     linear = walk.builder.linear(name, read.parts, weights, bias, int(fracs.max()) + shift, copies)
-    return Signal(read.parts, shape, linear, copies=copies)
+    return Signal(read.parts, shape, linear, copies=copies, ideal=ideal)
 
 
 def check_shapes(node: Any, operands: Sequence[Signal]) -> None:
@@ -91,8 +88,9 @@ def _sum(walk: Walk, node: Any, signs: Sequence[int]) -> Signal:
     weights = rows << (fracs.max() - fracs)[:, None]
     bias = np.zeros(size, dtype=np.int64)
     joined = Signal(parts, operands[0].shape, copies=copies)
-    check_exact_sums(node.name, weights, bias, *operand_ranges(walk.builder, joined, copies))
-    return replace(joined, linear=walk.builder.linear(node.name, parts, weights, bias, int(fracs.max()), copies))
+    ideal = walk.beyond_float32(node.name, weights, bias, operand_ranges(walk.builder, joined, copies))
+    linear = walk.builder.linear(node.name, parts, weights, bias, int(fracs.max()), copies)
+    return replace(joined, linear=linear, ideal=ideal)
 
 
 def add(walk: Walk, node: Any) -> Signal:

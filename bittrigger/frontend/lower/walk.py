@@ -5,10 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from bittrigger.errors import Float32RoundsError
 from bittrigger.frontend.builder import Builder
-from bittrigger.frontend.lower_elementwise import Signal, lower_elementwise
-from bittrigger.ir.fixed import FixedPoint, Interval, Rounding
-from bittrigger.ir.graph import Requantize
+from bittrigger.frontend.kernels import check_exact_sums
+from bittrigger.frontend.lower.outputs import delivered
+from bittrigger.frontend.lower_elementwise import lower_elementwise
+from bittrigger.frontend.signal import Signal
+from bittrigger.ir.fixed import FixedPoint, IntArray, Interval, Rounding
+from bittrigger.ir.graph import Intervals, Requantize
+from bittrigger.settings import Settings
 
 
 @dataclass(eq=False)
@@ -17,17 +22,20 @@ class Walk:
 
     model_graph: Any
     builder: Builder
-    input_type: FixedPoint | None
-    logits: bool = field(kw_only=True)
+    settings: Settings
     signals: dict[str, Signal] = field(default_factory=dict)
     types: dict[str, FixedPoint] = field(default_factory=dict)
+    rounded: dict[str, FixedPoint] = field(default_factory=dict)
+    """The declared type of each output tensor that has one."""
 
     def keep(self, node: Any, signal: Signal) -> None:
         """Remember what ``node`` delivers, as codes where it leaves the design, as one node where several read it."""
         tensor = node.outputs[0]
         readers = sum(list(other.inputs).count(tensor) for other in self.model_graph.get_layers())
         if tensor in self.model_graph.outputs:
-            signal = lower_elementwise(self.builder, signal)
+            signal, kind = delivered(self.builder, signal, node.name, self.settings.output_precision)
+            if kind is not None:
+                self.rounded[tensor] = kind
         elif readers > 1 and signal.linear is not None:
             signal = replace(signal, parts=(self.builder.add(signal.linear),), linear=None)
         self.signals[tensor] = signal
@@ -52,17 +60,35 @@ class Walk:
             self._note_type(tensor)
         return [self.signals[tensor] for tensor in node.inputs]
 
-    def outputs(self) -> tuple[tuple[str, ...], tuple[tuple[int, ...], ...]]:
-        """The nodes that leave the design, each one time and none of them a port, and the shapes of the outputs."""
+    def beyond_float32(self, name: str, weights: IntArray, bias: IntArray, operand: tuple[Intervals, IntArray]) -> bool:
+        """Whether float32 cannot hold a sum, so that the ideal grade is taken.
+
+        Args:
+            weights: as ``check_exact_sums`` takes them, and the others too.
+
+        Raises:
+            Float32RoundsError: if it cannot, and only the exact grade will do.
+        """
+        try:
+            check_exact_sums(name, weights, bias, *operand)
+        except Float32RoundsError as refusal:
+            self.builder.account.rounds(refusal)
+            return True
+        return False
+
+    def outputs(self) -> tuple[tuple[str, ...], tuple[tuple[int, ...], ...], tuple[FixedPoint | None, ...]]:
+        """The nodes that leave the design, each one time and none of them a port; the shapes of the outputs; declared types."""
         names: list[str] = []
         shapes = []
+        kinds: list[FixedPoint | None] = []
         for tensor in self.model_graph.outputs:
             signal = self.signals[tensor]
             shapes.append(signal.shape)
             ports = {node.name for node in self.builder.nodes if not node.inputs}
             for part in signal.parts:
                 names.append(self._copy(part) if part in ports or part in names else part)
-        return tuple(names), tuple(shapes)
+                kinds.append(self.rounded.get(tensor))
+        return tuple(names), tuple(shapes), tuple(kinds)
 
     def _copy(self, part: str) -> str:
         """A node that repeats ``part``, for an output that must not be it."""

@@ -12,7 +12,7 @@ from bittrigger.frontend.lower import PROBABILITIES
 from bittrigger.hls4ml.design import lowered
 from bittrigger.ir.graph import Linear
 
-_COPIED = (attributes.KIND, attributes.KERNEL, attributes.BIAS, attributes.QUANTIZER)
+_COPIED = (attributes.KIND, attributes.KERNEL, attributes.BIAS, attributes.QUANTIZER, attributes.SCALE)
 
 
 class MakeBitLinear(ModelOptimizerPass):  # type: ignore[misc]
@@ -43,19 +43,19 @@ class MakeBitLinear(ModelOptimizerPass):  # type: ignore[misc]
 
 
 def _is_left_out(model: Any, node: Any) -> bool:
-    """Whether ``node`` is a softmax or sigmoid at the output that the option ``output_logits`` leaves out."""
+    """Whether ``node`` is a softmax or sigmoid at the output, which is left out unless ``keep_activation`` builds it."""
     spec = node.get_attr(attributes.FUNCTION)
     at_end = node.outputs[0] in model.outputs
-    return bool(
-        at_end and model.config.get_config_value("OutputLogits") and spec and spec["class_name"] in PROBABILITIES
-    )
+    kept = model.config.get_config_value("KeepActivation", False)
+    return bool(at_end and not kept and spec and spec["class_name"] in PROBABILITIES)
 
 
 def is_ternary(node: Any) -> bool:
     """Whether the kernel of a dense node is ternary up to a power of two for each output."""
     from bittrigger.frontend.kernels import factor_kernel
 
-    kernel = factor_kernel(node.name, node.get_attr(attributes.KERNEL), str(node.get_attr(attributes.QUANTIZER)))
+    quantizer = str(node.get_attr(attributes.QUANTIZER))
+    kernel = factor_kernel(node.name, node.get_attr(attributes.KERNEL), quantizer, node.get_attr(attributes.SCALE))
     zeros = kernel.values[0] * 0
     return Linear(node.name, (), kernel.values, zeros, kernel.frac).is_ternary
 

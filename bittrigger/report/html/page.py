@@ -14,6 +14,7 @@ from bittrigger.device.parts import find_part
 from bittrigger.ir.adders import depth
 from bittrigger.ir.pipeline import Pipeline
 from bittrigger.report.draw import draw_svg
+from bittrigger.report.grade import grade_lines
 from bittrigger.report.hints import hints
 from bittrigger.report.html.card import render_card
 from bittrigger.report.html.facts import Evidence
@@ -100,6 +101,7 @@ def _common(report: Report, judged: Verdict | None) -> dict[str, object]:
         "margin": None if judged is None else margin_text(judged),
         "tiles": _tiles(report),
         "latency": latency_text(report),
+        "grade": grade_lines(report.grade),
         "sources": _sources(report),
         "percent": _percent,
     }

@@ -19,19 +19,21 @@ from bittrigger.system.apart import Answer, Json, ask, is_possible
 class KerasExecutor:
     """Runs the Keras model that a build was made from.
 
-    A softmax or sigmoid at its end is left out, as no build holds one.
+    A softmax or sigmoid at its end is left out, unless the build holds it. Outputs of a declared type are rounded to it.
 
     Attributes:
         graph: the network; its ports say what codes mean.
         model: the model file.
         events: the real events `(events, n_inputs)` behind the first codes of a run, which Keras gets as they are; it gets
             the values of the codes of the others.
+        keep_activation: whether the build holds a softmax or sigmoid at the end.
         name: ``keras``.
     """
 
     graph: Graph
     model: Path
     events: FloatArray | None = None
+    keep_activation: bool = False
     name: str = "keras"
 
     def run(self, codes: IntArray) -> IntArray:
@@ -44,7 +46,7 @@ class KerasExecutor:
         if is_possible("tensorflow"):
             return self._run_apart(codes)
         from bittrigger.frontend.keras_file import load_model
-        from bittrigger.frontend.reference import keras_outputs, reference_events, without_endings
+        from bittrigger.frontend.reference import keras_outputs, reference_events, round_outputs, without_endings
 
         loaded = load_model(self.model)
         n_inputs = sum(int(np.prod(tensor.shape[1:])) for tensor in loaded.inputs)
@@ -54,8 +56,10 @@ class KerasExecutor:
         if self.events is not None:
             given = self.events[: len(values)]
             values[: len(given)] = reference_events(loaded, self.graph, given)
-        with without_endings(loaded, remove=True) as bare:
-            return self._codes(keras_outputs(bare, values))
+        with without_endings(loaded, remove=not self.keep_activation) as bare:
+            outputs = keras_outputs(bare, values)
+        self._check_outputs(outputs.shape[1])
+        return self._codes(round_outputs(self.graph, outputs))
 
     def _run_apart(self, codes: IntArray) -> IntArray:
         arrays = [np.ascontiguousarray(codes, dtype=np.int64)]
@@ -66,17 +70,18 @@ class KerasExecutor:
             "model": str(self.model),
             "rows": [len(array) for array in arrays],
             "columns": codes.shape[1],
+            "keep_activation": self.keep_activation,
         }
         body = b"".join(array.tobytes() for array in arrays)
         [(_, content)] = ask("bittrigger.simulate.executors.keras:serve", head, body)
         found = np.frombuffer(content, dtype=np.int64)
         return found.reshape(len(codes), self.graph.n_outputs).copy()
 
-    def _codes(self, outputs: np.ndarray[tuple[int, int], np.dtype[np.float64]]) -> IntArray:
-        if outputs.shape[1] != self.graph.n_outputs:
-            raise MismatchError(
-                f"model {self.model} has {outputs.shape[1]} outputs; the build has {self.graph.n_outputs}"
-            )
+    def _check_outputs(self, count: int) -> None:
+        if count != self.graph.n_outputs:
+            raise MismatchError(f"model {self.model} has {count} outputs; the build has {self.graph.n_outputs}")
+
+    def _codes(self, outputs: FloatArray) -> IntArray:
         scaled = outputs * np.exp2(output_fracs(self.graph))
         off = np.argwhere(~(np.isfinite(scaled) & (scaled == np.rint(scaled)) & (np.abs(scaled) < 2.0**62)))
         if off.size:
@@ -98,4 +103,6 @@ def serve(head: Json, body: bytes, answer: Answer) -> None:
     size = 8 * rows[0] * columns
     codes = np.frombuffer(body[:size], dtype=np.int64).reshape(rows[0], columns)
     events = np.frombuffer(body[size:], dtype=np.float64).reshape(rows[1], -1) if len(rows) > 1 else None
-    answer({}, KerasExecutor(graph_from_json(head["graph"]), Path(head["model"]), events).run(codes).tobytes())
+    graph = graph_from_json(head["graph"])
+    executor = KerasExecutor(graph, Path(head["model"]), events, bool(head["keep_activation"]))
+    answer({}, executor.run(codes).tobytes())

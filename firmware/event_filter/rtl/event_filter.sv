@@ -1,4 +1,5 @@
 // event_filter: pipelined network, placed for 360 MHz.
+// Grade exact: every bit of Keras' own float32 prediction.
 //
 // Protocol
 //   clk        everything happens at its rising edge.

@@ -1,0 +1,72 @@
+"""The outputs of a design: values as they are where they lie on a grid, else rounded to a declared type."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bittrigger.errors import Float32RoundsError
+from bittrigger.frontend.builder import Builder
+from bittrigger.frontend.double import double_step
+from bittrigger.frontend.elementwise import Apply
+from bittrigger.frontend.functions import rounding_to
+from bittrigger.frontend.lower_elementwise import lower_elementwise
+from bittrigger.frontend.plans import reach_under
+from bittrigger.frontend.positions import add_step
+from bittrigger.frontend.signal import Signal
+from bittrigger.ir.fixed import FixedPoint, parse_fixed
+from bittrigger.settings import AUTO
+
+WIDTH = 16
+"""Bits of a type that is declared for want of another: those of hls4ml's own default."""
+
+
+def delivered(builder: Builder, signal: Signal, layer: str, wanted: str) -> tuple[Signal, FixedPoint | None]:
+    """The codes of an output, and the type to which its values were rounded, or None where they are delivered as they are.
+
+    Args:
+        layer: the last layer, for messages.
+        wanted: a type, or ``auto`` for one only where the values lie on no grid.
+
+    Raises:
+        UnsupportedModelError: if no integers equal the rounded values.
+    """
+    if wanted != AUTO:
+        return _rounded(builder, signal, layer, parse_fixed(wanted))
+    if not _is_open(signal):
+        return lower_elementwise(builder, signal), None
+    if not signal.ideal:
+        try:
+            return lower_elementwise(builder, signal, exactly=True), None
+        except Float32RoundsError:
+            if builder.account.exact:
+                raise
+    kind = _covering(builder, signal)
+    builder.account.choose(
+        f"layer {layer!r}: its values lie on no grid of reasonable width, and are rounded to {kind}, half to even; choose "
+        "another type with --output-precision"
+    )
+    return _rounded(builder, signal, layer, kind)
+
+
+def _is_open(signal: Signal) -> bool:
+    """Whether the signal ends in operations that no quantiser closes."""
+    last = signal.steps[-1] if signal.steps else None
+    return last is not None and not (isinstance(last, Apply) and last.function.grid is not None)
+
+
+def _rounded(builder: Builder, signal: Signal, layer: str, kind: FixedPoint) -> tuple[Signal, FixedPoint]:
+    return lower_elementwise(builder, add_step(signal, Apply(layer, rounding_to(kind)))), kind
+
+
+def _covering(builder: Builder, signal: Signal) -> FixedPoint:
+    """The type of ``WIDTH`` bits that just covers the values of ``signal`` at the ends of its ranges and at zero."""
+    reach, frac = reach_under(builder, signal)
+    lowest, highest = 0.0, 0.0
+    for channel, span in enumerate(reach):
+        values = np.ldexp(np.array([span.lo, span.hi, min(max(span.lo, 0), span.hi)], dtype=np.float64), -frac)
+        for step in signal.steps:
+            values = double_step(step, values, channel)
+        lowest, highest = min(lowest, float(values.min())), max(highest, float(values.max()))
+    signed = lowest < 0
+    integer = int(np.frexp(max(-lowest, highest))[1]) + signed
+    return FixedPoint(signed, WIDTH, WIDTH - integer)

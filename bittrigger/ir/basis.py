@@ -1,0 +1,78 @@
+"""What the bits of a design are equal to: its grade, and what was chosen where the model leaves it open."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+from bittrigger.ir.fixed import FixedPoint
+
+
+class Grade(enum.Enum):
+    """What every bit of a design equals."""
+
+    EXACT = "exact"
+    """The model's own prediction in float32."""
+    IDEAL = "ideal"
+    """The model's definition in exact arithmetic, where float32 itself rounds."""
+
+    @property
+    def promise(self) -> str:
+        """What every bit equals, in words that reports and firmware share."""
+        if self is Grade.EXACT:
+            return "every bit of Keras' own float32 prediction"
+        return "every bit of the model's definition in exact arithmetic, where float32 itself rounds"
+
+
+@dataclass(frozen=True, slots=True)
+class Distance:
+    """How far one execution of a model in floating point is from the firmware.
+
+    Attributes:
+        events: events of which an output differs.
+        largest: largest difference of an output.
+    """
+
+    events: int
+    largest: float
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """The comparison of a model with its integers.
+
+    Attributes:
+        events: events that were compared.
+        float32: Keras as it predicts; a design of the exact grade has no distance from it.
+        float64: Keras with the same parameters in double precision; None where it was not run.
+    """
+
+    events: int
+    float32: Distance
+    float64: Distance | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """What a graph stands on.
+
+    Attributes:
+        ideal: where float32 itself rounds, so that the definition decides: a sentence each, with the layer.
+        chosen: what the model leaves open and was chosen: a sentence each.
+        rounded: for each output of the graph the declared type that its values are rounded to, half to even and with
+            saturation, or None where they are delivered as they are. Empty if all are.
+        measured: the comparison with the model; None before it, and where there is no model.
+    """
+
+    ideal: tuple[str, ...] = ()
+    chosen: tuple[str, ...] = ()
+    rounded: tuple[FixedPoint | None, ...] = ()
+    measured: Measured | None = None
+
+    @property
+    def grade(self) -> Grade:
+        """Ideal if a rounding of float32 was left out anywhere."""
+        return Grade.IDEAL if self.ideal else Grade.EXACT
+
+
+NOTHING_CHOSEN = Basis()
