@@ -76,8 +76,8 @@ def _side(path: Path) -> Side:
         from bittrigger.settings import Settings
 
         settings = Settings(effort="fast")
-        with graph_of(path, settings, inputs=None, stages=Stages()) as graph:
-            pipeline = create_pipeline(graph, settings)
+        with graph_of(path, settings, inputs=None, stages=Stages()) as asked:
+            pipeline = create_pipeline(asked.graph, settings)
         return Side(str(path), pipeline, make_report(pipeline, settings, None), {}, {})
     from bittrigger.build.folder import load_build
     from bittrigger.build.manifest import read_seal

@@ -130,8 +130,8 @@ def _graphs(model: Path, wanted: Sequence[Settings], say: Callable[[str], None])
         say(f"lowering it{'' if precision is None else f' with inputs of {precision}'}")
         settings = replace(wanted[0], input_precision=precision)
         try:
-            with graph_of(model, settings, inputs=None, stages=Stages()) as graph:
-                found[precision] = graph
+            with graph_of(model, settings, inputs=None, stages=Stages()) as asked:
+                found[precision] = asked.graph
         except BittriggerError as error:
             if len(wanted) == 1 or precision is None:
                 raise
