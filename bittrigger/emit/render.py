@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from functools import lru_cache
 from pathlib import Path
-
-import jinja2
+from typing import TYPE_CHECKING
 
 from bittrigger.system.files import replace_text
 from bittrigger.system.resources import folder
 
+if TYPE_CHECKING:
+    import jinja2
+
 
 @lru_cache(maxsize=1)
 def _environment() -> jinja2.Environment:
+    import jinja2  # not where files are only written or read
+
     return jinja2.Environment(
         loader=jinja2.FileSystemLoader(folder("hls_templates")),
         undefined=jinja2.StrictUndefined,

@@ -11,7 +11,9 @@ import json
 import os
 import re
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
+from operator import itemgetter
 from pathlib import Path
 
 from bittrigger.emit.render import write_changed
@@ -98,7 +100,6 @@ def synthesize(
     """
     release, workers = tool_version(), jobs or os.cpu_count() or 1
     folder.mkdir(parents=True, exist_ok=True)
-    top = pipeline.graph.name
     files = netlist_files(pipeline, folder)
     names = [path.stem for path in files]
     sources = [_read(path) for path in design_sources(rtl, folder)]
@@ -112,8 +113,8 @@ def synthesize(
         (folder / f"{run.name}.json").unlink(missing_ok=True)
     _execute(missing, mapped, folder, workers, timeout_s)
     NETLISTS.keep({keys[run.name]: _results(folder / run.name) for run in missing})
-    modules = {path.stem: _count(path.stem, [path], names) for path in files}
-    return Synthesis(release, _count(top, files, []), modules)
+    total, *each = _counts(_counted(pipeline, files), workers)
+    return Synthesis(release, total, dict(zip(names, each, strict=True)))
 
 
 def count_netlists(pipeline: Pipeline, folder: Path) -> Synthesis | None:
@@ -125,12 +126,27 @@ def count_netlists(pipeline: Pipeline, folder: Path) -> Synthesis | None:
     files = netlist_files(pipeline, folder)
     if not files[-1].is_file():
         return None
-    names = [path.stem for path in files]
-    parts = [(pipeline.graph.name, files, list[str]()), *((path.stem, [path], names) for path in files)]
+    parts = _counted(pipeline, files)
     if any(COUNTS.find(_count_key(*part)) is None for part in parts):  # nobody has looked at these files yet
         read_strict(files)
-    total, *each = (_count(*part) for part in parts)
-    return Synthesis(tool_version(), total, dict(zip(names, each, strict=True)))
+    total, *each = _counts(parts)
+    return Synthesis(tool_version(), total, dict(zip((path.stem for path in files), each, strict=True)))
+
+
+def _counted(pipeline: Pipeline, files: list[Path]) -> list[tuple[str, list[Path], list[str]]]:
+    """What is counted: the whole, and each module without those that are counted on their own; the arguments of ``_count``."""
+    names = [path.stem for path in files]
+    return [(pipeline.graph.name, files, []), *((path.stem, [path], names) for path in files)]
+
+
+def _counts(parts: list[tuple[str, list[Path], list[str]]], jobs: int | None = None) -> list[Utilization]:
+    """What each of ``parts`` uses; those that are not known yet are counted side by side."""
+    from bittrigger.system.spread import spread  # not where all is known
+
+    found = [COUNTS.find(_count_key(*part)) for part in parts]
+    missing = [partial(_count, *part) for part, known in zip(parts, found, strict=True) if known is None]
+    made = iter([used for _, used in sorted(spread(missing, jobs), key=itemgetter(0))])
+    return [next(made) if known is None else Utilization(**json.loads(known)) for known in found]
 
 
 def _restore(key: str, stem: Path) -> bool:
@@ -151,14 +167,10 @@ def _results(stem: Path) -> bytes:
 
 
 def _count(name: str, files: list[Path], apart: list[str]) -> Utilization:
-    """What module ``name`` uses whose netlist lies in ``files``, without cells of the types ``apart``."""
-    key = _count_key(name, files, apart)
-    found = COUNTS.find(key)
-    if found is None:
-        used = utilization(_without(read_netlist(name, files), apart))
-        COUNTS.keep({key: json.dumps(asdict(used)).encode()})
-        return used
-    return Utilization(**json.loads(found))
+    """Count what module ``name`` uses whose netlist lies in ``files``, without cells of the types ``apart``."""
+    used = utilization(_without(read_netlist(name, files), apart))
+    COUNTS.keep({_count_key(name, files, apart): json.dumps(asdict(used)).encode()})
+    return used
 
 
 def _count_key(name: str, files: list[Path], apart: list[str]) -> str:
