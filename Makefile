@@ -1,7 +1,7 @@
 # Two commands do everything: `make demo` and `make test`. Python 3.11, g++ and make are all they need.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
-CORE := .venv-core
+CORE := .venv-core-$(notdir $(PYTHON))
 READING = .venv-keras-$(shell $(PYTHON) -c "import sys; print('%d.%d' % sys.version_info[:2])")
 PARALLEL := -n logical --dist loadfile --no-loadscope-reorder
 
