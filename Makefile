@@ -1,8 +1,9 @@
 # Two commands do everything: `make demo` and `make test`. Python 3.11, g++ and make are all they need.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
-CORE := .venv-core-$(notdir $(PYTHON))
-READING = .venv-keras-$(shell $(PYTHON) -c "import sys; print('%d.%d' % sys.version_info[:2])")
+VERSION = $(shell $(PYTHON) -c "import sys; print('%d.%d' % sys.version_info[:2])")
+CORE = .venv-core-$(VERSION)
+READING = .venv-keras-$(VERSION)
 PARALLEL := -n logical --dist loadfile --no-loadscope-reorder
 
 .PHONY: demo test sanitize test-fast test-core test-keras durations fuzz mutants tamper golden bench bench-compare bench-adders clean

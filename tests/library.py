@@ -76,6 +76,27 @@ def growing_forms(width, widths):
                 yield growing_form(width, fields)
 
 
+def assert_takes(root, folder, module, parameters, cells):
+    """Yosys builds the form in primitives, with ``parameters``, from so many cells of each type."""
+    (folder / "b.sv").write_text(primitive_form(root, module))
+    chosen = " ".join(f"-set {name} {value}" for name, value in parameters.items())
+    done = yosys(
+        folder,
+        "read_verilog -sv b.sv",
+        f"chparam {chosen} {module}",
+        f"synth_xilinx -family xcup -top {module} -flatten -noiopad -noclkbuf",
+        *(f"select -assert-count {count} t:{cell}" for cell, count in cells.items()),
+    )
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr
+
+
+def assert_refuted(root, folder, module, form, change):
+    """The proof finds a fault that is put into the form in primitives."""
+    right, wrong = change
+    assert right in primitive_form(root, module)
+    assert compare(root, folder, module, [form], lambda text: text.replace(right, wrong)).returncode != 0
+
+
 def _miter(name, module, parameters, ports):
     *inputs, result = ports
     values = ", ".join(f".{key}({value})" for key, value in parameters.items())

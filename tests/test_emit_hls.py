@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from bittrigger.emit.hls import HlsOptions, emit_hls
 from bittrigger.emit.hls.cpp import code_type, literal, native_type
-from bittrigger.emit.hls.lookup import reached_segments
 from bittrigger.emit.hls.loop_form import pack_ternary, partial_sums
 from bittrigger.emit.hls.vectors import reference_codes
 from bittrigger.errors import ConfigError, UnsupportedModelError
@@ -323,13 +322,6 @@ def test_the_accumulator_holds_partial_sums_that_are_wider_than_the_result():
     weights = np.array([[1], [1], [-1], [-1]])
     assert partial_sums(weights, (Interval(5, 10),) * 4) == Interval(-10, 20)
     assert partial_sums(-weights, (Interval(5, 10),) * 4) == Interval(-20, 10)
-
-
-def test_segments_that_are_out_of_reach_are_left_out():
-    starts, values = (-10, 0, 3, 5, 9), (1, 2, 2, 7, 8)
-    assert reached_segments(starts, values, Interval(1, 8)) == ((0, 2), (5, 7))
-    assert reached_segments(starts, values, Interval(-10, 100)) == ((-10, 1), (0, 2), (5, 7), (9, 8))
-    assert reached_segments(starts, values, Interval(0, 4)) == ((0, 2),)
 
 
 def test_a_constant_lookup_is_a_constant(tmp_path):

@@ -115,3 +115,10 @@ def test_verify_refuses_a_shift_that_would_wrap(shift):
     nodes = (Input("x", 1, kind, kind.interval), Requantize("r", ("x",), 1, shift, Rounding.TRN, 0, 15, 2))
     with pytest.raises(UnsupportedModelError, match=f"layer 'r': its codes need {62 - shift} bits"):
         verify(Graph("net", nodes, ("r",)))
+
+
+def test_segments_that_are_out_of_reach_are_left_out():
+    steps = Lookup("steps", ("x",), ((-10, 0, 3, 5, 9),), ((1, 2, 2, 7, 8),), 0)
+    assert steps.segments(0, Interval(1, 8)) == ((0, 2), (5, 7))
+    assert steps.segments(0, Interval(-10, 100)) == ((-10, 1), (0, 2), (5, 7), (9, 8))
+    assert steps.segments(0, Interval(0, 4)) == ((0, 2),)

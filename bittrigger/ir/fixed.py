@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import enum
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, assert_never
 
@@ -92,6 +93,11 @@ class Interval:
         if self.lo < 0:
             return max((-self.lo - 1).bit_length(), max(self.hi, 0).bit_length()) + 1
         return max(1, self.hi.bit_length())
+
+
+def hull(ranges: Sequence[Interval]) -> Interval:
+    """The smallest interval that holds all of ``ranges``, of which there is at least one."""
+    return Interval(min(r.lo for r in ranges), max(r.hi for r in ranges))
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from bittrigger.errors import InternalError
 from bittrigger.ir.basis import NOTHING_CHOSEN, Basis
 from bittrigger.ir.block_floating_point import MagnitudeOr, ShiftDown, ShiftUp, evaluate_scaling, scaling_intervals
 from bittrigger.ir.extremum import Extremum, evaluate_extremum, extremum_interval
-from bittrigger.ir.fixed import IntArray, Interval, clip, shift_round
+from bittrigger.ir.fixed import IntArray, Interval, Rounding, clip, hull, shift_round
 from bittrigger.ir.nodes import Input, Intervals, Linear, Lookup, Node, Operation, Requantize, frozen_array
 from bittrigger.ir.wire import Wire, evaluate_wire, wire_intervals
 
@@ -28,6 +28,7 @@ __all__ = [
     "Node",
     "Operation",
     "Requantize",
+    "before_clip",
     "copy_intervals",
     "copy_operand",
     "evaluate",
@@ -115,9 +116,7 @@ def of_one_copy(codes: Intervals, copies: int) -> Intervals:
     first = codes[:size]
     if codes == first * copies:
         return first
-    return tuple(
-        Interval(min(span.lo for span in codes[k::size]), max(span.hi for span in codes[k::size])) for k in range(size)
-    )
+    return tuple(hull(codes[k::size]) for k in range(size))
 
 
 def copy_operand(node: Operation, ranges: dict[str, Intervals]) -> Intervals:
@@ -135,16 +134,21 @@ def _linear_intervals(node: Linear, source: Intervals) -> Intervals:
     return tuple(Interval(int(a), int(b)) for a, b in zip(lo, hi, strict=True))
 
 
-def _lookup_interval(starts: tuple[int, ...], values: tuple[int, ...], source: Interval) -> Interval:
-    first = int(np.searchsorted(starts, source.lo, side="right")) - 1
-    last = int(np.searchsorted(starts, source.hi, side="right"))
-    reached = values[max(first, 0) : last]
+def _lookup_interval(node: Lookup, channel: int, source: Interval) -> Interval:
+    reached = node.values[channel][node.reached(channel, source)]
     return Interval(min(reached), max(reached))
 
 
 def requantize_codes(node: Requantize, codes: IntArray) -> IntArray:
     """The definition of a requantiser, on any shape."""
     return clip(shift_round(codes + node.offset, node.shift, node.rounding), node.lo, node.hi)
+
+
+def before_clip(node: Requantize, source: Interval, rounding: Rounding | None = None) -> Interval:
+    """The range of the rounded codes of a requantiser, before it clips them; or of codes rounded otherwise."""
+    ends = np.array([source.lo, source.hi], dtype=object) + node.offset  # no shift can wrap
+    lo, hi = shift_round(ends, node.shift, rounding or node.rounding)
+    return Interval(int(lo), int(hi))
 
 
 def node_intervals(node: Node, source: Intervals) -> Intervals:
@@ -168,7 +172,7 @@ def copy_intervals(node: Operation, source: Intervals) -> Intervals:
             ends = requantize_codes(node, exact)
             return tuple(Interval(int(lo), int(hi)) for lo, hi in ends)
         case Lookup():
-            return tuple(map(_lookup_interval, node.starts, node.values, source))
+            return tuple(_lookup_interval(node, k, interval) for k, interval in enumerate(source))
         case Extremum():
             return (extremum_interval(node, source),)
         case MagnitudeOr() | ShiftDown() | ShiftUp():

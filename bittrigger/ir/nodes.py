@@ -19,6 +19,7 @@ Scales of each event's own take three more, see ``ir.block_floating_point``: ``M
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass
 
 import numpy as np
@@ -141,6 +142,23 @@ class Lookup:
     def size(self) -> int:
         """Number of codes, of all copies."""
         return self.copies * len(self.starts)
+
+    def reached(self, channel: int, source: Interval) -> slice:
+        """The segments of a channel in which codes of ``source`` lie."""
+        starts = self.starts[channel]
+        return slice(max(bisect_right(starts, source.lo) - 1, 0), bisect_right(starts, source.hi))
+
+    def segments(self, channel: int, source: Interval) -> tuple[tuple[int, int], ...]:
+        """The segments in which codes of ``source`` lie, as start and value, neighbours of equal value joined.
+
+        The first start is not above ``source.lo``.
+        """
+        reached = self.reached(channel, source)
+        found: list[tuple[int, int]] = []
+        for start, value in zip(self.starts[channel][reached], self.values[channel][reached], strict=True):
+            if not found or value != found[-1][1]:
+                found.append((start, value))
+        return tuple(found)
 
 
 Operation = Linear | Requantize | Lookup | Extremum | Scaling

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bittrigger.errors import ConfigError
-from bittrigger.ir.fixed import FLOAT32_BITS, FixedPoint, FloatArray, IntArray, Interval, clip, decode, encode
+from bittrigger.ir.fixed import FLOAT32_BITS, FixedPoint, FloatArray, IntArray, clip, decode, encode, hull
 from bittrigger.ir.graph import Graph, Intervals, intervals, output_fracs
 
 
@@ -30,8 +30,7 @@ class Field:
 
 def common_type(ranges: Intervals, frac: int) -> FixedPoint:
     """The narrowest type that holds every code of a vector; the vector's elements all take it on a bus."""
-    hull = Interval(min(r.lo for r in ranges), max(r.hi for r in ranges))
-    return FixedPoint.holding(hull, frac)
+    return FixedPoint.holding(hull(ranges), frac)
 
 
 def _fields(vectors: list[tuple[str, int, FixedPoint]]) -> tuple[Field, ...]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from bittrigger.ir.fixed import FloatArray, Interval
+from bittrigger.ir.fixed import FloatArray, hull
 from bittrigger.ir.graph import Graph, Linear, evaluate
 from bittrigger.ir.pipeline import Pipeline
 from bittrigger.ir.ports import decode_outputs, encode_events, output_fields
@@ -170,9 +170,9 @@ def _ports(side: Side) -> dict[str, str]:
 def _layers(side: Side) -> dict[str, str]:
     found = {}
     for module in side.pipeline.modules:
-        hull = Interval(min(i.lo for i in module.result), max(i.hi for i in module.result))
+        whole = hull(module.result)
         shape = f"{len(module.source)} x {len(module.result)}"
-        found[module.node.name] = f"{module.kind}, {shape}, {hull.lo}..{hull.hi}, {module.cycles} cycles"
+        found[module.node.name] = f"{module.kind}, {shape}, {whole.lo}..{whole.hi}, {module.cycles} cycles"
     return found
 
 

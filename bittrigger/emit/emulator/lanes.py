@@ -12,7 +12,7 @@ from typing import assert_never
 from bittrigger.errors import UnsupportedModelError
 from bittrigger.ir.block_floating_point import MagnitudeOr, ShiftDown, ShiftUp
 from bittrigger.ir.extremum import Extremum
-from bittrigger.ir.fixed import Interval
+from bittrigger.ir.fixed import Interval, hull
 from bittrigger.ir.graph import (
     Graph,
     Input,
@@ -44,11 +44,6 @@ class Operand:
     rows: str
     lane: int
     parts: tuple[tuple[str, int, int], ...] = ()
-
-
-def hull(ranges: Intervals) -> Interval:
-    """The smallest interval that holds all of ``ranges``."""
-    return Interval(min(r.lo for r in ranges), max(r.hi for r in ranges))
 
 
 def lane_holding(interval: Interval, name: str) -> int:

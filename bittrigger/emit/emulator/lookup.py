@@ -8,7 +8,6 @@ from itertools import pairwise
 import numpy as np
 
 from bittrigger.emit.emulator.lanes import signed_literal, unsigned_literal
-from bittrigger.ir.fixed import Interval
 from bittrigger.ir.graph import Intervals, Lookup
 
 COMPARED_STEPS = 16
@@ -37,17 +36,6 @@ class Function:
     lowest: str
     table: tuple[str, ...]
     starts: tuple[str, ...]
-
-
-def _reached(starts: tuple[int, ...], values: tuple[int, ...], source: Interval) -> list[tuple[int, int]]:
-    """The steps that ``source`` reaches, first value first, those that change nothing left out."""
-    first = int(np.searchsorted(starts, source.lo, side="right")) - 1
-    last = int(np.searchsorted(starts, source.hi, side="right"))
-    steps = [(source.lo, values[first])]
-    for start, value in zip(starts[first + 1 : last], values[first + 1 : last], strict=True):
-        if value != steps[-1][1]:
-            steps.append((start, value))
-    return steps
 
 
 def _function(steps: list[tuple[int, int]], highest: int, channels: tuple[int, ...], bits: int) -> Function:
@@ -80,6 +68,7 @@ def _function(steps: list[tuple[int, int]], highest: int, channels: tuple[int, .
 def lookup_functions(node: Lookup, source: Intervals, bits: int) -> list[Function]:
     """The different functions of ``node`` on lanes of ``bits`` bits, for operand codes within ``source``."""
     channels: dict[tuple[tuple[tuple[int, int], ...], int], list[int]] = {}
-    for j, (starts, values, interval) in enumerate(zip(node.starts, node.values, source, strict=True)):
-        channels.setdefault((tuple(_reached(starts, values, interval)), interval.hi), []).append(j)
+    for j, interval in enumerate(source):
+        (_, first), *others = node.segments(j, interval)
+        channels.setdefault((((interval.lo, first), *others), interval.hi), []).append(j)
     return [_function(list(steps), highest, tuple(users), bits) for (steps, highest), users in channels.items()]

@@ -5,11 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import assert_never
 
-import numpy as np
-
-from bittrigger.emit.emulator.lanes import hull, signed_literal, unsigned_literal
-from bittrigger.ir.fixed import Rounding, shift_round
-from bittrigger.ir.graph import Intervals, Requantize
+from bittrigger.emit.emulator.lanes import signed_literal, unsigned_literal
+from bittrigger.ir.fixed import Rounding, hull
+from bittrigger.ir.graph import Intervals, Requantize, before_clip
 
 
 @dataclass(frozen=True)
@@ -54,8 +52,7 @@ def _addend(word: str, rounding: Rounding, shift: int, bits: int) -> str:
 
 def rounder(node: Requantize, source: Intervals, bits: int) -> Rounder:
     """``node`` on lanes of ``bits`` bits, for operand codes within ``source``."""
-    reach = hull(source)
-    ends = shift_round(np.array([reach.lo, reach.hi], dtype=np.int64) + node.offset, node.shift, node.rounding)
+    reached = before_clip(node, hull(source))
     word = f"(v{unsigned_literal(node.offset, bits)})" if node.offset else "v"
     if node.shift > 0:
         expression = f"Code{bits}({word}{_addend(word, node.rounding, node.shift, bits)}) >> {node.shift}"
@@ -65,6 +62,6 @@ def rounder(node: Requantize, source: Intervals, bits: int) -> Rounder:
         expression = f"Code{bits}({word})"
     return Rounder(
         expression,
-        signed_literal(node.lo) if ends[0] < node.lo else None,
-        signed_literal(node.hi) if ends[1] > node.hi else None,
+        signed_literal(node.lo) if reached.lo < node.lo else None,
+        signed_literal(node.hi) if reached.hi > node.hi else None,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import assert_never
 
-from bittrigger.emit.hls.cpp import Operands, code_type, hull, operands_of
+from bittrigger.emit.hls.cpp import Operands, code_type, operands_of
 from bittrigger.emit.hls.extremum import extremum_lines
 from bittrigger.emit.hls.lookup import lookup_body
 from bittrigger.emit.hls.loop_form import loop_form
@@ -19,6 +19,7 @@ from bittrigger.emit.render import render, write_changed
 from bittrigger.errors import InternalError, UnsupportedModelError
 from bittrigger.ir.block_floating_point import MagnitudeOr, ShiftDown, ShiftUp
 from bittrigger.ir.extremum import Extremum
+from bittrigger.ir.fixed import hull
 from bittrigger.ir.graph import Intervals, Linear, Lookup, Requantize, evaluate, intervals, operand
 from bittrigger.ir.origin import MARK
 from bittrigger.ir.pipeline import Module, Pipeline

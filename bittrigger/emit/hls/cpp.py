@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bittrigger.ir.fixed import FixedPoint, Interval
+from bittrigger.ir.fixed import FixedPoint, Interval, hull
 from bittrigger.ir.graph import Graph, Intervals, Operation
 from bittrigger.ir.wire import Wire
 
@@ -80,11 +80,6 @@ class Operands:
     def arguments(self) -> str:
         """The same list in a call from within the module."""
         return ", ".join(array.name for array in self.arrays)
-
-
-def hull(ranges: tuple[Interval, ...]) -> Interval:
-    """The smallest interval that holds all of ``ranges``."""
-    return Interval(min(r.lo for r in ranges), max(r.hi for r in ranges))
 
 
 def operands_of(name: str, node: Wire | Operation, source: Intervals, graph: Graph) -> Operands:

@@ -45,16 +45,6 @@ class LookupBody:
     lines: tuple[str, ...]
 
 
-def reached_segments(starts: tuple[int, ...], values: tuple[int, ...], source: Interval) -> Segments:
-    """The segments that codes of ``source`` reach, neighbours of equal value joined."""
-    first = max(0, int(np.searchsorted(starts, source.lo, side="right")) - 1)
-    segments = [(starts[first], values[first])]
-    for start, value in zip(starts[first + 1 :], values[first + 1 :], strict=True):
-        if start <= source.hi and value != segments[-1][1]:
-            segments.append((start, value))
-    return tuple(segments)
-
-
 def _comparisons(segments: Segments, indent: str = "") -> list[str]:
     """A balanced tree of comparisons, as nested statements."""
     if len(segments) == 1:
@@ -93,8 +83,8 @@ def lookup_body(node: Lookup, source: Intervals, operands: Operands, name: str) 
     """
     functions: dict[tuple[Segments, str], Function] = {}
     lines = []
-    for j, (starts, values, span) in enumerate(zip(node.starts, node.values, source, strict=True)):
-        segments = reached_segments(starts, values, span)
+    for j, span in enumerate(source):
+        segments = node.segments(j, span)
         if len(segments) == 1:
             lines.append(f"y[{j}] = {literal(segments[0][1])};")
             continue

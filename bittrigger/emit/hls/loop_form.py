@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bittrigger.emit.hls.cpp import code_type, hull, literal, native_type
-from bittrigger.ir.fixed import IntArray, Interval
+from bittrigger.emit.hls.cpp import code_type, literal, native_type
+from bittrigger.ir.fixed import IntArray, Interval, hull
 from bittrigger.ir.graph import Intervals, Linear
 
 WEIGHTS_PER_WORD = 32

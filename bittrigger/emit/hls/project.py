@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bittrigger.emit.hls.cpp import code_type, fixed_code_type, hull
+from bittrigger.emit.hls.cpp import code_type, fixed_code_type
 from bittrigger.ir.block_floating_point import MagnitudeOr, ShiftDown, ShiftUp
 from bittrigger.ir.extremum import Extremum
-from bittrigger.ir.fixed import FixedPoint, Interval
+from bittrigger.ir.fixed import FixedPoint, Interval, hull
 from bittrigger.ir.graph import Graph, Input, Intervals, Linear, Lookup, Operation, Requantize, intervals
 from bittrigger.ir.pipeline import Module, Pipeline
 from bittrigger.ir.ports import common_type

@@ -7,9 +7,9 @@ from typing import assert_never
 
 import numpy as np
 
-from bittrigger.emit.hls.cpp import Operands, code_type, hull, literal
-from bittrigger.ir.fixed import IntArray, Interval, Rounding, shift_round
-from bittrigger.ir.graph import Intervals, Requantize
+from bittrigger.emit.hls.cpp import Operands, code_type, literal
+from bittrigger.ir.fixed import Interval, Rounding, hull
+from bittrigger.ir.graph import Intervals, Requantize, before_clip
 
 
 @dataclass(frozen=True)
@@ -91,24 +91,20 @@ def _expression(condition: tuple[str, ...]) -> str | None:
     return f"{first} && {others[0]}" if len(others) == 1 else f"{first} && ({' || '.join(others)})"
 
 
-def _rounded(node: Requantize, source: Intervals, rounding: Rounding) -> Intervals:
-    ends: IntArray = np.array([[i.lo, i.hi] for i in source], dtype=np.int64) + node.offset
-    return tuple(Interval(int(lo), int(hi)) for lo, hi in shift_round(ends, node.shift, rounding))
-
-
 def _rounder(node: Requantize, source: Intervals) -> Rounder:
-    whole = hull(source).union(hull(source) + Interval(node.offset, node.offset))
-    rounded = code_type(hull(_rounded(node, source, node.rounding)))
+    reach = hull(source)
+    whole = reach.union(reach + Interval(node.offset, node.offset))
+    rounded = code_type(before_clip(node, reach))
     offset = f" {'-' if node.offset < 0 else '+'} {abs(node.offset)}" if node.offset and not node.clears_ties else ""
     if node.shift <= 0:
         return Rounder(node.shift, code_type(whole), rounded, rounded, None, (), offset, clears_ties=False)
     width = max(whole.width, node.shift + 1)
-    floors = hull(_rounded(node, source, Rounding.TRN))
+    floors = before_clip(node, reach, Rounding.TRN)
     condition = _round_up(node.rounding, signed=whole.signed, sticky=node.shift > 1)
     uses = tuple(name.removeprefix("!") for name in condition)
     operand_type = f"ap_{'' if whole.signed else 'u'}int<{width}>"
     if node.clears_ties:  # the code comes with half added to it, so that its own floor is the rounded one
-        floors = floors.union(hull(tuple(Interval(i.lo >> node.shift, i.hi >> node.shift) for i in source)))
+        floors = floors.union(Interval(reach.lo >> node.shift, reach.hi >> node.shift))
         return Rounder(node.shift, operand_type, code_type(floors), rounded, None, ("rest",), "", clears_ties=True)
     up = _expression(condition)
     return Rounder(node.shift, operand_type, code_type(floors), rounded, up, uses, offset, clears_ties=False)
@@ -123,7 +119,8 @@ def requantize_body(node: Requantize, source: Intervals, operands: Operands, nam
     """
     kinds: dict[str, tuple[bool, bool]] = {}
     lines = []
-    for j, (element, span) in enumerate(zip(operands.elements, _rounded(node, source, node.rounding), strict=True)):
+    for j, (element, read) in enumerate(zip(operands.elements, source, strict=True)):
+        span = before_clip(node, read)
         low, high = span.lo < node.lo, span.hi > node.hi
         ends = np.clip([span.lo, span.hi], node.lo, node.hi)
         if ends[0] == ends[1]:

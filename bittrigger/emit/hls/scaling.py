@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bittrigger.emit.hls.cpp import Operands, code_type, hull, literal
+from bittrigger.emit.hls.cpp import Operands, code_type, literal
 from bittrigger.ir.block_floating_point import MagnitudeOr, Scaling, ShiftDown
-from bittrigger.ir.fixed import Interval
+from bittrigger.ir.fixed import Interval, hull
 from bittrigger.ir.graph import Intervals
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
-
 from bittrigger.emit.verilog.operands import Operands
 from bittrigger.emit.verilog.views import Body, Stage, Wire, literal, vector_of
 from bittrigger.ir.fixed import Interval
@@ -11,20 +9,8 @@ from bittrigger.ir.graph import Lookup
 from bittrigger.ir.layout import Bus
 from bittrigger.ir.pipeline import Module
 
-_Table = tuple[tuple[int, ...], tuple[int, ...], Interval, Interval]
+_Table = tuple[tuple[tuple[int, int], ...], Interval, Interval]
 _INDENT = "    "
-
-
-def _reachable(starts: tuple[int, ...], values: tuple[int, ...], span: Interval) -> tuple[list[int], list[int]]:
-    """The thresholds that a code of ``span`` can lie on either side of, and the values between them."""
-    first = max(bisect_right(starts, span.lo) - 1, 0)
-    last = bisect_right(starts, span.hi)
-    thresholds, results = [], [values[first]]
-    for start, value in zip(starts[first + 1 : last], values[first + 1 : last], strict=True):
-        if value != results[-1]:
-            thresholds.append(start)
-            results.append(value)
-    return thresholds, results
 
 
 def _tree(thresholds: list[int], values: list[str], span: Interval, depth: int) -> list[str]:
@@ -44,9 +30,9 @@ def _tree(thresholds: list[int], values: list[str], span: Interval, depth: int) 
 
 
 def _function(name: str, table: _Table) -> tuple[str, ...]:
-    starts, values, span, out = table
-    thresholds, reached = _reachable(starts, values, span)
-    tree = _tree(thresholds, [literal(value, out.width, signed=out.signed) for value in reached], span, 2)
+    segments, span, out = table
+    thresholds = [start for start, _ in segments[1:]]
+    tree = _tree(thresholds, [literal(value, out.width, signed=out.signed) for _, value in segments], span, 2)
     tree[-1] += ";"
     return (
         f"function automatic logic {vector_of(out).strip()} {name}(input logic {vector_of(span).strip()} code);",
@@ -62,12 +48,11 @@ def lookup_body(module: Module, node: Lookup, operands: Operands, result: Bus) -
     tables: dict[_Table, str] = {}
     wires: list[Wire] = []
     results = []
-    channels = zip(operands.names, module.source, module.result, node.starts, node.values, strict=True)
-    for k, (name, span, out, starts, values) in enumerate(channels):
+    for k, (name, span, out) in enumerate(zip(operands.names, module.source, module.result, strict=True)):
         if out.lo == out.hi:
             results.append(literal(out.lo, result.element.width, signed=result.element.signed))
             continue
-        function = tables.setdefault((starts, values, span, out), f"table{len(tables)}")
+        function = tables.setdefault((node.segments(k, span), span, out), f"table{len(tables)}")
         wires.append(Wire(vector_of(out), f"y{k}", f"{function}({signals.read(name, module.stop)})"))
         results.append(f"y{k}" if out.width == result.element.width else f"{result.element.width}'(y{k})")
     stages = [

@@ -5,12 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import assert_never
 
-import numpy as np
-
 from bittrigger.emit.verilog.operands import Operands
 from bittrigger.emit.verilog.views import Body, Clip, Stage, Wire, literal, vector, vector_of
-from bittrigger.ir.fixed import Interval, Rounding, shift_round
-from bittrigger.ir.graph import Requantize
+from bittrigger.ir.fixed import Interval, Rounding
+from bittrigger.ir.graph import Requantize, before_clip
 from bittrigger.ir.layout import Bus
 from bittrigger.ir.pipeline import Module
 
@@ -106,7 +104,7 @@ def _below(r: str, span: Interval, lo: int) -> str:
 def _channel(k: int, x: str, span: Interval, node: Requantize, out: Interval) -> list[Wire | Clip]:
     """The wires of one channel; the last is its result ``y<k>``."""
     wires: list[Wire | Clip] = []
-    reached = _reached(span, node)
+    reached = before_clip(node, span)
     if node.offset and not node.clears_ties:
         moved = span + Interval(node.offset, node.offset)
         wires.append(_moved(k, x, span, moved, node.offset))
@@ -117,18 +115,12 @@ def _channel(k: int, x: str, span: Interval, node: Requantize, out: Interval) ->
     return [*wires, *_limited(k, low, node, out, sign=f"{x}[{span.width - 1}]" if relu else None)]
 
 
-def _reached(span: Interval, node: Requantize) -> Interval:
-    """The range of the rounded code before it is clipped."""
-    ends = shift_round(np.array([span.lo, span.hi], dtype=np.int64) + node.offset, node.shift, node.rounding)
-    return Interval(int(ends[0]), int(ends[1]))
-
-
 def _leaves_bits_out(span: Interval, node: Requantize) -> bool:
     """Whether the wires of a channel may name some bits of its code only; a code that is shifted counts as read whole."""
     if not node.clears_ties:
         return node.shift <= 0 or node.offset != 0
     relu = node.lo == 0 and span.signed
-    reached = _reached(span, node)
+    reached = before_clip(node, span)
     width = Interval(0, reached.hi).width if relu else reached.width
     return width == 1 and span.width > node.shift + 1 + relu
 

@@ -11,7 +11,7 @@ from bittrigger.frontend.kernels import check_exact_sums
 from bittrigger.frontend.lower.outputs import delivered
 from bittrigger.frontend.lower_elementwise import lower_elementwise
 from bittrigger.frontend.signal import Signal
-from bittrigger.ir.fixed import FixedPoint, IntArray, Interval, Rounding
+from bittrigger.ir.fixed import FixedPoint, IntArray, Rounding, hull
 from bittrigger.ir.graph import Intervals, Requantize
 from bittrigger.settings import Settings
 
@@ -50,8 +50,7 @@ class Walk:
             spans, frac = self.builder.preview(signal.linear), signal.linear.frac
         else:
             spans, frac = self.builder.operand(signal.parts), self.builder[signal.parts[0]].frac
-        hull = Interval(min(span.lo for span in spans), max(span.hi for span in spans))
-        self.types[tensor] = FixedPoint.holding(hull, frac)
+        self.types[tensor] = FixedPoint.holding(hull([span.interval for span in spans]), frac)
 
     def operands(self, node: Any, *, scaled: bool = False) -> list[Signal]:
         """The operands of a node as codes; if ``scaled``, they may have an exponent."""
@@ -93,6 +92,8 @@ class Walk:
     def _copy(self, part: str) -> str:
         """A node that repeats ``part``, for an output that must not be it."""
         spans = self.builder.reach(part)
-        lo, hi = min(span.lo for span in spans), max(span.hi for span in spans)
+        whole = hull([span.interval for span in spans])
         frac = self.builder[part].frac
-        return self.builder.add(Requantize(f"{part}_copy", (part,), len(spans), 0, Rounding.TRN, lo, hi, frac))
+        return self.builder.add(
+            Requantize(f"{part}_copy", (part,), len(spans), 0, Rounding.TRN, whole.lo, whole.hi, frac)
+        )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import networkx
 from markupsafe import Markup
 
-from bittrigger.ir.fixed import Interval
+from bittrigger.ir.fixed import hull
 from bittrigger.ir.graph import Input, Intervals, intervals
 from bittrigger.ir.pipeline import Pipeline
 from bittrigger.ir.wire import Wire
@@ -16,11 +16,6 @@ _ACROSS = 4
 """Boxes side by side; a chain goes on in the next row."""
 
 Place = tuple[float, float]
-
-
-def hull(codes: Intervals) -> Interval:
-    """The range of all ``codes`` together."""
-    return Interval(min(span.lo for span in codes), max(span.hi for span in codes))
 
 
 def type_text(codes: Intervals, frac: int) -> str:

@@ -13,10 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from bittrigger.errors import ToolError
-from bittrigger.simulate.simulators.cells import EVALUATORS, ONES, Words
-from bittrigger.simulate.simulators.program import Group, NetArray, check_cell, groups_of
+from bittrigger.simulate.simulators.cells import ONES, Words
+from bittrigger.simulate.simulators.program import Group, NetArray, check_cell, evaluate, groups_of
 from bittrigger.synth.count import FLIP_FLOPS, SHIFT_REGISTERS, topological
-from bittrigger.synth.netlist import HIGH, LOW, Cell, Netlist
+from bittrigger.synth.netlist import HIGH, Cell, Netlist
 
 _STORES = FLIP_FLOPS | SHIFT_REGISTERS
 
@@ -71,20 +71,11 @@ class Clocked:
             for port, bits in self.netlist.inputs.items():
                 if port in ports:
                     values[list(bits)] = ports[port][cycle]
-            self._settle(values)
+            evaluate(self._groups, values)
             for port, bits in self.netlist.outputs.items():
                 found[port][cycle] = values[list(bits)]
             self._clock(values, pasts, cycle)
         return found
-
-    def _settle(self, values: Words) -> None:
-        for group in self._groups:
-            pins = {pin: [values[nets] for nets in bits] for pin, bits in group.inputs.items()}
-            results = EVALUATORS[group.type](group.cells, pins)
-            for pin, driven in group.outputs.items():
-                for nets, result in zip(driven, results[pin], strict=True):
-                    values[nets] = result
-            values[LOW] = 0  # where pins that are not connected leave their results
 
     def _clock(self, values: Words, pasts: list[Words], cycle: int) -> None:
         """A rising edge: ``values`` of registers become those of the next cycle."""

@@ -7,6 +7,7 @@ net by one cycle. Cells are grouped by depth and type, and NumPy evaluates each 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,14 +58,19 @@ class Program:
         for port, bits in self.netlist.inputs.items():
             if port in ports:
                 values[list(bits)] = ports[port]
-        for group in self._groups:
-            pins = {pin: [values[nets] for nets in bits] for pin, bits in group.inputs.items()}
-            results = EVALUATORS[group.type](group.cells, pins)
-            for pin, driven in group.outputs.items():
-                for nets, result in zip(driven, results[pin], strict=True):
-                    values[nets] = result
-            values[LOW] = 0  # where pins that are not connected leave their results
+        evaluate(self._groups, values)
         return {port: values[list(bits)] for port, bits in self.netlist.outputs.items()}
+
+
+def evaluate(groups: Sequence[Group], values: Words) -> None:
+    """Give the nets that ``groups`` drive, in this order, their values in ``values``."""
+    for group in groups:
+        pins = {pin: [values[nets] for nets in bits] for pin, bits in group.inputs.items()}
+        results = EVALUATORS[group.type](group.cells, pins)
+        for pin, driven in group.outputs.items():
+            for nets, result in zip(driven, results[pin], strict=True):
+                values[nets] = result
+        values[LOW] = 0  # where pins that are not connected leave their results
 
 
 def has_feedback(netlist: Netlist) -> bool:
