@@ -28,6 +28,7 @@ REFUSED, USAGE, BROKEN_TOOL, BUG, INTERRUPTED = 1, 2, 3, 4, 130
 VERBS = {
     "demo": "Convert, simulate, prove and judge the jet tagger that is shipped.",
     "convert": "Convert a Keras model into proven firmware.",
+    "import-hls4ml": "Convert firmware that hls4ml wrote: the same bits from its C++ and weights.",
     "simulate": "Run a build in several executors and compare every bit.",
     "patterns": "Write, check and convert pattern files of the trigger boards.",
     "prove": "Prove a build for every input: weights, widths, Verilog, latency, netlist.",
@@ -61,7 +62,7 @@ class _Verbs(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         if cmd_name not in VERBS:
             return None
-        command = importlib.import_module(f"bittrigger.cli.{cmd_name}").command
+        command = importlib.import_module(f"bittrigger.cli.{cmd_name.replace('-', '_')}").command
         if not isinstance(command, click.Command):
             raise TypeError(cmd_name)
         from bittrigger.cli.console import with_common_options

@@ -16,8 +16,9 @@ from bittrigger.compile.provenance import copy_card, origin_of, provenance
 from bittrigger.compile.read import Announce, Dump, Stages, design_name, measured_graph, silent
 from bittrigger.errors import ConfigError
 from bittrigger.ir.fixed import FloatArray
+from bittrigger.ir.graph import Graph
 from bittrigger.ir.pipeline import Pipeline
-from bittrigger.passes.simplify import nothing
+from bittrigger.passes.simplify import nothing, simplify
 from bittrigger.settings import Settings
 from bittrigger.system.arrays import read_array
 
@@ -39,7 +40,7 @@ def convert(
     """Convert a model into a build in ``folder``, which appears whole or not at all.
 
     Args:
-        source: a model file, or a Keras model object.
+        source: a model file, a Keras model object, or an integer graph.
         settings: what is chosen about the design; by default everything as it is by default.
         synthesize: whether Yosys counts LUTs and flip-flops.
         overwrite: whether an earlier build in the output folder is replaced.
@@ -85,7 +86,11 @@ def _known(path: Path, settings: Settings, inputs: FloatArray | None, stages: St
 
 
 def _made(source: Path | Any, settings: Settings, inputs: FloatArray | None, stages: Stages) -> Pipeline:
-    """The pipeline of a model, solved while it is being compared with Keras."""
+    """The pipeline of a model, solved while it is being compared with Keras; an integer graph has nothing to be compared with."""
+    if isinstance(source, Graph):
+        graph = simplify(source, watch=stages.watch)
+        with stages("solve"):
+            return create_pipeline(graph, settings)
     with graph_of(source, settings, inputs=inputs, stages=stages) as asked, stages("solve"):
         pipeline = create_pipeline(asked.graph, settings)
     return replace(pipeline, graph=measured_graph(pipeline.graph, asked.measured))

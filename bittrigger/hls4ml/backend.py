@@ -11,7 +11,12 @@ from hls4ml.model.optimizer import model_optimizer
 
 from bittrigger.errors import ConfigError
 from bittrigger.hls4ml.design import design_of
-from bittrigger.hls4ml.layers import check_before_parsing, register_bit_activation, register_bit_linear
+from bittrigger.hls4ml.layers import (
+    check_before_parsing,
+    read_keras_2_as_such,
+    register_bit_activation,
+    register_bit_linear,
+)
 from bittrigger.settings import AUTO, DEFAULT_CLOCK_MHZ, DEFAULT_PART
 from bittrigger.simulate.predict import predict
 from bittrigger.system.toolchain import require_tool, run_tool
@@ -85,6 +90,7 @@ class BitTriggerBackend(FPGABackend):  # type: ignore[misc]
         """
         register_bit_activation()
         check_before_parsing()
+        read_keras_2_as_such()
         if io_type not in (None, "io_parallel"):
             raise ConfigError(
                 f"io_type {io_type!r} is not supported; allowed is 'io_parallel': a design takes a whole event every clock"

@@ -12,6 +12,7 @@ from hls4ml.model.types import FixedPrecisionType
 from bittrigger.frontend.attributes import BIT_ACTIVATION, KERNEL
 from bittrigger.frontend.check_model import check_model
 from bittrigger.frontend.kernels import common_fraction_bits
+from bittrigger.system.legacy_keras import is_model_of_keras_2
 
 
 class BitLinear(Layer):  # type: ignore[misc]
@@ -60,6 +61,23 @@ def check_before_parsing() -> None:
 
     checked.unchecked = parse  # type: ignore[attr-defined]
     parser.parse_keras_model = checked
+
+
+def read_keras_2_as_such() -> None:
+    """Have the next model that hls4ml takes for one of Keras 3, by the version of ``keras``, read by its own kind."""
+    from importlib import import_module
+
+    converters: Any = import_module("hls4ml.converters")
+    read = getattr(converters.keras_v3_to_hls, "unchanged", converters.keras_v3_to_hls)
+
+    def chosen(config: dict[str, Any], *arguments: Any) -> Any:
+        converters.keras_v3_to_hls = read  # the next one may be for another backend
+        if is_model_of_keras_2(config["KerasModel"]):
+            return converters.keras_v2_to_hls(config)
+        return read(config, *arguments)
+
+    chosen.unchanged = read  # type: ignore[attr-defined]
+    converters.keras_v3_to_hls = chosen
 
 
 def _parse_bit_activation(

@@ -109,7 +109,7 @@ def _stock_layer(layer: Layer) -> Layer:
     """Return an untrained stock layer in the place of `layer`."""
     if isinstance(layer, _KERNELS):
         return _stock_kernel_layer(layer)
-    plain = type(layer).__module__.startswith("keras.") and type(layer).__name__ in _WITHOUT_WEIGHTS
+    plain = type(layer).__module__.startswith(("keras.", "tf_keras.")) and type(layer).__name__ in _WITHOUT_WEIGHTS
     if plain or isinstance(layer, qkeras.QActivation | tf.keras.layers.BatchNormalization):
         return type(layer).from_config(layer.get_config())
     raise UnsupportedModelError(f"layer {layer.name!r}: {type(layer).__name__} cannot be exported; expected {_ALLOWED}")

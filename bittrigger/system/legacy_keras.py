@@ -29,10 +29,10 @@ def keras_2_package() -> str:
     import tensorflow as tf
 
     home = str(tf.keras.layers.Layer.__module__).split(".", maxsplit=1)[0]
-    version = str(import_module(home).__version__)
-    if int(version.split(".", maxsplit=1)[0]) > 2:
+    keras = import_module(home)
+    if _is_later(keras):
         raise ConfigError(
-            f"tf.keras is Keras {version} in this process; bittrigger reads and trains models of Keras 2; set "
+            f"tf.keras is Keras {keras.__version__} in this process; bittrigger reads and trains models of Keras 2; set "
             f"{VARIABLE}=1 before Python starts, or import bittrigger before TensorFlow, with the package tf_keras installed"
         )
     return home
@@ -41,6 +41,19 @@ def keras_2_package() -> str:
 def keras_2_module(path: str) -> ModuleType:
     """The module ``path`` of Keras 2, for example ``src.saving``."""
     return import_module(f"{keras_2_package()}.{path}")
+
+
+def is_model_of_keras_2(model: object) -> bool:
+    """Whether a model object is one of Keras 2, whatever the package is called."""
+    for kind in type(model).__mro__:
+        home = kind.__module__.split(".", maxsplit=1)[0]
+        if home in PACKAGES:
+            return not _is_later(import_module(home))
+    return False
+
+
+def _is_later(keras: ModuleType) -> bool:
+    return int(str(keras.__version__).split(".", maxsplit=1)[0]) > 2
 
 
 def is_of_keras_2(kind: type[Any]) -> bool:

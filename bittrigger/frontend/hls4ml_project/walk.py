@@ -1,0 +1,213 @@
+"""What the lowering of a project carries along: nodes so far, and for each array of the C++ the node that holds its codes."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from bittrigger.errors import UnsupportedModelError
+from bittrigger.frontend.builder import Builder
+from bittrigger.frontend.hls4ml_project.hls_types import HlsType, codes_of
+from bittrigger.frontend.hls4ml_project.project import Call, Config, Project
+from bittrigger.frontend.hls4ml_project.source import preprocessed, read_text, tokens
+from bittrigger.ir.fixed import IntArray, Interval, Overflow, Rounding
+from bittrigger.ir.graph import Linear, Requantize, frozen_array
+
+MAX_SHIFT = 62
+"""Most bits that an assignment drops or adds."""
+
+
+@dataclass(frozen=True)
+class Signal:
+    """An array of the C++: the node with its codes, and its type."""
+
+    node: str
+    type: HlsType
+
+
+class Walk:
+    """The state of one lowering."""
+
+    def __init__(self, project: Project, name: str) -> None:
+        self.project = project
+        self.name = name
+        self.builder = Builder(name)
+        self.signals: dict[str, Signal] = {}
+
+    @cached_property
+    def has_typed_average(self) -> bool:
+        """Whether averages are taken in ``accum_t``, as since hls4ml 0.8; a project that brings no headers is taken for new."""
+        header = self.project.folder / "nnet_utils" / "nnet_pooling.h"
+        if not header.is_file():
+            return True
+        words = tokens(preprocessed(read_text(header), header.name)[0])
+        return any(pair == ("accum_t", "avg") for pair in itertools.pairwise(words))
+
+    def owner(self, call: Call) -> str:
+        """How messages name a call."""
+        return f"hls4ml project: nnet::{call.function}({', '.join(call.arguments)})"
+
+    def check_counts(self, call: Call, parameters: Sequence[int], arguments: Sequence[int]) -> None:
+        """Check how many template parameters and arguments a call has.
+
+        Raises:
+            UnsupportedModelError: if it has another number of them.
+        """
+        if len(call.parameters) not in parameters or len(call.arguments) not in arguments:
+            raise UnsupportedModelError(
+                f"{self.owner(call)}: {len(call.parameters)} template parameters and {len(call.arguments)} arguments; expected "
+                f"{parameters[-1]} and {arguments[-1]}, as hls4ml writes them"
+            )
+
+    def read(self, name: str, owner: str) -> Signal:
+        """The array ``name``, or the one that it stands for.
+
+        Raises:
+            UnsupportedModelError: if nothing has written it yet.
+        """
+        for _ in range(len(self.project.aliases) + 1):
+            if name in self.signals:
+                return self.signals[name]
+            name = self.project.aliases.get(name, "")
+        raise UnsupportedModelError(f"{owner}: it reads an array that nothing has written")
+
+    def write(self, call: Call, name: str, node: str, kind: HlsType) -> None:
+        """Let ``node`` be the array ``name``, which must have its size and type.
+
+        Raises:
+            UnsupportedModelError: if it does not.
+        """
+        variable = self.project.variables.get(name)
+        size = self.builder[node].size
+        if variable is None or variable.size != size or variable.type.fixed != kind.fixed:
+            found = None if variable is None else f"{variable.size} of {variable.type.fixed}"
+            raise UnsupportedModelError(
+                f"{self.owner(call)}: it gives {size} elements of {kind.fixed}; array {name!r} has {found or 'no declaration'}"
+            )
+        self.signals[name] = Signal(node, kind)
+
+    def config(self, name: str, owner: str) -> Config:
+        """The ``struct`` of that name.
+
+        Raises:
+            UnsupportedModelError: if there is none.
+        """
+        if name not in self.project.configs:
+            raise UnsupportedModelError(f"{owner}: parameters.h has no struct {name!r}")
+        return self.project.configs[name]
+
+    def number(self, config: Config, key: str, default: int | None = None) -> int:
+        """A constant of a ``struct``, not negative but for a default.
+
+        Raises:
+            UnsupportedModelError: if it has none.
+        """
+        if key not in config.values:
+            if default is not None:
+                return default
+            raise UnsupportedModelError(f"hls4ml project: struct {config.name!r} has no {key}")
+        return self.project.number(config.values[key], f"{config.name}::{key}", config.values)
+
+    def type_of(self, config: Config, key: str) -> HlsType:
+        """A type of a ``struct``.
+
+        Raises:
+            UnsupportedModelError: if it has none.
+        """
+        if key not in config.values:
+            raise UnsupportedModelError(f"hls4ml project: struct {config.name!r} has no type {key}")
+        return self.project.type(config.values[key], f"hls4ml project: {config.name}::{key}")
+
+    def constants(self, name: str, kind: HlsType, count: int, owner: str) -> IntArray:
+        """The codes of a constant array.
+
+        Raises:
+            UnsupportedModelError: if there is none, or it has another number of elements.
+        """
+        values = self.project.weights.get(name)
+        if values is None or len(values) != count:
+            found = "no array of that name with values" if values is None else f"{len(values)} values"
+            raise UnsupportedModelError(f"{owner}: weights {name!r}: {found}; expected {count} values in weights/*.h")
+        return codes_of(values, kind, f"{owner}: weights {name!r}")
+
+    def hull(self, node: str) -> Interval:
+        """The range of all codes of a node."""
+        spans = self.builder.reach(node)
+        return Interval(min(span.lo for span in spans), max(span.hi for span in spans))
+
+    def copy(self, node: str) -> str:
+        """Another node with the codes of ``node``."""
+        source = self.builder[node]
+        span = self.hull(node)
+        return self.builder.add(
+            Requantize(f"{node}_copy", (node,), source.size, 0, Rounding.TRN, span.lo, span.hi, source.frac)
+        )
+
+    def assign(self, name: str, source: str, kind: HlsType, *, floor: int | None = None, copies: int = 1) -> str:
+        """The codes of ``source`` assigned to variables of ``kind``, as ``ap_fixed`` assigns them.
+
+        Args:
+            floor: least code after rounding, where the C++ takes the larger one first.
+            copies: equal parts that ``source`` consists of.
+        """
+        node = self.builder[source]
+        shift = node.frac - kind.frac
+        if abs(shift) > MAX_SHIFT:
+            raise UnsupportedModelError(
+                f"layer {name!r}: {node.frac} fractional bits become {kind.frac}; allowed are steps of 62"
+            )
+        free = Requantize(
+            name, (source,), node.size, shift, kind.rounding, -(1 << 61), (1 << 61) - 1, kind.frac, 0, copies
+        )
+        spans = self.builder.preview(free)
+        low = min(span.lo for span in spans) if floor is None else max(floor, min(span.lo for span in spans))
+        reached = Interval(low, max(low, *(span.hi for span in spans)))
+        allowed = kind.limits
+        inside = reached.lo in allowed and reached.hi in allowed
+        if inside and not shift and floor is None:
+            return source
+        if inside or kind.overflow in (Overflow.SAT, Overflow.SAT_SYM):
+            lo = max(allowed.lo, reached.lo if floor is not None else allowed.lo)
+            return self.builder.add(self._requantize(free, lo, allowed.hi))
+        if kind.overflow is Overflow.SAT_ZERO:
+            raise UnsupportedModelError(
+                f"layer {name!r}: values beyond {kind.fixed} become 0 (AP_SAT_ZERO); allowed are AP_WRAP, AP_SAT and AP_SAT_SYM"
+            )
+        rounded = self.builder.add(self._requantize(free, reached.lo, reached.hi))
+        return self._wrapped(name, rounded, kind)
+
+    def _requantize(self, node: Requantize, lo: int, hi: int) -> Requantize:
+        return Requantize(
+            node.name, node.inputs, node.size, node.shift, node.rounding, lo, max(lo, hi), node.frac, 0, node.copies
+        )
+
+    def _wrapped(self, name: str, source: str, kind: HlsType) -> str:
+        """The codes of ``source`` modulo ``2**width``: less that power of two as often as it lies between them and the type."""
+        node = self.builder[source]
+        width, span = kind.fixed.width, kind.fixed.interval
+        turns = self.builder.add(
+            Requantize(
+                f"{name}_turns",
+                (source,),
+                node.size,
+                width,
+                Rounding.TRN,
+                -(1 << 61),
+                (1 << 61) - 1,
+                node.frac,
+                -span.lo,
+            )
+        )
+        pairs = np.stack([np.arange(node.size), node.size + np.arange(node.size)], axis=1)
+        joined = self.builder.wire(f"{name}_pairs", (source, turns), pairs)
+        weights = frozen_array(np.array([[1], [-(1 << width)]]))
+        rest = self.builder.add(
+            Linear(f"{name}_rest", (joined,), weights, frozen_array(np.zeros(1, dtype=np.int64)), node.frac, node.size)
+        )
+        return self.builder.add(
+            Requantize(f"{name}_wrapped", (rest,), node.size, 0, Rounding.TRN, span.lo, span.hi, node.frac)
+        )
