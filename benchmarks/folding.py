@@ -1,6 +1,6 @@
 """Layers that repeat, folded in time: LUTs, flip-flops and cycles for several intervals between events, each proven.
 
-python benchmarks/folding.py                                  # models/quark_gluon
+python benchmarks/folding.py                                  # models/quark_gluon and models/jet_tagger
 python benchmarks/folding.py --interval 1 9 54 -- model.h5    # others
 """
 
@@ -14,6 +14,7 @@ from bittrigger.compile.convert import convert
 from bittrigger.prove import prove
 from bittrigger.settings import Settings
 
+NAMES = ("quark_gluon", "jet_tagger")
 MODELS = Path(__file__).parent.parent / "models"
 HEAD = "| model | clocks between events | LUT | of the first | FF | latency (cycles) | Verilog (kB) | claims proven |"
 
@@ -32,7 +33,9 @@ def measure(model: Path, interval: int, folder: Path) -> tuple[int, str]:
 def main() -> None:
     """Measure each model at each interval."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("models", nargs="*", type=Path, default=[MODELS / "quark_gluon" / "model.h5"])
+    parser.add_argument(
+        "models", nargs="*", type=Path, default=[MODELS / name / "model.h5" for name in ("quark_gluon", "jet_tagger")]
+    )
     parser.add_argument("--interval", nargs="+", type=int, default=[1, 9, 54])
     options = parser.parse_args()
     print(HEAD)

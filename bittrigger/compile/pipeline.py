@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from bittrigger.ir.adders import AdderGraph
 from bittrigger.ir.graph import Graph, Linear, copy_operand, intervals
 from bittrigger.ir.pipeline import Pipeline
-from bittrigger.schedule.schedule import Schedule
+from bittrigger.schedule.engine import columns_apart
+from bittrigger.schedule.schedule import Schedule, large_engines
 from bittrigger.schedule.tradeoff import within_latency
 from bittrigger.settings import Settings
 from bittrigger.solver import solve_blocks
 
 
 def solve_layers(graph: Graph, settings: Settings) -> dict[str, AdderGraph]:
-    """An adder graph for each ``Linear`` node of ``graph``, each proven equal to its matrix."""
+    """An adder graph for each ``Linear`` node of ``graph``, each proven equal to its matrix.
+
+    A large layer that the interval leaves the time to multiply step by step gets none.
+    """
+    stepwise = large_engines(graph, settings.ii, settings.clock_mhz)
+    layers = [node for node in graph.nodes if isinstance(node, Linear) and node.name not in stepwise]
+    return _solved(graph, layers, settings)
+
+
+def _solved(graph: Graph, layers: Iterable[Linear], settings: Settings) -> dict[str, AdderGraph]:
     ranges = intervals(graph)
     return {
         node.name: solve_blocks(
             node.weights, node.bias, copy_operand(node, ranges), settings.solver, apart=node.copies > 1
         )
-        for node in graph.nodes
-        if isinstance(node, Linear)
+        for node in layers
     }
 
 
@@ -30,6 +41,23 @@ def create_pipeline(graph: Graph, settings: Settings) -> Pipeline:
         ConfigError: if the clock is too fast, or the latency less than any that was found.
     """
     if settings.latency_cycles is None:
-        return Schedule(settings.clock_mhz, ii=settings.ii).apply(graph, solve_layers(graph, settings))
+        return placed(graph, solve_layers(graph, settings), settings)
     weight = settings.register_weight
     return within_latency(graph, settings.clock_mhz, settings.latency_cycles, weight, settings.solver)
+
+
+def placed(graph: Graph, adders: dict[str, AdderGraph], settings: Settings) -> Pipeline:
+    """``graph`` with adders for its layers, placed in stages, each layer in its cheapest form.
+
+    Where one is multiplied step by step, codes behind it may take wider ranges; unrolled layers that read them get new adders.
+
+    Raises:
+        ConfigError: if the clock is too fast.
+    """
+    schedule = Schedule(settings.clock_mhz, ii=settings.ii)
+    while (apart := columns_apart(graph, planned := schedule.planned(graph, adders))) is not graph:
+        ranges, unrolled = intervals(apart), adders.keys() - planned.keys()
+        layers = [node for node in apart.nodes if isinstance(node, Linear) and node.name in unrolled]
+        widened = [node for node in layers if copy_operand(node, ranges) != adders[node.name].inputs]
+        graph, adders = apart, adders | _solved(apart, widened, settings)
+    return schedule.apply(graph, adders)

@@ -18,10 +18,20 @@ from bittrigger.device.lut_prices import adder_luts
 from bittrigger.errors import InternalError
 from bittrigger.ir.adders import Adder, AdderGraph, first_equals, live_values, value_intervals
 from bittrigger.ir.block_floating_point import MagnitudeOr, Scaling, ShiftDown, ShiftUp, limits
+from bittrigger.ir.engine import WEIGHT_BITS, Engine
 from bittrigger.ir.extremum import Extremum, tournament
 from bittrigger.ir.fixed import Interval, Rounding
 from bittrigger.ir.graph import Linear, Lookup, Requantize, intervals, operand
-from bittrigger.ir.pipeline import Module, Pipeline, kept_bits, last_reads, part_bits, stream_delays, vector_bits
+from bittrigger.ir.pipeline import (
+    Module,
+    Pipeline,
+    held_turns,
+    kept_bits,
+    last_reads,
+    part_bits,
+    stream_delays,
+    vector_bits,
+)
 from bittrigger.ir.ports import common_type
 
 ROUNDING_LUTS = 2
@@ -38,6 +48,9 @@ OR_SLACK = 1.5
 
 HALF_EVEN_LUTS = 3
 """LUTs that decide whether a shifted code is rounded up. Source: 32 and 64 channels of 8 bits, in Yosys 0.70."""
+
+MUX_CHOICES = 4
+"""Signals that a LUT chooses from."""
 
 LUT_INPUTS = 6
 """Inputs of an UltraScale+ LUT."""
@@ -76,18 +89,24 @@ class _Wire:
 
 def estimate(pipeline: Pipeline) -> tuple[dict[str, Cost], Cost]:
     """The cost of all copies of each module by name, and of the whole design, what lies in its top included."""
+    ranges = intervals(pipeline.graph)
     modules = {module.name: module_cost(module).times(module.instances) for module in pipeline.modules}
+    for module in pipeline.modules:
+        if module.engine:
+            own = common_type(operand(module.node, ranges), 0).width
+            modules[module.name] += _feed(module.engine, own, vector_bits(module.result))
     total = sum(modules.values(), Cost(0, _top_registers(pipeline))) + _folding(pipeline)
     return modules, total
 
 
 def _folding(pipeline: Pipeline) -> Cost:
     """The queues in front of folded modules, and the registers in which their results gather."""
-    ranges, delays = intervals(pipeline.graph), stream_delays(pipeline)
+    ranges, delays, held = intervals(pipeline.graph), stream_delays(pipeline), held_turns(pipeline)
     cost = Cost(0, 0)
     for module in pipeline.modules:
         if module.is_folded:
             cost += Cost(0, delays[module.node.name] * module.lanes * vector_bits(module.result))
+            cost += Cost(0, held.get(module.node.name, 0) * module.lanes * vector_bits(module.result))
         if module.queue:
             bits = len(module.source) * common_type(operand(module.node, ranges), 0).width
             cost += Cost((module.copies - module.lanes) * bits, module.phases * module.lanes * bits)
@@ -97,6 +116,9 @@ def _folding(pipeline: Pipeline) -> Cost:
 def module_cost(module: Module) -> Cost:  # noqa: PLR0911
     """The cost of one copy of a module."""
     match module.node:
+        case Linear() if module.engine:
+            width = vector_bits(module.result)
+            return Cost(module.engine.terms * width, width)
         case Linear():
             if module.adders is None:
                 raise InternalError(f"module {module.name!r} has no adder graph")
@@ -115,6 +137,30 @@ def module_cost(module: Module) -> Cost:  # noqa: PLR0911
             return _shift_up(module, module.node)
         case _:
             assert_never(module.node)
+
+
+def _feed(engine: Engine, own: int, width: int) -> Cost:
+    """What feeds the lanes of an engine: multiplexers of operand codes, tables of weights, a counter.
+
+    Args:
+        own: bits of an operand code.
+        width: bits of a sum.
+    """
+    tables = -(-engine.cycles // (1 << LUT_INPUTS))
+    weights = WEIGHT_BITS * engine.terms * engine.lanes
+    codes = engine.terms * own
+    index = 0 if engine.groups == 1 else (engine.steps - 1).bit_length() * tables
+    biases = 0 if engine.groups == 1 else min(engine.lanes * width, 1 << min(engine.groups, 10))
+    count = engine.cycles.bit_length()
+    lut = weights * tables + codes * -(-engine.steps // MUX_CHOICES) + index + biases + count + 2 * tables
+    index_ff = 0 if engine.groups == 1 else (engine.steps - 1).bit_length()
+    ff = engine.n_in * own + count + weights + codes + 2 + (engine.groups - 1).bit_length() + index_ff
+    return Cost(lut, ff)
+
+
+def engine_luts(engine: Engine, own: int, width: int) -> int:
+    """Estimated LUTs of all lanes and what feeds them; arguments as for ``_feed``."""
+    return engine.lanes * engine.terms * width + _feed(engine, own, width).lut
 
 
 def _linear(module: Module, graph: AdderGraph) -> Cost:

@@ -18,12 +18,11 @@ from pathlib import Path
 from typing import Any
 
 from bittrigger import __version__
-from bittrigger.compile.pipeline import create_pipeline, solve_layers
+from bittrigger.compile.pipeline import create_pipeline, placed, solve_layers
 from bittrigger.errors import BittriggerError
 from bittrigger.ir.graph import Graph
 from bittrigger.ir.pipeline import Pipeline
 from bittrigger.report import Report, make_report
-from bittrigger.schedule.schedule import Schedule
 from bittrigger.settings import Settings
 
 
@@ -177,8 +176,7 @@ def try_group(graph: Graph, group: Sequence[Settings], synthesize: bool) -> list
     trials = []
     for choice in group:
         try:
-            free = Schedule(choice.clock_mhz, ii=choice.ii)
-            pipeline = create_pipeline(graph, choice) if solved is None else free.apply(graph, solved)
+            pipeline = create_pipeline(graph, choice) if solved is None else placed(graph, solved, choice)
             trials.append(_trial(choice, _report(pipeline, choice, synthesize=synthesize), synthesized=synthesize))
         except BittriggerError as error:
             trials.append(_trial(choice, refusal=str(error)))

@@ -69,7 +69,7 @@ class BusLayout:
     def operands(self, module: Module) -> tuple[Bus, ...]:
         """The operand buses of one copy of ``module``."""
         nodes = tuple(dict.fromkeys(module.node.inputs))
-        return tuple(self.bus(node, "x" if len(nodes) == 1 else f"x_{node}", module.copies) for node in nodes)
+        return tuple(self.bus(node, "x" if len(nodes) == 1 else f"x_{node}", module.node.copies) for node in nodes)
 
     def places(self, module: Module) -> tuple[tuple[Bus, int], ...]:
         """The bus and the element in it of each operand code of one copy of ``module``."""

@@ -7,10 +7,11 @@ rank, so the latency is one more than their stage. Emitters read this and nothin
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from bittrigger.ir.adders import AdderGraph
 from bittrigger.ir.block_floating_point import MagnitudeOr, Scaling, ShiftDown, ShiftUp, operand_bits
+from bittrigger.ir.engine import FEEDING, Engine
 from bittrigger.ir.extremum import Extremum, tournament
 from bittrigger.ir.fixed import Interval, Rounding
 from bittrigger.ir.graph import Graph, Intervals, Linear, Lookup, Operation, Requantize
@@ -34,6 +35,9 @@ class Module:
             which the codes are shifted, before they are rounded in ``stop``; for an ``Extremum`` that of each round but the last.
         lanes: instances, where fewer are built than there are copies; else 0. All stages are those of the first copy then.
         queue: whether the operands of the copies wait in a queue, which takes them a stage before ``start``.
+        pace: cycles from the copies that go through the instances to the next ones.
+        engine: how a matrix is multiplied step by step, if it is; each column is a copy then, ``source`` is the whole operand,
+            and the sums of the first columns are cleared in ``start``.
     """
 
     design: str
@@ -46,6 +50,8 @@ class Module:
     stages: tuple[int, ...]
     lanes: int = 0
     queue: bool = False
+    pace: int = 1
+    engine: Engine | None = None
 
     @property
     def name(self) -> str:
@@ -79,8 +85,8 @@ class Module:
 
     @property
     def copies(self) -> int:
-        """How many times the layer is there."""
-        return self.node.copies
+        """How many times the layer is there; the columns of one that is multiplied step by step."""
+        return self.engine.n_out if self.engine else self.node.copies
 
     @property
     def is_folded(self) -> bool:
@@ -94,20 +100,27 @@ class Module:
 
     @property
     def phases(self) -> int:
-        """Cycles over which the copies are spread: copy ``lanes * n + m`` goes through instance ``m``, ``n`` cycles later."""
+        """Turns that the copies take: copy ``lanes * n + m`` goes through instance ``m`` in turn ``n``, ``pace`` cycles each."""
         return -(-self.copies // self.instances)
 
     @property
     def done(self) -> int:
         """The stage in which the results of all copies are available."""
-        return self.stop + self.phases - 1
+        return self.stop + (self.phases - 1) * self.pace
 
     @property
     def reads(self) -> int | None:
         """The stage in which the operands of all copies are read; None where they come copy by copy from a folded layer."""
+        if self.engine:
+            return self.start - FEEDING
         if self.is_folded and not self.queue:
             return None
         return self.start - self.queue
+
+    @property
+    def feed_name(self) -> str:
+        """The module that feeds the lanes of an engine."""
+        return f"{self.design}_feed_{self.node.name}"
 
     @property
     def queue_name(self) -> str:
@@ -148,6 +161,7 @@ class Pipeline:
     def module_names(self) -> tuple[str, ...]:
         """Every module of the design but its top: layers, queues, and the guard of the interval."""
         queues = [module.queue_name for module in self.modules if module.queue]
+        queues += [module.feed_name for module in self.modules if module.engine]
         guards = [self.guard_name] if self.guard_name else []
         return (*dict.fromkeys(module.name for module in self.modules), *queues, *guards)
 
@@ -157,6 +171,18 @@ class Pipeline:
             if module.node.name == name:
                 return module.done
         return 0
+
+
+def in_software(pipeline: Pipeline) -> Pipeline:
+    """``pipeline`` as software sees it, which has no time: every copy is there, and a matrix is multiplied at once."""
+
+    def whole(module: Module) -> Module:
+        if module.engine is None:
+            return replace(module, lanes=0, queue=False, pace=1)
+        result = module.result * module.copies
+        return replace(module, result=result, lanes=0, pace=1, engine=None)
+
+    return replace(pipeline, modules=tuple(map(whole, pipeline.modules)))
 
 
 def last_reads(pipeline: Pipeline) -> dict[str, int]:
@@ -173,13 +199,25 @@ def stream_delays(pipeline: Pipeline) -> dict[str, int]:
     """How many registers the results of each folded module pass, copy by copy, until all are there or the next one reads them."""
     together, modules = last_reads(pipeline), {module.node.name: module for module in pipeline.modules}
     delays = {
-        name: module.phases - 1 if name in together else 0 for name, module in modules.items() if module.is_folded
+        name: module.phases - 1 if name in together and module.pace == 1 else 0
+        for name, module in modules.items()
+        if module.is_folded
     }
     for module in pipeline.modules:
         if module.reads is None:
             before = module.node.inputs[0]
             delays[before] = max(delays[before], module.start - modules[before].stop)
     return delays
+
+
+def held_turns(pipeline: Pipeline) -> dict[str, int]:
+    """How many turns of each folded module are held until all are there: all but the last, where they are cycles apart."""
+    together = last_reads(pipeline)
+    return {
+        module.node.name: module.phases - 1
+        for module in pipeline.modules
+        if module.is_folded and module.pace > 1 and module.node.name in together
+    }
 
 
 def kept_bits(node: Requantize | Lookup, source: Interval, result: Interval) -> int:

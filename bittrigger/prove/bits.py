@@ -12,7 +12,7 @@ from functools import lru_cache
 from bittrigger.prove.aig import FALSE, TRUE, Aig, Vector, extended
 from bittrigger.prove.claims import Unproven
 from bittrigger.prove.order import cone, flat
-from bittrigger.prove.stages import REGISTERS, clock_of, registers
+from bittrigger.prove.stages import REGISTERS, clock_of, registers, running
 from bittrigger.prove.words import number
 from bittrigger.synth.netlist import HIGH, Bits, Cell, Netlist
 
@@ -39,7 +39,7 @@ def literals(aig: Aig, netlist: Netlist, outputs: Bits) -> list[int]:
     nets.update((net, aig.input(k)) for k, net in enumerate(input_nets(netlist)))
     for cell in cone(netlist, outputs):
         if cell.type in REGISTERS:
-            for bit in registers(cell, clock):
+            for bit in running(cell, clock):
                 forced = nets[bit.force]
                 held = nets[bit.d]
                 nets[bit.q] = aig.either(held, forced) if bit.value else aig.both(held, forced ^ 1)
@@ -69,7 +69,7 @@ def step(
     rest = tuple(cell for cell in netlist.cells if cell.type not in REGISTERS)
     given = {f"q{bit.q}": (bit.q,) for bit in held}
     combinational = replace(netlist, cells=rest, inputs={**netlist.inputs, **given})
-    wanted = [*flat(netlist.outputs.values()), *(net for bit in held for net in (bit.d, bit.force))]
+    wanted = [*flat(netlist.outputs.values()), *(net for bit in held for net in (bit.d, bit.force, bit.enable))]
     for cell in cone(combinational, wanted):
         pins = {pin: [nets[net] for net in bits] for pin, bits in cell.inputs.items()}
         for pin, values in _outputs(aig, cell, pins).items():
@@ -78,7 +78,7 @@ def step(
     for bit in held:
         if bit.cycles != 1:
             raise Unproven(f"net {bit.q} lies {bit.cycles} cycles behind another; one is due", refuted=False)
-        d, forced = nets[bit.d], nets[bit.force]
+        d, forced = aig.choose(nets[bit.enable], nets[bit.d], nets[bit.q]), nets[bit.force]
         after[bit.q] = aig.either(d, forced) if bit.value else aig.both(d, forced ^ 1)
     return nets, after
 
@@ -214,7 +214,22 @@ _FPGA_CELLS: dict[str, _FpgaCell] = {
     "CARRY4": _carry4,
     "CARRY8": _carry8,
 }
+
+
+def _picked(aig: Aig, cell: Cell, pins: dict[str, Vector]) -> Vector:
+    """One bit of ``A``, the one whose number is ``B``; there is one for every number."""
+    level, index = pins["A"], pins["B"]
+    if len(level) != 1 << len(index) or len(cell.outputs["Y"]) != 1 or number(cell, "B_SIGNED"):
+        raise Unproven(f"cell {cell.name} ({cell.type}) may pick a bit that is not there", refuted=False)
+    if all(bit in (FALSE, TRUE) for bit in index):
+        return [level[sum(bit << k for k, bit in enumerate(index))]]
+    for bit in index:
+        level = [aig.choose(bit, high, low) for low, high in zip(level[::2], level[1::2], strict=True)]
+    return level
+
+
 _WORD_CELLS: dict[str, _WordCell] = {
+    "$shiftx": _picked,
     **dict.fromkeys(("$add", "$sub", "$and", "$or", "$xor"), _sum),
     **dict.fromkeys(("$lt", "$le", "$gt", "$ge", "$eq", "$ne"), _comparison),
     **dict.fromkeys(("$shl", "$sshl", "$shr", "$sshr"), _shifted),

@@ -19,13 +19,18 @@ REGISTERS = frozenset({"$dff", "FDRE", "FDSE", "SRL16E", "SRLC32E"})
 
 @dataclass(frozen=True)
 class Register:
-    """One register bit: net ``q`` is net ``d``, ``cycles`` cycles later; where ``force`` is 1 it is ``value`` instead."""
+    """One register bit: net ``q`` is net ``d``, ``cycles`` cycles later; where ``force`` is 1 it is ``value`` instead.
+
+    Attributes:
+        enable: where this is 0, and ``force`` too, it keeps what it has.
+    """
 
     d: int
     q: int
     cycles: int
     force: int = LOW
     value: int = LOW
+    enable: int = HIGH
 
 
 def _clock(cell: Cell, clock: int) -> None:
@@ -42,27 +47,39 @@ def _always(cell: Cell) -> None:
         raise Unproven(f"register {cell.name} has an enable")
 
 
+def running(cell: Cell, clock: int) -> list[Register]:
+    """As ``registers``, of a cell that must not be halted.
+
+    Raises:
+        Unproven: also if it has an enable.
+    """
+    found = registers(cell, clock)
+    if any(bit.enable != HIGH for bit in found):
+        raise Unproven(f"register {cell.name} has an enable")
+    return found
+
+
 def registers(cell: Cell, clock: int) -> list[Register]:
     """The register bits that ``cell`` consists of; empty if it is none.
 
     Raises:
-        Unproven: if it has another clock, an enable, an inverted data pin or a variable delay.
+        Unproven: if it has another clock, an inverted data pin or a variable delay, or is a shift register with an enable.
     """
     if cell.type not in REGISTERS:
         return []
     _clock(cell, clock)
     if cell.type == "$dff":
         return [Register(d, q, 1) for d, q in zip(cell.inputs["D"], cell.outputs["Q"], strict=True)]
-    _always(cell)
     if any(int(value, 2) for name, value in cell.parameters.items() if name.startswith("IS_")):
         raise Unproven(f"register {cell.name} has an inverted pin")
     d, q = cell.inputs["D"][0], cell.outputs["Q"][0]
     match cell.type:
         case "FDRE":
-            return [Register(d, q, 1, cell.inputs["R"][0], LOW)]
+            return [Register(d, q, 1, cell.inputs["R"][0], LOW, cell.inputs["CE"][0])]
         case "FDSE":
-            return [Register(d, q, 1, cell.inputs["S"][0], HIGH)]
+            return [Register(d, q, 1, cell.inputs["S"][0], HIGH, cell.inputs["CE"][0])]
         case _:
+            _always(cell)
             return _shift_register(cell, d, q)
 
 
@@ -93,7 +110,7 @@ def prove_latency(netlist: Netlist, cycles: int) -> str:
     }
     count = 0
     for cell in cone(netlist, netlist.outputs["y"]):
-        bits = registers(cell, clock)
+        bits = running(cell, clock)
         count += len(bits)
         if bits:
             for bit in bits:
@@ -133,9 +150,16 @@ class Tracer:
     def __init__(self, netlist: Netlist) -> None:
         clock = clock_of(netlist)
         self.back: dict[int, Register] = {}
+        self.held: dict[int, Register] = {}
+        """Registers that keep what they have until they are enabled, by their net."""
         muxes: dict[int, tuple[int, int]] = {}
+        choices: dict[int, tuple[int, int, int]] = {}
         for cell in netlist.cells:
-            self.back.update((bit.q, bit) for bit in registers(cell, clock))
+            for bit in registers(cell, clock):
+                (self.back if bit.enable == HIGH else self.held)[bit.q] = bit
+            if cell.type == "$mux":
+                pins = zip(cell.outputs["Y"], cell.inputs["A"], cell.inputs["B"], strict=True)
+                choices.update((y, (a, b, cell.inputs["S"][0])) for y, a, b in pins)
             if cell.type == "$mux" and set(cell.inputs["B"]) == {LOW}:
                 force = cell.inputs["S"][0]
                 muxes.update((y, (a, force)) for y, a in zip(cell.outputs["Y"], cell.inputs["A"], strict=True))
@@ -143,6 +167,11 @@ class Tracer:
             if bit.d in muxes and bit.force == LOW:
                 d, force = muxes[bit.d]
                 self.back[q] = Register(d, q, bit.cycles, force)
+        for q, bit in list(self.back.items()):  # an enable as Yosys writes it: d = enable ? something : q
+            if bit.d in choices and choices[bit.d][0] == q:
+                _, d, enable = choices[bit.d]
+                self.held[q] = Register(d, q, 1, enable=enable)
+                del self.back[q]
 
     def trail(self, net: int) -> Trail:
         """Where ``net`` comes from.

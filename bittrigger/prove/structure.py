@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from bittrigger.ir.engine import WEIGHT_BITS, Engine
 from bittrigger.ir.layout import BusLayout
 from bittrigger.ir.pipeline import Module, Pipeline
 from bittrigger.ir.ports import bus_width, input_fields, output_fields
@@ -112,6 +113,8 @@ def module_ports(pipeline: Pipeline, vectors: BusLayout, rtl: Path) -> dict[str,
     top = {"clk": 1, "rst": 1, "in_valid": 1, "in_data": bus_width(input_fields(graph))}
     found: dict[str, Pins] = {module.name: _ports(vectors, module, rtl) for module in pipeline.modules}
     for module in pipeline.modules:
+        if module.engine:
+            found |= _engine_ports(vectors, module, module.engine)
         if module.queue:
             (bus,) = vectors.operands(module)
             found[module.queue_name] = {
@@ -132,6 +135,23 @@ def module_ports(pipeline: Pipeline, vectors: BusLayout, rtl: Path) -> dict[str,
         **late,
     }
     return found
+
+
+def _engine_ports(vectors: BusLayout, module: Module, engine: Engine) -> dict[str, Pins]:
+    """The ports of a lane, and of what feeds the lanes."""
+    (bus,), width = vectors.operands(module), vectors.result(module).width
+    told = {"clear": 1, "settle": 1}
+    code, weights = engine.terms * bus.element.width, WEIGHT_BITS * engine.terms
+    lane = {"clk": 1, **told, "x": code, "weights": weights, "bias": width}
+    feed = {**told, "step": code, "weights": weights * engine.lanes, "bias": width * engine.lanes}
+    taken = {"clk": 1, "load": 1, "x": bus.width}
+    return {
+        module.name: {**{port: ("input", size) for port, size in lane.items()}, "y": ("output", width)},
+        module.feed_name: {
+            **{port: ("input", size) for port, size in taken.items()},
+            **{port: ("output", size) for port, size in feed.items()},
+        },
+    }
 
 
 def _ports(vectors: BusLayout, module: Module, rtl: Path) -> Pins:

@@ -16,6 +16,7 @@ from bittrigger.ir.layout import BusLayout
 from bittrigger.ir.pipeline import Module, Pipeline
 from bittrigger.prove.claims import Claim, Unproven, attempt
 from bittrigger.prove.elementwise import MAX_CODES, prove_channel
+from bittrigger.prove.engine import prove_feed, prove_lane, prove_plan
 from bittrigger.prove.equivalence import BEFORE, answers, pose, prove_equal, prove_wide_channel
 from bittrigger.prove.guard import prove_guard
 from bittrigger.prove.linear import prove_matrix, prove_verilog, prove_widths
@@ -83,7 +84,7 @@ def tasks(setting: Setting) -> Iterator[Task]:
     if setting.primitive is not None:
         yield from _netlist_tasks(setting, setting.primitive)
     for module in setting.pipeline.modules:
-        yield from _module_tasks(setting, module)
+        yield from (_engine_tasks if module.engine else _module_tasks)(setting, module)
         if module.queue:
             yield from _queue_tasks(setting, module)
     if setting.pipeline.guard_name is not None:
@@ -166,6 +167,46 @@ def _queue_tasks(setting: Setting, module: Module) -> Iterator[Task]:
         yield Task(name, "netlist", statement, method, lambda: prove_queue(module, width, setting.netlist(name)))
 
 
+def _engine_tasks(setting: Setting, module: Module) -> Iterator[Task]:
+    """A matrix that is multiplied step by step."""
+    name, vectors = module.name, setting.vectors
+    yield Task(
+        name,
+        "weights",
+        "what is handed out adds up to the matrix and the bias, and no result leaves its width",
+        "linear forms",
+        partial(prove_plan, module, vectors),
+    )
+    lane = "in every cycle a lane is cleared, or adds what it is handed out, whatever it holds"
+    feed = f"each cycle hands out what is due, where no event is let in within {module.phases * module.pace} cycles"
+    sides: list[tuple[str, Callable[[str], Netlist]]] = [("verilog", setting.rtl.module)]
+    if setting.primitive is not None:
+        sides.append(("netlist", setting.netlist))
+    for kind, read in sides:
+        yield Task(
+            name,
+            kind,
+            lane,
+            "SAT against a circuit written from the definition",
+            partial(_prove_lane, setting, module, read),
+        )
+        yield Task(
+            module.feed_name,
+            kind,
+            feed,
+            "induction over the cycles, on symbols",
+            partial(_prove_feed, setting, module, read),
+        )
+
+
+def _prove_lane(setting: Setting, module: Module, read: Callable[[str], Netlist]) -> str:
+    return prove_lane(module, setting.vectors, read(module.name), setting.scratch())
+
+
+def _prove_feed(setting: Setting, module: Module, read: Callable[[str], Netlist]) -> str:
+    return prove_feed(module, setting.vectors, read(module.feed_name))
+
+
 def _guard_tasks(setting: Setting, name: str) -> Iterator[Task]:
     ii = setting.pipeline.ii
     statement = (
@@ -213,7 +254,8 @@ def _netlist_tasks(setting: Setting, primitive: Rtl) -> Iterator[Task]:
         prove_latency(gates, module.cycles)
         return prove_equal(primitive.module(module.name), gates, setting.scratch())
 
-    by_size = sorted(setting.pipeline.modules, key=lambda m: len(m.adders.adders) if m.adders else 0, reverse=True)
+    unrolled = [module for module in setting.pipeline.modules if not module.engine]
+    by_size = sorted(unrolled, key=lambda m: len(m.adders.adders) if m.adders else 0, reverse=True)
     for module in by_size:
         yield Task(module.name, "netlist", "the synthesised netlist equals the Verilog", method, partial(equal, module))
     yield Task(

@@ -79,7 +79,9 @@ _STATEMENT = re.compile(
     re.DOTALL,
 )
 _NEXT = re.compile(rf"\s*(?P<name>{_NAME}) <=(?P<value>[^;]*);")
-_RESET = re.compile(rf"\s*if \(rst\) (?P<name>{_NAME}) <= \d+'d0;\s*else (?P=name) <=(?P<value>[^;]*);\s*")
+_RESET = re.compile(
+    rf"\s*if \((?P<reset>rst|clear)\) (?P<name>{_NAME}) <= \d+'d0;\s*else (?P=name) <=(?P<value>[^;]*);\s*"
+)
 _LOAD = re.compile(rf"\s*if \(load\) (?P<name>{_NAME}) <=(?P<loaded>[^;]*);\s*else (?P=name) <=(?P<value>[^;]*);\s*")
 _PARAMETER = re.compile(r"\s*\.(\w+)\((?:\d+'b[01]+|\d+)\)\s*")
 _PIN = re.compile(r"\s*\.(\w+)\((.*?)\)\s*(?:,(?=\s*\.)|$)", re.DOTALL)
@@ -243,7 +245,7 @@ def _check_block(scope: _Scope, block: str) -> None:
         raise scope.refuse("a register without clk")
     reset = _RESET.fullmatch(block)
     if reset:
-        scope.read("rst")
+        scope.read(reset["reset"])
         scope.read(reset["value"])
         scope.drive(reset["name"], ("reg",))
         return

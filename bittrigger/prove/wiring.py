@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
+from bittrigger.ir.engine import FEEDING
 from bittrigger.ir.fixed import Interval
 from bittrigger.ir.graph import Input
 from bittrigger.ir.layout import BusLayout
@@ -13,7 +15,7 @@ from bittrigger.ir.routes import Route, route
 from bittrigger.ir.wire import ZERO
 from bittrigger.prove.claims import Unproven
 from bittrigger.prove.order import check_ports
-from bittrigger.prove.stages import Tracer, clock_of
+from bittrigger.prove.stages import Tracer, Trail, clock_of
 from bittrigger.synth.netlist import LOW, Bits, Cell, Netlist
 
 _NUMBER = re.compile(r"\[(\d+)\]\.u_\w+$")
@@ -22,8 +24,20 @@ _NUMBER = re.compile(r"\[(\d+)\]\.u_\w+$")
 _ABSENT = -1
 """The net of what an instance would drive that is not there."""
 
-_Due = tuple[int, int | None]
-"""A net, and how many cycles later it is due; None for a constant."""
+
+@dataclass(frozen=True)
+class _Due:
+    """What a bit has to be.
+
+    Attributes:
+        net: where it comes from.
+        delay: cycles since it was there; None for a constant.
+        stage: in which it is read.
+    """
+
+    net: int
+    delay: int | None
+    stage: int
 
 
 def prove_wiring(pipeline: Pipeline, netlist: Netlist, *, pruned: bool = False) -> str:
@@ -43,30 +57,36 @@ def prove_wiring(pipeline: Pipeline, netlist: Netlist, *, pruned: bool = False) 
     pins = 0
     for module in pipeline.modules:
         for bus, node in zip(vectors.operands(module), dict.fromkeys(module.node.inputs), strict=True):
+            if module.engine:
+                wanted = _due(pipeline, vectors, sources, node, module.start - FEEDING)
+                pins += _check_feed(tracer, netlist, module, wanted, entry)
+                pins += _check_lanes(netlist, module, instances[module.name])
+                continue
             if not module.is_folded:
                 due = _due(pipeline, vectors, sources, node, module.start)
             elif module.queue:
                 wanted = _due(pipeline, vectors, sources, node, module.start - 1)
                 pins += _check_queue(tracer, netlist, module, wanted, entry)
                 head = _queue_cell(netlist, module).outputs["y"]
-                due = [(net, 0) for net in head]
+                due = [_Due(net, 0, module.start) for net in head]
             else:
                 before = next(made for made in pipeline.modules if made.node.name == node)
                 delay = module.start - before.stop
-                due = [(net, delay) for k in range(before.lanes) for net in instances[before.name][k].outputs["y"]]
+                nets = [net for k in range(before.lanes) for net in instances[before.name][k].outputs["y"]]
+                due = [_Due(net, delay, module.start) for net in nets]
             size = len(due) // module.instances
             for k, cell in instances[module.name].items():
                 if "clk" in cell.inputs and cell.inputs["clk"] != (clock_of(netlist),):
                     raise Unproven(f"module {module.name} is not clocked by clk")
                 wanted = due[size * k : size * (k + 1)]
-                pins += _check(tracer, cell.inputs[bus.name], wanted, f"{bus.name} of {cell.name}")
+                pins += _check(tracer, cell.inputs[bus.name], wanted, f"{bus.name} of {cell.name}", entry)
     found = netlist.outputs["out_data"]
     wanted = [
         bit
         for name in pipeline.graph.outputs
         for bit in _due(pipeline, vectors, sources, name, pipeline.latency_cycles)
     ]
-    _check(tracer, found, wanted, "out_data")
+    _check(tracer, found, wanted, "out_data", entry)
     _check_sources(pipeline)
     count = sum(map(len, instances.values()))
     return f"{count} instances of {len(pipeline.modules)} modules, {pins + len(found)} bits"
@@ -80,20 +100,27 @@ def _check_top(pipeline: Pipeline, netlist: Netlist) -> None:
     )
 
 
-def _entry(pipeline: Pipeline, netlist: Netlist) -> int:
-    """The net that says that an event is let in: that of ``in_valid``, or what the guard of the interval makes of it."""
+@dataclass(frozen=True)
+class _Entry:
+    """The net that says that an event is let in, cycles from one to the next at least, and the net of ``rst``."""
+
+    net: int
+    ii: int
+    reset: int
+
+
+def _entry(pipeline: Pipeline, netlist: Netlist) -> _Entry:
+    """Where events are let in: ``in_valid``, or what the guard of the interval makes of it."""
+    reset = netlist.inputs["rst"][0]
     if pipeline.guard_name is None:
-        return netlist.inputs["in_valid"][0]
-    cells = [cell for cell in netlist.cells if cell.type == pipeline.guard_name]
-    if len(cells) != 1:
-        raise Unproven(f"module {pipeline.guard_name} occurs {len(cells)} times in the top; it is due once")
-    (cell,) = cells
+        return _Entry(netlist.inputs["in_valid"][0], 1, reset)
+    cell = _only_cell(netlist, pipeline.guard_name)
     for port in ("clk", "rst", "in_valid"):
         if cell.inputs[port] != netlist.inputs[port]:
             raise Unproven(f"{port} of {cell.name} is not the port of the top")
     if cell.outputs["dropped"] != netlist.outputs["dropped"]:
         raise Unproven("port dropped of the top is driven by something else than the guard of the interval")
-    return cell.outputs["accept"][0]
+    return _Entry(cell.outputs["accept"][0], pipeline.ii, reset)
 
 
 def _instances(pipeline: Pipeline, netlist: Netlist, *, pruned: bool) -> dict[str, dict[int, Cell]]:
@@ -152,13 +179,13 @@ def _due(pipeline: Pipeline, vectors: BusLayout, sources: dict[str, Bits], node:
     due: list[_Due] = []
     for source, index in zip(found.sources.tolist(), found.elements.tolist(), strict=True):
         if source == ZERO:
-            due += [(LOW, None)] * element.width
+            due += [_Due(LOW, None, stage)] * element.width
             continue
         name = found.nodes[source]
         own, delay = vectors.types[name], stage - _born(pipeline, vectors, name, index)
         nets = sources[name][own.width * index : own.width * (index + 1)]
-        above = (nets[-1], delay) if own.signed else (LOW, None)
-        due += [(net, delay) for net in nets[: element.width]] + [above] * (element.width - own.width)
+        above = _Due(nets[-1], delay, stage) if own.signed else _Due(LOW, None, stage)
+        due += [_Due(net, delay, stage) for net in nets[: element.width]] + [above] * (element.width - own.width)
     return due
 
 
@@ -167,43 +194,96 @@ def _born(pipeline: Pipeline, vectors: BusLayout, name: str, index: int) -> int:
     module = next((made for made in pipeline.modules if made.node.name == name), None)
     if module is None or not module.is_folded:
         return vectors.stages[name]
-    return module.stop + index // len(module.result) // module.lanes
+    return module.stop + index // len(module.result) // module.lanes * module.pace
 
 
 def _queue_cell(netlist: Netlist, module: Module) -> Cell:
     """The queue of a folded module."""
-    cells = [cell for cell in netlist.cells if cell.type == module.queue_name]
+    return _only_cell(netlist, module.queue_name)
+
+
+def _only_cell(netlist: Netlist, kind: str) -> Cell:
+    """The one instance of a module."""
+    cells = [cell for cell in netlist.cells if cell.type == kind]
     if len(cells) != 1:
-        raise Unproven(f"module {module.queue_name} occurs {len(cells)} times in the top; it is due once")
+        raise Unproven(f"module {kind} occurs {len(cells)} times in the top; it is due once")
     return cells[0]
 
 
-def _check_queue(tracer: Tracer, netlist: Netlist, module: Module, due: list[_Due], entry: int) -> int:
+def _check_feed(tracer: Tracer, netlist: Netlist, module: Module, due: list[_Due], entry: _Entry) -> int:
+    """Check that the feed of an engine takes the operand when it is there."""
+    feed = _only_cell(netlist, module.feed_name)
+    _check_loaded(tracer, netlist, module, feed, entry)
+    return 1 + _check(tracer, feed.inputs["x"], due, f"x of {feed.name}", entry)
+
+
+def _check_lanes(netlist: Netlist, module: Module, lanes: dict[int, Cell]) -> int:
+    """Check that each lane of an engine reads what is handed out to it."""
+    feed, pins = _only_cell(netlist, module.feed_name), 0
+    for k, cell in lanes.items():
+        if cell.inputs["clk"] != (clock_of(netlist),):
+            raise Unproven(f"module {module.name} is not clocked by clk")
+        own = {"clear": feed.outputs["clear"], "settle": feed.outputs["settle"], "x": feed.outputs["step"]}
+        for port in ("weights", "bias"):
+            size = len(feed.outputs[port]) // module.lanes
+            own[port] = feed.outputs[port][size * k : size * (k + 1)]
+        for port, nets in own.items():
+            if cell.inputs[port] != nets:
+                raise Unproven(f"{port} of {cell.name} is not what is handed out to it")
+            pins += len(nets)
+    return pins
+
+
+def _check_queue(tracer: Tracer, netlist: Netlist, module: Module, due: list[_Due], entry: _Entry) -> int:
     """Check that the queue of a folded module takes the operands of all copies of an event, when they are there."""
     cell = _queue_cell(netlist, module)
+    _check_loaded(tracer, netlist, module, cell, entry)
+    return 1 + _check(tracer, cell.inputs["x"], due, f"x of {cell.name}", entry)
+
+
+def _check_loaded(tracer: Tracer, netlist: Netlist, module: Module, cell: Cell, entry: _Entry) -> None:
+    """Check that a queue or a feed is loaded when its event is there, and not otherwise."""
     if cell.inputs["clk"] != (clock_of(netlist),):
-        raise Unproven(f"module {module.queue_name} is not clocked by clk")
+        raise Unproven(f"module {cell.type} is not clocked by clk")
     (load,) = cell.inputs["load"]
     trail = tracer.trail(load)
-    if trail.origin != entry or trail.cycles != module.start - 1:
-        raise Unproven(f"module {module.queue_name} is not loaded when its event is there")
+    if trail.origin != entry.net or trail.cycles != module.reads:
+        raise Unproven(f"module {cell.type} is not loaded when its event is there")
     if set(trail.resets) - set(netlist.inputs["rst"]):
-        raise Unproven(f"load of {module.queue_name} is reset by something else than rst")
-    return 1 + _check(tracer, cell.inputs["x"], due, f"x of {cell.name}")
+        raise Unproven(f"load of {cell.type} is reset by something else than rst")
 
 
-def _check(tracer: Tracer, found: Bits, wanted: list[_Due], what: str) -> int:
+def _check(tracer: Tracer, found: Bits, wanted: list[_Due], what: str, entry: _Entry) -> int:
     if len(found) != len(wanted):
         raise Unproven(f"{what} has {len(found)} bits; {len(wanted)} are due")
-    for k, (net, (origin, delay)) in enumerate(zip(found, wanted, strict=True)):
+    for k, (net, due) in enumerate(zip(found, wanted, strict=True)):
         trail = tracer.trail(net)
-        if trail.origin != origin:
+        if trail.origin in tracer.held and trail.origin != due.net:
+            _check_held(tracer, trail, due, f"{what}: bit {k}", entry)
+        elif trail.origin != due.net:
             raise Unproven(f"{what}: bit {k} reads another net")
-        if delay is not None and trail.cycles != delay:
-            raise Unproven(f"{what}: bit {k} is delayed by {trail.cycles} cycles; {delay} are due")
+        elif due.delay is not None and trail.cycles != due.delay:
+            raise Unproven(f"{what}: bit {k} is delayed by {trail.cycles} cycles; {due.delay} are due")
         if set(trail.resets) - {LOW}:
             raise Unproven(f"{what}: bit {k} is reset")
     return len(found)
+
+
+def _check_held(tracer: Tracer, trail: Trail, due: _Due, what: str, entry: _Entry) -> None:
+    """Check a register that takes a bit when that of its event is there, and keeps it until that of the next one is.
+
+    It may be read from the cycle after on, until ``ii`` cycles after it took it: no event comes sooner than that.
+    """
+    held = tracer.held[trail.origin]
+    data, enable = tracer.trail(held.d), tracer.trail(held.enable)
+    if enable.origin != entry.net or set(enable.resets) - {entry.reset} or {*data.resets, held.force} - {LOW}:
+        raise Unproven(f"{what} is held by something else than its event, or reset")
+    if data.origin != due.net:
+        raise Unproven(f"{what} holds another net")
+    if due.delay is not None and enable.cycles - data.cycles != due.stage - due.delay:
+        raise Unproven(f"{what} is taken in stage {enable.cycles}, {data.cycles} cycles late")
+    if not enable.cycles < due.stage - trail.cycles <= enable.cycles + entry.ii:
+        raise Unproven(f"{what} is read in stage {due.stage - trail.cycles}; it is taken in stage {enable.cycles}")
 
 
 def _check_sources(pipeline: Pipeline) -> None:
@@ -223,7 +303,9 @@ def _spans(pipeline: Pipeline, made: dict[str, Module], name: str) -> list[Inter
     ranges: dict[str, tuple[Interval, ...]] = {}
     for source in found.nodes:
         node = pipeline.graph[source]
-        ranges[source] = (node.interval,) * node.size if isinstance(node, Input) else made[source].result * node.copies
+        ranges[source] = (
+            (node.interval,) * node.size if isinstance(node, Input) else made[source].result * made[source].copies
+        )
     return [
         Interval(0, 0) if source == ZERO else ranges[found.nodes[source]][index]
         for source, index in zip(found.sources.tolist(), found.elements.tolist(), strict=True)
@@ -239,7 +321,7 @@ def prove_valid(pipeline: Pipeline, netlist: Netlist) -> str:
     _check_top(pipeline, netlist)
     (valid,) = netlist.outputs["out_valid"]
     trail = Tracer(netlist).trail(valid)
-    if trail.origin != _entry(pipeline, netlist):
+    if trail.origin != _entry(pipeline, netlist).net:
         raise Unproven("out_valid does not come from in_valid")
     if trail.cycles != pipeline.latency_cycles:
         raise Unproven(f"out_valid is {trail.cycles} cycles behind in_valid; {pipeline.latency_cycles} are due")

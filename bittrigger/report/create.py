@@ -43,7 +43,7 @@ def make_report(pipeline: Pipeline, settings: Settings, synthesis: Synthesis | N
         synthesis: what Yosys made of it; None leaves its figures missing.
     """
     costs, total = estimate(pipeline)
-    layers = tuple(_layer(module, costs[module.name], synthesis) for module in pipeline.modules)
+    layers = tuple(_layer(module, costs[module.name], synthesis, pipeline.ii) for module in pipeline.modules)
     missing = [
         Missing("LUT, FF, CARRY8 and timing slack after placement and routing", VIVADO_COMMAND),
         Missing("figures of high-level synthesis", VITIS_COMMAND),
@@ -111,28 +111,49 @@ def _weights(node: Linear) -> IntArray:
     return diagonal if is_scale else node.weights
 
 
-def _layer(module: Module, cost: Cost, synthesis: Synthesis | None) -> Layer:
+def _used(module: Module, synthesis: Synthesis) -> Utilization:
+    """What all instances take, and what feeds them where a matrix is multiplied step by step."""
+    used = synthesis.modules[module.name].times(module.instances)
+    return used.plus(synthesis.modules[module.feed_name]) if module.engine else used
+
+
+def _adders(module: Module) -> int:
+    """Two-input adders of all instances."""
+    if module.engine:
+        return module.instances * module.engine.terms
+    return module.instances * sum(max(1, adder.operands - 1) for adder in module.adders.adders) if module.adders else 0
+
+
+def _busy(module: Module) -> float:
+    """Cycles of an event in which all instances work, or as many in which some do."""
+    if module.engine:
+        return module.engine.utilisation * module.engine.cycles
+    return module.copies / module.instances
+
+
+def _layer(module: Module, cost: Cost, synthesis: Synthesis | None, ii: int) -> Layer:
     node = module.node
     weights = _weights(node) if isinstance(node, Linear) else np.zeros(0, dtype=np.int64)
     non_zeros = int(np.count_nonzero(weights))
-    graph, copies = module.adders, module.copies
+    graph, copies = module.adders, node.copies
     return Layer(
         name=node.name,
         kind=module.kind,
         copies=copies,
         instances=module.instances,
+        form="accumulated" if module.engine else "folded" if module.instances < module.copies else "unrolled",
+        turns=module.phases,
+        busy_percent=round(100 * _busy(module) / ii, 2),
         n_in=len(module.source),
-        n_out=len(module.result),
+        n_out=node.size // copies,
         zeros=copies * (int(weights.size) - non_zeros),
         non_zeros=copies * non_zeros,
         multiplications_avoided=copies * int(weights.size),
-        adders=module.instances * sum(max(1, adder.operands - 1) for adder in graph.adders) if graph else 0,
-        adder_depth=depth(graph) if graph else 0,
+        adders=_adders(module),
+        adder_depth=module.engine.terms if module.engine else depth(graph) if graph else 0,
         latency_cycles=_rtl(module.cycles),
         estimate=_estimated(cost),
-        synth=_synthesised(synthesis.modules[module.name].times(module.instances), synthesis.version)
-        if synthesis
-        else _synthesised(None, ""),
+        synth=_synthesised(_used(module, synthesis), synthesis.version) if synthesis else _synthesised(None, ""),
     )
 
 

@@ -67,6 +67,11 @@ class Layer:
             ``shift_down`` or ``shift_up``.
         copies: how many times the layer is there; weights are those of all of them.
         instances: how many of them are built, one after the other where these are fewer; resources and adders are those of all.
+        form: ``unrolled``; ``folded`` where copies follow each other through fewer instances; ``accumulated`` where a matrix is
+            multiplied step by step in as many lanes as there are instances.
+        turns: how often the instances are used for an event.
+        busy_percent: of the cycles between events, those in which the instances work for one; for an accumulated layer only what
+            multiplies a weight of the matrix counts.
         n_in: codes read by one copy.
         n_out: codes made by one copy.
         zeros: weights that are zero; 0 for nodes without weights. A scale for each channel has one weight a channel.
@@ -82,6 +87,9 @@ class Layer:
     kind: str
     copies: int
     instances: int
+    form: str
+    turns: int
+    busy_percent: float
     n_in: int
     n_out: int
     zeros: int

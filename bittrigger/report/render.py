@@ -61,7 +61,9 @@ def _tool(figure: Figure) -> str:
 def _shape(layer: Layer) -> str:
     """Codes in and out, and how many times."""
     shape = f"{layer.n_in} x {layer.n_out}"
-    folded = f" in {layer.instances}" if layer.instances < layer.copies else ""
+    if layer.form == "accumulated":
+        return f"{shape} in {layer.instances} lanes, {layer.busy_percent:.0f} % busy"
+    folded = f" in {layer.instances}, {layer.busy_percent:.0f} % busy" if layer.form == "folded" else ""
     return f"{layer.copies} of {shape}{folded}" if layer.copies > 1 else shape
 
 

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bittrigger.device.cost_model import module_cost
 from bittrigger.ir.adders import AdderGraph
-from bittrigger.ir.extremum import Extremum, tournament
-from bittrigger.ir.graph import Graph, Input, Intervals, Operation, copy_operand, intervals, of_one_copy
-from bittrigger.ir.pipeline import Module
+from bittrigger.ir.engine import Engine
+from bittrigger.ir.graph import Graph, Input, Operation, intervals
 from bittrigger.ir.ports import common_type
 from bittrigger.ir.wire import Wire
+from bittrigger.schedule.engine import copy_luts, followers
 
 
 @dataclass(frozen=True)
@@ -24,31 +23,44 @@ class Fold:
     Attributes:
         lanes: copies that are built.
         queue: whether its operand waits in a queue; if not, it comes from the layer before, copy by copy.
+        pace: cycles from the copies that go through to the next ones.
+        engine: how its matrix is multiplied step by step, if it is.
     """
 
     lanes: int
     queue: bool
+    pace: int = 1
+    engine: Engine | None = None
+
+    def turns(self, copies: int) -> int:
+        """Turns that ``copies`` of the layer take, or its columns where they are multiplied step by step."""
+        return self.engine.groups if self.engine else -(-copies // self.lanes)
 
 
-def folds(graph: Graph, adders: dict[str, AdderGraph], ii: int) -> dict[str, Fold]:
-    """The layers that are folded, by name, where an event comes at most every ``ii`` cycles."""
+def folds(graph: Graph, adders: dict[str, AdderGraph], ii: int, planned: dict[str, Engine]) -> dict[str, Fold]:
+    """The layers that are folded, by name, where an event comes at most every ``ii`` cycles.
+
+    Args:
+        graph: as ``columns_apart`` leaves it.
+        planned: what is multiplied step by step.
+    """
     if ii == 1:
         return {}
     ranges = intervals(graph)
+    found = _engine_chains(graph, planned)
     chains: dict[str, list[Operation]] = {}
     heads: dict[str, str] = {}
     for node in graph.nodes:
-        if isinstance(node, Input | Wire) or -(-node.copies // ii) >= node.copies:
+        if isinstance(node, Input | Wire) or node.name in found or -(-node.copies // ii) >= node.copies:
             continue
         before = graph[node.inputs[0]]
         follows = before.name in heads and isinstance(before, Operation) and before.copies == node.copies
         heads[node.name] = heads[before.name] if follows else node.name
         chains.setdefault(heads[node.name], []).append(node)
-    found: dict[str, Fold] = {}
     for chain in chains.values():
         copies = chain[0].copies
         lanes = -(-copies // ii)
-        built = sum(_luts(graph, node, adders, ranges) for node in chain)
+        built = sum(copy_luts(graph, node, adders, ranges) for node in chain)
         operand = tuple(span for name in chain[0].inputs for span in ranges[name])
         queue = (copies - lanes) * (len(operand) // copies) * common_type(operand, 0).width
         if (copies - lanes) * built > queue:
@@ -56,11 +68,11 @@ def folds(graph: Graph, adders: dict[str, AdderGraph], ii: int) -> dict[str, Fol
     return found
 
 
-def _luts(graph: Graph, node: Operation, adders: dict[str, AdderGraph], ranges: dict[str, Intervals]) -> int:
-    """Estimated LUTs of one copy."""
-    source, result = copy_operand(node, ranges), of_one_copy(ranges[node.name], node.copies)
-    lowered = adders.get(node.name)
-    count = len(lowered.adders) if lowered else 0
-    if isinstance(node, Extremum):
-        count = len(tournament(node, source)) - 2
-    return module_cost(Module(graph.name, node, lowered, source, result, 0, 0, (0,) * count)).lut
+def _engine_chains(graph: Graph, planned: dict[str, Engine]) -> dict[str, Fold]:
+    """The layers that are multiplied step by step, and those that follow them column by column."""
+    found = {name: Fold(plan.lanes, False, plan.period, plan) for name, plan in planned.items()}
+    for name, plan in planned.items():
+        for node in followers(graph, name):
+            if node.copies == plan.n_out:
+                found[node.name] = Fold(plan.lanes, False, plan.period)
+    return found

@@ -16,10 +16,12 @@ from bittrigger.device.timing import (
 )
 from bittrigger.errors import ConfigError
 from bittrigger.ir.adders import AdderGraph
+from bittrigger.ir.engine import FEEDING, Engine, may_go_without_adders
 from bittrigger.ir.graph import Graph, Input, Linear, Lookup, Requantize, copy_operand, intervals, of_one_copy
 from bittrigger.ir.pipeline import Module, Pipeline
 from bittrigger.ir.routes import read_by
 from bittrigger.ir.wire import Wire
+from bittrigger.schedule.engine import engines
 from bittrigger.schedule.fold import Fold, folds
 from bittrigger.schedule.retime import Stages, retime
 
@@ -79,13 +81,15 @@ class Schedule:
         """The pipeline of ``graph`` with the fewest register bits.
 
         Args:
+            graph: as ``columns_apart`` leaves it where a layer is multiplied step by step.
             adders: the adder graph of each ``Linear`` node, by node name.
 
         Raises:
             ConfigError: if the clock is too fast for a single operation, or the latency less than the network takes.
         """
         budget_ns = usable_ns(self.clock_mhz, self.model)
-        folded = folds(graph, adders, self.ii)
+        planned = self.planned(graph, adders)
+        folded = folds(graph, adders, self.ii, planned)
         soonest = self._soonest(graph, adders, budget_ns, folded)
         leaving = read_by(graph, graph.outputs)
         least = 1 + max(
@@ -107,7 +111,7 @@ class Schedule:
                 node,
                 adders.get(node.name),
                 copy_operand(node, ranges),
-                of_one_copy(ranges[node.name], node.copies),
+                of_one_copy(ranges[node.name], planned[node.name].n_out if node.name in planned else node.copies),
                 *stages[node.name],
                 **_folding(folded.get(node.name)),
             )
@@ -115,6 +119,11 @@ class Schedule:
             if not isinstance(node, Input | Wire)
         )
         return Pipeline(graph, modules, self.clock_mhz, latency, self.ii if folded else 1)
+
+    def planned(self, graph: Graph, adders: dict[str, AdderGraph]) -> dict[str, Engine]:
+        """The layers that are multiplied step by step."""
+        terms = most_terms(usable_ns(self.clock_mhz, self.model), self.model)
+        return engines(graph, adders, self.ii, terms) if self.ii > 1 else {}
 
     def _soonest(
         self, graph: Graph, adders: dict[str, AdderGraph], budget_ns: float, folded: Mapping[str, Fold]
@@ -128,14 +137,19 @@ class Schedule:
             if isinstance(node, Input | Wire):
                 continue
             fold = folded.get(node.name)
-            if fold is not None and not fold.queue:
+            if fold is not None and not fold.queue and not fold.engine:
                 start = first[node.inputs[0]]
             else:
                 start = max((done[name] for name in read_by(graph, node.inputs)), default=Moment(0, 0.0))
             if fold is not None and fold.queue:
                 start = Moment(start.stage + 1, 0.0)
             stages: tuple[int, ...] = ()
-            if isinstance(node, Linear):
+            if fold is not None and fold.engine:
+                start = Moment(start.stage + FEEDING, 0.0)
+                end = Moment(start.stage + fold.engine.period, 0.0)
+                lowered = adders.get(node.name)
+                stages = (end.stage,) * (len(lowered.adders) if lowered else 0)
+            elif isinstance(node, Linear):
                 stages, end = place_adders(adders[node.name], start, budget_ns, self.model)
             elif isinstance(node, Requantize | Lookup):
                 end = start.after(node_delay_ns(node, copy_operand(node, ranges), self.model), budget_ns)
@@ -149,13 +163,25 @@ class Schedule:
         return placed
 
 
+def most_terms(budget_ns: float, model: DelayModel = DEFAULT_DELAYS) -> int:
+    """Adders that a sum can pass in a cycle of ``budget_ns``, the weights before them."""
+    return max(int((budget_ns - model.logic_ns) / model.adder_ns), 1)
+
+
+def large_engines(graph: Graph, ii: int, clock_mhz: float) -> set[str]:
+    """The layers that are multiplied step by step because they are too large for a search for adders."""
+    planned = Schedule(clock_mhz, ii=ii).planned(graph, {})
+    layers = (node for node in graph.nodes if isinstance(node, Linear) and node.name in planned)
+    return {layer.name for layer in layers if may_go_without_adders(layer)}
+
+
 def _wait(graph: Graph, name: str, folded: Mapping[str, Fold]) -> int:
     """Cycles from the first to the last copy of a layer."""
     node = graph[name]
     if name not in folded or isinstance(node, Input | Wire):
         return 0
-    return -(-node.copies // folded[name].lanes) - 1
+    return (folded[name].turns(node.copies) - 1) * folded[name].pace
 
 
 def _folding(fold: Fold | None) -> dict[str, Any]:
-    return {} if fold is None else {"lanes": fold.lanes, "queue": fold.queue}
+    return {} if fold is None else vars(fold)

@@ -60,6 +60,21 @@ class Utilization:
             cells={kind: copies * count for kind, count in self.cells.items()},
         )
 
+    def plus(self, other: Utilization) -> Utilization:
+        """That of both, side by side."""
+        kinds = sorted({*self.cells, *other.cells})
+        return Utilization(
+            lut=self.lut + other.lut,
+            shift_register=self.shift_register + other.shift_register,
+            ff=self.ff + other.ff,
+            carry_bits=self.carry_bits + other.carry_bits,
+            carry8=self.carry8 + other.carry8,
+            dsp=self.dsp + other.dsp,
+            bram36=self.bram36 + other.bram36,
+            logic_levels=max(self.logic_levels, other.logic_levels),
+            cells={kind: self.cells.get(kind, 0) + other.cells.get(kind, 0) for kind in kinds},
+        )
+
 
 def utilization(netlist: Netlist) -> Utilization:
     """Count ``netlist``.

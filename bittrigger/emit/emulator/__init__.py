@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, assert_never
 
+import numpy as np
+
 from bittrigger.emit.emulator.lanes import Operand, graph_lanes, node_operand
 from bittrigger.emit.emulator.lookup import lookup_functions
 from bittrigger.emit.emulator.ports import check_fracs, common_ap_type, input_columns, output_columns
@@ -15,6 +17,7 @@ from bittrigger.emit.emulator.sums import Sums, straight_line_sums
 from bittrigger.emit.render import render, write_changed
 from bittrigger.errors import ConfigError, InternalError
 from bittrigger.ir.block_floating_point import MagnitudeOr, ShiftDown, ShiftUp
+from bittrigger.ir.engine import common_shift
 from bittrigger.ir.extremum import Extremum
 from bittrigger.ir.fixed import FLOAT32_BITS
 from bittrigger.ir.graph import Graph, Input, Linear, Lookup, Operation, Requantize
@@ -111,9 +114,9 @@ def _layers(pipeline: Pipeline, lanes: dict[str, int]) -> Iterator[_Layer]:
             continue
         module, sums = modules.get(node.name), None
         if isinstance(node, Linear):
-            if module is None or module.adders is None:
-                raise InternalError(f"layer {node.name!r} has no adder graph")
-            sums = straight_line_sums(module.adders, lanes[node.name])
+            if module is None:
+                raise InternalError(f"layer {node.name!r} has no module")
+            sums = straight_line_sums(module.adders, lanes[node.name]) if module.adders else None
         name = module.name if module else f"{pipeline.graph.name}_wire_{node.name}"
         n_in = _size(pipeline.graph, node)
         yield _Layer(name, node, n_in, module, node_operand(pipeline.graph, node, lanes), sums)
@@ -197,7 +200,8 @@ def _layer_text(layer: _Layer, common: dict[str, Any]) -> str:
     }
     match node:
         case Linear():
-            return render("emulator_sums.cpp.j2", **values, sums=layer.sums)
+            sums = layer.sums
+            return render("emulator_sums.cpp.j2", **values, sums=sums) if sums else _matrix_text(node, bits, values)
         case Requantize():
             return render("emulator_requantize.cpp.j2", **values, rounder=rounder(node, source, bits))
         case Lookup():
@@ -211,3 +215,10 @@ def _layer_text(layer: _Layer, common: dict[str, Any]) -> str:
             return render("emulator_wire.cpp.j2", **values, indices=node.indices.tolist(), zero=ZERO)
         case _:
             assert_never(node)
+
+
+def _matrix_text(node: Linear, bits: int, values: dict[str, Any]) -> str:
+    """A layer without an adder graph."""
+    signs = ["".join("-0+"[int(sign) + 1] for sign in column) for column in np.sign(node.weights).T]
+    biases = [f"{int(bias) % (1 << bits)}U{'LL' if bits == 64 else ''}" for bias in node.bias]
+    return render("emulator_matrix.cpp.j2", **values, signs=signs, biases=biases, shift=common_shift(node) or 0)

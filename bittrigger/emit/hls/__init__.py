@@ -22,7 +22,7 @@ from bittrigger.ir.extremum import Extremum
 from bittrigger.ir.fixed import hull
 from bittrigger.ir.graph import Intervals, Linear, Lookup, Requantize, evaluate, intervals, operand
 from bittrigger.ir.origin import MARK
-from bittrigger.ir.pipeline import Module, Pipeline
+from bittrigger.ir.pipeline import Module, Pipeline, in_software
 from bittrigger.ir.wire import ZERO, Wire
 from bittrigger.system.resources import folder as shipped
 
@@ -58,6 +58,7 @@ def emit_hls(pipeline: Pipeline, folder: Path, options: HlsOptions) -> tuple[Pat
     """
     check_options(options, pipeline.graph)
     _check_name(pipeline)
+    pipeline = in_software(pipeline)
     texts: dict[str, str] = {}
     for module in pipeline.modules:
         texts |= _module_files(pipeline, module, options)
@@ -109,7 +110,7 @@ def _module_files(pipeline: Pipeline, module: Module, options: HlsOptions) -> di
     source = f"firmware/{module.name}.cpp"
     match module.node:
         case Linear():
-            if options.takes_loop_form(module.node):
+            if module.adders is None or options.takes_loop_form(module.node):
                 form = loop_form(module.node, module.source, module.result, options.reuse(module.node.name))
                 files[source] = render("loop_form.cpp.j2", **common, form=form)
                 files[f"firmware/{LOOP_HEADER}"] = (shipped("hls_templates") / LOOP_HEADER).read_text(encoding="utf-8")

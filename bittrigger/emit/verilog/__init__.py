@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import assert_never
 
 from bittrigger.emit.render import render, write_changed
+from bittrigger.emit.verilog.engine import feed_text, lane_text
 from bittrigger.emit.verilog.extremum import extremum_body
 from bittrigger.emit.verilog.linear import linear_body
 from bittrigger.emit.verilog.lookup import lookup_body
@@ -54,17 +55,11 @@ def emit_verilog(pipeline: Pipeline, folder: Path) -> tuple[Path, ...]:
             f"design {name!r} bears the name of a module of the firmware library; choose another with --name"
         )
     vectors = BusLayout.of(pipeline)
-    bodies = {module.name: _body(vectors, module) for module in pipeline.modules}
+    bodies = {module.name: _body(vectors, module) for module in pipeline.modules if not module.engine}
     clocked = {stem for stem, body in bodies.items() if body.clocked}
     mark = pipeline.origin.mark
     texts = {name: render("top.sv.j2", **top_view(pipeline, vectors, clocked), mark=mark)}
-    for module in pipeline.modules:
-        texts[module.name] = _module_text(vectors, module, bodies[module.name], mark)
-    for module in pipeline.modules:
-        if module.queue:
-            texts[module.queue_name] = _queue_text(vectors, module, mark)
-    if pipeline.guard_name:
-        texts[pipeline.guard_name] = _guard_text(pipeline.guard_name, pipeline.ii, mark)
+    texts |= _layer_texts(pipeline, vectors, bodies, mark)
     used = [stem for stem in LIBRARY if any(f"{stem} #(" in text for text in texts.values())]
     for stem in used:
         texts[stem] = (folder_of("firmware") / f"{stem}.sv").read_text(encoding="utf-8")
@@ -77,6 +72,22 @@ def emit_verilog(pipeline: Pipeline, folder: Path) -> tuple[Path, ...]:
         guard = {"name": name, "guard": pipeline.guard_name, "ii": pipeline.ii, "mark": mark}
         write_changed(paths[-1], render("interval_check.sv.j2", **guard))
     return tuple(paths)
+
+
+def _layer_texts(pipeline: Pipeline, vectors: BusLayout, bodies: dict[str, Body], mark: str) -> dict[str, str]:
+    """The modules below the top, by name."""
+    texts = {}
+    for module in pipeline.modules:
+        if module.engine:
+            texts[module.name] = lane_text(vectors, module, mark)
+            texts[module.feed_name] = feed_text(vectors, module, mark)
+        else:
+            texts[module.name] = _module_text(vectors, module, bodies[module.name], mark)
+        if module.queue:
+            texts[module.queue_name] = _queue_text(vectors, module, mark)
+    if pipeline.guard_name:
+        texts[pipeline.guard_name] = _guard_text(pipeline.guard_name, pipeline.ii, mark)
+    return texts
 
 
 def _guard_text(name: str, ii: int, mark: str) -> str:

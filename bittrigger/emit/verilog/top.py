@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from bittrigger.emit.verilog.operand_buses import ELEMENT, INSTANCE, Places, Source, pieces, regular
+from bittrigger.ir.engine import WEIGHT_BITS
 from bittrigger.ir.graph import Graph, Input
 from bittrigger.ir.layout import Bus, BusLayout
-from bittrigger.ir.pipeline import Module, Pipeline, last_reads, stream_delays
+from bittrigger.ir.pipeline import Module, Pipeline, held_turns, last_reads, stream_delays
 from bittrigger.ir.ports import input_fields
 from bittrigger.ir.routes import route
 from bittrigger.ir.wire import Wire
@@ -41,17 +42,17 @@ class _Stream:
         name: the bus of those that are there now.
         delays: registers as ``(name, next)``.
         gathered: the parts that all codes consist of, the first lowest; empty where nothing reads them together.
-        queue: the module that feeds the instances and its connections; None where these come from the layer before.
-        head: the bus that the queue drives, and its width.
+        feeder: the module that feeds the instances and its connections; None where these come from the layer before.
+        heads: the buses that it drives, and their widths.
     """
 
     name: str
     width: int
     delays: tuple[tuple[str, str], ...]
     gathered: tuple[str, ...]
-    queue: str | None
+    feeder: str | None
     connections: tuple[tuple[str, str], ...]
-    head: tuple[str, int]
+    heads: tuple[tuple[str, int], ...]
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,8 @@ def _connected(
     """The connections of an instance of ``module``, and the buses that are put together for it."""
     pairs = [("clk", "clk")] if clocked else []
     operands: list[_Operand] = []
+    if module.engine:
+        return _lane_pins(module, vectors), []
     if module.is_folded:
         (bus,), result, name = vectors.operands(module), vectors.result(module), module.node.name
         before = module.node.inputs[0]
@@ -121,6 +124,39 @@ def _lane(bus: Bus) -> str:
     return Places(0, bus.size, 1).instance(bus.element.width, bus.size)
 
 
+def _lane_pins(module: Module, vectors: BusLayout) -> list[tuple[str, str]]:
+    """The connections of a lane of an engine."""
+    name, engine, result = module.node.name, module.engine, vectors.result(module)
+    bits = WEIGHT_BITS * engine.terms if engine else 0
+
+    def part(width: int) -> str:
+        return Places(0, 1, 1).instance(width, 1) if module.lanes > 1 else ""
+
+    return [
+        ("clk", "clk"),
+        *((port, f"{name}_{port}") for port in ("clear", "settle")),
+        ("x", f"{name}_step"),
+        ("weights", f"{name}_weights{part(bits)}"),
+        ("bias", f"{name}_bias{part(result.width)}"),
+        ("y", f"{name}_stream{part(result.width)}"),
+    ]
+
+
+def _heads(module: Module, vectors: BusLayout) -> list[tuple[str, str, int]]:
+    """What feeds the instances of a folded module: the port, the bus of the top, its width."""
+    (bus,), name, engine = vectors.operands(module), module.node.name, module.engine
+    if engine is None:
+        return [("y", f"{name}_head", module.lanes * bus.width)] if module.queue else []
+    widths = {
+        "clear": 1,
+        "settle": 1,
+        "step": engine.terms * bus.element.width,
+        "weights": module.lanes * engine.terms * WEIGHT_BITS,
+        "bias": module.lanes * vectors.result(module).width,
+    }
+    return [(port, f"{name}_{port}", width) for port, width in widths.items()]
+
+
 def _flowing(pipeline: Pipeline, name: str, stage: int) -> str:
     """The results of a folded module as the next one reads them, copy by copy."""
     delay = stage - next(module.stop for module in pipeline.modules if module.node.name == name)
@@ -134,42 +170,55 @@ def _stream(pipeline: Pipeline, vectors: BusLayout, module: Module) -> tuple[_St
     gathered: list[str] = []
     if name in last_reads(pipeline):
         rest = (module.copies - (module.phases - 1) * module.lanes) * result.width
-        gathered = [*reversed(names[1 : module.phases]), f"{names[0]}[{rest - 1}:0]"]
+        held = [f"{name}_held_{k}" for k in range(held_turns(pipeline).get(name, 0))]
+        gathered = [*(held or reversed(names[1 : module.phases])), f"{names[0]}[{rest - 1}:0]"]
     connections: list[tuple[str, str]] = []
     operands: list[_Operand] = []
-    if module.queue:
-        stage, before = module.start - 1, module.node.inputs[0]
+    if module.reads is not None:
+        stage, before = module.reads, module.node.inputs[0]
         if isinstance(pipeline.graph[before], Wire):
             signal, operand = _wired(pipeline, vectors, module, before, bus, alone=True)
             operands += [operand] if operand else []
         else:
             signal = _at(before, stage - vectors.stages[before])
         load = f"valid[{stage - 1}]" if stage else ("accept" if pipeline.guard_name else "in_valid")
-        connections = [("clk", "clk"), ("load", load), ("x", signal), ("y", f"{name}_head")]
+        connections = [("clk", "clk"), ("load", load), ("x", signal)]
+        connections += [(port, signal) for port, signal, _ in _heads(module, vectors)]
     made = _Stream(
         names[0],
         module.lanes * result.width,
-        tuple(zip(names[1:], names, strict=False)),
+        (*zip(names[1:], names, strict=False), *_held(pipeline, module)),
         tuple(gathered),
-        module.queue_name if module.queue else None,
+        (module.feed_name if module.engine else module.queue_name) if connections else None,
         tuple(connections),
-        (f"{name}_head", module.lanes * bus.width),
+        tuple((signal, width) for _, signal, width in _heads(module, vectors)),
     )
     return made, operands
+
+
+def _held(pipeline: Pipeline, module: Module) -> list[tuple[str, str]]:
+    """The registers that hold the results of all turns but the last until the next event: each takes them when they are there."""
+    name = module.node.name
+    turns = range(held_turns(pipeline).get(name, 0))
+    stages = (module.stop + k * module.pace for k in turns)
+    return [
+        (f"{name}_held_{k}", f"valid[{stage - 1}] ? {name}_stream : {name}_held_{k}")
+        for k, stage in zip(turns, stages, strict=True)
+    ]
 
 
 def _wired(
     pipeline: Pipeline, vectors: BusLayout, module: Module, node: str, bus: Bus, *, alone: bool
 ) -> tuple[str, _Operand | None]:
     """What an instance of ``module``, or its queue, reads of the wire ``node``, and the bus that is put together, if any."""
-    stage = module.start - module.queue
+    stage = module.start if module.reads is None else module.reads
 
     def source(name: str) -> Source:
         return Source(_at(name, stage - vectors.stages[name]), vectors.types[name])
 
     found = route(pipeline.graph, (node,))
-    places = regular(found, module.copies) if module.copies > 1 else None
-    own, width, copies = Places(0, bus.size, 1), bus.element.width, module.copies
+    places = regular(found, module.node.copies) if module.node.copies > 1 else None
+    own, width, copies = Places(0, bus.size, 1), bus.element.width, module.node.copies
     name = f"{module.node.name}_operand" + ("" if alone else f"_{node}")
     signal = name + (own.instance(width, bus.size) if copies > 1 and not module.is_folded else "")
     parts: tuple[str, ...] = ()

@@ -7,6 +7,7 @@ C++ of a design. Headers and objects are kept, with what Verilator had to say, f
 from __future__ import annotations
 
 import io
+import re
 import tempfile
 import threading
 import zipfile
@@ -24,7 +25,8 @@ from bittrigger.system.toolchain import run_tool
 PREFIX = "Vtop"
 """Of all names in the C++; cocotb's main program wants this one."""
 
-PORTS = ("clk", "rst", "in_valid", "in_data", "out_valid", "out_data")
+PORTS = ("clk", "rst", "in_valid", "in_data", "out_valid", "out_data", "dropped")
+_DROPPED = re.compile(rb"^ *output +wire +dropped$", re.MULTILINE)
 OPTIONS = (
     *("--cc", "--vpi", "--no-timing", "--no-public-flat-rw", "-Wall", "-Wno-fatal"),
     *("--timescale", "1ns/1ps", "--output-split", "300000"),
@@ -89,7 +91,9 @@ class Maker:
             with _building[key]:
                 kept = DESIGNS.find(key)
                 if kept is None:
-                    design = self.verilate(top, {**texts, "ports.vlt": _public_ports(top)}, OPTIONS, Path(scratch))
+                    design = self.verilate(
+                        top, {**texts, "ports.vlt": _public_ports(top, texts)}, OPTIONS, Path(scratch)
+                    )
                     DESIGNS.keep({key: _packed(design)})
             yield design if kept is None else _unpacked(kept, Path(scratch))
 
@@ -109,9 +113,10 @@ class Maker:
         return Design(folder / "cpp", tuple(objects), said)
 
 
-def _public_ports(top: str) -> bytes:
-    """Verilator's control file by which VPI reaches the ports of the top."""
-    public = [f'public_flat_rw -module "{top}" -var "{port}"' for port in PORTS]
+def _public_ports(top: str, texts: Mapping[str, bytes]) -> bytes:
+    """Verilator's control file by which VPI reaches the ports of the top; not each reports dropped events."""
+    reports = _DROPPED.search(texts.get(f"{top}.sv", b"")) is not None
+    public = [f'public_flat_rw -module "{top}" -var "{port}"' for port in PORTS if reports or port != "dropped"]
     return "\n".join(["`verilator_config", *public, ""]).encode()
 
 

@@ -1,0 +1,176 @@
+"""A layer that is multiplied step by step: the lanes, and what feeds them with operand codes, weights and biases."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from bittrigger.emit.render import render
+from bittrigger.emit.verilog.views import vector
+from bittrigger.errors import InternalError
+from bittrigger.ir.engine import CLEARING, Engine, bias_table, common_shift, weight_table
+from bittrigger.ir.fixed import IntArray
+from bittrigger.ir.graph import Linear
+from bittrigger.ir.layout import BusLayout
+from bittrigger.ir.pipeline import Module
+
+
+@dataclass(frozen=True)
+class _Table:
+    """A constant of ``size`` bits, the last one first, from which a number picks one."""
+
+    name: str
+    size: int
+    bits: str
+
+
+@dataclass(frozen=True)
+class _Pick:
+    """Signals, the last one first, from which a number picks one."""
+
+    name: str
+    size: int
+    sources: list[str]
+
+
+def _bits_for(count: int) -> int:
+    """Bits of a number below ``count``."""
+    return max((count - 1).bit_length(), 1)
+
+
+def _table(name: str, values: Iterable[int], size: int) -> _Table:
+    digits = "".join(map(str, values))
+    return _Table(name, size, digits.ljust(size, "0")[::-1])
+
+
+def _plan(module: Module) -> tuple[Linear, Engine]:
+    if not isinstance(module.node, Linear) or module.engine is None:
+        raise InternalError(f"module {module.name!r} is not multiplied step by step")
+    return module.node, module.engine
+
+
+def lane_text(vectors: BusLayout, module: Module, mark: str) -> str:
+    """The Verilog of a lane."""
+    node, engine = _plan(module)
+    (bus,), width, shift = vectors.operands(module), vectors.result(module).width, common_shift(node) or 0
+    own, signed = bus.element.width, bus.element.signed
+    kept = min(own, width - shift)
+
+    def term(k: int) -> dict[str, object]:
+        name = f"x{k}" if kept == own else f"x{k}[{kept - 1}:0]"
+        value = f"{width}'({name})" if kept < width else name
+        value = f"({value} << {shift})" if shift else value
+        return {"k": k, "type": vector(own, signed=signed), "high": own * (k + 1) - 1, "low": own * k, "value": value}
+
+    return render(
+        "engine_lane.sv.j2",
+        mark=mark,
+        name=module.name,
+        layer=node.name,
+        lanes=engine.lanes,
+        terms=engine.terms,
+        term_list=[term(k) for k in range(engine.terms)],
+        x_width=own,
+        width=width,
+        format=f"{engine.terms} x {bus.element}",
+        digits=len(str(max(engine.terms * own, 2 * engine.terms, width) - 1)),
+        unread=kept < own,
+    )
+
+
+def feed_text(vectors: BusLayout, module: Module, mark: str) -> str:
+    """The Verilog of what feeds the lanes."""
+    node, engine = _plan(module)
+    (bus,), width = vectors.operands(module), vectors.result(module).width
+    own, size = bus.element.width, 1 << _bits_for(engine.cycles)
+    cycles = np.arange(engine.cycles)
+    group, cycle = np.divmod(cycles, engine.period)
+    place = cycle - CLEARING
+    stepping = (place >= 0) & (place < engine.steps)
+    tables = [
+        _table("t_clear", (cycle == 0).astype(int).tolist(), size),
+        _table("t_settle", (place == engine.steps).astype(int).tolist(), size),
+    ]
+    weights = weight_table(node, engine)
+    weight_bits = []
+    for lane in range(engine.lanes):
+        for k in range(engine.terms):
+            taken = np.where(stepping, weights[group, np.clip(place, 0, engine.steps - 1), lane, k], 0)
+            for letter, bit in (("n", taken != 0), ("m", taken < 0)):
+                tables.append(_table(f"{letter}{lane}_{k}", bit.astype(int).tolist(), size))
+                weight_bits.append(f"{tables[-1].name}[count]")
+    index_tables, index, picks, code_bits = _operand(engine, own, place, size)
+    group_bits = (engine.groups - 1).bit_length()
+    group_tables = [_table(f"g{k}", (group >> k & 1).tolist(), size) for k in range(group_bits)]
+    biases = bias_table(node, engine) % (1 << width)
+    bias_tables, bias_terms = [], []
+    for lane in range(engine.lanes):
+        for k in range(width):
+            bit = (biases[:, lane] >> k & 1).tolist()
+            if len(set(bit)) == 1:
+                bias_terms.append(f"1'b{bit[0]}")
+            else:
+                bias_tables.append(_table(f"b{lane}_{k}", bit, 1 << group_bits))
+                bias_terms.append(f"{bias_tables[-1].name}[group]")
+    return render(
+        "engine_feed.sv.j2",
+        mark=mark,
+        name=module.feed_name,
+        layer=node.name,
+        lanes=engine.lanes,
+        terms=engine.terms,
+        groups=engine.groups,
+        cycles=engine.cycles,
+        period=engine.period,
+        steps=engine.steps,
+        n_in=engine.n_in,
+        x_width=own,
+        width=width,
+        format=bus.format,
+        digits=len(str(max(engine.n_in * own, 2 * engine.terms * engine.lanes, width * engine.lanes) - 1)),
+        count_bits=_bits_for(engine.cycles),
+        tables=[*tables, *index_tables, *group_tables],
+        index_bits=len(index_tables),
+        index=index[::-1],
+        picks=picks,
+        code_bits=code_bits[::-1],
+        weight_bits=weight_bits[::-1],
+        group_bits=group_bits,
+        group_terms=[f"{table.name}[count]" for table in reversed(group_tables)],
+        bias_tables=bias_tables,
+        bias_terms=bias_terms[::-1],
+    )
+
+
+def _operand(
+    engine: Engine, own: int, place: IntArray, size: int
+) -> tuple[list[_Table], list[str], list[_Pick], list[str]]:
+    """How the codes of each step are picked: by the cycle, or by a number that is looked up a cycle before where steps repeat.
+
+    Between the steps anything may be picked: what makes the multiplexers small.
+    """
+    room = 1 << _bits_for(engine.steps)
+    half = room >> 1
+
+    def code(position: int, k: int) -> int:
+        position = position if position < engine.steps else position - half
+        return min(engine.terms * position + k, engine.n_in - 1)
+
+    if engine.groups > 1:
+        tables = [
+            _table(f"i{k}", (np.clip(np.roll(place, -1), 0, engine.steps - 1) >> k & 1).tolist(), size)
+            for k in range(_bits_for(engine.steps))
+        ]
+        positions, number = list(range(room)), "index"
+    else:
+        tables, number = [], "count"
+        positions = [(cycle - CLEARING) % room for cycle in range(size)]
+    picks, code_bits = [], []
+    for k in range(engine.terms):
+        for bit in range(own):
+            sources = [f"held[{own * code(position, k) + bit}]" for position in positions]
+            picks.append(_Pick(f"p{k}_{bit}", len(sources), sources[::-1]))
+            code_bits.append(f"p{k}_{bit}[{number}]")
+    return tables, [f"{table.name}[count]" for table in tables], picks, code_bits

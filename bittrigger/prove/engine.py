@@ -1,0 +1,226 @@
+"""Proof of a layer that is multiplied step by step: its plan, one cycle of a lane from any state, and the feed, cycle by cycle.
+
+Together: the sums of a group are 0 after its first cycle, each step adds what the feed hands out (a lane does, from any state),
+and what is handed out adds up to the columns of the matrix (the plan does). Numbers are taken modulo the width of a sum, which
+holds every result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from bittrigger.ir.engine import Engine
+from bittrigger.ir.fixed import FixedPoint, IntArray
+from bittrigger.ir.graph import Linear
+from bittrigger.ir.layout import BusLayout
+from bittrigger.ir.pipeline import Module
+from bittrigger.prove.aig import FALSE, TRUE, Aig, Vector, constant, extended
+from bittrigger.prove.bits import step
+from bittrigger.prove.claims import Unproven
+from bittrigger.prove.equivalence import BEFORE, decide
+from bittrigger.prove.order import check_ports
+from bittrigger.synth.netlist import Netlist
+
+_DECODED = {0b00: (0, 0), 0b01: (1, 0), 0b11: (-1, -1)}
+"""The factor and the constant that the two bits of a weight stand for: what is subtracted enters as its complement."""
+
+
+@dataclass(frozen=True)
+class _Cycle:
+    """What the feed hands out in a cycle: operand codes by number (None for any), two bits for each lane and term, and biases.
+
+    Attributes:
+        bias: of each lane; None where it does not matter.
+    """
+
+    clear: bool
+    settle: bool
+    codes: tuple[int | None, ...]
+    weights: tuple[tuple[int, ...], ...]
+    bias: tuple[int, ...] | None
+
+
+def _parts(module: Module) -> tuple[Linear, Engine]:
+    if not isinstance(module.node, Linear) or module.engine is None:
+        raise Unproven("not multiplied step by step", refuted=False)
+    return module.node, module.engine
+
+
+def _bits_of(weight: int) -> int:
+    return {0: 0b00, 1: 0b01, -1: 0b11}[weight]
+
+
+def _cycles(node: Linear, engine: Engine, shift: int) -> Iterator[_Cycle]:
+    """What must be handed out for an event, cycle by cycle."""
+    idle = ((0,) * engine.terms,) * engine.lanes
+    unsure: tuple[int | None, ...] = (None,) * engine.terms
+    for group in range(engine.groups):
+        columns = [group * engine.lanes + lane for lane in range(engine.lanes)]
+        there = [column if column < engine.n_out else None for column in columns]
+        yield _Cycle(True, False, unsure, idle, None)
+        for number in range(engine.steps):
+            rows = [engine.terms * number + k for k in range(engine.terms)]
+            weights = tuple(
+                tuple(
+                    0 if column is None or row >= engine.n_in else _bits_of(int(node.weights[row, column]) >> shift)
+                    for row in rows
+                )
+                for column in there
+            )
+            yield _Cycle(False, False, tuple(row if row < engine.n_in else None for row in rows), weights, None)
+        ones = (node.weights < 0).sum(axis=0)
+        bias = tuple(0 if column is None else int(node.bias[column] + ones[column]) for column in there)
+        yield _Cycle(False, True, unsure, idle, bias)
+
+
+def _shift(node: Linear) -> int:
+    peak = int(np.abs(node.weights).max())
+    if peak & (peak - 1) or not np.isin(node.weights, (0, peak, -peak)).all():
+        raise Unproven("a weight is neither 0 nor plus or minus one power of two")
+    return peak.bit_length() - 1
+
+
+def prove_plan(module: Module, vectors: BusLayout) -> str:
+    """Prove that what is handed out adds up to the matrix and the bias, and that a sum is wide enough for every result.
+
+    Raises:
+        Unproven: naming the first column that differs.
+    """
+    node, engine = _parts(module)
+    shift, (span,), element = _shift(node), module.result, vectors.result(module).element
+    lows, highs = (np.array([getattr(s, end) for s in module.source], dtype=object) for end in ("lo", "hi"))
+    totals: dict[int, tuple[IntArray, int]] = {}
+    group = -1
+    for cycle in _cycles(node, engine, shift):
+        group += cycle.clear
+        for lane in range(engine.lanes):
+            column = group * engine.lanes + lane
+            row, constant_ = totals.setdefault(column, (np.zeros(engine.n_in, dtype=np.int64), 0))
+            for code, bits in zip(cycle.codes, cycle.weights[lane], strict=True):
+                factor, one = _DECODED[bits]
+                constant_ += one
+                if factor:
+                    row[code] += factor << shift
+            totals[column] = (row, constant_ + (cycle.bias[lane] if cycle.bias else 0))
+    for column in range(engine.n_out):
+        row, constant_ = totals[column]
+        if (row != node.weights[:, column]).any() or constant_ != node.bias[column]:
+            raise Unproven(f"the steps of column {column} do not add up to it")
+        lo = int(np.where(row > 0, row * lows, row * highs).sum()) + constant_
+        hi = int(np.where(row > 0, row * highs, row * lows).sum()) + constant_
+        held = FixedPoint(element.signed, element.width, 0).interval
+        if lo < max(span.lo, held.lo) or hi > min(span.hi, held.hi):
+            raise Unproven(f"column {column} reaches [{lo}, {hi}], its sum is made for [{span.lo}, {span.hi}]")
+    if any(s.lo not in vectors.operands(module)[0].element.interval for s in module.source):
+        raise Unproven("an operand code leaves the range of its bus")
+    return f"{engine.n_out} columns in {engine.groups} groups of {engine.steps} steps"
+
+
+def prove_lane(module: Module, vectors: BusLayout, netlist: Netlist, work: Path) -> str:
+    """Prove that a lane adds in each cycle what it is told, whatever its sum, operand codes and weights are.
+
+    Args:
+        work: folder for ABC's files.
+
+    Raises:
+        Unproven: if a state exists in which it does another thing, or ABC cannot tell.
+    """
+    node, engine = _parts(module)
+    (bus,), width, shift = vectors.operands(module), vectors.result(module).width, _shift(node)
+    own = bus.element
+    sizes = {"clear": 1, "settle": 1, "x": engine.terms * own.width, "weights": 2 * engine.terms, "bias": width}
+    check_ports(netlist, sizes, {"y": width})
+    count = sum(sizes.values()) + width
+    for name in ("gold", "gate"):
+        aig = Aig(count)
+        fresh = iter(range(count))
+        given = {port: [aig.input(next(fresh)) for _ in range(size)] for port, size in sizes.items()}
+        total = [aig.input(next(fresh)) for _ in range(width)]
+        gold = name == "gold"
+        after = _lane_definition(aig, given, total, own, shift) if gold else _lane_step(aig, netlist, given, total)
+        aig.write(work / f"{name}.aig", after)
+    return f"{width} bits, {len(netlist.cells)} cells" + (BEFORE if decide(work) else "")
+
+
+def _lane_definition(aig: Aig, given: dict[str, Vector], total: Vector, own: FixedPoint, shift: int) -> Vector:
+    """The sum after a cycle, from the definition; the code 10 of a weight, which never comes, counts as 0."""
+    width = len(total)
+    added = list(total)
+    for k in range(len(given["weights"]) // 2):
+        code = given["x"][own.width * k : own.width * (k + 1)]
+        value = ([FALSE] * shift + extended(code, width, signed=own.signed))[:width]
+        counts, subtracts = given["weights"][2 * k : 2 * k + 2]
+        term = [aig.both(counts, aig.odd(bit, subtracts)) for bit in value]
+        if k == 0:
+            term = aig.mux(given["settle"][0], given["bias"], term)
+        added = aig.add(added, term)
+    return [aig.both(bit, given["clear"][0] ^ TRUE) for bit in added]
+
+
+def _lane_step(aig: Aig, netlist: Netlist, given: dict[str, Vector], total: Vector) -> Vector:
+    """The sum after a cycle, from the netlist; its only registers are those of the sum."""
+    driven = {
+        net: literal for port, bits in given.items() for net, literal in zip(netlist.inputs[port], bits, strict=True)
+    }
+    state = dict(zip(netlist.outputs["y"], total, strict=True))
+    if len(state) != len(total):
+        raise Unproven("two bits of the sum are one")
+    _, after = step(aig, netlist, driven, state, _no_other)
+    if set(after) != set(state):
+        raise Unproven("the sum is not what the registers hold")
+    return [after[net] for net in netlist.outputs["y"]]
+
+
+def _no_other() -> int:
+    raise Unproven("a register holds something else than the sum")
+
+
+def prove_feed(module: Module, vectors: BusLayout, netlist: Netlist) -> str:
+    """Prove that operand codes, weights and biases of an event are handed out as they must be, cycle by cycle.
+
+    Whatever the registers held before, and whatever ``x`` is later; ``load`` is low until the last group is through.
+
+    Raises:
+        Unproven: naming the first thing that may be something else.
+    """
+    node, engine = _parts(module)
+    (bus,), width, shift = vectors.operands(module), vectors.result(module).width, _shift(node)
+    own, size = bus.element.width, bus.width
+    sizes = {"clear": 1, "settle": 1, "step": engine.terms * own, "weights": 2 * engine.terms * engine.lanes}
+    check_ports(netlist, {"load": 1, "x": size}, {**sizes, "bias": engine.lanes * width})
+    wanted = list(_cycles(node, engine, shift))
+    registers = sum(len(bits) for cell in netlist.cells for bits in cell.outputs.values())
+    aig = Aig(size * (len(wanted) + 2) + registers)
+    fresh = iter(range(aig.n_inputs))
+    taken = [aig.input(next(fresh)) for _ in range(size)]
+    state: dict[int, int] = {}
+    for number in range(len(wanted) + 2):
+        x = [aig.input(next(fresh)) for _ in range(size)] if number else taken
+        driven = dict(zip(netlist.inputs["x"], x, strict=True))
+        driven[netlist.inputs["load"][0]] = FALSE if number else TRUE
+        nets, state = step(aig, netlist, driven, state, lambda: aig.input(next(fresh)))
+        if number >= 2:
+            found = {port: [nets[net] for net in bits] for port, bits in netlist.outputs.items()}
+            wrong = _wrong(wanted[number - 2], found, taken, own, width)
+            if wrong:
+                raise Unproven(f"{wrong} may be another one {number} cycles after an event was taken")
+    return f"{len(wanted)} cycles of {engine.lanes} lanes"
+
+
+def _wrong(wanted: _Cycle, found: dict[str, Vector], taken: Vector, own: int, width: int) -> str:
+    """What is handed out that need not be what is due, or nothing."""
+    if (found["clear"][0], found["settle"][0]) != (int(wanted.clear), int(wanted.settle)):
+        return "clear or settle"
+    for k, code in enumerate(wanted.codes):
+        if code is not None and found["step"][own * k : own * (k + 1)] != taken[own * code : own * (code + 1)]:
+            return f"operand code {code}"
+    bits = [bit for lane in wanted.weights for weight in lane for bit in constant(weight, 2)]
+    if not wanted.clear and found["weights"] != bits:  # what is added while the sums are cleared is lost
+        return "a weight"
+    if wanted.bias is not None and found["bias"] != [bit for bias in wanted.bias for bit in constant(bias, width)]:
+        return "a bias"
+    return ""

@@ -1,0 +1,104 @@
+"""Which layers are multiplied step by step: where an interval leaves the time for it, and it takes fewer LUTs than adders do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from bittrigger.device.cost_model import engine_luts, module_cost
+from bittrigger.errors import InternalError
+from bittrigger.ir.adders import AdderGraph
+from bittrigger.ir.engine import CLEARING, SETTLING, Engine, common_shift
+from bittrigger.ir.extremum import Extremum, tournament
+from bittrigger.ir.graph import Graph, Linear, Lookup, Requantize, copy_operand, intervals, of_one_copy
+from bittrigger.ir.nodes import Intervals, Node, Operation
+from bittrigger.ir.pipeline import Module
+from bittrigger.ir.ports import common_type
+
+
+def engines(graph: Graph, adders: Mapping[str, AdderGraph], ii: int, most_terms: int) -> dict[str, Engine]:
+    """The cheapest plan of each layer that is cheaper step by step, by name.
+
+    Args:
+        adders: of every layer that may be unrolled; one that has none is multiplied step by step if at all.
+        ii: cycles from one event to the next at least.
+        most_terms: operand codes that a lane can add in a cycle.
+    """
+    ranges = intervals(graph)
+    found = {}
+    for node in graph.nodes:
+        if not isinstance(node, Linear) or node.copies > 1 or len(node.inputs) > 1 or common_shift(node) is None:
+            continue
+        after = sum(_channel_luts(graph, reader, ranges) for reader in followers(graph, node.name))
+        own = common_type(tuple(span for name in node.inputs for span in ranges[name]), 0).width
+        width = common_type(ranges[node.name], 0).width
+        plans = {plan: engine_luts(plan, own, width) + plan.lanes * after for plan in plans_for(node, ii, most_terms)}
+        if not plans:
+            continue
+        best = min(plans, key=lambda plan: (plans[plan], plan.cycles, plan.terms))
+        unrolled = copy_luts(graph, node, adders, ranges) + node.size * after if node.name in adders else np.inf
+        if plans[best] < unrolled:
+            found[node.name] = best
+    return found
+
+
+def plans_for(node: Linear, ii: int, most_terms: int) -> Iterator[Engine]:
+    """The plans that are through within ``ii`` cycles."""
+    n_in, n_out = node.weights.shape
+    for terms in range(1, min(most_terms, n_in) + 1):
+        groups = min(ii // (CLEARING + -(-n_in // terms) + SETTLING), n_out)
+        if groups:
+            yield Engine(n_in, n_out, -(-n_out // groups), terms)
+
+
+def followers(graph: Graph, name: str) -> Iterator[Requantize | Lookup]:
+    """The layers that treat the columns of layer ``name`` alike, one after the other."""
+    size = graph[name].size
+    for node in graph.nodes:
+        if node.inputs == (name,) and node.size == size and _is_alike(node) and isinstance(node, Requantize | Lookup):
+            yield node
+            yield from followers(graph, node.name)
+
+
+def _is_alike(node: Node) -> bool:
+    if isinstance(node, Requantize):
+        return node.copies in (1, node.size)
+    return isinstance(node, Lookup) and len(set(zip(node.starts, node.values, strict=True))) == 1
+
+
+def columns_apart(graph: Graph, planned: Mapping[str, Engine]) -> Graph:
+    """``graph`` with the followers of each layer of ``planned`` as one code, as many times as the layer has columns.
+
+    A code may then take the range of all of them. The same graph comes back where they are so already.
+    """
+    apart = {node.name for name in planned for node in followers(graph, name) if node.copies < node.size}
+    if not apart:
+        return graph
+    return replace(graph, nodes=tuple(_by_code(node) if node.name in apart else node for node in graph.nodes))
+
+
+def _by_code(node: Node) -> Operation:
+    match node:
+        case Requantize():
+            return replace(node, copies=node.size)
+        case Lookup():
+            return replace(node, starts=node.starts[:1], values=node.values[:1], copies=node.size)
+        case _:
+            raise InternalError(f"node {node.name!r} does not treat its codes alike")
+
+
+def _channel_luts(graph: Graph, node: Requantize | Lookup, ranges: dict[str, Intervals]) -> int:
+    """Estimated LUTs of one code of ``node``, which may take the range of all."""
+    return copy_luts(graph, _by_code(node), {}, ranges)
+
+
+def copy_luts(graph: Graph, node: Operation, adders: Mapping[str, AdderGraph], ranges: dict[str, Intervals]) -> int:
+    """Estimated LUTs of one copy of ``node``, unrolled."""
+    source, result = copy_operand(node, ranges), of_one_copy(ranges[node.name], node.copies)
+    lowered = adders.get(node.name)
+    count = len(lowered.adders) if lowered else 0
+    if isinstance(node, Extremum):
+        count = len(tournament(node, source)) - 2
+    return module_cost(Module(graph.name, node, lowered, source, result, 0, 0, (0,) * count)).lut

@@ -1,0 +1,210 @@
+"""Matrices that are multiplied step by step: plans, every executor, gaps and events that come too soon, and the proof."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from designs import build_of
+from test_prove import failures, replace_once
+
+from bittrigger.build.folder import load_build
+from bittrigger.compile.pipeline import create_pipeline
+from bittrigger.device.cost_model import estimate
+from bittrigger.ir.checks import verify
+from bittrigger.ir.engine import Engine, bias_table, weight_table
+from bittrigger.ir.fixed import FixedPoint, Interval, Rounding
+from bittrigger.ir.graph import Graph, Input, Linear, Lookup, Requantize, evaluate, frozen_array
+from bittrigger.prove import Verdict, prove
+from bittrigger.report import make_report
+from bittrigger.schedule.engine import columns_apart, engines, followers, plans_for
+from bittrigger.settings import Settings
+from bittrigger.simulate.compare import run_executors
+from bittrigger.simulate.vectors import corner_codes, random_codes
+from bittrigger.synth.yosys import synthesize
+
+
+def dense(name, source, shape, rng, *, frac=0, scale=1):
+    weights = scale * rng.integers(-1, 2, shape)
+    weights[:, 0] = scale  # the widest sum, and a column of one sign
+    return Linear(name, (source,), frozen_array(weights), frozen_array(rng.integers(-9, 10, shape[1])), frac)
+
+
+def network():
+    """Groups that come out even and do not, one group and several, a scale, signed and unsigned codes, a second reader."""
+    rng = np.random.default_rng(5)
+    nodes = (
+        Input("x", 12, FixedPoint(True, 6, 0), Interval(-31, 31)),
+        dense("first", "x", (12, 22), rng),
+        Requantize("relu", ("first",), 22, 2, Rounding.RND_CONV, 0, 31, -2),
+        dense("second", "relu", (22, 16), rng, frac=-2, scale=4),
+        Lookup("steps", ("second",), ((-99999, 0, 90),) * 16, ((0, 3, 6),) * 16, 0),
+        dense("third", "steps", (16, 9), rng),
+        Requantize("clip", ("third",), 9, 0, Rounding.TRN, -32, 31, 0),
+        dense("last", "clip", (9, 5), rng),
+    )
+    graph = Graph("stepwise", nodes, ("last", "steps"))
+    verify(graph)
+    return graph
+
+
+II = 40
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    pipeline = create_pipeline(network(), Settings(clock_mhz=300.0, ii=II))
+    return build_of(pipeline, tmp_path_factory.mktemp("stepwise"), synth=True)
+
+
+def codes_for(graph, seed=3, events=80):
+    return np.concatenate([corner_codes(graph), random_codes(graph, events, seed)])
+
+
+def test_a_layer_takes_the_cheapest_form_that_holds_the_interval(built):
+    pipeline = built.pipeline
+    modules = {module.node.name: module for module in pipeline.modules}
+    assert pipeline.ii == II
+    engines_found = {name: module.engine for name, module in modules.items() if module.engine}
+    assert len(engines_found) >= 3
+    assert len({engine.groups for engine in engines_found.values()}) > 1
+    assert any(engine.n_out % engine.lanes for engine in engines_found.values())
+    for name, engine in engines_found.items():
+        module = modules[name]
+        assert engine.cycles <= II
+        assert module.stop == module.start + engine.period
+        assert module.done == module.start + engine.cycles
+        for follower in followers(pipeline.graph, name):
+            assert modules[follower.name].lanes == engine.lanes
+            assert modules[follower.name].pace == engine.period
+    flat = create_pipeline(network(), Settings(clock_mhz=300.0))
+    assert flat.ii == 1
+    assert not any(module.engine for module in flat.modules)
+    assert estimate(pipeline)[1].lut < 0.7 * estimate(flat)[1].lut
+    added = pipeline.latency_cycles - flat.latency_cycles
+    assert added <= len(engines_found) * (II + 3)
+
+
+@pytest.mark.parametrize("executor", ["csim", "emulator", "rtl", "rtl-fast", "gates"])
+def test_every_executor_agrees(built, executor):
+    outcomes = run_executors(built, [executor], codes_for(built.graph), look_into=False)
+    assert [str(outcome.error) for outcome in outcomes if not outcome.agrees] == []
+
+
+def test_it_is_proven(built):
+    proof = prove(built)
+    assert failures(proof) == []
+    engines_found = [module for module in built.pipeline.modules if module.engine]
+    for module in engines_found:
+        kinds = [claim.kind for claim in proof.claims if claim.subject == module.name and claim.kind != "structure"]
+        assert sorted(kinds) == ["netlist", "verilog", "weights"]
+        kinds = [
+            claim.kind for claim in proof.claims if claim.subject == module.feed_name and claim.kind != "structure"
+        ]
+        assert sorted(kinds) == ["netlist", "verilog"]
+
+
+@pytest.mark.parametrize(
+    ("file", "change"),
+    [
+        ("stepwise_bitlinear_first", ("sum \\+ t0", "sum - t0")),
+        ("stepwise_bitlinear_second", (r"settle \? bias", "clear ? bias")),
+        ("stepwise_bitlinear_third", (r"weights\[1\]", "weights[0]")),
+        ("stepwise_feed_first", ("held <= held", "held <= x")),
+        ("stepwise_feed_first", (r"count \+ (\d+)'d1", r"count + \1'd2")),
+        ("stepwise_feed_second", (r"n0_0 = (\d+)'b0(0+)1", r"n0_0 = \1'b0\g<2>0")),
+        ("stepwise_feed_second", (r"t_settle = (\d+)'b(0*)1", r"t_settle = \1'b\g<2>0")),
+        ("stepwise", (r"valid\[(\d+)\] \? relu_stream : relu_held_0", r"valid[1] ? relu_stream : relu_held_0")),
+        ("stepwise", (r"\.settle\(first_settle\),\n(\s+)\.x", r".settle(first_clear),\n\1.x")),
+    ],
+)
+def test_wrong_steps_are_refuted(tmp_path, built, file, change):
+    broken = build_of(built.pipeline, tmp_path)
+    replace_once(tmp_path / "rtl" / f"{file}.sv", *change)
+    claims = [claim for claim in prove(broken, netlist=False).claims if claim.verdict is Verdict.REFUTED]
+    assert any(claim.subject == file and claim.kind == "verilog" for claim in claims), claims
+
+
+def test_a_build_is_read_as_it_was_made(built):
+    read = load_build(built.folder).pipeline
+    assert (read.ii, read.latency_cycles) == (II, built.pipeline.latency_cycles)
+    assert [(m.lanes, m.pace, m.engine, m.start, m.stop) for m in read.modules] == [
+        (m.lanes, m.pace, m.engine, m.start, m.stop) for m in built.pipeline.modules
+    ]
+
+
+def test_figures_say_which_form_a_layer_has_and_how_busy_it_is(built):
+    synthesis = synthesize(built.pipeline, built.folder / "rtl", built.folder / "synth")
+    report = make_report(built.pipeline, built.settings, synthesis)
+    layers = {layer.name: layer for layer in report.layers}
+    modules = {module.node.name: module for module in built.pipeline.modules}
+    for name, module in modules.items():
+        if module.engine:
+            layer, engine = layers[name], module.engine
+            assert (layer.form, layer.instances, layer.turns) == ("accumulated", engine.lanes, engine.groups)
+            work = engine.n_in * engine.n_out
+            assert layer.busy_percent == round(100 * work / (II * engine.lanes * engine.terms), 2) <= 100
+            assert layer.copies == 1
+            assert layer.zeros + layer.non_zeros == work
+            assert (layer.n_in, layer.n_out) == (engine.n_in, engine.n_out)
+            lanes, feed = (synthesis.modules[part].lut for part in (module.name, module.feed_name))
+            assert layer.synth.lut.value == lanes * engine.lanes + feed
+            assert lanes == engine.terms * module.result[0].width
+    assert layers["relu"].form == "folded"
+    made = synthesis.total.lut - synthesis.total.shift_register
+    assert abs(estimate(built.pipeline)[1].lut - made) < 0.2 * made
+
+
+def test_what_is_handed_out_adds_up():
+    node = dense("d", "x", (7, 5), np.random.default_rng(1), scale=2)
+    engine = Engine(7, 5, 2, 3)
+    assert (engine.steps, engine.period, engine.groups, engine.cycles) == (3, 5, 3, 15)
+    x = np.random.default_rng(2).integers(-8, 8, 9)
+    x[7:] = 99
+    weights, biases = weight_table(node, engine), bias_table(node, engine)
+    assert weights.shape == (3, 3, 2, 3)
+    for column in range(5):
+        group, lane = divmod(column, 2)
+        taken = weights[group, :, lane].ravel()
+        total = sum(2 * x[k] if w > 0 else ~(2 * x[k]) for k, w in enumerate(taken) if w)
+        assert total + biases[group, lane] == x[:7] @ node.weights[:, column] + node.bias[column]
+    assert not weights[2, :, 1].any()
+
+
+def test_plans_are_through_within_the_interval():
+    node = dense("d", "x", (30, 20), np.random.default_rng(1))
+    assert not list(plans_for(node, 11, 3))
+    assert [plan.terms for plan in plans_for(node, 12, 3)] == [3]
+    for ii in (17, 32, 40, 200, 1000):
+        for plan in plans_for(node, ii, 4):
+            assert plan.cycles <= ii
+            assert (plan.lanes - 1) * plan.groups < 20 <= plan.lanes * plan.groups
+
+
+def test_what_is_no_ternary_matrix_or_no_single_vector_stays_unrolled():
+    rng = np.random.default_rng(3)
+    graph = network()
+    first = graph.nodes[1]
+    mixed = np.array(first.weights)
+    mixed[0, 0] = 3
+    for other in (replace(first, weights=frozen_array(mixed)), replace(dense("first", "x", (6, 22), rng), copies=2)):
+        changed = replace(graph, nodes=(graph.nodes[0], other), outputs=("first",))
+        assert engines(changed, {}, 1000, 2) == {}
+    apart = columns_apart(graph, engines(graph, {}, 1000, 2))
+    assert [node.copies for node in apart.nodes[1:]] == [1, 22, 1, 16, 1, 9, 1]
+    codes = codes_for(graph)
+    assert np.array_equal(evaluate(apart, codes), evaluate(graph, codes))
+
+
+def test_a_large_layer_goes_without_adders(tmp_path, monkeypatch):
+    """Also in software, and in the stored design."""
+    monkeypatch.setattr("bittrigger.ir.engine.MAX_UNROLLED", 100)
+    pipeline = create_pipeline(network(), Settings(clock_mhz=300.0, ii=II))
+    modules = {module.node.name: module for module in pipeline.modules}
+    assert modules["first"].adders is None
+    assert modules["last"].adders is not None
+    build = build_of(pipeline, tmp_path)
+    assert load_build(tmp_path).pipeline.latency_cycles == pipeline.latency_cycles
+    outcomes = run_executors(build, ["csim", "emulator", "rtl-fast"], codes_for(build.graph), look_into=False)
+    assert [str(outcome.error) for outcome in outcomes if not outcome.agrees] == []
