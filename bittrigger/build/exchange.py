@@ -16,6 +16,7 @@ undone by the next. Files of the old build's folders that bittrigger did not wri
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import fnmatch
 import json
@@ -80,6 +81,8 @@ def exchanged(target: Path) -> Iterator[Path]:
             else:
                 (work / "new").rename(target)
     except OSError as error:
+        if error.errno in (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE):  # of the machine, not of the folder
+            raise
         raise _unwritable(target, error) from error
     finally:
         shutil.rmtree(work, ignore_errors=True)

@@ -96,12 +96,23 @@ def _terminated(_number: int, _frame: FrameType | None) -> NoReturn:
     raise KeyboardInterrupt
 
 
+_REMEDIES = {
+    errno.ENOSPC: "free some space",
+    errno.EDQUOT: "free some space",
+    errno.EAGAIN: "no process can be started: end some or raise the limit (ulimit -u), and run the same again",
+    errno.ENOMEM: "there is not enough memory: end something or take a larger machine, and run the same again",
+    errno.EMFILE: "raise the limit of open files (ulimit -n), and run the same again",
+    errno.ENFILE: "close some files, and run the same again",
+}
+
+_NO_THREAD = "can't start new thread"
+"""What Python's RuntimeError says where the machine has none left."""
+
+
 def _what_failed(error: OSError) -> str:
     """One line about a fault of the machine: a full disk, a file that may not be read, no processes left."""
     where = f"{error.filename}: " if error.filename else ""
-    remedy = (
-        "free some space" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "check the place, and run the same again"
-    )
+    remedy = _REMEDIES.get(error.errno or 0, "check the place, and run the same again")
     return f"{where}{error.strerror or error}; {remedy}"
 
 
@@ -141,6 +152,11 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(BROKEN_TOOL)
     except MemoryError:
         click.echo("error: there is not enough memory; run it on fewer events, or on a larger machine", err=True)
+        sys.exit(BROKEN_TOOL)
+    except RuntimeError as error:
+        if _NO_THREAD not in str(error):
+            raise
+        click.echo(f"error: {error}; {_REMEDIES[errno.EAGAIN].replace('process', 'thread')}", err=True)
         sys.exit(BROKEN_TOOL)
     except InternalError:
         traceback.print_exc()

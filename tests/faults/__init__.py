@@ -1,0 +1,1 @@
+"""Faults of the machine, injected: a command says one sentence, leaves nothing half-written, and is right next time."""
