@@ -6,7 +6,7 @@ CORE = .venv-core-$(VERSION)
 READING = .venv-keras-$(VERSION)
 PARALLEL := -n logical --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test sanitize test-fast test-core test-keras durations fuzz mutants tamper golden bench bench-compare bench-adders clean
+.PHONY: demo test sanitize test-fast test-core test-keras durations fuzz mutants tamper faults hostile golden bench bench-compare bench-adders clean
 
 demo: .venv/installed
 	$(BIN)/bittrigger convert models/jet_tagger/model.h5 -o build/jet_tagger --overwrite \
@@ -57,6 +57,16 @@ mutants: .venv/installed
 # make tamper: files of a build changed by hand, one at a time, to see whether prove, simulate and the seal notice
 tamper: .venv/installed
 	PYTHONPATH=tests $(BIN)/python -m tamper.campaign --record build/tamper.jsonl
+
+# make faults: commands that run out of processes, threads, memory, files or disk, and whose workers are killed
+faults: .venv/installed
+	PYTHONPATH=tests $(BIN)/python -m faults.campaign --record build/faults.jsonl
+
+# make hostile N=2000: hostile models and builds by hand, and so many damaged files of every kind
+HOSTILE = hostile_models keras_file untrusted_builds arrays apart confined recount wrapping
+hostile: .venv/installed
+	$(BIN)/pytest $(HOSTILE:%=tests/test_%.py)
+	PYTHONPATH=tests $(BIN)/python -m fuzz.readers --count $(or $(N),500)
 
 # make sanitize N=400: the native solver on random problems under AddressSanitizer and UndefinedBehaviorSanitizer
 sanitize:

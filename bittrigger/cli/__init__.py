@@ -116,6 +116,15 @@ def _what_failed(error: OSError) -> str:
     return f"{where}{error.strerror or error}; {remedy}"
 
 
+def _what_is_short(error: MemoryError | RuntimeError) -> str:
+    """One line about memory or threads that are not there; another RuntimeError goes on."""
+    if isinstance(error, MemoryError):
+        return "there is not enough memory; run it on fewer events, or on a larger machine"
+    if _NO_THREAD not in str(error):
+        raise error
+    return f"{error}; {_REMEDIES[errno.EAGAIN].replace('process', 'thread')}"
+
+
 def _prepare(*, ours: bool) -> None:
     """Set up the process; ``ours`` is one that runs nothing but the command line."""
     if not sys.warnoptions:
@@ -150,13 +159,8 @@ def main(arguments: list[str] | None = None) -> None:
     except OSError as error:
         click.echo(f"error: {_what_failed(error)}", err=True)
         sys.exit(BROKEN_TOOL)
-    except MemoryError:
-        click.echo("error: there is not enough memory; run it on fewer events, or on a larger machine", err=True)
-        sys.exit(BROKEN_TOOL)
-    except RuntimeError as error:
-        if _NO_THREAD not in str(error):
-            raise
-        click.echo(f"error: {error}; {_REMEDIES[errno.EAGAIN].replace('process', 'thread')}", err=True)
+    except (MemoryError, RuntimeError) as error:
+        click.echo(f"error: {_what_is_short(error)}", err=True)
         sys.exit(BROKEN_TOOL)
     except InternalError:
         traceback.print_exc()

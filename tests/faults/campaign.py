@@ -30,22 +30,6 @@ INJECT = Path(__file__).with_name("inject.py")
 ROOT = Path(__file__).resolve().parents[2]
 TIMEOUT_S = 900
 
-FAULTS = (
-    *("processes", "threads"),
-    *("memory=300", "memory=700", "memory=1500", "memory=3000"),
-    *("files=12", "files=30", "disk=4", "disk=40"),
-    *(
-        "kill=yosys_worker",
-        "kill=yosys-abc",
-        "kill=cc1plus",
-        "kill=verilator_bin",
-        "kill=apart",
-        "kill=self",
-        "term=self",
-    ),
-)
-"""``kill=NAME`` kills whatever process of that name appears below the command; ``self`` is the command itself."""
-
 COMMANDS = {
     "convert": "convert MODEL -o BUILD --overwrite --effort fast",
     "prove": "prove BUILD",
@@ -57,6 +41,24 @@ COMMANDS = {
     "costs": "costs MODEL",
 }
 """By name; each works on a copy of a sound build."""
+
+_SOME = ("convert", "prove", "simulate", "report", "costs")
+FAULTS = {
+    "processes": tuple(COMMANDS),
+    "threads": tuple(COMMANDS),
+    **dict.fromkeys(("memory=300", "memory=1000", "memory=3000"), _SOME),
+    **dict.fromkeys(("files=12", "files=30"), _SOME),
+    **dict.fromkeys(("disk=4", "disk=40"), tuple(COMMANDS)),
+    "kill=yosys_worker": ("convert", "prove"),
+    "kill=yosys-abc": ("prove",),
+    "kill=cc1plus": ("simulate",),
+    "kill=verilator_bin": ("simulate",),
+    "kill=apart": ("convert", "simulate", "costs"),
+    "kill=self": ("convert", "prove", "simulate", "package"),
+    "term=self": ("convert", "prove", "simulate", "package"),
+}
+"""With the commands that meet them; ``kill=NAME`` kills whatever process of that name appears below the command; ``self`` is the
+command itself."""
 
 
 @dataclass(frozen=True)
@@ -116,15 +118,16 @@ class Place:
         """Exit code and standard error of ``command`` under ``fault``."""
         kind, _, name = fault.partition("=")
         injected = "none" if kind in ("kill", "term") else fault
+        environment = self.environment | ({"OPENBLAS_NUM_THREADS": "1"} if fault == "threads" else {})
         line = [sys.executable, str(INJECT), injected, sys.executable, "-m", "bittrigger", *self.words(command)]
         process = subprocess.Popen(
-            line, cwd=self.folder, env=self.environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+            line, cwd=self.folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
         )
         if kind in ("kill", "term"):
             number = signal.SIGKILL if kind == "kill" else signal.SIGTERM
             threading.Thread(target=_hunt, args=(process, name, number, dice.random()), daemon=True).start()
         try:
-            return process.wait(TIMEOUT_S) if process.stderr is None else _end(process)
+            return _end(process)
         except subprocess.TimeoutExpired:
             process.kill()
             return 124, "timeout"
@@ -209,7 +212,7 @@ def judge(sound: Path, folder: Path, command: str, fault: str, seed: int) -> Out
         wrong += [f"{name} was changed" for name in changed[:1]]
         wrong += [f"{path.name} is left" for path in folder.glob(".*bittrigger-*")][:1]
         wrong += [f"{path.name} is left in the build" for path in (folder / "build").glob(".bittrigger-*")][:1]
-    again, error_again = place.run(command, "none", random.Random(0))  # noqa: S311 - no choice is made
+    again, error_again = place.run(command, "none", random.Random(0)) if code else (0, "")  # noqa: S311 - no choice
     if again:
         wrong.append(f"the next run: {error_again.strip().splitlines()[-1:]}")
     elif {name: data for name, data in content(folder / "build").items() if not name.startswith("wrap/")} != before:
@@ -259,7 +262,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--record", type=Path, default=Path("build/faults.jsonl"))
     options = parser.parse_args()
-    chosen = [(c, f) for f in FAULTS for c in COMMANDS if options.only in f"{c} with {f}"]
+    chosen = [(c, f) for f, commands in FAULTS.items() for c in commands if options.only in f"{c} with {f}"]
     options.record.parent.mkdir(parents=True, exist_ok=True)
     found = []
     with tempfile.TemporaryDirectory(prefix="bittrigger-faults.") as scratch, options.record.open("w") as stream:

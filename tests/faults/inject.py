@@ -66,4 +66,4 @@ def inject(fault: str) -> None:
 
 if __name__ == "__main__":
     inject(sys.argv[1])
-    os.execv(sys.argv[2], sys.argv[2:])
+    os.execv(sys.argv[2], sys.argv[2:])  # noqa: S606 - the command that was given
