@@ -46,6 +46,19 @@ def test_every_network_is_equal_on_every_bit_or_refused(campaign):
     assert not wrong, "\n".join(f"seed {r['seed']}: {r['outcome']} {r['where']}: {r['detail']}" for r in wrong)
 
 
+def test_networks_of_positions_and_of_intervals(tmp_path):
+    """Those of seeds from 8,000,000 on: windows, poolings, wires, extrema, copies, folded in time."""
+    specs = [generate(seed) for seed in range(8_000_000, 8_000_012)]
+    assert {spec.ii for spec in specs} > {1}
+    records = run_batch(specs, tmp_path, Plan(gates_every=6, product_every=0))
+    wrong = [record for record in records if record.outcome not in ("equal", "refused")]
+    assert not wrong, wrong
+    equal = [record for record in records if record.outcome == "equal"]
+    assert len(equal) > 6
+    assert all({"csim", "emulator", "rtl", "proof"} <= set(record.executors) for record in equal)
+    assert any("folded" in record.words for record in equal)
+
+
 def test_the_networks_test_something(campaign):
     """Most convert, every executor ran on all that it was meant to, and each kind of layer and quantiser occurs."""
     records, _ = campaign

@@ -146,10 +146,15 @@ class _Case:
         finally:
             self.cpu_s[name] += cpu_seconds() - started
 
+    def _folded(self) -> list[str]:
+        """A word for a design in which a layer is built in fewer copies than there are."""
+        modules = [] if self.build is None else self.build.pipeline.modules
+        return ["folded"] if any(module.is_folded for module in modules) else []
+
     def record(self) -> Record:
         """What happened."""
         outcome, where, detail = self.failure or ("equal", "", "")
-        words = tuple(sorted(set(self.spec.words()))) if self.graph is not None else ()
+        words = tuple(sorted({*self.spec.words(), *self._folded()})) if self.graph is not None else ()
         seconds = {name: round(value, 4) for name, value in self.cpu_s.items()}
         return Record(
             self.spec.seed, digest(self.spec), outcome, where, detail[:3000], tuple(self.executors), words, seconds
@@ -247,6 +252,7 @@ def _settings(spec: Spec) -> Settings:
         logits=spec.logits,
         require="exact",
         name=spec.name,
+        ii=spec.ii,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from random import Random
 
+from fuzz import windows
 from fuzz.grow import Grower, block, layer, merge, port
 from fuzz.sets import grow_set
 from fuzz.spec import Node, Options, Spec
@@ -21,6 +22,8 @@ SETS = 0.08
 
 def generate(seed: int) -> Spec:
     """The network of ``seed``: the same one in every process."""
+    if seed >= windows.FIRST:
+        return windows.generate_windows(seed)
     random = Random(seed)  # noqa: S311 - reproducible, not secret
     grower = Grower(random, hostile=random.random() < 0.2)
     ports = random.choices([1, 2, 3], [84, 13, 3])[0]

@@ -1,4 +1,4 @@
-// Drives one Verilated design: events back to back, with gaps, and with resets in mid-stream; every cycle is checked.
+// Drives one Verilated design: events as close as it takes them, with gaps, and with resets in mid-stream; every cycle is checked.
 #include <cstdint>
 #include <vector>
 
@@ -32,16 +32,17 @@ enum Pattern { BACK_TO_BACK, GAPS, RESETS };
 
 // Returns 0, or what went wrong: 1 out_valid, 2 data that differs from an earlier pattern.
 template <typename Model>
-int run(const uint32_t *in, int in_words, uint32_t *out, int out_words, long events, int latency, int pattern, bool first) {
+int run(const uint32_t *in, int in_words, uint32_t *out, int out_words, long events, int latency, int ii, int pattern,
+        bool first) {
     VerilatedContext context;
     Model model{&context};
     Random random{uint64_t(pattern) + 1};
     std::vector<long> due(latency, -1); // event at each place of the pipeline
     std::vector<uint32_t> got(out_words);
-    long event = 0, cycle = 0, left = latency + 2;
+    long event = 0, cycle = 0, left = latency + 2, since = ii;
     while (event < events || left-- > 0) {
         const bool reset = cycle < 2 || (pattern == RESETS && random.next() % 16 == 0);
-        const bool offered = event < events && (pattern == BACK_TO_BACK || random.next() % 3 == 0);
+        const bool offered = event < events && since >= ii && (pattern == BACK_TO_BACK || random.next() % 3 == 0);
         const bool valid = offered && cycle >= 2;
         load(model.in_data, in + (event < events ? event : random.next() % events) * in_words, in_words);
         model.in_valid = valid;
@@ -61,6 +62,7 @@ int run(const uint32_t *in, int in_words, uint32_t *out, int out_words, long eve
         due[cycle % latency] = valid && !reset ? event : -1;
         if (reset) for (long &place : due) place = -1;
         event += valid;
+        since = reset ? ii : valid ? 1 : since + 1;
         model.clk = 1;
         model.eval();
         cycle++;

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,9 @@ from fuzz.spec import Node, Options, Spec
 with quiet_tensorflow():
     import qkeras
     import tensorflow as tf
-    from qkeras import QActivation, QBatchNormalization, QConv1D, QDense
+    from qkeras import QActivation, QBatchNormalization, QConv1D, QConv2D, QDense, QDepthwiseConv2D
 
-    from bittrigger.layers import BitActivation, BitConv1D, BitLinear, DynamicQuantizer
+    from bittrigger.layers import BitActivation, BitConv1D, BitConv2D, BitLinear, DynamicQuantizer
 
     QUANTIZERS: dict[str, Any] = {}
     qkeras.utils._add_supported_quantized_objects(QUANTIZERS)
@@ -71,6 +72,61 @@ def _normalisation(kind: Any) -> Callable[[Options, str], Any]:
     )
 
 
+def _by_rank(one: Any, two: Any, options: Options) -> Any:
+    """The class for sequences or the one for images."""
+    return one if len(options["size"]) == 1 else two
+
+
+def _plain(values: list[int]) -> int | tuple[int, ...]:
+    return values[0] if len(values) == 1 else tuple(values)
+
+
+def _pooling(options: Options) -> Options:
+    return {"pool_size": _plain(options["size"]), "strides": _plain(options["strides"]), "padding": options["padding"]}
+
+
+def _convolution(options: Options) -> Options:
+    pooled = _pooling(options)
+    found = {"kernel_size": pooled.pop("pool_size"), "dilation_rate": _plain(options["dilation"]), **pooled}
+    return found | ({"groups": options["groups"]} if options.get("groups", 1) > 1 else {})
+
+
+def _quantised(options: Options) -> Options:
+    return {
+        "kernel_quantizer": options["kernel"],
+        "bias_quantizer": options.get("bias"),
+        "use_bias": options.get("use_bias", True),
+    }
+
+
+def _own(options: Options) -> Options:
+    return {
+        "input_quantizer": options.get("input"),
+        "kernel_quantizer": options["kernel"],
+        "use_bias": options.get("use_bias", True),
+        "bias_quantizer": "quantized_bits(12,3,alpha=1)",
+    }
+
+
+def _around(one: Any, two: Any, options: Options, name: str) -> Any:
+    """Padding, cropping or up-sampling of each axis."""
+    values = [tuple(value) if isinstance(value, list) else value for value in options["around"]]
+    return one(values[0], name=name) if len(values) == 1 else two(tuple(values), name=name)
+
+
+@dataclass(frozen=True)
+class _Global:
+    """A global pooling, made once the rank of what it reads is known."""
+
+    kind: str
+    name: str
+    weights: tuple[()] = ()
+
+    def __call__(self, tensor: Any) -> Any:
+        """The pooled tensor."""
+        return getattr(layers, f"Global{self.kind}Pooling{len(tensor.shape) - 2}D")(name=self.name)(tensor)
+
+
 LAYERS: dict[str, Callable[[Options, str], Any]] = {
     "qdense": _qdense,
     "dense": _dense,
@@ -95,13 +151,33 @@ LAYERS: dict[str, Callable[[Options, str], Any]] = {
     "maximum": lambda _, name: layers.Maximum(name=name),
     "minimum": lambda _, name: layers.Minimum(name=name),
     "multiply": lambda _, name: layers.Multiply(name=name),  # converted if both operands are one tensor
+    "qconv": lambda o, name: _by_rank(QConv1D, QConv2D, o)(o["filters"], **_convolution(o), **_quantised(o), name=name),
+    "bitconv": lambda o, name: _by_rank(BitConv1D, BitConv2D, o)(o["filters"], **_convolution(o), **_own(o), name=name),
+    "qdepthwise": lambda o, name: QDepthwiseConv2D(
+        **_convolution(o),
+        depth_multiplier=o["multiplier"],
+        depthwise_quantizer=o["kernel"],
+        bias_quantizer=o.get("bias"),
+        use_bias=o.get("use_bias", True),
+        name=name,
+    ),
+    "maxpool": lambda o, name: _by_rank(layers.MaxPooling1D, layers.MaxPooling2D, o)(**_pooling(o), name=name),
+    "averagepool": lambda o, name: _by_rank(layers.AveragePooling1D, layers.AveragePooling2D, o)(
+        **_pooling(o), name=name
+    ),
+    "pad": lambda o, name: _around(layers.ZeroPadding1D, layers.ZeroPadding2D, o, name),
+    "crop": lambda o, name: _around(layers.Cropping1D, layers.Cropping2D, o, name),
+    "upsample": lambda o, name: _around(layers.UpSampling1D, layers.UpSampling2D, o, name),
+    "permute": lambda o, name: layers.Permute(tuple(o["dims"]), name=name),
+    "repeat": lambda o, name: layers.RepeatVector(o.get("n", 2), name=name),
+    "globalmax": lambda _, name: _Global("Max", name),
+    "globalaverage": lambda _, name: _Global("Average", name),
     # never converted
     "softmax": lambda _, name: layers.Softmax(name=name),
     "average": lambda _, name: layers.Average(name=name),
     "elu": lambda _, name: layers.ELU(name=name),
     "prelu": lambda _, name: layers.PReLU(name=name),
     "layernorm": lambda _, name: layers.LayerNormalization(name=name),
-    "repeat": lambda _, name: layers.RepeatVector(2, name=name),
     "lambda": lambda _, name: layers.Lambda(lambda x: x + 1, name=name),
 }
 """How each kind of layer but ``input`` is made."""

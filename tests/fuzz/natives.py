@@ -196,7 +196,7 @@ def _rtl(builds: Sequence[Build], folder: Path) -> str:
 extern "C" long long rtl_{place}(const void *in, void *out, long long events) {{
     for (int pattern : {{fuzz::BACK_TO_BACK, fuzz::GAPS, fuzz::RESETS}}) {{
         const int wrong = fuzz::run<V{place}>((const uint32_t *)in, {words[0]}, (uint32_t *)out, {words[1]}, events,
-                                              {latency}, pattern, pattern == 0);
+                                              {latency}, {build.pipeline.ii}, pattern, pattern == 0);
         if (wrong) return wrong;
     }}
     return 0;

@@ -138,7 +138,7 @@ def _smaller(size: int) -> list[int]:
 
 def _simpler_settings(spec: Spec) -> Iterator[Spec]:
     plain = Spec(spec.seed, spec.name, (), ())
-    for key in ("sequential", "suffix", "logits", "input_precision", "effort", "clock_mhz"):
+    for key in ("sequential", "suffix", "logits", "input_precision", "effort", "clock_mhz", "ii"):
         if getattr(spec, key) != getattr(plain, key):
             yield replace(spec, **{key: getattr(plain, key)})
     named = tuple(replace(node, name=f"{node.kind}_{place}") for place, node in enumerate(spec.nodes))

@@ -44,6 +44,7 @@ class Spec:
         outputs: positions of the outputs.
         sequential: whether it is built as a Sequential model, if it is a chain.
         suffix: ``h5`` or ``keras``.
+        ii: cycles from one event to the next at least.
     """
 
     seed: int
@@ -56,6 +57,7 @@ class Spec:
     input_precision: str | None = None
     effort: str = "fast"
     clock_mhz: float = 360.0
+    ii: int = 1
 
     @property
     def is_chain(self) -> bool:
