@@ -7,7 +7,12 @@ from setuptools import Extension, find_packages, setup
 
 # As bittrigger/solver/native.py compiles it.
 INSTRUCTIONS = ["-mpopcnt"] if platform.machine() in ("x86_64", "AMD64") else []
-DATA = {"hls_templates": ["*"], "firmware": ["*.sv", "ultrascale/*.sv"], "sim": ["*.py"], "schemas": ["*.json"]}
+DATA = {
+    "hls_templates": ["*"],
+    "firmware": ["*.sv", "ultrascale/*.sv", "vhdl/*.vhd", "vhdl/ultrascale/*.vhd"],
+    "sim": ["*.py"],
+    "schemas": ["*.json"],
+}
 DATA |= {"jet_tagger": ["model.h5", "card.md", "sample.npz"]}
 FOLDERS = {name: f"models/{name}" if name == "jet_tagger" else name for name in DATA}
 

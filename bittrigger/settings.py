@@ -24,6 +24,9 @@ GRADES = ("exact", "ideal")
 DEFAULT_REGISTER_WEIGHT = 0.5
 """A slice of the FPGAs that we know holds two flip-flops for each LUT. Source: AMD UG574, "UltraScale Architecture CLB"."""
 
+HDLS = ("verilog", "vhdl")
+"""What the hardware can be written in; SystemVerilog is always there."""
+
 MAX_CYCLES = 4096
 """Longest latency that can be asked for."""
 
@@ -54,6 +57,7 @@ class Settings:
         logits: whether it is known that a softmax or sigmoid at the output is left out, so that no line says it.
         keep_activation: whether a softmax or sigmoid at the output is built, rounded to the output type, and not left out.
         require: the least grade that will do: ``ideal``, or ``exact``, which refuses where float32 itself rounds.
+        hdl: ``vhdl`` writes the design in VHDL-2008 as well.
         name: name of the design, made an identifier; None takes it from the file.
 
     Raises:
@@ -77,6 +81,7 @@ class Settings:
     keep_activation: bool = False
     require: str = "ideal"
     name: str | None = None
+    hdl: str = "verilog"
 
     def __post_init__(self) -> None:
         from bittrigger.device.budgets import find_budget
@@ -88,6 +93,8 @@ class Settings:
         _check_interval(self.ii, self.latency_cycles)
         usable_ns(self.clock_mhz)
         _ = self.solver
+        if self.hdl not in HDLS:
+            raise ConfigError(f"hdl {self.hdl!r} is unknown; allowed are {', '.join(HDLS)}")
         if self.budget is not None:
             find_budget(self.budget)
         if self.input_precision is not None:
@@ -169,6 +176,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "keep_activation": (bool,),
     "require": (str,),
     "name": (str, type(None)),
+    "hdl": (str,),
 }
 
 

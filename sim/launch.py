@@ -32,7 +32,9 @@ def test(job: dict[str, str]) -> int:
     get_runner(job["simulator"]).test(
         test_module=job.get("module", "test_design"),
         hdl_toplevel=job["top"],
-        hdl_toplevel_lang="verilog",
+        hdl_toplevel_lang="vhdl" if job["simulator"] == "ghdl" else "verilog",
+        test_args=job.get("options", []),
+        plusargs=["--ieee-asserts=disable"] if job["simulator"] == "ghdl" else [],
         build_dir=job["build_dir"],
         test_dir=job["test_dir"],
         results_xml=job["results"],

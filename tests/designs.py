@@ -139,9 +139,9 @@ def places():
     return graph
 
 
-def build_of(pipeline, folder, *, synth=False):
+def build_of(pipeline, folder, *, synth=False, hdl="verilog"):
     """A whole build of ``pipeline``, sealed; synthesised if told."""
-    settings = Settings(clock_mhz=pipeline.clock_mhz, ii=pipeline.ii)
+    settings = Settings(clock_mhz=pipeline.clock_mhz, ii=pipeline.ii, hdl=hdl)
     write_firmware(pipeline, folder, settings)
     if synth:
         synthesize(pipeline, folder / "rtl", folder / "synth")

@@ -189,7 +189,7 @@ def test_all_says_what_cannot_run_here_and_a_name_insists(sound, tmp_path, monke
     build = load_build(shutil.copytree(sound, tmp_path / "copy"))
     codes = random_codes(build.graph, 20, 1)
     outcomes = {item.executor: item for item in run_executors(build, ["all"], codes)}
-    assert tuple(outcomes) == EXECUTORS
+    assert tuple(outcomes) == tuple(name for name in EXECUTORS if name != "vhdl")
     missing = {name: item.not_run for name, item in outcomes.items() if item.not_run}
     assert missing == {"keras": "no --model was given", "rtl-icarus": "Icarus Verilog is not installed"}
     assert all(item.agrees for name, item in outcomes.items() if name not in missing)

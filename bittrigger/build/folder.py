@@ -8,6 +8,7 @@
     DIR/hls/              Vitis HLS project
     DIR/emulator/         C++ library of the same integers, for the experiments' software
     DIR/rtl/              SystemVerilog
+    DIR/vhdl/             the same in VHDL-2008, if it was asked for
     DIR/synth/            Yosys run and the Vivado script
     DIR/report.json       resources, latency, verdict
     DIR/sim/              recorded mismatches; may be deleted
@@ -70,11 +71,12 @@ class Build:
 
 
 def write_firmware(pipeline: Pipeline, folder: Path, settings: Settings) -> None:
-    """Write the HLS project, the emulator, the SystemVerilog, the script for Vivado, and the lists of files."""
+    """Write the HLS project, the emulator, the hardware, the script for Vivado, and the lists of files."""
     from bittrigger.emit.emulator import emit_emulator
     from bittrigger.emit.file_list import write_file_list
     from bittrigger.emit.hls import HlsOptions, emit_hls
     from bittrigger.emit.verilog import LIBRARY, emit_verilog
+    from bittrigger.emit.vhdl import emit_vhdl
     from bittrigger.synth.vivado_script import write_synthesis_list, write_vivado_script
 
     emit_hls(pipeline, folder / "hls", HlsOptions(part=vivado_name(settings.part), reuse_factor=settings.reuse_factor))
@@ -83,6 +85,8 @@ def write_firmware(pipeline: Pipeline, folder: Path, settings: Settings) -> None
     sources = [path.name for path in emit_verilog(pipeline, rtl) if path.parent == rtl and path.stem not in LIBRARY]
     title = f"{name}: sources for simulation and lint"
     write_file_list(rtl / f"{name}_rtl.f", title, pipeline.origin, sources, ["."])
+    if settings.hdl == "vhdl":
+        emit_vhdl(rtl, name, folder / "vhdl")
     write_vivado_script(pipeline, vivado_name(settings.part), rtl, synth)
     write_synthesis_list(pipeline, rtl, synth)
 

@@ -44,7 +44,7 @@ SEALED_FILES = (
 Not listed: ``sim/`` and ``hls/build/`` (made anew at any time), logs, vendor reports.
 """
 
-SEALED_FOLDERS = ("rtl", "hls/firmware", "hls/tb_data", "synth/ultrascale", "wrap")
+SEALED_FOLDERS = ("rtl", "vhdl", "hls/firmware", "hls/tb_data", "synth/ultrascale", "wrap")
 """Folders of which all is listed, whatever it is called."""
 
 MAX_BYTES = 1 << 30

@@ -1,6 +1,7 @@
 """What an experiment's repository needs beside the files of a build: lists of sources, and constraints.
 
-* ``<design>.f``: sources for a simulator's or a linter's ``-f``, the deepest modules first.
+* ``<design>.f``: sources for a simulator's or a linter's ``-f``, the deepest modules first; ``<design>_vhdl.f`` where there is
+  VHDL, which the lists for IPBB and Hog then take.
 * ``firmware/cfg/<design>.dep``: the same for IPBB; the package is then a component. Source: IPBB's "Dependency Tree file format":
   ``src`` looks in ``firmware/hdl`` of the component, and ``--cd`` leads from there.
 * ``list/<design>.src`` and ``list/<design>.con``: the same for Hog, whose paths begin at the root of the repository. Source:
@@ -28,26 +29,38 @@ def source_names(build: Build) -> list[str]:
     return [f"rtl/{name}" for name in (*cells, *layers, top)]
 
 
+def vhdl_names(build: Build) -> list[str]:
+    """The VHDL of ``build``, relative to it, in the order in which it has to be read; none if it was not asked for."""
+    if build.settings.hdl != "vhdl":
+        return []
+    return [
+        f"vhdl/{name}"
+        for name in (build.folder / "vhdl" / f"{build.graph.name}_vhdl.f").read_text(encoding="utf-8").split()
+    ]
+
+
 def release_files(build: Build, root: str) -> dict[str, str]:
     """The text of each list and constraint file by its name in the package.
 
     Args:
         root: where the package lies in the experiment's repository, for Hog.
     """
-    name, sources = build.graph.name, source_names(build)
+    name, sources, vhdl = build.graph.name, source_names(build), vhdl_names(build)
+    chosen, option = (vhdl, "--vhdl2008 ") if vhdl else (sources, "")
     place = root.rstrip("/")
     head = f"# {name}: {build.pipeline.origin.mark}"
     constraint = f"constraints/{name}.xdc"
     return {
         f"{name}.f": _lines(head.replace("#", "//"), sources),
+        **({f"{name}_vhdl.f": _lines(head.replace("#", "--"), vhdl)} if vhdl else {}),
         f"firmware/cfg/{name}.dep": _lines(
             head,
             [
-                *(f"src --cd ../../rtl {Path(source).name}" for source in sources),
+                *(f"src {option}--cd ../../{Path(source).parent} {Path(source).name}" for source in chosen),
                 f"src --cd ../../constraints {name}.xdc",
             ],
         ),
-        f"list/{name}.src": _lines(head, [f"{place}/{source}" for source in sources]),
+        f"list/{name}.src": _lines(head, [f"{place}/{source}" for source in chosen]),
         f"list/{name}.con": _lines(head, [f"{place}/{constraint}"]),
         constraint: _constraints(build),
     }

@@ -44,6 +44,7 @@ STAGES = {
     "ii",
     "name",
     "output_precision",
+    "hdl",
     "logits",
     "keep_activation",
     "require",

@@ -35,13 +35,17 @@ PROGRAMS = {
     "g++": ("C-simulation, emulator, simulators", True),
     "make": ("the emulator, simulators", True),
     "iverilog": ("the executor rtl-icarus", False),
+    "ghdl": ("the executor vhdl, and the proof of the VHDL", False),
     "vitis-run": ("high-level synthesis (--vendor)", False),
     "vivado": ("placement and routing (--vendor)", False),
 }
 """The same for programs; the variable BITTRIGGER_<NAME> names another place."""
 
-VARIABLES = ("BITTRIGGER_CACHE", "BITTRIGGER_GXX", "BITTRIGGER_MAKE", "BITTRIGGER_IVERILOG", "BITTRIGGER_VERILATOR_BIN",
-             "BITTRIGGER_VITIS_RUN", "BITTRIGGER_VIVADO", "XDG_CACHE_HOME", "HLS_STEPS", "TF_CPP_MIN_LOG_LEVEL")  # fmt: skip
+VARIABLES = (
+    *("BITTRIGGER_CACHE", "BITTRIGGER_GXX", "BITTRIGGER_MAKE", "BITTRIGGER_IVERILOG", "BITTRIGGER_GHDL"),
+    *("BITTRIGGER_VERILATOR_BIN", "BITTRIGGER_VITIS_RUN", "BITTRIGGER_VIVADO", "XDG_CACHE_HOME", "HLS_STEPS"),
+    "TF_CPP_MIN_LOG_LEVEL",
+)
 """Environment variables that bittrigger, or what it emits, looks at; see docs/command-line.md."""
 
 

@@ -42,9 +42,9 @@ def proof_lines(build: Build) -> list[Fact]:
     if changed is not None:
         again = f"{changed} is another; prove it again with `bittrigger prove`"
         return [Fact("open", "a proof of other files than those of this build", again)]
-    with_netlist = "synth" in proof.get("covers", ())
     done = sum(claim["verdict"] == "proven" for claim in claims)
-    objects = "Verilog and netlist" if with_netlist else "Verilog"
+    words = {"rtl": "Verilog", "vhdl": "VHDL", "synth": "netlist"}
+    objects = " and ".join(words[part] for part in words if part in proof.get("covers", ("rtl",)))
     mark = "yes" if proof.get("proven") else "no"
     head = Fact(
         mark,

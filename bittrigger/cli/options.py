@@ -40,6 +40,7 @@ _HELP: dict[str, tuple[Any, str, str]] = {
     "keep_activation": (bool, "Build a softmax or sigmoid at the output, rounded to the output type.", ""),
     "require": (str, "Least grade: ideal, or exact, which refuses where float32 itself rounds.", ""),
     "name": (str, "Name of the design.", "from the file"),
+    "hdl": (str, "verilog, or vhdl for VHDL-2008 beside it.", ""),
 }
 """Type, help, and what stands for a default that is none."""
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from bittrigger.build.folder import Build
     from bittrigger.prove import Claim, Proof
 
-COLUMNS = ("files", "figures", "structure", "weights", "widths", "verilog", "latency", "netlist")
+COLUMNS = ("files", "figures", "structure", "weights", "widths", "verilog", "latency", "vhdl", "netlist")
 
 
 @click.command()
@@ -78,7 +78,7 @@ def run(build: Build, console: Console, *, netlist: bool = True, jobs: int | Non
 def _show(proof: Proof, console: Console, *, every: bool) -> None:
     from rich.markup import escape
 
-    from bittrigger.prove import ASSUMED, TESTED_ONLY, Verdict
+    from bittrigger.prove import Verdict
 
     console.print(_list(proof) if every else _table(proof))
     for claim in proof.claims:
@@ -86,13 +86,14 @@ def _show(proof: Proof, console: Console, *, every: bool) -> None:
             said = escape(f"{claim.subject}: {claim.statement}: {claim.detail}")
             console.print(f"[red]{claim.verdict.value}[/] {said}")
     if proof.proven:
-        forms = "the Verilog and the netlist give" if proof.netlist else "the Verilog gives"
+        parts = ["the Verilog", *(["the VHDL"] if proof.ghdl else []), *(["the netlist"] if proof.netlist else [])]
+        forms = f"{', '.join(parts[:-1])} and {parts[-1]} give" if parts[1:] else f"{parts[0]} gives"
         rest = "" if proof.netlist else " The netlist is not proven."
         console.print(
             f"Proven for every input: {forms} the outputs of the integer graph, and nothing else comes out.{rest}"
         )
-    console.print("Tested only: " + "; ".join(TESTED_ONLY) + ".")
-    console.print("Assumed: " + "; ".join(ASSUMED) + ".")
+    console.print("Tested only: " + "; ".join(proof.tested_only) + ".")
+    console.print("Assumed: " + "; ".join(proof.assumed) + ".")
 
 
 def _mark(claim: Claim) -> str:
@@ -115,12 +116,13 @@ def _table(proof: Proof) -> Table:
 
     table = Table(title=_title(proof), title_justify="left")
     table.add_column("")
-    for column in COLUMNS:
-        table.add_column("Verilog" if column == "verilog" else column)
+    columns = [column for column in COLUMNS if column != "vhdl" or proof.ghdl]
+    for column in columns:
+        table.add_column({"verilog": "Verilog", "vhdl": "VHDL"}.get(column, column))
     marks = {(claim.subject, claim.kind): _mark(claim) for claim in proof.claims}
     subjects = sorted({claim.subject for claim in proof.claims}, key=lambda name: (name == proof.design, name))
     for subject in subjects:
-        table.add_row(subject, *(marks.get((subject, column), "-") for column in COLUMNS))
+        table.add_row(subject, *(marks.get((subject, column), "-") for column in columns))
     return table
 
 

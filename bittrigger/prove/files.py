@@ -21,8 +21,8 @@ from bittrigger.report import load_report
 from bittrigger.report.recount import REPORT, has_report, wrong_figures
 from bittrigger.synth.yosys import netlist_files
 
-EMITTED = ("rtl", "hls", "emulator", "synth", "wrap")
-"""Folders whose files are emitted, but for the netlists; not every build has wrappers."""
+EMITTED = ("rtl", "vhdl", "hls", "emulator", "synth", "wrap")
+"""Folders whose files are emitted, but for the netlists; not every build has VHDL or wrappers."""
 
 
 @dataclass(frozen=True)
@@ -121,11 +121,13 @@ def file_claims(copy: Copy) -> list[Claim]:
     """That the files are those of the design, and sealed."""
     statement = "every file is what is emitted for the design, and there is no other"
     name = copy.build.graph.name
+    optional = {"vhdl": copy.build.settings.hdl == "vhdl", "wrap": copy.has_wrappers}
+    absent = [part for part, there in optional.items() if not there]
     return [
         *(
             attempt(f"{part}/", "files", statement, "byte equality", partial(_same, copy, part))
             for part in EMITTED
-            if part != "wrap" or copy.has_wrappers
+            if part not in absent
         ),
         attempt(
             name,

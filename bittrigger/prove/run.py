@@ -20,6 +20,7 @@ from bittrigger.prove.files import copy_build, file_claims
 from bittrigger.prove.kept import PROOF
 from bittrigger.prove.structure import read_structure
 from bittrigger.prove.tasks import Task, tasks
+from bittrigger.prove.vhdl import ghdl_version
 from bittrigger.report.junit import Case, Fate
 from bittrigger.synth.yosys import tool_version
 from bittrigger.system.spread import spread
@@ -34,6 +35,9 @@ TESTED_ONLY = (
     "the netlist of Vivado (made outside)",
 )
 """What no claim covers."""
+
+WITHOUT_GHDL = "VHDL, if there is any (translated from the Verilog; proven where GHDL is installed)"
+WITH_GHDL = "GHDL reads VHDL as the standard has it"
 
 ASSUMED = (
     "input codes lie in the ranges of their ports",
@@ -53,6 +57,7 @@ class Proof:
         grade: what the bits of the design equal, ``exact`` or ``ideal``; the proof is about the integers of the design.
         netlist: whether the netlist is among what was proven.
         yosys: version of Yosys.
+        ghdl: version of GHDL, if VHDL is among what was proven.
         seconds: wall time.
     """
 
@@ -61,8 +66,19 @@ class Proof:
     files: Mapping[str, str]
     netlist: bool
     yosys: str
+    ghdl: str | None
     claims: tuple[Claim, ...]
     seconds: float
+
+    @property
+    def tested_only(self) -> tuple[str, ...]:
+        """What no claim covers."""
+        return TESTED_ONLY if self.ghdl else (*TESTED_ONLY, WITHOUT_GHDL)
+
+    @property
+    def assumed(self) -> tuple[str, ...]:
+        """What every claim rests on."""
+        return (*ASSUMED, WITH_GHDL) if self.ghdl else ASSUMED
 
     @property
     def proven(self) -> bool:
@@ -119,8 +135,9 @@ def prove(
         first = [*file_claims(copy), *structure]
         claims = [*first, *_decide(todo, jobs, lambda done: on_claim(len(first) + done, len(first) + len(todo)))]
     seconds = time.perf_counter() - started
-    graph = copy.build.graph
-    return Proof(graph.name, graph.basis.grade.value, copy.sums, netlist, tool_version(), tuple(claims), seconds)
+    graph, ghdl = copy.build.graph, ghdl_version() if setting.vhdl is not None else None
+    grade = graph.basis.grade.value
+    return Proof(graph.name, grade, copy.sums, netlist, tool_version(), ghdl, tuple(claims), seconds)
 
 
 def _remove_earlier(path: Path) -> None:
@@ -141,17 +158,18 @@ def _decide(todo: list[Task], jobs: int | None, on_claim: Callable[[int], None])
 
 def proof_json(proof: Proof) -> dict[str, Any]:
     """``proof`` as plain types: hashes of all files, one object a claim, what was only tested, what all rests on."""
+    ghdl = {"ghdl": proof.ghdl} if proof.ghdl else {}
     return {
         "design": proof.design,
         "grade": proof.grade,
         "proven": proof.proven,
-        "covers": ["rtl", "synth"] if proof.netlist else ["rtl"],
-        "tools": {"bittrigger": __version__, "yosys": proof.yosys, "python": platform.python_version()},
+        "covers": ["rtl", *(["vhdl"] if proof.ghdl else []), *(["synth"] if proof.netlist else [])],
+        "tools": {"bittrigger": __version__, "yosys": proof.yosys, **ghdl, "python": platform.python_version()},
         "files": dict(sorted(proof.files.items())),
         "seconds": round(proof.seconds, 3),
         "claims": [asdict(c) | {"verdict": c.verdict.value, "seconds": round(c.seconds, 3)} for c in proof.claims],
-        "tested_only": TESTED_ONLY,
-        "assumed": ASSUMED,
+        "tested_only": proof.tested_only,
+        "assumed": proof.assumed,
     }
 
 

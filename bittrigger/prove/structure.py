@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,11 @@ from bittrigger.prove.files import Copy
 from bittrigger.prove.rtl import Rtl, read_rtl
 from bittrigger.prove.tasks import Setting
 from bittrigger.prove.text import LIBRARY, check_texts
+from bittrigger.prove.vhdl import read_vhdl
 from bittrigger.synth.netlist_text import check_text
 from bittrigger.synth.strict import CELLS, NetlistFault, Pins, check_module, load_module, reached_bits
 from bittrigger.synth.yosys import design_sources, netlist_files
+from bittrigger.system.toolchain import has_program
 
 _CLOCK = re.compile(r"^ +input +wire +clk\b", re.MULTILINE)
 UNREAD = Rtl({}, frozenset(), "it is not read by Yosys, as its text or a file of the library is refuted")
@@ -42,7 +45,17 @@ def read_structure(copy: Copy, work: Path, *, netlist: bool) -> tuple[list[Claim
             ports = module_ports(pipeline, vectors, folder / "rtl")
             claims += [_netlist_claim(path, ports, gates) for path in netlist_files(pipeline, folder / "synth")]
         rtl, primitive = reading.result() if reading else (UNREAD, UNREAD if netlist else None)
-    return claims, Setting(pipeline, vectors, rtl, primitive, gates, work)
+    vhdl = _vhdl(copy, work) if readable else None
+    return claims, Setting(pipeline, vectors, rtl, primitive, gates, work, vhdl)
+
+
+def _vhdl(copy: Copy, work: Path) -> Rtl | None:
+    """The VHDL, if the build has any as it was emitted, and GHDL is there to read it."""
+    if copy.build.settings.hdl != "vhdl" or not has_program("ghdl"):
+        return None
+    if copy.differences("vhdl"):
+        return replace(UNREAD, unread="it is not read by GHDL, as its text is refuted")
+    return read_vhdl(copy.build.pipeline, copy.build.folder / "vhdl", work / "vhdl")
 
 
 def _read_both(copy: Copy, work: Path, *, netlist: bool) -> tuple[Rtl, Rtl | None]:

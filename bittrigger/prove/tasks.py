@@ -52,6 +52,7 @@ class Setting:
         gates: the synthesised modules whose structure holds, in Yosys' JSON.
         primitive: the Verilog with library modules in primitives; None if the netlist is left out.
         work: folder for scratch files.
+        vhdl: the VHDL, where there is any and GHDL to read it.
     """
 
     pipeline: Pipeline
@@ -60,6 +61,7 @@ class Setting:
     primitive: Rtl | None
     gates: Mapping[str, Any]
     work: Path
+    vhdl: Rtl | None = None
 
     def verilog(self, module: Module) -> Netlist:
         """The Verilog of ``module``, whose ports are those that are due."""
@@ -90,6 +92,8 @@ def tasks(setting: Setting) -> Iterator[Task]:
     if setting.pipeline.guard_name is not None:
         yield from _guard_tasks(setting, setting.pipeline.guard_name)
     yield from _top_tasks(setting)
+    if setting.vhdl is not None:
+        yield from _vhdl_tasks(setting, setting.vhdl)
 
 
 def _module_tasks(setting: Setting, module: Module) -> Iterator[Task]:
@@ -236,6 +240,41 @@ def _top_tasks(setting: Setting) -> Iterator[Task]:
         "tracing the valid chain",
         lambda: prove_valid(setting.pipeline, setting.rtl.module(name)),
     )
+
+
+def _vhdl_tasks(setting: Setting, vhdl: Rtl) -> Iterator[Task]:
+    """The VHDL module by module, held against the Verilog of which all else is proven."""
+
+    def equal(module: Module) -> str:
+        found = vhdl.module(module.name)
+        prove_latency(found, module.cycles)
+        return prove_equal(setting.verilog(module), found, setting.scratch())
+
+    def top() -> str:
+        found = vhdl.module(setting.pipeline.graph.name)
+        return f"{prove_wiring(setting.pipeline, found)}; valid chain: {prove_valid(setting.pipeline, found)}"
+
+    for module in setting.pipeline.modules:
+        statement, method = (
+            "the VHDL equals the Verilog",
+            "SAT sweeping (ABC) of what GHDL reads, registers proven in step",
+        )
+        yield Task(module.name, "vhdl", statement, method, partial(equal, module))
+        if module.queue:
+            width = setting.vectors.operands(module)[0].width
+            yield Task(
+                module.queue_name,
+                "vhdl",
+                "each copy reads its operand in its cycle",
+                "induction over the cycles, on symbols",
+                partial(_prove_vhdl_queue, vhdl, module, width),
+            )
+    statement = "the top connects the same bits, in the same cycles"
+    yield Task(setting.pipeline.graph.name, "vhdl", statement, "tracing every bit of what GHDL reads", top)
+
+
+def _prove_vhdl_queue(vhdl: Rtl, module: Module, width: int) -> str:
+    return prove_queue(module, width, vhdl.module(module.queue_name))
 
 
 _LIBRARY = {

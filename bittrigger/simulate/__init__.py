@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     from bittrigger.ir.fixed import IntArray
 
-EXECUTORS = ("oracle", "keras", "csim", "emulator", "rtl", "rtl-fast", "rtl-icarus", "gates")
+EXECUTORS = ("oracle", "keras", "csim", "emulator", "rtl", "rtl-fast", "rtl-icarus", "vhdl", "gates")
 """The name of each, the oracle first."""
 
 

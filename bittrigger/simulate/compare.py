@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
-import shutil
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -23,6 +21,7 @@ from bittrigger.simulate import EXECUTORS, Compiled, Executor, HasEntries
 from bittrigger.simulate.diagnose.record import Record, record_mismatch
 from bittrigger.simulate.executors.oracle import Oracle
 from bittrigger.system.extras import is_installed
+from bittrigger.system.toolchain import has_program
 
 IDEAL = "the design is of the ideal grade, where Keras' own float32 rounds"
 _BUILDS = 2
@@ -74,21 +73,20 @@ def check_names(names: Sequence[str]) -> tuple[str, ...]:
     return ("oracle", *(name for name in EXECUTORS[1:] if name in wanted))
 
 
-def left_out(name: str, build: Build, model: Path | None) -> str | None:  # noqa: PLR0911 - one return a reason
+def left_out(name: str, build: Build, model: Path | None) -> str | None:
     """Why ``all`` cannot mean executor ``name`` here, or None; whoever names it gets an error instead."""
-    if name == "gates" and not (build.folder / "synth" / f"{build.graph.name}.json").is_file():
-        return "the build was not synthesised"
-    if name == "keras" and model is None:
-        return "no --model was given"
-    if name == "keras" and build.graph.basis.grade is Grade.IDEAL:
-        return IDEAL
-    if name == "keras" and not is_installed("tensorflow"):
-        return "TensorFlow is not installed"
-    if name == "csim" and not is_installed("hls4ml"):
-        return "the headers ap_types of hls4ml are not installed"
-    if name == "rtl-icarus" and shutil.which(os.environ.get("BITTRIGGER_IVERILOG", "iverilog")) is None:
-        return "Icarus Verilog is not installed"
-    return None
+    reasons = {
+        "gates": [((build.folder / "synth" / f"{build.graph.name}.json").is_file(), "the build was not synthesised")],
+        "keras": [
+            (model is not None, "no --model was given"),
+            (build.graph.basis.grade is not Grade.IDEAL, IDEAL),
+            (is_installed("tensorflow"), "TensorFlow is not installed"),
+        ],
+        "csim": [(is_installed("hls4ml"), "the headers ap_types of hls4ml are not installed")],
+        "rtl-icarus": [(has_program("iverilog"), "Icarus Verilog is not installed")],
+        "vhdl": [(has_program("ghdl"), "GHDL is not installed")],
+    }
+    return next((reason for holds, reason in reasons.get(name, []) if not holds), None)
 
 
 def create_executor(  # noqa: PLR0911
@@ -129,11 +127,12 @@ def create_executor(  # noqa: PLR0911
             from bittrigger.simulate.executors.emulator import Emulator
 
             return Emulator(build.graph, build.folder / "emulator", build.cache / "emulator")
-        case "rtl" | "rtl-icarus":
+        case "rtl" | "rtl-icarus" | "vhdl":
             from bittrigger.simulate.executors.rtl import RtlSim
 
-            chosen = "icarus" if name == "rtl-icarus" else simulator
-            return RtlSim(build.pipeline, build.folder / "rtl", build.cache / "rtl", chosen)
+            chosen = {"rtl-icarus": "icarus", "vhdl": "ghdl"}.get(name, simulator)
+            part = "vhdl" if name == "vhdl" else "rtl"
+            return RtlSim(build.pipeline, build.folder / part, build.cache / part, chosen)
         case "rtl-fast":
             from bittrigger.simulate.executors.rtl_fast import RtlFast
 
@@ -190,7 +189,7 @@ def run_executors(
     """Run each executor on ``codes`` `(events, n_inputs)` and compare it with the oracle.
 
     A failing executor is an outcome, so that the others still run. What ``all`` names but this machine lacks is an outcome
-    that says so; an executor that is named itself must run.
+    that says so; an executor that is named itself must run. ``all`` means ``vhdl`` only of a build that has VHDL.
 
     Args:
         simulator: of the executor ``rtl``.
@@ -200,7 +199,8 @@ def run_executors(
         on_start: called with the name of each executor that runs.
     """
     outcomes: list[Outcome] = []
-    reasons = {name: None if name in names else left_out(name, build, model) for name in check_names(names)}
+    wanted = [name for name in check_names(names) if name in names or name != "vhdl" or build.settings.hdl == "vhdl"]
+    reasons = {name: None if name in names else left_out(name, build, model) for name in wanted}
     with ThreadPoolExecutor(_BUILDS) as pool:
         builds = {
             name: pool.submit(lambda name=name: _built(create_executor(name, build, simulator, model, events)))  # type: ignore[misc]

