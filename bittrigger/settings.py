@@ -19,6 +19,7 @@ DEFAULT_PART = "xcvu13p-flga2577-2-e"
 DEFAULT_CLOCK_MHZ = 360.0
 
 AUTO = "auto"
+MAX_HEAD_BITS = 16
 GRADES = ("exact", "ideal")
 
 DEFAULT_REGISTER_WEIGHT = 0.5
@@ -56,6 +57,7 @@ class Settings:
             where values need it and delivers the others as they are.
         logits: whether it is known that a softmax or sigmoid at the output is left out, so that no line says it.
         keep_activation: whether a softmax or sigmoid at the output is built, rounded to the output type, and not left out.
+        head_bits: bits to which float kernels at the outputs are rounded, another model; None leaves them, and they are refused.
         require: the least grade that will do: ``ideal``, or ``exact``, which refuses where float32 itself rounds.
         hdl: ``vhdl`` writes the design in VHDL-2008 as well.
         name: name of the design, made an identifier; None takes it from the file.
@@ -79,6 +81,7 @@ class Settings:
     output_precision: str = AUTO
     logits: bool = False
     keep_activation: bool = False
+    head_bits: int | None = None
     require: str = "ideal"
     name: str | None = None
     hdl: str = "verilog"
@@ -174,6 +177,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "output_precision": (str,),
     "logits": (bool,),
     "keep_activation": (bool,),
+    "head_bits": (int, type(None)),
     "require": (str,),
     "name": (str, type(None)),
     "hdl": (str,),
@@ -203,6 +207,8 @@ def _check_types(settings: Settings) -> None:
 def _check_grade(settings: Settings) -> None:
     if settings.require not in GRADES:
         raise ConfigError(f"setting 'require' is {settings.require!r}; allowed are {' and '.join(GRADES)}")
+    if settings.head_bits is not None and not 2 <= settings.head_bits <= MAX_HEAD_BITS:
+        raise ConfigError(f"setting 'head_bits' is {settings.head_bits}; allowed are 2 to {MAX_HEAD_BITS}")
     if settings.logits and settings.keep_activation:
         raise ConfigError("settings 'logits' and 'keep_activation' exclude each other; allowed is one of the two")
 

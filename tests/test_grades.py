@@ -235,3 +235,48 @@ def test_the_grade_stands_in_report_firmware_design_and_proof(tmp_path):
     assert "ideal grade" in left_out("keras", build, tmp_path / "model.h5")
     with pytest.raises(ConfigError, match="executor 'keras': the design is of the ideal grade"):
         create_executor("keras", build, model=tmp_path / "model.h5")
+
+
+def float_head(x):
+    x = quantised(qdense(kernel="ternary(alpha=1)")(x))
+    return layers.Activation("softmax", name="s")(layers.Dense(4, name="head")(x))
+
+
+def test_a_float_head_is_rounded_on_request_and_the_loss_told(tmp_path):
+    from bittrigger.compile.read import read_file
+
+    model = randomize(model_of(float_head))
+    with pytest.raises(UnsupportedModelError, match="layer 'head': .* --head-bits 8"):
+        ideal(model)
+    model.save(tmp_path / "model.h5")
+    events = np.random.default_rng(1).normal(0, 2, (300, 7))
+    reading = read_file(tmp_path / "model.h5", Settings(head_bits=8), inputs=events)
+    assert reading.graph.basis.grade is Grade.EXACT
+    said = reading.graph.basis.chosen[0]
+    assert said.startswith("layers 'head': their float kernels are rounded to 8 bits (--head-bits); the argmax changes on ")
+    assert "of 300 events, an output by at most 0." in said
+    assert "told with --inputs" in read_file(tmp_path / "model.h5", Settings(head_bits=3)).graph.basis.chosen[0]
+
+
+def test_head_bits_of_a_model_without_a_float_head():
+    from bittrigger.frontend.heads import with_heads
+
+    with pytest.raises(UnsupportedModelError, match="no layer at an output has a float kernel; allowed are Dense"):
+        with_heads(randomize(model_of(qdense())), 8)
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        ([[0.5, -3.25]], "ap_fixed<5,3>"),
+        ([[0.0, 255.0]], "ap_ufixed<8,8>"),
+        ([[0.1, -100.0]], "ap_fixed<16,8>"),
+        ([[0.0, 0.0]], "ap_ufixed<1,1>"),
+        ([[-4.0]], "ap_fixed<1,3>"),
+        ([[4.0]], "ap_ufixed<1,3>"),
+    ],
+)
+def test_events_type_a_port_that_nothing_else_does(values, kind):
+    from bittrigger.frontend.input_ports import covering
+
+    assert str(covering(np.array(values))) == kind

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 STAGES = {
     "load": "reading the model",
+    "heads": "rounding the kernels at the outputs",
     "parse": "parsing it with hls4ml",
     "lower": "lowering it to integers",
     "check": "comparing the integers with Keras, every bit",
@@ -47,6 +48,7 @@ STAGES = {
     "hdl",
     "logits",
     "keep_activation",
+    "head_bits",
     "require",
 )
 @click.option(

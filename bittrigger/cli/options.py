@@ -38,6 +38,7 @@ _HELP: dict[str, tuple[Any, str, str]] = {
     "output_precision": (str, "Type of the outputs, to which they are rounded, or auto: where they need one.", ""),
     "logits": (bool, "A softmax or sigmoid at the output is left out, as by default, and no line says so.", ""),
     "keep_activation": (bool, "Build a softmax or sigmoid at the output, rounded to the output type.", ""),
+    "head_bits": (int, "Round float kernels at the outputs to so many bits; --inputs tell the loss.", "none: refused"),
     "require": (str, "Least grade: ideal, or exact, which refuses where float32 itself rounds.", ""),
     "name": (str, "Name of the design.", "from the file"),
     "hdl": (str, "verilog, or vhdl for VHDL-2008 beside it.", ""),

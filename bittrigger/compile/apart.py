@@ -46,7 +46,7 @@ def graph_of(source: Path | Any, settings: Settings, *, inputs: FloatArray | Non
         BittriggerError: as ``read_file``; a difference to Keras is raised at the end of the block.
     """
     if not isinstance(source, Path) or not is_possible("tensorflow"):
-        reading = read(source, settings, check=False, stages=stages)
+        reading = read(source, settings, inputs=inputs, check=False, stages=stages)
         with ThreadPoolExecutor(1) as pool:
             checked = pool.submit(check_reading, reading, settings, inputs)
             asked = Asked(reading.graph)
@@ -96,7 +96,7 @@ def serve(head: Json, body: bytes, answer: Answer) -> None:
     stages = Stages(lambda name: answer({"stage": name}, b""))
     if head["watched"]:
         stages.watch = lambda name, graph: answer({"pass": name, "after": graph_to_json(graph)}, b"")
-    reading = read_file(Path(head["path"]), settings, check=False, stages=stages)
+    reading = read_file(Path(head["path"]), settings, inputs=inputs, check=False, stages=stages)
     answer({"seconds": stages.seconds}, b"")
     answer({"graph": graph_to_json(reading.graph)}, b"")
     measured = check_reading(reading, settings, inputs)

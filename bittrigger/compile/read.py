@@ -148,11 +148,21 @@ def read_model(
 ) -> Reading:
     """A Keras model object; arguments and errors as in ``read_file``."""
     stages = stages or Stages()
+    chosen: tuple[str, ...] = ()
+    if settings.head_bits is not None:
+        with stages("heads"):
+            from bittrigger.frontend.heads import loss_text, with_heads
+
+            given = model
+            model, names = with_heads(given, settings.head_bits)
+            chosen = (loss_text(given, model, names, settings.head_bits, inputs),)
     with stages("parse"):
         from bittrigger.frontend.parse import parse
 
         model_graph = parse(model, name, settings)
-    return read_model_graph(model_graph, model, settings, name=name, inputs=inputs, check=check, stages=stages)
+    return read_model_graph(
+        model_graph, model, settings, name=name, inputs=inputs, check=check, stages=stages, chosen=chosen
+    )
 
 
 def read_model_graph(
@@ -164,13 +174,18 @@ def read_model_graph(
     inputs: FloatArray | None = None,
     check: bool = True,
     stages: Stages | None = None,
+    chosen: tuple[str, ...] = (),
 ) -> Reading:
-    """hls4ml's ModelGraph of ``model``; None as model, or False as ``check``, leaves out the comparison."""
+    """hls4ml's ModelGraph of ``model``; None as model, or False as ``check``, leaves out the comparison.
+
+    Args:
+        chosen: what was chosen for the model before, for the report.
+    """
     stages = stages or Stages()
     with stages("lower"):
         from bittrigger.frontend.lower import lower_with_map
 
-        lowered = lower_with_map(model_graph, settings, name=name)
+        lowered = lower_with_map(model_graph, settings, name=name, inputs=inputs, chosen=chosen)
         reading = Reading(lowered, simplify(lowered.graph, watch=stages.watch), model)
     if check and model is not None:
         with stages("check"):

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from bittrigger.frontend.attributes import MULTIPLIER, OFFSET
+from bittrigger.frontend.copies import copy_of
 from bittrigger.frontend.double import doubles
 from bittrigger.frontend.kernels import Float32Array, factor_kernel
 from bittrigger.frontend.layer_attributes import layer_facts
@@ -34,16 +35,10 @@ _NORMALISATION_KEYS = ("name", "trainable", "dtype", "axis", "epsilon")
 @contextmanager
 def in_double(model: Any) -> Iterator[Any]:
     """The model in double precision, inside the block; Keras computes in double precision there."""
-    import tensorflow as tf
-    from qkeras.utils import _add_supported_quantized_objects
-
     model = without_bit_layers(model)
-    known: dict[str, Any] = {}
-    _add_supported_quantized_objects(known)
     arrays = [_parameters(layer) for layer in model.layers]
     with doubles():
-        kind = tf.keras.Sequential if isinstance(model, tf.keras.Sequential) else tf.keras.Model
-        double = kind.from_config(_doubled(model.get_config()), custom_objects=known)
+        double = copy_of(model, _doubled, weights=False)
         for values, twin in zip(arrays, double.layers, strict=True):
             _set(twin, values)
         yield double

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 from bittrigger.errors import ConfigError
 from bittrigger.frontend import attributes
 from bittrigger.frontend.account import Account
 from bittrigger.frontend.functions import Grid, function_from_spec
-from bittrigger.ir.fixed import FLOAT32_BITS, FixedPoint, Interval, parse_fixed
+from bittrigger.frontend.kernels import common_fraction_bits
+from bittrigger.ir.fixed import FLOAT32_BITS, FixedPoint, FloatArray, Interval, parse_fixed
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +25,16 @@ class Port:
     interval: Interval
 
 
+MAX_FRACTION = 100
+"""Most bits behind the point of a type that events choose."""
+
 DEFAULT = "fixed<16,6>"
 """What hls4ml takes where nothing types an input."""
 
 
-def find_port(model_graph: Any, node: Any, wanted: str | None, account: Account) -> Port:
+def find_port(
+    model_graph: Any, node: Any, wanted: str | None, account: Account, events: FloatArray | None = None
+) -> Port:
     """The port of input ``node``.
 
     Args:
@@ -33,6 +42,7 @@ def find_port(model_graph: Any, node: Any, wanted: str | None, account: Account)
         node: an input node of it.
         wanted: the type to take, or None for that of the first quantiser, or of ``DEFAULT`` if there is none.
         account: is told of a choice.
+        events: real values of the port, `(events, codes)`; where nothing types it, the narrowest type that covers them does.
 
     Raises:
         ConfigError: if ``wanted`` is no type, or has more bits than Keras' float32.
@@ -43,13 +53,28 @@ def find_port(model_graph: Any, node: Any, wanted: str | None, account: Account)
     grid = grids[0] if grids else None
     if grid is None or any(other != grid for other in grids):
         found = "different quantisers read it" if grids and None not in grids else "no quantiser reads it directly"
+        kind = parse_fixed(DEFAULT) if events is None else covering(events)
+        reason = "as in hls4ml" if events is None else "the narrowest that covers --inputs"
         account.choose(
-            f"input {node.name!r}: its bits are not known ({found}); it takes {parse_fixed(DEFAULT)}, as in hls4ml; choose "
-            "another type with --input-precision"
+            f"input {node.name!r}: its bits are not known ({found}); it takes {kind}, {reason}; choose another type with "
+            "--input-precision"
         )
-        return _port(parse_fixed(DEFAULT))
+        return _port(kind)
     interval = Interval(grid.lo, grid.hi)
     return Port(FixedPoint(interval.signed, interval.width, grid.frac), interval)
+
+
+def covering(events: FloatArray) -> FixedPoint:
+    """The narrowest type that holds all values of ``events``; of those that need more than 24 bits, 16 bits that cover them."""
+    values = np.unique(events[np.isfinite(events)].astype(np.float32))
+    lowest, highest = (float(values[0]), float(values[-1])) if values.size else (0.0, 0.0)
+    signed = lowest < 0
+    magnitude = max(-lowest, np.nextafter(highest, np.inf))
+    integer = max(math.ceil(math.log2(magnitude)) if magnitude > 0 else 0, 1 - MAX_FRACTION) + signed
+    frac = common_fraction_bits(values)
+    if max(frac + integer, 1) > FLOAT32_BITS:
+        frac = parse_fixed(DEFAULT).width - integer
+    return FixedPoint(signed, max(frac + integer, 1), frac)
 
 
 def _port(kind: FixedPoint) -> Port:

@@ -118,7 +118,8 @@ def create_executor(  # noqa: PLR0911
                 raise ConfigError(
                     f"executor 'keras': {IDEAL}; leave it out, the report says how far Keras is from the design"
                 )
-            return KerasExecutor(build.graph, model, events, build.settings.keep_activation)
+            settings = build.settings
+            return KerasExecutor(build.graph, model, events, settings.keep_activation, settings.head_bits)
         case "csim":
             from bittrigger.simulate.executors.csim import CSim
 

@@ -26,7 +26,7 @@ from bittrigger.frontend.lower.walk import Walk
 from bittrigger.frontend.positions import add_step, positions
 from bittrigger.frontend.signal import Signal
 from bittrigger.ir.checks import verify
-from bittrigger.ir.fixed import FixedPoint
+from bittrigger.ir.fixed import FixedPoint, FloatArray
 from bittrigger.ir.graph import Graph
 from bittrigger.ir.naming import identifier
 from bittrigger.settings import Settings
@@ -66,11 +66,25 @@ def lower(model_graph: Any, *, name: str | None = None, **settings: Any) -> Grap
     return lower_with_map(model_graph, Settings(**settings), name=name).graph
 
 
-def lower_with_map(model_graph: Any, settings: Settings, *, name: str | None = None) -> Lowered:
-    """As ``lower``, and also says which graph nodes carry which tensor."""
+def lower_with_map(
+    model_graph: Any,
+    settings: Settings,
+    *,
+    name: str | None = None,
+    inputs: FloatArray | None = None,
+    chosen: tuple[str, ...] = (),
+) -> Lowered:
+    """As ``lower``, and also says which graph nodes carry which tensor.
+
+    Args:
+        inputs: real events `(events, n_inputs)`, which type a port that nothing else does.
+        chosen: what was chosen for the model before.
+    """
     project = name if name is not None else str(model_graph.config.get_project_name() or "model")
     account = Account(exact=settings.require == "exact")
-    walk = Walk(model_graph, Builder(identifier(project), account), settings)
+    for sentence in chosen:
+        account.choose(sentence)
+    walk = Walk(model_graph, Builder(identifier(project), account), settings, inputs)
     ports = [model_graph.graph[tensor] for tensor in model_graph.inputs]
     for node in (*ports, *(node for node in model_graph.get_layers() if node not in ports)):
         _visit(walk, node)
@@ -91,8 +105,10 @@ def _visit(walk: Walk, node: Any) -> None:
 
 def _input(walk: Walk, node: Any) -> Signal:
     shape = tuple(int(n) for n in node.get_output_variable().shape)
-    port: Port = find_port(walk.model_graph, node, walk.settings.input_precision, walk.builder.account)
-    return Signal((walk.builder.add_input(node.name, int(np.prod(shape)), port.type, port.interval),), shape)
+    size = int(np.prod(shape))
+    events = walk.take_inputs(size)
+    port: Port = find_port(walk.model_graph, node, walk.settings.input_precision, walk.builder.account, events)
+    return Signal((walk.builder.add_input(node.name, size, port.type, port.interval),), shape)
 
 
 def _batchnorm(walk: Walk, node: Any) -> Signal:

@@ -11,7 +11,7 @@ from bittrigger.frontend.kernels import check_exact_sums
 from bittrigger.frontend.lower.outputs import delivered
 from bittrigger.frontend.lower_elementwise import lower_elementwise
 from bittrigger.frontend.signal import Signal
-from bittrigger.ir.fixed import FixedPoint, IntArray, Rounding, hull
+from bittrigger.ir.fixed import FixedPoint, FloatArray, IntArray, Rounding, hull
 from bittrigger.ir.graph import Intervals, Requantize
 from bittrigger.settings import Settings
 
@@ -23,6 +23,8 @@ class Walk:
     model_graph: Any
     builder: Builder
     settings: Settings
+    inputs: FloatArray | None = None
+    """Real events for the ports that are still to come, `(events, codes)`."""
     signals: dict[str, Signal] = field(default_factory=dict)
     types: dict[str, FixedPoint] = field(default_factory=dict)
     rounded: dict[str, FixedPoint] = field(default_factory=dict)
@@ -40,6 +42,13 @@ class Walk:
             signal = replace(signal, parts=(self.builder.add(signal.linear),), linear=None)
         self.signals[tensor] = signal
         self._note_type(tensor)
+
+    def take_inputs(self, size: int) -> FloatArray | None:
+        """The events of the next port, of ``size`` codes, if there are any."""
+        if self.inputs is None:
+            return None
+        taken, self.inputs = self.inputs[:, :size], self.inputs[:, size:]
+        return taken if taken.shape[1] == size else None
 
     def _note_type(self, tensor: str) -> None:
         """Remember the type of a tensor that is exact as it stands."""

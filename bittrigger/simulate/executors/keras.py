@@ -27,6 +27,7 @@ class KerasExecutor:
         events: the real events `(events, n_inputs)` behind the first codes of a run, which Keras gets as they are; it gets
             the values of the codes of the others.
         keep_activation: whether the build holds a softmax or sigmoid at the end.
+        head_bits: bits to which float kernels at the outputs were rounded, or None.
         name: ``keras``.
     """
 
@@ -34,6 +35,7 @@ class KerasExecutor:
     model: Path
     events: FloatArray | None = None
     keep_activation: bool = False
+    head_bits: int | None = None
     name: str = "keras"
 
     def run(self, codes: IntArray) -> IntArray:
@@ -45,10 +47,13 @@ class KerasExecutor:
         """
         if is_possible("tensorflow"):
             return self._run_apart(codes)
+        from bittrigger.frontend.heads import with_heads
         from bittrigger.frontend.keras_file import load_model
         from bittrigger.frontend.reference import keras_outputs, reference_events, round_outputs, without_endings
 
         loaded = load_model(self.model)
+        if self.head_bits is not None:
+            loaded, _ = with_heads(loaded, self.head_bits)
         n_inputs = sum(int(np.prod(tensor.shape[1:])) for tensor in loaded.inputs)
         if n_inputs != self.graph.n_inputs:
             raise MismatchError(f"model {self.model} has {n_inputs} inputs; the build has {self.graph.n_inputs}")
@@ -71,6 +76,7 @@ class KerasExecutor:
             "rows": [len(array) for array in arrays],
             "columns": codes.shape[1],
             "keep_activation": self.keep_activation,
+            "head_bits": self.head_bits,
         }
         body = b"".join(array.tobytes() for array in arrays)
         [(_, content)] = ask("bittrigger.simulate.executors.keras:serve", head, body)
@@ -104,5 +110,5 @@ def serve(head: Json, body: bytes, answer: Answer) -> None:
     codes = np.frombuffer(body[:size], dtype=np.int64).reshape(rows[0], columns)
     events = np.frombuffer(body[size:], dtype=np.float64).reshape(rows[1], -1) if len(rows) > 1 else None
     graph = graph_from_json(head["graph"])
-    executor = KerasExecutor(graph, Path(head["model"]), events, bool(head["keep_activation"]))
+    executor = KerasExecutor(graph, Path(head["model"]), events, bool(head["keep_activation"]), head["head_bits"])
     answer({}, executor.run(codes).tobytes())

@@ -1,0 +1,34 @@
+"""Copies of Keras models, so that nobody's model is changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+
+def known_classes() -> dict[str, Any]:
+    """Classes beyond Keras' own that a configuration may name."""
+    from qkeras import utils
+
+    from bittrigger.layers.names import PACKAGE
+    from bittrigger.layers.stock import BIT_LAYERS
+
+    known: dict[str, Any] = {f"{PACKAGE}{kind.__name__}": kind for kind in BIT_LAYERS}
+    utils._add_supported_quantized_objects(known)  # QKeras offers no public list of its classes
+    return known
+
+
+def copy_of(model: Any, change: Callable[[Any], Any] = lambda config: config, *, weights: bool = True) -> Any:
+    """A model of the same layers.
+
+    Args:
+        change: makes of the configuration that of the copy.
+        weights: whether the copy gets the weights of the model.
+    """
+    import tensorflow as tf
+
+    kind = tf.keras.Sequential if isinstance(model, tf.keras.Sequential) else tf.keras.Model
+    made = kind.from_config(change(model.get_config()), custom_objects=known_classes())
+    if weights:
+        made.set_weights(model.get_weights())
+    return made
