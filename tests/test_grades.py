@@ -253,7 +253,9 @@ def test_a_float_head_is_rounded_on_request_and_the_loss_told(tmp_path):
     reading = read_file(tmp_path / "model.h5", Settings(head_bits=8), inputs=events)
     assert reading.graph.basis.grade is Grade.EXACT
     said = reading.graph.basis.chosen[0]
-    assert said.startswith("layers 'head': their float kernels are rounded to 8 bits (--head-bits); the argmax changes on ")
+    assert said.startswith(
+        "layers 'head': their float kernels are rounded to 8 bits (--head-bits); the argmax changes on "
+    )
     assert "of 300 events, an output by at most 0." in said
     assert "told with --inputs" in read_file(tmp_path / "model.h5", Settings(head_bits=3)).graph.basis.chosen[0]
 
