@@ -40,7 +40,7 @@ from bittrigger.train.study import Run, Spread, run_study, spread_of
 
 SIZES = ((16, 8, 8), (32, 16, 16), (64, 32, 32), (128, 64, 64), (256, 128, 128), (512, 256, 256))
 SPLIT_SEED = 1
-BATCH_SIZE, LEARNING_RATE, HOLD_FROM = 512, 5e-3, 0.5
+BATCH_SIZE, LEARNING_RATE, FREEZE_FROM = 512, 5e-3, 0.5
 
 
 def main() -> None:
@@ -98,7 +98,7 @@ def train_both(
         twin=twin,
         targets=labels,
         settings=FitSettings(
-            settings.epochs, settings.batch_size, settings.learning_rate, seed=settings.seed, hold_from=HOLD_FROM
+            settings.epochs, settings.batch_size, settings.learning_rate, seed=settings.seed, freeze_from=FREEZE_FROM
         ),
         folder=place / "ternary",
     )

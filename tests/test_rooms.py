@@ -10,7 +10,7 @@ PLAN = {
     "errors": "",
     "system": "errors",
     "ir": "errors",
-    "patterns": "errors ir",
+    "patterns": "errors ir system",
     "device": "errors ir",
     "passes": "errors ir",
     "solver": "device errors ir system",

@@ -134,9 +134,9 @@ def test_scales_of_the_inputs_are_trained_and_folded() -> None:
     assert narrow[0] > 4 * narrow[1:3].max()
 
 
-def held(folder: Path) -> list[float | None]:
-    """The share of held weights after each epoch."""
-    return [row["held"] for row in json.loads((folder / "history.json").read_text())]
+def frozen(folder: Path) -> list[float | None]:
+    """The share of frozen weights after each epoch."""
+    return [row["frozen"] for row in json.loads((folder / "history.json").read_text())]
 
 
 def test_a_sweep_is_resumed_and_its_figures_are_those_of_the_files(tmp_path: Path) -> None:
@@ -147,7 +147,7 @@ def test_a_sweep_is_resumed_and_its_figures_are_those_of_the_files(tmp_path: Pat
     assert (runs[0].folder / "model.h5").stat().st_mtime_ns == before
     assert [run.variant for run in runs] == [design.name for design in designs]
     for run in runs:
-        assert held(run.folder) == [0, 0]  # they are to be, but in so few steps none goes to and fro
+        assert frozen(run.folder) == [0, 0]  # they are to be, but in so few steps none goes to and fro
         model, scaler = reload(run.folder / "model.h5"), load_scaler(run.folder / "scaler.json")
         for part, rows in (("", SAMPLE.split.validation), ("test_", SAMPLE.split.test)):
             logits = predict(model, scaler.apply(SAMPLE.features[rows]))
@@ -225,7 +225,7 @@ def test_the_command(tmp_path: Path) -> None:
         "--seed",
         "1",
     ]
-    words += ["--epochs", "1", "--twin-epochs", "1", "--batch-size", "100", "--no-synth", "--no-hold"]
+    words += ["--epochs", "1", "--twin-epochs", "1", "--batch-size", "100", "--no-synth", "--no-freeze"]
     words += ["--threshold", "0.5", "--threshold", "1.5"]
     words = [sys.executable, "-m", "bittrigger", *words, "--want"]
     done = subprocess.run([*words, "0.05", "--json"], check=True, capture_output=True, text=True, timeout=600)
@@ -236,7 +236,7 @@ def test_the_command(tmp_path: Path) -> None:
     assert {row["luts_origin"] for row in rows} == {"estimate"}
     assert "run 2 of 2" in done.stderr
     folder = tmp_path / "runs" / "4_i8_a6_t0.5_c0" / "seed-1"
-    assert held(folder) == [None]
+    assert frozen(folder) == [None]
     assert json.loads((folder / "result.json").read_text())["identity"]["sweep"]["batch_size"] == 100
     again = subprocess.run([*words, "0.99"], check=False, capture_output=True, text=True, timeout=600)
     assert (again.returncode, again.stderr.splitlines()[0]) == (1, "2 of 2 runs are done")

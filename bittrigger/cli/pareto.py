@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 @click.option("--epochs", type=int, default=30, show_default=True, help="Of each ternary training.")
 @click.option("--twin-epochs", type=int, default=30, show_default=True, help="Of each float training.")
 @click.option("--batch-size", type=int, default=512, show_default=True, help="Rows of a step, of both trainings.")
-@click.option("--no-hold", is_flag=True, help="Do not hold weights that go to and fro between two codes.")
+@click.option("--no-freeze", is_flag=True, help="Do not freeze weights that go to and fro between two codes.")
 @click.option("--want", type=float, help="Accuracy on the validation rows, such as 0.76: name the cheapest network.")
 @click.option("--no-synth", is_flag=True, help="LUTs as the solver estimates them; else Yosys counts.")
 @json_option()
@@ -54,7 +54,7 @@ def command(
     epochs: int,
     twin_epochs: int,
     batch_size: int,
-    no_hold: bool,
+    no_freeze: bool,
     want: float | None,
     no_synth: bool,
     json_file: Path | None,
@@ -96,8 +96,8 @@ def command(
         )
         prepare_tensorflow(seeds[0])
         settings = SweepSettings(epochs, twin_epochs, batch_size, teacher_hidden=shapes[0], teacher_seeds=seeds)
-        if no_hold:
-            settings = replace(settings, hold_from=None)
+        if no_freeze:
+            settings = replace(settings, freeze_from=None)
         runs = sweep(sample, designs, seeds, settings, output)
         runs = add_firmware(runs, output / ("estimate" if no_synth else "synth"), synthesize=not no_synth)
     points, tested = points_of(runs), points_of(runs, score="test_accuracy")

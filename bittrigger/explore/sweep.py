@@ -48,7 +48,7 @@ class SweepSettings:
         teacher_hidden: hidden units of the float networks whose mean probabilities are the targets of the ternary ones.
         teacher_seeds: of these networks; none trains on the labels alone.
         teacher_share: share of those probabilities in the targets; the rest are the labels.
-        hold_from: of the ternary trainings, see `FitSettings`.
+        freeze_from: of the ternary trainings, see `FitSettings`.
     """
 
     epochs: int = 30
@@ -58,7 +58,7 @@ class SweepSettings:
     teacher_hidden: tuple[int, ...] = (64, 32, 32)
     teacher_seeds: tuple[int, ...] = (1, 2, 3)
     teacher_share: float = 0.8
-    hold_from: float | None = 0.5
+    freeze_from: float | None = 0.5
 
     def twin_fit(self, seed: int) -> FitSettings:
         """Return the settings of a float training."""
@@ -66,7 +66,7 @@ class SweepSettings:
 
     def ternary_fit(self, seed: int) -> FitSettings:
         """Return the settings of a ternary training."""
-        return replace(self.twin_fit(seed), epochs=self.epochs, hold_from=self.hold_from)
+        return replace(self.twin_fit(seed), epochs=self.epochs, freeze_from=self.freeze_from)
 
 
 def grid(

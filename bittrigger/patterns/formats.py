@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import enum
-import os
-import tempfile
 from collections.abc import Collection
 from pathlib import Path
 from typing import assert_never
@@ -17,6 +15,7 @@ from bittrigger.patterns.board import FRAME, Board
 from bittrigger.patterns.empv1 import read_empv1, write_empv1
 from bittrigger.patterns.empv2 import read_empv2, write_empv2
 from bittrigger.patterns.text import MAX_CHARS
+from bittrigger.system.files import replace_text
 
 
 class Format(enum.Enum):
@@ -157,17 +156,6 @@ def write(path: Path, board: Board, form: Format, *, drop: Collection[str] = ())
     text = render(board, form, drop=drop)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, scratch = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        replace_text(path, text)
     except OSError as error:
         raise ConfigError(f"pattern file {path} cannot be written: {error.strerror}; choose another place") from error
-    try:
-        with os.fdopen(handle, "w", encoding="ascii", newline="\n") as stream:
-            stream.write(text)
-        mask = os.umask(0)
-        os.umask(mask)
-        Path(scratch).chmod(0o666 & ~mask)
-        Path(scratch).replace(path)
-    except OSError as error:
-        raise ConfigError(f"pattern file {path} cannot be written: {error.strerror}; choose another place") from error
-    finally:
-        Path(scratch).unlink(missing_ok=True)

@@ -21,7 +21,7 @@ __all__ = ["EpochRecord", "RunState", "load_state", "make_folder", "replace_file
 
 Arrays = list[npt.NDArray[Any]]
 
-_GROUPS = ("weights", "best_weights", "optimizer", "holding")
+_GROUPS = ("weights", "best_weights", "optimizer", "freezing")
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class EpochRecord:
         seconds: wall time, the score included.
         adder_bits: of all bit layers, see `bittrigger.layers.adder_cost`; None without one.
         widths: bits of each learned activation width by the name of its layer; None without one.
-        held: share of the ternary weights whose codes are held, see `FitSettings`; None where none are to be.
+        frozen: share of the ternary weights whose codes are frozen, see `FitSettings`; None where none are to be.
     """
 
     epoch: int
@@ -44,7 +44,7 @@ class EpochRecord:
     seconds: float
     adder_bits: int | None = None
     widths: dict[str, int] | None = None
-    held: float | None = None
+    frozen: float | None = None
 
 
 @dataclass
@@ -54,13 +54,13 @@ class RunState:
     Attributes:
         best: the highest score; minus infinity before the first epoch.
         best_epoch: counted from 1; 0 before the first epoch.
-        holding: the state of a `CodeHolder`; empty without one.
+        freezing: the state of `WeightFreezing`; empty without one.
     """
 
     weights: Arrays
     best_weights: Arrays
     optimizer: Arrays = field(default_factory=list)
-    holding: Arrays = field(default_factory=list)
+    freezing: Arrays = field(default_factory=list)
     best: float = float("-inf")
     best_epoch: int = 0
     records: list[EpochRecord] = field(default_factory=list)
@@ -100,12 +100,12 @@ def load_state(path: Path, identity: Mapping[str, Any], shapes: Sequence[tuple[i
         with np.load(path, allow_pickle=False) as archive:
             facts = json.loads(str(archive["facts"]))
             names = list(archive)
-            weights, best, optimizer, holding = (
+            weights, best, optimizer, freezing = (
                 [archive[f"{group}_{i}"] for i in range(sum(name.startswith(f"{group}_") for name in names))]
                 for group in _GROUPS
             )
         records = [EpochRecord(**record) for record in facts["records"]]
-        state = RunState(weights, best, optimizer, holding, float(facts["best"]), int(facts["best_epoch"]), records)
+        state = RunState(weights, best, optimizer, freezing, float(facts["best"]), int(facts["best_epoch"]), records)
         found = dict(facts["identity"])
     except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise ConfigError(f"checkpoint {path}: it is damaged ({error}); remove it to start anew") from error

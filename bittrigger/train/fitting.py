@@ -25,7 +25,7 @@ from bittrigger.layers.keras_types import Loss, Model
 from bittrigger.train.checkpoint import EpochRecord, RunState, load_state, make_folder, replace_file, save_state
 
 if TYPE_CHECKING:
-    from bittrigger.train.weight_freezing import CodeHolder
+    from bittrigger.train.weight_freezing import WeightFreezing
 
 __all__ = ["FitResult", "FitSettings", "fit"]
 
@@ -46,12 +46,12 @@ class FitSettings:
         final_fraction: step size at the end, as a fraction of `learning_rate`.
         seed: of the order of the rows and of what random layers draw, each epoch on its own. None leaves both to Keras'
             global state; such a run cannot be resumed.
-        hold_from: share of the epochs after which ternary weights that go to and fro between two codes are held, from 0 to
-            below 1, see `CodeHolder`; None holds none.
-        hold_rate: changes of its code a step above which a weight is held.
+        freeze_from: share of the epochs after which ternary weights that go to and fro between two codes are frozen, from 0 to
+            below 1, see `WeightFreezing`; None freezes none.
+        freeze_rate: changes of its code a step above which a weight is frozen.
 
     Raises:
-        ConfigError: `epochs` or `batch_size` is below 1, or a setting of the holding is out of range.
+        ConfigError: `epochs` or `batch_size` is below 1, or a setting of the freezing is out of range.
     """
 
     epochs: int
@@ -59,18 +59,18 @@ class FitSettings:
     learning_rate: float = 1e-3
     final_fraction: float = 0.01
     seed: int | None = None
-    hold_from: float | None = None
-    hold_rate: float = 0.02
+    freeze_from: float | None = None
+    freeze_rate: float = 0.02
 
     def __post_init__(self) -> None:
         """Check the ranges."""
         for name in ("epochs", "batch_size"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} {getattr(self, name)}: expected at least 1")
-        if not (0 <= (self.hold_from or 0) < 1 and 0 < self.hold_rate < 1):
+        if not (0 <= (self.freeze_from or 0) < 1 and 0 < self.freeze_rate < 1):
             raise ConfigError(
-                f"hold_from {self.hold_from}, hold_rate {self.hold_rate}: allowed are shares from 0 to below 1, and rates "
-                "between 0 and 1"
+                f"freeze_from {self.freeze_from}, freeze_rate {self.freeze_rate}: allowed are shares from 0 to below 1, and "
+                "rates between 0 and 1"
             )
 
 
@@ -112,19 +112,19 @@ def fit(
     """
     _check(model, train, settings, folder)
     optimizer = _compile(model, len(train[0]), settings, loss)
-    holder = None if settings.hold_from is None else _holder(model, settings)
+    freezing = None if settings.freeze_from is None else _freezing(model, settings)
     state = RunState(model.get_weights(), model.get_weights())
     identity = _identity(train, settings) if folder is not None else {}
     if folder is not None:
         make_folder(folder)
         shapes = [value.shape for value in state.weights]
         state = load_state(folder / "checkpoint.npz", identity, shapes) or state
-        _restore(model, optimizer, holder, state)
+        _restore(model, optimizer, freezing, state)
     while len(state.records) < settings.epochs:
-        _run_epoch(model, train, settings, score, state, holder=holder)
+        _run_epoch(model, train, settings, score, state, freezing=freezing)
         if folder is not None:
             state.optimizer = [variable.numpy() for variable in optimizer.variables]
-            state.holding = [] if holder is None else holder.state
+            state.freezing = [] if freezing is None else freezing.state
             save_state(folder / "checkpoint.npz", state, identity)
             _write_history(folder, state.records)
     model.set_weights(state.best_weights)
@@ -162,13 +162,13 @@ def _compile(model: Model, rows: int, settings: FitSettings, loss: Loss) -> Any:
     return optimizer
 
 
-def _holder(model: Model, settings: FitSettings) -> CodeHolder:
-    from bittrigger.train.weight_freezing import CodeHolder
+def _freezing(model: Model, settings: FitSettings) -> WeightFreezing:
+    from bittrigger.train.weight_freezing import WeightFreezing
 
-    return CodeHolder(model, settings.hold_rate)
+    return WeightFreezing(model, settings.freeze_rate)
 
 
-def _restore(model: Model, optimizer: Any, holder: CodeHolder | None, state: RunState) -> None:  # noqa: ANN401
+def _restore(model: Model, optimizer: Any, freezing: WeightFreezing | None, state: RunState) -> None:  # noqa: ANN401
     """Put model and optimizer where the run stopped."""
     if not state.records:
         return
@@ -176,22 +176,28 @@ def _restore(model: Model, optimizer: Any, holder: CodeHolder | None, state: Run
     optimizer.build(model.trainable_variables)
     for variable, value in zip(optimizer.variables, state.optimizer, strict=True):
         variable.assign(value)
-    if holder is not None:
-        holder.restore(state.holding)
+    if freezing is not None:
+        freezing.restore(state.freezing)
     _log.info("%s: goes on after epoch %d", model.name, len(state.records))
 
 
 def _run_epoch(
-    model: Model, train: Arrays, settings: FitSettings, score: Score, state: RunState, *, holder: CodeHolder | None
+    model: Model,
+    train: Arrays,
+    settings: FitSettings,
+    score: Score,
+    state: RunState,
+    *,
+    freezing: WeightFreezing | None,
 ) -> None:
     """Train one epoch and note it in `state`."""
     from bittrigger.layers.widths import model_widths
 
     epoch = len(state.records)
     started = time.perf_counter()
-    if holder is not None and settings.hold_from is not None:
-        holder.active.assign(epoch >= settings.hold_from * settings.epochs)
-    loss = _pass(model, train, settings, epoch, [] if holder is None else [holder])
+    if freezing is not None and settings.freeze_from is not None:
+        freezing.active.assign(epoch >= settings.freeze_from * settings.epochs)
+    loss = _pass(model, train, settings, epoch, [] if freezing is None else [freezing])
     value = score(model)
     if not (math.isfinite(loss) and math.isfinite(value)):
         raise ConfigError(
@@ -202,8 +208,8 @@ def _run_epoch(
     if value > state.best:
         state.best, state.best_epoch, state.best_weights = value, epoch + 1, state.weights
     seconds = round(time.perf_counter() - started, 3)
-    widths, held = model_widths(model) or None, None if holder is None else holder.share()
-    state.records.append(EpochRecord(epoch + 1, loss, value, seconds, _adder_bits(model), widths, held))
+    widths, frozen = model_widths(model) or None, None if freezing is None else freezing.share()
+    state.records.append(EpochRecord(epoch + 1, loss, value, seconds, _adder_bits(model), widths, frozen))
     left = sum(record.seconds for record in state.records) / (epoch + 1) * (settings.epochs - epoch - 1)
     _log.info(
         "%s: epoch %d/%d, loss %.4f, validation %.4f, best %.4f%s%s, %.0f s left",
@@ -214,12 +220,12 @@ def _run_epoch(
         value,
         state.best,
         f", widths {_words(widths)}" if widths else "",
-        f", held {held:.1%}" if held else "",
+        f", frozen {frozen:.1%}" if frozen else "",
         left,
     )
 
 
-def _pass(model: Model, train: Arrays, settings: FitSettings, epoch: int, callbacks: list[CodeHolder]) -> float:
+def _pass(model: Model, train: Arrays, settings: FitSettings, epoch: int, callbacks: list[WeightFreezing]) -> float:
     """Let Keras train one epoch, and return the mean loss."""
     (inputs, targets), shuffle = train, settings.seed is None
     if settings.seed is not None:

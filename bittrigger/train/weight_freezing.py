@@ -1,8 +1,8 @@
-"""Weights that go to and fro between two codes are held on the code they had most of the time. Imports TensorFlow.
+"""Weights that go to and fro between two codes are frozen on the code they had most of the time. Imports TensorFlow.
 
 With straight-through gradients a latent weight near its threshold crosses it every few steps, at any step size: one code is
 too much, the other too little. The network that a training ends with then depends on the step at which it ends. What is
-held no longer moves the others, and they settle too.
+frozen no longer moves the others, and they settle too.
 
 Source: Overcoming Oscillations in Quantization-Aware Training, arXiv:2203.11086, section 4.2 (iterative weight freezing).
 """
@@ -21,25 +21,25 @@ from bittrigger.layers.adder_cost import bit_layers
 from bittrigger.layers.keras_types import Layer, Model
 from bittrigger.layers.quantizers import absmean, absmean_ternary
 
-__all__ = ["CodeHolder"]
+__all__ = ["WeightFreezing"]
 
 MEMORY = 0.01
 """Weight of a step in the running means of the codes and of their changes: they look back some hundred steps."""
 
 MARGIN = 0.05
-"""Distance that a held weight keeps from the threshold, as a share of it: other weights move the threshold."""
+"""Distance that a frozen weight keeps from the threshold, as a share of it: other weights move the threshold."""
 
 
-class CodeHolder(tf.keras.callbacks.Callback):  # type: ignore[misc]
-    """Holds the codes of ternary kernels that change too often, once `active`.
+class WeightFreezing(tf.keras.callbacks.Callback):  # type: ignore[misc]
+    """Freezes the codes of ternary kernels that change too often, once `active`.
 
     For each weight there are four numbers in `state`, `(4, *kernel shape)`: its code, the running mean of its codes (the code
-    itself once it is held), the running mean of its changes a step, and 1 if it is held. The latent weight of a held one
+    itself once it is frozen), the running mean of its changes a step, and 1 if it is frozen. The latent weight of a frozen one
     is moved back to its side of the threshold after each step, so that the saved kernel has the code.
 
     Args:
-        model: its layers with an `absmean_ternary` kernel are held.
-        rate: changes a step above which a weight is held.
+        model: its layers with an `absmean_ternary` kernel are frozen.
+        rate: changes a step above which a weight is frozen.
 
     Raises:
         ConfigError: there is no such layer.
@@ -53,8 +53,8 @@ class CodeHolder(tf.keras.callbacks.Callback):  # type: ignore[misc]
         ]
         if not self._layers:
             raise ConfigError(
-                f"model {model.name!r}: it has no ternary kernel to hold; expected a layer with absmean_ternary, such as "
-                "BitLinear; leave `hold_from` out"
+                f"model {model.name!r}: it has no ternary kernel to freeze; expected a layer with absmean_ternary, such as "
+                "BitLinear; leave `freeze_from` out"
             )
         self._rate = rate
         self.active = tf.Variable(False, trainable=False)
@@ -72,20 +72,20 @@ class CodeHolder(tf.keras.callbacks.Callback):  # type: ignore[misc]
             variable.assign(value)
 
     def share(self) -> float:
-        """Return the share of the weights that are held."""
+        """Return the share of the weights that are frozen."""
         return float(np.mean(np.concatenate([value[3].ravel() for value in self.state])))
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        """Note the codes, and hold what has to be."""
+        """Note the codes, and freeze what has to be."""
         del batch, logs
         self._step()
 
     def _update(self) -> None:
         for layer, variable in zip(self._layers, self._state, strict=True):
             quantizer, latent = layer.kernel_quantizer_internal, layer.kernel
-            before, mean, changes, held = tf.unstack(variable)
+            before, mean, changes, frozen = tf.unstack(variable)
             codes = tf.cast(quantizer.codes_and_scale(latent)[0], tf.float32)
-            free = held < 1
+            free = frozen < 1
             mean = tf.where(free, mean + MEMORY * (codes - mean), mean)
             changes += MEMORY * (tf.cast(codes != before, tf.float32) - changes)
             now = self.active & free & (changes > self._rate)

@@ -61,7 +61,7 @@ from bittrigger.train.study import Run, run_study, summary_rows
 
 BUDGET = "cms-phase2-correlator-layer2"
 FLOAT_EPOCHS, EPOCHS = 30, 30
-BATCH_SIZE, LEARNING_RATE, HOLD_FROM = 128, 3e-3, 0.5
+BATCH_SIZE, LEARNING_RATE, FREEZE_FROM = 128, 3e-3, 0.5
 SAMPLE_ROWS = 1024
 FLOAT, TERNARY = "float", "ternary"
 Logits = npt.NDArray[np.floating[Any]]
@@ -110,7 +110,7 @@ def train_ternary(inputs: Inputs, twin: Path, seed: int, epochs: int, folder: Pa
     """Train the ternary network from the twin in the folder `twin`, export it to `folder` and return its figures."""
     model = build_ternary(tf.keras.models.load_model(twin / "model.h5", compile=False))
     calibrate(model, inputs.known[inputs.jets.train])
-    settings = FitSettings(epochs, BATCH_SIZE, LEARNING_RATE, seed=seed, hold_from=HOLD_FROM)
+    settings = FitSettings(epochs, BATCH_SIZE, LEARNING_RATE, seed=seed, freeze_from=FREEZE_FROM)
     best = train(model, inputs, settings, folder)
     export_stock(model).save(folder / "model.h5", include_optimizer=False)
     return {
