@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import pytest
 from keras_models import QActivation, QDense, layers, lowered, tf
 
 from bittrigger.errors import UnsupportedModelError
-from bittrigger.frontend.attributes import ALLOWED_LAYERS, AT_OUTPUT, BIT_ACTIVATION
+from bittrigger.frontend.attributes import (
+    ALLOWED_LAYERS,
+    AT_OUTPUT,
+    BIT_ACTIVATION,
+    INERT,
+    OPERATORS,
+    SEPARABLE,
+    TRANSPOSED,
+)
 from bittrigger.frontend.layer_options import OPTIONS, check_options
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -17,7 +26,14 @@ ARGUMENTS = {
     "InputLayer": ((3,),),
     **dict.fromkeys(("Dense", "QDense"), (3,)),
     **dict.fromkeys(("Conv1D", "QConv1D", "Conv2D", "QConv2D"), (3, 1)),
-    **dict.fromkeys(("DepthwiseConv2D", "QDepthwiseConv2D"), (1,)),
+    **dict.fromkeys(("DepthwiseConv1D", "DepthwiseConv2D", "QDepthwiseConv2D", "QDepthwiseConv2DBatchnorm"), (1,)),
+    **dict.fromkeys((*SEPARABLE, *TRANSPOSED, "Conv3D", "QConv2DBatchnorm"), (2, 1)),
+    **dict.fromkeys(INERT, (0.1,)),
+    "Dot": (1,),
+    "EinsumDense": ("ab,bc->ac", 3),
+    "Embedding": (4, 2),
+    "Rescaling": (0.5,),
+    "QAdaptiveActivation": ("quantized_bits", 4),
     "Activation": ("relu",),
     "QActivation": ("quantized_bits(4)",),
     "Reshape": ((3, 1),),
@@ -32,6 +48,10 @@ def made(name):
         from bittrigger.layers import BitActivation
 
         return BitActivation(8)
+    if name in OPERATORS:
+        return SimpleNamespace(
+            get_config=lambda: {"name": "a", "trainable": True, "dtype": "float32", "function": "math.add"}
+        )
     import qkeras
 
     return (getattr(layers, name, None) or getattr(qkeras, name))(*ARGUMENTS.get(name, ()))
@@ -52,7 +72,7 @@ def test_the_defaults_of_every_layer_pass_and_what_is_not_listed_does_not(name):
 @pytest.mark.parametrize(
     ("layer", "match"),
     [
-        (lambda: layers.Flatten(data_format="channels_first", name="a"), "Flatten with data_format=channels_first"),
+        (lambda: layers.Masking(1.0, name="a"), "Masking with mask_value=1.0; allowed is 0.0"),
         (lambda: layers.Softmax(axis=1, name="a"), "Softmax with axis=1; allowed is -1"),
     ],
 )
@@ -87,8 +107,6 @@ def test_dictionaries(what):
 
 def test_a_model_of_keras_3():
     """Its tensors do not know the layer that they come from."""
-    from types import SimpleNamespace
-
     from bittrigger.frontend.check_model import check_model
 
     class Functional:

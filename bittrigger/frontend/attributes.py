@@ -30,6 +30,27 @@ SHAPE = "bittrigger_shape"
 INDICES = "bittrigger_indices"
 """Of a wire, the number of the code that each code is; of a window, of the position under each tap; -1 stands for zeros."""
 
+AXIS = "bittrigger_axis"
+"""Along which a Concatenate joins, from the last axis."""
+
+TERMS = "bittrigger_terms"
+"""Of a reduction, for each result the numbers of the codes that it is made of; of products of tensors those of each factor."""
+
+FACTOR = "bittrigger_factor"
+"""What a mean is multiplied with afterwards, one number after the other."""
+
+POINTWISE = "bittrigger_pointwise"
+"""The kernel behind the depthwise one of a separable convolution."""
+
+WHOLE = "bittrigger_whole"
+"""Whether a port takes whole numbers only."""
+
+PARAMETERS = "bittrigger_parameters"
+"""Numbers of a function that has its own for each channel."""
+
+GENERIC = "BittriggerLayer"
+"""The class, in hls4ml's graph, of a layer that hls4ml itself does not read."""
+
 WIRES = (
     "ZeroPadding1D",
     "ZeroPadding2D",
@@ -39,30 +60,81 @@ WIRES = (
     "UpSampling2D",
     "Permute",
     "RepeatVector",
+    "ZeroPadding3D",
+    "Cropping3D",
+    "UpSampling3D",
 )
 """Layers that compute nothing."""
 
-CONVOLUTIONS = ("Conv1D", "QConv1D", "Conv2D", "QConv2D", "DepthwiseConv2D", "QDepthwiseConv2D")
-AVERAGES = ("AveragePooling1D", "AveragePooling2D", "GlobalAveragePooling1D", "GlobalAveragePooling2D")
+CONVOLUTIONS = (
+    "Conv1D",
+    "QConv1D",
+    "Conv2D",
+    "QConv2D",
+    "Conv3D",
+    "DepthwiseConv1D",
+    "DepthwiseConv2D",
+    "QDepthwiseConv2D",
+    "QConv2DBatchnorm",
+    "QDepthwiseConv2DBatchnorm",
+)
+SEPARABLE = ("SeparableConv1D", "SeparableConv2D", "QSeparableConv1D", "QSeparableConv2D")
+TRANSPOSED = ("Conv1DTranspose", "Conv2DTranspose", "QConv2DTranspose")
 
-MAXIMA = ("MaxPooling1D", "MaxPooling2D", "GlobalMaxPooling1D", "GlobalMaxPooling2D")
+_SIZES = ("1D", "2D", "3D")
+AVERAGES = (
+    *(f"{kind}AveragePooling{size}" for size in _SIZES for kind in ("", "Global")),
+    "QAveragePooling2D",
+    "QGlobalAveragePooling2D",
+)
+MAXIMA = tuple(f"{kind}MaxPooling{size}" for size in _SIZES for kind in ("", "Global"))
+
+MERGES = ("Add", "Subtract", "Average", "Maximum", "Minimum", "Multiply", "Concatenate", "Dot")
+AFFINE = ("Rescaling", "Normalization")
+INERT = (
+    "Dropout",
+    *(f"SpatialDropout{size}" for size in _SIZES),
+    "GaussianNoise",
+    "GaussianDropout",
+    "AlphaDropout",
+    "ActivityRegularization",
+)
+"""Layers that hand on their input at inference."""
+
+WRAPPERS = ("TimeDistributed", "PruneLowMagnitude")
+"""Layers around a layer, which are taken off."""
+
+MODELS = ("Functional", "Sequential", "Model")
+OPERATORS = ("TFOpLambda", "SlicingOpLambda")
+"""Operators of TensorFlow that were applied to a tensor of Keras."""
 
 KINDS = (
     "input",
     "dense",
     "convolution",
+    "separable",
+    "einsum",
     "batchnorm",
     "function",
+    "parametric",
     "dynamic",
     "reshape",
     "wire",
     "average",
     "maxpooling",
+    "sum_over",
+    "mean_over",
+    "max_over",
+    "min_over",
     "maximum",
     "minimum",
     "concatenate",
     "add",
     "subtract",
+    "average_of",
+    "multiply",
+    "contract",
+    "embedding",
 )
 
 BIT_ACTIVATION = "BitActivation"
@@ -73,26 +145,30 @@ ALLOWED_LAYERS = (
     "Dense",
     "QDense",
     *CONVOLUTIONS,
+    *SEPARABLE,
+    *TRANSPOSED,
+    "EinsumDense",
+    "Embedding",
     "Activation",
     "QActivation",
+    "QAdaptiveActivation",
     "ReLU",
     "LeakyReLU",
+    "PReLU",
     "ELU",
     "ThresholdedReLU",
     "BatchNormalization",
     "QBatchNormalization",
+    *AFFINE,
     "Flatten",
     "Reshape",
-    "Dropout",
+    *INERT,
+    "Masking",
     *AVERAGES,
     *MAXIMA,
     *WIRES,
-    "Concatenate",
-    "Add",
-    "Subtract",
-    "Maximum",
-    "Minimum",
-    "Multiply",
+    *MERGES,
+    *OPERATORS,
 )
 
 AT_OUTPUT = ("Softmax",)

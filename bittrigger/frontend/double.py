@@ -8,8 +8,8 @@ from contextlib import contextmanager
 import numpy as np
 
 from bittrigger.errors import UnsupportedModelError
-from bittrigger.frontend.elementwise import Apply, Step, StridedInterval, distinct_channels
-from bittrigger.frontend.exact import affine_part, line_of
+from bittrigger.frontend.elementwise import Apply, Parametric, Step, StridedInterval, distinct_channels
+from bittrigger.frontend.exact import affine_part, is_affine, line_of
 from bittrigger.frontend.functions import Grid
 from bittrigger.frontend.requantizer_fit import Segments
 from bittrigger.ir.fixed import FloatArray, IntArray
@@ -78,6 +78,11 @@ def double_step(step: Step, values: FloatArray, channel: int) -> FloatArray:
     if isinstance(step, Apply):
         with doubles():
             return np.asarray(step.function.in_double(values), dtype=np.float64)
+    if isinstance(step, Parametric) and not is_affine(step):
+        first = np.asarray(step.parameters[0], dtype=np.float64)[..., channel]
+        if step.function == "gather":
+            return np.asarray(first[values.astype(np.int64)])
+        return np.asarray(np.maximum(values, 0) - first * np.maximum(-values, 0))
     line = line_of((step,), channel, 0)
     return values * (line.slope / line.unit) + line.offset / line.unit
 

@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from bittrigger.frontend.attributes import MULTIPLIER, OFFSET
+from bittrigger.frontend.attributes import WRAPPERS
 from bittrigger.frontend.copies import copy_of
 from bittrigger.frontend.double import doubles
 from bittrigger.frontend.kernels import Float32Array, factor_kernel
-from bittrigger.frontend.layer_attributes import layer_facts
+from bittrigger.frontend.layer_weights import factor_and_offset
 from bittrigger.frontend.parse import without_bit_layers
 from bittrigger.ir.fixed import FloatArray
 
@@ -36,12 +36,24 @@ _NORMALISATION_KEYS = ("name", "trainable", "dtype", "axis", "epsilon")
 def in_double(model: Any) -> Iterator[Any]:
     """The model in double precision, inside the block; Keras computes in double precision there."""
     model = without_bit_layers(model)
-    arrays = [_parameters(layer) for layer in model.layers]
+    arrays = [_parameters(layer) for layer in leaves(model)]
     with doubles():
         double = copy_of(model, _doubled, weights=False)
-        for values, twin in zip(arrays, double.layers, strict=True):
+        for values, twin in zip(arrays, leaves(double), strict=True):
             _set(twin, values)
         yield double
+
+
+def leaves(model: Any) -> Iterator[Any]:
+    """The layers of a model that compute something, those within models and wrappers included."""
+    for layer in model.layers:
+        inner = layer
+        while type(inner).__name__ in WRAPPERS:
+            inner = inner.layer
+        if hasattr(inner, "layers"):
+            yield from leaves(inner)
+        else:
+            yield inner
 
 
 def _doubled(config: Any) -> Any:
@@ -73,8 +85,7 @@ class _Parameters:
 
 def _parameters(layer: Any) -> _Parameters:
     if type(layer).__name__ in _NORMALISATIONS:
-        facts = layer_facts(layer)
-        factor, offset = (np.asarray(facts[key], dtype=np.float64) for key in (MULTIPLIER, OFFSET))
+        factor, offset = (array.astype(np.float64) for array in factor_and_offset(layer.name, layer))
         # factor and offset as float32 computes them, over a variance of which the square root is 1
         return _Parameters([factor, offset, np.zeros_like(factor), np.full_like(factor, 1 - layer.epsilon)], {})
     quantised = {}

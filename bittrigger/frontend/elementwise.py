@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from itertools import pairwise
 from typing import assert_never
 
 import numpy as np
 
-from bittrigger.errors import Float32RoundsError, UnsupportedModelError
+from bittrigger.errors import Float32RoundsError, InternalError, UnsupportedModelError
 from bittrigger.frontend.functions import Function
 from bittrigger.frontend.kernels import Float32Array
 from bittrigger.ir.fixed import IntArray, Interval
@@ -58,7 +58,21 @@ class Divide:
     divisor: int
 
 
-Step = AddBias | Scale | Apply | Divide
+@dataclass(frozen=True, eq=False)
+class Parametric:
+    """A function with numbers of its own for each channel.
+
+    Attributes:
+        function: ``normalise``: ``(x - p0) / p1``; ``prelu``: ``max(x, 0) - p0 * max(-x, 0)``; ``gather``: ``p0[x]``.
+        parameters: arrays whose last axis is that of the channels.
+    """
+
+    layer: str
+    function: str
+    parameters: tuple[Float32Array, ...]
+
+
+Step = AddBias | Scale | Apply | Divide | Parametric
 
 
 def apply_step(step: Step, values: Float32Array, channels: IntArray) -> Float32Array:
@@ -78,8 +92,25 @@ def apply_step(step: Step, values: Float32Array, channels: IntArray) -> Float32A
             return step.function.apply(values)
         case Divide():
             return np.divide(values, np.float32(step.divisor), dtype=np.float32)
+        case Parametric():
+            return _apply_parametric(step, values, channels)
         case _:
             assert_never(step)
+
+
+def _apply_parametric(step: Parametric, values: Float32Array, channels: IntArray) -> Float32Array:
+    first = step.parameters[0]
+    match step.function:
+        case "normalise":
+            centred = np.subtract(values, first[channels], dtype=np.float32)
+            return np.divide(centred, step.parameters[1][channels], dtype=np.float32)
+        case "prelu":
+            below = np.multiply(-first[channels], np.maximum(-values, np.float32(0)), dtype=np.float32)
+            return np.add(np.maximum(values, np.float32(0)), below, dtype=np.float32)
+        case "gather":
+            return np.asarray(first[values.astype(np.int64), channels], dtype=np.float32)
+        case name:
+            raise InternalError(f"no function {name!r} of channels")
 
 
 def apply_steps(steps: Sequence[Step], values: Float32Array, channels: IntArray) -> Float32Array:
@@ -187,7 +218,7 @@ def distinct_channels(steps: Sequence[Step], reach: Sequence[StridedInterval]) -
     numbers: dict[tuple[object, ...], int] = {}
     first: list[int] = []
     inverse: list[int] = []
-    parameters = [array.tolist() for step in steps for array in _parameters(step)]
+    parameters = [_of_each(array) for step in steps for array in _parameters(step)]
     for channel, span in enumerate(reach):
         key = (span, *(values[channel] for values in parameters))
         if key not in numbers:
@@ -197,6 +228,11 @@ def distinct_channels(steps: Sequence[Step], reach: Sequence[StridedInterval]) -
     return np.array(first, dtype=np.int64), np.array(inverse, dtype=np.int64)
 
 
+def _of_each(array: Float32Array) -> list[object]:
+    """The numbers of each channel, as something that can be compared."""
+    return [row.tobytes() for row in np.ascontiguousarray(array.T)] if array.ndim > 1 else array.tolist()
+
+
 def _parameters(step: Step) -> tuple[Float32Array, ...]:
     """The numbers of ``step`` that a channel has of its own."""
     match step:
@@ -204,6 +240,8 @@ def _parameters(step: Step) -> tuple[Float32Array, ...]:
             return (step.bias,)
         case Scale():
             return (step.multiplier, step.offset)
+        case Parametric():
+            return step.parameters
         case Apply() | Divide():
             return ()
         case _:
@@ -217,6 +255,8 @@ def _at(step: Step, channels: IntArray) -> Step:
             return AddBias(step.layer, step.bias[channels])
         case Scale():
             return Scale(step.layer, step.multiplier[channels], step.offset[channels])
+        case Parametric():
+            return replace(step, parameters=tuple(array[..., channels] for array in step.parameters))
         case Apply() | Divide():
             return step
         case _:

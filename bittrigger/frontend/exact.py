@@ -10,7 +10,7 @@ from fractions import Fraction
 import numpy as np
 import numpy.typing as npt
 
-from bittrigger.frontend.elementwise import AddBias, Apply, Divide, Scale, Step, StridedInterval
+from bittrigger.frontend.elementwise import AddBias, Apply, Divide, Parametric, Scale, Step, StridedInterval
 from bittrigger.frontend.functions import Grid
 from bittrigger.frontend.requantizer_fit import Segments
 
@@ -49,7 +49,12 @@ def _line(slope: Fraction, offset: Fraction) -> Line:
 
 def affine_part(steps: Sequence[Step]) -> int:
     """How many steps at the beginning are affine."""
-    return next((k for k, step in enumerate(steps) if isinstance(step, Apply)), len(steps))
+    return next((k for k, step in enumerate(steps) if not is_affine(step)), len(steps))
+
+
+def is_affine(step: Step) -> bool:
+    """Whether a step is a factor and an offset of each channel."""
+    return not isinstance(step, Apply) and (not isinstance(step, Parametric) or step.function == "normalise")
 
 
 def line_of(steps: Sequence[Step], channel: int, frac: int) -> Line:
@@ -64,8 +69,11 @@ def line_of(steps: Sequence[Step], channel: int, frac: int) -> Line:
                 slope, offset = slope * factor, offset * factor + Fraction(float(step.offset[channel]))
             case Divide():
                 slope, offset = slope / step.divisor, offset / step.divisor
-            case Apply():
-                raise TypeError("an Apply is not affine")
+            case Parametric() if is_affine(step):
+                mean, deviation = (Fraction(float(array[channel])) for array in step.parameters)
+                slope, offset = slope / deviation, (offset - mean) / deviation
+            case Apply() | Parametric():
+                raise TypeError(f"{step.layer} is not affine")
     return _line(slope, offset)
 
 

@@ -6,6 +6,7 @@ into the very callable of Keras or QKeras, so that tabulating it is what Keras c
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -19,11 +20,27 @@ from bittrigger.ir.fixed import FLOAT32_BITS, FixedPoint, FloatArray
 
 Spec = Mapping[str, Any]
 
-SMOOTH_FUNCTIONS = ("sigmoid", "elu", "selu", "softsign", "softplus", "swish", "gelu", "exponential")
+SMOOTH_FUNCTIONS = ("sigmoid", "elu", "selu", "softsign", "softplus", "swish", "gelu", "exponential", "mish", "silu")
 """Functions of Keras whose vector and scalar code may differ by a rounding."""
 
 KERAS_FUNCTIONS = ("linear", "relu", "tanh", "hard_sigmoid", *SMOOTH_FUNCTIONS)
 KERAS_LAYERS = ("ReLU", "LeakyReLU", "ELU", "ThresholdedReLU")
+RATIONAL = ("math.abs", "math.negative", "nn.relu", "nn.relu6", "clip_by_value")
+"""Operators of TensorFlow whose results need no more bits than their arguments."""
+
+EVEN = (
+    "math.abs",
+    "math.negative",
+    "math.square",
+    "nn.relu",
+    "nn.relu6",
+    "clip_by_value",
+    "math.add",
+    "math.subtract",
+    "math.multiply",
+)
+"""Operators of TensorFlow whose result is the same wherever a value stands in its batch."""
+
 SQUARE = "square"
 """What a layer Multiply does to a tensor and itself."""
 
@@ -34,7 +51,17 @@ STATIC = "StaticQuantizer"
 MAX_INTEGER = 30
 """Most integer bits of a quantiser: QKeras computes the power of two in 32 bits."""
 
-QUANTIZERS = ("quantized_bits", "quantized_relu", "quantized_tanh", "quantized_sigmoid", "ternary", "binary")
+QUANTIZERS = (
+    *("quantized_bits", "quantized_relu", "quantized_tanh", "quantized_sigmoid", "ternary", "binary"),
+    *(
+        "quantized_ulaw",
+        "quantized_po2",
+        "quantized_relu_po2",
+        "quantized_hswish",
+        "stochastic_ternary",
+        "stochastic_binary",
+    ),
+)
 
 ALLOWED = ", ".join((*QUANTIZERS, *KERAS_FUNCTIONS))
 
@@ -80,7 +107,7 @@ class Function:
     declared: bool = False
 
 
-def function_from_spec(layer: str, spec: Spec) -> Function:
+def function_from_spec(layer: str, spec: Spec) -> Function:  # noqa: PLR0911 - one return a kind
     """The function that ``spec`` describes.
 
     Args:
@@ -101,6 +128,9 @@ def function_from_spec(layer: str, spec: Spec) -> Function:
         function = _keras_function(name)
         is_relu = name == "relu"
         return Function(name, *_calls(function), is_relu=is_relu, varies=name in SMOOTH_FUNCTIONS, rational=is_relu)
+    if module == "tensorflow":
+        calls, is_relu = _calls(_operator(name, config)), name == "nn.relu"
+        return Function(f"tf.{name}", *calls, is_relu=is_relu, varies=name not in EVEN, rational=name in RATIONAL)
     if module == "keras" and name == SQUARE:
         return Function("square", lambda values: np.multiply(values, values, dtype=np.float32), np.square)
     if module == "keras" and name in KERAS_LAYERS:
@@ -130,6 +160,21 @@ def _keras_layer(name: str, config: Spec) -> Any:
     import tensorflow as tf
 
     return getattr(tf.keras.layers, name).from_config(dict(config))
+
+
+def _operator(name: str, config: Spec) -> Any:
+    """An operator of TensorFlow with its constants, as a function of its tensor."""
+    import tensorflow as tf
+
+    function = tf
+    for part in name.split("."):
+        function = getattr(function, part)
+
+    def apply(values: Any) -> Any:
+        given = [values if place is not None else constant for place, constant in config["arguments"]]
+        return function(*given, **config["options"], **dict.fromkeys(config["named"], values))
+
+    return apply
 
 
 def _calls(
@@ -184,11 +229,19 @@ def _is_real(value: object) -> bool:
     return isinstance(value, int | float) and math.isfinite(value)
 
 
+def rebuilt(kind: Any, config: Spec) -> Any:
+    """A quantiser of QKeras with the settings ``config``; its own ``from_config`` fails on those that some do not take."""
+    taken = inspect.signature(kind.__init__).parameters
+    return kind(**{key: value for key, value in config.items() if key in taken})
+
+
 def _quantizer(layer: str, name: str, config: Spec) -> Function:
     _check_settings(layer, name, config)
-    quantizer = _qkeras(name).from_config(dict(config))
-    text = str(quantizer)
-    grid = _GRIDS[name](config) if config.get("qnoise_factor", 1.0) == 1.0 else None
+    quantizer = rebuilt(_qkeras(name), config)
+    text = (
+        str(quantizer) if name != "quantized_hswish" else f"{name}({config['bits']},{config['integer']})"
+    )  # it has none
+    grid = _GRIDS[name](config) if name in _GRIDS and config.get("qnoise_factor", 1.0) == 1.0 else None
     varies = name == "quantized_sigmoid" and bool(config.get("use_real_sigmoid"))
     single, double = _calls(quantizer)
     plain = grid is not None and _is_plain(name, config)

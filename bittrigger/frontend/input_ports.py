@@ -49,17 +49,20 @@ def find_port(
     """
     if wanted is not None:
         return _port(parse_fixed(wanted))
+    whole = bool(node.get_attr(attributes.WHOLE))
     grids = list(_first_quantizers(model_graph, node))
     grid = grids[0] if grids else None
     if grid is None or any(other != grid for other in grids):
         found = "different quantisers read it" if grids and None not in grids else "no quantiser reads it directly"
-        kind = parse_fixed(DEFAULT) if events is None else covering(events)
+        kind = parse_fixed("fixed<16,16>" if whole else DEFAULT) if events is None else covering(events)
         reason = "as in hls4ml" if events is None else "the narrowest that covers --inputs"
         account.choose(
             f"input {node.name!r}: its bits are not known ({found}); it takes {kind}, {reason}; choose another type with "
             "--input-precision"
         )
         return _port(kind)
+    if whole and grid.frac > 0:
+        grid = Grid(0, -(-grid.lo >> grid.frac), grid.hi >> grid.frac)
     interval = Interval(grid.lo, grid.hi)
     return Port(FixedPoint(interval.signed, interval.width, grid.frac), interval)
 
@@ -104,5 +107,7 @@ def _first_quantizers(model_graph: Any, node: Any) -> Iterator[Grid | None]:
                 continue
             function = function_from_spec(reader.name, spec)
             yield function.grid if function.plain else None
+        elif kind == "embedding":
+            yield Grid(0, 0, len(attributes.read(reader, attributes.PARAMETERS)[0]) - 1)
         else:
             yield None

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from bittrigger.errors import UnsupportedModelError
-from bittrigger.frontend.attributes import ALLOWED_LAYERS, AT_OUTPUT
+from bittrigger.frontend.attributes import ALLOWED_LAYERS, AT_OUTPUT, MODELS, OPERATORS, WRAPPERS
 from bittrigger.frontend.keras_calls import check_calls
 from bittrigger.frontend.keras_numbers import check_call_numbers, check_quantizer
+from bittrigger.frontend.layer_merges import OPERATIONS
 from bittrigger.layers.names import MODULES, OURS, PACKAGE, TRAINING_ONLY
 from bittrigger.system.legacy_keras import PACKAGES as KERAS_2
 
@@ -24,8 +25,10 @@ COUNTED = frozenset(
 )
 """Layers that do not convert, but whose operations ``bittrigger costs`` counts; none of them holds code."""
 
-LAYERS = frozenset([*ALLOWED_LAYERS, *AT_OUTPUT, *OURS, *(PACKAGE + name for name in OURS)])
-MODELS = frozenset(["Sequential", "Functional", "Model"])
+SCHEDULES = frozenset(["ConstantSparsity", "PolynomialDecay"])
+"""How pruning goes on in training."""
+
+LAYERS = frozenset([*ALLOWED_LAYERS, *WRAPPERS, *AT_OUTPUT, *OURS, *(PACKAGE + name for name in OURS)])
 QUANTIZERS = frozenset(
     [
         "quantized_bits",
@@ -34,6 +37,8 @@ QUANTIZERS = frozenset(
         "quantized_sigmoid",
         "quantized_po2",
         "quantized_relu_po2",
+        "quantized_ulaw",
+        "quantized_hswish",
         "ternary",
         "binary",
         "stochastic_ternary",
@@ -47,6 +52,10 @@ FUNCTIONS = frozenset(
     [
         "linear",
         "relu",
+        "relu6",
+        "leaky_relu",
+        "mish",
+        "silu",
         "tanh",
         "sigmoid",
         "hard_sigmoid",
@@ -115,11 +124,11 @@ _HELPERS = frozenset(
     ]
 )
 _SHOWN = frozenset([*ALLOWED_LAYERS, *AT_OUTPUT, *(OURS - set(TRAINING_ONLY))])
-_OBJECTS = LAYERS | QUANTIZERS | FUNCTIONS | _HELPERS
-_MODULES = (*KERAS_2, "qkeras", "tensorflow")
+_OBJECTS = LAYERS | QUANTIZERS | FUNCTIONS | SCHEDULES | _HELPERS
+_MODULES = (*KERAS_2, "qkeras", "tensorflow", "tensorflow_model_optimization")
 _CALLABLE_KEYS = re.compile(r"activation|quantizer|(.*_)?(activation|quantizer|initializer|regularizer|constraint)")
-_NAME = re.compile(r"[A-Za-z0-9.][A-Za-z0-9_./>-]*")
-_NAMES = "texts of letters, digits and _ . / > - that begin with a letter or digit"
+_NAME = re.compile(r"[A-Za-z0-9.][A-Za-z0-9_.:/>-]*")
+_NAMES = "texts of letters, digits and _ . : / > - that begin with a letter or digit"
 _CALL = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)\s*(\([A-Za-z0-9_.,=' +\-]*\))?")
 
 Json = Any
@@ -154,14 +163,20 @@ def check_config(where: str, config: Mapping[str, Any], also: frozenset[str] = f
             f"model file {where}: it holds a {str(kind)[:80]!r}; allowed are {', '.join(sorted(MODELS))}; rebuild the model as "
             "one of these"
         )
+    _check_model(where, config, also, 0)
+
+
+def _check_model(where: str, config: Mapping[str, Any], also: frozenset[str], depth: int) -> None:
+    """Refuse a model, or one within another, for what it names."""
+    _check_depth(where, "the model", depth)
     _check_module(where, "the model", config)
-    body = config["config"]
+    kind, body = config.get("class_name"), config.get("config")
     layers = body.get("layers") if isinstance(body, dict) else body
     if not isinstance(layers, list) or not 0 < len(layers) <= MAX_LAYERS:
         found = len(layers) if isinstance(layers, list) else "no"
         raise UnsupportedModelError(f"model file {where}: it has {found} layers; allowed are 1 to {MAX_LAYERS}")
     for layer in layers:
-        _check_layer(where, layer, also)
+        _check_layer(where, layer, also, depth)
     if isinstance(body, dict) and not _is_name(body.get("name", "model")):
         raise UnsupportedModelError(
             f"model file {where}: the model has the name {str(body['name'])[:80]!r}; allowed are {_NAMES}; save it again"
@@ -170,7 +185,26 @@ def check_config(where: str, config: Mapping[str, Any], also: frozenset[str] = f
     _walk(where, "the model", rest, 0)
     if isinstance(body, dict) and kind != "Sequential":
         check_calls(where, body)
-    _check_sizes(where, layers)
+    if not depth:
+        inside = list(_all_layers(layers))
+        if len(inside) > MAX_LAYERS:
+            raise UnsupportedModelError(
+                f"model file {where}: it has {len(inside)} layers, those of models within included; allowed are 1 to {MAX_LAYERS}"
+            )
+        _check_sizes(where, inside)
+
+
+def _all_layers(layers: Json) -> Iterator[Json]:
+    """Layers that have been checked, and those within them."""
+    for layer in layers:
+        config = layer["config"]
+        inner = config.get("layers") if isinstance(config, dict) else config
+        if layer.get("class_name") in MODELS:
+            yield from _all_layers(inner)
+            continue
+        yield layer
+        if layer.get("class_name") in WRAPPERS:
+            yield from _all_layers([config["layer"]])
 
 
 def _is_name(name: Json) -> bool:
@@ -178,11 +212,15 @@ def _is_name(name: Json) -> bool:
     return isinstance(name, str) and len(name) <= MAX_NAME and _NAME.fullmatch(name) is not None
 
 
-def _is_one_of(kind: Json, names: frozenset[str]) -> bool:
+def _is_one_of(kind: Json, names: Collection[str]) -> bool:
     return isinstance(kind, str) and kind in names
 
 
-def _check_layer(where: str, layer: Json, also: frozenset[str]) -> None:
+def _check_layer(where: str, layer: Json, also: frozenset[str], depth: int) -> None:
+    if isinstance(layer, dict) and _is_one_of(layer.get("class_name"), MODELS):
+        _check_model(where, layer, also, depth + 1)
+        _walk(where, "a model within", layer.get("inbound_nodes"), 0)
+        return
     if not isinstance(layer, dict) or not isinstance(layer.get("config"), dict):
         raise UnsupportedModelError(
             f"model file {where}: a layer is {str(layer)[:80]!r}; allowed are layers; save it again"
@@ -206,15 +244,35 @@ def _check_layer(where: str, layer: Json, also: frozenset[str]) -> None:
         )
     owner = f"layer {name!r}"
     _check_module(where, owner, layer)
-    for key, item in layer.items():
-        if key != "class_name":
-            _walk(where, owner, item, 0)
+    config = layer["config"]
+    if kind in OPERATORS:
+        _check_operator(where, owner, config)
+    if kind in WRAPPERS:
+        _check_depth(where, owner, depth)
+        _check_layer(where, config.get("layer"), also, depth + 1)
+        config = {key: value for key, value in config.items() if key != "layer"}
+    for item in (config, *(item for key, item in layer.items() if key not in ("class_name", "config"))):
+        _walk(where, owner, item, 0)
+
+
+def _check_operator(where: str, owner: str, config: Json) -> None:
+    """Refuse an operator of TensorFlow off the list: Keras would look up whatever name stands there."""
+    config = config if isinstance(config, dict) else {}
+    if set(config) - {"name", "trainable", "dtype", "function"} or not _is_one_of(config.get("function"), OPERATIONS):
+        raise UnsupportedModelError(
+            f"model file {where}: {owner}: operator {str(config.get('function'))[:80]!r} of TensorFlow is not allowed, so the "
+            f"file was not opened with it; allowed are {', '.join(sorted(OPERATIONS))}; use a layer of Keras for it"
+        )
+
+
+def _check_depth(where: str, owner: str, depth: int) -> None:
+    if depth > MAX_DEPTH:
+        raise UnsupportedModelError(f"model file {where}: {owner}: nested deeper than {MAX_DEPTH}; save it again")
 
 
 def _walk(where: str, owner: str, value: Json, depth: int) -> None:
     """Check every object and every name of a function in ``value``."""
-    if depth > MAX_DEPTH:
-        raise UnsupportedModelError(f"model file {where}: {owner}: nested deeper than {MAX_DEPTH}; save it again")
+    _check_depth(where, owner, depth)
     if isinstance(value, dict):
         _check_object(where, owner, value)
         for key, item in value.items():
@@ -236,6 +294,8 @@ def _check_object(where: str, owner: str, value: Mapping[str, Any]) -> None:
         _check_call(where, owner, value["config"])
     elif not _is_one_of(kind, _OBJECTS):
         raise _refused(where, owner, "class", kind)
+    elif kind in OPERATORS:
+        _check_operator(where, owner, value.get("config"))
     elif kind in QUANTIZERS:
         check_quantizer(where, owner, str(kind), value.get("config", {}))
 

@@ -6,10 +6,14 @@ from collections.abc import Iterator
 from typing import Any
 
 from bittrigger.errors import UnsupportedModelError
+from bittrigger.frontend.attributes import MODELS
 
 Json = Any
 Call = tuple[str, int]
 """The name of a layer and the number of its call."""
+
+CONSTANT = ["_CONSTANT_VALUE", -1]
+"""What Keras writes in the place of a layer and its call where an operator was given a constant."""
 
 MAX_TENSORS = 1000
 """Most tensors that one call of a layer gives."""
@@ -26,7 +30,9 @@ def check_calls(where: str, body: Json) -> None:
         UnsupportedModelError: if a reference leads nowhere or in a circle, or there are no inputs or no outputs.
     """
     calls = _calls(where, body["layers"])
-    known = {name: max(1, len(made)) for name, made in calls.items()}
+    # Keras counts the call of a model by itself, with which it was built, as the first.
+    models = {layer["config"]["name"] for layer in body["layers"] if layer.get("class_name") in MODELS}
+    known = {name: max(1, len(made)) + (name in models) for name, made in calls.items()}
     readers: dict[Call, list[Call]] = {}
     waiting: dict[Call, int] = {}
     for name, made in calls.items():
@@ -34,9 +40,9 @@ def check_calls(where: str, body: Json) -> None:
             sources = [_checked(where, f"layer {name!r}", known, item) for item in references(call)]
             if made and not sources:
                 raise _refused(where, f"layer {name!r}: it is called with nothing")
-            waiting[name, number] = len(sources)
+            waiting[name, number + (name in models)] = len(sources)
             for source in sources:
-                readers.setdefault(source, []).append((name, number))
+                readers.setdefault(source, []).append((name, number + (name in models)))
     _check_order(where, waiting, readers)
     _check_ends(where, body, known)
 
@@ -72,7 +78,8 @@ def references(value: Json) -> Iterator[list[Json]]:
             pending += item.values()
         elif isinstance(item, list):
             if 3 <= len(item) <= 4 and isinstance(item[0], str):
-                yield item
+                if item[:2] != CONSTANT:
+                    yield item
                 pending += item[3:]
             else:
                 pending += item

@@ -225,6 +225,8 @@ def _build(config: Mapping[str, Any], *, archive: bool) -> KerasModel:
     known: dict[str, Any] = {f"{PACKAGE}{kind.__name__}": kind for kind in BIT_LAYERS}
     # QKeras offers no public list of its classes.
     utils._add_supported_quantized_objects(known)
+    if _holds(config, "PruneLowMagnitude"):
+        known["PruneLowMagnitude"] = _pruning_wrapper()
     if archive:
         known["QActivation"] = _QActivationReader
         return tf.keras.models.model_from_config(dict(config), custom_objects=known)
@@ -233,6 +235,21 @@ def _build(config: Mapping[str, Any], *, archive: bool) -> KerasModel:
         legacy.keras_option_scope(save_traces=False, in_tf_saved_model_scope=True),
     ):
         return tf.keras.models.model_from_config(dict(config))
+
+
+def _holds(value: Any, class_name: str) -> bool:
+    """Whether an object of a class stands anywhere in a configuration."""
+    if isinstance(value, dict):
+        return value.get("class_name") == class_name or any(_holds(item, class_name) for item in value.values())
+    return isinstance(value, list) and any(_holds(item, class_name) for item in value)
+
+
+def _pruning_wrapper() -> Any:
+    """The wrapper of a layer that is pruned in training; QKeras brings the package."""
+    from importlib import import_module
+
+    home = "tensorflow_model_optimization.python.core.sparsity.keras.pruning_wrapper"
+    return import_module(home).PruneLowMagnitude
 
 
 def _assign_hdf5(model: KerasModel, weights: Mapping[str, Mapping[str, Array]]) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from bittrigger.errors import UnsupportedModelError
+from bittrigger.frontend.attributes import AVERAGES, INERT, MAXIMA, OPERATORS, SEPARABLE, TRANSPOSED
 
 Option = Any
 """A value out of a configuration."""
@@ -42,6 +43,33 @@ _NORMALISATION = {
 _POOLING = {"pool_size": _READ, **_WINDOW}
 _GLOBAL = {"data_format": _READ, "keepdims": _READ}
 _MOVED = {"data_format": _READ}
+_QUANTISED_MEAN = {"average_quantizer": _READ, "activation": _READ}
+_FOLDED = {
+    **dict.fromkeys(("axis", "epsilon", "center", "scale", "ema_freeze_delay", "folding_mode"), _READ),
+    **dict.fromkeys(("renorm", "virtual_batch_size", "renorm_clipping", "renorm_momentum", "beta_initializer"), _READ),
+}
+_SEPARABLE = {
+    **_CONVOLUTION,
+    **dict.fromkeys(("filters", "depth_multiplier", "depthwise_quantizer", "pointwise_quantizer"), _READ),
+    **dict.fromkeys(("groups", "depthwise_activation", "pointwise_activation", "kernel_size"), _READ),
+}
+_TRANSPOSED = {**_FILTERS, "output_padding": _READ}
+_ADAPTIVE: Mapping[str, Option] = dict.fromkeys(
+    (
+        *(
+            "activation",
+            "total_bits",
+            "current_step",
+            "symmetric",
+            "quantization_delay",
+            "ema_freeze_delay",
+            "ema_decay",
+        ),
+        *("per_channel", "po2_rounding", "relu_neg_slope", "relu_upper_bound"),
+    ),
+    _READ,
+)
+_INERT_LAYER: Mapping[str, Option] = dict.fromkeys(("stddev", "l1", "l2", "data_format"), _READ)
 
 OPTIONS: Mapping[str, Mapping[str, Option]] = {
     "InputLayer": {
@@ -50,12 +78,13 @@ OPTIONS: Mapping[str, Mapping[str, Option]] = {
     },
     "Dense": _DENSE,
     "QDense": _DENSE,
-    "Conv1D": _FILTERS,
-    "QConv1D": _FILTERS,
-    "Conv2D": _FILTERS,
+    **dict.fromkeys(("Conv1D", "QConv1D", "Conv2D", "Conv3D"), _FILTERS),
     "QConv2D": _FILTERS | {"mask": (None,)},
-    "DepthwiseConv2D": _DEPTHWISE,
-    "QDepthwiseConv2D": _DEPTHWISE,
+    "QConv2DBatchnorm": _FILTERS | _FOLDED | {"mask": (None,)},
+    **dict.fromkeys(("DepthwiseConv1D", "DepthwiseConv2D", "QDepthwiseConv2D"), _DEPTHWISE),
+    "QDepthwiseConv2DBatchnorm": _DEPTHWISE | _FOLDED,
+    **dict.fromkeys(SEPARABLE, _SEPARABLE),
+    **dict.fromkeys(TRANSPOSED, _TRANSPOSED),
     "Activation": {"activation": _READ},
     "QActivation": {"activation": _READ},
     "ReLU": {"max_value": _READ, "negative_slope": _READ, "threshold": _READ},
@@ -65,17 +94,16 @@ OPTIONS: Mapping[str, Mapping[str, Option]] = {
     "Softmax": {"axis": (-1,), "robust_masking": (False,)},
     "BatchNormalization": _NORMALISATION,
     "QBatchNormalization": _NORMALISATION,
-    "Flatten": {"data_format": _LAST},
+    "Flatten": {"data_format": _READ},
     "Reshape": {"target_shape": _READ},
-    "Dropout": {},
-    "AveragePooling1D": _POOLING,
-    "AveragePooling2D": _POOLING,
-    "GlobalAveragePooling1D": _GLOBAL,
-    "GlobalAveragePooling2D": _GLOBAL,
-    "MaxPooling1D": _POOLING,
-    "MaxPooling2D": _POOLING,
-    "GlobalMaxPooling1D": _GLOBAL,
-    "GlobalMaxPooling2D": _GLOBAL,
+    **dict.fromkeys(INERT, _INERT_LAYER),
+    "Masking": {"mask_value": (0.0,)},
+    **{name: _GLOBAL if "Global" in name else _POOLING for name in (*AVERAGES, *MAXIMA)},
+    "QAveragePooling2D": _POOLING | _QUANTISED_MEAN,
+    "QGlobalAveragePooling2D": _GLOBAL | _QUANTISED_MEAN,
+    **dict.fromkeys(
+        ("ZeroPadding3D", "Cropping3D", "UpSampling3D"), _MOVED | dict.fromkeys(("padding", "cropping", "size"), _READ)
+    ),
     "ZeroPadding1D": _MOVED | {"padding": _READ},
     "ZeroPadding2D": _MOVED | {"padding": _READ},
     "Cropping1D": _MOVED | {"cropping": _READ},
@@ -85,11 +113,15 @@ OPTIONS: Mapping[str, Mapping[str, Option]] = {
     "Permute": {"dims": _READ},
     "RepeatVector": {"n": _READ},
     "Concatenate": {"axis": _READ},
-    "Add": {},
-    "Subtract": {},
-    "Maximum": {},
-    "Minimum": {},
-    "Multiply": {},
+    **{name: {} for name in ("Add", "Subtract", "Average", "Maximum", "Minimum", "Multiply")},
+    "Dot": {"axes": _READ, "normalize": _READ},
+    **{name: {"function": _READ} for name in OPERATORS},
+    "PReLU": {"shared_axes": _READ},
+    "Rescaling": {"scale": _READ, "offset": _READ},
+    "Normalization": {**dict.fromkeys(("axis", "mean", "variance"), _READ), "invert": (False, None)},
+    "Embedding": {**dict.fromkeys(("input_dim", "output_dim", "input_length"), _READ), "mask_zero": (False, None)},
+    "EinsumDense": {**_WEIGHTS, **dict.fromkeys(("equation", "output_shape", "bias_axes"), _READ)},
+    "QAdaptiveActivation": _ADAPTIVE,
     "BitActivation": {"quantizer": _READ},
 }
 """For each class that converts its options, each with the values that are allowed; ``_READ`` for all."""

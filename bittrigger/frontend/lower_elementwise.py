@@ -172,7 +172,7 @@ def _emitted(builder: Builder, signal: Signal, nodes: Sequence[Linear | Requanti
 
 
 def _is_identity(builder: Builder, parts: tuple[str, ...], node: Linear | Requantize | Lookup) -> bool:
-    if not isinstance(node, Requantize) or node.shift != 0:
+    if not isinstance(node, Requantize) or node.shift != 0 or (builder.fracs(parts) != node.frac).any():
         return False
     return all(node.lo <= span.lo and span.hi <= node.hi for span in builder.operand(parts))
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from bittrigger.errors import UnsupportedModelError
-from bittrigger.frontend.elementwise import AddBias, Apply, Divide, Scale, Step
+from bittrigger.frontend.elementwise import AddBias, Apply, Divide, Parametric, Scale, Step
 from bittrigger.frontend.signal import Signal
 from bittrigger.ir.graph import frozen_array
 
@@ -72,5 +72,8 @@ def _repeated(step: Step, times: int) -> Step:
             return AddBias(step.layer, np.tile(step.bias, times))
         case Scale():
             return Scale(step.layer, np.tile(step.multiplier, times), np.tile(step.offset, times))
+        case Parametric():
+            arrays = (np.tile(array, (*(1,) * (array.ndim - 1), times)) for array in step.parameters)
+            return replace(step, parameters=tuple(arrays))
         case Apply() | Divide():
             return step

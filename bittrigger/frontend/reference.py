@@ -11,9 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from bittrigger.errors import ConfigError, UnsupportedModelError
-from bittrigger.frontend.attributes import FUNCTION
+from bittrigger.frontend.attributes import FUNCTION, KIND
+from bittrigger.frontend.flat.calls import FlatModel
+from bittrigger.frontend.flat.walk import flatten
 from bittrigger.frontend.functions import Grid, function_from_spec
-from bittrigger.frontend.layer_attributes import layer_facts, static_spec
+from bittrigger.frontend.layer_attributes import call_facts
 from bittrigger.frontend.quiet import as_written
 from bittrigger.ir.fixed import FloatArray, decode, encode
 from bittrigger.ir.graph import Graph, Input
@@ -121,25 +123,26 @@ def has_input_quantizers(model: Any, graph: Graph) -> bool:
 
     It does not if the user has chosen the type of the ports.
     """
-    return all(_rounds(model, port, tensor) for port, tensor in zip(graph.inputs, model.inputs, strict=True))
+    flat = flatten(model)
+    return all(_rounds(flat, port, name) for port, name in zip(graph.inputs, flat.inputs, strict=True))
 
 
-def _rounds(model: Any, port: Input, tensor: Any) -> bool:
+def _rounds(model: FlatModel, port: Input, name: str) -> bool:
     wanted = Grid(port.frac, port.interval.lo, port.interval.hi)
-    grids = list(_grids_behind(model, tensor))
+    grids = list(_grids_behind(model, name))
     return bool(grids) and all(grid == wanted for grid in grids)
 
 
-def _grids_behind(model: Any, tensor: Any) -> Iterator[Grid | None]:
-    for layer in model.layers:
-        if layer.input is not tensor or layer.output is tensor:
-            continue
-        kind = type(layer).__name__
-        if kind in ("Flatten", "Reshape", "Dropout"):
-            yield from _grids_behind(model, layer.output)
-        elif hasattr(layer, "quantizer_now") or kind in ("QActivation", "Activation"):
-            spec = static_spec(layer) if hasattr(layer, "quantizer_now") else layer_facts(layer)[FUNCTION]
-            yield None if spec is None else function_from_spec(layer.name, spec).grid
+def _grids_behind(model: FlatModel, name: str) -> Iterator[Grid | None]:
+    """The grid of each quantiser that reads call ``name``; None for any other reader."""
+    if name in model.outputs:
+        yield None
+    for call in model.readers(name):
+        facts = call_facts(call)
+        if facts[KIND] == "reshape":
+            yield from _grids_behind(model, call.name)
+        elif facts[KIND] == "function":
+            yield function_from_spec(call.name, facts[FUNCTION]).grid
         else:
             yield None
 

@@ -12,10 +12,10 @@ from hls4ml.model.optimizer import model_optimizer
 from bittrigger.errors import ConfigError
 from bittrigger.hls4ml.design import design_of
 from bittrigger.hls4ml.layers import (
-    check_before_parsing,
+    flatten_before_parsing,
     read_keras_2_as_such,
-    register_bit_activation,
-    register_bit_linear,
+    register_handlers,
+    register_layers,
 )
 from bittrigger.settings import AUTO, DEFAULT_CLOCK_MHZ, DEFAULT_PART
 from bittrigger.simulate.predict import predict
@@ -33,7 +33,7 @@ class BitTriggerBackend(FPGABackend):  # type: ignore[misc]
     """
 
     def __init__(self) -> None:
-        register_bit_linear()
+        register_layers()
         super().__init__(name="BitTrigger")
         parse = register_flow("parse", ["bittrigger:attach_facts"], backend=self.name)
         # Empty: here hls4ml's extension API puts the passes of a user (`register_pass(..., flow="bittrigger:optimize")`).
@@ -88,8 +88,8 @@ class BitTriggerBackend(FPGABackend):  # type: ignore[misc]
         Raises:
             ConfigError: if a setting is unknown or out of range.
         """
-        register_bit_activation()
-        check_before_parsing()
+        register_handlers()
+        flatten_before_parsing()
         read_keras_2_as_such()
         if io_type not in (None, "io_parallel"):
             raise ConfigError(

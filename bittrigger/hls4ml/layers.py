@@ -9,8 +9,10 @@ from hls4ml.model.attributes import Attribute
 from hls4ml.model.layers import Layer, layer_map, register_layer
 from hls4ml.model.types import FixedPrecisionType
 
-from bittrigger.frontend.attributes import BIT_ACTIVATION, KERNEL
+from bittrigger.frontend.attributes import BIT_ACTIVATION, GENERIC, KERNEL
 from bittrigger.frontend.check_model import check_model
+from bittrigger.frontend.flat.architecture import Weights
+from bittrigger.frontend.flat.architecture import architecture as flat_architecture
 from bittrigger.frontend.kernels import common_fraction_bits
 from bittrigger.system.legacy_keras import is_model_of_keras_2
 
@@ -32,22 +34,34 @@ class BitLinear(Layer):  # type: ignore[misc]
         self.add_output_variable(shape)
 
 
-def register_bit_linear() -> None:
-    """Make ``BitLinear`` known to hls4ml; a second call does nothing."""
-    if "BitLinear" not in layer_map:
-        register_layer("BitLinear", BitLinear)
+class GenericLayer(Layer):  # type: ignore[misc]
+    """A layer of Keras that hls4ml does not read: operands and a shape; what it computes is attached to it."""
+
+    _expected_attributes = (Attribute("shape", value_type=list),)
+
+    def initialize(self) -> None:
+        """Declare the output variable."""
+        self.add_output_variable([int(n) for n in self.attributes["shape"]])
 
 
-def register_bit_activation() -> None:
+def register_layers() -> None:
+    """Make our layers known to hls4ml; a second call does nothing."""
+    for name, kind in (("BitLinear", BitLinear), (GENERIC, GenericLayer)):
+        if name not in layer_map:
+            register_layer(name, kind)
+
+
+def register_handlers() -> None:
     """Let hls4ml's parser read layers that it does not know; only once it is imported as a whole, its parts need each other."""
     from hls4ml.converters.keras_v2_to_hls import get_layer_handlers
 
     get_layer_handlers().setdefault(BIT_ACTIVATION, _parse_bit_activation)
+    get_layer_handlers().setdefault(GENERIC, _parse_generic)
     get_layer_handlers().setdefault("RepeatVector", _parse_repeat)
 
 
-def check_before_parsing() -> None:
-    """Have the next model that hls4ml parses checked first: of what its parser does not read it says so in bare exceptions."""
+def flatten_before_parsing() -> None:
+    """Have the next model that hls4ml parses checked and taken apart first: its parser drops structure, or fails bare."""
     from importlib import import_module
 
     parser: Any = import_module("hls4ml.converters.keras_v2_to_hls")  # a function of that name hides the module
@@ -55,9 +69,10 @@ def check_before_parsing() -> None:
 
     def checked(architecture: Any, reader: Any) -> Any:
         parser.parse_keras_model = parse  # the next one may be for another backend
-        if hasattr(reader, "model"):
-            check_model(reader.model)
-        return parse(architecture, reader)
+        if not hasattr(reader, "model"):
+            return parse(architecture, reader)
+        model = check_model(reader.model)
+        return parse(flat_architecture(model), Weights(model))
 
     checked.unchecked = parse  # type: ignore[attr-defined]
     parser.parse_keras_model = checked
@@ -88,6 +103,15 @@ def _parse_bit_activation(
 
     described = parse_default_keras_layer(layer, inputs)
     return {**described, "class_name": "Activation", "activation": "linear"}, list(shapes[0])
+
+
+def _parse_generic(
+    layer: dict[str, Any], inputs: list[str] | None, _shapes: list[list[int]], _: Any
+) -> tuple[dict[str, Any], list[int]]:
+    """A layer that hls4ml does not read: its operands, and the shape that Keras gives."""
+    config = layer["config"]
+    described = {"name": config["name"], "class_name": GENERIC, "inputs": inputs, "shape": config["shape"]}
+    return described, [None, *config["shape"]]  # the batch is open
 
 
 def _parse_repeat(

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -16,14 +17,12 @@ from bittrigger.frontend import attributes
 from bittrigger.frontend.account import Account
 from bittrigger.frontend.builder import Builder
 from bittrigger.frontend.dynamic import DynamicSettings, lower_dynamic
-from bittrigger.frontend.elementwise import Apply, Scale
-from bittrigger.frontend.functions import function_from_spec
+from bittrigger.frontend.elementwise import Apply, Parametric, Scale
+from bittrigger.frontend.functions import SQUARE, function_from_spec
 from bittrigger.frontend.input_ports import Port, find_port
-from bittrigger.frontend.lower.choices import concatenate, max_pooling, maximum, minimum, reshape, wire
-from bittrigger.frontend.lower.kernels import convolution, dense
-from bittrigger.frontend.lower.sums import add, average, subtract
+from bittrigger.frontend.lower import choices, kernels, sums
 from bittrigger.frontend.lower.walk import Walk
-from bittrigger.frontend.positions import add_step, positions
+from bittrigger.frontend.positions import add_step
 from bittrigger.frontend.signal import Signal
 from bittrigger.ir.checks import verify
 from bittrigger.ir.fixed import FixedPoint, FloatArray
@@ -115,7 +114,42 @@ def _batchnorm(walk: Walk, node: Any) -> Signal:
     multiplier = np.asarray(attributes.read(node, attributes.MULTIPLIER), dtype=np.float32)
     offset = np.asarray(attributes.read(node, attributes.OFFSET), dtype=np.float32)
     signal = walk.signals[node.inputs[0]]
-    return add_step(signal, Scale(node.name, multiplier, offset), positions(signal.shape))
+    return add_step(signal, Scale(node.name, multiplier, offset), math.prod(signal.shape) // multiplier.size)
+
+
+def _multiply(walk: Walk, node: Any) -> Signal:
+    """A tensor times itself: a function of one code."""
+    if len(node.inputs) != 2 or len(set(node.inputs)) != 1:
+        raise UnsupportedModelError(
+            f"layer {node.name!r}: it multiplies {len(set(node.inputs))} different tensors, which needs multipliers; allowed is "
+            "a tensor times itself, which is a table; use layers with constant weights, or Multiply()([x, x])"
+        )
+    spec = {"module": "keras", "class_name": SQUARE, "config": {}}
+    return add_step(walk.signals[node.inputs[0]], Apply(node.name, function_from_spec(node.name, spec)))
+
+
+def _parametric(walk: Walk, node: Any) -> Signal:
+    signal = walk.signals[node.inputs[0]]
+    parameters = tuple(np.asarray(p, dtype=np.float32) for p in attributes.read(node, attributes.PARAMETERS))
+    step = Parametric(node.name, str(attributes.read(node, attributes.FUNCTION)), parameters)
+    return add_step(signal, step, math.prod(signal.shape) // parameters[0].shape[-1])
+
+
+def _embedding(walk: Walk, node: Any) -> Signal:
+    (source,) = walk.operands(node)
+    (table,) = (np.asarray(p, dtype=np.float32) for p in attributes.read(node, attributes.PARAMETERS))
+    part = walk.builder.joined(f"{node.name}_operand", source.parts)
+    if walk.builder[part].frac > 0 or any(
+        not 0 <= span.lo <= span.hi < len(table) for span in walk.builder.reach(part)
+    ):
+        raise UnsupportedModelError(
+            f"layer {node.name!r}: it reads codes that are no whole numbers from 0 to {len(table) - 1}, for which it has values; "
+            f"set input_precision, for example to 'ufixed<{(len(table) - 1).bit_length()},{(len(table) - 1).bit_length()}>'"
+        )
+    places = np.repeat(np.arange(math.prod(source.shape)), table.shape[1])
+    wired = walk.builder.wire(f"{node.name}_operand", (part,), places)
+    shape = tuple(int(n) for n in attributes.read(node, attributes.SHAPE))
+    return add_step(Signal((wired,), shape), Parametric(node.name, "gather", (table,)), math.prod(source.shape))
 
 
 def _function(walk: Walk, node: Any) -> Signal:
@@ -158,18 +192,28 @@ def _dynamic(walk: Walk, node: Any) -> Signal:
 
 _HANDLERS: dict[str, Callable[[Walk, Any], Signal]] = {
     "input": _input,
-    "dense": dense,
-    "convolution": convolution,
+    "dense": kernels.dense,
+    "convolution": kernels.convolution,
+    "separable": kernels.separable,
+    "einsum": kernels.einsum,
     "batchnorm": _batchnorm,
     "function": _function,
+    "parametric": _parametric,
+    "embedding": _embedding,
     "dynamic": _dynamic,
-    "reshape": reshape,
-    "wire": wire,
-    "average": average,
-    "maxpooling": max_pooling,
-    "maximum": maximum,
-    "minimum": minimum,
-    "concatenate": concatenate,
-    "add": add,
-    "subtract": subtract,
+    "reshape": choices.reshape,
+    "wire": choices.wire,
+    "maxpooling": choices.max_pooling,
+    "maximum": choices.maximum,
+    "minimum": choices.minimum,
+    "max_over": choices.max_over,
+    "min_over": choices.min_over,
+    "concatenate": choices.concatenate,
+    "average": sums.average,
+    "mean_over": sums.mean_over,
+    "sum_over": sums.sum_over,
+    "add": sums.add,
+    "subtract": sums.subtract,
+    "multiply": _multiply,
+    "average_of": sums.average_of,
 }

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from bittrigger.frontend import attributes
-from bittrigger.frontend.lower.sums import check_shapes
+from bittrigger.frontend.lower.sums import met
 from bittrigger.frontend.lower.walk import Walk
 from bittrigger.frontend.signal import Signal
 from bittrigger.ir.extremum import Extremum
@@ -45,12 +45,9 @@ def _extremum(
 
 
 def _pick(walk: Walk, node: Any, *, least: bool) -> Signal:
-    operands = walk.operands(node)
-    shape = operands[0].shape
-    check_shapes(node, operands)
-    part = walk.builder.joined(f"{node.name}_operand", [part for operand in operands for part in operand.parts])
-    terms = np.arange(len(operands) * math.prod(shape)).reshape(len(operands), -1).T
-    return _extremum(walk, node.name, part, terms, shape, least=least)
+    parts, places, shape = met(walk.operands(node))
+    part = walk.builder.joined(f"{node.name}_operand", parts)
+    return _extremum(walk, node.name, part, places.T, shape, least=least)
 
 
 def maximum(walk: Walk, node: Any) -> Signal:
@@ -63,6 +60,23 @@ def minimum(walk: Walk, node: Any) -> Signal:
     return _pick(walk, node, least=True)
 
 
+def _over(walk: Walk, node: Any, *, least: bool) -> Signal:
+    (source,) = walk.operands(node)
+    part = walk.builder.joined(f"{node.name}_operand", source.parts)
+    shape = tuple(int(n) for n in attributes.read(node, attributes.SHAPE))
+    return _extremum(walk, node.name, part, np.asarray(attributes.read(node, attributes.TERMS)), shape, least=least)
+
+
+def max_over(walk: Walk, node: Any) -> Signal:
+    """The largest code along some axes."""
+    return _over(walk, node, least=False)
+
+
+def min_over(walk: Walk, node: Any) -> Signal:
+    """The least code along some axes."""
+    return _over(walk, node, least=True)
+
+
 def reshape(walk: Walk, node: Any) -> Signal:
     """The same codes, counted otherwise."""
     shape = tuple(int(n) for n in attributes.read(node, attributes.SHAPE))
@@ -71,17 +85,16 @@ def reshape(walk: Walk, node: Any) -> Signal:
 
 def wire(walk: Walk, node: Any) -> Signal:
     """Codes in another order."""
-    (source,) = walk.operands(node)
+    parts = [part for source in walk.operands(node) for part in source.parts]
     indices = np.asarray(attributes.read(node, attributes.INDICES))
-    part = walk.builder.joined(f"{node.name}_operand", source.parts)
+    part = walk.builder.joined(f"{node.name}_operand", parts)
     return Signal((walk.builder.wire(node.name, (part,), indices),), indices.shape)
 
 
 def concatenate(walk: Walk, node: Any) -> Signal:
     """The operands side by side along one axis."""
     operands = walk.operands(node)
-    axis, rank = int(node.get_attr("axis", -1)), len(operands[0].shape)
-    axis = axis if axis < 0 else axis - rank - 1
+    axis, rank = int(attributes.read(node, attributes.AXIS)), len(operands[0].shape)
     parts = tuple(part for operand in operands for part in operand.parts)
     firsts = np.cumsum([0, *(math.prod(operand.shape) for operand in operands)])
     numbers = [

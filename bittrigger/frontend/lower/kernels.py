@@ -22,7 +22,7 @@ from bittrigger.frontend.kernels import (
     to_integers,
 )
 from bittrigger.frontend.lower.walk import Walk
-from bittrigger.frontend.lower_elementwise import unscaled
+from bittrigger.frontend.lower_elementwise import lower_elementwise, unscaled
 from bittrigger.frontend.positions import positions
 from bittrigger.frontend.signal import Signal
 from bittrigger.frontend.windows import elements
@@ -38,19 +38,51 @@ def dense(walk: Walk, node: Any) -> Signal:
 
 def convolution(walk: Walk, node: Any) -> Signal:
     """What each window covers, by a wire, and then a dense layer on it."""
+    return _kernel(walk, node, _windows(walk, node))
+
+
+def separable(walk: Walk, node: Any) -> Signal:
+    """A depthwise matrix on each window, and a dense layer on what it makes."""
+    source = _windows(walk, node)
+    deep = np.asarray(attributes.read(node, attributes.KERNEL), dtype=np.float32)
+    first = _kernel(walk, node, source, deep, np.zeros(deep.shape[1], dtype=np.float32))
+    point = np.asarray(attributes.read(node, attributes.POINTWISE), dtype=np.float32)
+    return _kernel(walk, node, lower_elementwise(walk.builder, first), point)
+
+
+def einsum(walk: Walk, node: Any) -> Signal:
+    """A dense layer on codes that are brought in order, and its results in another order."""
+    (source,) = walk.operands(node)
+    order = np.asarray(attributes.read(node, attributes.INDICES))
+    part = walk.builder.joined(f"{node.name}_operand", source.parts)
+    wire = walk.builder.wire(f"{node.name}_operand", (part,), order)
+    made = lower_elementwise(walk.builder, _kernel(walk, node, Signal((wire,), order.shape)))
+    part = walk.builder.joined(f"{node.name}_sums", made.parts)
+    shape = tuple(int(n) for n in attributes.read(node, attributes.SHAPE))
+    places = np.asarray(attributes.read(node, attributes.TERMS))
+    return Signal((walk.builder.wire(f"{node.name}_moved", (part,), places),), shape)
+
+
+def _windows(walk: Walk, node: Any) -> Signal:
+    """What each window covers, side by side."""
     (source,) = walk.operands(node)
     windows = elements(np.asarray(attributes.read(node, attributes.INDICES)), source.shape[-1])
     part = walk.builder.joined(f"{node.name}_operand", source.parts)
     wire = walk.builder.wire(f"{node.name}_windows", (part,), windows)
-    return _kernel(walk, node, Signal((wire,), windows.shape))
+    return Signal((wire,), windows.shape)
 
 
-def _kernel(walk: Walk, node: Any, source: Signal) -> Signal:
-    """``source @ kernel + bias`` along its last axis."""
-    kernel = np.asarray(attributes.read(node, attributes.KERNEL), dtype=np.float32)
-    bias = np.asarray(attributes.read(node, attributes.BIAS), dtype=np.float32)
+def _kernel(
+    walk: Walk, node: Any, source: Signal, kernel: Float32Array | None = None, bias: Float32Array | None = None
+) -> Signal:
+    """``source @ kernel + bias`` along its last axis; by default those of ``node``."""
+    scale = node.get_attr(attributes.SCALE) if kernel is None else None
+    if kernel is None:
+        kernel = np.asarray(attributes.read(node, attributes.KERNEL), dtype=np.float32)
+    if bias is None:
+        bias = np.asarray(attributes.read(node, attributes.BIAS), dtype=np.float32)
     quantizer = str(attributes.read(node, attributes.QUANTIZER))
-    factored = factor_kernel(node.name, kernel, quantizer, node.get_attr(attributes.SCALE))
+    factored = factor_kernel(node.name, kernel, quantizer, scale)
     check_finite(node.name, "bias", bias)
     copies = positions(source.shape)
     if copies > 1:

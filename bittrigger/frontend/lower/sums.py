@@ -11,7 +11,7 @@ import numpy as np
 
 from bittrigger.errors import UnsupportedModelError
 from bittrigger.frontend import attributes
-from bittrigger.frontend.elementwise import Divide
+from bittrigger.frontend.elementwise import Divide, Scale
 from bittrigger.frontend.lower.kernels import operand_ranges
 from bittrigger.frontend.lower.walk import Walk
 from bittrigger.frontend.positions import add_step, positions
@@ -31,12 +31,35 @@ def average(walk: Walk, node: Any) -> Signal:
         )
     count, outputs = windows.shape[-1], math.prod(windows.shape[:-1])
     places = windows.reshape(outputs, 1, count) * channels + np.arange(channels)[None, :, None]
-    shape = (*windows.shape[:-1], channels)
+    mean = _mean(walk, node, source, places.reshape(-1, count))
+    for factor in node.get_attr(attributes.FACTOR) or ():
+        ones = np.ones(math.prod(mean.shape) // mean.copies if mean.copies > 1 else math.prod(mean.shape), np.float32)
+        scale = Scale(node.name, np.float32(factor) * ones, 0 * ones)
+        mean = add_step(mean, scale, math.prod(mean.shape) // ones.size)
+    return mean
+
+
+def _mean(walk: Walk, node: Any, source: Signal, terms: IntArray) -> Signal:
+    """The mean of the codes in each row of ``terms``: a sum with its point moved, or a division in float32."""
+    shape = tuple(int(n) for n in attributes.read(node, attributes.SHAPE))
+    count = terms.shape[1]
     shift = count.bit_length() - 1
     if count == 1 << shift:
-        return _sums(walk, node.name, source, places.reshape(-1, count), shape, shift=shift)
-    total = _sums(walk, node.name, source, places.reshape(-1, count), shape)
-    return add_step(total, Divide(node.name, count))
+        return _sums(walk, node.name, source, terms, shape, shift=shift)
+    return add_step(_sums(walk, node.name, source, terms, shape), Divide(node.name, count))
+
+
+def mean_over(walk: Walk, node: Any) -> Signal:
+    """The mean along some axes."""
+    (source,) = walk.operands(node)
+    return _mean(walk, node, source, np.asarray(attributes.read(node, attributes.TERMS)))
+
+
+def sum_over(walk: Walk, node: Any) -> Signal:
+    """The sum along some axes."""
+    (source,) = walk.operands(node)
+    shape = tuple(int(n) for n in attributes.read(node, attributes.SHAPE))
+    return _sums(walk, node.name, source, np.asarray(attributes.read(node, attributes.TERMS)), shape)
 
 
 def _sums(walk: Walk, name: str, source: Signal, terms: IntArray, shape: tuple[int, ...], *, shift: int = 0) -> Signal:
@@ -64,30 +87,34 @@ def _sums(walk: Walk, name: str, source: Signal, terms: IntArray, shape: tuple[i
     return Signal(read.parts, shape, linear, copies=copies, ideal=ideal)
 
 
-def check_shapes(node: Any, operands: Sequence[Signal]) -> None:
-    """Check that all operands have one shape."""
-    if len({operand.shape for operand in operands}) != 1:
-        raise UnsupportedModelError(
-            f"layer {node.name!r}: its operands have the shapes {[operand.shape for operand in operands]}; allowed are equal "
-            "shapes; reshape them"
-        )
+def met(operands: Sequence[Signal]) -> tuple[tuple[str, ...], IntArray, tuple[int, ...]]:
+    """Which codes meet where tensors are joined code by code: nodes, for each operand their numbers, and the common shape.
+
+    Axes of one element are repeated, as everywhere in Keras.
+    """
+    shape = np.broadcast_shapes(*(operand.shape for operand in operands))
+    first, places = 0, []
+    for operand in operands:
+        size = math.prod(operand.shape)
+        places.append(np.broadcast_to(first + np.arange(size).reshape(operand.shape), shape).ravel())
+        first += size
+    return tuple(part for operand in operands for part in operand.parts), np.stack(places), tuple(shape)
 
 
 def _sum(walk: Walk, node: Any, signs: Sequence[int]) -> Signal:
     operands = walk.operands(node)
-    check_shapes(node, operands)
-    parts = tuple(part for operand in operands for part in operand.parts)
-    copies = positions(operands[0].shape)
-    size = math.prod(operands[0].shape) // copies
-    if copies > 1:
+    parts, places, shape = met(operands)
+    copies = positions(shape)
+    size = math.prod(shape) // copies
+    if copies > 1 or any(operand.shape != shape for operand in operands):
         part = walk.builder.joined(f"{node.name}_operand", parts)
-        places = np.arange(len(signs) * copies * size).reshape(len(signs), copies, size).swapaxes(0, 1)
-        parts = (walk.builder.wire(f"{node.name}_operand", (part,), places),)
+        order = places.reshape(len(signs), copies, size).swapaxes(0, 1)
+        parts = (walk.builder.wire(f"{node.name}_operand", (part,), order),)
     fracs = walk.builder.fracs(parts)[: len(signs) * size]
     rows = np.concatenate([sign * np.eye(size, dtype=np.int64) for sign in signs])
     weights = rows << (fracs.max() - fracs)[:, None]
     bias = np.zeros(size, dtype=np.int64)
-    joined = Signal(parts, operands[0].shape, copies=copies)
+    joined = Signal(parts, shape, copies=copies)
     ideal = walk.beyond_float32(node.name, weights, bias, operand_ranges(walk.builder, joined, copies))
     linear = walk.builder.linear(node.name, parts, weights, bias, int(fracs.max()), copies)
     return replace(joined, linear=linear, ideal=ideal)
@@ -101,3 +128,12 @@ def add(walk: Walk, node: Any) -> Signal:
 def subtract(walk: Walk, node: Any) -> Signal:
     """The first operand less the second, code by code."""
     return _sum(walk, node, (1, -1))
+
+
+def average_of(walk: Walk, node: Any) -> Signal:
+    """The mean of the operands, code by code."""
+    count, total = len(node.inputs), add(walk, node)
+    shift = count.bit_length() - 1
+    if count == 1 << shift and total.linear is not None:
+        return replace(total, linear=replace(total.linear, frac=total.linear.frac + shift))
+    return add_step(total, Divide(node.name, count))

@@ -9,7 +9,7 @@ from hls4ml.model.optimizer import ModelOptimizerPass
 from bittrigger.errors import UnsupportedModelError
 from bittrigger.frontend import attributes
 from bittrigger.frontend.check_model import check_model
-from bittrigger.frontend.layer_attributes import activation_facts, layer_facts
+from bittrigger.frontend.layer_attributes import call_facts
 from bittrigger.frontend.quiet import as_written
 
 
@@ -34,28 +34,15 @@ class AttachFacts(ModelOptimizerPass):  # type: ignore[misc]
                 "the graph comes without a Keras model object, and hls4ml's parser alone does not keep what Keras computes; "
                 "allowed is hls4ml.converters.convert_from_keras_model with a model object; load the model and pass it"
             )
-        check_model(keras_model)
         as_written()  # so that what Keras predicts from now on is what the design gives
-        layers = {layer.name: layer for layer in keras_model.layers}
-        owner: dict[str, Any] = {}
+        calls = {call.name: call for call in check_model(keras_model).calls}
         for node in nodes:
-            for key, value in _facts(node, layers, owner).items():
+            call = calls.get(node.name)
+            if call is None:
+                raise UnsupportedModelError(
+                    f"layer {node.name!r}: hls4ml made it, and it belongs to no layer of the Keras model; allowed are layers of "
+                    "the model; rename the layer that it stems from"
+                )
+            for key, value in call_facts(call).items():
                 node.set_attr(key, value)
         return False
-
-
-def _facts(node: Any, layers: dict[str, Any], owner: dict[str, Any]) -> dict[str, Any]:
-    """The facts of one node; ``owner`` collects the layer behind each tensor."""
-    layer = layers.get(node.name)
-    if layer is not None:
-        owner[node.outputs[0]] = layer
-        return layer_facts(layer)
-    parent = owner.get(node.inputs[0]) if node.inputs else None
-    if parent is not None and node.name.startswith(f"{parent.name}_"):
-        return activation_facts(parent)
-    if node.class_name == "Input":  # a Sequential model does not list its input among its layers
-        return {attributes.KIND: "input"}
-    raise UnsupportedModelError(
-        f"layer {node.name!r}: hls4ml made it, and it belongs to no layer of the Keras model; allowed are layers of the model; "
-        "rename the layer that it stems from"
-    )
