@@ -131,14 +131,6 @@ def test_a_set_beside_a_vector():
             lambda: (layers.GlobalAveragePooling1D(name="mean"),),
             "layer 'mean': the float32 results of 'mean' lie on no integer grid; .* put a QActivation behind this layer",
         ),
-        (
-            lambda: (layers.GlobalAveragePooling1D(keepdims=True, name="mean"), layers.Flatten()),
-            "layer 'mean': a pooling with data_format 'channels_last' and keepdims=True; allowed are",
-        ),
-        (
-            lambda: (layers.BatchNormalization(axis=1, name="norm"), QActivation(RELU, name="a")),
-            r"layer 'norm': batch normalisation over axis \[1\] of 3 axes; allowed is the last; put a Permute",
-        ),
         (lambda: (layers.LayerNormalization(name="top"),), "layer 'top': class LayerNormalization is not supported"),
     ],
 )

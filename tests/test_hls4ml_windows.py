@@ -209,8 +209,8 @@ def test_windows_by_hand():
             "layer 'mean': windows that reach over the border, where Keras divides by the number of positions inside",
         ),
         (
-            lambda: (layers.UpSampling2D(2, interpolation="bilinear", name="up"),),
-            "layer 'up': interpolation 'bilinear' computes; allowed is 'nearest'",
+            lambda: (layers.UpSampling2D(2, interpolation="bicubic", name="up"),),
+            "layer 'up': interpolation 'bicubic' with data_format 'channels_last'; allowed are 'nearest' and 'bilinear'",
         ),
         (
             lambda: (layers.GlobalAveragePooling2D(name="mean"),),

@@ -4,10 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import qkeras
 from keras_models import QActivation, QDense, assert_exact, layers, lowered, randomize, tf
+from qkeras import (
+    QAveragePooling2D,
+    QConv2DBatchnorm,
+    QDepthwiseConv2DBatchnorm,
+    QGlobalAveragePooling2D,
+    QSeparableConv1D,
+    QSeparableConv2D,
+)
 
 from bittrigger.errors import UnsupportedModelError
+from bittrigger.ir.graph import Lookup
+from bittrigger.ir.product import Product
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -158,13 +167,13 @@ LAYERS = {
     "mean of six": (lambda: layers.AveragePooling2D((2, 3)), (4, 3, 2)),
     "maximum, axes kept": (lambda: layers.GlobalMaxPooling2D(keepdims=True), (2, 3, 2)),
     "pooling in space": (lambda: layers.MaxPooling3D(2), (2, 4, 2, 1)),
-    "quantised mean": (lambda: qkeras.QAveragePooling2D(2, average_quantizer=BITS, activation=BITS), (4, 4, 2)),
+    "quantised mean": (lambda: QAveragePooling2D(2, average_quantizer=BITS, activation=BITS), (4, 4, 2)),
     "quantised mean of six": (
-        lambda: qkeras.QAveragePooling2D((2, 3), average_quantizer=BITS, activation=BITS),
+        lambda: QAveragePooling2D((2, 3), average_quantizer=BITS, activation=BITS),
         (4, 3, 2),
     ),
     "quantised mean of all": (
-        lambda: qkeras.QGlobalAveragePooling2D(average_quantizer=BITS, activation=BITS),
+        lambda: QGlobalAveragePooling2D(average_quantizer=BITS, activation=BITS),
         (4, 4, 2),
     ),
     "flat, channels first": (lambda: layers.Flatten(data_format="channels_first"), (3, 4)),
@@ -182,18 +191,18 @@ def q(**more):
 
 
 CONVOLUTIONS = {
-    "normalised": (lambda: qkeras.QConv2DBatchnorm(3, 2, kernel_quantizer=TERNARY, **q()), (4, 4, 2)),
-    "normalised, of one tap": (lambda: qkeras.QConv2DBatchnorm(3, 1, kernel_quantizer=TERNARY, **q()), (2, 3, 2)),
+    "normalised": (lambda: QConv2DBatchnorm(3, 2, kernel_quantizer=TERNARY, **q()), (4, 4, 2)),
+    "normalised, of one tap": (lambda: QConv2DBatchnorm(3, 1, kernel_quantizer=TERNARY, **q()), (2, 3, 2)),
     "normalised, depthwise": (
-        lambda: qkeras.QDepthwiseConv2DBatchnorm(2, depthwise_quantizer=TERNARY, **q()),
+        lambda: QDepthwiseConv2DBatchnorm(2, depthwise_quantizer=TERNARY, **q()),
         (4, 4, 2),
     ),
     "separable": (
-        lambda: qkeras.QSeparableConv1D(4, 3, depthwise_quantizer=TERNARY, pointwise_quantizer=TERNARY, **q()),
+        lambda: QSeparableConv1D(4, 3, depthwise_quantizer=TERNARY, pointwise_quantizer=TERNARY, **q()),
         (6, 2),
     ),
     "separable, wider": (
-        lambda: qkeras.QSeparableConv2D(
+        lambda: QSeparableConv2D(
             4, 2, depth_multiplier=2, strides=2, depthwise_quantizer=TERNARY, pointwise_quantizer=TERNARY, **q()
         ),
         (4, 4, 2),
@@ -256,3 +265,53 @@ def test_a_port_of_whole_numbers():
     port = tf.keras.Input((3,), name="x", dtype="int32")
     graph = lowered(randomize(tf.keras.Model(port, body(port))))
     assert (graph.inputs[0].type.frac, graph.inputs[0].interval.lo, graph.inputs[0].interval.hi) == (0, -4, 3)
+
+
+PRODUCTS = {
+    "Multiply": lambda x, y: layers.Multiply()([x, y]),
+    "Multiply of three": lambda x, y: layers.Multiply()([x, y, x]),
+    "Multiply by itself": lambda x, y: layers.Multiply()([layers.Add()([x, y])] * 2),
+    "operator": lambda x, y: x * y,
+    "repeated": lambda x, y: layers.Multiply()([x, layers.GlobalMaxPooling1D(keepdims=True)(y)]),
+    "Dot": lambda x, y: layers.Dot(axes=1)([layers.Flatten()(x), layers.Flatten()(y)]),
+    "Dot with itself": lambda x, y: layers.Dot(axes=1)([layers.Flatten()(layers.Subtract()([x, y]))] * 2),
+    "Dot of matrices": lambda x, y: layers.Dot(axes=2)([x, y]),
+    "Dot of other axes": lambda x, y: layers.Dot(axes=(1, 2))([layers.Permute((2, 1))(x), y]),
+    "Gram matrix": lambda x, y: layers.Dot(axes=2)([layers.Maximum()([x, y])] * 2),
+    "matrix product": lambda x, y: tf.matmul(x, y, transpose_b=True),
+    "attention": lambda x, y: tf.matmul(tf.matmul(x, y, transpose_b=True), y),
+}
+
+
+@pytest.mark.parametrize("name", PRODUCTS)
+@pytest.mark.parametrize("second", ["quantized_bits(4,1,alpha=1)", "quantized_relu(5,0)"])
+def test_products_of_two_signals(name, second):
+    graph = assert_exact(model_of(PRODUCTS[name], (2, 3), (2, 3), quantizers=["quantized_bits(5,2,alpha=1)", second]))
+    assert name == "Multiply by itself" or any(isinstance(node, Product | Lookup) for node in graph.nodes)
+
+
+def test_a_wide_square_is_a_multiplier_and_a_narrow_one_a_table():
+    for bits, kind in ((7, Lookup), (10, Product)):
+        port = f"quantized_bits({bits},2,alpha=1)"
+        graph = assert_exact(model_of(lambda x: layers.Multiply()([x, x]), (3,), quantizers=[port]))
+        assert isinstance(graph.nodes[-1], kind)
+
+
+def test_a_distance_of_two_vectors():
+    """What anomaly triggers cut on: the sum of the squares of differences."""
+
+    def body(x, y):
+        difference = layers.Subtract()([QDense(4, kernel_quantizer=TERNARY, use_bias=False)(x), y])
+        return layers.Dot(axes=1)([difference, difference])
+
+    graph = assert_exact(model_of(body, (6,), (4,)))
+    (squares,) = (node for node in graph.nodes if isinstance(node, Product))
+    assert squares.copies == 4
+
+
+def test_products_that_float32_rounds():
+    kinds = ["quantized_bits(16,2,alpha=1)"] * 2
+    with pytest.raises(
+        UnsupportedModelError, match=r"layer 'product': output 0 can need 3\d bits, and Keras adds up in float32"
+    ):
+        lowered(model_of(lambda x, y: layers.Multiply(name="product")([x, y]), (2,), (2,), quantizers=kinds))

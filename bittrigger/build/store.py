@@ -20,6 +20,7 @@ from bittrigger.ir.extremum import Extremum
 from bittrigger.ir.fixed import MAX_WIDTH, FixedPoint, IntArray, Interval, Rounding
 from bittrigger.ir.graph import Graph, Input, Intervals, Linear, Lookup, Node, Requantize, frozen_array
 from bittrigger.ir.naming import identifier
+from bittrigger.ir.product import Product
 from bittrigger.ir.wire import Wire
 
 SCHEMA = 3
@@ -73,6 +74,8 @@ def _node_to_json(node: Node) -> Json:  # noqa: PLR0911
             }
         case Wire():
             return head | {"inputs": node.inputs, "frac": node.frac, "indices": node.indices.tolist()}
+        case Product():
+            return head | {"inputs": node.inputs, "frac": node.frac, "copies": node.copies}
         case Extremum():
             return head | {"inputs": node.inputs, "frac": node.frac, "least": node.least, "copies": node.copies}
         case MagnitudeOr() | ShiftDown() | ShiftUp():
@@ -142,6 +145,8 @@ def _node_from_json(data: Json) -> Node:  # noqa: PLR0911
         case "Wire":
             frac = _int(data["frac"], -_MAX_FRAC, _MAX_FRAC)
             return Wire(name, inputs, _array(data["indices"]), frac)
+        case "Product":
+            return Product(name, inputs, _int(data["frac"], -_MAX_FRAC, _MAX_FRAC), _copies(data))
         case "Extremum":
             return Extremum(name, inputs, _int(data["frac"], -_MAX_FRAC, _MAX_FRAC), bool(data["least"]), _copies(data))
         case "MagnitudeOr" | "ShiftDown" | "ShiftUp":

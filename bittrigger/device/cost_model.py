@@ -33,6 +33,7 @@ from bittrigger.ir.pipeline import (
     vector_bits,
 )
 from bittrigger.ir.ports import common_type
+from bittrigger.ir.product import Product, booth
 
 ROUNDING_LUTS = 2
 """LUTs that decide whether a code is rounded up. Source: 64 and 32 channels of a shift by 3, RND_CONV, in Yosys 0.70."""
@@ -113,7 +114,7 @@ def _folding(pipeline: Pipeline) -> Cost:
     return cost
 
 
-def module_cost(module: Module) -> Cost:  # noqa: PLR0911
+def module_cost(module: Module) -> Cost:  # noqa: C901, PLR0911 - one return a kind
     """The cost of one copy of a module."""
     match module.node:
         case Linear() if module.engine:
@@ -129,6 +130,8 @@ def module_cost(module: Module) -> Cost:  # noqa: PLR0911
             return _lookup(module, module.node)
         case Extremum():
             return _extremum(module, module.node)
+        case Product():
+            return _product(module, module.node)
         case MagnitudeOr():
             return _magnitude_or(module, module.node)
         case ShiftDown():
@@ -255,6 +258,13 @@ def _extremum(module: Module, node: Extremum) -> Cost:
     return Cost(lut, _part_registers(module, node))
 
 
+def _product(module: Module, node: Product) -> Cost:
+    """About a LUT for each bit of a row but the highest."""
+    if module.result[0].lo == module.result[0].hi:
+        return Cost(0, 0)
+    return Cost(sum(row.width - 1 for row in booth(module.source).rows), _part_registers(module, node))
+
+
 def _magnitude_or(module: Module, node: MagnitudeOr) -> Cost:
     (result,) = module.result
     kept = [max(min(s.width - s.signed - node.drop, result.width), 0) for s in module.source]
@@ -263,7 +273,7 @@ def _magnitude_or(module: Module, node: MagnitudeOr) -> Cost:
     return Cost(math.ceil(lut), _part_registers(module, node))
 
 
-def _part_registers(module: Module, node: Scaling | Extremum) -> int:
+def _part_registers(module: Module, node: Scaling | Extremum | Product) -> int:
     stages = (module.start, *module.stages, module.stop)
     cycles = (stop - start for start, stop in pairwise(stages))
     return sum(map(mul, cycles, part_bits(node, module.source, module.result)))

@@ -15,6 +15,7 @@ from bittrigger.ir.block_floating_point import MagnitudeOr, ShiftDown, ShiftUp
 from bittrigger.ir.extremum import Extremum, tournament
 from bittrigger.ir.fixed import Interval, Rounding
 from bittrigger.ir.graph import Lookup, Requantize
+from bittrigger.ir.product import Product, booth
 
 
 @dataclass(frozen=True)
@@ -70,13 +71,15 @@ def scaling_delays_ns(
 
 
 def part_delays_ns(
-    node: Extremum | MagnitudeOr | ShiftDown | ShiftUp,
+    node: Extremum | Product | MagnitudeOr | ShiftDown | ShiftUp,
     source: tuple[Interval, ...],
     model: DelayModel = DEFAULT_DELAYS,
 ) -> tuple[float, ...]:
     """Delays of the parts of a node, one behind the other, between which registers may stand."""
     if isinstance(node, Extremum):
         return (model.compare_ns + model.logic_ns,) * (len(tournament(node, source)) - 1)
+    if isinstance(node, Product):
+        return (model.adder_ns,) * len(booth(source).rows)
     return scaling_delays_ns(node, source, model)
 
 

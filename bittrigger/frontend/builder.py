@@ -27,6 +27,7 @@ from bittrigger.ir.graph import (
     node_intervals,
 )
 from bittrigger.ir.naming import Names
+from bittrigger.ir.product import Product
 from bittrigger.ir.wire import ZERO, Wire
 
 Reaches = tuple[StridedInterval, ...]
@@ -165,7 +166,7 @@ def units(reach: Sequence[StridedInterval]) -> IntArray:
     return lowest_bit(np.array([math.gcd(span.lo, span.stride) for span in reach], dtype=np.int64))
 
 
-def _strides(node: Operation, source: Reaches, ranges: Intervals) -> list[int]:
+def _strides(node: Operation, source: Reaches, ranges: Intervals) -> list[int]:  # noqa: PLR0911 - one return a kind
     match node:
         case Linear():
             steps = np.array([span.stride for span in source], dtype=np.int64)
@@ -183,6 +184,10 @@ def _strides(node: Operation, source: Reaches, ranges: Intervals) -> list[int]:
         case Extremum():
             stride = math.gcd(*(span.stride for span in source), *(span.lo - source[0].lo for span in source))
             return [stride if ranges[0].lo < ranges[0].hi else 0]
+        case Product():
+            a, b, (out,) = source[0], source[-1], ranges
+            crossed = (2 * a.lo * a.stride,) if len(source) == 1 else (a.lo * b.stride, b.lo * a.stride)
+            return [math.gcd(*crossed, a.stride * b.stride, a.lo * b.lo - out.lo) if out.lo < out.hi else 0]
         case MagnitudeOr() | ShiftDown():
             return [1 if interval.lo < interval.hi else 0 for interval in ranges]
 

@@ -9,6 +9,7 @@ from bittrigger.ir.block_floating_point import MagnitudeOr, ShiftDown, ShiftUp, 
 from bittrigger.ir.extremum import Extremum
 from bittrigger.ir.fixed import MAX_WIDTH, Interval
 from bittrigger.ir.graph import Graph, Input, Linear, Lookup, Node, Operation, Requantize, intervals, operand
+from bittrigger.ir.product import Product
 from bittrigger.ir.wire import ZERO, Wire
 
 
@@ -83,6 +84,8 @@ def _is_copy_well_formed(node: Operation, n_in: int) -> bool:
             )
         case Extremum():
             good = n_in > 1
+        case Product():
+            good = n_in in (1, 2)
         case MagnitudeOr():
             good = n_in > 0 and node.drop >= 0
         case ShiftDown():

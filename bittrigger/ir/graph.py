@@ -17,6 +17,7 @@ from bittrigger.ir.block_floating_point import MagnitudeOr, ShiftDown, ShiftUp, 
 from bittrigger.ir.extremum import Extremum, evaluate_extremum, extremum_interval
 from bittrigger.ir.fixed import IntArray, Interval, Rounding, clip, hull, shift_round
 from bittrigger.ir.nodes import Input, Intervals, Linear, Lookup, Node, Operation, Requantize, frozen_array
+from bittrigger.ir.product import Product, evaluate_product, product_interval
 from bittrigger.ir.wire import Wire, evaluate_wire, wire_intervals
 
 __all__ = [
@@ -175,6 +176,8 @@ def copy_intervals(node: Operation, source: Intervals) -> Intervals:
             return tuple(_lookup_interval(node, k, interval) for k, interval in enumerate(source))
         case Extremum():
             return (extremum_interval(node, source),)
+        case Product():
+            return (product_interval(source),)
         case MagnitudeOr() | ShiftDown() | ShiftUp():
             return scaling_intervals(node, source)
         case _:
@@ -245,6 +248,8 @@ def _evaluate_copy(node: Operation, codes: IntArray) -> IntArray:
             return np.stack(columns, axis=1)
         case Extremum():
             return evaluate_extremum(node, codes)
+        case Product():
+            return evaluate_product(codes)
         case MagnitudeOr() | ShiftDown() | ShiftUp():
             return evaluate_scaling(node, codes)
         case _:

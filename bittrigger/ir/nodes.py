@@ -12,7 +12,7 @@ What a layer does at many positions is one node with ``copies``: it reads its op
 other, treats each of them alike, and delivers their results in that order. Which codes those are is the matter of a ``Wire``
 (``bittrigger.ir.wire``), which reads codes in any order and computes nothing.
 
-The largest or least of several codes is an ``Extremum`` (``ir.extremum``).
+The largest or least of several codes is an ``Extremum`` (``ir.extremum``), the product of two a ``Product`` (``ir.product``).
 
 Scales of each event's own take three more, see ``ir.block_floating_point``: ``MagnitudeOr``, ``ShiftDown`` and ``ShiftUp``.
 """
@@ -27,6 +27,7 @@ import numpy as np
 from bittrigger.ir.block_floating_point import Scaling
 from bittrigger.ir.extremum import Extremum
 from bittrigger.ir.fixed import FixedPoint, IntArray, Interval, Rounding
+from bittrigger.ir.product import Product
 from bittrigger.ir.wire import Wire
 
 Intervals = tuple[Interval, ...]
@@ -161,7 +162,7 @@ class Lookup:
         return tuple(found)
 
 
-Operation = Linear | Requantize | Lookup | Extremum | Scaling
+Operation = Linear | Requantize | Lookup | Extremum | Product | Scaling
 """A node that computes something."""
 
 Node = Input | Wire | Operation

@@ -16,6 +16,7 @@ from bittrigger.ir.extremum import Extremum, tournament
 from bittrigger.ir.fixed import Interval, Rounding
 from bittrigger.ir.graph import Graph, Intervals, Linear, Lookup, Operation, Requantize
 from bittrigger.ir.origin import Origin
+from bittrigger.ir.product import Product, row_bits
 from bittrigger.ir.routes import read_by
 
 
@@ -32,7 +33,8 @@ class Module:
         start: stage in which its operand is read.
         stop: stage in which its results are available, before the register that follows.
         stages: for a ``Linear`` node the stage of each adder, ``start <= stage <= stop``; for a ``ShiftDown`` the stage in
-            which the codes are shifted, before they are rounded in ``stop``; for an ``Extremum`` that of each round but the last.
+            which the codes are shifted, before they are rounded in ``stop``; for an ``Extremum`` or a ``Product`` that of each
+            round or row but the last.
         lanes: instances, where fewer are built than there are copies; else 0. All stages are those of the first copy then.
         queue: whether the operands of the copies wait in a queue, which takes them a stage before ``start``.
         pace: cycles from the copies that go through the instances to the next ones.
@@ -75,6 +77,8 @@ class Module:
                 kind = "lookup"
             case Extremum():
                 kind = self.node.word
+            case Product():
+                kind = "product"
             case MagnitudeOr():
                 kind = "magnitude"
             case ShiftDown():
@@ -239,8 +243,10 @@ def vector_bits(codes: Intervals) -> int:
     return sum(0 if span.lo == span.hi else span.width for span in codes)
 
 
-def part_bits(node: Scaling | Extremum, source: Intervals, result: Intervals) -> tuple[int, ...]:
+def part_bits(node: Scaling | Extremum | Product, source: Intervals, result: Intervals) -> tuple[int, ...]:
     """Bits of a register in front of each part of the logic of one copy of ``node``: what that part reads."""
     if isinstance(node, Extremum):
         return tuple(vector_bits(left) for left in tournament(node, source)[:-1])
+    if isinstance(node, Product):
+        return row_bits(source)
     return operand_bits(node, source, result)

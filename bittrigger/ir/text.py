@@ -18,6 +18,7 @@ import numpy as np
 from bittrigger.ir.block_floating_point import MagnitudeOr, ShiftDown, ShiftUp
 from bittrigger.ir.extremum import Extremum
 from bittrigger.ir.graph import Graph, Input, Intervals, Linear, Lookup, Node, Requantize, intervals
+from bittrigger.ir.product import Product
 from bittrigger.ir.wire import Wire
 
 MAX_WEIGHTS = 64
@@ -31,7 +32,7 @@ def graph_text(graph: Graph) -> str:
     return "\n".join([*lines, f"outputs {', '.join(graph.outputs)}"]) + "\n"
 
 
-def _node_text(node: Node, codes: Intervals) -> str:
+def _node_text(node: Node, codes: Intervals) -> str:  # noqa: C901 - one case a kind
     each = node.size if isinstance(node, Input) else node.size // node.copies
     span = f"codes {min(c.lo for c in codes)}..{max(c.hi for c in codes)}"
     match node:
@@ -49,6 +50,8 @@ def _node_text(node: Node, codes: Intervals) -> str:
             what = ["wire", f"{node.size} of {len(set(node.indices.tolist()))} codes"]
         case Extremum():
             what = [node.word, f"{node.copies}"]
+        case Product():
+            what = ["product", f"{node.copies}"]
         case MagnitudeOr():
             what = ["magnitude", f"drop {node.drop}"]
         case ShiftDown():

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
 
 FALSE, TRUE = 0, 1
 """Literals; a literal is twice the number of a node, plus one if it is inverted."""
+
+BoolArray = npt.NDArray[np.bool_]
 
 Vector = list[int]
 """Literals of an integer, lowest bit first."""
@@ -89,6 +94,25 @@ class Aig:
     def equal(self, a: Vector, b: Vector) -> int:
         """``a == b``."""
         return self.any([self.odd(x, y) for x, y in zip(a, b, strict=True)]) ^ 1
+
+    def evaluate(self, inputs: Mapping[int, BoolArray], outputs: Sequence[int]) -> list[BoolArray]:
+        """The values of the literals ``outputs``, of many patterns at a time.
+
+        Args:
+            inputs: the values of the literals of inputs that ``outputs`` depend on.
+        """
+        size = len(next(iter(inputs.values())))
+        words = {literal >> 1: np.packbits(values) for literal, values in inputs.items()}
+        words[0] = np.zeros(-(-size // 8), dtype=np.uint8)
+
+        def value(literal: int) -> npt.NDArray[np.uint8]:
+            word = words[literal >> 1]
+            return ~word if literal & 1 else word
+
+        for number, (a, b) in enumerate(self._ands, self.n_inputs + 1):
+            if a >> 1 in words and b >> 1 in words:
+                words[number] = value(a) & value(b)
+        return [np.unpackbits(value(literal), count=size).astype(bool) for literal in outputs]
 
     def write(self, path: Path, outputs: Sequence[int]) -> None:
         """Write the graph in the binary AIGER format (Biere, FMV report 07/1)."""

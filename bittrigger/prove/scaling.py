@@ -22,7 +22,7 @@ from bittrigger.prove.definition import define, within
 from bittrigger.prove.equivalence import BEFORE, decide
 from bittrigger.synth.netlist import Netlist
 
-_Code = tuple[Vector, bool]
+Code = tuple[Vector, bool]
 """The literals of an operand code, and whether it is signed."""
 
 
@@ -42,8 +42,8 @@ def prove_scaling(module: Module, node: Scaling | Extremum, vectors: BusLayout, 
         raise Unproven("a result leaves the range of its bus")
     for name in ("gold", "gate"):
         aig = Aig(len(nets))
-        codes = _codes(aig, module, vectors, netlist, nets)
-        good = [_within(aig, code, span) for code, span in zip(codes, module.source, strict=True)]
+        codes = operand_codes(aig, module, vectors, netlist, nets)
+        good = [within_span(aig, code, span) for code, span in zip(codes, module.source, strict=True)]
         found = _definition(aig, node, codes, module.source[-1], element.width)
         if name == "gate":
             found = _chunks(literals(aig, netlist, driven), element.width)
@@ -54,7 +54,8 @@ def prove_scaling(module: Module, node: Scaling | Extremum, vectors: BusLayout, 
     return f"{len(module.result)} results of {len(module.source)} codes{before}"
 
 
-def _codes(aig: Aig, module: Module, vectors: BusLayout, netlist: Netlist, nets: list[int]) -> list[_Code]:
+def operand_codes(aig: Aig, module: Module, vectors: BusLayout, netlist: Netlist, nets: list[int]) -> list[Code]:
+    """The operand codes of one copy of ``module``, as inputs of ``aig``."""
     inputs = {net: aig.input(k) for k, net in enumerate(nets)}
     codes = []
     for bus, index in vectors.places(module):
@@ -67,18 +68,19 @@ def _chunks(bits: list[int], width: int) -> list[Vector]:
     return [bits[k : k + width] for k in range(0, len(bits), width)]
 
 
-def _within(aig: Aig, code: _Code, span: Interval) -> int:
+def within_span(aig: Aig, code: Code, span: Interval) -> int:
+    """Whether ``code`` lies in ``span``."""
     bits, signed = code
     return within(aig, bits, span, signed=signed)
 
 
-def _exponents(aig: Aig, exponent: _Code, span: Interval) -> list[tuple[int, int]]:
+def _exponents(aig: Aig, exponent: Code, span: Interval) -> list[tuple[int, int]]:
     """Each exponent, and whether it is the one."""
     bits, _ = exponent
     return [(value, aig.equal(bits, constant(value, len(bits)))) for value in range(span.lo, span.hi + 1)]
 
 
-def _valid(aig: Aig, node: Scaling | Extremum, codes: list[_Code], good: list[int], last: Interval) -> list[int]:
+def _valid(aig: Aig, node: Scaling | Extremum, codes: list[Code], good: list[int], last: Interval) -> list[int]:
     """For each result whether its operands are codes that come."""
     match node:
         case Extremum() | MagnitudeOr():
@@ -95,7 +97,7 @@ def _valid(aig: Aig, node: Scaling | Extremum, codes: list[_Code], good: list[in
             assert_never(node)
 
 
-def _fits(aig: Aig, node: ShiftDown, code: _Code, chosen: list[tuple[int, int]]) -> int:
+def _fits(aig: Aig, node: ShiftDown, code: Code, chosen: list[tuple[int, int]]) -> int:
     """Whether the code fits as it is shifted, or the exponent is the highest."""
     bits, signed = code
     negative = bits[-1] if signed and not node.signed else FALSE
@@ -107,7 +109,7 @@ def _fits(aig: Aig, node: ShiftDown, code: _Code, chosen: list[tuple[int, int]])
     return aig.any([*cases, chosen[-1][1]])
 
 
-def _definition(aig: Aig, node: Scaling | Extremum, codes: list[_Code], last: Interval, width: int) -> list[Vector]:
+def _definition(aig: Aig, node: Scaling | Extremum, codes: list[Code], last: Interval, width: int) -> list[Vector]:
     """The results as the node defines them, ``width`` bits each."""
     match node:
         case Extremum():
@@ -133,7 +135,7 @@ def _definition(aig: Aig, node: Scaling | Extremum, codes: list[_Code], last: In
             assert_never(node)
 
 
-def _shifted_up(aig: Aig, code: _Code, chosen: list[tuple[int, int]], width: int) -> Vector:
+def _shifted_up(aig: Aig, code: Code, chosen: list[tuple[int, int]], width: int) -> Vector:
     bits, signed = code
     result = [FALSE] * width
     for exponent, is_it in chosen:
@@ -141,7 +143,7 @@ def _shifted_up(aig: Aig, code: _Code, chosen: list[tuple[int, int]], width: int
     return result
 
 
-def _shifted_down(aig: Aig, node: ShiftDown, code: _Code, chosen: list[tuple[int, int]], width: int) -> Vector:
+def _shifted_down(aig: Aig, node: ShiftDown, code: Code, chosen: list[tuple[int, int]], width: int) -> Vector:
     bits, signed = code
     result = [FALSE] * width
     for exponent, is_it in chosen:

@@ -14,6 +14,7 @@ from bittrigger.ir.extremum import Extremum
 from bittrigger.ir.graph import Linear
 from bittrigger.ir.layout import BusLayout
 from bittrigger.ir.pipeline import Module, Pipeline
+from bittrigger.ir.product import Product
 from bittrigger.prove.claims import Claim, Unproven, attempt
 from bittrigger.prove.elementwise import MAX_CODES, prove_channel
 from bittrigger.prove.engine import prove_feed, prove_lane, prove_plan
@@ -21,6 +22,7 @@ from bittrigger.prove.equivalence import BEFORE, answers, pose, prove_equal, pro
 from bittrigger.prove.guard import prove_guard
 from bittrigger.prove.linear import prove_matrix, prove_verilog, prove_widths
 from bittrigger.prove.order import check_ports
+from bittrigger.prove.product import MAX_BITS, prove_product
 from bittrigger.prove.queue import prove_queue
 from bittrigger.prove.rtl import Rtl
 from bittrigger.prove.scaling import prove_scaling
@@ -119,6 +121,14 @@ def _module_tasks(setting: Setting, module: Module) -> Iterator[Task]:
             "each wire of the Verilog is its adder, and each result its column of the matrix",
             "linear forms of the Verilog as Yosys reads it",
             lambda: prove_verilog(module, setting.vectors, setting.verilog(module)),
+        )
+    elif isinstance(module.node, Product):
+        yield Task(
+            name,
+            "verilog",
+            "the result of the Verilog is the product of its operand codes",
+            f"every pair of codes; beyond {MAX_BITS} bits SAT against Booth's rows",
+            lambda: prove_product(module, setting.vectors, setting.verilog(module), setting.scratch()),
         )
     elif isinstance(module.node, Extremum | MagnitudeOr | ShiftDown | ShiftUp):
         yield Task(

@@ -101,4 +101,6 @@ def copy_luts(graph: Graph, node: Operation, adders: Mapping[str, AdderGraph], r
     count = len(lowered.adders) if lowered else 0
     if isinstance(node, Extremum):
         count = len(tournament(node, source)) - 2
+    if isinstance(node, Product):
+        count = len(booth(source).rows) - 1
     return module_cost(Module(graph.name, node, lowered, source, result, 0, 0, (0,) * count)).lut

@@ -35,6 +35,7 @@ from bittrigger.ir.graph import (
     of_one_copy,
 )
 from bittrigger.ir.pipeline import kept_bits, part_bits, vector_bits
+from bittrigger.ir.product import Product
 from bittrigger.ir.routes import read_by
 from bittrigger.ir.wire import ZERO, Wire
 from bittrigger.schedule.difference import Constraints, minimise
@@ -134,7 +135,7 @@ class _Builder:
         number = self.problem.operation(stop, node_delay_ns(node, source, self.model), _NONE.union(*makers))
         self.modules[node.name] = _Module(start, stop, (), (frozenset({number}),) * node.size)
 
-    def parts(self, node: Scaling | Extremum, source: Intervals, result: Intervals) -> None:
+    def parts(self, node: Scaling | Extremum | Product, source: Intervals, result: Intervals) -> None:
         """Parts one behind the other, each of which reads what the one before it makes; registers may stand between them."""
         start, makers = self.start(node)
         operands = _NONE.union(*makers)
@@ -225,7 +226,7 @@ def retime(
             case Requantize() | Lookup():
                 result = of_one_copy(ranges[node.name], node.copies)
                 builder.elementwise(node, copy_operand(node, ranges), result)
-            case Extremum() | MagnitudeOr() | ShiftDown() | ShiftUp():
+            case Extremum() | Product() | MagnitudeOr() | ShiftDown() | ShiftUp():
                 result = of_one_copy(ranges[node.name], node.copies)
                 builder.parts(node, copy_operand(node, ranges), result)
     builder.top(ranges, end)

@@ -21,6 +21,7 @@ from bittrigger.ir.block_floating_point import MagnitudeOr, ShiftDown, ShiftUp
 from bittrigger.ir.extremum import Extremum
 from bittrigger.ir.graph import Graph, Input, Intervals, Linear, Lookup, Requantize, copy_operand, intervals
 from bittrigger.ir.pipeline import Pipeline
+from bittrigger.ir.product import Product
 from bittrigger.ir.wire import Wire
 from bittrigger.schedule.schedule import Moment, Schedule, place_adders, place_parts
 from bittrigger.settings import MAX_CYCLES
@@ -193,7 +194,7 @@ class _Search:
                     self._ends[key] = place_adders(self.candidates[name][number], start, self.budget_ns)[1]
                 case Requantize() | Lookup():
                     self._ends[key] = start.after(node_delay_ns(node, self._source[name]), self.budget_ns)
-                case Extremum() | MagnitudeOr() | ShiftDown() | ShiftUp():
+                case Extremum() | Product() | MagnitudeOr() | ShiftDown() | ShiftUp():
                     delays_ns = part_delays_ns(node, self._source[name])
                     self._ends[key] = place_parts(delays_ns, start, self.budget_ns)[-1]
         return self._ends[key]

@@ -23,6 +23,7 @@ from bittrigger.ir.fixed import FLOAT32_BITS
 from bittrigger.ir.graph import Graph, Input, Linear, Lookup, Operation, Requantize
 from bittrigger.ir.origin import MARK
 from bittrigger.ir.pipeline import Module, Pipeline
+from bittrigger.ir.product import Product
 from bittrigger.ir.wire import ZERO, Wire
 
 __all__ = ["emit_emulator", "library_name"]
@@ -178,7 +179,7 @@ def _block_header(pipeline: Pipeline, lanes: dict[str, int], layers: list[_Layer
     )
 
 
-def _layer_text(layer: _Layer, common: dict[str, Any]) -> str:
+def _layer_text(layer: _Layer, common: dict[str, Any]) -> str:  # noqa: PLR0911 - one return a kind
     node, bits, copies = layer.node, layer.operand.lane, layer.node.copies
     source = layer.module.source if layer.module else ()
     parts, first = [], 0
@@ -209,6 +210,8 @@ def _layer_text(layer: _Layer, common: dict[str, Any]) -> str:
             return render("emulator_lookup.cpp.j2", **values, functions=functions)
         case MagnitudeOr() | ShiftDown() | ShiftUp():
             return render("emulator_scaling.cpp.j2", **values, kind=type(node).__name__, definition=node)
+        case Product():
+            return render("emulator_product.cpp.j2", **values)
         case Extremum():
             return render("emulator_extremum.cpp.j2", **values, sign="<" if node.least else ">")
         case Wire():

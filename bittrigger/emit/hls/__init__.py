@@ -23,6 +23,7 @@ from bittrigger.ir.fixed import hull
 from bittrigger.ir.graph import Intervals, Linear, Lookup, Requantize, evaluate, intervals, operand
 from bittrigger.ir.origin import MARK
 from bittrigger.ir.pipeline import Module, Pipeline, in_software
+from bittrigger.ir.product import Product
 from bittrigger.ir.wire import ZERO, Wire
 from bittrigger.system.resources import folder as shipped
 
@@ -122,6 +123,11 @@ def _module_files(pipeline: Pipeline, module: Module, options: HlsOptions) -> di
         case Lookup():
             table = lookup_body(module.node, module.source, operands, module.name)
             files[source] = render("lookup.cpp.j2", **common, body=table)
+        case Product():
+            factors = [
+                f"{code_type(span)}({code})" for span, code in zip(module.source, operands.elements, strict=True)
+            ]
+            files[source] = render("product.cpp.j2", **common, factors=factors, type=code_type(module.result[0]))
         case Extremum():
             lines = extremum_lines(module.node, module.source, operands, module.name)
             kinds = {"code_type": code_type(hull(module.source)), "sign": "<" if module.node.least else ">"}

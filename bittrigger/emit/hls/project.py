@@ -11,6 +11,7 @@ from bittrigger.ir.fixed import FixedPoint, Interval, hull
 from bittrigger.ir.graph import Graph, Input, Intervals, Linear, Lookup, Operation, Requantize, intervals
 from bittrigger.ir.pipeline import Module, Pipeline
 from bittrigger.ir.ports import common_type
+from bittrigger.ir.product import Product
 from bittrigger.ir.wire import Wire
 
 
@@ -135,6 +136,8 @@ def _summary(node: Operation) -> str:  # noqa: PLR0911
             return f"layer '{node.name}', {scale}{rounding}, clipped to [{node.lo}, {node.hi}]"
         case Lookup():
             return f"layer '{node.name}', a piecewise constant function of each code"
+        case Product():
+            return f"layer '{node.name}', the product of two codes, or the square of one"
         case Extremum():
             return f"layer '{node.name}', the {node.word} of all codes"
         case MagnitudeOr():

@@ -11,6 +11,7 @@ from bittrigger.emit.verilog.extremum import extremum_body
 from bittrigger.emit.verilog.linear import linear_body
 from bittrigger.emit.verilog.lookup import lookup_body
 from bittrigger.emit.verilog.operands import Operands
+from bittrigger.emit.verilog.product import product_body
 from bittrigger.emit.verilog.requantize import requantize_body
 from bittrigger.emit.verilog.scaling import scaling_body
 from bittrigger.emit.verilog.top import top_view
@@ -21,6 +22,7 @@ from bittrigger.ir.extremum import Extremum
 from bittrigger.ir.graph import Linear, Lookup, Requantize
 from bittrigger.ir.layout import BusLayout
 from bittrigger.ir.pipeline import Module, Pipeline
+from bittrigger.ir.product import Product
 from bittrigger.system.resources import folder as folder_of
 
 __all__ = ["emit_verilog"]
@@ -129,6 +131,8 @@ def _body(vectors: BusLayout, module: Module) -> Body:
             return lookup_body(module, module.node, operands, result)
         case Extremum():
             return extremum_body(module, module.node, operands, result)
+        case Product():
+            return product_body(module, operands, result)
         case MagnitudeOr() | ShiftDown() | ShiftUp():
             return scaling_body(module, module.node, operands, result)
         case _:

@@ -18,9 +18,9 @@ from bittrigger.frontend.account import Account
 from bittrigger.frontend.builder import Builder
 from bittrigger.frontend.dynamic import DynamicSettings, lower_dynamic
 from bittrigger.frontend.elementwise import Apply, Parametric, Scale
-from bittrigger.frontend.functions import SQUARE, function_from_spec
+from bittrigger.frontend.functions import function_from_spec
 from bittrigger.frontend.input_ports import Port, find_port
-from bittrigger.frontend.lower import choices, kernels, sums
+from bittrigger.frontend.lower import choices, kernels, products, sums
 from bittrigger.frontend.lower.walk import Walk
 from bittrigger.frontend.positions import add_step
 from bittrigger.frontend.signal import Signal
@@ -117,17 +117,6 @@ def _batchnorm(walk: Walk, node: Any) -> Signal:
     return add_step(signal, Scale(node.name, multiplier, offset), math.prod(signal.shape) // multiplier.size)
 
 
-def _multiply(walk: Walk, node: Any) -> Signal:
-    """A tensor times itself: a function of one code."""
-    if len(node.inputs) != 2 or len(set(node.inputs)) != 1:
-        raise UnsupportedModelError(
-            f"layer {node.name!r}: it multiplies {len(set(node.inputs))} different tensors, which needs multipliers; allowed is "
-            "a tensor times itself, which is a table; use layers with constant weights, or Multiply()([x, x])"
-        )
-    spec = {"module": "keras", "class_name": SQUARE, "config": {}}
-    return add_step(walk.signals[node.inputs[0]], Apply(node.name, function_from_spec(node.name, spec)))
-
-
 def _parametric(walk: Walk, node: Any) -> Signal:
     signal = walk.signals[node.inputs[0]]
     parameters = tuple(np.asarray(p, dtype=np.float32) for p in attributes.read(node, attributes.PARAMETERS))
@@ -214,6 +203,7 @@ _HANDLERS: dict[str, Callable[[Walk, Any], Signal]] = {
     "sum_over": sums.sum_over,
     "add": sums.add,
     "subtract": sums.subtract,
-    "multiply": _multiply,
+    "multiply": products.multiply,
+    "contract": products.contract,
     "average_of": sums.average_of,
 }

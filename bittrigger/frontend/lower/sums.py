@@ -45,8 +45,8 @@ def _mean(walk: Walk, node: Any, source: Signal, terms: IntArray) -> Signal:
     count = terms.shape[1]
     shift = count.bit_length() - 1
     if count == 1 << shift:
-        return _sums(walk, node.name, source, terms, shape, shift=shift)
-    return add_step(_sums(walk, node.name, source, terms, shape), Divide(node.name, count))
+        return sums_of(walk, node.name, source, terms, shape, shift=shift)
+    return add_step(sums_of(walk, node.name, source, terms, shape), Divide(node.name, count))
 
 
 def mean_over(walk: Walk, node: Any) -> Signal:
@@ -59,10 +59,12 @@ def sum_over(walk: Walk, node: Any) -> Signal:
     """The sum along some axes."""
     (source,) = walk.operands(node)
     shape = tuple(int(n) for n in attributes.read(node, attributes.SHAPE))
-    return _sums(walk, node.name, source, np.asarray(attributes.read(node, attributes.TERMS)), shape)
+    return sums_of(walk, node.name, source, np.asarray(attributes.read(node, attributes.TERMS)), shape)
 
 
-def _sums(walk: Walk, name: str, source: Signal, terms: IntArray, shape: tuple[int, ...], *, shift: int = 0) -> Signal:
+def sums_of(
+    walk: Walk, name: str, source: Signal, terms: IntArray, shape: tuple[int, ...], *, shift: int = 0
+) -> Signal:
     """Sums of codes of ``source``, divided by ``2**shift``: one for each row of ``terms``, the numbers of its codes.
 
     One sum, repeated, where all read codes of the same ranges; else one matrix.

@@ -1,0 +1,135 @@
+"""Products of two signals: exact multipliers in LUTs, in every executor, proven, and counted."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from designs import build_of
+from test_prove import failures, replace_once
+
+from bittrigger.build.folder import load_build
+from bittrigger.compile.pipeline import create_pipeline
+from bittrigger.ir.checks import verify
+from bittrigger.ir.fixed import FixedPoint, Interval
+from bittrigger.ir.graph import Graph, Input, evaluate, frozen_array, intervals
+from bittrigger.ir.product import Product, booth, digits, product_interval
+from bittrigger.ir.wire import Wire
+from bittrigger.prove import Verdict, prove
+from bittrigger.report import make_report
+from bittrigger.settings import Settings
+from bittrigger.simulate.compare import run_executors
+from bittrigger.simulate.vectors import corner_codes, random_codes
+from bittrigger.synth.yosys import synthesize
+
+PORTS = {
+    "s8": (FixedPoint(True, 8, 0), Interval(-128, 127)),
+    "u6": (FixedPoint(False, 6, 0), Interval(0, 63)),
+    "s5": (FixedPoint(True, 5, 0), Interval(-15, 15)),
+    "u1": (FixedPoint(False, 1, 0), Interval(0, 1)),
+    "s13": (FixedPoint(True, 13, 0), Interval(-4096, 4000)),
+}
+PAIRS = [("s8", "s8"), ("s8", "u6"), ("u6", "u6"), ("s5", "u1"), ("s13", "s5"), ("u1", "u1"), ("s13", "s13")]
+
+
+def products():
+    """Products of codes of every sign and width, squares, and one of two copies."""
+    nodes = [Input(name, 2, kind, span) for name, (kind, span) in PORTS.items()]
+    outputs = []
+    for left, right in PAIRS:
+        name = f"{left}_{right}"
+        sources, indices = ((left, right), [0, 3]) if left != right else ((left,), [0, 1])
+        nodes += [Wire(f"{name}_factors", sources, frozen_array(indices), 0), Product(name, (f"{name}_factors",), 0)]
+        outputs.append(name)
+    for name in ("s8", "u6"):
+        nodes.append(Product(f"{name}_squares", (name,), 0, copies=2))
+        outputs.append(f"{name}_squares")
+    nodes += [Wire("four", ("s5", "u6"), frozen_array([0, 2, 1, 3]), 0), Product("both", ("four",), 0, copies=2)]
+    graph = Graph("products", tuple(nodes), (*outputs, "both"))
+    verify(graph)
+    return graph
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    pipeline = create_pipeline(products(), Settings(clock_mhz=300.0))
+    return build_of(pipeline, tmp_path_factory.mktemp("products"), synth=True)
+
+
+def test_the_oracle_multiplies():
+    graph = products()
+    codes = np.concatenate([corner_codes(graph), random_codes(graph, 300, 3)])
+    ports = dict(zip(PORTS, np.split(codes, len(PORTS), axis=1), strict=True))
+    wanted = [ports[a][:, 0] * ports[b][:, 1] for a, b in PAIRS]
+    wanted += [ports[name][:, k] ** 2 for name in ("s8", "u6") for k in range(2)]
+    wanted += [ports["s5"][:, k] * ports["u6"][:, k] for k in range(2)]
+    assert np.array_equal(evaluate(graph, codes), np.stack(wanted, axis=1))
+    for name, span in intervals(graph).items():
+        found = evaluate(Graph("one", graph.nodes, (name,)), codes)
+        assert all(s.lo <= column.min() <= column.max() <= s.hi for s, column in zip(span, found.T, strict=True))
+
+
+@pytest.mark.parametrize("span", [Interval(-8, 7), Interval(-5, 3), Interval(0, 15), Interval(0, 31), Interval(2, 3)])
+def test_digits_of_a_factor(span):
+    values = np.arange(span.lo, span.hi + 1)
+    count = len(booth((Interval(-128, 127), span)).rows)
+    found = digits(values, count)
+    assert set(np.unique(found)) <= {-2, -1, 0, 1, 2}
+    assert np.array_equal(found @ 4 ** np.arange(count), values)
+
+
+def test_ranges_are_exact():
+    for a in (Interval(-3, 5), Interval(2, 4), Interval(-6, -1)):
+        values = np.arange(a.lo, a.hi + 1)
+        assert product_interval((a,)) == Interval(int((values**2).min()), int((values**2).max()))
+        for b in (Interval(-2, 7), Interval(0, 0), Interval(3, 9)):
+            table = np.multiply.outer(values, np.arange(b.lo, b.hi + 1))
+            assert product_interval((a, b)) == Interval(int(table.min()), int(table.max()))
+
+
+@pytest.mark.parametrize("executor", ["csim", "emulator", "rtl", "rtl-fast", "gates"])
+def test_every_executor_agrees(built, executor):
+    graph = built.graph
+    codes = np.concatenate([corner_codes(graph), random_codes(graph, 300, 4)])
+    outcomes = run_executors(built, [executor], codes, look_into=False)
+    assert [str(outcome.error) for outcome in outcomes if not outcome.agrees] == []
+
+
+def test_it_is_proven(built):
+    proof = prove(built)
+    assert failures(proof) == []
+    assert proof.proven
+    details = {claim.subject: claim.detail for claim in proof.claims if claim.kind == "verilog"}
+    assert details["products_product_s8_s8"] == "65536 pairs of codes"
+    assert "by rows" in details["products_product_s13_s13"]
+
+
+@pytest.mark.parametrize(
+    ("name", "pattern", "replacement"),
+    [
+        ("s8_s8", r"m1 = ", "m1 = ~"),
+        ("s8_u6", r"n2 \? ~m2 : m2", "n2 ? m2 : m2"),
+        ("s13_s13", r"\} \+ \{t3, n3\}", "} + {t3, 1'd0}"),
+    ],
+)
+def test_a_wrong_multiplier_is_refuted(built, tmp_path, name, pattern, replacement):
+    build_of(built.pipeline, tmp_path)
+    replace_once(tmp_path / "rtl" / f"products_product_{name}.sv", pattern, replacement)
+    proof = prove(load_build(tmp_path, sealed=False), netlist=False)
+    refuted = {claim.subject for claim in proof.claims if claim.verdict is Verdict.REFUTED and claim.kind != "files"}
+    assert refuted == {f"products_product_{name}"}
+
+
+def test_it_is_counted_about_as_yosys_counts_it(built):
+    found = synthesize(built.pipeline, built.folder / "rtl", built.folder / "synth")
+    for layer in make_report(built.pipeline, built.settings, found).layers:
+        assert abs(layer.estimate.lut.value - layer.synth.lut.value) <= 4 * layer.copies, layer.name
+
+
+def test_rows_are_split_over_stages_at_a_fast_clock():
+    pipeline = create_pipeline(products(), Settings(clock_mhz=360.0))
+    (wide,) = (module for module in pipeline.modules if module.node.name == "s13_s13")
+    assert len(wide.stages) == len(booth(wide.source).rows) - 1
+    assert all(a <= b for a, b in pairwise((wide.start, *wide.stages, wide.stop)))
+    assert wide.stop > wide.start
