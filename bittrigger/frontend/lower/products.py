@@ -10,11 +10,11 @@ from bittrigger.frontend import attributes
 from bittrigger.frontend.builder import units
 from bittrigger.frontend.elementwise import Apply, reach_of_one_copy
 from bittrigger.frontend.functions import SQUARE, function_from_spec
-from bittrigger.frontend.kernels import check_exact_sums
 from bittrigger.frontend.lower.sums import met, sums_of
 from bittrigger.frontend.lower.walk import Walk
-from bittrigger.frontend.lower_elementwise import Signal, lower_elementwise
+from bittrigger.frontend.lower_elementwise import lower_elementwise
 from bittrigger.frontend.positions import add_step
+from bittrigger.frontend.signal import Signal
 from bittrigger.ir.fixed import IntArray
 from bittrigger.ir.product import Product
 
@@ -100,7 +100,7 @@ def _product(walk: Walk, name: str, left: str, right: str, pairs: IntArray) -> s
 
 
 def _check_exact(walk: Walk, name: str, part: str) -> None:
-    """Check that Keras' float32 holds every product."""
+    """Note where Keras' float32 cannot hold a product."""
     reach = reach_of_one_copy(walk.builder.reach(part), walk.builder[part].size)
     ones, none = np.ones((1, 1), dtype=np.int64), np.zeros(1, dtype=np.int64)
-    check_exact_sums(name, ones, none, tuple(span.interval for span in reach), units(reach))
+    walk.beyond_float32(name, ones, none, (tuple(span.interval for span in reach), units(reach)))
