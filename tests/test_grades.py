@@ -14,9 +14,10 @@ from bittrigger.compile.agreement import check_agreement
 from bittrigger.errors import ConfigError, Float32RoundsError, UnsupportedModelError
 from bittrigger.frontend.elementwise import StridedInterval
 from bittrigger.frontend.exact import Line, quantised_runs
+from bittrigger.frontend.flat.walk import flatten
 from bittrigger.frontend.functions import Grid
 from bittrigger.frontend.kernels import factor_kernel
-from bittrigger.frontend.layer_attributes import layer_facts
+from bittrigger.frontend.layer_attributes import call_facts
 from bittrigger.ir.basis import Grade
 from bittrigger.ir.graph import evaluate, output_fracs
 from bittrigger.ir.ports import decode_inputs, encode_events
@@ -77,7 +78,7 @@ def test_scales_that_are_no_powers_of_two_give_the_definition(kernel):
         lowered(model)
     graph = ideal(model)
     assert graph.basis.grade is Grade.IDEAL
-    dense, norm = layer_facts(model.get_layer("d")), layer_facts(model.get_layer("n"))
+    dense, norm = (call_facts(call) for call in flatten(model).calls if call.name in ("d", "n"))
     found = factor_kernel("d", dense["bittrigger_kernel"], "", dense["bittrigger_kernel_scale"])
     scale = [Fraction(float(s)) for s in (found.scale if found.scale is not None else [2.0**-found.frac] * 3)]
     events = events_for(graph, count=40)
