@@ -16,6 +16,7 @@ from bittrigger.ir.graph import Graph, Linear, Lookup, Requantize, copy_operand,
 from bittrigger.ir.nodes import Intervals, Node, Operation
 from bittrigger.ir.pipeline import Module
 from bittrigger.ir.ports import common_type
+from bittrigger.ir.product import Product, booth
 
 
 def engines(graph: Graph, adders: Mapping[str, AdderGraph], ii: int, most_terms: int) -> dict[str, Engine]:
