@@ -6,7 +6,8 @@ import numpy as np
 
 from bittrigger.frontend.lower import lower
 from bittrigger.frontend.parse import parse
-from bittrigger.frontend.quiet import quiet_tensorflow
+from bittrigger.frontend.quiet import quiet_tensorflow, without_autograph
+from bittrigger.frontend.reference import untranslated
 from bittrigger.ir.checks import verify
 from bittrigger.ir.fixed import decode
 from bittrigger.ir.graph import evaluate, output_fracs
@@ -34,9 +35,10 @@ __all__ = [
 
 def model_of(*branches, inputs=7, quantizer="quantized_bits(6,2,alpha=1)", name="net"):
     """A model whose input is quantised and read by each branch, a function of a tensor."""
-    port = tf.keras.Input((inputs,), name="x")
-    source = QActivation(quantizer, name="q")(port) if quantizer else port
-    return tf.keras.Model(port, [branch(source) for branch in branches], name=name)
+    with without_autograph():
+        port = tf.keras.Input((inputs,), name="x")
+        source = QActivation(quantizer, name="q")(port) if quantizer else port
+        return tf.keras.Model(port, [branch(source) for branch in branches], name=name)
 
 
 def randomize(model, seed=0, scale=1.0):
@@ -86,6 +88,7 @@ def assert_exact(model, **options):
         size = int(np.prod(tensor.shape[1:]))
         inputs.append(events[:, start : start + size].reshape(len(events), *tensor.shape[1:]))
         start += size
+    untranslated(model)
     wanted = model.predict(inputs if len(inputs) > 1 else inputs[0], batch_size=2048, verbose=0)
     found = decode(evaluate(graph, encode_events(graph, events.astype(np.float64))), output_fracs(graph))
     start = 0

@@ -380,13 +380,17 @@ def test_the_python_binding(built):
         f"emulator = net_v1.load({str(built.build())!r})\n"
         "x = np.linspace(-9, 9, 160).reshape(10, 16)\n"
         "print(emulator.run(x).tolist(), emulator.run(x.astype(np.float32)).shape, emulator.run_codes(x * 0).tolist()[0])\n"
+        "many = np.tile(x, (2000, 1))\n"
+        "print((net_v1.load(emulator._library._name, threads=3).run(many) == np.tile(emulator.run(x), (2000, 1))).all())\n"
+        "many[15003] = np.nan\n"
+        "try:\n    emulator.run(many)\nexcept ValueError as error:\n    print(str(error)[:12])\n"
         "try:\n    emulator.run(x * np.nan)\nexcept ValueError as error:\n    print(str(error)[:8])\n"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     x = np.linspace(-9, 9, 160).reshape(10, 16)
     wanted = decode_outputs(built.graph, evaluate(built.graph, encode_events(built.graph, x)))
     zero = evaluate(built.graph, np.zeros((1, 16), dtype=np.int64))
-    assert done.stdout == f"{wanted.tolist()} (10, 5) {zero[0].tolist()}\nevent 0:\n"
+    assert done.stdout == f"{wanted.tolist()} (10, 5) {zero[0].tolist()}\nTrue\nevent 15003:\nevent 0:\n"
 
 
 def test_files_name_no_machine(built):
