@@ -1,7 +1,8 @@
 """The Yosys commands that turn one emitted module into UltraScale+ cells.
 
 The sequence is that of ``synth_xilinx -family xcup -flatten -noiopad -noclkbuf`` with the same mapping libraries, less
-what these designs cannot contain (state machines, memories, multipliers, tri-states, shift registers of variable length), and with two changes:
+what these designs cannot contain (state machines, memories, multipliers, tri-states, shift registers of variable length), and
+with two changes:
 
 * ``abc`` maps the LUTs in place of ``abc9``. Adders sit in carry chains that neither may touch, so the timing-driven
   mapper has next to nothing to decide, and takes eight times as long over it.
