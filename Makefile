@@ -90,6 +90,7 @@ bench: .venv/installed
 	$(BIN)/python benchmarks/adder_trees.py
 	$(BIN)/python benchmarks/agreement.py --csim-events 4096
 	$(BIN)/python benchmarks/emulator.py
+	$(BIN)/python benchmarks/emulator_models.py
 	$(BIN)/python benchmarks/executors.py
 
 # names every job that takes more than 1.3 times the recorded ratio to the reference job

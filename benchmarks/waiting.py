@@ -1,6 +1,6 @@
 """What a person waits for: whole-process CPU seconds and peak memory of each verb, first and again.
 
-    python benchmarks/waiting.py [--models jet_tagger quark_gluon] [--runs 5] [--json FILE]
+    python benchmarks/waiting.py [--models jet_tagger quark_gluon small_cnn] [--runs 5] [--json FILE]
     python benchmarks/waiting.py --compare NEW OLD    # make bench-compare
 
 Each run is a process of its own, with those that it starts; *first* has an empty cache, *again* has run before, *retrained* is
@@ -23,7 +23,10 @@ from pathlib import Path
 from statistics import median
 
 ROOT = Path(__file__).resolve().parent.parent
-MODELS = ("jet_tagger", "quark_gluon")
+CNN = "small_cnn"
+"""A model that is made by the program of that name."""
+
+MODELS = ("jet_tagger", "quark_gluon", CNN)
 WORSE = 1.3
 """Ratio to the recorded ratio from which a job is named."""
 
@@ -67,11 +70,15 @@ class Row:
     ratio: float
 
 
+class JobError(Exception):
+    """A job failed."""
+
+
 def run(command: list[str], cache: Path) -> Used:
     """Run ``command`` with the cache folder ``cache``.
 
     Raises:
-        SystemExit: if it fails, with what it said.
+        JobError: if it fails, with what it said.
     """
     started = time.perf_counter()
     environment = {**os.environ, "BITTRIGGER_CACHE": str(cache), "PYTHONPATH": str(ROOT)}
@@ -81,7 +88,7 @@ def run(command: list[str], cache: Path) -> Used:
         _, status, usage = os.wait4(child, 0)
         if status:
             log.seek(0)
-            raise SystemExit(f"{' '.join(command)}\n{log.read().decode(errors='replace')[-3000:]}")
+            raise JobError(f"{' '.join(command)}\n{log.read().decode(errors='replace')[-3000:]}")
     return Used(time.perf_counter() - started, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
 
 
@@ -109,17 +116,23 @@ def retrained(model: Path, target: Path) -> Path:
 
 
 class Waiting:
-    """Runs jobs and keeps their figures."""
+    """Runs jobs and keeps their figures, and the names of those that failed."""
 
     def __init__(self, scratch: Path) -> None:
         self.scratch = scratch
         self.figures: dict[str, list[tuple[Used, float]]] = {}
+        self.failed: set[str] = set()
         self.cache = scratch / "cache"
 
     def job(self, name: str, command: list[str]) -> None:
         """Run ``command`` once, the reference job before it."""
         reference = run([sys.executable, "-c", REFERENCE], self.cache).cpu_s
-        used = run(command, self.cache)
+        try:
+            used = run(command, self.cache)
+        except JobError as error:
+            self.failed.add(name)
+            print(f"{name}: failed\n{error}", file=sys.stderr, flush=True)
+            return
         self.figures.setdefault(name, []).append((used, used.cpu_s / reference))
         print(
             f"{name}: {used.wall_s:.1f} s, {used.cpu_s:.1f} CPU s, {used.peak_mb:.0f} MB", file=sys.stderr, flush=True
@@ -129,6 +142,9 @@ class Waiting:
         """Every verb on ``model``, with a cache of its own."""
         self.cache = self.scratch / f"cache-{model}-{number}"
         source, build = ROOT / "models" / model / "model.h5", self.scratch / f"{model}-{number}"
+        if model == CNN:
+            source = self.scratch / f"{CNN}.h5"
+            run([sys.executable, str(ROOT / "benchmarks" / f"{CNN}.py"), str(source)], self.cache)
         run(
             [sys.executable, "-c", "from bittrigger.solver.native import library; library()"], self.cache
         )  # as installed
@@ -142,7 +158,10 @@ class Waiting:
         other = retrained(source, self.scratch / f"{model}-{number}.h5")
         self.job(f"{model}: convert, retrained", verb("convert", other, "-o", build, "--overwrite", "--name", model))
         self.job(f"{model}: prove, retrained", verb("prove", build))
-        shutil.rmtree(build)
+        if model != "jet_tagger":  # which has no layer that repeats
+            self.job(f"{model}: convert --ii 9, first", verb("convert", source, "-o", build, "--overwrite", "--ii", 9))
+        shutil.rmtree(build, ignore_errors=True)
+        shutil.rmtree(self.cache, ignore_errors=True)
 
     def rows(self) -> list[Row]:
         """The medians so far."""
@@ -185,8 +204,13 @@ def read(path: Path) -> dict[str, float]:
     return {row["job"]: row["ratio"] for row in json.loads(path.read_text(encoding="utf-8"))["jobs"]}
 
 
-def measure(models: list[str], runs: int) -> list[Row]:
-    """All jobs, ``runs`` times."""
+def measure(models: list[str], runs: int, keep: Callable[[list[Row]], None]) -> set[str]:
+    """Run all jobs ``runs`` times, and ``keep`` what is known after each; the names of those that failed."""
+    programs = {
+        "benchmarks/emulator.py": ["emulator.py"],  # compiled and run, the solver included
+        "benchmarks/csim.py": ["csim.py"],
+        "benchmarks/csim.py, 64-256-256-10": ["csim.py", "--sizes", "64", "256", "256", "10", "--events", "2000"],
+    }
     with tempfile.TemporaryDirectory() as name:
         waiting = Waiting(Path(name))
         for number in range(runs):
@@ -194,9 +218,12 @@ def measure(models: list[str], runs: int) -> list[Row]:
                 waiting.job(words[0], verb(*words))
             for model in models:
                 waiting.once(model, number)
-            for program in ("emulator", "csim"):  # compiled and run, the solver included
-                waiting.job(f"benchmarks/{program}.py", [sys.executable, str(ROOT / "benchmarks" / f"{program}.py")])
-        return waiting.rows()
+                keep(waiting.rows())
+            for job, (program, *options) in programs.items():
+                waiting.job(job, [sys.executable, str(ROOT / "benchmarks" / program), *options])
+            keep(waiting.rows())
+        print(table(waiting.rows()))
+        return waiting.failed
 
 
 def main() -> None:
@@ -211,12 +238,16 @@ def main() -> None:
         found = worse(*map(read, options.compare))
         print("\n".join(found) or f"nothing takes more than {WORSE} times what is recorded")
         raise SystemExit(bool(found))
-    rows = measure(options.models, options.runs)
-    print(table(rows))
-    if options.json:
-        data = {"runs": options.runs, "cores": os.cpu_count(), "jobs": [asdict(row) for row in rows]}
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
+
+    def keep(rows: list[Row]) -> None:
+        if options.json:
+            data = {"runs": options.runs, "cores": os.cpu_count(), "jobs": [asdict(row) for row in rows]}
+            options.json.parent.mkdir(parents=True, exist_ok=True)
+            options.json.write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
+
+    failed = measure(options.models, options.runs, keep)
+    if failed:
+        raise SystemExit(f"failed: {'; '.join(sorted(failed))}")
 
 
 if __name__ == "__main__":
