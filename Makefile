@@ -24,9 +24,9 @@ test-fast: .venv/installed
 	$(BIN)/ruff check
 	$(BIN)/pytest $(PARALLEL) --fast
 
-# make test-core PYTHON=python3.13: the core alone, without TensorFlow, on a Python that has none
+# make test-core PYTHON=python3.13: the core alone, without TensorFlow; TESTS=tests/test_x.py takes some of its tests
 test-core: $(CORE)/installed
-	$(CORE)/bin/pytest $(PARALLEL)
+	$(CORE)/bin/pytest $(PARALLEL) $(TESTS)
 
 # make test-keras PYTHON=python3.13: the same models read on a later Python, whose Keras 2 is tf_keras, give the same firmware
 test-keras: $(READING)/installed

@@ -18,6 +18,9 @@ FAST_S = 1.0
 FAST_FILE_S = 6.0
 """Files whose fixtures and fast tests take longer than this are left out as a whole."""
 
+UNKNOWN_S = 30.0
+"""What a file is taken for that was never measured, when the longest are put first."""
+
 
 def pytest_addoption(parser):
     group = parser.getgroup("pace")
@@ -43,7 +46,7 @@ def pytest_collection_modifyitems(config, items):
     total = {}
     for item in items:
         name = file_of(item.nodeid)
-        total[name] = total.get(name, seconds.get(name, 0.0)) + seconds.get(item.nodeid, 0.0)
+        total[name] = total.get(name, seconds.get(name, UNKNOWN_S)) + seconds.get(item.nodeid, 0.0)
     items.sort(key=lambda item: -total[file_of(item.nodeid)])
 
 

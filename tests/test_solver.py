@@ -1,5 +1,6 @@
 """The adder-graph solver: exact, within its bounds, deterministic, and better than trees."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -391,3 +392,18 @@ def test_large_matrices_share_among_all_of_their_inputs():
 def test_the_example_of_the_specification_is_what_the_solver_makes(root):
     graph = solve_plain(np.array([[1, 4, -2], [-1, -4, 2], [1, 4, -2]]))
     assert adders.text(graph) in (root / "docs" / "adder-graph.md").read_text(encoding="utf-8")
+
+
+def test_an_installed_library_is_left_where_sources_are_newer(tmp_path, monkeypatch):
+    """A checkout that moved on, and was not installed again, would solve otherwise than its sources say."""
+    sources = tmp_path / "native"
+    sources.mkdir()
+    monkeypatch.setattr(solver_native, "SOURCES", sources)
+    assert solver_native._installed() is None
+    older, newer = tmp_path / "_native.a.so", tmp_path / "_native.b.so"
+    for time_s, path in ((2, older), (3, newer), (1, sources / "api.cpp")):
+        path.touch()
+        os.utime(path, (time_s, time_s))
+    assert solver_native._installed() == newer
+    os.utime(sources / "api.cpp", (4, 4))
+    assert solver_native._installed() is None

@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary
 
 from bittrigger.build.folder import save_build, write_firmware
 from bittrigger.compile.pipeline import create_pipeline
-from bittrigger.compile.provenance import origin_of
+from bittrigger.compile.provenance import origin_of, provenance
 from bittrigger.compile.read import Reading, read_model_graph
 from bittrigger.errors import ConfigError
 from bittrigger.frontend.lower import Lowered
@@ -51,7 +51,7 @@ class Design:
     def write(self, folder: Path) -> None:
         """Write the build folder: ``hls/``, ``rtl/`` and the design files."""
         write_firmware(self.pipeline, folder, self.settings)
-        save_build(folder, self.pipeline, self.settings, {})
+        save_build(folder, self.pipeline, self.settings, {}, provenance(None, None, synthesize=False))
 
     def compile(self, folder: Path) -> Path:
         """Compile the emitted C++ and return the shared library; from now on ``predict`` runs it."""

@@ -22,9 +22,23 @@ _INSTRUCTIONS = ("-mpopcnt",) if platform.machine() in ("x86_64", "AMD64") else 
 FLAGS = ("-std=c++17", "-O3", "-fPIC", "-shared", "-pthread", "-fvisibility=hidden", *_INSTRUCTIONS)
 
 
+def _sources() -> list[Path]:
+    return sorted(SOURCES.glob("*.h")) + sorted(SOURCES.glob("*.cpp"))
+
+
+def _installed() -> Path | None:
+    """The library as it was installed; None if there is none, or sources beside it are newer, as in a checkout that moved on."""
+    libraries = sorted(SOURCES.parent.glob("_native*.so"))
+    if not libraries:
+        return None
+    newest = max(libraries, key=lambda path: path.stat().st_mtime_ns)
+    changed = max((path.stat().st_mtime_ns for path in _sources()), default=0)
+    return newest if newest.stat().st_mtime_ns >= changed else None
+
+
 def _compiled() -> Path:
     """The library in the user's cache, named by its sources and compiled if it is not there yet."""
-    files = sorted(SOURCES.glob("*.h")) + sorted(SOURCES.glob("*.cpp"))
+    files = _sources()
     if not files:
         raise InternalError("the installation has neither the compiled solver nor its sources")
     digest = hashlib.sha256(" ".join(FLAGS).encode())
@@ -50,8 +64,7 @@ def library() -> ctypes.CDLL:
         ToolError: if it does not compile.
         InternalError: if the installed library belongs to another version.
     """
-    installed = sorted(Path(__file__).resolve().parent.glob("_native*.so"))
-    native = ctypes.CDLL(str(installed[0] if installed else _compiled()))
+    native = ctypes.CDLL(str(_installed() or _compiled()))
     if native.bittrigger_abi() != ABI:
         raise InternalError(f"the native solver has interface {native.bittrigger_abi()}, but {ABI} is needed")
     pointer = ctypes.c_void_p
