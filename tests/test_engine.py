@@ -10,6 +10,7 @@ from designs import build_of
 from test_prove import failures, replace_once
 
 from bittrigger.build.folder import load_build
+from bittrigger.compile.matrix import matrix_graph, solve_matrix
 from bittrigger.compile.pipeline import create_pipeline
 from bittrigger.device.cost_model import estimate
 from bittrigger.ir.checks import verify
@@ -208,3 +209,17 @@ def test_a_large_layer_goes_without_adders(tmp_path, monkeypatch):
     assert load_build(tmp_path).pipeline.latency_cycles == pipeline.latency_cycles
     outcomes = run_executors(build, ["csim", "emulator", "rtl-fast"], codes_for(build.graph), look_into=False)
     assert [str(outcome.error) for outcome in outcomes if not outcome.agrees] == []
+
+
+def test_solve_takes_an_interval_too(tmp_path):
+    weights = np.random.default_rng(4).integers(-1, 2, (24, 20))
+    settings = Settings(ii=30)
+    solution = solve_matrix(matrix_graph("m", weights, bits=6, signed=True), settings)
+    facts = solution.facts
+    assert (facts["form"], facts["ii_cycles"]) == ("accumulated", 30)
+    assert facts["lanes"] * facts["terms"] * 30 > 24 * 20
+    assert 0 < facts["busy_percent"] <= 100
+    assert facts["design_lut_estimate"] < facts["lut_estimate"]
+    mixed = solve_matrix(matrix_graph("m", 3 * weights + 1, bits=6, signed=True), settings).facts
+    assert (mixed["form"], mixed["ii_cycles"]) == ("unrolled", 1)
+    assert "form" not in solve_matrix(matrix_graph("m", weights, bits=6, signed=True), Settings()).facts

@@ -18,7 +18,9 @@ from bittrigger.cli.progress import searching
 @click.option(
     "--ranges", type=click.Path(path_type=Path), help="Range of each input: (n, 2) integers lo, hi in an .npy."
 )
-@design_options("part", "clock_mhz", "adder_inputs", "depth", "effort", "seed", "latency_cycles", "register_weight")
+@design_options(
+    "part", "clock_mhz", "adder_inputs", "depth", "effort", "seed", "latency_cycles", "register_weight", "ii"
+)
 @click.option("--synth", is_flag=True, help="Count LUTs with Yosys too.")
 @click.option(
     "--output", "-o", type=click.Path(path_type=Path), help="Folder for the graph, its picture and its firmware."

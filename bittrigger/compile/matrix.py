@@ -15,18 +15,18 @@ import numpy as np
 import numpy.typing as npt
 
 from bittrigger.build.folder import fresh_folder, save_build, write_firmware
-from bittrigger.compile.pipeline import create_pipeline
+from bittrigger.compile.pipeline import create_pipeline, placed
 from bittrigger.device.cost_model import estimate
 from bittrigger.errors import ConfigError, InternalError
 from bittrigger.ir import adders
 from bittrigger.ir.adders import AdderGraph
+from bittrigger.ir.engine import busy_percent
 from bittrigger.ir.fixed import FixedPoint, IntArray, Interval
 from bittrigger.ir.graph import Graph, Input, Intervals, Linear, frozen_array, input_intervals
 from bittrigger.ir.naming import identifier
 from bittrigger.ir.origin import Origin
 from bittrigger.ir.pipeline import Pipeline
 from bittrigger.report.draw import MAX_VALUES, draw_svg
-from bittrigger.schedule.schedule import Schedule
 from bittrigger.settings import Settings
 from bittrigger.solver import graph_luts, solve
 from bittrigger.system.arrays import read_array
@@ -151,6 +151,7 @@ def solve_matrix(graph: Graph, settings: Settings, file: Path | None = None) -> 
     if solved is None:
         raise InternalError("a matrix without adders")
     operands = [adder.operands for adder in solved.adders]
+    engine, (_, total) = pipeline.modules[0].engine, estimate(pipeline)
     facts: dict[str, object] = {
         "matrix": f"{layer.weights.shape[0]} x {layer.weights.shape[1]}",
         "non_zeros": int(np.count_nonzero(layer.weights)),
@@ -160,9 +161,17 @@ def solve_matrix(graph: Graph, settings: Settings, file: Path | None = None) -> 
         "lut_estimate": graph_luts(solved),
         "depth": adders.depth(solved),
         "latency_cycles": pipeline.latency_cycles,
-        "ff_estimate": estimate(pipeline)[1].ff,
+        "ff_estimate": total.ff,
         "cpu_seconds": round(seconds, 3),
     }
+    if settings.ii > 1:
+        facts |= {
+            "form": "accumulated" if engine else "unrolled",
+            "ii_cycles": pipeline.ii,
+            "design_lut_estimate": total.lut,
+        }
+    if engine:
+        facts |= {"lanes": engine.lanes, "terms": engine.terms, "busy_percent": busy_percent(engine, settings.ii)}
     return Solution(pipeline, solved, settings, facts)
 
 
@@ -178,7 +187,7 @@ def _pipeline(graph: Graph, layer: Linear, settings: Settings) -> tuple[Pipeline
     if settings.latency_cycles is None:
         solved = solve(layer.weights, layer.bias, input_intervals(graph), settings.solver)
         seconds = time.process_time() - started
-        return Schedule(settings.clock_mhz).apply(graph, {layer.name: solved}), seconds
+        return placed(graph, {layer.name: solved}, settings), seconds
     made = create_pipeline(graph, settings)
     return made, time.process_time() - started
 

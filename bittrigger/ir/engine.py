@@ -64,10 +64,10 @@ class Engine:
         """Cycles that an event keeps the lanes busy."""
         return self.groups * self.period
 
-    @property
-    def utilisation(self) -> float:
-        """The share of an engine's multiplications, over its cycles, that the matrix has."""
-        return self.n_in * self.n_out / (self.cycles * self.lanes * self.terms)
+
+def busy_percent(engine: Engine, ii: int) -> float:
+    """The share of the lanes' terms, over ``ii`` cycles, that multiply a weight of the matrix, in per cent."""
+    return round(100 * engine.n_in * engine.n_out / (ii * engine.lanes * engine.terms), 2)
 
 
 def common_shift(node: Linear) -> int | None:

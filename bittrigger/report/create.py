@@ -11,6 +11,7 @@ from bittrigger import __version__
 from bittrigger.device.budgets import BUNCH_CROSSING_NS
 from bittrigger.device.cost_model import Cost, estimate
 from bittrigger.ir.adders import depth
+from bittrigger.ir.engine import busy_percent
 from bittrigger.ir.fixed import IntArray
 from bittrigger.ir.graph import Linear
 from bittrigger.ir.pipeline import Module, Pipeline
@@ -124,11 +125,11 @@ def _adders(module: Module) -> int:
     return module.instances * sum(max(1, adder.operands - 1) for adder in module.adders.adders) if module.adders else 0
 
 
-def _busy(module: Module) -> float:
-    """Cycles of an event in which all instances work, or as many in which some do."""
+def _busy_percent(module: Module, ii: int) -> float:
+    """Of the cycles of all instances, over an interval, those in which they work for an event."""
     if module.engine:
-        return module.engine.utilisation * module.engine.cycles
-    return module.copies / module.instances
+        return busy_percent(module.engine, ii)
+    return round(100 * module.copies / module.instances / ii, 2)
 
 
 def _layer(module: Module, cost: Cost, synthesis: Synthesis | None, ii: int) -> Layer:
@@ -143,7 +144,7 @@ def _layer(module: Module, cost: Cost, synthesis: Synthesis | None, ii: int) -> 
         instances=module.instances,
         form="accumulated" if module.engine else "folded" if module.instances < module.copies else "unrolled",
         turns=module.phases,
-        busy_percent=round(100 * _busy(module) / ii, 2),
+        busy_percent=_busy_percent(module, ii),
         n_in=len(module.source),
         n_out=node.size // copies,
         zeros=copies * (int(weights.size) - non_zeros),
