@@ -211,7 +211,7 @@ def test_a_large_layer_goes_without_adders(tmp_path, monkeypatch):
     assert [str(outcome.error) for outcome in outcomes if not outcome.agrees] == []
 
 
-def test_solve_takes_an_interval_too(tmp_path):
+def test_solve_takes_an_interval_too():
     weights = np.random.default_rng(4).integers(-1, 2, (24, 20))
     settings = Settings(ii=30)
     solution = solve_matrix(matrix_graph("m", weights, bits=6, signed=True), settings)

@@ -114,16 +114,11 @@ def _folding(pipeline: Pipeline) -> Cost:
     return cost
 
 
-def module_cost(module: Module) -> Cost:  # noqa: C901, PLR0911 - one return a kind
+def module_cost(module: Module) -> Cost:  # noqa: PLR0911 - one return a kind
     """The cost of one copy of a module."""
     match module.node:
-        case Linear() if module.engine:
-            width = vector_bits(module.result)
-            return Cost(module.engine.terms * width, width)
         case Linear():
-            if module.adders is None:
-                raise InternalError(f"module {module.name!r} has no adder graph")
-            return _linear(module, module.adders)
+            return _matrix(module)
         case Requantize():
             return _requantize(module, module.node)
         case Lookup():
@@ -140,6 +135,18 @@ def module_cost(module: Module) -> Cost:  # noqa: C901, PLR0911 - one return a k
             return _shift_up(module, module.node)
         case _:
             assert_never(module.node)
+
+
+def _matrix(module: Module) -> Cost:
+    """A layer unrolled, or what is built for one of its columns at a time."""
+    width = vector_bits(module.result)
+    if module.tally:
+        return Cost(module.tally.lanes * width, width)
+    if module.engine:
+        return Cost(module.engine.terms * width, width)
+    if module.adders is None:
+        raise InternalError(f"module {module.name!r} has no adder graph")
+    return _linear(module, module.adders)
 
 
 def _feed(engine: Engine, own: int, width: int) -> Cost:

@@ -69,6 +69,8 @@ class BusLayout:
     def operands(self, module: Module) -> tuple[Bus, ...]:
         """The operand buses of one copy of ``module``."""
         nodes = tuple(dict.fromkeys(module.node.inputs))
+        if module.tally:
+            return (Bus("x", module.tally.lanes, self.types[nodes[0]]),)
         return tuple(self.bus(node, "x" if len(nodes) == 1 else f"x_{node}", module.node.copies) for node in nodes)
 
     def places(self, module: Module) -> tuple[tuple[Bus, int], ...]:

@@ -18,6 +18,7 @@ from bittrigger.ir.graph import Graph, Intervals, Linear, Lookup, Operation, Req
 from bittrigger.ir.origin import Origin
 from bittrigger.ir.product import Product, row_bits
 from bittrigger.ir.routes import read_by
+from bittrigger.ir.tally import Tally
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +41,7 @@ class Module:
         pace: cycles from the copies that go through the instances to the next ones.
         engine: how a matrix is multiplied step by step, if it is; each column is a copy then, ``source`` is the whole operand,
             and the sums of the first columns are cleared in ``start``.
+        tally: how positions are added up that come some at a time, from ``start`` on, if they are; each column is a copy.
     """
 
     design: str
@@ -54,6 +56,7 @@ class Module:
     queue: bool = False
     pace: int = 1
     engine: Engine | None = None
+    tally: Tally | None = None
 
     @property
     def name(self) -> str:
@@ -90,6 +93,8 @@ class Module:
     @property
     def copies(self) -> int:
         """How many times the layer is there; the columns of one that is multiplied step by step."""
+        if self.tally:
+            return len(self.tally.rows)
         return self.engine.n_out if self.engine else self.node.copies
 
     @property
@@ -117,7 +122,7 @@ class Module:
         """The stage in which the operands of all copies are read; None where they come copy by copy from a folded layer."""
         if self.engine:
             return self.start - FEEDING
-        if self.is_folded and not self.queue:
+        if self.tally or (self.is_folded and not self.queue):
             return None
         return self.start - self.queue
 
@@ -181,10 +186,8 @@ def in_software(pipeline: Pipeline) -> Pipeline:
     """``pipeline`` as software sees it, which has no time: every copy is there, and a matrix is multiplied at once."""
 
     def whole(module: Module) -> Module:
-        if module.engine is None:
-            return replace(module, lanes=0, queue=False, pace=1)
-        result = module.result * module.copies
-        return replace(module, result=result, lanes=0, pace=1, engine=None)
+        result = module.result * module.copies if module.engine or module.tally else module.result
+        return replace(module, result=result, lanes=0, queue=False, pace=1, engine=None, tally=None)
 
     return replace(pipeline, modules=tuple(map(whole, pipeline.modules)))
 

@@ -21,6 +21,7 @@ from bittrigger.ir.pipeline import Module
 from bittrigger.prove.aig import FALSE, TRUE, Aig, Vector, constant, extended
 from bittrigger.prove.bits import step
 from bittrigger.prove.claims import Unproven
+from bittrigger.prove.columns import check_widths
 from bittrigger.prove.equivalence import BEFORE, decide
 from bittrigger.prove.order import check_ports
 from bittrigger.synth.netlist import Netlist
@@ -91,8 +92,7 @@ def prove_plan(module: Module, vectors: BusLayout) -> str:
         Unproven: naming the first column that differs.
     """
     node, engine = _parts(module)
-    shift, (span,), element = _shift(node), module.result, vectors.result(module).element
-    lows, highs = (np.array([getattr(s, end) for s in module.source], dtype=object) for end in ("lo", "hi"))
+    shift = _shift(node)
     totals: dict[int, tuple[IntArray, int]] = {}
     group = -1
     for cycle in _cycles(node, engine, shift):
@@ -110,11 +110,7 @@ def prove_plan(module: Module, vectors: BusLayout) -> str:
         row, constant_ = totals[column]
         if (row != node.weights[:, column]).any() or constant_ != node.bias[column]:
             raise Unproven(f"the steps of column {column} do not add up to it")
-        lo = int(np.where(row > 0, row * lows, row * highs).sum()) + constant_
-        hi = int(np.where(row > 0, row * highs, row * lows).sum()) + constant_
-        held = FixedPoint(element.signed, element.width, 0).interval
-        if lo < max(span.lo, held.lo) or hi > min(span.hi, held.hi):
-            raise Unproven(f"column {column} reaches [{lo}, {hi}], its sum is made for [{span.lo}, {span.hi}]")
+    check_widths(module, vectors)
     if any(s.lo not in vectors.operands(module)[0].element.interval for s in module.source):
         raise Unproven("an operand code leaves the range of its bus")
     return f"{engine.n_out} columns in {engine.groups} groups of {engine.steps} steps"

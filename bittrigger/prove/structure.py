@@ -128,6 +128,9 @@ def module_ports(pipeline: Pipeline, vectors: BusLayout, rtl: Path) -> dict[str,
     for module in pipeline.modules:
         if module.engine:
             found |= _engine_ports(vectors, module, module.engine)
+        if module.tally:
+            (bus,), told = vectors.operands(module), {"clk": ("input", 1), "first": ("input", 1)}
+            found[module.name] = {**told, "x": ("input", bus.width), "y": ("output", vectors.result(module).width)}
         if module.queue:
             (bus,) = vectors.operands(module)
             found[module.queue_name] = {

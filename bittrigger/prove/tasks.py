@@ -15,6 +15,7 @@ from bittrigger.ir.graph import Linear
 from bittrigger.ir.layout import BusLayout
 from bittrigger.ir.pipeline import Module, Pipeline
 from bittrigger.ir.product import Product
+from bittrigger.ir.tally import Tally
 from bittrigger.prove.claims import Claim, Unproven, attempt
 from bittrigger.prove.elementwise import MAX_CODES, prove_channel
 from bittrigger.prove.engine import prove_feed, prove_lane, prove_plan
@@ -27,6 +28,7 @@ from bittrigger.prove.queue import prove_queue
 from bittrigger.prove.rtl import Rtl
 from bittrigger.prove.scaling import prove_scaling
 from bittrigger.prove.stages import prove_latency
+from bittrigger.prove.tally import prove_sum, prove_sums
 from bittrigger.prove.wiring import prove_valid, prove_wiring
 from bittrigger.synth.netlist import Netlist, flatten
 
@@ -88,7 +90,12 @@ def tasks(setting: Setting) -> Iterator[Task]:
     if setting.primitive is not None:
         yield from _netlist_tasks(setting, setting.primitive)
     for module in setting.pipeline.modules:
-        yield from (_engine_tasks if module.engine else _module_tasks)(setting, module)
+        if module.engine:
+            yield from _engine_tasks(setting, module)
+        elif module.tally:
+            yield from _tally_tasks(setting, module, module.tally)
+        else:
+            yield from _module_tasks(setting, module)
         if module.queue:
             yield from _queue_tasks(setting, module)
     if setting.pipeline.guard_name is not None:
@@ -221,6 +228,24 @@ def _prove_feed(setting: Setting, module: Module, read: Callable[[str], Netlist]
     return prove_feed(module, setting.vectors, read(module.feed_name))
 
 
+def _tally_tasks(setting: Setting, module: Module, tally: Tally) -> Iterator[Task]:
+    """A sum over positions that come some at a time."""
+    name, vectors = module.name, setting.vectors
+    statement = "the turns add up to the matrix and the bias, and no result leaves its width"
+    yield Task(name, "weights", statement, "linear forms", partial(prove_sums, module, vectors, tally))
+    sides: list[tuple[str, Callable[[str], Netlist]]] = [("verilog", setting.rtl.module)]
+    if setting.primitive is not None:
+        sides.append(("netlist", setting.netlist))
+    for kind, read in sides:
+        statement = "in every cycle a sum adds what comes, or starts with it, whatever it holds"
+        method = "SAT against a circuit written from the definition"
+        yield Task(name, kind, statement, method, partial(_prove_sum, setting, module, tally, read))
+
+
+def _prove_sum(setting: Setting, module: Module, tally: Tally, read: Callable[[str], Netlist]) -> str:
+    return prove_sum(module, setting.vectors, tally, read(module.name), setting.scratch())
+
+
 def _guard_tasks(setting: Setting, name: str) -> Iterator[Task]:
     ii = setting.pipeline.ii
     statement = (
@@ -303,7 +328,7 @@ def _netlist_tasks(setting: Setting, primitive: Rtl) -> Iterator[Task]:
         prove_latency(gates, module.cycles)
         return prove_equal(primitive.module(module.name), gates, setting.scratch())
 
-    unrolled = [module for module in setting.pipeline.modules if not module.engine]
+    unrolled = [module for module in setting.pipeline.modules if not module.engine and not module.tally]
     by_size = sorted(unrolled, key=lambda m: len(m.adders.adders) if m.adders else 0, reverse=True)
     for module in by_size:
         yield Task(module.name, "netlist", "the synthesised netlist equals the Verilog", method, partial(equal, module))

@@ -12,8 +12,10 @@ from bittrigger.ir.layout import BusLayout
 from bittrigger.ir.pipeline import Module, Pipeline
 from bittrigger.ir.ports import bus_width, input_fields, output_fields
 from bittrigger.ir.routes import Route, route
+from bittrigger.ir.tally import Tally
 from bittrigger.ir.wire import ZERO
 from bittrigger.prove.claims import Unproven
+from bittrigger.prove.columns import column_spans
 from bittrigger.prove.order import check_ports
 from bittrigger.prove.stages import Tracer, Trail, clock_of
 from bittrigger.synth.netlist import LOW, Bits, Cell, Netlist
@@ -54,6 +56,7 @@ def prove_wiring(pipeline: Pipeline, netlist: Netlist, *, pruned: bool = False) 
     vectors, tracer, entry = BusLayout.of(pipeline), Tracer(netlist), _entry(pipeline, netlist)
     instances = _instances(pipeline, netlist, pruned=pruned)
     sources = _sources(pipeline, vectors, netlist, instances)
+    _check_clocks(pipeline, netlist, instances)
     pins = 0
     for module in pipeline.modules:
         for bus, node in zip(vectors.operands(module), dict.fromkeys(module.node.inputs), strict=True):
@@ -61,6 +64,11 @@ def prove_wiring(pipeline: Pipeline, netlist: Netlist, *, pruned: bool = False) 
                 wanted = _due(pipeline, vectors, sources, node, module.start - FEEDING)
                 pins += _check_feed(tracer, netlist, module, wanted, entry)
                 pins += _check_lanes(netlist, module, instances[module.name])
+                continue
+            if module.tally:
+                before = next(made for made in pipeline.modules if made.node.name == node)
+                given = {k: cell.outputs["y"] for k, cell in instances[before.name].items()}
+                pins += _check_tally(tracer, module, module.tally, (instances[module.name], given, before.stop), entry)
                 continue
             if not module.is_folded:
                 due = _due(pipeline, vectors, sources, node, module.start)
@@ -76,8 +84,6 @@ def prove_wiring(pipeline: Pipeline, netlist: Netlist, *, pruned: bool = False) 
                 due = [_Due(net, delay, module.start) for net in nets]
             size = len(due) // module.instances
             for k, cell in instances[module.name].items():
-                if "clk" in cell.inputs and cell.inputs["clk"] != (clock_of(netlist),):
-                    raise Unproven(f"module {module.name} is not clocked by clk")
                 wanted = due[size * k : size * (k + 1)]
                 pins += _check(tracer, cell.inputs[bus.name], wanted, f"{bus.name} of {cell.name}", entry)
     found = netlist.outputs["out_data"]
@@ -221,8 +227,6 @@ def _check_lanes(netlist: Netlist, module: Module, lanes: dict[int, Cell]) -> in
     """Check that each lane of an engine reads what is handed out to it."""
     feed, pins = _only_cell(netlist, module.feed_name), 0
     for k, cell in lanes.items():
-        if cell.inputs["clk"] != (clock_of(netlist),):
-            raise Unproven(f"module {module.name} is not clocked by clk")
         own = {"clear": feed.outputs["clear"], "settle": feed.outputs["settle"], "x": feed.outputs["step"]}
         for port in ("weights", "bias"):
             size = len(feed.outputs[port]) // module.lanes
@@ -231,6 +235,29 @@ def _check_lanes(netlist: Netlist, module: Module, lanes: dict[int, Cell]) -> in
             if cell.inputs[port] != nets:
                 raise Unproven(f"{port} of {cell.name} is not what is handed out to it")
             pins += len(nets)
+    return pins
+
+
+def _check_tally(
+    tracer: Tracer, module: Module, tally: Tally, cells: tuple[dict[int, Cell], dict[int, Bits], int], entry: _Entry
+) -> int:
+    """Check that each sum over positions starts with its event, and reads its feature of every position as they come.
+
+    Args:
+        cells: the sums, what each instance before them delivers, and from which stage on.
+    """
+    sums, given, there = cells
+    pins = 0
+    for k, cell in sums.items():
+        trail = tracer.trail(cell.inputs["first"][0])
+        if trail.origin != entry.net or trail.cycles != module.start or set(trail.resets) - {entry.reset}:
+            raise Unproven(f"{cell.name} does not start when the first positions of its event are there")
+        due = []
+        for lane in range(tally.lanes):
+            width = len(given[lane]) // len(tally.rows)
+            nets = given[lane][width * tally.rows[k] : width * (tally.rows[k] + 1)]
+            due += [_Due(net, module.start - there, module.start) for net in nets]
+        pins += 1 + _check(tracer, cell.inputs["x"], due, f"x of {cell.name}", entry)
     return pins
 
 
@@ -286,6 +313,14 @@ def _check_held(tracer: Tracer, trail: Trail, due: _Due, what: str, entry: _Entr
         raise Unproven(f"{what} is read in stage {due.stage - trail.cycles}; it is taken in stage {enable.cycles}")
 
 
+def _check_clocks(pipeline: Pipeline, netlist: Netlist, instances: dict[str, dict[int, Cell]]) -> None:
+    """Check that every instance that has a clock has that of the top."""
+    for module in pipeline.modules:
+        for cell in instances[module.name].values():
+            if "clk" in cell.inputs and cell.inputs["clk"] != (clock_of(netlist),):
+                raise Unproven(f"module {module.name} is not clocked by clk")
+
+
 def _check_sources(pipeline: Pipeline) -> None:
     """Check that each module is made for the ranges that its operand codes have in every copy."""
     made: dict[str, Module] = {module.node.name: module for module in pipeline.modules}
@@ -297,15 +332,18 @@ def _check_sources(pipeline: Pipeline) -> None:
                 raise Unproven(f"module {module.name} is made for other ranges than its operands take")
 
 
+def _results(module: Module) -> tuple[Interval, ...]:
+    """The ranges of all results of a module."""
+    return column_spans(module) if module.engine or module.tally else module.result * module.copies
+
+
 def _spans(pipeline: Pipeline, made: dict[str, Module], name: str) -> list[Interval]:
     """The ranges of the codes of a node, wires followed."""
     found: Route = route(pipeline.graph, (name,))
     ranges: dict[str, tuple[Interval, ...]] = {}
     for source in found.nodes:
         node = pipeline.graph[source]
-        ranges[source] = (
-            (node.interval,) * node.size if isinstance(node, Input) else made[source].result * made[source].copies
-        )
+        ranges[source] = (node.interval,) * node.size if isinstance(node, Input) else _results(made[source])
     return [
         Interval(0, 0) if source == ZERO else ranges[found.nodes[source]][index]
         for source, index in zip(found.sources.tolist(), found.elements.tolist(), strict=True)

@@ -118,10 +118,21 @@ def _used(module: Module, synthesis: Synthesis) -> Utilization:
     return used.plus(synthesis.modules[module.feed_name]) if module.engine else used
 
 
+def _depth(module: Module) -> int:
+    """Most adders on a path between registers that hold sums, or from operand to result."""
+    if module.engine:
+        return module.engine.terms
+    if module.tally:
+        return module.tally.lanes
+    return depth(module.adders) if module.adders else 0
+
+
 def _adders(module: Module) -> int:
     """Two-input adders of all instances."""
     if module.engine:
         return module.instances * module.engine.terms
+    if module.tally:
+        return module.instances * module.tally.lanes
     return module.instances * sum(max(1, adder.operands - 1) for adder in module.adders.adders) if module.adders else 0
 
 
@@ -129,6 +140,8 @@ def _busy_percent(module: Module, ii: int) -> float:
     """Of the cycles of all instances, over an interval, those in which they work for an event."""
     if module.engine:
         return busy_percent(module.engine, ii)
+    if module.tally:
+        return round(100 * module.tally.turns / ii, 2)
     return round(100 * module.copies / module.instances / ii, 2)
 
 
@@ -136,14 +149,18 @@ def _layer(module: Module, cost: Cost, synthesis: Synthesis | None, ii: int) -> 
     node = module.node
     weights = _weights(node) if isinstance(node, Linear) else np.zeros(0, dtype=np.int64)
     non_zeros = int(np.count_nonzero(weights))
-    graph, copies = module.adders, node.copies
+    copies = node.copies
     return Layer(
         name=node.name,
         kind=module.kind,
         copies=copies,
         instances=module.instances,
-        form="accumulated" if module.engine else "folded" if module.instances < module.copies else "unrolled",
-        turns=module.phases,
+        form="accumulated"
+        if module.engine or module.tally
+        else "folded"
+        if module.instances < module.copies
+        else "unrolled",
+        turns=module.tally.turns if module.tally else module.phases,
         busy_percent=_busy_percent(module, ii),
         n_in=len(module.source),
         n_out=node.size // copies,
@@ -151,7 +168,7 @@ def _layer(module: Module, cost: Cost, synthesis: Synthesis | None, ii: int) -> 
         non_zeros=copies * non_zeros,
         multiplications_avoided=copies * int(weights.size),
         adders=_adders(module),
-        adder_depth=module.engine.terms if module.engine else depth(graph) if graph else 0,
+        adder_depth=_depth(module),
         latency_cycles=_rtl(module.cycles),
         estimate=_estimated(cost),
         synth=_synthesised(_used(module, synthesis), synthesis.version) if synthesis else _synthesised(None, ""),

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 from bittrigger.ir.adders import AdderGraph
 from bittrigger.ir.engine import Engine
-from bittrigger.ir.graph import Graph, Input, Operation, intervals
+from bittrigger.ir.graph import Graph, Input, Linear, Operation, intervals
 from bittrigger.ir.ports import common_type
+from bittrigger.ir.tally import Tally, tally_of
 from bittrigger.ir.wire import Wire
 from bittrigger.schedule.engine import copy_luts, followers
 
@@ -25,24 +26,31 @@ class Fold:
         queue: whether its operand waits in a queue; if not, it comes from the layer before, copy by copy.
         pace: cycles from the copies that go through to the next ones.
         engine: how its matrix is multiplied step by step, if it is.
+        tally: how it adds up the copies of the layer before as they come, if it does; nothing else of it is folded then.
     """
 
     lanes: int
     queue: bool
     pace: int = 1
     engine: Engine | None = None
+    tally: Tally | None = None
 
     def turns(self, copies: int) -> int:
         """Turns that ``copies`` of the layer take, or its columns where they are multiplied step by step."""
+        if self.tally:
+            return 1
         return self.engine.groups if self.engine else -(-copies // self.lanes)
 
 
-def folds(graph: Graph, adders: dict[str, AdderGraph], ii: int, planned: dict[str, Engine]) -> dict[str, Fold]:
+def folds(
+    graph: Graph, adders: dict[str, AdderGraph], ii: int, planned: dict[str, Engine], most_terms: int
+) -> dict[str, Fold]:
     """The layers that are folded, by name, where an event comes at most every ``ii`` cycles.
 
     Args:
         graph: as ``columns_apart`` leaves it.
         planned: what is multiplied step by step.
+        most_terms: adders that a sum can pass in a cycle.
     """
     if ii == 1:
         return {}
@@ -65,6 +73,21 @@ def folds(graph: Graph, adders: dict[str, AdderGraph], ii: int, planned: dict[st
         queue = (copies - lanes) * (len(operand) // copies) * common_type(operand, 0).width
         if (copies - lanes) * built > queue:
             found |= {node.name: Fold(lanes, node is chain[0]) for node in chain}
+    return found | _tallies(graph, found, most_terms)
+
+
+def _tallies(graph: Graph, folded: dict[str, Fold], most_terms: int) -> dict[str, Fold]:
+    """The layers that add up the copies of one that is folded, a turn a cycle."""
+    found = {}
+    for node in graph.nodes:
+        if not isinstance(node, Linear) or node.name in folded:
+            continue
+        before, fold = graph[node.inputs[0]], folded.get(node.inputs[0])
+        if fold is None or fold.engine or fold.pace > 1 or fold.lanes > most_terms or isinstance(before, Input | Wire):
+            continue
+        tally = tally_of(node, before.copies, fold.lanes)
+        if tally is not None:
+            found[node.name] = Fold(0, False, tally=tally)
     return found
 
 

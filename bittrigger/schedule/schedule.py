@@ -89,7 +89,9 @@ class Schedule:
         """
         budget_ns = usable_ns(self.clock_mhz, self.model)
         planned = self.planned(graph, adders)
-        folded = folds(graph, adders, self.ii, planned)
+        folded = folds(graph, adders, self.ii, planned, most_terms(budget_ns, self.model))
+        columns = {name: plan.n_out for name, plan in planned.items()}
+        columns |= {name: len(fold.tally.rows) for name, fold in folded.items() if fold.tally}
         soonest = self._soonest(graph, adders, budget_ns, folded)
         leaving = read_by(graph, graph.outputs)
         least = 1 + max(
@@ -111,7 +113,7 @@ class Schedule:
                 node,
                 adders.get(node.name),
                 copy_operand(node, ranges),
-                of_one_copy(ranges[node.name], planned[node.name].n_out if node.name in planned else node.copies),
+                of_one_copy(ranges[node.name], columns.get(node.name, node.copies)),
                 *stages[node.name],
                 **_folding(folded.get(node.name)),
             )
@@ -137,7 +139,9 @@ class Schedule:
             if isinstance(node, Input | Wire):
                 continue
             fold = folded.get(node.name)
-            if fold is not None and not fold.queue and not fold.engine:
+            if fold is not None and fold.tally:
+                start = first[node.inputs[0]].after(fold.tally.lanes * self.model.adder_ns, budget_ns)
+            elif fold is not None and not fold.queue and not fold.engine:
                 start = first[node.inputs[0]]
             else:
                 start = max((done[name] for name in read_by(graph, node.inputs)), default=Moment(0, 0.0))
@@ -147,8 +151,10 @@ class Schedule:
             if fold is not None and fold.engine:
                 start = Moment(start.stage + FEEDING, 0.0)
                 end = Moment(start.stage + fold.engine.period, 0.0)
-                lowered = adders.get(node.name)
-                stages = (end.stage,) * (len(lowered.adders) if lowered else 0)
+                stages = (end.stage,) * _count(adders.get(node.name))
+            elif fold is not None and fold.tally:
+                end = Moment(start.stage + fold.tally.turns, 0.0)
+                stages = (end.stage,) * _count(adders.get(node.name))
             elif isinstance(node, Linear):
                 stages, end = place_adders(adders[node.name], start, budget_ns, self.model)
             elif isinstance(node, Requantize | Lookup):
@@ -161,6 +167,10 @@ class Schedule:
             done[node.name] = Moment(end.stage + _wait(graph, node.name, folded), end.spent_ns)
             placed[node.name] = (start.stage, end.stage, stages)
         return placed
+
+
+def _count(lowered: AdderGraph | None) -> int:
+    return len(lowered.adders) if lowered else 0
 
 
 def most_terms(budget_ns: float, model: DelayModel = DEFAULT_DELAYS) -> int:

@@ -14,6 +14,7 @@ from bittrigger.emit.verilog.operands import Operands
 from bittrigger.emit.verilog.product import product_body
 from bittrigger.emit.verilog.requantize import requantize_body
 from bittrigger.emit.verilog.scaling import scaling_body
+from bittrigger.emit.verilog.tally import tally_text
 from bittrigger.emit.verilog.top import top_view
 from bittrigger.emit.verilog.views import Body
 from bittrigger.errors import InternalError, UnsupportedModelError
@@ -57,7 +58,8 @@ def emit_verilog(pipeline: Pipeline, folder: Path) -> tuple[Path, ...]:
             f"design {name!r} bears the name of a module of the firmware library; choose another with --name"
         )
     vectors = BusLayout.of(pipeline)
-    bodies = {module.name: _body(vectors, module) for module in pipeline.modules if not module.engine}
+    unrolled = [module for module in pipeline.modules if not module.engine and not module.tally]
+    bodies = {module.name: _body(vectors, module) for module in unrolled}
     clocked = {stem for stem, body in bodies.items() if body.clocked}
     mark = pipeline.origin.mark
     texts = {name: render("top.sv.j2", **top_view(pipeline, vectors, clocked), mark=mark)}
@@ -83,6 +85,8 @@ def _layer_texts(pipeline: Pipeline, vectors: BusLayout, bodies: dict[str, Body]
         if module.engine:
             texts[module.name] = lane_text(vectors, module, mark)
             texts[module.feed_name] = feed_text(vectors, module, mark)
+        elif module.tally:
+            texts[module.name] = tally_text(vectors, module, module.tally, mark)
         else:
             texts[module.name] = _module_text(vectors, module, bodies[module.name], mark)
         if module.queue:

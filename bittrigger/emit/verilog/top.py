@@ -14,6 +14,7 @@ from bittrigger.ir.layout import Bus, BusLayout
 from bittrigger.ir.pipeline import Module, Pipeline, held_turns, last_reads, stream_delays
 from bittrigger.ir.ports import input_fields
 from bittrigger.ir.routes import route
+from bittrigger.ir.tally import Tally
 from bittrigger.ir.wire import Wire
 
 
@@ -98,6 +99,8 @@ def _connected(
     operands: list[_Operand] = []
     if module.engine:
         return _lane_pins(module, vectors), []
+    if module.tally:
+        return _tally_pins(pipeline, vectors, module, module.tally)
     if module.is_folded:
         (bus,), result, name = vectors.operands(module), vectors.result(module), module.node.name
         before = module.node.inputs[0]
@@ -140,6 +143,22 @@ def _lane_pins(module: Module, vectors: BusLayout) -> list[tuple[str, str]]:
         ("bias", f"{name}_bias{part(result.width)}"),
         ("y", f"{name}_stream{part(result.width)}"),
     ]
+
+
+def _tally_pins(
+    pipeline: Pipeline, vectors: BusLayout, module: Module, tally: Tally
+) -> tuple[list[tuple[str, str]], list[_Operand]]:
+    """The connections of one sum over positions, and the bus of what each of them reads."""
+    (bus,), name, before = vectors.operands(module), module.node.name, module.node.inputs[0]
+    stream, own, features = _flowing(pipeline, before, module.start), bus.element.width, len(tally.rows)
+    lows = [own * (features * lane + row) for row in tally.rows for lane in range(tally.lanes)]
+    parts = tuple(f"{stream}[{low + own - 1}:{low}]" for low in lows)
+    operand = _Operand(f"{name}_operand", len(parts) * own, parts, None, bus.size)
+    x, y = (
+        text + (_lane(vector) if features > 1 else "")
+        for text, vector in ((operand.name, bus), (_at(name, 0), vectors.result(module)))
+    )
+    return [("clk", "clk"), ("first", f"valid[{module.start - 1}]"), ("x", x), ("y", y)], [operand]
 
 
 def _heads(module: Module, vectors: BusLayout) -> list[tuple[str, str, int]]:
