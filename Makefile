@@ -6,7 +6,7 @@ CORE = .venv-core-$(VERSION)
 READING = .venv-keras-$(VERSION)
 PARALLEL := -n logical --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test sanitize test-fast test-core test-keras durations fuzz mutants tamper faults hostile golden bench bench-compare bench-adders clean
+.PHONY: demo test sanitize test-fast test-core test-keras test-torch test-hgq2 durations fuzz mutants tamper faults hostile golden bench bench-compare bench-adders clean
 
 demo: .venv/installed
 	$(BIN)/bittrigger convert models/jet_tagger/model.h5 -o build/jet_tagger --overwrite \
@@ -36,6 +36,18 @@ $(READING)/installed: pyproject.toml setup.py $(wildcard bittrigger/solver/nativ
 	$(PYTHON) -m venv $(READING)
 	$(READING)/bin/pip install --quiet --editable '.[keras,test]' h5py
 	touch $@
+
+# what PyTorch, Brevitas, and HGQ2 with Keras 3 compute, against the integers: each in an environment of its own
+test-torch:
+	$(PYTHON) -m venv .venv-torch
+	.venv-torch/bin/pip install --quiet --editable '.[test]' torch
+	.venv-torch/bin/pip install --quiet --no-deps brevitas==0.13.4 dependencies==2.0.1
+	.venv-torch/bin/pytest tests/test_pytorch_bits.py
+
+test-hgq2:
+	$(PYTHON) -m venv .venv-hgq2
+	.venv-hgq2/bin/pip install --quiet --editable '.[test]' HGQ2==0.2.0 'hls4ml==1.3.*' tensorflow==2.20.0
+	.venv-hgq2/bin/pytest tests/test_hgq2.py
 
 $(CORE)/installed: pyproject.toml setup.py $(wildcard bittrigger/solver/native/*)
 	$(PYTHON) -m venv $(CORE)

@@ -12,7 +12,7 @@ import numpy as np
 from bittrigger.errors import ConfigError, InternalError, UnsupportedModelError
 from bittrigger.ir.adders import Adder, AdderGraph, Output, Term
 from bittrigger.ir.adders import verify as verify_adders
-from bittrigger.ir.basis import Basis, Distance, Measured
+from bittrigger.ir.basis import Basis, Distance, Measured, Reference
 from bittrigger.ir.block_floating_point import MagnitudeOr, Scaling, ShiftDown, ShiftUp
 from bittrigger.ir.checks import verify
 from bittrigger.ir.engine import may_go_without_adders
@@ -218,7 +218,8 @@ def basis_to_json(basis: Basis) -> Json:
     """``basis`` as plain types."""
     rounded = [None if kind is None else [kind.signed, kind.width, kind.frac] for kind in basis.rounded]
     measured = None if basis.measured is None else asdict(basis.measured)
-    return {"ideal": basis.ideal, "chosen": basis.chosen, "rounded": rounded, "measured": measured}
+    facts = {"ideal": basis.ideal, "chosen": basis.chosen, "rounded": rounded, "measured": measured}
+    return facts | {"reference": basis.reference.value}
 
 
 def basis_from_json(data: Json) -> Basis:
@@ -229,7 +230,8 @@ def basis_from_json(data: Json) -> Basis:
     """
     ideal, chosen = (tuple(map(_sentence, data[name])) for name in ("ideal", "chosen"))
     rounded = tuple(None if kind is None else _type(kind) for kind in data["rounded"])
-    return Basis(ideal, chosen, rounded, None if data["measured"] is None else _measured(data["measured"]))
+    measured = None if data["measured"] is None else _measured(data["measured"])
+    return Basis(ideal, chosen, rounded, measured, Reference(data["reference"]))
 
 
 def _sentence(value: object) -> str:

@@ -91,7 +91,7 @@ def command(
     from bittrigger.cli.simulate import simulate as run
     from bittrigger.compile import convert as job
     from bittrigger.report.vendor import add_captured, run_vendor_tools
-    from bittrigger.simulate.compare import raise_first
+    from bittrigger.simulate.compare import of_keras, raise_first
     from bittrigger.simulate.results import results_json
     from bittrigger.system.toolchain import require_tool
 
@@ -117,7 +117,7 @@ def command(
     outcomes: list[Outcome] = []
     results = None
     if simulate:
-        names = ("all",) if not no_synth else ("oracle", "keras", "csim", "emulator", "rtl", "rtl-fast")
+        names = ("all",) if not no_synth else ("oracle", *of_keras(build), "csim", "emulator", "rtl", "rtl-fast")
         outcomes, corners = run(build, names, values, events=events, seed=0, model=model)
         results = results_json(build.graph, outcomes, corners)
         keep_results(build, results)

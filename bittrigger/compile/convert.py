@@ -11,12 +11,12 @@ import numpy as np
 
 from bittrigger.build.folder import Build, fresh_folder, save_build, write_firmware
 from bittrigger.compile.apart import graph_of
+from bittrigger.compile.foreign import foreign_graph, is_pytorch
 from bittrigger.compile.pipeline import create_pipeline
 from bittrigger.compile.provenance import copy_card, origin_of, provenance
 from bittrigger.compile.read import Announce, Dump, Stages, design_name, measured_graph, silent
 from bittrigger.errors import ConfigError
 from bittrigger.ir.fixed import FloatArray
-from bittrigger.ir.graph import Graph
 from bittrigger.ir.pipeline import Pipeline
 from bittrigger.passes.simplify import nothing, simplify
 from bittrigger.settings import Settings
@@ -40,7 +40,7 @@ def convert(
     """Convert a model into a build in ``folder``, which appears whole or not at all.
 
     Args:
-        source: a model file, a Keras model object, or an integer graph.
+        source: a model file of Keras or PyTorch, a Keras model object, or an integer graph.
         settings: what is chosen about the design; by default everything as it is by default.
         synthesize: whether Yosys counts LUTs and flip-flops.
         overwrite: whether an earlier build in the output folder is replaced.
@@ -54,7 +54,7 @@ def convert(
     settings = settings or Settings()
     stages = Stages(announce, nothing if dump is None else Dump(dump))
     with fresh_folder(folder, overwrite=overwrite) as scratch:
-        known = isinstance(source, Path) and dump is None
+        known = isinstance(source, Path) and dump is None and not is_pytorch(source)
         pipeline = (_known if known else _made)(source, settings, inputs, stages)
         file = source if isinstance(source, Path) else None
         pipeline = replace(pipeline, origin=origin_of(pipeline.graph, file))
@@ -86,9 +86,10 @@ def _known(path: Path, settings: Settings, inputs: FloatArray | None, stages: St
 
 
 def _made(source: Path | Any, settings: Settings, inputs: FloatArray | None, stages: Stages) -> Pipeline:
-    """The pipeline of a model, solved while it is being compared with Keras; an integer graph has nothing to be compared with."""
-    if isinstance(source, Graph):
-        graph = simplify(source, watch=stages.watch)
+    """The pipeline of a model, solved while it is being compared with Keras, if Keras can read it."""
+    own = foreign_graph(source, settings)
+    if own is not None:
+        graph = simplify(own, watch=stages.watch)
         with stages("solve"):
             return create_pipeline(graph, settings)
     with graph_of(source, settings, inputs=inputs, stages=stages) as asked, stages("solve"):

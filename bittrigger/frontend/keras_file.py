@@ -34,6 +34,7 @@ KerasModel = Any
 Array = npt.NDArray[Any]
 
 _ARCHIVE_CONFIG = "config.json"
+_ARCHIVE_METADATA = "metadata.json"
 _ARCHIVE_WEIGHTS = "model.weights.h5"
 _ALLOWED = "allowed are files of model.save('name.h5') and model.save('name.keras') of Keras 2"
 
@@ -137,7 +138,7 @@ def _read(path: Path, data: bytes) -> _Content:
     """The configuration and the arrays of a model, in either format."""
     try:
         if data.startswith(zip_archive.SIGNATURE):
-            return _read_archive(data)
+            return _read_archive(path, data)
         if data.startswith(hdf5.SIGNATURE):
             return _read_hdf5(path, data)
     except (hdf5.Hdf5Error, zip_archive.ZipError) as error:
@@ -152,6 +153,7 @@ def _read(path: Path, data: bytes) -> _Content:
 def _read_hdf5(path: Path, data: bytes) -> _Content:
     file = hdf5.Hdf5(data)
     root = file.group(file.root)
+    _check_version(path, (file.texts(root, "keras_version") or [""])[0])
     texts = file.texts(root, "model_config")
     if texts is None or len(texts) != 1:
         found = "weights only" if file.names(root, "layer_names") else "no model"
@@ -172,7 +174,27 @@ def _read_hdf5(path: Path, data: bytes) -> _Content:
     return _Content(texts[0], weights, archive=False)
 
 
-def _read_archive(data: bytes) -> _Content:
+def _check_version(path: Path, version: str) -> None:
+    """Say what to do with a file of Keras 3, whose layers and settings have other names."""
+    if version.partition(".")[0] not in ("", "0", "1", "2"):
+        raise UnsupportedModelError(
+            f"model file {path}: it was saved by Keras {version[:20]}; {_ALLOWED}; a model of Keras 3 with HGQ2 goes through the "
+            "firmware that hls4ml writes of it (bittrigger import-hls4ml, see docs/front-ends.md); any other is built again with "
+            "the layers of Keras 2 (tf_keras) and gets the same weights"
+        )
+
+
+def _saved_by(data: bytes) -> str:
+    """The version of Keras that an archive names, or nothing."""
+    try:
+        described = json.loads(zip_archive.stored_members(data, (_ARCHIVE_METADATA,))[_ARCHIVE_METADATA])
+    except (zip_archive.ZipError, ValueError, RecursionError):
+        return ""
+    return str(described.get("keras_version", "")) if isinstance(described, dict) else ""
+
+
+def _read_archive(path: Path, data: bytes) -> _Content:
+    _check_version(path, _saved_by(data))
     found = zip_archive.stored_members(data, (_ARCHIVE_CONFIG, _ARCHIVE_WEIGHTS))
     file = hdf5.Hdf5(found[_ARCHIVE_WEIGHTS])
     weights: dict[str, dict[str, Array]] = {}

@@ -16,12 +16,27 @@ class Grade(enum.Enum):
     IDEAL = "ideal"
     """The model's definition in exact arithmetic, where float32 itself rounds."""
 
-    @property
-    def promise(self) -> str:
-        """What every bit equals, in words that reports and firmware share."""
-        if self is Grade.EXACT:
-            return "every bit of Keras' own float32 prediction"
-        return "every bit of the model's definition in exact arithmetic, where float32 itself rounds"
+
+class Reference(enum.Enum):
+    """Whose bits an exact design gives."""
+
+    KERAS = "keras"
+    HLS4ML = "hls4ml"
+    PYTORCH = "pytorch"
+
+
+_EXACT = {
+    Reference.KERAS: "every bit of Keras' own float32 prediction",
+    Reference.HLS4ML: "every bit of the C++ that hls4ml wrote",
+    Reference.PYTORCH: "every bit of PyTorch's own float32 result",
+}
+
+
+def promise_of(grade: Grade, reference: Reference) -> str:
+    """What every bit equals, in words that reports and firmware share."""
+    if grade is Grade.EXACT:
+        return _EXACT[reference]
+    return "every bit of the model's definition in exact arithmetic, where float32 itself rounds"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +77,19 @@ class Basis:
         rounded: for each output of the graph the declared type that its values are rounded to, half to even and with
             saturation, or None where they are delivered as they are. Empty if all are.
         measured: the comparison with the model; None before it, and where there is no model.
+        reference: whose bits they are if nothing is ideal.
     """
 
     ideal: tuple[str, ...] = ()
     chosen: tuple[str, ...] = ()
     rounded: tuple[FixedPoint | None, ...] = ()
     measured: Measured | None = None
+    reference: Reference = Reference.KERAS
+
+    @property
+    def promise(self) -> str:
+        """What every bit equals, in words."""
+        return promise_of(self.grade, self.reference)
 
     @property
     def grade(self) -> Grade:

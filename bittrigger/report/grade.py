@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bittrigger.ir.basis import Basis
+from bittrigger.ir.basis import Basis, Reference, promise_of
 from bittrigger.ir.basis import Grade as GradeName
 from bittrigger.report.model import Grade
 
@@ -14,6 +14,7 @@ def grade_of(basis: Basis) -> Grade:
     double = measured.float64 if measured else None
     return Grade(
         name=basis.grade.value,
+        reference=basis.reference.value,
         reasons=basis.ideal,
         chosen=basis.chosen,
         events=measured.events if measured else None,
@@ -26,7 +27,7 @@ def grade_of(basis: Basis) -> Grade:
 
 def grade_lines(grade: Grade) -> list[str]:
     """The grade, its reasons, the comparison with Keras and the choices, a sentence each."""
-    lines = [f"grade {grade.name}: {GradeName(grade.name).promise}"]
+    lines = [f"grade {grade.name}: {promise_of(GradeName(grade.name), Reference(grade.reference))}"]
     if grade.name == "ideal":
         lines += [f"float32 rounds: {reason}" for reason in grade.reasons]
         lines += [

@@ -137,7 +137,8 @@ class Grade:
     """What the bits of a design equal.
 
     Attributes:
-        name: ``exact`` (Keras' float32 prediction) or ``ideal`` (the model's definition, where float32 itself rounds).
+        name: ``exact`` (the bits of the reference) or ``ideal`` (the model's definition, where float32 itself rounds).
+        reference: ``keras`` (its float32 prediction), ``hls4ml`` (its C++) or ``pytorch`` (its float32 result).
         reasons: where float32 rounds, a sentence each; none for the exact grade.
         chosen: what the model leaves open and was chosen, a sentence each.
         events: events on which Keras and the integers were compared; None where no model was at hand.
@@ -148,6 +149,7 @@ class Grade:
     """
 
     name: str
+    reference: str
     reasons: tuple[str, ...]
     chosen: tuple[str, ...]
     events: int | None

@@ -13,7 +13,7 @@ import numpy as np
 
 from bittrigger.build.folder import Build
 from bittrigger.errors import BittriggerError, ConfigError, MismatchError
-from bittrigger.ir.basis import Grade
+from bittrigger.ir.basis import Grade, Reference
 from bittrigger.ir.fixed import FloatArray, IntArray
 from bittrigger.ir.graph import Graph
 from bittrigger.ir.ports import decode_outputs, output_fields
@@ -73,13 +73,25 @@ def check_names(names: Sequence[str]) -> tuple[str, ...]:
     return ("oracle", *(name for name in EXECUTORS[1:] if name in wanted))
 
 
+def _not_of_keras(build: Build) -> str | None:
+    """Why Keras' own float32 does not give the bits of a build, or None."""
+    if build.graph.basis.reference is not Reference.KERAS:
+        return "the model is none of Keras"
+    return IDEAL if build.graph.basis.grade is Grade.IDEAL else None
+
+
+def of_keras(build: Build) -> tuple[str, ...]:
+    """The executor ``keras``, if it gives the bits of a build."""
+    return () if _not_of_keras(build) else ("keras",)
+
+
 def left_out(name: str, build: Build, model: Path | None) -> str | None:
     """Why ``all`` cannot mean executor ``name`` here, or None; whoever names it gets an error instead."""
     reasons = {
         "gates": [((build.folder / "synth" / f"{build.graph.name}.json").is_file(), "the build was not synthesised")],
         "keras": [
             (model is not None, "no --model was given"),
-            (build.graph.basis.grade is not Grade.IDEAL, IDEAL),
+            (_not_of_keras(build) is None, _not_of_keras(build) or ""),
             (is_installed("tensorflow"), "TensorFlow is not installed"),
         ],
         "csim": [(is_installed("hls4ml"), "the headers ap_types of hls4ml are not installed")],
@@ -114,9 +126,9 @@ def create_executor(  # noqa: PLR0911
 
             if model is None:
                 raise ConfigError("executor 'keras' needs the model of the build; give it with --model model.h5")
-            if build.graph.basis.grade is Grade.IDEAL:
+            if (reason := _not_of_keras(build)) is not None:
                 raise ConfigError(
-                    f"executor 'keras': {IDEAL}; leave it out, the report says how far Keras is from the design"
+                    f"executor 'keras': {reason}; leave it out, the report says how far Keras is from the design"
                 )
             settings = build.settings
             return KerasExecutor(build.graph, model, events, settings.keep_activation, settings.head_bits)

@@ -138,7 +138,7 @@ def _texts(pipeline: Pipeline, library: str, version: int) -> dict[str, str]:
     common: dict[str, Any] = {
         "library": library,
         "name": graph.name,
-        "grade": graph.basis.grade,
+        "basis": graph.basis,
         "version": version,
         "mark": pipeline.origin.mark,
         "n_inputs": graph.n_inputs,

@@ -200,7 +200,7 @@ def _project_files(pipeline: Pipeline, options: HlsOptions, texts: dict[str, str
     sources = [f"{graph.name}.cpp", *(Path(name).name for name in texts if name.endswith(".cpp"))]
     values = {
         "name": graph.name,
-        "grade": graph.basis.grade,
+        "basis": graph.basis,
         "mark": pipeline.origin.mark,
         "n_inputs": graph.n_inputs,
         "n_outputs": graph.n_outputs,

@@ -348,7 +348,7 @@ def top_view(pipeline: Pipeline, vectors: BusLayout, clocked: set[str]) -> dict[
     read = sum(signal.bus.width for signal in signals if signal.slices)
     return {
         "name": graph.name,
-        "grade": graph.basis.grade,
+        "basis": graph.basis,
         "clock_mhz": f"{pipeline.clock_mhz:g}",
         "latency": pipeline.latency_cycles,
         "ii": pipeline.ii,

@@ -95,6 +95,23 @@ def table(walk: Walk, call: Call) -> None:
     _table(walk, call, tuple(kept), np.array([starts[start] for start in kept]), kind)
 
 
+def stored_table(walk: Walk, call: Call) -> None:
+    """``nnet::unary_lut``: a table of constants, one for each pattern of the operand's bits."""
+    walk.check_counts(call, (3,), (3,))
+    owner = walk.owner(call)
+    config = walk.config(call.parameters[2], owner)
+    source = walk.read(call.arguments[0], owner)
+    kind, entry = walk.project.type(call.parameters[1], owner), walk.type_of(config, "table_t")
+    width, signed = source.type.fixed.width, source.type.fixed.signed
+    if width > MAX_TABLE.bit_length() - 1:
+        raise UnsupportedModelError(f"{owner}: an operand of {width} bits; allowed are {MAX_TABLE.bit_length() - 1}")
+    stored = convert_codes(walk.constants(call.arguments[2], entry, 1 << width, owner), entry.frac, kind)
+    codes = np.roll(stored, 1 << (width - 1)) if signed else stored
+    lowest = source.type.fixed.interval.lo
+    starts = [0, *(np.flatnonzero(np.diff(codes)) + 1).tolist()]
+    _table(walk, call, tuple(start + lowest for start in starts), codes[starts], kind)
+
+
 def _entries(function: str, size: int, reach: int, kind: HlsType, owner: str) -> IntArray:
     """The codes of a table: of a function as C++ computes it in float32, rounded to ``kind``.
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from bittrigger.errors import UnsupportedModelError
-from bittrigger.frontend.hls4ml_project import activations, distributed, kernels, merges
+from bittrigger.frontend.hls4ml_project import activations, casts, distributed, kernels, merges
 from bittrigger.frontend.hls4ml_project.project import Call, Project
 from bittrigger.frontend.hls4ml_project.walk import Signal, Walk
+from bittrigger.ir.basis import Basis, Reference
 from bittrigger.ir.checks import verify
 from bittrigger.ir.graph import Graph
 from bittrigger.ir.naming import identifier
@@ -29,6 +30,7 @@ LOWERINGS: dict[str, Lowering] = {
     "ternary_tanh": activations.steps,
     "sigmoid": activations.table,
     "tanh": activations.table,
+    "unary_lut": activations.stored_table,
     "add": merges.add,
     "subtract": merges.subtract,
     "dot1d": merges.dot,
@@ -65,6 +67,9 @@ def lower_project(project: Project, *, name: str | None = None, logits: bool = F
         if distributed.FUNCTION.fullmatch(call.function):
             distributed.dense(walk, call)
             continue
+        if call.function not in LOWERINGS and casts.is_written_out(walk, call):
+            casts.cast_each(walk, call)
+            continue
         if call.function not in LOWERINGS:
             raise UnsupportedModelError(
                 f"hls4ml project: call of nnet::{call.function} is not supported; allowed are {', '.join(LOWERINGS)}"
@@ -81,7 +86,7 @@ def lower_project(project: Project, *, name: str | None = None, logits: bool = F
                 f"hls4ml project: output {output!r} has {wanted} elements, and {size} are computed"
             )
         nodes.append(walk.copy(signal.node) if signal.node in nodes else signal.node)
-    graph = Graph(walk.name, walk.builder.nodes, tuple(nodes))
+    graph = Graph(walk.name, walk.builder.nodes, tuple(nodes), Basis(reference=Reference.HLS4ML))
     verify(graph)
     return graph
 

@@ -1,0 +1,144 @@
+"""What the tensors of a checkpoint mean: a small YAML file beside it, since a ``.pt`` holds numbers and no network.
+
+input: fixed<8,4>              # codes of the port
+network:
+  - linear: fc1                # reads fc1.weight, and fc1.bias if it is there
+    weights: bithep            # float, bithep, bithep-binary, bitnet, or brevitas
+  - relu
+  - quantize: ufixed<8,2>      # half to even, saturating
+  - linear: fc2
+    weights: brevitas
+    bits: 4
+  - quantize: {bits: 4, signed: false, threshold: act.scaling_impl.value}
+output: fixed<16,6>            # only where no quantize is last
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from bittrigger.errors import ConfigError, UnsupportedModelError
+from bittrigger.ir.fixed import FixedPoint, parse_fixed
+from bittrigger.system.files import read_regular
+
+FORMS = ("float", "bithep", "bithep-binary", "bitnet", "brevitas")
+"""How kernels are quantised."""
+
+MAX_BYTES = 1 << 20
+MAX_LAYERS = 400
+
+
+@dataclass(frozen=True)
+class LinearLayer:
+    """``torch.nn.functional.linear`` with a kernel quantised in one of ``FORMS``; ``bits`` is for Brevitas."""
+
+    name: str
+    form: str
+    bits: int
+
+
+@dataclass(frozen=True)
+class Relu:
+    """``torch.relu``."""
+
+
+@dataclass(frozen=True)
+class Quantize:
+    """Rounded half to even to ``bits``, limited; the step is that of ``fixed``, or a threshold over the highest code."""
+
+    signed: bool
+    bits: int
+    fixed: FixedPoint | None
+    threshold: str | None
+
+
+Layer = LinearLayer | Relu | Quantize
+
+
+@dataclass(frozen=True)
+class Description:
+    """A network of layers, one after the other."""
+
+    input: FixedPoint
+    layers: tuple[Layer, ...]
+    output: FixedPoint | None
+
+
+def description_of(path: Path) -> Path:
+    """Where the description of a checkpoint lies."""
+    return path.with_suffix(".yaml")
+
+
+def read_description(path: Path) -> Description:
+    """The description in ``path``.
+
+    Raises:
+        UnsupportedModelError: if there is none, or something in it is not known.
+    """
+    try:
+        values = yaml.safe_load(read_regular(path, MAX_BYTES))
+    except OSError as error:
+        raise UnsupportedModelError(
+            f"PyTorch description {path}: it cannot be read: {error.strerror}; a .pt holds tensors of PyTorch and no network; "
+            "write one beside it, see docs/front-ends.md"
+        ) from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise UnsupportedModelError(f"PyTorch description {path}: it is no YAML ({str(error)[:200]})") from error
+    try:
+        return _description(values)
+    except (ConfigError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise UnsupportedModelError(
+            f"PyTorch description {path}: {str(error)[:300]}; allowed are input, network and output as in docs/front-ends.md"
+        ) from error
+
+
+def _description(values: Any) -> Description:
+    unknown = sorted(set(values) - {"input", "network", "output"})
+    if unknown:
+        raise ValueError(f"{unknown[0]!r} is unknown")
+    layers = tuple(map(_layer, values["network"]))
+    if not 0 < len(layers) <= MAX_LAYERS:
+        raise ValueError(f"{len(layers)} layers; allowed are 1 to {MAX_LAYERS}")
+    output = values.get("output")
+    return Description(parse_fixed(str(values["input"])), layers, None if output is None else parse_fixed(str(output)))
+
+
+def _layer(item: Any) -> Layer:
+    if item == "relu":
+        return Relu()
+    if "linear" in item:
+        unknown = sorted(set(item) - {"linear", "weights", "bits"})
+        form = item.get("weights", "float")
+        if unknown or form not in FORMS:
+            raise ValueError(
+                f"{unknown[0] if unknown else form!r} of layer {item['linear']!r}; allowed weights are {', '.join(FORMS)}"
+            )
+        return LinearLayer(str(item["linear"]), form, _bits(item.get("bits", 8)))
+    if set(item) != {"quantize"}:
+        raise ValueError(f"layer {str(item)[:80]!r}; allowed are linear, relu and quantize")
+    return _quantize(item["quantize"])
+
+
+def _quantize(value: Any) -> Quantize:
+    if value == "absmax":
+        raise ValueError(
+            "quantize: absmax takes its step from the largest value of each event, which needs a divider; declare the static "
+            "type that the trigger has, and train or calibrate with it"
+        )
+    if isinstance(value, dict):
+        unknown = sorted(set(value) - {"bits", "signed", "threshold"})
+        if unknown:
+            raise ValueError(f"{unknown[0]!r} of quantize is unknown")
+        return Quantize(bool(value["signed"]), _bits(value["bits"]), None, str(value["threshold"]))
+    fixed = parse_fixed(str(value))
+    return Quantize(fixed.signed, fixed.width, fixed, None)
+
+
+def _bits(value: Any) -> int:
+    if type(value) is not int or not 1 <= value <= 24:
+        raise ValueError(f"bits: {value!r}; allowed are 1 to 24")
+    return value

@@ -1,0 +1,158 @@
+"""Checkpoints of PyTorch, read without it: tensors, descriptions, refusals; nothing of a file is run."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from fractions import Fraction
+
+import numpy as np
+import pytest
+import pytorch_files
+
+from bittrigger.cli import cli
+from bittrigger.errors import UnsupportedModelError
+from bittrigger.frontend.pytorch.lower import read_pytorch
+from bittrigger.frontend.pytorch.tensors import read_tensors
+from bittrigger.frontend.pytorch.weights import quantized_kernel
+from bittrigger.ir.basis import Grade
+from bittrigger.ir.graph import evaluate
+
+NETWORK = """input: fixed<6,3>
+network:
+  - {linear: first, weights: bithep}
+  - relu
+  - quantize: ufixed<6,3>
+  - {linear: second, weights: bitnet}
+output: fixed<12,6>
+"""
+
+
+def tensors(seed=0):
+    draw = np.random.default_rng(seed).normal
+    shapes = {"first.weight": (7, 5), "first.bias": (7,), "second.weight": (3, 7), "second.bias": (3,)}
+    return {name: draw(size=shape).astype(np.float32) for name, shape in shapes.items()}
+
+
+def saved(folder, values=None, network=NETWORK):
+    path = pytorch_files.write(folder / "net.pt", *pytorch_files.checkpoint(values or tensors()))
+    path.with_suffix(".yaml").write_text(network)
+    return path
+
+
+def rounded(value, step, lo, hi):
+    return min(max(round(value / step), lo), hi)
+
+
+def test_tensors_are_read(tmp_path):
+    values = tensors() | {"count": np.array(7, dtype=np.int64), "wide": np.ones((2, 3, 4))}
+    found = read_tensors(saved(tmp_path, values))
+    assert sorted(found) == sorted(values)
+    assert all(np.array_equal(found[name], values[name]) for name in values)
+
+
+def test_every_output_is_that_of_exact_arithmetic(tmp_path):
+    values = tensors()
+    graph = read_pytorch(saved(tmp_path, values), "net")
+    assert graph.basis.grade is Grade.IDEAL
+    codes = np.random.default_rng(1).integers(-32, 32, size=(200, 5))
+    found = evaluate(graph, codes)
+    kernels = {}
+    for name, least in (("first", 1e-8), ("second", 1e-5)):
+        weight = [[Fraction(float(w)) for w in row] for row in values[f"{name}.weight"]]
+        beta = max(sum(abs(w) for row in weight for w in row) / sum(map(len, weight)), Fraction(least))
+        kernels[name] = [[beta * min(max(round(w / beta), -1), 1) for w in row] for row in weight]
+    for event, outputs in zip(codes.tolist(), found.tolist(), strict=True):
+        x = [Fraction(code, 8) for code in event]
+        for name in ("first", "second"):
+            bias = [Fraction(float(b)) for b in values[f"{name}.bias"]]
+            x = [
+                sum(w * v for w, v in zip(row, x, strict=True)) + b for row, b in zip(kernels[name], bias, strict=True)
+            ]
+            if name == "first":
+                x = [Fraction(rounded(max(v, 0), Fraction(1, 8), 0, 63), 8) for v in x]
+        assert outputs == [rounded(v, Fraction(1, 64), -2048, 2047) for v in x]
+
+
+def test_scales_that_are_powers_of_two_are_exact(tmp_path):
+    weight = np.array([[0.25, -0.25, 0.5], [0.5, 0.25, -0.25]], dtype=np.float32)
+    network = "input: fixed<6,3>\nnetwork:\n  - {linear: a, weights: float}\n  - quantize: fixed<6,3>\n"
+    graph = read_pytorch(saved(tmp_path, {"a.weight": weight}, network), "net", exactly=True)
+    assert graph.basis.grade is Grade.EXACT
+    assert graph.basis.promise == "every bit of PyTorch's own float32 result"
+    with pytest.raises(UnsupportedModelError, match="its scale .* is no power of two; allowed with --require exact"):
+        read_pytorch(saved(tmp_path), "net", exactly=True)
+
+
+@pytest.mark.parametrize(
+    ("form", "bits", "codes", "scale"),
+    [
+        ("bithep", 8, [[1, 0], [-1, 0]], Fraction(1, 2)),
+        ("bithep-binary", 8, [[1, 1], [-1, -1]], Fraction(1, 2)),
+        ("brevitas", 3, [[3, 1], [-2, 0]], Fraction(1, 3)),
+        ("float", 8, [[4, 1], [-3, 0]], Fraction(1, 4)),
+    ],
+)
+def test_kernels_are_quantised_as_their_class_does(form, bits, codes, scale):
+    found = quantized_kernel(np.array([[1.0, 0.25], [-0.75, 0.0]], dtype=np.float32), form, bits, "layer 'a'")
+    assert (found[0].tolist(), found[1]) == (codes, scale)
+
+
+def test_the_command_line_converts_and_simulates(tmp_path):
+    path = saved(tmp_path)
+    build = tmp_path / "build"
+    arguments = ["convert", str(path), "-o", str(build), "--effort", "fast", "--no-synth", "--quiet"]
+    cli.main([*arguments, "--simulate", "-n", "50"], standalone_mode=False)
+    assert json.loads((build / "report.json").read_text())["grade"]["reference"] == "pytorch"
+
+
+def test_no_code_of_a_file_is_run(tmp_path):
+    trap = tmp_path / "trap"
+    for program in (
+        b"cposix\nsystem\n(" + pytorch_files.text(f"touch {trap}") + b"tR.",
+        b"(" + pytorch_files.text(f"touch {trap}") + b"iposix\nsystem\n.",
+        b"ctorch.nn.modules.linear\nLinear\n)\x81.",
+    ):
+        path = pytorch_files.write(tmp_path / "net.pt", program, {})
+        with pytest.raises(UnsupportedModelError, match=r"(no code of a file is run|instruction INST)"):
+            read_tensors(path)
+        assert not trap.exists()
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_damaged_file_is_one_sentence(tmp_path, seed):
+    path = saved(tmp_path)
+    generator = np.random.default_rng(seed)
+    data = bytearray(path.read_bytes())
+    for _ in range(generator.integers(1, 6)):
+        data[generator.integers(len(data))] = generator.integers(256)
+    path.write_bytes(bytes(data[: generator.integers(len(data) // 2, len(data) + 1)]))
+    with contextlib.suppress(UnsupportedModelError):
+        read_pytorch(path, "net")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "says"),
+    [
+        ("weights: bithep", "weights: ternary", "'ternary' of layer 'first'; allowed weights are float, bithep, "),
+        ("ufixed<6,3>", "absmax", "takes its step from the largest value of each event, which needs a divider"),
+        ("  - quantize: ufixed<6,3>\n", "", "layer 'second': nothing quantises its inputs"),
+        ("linear: second", "linear: third", "there is no matrix third.weight; the file holds first.bias, first.weight"),
+        ("output:", "outputs:", "'outputs' is unknown"),
+        ("relu", "gelu", "layer 'gelu'; allowed are linear, relu and quantize"),
+        ("fixed<6,3>\nnet", "fixed<6;3>\nnet", "is not a fixed-point type"),
+    ],
+)
+def test_what_is_not_known_is_refused(tmp_path, before, after, says):
+    with pytest.raises(UnsupportedModelError) as refusal:
+        read_pytorch(saved(tmp_path, network=NETWORK.replace(before, after, 1)), "net")
+    assert says in str(refusal.value)
+
+
+def test_a_checkpoint_without_its_description_says_what_is_missing(tmp_path):
+    path = saved(tmp_path)
+    path.with_suffix(".yaml").unlink()
+    with pytest.raises(
+        UnsupportedModelError, match=r"a \.pt holds tensors of PyTorch and no network; write one beside it"
+    ):
+        read_pytorch(path, "net")
