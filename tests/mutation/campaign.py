@@ -77,7 +77,11 @@ tests/, not by the bits of a design."""
 
 @dataclass(frozen=True)
 class Result:
-    """What became of a mutant: ``caught``, ``survived`` or ``same`` (the emitted code of every design stays as it was)."""
+    """What became of a mutant.
+
+    ``caught``; ``survived``; ``same``, where the emitted code of every design stays as it was; or ``equal``, where all that has
+    changed is Verilog that gives the same outputs for every input, as proven.
+    """
 
     mutant: Mutant
     outcome: str
@@ -152,7 +156,7 @@ class Workplace:
                     return Result(
                         mutant, "caught", f"{target}: {said.splitlines()[-1][:160] if said else done.returncode}"
                     )
-            return Result(mutant, "survived", ", ".join(changed))
+            return Result(mutant, "equal" if set(changed) == {"verilog"} else "survived", ", ".join(changed))
         finally:
             path.write_text(text, encoding="utf-8")
 
@@ -212,7 +216,7 @@ def run(chosen: list[tuple[Mutant, tuple[str, ...]]], jobs: int, record: Path) -
 
 def show(results: list[Result]) -> None:
     """Print the score of each folder, and the survivors."""
-    table = Table("broken", "mutants", "caught", "survived", "same output", "score")
+    table = Table("broken", "mutants", "caught", "survived", "proven equal", "same output", "score")
     groups: dict[str, Counter[str]] = {}
     for result in results:
         groups.setdefault(str(Path(result.mutant.path).parent), Counter())[result.outcome] += 1
@@ -221,7 +225,12 @@ def show(results: list[Result]) -> None:
         effective = count["caught"] + count["survived"]
         score = f"{100 * count['caught'] / effective:.1f} %" if effective else "-"
         table.add_row(
-            name, *(str(n) for n in (count.total(), count["caught"], count["survived"], count["same"])), score
+            name,
+            *(
+                str(n)
+                for n in (count.total(), *(count[outcome] for outcome in ("caught", "survived", "equal", "same")))
+            ),
+            score,
         )
     console = Console()
     console.print(table)

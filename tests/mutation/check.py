@@ -10,13 +10,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import sys
+from itertools import product
 from pathlib import Path
 
 WRONG = 3
 EVENTS = 400
 SANITIZED = ("-fsanitize=bounds", "-fno-sanitize-recover=all")
+TRAPPED = "-O2 -fsanitize=bounds -fsanitize-undefined-trap-on-error"
+WIDTHS = (8, 9, 16)
+"""Of the three-input adder: within, beyond and at the end of a block of eight bits."""
 OUTPUTS = {"verilog": "rtl", "hls": "hls", "emulator": "emulator"}
 COMMENT = re.compile(r"//.*|#(?!include|define|if|endif|pragma).*")
 
@@ -45,7 +50,7 @@ def emit(target, name, pipeline, settings, out):
     if target == "verilog":
         emit_verilog(pipeline, folder)
     elif target == "hls":
-        emit_hls(pipeline, folder, HlsOptions("xcvu13p-flga2577-2-e", settings["reuse_factor"]))
+        emit_hls(pipeline, folder, HlsOptions("xcvu13p-flga2577-2-e", settings["reuse_factor"], settings["unrolled"]))
     else:
         emit_emulator(pipeline, folder)
 
@@ -137,25 +142,25 @@ def adder3_is_right(work):
     commands = []
     for kind, source in sources.items():
         name = "sum.sv" if kind == "plain" else "bittrigger_adder3.sv"
-        for negate in range(7):
+        for negate, width in product(range(7), WIDTHS):
             commands += [
                 "design -reset",
                 "read_verilog -lib +/xilinx/cells_sim.v",
                 f'read_verilog -sv "{source / name}"',
             ]
-            commands.append(f"chparam -set WIDTH 9 -set NEGATE {negate} bittrigger_adder3")
+            commands.append(f"chparam -set WIDTH {width} -set NEGATE {negate} bittrigger_adder3")
             commands += [
                 "hierarchy -top bittrigger_adder3",
                 "proc -noopt",
                 "rename -top adder3",
-                f"json -o {kind}{negate}.json",
+                f"json -o {kind}{negate}_{width}.json",
             ]
     (work / "adder3.ys").write_text("\n".join(commands) + "\n")
     done = subprocess.run([sys.executable, WORKER, "adder3.ys"], cwd=work, capture_output=True, check=False)
     if done.returncode:
         return False
-    for negate in range(7):
-        plain, one, two = (read_netlist("adder3", [work / f"{kind}{negate}.json"]) for kind in sources)
+    for negate, width in product(range(7), WIDTHS):
+        plain, one, two = (read_netlist("adder3", [work / f"{kind}{negate}_{width}.json"]) for kind in sources)
         prove_equal(plain, one, work)
         prove_equal(one, two, work)
     return True
@@ -183,6 +188,7 @@ def _hls(pipeline, folder):
 def _emulator(pipeline, folder):
     from bittrigger.simulate.executors.emulator import Emulator
 
+    os.environ["CXXFLAGS"] = TRAPPED  # an index out of bounds ends the process
     return Emulator(pipeline.graph, folder / "emulator", folder / "sim")
 
 

@@ -22,7 +22,7 @@ RANDOM_NETWORKS = 10
 RANDOM_ADDER_GRAPHS = 10
 
 
-ORDER = ("slow", "solved", "folded", "loops", "places", "adders", "scales", "networks", "modes")
+ORDER = ("slow", "wide", "parts", "solved", "folded", "loops", "places", "adders", "scales", "networks", "modes")
 """From the one that is checked in the shortest time to the longest."""
 
 
@@ -34,6 +34,8 @@ def write_designs(folder: Path) -> None:
         "adders": (*_random_adders(), 200.0, {}, 1),
         "solved": (*_solved(), 400.0, {}, 1),
         "loops": (_loops(), {}, 300.0, {"dense_0": 2, "dense_1": 3}, 1),
+        "parts": (_parts(), {}, 300.0, {}, 1),
+        "wide": (_wide(), {}, 240.0, {}, 1),
         "modes": (_modes(), {}, 360.0, {}, 1),
         "slow": (_slow(), {}, 20.0, {}, 1),
         "scales": (scales(), {}, 480.0, {}, 1),
@@ -42,7 +44,13 @@ def write_designs(folder: Path) -> None:
     }.items():
         verify(graph)
         save_design(folder / f"{name}.json", graph, lower_graph_to_trees(graph) | adders)
-        settings = {"clock_mhz": clock_mhz, "reuse_factor": reuse, "trees": not adders, "ii": ii}
+        settings = {
+            "clock_mhz": clock_mhz,
+            "reuse_factor": reuse,
+            "trees": not adders,
+            "ii": ii,
+            "unrolled": 1 if name == "parts" else 65536,
+        }
         (folder / f"{name}.settings").write_text(json.dumps(settings), encoding="utf-8")
 
 
@@ -96,6 +104,27 @@ def _loops():
     weights = frozen_array(rng.integers(-1, 2, (5, 7)) << rng.integers(0, 2, 7))
     second = Linear("dense_1", ("relu",), weights, frozen_array(np.zeros(7, dtype=np.int64)), 1)
     return Graph("loops", (port, first, relu, second), ("dense_1",))
+
+
+def _parts():
+    """Loops over packed weights because there are many, on each part of an array and on two arrays."""
+    rng = np.random.default_rng(13)
+    port = Input("x", 6, FixedPoint(True, 5, 2), Interval(-16, 15))
+    each = Linear(
+        "each", ("x",), frozen_array(rng.integers(-1, 2, (3, 2))), frozen_array(np.array([3, -2])), 2, copies=2
+    )
+    both = Linear("both", ("each", "x"), frozen_array(rng.integers(-1, 2, (10, 3))), frozen_array(np.arange(3)), 2)
+    return Graph("parts", (port, each, both), ("both",))
+
+
+def _wide():
+    """Ports of more bits than float32 has, alone."""
+    port = Input("x", 3, FixedPoint(True, 30, 11), FixedPoint(True, 30, 11).interval)
+    weights = frozen_array(np.array([[1, -1], [0, 1], [-1, 1]]))
+    dense = Linear("dense", ("x",), weights, frozen_array(np.array([5, 0])), 11)
+    return Graph(
+        "wide", (port, dense, Requantize("clip", ("dense",), 2, 3, Rounding.RND_ZERO, -99, 4000, 8)), ("clip",)
+    )
 
 
 def _modes():

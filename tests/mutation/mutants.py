@@ -127,7 +127,7 @@ def _template(text: str) -> Iterator[tuple[int, str, str]]:
 def _is_markup(line: str, match: re.Match[str]) -> bool:
     """Whether the token belongs to template brackets, an arrow or an include."""
     around = line[max(match.start() - 1, 0) : match.end() + 1]
-    return any(mark in around for mark in ("{%", "%}", "{{", "}}", "->", "-%", "%-")) or "#include" in line
+    return any(mark in around for mark in ("{%", "%}", "{{", "}}", "->", "-%", "%-", "{-", "-}")) or "#include" in line
 
 
 def _ignored(tree: ast.AST) -> set[tuple[int, int]]:
