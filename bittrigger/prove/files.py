@@ -7,7 +7,10 @@ netlist is no emission: it is proven by its meaning (``equivalence``), and its s
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import fnmatch
+import os
+import re
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,13 +19,18 @@ from bittrigger.build.folder import DESIGN, MANIFEST, Build, load_build, save_st
 from bittrigger.build.manifest import SEAL, present, read_file, read_seal, sha256
 from bittrigger.build.wrapping import WRAP, emit_wrappers_of, option_files
 from bittrigger.errors import ConfigError, ReportError, ToolError
+from bittrigger.ir.adders import AdderGraph, text
 from bittrigger.prove.claims import Claim, Unproven, attempt
 from bittrigger.report import load_report
+from bittrigger.report.draw import draw_svg
 from bittrigger.report.recount import REPORT, has_report, wrong_figures
-from bittrigger.synth.yosys import netlist_files
+from bittrigger.synth.yosys import netlist_files, tool_version, write_scripts
 
 EMITTED = ("rtl", "vhdl", "hls", "emulator", "synth", "wrap")
 """Folders whose files are emitted, but for the netlists; not every build has VHDL or wrappers."""
+
+LEFT_BY_VENDORS = ("*.log", "*.jou", "*.rpt", "*.dcp", "hls/*_prj/*", "hls/logs/*")
+"""What vendor tools leave in these folders and read no more, or begin anew; nothing else may lie there."""
 
 
 @dataclass(frozen=True)
@@ -41,10 +49,9 @@ class Copy:
     faults: Mapping[str, str]
     emitted: Path
 
-    @property
-    def has_wrappers(self) -> bool:
-        """Whether there is anything below ``wrap/``."""
-        return any(name.startswith(WRAP) for name in (*self.sums, *self.faults))
+    def touches(self, part: str) -> bool:
+        """Whether there is anything in the folder ``part``."""
+        return any(name.startswith(f"{part}/") for name in (*self.sums, *self.faults))
 
     def differences(self, folder: str) -> list[str]:
         """How the files below ``folder`` differ from what is emitted, one line a file."""
@@ -95,34 +102,57 @@ def copy_build(folder: Path, work: Path) -> Copy:
         take(name)
     for fault in emit_wrappers_of(copied, build.pipeline, emitted):
         faults[WRAP] = fault
-    netlists = [
-        path.relative_to(folder).with_suffix(end)
-        for path in netlist_files(build.pipeline, folder / "synth")
-        for end in (".json", ".v", ".ys")
-    ]
-    known = {
-        *present(emitted),
-        *(path.as_posix() for path in netlists),
-        MANIFEST,
-        SEAL,
-        REPORT,
-        "adders.txt",
-        "adders.svg",
-    }
     there = set(present(folder))
+    scripts = f"synth/{build.graph.name}.ys"
+    if scripts in there:
+        take(scripts)
+        write_scripts(build.pipeline, emitted / "rtl", emitted / "synth", _release(copied / scripts))
+    _write_adders(build, emitted, there)
+    netlists = [
+        path.relative_to(folder).with_suffix(end).as_posix()
+        for path in netlist_files(build.pipeline, folder / "synth")
+        for end in (".json", ".v")
+    ]
+    known = {*present(emitted), *netlists, MANIFEST, SEAL, REPORT}
     for name in sorted((known & there) | {SEAL}):
         if name not in sums:
             take(name)
-    faults |= dict.fromkeys(sorted(there - known), "not a file of this build; remove it")
+    faults |= dict.fromkeys(sorted((there | _others(folder)) - known), "not a file of this build; remove it")
     return Copy(build, sums, faults, emitted)
+
+
+def _release(script: Path) -> str:
+    """The version of Yosys in the first line of a script; that of today where there is none."""
+    head = script.read_text(encoding="utf-8", errors="replace") if script.is_file() else ""
+    found = re.match(r"# Yosys ([A-Za-z0-9.+-]{1,40}): ", head)
+    return found[1] if found else tool_version()
+
+
+def _write_adders(build: Build, emitted: Path, there: Set[str]) -> None:
+    """Write again what `bittrigger solve` says of its adder graph, in text and drawn, if it is there."""
+    graphs = [module.adders for module in build.pipeline.modules if module.adders is not None]
+    if len(graphs) == 1:
+        makers: dict[str, Callable[[AdderGraph], str]] = {"adders.txt": text, "adders.svg": draw_svg}
+        for name in makers.keys() & there:
+            (emitted / name).write_text(makers[name](graphs[0]), encoding="utf-8")
+
+
+def _others(folder: Path) -> set[str]:
+    """Files that no seal lists and that tools might take: objects that Makefiles left, or whatever somebody has put there."""
+    found = set()
+    for part in EMITTED:
+        for place, folders, files in os.walk(folder / part):
+            entries = [*files, *(name for name in folders if (Path(place) / name).is_symlink())]
+            found |= {(Path(place) / name).relative_to(folder).as_posix() for name in entries}
+    return {name for name in found if not any(fnmatch.fnmatchcase(name, pattern) for pattern in LEFT_BY_VENDORS)}
 
 
 def file_claims(copy: Copy) -> list[Claim]:
     """That the files are those of the design, and sealed."""
     statement = "every file is what is emitted for the design, and there is no other"
     name = copy.build.graph.name
-    optional = {"vhdl": copy.build.settings.hdl == "vhdl", "wrap": copy.has_wrappers}
-    absent = [part for part, there in optional.items() if not there]
+    optional = {"vhdl": copy.build.settings.hdl == "vhdl", "wrap": False}
+    absent = [part for part, there in optional.items() if not there and not copy.touches(part)]
     return [
         *(
             attempt(f"{part}/", "files", statement, "byte equality", partial(_same, copy, part))
@@ -184,6 +214,9 @@ def _sealed(copy: Copy) -> str:
                 else "changed since it was written"
             )
             raise Unproven(f"{name}: {what}; convert the model again, or take the file back")
+    for name in ("adders.txt", "adders.svg"):
+        if name in copy.sums and copy.sums[name] != sha256((copy.emitted / name).read_bytes()):
+            raise Unproven(f"{name}: not that of the adder graph of the design")
     others = [name for name in copy.faults if "/" not in name]
     if others:
         raise Unproven(f"{others[0]!r}: {copy.faults[others[0]]}")

@@ -102,9 +102,7 @@ def synthesize(
     folder.mkdir(parents=True, exist_ok=True)
     files = netlist_files(pipeline, folder)
     names = [path.stem for path in files]
-    sources = [_read(path) for path in design_sources(rtl, folder)]
-    primitives = {name: s.path for s in sources if s.path.parent != rtl for name in s.declares}
-    runs = [_run(name, set(names) - {name}, sources, rtl, frozenset(primitives)) for name in names]
+    runs, primitives = _runs(names, rtl, folder)
     mapper = FormMapper(primitives, folder, release, workers, timeout_s)
     mapped = mapper.mapped(frozenset().union(*(run.forms for run in runs)))
     keys = {run.name: run.key(release, mapped) for run in runs}
@@ -115,6 +113,20 @@ def synthesize(
     NETLISTS.keep({keys[run.name]: _results(folder / run.name) for run in missing})
     total, *each = _counts(_counted(pipeline, files), workers)
     return Synthesis(release, total, dict(zip(names, each, strict=True)))
+
+
+def write_scripts(pipeline: Pipeline, rtl: Path, folder: Path, release: str) -> None:
+    """Write the scripts that ``synthesize`` leaves, as those of Yosys ``release``, and run nothing."""
+    runs, _ = _runs([path.stem for path in netlist_files(pipeline, folder)], rtl, folder)
+    for run in runs:
+        run.write_script(release, folder)
+
+
+def _runs(names: list[str], rtl: Path, folder: Path) -> tuple[list[_Run], dict[str, Path]]:
+    """The synthesis of each module, and the files of library modules in primitives, by module."""
+    sources = [_read(path) for path in design_sources(rtl, folder)]
+    primitives = {name: s.path for s in sources if s.path.parent != rtl for name in s.declares}
+    return [_run(name, set(names) - {name}, sources, rtl, frozenset(primitives)) for name in names], primitives
 
 
 def count_netlists(pipeline: Pipeline, folder: Path) -> Synthesis | None:
@@ -253,11 +265,15 @@ class _Run:
 
     def prepare(self, mapped: dict[Form, str], folder: Path) -> Path:
         """Write the script, which is returned, and the forms that it reads."""
+        if self.forms:
+            write_changed(folder / f"{self.name}.forms.il", "".join(mapped[form] for form in sorted(self.forms)))
+        return self.write_script(tool_version(), folder)
+
+    def write_script(self, release: str, folder: Path) -> Path:
+        """Write the script for Yosys ``release``; its path."""
         forms = folder / f"{self.name}.forms.il" if self.forms else None
-        if forms is not None:
-            write_changed(forms, "".join(mapped[form] for form in sorted(self.forms)))
         sources, parts = ([source.path for source in some] for some in (self.sources, self.parts))
-        lines = [f"# {TOOL} {tool_version()}: {self.name} for UltraScale+"]
+        lines = [f"# {TOOL} {release}: {self.name} for UltraScale+"]
         lines += script(self.name, sources, parts, forms, folder)
         path = folder / f"{self.name}.ys"
         write_changed(path, "\n".join(lines) + "\n")
