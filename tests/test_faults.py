@@ -10,11 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from designs import solved
+from designs import build_of, solved
 
 from bittrigger.build.folder import load_build, save_build, write_firmware
 from bittrigger.errors import ConfigError, ToolError
 from bittrigger.ir.graph import evaluate
+from bittrigger.prove import prove
 from bittrigger.settings import Settings
 from bittrigger.simulate.compare import Outcome, create_executor, save_outputs
 from bittrigger.simulate.vectors import corner_codes
@@ -149,3 +150,60 @@ def test_no_verb_waits_for_a_pipe(words, folder, tmp_path):
     assert done.returncode in (1, 2)
     assert "no regular file" in " ".join(done.stderr.split())
     assert "Traceback" not in done.stderr
+
+
+INJECT = Path(__file__).parent / "faults" / "inject.py"
+
+
+def faulty(fault, *words, folder, cache):
+    """A command with one of the faults of the campaign."""
+    command = [sys.executable, str(INJECT), fault, sys.executable, "-m", "bittrigger", *map(str, words)]
+    environment = {**os.environ, "BITTRIGGER_CACHE": str(cache), "OPENBLAS_NUM_THREADS": "1"}
+    return subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=600
+    )
+
+
+@pytest.mark.skipif(os.uname().machine != "x86_64", reason="a filter of system calls by their numbers")
+@pytest.mark.parametrize(
+    ("fault", "words", "said"),
+    [
+        (
+            "processes",
+            ("prove", "BUILD", "--no-netlist"),
+            "could not be started: [Errno 11] Resource temporarily unavailable",
+        ),
+        ("processes", ("costs", "MODEL"), "no process can be started: end some or raise the limit (ulimit -u)"),
+        ("threads", ("prove", "BUILD", "--no-netlist"), "no thread can be started: end some or raise the limit"),
+        ("memory=300", ("report", "BUILD"), "there is not enough memory"),
+    ],
+    ids=lambda value: value if isinstance(value, str) and "=" not in value else None,
+)
+def test_what_is_short_is_said_in_one_sentence(  # noqa: PLR0917
+    fault, words, said, folder, tmp_path, jet_tagger
+):
+    places = {"BUILD": str(folder), "MODEL": str(jet_tagger / "model.h5")}
+    done = faulty(fault, *(places.get(word, word) for word in words), folder=tmp_path, cache=tmp_path / "cache")
+    assert done.returncode == 3, done.stderr
+    assert "Traceback" not in done.stderr
+    assert said in " ".join(done.stderr.split())
+    assert not (folder / "proof.json").exists()
+
+
+@pytest.mark.parametrize("name", ["yosys_worker", "yosys-abc"])
+def test_a_proof_whose_worker_is_killed_leaves_none_and_the_next_is_right(name, tmp_path, monkeypatch):
+    """The worker ends itself, as the kernel would end it for want of memory."""
+    monkeypatch.setenv("BITTRIGGER_CACHE", str(tmp_path / "cache"))
+    folder = tmp_path / "build"
+    build = build_of(solved((5, 4, 3)), folder, synth=True)
+    with monkeypatch.context() as patch:
+        if name == "yosys-abc":
+            patch.setattr("bittrigger.prove.equivalence.abc", lambda: program(tmp_path / "abc", "kill -9 $$"))
+        else:
+            script = tmp_path / "worker.py"
+            script.write_text("import os\nos.kill(os.getpid(), 9)\n")
+            patch.setattr("bittrigger.synth.worker.WORKER", script)
+        with pytest.raises(ToolError, match="failed with exit code -9"):
+            prove(build, jobs=1)
+    assert not (folder / "proof.json").exists()
+    assert prove(build, jobs=1).proven

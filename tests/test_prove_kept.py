@@ -1,8 +1,14 @@
 """Answers of the SAT solver that are kept: only of the very same question, and only if nothing has touched them."""
 
-import pytest
+import json
 
-from bittrigger.prove import equivalence
+import pytest
+from designs import build_of, solved
+
+from bittrigger.cli.evidence import ELSEWHERE, proof_lines
+from bittrigger.cli.package import raise_unless_proven
+from bittrigger.errors import ProofError
+from bittrigger.prove import equivalence, prove, save_proof
 from bittrigger.prove.aig import Aig
 from bittrigger.prove.claims import Unproven
 from bittrigger.prove.equivalence import answers, decide
@@ -85,3 +91,26 @@ def test_another_version_of_the_solver_is_asked_again(tmp_path, monkeypatch):
     assert not decide(work)
     monkeypatch.setattr(equivalence, "version", lambda _: "another")
     assert not decide(work)
+
+
+def test_a_proof_that_came_with_its_build_is_called_one(tmp_path, monkeypatch):
+    """Whoever sends a build may write a proof.json with the right hashes; nothing here has proven it."""
+    monkeypatch.setenv("BITTRIGGER_CACHE", str(tmp_path / "cache"))
+    folder = tmp_path / "build"
+    build = build_of(solved((5, 4, 3)), folder)
+    save_proof(prove(build, netlist=False, jobs=1), folder / "proof.json")
+    assert ELSEWHERE not in proof_lines(build)[0].detail
+    proof = json.loads((folder / "proof.json").read_text())
+    forged = {
+        "no claims": proof | {"claims": []},
+        "a claim less": proof | {"claims": proof["claims"][:-1]},
+        "a refuted claim": proof | {"claims": [{**proof["claims"][0], "verdict": "refuted"}, *proof["claims"][1:]]},
+        "the netlist, too": proof | {"covers": ["rtl", "synth"]},
+    }
+    for name, data in forged.items():
+        (folder / "proof.json").write_text(json.dumps(data))
+        head = proof_lines(build)[0]
+        assert ELSEWHERE in head.detail, name
+        assert head.mark == ("no" if name in ("no claims", "a refuted claim") else "yes"), name
+        with pytest.raises(ProofError, match="it is not proven; run `bittrigger prove"):
+            raise_unless_proven(build)

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from bittrigger.build.folder import Build
     from bittrigger.report.html import Evidence, Fact
 
+ELSEWHERE = "so says its proof.json, which no run of yours has written: run `bittrigger prove`"
+"""Of a proof that came with its build."""
+
 SIMULATION = "simulation.json"
 """The last `bittrigger simulate`, in the build."""
 
@@ -30,7 +33,7 @@ def _when(path: Path) -> str:
 
 def proof_lines(build: Build) -> list[Fact]:
     """What `bittrigger prove` found, whether it is about the files that are there now, and when it was."""
-    from bittrigger.prove.kept import PROOF, first_change
+    from bittrigger.prove.kept import PROOF, first_change, is_made_here
     from bittrigger.report.html import Fact
 
     path = build.folder / PROOF
@@ -45,11 +48,11 @@ def proof_lines(build: Build) -> list[Fact]:
     done = sum(claim["verdict"] == "proven" for claim in claims)
     words = {"rtl": "Verilog", "vhdl": "VHDL", "synth": "netlist"}
     objects = " and ".join(words[part] for part in words if part in proof.get("covers", ("rtl",)))
-    mark = "yes" if proof.get("proven") else "no"
+    origin = "" if is_made_here(path.read_text(encoding="utf-8")) else f"; {ELSEWHERE}"
     head = Fact(
-        mark,
+        "yes" if proof.get("proven") and done == len(claims) > 0 else "no",
         f"{done} of {len(claims)} claims about {objects}",
-        f"{_when(path)}, Yosys {proof.get('tools', {}).get('yosys')}",
+        f"{_when(path)}, Yosys {proof.get('tools', {}).get('yosys')}{origin}",
     )
     marks = {"proven": "yes", "refuted": "no"}
     kinds: dict[tuple[str, str], int] = {}

@@ -119,11 +119,11 @@ def _write_patterns(build: Build, inputs: Path | None, events: int) -> int:
 
 def raise_unless_proven(build: Build) -> None:
     """Refuse a build without a proof of its own files, or whose last simulation is missing or bad."""
-    from bittrigger.cli.evidence import proof_lines, simulation_lines
+    from bittrigger.cli.evidence import ELSEWHERE, proof_lines, simulation_lines
     from bittrigger.errors import ProofError
 
     proven, tested = proof_lines(build), simulation_lines(build)
-    if not proven or any(fact.mark != "yes" for fact in proven):
+    if not proven or any(fact.mark != "yes" for fact in proven) or ELSEWHERE in proven[0].detail:
         raise ProofError(f"{build.folder}: it is not proven; run `bittrigger prove {build.folder}` first")
     if not tested or any(fact.mark != "yes" for fact in tested):
         raise ProofError(f"{build.folder}: no simulation that agrees; run `bittrigger simulate {build.folder}` first")

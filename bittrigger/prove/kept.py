@@ -7,9 +7,23 @@ from pathlib import Path
 
 from bittrigger.build.manifest import present, read_file, sha256
 from bittrigger.errors import ConfigError
+from bittrigger.system.kept import Kept, key_of
 
 PROOF = "proof.json"
 """The last proof of a build, in its folder."""
+
+MADE_HERE = Kept("proofs-of-builds", room_bytes=1 << 22)
+"""Which files of that name this user's own runs have written: whoever sends a build may write one as well."""
+
+
+def note_made_here(text: str) -> None:
+    """Remember that a run of this user wrote the proof ``text``."""
+    MADE_HERE.keep({key_of(text): b"made here"})
+
+
+def is_made_here(text: str) -> bool:
+    """Whether a run of this user wrote the proof ``text``."""
+    return MADE_HERE.find(key_of(text)) is not None
 
 
 def first_change(files: Mapping[str, str], folder: Path) -> str | None:

@@ -17,7 +17,7 @@ from bittrigger.build.folder import Build
 from bittrigger.errors import ConfigError, ProofError
 from bittrigger.prove.claims import Claim, Verdict
 from bittrigger.prove.files import copy_build, file_claims
-from bittrigger.prove.kept import PROOF
+from bittrigger.prove.kept import PROOF, note_made_here
 from bittrigger.prove.structure import read_structure
 from bittrigger.prove.tasks import Task, tasks
 from bittrigger.prove.vhdl import ghdl_version
@@ -196,7 +196,9 @@ def save_proof(proof: Proof, path: Path) -> None:
     """
     try:
         scratch = path.with_name(f".{path.name}.{os.getpid()}")
-        scratch.write_text(to_json(proof), encoding="utf-8")
+        text = to_json(proof)
+        scratch.write_text(text, encoding="utf-8")
         scratch.replace(path)  # a link is replaced, not followed
+        note_made_here(text)
     except OSError as error:
         raise ConfigError(f"proof cannot be written to {path}: {error.strerror}") from error

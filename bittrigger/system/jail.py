@@ -90,8 +90,10 @@ def confine(folders: Sequence[Path], *, cpu_seconds: int | None = None) -> tuple
 
 
 def memory_bytes() -> int:
-    """Most memory that a confined process may take."""
-    return int(MEMORY_SHARE * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    """Most memory that a confined process may take: a share of the machine's, or what the user's own limits leave."""
+    share = int(MEMORY_SHARE * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    limits = (resource.getrlimit(kind)[0] for kind in (resource.RLIMIT_AS, resource.RLIMIT_DATA))
+    return min(share, *(limit for limit in limits if limit != resource.RLIM_INFINITY), share)
 
 
 def _set_limits(cpu_seconds: int | None) -> None:
