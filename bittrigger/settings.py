@@ -19,6 +19,9 @@ DEFAULT_PART = "xcvu13p-flga2577-2-e"
 DEFAULT_CLOCK_MHZ = 360.0
 
 AUTO = "auto"
+DEFAULT_INPUT = "fixed<16,6>"
+"""What hls4ml takes where nothing types an input."""
+
 MAX_HEAD_BITS = 16
 GRADES = ("exact", "ideal")
 
@@ -53,6 +56,7 @@ class Settings:
         seed: of the solver's search; the same seed gives the same graph on every machine.
         adder_inputs: operands of the widest adders, 2 or 3; None leaves it to the part.
         input_precision: type of the input port, such as ``fixed<16,6>``; None takes the model's input quantizer.
+        input_default: type of an input that no quantizer of the model types, nor events.
         output_precision: type of the outputs, such as ``fixed<16,6>``, to which their values are rounded; ``auto`` declares one
             where values need it and delivers the others as they are.
         logits: whether it is known that a softmax or sigmoid at the output is left out, so that no line says it.
@@ -78,6 +82,7 @@ class Settings:
     seed: int = 0
     adder_inputs: int | None = None
     input_precision: str | None = None
+    input_default: str = DEFAULT_INPUT
     output_precision: str = AUTO
     logits: bool = False
     keep_activation: bool = False
@@ -102,6 +107,7 @@ class Settings:
             find_budget(self.budget)
         if self.input_precision is not None:
             parse_fixed(self.input_precision)
+        parse_fixed(self.input_default)
         if self.output_precision != AUTO:
             parse_fixed(self.output_precision)
         _check_grade(self)
@@ -174,6 +180,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "seed": (int,),
     "adder_inputs": (int, type(None)),
     "input_precision": (str, type(None)),
+    "input_default": (str,),
     "output_precision": (str,),
     "logits": (bool,),
     "keep_activation": (bool,),

@@ -319,3 +319,57 @@ def test_the_reuse_factor_of_a_model_is_its_interval(hls4ml, model, tmp_path):
     config["Model"]["ReuseFactor"] = 5000
     with pytest.raises(ConfigError, match="initiation interval of 5000 cycles; allowed are 1 to 4096"):
         converted(hls4ml, model, tmp_path / "far", hls_config=config)
+
+
+def config_of(hls4ml, model, **layers_types):
+    config = hls4ml.utils.config_from_keras_model(model, granularity="name", backend="BitTrigger")
+    for name, kind in layers_types.items():
+        config["LayerName"][name]["Precision"]["result"] = kind
+    return config
+
+
+def open_model():
+    return randomize(model_of(QDense(3, kernel_quantizer="ternary(alpha=1)", use_bias=False, name="d"), quantizer=None))
+
+
+def test_precisions_of_the_configuration_type_an_input(hls4ml, tmp_path):
+    model = open_model()
+
+    def type_of(config):
+        graph = converted(hls4ml, model, tmp_path, hls_config=config)
+        return str(graph.get_input_variables()[0].type.precision).split(",TRN")[0]
+
+    assert type_of(config_of(hls4ml, model)) == "fixed<16,6"
+    assert type_of(config_of(hls4ml, model, x="ap_fixed<24,12,AP_RND,AP_SAT>")) == "fixed<24,12"
+    assert type_of(config_of(hls4ml, model) | {"Model": {"Precision": "ufixed<9,3>", "ReuseFactor": 1}}) == "ufixed<9,3"
+
+
+def test_what_is_ignored_is_said_in_one_warning(hls4ml, tmp_path, caplog):
+    model = open_model()
+    config = config_of(hls4ml, model, d="fixed<18,8>")
+    config["Model"]["Strategy"] = "Resource"
+    converted(hls4ml, model, tmp_path, hls_config=config, namespace="mine", input_data_tb="x.npy")
+    said = [record.getMessage() for record in caplog.records if "ignores" in record.getMessage()]
+    assert len(said) == 1
+    for word in ("Strategy Resource", "the Precision of d", "namespace", "input_data_tb='x.npy'"):
+        assert word in said[0]
+
+
+def test_a_project_that_was_written_is_linked(hls4ml, compiled):
+    folder = compiled.config.get_output_dir()
+    compiled.write()
+    linked = hls4ml.converters.link_existing_project(folder)
+    with pytest.raises(ConfigError, match="not compiled"):
+        linked.predict(events())
+    linked.compile()
+    assert np.array_equal(linked.predict(events()), compiled.predict(events()))
+    from hls4ml.report.vivado_report import _parse_project_script
+
+    assert _parse_project_script(f"{folder}/hls") == ("demo_prj", "demo")
+
+
+def test_a_trace_leaves_no_trace(compiled):
+    with pytest.raises(ConfigError, match=r"trace\(\) is not supported"):
+        compiled.trace(events())
+    compiled.compile()
+    assert compiled.predict(events()).shape == (300, 3)

@@ -15,6 +15,7 @@ from bittrigger.frontend.account import Account
 from bittrigger.frontend.functions import Grid, function_from_spec
 from bittrigger.frontend.kernels import common_fraction_bits
 from bittrigger.ir.fixed import FLOAT32_BITS, FixedPoint, FloatArray, Interval, parse_fixed
+from bittrigger.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,36 +26,36 @@ class Port:
     interval: Interval
 
 
+WIDTH = 16
+"""Bits of a type that events choose where they lie on no grid of 24 bits."""
+
 MAX_FRACTION = 100
 """Most bits behind the point of a type that events choose."""
 
-DEFAULT = "fixed<16,6>"
-"""What hls4ml takes where nothing types an input."""
-
 
 def find_port(
-    model_graph: Any, node: Any, wanted: str | None, account: Account, events: FloatArray | None = None
+    model_graph: Any, node: Any, settings: Settings, account: Account, events: FloatArray | None = None
 ) -> Port:
     """The port of input ``node``.
 
     Args:
         model_graph: hls4ml's ModelGraph.
         node: an input node of it.
-        wanted: the type to take, or None for that of the first quantiser, or of ``DEFAULT`` if there is none.
+        settings: the type to take, or else the one for an input that neither a quantiser nor events type.
         account: is told of a choice.
         events: real values of the port, `(events, codes)`; where nothing types it, the narrowest type that covers them does.
 
     Raises:
-        ConfigError: if ``wanted`` is no type, or has more bits than Keras' float32.
+        ConfigError: if the type has more bits than Keras' float32.
     """
-    if wanted is not None:
-        return _port(parse_fixed(wanted))
+    if settings.input_precision is not None:
+        return _port(parse_fixed(settings.input_precision))
     whole = bool(node.get_attr(attributes.WHOLE))
     grids = list(_first_quantizers(model_graph, node))
     grid = grids[0] if grids else None
     if grid is None or any(other != grid for other in grids):
         found = "different quantisers read it" if grids and None not in grids else "no quantiser reads it directly"
-        kind = parse_fixed("fixed<16,16>" if whole else DEFAULT) if events is None else covering(events)
+        kind = parse_fixed("fixed<16,16>" if whole else settings.input_default) if events is None else covering(events)
         reason = "as in hls4ml" if events is None else "the narrowest that covers --inputs"
         account.choose(
             f"input {node.name!r}: its bits are not known ({found}); it takes {kind}, {reason}; choose another type with "
@@ -76,7 +77,7 @@ def covering(events: FloatArray) -> FixedPoint:
     integer = max(math.ceil(math.log2(magnitude)) if magnitude > 0 else 0, 1 - MAX_FRACTION) + signed
     frac = common_fraction_bits(values)
     if max(frac + integer, 1) > FLOAT32_BITS:
-        frac = parse_fixed(DEFAULT).width - integer
+        frac = WIDTH - integer
     return FixedPoint(signed, max(frac + integer, 1), frac)
 
 

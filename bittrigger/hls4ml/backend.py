@@ -110,6 +110,7 @@ class BitTriggerBackend(FPGABackend):  # type: ignore[misc]
             "OutputLogits": bool(output_logits),
             "KeepActivation": bool(keep_activation),
             "Require": require,
+            "Ignored": sorted(name for name, value in others.items() if value),
             "HLSConfig": {},
         }
 

@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from bittrigger.build.folder import save_build, write_firmware
+from bittrigger.build.folder import load_build, save_build, write_firmware
 from bittrigger.compile.pipeline import create_pipeline
 from bittrigger.compile.provenance import origin_of, provenance
 from bittrigger.compile.read import Reading, read_model_graph
-from bittrigger.errors import ConfigError
 from bittrigger.frontend.lower import Lowered
+from bittrigger.hls4ml.settings import settings_of
 from bittrigger.ir.graph import Linear
 from bittrigger.ir.pipeline import Pipeline
-from bittrigger.settings import AUTO, Settings
+from bittrigger.settings import Settings
 from bittrigger.simulate import Executor
 from bittrigger.simulate.executors.csim import CSim
 
@@ -79,8 +79,12 @@ def design_of(model_graph: Any) -> Design:
         UnsupportedModelError: if something cannot be lowered exactly.
         MismatchError: if Keras and the integers differ in a bit.
     """
+    from hls4ml.utils.link import FilesystemModelGraph  # hls4ml imports backends before it has this
+
+    if isinstance(model_graph, FilesystemModelGraph) and model_graph not in _DESIGNS:
+        _DESIGNS[model_graph] = _linked(model_graph)
     if model_graph not in _DESIGNS:
-        settings = _settings(model_graph)
+        settings = settings_of(model_graph)
         model = model_graph.config.get_config_value("KerasModel")
         reading = read_model_graph(model_graph, None if isinstance(model, str) else model, settings)
         reuse = _reuse_factors(model_graph, reading.lowered)
@@ -88,29 +92,13 @@ def design_of(model_graph: Any) -> Design:
     return _DESIGNS[model_graph]
 
 
-def _settings(model_graph: Any) -> Settings:
-    config = model_graph.config
-    period_ns = float(config.get_config_value("ClockPeriod"))
-    if not period_ns > 0:
-        raise ConfigError(f"clock_period {period_ns:g}: expected nanoseconds above 0, for example 2.78 for 360 MHz")
-    return Settings(
-        part=config.get_config_value("Part"),
-        clock_mhz=1000.0 / period_ns,
-        input_precision=config.get_config_value("InputPrecision"),
-        output_precision=config.get_config_value("OutputPrecision", AUTO),
-        logits=bool(config.get_config_value("OutputLogits", False)),
-        ii=_interval(config),
-        keep_activation=bool(config.get_config_value("KeepActivation", False)),
-        require=config.get_config_value("Require", "ideal"),
-    )
-
-
-def _interval(config: Any) -> int:
-    """Cycles between events at least: the ``ReuseFactor`` of the whole model, as hls4ml calls it."""
-    factor = config.model_rf
-    if factor is not None and type(factor) is not int:
-        raise ConfigError(f"ReuseFactor {factor!r} of the model; expected a number of clock cycles between events")
-    return factor or 1
+def _linked(project: Any) -> Design:
+    """The design of a project that was written before."""
+    build = load_build(Path(project.config.get_output_dir()))
+    shapes = tuple(tuple(int(n) for n in variable.shape) for variable in project.get_output_variables())
+    made = Design(Reading(Lowered(build.graph, {}, {}, shapes), build.graph, None), build.settings)
+    made.__dict__["pipeline"] = build.pipeline  # what the project was written from
+    return made
 
 
 def _reuse_factors(model_graph: Any, result: Lowered) -> dict[str, int]:

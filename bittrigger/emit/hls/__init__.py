@@ -223,5 +223,6 @@ def _project_files(pipeline: Pipeline, options: HlsOptions, texts: dict[str, str
         "tb_data/tb_input.dat": dat_text(codes),
         "tb_data/tb_output.dat": dat_text(evaluate(graph, codes)),
         "build_prj.tcl": render("build_prj.tcl.j2", **values),
+        "project.tcl": render("project.tcl.j2", **values),
         "Makefile": render("project.mk.j2", **values),
     }

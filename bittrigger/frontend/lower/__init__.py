@@ -106,7 +106,7 @@ def _input(walk: Walk, node: Any) -> Signal:
     shape = tuple(int(n) for n in node.get_output_variable().shape)
     size = int(np.prod(shape))
     events = walk.take_inputs(size)
-    port: Port = find_port(walk.model_graph, node, walk.settings.input_precision, walk.builder.account, events)
+    port: Port = find_port(walk.model_graph, node, walk.settings, walk.builder.account, events)
     return Signal((walk.builder.add_input(node.name, size, port.type, port.interval),), shape)
 
 

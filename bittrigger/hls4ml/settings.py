@@ -1,0 +1,121 @@
+"""What a configuration of hls4ml says of a design, and what of it means nothing here."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from bittrigger.errors import ConfigError
+from bittrigger.settings import AUTO, DEFAULT_INPUT, Settings
+
+_log = logging.getLogger(__name__)
+
+_LINEAR = (
+    "Dense",
+    "Conv1D",
+    "Conv2D",
+    "DepthwiseConv2D",
+    "BatchNormalization",
+    "Merge",
+    "GlobalPooling1D",
+    "Pooling1D",
+)
+"""Classes of which hls4ml's configuration leaves the type of the results open, so that one in it was asked for."""
+
+
+def settings_of(model_graph: Any) -> Settings:
+    """The settings of a conversion; what it says and means nothing here is said in one warning.
+
+    Raises:
+        ConfigError: if a setting is out of range.
+    """
+    config = model_graph.config
+    period_ns = float(config.get_config_value("ClockPeriod"))
+    if not period_ns > 0:
+        raise ConfigError(f"clock_period {period_ns:g}: expected nanoseconds above 0, for example 2.78 for 360 MHz")
+    ignored = list(_ignored(model_graph))
+    if ignored:
+        _log.warning(
+            "hls4ml's configuration holds what BitTrigger does not need, and ignores: %s; types come from the quantisers of the "
+            "model, and every bit is kept between them",
+            ", ".join(ignored),
+        )
+    return Settings(
+        part=config.get_config_value("Part"),
+        clock_mhz=1000.0 / period_ns,
+        input_precision=config.get_config_value("InputPrecision") or _type_of_inputs(model_graph),
+        input_default=_default_of(_hls(model_graph).get("Model", {})),
+        output_precision=config.get_config_value("OutputPrecision", AUTO),
+        logits=bool(config.get_config_value("OutputLogits", False)),
+        ii=_interval(config),
+        keep_activation=bool(config.get_config_value("KeepActivation", False)),
+        require=config.get_config_value("Require", "ideal"),
+    )
+
+
+def _hls(model_graph: Any) -> Mapping[str, Any]:
+    found = model_graph.config.config.get("HLSConfig") or {}
+    return found if isinstance(found, Mapping) else {}
+
+
+def _layers(model_graph: Any) -> Mapping[str, Any]:
+    found = _hls(model_graph).get("LayerName") or {}
+    return found if isinstance(found, Mapping) else {}
+
+
+def _result(layer: object) -> str | None:
+    """The type of the results in the configuration of a layer, unless it is left open."""
+    precision = layer.get("Precision") if isinstance(layer, Mapping) else None
+    found = precision.get("result", precision.get("default")) if isinstance(precision, Mapping) else precision
+    return None if found is None or str(found) == AUTO else str(found)
+
+
+def _default_of(model: Mapping[str, Any]) -> str:
+    precision = model.get("Precision", DEFAULT_INPUT)
+    return str(precision.get("default", DEFAULT_INPUT)) if isinstance(precision, Mapping) else str(precision)
+
+
+def _type_of_inputs(model_graph: Any) -> str | None:
+    """The type that ``LayerName`` gives the inputs.
+
+    Raises:
+        ConfigError: if it gives them different ones.
+    """
+    names = [variable.name for variable in model_graph.get_input_variables()]
+    layers = _layers(model_graph)
+    ports = [node.name for node in model_graph.get_layers() if node.class_name == "Input"] or names
+    types = {name: kind for name in ports if (kind := _result(layers.get(name))) is not None}
+    if len(set(types.values())) > 1:
+        raise ConfigError(
+            f"the inputs have different precisions in the configuration ({types}); allowed is one for all of them; put a "
+            "quantizer behind each input, or give one type"
+        )
+    return next(iter(types.values()), None)
+
+
+def _interval(config: Any) -> int:
+    """Cycles between events at least: the ``ReuseFactor`` of the whole model, as hls4ml calls it."""
+    factor = config.model_rf
+    if factor is not None and type(factor) is not int:
+        raise ConfigError(f"ReuseFactor {factor!r} of the model; expected a number of clock cycles between events")
+    return factor or 1
+
+
+def _ignored(model_graph: Any) -> Iterator[str]:
+    """Settings that were asked for and mean nothing here."""
+    hls, config = _hls(model_graph), model_graph.config.config
+    if str(hls.get("Model", {}).get("Strategy", "Latency")).lower() != "latency":
+        yield f"Strategy {hls['Model']['Strategy']}"
+    kinds = {node.name: node.class_name for node in model_graph.get_layers()}
+    layers = _layers(model_graph)
+    typed = [name for name, layer in layers.items() if kinds.get(name) in _LINEAR and _result(layer) is not None]
+    if typed:
+        yield f"the Precision of {', '.join(typed)}"
+    strategies = [name for name, layer in layers.items() if isinstance(layer, Mapping) and "Strategy" in layer]
+    if strategies:
+        yield f"the Strategy of {', '.join(strategies)}"
+    for key, name in (("InputData", "input_data_tb"), ("OutputPredictions", "output_data_tb")):
+        if config.get(key):
+            yield f"{name}={config[key]!r}"
+    yield from config.get("Ignored") or ()
