@@ -56,7 +56,13 @@ def find_port(
     if grid is None or any(other != grid for other in grids):
         found = "different quantisers read it" if grids and None not in grids else "no quantiser reads it directly"
         kind = parse_fixed("fixed<16,16>" if whole else settings.input_default) if events is None else covering(events)
-        reason = "as in hls4ml" if events is None else "the narrowest that covers --inputs"
+        reason = (
+            "the narrowest that covers --inputs"
+            if events is not None
+            else "for whole numbers"
+            if whole
+            else "as in hls4ml"
+        )
         account.choose(
             f"input {node.name!r}: its bits are not known ({found}); it takes {kind}, {reason}; choose another type with "
             "--input-precision"
