@@ -283,3 +283,23 @@ def test_events_type_a_port_that_nothing_else_does(values, kind):
     from bittrigger.frontend.input_ports import covering
 
     assert str(covering(np.array(values))) == kind
+
+
+def test_gradual_quantisation_that_has_not_ended_is_named():
+    from qkeras import quantized_bits
+
+    model = randomize(model_of(qdense(kernel=quantized_bits(4, 0, alpha=1, qnoise_factor=0.5))))
+    with pytest.raises(UnsupportedModelError, match=r"layer 'd': kernel quantizer .* has qnoise_factor=0.5"):
+        ideal(model)
+
+
+def test_a_switch_of_the_process_is_said():
+    from qkeras.quantizers import set_internal_sigmoid
+
+    model = randomize(model_of(lambda x: quantised(qdense(kernel="ternary(alpha=1)")(x), "quantized_tanh(6)")))
+    assert lowered(model).basis.chosen == ()
+    try:
+        set_internal_sigmoid("smooth")
+        assert "follows qkeras.set_internal_sigmoid" in lowered(model).basis.chosen[0]
+    finally:
+        set_internal_sigmoid("hard")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from bittrigger.errors import MismatchError
+from bittrigger.errors import MismatchError, UnsupportedModelError
 from bittrigger.frontend.double_model import in_double
 from bittrigger.frontend.reference import (
     has_input_quantizers,
@@ -23,6 +24,8 @@ from bittrigger.ir.ports import decode_inputs
 from bittrigger.simulate.executors.oracle import Oracle
 from bittrigger.simulate.predict import outputs_of
 from bittrigger.simulate.vectors import corner_codes, random_codes
+
+_log = logging.getLogger(__name__)
 
 EVENTS = 1000
 """Random events of each kind that are compared."""
@@ -63,9 +66,7 @@ def check_agreement(
                 _compare(start, part, wanted, outputs_of(graph, Oracle(graph), part))
             return Measured(len(values), Distance(0, 0.0))
         single = _distance(round_outputs(graph, keras_outputs(bare, values)), found)
-        with in_double(bare) as twin:
-            double = _distance(round_outputs(graph, keras_outputs(twin, values)), found)
-    return Measured(len(values), single, double)
+        return Measured(len(values), single, _from_double(bare, graph, values, found))
 
 
 def _events(model: Any, graph: Graph, inputs: FloatArray | None) -> npt.NDArray[np.float32]:
@@ -77,6 +78,19 @@ def _events(model: Any, graph: Graph, inputs: FloatArray | None) -> npt.NDArray[
     if inputs is not None:
         batches.append(reference_events(model, graph, inputs).astype(np.float64))
     return np.concatenate(batches).astype(np.float32)
+
+
+def _from_double(model: Any, graph: Graph, values: npt.NDArray[np.float32], found: FloatArray) -> Distance | None:
+    """How far the model is in double precision; None, with a warning, where Keras does not build it so."""
+    import tensorflow as tf
+
+    try:
+        with in_double(model) as twin:
+            return _distance(round_outputs(graph, keras_outputs(twin, values)), found)
+    except (ValueError, TypeError, AttributeError, tf.errors.OpError, UnsupportedModelError) as error:
+        reason = " ".join(str(error).split())[:200]
+        _log.warning("Keras in float64 was not run, so that the report lacks its distance: %s", reason)
+        return None
 
 
 def _distance(values: FloatArray, found: FloatArray) -> Distance:

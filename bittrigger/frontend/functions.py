@@ -144,6 +144,13 @@ def function_from_spec(layer: str, spec: Spec) -> Function:  # noqa: PLR0911 - o
     )
 
 
+def internal_sigmoid() -> str:
+    """The function that QKeras takes for its own sigmoid and tanh in this process: ``hard_sigmoid`` unless it was switched."""
+    from qkeras import quantizers
+
+    return str(quantizers._sigmoid.__name__)
+
+
 def _qkeras(name: str) -> Any:
     from qkeras import quantizers
 

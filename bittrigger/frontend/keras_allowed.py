@@ -216,6 +216,28 @@ def _is_one_of(kind: Json, names: Collection[str]) -> bool:
     return isinstance(kind, str) and kind in names
 
 
+def _way_out(kind: str) -> str:
+    """What to do about a layer of a class that does not convert."""
+    for words, way in _WAYS.items():
+        if any(word in kind for word in words):
+            return way
+    return "replace it by one of these"
+
+
+_WAYS = {
+    ("Lambda",): "code in a file is never run; write what it does with layers",
+    ("Attention", "Dot"): "it multiplies two tensors, which takes multipliers; `bittrigger costs` counts what it takes",
+    ("LSTM", "GRU", "RNN", "Bidirectional", "ConvLSTM"): "it feeds its results back; unroll it with shared layers",
+    (
+        "Layer",
+        "Noise",
+        "Random",
+        "Alpha",
+    ): "leave it out of the model that is converted, if it does something in training alone",
+}
+"""What to do, for words in the name of a class."""
+
+
 def _check_layer(where: str, layer: Json, also: frozenset[str], depth: int) -> None:
     if isinstance(layer, dict) and _is_one_of(layer.get("class_name"), MODELS):
         _check_model(where, layer, also, depth + 1)
@@ -235,7 +257,7 @@ def _check_layer(where: str, layer: Json, also: frozenset[str], depth: int) -> N
     if not _is_one_of(kind, LAYERS | also):
         raise UnsupportedModelError(
             f"model file {where}: layer {name!r}: class {str(kind)[:80]!r} is not allowed, so the file was not opened with "
-            f"TensorFlow; allowed are {', '.join(sorted(_SHOWN | also))}; rebuild the model without it"
+            f"TensorFlow; allowed are {', '.join(sorted(_SHOWN | also))}; {_way_out(str(kind))}"
         )
     short = str(kind).removeprefix(PACKAGE)
     if short in TRAINING_ONLY and short not in also:

@@ -30,6 +30,12 @@ def quantized(name: str, what: str, quantizer: Any, variable: Any) -> Float32Arr
             f"layer {name!r}: {what} quantizer {quantizer} has fewer than 0 integer bits, which QKeras itself cannot "
             "compute; allowed are 0 and more; use more bits"
         )
+    noise = getattr(quantizer, "qnoise_factor", 1.0)
+    if float(noise) != 1.0:
+        raise UnsupportedModelError(
+            f"layer {name!r}: {what} quantizer {quantizer} has qnoise_factor={float(noise):g}, so that Keras mixes the float "
+            "weights in; allowed is 1, where gradual quantisation ends; call update_qnoise_factor(1.0) and save the model again"
+        )
     values = np.asarray(quantizer(variable), dtype=np.float32)
     check_finite(name, f"quantised {what}", values)
     return values

@@ -18,7 +18,7 @@ from bittrigger.frontend.account import Account
 from bittrigger.frontend.builder import Builder
 from bittrigger.frontend.dynamic import DynamicSettings, lower_dynamic
 from bittrigger.frontend.elementwise import Apply, Parametric, Scale
-from bittrigger.frontend.functions import function_from_spec
+from bittrigger.frontend.functions import Spec, function_from_spec, internal_sigmoid
 from bittrigger.frontend.input_ports import Port, find_port
 from bittrigger.frontend.lower import choices, kernels, products, sums
 from bittrigger.frontend.lower.walk import Walk
@@ -151,7 +151,22 @@ def _function(walk: Walk, node: Any) -> Signal:
         and node.outputs[0] in walk.model_graph.outputs
     ):
         return _ending(walk, node, str(spec["class_name"]))
+    _note_switch(walk, node, spec)
     return add_step(walk.signals[node.inputs[0]], Apply(node.name, function_from_spec(node.name, spec)))
+
+
+def _note_switch(walk: Walk, node: Any, spec: Spec) -> None:
+    """Note a function that hangs on a switch of the process, where that does not stand as it does at first."""
+    name, config = spec["class_name"], spec["config"]
+    real = config.get("use_real_tanh") or config.get("use_real_sigmoid")
+    follows = name in ("quantized_tanh", "quantized_sigmoid") or (
+        name == "quantized_relu" and config.get("use_sigmoid")
+    )
+    if spec["module"] == "qkeras" and follows and not real and (mode := internal_sigmoid()) != "hard_sigmoid":
+        walk.builder.account.choose(
+            f"layer {node.name!r}: {name} follows qkeras.set_internal_sigmoid, which no file keeps; here it is {mode}, and "
+            "another process gives other bits; use use_real_tanh or use_real_sigmoid, or leave the switch alone"
+        )
 
 
 def _ending(walk: Walk, node: Any, name: str) -> Signal:
