@@ -77,7 +77,13 @@ def test_the_keras_executor_alone(jet_tagger):
         "assert np.array_equal(KerasExecutor(graph, model).run(codes), evaluate(graph, codes))\n"
         "sys.exit('tensorflow' in sys.modules)"
     )
-    subprocess.run([sys.executable, "-c", code, str(jet_tagger / "model.h5")], check=True, timeout=600)
+    subprocess.run(
+        [sys.executable, "-c", code, str(jet_tagger / "model.h5")],
+        check=True,
+        timeout=600,
+        capture_output=True,
+        text=True,
+    )
 
 
 def test_the_scratch_folder_goes():
@@ -180,5 +186,11 @@ def test_the_command_line_reads_models_apart_and_agrees(jet_tagger, tmp_path):
         "sys.exit('tensorflow' in sys.modules)"
     )
     model = shutil.copy(jet_tagger / "model.h5", tmp_path)
-    subprocess.run([sys.executable, "-c", code, str(model), str(tmp_path / "build")], check=True, timeout=600)
+    subprocess.run(
+        [sys.executable, "-c", code, str(model), str(tmp_path / "build")],
+        check=True,
+        timeout=600,
+        capture_output=True,
+        text=True,
+    )
     assert (tmp_path / "build" / "design.json").is_file()

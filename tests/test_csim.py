@@ -364,7 +364,9 @@ def test_neither_hls4ml_nor_tensorflow_is_imported():
         "import sys; from bittrigger.simulate.executors.csim import ap_types_folder; ap_types_folder();"
         "sys.exit(bool({'hls4ml', 'tensorflow'} & set(sys.modules)))"
     )
-    subprocess.run([sys.executable, "-c", script], check=True, cwd=Path(__file__).parents[1])
+    subprocess.run(
+        [sys.executable, "-c", script], check=True, cwd=Path(__file__).parents[1], capture_output=True, text=True
+    )
 
 
 def test_a_corrupted_source_is_seen(tmp_path):

@@ -28,6 +28,9 @@ OPERATORS = {
     "|": "&",
     "^": "|",
 }
+STRINGS = (tokenize.STRING, getattr(tokenize, "FSTRING_MIDDLE", tokenize.STRING))
+"""Kinds of tokens that hold text; from Python 3.12 on an f-string is several."""
+
 WORDS = {
     "and": "or",
     "or": "and",
@@ -174,7 +177,7 @@ def _token(token: tokenize.TokenInfo, at: int, previous: str) -> Iterator[tuple[
             yield at, string, WORDS[string]
     elif kind == tokenize.NUMBER and string.isdigit():
         yield at, string, _off_by_one(string)
-    elif kind == tokenize.STRING:
+    elif kind in STRINGS:
         for match in CODE.finditer(string):
             mistake = _code_mistake(match[0])
             if mistake is not None and match.start() > 0:
