@@ -1,10 +1,13 @@
 """The estimate of LUTs and flip-flops, against Yosys."""
 
+from dataclasses import replace
+
 import pytest
 from designs import mlp, solved
 
-from bittrigger.device.cost_model import estimate
+from bittrigger.device.cost_model import Cost, estimate, module_cost
 from bittrigger.emit.verilog import emit_verilog
+from bittrigger.ir.fixed import Interval
 from bittrigger.synth.yosys import synthesize
 
 
@@ -25,3 +28,10 @@ def test_total_is_the_sum_of_modules_and_of_the_registers_between():
     modules, total = estimate(pipeline)
     assert total.lut == sum(cost.lut for cost in modules.values())
     assert total.ff > sum(cost.ff for cost in modules.values())
+
+
+def test_results_that_never_change_cost_nothing():
+    """As the emitter has it, which writes a constant in their place; the registers behind them are none either."""
+    module = mlp((4, 2)).modules[0]
+    constant = replace(module, result=(Interval(3, 3), Interval(0, 0)), stop=module.stop + 1)
+    assert module_cost(constant) == Cost(0, 0) != module_cost(module)

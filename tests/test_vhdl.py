@@ -134,8 +134,20 @@ def test_it_is_proven_to_be_the_verilog(built):
 @settings(max_examples=8, deadline=None, phases=[Phase.generate])
 @given(graphs())
 def test_any_network_is_the_same_in_both_languages(tmp_path_factory, graph):
-    folder, pipeline = tmp_path_factory.mktemp("both"), pipeline_of(graph)
-    sources = emit_verilog(pipeline, folder / "rtl")
+    assert_same_in_both(tmp_path_factory.mktemp("both"), pipeline_of(graph))
+
+
+@needs_ghdl
+def test_results_that_are_constants_are_the_same_in_both_languages(tmp_path):
+    """GHDL 2.0 writes long constants beside a signal as text."""
+    port, weights = FixedPoint(signed=True, width=6, frac=0), np.array([[1, 0, 0, 0, 0], [1, 0, 0, 0, 0]])
+    layer = Linear("dense", ("x",), frozen_array(weights), frozen_array(np.array([14, -31, -37, 400, -31])), 0)
+    graph = Graph("constants", (Input("x", 2, port, port.interval), layer), ("dense",))
+    assert_same_in_both(tmp_path, pipeline_of(graph))
+
+
+def assert_same_in_both(folder, pipeline):
+    graph, sources = pipeline.graph, emit_verilog(pipeline, folder / "rtl")
     emit_vhdl(folder / "rtl", graph.name, folder / "vhdl")
     verilog = read_rtl(pipeline, sorted(sources), folder / "a")
     vhdl = read_vhdl(pipeline, folder / "vhdl", folder / "b")

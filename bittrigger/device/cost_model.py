@@ -16,7 +16,7 @@ from typing import assert_never
 
 from bittrigger.device.lut_prices import adder_luts
 from bittrigger.errors import InternalError
-from bittrigger.ir.adders import Adder, AdderGraph, first_equals, live_values, value_intervals
+from bittrigger.ir.adders import Adder, AdderGraph, first_equals, fold_constants, live_values, value_intervals
 from bittrigger.ir.block_floating_point import MagnitudeOr, Scaling, ShiftDown, ShiftUp, limits
 from bittrigger.ir.engine import WEIGHT_BITS, Engine
 from bittrigger.ir.extremum import Extremum, tournament
@@ -146,7 +146,7 @@ def _matrix(module: Module) -> Cost:
         return Cost(module.engine.terms * width, width)
     if module.adders is None:
         raise InternalError(f"module {module.name!r} has no adder graph")
-    return _linear(module, module.adders)
+    return _linear(module, fold_constants(module.adders, module.result))
 
 
 def _feed(engine: Engine, own: int, width: int) -> Cost:

@@ -13,7 +13,7 @@ from bittrigger.ir.pipeline import Pipeline
 from bittrigger.prove.rtl import Rtl, read_rtl
 from bittrigger.system.toolchain import require_tool, run_tool
 
-_TEXT = re.compile(r'^(  localparam \[(\d+):0\] \w+ = )"([01]+)";$', re.MULTILINE)
+_TEXT = re.compile(r'"([01]+)"')
 _COPY = re.compile(r"^(\w+)_n(\d+)_(u_\w+)$")
 STANDARD = "--std=08"
 TIMEOUT_S = 600.0
@@ -64,8 +64,8 @@ def read_vhdl(pipeline: Pipeline, folder: Path, work: Path) -> Rtl:
     if done.returncode:
         said = (work / "synth.log").read_text(encoding="utf-8", errors="replace")[-400:]
         raise ToolError(f"ghdl synth failed with exit code {done.returncode}: {said}")
-    # GHDL 2.0 writes some constants as text, which Verilog would take for characters
-    sized = _TEXT.sub(lambda text: f"{text[1]}{int(text[2]) + 1}'b{text[3]};", result.read_text(encoding="utf-8"))
+    # GHDL 2.0 writes long constants as text, which Verilog would take for characters
+    sized = _TEXT.sub(lambda text: f"{len(text[1])}'b{text[1]}", result.read_text(encoding="utf-8"))
     result.write_text(sized, encoding="utf-8")
     found = read_rtl(pipeline, [result], work / "yosys")
     top = found.modules[pipeline.graph.name]
