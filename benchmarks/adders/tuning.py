@@ -22,6 +22,8 @@ from bittrigger.solver import SolverOptions, graph_luts, native, solve
 from bittrigger.system.toolchain import require_tool
 
 CONSTANTS = {
+    "SLACK": ("int SLACK = 1;", ("int SLACK = 0;", "int SLACK = 2;")),
+    "CLOSE_SLACK": ("CLOSE_SLACK = 3;", ("CLOSE_SLACK = 1;", "CLOSE_SLACK = 5;")),
     "temperature": ("22 * bits", ("11 * bits", "44 * bits")),
     "steps to half the temperature": ("300 * terms", ("75 * terms", "1200 * terms")),
     "finder.seeds": ("finder.seeds = 2", ("finder.seeds = 1", "finder.seeds = 4")),

@@ -41,7 +41,9 @@ constexpr i64 THOROUGH_TERMS = 5000;  // up to so many, rounds are thorough, and
 // Rounds end with the first that gains less than one LUT in so many: 0.1 % a minute.
 constexpr i64 WORTH_A_MINUTE = 1000, WORTH_A_ROUND = 3000;
 
-constexpr int POLISH = 40;  // short searches after a thorough one, each with so small a share of its steps
+// Short searches after a thorough one, each with so small a share of its steps. A quarter of them, or of their steps, takes 0.1 % more
+// LUTs, of 0.1 % error; four times as many bring nothing.
+constexpr int POLISH = 40;
 constexpr int POLISH_SHARE = 144;
 
 // What a step may cost at the beginning, in 1/16 LUT: up to 1.4 adders of the mean input's width and 3 bits more, less where there
@@ -61,7 +63,11 @@ i64 knee_steps(i64 terms) {
 // Steps of each of WAYS: from 200 a term on the gain of a small matrix is within what another seed changes.
 i64 way_steps(i64 terms) { return std::clamp<i64>(200 * terms, std::min<i64>(400 * terms, 40000), 120000); }
 
-// How to search in so many steps; a search is thorough if it takes many for each term.
+// How to search in so many steps; a search is thorough if it takes many for each term. The numbers were found by trial, and lie where
+// it is flat: of 12 random kernels of 128 to 6,144 terms, a half or a quarter and the double or fourfold of each change the LUTs by
+// less than 0.4 % either way, within twice the standard error (benchmarks/adders/tuning.py), but for twice the noise (0.5 % more, of
+// 0.3 % error) and four seeds (0.6 % fewer, of 0.5 %). So does half or twice the heat of `temperature_for`; a quarter or four times
+// its 300 steps a term is 0.5 and 0.7 % more.
 SearchOptions options_for(const Matrix& matrix, i64 terms, i64 steps, bool thorough) {
     SearchOptions options;
     options.steps = steps;
