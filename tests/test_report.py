@@ -164,7 +164,9 @@ def test_one_is_a_singular_and_what_is_not_known_is_said(report):
     assert counted(1, "bunch crossing") == "1 bunch crossing"
     assert counted(1.0, "bunch crossing") == "1 bunch crossing"
     assert counted(1.5, "cycle") == "1.5 cycles"
-    assert latency_text(report)[-1] == "timing at 200 MHz is not known: nothing has been routed"
+    assert latency_text(report)[-1] == (
+        "timing at 200 MHz is not known: nothing has been routed (`bittrigger timing` estimates it)"
+    )
 
 
 def test_a_budget_for_another_part_is_remarked(report):

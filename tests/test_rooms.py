@@ -17,7 +17,7 @@ PLAN = {
     "settings": "device errors ir solver",
     "schedule": "device errors ir settings solver system",
     "emit": "device errors ir patterns system",
-    "synth": "emit errors ir system",
+    "synth": "device emit errors ir system",
     "report": "build settings device emit errors ir synth system",
     "build": "settings device emit errors ir synth schedule solver system",
     "layers": "errors",

@@ -37,6 +37,7 @@ VERBS = {
     "verify": "Check a release: every hash, every emitted file, and with --prove the proof.",
     "diff": "Compare two builds or models: ports, layers, weights, resources, outputs, files.",
     "report": "Show resources, latency and the budget's verdict.",
+    "timing": "Estimate slack and critical paths of a build from AMD's published delays.",
     "solve": "Find the adder graph of one matrix.",
     "data": "Generate physics data to train and test on, and describe it.",
     "explore": "Try one model at many clocks, latencies, efforts, parts and precisions: LUTs against latency.",

@@ -148,7 +148,9 @@ def latency_text(report: Report) -> list[str]:
     ]
     slack = totals.wns_ns
     if slack.value is None:
-        lines.append(f"timing at {report.clock_mhz:g} MHz is not known: nothing has been routed")
+        lines.append(
+            f"timing at {report.clock_mhz:g} MHz is not known: nothing has been routed (`bittrigger timing` estimates it)"
+        )
     else:
         met = "met" if slack.value >= 0 else "NOT met"
         lines.append(f"timing at {report.clock_mhz:g} MHz {met}: slack {number(slack.value)} ns ({slack.origin.value})")

@@ -1,0 +1,113 @@
+"""``bittrigger timing``: slack and critical paths before any vendor tool has run."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bittrigger.cli.console import busy, json_option, terminal, write_json
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from bittrigger.synth.sta import Timing
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--clock-mhz", type=float, help="Clock.  [default: that of the build]")
+@click.option("--check", is_flag=True, help="Exit with 1 if a path takes longer than the clock period.")
+@json_option()
+def command(folder: Path, clock_mhz: float | None, check: bool, json_file: Path | None) -> None:
+    """Estimate the slack of each module of the build in FOLDER, and show its slowest path.
+
+    The delays of cells and wires are those that AMD publishes for UltraScale+ with RapidWright; where cells lie is our own simple
+    placement. It shows which stage is the tightest, and is no sign-off: only Vivado's routed figures are.
+    """
+    from bittrigger.build.folder import load_build
+    from bittrigger.errors import BittriggerError, ConfigError
+    from bittrigger.synth.netlist import read_netlist
+    from bittrigger.synth.sta import analyse
+    from bittrigger.synth.yosys import netlist_files
+
+    build = load_build(folder)
+    clock = build.settings.clock_mhz if clock_mhz is None else clock_mhz
+    if not 0 < clock < math.inf:
+        raise ConfigError(f"--clock-mhz {clock:g}; must be positive")
+    files = netlist_files(build.pipeline, folder / "synth")
+    if not files[-1].is_file():
+        raise ConfigError(f"{folder / 'synth'}: no netlist; convert without --no-synth")
+    with busy(f"analysing {build.graph.name}"):
+        stages = {f"u_{module.label}": module.stop for module in build.pipeline.modules}
+        timing = analyse(read_netlist(build.graph.name, files), clock, stages)
+    _show(timing, terminal())
+    write_json(json_file, "timing-1", timing_json(timing))
+    if check and timing.slack_ps < 0:
+        worst = timing.paths[0]
+        raise BittriggerError(
+            f"timing at {clock:g} MHz: slack {worst.slack_ps / 1000:.3f} ns (sta) in {worst.module or 'the top'}; "
+            "convert at a lower --clock-mhz, or allow more --latency-cycles"
+        )
+
+
+def timing_json(timing: Timing) -> dict[str, Any]:
+    """``timing`` as plain types, times in nanoseconds."""
+    return {
+        "clock_mhz": timing.clock_mhz,
+        "origin": "sta",
+        "slack_ns": _ns(timing.slack_ps),
+        "tiles": [timing.columns, timing.rows],
+        "paths": [
+            {
+                "module": path.module,
+                "end": path.end,
+                "slack_ns": _ns(path.slack_ps),
+                "delay_ns": _ns(path.delay_ps),
+                "cells_ns": _ns(path.logic_ps),
+                "wires_ns": _ns(path.wire_ps),
+                "levels": path.levels,
+                "steps": [
+                    {"cell": step.cell, "type": step.type, "pin": step.pin, "arrival_ns": _ns(step.arrival_ps)}
+                    for step in path.steps
+                ],
+            }
+            for path in timing.paths
+        ],
+    }
+
+
+def _ns(ps: float) -> float:
+    return round(ps / 1000, 3)
+
+
+def _show(timing: Timing, console: Console) -> None:
+    from rich.table import Table
+
+    table = Table(title=f"timing at {timing.clock_mhz:g} MHz (sta, before placement and routing)", title_justify="left")
+    table.add_column("slowest path to")
+    for column in ("slack (ns)", "delay (ns)", "cells (ns)", "wires (ns)", "levels"):
+        table.add_column(column, justify="right")
+    for path in timing.paths:
+        figures = (path.slack_ps, path.delay_ps, path.logic_ps, path.wire_ps)
+        mark = "[red]" if path.slack_ps < 0 else ""
+        shown = [f"{value / 1000:.3f}" for value in figures]
+        table.add_row(path.module or "the top", mark + shown[0], *shown[1:], str(path.levels))
+    console.print(table)
+    worst = timing.paths[0]
+    console.print(f"The slowest, to {worst.end}:", markup=False)
+    path_table = Table()
+    for column in ("cell", "type", "pin"):
+        path_table.add_column(column)
+    for column in ("wire (ns)", "cell (ns)", "at (ns)"):
+        path_table.add_column(column, justify="right")
+    for step in worst.steps:
+        times = (step.wire_ps, step.cell_ps, step.arrival_ps)
+        path_table.add_row(step.cell or "input port", step.type, step.pin, *(f"{value / 1000:.3f}" for value in times))
+    console.print(path_table, markup=False)
+    console.print(
+        "Delays: AMD, RapidWright's model of UltraScale+; wires: a simple placement in "
+        f"{timing.columns} columns of {timing.rows} slices. An estimate; only routed figures are a sign-off."
+    )
