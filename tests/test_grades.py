@@ -303,3 +303,10 @@ def test_a_switch_of_the_process_is_said():
         assert "follows qkeras.set_internal_sigmoid" in lowered(model).basis.chosen[0]
     finally:
         set_internal_sigmoid("hard")
+
+
+@pytest.mark.parametrize("name", ["softmax", "quantized_ulaw(6,1)"])
+def test_qactivations_at_the_output(name):
+    """QKeras wraps a softmax of Keras too, and some of its functions know single precision alone."""
+    model = randomize(model_of(lambda x: quantised(qdense(kernel="ternary(alpha=1)")(x), name)))
+    assert check_agreement(model, ideal(model)).float32.events == 0

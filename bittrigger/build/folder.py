@@ -3,7 +3,7 @@
 ::
 
     DIR/SHA256SUMS        hash of every file that a tool reads; see `bittrigger.build.manifest`
-    DIR/bittrigger.json   settings, versions and the seconds of each stage
+    DIR/bittrigger.json   settings, grade, versions and the seconds of each stage
     DIR/design.json       the integer graph and its adder graphs
     DIR/hls/              Vitis HLS project
     DIR/emulator/         C++ library of the same integers, for the experiments' software
@@ -110,6 +110,7 @@ def save_build(
         "bittrigger": __version__,
         "settings": asdict(settings),
         "origin": asdict(pipeline.origin),
+        "grade": pipeline.graph.basis.grade.value,
         "latency_cycles": pipeline.latency_cycles,
         "stage_seconds": stage_seconds,
         "provenance": provenance or {},

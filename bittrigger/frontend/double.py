@@ -74,10 +74,20 @@ def _codes(steps: Sequence[Step], channel: int, values: FloatArray, grid: Grid) 
 
 
 def double_step(step: Step, values: FloatArray, channel: int) -> FloatArray:
-    """One step in double precision."""
+    """One step in double precision.
+
+    Raises:
+        UnsupportedModelError: if the function knows single precision alone.
+    """
     if isinstance(step, Apply):
-        with doubles():
-            return np.asarray(step.function.in_double(values), dtype=np.float64)
+        try:
+            with doubles():
+                return np.asarray(step.function.in_double(values), dtype=np.float64)
+        except TypeError as error:
+            raise UnsupportedModelError(
+                f"layer {step.layer!r}: {step.function.text} computes in float32 alone, so that it has no exact results; "
+                "allowed are functions in double precision too; put a quantised activation behind this layer"
+            ) from error
     if isinstance(step, Parametric) and not is_affine(step):
         first = np.asarray(step.parameters[0], dtype=np.float64)[..., channel]
         if step.function == "gather":

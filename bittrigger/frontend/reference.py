@@ -159,12 +159,12 @@ def without_endings(model: Any, *, remove: bool) -> Iterator[Any]:
     outputs, changed = [], []
     for tensor in model.outputs:
         layer = tensor.node.layer
-        if isinstance(layer, tf.keras.layers.Softmax) or (
-            isinstance(layer, tf.keras.layers.Activation) and layer.activation in endings
-        ):
+        function = getattr(layer, "quantizer" if type(layer).__name__ == "QActivation" else "activation", None)
+        alone = isinstance(layer, tf.keras.layers.Activation) or type(layer).__name__ == "QActivation"
+        if isinstance(layer, tf.keras.layers.Softmax) or (alone and function in endings):
             outputs.append(layer.input)
             continue
-        if getattr(layer, "activation", None) in endings:
+        if function in endings:
             changed.append((layer, layer.activation))
             layer.activation = tf.keras.activations.linear
         outputs.append(tensor)

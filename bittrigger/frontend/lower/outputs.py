@@ -6,8 +6,7 @@ import numpy as np
 
 from bittrigger.errors import Float32RoundsError
 from bittrigger.frontend.builder import Builder
-from bittrigger.frontend.double import double_step
-from bittrigger.frontend.elementwise import Apply
+from bittrigger.frontend.elementwise import Apply, apply_steps, as_floats
 from bittrigger.frontend.functions import rounding_to
 from bittrigger.frontend.lower_elementwise import lower_elementwise
 from bittrigger.frontend.plans import reach_under
@@ -63,9 +62,9 @@ def _covering(builder: Builder, signal: Signal) -> FixedPoint:
     reach, frac = reach_under(builder, signal)
     lowest, highest = 0.0, 0.0
     for channel, span in enumerate(reach):
-        values = np.ldexp(np.array([span.lo, span.hi, min(max(span.lo, 0), span.hi)], dtype=np.float64), -frac)
-        for step in signal.steps:
-            values = double_step(step, values, channel)
+        codes = np.array([span.lo, span.hi, min(max(span.lo, 0), span.hi)], dtype=np.int64)
+        found = apply_steps(signal.steps, as_floats(codes, frac), np.full(len(codes), channel))
+        values = np.nan_to_num(found.astype(np.float64))
         lowest, highest = min(lowest, float(values.min())), max(highest, float(values.max()))
     signed = lowest < 0
     integer = int(np.frexp(max(-lowest, highest))[1]) + signed
