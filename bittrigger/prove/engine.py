@@ -178,7 +178,8 @@ def _no_other() -> int:
 def prove_feed(module: Module, vectors: BusLayout, netlist: Netlist) -> str:
     """Prove that operand codes, weights and biases of an event are handed out as they must be, cycle by cycle.
 
-    Whatever the registers held before, and whatever ``x`` is later; ``load`` is low until the last group is through.
+    Whatever the registers held before, and whatever ``x`` is later; ``load`` is low for as many cycles as the event keeps
+    the lanes busy, and anything after that.
 
     Raises:
         Unproven: naming the first thing that may be something else.
@@ -190,14 +191,15 @@ def prove_feed(module: Module, vectors: BusLayout, netlist: Netlist) -> str:
     check_ports(netlist, {"load": 1, "x": size}, {**sizes, "bias": engine.lanes * width})
     wanted = list(_cycles(node, engine, shift))
     registers = sum(len(bits) for cell in netlist.cells for bits in cell.outputs.values())
-    aig = Aig(size * (len(wanted) + 2) + registers)
+    aig = Aig(size * (len(wanted) + 2) + 2 + registers)
     fresh = iter(range(aig.n_inputs))
     taken = [aig.input(next(fresh)) for _ in range(size)]
     state: dict[int, int] = {}
     for number in range(len(wanted) + 2):
         x = [aig.input(next(fresh)) for _ in range(size)] if number else taken
         driven = dict(zip(netlist.inputs["x"], x, strict=True))
-        driven[netlist.inputs["load"][0]] = FALSE if number else TRUE
+        again = aig.input(next(fresh)) if number >= len(wanted) else FALSE
+        driven[netlist.inputs["load"][0]] = again if number else TRUE
         nets, state = step(aig, netlist, driven, state, lambda: aig.input(next(fresh)))
         if number >= 2:
             found = {port: [nets[net] for net in bits] for port, bits in netlist.outputs.items()}
