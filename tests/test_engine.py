@@ -55,7 +55,7 @@ II = 40
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
-    pipeline = create_pipeline(network(), Settings(clock_mhz=300.0, ii=II))
+    pipeline = create_pipeline(network(), Settings(clock_mhz=360.0, ii=II))
     return build_of(pipeline, tmp_path_factory.mktemp("stepwise"), synth=True)
 
 
@@ -70,16 +70,17 @@ def test_a_layer_takes_the_cheapest_form_that_holds_the_interval(built):
     engines_found = {name: module.engine for name, module in modules.items() if module.engine}
     assert len(engines_found) >= 3
     assert len({engine.groups for engine in engines_found.values()}) > 1
+    assert {engine.delay > 0 for engine in engines_found.values()} == {False, True}
     assert any(engine.n_out % engine.lanes for engine in engines_found.values())
     for name, engine in engines_found.items():
         module = modules[name]
         assert engine.cycles <= II
-        assert module.stop == module.start + engine.period
-        assert module.done == module.start + engine.cycles
+        assert module.stop == module.start + engine.period + engine.delay
+        assert module.done == module.start + engine.cycles + engine.delay
         for follower in followers(pipeline.graph, name):
             assert modules[follower.name].lanes == engine.lanes
             assert modules[follower.name].pace == engine.period
-    flat = create_pipeline(network(), Settings(clock_mhz=300.0))
+    flat = create_pipeline(network(), Settings(clock_mhz=360.0))
     assert flat.ii == 1
     assert not any(module.engine for module in flat.modules)
     assert estimate(pipeline)[1].lut < 0.7 * estimate(flat)[1].lut
@@ -151,7 +152,8 @@ def test_figures_say_which_form_a_layer_has_and_how_busy_it_is(built):
             assert (layer.n_in, layer.n_out) == (engine.n_in, engine.n_out)
             lanes, feed = (synthesis.modules[part].lut for part in (module.name, module.feed_name))
             assert layer.synth.lut.value == lanes * engine.lanes + feed
-            assert lanes == engine.terms * module.result[0].width
+            if not engine.delay:
+                assert lanes == engine.terms * module.result[0].width
     assert layers["relu"].form == "folded"
     made = synthesis.total.lut - synthesis.total.shift_register
     assert abs(estimate(built.pipeline)[1].lut - made) < 0.2 * made
@@ -159,7 +161,7 @@ def test_figures_say_which_form_a_layer_has_and_how_busy_it_is(built):
 
 def test_what_is_handed_out_adds_up():
     node = dense("d", "x", (7, 5), np.random.default_rng(1), scale=2)
-    engine = Engine(7, 5, 2, 3)
+    engine = Engine(7, 5, 2, 3, 3)
     assert (engine.steps, engine.period, engine.groups, engine.cycles) == (3, 5, 3, 15)
     x = np.random.default_rng(2).integers(-8, 8, 9)
     x[7:] = 99
@@ -175,8 +177,9 @@ def test_what_is_handed_out_adds_up():
 
 def test_plans_are_through_within_the_interval():
     node = dense("d", "x", (30, 20), np.random.default_rng(1))
-    assert not list(plans_for(node, 11, 3))
-    assert [plan.terms for plan in plans_for(node, 12, 3)] == [3]
+    assert not list(plans_for(node, 5, 3))
+    assert [(plan.terms, plan.delay) for plan in plans_for(node, 8, 3)] == [(5, 2), (6, 2), (7, 3), (8, 3)]
+    assert [plan.lag(7) for plan in plans_for(node, 6, 4)] == [1]
     for ii in (17, 32, 40, 200, 1000):
         for plan in plans_for(node, ii, 4):
             assert plan.cycles <= ii
@@ -201,7 +204,7 @@ def test_what_is_no_ternary_matrix_or_no_single_vector_stays_unrolled():
 def test_a_large_layer_goes_without_adders(tmp_path, monkeypatch):
     """Also in software, and in the stored design."""
     monkeypatch.setattr("bittrigger.ir.engine.MAX_UNROLLED", 100)
-    pipeline = create_pipeline(network(), Settings(clock_mhz=300.0, ii=II))
+    pipeline = create_pipeline(network(), Settings(clock_mhz=360.0, ii=II))
     modules = {module.node.name: module for module in pipeline.modules}
     assert modules["first"].adders is None
     assert modules["last"].adders is not None

@@ -20,7 +20,7 @@ from bittrigger.ir.adders import Adder, AdderGraph, first_equals, fold_constants
 from bittrigger.ir.block_floating_point import MagnitudeOr, Scaling, ShiftDown, ShiftUp, limits
 from bittrigger.ir.engine import WEIGHT_BITS, Engine
 from bittrigger.ir.extremum import Extremum, tournament
-from bittrigger.ir.fixed import Interval, Rounding
+from bittrigger.ir.fixed import FixedPoint, Interval, Rounding
 from bittrigger.ir.graph import Linear, Lookup, Requantize, intervals, operand
 from bittrigger.ir.pipeline import (
     Module,
@@ -94,7 +94,7 @@ def estimate(pipeline: Pipeline) -> tuple[dict[str, Cost], Cost]:
     modules = {module.name: module_cost(module).times(module.instances) for module in pipeline.modules}
     for module in pipeline.modules:
         if module.engine:
-            own = common_type(operand(module.node, ranges), 0).width
+            own = common_type(operand(module.node, ranges), 0)
             modules[module.name] += _feed(module.engine, own, vector_bits(module.result))
     total = sum(modules.values(), Cost(0, _top_registers(pipeline))) + _folding(pipeline)
     return modules, total
@@ -143,34 +143,46 @@ def _matrix(module: Module) -> Cost:
     if module.tally:
         return Cost(module.tally.lanes * width, width)
     if module.engine:
-        return Cost(module.engine.terms * width, width)
+        kind = common_type(module.source, 0)
+        return _lane(module.engine, kind, width)
     if module.adders is None:
         raise InternalError(f"module {module.name!r} has no adder graph")
     return _linear(module, fold_constants(module.adders, module.result))
 
 
-def _feed(engine: Engine, own: int, width: int) -> Cost:
+def _lane(engine: Engine, own: FixedPoint, width: int) -> Cost:
+    """A lane of an engine; arguments as for ``_feed``. Of terms with a sum of their own the first one takes LUTs to be gated."""
+    if not engine.delay:
+        return Cost(engine.terms * width, width)
+    bits = engine.term_bits(own.width, signed=own.signed, shift=0, width=width)
+    cuts = [bits[min(k + engine.chain, engine.terms) - 1] for k in range(0, engine.terms, engine.chain)]
+    return Cost(own.width + sum(bits[1:]) + width, sum(cuts) + width)
+
+
+def _feed(engine: Engine, own: FixedPoint, width: int) -> Cost:
     """What feeds the lanes of an engine: multiplexers of operand codes, tables of weights, a counter.
 
     Args:
-        own: bits of an operand code.
+        own: type of an operand code.
         width: bits of a sum.
     """
     tables = -(-engine.cycles // (1 << LUT_INPUTS))
     weights = WEIGHT_BITS * engine.terms * engine.lanes
-    codes = engine.terms * own
+    codes = engine.terms * own.width
+    lags = sum(map(engine.lag, range(engine.terms)))
     index = 0 if engine.groups == 1 else (engine.steps - 1).bit_length() * tables
     biases = 0 if engine.groups == 1 else min(engine.lanes * width, 1 << min(engine.groups, 10))
     count = engine.cycles.bit_length()
     lut = weights * tables + codes * -(-engine.steps // MUX_CHOICES) + index + biases + count + 2 * tables
     index_ff = 0 if engine.groups == 1 else (engine.steps - 1).bit_length()
-    ff = engine.n_in * own + count + weights + codes + 2 + (engine.groups - 1).bit_length() + index_ff
+    ff = lags * (own.width + WEIGHT_BITS * engine.lanes) + engine.delay * (2 + (engine.groups - 1).bit_length())
+    ff += engine.n_in * own.width + count + weights + codes + 2 + (engine.groups - 1).bit_length() + index_ff
     return Cost(lut, ff)
 
 
-def engine_luts(engine: Engine, own: int, width: int) -> int:
+def engine_luts(engine: Engine, own: FixedPoint, width: int) -> int:
     """Estimated LUTs of all lanes and what feeds them; arguments as for ``_feed``."""
-    return engine.lanes * engine.terms * width + _feed(engine, own, width).lut
+    return engine.lanes * _lane(engine, own, width).lut + _feed(engine, own, width).lut
 
 
 def _linear(module: Module, graph: AdderGraph) -> Cost:

@@ -37,12 +37,34 @@ class Engine:
     Attributes:
         lanes: accumulators, one for each column of a group.
         terms: operand codes that a lane adds in a cycle.
+        chain: adders that a lane has one behind the other; where there are more terms than that, they are summed up on their own
+            first, as many a cycle, and the sum of a step is added later.
     """
 
     n_in: int
     n_out: int
     lanes: int
     terms: int
+    chain: int
+
+    @property
+    def delay(self) -> int:
+        """Cycles in which the terms of a step are summed up before their sum is added."""
+        return 0 if self.terms <= self.chain else -(-self.terms // self.chain)
+
+    def lag(self, term: int) -> int:
+        """Cycles after the first terms of a step in which ``term`` is handed out."""
+        return term // self.chain if self.delay else 0
+
+    def term_bits(self, own: int, *, signed: bool, shift: int, width: int) -> list[int]:
+        """Bits of the sums of the first terms of a step, in two's complement.
+
+        Args:
+            own: bits of an operand code.
+            shift: zeros below it.
+            width: bits of the sum of a column, which are enough.
+        """
+        return [min(own + (not signed) + k.bit_length() + shift, width) for k in range(self.terms)]
 
     @property
     def steps(self) -> int:

@@ -50,6 +50,16 @@ def literals(aig: Aig, netlist: Netlist, outputs: Bits) -> list[int]:
     return [nets[net] for net in outputs]
 
 
+_OLDEST = 64
+"""More cycles than a shift register has."""
+
+
+def unknowns(netlist: Netlist) -> int:
+    """At least as many as ``step`` may ask for what registers hold."""
+    driven = sum(len(bits) for cell in netlist.cells for bits in cell.outputs.values())
+    return driven + _OLDEST * sum(cell.type.startswith("SRL") for cell in netlist.cells)
+
+
 def step(
     aig: Aig, netlist: Netlist, driven: Mapping[int, int], state: Mapping[int, int], unknown: Callable[[], int]
 ) -> tuple[dict[int, int], dict[int, int]]:
@@ -60,7 +70,7 @@ def step(
         state: literals of the registers' outputs; those that are missing are ``unknown``.
 
     Raises:
-        Unproven: if a cell is not known, lies on a loop, or delays by more than a cycle.
+        Unproven: if a cell is not known, or lies on a loop.
     """
     clock = clock_of(netlist)
     held = [bit for cell in netlist.cells if cell.type in REGISTERS for bit in registers(cell, clock)]
@@ -74,12 +84,14 @@ def step(
         pins = {pin: [nets[net] for net in bits] for pin, bits in cell.inputs.items()}
         for pin, values in _outputs(aig, cell, pins).items():
             nets.update(zip(cell.outputs.get(pin, ()), values, strict=False))
-    after = {}
+    after: dict[int, int] = {}
     for bit in held:
-        if bit.cycles != 1:
-            raise Unproven(f"net {bit.q} lies {bit.cycles} cycles behind another; one is due", refuted=False)
         d, forced = aig.choose(nets[bit.enable], nets[bit.d], nets[bit.q]), nets[bit.force]
-        after[bit.q] = aig.either(d, forced) if bit.value else aig.both(d, forced ^ 1)
+        newest = aig.either(d, forced) if bit.value else aig.both(d, forced ^ 1)
+        for age in range(1, bit.cycles):  # what a shift register holds and does not show yet
+            inside = -(bit.q * _OLDEST + age)
+            after[inside], newest = newest, state[inside] if inside in state else unknown()
+        after[bit.q] = newest
     return nets, after
 
 

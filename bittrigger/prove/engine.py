@@ -19,7 +19,7 @@ from bittrigger.ir.graph import Linear
 from bittrigger.ir.layout import BusLayout
 from bittrigger.ir.pipeline import Module
 from bittrigger.prove.aig import FALSE, TRUE, Aig, Vector, constant, extended
-from bittrigger.prove.bits import step
+from bittrigger.prove.bits import step, unknowns
 from bittrigger.prove.claims import Unproven
 from bittrigger.prove.columns import check_widths
 from bittrigger.prove.equivalence import BEFORE, decide
@@ -130,49 +130,74 @@ def prove_lane(module: Module, vectors: BusLayout, netlist: Netlist, work: Path)
     own = bus.element
     sizes = {"clear": 1, "settle": 1, "x": engine.terms * own.width, "weights": 2 * engine.terms, "bias": width}
     check_ports(netlist, sizes, {"y": width})
-    count = sum(sizes.values()) + width
+    least = own.width + (not own.signed) + engine.terms.bit_length() + shift  # holds the sum of the terms of a step
+    cycles = engine.delay + 1
+    count = cycles * sum(sizes.values()) + width + unknowns(netlist)
     for name in ("gold", "gate"):
         aig = Aig(count)
         fresh = iter(range(count))
-        given = {port: [aig.input(next(fresh)) for _ in range(size)] for port, size in sizes.items()}
+        given = [
+            {port: [aig.input(next(fresh)) for _ in range(size)] for port, size in sizes.items()} for _ in range(cycles)
+        ]
         total = [aig.input(next(fresh)) for _ in range(width)]
-        gold = name == "gold"
-        after = _lane_definition(aig, given, total, own, shift) if gold else _lane_step(aig, netlist, given, total)
+        if name == "gold":
+            after = _lane_definition(aig, engine, given, total, (own, shift, min(least, width)))
+        else:
+            after = _lane_step(aig, netlist, given, total, fresh)
         aig.write(work / f"{name}.aig", after)
     return f"{width} bits, {len(netlist.cells)} cells" + (BEFORE if decide(work) else "")
 
 
-def _lane_definition(aig: Aig, given: dict[str, Vector], total: Vector, own: FixedPoint, shift: int) -> Vector:
-    """The sum after a cycle, from the definition; the code 10 of a weight, which never comes, counts as 0."""
-    width = len(total)
-    added = list(total)
-    for k in range(len(given["weights"]) // 2):
-        code = given["x"][own.width * k : own.width * (k + 1)]
-        value = ([FALSE] * shift + extended(code, width, signed=own.signed))[:width]
-        counts, subtracts = given["weights"][2 * k : 2 * k + 2]
+def _lane_definition(
+    aig: Aig, engine: Engine, given: list[dict[str, Vector]], total: Vector, kind: tuple[FixedPoint, int, int]
+) -> Vector:
+    """The sum after the last cycle, from the definition; the code 10 of a weight, which never comes, counts as 0.
+
+    Args:
+        given: the inputs of each cycle; each term is taken in that of its lag, all else in the last.
+        kind: type of an operand code, zeros below it, and bits that hold the sum of a step.
+    """
+    own, shift, bits = kind
+    width, end = len(total), given[-1]
+    step_bits = bits if engine.delay else width
+    step_sum: Vector | None = None
+    for k in range(engine.terms):
+        here = given[engine.lag(k)]
+        code = here["x"][own.width * k : own.width * (k + 1)]
+        value = ([FALSE] * shift + extended(code, step_bits, signed=own.signed))[:step_bits]
+        counts, subtracts = here["weights"][2 * k : 2 * k + 2]
         term = [aig.both(counts, aig.odd(bit, subtracts)) for bit in value]
-        if k == 0:
-            term = aig.mux(given["settle"][0], given["bias"], term)
-        added = aig.add(added, term)
-    return [aig.both(bit, given["clear"][0] ^ TRUE) for bit in added]
+        if not engine.delay:  # one behind the other, the sum first
+            term = aig.mux(end["settle"][0], end["bias"], term) if k == 0 else term
+            step_sum = aig.add(total if step_sum is None else step_sum, term)
+        else:
+            step_sum = term if step_sum is None else aig.add(step_sum, term)
+    if step_sum is None:
+        raise Unproven("no terms", refuted=False)
+    if engine.delay:
+        added = aig.mux(end["settle"][0], end["bias"], extended(step_sum, width, signed=True))
+        step_sum = aig.add(total, added)
+    return [aig.both(bit, end["clear"][0] ^ TRUE) for bit in step_sum]
 
 
-def _lane_step(aig: Aig, netlist: Netlist, given: dict[str, Vector], total: Vector) -> Vector:
-    """The sum after a cycle, from the netlist; its only registers are those of the sum."""
-    driven = {
-        net: literal for port, bits in given.items() for net, literal in zip(netlist.inputs[port], bits, strict=True)
-    }
-    state = dict(zip(netlist.outputs["y"], total, strict=True))
-    if len(state) != len(total):
+def _lane_step(
+    aig: Aig, netlist: Netlist, given: list[dict[str, Vector]], total: Vector, fresh: Iterator[int]
+) -> Vector:
+    """The sum after the last cycle, from the netlist; what its registers held before the first is unknown."""
+    sums = netlist.outputs["y"]
+    if len(set(sums)) != len(sums):
         raise Unproven("two bits of the sum are one")
-    _, after = step(aig, netlist, driven, state, _no_other)
-    if set(after) != set(state):
-        raise Unproven("the sum is not what the registers hold")
-    return [after[net] for net in netlist.outputs["y"]]
-
-
-def _no_other() -> int:
-    raise Unproven("a register holds something else than the sum")
+    state: dict[int, int] = {}
+    for number, inputs in enumerate(given):
+        driven = {
+            net: bit for port, bits in inputs.items() for net, bit in zip(netlist.inputs[port], bits, strict=True)
+        }
+        if number == len(given) - 1:
+            state |= dict(zip(sums, total, strict=True))
+        _, state = step(aig, netlist, driven, state, lambda: aig.input(next(fresh)))
+    if not set(sums) <= set(state):
+        raise Unproven("the sum is not what registers hold")
+    return [state[net] for net in sums]
 
 
 def prove_feed(module: Module, vectors: BusLayout, netlist: Netlist) -> str:
@@ -190,35 +215,50 @@ def prove_feed(module: Module, vectors: BusLayout, netlist: Netlist) -> str:
     sizes = {"clear": 1, "settle": 1, "step": engine.terms * own, "weights": 2 * engine.terms * engine.lanes}
     check_ports(netlist, {"load": 1, "x": size}, {**sizes, "bias": engine.lanes * width})
     wanted = list(_cycles(node, engine, shift))
-    registers = sum(len(bits) for cell in netlist.cells for bits in cell.outputs.values())
-    aig = Aig(size * (len(wanted) + 2) + 2 + registers)
+    registers = unknowns(netlist)
+    aig = Aig((size + 1) * (len(wanted) + 2 + engine.delay) + registers)
     fresh = iter(range(aig.n_inputs))
     taken = [aig.input(next(fresh)) for _ in range(size)]
     state: dict[int, int] = {}
-    for number in range(len(wanted) + 2):
+    for number in range(len(wanted) + 2 + engine.delay):
         x = [aig.input(next(fresh)) for _ in range(size)] if number else taken
         driven = dict(zip(netlist.inputs["x"], x, strict=True))
         again = aig.input(next(fresh)) if number >= len(wanted) else FALSE
         driven[netlist.inputs["load"][0]] = again if number else TRUE
         nets, state = step(aig, netlist, driven, state, lambda: aig.input(next(fresh)))
-        if number >= 2:
-            found = {port: [nets[net] for net in bits] for port, bits in netlist.outputs.items()}
-            wrong = _wrong(wanted[number - 2], found, taken, own, width)
-            if wrong:
-                raise Unproven(f"{wrong} may be another one {number} cycles after an event was taken")
+        found = {port: [nets[net] for net in bits] for port, bits in netlist.outputs.items()}
+        wrong = _wrong(engine, wanted, number - 2, found, (taken, own, width))
+        if wrong:
+            raise Unproven(f"{wrong} may be another one {number} cycles after an event was taken")
     return f"{len(wanted)} cycles of {engine.lanes} lanes"
 
 
-def _wrong(wanted: _Cycle, found: dict[str, Vector], taken: Vector, own: int, width: int) -> str:
-    """What is handed out that need not be what is due, or nothing."""
-    if (found["clear"][0], found["settle"][0]) != (int(wanted.clear), int(wanted.settle)):
-        return "clear or settle"
-    for k, code in enumerate(wanted.codes):
-        if code is not None and found["step"][own * k : own * (k + 1)] != taken[own * code : own * (code + 1)]:
+def _wrong(
+    engine: Engine, wanted: list[_Cycle], now: int, found: dict[str, Vector], taken: tuple[Vector, int, int]
+) -> str:
+    """What is handed out that need not be what is due, or nothing.
+
+    Args:
+        now: cycles since the first group began; each term comes as much later as it lags, the end of a step as it is delayed.
+        taken: the operand of the event, bits of a code of it, and of a sum.
+    """
+    operand, own, width = taken
+    end = now - engine.delay
+    if 0 <= end < len(wanted):
+        due = wanted[end]
+        if (found["clear"][0], found["settle"][0]) != (int(due.clear), int(due.settle)):
+            return "clear or settle"
+        if due.bias is not None and found["bias"] != [bit for bias in due.bias for bit in constant(bias, width)]:
+            return "a bias"
+    for k in range(engine.terms):
+        cycle = now - engine.lag(k)
+        if not 0 <= cycle < len(wanted):
+            continue
+        due = wanted[cycle]
+        code = due.codes[k]
+        if code is not None and found["step"][own * k : own * (k + 1)] != operand[own * code : own * (code + 1)]:
             return f"operand code {code}"
-    bits = [bit for lane in wanted.weights for weight in lane for bit in constant(weight, 2)]
-    if not wanted.clear and found["weights"] != bits:  # what is added while the sums are cleared is lost
-        return "a weight"
-    if wanted.bias is not None and found["bias"] != [bit for bias in wanted.bias for bit in constant(bias, width)]:
-        return "a bias"
+        handed = [found["weights"][2 * (engine.terms * lane + k) :][:2] for lane in range(engine.lanes)]
+        if not due.clear and handed != [constant(lane[k], 2) for lane in due.weights]:  # what is cleared is lost
+            return "a weight"
     return ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bittrigger.prove.aig import FALSE, TRUE, Aig
-from bittrigger.prove.bits import step
+from bittrigger.prove.bits import step, unknowns
 from bittrigger.prove.claims import Unproven
 from bittrigger.prove.order import check_ports
 from bittrigger.synth.netlist import Netlist
@@ -45,7 +45,7 @@ def prove_guard(ii: int, netlist: Netlist) -> str:
 
 def _after_reset(netlist: Netlist) -> _State:
     """What the registers hold after an edge with ``rst``, whatever they held before."""
-    registers = sum(len(bits) for cell in netlist.cells for bits in cell.outputs.values())
+    registers = unknowns(netlist)
     aig = Aig(1 + registers)
     fresh = iter(range(registers))
     driven = {netlist.inputs["rst"][0]: TRUE, netlist.inputs["in_valid"][0]: aig.input(registers)}

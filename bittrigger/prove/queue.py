@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bittrigger.ir.pipeline import Module
 from bittrigger.prove.aig import FALSE, TRUE, Aig
-from bittrigger.prove.bits import step
+from bittrigger.prove.bits import step, unknowns
 from bittrigger.prove.claims import Unproven
 from bittrigger.prove.order import check_ports
 from bittrigger.synth.netlist import Netlist
@@ -23,7 +23,7 @@ def prove_queue(module: Module, width: int, netlist: Netlist) -> str:
     """
     size, lanes, phases = module.copies * width, module.lanes * width, module.phases
     check_ports(netlist, {"load": 1, "x": size}, {"y": lanes})
-    registers = sum(len(bits) for cell in netlist.cells for bits in cell.outputs.values())
+    registers = unknowns(netlist)
     aig = Aig(size * (phases + 1) + registers)
     fresh = iter(range(aig.n_inputs))
     taken = [aig.input(next(fresh)) for _ in range(size)]

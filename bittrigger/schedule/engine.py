@@ -18,6 +18,9 @@ from bittrigger.ir.pipeline import Module
 from bittrigger.ir.ports import common_type
 from bittrigger.ir.product import Product, booth
 
+MAX_TERMS = 8
+"""Most operand codes that a lane adds in a cycle."""
+
 
 def engines(graph: Graph, adders: Mapping[str, AdderGraph], ii: int, most_terms: int) -> dict[str, Engine]:
     """The cheapest plan of each layer that is cheaper step by step, by name.
@@ -25,7 +28,7 @@ def engines(graph: Graph, adders: Mapping[str, AdderGraph], ii: int, most_terms:
     Args:
         adders: of every layer that may be unrolled; one that has none is multiplied step by step if at all.
         ii: cycles from one event to the next at least.
-        most_terms: operand codes that a lane can add in a cycle.
+        most_terms: adders that a sum can pass in a cycle.
     """
     ranges = intervals(graph)
     found = {}
@@ -33,7 +36,7 @@ def engines(graph: Graph, adders: Mapping[str, AdderGraph], ii: int, most_terms:
         if not isinstance(node, Linear) or node.copies > 1 or len(node.inputs) > 1 or common_shift(node) is None:
             continue
         after = sum(_channel_luts(graph, reader, ranges) for reader in followers(graph, node.name))
-        own = common_type(tuple(span for name in node.inputs for span in ranges[name]), 0).width
+        own = common_type(tuple(span for name in node.inputs for span in ranges[name]), 0)
         width = common_type(ranges[node.name], 0).width
         plans = {plan: engine_luts(plan, own, width) + plan.lanes * after for plan in plans_for(node, ii, most_terms)}
         if not plans:
@@ -48,10 +51,10 @@ def engines(graph: Graph, adders: Mapping[str, AdderGraph], ii: int, most_terms:
 def plans_for(node: Linear, ii: int, most_terms: int) -> Iterator[Engine]:
     """The plans that are through within ``ii`` cycles."""
     n_in, n_out = node.weights.shape
-    for terms in range(1, min(most_terms, n_in) + 1):
+    for terms in range(1, min(MAX_TERMS, n_in) + 1):
         groups = min(ii // (CLEARING + -(-n_in // terms) + SETTLING), n_out)
         if groups:
-            yield Engine(n_in, n_out, -(-n_out // groups), terms)
+            yield Engine(n_in, n_out, -(-n_out // groups), terms, most_terms)
 
 
 def followers(graph: Graph, name: str) -> Iterator[Requantize | Lookup]:

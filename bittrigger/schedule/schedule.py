@@ -150,7 +150,7 @@ class Schedule:
             stages: tuple[int, ...] = ()
             if fold is not None and fold.engine:
                 start = Moment(start.stage + FEEDING, 0.0)
-                end = Moment(start.stage + fold.engine.period, 0.0)
+                end = Moment(start.stage + fold.engine.period + fold.engine.delay, 0.0)
                 stages = (end.stage,) * _count(adders.get(node.name))
             elif fold is not None and fold.tally:
                 end = Moment(start.stage + fold.tally.turns, 0.0)

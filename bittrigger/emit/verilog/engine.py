@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,13 +56,19 @@ def lane_text(vectors: BusLayout, module: Module, mark: str) -> str:
     node, engine = _plan(module)
     (bus,), width, shift = vectors.operands(module), vectors.result(module).width, common_shift(node) or 0
     own, signed = bus.element.width, bus.element.signed
+    sizes = engine.term_bits(own, signed=signed, shift=shift, width=width) if engine.delay else [width] * engine.terms
     kept = min(own, width - shift)
 
+    def grown(name: str, bits: int, to: int) -> str:
+        return f"{to}'({name})" if bits < to else name
+
     def term(k: int) -> dict[str, object]:
-        name = f"x{k}" if kept == own else f"x{k}[{kept - 1}:0]"
-        value = f"{width}'({name})" if kept < width else name
+        value = grown(f"x{k}" if kept == own else f"x{k}[{kept - 1}:0]", kept, sizes[k])
         value = f"({value} << {shift})" if shift else value
-        return {"k": k, "type": vector(own, signed=signed), "high": own * (k + 1) - 1, "low": own * k, "value": value}
+        before = grown(f"{'s' if k % engine.chain else 'p'}{k - 1}", sizes[k - 1], sizes[k]) if k else ""
+        place = {"k": k, "type": vector(own, signed=signed), "high": own * (k + 1) - 1, "low": own * k}
+        cut = k == engine.terms - 1 or not (k + 1) % engine.chain
+        return {**place, "value": value, "bits": sizes[k], "before": before, "cut": cut}
 
     return render(
         "engine_lane.sv.j2",
@@ -72,6 +78,9 @@ def lane_text(vectors: BusLayout, module: Module, mark: str) -> str:
         lanes=engine.lanes,
         terms=engine.terms,
         term_list=[term(k) for k in range(engine.terms)],
+        delay=engine.delay,
+        chain=engine.chain,
+        last=grown(f"p{engine.terms - 1}", sizes[-1], width),
         x_width=own,
         width=width,
         format=f"{engine.terms} x {bus.element}",
@@ -95,8 +104,8 @@ def feed_text(vectors: BusLayout, module: Module, mark: str) -> str:
     ]
     weights = weight_table(node, engine)
     weight_bits = []
-    for lane in range(engine.lanes):
-        for k in range(engine.terms):
+    for k in range(engine.terms):
+        for lane in range(engine.lanes):
             taken = np.where(stepping, weights[group, np.clip(place, 0, engine.steps - 1), lane, k], 0)
             for letter, bit in (("n", taken != 0), ("m", taken < 0)):
                 tables.append(_table(f"{letter}{lane}_{k}", bit.astype(int).tolist(), size))
@@ -105,6 +114,7 @@ def feed_text(vectors: BusLayout, module: Module, mark: str) -> str:
     group_bits = (engine.groups - 1).bit_length()
     group_tables = [_table(f"g{k}", (group >> k & 1).tolist(), size) for k in range(group_bits)]
     biases = bias_table(node, engine) % (1 << width)
+    end = f"_d{engine.delay}" if engine.delay else ""
     bias_tables, bias_terms = [], []
     for lane in range(engine.lanes):
         for k in range(width):
@@ -113,7 +123,7 @@ def feed_text(vectors: BusLayout, module: Module, mark: str) -> str:
                 bias_terms.append(f"1'b{bit[0]}")
             else:
                 bias_tables.append(_table(f"b{lane}_{k}", bit, 1 << group_bits))
-                bias_terms.append(f"{bias_tables[-1].name}[group]")
+                bias_terms.append(f"{bias_tables[-1].name}[group{end}]")
     return render(
         "engine_feed.sv.j2",
         mark=mark,
@@ -139,9 +149,39 @@ def feed_text(vectors: BusLayout, module: Module, mark: str) -> str:
         weight_bits=weight_bits[::-1],
         group_bits=group_bits,
         group_terms=[f"{table.name}[count]" for table in reversed(group_tables)],
+        stages=list(_stages(engine, own, group_bits)),
+        end=end,
+        step_terms=[_late("codes", engine, k, own, range(own)) for k in range(engine.terms)][::-1],
+        handed=[
+            _late("taken", engine, k, 2 * engine.lanes, range(2 * lane, 2 * lane + 2))
+            for lane in range(engine.lanes)
+            for k in range(engine.terms)
+        ][::-1],
         bias_tables=bias_tables,
         bias_terms=bias_terms[::-1],
     )
+
+
+def _late(name: str, engine: Engine, term: int, field: int, bits: range) -> str:
+    """``bits`` of the field of ``term`` in the registers called ``name``, as late as it is handed out."""
+    lag = engine.lag(term)
+    low = field * (term - lag * engine.chain)
+    return f"{name}{f'_d{lag}' if lag else ''}[{low + bits[-1]}:{low + bits[0]}]"
+
+
+def _stages(engine: Engine, own: int, group_bits: int) -> Iterator[list[tuple[str, int, str]]]:
+    """Registers that hand out later terms later, and the end of a step after them: their names, widths and what they take."""
+    for d in range(1, engine.delay + 1):
+        before = f"_d{d - 1}" if d > 1 else ""
+        found = [(f"{name}_d{d}", width, f"{name}{before}") for name, width in (("clears", 1), ("settles", 1))]
+        if group_bits:
+            found.append((f"group_d{d}", group_bits, f"group{before}"))
+        left = engine.terms - d * engine.chain
+        for name, field in (("codes", own), ("taken", 2 * engine.lanes)):
+            if left > 0:
+                low = field * engine.chain
+                found.append((f"{name}_d{d}", field * left, f"{name}{before}[{low + field * left - 1}:{low}]"))
+        yield found
 
 
 def _operand(
