@@ -183,6 +183,18 @@ def test_a_depth_that_a_negation_exceeds_is_refused():
         solve_plain(weights, depth=1)
 
 
+def test_a_weight_is_the_fewest_powers_of_two_and_of_these_the_smallest():
+    """3 is 2 + 1 and not 4 - 1: a bit less in an adder that has room for a third operand."""
+    weights, source = np.array([[3], [1]]), (Interval(0, 255), Interval(0, 255))
+    graph = solve(weights, np.zeros(1, dtype=np.int64), source, SolverOptions(effort="fast"))
+    assert graph_luts(graph) == 9  # 10 as 4 - 1
+    several = np.random.default_rng(3).integers(-7, 8, size=(24, 12))
+    assert graph_luts(solve_plain(several, effort="fast")) < 1380  # 1411 with canonical digits
+    powers = [3, 6, 11, 13, 19, 27, 45, 91]
+    for value in (*powers, *(-power for power in powers)):  # each is proven by the solver itself
+        solve(np.array([[value], [1]]), np.zeros(1, dtype=np.int64), source, SolverOptions(effort="fast"))
+
+
 def test_sums_are_written_as_values_that_cancel_in_part():
     rng = np.random.default_rng(0)
     weights = np.clip(np.rint(rng.standard_normal((12, 3)) @ rng.standard_normal((3, 32))), -1, 1).astype(np.int64)
