@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 from keras_models import QActivation, QDense, layers, lowered, model_of, randomize, tf
 
+from bittrigger.build.folder import load_build
 from bittrigger.errors import ConfigError, MismatchError, ToolNotFoundError, UnsupportedModelError
 from bittrigger.hls4ml import register
 
@@ -358,6 +360,9 @@ def test_what_is_ignored_is_said_in_one_warning(hls4ml, tmp_path, caplog):
 def test_a_project_that_was_written_is_linked(hls4ml, compiled):
     folder = compiled.config.get_output_dir()
     compiled.write()
+    build = load_build(Path(folder))
+    assert build.pipeline.origin.kind == "graph", "the model is in no file"
+    assert build.provenance["versions"]["hls4ml"]
     linked = hls4ml.converters.link_existing_project(folder)
     with pytest.raises(ConfigError, match="not compiled"):
         linked.predict(events())
