@@ -2,6 +2,7 @@
 
 import ast
 from collections import defaultdict
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,7 @@ KNOTS = ({"hls4ml", "hls4ml_plugin"},)
 PACKAGE = Path(__file__).resolve().parent.parent / "bittrigger"
 
 
+@cache
 def imported():
     """For each room the rooms that its modules import, with one module as a witness."""
     found = defaultdict(dict)
