@@ -19,7 +19,7 @@ from bittrigger.ir.fixed import FixedPoint, Interval, Rounding
 from bittrigger.ir.graph import Graph, Input, Linear, Lookup, Requantize, evaluate, frozen_array
 from bittrigger.prove import Verdict, prove
 from bittrigger.report import make_report
-from bittrigger.schedule.engine import columns_apart, engines, followers, plans_for
+from bittrigger.schedule.engine import columns_apart, copy_luts, engines, followers, plans_for
 from bittrigger.settings import Settings
 from bittrigger.simulate.compare import run_executors
 from bittrigger.simulate.vectors import corner_codes, random_codes
@@ -226,3 +226,42 @@ def test_solve_takes_an_interval_too():
     mixed = solve_matrix(matrix_graph("m", 3 * weights + 1, bits=6, signed=True), settings).facts
     assert (mixed["form"], mixed["ii_cycles"]) == ("unrolled", 1)
     assert "form" not in solve_matrix(matrix_graph("m", weights, bits=6, signed=True), Settings()).facts
+
+
+def random_network(rng):
+    """A few layers of any shape, scale, sign and sparsity, each with one behind it that is alike for all columns, or is not."""
+    kind = FixedPoint(bool(rng.integers(2)), int(rng.integers(2, 8)), 0)
+    size, last = int(rng.integers(1, 20)), "x"
+    nodes = [Input("x", size, kind, kind.interval)]
+    for depth in range(int(rng.integers(1, 4))):
+        shape, chances = (size, int(rng.integers(1, 14))), ([0.3, 0.4, 0.3], [0.05, 0.9, 0.05], [0.5, 0, 0.5])
+        weights = int(rng.choice([1, 1, 2, 8])) * rng.choice([-1, 0, 1], size=shape, p=chances[rng.integers(3)])
+        size, bias = shape[1], rng.integers(-20, 21, shape[1])
+        nodes.append(Linear(f"dense_{depth}", (last,), frozen_array(weights), frozen_array(bias), 0))
+        name, inputs = f"then_{depth}", (nodes[-1].name,)
+        steps = [((-99999, 0, 5),) * size, tuple((-99999, int(start), 9) for start in rng.integers(-5, 6, size))]
+        rounding = list(Rounding)[rng.integers(len(Rounding))]
+        nodes.append(
+            Requantize(name, inputs, size, int(rng.integers(0, 4)), rounding, int(rng.choice([0, -8])), 15, 0)
+            if rng.integers(2)
+            else Lookup(name, inputs, steps[rng.integers(2)], ((0, 1, 3),) * size, 0)
+        )
+        last = name
+    graph = Graph("any", tuple(nodes), tuple(dict.fromkeys((last, nodes[1].name)[: int(rng.integers(1, 3))])))
+    verify(graph)
+    return graph
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_any_network_step_by_step(tmp_path, seed, monkeypatch):
+    """As many layers as there is time for are multiplied step by step, whatever they cost."""
+    rng = np.random.default_rng(seed)
+    real = copy_luts
+    dear = "bittrigger.schedule.engine.copy_luts"
+    monkeypatch.setattr(dear, lambda *of: 10**6 if isinstance(of[1], Linear) else real(*of))
+    settings = Settings(ii=int(rng.integers(8, 70)), clock_mhz=float(rng.choice([120.0, 240.0, 360.0, 450.0])))
+    build = build_of(create_pipeline(random_network(rng), settings), tmp_path)
+    assert any(module.engine for module in build.pipeline.modules)
+    outcomes = run_executors(build, ["rtl-fast"], codes_for(build.graph), look_into=False)
+    assert [str(outcome.error) for outcome in outcomes if not outcome.agrees] == []
+    assert failures(prove(build, netlist=False)) == []
