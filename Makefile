@@ -6,7 +6,7 @@ CORE = .venv-core-$(VERSION)
 READING = .venv-keras-$(VERSION)
 PARALLEL := -n logical --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test sanitize test-fast test-core test-keras test-torch test-hgq2 durations fuzz mutants tamper faults hostile golden bench bench-compare bench-adders clean
+.PHONY: demo test sanitize test-fast test-core test-keras test-torch test-hgq2 durations fuzz battery mutants tamper faults hostile golden bench bench-compare bench-adders clean
 
 demo: .venv/installed
 	$(BIN)/bittrigger convert models/jet_tagger/model.h5 -o build/jet_tagger --overwrite \
@@ -61,6 +61,10 @@ durations: .venv/installed
 # make fuzz N=5000: random networks through every executor; the same command goes on where it was interrupted
 fuzz: .venv/installed
 	PYTHONPATH=tests $(BIN)/python -m fuzz --count $(or $(N),200) --folder build/fuzz
+
+# make battery: a small model of every layer and option, compared with Keras; writes docs/layers.md
+battery: .venv/installed
+	PYTHONPATH=tests $(BIN)/python -W ignore -m battery
 
 # make mutants N=200: emitters, passes and templates broken on purpose, to see whether the checks notice
 mutants: .venv/installed

@@ -28,7 +28,10 @@ def copy_of(model: Any, change: Callable[[Any], Any] = lambda config: config, *,
     import tensorflow as tf
 
     kind = tf.keras.Sequential if isinstance(model, tf.keras.Sequential) else tf.keras.Model
-    made = kind.from_config(change(model.get_config()), custom_objects=known_classes())
+    pruned = {
+        type(layer).__name__: type(layer) for layer in model.layers if type(layer).__name__ == "PruneLowMagnitude"
+    }
+    made = kind.from_config(change(model.get_config()), custom_objects=known_classes() | pruned)
     if weights:
         made.set_weights(model.get_weights())
     return made

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from bittrigger.frontend.attributes import WRAPPERS
 from bittrigger.frontend.copies import copy_of
 from bittrigger.frontend.double import doubles
+from bittrigger.frontend.heads import bare
 from bittrigger.frontend.kernels import Float32Array, factor_kernel
 from bittrigger.frontend.layer_weights import factor_and_offset
 from bittrigger.frontend.parse import without_bit_layers
@@ -47,9 +47,7 @@ def in_double(model: Any) -> Iterator[Any]:
 def leaves(model: Any) -> Iterator[Any]:
     """The layers of a model that compute something, those within models and wrappers included."""
     for layer in model.layers:
-        inner = layer
-        while type(inner).__name__ in WRAPPERS:
-            inner = inner.layer
+        inner = bare(layer)
         if hasattr(inner, "layers"):
             yield from leaves(inner)
         else:

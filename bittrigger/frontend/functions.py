@@ -194,7 +194,13 @@ def _calls(
         return np.asarray(function(tf.constant(values, dtype=tf.float32)), dtype=np.float32)
 
     def double(values: FloatArray) -> FloatArray:
-        return np.asarray(function(tf.constant(values, dtype=tf.float64)), dtype=np.float64)
+        try:
+            return np.asarray(function(tf.constant(values, dtype=tf.float64)), dtype=np.float64)
+        except (TypeError, tf.errors.InvalidArgumentError) as error:
+            raise UnsupportedModelError(
+                f"function {function}: it computes in float32 alone, and these results lie on no grid of integers; allowed is a "
+                "quantised activation behind it; put a QActivation there"
+            ) from error
 
     return single, double
 

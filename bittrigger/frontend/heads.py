@@ -7,12 +7,19 @@ from typing import Any
 import numpy as np
 
 from bittrigger.errors import UnsupportedModelError
+from bittrigger.frontend.attributes import WRAPPERS
 from bittrigger.frontend.copies import copy_of
 from bittrigger.frontend.kernels import Float32Array
 from bittrigger.frontend.reference import keras_outputs, without_endings
 from bittrigger.ir.fixed import FloatArray
 
-_WITH_KERNEL = ("Dense", "Conv1D", "Conv2D")
+_WITH_KERNEL = {
+    **dict.fromkeys(
+        ("Dense", "EinsumDense", "Conv1D", "Conv2D", "Conv3D", "Conv1DTranspose", "Conv2DTranspose"), "kernel"
+    ),
+    **dict.fromkeys(("DepthwiseConv1D", "DepthwiseConv2D"), "depthwise_kernel"),
+}
+"""Layers with a float kernel, and its name."""
 _ENDINGS = ("Activation", "Softmax", "Flatten", "Reshape")
 
 
@@ -27,12 +34,13 @@ def with_heads(model: Any, bits: int) -> tuple[Any, list[str]]:
     names = [layer.name for layer in heads_of(model)]
     if not names:
         raise UnsupportedModelError(
-            f"model {model.name!r}: --head-bits {bits}, and no layer at an output has a float kernel; allowed are Dense, Conv1D "
-            "and Conv2D without a kernel quantizer right before an output; leave --head-bits out"
+            f"model {model.name!r}: --head-bits {bits}, and no layer at an output has a float kernel; allowed are "
+            f"{', '.join(_WITH_KERNEL)} right before an output; leave --head-bits out"
         )
     made = copy_of(model)
     for name in names:
-        kernel = made.get_layer(name).kernel
+        layer = bare(made.get_layer(name))
+        kernel = getattr(layer, _WITH_KERNEL[type(layer).__name__])
         kernel.assign(on_grid(np.asarray(kernel, dtype=np.float32), bits))
     return made, names
 
@@ -47,9 +55,16 @@ def heads_of(model: Any) -> list[Any]:
             if source is layer:
                 break
             layer = source
-        if type(layer).__name__ in _WITH_KERNEL:
+        if type(bare(layer)).__name__ in _WITH_KERNEL:
             found[layer.name] = layer
     return list(found.values())
+
+
+def bare(layer: Any) -> Any:
+    """A layer without the wrappers around it."""
+    while type(layer).__name__ in WRAPPERS:
+        layer = layer.layer
+    return layer
 
 
 def on_grid(kernel: Float32Array, bits: int) -> Float32Array:
