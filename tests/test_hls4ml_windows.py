@@ -205,10 +205,6 @@ def test_windows_by_hand():
     ("body", "text"),
     [
         (
-            lambda: (layers.AveragePooling2D(2, padding="same", name="mean"),),
-            "layer 'mean': windows that reach over the border, where Keras divides by the number of positions inside",
-        ),
-        (
             lambda: (layers.UpSampling2D(2, interpolation="bicubic", name="up"),),
             "layer 'up': interpolation 'bicubic' with data_format 'channels_last'; allowed are 'nearest' and 'bilinear'",
         ),

@@ -167,6 +167,8 @@ LAYERS = {
     "mean of six": (lambda: layers.AveragePooling2D((2, 3)), (4, 3, 2)),
     "maximum, axes kept": (lambda: layers.GlobalMaxPooling2D(keepdims=True), (2, 3, 2)),
     "pooling in space": (lambda: layers.MaxPooling3D(2), (2, 4, 2, 1)),
+    "mean over the border": (lambda: layers.AveragePooling2D(2, padding="same"), (3, 3, 2)),
+    "mean of three over the border": (lambda: layers.AveragePooling1D(3, strides=2, padding="same"), (6, 2)),
     "quantised mean": (lambda: QAveragePooling2D(2, average_quantizer=BITS, activation=BITS), (4, 4, 2)),
     "quantised mean of six": (
         lambda: QAveragePooling2D((2, 3), average_quantizer=BITS, activation=BITS),

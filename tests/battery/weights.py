@@ -52,7 +52,7 @@ def tutorial(**settings):
             )
 
         relu = quantized_relu(6)
-        hidden = (layer for units in (64, 32, 32) for layer in (layer(units), act(relu)))
+        hidden = (step for units in (64, 32, 32) for step in (layer(units), act(relu)))
         return chain(tensor, *hidden, layer(5), L.Activation("softmax"))
 
     return make

@@ -9,9 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from bittrigger.errors import UnsupportedModelError
 from bittrigger.frontend import attributes
-from bittrigger.frontend.elementwise import Divide, Scale
+from bittrigger.frontend.elementwise import Divide, Parametric, Scale
 from bittrigger.frontend.lower.kernels import operand_ranges
 from bittrigger.frontend.lower.walk import Walk
 from bittrigger.frontend.positions import add_step, positions
@@ -24,14 +23,10 @@ def average(walk: Walk, node: Any) -> Signal:
     """The mean of each window, of each channel."""
     (source,) = walk.operands(node)
     windows, channels = np.asarray(attributes.read(node, attributes.INDICES)), source.shape[-1]
-    if (windows == ZERO).any():
-        raise UnsupportedModelError(
-            f"layer {node.name!r}: windows that reach over the border, where Keras divides by the number of positions inside; "
-            "allowed are windows of one size; use padding='valid', or a ZeroPadding before it"
-        )
     count, outputs = windows.shape[-1], math.prod(windows.shape[:-1])
-    places = windows.reshape(outputs, 1, count) * channels + np.arange(channels)[None, :, None]
-    mean = _mean(walk, node, source, places.reshape(-1, count))
+    windows = windows.reshape(outputs, 1, count)
+    places = np.where(windows == ZERO, ZERO, windows * channels + np.arange(channels)[None, :, None]).reshape(-1, count)
+    mean = _mean_at_border(walk, node, source, places) if (places == ZERO).any() else _mean(walk, node, source, places)
     for factor in node.get_attr(attributes.FACTOR) or ():
         ones = np.ones(math.prod(mean.shape) // mean.copies if mean.copies > 1 else math.prod(mean.shape), np.float32)
         scale = Scale(node.name, np.float32(factor) * ones, 0 * ones)
@@ -47,6 +42,19 @@ def _mean(walk: Walk, node: Any, source: Signal, terms: IntArray) -> Signal:
     if count == 1 << shift:
         return sums_of(walk, node.name, source, terms, shape, shift=shift)
     return add_step(sums_of(walk, node.name, source, terms, shape), Divide(node.name, count))
+
+
+def _mean_at_border(walk: Walk, node: Any, source: Signal, terms: IntArray) -> Signal:
+    """The mean of the codes in each row of ``terms`` that are there: Keras divides by their number."""
+    shape = tuple(int(n) for n in attributes.read(node, attributes.SHAPE))
+    part = walk.builder.joined(f"{node.name}_operand", source.parts)
+    wired = walk.builder.wire(f"{node.name}_windows", (part,), terms)
+    rows, size = terms.shape
+    total = sums_of(
+        walk, node.name, Signal((wired,), (rows * size,)), np.arange(rows * size).reshape(rows, size), shape
+    )
+    counts = (terms != ZERO).sum(axis=1).astype(np.float32)
+    return add_step(total, Parametric(node.name, "normalise", (np.zeros(rows, dtype=np.float32), counts)), 1)
 
 
 def mean_over(walk: Walk, node: Any) -> Signal:
