@@ -96,6 +96,8 @@ def is_read(call: Call) -> bool:
         return False
     if config.get("data_format") == "channels_first" or config.get("keepdims"):
         return False
+    if config.get("interpolation", "nearest") != "nearest":
+        return False
     if kind in _OF_TWO:
         return (
             len(call.inputs) == 2
