@@ -8,6 +8,7 @@ from keras_models import QActivation, QDense, assert_exact, layers, lowered, ran
 from qkeras import QConv1D
 from tensorflow_model_optimization.sparsity.keras import prune_low_magnitude
 
+from bittrigger.compile.agreement import check_agreement
 from bittrigger.compile.read import read_file
 from bittrigger.errors import UnsupportedModelError
 from bittrigger.frontend.flat.walk import flatten
@@ -127,3 +128,20 @@ def test_calls_are_in_the_order_of_the_layers():
     (x, p), (y, q) = port(4), port(4, name="y")
     model = tf.keras.Model([x, y], layers.Concatenate(name="c")([dense(2, "a")(p), dense(2, "b")(q)]))
     assert [call.name for call in flatten(model).calls] == [layer.name for layer in model.layers]
+
+
+@pytest.mark.parametrize("how", ["QActivation", "within", "dropout", "each"])
+def test_a_softmax_at_the_end_is_left_out_wherever_it_stands(how):
+    x, q = port(4) if how != "each" else port(2, 4)
+    ending = QDense(3, kernel_quantizer="ternary()", use_bias=False, activation="softmax", name="end")
+    if how == "QActivation":
+        tensor = QActivation("softmax")(dense(3)(q))
+    elif how == "dropout":
+        tensor = layers.Dropout(0.5)(ending(q))
+    elif how == "each":
+        tensor = layers.TimeDistributed(ending)(q)
+    else:
+        source = tf.keras.Input((4,))
+        tensor = tf.keras.Model(source, ending(source), name="inner")(q)
+    model = randomize(tf.keras.Model(x, tensor))
+    assert check_agreement(model, lowered(model)).events > 1000

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bittrigger.errors import ConfigError, UnsupportedModelError
-from bittrigger.frontend.attributes import FUNCTION, KIND
+from bittrigger.frontend.attributes import FUNCTION, INERT, KIND, MODELS, WRAPPERS
 from bittrigger.frontend.flat.calls import FlatModel
 from bittrigger.frontend.flat.walk import flatten
 from bittrigger.frontend.functions import Grid, function_from_spec
@@ -164,12 +164,29 @@ def without_endings(model: Any, *, remove: bool) -> Iterator[Any]:
         if isinstance(layer, tf.keras.layers.Softmax) or (alone and function in endings):
             outputs.append(layer.input)
             continue
-        if function in endings:
-            changed.append((layer, layer.activation))
-            layer.activation = tf.keras.activations.linear
+        inner = _last_layer(tensor)
+        for what in ("activation", "quantizer"):
+            if getattr(inner, what, None) in endings:
+                changed.append((inner, what, getattr(inner, what)))
+                setattr(inner, what, tf.keras.activations.linear)
         outputs.append(tensor)
     try:
         yield tf.keras.Model(model.inputs, outputs)
     finally:
-        for layer, activation in changed:
-            layer.activation = activation
+        for inner, what, activation in changed:
+            setattr(inner, what, activation)
+
+
+def _last_layer(tensor: Any) -> Any:
+    """The layer that computes ``tensor``, within models and wrappers, and before layers that do nothing."""
+    layer = tensor.node.layer
+    while True:
+        kind = type(layer).__name__
+        if kind in INERT:
+            layer = layer.input.node.layer
+        elif kind in WRAPPERS:
+            layer = layer.layer
+        elif kind in MODELS:
+            layer = layer.outputs[0].node.layer
+        else:
+            return layer

@@ -22,7 +22,7 @@ from battery.shapes import (
 )
 from battery.weights import CONV1D_CASES, CONV2D_CASES, DENSE_CASES, KERNEL_CASES, NORMALISATION_CASES
 from bittrigger.compile.read import read_model
-from bittrigger.errors import BittriggerError
+from bittrigger.errors import BittriggerError, MismatchError
 from bittrigger.settings import Settings
 
 GROUPS = {
@@ -42,7 +42,7 @@ GROUPS = {
 }
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "layers.md"
-EXACT, IDEAL, REFUSED = "exact", "ideal", "refused"
+EXACT, IDEAL, REFUSED, WRONG = "exact", "ideal", "refused", "wrong"
 
 
 def names() -> Iterator[tuple[str, str, Case]]:
@@ -53,11 +53,7 @@ def names() -> Iterator[tuple[str, str, Case]]:
 
 
 def outcome(number: int, case: Case) -> tuple[str, str]:
-    """The grade of the design of a case and what it says of itself, or that it is refused and why.
-
-    Raises:
-        MismatchError: if a bit differs from Keras, or from the definition in the ideal grade.
-    """
+    """The grade of the design of a case and what it says of itself; that it is refused and why; or that a bit is wrong."""
     tf.keras.backend.clear_session()
     logging.disable(logging.CRITICAL)
     try:
@@ -67,9 +63,9 @@ def outcome(number: int, case: Case) -> tuple[str, str]:
     randomize(model, 1000 + number)
     try:
         graph = read_model(model, Settings(**case.settings), name="net").graph
+    except MismatchError as error:
+        return WRONG, str(error)[:160]
     except BittriggerError as error:
-        if type(error).__name__ == "MismatchError":
-            raise
         return REFUSED, _first(str(error))
     finally:
         logging.disable(logging.NOTSET)
