@@ -10,6 +10,7 @@ from bittrigger.ir.checks import verify
 from bittrigger.ir.extremum import Extremum
 from bittrigger.ir.fixed import FixedPoint, Interval, Rounding
 from bittrigger.ir.graph import Graph, Input, Linear, Lookup, Requantize, frozen_array, intervals, operand
+from bittrigger.ir.product import Product
 from bittrigger.ir.wire import ZERO, Wire
 from bittrigger.passes.lower_trees import lower_trees
 from bittrigger.schedule.schedule import Schedule
@@ -135,6 +136,34 @@ def places():
         Wire("left", ("y", "relu"), frozen_array([2, ZERO, 5, 4, 3, 18]), 1),
     )
     graph = Graph("places", nodes, ("last", "left", "inner", "most", "least"))
+    verify(graph)
+    return graph
+
+
+PORTS_OF_FACTORS = {
+    "s8": (FixedPoint(True, 8, 0), Interval(-128, 127)),
+    "u6": (FixedPoint(False, 6, 0), Interval(0, 63)),
+    "s5": (FixedPoint(True, 5, 0), Interval(-15, 15)),
+    "u1": (FixedPoint(False, 1, 0), Interval(0, 1)),
+    "s13": (FixedPoint(True, 13, 0), Interval(-4096, 4000)),
+}
+FACTORS = [("s8", "s8"), ("s8", "u6"), ("u6", "u6"), ("s5", "u1"), ("s13", "s5"), ("u1", "u1"), ("s13", "s13")]
+
+
+def products():
+    """Products of codes of every sign and width, squares, and one of two copies."""
+    nodes = [Input(name, 2, kind, span) for name, (kind, span) in PORTS_OF_FACTORS.items()]
+    outputs = []
+    for left, right in FACTORS:
+        name = f"{left}_{right}"
+        sources, indices = ((left, right), [0, 3]) if left != right else ((left,), [0, 1])
+        nodes += [Wire(f"{name}_factors", sources, frozen_array(indices), 0), Product(name, (f"{name}_factors",), 0)]
+        outputs.append(name)
+    for name in ("s8", "u6"):
+        nodes.append(Product(f"{name}_squares", (name,), 0, copies=2))
+        outputs.append(f"{name}_squares")
+    nodes += [Wire("four", ("s5", "u6"), frozen_array([0, 2, 1, 3]), 0), Product("both", ("four",), 0, copies=2)]
+    graph = Graph("products", tuple(nodes), (*outputs, "both"))
     verify(graph)
     return graph
 

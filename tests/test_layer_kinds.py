@@ -317,3 +317,23 @@ def test_products_that_float32_rounds():
         UnsupportedModelError, match=r"layer 'product': output 0 can need 3\d bits, and Keras adds up in float32"
     ):
         lowered(model_of(lambda x, y: layers.Multiply(name="product")([x, y]), (2,), (2,), quantizers=kinds))
+
+
+@pytest.mark.parametrize("kind", ["int32", "float64", "float16"])
+def test_a_cast_to_another_type(kind):
+    with pytest.raises(UnsupportedModelError, match=f"layer 'tf.cast.*': it gives {kind}; allowed is float32"):
+        lowered(model_of(lambda x: tf.cast(tf.cast(x, kind), tf.float32), (3,)))
+
+
+def test_a_port_of_double_precision():
+    port = tf.keras.Input((3,), name="x", dtype="float64")
+    with pytest.raises(UnsupportedModelError, match="layer 'x': it computes in float64; allowed is float32"):
+        lowered(tf.keras.Model(port, QActivation(BITS)(port)))
+
+
+def test_a_layer_that_is_called_with_a_mask():
+    port = tf.keras.Input((3, 2), name="x")
+    mask = tf.keras.Input((3,), name="m", dtype="bool")
+    tensor = layers.GlobalAveragePooling1D(name="mean")(QActivation(BITS)(port), mask=mask)
+    with pytest.raises(UnsupportedModelError, match="layer 'mean': it is called with mask, which no design can follow"):
+        lowered(tf.keras.Model([port, mask], tensor))

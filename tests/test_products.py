@@ -6,49 +6,20 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from designs import build_of
+from designs import FACTORS, PORTS_OF_FACTORS, build_of, products
 from test_prove import failures, replace_once
 
 from bittrigger.build.folder import load_build
 from bittrigger.compile.pipeline import create_pipeline
-from bittrigger.ir.checks import verify
-from bittrigger.ir.fixed import FixedPoint, Interval
-from bittrigger.ir.graph import Graph, Input, evaluate, frozen_array, intervals
-from bittrigger.ir.product import Product, booth, digits, product_interval
-from bittrigger.ir.wire import Wire
+from bittrigger.ir.fixed import Interval
+from bittrigger.ir.graph import Graph, evaluate, intervals
+from bittrigger.ir.product import booth, digits, product_interval
 from bittrigger.prove import Verdict, prove
 from bittrigger.report import make_report
 from bittrigger.settings import Settings
 from bittrigger.simulate.compare import run_executors
 from bittrigger.simulate.vectors import corner_codes, random_codes
 from bittrigger.synth.yosys import synthesize
-
-PORTS = {
-    "s8": (FixedPoint(True, 8, 0), Interval(-128, 127)),
-    "u6": (FixedPoint(False, 6, 0), Interval(0, 63)),
-    "s5": (FixedPoint(True, 5, 0), Interval(-15, 15)),
-    "u1": (FixedPoint(False, 1, 0), Interval(0, 1)),
-    "s13": (FixedPoint(True, 13, 0), Interval(-4096, 4000)),
-}
-PAIRS = [("s8", "s8"), ("s8", "u6"), ("u6", "u6"), ("s5", "u1"), ("s13", "s5"), ("u1", "u1"), ("s13", "s13")]
-
-
-def products():
-    """Products of codes of every sign and width, squares, and one of two copies."""
-    nodes = [Input(name, 2, kind, span) for name, (kind, span) in PORTS.items()]
-    outputs = []
-    for left, right in PAIRS:
-        name = f"{left}_{right}"
-        sources, indices = ((left, right), [0, 3]) if left != right else ((left,), [0, 1])
-        nodes += [Wire(f"{name}_factors", sources, frozen_array(indices), 0), Product(name, (f"{name}_factors",), 0)]
-        outputs.append(name)
-    for name in ("s8", "u6"):
-        nodes.append(Product(f"{name}_squares", (name,), 0, copies=2))
-        outputs.append(f"{name}_squares")
-    nodes += [Wire("four", ("s5", "u6"), frozen_array([0, 2, 1, 3]), 0), Product("both", ("four",), 0, copies=2)]
-    graph = Graph("products", tuple(nodes), (*outputs, "both"))
-    verify(graph)
-    return graph
 
 
 @pytest.fixture(scope="module")
@@ -60,8 +31,8 @@ def built(tmp_path_factory):
 def test_the_oracle_multiplies():
     graph = products()
     codes = np.concatenate([corner_codes(graph), random_codes(graph, 300, 3)])
-    ports = dict(zip(PORTS, np.split(codes, len(PORTS), axis=1), strict=True))
-    wanted = [ports[a][:, 0] * ports[b][:, 1] for a, b in PAIRS]
+    ports = dict(zip(PORTS_OF_FACTORS, np.split(codes, len(PORTS_OF_FACTORS), axis=1), strict=True))
+    wanted = [ports[a][:, 0] * ports[b][:, 1] for a, b in FACTORS]
     wanted += [ports[name][:, k] ** 2 for name in ("s8", "u6") for k in range(2)]
     wanted += [ports["s5"][:, k] * ports["u6"][:, k] for k in range(2)]
     assert np.array_equal(evaluate(graph, codes), np.stack(wanted, axis=1))

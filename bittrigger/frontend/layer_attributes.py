@@ -88,7 +88,7 @@ def _layer_facts(call: Call, name: str) -> Facts:  # noqa: C901, PLR0911, PLR091
         case "Flatten" | "Reshape":
             return {attributes.KIND: "reshape", attributes.SHAPE: list(call.own_shape)}
         case "InputLayer":
-            return {attributes.KIND: "input", attributes.WHOLE: tf_is_integer(layer)}
+            return {attributes.KIND: "input", attributes.WHOLE: is_whole(layer)}
         case _:
             raise unsupported_layer(call.name, name)
 
@@ -96,7 +96,7 @@ def _layer_facts(call: Call, name: str) -> Facts:  # noqa: C901, PLR0911, PLR091
 _BIT_ACTIVATION = "bittrigger.layers.activations.BitActivation"
 
 
-def tf_is_integer(layer: Any) -> bool:
+def is_whole(layer: Any) -> bool:
     """Whether Keras cuts what it is given to whole numbers."""
     return "int" in str(layer.dtype)
 
@@ -139,7 +139,7 @@ def _class(layer: Any) -> str:
 
 def _check_dtype(call: Call) -> None:
     layer = call.layer
-    if call.class_name in ("InputLayer", *attributes.OPERATORS):
+    if call.class_name in attributes.OPERATORS or (call.class_name == "InputLayer" and is_whole(layer)):
         return
     found = {str(layer.dtype), str(getattr(layer, "compute_dtype", "float32"))}
     if found != {"float32"}:

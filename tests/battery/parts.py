@@ -5,8 +5,31 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-import qkeras
-import tensorflow as tf
+from bittrigger.frontend.quiet import quiet_tensorflow
+
+with quiet_tensorflow():
+    import tensorflow as tf
+    from qkeras import (  # noqa: F401 - for the cases
+        QGRU,
+        QLSTM,
+        QActivation,
+        QAdaptiveActivation,
+        QAveragePooling2D,
+        QBatchNormalization,
+        QConv1D,
+        QConv2D,
+        QConv2DBatchnorm,
+        QDense,
+        QDepthwiseConv2D,
+        QDepthwiseConv2DBatchnorm,
+        QGlobalAveragePooling2D,
+        QMobileNetSeparableConv2D,
+        QSeparableConv1D,
+        QSeparableConv2D,
+        QSimpleRNN,
+        quantized_bits,
+        quantized_relu,
+    )
 
 L = tf.keras.layers
 BITS = "quantized_bits(8,3,alpha=1)"
@@ -37,11 +60,11 @@ def port(shape, quantizer=BITS, name="x"):
 
 
 def act(quantizer=RELU, name=None):
-    return qkeras.QActivation(quantizer, name=name)
+    return QActivation(quantizer, name=name)
 
 
 def dense(units, kernel=TERNARY, bias=BITS, **settings):
-    return qkeras.QDense(units, kernel_quantizer=kernel, bias_quantizer=bias, **settings)
+    return QDense(units, kernel_quantizer=kernel, bias_quantizer=bias, **settings)
 
 
 def chain(tensor, *layers):

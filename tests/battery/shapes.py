@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from qkeras import (
-    QGRU,
-    QLSTM,
-    QAdaptiveActivation,
-    QAveragePooling2D,
-    QGlobalAveragePooling2D,
-    QSimpleRNN,
-)
-
 from battery.parts import (
     BITS,
+    QGRU,
+    QLSTM,
     TERNARY,
     Case,
     Cases,
     L,
+    QAdaptiveActivation,
+    QAveragePooling2D,
+    QGlobalAveragePooling2D,
+    QSimpleRNN,
     act,
     bare,
     behind_dense,

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from qkeras import (
+from battery.parts import (
+    BITS,
+    TERNARY,
+    Cases,
+    L,
+    QBatchNormalization,
     QConv1D,
     QConv2D,
     QConv2DBatchnorm,
@@ -12,11 +17,16 @@ from qkeras import (
     QMobileNetSeparableConv2D,
     QSeparableConv1D,
     QSeparableConv2D,
+    act,
+    bare,
+    between,
+    chain,
+    dense,
+    function,
+    of,
     quantized_bits,
     quantized_relu,
 )
-
-from battery.parts import BITS, TERNARY, Cases, L, act, bare, between, chain, dense, function, of
 
 KERNELS = [
     *(
@@ -62,6 +72,10 @@ def mlp(*ending):
     return of((16,), lambda: dense(64), act, lambda: dense(32), act, *ending)
 
 
+def plain(tensor):
+    return dense(8)(tensor)
+
+
 DENSE_CASES: Cases = {
     "float bias": of((16,), lambda: dense(8, bias=None)),
     "float bias, quantised behind": of((16,), lambda: dense(8, bias=None), act),
@@ -72,8 +86,8 @@ DENSE_CASES: Cases = {
     "activation relu": of((16,), lambda: dense(8, activation="relu")),
     "of two axes": of((8, 4), lambda: dense(8)),
     "of three axes": of((4, 4, 3), lambda: dense(8)),
-    "input without quantiser": bare((16,), dense(8)),
-    "input without quantiser, input_precision": bare((16,), dense(8), input_precision="fixed<16,6>"),
+    "input without quantiser": bare((16,), plain),
+    "input without quantiser, input_precision": bare((16,), plain, input_precision="fixed<16,6>"),
     "three layers, softmax": mlp(lambda: dense(5), lambda: L.Activation("softmax")),
     "sigmoid": mlp(lambda: dense(1, activation="sigmoid")),
     "hls4ml's tutorial, alpha=1": bare((16,), tutorial(alpha=1)),
@@ -189,8 +203,8 @@ NORMALISATION_CASES: Cases = {
     "of three axes": normalised(L.BatchNormalization, shape=(2, 2, 8)),
     "two in a row": normalised(lambda: dense(4), L.BatchNormalization, L.BatchNormalization),
     "before a relu": normalised(lambda: dense(4), L.BatchNormalization, lambda: L.Activation("relu")),
-    "QBatchNormalization": normalised(lambda: dense(4), lambda: __import__("qkeras").QBatchNormalization()),
-    "QBatchNormalization at the output": of((8,), lambda: dense(4), lambda: __import__("qkeras").QBatchNormalization()),
+    "QBatchNormalization": normalised(lambda: dense(4), QBatchNormalization),
+    "QBatchNormalization at the output": of((8,), lambda: dense(4), QBatchNormalization),
     "LayerNormalization": normalised(L.LayerNormalization),
     "LayerNormalization of two axes": normalised(L.LayerNormalization, shape=(4, 8)),
     "Normalization": normalised(lambda: L.Normalization(mean=0.0, variance=1.0)),

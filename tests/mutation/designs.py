@@ -9,7 +9,7 @@ import numpy as np
 import strategies
 import test_folding
 import test_rtl
-from designs import places, scales
+from designs import places, products, scales
 
 from bittrigger.build.store import save_design
 from bittrigger.ir.checks import verify
@@ -22,7 +22,20 @@ RANDOM_NETWORKS = 10
 RANDOM_ADDER_GRAPHS = 10
 
 
-ORDER = ("slow", "wide", "parts", "solved", "folded", "loops", "places", "adders", "scales", "networks", "modes")
+ORDER = (
+    "slow",
+    "wide",
+    "parts",
+    "solved",
+    "folded",
+    "loops",
+    "places",
+    "products",
+    "adders",
+    "scales",
+    "networks",
+    "modes",
+)
 """From the one that is checked in the shortest time to the longest."""
 
 
@@ -40,6 +53,7 @@ def write_designs(folder: Path) -> None:
         "slow": (_slow(), {}, 20.0, {}, 1),
         "scales": (scales(), {}, 480.0, {}, 1),
         "places": (places(), {}, 300.0, {}, 1),
+        "products": (products(), {}, 300.0, {}, 1),
         "folded": (test_folding.folding_net(), {}, 300.0, {}, 3),
     }.items():
         verify(graph)

@@ -92,11 +92,7 @@ class _Walk:
     def _visit(self, node: Any, config: Config, read: list[_Result], lead: Shape, prefix: str) -> list[_Result]:
         """One use of a layer."""
         layer, kind, outer = node.layer, str(config["class_name"]), lead
-        if node.call_kwargs.get("training"):
-            raise UnsupportedModelError(
-                f"layer {layer.name!r}: it is called with training=True, so that it is random at inference too; allowed are "
-                "plain calls; call it without arguments"
-            )
+        _check_arguments(node, kind)
         while kind in WRAPPERS:
             if kind == "TimeDistributed":
                 lead = (*lead, read[0].shape[len(lead)])
@@ -117,6 +113,10 @@ class _Walk:
         if len(outputs) != 1:
             raise UnsupportedModelError(
                 f"layer {found.layer.name!r}: it gives {len(outputs)} tensors; allowed is one; take slices, as in x[:, :4]"
+            )
+        if outputs[0].dtype.name != "float32":
+            raise UnsupportedModelError(
+                f"layer {found.layer.name!r}: it gives {outputs[0].dtype.name}; allowed is float32; cast to that"
             )
         outer, lead = leads
         shape = (*outer, *_shape(outputs[0]))
@@ -168,6 +168,19 @@ class _Layer:
     layer: Any
     kind: str
     config: Config
+
+
+def _check_arguments(node: Any, kind: str) -> None:
+    """Refuse a call with more than its tensors, which would change what a layer computes."""
+    if kind in OPERATORS:
+        return
+    given = {key: value for key, value in node.call_kwargs.items() if value is not None and value is not False}
+    if given or len(node.call_args) > 1:
+        what = ", ".join(sorted(given)) or "several arguments"
+        raise UnsupportedModelError(
+            f"layer {node.layer.name!r}: it is called with {what}, which no design can follow; allowed are plain calls; call it "
+            "without arguments"
+        )
 
 
 def _check_mask(layer: Any, kind: str, read: list[_Result]) -> bool:
