@@ -1,0 +1,165 @@
+"""hls4ml's own tests with the backend BitTrigger: passed, refused with the reason, or failed, per file.
+
+    git clone --branch v1.3.0 --depth 1 REPOSITORY hls4ml
+    python benchmarks/hls4ml_suite.py hls4ml [--files test_dense_unrolled.py ...] [--minutes 60] [--json FILE]
+
+Every conversion of Keras models is sent to BitTrigger, whatever backend a test names; of tests that are the same for several
+backends and strategies one is run (``Vitis``, ``io_parallel``). A conversion compares every bit with Keras itself, and a
+difference is a failure; behind it stand the test's own assertions, with its tolerances. Tests of other frameworks, of streams
+and of other vendors' C++ are left out by name.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from collections import Counter, defaultdict
+from pathlib import Path
+
+LEFT_OUT = {
+    "another framework": ("pytorch", "onnx", "snn", "hgq", "keras_v3", "qeinsum", "einsum", "qinterval", "sr.py"),
+    "streams": ("fifo", "stream", "clone", "repack"),
+    "C++, configurations or reports of other backends": (
+        *(
+            "backend_config",
+            "bram",
+            "extensions",
+            "garnet",
+            "graph.py",
+            "optimization",
+            "pipeline_style",
+            "report",
+            "flows",
+        ),
+        *(
+            "weight_writer",
+            "writer_config",
+            "multi_graph",
+            "trace",
+            "boxplot",
+            "profil",
+            "types",
+            "fetch_example",
+            "plot_model",
+        ),
+        *("dense_unrolled", "auto_precision", "serialization", "h5_loader", "conv1d_narrow", "conv2d_narrow"),
+    ),
+}
+"""Why files are left out, and what their names hold."""
+
+_RESULTS = "BITTRIGGER_SUITE_RESULTS"
+
+
+def reason_left_out(name: str) -> str | None:
+    """Why a file of tests is left out, or None."""
+    return next((why for why, words in LEFT_OUT.items() if any(word in name for word in words)), None)
+
+
+def main() -> None:
+    """Run the tests of a checkout and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("checkout", type=Path, help="hls4ml at the tag of the pinned version")
+    parser.add_argument("--files", nargs="*", help="of test/pytest; all that are not left out by default")
+    parser.add_argument(
+        "--minutes", type=float, default=60, help="wall time at most; what has not run then is not counted"
+    )
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    folder = options.checkout / "test" / "pytest"
+    names = options.files or sorted(path.name for path in folder.glob("test_*.py"))
+    wanted = [name for name in names if reason_left_out(name) is None]
+    results = Path(options.json or "build/hls4ml_suite.jsonl").resolve()
+    results.parent.mkdir(parents=True, exist_ok=True)
+    results.unlink(missing_ok=True)
+    here = Path(__file__).resolve()
+    paths = [str(here.parent), str(here.parents[1]), os.environ.get("PYTHONPATH", "")]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths)), _RESULTS: str(results)}
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        here.stem,
+        "-p",
+        "no:cacheprovider",
+        "--no-header",
+        "--tb=no",
+        *wanted,
+    ]
+    try:
+        subprocess.run(
+            command, cwd=folder, env=environment, timeout=60 * options.minutes, check=False, stdout=subprocess.DEVNULL
+        )
+        print("all have run")
+    except subprocess.TimeoutExpired:
+        print(f"stopped after {options.minutes:g} minutes")
+    show([json.loads(line) for line in results.read_text(encoding="utf-8").splitlines()])
+    print("left out:", ", ".join(f"{name} ({why})" for name in names if (why := reason_left_out(name))))
+
+
+def show(rows: list[dict[str, str]]) -> None:
+    """A table per file, and the reasons."""
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
+    for row in rows:
+        counts[row["file"]][row["outcome"]] += 1
+    outcomes = ("passed", "refused", "failed", "skipped")
+    print("| file | " + " | ".join(outcomes) + " |\n|---|" + "---|" * len(outcomes))
+    total: Counter[str] = sum(counts.values(), Counter())
+    for name, found in [*sorted(counts.items()), ("all", total)]:
+        print(f"| {name} | " + " | ".join(str(found[outcome]) for outcome in outcomes) + " |")
+    for outcome in ("refused", "failed"):
+        for reason, count in Counter(row["reason"][:150] for row in rows if row["outcome"] == outcome).most_common(25):
+            print(f"{outcome} {count} times: {reason}")
+
+
+# What follows is the plugin of pytest that the command above loads.
+
+
+def pytest_configure() -> None:
+    """Send every conversion to BitTrigger."""
+    if _RESULTS not in os.environ:
+        return
+    import hls4ml
+
+    convert = hls4ml.converters.convert_from_keras_model
+
+    def to_bittrigger(model: object, **given: object) -> object:
+        wanted = ("output_dir", "project_name", "hls_config", "part", "clock_period", "io_type")
+        return convert(model, backend="BitTrigger", **{key: given[key] for key in wanted if key in given})
+
+    hls4ml.converters.convert_from_keras_model = to_bittrigger
+
+
+def pytest_collection_modifyitems(items: list[object]) -> None:
+    """One test of those that differ in backend, stream or strategy alone."""
+    if _RESULTS in os.environ:
+        items[:] = [item for item in items if _is_kept(getattr(getattr(item, "callspec", None), "params", {}))]
+
+
+def _is_kept(parameters: dict[str, object]) -> bool:
+    kept = {"backend": ("Vitis", "vitis"), "io_type": ("io_parallel",), "strategy": ("Latency", "latency")}
+    return all(parameters.get(name, values[0]) in values for name, values in kept.items())
+
+
+def pytest_runtest_makereport(item: object, call: object) -> None:
+    """Note what became of a test."""
+    info = getattr(call, "excinfo", None)
+    when = getattr(call, "when", "")
+    if _RESULTS not in os.environ or (info is None and when != "call") or when == "teardown":
+        return
+    names = [] if info is None else [kind.__name__ for kind in info.type.__mro__]
+    refused = any(name in ("UnsupportedModelError", "ConfigError") for name in names)
+    outcome = "passed" if info is None else "refused" if refused else "skipped" if "Skipped" in names else "failed"
+    reason = "" if info is None else f"{info.type.__name__}: {' '.join(str(info.value).split())}"
+    place = getattr(item, "path", Path())
+    row = {"file": place.name, "test": getattr(item, "name", ""), "outcome": outcome, "reason": reason[:600]}
+    with Path(os.environ[_RESULTS]).open("a", encoding="utf-8") as stream:
+        stream.write(json.dumps(row) + "\n")
+
+
+if __name__ == "__main__":
+    main()
