@@ -275,3 +275,50 @@ def test_logits_leave_out_what_stands_at_the_output(tmp_path):
     model = randomize(tf.keras.Model(inputs, outputs), seed=1)
     project = read_project(written(model, tmp_path / "project"))
     assert lower_project(project).nodes[-1].name != lower_project(project, logits=True).nodes[-1].name
+
+
+PRODUCTS = """
+#include "nnet_utils/nnet_merge.h"
+typedef ap_fixed<6,1,AP_RND,AP_SAT> other_t;
+typedef ap_fixed<9,5> product_t;
+struct linear_config3 : nnet::activ_config {
+    static const unsigned n_in = N_INPUT_1;
+    static const unsigned table_size = 1024;
+};
+struct config4 : nnet::merge_config {
+    static const unsigned n_elem = N_INPUT_1;
+    static const unsigned n_elem1 = N_INPUT_1;
+    static const unsigned n_elem2 = N_INPUT_1;
+};
+struct config5 : nnet::dot_config {
+    static const unsigned n_in = N_INPUT_1;
+    static const unsigned n_out = 1;
+    static const unsigned reuse_factor = 1;
+    static const unsigned multiplier_limit = N_INPUT_1;
+    typedef sum_t accum_t;
+    template<class x_T, class y_T>
+    using product = nnet::product::mult<x_T, y_T>;
+};
+"""
+PRODUCTS_TOP = """#include "top.h"
+#include "parameters.h"
+void top(input_t x[N_INPUT_1], result_t y[1], result_t z[1]) {
+    other_t other[N_INPUT_1];
+    product_t product[N_INPUT_1];
+    nnet::linear<input_t, other_t, linear_config3>(x, other);
+    nnet::multiply<input_t, other_t, product_t, config4>(x, other, product);
+    nnet::dot1d<product_t, other_t, result_t, config5>(product, other, y);
+    nnet::dot1d<input_t, input_t, result_t, config5>(x, x, z);
+}
+"""
+
+
+@pytest.mark.parametrize("accumulator", ["30,14", "10,6", "9,5,AP_RND,AP_SAT"])
+def test_products_of_two_arrays_and_squares(tmp_path, accumulator):
+    folder = small_project(tmp_path / "project", accumulator=accumulator, top=PRODUCTS_TOP)
+    (folder / "top.h").write_text(
+        '#include "defines.h"\nvoid top(input_t x[N_INPUT_1], result_t y[1], result_t z[1]);\n'
+    )
+    with (folder / "parameters.h").open("a") as stream:
+        stream.write(PRODUCTS)
+    exact(folder)

@@ -33,6 +33,7 @@ LOWERINGS: dict[str, Lowering] = {
     "unary_lut": activations.stored_table,
     "add": merges.add,
     "subtract": merges.subtract,
+    "multiply": merges.multiply,
     "dot1d": merges.dot,
     "concatenate1d": merges.concatenate,
     "global_pooling1d_cl": merges.global_pooling,

@@ -10,8 +10,9 @@ from bittrigger.frontend.hls4ml_project.hls_types import HlsType
 from bittrigger.frontend.hls4ml_project.project import Call
 from bittrigger.frontend.hls4ml_project.walk import Signal, Walk
 from bittrigger.ir.extremum import Extremum
-from bittrigger.ir.fixed import FixedPoint, Interval, Overflow, Rounding
-from bittrigger.ir.graph import Linear, Lookup, Requantize, frozen_array
+from bittrigger.ir.fixed import FixedPoint, Rounding
+from bittrigger.ir.graph import Lookup, Requantize
+from bittrigger.ir.product import Product
 
 MAX_TABLE = 1 << 16
 """Most entries of a table."""
@@ -44,37 +45,44 @@ def _sum(walk: Walk, call: Call, sign: int) -> None:
     walk.write(call, name, walk.assign(name, walk.builder.add(linear), kind), kind)
 
 
+def multiply(walk: Walk, call: Call) -> None:
+    """``nnet::multiply``: the products of two arrays, element by element."""
+    walk.check_counts(call, (4,), (3,))
+    kind = walk.project.type(call.parameters[2], walk.owner(call))
+    name = call.arguments[2]
+    walk.write(call, name, walk.assign(name, _products(walk, call, name), kind), kind)
+
+
 def dot(walk: Walk, call: Call) -> None:
-    """``nnet::dot1d`` of an array with itself: a sum of squares, each rounded to the accumulator."""
+    """``nnet::dot1d``: the products of two arrays in the accumulator, added one after the other."""
     walk.check_counts(call, (4,), (3,))
     owner = walk.owner(call)
-    config = walk.config(call.parameters[3], owner)
-    first, second = (walk.read(name, owner) for name in call.arguments[:2])
-    if first.node != second.node:
-        raise UnsupportedModelError(f"{owner}: a product of two arrays; allowed is an array with itself")
-    kind, accumulator = walk.project.type(call.parameters[2], owner), walk.type_of(config, "accum_t")
-    span = walk.hull(first.node)
-    if span.hi - span.lo >= MAX_TABLE:
-        raise UnsupportedModelError(
-            f"{owner}: squares of {span.hi - span.lo + 1} different codes; allowed are {MAX_TABLE}, each an entry of a table"
-        )
+    accumulator = walk.type_of(walk.config(call.parameters[3], owner), "accum_t")
+    kind = walk.project.type(call.parameters[2], owner)
     name = call.arguments[2]
-    codes = np.arange(span.lo, span.hi + 1)
-    size, frac = walk.builder[first.node].size, 2 * first.type.frac
-    table = (tuple(codes.tolist()),), (tuple((codes * codes).tolist()),)
-    squares = walk.builder.add(Lookup(f"{name}_squares", (first.node,), *table, frac, size))
-    rounded = walk.assign(f"{name}_products", squares, accumulator)
-    ones = frozen_array(np.ones((size, 1), dtype=np.int64))
-    sums = Linear(name, (rounded,), ones, frozen_array(np.zeros(1, dtype=np.int64)), accumulator.frac)
-    reached = Interval(0, size * max(span.lo**2, span.hi**2))
-    if accumulator.overflow is not Overflow.WRAP and reached.hi > accumulator.fixed.interval.hi << max(
-        frac - accumulator.frac, 0
-    ):
-        raise UnsupportedModelError(
-            f"{owner}: its accumulator {accumulator.fixed} saturates; allowed are wide enough ones"
-        )
-    total = walk.assign(name, walk.builder.add(sums), accumulator)
+    products = walk.assign(f"{name}_products", _products(walk, call, f"{name}_products"), accumulator)
+    size = walk.builder[products].size
+    terms = Terms(products, np.ones((size, 1), dtype=np.int64), np.arange(size), 1)
+    total = accumulated(walk, name, terms, np.zeros(1, dtype=np.int64), accumulator)
     walk.write(call, name, walk.assign(name, total, kind), kind)
+
+
+def _products(walk: Walk, call: Call, name: str) -> str:
+    """The exact products of the elements of two arrays, or the squares of one."""
+    owner = walk.owner(call)
+    first, second = (walk.read(operand, owner) for operand in call.arguments[:2])
+    sizes = [walk.builder[signal.node].size for signal in (first, second)]
+    if sizes[0] != sizes[1]:
+        raise UnsupportedModelError(f"{owner}: operands of {sizes[0]} and {sizes[1]} elements; allowed are as many")
+    size, frac = sizes[0], first.type.frac + second.type.frac
+    if first.node == second.node:
+        return walk.builder.add(Product(name, (first.node,), frac, size))
+    node = second.node
+    if second.type.frac != first.type.frac:  # a wire joins codes of one grid; what they mean is the product's matter
+        lo, hi = -(1 << 61), (1 << 61) - 1
+        node = walk.builder.add(Requantize(f"{name}_operand", (node,), size, 0, Rounding.TRN, lo, hi, first.type.frac))
+    pairs = np.stack([np.arange(size), size + np.arange(size)], axis=1)
+    return walk.builder.add(Product(name, (walk.builder.wire(f"{name}_pairs", (first.node, node), pairs),), frac, size))
 
 
 def concatenate(walk: Walk, call: Call) -> None:
