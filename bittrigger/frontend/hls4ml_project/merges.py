@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from bittrigger.errors import UnsupportedModelError
+from bittrigger.frontend.elementwise import AddBias
+from bittrigger.frontend.functions import Grid
 from bittrigger.frontend.hls4ml_project.accumulate import SHIFTED_ALIKE, Terms, accumulated
 from bittrigger.frontend.hls4ml_project.hls_types import HlsType
 from bittrigger.frontend.hls4ml_project.project import Call
-from bittrigger.frontend.hls4ml_project.walk import Signal, Walk
+from bittrigger.frontend.hls4ml_project.walk import Signal as Array
+from bittrigger.frontend.hls4ml_project.walk import Walk
+from bittrigger.frontend.plans import fits_and_tables
+from bittrigger.frontend.requantizer_fit import Segments
+from bittrigger.frontend.signal import Signal
 from bittrigger.ir.extremum import Extremum
 from bittrigger.ir.fixed import FixedPoint, Rounding
 from bittrigger.ir.graph import Lookup, Requantize
@@ -112,7 +120,7 @@ def global_pooling(walk: Walk, call: Call) -> None:
     operation = config.values.get("pool_op", "Max")
     accumulator = walk.type_of(config, "accum_t") if "accum_t" in config.values else source.type
     if operation == "Average":
-        mean = _mean(walk, owner, name, Signal(gathered, source.type), count, channels, config_type=call.parameters[2])
+        mean = _mean(walk, owner, name, Array(gathered, source.type), count, channels, config_type=call.parameters[2])
         mean = mean if walk.has_typed_average else walk.assign(name, mean, source.type)
         walk.write(call, name, walk.assign(name, mean, kind), kind)
         return
@@ -121,7 +129,7 @@ def global_pooling(walk: Walk, call: Call) -> None:
 
 
 def _mean(  # noqa: PLR0917
-    walk: Walk, owner: str, name: str, source: Signal, count: int, channels: int, *, config_type: str
+    walk: Walk, owner: str, name: str, source: Array, count: int, channels: int, *, config_type: str
 ) -> str:
     """The sum in the accumulator, divided by the number of its terms, rounded towards zero."""
     accumulator = walk.type_of(walk.config(config_type, owner), "accum_t")
@@ -141,7 +149,7 @@ def _mean(  # noqa: PLR0917
         rounded = Requantize(
             f"{name}_rounded", (source.node,), size, drop, accumulator.rounding, lo, hi, accumulator.frac
         )
-        source = Signal(walk.builder.add(rounded), accumulator)
+        source = Array(walk.builder.add(rounded), accumulator)
     ones = np.full((count, 1), 1 << (accumulator.frac - source.type.frac), dtype=np.int64)
     terms = Terms(source.node, ones, np.arange(count), channels)
     total = accumulated(walk, f"{name}_sums", terms, np.zeros(1, dtype=np.int64), accumulator)
@@ -151,13 +159,24 @@ def _mean(  # noqa: PLR0917
         return walk.builder.add(
             Requantize(f"{name}_mean", (total,), channels, places, Rounding.TRN_ZERO, lo, hi, accumulator.frac)
         )
-    span = walk.hull(total)
-    values = range(-(-span.lo // count) if span.lo < 0 else span.lo // count, max(span.hi // count, 0) + 1)
+    return _divided(walk, owner, name, total, count)
+
+
+def _divided(walk: Walk, owner: str, name: str, total: str, count: int) -> str:
+    """Codes divided by a number, rounded towards zero: a product that is shifted, or a table."""
+    span, node = walk.hull(total), walk.builder[total]
+    values = np.arange(int(span.lo / count), int(span.hi / count) + 1)
     if len(values) > MAX_TABLE:
-        raise UnsupportedModelError(
-            f"{owner}: a mean over {count} takes a table of {len(values)} entries; allowed are {MAX_TABLE}"
-        )
-    starts = [value * count if value > 0 else (value - 1) * count + 1 for value in values]
-    starts[0] = min(starts[0], span.lo)
-    table = (tuple(starts),), (tuple(values),)
-    return walk.builder.add(Lookup(f"{name}_mean", (total,), *table, accumulator.frac, channels))
+        raise UnsupportedModelError(f"{owner}: a mean over {count} has {len(values)} values; allowed are {MAX_TABLE}")
+    first = np.where(values > 0, values * count, (values - 1) * count + 1)
+    first[0] = span.lo
+    runs = Segments(first, np.r_[first[1:] - 1, span.hi], values)
+    marks = (AddBias(f"{name}_mean", np.zeros(1, dtype=np.float32)),)
+    signal = Signal((total,), (node.size,), None, marks, copies=node.size)
+    plans = fits_and_tables(walk.builder, signal, [runs], Grid(node.frac, int(values[0]), int(values[-1])), table=True)
+    if not plans:
+        table = (tuple(first.tolist()),), (tuple(values.tolist()),)
+        return walk.builder.add(Lookup(f"{name}_mean", (total,), *table, node.frac, node.size))
+    for item in min(plans, key=lambda plan: plan.cost).nodes:
+        total = walk.builder.add(replace(item, inputs=(total,)))
+    return total
