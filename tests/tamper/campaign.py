@@ -17,7 +17,6 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from designs import build_of, solved
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -30,7 +29,7 @@ from bittrigger.simulate.compare import run_executors
 from bittrigger.simulate.vectors import corner_codes, random_codes
 from tamper.edits import Tampering
 from tamper.equivalent import argument
-from tamper.kinds import tamperings
+from tamper.kinds import SOUND, tamperings
 
 WAYS = ("files", "structure", "meaning", "simulate", "verify")
 
@@ -106,8 +105,8 @@ def _simulate(folder: Path, tampering: Tampering) -> dict[str, str]:
     return {}
 
 
-def run(chosen: list[Tampering], sound: Path, work: Path, jobs: int, record: Path) -> list[Caught]:
-    """All of ``chosen``; what is in ``record`` already is taken from there."""
+def run(chosen: list[Tampering], sounds: dict[str, Path], work: Path, jobs: int, record: Path) -> list[Caught]:
+    """All of ``chosen`` on the builds ``sounds``; what is in ``record`` already is taken from there."""
     record.parent.mkdir(parents=True, exist_ok=True)
     known = {}
     if record.exists():
@@ -118,7 +117,7 @@ def run(chosen: list[Tampering], sound: Path, work: Path, jobs: int, record: Pat
 
         def one(item: tuple[int, Tampering]) -> Caught:
             place, tampering = item
-            found = known.get((tampering.kind, tampering.name))
+            found, sound = known.get((tampering.kind, tampering.name)), sounds[tampering.build]
             if found is not None:
                 return replace(found, argument=argument(tampering, sound))
             made = attempt(tampering, sound, work / str(place))
@@ -164,9 +163,10 @@ def main() -> None:
     options = parser.parse_args()
     chosen = [item for item in tamperings() if options.only in item.kind]
     with tempfile.TemporaryDirectory(prefix="bittrigger-tamper.") as scratch:
-        sound = Path(scratch) / "sound"
-        build_of(solved((9, 6, 3)), sound, synth=True)
-        results = run(chosen, sound, Path(scratch), options.jobs, options.record)
+        sounds = {name: Path(scratch) / name for name in {item.build for item in chosen}}
+        for name, folder in sounds.items():
+            SOUND[name](folder)
+        results = run(chosen, sounds, Path(scratch), options.jobs, options.record)
     show(results, Console(width=140))
 
 

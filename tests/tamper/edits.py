@@ -26,12 +26,14 @@ class Tampering:
         name: which it is.
         apply: makes it in a folder.
         executors: those that read what is changed.
+        build: the one of ``kinds.SOUND`` that is changed.
     """
 
     kind: str
     name: str
     apply: Edit
     executors: tuple[str, ...] = ()
+    build: str = "plain"
 
 
 def text(file: str, pattern: str, new: str, count: int = 1) -> Edit:
