@@ -16,7 +16,7 @@ from bittrigger.simulate.executors.gates import GateSim
 from bittrigger.simulate.simulators.program import Program
 from bittrigger.synth.netlist import read_netlist
 from bittrigger.synth.recipe import script
-from bittrigger.synth.yosys import design_sources
+from bittrigger.synth.yosys import design_sources, synthesize
 
 SERVER = Path(__file__).with_name("yosys_server.py")
 
@@ -82,6 +82,9 @@ class Yosys:
         """
         folder = self.folder / "netlist"
         folder.mkdir(parents=True, exist_ok=True)
+        if build.pipeline.ii > 1:  # as the product does, module by module: the guard of the interval has feedback
+            synthesize(build.pipeline, build.folder / "rtl", folder, jobs=1)
+            return GateSim(build.pipeline, folder).run(codes)
         top = build.graph.name
         lines = script(top, design_sources(build.folder / "rtl", folder), [], None, folder)
         kept = [line for line in lines if not line.startswith(("read_verilog -lib", "write_verilog", "json "))]

@@ -11,13 +11,13 @@ def file_kinds() -> dict[str, Rows]:
         "wrap": (
             ("an edge", text("wrap/axi-stream/example_axis.sv", r"^endmodule", "// edited\nendmodule")),
             ("an option", text("wrap/axi-stream/options.json", r"64", "32")),
-            ("a source", text("wrap/emp/files.f", r"\A", "/tmp/other.sv\n")),
+            ("a source", text("wrap/emp/example_emp.f", r"\A", "/opt/other.sv\n")),
             ("a foreign file", new_file("wrap/emp/spy.sv", "module spy; endmodule\n")),
             ("a third wrapper", new_file("wrap/spi/top.sv", "module top; endmodule\n")),
         ),
         "file lists": (
             ("another order", text("rtl/example_rtl.f", r"^(example\.sv)\n(.*)\n", r"\2\n\1\n")),
-            ("a source more", text("rtl/example_rtl.f", r"\Z", "/tmp/other.sv\n")),
+            ("a source more", text("rtl/example_rtl.f", r"\Z", "/opt/other.sv\n")),
             ("a source less of synthesis", text("synth/example_synth.f", r"^.*requantize.*\n", "")),
         ),
         "figures": (
