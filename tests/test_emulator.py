@@ -396,3 +396,13 @@ def test_the_python_binding(built):
 def test_files_name_no_machine(built):
     for path in built.source.iterdir():
         assert str(Path.home()) not in path.read_text()
+
+
+def test_entries_of_ports_that_are_wider_than_a_double_are_checked(tmp_path):
+    """No code that a port of 54 bits holds is taken for one that has to be refused."""
+    kind = FixedPoint(True, 54, 35)
+    port = Input("x", 2, kind, kind.interval)
+    dense = Linear("dense", ("x",), frozen_array(np.array([[1], [-1]])), frozen_array(np.array([5])), 19)
+    graph = Graph("wide", (port, dense, Requantize("clip", ("dense",), 1, 3, Rounding.RND, -99, 4000, 16)), ("clip",))
+    emit_emulator(Schedule(240.0).apply(graph, lower_graph_to_trees(graph)), tmp_path / "emulator")
+    Emulator(graph, tmp_path / "emulator", tmp_path / "cache").check_entries()

@@ -132,8 +132,8 @@ def _parts():
 
 
 def _wide():
-    """Ports of more bits than float32 has, alone."""
-    port = Input("x", 3, FixedPoint(True, 30, 11), FixedPoint(True, 30, 11).interval)
+    """Ports of so many bits that a double leaves no room to round them, and no others."""
+    port = Input("x", 3, FixedPoint(True, 54, 35), FixedPoint(True, 54, 35).interval)
     weights = frozen_array(np.array([[1, -1], [0, 1], [-1, 1]]))
     dense = Linear("dense", ("x",), weights, frozen_array(np.array([5, 0])), 11)
     return Graph(

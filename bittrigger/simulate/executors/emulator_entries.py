@@ -131,7 +131,7 @@ def check_entries(library: Library) -> None:
     ):
         _check_entry(name, library.entry(name), inputs, outputs)
         for column, event in ((0, 5), (-1, 3)):
-            for wrong in (1 << 40, -(1 << 40)) if name == "run_codes" else (np.nan, np.inf, -np.inf):
+            for wrong in (1 << 62, -(1 << 62)) if name == "run_codes" else (np.nan, np.inf, -np.inf):
                 bad = np.array(inputs)
                 bad[event, column] = wrong
                 _check_refusal(name, library.entry(name), bad, outputs, event)
