@@ -19,12 +19,12 @@ from bittrigger.settings import Settings
 from bittrigger.synth import yosys
 
 SHA = "0123456789abcdef" * 4
-UNMARKED = ("bittrigger_", "nnet_bitlinear", "tb_input.dat", "tb_output.dat")
-"""What is not made from a model: the library, which designs share; and test vectors, which have no comments."""
+UNMARKED = ("bittrigger_", "nnet_bitlinear", "tb_input.dat", "tb_output.dat", "example_vhdl.f")
+"""What is not made from a model: the library, which designs share; and test vectors and a list of names, without comments."""
 
 
 def emitted(folder, origin):
-    write_firmware(replace(mlp((6, 5, 3)), origin=origin), folder, Settings())
+    write_firmware(replace(mlp((6, 5, 3)), origin=origin), folder, Settings(hdl="vhdl"))
     return {path.relative_to(folder): path.read_text() for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
