@@ -98,9 +98,9 @@ def test_the_sound_build_is_not(sound, tmp_path):
 
 def test_the_seal_tells_that_a_file_was_changed(sound, tmp_path):
     folder = shutil.copytree(sound, tmp_path / "build")
-    text("synth/example.ys", r"\Z", "# more\n")(folder)
+    text("synth/example.json", r"\Z", "\n")(folder)  # no emission, and its meaning stays
     (claim,) = (c for c in file_claims(copy_build(folder, tmp_path / "work")) if c.verdict is not Verdict.PROVEN)
-    assert claim.detail.startswith("synth/example.ys: changed since it was written; convert the model again")
+    assert claim.detail.startswith("synth/example.json: changed since it was written; convert the model again")
 
 
 def test_an_error_names_the_file_and_the_line(sound, broken, tmp_path):
