@@ -120,8 +120,9 @@ def test_it_is_proven(built):
         ("folded_interval", ("in_valid & busy", "in_valid")),
         ("folded", (r"\.load\(accept\)", ".load(in_valid)")),
         ("folded", (r"valid\[(\d+):0\], accept", r"valid[\1:0], in_valid")),
-        ("folded_queue_each", (r"if \(load\)", "if (!load)")),
-        ("folded_queue_conv", (r"waiting\[(\d+):\d+\]\}", r"waiting[\1:1]}")),
+        ("folded_queue_each", ("waiting <= waiting", "waiting <= x")),
+        ("folded_queue_conv", (r"turn \+ 2'd1", "turn + 2'd2")),
+        ("folded_queue_conv", (r"p3 = \{(waiting\[\d+\]), waiting\[\d+\]", r"p3 = {\1, waiting[0]")),
         ("folded", (r"\.load\(accept\)", ".load(valid[0])")),
         ("folded", (r"\.x\(relu_stream\[(\d+)\*p", r".x(relu_stream[\1*(2 - p)")),
         ("folded", (r"steps_stream_d1, steps_stream_d2\}", "steps_stream_d2, steps_stream_d1}")),
@@ -193,7 +194,7 @@ def test_figures_count_what_is_built(built):
     assert report.totals.ii_cycles.value == 3
     queues = [module.queue_name for module in built.pipeline.modules if module.queue]
     waiting = {name: synthesis.modules[name].ff for name in queues}
-    assert waiting["folded_queue_each"] == 7 * 3 * 5  # copies, codes of each, bits
+    assert waiting["folded_queue_each"] == 7 * 3 * 5 + 2  # copies, codes of each, bits; which turn it is
 
 
 def test_layers_inside_are_seen(built, tmp_path):

@@ -110,7 +110,7 @@ def _folding(pipeline: Pipeline) -> Cost:
             cost += Cost(0, held.get(module.node.name, 0) * module.lanes * vector_bits(module.result))
         if module.queue:
             bits = len(module.source) * common_type(operand(module.node, ranges), 0).width
-            cost += Cost((module.copies - module.lanes) * bits, module.phases * module.lanes * bits)
+            cost += queue_cost(module.copies, module.lanes, bits)
     return cost
 
 
@@ -148,6 +148,13 @@ def _matrix(module: Module) -> Cost:
     if module.adders is None:
         raise InternalError(f"module {module.name!r} has no adder graph")
     return _linear(module, fold_constants(module.adders, module.result))
+
+
+def queue_cost(copies: int, lanes: int, bits: int) -> Cost:
+    """A queue of the operands of ``copies``, ``bits`` each, ``lanes`` of them read at a time: held, and chosen turn by turn."""
+    turns = -(-copies // lanes)
+    count = (turns - 1).bit_length()
+    return Cost(lanes * bits * -(-turns // MUX_CHOICES) + count, copies * bits + count)
 
 
 def _lane(engine: Engine, own: FixedPoint, width: int) -> Cost:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bittrigger.device.cost_model import queue_cost
 from bittrigger.ir.adders import AdderGraph
 from bittrigger.ir.engine import Engine
 from bittrigger.ir.graph import Graph, Input, Linear, Operation, intervals
@@ -70,7 +71,7 @@ def folds(
         lanes = -(-copies // ii)
         built = sum(copy_luts(graph, node, adders, ranges) for node in chain)
         operand = tuple(span for name in chain[0].inputs for span in ranges[name])
-        queue = (copies - lanes) * (len(operand) // copies) * common_type(operand, 0).width
+        queue = queue_cost(copies, lanes, (len(operand) // copies) * common_type(operand, 0).width).lut
         if (copies - lanes) * built > queue:
             found |= {node.name: Fold(lanes, node is chain[0]) for node in chain}
     return found | _tallies(graph, found, most_terms)

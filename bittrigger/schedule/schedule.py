@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -146,7 +147,8 @@ class Schedule:
             else:
                 start = max((done[name] for name in read_by(graph, node.inputs)), default=Moment(0, 0.0))
             if fold is not None and fold.queue:
-                start = Moment(start.stage + 1, 0.0)
+                choices = math.ceil(math.log(fold.turns(node.copies), 4))
+                start = Moment(start.stage + 1, self.model.logic_ns * choices)
             stages: tuple[int, ...] = ()
             if fold is not None and fold.engine:
                 start = Moment(start.stage + FEEDING, 0.0)

@@ -117,9 +117,19 @@ def _queue_text(vectors: BusLayout, module: Module, mark: str) -> str:
         lanes=module.lanes,
         phases=module.phases,
         width=bus.width,
+        turn_bits=(module.phases - 1).bit_length(),
+        picks=[_picked(module, bus.width, bit) for bit in range(module.lanes * bus.width)],
         digits=len(str(module.copies * bus.width - 1)),
         mark=mark,
     )
+
+
+def _picked(module: Module, width: int, bit: int) -> list[str]:
+    """What a bit of a queue's output is in each turn; after the last one it may be anything, which is what it was long before."""
+    room = 1 << (module.phases - 1).bit_length()
+    turns = [turn if turn < module.phases else turn - room // 2 for turn in range(room)]
+    places = [module.lanes * width * turn + bit for turn in turns]
+    return [f"waiting[{place}]" if place < module.copies * width else "1'd0" for place in places]
 
 
 def _body(vectors: BusLayout, module: Module) -> Body:
