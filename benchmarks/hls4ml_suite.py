@@ -160,7 +160,7 @@ def pytest_runtest_makereport(item: object, call: object) -> None:
     names = [] if info is None else [kind.__name__ for kind in info.type.__mro__]
     refused = any(name in ("UnsupportedModelError", "ConfigError") for name in names)
     absent = any(name in ("Skipped", "FileNotFoundError") for name in names) or (
-        info and "fetch failure" in str(info.value)
+        info and any(word in str(info.value) for word in ("fetch failure", "urlopen error"))
     )
     outcome = "passed" if info is None else "refused" if refused else "skipped" if absent else "failed"
     reason = "" if info is None else f"{info.type.__name__}: {' '.join(str(info.value).split())}"

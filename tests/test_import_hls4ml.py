@@ -226,7 +226,7 @@ def test_what_is_not_known_is_refused(tmp_path):
     cases = {
         'std::system("touch x");': r"statement 'std :: system \( .* \)' is not known; allowed are arrays and calls",
         "for (;;) { nnet::linear<a, b, c>(x, y); }": "is not known",
-        "nnet::softmax<input_t, result_t, config2>(x, y);": "nnet::softmax is not supported; .*; leave it out with --logits",
+        "nnet::gru<input_t, result_t, config2>(x, y);": "call of nnet::gru is not supported; allowed are dense",
         "nnet::dense<input_t, result_t>(x, y, w2, b2);": "2 template parameters and 4 arguments; expected 3 and 4",
         "nnet::relu<input_t, nnet::array<input_t, 3>, config2>(x, y);": "streams .io_stream. are not read",
         "nnet::dense<input_t, result_t, config9>(x, y, w2, b2);": "parameters.h has no struct 'config9'",
@@ -322,3 +322,10 @@ def test_products_of_two_arrays_and_squares(tmp_path, accumulator):
     with (folder / "parameters.h").open("a") as stream:
         stream.write(PRODUCTS)
     exact(folder)
+
+
+def test_a_softmax_at_the_output_is_left_out_and_said(tmp_path):
+    top = TOP.replace(DENSE, "nnet::softmax<input_t, input_t, config2>(x, y);").replace("result_t y[2]", "input_t y[3]")
+    graph = lower_project(read_project(small_project(tmp_path / "project", top=top)))
+    assert graph.outputs == ("x",) or graph.n_outputs == 3
+    assert graph.basis.chosen == ("softmax at the output 'y' is left out: its order is that of its operands",)

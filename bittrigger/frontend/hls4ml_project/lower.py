@@ -42,7 +42,7 @@ LOWERINGS: dict[str, Lowering] = {
 """What each function of hls4ml's ``nnet`` computes."""
 
 AT_OUTPUT = ("sigmoid", "softmax")
-"""Functions that ``logits`` leaves out at the output."""
+"""Functions that ``logits`` leaves out at the output; a softmax always is."""
 
 
 def lower_project(project: Project, *, name: str | None = None, logits: bool = False) -> Graph:
@@ -61,8 +61,12 @@ def lower_project(project: Project, *, name: str | None = None, logits: bool = F
         if port.name not in outputs:
             node = walk.builder.add_input(port.name, port.size, port.type.fixed, port.type.fixed.interval)
             walk.signals[port.name] = Signal(node, port.type)
+    left_out: list[str] = []
     for call in project.calls:
-        if logits and call.function in AT_OUTPUT and call.arguments[1] in outputs:
+        if (logits or call.function == "softmax") and call.function in AT_OUTPUT and call.arguments[1] in outputs:
+            left_out.append(
+                f"{call.function} at the output {call.arguments[1]!r} is left out: its order is that of its operands"
+            )
             walk.signals[call.arguments[1]] = walk.read(call.arguments[0], walk.owner(call))
             continue
         if distributed.FUNCTION.fullmatch(call.function):
@@ -87,7 +91,9 @@ def lower_project(project: Project, *, name: str | None = None, logits: bool = F
                 f"hls4ml project: output {output!r} has {wanted} elements, and {size} are computed"
             )
         nodes.append(walk.copy(signal.node) if signal.node in nodes else signal.node)
-    graph = Graph(walk.name, walk.builder.nodes, tuple(nodes), Basis(reference=Reference.HLS4ML))
+    graph = Graph(
+        walk.name, walk.builder.nodes, tuple(nodes), Basis(chosen=tuple(left_out), reference=Reference.HLS4ML)
+    )
     verify(graph)
     return graph
 
