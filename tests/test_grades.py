@@ -310,3 +310,12 @@ def test_qactivations_at_the_output(name):
     """QKeras wraps a softmax of Keras too, and some of its functions know single precision alone."""
     model = randomize(model_of(lambda x: quantised(qdense(kernel="ternary(alpha=1)")(x), name)))
     assert check_agreement(model, ideal(model)).float32.events == 0
+
+
+def test_a_softmax_at_the_end_of_a_model_within_is_left_out():
+    port = tf.keras.Input((7,))
+    inner = tf.keras.Model(
+        port, layers.Activation("softmax", name="s")(qdense(kernel="ternary(alpha=1)")(port)), name="inner"
+    )
+    model = randomize(model_of(inner))
+    assert check_agreement(model, lowered(model)).events > 1000
