@@ -42,7 +42,7 @@ def emulator_kinds() -> dict[str, Rows]:
             ("sizes", text(PYTHON, r"N_OUTPUTS = 3", "N_OUTPUTS = 2")),
             ("float32 as doubles", text(PYTHON, r"values\.dtype == np\.float32", "values.dtype == np.float16")),
             ("no check of the shape", text(PYTHON, r"if inputs\.ndim != 2 or", "if False and")),
-            ("no check of what is done", text(PYTHON, r"if done < inputs\.shape\[0\]", "if done < 0")),
+            ("no check of what is done", text(PYTHON, r"if done < due:", "if done < 0:")),
             ("integers for real numbers", text(PYTHON, r'"run_values", np\.ascontiguousarray\(values, dtype=np\.float64\), np\.float64', '"run_values", np.ascontiguousarray(values, dtype=np.float64).round(), np.float64')),
             ("a result less exact", text(PYTHON, r"        return outputs", "        return outputs.astype(np.float32)")),
         ),
