@@ -265,16 +265,17 @@ def test_hls4ml_takes_a_model_of_stock_layers(tmp_path: Path) -> None:
     assert np.array_equal(graph.predict(events()), predict(model, events()))
 
 
-def test_a_dynamic_quantizer_at_the_input_needs_a_port_type(tmp_path: Path) -> None:
+def test_a_dynamic_quantizer_at_the_input_takes_the_type_of_the_port(tmp_path: Path) -> None:
     inputs = tf.keras.Input(4, name="x")
     model = randomize(tf.keras.Model(inputs, BitLinear(3, input_quantizer=SIGNED, use_bias=False, name="a")(inputs)))
     model.save(tmp_path / "net.h5")
-    with pytest.raises(UnsupportedModelError, match="input 'x': its bits are not known"):
-        convert(tmp_path / "net.h5", tmp_path / "build", synthesize=False)
-    settings = Settings(input_precision="fixed<12,4>")
     given = events(columns=4).astype(np.float64)
-    build, _ = convert(tmp_path / "net.h5", tmp_path / "build", settings, inputs=given, synthesize=False)
-    assert build.graph["a_input_peak"].size == 1
+    for width, settings in ((16, Settings()), (12, Settings(input_precision="fixed<12,4>"))):
+        build, _ = convert(
+            tmp_path / "net.h5", tmp_path / "build", settings, inputs=given, synthesize=False, overwrite=True
+        )
+        assert build.graph.inputs[0].type.width == width
+        assert build.graph["a_input_peak"].size == 1
 
 
 def test_sums_beyond_float32_are_refused() -> None:

@@ -16,6 +16,7 @@ from bittrigger.frontend.flat.calls import FlatModel
 from bittrigger.frontend.flat.walk import flatten
 from bittrigger.frontend.functions import Grid, function_from_spec
 from bittrigger.frontend.layer_attributes import call_facts
+from bittrigger.frontend.parse import without_bit_layers
 from bittrigger.frontend.quiet import as_written
 from bittrigger.ir.fixed import FloatArray, decode, encode
 from bittrigger.ir.graph import Graph, Input
@@ -123,7 +124,7 @@ def has_input_quantizers(model: Any, graph: Graph) -> bool:
 
     It does not if the user has chosen the type of the ports.
     """
-    flat = flatten(model)
+    flat = flatten(without_bit_layers(model))
     return all(_rounds(flat, port, name) for port, name in zip(graph.inputs, flat.inputs, strict=True))
 
 
