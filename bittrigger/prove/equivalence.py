@@ -46,7 +46,8 @@ def abc() -> Path:
     )
 
 
-def _same_ports(gold: Netlist, gate: Netlist) -> None:
+def same_ports(gold: Netlist, gate: Netlist) -> None:
+    """Raise ``Unproven`` unless both have the same ports, but for the clock."""
     for kind, one, two in (("input", gold.inputs, gate.inputs), ("output", gold.outputs, gate.outputs)):
         first, second = ({port: len(bits) for port, bits in ports.items() if port != "clk"} for ports in (one, two))
         if first != second:
@@ -73,7 +74,7 @@ def pose(gold: Netlist, gate: Netlist, work: Path) -> str:
     Raises:
         Unproven: if their ports differ, or a cell is not known.
     """
-    _same_ports(gold, gate)
+    same_ports(gold, gate)
     sizes = []
     for name, netlist in (("gold", gold), ("gate", gate)):
         aig = Aig(len(input_nets(netlist)))

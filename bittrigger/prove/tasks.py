@@ -26,6 +26,7 @@ from bittrigger.prove.order import check_ports
 from bittrigger.prove.product import MAX_BITS, prove_product
 from bittrigger.prove.queue import prove_queue
 from bittrigger.prove.rtl import Rtl
+from bittrigger.prove.same import prove_same
 from bittrigger.prove.scaling import prove_scaling
 from bittrigger.prove.stages import prove_latency
 from bittrigger.prove.tally import prove_sum, prove_sums
@@ -79,6 +80,14 @@ class Setting:
         if module not in self.gates:
             raise Unproven("the structure of the netlist is refuted", refuted=False)
         return flatten(module, {module: self.gates[module]})
+
+    @property
+    def sides(self) -> list[tuple[str, Callable[[str], Netlist]]]:
+        """What is read of the design, by its kind of claim, with what gives a module of it."""
+        found: list[tuple[str, Callable[[str], Netlist]]] = [("verilog", self.rtl.module)]
+        if self.primitive is not None:
+            found.append(("netlist", self.netlist))
+        return found
 
     def scratch(self) -> Path:
         """A new folder for the files of one run of ABC."""
@@ -183,9 +192,12 @@ def _queue_tasks(setting: Setting, module: Module) -> Iterator[Task]:
     name, width = module.queue_name, setting.vectors.operands(module)[0].width
     statement = f"each copy reads its operand in its cycle, if no event is let in within {module.phases} cycles of the one before"
     method = "induction over the cycles, on symbols"
-    yield Task(name, "verilog", statement, method, lambda: prove_queue(module, width, setting.rtl.module(name)))
-    if setting.primitive is not None:
-        yield Task(name, "netlist", statement, method, lambda: prove_queue(module, width, setting.netlist(name)))
+    for kind, read in setting.sides:
+        yield Task(name, kind, statement, method, partial(_prove_queue, module, width, read))
+
+
+def _prove_queue(module: Module, width: int, read: Callable[[str], Netlist]) -> str:
+    return prove_queue(module, width, read(module.queue_name))
 
 
 def _engine_tasks(setting: Setting, module: Module) -> Iterator[Task]:
@@ -200,10 +212,7 @@ def _engine_tasks(setting: Setting, module: Module) -> Iterator[Task]:
     )
     lane = "in every cycle a lane is cleared, or adds what it is handed out, whatever it holds"
     feed = f"each cycle hands out what is due, where no event is let in within {module.phases * module.pace} cycles"
-    sides: list[tuple[str, Callable[[str], Netlist]]] = [("verilog", setting.rtl.module)]
-    if setting.primitive is not None:
-        sides.append(("netlist", setting.netlist))
-    for kind, read in sides:
+    for kind, read in setting.sides:
         yield Task(
             name,
             kind,
@@ -233,10 +242,7 @@ def _tally_tasks(setting: Setting, module: Module, tally: Tally) -> Iterator[Tas
     name, vectors = module.name, setting.vectors
     statement = "the turns add up to the matrix and the bias, and no result leaves its width"
     yield Task(name, "weights", statement, "linear forms", partial(prove_sums, module, vectors, tally))
-    sides: list[tuple[str, Callable[[str], Netlist]]] = [("verilog", setting.rtl.module)]
-    if setting.primitive is not None:
-        sides.append(("netlist", setting.netlist))
-    for kind, read in sides:
+    for kind, read in setting.sides:
         statement = "in every cycle a sum adds what comes, or starts with it, whatever it holds"
         method = "SAT against a circuit written from the definition"
         yield Task(name, kind, statement, method, partial(_prove_sum, setting, module, tally, read))
@@ -252,9 +258,12 @@ def _guard_tasks(setting: Setting, name: str) -> Iterator[Task]:
         f"an event is let in where none was in the {ii - 1} cycles before, and else dropped and reported a cycle later"
     )
     method = "every state that can be reached after a reset"
-    yield Task(name, "verilog", statement, method, lambda: prove_guard(ii, setting.rtl.module(name)))
-    if setting.primitive is not None:
-        yield Task(name, "netlist", statement, method, lambda: prove_guard(ii, setting.netlist(name)))
+    for kind, read in setting.sides:
+        yield Task(name, kind, statement, method, partial(_prove_guard, ii, name, read))
+
+
+def _prove_guard(ii: int, name: str, read: Callable[[str], Netlist]) -> str:
+    return prove_guard(ii, read(name))
 
 
 def _top_tasks(setting: Setting) -> Iterator[Task]:
@@ -278,38 +287,21 @@ def _top_tasks(setting: Setting) -> Iterator[Task]:
 
 
 def _vhdl_tasks(setting: Setting, vhdl: Rtl) -> Iterator[Task]:
-    """The VHDL module by module, held against the Verilog of which all else is proven."""
+    """The VHDL, module by module, held against the Verilog of which all else is proven."""
 
-    def equal(module: Module) -> str:
-        found = vhdl.module(module.name)
-        prove_latency(found, module.cycles)
-        return prove_equal(setting.verilog(module), found, setting.scratch())
+    def equal(name: str) -> str:
+        return prove_same(setting.rtl.module(name), vhdl.module(name), setting.scratch())
 
-    def top() -> str:
-        found = vhdl.module(setting.pipeline.graph.name)
+    def wired() -> str:
+        found = vhdl.module(top)
         return f"{prove_wiring(setting.pipeline, found)}; valid chain: {prove_valid(setting.pipeline, found)}"
 
-    for module in setting.pipeline.modules:
-        statement, method = (
-            "the VHDL equals the Verilog",
-            "SAT sweeping (ABC) of what GHDL reads, registers proven in step",
-        )
-        yield Task(module.name, "vhdl", statement, method, partial(equal, module))
-        if module.queue:
-            width = setting.vectors.operands(module)[0].width
-            yield Task(
-                module.queue_name,
-                "vhdl",
-                "each copy reads its operand in its cycle",
-                "induction over the cycles, on symbols",
-                partial(_prove_vhdl_queue, vhdl, module, width),
-            )
+    top = setting.pipeline.graph.name
+    method = "SAT sweeping (ABC) of what GHDL reads, from every state of the registers"
+    for name in sorted(setting.rtl.design - {top}):
+        yield Task(name, "vhdl", "the VHDL equals the Verilog, register for register", method, partial(equal, name))
     statement = "the top connects the same bits, in the same cycles"
-    yield Task(setting.pipeline.graph.name, "vhdl", statement, "tracing every bit of what GHDL reads", top)
-
-
-def _prove_vhdl_queue(vhdl: Rtl, module: Module, width: int) -> str:
-    return prove_queue(module, width, vhdl.module(module.queue_name))
+    yield Task(top, "vhdl", statement, "tracing every bit of what GHDL reads", wired)
 
 
 _LIBRARY = {

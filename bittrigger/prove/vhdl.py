@@ -14,6 +14,7 @@ from bittrigger.prove.rtl import Rtl, read_rtl
 from bittrigger.system.toolchain import require_tool, run_tool
 
 _TEXT = re.compile(r'"([01]+)"')
+_EXTENDED = re.compile(r"\\(\w+)\\")
 _COPY = re.compile(r"^(\w+)_n(\d+)_(u_\w+)$")
 STANDARD = "--std=08"
 TIMEOUT_S = 600.0
@@ -64,12 +65,16 @@ def read_vhdl(pipeline: Pipeline, folder: Path, work: Path) -> Rtl:
     if done.returncode:
         said = (work / "synth.log").read_text(encoding="utf-8", errors="replace")[-400:]
         raise ToolError(f"ghdl synth failed with exit code {done.returncode}: {said}")
-    # GHDL 2.0 writes long constants as text, which Verilog would take for characters
-    sized = _TEXT.sub(lambda text: f"{len(text[1])}'b{text[1]}", result.read_text(encoding="utf-8"))
-    result.write_text(sized, encoding="utf-8")
+    result.write_text(_repaired(result.read_text(encoding="utf-8")), encoding="utf-8")
     found = read_rtl(pipeline, [result], work / "yosys")
     top = found.modules[pipeline.graph.name]
     return replace(found, modules={**found.modules, pipeline.graph.name: {**top, "cells": _numbered(top["cells"])}})
+
+
+def _repaired(text: str) -> str:
+    """What GHDL 2.0 writes, as Verilog has it: long constants are no characters, and a name has no second backslash."""
+    sized = _TEXT.sub(lambda found: f"{len(found[1])}'b{found[1]}", text)
+    return _EXTENDED.sub(r"\1", sized)
 
 
 def _numbered(cells: dict[str, Any]) -> dict[str, Any]:

@@ -37,6 +37,8 @@ package bittrigger_logic is
     function choice(condition, yes, no : bits) return bits;
     -- a condition from one bit
     function bit_of(x : std_logic) return bits;
+    -- the bit of a table that an index names; 0 beyond its end
+    function bit_at(x, index : bits) return bits;
 
 end package;
 
@@ -189,6 +191,18 @@ package body bittrigger_logic is
     begin
         result(0) := x;
         return result;
+    end function;
+
+    function bit_at(x, index : bits) return bits is
+        constant address : bits(index'length - 1 downto 0) := index;
+        variable rest : bits(2 ** index'length - 1 downto 0) := extended(x, 2 ** index'length);
+    begin
+        for k in index'length - 1 downto 0 loop
+            if address(k) = '1' then
+                rest(2 ** k - 1 downto 0) := rest(2 ** (k + 1) - 1 downto 2 ** k);
+            end if;
+        end loop;
+        return rest(0 downto 0);
     end function;
 
 end package body;

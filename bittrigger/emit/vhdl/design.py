@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from bittrigger.emit.vhdl.expression import Names, Shape, alone, assigned, scalar
+from bittrigger.emit.vhdl.expression import Names, Shape, alone, assigned, scalar, table
 from bittrigger.emit.vhdl.names import spelled
 from bittrigger.errors import InternalError
 
@@ -188,7 +188,10 @@ class _Entity:
         self.nets[name] = Shape(int(high or 0) + 1, signed)
         self.declared.append(f"    signal {spelled(name)} : {_type(self.nets[name].width)};")
         if value is not None:
-            self._write(f"{spelled(name)} <= {assigned(value, self.nets[name], self.names)};")
+            pieces = table(value, self.nets[name])
+            self._write(*(f"{spelled(name)}({high} downto {low}) <= {text};" for high, low, text in pieces))
+            if not pieces:
+                self._write(f"{spelled(name)} <= {assigned(value, self.nets[name], self.names)};")
 
     def _place(self, text: str) -> tuple[str, Shape]:
         """What is driven, and its shape."""

@@ -31,8 +31,11 @@ _BINARY: tuple[tuple[str, ...], ...] = (
 
 _REDUCTIONS = {"&": "all_of", "|": "some", "^": "parity"}
 
-_LONGEST = 64
-"""The widest constant that is written bit by bit."""
+_LONGEST = 32
+"""Bits of a constant in one piece."""
+
+_SHORT = 4
+"""Bits of a zero that is written out."""
 
 
 class Shape(NamedTuple):
@@ -70,6 +73,19 @@ class Part:
     def shape(self) -> Shape:
         """On its own."""
         return Shape(self.size, signed=False)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """The bit of a net that another one names."""
+
+    table: str
+    index: str
+
+    @property
+    def shape(self) -> Shape:
+        """On its own."""
+        return Shape(1, signed=False)
 
 
 @dataclass(frozen=True)
@@ -138,7 +154,7 @@ class Cast:
     takes: Shape | None = None
 
 
-Expression = Literal | Name | Part | Unary | Binary | Choice | Concatenation | Cast
+Expression = Literal | Name | Part | Entry | Unary | Binary | Choice | Concatenation | Cast
 
 
 def _both(left: Expression, right: Expression) -> Shape:
@@ -286,6 +302,10 @@ class _Reader:
         return self._part(name)
 
     def _part(self, name: str) -> Expression:
+        if self._peek() in self._names.nets:
+            index = self._any()[0].strip()
+            self._expect("]")
+            return Entry(name, index)
         terms = [self._index()]
         while self._take("+"):
             terms.append(self._index())
@@ -329,6 +349,20 @@ def assigned(text: str, target: Shape, names: Names) -> str:
     return _cut(_Writer(names).in_context(found, Shape(width, found.shape.signed)), width, target.width)
 
 
+def table(text: str, target: Shape) -> list[tuple[int, int, str]]:
+    """A constant of more bits than a piece holds, piece by piece, the lowest first: last and first bit, and VHDL.
+
+    GHDL 2.0 gives wrong digits for some constants of 33 to 64 bits when it writes Verilog, also for such that it joins.
+    """
+    match = _TOKEN.fullmatch(text)
+    if match is None or not match["literal"] or target.width <= _LONGEST:
+        return []
+    value = int(match["digits"], 2 if match["base"] == "b" else 10)
+    lows = range(0, target.width, _LONGEST)
+    ends = [(low, min(low + _LONGEST, target.width)) for low in lows]
+    return [(high - 1, low, constant(value >> low, high - low)) for low, high in ends]
+
+
 def alone(text: str, names: Names) -> tuple[int, str]:
     """The width of the expression ``text`` on its own, and its VHDL."""
     found = read_expression(text, names)
@@ -350,13 +384,15 @@ def scalar(text: str, names: Names) -> str:
 
 
 def constant(value: int, width: int) -> str:
-    """A constant of ``width`` bits."""
+    """A constant of ``width`` bits, in pieces that fit a line."""
     value %= 1 << width
-    if value == 0 and width > 4:
+    if value == 0 and width > _SHORT:
         return f"zeros({width})"
-    if width <= _LONGEST:
-        return f'"{value:0{width}b}"'
-    return f"extended({constant(value, value.bit_length())}, {width})"
+    digits = f"{value:0{width}b}"
+    first = width % _LONGEST or _LONGEST
+    pieces = [digits[:first], *(digits[k : k + _LONGEST] for k in range(first, width, _LONGEST))]
+    text = " & ".join(f'"{piece}"' for piece in pieces)
+    return f"({text})" if len(pieces) > 1 else text
 
 
 def _cut(text: str, width: int, target: int) -> str:
@@ -433,6 +469,8 @@ class _Writer:
                 return f"bit_of({text})" if found.name in self.names.scalars else text
             case Part():
                 return self._part(found)
+            case Entry():
+                return f"bit_at({self.names.spelled(found.table)}, {self.names.spelled(found.index)})"
             case Concatenation():
                 return self._concatenated(found)
             case Cast():

@@ -129,6 +129,7 @@ _TAKEN = frozenset(
     [
         "add",
         "all_of",
+        "bit_at",
         "bit_of",
         "bits",
         "bittrigger_logic",
