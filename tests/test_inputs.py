@@ -7,6 +7,7 @@ import numpy as np
 from bittrigger.ir.fixed import FixedPoint, Interval
 from bittrigger.ir.graph import Graph, Input, Linear, frozen_array
 from bittrigger.simulate.inputs import fit_lines, output_lines, port_fits
+from bittrigger.simulate.vectors import corner_codes
 
 KIND = FixedPoint(True, 8, 4)
 GRAPH = Graph(
@@ -61,3 +62,12 @@ def test_outputs_that_never_change_or_are_nearly_always_zero_are_said():
         "96.0 % of the events give 0 in every output; they cannot be told apart there",
     ]
     assert output_lines(GRAPH, varied[:1]) == []
+
+
+def test_corners_of_very_many_inputs_fit_the_memory():
+    size = 60_000
+    codes = corner_codes(Graph("wide", (Input("x", size, FixedPoint(True, 4, 0), Interval(-8, 7)),), ("x",)))
+    alone = codes[7:]
+    assert len(alone) == 2 * ((1 << 24) // size)
+    assert ((alone != 0).sum(axis=1) == 1).all()
+    assert (alone[0][0], alone[-1][-1]) == (-8, 7)

@@ -11,6 +11,9 @@ from bittrigger.ir.graph import Graph, input_intervals
 MAX_BYTES = 2 << 30
 """Most memory that the codes of one run take."""
 
+MAX_ONE_HOT = 1 << 24
+"""Most codes of the vectors with one input off zero, at each end of its range."""
+
 
 def _bounds(graph: Graph) -> tuple[IntArray, IntArray]:
     ranges = input_intervals(graph)
@@ -21,7 +24,8 @@ def corner_codes(graph: Graph) -> IntArray:
     """The corner vectors of ``graph``, `(events, n_inputs)` int64, each code within its port's range.
 
     All lowest, all highest, zero (or the code nearest to it), both alternations of lowest and highest, both
-    alternations of 0101… and 1010… bit patterns, and for each input the lowest and the highest with all others at zero.
+    alternations of 0101… and 1010… bit patterns, and for each input the lowest and the highest with all others at zero; of
+    more inputs than ``MAX_ONE_HOT`` values allow, for inputs spread over all of them, the first and the last among them.
     """
     low, high = _bounds(graph)
     zero = np.clip(0, low, high)
@@ -30,7 +34,10 @@ def corner_codes(graph: Graph) -> IntArray:
     checker[odd] <<= 1
     stripes = [_wrapped(bits, low, high) for bits in (checker, ~checker)]
     shared = [low, high, zero, np.where(odd, low, high), np.where(odd, high, low), *stripes]
-    one_hot = np.concatenate([np.where(np.eye(graph.n_inputs, dtype=bool), peak, zero) for peak in (low, high)])
+    size = graph.n_inputs
+    chosen = np.unique(np.linspace(0, size - 1, min(size, max(MAX_ONE_HOT // size, 2)), dtype=np.int64))
+    alone = chosen[:, None] == np.arange(size)
+    one_hot = np.concatenate([np.where(alone, peak, zero) for peak in (low, high)])
     return np.concatenate([np.stack(shared), one_hot])
 
 
