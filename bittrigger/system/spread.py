@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import signal
@@ -19,6 +20,9 @@ T = TypeVar("T")
 
 _work: Sequence[Callable[[], Any]] = ()
 """What the forks do: they inherit it, so that it need not be sent."""
+
+_GRACE_S = 1.0
+"""For a fork to end by itself."""
 
 _over = False
 """Whether this fork is being stopped."""
@@ -56,9 +60,19 @@ def spread(work: Sequence[Callable[[], T]], jobs: int | None = None) -> Iterator
         finally:
             pool.shutdown(wait=finished, cancel_futures=True)
             if not finished:
-                for process in multiprocessing.active_children():
-                    process.terminate()
+                _stop(multiprocessing.active_children())
             _work = ()
+
+
+def _stop(forks: Sequence[multiprocessing.process.BaseProcess]) -> None:
+    """End forks with all programs that they have started, also one that is being started just now."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        for fork in forks:
+            if fork.pid is not None:
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.killpg(fork.pid, number)
+        for fork in forks:
+            fork.join(_GRACE_S)
 
 
 def _do(number: int) -> object:
@@ -76,7 +90,8 @@ def _pool(workers: int) -> Executor:
 
 
 def _enter() -> None:
-    """Ctrl-C ends a fork with the programs that it runs; SIGTERM ends these first."""
+    """A fork and its programs are a group, which is stopped as a whole; Ctrl-C reaches the process that waits for them."""
+    os.setpgid(0, 0)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     signal.signal(signal.SIGTERM, _stopped)
 
