@@ -11,15 +11,15 @@ static void event_filter_linear_logit_part_0(Block &block) {
     auto &y = block.codes.logit;
     const int groups = block.events / LANES_16;
     for (int g = 0; g < groups; g++) {
-        const Word16 s1 = (x[4][g] << 1) + x[13][g] - x[15][g];
+        const Word16 s0 = x[12][g] - x[2][g] - x[7][g];
+        const Word16 s1 = x[15][g] - (x[4][g] << 1) - x[13][g];
         const Word16 s2 = x[6][g] + 6;
         const Word16 s3 = x[9][g] - (x[0][g] << 1) - s2;
         const Word16 s6 = (x[10][g] << 2) + s1 + s3;
-        const Word16 s0 = x[12][g] - x[2][g] - x[7][g];
         const Word16 s4 = x[1][g] + x[3][g] - x[11][g];
         const Word16 s5 = (x[5][g] << 2) + s0 - (x[14][g] << 1);
-        const Word16 s7 = (s0 << 2) + (s4 << 1) + s5;
-        const Word16 s8 = s6 + s7 - (s1 << 2);
+        const Word16 s7 = (s1 << 1) + (s4 << 1) + s5;
+        const Word16 s8 = (s0 << 2) + s6 + s7;
         y[0][g] = s8;
     }
 }

@@ -66,9 +66,9 @@ module event_filter_linear_logit (
     bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s0 (
         .a(x12_d1), .b(x2_d1), .c(x7_d1), .sum(s0)
     );
-    wire signed [10:0] s1;  // 2*x4 + x13 - x15
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s1 (
-        .a((9'(x4_d1) << 1)), .b(x13_d1), .c(x15_d1), .sum(s1)
+    wire signed [10:0] s1;  // x15 - 2*x4 - x13
+    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s1 (
+        .a(x15_d1), .b((9'(x4_d1) << 1)), .c(x13_d1), .sum(s1)
     );
     wire        [ 8:0] s2 = 9'(x6_d1) + 9'd6;
     wire signed [10:0] s3;  // x9 - 2*x0 - s2
@@ -104,14 +104,14 @@ module event_filter_linear_logit (
     bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s6 (
         .a((12'(x10_d2) << 2)), .b(12'(s1_d1)), .c(12'(s3_d1)), .sum(s6)
     );
-    wire signed [12:0] s7;  // 4*s0 + 2*s4 + s5
+    wire signed [12:0] s7;  // 2*s1 + 2*s4 + s5
     assign s7[0:0] = s5_d1[0:0];
     bittrigger_adder3 #(.WIDTH(12), .NEGATE(3'b000)) u_s7 (
-        .a((12'(s0_d1) << 1)), .b(12'(s4_d1)), .c(12'(s5_d1 >>> 1)), .sum(s7[12:1])
+        .a(12'(s1_d1)), .b(12'(s4_d1)), .c(12'(s5_d1 >>> 1)), .sum(s7[12:1])
     );
-    wire signed [13:0] s8;  // s6 + s7 - 4*s1
-    bittrigger_adder3 #(.WIDTH(14), .NEGATE(3'b100)) u_s8 (
-        .a(14'(s6)), .b(14'(s7)), .c((14'(s1_d1) << 2)), .sum(s8)
+    wire signed [13:0] s8;  // 4*s0 + s6 + s7
+    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s8 (
+        .a((12'(s0_d1) << 2)), .b(s6), .c(s7), .sum(s8)
     );
 
     // result, last element first

@@ -47,14 +47,12 @@ module event_filter_linear_norm_1 (
     wire signed [20:0] x31 = x[671:651];
 
     // stage 2
-    wire        [23:0] s0;  // 4*x0 - x0 + 11990016
-    bittrigger_adder3 #(.WIDTH(24), .NEGATE(3'b010)) u_s0 (
-        .a((24'(x0) << 2)), .b(24'(x0)), .c(24'd11990016), .sum(s0)
+    wire signed [27:0] s0;  // x0 + 16*x0 + 256*x0
+    assign s0[3:0] = x0[3:0];
+    bittrigger_adder3 #(.WIDTH(24), .NEGATE(3'b000)) u_s0 (
+        .a(24'(x0 >>> 4)), .b(24'(x0)), .c((24'(x0) << 4)), .sum(s0[27:4])
     );
-    wire signed [24:0] s6;  // 4*x2 + 16*x2 - x2
-    bittrigger_adder3 #(.WIDTH(25), .NEGATE(3'b100)) u_s6 (
-        .a((25'(x2) << 2)), .b((25'(x2) << 4)), .c(25'(x2)), .sum(s6)
-    );
+    wire        [24:0] s5 = -(25'(x2)) + 25'd27209728;
     wire signed [22:0] s9;  // x3 + 4*x3
     assign s9[1:0] = x3[1:0];
     bittrigger_grow2 #(.WIDTH(21), .A(18), .B(20), .SIGNED(2'b11), .NEGATE(2'b00)) u_s9 (
@@ -65,59 +63,56 @@ module event_filter_linear_norm_1 (
     bittrigger_grow3 #(.WIDTH(20), .A(17), .B(19), .C(17), .SIGNED(3'b011), .NEGATE(3'b100)) u_s12 (
         .a(17'(x4 >>> 2)), .b(x4), .c(17'd120752), .sum(s12[21:2])
     );
-    wire signed [20:0] s15 = 21'(x5) - (21'(x5) << 2);
-    wire signed [21:0] s18 = 22'(x6) + (22'(x6) << 2);
-    wire        [23:0] s19 = 24'(x6) + 24'd15113728;
+    wire signed [20:0] s15 = 21'(x5) + (21'(x5) << 1);
+    wire signed [22:0] s18 = 23'(x6) + (23'(x6) << 3);
     wire signed [19:0] s22 = 20'(x7) + 20'd33232;
-    wire        [21:0] s25;  // - x8 - 4*x8 + 2049952
-    bittrigger_adder3 #(.WIDTH(22), .NEGATE(3'b011)) u_s25 (
-        .a(22'(x8)), .b((22'(x8) << 2)), .c(22'd2049952), .sum(s25)
+    wire        [21:0] s25;  // x8 + 2*x8 + 2049952
+    assign s25[0:0] = x8[0:0];
+    bittrigger_adder3 #(.WIDTH(21), .NEGATE(3'b000)) u_s25 (
+        .a(21'(x8 >>> 1)), .b(21'(x8)), .c(21'd1024976), .sum(s25[21:1])
     );
-    wire        [24:0] s28;  // - x9 - 8*x9 + 21263200
-    bittrigger_adder3 #(.WIDTH(25), .NEGATE(3'b011)) u_s28 (
-        .a(25'(x9)), .b((25'(x9) << 3)), .c(25'd21263200), .sum(s28)
+    wire        [24:0] s28;  // 8*x9 - x9 + 21263200
+    bittrigger_adder3 #(.WIDTH(25), .NEGATE(3'b010)) u_s28 (
+        .a((25'(x9) << 3)), .b(25'(x9)), .c(25'd21263200), .sum(s28)
     );
     wire        [23:0] s33 = -(24'(x11)) + 24'd8728832;
     wire        [24:0] s36 = 25'(x12) + 25'd18676736;
-    wire signed [21:0] s39;  // 4*x13 - x13 + 608576
-    bittrigger_adder3 #(.WIDTH(22), .NEGATE(3'b010)) u_s39 (
-        .a((22'(x13) << 2)), .b(22'(x13)), .c(22'd608576), .sum(s39)
+    wire signed [21:0] s39;  // x13 + 2*x13 + 608576
+    assign s39[0:0] = x13[0:0];
+    bittrigger_adder3 #(.WIDTH(21), .NEGATE(3'b000)) u_s39 (
+        .a(21'(x13 >>> 1)), .b(21'(x13)), .c(21'd304288), .sum(s39[21:1])
     );
     wire signed [24:0] s44;  // x15 - 16*x15 - 6698944
     assign s44[3:0] = x15[3:0];
     bittrigger_adder3 #(.WIDTH(21), .NEGATE(3'b110)) u_s44 (
         .a(21'(x15 >>> 4)), .b(21'(x15)), .c(21'd418684), .sum(s44[24:4])
     );
-    wire signed [22:0] s47;  // x16 - 4*x16 + 1330624
+    wire signed [22:0] s47;  // x16 + 4*x16 + 1330624
     assign s47[1:0] = x16[1:0];
-    bittrigger_adder3 #(.WIDTH(21), .NEGATE(3'b010)) u_s47 (
+    bittrigger_adder3 #(.WIDTH(21), .NEGATE(3'b000)) u_s47 (
         .a(21'(x16 >>> 2)), .b(21'(x16)), .c(21'd332656), .sum(s47[22:2])
     );
-    wire        [21:0] s50 = -(22'(x17)) + 22'd2041600;
-    wire signed [22:0] s53 = (23'(x18) << 3) - 23'(x18);
+    wire        [21:0] s50 = 22'(x17) + 22'd2041600;
+    wire signed [22:0] s53 = 23'(x18) - (23'(x18) << 3);
     wire signed [23:0] s56;  // x19 - 4*x19 - 6893824
     assign s56[1:0] = x19[1:0];
     bittrigger_adder3 #(.WIDTH(22), .NEGATE(3'b110)) u_s56 (
         .a(22'(x19 >>> 2)), .b(22'(x19)), .c(22'd1723456), .sum(s56[23:2])
     );
-    wire        [21:0] s61;  // 4*x21 - x21 + 2834448
-    bittrigger_adder3 #(.WIDTH(22), .NEGATE(3'b010)) u_s61 (
-        .a((22'(x21) << 2)), .b(22'(x21)), .c(22'd2834448), .sum(s61)
+    wire        [21:0] s61;  // x21 + 2*x21 + 2834448
+    assign s61[0:0] = x21[0:0];
+    bittrigger_adder3 #(.WIDTH(21), .NEGATE(3'b000)) u_s61 (
+        .a(21'(x21 >>> 1)), .b(21'(x21)), .c(21'd1417224), .sum(s61[21:1])
     );
-    wire        [22:0] s66 = -(23'(x23)) + 23'd6507008;
-    wire signed [22:0] s70;  // x24 + 4*x24
-    assign s70[1:0] = x24[1:0];
-    bittrigger_grow2 #(.WIDTH(21), .A(18), .B(20), .SIGNED(2'b11), .NEGATE(2'b00)) u_s70 (
-        .a(18'(x24 >>> 2)), .b(x24), .sum(s70[22:2])
-    );
-    wire        [23:0] s76 = 24'(x26) + 24'd8559104;
+    wire signed [24:0] s66 = 25'(x23) + (25'(x23) << 5);
+    wire        [20:0] s67 = 21'(x23) + 21'd1626752;
+    wire signed [24:0] s70 = 25'(x24) + (25'(x24) << 5);
+    wire        [22:0] s71 = 23'(x24) + 23'd4524032;
+    wire        [23:0] s76 = -(24'(x26)) + 24'd8559104;
     wire        [22:0] s81 = 23'(x28) + 23'd4504320;
-    wire signed [24:0] s84;  // x29 + 32*x29 - 8*x29
-    assign s84[2:0] = x29[2:0];
-    bittrigger_adder3 #(.WIDTH(22), .NEGATE(3'b100)) u_s84 (
-        .a(22'(x29 >>> 3)), .b((22'(x29) << 2)), .c(22'(x29)), .sum(s84[24:3])
-    );
+    wire signed [23:0] s84 = 24'(x29) + (24'(x29) << 4);
     wire        [20:0] s87 = 21'(x30) + 21'd1371264;
+    wire signed [25:0] s90 = 26'(x31) + (26'(x31) << 5);
 
     // stage 3
     reg  signed [19:0] x0_d1;
@@ -152,13 +147,12 @@ module event_filter_linear_norm_1 (
     reg  signed [19:0] x29_d1;
     reg  signed [18:0] x30_d1;
     reg  signed [20:0] x31_d1;
-    reg         [23:0] s0_d1;
-    reg  signed [24:0] s6_d1;
+    reg  signed [27:0] s0_d1;
+    reg         [24:0] s5_d1;
     reg  signed [22:0] s9_d1;
     reg  signed [21:0] s12_d1;
     reg  signed [20:0] s15_d1;
-    reg  signed [21:0] s18_d1;
-    reg         [23:0] s19_d1;
+    reg  signed [22:0] s18_d1;
     reg  signed [19:0] s22_d1;
     reg         [21:0] s25_d1;
     reg         [24:0] s28_d1;
@@ -171,12 +165,15 @@ module event_filter_linear_norm_1 (
     reg  signed [22:0] s53_d1;
     reg  signed [23:0] s56_d1;
     reg         [21:0] s61_d1;
-    reg         [22:0] s66_d1;
-    reg  signed [22:0] s70_d1;
+    reg  signed [24:0] s66_d1;
+    reg         [20:0] s67_d1;
+    reg  signed [24:0] s70_d1;
+    reg         [22:0] s71_d1;
     reg         [23:0] s76_d1;
     reg         [22:0] s81_d1;
-    reg  signed [24:0] s84_d1;
+    reg  signed [23:0] s84_d1;
     reg         [20:0] s87_d1;
+    reg  signed [25:0] s90_d1;
     always_ff @(posedge clk) begin
         x0_d1 <= x0;
         x1_d1 <= x1;
@@ -211,12 +208,11 @@ module event_filter_linear_norm_1 (
         x30_d1 <= x30;
         x31_d1 <= x31;
         s0_d1 <= s0;
-        s6_d1 <= s6;
+        s5_d1 <= s5;
         s9_d1 <= s9;
         s12_d1 <= s12;
         s15_d1 <= s15;
         s18_d1 <= s18;
-        s19_d1 <= s19;
         s22_d1 <= s22;
         s25_d1 <= s25;
         s28_d1 <= s28;
@@ -230,36 +226,44 @@ module event_filter_linear_norm_1 (
         s56_d1 <= s56;
         s61_d1 <= s61;
         s66_d1 <= s66;
+        s67_d1 <= s67;
         s70_d1 <= s70;
+        s71_d1 <= s71;
         s76_d1 <= s76;
         s81_d1 <= s81;
         s84_d1 <= s84;
         s87_d1 <= s87;
+        s90_d1 <= s90;
     end
-    wire signed [25:0] s1;  // 64*x0 + s0 - 16*x0
-    assign s1[3:0] = s0_d1[3:0];
-    bittrigger_adder3 #(.WIDTH(22), .NEGATE(3'b100)) u_s1 (
-        .a((22'(x0_d1) << 2)), .b(22'(s0_d1 >>> 4)), .c(22'(x0_d1)), .sum(s1[25:4])
+    wire signed [29:0] s1;  // s0 + 2*s0 + 11990016
+    assign s1[0:0] = s0_d1[0:0];
+    bittrigger_grow3 #(.WIDTH(29), .A(27), .B(28), .C(26), .SIGNED(3'b011), .NEGATE(3'b000)) u_s1 (
+        .a(27'(s0_d1 >>> 1)), .b(s0_d1), .c(26'd5995008), .sum(s1[29:1])
     );
-    wire signed [22:0] s2;  // 16*x0 - x0 - 4*x0
-    bittrigger_adder3 #(.WIDTH(23), .NEGATE(3'b110)) u_s2 (
-        .a((23'(x0_d1) << 4)), .b(23'(x0_d1)), .c((23'(x0_d1) << 2)), .sum(s2)
+    wire signed [33:0] s2;  // 2048*x0 + 16384*x0 + s1
+    assign s2[10:0] = s1[10:0];
+    bittrigger_adder3 #(.WIDTH(23), .NEGATE(3'b000)) u_s2 (
+        .a(23'(x0_d1)), .b((23'(x0_d1) << 3)), .c(23'(s1 >>> 11)), .sum(s2[33:11])
     );
-    wire signed [33:0] s3;  // 16384*x0 + s1 + 256*s2
-    assign s3[7:0] = s1[7:0];
-    bittrigger_adder3 #(.WIDTH(26), .NEGATE(3'b000)) u_s3 (
-        .a((26'(x0_d1) << 6)), .b(26'(s1 >>> 8)), .c(26'(s2)), .sum(s3[33:8])
+    wire signed [19:0] s3 = x1_d1 - 20'd44045;
+    wire signed [25:0] s4;  // 16*x1 + 64*x1 + s3
+    assign s4[3:0] = s3[3:0];
+    bittrigger_adder3 #(.WIDTH(22), .NEGATE(3'b000)) u_s4 (
+        .a(22'(x1_d1)), .b((22'(x1_d1) << 2)), .c(22'(s3 >>> 4)), .sum(s4[25:4])
     );
-    wire signed [19:0] s4 = x1_d1 - 20'd44045;
-    wire signed [25:0] s5;  // 16*x1 + 64*x1 + s4
-    assign s5[3:0] = s4[3:0];
-    bittrigger_adder3 #(.WIDTH(22), .NEGATE(3'b000)) u_s5 (
-        .a(22'(x1_d1)), .b((22'(x1_d1) << 2)), .c(22'(s4 >>> 4)), .sum(s5[25:4])
+    wire        [25:0] s6;  // 4*x2 + 16*x2 + s5
+    assign s6[1:0] = s5_d1[1:0];
+    bittrigger_adder3 #(.WIDTH(24), .NEGATE(3'b000)) u_s6 (
+        .a(24'(x2_d1)), .b((24'(x2_d1) << 2)), .c(24'(s5_d1 >>> 2)), .sum(s6[25:2])
     );
-    wire        [25:0] s7 = 26'(s6_d1) + 26'd27209728;
-    wire signed [35:0] s8;  // 32768*x2 + 256*s6 - s7
+    wire signed [24:0] s7;  // x2 + 2*x2 + 16*x2
+    assign s7[0:0] = x2_d1[0:0];
+    bittrigger_adder3 #(.WIDTH(24), .NEGATE(3'b000)) u_s7 (
+        .a(24'(x2_d1 >>> 1)), .b(24'(x2_d1)), .c((24'(x2_d1) << 3)), .sum(s7[24:1])
+    );
+    wire signed [35:0] s8;  // 32768*x2 + 256*s7 - s6
     bittrigger_adder3 #(.WIDTH(36), .NEGATE(3'b100)) u_s8 (
-        .a((36'(x2_d1) << 15)), .b((36'(s6_d1) << 8)), .c(36'(s7)), .sum(s8)
+        .a((36'(x2_d1) << 15)), .b((36'(s7) << 8)), .c(36'(s6)), .sum(s8)
     );
     wire signed [26:0] s10;  // s9 - 16*s9 - 20127232
     assign s10[3:0] = s9_d1[3:0];
@@ -276,68 +280,64 @@ module event_filter_linear_norm_1 (
     bittrigger_adder3 #(.WIDTH(21), .NEGATE(3'b100)) u_s13 (
         .a(21'(x4_d1)), .b(21'(s12_d1 >>> 4)), .c((21'(x4_d1) << 2)), .sum(s13[24:4])
     );
-    wire signed [30:0] s14;  // 4096*x4 + s13 - 1024*x4
+    wire signed [30:0] s14;  // 1024*x4 + 2048*x4 + s13
     assign s14[9:0] = s13[9:0];
-    bittrigger_adder3 #(.WIDTH(21), .NEGATE(3'b100)) u_s14 (
-        .a((21'(x4_d1) << 2)), .b(21'(s13 >>> 10)), .c(21'(x4_d1)), .sum(s14[30:10])
+    bittrigger_grow3 #(.WIDTH(21), .A(19), .B(20), .C(18), .SIGNED(3'b111), .NEGATE(3'b000)) u_s14 (
+        .a(x4_d1), .b((20'(x4_d1) << 1)), .c(18'(s13 >>> 10)), .sum(s14[30:10])
     );
-    wire signed [25:0] s16;  // - x5 - 4*s15 + -25425408
-    bittrigger_adder3 #(.WIDTH(26), .NEGATE(3'b011)) u_s16 (
-        .a(26'(x5_d1)), .b((26'(s15_d1) << 2)), .c(26'd41683456), .sum(s16)
+    wire        [24:0] s16;  // - 8*x5 - s15 + 25425408
+    bittrigger_adder3 #(.WIDTH(25), .NEGATE(3'b011)) u_s16 (
+        .a((25'(x5_d1) << 3)), .b(25'(s15_d1)), .c(25'd25425408), .sum(s16)
     );
-    wire signed [33:0] s17;  // s16 - 64*s15 - 8192*s15
-    assign s17[5:0] = s16[5:0];
-    bittrigger_adder3 #(.WIDTH(28), .NEGATE(3'b110)) u_s17 (
-        .a(28'(s16 >>> 6)), .b(28'(s15_d1)), .c((28'(s15_d1) << 7)), .sum(s17[33:6])
+    wire signed [33:0] s17;  // 64*s15 + 8192*s15 - s16
+    bittrigger_adder3 #(.WIDTH(34), .NEGATE(3'b100)) u_s17 (
+        .a((34'(s15_d1) << 6)), .b((34'(s15_d1) << 13)), .c(34'(s16)), .sum(s17)
     );
-    wire signed [27:0] s20;  // s19 - 128*x6 - 8*s18
-    assign s20[2:0] = s19_d1[2:0];
-    bittrigger_grow3 #(.WIDTH(25), .A(22), .B(24), .C(22), .SIGNED(3'b110), .NEGATE(3'b110)) u_s20 (
-        .a(22'(s19_d1 >>> 3)), .b((24'(x6_d1) << 4)), .c(s18_d1), .sum(s20[27:3])
-    );
-    wire signed [33:0] s21;  // 16384*x6 + 512*s18 + s20
-    assign s21[8:0] = s20[8:0];
-    bittrigger_adder3 #(.WIDTH(25), .NEGATE(3'b000)) u_s21 (
-        .a((25'(x6_d1) << 5)), .b(25'(s18_d1)), .c(25'(s20 >>> 9)), .sum(s21[33:9])
+    wire signed [25:0] s19 = (26'(x6_d1) << 6) + 26'(s18_d1);
+    wire        [20:0] s20 = 21'(x6_d1) + 21'd944608;
+    wire signed [33:0] s21;  // s19 + 256*s19 + 16*s20
+    assign s21[3:0] = s19[3:0];
+    bittrigger_adder3 #(.WIDTH(30), .NEGATE(3'b000)) u_s21 (
+        .a(30'(s19 >>> 4)), .b((30'(s19) << 4)), .c(30'(s20)), .sum(s21[33:4])
     );
     wire signed [24:0] s23;  // 4*x7 + s22 - 64*x7
     assign s23[1:0] = s22_d1[1:0];
     bittrigger_adder3 #(.WIDTH(23), .NEGATE(3'b100)) u_s23 (
         .a(23'(x7_d1)), .b(23'(s22_d1 >>> 2)), .c((23'(x7_d1) << 4)), .sum(s23[24:2])
     );
-    wire signed [30:0] s24;  // 4096*x7 + s23 - 1024*x7
+    wire signed [30:0] s24;  // 1024*x7 + 2048*x7 + s23
     assign s24[9:0] = s23[9:0];
-    bittrigger_adder3 #(.WIDTH(21), .NEGATE(3'b100)) u_s24 (
-        .a((21'(x7_d1) << 2)), .b(21'(s23 >>> 10)), .c(21'(x7_d1)), .sum(s24[30:10])
+    bittrigger_grow3 #(.WIDTH(21), .A(19), .B(20), .C(18), .SIGNED(3'b111), .NEGATE(3'b000)) u_s24 (
+        .a(x7_d1), .b((20'(x7_d1) << 1)), .c(18'(s23 >>> 10)), .sum(s24[30:10])
     );
-    wire signed [24:0] s26;  // 64*x8 + s25 - 16*x8
-    assign s26[3:0] = s25_d1[3:0];
-    bittrigger_adder3 #(.WIDTH(21), .NEGATE(3'b100)) u_s26 (
-        .a((21'(x8_d1) << 2)), .b(21'(s25_d1 >>> 4)), .c(21'(x8_d1)), .sum(s26[24:4])
+    wire signed [24:0] s26;  // 8*x8 + 32*x8 + s25
+    assign s26[2:0] = s25_d1[2:0];
+    bittrigger_grow3 #(.WIDTH(22), .A(19), .B(21), .C(19), .SIGNED(3'b011), .NEGATE(3'b000)) u_s26 (
+        .a(x8_d1), .b((21'(x8_d1) << 2)), .c(19'(s25_d1 >>> 3)), .sum(s26[24:3])
     );
     wire signed [31:0] s27;  // 512*x8 + 8192*x8 + s26
     assign s27[8:0] = s26[8:0];
     bittrigger_adder3 #(.WIDTH(23), .NEGATE(3'b000)) u_s27 (
         .a(23'(x8_d1)), .b((23'(x8_d1) << 4)), .c(23'(s26 >>> 9)), .sum(s27[31:9])
     );
-    wire signed [27:0] s29;  // s28 - 32*x9 - 128*x9
-    assign s29[4:0] = s28_d1[4:0];
-    bittrigger_grow3 #(.WIDTH(23), .A(20), .B(20), .C(22), .SIGNED(3'b110), .NEGATE(3'b110)) u_s29 (
-        .a(20'(s28_d1 >>> 5)), .b(x9_d1), .c((22'(x9_d1) << 2)), .sum(s29[27:5])
+    wire signed [26:0] s29;  // 16*x9 + 64*x9 + s28
+    assign s29[3:0] = s28_d1[3:0];
+    bittrigger_adder3 #(.WIDTH(23), .NEGATE(3'b000)) u_s29 (
+        .a(23'(x9_d1)), .b((23'(x9_d1) << 2)), .c(23'(s28_d1 >>> 4)), .sum(s29[26:4])
     );
-    wire signed [33:0] s30;  // 512*x9 + 16384*x9 + s29
-    assign s30[8:0] = s29[8:0];
-    bittrigger_adder3 #(.WIDTH(25), .NEGATE(3'b000)) u_s30 (
-        .a(25'(x9_d1)), .b((25'(x9_d1) << 5)), .c(25'(s29 >>> 9)), .sum(s30[33:9])
+    wire signed [33:0] s30;  // 256*x9 + 16384*x9 + s29
+    assign s30[7:0] = s29[7:0];
+    bittrigger_adder3 #(.WIDTH(26), .NEGATE(3'b000)) u_s30 (
+        .a(26'(x9_d1)), .b((26'(x9_d1) << 6)), .c(26'(s29 >>> 8)), .sum(s30[33:8])
     );
     wire signed [25:0] s31;  // 64*x10 - x10 - 3101888
     bittrigger_adder3 #(.WIDTH(26), .NEGATE(3'b110)) u_s31 (
         .a((26'(x10_d1) << 6)), .b(26'(x10_d1)), .c(26'd3101888), .sum(s31)
     );
-    wire signed [31:0] s32;  // 4096*x10 + s31 - 1024*x10
+    wire signed [31:0] s32;  // 1024*x10 + 2048*x10 + s31
     assign s32[9:0] = s31[9:0];
-    bittrigger_adder3 #(.WIDTH(22), .NEGATE(3'b100)) u_s32 (
-        .a((22'(x10_d1) << 2)), .b(22'(s31 >>> 10)), .c(22'(x10_d1)), .sum(s32[31:10])
+    bittrigger_grow3 #(.WIDTH(22), .A(20), .B(21), .C(19), .SIGNED(3'b111), .NEGATE(3'b000)) u_s32 (
+        .a(x10_d1), .b((21'(x10_d1) << 1)), .c(19'(s31 >>> 10)), .sum(s32[31:10])
     );
     wire signed [25:0] s34;  // 16*x11 + s33 - 64*x11
     assign s34[3:0] = s33_d1[3:0];
@@ -384,36 +384,36 @@ module event_filter_linear_norm_1 (
     bittrigger_adder3 #(.WIDTH(23), .NEGATE(3'b110)) u_s45 (
         .a(23'(s44_d1 >>> 6)), .b(23'(x15_d1)), .c((23'(x15_d1) << 3)), .sum(s45[28:6])
     );
-    wire signed [32:0] s46;  // 16384*x15 + s45 - 4096*x15
+    wire signed [32:0] s46;  // 4096*x15 + 8192*x15 + s45
     assign s46[11:0] = s45[11:0];
-    bittrigger_adder3 #(.WIDTH(21), .NEGATE(3'b100)) u_s46 (
-        .a((21'(x15_d1) << 2)), .b(21'(s45 >>> 12)), .c(21'(x15_d1)), .sum(s46[32:12])
+    bittrigger_adder3 #(.WIDTH(21), .NEGATE(3'b000)) u_s46 (
+        .a(21'(x15_d1)), .b((21'(x15_d1) << 1)), .c(21'(s45 >>> 12)), .sum(s46[32:12])
     );
-    wire signed [28:0] s48;  // 16*x16 + s47 - 512*x16
-    assign s48[3:0] = s47_d1[3:0];
-    bittrigger_adder3 #(.WIDTH(25), .NEGATE(3'b100)) u_s48 (
-        .a(25'(x16_d1)), .b(25'(s47_d1 >>> 4)), .c((25'(x16_d1) << 5)), .sum(s48[28:4])
+    wire signed [28:0] s48;  // 8*x16 + 512*x16 + s47
+    assign s48[2:0] = s47_d1[2:0];
+    bittrigger_adder3 #(.WIDTH(26), .NEGATE(3'b000)) u_s48 (
+        .a(26'(x16_d1)), .b((26'(x16_d1) << 6)), .c(26'(s47_d1 >>> 3)), .sum(s48[28:3])
     );
-    wire signed [32:0] s49;  // 8192*x16 + s48 - 2048*x16
-    assign s49[10:0] = s48[10:0];
-    bittrigger_adder3 #(.WIDTH(22), .NEGATE(3'b100)) u_s49 (
-        .a((22'(x16_d1) << 2)), .b(22'(s48 >>> 11)), .c(22'(x16_d1)), .sum(s49[32:11])
+    wire signed [32:0] s49;  // 1024*x16 + 4096*x16 + s48
+    assign s49[9:0] = s48[9:0];
+    bittrigger_grow3 #(.WIDTH(23), .A(20), .B(22), .C(20), .SIGNED(3'b111), .NEGATE(3'b000)) u_s49 (
+        .a(x16_d1), .b((22'(x16_d1) << 2)), .c(20'(s48 >>> 10)), .sum(s49[32:10])
     );
-    wire signed [26:0] s51;  // 4*x17 + s50 - 128*x17
-    assign s51[1:0] = s50_d1[1:0];
-    bittrigger_adder3 #(.WIDTH(25), .NEGATE(3'b100)) u_s51 (
-        .a(25'(x17_d1)), .b(25'(s50_d1 >>> 2)), .c((25'(x17_d1) << 5)), .sum(s51[26:2])
+    wire signed [26:0] s51;  // 2*x17 + s50 - 128*x17
+    assign s51[0:0] = s50_d1[0:0];
+    bittrigger_adder3 #(.WIDTH(26), .NEGATE(3'b100)) u_s51 (
+        .a(26'(x17_d1)), .b(26'(s50_d1 >>> 1)), .c((26'(x17_d1) << 6)), .sum(s51[26:1])
     );
     wire signed [32:0] s52;  // 8192*x17 + s51 - 1024*x17
     assign s52[9:0] = s51[9:0];
     bittrigger_adder3 #(.WIDTH(23), .NEGATE(3'b100)) u_s52 (
         .a((23'(x17_d1) << 3)), .b(23'(s51 >>> 10)), .c(23'(x17_d1)), .sum(s52[32:10])
     );
-    wire        [23:0] s54 = 24'(s53_d1) + 24'd9291264;
-    wire signed [32:0] s55;  // 256*x18 + 1024*s53 + s54
+    wire        [23:0] s54 = -(24'(s53_d1)) + 24'd9291264;
+    wire signed [32:0] s55;  // 256*x18 + s54 - 1024*s53
     assign s55[7:0] = s54[7:0];
-    bittrigger_adder3 #(.WIDTH(25), .NEGATE(3'b000)) u_s55 (
-        .a(25'(x18_d1)), .b((25'(s53_d1) << 2)), .c(25'(s54 >>> 8)), .sum(s55[32:8])
+    bittrigger_adder3 #(.WIDTH(25), .NEGATE(3'b100)) u_s55 (
+        .a(25'(x18_d1)), .b(25'(s54 >>> 8)), .c((25'(s53_d1) << 2)), .sum(s55[32:8])
     );
     wire signed [27:0] s57;  // s56 - 64*x19 - 256*x19
     assign s57[5:0] = s56_d1[5:0];
@@ -434,15 +434,15 @@ module event_filter_linear_norm_1 (
     bittrigger_adder3 #(.WIDTH(22), .NEGATE(3'b100)) u_s60 (
         .a((22'(x20_d1) << 3)), .b(22'(s59 >>> 12)), .c(22'(x20_d1)), .sum(s60[33:12])
     );
-    wire signed [26:0] s62;  // 32*x21 + s61 - 128*x21
+    wire signed [26:0] s62;  // 32*x21 + 128*x21 + s61
     assign s62[4:0] = s61_d1[4:0];
-    bittrigger_adder3 #(.WIDTH(22), .NEGATE(3'b100)) u_s62 (
-        .a(22'(x21_d1)), .b(22'(s61_d1 >>> 5)), .c((22'(x21_d1) << 2)), .sum(s62[26:5])
+    bittrigger_adder3 #(.WIDTH(22), .NEGATE(3'b000)) u_s62 (
+        .a(22'(x21_d1)), .b((22'(x21_d1) << 2)), .c(22'(s61_d1 >>> 5)), .sum(s62[26:5])
     );
-    wire signed [30:0] s63;  // 512*x21 + 2048*x21 + s62
-    assign s63[8:0] = s62[8:0];
-    bittrigger_adder3 #(.WIDTH(22), .NEGATE(3'b000)) u_s63 (
-        .a(22'(x21_d1)), .b((22'(x21_d1) << 2)), .c(22'(s62 >>> 9)), .sum(s63[30:9])
+    wire signed [30:0] s63;  // 256*x21 + 2048*x21 + s62
+    assign s63[7:0] = s62[7:0];
+    bittrigger_adder3 #(.WIDTH(23), .NEGATE(3'b000)) u_s63 (
+        .a(23'(x21_d1)), .b((23'(x21_d1) << 3)), .c(23'(s62 >>> 8)), .sum(s63[30:8])
     );
     wire signed [19:0] s64 = x22_d1 - 20'd26608;
     wire signed [28:0] s65;  // 512*x22 + s64 - 8*x22
@@ -450,28 +450,25 @@ module event_filter_linear_norm_1 (
     bittrigger_adder3 #(.WIDTH(26), .NEGATE(3'b100)) u_s65 (
         .a((26'(x22_d1) << 6)), .b(26'(s64 >>> 3)), .c(26'(x22_d1)), .sum(s65[28:3])
     );
-    wire signed [25:0] s67;  // 32*x23 - 4*x23 - s66
-    bittrigger_grow3 #(.WIDTH(26), .A(25), .B(23), .C(23), .SIGNED(3'b011), .NEGATE(3'b110)) u_s67 (
-        .a((25'(x23_d1) << 5)), .b((23'(x23_d1) << 2)), .c(s66_d1), .sum(s67)
+    wire signed [27:0] s68;  // 128*x23 + s66 - 4*s67
+    assign s68[1:0] = s66_d1[1:0];
+    bittrigger_grow3 #(.WIDTH(26), .A(25), .B(23), .C(23), .SIGNED(3'b011), .NEGATE(3'b100)) u_s68 (
+        .a((25'(x23_d1) << 5)), .b(23'(s66_d1 >>> 2)), .c(23'(s67_d1)), .sum(s68[27:2])
     );
-    wire signed [23:0] s68;  // 4*x23 + 16*x23 - x23
-    bittrigger_adder3 #(.WIDTH(24), .NEGATE(3'b100)) u_s68 (
-        .a((24'(x23_d1) << 2)), .b((24'(x23_d1) << 4)), .c(24'(x23_d1)), .sum(s68)
+    wire signed [33:0] s69;  // 2048*x23 + 256*s66 + s68
+    assign s69[7:0] = s68[7:0];
+    bittrigger_grow3 #(.WIDTH(26), .A(23), .B(25), .C(23), .SIGNED(3'b111), .NEGATE(3'b000)) u_s69 (
+        .a((23'(x23_d1) << 3)), .b(s66_d1), .c(23'(s68 >>> 8)), .sum(s69[33:8])
     );
-    wire signed [33:0] s69;  // 8192*x23 + s67 + 128*s68
-    assign s69[6:0] = s67[6:0];
-    bittrigger_grow3 #(.WIDTH(27), .A(26), .B(24), .C(24), .SIGNED(3'b111), .NEGATE(3'b000)) u_s69 (
-        .a((26'(x23_d1) << 6)), .b(24'(s67 >>> 7)), .c(s68), .sum(s69[33:7])
+    wire signed [28:0] s72;  // s70 + 8*s70 + 2*s71
+    assign s72[0:0] = s70_d1[0:0];
+    bittrigger_grow3 #(.WIDTH(28), .A(25), .B(27), .C(25), .SIGNED(3'b011), .NEGATE(3'b000)) u_s72 (
+        .a(25'(s70_d1 >>> 1)), .b((27'(s70_d1) << 2)), .c(25'(s71_d1)), .sum(s72[28:1])
     );
-    wire        [23:0] s71 = -(24'(s70_d1)) + 24'd9048064;
-    wire signed [30:0] s72;  // 2048*x24 - x24 - 512*x24
-    bittrigger_adder3 #(.WIDTH(31), .NEGATE(3'b110)) u_s72 (
-        .a((31'(x24_d1) << 11)), .b(31'(x24_d1)), .c((31'(x24_d1) << 9)), .sum(s72)
-    );
-    wire signed [34:0] s73;  // 64*s70 + s71 + 16*s72
-    assign s73[3:0] = s71[3:0];
-    bittrigger_adder3 #(.WIDTH(31), .NEGATE(3'b000)) u_s73 (
-        .a((31'(s70_d1) << 2)), .b(31'(s71 >>> 4)), .c(s72), .sum(s73[34:4])
+    wire signed [34:0] s73;  // 8192*x24 + 16384*x24 + s72
+    assign s73[12:0] = s72[12:0];
+    bittrigger_grow3 #(.WIDTH(22), .A(20), .B(21), .C(19), .SIGNED(3'b111), .NEGATE(3'b000)) u_s73 (
+        .a(x24_d1), .b((21'(x24_d1) << 1)), .c(19'(s72 >>> 13)), .sum(s73[34:13])
     );
     wire signed [23:0] s74;  // x25 + 4*x25 + 16*x25
     assign s74[1:0] = x25_d1[1:0];
@@ -483,10 +480,10 @@ module event_filter_linear_norm_1 (
     bittrigger_adder3 #(.WIDTH(24), .NEGATE(3'b000)) u_s75 (
         .a(24'(s74 >>> 6)), .b(s74), .c(24'd16218), .sum(s75[29:6])
     );
-    wire        [23:0] s77;  // 4*x26 + s76 - 16*x26
-    assign s77[1:0] = s76_d1[1:0];
-    bittrigger_adder3 #(.WIDTH(22), .NEGATE(3'b100)) u_s77 (
-        .a(22'(x26_d1)), .b(22'(s76_d1 >>> 2)), .c((22'(x26_d1) << 2)), .sum(s77[23:2])
+    wire        [23:0] s77;  // s76 - 2*x26 - 8*x26
+    assign s77[0:0] = s76_d1[0:0];
+    bittrigger_adder3 #(.WIDTH(23), .NEGATE(3'b110)) u_s77 (
+        .a(23'(s76_d1 >>> 1)), .b(23'(x26_d1)), .c((23'(x26_d1) << 2)), .sum(s77[23:1])
     );
     wire signed [32:0] s78;  // 256*x26 + 16384*x26 - s77
     bittrigger_adder3 #(.WIDTH(33), .NEGATE(3'b100)) u_s78 (
@@ -497,10 +494,10 @@ module event_filter_linear_norm_1 (
     bittrigger_adder3 #(.WIDTH(20), .NEGATE(3'b010)) u_s79 (
         .a(20'(x27_d1 >>> 7)), .b(x27_d1), .c(20'd28598), .sum(s79[26:7])
     );
-    wire signed [31:0] s80;  // 4096*x27 + s79 - 1024*x27
+    wire signed [31:0] s80;  // 1024*x27 + 2048*x27 + s79
     assign s80[9:0] = s79[9:0];
-    bittrigger_adder3 #(.WIDTH(22), .NEGATE(3'b100)) u_s80 (
-        .a((22'(x27_d1) << 2)), .b(22'(s79 >>> 10)), .c(22'(x27_d1)), .sum(s80[31:10])
+    bittrigger_grow3 #(.WIDTH(22), .A(20), .B(21), .C(19), .SIGNED(3'b111), .NEGATE(3'b000)) u_s80 (
+        .a(x27_d1), .b((21'(x27_d1) << 1)), .c(19'(s79 >>> 10)), .sum(s80[31:10])
     );
     wire signed [26:0] s82;  // 4*x28 + 128*x28 + s81
     assign s82[1:0] = s81_d1[1:0];
@@ -512,11 +509,15 @@ module event_filter_linear_norm_1 (
     bittrigger_adder3 #(.WIDTH(23), .NEGATE(3'b100)) u_s83 (
         .a((23'(x28_d1) << 4)), .b(23'(s82 >>> 9)), .c(23'(x28_d1)), .sum(s83[31:9])
     );
-    wire signed [24:0] s85 = s84_d1 + 25'd3933824;
-    wire signed [33:0] s86;  // 512*s84 + s85 - 128*x29
-    assign s86[6:0] = s85[6:0];
-    bittrigger_adder3 #(.WIDTH(27), .NEGATE(3'b100)) u_s86 (
-        .a((27'(s84_d1) << 2)), .b(27'(s85 >>> 7)), .c(27'(x29_d1)), .sum(s86[33:7])
+    wire signed [26:0] s85;  // s84 + 8*s84 + 3933824
+    assign s85[2:0] = s84_d1[2:0];
+    bittrigger_adder3 #(.WIDTH(24), .NEGATE(3'b000)) u_s85 (
+        .a(24'(s84_d1 >>> 3)), .b(s84_d1), .c(24'd491728), .sum(s85[26:3])
+    );
+    wire signed [33:0] s86;  // 8192*x29 + 256*s84 + s85
+    assign s86[7:0] = s85[7:0];
+    bittrigger_grow3 #(.WIDTH(26), .A(25), .B(24), .C(23), .SIGNED(3'b111), .NEGATE(3'b000)) u_s86 (
+        .a((25'(x29_d1) << 5)), .b(s84_d1), .c(23'(s85 >>> 8)), .sum(s86[33:8])
     );
     wire signed [23:0] s88;  // 4*x30 + 16*x30 + s87
     assign s88[1:0] = s87_d1[1:0];
@@ -528,12 +529,11 @@ module event_filter_linear_norm_1 (
     bittrigger_adder3 #(.WIDTH(22), .NEGATE(3'b100)) u_s89 (
         .a((22'(x30_d1) << 3)), .b(22'(s88 >>> 9)), .c(22'(x30_d1)), .sum(s89[30:9])
     );
-    wire signed [21:0] s90 = 22'(x31_d1) - (22'(x31_d1) << 2);
-    wire signed [22:0] s91 = 23'(x31_d1) - 23'd1895136;
-    wire signed [31:0] s92;  // s91 - 32*s90 - 1024*s90
-    assign s92[4:0] = s91[4:0];
-    bittrigger_adder3 #(.WIDTH(27), .NEGATE(3'b110)) u_s92 (
-        .a(27'(s91 >>> 5)), .b(27'(s90)), .c((27'(s90) << 5)), .sum(s92[31:5])
+    wire signed [25:0] s91 = s90_d1 - 26'd1895136;
+    wire signed [31:0] s92;  // 1024*x31 + 64*s90 + s91
+    assign s92[5:0] = s91[5:0];
+    bittrigger_adder3 #(.WIDTH(26), .NEGATE(3'b000)) u_s92 (
+        .a((26'(x31_d1) << 4)), .b(s90_d1), .c(26'(s91 >>> 6)), .sum(s92[31:6])
     );
 
     // result, last element first
@@ -568,8 +568,8 @@ module event_filter_linear_norm_1 (
         {s14, 5'd0},
         {s11, 1'd0},
         s8,
-        {s5, 10'd0},
-        {s3, 2'd0}
+        {s4, 10'd0},
+        {s2, 2'd0}
     };
 
     // read by nothing: inputs without weight, and bits that the range of a code leaves out

@@ -6,15 +6,15 @@
 
 static void event_filter_linear_logit_part_0(const event_filter_linear_logit_in_t x[16], event_filter_linear_logit_out_t y[1]) {
 #pragma HLS INLINE
-    const ap_int<11> s1 = (ap_uint<9>(x[4]) << 1) + x[13] - x[15];
+    const ap_int<10> s0 = x[12] - x[2] - x[7];
+    const ap_int<11> s1 = x[15] - (ap_uint<9>(x[4]) << 1) - x[13];
     const ap_uint<9> s2 = x[6] + 6;
     const ap_int<11> s3 = x[9] - (ap_uint<9>(x[0]) << 1) - s2;
     const ap_int<12> s6 = (ap_uint<10>(x[10]) << 2) + s1 + s3;
-    const ap_int<10> s0 = x[12] - x[2] - x[7];
     const ap_int<10> s4 = x[1] + x[3] - x[11];
     const ap_int<12> s5 = (ap_uint<10>(x[5]) << 2) + s0 - (ap_uint<9>(x[14]) << 1);
-    const ap_int<13> s7 = (ap_int<12>(s0) << 2) + (ap_int<11>(s4) << 1) + s5;
-    const ap_int<14> s8 = s6 + s7 - (ap_int<13>(s1) << 2);
+    const ap_int<13> s7 = (ap_int<12>(s1) << 1) + (ap_int<11>(s4) << 1) + s5;
+    const ap_int<14> s8 = (ap_int<12>(s0) << 2) + s6 + s7;
     y[0] = s8;
 }
 
