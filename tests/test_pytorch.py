@@ -119,6 +119,28 @@ def test_no_code_of_a_file_is_run(tmp_path):
         assert not trap.exists()
 
 
+def test_a_tensor_is_not_larger_than_what_is_stored(tmp_path):
+    """Strides of nothing would make gigabytes of one number."""
+    program, members = pytorch_files.checkpoint({"weight": np.zeros((2, 3), np.float32)})
+    sizes, strides = (b"(" + b"".join(map(pytorch_files.number, pair)) + b"t" for pair in ((2, 3), (3, 1)))
+    huge, none = (b"(" + b"".join(map(pytorch_files.number, pair)) + b"t" for pair in ((8000, 8000), (0, 0)))
+    assert sizes + strides in program
+    path = pytorch_files.write(tmp_path / "net.pt", program.replace(sizes + strides, huge + none), members)
+    with pytest.raises(UnsupportedModelError, match="beyond its storage"):
+        read_tensors(path)
+
+
+def test_dictionaries_that_hold_each_other_many_times_end_at_once(tmp_path):
+    """Eight levels of a hundred entries each are ten thousand million million places."""
+    program = b"\x80\x02}q\x00"
+    for level in range(8):
+        entries = b"".join(pytorch_files.text(f"k{k}") + b"h" + bytes([level]) for k in range(100))
+        program += b"}q" + bytes([level + 1]) + b"(" + entries + b"u"
+    path = pytorch_files.write(tmp_path / "net.pt", program + b".", {})
+    with pytest.raises(UnsupportedModelError, match="more than 100,000 entries"):
+        read_tensors(path)
+
+
 @pytest.mark.parametrize("seed", range(40))
 def test_a_damaged_file_is_one_sentence(tmp_path, seed):
     path = saved(tmp_path)

@@ -26,8 +26,11 @@ Array = npt.NDArray[Any]
 MAX_BYTES = 2 << 30
 MAX_INSTRUCTIONS = 1 << 20
 MAX_DEPTH = 8
-MAX_VALUES = 1 << 26
-"""Most elements of a tensor."""
+MAX_PLACES = 100_000
+"""Most entries of all dictionaries."""
+
+MAX_VALUES = 1 << 27
+"""Most elements of all tensors."""
 
 _STORAGES = {
     "DoubleStorage": "f8",
@@ -78,13 +81,11 @@ def read_tensors(path: Path) -> dict[str, Array]:
         ) from error
     try:
         members = _members(data)
-        root = _Reader(members).value()
+        found = _collect(_Reader(members).value())
     except (ValueError, KeyError, IndexError, TypeError, AttributeError, zipfile.BadZipFile, EOFError) as error:
         raise UnsupportedModelError(
             f"PyTorch file {path}: it is damaged, or not as torch.save writes it ({str(error)[:200]}); {_ADVICE}"
         ) from error
-    found: dict[str, Array] = {}
-    _collect(root, "", found)
     if not found:
         raise UnsupportedModelError(f"PyTorch file {path}: it holds no tensors by name; {_ADVICE}")
     return found
@@ -108,13 +109,23 @@ def _spelled(name: object) -> str:
     return name.text[:100].replace(" ", ".") if isinstance(name, _Name) else "no name"
 
 
-def _collect(value: Any, prefix: str, found: dict[str, Array], depth: int = 0) -> None:
-    if isinstance(value, np.ndarray):
-        found[prefix] = value
-    elif isinstance(value, Mapping) and depth < MAX_DEPTH:
-        for key, item in value.items():
-            if isinstance(key, str) and not key.startswith("_metadata"):
-                _collect(item, f"{prefix}.{key}" if prefix else key, found, depth + 1)
+def _collect(root: Any) -> dict[str, Array]:
+    """The tensors below ``root`` by name; a dictionary may stand in many places, so that places are counted."""
+    found: dict[str, Array] = {}
+    pending = [(root, "", 0)]
+    places = 0
+    while pending:
+        value, prefix, depth = pending.pop()
+        places += 1
+        if places > MAX_PLACES:
+            raise ValueError(f"more than {MAX_PLACES:,} entries")
+        if isinstance(value, np.ndarray):
+            found[prefix] = value
+        elif isinstance(value, Mapping) and depth < MAX_DEPTH:
+            entries = [(key, item) for key, item in value.items() if isinstance(key, str)]
+            entries = [(key, item) for key, item in entries if not key.startswith("_metadata")]
+            pending += [(item, f"{prefix}.{key}" if prefix else key, depth + 1) for key, item in reversed(entries)]
+    return found
 
 
 class _Reader:
@@ -124,6 +135,7 @@ class _Reader:
         self._members = members
         self._stack: list[Any] = []
         self._memo: dict[int, Any] = {}
+        self._values = 0
         self._order = "<" if members.get("byteorder", b"little") == b"little" else ">"
 
     def value(self) -> Any:
@@ -217,8 +229,11 @@ class _Reader:
         values = np.frombuffer(self._members[f"data/{storage.key}"], dtype=np.dtype(self._order + storage.kind))
         count = math.prod(size)
         last = offset + sum((n - 1) * step for n, step in zip(size, strides, strict=True))
-        if min((0, offset, *size, *strides)) < 0 or count > MAX_VALUES or (count and last >= len(values)):
+        if min((0, offset, *size, *strides)) < 0 or count > len(values) or (count and last >= len(values)):
             raise ValueError(f"a tensor of {size} beyond its storage")
+        self._values += count
+        if self._values > MAX_VALUES:
+            raise ValueError(f"more than {MAX_VALUES:,} numbers")
         steps = tuple(step * values.itemsize for step in strides)
         view = np.lib.stride_tricks.as_strided(values[offset:], size, steps, writeable=False)
         return np.array(view)
