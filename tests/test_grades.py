@@ -127,6 +127,43 @@ def test_a_mean_over_six_at_the_output_takes_a_declared_type(caplog):
     assert check_agreement(model, graph).float32.events == 0
 
 
+def test_a_mean_over_six_that_two_layers_read_without_a_quantiser():
+    """The sums of a layer lie on no grid before its quantiser rounds them, ties among them to even."""
+    port = tf.keras.Input((6, 4), name="x")
+    mean = layers.GlobalAveragePooling1D(name="g")(QActivation("quantized_bits(5,2,alpha=1)", name="q")(port))
+    heads = [
+        quantised(qdense(5, "d", "quantized_bits(3,1,alpha=1)")(mean), name="a"),
+        quantised(qdense(2, "e", "ternary(alpha='auto')")(mean), "quantized_bits(7,3,alpha=1)", name="b"),
+    ]
+    model = randomize(tf.keras.Model(port, heads), seed=6)
+    with pytest.raises(Float32RoundsError, match="layer 'g': a mean over 6 rounds in float32"):
+        lowered(model)
+    graph = ideal(model)
+    assert graph.basis.grade is Grade.IDEAL
+    events = events_for(graph, count=60)
+    values = decode_inputs(graph, encode_events(graph, events)).reshape(-1, 6, 4)
+    facts = {call.name: call_facts(call) for call in flatten(model).calls if call.name in ("d", "e")}
+    found = {
+        name: factor_kernel(name, fact["bittrigger_kernel"], "", fact["bittrigger_kernel_scale"])
+        for name, fact in facts.items()
+    }
+    ties = 0
+    for event, out in zip(values, outputs_of(graph, events), strict=True):
+        means = [sum(Fraction(float(x)) for x in column) / 6 for column in event.T]
+        wanted = []
+        for name, grid in (("d", Grid(4, 0, 63)), ("e", Grid(3, -64, 63))):
+            kernel = found[name]
+            for j in range(kernel.values.shape[1]):
+                scale = Fraction(1, 2**kernel.frac) if kernel.scale is None else Fraction(float(kernel.scale[j]))
+                total = sum(x * int(w) for x, w in zip(means, kernel.values[:, j], strict=True)) * scale
+                total += Fraction(float(facts[name]["bittrigger_bias"][j]))
+                ties += (total * 2**grid.frac * 2).denominator == 1 and (total * 2**grid.frac).denominator == 2
+                wanted.append(rounded(total, grid))
+        assert out == wanted
+    assert ties
+    assert check_agreement(model, graph).float64.events == 0
+
+
 def test_an_output_type_is_no_other_grade():
     """What float32 predicts is rounded: that is a function of its bits."""
     model = randomize(model_of(qdense(kernel="ternary(alpha=1)")))

@@ -10,7 +10,7 @@ import numpy as np
 from bittrigger.errors import Float32RoundsError, UnsupportedModelError
 from bittrigger.frontend import attributes
 from bittrigger.frontend.builder import Builder, units
-from bittrigger.frontend.elementwise import AddBias, Scale, Step, reach_of_one_copy
+from bittrigger.frontend.elementwise import AddBias, Divide, Scale, Step, reach_of_one_copy
 from bittrigger.frontend.kernels import (
     Float32Array,
     IntegerKernel,
@@ -32,8 +32,8 @@ from bittrigger.ir.graph import Intervals
 
 def dense(walk: Walk, node: Any) -> Signal:
     """A matrix, and perhaps a bias."""
-    (source,) = walk.operands(node, scaled=True)
-    return _kernel(walk, node, source)
+    source, divisor = walk.undivided(node)
+    return _kernel(walk, node, source, divisor=divisor)
 
 
 def convolution(walk: Walk, node: Any) -> Signal:
@@ -73,9 +73,15 @@ def _windows(walk: Walk, node: Any) -> Signal:
 
 
 def _kernel(
-    walk: Walk, node: Any, source: Signal, kernel: Float32Array | None = None, bias: Float32Array | None = None
+    walk: Walk,
+    node: Any,
+    source: Signal,
+    kernel: Float32Array | None = None,
+    bias: Float32Array | None = None,
+    *,
+    divisor: int = 1,
 ) -> Signal:
-    """``source @ kernel + bias`` along its last axis; by default those of ``node``."""
+    """``source / divisor @ kernel + bias`` along its last axis; by default those of ``node``."""
     scale = node.get_attr(attributes.SCALE) if kernel is None else None
     if kernel is None:
         kernel = np.asarray(attributes.read(node, attributes.KERNEL), dtype=np.float32)
@@ -101,7 +107,11 @@ def _kernel(
     steps: tuple[Step, ...] = ()
     added = none
     ideal = walk.beyond_float32(node.name, weights, none, operand)
-    if factored.scale is not None:
+    if divisor > 1:
+        ideal, steps = True, (Divide(node.name, divisor),)
+        steps += () if factored.scale is None else (Scale(node.name, factored.scale, np.zeros_like(factored.scale)),)
+        steps += (AddBias(node.name, bias),) if bias.any() else ()
+    elif factored.scale is not None:
         walk.builder.account.rounds(_scale_rounds(node, factored.scale))
         ideal, steps = True, (Scale(node.name, factored.scale, np.zeros_like(factored.scale)),)
         steps += (AddBias(node.name, bias),) if bias.any() else ()

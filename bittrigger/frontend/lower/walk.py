@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bittrigger.errors import Float32RoundsError
 from bittrigger.frontend.builder import Builder
+from bittrigger.frontend.elementwise import Divide
 from bittrigger.frontend.kernels import check_exact_sums
 from bittrigger.frontend.lower.outputs import delivered
 from bittrigger.frontend.lower_elementwise import lower_elementwise
@@ -67,6 +69,27 @@ class Walk:
             self.signals[tensor] = lower_elementwise(self.builder, self.signals[tensor], scaled=scaled)
             self._note_type(tensor)
         return [self.signals[tensor] for tensor in node.inputs]
+
+    def undivided(self, node: Any) -> tuple[Signal, int]:
+        """The operand of a layer that is linear, and what its codes are still to be divided by; they may have an exponent.
+
+        A mean over a number that is no power of two lies on no grid, but the layer's sums of it do once they are rounded.
+        """
+        (tensor,) = node.inputs
+        signal = self.signals[tensor]
+        divisors = [step.divisor for step in signal.steps if isinstance(step, Divide)]
+        if not divisors or len(divisors) < len(signal.steps) or signal.exponent is not None:
+            return self.operands(node, scaled=True)[0], 1
+        sums = lower_elementwise(self.builder, replace(signal, steps=()))
+        self.signals[tensor] = replace(sums, steps=signal.steps, copies=signal.copies, ideal=signal.ideal)
+        divisor = math.prod(divisors)
+        self.builder.account.rounds(
+            Float32RoundsError(
+                f"layer {signal.steps[-1].layer!r}: a mean over {divisor} rounds in float32, and layer {node.name!r} reads it "
+                "without a quantiser between; allowed are powers of two; put a QActivation behind the mean"
+            )
+        )
+        return sums, divisor
 
     def beyond_float32(self, name: str, weights: IntArray, bias: IntArray, operand: tuple[Intervals, IntArray]) -> bool:
         """Whether float32 cannot hold a sum, so that the ideal grade is taken.
