@@ -146,8 +146,8 @@ def test_wrong_inputs_are_refused(build, tmp_path):
 
 def test_an_unknown_executor_is_refused(build, tmp_path):
     refused(
-        run("simulate", build, "--executor", "oracle", "vhdl", folder=tmp_path),
-        "'vhdl'",
+        run("simulate", build, "--executor", "oracle", "ada", folder=tmp_path),
+        "'ada'",
         "oracle, keras, csim, emulator, rtl",
     )
 
@@ -347,7 +347,7 @@ def test_a_fault_of_the_machine_is_one_sentence(monkeypatch, capsys):
         ),
         (
             OSError(errno.EAGAIN, "Resource temporarily unavailable"),
-            "Resource temporarily unavailable; check the place",
+            "Resource temporarily unavailable; no process can be started",
         ),
         (MemoryError(), "there is not enough memory; run it on fewer events"),
     ):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -31,7 +32,9 @@ def copy_of(model: Any, change: Callable[[Any], Any] = lambda config: config, *,
     pruned = {
         type(layer).__name__: type(layer) for layer in model.layers if type(layer).__name__ == "PruneLowMagnitude"
     }
-    made = kind.from_config(change(model.get_config()), custom_objects=known_classes() | pruned)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Keras warns of quantisers that QKeras saves in the place of constraints
+        made = kind.from_config(change(model.get_config()), custom_objects=known_classes() | pruned)
     if weights:
         made.set_weights(model.get_weights())
     return made

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -245,7 +246,9 @@ def flatten(model: Any) -> FlatModel:
         UnsupportedModelError: if it has no graph of layers, an input has an open length, or a layer is called in a way that no
             design can follow.
     """
-    config = json.loads(model.to_json())["config"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Keras warns of quantisers that QKeras saves in the place of constraints
+        config = json.loads(model.to_json())["config"]
     walk = _Walk()
     results = walk.model(model, config, None, (), "")
     ports = {id(call.layer): call.name for call in walk.calls if call.class_name == "InputLayer"}

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from bittrigger.errors import UnsupportedModelError
 from bittrigger.frontend import attributes
 from bittrigger.frontend.builder import units
 from bittrigger.frontend.elementwise import Apply, reach_of_one_copy
@@ -24,8 +25,11 @@ TABLE_BITS = 7
 
 def multiply(walk: Walk, node: Any) -> Signal:
     """The product of the operands, code by code; a tensor times itself is a function of each code where that is cheaper."""
+    alone = list(node.inputs) == [node.inputs[0]] * 2
+    if alone and (chain := _square_in_chain(walk, node)) is not None:
+        return chain
     first, *others = walk.operands(node)
-    if len(others) == 1 and node.inputs[0] == node.inputs[1]:
+    if alone:
         return _square(walk, node.name, first)
     for other in others:
         _, places, shape = met([first, other])
@@ -52,6 +56,19 @@ def contract(walk: Walk, node: Any) -> Signal:
     if count == 1:
         return Signal((walk.builder.wire(node.name, (made,), which),), shape)
     return sums_of(walk, node.name, Signal((made,), (len(distinct),)), which.reshape(results, count), shape)
+
+
+def _square_in_chain(walk: Walk, node: Any) -> Signal | None:
+    """A tensor times itself as one more float operation on it, where it is no codes and cannot be; a quantiser will follow."""
+    signal = walk.signals[node.inputs[0]]
+    if not signal.steps or signal.exponent is not None:
+        return None
+    try:
+        walk.operands(node)
+    except UnsupportedModelError:
+        spec = {"module": "keras", "class_name": SQUARE, "config": {}}
+        return add_step(signal, Apply(node.name, function_from_spec(node.name, spec)))
+    return None
 
 
 def _square(walk: Walk, name: str, source: Signal) -> Signal:
