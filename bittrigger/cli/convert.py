@@ -127,7 +127,7 @@ def command(
             run_vendor_tools(output)
         report = add_captured(report, output)
     report = replace(report, budget=own or report.budget)
-    show(report, "text", console)
+    show(report, "text", console, build, evidence=False)
     console.print(f"Build in {output}", markup=False)
     _write_machine_files(build, report, outcomes, results, proof, (json_file, junit))
     fits = judge_events(build, values, outcomes, 0 if results is None else results["corner_vectors"], events=events)

@@ -76,7 +76,7 @@ def command(
         console.print(f"The project's own C++ and the integers: {compared} events, every bit equal")
     outcomes = run(build, ("all",), None, events=events, seed=0, model=None)[0] if simulate else []
     proof = run_proof(build, console, netlist=not no_synth) if prove else None
-    show(report, "text", console)
+    show(report, "text", console, build, evidence=False)
     console.print(f"Build in {output}", markup=False)
     facts = {"design": report.design, "folder": str(output), "stage_seconds": build.stage_seconds}
     write_json(json_file, "convert-1", facts | {"report": report_json(report), "simulation": None, "proof": None})

@@ -89,14 +89,17 @@ def write_page(build: Build, report: Report, output: Path | None = None, card: P
     return target
 
 
-def show(report: Report, kind: str, console: Console, build: Build | None = None) -> None:
-    """Print ``report`` as text, JSON or Markdown; of a build also what was proven and tested."""
+def show(report: Report, kind: str, console: Console, build: Build, *, evidence: bool = True) -> None:
+    """Print ``report`` as text, JSON or Markdown; as text also what is late, and what was proven and tested."""
     from bittrigger.report import render_markdown, render_text, to_json
+    from bittrigger.report.hints import late
 
     match kind:
         case "text":
             render_text(report, console)
-            if build is not None:
+            for sentence in late(build.pipeline):
+                console.print(f"late: {sentence}", markup=False)
+            if evidence:
                 _show_evidence(build, console)
         case "md":
             click.echo(render_markdown(report), nl=False)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from bittrigger.device.timing import node_delay_ns, usable_ns
+from bittrigger.ir.graph import Lookup, Requantize
+from bittrigger.ir.pipeline import Pipeline
 from bittrigger.report.model import Layer, Report
 
 LARGE_SHARE = 0.25
@@ -34,6 +37,22 @@ def hints(report: Report) -> tuple[str, ...]:
         remedy = _remedy(layer)
         said = f"{layer.name} takes {count:,.0f} of {total:,.0f} LUT ({100 * count / total:.0f} %, {used.lut.origin.value})"
         found.append(f"{said}: {remedy}" if remedy else said)
+    return tuple(found)
+
+
+def late(pipeline: Pipeline) -> tuple[str, ...]:
+    """One sentence for each requantiser or table that stands in one stage and, by the delay model, takes longer than that."""
+    usable = usable_ns(pipeline.clock_mhz)
+    found = []
+    for module in pipeline.modules:
+        if isinstance(module.node, Requantize | Lookup):
+            delay = node_delay_ns(module.node, module.source)
+            if delay > usable:
+                kind = "table" if isinstance(module.node, Lookup) else "requantiser"
+                found.append(
+                    f"{module.node.name}: its {kind} takes about {delay:.1f} ns in one stage, and {pipeline.clock_mhz:g} MHz "
+                    f"leave {usable:.1f}: this clock will hardly be met; a coarser quantiser before it, or a lower --clock-mhz"
+                )
     return tuple(found)
 
 
