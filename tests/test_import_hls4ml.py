@@ -17,6 +17,8 @@ from bittrigger.frontend.hls4ml_project.project import read_project
 from bittrigger.ir.graph import Linear, evaluate
 from bittrigger.simulate.vectors import random_codes
 
+pytestmark = pytest.mark.filterwarnings("ignore")  # of TensorFlow, Keras and QKeras
+
 TYPES = """#ifndef DEFINES_H_
 #define DEFINES_H_
 #include "ap_fixed.h"
