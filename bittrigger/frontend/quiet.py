@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 _LEVEL = "TF_CPP_MIN_LOG_LEVEL"
+_SILENT = "3" if sys.version_info >= (3, 12) else "2"
+"""The TensorFlow of later Pythons calls it an error that there is no GPU."""
 
 
 @contextmanager
@@ -19,7 +22,7 @@ def quiet_tensorflow() -> Iterator[None]:
     restored.
     """
     before = os.environ.get(_LEVEL)
-    os.environ.setdefault(_LEVEL, "2")
+    os.environ.setdefault(_LEVEL, _SILENT)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
