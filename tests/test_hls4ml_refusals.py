@@ -8,6 +8,7 @@ from keras_models import QActivation, QDense, assert_exact, layers, lowered, mod
 
 from bittrigger.compile.agreement import check_agreement
 from bittrigger.errors import ConfigError, MismatchError, UnsupportedModelError
+from bittrigger.frontend.kernels import aligned
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -255,3 +256,13 @@ def test_a_wrong_graph_is_noticed():
     model.get_layer("d").set_weights([-w for w in model.get_layer("d").get_weights()])
     with pytest.raises(MismatchError, match=r"event \d+, output \d: Keras gives .* the oracle gives .* events differ"):
         check_agreement(model, graph)
+
+
+def test_points_that_lie_too_far_apart_for_one_sum():
+    """An int64 that is shifted by more than its width is 0, and says nothing."""
+    weights = np.array([[1, -3], [0, 0], [2, 1]])
+    assert (aligned("d", weights, np.array([4, 0, 2])) == [[1, -3], [0, 0], [8, 4]]).all()
+    assert (aligned("d", weights, np.array([149, 0, 149])) == weights).all()
+    assert (aligned("d", weights, np.array([-3, -3, -3])) == weights).all()
+    with pytest.raises(UnsupportedModelError, match="'d': its operands have 0 to 149 fractional bits"):
+        aligned("d", weights, np.array([149, 0, 0]))

@@ -78,3 +78,10 @@ def test_constants_go_into_the_bias_and_unread_columns_go():
     made = DropUnread().apply(Graph("net", high, ("second",)))
     assert (made["second"].weights.tolist(), made["second"].bias.tolist()) == ([[0]], [28])
     assert intervals(made)["second"] == (Interval(28, 28),)
+
+
+def test_a_half_that_is_wider_than_any_bias_stays_where_it_is():
+    port = Input("x", 2, FixedPoint(True, 8, 4), Interval(-127, 127))
+    layer = Linear("dense", ("x",), frozen_array([[1], [1]]), frozen_array([3]), 140)
+    graph = Graph("far", (port, layer, Requantize("relu", ("dense",), 1, 140, Rounding.RND_CONV, 0, 63, 0)), ("relu",))
+    assert FoldRounding().apply(graph) == graph

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -79,3 +80,20 @@ def test_what_runs_is_stopped_with_its_programs_if_the_rest_is_not_wanted(tmp_pa
     time.sleep(0.1)  # what was killed needs a moment to be gone; left alone, it would stay for 30 seconds
     assert not [path for path in Path("/proc").glob("[0-9]*/cmdline") if str(tmp_path) in words_of(path)]
     assert not notes[2].exists()
+
+
+def test_two_threads_that_spread_work_at_a_time_get_their_own():
+    """What one of them leaves half done stops nothing of the other."""
+
+    def one(name):
+        found = []
+        for turn in range(6):
+            work = [partial(str, f"{name} {turn} {k}") for k in range(6)]
+            found.append(dict(spread(work, 2)) == {k: f"{name} {turn} {k}" for k in range(6)})
+            left = spread([partial(str, k) for k in range(4)], 2)
+            next(left)
+            left.close()
+        return all(found)
+
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(one, "ab")) == [True, True]

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bittrigger.errors import Float32RoundsError, UnsupportedModelError
-from bittrigger.ir.fixed import FLOAT32_BITS, IntArray
+from bittrigger.ir.fixed import FLOAT32_BITS, MAX_WIDTH, IntArray
 from bittrigger.ir.graph import Intervals
 
 Float32Array = npt.NDArray[np.float32]
@@ -162,6 +162,27 @@ def check_finite(layer: str, what: str, values: npt.NDArray[np.floating[Any]]) -
             f"layer {layer!r}: {what}{list(at)} is {values[at]}, and {len(bad)} of {values.size} values are not finite; "
             "allowed are finite weights; did the training diverge?"
         )
+
+
+def aligned(name: str, weights: IntArray, fracs: IntArray) -> IntArray:
+    """Weights of operands with so many fractional bits each, for sums in the finest of them.
+
+    Args:
+        weights: `(n_in, n_out)`.
+        fracs: `(n_in,)`.
+
+    Raises:
+        UnsupportedModelError: if the points of two operands lie further apart than an integer is wide.
+    """
+    places = fracs.max() - fracs
+    widths = np.array([int(np.abs(row).max(initial=0)).bit_length() for row in weights], dtype=np.int64)
+    if (widths + places > MAX_WIDTH)[widths > 0].any():
+        raise UnsupportedModelError(
+            f"layer {name!r}: its operands have {int(fracs.min())} to {int(fracs.max())} fractional bits, too far apart for one "
+            "sum; quantise them to steps that are nearer to each other"
+        )
+    moved: IntArray = weights << np.where(widths > 0, places, 0)[:, None]
+    return moved
 
 
 def sum_bits(weights: IntArray, bias: IntArray, source: Intervals, units: IntArray) -> IntArray:

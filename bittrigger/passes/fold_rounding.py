@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from bittrigger.ir.fixed import Rounding
+from bittrigger.ir.fixed import MAX_WIDTH, Rounding
 from bittrigger.ir.graph import Graph, Linear, Node, Requantize, frozen_array
 from bittrigger.passes.rewrite import private_layer, readers, with_nodes
 
@@ -23,7 +23,7 @@ class FoldRounding:
         read = readers(graph)
         changed: dict[str, Node] = {}
         for node in graph.nodes:
-            if isinstance(node, Requantize) and node.shift > 0:
+            if isinstance(node, Requantize) and 0 < node.shift <= MAX_WIDTH:  # beyond, the half is wider than any bias
                 layer = private_layer(graph, node, read)
                 if layer is not None:
                     changed |= _folded(layer, _for_positive(node))

@@ -19,7 +19,7 @@ from bittrigger.errors import ToolError
 T = TypeVar("T")
 
 _work: Sequence[Callable[[], Any]] = ()
-"""What the forks do: they inherit it, so that it need not be sent."""
+"""What a fork does."""
 
 _GRACE_S = 1.0
 """For a fork to end by itself."""
@@ -40,14 +40,13 @@ def spread(work: Sequence[Callable[[], T]], jobs: int | None = None) -> Iterator
     Raises:
         ToolError: if a process dies.
     """
-    global _work  # noqa: PLW0603 - inherited by the forks
     workers = min(jobs or os.cpu_count() or 1, len(work))
     if not workers:
         return
-    _work = work
-    with warnings.catch_warnings(), _pool(workers) as pool:
+    with warnings.catch_warnings(), _pool(workers, work) as pool:
         warnings.simplefilter("ignore", DeprecationWarning)  # threads of a terminal's progress line: no fork uses them
-        futures = {pool.submit(_do, number): number for number in range(len(work))}
+        forks = isinstance(pool, ProcessPoolExecutor)
+        futures = {pool.submit(_do, k) if forks else pool.submit(task): k for k, task in enumerate(work)}
         finished = False
         try:
             for future in as_completed(futures):
@@ -58,10 +57,10 @@ def spread(work: Sequence[Callable[[], T]], jobs: int | None = None) -> Iterator
                 "a process that did a part of the work died, perhaps for want of memory; try again with --jobs 1"
             ) from error
         finally:
+            own = list((getattr(pool, "_processes", None) or {}).values())  # of this pool: others may work beside it
             pool.shutdown(wait=finished, cancel_futures=True)
             if not finished:
-                _stop(multiprocessing.active_children())
-            _work = ()
+                _stop(own)
 
 
 def _stop(forks: Sequence[multiprocessing.process.BaseProcess]) -> None:
@@ -81,16 +80,18 @@ def _do(number: int) -> object:
     return _work[number]()
 
 
-def _pool(workers: int) -> Executor:
+def _pool(workers: int, work: Sequence[Callable[[], Any]]) -> Executor:
     if workers == 1 or sys.platform != "linux" or "tensorflow" in sys.modules:
         return ThreadPoolExecutor(workers)
     sys.stdout.flush()
     sys.stderr.flush()
-    return ProcessPoolExecutor(workers, multiprocessing.get_context("fork"), _enter)
+    return ProcessPoolExecutor(workers, multiprocessing.get_context("fork"), _enter, (work,))
 
 
-def _enter() -> None:
+def _enter(work: Sequence[Callable[[], Any]]) -> None:
     """A fork and its programs are a group, which is stopped as a whole; Ctrl-C reaches the process that waits for them."""
+    global _work  # noqa: PLW0603 - of this fork, which inherits it: nothing is sent
+    _work = work
     os.setpgid(0, 0)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     signal.signal(signal.SIGTERM, _stopped)

@@ -19,7 +19,7 @@ def folded_rtl_kinds() -> dict[str, Rows]:
             ("dropped is never said", text(guard, r"late <= in_valid & busy;", "late <= 1'd0;")),
             ("the interval is a cycle short", text(guard, r"enters \? 2'd2", "enters ? 2'd1")),
             ("a queue is loaded around the guard", text(TOP_SV, r"\.load\(accept\)", ".load(in_valid)")),
-            ("a queue is shifted by a bit too few", text(queue, r"waiting\[134:45\]", "waiting[133:44]")),
+            ("a queue turns backwards", text(queue, r"turn \+ ", "turn - ")),
             ("a queue waits while it is loaded", text(queue, r"if \(load\)", "if (!load)")),
         ),
         "rtl: header lines": (
@@ -47,7 +47,7 @@ def folded_netlist_kinds() -> dict[str, Rows]:
         "netlist: folded, queues": (
             ("a bit that is never loaded", netlist(queue, _never_loaded)),
             ("two registers exchanged", netlist(queue, lambda m: _exchange(*_registers(m)[3:5], "D"))),
-            ("a register that waits", netlist(queue, lambda m: _registers(m)[0]["connections"].update(CE=list(m["ports"]["load"]["bits"])))),
+            ("a register that does not wait", netlist(queue, lambda m: _registers(m)[0]["connections"].update(CE=["1"]))),
             ("loaded by in_valid", netlist(TOP, lambda m: _cell(m, f"{TOP}_queue_conv")["connections"].update(load=list(m["ports"]["in_valid"]["bits"])))),
             ("loads of two exchanged", netlist(TOP, lambda m: _exchange(_cell(m, queue), _cell(m, f"{TOP}_queue_conv"), "load"))),
             ("loaded around the guard", netlist(TOP, lambda m: _cell(m, queue)["connections"].update(load=list(m["ports"]["in_valid"]["bits"])))),

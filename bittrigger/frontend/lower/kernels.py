@@ -14,6 +14,7 @@ from bittrigger.frontend.elementwise import AddBias, Divide, Scale, Step, reach_
 from bittrigger.frontend.kernels import (
     Float32Array,
     IntegerKernel,
+    aligned,
     check_exact_sums,
     check_finite,
     common_fraction_bits,
@@ -26,7 +27,7 @@ from bittrigger.frontend.lower_elementwise import lower_elementwise, unscaled
 from bittrigger.frontend.positions import positions
 from bittrigger.frontend.signal import Signal
 from bittrigger.frontend.windows import elements
-from bittrigger.ir.fixed import FLOAT32_BITS, IntArray
+from bittrigger.ir.fixed import FLOAT32_BITS, MAX_WIDTH, IntArray
 from bittrigger.ir.graph import Intervals
 
 
@@ -94,7 +95,7 @@ def _kernel(
     if copies > 1:
         source = replace(source, parts=(walk.builder.joined(f"{node.name}_operand", source.parts),))
     fracs = walk.builder.fracs(source.parts)[: kernel.shape[0]]
-    weights = factored.values << (fracs.max() - fracs)[:, None]
+    weights = aligned(node.name, factored.values, fracs)
     frac = factored.frac + int(fracs.max())
     none = np.zeros(len(bias), dtype=np.int64)
     operand = operand_ranges(walk.builder, source, copies)
@@ -150,6 +151,11 @@ def _scaled_dense(walk: Walk, node: Any, sums: Signal, bias: Float32Array) -> Si
     source = unscaled(walk.builder, sums)
     own = walk.builder[source.parts[0]].frac
     frac = max(own, common_fraction_bits(bias))
+    if frac - own > MAX_WIDTH:
+        raise UnsupportedModelError(
+            f"layer {node.name!r}: its bias has {frac} fractional bits, and the codes that it is added to have {own}; Keras' "
+            f"float32 holds {FLOAT32_BITS} bits; quantise the bias, or set use_bias=False"
+        )
     weights = np.eye(len(bias), dtype=np.int64) << (frac - own)
     added = to_integers(bias, frac)
     bits = sum_bits(weights, added, *operand_ranges(walk.builder, source, source.copies))

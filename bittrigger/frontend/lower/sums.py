@@ -11,6 +11,7 @@ import numpy as np
 
 from bittrigger.frontend import attributes
 from bittrigger.frontend.elementwise import Divide, Parametric, Scale
+from bittrigger.frontend.kernels import aligned
 from bittrigger.frontend.lower.kernels import operand_ranges
 from bittrigger.frontend.lower.walk import Walk
 from bittrigger.frontend.positions import add_step, positions
@@ -90,7 +91,7 @@ def sums_of(
         for column, row in enumerate(terms):
             weights[row, column] = 1
     fracs = walk.builder.fracs(read.parts)[: weights.shape[0]]
-    weights = weights << (fracs.max() - fracs)[:, None]
+    weights = aligned(name, weights, fracs)
     bias = np.zeros(weights.shape[1], dtype=np.int64)
     ideal = walk.beyond_float32(name, weights, bias, operand_ranges(walk.builder, read, copies))
     linear = walk.builder.linear(name, read.parts, weights, bias, int(fracs.max()) + shift, copies)
@@ -122,7 +123,7 @@ def _sum(walk: Walk, node: Any, signs: Sequence[int]) -> Signal:
         parts = (walk.builder.wire(f"{node.name}_operand", (part,), order),)
     fracs = walk.builder.fracs(parts)[: len(signs) * size]
     rows = np.concatenate([sign * np.eye(size, dtype=np.int64) for sign in signs])
-    weights = rows << (fracs.max() - fracs)[:, None]
+    weights = aligned(node.name, rows, fracs)
     bias = np.zeros(size, dtype=np.int64)
     joined = Signal(parts, shape, copies=copies)
     ideal = walk.beyond_float32(node.name, weights, bias, operand_ranges(walk.builder, joined, copies))
