@@ -19,7 +19,7 @@ def folded_rtl_kinds() -> dict[str, Rows]:
             ("dropped is never said", text(guard, r"late <= in_valid & busy;", "late <= 1'd0;")),
             ("the interval is a cycle short", text(guard, r"enters \? 2'd2", "enters ? 2'd1")),
             ("a queue is loaded around the guard", text(TOP_SV, r"\.load\(accept\)", ".load(in_valid)")),
-            ("a queue turns backwards", text(queue, r"turn \+ ", "turn - ")),
+            ("a queue begins with the second turn", text(queue, r"turn <= (\d+)'d0;", r"turn <= \1'd1;")),
             ("a queue waits while it is loaded", text(queue, r"if \(load\)", "if (!load)")),
         ),
         "rtl: header lines": (
