@@ -103,6 +103,12 @@ def test_every_executor_agrees(built, executor):
     assert [str(outcome.error) for outcome in outcomes if not outcome.agrees] == []
 
 
+def test_more_events_than_runs_side_by_side(built):
+    codes = random_codes(built.graph, 1500, 6)
+    (_, outcome) = run_executors(built, ["oracle", "gates"], codes, look_into=False)
+    assert outcome.agrees, outcome.error
+
+
 def test_it_is_proven(built):
     proof = prove(built)
     assert failures(proof) == []

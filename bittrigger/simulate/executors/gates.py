@@ -104,9 +104,8 @@ class GateSim:
         outputs = self._drive(self.program, codes)
         runs, each = self._shape(events)
         due = np.zeros((outputs["out_valid"].shape[0], 1, runs), dtype=np.uint8)
-        slots = due[self._slots(1 + latency, each), 0]
-        slots.ravel()[:events] = 1  # run after run of each slot
-        due[self._slots(1 + latency, each), 0] = slots
+        come = np.arange(each * runs) < events  # run after run of each slot
+        due[self._slots(1 + latency, each), 0] = come.reshape(each, runs)
         wrong = np.argwhere(outputs["out_valid"] != due)
         if wrong.size:
             cycle, _, run = wrong[0]
