@@ -69,6 +69,8 @@ def _stop(forks: Sequence[multiprocessing.process.BaseProcess]) -> None:
         for fork in forks:
             if fork.pid is not None:
                 with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.kill(fork.pid, number)  # also where it is no group yet
+                with contextlib.suppress(ProcessLookupError, PermissionError):
                     os.killpg(fork.pid, number)
         for fork in forks:
             fork.join(_GRACE_S)
