@@ -11,7 +11,7 @@ from designs import build_of, mlp, solved
 from bittrigger.cli import cli
 from bittrigger.device import delays
 from bittrigger.synth.netlist import HIGH, LOW, Cell, Netlist, read_netlist
-from bittrigger.synth.placement import FILL, LUTS, _clusters, place
+from bittrigger.synth.placement import FILL, LUTS, Placer, _clusters
 from bittrigger.synth.sta import analyse
 from bittrigger.synth.yosys import netlist_files
 
@@ -93,7 +93,7 @@ def flat(build):
 
 def test_no_slice_is_overfull(built):
     design = flat(built)
-    placement = place(design, [0] * len(design.cells))
+    placement = Placer(design, [0] * len(design.cells)).place({})
     group, heights, area = _clusters(design)
     used = {}
     for number in range(len(heights)):

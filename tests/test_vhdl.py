@@ -28,7 +28,7 @@ from bittrigger.prove import Verdict, prove
 from bittrigger.prove.claims import Unproven
 from bittrigger.prove.rtl import read_rtl
 from bittrigger.prove.same import prove_same
-from bittrigger.prove.vhdl import read_vhdl
+from bittrigger.prove.vhdl import read_vhdl, repaired
 from bittrigger.settings import Settings
 from bittrigger.simulate.compare import run_executors
 from bittrigger.simulate.vectors import corner_codes, random_codes
@@ -290,8 +290,7 @@ def gates_of(root, folder, module, source):
     done = subprocess.run(
         ["ghdl", "synth", *options, "--out=verilog", "forms"], check=True, capture_output=True, text=True
     )
-    sized = re.sub(r'(localparam \[(\d+):0\] \w+ = )"([01]+)"', lambda m: f"{m[1]}{int(m[2]) + 1}'b{m[3]}", done.stdout)
-    (folder / "forms.v").write_text(sized)
+    (folder / "forms.v").write_text(repaired(done.stdout))
     return folder / "forms.v"
 
 

@@ -65,13 +65,13 @@ def read_vhdl(pipeline: Pipeline, folder: Path, work: Path) -> Rtl:
     if done.returncode:
         said = (work / "synth.log").read_text(encoding="utf-8", errors="replace")[-400:]
         raise ToolError(f"ghdl synth failed with exit code {done.returncode}: {said}")
-    result.write_text(_repaired(result.read_text(encoding="utf-8")), encoding="utf-8")
+    result.write_text(repaired(result.read_text(encoding="utf-8")), encoding="utf-8")
     found = read_rtl(pipeline, [result], work / "yosys")
     top = found.modules[pipeline.graph.name]
     return replace(found, modules={**found.modules, pipeline.graph.name: {**top, "cells": _numbered(top["cells"])}})
 
 
-def _repaired(text: str) -> str:
+def repaired(text: str) -> str:
     """What GHDL 2.0 writes, as Verilog has it: long constants are no characters, and a name has no second backslash."""
     sized = _TEXT.sub(lambda found: f"{len(found[1])}'b{found[1]}", text)
     return _EXTENDED.sub(r"\1", sized)

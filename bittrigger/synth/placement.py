@@ -46,31 +46,37 @@ class Placement:
     rows: int
 
 
-def place(netlist: Netlist, stages: Sequence[int], weights: Mapping[int, float] | None = None) -> Placement:
-    """Place ``netlist``.
+class Placer:
+    """Places one netlist, as often as is asked: what does not hang on the pull of its nets is found once.
 
     Args:
         stages: the pipeline stage of each cell, which gives the side of the region towards which it is drawn at first.
-        weights: for nets that matter, how much more they pull.
     """
-    cluster, heights, area = _clusters(netlist)
-    pairs, pulls = _edges(netlist, cluster, weights or {})
-    size = len(area)
-    count = np.maximum(np.bincount(cluster, minlength=size), 1)
-    want = np.bincount(cluster, weights=np.asarray(stages, dtype=float), minlength=size) / count
-    slices = max(1, int(np.ceil(area.sum() / LUTS / FILL)))
-    rows = max(int(np.ceil(np.sqrt(slices * COLUMNS_PER_TILE))), int(heights.max(initial=1)))
-    columns = slices / rows
-    matrix = _laplacian(pairs, pulls, size)
-    x, y = want * columns / max(1.0, float(want.max(initial=1.0))), np.full(size, rows / 2)
-    legal = x, (np.arange(size) + 0.5) * rows / size
-    for turn in range(_TURNS):
-        strength = _FIRST * _GROWTH**turn
-        anchored = matrix + diags(np.full(size, strength), format="csr")
-        x, y = (_solve(anchored, strength * target, start) for target, start in zip(legal, (x, y), strict=True))
-        column, row = _legal(x, y, heights, area, rows)
-        legal = column + 0.0, row + heights / 2
-    return Placement(column[cluster] // COLUMNS_PER_TILE, row[cluster], cluster, int(column.max(initial=0)) + 1, rows)
+
+    def __init__(self, netlist: Netlist, stages: Sequence[int]) -> None:
+        self._cluster, self._heights, self._area = _clusters(netlist)
+        self._joined = _joined(netlist, self._cluster)
+        size = len(self._area)
+        count = np.maximum(np.bincount(self._cluster, minlength=size), 1)
+        self._want = np.bincount(self._cluster, weights=np.asarray(stages, dtype=float), minlength=size) / count
+        slices = max(1, int(np.ceil(self._area.sum() / LUTS / FILL)))
+        self._rows = max(int(np.ceil(np.sqrt(slices * COLUMNS_PER_TILE))), int(self._heights.max(initial=1)))
+        self._columns = slices / self._rows
+
+    def place(self, weights: Mapping[int, float]) -> Placement:
+        """A placement in which nets pull by their weights: 1, or what is given."""
+        cluster, heights, size, rows = self._cluster, self._heights, len(self._area), self._rows
+        matrix = _laplacian(*_edges(self._joined, weights), size)
+        x, y = self._want * self._columns / max(1.0, float(self._want.max(initial=1.0))), np.full(size, rows / 2)
+        legal = x, (np.arange(size) + 0.5) * rows / size
+        for turn in range(_TURNS):
+            strength = _FIRST * _GROWTH**turn
+            anchored = matrix + diags(np.full(size, strength), format="csr")
+            x, y = (_solve(anchored, strength * target, start) for target, start in zip(legal, (x, y), strict=True))
+            column, row = _legal(x, y, heights, self._area, rows)
+            legal = column + 0.0, row + heights / 2
+        columns = int(column.max(initial=0)) + 1
+        return Placement(column[cluster] // COLUMNS_PER_TILE, row[cluster], cluster, columns, rows)
 
 
 def _laplacian(pairs: npt.NDArray[np.int64], pulls: npt.NDArray[np.float64], size: int) -> Any:  # noqa: ANN401 - scipy has no types
@@ -136,10 +142,8 @@ def _chains(netlist: Netlist, driver: Mapping[int, int], group: npt.NDArray[np.i
                     group[lut] = number
 
 
-def _edges(
-    netlist: Netlist, cluster: npt.NDArray[np.int64], weights: Mapping[int, float]
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
-    """Pairs of groups that a net joins, and weights: a net of many readers pulls less at each."""
+def _joined(netlist: Netlist, cluster: npt.NDArray[np.int64]) -> list[tuple[int, int, set[int]]]:
+    """Each net that another cell reads, the group that drives it, and those that read it."""
     driver = {net: k for k, cell in enumerate(netlist.cells) for bits in cell.outputs.values() for net in bits}
     readers: dict[int, set[int]] = {}
     for k, cell in enumerate(netlist.cells):
@@ -148,9 +152,15 @@ def _edges(
                 for net in bits:
                     if net > HIGH and net in driver:
                         readers.setdefault(net, set()).add(int(cluster[k]))
+    return [(net, int(cluster[driver[net]]), found) for net, found in readers.items()]
+
+
+def _edges(
+    joined: Sequence[tuple[int, int, set[int]]], weights: Mapping[int, float]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+    """Pairs of groups that a net joins, and weights: a net of many readers pulls less at each."""
     pairs: dict[tuple[int, int], float] = {}
-    for net, found in readers.items():
-        start = int(cluster[driver[net]])
+    for net, start, found in joined:
         for end in found - {start}:
             pairs[start, end] = pairs.get((start, end), 0.0) + weights.get(net, 1.0) / len(found)
     return np.array(list(pairs), dtype=np.int64).reshape(-1, 2), np.array(list(pairs.values()))

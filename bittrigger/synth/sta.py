@@ -16,7 +16,7 @@ from bittrigger.device import delays
 from bittrigger.errors import InternalError, ToolError
 from bittrigger.synth.count import CARRIES, FLIP_FLOPS, SHIFT_REGISTERS
 from bittrigger.synth.netlist import HIGH, Cell, Netlist
-from bittrigger.synth.placement import Placement, place
+from bittrigger.synth.placement import Placement, Placer
 
 _INSTANCE = re.compile(r"(?:\w+\[\d+\]\.)?(u_\w+)\.")
 
@@ -124,19 +124,21 @@ class _End:
 class _Analysis:
     """Arrival times of one netlist."""
 
-    def __init__(self, netlist: Netlist, placement: Placement) -> None:
-        self.cells, self.place, self.netlist = netlist.cells, placement, netlist
+    def __init__(self, netlist: Netlist) -> None:
+        self.cells, self.netlist = netlist.cells, netlist
         self.driver = {
             net: (k, pin) for k, cell in enumerate(self.cells) for pin, bits in cell.outputs.items() for net in bits
         }
         self.arrivals: dict[int, _Arrival] = {}
+        self._ordered = self._order()
 
-    def run(self) -> None:
-        """Fill ``arrivals``."""
+    def run(self, placement: Placement) -> None:
+        """Fill ``arrivals`` for a placement of the cells."""
+        self.place, self.arrivals = placement, {}
         for bits in self.netlist.inputs.values():
             for net in bits:
                 self.arrivals[net] = _Arrival(delays.CLOCK_TO_Q, -1, "", None, 0.0, delays.CLOCK_TO_Q)
-        for k in self._order():
+        for k in self._ordered:
             self._evaluate(k, self.cells[k])
 
     def _order(self) -> list[int]:
@@ -323,10 +325,10 @@ def analyse(netlist: Netlist, clock_mhz: float, stages: Mapping[str, int]) -> Ti
     period = 1e6 / clock_mhz - UNCERTAINTY_PS
     pulls: dict[int, float] = {}
     best: Timing | None = None
+    placer, analysis = Placer(netlist, stage), _Analysis(netlist)
     for _ in range(PLACEMENTS):
-        placement = place(netlist, stage, pulls)
-        analysis = _Analysis(netlist, placement)
-        analysis.run()
+        placement = placer.place(pulls)
+        analysis.run(placement)
         ends = analysis.ends(names)
         paths = sorted((_path(analysis, end, period) for end in _slowest(ends)), key=lambda path: path.slack_ps)
         if best is None or (paths and paths[0].slack_ps > best.slack_ps):

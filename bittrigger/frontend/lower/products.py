@@ -58,6 +58,11 @@ def contract(walk: Walk, node: Any) -> Signal:
     return sums_of(walk, node.name, Signal((made,), (len(distinct),)), which.reshape(results, count), shape)
 
 
+def _squaring(layer: str) -> Apply:
+    """The square of each code as a function of Keras."""
+    return Apply(layer, function_from_spec(layer, {"module": "keras", "class_name": SQUARE, "config": {}}))
+
+
 def _square_in_chain(walk: Walk, node: Any) -> Signal | None:
     """A tensor times itself as one more float operation on it, where it is no codes and cannot be; a quantiser will follow."""
     signal = walk.signals[node.inputs[0]]
@@ -66,8 +71,7 @@ def _square_in_chain(walk: Walk, node: Any) -> Signal | None:
     try:
         walk.operands(node)
     except UnsupportedModelError:
-        spec = {"module": "keras", "class_name": SQUARE, "config": {}}
-        return add_step(signal, Apply(node.name, function_from_spec(node.name, spec)))
+        return add_step(signal, _squaring(node.name))
     return None
 
 
@@ -75,8 +79,7 @@ def _square(walk: Walk, name: str, source: Signal) -> Signal:
     part = walk.builder.joined(f"{name}_operand", source.parts)
     reach = walk.builder.reach(part)
     if max(span.interval.width for span in reach) <= TABLE_BITS + 1:  # what follows may make the table narrower
-        spec = {"module": "keras", "class_name": SQUARE, "config": {}}
-        return add_step(Signal((part,), source.shape), Apply(name, function_from_spec(name, spec)))
+        return add_step(Signal((part,), source.shape), _squaring(name))
     return Signal((_squares(walk, name, part, np.arange(len(reach))),), source.shape)
 
 
@@ -84,10 +87,7 @@ def _squares(walk: Walk, name: str, part: str, places: IntArray) -> str:
     """The node of the squares of some codes of ``part``."""
     wired = walk.builder.wire(f"{name}_operand", (part,), places)
     if max(span.interval.width for span in walk.builder.reach(wired)) <= TABLE_BITS:
-        spec = {"module": "keras", "class_name": SQUARE, "config": {}}
-        signal = add_step(
-            Signal((wired,), (len(places),)), Apply(f"{name}_squares", function_from_spec(name, spec)), len(places)
-        )
+        signal = add_step(Signal((wired,), (len(places),)), _squaring(f"{name}_squares"), len(places))
         (made,) = lower_elementwise(walk.builder, signal).parts
         return made
     frac = 2 * walk.builder[wired].frac
