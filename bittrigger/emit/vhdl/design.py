@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from bittrigger.emit.vhdl.expression import Names, Shape, alone, assigned, scalar, table
+from bittrigger.emit.vhdl.expression import alone, assigned, scalar, table
 from bittrigger.emit.vhdl.names import spelled
+from bittrigger.emit.vhdl.syntax import Names, Shape
 from bittrigger.errors import InternalError
 
 _NAME = r"[A-Za-z_]\w*"
