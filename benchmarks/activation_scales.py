@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bittrigger.compile.convert import convert
-from bittrigger.frontend.quiet import quiet_tensorflow
+from bittrigger.frontend.keras_model.quiet import quiet_tensorflow
 from bittrigger.layers.keras_types import Model
 from bittrigger.report import Report
 from bittrigger.settings import Settings

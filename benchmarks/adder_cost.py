@@ -6,7 +6,7 @@ import argparse
 
 import numpy as np
 
-from bittrigger.frontend.quiet import quiet_tensorflow
+from bittrigger.frontend.keras_model.quiet import quiet_tensorflow
 from bittrigger.ir.fixed import IntArray, Interval
 from bittrigger.solver import SolverOptions, graph_luts, solve
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from bittrigger.compile.convert import convert
-from bittrigger.frontend.quiet import quiet_tensorflow
+from bittrigger.frontend.keras_model.quiet import quiet_tensorflow
 from bittrigger.prove import prove
 from bittrigger.settings import Settings
 

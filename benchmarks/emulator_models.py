@@ -20,8 +20,8 @@ from bittrigger.compile.pipeline import create_pipeline
 from bittrigger.compile.read import Reading, read_file
 from bittrigger.emit.emulator import emit_emulator
 from bittrigger.errors import UnsupportedModelError
-from bittrigger.frontend.parse import without_bit_layers
-from bittrigger.frontend.quiet import quiet_tensorflow
+from bittrigger.frontend.keras_model.parse import without_bit_layers
+from bittrigger.frontend.keras_model.quiet import quiet_tensorflow
 from bittrigger.ir.fixed import FloatArray
 from bittrigger.ir.graph import evaluate
 from bittrigger.ir.ports import decode_outputs, encode_events

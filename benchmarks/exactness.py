@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from bittrigger.errors import UnsupportedModelError
-from bittrigger.frontend.quiet import quiet_tensorflow
+from bittrigger.frontend.keras_model.quiet import quiet_tensorflow
 from bittrigger.hls4ml import register
 
 SEED = 7

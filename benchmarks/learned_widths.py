@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bittrigger.explore.estimate import estimate_luts
-from bittrigger.frontend.quiet import quiet_tensorflow
+from bittrigger.frontend.keras_model.quiet import quiet_tensorflow
 from bittrigger.layers.keras_types import Model
 from bittrigger.settings import Settings
 from bittrigger.train import FitSettings, Split, accuracy, fit, one_vs_rest_auc, split_by_seed

@@ -11,9 +11,9 @@ from bittrigger.compile.convert import design_name
 from bittrigger.compile.pipeline import create_pipeline, solve_layers
 from bittrigger.emit.verilog import emit_verilog
 from bittrigger.errors import ConfigError
-from bittrigger.frontend.keras_file import load_model
+from bittrigger.frontend.keras_file.read import load_model
+from bittrigger.frontend.keras_model.parse import parse
 from bittrigger.frontend.lower import lower as lower_model
-from bittrigger.frontend.parse import parse
 from bittrigger.ir.graph import Graph, Requantize
 from bittrigger.ir.pipeline import Pipeline
 from bittrigger.passes.lower_trees import lower_graph_to_trees

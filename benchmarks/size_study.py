@@ -31,7 +31,7 @@ from bittrigger.explore.dense import (
 )
 from bittrigger.explore.estimate import estimate_luts
 from bittrigger.explore.sweep import load_scaler, save_design
-from bittrigger.frontend.quiet import quiet_tensorflow
+from bittrigger.frontend.keras_model.quiet import quiet_tensorflow
 from bittrigger.settings import Settings
 from bittrigger.train import FitSettings, one_vs_rest_auc
 from bittrigger.train.plots import COLORS, MARKERS, figure_axes

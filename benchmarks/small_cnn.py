@@ -9,7 +9,7 @@ import sys
 
 import numpy as np
 
-from bittrigger.frontend.quiet import quiet_tensorflow, without_autograph
+from bittrigger.frontend.keras_model.quiet import quiet_tensorflow, without_autograph
 
 
 def main(target: str) -> None:

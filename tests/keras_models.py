@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from bittrigger.frontend.keras_model.parse import parse
+from bittrigger.frontend.keras_model.quiet import quiet_tensorflow, without_autograph
+from bittrigger.frontend.keras_model.reference import untranslated
 from bittrigger.frontend.lower import lower
-from bittrigger.frontend.parse import parse
-from bittrigger.frontend.quiet import quiet_tensorflow, without_autograph
-from bittrigger.frontend.reference import untranslated
 from bittrigger.ir.checks import verify
 from bittrigger.ir.fixed import decode
 from bittrigger.ir.graph import evaluate, output_fracs

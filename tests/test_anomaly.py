@@ -10,7 +10,7 @@ from bittrigger.data import load_l1_objects
 from bittrigger.data.l1_algorithms import OBJECTS
 from bittrigger.errors import ConfigError
 from bittrigger.explore.firmware import FirmwareCost
-from bittrigger.frontend.quiet import quiet_tensorflow
+from bittrigger.frontend.keras_model.quiet import quiet_tensorflow
 from bittrigger.report.model import Figure, Origin
 from bittrigger.train import roc_auc
 from bittrigger.train.recipes import RecipeOptions, predict, reload

@@ -198,7 +198,7 @@ def test_a_proof_whose_worker_is_killed_leaves_none_and_the_next_is_right(name, 
     build = build_of(solved((5, 4, 3)), folder, synth=True)
     with monkeypatch.context() as patch:
         if name == "yosys-abc":
-            patch.setattr("bittrigger.prove.equivalence.abc", lambda: program(tmp_path / "abc", "kill -9 $$"))
+            patch.setattr("bittrigger.prove.circuits.equivalence.abc", lambda: program(tmp_path / "abc", "kill -9 $$"))
         else:
             script = tmp_path / "worker.py"
             script.write_text("import os\nos.kill(os.getpid(), 9)\n")

@@ -24,8 +24,8 @@ from bittrigger.ir.ports import input_fields, output_fields, pack
 from bittrigger.ir.wire import ZERO, Wire
 from bittrigger.prove import Verdict, prove
 from bittrigger.prove.claims import Unproven
-from bittrigger.prove.guard import prove_guard
-from bittrigger.prove.rtl import read_rtl
+from bittrigger.prove.sources.rtl import read_rtl
+from bittrigger.prove.top.guard import prove_guard
 from bittrigger.report import make_report
 from bittrigger.schedule.schedule import Schedule
 from bittrigger.settings import Settings

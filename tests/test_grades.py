@@ -12,12 +12,12 @@ from keras_models import QActivation, QBatchNormalization, QDense, events_for, l
 
 from bittrigger.compile.agreement import check_agreement
 from bittrigger.errors import ConfigError, Float32RoundsError, UnsupportedModelError
-from bittrigger.frontend.elementwise import StridedInterval
-from bittrigger.frontend.exact import Line, quantised_runs
+from bittrigger.frontend.elementwise.chains import StridedInterval
+from bittrigger.frontend.elementwise.exact import Line, quantised_runs
+from bittrigger.frontend.elementwise.functions import Grid
 from bittrigger.frontend.flat.walk import flatten
-from bittrigger.frontend.functions import Grid
+from bittrigger.frontend.keras_layers.meaning import call_facts
 from bittrigger.frontend.kernels import factor_kernel
-from bittrigger.frontend.layer_attributes import call_facts
 from bittrigger.ir.basis import Grade
 from bittrigger.ir.graph import evaluate, output_fracs
 from bittrigger.ir.ports import decode_inputs, encode_events
@@ -299,7 +299,7 @@ def test_a_float_head_is_rounded_on_request_and_the_loss_told(tmp_path):
 
 
 def test_head_bits_of_a_model_without_a_float_head():
-    from bittrigger.frontend.heads import with_heads
+    from bittrigger.frontend.keras_model.heads import with_heads
 
     with pytest.raises(UnsupportedModelError, match="no layer at an output has a float kernel; allowed are Dense"):
         with_heads(randomize(model_of(qdense())), 8)
@@ -317,7 +317,7 @@ def test_head_bits_of_a_model_without_a_float_head():
     ],
 )
 def test_events_type_a_port_that_nothing_else_does(values, kind):
-    from bittrigger.frontend.input_ports import covering
+    from bittrigger.frontend.lower.input_ports import covering
 
     assert str(covering(np.array(values))) == kind
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bittrigger.frontend.requantizer_fit import Affine, Segments, fit_channel
+from bittrigger.frontend.elementwise.requantizer_fit import Affine, Segments, fit_channel
 from bittrigger.ir.fixed import Rounding, shift_round
 
 

@@ -10,7 +10,7 @@ from qkeras import QConv1D
 from bittrigger.build.folder import load_build
 from bittrigger.compile.convert import convert
 from bittrigger.errors import UnsupportedModelError
-from bittrigger.frontend.reference import BATCH, keras_outputs, reference_events
+from bittrigger.frontend.keras_model.reference import BATCH, keras_outputs, reference_events
 from bittrigger.hls4ml import register
 from bittrigger.ir.graph import evaluate
 from bittrigger.ir.ports import decode_outputs, encode_events
@@ -139,7 +139,7 @@ def test_every_executor_takes_the_events_as_keras_does(built, monkeypatch):
     codes = encode_events(build.graph, x)
     seen = []
     monkeypatch.setattr(
-        "bittrigger.frontend.reference.keras_outputs", lambda m, v: seen.append(v) or keras_outputs(m, v)
+        "bittrigger.frontend.keras_model.reference.keras_outputs", lambda m, v: seen.append(v) or keras_outputs(m, v)
     )
     outcomes = run_executors(build, ["oracle", "keras"], codes, model=folder / "model.h5", events=x)
     assert [outcome.error for outcome in outcomes] == [None, None]

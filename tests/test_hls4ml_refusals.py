@@ -164,7 +164,7 @@ def test_negative_integer_bits():
     ],
 )
 def test_settings_of_a_quantiser_that_mean_nothing(settings, match):
-    from bittrigger.frontend.functions import function_from_spec
+    from bittrigger.frontend.elementwise.functions import function_from_spec
 
     config = {"bits": 8, "integer": 2, "symmetric": 0, "keep_negative": True, "alpha": 1.0} | settings
     with pytest.raises(UnsupportedModelError, match=match):

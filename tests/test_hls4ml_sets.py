@@ -13,7 +13,7 @@ from bittrigger.compile import agreement
 from bittrigger.compile.pipeline import create_pipeline
 from bittrigger.emit.hls.vectors import reference_codes
 from bittrigger.errors import MismatchError, UnsupportedModelError
-from bittrigger.frontend.elementwise import StridedInterval, distinct_channels
+from bittrigger.frontend.elementwise.chains import StridedInterval, distinct_channels
 from bittrigger.ir.graph import Input, Linear, evaluate, input_intervals
 from bittrigger.ir.wire import Wire
 from bittrigger.layers import export_stock

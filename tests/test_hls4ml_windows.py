@@ -11,7 +11,7 @@ from test_prove import failures
 
 from bittrigger.compile.pipeline import create_pipeline
 from bittrigger.errors import UnsupportedModelError
-from bittrigger.frontend.windows import Window, window_positions
+from bittrigger.frontend.keras_layers.windows import Window, window_positions
 from bittrigger.ir.graph import Linear
 from bittrigger.ir.wire import Wire
 from bittrigger.layers.bit_linear import BitConv1D, BitConv2D

@@ -15,8 +15,8 @@ import pytest
 from keras_models import QActivation, QDense, layers, model_of, randomize
 
 from bittrigger.errors import UnsupportedModelError
-from bittrigger.frontend import hdf5
-from bittrigger.frontend.keras_file import load_model
+from bittrigger.frontend.keras_file import hdf5
+from bittrigger.frontend.keras_file.read import load_model
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -54,7 +54,7 @@ def test_a_file_that_is_two_runs_no_code(make, files, tmp_path):
     target = tmp_path / "executed"
     path = make(*files, target)
     code = (
-        "import sys\nfrom bittrigger.frontend.keras_file import load_model\nfrom bittrigger.errors import BittriggerError\n"
+        "import sys\nfrom bittrigger.frontend.keras_file.read import load_model\nfrom bittrigger.errors import BittriggerError\n"
         f"try:\n    load_model({str(path)!r})\nexcept BittriggerError:\n    pass\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, timeout=300)
@@ -213,7 +213,7 @@ CONFIGURATIONS = {
 
 @pytest.mark.parametrize(("change", "match"), CONFIGURATIONS.values(), ids=CONFIGURATIONS.keys())
 def test_a_configuration_without_meaning(change, match, files, monkeypatch):
-    monkeypatch.setattr("bittrigger.frontend.keras_file._load", lambda path, *_: pytest.fail(f"{path} was built"))
+    monkeypatch.setattr("bittrigger.frontend.keras_file.read._load", lambda path, *_: pytest.fail(f"{path} was built"))
     config = hostile.config_of(files[0])
     change(config)
     refused(hostile.write_config(files[0], config), match)
@@ -221,7 +221,7 @@ def test_a_configuration_without_meaning(change, match, files, monkeypatch):
 
 @pytest.mark.parametrize("index", [0, 1])
 def test_any_damage_is_one_sentence(index, files, monkeypatch):
-    monkeypatch.setattr("bittrigger.frontend.keras_file._load", lambda *_: None)
+    monkeypatch.setattr("bittrigger.frontend.keras_file.read._load", lambda *_: None)
     path = files[index]
     data = path.read_bytes()
     generator = np.random.default_rng(index)

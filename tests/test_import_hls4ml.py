@@ -164,7 +164,7 @@ def test_the_published_anomaly_trigger_is_equal_on_every_event(root, tmp_path):
     case = root.parent / "shared" / "cases" / "axol1tl_v4"
     if not case.is_dir():
         pytest.skip("the published model and events are not here")
-    from bittrigger.frontend.keras_file import load_model
+    from bittrigger.frontend.keras_file.read import load_model
 
     folder = written(load_model(case / "model.h5"), tmp_path / "project", bit_exact=True)
     graph = lower_project(read_project(folder))

@@ -35,7 +35,7 @@ def design(tmp_path_factory):
 
 def test_keras_gives_the_codes_of_the_graph(design, monkeypatch):
     graph, path = design
-    monkeypatch.setattr("bittrigger.frontend.reference.BATCH", 64)
+    monkeypatch.setattr("bittrigger.frontend.keras_model.reference.BATCH", 64)
     codes = np.concatenate([random_codes(graph, 300, 1), corner_codes(graph)])
     executor = KerasExecutor(graph, path)
     np.testing.assert_array_equal(executor.run(codes), evaluate(graph, codes))

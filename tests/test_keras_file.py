@@ -15,7 +15,7 @@ import pytest
 from keras_models import QActivation, QDense, layers, model_of, randomize
 
 from bittrigger.errors import UnsupportedModelError
-from bittrigger.frontend.keras_file import load_model
+from bittrigger.frontend.keras_file.read import load_model
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -215,12 +215,12 @@ EVIL = {
 
 @pytest.mark.parametrize("change", EVIL.values(), ids=EVIL.keys())
 def test_what_is_not_on_the_list_never_reaches_tensorflow(h5, change, monkeypatch):
-    monkeypatch.setattr("bittrigger.frontend.keras_file._load", lambda path, *_: pytest.fail(f"{path} was built"))
+    monkeypatch.setattr("bittrigger.frontend.keras_file.read._load", lambda path, *_: pytest.fail(f"{path} was built"))
     refused(spoil(h5, change), "not allowed|holds a 'Evil'|allowed are")
 
 
 def test_a_hostile_archive_never_reaches_tensorflow(saved, tmp_path, monkeypatch):
-    monkeypatch.setattr("bittrigger.frontend.keras_file._load", lambda path, *_: pytest.fail(f"{path} was built"))
+    monkeypatch.setattr("bittrigger.frontend.keras_file.read._load", lambda path, *_: pytest.fail(f"{path} was built"))
     with zipfile.ZipFile(saved / "m.keras") as good, zipfile.ZipFile(tmp_path / "m.keras", "w") as bad:
         config = json.loads(good.read("config.json"))
         layer_of(config, "o").update(module="os", class_name="system")
@@ -232,7 +232,7 @@ def test_a_hostile_archive_never_reaches_tensorflow(saved, tmp_path, monkeypatch
 def test_the_check_does_not_import_tensorflow(h5):
     spoil(h5, EVIL["lambda layer"])
     code = (
-        "import sys\nfrom bittrigger.frontend.keras_file import load_model\nfrom bittrigger.errors import BittriggerError\n"
+        "import sys\nfrom bittrigger.frontend.keras_file.read import load_model\nfrom bittrigger.errors import BittriggerError\n"
         f"try:\n    load_model({str(h5)!r})\nexcept BittriggerError:\n    sys.exit('tensorflow' in sys.modules)\n"
         "sys.exit('loaded')"
     )
@@ -241,7 +241,7 @@ def test_the_check_does_not_import_tensorflow(h5):
 
 def test_loading_is_silent_and_leaves_the_environment_alone(saved):
     code = (
-        "import os, sys\nfrom bittrigger.frontend.keras_file import load_model\nbefore = dict(os.environ)\n"
+        "import os, sys\nfrom bittrigger.frontend.keras_file.read import load_model\nbefore = dict(os.environ)\n"
         f"load_model({str(saved / 'm.h5')!r})\nsys.exit(dict(os.environ) != before)"
     )
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=300)

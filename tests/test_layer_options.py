@@ -18,7 +18,7 @@ from bittrigger.frontend.attributes import (
     SEPARABLE,
     TRANSPOSED,
 )
-from bittrigger.frontend.layer_options import OPTIONS, check_options
+from bittrigger.frontend.keras_layers.options import OPTIONS, check_options
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -107,7 +107,7 @@ def test_dictionaries(what):
 
 def test_a_model_of_keras_3():
     """Its tensors do not know the layer that they come from."""
-    from bittrigger.frontend.check_model import check_model
+    from bittrigger.frontend.keras_model.check import check_model
 
     class Functional:
         name, built, layers, outputs = "net", True, ["a layer"], [SimpleNamespace(shape=(None, 3))]

@@ -8,7 +8,7 @@ import pytest
 from keras_models import layers, tf
 
 from bittrigger.errors import UnsupportedModelError
-from bittrigger.frontend.keras_allowed import MAX_LAYERS, check_config
+from bittrigger.frontend.keras_file.allowed import MAX_LAYERS, check_config
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 

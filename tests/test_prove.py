@@ -18,13 +18,13 @@ from bittrigger.ir.fixed import FixedPoint, Interval, Rounding
 from bittrigger.ir.graph import Graph, Input, Linear, Lookup, Requantize, frozen_array
 from bittrigger.ir.layout import BusLayout
 from bittrigger.prove import Verdict, prove
-from bittrigger.prove import elementwise as elementwise_module
 from bittrigger.prove.claims import Unproven
 from bittrigger.prove.kept import first_change
-from bittrigger.prove.linear import prove_matrix, prove_widths
+from bittrigger.prove.modules import elementwise as elementwise_module
+from bittrigger.prove.modules.linear import prove_matrix, prove_widths
 from bittrigger.prove.run import save_proof, to_json
 from bittrigger.prove.tasks import tasks
-from bittrigger.prove.wiring import prove_wiring
+from bittrigger.prove.top.wiring import prove_wiring
 from bittrigger.synth.netlist import flatten
 
 
@@ -297,7 +297,7 @@ def test_an_earlier_proof_goes_as_a_run_starts(copy, monkeypatch):
     def fail(*_):
         raise ToolError("Yosys is not well")
 
-    monkeypatch.setattr("bittrigger.prove.structure.read_rtl", fail)
+    monkeypatch.setattr("bittrigger.prove.sources.structure.read_rtl", fail)
     with pytest.raises(ToolError, match="Yosys is not well"):
         prove(copy, netlist=False)
     assert not path.exists()

@@ -10,7 +10,7 @@ from tamper.edits import new_file, text
 from bittrigger.build.manifest import seal
 from bittrigger.cli import cli
 from bittrigger.prove import Verdict
-from bittrigger.prove.files import copy_build, file_claims
+from bittrigger.prove.sources.files import copy_build, file_claims
 
 
 @pytest.fixture(scope="module")

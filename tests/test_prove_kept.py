@@ -8,10 +8,11 @@ from designs import build_of, solved
 from bittrigger.cli.evidence import ELSEWHERE, proof_lines
 from bittrigger.cli.package import raise_unless_proven
 from bittrigger.errors import ProofError
-from bittrigger.prove import equivalence, prove, save_proof
-from bittrigger.prove.aig import Aig
+from bittrigger.prove import prove, save_proof
+from bittrigger.prove.circuits import equivalence
+from bittrigger.prove.circuits.aig import Aig
+from bittrigger.prove.circuits.equivalence import answers, decide
 from bittrigger.prove.claims import Unproven
-from bittrigger.prove.equivalence import answers, decide
 
 
 def question(folder, *, equal=True, size=4):

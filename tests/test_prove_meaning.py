@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from bittrigger.ir.fixed import FixedPoint, Interval
-from bittrigger.prove.aig import Aig
-from bittrigger.prove.bits import input_nets, literals
+from bittrigger.prove.circuits.aig import Aig
+from bittrigger.prove.circuits.bits import input_nets, literals
+from bittrigger.prove.circuits.equivalence import abc, prove_equal
+from bittrigger.prove.circuits.forms import Symbols, Value, combine
 from bittrigger.prove.claims import Unproven
-from bittrigger.prove.equivalence import abc, prove_equal
-from bittrigger.prove.forms import Symbols, Value, combine
 from bittrigger.synth.netlist import read_netlist
 from bittrigger.synth.worker import WORKER
 

@@ -12,7 +12,7 @@ from bittrigger.build.manifest import seal
 from bittrigger.cli import cli
 from bittrigger.errors import ReportError, TamperError, ToolError
 from bittrigger.prove import Verdict
-from bittrigger.prove.files import copy_build, file_claims
+from bittrigger.prove.sources.files import copy_build, file_claims
 from bittrigger.report import make_report, save_report
 from bittrigger.report.recount import report_of
 from bittrigger.synth.yosys import synthesize

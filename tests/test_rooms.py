@@ -40,6 +40,33 @@ PLAN = {
 }
 """Each room with those that it may import."""
 
+WITHIN = {
+    "frontend": {
+        "attributes": "",
+        "kernels": "",
+        "flat": "attributes",
+        "elementwise": "kernels",
+        "keras_layers": "attributes elementwise flat kernels",
+        "keras_model": "attributes elementwise flat kernels keras_layers",
+        "keras_file": "attributes keras_layers keras_model",
+        "nodes": "elementwise kernels",
+        "lower": "attributes elementwise kernels keras_layers nodes",
+        "hls4ml_project": "elementwise nodes",
+        "pytorch": "elementwise nodes",
+    },
+    "prove": {
+        "claims": "",
+        "kept": "",
+        "circuits": "claims",
+        "modules": "circuits claims",
+        "top": "circuits claims modules",
+        "sources": "circuits claims",
+        "tasks": "circuits claims modules sources top",
+        "run": "claims kept sources tasks",
+    },
+}
+"""The same within the two largest rooms, whose own rooms and files have no knots either."""
+
 KNOTS = ({"hls4ml", "hls4ml_plugin"},)
 """The entry point and the backend that it registers."""
 
@@ -47,11 +74,12 @@ PACKAGE = Path(__file__).resolve().parent.parent / "bittrigger"
 
 
 @cache
-def imported():
-    """For each room the rooms that its modules import, with one module as a witness."""
+def imported(*house):
+    """For each room of ``house`` the rooms of it that its modules import, with one module as a witness."""
     found = defaultdict(dict)
-    for path in sorted(PACKAGE.rglob("*.py")):
-        parts = path.relative_to(PACKAGE).with_suffix("").parts
+    depth = 1 + len(house)
+    for path in sorted(PACKAGE.joinpath(*house).rglob("*.py")):
+        parts = path.relative_to(PACKAGE.joinpath(*house)).with_suffix("").parts
         if parts == ("__init__",):  # the front door, which names rooms and imports none
             continue
         for node in ast.walk(ast.parse(path.read_text())):
@@ -62,8 +90,9 @@ def imported():
                 names = [alias.name for alias in node.names]
             for name in names:
                 pieces = name.split(".")
-                if pieces[0] == "bittrigger" and len(pieces) > 1 and pieces[1] not in (parts[0], "__version__"):
-                    found[parts[0]].setdefault(pieces[1], ".".join(parts))
+                inside = pieces[:depth] == ["bittrigger", *house] and len(pieces) > depth
+                if inside and pieces[depth] not in (parts[0], "__version__"):
+                    found[parts[0]].setdefault(pieces[depth], ".".join(parts))
     return found
 
 
@@ -78,10 +107,24 @@ def test_a_room_imports_only_what_the_plan_lets_it(room):
     assert not wrong
 
 
-def test_no_two_rooms_need_each_other():
-    arrows = {room: set(others.split()) for room, others in PLAN.items()}
+@pytest.mark.parametrize("house", sorted(WITHIN))
+def test_so_do_the_rooms_of_a_room(house):
+    names = {path.stem for path in (PACKAGE / house).iterdir()} - {"__init__", "__pycache__"}
+    assert names == set(WITHIN[house])
+    wrong = {
+        (room, other): witness
+        for room, others in imported(house).items()
+        for other, witness in others.items()
+        if other not in WITHIN[house][room].split()
+    }
+    assert not wrong
+
+
+@pytest.mark.parametrize("plan", [PLAN, *WITHIN.values()], ids=["bittrigger", *WITHIN])
+def test_no_two_rooms_need_each_other(plan):
+    arrows = {room: set(others.split()) for room, others in plan.items()}
     for knot in KNOTS:
-        for room in knot:
+        for room in knot & set(arrows):
             arrows[room] -= knot
     while arrows:
         free = {room for room, others in arrows.items() if not others & set(arrows)}

@@ -91,7 +91,7 @@ def test_an_estimate_is_of_what_would_be_built(root, tmp_path):
     """Simplified first, as `convert` does; it was 13 % too high for this model."""
     from bittrigger.compile.convert import convert
     from bittrigger.explore.estimate import estimate_luts
-    from bittrigger.frontend.keras_file import load_model
+    from bittrigger.frontend.keras_file.read import load_model
 
     path = root / "models" / "anomaly" / "model.h5"
     settings = Settings(effort="fast")

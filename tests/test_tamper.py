@@ -12,8 +12,8 @@ from tamper.kinds import tamperings
 from bittrigger.build.manifest import seal
 from bittrigger.errors import ConfigError, MismatchError, ToolError
 from bittrigger.prove import Verdict
-from bittrigger.prove.files import copy_build, file_claims
-from bittrigger.prove.structure import UNREAD, read_structure
+from bittrigger.prove.sources.files import copy_build, file_claims
+from bittrigger.prove.sources.structure import UNREAD, read_structure
 from bittrigger.simulate.executors.csim import CSim
 from bittrigger.simulate.executors.emulator import Emulator
 from bittrigger.synth.netlist_text import check_text
@@ -70,7 +70,7 @@ def refuted(claims):
 @pytest.mark.parametrize("tampering", SOME, ids=lambda item: f"{item.kind}: {item.name}")
 def test_every_change_is_refuted_before_any_meaning_is_looked_at(broken, tmp_path, monkeypatch, tampering):
     """What is left to meaning are netlists that are whole, and say the same in both forms."""
-    monkeypatch.setattr("bittrigger.prove.structure.read_rtl", lambda *_: UNREAD)
+    monkeypatch.setattr("bittrigger.prove.sources.structure.read_rtl", lambda *_: UNREAD)
     folder = broken(tampering.apply)
     try:
         copy = copy_build(folder, tmp_path / "work")

@@ -17,7 +17,7 @@ from keras_models import QDense, layers, tf
 
 from bittrigger.cli import cli
 from bittrigger.errors import ConfigError, UnsupportedModelError
-from bittrigger.frontend.keras_file import load_model
+from bittrigger.frontend.keras_file.read import load_model
 from bittrigger.layers import BitActivation, BitConv1D, BitHepLinear, BitLinear, absmean_ternary, adder_bits
 from bittrigger.train.costs import LayerCost, costs_json, model_costs
 

@@ -14,7 +14,7 @@ from test_scaling import scaled_by_hand
 from bittrigger.build.folder import load_build
 from bittrigger.compile.convert import convert
 from bittrigger.errors import ConfigError, UnsupportedModelError
-from bittrigger.frontend.keras_file import load_model
+from bittrigger.frontend.keras_file.read import load_model
 from bittrigger.hls4ml import register
 from bittrigger.ir.block_floating_point import ShiftDown, ShiftUp
 from bittrigger.ir.graph import Linear, evaluate

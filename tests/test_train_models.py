@@ -16,7 +16,7 @@ from keras_models import QActivation, assert_exact, layers, tf
 
 from bittrigger.compile.convert import convert
 from bittrigger.errors import ConfigError, UnsupportedModelError
-from bittrigger.frontend.keras_file import load_model
+from bittrigger.frontend.keras_file.read import load_model
 from bittrigger.layers import (
     BitActivation,
     BitConv1D,

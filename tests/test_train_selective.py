@@ -21,7 +21,7 @@ from bittrigger.explore.estimate import estimate_luts
 from bittrigger.explore.events import read_events
 from bittrigger.explore.mixed import TERNARY
 from bittrigger.explore.objectives import METRICS, logits_of
-from bittrigger.frontend.keras_file import load_model
+from bittrigger.frontend.keras_file.read import load_model
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 

@@ -12,7 +12,7 @@ import pytest
 from keras_models import assert_exact, tf
 
 from bittrigger.errors import ConfigError
-from bittrigger.frontend.keras_file import load_model
+from bittrigger.frontend.keras_file.read import load_model
 from bittrigger.layers import BitActivation, BitLinear, StaticQuantizer, adder_bits, model_adder_bits
 from bittrigger.layers.activations import quantize, quantizer_of
 from bittrigger.layers.widths import model_widths, width_of

@@ -26,10 +26,10 @@ from bittrigger.errors import ConfigError, InternalError, UnsupportedModelError
 from bittrigger.ir.fixed import FixedPoint, Interval
 from bittrigger.ir.graph import Graph, Input, Linear, frozen_array
 from bittrigger.prove import Verdict, prove
+from bittrigger.prove.circuits.same import prove_same
 from bittrigger.prove.claims import Unproven
-from bittrigger.prove.rtl import read_rtl
-from bittrigger.prove.same import prove_same
-from bittrigger.prove.vhdl import read_vhdl, repaired
+from bittrigger.prove.sources.rtl import read_rtl
+from bittrigger.prove.sources.vhdl import read_vhdl, repaired
 from bittrigger.settings import Settings
 from bittrigger.simulate.compare import run_executors
 from bittrigger.simulate.vectors import corner_codes, random_codes

@@ -13,7 +13,7 @@ from bittrigger.emit.wrappers import AxisOptions
 from bittrigger.errors import ConfigError
 from bittrigger.patterns.design import LinkOptions
 from bittrigger.prove import Verdict
-from bittrigger.prove.files import copy_build, file_claims
+from bittrigger.prove.sources.files import copy_build, file_claims
 
 TOP = "wrap/axi-stream/example_axis.sv"
 

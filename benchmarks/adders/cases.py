@@ -117,7 +117,7 @@ def model_cases(folder: Path = ROOT / "models") -> Iterator[Case]:
     Models that do not convert are left out, and named on standard error.
     """
     from bittrigger.compile.read import read_file
-    from bittrigger.frontend.quiet import quiet_tensorflow
+    from bittrigger.frontend.keras_model.quiet import quiet_tensorflow
     from bittrigger.settings import Settings
 
     seen: set[str] = set()

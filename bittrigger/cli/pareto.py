@@ -68,7 +68,7 @@ def command(
     chosen on the validation rows; the test rows are shown.
     """
     from bittrigger.data.load_openml import load_openml_jets
-    from bittrigger.frontend.quiet import quiet_tensorflow
+    from bittrigger.frontend.keras_model.quiet import quiet_tensorflow
     from bittrigger.system.arrays import read_array
     from bittrigger.system.extras import require_keras
 

@@ -83,8 +83,8 @@ def read_task(model: Path, probe: Probe, options: dict[str, Any]) -> Task:
     from bittrigger.explore.candidates import Task
     from bittrigger.explore.events import check_file, read_events
     from bittrigger.explore.objectives import find_objective
-    from bittrigger.frontend.keras_file import load_model
-    from bittrigger.frontend.quiet import quiet_tensorflow
+    from bittrigger.frontend.keras_file.read import load_model
+    from bittrigger.frontend.keras_model.quiet import quiet_tensorflow
 
     objective = find_objective(options["metric"])
     check_file(options["data"])

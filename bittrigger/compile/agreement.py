@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from bittrigger.errors import MismatchError, UnsupportedModelError
-from bittrigger.frontend.double_model import in_double
-from bittrigger.frontend.reference import (
+from bittrigger.frontend.keras_model.double import in_double
+from bittrigger.frontend.keras_model.reference import (
     has_input_quantizers,
     keras_outputs,
     reference_events,

@@ -131,7 +131,7 @@ def read_file(
     """
     stages = stages or Stages()
     with stages("load"):
-        from bittrigger.frontend.keras_file import load_model
+        from bittrigger.frontend.keras_file.read import load_model
 
         model = load_model(path)
     return read_model(model, settings, name=design_name(path, settings.name), inputs=inputs, check=check, stages=stages)
@@ -151,13 +151,13 @@ def read_model(
     chosen: tuple[str, ...] = ()
     if settings.head_bits is not None:
         with stages("heads"):
-            from bittrigger.frontend.heads import loss_text, with_heads
+            from bittrigger.frontend.keras_model.heads import loss_text, with_heads
 
             given = model
             model, names = with_heads(given, settings.head_bits)
             chosen = (loss_text(given, model, names, settings.head_bits, inputs),)
     with stages("parse"):
-        from bittrigger.frontend.parse import parse
+        from bittrigger.frontend.keras_model.parse import parse
 
         model_graph = parse(model, name, settings)
     return read_model_graph(

@@ -165,7 +165,7 @@ def quantize_model(task: Task, kernels: Mapping[str, int], *, output: Path, fold
         ConfigError: `folder` holds another run, or a file cannot be written.
     """
     from bittrigger.explore.estimate import estimate_luts
-    from bittrigger.frontend.keras_file import load_model
+    from bittrigger.frontend.keras_file.read import load_model
 
     probe, objective = task.probe, task.objective
     estimate_luts(calibrated(task, kernels), probe.settings)

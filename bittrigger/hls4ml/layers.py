@@ -10,9 +10,9 @@ from hls4ml.model.layers import Layer, layer_map, register_layer
 from hls4ml.model.types import FixedPrecisionType
 
 from bittrigger.frontend.attributes import BIT_ACTIVATION, GENERIC, KERNEL
-from bittrigger.frontend.check_model import check_model
 from bittrigger.frontend.flat.architecture import Weights
 from bittrigger.frontend.flat.architecture import architecture as flat_architecture
+from bittrigger.frontend.keras_model.check import check_model
 from bittrigger.frontend.kernels import common_fraction_bits
 from bittrigger.system.legacy_keras import is_model_of_keras_2
 

@@ -16,11 +16,11 @@ from bittrigger import __version__
 from bittrigger.build.folder import Build
 from bittrigger.errors import ConfigError, ProofError
 from bittrigger.prove.claims import Claim, Verdict
-from bittrigger.prove.files import copy_build, file_claims
 from bittrigger.prove.kept import PROOF, note_made_here
-from bittrigger.prove.structure import read_structure
+from bittrigger.prove.sources.files import copy_build, file_claims
+from bittrigger.prove.sources.structure import read_structure
+from bittrigger.prove.sources.vhdl import ghdl_version
 from bittrigger.prove.tasks import Task, tasks
-from bittrigger.prove.vhdl import ghdl_version
 from bittrigger.report.junit import Case, Fate
 from bittrigger.synth.yosys import tool_version
 from bittrigger.system.spread import spread

@@ -2,36 +2,32 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
-from typing import Any
 
 from bittrigger.ir.block_floating_point import MagnitudeOr, Scaling, ShiftDown, ShiftUp
 from bittrigger.ir.extremum import Extremum
 from bittrigger.ir.graph import Linear
-from bittrigger.ir.layout import BusLayout
-from bittrigger.ir.pipeline import Module, Pipeline
+from bittrigger.ir.pipeline import Module
 from bittrigger.ir.product import Product
 from bittrigger.ir.tally import Tally
+from bittrigger.prove.circuits.equivalence import BEFORE, answers, pose, prove_equal
+from bittrigger.prove.circuits.same import prove_same
+from bittrigger.prove.circuits.stages import prove_latency
 from bittrigger.prove.claims import Claim, Unproven, attempt
-from bittrigger.prove.elementwise import MAX_CODES, prove_channel
-from bittrigger.prove.engine import prove_feed, prove_lane, prove_plan
-from bittrigger.prove.equivalence import BEFORE, answers, pose, prove_equal, prove_wide_channel
-from bittrigger.prove.guard import prove_guard
-from bittrigger.prove.linear import prove_matrix, prove_verilog, prove_widths
-from bittrigger.prove.order import check_ports
-from bittrigger.prove.product import MAX_BITS, prove_product
-from bittrigger.prove.queue import prove_queue
-from bittrigger.prove.rtl import Rtl
-from bittrigger.prove.same import prove_same
-from bittrigger.prove.scaling import prove_scaling
-from bittrigger.prove.stages import prove_latency
-from bittrigger.prove.tally import prove_sum, prove_sums
-from bittrigger.prove.wiring import prove_valid, prove_wiring
-from bittrigger.synth.netlist import Netlist, flatten
+from bittrigger.prove.modules.elementwise import MAX_CODES, prove_channel, prove_wide_channel
+from bittrigger.prove.modules.engine import prove_feed, prove_lane, prove_plan
+from bittrigger.prove.modules.linear import prove_matrix, prove_verilog, prove_widths
+from bittrigger.prove.modules.product import MAX_BITS, prove_product
+from bittrigger.prove.modules.scaling import prove_scaling
+from bittrigger.prove.modules.tally import prove_sum, prove_sums
+from bittrigger.prove.sources.rtl import Rtl
+from bittrigger.prove.sources.setting import Setting
+from bittrigger.prove.top.guard import prove_guard
+from bittrigger.prove.top.queue import prove_queue
+from bittrigger.prove.top.wiring import prove_valid, prove_wiring
+from bittrigger.synth.netlist import Netlist
 
 
 @dataclass(frozen=True)
@@ -47,51 +43,6 @@ class Task:
     def run(self) -> Claim:
         """Decide it."""
         return attempt(self.subject, self.kind, self.statement, self.method, self.proof)
-
-
-@dataclass(frozen=True)
-class Setting:
-    """What the claims of a build are about.
-
-    Attributes:
-        gates: the synthesised modules whose structure holds, in Yosys' JSON.
-        primitive: the Verilog with library modules in primitives; None if the netlist is left out.
-        work: folder for scratch files.
-        vhdl: the VHDL, where there is any and GHDL to read it.
-    """
-
-    pipeline: Pipeline
-    vectors: BusLayout
-    rtl: Rtl
-    primitive: Rtl | None
-    gates: Mapping[str, Any]
-    work: Path
-    vhdl: Rtl | None = None
-
-    def verilog(self, module: Module) -> Netlist:
-        """The Verilog of ``module``, whose ports are those that are due."""
-        netlist = self.rtl.module(module.name)
-        inputs = {bus.name: bus.width for bus in self.vectors.operands(module)}
-        check_ports(netlist, inputs, {"y": self.vectors.result(module).width})
-        return netlist
-
-    def netlist(self, module: str) -> Netlist:
-        """The synthesised netlist of one module."""
-        if module not in self.gates:
-            raise Unproven("the structure of the netlist is refuted", refuted=False)
-        return flatten(module, {module: self.gates[module]})
-
-    @property
-    def sides(self) -> list[tuple[str, Callable[[str], Netlist]]]:
-        """What is read of the design, by its kind of claim, with what gives a module of it."""
-        found: list[tuple[str, Callable[[str], Netlist]]] = [("verilog", self.rtl.module)]
-        if self.primitive is not None:
-            found.append(("netlist", self.netlist))
-        return found
-
-    def scratch(self) -> Path:
-        """A new folder for the files of one run of ABC."""
-        return Path(tempfile.mkdtemp(dir=self.work))
 
 
 def tasks(setting: Setting) -> Iterator[Task]:

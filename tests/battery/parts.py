@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from bittrigger.frontend.quiet import quiet_tensorflow
+from bittrigger.frontend.keras_model.quiet import quiet_tensorflow
 
 with quiet_tensorflow():
     import tensorflow as tf

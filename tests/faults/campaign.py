@@ -82,7 +82,7 @@ class Outcome:
 
 def make_model(path: Path) -> None:
     """A small network with ternary layers, saved to ``path``."""
-    from bittrigger.frontend.quiet import quiet_tensorflow
+    from bittrigger.frontend.keras_model.quiet import quiet_tensorflow
 
     with quiet_tensorflow():
         import tensorflow as tf

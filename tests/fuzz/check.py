@@ -20,11 +20,12 @@ from bittrigger.compile import agreement
 from bittrigger.compile.convert import convert
 from bittrigger.compile.read import read_model
 from bittrigger.errors import BittriggerError, ConfigError, MismatchError, UnsupportedModelError
-from bittrigger.frontend.quiet import quiet_tensorflow, without_autograph
+from bittrigger.frontend.keras_model.quiet import quiet_tensorflow, without_autograph
 from bittrigger.ir.fixed import FloatArray, IntArray
 from bittrigger.ir.graph import Graph, evaluate
 from bittrigger.ir.ports import decode_inputs, decode_outputs
-from bittrigger.prove import Verdict, run, structure
+from bittrigger.prove import Verdict, run
+from bittrigger.prove.sources import structure
 from bittrigger.settings import Settings
 from bittrigger.simulate.compare import compare, run_executors
 from bittrigger.simulate.vectors import corner_codes, random_codes

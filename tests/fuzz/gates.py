@@ -11,7 +11,7 @@ from bittrigger.build.folder import Build
 from bittrigger.errors import ToolError
 from bittrigger.ir.fixed import IntArray
 from bittrigger.ir.pipeline import Pipeline
-from bittrigger.prove.rtl import Rtl, collect_rtl, rtl_commands
+from bittrigger.prove.sources.rtl import Rtl, collect_rtl, rtl_commands
 from bittrigger.simulate.executors.gates import GateSim
 from bittrigger.simulate.simulators.program import Program
 from bittrigger.synth.netlist import read_netlist
@@ -55,7 +55,7 @@ class Yosys:
         return self._process
 
     def rtl(self, pipeline: Pipeline, sources: list[Path], work: Path) -> Rtl:
-        """As ``bittrigger.prove.rtl.read_rtl``.
+        """As ``bittrigger.prove.sources.rtl.read_rtl``.
 
         Raises:
             ToolError: if Yosys does not take the Verilog.

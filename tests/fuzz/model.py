@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from bittrigger.frontend.quiet import quiet_tensorflow, without_autograph
+from bittrigger.frontend.keras_model.quiet import quiet_tensorflow, without_autograph
 from fuzz.spec import Node, Options, Spec
 
 with quiet_tensorflow():

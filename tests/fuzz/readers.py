@@ -93,7 +93,7 @@ def _environment() -> dict[str, str]:
 def prepare(folder: Path) -> None:
     """Make the good files that are damaged later: models, a build, arrays."""
     from bittrigger.compile.convert import convert
-    from bittrigger.frontend.quiet import quiet_tensorflow
+    from bittrigger.frontend.keras_model.quiet import quiet_tensorflow
     from bittrigger.settings import Settings
     from fuzz.model import create_model
     from fuzz.spec import Node, Spec

@@ -103,8 +103,8 @@ def _lint(pipeline, folder):
 def _proven(pipeline, folder):
     from bittrigger.build.folder import load_build, save_build, write_firmware
     from bittrigger.prove import prove
-    from bittrigger.prove.equivalence import prove_equal
-    from bittrigger.prove.rtl import read_rtl
+    from bittrigger.prove.circuits.equivalence import prove_equal
+    from bittrigger.prove.sources.rtl import read_rtl
     from bittrigger.settings import Settings
     from bittrigger.synth.yosys import design_sources
 
@@ -126,7 +126,7 @@ def adder3_is_right(work):
     """Whether the two forms of the three-input adder are equal for every sign, and the behavioural one is right."""
     import subprocess
 
-    from bittrigger.prove.equivalence import prove_equal
+    from bittrigger.prove.circuits.equivalence import prove_equal
     from bittrigger.synth.netlist import read_netlist
     from bittrigger.synth.worker import WORKER
     from bittrigger.system.resources import folder

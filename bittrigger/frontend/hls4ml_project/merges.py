@@ -7,16 +7,16 @@ from dataclasses import replace
 import numpy as np
 
 from bittrigger.errors import UnsupportedModelError
-from bittrigger.frontend.elementwise import AddBias
-from bittrigger.frontend.functions import Grid
+from bittrigger.frontend.elementwise.chains import AddBias
+from bittrigger.frontend.elementwise.functions import Grid
+from bittrigger.frontend.elementwise.requantizer_fit import Segments
 from bittrigger.frontend.hls4ml_project.accumulate import SHIFTED_ALIKE, Terms, accumulated
 from bittrigger.frontend.hls4ml_project.hls_types import HlsType
 from bittrigger.frontend.hls4ml_project.project import Call
 from bittrigger.frontend.hls4ml_project.walk import Signal as Array
 from bittrigger.frontend.hls4ml_project.walk import Walk
-from bittrigger.frontend.plans import fits_and_tables
-from bittrigger.frontend.requantizer_fit import Segments
-from bittrigger.frontend.signal import Signal
+from bittrigger.frontend.nodes.plans import fits_and_tables
+from bittrigger.frontend.nodes.signal import Signal
 from bittrigger.ir.extremum import Extremum
 from bittrigger.ir.fixed import FixedPoint, Rounding
 from bittrigger.ir.graph import Lookup, Requantize

@@ -10,10 +10,10 @@ from functools import cached_property
 import numpy as np
 
 from bittrigger.errors import UnsupportedModelError
-from bittrigger.frontend.builder import Builder
 from bittrigger.frontend.hls4ml_project.hls_types import HlsType, codes_of
 from bittrigger.frontend.hls4ml_project.project import Call, Config, Project
 from bittrigger.frontend.hls4ml_project.source import preprocessed, read_text, tokens
+from bittrigger.frontend.nodes.builder import Builder
 from bittrigger.ir.fixed import IntArray, Interval, Overflow, Rounding
 from bittrigger.ir.graph import Linear, Requantize, frozen_array
 

@@ -14,16 +14,16 @@ import numpy as np
 
 from bittrigger.errors import UnsupportedModelError
 from bittrigger.frontend import attributes
-from bittrigger.frontend.account import Account
-from bittrigger.frontend.builder import Builder
-from bittrigger.frontend.dynamic import DynamicSettings, lower_dynamic
-from bittrigger.frontend.elementwise import Apply, Parametric, Scale
-from bittrigger.frontend.functions import Spec, function_from_spec, internal_sigmoid
-from bittrigger.frontend.input_ports import Port, find_port
+from bittrigger.frontend.elementwise.chains import Apply, Parametric, Scale
+from bittrigger.frontend.elementwise.functions import Spec, function_from_spec, internal_sigmoid
 from bittrigger.frontend.lower import choices, kernels, products, sums
+from bittrigger.frontend.lower.input_ports import Port, find_port
 from bittrigger.frontend.lower.walk import Walk
-from bittrigger.frontend.positions import add_step
-from bittrigger.frontend.signal import Signal
+from bittrigger.frontend.nodes.account import Account
+from bittrigger.frontend.nodes.builder import Builder
+from bittrigger.frontend.nodes.dynamic import DynamicSettings, lower_dynamic
+from bittrigger.frontend.nodes.positions import add_step
+from bittrigger.frontend.nodes.signal import Signal
 from bittrigger.ir.checks import verify
 from bittrigger.ir.fixed import FixedPoint, FloatArray
 from bittrigger.ir.graph import Graph

@@ -11,7 +11,7 @@ import numpy as np
 from bittrigger.frontend import attributes
 from bittrigger.frontend.lower.sums import met
 from bittrigger.frontend.lower.walk import Walk
-from bittrigger.frontend.signal import Signal
+from bittrigger.frontend.nodes.signal import Signal
 from bittrigger.ir.extremum import Extremum
 from bittrigger.ir.fixed import IntArray
 from bittrigger.ir.wire import ZERO

@@ -9,8 +9,8 @@ import numpy as np
 
 from bittrigger.errors import Float32RoundsError, UnsupportedModelError
 from bittrigger.frontend import attributes
-from bittrigger.frontend.builder import Builder, units
-from bittrigger.frontend.elementwise import AddBias, Divide, Scale, Step, reach_of_one_copy
+from bittrigger.frontend.elementwise.chains import AddBias, Divide, Scale, Step, reach_of_one_copy
+from bittrigger.frontend.keras_layers.windows import elements
 from bittrigger.frontend.kernels import (
     Float32Array,
     IntegerKernel,
@@ -23,10 +23,10 @@ from bittrigger.frontend.kernels import (
     to_integers,
 )
 from bittrigger.frontend.lower.walk import Walk
-from bittrigger.frontend.lower_elementwise import lower_elementwise, unscaled
-from bittrigger.frontend.positions import positions
-from bittrigger.frontend.signal import Signal
-from bittrigger.frontend.windows import elements
+from bittrigger.frontend.nodes.builder import Builder, units
+from bittrigger.frontend.nodes.elementwise import lower_elementwise, unscaled
+from bittrigger.frontend.nodes.positions import positions
+from bittrigger.frontend.nodes.signal import Signal
 from bittrigger.ir.fixed import FLOAT32_BITS, MAX_WIDTH, IntArray
 from bittrigger.ir.graph import Intervals
 

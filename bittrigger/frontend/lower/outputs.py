@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from bittrigger.errors import Float32RoundsError
-from bittrigger.frontend.builder import Builder
-from bittrigger.frontend.elementwise import Apply, apply_steps, as_floats
-from bittrigger.frontend.functions import rounding_to
-from bittrigger.frontend.lower_elementwise import lower_elementwise
-from bittrigger.frontend.plans import reach_under
-from bittrigger.frontend.positions import add_step
-from bittrigger.frontend.signal import Signal
+from bittrigger.frontend.elementwise.chains import Apply, apply_steps, as_floats
+from bittrigger.frontend.elementwise.functions import rounding_to
+from bittrigger.frontend.nodes.builder import Builder
+from bittrigger.frontend.nodes.elementwise import lower_elementwise
+from bittrigger.frontend.nodes.plans import reach_under
+from bittrigger.frontend.nodes.positions import add_step
+from bittrigger.frontend.nodes.signal import Signal
 from bittrigger.ir.fixed import FixedPoint, parse_fixed
 from bittrigger.settings import AUTO
 

@@ -8,14 +8,14 @@ import numpy as np
 
 from bittrigger.errors import UnsupportedModelError
 from bittrigger.frontend import attributes
-from bittrigger.frontend.builder import units
-from bittrigger.frontend.elementwise import Apply, reach_of_one_copy
-from bittrigger.frontend.functions import SQUARE, function_from_spec
+from bittrigger.frontend.elementwise.chains import Apply, reach_of_one_copy
+from bittrigger.frontend.elementwise.functions import SQUARE, function_from_spec
 from bittrigger.frontend.lower.sums import met, sums_of
 from bittrigger.frontend.lower.walk import Walk
-from bittrigger.frontend.lower_elementwise import lower_elementwise
-from bittrigger.frontend.positions import add_step
-from bittrigger.frontend.signal import Signal
+from bittrigger.frontend.nodes.builder import units
+from bittrigger.frontend.nodes.elementwise import lower_elementwise
+from bittrigger.frontend.nodes.positions import add_step
+from bittrigger.frontend.nodes.signal import Signal
 from bittrigger.ir.fixed import IntArray
 from bittrigger.ir.product import Product
 

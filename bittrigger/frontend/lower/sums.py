@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 
 from bittrigger.frontend import attributes
-from bittrigger.frontend.elementwise import Divide, Parametric, Scale
+from bittrigger.frontend.elementwise.chains import Divide, Parametric, Scale
 from bittrigger.frontend.kernels import aligned
 from bittrigger.frontend.lower.kernels import operand_ranges
 from bittrigger.frontend.lower.walk import Walk
-from bittrigger.frontend.positions import add_step, positions
-from bittrigger.frontend.signal import Signal
+from bittrigger.frontend.nodes.positions import add_step, positions
+from bittrigger.frontend.nodes.signal import Signal
 from bittrigger.ir.fixed import IntArray
 from bittrigger.ir.wire import ZERO
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bittrigger.errors import Float32RoundsError
-from bittrigger.frontend.builder import Builder
-from bittrigger.frontend.elementwise import Divide
+from bittrigger.frontend.elementwise.chains import Divide
 from bittrigger.frontend.kernels import check_exact_sums
 from bittrigger.frontend.lower.outputs import delivered
-from bittrigger.frontend.lower_elementwise import lower_elementwise
-from bittrigger.frontend.signal import Signal
+from bittrigger.frontend.nodes.builder import Builder
+from bittrigger.frontend.nodes.elementwise import lower_elementwise
+from bittrigger.frontend.nodes.signal import Signal
 from bittrigger.ir.fixed import FixedPoint, FloatArray, IntArray, Rounding, hull
 from bittrigger.ir.graph import Intervals, Requantize
 from bittrigger.settings import Settings

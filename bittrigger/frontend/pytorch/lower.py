@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from bittrigger.errors import UnsupportedModelError
-from bittrigger.frontend.builder import Builder
-from bittrigger.frontend.elementwise import AddBias
-from bittrigger.frontend.exact import Line, quantised_runs, quantised_steps
-from bittrigger.frontend.functions import Grid
-from bittrigger.frontend.plans import fits_and_tables, reach_under
+from bittrigger.frontend.elementwise.chains import AddBias
+from bittrigger.frontend.elementwise.exact import Line, quantised_runs, quantised_steps
+from bittrigger.frontend.elementwise.functions import Grid
+from bittrigger.frontend.nodes.builder import Builder
+from bittrigger.frontend.nodes.plans import fits_and_tables, reach_under
+from bittrigger.frontend.nodes.signal import Signal
 from bittrigger.frontend.pytorch.description import (
     Description,
     LinearLayer,
@@ -24,7 +25,6 @@ from bittrigger.frontend.pytorch.description import (
 )
 from bittrigger.frontend.pytorch.tensors import Array, read_tensors
 from bittrigger.frontend.pytorch.weights import quantized_kernel
-from bittrigger.frontend.signal import Signal
 from bittrigger.ir.basis import Basis, Reference
 from bittrigger.ir.checks import verify
 from bittrigger.ir.fixed import FLOAT32_BITS, FixedPoint

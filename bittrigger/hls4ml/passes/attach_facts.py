@@ -8,9 +8,9 @@ from hls4ml.model.optimizer import ModelOptimizerPass
 
 from bittrigger.errors import UnsupportedModelError
 from bittrigger.frontend import attributes
-from bittrigger.frontend.check_model import check_model
-from bittrigger.frontend.layer_attributes import call_facts
-from bittrigger.frontend.quiet import as_written
+from bittrigger.frontend.keras_layers.meaning import call_facts
+from bittrigger.frontend.keras_model.check import check_model
+from bittrigger.frontend.keras_model.quiet import as_written
 
 
 class AttachFacts(ModelOptimizerPass):  # type: ignore[misc]

@@ -47,9 +47,14 @@ class KerasExecutor:
         """
         if is_possible("tensorflow"):
             return self._run_apart(codes)
-        from bittrigger.frontend.heads import with_heads
-        from bittrigger.frontend.keras_file import load_model
-        from bittrigger.frontend.reference import keras_outputs, reference_events, round_outputs, without_endings
+        from bittrigger.frontend.keras_file.read import load_model
+        from bittrigger.frontend.keras_model.heads import with_heads
+        from bittrigger.frontend.keras_model.reference import (
+            keras_outputs,
+            reference_events,
+            round_outputs,
+            without_endings,
+        )
 
         loaded = load_model(self.model)
         if self.head_bits is not None:

@@ -1,0 +1,110 @@
+"""Functions of Keras in double precision, tabulated where it decides: no code may hang on the last bits of a double."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+
+from bittrigger.errors import UnsupportedModelError
+from bittrigger.frontend.elementwise.chains import Apply, Parametric, Step, StridedInterval, distinct_channels
+from bittrigger.frontend.elementwise.exact import affine_part, is_affine, line_of
+from bittrigger.frontend.elementwise.functions import Grid
+from bittrigger.frontend.elementwise.requantizer_fit import Segments
+from bittrigger.ir.fixed import FloatArray, IntArray
+
+MAX_POINTS = 1 << 20
+"""Most codes, summed over the distinct channels of a layer, that are tabulated."""
+
+MARGIN = 2.0**-46
+"""Relative change of an argument that must not change a code: 64 times the spacing of doubles."""
+
+
+def double_runs(steps: Sequence[Step], reach: Sequence[StridedInterval], frac: int) -> tuple[Grid, list[Segments]]:
+    """The chain on every code that can occur, and the grid of its results, which its last step declares.
+
+    Raises:
+        UnsupportedModelError: if the last step is no quantiser, there are too many codes, or doubles do not decide one.
+    """
+    last = steps[-1]
+    grid = last.function.grid if isinstance(last, Apply) else None
+    if grid is None:
+        raise UnsupportedModelError(
+            f"layer {last.layer!r}: its exact results lie on no grid of integers; allowed is a quantised activation behind it, "
+            "or the output with --output-precision; put a QActivation behind this layer"
+        )
+    first, inverse = distinct_channels(steps, reach)
+    points = sum(reach[channel].points for channel in first)
+    if points > MAX_POINTS:
+        raise UnsupportedModelError(
+            f"layer {last.layer!r}: {points} codes can occur before it; allowed are {MAX_POINTS} where double precision is "
+            "needed; use fewer bits before it"
+        )
+    runs = [_runs(steps, int(channel), reach[channel], frac, grid) for channel in first]
+    return grid, [runs[k] for k in inverse]
+
+
+def _runs(steps: Sequence[Step], channel: int, span: StridedInterval, frac: int, grid: Grid) -> Segments:
+    affine = affine_part(steps)
+    line = line_of(steps[:affine], channel, frac)
+    codes = span.codes(0, span.points)
+    exact = codes.astype(object) * line.slope + line.offset
+    values = (exact / line.unit).astype(np.float64)  # integers without limit: rounded once
+    found = _codes(steps[affine:], channel, values, grid)
+    wrong = np.zeros(len(codes), dtype=bool)
+    for factor in (1 - MARGIN, 1 + MARGIN):
+        wrong |= _codes(steps[affine:], channel, values * factor, grid) != found
+    exactly = all(isinstance(step, Apply) and step.function.rational for step in steps[affine:])
+    if wrong.any() and not exactly:
+        raise UnsupportedModelError(
+            f"layer {steps[-1].layer!r}: for {int(wrong.sum())} of {len(codes)} codes its result lies so near to a tie that "
+            "double precision does not decide it; allowed are results that it decides; change a bias or scale by a little"
+        )
+    starts = np.flatnonzero(np.r_[True, found[1:] != found[:-1]])
+    stops = np.r_[starts[1:], len(found)] - 1
+    return Segments(codes[starts], codes[stops], found[starts])
+
+
+def _codes(steps: Sequence[Step], channel: int, values: FloatArray, grid: Grid) -> IntArray:
+    for step in steps:
+        values = double_step(step, values, channel)
+    codes: IntArray = np.clip(np.rint(np.ldexp(values, grid.frac)), grid.lo, grid.hi).astype(np.int64)
+    return codes
+
+
+def double_step(step: Step, values: FloatArray, channel: int) -> FloatArray:
+    """One step in double precision.
+
+    Raises:
+        UnsupportedModelError: if the function knows single precision alone.
+    """
+    if isinstance(step, Apply):
+        try:
+            with doubles():
+                return np.asarray(step.function.in_double(values), dtype=np.float64)
+        except TypeError as error:
+            raise UnsupportedModelError(
+                f"layer {step.layer!r}: {step.function.text} computes in float32 alone, so that it has no exact results; "
+                "allowed are functions in double precision too; put a quantised activation behind this layer"
+            ) from error
+    if isinstance(step, Parametric) and not is_affine(step):
+        first = np.asarray(step.parameters[0], dtype=np.float64)[..., channel]
+        if step.function == "gather":
+            return np.asarray(first[values.astype(np.int64)])
+        return np.asarray(np.maximum(values, 0) - first * np.maximum(-values, 0))
+    line = line_of((step,), channel, 0)
+    return values * (line.slope / line.unit) + line.offset / line.unit
+
+
+@contextmanager
+def doubles() -> Iterator[None]:
+    """Keras computes in double precision inside."""
+    import tensorflow as tf
+
+    before = tf.keras.backend.floatx()
+    tf.keras.backend.set_floatx("float64")
+    try:
+        yield
+    finally:
+        tf.keras.backend.set_floatx(before)

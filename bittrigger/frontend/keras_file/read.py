@@ -1,0 +1,341 @@
+"""Reading Keras model files that may be damaged or hostile: what is checked is what is used.
+
+A Keras file can name any importable class and even carry byte code (a ``Lambda``); one file can be two, one for each reader. This
+module reads the bytes once, by readers of our own, and refuses every class that is not on a list. Keras gets the configuration
+and the arrays that were checked; it never sees the file.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from bittrigger.errors import BittriggerError, UnsupportedModelError
+from bittrigger.frontend.keras_file import hdf5, zip_archive
+from bittrigger.frontend.keras_file.allowed import check_config
+from bittrigger.system.extras import require_keras
+from bittrigger.system.legacy_keras import keras_2_module
+
+MAX_BYTES = 2 << 30
+"""Largest file that is read."""
+
+MAX_CONFIG_BYTES = 16 << 20
+"""Largest configuration that is read."""
+
+KerasModel = Any
+"""A model, layer or group of a library without types."""
+
+Array = npt.NDArray[Any]
+
+_ARCHIVE_CONFIG = "config.json"
+_ARCHIVE_METADATA = "metadata.json"
+_ARCHIVE_WEIGHTS = "model.weights.h5"
+_ALLOWED = "allowed are files of model.save('name.h5') and model.save('name.keras') of Keras 2"
+
+
+@dataclass(frozen=True)
+class _Content:
+    """What a model file holds.
+
+    Attributes:
+        config: the configuration, as JSON.
+        weights: of an HDF5 file for each layer the arrays by name, in order; of an archive the arrays of each path.
+        archive: whether it is a .keras archive.
+    """
+
+    config: str
+    weights: dict[str, dict[str, Array]]
+    archive: bool
+
+
+def load_model(path: Path | str, *, also: frozenset[str] = frozenset()) -> KerasModel:
+    """The Keras model in ``path``, not compiled.
+
+    Args:
+        path: an ``.h5`` file of Keras 2, or a ``.keras`` archive.
+        also: classes of layers that are allowed besides those that convert, see ``keras_allowed.COUNTED``.
+
+    Raises:
+        ToolNotFoundError: if the extra ``keras`` is not installed.
+        UnsupportedModelError: if the file is missing, damaged, too large, no whole model, or names a class that is not
+            allowed; if weights are missing, of a wrong shape or not finite.
+    """
+    require_keras()
+    path = Path(path)
+    content = _read(path, _read_bytes(path))
+    config = _parse(path, content.config)
+    check_config(str(path), config, also)
+    for owner, arrays in content.weights.items():
+        for name, values in arrays.items():
+            _check_finite(path, f"{owner}/{name}", values)
+    return _load(path, config, content)
+
+
+def _check_finite(path: Path, name: str, values: Array) -> None:
+    with np.errstate(over="ignore"):
+        count = int((~np.isfinite(values.astype(np.float32))).sum())
+    if count:
+        raise UnsupportedModelError(
+            f"model file {path}: weight {name!r} holds {count} values that are NaN or infinite; allowed are finite weights; did "
+            "the training diverge?"
+        )
+
+
+def _read_bytes(path: Path) -> bytes:
+    """The file as it is at one moment: no other read follows."""
+    _check_file(path)
+    try:
+        with path.open("rb") as stream:
+            data = stream.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise UnsupportedModelError(f"model file {path}: it cannot be read: {error.strerror}") from error
+    if not data:
+        raise UnsupportedModelError(f"model file {path}: it is empty; {_ALLOWED}; save it again")
+    if len(data) > MAX_BYTES:
+        raise UnsupportedModelError(
+            f"model file {path}: it has more than {MAX_BYTES} bytes, which is the most allowed; save a smaller model"
+        )
+    return data
+
+
+def _check_file(path: Path) -> None:
+    if path.is_dir():
+        kind = "a SavedModel folder" if (path / "saved_model.pb").exists() else "a folder"
+        raise UnsupportedModelError(f"model file {path}: it is {kind}; {_ALLOWED}; save the model as one file")
+    if not path.exists():
+        raise UnsupportedModelError(f"model file {path}: no such file; {_ALLOWED}; check the path")
+    if not path.is_file():
+        raise UnsupportedModelError(f"model file {path}: it is no regular file; {_ALLOWED}; copy it to a file")
+
+
+def _parse(path: Path, text: str) -> Mapping[str, Any]:
+    """The configuration without what concerns training."""
+    if len(text) > MAX_CONFIG_BYTES:
+        raise UnsupportedModelError(
+            f"model file {path}: its configuration has {len(text)} characters; allowed are {MAX_CONFIG_BYTES}; save a "
+            "smaller model"
+        )
+    try:
+        config = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise UnsupportedModelError(
+            f"model file {path}: its configuration is no JSON ({error}); save it again"
+        ) from error
+    if not isinstance(config, dict) or not isinstance(config.get("config"), dict | list):
+        raise UnsupportedModelError(
+            f"model file {path}: its configuration describes no model; {_ALLOWED}; save it again"
+        )
+    return {key: config[key] for key in ("module", "class_name", "config", "registered_name") if key in config}
+
+
+def _read(path: Path, data: bytes) -> _Content:
+    """The configuration and the arrays of a model, in either format."""
+    try:
+        if data.startswith(zip_archive.SIGNATURE):
+            return _read_archive(path, data)
+        if data.startswith(hdf5.SIGNATURE):
+            return _read_hdf5(path, data)
+    except (hdf5.Hdf5Error, zip_archive.ZipError) as error:
+        raise UnsupportedModelError(
+            f"model file {path}: it is damaged or cut off, or not as Keras writes it ({error}); {_ALLOWED}; copy or save it again"
+        ) from error
+    raise UnsupportedModelError(
+        f"model file {path}: it is neither HDF5 nor a .keras archive; {_ALLOWED}; save it again"
+    )
+
+
+def _read_hdf5(path: Path, data: bytes) -> _Content:
+    file = hdf5.Hdf5(data)
+    root = file.group(file.root)
+    _check_version(path, (file.texts(root, "keras_version") or [""])[0])
+    texts = file.texts(root, "model_config")
+    if texts is None or len(texts) != 1:
+        found = "weights only" if file.names(root, "layer_names") else "no model"
+        raise UnsupportedModelError(
+            f"model file {path}: it holds {found}, no configuration; {_ALLOWED}; use model.save instead of model.save_weights"
+        )
+    if "model_weights" not in root.entries:
+        raise UnsupportedModelError(
+            f"model file {path}: it holds a configuration and no weights; {_ALLOWED}; save the whole model"
+        )
+    group = file.group(file.find(root, "model_weights"))
+    weights: dict[str, dict[str, Array]] = {}
+    for layer in file.names(group, "layer_names"):
+        inside = file.group(file.find(group, layer))
+        arrays = {name: file.array(file.find(inside, name), name) for name in file.names(inside, "weight_names")}
+        if arrays:
+            weights[layer] = arrays
+    return _Content(texts[0], weights, archive=False)
+
+
+def _check_version(path: Path, version: str) -> None:
+    """Say what to do with a file of Keras 3, whose layers and settings have other names."""
+    if version.partition(".")[0] not in ("", "0", "1", "2"):
+        raise UnsupportedModelError(
+            f"model file {path}: it was saved by Keras {version[:20]}; {_ALLOWED}; a model of Keras 3 with HGQ2 goes through the "
+            "firmware that hls4ml writes of it (bittrigger import-hls4ml, see docs/front-ends.md); any other is built again with "
+            "the layers of Keras 2 (tf_keras) and gets the same weights"
+        )
+
+
+def _saved_by(data: bytes) -> str:
+    """The version of Keras that an archive names, or nothing."""
+    try:
+        described = json.loads(zip_archive.stored_members(data, (_ARCHIVE_METADATA,))[_ARCHIVE_METADATA])
+    except (zip_archive.ZipError, ValueError, RecursionError):
+        return ""
+    return str(described.get("keras_version", "")) if isinstance(described, dict) else ""
+
+
+def _read_archive(path: Path, data: bytes) -> _Content:
+    _check_version(path, _saved_by(data))
+    found = zip_archive.stored_members(data, (_ARCHIVE_CONFIG, _ARCHIVE_WEIGHTS))
+    file = hdf5.Hdf5(found[_ARCHIVE_WEIGHTS])
+    weights: dict[str, dict[str, Array]] = {}
+    for place, header in file.arrays():
+        owner, _, name = place.rpartition("/")
+        if not place.startswith("optimizer/"):
+            weights.setdefault(owner, {})[name] = file.array(header, place)
+    return _Content(found[_ARCHIVE_CONFIG].decode("utf-8", "replace"), weights, archive=True)
+
+
+def _load(path: Path, config: Mapping[str, Any], content: _Content) -> KerasModel:
+    """Let Keras build the model from a configuration and arrays that have been checked."""
+    from bittrigger.frontend.keras_model.quiet import (
+        as_written,
+        quiet_tensorflow,
+        without_autograph,
+        without_collection,
+    )
+
+    with quiet_tensorflow():
+        with without_collection():
+            import qkeras  # noqa: F401 - with TensorFlow the largest part of what _build needs
+            import tensorflow as tf
+
+        as_written()
+        try:
+            try:
+                with without_autograph():
+                    model = _build(config, archive=content.archive)
+            except tf.errors.OperatorNotAllowedInGraphError:  # a layer that cannot do without
+                model = _build(config, archive=content.archive)
+            assign = _assign_archive if content.archive else _assign_hdf5
+            assign(model, content.weights)
+        except (
+            *(ValueError, TypeError, KeyError, IndexError, AttributeError, AssertionError, OSError, ArithmeticError),
+            *(RecursionError, MemoryError, NotImplementedError, tf.errors.OpError),
+        ) as error:
+            reason = " ".join(str(_cause(error)).split())[:400]
+            raise UnsupportedModelError(
+                f"model file {path}: Keras cannot build it: {reason}; allowed are models whose weights fit their layers; save it "
+                "again as .h5 with Keras 2 and QKeras 0.9"
+            ) from error
+        return model
+
+
+def _build(config: Mapping[str, Any], *, archive: bool) -> KerasModel:
+    """The model of a configuration, with the weights that its initialisers give."""
+    import tensorflow as tf
+    from qkeras import utils
+
+    from bittrigger.layers.names import PACKAGE
+    from bittrigger.layers.stock import BIT_LAYERS
+
+    legacy = keras_2_module("src.saving.legacy.saved_model.utils")  # how Keras reads HDF5 files has no public name
+    known: dict[str, Any] = {f"{PACKAGE}{kind.__name__}": kind for kind in BIT_LAYERS}
+    # QKeras offers no public list of its classes.
+    utils._add_supported_quantized_objects(known)
+    if _holds(config, "PruneLowMagnitude"):
+        known["PruneLowMagnitude"] = _pruning_wrapper()
+    if archive:
+        known["QActivation"] = _QActivationReader
+        return tf.keras.models.model_from_config(dict(config), custom_objects=known)
+    with (
+        tf.keras.utils.custom_object_scope(known),
+        legacy.keras_option_scope(save_traces=False, in_tf_saved_model_scope=True),
+    ):
+        return tf.keras.models.model_from_config(dict(config))
+
+
+def _holds(value: Any, class_name: str) -> bool:
+    """Whether an object of a class stands anywhere in a configuration."""
+    if isinstance(value, dict):
+        return value.get("class_name") == class_name or any(_holds(item, class_name) for item in value.values())
+    return isinstance(value, list) and any(_holds(item, class_name) for item in value)
+
+
+def _pruning_wrapper() -> Any:
+    """The wrapper of a layer that is pruned in training; QKeras brings the package."""
+    from importlib import import_module
+
+    home = "tensorflow_model_optimization.python.core.sparsity.keras.pruning_wrapper"
+    return import_module(home).PruneLowMagnitude
+
+
+def _assign_hdf5(model: KerasModel, weights: Mapping[str, Mapping[str, Array]]) -> None:
+    """Give each layer its arrays, those that are trained first, as Keras writes them."""
+    pairs: list[tuple[Any, Array]] = []
+    waiting = dict(weights)
+    for layer in model.layers:
+        variables = layer.trainable_weights + layer.non_trainable_weights
+        arrays = waiting.pop(layer.name, {})
+        wanted = [(_leaf(variable.name), tuple(variable.shape)) for variable in variables]
+        found = [(_leaf(name), values.shape) for name, values in arrays.items()]
+        if wanted != found:
+            raise ValueError(f"layer {layer.name!r} has the weights {found}; expected {wanted}")
+        pairs += zip(variables, arrays.values(), strict=True)
+    if waiting:
+        raise ValueError(f"it holds weights of {next(iter(waiting))[:80]!r}, which is no layer of the model")
+    for variable, values in pairs:
+        variable.assign(values.astype(variable.dtype.as_numpy_dtype))
+
+
+def _leaf(name: str) -> str:
+    return name.rsplit("/", 1)[-1].removesuffix(":0")
+
+
+def _assign_archive(model: KerasModel, weights: Mapping[str, Mapping[str, Array]]) -> None:
+    """Give each object of the model the arrays at its path, which Keras finds by walking through the model."""
+    saving_lib = keras_2_module("src.saving.saving_lib")  # the walk has no public name
+    saving_lib._load_state(model, _Store(weights), assets_store=None, inner_path="", visited_trackables=set())
+
+
+@dataclass(frozen=True)
+class _Store:
+    """Arrays by path, as Keras asks for them."""
+
+    weights: Mapping[str, Mapping[str, Array]]
+
+    def get(self, path: str) -> Mapping[str, Array]:
+        """The arrays of the object at ``path``."""
+        return self.weights.get(f"{path}/vars", {})
+
+
+def _cause(error: BaseException) -> BaseException:
+    """The error of ours behind one of Keras, else the latter."""
+    found: BaseException | None = error
+    while found is not None and not isinstance(found, BittriggerError):
+        found = found.__context__
+    return found or error
+
+
+class _QActivationReader:
+    """Reads a QActivation from a .keras archive; QKeras 0.9 itself fails on one with a quantiser object."""
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> KerasModel:
+        """The layer of ``config``."""
+        from qkeras import QActivation
+        from qkeras.quantizers import get_quantizer
+
+        settings = dict(config)
+        if isinstance(settings["activation"], dict):
+            settings["activation"] = get_quantizer(settings["activation"])
+        return QActivation(**settings)

@@ -1,0 +1,1 @@
+"""What each layer of Keras computes at inference: its options, weights, and where its codes come from."""

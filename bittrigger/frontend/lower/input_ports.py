@@ -1,0 +1,120 @@
+"""The type of an input port: what the first quantiser makes of it, or what the user asks for."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bittrigger.errors import ConfigError
+from bittrigger.frontend import attributes
+from bittrigger.frontend.elementwise.functions import Grid, function_from_spec
+from bittrigger.frontend.kernels import common_fraction_bits
+from bittrigger.frontend.nodes.account import Account
+from bittrigger.ir.fixed import FLOAT32_BITS, FixedPoint, FloatArray, Interval, parse_fixed
+from bittrigger.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """Type and range of the codes of one input."""
+
+    type: FixedPoint
+    interval: Interval
+
+
+WIDTH = 16
+"""Bits of a type that events choose where they lie on no grid of 24 bits."""
+
+MAX_FRACTION = 100
+"""Most bits behind the point of a type that events choose."""
+
+
+def find_port(
+    model_graph: Any, node: Any, settings: Settings, account: Account, events: FloatArray | None = None
+) -> Port:
+    """The port of input ``node``.
+
+    Args:
+        model_graph: hls4ml's ModelGraph.
+        node: an input node of it.
+        settings: the type to take, or else the one for an input that neither a quantiser nor events type.
+        account: is told of a choice.
+        events: real values of the port, `(events, codes)`; where nothing types it, the narrowest type that covers them does.
+
+    Raises:
+        ConfigError: if the type has more bits than Keras' float32.
+    """
+    if settings.input_precision is not None:
+        return _port(parse_fixed(settings.input_precision))
+    whole = bool(node.get_attr(attributes.WHOLE))
+    grids = list(_first_quantizers(model_graph, node))
+    grid = grids[0] if grids else None
+    if grid is None or any(other != grid for other in grids):
+        found = "different quantisers read it" if grids and None not in grids else "no quantiser reads it directly"
+        kind = parse_fixed("fixed<16,16>" if whole else settings.input_default) if events is None else covering(events)
+        reason = (
+            "the narrowest that covers --inputs"
+            if events is not None
+            else "for whole numbers"
+            if whole
+            else "as in hls4ml"
+        )
+        account.choose(
+            f"input {node.name!r}: its bits are not known ({found}); it takes {kind}, {reason}; choose another type with "
+            "--input-precision"
+        )
+        return _port(kind)
+    if whole and grid.frac > 0:
+        grid = Grid(0, -(-grid.lo >> grid.frac), grid.hi >> grid.frac)
+    interval = Interval(grid.lo, grid.hi)
+    return Port(FixedPoint(interval.signed, interval.width, grid.frac), interval)
+
+
+def covering(events: FloatArray) -> FixedPoint:
+    """The narrowest type that holds all values of ``events``; of those that need more than 24 bits, 16 bits that cover them."""
+    values = np.unique(events[np.isfinite(events)].astype(np.float32))
+    lowest, highest = (float(values[0]), float(values[-1])) if values.size else (0.0, 0.0)
+    signed = lowest < 0
+    magnitude = max(-lowest, np.nextafter(highest, np.inf))
+    integer = max(math.ceil(math.log2(magnitude)) if magnitude > 0 else 0, 1 - MAX_FRACTION) + signed
+    frac = common_fraction_bits(values)
+    if max(frac + integer, 1) > FLOAT32_BITS:
+        frac = WIDTH - integer
+    return FixedPoint(signed, max(frac + integer, 1), frac)
+
+
+def _port(kind: FixedPoint) -> Port:
+    if kind.width > FLOAT32_BITS:
+        raise ConfigError(
+            f"input precision {kind}: {kind.width} bits; allowed are up to {FLOAT32_BITS}, because Keras reads its "
+            "input as float32"
+        )
+    return Port(kind, kind.interval)
+
+
+def _first_quantizers(model_graph: Any, node: Any) -> Iterator[Grid | None]:
+    """The grid of each plain quantiser that reads ``node``, through reshapes; None for any other reader."""
+    tensor = node.outputs[0]
+    if tensor in model_graph.outputs:
+        yield None
+    for reader in model_graph.get_layers():
+        if tensor not in reader.inputs:
+            continue
+        kind = attributes.read(reader, attributes.KIND)
+        if kind == "reshape":
+            yield from _first_quantizers(model_graph, reader)
+        elif kind == "function":
+            spec = attributes.read(reader, attributes.FUNCTION)
+            if spec["class_name"] == "linear":
+                yield from _first_quantizers(model_graph, reader)
+                continue
+            function = function_from_spec(reader.name, spec)
+            yield function.grid if function.plain else None
+        elif kind == "embedding":
+            yield Grid(0, 0, len(attributes.read(reader, attributes.PARAMETERS)[0]) - 1)
+        else:
+            yield None

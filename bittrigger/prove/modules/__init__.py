@@ -1,0 +1,1 @@
+"""What each kind of module computes, proven from its definition."""

@@ -1,0 +1,1 @@
+"""What the top of a design does: wiring, valid chain, queues, and the guard of the interval."""
