@@ -83,9 +83,14 @@ def test_a_graph_is_text():
 def test_the_graph_is_dumped_before_and_after_each_pass(tmp_path):
     simplify(graph((3, 2, 1), seed=4), watch=Dump(tmp_path / "dump"))
     files = sorted((tmp_path / "dump").iterdir())
-    assert [path.name for path in files] == ["0_lowered.txt", "1_DropUnread.txt", "2_FoldRounding.txt"]
+    assert [path.name for path in files] == [
+        "0_lowered.txt",
+        "1_DropUnread.txt",
+        "2_MoveBiases.txt",
+        "3_FoldRounding.txt",
+    ]
     assert files[0].read_text() == TEXT
-    assert "(code - 2) >> 2 rnd_conv" in files[2].read_text()
+    assert "(code - 2) >> 2 rnd_conv" in files[3].read_text()
 
 
 def test_a_dump_that_cannot_be_written_says_so(tmp_path):

@@ -11,6 +11,7 @@ from bittrigger.ir.fixed import FixedPoint, Interval, Rounding
 from bittrigger.ir.graph import Graph, Input, Linear, Requantize, evaluate, frozen_array, intervals
 from bittrigger.passes.drop_unread import DropUnread
 from bittrigger.passes.fold_rounding import FoldRounding
+from bittrigger.passes.move_biases import MoveBiases
 from bittrigger.passes.simplify import PASSES, simplify
 
 BYTE = FixedPoint(True, 8, 0)
@@ -27,7 +28,7 @@ def rounded(rounding, offset=0, shift=2, *, lo=0, hi=15, outputs=("act",)):
     return Graph("net", (port, layer("dense", ("x",), [[1]], [3]), node), outputs)
 
 
-@pytest.mark.parametrize("step", [*PASSES, None], ids=["DropUnread", "FoldRounding", "all"])
+@pytest.mark.parametrize("step", [*PASSES, None], ids=["DropUnread", "MoveBiases", "FoldRounding", "all"])
 @given(graph=own.graphs(), data=st.data())
 @settings(max_examples=60, deadline=None)
 def test_outputs_stay_what_they_were(step, graph, data):
@@ -85,3 +86,29 @@ def test_a_half_that_is_wider_than_any_bias_stays_where_it_is():
     layer = Linear("dense", ("x",), frozen_array([[1], [1]]), frozen_array([3]), 140)
     graph = Graph("far", (port, layer, Requantize("relu", ("dense",), 1, 140, Rounding.RND_CONV, 0, 63, 0)), ("relu",))
     assert FoldRounding().apply(graph) == graph
+
+
+def scaled_twice(second, outputs=("dense",)):
+    """Two layers of copies, one behind the other, and perhaps another reader of the first."""
+    port = Input("x", 4, BYTE, BYTE.interval)
+    scale = Linear("scale", ("x",), frozen_array([[3, 0], [0, 5]]), frozen_array([7, -2]), 0, 2)
+    return Graph("net", (port, scale, second), outputs)
+
+
+@pytest.mark.parametrize("copies", [1, 2])
+def test_a_bias_moves_behind_the_matrix_that_alone_reads_it(copies):
+    weights = np.arange(12).reshape(4, 3)[: 4 // copies] - 5
+    graph = scaled_twice(Linear("dense", ("scale",), frozen_array(weights), frozen_array([1, 2, 3]), 0, copies))
+    made = MoveBiases().apply(graph)
+    assert not made["scale"].bias.any()
+    assert (made["dense"].bias == [1, 2, 3] + np.tile([7, -2], 2 // copies) @ weights).all()
+    codes = np.random.default_rng(1).integers(-128, 128, (50, 4))
+    np.testing.assert_array_equal(evaluate(made, codes), evaluate(graph, codes))
+
+
+def test_a_bias_stays_where_it_is_delivered_or_not_the_same_for_all_copies():
+    dense = Linear("dense", ("scale",), frozen_array([[1]]), frozen_array([0]), 0, 4)
+    for graph in (scaled_twice(dense), scaled_twice(dense, outputs=("dense", "scale"))):
+        assert MoveBiases().apply(graph)["scale"].bias.any()
+    wide = Linear("dense", ("scale",), frozen_array([[1 << 61], [0]]), frozen_array([0]), 0, 2)
+    assert MoveBiases().apply(scaled_twice(wide))["scale"].bias.any()

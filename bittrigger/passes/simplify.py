@@ -10,6 +10,7 @@ from bittrigger.ir.checks import verify
 from bittrigger.ir.graph import Graph
 from bittrigger.passes.drop_unread import DropUnread
 from bittrigger.passes.fold_rounding import FoldRounding
+from bittrigger.passes.move_biases import MoveBiases
 
 
 class Pass(Protocol):
@@ -19,7 +20,7 @@ class Pass(Protocol):
         """The graph after this pass."""
 
 
-PASSES: tuple[Pass, ...] = (DropUnread(), FoldRounding())
+PASSES: tuple[Pass, ...] = (DropUnread(), MoveBiases(), FoldRounding())
 
 
 def pass_name(step: Pass) -> str:

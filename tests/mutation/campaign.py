@@ -68,6 +68,7 @@ LEFT_OUT = (
     "project.py",
     "drop_unread.py",
     "fold_rounding.py",
+    "move_biases.py",
     "rewrite.py",
     "simplify.py",
 )

@@ -8,12 +8,16 @@ is exact: it finds a multiplier if there is one, and otherwise proves that there
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from bittrigger.ir.digits import signed_digits
 from bittrigger.ir.fixed import MAX_WIDTH, IntArray, Rounding
+
+BoolArray = npt.NDArray[np.bool_]
 
 MAX_SHIFT = 40
 """Most fractional bits tried for a multiplier; float32 has 24."""
@@ -84,13 +88,18 @@ class Affine:
 
 
 @dataclass(frozen=True, eq=False)
-class _Bounds:
+class Bounds:
     """``at_least[i] <= m * at_least_at[i] + c`` and ``m * at_most_at[j] + c <= at_most[j]``."""
 
     at_least_at: IntArray
     at_least: IntArray
     at_most_at: IntArray
     at_most: IntArray
+
+    def allow(self, multiplier: int) -> bool:
+        """Whether ``multiplier`` leaves an offset."""
+        low, high, _, _ = self.offsets(multiplier)
+        return low <= high
 
     def offsets(self, multiplier: int) -> tuple[int, int, int, int]:
         """Lowest and highest offset for ``multiplier``, and the run ends that set them."""
@@ -109,15 +118,25 @@ def _threshold(value: IntArray, shift: int, rounding: Rounding) -> IntArray:
     return edge
 
 
-def _bounds(runs: Segments, shift: int, rounding: Rounding, lo: int, hi: int) -> _Bounds:
+def _bounds(runs: Segments, shift: int, rounding: Rounding, lo: int, hi: int) -> Bounds:
     """The bounds of a rising function; results at ``lo`` and ``hi`` are unbounded there because of the clip."""
-    lower = runs.value > lo
-    upper = runs.value < hi
-    return _Bounds(
+    return bounds_within(runs, runs.value, shift, rounding, (runs.value > lo, runs.value < hi))
+
+
+def bounds_within(
+    runs: Segments, value: IntArray, shift: int, rounding: Rounding, held: tuple[BoolArray, BoolArray]
+) -> Bounds:
+    """The bounds of what rises to ``value`` on ``runs``.
+
+    Args:
+        held: on which runs the result may not be less, and on which it may not be more.
+    """
+    lower, upper = held
+    return Bounds(
         runs.first[lower],
-        _threshold(runs.value[lower], shift, rounding),
+        _threshold(value[lower], shift, rounding),
         runs.last[upper],
-        _threshold(runs.value[upper] + 1, shift, rounding) - 1,
+        _threshold(value[upper] + 1, shift, rounding) - 1,
     )
 
 
@@ -125,14 +144,15 @@ def _ceil(a: int, b: int) -> int:
     return -(-a // b)
 
 
-def _multipliers(bounds: _Bounds, guess: int, reach: int) -> list[int]:
-    """Multipliers from 0 to ``reach`` that leave an offset, at most ``_CANDIDATES`` of them; empty if there is none."""
+def multipliers(sets: Sequence[Bounds], guess: int, reach: int) -> list[int]:
+    """Multipliers from 0 to ``reach`` that leave an offset within each of ``sets``, at most ``_CANDIDATES`` of them."""
     least, most = 0, reach
     multiplier = min(max(guess, least), most)
     while least <= most:
-        low, high, i, j = bounds.offsets(multiplier)
-        if low <= high:
-            return _neighbours(bounds, multiplier, reach)
+        bounds = next((bounds for bounds in sets if not bounds.allow(multiplier)), None)
+        if bounds is None:
+            return _neighbours(sets, multiplier, reach)
+        _, _, i, j = bounds.offsets(multiplier)
         distance = int(bounds.at_most_at[j]) - int(bounds.at_least_at[i])
         room = int(bounds.at_most[j]) - int(bounds.at_least[i])
         if distance == 0:
@@ -144,32 +164,31 @@ def _multipliers(bounds: _Bounds, guess: int, reach: int) -> list[int]:
     return []
 
 
-def _neighbours(bounds: _Bounds, multiplier: int, reach: int) -> list[int]:
+def _neighbours(sets: Sequence[Bounds], multiplier: int, reach: int) -> list[int]:
     """Fitting multipliers around one that fits: they are consecutive integers."""
     found = [multiplier]
     for step in (1, -1):
         candidate = multiplier + step
         while 0 <= candidate <= reach and len(found) < _CANDIDATES:
-            low, high, _, _ = bounds.offsets(candidate)
-            if low > high:
+            if not all(bounds.allow(candidate) for bounds in sets):
                 break
             found.append(candidate)
             candidate += step
     return found
 
 
-def _sparse(multipliers: list[int]) -> list[int]:
+def sparse(fitting: list[int]) -> list[int]:
     """The multipliers with the fewest digits."""
-    digits = [len(signed_digits(multiplier)) for multiplier in multipliers]
-    return [m for m, count in zip(multipliers, digits, strict=True) if count == min(digits)]
+    digits = [len(signed_digits(multiplier)) for multiplier in fitting]
+    return [m for m, count in zip(fitting, digits, strict=True) if count == min(digits)]
 
 
-def _simplest(low: int, high: int) -> int:
+def simplest(low: int, high: int) -> int:
     """The integer of ``[low, high]`` with the most trailing zeros, 0 if it is among them."""
     if low <= 0 <= high:
         return 0
     if high < 0:
-        return -_simplest(-high, -low)
+        return -simplest(-high, -low)
     zeros = (high - low).bit_length()
     while _ceil(low, 1 << zeros) << zeros > high:
         zeros -= 1
@@ -207,9 +226,9 @@ def fit_channel(runs: Segments, rounding: Rounding, lo: int, hi: int, *, max_shi
         if shift > stop or max(widest + reach.bit_length(), numerator) + 2 > MAX_WIDTH:
             break
         bounds = _bounds(runs, shift, rounding, lo, hi)
-        for multiplier in _sparse(_multipliers(bounds, guess, reach)):
+        for multiplier in sparse(multipliers((bounds,), guess, reach)):
             low, high, _, _ = bounds.offsets(multiplier)
-            found = Affine(multiplier, _simplest(low, high), shift)
+            found = Affine(multiplier, simplest(low, high), shift)
             if best is None:
                 stop = shift + EXTRA_SHIFT
                 if found.digits == 1:

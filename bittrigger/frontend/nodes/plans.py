@@ -9,6 +9,7 @@ import numpy as np
 
 from bittrigger.frontend.elementwise.chains import reach_of_one_copy
 from bittrigger.frontend.elementwise.functions import Grid
+from bittrigger.frontend.elementwise.pair_fit import Pair, fit_pair
 from bittrigger.frontend.elementwise.requantizer_fit import Affine, Segments, fit_channel
 from bittrigger.frontend.nodes.builder import Builder, Reaches
 from bittrigger.frontend.nodes.signal import Signal
@@ -17,6 +18,9 @@ from bittrigger.ir.graph import Linear, Lookup, Requantize, frozen_array
 
 MAX_BREAKPOINTS = 4096
 """Most steps of one channel of a ``Lookup``."""
+
+MIN_PAIRED = 4
+"""Steps of a table that is not cheaper as the sum of two floors."""
 
 _LOOKUP_COST = 0.5
 _CLIP_COST = 0.5
@@ -47,6 +51,8 @@ def fits_and_tables(
     Requantisers are sought within the limits and with the step of the last quantiser first, and else with those of the values
     that occur: where an earlier quantiser saturates sooner or is coarser, only there a straight line follows the table.
 
+    Where no straight line does, two floors may, whose sum rounds half to even behind a division (``pair_fit``).
+
     Args:
         grid: the codes that may come out.
         table: whether tables will do.
@@ -59,6 +65,8 @@ def fits_and_tables(
             if (fits := fit_all(rows, rounding, limits)) is not None
             for plan in affine_plans(builder, signal, fits, limits, rounding)
         ]
+        if not plans and any(run.breakpoints > MIN_PAIRED for run in rows):
+            plans += pair_plans(builder, signal, rows, limits)
         if plans:
             break
     if table and all(run.breakpoints <= MAX_BREAKPOINTS for run in runs):
@@ -125,6 +133,46 @@ def affine_plans(
     else:
         scale = builder.linear(name, signal.parts, np.diag(multipliers), offsets, frac, copies)
     return [Plan(cost + adders, (*before, scale, result))]
+
+
+def pair_plans(builder: Builder, signal: Signal, runs: Sequence[Segments], grid: Grid) -> list[Plan]:
+    """``runs`` as the clipped sum of two floors of one product, behind each other; none if one has no such form."""
+    distinct = {id(run): run for run in runs}
+    found = {key: fit_pair(run, grid.lo, grid.hi) for key, run in distinct.items()}
+    made = {key: pair for key, pair in found.items() if pair is not None}
+    if len(made) < len(found):
+        return []
+    shift = max(pair.shift for pair in made.values())
+    pairs = [made[id(run)].at_shift(shift) for run in runs]
+    if max(pair.widest for pair in pairs) > MAX_WIDTH:
+        return []
+    size, copies, last = len(runs), signal.copies, signal.steps[-1].layer
+    weights = np.repeat(np.diag([pair.multiplier for pair in pairs]), 2, axis=1)
+    offsets = np.array([offset for pair in pairs for offset in (pair.upper, pair.lower)], dtype=np.int64)
+    before = () if signal.linear is None else (signal.linear,)
+    scaled = builder.linear(f"{last}_scale", signal.parts, weights, offsets, grid.frac + shift, copies)
+    if before:
+        scaled = replace(scaled, inputs=())
+    least, most = _floors(pairs, reach_under(builder, signal)[0])
+    floors = Requantize(
+        f"{last}_floors", (), copies * 2 * size, shift, Rounding.TRN, least, most, grid.frac, copies=copies
+    )
+    both = np.repeat(np.eye(size, dtype=np.int64), 2, axis=0)
+    total = Linear(f"{last}_sum", (), frozen_array(both), frozen_array(np.zeros(size, np.int64)), grid.frac, copies)
+    clip = Requantize(last, (), copies * size, 0, Rounding.TRN, grid.lo, grid.hi, grid.frac, copies=copies)
+    cost = sum(pair.adders for pair in pairs) + size * 2 * _CLIP_COST
+    return [Plan(cost, (*before, scaled, floors, total, clip))]
+
+
+def _floors(pairs: Sequence[Pair], reach: Reaches) -> tuple[int, int]:
+    """The least and the largest of all floors."""
+    ends = [
+        (code * pair.multiplier + offset) >> pair.shift
+        for pair, span in zip(pairs, reach, strict=True)
+        for code in (span.lo, span.hi)
+        for offset in (pair.upper, pair.lower)
+    ]
+    return min(ends), max(ends)
 
 
 def _common_power(multipliers: IntArray, offsets: IntArray) -> int | None:
