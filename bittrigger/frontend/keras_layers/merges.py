@@ -81,7 +81,14 @@ _EACH = (
 )
 """Elementwise functions of one tensor; further arguments are constants."""
 
-OPERATIONS = frozenset([*MOVING, *_RENAMED, *_MEET, *_OVER, *_EACH, "cast", "linalg.matmul"])
+_SOFTMAX = {
+    "nn.softmax": "softmax",
+    "nn.log_softmax": "log_softmax",
+    "keras.activations.softmax": "softmax",
+}
+"""Operators that divide by a sum of exponentials along the last axis."""
+
+OPERATIONS = frozenset([*MOVING, *_RENAMED, *_MEET, *_OVER, *_EACH, *_SOFTMAX, "cast", "linalg.matmul"])
 """The operators of TensorFlow that a model may hold, by the names under which Keras saves them."""
 
 
@@ -145,8 +152,8 @@ def operator(call: Call) -> Facts:
         return facts | {attributes.KIND: "contract", attributes.TERMS: _matmul(call)}
     if symbol in _MEET and len(call.inputs) == 2:
         return facts | {attributes.KIND: _MEET[symbol]}
-    if (symbol in _MEET or symbol in _EACH) and len(call.inputs) == 1:
-        return facts | _elementwise(call, symbol)
+    if symbol in (*_MEET, *_EACH, *_SOFTMAX) and len(call.inputs) == 1:
+        return facts | (_along_last_axis if symbol in _SOFTMAX else _elementwise)(call, symbol)
     raise _refused(call, symbol, f"of {len(call.inputs)} tensors", ", ".join(sorted(OPERATIONS)))
 
 
@@ -170,6 +177,16 @@ def replayed(call: Call) -> Callable[..., Any]:
         return call.layer.call(*placed[0], **placed[1])
 
     return apply
+
+
+def _along_last_axis(call: Call, symbol: str) -> Facts:
+    args, kwargs = call.arguments
+    settings = dict(zip(("logits", "axis"), args, strict=False)) | kwargs
+    axis, rank = settings.get("axis"), len(call.input_shapes[0]) + 1
+    if axis is not None and int(axis) % rank != rank - 1:
+        raise _refused(call, symbol, f"along axis {axis}", "the last axis; put a Permute around it")
+    spec = {"module": "keras", "class_name": _SOFTMAX[symbol], "config": {}}
+    return {attributes.KIND: "function", attributes.FUNCTION: spec}
 
 
 def _elementwise(call: Call, symbol: str) -> Facts:

@@ -18,6 +18,7 @@ from bittrigger.frontend.elementwise.chains import Apply, Parametric, Scale
 from bittrigger.frontend.elementwise.functions import Spec, function_from_spec, internal_sigmoid
 from bittrigger.frontend.lower import choices, kernels, products, sums
 from bittrigger.frontend.lower.input_ports import Port, find_port
+from bittrigger.frontend.lower.softmax import SOFTMAX, softmax
 from bittrigger.frontend.lower.walk import Walk
 from bittrigger.frontend.nodes.account import Account
 from bittrigger.frontend.nodes.builder import Builder
@@ -151,6 +152,8 @@ def _function(walk: Walk, node: Any) -> Signal:
         and node.outputs[0] in walk.model_graph.outputs
     ):
         return _ending(walk, node, str(spec["class_name"]))
+    if spec["class_name"] in SOFTMAX and spec["module"] == "keras":
+        return softmax(walk, node, str(spec["class_name"]))
     _note_switch(walk, node, spec)
     return add_step(walk.signals[node.inputs[0]], Apply(node.name, function_from_spec(node.name, spec)))
 
@@ -181,10 +184,7 @@ def _ending(walk: Walk, node: Any, name: str) -> Signal:
             )
         return signal
     if name == "softmax":
-        raise UnsupportedModelError(
-            f"layer {node.name!r}: softmax at the output with --keep-activation; allowed is a sigmoid, which is a table of one "
-            "code, where a softmax divides; leave it out (the argmax is the same), or take log-odds of the logits"
-        )
+        return softmax(walk, node, name)
     spec = {"module": "keras", "class_name": name, "config": {}}
     return add_step(signal, Apply(node.name, function_from_spec(node.name, spec)))
 
