@@ -62,6 +62,7 @@ class Settings:
         logits: whether it is known that a softmax or sigmoid at the output is left out, so that no line says it.
         keep_activation: whether a softmax or sigmoid at the output is built, rounded to the output type, and not left out.
         head_bits: bits to which float kernels at the outputs are rounded, another model; None leaves them, and they are refused.
+        log_odds: ratios of classes such as ``4/0+1``, whose logarithms are the outputs in the place of the logits; or None.
         require: the least grade that will do: ``ideal``, or ``exact``, which refuses where float32 itself rounds.
         hdl: ``vhdl`` writes the design in VHDL-2008 as well.
         name: name of the design, made an identifier; None takes it from the file.
@@ -87,6 +88,7 @@ class Settings:
     logits: bool = False
     keep_activation: bool = False
     head_bits: int | None = None
+    log_odds: str | None = None
     require: str = "ideal"
     name: str | None = None
     hdl: str = "verilog"
@@ -185,6 +187,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "logits": (bool,),
     "keep_activation": (bool,),
     "head_bits": (int, type(None)),
+    "log_odds": (str, type(None)),
     "require": (str,),
     "name": (str, type(None)),
     "hdl": (str,),
@@ -218,6 +221,8 @@ def _check_grade(settings: Settings) -> None:
         raise ConfigError(f"setting 'head_bits' is {settings.head_bits}; allowed are 2 to {MAX_HEAD_BITS}")
     if settings.logits and settings.keep_activation:
         raise ConfigError("settings 'logits' and 'keep_activation' exclude each other; allowed is one of the two")
+    if settings.log_odds is not None and settings.keep_activation:
+        raise ConfigError("settings 'log_odds' and 'keep_activation' exclude each other; allowed is one of the two")
 
 
 def _check_tradeoff(latency_cycles: int | None, register_weight: float) -> None:

@@ -186,6 +186,16 @@ def test_jets5(kind, heavy_gev):
 
 
 @needs_generators
+@pytest.mark.parametrize("kind", ["q", "w"])
+def test_jets5_range_has_as_many_jets_in_each_range_of_pt(kind):
+    arrays = block("jets5-range", kind, rows=13).arrays
+    counts, _ = np.histogram(arrays["kin"][:, 0], np.linspace(400, 1600, 7))
+    assert sorted(counts) == [2, 2, 2, 2, 2, 3]
+    assert arrays["X"].shape == (13, 16)
+    assert not (np.diff(arrays["kin"][:, 0]) > 0).all()
+
+
+@needs_generators
 def test_features_are_those_of_their_definition():
     """Two hard prongs of three particles each, which grooming leaves alone, against plain sums."""
     ak = pytest.importorskip("awkward")

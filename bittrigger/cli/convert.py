@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 STAGES = {
     "load": "reading the model",
-    "heads": "rounding the kernels at the outputs",
+    "heads": "changing the outputs as asked",
     "parse": "parsing it with hls4ml",
     "lower": "lowering it to integers",
     "check": "comparing the integers with Keras, every bit",
@@ -49,6 +49,7 @@ STAGES = {
     "logits",
     "keep_activation",
     "head_bits",
+    "log_odds",
     "require",
 )
 @click.option(

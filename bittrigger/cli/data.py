@@ -31,7 +31,7 @@ def command() -> None:
 @click.option("--output", "-o", type=click.Path(path_type=Path), required=True, help="File to write, .npz.")
 @click.option("--overwrite", is_flag=True, help="Replace the file if it exists, once the new one is complete.")
 def make(name: str, events: int, seed: int, jobs: int, scheduler: str | None, output: Path, *, overwrite: bool) -> None:
-    """Generate SET: jets5, quark-gluon, wz-decay-plane, l1-objects or l1-jets.
+    """Generate SET: jets5, jets5-range, quark-gluon, wz-decay-plane, l1-objects or l1-jets.
 
     Finished blocks lie in OUTPUT.parts until the file is complete; after an interruption the same command goes on from there.
     """

@@ -39,6 +39,7 @@ _HELP: dict[str, tuple[Any, str, str]] = {
     "logits": (bool, "A softmax or sigmoid at the output is left out, as by default, and no line says so.", ""),
     "keep_activation": (bool, "Build a softmax or sigmoid at the output, rounded to the output type.", ""),
     "head_bits": (int, "Round float kernels at the outputs to so many bits; --inputs tell the loss.", "none: refused"),
+    "log_odds": (str, "Log odds of classes in the place of logits, such as 4/0+1 or 4/0,4/1.", "logits"),
     "require": (str, "Least grade: ideal, or exact, which refuses where float32 itself rounds.", ""),
     "name": (str, "Name of the design.", "from the file"),
     "hdl": (str, "verilog, or vhdl for VHDL-2008 beside it.", ""),

@@ -27,9 +27,11 @@ def foreign_graph(source: Path | Any, settings: Settings) -> Graph | None:
         UnsupportedModelError: if it cannot be read, or not be computed in integers.
     """
     if isinstance(source, Graph):
+        _check_outputs(source.name, settings)
         return source
     if not isinstance(source, Path) or not is_pytorch(source):
         return None
+    _check_outputs(str(source), settings)
     if settings.input_precision not in (None, AUTO) or settings.output_precision != AUTO:
         raise ConfigError(
             f"model {source}: --input-precision and --output-precision are for models of Keras; write input and output into the "
@@ -38,3 +40,9 @@ def foreign_graph(source: Path | Any, settings: Settings) -> Graph | None:
     from bittrigger.frontend.pytorch.lower import read_pytorch
 
     return read_pytorch(source, design_name(source, settings.name), exactly=settings.require == "exact")
+
+
+def _check_outputs(name: str, settings: Settings) -> None:
+    if settings.log_odds is not None or settings.head_bits is not None:
+        option = "--head-bits" if settings.log_odds is None else "--log-odds"
+        raise ConfigError(f"model {name}: {option} is for models of Keras; change the outputs in the model itself")

@@ -156,6 +156,12 @@ def read_model(
             given = model
             model, names = with_heads(given, settings.head_bits)
             chosen = (loss_text(given, model, names, settings.head_bits, inputs),)
+    if settings.log_odds is not None:
+        with stages("heads"):
+            from bittrigger.frontend.keras_model.log_odds import odds_text, with_log_odds
+
+            given, model = model, with_log_odds(model, settings.log_odds)
+            chosen += (odds_text(given, model, settings.log_odds, inputs),)
     with stages("parse"):
         from bittrigger.frontend.keras_model.parse import parse
 

@@ -34,7 +34,7 @@ def load_jets5(path: Path) -> Table:
     check_lengths(path, {"X": x, "y": labels})
     check_finite(path, "X", x, FEATURES)
     y = check_labels(path, labels, CLASSES)
-    return Table(x.astype(np.float32), y, FEATURES, CLASSES, _provenance(path, "jets5"))
+    return Table(x.astype(np.float32), y, FEATURES, CLASSES, _provenance(path, "jets5", "jets5-range"))
 
 
 def load_l1_objects(path: Path) -> Table:
@@ -117,10 +117,11 @@ def load_wz_decay_plane(path: Path) -> DecayPlanes:
     return DecayPlanes(x, scalars, phi, SCALARS, _provenance(path, "wz-decay-plane"))
 
 
-def _provenance(path: Path, name: str) -> Provenance:
+def _provenance(path: Path, *names: str) -> Provenance:
     record = read_record(path)
-    if record is not None and record.get("set") != name:
+    if record is not None and record.get("set") not in names:
         raise ConfigError(
-            f"data file {path} is of set {str(record.get('set'))[:40]!a}; expected {name!r}; give a file of that set"
+            f"data file {path} is of set {str(record.get('set'))[:40]!a}; expected {' or '.join(map(repr, names))}; "
+            "give a file of that set"
         )
-    return Provenance(name, (str(path),), record)
+    return Provenance(names[0] if record is None else str(record["set"]), (str(path),), record)

@@ -131,7 +131,9 @@ def create_executor(  # noqa: PLR0911
                     f"executor 'keras': {reason}; leave it out, the report says how far Keras is from the design"
                 )
             settings = build.settings
-            return KerasExecutor(build.graph, model, events, settings.keep_activation, settings.head_bits)
+            return KerasExecutor(
+                build.graph, model, events, settings.keep_activation, settings.head_bits, settings.log_odds
+            )
         case "csim":
             from bittrigger.simulate.executors.csim import CSim
 

@@ -28,6 +28,7 @@ class KerasExecutor:
             the values of the codes of the others.
         keep_activation: whether the build holds a softmax or sigmoid at the end.
         head_bits: bits to which float kernels at the outputs were rounded, or None.
+        log_odds: what the outputs are in the place of logits, or None.
         name: ``keras``.
     """
 
@@ -36,6 +37,7 @@ class KerasExecutor:
     events: FloatArray | None = None
     keep_activation: bool = False
     head_bits: int | None = None
+    log_odds: str | None = None
     name: str = "keras"
 
     def run(self, codes: IntArray) -> IntArray:
@@ -49,6 +51,7 @@ class KerasExecutor:
             return self._run_apart(codes)
         from bittrigger.frontend.keras_file.read import load_model
         from bittrigger.frontend.keras_model.heads import with_heads
+        from bittrigger.frontend.keras_model.log_odds import with_log_odds
         from bittrigger.frontend.keras_model.reference import (
             keras_outputs,
             reference_events,
@@ -59,6 +62,8 @@ class KerasExecutor:
         loaded = load_model(self.model)
         if self.head_bits is not None:
             loaded, _ = with_heads(loaded, self.head_bits)
+        if self.log_odds is not None:
+            loaded = with_log_odds(loaded, self.log_odds)
         n_inputs = sum(int(np.prod(tensor.shape[1:])) for tensor in loaded.inputs)
         if n_inputs != self.graph.n_inputs:
             raise MismatchError(f"model {self.model} has {n_inputs} inputs; the build has {self.graph.n_inputs}")
@@ -82,6 +87,7 @@ class KerasExecutor:
             "columns": codes.shape[1],
             "keep_activation": self.keep_activation,
             "head_bits": self.head_bits,
+            "log_odds": self.log_odds,
         }
         body = b"".join(array.tobytes() for array in arrays)
         [(_, content)] = ask("bittrigger.simulate.executors.keras:serve", head, body)
@@ -115,5 +121,7 @@ def serve(head: Json, body: bytes, answer: Answer) -> None:
     codes = np.frombuffer(body[:size], dtype=np.int64).reshape(rows[0], columns)
     events = np.frombuffer(body[size:], dtype=np.float64).reshape(rows[1], -1) if len(rows) > 1 else None
     graph = graph_from_json(head["graph"])
-    executor = KerasExecutor(graph, Path(head["model"]), events, bool(head["keep_activation"]), head["head_bits"])
+    executor = KerasExecutor(
+        graph, Path(head["model"]), events, bool(head["keep_activation"]), head["head_bits"], head["log_odds"]
+    )
     answer({}, executor.run(codes).tobytes())
