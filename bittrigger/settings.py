@@ -23,6 +23,9 @@ DEFAULT_INPUT = "fixed<16,6>"
 """What hls4ml takes where nothing types an input."""
 
 MAX_HEAD_BITS = 16
+MAX_LAYER_BITS = 24
+"""Widest type that a value inside a network is rounded to: float32 has no more bits."""
+
 GRADES = ("exact", "ideal")
 
 DEFAULT_REGISTER_WEIGHT = 0.5
@@ -63,6 +66,8 @@ class Settings:
         keep_activation: whether a softmax or sigmoid at the output is built, rounded to the output type, and not left out.
         head_bits: bits to which float kernels at the outputs are rounded, another model; None leaves them, and they are refused.
         log_odds: ratios of classes such as ``4/0+1``, whose logarithms are the outputs in the place of the logits; or None.
+        layer_precision: for each layer name the type to which its values are rounded, half to even and saturating, such as
+            ``fixed<16,6>``: another model. For float layers that no quantiser follows, which keep every bit otherwise.
         require: the least grade that will do: ``ideal``, or ``exact``, which refuses where float32 itself rounds.
         hdl: ``vhdl`` writes the design in VHDL-2008 as well.
         name: name of the design, made an identifier; None takes it from the file.
@@ -89,6 +94,7 @@ class Settings:
     keep_activation: bool = False
     head_bits: int | None = None
     log_odds: str | None = None
+    layer_precision: dict[str, str] = field(default_factory=dict)
     require: str = "ideal"
     name: str | None = None
     hdl: str = "verilog"
@@ -112,6 +118,7 @@ class Settings:
         parse_fixed(self.input_default)
         if self.output_precision != AUTO:
             parse_fixed(self.output_precision)
+        _check_layer_types(self.layer_precision)
         _check_grade(self)
 
     @classmethod
@@ -129,6 +136,11 @@ class Settings:
         if isinstance(values.get("ii"), str):
             values["ii"] = _interval_of(values["ii"], values.get("budget"), clock_mhz)
         return cls(clock_mhz=clock_mhz, **values)
+
+    @property
+    def declares(self) -> bool:
+        """Whether types are declared that make another model of the one that is given."""
+        return self.head_bits is not None or bool(self.layer_precision)
 
     @property
     def solver(self) -> SolverOptions:
@@ -188,6 +200,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "keep_activation": (bool,),
     "head_bits": (int, type(None)),
     "log_odds": (str, type(None)),
+    "layer_precision": (dict,),
     "require": (str,),
     "name": (str, type(None)),
     "hdl": (str,),
@@ -211,6 +224,20 @@ def _check_types(settings: Settings) -> None:
         if not isinstance(layer, str) or not isinstance(factor, int):
             raise ConfigError(
                 f"setting 'reuse_factor' holds {layer!r}: {factor!r}; allowed are layer names with integers"
+            )
+
+
+def _check_layer_types(types: dict[str, str]) -> None:
+    from bittrigger.ir.fixed import parse_fixed
+
+    for layer, kind in types.items():
+        if not isinstance(layer, str) or not isinstance(kind, str):
+            raise ConfigError(
+                f"setting 'layer_precision' holds {layer!r}: {kind!r}; allowed are layer names with types"
+            )
+        if not 1 < parse_fixed(kind).width <= MAX_LAYER_BITS:
+            raise ConfigError(
+                f"setting 'layer_precision' gives {layer!r} the type {kind}; allowed are 2 to {MAX_LAYER_BITS} bits"
             )
 
 

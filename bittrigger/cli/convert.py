@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 STAGES = {
     "load": "reading the model",
     "heads": "changing the outputs as asked",
+    "declared": "rounding what was declared",
     "parse": "parsing it with hls4ml",
     "lower": "lowering it to integers",
     "check": "comparing the integers with Keras, every bit",
@@ -50,6 +51,7 @@ STAGES = {
     "keep_activation",
     "head_bits",
     "log_odds",
+    "layer_precision",
     "require",
 )
 @click.option(

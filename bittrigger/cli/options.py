@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
+from bittrigger.errors import ConfigError
 from bittrigger.settings import Settings, read_settings
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -40,6 +41,11 @@ _HELP: dict[str, tuple[Any, str, str]] = {
     "keep_activation": (bool, "Build a softmax or sigmoid at the output, rounded to the output type.", ""),
     "head_bits": (int, "Round float kernels at the outputs to so many bits; --inputs tell the loss.", "none: refused"),
     "log_odds": (str, "Log odds of classes in the place of logits, such as 4/0+1 or 4/0,4/1.", "logits"),
+    "layer_precision": (
+        dict,
+        "LAYER=TYPE: round what a float layer delivers, half to even and saturating; may be repeated.",
+        "none: every bit is kept",
+    ),
     "require": (str, "Least grade: ideal, or exact, which refuses where float32 itself rounds.", ""),
     "name": (str, "Name of the design.", "from the file"),
     "hdl": (str, "verilog, or vhdl for VHDL-2008 beside it.", ""),
@@ -65,9 +71,24 @@ def _option(name: str) -> Callable[[Command], Command]:
     flag = "--" + name.replace("_", "-")
     if kind is bool:
         return click.option(flag, name, is_flag=True, default=None, help=text)
+    if kind is dict:
+        text = f"{text}  [default: {otherwise}]"
+        return click.option(flag, name, multiple=True, metavar="LAYER=TYPE", callback=_pairs, help=text)
     default = _DEFAULTS[name]
     shown = otherwise if default is None else str(default)
     return click.option(flag, name, type=kind, default=None, help=f"{text}  [default: {shown}]" if shown else text)
+
+
+def _pairs(_context: click.Context, option: click.Parameter, given: tuple[str, ...]) -> dict[str, str] | None:
+    """What ``NAME=VALUE`` options say; None where there is none.
+
+    Raises:
+        ConfigError: if one has no ``=``.
+    """
+    pairs = [text.partition("=") for text in given]
+    if wrong := [name for name, sign, _ in pairs if not sign]:
+        raise ConfigError(f"{option.opts[0]} {wrong[0]!r}; expected LAYER=TYPE, for example norm=fixed<16,6>")
+    return {name: value for name, _, value in pairs} or None
 
 
 def chosen_settings(chosen: dict[str, Any], **defaults: Any) -> Settings:  # noqa: ANN401

@@ -149,13 +149,13 @@ def read_model(
     """A Keras model object; arguments and errors as in ``read_file``."""
     stages = stages or Stages()
     chosen: tuple[str, ...] = ()
-    if settings.head_bits is not None:
-        with stages("heads"):
-            from bittrigger.frontend.keras_model.heads import loss_text, with_heads
+    if settings.declares:
+        with stages("declared"):
+            from bittrigger.frontend.keras_model.typed import as_declared, distance_text
 
             given = model
-            model, names = with_heads(given, settings.head_bits)
-            chosen = (loss_text(given, model, names, settings.head_bits, inputs),)
+            model, said = as_declared(given, settings.head_bits, settings.layer_precision)
+            chosen = (f"{'; '.join(said)}; {distance_text(given, model, inputs)}",)
     if settings.log_odds is not None:
         with stages("heads"):
             from bittrigger.frontend.keras_model.log_odds import odds_text, with_log_odds

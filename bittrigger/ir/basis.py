@@ -21,12 +21,15 @@ class Reference(enum.Enum):
     """Whose bits an exact design gives."""
 
     KERAS = "keras"
+    TYPED = "typed"
+    """Keras, of the model with the types that the user declared for values in it."""
     HLS4ML = "hls4ml"
     PYTORCH = "pytorch"
 
 
 _EXACT = {
     Reference.KERAS: "every bit of Keras' own float32 prediction",
+    Reference.TYPED: "every bit of Keras' own float32 prediction of the model with the types declared for it",
     Reference.HLS4ML: "every bit of the C++ that hls4ml wrote",
     Reference.PYTORCH: "every bit of PyTorch's own float32 result",
 }
@@ -36,7 +39,8 @@ def promise_of(grade: Grade, reference: Reference) -> str:
     """What every bit equals, in words that reports and firmware share."""
     if grade is Grade.EXACT:
         return _EXACT[reference]
-    return "every bit of the model's definition in exact arithmetic, where float32 itself rounds"
+    typed = " with the types declared for it" if reference is Reference.TYPED else ""
+    return f"every bit of the model's definition{typed} in exact arithmetic, where float32 itself rounds"
 
 
 @dataclass(frozen=True, slots=True)

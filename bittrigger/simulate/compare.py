@@ -75,7 +75,7 @@ def check_names(names: Sequence[str]) -> tuple[str, ...]:
 
 def _not_of_keras(build: Build) -> str | None:
     """Why Keras' own float32 does not give the bits of a build, or None."""
-    if build.graph.basis.reference is not Reference.KERAS:
+    if build.graph.basis.reference not in (Reference.KERAS, Reference.TYPED):
         return "the model is none of Keras"
     return IDEAL if build.graph.basis.grade is Grade.IDEAL else None
 
@@ -132,7 +132,13 @@ def create_executor(  # noqa: PLR0911
                 )
             settings = build.settings
             return KerasExecutor(
-                build.graph, model, events, settings.keep_activation, settings.head_bits, settings.log_odds
+                build.graph,
+                model,
+                events,
+                settings.keep_activation,
+                settings.head_bits,
+                settings.log_odds,
+                settings.layer_precision,
             )
         case "csim":
             from bittrigger.simulate.executors.csim import CSim

@@ -19,6 +19,7 @@ import numpy.typing as npt
 from bittrigger.errors import BittriggerError, UnsupportedModelError
 from bittrigger.frontend.keras_file import hdf5, zip_archive
 from bittrigger.frontend.keras_file.allowed import check_config
+from bittrigger.frontend.keras_model.copies import known_classes
 from bittrigger.system.extras import require_keras
 from bittrigger.system.legacy_keras import keras_2_module
 
@@ -243,19 +244,12 @@ def _load(path: Path, config: Mapping[str, Any], content: _Content) -> KerasMode
 def _build(config: Mapping[str, Any], *, archive: bool) -> KerasModel:
     """The model of a configuration, with the weights that its initialisers give."""
     import tensorflow as tf
-    from qkeras import utils
-
-    from bittrigger.layers.names import PACKAGE
-    from bittrigger.layers.stock import BIT_LAYERS
 
     legacy = keras_2_module("src.saving.legacy.saved_model.utils")  # how Keras reads HDF5 files has no public name
-    known: dict[str, Any] = {f"{PACKAGE}{kind.__name__}": kind for kind in BIT_LAYERS}
-    # QKeras offers no public list of its classes.
-    utils._add_supported_quantized_objects(known)
+    known = known_classes()
     if _holds(config, "PruneLowMagnitude"):
         known["PruneLowMagnitude"] = _pruning_wrapper()
     if archive:
-        known["QActivation"] = _QActivationReader
         return tf.keras.models.model_from_config(dict(config), custom_objects=known)
     with (
         tf.keras.utils.custom_object_scope(known),
@@ -324,18 +318,3 @@ def _cause(error: BaseException) -> BaseException:
     while found is not None and not isinstance(found, BittriggerError):
         found = found.__context__
     return found or error
-
-
-class _QActivationReader:
-    """Reads a QActivation from a .keras archive; QKeras 0.9 itself fails on one with a quantiser object."""
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> KerasModel:
-        """The layer of ``config``."""
-        from qkeras import QActivation
-        from qkeras.quantizers import get_quantizer
-
-        settings = dict(config)
-        if isinstance(settings["activation"], dict):
-            settings["activation"] = get_quantizer(settings["activation"])
-        return QActivation(**settings)

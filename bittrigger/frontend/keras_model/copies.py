@@ -7,6 +7,21 @@ from collections.abc import Callable
 from typing import Any
 
 
+class QActivationReader:
+    """Makes a QActivation of its configuration; QKeras 0.9 itself fails on one with a quantiser object."""
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Any:
+        """The layer of ``config``."""
+        from qkeras import QActivation
+        from qkeras.quantizers import get_quantizer
+
+        settings = dict(config)
+        if isinstance(settings["activation"], dict):
+            settings["activation"] = get_quantizer(settings["activation"])
+        return QActivation(**settings)
+
+
 def known_classes() -> dict[str, Any]:
     """Classes beyond Keras' own that a configuration may name."""
     from qkeras import utils
@@ -16,7 +31,7 @@ def known_classes() -> dict[str, Any]:
 
     known: dict[str, Any] = {f"{PACKAGE}{kind.__name__}": kind for kind in BIT_LAYERS}
     utils._add_supported_quantized_objects(known)  # QKeras offers no public list of its classes
-    return known
+    return known | {"QActivation": QActivationReader}
 
 
 def copy_of(model: Any, change: Callable[[Any], Any] = lambda config: config, *, weights: bool = True) -> Any:

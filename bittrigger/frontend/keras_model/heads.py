@@ -1,4 +1,4 @@
-"""Float layers at the outputs, quantised on request: another model, of which the loss is told."""
+"""Float layers at the outputs, quantised on request: another model."""
 
 from __future__ import annotations
 
@@ -9,9 +9,7 @@ import numpy as np
 from bittrigger.errors import UnsupportedModelError
 from bittrigger.frontend.attributes import WRAPPERS
 from bittrigger.frontend.keras_model.copies import copy_of
-from bittrigger.frontend.keras_model.reference import keras_outputs, without_endings
 from bittrigger.frontend.kernels import Float32Array
-from bittrigger.ir.fixed import FloatArray
 
 _WITH_KERNEL = {
     **dict.fromkeys(
@@ -74,22 +72,3 @@ def on_grid(kernel: Float32Array, bits: int) -> Float32Array:
     places = np.where(peak > 0, np.ceil(np.log2(np.where(peak > 0, peak, 1) / largest)), 0).astype(np.int64)
     codes = np.clip(np.rint(np.ldexp(kernel.astype(np.float64), -places)), -largest, largest)
     return np.ldexp(codes, places).astype(np.float32)
-
-
-def loss_text(model: Any, changed: Any, names: list[str], bits: int, inputs: FloatArray | None) -> str:
-    """What the quantisation of the heads costs, in a sentence.
-
-    Args:
-        inputs: real events `(events, n_inputs)`, or None.
-    """
-    said = f"layers {', '.join(map(repr, names))}: their float kernels are rounded to {bits} bits (--head-bits)"
-    if inputs is None:
-        return f"{said}; what that costs is told with --inputs"
-    values = inputs.astype(np.float32)
-    with without_endings(model, remove=True) as first, without_endings(changed, remove=True) as second:
-        before, after = keras_outputs(first, values), keras_outputs(second, values)
-    largest = float(np.abs(before - after).max(initial=0.0))
-    if before.shape[1] == 1:
-        return f"{said}; on {len(values):,} events the output changes by at most {largest:.4g}"
-    other = int((before.argmax(axis=1) != after.argmax(axis=1)).sum())
-    return f"{said}; the argmax changes on {other:,} of {len(values):,} events, an output by at most {largest:.4g}"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,7 @@ from bittrigger.frontend.nodes.builder import Builder
 from bittrigger.frontend.nodes.dynamic import DynamicSettings, lower_dynamic
 from bittrigger.frontend.nodes.positions import add_step
 from bittrigger.frontend.nodes.signal import Signal
+from bittrigger.ir.basis import Reference
 from bittrigger.ir.checks import verify
 from bittrigger.ir.fixed import FixedPoint, FloatArray
 from bittrigger.ir.graph import Graph
@@ -89,7 +90,9 @@ def lower_with_map(
     for node in (*ports, *(node for node in model_graph.get_layers() if node not in ports)):
         _visit(walk, node)
     outputs, shapes, rounded = walk.outputs()
-    graph = Graph(identifier(project), walk.builder.nodes, outputs, account.basis(rounded))
+    reference = Reference.TYPED if settings.declares else Reference.KERAS
+    basis = replace(account.basis(rounded), reference=reference)
+    graph = Graph(identifier(project), walk.builder.nodes, outputs, basis)
     verify(graph)
     return Lowered(graph, walk.builder.made, walk.types, shapes)
 

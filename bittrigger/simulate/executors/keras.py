@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,7 @@ class KerasExecutor:
         keep_activation: whether the build holds a softmax or sigmoid at the end.
         head_bits: bits to which float kernels at the outputs were rounded, or None.
         log_odds: what the outputs are in the place of logits, or None.
+        layer_precision: types to which values of layers were rounded.
         name: ``keras``.
     """
 
@@ -38,6 +40,7 @@ class KerasExecutor:
     keep_activation: bool = False
     head_bits: int | None = None
     log_odds: str | None = None
+    layer_precision: Mapping[str, str] = field(default_factory=dict)
     name: str = "keras"
 
     def run(self, codes: IntArray) -> IntArray:
@@ -50,7 +53,6 @@ class KerasExecutor:
         if is_possible("tensorflow"):
             return self._run_apart(codes)
         from bittrigger.frontend.keras_file.read import load_model
-        from bittrigger.frontend.keras_model.heads import with_heads
         from bittrigger.frontend.keras_model.log_odds import with_log_odds
         from bittrigger.frontend.keras_model.reference import (
             keras_outputs,
@@ -58,10 +60,9 @@ class KerasExecutor:
             round_outputs,
             without_endings,
         )
+        from bittrigger.frontend.keras_model.typed import as_declared
 
-        loaded = load_model(self.model)
-        if self.head_bits is not None:
-            loaded, _ = with_heads(loaded, self.head_bits)
+        loaded, _ = as_declared(load_model(self.model), self.head_bits, self.layer_precision)
         if self.log_odds is not None:
             loaded = with_log_odds(loaded, self.log_odds)
         n_inputs = sum(int(np.prod(tensor.shape[1:])) for tensor in loaded.inputs)
@@ -88,6 +89,7 @@ class KerasExecutor:
             "keep_activation": self.keep_activation,
             "head_bits": self.head_bits,
             "log_odds": self.log_odds,
+            "layer_precision": dict(self.layer_precision),
         }
         body = b"".join(array.tobytes() for array in arrays)
         [(_, content)] = ask("bittrigger.simulate.executors.keras:serve", head, body)
@@ -122,6 +124,12 @@ def serve(head: Json, body: bytes, answer: Answer) -> None:
     events = np.frombuffer(body[size:], dtype=np.float64).reshape(rows[1], -1) if len(rows) > 1 else None
     graph = graph_from_json(head["graph"])
     executor = KerasExecutor(
-        graph, Path(head["model"]), events, bool(head["keep_activation"]), head["head_bits"], head["log_odds"]
+        graph,
+        Path(head["model"]),
+        events,
+        bool(head["keep_activation"]),
+        head["head_bits"],
+        head["log_odds"],
+        head["layer_precision"],
     )
     answer({}, executor.run(codes).tobytes())
