@@ -31,6 +31,10 @@ GRADES = ("exact", "ideal")
 DEFAULT_REGISTER_WEIGHT = 0.5
 """A slice of the FPGAs that we know holds two flip-flops for each LUT. Source: AMD UG574, "UltraScale Architecture CLB"."""
 
+WHOLE, STREAM = "whole", "stream"
+PORTS = (WHOLE, STREAM)
+"""How an event comes: all of it in one clock, or position by position."""
+
 HDLS = ("verilog", "vhdl")
 """What the hardware can be written in; SystemVerilog is always there."""
 
@@ -55,6 +59,8 @@ class Settings:
         register_weight: LUTs that a flip-flop counts for where one is traded for the other.
         reuse_factor: for each layer name the reuse factor of its HLS loop form; 1 is unrolled.
         ii: clock cycles from one event to the next at least; above 1, layers that repeat are built in fewer copies.
+        port: ``stream`` takes the positions of an event word by word, as few a clock as the interval allows; ``whole``
+            takes all at once.
         depth: the most adder levels of a layer; None leaves it to the solver.
         seed: of the solver's search; the same seed gives the same graph on every machine.
         adder_inputs: operands of the widest adders, 2 or 3; None leaves it to the part.
@@ -84,6 +90,7 @@ class Settings:
     register_weight: float = DEFAULT_REGISTER_WEIGHT
     reuse_factor: dict[str, int] = field(default_factory=dict)
     ii: int = 1
+    port: str = WHOLE
     depth: int | None = None
     seed: int = 0
     adder_inputs: int | None = None
@@ -107,6 +114,7 @@ class Settings:
         _check_types(self)
         _check_tradeoff(self.latency_cycles, self.register_weight)
         _check_interval(self.ii, self.latency_cycles)
+        _check_port(self.port, self.ii)
         usable_ns(self.clock_mhz)
         _ = self.solver
         if self.hdl not in HDLS:
@@ -190,6 +198,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "register_weight": (int, float),
     "reuse_factor": (dict,),
     "ii": (int,),
+    "port": (str,),
     "depth": (int, type(None)),
     "seed": (int,),
     "adder_inputs": (int, type(None)),
@@ -268,6 +277,16 @@ def _check_interval(ii: int, latency_cycles: int | None) -> None:
         raise ConfigError(
             f"an initiation interval of {ii} cycles with a latency of {latency_cycles}; allowed is one of the two; leave out "
             "the latency, which is then the least of the folded design"
+        )
+
+
+def _check_port(port: str, ii: int) -> None:
+    if port not in PORTS:
+        raise ConfigError(f"port {port!r} is unknown; allowed are {', '.join(PORTS)}")
+    if port == STREAM and ii == 1:
+        raise ConfigError(
+            "port 'stream' with an event every cycle, which leaves one cycle for all positions; allowed are intervals of 2 "
+            "cycles and more; give --ii, or leave out --port"
         )
 
 

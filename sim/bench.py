@@ -14,7 +14,7 @@ from cocotb.clock import Clock
 from cocotb.handle import HierarchyObject
 from cocotb.triggers import FallingEdge
 
-from bittrigger.simulate.simulators.stimulus import Schedule
+from bittrigger.simulate.simulators.stimulus import Pace, Schedule
 
 FOLDER = Path(os.environ["BITTRIGGER_BENCH"])
 CLOCK_NS = 2
@@ -25,11 +25,10 @@ class Bench:
     """What the design is fed with and what must come out.
 
     Attributes:
-        words: ``in_data`` of each event.
+        words: ``in_data`` of each event, or of each word of it, event after event.
         expected: ``out_data`` of each event according to the oracle.
         width: bits of ``out_data``.
-        latency: cycles from ``in_valid`` to ``out_valid``.
-        ii: cycles from one event to the next at least.
+        pace: how often an event may come, in how many words, and when its result is due.
         gapped: how many events, from the last backwards, are also sent with gaps.
         seed: of everything random.
     """
@@ -37,8 +36,7 @@ class Bench:
     words: list[int]
     expected: list[int]
     width: int
-    latency: int
-    ii: int
+    pace: Pace
     gapped: int
     seed: int
 
@@ -50,7 +48,7 @@ class Bench:
             [int.from_bytes(row.tobytes(), "little") for row in np.load(FOLDER / f"{name}.npy")]
             for name in ("words", "expected")
         )
-        return cls(words, expected, setup["width"], setup["latency"], setup["ii"], setup["gapped"], setup["seed"])
+        return cls(words, expected, setup["width"], Pace(**setup["pace"]), setup["gapped"], setup["seed"])
 
     def rng(self) -> np.random.Generator:
         """A fresh generator; each test draws the same numbers wherever it runs."""
@@ -62,17 +60,20 @@ class Driver:
 
     def __init__(self, dut: HierarchyObject, words: list[int]) -> None:
         self._dut, self._words = dut, words
-        self._now: tuple[bool, bool, int] | tuple[None, None, None] = (None, None, None)
+        self._start = getattr(dut, "in_start", None)
+        self._now: tuple[bool | int | None, ...] = (None, None, None, None)
 
-    def drive(self, cycle: tuple[bool, bool, int]) -> None:
-        """Apply reset, ``in_valid`` and the number of the event of a cycle."""
-        (rst, valid, event), before = cycle, self._now
+    def drive(self, cycle: tuple[bool, bool, bool, int]) -> None:
+        """Apply reset, ``in_valid``, ``in_start`` where there is one, and the number of the word of a cycle."""
+        (rst, valid, start, row), before = cycle, self._now
         if rst != before[0]:
             self._dut.rst.value = int(rst)
         if valid != before[1]:
             self._dut.in_valid.value = int(valid)
-        if event != before[2]:
-            self._dut.in_data.value = self._words[event]
+        if start != before[2] and self._start is not None:
+            self._start.value = int(start)
+        if row != before[3]:
+            self._dut.in_data.value = self._words[row]
         self._now = cycle
 
 
@@ -102,7 +103,7 @@ class Model:
     """What is due: which event in which cycle, and its bits according to the oracle."""
 
     def __init__(self, bench: Bench, schedule: Schedule) -> None:
-        self.due = schedule.due(bench.latency)
+        self.due = schedule.due()
         self.known = schedule.known()
         self.dropped = np.where(schedule.dropped(), "1", "0")
         self.schedule = schedule
@@ -168,7 +169,8 @@ async def play(dut: HierarchyObject, bench: Bench, schedule: Schedule, pattern: 
     clock.start()
     edge = FallingEdge(dut.clk)
     await edge
-    for cycle in zip(schedule.rst.tolist(), schedule.valid.tolist(), schedule.event.tolist(), strict=True):
+    driven = (schedule.rst, schedule.valid, schedule.start, schedule.row)
+    for cycle in zip(*(values.tolist() for values in driven), strict=True):
         monitor.sample()
         driver.drive(cycle)
         await edge

@@ -19,29 +19,29 @@ BENCH = Bench.load()
 @cocotb.test()
 async def back_to_back(dut: HierarchyObject) -> None:
     """Every event, one a cycle: all bits, all latencies; the outputs are kept."""
-    plan = stimulus.back_to_back(len(BENCH.words), BENCH.latency, BENCH.ii)
+    plan = stimulus.back_to_back(len(BENCH.expected), BENCH.pace)
     seen = await play(dut, BENCH, plan, "back_to_back")
     size = (BENCH.width + 7) // 8
-    out = [int(seen.data[cycle], 2).to_bytes(size, "little") for cycle in np.flatnonzero(plan.due(BENCH.latency) >= 0)]
+    out = [int(seen.data[cycle], 2).to_bytes(size, "little") for cycle in np.flatnonzero(plan.due() >= 0)]
     np.save(FOLDER / "outputs.npy", np.frombuffer(b"".join(out), dtype=np.uint8).reshape(-1, size))
 
 
 @cocotb.test()
 async def with_gaps(dut: HierarchyObject) -> None:
     """Events with random gaps between them and other data in the gaps."""
-    events = len(BENCH.words)
+    events = len(BENCH.expected)
     order = np.arange(events - BENCH.gapped, events)
-    await play(dut, BENCH, stimulus.with_gaps(order, events, BENCH.latency, BENCH.rng(), BENCH.ii), "with_gaps")
+    await play(dut, BENCH, stimulus.with_gaps(order, events, BENCH.pace, BENCH.rng()), "with_gaps")
 
 
 @cocotb.test()
 async def too_soon(dut: HierarchyObject) -> None:
     """Events that come before the interval has passed: they are dropped and reported, and all others come out whole."""
-    if BENCH.ii > 1:
-        await play(dut, BENCH, stimulus.too_soon(len(BENCH.words), BENCH.latency, BENCH.rng(), BENCH.ii), "too_soon")
+    if BENCH.pace.ii > 1:
+        await play(dut, BENCH, stimulus.too_soon(len(BENCH.expected), BENCH.pace, BENCH.rng()), "too_soon")
 
 
 @cocotb.test()
 async def with_resets(dut: HierarchyObject) -> None:
     """Resets in mid-stream: what was in flight is gone, what follows is right."""
-    await play(dut, BENCH, stimulus.with_resets(len(BENCH.words), BENCH.latency, BENCH.rng(), BENCH.ii), "with_resets")
+    await play(dut, BENCH, stimulus.with_resets(len(BENCH.expected), BENCH.pace, BENCH.rng()), "with_resets")

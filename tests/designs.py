@@ -170,7 +170,8 @@ def products():
 
 def build_of(pipeline, folder, *, synth=False, hdl="verilog"):
     """A whole build of ``pipeline``, sealed; synthesised if told."""
-    settings = Settings(clock_mhz=pipeline.clock_mhz, ii=pipeline.ii, hdl=hdl)
+    port = "stream" if pipeline.arrival else "whole"
+    settings = Settings(clock_mhz=pipeline.clock_mhz, ii=pipeline.ii, port=port, hdl=hdl)
     write_firmware(pipeline, folder, settings)
     if synth:
         synthesize(pipeline, folder / "rtl", folder / "synth")

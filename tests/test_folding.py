@@ -33,6 +33,7 @@ from bittrigger.simulate.compare import run_executors
 from bittrigger.simulate.diagnose.probe import layer_codes
 from bittrigger.simulate.simulators import stimulus
 from bittrigger.simulate.simulators.harness import play
+from bittrigger.simulate.simulators.stimulus import Pace
 from bittrigger.simulate.simulators.verilated import build_library
 from bittrigger.simulate.vectors import corner_codes, random_codes
 from bittrigger.simulate.wrapper import Traffic, WrapperSim, stream_beats
@@ -145,18 +146,20 @@ def test_an_event_that_comes_too_soon_is_dropped_and_touches_no_other(built, tmp
     pipeline = built.pipeline
     codes = random_codes(built.graph, 40, 5)
     library = build_library(pipeline.graph.name, sorted((built.folder / "rtl").glob("*.sv")), tmp_path)
-    plan = stimulus.too_soon(40, pipeline.latency_cycles, np.random.default_rng(2), 3)
+    plan = stimulus.too_soon(40, Pace.of(pipeline), np.random.default_rng(2))
     entered = plan.entered()
     assert np.diff(np.flatnonzero(entered)).min() == 3
     assert plan.dropped().sum() == (plan.valid & ~entered).sum() > 100
     found = play(library, pipeline, plan, np.ascontiguousarray(codes), seed=1)
-    due = plan.due(pipeline.latency_cycles)
+    due = plan.due()
     assert np.array_equal(found.out_valid[2:] != 0, (due >= 0)[2:])
     assert np.array_equal(found.results, evaluate(built.graph, codes)[due[due >= 0]])
 
 
 def test_a_reset_ends_the_wait():
-    plan = stimulus.Schedule(np.arange(8) == 2, np.ones(8, dtype=bool), np.arange(8), ii=4)
+    plan = stimulus.Schedule(
+        np.arange(8) == 2, np.ones(8, dtype=bool), np.ones(8, dtype=bool), np.arange(8), Pace(0, 4)
+    )
     assert np.flatnonzero(plan.entered()).tolist() == [0, 3, 7]
     assert np.flatnonzero(plan.dropped()).tolist() == [2, 5, 6, 7]
 
@@ -167,10 +170,10 @@ def test_the_guard_of_every_interval_is_proven(tmp_path, ii):
     emit_verilog(pipeline, tmp_path / "rtl")
     rtl = read_rtl(pipeline, sorted((tmp_path / "rtl").glob("*.sv")), tmp_path / "work")
     guard = rtl.module("folded_interval")
-    assert prove_guard(ii, guard) == f"{2 * ii - 1 if ii > 1 else 1} states, 4 inputs each"
+    assert prove_guard(ii, 1, guard) == f"{2 * ii - 1 if ii > 1 else 1} states, 4 inputs each"
     for other in (ii - 1, ii + 1):
         with pytest.raises(Unproven, match="cycles before the next event may come"):
-            prove_guard(other, guard)
+            prove_guard(other, 1, guard)
 
 
 def test_a_simulation_can_be_stopped_by_the_check_of_the_interval(built, tmp_path):
@@ -178,9 +181,9 @@ def test_a_simulation_can_be_stopped_by_the_check_of_the_interval(built, tmp_pat
     pipeline, rtl = built.pipeline, built.folder / "rtl"
     codes = np.ascontiguousarray(random_codes(built.graph, 20, 5))
     library = build_library("folded", [*sorted(rtl.glob("*.sv")), *(rtl / "checks").glob("*.sv")], tmp_path)
-    play(library, pipeline, stimulus.back_to_back(20, pipeline.latency_cycles, 3), codes, seed=1)
+    play(library, pipeline, stimulus.back_to_back(20, Pace(pipeline.latency_cycles, 3)), codes, seed=1)
     with pytest.raises(ToolError, match="folded_interval_check.sv"):
-        play(library, pipeline, stimulus.back_to_back(20, pipeline.latency_cycles, 2), codes, seed=1)
+        play(library, pipeline, stimulus.back_to_back(20, Pace(pipeline.latency_cycles, 2)), codes, seed=1)
 
 
 def test_a_build_is_read_as_it_was_made(built):

@@ -281,14 +281,14 @@ def test_corner_vectors_are_in_range_and_complete():
 
 @pytest.mark.parametrize("latency", [1, 2, 5])
 def test_what_is_due_is_what_a_shift_register_gives(latency):
-    rng = np.random.default_rng(latency)
+    rng, pace = np.random.default_rng(latency), stimulus.Pace(latency)
     for plan in (
-        stimulus.back_to_back(9, latency),
-        stimulus.with_gaps(np.arange(3, 9), 9, latency, rng),
-        stimulus.with_resets(9, latency, rng),
+        stimulus.back_to_back(9, pace),
+        stimulus.with_gaps(np.arange(3, 9), 9, pace, rng),
+        stimulus.with_resets(9, pace, rng),
     ):
         chain, expected = [-1] * latency, []
-        for rst, valid, event in zip(plan.rst, plan.valid, plan.event, strict=True):
+        for rst, valid, event in zip(plan.rst, plan.valid, plan.row, strict=True):
             expected.append(chain[-1])
             chain = [-1] * latency if rst else [event if valid else -1, *chain[:-1]]
-        assert plan.due(latency).tolist() == expected
+        assert plan.due().tolist() == expected

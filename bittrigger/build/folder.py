@@ -34,7 +34,7 @@ from bittrigger.ir.graph import Graph
 from bittrigger.ir.origin import Origin
 from bittrigger.ir.pipeline import Pipeline
 from bittrigger.schedule.schedule import Schedule
-from bittrigger.settings import Settings
+from bittrigger.settings import STREAM, Settings
 from bittrigger.system.locks import is_writable
 from bittrigger.system.toolchain import cache_folder
 
@@ -145,7 +145,7 @@ def load_build(folder: Path, *, sealed: bool = True) -> Build:
     except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise ConfigError(f"{path}: not readable ({str(error)[:300]}); convert the model again") from error
     graph, solved = load_design(folder / DESIGN)
-    schedule = Schedule(settings.clock_mhz, latency_cycles=latency, ii=settings.ii)
+    schedule = Schedule(settings.clock_mhz, latency_cycles=latency, ii=settings.ii, stream=settings.port == STREAM)
     return Build(folder, settings, seconds, replace(schedule.apply(graph, solved), origin=origin), provenance)
 
 

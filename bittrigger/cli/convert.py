@@ -44,6 +44,7 @@ STAGES = {
     "latency_cycles",
     "register_weight",
     "ii",
+    "port",
     "name",
     "output_precision",
     "hdl",

@@ -28,6 +28,7 @@ _HELP: dict[str, tuple[Any, str, str]] = {
         "Clock cycles between events at least, or auto: as the budget has it; layers that repeat are folded.",
         "",
     ),
+    "port": (str, "whole, or stream: positions come word by word, a clock each, as few a word as --ii allows.", ""),
     "depth": (int, "Most adder levels.", "the solver's choice"),
     "seed": (int, "Seed of the search.", ""),
     "adder_inputs": (

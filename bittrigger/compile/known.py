@@ -18,7 +18,7 @@ from bittrigger.errors import ConfigError
 from bittrigger.ir.fixed import FloatArray
 from bittrigger.ir.pipeline import Pipeline
 from bittrigger.schedule.schedule import Schedule
-from bittrigger.settings import Settings
+from bittrigger.settings import STREAM, Settings
 from bittrigger.system.files import read_regular
 from bittrigger.system.kept import Kept, key_of
 from bittrigger.system.versions import versions
@@ -84,7 +84,9 @@ def find(key: str, settings: Settings) -> Pipeline | None:
     try:
         latency, _, text = found.decode().partition("\n")
         graph, adders = parse_design(text, Path(DESIGNS.kind))
-        return Schedule(settings.clock_mhz, latency_cycles=int(latency), ii=settings.ii).apply(graph, adders)
+        return Schedule(
+            settings.clock_mhz, latency_cycles=int(latency), ii=settings.ii, stream=settings.port == STREAM
+        ).apply(graph, adders)
     except (ConfigError, ValueError):
         return None
 

@@ -10,7 +10,7 @@ from bittrigger.ir.pipeline import Pipeline
 from bittrigger.schedule.engine import columns_apart
 from bittrigger.schedule.schedule import Schedule, large_engines
 from bittrigger.schedule.tradeoff import within_latency
-from bittrigger.settings import Settings
+from bittrigger.settings import STREAM, Settings
 from bittrigger.solver import solve_blocks
 
 
@@ -54,7 +54,7 @@ def placed(graph: Graph, adders: dict[str, AdderGraph], settings: Settings) -> P
     Raises:
         ConfigError: if the clock is too fast.
     """
-    schedule = Schedule(settings.clock_mhz, ii=settings.ii)
+    schedule = Schedule(settings.clock_mhz, ii=settings.ii, stream=settings.port == STREAM)
     while (apart := columns_apart(graph, planned := schedule.planned(graph, adders))) is not graph:
         ranges, unrolled = intervals(apart), adders.keys() - planned.keys()
         layers = [node for node in apart.nodes if isinstance(node, Linear) and node.name in unrolled]

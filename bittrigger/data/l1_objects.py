@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -10,13 +11,13 @@ from bittrigger.data import l1_algorithms, l1_towers
 from bittrigger.data.events import GENERATORS, start_pythia
 from bittrigger.data.l1_algorithms import find_objects
 from bittrigger.data.l1_towers import PHI_TOWERS, Deposits, deposit, overlay, turned
-from bittrigger.data.model import Block, DataSet, Part
+from bittrigger.data.model import Array, Block, DataSet, Part
 
 KINDS = ("zerobias", "ttbar", "qcd", "hto4l", "hinv")
 
-_BEAMS = ["Beams:eCM = 13600"]
-_INELASTIC = ["SoftQCD:inelastic = on"]
-_SIGNAL = {
+BEAMS = ["Beams:eCM = 13600"]
+INELASTIC = ["SoftQCD:inelastic = on"]
+SIGNAL = {
     "ttbar": ["Top:gg2ttbar = on", "Top:qqbar2ttbar = on"],
     "qcd": ["HardQCD:all = on", "PhaseSpace:pTHatMin = 30"],
     "hto4l": [
@@ -35,31 +36,39 @@ _SIGNAL = {
     ],
 }
 
-_PILEUP = 55
-_POOL_MAX, _POOL_MIN = 4000, 200
+PILEUP = 55
+POOL = [200, 4000]
+"""Fewest and most events of pile-up that a block draws from."""
+
 _POOL_BATCH, _BATCH = 250, 100
 
 
 def generate(block: Block) -> Part:
-    """The crossings of a block: an array `(rows, 57)` int16 called like the kind.
+    """The crossings of a block: an array `(rows, 57)` int16 called like the kind."""
+    random = block.random()
+    rows = np.zeros((block.rows, len(l1_algorithms.FEATURES)), np.int16)
+    tried = 0
+    for row, (ecal, hcal, muons, tried) in zip(rows, crossings(block, random), strict=True):  # noqa: B007 - the last is kept
+        row[:] = find_objects(ecal, hcal, muons, random)
+    return Part({block.kind: rows}, tried)
+
+
+def crossings(block: Block, random: np.random.Generator) -> Iterator[tuple[Array, Array, Array, int]]:
+    """The crossings of a block: towers of each depth, muons, and how many events were generated for the block.
 
     The pile-up is drawn from a pool of the block's own: as many inelastic events as rows, within limits.
     """
-    random = block.random()
-    pool_size = max(_POOL_MIN, min(_POOL_MAX, block.rows))
-    pool = _events(start_pythia([*_BEAMS, *_INELASTIC], block.pythia_seed(1)), pool_size, _POOL_BATCH, random)
+    pool_size = max(POOL[0], min(POOL[1], block.rows))
+    pool = _events(start_pythia([*BEAMS, *INELASTIC], block.pythia_seed(1)), pool_size, _POOL_BATCH, random)
     signal: list[Deposits] = []
-    if block.kind in _SIGNAL:
-        signal = _events(start_pythia([*_BEAMS, *_SIGNAL[block.kind]], block.pythia_seed()), block.rows, _BATCH, random)
-    rows = np.zeros((block.rows, len(l1_algorithms.FEATURES)), np.int16)
-    for i, row in enumerate(rows):
+    if block.kind in SIGNAL:
+        signal = _events(start_pythia([*BEAMS, *SIGNAL[block.kind]], block.pythia_seed()), block.rows, _BATCH, random)
+    for i in range(block.rows):
         collisions = [
             turned(pool[j], int(random.integers(PHI_TOWERS)), mirrored=bool(random.integers(2)))
-            for j in random.integers(len(pool), size=random.poisson(_PILEUP))
+            for j in random.integers(len(pool), size=random.poisson(PILEUP))
         ]
-        ecal, hcal, muons = overlay(collisions + signal[i : i + 1])
-        row[:] = find_objects(ecal, hcal, muons, random)
-    return Part({block.kind: rows}, len(pool) + len(signal))
+        yield *overlay(collisions + signal[i : i + 1]), len(pool) + len(signal)
 
 
 def _events(pythia: Any, count: int, batch: int, random: np.random.Generator) -> list[Deposits]:  # noqa: ANN401
@@ -80,10 +89,10 @@ L1_OBJECTS = DataSet(
     generate=generate,
     settings={
         "revision": 1,
-        "pythia": _BEAMS,
-        "processes": {"pileup": _INELASTIC, **_SIGNAL},
-        "pileup": _PILEUP,
-        "pool": [_POOL_MIN, _POOL_MAX],
+        "pythia": BEAMS,
+        "processes": {"pileup": INELASTIC, **SIGNAL},
+        "pileup": PILEUP,
+        "pool": POOL,
         "towers": l1_towers.SETTINGS,
         "algorithms": l1_algorithms.SETTINGS,
     },

@@ -111,6 +111,10 @@ def _folding(pipeline: Pipeline) -> Cost:
         if module.queue:
             bits = len(module.source) * common_type(operand(module.node, ranges), 0).width
             cost += queue_cost(module.copies, module.lanes, bits)
+    if pipeline.arrival:
+        for port in pipeline.arrival.ports:
+            a_word = len(ranges[port]) // pipeline.arrival.positions * pipeline.arrival.lanes
+            cost += Cost(0, delays[port] * vector_bits(ranges[port][:1]) * a_word)
     return cost
 
 

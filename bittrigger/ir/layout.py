@@ -58,7 +58,7 @@ class BusLayout:
         return cls(
             types={node.name: common_type(ranges[node.name], node.frac) for node in pipeline.graph.nodes},
             sizes={node.name: node.size for node in pipeline.graph.nodes},
-            stages={port.name: 0 for port in pipeline.graph.inputs}
+            stages={port.name: pipeline.source_stage(port.name) for port in pipeline.graph.inputs}
             | {module.node.name: module.done for module in pipeline.modules},
         )
 

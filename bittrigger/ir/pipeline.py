@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from bittrigger.ir.adders import AdderGraph
+from bittrigger.ir.arrival import Arrival
 from bittrigger.ir.block_floating_point import MagnitudeOr, Scaling, ShiftDown, ShiftUp, operand_bits
 from bittrigger.ir.engine import FEEDING, Engine
 from bittrigger.ir.extremum import Extremum, tournament
@@ -151,6 +152,8 @@ class Pipeline:
         latency_cycles: rising edges from the one that follows valid inputs at the ports to the one after which the
             outputs can be read, so that ``latency_cycles`` registers lie on every path.
         ii: initiation interval in cycles; more than 1 where layers are folded.
+        arrival: how the positions of an event come, word after word; None where an event comes whole. Stages count from its
+            first word.
         origin: what the design was made by and from, for the headers of emitted files.
     """
 
@@ -159,6 +162,7 @@ class Pipeline:
     clock_mhz: float
     latency_cycles: int
     ii: int = 1
+    arrival: Arrival | None = None
     origin: Origin = field(default_factory=Origin)
 
     @property
@@ -174,12 +178,28 @@ class Pipeline:
         guards = [self.guard_name] if self.guard_name else []
         return (*dict.fromkeys(module.name for module in self.modules), *queues, *guards)
 
+    @property
+    def arriving(self) -> int:
+        """Cycles from the first word of an event to its last one; 0 where an event comes whole."""
+        return self.arrival.words - 1 if self.arrival else 0
+
+    def is_streamed(self, name: str) -> bool:
+        """Whether ``name`` is an input that comes in words."""
+        return self.arrival is not None and name in self.arrival.ports
+
+    def module_of(self, name: str) -> Module | None:
+        """The module of node ``name``; None for an input."""
+        return next((module for module in self.modules if module.node.name == name), None)
+
     def source_stage(self, name: str) -> int:
-        """The stage in which node ``name`` delivers its codes (inputs: 0)."""
-        for module in self.modules:
-            if module.node.name == name:
-                return module.done
-        return 0
+        """The stage in which node ``name`` delivers its codes, all of them (inputs that come whole: 0)."""
+        module = self.module_of(name)
+        return module.done if module else self.arriving * self.is_streamed(name)
+
+    def first_stage(self, name: str) -> int:
+        """The stage in which node ``name`` delivers the codes of its first copies."""
+        module = self.module_of(name)
+        return module.stop if module else 0
 
 
 def in_software(pipeline: Pipeline) -> Pipeline:
@@ -203,18 +223,35 @@ def last_reads(pipeline: Pipeline) -> dict[str, int]:
 
 
 def stream_delays(pipeline: Pipeline) -> dict[str, int]:
-    """How many registers the results of each folded module pass, copy by copy, until all are there or the next one reads them."""
+    """How many registers the results of each folded module pass, copy by copy, until all are there or the next one reads them.
+
+    An input that comes in words is as a folded module is.
+    """
     together, modules = last_reads(pipeline), {module.node.name: module for module in pipeline.modules}
     delays = {
         name: module.phases - 1 if name in together and module.pace == 1 else 0
         for name, module in modules.items()
         if module.is_folded
     }
+    for port in pipeline.arrival.ports if pipeline.arrival else ():
+        delays[port] = pipeline.arriving if port in together else 0
     for module in pipeline.modules:
         if module.reads is None:
             before = module.node.inputs[0]
-            delays[before] = max(delays[before], module.start - modules[before].stop)
+            delays[before] = max(delays[before], module.start - pipeline.first_stage(before))
     return delays
+
+
+def loads(pipeline: Pipeline) -> set[int]:
+    """The stages in which something is told that an event is there: queues, feeds, sums over positions, registers that hold."""
+    held = held_turns(pipeline)
+    found = {
+        module.reads for module in pipeline.modules if module.reads is not None and (module.queue or module.engine)
+    }
+    found |= {module.start for module in pipeline.modules if module.tally}
+    return found | {
+        module.stop + k * module.pace for module in pipeline.modules for k in range(held.get(module.node.name, 0))
+    }
 
 
 def held_turns(pipeline: Pipeline) -> dict[str, int]:

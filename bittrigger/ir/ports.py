@@ -33,7 +33,8 @@ def common_type(ranges: Intervals, frac: int) -> FixedPoint:
     return FixedPoint.holding(hull(ranges), frac)
 
 
-def _fields(vectors: list[tuple[str, int, FixedPoint]]) -> tuple[Field, ...]:
+def fields_of(vectors: list[tuple[str, int, FixedPoint]]) -> tuple[Field, ...]:
+    """The fields of a bus of vectors: name, codes and type of each, one behind the other."""
     fields = []
     offset = 0
     for name, size, kind in vectors:
@@ -45,13 +46,13 @@ def _fields(vectors: list[tuple[str, int, FixedPoint]]) -> tuple[Field, ...]:
 
 def input_fields(graph: Graph) -> tuple[Field, ...]:
     """The fields of the input bus, element 0 of the first port in the lowest bits."""
-    return _fields([(port.name, port.size, port.type) for port in graph.inputs])
+    return fields_of([(port.name, port.size, port.type) for port in graph.inputs])
 
 
 def output_fields(graph: Graph) -> tuple[Field, ...]:
     """The fields of the output bus, element 0 of the first output in the lowest bits."""
     ranges = intervals(graph)
-    return _fields([(name, graph[name].size, common_type(ranges[name], graph[name].frac)) for name in graph.outputs])
+    return fields_of([(name, graph[name].size, common_type(ranges[name], graph[name].frac)) for name in graph.outputs])
 
 
 def bus_width(fields: tuple[Field, ...]) -> int:

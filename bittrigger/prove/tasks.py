@@ -204,22 +204,28 @@ def _prove_sum(setting: Setting, module: Module, tally: Tally, read: Callable[[s
 
 
 def _guard_tasks(setting: Setting, name: str) -> Iterator[Task]:
-    ii = setting.pipeline.ii
+    ii, arrival = setting.pipeline.ii, setting.pipeline.arrival
+    words = arrival.words if arrival else 1
     statement = (
         f"an event is let in where none was in the {ii - 1} cycles before, and else dropped and reported a cycle later"
     )
+    if arrival:
+        statement += f"; one that lacks a word of {words} is given up, and every word that is not taken is reported"
     method = "every state that can be reached after a reset"
     for kind, read in setting.sides:
-        yield Task(name, kind, statement, method, partial(_prove_guard, ii, name, read))
+        yield Task(name, kind, statement, method, partial(_prove_guard, (ii, words), name, read))
 
 
-def _prove_guard(ii: int, name: str, read: Callable[[str], Netlist]) -> str:
-    return prove_guard(ii, read(name))
+def _prove_guard(pace: tuple[int, int], name: str, read: Callable[[str], Netlist]) -> str:
+    return prove_guard(*pace, read(name))
 
 
 def _top_tasks(setting: Setting) -> Iterator[Task]:
     name, latency = setting.pipeline.graph.name, setting.pipeline.latency_cycles
-    guarded = setting.pipeline.guard_name is not None
+    guarded, arriving = setting.pipeline.guard_name is not None, setting.pipeline.arriving
+    enters = "after an event was let in" if guarded else "later"
+    if arriving:
+        enters += f", {latency - arriving} after its last word"
     yield Task(
         name,
         "verilog",
@@ -231,7 +237,7 @@ def _top_tasks(setting: Setting) -> Iterator[Task]:
         name,
         "latency",
         f"{'out_valid is high' if guarded else 'out_valid is in_valid'} {latency} cycles "
-        f"{'after an event was let in' if guarded else 'later'}, for every pattern of gaps, unless reset in between",
+        f"{enters}, for every pattern of gaps, unless reset in between",
         "tracing the valid chain",
         lambda: prove_valid(setting.pipeline, setting.rtl.module(name)),
     )

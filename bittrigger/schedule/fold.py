@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from bittrigger.device.cost_model import queue_cost
 from bittrigger.ir.adders import AdderGraph
+from bittrigger.ir.arrival import Arrival
 from bittrigger.ir.engine import Engine
 from bittrigger.ir.graph import Graph, Input, Linear, Operation, intervals
 from bittrigger.ir.ports import common_type
@@ -44,7 +45,13 @@ class Fold:
 
 
 def folds(
-    graph: Graph, adders: dict[str, AdderGraph], ii: int, planned: dict[str, Engine], most_terms: int
+    graph: Graph,
+    adders: dict[str, AdderGraph],
+    ii: int,
+    planned: dict[str, Engine],
+    *,
+    most_terms: int,
+    arrival: Arrival | None = None,
 ) -> dict[str, Fold]:
     """The layers that are folded, by name, where an event comes at most every ``ii`` cycles.
 
@@ -52,28 +59,31 @@ def folds(
         graph: as ``columns_apart`` leaves it.
         planned: what is multiplied step by step.
         most_terms: adders that a sum can pass in a cycle.
+        arrival: how inputs come in words, if they do; layers that follow them position by position have no queue.
     """
     if ii == 1:
         return {}
     ranges = intervals(graph)
     found = _engine_chains(graph, planned)
     chains: dict[str, list[Operation]] = {}
-    heads: dict[str, str] = {}
+    streamed = dict.fromkeys(arrival.ports, arrival.positions) if arrival else {}
+    heads: dict[str, str] = {name: name for name in streamed}
     for node in graph.nodes:
         if isinstance(node, Input | Wire) or node.name in found or -(-node.copies // ii) >= node.copies:
             continue
         before = graph[node.inputs[0]]
-        follows = before.name in heads and isinstance(before, Operation) and before.copies == node.copies
+        positions = before.copies if isinstance(before, Operation) else streamed.get(before.name)
+        follows = before.name in heads and positions == node.copies
         heads[node.name] = heads[before.name] if follows else node.name
         chains.setdefault(heads[node.name], []).append(node)
-    for chain in chains.values():
+    for head, chain in chains.items():
         copies = chain[0].copies
         lanes = -(-copies // ii)
         built = sum(copy_luts(graph, node, adders, ranges) for node in chain)
         operand = tuple(span for name in chain[0].inputs for span in ranges[name])
         queue = queue_cost(copies, lanes, (len(operand) // copies) * common_type(operand, 0).width).lut
-        if (copies - lanes) * built > queue:
-            found |= {node.name: Fold(lanes, node is chain[0]) for node in chain}
+        if head in streamed or (copies - lanes) * built > queue:
+            found |= {node.name: Fold(lanes, node.name == head) for node in chain}
     return found | _tallies(graph, found, most_terms)
 
 

@@ -17,6 +17,7 @@ from bittrigger.device.timing import (
 )
 from bittrigger.errors import ConfigError
 from bittrigger.ir.adders import AdderGraph
+from bittrigger.ir.arrival import Arrival, arrival_of
 from bittrigger.ir.engine import FEEDING, Engine, may_go_without_adders
 from bittrigger.ir.graph import Graph, Input, Linear, Lookup, Requantize, copy_operand, intervals, of_one_copy
 from bittrigger.ir.pipeline import Module, Pipeline
@@ -70,6 +71,7 @@ class Schedule:
         fewest_registers: whether registers are placed where they are fewest; if not, or where layers are folded, everything comes
             as soon as can be.
         ii: cycles from one event to the next at least; layers that repeat are folded where that saves LUTs.
+        stream: whether the positions of an event come in words, as few a clock as keep pace; stages count from the first.
     """
 
     clock_mhz: float
@@ -77,6 +79,7 @@ class Schedule:
     latency_cycles: int | None = None
     fewest_registers: bool = True
     ii: int = 1
+    stream: bool = False
 
     def apply(self, graph: Graph, adders: dict[str, AdderGraph]) -> Pipeline:
         """The pipeline of ``graph`` with the fewest register bits.
@@ -86,18 +89,20 @@ class Schedule:
             adders: the adder graph of each ``Linear`` node, by node name.
 
         Raises:
-            ConfigError: if the clock is too fast for a single operation, or the latency less than the network takes.
+            ConfigError: if the clock is too fast for a single operation, the latency less than the network takes, or no
+                input comes position by position that should.
         """
         budget_ns = usable_ns(self.clock_mhz, self.model)
+        arrival = arrival_of(graph, self.ii) if self.stream else None
         planned = self.planned(graph, adders)
-        folded = folds(graph, adders, self.ii, planned, most_terms(budget_ns, self.model))
+        terms = most_terms(budget_ns, self.model)
+        folded = folds(graph, adders, self.ii, planned, most_terms=terms, arrival=arrival)
         columns = {name: plan.n_out for name, plan in planned.items()}
         columns |= {name: len(fold.tally.rows) for name, fold in folded.items() if fold.tally}
-        soonest = self._soonest(graph, adders, budget_ns, folded)
+        soonest = self._soonest(graph, adders, budget_ns, folded, arrival)
         leaving = read_by(graph, graph.outputs)
-        least = 1 + max(
-            (stop + _wait(graph, name, folded) for name, (_, stop, _) in soonest.items() if name in leaving), default=0
-        )
+        ends = (stop + _wait(graph, name, folded) for name, (_, stop, _) in soonest.items() if name in leaving)
+        least = 1 + max((arrival.words - 1 if arrival else 0, *ends))
         latency = least if self.latency_cycles is None else self.latency_cycles
         if latency < least:
             raise ConfigError(
@@ -121,7 +126,7 @@ class Schedule:
             for node in graph.nodes
             if not isinstance(node, Input | Wire)
         )
-        return Pipeline(graph, modules, self.clock_mhz, latency, self.ii if folded else 1)
+        return Pipeline(graph, modules, self.clock_mhz, latency, self.ii if folded else 1, arrival)
 
     def planned(self, graph: Graph, adders: dict[str, AdderGraph]) -> dict[str, Engine]:
         """The layers that are multiplied step by step."""
@@ -129,12 +134,19 @@ class Schedule:
         return engines(graph, adders, self.ii, terms) if self.ii > 1 else {}
 
     def _soonest(
-        self, graph: Graph, adders: dict[str, AdderGraph], budget_ns: float, folded: Mapping[str, Fold]
+        self,
+        graph: Graph,
+        adders: dict[str, AdderGraph],
+        budget_ns: float,
+        folded: Mapping[str, Fold],
+        arrival: Arrival | None,
     ) -> Stages:
         """Everything in the first stage in which its operands are there and its logic fits."""
         ranges = intervals(graph)
-        done = {port.name: Moment(0, 0.0) for port in graph.inputs}
-        first: dict[str, Moment] = {}  # when the first copies of a folded layer are there
+        first = {
+            port.name: Moment(0, 0.0) for port in graph.inputs
+        }  # when the first copies of what is folded are there
+        done = first | _last_words(arrival)
         placed: Stages = {}
         for node in graph.nodes:
             if isinstance(node, Input | Wire):
@@ -169,6 +181,11 @@ class Schedule:
             done[node.name] = Moment(end.stage + _wait(graph, node.name, folded), end.spent_ns)
             placed[node.name] = (start.stage, end.stage, stages)
         return placed
+
+
+def _last_words(arrival: Arrival | None) -> dict[str, Moment]:
+    """When the last word of each input that comes in words is there."""
+    return {} if arrival is None else dict.fromkeys(arrival.ports, Moment(arrival.words - 1, 0.0))
 
 
 def _count(lowered: AdderGraph | None) -> int:

@@ -41,7 +41,9 @@ def emit_verilog(pipeline: Pipeline, folder: Path) -> tuple[Path, ...]:
     ``ports.output_fields``. Each adder result is a wire ``s<number>`` of its module.
 
     A design that takes an event only every few cycles has a port ``dropped`` and leaves out what comes sooner; the folder
-    ``checks`` then gets a module that binds itself to the top and stops a simulation in which that happens.
+    ``checks`` then gets a module that binds itself to the top and stops a simulation in which that happens. Where the
+    positions of an event come in words, a port ``in_start`` tells the first of them, the fields of ``in_data`` are
+    ``arrival.word_fields``, and the latency counts from the first word.
 
     Args:
         folder: created if need be; files that hold the same text already are left alone.
@@ -73,7 +75,8 @@ def emit_verilog(pipeline: Pipeline, folder: Path) -> tuple[Path, ...]:
         write_changed(paths[-1], text)
     if pipeline.guard_name:
         paths.append(folder / "checks" / f"{pipeline.guard_name}_check.sv")
-        guard = {"name": name, "guard": pipeline.guard_name, "ii": pipeline.ii, "mark": mark}
+        words = pipeline.arrival.words if pipeline.arrival else 1
+        guard = {"name": name, "guard": pipeline.guard_name, "ii": pipeline.ii, "words": words, "mark": mark}
         write_changed(paths[-1], render("interval_check.sv.j2", **guard))
     return tuple(paths)
 
@@ -92,12 +95,16 @@ def _layer_texts(pipeline: Pipeline, vectors: BusLayout, bodies: dict[str, Body]
         if module.queue:
             texts[module.queue_name] = _queue_text(vectors, module, mark)
     if pipeline.guard_name:
-        texts[pipeline.guard_name] = _guard_text(pipeline.guard_name, pipeline.ii, mark)
+        texts[pipeline.guard_name] = _guard_text(pipeline, pipeline.guard_name, mark)
     return texts
 
 
-def _guard_text(name: str, ii: int, mark: str) -> str:
-    return render("interval.sv.j2", name=name, ii=ii, width=(ii - 1).bit_length(), mark=mark)
+def _guard_text(pipeline: Pipeline, name: str, mark: str) -> str:
+    facts = {"name": name, "ii": pipeline.ii, "width": (pipeline.ii - 1).bit_length(), "mark": mark}
+    if pipeline.arrival is None:
+        return render("interval.sv.j2", **facts)
+    words = pipeline.arrival.words
+    return render("words.sv.j2", **facts, words=words, word_width=(words - 1).bit_length())
 
 
 def _module_text(vectors: BusLayout, module: Module, body: Body, mark: str) -> str:

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 
 from bittrigger.emit.verilog.operand_buses import ELEMENT, INSTANCE, Places, Source, pieces, regular
+from bittrigger.ir.arrival import Arrival, word_fields
 from bittrigger.ir.engine import WEIGHT_BITS
-from bittrigger.ir.graph import Graph, Input
+from bittrigger.ir.graph import Input
 from bittrigger.ir.layout import Bus, BusLayout
-from bittrigger.ir.pipeline import Module, Pipeline, held_turns, last_reads, stream_delays
-from bittrigger.ir.ports import input_fields
+from bittrigger.ir.pipeline import Module, Pipeline, held_turns, last_reads, loads, stream_delays
+from bittrigger.ir.ports import Field
 from bittrigger.ir.routes import route
 from bittrigger.ir.tally import Tally
 from bittrigger.ir.wire import Wire
@@ -158,7 +159,12 @@ def _tally_pins(
         text + (_lane(vector) if features > 1 else "")
         for text, vector in ((operand.name, bus), (_at(name, 0), vectors.result(module)))
     )
-    return [("clk", "clk"), ("first", f"valid[{module.start - 1}]"), ("x", x), ("y", y)], [operand]
+    return [("clk", "clk"), ("first", _there(pipeline, module.start)), ("x", x), ("y", y)], [operand]
+
+
+def _there(pipeline: Pipeline, stage: int) -> str:
+    """What is high where the first word of an event, or all of it, was let in ``stage`` cycles ago."""
+    return f"valid[{stage - 1}]" if stage else ("accept" if pipeline.guard_name else "in_valid")
 
 
 def _heads(module: Module, vectors: BusLayout) -> list[tuple[str, str, int]]:
@@ -178,7 +184,7 @@ def _heads(module: Module, vectors: BusLayout) -> list[tuple[str, str, int]]:
 
 def _flowing(pipeline: Pipeline, name: str, stage: int) -> str:
     """The results of a folded module as the next one reads them, copy by copy."""
-    delay = stage - next(module.stop for module in pipeline.modules if module.node.name == name)
+    delay = stage - pipeline.first_stage(name)
     return f"{name}_stream_d{delay}" if delay else f"{name}_stream"
 
 
@@ -200,8 +206,7 @@ def _stream(pipeline: Pipeline, vectors: BusLayout, module: Module) -> tuple[_St
             operands += [operand] if operand else []
         else:
             signal = _at(before, stage - vectors.stages[before])
-        load = f"valid[{stage - 1}]" if stage else ("accept" if pipeline.guard_name else "in_valid")
-        connections = [("clk", "clk"), ("load", load), ("x", signal)]
+        connections = [("clk", "clk"), ("load", _there(pipeline, stage)), ("x", signal)]
         connections += [(port, signal) for port, signal, _ in _heads(module, vectors)]
     made = _Stream(
         names[0],
@@ -215,13 +220,26 @@ def _stream(pipeline: Pipeline, vectors: BusLayout, module: Module) -> tuple[_St
     return made, operands
 
 
+def _arriving(pipeline: Pipeline, arrival: Arrival, bus: Bus) -> _Stream:
+    """The words of an input that comes so, and the registers that they pass until they are read."""
+    name = bus.name.removesuffix("_codes")
+    own = bus.width // arrival.positions
+    names = [f"{name}_stream", *(f"{name}_stream_d{k + 1}" for k in range(stream_delays(pipeline)[name]))]
+    gathered: list[str] = []
+    if name in last_reads(pipeline):
+        rest = (arrival.positions - pipeline.arriving * arrival.lanes) * own
+        gathered = [*reversed(names[1 : arrival.words]), f"{names[0]}[{rest - 1}:0]"]
+    delays = tuple(zip(names[1:], names, strict=False))
+    return _Stream(names[0], arrival.lanes * own, delays, tuple(gathered), None, (), ())
+
+
 def _held(pipeline: Pipeline, module: Module) -> list[tuple[str, str]]:
     """The registers that hold the results of all turns but the last until the next event: each takes them when they are there."""
     name = module.node.name
     turns = range(held_turns(pipeline).get(name, 0))
     stages = (module.stop + k * module.pace for k in turns)
     return [
-        (f"{name}_held_{k}", f"valid[{stage - 1}] ? {name}_stream : {name}_held_{k}")
+        (f"{name}_held_{k}", f"{_there(pipeline, stage)} ? {name}_stream : {name}_held_{k}")
         for k, stage in zip(turns, stages, strict=True)
     ]
 
@@ -256,18 +274,19 @@ def _joined(parts: list[str]) -> str:
     return parts[0] if len(parts) == 1 else "{" + ", ".join(parts) + "}"
 
 
-def _slices(graph: Graph, port: Input, width: int) -> str:
+def _slices(fields: tuple[Field, ...], port: Input, width: int) -> str:
     """The bits of ``in_data`` that ``port`` needs, ``width`` of each element."""
-    fields = [field for field in input_fields(graph) if field.port == port.name]
+    own = [field for field in fields if field.port == port.name]
     if width == port.type.width:
-        return f"in_data[{fields[-1].offset + width - 1}:{fields[0].offset}]"
-    return _joined([f"in_data[{field.offset + width - 1}:{field.offset}]" for field in reversed(fields)])
+        return f"in_data[{own[-1].offset + width - 1}:{own[0].offset}]"
+    return _joined([f"in_data[{field.offset + width - 1}:{field.offset}]" for field in reversed(own)])
 
 
 def _signals(pipeline: Pipeline, vectors: BusLayout, clocked: set[str]) -> list[_Vector]:
     """What the top declares for each node, in the order of the graph."""
     makers = {module.node.name: module for module in pipeline.modules}
     last, folded = last_reads(pipeline), stream_delays(pipeline)
+    fields = word_fields(pipeline.graph, pipeline.arrival)
     signals = []
     for node in pipeline.graph.nodes:
         if node.name not in last and node.name not in folded:
@@ -281,12 +300,14 @@ def _signals(pipeline: Pipeline, vectors: BusLayout, clocked: set[str]) -> list[
         stream = None
         if maker and maker.is_folded:
             stream, operands = _stream(pipeline, vectors, maker)
+        if pipeline.arrival and isinstance(node, Input) and node.name in pipeline.arrival.ports:
+            stream = _arriving(pipeline, pipeline.arrival, bus)
         delays = [(_at(node.name, k + 1), _at(node.name, k)) for k in range(last.get(node.name, stage) - stage)]
         signals.append(
             _Vector(
                 bus=bus,
                 stage=stage,
-                slices=_slices(pipeline.graph, node, bus.element.width) if isinstance(node, Input) else "",
+                slices=_slices(fields, node, bus.element.width) if isinstance(node, Input) else "",
                 instance=maker,
                 connections=tuple(connections),
                 operands=tuple(operands),
@@ -341,11 +362,14 @@ def _unread(pipeline: Pipeline, vectors: BusLayout) -> list[str]:
 def top_view(pipeline: Pipeline, vectors: BusLayout, clocked: set[str]) -> dict[str, Any]:
     """What the template of the top is given; ``clocked`` names the modules that have a clock."""
     graph = pipeline.graph
-    in_buses = [Bus(port.name, port.size, port.type) for port in graph.inputs]
+    words = word_fields(graph, pipeline.arrival)
+    sizes = {port.name: sum(field.port == port.name for field in words) for port in graph.inputs}
+    in_buses = [Bus(port.name, sizes[port.name], port.type) for port in graph.inputs]
     out_buses = [vectors.bus(name, name) for name in graph.outputs]
     in_width, out_width = (sum(bus.width for bus in buses) for buses in (in_buses, out_buses))
     signals = _signals(pipeline, vectors, clocked)
-    read = sum(signal.bus.width for signal in signals if signal.slices)
+    told = loads(pipeline)
+    read = sum(signal.stream.width if signal.stream else signal.bus.width for signal in signals if signal.slices)
     return {
         "name": graph.name,
         "basis": graph.basis,
@@ -354,6 +378,9 @@ def top_view(pipeline: Pipeline, vectors: BusLayout, clocked: set[str]) -> dict[
         "ii": pipeline.ii,
         "guard": pipeline.guard_name,
         "enter": "accept" if pipeline.guard_name else "in_valid",
+        "arrival": pipeline.arrival,
+        "started": max(told, default=0) if pipeline.arrival else pipeline.latency_cycles,
+        "passed": pipeline.latency_cycles - pipeline.arriving,
         "in_rows": _rows(in_buses),
         "out_rows": _rows(out_buses),
         "in_width": in_width,
@@ -363,5 +390,9 @@ def top_view(pipeline: Pipeline, vectors: BusLayout, clocked: set[str]) -> dict[
         "output": _joined(list(reversed(_leaving(pipeline, vectors)))),
         "p": INSTANCE,
         "k": ELEMENT,
-        "unread": [*(["in_data"] if read < in_width else []), *_unread(pipeline, vectors)],
+        "unread": [
+            *(["in_data"] if read < in_width else []),
+            *(["accept"] if pipeline.arrival and not told else []),
+            *_unread(pipeline, vectors),
+        ],
     }

@@ -121,7 +121,12 @@ def emit_emp(pipeline: Pipeline, payload: Payload, folder: Path) -> tuple[Path, 
 
 
 def _check_interval(pipeline: Pipeline, cycles: int, what: str) -> None:
-    """Refuse a wrapper that could gather an event sooner than a folded design takes one."""
+    """Refuse a wrapper that could gather an event sooner than a folded design takes one, or around a stream port."""
+    if pipeline.arrival:
+        raise ConfigError(
+            f"design {pipeline.graph.name!r} has a stream port, which takes words as links deliver them; wrappers gather whole "
+            "events; connect the port itself, or convert without --port"
+        )
     if cycles < pipeline.ii:
         raise ConfigError(
             f"design {pipeline.graph.name!r} takes an event every {pipeline.ii} cycles, and the wrapper gathers one in {cycles} "

@@ -8,10 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from bittrigger.ir.arrival import word_fields
 from bittrigger.ir.engine import WEIGHT_BITS, Engine
 from bittrigger.ir.layout import BusLayout
 from bittrigger.ir.pipeline import Module, Pipeline
-from bittrigger.ir.ports import bus_width, input_fields, output_fields
+from bittrigger.ir.ports import bus_width, output_fields
 from bittrigger.prove.claims import Claim, Unproven, Verdict, attempt
 from bittrigger.prove.sources.files import Copy
 from bittrigger.prove.sources.rtl import Rtl, read_rtl
@@ -123,7 +124,8 @@ def _netlist_claim(path: Path, ports: dict[str, Pins], gates: dict[str, Any]) ->
 def module_ports(pipeline: Pipeline, vectors: BusLayout, rtl: Path) -> dict[str, Pins]:
     """The ports that each module of the design has to have; a clock only where its Verilog in ``rtl`` has one."""
     graph = pipeline.graph
-    top = {"clk": 1, "rst": 1, "in_valid": 1, "in_data": bus_width(input_fields(graph))}
+    start = {"in_start": 1} if pipeline.arrival else {}
+    top = {"clk": 1, "rst": 1, "in_valid": 1, **start, "in_data": bus_width(word_fields(graph, pipeline.arrival))}
     found: dict[str, Pins] = {module.name: _ports(vectors, module, rtl) for module in pipeline.modules}
     for module in pipeline.modules:
         if module.engine:
@@ -142,7 +144,8 @@ def module_ports(pipeline: Pipeline, vectors: BusLayout, rtl: Path) -> dict[str,
     late: dict[str, tuple[str, int]] = {}
     if pipeline.guard_name:
         late = {"dropped": ("output", 1)}
-        ways = {"clk": "input", "rst": "input", "in_valid": "input", "accept": "output", "dropped": "output"}
+        ways = {"clk": "input", "rst": "input", "in_valid": "input", **dict.fromkeys(start, "input")}
+        ways |= {"accept": "output", **({"whole": "output"} if pipeline.arrival else {}), "dropped": "output"}
         found[pipeline.guard_name] = {name: (way, 1) for name, way in ways.items()}
     found[graph.name] = {
         **{name: ("input", width) for name, width in top.items()},

@@ -42,7 +42,7 @@ def layer_codes(pipeline: Pipeline, folder: Path, cache: Path, codes: IntArray, 
     for node in nodes:
         element = common_type(ranges[node.name], node.frac)
         fields += [(lane * element.width, element.width, element.signed) for lane in range(node.size)]
-    plan = stimulus.back_to_back(len(codes), pipeline.latency_cycles, pipeline.ii)
+    plan = stimulus.back_to_back(len(codes), stimulus.Pace.of(pipeline))
     codes = np.ascontiguousarray(codes, dtype=np.int64)
     probed = play(library, pipeline, plan, codes, seed=1, probes=fields, wave=wave.with_suffix(kind.suffix)).probed
     first = int(np.flatnonzero(plan.valid)[0])

@@ -10,10 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from bittrigger.errors import MismatchError, ToolError
+from bittrigger.ir.arrival import to_words, word_fields
 from bittrigger.ir.fixed import IntArray
 from bittrigger.ir.graph import intervals
 from bittrigger.ir.pipeline import Pipeline
-from bittrigger.ir.ports import Field, common_type, input_fields, output_fields, pack, unpack
+from bittrigger.ir.ports import Field, common_type, output_fields, pack, unpack
 from bittrigger.simulate.simulators.cells import Words
 from bittrigger.simulate.simulators.clocked import Clocked
 from bittrigger.simulate.simulators.program import Program, has_feedback
@@ -141,14 +142,20 @@ class GateSim:
         events, latency, width = codes.shape[0], self.pipeline.latency_cycles, len(program.netlist.inputs["in_data"])
         runs, each = self._shape(events)
         cycles = 1 + each * self.pipeline.ii + latency
-        words = np.unpackbits(pack(codes, input_fields(self.pipeline.graph)), axis=1, bitorder="little")[:, :width]
-        filled = np.zeros((each * runs, width + 1), dtype=np.uint8)
-        filled[:events, :width], filled[:events, width] = words, 1
+        graph, arrival = self.pipeline.graph, self.pipeline.arrival
+        rows = pack(to_words(graph, arrival, codes), word_fields(graph, arrival))
+        words = np.unpackbits(rows, axis=1, bitorder="little")[:, :width].reshape(events, -1, width)
+        filled = np.zeros((each * runs, words.shape[1], width + 1), dtype=np.uint8)
+        filled[:events, :, :width], filled[:events, :, width] = words, 1
         data = np.zeros((cycles, width + 1, runs), dtype=np.uint8)
-        data[self._slots(1, each)] = filled.reshape(each, runs, width + 1).transpose(0, 2, 1)
+        for k in range(words.shape[1]):
+            data[self._slots(1 + k, each)] = filled[:, k].reshape(each, runs, width + 1).transpose(0, 2, 1)
+        start = np.zeros((cycles, 1, runs), dtype=np.uint8)
+        start[self._slots(1, each)] = data[self._slots(1, each), width:]
         reset = np.zeros((cycles, 1, runs), dtype=np.uint8)
         reset[0] = 1
         ports = {"in_data": data[:, :width], "rst": reset, "in_valid": data[:, width:]}
+        ports |= {"in_start": start} if arrival else {}
         if isinstance(program, Clocked):
             clocked = program.run({port: _side_by_side(bits) for port, bits in ports.items()})
             return {port: _runs(values, runs) for port, values in clocked.items()}

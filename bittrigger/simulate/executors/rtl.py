@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -11,11 +11,13 @@ from xml.etree import ElementTree
 import numpy as np
 
 from bittrigger.errors import ConfigError, MismatchError, ToolError
+from bittrigger.ir.arrival import to_words, word_fields
 from bittrigger.ir.fixed import IntArray
 from bittrigger.ir.graph import evaluate
 from bittrigger.ir.pipeline import Pipeline
-from bittrigger.ir.ports import Field, bus_width, input_fields, output_fields, pack, unpack
+from bittrigger.ir.ports import Field, bus_width, output_fields, pack, unpack
 from bittrigger.simulate.simulators.model import SIMULATORS, build_model, launch, options
+from bittrigger.simulate.simulators.stimulus import Pace
 from bittrigger.simulate.vectors import corner_codes
 from bittrigger.system.locks import locked
 
@@ -140,12 +142,12 @@ class RtlSim:
         bench.mkdir(parents=True, exist_ok=True)
         for stale in ("mismatch.json", "outputs.npy"):
             (bench / stale).unlink(missing_ok=True)
-        np.save(bench / "words.npy", pack(stimulus, input_fields(graph)))
+        arrival = self.pipeline.arrival
+        np.save(bench / "words.npy", pack(to_words(graph, arrival, stimulus), word_fields(graph, arrival)))
         np.save(bench / "expected.npy", pack(evaluate(graph, stimulus), output_fields(graph)))
         setup = {
             "width": bus_width(output_fields(graph)),
-            "latency": self.pipeline.latency_cycles,
-            "ii": self.pipeline.ii,
+            "pace": asdict(Pace.of(self.pipeline)),
             "gapped": min(len(stimulus), _GAPPED_VHDL if self.simulator == "ghdl" else _GAPPED_EVENTS),
             "seed": self.seed,
         }

@@ -16,7 +16,7 @@ from bittrigger.ir.pipeline import Pipeline
 from bittrigger.ir.ports import output_fields
 from bittrigger.simulate.simulators import stimulus
 from bittrigger.simulate.simulators.harness import Played, play
-from bittrigger.simulate.simulators.stimulus import Schedule
+from bittrigger.simulate.simulators.stimulus import Pace, Schedule
 from bittrigger.simulate.simulators.verilated import build_library
 
 BLOCK = 1 << 16
@@ -61,7 +61,7 @@ class RtlFast:
             ToolNotFoundError: if Verilator or g++ is missing.
             ToolError: if one of them fails, or the design stops the simulation.
         """
-        graph, latency = self.pipeline.graph, self.pipeline.latency_cycles
+        graph, pace = self.pipeline.graph, Pace.of(self.pipeline)
         if codes.ndim != 2 or codes.shape[1] != graph.n_inputs:
             raise InternalError(f"codes of shape {codes.shape} into a design of {graph.n_inputs} inputs")
         codes = np.ascontiguousarray(codes, dtype=np.int64)
@@ -74,7 +74,7 @@ class RtlFast:
         def stream(start: int) -> None:
             part = codes[start : start + BLOCK]
             results[start : start + BLOCK] = self._play(
-                stimulus.back_to_back(len(part), latency, self.pipeline.ii), part, f"back_to_back from event {start}"
+                stimulus.back_to_back(len(part), pace), part, f"back_to_back from event {start}"
             )
 
         with ThreadPoolExecutor(self.jobs or os.cpu_count() or 1) as pool:
@@ -84,17 +84,17 @@ class RtlFast:
 
     def _play_protocol(self, codes: IntArray, wanted: IntArray, first: int) -> None:
         """Gaps and resets: the same events must give what they gave back to back, and at the right time."""
-        events, latency = codes.shape[0], self.pipeline.latency_cycles
+        events, pace = codes.shape[0], Pace.of(self.pipeline)
         rng = np.random.default_rng(self.seed)
         plans = {
-            "with_gaps": stimulus.with_gaps(np.arange(events), events, latency, rng, self.pipeline.ii),
-            "with_resets": stimulus.with_resets(events, latency, rng, self.pipeline.ii),
+            "with_gaps": stimulus.with_gaps(np.arange(events), events, pace, rng),
+            "with_resets": stimulus.with_resets(events, pace, rng),
         }
         if self.pipeline.ii > 1:
-            plans["too_soon"] = stimulus.too_soon(events, latency, rng, self.pipeline.ii)
+            plans["too_soon"] = stimulus.too_soon(events, pace, rng)
         for pattern, plan in plans.items():
             found = self._play(plan, codes, pattern)
-            due = plan.due(latency)
+            due = plan.due()
             again = wanted[due[due >= 0]]
             different = np.argwhere(found != again)
             if different.size:

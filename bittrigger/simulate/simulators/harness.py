@@ -12,15 +12,16 @@ import numpy as np
 import numpy.typing as npt
 
 from bittrigger.errors import ToolError
+from bittrigger.ir.arrival import to_words, word_fields
 from bittrigger.ir.fixed import IntArray
 from bittrigger.ir.pipeline import Pipeline
-from bittrigger.ir.ports import input_fields, output_fields
+from bittrigger.ir.ports import output_fields
 from bittrigger.simulate.simulators.stimulus import Schedule
 
 _ERROR_BYTES = 256
 _NUMBERS = ("cycles", "n_inputs", "n_outputs", "seed")
 _POINTERS = (
-    *("inputs", "outputs", "rst", "valid", "event", "due", "codes", "results", "out_valid", "error"),
+    *("inputs", "outputs", "rst", "valid", "start", "row", "due", "codes", "results", "out_valid", "error"),
     *("probe_fields", "probe_codes", "wave"),
 )
 
@@ -73,19 +74,20 @@ def play(
     Raises:
         ToolError: if the design stops the simulation, or has other ports than ``pipeline``.
     """
-    graph = pipeline.graph
-    due = plan.due(pipeline.latency_cycles)
+    graph, fields = pipeline.graph, word_fields(pipeline.graph, pipeline.arrival)
+    due = plan.due()
     results = np.empty((int((due >= 0).sum()), graph.n_outputs), dtype=np.int64)
     out_valid = np.empty(due.size, dtype=np.uint8)
     probed = np.empty((due.size, len(probes)), dtype=np.int64)
     arrays: Mapping[str, npt.NDArray[Any]] = {
-        "inputs": _table([(f.offset, f.width, f.type.signed) for f in input_fields(graph)]),
+        "inputs": _table([(f.offset, f.width, f.type.signed) for f in fields]),
         "outputs": _table([(f.offset, f.width, f.type.signed) for f in output_fields(graph)]),
         "rst": plan.rst.astype(np.uint8),
         "valid": plan.valid.astype(np.uint8),
-        "event": np.ascontiguousarray(plan.event, dtype=np.int64),
+        "start": plan.start.astype(np.uint8),
+        "row": np.ascontiguousarray(plan.row, dtype=np.int64),
         "due": due,
-        "codes": codes,
+        "codes": to_words(graph, pipeline.arrival, codes),
         "results": results,
         "out_valid": out_valid,
         "probe_fields": _table(probes),
@@ -93,7 +95,7 @@ def play(
     }
     error = ctypes.create_string_buffer(_ERROR_BYTES)
     path = ctypes.create_string_buffer(str(wave or "").encode())
-    run = _Run(cycles=due.size, n_inputs=graph.n_inputs, n_outputs=graph.n_outputs, seed=seed)
+    run = _Run(cycles=due.size, n_inputs=len(fields), n_outputs=graph.n_outputs, seed=seed)
     for name, array in arrays.items():
         setattr(run, name, array.ctypes.data)
     run.error, run.wave = ctypes.addressof(error), ctypes.addressof(path)

@@ -25,8 +25,8 @@ from bittrigger.system.toolchain import run_tool
 PREFIX = "Vtop"
 """Of all names in the C++; cocotb's main program wants this one."""
 
-PORTS = ("clk", "rst", "in_valid", "in_data", "out_valid", "out_data", "dropped")
-_DROPPED = re.compile(rb"^ *output +wire +dropped$", re.MULTILINE)
+PORTS = ("clk", "rst", "in_valid", "in_start", "in_data", "out_valid", "out_data", "dropped")
+_NOT_EVERYWHERE = ("in_start", "dropped")
 OPTIONS = (
     *("--cc", "--vpi", "--no-timing", "--no-public-flat-rw", "-Wall", "-Wno-fatal"),
     *("--timescale", "1ns/1ps", "--output-split", "300000"),
@@ -113,10 +113,16 @@ class Maker:
         return Design(folder / "cpp", tuple(objects), said)
 
 
+def has_port(text: bytes, name: str) -> bool:
+    """Whether the module in ``text`` has a port of one bit called ``name``."""
+    return re.search(rb"^ *(?:in|out)put +wire +" + name.encode() + rb",?$", text, re.MULTILINE) is not None
+
+
 def _public_ports(top: str, texts: Mapping[str, bytes]) -> bytes:
-    """Verilator's control file by which VPI reaches the ports of the top; not each reports dropped events."""
-    reports = _DROPPED.search(texts.get(f"{top}.sv", b"")) is not None
-    public = [f'public_flat_rw -module "{top}" -var "{port}"' for port in PORTS if reports or port != "dropped"]
+    """Verilator's control file by which VPI reaches the ports of the top."""
+    text = texts.get(f"{top}.sv", b"")
+    there = [port for port in PORTS if port not in _NOT_EVERYWHERE or has_port(text, port)]
+    public = [f'public_flat_rw -module "{top}" -var "{port}"' for port in there]
     return "\n".join(["`verilator_config", *public, ""]).encode()
 
 
