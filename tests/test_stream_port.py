@@ -23,8 +23,8 @@ from bittrigger.ir.graph import Graph, Input, Linear, Requantize, evaluate, froz
 from bittrigger.ir.wire import Wire
 from bittrigger.prove import prove
 from bittrigger.prove.claims import Unproven
-from bittrigger.prove.guard import prove_guard
-from bittrigger.prove.rtl import read_rtl
+from bittrigger.prove.sources.rtl import read_rtl
+from bittrigger.prove.top.guard import prove_guard
 from bittrigger.settings import Settings
 from bittrigger.simulate.compare import run_executors
 from bittrigger.simulate.diagnose.probe import layer_codes
