@@ -31,11 +31,7 @@ def command() -> None:
 @click.option("--output", "-o", type=click.Path(path_type=Path), required=True, help="File to write, .npz.")
 @click.option("--overwrite", is_flag=True, help="Replace the file if it exists, once the new one is complete.")
 def make(name: str, events: int, seed: int, jobs: int, scheduler: str | None, output: Path, *, overwrite: bool) -> None:
-    """Generate SET: jets5, quark-gluon, wz-decay-plane, l1-objects, l1-jets, l1-regions
-    or l1-vertices.
-=======
     """Generate SET, one of those that `bittrigger data list` describes.
->>>>>>> 4327344 (The sets of data are told by the list alone)
 
     Finished blocks lie in OUTPUT.parts until the file is complete; after an interruption the same command goes on from there.
     """
