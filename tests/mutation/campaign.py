@@ -26,16 +26,23 @@ ROOT = Path(__file__).resolve().parents[2]
 CHECK = Path(__file__).with_name("check.py")
 TIMEOUT_S = 400
 TARGETS = ("verilog", "hls", "emulator")
+ALONE = ("adder3", "cells")
+"""What is checked without a design."""
 
 SCOPE = {
     "bittrigger/passes/*.py": TARGETS,
     "bittrigger/schedule/schedule.py": TARGETS,
     "bittrigger/schedule/fold.py": ("verilog",),
+    "bittrigger/schedule/engine.py": ("verilog",),
+    "bittrigger/ir/engine.py": ("verilog",),
+    "bittrigger/ir/tally.py": ("verilog",),
+    "bittrigger/ir/product.py": TARGETS,
     "bittrigger/ir/routes.py": TARGETS,
     "bittrigger/ir/extremum.py": TARGETS,
     "bittrigger/ir/pipeline.py": TARGETS,
     "bittrigger/ir/ports.py": ("verilog",),
     "bittrigger/emit/verilog/*.py": ("verilog",),
+    "bittrigger/emit/vhdl/*.py": ("vhdl",),
     "bittrigger/emit/hls/*.py": ("hls",),
     "bittrigger/emit/emulator/*.py": ("emulator",),
     "firmware/bittrigger_adder3.sv": ("adder3",),
@@ -46,10 +53,15 @@ SCOPE = {
     "firmware/ultrascale/bittrigger_grow3.sv": ("verilog",),
     "firmware/bittrigger_clip.sv": ("verilog",),
     "firmware/ultrascale/bittrigger_clip.sv": ("verilog",),
+    "firmware/vhdl/*.vhd": ("cells", "vhdl"),
+    "firmware/vhdl/ultrascale/*.vhd": ("cells",),
     "bittrigger/device/carry.py": ("verilog",),
     "hls_templates/module.sv.j2": ("verilog",),
     "hls_templates/top.sv.j2": ("verilog",),
     "hls_templates/queue.sv.j2": ("verilog",),
+    "hls_templates/engine_*.sv.j2": ("verilog",),
+    "hls_templates/tally.sv.j2": ("verilog",),
+    "hls_templates/interval*.sv.j2": ("verilog",),
     "hls_templates/emulator*.j2": ("emulator",),
     "hls_templates/nnet_bitlinear.h": ("hls",),
     "hls_templates/*.cpp.j2": ("hls",),
@@ -105,6 +117,7 @@ class Workplace:
         self.folder, self.designs = folder, designs
         for name in ("bittrigger", "hls_templates", "firmware", "sim"):
             shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        (folder / "tests").symlink_to(ROOT / "tests")
 
     @staticmethod
     def root() -> Path:
@@ -128,10 +141,10 @@ class Workplace:
         except subprocess.TimeoutExpired:
             return subprocess.CompletedProcess(command, 124, "", "timeout")
 
-    def digests(self) -> Digests | None:
-        """The digest of what is emitted for each target and design; None if nothing is."""
+    def digests(self, *targets: str) -> Digests | None:
+        """The digest of what is emitted for each of ``targets`` and design; None if nothing is."""
         with tempfile.TemporaryDirectory(dir=self.folder) as out:
-            done = self.run("emit", Path(out) / "work")
+            done = self.run("emit", Path(out) / "work", *targets)
         return json.loads(done.stdout) if done.returncode == 0 else None
 
     def judge(self, mutant: Mutant, targets: tuple[str, ...], right: Digests) -> Result:
@@ -140,13 +153,14 @@ class Workplace:
         text = path.read_text(encoding="utf-8")
         path.write_text(mutant.apply(text), encoding="utf-8")
         try:
-            changed: dict[str, list[str]] = {target: [] for target in targets}
-            if targets != ("adder3",):
-                found = self.digests()
+            changed: dict[str, list[str]] = {target: [] for target in targets if target in ALONE}
+            emitted = [target for target in targets if target not in ALONE]
+            if emitted:
+                found = self.digests(*emitted)
                 if found is None:
                     return Result(mutant, "caught", "emission fails")
-                spoilt = {target: _changed(found[target], right[target]) for target in targets}
-                changed = {target: names for target, names in spoilt.items() if names}
+                spoilt = {target: _changed(found[target], right[target]) for target in emitted}
+                changed |= {target: names for target, names in spoilt.items() if names}
                 if not changed:
                     return Result(mutant, "same", "")
             for target, names in changed.items():
@@ -157,7 +171,8 @@ class Workplace:
                     return Result(
                         mutant, "caught", f"{target}: {said.splitlines()[-1][:160] if said else done.returncode}"
                     )
-            return Result(mutant, "equal" if set(changed) == {"verilog"} else "survived", ", ".join(changed))
+            proven = set(changed) <= {"verilog", "vhdl"}
+            return Result(mutant, "equal" if proven else "survived", ", ".join(changed))
         finally:
             path.write_text(text, encoding="utf-8")
 
@@ -188,10 +203,9 @@ def run(chosen: list[tuple[Mutant, tuple[str, ...]]], jobs: int, record: Path) -
         for k in range(jobs):
             places.put(Workplace(Path(scratch) / f"copy{k}", designs))
         place = places.get()
-        right = place.digests()
-        if right is None or any(
-            place.run(target, Path(scratch) / f"right_{target}").returncode for target in (*TARGETS, "adder3")
-        ):
+        needed = sorted({target for _, targets in chosen for target in targets})
+        right = place.digests(*needed)
+        if right is None or any(place.run(target, Path(scratch) / f"right_{target}").returncode for target in needed):
             raise SystemExit("the unbroken product does not pass its own check")
         places.put(place)
         bar = progress.add_task("mutants", total=len(chosen))
@@ -245,11 +259,11 @@ def main() -> None:
     parser.add_argument("--number", "-n", type=int, help="mutants, chosen at random; all by default")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jobs", "-j", type=int, default=2)
-    parser.add_argument("--only", default="", help="paths that contain this text")
+    parser.add_argument("--only", nargs="+", default=[""], help="paths that contain one of these texts")
     parser.add_argument("--again", type=Path, help="only the survivors of this record")
     parser.add_argument("--record", type=Path, default=Path("mutation.jsonl"))
     options = parser.parse_args()
-    mutants = [item for item in all_mutants() if options.only in item[0].path]
+    mutants = [item for item in all_mutants() if any(text in item[0].path for text in options.only)]
     if options.again:
         old = [json.loads(line) for line in options.again.read_text(encoding="utf-8").splitlines()]
         survivors = {Mutant(**data["mutant"]) for data in old if data["outcome"] == "survived"}

@@ -1,8 +1,8 @@
 """Runs inside a copy of the product: emits the test designs and says whether anything is wrong with what comes out.
 
-``python check.py emit DESIGNS OUT`` writes the firmware of every design and prints a digest of its code, comments and blanks
-left out. ``python check.py TARGET DESIGNS OUT [NAME...]`` checks that of all designs, or of those named: ``verilog``, ``hls``,
-``emulator``, or ``adder3``, which needs no design.
+``python check.py emit DESIGNS OUT TARGET...`` writes the firmware of every design and prints a digest of its code, comments and
+blanks left out. ``python check.py TARGET DESIGNS OUT [NAME...]`` checks that of all designs, or of those named: ``verilog``,
+``vhdl``, ``hls``, ``emulator``; or ``adder3`` and ``cells``, which need no design.
 Exit code 0: every bit is right. 3: something is wrong, and standard error begins with what noticed. Anything else: it crashed.
 """
 
@@ -18,12 +18,15 @@ from pathlib import Path
 
 WRONG = 3
 EVENTS = 400
+VHDL_EVENTS = 12
 SANITIZED = ("-fsanitize=bounds", "-fno-sanitize-recover=all")
 TRAPPED = "-O2 -fsanitize=bounds -fsanitize-undefined-trap-on-error"
 WIDTHS = (8, 9, 16)
 """Of the three-input adder: within, beyond and at the end of a block of eight bits."""
-OUTPUTS = {"verilog": "rtl", "hls": "hls", "emulator": "emulator"}
+OUTPUTS = {"verilog": "rtl", "vhdl": "vhdl", "hls": "hls", "emulator": "emulator"}
 COMMENT = re.compile(r"//.*|#(?!include|define|if|endif|pragma).*")
+VHDL_COMMENT = re.compile(r"--.*")
+TESTS = Path(__file__).resolve().parents[1]
 
 
 def designs(folder, names):
@@ -45,10 +48,16 @@ def emit(target, name, pipeline, settings, out):
     from bittrigger.emit.emulator import emit_emulator
     from bittrigger.emit.hls import HlsOptions, emit_hls
     from bittrigger.emit.verilog import emit_verilog
+    from bittrigger.emit.vhdl import emit_vhdl
+    from bittrigger.synth.yosys import design_sources
 
     folder = out / name / OUTPUTS[target]
     if target == "verilog":
         emit_verilog(pipeline, folder)
+        design_sources(folder, out / name / "primitives")
+    elif target == "vhdl":
+        emit_verilog(pipeline, out / name / OUTPUTS["verilog"])
+        emit_vhdl(out / name / OUTPUTS["verilog"], pipeline.graph.name, folder)
     elif target == "hls":
         emit_hls(pipeline, folder, HlsOptions("xcvu13p-flga2577-2-e", settings["reuse_factor"], settings["unrolled"]))
     else:
@@ -56,11 +65,14 @@ def emit(target, name, pipeline, settings, out):
 
 
 def digest(folder):
+    """Of the code in ``folder``, and of the library cells in primitives that go with Verilog."""
     total = hashlib.sha256()
-    for path in sorted(folder.rglob("*")):
-        if path.suffix in (".sv", ".cpp", ".h", ".tcl", ".py") or path.name == "Makefile":
-            code = re.sub(r"\s+", " ", COMMENT.sub("", path.read_text()))
-            total.update(f"{path.relative_to(folder)}\0{code}\0".encode())
+    primitives = folder.parent / "primitives" if folder.name == OUTPUTS["verilog"] else folder
+    for path in sorted({*folder.rglob("*"), *primitives.rglob("*")}):
+        if path.suffix in (".sv", ".vhd", ".cpp", ".h", ".tcl", ".py") or path.name == "Makefile":
+            comment = VHDL_COMMENT if path.suffix == ".vhd" else COMMENT
+            code = re.sub(r"\s+", " ", comment.sub("", path.read_text()))
+            total.update(f"{path.relative_to(folder.parent)}\0{code}\0".encode())
     return total.hexdigest()
 
 
@@ -73,6 +85,12 @@ def agrees(target, pipeline, folder, notice):
 
     codes = np.concatenate([random_codes(pipeline.graph, EVENTS, 0), corner_codes(pipeline.graph)])
     wanted = evaluate(pipeline.graph, codes)
+    if target == "vhdl":
+        notice("proof")
+        if not _proven(pipeline, folder, hdl="vhdl"):
+            return False
+        notice("ghdl")
+        return _simulated_by_ghdl(folder, codes[-VHDL_EVENTS:])
     if target == "verilog":
         notice("proof")
         if not _proven(pipeline, folder):
@@ -100,7 +118,15 @@ def _lint(pipeline, folder):
     run_tool(command, log=folder / "lint.log", env={"VERILATOR_ROOT": str(tool.root)})
 
 
-def _proven(pipeline, folder):
+def _simulated_by_ghdl(folder, codes):
+    from bittrigger.build.folder import load_build
+    from bittrigger.simulate.compare import run_executors
+
+    outcomes = run_executors(load_build(folder), ("oracle", "vhdl"), codes)
+    return len(outcomes) > 1 and all(outcome.agrees for outcome in outcomes)
+
+
+def _proven(pipeline, folder, hdl="verilog"):
     from bittrigger.build.folder import load_build, save_build, write_firmware
     from bittrigger.prove import prove
     from bittrigger.prove.circuits.equivalence import prove_equal
@@ -108,12 +134,12 @@ def _proven(pipeline, folder):
     from bittrigger.settings import Settings
     from bittrigger.synth.yosys import design_sources
 
-    settings = Settings(clock_mhz=pipeline.clock_mhz, ii=pipeline.ii)
+    settings = Settings(clock_mhz=pipeline.clock_mhz, ii=pipeline.ii, hdl=hdl)
     write_firmware(pipeline, folder, settings)
     save_build(folder, pipeline, settings, {})
     proof = prove(load_build(folder), netlist=False, jobs=1)
-    if not proof.proven:
-        return False
+    if not proof.proven or hdl == "vhdl":
+        return proof.proven
     work = folder / "work"
     rtl = read_rtl(pipeline, sorted((folder / "rtl").glob("*.sv")), work / "rtl")
     primitive = read_rtl(pipeline, design_sources(folder / "rtl", folder / "synth"), work / "primitive")
@@ -166,8 +192,36 @@ def adder3_is_right(work):
     return True
 
 
+def cells_are_right(work):
+    """Whether every form of each cell in VHDL is the same in primitives, by the very check of the tests."""
+    sys.path[0] = str(TESTS)  # and not this folder, whose modules have names of theirs
+    import test_vhdl
+    from library import yosys
+
+    work.mkdir()
+    root, library = Path.cwd(), Path.cwd() / "firmware" / "vhdl"
+    for module in test_vhdl.FORMS:
+        commands = []
+        for name, source in (("gold", library), ("gate", library / "ultrascale")):
+            path = test_vhdl.gates_of(root, work / f"{name}_{module}", module, source / f"{module}.vhd")
+            commands += [f"read_verilog {path}", "hierarchy -top forms", "proc; flatten; opt_clean"]
+            commands += [f"rename forms {name}", f"design -stash {name}"]
+        commands += [
+            "design -copy-from gold gold",
+            "design -copy-from gate gate",
+            "miter -equiv -flatten gold gate both",
+        ]
+        if yosys(work, *commands, "sat -verify -prove trigger 0 both").returncode:
+            return False
+    return True
+
+
 def _signed_sum(negate):
     return " + ".join(f"(-{name})" if negate >> k & 1 else name for k, name in enumerate("abc"))
+
+
+ALONE = {"adder3": adder3_is_right, "cells": cells_are_right}
+"""What needs no design."""
 
 
 def _rtl(pipeline, folder):
@@ -199,11 +253,11 @@ def main(job, source, out, *names):
     asked = ["structure"]
     digests = {target: {} for target in OUTPUTS}
     try:
-        if job == "adder3":
-            return 0 if adder3_is_right(out) else WRONG
-        for name, pipeline, settings in designs(source, names):
+        if job in ALONE:
+            return 0 if ALONE[job](out) else WRONG
+        for name, pipeline, settings in designs(source, () if job == "emit" else names):
             for target, folder in OUTPUTS.items():
-                if job in ("emit", target):
+                if job == target or (job == "emit" and target in names):
                     emit(target, name, pipeline, settings, out)
                     digests[target][name] = digest(out / name / folder)
             if job != "emit" and not agrees(job, pipeline, out / name, asked.append):

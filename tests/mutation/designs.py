@@ -7,8 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import strategies
+import test_engine
 import test_folding
 import test_rtl
+import test_tally
 from designs import places, products, scales
 
 from bittrigger.build.store import save_design
@@ -28,9 +30,11 @@ ORDER = (
     "parts",
     "solved",
     "folded",
+    "turns",
     "loops",
     "places",
     "products",
+    "steps",
     "adders",
     "scales",
     "networks",
@@ -55,6 +59,8 @@ def write_designs(folder: Path) -> None:
         "places": (places(), {}, 300.0, {}, 1),
         "products": (products(), {}, 300.0, {}, 1),
         "folded": (test_folding.folding_net(), {}, 300.0, {}, 3),
+        "turns": (test_tally.network(), {}, 240.0, {}, 4),
+        "steps": (test_engine.network(), {}, 360.0, {}, 40),
     }.items():
         verify(graph)
         save_design(folder / f"{name}.json", graph, lower_graph_to_trees(graph) | adders)

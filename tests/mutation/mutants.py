@@ -80,6 +80,26 @@ CODE_MISTAKES = {
 }
 
 
+VHDL = re.compile(r"/=|>=|\b(?:and|or|xor|not)\b|[-+<>&](?!=)|(?<![<>/:])=(?!>)|'[01]'|(?<![\w.\"])\d+\b")
+"""Tokens of VHDL; ``<=`` is an assignment, which no other token can replace."""
+
+VHDL_MISTAKES = {
+    "/=": "=",
+    "=": "/=",
+    ">=": ">",
+    "<": ">=",
+    ">": ">=",
+    "+": "-",
+    "-": "+",
+    "and": "or",
+    "or": "and",
+    "xor": "or",
+    "not": "",
+    "'0'": "'1'",
+    "'1'": "'0'",
+}
+
+
 @dataclass(frozen=True)
 class Mutant:
     """One break: ``old`` at ``start`` of the text of ``path`` becomes ``new``."""
@@ -111,7 +131,7 @@ def mutants_of(root: Path, path: Path) -> list[Mutant]:
     """Every mutant of the file ``path`` below ``root``."""
     text = path.read_text(encoding="utf-8")
     name = path.relative_to(root).as_posix()
-    found = _python(text) if path.suffix == ".py" else _template(text)
+    found = {".py": _python, ".vhd": _vhdl}.get(path.suffix, _template)(text)
     return [Mutant(name, text.count("\n", 0, start) + 1, start, old, new) for start, old, new in found]
 
 
@@ -124,6 +144,19 @@ def _template(text: str) -> Iterator[tuple[int, str, str]]:
                 mistake = _code_mistake(match[0])
                 if mistake is not None and not _is_markup(code, match):
                     yield offset + match.start(), match[0], mistake
+        offset += len(line)
+
+
+def _vhdl(text: str) -> Iterator[tuple[int, str, str]]:
+    offset = 0
+    for line in text.splitlines(keepends=True):
+        code = line.split("--")[0]
+        if not re.match(r"\s*(library|use)\b", code):
+            for match in VHDL.finditer(code):
+                token = match[0]
+                mistake = _off_by_one(token) if token.isdigit() else VHDL_MISTAKES.get(token)
+                if mistake is not None:
+                    yield offset + match.start(), token, mistake
         offset += len(line)
 
 
