@@ -59,6 +59,21 @@ def test_networks_of_positions_and_of_intervals(tmp_path):
     assert any("folded" in record.words for record in equal)
 
 
+def test_networks_of_long_intervals_and_of_rarer_kinds(tmp_path):
+    """Those of seeds from 9,200,000 on: step by step, sums in turns, products, shared layers, outputs, ideal, VHDL."""
+    specs = [generate(seed) for seed in range(9_200_000, 9_200_400)]
+    some = {spec.seed: spec for spec in specs if spec.hdl == "vhdl" or "shared" in str(spec.nodes)}
+    words = {word for spec in specs for word in spec.words()}
+    assert {"multiply", "shared qdense", "qconv", "globalaverage"} <= words
+    assert max(spec.ii for spec in specs) == 100
+    assert max(len(spec.outputs) for spec in specs) > 3
+    records = run_batch(list(some.values())[:10], tmp_path, Plan(gates_every=0, product_every=0))
+    wrong = [record for record in records if record.outcome not in ("equal", "refused")]
+    assert not wrong, wrong
+    assert sum(record.outcome == "equal" for record in records) > 5
+    assert any("vhdl" in record.words and "proof" in record.executors for record in records)
+
+
 def test_the_networks_test_something(campaign):
     """Most convert, every executor ran on all that it was meant to, and each kind of layer and quantiser occurs."""
     records, _ = campaign

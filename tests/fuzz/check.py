@@ -21,6 +21,8 @@ from bittrigger.compile.convert import convert
 from bittrigger.compile.read import read_model
 from bittrigger.errors import BittriggerError, ConfigError, MismatchError, UnsupportedModelError
 from bittrigger.frontend.keras_model.quiet import quiet_tensorflow, without_autograph
+from bittrigger.frontend.keras_model.reference import round_outputs
+from bittrigger.ir.basis import Grade
 from bittrigger.ir.fixed import FloatArray, IntArray
 from bittrigger.ir.graph import Graph, evaluate
 from bittrigger.ir.ports import decode_inputs, decode_outputs
@@ -147,15 +149,25 @@ class _Case:
         finally:
             self.cpu_s[name] += cpu_seconds() - started
 
-    def _folded(self) -> list[str]:
-        """A word for a design in which a layer is built in fewer copies than there are."""
-        modules = [] if self.build is None else self.build.pipeline.modules
-        return ["folded"] if any(module.is_folded for module in modules) else []
+    def _made_as(self) -> set[str]:
+        """Words for how the design is built."""
+        words = set() if self.graph is None else {self.graph.basis.grade.value}
+        if self.build is None:
+            return words
+        modules = self.build.pipeline.modules
+        for word, holds in {
+            "folded": any(module.is_folded for module in modules),
+            "step by step": any(module.engine for module in modules),
+            "sums in turns": any(module.tally for module in modules),
+            "vhdl": self.spec.hdl == "vhdl",
+        }.items():
+            words |= {word} if holds else set()
+        return words
 
     def record(self) -> Record:
         """What happened."""
         outcome, where, detail = self.failure or ("equal", "", "")
-        words = tuple(sorted({*self.spec.words(), *self._folded()})) if self.graph is not None else ()
+        words = tuple(sorted({*self.spec.words(), *self._made_as()})) if self.graph is not None else ()
         seconds = {name: round(value, 4) for name, value in self.cpu_s.items()}
         return Record(
             self.spec.seed, digest(self.spec), outcome, where, detail[:3000], tuple(self.executors), words, seconds
@@ -251,9 +263,10 @@ def _settings(spec: Spec) -> Settings:
         clock_mhz=spec.clock_mhz,
         input_precision=spec.input_precision,
         logits=spec.logits,
-        require="exact",
+        require=spec.require,
         name=spec.name,
         ii=spec.ii,
+        hdl=spec.hdl,
     )
 
 
@@ -268,15 +281,25 @@ def _compare_with_keras(case: _Case, model: Any, graph: Graph, *, predicted: boo
         return
     assert case.codes is not None
     assert case.wanted is not None
+    if graph.basis.grade is Grade.IDEAL:
+        _compare_with_double(graph)
+        return
     values = decode_inputs(graph, case.codes).astype(np.float32)
     found = eager_outputs(model, values)
     expected = decode_outputs(graph, case.wanted)
-    if not np.array_equal(found, expected):
+    if not np.array_equal(round_outputs(graph, found), expected):
         raise MismatchError(
             f"Keras before saving and the oracle differ in {np.argwhere(found != expected)[:3].tolist()}"
         )
     if predicted and not np.array_equal(_predicted(model, values), found):
         raise MismatchError("predict and an eager call of Keras differ")
+
+
+def _compare_with_double(graph: Graph) -> None:
+    """Float64, which the conversion has run, has to give the definition's bits wherever its 53 bits decide them."""
+    measured = graph.basis.measured
+    if measured is not None and measured.float64 is not None and measured.float64.events:
+        raise MismatchError(f"float64 differs on {measured.float64.events} of {measured.events} events")
 
 
 def _split(model: Any, values: FloatArray) -> list[FloatArray]:

@@ -150,7 +150,7 @@ LAYERS: dict[str, Callable[[Options, str], Any]] = {
     "subtract": lambda _, name: layers.Subtract(name=name),
     "maximum": lambda _, name: layers.Maximum(name=name),
     "minimum": lambda _, name: layers.Minimum(name=name),
-    "multiply": lambda _, name: layers.Multiply(name=name),  # converted if both operands are one tensor
+    "multiply": lambda _, name: layers.Multiply(name=name),
     "qconv": lambda o, name: _by_rank(QConv1D, QConv2D, o)(o["filters"], **_convolution(o), **_quantised(o), name=name),
     "bitconv": lambda o, name: _by_rank(BitConv1D, BitConv2D, o)(o["filters"], **_convolution(o), **_own(o), name=name),
     "qdepthwise": lambda o, name: QDepthwiseConv2D(
@@ -172,7 +172,7 @@ LAYERS: dict[str, Callable[[Options, str], Any]] = {
     "repeat": lambda o, name: layers.RepeatVector(o.get("n", 2), name=name),
     "globalmax": lambda _, name: _Global("Max", name),
     "globalaverage": lambda _, name: _Global("Average", name),
-    # never converted
+    # rarely or never converted
     "softmax": lambda _, name: layers.Softmax(name=name),
     "average": lambda _, name: layers.Average(name=name),
     "elu": lambda _, name: layers.ELU(name=name),
@@ -190,7 +190,9 @@ def create_model(spec: Spec) -> Any:
         Exception: whatever Keras raises where it cannot build such a model.
     """
     with quiet_tensorflow(), without_autograph():
-        made = [None if node.kind == "input" else LAYERS[node.kind](node.options, node.name) for node in spec.nodes]
+        made: list[Any] = []
+        for node in spec.nodes:
+            made.append(made[node.options["shared"]] if "shared" in node.options else _layer(node))
         if spec.sequential and spec.is_chain:
             first = layers.InputLayer(tuple(spec.nodes[0].options["shape"]), name=spec.nodes[0].name)
             model = tf.keras.Sequential([first, *made[1:]], name="net")
@@ -198,9 +200,13 @@ def create_model(spec: Spec) -> Any:
             model = _functional(spec, made)
     generator = np.random.default_rng(spec.seed)
     for node, layer in zip(spec.nodes, made, strict=True):
-        if layer is not None and layer.weights:
+        if layer is not None and layer.weights and "shared" not in node.options:
             layer.set_weights([_weights(node, weight.name, tuple(weight.shape), generator) for weight in layer.weights])
     return model
+
+
+def _layer(node: Node) -> Any:
+    return None if node.kind == "input" else LAYERS[node.kind](node.options, node.name)
 
 
 def _functional(spec: Spec, made: list[Any]) -> Any:

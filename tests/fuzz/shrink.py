@@ -112,11 +112,16 @@ def _pruned(spec: Spec) -> Spec:
             needed.add(place)
             waiting += spec.nodes[place].inputs
     number = {place: k for k, place in enumerate(sorted(needed))}
-    nodes = tuple(
-        replace(spec.nodes[place], inputs=tuple(number[k] for k in spec.nodes[place].inputs))
-        for place in sorted(needed)
-    )
+    nodes = tuple(_moved(spec.nodes[place], number) for place in sorted(needed))
     return replace(spec, nodes=nodes, outputs=tuple(number[place] for place in spec.outputs))
+
+
+def _moved(node: Node, number: dict[int, int]) -> Node:
+    """``node`` among fewer; a layer that is used again becomes one of its own where the first use is gone."""
+    options = {key: value for key, value in node.options.items() if key != "shared" or value in number}
+    if "shared" in options:
+        options["shared"] = number[options["shared"]]
+    return replace(node, inputs=tuple(number[k] for k in node.inputs), options=options)
 
 
 def _narrower(spec: Spec) -> Iterator[Spec]:
@@ -138,7 +143,7 @@ def _smaller(size: int) -> list[int]:
 
 def _simpler_settings(spec: Spec) -> Iterator[Spec]:
     plain = Spec(spec.seed, spec.name, (), ())
-    for key in ("sequential", "suffix", "logits", "input_precision", "effort", "clock_mhz", "ii"):
+    for key in ("sequential", "suffix", "logits", "input_precision", "effort", "clock_mhz", "ii", "hdl"):
         if getattr(spec, key) != getattr(plain, key):
             yield replace(spec, **{key: getattr(plain, key)})
     named = tuple(replace(node, name=f"{node.kind}_{place}") for place, node in enumerate(spec.nodes))

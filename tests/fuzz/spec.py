@@ -45,6 +45,8 @@ class Spec:
         sequential: whether it is built as a Sequential model, if it is a chain.
         suffix: ``h5`` or ``keras``.
         ii: cycles from one event to the next at least.
+        require: the least grade that will do.
+        hdl: what the hardware is written in.
     """
 
     seed: int
@@ -58,6 +60,8 @@ class Spec:
     effort: str = "fast"
     clock_mhz: float = 360.0
     ii: int = 1
+    require: str = "exact"
+    hdl: str = "verilog"
 
     @property
     def is_chain(self) -> bool:
@@ -73,6 +77,8 @@ class Spec:
         """The kinds of layers, quantisers and activations in it, for the table of what was covered."""
         for node in self.nodes:
             yield node.kind
+            if "shared" in node.options:
+                yield f"shared {node.kind}"
             for key in ("kernel", "bias", "quantizer", "activation", "function"):
                 value = node.options.get(key)
                 if isinstance(value, str):

@@ -20,11 +20,11 @@ def generate_windows(seed: int) -> Spec:
     """The network of ``seed``."""
     random = Random(f"windows {seed}")  # noqa: S311 - reproducible, not secret
     grower = Grower(random, hostile=random.random() < 0.1)
-    tensor = _port(grower)
+    tensor = port(grower)
     for _ in range(random.choices([1, 2, 3, 4], [20, 40, 30, 10])[0]):
-        tensor = _stage(grower, tensor)
+        tensor = stage(grower, tensor)
     if len(tensor.shape) > 1 or random.random() < 0.5:
-        tensor = _end(grower, tensor)
+        tensor = end(grower, tensor)
     nodes = tuple(grower.nodes)
     read = {place for node in nodes for place in node.inputs}
     outputs = [place for place in range(len(nodes)) if place not in read]
@@ -41,7 +41,7 @@ def generate_windows(seed: int) -> Spec:
     )
 
 
-def _port(grower: Grower) -> Tensor:
+def port(grower: Grower) -> Tensor:
     """A sequence, an image, or a vector that is repeated."""
     random = grower.random
     kind = random.choices(["sequence", "image", "repeated"], [45, 45, 10])[0]
@@ -60,7 +60,7 @@ def _port(grower: Grower) -> Tensor:
     return made
 
 
-def _stage(grower: Grower, source: Tensor) -> Tensor:  # noqa: PLR0911 - one return a kind
+def stage(grower: Grower, source: Tensor) -> Tensor:  # noqa: PLR0911 - one return a kind
     """One layer on positions, and often its quantiser; a vector gets a layer of weights."""
     random = grower.random
     if len(source.shape) == 1:
@@ -222,7 +222,7 @@ def _merge(grower: Grower, source: Tensor) -> Tensor:
     return grower.add("concatenate", tuple(both), shape, bits, axis=axis + 1) if _fits(shape) else both[0]
 
 
-def _end(grower: Grower, source: Tensor) -> Tensor:
+def end(grower: Grower, source: Tensor) -> Tensor:
     """A vector, and perhaps a last layer."""
     random = grower.random
     if len(source.shape) > 1:
