@@ -97,10 +97,10 @@ def chosen(path, old, new, line_has):
         ("hls_templates/requantize.cpp.j2", "+", "-", "+"),
         ("bittrigger/emit/emulator/requantize.py", "<<", ">>", "half = 1 <<"),
         ("firmware/ultrascale/bittrigger_adder3.sv", "&", "|", "assign saved[0]"),
-        ("firmware/ultrascale/bittrigger_clip.sv", "8", "7", "+: 8]"),
-        ("firmware/vhdl/ultrascale/bittrigger_clip.vhd", "8", "7", "8"),
-        ("hls_templates/engine_lane.sv.j2", "+", "-", "sum +"),
-        ("bittrigger/emit/vhdl/expression.py", "-", "+", "-"),
+        ("firmware/ultrascale/bittrigger_grow2.sv", "^", "|", "wide_a[i] ^ wide_b[i]"),
+        ("firmware/vhdl/ultrascale/bittrigger_clip.vhd", ">", ">=", "row / 8 > 0 or row mod 2"),
+        ("hls_templates/engine_lane.sv.j2", "+", "-", "= sum + added"),
+        ("bittrigger/emit/vhdl/expression.py", "-", "+", "high - 1, low, constant"),
     ],
 )
 def test_a_sign_a_stage_and_a_rounding_are_caught(workplace, path, old, new, line_has):
