@@ -42,8 +42,6 @@ MAX_CYCLES = 4096
 """Longest latency that can be asked for."""
 
 MAX_REGISTER_WEIGHT = 1000.0
-MAX_FILE_BYTES = 1 << 20
-"""Largest file of settings that is read."""
 
 
 @dataclass(frozen=True)
@@ -167,20 +165,17 @@ def read_settings(path: Path) -> dict[str, Any]:
     Raises:
         ConfigError: if the file cannot be read, is no mapping, or holds a name that is none of the fields.
     """
-    import yaml
+    from bittrigger.system.files import read_regular
+    from bittrigger.system.yaml_file import MAX_BYTES, plain_yaml
 
     if path.exists() and not (path.is_file() or path.is_dir()):
         raise ConfigError(f"settings {path}: it is no regular file; copy it to one")
     try:
-        with path.open("rb") as stream:
-            text = stream.read(MAX_FILE_BYTES + 1)
-        values = yaml.safe_load(text[:MAX_FILE_BYTES])
+        values = plain_yaml(read_regular(path, MAX_BYTES))
     except OSError as error:
         raise ConfigError(f"settings {path}: the file cannot be read: {error.strerror}") from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise ConfigError(
-            f"settings {path}: it is no YAML ({str(error)[:200]}); expected lines `name: value`"
-        ) from error
+    except ValueError as error:
+        raise ConfigError(f"settings {path}: {str(error)[:200]}; expected lines `name: value`") from error
     if values is None:
         return {}
     if not isinstance(values, dict) or not all(isinstance(name, str) for name in values):

@@ -15,9 +15,6 @@ from bittrigger.errors import ConfigError
 BUNCH_CROSSING_NS = 25.0
 """Time between two bunch crossings of the LHC."""
 
-_MOST_BYTES = 1 << 20
-"""Largest file of a budget that is read."""
-
 
 @dataclass(frozen=True)
 class Budget:
@@ -170,14 +167,15 @@ def read_budget(path: Path) -> Budget:
     Raises:
         ConfigError: if it cannot be read, lacks its name, title, source or date, or a field is unknown or of a wrong kind.
     """
-    import yaml
+    from bittrigger.system.files import read_regular
+    from bittrigger.system.yaml_file import MAX_BYTES, plain_yaml
 
     try:
-        data = yaml.safe_load(path.read_bytes()[:_MOST_BYTES])
+        data = plain_yaml(read_regular(path, MAX_BYTES))
     except OSError as error:
         raise ConfigError(f"budget {path}: it cannot be read: {error.strerror}; see `bittrigger budgets`") from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise ConfigError(f"budget {path}: not YAML ({' '.join(str(error).split())[:200]})") from error
+    except ValueError as error:
+        raise ConfigError(f"budget {path}: {str(error)[:200]}") from error
     if not isinstance(data, dict) or not all(isinstance(key, str) for key in data):
         raise ConfigError(f"budget {path}: no mapping of names to values; see `bittrigger schema budget-file-1`")
     values: dict[str, Any] = {

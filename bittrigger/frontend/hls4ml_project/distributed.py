@@ -16,7 +16,7 @@ from bittrigger.errors import UnsupportedModelError
 from bittrigger.frontend.hls4ml_project.hls_types import HlsType, code_of, parse_type
 from bittrigger.frontend.hls4ml_project.project import Call, functions, plain, split
 from bittrigger.frontend.hls4ml_project.source import listed, preprocessed, read_text, tokens
-from bittrigger.frontend.hls4ml_project.walk import Walk
+from bittrigger.frontend.hls4ml_project.walk import MAX_WIDE, Walk
 from bittrigger.ir.fixed import IntArray, Interval
 from bittrigger.ir.graph import Linear, frozen_array
 
@@ -27,6 +27,9 @@ _GRID = 60
 
 MAX_STATEMENTS = 1 << 17
 """Most statements of a function."""
+
+MAX_WORK = 1 << 27
+"""Most statements of a function times its inputs."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +62,10 @@ def dense(walk: Walk, call: Call) -> None:
     forms: dict[str, _Form] = {}
     outputs: dict[int, _Form] = {}
     name, result, body = _function(walk, call.function, owner)
+    if len(spans) > MAX_WIDE or len(spans) * len(body) > MAX_WORK:
+        raise UnsupportedModelError(
+            f"{owner}: {len(body)} statements on {len(spans)} inputs; allowed are {MAX_WIDE} inputs, and {MAX_WORK} in all"
+        )
     unit = 1 << (_GRID - source.type.frac) if source.type.frac <= _GRID else 0
     eye = np.eye(len(spans), dtype=object) * unit
     for index in range(len(spans)):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 
@@ -9,12 +11,15 @@ from bittrigger.errors import UnsupportedModelError
 from bittrigger.frontend.hls4ml_project.accumulate import accumulated, products_on_grid
 from bittrigger.frontend.hls4ml_project.hls_types import HlsType, convert_codes
 from bittrigger.frontend.hls4ml_project.project import Call, Config
-from bittrigger.frontend.hls4ml_project.walk import Signal, Walk
+from bittrigger.frontend.hls4ml_project.walk import MAX_WIDE, Signal, Walk
 from bittrigger.ir.fixed import IntArray
 from bittrigger.ir.graph import Linear, frozen_array
 from bittrigger.ir.wire import ZERO
 
 Mask = npt.NDArray[np.bool_]
+
+MAX_ELEMENTS = 1 << 24
+"""Most elements of all windows of a layer, and of a matrix."""
 
 
 def dense(walk: Walk, call: Call) -> None:
@@ -30,6 +35,7 @@ def convolution_1d(walk: Walk, call: Call) -> None:
     walk.check_counts(call, (3,), (4,))
     config = walk.config(call.parameters[2], walk.owner(call))
     number = {key: walk.number(config, key) for key in ("in_width", "n_chan", "filt_width", "out_width", "n_filt")}
+    _check_size(walk, call, number["out_width"], number["filt_width"], number["n_chan"])
     starts = np.arange(number["out_width"]) * walk.number(config, "stride_width", 1) - walk.number(
         config, "pad_left", 0
     )
@@ -44,6 +50,9 @@ def convolution_2d(walk: Walk, call: Call) -> None:
     config = walk.config(call.parameters[2], walk.owner(call))
     keys = ("in_height", "in_width", "n_chan", "filt_height", "filt_width", "out_height", "out_width", "n_filt")
     number = {key: walk.number(config, key) for key in keys}
+    _check_size(
+        walk, call, *(number[key] for key in ("out_height", "out_width", "filt_height", "filt_width", "n_chan"))
+    )
     rows = np.arange(number["out_height"]) * walk.number(config, "stride_height", 1) - walk.number(config, "pad_top", 0)
     columns = np.arange(number["out_width"]) * walk.number(config, "stride_width", 1) - walk.number(
         config, "pad_left", 0
@@ -56,6 +65,14 @@ def convolution_2d(walk: Walk, call: Call) -> None:
     places = row * number["in_width"] + column
     windows = _elements(places[..., None], below, beyond, number["n_chan"])
     _windows(walk, call, config, windows.reshape(number["out_height"] * number["out_width"], -1), number["n_filt"])
+
+
+def _check_size(walk: Walk, call: Call, *sizes: int) -> None:
+    """Raise ``UnsupportedModelError`` unless the windows have at least one element, and no more than fit the memory."""
+    if min(sizes) < 1 or math.prod(sizes) > MAX_ELEMENTS:
+        raise UnsupportedModelError(
+            f"{walk.owner(call)}: windows of {' x '.join(map(str, sizes))} elements; allowed are 1 to {MAX_ELEMENTS}"
+        )
 
 
 def _elements(places: IntArray, below: Mask, beyond: Mask, channels: int) -> IntArray:
@@ -79,7 +96,7 @@ def _kernel(  # noqa: PLR0917
     walk: Walk, call: Call, config: Config, source: Signal, n_in: int, n_out: int, copies: int
 ) -> None:
     owner = walk.owner(call)
-    if walk.builder[source.node].size != n_in * copies or n_in * n_out > 1 << 24:
+    if walk.builder[source.node].size != n_in * copies or not 0 < n_in * n_out <= MAX_ELEMENTS:
         raise UnsupportedModelError(
             f"{owner}: it reads {walk.builder[source.node].size} elements; expected {n_in * copies}"
         )
@@ -129,7 +146,7 @@ def normalize(walk: Walk, call: Call) -> None:
     scale_type, bias_type = walk.type_of(config, "scale_t"), walk.type_of(config, "bias_t")
     text = config.values.get("n_filt", "-1")
     channels = size if text == "-1" else walk.number(config, "n_filt")
-    if channels < 1 or size % channels:
+    if not 0 < channels <= MAX_WIDE or size % channels:
         raise UnsupportedModelError(f"{owner}: {size} elements of {channels} channels")
     scale = walk.constants(call.arguments[2], scale_type, channels, owner)
     bias = walk.constants(call.arguments[3], bias_type, channels, owner)

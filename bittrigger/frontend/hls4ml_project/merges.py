@@ -13,8 +13,8 @@ from bittrigger.frontend.elementwise.requantizer_fit import Segments
 from bittrigger.frontend.hls4ml_project.accumulate import SHIFTED_ALIKE, Terms, accumulated
 from bittrigger.frontend.hls4ml_project.hls_types import HlsType
 from bittrigger.frontend.hls4ml_project.project import Call
+from bittrigger.frontend.hls4ml_project.walk import MAX_WIDE, Walk
 from bittrigger.frontend.hls4ml_project.walk import Signal as Array
-from bittrigger.frontend.hls4ml_project.walk import Walk
 from bittrigger.frontend.nodes.plans import fits_and_tables
 from bittrigger.frontend.nodes.signal import Signal
 from bittrigger.ir.extremum import Extremum
@@ -42,8 +42,10 @@ def _sum(walk: Walk, call: Call, sign: int) -> None:
     first, second = (walk.read(name, owner) for name in call.arguments[:2])
     kind = walk.project.type(call.parameters[2], owner)
     sizes = [walk.builder[signal.node].size for signal in (first, second)]
-    if sizes[0] != sizes[1]:
-        raise UnsupportedModelError(f"{owner}: operands of {sizes[0]} and {sizes[1]} elements; allowed are as many")
+    if sizes[0] != sizes[1] or sizes[0] > MAX_WIDE:
+        raise UnsupportedModelError(
+            f"{owner}: operands of {sizes[0]} and {sizes[1]} elements; allowed are as many, up to {MAX_WIDE}"
+        )
     frac = max(first.type.frac, second.type.frac)
     size, name = sizes[0], call.arguments[2]
     terms = [np.eye(size, dtype=np.int64) << (frac - first.type.frac)]

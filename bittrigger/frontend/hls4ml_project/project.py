@@ -16,7 +16,13 @@ from bittrigger.frontend.hls4ml_project.source import listed, preprocessed, read
 MAX_SIZE = 1 << 20
 """Most elements of an array."""
 
-_ARRAY = re.compile(r"(\w+)\s*\[[^\]\n]{0,400}\]\s*=\s*\{([^{}]*)\}")
+MAX_STEPS = 2000
+"""Most names and numbers of which an expression consists, those that its names stand for included."""
+
+MAX_NUMBER = 1 << 30
+"""Largest size or number of a layer."""
+
+_ARRAY = re.compile(r"\b(\w++)\s*+\[[^\]\n]{0,400}\]\s*=\s*\{([^{}]*)\}")  # no position is looked at twice
 _CLOSING = {"(": ")", "{": "}", "[": "]", "<": ">"}
 
 
@@ -97,25 +103,25 @@ class Project:
         Raises:
             UnsupportedModelError: if it is another expression, or too large.
         """
-        value = self._value(text, local or {}, 0)
-        if value is None or abs(value) > 1 << 40:
+        value = self._value(text, local or {}, 0, iter(range(MAX_STEPS)))
+        if value is None or abs(value) > MAX_NUMBER:
             raise UnsupportedModelError(
                 f"hls4ml project: {owner}: {text[:80]!r} is no number; allowed are names, products and sums of integers"
             )
         return value
 
-    def _value(self, text: str, local: dict[str, str], depth: int) -> int | None:
+    def _value(self, text: str, local: dict[str, str], depth: int, room: Iterator[int]) -> int | None:
         text = text.strip().lstrip("(").rstrip(")") if text.count("(") == text.count(")") <= 1 else text
-        if depth > 10 or len(text) > 400:
+        if depth > 10 or len(text) > 400 or next(room, None) is None:
             return None
         for sign, combine in (("+", sum), ("*", math.prod)):
             if sign in text:
-                parts = [self._value(part, local, depth + 1) for part in text.split(sign)]
+                parts = [self._value(part, local, depth + 1, room) for part in text.split(sign)]
                 return None if None in parts else int(combine(part for part in parts if part is not None))
         if re.fullmatch(r"-?\d{1,12}[uUlL]*", text):
             return int(text.rstrip("uUlL"))
         known = local.get(text) or self.constants.get(text)
-        return {"true": 1, "false": 0}.get(text) if known is None else self._value(known, local, depth + 1)
+        return {"true": 1, "false": 0}.get(text) if known is None else self._value(known, local, depth + 1, room)
 
 
 def read_project(folder: Path, top: str | None = None) -> Project:
@@ -136,11 +142,16 @@ def read_project(folder: Path, top: str | None = None) -> Project:
             "defines.h, parameters.h, weights and the .cpp of the top function"
         )
     project = Project(home)
-    for header in headers:
-        _read_header(project, header)
-    for path in [*listed(home, "*weights*.h"), *listed(home / "weights", "*.h")]:
-        _read_arrays(project, path)
-    _read_top(project, top)
+    try:
+        for header in headers:
+            _read_header(project, header)
+        for path in [*listed(home, "*weights*.h"), *listed(home / "weights", "*.h")]:
+            _read_arrays(project, path)
+        _read_top(project, top)
+    except (ValueError, LookupError, RecursionError) as error:
+        raise UnsupportedModelError(
+            f"hls4ml project: {folder}: it is damaged, or not as hls4ml writes it ({str(error)[:200]}); copy it again"
+        ) from error
     return project
 
 
@@ -178,7 +189,8 @@ def _read_struct(project: Project, words: list[str], at: int) -> int:
     start = opening + 1
     while start < closing:
         end = _next(words, ";", start, words[at + 1])
-        _note(words[start:end], values, values)
+        if start < end:
+            _note(words[start:end], values, values)
         start = end + 1
     name = words[at + 1]
     project.configs[name] = Config(name, words[opening - 1], values)
@@ -189,7 +201,7 @@ def _note(words: list[str], types: dict[str, str], constants: dict[str, str]) ->
     """A typedef, a constant, or a template alias."""
     if words[0] == "typedef" and len(words) > 2:
         types[words[-1]] = plain(words[1:-1])
-    elif words[0] == "template" and "using" in words:
+    elif words[0] == "template" and "using" in words[:-1]:
         at = words.index("using")
         constants[words[at + 1]] = plain(words[at + 3 :]).split("<")[0]
     elif "=" in words[1:]:
@@ -211,6 +223,10 @@ def matching(words: list[str], opening: int) -> int:
         UnsupportedModelError: if there is none.
     """
     depth, this = 0, words[opening]
+    if this not in _CLOSING:
+        raise UnsupportedModelError(
+            f"hls4ml project: {this[:80]!r} stands where a bracket opens; copy the project again"
+        )
     for at in range(opening, len(words)):
         depth += (words[at] == this) - (words[at] == _CLOSING[this])
         if not depth:
@@ -291,7 +307,7 @@ def _variable(project: Project, words: list[str]) -> Variable:
 
 def _read_statement(project: Project, words: list[str]) -> None:
     text = " ".join(words)
-    if words[1:2] == ["::"] and (words[0] == "nnet" or words[2].startswith("dense_da_")):
+    if words[1:2] == ["::"] and len(words) > 2 and (words[0] == "nnet" or words[2].startswith("dense_da_")):
         project.calls.append(_call(words, text))
     elif words[:2] == ["auto", "&"] and words[3:4] == ["="] and len(words) == 5:
         project.aliases[words[2]] = words[4]

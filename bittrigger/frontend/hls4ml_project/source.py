@@ -14,7 +14,7 @@ MAX_BYTES = 64 << 20
 MAX_FILES = 2000
 """Most files that are looked at."""
 
-_COMMENT = re.compile(r"//[^\n]*|/\*.*?\*/", re.DOTALL)
+_COMMENT = re.compile(r"//|/\*")
 _TOKEN = re.compile(r"\s+|(?P<token>[A-Za-z_]\w*|\d[\w.]*(?:(?<=[eE])[+-]\d+)?|\.\d\w*|\"[^\"\n]*\"|'[^'\n]*'|::|.)")
 _DIRECTIVE = re.compile(r"\s*#\s*(\w+)\s*(.*)")
 _DEFINED = "__SYNTHESIS__"
@@ -58,7 +58,7 @@ def preprocessed(text: str, where: str) -> tuple[str, dict[str, str]]:
     kept: list[str] = []
     names: dict[str, str] = {}
     active: list[bool] = []
-    for line in _COMMENT.sub(" ", text).splitlines():
+    for line in _uncommented(text, where).splitlines():
         match = _DIRECTIVE.match(line)
         if match is None:
             if all(active):
@@ -76,6 +76,19 @@ def preprocessed(text: str, where: str) -> tuple[str, dict[str, str]]:
         elif word not in ("include", "pragma", "undef", "define"):
             raise UnsupportedModelError(f"hls4ml project: {where}: line {line.strip()[:80]!r} is not known here")
     return "\n".join(kept), names
+
+
+def _uncommented(text: str, where: str) -> str:
+    """``text`` with a blank for each comment, found in one pass."""
+    parts, at = [], 0
+    while match := _COMMENT.search(text, at):
+        parts.append(text[at : match.start()])
+        line = match[0] == "//"
+        end = text.find("\n" if line else "*/", match.end())
+        if end < 0 and not line:
+            raise UnsupportedModelError(f"hls4ml project: {where}: a comment does not end; copy it again")
+        at = len(text) if end < 0 else end + (0 if line else 2)
+    return " ".join([*parts, text[at:]])
 
 
 def tokens(text: str) -> list[str]:

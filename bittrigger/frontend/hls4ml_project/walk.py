@@ -17,6 +17,9 @@ from bittrigger.frontend.nodes.builder import Builder
 from bittrigger.ir.fixed import IntArray, Interval, Overflow, Rounding
 from bittrigger.ir.graph import Linear, Requantize, frozen_array
 
+MAX_WIDE = 1 << 12
+"""Most elements that are added or scaled one by one, which is written as a matrix."""
+
 MAX_SHIFT = 62
 """Most bits that an assignment drops or adds."""
 

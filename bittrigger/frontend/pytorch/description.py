@@ -19,16 +19,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from bittrigger.errors import ConfigError, UnsupportedModelError
 from bittrigger.ir.fixed import FixedPoint, parse_fixed
 from bittrigger.system.files import read_regular
+from bittrigger.system.yaml_file import MAX_BYTES, plain_yaml
 
 FORMS = ("float", "bithep", "bithep-binary", "bitnet", "brevitas")
 """How kernels are quantised."""
 
-MAX_BYTES = 1 << 20
 MAX_LAYERS = 400
 
 
@@ -80,14 +78,14 @@ def read_description(path: Path) -> Description:
         UnsupportedModelError: if there is none, or something in it is not known.
     """
     try:
-        values = yaml.safe_load(read_regular(path, MAX_BYTES))
+        values = plain_yaml(read_regular(path, MAX_BYTES))
     except OSError as error:
         raise UnsupportedModelError(
             f"PyTorch description {path}: it cannot be read: {error.strerror}; a .pt holds tensors of PyTorch and no network; "
             "write one beside it, see docs/front-ends.md"
         ) from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise UnsupportedModelError(f"PyTorch description {path}: it is no YAML ({str(error)[:200]})") from error
+    except ValueError as error:
+        raise UnsupportedModelError(f"PyTorch description {path}: {str(error)[:200]}") from error
     try:
         return _description(values)
     except (ConfigError, ValueError, TypeError, KeyError, AttributeError) as error:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import pickletools
+import struct
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,6 +29,11 @@ MAX_INSTRUCTIONS = 1 << 20
 MAX_DEPTH = 8
 MAX_PLACES = 100_000
 """Most entries of all dictionaries."""
+
+MAX_NAME = 500
+"""Longest name of a tensor, those of the dictionaries around it included."""
+
+MAX_AXES = 16
 
 MAX_VALUES = 1 << 27
 """Most elements of all tensors."""
@@ -67,6 +73,12 @@ class _Mark:
     """Where a sequence begins."""
 
 
+_DAMAGED = (
+    *(ValueError, KeyError, IndexError, TypeError, AttributeError, ArithmeticError, EOFError),
+    *(zipfile.BadZipFile, RuntimeError, struct.error),  # the second is what zipfile says of an encrypted member
+)
+
+
 def read_tensors(path: Path) -> dict[str, Array]:
     """The tensors of a checkpoint by name; those of dictionaries inside have the names of both, with a dot between.
 
@@ -82,7 +94,7 @@ def read_tensors(path: Path) -> dict[str, Array]:
     try:
         members = _members(data)
         found = _collect(_Reader(members).value())
-    except (ValueError, KeyError, IndexError, TypeError, AttributeError, zipfile.BadZipFile, EOFError) as error:
+    except _DAMAGED as error:
         raise UnsupportedModelError(
             f"PyTorch file {path}: it is damaged, or not as torch.save writes it ({str(error)[:200]}); {_ADVICE}"
         ) from error
@@ -124,8 +136,22 @@ def _collect(root: Any) -> dict[str, Array]:
         elif isinstance(value, Mapping) and depth < MAX_DEPTH:
             entries = [(key, item) for key, item in value.items() if isinstance(key, str)]
             entries = [(key, item) for key, item in entries if not key.startswith("_metadata")]
+            if entries and len(prefix) + max(len(key) for key, _ in entries) > MAX_NAME:
+                raise ValueError(f"a name of more than {MAX_NAME} characters")
             pending += [(item, f"{prefix}.{key}" if prefix else key, depth + 1) for key, item in reversed(entries)]
     return found
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or len(value) > MAX_NAME:
+        raise ValueError("a name that is no text")
+    return value
+
+
+def _plain(axes: object) -> tuple[Any, ...]:
+    if not isinstance(axes, tuple) or len(axes) > MAX_AXES:
+        raise ValueError("a tensor of no shape")
+    return axes
 
 
 class _Reader:
@@ -148,7 +174,7 @@ class _Reader:
             self._step(code.name, argument)
         raise ValueError("no end")
 
-    def _step(self, name: str, argument: Any) -> None:  # noqa: C901, PLR0912 - an instruction a case
+    def _step(self, name: str, argument: Any) -> None:  # noqa: C901, PLR0912, PLR0915 - an instruction a case
         stack = self._stack
         match name:
             case "PROTO" | "FRAME":
@@ -171,6 +197,8 @@ class _Reader:
                 stack[-int(name[-1]) :] = [tuple(stack[-int(name[-1]) :])]
             case "SETITEM" | "SETITEMS":
                 items = [stack.pop(-2), stack.pop()] if name == "SETITEM" else self._to_mark()
+                if not all(isinstance(key, str | int) for key in items[::2]):
+                    raise TypeError("a key that is no text")  # to hash tuples of tuples takes for ever
                 stack[-1].update(zip(items[::2], items[1::2], strict=True))
             case "APPEND" | "APPENDS":
                 items = [stack.pop()] if name == "APPEND" else self._to_mark()
@@ -184,7 +212,7 @@ class _Reader:
             case "GLOBAL":
                 stack.append(_Name(argument))
             case "STACK_GLOBAL":
-                stack[-2:] = [_Name(f"{stack[-2]} {stack[-1]}")]
+                stack[-2:] = [_Name(" ".join(map(_text, stack[-2:])))]
             case "BINPERSID":
                 stack.append(self._storage(stack.pop()))
             case "REDUCE":
@@ -200,7 +228,11 @@ class _Reader:
                 raise ValueError(f"instruction {name}")
 
     def _to_mark(self) -> list[Any]:
-        at = max(k for k, item in enumerate(self._stack) if isinstance(item, _Mark))
+        at = len(self._stack) - 1
+        while not isinstance(self._stack[at], _Mark):
+            at -= 1
+            if at < 0:
+                raise ValueError("a sequence that has no beginning")
         items = self._stack[at + 1 :]
         del self._stack[at:]
         return items
@@ -213,11 +245,13 @@ class _Reader:
         name = kind.text.split(" ")[-1]
         if name not in _STORAGES:
             raise ValueError(f"numbers of {name}; allowed are {', '.join(_STORAGES)}")
-        return _Storage(str(key), _STORAGES[name])
+        return _Storage(_text(key), _STORAGES[name])
 
     def _made(self, name: Any, arguments: Any) -> Any:
         text = name.text if isinstance(name, _Name) else ""
-        if text == _ORDERED and arguments == ():
+        if not isinstance(arguments, tuple):
+            raise TypeError("a call without arguments")
+        if text == _ORDERED and not arguments:
             return {}
         if text == _REBUILD[1]:
             return arguments[0]
@@ -226,10 +260,13 @@ class _Reader:
         raise ValueError(f"it wants to call {_spelled(name)}, and no code of a file is run")
 
     def _tensor(self, storage: _Storage, offset: int, size: tuple[int, ...], strides: tuple[int, ...]) -> Array:
+        numbers = (offset, *_plain(size), *_plain(strides))
+        if not all(type(number) is int and 0 <= number <= MAX_BYTES for number in numbers):
+            raise ValueError("a tensor whose place or size is no number")
         values = np.frombuffer(self._members[f"data/{storage.key}"], dtype=np.dtype(self._order + storage.kind))
         count = math.prod(size)
         last = offset + sum((n - 1) * step for n, step in zip(size, strides, strict=True))
-        if min((0, offset, *size, *strides)) < 0 or count > len(values) or (count and last >= len(values)):
+        if count > len(values) or (count and last >= len(values)):
             raise ValueError(f"a tensor of {size} beyond its storage")
         self._values += count
         if self._values > MAX_VALUES:

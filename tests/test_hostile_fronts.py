@@ -1,0 +1,188 @@
+"""Small files that would take for ever, or all memory, or end in a traceback: checkpoints, descriptions, settings, projects."""
+
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+import sys
+import traceback
+import zipfile
+from io import BytesIO
+
+import pytest
+import pytorch_files
+from pytorch_files import number, text
+
+from bittrigger.device.budgets import read_budget
+from bittrigger.errors import ConfigError, UnsupportedModelError
+from bittrigger.frontend.hls4ml_project.lower import lower_project
+from bittrigger.frontend.hls4ml_project.project import read_project
+from bittrigger.frontend.pytorch.description import read_description
+from bittrigger.frontend.pytorch.tensors import read_tensors
+from bittrigger.settings import read_settings
+
+SECONDS = 20
+MEMORY = 3 << 30
+"""Bytes of address space; the worst of these files took 100 GiB, or 2**60 steps."""
+
+START, ORDERED, STOP = b"\x80\x02", b"ccollections\nOrderedDict\n)R", b"."
+DOUBLED = b")" + b"".join(b"q\x00h\x00\x86" for _ in range(60))
+"""A tuple of twice the same tuple of twice the same, sixty times."""
+
+REBUILD = b"ctorch._utils\n_rebuild_tensor_v2\n("
+
+
+def storage(key):
+    return b"(" + text("storage") + b"ctorch\nFloatStorage\n" + key + text("cpu") + number(4) + b"tQ"
+
+
+def one_tensor(size, strides, *, key=b""):
+    rest = storage(key or text("0")) + number(0) + b"(" + size + b"t(" + strides + b"t\x89" + ORDERED + b"tR"
+    return START + ORDERED + text("w") + REBUILD + rest + b"s" + STOP
+
+
+CHECKPOINTS = {
+    "a key of many tuples": START + b"}" + DOUBLED + b"Ns" + STOP,
+    "a key of deep tuples": START + b"})" + b"\x85" * 300_000 + b"Ns" + STOP,
+    "a class of many tuples": START + DOUBLED + text("x") + b"\x93" + STOP,
+    "a storage of many tuples": one_tensor(number(4), number(1), key=DOUBLED),
+    "a size of texts": one_tensor(text("a" * 1000) + number(1 << 30), number(1) + number(1)),
+    "a size of many numbers": one_tensor(number(2**31 - 1) * 100_000, number(1) * 100_000),
+    "an enormous size": one_tensor(number(0) + b"\x8a\x0b" + bytes(10) + b"\x01", number(1) * 2),
+    "marks behind one another": START + number(1) * 400_000 + b"(t" * 400_000 + STOP,
+    "long names in each other": START + b"}" + text("k" * 3_000_000) + b"}(" + b"".join(
+        text(str(k)) + b"}" for k in range(90_000)) + b"us" + STOP,
+    "nothing to call with": START + b"ccollections\nOrderedDict\nNR" + STOP,
+    "no mark": START + b"t" + STOP,
+}  # fmt: skip
+
+
+def bomb(name="input"):
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{k}: &a{k} [{', '.join([f'*a{k - 1}'] * 10)}]" for k in range(1, 12)]
+    return "\n".join([*lines, f"{name}: *a11\n"])
+
+
+DESCRIPTIONS = {
+    "aliases": bomb(),
+    "deep": "input: " + "[" * 50_000,
+    "no number": f"input: 0x{'f' * 6000}\nnetwork: [relu]\n",
+}
+SETTINGS = {
+    "aliases": bomb("effort"), "a long number": f"latency_cycles: 0x{'f' * 6000}\n", "base 60": "seed: " + "1:" * 400_000 + "1\n",
+    "deep": "{a: " * 50_000, "no number": "clock_mhz: .nan\n", "endless": "clock_mhz: .inf\n", "a date": "name: 2026-13-45\n",
+}  # fmt: skip
+BUDGETS = {
+    "aliases": bomb("retrieved"), "a long number": f"name: a\ntitle: b\nsource: c\nretrieved: d\nlut: 0x{'f' * 6000}\n",
+    "base 60": "lut: " + "1:" * 400_000 + "1\n", "no number": "name: a\ntitle: b\nsource: c\nretrieved: d\nlatency_ns: .nan\n",
+}  # fmt: skip
+
+TOP = "void top(input_t x[3], result_t y[2]) {\n    %s\n}\n"
+DEFINES = "typedef ap_fixed<8,4> input_t;\ntypedef ap_fixed<9,5> result_t;\n%s\n"
+DENSE = "nnet::dense<input_t, result_t, config2>(x, y, w2, b2);"
+CONFIG = "struct config2 : nnet::dense_config {\n    static const unsigned n_in = %s;\n    static const unsigned n_out = 2;\n};\n"
+CONVOLVE = "nnet::conv_1d_cl<input_t, result_t, config2>(x, y, w2, b2);"
+CONVOLUTION = (
+    "struct config2 : nnet::conv1d_config {\n    static const unsigned in_width = 3;\n    static const unsigned n_chan = 1;\n"
+    "    static const unsigned filt_width = 1;\n    static const unsigned out_width = %s;\n"
+    "    static const unsigned n_filt = 2;\n};\n"
+)
+PROJECTS = {
+    "comments without an end": {"defines.h": DEFINES % ("/* " * 400_000)},
+    "a long word": {"weights/w2.h": "a" * 400_000},
+    "names of names": {"defines.h": DEFINES % "\n".join(f"#define A{k} {'+'.join([f'A{k + 1}'] * 100)}" for k in range(9)),
+                       "parameters.h": CONFIG % "A0"},
+    "a call without brackets": {"top.cpp": TOP % "nnet::dense;"},
+    "a call of nothing": {"top.cpp": TOP % "nnet::;"},
+    "an empty member": {"parameters.h": "struct config2 : nnet::dense_config { ; };\n"},
+    "using at the end": {"parameters.h": "struct config2 : nnet::dense_config { template using; };\n"},
+    "windows without end": {"parameters.h": CONVOLUTION % "2000000000", "top.cpp": TOP % CONVOLVE},
+    "no windows": {"parameters.h": CONVOLUTION % "0", "top.cpp": TOP % CONVOLVE},
+    "an enormous sum": {"top.cpp": "void top(input_t x[100000], result_t y[100000]) {\n"
+                        "    nnet::add<input_t, input_t, result_t, config2>(x, x, y);\n}\n"},
+    "a layer of nothing": {"parameters.h": CONFIG % "-3"},
+}  # fmt: skip
+
+
+def checkpoint(path, program):
+    path.write_bytes(b"")
+    pytorch_files.write(path, program, {"data/0": bytes(16)})
+    read_tensors(path)
+
+
+def project(folder, files):
+    (folder / "weights").mkdir(parents=True)
+    sound = {"defines.h": DEFINES % "", "parameters.h": CONFIG % 3, "top.cpp": TOP % DENSE, "weights/w2.h": "", **files}
+    for name, content in sound.items():
+        (folder / name).write_text(content)
+    lower_project(read_project(folder))
+
+
+def wrote(path, content):
+    path.write_text(content)
+    return path
+
+
+ATTACKS = {
+    **{f"checkpoint: {name}": (checkpoint, program) for name, program in CHECKPOINTS.items()},
+    **{f"project: {name}": (project, files) for name, files in PROJECTS.items()},
+    **{f"description: {name}": (lambda p, c: read_description(wrote(p, c)), c) for name, c in DESCRIPTIONS.items()},
+    **{f"settings: {name}": (lambda p, c: _settings(wrote(p, c)), c) for name, c in SETTINGS.items()},
+    **{f"budget: {name}": (lambda p, c: read_budget(wrote(p, c)), c) for name, c in BUDGETS.items()},
+}
+
+
+def _settings(path):
+    from bittrigger.settings import Settings
+
+    Settings(**read_settings(path))
+
+
+def attack(name, folder):
+    """Whether the file is refused with one sentence, within time and memory; in a process of its own."""
+    child = os.fork()
+    if child:
+        return os.waitpid(child, 0)[1] == 0
+    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    read, content = ATTACKS[name]
+    try:
+        read(folder / "file.yaml", content)
+    except (UnsupportedModelError, ConfigError) as refusal:
+        os._exit(len(str(refusal)) < 20)
+    except BaseException:  # noqa: BLE001 - whatever escapes is what is looked for
+        traceback.print_exc()
+    os._exit(1)
+
+
+@pytest.mark.parametrize("kind", ["checkpoint", "description", "settings", "budget", "project"])
+def test_a_file_that_asks_for_more_than_it_is_worth_is_refused(kind, tmp_path):
+    command = (
+        "import pathlib, sys, test_hostile_fronts as t\n"
+        "for k, name in enumerate(n for n in t.ATTACKS if n.startswith(sys.argv[1])):\n"
+        "    place = pathlib.Path(sys.argv[2], str(k)); place.mkdir()\n"
+        "    print(name, t.attack(name, place), sep='|', flush=True)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", command, kind, str(tmp_path)],
+        env={"PYTHONPATH": ":".join(filter(None, sys.path)), "PATH": "/usr/bin:/bin", "OPENBLAS_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    outcomes = dict(line.split("|") for line in done.stdout.splitlines())
+    assert [name for name, refused in outcomes.items() if refused != "True"] == [], done.stderr[-2000:]
+    assert set(outcomes) == {name for name in ATTACKS if name.startswith(kind)}, done.stderr[-2000:]
+
+
+def test_an_encrypted_member_is_refused(tmp_path):
+    buffer = BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("archive/data.pkl", START + STOP)
+    data = bytearray(buffer.getvalue())
+    for signature, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        data[data.index(signature) + offset] |= 1
+    (tmp_path / "net.pt").write_bytes(data)
+    with pytest.raises(UnsupportedModelError, match="damaged, or not as torch.save writes it .*encrypted"):
+        read_tensors(tmp_path / "net.pt")
