@@ -81,7 +81,7 @@ def test_the_text_is_stable_and_written_once(tmp_path):
         "tiny_net.sv",
         "tiny_net_bitlinear_dense.sv",
         "tiny_net_requantize_relu.sv",
-        "bittrigger_grow2.sv",
+        "bittrigger_adder2_carry.sv",
         "bittrigger_clip.sv",
     ]
 
@@ -100,7 +100,7 @@ def test_the_header_states_the_contract(tmp_path):
 def test_a_layer_reads_like_its_sums(tmp_path):
     text = emit_verilog(pipeline_of(network(), clock_mhz=100.0), tmp_path)[1].read_text()
     assert "wire signed [ 8:0] s0;  // x0 - x1" in text
-    assert "bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b11), .NEGATE(2'b10)) u_s0" in text
+    assert "bittrigger_adder2_carry #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b11), .NEGATE(2'b10)) u_s0" in text
     assert ".a(x0), .b(x1), .sum(s0)" in text
     assert "wire signed [ 9:0] s1 = 10'(s0) + 10'd20;" in text
 
@@ -182,10 +182,10 @@ def test_three_operands_are_an_adder_of_the_library(tmp_path):
     text = sources[1].read_text()
     assert "wire signed [ 7:0] s0;  // x0 + 8*x2 - 4*x1" in text
     assert "assign s0[1:0] = x0[1:0];" in text
-    assert "bittrigger_grow3 #(.WIDTH(6), .A(3), .B(5), .C(4), .SIGNED(3'b111), .NEGATE(3'b100)) u_s0" in text
-    assert "bittrigger_grow3 #(.WIDTH(6), .A(4), .B(4), .C(3), .SIGNED(3'b011), .NEGATE(3'b100)) u_s1" in text
+    assert "bittrigger_adder3_carry #(.WIDTH(6), .A(3), .B(5), .C(4), .SIGNED(3'b111), .NEGATE(3'b100)) u_s0" in text
+    assert "bittrigger_adder3_carry #(.WIDTH(6), .A(4), .B(4), .C(3), .SIGNED(3'b011), .NEGATE(3'b100)) u_s1" in text
     assert "bittrigger_adder3 #(.WIDTH(8), .NEGATE(3'b100)) u_s2" in text  # no wider than its widest operand
-    assert [source.name for source in sources[2:]] == ["bittrigger_adder3.sv", "bittrigger_grow3.sv"]
+    assert [source.name for source in sources[2:]] == ["bittrigger_adder3.sv", "bittrigger_adder3_carry.sv"]
 
 
 def test_yosys_spends_one_lut_a_result_bit(tmp_path):

@@ -214,7 +214,7 @@ def adder_forms():
     ]
 
 
-def growing_forms(count):
+def carry_forms(count):
     """Operands of several widths and signs; a sum that only a carry can widen."""
     forms = []
     for seed in range(12):
@@ -247,8 +247,8 @@ def clip_forms():
 
 FORMS = {
     "bittrigger_adder3": adder_forms(),
-    "bittrigger_grow2": growing_forms(2),
-    "bittrigger_grow3": growing_forms(3),
+    "bittrigger_adder2_carry": carry_forms(2),
+    "bittrigger_adder3_carry": carry_forms(3),
     "bittrigger_clip": clip_forms(),
 }
 

@@ -35,7 +35,7 @@ ONE_STAGE_MHZ = 1.0
 CARRY = "bittrigger/device/carry.py"
 """Where top bits are carries: it decides on prices and on what is emitted."""
 
-GROWING = ("bittrigger_grow2.sv", "bittrigger_grow3.sv")
+CARRYING = ("bittrigger_adder2_carry.sv", "bittrigger_adder3_carry.sv")
 """The adders of the firmware library whose top bit is a carry."""
 
 PLAIN = ROOT / "benchmarks" / "adders" / "plain_adders.sv"
@@ -108,7 +108,7 @@ def synthesize_graph(graph: AdderGraph, weights: IntArray, *, carry_out: bool = 
     with tempfile.TemporaryDirectory() as scratch:
         emit_verilog(pipeline, Path(scratch) / "rtl")
         if not carry_out:
-            for name in GROWING:
+            for name in CARRYING:
                 (Path(scratch) / "rtl" / name).unlink(missing_ok=True)
             for path in (PLAIN, ROOT / "firmware" / "bittrigger_adder3.sv"):
                 shutil.copy(path, Path(scratch) / "rtl")

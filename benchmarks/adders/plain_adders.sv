@@ -3,7 +3,7 @@
 // the S input beside them and no other.
 `default_nettype none
 
-module bittrigger_grow3 #(
+module bittrigger_adder3_carry #(
     parameter int WIDTH = 10,
     parameter int A = 8,
     parameter int B = 8,
@@ -26,7 +26,7 @@ module bittrigger_grow3 #(
 
 endmodule
 
-module bittrigger_grow2 #(
+module bittrigger_adder2_carry #(
     parameter int WIDTH = 9,
     parameter int A = 8,
     parameter int B = 8,

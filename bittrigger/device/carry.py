@@ -3,8 +3,8 @@
 Every operand brings a small number to the two top bits of the sum: one that is signed and narrower than the result brings 0
 or -1 of the bit below the top, an unsigned one 0 or 1; 2 is added where the sum is signed, so that all of it is positive. With
 the carry that three operands save below, the total is ``u``. A step of the carry chain adds ``u`` if it is 0, 1 (propagate) or
-2 (generate), and its carry out is then the top bit, inverted if the sum is signed. ``bittrigger_grow2`` and
-``bittrigger_grow3`` in ``firmware/ultrascale`` are built so.
+2 (generate), and its carry out is then the top bit, inverted if the sum is signed. ``bittrigger_adder2_carry`` and
+``bittrigger_adder3_carry`` in ``firmware/ultrascale`` are built so.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def plain_carry(fields: Sequence[Field], width: int) -> bool:
     return len(fields) == 2 and all(not (f.signed or f.negative) and f.width < width for f in fields)
 
 
-def is_grown(adder: Adder, fields: Sequence[Field], width: int, *, signed: bool) -> bool:
+def has_carry_out(adder: Adder, fields: Sequence[Field], width: int, *, signed: bool) -> bool:
     """Whether ``adder`` is one of the firmware library whose top bit is a carry; a value and a constant are left to the tools.
 
     Args:

@@ -30,7 +30,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bittrigger.device.carry import fields_of, is_grown, plain_carry
+from bittrigger.device.carry import fields_of, has_carry_out, plain_carry
 from bittrigger.ir.adders import Adder, AdderGraph, value_intervals
 from bittrigger.ir.fixed import Interval
 
@@ -55,8 +55,8 @@ def adder_luts(adder: Adder, ranges: Sequence[Interval], result: Interval, *, ca
     wires = lowest if negative else operands[1][0]
     fields = fields_of(adder, ranges, wires)
     width = max(result.width - wires, 0)
-    grown = carry_out and is_grown(adder, fields, width, signed=result.signed)
-    return width - (grown or plain_carry(fields, width))
+    chained = carry_out and has_carry_out(adder, fields, width, signed=result.signed)
+    return width - (chained or plain_carry(fields, width))
 
 
 def graph_luts(graph: AdderGraph, *, carry_out: bool = True) -> int:

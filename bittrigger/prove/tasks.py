@@ -263,8 +263,8 @@ def _vhdl_tasks(setting: Setting, vhdl: Rtl) -> Iterator[Task]:
 
 _LIBRARY = {
     "bittrigger_adder3": "the three-input adder in primitives equals a + b + c",
-    "bittrigger_grow2": "the two-input adder whose top bit is a carry, in primitives, equals a + b",
-    "bittrigger_grow3": "the three-input adder whose top bit is a carry, in primitives, equals a + b + c",
+    "bittrigger_adder2_carry": "the two-input adder whose top bit is a carry, in primitives, equals a + b",
+    "bittrigger_adder3_carry": "the three-input adder whose top bit is a carry, in primitives, equals a + b + c",
     "bittrigger_clip": "the limiter in primitives equals the behavioural one",
 }
 

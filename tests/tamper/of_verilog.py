@@ -101,11 +101,11 @@ def rtl_kinds() -> dict[str, Rows]:
         ),
         "rtl: the library": (
             ("adder3", text("rtl/bittrigger_adder3.sv", r"NEGATE\[0\] \? -a : a", "a")),
-            ("grow3", text("rtl/bittrigger_grow3.sv", r"\+", "-")),
+            ("adder3_carry", text("rtl/bittrigger_adder3_carry.sv", r"\+", "-")),
             ("clip", text("rtl/bittrigger_clip.sv", r"1'b1", "1'b0")),
             ("ultrascale adder3", text("synth/ultrascale/bittrigger_adder3.sv", r"A \& B\)", "A | B)")),
             ("ultrascale clip", text("synth/ultrascale/bittrigger_clip.sv", r"ffffff00", "fffffff0")),
-            ("ultrascale grow3: simulated alone", insert("synth/ultrascale/bittrigger_grow3.sv", "    initial $finish;")),
+            ("ultrascale adder3_carry: simulated alone", insert("synth/ultrascale/bittrigger_adder3_carry.sv", "    initial $finish;")),
         ),
         "files: missing, foreign, other bytes": (
             ("a module is gone", lambda folder: (folder / RELU).unlink()),

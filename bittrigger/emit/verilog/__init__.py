@@ -28,7 +28,7 @@ from bittrigger.system.resources import folder as folder_of
 
 __all__ = ["emit_verilog"]
 
-LIBRARY = ("bittrigger_adder3", "bittrigger_grow2", "bittrigger_grow3", "bittrigger_clip")
+LIBRARY = ("bittrigger_adder3", "bittrigger_adder2_carry", "bittrigger_adder3_carry", "bittrigger_clip")
 """Modules of the firmware library that are instantiated; its folder ``ultrascale`` holds the same in primitives."""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from bittrigger.device.carry import NARROW, Field, constant_operand, fields_of, is_grown
+from bittrigger.device.carry import NARROW, Field, constant_operand, fields_of, has_carry_out
 from bittrigger.emit.verilog.operands import Operands
 from bittrigger.emit.verilog.signals import Signals
 from bittrigger.emit.verilog.views import Body, Stage, Sum, Wire, literal, vector_of
@@ -87,9 +87,9 @@ class _Adders:
         """The wire ``name`` that holds the sum."""
         operands = _operands(adder, self.names, self.ranges)
         low = _bypassed(operands, span.width) if len(operands) > 1 else 0
-        grows = is_grown(adder, fields_of(adder, self.ranges, low), span.width - low, signed=span.signed)
-        if grows or len(operands) == 3:
-            return self._instance(name, operands, span, stage, low=low, grows=grows)
+        carries = has_carry_out(adder, fields_of(adder, self.ranges, low), span.width - low, signed=span.signed)
+        if carries or len(operands) == 3:
+            return self._instance(name, operands, span, stage, low=low, carries=carries)
         first, *others = (self.expression(operand, stage, 0, span.width) for operand in operands)
         # in parentheses, for Yosys reads -9'(x) as a cast to a width of -9
         total = f"-({first})" if operands[0].negative else first
@@ -98,15 +98,15 @@ class _Adders:
         return Wire(vector_of(span), name, total)
 
     def _instance(
-        self, name: str, operands: list[_Operand], span: Interval, stage: int, *, low: int, grows: bool
+        self, name: str, operands: list[_Operand], span: Interval, stage: int, *, low: int, carries: bool
     ) -> Sum:
-        """An adder of the library, for the bits from ``low`` on; ``grows`` if its top bit is a carry."""
+        """An adder of the library, for the bits from ``low`` on; ``carries`` if its top bit is the carry of its chain."""
         fields = [Field.of(operand.span, low, negative=operand.negative) for operand in operands]
         width, count = span.width - low, len(fields)
         negate = f".NEGATE({_flags(field.negative for field in fields)})"
         widths = [width] * count
         parameters = [f".WIDTH({width})", negate]
-        if grows:
+        if carries:
             # a few widths only, so that few forms of the module occur
             widths = [max(field.width, width - NARROW, 1) for field in fields]
             sizes = [f".{letter}({size})" for letter, size in zip("ABC", widths, strict=False)]
@@ -115,7 +115,7 @@ class _Adders:
         return Sum(
             type=vector_of(span),
             name=name,
-            module=f"bittrigger_{'grow' if grows else 'adder'}{count}",
+            module=f"bittrigger_adder{count}{'_carry' if carries else ''}",
             parameters=", ".join(parameters),
             operands=dict(zip("abc", texts, strict=False)),
             driven=f"{name}[{span.width - 1}:{low}]" if low else name,

@@ -47,7 +47,7 @@ GENERICS: Mapping[str, Mapping[str, str]] = {
     "bittrigger_adder3": {"WIDTH": "WIDTH", "NEGATE": "NEGATE"},
     "bittrigger_clip": {"WIDTH": "WIDTH", "OVER": "OVERS"},
     **{
-        f"bittrigger_grow{count}": {
+        f"bittrigger_adder{count}_carry": {
             "WIDTH": "WIDTH",
             **{letter: f"WIDTH_{letter}" for letter in "ABC"[:count]},
             "SIGNED": "SIGNED",

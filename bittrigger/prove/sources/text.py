@@ -22,11 +22,11 @@ LIBRARY: Mapping[str, tuple[Ports, frozenset[str]]] = {
         {"a": ("input", 0), "b": ("input", 0), "c": ("input", 0), "sum": ("output", 0)},
         frozenset({"WIDTH", "NEGATE"}),
     ),
-    "bittrigger_grow2": (
+    "bittrigger_adder2_carry": (
         {"a": ("input", 0), "b": ("input", 0), "sum": ("output", 0)},
         frozenset({"WIDTH", "A", "B", "SIGNED", "NEGATE"}),
     ),
-    "bittrigger_grow3": (
+    "bittrigger_adder3_carry": (
         {"a": ("input", 0), "b": ("input", 0), "c": ("input", 0), "sum": ("output", 0)},
         frozenset({"WIDTH", "A", "B", "C", "SIGNED", "NEGATE"}),
     ),

@@ -75,99 +75,99 @@ module anomaly_bitlinear_dense_1 (
         x18_d1 <= x18;
     end
     wire signed [ 8:0] s0;  // x12 + x14 - x4
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s0 (
+    bittrigger_adder3_carry #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s0 (
         .a(x12_d1), .b(x14_d1), .c(x4_d1), .sum(s0)
     );
     wire        [ 8:0] s1;  // x8 + x13 + x15
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s1 (
+    bittrigger_adder3_carry #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s1 (
         .a(x8_d1), .b(x13_d1), .c(x15_d1), .sum(s1)
     );
     wire signed [ 7:0] s2;  // x2 - x6
-    bittrigger_grow2 #(.WIDTH(8), .A(7), .B(7), .SIGNED(2'b00), .NEGATE(2'b10)) u_s2 (
+    bittrigger_adder2_carry #(.WIDTH(8), .A(7), .B(7), .SIGNED(2'b00), .NEGATE(2'b10)) u_s2 (
         .a(x2_d1), .b(x6_d1), .sum(s2)
     );
     wire signed [ 7:0] s4;  // x10 - x11
-    bittrigger_grow2 #(.WIDTH(8), .A(7), .B(7), .SIGNED(2'b00), .NEGATE(2'b10)) u_s4 (
+    bittrigger_adder2_carry #(.WIDTH(8), .A(7), .B(7), .SIGNED(2'b00), .NEGATE(2'b10)) u_s4 (
         .a(x10_d1), .b(x11_d1), .sum(s4)
     );
     wire signed [ 7:0] s5;  // x5 - x18
-    bittrigger_grow2 #(.WIDTH(8), .A(7), .B(7), .SIGNED(2'b00), .NEGATE(2'b10)) u_s5 (
+    bittrigger_adder2_carry #(.WIDTH(8), .A(7), .B(7), .SIGNED(2'b00), .NEGATE(2'b10)) u_s5 (
         .a(x5_d1), .b(x18_d1), .sum(s5)
     );
     wire signed [ 8:0] s7;  // x1 + x7 - x17
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s7 (
+    bittrigger_adder3_carry #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s7 (
         .a(x1_d1), .b(x7_d1), .c(x17_d1), .sum(s7)
     );
     wire        [ 7:0] s10 = 8'(x10_d1) + 8'(x11_d1);
     wire        [ 7:0] s11 = 8'(x7_d1) + 8'(x15_d1);
     wire        [ 8:0] s12 = 9'(x5_d1) + 9'(s11);
     wire signed [ 9:0] s14;  // x0 + x3 - s0
-    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(7), .C(9), .SIGNED(3'b100), .NEGATE(3'b100)) u_s14 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(7), .B(7), .C(9), .SIGNED(3'b100), .NEGATE(3'b100)) u_s14 (
         .a(x0_d1), .b(x3_d1), .c(s0), .sum(s14)
     );
     wire signed [ 8:0] s17;  // x2 + x5 - x4
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s17 (
+    bittrigger_adder3_carry #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s17 (
         .a(x2_d1), .b(x5_d1), .c(x4_d1), .sum(s17)
     );
     wire signed [ 8:0] s18;  // x11 + x14 - x15
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s18 (
+    bittrigger_adder3_carry #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s18 (
         .a(x11_d1), .b(x14_d1), .c(x15_d1), .sum(s18)
     );
     wire signed [ 8:0] s20;  // x16 - x3 - x9
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b110)) u_s20 (
+    bittrigger_adder3_carry #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b110)) u_s20 (
         .a(x16_d1), .b(x3_d1), .c(x9_d1), .sum(s20)
     );
     wire signed [ 8:0] s23;  // x0 + x12 - x14
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s23 (
+    bittrigger_adder3_carry #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s23 (
         .a(x0_d1), .b(x12_d1), .c(x14_d1), .sum(s23)
     );
     wire signed [ 8:0] s24;  // x7 + x8 - x1
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s24 (
+    bittrigger_adder3_carry #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s24 (
         .a(x7_d1), .b(x8_d1), .c(x1_d1), .sum(s24)
     );
     wire signed [ 7:0] s25;  // x13 - x11
-    bittrigger_grow2 #(.WIDTH(8), .A(7), .B(7), .SIGNED(2'b00), .NEGATE(2'b10)) u_s25 (
+    bittrigger_adder2_carry #(.WIDTH(8), .A(7), .B(7), .SIGNED(2'b00), .NEGATE(2'b10)) u_s25 (
         .a(x13_d1), .b(x11_d1), .sum(s25)
     );
     wire signed [ 7:0] s31;  // x0 - x4
-    bittrigger_grow2 #(.WIDTH(8), .A(7), .B(7), .SIGNED(2'b00), .NEGATE(2'b10)) u_s31 (
+    bittrigger_adder2_carry #(.WIDTH(8), .A(7), .B(7), .SIGNED(2'b00), .NEGATE(2'b10)) u_s31 (
         .a(x0_d1), .b(x4_d1), .sum(s31)
     );
     wire signed [ 8:0] s38;  // x1 + x8 - x10
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s38 (
+    bittrigger_adder3_carry #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s38 (
         .a(x1_d1), .b(x8_d1), .c(x10_d1), .sum(s38)
     );
     wire        [ 7:0] s40 = 8'(x3_d1) + 8'(x17_d1);
     wire        [ 7:0] s41 = 8'(x6_d1) + 8'(x16_d1);
     wire        [ 7:0] s44 = 8'(x12_d1) + 8'(x17_d1);
     wire signed [ 8:0] s45;  // x15 + x16 - x7
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s45 (
+    bittrigger_adder3_carry #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s45 (
         .a(x15_d1), .b(x16_d1), .c(x7_d1), .sum(s45)
     );
     wire        [ 8:0] s52;  // x2 + x7 + x15
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s52 (
+    bittrigger_adder3_carry #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s52 (
         .a(x2_d1), .b(x7_d1), .c(x15_d1), .sum(s52)
     );
     wire signed [ 7:0] s56;  // x15 - x9
-    bittrigger_grow2 #(.WIDTH(8), .A(7), .B(7), .SIGNED(2'b00), .NEGATE(2'b10)) u_s56 (
+    bittrigger_adder2_carry #(.WIDTH(8), .A(7), .B(7), .SIGNED(2'b00), .NEGATE(2'b10)) u_s56 (
         .a(x15_d1), .b(x9_d1), .sum(s56)
     );
     wire        [ 7:0] s61 = 8'(x4_d1) + 8'(x18_d1);
     wire signed [ 8:0] s62;  // x3 + x14 - x9
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s62 (
+    bittrigger_adder3_carry #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s62 (
         .a(x3_d1), .b(x14_d1), .c(x9_d1), .sum(s62)
     );
     wire signed [ 8:0] s70;  // x3 - x12 - x18
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b110)) u_s70 (
+    bittrigger_adder3_carry #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b110)) u_s70 (
         .a(x3_d1), .b(x12_d1), .c(x18_d1), .sum(s70)
     );
     wire        [ 7:0] s79 = 8'(x7_d1) + 8'(x8_d1);
     wire signed [ 8:0] s86;  // x0 + x12 - x16
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s86 (
+    bittrigger_adder3_carry #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s86 (
         .a(x0_d1), .b(x12_d1), .c(x16_d1), .sum(s86)
     );
     wire signed [ 7:0] s100;  // x5 - x13
-    bittrigger_grow2 #(.WIDTH(8), .A(7), .B(7), .SIGNED(2'b00), .NEGATE(2'b10)) u_s100 (
+    bittrigger_adder2_carry #(.WIDTH(8), .A(7), .B(7), .SIGNED(2'b00), .NEGATE(2'b10)) u_s100 (
         .a(x5_d1), .b(x13_d1), .sum(s100)
     );
 
@@ -273,11 +273,11 @@ module anomaly_bitlinear_dense_1 (
         s100_d1 <= s100;
     end
     wire signed [10:0] s3;  // x0 + s1 - s2
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(8), .SIGNED(3'b100), .NEGATE(3'b100)) u_s3 (
+    bittrigger_adder3_carry #(.WIDTH(11), .A(8), .B(9), .C(8), .SIGNED(3'b100), .NEGATE(3'b100)) u_s3 (
         .a(8'(x0_d2)), .b(s1_d1), .c(s2_d1), .sum(s3)
     );
     wire signed [ 9:0] s6;  // s5 - x16 - s4
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(7), .C(8), .SIGNED(3'b101), .NEGATE(3'b110)) u_s6 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(7), .C(8), .SIGNED(3'b101), .NEGATE(3'b110)) u_s6 (
         .a(s5_d1), .b(x16_d2), .c(s4_d1), .sum(s6)
     );
     wire signed [ 9:0] s8;  // s7 - x9 - s0
@@ -285,27 +285,27 @@ module anomaly_bitlinear_dense_1 (
         .a(10'(s7_d1)), .b(10'(x9_d2)), .c(10'(s0_d1)), .sum(s8)
     );
     wire signed [11:0] s9;  // s3 + s6 + s8
-    bittrigger_grow3 #(.WIDTH(12), .A(11), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s9 (
+    bittrigger_adder3_carry #(.WIDTH(12), .A(11), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s9 (
         .a(s3), .b(s6), .c(s8), .sum(s9)
     );
     wire signed [ 9:0] s13;  // x8 + x9 - s2
-    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(7), .C(8), .SIGNED(3'b100), .NEGATE(3'b100)) u_s13 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(7), .B(7), .C(8), .SIGNED(3'b100), .NEGATE(3'b100)) u_s13 (
         .a(x8_d2), .b(x9_d2), .c(s2_d1), .sum(s13)
     );
     wire        [ 9:0] s15;  // x17 + s10 + s12
-    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(8), .C(9), .SIGNED(3'b000), .NEGATE(3'b000)) u_s15 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(7), .B(8), .C(9), .SIGNED(3'b000), .NEGATE(3'b000)) u_s15 (
         .a(x17_d2), .b(s10_d1), .c(s12_d1), .sum(s15)
     );
     wire signed [11:0] s16;  // s15 - s13 - s14
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b110), .NEGATE(3'b110)) u_s16 (
+    bittrigger_adder3_carry #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b110), .NEGATE(3'b110)) u_s16 (
         .a(s15), .b(s13), .c(s14_d1), .sum(s16)
     );
     wire signed [10:0] s19;  // s7 + s18 - s17
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(9), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s19 (
+    bittrigger_adder3_carry #(.WIDTH(11), .A(9), .B(9), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s19 (
         .a(s7_d1), .b(s18_d1), .c(s17_d1), .sum(s19)
     );
     wire signed [ 8:0] s21;  // x10 + x13 - x8
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s21 (
+    bittrigger_adder3_carry #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s21 (
         .a(x10_d2), .b(x13_d2), .c(x8_d2), .sum(s21)
     );
     wire signed [10:0] s22;  // s21 - s19 - s20
@@ -313,11 +313,11 @@ module anomaly_bitlinear_dense_1 (
         .a(11'(s21)), .b(s19), .c(11'(s20_d1)), .sum(s22)
     );
     wire signed [10:0] s26;  // s25 - s23 - s24
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(9), .SIGNED(3'b111), .NEGATE(3'b110)) u_s26 (
+    bittrigger_adder3_carry #(.WIDTH(11), .A(8), .B(9), .C(9), .SIGNED(3'b111), .NEGATE(3'b110)) u_s26 (
         .a(s25_d1), .b(s23_d1), .c(s24_d1), .sum(s26)
     );
     wire signed [ 8:0] s27;  // x5 + x6 - x18
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s27 (
+    bittrigger_adder3_carry #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s27 (
         .a(x5_d2), .b(x6_d2), .c(x18_d2), .sum(s27)
     );
     wire signed [ 9:0] s28;  // x10 - x0 - s1
@@ -333,15 +333,15 @@ module anomaly_bitlinear_dense_1 (
         .a(11'(s27)), .b(11'(s28)), .c(11'(s29)), .sum(s30)
     );
     wire signed [10:0] s32;  // s31 - x2 - s1
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(9), .SIGNED(3'b001), .NEGATE(3'b110)) u_s32 (
+    bittrigger_adder3_carry #(.WIDTH(11), .A(8), .B(8), .C(9), .SIGNED(3'b001), .NEGATE(3'b110)) u_s32 (
         .a(s31_d1), .b(8'(x2_d2)), .c(s1_d1), .sum(s32)
     );
     wire signed [ 9:0] s33;  // x1 + s5 + s20
-    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(8), .C(9), .SIGNED(3'b110), .NEGATE(3'b000)) u_s33 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(7), .B(8), .C(9), .SIGNED(3'b110), .NEGATE(3'b000)) u_s33 (
         .a(x1_d2), .b(s5_d1), .c(s20_d1), .sum(s33)
     );
     wire signed [11:0] s34;  // x11 + s33 - s32
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(11), .SIGNED(3'b110), .NEGATE(3'b100)) u_s34 (
+    bittrigger_adder3_carry #(.WIDTH(12), .A(9), .B(10), .C(11), .SIGNED(3'b110), .NEGATE(3'b100)) u_s34 (
         .a(9'(x11_d2)), .b(s33), .c(s32), .sum(s34)
     );
     wire signed [ 9:0] s35;  // s2 + s7 - s18
@@ -349,27 +349,27 @@ module anomaly_bitlinear_dense_1 (
         .a(10'(s2_d1)), .b(10'(s7_d1)), .c(10'(s18_d1)), .sum(s35)
     );
     wire signed [ 8:0] s36;  // x18 + s31 - x10
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(8), .C(7), .SIGNED(3'b010), .NEGATE(3'b100)) u_s36 (
+    bittrigger_adder3_carry #(.WIDTH(9), .A(7), .B(8), .C(7), .SIGNED(3'b010), .NEGATE(3'b100)) u_s36 (
         .a(x18_d2), .b(s31_d1), .c(x10_d2), .sum(s36)
     );
     wire signed [10:0] s37;  // s35 + s36 - s20
-    bittrigger_grow3 #(.WIDTH(11), .A(10), .B(9), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s37 (
+    bittrigger_adder3_carry #(.WIDTH(11), .A(10), .B(9), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s37 (
         .a(s35), .b(s36), .c(s20_d1), .sum(s37)
     );
     wire signed [ 9:0] s39;  // x2 + s38 - x13
-    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(9), .C(7), .SIGNED(3'b010), .NEGATE(3'b100)) u_s39 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(7), .B(9), .C(7), .SIGNED(3'b010), .NEGATE(3'b100)) u_s39 (
         .a(x2_d2), .b(s38_d1), .c(x13_d2), .sum(s39)
     );
     wire        [ 9:0] s42;  // x0 + s40 + s41
-    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s42 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(7), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s42 (
         .a(x0_d2), .b(s40_d1), .c(s41_d1), .sum(s42)
     );
     wire signed [11:0] s43;  // s18 + s39 + s42
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b011), .NEGATE(3'b000)) u_s43 (
+    bittrigger_adder3_carry #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b011), .NEGATE(3'b000)) u_s43 (
         .a(s18_d1), .b(s39), .c(s42), .sum(s43)
     );
     wire signed [10:0] s46;  // x3 + s44 + s45
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(9), .SIGNED(3'b100), .NEGATE(3'b000)) u_s46 (
+    bittrigger_adder3_carry #(.WIDTH(11), .A(8), .B(8), .C(9), .SIGNED(3'b100), .NEGATE(3'b000)) u_s46 (
         .a(8'(x3_d2)), .b(s44_d1), .c(s45_d1), .sum(s46)
     );
     wire signed [10:0] s47;  // s27 - x14 - s46
@@ -377,15 +377,15 @@ module anomaly_bitlinear_dense_1 (
         .a(11'(s27)), .b(11'(x14_d2)), .c(s46), .sum(s47)
     );
     wire signed [ 8:0] s48;  // x2 + x17 - x13
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s48 (
+    bittrigger_adder3_carry #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s48 (
         .a(x2_d2), .b(x17_d2), .c(x13_d2), .sum(s48)
     );
     wire signed [10:0] s49;  // s33 - s11 - s48
-    bittrigger_grow3 #(.WIDTH(11), .A(10), .B(8), .C(9), .SIGNED(3'b101), .NEGATE(3'b110)) u_s49 (
+    bittrigger_adder3_carry #(.WIDTH(11), .A(10), .B(8), .C(9), .SIGNED(3'b101), .NEGATE(3'b110)) u_s49 (
         .a(s33), .b(s11_d1), .c(s48), .sum(s49)
     );
     wire signed [ 8:0] s50;  // x18 - x8 - x16
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b110)) u_s50 (
+    bittrigger_adder3_carry #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b110)) u_s50 (
         .a(x18_d2), .b(x8_d2), .c(x16_d2), .sum(s50)
     );
     wire signed [10:0] s51;  // x3 + s19 - s50
@@ -393,7 +393,7 @@ module anomaly_bitlinear_dense_1 (
         .a(11'(x3_d2)), .b(s19), .c(11'(s50)), .sum(s51)
     );
     wire signed [ 9:0] s53;  // x5 - x11 - s44
-    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(7), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s53 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(7), .B(7), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s53 (
         .a(x5_d2), .b(x11_d2), .c(s44_d1), .sum(s53)
     );
     wire        [ 8:0] s54;  // x14 + s52 + 3
@@ -405,35 +405,35 @@ module anomaly_bitlinear_dense_1 (
         .a(11'(s50)), .b(11'(s53)), .c(11'(s54)), .sum(s55)
     );
     wire signed [ 9:0] s57;  // x5 + s41 - s56
-    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(8), .C(8), .SIGNED(3'b100), .NEGATE(3'b100)) u_s57 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(7), .B(8), .C(8), .SIGNED(3'b100), .NEGATE(3'b100)) u_s57 (
         .a(x5_d2), .b(s41_d1), .c(s56_d1), .sum(s57)
     );
     wire        [ 8:0] s58;  // x2 + x12 + s40
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s58 (
+    bittrigger_adder3_carry #(.WIDTH(9), .A(7), .B(7), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s58 (
         .a(x2_d2), .b(x12_d2), .c(s40_d1), .sum(s58)
     );
     wire signed [ 9:0] s59;  // s31 - s25 - s38
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b111), .NEGATE(3'b110)) u_s59 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b111), .NEGATE(3'b110)) u_s59 (
         .a(s31_d1), .b(s25_d1), .c(s38_d1), .sum(s59)
     );
     wire signed [11:0] s60;  // s59 - s57 - s58
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(9), .SIGNED(3'b011), .NEGATE(3'b110)) u_s60 (
+    bittrigger_adder3_carry #(.WIDTH(12), .A(10), .B(10), .C(9), .SIGNED(3'b011), .NEGATE(3'b110)) u_s60 (
         .a(s59), .b(s57), .c(s58), .sum(s60)
     );
     wire signed [10:0] s63;  // s62 - s44 - s61
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(8), .C(8), .SIGNED(3'b001), .NEGATE(3'b110)) u_s63 (
+    bittrigger_adder3_carry #(.WIDTH(11), .A(9), .B(8), .C(8), .SIGNED(3'b001), .NEGATE(3'b110)) u_s63 (
         .a(s62_d1), .b(s44_d1), .c(s61_d1), .sum(s63)
     );
     wire signed [11:0] s64;  // s63 - s39 - s45
-    bittrigger_grow3 #(.WIDTH(12), .A(11), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b110)) u_s64 (
+    bittrigger_adder3_carry #(.WIDTH(12), .A(11), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b110)) u_s64 (
         .a(s63), .b(s39), .c(s45_d1), .sum(s64)
     );
     wire signed [ 9:0] s65;  // s20 - x4 - s2
-    bittrigger_grow3 #(.WIDTH(10), .A(9), .B(7), .C(8), .SIGNED(3'b101), .NEGATE(3'b110)) u_s65 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(9), .B(7), .C(8), .SIGNED(3'b101), .NEGATE(3'b110)) u_s65 (
         .a(s20_d1), .b(x4_d2), .c(s2_d1), .sum(s65)
     );
     wire signed [11:0] s66;  // s28 + s53 + s65
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s66 (
+    bittrigger_adder3_carry #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s66 (
         .a(s28), .b(s53), .c(s65), .sum(s66)
     );
     wire signed [ 9:0] s67;  // x8 - x12 - s52
@@ -441,19 +441,19 @@ module anomaly_bitlinear_dense_1 (
         .a(10'(x8_d2)), .b(10'(x12_d2)), .c(10'(s52_d1)), .sum(s67)
     );
     wire signed [ 8:0] s68;  // x5 - x1 - s4
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(8), .SIGNED(3'b100), .NEGATE(3'b110)) u_s68 (
+    bittrigger_adder3_carry #(.WIDTH(9), .A(7), .B(7), .C(8), .SIGNED(3'b100), .NEGATE(3'b110)) u_s68 (
         .a(x5_d2), .b(x1_d2), .c(s4_d1), .sum(s68)
     );
     wire signed [10:0] s69;  // s62 + s67 + s68
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b000)) u_s69 (
+    bittrigger_adder3_carry #(.WIDTH(11), .A(9), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b000)) u_s69 (
         .a(s62_d1), .b(s67), .c(s68), .sum(s69)
     );
     wire signed [ 9:0] s71;  // s70 - x14 - s56
-    bittrigger_grow3 #(.WIDTH(10), .A(9), .B(7), .C(8), .SIGNED(3'b101), .NEGATE(3'b110)) u_s71 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(9), .B(7), .C(8), .SIGNED(3'b101), .NEGATE(3'b110)) u_s71 (
         .a(s70_d1), .b(x14_d2), .c(s56_d1), .sum(s71)
     );
     wire        [ 8:0] s72;  // x1 + x13 + x17
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s72 (
+    bittrigger_adder3_carry #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s72 (
         .a(x1_d2), .b(x13_d2), .c(x17_d2), .sum(s72)
     );
     wire signed [10:0] s73;  // s72 - s4 - s71
@@ -461,12 +461,12 @@ module anomaly_bitlinear_dense_1 (
         .a(11'(s72)), .b(11'(s4_d1)), .c(11'(s71)), .sum(s73)
     );
     wire signed [ 8:0] s74;  // x17 - x6 - s56
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(8), .SIGNED(3'b100), .NEGATE(3'b110)) u_s74 (
+    bittrigger_adder3_carry #(.WIDTH(9), .A(7), .B(7), .C(8), .SIGNED(3'b100), .NEGATE(3'b110)) u_s74 (
         .a(x17_d2), .b(x6_d2), .c(s56_d1), .sum(s74)
     );
     wire        [ 8:0] s75 = 9'(x16_d2) + 9'(s10_d1);
     wire signed [10:0] s76;  // s17 + s75 - s74
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(9), .C(9), .SIGNED(3'b101), .NEGATE(3'b100)) u_s76 (
+    bittrigger_adder3_carry #(.WIDTH(11), .A(9), .B(9), .C(9), .SIGNED(3'b101), .NEGATE(3'b100)) u_s76 (
         .a(s17_d1), .b(s75), .c(s74), .sum(s76)
     );
     wire signed [ 8:0] s77;  // s10 - s44 - 2
@@ -474,11 +474,11 @@ module anomaly_bitlinear_dense_1 (
         .a(9'(s10_d1)), .b(9'(s44_d1)), .c(9'd2), .sum(s77)
     );
     wire signed [10:0] s78;  // s24 - s57 - s77
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b110)) u_s78 (
+    bittrigger_adder3_carry #(.WIDTH(11), .A(9), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b110)) u_s78 (
         .a(s24_d1), .b(s57), .c(s77), .sum(s78)
     );
     wire signed [ 9:0] s80;  // s79 - x4 - s41
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(7), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s80 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(7), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s80 (
         .a(s79_d1), .b(x4_d2), .c(s41_d1), .sum(s80)
     );
     wire signed [10:0] s81;  // s48 + s71 + s80
@@ -486,51 +486,51 @@ module anomaly_bitlinear_dense_1 (
         .a(11'(s48)), .b(11'(s71)), .c(11'(s80)), .sum(s81)
     );
     wire signed [ 9:0] s82;  // x5 + x18 - s23
-    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(7), .C(9), .SIGNED(3'b100), .NEGATE(3'b100)) u_s82 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(7), .B(7), .C(9), .SIGNED(3'b100), .NEGATE(3'b100)) u_s82 (
         .a(x5_d2), .b(x18_d2), .c(s23_d1), .sum(s82)
     );
     wire signed [10:0] s83;  // s74 + s82 - s38
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s83 (
+    bittrigger_adder3_carry #(.WIDTH(11), .A(9), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s83 (
         .a(s74), .b(s82), .c(s38_d1), .sum(s83)
     );
     wire signed [10:0] s84;  // x16 + s14 - s25
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b110), .NEGATE(3'b100)) u_s84 (
+    bittrigger_adder3_carry #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b110), .NEGATE(3'b100)) u_s84 (
         .a(8'(x16_d2)), .b(s14_d1), .c(s25_d1), .sum(s84)
     );
     wire signed [11:0] s85;  // s12 + s13 - s84
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(11), .SIGNED(3'b110), .NEGATE(3'b100)) u_s85 (
+    bittrigger_adder3_carry #(.WIDTH(12), .A(9), .B(10), .C(11), .SIGNED(3'b110), .NEGATE(3'b100)) u_s85 (
         .a(s12_d1), .b(s13), .c(s84), .sum(s85)
     );
     wire signed [10:0] s87;  // s4 + s62 + s86
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(9), .SIGNED(3'b111), .NEGATE(3'b000)) u_s87 (
+    bittrigger_adder3_carry #(.WIDTH(11), .A(8), .B(9), .C(9), .SIGNED(3'b111), .NEGATE(3'b000)) u_s87 (
         .a(s4_d1), .b(s62_d1), .c(s86_d1), .sum(s87)
     );
     wire signed [ 9:0] s88;  // x8 + x15 + s2
-    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(7), .C(8), .SIGNED(3'b100), .NEGATE(3'b000)) u_s88 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(7), .B(7), .C(8), .SIGNED(3'b100), .NEGATE(3'b000)) u_s88 (
         .a(x8_d2), .b(x15_d2), .c(s2_d1), .sum(s88)
     );
     wire signed [11:0] s89;  // s88 - s72 - s87
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(11), .SIGNED(3'b101), .NEGATE(3'b110)) u_s89 (
+    bittrigger_adder3_carry #(.WIDTH(12), .A(10), .B(9), .C(11), .SIGNED(3'b101), .NEGATE(3'b110)) u_s89 (
         .a(s88), .b(s72), .c(s87), .sum(s89)
     );
     wire signed [ 9:0] s90;  // s62 - x7 - x17
-    bittrigger_grow3 #(.WIDTH(10), .A(9), .B(7), .C(7), .SIGNED(3'b001), .NEGATE(3'b110)) u_s90 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(9), .B(7), .C(7), .SIGNED(3'b001), .NEGATE(3'b110)) u_s90 (
         .a(s62_d1), .b(x7_d2), .c(x17_d2), .sum(s90)
     );
     wire signed [11:0] s91;  // s90 - s6 - s32
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(11), .SIGNED(3'b111), .NEGATE(3'b110)) u_s91 (
+    bittrigger_adder3_carry #(.WIDTH(12), .A(10), .B(10), .C(11), .SIGNED(3'b111), .NEGATE(3'b110)) u_s91 (
         .a(s90), .b(s6), .c(s32), .sum(s91)
     );
     wire signed [ 9:0] s92;  // s2 + s5 + s79
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b011), .NEGATE(3'b000)) u_s92 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b011), .NEGATE(3'b000)) u_s92 (
         .a(s2_d1), .b(s5_d1), .c(s79_d1), .sum(s92)
     );
     wire signed [ 8:0] s93;  // x1 + x4 - x13
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s93 (
+    bittrigger_adder3_carry #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s93 (
         .a(x1_d2), .b(x4_d2), .c(x13_d2), .sum(s93)
     );
     wire        [ 8:0] s94;  // x0 + x3 + s10
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s94 (
+    bittrigger_adder3_carry #(.WIDTH(9), .A(7), .B(7), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s94 (
         .a(x0_d2), .b(x3_d2), .c(s10_d1), .sum(s94)
     );
     wire signed [10:0] s95;  // s92 + s93 - s94
@@ -538,7 +538,7 @@ module anomaly_bitlinear_dense_1 (
         .a(11'(s92)), .b(11'(s93)), .c(11'(s94)), .sum(s95)
     );
     wire        [ 8:0] s96;  // x2 + x4 + x13
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s96 (
+    bittrigger_adder3_carry #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s96 (
         .a(x2_d2), .b(x4_d2), .c(x13_d2), .sum(s96)
     );
     wire signed [10:0] s97;  // s87 + s96 - s11
@@ -546,19 +546,19 @@ module anomaly_bitlinear_dense_1 (
         .a(s87), .b(11'(s96)), .c(11'(s11_d1)), .sum(s97)
     );
     wire signed [ 8:0] s98;  // x6 + s31 - x3
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(8), .C(7), .SIGNED(3'b010), .NEGATE(3'b100)) u_s98 (
+    bittrigger_adder3_carry #(.WIDTH(9), .A(7), .B(8), .C(7), .SIGNED(3'b010), .NEGATE(3'b100)) u_s98 (
         .a(x6_d2), .b(s31_d1), .c(x3_d2), .sum(s98)
     );
     wire signed [10:0] s99;  // s98 - s10 - s67
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(8), .C(10), .SIGNED(3'b101), .NEGATE(3'b110)) u_s99 (
+    bittrigger_adder3_carry #(.WIDTH(11), .A(9), .B(8), .C(10), .SIGNED(3'b101), .NEGATE(3'b110)) u_s99 (
         .a(s98), .b(s10_d1), .c(s67), .sum(s99)
     );
     wire signed [ 9:0] s101;  // x9 + s61 + s100
-    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(8), .C(8), .SIGNED(3'b100), .NEGATE(3'b000)) u_s101 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(7), .B(8), .C(8), .SIGNED(3'b100), .NEGATE(3'b000)) u_s101 (
         .a(x9_d2), .b(s61_d1), .c(s100_d1), .sum(s101)
     );
     wire signed [11:0] s102;  // s86 + s101 - s35
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s102 (
+    bittrigger_adder3_carry #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s102 (
         .a(s86_d1), .b(s101), .c(s35), .sum(s102)
     );
     wire signed [10:0] s103;  // s93 - s5 - s46
@@ -566,7 +566,7 @@ module anomaly_bitlinear_dense_1 (
         .a(11'(s93)), .b(11'(s5_d1)), .c(s46), .sum(s103)
     );
     wire signed [ 9:0] s104;  // x18 + s24 - x10
-    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(9), .C(7), .SIGNED(3'b010), .NEGATE(3'b100)) u_s104 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(7), .B(9), .C(7), .SIGNED(3'b010), .NEGATE(3'b100)) u_s104 (
         .a(x18_d2), .b(s24_d1), .c(x10_d2), .sum(s104)
     );
     wire signed [10:0] s105;  // s0 + s104 - s42
@@ -574,7 +574,7 @@ module anomaly_bitlinear_dense_1 (
         .a(11'(s0_d1)), .b(11'(s104)), .c(11'(s42)), .sum(s105)
     );
     wire signed [ 8:0] s106;  // - x5 - x16 + 2
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(6), .SIGNED(3'b000), .NEGATE(3'b011)) u_s106 (
+    bittrigger_adder3_carry #(.WIDTH(9), .A(7), .B(7), .C(6), .SIGNED(3'b000), .NEGATE(3'b011)) u_s106 (
         .a(x5_d2), .b(x16_d2), .c(6'd2), .sum(s106)
     );
     wire signed [11:0] s107;  // s63 + s106 - s3
@@ -582,11 +582,11 @@ module anomaly_bitlinear_dense_1 (
         .a(12'(s63)), .b(12'(s106)), .c(12'(s3)), .sum(s107)
     );
     wire signed [ 8:0] s108;  // - x9 - x10 + 2
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(6), .SIGNED(3'b000), .NEGATE(3'b011)) u_s108 (
+    bittrigger_adder3_carry #(.WIDTH(9), .A(7), .B(7), .C(6), .SIGNED(3'b000), .NEGATE(3'b011)) u_s108 (
         .a(x9_d2), .b(x10_d2), .c(6'd2), .sum(s108)
     );
     wire signed [11:0] s109;  // s108 - s84 - s92
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(11), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s109 (
+    bittrigger_adder3_carry #(.WIDTH(12), .A(9), .B(11), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s109 (
         .a(s108), .b(s84), .c(s92), .sum(s109)
     );
 

@@ -114,29 +114,29 @@ module anomaly_bitlinear_dense_2 (
         x31_d1 <= x31;
     end
     wire signed [ 7:0] s0;  // x9 + x19 - x28
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s0 (
+    bittrigger_adder3_carry #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s0 (
         .a(x9_d1), .b(x19_d1), .c(x28_d1), .sum(s0)
     );
     wire        [ 6:0] s1 = 7'(x6_d1) + 7'(x30_d1);
     wire signed [ 8:0] s2;  // x11 + s1 - x12
-    bittrigger_grow3 #(.WIDTH(9), .A(6), .B(7), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s2 (
+    bittrigger_adder3_carry #(.WIDTH(9), .A(6), .B(7), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s2 (
         .a(x11_d1), .b(s1), .c(x12_d1), .sum(s2)
     );
     wire signed [ 6:0] s3;  // x3 - x1
-    bittrigger_grow2 #(.WIDTH(7), .A(6), .B(6), .SIGNED(2'b00), .NEGATE(2'b10)) u_s3 (
+    bittrigger_adder2_carry #(.WIDTH(7), .A(6), .B(6), .SIGNED(2'b00), .NEGATE(2'b10)) u_s3 (
         .a(x3_d1), .b(x1_d1), .sum(s3)
     );
     wire signed [ 7:0] s4;  // x8 - x4 - s3
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(7), .SIGNED(3'b100), .NEGATE(3'b110)) u_s4 (
+    bittrigger_adder3_carry #(.WIDTH(8), .A(6), .B(6), .C(7), .SIGNED(3'b100), .NEGATE(3'b110)) u_s4 (
         .a(x8_d1), .b(x4_d1), .c(s3), .sum(s4)
     );
     wire        [ 6:0] s6 = 7'(x16_d1) + 7'(x23_d1);
     wire        [ 7:0] s7;  // x5 + x26 + s6
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s7 (
+    bittrigger_adder3_carry #(.WIDTH(8), .A(6), .B(6), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s7 (
         .a(x5_d1), .b(x26_d1), .c(s6), .sum(s7)
     );
     wire        [ 7:0] s8;  // x0 + x2 + x18
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s8 (
+    bittrigger_adder3_carry #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s8 (
         .a(x0_d1), .b(x2_d1), .c(x18_d1), .sum(s8)
     );
     wire signed [ 8:0] s9;  // x13 - x20 - s8
@@ -144,40 +144,40 @@ module anomaly_bitlinear_dense_2 (
         .a(9'(x13_d1)), .b(9'(x20_d1)), .c(9'(s8)), .sum(s9)
     );
     wire signed [ 7:0] s11;  // x1 + x27 - x17
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s11 (
+    bittrigger_adder3_carry #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s11 (
         .a(x1_d1), .b(x27_d1), .c(x17_d1), .sum(s11)
     );
     wire        [ 7:0] s12;  // x6 + x8 + x22
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s12 (
+    bittrigger_adder3_carry #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s12 (
         .a(x6_d1), .b(x8_d1), .c(x22_d1), .sum(s12)
     );
     wire signed [ 9:0] s13;  // x23 - s11 - s12
-    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(8), .C(8), .SIGNED(3'b010), .NEGATE(3'b110)) u_s13 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(7), .B(8), .C(8), .SIGNED(3'b010), .NEGATE(3'b110)) u_s13 (
         .a(7'(x23_d1)), .b(s11), .c(s12), .sum(s13)
     );
     wire signed [ 7:0] s14;  // x26 + x28 - x19
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s14 (
+    bittrigger_adder3_carry #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s14 (
         .a(x26_d1), .b(x28_d1), .c(x19_d1), .sum(s14)
     );
     wire        [ 6:0] s15 = 7'(x2_d1) + 7'(x11_d1);
     wire        [ 7:0] s16;  // x20 + x25 + s15
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s16 (
+    bittrigger_adder3_carry #(.WIDTH(8), .A(6), .B(6), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s16 (
         .a(x20_d1), .b(x25_d1), .c(s15), .sum(s16)
     );
     wire signed [ 7:0] s17;  // x3 + x7 - x31
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s17 (
+    bittrigger_adder3_carry #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s17 (
         .a(x3_d1), .b(x7_d1), .c(x31_d1), .sum(s17)
     );
     wire signed [ 7:0] s19;  // x0 + x5 - x4
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s19 (
+    bittrigger_adder3_carry #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s19 (
         .a(x0_d1), .b(x5_d1), .c(x4_d1), .sum(s19)
     );
     wire signed [ 9:0] s20;  // x30 + s14 + s19
-    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(8), .C(8), .SIGNED(3'b110), .NEGATE(3'b000)) u_s20 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(7), .B(8), .C(8), .SIGNED(3'b110), .NEGATE(3'b000)) u_s20 (
         .a(7'(x30_d1)), .b(s14), .c(s19), .sum(s20)
     );
     wire        [ 7:0] s22;  // x1 + x15 + x30
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s22 (
+    bittrigger_adder3_carry #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s22 (
         .a(x1_d1), .b(x15_d1), .c(x30_d1), .sum(s22)
     );
     wire signed [ 8:0] s23;  // x4 + s12 - x13
@@ -185,15 +185,15 @@ module anomaly_bitlinear_dense_2 (
         .a(9'(x4_d1)), .b(9'(s12)), .c(9'(x13_d1)), .sum(s23)
     );
     wire signed [ 7:0] s24;  // x11 + x24 - x20
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s24 (
+    bittrigger_adder3_carry #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s24 (
         .a(x11_d1), .b(x24_d1), .c(x20_d1), .sum(s24)
     );
     wire signed [ 8:0] s25;  // x14 + x27 + s24
-    bittrigger_grow3 #(.WIDTH(9), .A(6), .B(6), .C(8), .SIGNED(3'b100), .NEGATE(3'b000)) u_s25 (
+    bittrigger_adder3_carry #(.WIDTH(9), .A(6), .B(6), .C(8), .SIGNED(3'b100), .NEGATE(3'b000)) u_s25 (
         .a(x14_d1), .b(x27_d1), .c(s24), .sum(s25)
     );
     wire        [ 7:0] s26;  // x10 + x18 + x25
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s26 (
+    bittrigger_adder3_carry #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s26 (
         .a(x10_d1), .b(x18_d1), .c(x25_d1), .sum(s26)
     );
     wire signed [ 9:0] s27;  // s14 + s22 + s26
@@ -202,44 +202,44 @@ module anomaly_bitlinear_dense_2 (
     );
     wire        [ 6:0] s29 = 7'(x19_d1) + 7'(x31_d1);
     wire signed [ 8:0] s30;  // s3 - x9 - s29
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(6), .C(7), .SIGNED(3'b001), .NEGATE(3'b110)) u_s30 (
+    bittrigger_adder3_carry #(.WIDTH(9), .A(7), .B(6), .C(7), .SIGNED(3'b001), .NEGATE(3'b110)) u_s30 (
         .a(s3), .b(x9_d1), .c(s29), .sum(s30)
     );
     wire        [ 6:0] s31 = 7'(x0_d1) + 7'(x13_d1);
     wire        [ 7:0] s32;  // x21 + x22 + x29
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s32 (
+    bittrigger_adder3_carry #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s32 (
         .a(x21_d1), .b(x22_d1), .c(x29_d1), .sum(s32)
     );
     wire signed [ 7:0] s33;  // x17 + x27 - x28
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s33 (
+    bittrigger_adder3_carry #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s33 (
         .a(x17_d1), .b(x27_d1), .c(x28_d1), .sum(s33)
     );
     wire        [ 7:0] s34;  // x8 + x12 + x14
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s34 (
+    bittrigger_adder3_carry #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s34 (
         .a(x8_d1), .b(x12_d1), .c(x14_d1), .sum(s34)
     );
     wire signed [ 7:0] s35;  // x5 + x10 - x26
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s35 (
+    bittrigger_adder3_carry #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s35 (
         .a(x5_d1), .b(x10_d1), .c(x26_d1), .sum(s35)
     );
     wire signed [ 9:0] s36;  // s33 + s34 + s35
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b101), .NEGATE(3'b000)) u_s36 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b101), .NEGATE(3'b000)) u_s36 (
         .a(s33), .b(s34), .c(s35), .sum(s36)
     );
     wire signed [ 7:0] s37;  // s31 - x16 - x24
-    bittrigger_grow3 #(.WIDTH(8), .A(7), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s37 (
+    bittrigger_adder3_carry #(.WIDTH(8), .A(7), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s37 (
         .a(s31), .b(x16_d1), .c(x24_d1), .sum(s37)
     );
     wire        [ 7:0] s40;  // x24 + x29 + 14
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(5), .SIGNED(3'b000), .NEGATE(3'b000)) u_s40 (
+    bittrigger_adder3_carry #(.WIDTH(8), .A(6), .B(6), .C(5), .SIGNED(3'b000), .NEGATE(3'b000)) u_s40 (
         .a(x24_d1), .b(x29_d1), .c(5'd14), .sum(s40)
     );
     wire signed [ 8:0] s41;  // x10 + s6 - s40
-    bittrigger_grow3 #(.WIDTH(9), .A(6), .B(7), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s41 (
+    bittrigger_adder3_carry #(.WIDTH(9), .A(6), .B(7), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s41 (
         .a(x10_d1), .b(s6), .c(s40), .sum(s41)
     );
     wire        [ 7:0] s44;  // x10 + x16 + x24
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s44 (
+    bittrigger_adder3_carry #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s44 (
         .a(x10_d1), .b(x16_d1), .c(x24_d1), .sum(s44)
     );
     wire signed [ 8:0] s45;  // x29 + s44 - x18
@@ -248,77 +248,77 @@ module anomaly_bitlinear_dense_2 (
     );
     wire        [ 6:0] s46 = 7'(x14_d1) + 7'(x26_d1);
     wire signed [ 7:0] s47;  // x7 - x2 - x19
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s47 (
+    bittrigger_adder3_carry #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s47 (
         .a(x7_d1), .b(x2_d1), .c(x19_d1), .sum(s47)
     );
     wire signed [ 8:0] s48;  // s46 + s47 - x28
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(8), .C(6), .SIGNED(3'b010), .NEGATE(3'b100)) u_s48 (
+    bittrigger_adder3_carry #(.WIDTH(9), .A(7), .B(8), .C(6), .SIGNED(3'b010), .NEGATE(3'b100)) u_s48 (
         .a(s46), .b(s47), .c(x28_d1), .sum(s48)
     );
     wire        [ 6:0] s50 = 7'(x20_d1) + 7'(x21_d1);
     wire signed [ 9:0] s51;  // s0 + s34 + s50
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b001), .NEGATE(3'b000)) u_s51 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b001), .NEGATE(3'b000)) u_s51 (
         .a(s0), .b(s34), .c(s50), .sum(s51)
     );
     wire signed [ 8:0] s52;  // s22 - x22 - s31
-    bittrigger_grow3 #(.WIDTH(9), .A(8), .B(6), .C(7), .SIGNED(3'b000), .NEGATE(3'b110)) u_s52 (
+    bittrigger_adder3_carry #(.WIDTH(9), .A(8), .B(6), .C(7), .SIGNED(3'b000), .NEGATE(3'b110)) u_s52 (
         .a(s22), .b(x22_d1), .c(s31), .sum(s52)
     );
     wire        [ 6:0] s53 = 7'(x27_d1) + 7'd8;
     wire signed [ 7:0] s56;  // x3 + x15 - x7
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s56 (
+    bittrigger_adder3_carry #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s56 (
         .a(x3_d1), .b(x15_d1), .c(x7_d1), .sum(s56)
     );
     wire signed [ 7:0] s57;  // x30 - x6 - x13
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s57 (
+    bittrigger_adder3_carry #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s57 (
         .a(x30_d1), .b(x6_d1), .c(x13_d1), .sum(s57)
     );
     wire signed [ 9:0] s58;  // s57 - s32 - s56
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b101), .NEGATE(3'b110)) u_s58 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b101), .NEGATE(3'b110)) u_s58 (
         .a(s57), .b(s32), .c(s56), .sum(s58)
     );
     wire        [ 7:0] s60;  // x5 + x15 + x20
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s60 (
+    bittrigger_adder3_carry #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s60 (
         .a(x5_d1), .b(x15_d1), .c(x20_d1), .sum(s60)
     );
     wire        [ 9:0] s61;  // s8 + s44 + s60
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s61 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s61 (
         .a(s8), .b(s44), .c(s60), .sum(s61)
     );
     wire signed [ 6:0] s62;  // x4 - x29
-    bittrigger_grow2 #(.WIDTH(7), .A(6), .B(6), .SIGNED(2'b00), .NEGATE(2'b10)) u_s62 (
+    bittrigger_adder2_carry #(.WIDTH(7), .A(6), .B(6), .SIGNED(2'b00), .NEGATE(2'b10)) u_s62 (
         .a(x4_d1), .b(x29_d1), .sum(s62)
     );
     wire signed [ 7:0] s63;  // x7 - x22 - s62
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(7), .SIGNED(3'b100), .NEGATE(3'b110)) u_s63 (
+    bittrigger_adder3_carry #(.WIDTH(8), .A(6), .B(6), .C(7), .SIGNED(3'b100), .NEGATE(3'b110)) u_s63 (
         .a(x7_d1), .b(x22_d1), .c(s62), .sum(s63)
     );
     wire signed [ 9:0] s66;  // s6 + s8 + s11
-    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(8), .C(8), .SIGNED(3'b100), .NEGATE(3'b000)) u_s66 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(7), .B(8), .C(8), .SIGNED(3'b100), .NEGATE(3'b000)) u_s66 (
         .a(s6), .b(s8), .c(s11), .sum(s66)
     );
     wire signed [ 7:0] s67;  // x3 - x25 - x30
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s67 (
+    bittrigger_adder3_carry #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s67 (
         .a(x3_d1), .b(x25_d1), .c(x30_d1), .sum(s67)
     );
     wire signed [ 8:0] s68;  // x10 + s29 + s62
-    bittrigger_grow3 #(.WIDTH(9), .A(6), .B(7), .C(7), .SIGNED(3'b100), .NEGATE(3'b000)) u_s68 (
+    bittrigger_adder3_carry #(.WIDTH(9), .A(6), .B(7), .C(7), .SIGNED(3'b100), .NEGATE(3'b000)) u_s68 (
         .a(x10_d1), .b(s29), .c(s62), .sum(s68)
     );
     wire signed [ 9:0] s69;  // s24 + s34 + s67
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b101), .NEGATE(3'b000)) u_s69 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b101), .NEGATE(3'b000)) u_s69 (
         .a(s24), .b(s34), .c(s67), .sum(s69)
     );
     wire signed [ 8:0] s71;  // s15 - s6 - s29
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b110)) u_s71 (
+    bittrigger_adder3_carry #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b110)) u_s71 (
         .a(s15), .b(s6), .c(s29), .sum(s71)
     );
     wire signed [ 8:0] s73;  // x25 + s46 - s32
-    bittrigger_grow3 #(.WIDTH(9), .A(6), .B(7), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s73 (
+    bittrigger_adder3_carry #(.WIDTH(9), .A(6), .B(7), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s73 (
         .a(x25_d1), .b(s46), .c(s32), .sum(s73)
     );
     wire signed [ 8:0] s75;  // x26 + s56 - x25
-    bittrigger_grow3 #(.WIDTH(9), .A(6), .B(8), .C(6), .SIGNED(3'b010), .NEGATE(3'b100)) u_s75 (
+    bittrigger_adder3_carry #(.WIDTH(9), .A(6), .B(8), .C(6), .SIGNED(3'b010), .NEGATE(3'b100)) u_s75 (
         .a(x26_d1), .b(s56), .c(x25_d1), .sum(s75)
     );
 
@@ -394,15 +394,15 @@ module anomaly_bitlinear_dense_2 (
         s75_d1 <= s75;
     end
     wire signed [ 9:0] s5;  // s2 + s4 - s0
-    bittrigger_grow3 #(.WIDTH(10), .A(9), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s5 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(9), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s5 (
         .a(s2_d1), .b(s4_d1), .c(s0_d1), .sum(s5)
     );
     wire signed [10:0] s10;  // s5 + s9 - s7
-    bittrigger_grow3 #(.WIDTH(11), .A(10), .B(9), .C(8), .SIGNED(3'b011), .NEGATE(3'b100)) u_s10 (
+    bittrigger_adder3_carry #(.WIDTH(11), .A(10), .B(9), .C(8), .SIGNED(3'b011), .NEGATE(3'b100)) u_s10 (
         .a(s5), .b(s9_d1), .c(s7_d1), .sum(s10)
     );
     wire signed [ 9:0] s18;  // x12 + s17 - s16
-    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(8), .C(8), .SIGNED(3'b010), .NEGATE(3'b100)) u_s18 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(7), .B(8), .C(8), .SIGNED(3'b010), .NEGATE(3'b100)) u_s18 (
         .a(7'(x12_d2)), .b(s17_d1), .c(s16_d1), .sum(s18)
     );
     wire signed [10:0] s21;  // s13 + s18 + s20
@@ -410,15 +410,15 @@ module anomaly_bitlinear_dense_2 (
         .a(11'(s13_d1)), .b(11'(s18)), .c(11'(s20_d1)), .sum(s21)
     );
     wire signed [10:0] s28;  // s23 + s25 + s27
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s28 (
+    bittrigger_adder3_carry #(.WIDTH(11), .A(9), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s28 (
         .a(s23_d1), .b(s25_d1), .c(s27_d1), .sum(s28)
     );
     wire signed [10:0] s38;  // s16 + s32 + s37
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(8), .SIGNED(3'b100), .NEGATE(3'b000)) u_s38 (
+    bittrigger_adder3_carry #(.WIDTH(11), .A(8), .B(8), .C(8), .SIGNED(3'b100), .NEGATE(3'b000)) u_s38 (
         .a(s16_d1), .b(s32_d1), .c(s37_d1), .sum(s38)
     );
     wire signed [11:0] s39;  // s30 + s36 + s38
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s39 (
+    bittrigger_adder3_carry #(.WIDTH(12), .A(9), .B(10), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s39 (
         .a(s30_d1), .b(s36_d1), .c(s38), .sum(s39)
     );
     wire signed [ 9:0] s42;  // s0 + s22 - s23
@@ -430,11 +430,11 @@ module anomaly_bitlinear_dense_2 (
         .a(11'(s41_d1)), .b(11'(s42)), .c(11'(s18)), .sum(s43)
     );
     wire signed [10:0] s49;  // s13 + s48 - s45
-    bittrigger_grow3 #(.WIDTH(11), .A(10), .B(9), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s49 (
+    bittrigger_adder3_carry #(.WIDTH(11), .A(10), .B(9), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s49 (
         .a(s13_d1), .b(s48_d1), .c(s45_d1), .sum(s49)
     );
     wire signed [ 9:0] s54;  // s17 + s53 - s45
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(7), .C(9), .SIGNED(3'b101), .NEGATE(3'b100)) u_s54 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(7), .C(9), .SIGNED(3'b101), .NEGATE(3'b100)) u_s54 (
         .a(s17_d1), .b(s53_d1), .c(s45_d1), .sum(s54)
     );
     wire signed [10:0] s55;  // s52 + s54 - s51
@@ -442,27 +442,27 @@ module anomaly_bitlinear_dense_2 (
         .a(11'(s52_d1)), .b(11'(s54)), .c(11'(s51_d1)), .sum(s55)
     );
     wire signed [10:0] s59;  // s58 - s7 - s25
-    bittrigger_grow3 #(.WIDTH(11), .A(10), .B(8), .C(9), .SIGNED(3'b101), .NEGATE(3'b110)) u_s59 (
+    bittrigger_adder3_carry #(.WIDTH(11), .A(10), .B(8), .C(9), .SIGNED(3'b101), .NEGATE(3'b110)) u_s59 (
         .a(s58_d1), .b(s7_d1), .c(s25_d1), .sum(s59)
     );
     wire signed [ 9:0] s64;  // s33 + s63 - s2
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s64 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s64 (
         .a(s33_d1), .b(s63_d1), .c(s2_d1), .sum(s64)
     );
     wire signed [11:0] s65;  // s61 + s64 - s30
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(9), .SIGNED(3'b110), .NEGATE(3'b100)) u_s65 (
+    bittrigger_adder3_carry #(.WIDTH(12), .A(10), .B(10), .C(9), .SIGNED(3'b110), .NEGATE(3'b100)) u_s65 (
         .a(s61_d1), .b(s64), .c(s30_d1), .sum(s65)
     );
     wire signed [11:0] s70;  // s66 + s68 + s69
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s70 (
+    bittrigger_adder3_carry #(.WIDTH(12), .A(10), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s70 (
         .a(s66_d1), .b(s68_d1), .c(s69_d1), .sum(s70)
     );
     wire signed [10:0] s72;  // s71 - s36 - s52
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b110)) u_s72 (
+    bittrigger_adder3_carry #(.WIDTH(11), .A(9), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b110)) u_s72 (
         .a(s71_d1), .b(s36_d1), .c(s52_d1), .sum(s72)
     );
     wire signed [11:0] s74;  // s5 + s61 + s73
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(9), .SIGNED(3'b101), .NEGATE(3'b000)) u_s74 (
+    bittrigger_adder3_carry #(.WIDTH(12), .A(10), .B(10), .C(9), .SIGNED(3'b101), .NEGATE(3'b000)) u_s74 (
         .a(s5), .b(s61_d1), .c(s73_d1), .sum(s74)
     );
     wire signed [10:0] s76;  // s51 + s75 - s66

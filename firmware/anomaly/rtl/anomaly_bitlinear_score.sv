@@ -57,19 +57,19 @@ module anomaly_bitlinear_score (
         x15_d1 <= x15;
     end
     wire        [ 7:0] s0;  // x1 + x2 + x10
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s0 (
+    bittrigger_adder3_carry #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s0 (
         .a(x1_d1), .b(x2_d1), .c(x10_d1), .sum(s0)
     );
     wire        [ 7:0] s1;  // x3 + x5 + x6
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s1 (
+    bittrigger_adder3_carry #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s1 (
         .a(x3_d1), .b(x5_d1), .c(x6_d1), .sum(s1)
     );
     wire signed [ 7:0] s2;  // x11 - x8 - x9
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s2 (
+    bittrigger_adder3_carry #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s2 (
         .a(x11_d1), .b(x8_d1), .c(x9_d1), .sum(s2)
     );
     wire signed [ 7:0] s3;  // x12 + x14 - x13
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s3 (
+    bittrigger_adder3_carry #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s3 (
         .a(x12_d1), .b(x14_d1), .c(x13_d1), .sum(s3)
     );
     wire signed [ 8:0] s4;  // x15 + s1 - s0
@@ -87,7 +87,7 @@ module anomaly_bitlinear_score (
         s4_d1 <= s4;
     end
     wire signed [ 9:0] s5;  // s2 + s3 + s4
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b111), .NEGATE(3'b000)) u_s5 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b111), .NEGATE(3'b000)) u_s5 (
         .a(s2_d1), .b(s3_d1), .c(s4_d1), .sum(s5)
     );
     wire signed [10:0] s6 = (11'(s5) << 1) - 11'd1;

@@ -19,10 +19,10 @@ foreach name {
     "../rtl/anomaly_requantize_dense_1_input.sv"
     "../rtl/anomaly_requantize_dense_2_input.sv"
     "../rtl/anomaly_requantize_score_input.sv"
+    "ultrascale/bittrigger_adder2_carry.sv"
     "ultrascale/bittrigger_adder3.sv"
+    "ultrascale/bittrigger_adder3_carry.sv"
     "ultrascale/bittrigger_clip.sv"
-    "ultrascale/bittrigger_grow2.sv"
-    "ultrascale/bittrigger_grow3.sv"
 } {
     read_verilog -sv [file join $here $name]
 }

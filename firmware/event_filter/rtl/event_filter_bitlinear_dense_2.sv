@@ -48,76 +48,76 @@ module event_filter_bitlinear_dense_2 (
 
     // stage 4
     wire signed [ 7:0] s2;  // x0 + x12 - x9
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s2 (
+    bittrigger_adder3_carry #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s2 (
         .a(x0), .b(x12), .c(x9), .sum(s2)
     );
     wire signed [ 7:0] s11;  // x17 - x11 - x29
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s11 (
+    bittrigger_adder3_carry #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s11 (
         .a(x17), .b(x11), .c(x29), .sum(s11)
     );
     wire signed [ 6:0] s12;  // x31 - x5
-    bittrigger_grow2 #(.WIDTH(7), .A(6), .B(6), .SIGNED(2'b00), .NEGATE(2'b10)) u_s12 (
+    bittrigger_adder2_carry #(.WIDTH(7), .A(6), .B(6), .SIGNED(2'b00), .NEGATE(2'b10)) u_s12 (
         .a(x31), .b(x5), .sum(s12)
     );
     wire signed [ 6:0] s14;  // x21 - x4
-    bittrigger_grow2 #(.WIDTH(7), .A(6), .B(6), .SIGNED(2'b00), .NEGATE(2'b10)) u_s14 (
+    bittrigger_adder2_carry #(.WIDTH(7), .A(6), .B(6), .SIGNED(2'b00), .NEGATE(2'b10)) u_s14 (
         .a(x21), .b(x4), .sum(s14)
     );
     wire        [ 7:0] s15;  // x22 + x27 + x28
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s15 (
+    bittrigger_adder3_carry #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s15 (
         .a(x22), .b(x27), .c(x28), .sum(s15)
     );
     wire        [ 6:0] s22 = 7'(x7) + 7'(x15);
     wire        [ 7:0] s26;  // x0 + x12 + x21
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s26 (
+    bittrigger_adder3_carry #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s26 (
         .a(x0), .b(x12), .c(x21), .sum(s26)
     );
     wire signed [ 7:0] s27;  // x5 - x10 - x16
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s27 (
+    bittrigger_adder3_carry #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s27 (
         .a(x5), .b(x10), .c(x16), .sum(s27)
     );
     wire        [ 7:0] s32;  // x9 + x12 + x31
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s32 (
+    bittrigger_adder3_carry #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s32 (
         .a(x9), .b(x12), .c(x31), .sum(s32)
     );
     wire        [ 6:0] s34 = 7'(x3) + 7'(x15);
     wire signed [ 7:0] s40;  // x19 + x27 - x20
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s40 (
+    bittrigger_adder3_carry #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s40 (
         .a(x19), .b(x27), .c(x20), .sum(s40)
     );
     wire        [ 6:0] s44 = 7'(x14) + 7'(x27);
     wire signed [ 7:0] s47;  // x10 + x15 - x11
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s47 (
+    bittrigger_adder3_carry #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s47 (
         .a(x10), .b(x15), .c(x11), .sum(s47)
     );
     wire        [ 6:0] s55 = 7'(x16) + 7'(x31);
     wire signed [ 7:0] s56;  // x11 + x15 - x26
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s56 (
+    bittrigger_adder3_carry #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s56 (
         .a(x11), .b(x15), .c(x26), .sum(s56)
     );
     wire        [ 7:0] s63;  // x6 + x8 + x22
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s63 (
+    bittrigger_adder3_carry #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s63 (
         .a(x6), .b(x8), .c(x22), .sum(s63)
     );
     wire        [ 7:0] s64;  // x7 + x21 + x24
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s64 (
+    bittrigger_adder3_carry #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s64 (
         .a(x7), .b(x21), .c(x24), .sum(s64)
     );
     wire        [ 7:0] s80;  // x1 + x2 + x28
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s80 (
+    bittrigger_adder3_carry #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s80 (
         .a(x1), .b(x2), .c(x28), .sum(s80)
     );
     wire signed [ 7:0] s96;  // x9 + x13 - x4
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s96 (
+    bittrigger_adder3_carry #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s96 (
         .a(x9), .b(x13), .c(x4), .sum(s96)
     );
     wire signed [ 7:0] s97;  // - x10 - x12 + 10
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(5), .SIGNED(3'b000), .NEGATE(3'b011)) u_s97 (
+    bittrigger_adder3_carry #(.WIDTH(8), .A(6), .B(6), .C(5), .SIGNED(3'b000), .NEGATE(3'b011)) u_s97 (
         .a(x10), .b(x12), .c(5'd10), .sum(s97)
     );
     wire        [ 6:0] s105 = 7'(x0) + 7'(x14);
     wire signed [ 7:0] s121;  // x8 + x19 - x1
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s121 (
+    bittrigger_adder3_carry #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s121 (
         .a(x8), .b(x19), .c(x1), .sum(s121)
     );
 
@@ -231,19 +231,19 @@ module event_filter_bitlinear_dense_2 (
         s121_d1 <= s121;
     end
     wire signed [ 7:0] s0;  // x18 - x3 - x14
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s0 (
+    bittrigger_adder3_carry #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s0 (
         .a(x18_d1), .b(x3_d1), .c(x14_d1), .sum(s0)
     );
     wire        [ 7:0] s1;  // x1 + x26 + x31
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s1 (
+    bittrigger_adder3_carry #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s1 (
         .a(x1_d1), .b(x26_d1), .c(x31_d1), .sum(s1)
     );
     wire signed [ 7:0] s3;  // x5 + x19 - x20
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s3 (
+    bittrigger_adder3_carry #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s3 (
         .a(x5_d1), .b(x19_d1), .c(x20_d1), .sum(s3)
     );
     wire signed [ 7:0] s4;  // x24 + x28 - x21
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s4 (
+    bittrigger_adder3_carry #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s4 (
         .a(x24_d1), .b(x28_d1), .c(x21_d1), .sum(s4)
     );
     wire signed [ 8:0] s5;  // x4 + s4 - s3
@@ -251,15 +251,15 @@ module event_filter_bitlinear_dense_2 (
         .a(9'(x4_d1)), .b(9'(s4)), .c(9'(s3)), .sum(s5)
     );
     wire signed [ 7:0] s6;  // x6 + x16 - x2
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s6 (
+    bittrigger_adder3_carry #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s6 (
         .a(x6_d1), .b(x16_d1), .c(x2_d1), .sum(s6)
     );
     wire signed [ 8:0] s7;  // x13 + x25 - s6
-    bittrigger_grow3 #(.WIDTH(9), .A(6), .B(6), .C(8), .SIGNED(3'b100), .NEGATE(3'b100)) u_s7 (
+    bittrigger_adder3_carry #(.WIDTH(9), .A(6), .B(6), .C(8), .SIGNED(3'b100), .NEGATE(3'b100)) u_s7 (
         .a(x13_d1), .b(x25_d1), .c(s6), .sum(s7)
     );
     wire signed [ 8:0] s8;  // - x29 - s2 + 10
-    bittrigger_grow3 #(.WIDTH(9), .A(6), .B(8), .C(6), .SIGNED(3'b010), .NEGATE(3'b011)) u_s8 (
+    bittrigger_adder3_carry #(.WIDTH(9), .A(6), .B(8), .C(6), .SIGNED(3'b010), .NEGATE(3'b011)) u_s8 (
         .a(x29_d1), .b(s2_d1), .c(6'd10), .sum(s8)
     );
     wire signed [ 9:0] s9;  // s8 - s0 - s1
@@ -267,45 +267,45 @@ module event_filter_bitlinear_dense_2 (
         .a(10'(s8)), .b(10'(s0)), .c(10'(s1)), .sum(s9)
     );
     wire signed [ 7:0] s13;  // x8 - x30 - s12
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(7), .SIGNED(3'b100), .NEGATE(3'b110)) u_s13 (
+    bittrigger_adder3_carry #(.WIDTH(8), .A(6), .B(6), .C(7), .SIGNED(3'b100), .NEGATE(3'b110)) u_s13 (
         .a(x8_d1), .b(x30_d1), .c(s12_d1), .sum(s13)
     );
     wire signed [ 8:0] s16;  // x20 + x26 - s15
-    bittrigger_grow3 #(.WIDTH(9), .A(6), .B(6), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s16 (
+    bittrigger_adder3_carry #(.WIDTH(9), .A(6), .B(6), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s16 (
         .a(x20_d1), .b(x26_d1), .c(s15_d1), .sum(s16)
     );
     wire signed [ 9:0] s17;  // s14 + s16 - x14
-    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(9), .C(7), .SIGNED(3'b011), .NEGATE(3'b100)) u_s17 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(7), .B(9), .C(7), .SIGNED(3'b011), .NEGATE(3'b100)) u_s17 (
         .a(s14_d1), .b(s16), .c(7'(x14_d1)), .sum(s17)
     );
     wire signed [ 6:0] s18 = -(7'(x24_d1)) + 7'd8;
     wire signed [ 9:0] s19;  // s13 + s18 - s11
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(7), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s19 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(7), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s19 (
         .a(s13), .b(s18), .c(s11_d1), .sum(s19)
     );
     wire signed [ 7:0] s21;  // x31 - x3 - x18
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s21 (
+    bittrigger_adder3_carry #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s21 (
         .a(x31_d1), .b(x3_d1), .c(x18_d1), .sum(s21)
     );
     wire signed [ 7:0] s23;  // x4 + x9 - x2
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s23 (
+    bittrigger_adder3_carry #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s23 (
         .a(x4_d1), .b(x9_d1), .c(x2_d1), .sum(s23)
     );
     wire signed [ 7:0] s24;  // x8 - x13 - x24
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s24 (
+    bittrigger_adder3_carry #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s24 (
         .a(x8_d1), .b(x13_d1), .c(x24_d1), .sum(s24)
     );
     wire signed [ 9:0] s25;  // s23 + s24 - s16
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s25 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s25 (
         .a(s23), .b(s24), .c(s16), .sum(s25)
     );
     wire signed [ 9:0] s28;  // s27 - x6 - s26
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(7), .C(8), .SIGNED(3'b001), .NEGATE(3'b110)) u_s28 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(7), .C(8), .SIGNED(3'b001), .NEGATE(3'b110)) u_s28 (
         .a(s27_d1), .b(7'(x6_d1)), .c(s26_d1), .sum(s28)
     );
     wire        [ 6:0] s29 = 7'(x17_d1) + 7'(x23_d1);
     wire signed [ 9:0] s30;  // s21 - s22 - s29
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(7), .C(7), .SIGNED(3'b001), .NEGATE(3'b110)) u_s30 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(7), .C(7), .SIGNED(3'b001), .NEGATE(3'b110)) u_s30 (
         .a(s21), .b(s22_d1), .c(s29), .sum(s30)
     );
     wire signed [ 8:0] s33;  // x18 + s32 - x21
@@ -313,15 +313,15 @@ module event_filter_bitlinear_dense_2 (
         .a(9'(x18_d1)), .b(9'(s32_d1)), .c(9'(x21_d1)), .sum(s33)
     );
     wire signed [ 6:0] s35;  // x22 - x16
-    bittrigger_grow2 #(.WIDTH(7), .A(6), .B(6), .SIGNED(2'b00), .NEGATE(2'b10)) u_s35 (
+    bittrigger_adder2_carry #(.WIDTH(7), .A(6), .B(6), .SIGNED(2'b00), .NEGATE(2'b10)) u_s35 (
         .a(x22_d1), .b(x16_d1), .sum(s35)
     );
     wire signed [ 7:0] s36;  // x13 - x7 - x30
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s36 (
+    bittrigger_adder3_carry #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s36 (
         .a(x13_d1), .b(x7_d1), .c(x30_d1), .sum(s36)
     );
     wire signed [ 7:0] s37;  // x14 + x26 - x23
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s37 (
+    bittrigger_adder3_carry #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s37 (
         .a(x14_d1), .b(x26_d1), .c(x23_d1), .sum(s37)
     );
     wire signed [ 8:0] s38;  // s36 + s37 - s35
@@ -329,11 +329,11 @@ module event_filter_bitlinear_dense_2 (
         .a(9'(s36)), .b(9'(s37)), .c(9'(s35)), .sum(s38)
     );
     wire signed [ 8:0] s39;  // x10 - x1 - s11
-    bittrigger_grow3 #(.WIDTH(9), .A(6), .B(6), .C(8), .SIGNED(3'b100), .NEGATE(3'b110)) u_s39 (
+    bittrigger_adder3_carry #(.WIDTH(9), .A(6), .B(6), .C(8), .SIGNED(3'b100), .NEGATE(3'b110)) u_s39 (
         .a(x10_d1), .b(x1_d1), .c(s11_d1), .sum(s39)
     );
     wire signed [ 8:0] s41;  // s34 - x2 + 6
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b010)) u_s41 (
+    bittrigger_adder3_carry #(.WIDTH(9), .A(7), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b010)) u_s41 (
         .a(s34_d1), .b(x2_d1), .c(6'd6), .sum(s41)
     );
     wire signed [ 9:0] s42;  // s39 + s41 - s40
@@ -341,19 +341,19 @@ module event_filter_bitlinear_dense_2 (
         .a(10'(s39)), .b(10'(s41)), .c(10'(s40_d1)), .sum(s42)
     );
     wire signed [ 7:0] s45;  // x3 + x9 - s44
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s45 (
+    bittrigger_adder3_carry #(.WIDTH(8), .A(6), .B(6), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s45 (
         .a(x3_d1), .b(x9_d1), .c(s44_d1), .sum(s45)
     );
     wire signed [ 9:0] s46;  // s45 - s1 - s29
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b001), .NEGATE(3'b110)) u_s46 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b001), .NEGATE(3'b110)) u_s46 (
         .a(s45), .b(s1), .c(s29), .sum(s46)
     );
     wire signed [ 7:0] s48;  // x12 + x25 - x18
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s48 (
+    bittrigger_adder3_carry #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s48 (
         .a(x12_d1), .b(x25_d1), .c(x18_d1), .sum(s48)
     );
     wire signed [ 9:0] s49;  // s48 - s3 - s47
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b110)) u_s49 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b110)) u_s49 (
         .a(s48), .b(s3), .c(s47_d1), .sum(s49)
     );
     wire signed [ 7:0] s50;  // - x8 - x29 + -2
@@ -361,32 +361,32 @@ module event_filter_bitlinear_dense_2 (
         .a(8'(x8_d1)), .b(8'(x29_d1)), .c(8'd254), .sum(s50)
     );
     wire signed [ 9:0] s51;  // s14 + s50 - s6
-    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s51 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(7), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s51 (
         .a(s14_d1), .b(s50), .c(s6), .sum(s51)
     );
     wire        [ 7:0] s53;  // x4 + x5 + x24
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s53 (
+    bittrigger_adder3_carry #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s53 (
         .a(x4_d1), .b(x5_d1), .c(x24_d1), .sum(s53)
     );
     wire signed [ 7:0] s54;  // x1 + x17 - x23
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s54 (
+    bittrigger_adder3_carry #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s54 (
         .a(x1_d1), .b(x17_d1), .c(x23_d1), .sum(s54)
     );
     wire        [ 7:0] s57;  // x8 + x20 + x28
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s57 (
+    bittrigger_adder3_carry #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s57 (
         .a(x8_d1), .b(x20_d1), .c(x28_d1), .sum(s57)
     );
     wire signed [ 9:0] s58;  // s55 - s26 - s56
-    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(8), .C(8), .SIGNED(3'b100), .NEGATE(3'b110)) u_s58 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(7), .B(8), .C(8), .SIGNED(3'b100), .NEGATE(3'b110)) u_s58 (
         .a(s55_d1), .b(s26_d1), .c(s56_d1), .sum(s58)
     );
     wire signed [10:0] s59;  // s58 - s54 - s57
-    bittrigger_grow3 #(.WIDTH(11), .A(10), .B(8), .C(8), .SIGNED(3'b011), .NEGATE(3'b110)) u_s59 (
+    bittrigger_adder3_carry #(.WIDTH(11), .A(10), .B(8), .C(8), .SIGNED(3'b011), .NEGATE(3'b110)) u_s59 (
         .a(s58), .b(s54), .c(s57), .sum(s59)
     );
     wire signed [ 6:0] s60 = -(7'(x7_d1)) + 7'd6;
     wire signed [ 9:0] s61;  // s60 - x13 - s53
-    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(7), .C(8), .SIGNED(3'b001), .NEGATE(3'b110)) u_s61 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(7), .B(7), .C(8), .SIGNED(3'b001), .NEGATE(3'b110)) u_s61 (
         .a(s60), .b(7'(x13_d1)), .c(s53), .sum(s61)
     );
     wire        [ 8:0] s65;  // x0 + s63 + s64
@@ -395,39 +395,39 @@ module event_filter_bitlinear_dense_2 (
     );
     wire        [ 6:0] s66 = 7'(x13_d1) + 7'd8;
     wire signed [ 7:0] s67;  // x2 - x16 - x30
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s67 (
+    bittrigger_adder3_carry #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s67 (
         .a(x2_d1), .b(x16_d1), .c(x30_d1), .sum(s67)
     );
     wire signed [10:0] s68;  // s65 + s66 + s67
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(8), .C(8), .SIGNED(3'b100), .NEGATE(3'b000)) u_s68 (
+    bittrigger_adder3_carry #(.WIDTH(11), .A(9), .B(8), .C(8), .SIGNED(3'b100), .NEGATE(3'b000)) u_s68 (
         .a(s65), .b(8'(s66)), .c(s67), .sum(s68)
     );
     wire signed [ 6:0] s70;  // x22 - x18
-    bittrigger_grow2 #(.WIDTH(7), .A(6), .B(6), .SIGNED(2'b00), .NEGATE(2'b10)) u_s70 (
+    bittrigger_adder2_carry #(.WIDTH(7), .A(6), .B(6), .SIGNED(2'b00), .NEGATE(2'b10)) u_s70 (
         .a(x22_d1), .b(x18_d1), .sum(s70)
     );
     wire signed [ 7:0] s71;  // x25 - x29 + 10
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(5), .SIGNED(3'b000), .NEGATE(3'b010)) u_s71 (
+    bittrigger_adder3_carry #(.WIDTH(8), .A(6), .B(6), .C(5), .SIGNED(3'b000), .NEGATE(3'b010)) u_s71 (
         .a(x25_d1), .b(x29_d1), .c(5'd10), .sum(s71)
     );
     wire signed [ 9:0] s72;  // s44 + s71 - s70
-    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(8), .C(7), .SIGNED(3'b110), .NEGATE(3'b100)) u_s72 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(7), .B(8), .C(7), .SIGNED(3'b110), .NEGATE(3'b100)) u_s72 (
         .a(s44_d1), .b(s71), .c(s70), .sum(s72)
     );
     wire        [ 8:0] s74;  // x3 + x29 + s32
-    bittrigger_grow3 #(.WIDTH(9), .A(6), .B(6), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s74 (
+    bittrigger_adder3_carry #(.WIDTH(9), .A(6), .B(6), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s74 (
         .a(x3_d1), .b(x29_d1), .c(s32_d1), .sum(s74)
     );
     wire signed [ 6:0] s75;  // x30 - x4
-    bittrigger_grow2 #(.WIDTH(7), .A(6), .B(6), .SIGNED(2'b00), .NEGATE(2'b10)) u_s75 (
+    bittrigger_adder2_carry #(.WIDTH(7), .A(6), .B(6), .SIGNED(2'b00), .NEGATE(2'b10)) u_s75 (
         .a(x30_d1), .b(x4_d1), .sum(s75)
     );
     wire signed [ 9:0] s76;  // s75 - s15 - s54
-    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(8), .C(8), .SIGNED(3'b101), .NEGATE(3'b110)) u_s76 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(7), .B(8), .C(8), .SIGNED(3'b101), .NEGATE(3'b110)) u_s76 (
         .a(s75), .b(s15_d1), .c(s54), .sum(s76)
     );
     wire signed [ 8:0] s77;  // x13 - s56 + 2
-    bittrigger_grow3 #(.WIDTH(9), .A(6), .B(8), .C(6), .SIGNED(3'b010), .NEGATE(3'b010)) u_s77 (
+    bittrigger_adder3_carry #(.WIDTH(9), .A(6), .B(8), .C(6), .SIGNED(3'b010), .NEGATE(3'b010)) u_s77 (
         .a(x13_d1), .b(s56_d1), .c(6'd2), .sum(s77)
     );
     wire signed [ 9:0] s78;  // s77 - s27 - s64
@@ -439,23 +439,23 @@ module event_filter_bitlinear_dense_2 (
         .a(9'(s80_d1)), .b(9'(x24_d1)), .c(9'(s40_d1)), .sum(s81)
     );
     wire signed [ 9:0] s82;  // x11 + s35 - s81
-    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(7), .C(9), .SIGNED(3'b110), .NEGATE(3'b100)) u_s82 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(7), .B(7), .C(9), .SIGNED(3'b110), .NEGATE(3'b100)) u_s82 (
         .a(7'(x11_d1)), .b(s35), .c(s81), .sum(s82)
     );
     wire signed [ 8:0] s83;  // x0 + x23 - s14
-    bittrigger_grow3 #(.WIDTH(9), .A(6), .B(6), .C(7), .SIGNED(3'b100), .NEGATE(3'b100)) u_s83 (
+    bittrigger_adder3_carry #(.WIDTH(9), .A(6), .B(6), .C(7), .SIGNED(3'b100), .NEGATE(3'b100)) u_s83 (
         .a(x0_d1), .b(x23_d1), .c(s14_d1), .sum(s83)
     );
     wire signed [ 7:0] s84;  // x14 + x25 - s22
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s84 (
+    bittrigger_adder3_carry #(.WIDTH(8), .A(6), .B(6), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s84 (
         .a(x14_d1), .b(x25_d1), .c(s22_d1), .sum(s84)
     );
     wire signed [ 9:0] s85;  // x26 + s13 - s84
-    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(8), .C(8), .SIGNED(3'b110), .NEGATE(3'b100)) u_s85 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(7), .B(8), .C(8), .SIGNED(3'b110), .NEGATE(3'b100)) u_s85 (
         .a(7'(x26_d1)), .b(s13), .c(s84), .sum(s85)
     );
     wire signed [ 7:0] s87;  // x17 + x30 - x13
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s87 (
+    bittrigger_adder3_carry #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s87 (
         .a(x17_d1), .b(x30_d1), .c(x13_d1), .sum(s87)
     );
     wire signed [ 9:0] s88;  // x18 + s74 + s84
@@ -467,20 +467,20 @@ module event_filter_bitlinear_dense_2 (
         .a(9'(s87)), .b(s83), .c(9'd8), .sum(s89)
     );
     wire signed [ 8:0] s91;  // x25 + s47 - x6
-    bittrigger_grow3 #(.WIDTH(9), .A(6), .B(8), .C(6), .SIGNED(3'b010), .NEGATE(3'b100)) u_s91 (
+    bittrigger_adder3_carry #(.WIDTH(9), .A(6), .B(8), .C(6), .SIGNED(3'b010), .NEGATE(3'b100)) u_s91 (
         .a(x25_d1), .b(s47_d1), .c(x6_d1), .sum(s91)
     );
     wire signed [ 9:0] s92;  // x0 - x7 - s33
-    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(7), .C(9), .SIGNED(3'b100), .NEGATE(3'b110)) u_s92 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(7), .B(7), .C(9), .SIGNED(3'b100), .NEGATE(3'b110)) u_s92 (
         .a(7'(x0_d1)), .b(7'(x7_d1)), .c(s33), .sum(s92)
     );
     wire signed [ 6:0] s93 = -(7'(x26_d1)) + 7'd10;
     wire signed [ 9:0] s94;  // s24 + s91 + s93
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(9), .C(7), .SIGNED(3'b111), .NEGATE(3'b000)) u_s94 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(9), .C(7), .SIGNED(3'b111), .NEGATE(3'b000)) u_s94 (
         .a(s24), .b(s91), .c(s93), .sum(s94)
     );
     wire signed [ 9:0] s98;  // s44 + s96 + s97
-    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(8), .C(8), .SIGNED(3'b110), .NEGATE(3'b000)) u_s98 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(7), .B(8), .C(8), .SIGNED(3'b110), .NEGATE(3'b000)) u_s98 (
         .a(s44_d1), .b(s96_d1), .c(s97_d1), .sum(s98)
     );
     wire signed [10:0] s99;  // s56 + s98 - s65
@@ -488,7 +488,7 @@ module event_filter_bitlinear_dense_2 (
         .a(11'(s56_d1)), .b(11'(s98)), .c(11'(s65)), .sum(s99)
     );
     wire signed [ 8:0] s100;  // x23 + s11 - x19
-    bittrigger_grow3 #(.WIDTH(9), .A(6), .B(8), .C(6), .SIGNED(3'b010), .NEGATE(3'b100)) u_s100 (
+    bittrigger_adder3_carry #(.WIDTH(9), .A(6), .B(8), .C(6), .SIGNED(3'b010), .NEGATE(3'b100)) u_s100 (
         .a(x23_d1), .b(s11_d1), .c(x19_d1), .sum(s100)
     );
     wire signed [ 7:0] s101;  // - x0 - x1 + -2
@@ -496,11 +496,11 @@ module event_filter_bitlinear_dense_2 (
         .a(8'(x0_d1)), .b(8'(x1_d1)), .c(8'd254), .sum(s101)
     );
     wire signed [ 9:0] s102;  // s12 + s101 - s34
-    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(8), .C(7), .SIGNED(3'b011), .NEGATE(3'b100)) u_s102 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(7), .B(8), .C(7), .SIGNED(3'b011), .NEGATE(3'b100)) u_s102 (
         .a(s12_d1), .b(s101), .c(s34_d1), .sum(s102)
     );
     wire signed [ 9:0] s103;  // s100 - s6 - s36
-    bittrigger_grow3 #(.WIDTH(10), .A(9), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b110)) u_s103 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(9), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b110)) u_s103 (
         .a(s100), .b(s6), .c(s36), .sum(s103)
     );
     wire signed [ 8:0] s106;  // x2 + s21 + s29
@@ -508,19 +508,19 @@ module event_filter_bitlinear_dense_2 (
         .a(9'(x2_d1)), .b(9'(s21)), .c(9'(s29)), .sum(s106)
     );
     wire        [ 7:0] s107;  // x25 + s105 + 10
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(7), .C(5), .SIGNED(3'b000), .NEGATE(3'b000)) u_s107 (
+    bittrigger_adder3_carry #(.WIDTH(8), .A(6), .B(7), .C(5), .SIGNED(3'b000), .NEGATE(3'b000)) u_s107 (
         .a(x25_d1), .b(s105_d1), .c(5'd10), .sum(s107)
     );
     wire signed [ 9:0] s108;  // s3 - s63 - s96
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b101), .NEGATE(3'b110)) u_s108 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b101), .NEGATE(3'b110)) u_s108 (
         .a(s3), .b(s63_d1), .c(s96_d1), .sum(s108)
     );
     wire signed [ 8:0] s110;  // s29 + s70 + 4
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(6), .SIGNED(3'b010), .NEGATE(3'b000)) u_s110 (
+    bittrigger_adder3_carry #(.WIDTH(9), .A(7), .B(7), .C(6), .SIGNED(3'b010), .NEGATE(3'b000)) u_s110 (
         .a(s29), .b(s70), .c(6'd4), .sum(s110)
     );
     wire signed [ 9:0] s111;  // s36 + s45 + s47
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b000)) u_s111 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b000)) u_s111 (
         .a(s36), .b(s45), .c(s47_d1), .sum(s111)
     );
     wire signed [ 9:0] s113;  // x13 + s70 - s28
@@ -528,11 +528,11 @@ module event_filter_bitlinear_dense_2 (
         .a(10'(x13_d1)), .b(10'(s70)), .c(s28), .sum(s113)
     );
     wire signed [ 7:0] s114;  // x25 + x28 - x30
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s114 (
+    bittrigger_adder3_carry #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s114 (
         .a(x25_d1), .b(x28_d1), .c(x30_d1), .sum(s114)
     );
     wire signed [ 9:0] s115;  // s23 + s114 - s1
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b011), .NEGATE(3'b100)) u_s115 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b011), .NEGATE(3'b100)) u_s115 (
         .a(s23), .b(s114), .c(s1), .sum(s115)
     );
     wire signed [ 8:0] s116;  // x14 + s100 + 12
@@ -544,11 +544,11 @@ module event_filter_bitlinear_dense_2 (
         .a(8'(x6_d1)), .b(8'(s105_d1)), .c(8'd2), .sum(s118)
     );
     wire signed [ 9:0] s119;  // s48 + s118 - s55
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b011), .NEGATE(3'b100)) u_s119 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b011), .NEGATE(3'b100)) u_s119 (
         .a(s48), .b(s118), .c(s55_d1), .sum(s119)
     );
     wire signed [ 8:0] s122;  // x9 + x29 + s121
-    bittrigger_grow3 #(.WIDTH(9), .A(6), .B(6), .C(8), .SIGNED(3'b100), .NEGATE(3'b000)) u_s122 (
+    bittrigger_adder3_carry #(.WIDTH(9), .A(6), .B(6), .C(8), .SIGNED(3'b100), .NEGATE(3'b000)) u_s122 (
         .a(x9_d1), .b(x29_d1), .c(s121_d1), .sum(s122)
     );
     wire signed [ 9:0] s123;  // x21 + s53 + s91
@@ -556,15 +556,15 @@ module event_filter_bitlinear_dense_2 (
         .a(10'(x21_d1)), .b(10'(s53)), .c(10'(s91)), .sum(s123)
     );
     wire signed [ 9:0] s124;  // s122 - x28 + 10
-    bittrigger_grow3 #(.WIDTH(10), .A(9), .B(7), .C(7), .SIGNED(3'b001), .NEGATE(3'b010)) u_s124 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(9), .B(7), .C(7), .SIGNED(3'b001), .NEGATE(3'b010)) u_s124 (
         .a(s122), .b(7'(x28_d1)), .c(7'd10), .sum(s124)
     );
     wire signed [ 7:0] s126;  // x17 - s44 + 10
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(7), .C(5), .SIGNED(3'b000), .NEGATE(3'b010)) u_s126 (
+    bittrigger_adder3_carry #(.WIDTH(8), .A(6), .B(7), .C(5), .SIGNED(3'b000), .NEGATE(3'b010)) u_s126 (
         .a(x17_d1), .b(s44_d1), .c(5'd10), .sum(s126)
     );
     wire        [ 7:0] s128;  // x16 + x27 + 8
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(5), .SIGNED(3'b000), .NEGATE(3'b000)) u_s128 (
+    bittrigger_adder3_carry #(.WIDTH(8), .A(6), .B(6), .C(5), .SIGNED(3'b000), .NEGATE(3'b000)) u_s128 (
         .a(x16_d1), .b(x27_d1), .c(5'd8), .sum(s128)
     );
     wire signed [ 9:0] s129;  // s36 - s122 - s128
@@ -572,28 +572,28 @@ module event_filter_bitlinear_dense_2 (
         .a(10'(s36)), .b(10'(s122)), .c(10'(s128)), .sum(s129)
     );
     wire        [ 7:0] s131;  // x2 + x10 + x19
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s131 (
+    bittrigger_adder3_carry #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s131 (
         .a(x2_d1), .b(x10_d1), .c(x19_d1), .sum(s131)
     );
     wire signed [ 9:0] s132;  // x20 + s131 - s87
-    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(8), .C(8), .SIGNED(3'b100), .NEGATE(3'b100)) u_s132 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(7), .B(8), .C(8), .SIGNED(3'b100), .NEGATE(3'b100)) u_s132 (
         .a(7'(x20_d1)), .b(s131), .c(s87), .sum(s132)
     );
     wire signed [ 8:0] s133;  // s4 + s34 - x18
-    bittrigger_grow3 #(.WIDTH(9), .A(8), .B(7), .C(6), .SIGNED(3'b001), .NEGATE(3'b100)) u_s133 (
+    bittrigger_adder3_carry #(.WIDTH(9), .A(8), .B(7), .C(6), .SIGNED(3'b001), .NEGATE(3'b100)) u_s133 (
         .a(s4), .b(s34_d1), .c(x18_d1), .sum(s133)
     );
     wire        [ 6:0] s135 = 7'(x23_d1) + 7'd12;
     wire signed [ 7:0] s136;  // x3 + x6 - x5
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s136 (
+    bittrigger_adder3_carry #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s136 (
         .a(x3_d1), .b(x6_d1), .c(x5_d1), .sum(s136)
     );
     wire signed [ 9:0] s137;  // s15 + s135 + s136
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(7), .C(8), .SIGNED(3'b100), .NEGATE(3'b000)) u_s137 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(7), .C(8), .SIGNED(3'b100), .NEGATE(3'b000)) u_s137 (
         .a(s15_d1), .b(s135), .c(s136), .sum(s137)
     );
     wire signed [ 7:0] s139;  // - x5 - x8 + 10
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(5), .SIGNED(3'b000), .NEGATE(3'b011)) u_s139 (
+    bittrigger_adder3_carry #(.WIDTH(8), .A(6), .B(6), .C(5), .SIGNED(3'b000), .NEGATE(3'b011)) u_s139 (
         .a(x5_d1), .b(x8_d1), .c(5'd10), .sum(s139)
     );
 
@@ -707,7 +707,7 @@ module event_filter_bitlinear_dense_2 (
         s139_d1 <= s139;
     end
     wire signed [10:0] s10;  // s5 + s9 - s7
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s10 (
+    bittrigger_adder3_carry #(.WIDTH(11), .A(9), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s10 (
         .a(s5_d1), .b(s9_d1), .c(s7_d1), .sum(s10)
     );
     wire signed [10:0] s20;  // s17 + s19 - s7
@@ -715,11 +715,11 @@ module event_filter_bitlinear_dense_2 (
         .a(11'(s17_d1)), .b(11'(s19_d1)), .c(11'(s7_d1)), .sum(s20)
     );
     wire signed [11:0] s31;  // s25 + s28 + s30
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s31 (
+    bittrigger_adder3_carry #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s31 (
         .a(s25_d1), .b(s28_d1), .c(s30_d1), .sum(s31)
     );
     wire signed [10:0] s43;  // s42 - s33 - s38
-    bittrigger_grow3 #(.WIDTH(11), .A(10), .B(9), .C(9), .SIGNED(3'b111), .NEGATE(3'b110)) u_s43 (
+    bittrigger_adder3_carry #(.WIDTH(11), .A(10), .B(9), .C(9), .SIGNED(3'b111), .NEGATE(3'b110)) u_s43 (
         .a(s42_d1), .b(s33_d1), .c(s38_d1), .sum(s43)
     );
     wire signed [10:0] s52;  // s46 + s51 - s49
@@ -727,11 +727,11 @@ module event_filter_bitlinear_dense_2 (
         .a(11'(s46_d1)), .b(11'(s51_d1)), .c(11'(s49_d1)), .sum(s52)
     );
     wire signed [11:0] s62;  // s0 + s59 + s61
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(11), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s62 (
+    bittrigger_adder3_carry #(.WIDTH(12), .A(9), .B(11), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s62 (
         .a(9'(s0_d1)), .b(s59_d1), .c(s61_d1), .sum(s62)
     );
     wire signed [11:0] s69;  // s68 - s46 - s49
-    bittrigger_grow3 #(.WIDTH(12), .A(11), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s69 (
+    bittrigger_adder3_carry #(.WIDTH(12), .A(11), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s69 (
         .a(s68_d1), .b(s46_d1), .c(s49_d1), .sum(s69)
     );
     wire signed [10:0] s73;  // s72 - s53 - s59
@@ -739,7 +739,7 @@ module event_filter_bitlinear_dense_2 (
         .a(11'(s72_d1)), .b(11'(s53_d1)), .c(s59_d1), .sum(s73)
     );
     wire signed [11:0] s79;  // s76 + s78 - s74
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(9), .SIGNED(3'b011), .NEGATE(3'b100)) u_s79 (
+    bittrigger_adder3_carry #(.WIDTH(12), .A(10), .B(10), .C(9), .SIGNED(3'b011), .NEGATE(3'b100)) u_s79 (
         .a(s76_d1), .b(s78_d1), .c(s74_d1), .sum(s79)
     );
     wire signed [10:0] s86;  // s83 + s85 - s82
@@ -747,7 +747,7 @@ module event_filter_bitlinear_dense_2 (
         .a(11'(s83_d1)), .b(11'(s85_d1)), .c(11'(s82_d1)), .sum(s86)
     );
     wire signed [11:0] s90;  // s89 - s82 - s88
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s90 (
+    bittrigger_adder3_carry #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s90 (
         .a(s89_d1), .b(s82_d1), .c(s88_d1), .sum(s90)
     );
     wire signed [10:0] s95;  // s94 - s76 - s92
@@ -759,11 +759,11 @@ module event_filter_bitlinear_dense_2 (
         .a(11'(s17_d1)), .b(11'(s102_d1)), .c(11'(s103_d1)), .sum(s104)
     );
     wire signed [10:0] s109;  // s107 + s108 - s106
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(9), .SIGNED(3'b110), .NEGATE(3'b100)) u_s109 (
+    bittrigger_adder3_carry #(.WIDTH(11), .A(8), .B(10), .C(9), .SIGNED(3'b110), .NEGATE(3'b100)) u_s109 (
         .a(s107_d1), .b(s108_d1), .c(s106_d1), .sum(s109)
     );
     wire signed [10:0] s112;  // s110 + s111 - s5
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s112 (
+    bittrigger_adder3_carry #(.WIDTH(11), .A(9), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s112 (
         .a(s110_d1), .b(s111_d1), .c(s5_d1), .sum(s112)
     );
     wire signed [10:0] s117;  // s113 + s115 + s116
@@ -783,11 +783,11 @@ module event_filter_bitlinear_dense_2 (
         .a(11'(s115_d1)), .b(11'(s126_d1)), .c(11'(s113_d1)), .sum(s127)
     );
     wire signed [11:0] s130;  // s123 - s106 - s129
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s130 (
+    bittrigger_adder3_carry #(.WIDTH(12), .A(10), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s130 (
         .a(s123_d1), .b(s106_d1), .c(s129_d1), .sum(s130)
     );
     wire signed [10:0] s134;  // s2 + s132 + s133
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b000)) u_s134 (
+    bittrigger_adder3_carry #(.WIDTH(11), .A(8), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b000)) u_s134 (
         .a(s2_d2), .b(s132_d1), .c(s133_d1), .sum(s134)
     );
     wire signed [10:0] s138;  // s92 + s137 - s132
@@ -795,7 +795,7 @@ module event_filter_bitlinear_dense_2 (
         .a(11'(s92_d1)), .b(11'(s137_d1)), .c(11'(s132_d1)), .sum(s138)
     );
     wire signed [10:0] s140;  // s81 + s88 + s139
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(10), .C(8), .SIGNED(3'b111), .NEGATE(3'b000)) u_s140 (
+    bittrigger_adder3_carry #(.WIDTH(11), .A(9), .B(10), .C(8), .SIGNED(3'b111), .NEGATE(3'b000)) u_s140 (
         .a(s81_d1), .b(s88_d1), .c(s139_d1), .sum(s140)
     );
 

@@ -90,34 +90,34 @@ module event_filter_bitlinear_dense_3 (
         x23_d1 <= x23;
     end
     wire        [ 7:0] s0;  // x7 + x14 + x16
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s0 (
+    bittrigger_adder3_carry #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s0 (
         .a(x7_d1), .b(x14_d1), .c(x16_d1), .sum(s0)
     );
     wire signed [ 7:0] s1;  // x0 - x2 - x17
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s1 (
+    bittrigger_adder3_carry #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s1 (
         .a(x0_d1), .b(x2_d1), .c(x17_d1), .sum(s1)
     );
     wire        [ 6:0] s2 = 7'(x13_d1) + 7'(x18_d1);
     wire        [ 6:0] s3 = 7'(x22_d1) + 7'(x23_d1);
     wire signed [ 7:0] s4;  // x5 + x8 - x1
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s4 (
+    bittrigger_adder3_carry #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s4 (
         .a(x5_d1), .b(x8_d1), .c(x1_d1), .sum(s4)
     );
     wire signed [ 8:0] s5;  // s2 + s4 - s3
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(8), .C(7), .SIGNED(3'b010), .NEGATE(3'b100)) u_s5 (
+    bittrigger_adder3_carry #(.WIDTH(9), .A(7), .B(8), .C(7), .SIGNED(3'b010), .NEGATE(3'b100)) u_s5 (
         .a(s2), .b(s4), .c(s3), .sum(s5)
     );
     wire signed [ 7:0] s6;  // x20 - x4 - x21
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s6 (
+    bittrigger_adder3_carry #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s6 (
         .a(x20_d1), .b(x4_d1), .c(x21_d1), .sum(s6)
     );
     wire        [ 6:0] s7 = 7'(x6_d1) + 7'(x9_d1);
     wire        [ 7:0] s8;  // x3 + x10 + x12
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s8 (
+    bittrigger_adder3_carry #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s8 (
         .a(x3_d1), .b(x10_d1), .c(x12_d1), .sum(s8)
     );
     wire signed [ 7:0] s9;  // x19 - x11 - x15
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s9 (
+    bittrigger_adder3_carry #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s9 (
         .a(x19_d1), .b(x11_d1), .c(x15_d1), .sum(s9)
     );
     wire signed [ 8:0] s10;  // s8 + s9 - s7
@@ -125,7 +125,7 @@ module event_filter_bitlinear_dense_3 (
         .a(9'(s8)), .b(9'(s9)), .c(9'(s7)), .sum(s10)
     );
     wire signed [ 9:0] s11;  // s1 - s0 - s6
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b101), .NEGATE(3'b110)) u_s11 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b101), .NEGATE(3'b110)) u_s11 (
         .a(s1), .b(s0), .c(s6), .sum(s11)
     );
     wire signed [ 8:0] s14;  // x20 + s0 - x19
@@ -139,11 +139,11 @@ module event_filter_bitlinear_dense_3 (
     );
     wire signed [ 9:0] s16;  // 2*s2 + s15 - 2*s7
     assign s16[0:0] = s15[0:0];
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s16 (
+    bittrigger_adder3_carry #(.WIDTH(9), .A(7), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b100)) u_s16 (
         .a(s2), .b(7'(s15 >>> 1)), .c(s7), .sum(s16[9:1])
     );
     wire signed [ 7:0] s22;  // s2 - x1 - x16
-    bittrigger_grow3 #(.WIDTH(8), .A(7), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s22 (
+    bittrigger_adder3_carry #(.WIDTH(8), .A(7), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s22 (
         .a(s2), .b(x1_d1), .c(x16_d1), .sum(s22)
     );
 
@@ -215,7 +215,7 @@ module event_filter_bitlinear_dense_3 (
         s22_d1 <= s22;
     end
     wire signed [10:0] s12;  // s5 + s10 + s11
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s12 (
+    bittrigger_adder3_carry #(.WIDTH(11), .A(9), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s12 (
         .a(s5_d1), .b(s10_d1), .c(s11_d1), .sum(s12)
     );
     wire signed [10:0] s13;  // 2*x18 + 2*s10 - s12
@@ -227,11 +227,11 @@ module event_filter_bitlinear_dense_3 (
         .a(11'(s16_d1)), .b(s12), .c((11'(s14_d1) << 1)), .sum(s17)
     );
     wire signed [ 7:0] s18;  // x14 - x3 - x8
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s18 (
+    bittrigger_adder3_carry #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s18 (
         .a(x14_d2), .b(x3_d2), .c(x8_d2), .sum(s18)
     );
     wire signed [ 7:0] s19;  // x17 - x10 - x18
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s19 (
+    bittrigger_adder3_carry #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s19 (
         .a(x17_d2), .b(x10_d2), .c(x18_d2), .sum(s19)
     );
     wire signed [10:0] s20;  // s12 + 2*s18 + 2*s19
@@ -245,32 +245,32 @@ module event_filter_bitlinear_dense_3 (
         .a(10'(s12 >>> 1)), .b(10'(x12_d2)), .c(10'(s5_d1)), .sum(s21[10:1])
     );
     wire signed [ 7:0] s23;  // x11 - x5 - x19
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s23 (
+    bittrigger_adder3_carry #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s23 (
         .a(x11_d2), .b(x5_d2), .c(x19_d2), .sum(s23)
     );
     wire signed [ 8:0] s24;  // s23 - x0 - x4
-    bittrigger_grow3 #(.WIDTH(9), .A(8), .B(6), .C(6), .SIGNED(3'b001), .NEGATE(3'b110)) u_s24 (
+    bittrigger_adder3_carry #(.WIDTH(9), .A(8), .B(6), .C(6), .SIGNED(3'b001), .NEGATE(3'b110)) u_s24 (
         .a(s23), .b(x0_d2), .c(x4_d2), .sum(s24)
     );
     wire signed [ 7:0] s26;  // x5 + x13 - x6
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s26 (
+    bittrigger_adder3_carry #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b100)) u_s26 (
         .a(x5_d2), .b(x13_d2), .c(x6_d2), .sum(s26)
     );
     wire signed [11:0] s27;  // 2*s8 + 2*s26 - s12
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(9), .C(11), .SIGNED(3'b110), .NEGATE(3'b100)) u_s27 (
+    bittrigger_adder3_carry #(.WIDTH(12), .A(9), .B(9), .C(11), .SIGNED(3'b110), .NEGATE(3'b100)) u_s27 (
         .a((9'(s8_d1) << 1)), .b((9'(s26) << 1)), .c(s12), .sum(s27)
     );
     wire        [ 6:0] s28 = 7'(x17_d2) + 7'(x22_d2);
     wire signed [ 6:0] s30;  // x3 - x8
-    bittrigger_grow2 #(.WIDTH(7), .A(6), .B(6), .SIGNED(2'b00), .NEGATE(2'b10)) u_s30 (
+    bittrigger_adder2_carry #(.WIDTH(7), .A(6), .B(6), .SIGNED(2'b00), .NEGATE(2'b10)) u_s30 (
         .a(x3_d2), .b(x8_d2), .sum(s30)
     );
     wire signed [ 8:0] s31;  // x5 + s7 - s30
-    bittrigger_grow3 #(.WIDTH(9), .A(6), .B(7), .C(7), .SIGNED(3'b100), .NEGATE(3'b100)) u_s31 (
+    bittrigger_adder3_carry #(.WIDTH(9), .A(6), .B(7), .C(7), .SIGNED(3'b100), .NEGATE(3'b100)) u_s31 (
         .a(x5_d2), .b(s7_d1), .c(s30), .sum(s31)
     );
     wire signed [ 7:0] s33;  // x23 - x0 - x12
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s33 (
+    bittrigger_adder3_carry #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s33 (
         .a(x23_d2), .b(x0_d2), .c(x12_d2), .sum(s33)
     );
     wire signed [ 7:0] s34;  // 2*x17 - 2*x7 + 1
@@ -280,33 +280,33 @@ module event_filter_bitlinear_dense_3 (
     );
     wire signed [ 9:0] s35;  // 2*x15 + s34 - 2*s30
     assign s35[0:0] = s34[0:0];
-    bittrigger_grow3 #(.WIDTH(9), .A(6), .B(7), .C(7), .SIGNED(3'b110), .NEGATE(3'b100)) u_s35 (
+    bittrigger_adder3_carry #(.WIDTH(9), .A(6), .B(7), .C(7), .SIGNED(3'b110), .NEGATE(3'b100)) u_s35 (
         .a(x15_d2), .b(7'(s34 >>> 1)), .c(s30), .sum(s35[9:1])
     );
     wire signed [ 8:0] s37;  // x2 + x9 + s18
-    bittrigger_grow3 #(.WIDTH(9), .A(6), .B(6), .C(8), .SIGNED(3'b100), .NEGATE(3'b000)) u_s37 (
+    bittrigger_adder3_carry #(.WIDTH(9), .A(6), .B(6), .C(8), .SIGNED(3'b100), .NEGATE(3'b000)) u_s37 (
         .a(x2_d2), .b(x9_d2), .c(s18), .sum(s37)
     );
     wire signed [ 7:0] s41;  // x8 - x0 - x4
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s41 (
+    bittrigger_adder3_carry #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b110)) u_s41 (
         .a(x8_d2), .b(x0_d2), .c(x4_d2), .sum(s41)
     );
     wire signed [ 8:0] s42;  // - 2*x10 - 2*x14 + 1
     assign s42[0:0] = 1'd1;
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(5), .SIGNED(3'b000), .NEGATE(3'b011)) u_s42 (
+    bittrigger_adder3_carry #(.WIDTH(8), .A(6), .B(6), .C(5), .SIGNED(3'b000), .NEGATE(3'b011)) u_s42 (
         .a(x10_d2), .b(x14_d2), .c(5'd0), .sum(s42[8:1])
     );
     wire signed [ 9:0] s43;  // 2*s3 + s42 - 2*x7
     assign s43[0:0] = s42[0:0];
-    bittrigger_grow3 #(.WIDTH(9), .A(7), .B(8), .C(6), .SIGNED(3'b010), .NEGATE(3'b100)) u_s43 (
+    bittrigger_adder3_carry #(.WIDTH(9), .A(7), .B(8), .C(6), .SIGNED(3'b010), .NEGATE(3'b100)) u_s43 (
         .a(s3_d1), .b(8'(s42 >>> 1)), .c(x7_d2), .sum(s43[9:1])
     );
     wire        [ 7:0] s45;  // x2 + x7 + x15
-    bittrigger_grow3 #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s45 (
+    bittrigger_adder3_carry #(.WIDTH(8), .A(6), .B(6), .C(6), .SIGNED(3'b000), .NEGATE(3'b000)) u_s45 (
         .a(x2_d2), .b(x7_d2), .c(x15_d2), .sum(s45)
     );
     wire signed [ 8:0] s47;  // x1 + x12 + s30
-    bittrigger_grow3 #(.WIDTH(9), .A(6), .B(6), .C(7), .SIGNED(3'b100), .NEGATE(3'b000)) u_s47 (
+    bittrigger_adder3_carry #(.WIDTH(9), .A(6), .B(6), .C(7), .SIGNED(3'b100), .NEGATE(3'b000)) u_s47 (
         .a(x1_d2), .b(x12_d2), .c(s30), .sum(s47)
     );
 

@@ -73,75 +73,75 @@ module event_filter_linear_dense_1 (
 
     // stage 0
     wire signed [14:0] s0;  // 4*x9 + x50 - x40
-    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s0 (
+    bittrigger_adder3_carry #(.WIDTH(15), .A(14), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s0 (
         .a((14'(x9) << 2)), .b(x50), .c(x40), .sum(s0)
     );
     wire signed [14:0] s1;  // x13 + 2*x48 + 4*x51
     assign s1[0:0] = x13[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s1 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(11), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s1 (
         .a(11'(x13 >>> 1)), .b(x48), .c((13'(x51) << 1)), .sum(s1[14:1])
     );
     wire signed [13:0] s2;  // 2*x21 + x41 - x7
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s2 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s2 (
         .a((13'(x21) << 1)), .b(x41), .c(x7), .sum(s2)
     );
     wire signed [13:0] s3;  // x33 - x3 - x52
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s3 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s3 (
         .a(x33), .b(x3), .c(x52), .sum(s3)
     );
     wire signed [12:0] s4;  // x56 - x38
-    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s4 (
+    bittrigger_adder2_carry #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s4 (
         .a(x56), .b(x38), .sum(s4)
     );
     wire signed [13:0] s5;  // x30 - 2*x32
     assign s5[0:0] = x30[0:0];
-    bittrigger_grow2 #(.WIDTH(13), .A(11), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s5 (
+    bittrigger_adder2_carry #(.WIDTH(13), .A(11), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s5 (
         .a(11'(x30 >>> 1)), .b(x32), .sum(s5[13:1])
     );
     wire signed [15:0] s6;  // 4*x15 + s4 + s5
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(13), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s6 (
+    bittrigger_adder3_carry #(.WIDTH(16), .A(14), .B(13), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s6 (
         .a((14'(x15) << 2)), .b(s4), .c(s5), .sum(s6)
     );
     wire signed [14:0] s7;  // 2*x27 + x37 + 4*x39
     assign s7[0:0] = x37[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s7 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(11), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s7 (
         .a(x27), .b(11'(x37 >>> 1)), .c((13'(x39) << 1)), .sum(s7[14:1])
     );
     wire signed [13:0] s9;  // x44 + x46 - x48
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s9 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s9 (
         .a(x44), .b(x46), .c(x48), .sum(s9)
     );
     wire signed [14:0] s10;  // 2*x11 + s9 - 2*x10
     assign s10[0:0] = s9[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s10 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s10 (
         .a(x11), .b(13'(s9 >>> 1)), .c(x10), .sum(s10[14:1])
     );
     wire signed [13:0] s11;  // x24 - x6 - x29
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s11 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s11 (
         .a(x24), .b(x6), .c(x29), .sum(s11)
     );
     wire signed [14:0] s12;  // s11 - 2*x8 - x20
-    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s12 (
+    bittrigger_adder3_carry #(.WIDTH(15), .A(14), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s12 (
         .a(s11), .b((13'(x8) << 1)), .c(x20), .sum(s12)
     );
     wire signed [13:0] s14;  // x0 + x23 - x36
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s14 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s14 (
         .a(x0), .b(x23), .c(x36), .sum(s14)
     );
     wire signed [14:0] s15;  // x3 - 2*x54 - s14
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(13), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s15 (
+    bittrigger_adder3_carry #(.WIDTH(15), .A(12), .B(13), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s15 (
         .a(x3), .b((13'(x54) << 1)), .c(s14), .sum(s15)
     );
     wire signed [15:0] s16;  // 8*x1 + 2*x12 - x1
-    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s16 (
+    bittrigger_adder3_carry #(.WIDTH(16), .A(15), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s16 (
         .a((15'(x1) << 3)), .b((13'(x12) << 1)), .c(13'(x1)), .sum(s16)
     );
     wire signed [13:0] s17;  // x47 + x53 - x28
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s17 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s17 (
         .a(x47), .b(x53), .c(x28), .sum(s17)
     );
     wire signed [14:0] s18;  // 4*x9 - x19 - x22
-    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s18 (
+    bittrigger_adder3_carry #(.WIDTH(15), .A(14), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s18 (
         .a((14'(x9) << 2)), .b(x19), .c(x22), .sum(s18)
     );
     wire signed [17:0] s19;  // s17 + 2*s18 - 4*s16
@@ -150,33 +150,33 @@ module event_filter_linear_dense_1 (
         .a(17'(s17 >>> 1)), .b(17'(s18)), .c((17'(s16) << 1)), .sum(s19[17:1])
     );
     wire signed [13:0] s20;  // x1 + x27 + x45
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s20 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s20 (
         .a(x1), .b(x27), .c(x45), .sum(s20)
     );
     wire signed [14:0] s21;  // x16 + 2*x49 - 2*x18
     assign s21[0:0] = x16[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s21 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(11), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s21 (
         .a(11'(x16 >>> 1)), .b(x49), .c(x18), .sum(s21[14:1])
     );
     wire signed [13:0] s22;  // x24 - x7 - x36
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s22 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s22 (
         .a(x24), .b(x7), .c(x36), .sum(s22)
     );
     wire signed [16:0] s24;  // 2*s3 + s21 - s0
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s24 (
+    bittrigger_adder3_carry #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s24 (
         .a((15'(s3) << 1)), .b(s21), .c(s0), .sum(s24)
     );
     wire signed [13:0] s30;  // 2*x21 + x32 - x9
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s30 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s30 (
         .a((13'(x21) << 1)), .b(x32), .c(x9), .sum(s30)
     );
     wire signed [13:0] s31;  // x12 + x25 - x46
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s31 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s31 (
         .a(x12), .b(x25), .c(x46), .sum(s31)
     );
     wire signed [17:0] s32;  // x40 + 16*x54 - 16*x24
     assign s32[3:0] = x40[3:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s32 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(11), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s32 (
         .a(11'(x40 >>> 4)), .b(x54), .c(x24), .sum(s32[17:4])
     );
     wire signed [17:0] s33;  // s30 + s31 + s32
@@ -184,15 +184,15 @@ module event_filter_linear_dense_1 (
         .a(18'(s30)), .b(18'(s31)), .c(s32), .sum(s33)
     );
     wire signed [13:0] s34;  // x20 - x22 - x54
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s34 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s34 (
         .a(x20), .b(x22), .c(x54), .sum(s34)
     );
     wire signed [13:0] s35;  // x5 + x27 - x49
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s35 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s35 (
         .a(x5), .b(x27), .c(x49), .sum(s35)
     );
     wire signed [14:0] s36;  // x2 - x8 - s35
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s36 (
+    bittrigger_adder3_carry #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s36 (
         .a(x2), .b(x8), .c(s35), .sum(s36)
     );
     wire signed [16:0] s37;  // 2*x1 - 32*x1 - x29
@@ -200,29 +200,29 @@ module event_filter_linear_dense_1 (
         .a((17'(x1) << 1)), .b((17'(x1) << 5)), .c(17'(x29)), .sum(s37)
     );
     wire signed [14:0] s38;  // x37 - x28 - s34
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s38 (
+    bittrigger_adder3_carry #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s38 (
         .a(x37), .b(x28), .c(s34), .sum(s38)
     );
     wire signed [13:0] s40;  // x11 + x36 - x13
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s40 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s40 (
         .a(x11), .b(x36), .c(x13), .sum(s40)
     );
     wire signed [15:0] s41;  // 8*x21 + x33 + s40
-    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(13), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s41 (
+    bittrigger_adder3_carry #(.WIDTH(16), .A(15), .B(13), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s41 (
         .a((15'(x21) << 3)), .b(13'(x33)), .c(s40), .sum(s41)
     );
     wire signed [13:0] s43;  // x10 + x52 - x38
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s43 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s43 (
         .a(x10), .b(x52), .c(x38), .sum(s43)
     );
     wire signed [14:0] s44;  // 4*x12 + x48 + 2*x51
     assign s44[0:0] = x48[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s44 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(13), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s44 (
         .a((13'(x12) << 1)), .b(11'(x48 >>> 1)), .c(x51), .sum(s44[14:1])
     );
     wire signed [13:0] s45;  // x11 + 2*x22
     assign s45[0:0] = x11[0:0];
-    bittrigger_grow2 #(.WIDTH(13), .A(11), .B(12), .SIGNED(2'b11), .NEGATE(2'b00)) u_s45 (
+    bittrigger_adder2_carry #(.WIDTH(13), .A(11), .B(12), .SIGNED(2'b11), .NEGATE(2'b00)) u_s45 (
         .a(11'(x11 >>> 1)), .b(x22), .sum(s45[13:1])
     );
     wire signed [14:0] s46;  // x48 + s45 - 4*x18
@@ -230,58 +230,58 @@ module event_filter_linear_dense_1 (
         .a(15'(x48)), .b(15'(s45)), .c((15'(x18) << 2)), .sum(s46)
     );
     wire signed [13:0] s47;  // x24 + x31 + x45
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s47 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s47 (
         .a(x24), .b(x31), .c(x45), .sum(s47)
     );
     wire signed [14:0] s48;  // 2*x6 + 2*x16 - x26
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s48 (
+    bittrigger_adder3_carry #(.WIDTH(15), .A(13), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s48 (
         .a((13'(x6) << 1)), .b((13'(x16) << 1)), .c(x26), .sum(s48)
     );
     wire signed [13:0] s49;  // 2*x15 + x19 + x35
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s49 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s49 (
         .a((13'(x15) << 1)), .b(x19), .c(x35), .sum(s49)
     );
     wire signed [15:0] s50;  // s43 + s48 - s49
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s50 (
+    bittrigger_adder3_carry #(.WIDTH(16), .A(14), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s50 (
         .a(s43), .b(s48), .c(s49), .sum(s50)
     );
     wire signed [13:0] s54;  // x55 - x40 - x43
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s54 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s54 (
         .a(x55), .b(x40), .c(x43), .sum(s54)
     );
     wire signed [13:0] s55;  // x12 + x44 + x47
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s55 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s55 (
         .a(x12), .b(x44), .c(x47), .sum(s55)
     );
     wire signed [17:0] s56;  // 32*x1 + s54 + s55
-    bittrigger_grow3 #(.WIDTH(18), .A(17), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s56 (
+    bittrigger_adder3_carry #(.WIDTH(18), .A(17), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s56 (
         .a((17'(x1) << 5)), .b(15'(s54)), .c(15'(s55)), .sum(s56)
     );
     wire signed [12:0] s57;  // x26 + x50
-    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b00)) u_s57 (
+    bittrigger_adder2_carry #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b00)) u_s57 (
         .a(x26), .b(x50), .sum(s57)
     );
     wire signed [13:0] s58;  // x24 + x35 + x49
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s58 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s58 (
         .a(x24), .b(x35), .c(x49), .sum(s58)
     );
     wire signed [14:0] s59;  // s58 - x11 - x15
-    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s59 (
+    bittrigger_adder3_carry #(.WIDTH(15), .A(14), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s59 (
         .a(s58), .b(x11), .c(x15), .sum(s59)
     );
     wire signed [13:0] s60;  // x5 - 2*x13
     assign s60[0:0] = x5[0:0];
-    bittrigger_grow2 #(.WIDTH(13), .A(11), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s60 (
+    bittrigger_adder2_carry #(.WIDTH(13), .A(11), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s60 (
         .a(11'(x5 >>> 1)), .b(x13), .sum(s60[13:1])
     );
     wire signed [15:0] s62;  // 8*x9 + 2*x27 + x36
     assign s62[0:0] = x36[0:0];
-    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s62 (
+    bittrigger_adder3_carry #(.WIDTH(15), .A(14), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s62 (
         .a((14'(x9) << 2)), .b(x27), .c(12'(x36 >>> 1)), .sum(s62[15:1])
     );
     wire signed [14:0] s63;  // x2 + 4*x48
     assign s63[1:0] = x2[1:0];
-    bittrigger_grow2 #(.WIDTH(13), .A(10), .B(12), .SIGNED(2'b11), .NEGATE(2'b00)) u_s63 (
+    bittrigger_adder2_carry #(.WIDTH(13), .A(10), .B(12), .SIGNED(2'b11), .NEGATE(2'b00)) u_s63 (
         .a(10'(x2 >>> 2)), .b(x48), .sum(s63[14:2])
     );
     wire signed [14:0] s64;  // 2*x6 + s63 - x53
@@ -290,127 +290,127 @@ module event_filter_linear_dense_1 (
     );
     wire signed [14:0] s65;  // 4*x25 + x42 - 2*x0
     assign s65[0:0] = x42[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s65 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(13), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s65 (
         .a((13'(x25) << 1)), .b(11'(x42 >>> 1)), .c(x0), .sum(s65[14:1])
     );
     wire signed [13:0] s66;  // 2*x14 - x27
-    bittrigger_grow2 #(.WIDTH(14), .A(13), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s66 (
+    bittrigger_adder2_carry #(.WIDTH(14), .A(13), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s66 (
         .a((13'(x14) << 1)), .b(x27), .sum(s66)
     );
     wire signed [15:0] s67;  // 2*x41 + s65 + s66
-    bittrigger_grow3 #(.WIDTH(16), .A(13), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s67 (
+    bittrigger_adder3_carry #(.WIDTH(16), .A(13), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s67 (
         .a((13'(x41) << 1)), .b(s65), .c(s66), .sum(s67)
     );
     wire signed [13:0] s68;  // x7 + x21 - x19
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s68 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s68 (
         .a(x7), .b(x21), .c(x19), .sum(s68)
     );
     wire signed [14:0] s69;  // 2*x18 + x31 + s68
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s69 (
+    bittrigger_adder3_carry #(.WIDTH(15), .A(13), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s69 (
         .a((13'(x18) << 1)), .b(x31), .c(s68), .sum(s69)
     );
     wire signed [12:0] s70;  // x0 + x48
-    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b00)) u_s70 (
+    bittrigger_adder2_carry #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b00)) u_s70 (
         .a(x0), .b(x48), .sum(s70)
     );
     wire signed [15:0] s71;  // x16 + 8*x21 + x33
-    bittrigger_grow3 #(.WIDTH(16), .A(13), .B(15), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s71 (
+    bittrigger_adder3_carry #(.WIDTH(16), .A(13), .B(15), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s71 (
         .a(13'(x16)), .b((15'(x21) << 3)), .c(13'(x33)), .sum(s71)
     );
     wire signed [14:0] s72;  // x29 - 2*x45 - 2*x47
     assign s72[0:0] = x29[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s72 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(11), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s72 (
         .a(11'(x29 >>> 1)), .b(x45), .c(x47), .sum(s72[14:1])
     );
     wire signed [15:0] s73;  // 4*x3 + 4*x36 - s3
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s73 (
+    bittrigger_adder3_carry #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s73 (
         .a((14'(x3) << 2)), .b((14'(x36) << 2)), .c(s3), .sum(s73)
     );
     wire signed [16:0] s74;  // 8*x19 + 8*x54 + s72
     assign s74[2:0] = s72[2:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s74 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s74 (
         .a(x19), .b(x54), .c(12'(s72 >>> 3)), .sum(s74[16:3])
     );
     wire signed [13:0] s76;  // 2*x18 + x39 + x42
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s76 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s76 (
         .a((13'(x18) << 1)), .b(x39), .c(x42), .sum(s76)
     );
     wire signed [13:0] s77;  // x4 + x22 - x34
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s77 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s77 (
         .a(x4), .b(x22), .c(x34), .sum(s77)
     );
     wire signed [15:0] s78;  // 2*s76 + s77 - x8
-    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s78 (
+    bittrigger_adder3_carry #(.WIDTH(16), .A(15), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s78 (
         .a((15'(s76) << 1)), .b(s77), .c(13'(x8)), .sum(s78)
     );
     wire signed [14:0] s79;  // 2*x1 + x2 + 2*x10
     assign s79[0:0] = x2[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s79 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s79 (
         .a(x1), .b(11'(x2 >>> 1)), .c(x10), .sum(s79[14:1])
     );
     wire signed [14:0] s80;  // s70 - 2*x9 - s57
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s80 (
+    bittrigger_adder3_carry #(.WIDTH(15), .A(13), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s80 (
         .a(s70), .b((13'(x9) << 1)), .c(s57), .sum(s80)
     );
     wire signed [14:0] s87;  // 2*x9 + 2*x25 + x42
     assign s87[0:0] = x42[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s87 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(12), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s87 (
         .a(x9), .b(x25), .c(11'(x42 >>> 1)), .sum(s87[14:1])
     );
     wire signed [13:0] s88;  // x8 + x24 - x41
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s88 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s88 (
         .a(x8), .b(x24), .c(x41), .sum(s88)
     );
     wire signed [13:0] s89;  // x13 + x16 - x49
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s89 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s89 (
         .a(x13), .b(x16), .c(x49), .sum(s89)
     );
     wire signed [15:0] s90;  // 2*x7 + 2*s4 + s89
     assign s90[0:0] = s89[0:0];
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s90 (
+    bittrigger_adder3_carry #(.WIDTH(15), .A(12), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s90 (
         .a(x7), .b(s4), .c(13'(s89 >>> 1)), .sum(s90[15:1])
     );
     wire signed [13:0] s91;  // x5 + x40 - x53
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s91 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s91 (
         .a(x5), .b(x40), .c(x53), .sum(s91)
     );
     wire signed [13:0] s92;  // x2 - x22 - x45
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s92 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s92 (
         .a(x2), .b(x22), .c(x45), .sum(s92)
     );
     wire signed [16:0] s93;  // 2*s92 - 8*x6 - s91
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s93 (
+    bittrigger_adder3_carry #(.WIDTH(17), .A(15), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s93 (
         .a((15'(s92) << 1)), .b((15'(x6) << 3)), .c(s91), .sum(s93)
     );
     wire signed [13:0] s94;  // x20 + 2*x33
     assign s94[0:0] = x20[0:0];
-    bittrigger_grow2 #(.WIDTH(13), .A(11), .B(12), .SIGNED(2'b11), .NEGATE(2'b00)) u_s94 (
+    bittrigger_adder2_carry #(.WIDTH(13), .A(11), .B(12), .SIGNED(2'b11), .NEGATE(2'b00)) u_s94 (
         .a(11'(x20 >>> 1)), .b(x33), .sum(s94[13:1])
     );
     wire signed [14:0] s95;  // x11 + x15 - s94
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s95 (
+    bittrigger_adder3_carry #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s95 (
         .a(x11), .b(x15), .c(s94), .sum(s95)
     );
     wire signed [14:0] s96;  // x9 - 4*x12
     assign s96[1:0] = x9[1:0];
-    bittrigger_grow2 #(.WIDTH(13), .A(10), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s96 (
+    bittrigger_adder2_carry #(.WIDTH(13), .A(10), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s96 (
         .a(10'(x9 >>> 2)), .b(x12), .sum(s96[14:2])
     );
     wire signed [12:0] s97;  // x4 - x28
-    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s97 (
+    bittrigger_adder2_carry #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s97 (
         .a(x4), .b(x28), .sum(s97)
     );
     wire signed [13:0] s99;  // 2*x48 + x54
     assign s99[0:0] = x54[0:0];
-    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(11), .SIGNED(2'b11), .NEGATE(2'b00)) u_s99 (
+    bittrigger_adder2_carry #(.WIDTH(13), .A(12), .B(11), .SIGNED(2'b11), .NEGATE(2'b00)) u_s99 (
         .a(x48), .b(11'(x54 >>> 1)), .sum(s99[13:1])
     );
     wire signed [13:0] s100;  // x12 + x34 - x43
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s100 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s100 (
         .a(x12), .b(x34), .c(x43), .sum(s100)
     );
     wire signed [13:0] s101;  // x31 + 2*x42 + x44
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s101 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s101 (
         .a(x31), .b((13'(x42) << 1)), .c(x44), .sum(s101)
     );
     wire signed [14:0] s102;  // 2*x19 + s99 + s100
@@ -418,97 +418,97 @@ module event_filter_linear_dense_1 (
         .a((15'(x19) << 1)), .b(15'(s99)), .c(15'(s100)), .sum(s102)
     );
     wire signed [15:0] s105;  // x14 + x19 + 8*x24
-    bittrigger_grow3 #(.WIDTH(16), .A(13), .B(13), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s105 (
+    bittrigger_adder3_carry #(.WIDTH(16), .A(13), .B(13), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s105 (
         .a(13'(x14)), .b(13'(x19)), .c((15'(x24) << 3)), .sum(s105)
     );
     wire signed [13:0] s106;  // x10 + x38 + x47
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s106 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s106 (
         .a(x10), .b(x38), .c(x47), .sum(s106)
     );
     wire signed [14:0] s107;  // x22 + 2*x32 - 2*x51
     assign s107[0:0] = x22[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s107 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(11), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s107 (
         .a(11'(x22 >>> 1)), .b(x32), .c(x51), .sum(s107[14:1])
     );
     wire signed [16:0] s108;  // s106 + s107 - s105
-    bittrigger_grow3 #(.WIDTH(17), .A(14), .B(15), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s108 (
+    bittrigger_adder3_carry #(.WIDTH(17), .A(14), .B(15), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s108 (
         .a(s106), .b(s107), .c(s105), .sum(s108)
     );
     wire signed [14:0] s109;  // 4*x21 - x11 - x29
-    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s109 (
+    bittrigger_adder3_carry #(.WIDTH(15), .A(14), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s109 (
         .a((14'(x21) << 2)), .b(x11), .c(x29), .sum(s109)
     );
     wire signed [13:0] s110;  // x4 + x25 + x26
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s110 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s110 (
         .a(x4), .b(x25), .c(x26), .sum(s110)
     );
     wire signed [13:0] s111;  // x1 + x7 + 2*x41
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s111 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s111 (
         .a(x1), .b(x7), .c((13'(x41) << 1)), .sum(s111)
     );
     wire signed [15:0] s112;  // 4*x1 + s88 - 4*x23
     assign s112[1:0] = s88[1:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s112 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s112 (
         .a(x1), .b(12'(s88 >>> 2)), .c(x23), .sum(s112[15:2])
     );
     wire signed [15:0] s113;  // s76 - 2*s110 - s111
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s113 (
+    bittrigger_adder3_carry #(.WIDTH(16), .A(14), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s113 (
         .a(s76), .b((15'(s110) << 1)), .c(s111), .sum(s113)
     );
     wire signed [14:0] s120;  // x24 + s91 - x17
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s120 (
+    bittrigger_adder3_carry #(.WIDTH(15), .A(12), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s120 (
         .a(x24), .b(s91), .c(x17), .sum(s120)
     );
     wire signed [12:0] s121;  // x43 - x10
-    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s121 (
+    bittrigger_adder2_carry #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s121 (
         .a(x43), .b(x10), .sum(s121)
     );
     wire signed [14:0] s122;  // x16 + 2*x36 + s121
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s122 (
+    bittrigger_adder3_carry #(.WIDTH(15), .A(12), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s122 (
         .a(x16), .b((13'(x36) << 1)), .c(s121), .sum(s122)
     );
     wire signed [13:0] s123;  // 2*x31 + x38 - x35
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s123 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s123 (
         .a((13'(x31) << 1)), .b(x38), .c(x35), .sum(s123)
     );
     wire signed [17:0] s124;  // x45 - x6 - s37
-    bittrigger_grow3 #(.WIDTH(18), .A(15), .B(15), .C(17), .SIGNED(3'b111), .NEGATE(3'b110)) u_s124 (
+    bittrigger_adder3_carry #(.WIDTH(18), .A(15), .B(15), .C(17), .SIGNED(3'b111), .NEGATE(3'b110)) u_s124 (
         .a(15'(x45)), .b(15'(x6)), .c(s37), .sum(s124)
     );
     wire signed [13:0] s125;  // x3 + x19 + x51
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s125 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s125 (
         .a(x3), .b(x19), .c(x51), .sum(s125)
     );
     wire signed [13:0] s126;  // 2*x18 + x26 - x37
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s126 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s126 (
         .a((13'(x18) << 1)), .b(x26), .c(x37), .sum(s126)
     );
     wire signed [15:0] s127;  // 4*x24 + s125 + s126
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s127 (
+    bittrigger_adder3_carry #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s127 (
         .a((14'(x24) << 2)), .b(s125), .c(s126), .sum(s127)
     );
     wire signed [13:0] s129;  // x18 + x23 - x25
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s129 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s129 (
         .a(x18), .b(x23), .c(x25), .sum(s129)
     );
     wire signed [13:0] s131;  // x8 + x22 + 2*x39
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s131 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s131 (
         .a(x8), .b(x22), .c((13'(x39) << 1)), .sum(s131)
     );
     wire signed [13:0] s132;  // x52 - x0 - x44
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s132 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s132 (
         .a(x52), .b(x0), .c(x44), .sum(s132)
     );
     wire signed [15:0] s133;  // 8*x51 - x4 - x54
-    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s133 (
+    bittrigger_adder3_carry #(.WIDTH(16), .A(15), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s133 (
         .a((15'(x51) << 3)), .b(13'(x4)), .c(13'(x54)), .sum(s133)
     );
     wire signed [16:0] s134;  // s131 + s132 + s133
-    bittrigger_grow3 #(.WIDTH(17), .A(14), .B(14), .C(16), .SIGNED(3'b111), .NEGATE(3'b000)) u_s134 (
+    bittrigger_adder3_carry #(.WIDTH(17), .A(14), .B(14), .C(16), .SIGNED(3'b111), .NEGATE(3'b000)) u_s134 (
         .a(s131), .b(s132), .c(s133), .sum(s134)
     );
     wire signed [13:0] s135;  // x14 + x15 - x50
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s135 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s135 (
         .a(x14), .b(x15), .c(x50), .sum(s135)
     );
     wire signed [14:0] s136;  // s135 - x34 - s2
@@ -516,25 +516,25 @@ module event_filter_linear_dense_1 (
         .a(15'(s135)), .b(15'(x34)), .c(15'(s2)), .sum(s136)
     );
     wire signed [13:0] s140;  // x5 - x12 - x14
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s140 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s140 (
         .a(x5), .b(x12), .c(x14), .sum(s140)
     );
     wire signed [15:0] s141;  // x0 + 2*x39 + 8*x51
     assign s141[0:0] = x0[0:0];
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s141 (
+    bittrigger_adder3_carry #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s141 (
         .a(12'(x0 >>> 1)), .b(x39), .c((14'(x51) << 2)), .sum(s141[15:1])
     );
     wire signed [16:0] s142;  // 2*x32 + s141 - 4*x45
     assign s142[0:0] = s141[0:0];
-    bittrigger_grow3 #(.WIDTH(16), .A(13), .B(15), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s142 (
+    bittrigger_adder3_carry #(.WIDTH(16), .A(13), .B(15), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s142 (
         .a(13'(x32)), .b(15'(s141 >>> 1)), .c((13'(x45) << 1)), .sum(s142[16:1])
     );
     wire signed [16:0] s143;  // 2*x6 + 16*x24 - x40
-    bittrigger_grow3 #(.WIDTH(17), .A(14), .B(16), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s143 (
+    bittrigger_adder3_carry #(.WIDTH(17), .A(14), .B(16), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s143 (
         .a((14'(x6) << 1)), .b((16'(x24) << 4)), .c(14'(x40)), .sum(s143)
     );
     wire signed [13:0] s144;  // x7 + 2*x12 - x13
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s144 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s144 (
         .a(x7), .b((13'(x12) << 1)), .c(x13), .sum(s144)
     );
     wire signed [16:0] s145;  // s143 + s144 - x16
@@ -542,52 +542,52 @@ module event_filter_linear_dense_1 (
         .a(s143), .b(17'(s144)), .c(17'(x16)), .sum(s145)
     );
     wire signed [13:0] s146;  // 2*x15 + x23 + x42
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s146 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s146 (
         .a((13'(x15) << 1)), .b(x23), .c(x42), .sum(s146)
     );
     wire signed [13:0] s147;  // x53 - x33 - x39
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s147 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s147 (
         .a(x53), .b(x33), .c(x39), .sum(s147)
     );
     wire signed [15:0] s148;  // s147 - 4*x9 - 2*x38
     assign s148[0:0] = s147[0:0];
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s148 (
+    bittrigger_adder3_carry #(.WIDTH(15), .A(13), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s148 (
         .a(13'(s147 >>> 1)), .b((13'(x9) << 1)), .c(x38), .sum(s148[15:1])
     );
     wire signed [13:0] s149;  // x10 + x21 - x17
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s149 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s149 (
         .a(x10), .b(x21), .c(x17), .sum(s149)
     );
     wire signed [14:0] s151;  // 2*x12 + 2*x54 - x21
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s151 (
+    bittrigger_adder3_carry #(.WIDTH(15), .A(13), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s151 (
         .a((13'(x12) << 1)), .b((13'(x54) << 1)), .c(x21), .sum(s151)
     );
     wire signed [13:0] s152;  // x27 + 2*x36 - x55
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s152 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s152 (
         .a(x27), .b((13'(x36) << 1)), .c(x55), .sum(s152)
     );
     wire signed [15:0] s153;  // 2*s34 + s152 - s140
-    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s153 (
+    bittrigger_adder3_carry #(.WIDTH(16), .A(15), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s153 (
         .a((15'(s34) << 1)), .b(s152), .c(s140), .sum(s153)
     );
     wire signed [13:0] s157;  // x14 + x55 - x18
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s157 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s157 (
         .a(x14), .b(x55), .c(x18), .sum(s157)
     );
     wire signed [14:0] s158;  // 2*x18 + x30 + s94
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s158 (
+    bittrigger_adder3_carry #(.WIDTH(15), .A(13), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s158 (
         .a((13'(x18) << 1)), .b(x30), .c(s94), .sum(s158)
     );
     wire signed [12:0] s159;  // x31 - x36
-    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s159 (
+    bittrigger_adder2_carry #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s159 (
         .a(x31), .b(x36), .sum(s159)
     );
     wire signed [13:0] s161;  // x8 + 2*x54 - x47
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s161 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s161 (
         .a(x8), .b((13'(x54) << 1)), .c(x47), .sum(s161)
     );
     wire signed [13:0] s162;  // x9 - x46 - x56
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s162 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s162 (
         .a(x9), .b(x46), .c(x56), .sum(s162)
     );
     wire signed [14:0] s163;  // x5 + 4*x21 - s162
@@ -595,41 +595,41 @@ module event_filter_linear_dense_1 (
         .a(15'(x5)), .b((15'(x21) << 2)), .c(15'(s162)), .sum(s163)
     );
     wire signed [12:0] s164;  // x15 + x44
-    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b00)) u_s164 (
+    bittrigger_adder2_carry #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b00)) u_s164 (
         .a(x15), .b(x44), .sum(s164)
     );
     wire signed [15:0] s165;  // x10 + s164 - 8*x51
-    bittrigger_grow3 #(.WIDTH(16), .A(13), .B(13), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s165 (
+    bittrigger_adder3_carry #(.WIDTH(16), .A(13), .B(13), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s165 (
         .a(13'(x10)), .b(s164), .c((15'(x51) << 3)), .sum(s165)
     );
     wire signed [15:0] s166;  // 2*x21 + x50 + 8*x54
     assign s166[0:0] = x50[0:0];
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s166 (
+    bittrigger_adder3_carry #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s166 (
         .a(x21), .b(12'(x50 >>> 1)), .c((14'(x54) << 2)), .sum(s166[15:1])
     );
     wire signed [14:0] s167;  // x32 + 2*x34 - 2*x19
     assign s167[0:0] = x32[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s167 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(11), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s167 (
         .a(11'(x32 >>> 1)), .b(x34), .c(x19), .sum(s167[14:1])
     );
     wire signed [16:0] s168;  // s166 + s167 - 4*x24
-    bittrigger_grow3 #(.WIDTH(17), .A(16), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s168 (
+    bittrigger_adder3_carry #(.WIDTH(17), .A(16), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s168 (
         .a(s166), .b(s167), .c((14'(x24) << 2)), .sum(s168)
     );
     wire signed [13:0] s169;  // 2*x7 + x51 + x53
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s169 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s169 (
         .a((13'(x7) << 1)), .b(x51), .c(x53), .sum(s169)
     );
     wire signed [12:0] s170;  // x3 + x25
-    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b00)) u_s170 (
+    bittrigger_adder2_carry #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b00)) u_s170 (
         .a(x3), .b(x25), .sum(s170)
     );
     wire signed [13:0] s171;  // x13 + x41 - 2*x52
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s171 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s171 (
         .a(x13), .b(x41), .c((13'(x52) << 1)), .sum(s171)
     );
     wire signed [15:0] s172;  // 2*x23 - s131 - s169
-    bittrigger_grow3 #(.WIDTH(16), .A(13), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s172 (
+    bittrigger_adder3_carry #(.WIDTH(16), .A(13), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s172 (
         .a((13'(x23) << 1)), .b(s131), .c(s169), .sum(s172)
     );
     wire signed [15:0] s173;  // s171 - s44 - s63
@@ -637,37 +637,37 @@ module event_filter_linear_dense_1 (
         .a(16'(s171)), .b(16'(s44)), .c(16'(s63)), .sum(s173)
     );
     wire signed [13:0] s179;  // x36 - x13 - 2*x21
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s179 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s179 (
         .a(x36), .b(x13), .c((13'(x21) << 1)), .sum(s179)
     );
     wire signed [13:0] s180;  // 2*x45 - x7 - x35
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s180 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s180 (
         .a((13'(x45) << 1)), .b(x7), .c(x35), .sum(s180)
     );
     wire signed [13:0] s181;  // x3 + 2*x30 - x22
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s181 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s181 (
         .a(x3), .b((13'(x30) << 1)), .c(x22), .sum(s181)
     );
     wire signed [15:0] s182;  // 4*x24 + s181 - 2*x18
     assign s182[0:0] = s181[0:0];
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s182 (
+    bittrigger_adder3_carry #(.WIDTH(15), .A(13), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s182 (
         .a((13'(x24) << 1)), .b(13'(s181 >>> 1)), .c(x18), .sum(s182[15:1])
     );
     wire signed [13:0] s184;  // 2*x13 + x52 - x15
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s184 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s184 (
         .a((13'(x13) << 1)), .b(x52), .c(x15), .sum(s184)
     );
     wire signed [14:0] s186;  // s162 - 2*x26 - 2*x54
     assign s186[0:0] = s162[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s186 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s186 (
         .a(13'(s162 >>> 1)), .b(x26), .c(x54), .sum(s186[14:1])
     );
     wire signed [15:0] s187;  // s184 - s179 - s180
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s187 (
+    bittrigger_adder3_carry #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s187 (
         .a(s184), .b(s179), .c(s180), .sum(s187)
     );
     wire signed [12:0] s191;  // x17 + x43
-    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b00)) u_s191 (
+    bittrigger_adder2_carry #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b00)) u_s191 (
         .a(x17), .b(x43), .sum(s191)
     );
     wire signed [16:0] s192;  // 2*x1 + x3 - 32*x1
@@ -677,44 +677,44 @@ module event_filter_linear_dense_1 (
     );
     wire signed [14:0] s193;  // x21 + 2*x51 - 2*x12
     assign s193[0:0] = x21[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s193 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(11), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s193 (
         .a(11'(x21 >>> 1)), .b(x51), .c(x12), .sum(s193[14:1])
     );
     wire signed [13:0] s194;  // x15 + x53 - x42
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s194 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s194 (
         .a(x15), .b(x53), .c(x42), .sum(s194)
     );
     wire signed [17:0] s195;  // s192 + 2*s193 + s194
-    bittrigger_grow3 #(.WIDTH(18), .A(17), .B(16), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s195 (
+    bittrigger_adder3_carry #(.WIDTH(18), .A(17), .B(16), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s195 (
         .a(s192), .b((16'(s193) << 1)), .c(15'(s194)), .sum(s195)
     );
     wire signed [12:0] s197;  // x4 - x55
-    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s197 (
+    bittrigger_adder2_carry #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s197 (
         .a(x4), .b(x55), .sum(s197)
     );
     wire signed [14:0] s198;  // s197 - x9 - 4*x54
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s198 (
+    bittrigger_adder3_carry #(.WIDTH(15), .A(13), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s198 (
         .a(s197), .b(x9), .c((14'(x54) << 2)), .sum(s198)
     );
     wire signed [13:0] s199;  // x2 + 2*x30 - x40
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s199 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s199 (
         .a(x2), .b((13'(x30) << 1)), .c(x40), .sum(s199)
     );
     wire signed [14:0] s200;  // 2*x25 + 2*x27 + s199
     assign s200[0:0] = s199[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s200 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s200 (
         .a(x25), .b(x27), .c(13'(s199 >>> 1)), .sum(s200[14:1])
     );
     wire signed [14:0] s201;  // 4*x48 - x31 - x37
-    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s201 (
+    bittrigger_adder3_carry #(.WIDTH(15), .A(14), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s201 (
         .a((14'(x48) << 2)), .b(x31), .c(x37), .sum(s201)
     );
     wire signed [13:0] s202;  // x0 + x18 + x39
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s202 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s202 (
         .a(x0), .b(x18), .c(x39), .sum(s202)
     );
     wire signed [13:0] s203;  // x6 + x7 - x46
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s203 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s203 (
         .a(x6), .b(x7), .c(x46), .sum(s203)
     );
     wire signed [14:0] s204;  // s203 - s191 - s202
@@ -722,71 +722,71 @@ module event_filter_linear_dense_1 (
         .a(15'(s203)), .b(15'(s191)), .c(15'(s202)), .sum(s204)
     );
     wire signed [12:0] s208;  // x27 + x36
-    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b00)) u_s208 (
+    bittrigger_adder2_carry #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b00)) u_s208 (
         .a(x27), .b(x36), .sum(s208)
     );
     wire signed [15:0] s209;  // s191 + 2*s208 - 4*x12
     assign s209[0:0] = s191[0:0];
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s209 (
+    bittrigger_adder3_carry #(.WIDTH(15), .A(12), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s209 (
         .a(12'(s191 >>> 1)), .b(s208), .c((13'(x12) << 1)), .sum(s209[15:1])
     );
     wire signed [14:0] s210;  // 2*x10 + 2*x13 - x14
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s210 (
+    bittrigger_adder3_carry #(.WIDTH(15), .A(13), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s210 (
         .a((13'(x10) << 1)), .b((13'(x13) << 1)), .c(x14), .sum(s210)
     );
     wire signed [14:0] s211;  // x48 + x51 - 4*x54
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s211 (
+    bittrigger_adder3_carry #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s211 (
         .a(x48), .b(x51), .c((14'(x54) << 2)), .sum(s211)
     );
     wire signed [15:0] s213;  // x28 + s1 - x5
-    bittrigger_grow3 #(.WIDTH(16), .A(13), .B(15), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s213 (
+    bittrigger_adder3_carry #(.WIDTH(16), .A(13), .B(15), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s213 (
         .a(13'(x28)), .b(s1), .c(13'(x5)), .sum(s213)
     );
     wire signed [13:0] s214;  // 2*x0 + x20 + x35
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s214 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s214 (
         .a((13'(x0) << 1)), .b(x20), .c(x35), .sum(s214)
     );
     wire signed [15:0] s215;  // 4*x9 - 8*x21 - s214
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s215 (
+    bittrigger_adder3_carry #(.WIDTH(16), .A(14), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s215 (
         .a((14'(x9) << 2)), .b((15'(x21) << 3)), .c(s214), .sum(s215)
     );
     wire signed [13:0] s217;  // 2*x1 - x3
-    bittrigger_grow2 #(.WIDTH(14), .A(13), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s217 (
+    bittrigger_adder2_carry #(.WIDTH(14), .A(13), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s217 (
         .a((13'(x1) << 1)), .b(x3), .sum(s217)
     );
     wire signed [13:0] s218;  // x53 - x2 - x27
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s218 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s218 (
         .a(x53), .b(x2), .c(x27), .sum(s218)
     );
     wire signed [15:0] s219;  // s218 - 2*x24 - 4*x42
     assign s219[0:0] = s218[0:0];
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s219 (
+    bittrigger_adder3_carry #(.WIDTH(15), .A(13), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s219 (
         .a(13'(s218 >>> 1)), .b(x24), .c((13'(x42) << 1)), .sum(s219[15:1])
     );
     wire signed [13:0] s225;  // x15 + x27 + x45
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s225 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s225 (
         .a(x15), .b(x27), .c(x45), .sum(s225)
     );
     wire signed [12:0] s226;  // x51 + x54
-    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b00)) u_s226 (
+    bittrigger_adder2_carry #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b00)) u_s226 (
         .a(x51), .b(x54), .sum(s226)
     );
     wire signed [15:0] s229;  // x35 + 8*x42 - 4*x19
     assign s229[1:0] = x35[1:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s229 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(11), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s229 (
         .a(11'(x35 >>> 2)), .b((13'(x42) << 1)), .c(x19), .sum(s229[15:2])
     );
     wire signed [14:0] s230;  // x9 + 2*x18 + 4*x25
     assign s230[0:0] = x9[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s230 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(11), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s230 (
         .a(11'(x9 >>> 1)), .b(x18), .c((13'(x25) << 1)), .sum(s230[14:1])
     );
     wire signed [13:0] s231;  // x4 + x51 - x37
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s231 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s231 (
         .a(x4), .b(x51), .c(x37), .sum(s231)
     );
     wire signed [13:0] s233;  // x8 + x28 - x14
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s233 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s233 (
         .a(x8), .b(x28), .c(x14), .sum(s233)
     );
     wire signed [14:0] s234;  // x32 + s225 + s231
@@ -795,59 +795,59 @@ module event_filter_linear_dense_1 (
     );
     wire signed [15:0] s235;  // s233 - 4*x6 - 4*x16
     assign s235[1:0] = s233[1:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s235 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s235 (
         .a(12'(s233 >>> 2)), .b(x6), .c(x16), .sum(s235[15:2])
     );
     wire signed [15:0] s241;  // x24 + 8*x24 - x41
-    bittrigger_grow3 #(.WIDTH(16), .A(13), .B(15), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s241 (
+    bittrigger_adder3_carry #(.WIDTH(16), .A(13), .B(15), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s241 (
         .a(13'(x24)), .b((15'(x24) << 3)), .c(13'(x41)), .sum(s241)
     );
     wire signed [14:0] s242;  // 2*x30 - 2*x45 - x54
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s242 (
+    bittrigger_adder3_carry #(.WIDTH(15), .A(13), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s242 (
         .a((13'(x30) << 1)), .b((13'(x45) << 1)), .c(x54), .sum(s242)
     );
     wire signed [14:0] s244;  // x44 + x52 + s45
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s244 (
+    bittrigger_adder3_carry #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s244 (
         .a(x44), .b(x52), .c(s45), .sum(s244)
     );
     wire signed [13:0] s250;  // 2*x25 + x29 + x46
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s250 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s250 (
         .a((13'(x25) << 1)), .b(x29), .c(x46), .sum(s250)
     );
     wire signed [15:0] s251;  // 2*x6 + 2*s179 + s250
     assign s251[0:0] = s250[0:0];
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s251 (
+    bittrigger_adder3_carry #(.WIDTH(15), .A(12), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s251 (
         .a(x6), .b(s179), .c(13'(s250 >>> 1)), .sum(s251[15:1])
     );
     wire signed [14:0] s253;  // 2*x16 + x32 + 2*x47
     assign s253[0:0] = x32[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s253 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s253 (
         .a(x16), .b(11'(x32 >>> 1)), .c(x47), .sum(s253[14:1])
     );
     wire signed [13:0] s254;  // 2*x7 - x14 - x54
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s254 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s254 (
         .a((13'(x7) << 1)), .b(x14), .c(x54), .sum(s254)
     );
     wire signed [13:0] s255;  // x48 - x26 - 2*x54
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s255 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s255 (
         .a(x48), .b(x26), .c((13'(x54) << 1)), .sum(s255)
     );
     wire signed [15:0] s256;  // 4*x25 + s254 + 2*s255
     assign s256[0:0] = s254[0:0];
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s256 (
+    bittrigger_adder3_carry #(.WIDTH(15), .A(13), .B(13), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s256 (
         .a((13'(x25) << 1)), .b(13'(s254 >>> 1)), .c(s255), .sum(s256[15:1])
     );
     wire signed [14:0] s257;  // x10 + 2*x18 - 2*x43
     assign s257[0:0] = x10[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s257 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(11), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s257 (
         .a(11'(x10 >>> 1)), .b(x18), .c(x43), .sum(s257[14:1])
     );
     wire signed [13:0] s258;  // x50 - x19 - x36
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s258 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s258 (
         .a(x50), .b(x19), .c(x36), .sum(s258)
     );
     wire signed [14:0] s259;  // x44 + s258 - x4
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s259 (
+    bittrigger_adder3_carry #(.WIDTH(15), .A(12), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s259 (
         .a(x44), .b(s258), .c(x4), .sum(s259)
     );
     wire signed [14:0] s260;  // 8*x24 - x6 - x24
@@ -856,63 +856,63 @@ module event_filter_linear_dense_1 (
     );
     wire signed [13:0] s261;  // 2*x41 + x56
     assign s261[0:0] = x56[0:0];
-    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(11), .SIGNED(2'b11), .NEGATE(2'b00)) u_s261 (
+    bittrigger_adder2_carry #(.WIDTH(13), .A(12), .B(11), .SIGNED(2'b11), .NEGATE(2'b00)) u_s261 (
         .a(x41), .b(11'(x56 >>> 1)), .sum(s261[13:1])
     );
     wire signed [13:0] s262;  // x28 - x33 - 2*x51
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s262 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s262 (
         .a(x28), .b(x33), .c((13'(x51) << 1)), .sum(s262)
     );
     wire signed [15:0] s263;  // s262 - s257 - s261
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s263 (
+    bittrigger_adder3_carry #(.WIDTH(16), .A(14), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s263 (
         .a(s262), .b(s257), .c(s261), .sum(s263)
     );
     wire signed [14:0] s269;  // 2*x12 - 4*x18 - x42
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s269 (
+    bittrigger_adder3_carry #(.WIDTH(15), .A(13), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s269 (
         .a((13'(x12) << 1)), .b((14'(x18) << 2)), .c(x42), .sum(s269)
     );
     wire signed [17:0] s270;  // 32*x24 + x35 + x55
-    bittrigger_grow3 #(.WIDTH(18), .A(17), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s270 (
+    bittrigger_adder3_carry #(.WIDTH(18), .A(17), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s270 (
         .a((17'(x24) << 5)), .b(15'(x35)), .c(15'(x55)), .sum(s270)
     );
     wire signed [13:0] s271;  // x29 - 2*x24 - x44
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s271 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s271 (
         .a(x29), .b((13'(x24) << 1)), .c(x44), .sum(s271)
     );
     wire signed [15:0] s272;  // s43 + s191 + s271
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(13), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s272 (
+    bittrigger_adder3_carry #(.WIDTH(16), .A(14), .B(13), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s272 (
         .a(s43), .b(s191), .c(s271), .sum(s272)
     );
     wire signed [13:0] s273;  // 2*x3 + x15 - x48
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s273 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s273 (
         .a((13'(x3) << 1)), .b(x15), .c(x48), .sum(s273)
     );
     wire signed [14:0] s274;  // x0 + 4*x36 + x56
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s274 (
+    bittrigger_adder3_carry #(.WIDTH(15), .A(12), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s274 (
         .a(x0), .b((14'(x36) << 2)), .c(x56), .sum(s274)
     );
     wire signed [15:0] s275;  // x39 - s273 - s274
-    bittrigger_grow3 #(.WIDTH(16), .A(13), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s275 (
+    bittrigger_adder3_carry #(.WIDTH(16), .A(13), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s275 (
         .a(13'(x39)), .b(s273), .c(s274), .sum(s275)
     );
     wire signed [13:0] s276;  // x39 - 2*x15 - x27
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s276 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s276 (
         .a(x39), .b((13'(x15) << 1)), .c(x27), .sum(s276)
     );
     wire signed [14:0] s277;  // x1 - 2*x34 - s30
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(13), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s277 (
+    bittrigger_adder3_carry #(.WIDTH(15), .A(12), .B(13), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s277 (
         .a(x1), .b((13'(x34) << 1)), .c(s30), .sum(s277)
     );
     wire signed [14:0] s278;  // 2*x16 + 2*x23 - x37
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s278 (
+    bittrigger_adder3_carry #(.WIDTH(15), .A(13), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s278 (
         .a((13'(x16) << 1)), .b((13'(x23) << 1)), .c(x37), .sum(s278)
     );
     wire signed [13:0] s279;  // x30 + x42 - x28
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s279 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s279 (
         .a(x30), .b(x42), .c(x28), .sum(s279)
     );
     wire signed [15:0] s280;  // 4*x45 + s278 - s31
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s280 (
+    bittrigger_adder3_carry #(.WIDTH(16), .A(14), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s280 (
         .a((14'(x45) << 2)), .b(s278), .c(s31), .sum(s280)
     );
     wire signed [18:0] s285;  // s270 - 4*s16 - 4*s166
@@ -921,53 +921,53 @@ module event_filter_linear_dense_1 (
         .a(17'(s270 >>> 2)), .b(17'(s16)), .c(17'(s166)), .sum(s285[18:2])
     );
     wire signed [13:0] s287;  // x34 - x19 - 2*x28
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s287 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s287 (
         .a(x34), .b(x19), .c((13'(x28) << 1)), .sum(s287)
     );
     wire signed [14:0] s288;  // 4*x18 + x23 - x26
-    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s288 (
+    bittrigger_adder3_carry #(.WIDTH(15), .A(14), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s288 (
         .a((14'(x18) << 2)), .b(x23), .c(x26), .sum(s288)
     );
     wire signed [13:0] s289;  // x4 - x2 - 2*x21
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s289 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s289 (
         .a(x4), .b(x2), .c((13'(x21) << 1)), .sum(s289)
     );
     wire signed [14:0] s290;  // 2*x5 - x11 - 2*x20
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s290 (
+    bittrigger_adder3_carry #(.WIDTH(15), .A(13), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s290 (
         .a((13'(x5) << 1)), .b(x11), .c((13'(x20) << 1)), .sum(s290)
     );
     wire signed [15:0] s291;  // s290 - s226 - s287
-    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(13), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s291 (
+    bittrigger_adder3_carry #(.WIDTH(16), .A(15), .B(13), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s291 (
         .a(s290), .b(s226), .c(s287), .sum(s291)
     );
     wire signed [16:0] s292;  // 2*s289 - 8*x42 - s201
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s292 (
+    bittrigger_adder3_carry #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s292 (
         .a((15'(s289) << 1)), .b((15'(x42) << 3)), .c(s201), .sum(s292)
     );
     wire signed [13:0] s296;  // x12 + x47 - x45
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s296 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s296 (
         .a(x12), .b(x47), .c(x45), .sum(s296)
     );
     wire signed [13:0] s297;  // x20 + x29 + x30
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s297 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s297 (
         .a(x20), .b(x29), .c(x30), .sum(s297)
     );
     wire signed [16:0] s298;  // s296 + 2*s297 - 8*x9
     assign s298[0:0] = s296[0:0];
-    bittrigger_grow3 #(.WIDTH(16), .A(13), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s298 (
+    bittrigger_adder3_carry #(.WIDTH(16), .A(13), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s298 (
         .a(13'(s296 >>> 1)), .b(s297), .c((14'(x9) << 2)), .sum(s298[16:1])
     );
     wire signed [13:0] s299;  // x54 - x21 - 2*x24
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s299 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s299 (
         .a(x54), .b(x21), .c((13'(x24) << 1)), .sum(s299)
     );
     wire signed [14:0] s300;  // x46 - x37 - 4*x48
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s300 (
+    bittrigger_adder3_carry #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s300 (
         .a(x46), .b(x37), .c((14'(x48) << 2)), .sum(s300)
     );
     wire signed [15:0] s301;  // x7 + 2*x40 + 8*x54
     assign s301[0:0] = x7[0:0];
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s301 (
+    bittrigger_adder3_carry #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s301 (
         .a(12'(x7 >>> 1)), .b(x40), .c((14'(x54) << 2)), .sum(s301[15:1])
     );
     wire signed [15:0] s302;  // x1 + x27 - 16*x1
@@ -975,54 +975,54 @@ module event_filter_linear_dense_1 (
         .a(16'(x1)), .b(16'(x27)), .c((16'(x1) << 4)), .sum(s302)
     );
     wire signed [13:0] s303;  // x44 + x49 - s57
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s303 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s303 (
         .a(x44), .b(x49), .c(s57), .sum(s303)
     );
     wire signed [13:0] s305;  // x23 - x19 - 2*x19
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s305 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s305 (
         .a(x23), .b(x19), .c((13'(x19) << 1)), .sum(s305)
     );
     wire signed [13:0] s307;  // x51 - 2*x38
     assign s307[0:0] = x51[0:0];
-    bittrigger_grow2 #(.WIDTH(13), .A(11), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s307 (
+    bittrigger_adder2_carry #(.WIDTH(13), .A(11), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s307 (
         .a(11'(x51 >>> 1)), .b(x38), .sum(s307[13:1])
     );
     wire signed [15:0] s308;  // s202 + s307 - s299
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s308 (
+    bittrigger_adder3_carry #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s308 (
         .a(s202), .b(s307), .c(s299), .sum(s308)
     );
     wire signed [13:0] s313;  // x25 - x2 - x22
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s313 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s313 (
         .a(x25), .b(x2), .c(x22), .sum(s313)
     );
     wire signed [14:0] s314;  // 2*x9 + 2*x45 + s313
     assign s314[0:0] = s313[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s314 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s314 (
         .a(x9), .b(x45), .c(13'(s313 >>> 1)), .sum(s314[14:1])
     );
     wire signed [13:0] s315;  // x36 - x38 - 2*x52
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s315 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s315 (
         .a(x36), .b(x38), .c((13'(x52) << 1)), .sum(s315)
     );
     wire signed [14:0] s316;  // s315 - 2*x28 - 2*x39
     assign s316[0:0] = s315[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s316 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s316 (
         .a(13'(s315 >>> 1)), .b(x28), .c(x39), .sum(s316[14:1])
     );
     wire signed [14:0] s319;  // 2*x23 + 4*x51 - x31
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s319 (
+    bittrigger_adder3_carry #(.WIDTH(15), .A(13), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s319 (
         .a((13'(x23) << 1)), .b((14'(x51) << 2)), .c(x31), .sum(s319)
     );
     wire signed [13:0] s320;  // x6 - x33 - x42
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s320 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s320 (
         .a(x6), .b(x33), .c(x42), .sum(s320)
     );
     wire signed [13:0] s321;  // x17 + x26 + x37
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s321 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s321 (
         .a(x17), .b(x26), .c(x37), .sum(s321)
     );
     wire signed [15:0] s322;  // 4*x7 + s320 + s321
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s322 (
+    bittrigger_adder3_carry #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s322 (
         .a((14'(x7) << 2)), .b(s320), .c(s321), .sum(s322)
     );
     wire signed [15:0] s323;  // 4*x8 - s63 - s274
@@ -1030,64 +1030,64 @@ module event_filter_linear_dense_1 (
         .a((16'(x8) << 2)), .b(16'(s63)), .c(16'(s274)), .sum(s323)
     );
     wire signed [17:0] s329;  // 32*x24 - x16 - x19
-    bittrigger_grow3 #(.WIDTH(18), .A(17), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s329 (
+    bittrigger_adder3_carry #(.WIDTH(18), .A(17), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s329 (
         .a((17'(x24) << 5)), .b(15'(x16)), .c(15'(x19)), .sum(s329)
     );
     wire signed [13:0] s330;  // x46 + x47 - 2*x39
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s330 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s330 (
         .a(x46), .b(x47), .c((13'(x39) << 1)), .sum(s330)
     );
     wire signed [12:0] s331;  // x50 - x6
-    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s331 (
+    bittrigger_adder2_carry #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s331 (
         .a(x50), .b(x6), .sum(s331)
     );
     wire signed [14:0] s332;  // x35 + s330 + s331
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s332 (
+    bittrigger_adder3_carry #(.WIDTH(15), .A(12), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s332 (
         .a(x35), .b(s330), .c(s331), .sum(s332)
     );
     wire signed [14:0] s334;  // 2*x20 + 4*x24 + x27
     assign s334[0:0] = x27[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s334 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(13), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s334 (
         .a(x20), .b((13'(x24) << 1)), .c(11'(x27 >>> 1)), .sum(s334[14:1])
     );
     wire signed [14:0] s335;  // x31 - 2*x6 - 2*x15
     assign s335[0:0] = x31[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s335 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(11), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s335 (
         .a(11'(x31 >>> 1)), .b(x6), .c(x15), .sum(s335[14:1])
     );
     wire signed [13:0] s336;  // 2*x12 + x42
     assign s336[0:0] = x42[0:0];
-    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(11), .SIGNED(2'b11), .NEGATE(2'b00)) u_s336 (
+    bittrigger_adder2_carry #(.WIDTH(13), .A(12), .B(11), .SIGNED(2'b11), .NEGATE(2'b00)) u_s336 (
         .a(x12), .b(11'(x42 >>> 1)), .sum(s336[13:1])
     );
     wire signed [13:0] s337;  // 2*x37 + x43 + x55
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s337 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s337 (
         .a((13'(x37) << 1)), .b(x43), .c(x55), .sum(s337)
     );
     wire signed [13:0] s339;  // x9 + x21 + x32
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s339 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s339 (
         .a(x9), .b(x21), .c(x32), .sum(s339)
     );
     wire signed [15:0] s340;  // 4*x15 + 2*x45 + s339
     assign s340[0:0] = s339[0:0];
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s340 (
+    bittrigger_adder3_carry #(.WIDTH(15), .A(13), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s340 (
         .a((13'(x15) << 1)), .b(x45), .c(13'(s339 >>> 1)), .sum(s340[15:1])
     );
     wire signed [13:0] s341;  // x24 - x14 - x22
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s341 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s341 (
         .a(x24), .b(x14), .c(x22), .sum(s341)
     );
     wire signed [14:0] s342;  // s341 - 2*x22 - 2*x41
     assign s342[0:0] = s341[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s342 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s342 (
         .a(13'(s341 >>> 1)), .b(x22), .c(x41), .sum(s342[14:1])
     );
     wire signed [13:0] s349;  // x12 + x32 + x34
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s349 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s349 (
         .a(x12), .b(x32), .c(x34), .sum(s349)
     );
     wire signed [13:0] s352;  // x28 + x44 - x30
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s352 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s352 (
         .a(x28), .b(x44), .c(x30), .sum(s352)
     );
     wire signed [14:0] s353;  // 4*x39 + x55 - s352
@@ -1096,17 +1096,17 @@ module event_filter_linear_dense_1 (
     );
     wire signed [14:0] s354;  // 2*x2 + x3 - 2*x14
     assign s354[0:0] = x3[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s354 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s354 (
         .a(x2), .b(11'(x3 >>> 1)), .c(x14), .sum(s354[14:1])
     );
     wire signed [14:0] s361;  // 4*x9 + x33
     assign s361[1:0] = x33[1:0];
-    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(10), .SIGNED(2'b11), .NEGATE(2'b00)) u_s361 (
+    bittrigger_adder2_carry #(.WIDTH(13), .A(12), .B(10), .SIGNED(2'b11), .NEGATE(2'b00)) u_s361 (
         .a(x9), .b(10'(x33 >>> 2)), .sum(s361[14:2])
     );
     wire signed [14:0] s362;  // 2*x9 + 2*x17 + x47
     assign s362[0:0] = x47[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s362 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(12), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s362 (
         .a(x9), .b(x17), .c(11'(x47 >>> 1)), .sum(s362[14:1])
     );
     wire signed [14:0] s363;  // s47 + s54 + s57
@@ -1118,62 +1118,62 @@ module event_filter_linear_dense_1 (
         .a(16'(s31)), .b(16'(s210)), .c(16'(s361)), .sum(s364)
     );
     wire signed [13:0] s369;  // x7 + 2*x15 + x33
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s369 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s369 (
         .a(x7), .b((13'(x15) << 1)), .c(x33), .sum(s369)
     );
     wire signed [13:0] s371;  // x54 + 2*x54 - x50
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s371 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s371 (
         .a(x54), .b((13'(x54) << 1)), .c(x50), .sum(s371)
     );
     wire signed [14:0] s372;  // x26 + x45 + s371
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s372 (
+    bittrigger_adder3_carry #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s372 (
         .a(x26), .b(x45), .c(s371), .sum(s372)
     );
     wire signed [17:0] s373;  // 2*x13 + x34 - 32*x1
     assign s373[0:0] = x34[0:0];
-    bittrigger_grow3 #(.WIDTH(17), .A(14), .B(14), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s373 (
+    bittrigger_adder3_carry #(.WIDTH(17), .A(14), .B(14), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s373 (
         .a(14'(x13)), .b(14'(x34 >>> 1)), .c((16'(x1) << 4)), .sum(s373[17:1])
     );
     wire signed [15:0] s374;  // 8*x21 - x32 - x52
-    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s374 (
+    bittrigger_adder3_carry #(.WIDTH(16), .A(15), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s374 (
         .a((15'(x21) << 3)), .b(13'(x32)), .c(13'(x52)), .sum(s374)
     );
     wire signed [13:0] s375;  // x19 + x24 + 2*x48
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s375 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s375 (
         .a(x19), .b(x24), .c((13'(x48) << 1)), .sum(s375)
     );
     wire signed [12:0] s381;  // x10 - x26
-    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s381 (
+    bittrigger_adder2_carry #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b10)) u_s381 (
         .a(x10), .b(x26), .sum(s381)
     );
     wire signed [15:0] s382;  // 8*x9 + s381 - 2*x1
     assign s382[0:0] = s381[0:0];
-    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s382 (
+    bittrigger_adder3_carry #(.WIDTH(15), .A(14), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s382 (
         .a((14'(x9) << 2)), .b(12'(s381 >>> 1)), .c(x1), .sum(s382[15:1])
     );
     wire signed [13:0] s383;  // x54 - x21 - x38
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s383 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s383 (
         .a(x54), .b(x21), .c(x38), .sum(s383)
     );
     wire signed [12:0] s385;  // x30 + x32
-    bittrigger_grow2 #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b00)) u_s385 (
+    bittrigger_adder2_carry #(.WIDTH(13), .A(12), .B(12), .SIGNED(2'b11), .NEGATE(2'b00)) u_s385 (
         .a(x30), .b(x32), .sum(s385)
     );
     wire signed [15:0] s386;  // 2*x15 + 8*x45 + s385
     assign s386[0:0] = s385[0:0];
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s386 (
+    bittrigger_adder3_carry #(.WIDTH(15), .A(12), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s386 (
         .a(x15), .b((14'(x45) << 2)), .c(12'(s385 >>> 1)), .sum(s386[15:1])
     );
     wire signed [13:0] s387;  // x39 - x17 - 2*x48
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s387 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s387 (
         .a(x39), .b(x17), .c((13'(x48) << 1)), .sum(s387)
     );
     wire signed [13:0] s389;  // x17 + x30 + x41
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s389 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s389 (
         .a(x17), .b(x30), .c(x41), .sum(s389)
     );
     wire signed [13:0] s390;  // x29 - x49 - x53
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s390 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s390 (
         .a(x29), .b(x49), .c(x53), .sum(s390)
     );
     wire signed [14:0] s391;  // 2*x19 + s94 + s225
@@ -1181,36 +1181,36 @@ module event_filter_linear_dense_1 (
         .a((15'(x19) << 1)), .b(15'(s94)), .c(15'(s225)), .sum(s391)
     );
     wire signed [15:0] s392;  // s231 + s320 + s390
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s392 (
+    bittrigger_adder3_carry #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s392 (
         .a(s231), .b(s320), .c(s390), .sum(s392)
     );
     wire signed [13:0] s399;  // x33 + x36 - x22
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s399 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s399 (
         .a(x33), .b(x36), .c(x22), .sum(s399)
     );
     wire signed [14:0] s400;  // 2*x54 - 2*x32 - s164
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s400 (
+    bittrigger_adder3_carry #(.WIDTH(15), .A(13), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s400 (
         .a((13'(x54) << 1)), .b((13'(x32) << 1)), .c(s164), .sum(s400)
     );
     wire signed [15:0] s401;  // s199 + s399 - 2*s320
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s401 (
+    bittrigger_adder3_carry #(.WIDTH(16), .A(14), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s401 (
         .a(s199), .b(s399), .c((15'(s320) << 1)), .sum(s401)
     );
     wire signed [13:0] s407;  // x21 + x25 - x12
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s407 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s407 (
         .a(x21), .b(x25), .c(x12), .sum(s407)
     );
     wire signed [14:0] s408;  // x20 + 4*x36 - s97
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s408 (
+    bittrigger_adder3_carry #(.WIDTH(15), .A(12), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s408 (
         .a(x20), .b((14'(x36) << 2)), .c(s97), .sum(s408)
     );
     wire signed [16:0] s411;  // 8*x42 + 2*s161 + s301
     assign s411[0:0] = s301[0:0];
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s411 (
+    bittrigger_adder3_carry #(.WIDTH(16), .A(14), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s411 (
         .a((14'(x42) << 2)), .b(s161), .c(15'(s301 >>> 1)), .sum(s411[16:1])
     );
     wire signed [14:0] s416;  // 2*x22 + 2*x36 - x51
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s416 (
+    bittrigger_adder3_carry #(.WIDTH(15), .A(13), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s416 (
         .a((13'(x22) << 1)), .b((13'(x36) << 1)), .c(x51), .sum(s416)
     );
     wire signed [15:0] s417;  // s121 + 2*s416 - 4*x6
@@ -1219,58 +1219,58 @@ module event_filter_linear_dense_1 (
         .a(15'(s121 >>> 1)), .b(s416), .c((15'(x6) << 1)), .sum(s417[15:1])
     );
     wire signed [13:0] s418;  // x31 + x34 - x50
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s418 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s418 (
         .a(x31), .b(x34), .c(x50), .sum(s418)
     );
     wire signed [14:0] s419;  // 2*x16 + 2*x49 + s418
     assign s419[0:0] = s418[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s419 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s419 (
         .a(x16), .b(x49), .c(13'(s418 >>> 1)), .sum(s419[14:1])
     );
     wire signed [15:0] s420;  // s144 + s161 - 4*x42
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s420 (
+    bittrigger_adder3_carry #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s420 (
         .a(s144), .b(s161), .c((14'(x42) << 2)), .sum(s420)
     );
     wire signed [15:0] s428;  // x23 + 2*x37 - 8*x48
     assign s428[0:0] = x23[0:0];
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s428 (
+    bittrigger_adder3_carry #(.WIDTH(15), .A(12), .B(12), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s428 (
         .a(12'(x23 >>> 1)), .b(x37), .c((14'(x48) << 2)), .sum(s428[15:1])
     );
     wire signed [14:0] s429;  // 2*x51 - x13 - 2*x47
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s429 (
+    bittrigger_adder3_carry #(.WIDTH(15), .A(13), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s429 (
         .a((13'(x51) << 1)), .b(x13), .c((13'(x47) << 1)), .sum(s429)
     );
     wire signed [15:0] s430;  // 2*x16 + s123 - s287
-    bittrigger_grow3 #(.WIDTH(16), .A(13), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s430 (
+    bittrigger_adder3_carry #(.WIDTH(16), .A(13), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s430 (
         .a((13'(x16) << 1)), .b(s123), .c(s287), .sum(s430)
     );
     wire signed [13:0] s437;  // x42 + 2*x51 + x52
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s437 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s437 (
         .a(x42), .b((13'(x51) << 1)), .c(x52), .sum(s437)
     );
     wire signed [16:0] s442;  // 8*x12 + 8*x48 + s180
     assign s442[2:0] = s180[2:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s442 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(12), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s442 (
         .a(x12), .b(x48), .c(11'(s180 >>> 3)), .sum(s442[16:3])
     );
     wire signed [13:0] s443;  // x40 - x48 - 2*x56
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s443 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s443 (
         .a(x40), .b(x48), .c((13'(x56) << 1)), .sum(s443)
     );
     wire signed [14:0] s444;  // 2*x53 - 2*x12 - s170
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s444 (
+    bittrigger_adder3_carry #(.WIDTH(15), .A(13), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s444 (
         .a((13'(x53) << 1)), .b((13'(x12) << 1)), .c(s170), .sum(s444)
     );
     wire signed [15:0] s445;  // 4*x18 - 4*x42 - s389
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s445 (
+    bittrigger_adder3_carry #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s445 (
         .a((14'(x18) << 2)), .b((14'(x42) << 2)), .c(s389), .sum(s445)
     );
     wire signed [13:0] s452;  // x20 + x31 - x34
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s452 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s452 (
         .a(x20), .b(x31), .c(x34), .sum(s452)
     );
     wire signed [13:0] s453;  // x9 + x18 + x47
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s453 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s453 (
         .a(x9), .b(x18), .c(x47), .sum(s453)
     );
     wire signed [14:0] s454;  // s452 - 2*x3 - s140
@@ -1279,28 +1279,28 @@ module event_filter_linear_dense_1 (
     );
     wire signed [14:0] s460;  // x13 + 2*x53 + 2*x55
     assign s460[0:0] = x13[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s460 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(11), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s460 (
         .a(11'(x13 >>> 1)), .b(x53), .c(x55), .sum(s460[14:1])
     );
     wire signed [15:0] s461;  // s261 - 2*x29 - s273
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(13), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s461 (
+    bittrigger_adder3_carry #(.WIDTH(16), .A(14), .B(13), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s461 (
         .a(s261), .b((13'(x29) << 1)), .c(s273), .sum(s461)
     );
     wire signed [13:0] s469;  // x6 + 2*x19 + x26
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s469 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s469 (
         .a(x6), .b((13'(x19) << 1)), .c(x26), .sum(s469)
     );
     wire signed [14:0] s475;  // 4*x39 + 2*x44 - x11
-    bittrigger_grow3 #(.WIDTH(15), .A(14), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s475 (
+    bittrigger_adder3_carry #(.WIDTH(15), .A(14), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s475 (
         .a((14'(x39) << 2)), .b((13'(x44) << 1)), .c(x11), .sum(s475)
     );
     wire signed [13:0] s476;  // x25 + x48 - x20
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s476 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s476 (
         .a(x25), .b(x48), .c(x20), .sum(s476)
     );
     wire signed [14:0] s477;  // 2*x5 + x56 - 2*x1
     assign s477[0:0] = x56[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s477 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s477 (
         .a(x5), .b(11'(x56 >>> 1)), .c(x1), .sum(s477[14:1])
     );
     wire signed [14:0] s478;  // s88 + s100 - s226
@@ -1309,7 +1309,7 @@ module event_filter_linear_dense_1 (
     );
     wire signed [15:0] s479;  // 4*x18 + 4*x51 + s476
     assign s479[1:0] = s476[1:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s479 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s479 (
         .a(x18), .b(x51), .c(12'(s476 >>> 2)), .sum(s479[15:2])
     );
 
@@ -1766,7 +1766,7 @@ module event_filter_linear_dense_1 (
     end
     wire signed [16:0] s8;  // 8*x45 + s7 - 8*x42
     assign s8[2:0] = s7_d1[2:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s8 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s8 (
         .a(x45_d1), .b(12'(s7_d1 >>> 3)), .c(x42_d1), .sum(s8[16:3])
     );
     wire signed [14:0] s13;  // x2 + x17 - s12
@@ -1774,15 +1774,15 @@ module event_filter_linear_dense_1 (
         .a(15'(x2_d1)), .b(15'(x17_d1)), .c(s12_d1), .sum(s13)
     );
     wire signed [15:0] s23;  // 4*x12 + s2 + s20
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s23 (
+    bittrigger_adder3_carry #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s23 (
         .a((14'(x12_d1) << 2)), .b(s2_d1), .c(s20_d1), .sum(s23)
     );
     wire signed [16:0] s25;  // 2*s22 - s1 - s15
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s25 (
+    bittrigger_adder3_carry #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s25 (
         .a((15'(s22_d1) << 1)), .b(s1_d1), .c(s15_d1), .sum(s25)
     );
     wire signed [16:0] s26;  // s6 + s10 - s13
-    bittrigger_grow3 #(.WIDTH(17), .A(16), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s26 (
+    bittrigger_adder3_carry #(.WIDTH(17), .A(16), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s26 (
         .a(s6_d1), .b(s10_d1), .c(s13), .sum(s26)
     );
     wire signed [17:0] s27;  // s23 + s24 + s25
@@ -1790,24 +1790,24 @@ module event_filter_linear_dense_1 (
         .a(18'(s23)), .b(18'(s24_d1)), .c(18'(s25)), .sum(s27)
     );
     wire signed [18:0] s28;  // s8 - 32*x54 - s19
-    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(18), .SIGNED(3'b111), .NEGATE(3'b110)) u_s28 (
+    bittrigger_adder3_carry #(.WIDTH(19), .A(17), .B(17), .C(18), .SIGNED(3'b111), .NEGATE(3'b110)) u_s28 (
         .a(s8), .b((17'(x54_d1) << 5)), .c(s19_d1), .sum(s28)
     );
     wire signed [17:0] s39;  // s36 + s37 + s38
-    bittrigger_grow3 #(.WIDTH(18), .A(15), .B(17), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s39 (
+    bittrigger_adder3_carry #(.WIDTH(18), .A(15), .B(17), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s39 (
         .a(s36_d1), .b(s37_d1), .c(s38_d1), .sum(s39)
     );
     wire signed [16:0] s42;  // x17 + 4*x39 + s41
-    bittrigger_grow3 #(.WIDTH(17), .A(14), .B(14), .C(16), .SIGNED(3'b111), .NEGATE(3'b000)) u_s42 (
+    bittrigger_adder3_carry #(.WIDTH(17), .A(14), .B(14), .C(16), .SIGNED(3'b111), .NEGATE(3'b000)) u_s42 (
         .a(14'(x17_d1)), .b((14'(x39_d1) << 2)), .c(s41_d1), .sum(s42)
     );
     wire signed [17:0] s51;  // 2*s46 + s50 - 2*s47
     assign s51[0:0] = s50_d1[0:0];
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s51 (
+    bittrigger_adder3_carry #(.WIDTH(17), .A(15), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b100)) u_s51 (
         .a(s46_d1), .b(15'(s50_d1 >>> 1)), .c(s47_d1), .sum(s51[17:1])
     );
     wire signed [18:0] s52;  // s42 + 4*s44 + s51
-    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(18), .SIGNED(3'b111), .NEGATE(3'b000)) u_s52 (
+    bittrigger_adder3_carry #(.WIDTH(19), .A(17), .B(17), .C(18), .SIGNED(3'b111), .NEGATE(3'b000)) u_s52 (
         .a(s42), .b((17'(s44_d1) << 2)), .c(s51), .sum(s52)
     );
     wire signed [15:0] s61;  // 8*x45 + s60 - s59
@@ -1819,7 +1819,7 @@ module event_filter_linear_dense_1 (
         .a(18'(s73_d1)), .b(18'(s74_d1)), .c((18'(s71_d1) << 1)), .sum(s75)
     );
     wire signed [16:0] s81;  // s64 + s80 - s69
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s81 (
+    bittrigger_adder3_carry #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s81 (
         .a(s64_d1), .b(s80_d1), .c(s69_d1), .sum(s81)
     );
     wire signed [16:0] s82;  // s6 + 2*s79 - s67
@@ -1833,7 +1833,7 @@ module event_filter_linear_dense_1 (
     );
     wire signed [18:0] s84;  // 32*x12 + 32*x24 + s82
     assign s84[4:0] = s82[4:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s84 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s84 (
         .a(x12_d1), .b(x24_d1), .c(12'(s82 >>> 5)), .sum(s84[18:5])
     );
     wire signed [18:0] s85;  // 2*s61 + s75 - s56
@@ -1841,7 +1841,7 @@ module event_filter_linear_dense_1 (
         .a((19'(s61) << 1)), .b(19'(s75)), .c(19'(s56_d1)), .sum(s85)
     );
     wire signed [17:0] s98;  // x27 - 32*x1 - s97
-    bittrigger_grow3 #(.WIDTH(18), .A(15), .B(17), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s98 (
+    bittrigger_adder3_carry #(.WIDTH(18), .A(15), .B(17), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s98 (
         .a(15'(x27_d1)), .b((17'(x1_d1) << 5)), .c(15'(s97_d1)), .sum(s98)
     );
     wire signed [16:0] s103;  // 8*x21 + 4*s96 + s101
@@ -1850,11 +1850,11 @@ module event_filter_linear_dense_1 (
         .a((15'(x21_d1) << 1)), .b(s96_d1), .c(15'(s101_d1 >>> 2)), .sum(s103[16:2])
     );
     wire signed [18:0] s104;  // s98 + s103 - s102
-    bittrigger_grow3 #(.WIDTH(19), .A(18), .B(17), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s104 (
+    bittrigger_adder3_carry #(.WIDTH(19), .A(18), .B(17), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s104 (
         .a(s98), .b(s103), .c(16'(s102_d1)), .sum(s104)
     );
     wire signed [16:0] s114;  // 8*x45 + s15 + s109
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s114 (
+    bittrigger_adder3_carry #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s114 (
         .a((15'(x45_d1) << 3)), .b(s15_d1), .c(s109_d1), .sum(s114)
     );
     wire signed [16:0] s115;  // s112 - s90 - 2*s95
@@ -1862,11 +1862,11 @@ module event_filter_linear_dense_1 (
         .a(17'(s112_d1)), .b(17'(s90_d1)), .c((17'(s95_d1) << 1)), .sum(s115)
     );
     wire signed [17:0] s116;  // 16*x48 + s113 - s93
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s116 (
+    bittrigger_adder3_carry #(.WIDTH(18), .A(16), .B(16), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s116 (
         .a((16'(x48_d1) << 4)), .b(s113_d1), .c(s93_d1), .sum(s116)
     );
     wire signed [18:0] s117;  // s108 + s114 + s115
-    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b000)) u_s117 (
+    bittrigger_adder3_carry #(.WIDTH(19), .A(17), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b000)) u_s117 (
         .a(s108_d1), .b(s114), .c(s115), .sum(s117)
     );
     wire signed [18:0] s118;  // 32*x51 + 8*s87 + s116
@@ -1887,7 +1887,7 @@ module event_filter_linear_dense_1 (
         .a(16'(s120_d1)), .b(16'(s122_d1)), .c(16'(s123_d1)), .sum(s137)
     );
     wire signed [16:0] s138;  // s136 + s137 - 2*s99
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(16), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s138 (
+    bittrigger_adder3_carry #(.WIDTH(17), .A(15), .B(16), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s138 (
         .a(s136_d1), .b(s137), .c((15'(s99_d1) << 1)), .sum(s138)
     );
     wire signed [15:0] s150;  // 2*x25 + s148 + s149
@@ -1895,19 +1895,19 @@ module event_filter_linear_dense_1 (
         .a((16'(x25_d1) << 1)), .b(s148_d1), .c(16'(s149_d1)), .sum(s150)
     );
     wire signed [17:0] s154;  // 2*s146 + s153 - s150
-    bittrigger_grow3 #(.WIDTH(18), .A(15), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s154 (
+    bittrigger_adder3_carry #(.WIDTH(18), .A(15), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s154 (
         .a((15'(s146_d1) << 1)), .b(s153_d1), .c(s150), .sum(s154)
     );
     wire signed [18:0] s155;  // s142 + s145 + 8*s151
-    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(18), .SIGNED(3'b111), .NEGATE(3'b000)) u_s155 (
+    bittrigger_adder3_carry #(.WIDTH(19), .A(17), .B(17), .C(18), .SIGNED(3'b111), .NEGATE(3'b000)) u_s155 (
         .a(s142_d1), .b(s145_d1), .c((18'(s151_d1) << 3)), .sum(s155)
     );
     wire signed [15:0] s160;  // s157 + s159 - s158
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(13), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s160 (
+    bittrigger_adder3_carry #(.WIDTH(16), .A(14), .B(13), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s160 (
         .a(s157_d1), .b(s159_d1), .c(s158_d1), .sum(s160)
     );
     wire signed [16:0] s174;  // 4*s170 - 2*s161 - s163
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s174 (
+    bittrigger_adder3_carry #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s174 (
         .a((15'(s170_d1) << 2)), .b((15'(s161_d1) << 1)), .c(s163_d1), .sum(s174)
     );
     wire signed [16:0] s175;  // 2*s48 + s165 + s172
@@ -1915,24 +1915,24 @@ module event_filter_linear_dense_1 (
         .a((17'(s48_d1) << 1)), .b(17'(s165_d1)), .c(17'(s172_d1)), .sum(s175)
     );
     wire signed [17:0] s176;  // s173 - s160 - s168
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(17), .SIGNED(3'b111), .NEGATE(3'b110)) u_s176 (
+    bittrigger_adder3_carry #(.WIDTH(18), .A(16), .B(16), .C(17), .SIGNED(3'b111), .NEGATE(3'b110)) u_s176 (
         .a(s173_d1), .b(s160), .c(s168_d1), .sum(s176)
     );
     wire signed [18:0] s177;  // s174 + s175 - s8
-    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s177 (
+    bittrigger_adder3_carry #(.WIDTH(19), .A(17), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s177 (
         .a(s174), .b(s175), .c(s8), .sum(s177)
     );
     wire signed [15:0] s183 = (16'(x41_d1) << 1) + s182_d1;
     wire signed [13:0] s185;  // x1 - x12 - x38
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s185 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s185 (
         .a(x1_d1), .b(x12_d1), .c(x38_d1), .sum(s185)
     );
     wire signed [16:0] s188;  // 2*s185 + s186 - s13
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s188 (
+    bittrigger_adder3_carry #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s188 (
         .a((15'(s185) << 1)), .b(s186_d1), .c(s13), .sum(s188)
     );
     wire signed [17:0] s189;  // s141 + s183 + s187
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b000)) u_s189 (
+    bittrigger_adder3_carry #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b000)) u_s189 (
         .a(s141_d1), .b(s183), .c(s187_d1), .sum(s189)
     );
     wire signed [17:0] s196;  // 2*x33 + 4*x36 + s195
@@ -1941,11 +1941,11 @@ module event_filter_linear_dense_1 (
         .a(17'(x33_d1)), .b((17'(x36_d1) << 1)), .c(17'(s195_d1 >>> 1)), .sum(s196[17:1])
     );
     wire signed [16:0] s205;  // s151 + s201 - s198
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s205 (
+    bittrigger_adder3_carry #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s205 (
         .a(s151_d1), .b(s201_d1), .c(s198_d1), .sum(s205)
     );
     wire signed [17:0] s206;  // s108 + s204 - s200
-    bittrigger_grow3 #(.WIDTH(18), .A(17), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s206 (
+    bittrigger_adder3_carry #(.WIDTH(18), .A(17), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s206 (
         .a(s108_d1), .b(s204_d1), .c(s200_d1), .sum(s206)
     );
     wire signed [18:0] s207;  // s205 + s206 - s196
@@ -1953,19 +1953,19 @@ module event_filter_linear_dense_1 (
         .a(19'(s205)), .b(19'(s206)), .c(19'(s196)), .sum(s207)
     );
     wire signed [16:0] s212;  // s210 + s211 - s209
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s212 (
+    bittrigger_adder3_carry #(.WIDTH(17), .A(15), .B(15), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s212 (
         .a(s210_d1), .b(s211_d1), .c(s209_d1), .sum(s212)
     );
     wire signed [15:0] s216;  // s146 + s158 - x29
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(15), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s216 (
+    bittrigger_adder3_carry #(.WIDTH(16), .A(14), .B(15), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s216 (
         .a(s146_d1), .b(s158_d1), .c(13'(x29_d1)), .sum(s216)
     );
     wire signed [16:0] s220;  // s213 - 4*x36 - s69
-    bittrigger_grow3 #(.WIDTH(17), .A(16), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s220 (
+    bittrigger_adder3_carry #(.WIDTH(17), .A(16), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s220 (
         .a(s213_d1), .b((14'(x36_d1) << 2)), .c(s69_d1), .sum(s220)
     );
     wire signed [17:0] s221;  // s215 + 4*s217 + s219
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b000)) u_s221 (
+    bittrigger_adder3_carry #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b000)) u_s221 (
         .a(s215_d1), .b((16'(s217_d1) << 2)), .c(s219_d1), .sum(s221)
     );
     wire signed [17:0] s222;  // s134 + s212 + s220
@@ -1979,7 +1979,7 @@ module event_filter_linear_dense_1 (
     );
     wire signed [14:0] s227;  // s217 - 2*x27 - 2*x30
     assign s227[0:0] = s217_d1[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s227 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s227 (
         .a(13'(s217_d1 >>> 1)), .b(x27_d1), .c(x30_d1), .sum(s227[14:1])
     );
     wire signed [17:0] s228;  // 8*s226 + s227 - s56
@@ -1987,38 +1987,38 @@ module event_filter_linear_dense_1 (
         .a((18'(s226_d1) << 3)), .b(18'(s227)), .c(s56_d1), .sum(s228)
     );
     wire signed [13:0] s232;  // x0 + 2*x48 - x24
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s232 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s232 (
         .a(x0_d1), .b((13'(x48_d1) << 1)), .c(x24_d1), .sum(s232)
     );
     wire signed [16:0] s236;  // s230 + s234 - 2*s151
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s236 (
+    bittrigger_adder3_carry #(.WIDTH(17), .A(15), .B(15), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s236 (
         .a(s230_d1), .b(s234_d1), .c((16'(s151_d1) << 1)), .sum(s236)
     );
     wire signed [17:0] s237;  // s41 + s229 + s235
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b000)) u_s237 (
+    bittrigger_adder3_carry #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b000)) u_s237 (
         .a(s41_d1), .b(s229_d1), .c(s235_d1), .sum(s237)
     );
     wire signed [17:0] s238;  // 2*s230 + 4*s232 + s236
     assign s238[0:0] = s236[0:0];
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(16), .SIGNED(3'b111), .NEGATE(3'b000)) u_s238 (
+    bittrigger_adder3_carry #(.WIDTH(17), .A(15), .B(15), .C(16), .SIGNED(3'b111), .NEGATE(3'b000)) u_s238 (
         .a(s230_d1), .b((15'(s232) << 1)), .c(16'(s236 >>> 1)), .sum(s238[17:1])
     );
     wire signed [18:0] s239;  // 32*x12 + 32*x24 + s237
     assign s239[4:0] = s237[4:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s239 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s239 (
         .a(x12_d1), .b(x24_d1), .c(13'(s237 >>> 5)), .sum(s239[18:5])
     );
     wire signed [16:0] s243;  // s242 - 4*x54 - s241
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(14), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s243 (
+    bittrigger_adder3_carry #(.WIDTH(17), .A(15), .B(14), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s243 (
         .a(s242_d1), .b((14'(x54_d1) << 2)), .c(s241_d1), .sum(s243)
     );
     wire signed [14:0] s245;  // x51 + 2*x51 - 2*x48
     assign s245[0:0] = x51_d1[0:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s245 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(11), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s245 (
         .a(11'(x51_d1 >>> 1)), .b(x51_d1), .c(x48_d1), .sum(s245[14:1])
     );
     wire signed [15:0] s246;  // 4*x18 + s146 + s244
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s246 (
+    bittrigger_adder3_carry #(.WIDTH(16), .A(14), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s246 (
         .a((14'(x18_d1) << 2)), .b(s146_d1), .c(s244_d1), .sum(s246)
     );
     wire signed [16:0] s247;  // 2*s245 - 2*s110 - s209
@@ -2026,11 +2026,11 @@ module event_filter_linear_dense_1 (
         .a((17'(s245) << 1)), .b((17'(s110_d1) << 1)), .c(17'(s209_d1)), .sum(s247)
     );
     wire signed [17:0] s248;  // s215 - s243 - s246
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(17), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s248 (
+    bittrigger_adder3_carry #(.WIDTH(18), .A(16), .B(17), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s248 (
         .a(s215_d1), .b(s243), .c(s246), .sum(s248)
     );
     wire signed [16:0] s252;  // 2*x42 - x17 - 16*x24
-    bittrigger_grow3 #(.WIDTH(17), .A(14), .B(14), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s252 (
+    bittrigger_adder3_carry #(.WIDTH(17), .A(14), .B(14), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s252 (
         .a((14'(x42_d1) << 1)), .b(14'(x17_d1)), .c((16'(x24_d1) << 4)), .sum(s252)
     );
     wire signed [15:0] s264;  // s36 + s253 - s259
@@ -2038,11 +2038,11 @@ module event_filter_linear_dense_1 (
         .a(16'(s36_d1)), .b(16'(s253_d1)), .c(16'(s259_d1)), .sum(s264)
     );
     wire signed [16:0] s265;  // s46 - 2*s94 - s260
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s265 (
+    bittrigger_adder3_carry #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s265 (
         .a(s46_d1), .b((15'(s94_d1) << 1)), .c(s260_d1), .sum(s265)
     );
     wire signed [17:0] s266;  // s251 + s263 + s264
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b000)) u_s266 (
+    bittrigger_adder3_carry #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b000)) u_s266 (
         .a(s251_d1), .b(s263_d1), .c(s264), .sum(s266)
     );
     wire signed [17:0] s267;  // s252 + s256 + s265
@@ -2050,7 +2050,7 @@ module event_filter_linear_dense_1 (
         .a(18'(s252)), .b(18'(s256_d1)), .c(18'(s265)), .sum(s267)
     );
     wire signed [16:0] s281;  // s277 + 2*s279 - s269
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s281 (
+    bittrigger_adder3_carry #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s281 (
         .a(s277_d1), .b((15'(s279_d1) << 1)), .c(s269_d1), .sum(s281)
     );
     wire signed [16:0] s282;  // s272 + s280 - s275
@@ -2059,11 +2059,11 @@ module event_filter_linear_dense_1 (
     );
     wire signed [17:0] s283;  // 16*x21 + s256 + 4*s276
     assign s283[1:0] = s256_d1[1:0];
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s283 (
+    bittrigger_adder3_carry #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s283 (
         .a((14'(x21_d1) << 2)), .b(14'(s256_d1 >>> 2)), .c(s276_d1), .sum(s283[17:2])
     );
     wire signed [18:0] s284;  // s281 + s282 - s93
-    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s284 (
+    bittrigger_adder3_carry #(.WIDTH(19), .A(17), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s284 (
         .a(s281), .b(s282), .c(s93_d1), .sum(s284)
     );
     wire signed [16:0] s293;  // s272 + s291 - 2*s288
@@ -2075,11 +2075,11 @@ module event_filter_linear_dense_1 (
         .a(18'(s145_d1)), .b(18'(s292_d1)), .c(18'(s142_d1)), .sum(s294)
     );
     wire signed [19:0] s295;  // s293 + s294 - s196
-    bittrigger_grow3 #(.WIDTH(20), .A(17), .B(18), .C(18), .SIGNED(3'b111), .NEGATE(3'b100)) u_s295 (
+    bittrigger_adder3_carry #(.WIDTH(20), .A(17), .B(18), .C(18), .SIGNED(3'b111), .NEGATE(3'b100)) u_s295 (
         .a(s293), .b(s294), .c(s196), .sum(s295)
     );
     wire signed [17:0] s304;  // s122 + 2*s302 + s303
-    bittrigger_grow3 #(.WIDTH(18), .A(15), .B(17), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s304 (
+    bittrigger_adder3_carry #(.WIDTH(18), .A(15), .B(17), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s304 (
         .a(s122_d1), .b((17'(s302_d1) << 1)), .c(15'(s303_d1)), .sum(s304)
     );
     wire signed [17:0] s306;  // s304 + s305 - 2*x9
@@ -2099,7 +2099,7 @@ module event_filter_linear_dense_1 (
         .a((18'(s71_d1) << 1)), .b(18'(s298_d1)), .c(18'(s309)), .sum(s311)
     );
     wire signed [18:0] s317;  // 32*x21 + 2*s302 - s257
-    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s317 (
+    bittrigger_adder3_carry #(.WIDTH(19), .A(17), .B(17), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s317 (
         .a((17'(x21_d1) << 5)), .b((17'(s302_d1) << 1)), .c(16'(s257_d1)), .sum(s317)
     );
     wire signed [18:0] s318;  // s316 + s317 - 2*s165
@@ -2107,28 +2107,28 @@ module event_filter_linear_dense_1 (
         .a(19'(s316_d1)), .b(s317), .c((19'(s165_d1) << 1)), .sum(s318)
     );
     wire signed [16:0] s324;  // 8*x6 + 8*x25 - s105
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s324 (
+    bittrigger_adder3_carry #(.WIDTH(17), .A(15), .B(15), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s324 (
         .a((15'(x6_d1) << 3)), .b((15'(x25_d1) << 3)), .c(s105_d1), .sum(s324)
     );
     wire signed [17:0] s325;  // 2*s314 - 2*s319 - s322
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s325 (
+    bittrigger_adder3_carry #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s325 (
         .a((16'(s314_d1) << 1)), .b((16'(s319_d1) << 1)), .c(s322_d1), .sum(s325)
     );
     wire signed [17:0] s326;  // s61 + s323 - s298
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s326 (
+    bittrigger_adder3_carry #(.WIDTH(18), .A(16), .B(16), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s326 (
         .a(s61), .b(s323_d1), .c(s298_d1), .sum(s326)
     );
     wire signed [18:0] s327;  // s168 + s324 + s325
-    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(18), .SIGNED(3'b111), .NEGATE(3'b000)) u_s327 (
+    bittrigger_adder3_carry #(.WIDTH(19), .A(17), .B(17), .C(18), .SIGNED(3'b111), .NEGATE(3'b000)) u_s327 (
         .a(s168_d1), .b(s324), .c(s325), .sum(s327)
     );
     wire signed [16:0] s333;  // s269 + s332 - 16*x1
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s333 (
+    bittrigger_adder3_carry #(.WIDTH(17), .A(15), .B(15), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s333 (
         .a(s269_d1), .b(s332_d1), .c((16'(x1_d1) << 4)), .sum(s333)
     );
     wire signed [17:0] s338;  // 8*x48 + 8*s336 + s337
     assign s338[2:0] = s337_d1[2:0];
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s338 (
+    bittrigger_adder3_carry #(.WIDTH(15), .A(12), .B(14), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s338 (
         .a(x48_d1), .b(s336_d1), .c(12'(s337_d1 >>> 3)), .sum(s338[17:3])
     );
     wire signed [15:0] s343;  // s15 + s335 - s169
@@ -2136,7 +2136,7 @@ module event_filter_linear_dense_1 (
         .a(16'(s15_d1)), .b(16'(s335_d1)), .c(16'(s169_d1)), .sum(s343)
     );
     wire signed [16:0] s344;  // s342 - s200 - s334
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s344 (
+    bittrigger_adder3_carry #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s344 (
         .a(s342_d1), .b(s200_d1), .c(s334_d1), .sum(s344)
     );
     wire signed [16:0] s345;  // 2*s109 + 2*s193 + s340
@@ -2145,15 +2145,15 @@ module event_filter_linear_dense_1 (
         .a(16'(s109_d1)), .b(16'(s193_d1)), .c(16'(s340_d1 >>> 1)), .sum(s345[16:1])
     );
     wire signed [17:0] s346;  // s343 + s344 - 16*x54
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(17), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s346 (
+    bittrigger_adder3_carry #(.WIDTH(18), .A(16), .B(17), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s346 (
         .a(s343), .b(s344), .c((16'(x54_d1) << 4)), .sum(s346)
     );
     wire signed [18:0] s347;  // s329 + s333 - s345
-    bittrigger_grow3 #(.WIDTH(19), .A(18), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s347 (
+    bittrigger_adder3_carry #(.WIDTH(19), .A(18), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s347 (
         .a(s329_d1), .b(s333), .c(s345), .sum(s347)
     );
     wire signed [16:0] s350;  // s90 + s349 - 8*x25
-    bittrigger_grow3 #(.WIDTH(17), .A(16), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s350 (
+    bittrigger_adder3_carry #(.WIDTH(17), .A(16), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s350 (
         .a(s90_d1), .b(s349_d1), .c((15'(x25_d1) << 3)), .sum(s350)
     );
     wire signed [15:0] s351;  // 4*x6 + x45 + s340
@@ -2162,7 +2162,7 @@ module event_filter_linear_dense_1 (
     );
     wire signed [15:0] s355;  // s129 - 4*x27 - 2*s70
     assign s355[0:0] = s129_d1[0:0];
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s355 (
+    bittrigger_adder3_carry #(.WIDTH(15), .A(13), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s355 (
         .a(13'(s129_d1 >>> 1)), .b((13'(x27_d1) << 1)), .c(s70_d1), .sum(s355[15:1])
     );
     wire signed [15:0] s356;  // s95 + s354 - s120
@@ -2171,39 +2171,39 @@ module event_filter_linear_dense_1 (
     );
     wire signed [16:0] s357;  // s353 - 8*x12 - 2*s259
     assign s357[0:0] = s353_d1[0:0];
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s357 (
+    bittrigger_adder3_carry #(.WIDTH(16), .A(14), .B(14), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s357 (
         .a(14'(s353_d1 >>> 1)), .b((14'(x12_d1) << 2)), .c(s259_d1), .sum(s357[16:1])
     );
     wire signed [17:0] s358;  // s355 + s356 - s350
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s358 (
+    bittrigger_adder3_carry #(.WIDTH(18), .A(16), .B(16), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s358 (
         .a(s355), .b(s356), .c(s350), .sum(s358)
     );
     wire signed [18:0] s359;  // s357 - s333 - 2*s351
-    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b110)) u_s359 (
+    bittrigger_adder3_carry #(.WIDTH(19), .A(17), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b110)) u_s359 (
         .a(s357), .b(s333), .c((17'(s351) << 1)), .sum(s359)
     );
     wire signed [16:0] s365;  // s362 - 2*s276 - s363
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s365 (
+    bittrigger_adder3_carry #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s365 (
         .a(s362_d1), .b((15'(s276_d1) << 1)), .c(s363_d1), .sum(s365)
     );
     wire signed [17:0] s366;  // s364 - s229 - s275
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s366 (
+    bittrigger_adder3_carry #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s366 (
         .a(s364_d1), .b(s229_d1), .c(s275_d1), .sum(s366)
     );
     wire signed [18:0] s367;  // 4*s193 + s365 + s366
-    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(18), .SIGNED(3'b111), .NEGATE(3'b000)) u_s367 (
+    bittrigger_adder3_carry #(.WIDTH(19), .A(17), .B(17), .C(18), .SIGNED(3'b111), .NEGATE(3'b000)) u_s367 (
         .a((17'(s193_d1) << 2)), .b(s365), .c(s366), .sum(s367)
     );
     wire signed [15:0] s370;  // s158 + s369 - 2*x22
-    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s370 (
+    bittrigger_adder3_carry #(.WIDTH(16), .A(15), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s370 (
         .a(s158_d1), .b(s369_d1), .c((13'(x22_d1) << 1)), .sum(s370)
     );
     wire signed [15:0] s376;  // s157 + s217 + s330
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s376 (
+    bittrigger_adder3_carry #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s376 (
         .a(s157_d1), .b(s217_d1), .c(s330_d1), .sum(s376)
     );
     wire signed [16:0] s377;  // s314 + s372 + s375
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s377 (
+    bittrigger_adder3_carry #(.WIDTH(17), .A(15), .B(15), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s377 (
         .a(s314_d1), .b(s372_d1), .c(s375_d1), .sum(s377)
     );
     wire signed [16:0] s378;  // s376 - s209 - s374
@@ -2216,11 +2216,11 @@ module event_filter_linear_dense_1 (
     );
     wire signed [17:0] s384;  // 32*x24 + 2*x42 + s383
     assign s384[0:0] = s383_d1[0:0];
-    bittrigger_grow3 #(.WIDTH(17), .A(16), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s384 (
+    bittrigger_adder3_carry #(.WIDTH(17), .A(16), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b000)) u_s384 (
         .a((16'(x24_d1) << 4)), .b(14'(x42_d1)), .c(14'(s383_d1 >>> 1)), .sum(s384[17:1])
     );
     wire signed [15:0] s388;  // s10 + s387 - 2*x22
-    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s388 (
+    bittrigger_adder3_carry #(.WIDTH(16), .A(15), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s388 (
         .a(s10_d1), .b(s387_d1), .c((13'(x22_d1) << 1)), .sum(s388)
     );
     wire signed [15:0] s393;  // s15 - s180 - 2*s389
@@ -2229,15 +2229,15 @@ module event_filter_linear_dense_1 (
     );
     wire signed [16:0] s394;  // 8*x36 + 8*x54 + s391
     assign s394[2:0] = s391_d1[2:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s394 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s394 (
         .a(x36_d1), .b(x54_d1), .c(12'(s391_d1 >>> 3)), .sum(s394[16:3])
     );
     wire signed [17:0] s395;  // s392 - s382 - s386
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s395 (
+    bittrigger_adder3_carry #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s395 (
         .a(s392_d1), .b(s382_d1), .c(s386_d1), .sum(s395)
     );
     wire signed [17:0] s396;  // s388 + s393 - s394
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s396 (
+    bittrigger_adder3_carry #(.WIDTH(18), .A(16), .B(16), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s396 (
         .a(s388), .b(s393), .c(s394), .sum(s396)
     );
     wire signed [18:0] s397;  // s373 + s395 - s338
@@ -2245,11 +2245,11 @@ module event_filter_linear_dense_1 (
         .a(19'(s373_d1)), .b(19'(s395)), .c(19'(s338)), .sum(s397)
     );
     wire signed [16:0] s402;  // s12 + s400 - s288
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s402 (
+    bittrigger_adder3_carry #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s402 (
         .a(s12_d1), .b(s400_d1), .c(s288_d1), .sum(s402)
     );
     wire signed [15:0] s403;  // s300 - 4*x51 - s289
-    bittrigger_grow3 #(.WIDTH(16), .A(15), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s403 (
+    bittrigger_adder3_carry #(.WIDTH(16), .A(15), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s403 (
         .a(s300_d1), .b((14'(x51_d1) << 2)), .c(s289_d1), .sum(s403)
     );
     wire signed [17:0] s404;  // s401 + s402 - s350
@@ -2257,31 +2257,31 @@ module event_filter_linear_dense_1 (
         .a(18'(s401_d1)), .b(18'(s402)), .c(18'(s350)), .sum(s404)
     );
     wire signed [18:0] s405;  // 2*s403 - s212 - s270
-    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(18), .SIGNED(3'b111), .NEGATE(3'b110)) u_s405 (
+    bittrigger_adder3_carry #(.WIDTH(19), .A(17), .B(17), .C(18), .SIGNED(3'b111), .NEGATE(3'b110)) u_s405 (
         .a((17'(s403) << 1)), .b(s212), .c(s270_d1), .sum(s405)
     );
     wire signed [14:0] s409;  // s57 - 2*x39 - s97
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s409 (
+    bittrigger_adder3_carry #(.WIDTH(15), .A(13), .B(13), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s409 (
         .a(s57_d1), .b((13'(x39_d1) << 1)), .c(s97_d1), .sum(s409)
     );
     wire signed [16:0] s410;  // s0 + 2*s125 + s408
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s410 (
+    bittrigger_adder3_carry #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s410 (
         .a(s0_d1), .b((15'(s125_d1) << 1)), .c(s408_d1), .sum(s410)
     );
     wire signed [17:0] s412;  // 2*s409 - s67 - s388
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s412 (
+    bittrigger_adder3_carry #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s412 (
         .a((16'(s409) << 1)), .b(s67_d1), .c(s388), .sum(s412)
     );
     wire signed [18:0] s413;  // 2*s386 - 8*s407 - s411
-    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b110)) u_s413 (
+    bittrigger_adder3_carry #(.WIDTH(19), .A(17), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b110)) u_s413 (
         .a((17'(s386_d1) << 1)), .b((17'(s407_d1) << 3)), .c(s411_d1), .sum(s413)
     );
     wire signed [19:0] s414;  // s410 + s413 - s384
-    bittrigger_grow3 #(.WIDTH(20), .A(17), .B(19), .C(18), .SIGNED(3'b111), .NEGATE(3'b100)) u_s414 (
+    bittrigger_adder3_carry #(.WIDTH(20), .A(17), .B(19), .C(18), .SIGNED(3'b111), .NEGATE(3'b100)) u_s414 (
         .a(s410), .b(s413), .c(s384), .sum(s414)
     );
     wire signed [16:0] s421;  // 2*s305 + s353 + s419
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s421 (
+    bittrigger_adder3_carry #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s421 (
         .a((15'(s305_d1) << 1)), .b(s353_d1), .c(s419_d1), .sum(s421)
     );
     wire signed [16:0] s422;  // s182 - s148 - s163
@@ -2289,17 +2289,17 @@ module event_filter_linear_dense_1 (
         .a(17'(s182_d1)), .b(17'(s148_d1)), .c(17'(s163_d1)), .sum(s422)
     );
     wire signed [17:0] s423;  // 2*s7 + s420 - s67
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s423 (
+    bittrigger_adder3_carry #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s423 (
         .a((16'(s7_d1) << 1)), .b(s420_d1), .c(s67_d1), .sum(s423)
     );
     wire signed [17:0] s424;  // 16*x48 + s421 - 16*x45
     assign s424[3:0] = s421[3:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s424 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s424 (
         .a(x48_d1), .b(13'(s421 >>> 4)), .c(x45_d1), .sum(s424[17:4])
     );
     wire signed [18:0] s425;  // s422 - 32*x51 - 8*s336
     assign s425[2:0] = s422[2:0];
-    bittrigger_grow3 #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s425 (
+    bittrigger_adder3_carry #(.WIDTH(16), .A(14), .B(14), .C(14), .SIGNED(3'b111), .NEGATE(3'b110)) u_s425 (
         .a(14'(s422 >>> 3)), .b((14'(x51_d1) << 2)), .c(s336_d1), .sum(s425[18:3])
     );
     wire signed [18:0] s426;  // s124 + s423 - 2*s417
@@ -2312,7 +2312,7 @@ module event_filter_linear_dense_1 (
     );
     wire signed [16:0] s432;  // 8*x12 + 8*x21 + s334
     assign s432[2:0] = s334_d1[2:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s432 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s432 (
         .a(x12_d1), .b(x21_d1), .c(12'(s334_d1 >>> 3)), .sum(s432[16:3])
     );
     wire signed [16:0] s433;  // s430 - s241 - s428
@@ -2320,23 +2320,23 @@ module event_filter_linear_dense_1 (
         .a(17'(s430_d1)), .b(17'(s241_d1)), .c(17'(s428_d1)), .sum(s433)
     );
     wire signed [17:0] s434;  // s275 - 16*x45 - s370
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s434 (
+    bittrigger_adder3_carry #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s434 (
         .a(s275_d1), .b((16'(x45_d1) << 4)), .c(s370), .sum(s434)
     );
     wire signed [18:0] s435;  // s431 + s433 - s432
-    bittrigger_grow3 #(.WIDTH(19), .A(16), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s435 (
+    bittrigger_adder3_carry #(.WIDTH(19), .A(16), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s435 (
         .a(s431), .b(s433), .c(s432), .sum(s435)
     );
     wire signed [14:0] s438;  // s170 + s437 - 2*x22
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s438 (
+    bittrigger_adder3_carry #(.WIDTH(15), .A(13), .B(14), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s438 (
         .a(s170_d1), .b(s437_d1), .c((13'(x22_d1) << 1)), .sum(s438)
     );
     wire signed [16:0] s439;  // s213 + s438 - s260
-    bittrigger_grow3 #(.WIDTH(17), .A(16), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s439 (
+    bittrigger_adder3_carry #(.WIDTH(17), .A(16), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s439 (
         .a(s213_d1), .b(s438), .c(s260_d1), .sum(s439)
     );
     wire signed [17:0] s440;  // s351 + 4*s407 - s160
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s440 (
+    bittrigger_adder3_carry #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s440 (
         .a(s351), .b((16'(s407_d1) << 2)), .c(s160), .sum(s440)
     );
     wire signed [15:0] s446;  // s36 + s443 + s444
@@ -2344,11 +2344,11 @@ module event_filter_linear_dense_1 (
         .a(16'(s36_d1)), .b(16'(s443_d1)), .c(16'(s444_d1)), .sum(s446)
     );
     wire signed [16:0] s447;  // s198 + s445 - s319
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(16), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s447 (
+    bittrigger_adder3_carry #(.WIDTH(17), .A(15), .B(16), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s447 (
         .a(s198_d1), .b(s445_d1), .c(s319_d1), .sum(s447)
     );
     wire signed [17:0] s448;  // 4*s341 + s446 - s251
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s448 (
+    bittrigger_adder3_carry #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s448 (
         .a((16'(s341_d1) << 2)), .b(s446), .c(s251_d1), .sum(s448)
     );
     wire signed [17:0] s449;  // 16*x12 + 4*s361 + s442
@@ -2362,19 +2362,19 @@ module event_filter_linear_dense_1 (
     );
     wire signed [15:0] s455;  // 4*x45 + s453 - 4*x54
     assign s455[1:0] = s453_d1[1:0];
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s455 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s455 (
         .a(x45_d1), .b(12'(s453_d1 >>> 2)), .c(x54_d1), .sum(s455[15:2])
     );
     wire signed [16:0] s456;  // s64 + s65 + s454
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s456 (
+    bittrigger_adder3_carry #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b000)) u_s456 (
         .a(s64_d1), .b(s65_d1), .c(s454_d1), .sum(s456)
     );
     wire signed [17:0] s457;  // s455 - s42 - s183
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(17), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s457 (
+    bittrigger_adder3_carry #(.WIDTH(18), .A(16), .B(17), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s457 (
         .a(s455), .b(s42), .c(s183), .sum(s457)
     );
     wire signed [16:0] s459;  // x14 + x38 - 16*x51
-    bittrigger_grow3 #(.WIDTH(17), .A(14), .B(14), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s459 (
+    bittrigger_adder3_carry #(.WIDTH(17), .A(14), .B(14), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s459 (
         .a(14'(x14_d1)), .b(14'(x38_d1)), .c((16'(x51_d1) << 4)), .sum(s459)
     );
     wire signed [15:0] s462;  // s253 - s79 - s460
@@ -2382,15 +2382,15 @@ module event_filter_linear_dense_1 (
         .a(16'(s253_d1)), .b(16'(s79_d1)), .c(16'(s460_d1)), .sum(s462)
     );
     wire signed [16:0] s463;  // s244 - 2*s14 - s372
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s463 (
+    bittrigger_adder3_carry #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s463 (
         .a(s244_d1), .b((15'(s14_d1) << 1)), .c(s372_d1), .sum(s463)
     );
     wire signed [16:0] s464;  // s12 + s461 - 8*x12
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(16), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s464 (
+    bittrigger_adder3_carry #(.WIDTH(17), .A(15), .B(16), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s464 (
         .a(s12_d1), .b(s461_d1), .c((15'(x12_d1) << 3)), .sum(s464)
     );
     wire signed [17:0] s465;  // s462 - 2*s69 - s301
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s465 (
+    bittrigger_adder3_carry #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s465 (
         .a(s462), .b((16'(s69_d1) << 1)), .c(s301_d1), .sum(s465)
     );
     wire signed [17:0] s466;  // s417 + s459 + s463
@@ -2403,7 +2403,7 @@ module event_filter_linear_dense_1 (
     );
     wire signed [15:0] s470;  // 4*x12 + s371 - 2*x51
     assign s470[0:0] = s371_d1[0:0];
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s470 (
+    bittrigger_adder3_carry #(.WIDTH(15), .A(13), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s470 (
         .a((13'(x12_d1) << 1)), .b(13'(s371_d1 >>> 1)), .c(x51_d1), .sum(s470[15:1])
     );
     wire signed [15:0] s471;  // s59 - 2*s20 - s469
@@ -2415,23 +2415,23 @@ module event_filter_linear_dense_1 (
         .a(17'(s470)), .b((17'(s232) << 1)), .c(17'(s374_d1)), .sum(s472)
     );
     wire signed [17:0] s473;  // s150 + s471 - s216
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s473 (
+    bittrigger_adder3_carry #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s473 (
         .a(s150), .b(s471), .c(s216), .sum(s473)
     );
     wire signed [16:0] s480;  // s460 + s477 - s475
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s480 (
+    bittrigger_adder3_carry #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b100)) u_s480 (
         .a(s460_d1), .b(s477_d1), .c(s475_d1), .sum(s480)
     );
     wire signed [16:0] s481;  // 8*x25 - 8*x22 - s277
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s481 (
+    bittrigger_adder3_carry #(.WIDTH(17), .A(15), .B(15), .C(15), .SIGNED(3'b111), .NEGATE(3'b110)) u_s481 (
         .a((15'(x25_d1) << 3)), .b((15'(x22_d1) << 3)), .c(s277_d1), .sum(s481)
     );
     wire signed [16:0] s482;  // s200 + s478 - 2*s335
-    bittrigger_grow3 #(.WIDTH(17), .A(15), .B(15), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s482 (
+    bittrigger_adder3_carry #(.WIDTH(17), .A(15), .B(15), .C(16), .SIGNED(3'b111), .NEGATE(3'b100)) u_s482 (
         .a(s200_d1), .b(s478_d1), .c((16'(s335_d1) << 1)), .sum(s482)
     );
     wire signed [17:0] s483;  // s479 - s428 - 2*s475
-    bittrigger_grow3 #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s483 (
+    bittrigger_adder3_carry #(.WIDTH(18), .A(16), .B(16), .C(16), .SIGNED(3'b111), .NEGATE(3'b110)) u_s483 (
         .a(s479_d1), .b(s428_d1), .c((16'(s475_d1) << 1)), .sum(s483)
     );
     wire signed [17:0] s484;  // 16*x24 + s480 + s481
@@ -2443,7 +2443,7 @@ module event_filter_linear_dense_1 (
         .a((19'(s459) << 1)), .b(19'(s482)), .c(19'(s483)), .sum(s485)
     );
     wire signed [19:0] s486;  // 4*s382 + 2*s442 - s75
-    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(18), .SIGNED(3'b111), .NEGATE(3'b100)) u_s486 (
+    bittrigger_adder3_carry #(.WIDTH(20), .A(18), .B(18), .C(18), .SIGNED(3'b111), .NEGATE(3'b100)) u_s486 (
         .a((18'(s382_d1) << 2)), .b((18'(s442_d1) << 1)), .c(s75), .sum(s486)
     );
 
@@ -2621,15 +2621,15 @@ module event_filter_linear_dense_1 (
         s486_d1 <= s486;
     end
     wire signed [19:0] s29;  // s26 + s27 + s28
-    bittrigger_grow3 #(.WIDTH(20), .A(17), .B(18), .C(19), .SIGNED(3'b111), .NEGATE(3'b000)) u_s29 (
+    bittrigger_adder3_carry #(.WIDTH(20), .A(17), .B(18), .C(19), .SIGNED(3'b111), .NEGATE(3'b000)) u_s29 (
         .a(s26_d1), .b(s27_d1), .c(s28_d1), .sum(s29)
     );
     wire signed [19:0] s53;  // s33 + s39 + s52
-    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(19), .SIGNED(3'b111), .NEGATE(3'b000)) u_s53 (
+    bittrigger_adder3_carry #(.WIDTH(20), .A(18), .B(18), .C(19), .SIGNED(3'b111), .NEGATE(3'b000)) u_s53 (
         .a(s33_d2), .b(s39_d1), .c(s52_d1), .sum(s53)
     );
     wire signed [20:0] s86;  // s83 + s84 + s85
-    bittrigger_grow3 #(.WIDTH(21), .A(18), .B(19), .C(19), .SIGNED(3'b111), .NEGATE(3'b000)) u_s86 (
+    bittrigger_adder3_carry #(.WIDTH(21), .A(18), .B(19), .C(19), .SIGNED(3'b111), .NEGATE(3'b000)) u_s86 (
         .a(s83_d1), .b(s84_d1), .c(s85_d1), .sum(s86)
     );
     wire signed [19:0] s119;  // s104 + s117 + s118
@@ -2637,15 +2637,15 @@ module event_filter_linear_dense_1 (
         .a(20'(s104_d1)), .b(20'(s117_d1)), .c(20'(s118_d1)), .sum(s119)
     );
     wire signed [18:0] s139;  // s130 + s134 + s138
-    bittrigger_grow3 #(.WIDTH(19), .A(18), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b000)) u_s139 (
+    bittrigger_adder3_carry #(.WIDTH(19), .A(18), .B(17), .C(17), .SIGNED(3'b111), .NEGATE(3'b000)) u_s139 (
         .a(s130_d1), .b(s134_d2), .c(s138_d1), .sum(s139)
     );
     wire signed [19:0] s156;  // s128 + s154 + s155
-    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(19), .SIGNED(3'b111), .NEGATE(3'b000)) u_s156 (
+    bittrigger_adder3_carry #(.WIDTH(20), .A(18), .B(18), .C(19), .SIGNED(3'b111), .NEGATE(3'b000)) u_s156 (
         .a(s128_d1), .b(s154_d1), .c(s155_d1), .sum(s156)
     );
     wire signed [19:0] s178;  // s37 + s176 + s177
-    bittrigger_grow3 #(.WIDTH(20), .A(17), .B(18), .C(19), .SIGNED(3'b111), .NEGATE(3'b000)) u_s178 (
+    bittrigger_adder3_carry #(.WIDTH(20), .A(17), .B(18), .C(19), .SIGNED(3'b111), .NEGATE(3'b000)) u_s178 (
         .a(s37_d2), .b(s176_d1), .c(s177_d1), .sum(s178)
     );
     wire signed [18:0] s190;  // s104 + s188 + s189
@@ -2653,19 +2653,19 @@ module event_filter_linear_dense_1 (
         .a(s104_d1), .b(19'(s188_d1)), .c(19'(s189_d1)), .sum(s190)
     );
     wire signed [19:0] s224;  // s222 + s223 - s33
-    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(19), .C(18), .SIGNED(3'b111), .NEGATE(3'b100)) u_s224 (
+    bittrigger_adder3_carry #(.WIDTH(20), .A(18), .B(19), .C(18), .SIGNED(3'b111), .NEGATE(3'b100)) u_s224 (
         .a(s222_d1), .b(s223_d1), .c(s33_d2), .sum(s224)
     );
     wire signed [19:0] s240;  // s238 + s239 - s228
-    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(19), .C(18), .SIGNED(3'b111), .NEGATE(3'b100)) u_s240 (
+    bittrigger_adder3_carry #(.WIDTH(20), .A(18), .B(19), .C(18), .SIGNED(3'b111), .NEGATE(3'b100)) u_s240 (
         .a(s238_d1), .b(s239_d1), .c(s228_d1), .sum(s240)
     );
     wire signed [18:0] s249;  // s247 + s248 - s192
-    bittrigger_grow3 #(.WIDTH(19), .A(17), .B(18), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s249 (
+    bittrigger_adder3_carry #(.WIDTH(19), .A(17), .B(18), .C(17), .SIGNED(3'b111), .NEGATE(3'b100)) u_s249 (
         .a(s247_d1), .b(s248_d1), .c(s192_d2), .sum(s249)
     );
     wire signed [19:0] s268;  // s266 + s267 - s195
-    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(18), .SIGNED(3'b111), .NEGATE(3'b100)) u_s268 (
+    bittrigger_adder3_carry #(.WIDTH(20), .A(18), .B(18), .C(18), .SIGNED(3'b111), .NEGATE(3'b100)) u_s268 (
         .a(s266_d1), .b(s267_d1), .c(s195_d2), .sum(s268)
     );
     wire signed [19:0] s286;  // s284 + s285 - s283
@@ -2673,7 +2673,7 @@ module event_filter_linear_dense_1 (
         .a(20'(s284_d1)), .b(20'(s285_d2)), .c(20'(s283_d1)), .sum(s286)
     );
     wire signed [19:0] s312;  // s306 + s310 + s311
-    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(17), .C(18), .SIGNED(3'b111), .NEGATE(3'b000)) u_s312 (
+    bittrigger_adder3_carry #(.WIDTH(20), .A(18), .B(17), .C(18), .SIGNED(3'b111), .NEGATE(3'b000)) u_s312 (
         .a(s306_d1), .b(s310_d1), .c(s311_d1), .sum(s312)
     );
     wire signed [19:0] s328;  // s326 + s327 - s318
@@ -2681,15 +2681,15 @@ module event_filter_linear_dense_1 (
         .a(20'(s326_d1)), .b(20'(s327_d1)), .c(20'(s318_d1)), .sum(s328)
     );
     wire signed [19:0] s348;  // s338 + s346 + s347
-    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(19), .SIGNED(3'b111), .NEGATE(3'b000)) u_s348 (
+    bittrigger_adder3_carry #(.WIDTH(20), .A(18), .B(18), .C(19), .SIGNED(3'b111), .NEGATE(3'b000)) u_s348 (
         .a(s338_d1), .b(s346_d1), .c(s347_d1), .sum(s348)
     );
     wire signed [19:0] s360;  // s358 + s359 - 16*s299
-    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(19), .C(18), .SIGNED(3'b111), .NEGATE(3'b100)) u_s360 (
+    bittrigger_adder3_carry #(.WIDTH(20), .A(18), .B(19), .C(18), .SIGNED(3'b111), .NEGATE(3'b100)) u_s360 (
         .a(s358_d1), .b(s359_d1), .c((18'(s299_d2) << 4)), .sum(s360)
     );
     wire signed [19:0] s368;  // 2*s243 + s367 - s39
-    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(19), .C(18), .SIGNED(3'b111), .NEGATE(3'b100)) u_s368 (
+    bittrigger_adder3_carry #(.WIDTH(20), .A(18), .B(19), .C(18), .SIGNED(3'b111), .NEGATE(3'b100)) u_s368 (
         .a((18'(s243_d1) << 1)), .b(s367_d1), .c(s39_d1), .sum(s368)
     );
     wire signed [18:0] s380;  // s373 + s378 - s379
@@ -2697,11 +2697,11 @@ module event_filter_linear_dense_1 (
         .a(19'(s373_d2)), .b(19'(s378_d1)), .c(19'(s379_d1)), .sum(s380)
     );
     wire signed [19:0] s398;  // s396 + s397 - s384
-    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(19), .C(18), .SIGNED(3'b111), .NEGATE(3'b100)) u_s398 (
+    bittrigger_adder3_carry #(.WIDTH(20), .A(18), .B(19), .C(18), .SIGNED(3'b111), .NEGATE(3'b100)) u_s398 (
         .a(s396_d1), .b(s397_d1), .c(s384_d1), .sum(s398)
     );
     wire signed [19:0] s406;  // s19 + s404 + s405
-    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(19), .SIGNED(3'b111), .NEGATE(3'b000)) u_s406 (
+    bittrigger_adder3_carry #(.WIDTH(20), .A(18), .B(18), .C(19), .SIGNED(3'b111), .NEGATE(3'b000)) u_s406 (
         .a(s19_d2), .b(s404_d1), .c(s405_d1), .sum(s406)
     );
     wire signed [19:0] s415;  // s130 + s412 + s414
@@ -2713,7 +2713,7 @@ module event_filter_linear_dense_1 (
         .a(20'(s424_d1)), .b(20'(s425_d1)), .c(20'(s426_d1)), .sum(s427)
     );
     wire signed [19:0] s436;  // s228 + s434 + s435
-    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(19), .SIGNED(3'b111), .NEGATE(3'b000)) u_s436 (
+    bittrigger_adder3_carry #(.WIDTH(20), .A(18), .B(18), .C(19), .SIGNED(3'b111), .NEGATE(3'b000)) u_s436 (
         .a(s228_d1), .b(s434_d1), .c(s435_d1), .sum(s436)
     );
     wire signed [18:0] s441;  // s304 + s439 + s440
@@ -2729,7 +2729,7 @@ module event_filter_linear_dense_1 (
         .a(19'(s456_d1)), .b(19'(s457_d1)), .c(19'(s306_d1)), .sum(s458)
     );
     wire signed [19:0] s468;  // s465 + s466 + s467
-    bittrigger_grow3 #(.WIDTH(20), .A(18), .B(18), .C(19), .SIGNED(3'b111), .NEGATE(3'b000)) u_s468 (
+    bittrigger_adder3_carry #(.WIDTH(20), .A(18), .B(18), .C(19), .SIGNED(3'b111), .NEGATE(3'b000)) u_s468 (
         .a(s465_d1), .b(s466_d1), .c(s467_d1), .sum(s468)
     );
     wire signed [18:0] s474;  // s56 + s472 + s473
@@ -2737,7 +2737,7 @@ module event_filter_linear_dense_1 (
         .a(19'(s56_d2)), .b(19'(s472_d1)), .c(19'(s473_d1)), .sum(s474)
     );
     wire signed [20:0] s487;  // s484 + s485 + s486
-    bittrigger_grow3 #(.WIDTH(21), .A(18), .B(19), .C(20), .SIGNED(3'b111), .NEGATE(3'b000)) u_s487 (
+    bittrigger_adder3_carry #(.WIDTH(21), .A(18), .B(19), .C(20), .SIGNED(3'b111), .NEGATE(3'b000)) u_s487 (
         .a(s484_d1), .b(s485_d1), .c(s486_d1), .sum(s487)
     );
 

@@ -63,25 +63,25 @@ module event_filter_linear_logit (
         x15_d1 <= x15;
     end
     wire signed [ 9:0] s0;  // x12 - x2 - x7
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s0 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s0 (
         .a(x12_d1), .b(x2_d1), .c(x7_d1), .sum(s0)
     );
     wire signed [10:0] s1;  // x15 - 2*x4 - x13
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s1 (
+    bittrigger_adder3_carry #(.WIDTH(11), .A(8), .B(9), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s1 (
         .a(x15_d1), .b((9'(x4_d1) << 1)), .c(x13_d1), .sum(s1)
     );
     wire        [ 8:0] s2 = 9'(x6_d1) + 9'd6;
     wire signed [10:0] s3;  // x9 - 2*x0 - s2
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(9), .SIGNED(3'b000), .NEGATE(3'b110)) u_s3 (
+    bittrigger_adder3_carry #(.WIDTH(11), .A(8), .B(9), .C(9), .SIGNED(3'b000), .NEGATE(3'b110)) u_s3 (
         .a(x9_d1), .b((9'(x0_d1) << 1)), .c(s2), .sum(s3)
     );
     wire signed [ 9:0] s4;  // x1 + x3 - x11
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s4 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s4 (
         .a(x1_d1), .b(x3_d1), .c(x11_d1), .sum(s4)
     );
     wire signed [11:0] s5;  // 4*x5 + s0 - 2*x14
     assign s5[0:0] = s0[0:0];
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(9), .C(8), .SIGNED(3'b010), .NEGATE(3'b100)) u_s5 (
+    bittrigger_adder3_carry #(.WIDTH(11), .A(9), .B(9), .C(8), .SIGNED(3'b010), .NEGATE(3'b100)) u_s5 (
         .a((9'(x5_d1) << 1)), .b(9'(s0 >>> 1)), .c(x14_d1), .sum(s5[11:1])
     );
 
@@ -110,7 +110,7 @@ module event_filter_linear_logit (
         .a(12'(s1_d1)), .b(12'(s4_d1)), .c(12'(s5_d1 >>> 1)), .sum(s7[12:1])
     );
     wire signed [13:0] s8;  // 4*s0 + s6 + s7
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s8 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s8 (
         .a((12'(s0_d1) << 2)), .b(s6), .c(s7), .sum(s8)
     );
 

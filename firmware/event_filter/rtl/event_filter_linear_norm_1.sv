@@ -55,12 +55,12 @@ module event_filter_linear_norm_1 (
     wire        [24:0] s5 = -(25'(x2)) + 25'd27209728;
     wire signed [22:0] s9;  // x3 + 4*x3
     assign s9[1:0] = x3[1:0];
-    bittrigger_grow2 #(.WIDTH(21), .A(18), .B(20), .SIGNED(2'b11), .NEGATE(2'b00)) u_s9 (
+    bittrigger_adder2_carry #(.WIDTH(21), .A(18), .B(20), .SIGNED(2'b11), .NEGATE(2'b00)) u_s9 (
         .a(18'(x3 >>> 2)), .b(x3), .sum(s9[22:2])
     );
     wire signed [21:0] s12;  // x4 + 4*x4 - 483008
     assign s12[1:0] = x4[1:0];
-    bittrigger_grow3 #(.WIDTH(20), .A(17), .B(19), .C(17), .SIGNED(3'b011), .NEGATE(3'b100)) u_s12 (
+    bittrigger_adder3_carry #(.WIDTH(20), .A(17), .B(19), .C(17), .SIGNED(3'b011), .NEGATE(3'b100)) u_s12 (
         .a(17'(x4 >>> 2)), .b(x4), .c(17'd120752), .sum(s12[21:2])
     );
     wire signed [20:0] s15 = 21'(x5) + (21'(x5) << 1);
@@ -237,7 +237,7 @@ module event_filter_linear_norm_1 (
     end
     wire signed [29:0] s1;  // s0 + 2*s0 + 11990016
     assign s1[0:0] = s0_d1[0:0];
-    bittrigger_grow3 #(.WIDTH(29), .A(27), .B(28), .C(26), .SIGNED(3'b011), .NEGATE(3'b000)) u_s1 (
+    bittrigger_adder3_carry #(.WIDTH(29), .A(27), .B(28), .C(26), .SIGNED(3'b011), .NEGATE(3'b000)) u_s1 (
         .a(27'(s0_d1 >>> 1)), .b(s0_d1), .c(26'd5995008), .sum(s1[29:1])
     );
     wire signed [33:0] s2;  // 2048*x0 + 16384*x0 + s1
@@ -282,7 +282,7 @@ module event_filter_linear_norm_1 (
     );
     wire signed [30:0] s14;  // 1024*x4 + 2048*x4 + s13
     assign s14[9:0] = s13[9:0];
-    bittrigger_grow3 #(.WIDTH(21), .A(19), .B(20), .C(18), .SIGNED(3'b111), .NEGATE(3'b000)) u_s14 (
+    bittrigger_adder3_carry #(.WIDTH(21), .A(19), .B(20), .C(18), .SIGNED(3'b111), .NEGATE(3'b000)) u_s14 (
         .a(x4_d1), .b((20'(x4_d1) << 1)), .c(18'(s13 >>> 10)), .sum(s14[30:10])
     );
     wire        [24:0] s16;  // - 8*x5 - s15 + 25425408
@@ -307,12 +307,12 @@ module event_filter_linear_norm_1 (
     );
     wire signed [30:0] s24;  // 1024*x7 + 2048*x7 + s23
     assign s24[9:0] = s23[9:0];
-    bittrigger_grow3 #(.WIDTH(21), .A(19), .B(20), .C(18), .SIGNED(3'b111), .NEGATE(3'b000)) u_s24 (
+    bittrigger_adder3_carry #(.WIDTH(21), .A(19), .B(20), .C(18), .SIGNED(3'b111), .NEGATE(3'b000)) u_s24 (
         .a(x7_d1), .b((20'(x7_d1) << 1)), .c(18'(s23 >>> 10)), .sum(s24[30:10])
     );
     wire signed [24:0] s26;  // 8*x8 + 32*x8 + s25
     assign s26[2:0] = s25_d1[2:0];
-    bittrigger_grow3 #(.WIDTH(22), .A(19), .B(21), .C(19), .SIGNED(3'b011), .NEGATE(3'b000)) u_s26 (
+    bittrigger_adder3_carry #(.WIDTH(22), .A(19), .B(21), .C(19), .SIGNED(3'b011), .NEGATE(3'b000)) u_s26 (
         .a(x8_d1), .b((21'(x8_d1) << 2)), .c(19'(s25_d1 >>> 3)), .sum(s26[24:3])
     );
     wire signed [31:0] s27;  // 512*x8 + 8192*x8 + s26
@@ -336,7 +336,7 @@ module event_filter_linear_norm_1 (
     );
     wire signed [31:0] s32;  // 1024*x10 + 2048*x10 + s31
     assign s32[9:0] = s31[9:0];
-    bittrigger_grow3 #(.WIDTH(22), .A(20), .B(21), .C(19), .SIGNED(3'b111), .NEGATE(3'b000)) u_s32 (
+    bittrigger_adder3_carry #(.WIDTH(22), .A(20), .B(21), .C(19), .SIGNED(3'b111), .NEGATE(3'b000)) u_s32 (
         .a(x10_d1), .b((21'(x10_d1) << 1)), .c(19'(s31 >>> 10)), .sum(s32[31:10])
     );
     wire signed [25:0] s34;  // 16*x11 + s33 - 64*x11
@@ -361,12 +361,12 @@ module event_filter_linear_norm_1 (
     );
     wire signed [28:0] s40;  // 64*x13 + 256*x13 + s39
     assign s40[5:0] = s39_d1[5:0];
-    bittrigger_grow3 #(.WIDTH(23), .A(20), .B(22), .C(20), .SIGNED(3'b111), .NEGATE(3'b000)) u_s40 (
+    bittrigger_adder3_carry #(.WIDTH(23), .A(20), .B(22), .C(20), .SIGNED(3'b111), .NEGATE(3'b000)) u_s40 (
         .a(x13_d1), .b((22'(x13_d1) << 2)), .c(20'(s39_d1 >>> 6)), .sum(s40[28:6])
     );
     wire signed [32:0] s41;  // 1024*x13 + 4096*x13 + s40
     assign s41[9:0] = s40[9:0];
-    bittrigger_grow3 #(.WIDTH(23), .A(20), .B(22), .C(20), .SIGNED(3'b111), .NEGATE(3'b000)) u_s41 (
+    bittrigger_adder3_carry #(.WIDTH(23), .A(20), .B(22), .C(20), .SIGNED(3'b111), .NEGATE(3'b000)) u_s41 (
         .a(x13_d1), .b((22'(x13_d1) << 2)), .c(20'(s40 >>> 10)), .sum(s41[32:10])
     );
     wire        [23:0] s42;  // x14 + 8*x14 + 7543808
@@ -396,7 +396,7 @@ module event_filter_linear_norm_1 (
     );
     wire signed [32:0] s49;  // 1024*x16 + 4096*x16 + s48
     assign s49[9:0] = s48[9:0];
-    bittrigger_grow3 #(.WIDTH(23), .A(20), .B(22), .C(20), .SIGNED(3'b111), .NEGATE(3'b000)) u_s49 (
+    bittrigger_adder3_carry #(.WIDTH(23), .A(20), .B(22), .C(20), .SIGNED(3'b111), .NEGATE(3'b000)) u_s49 (
         .a(x16_d1), .b((22'(x16_d1) << 2)), .c(20'(s48 >>> 10)), .sum(s49[32:10])
     );
     wire signed [26:0] s51;  // 2*x17 + s50 - 128*x17
@@ -452,22 +452,22 @@ module event_filter_linear_norm_1 (
     );
     wire signed [27:0] s68;  // 128*x23 + s66 - 4*s67
     assign s68[1:0] = s66_d1[1:0];
-    bittrigger_grow3 #(.WIDTH(26), .A(25), .B(23), .C(23), .SIGNED(3'b011), .NEGATE(3'b100)) u_s68 (
+    bittrigger_adder3_carry #(.WIDTH(26), .A(25), .B(23), .C(23), .SIGNED(3'b011), .NEGATE(3'b100)) u_s68 (
         .a((25'(x23_d1) << 5)), .b(23'(s66_d1 >>> 2)), .c(23'(s67_d1)), .sum(s68[27:2])
     );
     wire signed [33:0] s69;  // 2048*x23 + 256*s66 + s68
     assign s69[7:0] = s68[7:0];
-    bittrigger_grow3 #(.WIDTH(26), .A(23), .B(25), .C(23), .SIGNED(3'b111), .NEGATE(3'b000)) u_s69 (
+    bittrigger_adder3_carry #(.WIDTH(26), .A(23), .B(25), .C(23), .SIGNED(3'b111), .NEGATE(3'b000)) u_s69 (
         .a((23'(x23_d1) << 3)), .b(s66_d1), .c(23'(s68 >>> 8)), .sum(s69[33:8])
     );
     wire signed [28:0] s72;  // s70 + 8*s70 + 2*s71
     assign s72[0:0] = s70_d1[0:0];
-    bittrigger_grow3 #(.WIDTH(28), .A(25), .B(27), .C(25), .SIGNED(3'b011), .NEGATE(3'b000)) u_s72 (
+    bittrigger_adder3_carry #(.WIDTH(28), .A(25), .B(27), .C(25), .SIGNED(3'b011), .NEGATE(3'b000)) u_s72 (
         .a(25'(s70_d1 >>> 1)), .b((27'(s70_d1) << 2)), .c(25'(s71_d1)), .sum(s72[28:1])
     );
     wire signed [34:0] s73;  // 8192*x24 + 16384*x24 + s72
     assign s73[12:0] = s72[12:0];
-    bittrigger_grow3 #(.WIDTH(22), .A(20), .B(21), .C(19), .SIGNED(3'b111), .NEGATE(3'b000)) u_s73 (
+    bittrigger_adder3_carry #(.WIDTH(22), .A(20), .B(21), .C(19), .SIGNED(3'b111), .NEGATE(3'b000)) u_s73 (
         .a(x24_d1), .b((21'(x24_d1) << 1)), .c(19'(s72 >>> 13)), .sum(s73[34:13])
     );
     wire signed [23:0] s74;  // x25 + 4*x25 + 16*x25
@@ -496,12 +496,12 @@ module event_filter_linear_norm_1 (
     );
     wire signed [31:0] s80;  // 1024*x27 + 2048*x27 + s79
     assign s80[9:0] = s79[9:0];
-    bittrigger_grow3 #(.WIDTH(22), .A(20), .B(21), .C(19), .SIGNED(3'b111), .NEGATE(3'b000)) u_s80 (
+    bittrigger_adder3_carry #(.WIDTH(22), .A(20), .B(21), .C(19), .SIGNED(3'b111), .NEGATE(3'b000)) u_s80 (
         .a(x27_d1), .b((21'(x27_d1) << 1)), .c(19'(s79 >>> 10)), .sum(s80[31:10])
     );
     wire signed [26:0] s82;  // 4*x28 + 128*x28 + s81
     assign s82[1:0] = s81_d1[1:0];
-    bittrigger_grow3 #(.WIDTH(25), .A(22), .B(24), .C(22), .SIGNED(3'b011), .NEGATE(3'b000)) u_s82 (
+    bittrigger_adder3_carry #(.WIDTH(25), .A(22), .B(24), .C(22), .SIGNED(3'b011), .NEGATE(3'b000)) u_s82 (
         .a(22'(x28_d1)), .b((24'(x28_d1) << 5)), .c(22'(s81_d1 >>> 2)), .sum(s82[26:2])
     );
     wire signed [31:0] s83;  // 8192*x28 + s82 - 512*x28
@@ -516,12 +516,12 @@ module event_filter_linear_norm_1 (
     );
     wire signed [33:0] s86;  // 8192*x29 + 256*s84 + s85
     assign s86[7:0] = s85[7:0];
-    bittrigger_grow3 #(.WIDTH(26), .A(25), .B(24), .C(23), .SIGNED(3'b111), .NEGATE(3'b000)) u_s86 (
+    bittrigger_adder3_carry #(.WIDTH(26), .A(25), .B(24), .C(23), .SIGNED(3'b111), .NEGATE(3'b000)) u_s86 (
         .a((25'(x29_d1) << 5)), .b(s84_d1), .c(23'(s85 >>> 8)), .sum(s86[33:8])
     );
     wire signed [23:0] s88;  // 4*x30 + 16*x30 + s87
     assign s88[1:0] = s87_d1[1:0];
-    bittrigger_grow3 #(.WIDTH(22), .A(19), .B(21), .C(19), .SIGNED(3'b011), .NEGATE(3'b000)) u_s88 (
+    bittrigger_adder3_carry #(.WIDTH(22), .A(19), .B(21), .C(19), .SIGNED(3'b011), .NEGATE(3'b000)) u_s88 (
         .a(x30_d1), .b((21'(x30_d1) << 2)), .c(19'(s87_d1 >>> 2)), .sum(s88[23:2])
     );
     wire signed [30:0] s89;  // 4096*x30 + s88 - 512*x30

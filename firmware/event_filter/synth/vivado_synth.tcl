@@ -11,10 +11,10 @@ set here [file dirname [file normalize [info script]]]
 
 create_project -in_memory -part xcvu13p-flga2577-2-e
 foreach name {
+    "ultrascale/bittrigger_adder2_carry.sv"
     "ultrascale/bittrigger_adder3.sv"
+    "ultrascale/bittrigger_adder3_carry.sv"
     "ultrascale/bittrigger_clip.sv"
-    "ultrascale/bittrigger_grow2.sv"
-    "ultrascale/bittrigger_grow3.sv"
     "../rtl/event_filter.sv"
     "../rtl/event_filter_bitlinear_dense_2.sv"
     "../rtl/event_filter_bitlinear_dense_3.sv"

@@ -32,39 +32,39 @@ module jet_tagger_bitlinear_dense_1 (
 
     // stage 0
     wire signed [ 8:0] s1;  // x1 - x15
-    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b11), .NEGATE(2'b10)) u_s1 (
+    bittrigger_adder2_carry #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b11), .NEGATE(2'b10)) u_s1 (
         .a(x1), .b(x15), .sum(s1)
     );
     wire signed [ 8:0] s9;  // x12 - x7
-    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b11), .NEGATE(2'b10)) u_s9 (
+    bittrigger_adder2_carry #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b11), .NEGATE(2'b10)) u_s9 (
         .a(x12), .b(x7), .sum(s9)
     );
     wire signed [ 9:0] s10;  // x9 + x11 - x14
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s10 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s10 (
         .a(x9), .b(x11), .c(x14), .sum(s10)
     );
     wire signed [ 9:0] s11;  // x2 + x6 + s1
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b111), .NEGATE(3'b000)) u_s11 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b111), .NEGATE(3'b000)) u_s11 (
         .a(x2), .b(x6), .c(s1), .sum(s11)
     );
     wire signed [ 9:0] s14;  // x3 - x0 - x1
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b110)) u_s14 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b110)) u_s14 (
         .a(x3), .b(x0), .c(x1), .sum(s14)
     );
     wire signed [ 8:0] s17;  // x8 + x9
-    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b11), .NEGATE(2'b00)) u_s17 (
+    bittrigger_adder2_carry #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b11), .NEGATE(2'b00)) u_s17 (
         .a(x8), .b(x9), .sum(s17)
     );
     wire signed [ 8:0] s20;  // x0 + x12
-    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b11), .NEGATE(2'b00)) u_s20 (
+    bittrigger_adder2_carry #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b11), .NEGATE(2'b00)) u_s20 (
         .a(x0), .b(x12), .sum(s20)
     );
     wire signed [ 9:0] s21;  // x2 + x4 + x14
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b000)) u_s21 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b000)) u_s21 (
         .a(x2), .b(x4), .c(x14), .sum(s21)
     );
     wire signed [ 9:0] s22;  // x3 + x5 + x13
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b000)) u_s22 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b000)) u_s22 (
         .a(x3), .b(x5), .c(x13), .sum(s22)
     );
     wire signed [10:0] s23;  // s20 - s21 - s22
@@ -72,79 +72,79 @@ module jet_tagger_bitlinear_dense_1 (
         .a(11'(s20)), .b(11'(s21)), .c(11'(s22)), .sum(s23)
     );
     wire signed [10:0] s27;  // x7 - x9 - s21
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s27 (
+    bittrigger_adder3_carry #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s27 (
         .a(x7), .b(x9), .c(s21), .sum(s27)
     );
     wire signed [ 8:0] s30;  // x3 + x15
-    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b11), .NEGATE(2'b00)) u_s30 (
+    bittrigger_adder2_carry #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b11), .NEGATE(2'b00)) u_s30 (
         .a(x3), .b(x15), .sum(s30)
     );
     wire signed [ 9:0] s32;  // x13 - x1 - x12
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b110)) u_s32 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b110)) u_s32 (
         .a(x13), .b(x1), .c(x12), .sum(s32)
     );
     wire signed [ 9:0] s37;  // x0 + x1 + x12
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b000)) u_s37 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b000)) u_s37 (
         .a(x0), .b(x1), .c(x12), .sum(s37)
     );
     wire signed [ 8:0] s40;  // x0 + x10
-    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b11), .NEGATE(2'b00)) u_s40 (
+    bittrigger_adder2_carry #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b11), .NEGATE(2'b00)) u_s40 (
         .a(x0), .b(x10), .sum(s40)
     );
     wire signed [ 9:0] s41;  // x3 - x15 - 10
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b011), .NEGATE(3'b110)) u_s41 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b011), .NEGATE(3'b110)) u_s41 (
         .a(x3), .b(x15), .c(7'd10), .sum(s41)
     );
     wire signed [ 9:0] s47;  // x13 - x10 - x14
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b110)) u_s47 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b110)) u_s47 (
         .a(x13), .b(x10), .c(x14), .sum(s47)
     );
     wire signed [ 8:0] s48;  // x8 - x3
-    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b11), .NEGATE(2'b10)) u_s48 (
+    bittrigger_adder2_carry #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b11), .NEGATE(2'b10)) u_s48 (
         .a(x8), .b(x3), .sum(s48)
     );
     wire signed [10:0] s49;  // s47 + s48 - x0
-    bittrigger_grow3 #(.WIDTH(11), .A(10), .B(9), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s49 (
+    bittrigger_adder3_carry #(.WIDTH(11), .A(10), .B(9), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s49 (
         .a(s47), .b(s48), .c(x0), .sum(s49)
     );
     wire signed [ 9:0] s50;  // x11 - x12 - 30
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b011), .NEGATE(3'b110)) u_s50 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b011), .NEGATE(3'b110)) u_s50 (
         .a(x11), .b(x12), .c(7'd30), .sum(s50)
     );
     wire signed [ 9:0] s56;  // x8 - x6 - x11
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b110)) u_s56 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b110)) u_s56 (
         .a(x8), .b(x6), .c(x11), .sum(s56)
     );
     wire signed [ 9:0] s62;  // x14 - x0 - x2
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b110)) u_s62 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b110)) u_s62 (
         .a(x14), .b(x0), .c(x2), .sum(s62)
     );
     wire signed [ 8:0] s65;  // x3 - x9
-    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b11), .NEGATE(2'b10)) u_s65 (
+    bittrigger_adder2_carry #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b11), .NEGATE(2'b10)) u_s65 (
         .a(x3), .b(x9), .sum(s65)
     );
     wire signed [ 9:0] s73;  // x7 + x11 - x12
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s73 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s73 (
         .a(x7), .b(x11), .c(x12), .sum(s73)
     );
     wire signed [ 9:0] s74;  // x14 - x2 - x4
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b110)) u_s74 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b110)) u_s74 (
         .a(x14), .b(x2), .c(x4), .sum(s74)
     );
     wire signed [ 9:0] s75;  // x10 - x3 - x9
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b110)) u_s75 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b110)) u_s75 (
         .a(x10), .b(x3), .c(x9), .sum(s75)
     );
     wire signed [11:0] s76;  // s75 - s73 - s74
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s76 (
+    bittrigger_adder3_carry #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s76 (
         .a(s75), .b(s73), .c(s74), .sum(s76)
     );
     wire signed [ 9:0] s87;  // x4 - x5 - x11
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b110)) u_s87 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b110)) u_s87 (
         .a(x4), .b(x5), .c(x11), .sum(s87)
     );
     wire signed [10:0] s94;  // s1 + s40 + s74
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s94 (
+    bittrigger_adder3_carry #(.WIDTH(11), .A(9), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s94 (
         .a(s1), .b(s40), .c(s74), .sum(s94)
     );
 
@@ -236,40 +236,40 @@ module jet_tagger_bitlinear_dense_1 (
         s94_d1 <= s94;
     end
     wire signed [ 9:0] s0;  // x2 + x9 - x6
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s0 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s0 (
         .a(x2_d1), .b(x9_d1), .c(x6_d1), .sum(s0)
     );
     wire signed [ 9:0] s2;  // x0 + x11 + x14
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b000)) u_s2 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b000)) u_s2 (
         .a(x0_d1), .b(x11_d1), .c(x14_d1), .sum(s2)
     );
     wire signed [ 9:0] s3 = -(10'(s1_d1)) - 10'd25;
     wire signed [11:0] s4;  // s2 + s3 - s0
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s4 (
+    bittrigger_adder3_carry #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s4 (
         .a(s2), .b(s3), .c(s0), .sum(s4)
     );
     wire signed [ 9:0] s5;  // x2 + x3 + x14
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b000)) u_s5 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b000)) u_s5 (
         .a(x2_d1), .b(x3_d1), .c(x14_d1), .sum(s5)
     );
     wire signed [ 9:0] s6;  // x7 + x12 - x11
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s6 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s6 (
         .a(x7_d1), .b(x12_d1), .c(x11_d1), .sum(s6)
     );
     wire signed [ 9:0] s7;  // x6 - x0 - x9
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b110)) u_s7 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b110)) u_s7 (
         .a(x6_d1), .b(x0_d1), .c(x9_d1), .sum(s7)
     );
     wire signed [11:0] s8;  // s5 + s7 - s6
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s8 (
+    bittrigger_adder3_carry #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s8 (
         .a(s5), .b(s7), .c(s6), .sum(s8)
     );
     wire signed [11:0] s12;  // s9 + s11 - s10
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s12 (
+    bittrigger_adder3_carry #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s12 (
         .a(s9_d1), .b(s11_d1), .c(s10_d1), .sum(s12)
     );
     wire signed [ 9:0] s13;  // x5 + x9 - x2
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s13 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s13 (
         .a(x5_d1), .b(x9_d1), .c(x2_d1), .sum(s13)
     );
     wire signed [ 9:0] s15 = 10'(x10_d1) + s14_d1;
@@ -278,7 +278,7 @@ module jet_tagger_bitlinear_dense_1 (
         .a(11'(x12_d1)), .b(11'(s13)), .c(11'(s15)), .sum(s16)
     );
     wire signed [ 9:0] s18;  // x4 + x11 + x13
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b000)) u_s18 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b000)) u_s18 (
         .a(x4_d1), .b(x11_d1), .c(x13_d1), .sum(s18)
     );
     wire signed [10:0] s19;  // s5 + s17 - s18
@@ -286,7 +286,7 @@ module jet_tagger_bitlinear_dense_1 (
         .a(11'(s5)), .b(11'(s17_d1)), .c(11'(s18)), .sum(s19)
     );
     wire signed [ 9:0] s24;  // x2 + x5 - x10
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s24 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s24 (
         .a(x2_d1), .b(x5_d1), .c(x10_d1), .sum(s24)
     );
     wire signed [10:0] s25;  // x13 + s14 - s10
@@ -294,39 +294,39 @@ module jet_tagger_bitlinear_dense_1 (
         .a(11'(x13_d1)), .b(11'(s14_d1)), .c(11'(s10_d1)), .sum(s25)
     );
     wire signed [11:0] s26;  // s24 + s25 - x6
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(11), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s26 (
+    bittrigger_adder3_carry #(.WIDTH(12), .A(10), .B(11), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s26 (
         .a(s24), .b(s25), .c(9'(x6_d1)), .sum(s26)
     );
     wire signed [ 9:0] s28;  // x6 - x8 + 19
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b011), .NEGATE(3'b010)) u_s28 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b011), .NEGATE(3'b010)) u_s28 (
         .a(x6_d1), .b(x8_d1), .c(7'd19), .sum(s28)
     );
     wire signed [11:0] s29;  // s28 - s15 - s27
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(11), .SIGNED(3'b111), .NEGATE(3'b110)) u_s29 (
+    bittrigger_adder3_carry #(.WIDTH(12), .A(10), .B(10), .C(11), .SIGNED(3'b111), .NEGATE(3'b110)) u_s29 (
         .a(s28), .b(s15), .c(s27_d1), .sum(s29)
     );
     wire signed [10:0] s31;  // x14 + s17 + s30
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(9), .SIGNED(3'b111), .NEGATE(3'b000)) u_s31 (
+    bittrigger_adder3_carry #(.WIDTH(11), .A(8), .B(9), .C(9), .SIGNED(3'b111), .NEGATE(3'b000)) u_s31 (
         .a(x14_d1), .b(s17_d1), .c(s30_d1), .sum(s31)
     );
     wire signed [11:0] s33;  // s24 + s31 + s32
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(11), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s33 (
+    bittrigger_adder3_carry #(.WIDTH(12), .A(10), .B(11), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s33 (
         .a(s24), .b(s31), .c(s32_d1), .sum(s33)
     );
     wire signed [10:0] s34;  // x8 + s30 - s10
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s34 (
+    bittrigger_adder3_carry #(.WIDTH(11), .A(8), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s34 (
         .a(x8_d1), .b(s30_d1), .c(s10_d1), .sum(s34)
     );
     wire signed [10:0] s35;  // s20 - s1 - s21
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s35 (
+    bittrigger_adder3_carry #(.WIDTH(11), .A(9), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s35 (
         .a(s20_d1), .b(s1_d1), .c(s21_d1), .sum(s35)
     );
     wire signed [ 9:0] s36;  // x14 - x3 - x5
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b110)) u_s36 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b110)) u_s36 (
         .a(x14_d1), .b(x3_d1), .c(x5_d1), .sum(s36)
     );
     wire signed [ 8:0] s38;  // x7 + x15
-    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b11), .NEGATE(2'b00)) u_s38 (
+    bittrigger_adder2_carry #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b11), .NEGATE(2'b00)) u_s38 (
         .a(x7_d1), .b(x15_d1), .sum(s38)
     );
     wire signed [10:0] s39;  // s36 + s37 + s38
@@ -334,35 +334,35 @@ module jet_tagger_bitlinear_dense_1 (
         .a(11'(s36)), .b(11'(s37_d1)), .c(11'(s38)), .sum(s39)
     );
     wire signed [11:0] s42;  // s41 - s27 - s40
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(11), .C(9), .SIGNED(3'b111), .NEGATE(3'b110)) u_s42 (
+    bittrigger_adder3_carry #(.WIDTH(12), .A(10), .B(11), .C(9), .SIGNED(3'b111), .NEGATE(3'b110)) u_s42 (
         .a(s41_d1), .b(s27_d1), .c(s40_d1), .sum(s42)
     );
     wire signed [10:0] s43;  // x5 + s37 - x7
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s43 (
+    bittrigger_adder3_carry #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s43 (
         .a(x5_d1), .b(s37_d1), .c(x7_d1), .sum(s43)
     );
     wire signed [ 9:0] s44;  // x2 + x9 - x8
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s44 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s44 (
         .a(x2_d1), .b(x9_d1), .c(x8_d1), .sum(s44)
     );
     wire signed [11:0] s45;  // x15 + s43 + s44
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(11), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s45 (
+    bittrigger_adder3_carry #(.WIDTH(12), .A(9), .B(11), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s45 (
         .a(9'(x15_d1)), .b(s43), .c(s44), .sum(s45)
     );
     wire signed [10:0] s46;  // x15 - s10 - 3
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b011), .NEGATE(3'b110)) u_s46 (
+    bittrigger_adder3_carry #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b011), .NEGATE(3'b110)) u_s46 (
         .a(x15_d1), .b(s10_d1), .c(8'd3), .sum(s46)
     );
     wire signed [11:0] s51;  // s11 + s50 - s49
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(11), .SIGNED(3'b111), .NEGATE(3'b100)) u_s51 (
+    bittrigger_adder3_carry #(.WIDTH(12), .A(10), .B(10), .C(11), .SIGNED(3'b111), .NEGATE(3'b100)) u_s51 (
         .a(s11_d1), .b(s50_d1), .c(s49_d1), .sum(s51)
     );
     wire signed [10:0] s52;  // x13 + s1 + s36
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s52 (
+    bittrigger_adder3_carry #(.WIDTH(11), .A(8), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s52 (
         .a(x13_d1), .b(s1_d1), .c(s36), .sum(s52)
     );
     wire signed [ 8:0] s53;  // x7 - x15
-    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b11), .NEGATE(2'b10)) u_s53 (
+    bittrigger_adder2_carry #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b11), .NEGATE(2'b10)) u_s53 (
         .a(x7_d1), .b(x15_d1), .sum(s53)
     );
     wire signed [10:0] s54;  // s14 + s21 + s53
@@ -374,60 +374,60 @@ module jet_tagger_bitlinear_dense_1 (
         .a(11'(s2)), .b(11'(x10_d1)), .c(11'(s44)), .sum(s55)
     );
     wire signed [11:0] s57;  // s40 + s56 - s27
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(11), .SIGNED(3'b111), .NEGATE(3'b100)) u_s57 (
+    bittrigger_adder3_carry #(.WIDTH(12), .A(9), .B(10), .C(11), .SIGNED(3'b111), .NEGATE(3'b100)) u_s57 (
         .a(s40_d1), .b(s56_d1), .c(s27_d1), .sum(s57)
     );
     wire signed [ 9:0] s58;  // x5 + x9 - x15
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s58 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s58 (
         .a(x5_d1), .b(x9_d1), .c(x15_d1), .sum(s58)
     );
     wire signed [ 8:0] s59 = 9'(x4_d1) - 9'd47;
     wire signed [11:0] s60;  // s58 + s59 - s49
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(11), .SIGNED(3'b111), .NEGATE(3'b100)) u_s60 (
+    bittrigger_adder3_carry #(.WIDTH(12), .A(10), .B(9), .C(11), .SIGNED(3'b111), .NEGATE(3'b100)) u_s60 (
         .a(s58), .b(s59), .c(s49_d1), .sum(s60)
     );
     wire signed [ 9:0] s61;  // x1 + x8 - x15
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s61 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s61 (
         .a(x1_d1), .b(x8_d1), .c(x15_d1), .sum(s61)
     );
     wire signed [11:0] s63;  // s6 + s62 - s61
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s63 (
+    bittrigger_adder3_carry #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s63 (
         .a(s6), .b(s62_d1), .c(s61), .sum(s63)
     );
     wire signed [ 8:0] s64;  // x1 - x11
-    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b11), .NEGATE(2'b10)) u_s64 (
+    bittrigger_adder2_carry #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b11), .NEGATE(2'b10)) u_s64 (
         .a(x1_d1), .b(x11_d1), .sum(s64)
     );
     wire signed [10:0] s66;  // s64 - s21 - s65
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b110)) u_s66 (
+    bittrigger_adder3_carry #(.WIDTH(11), .A(9), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b110)) u_s66 (
         .a(s64), .b(s21_d1), .c(s65_d1), .sum(s66)
     );
     wire signed [ 9:0] s67;  // x11 - x6 - 30
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b011), .NEGATE(3'b110)) u_s67 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b011), .NEGATE(3'b110)) u_s67 (
         .a(x11_d1), .b(x6_d1), .c(7'd30), .sum(s67)
     );
     wire signed [10:0] s69;  // x10 - s21 - s30
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b110)) u_s69 (
+    bittrigger_adder3_carry #(.WIDTH(11), .A(8), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b110)) u_s69 (
         .a(x10_d1), .b(s21_d1), .c(s30_d1), .sum(s69)
     );
     wire signed [10:0] s70;  // x4 + x9 + s47
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s70 (
+    bittrigger_adder3_carry #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s70 (
         .a(x4_d1), .b(x9_d1), .c(s47_d1), .sum(s70)
     );
     wire signed [ 9:0] s71;  // x5 - x6 - s9
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b111), .NEGATE(3'b110)) u_s71 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b111), .NEGATE(3'b110)) u_s71 (
         .a(x5_d1), .b(x6_d1), .c(s9_d1), .sum(s71)
     );
     wire signed [11:0] s72;  // s70 + s71 - s14
-    bittrigger_grow3 #(.WIDTH(12), .A(11), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s72 (
+    bittrigger_adder3_carry #(.WIDTH(12), .A(11), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s72 (
         .a(s70), .b(s71), .c(s14_d1), .sum(s72)
     );
     wire signed [ 9:0] s77;  // x5 + s20 - x2
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(9), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s77 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(9), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s77 (
         .a(x5_d1), .b(s20_d1), .c(x2_d1), .sum(s77)
     );
     wire signed [11:0] s78;  // s70 - s77 + 5
-    bittrigger_grow3 #(.WIDTH(12), .A(11), .B(10), .C(9), .SIGNED(3'b011), .NEGATE(3'b010)) u_s78 (
+    bittrigger_adder3_carry #(.WIDTH(12), .A(11), .B(10), .C(9), .SIGNED(3'b011), .NEGATE(3'b010)) u_s78 (
         .a(s70), .b(s77), .c(9'd5), .sum(s78)
     );
     wire signed [10:0] s79;  // s30 + s62 - s32
@@ -435,19 +435,19 @@ module jet_tagger_bitlinear_dense_1 (
         .a(11'(s30_d1)), .b(11'(s62_d1)), .c(11'(s32_d1)), .sum(s79)
     );
     wire signed [ 9:0] s80;  // x5 - x9 - 69
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b011), .NEGATE(3'b110)) u_s80 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b011), .NEGATE(3'b110)) u_s80 (
         .a(x5_d1), .b(x9_d1), .c(7'd69), .sum(s80)
     );
     wire signed [10:0] s81;  // x14 + s30 + s80
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s81 (
+    bittrigger_adder3_carry #(.WIDTH(11), .A(8), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s81 (
         .a(x14_d1), .b(s30_d1), .c(s80), .sum(s81)
     );
     wire signed [ 8:0] s82;  // x5 + x6
-    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b11), .NEGATE(2'b00)) u_s82 (
+    bittrigger_adder2_carry #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b11), .NEGATE(2'b00)) u_s82 (
         .a(x5_d1), .b(x6_d1), .sum(s82)
     );
     wire signed [11:0] s83;  // s82 - s27 - s64
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(11), .C(9), .SIGNED(3'b111), .NEGATE(3'b110)) u_s83 (
+    bittrigger_adder3_carry #(.WIDTH(12), .A(9), .B(11), .C(9), .SIGNED(3'b111), .NEGATE(3'b110)) u_s83 (
         .a(s82), .b(s27_d1), .c(s64), .sum(s83)
     );
     wire signed [10:0] s84;  // s21 + s37 - s17
@@ -455,7 +455,7 @@ module jet_tagger_bitlinear_dense_1 (
         .a(11'(s21_d1)), .b(11'(s37_d1)), .c(11'(s17_d1)), .sum(s84)
     );
     wire signed [10:0] s85;  // x6 + s77 - x15
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s85 (
+    bittrigger_adder3_carry #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s85 (
         .a(x6_d1), .b(s77), .c(x15_d1), .sum(s85)
     );
     wire signed [10:0] s86;  // s0 + s73 - s40
@@ -463,7 +463,7 @@ module jet_tagger_bitlinear_dense_1 (
         .a(11'(s0)), .b(11'(s73_d1)), .c(11'(s40_d1)), .sum(s86)
     );
     wire signed [ 9:0] s88;  // x2 + x13 + x14
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b000)) u_s88 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b000)) u_s88 (
         .a(x2_d1), .b(x13_d1), .c(x14_d1), .sum(s88)
     );
     wire signed [10:0] s89;  // x0 + s87 + s88
@@ -471,7 +471,7 @@ module jet_tagger_bitlinear_dense_1 (
         .a(11'(x0_d1)), .b(11'(s87_d1)), .c(11'(s88)), .sum(s89)
     );
     wire signed [ 8:0] s90;  // x1 + x3
-    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b11), .NEGATE(2'b00)) u_s90 (
+    bittrigger_adder2_carry #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b11), .NEGATE(2'b00)) u_s90 (
         .a(x1_d1), .b(x3_d1), .sum(s90)
     );
     wire signed [10:0] s91;  // x2 + s70 + s90
@@ -479,15 +479,15 @@ module jet_tagger_bitlinear_dense_1 (
         .a(11'(x2_d1)), .b(s70), .c(11'(s90)), .sum(s91)
     );
     wire signed [ 9:0] s92;  // x1 - s30 - 36
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(9), .C(7), .SIGNED(3'b011), .NEGATE(3'b110)) u_s92 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(9), .C(7), .SIGNED(3'b011), .NEGATE(3'b110)) u_s92 (
         .a(x1_d1), .b(s30_d1), .c(7'd36), .sum(s92)
     );
     wire signed [11:0] s93;  // s62 + s92 - s6
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s93 (
+    bittrigger_adder3_carry #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s93 (
         .a(s62_d1), .b(s92), .c(s6), .sum(s93)
     );
     wire signed [11:0] s95;  // x13 + s65 - s94
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(9), .C(11), .SIGNED(3'b111), .NEGATE(3'b100)) u_s95 (
+    bittrigger_adder3_carry #(.WIDTH(12), .A(9), .B(9), .C(11), .SIGNED(3'b111), .NEGATE(3'b100)) u_s95 (
         .a(9'(x13_d1)), .b(s65_d1), .c(s94_d1), .sum(s95)
     );
     wire signed [10:0] s96;  // s43 - s94 - s95
@@ -495,19 +495,19 @@ module jet_tagger_bitlinear_dense_1 (
         .a(s43), .b(s94_d1), .c(s95[10:0]), .sum(s96)
     );
     wire signed [ 9:0] s97;  // x7 + x15 - s20
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s97 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s97 (
         .a(x7_d1), .b(x15_d1), .c(s20_d1), .sum(s97)
     );
     wire signed [ 9:0] s98;  // x1 + s48 - x6
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(9), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s98 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(9), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s98 (
         .a(x1_d1), .b(s48_d1), .c(x6_d1), .sum(s98)
     );
     wire signed [11:0] s99;  // s21 + s98 - s97
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s99 (
+    bittrigger_adder3_carry #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s99 (
         .a(s21_d1), .b(s98), .c(s97), .sum(s99)
     );
     wire signed [11:0] s100;  // s25 - s53 - 55
-    bittrigger_grow3 #(.WIDTH(12), .A(11), .B(9), .C(9), .SIGNED(3'b011), .NEGATE(3'b110)) u_s100 (
+    bittrigger_adder3_carry #(.WIDTH(12), .A(11), .B(9), .C(9), .SIGNED(3'b011), .NEGATE(3'b110)) u_s100 (
         .a(s25), .b(s53), .c(9'd55), .sum(s100)
     );
     wire signed [10:0] s101;  // x14 - s13 - s97
@@ -525,7 +525,7 @@ module jet_tagger_bitlinear_dense_1 (
     );
     wire signed [10:0] s105;  // 2*x12 + s87 + 30
     assign s105[0:0] = s87_d1[0:0];
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(9), .C(7), .SIGNED(3'b011), .NEGATE(3'b000)) u_s105 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(9), .C(7), .SIGNED(3'b011), .NEGATE(3'b000)) u_s105 (
         .a(x12_d1), .b(9'(s87_d1 >>> 1)), .c(7'd15), .sum(s105[10:1])
     );
     wire signed [11:0] s106;  // s51 + s105 - 2*s90
@@ -533,7 +533,7 @@ module jet_tagger_bitlinear_dense_1 (
         .a(s51), .b(12'(s105)), .c((12'(s90) << 1)), .sum(s106)
     );
     wire signed [10:0] s107;  // x5 - 2*x1 - s48
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(9), .SIGNED(3'b111), .NEGATE(3'b110)) u_s107 (
+    bittrigger_adder3_carry #(.WIDTH(11), .A(8), .B(9), .C(9), .SIGNED(3'b111), .NEGATE(3'b110)) u_s107 (
         .a(x5_d1), .b((9'(x1_d1) << 1)), .c(s48_d1), .sum(s107)
     );
     wire signed [11:0] s108;  // s94 + s107 - s9
@@ -541,32 +541,32 @@ module jet_tagger_bitlinear_dense_1 (
         .a(12'(s94_d1)), .b(12'(s107)), .c(12'(s9_d1)), .sum(s108)
     );
     wire signed [ 9:0] s109;  // x1 + x6 + x13
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b000)) u_s109 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b000)) u_s109 (
         .a(x1_d1), .b(x6_d1), .c(x13_d1), .sum(s109)
     );
     wire signed [ 9:0] s110;  // - x4 - x7 + -8
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b111), .NEGATE(3'b011)) u_s110 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b111), .NEGATE(3'b011)) u_s110 (
         .a(x4_d1), .b(x7_d1), .c(7'd120), .sum(s110)
     );
     wire signed [10:0] s112 = s23_d1 - 11'(x12_d1);
     wire signed [11:0] s113;  // 2*x13 + s64 + s112
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(9), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s113 (
+    bittrigger_adder3_carry #(.WIDTH(12), .A(9), .B(9), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s113 (
         .a((9'(x13_d1) << 1)), .b(s64), .c(s112), .sum(s113)
     );
     wire signed [ 9:0] s114;  // x0 + x1 + x4
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b000)) u_s114 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b000)) u_s114 (
         .a(x0_d1), .b(x1_d1), .c(x4_d1), .sum(s114)
     );
     wire signed [11:0] s115;  // s34 + s114
-    bittrigger_grow2 #(.WIDTH(12), .A(11), .B(10), .SIGNED(2'b11), .NEGATE(2'b00)) u_s115 (
+    bittrigger_adder2_carry #(.WIDTH(12), .A(11), .B(10), .SIGNED(2'b11), .NEGATE(2'b00)) u_s115 (
         .a(s34), .b(s114), .sum(s115)
     );
     wire signed [ 9:0] s116;  // 2*x4 + x11 + 9
-    bittrigger_grow3 #(.WIDTH(10), .A(9), .B(8), .C(7), .SIGNED(3'b011), .NEGATE(3'b000)) u_s116 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(9), .B(8), .C(7), .SIGNED(3'b011), .NEGATE(3'b000)) u_s116 (
         .a((9'(x4_d1) << 1)), .b(x11_d1), .c(7'd9), .sum(s116)
     );
     wire signed [11:0] s118;  // 2*x2 - s58 - s84
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(11), .SIGNED(3'b111), .NEGATE(3'b110)) u_s118 (
+    bittrigger_adder3_carry #(.WIDTH(12), .A(9), .B(10), .C(11), .SIGNED(3'b111), .NEGATE(3'b110)) u_s118 (
         .a((9'(x2_d1) << 1)), .b(s58), .c(s84), .sum(s118)
     );
     wire signed [10:0] s119;  // 2*x5 + x15 + s112
@@ -578,7 +578,7 @@ module jet_tagger_bitlinear_dense_1 (
         .a(s42), .b(12'(s73_d1)), .c(12'd10), .sum(s120)
     );
     wire signed [ 9:0] s121;  // x4 + x10 - 2*x11
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s121 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s121 (
         .a(x4_d1), .b(x10_d1), .c((9'(x11_d1) << 1)), .sum(s121)
     );
     wire signed [11:0] s122;  // s30 + s121 - s57
@@ -586,7 +586,7 @@ module jet_tagger_bitlinear_dense_1 (
         .a(12'(s30_d1)), .b(12'(s121)), .c(s57), .sum(s122)
     );
     wire signed [ 9:0] s123;  // x7 - x5 - 2*x10
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b111), .NEGATE(3'b110)) u_s123 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b111), .NEGATE(3'b110)) u_s123 (
         .a(x7_d1), .b(x5_d1), .c((9'(x10_d1) << 1)), .sum(s123)
     );
     wire signed [11:0] s124;  // s57 + s123 - s48
@@ -594,7 +594,7 @@ module jet_tagger_bitlinear_dense_1 (
         .a(s57), .b(12'(s123)), .c(12'(s48_d1)), .sum(s124)
     );
     wire signed [ 9:0] s125;  // 2*x7 + x9 - x6
-    bittrigger_grow3 #(.WIDTH(10), .A(9), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s125 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(9), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s125 (
         .a((9'(x7_d1) << 1)), .b(x9_d1), .c(x6_d1), .sum(s125)
     );
     wire signed [11:0] s126;  // s76 + s125 - 2*x10
@@ -602,15 +602,15 @@ module jet_tagger_bitlinear_dense_1 (
         .a(s76_d1), .b(12'(s125)), .c((12'(x10_d1) << 1)), .sum(s126)
     );
     wire signed [ 9:0] s127;  // 2*x0 + x9 - x5
-    bittrigger_grow3 #(.WIDTH(10), .A(9), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s127 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(9), .B(8), .C(8), .SIGNED(3'b111), .NEGATE(3'b100)) u_s127 (
         .a((9'(x0_d1) << 1)), .b(x9_d1), .c(x5_d1), .sum(s127)
     );
     wire signed [11:0] s128;  // s48 + s79 + s127
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(11), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s128 (
+    bittrigger_adder3_carry #(.WIDTH(12), .A(9), .B(11), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s128 (
         .a(s48_d1), .b(s79), .c(s127), .sum(s128)
     );
     wire signed [ 9:0] s129;  // x13 - 2*x7 + 19
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(9), .C(7), .SIGNED(3'b011), .NEGATE(3'b010)) u_s129 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(9), .C(7), .SIGNED(3'b011), .NEGATE(3'b010)) u_s129 (
         .a(x13_d1), .b((9'(x7_d1) << 1)), .c(7'd19), .sum(s129)
     );
     wire signed [11:0] s130;  // 2*s21 + s129 - s57
@@ -618,7 +618,7 @@ module jet_tagger_bitlinear_dense_1 (
         .a((12'(s21_d1) << 1)), .b(12'(s129)), .c(s57), .sum(s130)
     );
     wire signed [ 9:0] s131;  // - x7 - x15 + -5
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b111), .NEGATE(3'b011)) u_s131 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b111), .NEGATE(3'b011)) u_s131 (
         .a(x7_d1), .b(x15_d1), .c(7'd123), .sum(s131)
     );
     wire signed [11:0] s132;  // s109 + 2*s131 - s42
@@ -626,23 +626,23 @@ module jet_tagger_bitlinear_dense_1 (
         .a(12'(s109)), .b((12'(s131) << 1)), .c(s42), .sum(s132)
     );
     wire signed [ 9:0] s133;  // x0 - x12 + 5
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b011), .NEGATE(3'b010)) u_s133 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b011), .NEGATE(3'b010)) u_s133 (
         .a(x0_d1), .b(x12_d1), .c(7'd5), .sum(s133)
     );
     wire signed [11:0] s134;  // x13 + s133 - s94
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(11), .SIGNED(3'b111), .NEGATE(3'b100)) u_s134 (
+    bittrigger_adder3_carry #(.WIDTH(12), .A(9), .B(10), .C(11), .SIGNED(3'b111), .NEGATE(3'b100)) u_s134 (
         .a(9'(x13_d1)), .b(s133), .c(s94_d1), .sum(s134)
     );
     wire signed [ 9:0] s135;  // - x13 - 2*x15 + -25
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(9), .C(7), .SIGNED(3'b111), .NEGATE(3'b011)) u_s135 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(9), .C(7), .SIGNED(3'b111), .NEGATE(3'b011)) u_s135 (
         .a(x13_d1), .b((9'(x15_d1) << 1)), .c(7'd103), .sum(s135)
     );
     wire signed [11:0] s136;  // s35 + s135 - 2*x0
-    bittrigger_grow3 #(.WIDTH(12), .A(11), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s136 (
+    bittrigger_adder3_carry #(.WIDTH(12), .A(11), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s136 (
         .a(s35), .b(s135), .c((9'(x0_d1) << 1)), .sum(s136)
     );
     wire signed [ 9:0] s137;  // x9 - x10 - 10
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b011), .NEGATE(3'b110)) u_s137 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b011), .NEGATE(3'b110)) u_s137 (
         .a(x9_d1), .b(x10_d1), .c(7'd10), .sum(s137)
     );
     wire signed [11:0] s138;  // s1 + 2*s137 - s42
@@ -650,7 +650,7 @@ module jet_tagger_bitlinear_dense_1 (
         .a(12'(s1_d1)), .b((12'(s137) << 1)), .c(s42), .sum(s138)
     );
     wire signed [ 9:0] s139;  // x8 - 2*x7 - 13
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(9), .C(7), .SIGNED(3'b011), .NEGATE(3'b110)) u_s139 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(9), .C(7), .SIGNED(3'b011), .NEGATE(3'b110)) u_s139 (
         .a(x8_d1), .b((9'(x7_d1) << 1)), .c(7'd13), .sum(s139)
     );
 
@@ -794,7 +794,7 @@ module jet_tagger_bitlinear_dense_1 (
         s139_d1 <= s139;
     end
     wire signed [11:0] s68;  // s66 + s67 - s61
-    bittrigger_grow3 #(.WIDTH(12), .A(11), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s68 (
+    bittrigger_adder3_carry #(.WIDTH(12), .A(11), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s68 (
         .a(s66_d1), .b(s67_d1), .c(s61_d1), .sum(s68)
     );
     wire signed [11:0] s111;  // s63 + s109 + s110
@@ -802,7 +802,7 @@ module jet_tagger_bitlinear_dense_1 (
         .a(s63_d1), .b(12'(s109_d1)), .c(12'(s110_d1)), .sum(s111)
     );
     wire signed [11:0] s117;  // s19 + s116 - s82
-    bittrigger_grow3 #(.WIDTH(12), .A(11), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s117 (
+    bittrigger_adder3_carry #(.WIDTH(12), .A(11), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b100)) u_s117 (
         .a(s19_d1), .b(s116_d1), .c(s82_d1), .sum(s117)
     );
     wire signed [11:0] s140;  // s139 - s8 - s114

@@ -210,49 +210,49 @@ module jet_tagger_bitlinear_dense_2 (
         x63_d1 <= x63;
     end
     wire        [ 9:0] s1;  // x4 + x21 + x49
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s1 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s1 (
         .a(x4_d1), .b(x21_d1), .c(x49_d1), .sum(s1)
     );
     wire signed [ 9:0] s2;  // x14 + x29 - x62
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s2 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s2 (
         .a(x14_d1), .b(x29_d1), .c(x62_d1), .sum(s2)
     );
     wire        [ 8:0] s8 = 9'(x58_d1) + 9'(x59_d1);
     wire        [ 9:0] s10;  // x7 + x23 + x61
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s10 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s10 (
         .a(x7_d1), .b(x23_d1), .c(x61_d1), .sum(s10)
     );
     wire        [ 8:0] s11 = 9'(x6_d1) + 9'(x32_d1);
     wire        [ 8:0] s13 = 9'(x20_d1) + 9'(x28_d1);
     wire        [ 9:0] s58;  // x16 + x43 + x62
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s58 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s58 (
         .a(x16_d1), .b(x43_d1), .c(x62_d1), .sum(s58)
     );
     wire        [ 8:0] s73 = 9'(x26_d1) + 9'(x27_d1);
     wire        [ 9:0] s129;  // x16 + x42 + x46
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s129 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s129 (
         .a(x16_d1), .b(x42_d1), .c(x46_d1), .sum(s129)
     );
     wire signed [ 8:0] s131;  // x53 - x40
-    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b00), .NEGATE(2'b10)) u_s131 (
+    bittrigger_adder2_carry #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b00), .NEGATE(2'b10)) u_s131 (
         .a(x53_d1), .b(x40_d1), .sum(s131)
     );
     wire signed [ 9:0] s132;  // x11 + x63 - x13
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s132 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s132 (
         .a(x11_d1), .b(x63_d1), .c(x13_d1), .sum(s132)
     );
     wire        [ 8:0] s137 = 9'(x43_d1) + 9'(x58_d1);
     wire        [ 9:0] s143;  // x18 + x53 + x61
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s143 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s143 (
         .a(x18_d1), .b(x53_d1), .c(x61_d1), .sum(s143)
     );
     wire        [ 8:0] s156 = 9'(x35_d1) + 9'(x61_d1);
     wire signed [ 8:0] s180;  // x63 - x28
-    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b00), .NEGATE(2'b10)) u_s180 (
+    bittrigger_adder2_carry #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b00), .NEGATE(2'b10)) u_s180 (
         .a(x63_d1), .b(x28_d1), .sum(s180)
     );
     wire signed [ 9:0] s202;  // - x14 - x45 + 16
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b011)) u_s202 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b011)) u_s202 (
         .a(x14_d1), .b(x45_d1), .c(7'd16), .sum(s202)
     );
 
@@ -420,15 +420,15 @@ module jet_tagger_bitlinear_dense_2 (
         s202_d1 <= s202;
     end
     wire signed [ 9:0] s0;  // x36 + x45 - x19
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s0 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s0 (
         .a(x36_d2), .b(x45_d2), .c(x19_d2), .sum(s0)
     );
     wire signed [11:0] s3;  // s2 - x10 - s1
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(10), .SIGNED(3'b001), .NEGATE(3'b110)) u_s3 (
+    bittrigger_adder3_carry #(.WIDTH(12), .A(10), .B(9), .C(10), .SIGNED(3'b001), .NEGATE(3'b110)) u_s3 (
         .a(s2_d1), .b(9'(x10_d2)), .c(s1_d1), .sum(s3)
     );
     wire        [ 9:0] s4;  // x9 + x41 + x56
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s4 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s4 (
         .a(x9_d2), .b(x41_d2), .c(x56_d2), .sum(s4)
     );
     wire signed [11:0] s5;  // x25 - s3 - s4
@@ -436,31 +436,31 @@ module jet_tagger_bitlinear_dense_2 (
         .a(12'(x25_d2)), .b(s3), .c(12'(s4)), .sum(s5)
     );
     wire        [ 9:0] s6;  // x15 + x38 + x51
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s6 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s6 (
         .a(x15_d2), .b(x38_d2), .c(x51_d2), .sum(s6)
     );
     wire signed [ 9:0] s7;  // x13 + x57 - x17
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s7 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s7 (
         .a(x13_d2), .b(x57_d2), .c(x17_d2), .sum(s7)
     );
     wire        [ 9:0] s9;  // x33 + x40 + s8
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b000), .NEGATE(3'b000)) u_s9 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b000), .NEGATE(3'b000)) u_s9 (
         .a(x33_d2), .b(x40_d2), .c(s8_d1), .sum(s9)
     );
     wire        [10:0] s12;  // x60 + s10 + s11
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(9), .SIGNED(3'b000), .NEGATE(3'b000)) u_s12 (
+    bittrigger_adder3_carry #(.WIDTH(11), .A(8), .B(10), .C(9), .SIGNED(3'b000), .NEGATE(3'b000)) u_s12 (
         .a(x60_d2), .b(s10_d1), .c(s11_d1), .sum(s12)
     );
     wire        [ 9:0] s14;  // x22 + x53 + s13
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b000), .NEGATE(3'b000)) u_s14 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b000), .NEGATE(3'b000)) u_s14 (
         .a(x22_d2), .b(x53_d2), .c(s13_d1), .sum(s14)
     );
     wire        [11:0] s15;  // s9 + s12 + s14
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(11), .C(10), .SIGNED(3'b000), .NEGATE(3'b000)) u_s15 (
+    bittrigger_adder3_carry #(.WIDTH(12), .A(10), .B(11), .C(10), .SIGNED(3'b000), .NEGATE(3'b000)) u_s15 (
         .a(s9), .b(s12), .c(s14), .sum(s15)
     );
     wire        [ 9:0] s17;  // x8 + x35 + 55
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s17 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s17 (
         .a(x8_d2), .b(x35_d2), .c(7'd55), .sum(s17)
     );
     wire signed [10:0] s18;  // s17 - x16 - s0
@@ -468,137 +468,137 @@ module jet_tagger_bitlinear_dense_2 (
         .a(11'(s17)), .b(11'(x16_d2)), .c(11'(s0)), .sum(s18)
     );
     wire signed [ 8:0] s21;  // x21 - x41
-    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b00), .NEGATE(2'b10)) u_s21 (
+    bittrigger_adder2_carry #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b00), .NEGATE(2'b10)) u_s21 (
         .a(x21_d2), .b(x41_d2), .sum(s21)
     );
     wire signed [ 8:0] s22;  // x47 - x38
-    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b00), .NEGATE(2'b10)) u_s22 (
+    bittrigger_adder2_carry #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b00), .NEGATE(2'b10)) u_s22 (
         .a(x47_d2), .b(x38_d2), .sum(s22)
     );
     wire signed [ 9:0] s23;  // x10 + x37 - x9
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s23 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s23 (
         .a(x10_d2), .b(x37_d2), .c(x9_d2), .sum(s23)
     );
     wire signed [ 9:0] s24;  // x8 - x35 - x55
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s24 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s24 (
         .a(x8_d2), .b(x35_d2), .c(x55_d2), .sum(s24)
     );
     wire signed [ 8:0] s25;  // x48 - x51
-    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b00), .NEGATE(2'b10)) u_s25 (
+    bittrigger_adder2_carry #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b00), .NEGATE(2'b10)) u_s25 (
         .a(x48_d2), .b(x51_d2), .sum(s25)
     );
     wire signed [11:0] s26;  // s23 + s25 - s24
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s26 (
+    bittrigger_adder3_carry #(.WIDTH(12), .A(10), .B(9), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s26 (
         .a(s23), .b(s25), .c(s24), .sum(s26)
     );
     wire signed [ 9:0] s28;  // x27 + x31 - x5
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s28 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s28 (
         .a(x27_d2), .b(x31_d2), .c(x5_d2), .sum(s28)
     );
     wire signed [ 9:0] s29;  // x36 - x12 - x17
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s29 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s29 (
         .a(x36_d2), .b(x12_d2), .c(x17_d2), .sum(s29)
     );
     wire signed [10:0] s30;  // x63 + s29 - x13
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b010), .NEGATE(3'b100)) u_s30 (
+    bittrigger_adder3_carry #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b010), .NEGATE(3'b100)) u_s30 (
         .a(x63_d2), .b(s29), .c(x13_d2), .sum(s30)
     );
     wire        [ 9:0] s31;  // x45 + x46 + x50
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s31 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s31 (
         .a(x45_d2), .b(x46_d2), .c(x50_d2), .sum(s31)
     );
     wire signed [ 9:0] s32;  // x57 - x11 - s22
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b100), .NEGATE(3'b110)) u_s32 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b100), .NEGATE(3'b110)) u_s32 (
         .a(x57_d2), .b(x11_d2), .c(s22), .sum(s32)
     );
     wire signed [11:0] s33;  // s21 + s31 - s28
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b101), .NEGATE(3'b100)) u_s33 (
+    bittrigger_adder3_carry #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b101), .NEGATE(3'b100)) u_s33 (
         .a(s21), .b(s31), .c(s28), .sum(s33)
     );
     wire signed [10:0] s36;  // x5 + x41 - s6
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b000), .NEGATE(3'b100)) u_s36 (
+    bittrigger_adder3_carry #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b000), .NEGATE(3'b100)) u_s36 (
         .a(x5_d2), .b(x41_d2), .c(s6), .sum(s36)
     );
     wire        [ 9:0] s37;  // x22 + x33 + x59
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s37 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s37 (
         .a(x22_d2), .b(x33_d2), .c(x59_d2), .sum(s37)
     );
     wire        [ 9:0] s38;  // x7 + x28 + x42
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s38 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s38 (
         .a(x7_d2), .b(x28_d2), .c(x42_d2), .sum(s38)
     );
     wire signed [ 9:0] s39;  // x3 + x32 - x54
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s39 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s39 (
         .a(x3_d2), .b(x32_d2), .c(x54_d2), .sum(s39)
     );
     wire        [ 9:0] s40;  // x13 + x58 + x60
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s40 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s40 (
         .a(x13_d2), .b(x58_d2), .c(x60_d2), .sum(s40)
     );
     wire signed [ 9:0] s41;  // x40 + x56 - x36
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s41 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s41 (
         .a(x40_d2), .b(x56_d2), .c(x36_d2), .sum(s41)
     );
     wire signed [11:0] s42;  // s39 + s40 + s41
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b101), .NEGATE(3'b000)) u_s42 (
+    bittrigger_adder3_carry #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b101), .NEGATE(3'b000)) u_s42 (
         .a(s39), .b(s40), .c(s41), .sum(s42)
     );
     wire        [ 8:0] s43 = 9'(x6_d2) + 9'(x30_d2);
     wire signed [10:0] s44;  // x12 + s43 - x1
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s44 (
+    bittrigger_adder3_carry #(.WIDTH(11), .A(8), .B(9), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s44 (
         .a(x12_d2), .b(s43), .c(x1_d2), .sum(s44)
     );
     wire signed [ 9:0] s46;  // x37 + x63 - x24
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s46 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s46 (
         .a(x37_d2), .b(x63_d2), .c(x24_d2), .sum(s46)
     );
     wire        [ 9:0] s47;  // x10 + x17 + x19
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s47 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s47 (
         .a(x10_d2), .b(x17_d2), .c(x19_d2), .sum(s47)
     );
     wire signed [11:0] s48;  // x46 + s47 - s46
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b100), .NEGATE(3'b100)) u_s48 (
+    bittrigger_adder3_carry #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b100), .NEGATE(3'b100)) u_s48 (
         .a(9'(x46_d2)), .b(s47), .c(s46), .sum(s48)
     );
     wire signed [ 8:0] s49 = -(9'(x27_d2)) + 9'd64;
     wire signed [ 9:0] s50;  // x29 + x49 - x47
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s50 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s50 (
         .a(x29_d2), .b(x49_d2), .c(x47_d2), .sum(s50)
     );
     wire signed [ 9:0] s51;  // x62 + s49 - x53
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(9), .C(8), .SIGNED(3'b010), .NEGATE(3'b100)) u_s51 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(9), .C(8), .SIGNED(3'b010), .NEGATE(3'b100)) u_s51 (
         .a(x62_d2), .b(s49), .c(x53_d2), .sum(s51)
     );
     wire signed [11:0] s52;  // s50 - s24 - s37
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b011), .NEGATE(3'b110)) u_s52 (
+    bittrigger_adder3_carry #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b011), .NEGATE(3'b110)) u_s52 (
         .a(s50), .b(s24), .c(s37), .sum(s52)
     );
     wire signed [ 9:0] s55;  // x22 + x31 - x28
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s55 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s55 (
         .a(x22_d2), .b(x31_d2), .c(x28_d2), .sum(s55)
     );
     wire        [ 9:0] s56;  // x0 + x9 + x21
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s56 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s56 (
         .a(x0_d2), .b(x9_d2), .c(x21_d2), .sum(s56)
     );
     wire signed [ 9:0] s57;  // x14 + x35 - x47
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s57 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s57 (
         .a(x14_d2), .b(x35_d2), .c(x47_d2), .sum(s57)
     );
     wire        [10:0] s59;  // x12 + x29 + s58
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b000), .NEGATE(3'b000)) u_s59 (
+    bittrigger_adder3_carry #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b000), .NEGATE(3'b000)) u_s59 (
         .a(x12_d2), .b(x29_d2), .c(s58_d1), .sum(s59)
     );
     wire        [ 9:0] s60;  // x11 + x25 + x56
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s60 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s60 (
         .a(x11_d2), .b(x25_d2), .c(x56_d2), .sum(s60)
     );
     wire        [ 9:0] s61;  // x33 + x44 + x63
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s61 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s61 (
         .a(x33_d2), .b(x44_d2), .c(x63_d2), .sum(s61)
     );
     wire signed [ 9:0] s62;  // x20 + x39 - x53
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s62 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s62 (
         .a(x20_d2), .b(x39_d2), .c(x53_d2), .sum(s62)
     );
     wire signed [11:0] s63;  // s60 + s61 - s62
@@ -606,55 +606,55 @@ module jet_tagger_bitlinear_dense_2 (
         .a(12'(s60)), .b(12'(s61)), .c(12'(s62)), .sum(s63)
     );
     wire        [ 9:0] s64;  // x13 + x42 + x57
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s64 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s64 (
         .a(x13_d2), .b(x42_d2), .c(x57_d2), .sum(s64)
     );
     wire signed [11:0] s65;  // s57 - s55 - s56
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b011), .NEGATE(3'b110)) u_s65 (
+    bittrigger_adder3_carry #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b011), .NEGATE(3'b110)) u_s65 (
         .a(s57), .b(s55), .c(s56), .sum(s65)
     );
     wire signed [12:0] s66;  // s64 - s12 - s59
-    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(11), .C(11), .SIGNED(3'b000), .NEGATE(3'b110)) u_s66 (
+    bittrigger_adder3_carry #(.WIDTH(13), .A(10), .B(11), .C(11), .SIGNED(3'b000), .NEGATE(3'b110)) u_s66 (
         .a(s64), .b(s12), .c(s59), .sum(s66)
     );
     wire        [ 9:0] s68;  // x18 + x55 + x57
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s68 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s68 (
         .a(x18_d2), .b(x55_d2), .c(x57_d2), .sum(s68)
     );
     wire signed [ 9:0] s69;  // x15 - x17 + 53
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b010)) u_s69 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b010)) u_s69 (
         .a(x15_d2), .b(x17_d2), .c(7'd53), .sum(s69)
     );
     wire signed [11:0] s70;  // s62 + s69 - s68
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b011), .NEGATE(3'b100)) u_s70 (
+    bittrigger_adder3_carry #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b011), .NEGATE(3'b100)) u_s70 (
         .a(s62), .b(s69), .c(s68), .sum(s70)
     );
     wire signed [ 9:0] s72;  // x46 - x8 - x16
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s72 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s72 (
         .a(x46_d2), .b(x8_d2), .c(x16_d2), .sum(s72)
     );
     wire        [ 9:0] s74;  // x2 + x5 + x6
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s74 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s74 (
         .a(x2_d2), .b(x5_d2), .c(x6_d2), .sum(s74)
     );
     wire signed [11:0] s75;  // s73 + s74 - s55
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b100), .NEGATE(3'b100)) u_s75 (
+    bittrigger_adder3_carry #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b100), .NEGATE(3'b100)) u_s75 (
         .a(s73_d1), .b(s74), .c(s55), .sum(s75)
     );
     wire signed [ 9:0] s76;  // x1 + x14 - x51
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s76 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s76 (
         .a(x1_d2), .b(x14_d2), .c(x51_d2), .sum(s76)
     );
     wire        [ 9:0] s77;  // x29 + x39 + x52
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s77 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s77 (
         .a(x29_d2), .b(x39_d2), .c(x52_d2), .sum(s77)
     );
     wire signed [ 9:0] s78;  // x59 + s22 - x50
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(9), .C(8), .SIGNED(3'b010), .NEGATE(3'b100)) u_s78 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(9), .C(8), .SIGNED(3'b010), .NEGATE(3'b100)) u_s78 (
         .a(x59_d2), .b(s22), .c(x50_d2), .sum(s78)
     );
     wire        [ 9:0] s80;  // x25 + x53 + 21
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s80 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s80 (
         .a(x25_d2), .b(x53_d2), .c(7'd21), .sum(s80)
     );
     wire signed [10:0] s81;  // x41 - x34 - s80
@@ -662,31 +662,31 @@ module jet_tagger_bitlinear_dense_2 (
         .a(11'(x41_d2)), .b(11'(x34_d2)), .c(11'(s80)), .sum(s81)
     );
     wire signed [11:0] s82;  // s23 + s61 - s10
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b001), .NEGATE(3'b100)) u_s82 (
+    bittrigger_adder3_carry #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b001), .NEGATE(3'b100)) u_s82 (
         .a(s23), .b(s61), .c(s10_d1), .sum(s82)
     );
     wire signed [ 9:0] s86;  // x37 + x45 - x5
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s86 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s86 (
         .a(x37_d2), .b(x45_d2), .c(x5_d2), .sum(s86)
     );
     wire signed [11:0] s87;  // s76 + s77 + s86
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b101), .NEGATE(3'b000)) u_s87 (
+    bittrigger_adder3_carry #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b101), .NEGATE(3'b000)) u_s87 (
         .a(s76), .b(s77), .c(s86), .sum(s87)
     );
     wire        [ 9:0] s88;  // x16 + x26 + x61
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s88 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s88 (
         .a(x16_d2), .b(x26_d2), .c(x61_d2), .sum(s88)
     );
     wire signed [ 9:0] s89;  // x23 + x34 - x55
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s89 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s89 (
         .a(x23_d2), .b(x34_d2), .c(x55_d2), .sum(s89)
     );
     wire        [ 9:0] s90;  // x4 + x8 + x28
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s90 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s90 (
         .a(x4_d2), .b(x8_d2), .c(x28_d2), .sum(s90)
     );
     wire        [ 9:0] s91;  // x44 + x47 + 80
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s91 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s91 (
         .a(x44_d2), .b(x47_d2), .c(7'd80), .sum(s91)
     );
     wire signed [10:0] s92;  // x21 + s91 - x12
@@ -694,47 +694,47 @@ module jet_tagger_bitlinear_dense_2 (
         .a(11'(x21_d2)), .b(11'(s91)), .c(11'(x12_d2)), .sum(s92)
     );
     wire signed [11:0] s93;  // s89 + s90 - s37
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b001), .NEGATE(3'b100)) u_s93 (
+    bittrigger_adder3_carry #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b001), .NEGATE(3'b100)) u_s93 (
         .a(s89), .b(s90), .c(s37), .sum(s93)
     );
     wire signed [ 9:0] s96;  // x3 + x30 - x53
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s96 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s96 (
         .a(x3_d2), .b(x30_d2), .c(x53_d2), .sum(s96)
     );
     wire signed [10:0] s97;  // x27 + x33 + s96
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s97 (
+    bittrigger_adder3_carry #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s97 (
         .a(x27_d2), .b(x33_d2), .c(s96), .sum(s97)
     );
     wire        [10:0] s98;  // x5 + x46 + s1
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b000), .NEGATE(3'b000)) u_s98 (
+    bittrigger_adder3_carry #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b000), .NEGATE(3'b000)) u_s98 (
         .a(x5_d2), .b(x46_d2), .c(s1_d1), .sum(s98)
     );
     wire signed [ 9:0] s99;  // x20 + x24 - x6
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s99 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s99 (
         .a(x20_d2), .b(x24_d2), .c(x6_d2), .sum(s99)
     );
     wire signed [ 9:0] s100;  // x38 - x15 - x52
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s100 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s100 (
         .a(x38_d2), .b(x15_d2), .c(x52_d2), .sum(s100)
     );
     wire signed [ 9:0] s101;  // x45 - x14 - x25
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s101 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s101 (
         .a(x45_d2), .b(x14_d2), .c(x25_d2), .sum(s101)
     );
     wire        [ 9:0] s102;  // x11 + x17 + x41
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s102 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s102 (
         .a(x11_d2), .b(x17_d2), .c(x41_d2), .sum(s102)
     );
     wire signed [11:0] s103;  // s100 + s101 + s102
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b011), .NEGATE(3'b000)) u_s103 (
+    bittrigger_adder3_carry #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b011), .NEGATE(3'b000)) u_s103 (
         .a(s100), .b(s101), .c(s102), .sum(s103)
     );
     wire signed [10:0] s104;  // x13 + x23 + s99
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s104 (
+    bittrigger_adder3_carry #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s104 (
         .a(x13_d2), .b(x23_d2), .c(s99), .sum(s104)
     );
     wire        [ 9:0] s107;  // x11 + x13 + x38
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s107 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s107 (
         .a(x11_d2), .b(x13_d2), .c(x38_d2), .sum(s107)
     );
     wire signed [10:0] s108;  // x54 - x47 - s107
@@ -742,93 +742,93 @@ module jet_tagger_bitlinear_dense_2 (
         .a(11'(x54_d2)), .b(11'(x47_d2)), .c(11'(s107)), .sum(s108)
     );
     wire        [ 9:0] s110;  // x4 + x5 + x62
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s110 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s110 (
         .a(x4_d2), .b(x5_d2), .c(x62_d2), .sum(s110)
     );
     wire signed [ 9:0] s111;  // x1 - x3 + 7
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b010)) u_s111 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b010)) u_s111 (
         .a(x1_d2), .b(x3_d2), .c(7'd7), .sum(s111)
     );
     wire signed [10:0] s112;  // x43 + s111 - x31
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b010), .NEGATE(3'b100)) u_s112 (
+    bittrigger_adder3_carry #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b010), .NEGATE(3'b100)) u_s112 (
         .a(x43_d2), .b(s111), .c(x31_d2), .sum(s112)
     );
     wire signed [ 9:0] s115;  // x0 + x35 - x16
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s115 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s115 (
         .a(x0_d2), .b(x35_d2), .c(x16_d2), .sum(s115)
     );
     wire signed [ 9:0] s116;  // x34 - x9 - x56
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s116 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s116 (
         .a(x34_d2), .b(x9_d2), .c(x56_d2), .sum(s116)
     );
     wire signed [10:0] s117;  // x39 - x5 - s116
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b110)) u_s117 (
+    bittrigger_adder3_carry #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b110)) u_s117 (
         .a(x39_d2), .b(x5_d2), .c(s116), .sum(s117)
     );
     wire signed [ 9:0] s118;  // x3 - x26 + 29
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b010)) u_s118 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b010)) u_s118 (
         .a(x3_d2), .b(x26_d2), .c(7'd29), .sum(s118)
     );
     wire signed [10:0] s119;  // x42 + x49 + s118
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s119 (
+    bittrigger_adder3_carry #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s119 (
         .a(x42_d2), .b(x49_d2), .c(s118), .sum(s119)
     );
     wire signed [ 9:0] s122;  // x2 - x23 - x32
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s122 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s122 (
         .a(x2_d2), .b(x23_d2), .c(x32_d2), .sum(s122)
     );
     wire        [ 9:0] s123;  // x15 + x57 + x59
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s123 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s123 (
         .a(x15_d2), .b(x57_d2), .c(x59_d2), .sum(s123)
     );
     wire        [10:0] s124;  // x48 + x50 + s123
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b000), .NEGATE(3'b000)) u_s124 (
+    bittrigger_adder3_carry #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b000), .NEGATE(3'b000)) u_s124 (
         .a(x48_d2), .b(x50_d2), .c(s123), .sum(s124)
     );
     wire        [ 8:0] s125 = 9'(x29_d2) + 9'(x37_d2);
     wire signed [ 9:0] s126;  // x39 - x19 - x52
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s126 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s126 (
         .a(x39_d2), .b(x19_d2), .c(x52_d2), .sum(s126)
     );
     wire signed [ 9:0] s128;  // x10 + x54 - x35
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s128 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s128 (
         .a(x10_d2), .b(x54_d2), .c(x35_d2), .sum(s128)
     );
     wire        [10:0] s130;  // s13 + s73 + s129
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(9), .C(10), .SIGNED(3'b000), .NEGATE(3'b000)) u_s130 (
+    bittrigger_adder3_carry #(.WIDTH(11), .A(9), .B(9), .C(10), .SIGNED(3'b000), .NEGATE(3'b000)) u_s130 (
         .a(s13_d1), .b(s73_d1), .c(s129_d1), .sum(s130)
     );
     wire signed [10:0] s133;  // s131 + s132 - x36
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(10), .C(8), .SIGNED(3'b011), .NEGATE(3'b100)) u_s133 (
+    bittrigger_adder3_carry #(.WIDTH(11), .A(9), .B(10), .C(8), .SIGNED(3'b011), .NEGATE(3'b100)) u_s133 (
         .a(s131_d1), .b(s132_d1), .c(x36_d2), .sum(s133)
     );
     wire signed [ 8:0] s134;  // x31 - x24
-    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b00), .NEGATE(2'b10)) u_s134 (
+    bittrigger_adder2_carry #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b00), .NEGATE(2'b10)) u_s134 (
         .a(x31_d2), .b(x24_d2), .sum(s134)
     );
     wire signed [12:0] s135;  // s133 + s134 - s130
-    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(10), .C(11), .SIGNED(3'b011), .NEGATE(3'b100)) u_s135 (
+    bittrigger_adder3_carry #(.WIDTH(13), .A(11), .B(10), .C(11), .SIGNED(3'b011), .NEGATE(3'b100)) u_s135 (
         .a(s133), .b(10'(s134)), .c(s130), .sum(s135)
     );
     wire signed [ 8:0] s136;  // x33 - x38
-    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b00), .NEGATE(2'b10)) u_s136 (
+    bittrigger_adder2_carry #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b00), .NEGATE(2'b10)) u_s136 (
         .a(x33_d2), .b(x38_d2), .sum(s136)
     );
     wire signed [ 9:0] s138;  // s137 - x0 - x55
-    bittrigger_grow3 #(.WIDTH(10), .A(9), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s138 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(9), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s138 (
         .a(s137_d1), .b(x0_d2), .c(x55_d2), .sum(s138)
     );
     wire signed [11:0] s140;  // x45 + s4 + s128
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s140 (
+    bittrigger_adder3_carry #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s140 (
         .a(9'(x45_d2)), .b(s4), .c(s128), .sum(s140)
     );
     wire signed [10:0] s144;  // x36 + x55 + s39
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s144 (
+    bittrigger_adder3_carry #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s144 (
         .a(x36_d2), .b(x55_d2), .c(s39), .sum(s144)
     );
     wire        [ 8:0] s145 = 9'(x13_d2) + 9'(x47_d2);
     wire signed [ 9:0] s146;  // x40 + x48 - x0
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s146 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s146 (
         .a(x40_d2), .b(x48_d2), .c(x0_d2), .sum(s146)
     );
     wire signed [10:0] s147;  // s146 - x15 - s145
@@ -836,11 +836,11 @@ module jet_tagger_bitlinear_dense_2 (
         .a(11'(s146)), .b(11'(x15_d2)), .c(11'(s145)), .sum(s147)
     );
     wire signed [ 9:0] s148;  // x57 - x34 - x50
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s148 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s148 (
         .a(x57_d2), .b(x34_d2), .c(x50_d2), .sum(s148)
     );
     wire signed [10:0] s150;  // x6 - s137 - 49
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s150 (
+    bittrigger_adder3_carry #(.WIDTH(11), .A(8), .B(9), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s150 (
         .a(x6_d2), .b(s137_d1), .c(8'd49), .sum(s150)
     );
     wire signed [11:0] s151;  // s60 + s143 + s150
@@ -848,23 +848,23 @@ module jet_tagger_bitlinear_dense_2 (
         .a(12'(s60)), .b(12'(s143_d1)), .c(12'(s150)), .sum(s151)
     );
     wire signed [ 9:0] s154;  // x15 - x41 - x60
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s154 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s154 (
         .a(x15_d2), .b(x41_d2), .c(x60_d2), .sum(s154)
     );
     wire signed [10:0] s155;  // s154 - x3 - x7
-    bittrigger_grow3 #(.WIDTH(11), .A(10), .B(8), .C(8), .SIGNED(3'b001), .NEGATE(3'b110)) u_s155 (
+    bittrigger_adder3_carry #(.WIDTH(11), .A(10), .B(8), .C(8), .SIGNED(3'b001), .NEGATE(3'b110)) u_s155 (
         .a(s154), .b(x3_d2), .c(x7_d2), .sum(s155)
     );
     wire        [ 9:0] s157;  // x6 + x10 + x57
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s157 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s157 (
         .a(x6_d2), .b(x10_d2), .c(x57_d2), .sum(s157)
     );
     wire signed [11:0] s158;  // s1 + s116 + s156
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(9), .SIGNED(3'b010), .NEGATE(3'b000)) u_s158 (
+    bittrigger_adder3_carry #(.WIDTH(12), .A(10), .B(10), .C(9), .SIGNED(3'b010), .NEGATE(3'b000)) u_s158 (
         .a(s1_d1), .b(s116), .c(s156_d1), .sum(s158)
     );
     wire        [ 9:0] s161;  // x10 + x34 + x49
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s161 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s161 (
         .a(x10_d2), .b(x34_d2), .c(x49_d2), .sum(s161)
     );
     wire        [10:0] s162;  // x51 + s31 + s161
@@ -872,12 +872,12 @@ module jet_tagger_bitlinear_dense_2 (
         .a(11'(x51_d2)), .b(11'(s31)), .c(11'(s161)), .sum(s162)
     );
     wire        [ 9:0] s163;  // x9 + x31 + x43
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s163 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s163 (
         .a(x9_d2), .b(x31_d2), .c(x43_d2), .sum(s163)
     );
     wire        [ 8:0] s164 = 9'(x0_d2) + 9'(x25_d2);
     wire        [ 9:0] s165;  // x19 + x39 + x56
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s165 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s165 (
         .a(x19_d2), .b(x39_d2), .c(x56_d2), .sum(s165)
     );
     wire        [10:0] s166;  // s163 + s164 + s165
@@ -885,51 +885,51 @@ module jet_tagger_bitlinear_dense_2 (
         .a(11'(s163)), .b(11'(s164)), .c(11'(s165)), .sum(s166)
     );
     wire        [ 9:0] s167;  // x2 + x3 + x8
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s167 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s167 (
         .a(x2_d2), .b(x3_d2), .c(x8_d2), .sum(s167)
     );
     wire        [ 9:0] s169;  // x27 + x55 + 63
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s169 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b000)) u_s169 (
         .a(x27_d2), .b(x55_d2), .c(7'd63), .sum(s169)
     );
     wire signed [ 9:0] s170;  // x48 + x52 - x30
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s170 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s170 (
         .a(x48_d2), .b(x52_d2), .c(x30_d2), .sum(s170)
     );
     wire signed [11:0] s171;  // s46 + s169 + s170
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b101), .NEGATE(3'b000)) u_s171 (
+    bittrigger_adder3_carry #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b101), .NEGATE(3'b000)) u_s171 (
         .a(s46), .b(s169), .c(s170), .sum(s171)
     );
     wire        [ 9:0] s174;  // x8 + x44 + x46
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s174 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s174 (
         .a(x8_d2), .b(x44_d2), .c(x46_d2), .sum(s174)
     );
     wire        [10:0] s175;  // x32 + x63 + s174
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b000), .NEGATE(3'b000)) u_s175 (
+    bittrigger_adder3_carry #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b000), .NEGATE(3'b000)) u_s175 (
         .a(x32_d2), .b(x63_d2), .c(s174), .sum(s175)
     );
     wire        [ 9:0] s176;  // x12 + x60 + s156
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b000), .NEGATE(3'b000)) u_s176 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b000), .NEGATE(3'b000)) u_s176 (
         .a(x12_d2), .b(x60_d2), .c(s156_d1), .sum(s176)
     );
     wire signed [11:0] s177;  // s62 + s176 - s137
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(9), .SIGNED(3'b001), .NEGATE(3'b100)) u_s177 (
+    bittrigger_adder3_carry #(.WIDTH(12), .A(10), .B(10), .C(9), .SIGNED(3'b001), .NEGATE(3'b100)) u_s177 (
         .a(s62), .b(s176), .c(s137_d1), .sum(s177)
     );
     wire signed [11:0] s181;  // s180 - x31 - s143
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(9), .C(10), .SIGNED(3'b001), .NEGATE(3'b110)) u_s181 (
+    bittrigger_adder3_carry #(.WIDTH(12), .A(9), .B(9), .C(10), .SIGNED(3'b001), .NEGATE(3'b110)) u_s181 (
         .a(s180_d1), .b(9'(x31_d2)), .c(s143_d1), .sum(s181)
     );
     wire signed [ 9:0] s182;  // x49 - x14 - x50
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s182 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s182 (
         .a(x49_d2), .b(x14_d2), .c(x50_d2), .sum(s182)
     );
     wire signed [12:0] s183;  // s122 + s181 + s182
-    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(12), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s183 (
+    bittrigger_adder3_carry #(.WIDTH(13), .A(10), .B(12), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s183 (
         .a(s122), .b(s181), .c(s182), .sum(s183)
     );
     wire        [ 9:0] s184;  // x12 + x24 + x51
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s184 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s184 (
         .a(x12_d2), .b(x24_d2), .c(x51_d2), .sum(s184)
     );
     wire signed [10:0] s185;  // x58 - x34 - s184
@@ -937,51 +937,51 @@ module jet_tagger_bitlinear_dense_2 (
         .a(11'(x58_d2)), .b(11'(x34_d2)), .c(11'(s184)), .sum(s185)
     );
     wire signed [ 9:0] s186;  // x42 - x37 - s21
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b100), .NEGATE(3'b110)) u_s186 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b100), .NEGATE(3'b110)) u_s186 (
         .a(x42_d2), .b(x37_d2), .c(s21), .sum(s186)
     );
     wire signed [ 9:0] s187;  // x20 - x10 - x55
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s187 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s187 (
         .a(x20_d2), .b(x10_d2), .c(x55_d2), .sum(s187)
     );
     wire signed [10:0] s188;  // x6 + x11 + s187
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s188 (
+    bittrigger_adder3_carry #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s188 (
         .a(x6_d2), .b(x11_d2), .c(s187), .sum(s188)
     );
     wire signed [10:0] s189;  // x22 - x44 - s145
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(9), .SIGNED(3'b000), .NEGATE(3'b110)) u_s189 (
+    bittrigger_adder3_carry #(.WIDTH(11), .A(8), .B(8), .C(9), .SIGNED(3'b000), .NEGATE(3'b110)) u_s189 (
         .a(x22_d2), .b(x44_d2), .c(s145), .sum(s189)
     );
     wire signed [10:0] s191;  // x33 + s100 - x19
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b010), .NEGATE(3'b100)) u_s191 (
+    bittrigger_adder3_carry #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b010), .NEGATE(3'b100)) u_s191 (
         .a(x33_d2), .b(s100), .c(x19_d2), .sum(s191)
     );
     wire signed [10:0] s195;  // x39 + x60 + s86
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s195 (
+    bittrigger_adder3_carry #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s195 (
         .a(x39_d2), .b(x60_d2), .c(s86), .sum(s195)
     );
     wire signed [11:0] s196;  // s184 - s9 - s107
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b000), .NEGATE(3'b110)) u_s196 (
+    bittrigger_adder3_carry #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b000), .NEGATE(3'b110)) u_s196 (
         .a(s184), .b(s9), .c(s107), .sum(s196)
     );
     wire        [ 9:0] s199;  // x43 + x55 + x58
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s199 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s199 (
         .a(x43_d2), .b(x55_d2), .c(x58_d2), .sum(s199)
     );
     wire signed [ 9:0] s200;  // x5 - x22 - x26
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s200 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s200 (
         .a(x5_d2), .b(x22_d2), .c(x26_d2), .sum(s200)
     );
     wire        [ 9:0] s201;  // x3 + x18 + x30
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s201 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s201 (
         .a(x3_d2), .b(x18_d2), .c(x30_d2), .sum(s201)
     );
     wire signed [11:0] s203;  // s202 - x8 - s11
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(9), .SIGNED(3'b001), .NEGATE(3'b110)) u_s203 (
+    bittrigger_adder3_carry #(.WIDTH(12), .A(10), .B(9), .C(9), .SIGNED(3'b001), .NEGATE(3'b110)) u_s203 (
         .a(s202_d1), .b(9'(x8_d2)), .c(s11_d1), .sum(s203)
     );
     wire signed [11:0] s204;  // s199 + s200 - s201
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b010), .NEGATE(3'b100)) u_s204 (
+    bittrigger_adder3_carry #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b010), .NEGATE(3'b100)) u_s204 (
         .a(s199), .b(s200), .c(s201), .sum(s204)
     );
     wire signed [11:0] s205;  // s38 + s133 + s203
@@ -989,11 +989,11 @@ module jet_tagger_bitlinear_dense_2 (
         .a(12'(s38)), .b(12'(s133)), .c(s203), .sum(s205)
     );
     wire signed [10:0] s207;  // - x1 - x44 + -19
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(8), .SIGNED(3'b100), .NEGATE(3'b011)) u_s207 (
+    bittrigger_adder3_carry #(.WIDTH(11), .A(8), .B(8), .C(8), .SIGNED(3'b100), .NEGATE(3'b011)) u_s207 (
         .a(x1_d2), .b(x44_d2), .c(8'd237), .sum(s207)
     );
     wire        [ 9:0] s208;  // x4 + x18 + x21
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s208 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s208 (
         .a(x4_d2), .b(x18_d2), .c(x21_d2), .sum(s208)
     );
     wire signed [11:0] s209;  // s207 - s10 - s57
@@ -1001,19 +1001,19 @@ module jet_tagger_bitlinear_dense_2 (
         .a(12'(s207)), .b(12'(s10_d1)), .c(12'(s57)), .sum(s209)
     );
     wire signed [ 9:0] s212;  // x21 - x24 - x61
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s212 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s212 (
         .a(x21_d2), .b(x24_d2), .c(x61_d2), .sum(s212)
     );
     wire signed [ 9:0] s213;  // x12 - x6 - x41
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s213 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s213 (
         .a(x12_d2), .b(x6_d2), .c(x41_d2), .sum(s213)
     );
     wire signed [11:0] s214;  // x39 + s76 + s125
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(9), .SIGNED(3'b010), .NEGATE(3'b000)) u_s214 (
+    bittrigger_adder3_carry #(.WIDTH(12), .A(9), .B(10), .C(9), .SIGNED(3'b010), .NEGATE(3'b000)) u_s214 (
         .a(9'(x39_d2)), .b(s76), .c(s125), .sum(s214)
     );
     wire signed [11:0] s215;  // s163 + s213 - s128
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b110), .NEGATE(3'b100)) u_s215 (
+    bittrigger_adder3_carry #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b110), .NEGATE(3'b100)) u_s215 (
         .a(s163), .b(s213), .c(s128), .sum(s215)
     );
     wire signed [10:0] s217;  // s89 + s132 - x58
@@ -1026,123 +1026,123 @@ module jet_tagger_bitlinear_dense_2 (
         .a(11'(s96)), .b(11'(s212)), .c(11'(x57_d2)), .sum(s220)
     );
     wire signed [ 9:0] s223;  // x29 - x4 - x28
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s223 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s223 (
         .a(x29_d2), .b(x4_d2), .c(x28_d2), .sum(s223)
     );
     wire signed [11:0] s224;  // s223 - x40 - s88
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(10), .SIGNED(3'b001), .NEGATE(3'b110)) u_s224 (
+    bittrigger_adder3_carry #(.WIDTH(12), .A(10), .B(9), .C(10), .SIGNED(3'b001), .NEGATE(3'b110)) u_s224 (
         .a(s223), .b(9'(x40_d2)), .c(s88), .sum(s224)
     );
     wire        [ 9:0] s227;  // x2 + x27 + x52
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s227 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s227 (
         .a(x2_d2), .b(x27_d2), .c(x52_d2), .sum(s227)
     );
     wire        [11:0] s228;  // x24 + s59 + s227
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(11), .C(10), .SIGNED(3'b000), .NEGATE(3'b000)) u_s228 (
+    bittrigger_adder3_carry #(.WIDTH(12), .A(9), .B(11), .C(10), .SIGNED(3'b000), .NEGATE(3'b000)) u_s228 (
         .a(9'(x24_d2)), .b(s59), .c(s227), .sum(s228)
     );
     wire signed [ 9:0] s229;  // x28 - x54 - s131
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b100), .NEGATE(3'b110)) u_s229 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b100), .NEGATE(3'b110)) u_s229 (
         .a(x28_d2), .b(x54_d2), .c(s131_d1), .sum(s229)
     );
     wire signed [ 9:0] s230;  // x19 + x50 - x1
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s230 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s230 (
         .a(x19_d2), .b(x50_d2), .c(x1_d2), .sum(s230)
     );
     wire signed [10:0] s231;  // x41 + s230 - s8
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(9), .SIGNED(3'b010), .NEGATE(3'b100)) u_s231 (
+    bittrigger_adder3_carry #(.WIDTH(11), .A(8), .B(10), .C(9), .SIGNED(3'b010), .NEGATE(3'b100)) u_s231 (
         .a(x41_d2), .b(s230), .c(s8_d1), .sum(s231)
     );
     wire        [ 9:0] s235;  // x25 + x44 + x62
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s235 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s235 (
         .a(x25_d2), .b(x44_d2), .c(x62_d2), .sum(s235)
     );
     wire        [ 9:0] s236;  // x15 + x30 + x43
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s236 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s236 (
         .a(x15_d2), .b(x30_d2), .c(x43_d2), .sum(s236)
     );
     wire signed [11:0] s237;  // s235 + s236 - x47
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(9), .SIGNED(3'b000), .NEGATE(3'b100)) u_s237 (
+    bittrigger_adder3_carry #(.WIDTH(12), .A(10), .B(10), .C(9), .SIGNED(3'b000), .NEGATE(3'b100)) u_s237 (
         .a(s235), .b(s236), .c(9'(x47_d2)), .sum(s237)
     );
     wire signed [ 9:0] s238;  // x7 - x60 - 3
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b110)) u_s238 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b110)) u_s238 (
         .a(x7_d2), .b(x60_d2), .c(7'd3), .sum(s238)
     );
     wire signed [ 9:0] s239;  // x38 - x22 - x54
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s239 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s239 (
         .a(x38_d2), .b(x22_d2), .c(x54_d2), .sum(s239)
     );
     wire signed [10:0] s240;  // x14 + x52 + s238
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s240 (
+    bittrigger_adder3_carry #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s240 (
         .a(x14_d2), .b(x52_d2), .c(s238), .sum(s240)
     );
     wire signed [ 9:0] s243;  // x32 + x39 - s125
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b000), .NEGATE(3'b100)) u_s243 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b000), .NEGATE(3'b100)) u_s243 (
         .a(x32_d2), .b(x39_d2), .c(s125), .sum(s243)
     );
     wire signed [ 9:0] s244;  // - x42 - s136 + 31
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(9), .C(7), .SIGNED(3'b010), .NEGATE(3'b011)) u_s244 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(9), .C(7), .SIGNED(3'b010), .NEGATE(3'b011)) u_s244 (
         .a(x42_d2), .b(s136), .c(7'd31), .sum(s244)
     );
     wire signed [11:0] s245;  // s28 - s0 - s90
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b011), .NEGATE(3'b110)) u_s245 (
+    bittrigger_adder3_carry #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b011), .NEGATE(3'b110)) u_s245 (
         .a(s28), .b(s0), .c(s90), .sum(s245)
     );
     wire signed [ 9:0] s248;  // x12 + x19 - x54
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s248 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s248 (
         .a(x12_d2), .b(x19_d2), .c(x54_d2), .sum(s248)
     );
     wire signed [11:0] s249;  // x17 + s43 + s248
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(9), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s249 (
+    bittrigger_adder3_carry #(.WIDTH(12), .A(9), .B(9), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s249 (
         .a(9'(x17_d2)), .b(s43), .c(s248), .sum(s249)
     );
     wire signed [ 9:0] s250;  // x22 - x11 - x62
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s250 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s250 (
         .a(x22_d2), .b(x11_d2), .c(x62_d2), .sum(s250)
     );
     wire        [ 9:0] s251;  // x2 + x13 + x26
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s251 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s251 (
         .a(x2_d2), .b(x13_d2), .c(x26_d2), .sum(s251)
     );
     wire        [10:0] s252;  // x53 + s13 + s174
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(10), .SIGNED(3'b000), .NEGATE(3'b000)) u_s252 (
+    bittrigger_adder3_carry #(.WIDTH(11), .A(8), .B(9), .C(10), .SIGNED(3'b000), .NEGATE(3'b000)) u_s252 (
         .a(x53_d2), .b(s13_d1), .c(s174), .sum(s252)
     );
     wire signed [10:0] s254;  // - x10 - x55 + -17
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(8), .SIGNED(3'b100), .NEGATE(3'b011)) u_s254 (
+    bittrigger_adder3_carry #(.WIDTH(11), .A(8), .B(8), .C(8), .SIGNED(3'b100), .NEGATE(3'b011)) u_s254 (
         .a(x10_d2), .b(x55_d2), .c(8'd239), .sum(s254)
     );
     wire signed [11:0] s255;  // s254 - s164 - s212
-    bittrigger_grow3 #(.WIDTH(12), .A(11), .B(9), .C(10), .SIGNED(3'b101), .NEGATE(3'b110)) u_s255 (
+    bittrigger_adder3_carry #(.WIDTH(12), .A(11), .B(9), .C(10), .SIGNED(3'b101), .NEGATE(3'b110)) u_s255 (
         .a(s254), .b(s164), .c(s212), .sum(s255)
     );
     wire signed [11:0] s258;  // s200 - x20 - s10
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(10), .SIGNED(3'b001), .NEGATE(3'b110)) u_s258 (
+    bittrigger_adder3_carry #(.WIDTH(12), .A(10), .B(9), .C(10), .SIGNED(3'b001), .NEGATE(3'b110)) u_s258 (
         .a(s200), .b(9'(x20_d2)), .c(s10_d1), .sum(s258)
     );
     wire signed [10:0] s261;  // x32 + s116 - x3
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b010), .NEGATE(3'b100)) u_s261 (
+    bittrigger_adder3_carry #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b010), .NEGATE(3'b100)) u_s261 (
         .a(x32_d2), .b(s116), .c(x3_d2), .sum(s261)
     );
     wire signed [ 8:0] s263;  // x52 - x3
-    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b00), .NEGATE(2'b10)) u_s263 (
+    bittrigger_adder2_carry #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b00), .NEGATE(2'b10)) u_s263 (
         .a(x52_d2), .b(x3_d2), .sum(s263)
     );
     wire signed [ 9:0] s264;  // x40 + s263 - x36
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(9), .C(8), .SIGNED(3'b010), .NEGATE(3'b100)) u_s264 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(9), .C(8), .SIGNED(3'b010), .NEGATE(3'b100)) u_s264 (
         .a(x40_d2), .b(s263), .c(x36_d2), .sum(s264)
     );
     wire signed [ 9:0] s265;  // x17 + x32 - x63
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s265 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s265 (
         .a(x17_d2), .b(x32_d2), .c(x63_d2), .sum(s265)
     );
     wire signed [11:0] s266;  // x21 + s265 - s250
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b110), .NEGATE(3'b100)) u_s266 (
+    bittrigger_adder3_carry #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b110), .NEGATE(3'b100)) u_s266 (
         .a(9'(x21_d2)), .b(s265), .c(s250), .sum(s266)
     );
     wire        [ 9:0] s269;  // x8 + x49 + s8
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b000), .NEGATE(3'b000)) u_s269 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b000), .NEGATE(3'b000)) u_s269 (
         .a(x8_d2), .b(x49_d2), .c(s8_d1), .sum(s269)
     );
     wire        [ 8:0] s270 = 9'(x26_d2) + 9'(x46_d2);
@@ -1151,7 +1151,7 @@ module jet_tagger_bitlinear_dense_2 (
         .a(11'(s47)), .b(11'(s201)), .c(11'(s270)), .sum(s271)
     );
     wire signed [11:0] s274;  // s136 - x61 - s235
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(9), .C(10), .SIGNED(3'b001), .NEGATE(3'b110)) u_s274 (
+    bittrigger_adder3_carry #(.WIDTH(12), .A(9), .B(9), .C(10), .SIGNED(3'b001), .NEGATE(3'b110)) u_s274 (
         .a(s136), .b(9'(x61_d2)), .c(s235), .sum(s274)
     );
     wire signed [ 8:0] s281 = 9'(x39_d2) - 9'd111;
@@ -1414,7 +1414,7 @@ module jet_tagger_bitlinear_dense_2 (
         s282_d1 <= s282;
     end
     wire signed [12:0] s16;  // x1 + x54 - s15
-    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(10), .C(12), .SIGNED(3'b000), .NEGATE(3'b100)) u_s16 (
+    bittrigger_adder3_carry #(.WIDTH(13), .A(10), .B(10), .C(12), .SIGNED(3'b000), .NEGATE(3'b100)) u_s16 (
         .a(10'(x1_d3)), .b(10'(x54_d3)), .c(s15_d1), .sum(s16)
     );
     wire signed [11:0] s19;  // s6 + s18 - s7
@@ -1422,7 +1422,7 @@ module jet_tagger_bitlinear_dense_2 (
         .a(12'(s6_d1)), .b(12'(s18_d1)), .c(12'(s7_d1)), .sum(s19)
     );
     wire signed [13:0] s20;  // s5 + s16 + s19
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s20 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s20 (
         .a(s5_d1), .b(s16), .c(s19), .sum(s20)
     );
     wire signed [11:0] s27;  // x16 + x56 - s26
@@ -1430,7 +1430,7 @@ module jet_tagger_bitlinear_dense_2 (
         .a(12'(x16_d3)), .b(12'(x56_d3)), .c(s26_d1), .sum(s27)
     );
     wire signed [12:0] s34;  // s30 + s32 + s33
-    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(10), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s34 (
+    bittrigger_adder3_carry #(.WIDTH(13), .A(11), .B(10), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s34 (
         .a(s30_d1), .b(s32_d1), .c(s33_d1), .sum(s34)
     );
     wire signed [13:0] s35;  // s16 + s34 - s27
@@ -1438,11 +1438,11 @@ module jet_tagger_bitlinear_dense_2 (
         .a(14'(s16)), .b(14'(s34)), .c(14'(s27)), .sum(s35)
     );
     wire signed [12:0] s45;  // s38 + s42 + s44
-    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(12), .C(11), .SIGNED(3'b110), .NEGATE(3'b000)) u_s45 (
+    bittrigger_adder3_carry #(.WIDTH(13), .A(10), .B(12), .C(11), .SIGNED(3'b110), .NEGATE(3'b000)) u_s45 (
         .a(s38_d1), .b(s42_d1), .c(s44_d1), .sum(s45)
     );
     wire signed [12:0] s53;  // s36 + s51 - s48
-    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(10), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s53 (
+    bittrigger_adder3_carry #(.WIDTH(13), .A(11), .B(10), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s53 (
         .a(s36_d1), .b(s51_d1), .c(s48_d1), .sum(s53)
     );
     wire signed [13:0] s54;  // s52 + s53 - s45
@@ -1450,15 +1450,15 @@ module jet_tagger_bitlinear_dense_2 (
         .a(14'(s52_d1)), .b(14'(s53)), .c(14'(s45)), .sum(s54)
     );
     wire signed [13:0] s67;  // s65 + s66 - s63
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s67 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s67 (
         .a(s65_d1), .b(s66_d1), .c(s63_d1), .sum(s67)
     );
     wire signed [13:0] s71;  // s70 - s3 - s45
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s71 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b110)) u_s71 (
         .a(s70_d1), .b(s3_d1), .c(s45), .sum(s71)
     );
     wire signed [11:0] s79;  // s76 + s77 + s78
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b101), .NEGATE(3'b000)) u_s79 (
+    bittrigger_adder3_carry #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b101), .NEGATE(3'b000)) u_s79 (
         .a(s76_d1), .b(s77_d1), .c(s78_d1), .sum(s79)
     );
     wire signed [11:0] s83;  // s81 - s68 - s72
@@ -1470,23 +1470,23 @@ module jet_tagger_bitlinear_dense_2 (
         .a(13'(s75_d1)), .b(13'(s82_d1)), .c(13'(s42_d1)), .sum(s84)
     );
     wire signed [13:0] s85;  // s83 + s84 - s79
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s85 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s85 (
         .a(s83), .b(s84), .c(s79), .sum(s85)
     );
     wire signed [12:0] s94;  // s92 - s42 - s88
-    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(12), .C(10), .SIGNED(3'b011), .NEGATE(3'b110)) u_s94 (
+    bittrigger_adder3_carry #(.WIDTH(13), .A(11), .B(12), .C(10), .SIGNED(3'b011), .NEGATE(3'b110)) u_s94 (
         .a(s92_d1), .b(s42_d1), .c(s88_d1), .sum(s94)
     );
     wire signed [13:0] s95;  // s93 + s94 - s87
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s95 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s95 (
         .a(s93_d1), .b(s94), .c(s87_d1), .sum(s95)
     );
     wire signed [12:0] s105;  // s104 - s97 - s98
-    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(11), .C(11), .SIGNED(3'b011), .NEGATE(3'b110)) u_s105 (
+    bittrigger_adder3_carry #(.WIDTH(13), .A(11), .B(11), .C(11), .SIGNED(3'b011), .NEGATE(3'b110)) u_s105 (
         .a(s104_d1), .b(s97_d1), .c(s98_d1), .sum(s105)
     );
     wire signed [13:0] s106;  // s105 - s26 - s103
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s106 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s106 (
         .a(s105), .b(s26_d1), .c(s103_d1), .sum(s106)
     );
     wire signed [12:0] s109;  // x21 - x18 - s15
@@ -1498,7 +1498,7 @@ module jet_tagger_bitlinear_dense_2 (
         .a(12'(s108_d1)), .b(12'(s110_d1)), .c(12'(s112_d1)), .sum(s113)
     );
     wire signed [13:0] s114;  // s48 + s109 + s113
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s114 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s114 (
         .a(s48_d1), .b(s109), .c(s113), .sum(s114)
     );
     wire signed [11:0] s120;  // s115 + s119 - s117
@@ -1506,7 +1506,7 @@ module jet_tagger_bitlinear_dense_2 (
         .a(12'(s115_d1)), .b(12'(s119_d1)), .c(12'(s117_d1)), .sum(s120)
     );
     wire signed [13:0] s121;  // s109 + s120 - s103
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s121 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s121 (
         .a(s109), .b(s120), .c(s103_d1), .sum(s121)
     );
     wire signed [11:0] s127;  // s124 + s125 + s126
@@ -1518,7 +1518,7 @@ module jet_tagger_bitlinear_dense_2 (
         .a(13'(s138_d1)), .b(s135_d1), .c(13'(s136_d1)), .sum(s139)
     );
     wire signed [12:0] s141;  // s76 + s122 + s140
-    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(10), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s141 (
+    bittrigger_adder3_carry #(.WIDTH(13), .A(10), .B(10), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s141 (
         .a(s76_d1), .b(s122_d1), .c(s140_d1), .sum(s141)
     );
     wire signed [13:0] s142;  // s127 - s139 - s141
@@ -1526,11 +1526,11 @@ module jet_tagger_bitlinear_dense_2 (
         .a(14'(s127)), .b(14'(s139)), .c(14'(s141)), .sum(s142)
     );
     wire signed [11:0] s149;  // x33 + s147 + s148
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(11), .C(10), .SIGNED(3'b110), .NEGATE(3'b000)) u_s149 (
+    bittrigger_adder3_carry #(.WIDTH(12), .A(9), .B(11), .C(10), .SIGNED(3'b110), .NEGATE(3'b000)) u_s149 (
         .a(9'(x33_d3)), .b(s147_d1), .c(s148_d1), .sum(s149)
     );
     wire signed [13:0] s152;  // s87 + s130 + s144
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(11), .SIGNED(3'b101), .NEGATE(3'b000)) u_s152 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(11), .C(11), .SIGNED(3'b101), .NEGATE(3'b000)) u_s152 (
         .a(s87_d1), .b(s130_d1), .c(s144_d1), .sum(s152)
     );
     wire signed [13:0] s153;  // s151 - s149 - s152
@@ -1538,7 +1538,7 @@ module jet_tagger_bitlinear_dense_2 (
         .a(14'(s151_d1)), .b(14'(s149)), .c(s152), .sum(s153)
     );
     wire signed [12:0] s159;  // s155 + s158 - s157
-    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(12), .C(10), .SIGNED(3'b011), .NEGATE(3'b100)) u_s159 (
+    bittrigger_adder3_carry #(.WIDTH(13), .A(11), .B(12), .C(10), .SIGNED(3'b011), .NEGATE(3'b100)) u_s159 (
         .a(s155_d1), .b(s158_d1), .c(s157_d1), .sum(s159)
     );
     wire signed [13:0] s160;  // s135 + s159 - s79
@@ -1546,7 +1546,7 @@ module jet_tagger_bitlinear_dense_2 (
         .a(14'(s135_d1)), .b(14'(s159)), .c(14'(s79)), .sum(s160)
     );
     wire signed [12:0] s168;  // s166 + s167 - s29
-    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(10), .C(10), .SIGNED(3'b100), .NEGATE(3'b100)) u_s168 (
+    bittrigger_adder3_carry #(.WIDTH(13), .A(11), .B(10), .C(10), .SIGNED(3'b100), .NEGATE(3'b100)) u_s168 (
         .a(s166_d1), .b(s167_d1), .c(s29_d1), .sum(s168)
     );
     wire signed [12:0] s172;  // s108 + s162 + s171
@@ -1554,7 +1554,7 @@ module jet_tagger_bitlinear_dense_2 (
         .a(13'(s108_d1)), .b(13'(s162_d1)), .c(13'(s171_d1)), .sum(s172)
     );
     wire signed [14:0] s173;  // s172 - s15 - s168
-    bittrigger_grow3 #(.WIDTH(15), .A(13), .B(12), .C(13), .SIGNED(3'b101), .NEGATE(3'b110)) u_s173 (
+    bittrigger_adder3_carry #(.WIDTH(15), .A(13), .B(12), .C(13), .SIGNED(3'b101), .NEGATE(3'b110)) u_s173 (
         .a(s172), .b(s15_d1), .c(s168), .sum(s173)
     );
     wire signed [12:0] s178;  // s177 - s75 - s175
@@ -1562,7 +1562,7 @@ module jet_tagger_bitlinear_dense_2 (
         .a(13'(s177_d1)), .b(13'(s75_d1)), .c(13'(s175_d1)), .sum(s178)
     );
     wire signed [13:0] s179;  // s149 + s178 - s5
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s179 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s179 (
         .a(s149), .b(s178), .c(s5_d1), .sum(s179)
     );
     wire signed [11:0] s190;  // s188 + s189 - s186
@@ -1574,7 +1574,7 @@ module jet_tagger_bitlinear_dense_2 (
         .a(12'(s110_d1)), .b(12'(s185_d1)), .c(12'(s191_d1)), .sum(s192)
     );
     wire signed [13:0] s193;  // s183 + s190 + s192
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s193 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(13), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s193 (
         .a(s183_d1), .b(s190), .c(s192), .sum(s193)
     );
     wire signed [11:0] s194;  // s5 + s115 - s43
@@ -1582,23 +1582,23 @@ module jet_tagger_bitlinear_dense_2 (
         .a(s5_d1), .b(12'(s115_d1)), .c(12'(s43_d1)), .sum(s194)
     );
     wire signed [12:0] s197;  // s181 - s144 - s195
-    bittrigger_grow3 #(.WIDTH(13), .A(12), .B(11), .C(11), .SIGNED(3'b111), .NEGATE(3'b110)) u_s197 (
+    bittrigger_adder3_carry #(.WIDTH(13), .A(12), .B(11), .C(11), .SIGNED(3'b111), .NEGATE(3'b110)) u_s197 (
         .a(s181_d1), .b(s144_d1), .c(s195_d1), .sum(s197)
     );
     wire signed [13:0] s198;  // s194 + s196 + s197
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s198 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b000)) u_s198 (
         .a(s194), .b(s196_d1), .c(s197), .sum(s198)
     );
     wire signed [13:0] s206;  // s204 + s205 - s127
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s206 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s206 (
         .a(s204_d1), .b(s205_d1), .c(s127), .sum(s206)
     );
     wire        [11:0] s210;  // s40 + s162 + s208
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(11), .C(10), .SIGNED(3'b000), .NEGATE(3'b000)) u_s210 (
+    bittrigger_adder3_carry #(.WIDTH(12), .A(10), .B(11), .C(10), .SIGNED(3'b000), .NEGATE(3'b000)) u_s210 (
         .a(s40_d1), .b(s162_d1), .c(s208_d1), .sum(s210)
     );
     wire signed [14:0] s211;  // s209 - s168 - s210
-    bittrigger_grow3 #(.WIDTH(15), .A(12), .B(13), .C(12), .SIGNED(3'b011), .NEGATE(3'b110)) u_s211 (
+    bittrigger_adder3_carry #(.WIDTH(15), .A(12), .B(13), .C(12), .SIGNED(3'b011), .NEGATE(3'b110)) u_s211 (
         .a(s209_d1), .b(s168), .c(s210), .sum(s211)
     );
     wire signed [12:0] s216;  // s214 + s215 - s130
@@ -1606,15 +1606,15 @@ module jet_tagger_bitlinear_dense_2 (
         .a(13'(s214_d1)), .b(13'(s215_d1)), .c(13'(s130_d1)), .sum(s216)
     );
     wire signed [11:0] s219;  // s164 - s217 - s218
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(11), .C(9), .SIGNED(3'b010), .NEGATE(3'b110)) u_s219 (
+    bittrigger_adder3_carry #(.WIDTH(12), .A(9), .B(11), .C(9), .SIGNED(3'b010), .NEGATE(3'b110)) u_s219 (
         .a(s164_d1), .b(s217_d1), .c(s218_d1), .sum(s219)
     );
     wire signed [13:0] s221;  // s220 - s216 - s219
-    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s221 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(11), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s221 (
         .a(s220_d1), .b(s216), .c(s219), .sum(s221)
     );
     wire signed [12:0] s222;  // x14 + s166 - x1
-    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(11), .C(10), .SIGNED(3'b000), .NEGATE(3'b100)) u_s222 (
+    bittrigger_adder3_carry #(.WIDTH(13), .A(10), .B(11), .C(10), .SIGNED(3'b000), .NEGATE(3'b100)) u_s222 (
         .a(10'(x14_d3)), .b(s166_d1), .c(10'(x1_d3)), .sum(s222)
     );
     wire signed [12:0] s225;  // s224 - s97 - s124
@@ -1626,11 +1626,11 @@ module jet_tagger_bitlinear_dense_2 (
         .a(14'(s190)), .b(14'(s225)), .c(14'(s222)), .sum(s226)
     );
     wire signed [11:0] s232;  // s101 - s188 - s229
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(11), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s232 (
+    bittrigger_adder3_carry #(.WIDTH(12), .A(10), .B(11), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s232 (
         .a(s101_d1), .b(s188_d1), .c(s229_d1), .sum(s232)
     );
     wire signed [12:0] s233;  // s231 - s117 - s175
-    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(11), .C(11), .SIGNED(3'b011), .NEGATE(3'b110)) u_s233 (
+    bittrigger_adder3_carry #(.WIDTH(13), .A(11), .B(11), .C(11), .SIGNED(3'b011), .NEGATE(3'b110)) u_s233 (
         .a(s231_d1), .b(s117_d1), .c(s175_d1), .sum(s233)
     );
     wire signed [13:0] s234;  // s232 + s233 - s228
@@ -1642,15 +1642,15 @@ module jet_tagger_bitlinear_dense_2 (
         .a(12'(s239_d1)), .b(12'(s240_d1)), .c(12'(s98_d1)), .sum(s241)
     );
     wire signed [13:0] s242;  // s241 - s217 - s237
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s242 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s242 (
         .a(s241), .b(s217_d1), .c(s237_d1), .sum(s242)
     );
     wire signed [11:0] s246;  // s155 + s243 + s244
-    bittrigger_grow3 #(.WIDTH(12), .A(11), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s246 (
+    bittrigger_adder3_carry #(.WIDTH(12), .A(11), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s246 (
         .a(s155_d1), .b(s243_d1), .c(s244_d1), .sum(s246)
     );
     wire signed [13:0] s247;  // s245 + s246 - s219
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s247 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b100)) u_s247 (
         .a(s245_d1), .b(s246), .c(s219), .sum(s247)
     );
     wire signed [11:0] s253;  // s251 - s36 - s252
@@ -1662,7 +1662,7 @@ module jet_tagger_bitlinear_dense_2 (
         .a(12'(s243_d1)), .b(s249_d1), .c(12'(s250_d1)), .sum(s256)
     );
     wire signed [13:0] s257;  // s253 + s255 + s256
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s257 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s257 (
         .a(s253), .b(s255_d1), .c(s256), .sum(s257)
     );
     wire signed [11:0] s259;  // s30 - s199 - s229
@@ -1670,11 +1670,11 @@ module jet_tagger_bitlinear_dense_2 (
         .a(12'(s30_d1)), .b(12'(s199_d1)), .c(12'(s229_d1)), .sum(s259)
     );
     wire signed [13:0] s260;  // s194 + s258 + s259
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s260 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(12), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s260 (
         .a(s194), .b(s258_d1), .c(s259), .sum(s260)
     );
     wire signed [13:0] s262;  // s261 - s139 - s249
-    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s262 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(11), .B(13), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s262 (
         .a(s261_d1), .b(s139), .c(s249_d1), .sum(s262)
     );
     wire signed [11:0] s267;  // s266 - s68 - s264
@@ -1682,11 +1682,11 @@ module jet_tagger_bitlinear_dense_2 (
         .a(s266_d1), .b(12'(s68_d1)), .c(12'(s264_d1)), .sum(s267)
     );
     wire signed [13:0] s268;  // s253 + s267 - s222
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s268 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s268 (
         .a(s253), .b(s267), .c(s222), .sum(s268)
     );
     wire signed [12:0] s272;  // s269 - s186 - s271
-    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(10), .C(11), .SIGNED(3'b010), .NEGATE(3'b110)) u_s272 (
+    bittrigger_adder3_carry #(.WIDTH(13), .A(10), .B(10), .C(11), .SIGNED(3'b010), .NEGATE(3'b110)) u_s272 (
         .a(s269_d1), .b(s186_d1), .c(s271_d1), .sum(s272)
     );
     wire signed [13:0] s273;  // s63 + s272 - s228
@@ -1694,7 +1694,7 @@ module jet_tagger_bitlinear_dense_2 (
         .a(14'(s63_d1)), .b(14'(s272)), .c(14'(s228_d1)), .sum(s273)
     );
     wire signed [12:0] s275;  // s147 - s265 - s269
-    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(10), .C(10), .SIGNED(3'b011), .NEGATE(3'b110)) u_s275 (
+    bittrigger_adder3_carry #(.WIDTH(13), .A(11), .B(10), .C(10), .SIGNED(3'b011), .NEGATE(3'b110)) u_s275 (
         .a(s147_d1), .b(s265_d1), .c(s269_d1), .sum(s275)
     );
     wire signed [13:0] s276;  // s216 + s274 + s275
@@ -1711,11 +1711,11 @@ module jet_tagger_bitlinear_dense_2 (
         .a(12'(s56_d1)), .b(12'(s155_d1)), .c(12'(s185_d1)), .sum(s279)
     );
     wire signed [13:0] s280;  // s277 + s278 + s279
-    bittrigger_grow3 #(.WIDTH(14), .A(13), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s280 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(13), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s280 (
         .a(s277), .b(s278), .c(s279), .sum(s280)
     );
     wire signed [12:0] s283;  // s237 + s264 + s282
-    bittrigger_grow3 #(.WIDTH(13), .A(12), .B(10), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s283 (
+    bittrigger_adder3_carry #(.WIDTH(13), .A(12), .B(10), .C(11), .SIGNED(3'b111), .NEGATE(3'b000)) u_s283 (
         .a(s237_d1), .b(s264_d1), .c(s282_d1), .sum(s283)
     );
     wire signed [13:0] s284;  // s27 + s277 + s283

@@ -115,52 +115,52 @@ module jet_tagger_bitlinear_dense_3 (
     end
     wire        [ 8:0] s0 = 9'(x10_d1) + 9'(x28_d1);
     wire        [ 9:0] s1;  // x12 + x26 + s0
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b000), .NEGATE(3'b000)) u_s1 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b000), .NEGATE(3'b000)) u_s1 (
         .a(x12_d1), .b(x26_d1), .c(s0), .sum(s1)
     );
     wire        [ 9:0] s2;  // x5 + x6 + x24
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s2 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s2 (
         .a(x5_d1), .b(x6_d1), .c(x24_d1), .sum(s2)
     );
     wire        [ 9:0] s3;  // x2 + x19 + x20
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s3 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s3 (
         .a(x2_d1), .b(x19_d1), .c(x20_d1), .sum(s3)
     );
     wire signed [ 9:0] s4;  // x16 - x3 - x27
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s4 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s4 (
         .a(x16_d1), .b(x3_d1), .c(x27_d1), .sum(s4)
     );
     wire signed [11:0] s5;  // s4 - x0 - s3
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(10), .SIGNED(3'b001), .NEGATE(3'b110)) u_s5 (
+    bittrigger_adder3_carry #(.WIDTH(12), .A(10), .B(9), .C(10), .SIGNED(3'b001), .NEGATE(3'b110)) u_s5 (
         .a(s4), .b(9'(x0_d1)), .c(s3), .sum(s5)
     );
     wire signed [ 9:0] s6;  // x9 - x15 - x29
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s6 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s6 (
         .a(x9_d1), .b(x15_d1), .c(x29_d1), .sum(s6)
     );
     wire signed [ 9:0] s7;  // x25 - x11 - x30
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s7 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s7 (
         .a(x25_d1), .b(x11_d1), .c(x30_d1), .sum(s7)
     );
     wire signed [11:0] s8;  // s6 + s7 - s2
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b011), .NEGATE(3'b100)) u_s8 (
+    bittrigger_adder3_carry #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b011), .NEGATE(3'b100)) u_s8 (
         .a(s6), .b(s7), .c(s2), .sum(s8)
     );
     wire signed [ 9:0] s10;  // x18 - x5 - x13
-    bittrigger_grow3 #(.WIDTH(10), .A(7), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s10 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(7), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s10 (
         .a(x18_d1), .b(x5_d1), .c(x13_d1), .sum(s10)
     );
     wire        [ 8:0] s12 = 9'(x8_d1) + 9'(x30_d1);
     wire signed [10:0] s13;  // x9 + s12 - x23
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s13 (
+    bittrigger_adder3_carry #(.WIDTH(11), .A(8), .B(9), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s13 (
         .a(x9_d1), .b(s12), .c(x23_d1), .sum(s13)
     );
     wire        [ 9:0] s14;  // x0 + x6 + x16
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s14 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s14 (
         .a(x0_d1), .b(x6_d1), .c(x16_d1), .sum(s14)
     );
     wire        [ 9:0] s15;  // x7 + x11 + x24
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s15 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s15 (
         .a(x7_d1), .b(x11_d1), .c(x24_d1), .sum(s15)
     );
     wire signed [10:0] s16;  // x4 - x3 - s15
@@ -168,69 +168,69 @@ module jet_tagger_bitlinear_dense_3 (
         .a(11'(x4_d1)), .b(11'(x3_d1)), .c(11'(s15)), .sum(s16)
     );
     wire        [ 9:0] s20;  // x4 + x17 + x25
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s20 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s20 (
         .a(x4_d1), .b(x17_d1), .c(x25_d1), .sum(s20)
     );
     wire signed [ 9:0] s21;  // x7 + x29 - x27
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s21 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s21 (
         .a(x7_d1), .b(x29_d1), .c(x27_d1), .sum(s21)
     );
     wire signed [ 8:0] s23;  // x24 - x28
-    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b00), .NEGATE(2'b10)) u_s23 (
+    bittrigger_adder2_carry #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b00), .NEGATE(2'b10)) u_s23 (
         .a(x24_d1), .b(x28_d1), .sum(s23)
     );
     wire signed [ 9:0] s24;  // x14 + x16 - x12
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s24 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s24 (
         .a(x14_d1), .b(x16_d1), .c(x12_d1), .sum(s24)
     );
     wire signed [ 8:0] s25;  // x15 - x3
-    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b00), .NEGATE(2'b10)) u_s25 (
+    bittrigger_adder2_carry #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b00), .NEGATE(2'b10)) u_s25 (
         .a(x15_d1), .b(x3_d1), .sum(s25)
     );
     wire signed [ 8:0] s27;  // x23 - x5
-    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b00), .NEGATE(2'b10)) u_s27 (
+    bittrigger_adder2_carry #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b00), .NEGATE(2'b10)) u_s27 (
         .a(x23_d1), .b(x5_d1), .sum(s27)
     );
     wire signed [10:0] s28;  // s23 + s24 + s27
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b000)) u_s28 (
+    bittrigger_adder3_carry #(.WIDTH(11), .A(9), .B(10), .C(9), .SIGNED(3'b111), .NEGATE(3'b000)) u_s28 (
         .a(s23), .b(s24), .c(s27), .sum(s28)
     );
     wire signed [ 9:0] s30;  // x3 + x22 - x15
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s30 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s30 (
         .a(x3_d1), .b(x22_d1), .c(x15_d1), .sum(s30)
     );
     wire signed [10:0] s31;  // x25 - x14 - s30
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b110)) u_s31 (
+    bittrigger_adder3_carry #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b110)) u_s31 (
         .a(x25_d1), .b(x14_d1), .c(s30), .sum(s31)
     );
     wire        [ 9:0] s35;  // x14 + x22 + x25
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s35 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s35 (
         .a(x14_d1), .b(x22_d1), .c(x25_d1), .sum(s35)
     );
     wire signed [ 9:0] s36;  // x4 + x12 - x1
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s36 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s36 (
         .a(x4_d1), .b(x12_d1), .c(x1_d1), .sum(s36)
     );
     wire        [ 8:0] s37 = 9'(x23_d1) + 9'(x28_d1);
     wire        [ 9:0] s38;  // x13 + x15 + s37
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b000), .NEGATE(3'b000)) u_s38 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b000), .NEGATE(3'b000)) u_s38 (
         .a(x13_d1), .b(x15_d1), .c(s37), .sum(s38)
     );
     wire        [ 8:0] s39 = 9'(x21_d1) + 9'(x26_d1);
     wire signed [ 9:0] s40;  // x0 + x27 - x5
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s40 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s40 (
         .a(x0_d1), .b(x27_d1), .c(x5_d1), .sum(s40)
     );
     wire signed [ 9:0] s41;  // x6 - x2 - x18
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b110)) u_s41 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b110)) u_s41 (
         .a(x6_d1), .b(x2_d1), .c(x18_d1), .sum(s41)
     );
     wire signed [10:0] s42;  // x20 + s41 - s39
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(9), .SIGNED(3'b010), .NEGATE(3'b100)) u_s42 (
+    bittrigger_adder3_carry #(.WIDTH(11), .A(8), .B(10), .C(9), .SIGNED(3'b010), .NEGATE(3'b100)) u_s42 (
         .a(x20_d1), .b(s41), .c(s39), .sum(s42)
     );
     wire        [ 9:0] s45;  // x11 + x19 + x31
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s45 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s45 (
         .a(x11_d1), .b(x19_d1), .c(x31_d1), .sum(s45)
     );
     wire signed [10:0] s46;  // x25 + s45 - x29
@@ -238,105 +238,105 @@ module jet_tagger_bitlinear_dense_3 (
         .a(11'(x25_d1)), .b(11'(s45)), .c(11'(x29_d1)), .sum(s46)
     );
     wire signed [ 9:0] s48;  // x13 + x18 - x27
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(7), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s48 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(7), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s48 (
         .a(x13_d1), .b(x18_d1), .c(x27_d1), .sum(s48)
     );
     wire signed [10:0] s49;  // x3 + s48 - s39
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(9), .SIGNED(3'b010), .NEGATE(3'b100)) u_s49 (
+    bittrigger_adder3_carry #(.WIDTH(11), .A(8), .B(10), .C(9), .SIGNED(3'b010), .NEGATE(3'b100)) u_s49 (
         .a(x3_d1), .b(s48), .c(s39), .sum(s49)
     );
     wire signed [ 9:0] s51;  // x1 + x2 - x31
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s51 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s51 (
         .a(x1_d1), .b(x2_d1), .c(x31_d1), .sum(s51)
     );
     wire        [ 9:0] s52;  // x20 + x23 + x29
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s52 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s52 (
         .a(x20_d1), .b(x23_d1), .c(x29_d1), .sum(s52)
     );
     wire        [ 9:0] s55;  // x10 + x12 + x14
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s55 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s55 (
         .a(x10_d1), .b(x12_d1), .c(x14_d1), .sum(s55)
     );
     wire        [ 9:0] s56;  // x3 + x13 + x22
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s56 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s56 (
         .a(x3_d1), .b(x13_d1), .c(x22_d1), .sum(s56)
     );
     wire        [10:0] s60;  // s37 + s39 + s55
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(9), .C(10), .SIGNED(3'b000), .NEGATE(3'b000)) u_s60 (
+    bittrigger_adder3_carry #(.WIDTH(11), .A(9), .B(9), .C(10), .SIGNED(3'b000), .NEGATE(3'b000)) u_s60 (
         .a(s37), .b(s39), .c(s55), .sum(s60)
     );
     wire        [ 9:0] s64;  // x1 + x10 + x26
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s64 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s64 (
         .a(x1_d1), .b(x10_d1), .c(x26_d1), .sum(s64)
     );
     wire signed [ 9:0] s65;  // x28 - x13 - x23
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s65 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s65 (
         .a(x28_d1), .b(x13_d1), .c(x23_d1), .sum(s65)
     );
     wire signed [11:0] s66;  // s65 - s12 - s64
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(10), .SIGNED(3'b001), .NEGATE(3'b110)) u_s66 (
+    bittrigger_adder3_carry #(.WIDTH(12), .A(10), .B(9), .C(10), .SIGNED(3'b001), .NEGATE(3'b110)) u_s66 (
         .a(s65), .b(s12), .c(s64), .sum(s66)
     );
     wire signed [ 9:0] s68;  // x9 + x30 - x28
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s68 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s68 (
         .a(x9_d1), .b(x30_d1), .c(x28_d1), .sum(s68)
     );
     wire signed [ 9:0] s69;  // x6 - x2 - x7
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s69 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s69 (
         .a(x6_d1), .b(x2_d1), .c(x7_d1), .sum(s69)
     );
     wire signed [ 9:0] s70;  // - x1 - x24 + 4
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b011)) u_s70 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b011)) u_s70 (
         .a(x1_d1), .b(x24_d1), .c(7'd4), .sum(s70)
     );
     wire signed [ 9:0] s73;  // x15 - x19 - x23
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s73 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s73 (
         .a(x15_d1), .b(x19_d1), .c(x23_d1), .sum(s73)
     );
     wire        [ 9:0] s74;  // x1 + x3 + x5
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s74 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s74 (
         .a(x1_d1), .b(x3_d1), .c(x5_d1), .sum(s74)
     );
     wire        [10:0] s75;  // x0 + x31 + s74
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b000), .NEGATE(3'b000)) u_s75 (
+    bittrigger_adder3_carry #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b000), .NEGATE(3'b000)) u_s75 (
         .a(x0_d1), .b(x31_d1), .c(s74), .sum(s75)
     );
     wire        [ 8:0] s76 = 9'(x9_d1) + 9'(x13_d1);
     wire signed [10:0] s77;  // s12 + s76 - x25
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(9), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s77 (
+    bittrigger_adder3_carry #(.WIDTH(11), .A(9), .B(9), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s77 (
         .a(s12), .b(s76), .c(x25_d1), .sum(s77)
     );
     wire        [ 8:0] s83 = 9'(x4_d1) + 9'(x29_d1);
     wire        [10:0] s84;  // x10 + s3 + s83
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(9), .SIGNED(3'b000), .NEGATE(3'b000)) u_s84 (
+    bittrigger_adder3_carry #(.WIDTH(11), .A(8), .B(10), .C(9), .SIGNED(3'b000), .NEGATE(3'b000)) u_s84 (
         .a(x10_d1), .b(s3), .c(s83), .sum(s84)
     );
     wire signed [ 9:0] s87;  // x8 + x29 - x1
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s87 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s87 (
         .a(x8_d1), .b(x29_d1), .c(x1_d1), .sum(s87)
     );
     wire signed [ 9:0] s88;  // x31 - x12 - x20
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s88 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s88 (
         .a(x31_d1), .b(x12_d1), .c(x20_d1), .sum(s88)
     );
     wire signed [ 9:0] s92;  // x16 + x20 - x0
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s92 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s92 (
         .a(x16_d1), .b(x20_d1), .c(x0_d1), .sum(s92)
     );
     wire        [ 9:0] s93;  // x7 + x15 + x27
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s93 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s93 (
         .a(x7_d1), .b(x15_d1), .c(x27_d1), .sum(s93)
     );
     wire signed [ 9:0] s96;  // x21 + x28 - x12
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s96 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s96 (
         .a(x21_d1), .b(x28_d1), .c(x12_d1), .sum(s96)
     );
     wire signed [10:0] s97;  // x8 - x31 - s96
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b110)) u_s97 (
+    bittrigger_adder3_carry #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b110)) u_s97 (
         .a(x8_d1), .b(x31_d1), .c(s96), .sum(s97)
     );
     wire signed [ 8:0] s99;  // x4 - x16
-    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b00), .NEGATE(2'b10)) u_s99 (
+    bittrigger_adder2_carry #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b00), .NEGATE(2'b10)) u_s99 (
         .a(x4_d1), .b(x16_d1), .sum(s99)
     );
     wire signed [10:0] s100;  // x22 + s15 - s52
@@ -344,56 +344,56 @@ module jet_tagger_bitlinear_dense_3 (
         .a(11'(x22_d1)), .b(11'(s15)), .c(11'(s52)), .sum(s100)
     );
     wire signed [ 9:0] s101;  // - x0 - x3 + 21
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b011)) u_s101 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b011)) u_s101 (
         .a(x0_d1), .b(x3_d1), .c(7'd21), .sum(s101)
     );
     wire signed [ 9:0] s105;  // x17 - x24 + 27
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b010)) u_s105 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b010)) u_s105 (
         .a(x17_d1), .b(x24_d1), .c(7'd27), .sum(s105)
     );
     wire signed [11:0] s106;  // s105 - x27 - s64
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(10), .SIGNED(3'b001), .NEGATE(3'b110)) u_s106 (
+    bittrigger_adder3_carry #(.WIDTH(12), .A(10), .B(9), .C(10), .SIGNED(3'b001), .NEGATE(3'b110)) u_s106 (
         .a(s105), .b(9'(x27_d1)), .c(s64), .sum(s106)
     );
     wire signed [ 9:0] s108;  // x19 - x17 - x21
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s108 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s108 (
         .a(x19_d1), .b(x17_d1), .c(x21_d1), .sum(s108)
     );
     wire signed [ 9:0] s110;  // - x14 - x18 + 25
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b011)) u_s110 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(7), .C(7), .SIGNED(3'b000), .NEGATE(3'b011)) u_s110 (
         .a(x14_d1), .b(x18_d1), .c(7'd25), .sum(s110)
     );
     wire signed [10:0] s111;  // s110 - x4 - x28
-    bittrigger_grow3 #(.WIDTH(11), .A(10), .B(8), .C(8), .SIGNED(3'b001), .NEGATE(3'b110)) u_s111 (
+    bittrigger_adder3_carry #(.WIDTH(11), .A(10), .B(8), .C(8), .SIGNED(3'b001), .NEGATE(3'b110)) u_s111 (
         .a(s110), .b(x4_d1), .c(x28_d1), .sum(s111)
     );
     wire signed [ 9:0] s115;  // x19 - x20 - x25
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s115 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s115 (
         .a(x19_d1), .b(x20_d1), .c(x25_d1), .sum(s115)
     );
     wire signed [10:0] s116;  // x13 + s115 - x15
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b010), .NEGATE(3'b100)) u_s116 (
+    bittrigger_adder3_carry #(.WIDTH(11), .A(8), .B(10), .C(8), .SIGNED(3'b010), .NEGATE(3'b100)) u_s116 (
         .a(x13_d1), .b(s115), .c(x15_d1), .sum(s116)
     );
     wire signed [10:0] s118;  // x11 - x2 - s24
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b110)) u_s118 (
+    bittrigger_adder3_carry #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b110)) u_s118 (
         .a(x11_d1), .b(x2_d1), .c(s24), .sum(s118)
     );
     wire        [ 8:0] s119 = 9'(x7_d1) + 9'd8;
     wire        [ 9:0] s120;  // x10 + x21 + x23
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s120 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s120 (
         .a(x10_d1), .b(x21_d1), .c(x23_d1), .sum(s120)
     );
     wire        [10:0] s121;  // x20 + s119 + s120
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(10), .SIGNED(3'b000), .NEGATE(3'b000)) u_s121 (
+    bittrigger_adder3_carry #(.WIDTH(11), .A(8), .B(9), .C(10), .SIGNED(3'b000), .NEGATE(3'b000)) u_s121 (
         .a(x20_d1), .b(s119), .c(s120), .sum(s121)
     );
     wire signed [10:0] s123;  // x16 + s0 - x11
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s123 (
+    bittrigger_adder3_carry #(.WIDTH(11), .A(8), .B(9), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s123 (
         .a(x16_d1), .b(s0), .c(x11_d1), .sum(s123)
     );
     wire        [ 9:0] s125;  // x2 + x4 + x5
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s125 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s125 (
         .a(x2_d1), .b(x4_d1), .c(x5_d1), .sum(s125)
     );
     wire        [10:0] s126;  // x7 + s14 + s125
@@ -401,23 +401,23 @@ module jet_tagger_bitlinear_dense_3 (
         .a(11'(x7_d1)), .b(11'(s14)), .c(11'(s125)), .sum(s126)
     );
     wire signed [10:0] s127;  // x24 - x8 - s96
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b110)) u_s127 (
+    bittrigger_adder3_carry #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b110)) u_s127 (
         .a(x24_d1), .b(x8_d1), .c(s96), .sum(s127)
     );
     wire signed [ 9:0] s136;  // x11 + x31 - x4
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s136 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s136 (
         .a(x11_d1), .b(x31_d1), .c(x4_d1), .sum(s136)
     );
     wire        [ 9:0] s140;  // x4 + x6 + s76
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b000), .NEGATE(3'b000)) u_s140 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b000), .NEGATE(3'b000)) u_s140 (
         .a(x4_d1), .b(x6_d1), .c(s76), .sum(s140)
     );
     wire signed [ 9:0] s144;  // x25 - x0 - x9
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s144 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s144 (
         .a(x25_d1), .b(x0_d1), .c(x9_d1), .sum(s144)
     );
     wire signed [11:0] s145;  // s10 + s144 - x22
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(9), .SIGNED(3'b011), .NEGATE(3'b100)) u_s145 (
+    bittrigger_adder3_carry #(.WIDTH(12), .A(10), .B(10), .C(9), .SIGNED(3'b011), .NEGATE(3'b100)) u_s145 (
         .a(s10), .b(s144), .c(9'(x22_d1)), .sum(s145)
     );
 
@@ -583,15 +583,15 @@ module jet_tagger_bitlinear_dense_3 (
         s145_d1 <= s145;
     end
     wire signed [13:0] s9;  // s5 + s8 - s1
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(11), .SIGNED(3'b011), .NEGATE(3'b100)) u_s9 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(12), .C(11), .SIGNED(3'b011), .NEGATE(3'b100)) u_s9 (
         .a(s5_d1), .b(s8_d1), .c(11'(s1_d1)), .sum(s9)
     );
     wire signed [10:0] s11;  // x14 + x19 - s10
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b100)) u_s11 (
+    bittrigger_adder3_carry #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b100)) u_s11 (
         .a(x14_d2), .b(x19_d2), .c(s10_d1), .sum(s11)
     );
     wire signed [11:0] s17;  // s1 - s14 - s16
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(11), .SIGNED(3'b100), .NEGATE(3'b110)) u_s17 (
+    bittrigger_adder3_carry #(.WIDTH(12), .A(10), .B(10), .C(11), .SIGNED(3'b100), .NEGATE(3'b110)) u_s17 (
         .a(s1_d1), .b(s14_d1), .c(s16_d1), .sum(s17)
     );
     wire signed [10:0] s18;  // - x31 - s13 + 22
@@ -599,19 +599,19 @@ module jet_tagger_bitlinear_dense_3 (
         .a(11'(x31_d2)), .b(s13_d1), .c(11'd22), .sum(s18)
     );
     wire signed [12:0] s19;  // s18 - s11 - s17
-    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s19 (
+    bittrigger_adder3_carry #(.WIDTH(13), .A(11), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s19 (
         .a(s18), .b(s11), .c(s17), .sum(s19)
     );
     wire signed [11:0] s22;  // x26 + s20 + s21
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s22 (
+    bittrigger_adder3_carry #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s22 (
         .a(9'(x26_d2)), .b(s20_d1), .c(s21_d1), .sum(s22)
     );
     wire signed [10:0] s26;  // x2 + x6 + s25
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(9), .SIGNED(3'b100), .NEGATE(3'b000)) u_s26 (
+    bittrigger_adder3_carry #(.WIDTH(11), .A(8), .B(8), .C(9), .SIGNED(3'b100), .NEGATE(3'b000)) u_s26 (
         .a(x2_d2), .b(x6_d2), .c(s25_d1), .sum(s26)
     );
     wire signed [12:0] s29;  // s28 - s22 - s26
-    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(12), .C(11), .SIGNED(3'b111), .NEGATE(3'b110)) u_s29 (
+    bittrigger_adder3_carry #(.WIDTH(13), .A(11), .B(12), .C(11), .SIGNED(3'b111), .NEGATE(3'b110)) u_s29 (
         .a(s28_d1), .b(s22), .c(s26), .sum(s29)
     );
     wire signed [10:0] s32;  // x18 + s31 - x29
@@ -619,31 +619,31 @@ module jet_tagger_bitlinear_dense_3 (
         .a(11'(x18_d2)), .b(s31_d1), .c(11'(x29_d2)), .sum(s32)
     );
     wire signed [ 9:0] s33;  // - x1 - x6 + 3
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b011)) u_s33 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(7), .SIGNED(3'b000), .NEGATE(3'b011)) u_s33 (
         .a(x1_d2), .b(x6_d2), .c(7'd3), .sum(s33)
     );
     wire signed [11:0] s34;  // x16 + s32 + s33
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(11), .C(10), .SIGNED(3'b110), .NEGATE(3'b000)) u_s34 (
+    bittrigger_adder3_carry #(.WIDTH(12), .A(9), .B(11), .C(10), .SIGNED(3'b110), .NEGATE(3'b000)) u_s34 (
         .a(9'(x16_d2)), .b(s32), .c(s33), .sum(s34)
     );
     wire signed [11:0] s43;  // s36 - s35 - s40
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b101), .NEGATE(3'b110)) u_s43 (
+    bittrigger_adder3_carry #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b101), .NEGATE(3'b110)) u_s43 (
         .a(s36_d1), .b(s35_d1), .c(s40_d1), .sum(s43)
     );
     wire signed [12:0] s44;  // s42 + s43 - s38
-    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(12), .C(10), .SIGNED(3'b011), .NEGATE(3'b100)) u_s44 (
+    bittrigger_adder3_carry #(.WIDTH(13), .A(11), .B(12), .C(10), .SIGNED(3'b011), .NEGATE(3'b100)) u_s44 (
         .a(s42_d1), .b(s43), .c(s38_d1), .sum(s44)
     );
     wire signed [11:0] s47;  // x9 + s46 - s23
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(11), .C(9), .SIGNED(3'b110), .NEGATE(3'b100)) u_s47 (
+    bittrigger_adder3_carry #(.WIDTH(12), .A(9), .B(11), .C(9), .SIGNED(3'b110), .NEGATE(3'b100)) u_s47 (
         .a(9'(x9_d2)), .b(s46_d1), .c(s23_d1), .sum(s47)
     );
     wire signed [12:0] s50;  // s49 - s14 - s47
-    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(10), .C(12), .SIGNED(3'b101), .NEGATE(3'b110)) u_s50 (
+    bittrigger_adder3_carry #(.WIDTH(13), .A(11), .B(10), .C(12), .SIGNED(3'b101), .NEGATE(3'b110)) u_s50 (
         .a(s49_d1), .b(s14_d1), .c(s47), .sum(s50)
     );
     wire signed [11:0] s53;  // s51 - s52 - 37
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(9), .SIGNED(3'b001), .NEGATE(3'b110)) u_s53 (
+    bittrigger_adder3_carry #(.WIDTH(12), .A(10), .B(10), .C(9), .SIGNED(3'b001), .NEGATE(3'b110)) u_s53 (
         .a(s51_d1), .b(s52_d1), .c(9'd37), .sum(s53)
     );
     wire signed [12:0] s54;  // s53 - s17 - s35
@@ -655,19 +655,19 @@ module jet_tagger_bitlinear_dense_3 (
         .a(11'(x27_d2)), .b(11'(s52_d1)), .c(11'(s56_d1)), .sum(s57)
     );
     wire signed [ 9:0] s58;  // x16 - x6 - s23
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b100), .NEGATE(3'b110)) u_s58 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(9), .SIGNED(3'b100), .NEGATE(3'b110)) u_s58 (
         .a(x16_d2), .b(x6_d2), .c(s23_d1), .sum(s58)
     );
     wire signed [12:0] s59;  // s58 - s55 - s57
-    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(10), .C(11), .SIGNED(3'b001), .NEGATE(3'b110)) u_s59 (
+    bittrigger_adder3_carry #(.WIDTH(13), .A(10), .B(10), .C(11), .SIGNED(3'b001), .NEGATE(3'b110)) u_s59 (
         .a(s58), .b(s55_d1), .c(s57), .sum(s59)
     );
     wire signed [ 9:0] s61;  // x2 + x9 - x0
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s61 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s61 (
         .a(x2_d2), .b(x9_d2), .c(x0_d2), .sum(s61)
     );
     wire signed [12:0] s62;  // s61 - s46 - s60
-    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(11), .C(11), .SIGNED(3'b011), .NEGATE(3'b110)) u_s62 (
+    bittrigger_adder3_carry #(.WIDTH(13), .A(10), .B(11), .C(11), .SIGNED(3'b011), .NEGATE(3'b110)) u_s62 (
         .a(s61), .b(s46_d1), .c(s60_d1), .sum(s62)
     );
     wire signed [10:0] s63;  // x18 + s20 - x21
@@ -675,11 +675,11 @@ module jet_tagger_bitlinear_dense_3 (
         .a(11'(x18_d2)), .b(11'(s20_d1)), .c(11'(x21_d2)), .sum(s63)
     );
     wire signed [13:0] s67;  // s5 + s66 - s63
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(12), .C(11), .SIGNED(3'b111), .NEGATE(3'b100)) u_s67 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(12), .C(11), .SIGNED(3'b111), .NEGATE(3'b100)) u_s67 (
         .a(s5_d1), .b(s66_d1), .c(s63), .sum(s67)
     );
     wire signed [11:0] s71;  // s69 + s70 - s68
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s71 (
+    bittrigger_adder3_carry #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s71 (
         .a(s69_d1), .b(s70_d1), .c(s68_d1), .sum(s71)
     );
     wire signed [12:0] s72;  // s63 + s71 - s57
@@ -687,11 +687,11 @@ module jet_tagger_bitlinear_dense_3 (
         .a(13'(s63)), .b(13'(s71)), .c(13'(s57)), .sum(s72)
     );
     wire signed [12:0] s78;  // x18 - s75 - s77
-    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(11), .C(11), .SIGNED(3'b100), .NEGATE(3'b110)) u_s78 (
+    bittrigger_adder3_carry #(.WIDTH(13), .A(10), .B(11), .C(11), .SIGNED(3'b100), .NEGATE(3'b110)) u_s78 (
         .a(10'(x18_d2)), .b(s75_d1), .c(s77_d1), .sum(s78)
     );
     wire signed [10:0] s79;  // s69 - x17 - x26
-    bittrigger_grow3 #(.WIDTH(11), .A(10), .B(8), .C(8), .SIGNED(3'b001), .NEGATE(3'b110)) u_s79 (
+    bittrigger_adder3_carry #(.WIDTH(11), .A(10), .B(8), .C(8), .SIGNED(3'b001), .NEGATE(3'b110)) u_s79 (
         .a(s69_d1), .b(x17_d2), .c(x26_d2), .sum(s79)
     );
     wire signed [12:0] s80;  // s73 + s78 + s79
@@ -703,27 +703,27 @@ module jet_tagger_bitlinear_dense_3 (
         .a(12'(x20_d2)), .b(12'(s21_d1)), .c(12'(s75_d1)), .sum(s81)
     );
     wire signed [12:0] s82;  // s81 - x23 - s68
-    bittrigger_grow3 #(.WIDTH(13), .A(12), .B(10), .C(10), .SIGNED(3'b101), .NEGATE(3'b110)) u_s82 (
+    bittrigger_adder3_carry #(.WIDTH(13), .A(12), .B(10), .C(10), .SIGNED(3'b101), .NEGATE(3'b110)) u_s82 (
         .a(s81), .b(10'(x23_d2)), .c(s68_d1), .sum(s82)
     );
     wire signed [10:0] s85;  // s12 - x26 - s76
-    bittrigger_grow3 #(.WIDTH(11), .A(9), .B(8), .C(9), .SIGNED(3'b000), .NEGATE(3'b110)) u_s85 (
+    bittrigger_adder3_carry #(.WIDTH(11), .A(9), .B(8), .C(9), .SIGNED(3'b000), .NEGATE(3'b110)) u_s85 (
         .a(s12_d1), .b(x26_d2), .c(s76_d1), .sum(s85)
     );
     wire signed [12:0] s86;  // s85 - s74 - s84
-    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(10), .C(11), .SIGNED(3'b001), .NEGATE(3'b110)) u_s86 (
+    bittrigger_adder3_carry #(.WIDTH(13), .A(11), .B(10), .C(11), .SIGNED(3'b001), .NEGATE(3'b110)) u_s86 (
         .a(s85), .b(s74_d1), .c(s84_d1), .sum(s86)
     );
     wire signed [10:0] s89;  // x18 + x19 - s15
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b000), .NEGATE(3'b100)) u_s89 (
+    bittrigger_adder3_carry #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b000), .NEGATE(3'b100)) u_s89 (
         .a(8'(x18_d2)), .b(x19_d2), .c(s15_d1), .sum(s89)
     );
     wire signed [11:0] s90;  // s20 + s87 + s88
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b110), .NEGATE(3'b000)) u_s90 (
+    bittrigger_adder3_carry #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b110), .NEGATE(3'b000)) u_s90 (
         .a(s20_d1), .b(s87_d1), .c(s88_d1), .sum(s90)
     );
     wire signed [12:0] s91;  // s89 - s38 - s90
-    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(10), .C(12), .SIGNED(3'b101), .NEGATE(3'b110)) u_s91 (
+    bittrigger_adder3_carry #(.WIDTH(13), .A(11), .B(10), .C(12), .SIGNED(3'b101), .NEGATE(3'b110)) u_s91 (
         .a(s89), .b(s38_d1), .c(s90), .sum(s91)
     );
     wire signed [10:0] s94;  // x21 - s36 - s92
@@ -731,15 +731,15 @@ module jet_tagger_bitlinear_dense_3 (
         .a(11'(x21_d2)), .b(11'(s36_d1)), .c(11'(s92_d1)), .sum(s94)
     );
     wire signed [12:0] s95;  // s94 - s47 - s93
-    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(12), .C(10), .SIGNED(3'b011), .NEGATE(3'b110)) u_s95 (
+    bittrigger_adder3_carry #(.WIDTH(13), .A(11), .B(12), .C(10), .SIGNED(3'b011), .NEGATE(3'b110)) u_s95 (
         .a(s94), .b(s47), .c(s93_d1), .sum(s95)
     );
     wire signed [12:0] s98;  // s97 - s2 - s84
-    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(10), .C(11), .SIGNED(3'b001), .NEGATE(3'b110)) u_s98 (
+    bittrigger_adder3_carry #(.WIDTH(13), .A(11), .B(10), .C(11), .SIGNED(3'b001), .NEGATE(3'b110)) u_s98 (
         .a(s97_d1), .b(s2_d1), .c(s84_d1), .sum(s98)
     );
     wire signed [ 9:0] s102;  // x14 + s99 - x21
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(9), .C(8), .SIGNED(3'b010), .NEGATE(3'b100)) u_s102 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(9), .C(8), .SIGNED(3'b010), .NEGATE(3'b100)) u_s102 (
         .a(x14_d2), .b(s99_d1), .c(x21_d2), .sum(s102)
     );
     wire signed [10:0] s103;  // s48 + s51 + s101
@@ -747,31 +747,31 @@ module jet_tagger_bitlinear_dense_3 (
         .a(11'(s48_d1)), .b(11'(s51_d1)), .c(11'(s101_d1)), .sum(s103)
     );
     wire signed [12:0] s104;  // s102 + s103 - s100
-    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(11), .C(11), .SIGNED(3'b111), .NEGATE(3'b100)) u_s104 (
+    bittrigger_adder3_carry #(.WIDTH(13), .A(10), .B(11), .C(11), .SIGNED(3'b111), .NEGATE(3'b100)) u_s104 (
         .a(s102), .b(s103), .c(s100_d1), .sum(s104)
     );
     wire signed [12:0] s107;  // s31 + s106 - s88
-    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(12), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s107 (
+    bittrigger_adder3_carry #(.WIDTH(13), .A(11), .B(12), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s107 (
         .a(s31_d1), .b(s106_d1), .c(s88_d1), .sum(s107)
     );
     wire signed [12:0] s109;  // s77 + s100 + s108
-    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(11), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s109 (
+    bittrigger_adder3_carry #(.WIDTH(13), .A(11), .B(11), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s109 (
         .a(s77_d1), .b(s100_d1), .c(s108_d1), .sum(s109)
     );
     wire signed [13:0] s112;  // s111 - s75 - s109
-    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(11), .C(13), .SIGNED(3'b101), .NEGATE(3'b110)) u_s112 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(11), .B(11), .C(13), .SIGNED(3'b101), .NEGATE(3'b110)) u_s112 (
         .a(s111_d1), .b(s75_d1), .c(s109), .sum(s112)
     );
     wire signed [11:0] s113;  // s99 - x17 - s15
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(9), .C(10), .SIGNED(3'b001), .NEGATE(3'b110)) u_s113 (
+    bittrigger_adder3_carry #(.WIDTH(12), .A(9), .B(9), .C(10), .SIGNED(3'b001), .NEGATE(3'b110)) u_s113 (
         .a(s99_d1), .b(9'(x17_d2)), .c(s15_d1), .sum(s113)
     );
     wire signed [12:0] s114;  // s12 + s60 - x27
-    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(11), .C(10), .SIGNED(3'b000), .NEGATE(3'b100)) u_s114 (
+    bittrigger_adder3_carry #(.WIDTH(13), .A(10), .B(11), .C(10), .SIGNED(3'b000), .NEGATE(3'b100)) u_s114 (
         .a(10'(s12_d1)), .b(s60_d1), .c(10'(x27_d2)), .sum(s114)
     );
     wire signed [13:0] s117;  // s113 + s116 - s114
-    bittrigger_grow3 #(.WIDTH(14), .A(12), .B(11), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s117 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(12), .B(11), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s117 (
         .a(s113), .b(s116_d1), .c(s114), .sum(s117)
     );
     wire signed [12:0] s122;  // s78 + s118 + s121
@@ -779,15 +779,15 @@ module jet_tagger_bitlinear_dense_3 (
         .a(s78), .b(13'(s118_d1)), .c(13'(s121_d1)), .sum(s122)
     );
     wire signed [12:0] s124;  // s123 - s11 - s22
-    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s124 (
+    bittrigger_adder3_carry #(.WIDTH(13), .A(11), .B(11), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s124 (
         .a(s123_d1), .b(s11), .c(s22), .sum(s124)
     );
     wire signed [12:0] s128;  // s127 - s56 - s126
-    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(10), .C(11), .SIGNED(3'b001), .NEGATE(3'b110)) u_s128 (
+    bittrigger_adder3_carry #(.WIDTH(13), .A(11), .B(10), .C(11), .SIGNED(3'b001), .NEGATE(3'b110)) u_s128 (
         .a(s127_d1), .b(s56_d1), .c(s126_d1), .sum(s128)
     );
     wire signed [10:0] s129;  // s36 - x10 + 74
-    bittrigger_grow3 #(.WIDTH(11), .A(10), .B(8), .C(8), .SIGNED(3'b001), .NEGATE(3'b010)) u_s129 (
+    bittrigger_adder3_carry #(.WIDTH(11), .A(10), .B(8), .C(8), .SIGNED(3'b001), .NEGATE(3'b010)) u_s129 (
         .a(s36_d1), .b(x10_d2), .c(8'd74), .sum(s129)
     );
     wire signed [12:0] s130;  // s26 + s129 - s109
@@ -795,39 +795,39 @@ module jet_tagger_bitlinear_dense_3 (
         .a(13'(s26)), .b(13'(s129)), .c(s109), .sum(s130)
     );
     wire signed [12:0] s131;  // s32 + s113 - s40
-    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(12), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s131 (
+    bittrigger_adder3_carry #(.WIDTH(13), .A(11), .B(12), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s131 (
         .a(s32), .b(s113), .c(s40_d1), .sum(s131)
     );
     wire signed [10:0] s132;  // x10 - x30 - s48
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b110)) u_s132 (
+    bittrigger_adder3_carry #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b110)) u_s132 (
         .a(x10_d2), .b(x30_d2), .c(s48_d1), .sum(s132)
     );
     wire signed [12:0] s133;  // s132 - s88 - s126
-    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(10), .C(11), .SIGNED(3'b011), .NEGATE(3'b110)) u_s133 (
+    bittrigger_adder3_carry #(.WIDTH(13), .A(11), .B(10), .C(11), .SIGNED(3'b011), .NEGATE(3'b110)) u_s133 (
         .a(s132), .b(s88_d1), .c(s126_d1), .sum(s133)
     );
     wire signed [11:0] s134;  // x2 - s1 - s99
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(9), .SIGNED(3'b100), .NEGATE(3'b110)) u_s134 (
+    bittrigger_adder3_carry #(.WIDTH(12), .A(9), .B(10), .C(9), .SIGNED(3'b100), .NEGATE(3'b110)) u_s134 (
         .a(9'(x2_d2)), .b(s1_d1), .c(s99_d1), .sum(s134)
     );
     wire signed [12:0] s135;  // s31 + s134 - s13
-    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(12), .C(11), .SIGNED(3'b111), .NEGATE(3'b100)) u_s135 (
+    bittrigger_adder3_carry #(.WIDTH(13), .A(11), .B(12), .C(11), .SIGNED(3'b111), .NEGATE(3'b100)) u_s135 (
         .a(s31_d1), .b(s134), .c(s13_d1), .sum(s135)
     );
     wire signed [11:0] s137;  // s1 + s30 + s136
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b110), .NEGATE(3'b000)) u_s137 (
+    bittrigger_adder3_carry #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b110), .NEGATE(3'b000)) u_s137 (
         .a(s1_d1), .b(s30_d1), .c(s136_d1), .sum(s137)
     );
     wire signed [10:0] s138;  // s14 - x19 - x30
-    bittrigger_grow3 #(.WIDTH(11), .A(10), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s138 (
+    bittrigger_adder3_carry #(.WIDTH(11), .A(10), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s138 (
         .a(s14_d1), .b(x19_d2), .c(x30_d2), .sum(s138)
     );
     wire signed [12:0] s139;  // s138 - s87 - s137
-    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(10), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s139 (
+    bittrigger_adder3_carry #(.WIDTH(13), .A(11), .B(10), .C(12), .SIGNED(3'b111), .NEGATE(3'b110)) u_s139 (
         .a(s138), .b(s87_d1), .c(s137), .sum(s139)
     );
     wire signed [11:0] s141;  // s73 - s23 - s140
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(9), .C(10), .SIGNED(3'b011), .NEGATE(3'b110)) u_s141 (
+    bittrigger_adder3_carry #(.WIDTH(12), .A(10), .B(9), .C(10), .SIGNED(3'b011), .NEGATE(3'b110)) u_s141 (
         .a(s73_d1), .b(s23_d1), .c(s140_d1), .sum(s141)
     );
     wire signed [12:0] s142;  // s81 + s118 + s141
@@ -835,11 +835,11 @@ module jet_tagger_bitlinear_dense_3 (
         .a(13'(s81)), .b(13'(s118_d1)), .c(13'(s141)), .sum(s142)
     );
     wire signed [12:0] s143;  // s77 + s92 + s137
-    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(10), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s143 (
+    bittrigger_adder3_carry #(.WIDTH(13), .A(11), .B(10), .C(12), .SIGNED(3'b111), .NEGATE(3'b000)) u_s143 (
         .a(s77_d1), .b(s92_d1), .c(s137), .sum(s143)
     );
     wire signed [13:0] s146;  // s16 + s145 - s114
-    bittrigger_grow3 #(.WIDTH(14), .A(11), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s146 (
+    bittrigger_adder3_carry #(.WIDTH(14), .A(11), .B(12), .C(13), .SIGNED(3'b111), .NEGATE(3'b100)) u_s146 (
         .a(s16_d1), .b(s145_d1), .c(s114), .sum(s146)
     );
 

@@ -114,55 +114,55 @@ module jet_tagger_bitlinear_dense_4 (
         x31_d1 <= x31;
     end
     wire signed [ 9:0] s0;  // x2 - x0 - x12
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s0 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s0 (
         .a(x2_d1), .b(x0_d1), .c(x12_d1), .sum(s0)
     );
     wire signed [ 8:0] s1;  // x28 - x19
-    bittrigger_grow2 #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b00), .NEGATE(2'b10)) u_s1 (
+    bittrigger_adder2_carry #(.WIDTH(9), .A(8), .B(8), .SIGNED(2'b00), .NEGATE(2'b10)) u_s1 (
         .a(x28_d1), .b(x19_d1), .sum(s1)
     );
     wire signed [ 9:0] s2;  // x13 - x17 - x20
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s2 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s2 (
         .a(x13_d1), .b(x17_d1), .c(x20_d1), .sum(s2)
     );
     wire        [ 9:0] s3;  // x9 + x21 + x22
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s3 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s3 (
         .a(x9_d1), .b(x21_d1), .c(x22_d1), .sum(s3)
     );
     wire signed [11:0] s4;  // s1 + s2 + s3
-    bittrigger_grow3 #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b011), .NEGATE(3'b000)) u_s4 (
+    bittrigger_adder3_carry #(.WIDTH(12), .A(9), .B(10), .C(10), .SIGNED(3'b011), .NEGATE(3'b000)) u_s4 (
         .a(s1), .b(s2), .c(s3), .sum(s4)
     );
     wire signed [ 9:0] s5;  // x7 + x10 - x15
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s5 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s5 (
         .a(x7_d1), .b(x10_d1), .c(x15_d1), .sum(s5)
     );
     wire signed [10:0] s6;  // x4 + x29 + s5
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s6 (
+    bittrigger_adder3_carry #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s6 (
         .a(x4_d1), .b(x29_d1), .c(s5), .sum(s6)
     );
     wire signed [ 9:0] s7;  // x24 + x27 - x11
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s7 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s7 (
         .a(x24_d1), .b(x27_d1), .c(x11_d1), .sum(s7)
     );
     wire signed [ 9:0] s8;  // x18 + x25 - x1
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s8 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s8 (
         .a(x18_d1), .b(x25_d1), .c(x1_d1), .sum(s8)
     );
     wire signed [11:0] s9;  // s0 - s7 - s8
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s9 (
+    bittrigger_adder3_carry #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b110)) u_s9 (
         .a(s0), .b(s7), .c(s8), .sum(s9)
     );
     wire signed [ 9:0] s11;  // x8 + x31 - x24
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s11 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s11 (
         .a(x8_d1), .b(x31_d1), .c(x24_d1), .sum(s11)
     );
     wire signed [10:0] s12;  // x26 + s1 + s11
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(9), .C(10), .SIGNED(3'b110), .NEGATE(3'b000)) u_s12 (
+    bittrigger_adder3_carry #(.WIDTH(11), .A(8), .B(9), .C(10), .SIGNED(3'b110), .NEGATE(3'b000)) u_s12 (
         .a(x26_d1), .b(s1), .c(s11), .sum(s12)
     );
     wire signed [ 9:0] s13;  // x30 - x16 - x21
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s13 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s13 (
         .a(x30_d1), .b(x16_d1), .c(x21_d1), .sum(s13)
     );
     wire signed [10:0] s14;  // s2 - x25 - s13
@@ -170,39 +170,39 @@ module jet_tagger_bitlinear_dense_4 (
         .a(11'(s2)), .b(11'(x25_d1)), .c(11'(s13)), .sum(s14)
     );
     wire signed [ 9:0] s16;  // x15 + x20 - x3
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s16 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s16 (
         .a(x15_d1), .b(x20_d1), .c(x3_d1), .sum(s16)
     );
     wire signed [10:0] s17;  // x2 + x14 + s16
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s17 (
+    bittrigger_adder3_carry #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s17 (
         .a(x2_d1), .b(x14_d1), .c(s16), .sum(s17)
     );
     wire signed [ 9:0] s18;  // x21 - x23 - x29
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s18 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b110)) u_s18 (
         .a(x21_d1), .b(x23_d1), .c(x29_d1), .sum(s18)
     );
     wire signed [ 9:0] s19;  // x6 + x10 - x0
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s19 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s19 (
         .a(x6_d1), .b(x10_d1), .c(x0_d1), .sum(s19)
     );
     wire signed [11:0] s20;  // s8 + s18 + s19
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s20 (
+    bittrigger_adder3_carry #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b000)) u_s20 (
         .a(s8), .b(s18), .c(s19), .sum(s20)
     );
     wire signed [ 9:0] s22;  // x5 + x6 - x26
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s22 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b100)) u_s22 (
         .a(x5_d1), .b(x6_d1), .c(x26_d1), .sum(s22)
     );
     wire        [ 9:0] s23;  // x1 + x18 + x28
-    bittrigger_grow3 #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s23 (
+    bittrigger_adder3_carry #(.WIDTH(10), .A(8), .B(8), .C(8), .SIGNED(3'b000), .NEGATE(3'b000)) u_s23 (
         .a(x1_d1), .b(x18_d1), .c(x28_d1), .sum(s23)
     );
     wire signed [11:0] s24;  // s7 + s13 - s22
-    bittrigger_grow3 #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s24 (
+    bittrigger_adder3_carry #(.WIDTH(12), .A(10), .B(10), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s24 (
         .a(s7), .b(s13), .c(s22), .sum(s24)
     );
     wire signed [10:0] s26;  // x8 + x14 + s22
-    bittrigger_grow3 #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s26 (
+    bittrigger_adder3_carry #(.WIDTH(11), .A(8), .B(8), .C(10), .SIGNED(3'b100), .NEGATE(3'b000)) u_s26 (
         .a(x8_d1), .b(x14_d1), .c(s22), .sum(s26)
     );
 
@@ -236,19 +236,19 @@ module jet_tagger_bitlinear_dense_4 (
         .a(13'(s4_d1)), .b(13'(s9_d1)), .c(13'(s6_d1)), .sum(s10)
     );
     wire signed [12:0] s15;  // s12 + s14 - s0
-    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(11), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s15 (
+    bittrigger_adder3_carry #(.WIDTH(13), .A(11), .B(11), .C(10), .SIGNED(3'b111), .NEGATE(3'b100)) u_s15 (
         .a(s12_d1), .b(s14_d1), .c(s0_d1), .sum(s15)
     );
     wire signed [12:0] s21;  // s20 - s12 - s17
-    bittrigger_grow3 #(.WIDTH(13), .A(12), .B(11), .C(11), .SIGNED(3'b111), .NEGATE(3'b110)) u_s21 (
+    bittrigger_adder3_carry #(.WIDTH(13), .A(12), .B(11), .C(11), .SIGNED(3'b111), .NEGATE(3'b110)) u_s21 (
         .a(s20_d1), .b(s12_d1), .c(s17_d1), .sum(s21)
     );
     wire signed [12:0] s25;  // s23 + s24 - s17
-    bittrigger_grow3 #(.WIDTH(13), .A(10), .B(12), .C(11), .SIGNED(3'b110), .NEGATE(3'b100)) u_s25 (
+    bittrigger_adder3_carry #(.WIDTH(13), .A(10), .B(12), .C(11), .SIGNED(3'b110), .NEGATE(3'b100)) u_s25 (
         .a(s23_d1), .b(s24_d1), .c(s17_d1), .sum(s25)
     );
     wire signed [12:0] s27;  // s26 - s4 - s6
-    bittrigger_grow3 #(.WIDTH(13), .A(11), .B(12), .C(11), .SIGNED(3'b111), .NEGATE(3'b110)) u_s27 (
+    bittrigger_adder3_carry #(.WIDTH(13), .A(11), .B(12), .C(11), .SIGNED(3'b111), .NEGATE(3'b110)) u_s27 (
         .a(s26_d1), .b(s4_d1), .c(s6_d1), .sum(s27)
     );
     wire signed [13:0] s28 = (14'(s10) << 1) + 14'd49;

@@ -7,7 +7,7 @@ from library import assert_equal, assert_refuted, assert_takes, compare, growing
 
 from bittrigger.device.carry import Field, top_is_carry
 
-MODULE = "bittrigger_grow3"
+MODULE = "bittrigger_adder3_carry"
 
 
 # the widest first: the order does not matter to the firmware, nor to top_is_carry

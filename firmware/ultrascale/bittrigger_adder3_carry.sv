@@ -1,4 +1,4 @@
-// bittrigger_grow3: the sum of three operands that are narrower than it, at most two of them negated, modulo 2**WIDTH.
+// bittrigger_adder3_carry: the sum of three operands that are narrower than it, at most two of them negated, modulo 2**WIDTH.
 //
 // Combinational. As bittrigger_adder3, one LUT6_2 a bit and a carry chain, but none for the top bit. What the operands bring to
 // the two top bits is a small number: each is 0 or -1 of the bit below the top, or 0 or 1 if it is unsigned. Two more make the
@@ -7,7 +7,7 @@
 // inverted if the sum is signed: the chain brings it out where S is constant.
 `default_nettype none
 
-module bittrigger_grow3 #(
+module bittrigger_adder3_carry #(
     parameter int WIDTH = 10,
     parameter int A = 8,                  // widths of a, b and c, at most WIDTH - 1
     parameter int B = 8,

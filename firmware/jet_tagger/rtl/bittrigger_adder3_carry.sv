@@ -1,10 +1,10 @@
-// bittrigger_grow3: the sum of three operands that are narrower than it, any of them negated, modulo 2**WIDTH.
+// bittrigger_adder3_carry: the sum of three operands that are narrower than it, any of them negated, modulo 2**WIDTH.
 //
-// Combinational. The behavioural form, for any fabric and for simulation; ultrascale/bittrigger_grow3.sv is the same module
+// Combinational. The behavioural form, for any fabric and for simulation; ultrascale/bittrigger_adder3_carry.sv is the same module
 // without a LUT for the top bit, and proven equal in every form that a design uses.
 `default_nettype none
 
-module bittrigger_grow3 #(
+module bittrigger_adder3_carry #(
     parameter int WIDTH = 10,
     parameter int A = 8,                  // widths of a, b and c, at most WIDTH - 1
     parameter int B = 8,

@@ -1,12 +1,12 @@
--- bittrigger_grow3: the sum of three operands that are narrower than it, any of them negated, modulo 2**WIDTH.
+-- bittrigger_adder3_carry: the sum of three operands that are narrower than it, any of them negated, modulo 2**WIDTH.
 --
--- Combinational; the same as bittrigger_grow3.sv, whose parameters A, B, C are WIDTH_A, WIDTH_B, WIDTH_C here. Bit k of SIGNED and NEGATE is
+-- Combinational; the same as bittrigger_adder3_carry.sv, whose parameters A, B, C are WIDTH_A, WIDTH_B, WIDTH_C here. Bit k of SIGNED and NEGATE is
 -- that of the k-th operand; each is narrower than the sum.
 library ieee;
 use ieee.std_logic_1164.all;
 use work.bittrigger_logic.all;
 
-entity bittrigger_grow3 is
+entity bittrigger_adder3_carry is
     generic (
         WIDTH : positive := 10;
         WIDTH_A : positive := 8;
@@ -23,7 +23,7 @@ entity bittrigger_grow3 is
     );
 end entity;
 
-architecture behavioural of bittrigger_grow3 is
+architecture behavioural of bittrigger_adder3_carry is
     function operand(x : bits; has_sign, negative : std_logic) return bits is
         variable wide : bits(WIDTH - 1 downto 0) := extended(x, WIDTH);
     begin

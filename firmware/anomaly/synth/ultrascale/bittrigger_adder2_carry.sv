@@ -1,12 +1,12 @@
-// bittrigger_grow2: the sum of two operands that are narrower than it, at most one of them negated, modulo 2**WIDTH.
+// bittrigger_adder2_carry: the sum of two operands that are narrower than it, at most one of them negated, modulo 2**WIDTH.
 //
-// Combinational. One LUT a bit and a carry chain, but no LUT for the top bit, as in bittrigger_grow3: what the operands bring
+// Combinational. One LUT a bit and a carry chain, but no LUT for the top bit, as in bittrigger_adder3_carry: what the operands bring
 // to the two top bits, with 2 more if the sum is signed, is u, which is 0, 1 or 2 whatever the operands. A single step of the
 // chain adds it, and its carry out is the top bit, inverted if the sum is signed. A tool that infers the sum takes a LUT for
 // each bit, for a slice's LUT drives the S input beside it and no other.
 `default_nettype none
 
-module bittrigger_grow2 #(
+module bittrigger_adder2_carry #(
     parameter int WIDTH = 9,
     parameter int A = 8,                 // widths of a and b, at most WIDTH - 1
     parameter int B = 8,

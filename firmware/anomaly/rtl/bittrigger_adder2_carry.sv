@@ -1,10 +1,10 @@
-// bittrigger_grow2: the sum of two operands that are narrower than it, one of them perhaps negated, modulo 2**WIDTH.
+// bittrigger_adder2_carry: the sum of two operands that are narrower than it, one of them perhaps negated, modulo 2**WIDTH.
 //
-// Combinational. The behavioural form, for any fabric and for simulation; ultrascale/bittrigger_grow2.sv is the same module
+// Combinational. The behavioural form, for any fabric and for simulation; ultrascale/bittrigger_adder2_carry.sv is the same module
 // without a LUT for the top bit, and proven equal in every form that a design uses.
 `default_nettype none
 
-module bittrigger_grow2 #(
+module bittrigger_adder2_carry #(
     parameter int WIDTH = 9,
     parameter int A = 8,                 // widths of a and b, at most WIDTH - 1
     parameter int B = 8,

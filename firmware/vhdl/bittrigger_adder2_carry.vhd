@@ -1,12 +1,12 @@
--- bittrigger_grow2: the sum of two operands that are narrower than it, one of them perhaps negated, modulo 2**WIDTH.
+-- bittrigger_adder2_carry: the sum of two operands that are narrower than it, one of them perhaps negated, modulo 2**WIDTH.
 --
--- Combinational; the same as bittrigger_grow2.sv, whose parameters A, B are WIDTH_A, WIDTH_B here. Bit k of SIGNED and NEGATE is
+-- Combinational; the same as bittrigger_adder2_carry.sv, whose parameters A, B are WIDTH_A, WIDTH_B here. Bit k of SIGNED and NEGATE is
 -- that of the k-th operand; each is narrower than the sum.
 library ieee;
 use ieee.std_logic_1164.all;
 use work.bittrigger_logic.all;
 
-entity bittrigger_grow2 is
+entity bittrigger_adder2_carry is
     generic (
         WIDTH : positive := 9;
         WIDTH_A : positive := 8;
@@ -21,7 +21,7 @@ entity bittrigger_grow2 is
     );
 end entity;
 
-architecture behavioural of bittrigger_grow2 is
+architecture behavioural of bittrigger_adder2_carry is
     function operand(x : bits; has_sign, negative : std_logic) return bits is
         variable wide : bits(WIDTH - 1 downto 0) := extended(x, WIDTH);
     begin

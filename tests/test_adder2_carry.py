@@ -7,7 +7,7 @@ from library import assert_equal, assert_refuted, assert_takes, compare, growing
 
 from bittrigger.device.carry import Field, plain_carry, top_is_carry
 
-MODULE = "bittrigger_grow2"
+MODULE = "bittrigger_adder2_carry"
 
 
 def test_the_forms_that_may_be_built_are_proven_equal(root, tmp_path):
