@@ -56,7 +56,7 @@ def compare(root, folder, module, forms, change=lambda text: text):
     return yosys(folder, *sources, *checks)
 
 
-def growing_form(width, fields):
+def carry_form(width, fields):
     """One form of an adder whose top bit is a carry, and whether the two descriptions of it should be equal."""
     sizes = [field.width for field in fields]
     parameters = {"WIDTH": width, **dict(zip("ABC", sizes, strict=False))}
@@ -67,13 +67,13 @@ def growing_form(width, fields):
     return parameters, ports, top_is_carry(fields, width, signed=signed)
 
 
-def growing_forms(width, widths):
+def carry_forms(width, widths):
     """All forms of a width with operands of ``widths``: each signed or not, and negated or not, but not all negated."""
     for sizes in widths:
         for signed, negative in product(product((False, True), repeat=len(sizes)), repeat=2):
             if not all(negative):
                 fields = [Field(*field) for field in zip(sizes, signed, negative, strict=True)]
-                yield growing_form(width, fields)
+                yield carry_form(width, fields)
 
 
 def assert_takes(root, folder, module, parameters, cells):

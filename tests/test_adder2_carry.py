@@ -3,7 +3,7 @@
 from itertools import product
 
 import pytest
-from library import assert_equal, assert_refuted, assert_takes, compare, growing_form, growing_forms
+from library import assert_equal, assert_refuted, assert_takes, carry_form, carry_forms, compare
 
 from bittrigger.device.carry import Field, plain_carry, top_is_carry
 
@@ -11,8 +11,8 @@ MODULE = "bittrigger_adder2_carry"
 
 
 def test_the_forms_that_may_be_built_are_proven_equal(root, tmp_path):
-    right = [entry for entry in growing_forms(4, product((1, 2, 3), repeat=2)) if entry[2]]
-    right += [entry for width in (2, 3, 9, 10) for entry in growing_forms(width, [(width - 1, width - 1)]) if entry[2]]
+    right = [entry for entry in carry_forms(4, product((1, 2, 3), repeat=2)) if entry[2]]
+    right += [entry for width in (2, 3, 9, 10) for entry in carry_forms(width, [(width - 1, width - 1)]) if entry[2]]
     assert len(right) > 80
     assert_equal(compare(root, tmp_path, MODULE, right), right)
 
@@ -27,7 +27,7 @@ def test_signed_operands_always_grow(negative):
 
 
 def test_a_signed_and_an_unsigned_operand_of_one_bit_less_may_not_be_built_so(root, tmp_path):
-    wrong = [growing_form(4, [Field(3, True, False), Field(3, False, False)])]
+    wrong = [carry_form(4, [Field(3, True, False), Field(3, False, False)])]
     assert not wrong[0][2]
     assert_equal(compare(root, tmp_path, MODULE, wrong), wrong)
 
@@ -43,7 +43,7 @@ def test_a_signed_and_an_unsigned_operand_of_one_bit_less_may_not_be_built_so(ro
 )
 def test_the_proof_finds_a_fault(root, tmp_path, right, wrong):
     fields = [Field(8, True, True), Field(8, True, False)]
-    assert_refuted(root, tmp_path, MODULE, growing_form(9, fields), (right, wrong))
+    assert_refuted(root, tmp_path, MODULE, carry_form(9, fields), (right, wrong))
 
 
 def test_it_takes_no_lut_for_the_top_bit(root, tmp_path):

@@ -3,7 +3,7 @@
 from itertools import product
 
 import pytest
-from library import assert_equal, assert_refuted, assert_takes, compare, growing_form, growing_forms
+from library import assert_equal, assert_refuted, assert_takes, carry_form, carry_forms, compare
 
 from bittrigger.device.carry import Field, top_is_carry
 
@@ -26,7 +26,7 @@ WIDTHS_OF_4 = [
 
 
 def test_the_forms_that_may_be_built_are_proven_equal(root, tmp_path):
-    right = [entry for entry in growing_forms(4, WIDTHS_OF_4) if entry[2]]
+    right = [entry for entry in carry_forms(4, WIDTHS_OF_4) if entry[2]]
     assert len(right) > 100
     assert_equal(compare(root, tmp_path, MODULE, right), right)
 
@@ -44,20 +44,20 @@ def test_signed_operands_grow_in_every_usual_way(root, tmp_path):
         for negative in [n for n in product((False, True), repeat=3) if sum(n) < 3]:
             fields = [Field(size, True, minus) for size, minus in zip(sizes, negative, strict=True)]
             assert top_is_carry(fields, width, signed=True)
-            right.append(growing_form(width, fields))
+            right.append(carry_form(width, fields))
     assert_equal(compare(root, tmp_path, MODULE, right), right)
 
 
 @pytest.mark.parametrize(("sizes", "sign"), [((3, 3, 3), True), ((3, 3, 2), True), ((3, 3, 3), False)])
 def test_two_operands_of_one_bit_less_may_not_be_built_so(root, tmp_path, sizes, sign):
-    wrong = [growing_form(4, [Field(size, sign, False) for size in sizes])]
+    wrong = [carry_form(4, [Field(size, sign, False) for size in sizes])]
     assert not wrong[0][2]
     assert_equal(compare(root, tmp_path, MODULE, wrong), wrong)
 
 
 def test_the_proof_finds_a_wrong_table(root, tmp_path):
     fields = [Field(8, True, False)] * 3
-    assert_refuted(root, tmp_path, MODULE, growing_form(10, fields), ("total == 2;", "total == 0;"))
+    assert_refuted(root, tmp_path, MODULE, carry_form(10, fields), ("total == 2;", "total == 0;"))
 
 
 def test_it_takes_no_lut_for_the_top_bit(root, tmp_path):

@@ -1,4 +1,4 @@
-// The growing adders of the firmware library as tools infer such sums: one LUT for every bit where two signals meet, the top
+// The adders with carry-out of the firmware library as tools infer such sums: one LUT for every bit where two signals meet, the top
 // one too. Yosys on its own would give one LUT to the two top bits of two signed operands, which a slice cannot: its LUTs drive
 // the S input beside them and no other.
 `default_nettype none

@@ -39,6 +39,9 @@ package bittrigger_logic is
     function bit_of(x : std_logic) return bits;
     -- the bit of a table that an index names; 0 beyond its end
     function bit_at(x, index : bits) return bits;
+    -- the LUT6_2 of one bit of a sum of three operands, over (a, b, c, saved carry): O5 is the carry saved, O6 the sum; an
+    -- operand is inverted where `negate`, which is (c, b, a), says so
+    function sum_table(negate : bits) return bit_vector;
 
 end package;
 
@@ -203,6 +206,27 @@ package body bittrigger_logic is
             end if;
         end loop;
         return rest(0 downto 0);
+    end function;
+
+    function sum_table(negate : bits) return bit_vector is
+        variable result : bit_vector(63 downto 0) := (others => '0');
+        variable ones : natural;
+    begin
+        for row in 0 to 31 loop
+            ones := 0;
+            for operand in 0 to 2 loop
+                if (row / 2 ** operand mod 2 = 1) /= (negate(operand) = '1') then
+                    ones := ones + 1;
+                end if;
+            end loop;
+            if ones > 1 then
+                result(row) := '1';
+            end if;
+            if (ones + row / 8) mod 2 = 1 then
+                result(32 + row) := '1';
+            end if;
+        end loop;
+        return result;
     end function;
 
 end package body;

@@ -26,33 +26,6 @@ end entity;
 architecture ultrascale of bittrigger_adder3 is
     constant COUNT : positive := (WIDTH + 7) / 8;
 
-    -- a bit of an operand in row `row` of a table, inverted where the operand is negated
-    function entry(row, operand : natural) return natural is
-        constant set : natural := row / 2 ** operand mod 2;
-    begin
-        if NEGATE(operand) = '1' then
-            return 1 - set;
-        end if;
-        return set;
-    end function;
-
-    -- over (a, b, c, saved carry): O5 is the carry saved, O6 the sum
-    function sums return bit_vector is
-        variable result : bit_vector(63 downto 0) := (others => '0');
-        variable ones : natural;
-    begin
-        for row in 0 to 31 loop
-            ones := entry(row, 0) + entry(row, 1) + entry(row, 2);
-            if ones > 1 then
-                result(row) := '1';
-            end if;
-            if (ones + row / 8) mod 2 = 1 then
-                result(32 + row) := '1';
-            end if;
-        end loop;
-        return result;
-    end function;
-
     signal saved, carry : std_logic_vector(8 * COUNT downto 0);
     signal propagate, total : std_logic_vector(8 * COUNT - 1 downto 0);
 begin
@@ -63,7 +36,7 @@ begin
     places : for i in 0 to 8 * COUNT - 1 generate
         used : if i < WIDTH generate
             lut : LUT6_2
-                generic map (INIT => sums)
+                generic map (INIT => sum_table(NEGATE))
                 port map (
                     I0 => a(i), I1 => b(i), I2 => c(i), I3 => saved(i), I4 => '0', I5 => '1',
                     O5 => saved(i + 1), O6 => propagate(i));

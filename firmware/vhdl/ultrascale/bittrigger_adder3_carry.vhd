@@ -30,33 +30,6 @@ architecture ultrascale of bittrigger_adder3_carry is
     constant has_carry : std_logic := NEGATE(0) or NEGATE(1) or NEGATE(2);
     constant has_sign : std_logic := SIGNED(0) or SIGNED(1) or SIGNED(2) or has_carry; -- of the sum
 
-    -- a bit of an operand in row `row` of a table, inverted where the operand is negated
-    function entry(row, operand : natural) return natural is
-        constant set : natural := row / 2 ** operand mod 2;
-    begin
-        if NEGATE(operand) = '1' then
-            return 1 - set;
-        end if;
-        return set;
-    end function;
-
-    -- over (a, b, c, saved carry): O5 is the carry saved, O6 the sum
-    function sums return bit_vector is
-        variable result : bit_vector(63 downto 0) := (others => '0');
-        variable ones : natural;
-    begin
-        for row in 0 to 31 loop
-            ones := entry(row, 0) + entry(row, 1) + entry(row, 2);
-            if ones > 1 then
-                result(row) := '1';
-            end if;
-            if (ones + row / 8) mod 2 = 1 then
-                result(32 + row) := '1';
-            end if;
-        end loop;
-        return result;
-    end function;
-
     -- what an operand brings to the last bit that has a LUT and above
     function part(row, operand : natural) return integer is
         variable result : integer := row / 2 ** operand mod 2;
@@ -95,7 +68,7 @@ architecture ultrascale of bittrigger_adder3_carry is
         if topmost then
             return last;
         end if;
-        return sums;
+        return sum_table(NEGATE);
     end function;
 
     function wide(x : bits; is_signed : std_logic) return bits is
