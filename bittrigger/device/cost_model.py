@@ -34,6 +34,7 @@ from bittrigger.ir.pipeline import (
 )
 from bittrigger.ir.ports import common_type
 from bittrigger.ir.product import Product, booth
+from bittrigger.ir.window import Window
 
 ROUNDING_LUTS = 2
 """LUTs that decide whether a code is rounded up. Source: 64 and 32 channels of a shift by 3, RND_CONV, in Yosys 0.70."""
@@ -109,8 +110,11 @@ def _folding(pipeline: Pipeline) -> Cost:
             cost += Cost(0, delays[module.node.name] * module.lanes * vector_bits(module.result))
             cost += Cost(0, held.get(module.node.name, 0) * module.lanes * vector_bits(module.result))
         if module.queue:
-            bits = len(module.source) * common_type(operand(module.node, ranges), 0).width
-            cost += queue_cost(module.copies, module.lanes, bits)
+            width = common_type(operand(module.node, ranges), 0).width
+            if module.window:
+                cost += window_cost(module.window, width)
+            else:
+                cost += queue_cost(module.copies, module.lanes, len(module.source) * width)
     if pipeline.arrival:
         for port in pipeline.arrival.ports:
             a_word = len(ranges[port]) // pipeline.arrival.positions * pipeline.arrival.lanes
@@ -159,6 +163,12 @@ def queue_cost(copies: int, lanes: int, bits: int) -> Cost:
     turns = -(-copies // lanes)
     count = (turns - 1).bit_length()
     return Cost(lanes * bits * -(-turns // MUX_CHOICES) + count, copies * bits + count)
+
+
+def window_cost(window: Window, width: int) -> Cost:
+    """A queue of operands that overlap, of ``width`` bits a code: cells that take what comes, or what lies further up."""
+    count = (len(window.ends) - 1).bit_length() if window.counts else 0
+    return Cost(len(window.cells) * width + 2 * count, len(window.cells) * width + count)
 
 
 def _lane(engine: Engine, own: FixedPoint, width: int) -> Cost:

@@ -20,6 +20,7 @@ from bittrigger.ir.origin import Origin
 from bittrigger.ir.product import Product, row_bits
 from bittrigger.ir.routes import read_by
 from bittrigger.ir.tally import Tally
+from bittrigger.ir.window import Window
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +40,7 @@ class Module:
             round or row but the last.
         lanes: instances, where fewer are built than there are copies; else 0. All stages are those of the first copy then.
         queue: whether the operands of the copies wait in a queue, which takes them a stage before ``start``.
+        window: how the queue reads operands that overlap, if it holds each of their codes one time.
         pace: cycles from the copies that go through the instances to the next ones.
         engine: how a matrix is multiplied step by step, if it is; each column is a copy then, ``source`` is the whole operand,
             and the sums of the first columns are cleared in ``start``.
@@ -55,6 +57,7 @@ class Module:
     stages: tuple[int, ...]
     lanes: int = 0
     queue: bool = False
+    window: Window | None = None
     pace: int = 1
     engine: Engine | None = None
     tally: Tally | None = None
@@ -207,7 +210,7 @@ def in_software(pipeline: Pipeline) -> Pipeline:
 
     def whole(module: Module) -> Module:
         result = module.result * module.copies if module.engine or module.tally else module.result
-        return replace(module, result=result, lanes=0, queue=False, pace=1, engine=None, tally=None)
+        return replace(module, result=result, lanes=0, queue=False, window=None, pace=1, engine=None, tally=None)
 
     return replace(pipeline, modules=tuple(map(whole, pipeline.modules)))
 

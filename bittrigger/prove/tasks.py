@@ -9,7 +9,7 @@ from functools import partial
 from bittrigger.ir.block_floating_point import MagnitudeOr, Scaling, ShiftDown, ShiftUp
 from bittrigger.ir.extremum import Extremum
 from bittrigger.ir.graph import Linear
-from bittrigger.ir.pipeline import Module
+from bittrigger.ir.pipeline import Module, Pipeline
 from bittrigger.ir.product import Product
 from bittrigger.ir.tally import Tally
 from bittrigger.prove.circuits.equivalence import BEFORE, answers, pose, prove_equal
@@ -25,7 +25,7 @@ from bittrigger.prove.modules.tally import prove_sum, prove_sums
 from bittrigger.prove.sources.rtl import Rtl
 from bittrigger.prove.sources.setting import Setting
 from bittrigger.prove.top.guard import prove_guard
-from bittrigger.prove.top.queue import prove_queue
+from bittrigger.prove.top.queue import prove_queue, queued
 from bittrigger.prove.top.wiring import prove_valid, prove_wiring
 from bittrigger.synth.netlist import Netlist
 
@@ -140,15 +140,15 @@ def _prove_scaling(setting: Setting, module: Module, node: Scaling | Extremum) -
 
 
 def _queue_tasks(setting: Setting, module: Module) -> Iterator[Task]:
-    name, width = module.queue_name, setting.vectors.operands(module)[0].width
+    name, width = module.queue_name, setting.vectors.operands(module)[0].element.width
     statement = f"each copy reads its operand in its cycle, if no event is let in within {module.phases} cycles of the one before"
     method = "induction over the cycles, on symbols"
     for kind, read in setting.sides:
-        yield Task(name, kind, statement, method, partial(_prove_queue, module, width, read))
+        yield Task(name, kind, statement, method, partial(_prove_queue, setting.pipeline, module, width, read))
 
 
-def _prove_queue(module: Module, width: int, read: Callable[[str], Netlist]) -> str:
-    return prove_queue(module, width, read(module.queue_name))
+def _prove_queue(pipeline: Pipeline, module: Module, width: int, read: Callable[[str], Netlist]) -> str:
+    return prove_queue(module, queued(pipeline.graph, module)[1], width, read(module.queue_name))
 
 
 def _engine_tasks(setting: Setting, module: Module) -> Iterator[Task]:

@@ -8,15 +8,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bittrigger.device.cost_model import queue_cost
+from bittrigger.device.cost_model import queue_cost, window_cost
 from bittrigger.ir.adders import AdderGraph
 from bittrigger.ir.arrival import Arrival
 from bittrigger.ir.engine import Engine
-from bittrigger.ir.graph import Graph, Input, Linear, Operation, intervals
+from bittrigger.ir.graph import Graph, Input, Intervals, Linear, Operation, intervals
 from bittrigger.ir.ports import common_type
 from bittrigger.ir.tally import Tally, tally_of
+from bittrigger.ir.window import Window, window_of
 from bittrigger.ir.wire import Wire
 from bittrigger.schedule.engine import copy_luts, followers
+
+MORE_LANES, ROW = 2, 16
+"""Up to how many times as many copies, and so many more, are tried at a time where operands overlap: rows fit better."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,7 @@ class Fold:
     Attributes:
         lanes: copies that are built.
         queue: whether its operand waits in a queue; if not, it comes from the layer before, copy by copy.
+        window: how its queue holds operands that overlap, if it holds each code one time.
         pace: cycles from the copies that go through to the next ones.
         engine: how its matrix is multiplied step by step, if it is.
         tally: how it adds up the copies of the layer before as they come, if it does; nothing else of it is folded then.
@@ -33,6 +38,7 @@ class Fold:
 
     lanes: int
     queue: bool
+    window: Window | None = None
     pace: int = 1
     engine: Engine | None = None
     tally: Tally | None = None
@@ -78,13 +84,38 @@ def folds(
         chains.setdefault(heads[node.name], []).append(node)
     for head, chain in chains.items():
         copies = chain[0].copies
-        lanes = -(-copies // ii)
         built = sum(copy_luts(graph, node, adders, ranges) for node in chain)
-        operand = tuple(span for name in chain[0].inputs for span in ranges[name])
-        queue = queue_cost(copies, lanes, (len(operand) // copies) * common_type(operand, 0).width).lut
+        lanes, window, queue = -(-copies // ii), None, 0
+        if head not in streamed:
+            lanes, window, queue = _queue(graph, chain[0], lanes, built, ranges)
         if head in streamed or (copies - lanes) * built > queue:
-            found |= {node.name: Fold(lanes, node.name == head) for node in chain}
+            found |= {
+                node.name: Fold(lanes, node.name == head, window if node.name == head else None) for node in chain
+            }
     return found | _tallies(graph, found, most_terms)
+
+
+def _queue(
+    graph: Graph, node: Operation, least: int, built: int, ranges: dict[str, Intervals]
+) -> tuple[int, Window | None, int]:
+    """The cheapest queue in front of ``node`` with at least ``least`` copies at a time: the copies, its window, its LUTs.
+
+    Args:
+        built: LUTs of a copy of the chain that begins with the node.
+    """
+    copies = node.copies
+    operand = tuple(span for name in node.inputs for span in ranges[name])
+    width = common_type(operand, 0).width
+    plain = queue_cost(copies, least, len(operand) // copies * width).lut
+    found: list[tuple[int, Window | None, int]] = [(least, None, plain)]
+    if isinstance(graph[node.inputs[0]], Wire):
+        for lanes in range(least, min(MORE_LANES * least + ROW, copies)):
+            if (lanes - least) * built > plain:
+                break
+            window = window_of(graph, node.inputs, copies, lanes)
+            if window:
+                found.append((lanes, window, window_cost(window, width).lut))
+    return min(found, key=lambda item: item[0] * built + item[2])
 
 
 def _tallies(graph: Graph, folded: dict[str, Fold], most_terms: int) -> dict[str, Fold]:
@@ -104,9 +135,9 @@ def _tallies(graph: Graph, folded: dict[str, Fold], most_terms: int) -> dict[str
 
 def _engine_chains(graph: Graph, planned: dict[str, Engine]) -> dict[str, Fold]:
     """The layers that are multiplied step by step, and those that follow them column by column."""
-    found = {name: Fold(plan.lanes, False, plan.period, plan) for name, plan in planned.items()}
+    found = {name: Fold(plan.lanes, False, None, plan.period, plan) for name, plan in planned.items()}
     for name, plan in planned.items():
         for node in followers(graph, name):
             if node.copies == plan.n_out:
-                found[node.name] = Fold(plan.lanes, False, plan.period)
+                found[node.name] = Fold(plan.lanes, False, None, plan.period)
     return found

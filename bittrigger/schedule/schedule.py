@@ -133,6 +133,10 @@ class Schedule:
         terms = most_terms(usable_ns(self.clock_mhz, self.model), self.model)
         return engines(graph, adders, self.ii, terms) if self.ii > 1 else {}
 
+    def _choosing_ns(self, fold: Fold, copies: int) -> float:
+        """Time that a queue takes to choose an operand; in a window each is where it always is."""
+        return 0.0 if fold.window else self.model.logic_ns * math.ceil(math.log(fold.turns(copies), 4))
+
     def _soonest(
         self,
         graph: Graph,
@@ -159,8 +163,7 @@ class Schedule:
             else:
                 start = max((done[name] for name in read_by(graph, node.inputs)), default=Moment(0, 0.0))
             if fold is not None and fold.queue:
-                choices = math.ceil(math.log(fold.turns(node.copies), 4))
-                start = Moment(start.stage + 1, self.model.logic_ns * choices)
+                start = Moment(start.stage + 1, self._choosing_ns(fold, node.copies))
             stages: tuple[int, ...] = ()
             if fold is not None and fold.engine:
                 start = Moment(start.stage + FEEDING, 0.0)

@@ -17,6 +17,7 @@ from bittrigger.emit.verilog.scaling import scaling_body
 from bittrigger.emit.verilog.tally import tally_text
 from bittrigger.emit.verilog.top import top_view
 from bittrigger.emit.verilog.views import Body
+from bittrigger.emit.verilog.window import window_text
 from bittrigger.errors import InternalError, UnsupportedModelError
 from bittrigger.ir.block_floating_point import MagnitudeOr, ShiftDown, ShiftUp
 from bittrigger.ir.extremum import Extremum
@@ -116,6 +117,8 @@ def _module_text(vectors: BusLayout, module: Module, body: Body, mark: str) -> s
 
 def _queue_text(vectors: BusLayout, module: Module, mark: str) -> str:
     (bus,) = vectors.operands(module)
+    if module.window:
+        return window_text(module, module.window, bus, mark)
     return render(
         "queue.sv.j2",
         name=module.queue_name,

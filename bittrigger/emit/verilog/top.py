@@ -16,6 +16,7 @@ from bittrigger.ir.pipeline import Module, Pipeline, held_turns, last_reads, loa
 from bittrigger.ir.ports import Field
 from bittrigger.ir.routes import route
 from bittrigger.ir.tally import Tally
+from bittrigger.ir.window import used_codes
 from bittrigger.ir.wire import Wire
 
 
@@ -201,7 +202,10 @@ def _stream(pipeline: Pipeline, vectors: BusLayout, module: Module) -> tuple[_St
     operands: list[_Operand] = []
     if module.reads is not None:
         stage, before = module.reads, module.node.inputs[0]
-        if isinstance(pipeline.graph[before], Wire):
+        if module.window:
+            operands.append(_once(pipeline, vectors, module, bus))
+            signal = operands[-1].name
+        elif isinstance(pipeline.graph[before], Wire):
             signal, operand = _wired(pipeline, vectors, module, before, bus, alone=True)
             operands += [operand] if operand else []
         else:
@@ -242,6 +246,18 @@ def _held(pipeline: Pipeline, module: Module) -> list[tuple[str, str]]:
         (f"{name}_held_{k}", f"{_there(pipeline, stage)} ? {name}_stream : {name}_held_{k}")
         for k, stage in zip(turns, stages, strict=True)
     ]
+
+
+def _once(pipeline: Pipeline, vectors: BusLayout, module: Module, bus: Bus) -> _Operand:
+    """The codes that the copies of a module read, each one time, as its queue takes them."""
+    stage = module.start - 1
+
+    def source(name: str) -> Source:
+        return Source(_at(name, stage - vectors.stages[name]), vectors.types[name])
+
+    used, _ = used_codes(pipeline.graph, module.node.inputs, module.node.copies)
+    name = f"{module.node.name}_operand"
+    return _Operand(name, len(used) * bus.element.width, tuple(pieces(used, source, bus.element)), None, bus.size)
 
 
 def _wired(

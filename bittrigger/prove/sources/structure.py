@@ -19,6 +19,7 @@ from bittrigger.prove.sources.rtl import Rtl, read_rtl
 from bittrigger.prove.sources.setting import Setting
 from bittrigger.prove.sources.text import LIBRARY, check_texts
 from bittrigger.prove.sources.vhdl import read_vhdl
+from bittrigger.prove.top.queue import queued
 from bittrigger.synth.netlist_text import check_text
 from bittrigger.synth.strict import CELLS, NetlistFault, Pins, check_module, load_module, reached_bits
 from bittrigger.synth.yosys import design_sources, netlist_files
@@ -138,7 +139,7 @@ def module_ports(pipeline: Pipeline, vectors: BusLayout, rtl: Path) -> dict[str,
             found[module.queue_name] = {
                 "clk": ("input", 1),
                 "load": ("input", 1),
-                "x": ("input", module.copies * bus.width),
+                "x": ("input", len(queued(graph, module)[0]) * bus.element.width),
                 "y": ("output", module.lanes * bus.width),
             }
     late: dict[str, tuple[str, int]] = {}

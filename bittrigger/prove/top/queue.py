@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
+
+from bittrigger.ir.fixed import IntArray
+from bittrigger.ir.graph import Graph
 from bittrigger.ir.pipeline import Module
+from bittrigger.ir.routes import Route, route
+from bittrigger.ir.window import used_codes
+from bittrigger.ir.wire import ZERO
 from bittrigger.prove.circuits.aig import FALSE, TRUE, Aig
 from bittrigger.prove.circuits.bits import step, unknowns
 from bittrigger.prove.circuits.order import check_ports
@@ -10,23 +17,33 @@ from bittrigger.prove.claims import Unproven
 from bittrigger.synth.netlist import Netlist
 
 
-def prove_queue(module: Module, width: int, netlist: Netlist) -> str:
+def queued(graph: Graph, module: Module) -> tuple[Route, IntArray]:
+    """The codes that the queue of ``module`` takes, and which of them each operand code is, or ``ZERO``, `(copies, codes)`."""
+    if module.window:
+        return used_codes(graph, module.node.inputs, module.copies)
+    found = route(graph, module.node.inputs)
+    return found, np.arange(len(found)).reshape(module.copies, -1)
+
+
+def prove_queue(module: Module, due: IntArray, width: int, netlist: Netlist) -> str:
     """Prove that ``y`` holds the operands of copies ``lanes * n`` and up, ``n + 1`` cycles after ``x`` was loaded.
 
     Whatever the registers held before, and whatever ``x`` is later; ``load`` is low until the last copies are out.
 
     Args:
-        width: bits of the operand of one copy.
+        due: which code of ``x`` each operand code of each copy is, or ``ZERO``, `(copies, codes)`.
+        width: bits of a code.
 
     Raises:
         Unproven: naming the first bit that may hold something else.
     """
-    size, lanes, phases = module.copies * width, module.lanes * width, module.phases
-    check_ports(netlist, {"load": 1, "x": size}, {"y": lanes})
+    size, lanes, phases = (int(due.max()) + 1) * width, module.lanes * due.shape[1], module.phases
+    check_ports(netlist, {"load": 1, "x": size}, {"y": lanes * width})
     registers = unknowns(netlist)
     aig = Aig(size * (phases + 1) + registers)
     fresh = iter(range(aig.n_inputs))
     taken = [aig.input(next(fresh)) for _ in range(size)]
+    codes = due.reshape(-1).tolist()
     state: dict[int, int] = {}
     for cycle in range(phases + 1):
         x = taken if cycle == 0 else [aig.input(next(fresh)) for _ in range(size)]
@@ -34,8 +51,11 @@ def prove_queue(module: Module, width: int, netlist: Netlist) -> str:
         nets, state = step(aig, netlist, driven, state, lambda: aig.input(next(fresh)))
         if not cycle:
             continue
-        due = (taken + [FALSE] * (phases * lanes - size))[lanes * (cycle - 1) : lanes * cycle]
-        for k, (net, literal) in enumerate(zip(netlist.outputs["y"], due, strict=True)):
-            if nets[net] != literal:
-                raise Unproven(f"bit {k} of y may hold something else {cycle} cycles after an event was taken")
-    return f"{module.copies} operands of {width} bits in {phases} cycles"
+        for place, code in enumerate(codes[lanes * (cycle - 1) : lanes * cycle]):
+            for k in range(width):
+                literal = FALSE if code == ZERO else taken[width * code + k]
+                if nets[netlist.outputs["y"][width * place + k]] != literal:
+                    raise Unproven(
+                        f"bit {width * place + k} of y may hold something else {cycle} cycles after an event was taken"
+                    )
+    return f"{module.copies} operands of {due.shape[1] * width} bits in {phases} cycles"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from bittrigger.ir.arrival import word_fields
 from bittrigger.ir.engine import FEEDING
-from bittrigger.ir.fixed import Interval
+from bittrigger.ir.fixed import FixedPoint, Interval
 from bittrigger.ir.graph import Input
 from bittrigger.ir.layout import BusLayout
 from bittrigger.ir.pipeline import Module, Pipeline
@@ -19,6 +19,7 @@ from bittrigger.prove.circuits.order import check_ports
 from bittrigger.prove.circuits.stages import Tracer, Trail, clock_of
 from bittrigger.prove.claims import Unproven
 from bittrigger.prove.modules.columns import column_spans
+from bittrigger.prove.top.queue import queued
 from bittrigger.synth.netlist import LOW, Bits, Cell, Netlist
 
 _NUMBER = re.compile(r"\[(\d+)\]\.u_\w+$")
@@ -74,7 +75,8 @@ def prove_wiring(pipeline: Pipeline, netlist: Netlist, *, pruned: bool = False) 
             if not module.is_folded:
                 due = _due(pipeline, vectors, sources, node, module.start)
             elif module.queue:
-                wanted = _due(pipeline, vectors, sources, node, module.start - 1)
+                taken, _ = queued(pipeline.graph, module)
+                wanted = _due_of(pipeline, vectors, sources, taken, vectors.types[node], module.start - 1)
                 pins += _check_queue(tracer, netlist, module, wanted, entry)
                 head = _queue_cell(netlist, module).outputs["y"]
                 due = [_Due(net, 0, module.start) for net in head]
@@ -190,7 +192,13 @@ def _sources(
 
 def _due(pipeline: Pipeline, vectors: BusLayout, sources: dict[str, Bits], node: str, stage: int) -> list[_Due]:
     """The bits that the codes of ``node`` consist of where they are read in ``stage``, wires followed."""
-    found, element = route(pipeline.graph, (node,)), vectors.types[node]
+    return _due_of(pipeline, vectors, sources, route(pipeline.graph, (node,)), vectors.types[node], stage)
+
+
+def _due_of(  # noqa: PLR0917 - what, where, of what kind and when
+    pipeline: Pipeline, vectors: BusLayout, sources: dict[str, Bits], found: Route, element: FixedPoint, stage: int
+) -> list[_Due]:
+    """As ``_due``, of the codes of a route, each of which has the type ``element``."""
     due: list[_Due] = []
     for source, index in zip(found.sources.tolist(), found.elements.tolist(), strict=True):
         if source == ZERO:
