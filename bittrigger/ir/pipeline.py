@@ -9,18 +9,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+import numpy as np
+
 from bittrigger.ir.adders import AdderGraph
 from bittrigger.ir.arrival import Arrival
 from bittrigger.ir.block_floating_point import MagnitudeOr, Scaling, ShiftDown, ShiftUp, operand_bits
 from bittrigger.ir.engine import FEEDING, Engine
 from bittrigger.ir.extremum import Extremum, tournament
-from bittrigger.ir.fixed import Interval, Rounding
+from bittrigger.ir.fixed import IntArray, Interval, Rounding
 from bittrigger.ir.graph import Graph, Intervals, Linear, Lookup, Operation, Requantize
 from bittrigger.ir.origin import Origin
 from bittrigger.ir.product import Product, row_bits
-from bittrigger.ir.routes import read_by
+from bittrigger.ir.routes import Route, read_by, route
 from bittrigger.ir.tally import Tally
-from bittrigger.ir.window import Window
+from bittrigger.ir.window import Window, used_codes
 
 
 @dataclass(frozen=True, eq=False)
@@ -203,6 +205,14 @@ class Pipeline:
         """The stage in which node ``name`` delivers the codes of its first copies."""
         module = self.module_of(name)
         return module.stop if module else 0
+
+
+def queued_codes(graph: Graph, module: Module) -> tuple[Route, IntArray]:
+    """The codes that the queue of ``module`` takes, and which of them each operand code is, or ``ZERO``, `(copies, codes)`."""
+    if module.window:
+        return used_codes(graph, module.node.inputs, module.copies)
+    found = route(graph, module.node.inputs)
+    return found, np.arange(len(found)).reshape(module.copies, -1)
 
 
 def in_software(pipeline: Pipeline) -> Pipeline:

@@ -9,7 +9,7 @@ from functools import partial
 from bittrigger.ir.block_floating_point import MagnitudeOr, Scaling, ShiftDown, ShiftUp
 from bittrigger.ir.extremum import Extremum
 from bittrigger.ir.graph import Linear
-from bittrigger.ir.pipeline import Module, Pipeline
+from bittrigger.ir.pipeline import Module, Pipeline, queued_codes
 from bittrigger.ir.product import Product
 from bittrigger.ir.tally import Tally
 from bittrigger.prove.circuits.equivalence import BEFORE, answers, pose, prove_equal
@@ -25,7 +25,7 @@ from bittrigger.prove.modules.tally import prove_sum, prove_sums
 from bittrigger.prove.sources.rtl import Rtl
 from bittrigger.prove.sources.setting import Setting
 from bittrigger.prove.top.guard import prove_guard
-from bittrigger.prove.top.queue import prove_queue, queued
+from bittrigger.prove.top.queue import prove_queue
 from bittrigger.prove.top.wiring import prove_valid, prove_wiring
 from bittrigger.synth.netlist import Netlist
 
@@ -148,7 +148,7 @@ def _queue_tasks(setting: Setting, module: Module) -> Iterator[Task]:
 
 
 def _prove_queue(pipeline: Pipeline, module: Module, width: int, read: Callable[[str], Netlist]) -> str:
-    return prove_queue(module, queued(pipeline.graph, module)[1], width, read(module.queue_name))
+    return prove_queue(module, queued_codes(pipeline.graph, module)[1], width, read(module.queue_name))
 
 
 def _engine_tasks(setting: Setting, module: Module) -> Iterator[Task]:

@@ -11,7 +11,7 @@ from typing import Any
 from bittrigger.ir.arrival import word_fields
 from bittrigger.ir.engine import WEIGHT_BITS, Engine
 from bittrigger.ir.layout import BusLayout
-from bittrigger.ir.pipeline import Module, Pipeline
+from bittrigger.ir.pipeline import Module, Pipeline, queued_codes
 from bittrigger.ir.ports import bus_width, output_fields
 from bittrigger.prove.claims import Claim, Unproven, Verdict, attempt
 from bittrigger.prove.sources.files import Copy
@@ -19,7 +19,6 @@ from bittrigger.prove.sources.rtl import Rtl, read_rtl
 from bittrigger.prove.sources.setting import Setting
 from bittrigger.prove.sources.text import LIBRARY, check_texts
 from bittrigger.prove.sources.vhdl import read_vhdl
-from bittrigger.prove.top.queue import queued
 from bittrigger.synth.netlist_text import check_text
 from bittrigger.synth.strict import CELLS, NetlistFault, Pins, check_module, load_module, reached_bits
 from bittrigger.synth.yosys import design_sources, netlist_files
@@ -139,7 +138,7 @@ def module_ports(pipeline: Pipeline, vectors: BusLayout, rtl: Path) -> dict[str,
             found[module.queue_name] = {
                 "clk": ("input", 1),
                 "load": ("input", 1),
-                "x": ("input", len(queued(graph, module)[0]) * bus.element.width),
+                "x": ("input", len(queued_codes(graph, module)[0]) * bus.element.width),
                 "y": ("output", module.lanes * bus.width),
             }
     late: dict[str, tuple[str, int]] = {}

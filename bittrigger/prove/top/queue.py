@@ -2,27 +2,14 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from bittrigger.ir.fixed import IntArray
-from bittrigger.ir.graph import Graph
 from bittrigger.ir.pipeline import Module
-from bittrigger.ir.routes import Route, route
-from bittrigger.ir.window import used_codes
 from bittrigger.ir.wire import ZERO
 from bittrigger.prove.circuits.aig import FALSE, TRUE, Aig
 from bittrigger.prove.circuits.bits import step, unknowns
 from bittrigger.prove.circuits.order import check_ports
 from bittrigger.prove.claims import Unproven
 from bittrigger.synth.netlist import Netlist
-
-
-def queued(graph: Graph, module: Module) -> tuple[Route, IntArray]:
-    """The codes that the queue of ``module`` takes, and which of them each operand code is, or ``ZERO``, `(copies, codes)`."""
-    if module.window:
-        return used_codes(graph, module.node.inputs, module.copies)
-    found = route(graph, module.node.inputs)
-    return found, np.arange(len(found)).reshape(module.copies, -1)
 
 
 def prove_queue(module: Module, due: IntArray, width: int, netlist: Netlist) -> str:

@@ -10,7 +10,7 @@ from bittrigger.ir.engine import FEEDING
 from bittrigger.ir.fixed import FixedPoint, Interval
 from bittrigger.ir.graph import Input
 from bittrigger.ir.layout import BusLayout
-from bittrigger.ir.pipeline import Module, Pipeline
+from bittrigger.ir.pipeline import Module, Pipeline, queued_codes
 from bittrigger.ir.ports import bus_width, output_fields
 from bittrigger.ir.routes import Route, route
 from bittrigger.ir.tally import Tally
@@ -19,7 +19,6 @@ from bittrigger.prove.circuits.order import check_ports
 from bittrigger.prove.circuits.stages import Tracer, Trail, clock_of
 from bittrigger.prove.claims import Unproven
 from bittrigger.prove.modules.columns import column_spans
-from bittrigger.prove.top.queue import queued
 from bittrigger.synth.netlist import LOW, Bits, Cell, Netlist
 
 _NUMBER = re.compile(r"\[(\d+)\]\.u_\w+$")
@@ -75,7 +74,7 @@ def prove_wiring(pipeline: Pipeline, netlist: Netlist, *, pruned: bool = False) 
             if not module.is_folded:
                 due = _due(pipeline, vectors, sources, node, module.start)
             elif module.queue:
-                taken, _ = queued(pipeline.graph, module)
+                taken, _ = queued_codes(pipeline.graph, module)
                 wanted = _due_of(pipeline, vectors, sources, taken, vectors.types[node], module.start - 1)
                 pins += _check_queue(tracer, netlist, module, wanted, entry)
                 head = _queue_cell(netlist, module).outputs["y"]
