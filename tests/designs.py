@@ -168,6 +168,33 @@ def products():
     return graph
 
 
+def tables():
+    """Tables of many steps: over the bits of narrow codes, and searched in wider ones, with channels of unequal depth."""
+    rng = np.random.default_rng(8)
+
+    def steps(lo, hi, count, low, high):
+        starts = np.sort(rng.choice(np.arange(lo + 1, hi), count, replace=False)).tolist()
+        return (lo, *starts), tuple(rng.integers(low, high, count + 1).tolist())
+
+    def lookup(name, source, channels, copies=1):
+        starts, values = zip(*channels, strict=True)
+        return Lookup(name, (source,), starts, values, 0, copies)
+
+    signed, unsigned = FixedPoint(True, 12, 0), FixedPoint(False, 13, 0)
+    nodes = (
+        Input("x", 4, signed, Interval(-2000, 2047)),
+        Input("y", 2, unsigned, Interval(0, 8000)),
+        Input("z", 2, FixedPoint(True, 7, 0), Interval(-60, 63)),
+        lookup("deep", "x", [steps(-2000, 2047, 130, -9, 90), steps(-2000, 2047, 16, 0, 3)], copies=2),
+        lookup("few", "y", [steps(0, 8000, 40, -300, 5), ((0, 700), (3, -1))]),
+        lookup("flat", "y", [(tuple(range(0, 8000, 450)), (0, 1) * 9), ((0,), (6,))]),
+        lookup("narrow", "z", [steps(-60, 63, 50, -20, 20), steps(-60, 63, 5, 0, 9)]),
+    )
+    graph = Graph("tables", nodes, ("deep", "few", "flat", "narrow"))
+    verify(graph)
+    return graph
+
+
 def build_of(pipeline, folder, *, synth=False, hdl="verilog"):
     """A whole build of ``pipeline``, sealed; synthesised if told."""
     port = "stream" if pipeline.arrival else "whole"

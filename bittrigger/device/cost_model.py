@@ -34,6 +34,7 @@ from bittrigger.ir.pipeline import (
 )
 from bittrigger.ir.ports import common_type
 from bittrigger.ir.product import Product, booth
+from bittrigger.ir.table import in_parts, searches
 from bittrigger.ir.window import Window
 
 ROUNDING_LUTS = 2
@@ -278,6 +279,8 @@ def _clip_luts(node: Requantize, source: Interval, width: int) -> int:
 
 
 def _lookup(module: Module, node: Lookup) -> Cost:
+    if in_parts(node, module.source):
+        return _search(module, node)
     lut = ff = 0
     channels = zip(node.starts, module.source, module.result, strict=True)
     for starts, source, result in channels:
@@ -289,6 +292,25 @@ def _lookup(module: Module, node: Lookup) -> Cost:
         lut += min(table * result.width, steps * compare + result.width * -(-steps // (LUT_INPUTS - 1)))
         ff += module.cycles * kept_bits(node, source, result)
     return Cost(lut, ff)
+
+
+def _search(module: Module, node: Lookup) -> Cost:
+    """Three thresholds a level, by the bits known before it, each compared with the code; then a table of values."""
+    lut = 0
+    for search, source, result in zip(searches(node, module.source), module.source, module.result, strict=True):
+        if search:
+            for known, found in search.levels:
+                places = (1 << found) - 1
+                lut += places * (_table_luts(known, source.width) + -(-source.width // 2)) + (found > 1)
+            lut += _table_luts(search.bits, result.width)
+    return Cost(lut, _part_registers(module, node))
+
+
+def _table_luts(bits: int, width: int) -> int:
+    """LUTs of a table over ``bits`` of ``width`` bits: a LUT holds 64 entries of one bit, or 32 of two."""
+    if bits == 0:
+        return 0
+    return -(-width // 2) if bits < LUT_INPUTS else width << (bits - LUT_INPUTS)
 
 
 def _extremum(module: Module, node: Extremum) -> Cost:
@@ -313,7 +335,7 @@ def _magnitude_or(module: Module, node: MagnitudeOr) -> Cost:
     return Cost(math.ceil(lut), _part_registers(module, node))
 
 
-def _part_registers(module: Module, node: Scaling | Extremum | Product) -> int:
+def _part_registers(module: Module, node: Lookup | Scaling | Extremum | Product) -> int:
     stages = (module.start, *module.stages, module.stop)
     cycles = (stop - start for start, stop in pairwise(stages))
     return sum(map(mul, cycles, part_bits(node, module.source, module.result)))

@@ -16,6 +16,7 @@ from bittrigger.ir.extremum import Extremum, tournament
 from bittrigger.ir.fixed import Interval, Rounding
 from bittrigger.ir.graph import Lookup, Requantize
 from bittrigger.ir.product import Product, booth
+from bittrigger.ir.table import Form, form_of, searches
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,8 @@ def adder_delay_ns(operands: int, model: DelayModel = DEFAULT_DELAYS) -> float:
 def node_delay_ns(node: Requantize | Lookup, source: tuple[Interval, ...], model: DelayModel = DEFAULT_DELAYS) -> float:
     """Delay of a requantiser or a look-up through its slowest channel, given the ranges of its operand."""
     if isinstance(node, Lookup):
+        if form_of(node, source) is Form.TABLE:
+            return model.logic_ns * table_levels(max(span.width for span in source))
         steps = max(len(starts) for starts in node.starts)
         return model.compare_ns + model.logic_ns * max(1, (steps - 1).bit_length())
     adds = node.shift > 0 and node.rounding is not Rounding.TRN and not node.clears_ties
@@ -70,12 +73,31 @@ def scaling_delays_ns(
             return (model.logic_ns * choices,)
 
 
+def table_levels(bits: int) -> int:
+    """LUTs one behind the other of a table over so many bits: a slice multiplexes four of six inputs."""
+    return 1 + max(0, -(-(bits - 6) // 2))
+
+
+def _search_delays_ns(node: Lookup, source: tuple[Interval, ...], model: DelayModel) -> tuple[float, ...]:
+    """Of each level: the thresholds by the bits that are known, and a comparison; then of the table of values."""
+    found = [search for search in searches(node, source) if search]
+    count = max(len(search.levels) for search in found)
+    known = [
+        max(search.levels[level - count][0] for search in found if len(search.levels) >= count - level)
+        for level in range(count)
+    ]
+    levels = [model.logic_ns * table_levels(bits) + model.adder_ns if bits else model.adder_ns for bits in known]
+    return (*levels, model.logic_ns * table_levels(max(search.bits for search in found)))
+
+
 def part_delays_ns(
-    node: Extremum | Product | MagnitudeOr | ShiftDown | ShiftUp,
+    node: Lookup | Extremum | Product | MagnitudeOr | ShiftDown | ShiftUp,
     source: tuple[Interval, ...],
     model: DelayModel = DEFAULT_DELAYS,
 ) -> tuple[float, ...]:
     """Delays of the parts of a node, one behind the other, between which registers may stand."""
+    if isinstance(node, Lookup):
+        return _search_delays_ns(node, source, model)
     if isinstance(node, Extremum):
         return (model.compare_ns + model.logic_ns,) * (len(tournament(node, source)) - 1)
     if isinstance(node, Product):

@@ -21,6 +21,7 @@ from bittrigger.ir.graph import Graph, Intervals, Linear, Lookup, Operation, Req
 from bittrigger.ir.origin import Origin
 from bittrigger.ir.product import Product, row_bits
 from bittrigger.ir.routes import Route, read_by, route
+from bittrigger.ir.table import search_bits
 from bittrigger.ir.tally import Tally
 from bittrigger.ir.window import Window, used_codes
 
@@ -39,7 +40,7 @@ class Module:
         stop: stage in which its results are available, before the register that follows.
         stages: for a ``Linear`` node the stage of each adder, ``start <= stage <= stop``; for a ``ShiftDown`` the stage in
             which the codes are shifted, before they are rounded in ``stop``; for an ``Extremum`` or a ``Product`` that of each
-            round or row but the last.
+            round or row but the last; for a ``Lookup`` that is searched that of each level.
         lanes: instances, where fewer are built than there are copies; else 0. All stages are those of the first copy then.
         queue: whether the operands of the copies wait in a queue, which takes them a stage before ``start``.
         window: how the queue reads operands that overlap, if it holds each of their codes one time.
@@ -296,8 +297,10 @@ def vector_bits(codes: Intervals) -> int:
     return sum(0 if span.lo == span.hi else span.width for span in codes)
 
 
-def part_bits(node: Scaling | Extremum | Product, source: Intervals, result: Intervals) -> tuple[int, ...]:
+def part_bits(node: Lookup | Scaling | Extremum | Product, source: Intervals, result: Intervals) -> tuple[int, ...]:
     """Bits of a register in front of each part of the logic of one copy of ``node``: what that part reads."""
+    if isinstance(node, Lookup):
+        return search_bits(node, source)
     if isinstance(node, Extremum):
         return tuple(vector_bits(left) for left in tournament(node, source)[:-1])
     if isinstance(node, Product):

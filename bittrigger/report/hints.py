@@ -5,6 +5,7 @@ from __future__ import annotations
 from bittrigger.device.timing import node_delay_ns, usable_ns
 from bittrigger.ir.graph import Lookup, Requantize
 from bittrigger.ir.pipeline import Pipeline
+from bittrigger.ir.table import in_parts
 from bittrigger.report.model import Layer, Report
 
 LARGE_SHARE = 0.25
@@ -45,7 +46,7 @@ def late(pipeline: Pipeline) -> tuple[str, ...]:
     usable = usable_ns(pipeline.clock_mhz)
     found = []
     for module in pipeline.modules:
-        if isinstance(module.node, Requantize | Lookup):
+        if isinstance(module.node, Requantize | Lookup) and not in_parts(module.node, module.source):
             delay = node_delay_ns(module.node, module.source)
             if delay > usable:
                 kind = "table" if isinstance(module.node, Lookup) else "requantiser"

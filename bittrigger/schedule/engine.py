@@ -17,6 +17,7 @@ from bittrigger.ir.nodes import Intervals, Node, Operation
 from bittrigger.ir.pipeline import Module
 from bittrigger.ir.ports import common_type
 from bittrigger.ir.product import Product, booth
+from bittrigger.ir.table import in_parts, level_count
 
 MAX_TERMS = 8
 """Most operand codes that a lane adds in a cycle."""
@@ -103,6 +104,8 @@ def copy_luts(graph: Graph, node: Operation, adders: Mapping[str, AdderGraph], r
     source, result = copy_operand(node, ranges), of_one_copy(ranges[node.name], node.copies)
     lowered = adders.get(node.name)
     count = len(lowered.adders) if lowered else 0
+    if isinstance(node, Lookup) and in_parts(node, source):
+        count = level_count(node, source)
     if isinstance(node, Extremum):
         count = len(tournament(node, source)) - 2
     if isinstance(node, Product):

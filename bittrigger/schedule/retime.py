@@ -37,6 +37,7 @@ from bittrigger.ir.graph import (
 from bittrigger.ir.pipeline import kept_bits, part_bits, vector_bits
 from bittrigger.ir.product import Product
 from bittrigger.ir.routes import read_by
+from bittrigger.ir.table import in_parts
 from bittrigger.ir.wire import ZERO, Wire
 from bittrigger.schedule.difference import Constraints, minimise
 from bittrigger.schedule.period import Operation as Step
@@ -135,7 +136,7 @@ class _Builder:
         number = self.problem.operation(stop, node_delay_ns(node, source, self.model), _NONE.union(*makers))
         self.modules[node.name] = _Module(start, stop, (), (frozenset({number}),) * node.size)
 
-    def parts(self, node: Scaling | Extremum | Product, source: Intervals, result: Intervals) -> None:
+    def parts(self, node: Lookup | Scaling | Extremum | Product, source: Intervals, result: Intervals) -> None:
         """Parts one behind the other, each of which reads what the one before it makes; registers may stand between them."""
         start, makers = self.start(node)
         operands = _NONE.union(*makers)
@@ -224,8 +225,11 @@ def retime(
             case Linear():
                 builder.linear(node, adders[node.name], of_one_copy(ranges[node.name], node.copies))
             case Requantize() | Lookup():
-                result = of_one_copy(ranges[node.name], node.copies)
-                builder.elementwise(node, copy_operand(node, ranges), result)
+                source, result = copy_operand(node, ranges), of_one_copy(ranges[node.name], node.copies)
+                if isinstance(node, Lookup) and in_parts(node, source):
+                    builder.parts(node, source, result)
+                else:
+                    builder.elementwise(node, source, result)
             case Extremum() | Product() | MagnitudeOr() | ShiftDown() | ShiftUp():
                 result = of_one_copy(ranges[node.name], node.copies)
                 builder.parts(node, copy_operand(node, ranges), result)

@@ -18,10 +18,15 @@ from bittrigger.device.timing import (
 from bittrigger.errors import ConfigError
 from bittrigger.ir.adders import AdderGraph
 from bittrigger.ir.arrival import Arrival, arrival_of
+from bittrigger.ir.block_floating_point import Scaling
 from bittrigger.ir.engine import FEEDING, Engine, may_go_without_adders
+from bittrigger.ir.extremum import Extremum
+from bittrigger.ir.fixed import Interval
 from bittrigger.ir.graph import Graph, Input, Linear, Lookup, Requantize, copy_operand, intervals, of_one_copy
 from bittrigger.ir.pipeline import Module, Pipeline
+from bittrigger.ir.product import Product
 from bittrigger.ir.routes import read_by
+from bittrigger.ir.table import in_parts
 from bittrigger.ir.wire import Wire
 from bittrigger.schedule.engine import engines
 from bittrigger.schedule.fold import Fold, folds
@@ -174,11 +179,8 @@ class Schedule:
                 stages = (end.stage,) * _count(adders.get(node.name))
             elif isinstance(node, Linear):
                 stages, end = place_adders(adders[node.name], start, budget_ns, self.model)
-            elif isinstance(node, Requantize | Lookup):
-                end = start.after(node_delay_ns(node, copy_operand(node, ranges), self.model), budget_ns)
             else:
-                delays_ns = part_delays_ns(node, copy_operand(node, ranges), self.model)
-                *firsts, end = place_parts(delays_ns, start, budget_ns)
+                firsts, end = _place_node(node, copy_operand(node, ranges), start, budget_ns, self.model)
                 stages = tuple(moment.stage for moment in firsts)
             first[node.name] = end
             done[node.name] = Moment(end.stage + _wait(graph, node.name, folded), end.spent_ns)
@@ -189,6 +191,20 @@ class Schedule:
 def _last_words(arrival: Arrival | None) -> dict[str, Moment]:
     """When the last word of each input that comes in words is there."""
     return {} if arrival is None else dict.fromkeys(arrival.ports, Moment(arrival.words - 1, 0.0))
+
+
+def _place_node(
+    node: Requantize | Lookup | Extremum | Product | Scaling,
+    source: tuple[Interval, ...],
+    start: Moment,
+    budget_ns: float,
+    model: DelayModel,
+) -> tuple[list[Moment], Moment]:
+    """When each part of a node but the last is done, and the last."""
+    if isinstance(node, Requantize) or (isinstance(node, Lookup) and not in_parts(node, source)):
+        return [], start.after(node_delay_ns(node, source, model), budget_ns)
+    *firsts, end = place_parts(part_delays_ns(node, source, model), start, budget_ns)
+    return firsts, end
 
 
 def _count(lowered: AdderGraph | None) -> int:

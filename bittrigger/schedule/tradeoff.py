@@ -22,6 +22,7 @@ from bittrigger.ir.extremum import Extremum
 from bittrigger.ir.graph import Graph, Input, Intervals, Linear, Lookup, Requantize, copy_operand, intervals
 from bittrigger.ir.pipeline import Pipeline
 from bittrigger.ir.product import Product
+from bittrigger.ir.table import in_parts
 from bittrigger.ir.wire import Wire
 from bittrigger.schedule.schedule import Moment, Schedule, place_adders, place_parts
 from bittrigger.settings import MAX_CYCLES
@@ -192,9 +193,9 @@ class _Search:
                     self._ends[key] = start
                 case Linear():
                     self._ends[key] = place_adders(self.candidates[name][number], start, self.budget_ns)[1]
-                case Requantize() | Lookup():
+                case Requantize() | Lookup() if not in_parts(node, self._source[name]):
                     self._ends[key] = start.after(node_delay_ns(node, self._source[name]), self.budget_ns)
-                case Extremum() | Product() | MagnitudeOr() | ShiftDown() | ShiftUp():
+                case Lookup() | Extremum() | Product() | MagnitudeOr() | ShiftDown() | ShiftUp():
                     delays_ns = part_delays_ns(node, self._source[name])
                     self._ends[key] = place_parts(delays_ns, start, self.budget_ns)[-1]
         return self._ends[key]

@@ -1,13 +1,21 @@
-"""A ``Lookup`` node: comparators with constants and a balanced tree of multiplexers, one function a distinct table."""
+"""A ``Lookup`` node: comparators with constants and a tree of multiplexers, or a table over bits; one function a distinct table.
+
+One that is searched stands in ``search``.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from bittrigger.emit.verilog.operands import Operands
+from bittrigger.emit.verilog.search import search_body
+from bittrigger.emit.verilog.tables import function, selected
 from bittrigger.emit.verilog.views import Body, Stage, Wire, literal, vector_of
-from bittrigger.ir.fixed import Interval
+from bittrigger.ir.fixed import FixedPoint, Interval
 from bittrigger.ir.graph import Lookup
 from bittrigger.ir.layout import Bus
 from bittrigger.ir.pipeline import Module
+from bittrigger.ir.table import Form, form_of
 
 _Table = tuple[tuple[tuple[int, int], ...], Interval, Interval]
 _INDENT = "    "
@@ -29,21 +37,28 @@ def _tree(thresholds: list[int], values: list[str], span: Interval, depth: int) 
     return [f"{pad}({test}", *upper, *lower, f"{pad})"]
 
 
-def _function(name: str, table: _Table) -> tuple[str, ...]:
+def _function(name: str, table: _Table, form: Form) -> tuple[str, ...]:
     segments, span, out = table
-    thresholds = [start for start, _ in segments[1:]]
-    tree = _tree(thresholds, [literal(value, out.width, signed=out.signed) for _, value in segments], span, 2)
-    tree[-1] += ";"
-    return (
-        f"function automatic logic {vector_of(out).strip()} {name}(input logic {vector_of(span).strip()} code);",
-        f"{_INDENT}{name} =",
-        *tree,
-        "endfunction",
-    )
+    values = [literal(value, out.width, signed=out.signed) for _, value in segments]
+    if form is Form.TABLE:
+        lines = selected("code", _by_pattern([start for start, _ in segments], values, span))
+    else:
+        lines = _tree([start for start, _ in segments[1:]], values, span, 2)
+    return function(name, vector_of(out), f"input logic {vector_of(span).strip()} code", lines)
+
+
+def _by_pattern(starts: Sequence[int], values: Sequence[str], span: Interval) -> list[str]:
+    """The value of each pattern of the bits of a code; of those that do not come, that of the nearest code."""
+    kind = FixedPoint.holding(span, 0)
+    ordered = [*range(kind.interval.hi + 1), *range(kind.interval.lo, 0)]
+    return [values[sum(start <= max(code, span.lo) for start in starts[1:])] for code in ordered]
 
 
 def lookup_body(module: Module, node: Lookup, operands: Operands, result: Bus) -> Body:
-    """One piecewise constant function a channel, in the last stage of ``module``."""
+    """One piecewise constant function a channel, in the last stage of ``module`` or in parts."""
+    form = form_of(node, module.source)
+    if form is Form.SEARCH:
+        return search_body(module, node, operands, result)
     signals = operands.signals
     tables: dict[_Table, str] = {}
     wires: list[Wire] = []
@@ -52,8 +67,8 @@ def lookup_body(module: Module, node: Lookup, operands: Operands, result: Bus) -
         if out.lo == out.hi:
             results.append(literal(out.lo, result.element.width, signed=result.element.signed))
             continue
-        function = tables.setdefault((node.segments(k, span), span, out), f"table{len(tables)}")
-        wires.append(Wire(vector_of(out), f"y{k}", f"{function}({signals.read(name, module.stop)})"))
+        called = tables.setdefault((node.segments(k, span), span, out), f"table{len(tables)}")
+        wires.append(Wire(vector_of(out), f"y{k}", f"{called}({signals.read(name, module.stop)})"))
         results.append(f"y{k}" if out.width == result.element.width else f"{result.element.width}'(y{k})")
     stages = [
         Stage(stage, signals.registers(stage), tuple(wires) if stage == module.stop else ())
@@ -61,7 +76,7 @@ def lookup_body(module: Module, node: Lookup, operands: Operands, result: Bus) -
     ]
     return Body(
         summary=f"piecewise constant function of each of {node.size} channels, {len(tables)} distinct",
-        functions=tuple(_function(name, table) for table, name in tables.items()),
+        functions=tuple(_function(name, table, form) for table, name in tables.items()),
         operands=operands.wires(),
         stages=tuple(stages),
         results=tuple(results),

@@ -10,6 +10,7 @@ from markupsafe import Markup
 from bittrigger.device.timing import adder_delay_ns, node_delay_ns, part_delays_ns, usable_ns
 from bittrigger.ir.graph import Input, Linear, Lookup, Requantize
 from bittrigger.ir.pipeline import Module, Pipeline
+from bittrigger.ir.table import in_parts
 from bittrigger.ir.wire import ZERO, Wire
 from bittrigger.report.html.svg import element, picture, text
 
@@ -143,7 +144,7 @@ def _module_ready(module: Module, source: Sequence[_Ready], worst: list[_Ready])
 def _delay_ns(module: Module) -> float:
     """Of the last part of a module without an adder graph."""
     node = module.node
-    if isinstance(node, Requantize | Lookup):
+    if isinstance(node, Requantize) or (isinstance(node, Lookup) and not in_parts(node, module.source)):
         return node_delay_ns(node, module.source)
     if isinstance(node, Linear):
         return adder_delay_ns(2)
