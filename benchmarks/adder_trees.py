@@ -6,6 +6,8 @@ import argparse
 import tempfile
 from pathlib import Path
 
+from networks import network
+
 from bittrigger.compile.pipeline import solve_layers
 from bittrigger.compile.read import read_file
 from bittrigger.emit.verilog import emit_verilog
@@ -13,8 +15,6 @@ from bittrigger.passes.lower_trees import lower_graph_to_trees
 from bittrigger.schedule.schedule import Schedule
 from bittrigger.settings import Settings
 from bittrigger.synth.yosys import synthesize
-
-ROOT = Path(__file__).resolve().parent.parent
 
 
 def main() -> None:
@@ -26,7 +26,7 @@ def main() -> None:
     settings = Settings(clock_mhz=options.clock_mhz)
     print("| model | lowering | adders | LUT | FF | latency (cycles) |\n|---|---|---|---|---|---|")
     for name in options.models:
-        path = ROOT / "models" / name / "model.h5"
+        path = network(name)
         graph = read_file(path, settings, check=False).graph
         for kind, adders in (
             ("plain trees", lower_graph_to_trees(graph)),

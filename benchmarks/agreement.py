@@ -11,6 +11,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+from networks import network
 
 from bittrigger.compile.convert import convert, read_inputs
 from bittrigger.ir.ports import encode_events
@@ -18,8 +19,7 @@ from bittrigger.settings import Settings
 from bittrigger.simulate.compare import run_executors
 from bittrigger.simulate.vectors import corner_codes
 
-ROOT = Path(__file__).resolve().parent.parent
-MODEL = ROOT / "models" / "jet_tagger"
+MODEL = network("jet_tagger").parent
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from statistics import median
 
-ROOT = Path(__file__).resolve().parent.parent
+from networks import network
 
 
 def measure(model: Path, folder: Path) -> dict[str, float]:
@@ -39,7 +39,7 @@ def help_seconds() -> float:
 def main() -> None:
     """Print one table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("model", type=Path, nargs="?", default=ROOT / "models" / "jet_tagger" / "model.h5")
+    parser.add_argument("model", type=Path, nargs="?", default=network("jet_tagger"))
     parser.add_argument("--runs", type=int, default=3)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:

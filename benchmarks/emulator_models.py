@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from networks import network
 
 from bittrigger.compile.pipeline import create_pipeline
 from bittrigger.compile.read import Reading, read_file
@@ -81,7 +82,7 @@ def simulated(reading: Reading, values: FloatArray, folder: Path) -> float:
 
 def row(name: str, events: int) -> str:
     """One line of the table."""
-    path = ROOT / "models" / name / "model.h5"
+    path = network(name)
     try:
         reading = read_file(path, Settings(), check=False)
     except UnsupportedModelError as refusal:  # a model of physics data that is no firmware

@@ -18,6 +18,8 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from networks import network
+
 from bittrigger import __version__
 from bittrigger.build.folder import Build, load_build
 from bittrigger.compile.convert import convert
@@ -27,7 +29,7 @@ from bittrigger.simulate.compare import compare, create_executor, left_out
 from bittrigger.simulate.vectors import random_codes
 from bittrigger.synth.yosys import synthesize
 
-MODEL = Path(__file__).resolve().parent.parent / "models" / "jet_tagger" / "model.h5"
+MODEL = network("jet_tagger")
 EVENTS = {
     "oracle": 200_000,
     "keras": 100_000,

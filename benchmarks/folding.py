@@ -10,12 +10,13 @@ import argparse
 import tempfile
 from pathlib import Path
 
+from networks import network
+
 from bittrigger.compile.convert import convert
 from bittrigger.prove import prove
 from bittrigger.settings import Settings
 
 NAMES = ("quark_gluon", "jet_tagger")
-MODELS = Path(__file__).parent.parent / "models"
 HEAD = "| model | clocks between events | LUT | of the first | FF | latency (cycles) | Verilog (kB) | claims proven |"
 
 
@@ -33,9 +34,7 @@ def measure(model: Path, interval: int, folder: Path) -> tuple[int, str]:
 def main() -> None:
     """Measure each model at each interval."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "models", nargs="*", type=Path, default=[MODELS / name / "model.h5" for name in ("quark_gluon", "jet_tagger")]
-    )
+    parser.add_argument("models", nargs="*", type=Path, default=[network(name) for name in NAMES])
     parser.add_argument("--interval", nargs="+", type=int, default=[1, 9, 54])
     options = parser.parse_args()
     print(HEAD)

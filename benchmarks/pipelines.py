@@ -7,6 +7,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from networks import network
+
 from bittrigger.compile.convert import design_name
 from bittrigger.compile.pipeline import create_pipeline, solve_layers
 from bittrigger.emit.verilog import emit_verilog
@@ -22,12 +24,10 @@ from bittrigger.schedule.schedule import Schedule
 from bittrigger.settings import Settings
 from bittrigger.synth.yosys import synthesize
 
-ROOT = Path(__file__).resolve().parent.parent
-
 
 def lowered(name: str, settings: Settings) -> Graph:
     """The integer graph of a shipped model, before any pass."""
-    path = ROOT / "models" / name / "model.h5"
+    path = network(name)
     return lower_model(parse(load_model(path), design_name(path, None), settings), name=design_name(path, None))
 
 

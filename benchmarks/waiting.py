@@ -22,6 +22,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
 
+from networks import network
+
 ROOT = Path(__file__).resolve().parent.parent
 CNN = "small_cnn"
 """A model that is made by the program of that name."""
@@ -141,7 +143,7 @@ class Waiting:
     def once(self, model: str, number: int) -> None:
         """Every verb on ``model``, with a cache of its own."""
         self.cache = self.scratch / f"cache-{model}-{number}"
-        source, build = ROOT / "models" / model / "model.h5", self.scratch / f"{model}-{number}"
+        source, build = network(model), self.scratch / f"{model}-{number}"
         if model == CNN:
             source = self.scratch / f"{CNN}.h5"
             run([sys.executable, str(ROOT / "benchmarks" / f"{CNN}.py"), str(source)], self.cache)

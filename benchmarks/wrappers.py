@@ -10,6 +10,8 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
+from networks import network
+
 from bittrigger.compile.pipeline import create_pipeline
 from bittrigger.compile.read import read_file
 from bittrigger.emit.verilog import emit_verilog
@@ -18,7 +20,6 @@ from bittrigger.ir.pipeline import Pipeline
 from bittrigger.patterns.design import LinkOptions, make_payload
 from bittrigger.settings import Settings
 
-ROOT = Path(__file__).resolve().parent.parent
 SYNTHESIZE = """
 import sys
 from pyosys import libyosys as ys
@@ -75,7 +76,7 @@ def main() -> None:
     settings = Settings()
     print("| model | wrapper | LUT | of these memory | FF | latency (cycles) |\n|---|---|---|---|---|---|")
     for name in options.models:
-        graph = read_file(ROOT / "models" / name / "model.h5", replace(settings, name=name), check=False).graph
+        graph = read_file(network(name), replace(settings, name=name), check=False).graph
         with tempfile.TemporaryDirectory() as scratch:
             rows(create_pipeline(graph, settings), Path(scratch))
 

@@ -9,7 +9,9 @@ import h5py
 import numpy as np
 import pytest
 
-from bittrigger.data import load_jets150, load_top_landscape
+from bittrigger.cli import main
+from bittrigger.data import load_jets150, load_jets150_features, load_top_landscape
+from bittrigger.data.jets5 import FEATURES
 from bittrigger.errors import ConfigError
 
 NAMES = [b"j1_px", b"j1_py", b"j1_pz", b"j1_e", b"j1_pt"]
@@ -92,3 +94,48 @@ def test_no_file_no_hdf5_and_another_table_are_refused(tmp_path: Path) -> None:
         load_top_landscape(write_top(tmp_path / "t.h5", slots=100))
     with pytest.raises(ConfigError, match="class 'qcd' has no row"):
         load_top_landscape(write_top(tmp_path / "s.h5", signal=(1, 1)))
+
+
+def write_features(path: Path, **changes: Any) -> Path:
+    """A file of the 150-particle set with the high-level features, in another order than theirs."""
+    names = [b"j_pt", *(f"j_{name}".encode() for name in reversed(FEATURES)), *JETS[1:]]
+    jets = np.zeros((10, len(names)), np.float32)
+    jets[:, 1:17] = np.arange(10)[:, None] + np.arange(16)[::-1] / 16
+    jets[:, 17:22] = np.tile(np.eye(5), (2, 1))
+    return write_jets150(path, **({"jets": jets, "jetFeatureNames": names} | changes))
+
+
+def test_the_features_of_the_150_particle_set_are_found_by_name(tmp_path: Path) -> None:
+    table = load_jets150_features(write_features(tmp_path / "a.h5"), write_features(tmp_path / "b.h5"))
+    assert table.features == FEATURES
+    assert table.y.tolist() == [0, 1, 2, 3, 4] * 4
+    assert np.array_equal(table.x[:10], (np.arange(10)[:, None] + np.arange(16) / 16).astype(np.float32))
+    with pytest.raises(ConfigError, match="no column 'j_zlogz' in it"):
+        load_jets150_features(write_jets150(tmp_path / "c.h5"))
+
+
+def test_recipes_and_info_take_the_public_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from bittrigger.train.recipes import load_arrays
+
+    arrays = load_arrays(write_features(tmp_path / "a.h5"), ("X", "y", "features", "classes"))
+    assert arrays["X"].shape == (10, 16)
+    assert arrays["classes"].tolist() == ["g", "q", "w", "z", "t"]
+    with pytest.raises(ConfigError, match="no array kin; it holds X, y, features, classes"):
+        load_arrays(tmp_path / "a.h5", ("kin",))
+    main(["data", "info", str(tmp_path / "a.h5")])
+    main(["data", "info", str(write_top(tmp_path / "test.h5"))])
+    said = " ".join(capsys.readouterr().out.split())
+    assert "doi:10.5281/zenodo.3602260: 10 jets (g 2, q 2, w 2, z 2, t 2)" in said
+    assert "doi:10.5281/zenodo.2603256: 3 jets (qcd 1, top 2)" in said
+    assert "2.0 constituents a jet, at most 2" in said
+
+
+def test_the_quark_gluon_recipes_take_the_top_tagging_reference(tmp_path: Path) -> None:
+    from model_recipes import load_recipe
+
+    jets = load_recipe("quark_gluon", "qg_jets")
+    known = write_top(tmp_path / "train.h5", signal=(0, 1) * 100)
+    fresh = write_top(tmp_path / "test.h5", signal=(1, 0) * 100)
+    with pytest.raises(ConfigError, match="both hold the same jets"):
+        jets.load(known, fresh)
+    assert len(jets._read(fresh).y) == 200

@@ -111,8 +111,8 @@ def _absmean(values: np.ndarray) -> IntArray:
     return np.clip(np.rint(values / np.abs(values).mean()), -1, 1).astype(np.int64)
 
 
-def model_cases(folder: Path = ROOT / "models") -> Iterator[Case]:
-    """Every kernel of every trained model in ``folder``, as the converter lowers it; equal ones once.
+def model_cases(folder: Path = ROOT) -> Iterator[Case]:
+    """Every kernel of every trained model below ``folder``, as the converter lowers it; equal ones once.
 
     Models that do not convert are left out, and named on standard error.
     """
@@ -121,7 +121,7 @@ def model_cases(folder: Path = ROOT / "models") -> Iterator[Case]:
     from bittrigger.settings import Settings
 
     seen: set[str] = set()
-    for path in sorted(folder.glob("*/*.h5")):
+    for path in [path for part in ("benchmarks/networks", "models") for path in sorted((folder / part).glob("*/*.h5"))]:
         try:
             with quiet_tensorflow():
                 graph = read_file(path, Settings(), check=False).graph

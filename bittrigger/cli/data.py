@@ -115,14 +115,20 @@ def _lines(dataset: DataSet) -> dict[str, str]:
 def info(file: Path) -> None:
     """Print what FILE holds, and the settings it was made with.
 
-    FILE is an .npz file, or the ARFF or CSV file of OpenML 42468.
+    FILE is an .npz file, or a public one: OpenML 42468 (ARFF or CSV), the 150-particle jets or the top tagging reference (HDF5).
     """
     from bittrigger.data.archive import PROVENANCE, members, read_record
-    from bittrigger.data.load_openml import load_openml_jets
+    from bittrigger.data.load_hdf5 import is_top_landscape, load_top_landscape
+    from bittrigger.data.public import public_jets
 
     console = terminal()
-    if ".arff" in file.suffixes or ".csv" in file.suffixes:
-        table = load_openml_jets(file)
+    if is_top_landscape(file):
+        tops = load_top_landscape(file)
+        counts = ", ".join(f"{name} {(tops.y == i).sum():,}" for i, name in enumerate(tops.classes))
+        console.print(f"{tops.provenance.source}: {len(tops.y):,} jets ({counts})", markup=False)
+        console.print(f"{tops.counts.mean():.1f} constituents a jet, at most {tops.counts.max()}", markup=False)
+        return
+    if (table := public_jets(file)) is not None:
         counts = ", ".join(f"{name} {(table.y == i).sum():,}" for i, name in enumerate(table.classes))
         console.print(f"{table.provenance.source}: {len(table.y):,} jets ({counts})", markup=False)
         console.print(f"{len(table.features)} features: {', '.join(table.features)}", markup=False)

@@ -61,21 +61,21 @@ def command(
 ) -> None:
     """Train ternary dense networks on the classes of DATA and show which accuracy costs how many LUTs.
 
-    DATA is an .npz file, or the ARFF or CSV file of OpenML 42468, the five-class jets of the hls4ml benchmark.
+    DATA is an .npz file, or a public file of the five-class jets of the hls4ml benchmark:
+    OpenML 42468 as ARFF or CSV, or one of the 150-particle set as HDF5.
 
     All combinations of the repeated options are trained with each seed: from float twins of the same shape, towards the
     mean probabilities of those of the first shape. Stop it whenever you like; the same command goes on. Networks are
     chosen on the validation rows; the test rows are shown.
     """
-    from bittrigger.data.load_openml import load_openml_jets
+    from bittrigger.data.public import public_jets
     from bittrigger.frontend.keras_model.quiet import quiet_tensorflow
     from bittrigger.system.arrays import read_array
     from bittrigger.system.extras import require_keras
 
     require_keras()
     shapes = [_shape(text) for text in hidden]
-    if ".arff" in data.suffixes or ".csv" in data.suffixes:
-        jets = load_openml_jets(data)
+    if (jets := public_jets(data)) is not None:
         x, y = jets.x, jets.y
     else:
         x, y = read_array(data, "data", x_name), read_array(data, "data", y_name)

@@ -6,7 +6,7 @@ Neither the generators nor TensorFlow are imported with this package.
 from __future__ import annotations
 
 from bittrigger.data.load_energyflow import load_energyflow
-from bittrigger.data.load_hdf5 import load_jets150, load_top_landscape
+from bittrigger.data.load_hdf5 import load_jets150, load_jets150_features, load_top_landscape
 from bittrigger.data.load_npz import load_jets5, load_l1_jets, load_l1_objects, load_quark_gluon, load_wz_decay_plane
 from bittrigger.data.load_openml import fetch_openml_jets, load_openml_jets
 from bittrigger.data.model import Block, DataSet, Part, Request
@@ -34,6 +34,7 @@ __all__ = [
     "load_energyflow",
     "load_jets5",
     "load_jets150",
+    "load_jets150_features",
     "load_l1_jets",
     "load_l1_objects",
     "load_openml_jets",

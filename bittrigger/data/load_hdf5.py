@@ -8,12 +8,12 @@ import numpy as np
 import numpy.typing as npt
 
 from bittrigger.data.checks import check_finite, check_labels
-from bittrigger.data.jets5 import CLASSES
+from bittrigger.data.jets5 import CLASSES, FEATURES
 from bittrigger.data.model import Array
-from bittrigger.data.samples import Constituents, Provenance, jets_of
+from bittrigger.data.samples import Constituents, Provenance, Table, jets_of
 from bittrigger.errors import ConfigError
 
-__all__ = ["TOP_CLASSES", "load_jets150", "load_top_landscape"]
+__all__ = ["TOP_CLASSES", "is_top_landscape", "load_jets150", "load_jets150_features", "load_top_landscape"]
 
 TOP_CLASSES = ("qcd", "top")
 
@@ -39,6 +39,24 @@ def load_jets150(*paths: Path) -> Constituents:
     return _constituents(paths, momenta, labels, CLASSES, _JETS150)
 
 
+def load_jets150_features(*paths: Path) -> Table:
+    """The 16 high-level features of the same files, in the order of `jets5`: columns ``j_zlogz`` to ``j_multiplicity``.
+
+    Raises:
+        ConfigError: if no file is given, one is not such a file or is damaged, or a class has no jet.
+    """
+    xs, ys = [], []
+    for path in _given(paths, "jetImage_7_150p_0_10000.h5"):
+        jets, names = _read(path, ("jets", "jetFeatureNames"))
+        chosen = [_place(path, names, f"j_{name}") for name in FEATURES]
+        ys.append(_classes(path, jets, names))
+        xs.append(jets[:, chosen].astype(np.float32))
+    x, labels = np.concatenate(xs), np.concatenate(ys)
+    check_finite(paths[0], "jets", x, FEATURES)
+    y = check_labels(paths[0], labels, CLASSES)
+    return Table(x, y, FEATURES, CLASSES, Provenance(_JETS150, tuple(map(str, paths))))
+
+
 def load_top_landscape(*paths: Path) -> Constituents:
     """The jets of files as ``test.h5`` of the top tagging reference, one after another; particle numbers are not in them.
 
@@ -50,6 +68,18 @@ def load_top_landscape(*paths: Path) -> Constituents:
     files = [_top(path) for path in _given(paths, "test.h5")]
     momenta, labels = (np.concatenate([file[i] for file in files]) for i in range(2))
     return _constituents(paths, momenta, labels, TOP_CLASSES, _TOP)
+
+
+def is_top_landscape(path: Path) -> bool:
+    """Whether a file is HDF5 by its name and holds a table of pandas, as those of the top tagging reference do."""
+    if path.suffix not in {".h5", ".hdf5"} or not path.is_file():
+        return False
+    import h5py
+
+    if not h5py.is_hdf5(path):
+        return False
+    with h5py.File(path, "r") as file:
+        return "table/table" in file
 
 
 def _given(paths: tuple[Path, ...], name: str) -> tuple[Path, ...]:
@@ -79,19 +109,24 @@ def _jets150(path: Path) -> tuple[Array, Array]:
     """Four-momenta E, px, py, pz `(n, 150, 4)` and labels `(n,)` of a file."""
     table, columns, jets, names = _read(path, ("jetConstituentList", "particleFeatureNames", "jets", "jetFeatureNames"))
     chosen = [_place(path, columns, f"j1_{name}") for name in ("e", "px", "py", "pz")]
-    classes = [_place(path, names, f"j_{name}") for name in CLASSES]
     if table.ndim != 3 or jets.ndim != 2 or len(table) != len(jets):
         raise ConfigError(
             f"data file {path}: constituents of shape {table.shape}, jets of shape {jets.shape}; expected (n, 150, features) "
             f"and (n, columns); {_REMEDY}"
         )
+    return table[:, :, chosen], _classes(path, jets, names)
+
+
+def _classes(path: Path, jets: Array, names: Array) -> Array:
+    """The class of each jet `(n,)`, from a column each."""
+    classes = [_place(path, names, f"j_{name}") for name in CLASSES]
     one_hot = jets[:, classes]
     if not ((one_hot == 1).sum(axis=1) == 1).all():
         row = int(np.argmax((one_hot == 1).sum(axis=1) != 1))
         raise ConfigError(
             f"data file {path}: jet {row} is of no class or of several; expected one of {', '.join(CLASSES)}"
         )
-    return table[:, :, chosen], one_hot.argmax(axis=1)
+    return np.asarray(one_hot.argmax(axis=1))
 
 
 def _place(path: Path, names: Array, wanted: str) -> int:

@@ -11,7 +11,7 @@ import json
 import logging
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from bittrigger.data.archive import members
 from bittrigger.data.checks import check_finite
-from bittrigger.data.load_openml import load_openml_jets
+from bittrigger.data.public import public_jets
 from bittrigger.errors import BittriggerError, ConfigError
 from bittrigger.layers.keras_types import Loss, Model
 from bittrigger.system.arrays import read_array
@@ -54,6 +54,7 @@ class RecipeOptions:
         out: folder of the model's files.
         work: folder of the runs of a study, which is resumed from there.
         test: file of a sample to measure on; None for recipes that split `data`.
+        others: further files, by the name of their option.
     """
 
     data: Path
@@ -62,10 +63,12 @@ class RecipeOptions:
     out: Path
     work: Path
     test: Path | None = None
+    others: Mapping[str, Path] = field(default_factory=dict)
 
     def command(self, recipe: str) -> str:
         """Return what to type for the same result; `recipe` is its path from the root of the repository."""
-        files = f"--data {self.data.name}" + (f" --test {self.test.name}" if self.test else "")
+        named = {"data": self.data, "test": self.test, **self.others}
+        files = " ".join(f"--{name} {path.name}" for name, path in named.items() if path is not None)
         return f"python {recipe} {files} --seed {' '.join(map(str, self.seeds))} --epochs {self.epochs}"
 
 
@@ -78,6 +81,7 @@ def run_recipe(
     epochs: int,
     test: str | None = None,
     seeds: Sequence[int] = (1,),
+    others: Mapping[str, str] | None = None,
     arguments: Sequence[str] | None = None,
 ) -> int:
     """Read the options of a recipe's command line and run it; log lines go to standard output.
@@ -90,6 +94,7 @@ def run_recipe(
         epochs: default of the passes of the main training.
         test: the same of the file to measure on; None for a recipe that splits its data.
         seeds: default of the seeds; more than one make it a study.
+        others: names of options for further files, and what these are.
         arguments: words of the command line; None takes those of the process.
 
     Returns:
@@ -100,6 +105,8 @@ def run_recipe(
     parser.add_argument("--data", type=Path, required=True, help=data)
     if test is not None:
         parser.add_argument("--test", type=Path, required=True, help=test)
+    for name, what in (others or {}).items():
+        parser.add_argument(f"--{name}", type=Path, required=True, help=what)
     parser.add_argument("--seed", dest="seeds", type=int, nargs=count, default=list(seeds), help=f"default: {words}")
     parser.add_argument("--epochs", type=int, default=epochs, help=f"of the main training (default: {epochs})")
     parser.add_argument("--out", type=Path, default=folder, help="folder to write (default: that of the recipe)")
@@ -109,8 +116,13 @@ def run_recipe(
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
     measured = getattr(options, "test", None)
+    further = {name: getattr(options, name.replace("-", "_")) for name in others or {}}
     try:
-        run(RecipeOptions(options.data, tuple(options.seeds), options.epochs, options.out, options.work, measured))
+        run(
+            RecipeOptions(
+                options.data, tuple(options.seeds), options.epochs, options.out, options.work, measured, further
+            )
+        )
     except BittriggerError as error:
         sys.stderr.write(f"error: {error}\n")
         return 1
@@ -190,15 +202,14 @@ def reload(path: Path) -> Model:
 
 
 def load_arrays(path: Path, names: Iterable[str]) -> dict[str, npt.NDArray[Any]]:
-    """Return arrays of an `.npz` file; of the ARFF or CSV file of OpenML 42468 those of `jets5` but for `kin`.
+    """Return arrays of an `.npz` file; of a public file (see `public_jets`) those of `jets5` but for `kin`.
 
     Raises:
         ConfigError: there is no such file, it is damaged, or an array is missing, empty or holds NaN or infinity.
     """
     if not path.is_file():
         raise ConfigError(f"--data {path}: no such file; expected an .npz file")
-    if ".arff" in path.suffixes or ".csv" in path.suffixes:
-        table = load_openml_jets(path)
+    if (table := public_jets(path)) is not None:
         public = {"X": table.x, "y": table.y, "features": np.array(table.features), "classes": np.array(table.classes)}
         missing = [name for name in names if name not in public]
         if missing:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from bittrigger.data import Constituents, load_energyflow, load_quark_gluon
+from bittrigger.data import Constituents, load_energyflow, load_quark_gluon, load_top_landscape
 from bittrigger.data.archive import members
 from bittrigger.errors import ConfigError
 from bittrigger.train import accuracy, roc_auc
@@ -69,7 +69,9 @@ def load(data: Path, test: Path | None) -> Jets:
 
 
 def _read(path: Path) -> Constituents:
-    """The jets of a file of `bittrigger data make quark-gluon`, or of one of EnergyFlow."""
+    """The jets of a file of `bittrigger data make quark-gluon`, of EnergyFlow, or of the top tagging reference (HDF5)."""
+    if path.suffix in {".h5", ".hdf5"}:
+        return load_top_landscape(path)
     if path.is_file() and any(member.name == "X" for member in members(path)):
         return load_energyflow(path)
     return load_quark_gluon(path)
