@@ -48,6 +48,10 @@ WHOLE = "bittrigger_whole"
 PARAMETERS = "bittrigger_parameters"
 """Numbers of a function that has its own for each channel."""
 
+RECURRENT_KERNEL = "bittrigger_recurrent_kernel"
+CELL = "bittrigger_cell"
+"""What a recurrent layer does with its kernels: its kind, functions and options."""
+
 GENERIC = "BittriggerLayer"
 """The class, in hls4ml's graph, of a layer that hls4ml itself does not read."""
 
@@ -80,6 +84,8 @@ CONVOLUTIONS = (
 )
 SEPARABLE = ("SeparableConv1D", "SeparableConv2D", "QSeparableConv1D", "QSeparableConv2D")
 TRANSPOSED = ("Conv1DTranspose", "Conv2DTranspose", "QConv2DTranspose")
+
+RECURRENT = ("SimpleRNN", "LSTM", "GRU", "QSimpleRNN", "QLSTM", "QGRU")
 
 _SIZES = ("1D", "2D", "3D")
 AVERAGES = (
@@ -135,6 +141,7 @@ KINDS = (
     "multiply",
     "contract",
     "embedding",
+    "recurrent",
 )
 
 BIT_ACTIVATION = "BitActivation"
@@ -147,6 +154,7 @@ ALLOWED_LAYERS = (
     *CONVOLUTIONS,
     *SEPARABLE,
     *TRANSPOSED,
+    *RECURRENT,
     "EinsumDense",
     "Embedding",
     "Activation",

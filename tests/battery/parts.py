@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from bittrigger.frontend.keras_model.quiet import quiet_tensorflow
+from bittrigger.frontend.keras_model.quiet import mend_qkeras, quiet_tensorflow
 
 with quiet_tensorflow():
     import tensorflow as tf
@@ -30,6 +30,8 @@ with quiet_tensorflow():
         quantized_bits,
         quantized_relu,
     )
+
+mend_qkeras()
 
 L = tf.keras.layers
 BITS = "quantized_bits(8,3,alpha=1)"

@@ -206,6 +206,8 @@ OTHER_CASES: Cases = {
     "QLSTM": of((4, 3), lambda: QLSTM(4, **GATED)),
     "QLSTM, sequences": of((4, 3), lambda: QLSTM(4, return_sequences=True, **GATED)),
     "QGRU": of((4, 3), lambda: QGRU(4, **GATED)),
+    "QLSTM, state_quantizer": of((4, 3), lambda: QLSTM(4, **GATED, state_quantizer=BITS)),
+    "QGRU, state_quantizer, reset_after": of((4, 3), lambda: QGRU(4, **GATED, state_quantizer=BITS, reset_after=True)),
     "LSTM": of((4, 3), lambda: L.LSTM(4)),
     "GRU": of((4, 3), lambda: L.GRU(4)),
     "Bidirectional": of((4, 3), lambda: L.Bidirectional(L.LSTM(4))),

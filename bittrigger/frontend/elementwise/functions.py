@@ -91,6 +91,7 @@ class Function:
         varies: whether TensorFlow's vector and scalar code differ by a rounding, so that its result depends on the
             position of a value in its batch.
         in_double: the function on a float64 array, called while Keras computes in double precision.
+        line: slope and offset, if by its definition it rounds and clips ``slope * x + offset`` to its grid and does nothing else.
         rational: whether doubles hold its results without rounding.
         declared: whether it is no function of the model, but the type that was declared for an output.
     """
@@ -103,6 +104,7 @@ class Function:
     is_relu: bool = False
     trusted: float = math.inf
     varies: bool = False
+    line: tuple[float, float] | None = None
     rational: bool = False
     declared: bool = False
 
@@ -266,8 +268,18 @@ def _quantizer(layer: str, name: str, config: Spec) -> Function:
         plain=plain,
         trusted=_trusted_range(name, config, grid),
         varies=varies,
+        line=(1.0, 0.0) if plain else _line(name, config),
         rational=not varies,
     )
+
+
+def _line(name: str, config: Spec) -> tuple[float, float] | None:
+    """The line that QKeras' own tanh and sigmoid are between their limits."""
+    if name not in ("quantized_tanh", "quantized_sigmoid") or internal_sigmoid() != "hard_sigmoid":
+        return None
+    if config.get("use_real_tanh") or config.get("use_real_sigmoid"):
+        return None
+    return (1.0, 0.0) if name == "quantized_tanh" else (0.5, 0.5)
 
 
 def _static_quantizer(config: Spec) -> Function:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bittrigger.errors import UnsupportedModelError
-from bittrigger.frontend.attributes import INERT, MODELS, OPERATORS, WRAPPERS
+from bittrigger.frontend.attributes import INERT, MODELS, OPERATORS, RECURRENT, WRAPPERS
 from bittrigger.frontend.flat.calls import Call, FlatModel, Operand, Shape
 
 MAX_CODES = 1 << 22
@@ -23,12 +23,7 @@ ACTIVATIONS = (
     "Activation",
     "QActivation",
     "QAdaptiveActivation",
-    "SimpleRNN",
-    "LSTM",
-    "GRU",
-    "QSimpleRNN",
-    "QLSTM",
-    "QGRU",
+    *RECURRENT,
 )
 """Layers whose ``activation`` is no function of their result alone, or is all that they are."""
 
@@ -37,9 +32,7 @@ _MASKED = (
     "Softmax",
     "Attention",
     "MultiHeadAttention",
-    "SimpleRNN",
-    "LSTM",
-    "GRU",
+    *RECURRENT,
     "Bidirectional",
 )
 """Layers that look at a mask."""

@@ -210,6 +210,7 @@ def _load(path: Path, config: Mapping[str, Any], content: _Content) -> KerasMode
     """Let Keras build the model from a configuration and arrays that have been checked."""
     from bittrigger.frontend.keras_model.quiet import (
         as_written,
+        mend_qkeras,
         quiet_tensorflow,
         without_autograph,
         without_collection,
@@ -221,6 +222,7 @@ def _load(path: Path, config: Mapping[str, Any], content: _Content) -> KerasMode
             import tensorflow as tf
 
         as_written()
+        mend_qkeras()
         try:
             try:
                 with without_autograph():

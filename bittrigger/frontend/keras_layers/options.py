@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from bittrigger.errors import UnsupportedModelError
-from bittrigger.frontend.attributes import AVERAGES, INERT, MAXIMA, OPERATORS, SEPARABLE, TRANSPOSED
+from bittrigger.frontend.attributes import AVERAGES, INERT, MAXIMA, OPERATORS, RECURRENT, SEPARABLE, TRANSPOSED
 
 Option = Any
 """A value out of a configuration."""
@@ -54,6 +54,16 @@ _SEPARABLE = {
     **dict.fromkeys(("groups", "depthwise_activation", "pointwise_activation", "kernel_size"), _READ),
 }
 _TRANSPOSED = {**_FILTERS, "output_padding": _READ}
+_RECURRENT: Mapping[str, Option] = {
+    **_WEIGHTS,
+    **dict.fromkeys(("units", "kernel_quantizer", "recurrent_quantizer", "state_quantizer"), _READ),
+    **dict.fromkeys(("recurrent_activation", "reset_after", "return_sequences", "go_backwards"), _READ),
+    **dict.fromkeys(("unit_forget_bias", "dropout", "recurrent_dropout", "implementation", "unroll"), _READ),
+    "stateful": (False,),
+    "return_state": (False,),
+    "time_major": (False,),
+    "zero_output_for_mask": (False, None),
+}
 _ADAPTIVE: Mapping[str, Option] = dict.fromkeys(
     (
         *(
@@ -117,6 +127,7 @@ OPTIONS: Mapping[str, Mapping[str, Option]] = {
     "Dot": {"axes": _READ, "normalize": _READ},
     **{name: {"function": _READ} for name in OPERATORS},
     "PReLU": {"shared_axes": _READ},
+    **dict.fromkeys(RECURRENT, _RECURRENT),
     "Rescaling": {"scale": _READ, "offset": _READ},
     "Normalization": {**dict.fromkeys(("axis", "mean", "variance"), _READ), "invert": (False, None)},
     "Embedding": {**dict.fromkeys(("input_dim", "output_dim", "input_length"), _READ), "mask_zero": (False, None)},

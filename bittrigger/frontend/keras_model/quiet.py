@@ -1,4 +1,4 @@
-"""TensorFlow without its chatter, without work that nobody asked for, and with the sums that the layers write."""
+"""TensorFlow without its chatter, without work that nobody asked for, and with what the layers write and call."""
 
 from __future__ import annotations
 
@@ -72,3 +72,14 @@ def as_written() -> None:
     import tensorflow as tf
 
     tf.config.optimizer.set_experimental_options({"arithmetic_optimization": False})
+
+
+def mend_qkeras() -> None:
+    """Give TensorFlow back the names by which QKeras' recurrent layers call two of its functions, where it has them no more."""
+    import tensorflow as tf
+    from tensorflow.python.ops import array_ops
+    from tensorflow.python.util import nest
+
+    for module, name, function in ((nest, "is_sequence", tf.nest.is_nested), (array_ops, "unstack", tf.unstack)):
+        if not hasattr(module, name):
+            setattr(module, name, function)

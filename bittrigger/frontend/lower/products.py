@@ -35,7 +35,7 @@ def multiply(walk: Walk, node: Any) -> Signal:
         _, places, shape = met([first, other])
         left, right = (walk.builder.joined(f"{node.name}_operand", signal.parts) for signal in (first, other))
         pairs = np.stack([places[0], places[1] - places[1].min()], axis=1)
-        first = Signal((_product(walk, node.name, left, right, pairs),), shape)
+        first = Signal((product(walk, node.name, left, right, pairs),), shape)
     return first
 
 
@@ -52,7 +52,7 @@ def contract(walk: Walk, node: Any) -> Signal:
     if left == right and (distinct[:, 0] == distinct[:, 1]).all():
         made = _squares(walk, node.name, left, distinct[:, 0])
     else:
-        made = _product(walk, f"{node.name}_products", left, right, distinct)
+        made = product(walk, f"{node.name}_products", left, right, distinct)
     if count == 1:
         return Signal((walk.builder.wire(node.name, (made,), which),), shape)
     return sums_of(walk, node.name, Signal((made,), (len(distinct),)), which.reshape(results, count), shape)
@@ -96,7 +96,7 @@ def _squares(walk: Walk, name: str, part: str, places: IntArray) -> str:
     return made
 
 
-def _product(walk: Walk, name: str, left: str, right: str, pairs: IntArray) -> str:
+def product(walk: Walk, name: str, left: str, right: str, pairs: IntArray) -> str:
     """The node of the products of codes of ``left`` and ``right`` with the numbers ``pairs``: `(results, 2)`."""
     builder = walk.builder
     frac = builder[left].frac + builder[right].frac

@@ -13,7 +13,7 @@ from functools import cache
 import numpy as np
 
 from bittrigger.errors import UnsupportedModelError
-from bittrigger.frontend.elementwise.chains import Apply, Step, distinct_channels
+from bittrigger.frontend.elementwise.chains import Apply, Scale, Step, distinct_channels
 from bittrigger.frontend.elementwise.double import double_runs
 from bittrigger.frontend.elementwise.exact import Line, affine_part, line_of, quantised_runs, quantised_steps
 from bittrigger.frontend.elementwise.functions import Grid
@@ -41,7 +41,17 @@ def ideal_plan(builder: Builder, signal: Signal) -> Plan:
     grid = _plain_grid(rest)
     if grid is not None:
         return _quantised(builder, signal, signal.steps[:affine], grid)
+    if len(rest) == 1 and (found := _rounded_line(rest[0], len(reach_under(builder, signal)[0]))) is not None:
+        return _quantised(builder, signal, (*signal.steps[:affine], found[0]), found[1])
     return _tabulated(builder, signal)
+
+
+def _rounded_line(step: Step, channels: int) -> tuple[Scale, Grid] | None:
+    """A function that rounds a line to its grid, as that line and this grid; None for another function."""
+    if not isinstance(step, Apply) or step.function.line is None or step.function.grid is None:
+        return None
+    slope, offset = (np.full(channels, value, dtype=np.float32) for value in step.function.line)
+    return Scale(step.layer, slope, offset), step.function.grid
 
 
 def _plain_grid(rest: Sequence[Step]) -> Grid | None:

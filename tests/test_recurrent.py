@@ -1,0 +1,155 @@
+"""Recurrent layers, unrolled: every bit of Keras where its float32 is exact, else of double precision."""
+
+import numpy as np
+import pytest
+from keras_models import QActivation, layers, lowered, model_of, randomize, tf
+
+from bittrigger.compile.agreement import check_agreement
+from bittrigger.errors import UnsupportedModelError
+from bittrigger.frontend.keras_model.quiet import mend_qkeras
+from bittrigger.ir.basis import Grade
+
+mend_qkeras()
+from qkeras import QGRU, QLSTM, QSimpleRNN  # noqa: E402 - they are built as they are once TensorFlow has its names back
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # of TensorFlow, Keras and QKeras
+
+KERNELS = {"kernel_quantizer": "ternary(alpha=1)", "recurrent_quantizer": "ternary(alpha=1)"}
+WIDER = {"kernel_quantizer": "quantized_bits(4,0,alpha=1)", "recurrent_quantizer": "quantized_bits(3,2,alpha=1)"}
+PLAIN = {**KERNELS, "bias_quantizer": "quantized_bits(4,1,alpha=1)", "activation": "quantized_tanh(6)"}
+STATE = {"state_quantizer": "quantized_bits(6,1,alpha=1)"}
+GATES = {"recurrent_activation": "quantized_sigmoid(6)"}
+
+
+def sequence(layer, shape=(4, 3), seed=7):
+    port = tf.keras.Input(shape, name="x")
+    return randomize(
+        tf.keras.Model(port, layer(QActivation("quantized_bits(5,1,alpha=1)", name="q")(port))), seed, scale=0.7
+    )
+
+
+EXACT = {
+    "simple": lambda: QSimpleRNN(4, **PLAIN),
+    "simple with a state quantiser, all steps, from the end": lambda: QSimpleRNN(
+        4, return_sequences=True, go_backwards=True, **{**PLAIN, **WIDER}, **STATE
+    ),
+    "LSTM": lambda: QLSTM(4, **PLAIN, **GATES, **STATE),
+    "LSTM, kernels at once, all steps": lambda: QLSTM(
+        3, implementation=2, return_sequences=True, **{**PLAIN, **WIDER}, **GATES, **STATE
+    ),
+    "LSTM without bias, hard sigmoid": lambda: QLSTM(
+        3, **{**PLAIN, "activation": "quantized_bits(4,1,alpha=1)"}, **STATE, use_bias=False
+    ),
+    "GRU": lambda: QGRU(4, **PLAIN, **GATES, **STATE),
+    "GRU, reset after": lambda: QGRU(4, reset_after=True, **PLAIN, **GATES, **STATE),
+    "GRU, reset after, all at once": lambda: QGRU(
+        3, reset_after=True, implementation=2, return_sequences=True, **{**PLAIN, **WIDER}, **GATES, **STATE
+    ),
+}
+
+
+@pytest.mark.parametrize("name", EXACT)
+def test_every_bit_of_keras(name):
+    model = sequence(EXACT[name]())
+    graph = lowered(model)
+    assert graph.basis.grade is Grade.EXACT
+    check_agreement(model, graph)
+
+
+@pytest.mark.parametrize("layer", [QLSTM, QGRU])
+def test_without_a_state_quantiser_the_state_grows_beyond_float32(layer):
+    model = sequence(layer(4, **PLAIN, **GATES))
+    with pytest.raises(UnsupportedModelError, match="Keras adds up in float32, which holds 24"):
+        lowered(model)
+    graph = lowered(model, require="ideal")
+    measured = check_agreement(model, graph)
+    assert measured.float64.events == 0
+    assert measured.float32.largest < 1e-6
+
+
+def test_one_step_has_no_state_before_it():
+    model = sequence(QLSTM(3, **PLAIN, **GATES, **STATE), shape=(1, 3))
+    check_agreement(model, lowered(model))
+
+
+def test_layers_of_keras_with_weights_on_a_grid():
+    model = sequence(layers.SimpleRNN(4, activation="relu", name="r"))
+    layer = model.get_layer("r")
+    layer.set_weights([np.round(4 * values) / 4 for values in layer.get_weights()])
+    check_agreement(model, lowered(model))
+
+
+def test_another_layer_behind_the_sequence():
+    port = tf.keras.Input((3, 2), name="x")
+    x = QActivation("quantized_bits(4,1,alpha=1)", name="q")(port)
+    x = QSimpleRNN(3, return_sequences=True, **PLAIN)(x)
+    x = layers.Flatten()(QGRU(2, return_sequences=True, **PLAIN, **GATES, **STATE)(x))
+    model = randomize(tf.keras.Model(port, QActivation("quantized_relu(4,1)", name="a")(x)), seed=3)
+    check_agreement(model, lowered(model))
+
+
+REFUSED = {
+    "float kernels": (lambda: layers.LSTM(4), "needs 3. bits, .* use the layer of QKeras with kernel_quantizer"),
+    "states": (lambda: QLSTM(4, stateful=False, **PLAIN, **GATES, return_state=True), "it gives 3 tensors"),
+    "scales": (
+        lambda: QSimpleRNN(4, **{**PLAIN, "kernel_quantizer": "ternary(alpha=0.3)"}),
+        "within a recurrent layer",
+    ),
+    "float functions": (
+        lambda: QSimpleRNN(4, **{**PLAIN, "activation": "tanh"}),
+        "its tanh gives values on no grid, with which it goes on; .* use quantized_tanh",
+    ),
+    "no code for 0": (
+        lambda: QSimpleRNN(4, **PLAIN, state_quantizer="binary(alpha=1)"),
+        "makes something else of 0, with which the states begin",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_is_refused(name):
+    make, message = REFUSED[name]
+    port = tf.keras.Input((4, 3), name="x")
+    made = make()(QActivation("quantized_bits(5,1,alpha=1)", name="q")(port))
+    model = randomize(tf.keras.Model(port, made), 3, scale=0.7)
+    with pytest.raises(UnsupportedModelError, match=message):
+        lowered(model, require="ideal")
+
+
+def test_too_many_steps_are_refused(monkeypatch):
+    from bittrigger.frontend.keras_layers import recurrent as facts
+
+    monkeypatch.setattr(facts, "MAX_STEPS", 3)
+    with pytest.raises(UnsupportedModelError, match="its sequences have 4 steps, each of which becomes hardware"):
+        lowered(sequence(QSimpleRNN(4, **PLAIN)))
+
+
+def test_a_mask_is_not_followed():
+    port = tf.keras.Input((4, 3), name="x")
+    x = layers.Masking()(QActivation("quantized_bits(5,1,alpha=1)", name="q")(port))
+    with pytest.raises(UnsupportedModelError, match="leaves out the steps that a Masking before it marks"):
+        lowered(randomize(tf.keras.Model(port, QSimpleRNN(4, **PLAIN)(x))))
+
+
+def test_files(tmp_path):
+    """QKeras' own SimpleRNN and GRU call functions that later versions of TensorFlow lack."""
+    from bittrigger.frontend.keras_file.read import load_model
+
+    for number, layer in enumerate((QSimpleRNN(3, **PLAIN), QGRU(3, **PLAIN, **GATES, **STATE))):
+        model = sequence(layer, seed=number)
+        model.save(tmp_path / "model.h5")
+        loaded = load_model(tmp_path / "model.h5")
+        check_agreement(loaded, lowered(loaded))
+
+
+def test_the_units_of_a_line_are_those_of_its_function():
+    """In exact arithmetic quantized_sigmoid is a line that is rounded, so that no table is needed at any width."""
+
+    def branch(x):
+        wide = layers.Multiply()([x, x])
+        return QActivation("quantized_sigmoid(5)", name="s")(layers.Multiply()([wide, wide]))
+
+    model = model_of(branch, inputs=2, quantizer="quantized_bits(12,2,alpha=1)")
+    graph = lowered(model, require="ideal")
+    assert "Lookup" not in [type(node).__name__ for node in graph.nodes]
+    assert check_agreement(model, graph).float64.events == 0
