@@ -15,6 +15,7 @@ from bittrigger.frontend.attributes import (
     BIT_ACTIVATION,
     INERT,
     OPERATORS,
+    RECURRENT,
     SEPARABLE,
     TRANSPOSED,
 )
@@ -32,6 +33,7 @@ ARGUMENTS = {
     "Dot": (1,),
     "EinsumDense": ("ab,bc->ac", 3),
     "Embedding": (4, 2),
+    **dict.fromkeys(RECURRENT, (3,)),
     "Rescaling": (0.5,),
     "QAdaptiveActivation": ("quantized_bits", 4),
     "Activation": ("relu",),
