@@ -7,7 +7,7 @@ import pytest
 from designs import build_of, solved
 from tamper.edits import both, cell_of, netlist, rewire, text, verilog
 from tamper.equivalent import argument
-from tamper.kinds import tamperings
+from tamper.kinds import SOUND, tamperings
 
 from bittrigger.build.manifest import seal
 from bittrigger.errors import ConfigError, MismatchError, ToolError
@@ -120,6 +120,15 @@ def test_what_cannot_be_caught_is_argued(sound):
     assert argued["bit 452 of LUT6_2 0 of example_bitlinear_dense_0"].startswith(
         "row 4 of the table is never addressed, as I"
     )
+
+
+def test_a_register_that_need_not_wait_is_argued_by_another_solver(tmp_path):
+    """Its code is read in the first turn; that two others are read later is found by the same argument."""
+    SOUND["folded"](tmp_path / "folded")
+    queues = [item for item in tamperings() if item.kind == "netlist: folded, queues"]
+    argued = {item.name: argument(item, tmp_path / "folded") for item in queues}
+    assert {name for name, why in argued.items() if why} == {"a register that does not wait"}
+    assert argued["a register that does not wait"].endswith("after an event was taken is the same from any state")
 
 
 @pytest.mark.parametrize(
