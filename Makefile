@@ -74,12 +74,13 @@ mutants: .venv/installed
 tamper: .venv/installed
 	PYTHONPATH=tests $(BIN)/python -m tamper.campaign --record build/tamper.jsonl
 
-# make faults: commands that run out of processes, threads, memory, files or disk, and whose workers are killed
+# make faults: commands that run out of processes, threads, memory, files, disk or home, and whose workers are killed;
+# the same command goes on where it was interrupted
 faults: .venv/installed
 	PYTHONPATH=tests $(BIN)/python -m faults.campaign --record build/faults.jsonl
 
 # make hostile N=2000: hostile models and builds by hand, and so many damaged files of every kind
-HOSTILE = hostile_models keras_file untrusted_builds arrays apart confined recount wrapping
+HOSTILE = hostile_models hostile_fronts keras_file untrusted_builds arrays apart confined recount wrapping
 hostile: .venv/installed
 	$(BIN)/pytest $(HOSTILE:%=tests/test_%.py)
 	PYTHONPATH=tests $(BIN)/python -m fuzz.readers --count $(or $(N),500)

@@ -49,6 +49,7 @@ FAULTS = {
     **dict.fromkeys(("memory=300", "memory=1000", "memory=3000"), _SOME),
     **dict.fromkeys(("files=12", "files=30"), _SOME),
     **dict.fromkeys(("disk=4", "disk=40"), tuple(COMMANDS)),
+    **dict.fromkeys(("home=none", "home=shut"), _SOME),
     "kill=yosys_worker": ("convert", "prove"),
     "kill=yosys-abc": ("prove",),
     "kill=cc1plus": ("simulate",),
@@ -58,7 +59,7 @@ FAULTS = {
     "term=self": ("convert", "prove", "simulate", "package"),
 }
 """With the commands that meet them; ``kill=NAME`` kills whatever process of that name appears below the command; ``self`` is the
-command itself."""
+command itself. Without a HOME there is another place for what is kept; with one that is shut there is none."""
 
 
 @dataclass(frozen=True)
@@ -117,8 +118,12 @@ class Place:
     def run(self, command: str, fault: str, dice: random.Random) -> tuple[int, str]:
         """Exit code and standard error of ``command`` under ``fault``."""
         kind, _, name = fault.partition("=")
-        injected = "none" if kind in ("kill", "term") else fault
+        injected = "none" if kind in ("kill", "term", "home") else fault
         environment = self.environment | ({"OPENBLAS_NUM_THREADS": "1"} if fault == "threads" else {})
+        if kind == "home":
+            dropped = ("HOME", "BITTRIGGER_CACHE", "XDG_CACHE_HOME", "KERAS_HOME")
+            environment = {key: value for key, value in environment.items() if key not in dropped}
+            environment |= {"HOME": "/proc/shut"} if name == "shut" else {"XDG_CACHE_HOME": str(self.folder / "other")}
         line = [sys.executable, str(INJECT), injected, sys.executable, "-m", "bittrigger", *self.words(command)]
         process = subprocess.Popen(
             line, cwd=self.folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
@@ -260,14 +265,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", default="", help="`COMMAND with FAULT` that contain this text")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--most", type=int, help="of those that the record lacks so many; all by default")
     parser.add_argument("--record", type=Path, default=Path("build/faults.jsonl"))
     options = parser.parse_args()
     chosen = [(c, f) for f, commands in FAULTS.items() for c in commands if options.only in f"{c} with {f}"]
     options.record.parent.mkdir(parents=True, exist_ok=True)
-    found = []
-    with tempfile.TemporaryDirectory(prefix="bittrigger-faults.") as scratch, options.record.open("w") as stream:
+    lines = options.record.read_text().splitlines() if options.record.exists() else []
+    known = {(item.command, item.fault): item for item in (Outcome(**json.loads(line)) for line in lines)}
+    found = [known[pair] for pair in chosen if pair in known]
+    left = [pair for pair in chosen if pair not in known][: options.most]
+    with tempfile.TemporaryDirectory(prefix="bittrigger-faults.") as scratch, options.record.open("a") as stream:
         prepare(Path(scratch) / "sound")
-        for number, (command, fault) in enumerate(track(chosen, description="faults")):
+        for number, (command, fault) in enumerate(track(left, description="faults")):
             found.append(judge(Path(scratch) / "sound", Path(scratch) / str(number), command, fault, options.seed))
             stream.write(json.dumps(asdict(found[-1])) + "\n")
             stream.flush()

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -20,7 +20,7 @@ from random import Random
 import click
 import numpy as np
 
-from fuzz import damage
+from fuzz import damage, fronts
 
 TIMEOUT_S = 60.0
 MAX_GROWTH_MB = 800.0
@@ -31,17 +31,18 @@ KEPT = {"build/proof.json", "build/sim"}
 
 PATTERNS = ("empv1", "empv2", "apx")
 
-TARGETS = ("h5", "keras", "design", "manifest", "report", "inputs", "matrix", "ranges", "pattern")
+TARGETS = ("h5", "keras", "design", "manifest", "report", "inputs", "matrix", "ranges", "pattern", *fronts.KINDS)
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a reader made of one damaged file."""
+    """What a reader made of one damaged file; memory in MB by which the process grew."""
 
     target: str
     seed: int
     refused: bool
     wrong: str
+    grown_mb: float = 0.0
 
 
 @dataclass
@@ -115,6 +116,7 @@ def prepare(folder: Path) -> None:
     convert(folder / "m.h5", folder / "build", settings, synthesize=False)
     for kind in PATTERNS:
         _write_patterns(folder, kind)
+    fronts.prepare_fronts(folder)
 
 
 def _write_patterns(folder: Path, kind: str) -> None:
@@ -145,14 +147,14 @@ def check_one(reader: Reader, good: Path, folder: Path, target: str, seed: int) 
         wrong = f"memory grew by {answer['grown_mb']} MB"
     elif answer["exit"] and _files(folder) - KEPT != before:
         wrong = f"left behind: {sorted(_files(folder) - KEPT - before)}"
-    return Verdict(target, seed, answer["exit"] in (1, 2), wrong)
+    return Verdict(target, seed, answer["exit"] in (1, 2), wrong, float(str(answer["grown_mb"])))
 
 
 def _files(folder: Path) -> set[str]:
     return {str(path.relative_to(folder)) for path in folder.parent.rglob("*") if path.is_relative_to(folder)}
 
 
-def _damaged(random: Random, good: Path, folder: Path, target: str) -> list[str]:
+def _damaged(random: Random, good: Path, folder: Path, target: str) -> list[str]:  # noqa: PLR0911 - a kind of file each
     """The command line that reads a damaged file below ``folder``."""
     match target:
         case "h5" | "keras":
@@ -171,6 +173,8 @@ def _damaged(random: Random, good: Path, folder: Path, target: str) -> list[str]
             return ["simulate", str(good / "build"), "-x", "oracle", "--inputs", str(path)]
         case "pattern":
             return _damaged_pattern(random, good, folder)
+        case _ if target in fronts.KINDS:
+            return fronts.damaged_front(random, good, folder, target)
         case _:
             matrix = folder / "matrix.npy"
             values = np.random.default_rng(1).integers(-1, 2, size=(4, 3))
@@ -192,13 +196,13 @@ def _damaged_pattern(random: Random, good: Path, folder: Path) -> list[str]:
     return ["patterns", "convert", str(path), str(folder / "new"), "--to", random.choice(PATTERNS), *lenient]
 
 
-def check_many(scratch: Path, count: int, first: int = 0) -> Iterator[Verdict]:
+def check_many(scratch: Path, count: int, first: int = 0, targets: Sequence[str] = TARGETS) -> Iterator[Verdict]:
     """One verdict for each kind of file and seed."""
     prepare(scratch / "good")
     reader = Reader()
     try:
         for seed in range(first, first + count):
-            for target in TARGETS:
+            for target in targets:
                 yield check_one(reader, scratch / "good", scratch / "case", target, seed)
     finally:
         reader.close()
@@ -207,18 +211,21 @@ def check_many(scratch: Path, count: int, first: int = 0) -> Iterator[Verdict]:
 @click.command()
 @click.option("--count", "-n", default=100, show_default=True, help="Damaged files of each kind.")
 @click.option("--first", default=0, show_default=True, help="First seed.")
-def main(count: int, first: int) -> None:
+@click.option("--only", multiple=True, type=click.Choice(TARGETS), help="Kinds of files.  [default: all]")
+def main(count: int, first: int, only: tuple[str, ...]) -> None:
     """Let every reader read damaged files; exit with 1 if one does anything but refuse them."""
     seen: Counter[str] = Counter()
-    failed = False
+    failed, most = False, 0.0
     with tempfile.TemporaryDirectory(prefix="bittrigger-readers-") as scratch:
-        for verdict in check_many(Path(scratch), count, first):
+        for verdict in check_many(Path(scratch), count, first, only or TARGETS):
             seen[f"{verdict.target} {'refused' if verdict.refused else 'read'}"] += 1
+            most = max(most, verdict.grown_mb)
             if verdict.wrong:
                 failed = True
                 click.echo(f"{verdict.target} seed {verdict.seed}: {verdict.wrong}")
     for name, number in sorted(seen.items()):
         click.echo(f"{name}: {number}")
+    click.echo(f"{sum(seen.values())} files; the reading process grew by at most {most:.0f} MB at a file")
     sys.exit(failed)
 
 
