@@ -2,6 +2,7 @@
 
 import contextlib
 import shutil
+import signal
 
 import pytest
 from designs import build_of, solved
@@ -10,6 +11,7 @@ from tamper.equivalent import argument
 from tamper.kinds import SOUND, tamperings
 
 from bittrigger.build.manifest import seal
+from bittrigger.cli import main
 from bittrigger.errors import ConfigError, MismatchError, ToolError
 from bittrigger.prove import Verdict
 from bittrigger.prove.sources.files import copy_build, file_claims
@@ -256,3 +258,74 @@ def test_the_types_of_ports_are_checked_by_the_compiler(broken, tmp_path):
     )
     with pytest.raises(ToolError, match="x_in is no ap_fixed<8,4>"):
         CSim(solved((9, 6, 3)).graph, folder / "hls", tmp_path / "csim").build()
+
+
+# netlists that are made to hang or to crash whoever reads them
+
+
+def _bits(module, port):
+    return module["ports"][port]["bits"]
+
+
+def _straight_through(folder):
+    """The limiter hands its inputs out, and the top wires them back."""
+
+    def inside(module):
+        _bits(module, "y")[:] = _bits(module, "x")[: len(_bits(module, "y"))]
+        drop(module)
+
+    def outside(module):
+        pins = cell_of(module, "example_requantize")["connections"]
+        pins["x"][: len(pins["y"])] = pins["y"]
+
+    netlist("example_requantize_relu_0", inside)(folder)
+    netlist("example", outside)(folder)
+
+
+def drop(module):
+    """Leave out every cell of a module."""
+    module["cells"].clear()
+
+
+def _one_in_the_other(folder):
+    """Two modules that hold each other."""
+    names = ("example_bitlinear_dense_0", "example_bitlinear_dense_1")
+    for one, other in (names, names[::-1]):
+        cell = {"type": other, "parameters": {}, "attributes": {}, "port_directions": {}, "connections": {}}
+        netlist(one, lambda module, cell=cell: module["cells"].update(inner=cell), forms="json")(folder)
+
+
+def _table_on_itself(module):
+    pins = cell_of(module, "LUT", 0)["connections"]
+    pins["I0"] = list(pins.get("O") or pins["O6"])
+
+
+HOSTILE = {
+    "a net that drives itself": _straight_through,
+    "modules within each other": _one_in_the_other,
+    "a table that reads itself": netlist("example_bitlinear_dense_0", _table_on_itself, forms="json"),
+    "names for what is no net": netlist("example", lambda m: m["netnames"].update(a={"bits": ["quantized_bits(4"]})),
+    "names that are numbers": netlist("example", lambda m: m.update(netnames=3), forms="json"),
+    "no attributes": netlist("example", lambda m: m.pop("attributes"), forms="json"),
+    "nets of another kind": netlist("example_bitlinear_dense_1", lambda m: m["ports"].update(y=[[]]), forms="json"),
+    "too deep": lambda folder: (folder / "synth" / "example.json").write_text("[" * 100_000),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("verb", ["timing", "simulate", "prove", "report"])
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_netlist_ends_in_one_sentence(broken, capsys, name, verb):
+    folder = broken(HOSTILE[name])
+    signal.signal(signal.SIGALRM, lambda *_: pytest.fail("it hangs"))
+    signal.alarm(60)
+    try:
+        code = main([verb, str(folder), *(["-x", "gates", "-n", "3"] if verb == "simulate" else [])])
+    except SystemExit as stop:
+        code = stop.code or 0
+    finally:
+        signal.alarm(0)
+    said = capsys.readouterr()
+    assert "Traceback" not in said.err
+    assert code in ((1, 2, 3) if verb != "report" else (0, 1, 2, 3))
+    if verb == "prove":
+        assert "Proven for every input" not in said.out

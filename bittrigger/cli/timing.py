@@ -29,8 +29,8 @@ def command(folder: Path, clock_mhz: float | None, check: bool, json_file: Path 
     """
     from bittrigger.build.folder import load_build
     from bittrigger.errors import BittriggerError, ConfigError
-    from bittrigger.synth.netlist import read_netlist
     from bittrigger.synth.sta import analyse
+    from bittrigger.synth.strict import read_strict
     from bittrigger.synth.yosys import netlist_files
 
     build = load_build(folder)
@@ -42,7 +42,7 @@ def command(folder: Path, clock_mhz: float | None, check: bool, json_file: Path 
         raise ConfigError(f"{folder / 'synth'}: no netlist; convert without --no-synth")
     with busy(f"analysing {build.graph.name}"):
         stages = {f"u_{module.label}": module.stop for module in build.pipeline.modules}
-        timing = analyse(read_netlist(build.graph.name, files), clock, stages)
+        timing = analyse(read_strict(files), clock, stages)
     _show(timing, terminal())
     write_json(json_file, "timing-1", timing_json(timing))
     if check and timing.slack_ps < 0:

@@ -99,9 +99,12 @@ class _Flattener:
         return tuple(map(self._root, bits))
 
     def _root(self, net: int) -> int:
-        while net in self.alias:
+        start = net
+        for _ in range(len(self.alias) + 1):
+            if net not in self.alias:
+                return net
             net = self.alias[net]
-        return net
+        raise ToolError(f"netlist: net {start} drives itself; synthesise the design again")
 
 
 def read_modules(paths: list[Path]) -> dict[str, Json]:

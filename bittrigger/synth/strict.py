@@ -107,8 +107,10 @@ def read_strict(files: list[Path]) -> Netlist:
         for path in files:
             modules[path.stem] = load_module(path)
             ports[path.stem] = ports_of(modules[path.stem])
-        for path in files:
-            check_module(modules[path.stem], {name: pins for name, pins in ports.items() if name != path.stem})
+        for path in files:  # the top alone holds modules, so that none can hold itself
+            check_module(
+                modules[path.stem], {} if path != files[-1] else {k: v for k, v in ports.items() if k != path.stem}
+            )
     except NetlistFault as fault:
         raise ToolError(f"netlist {path}: {fault}; convert the model again") from fault
     return flatten(files[-1].stem, modules)
@@ -186,6 +188,9 @@ def _check(module: Json, modules: Mapping[str, Pins]) -> int:
     for bit, where in nets.read.items():
         if bit not in nets.driven:
             raise NetlistFault(f"{where} reads net {bit}, which nothing drives")
+    for name, wire in module["netnames"].items():
+        if any(type(bit) is not int and bit not in ("0", "1", "x", "z") for bit in wire["bits"]):
+            raise NetlistFault(f"name {name} stands for {wire['bits']}; allowed are nets and constants")
     return len(nets.driven)
 
 

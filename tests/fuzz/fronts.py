@@ -8,11 +8,13 @@ from random import Random
 
 import numpy as np
 import pytorch_files
+from designs import build_of, solved
 
+from bittrigger.build.manifest import seal
 from bittrigger.simulate.executors.csim import ap_types_folder
 from fuzz import damage
 
-KINDS = ("torch", "hls4ml", "settings", "budget", "hdf5")
+KINDS = ("torch", "hls4ml", "settings", "budget", "hdf5", "netlist")
 FAST = ["--no-synth", "--effort", "fast"]
 
 _DESCRIPTION = """input: fixed<6,3>
@@ -61,6 +63,7 @@ def prepare_fronts(folder: Path) -> None:
     (folder / "budget.yaml").write_text(_BUDGET)
     shutil.copy(folder / "m.h5", folder / "m.hdf5")
     _project(folder / "project")
+    build_of(solved((4, 3, 2)), folder / "synthesised", synth=True)
 
 
 def _project(folder: Path) -> None:
@@ -98,6 +101,14 @@ def damaged_front(random: Random, good: Path, folder: Path, target: str) -> list
             path = Path(shutil.copy(good / "m.hdf5", folder / "m.hdf5"))
             damage.damaged_h5(random, path)
             return ["convert", str(path), *out, *FAST]
+        case "netlist":
+            build = Path(shutil.copytree(good / "synthesised", folder / "build"))
+            damage.damaged_text(random, random.choice(sorted((build / "synth").glob("*.json"))))
+            if random.random() < 0.7:
+                seal(build)
+            verbs = (["timing"], ["prove"], ["report"], ["simulate", "-x", "gates", "-n", "3"])
+            verb, *options = random.choice(verbs)
+            return [verb, str(build), *options]
         case "settings":
             model = Path(shutil.copy(good / "m.h5", folder / "m.h5"))
             path = Path(shutil.copy(good / "settings.yaml", folder / "settings.yaml"))

@@ -44,7 +44,8 @@ def read_structure(copy: Copy, work: Path, *, netlist: bool) -> tuple[list[Claim
         reading = beside.submit(_read_both, copy, work, netlist=netlist) if readable else None
         if netlist:
             ports = module_ports(pipeline, vectors, folder / "rtl")
-            claims += [_netlist_claim(path, ports, gates) for path in netlist_files(pipeline, folder / "synth")]
+            files = netlist_files(pipeline, folder / "synth")
+            claims += [_netlist_claim(path, pipeline.graph.name, ports, gates) for path in files]
         rtl, primitive = reading.result() if reading else (UNREAD, UNREAD if netlist else None)
     vhdl = _vhdl(copy, work) if readable else None
     return claims, Setting(pipeline, vectors, rtl, primitive, gates, work, vhdl)
@@ -98,14 +99,15 @@ def _text_claim(copy: Copy) -> Claim:
     )
 
 
-def _netlist_claim(path: Path, ports: dict[str, Pins], gates: dict[str, Any]) -> Claim:
+def _netlist_claim(path: Path, top: str, ports: dict[str, Pins], gates: dict[str, Any]) -> Claim:
     """Of one module; if it holds, ``gates`` gets the module in Yosys' JSON."""
     name = path.stem
 
     def check() -> str:
         try:
             module = load_module(path)
-            bits = check_module(module, {child: pins for child, pins in ports.items() if child != name}, ports[name])
+            inside = {child: pins for child, pins in ports.items() if child != name} if name == top else {}
+            bits = check_module(module, inside, ports[name])
             check_text(path.with_suffix(".v").read_text(encoding="ascii"), name, module)
         except (NetlistFault, OSError, ValueError) as fault:
             raise Unproven(f"{path.parent.name}/{name}: {fault}") from fault
