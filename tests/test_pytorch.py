@@ -178,3 +178,15 @@ def test_a_checkpoint_without_its_description_says_what_is_missing(tmp_path):
         UnsupportedModelError, match=r"a \.pt holds tensors of PyTorch and no network; write one beside it"
     ):
         read_pytorch(path, "net")
+
+
+def test_what_convert_reads_can_be_explored_and_compared(tmp_path):
+    first = saved(tmp_path)
+    (tmp_path / "other").mkdir()
+    other = saved(tmp_path / "other", tensors(1))
+    place = tmp_path / "points"
+    cli(["explore", str(first), "-o", str(place), "--json", str(tmp_path / "points.json")], standalone_mode=False)
+    points = json.loads((tmp_path / "points.json").read_text())["points"]
+    assert [point["refusal"] for point in points] == [None, None]
+    cli(["diff", str(first), str(other), "--json", str(tmp_path / "diff.json")], standalone_mode=False)
+    assert json.loads((tmp_path / "diff.json").read_text())["weights"]

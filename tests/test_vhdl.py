@@ -21,7 +21,8 @@ from bittrigger.emit.verilog import emit_verilog
 from bittrigger.emit.vhdl import emit_vhdl
 from bittrigger.emit.vhdl.expression import alone, assigned
 from bittrigger.emit.vhdl.names import spelled
-from bittrigger.emit.vhdl.syntax import Names, Shape
+from bittrigger.emit.vhdl.syntax import Names
+from bittrigger.emit.vhdl.terms import Shape
 from bittrigger.errors import ConfigError, InternalError, UnsupportedModelError
 from bittrigger.ir.fixed import FixedPoint, Interval
 from bittrigger.ir.graph import Graph, Input, Linear, frozen_array

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from bittrigger.ir.fixed import FloatArray
     from bittrigger.report.difference import Difference, Side
 
-MODELS = (".h5", ".keras")
+MODELS = (".h5", ".keras", ".pt", ".pth")
 DEFAULT_EVENTS = 1000
 
 
@@ -44,7 +44,7 @@ def command(
     check: bool,
     json_file: Path | None,
 ) -> None:
-    """Compare the builds, or the Keras models (.h5, .keras), A and B: ports, layers, weights, figures, outputs, files.
+    """Compare the builds, or the models (.h5, .keras, .pt), A and B: ports, layers, weights, figures, outputs, files.
 
     Figures are compared where both are of one origin. Models are lowered and solved with effort fast, and not built.
     """
@@ -72,12 +72,13 @@ def _side(path: Path) -> Side:
     if path.suffix in MODELS:
         from bittrigger.compile.apart import graph_of
         from bittrigger.compile.pipeline import create_pipeline
-        from bittrigger.compile.read import Stages
+        from bittrigger.compile.read import Stages, measured_graph
         from bittrigger.settings import Settings
 
         settings = Settings(effort="fast")
         with graph_of(path, settings, inputs=None, stages=Stages()) as asked:
             pipeline = create_pipeline(asked.graph, settings)
+        pipeline = replace(pipeline, graph=measured_graph(pipeline.graph, asked.measured))
         return Side(str(path), pipeline, make_report(pipeline, settings, None), {}, {})
     from bittrigger.build.folder import load_build
     from bittrigger.build.manifest import read_seal

@@ -16,12 +16,13 @@ from typing import Any
 import numpy as np
 
 from bittrigger.build.store import basis_from_json, basis_to_json, graph_from_json, graph_to_json
+from bittrigger.compile.foreign import foreign_graph
 from bittrigger.compile.read import Stages, check_reading, read, read_file
 from bittrigger.errors import ToolError
 from bittrigger.ir.basis import Measured
 from bittrigger.ir.fixed import FloatArray
 from bittrigger.ir.graph import Graph
-from bittrigger.passes.simplify import nothing
+from bittrigger.passes.simplify import nothing, simplify
 from bittrigger.settings import Settings
 from bittrigger.system.apart import Answer, Json, ask, is_possible
 
@@ -39,12 +40,16 @@ def graph_of(source: Path | Any, settings: Settings, *, inputs: FloatArray | Non
     """The integer graph of a model, compared with Keras on every event that was tried when the block ends.
 
     Args:
-        source: a model file, or a Keras model object.
+        source: a model file of Keras or PyTorch, a Keras model object, or an integer graph; only a model of Keras is compared.
         inputs: real events `(events, n_inputs)` on which Keras and the integers are compared, besides random ones.
 
     Raises:
         BittriggerError: as ``read_file``; a difference to Keras is raised at the end of the block.
     """
+    own = foreign_graph(source, settings)
+    if own is not None:
+        yield Asked(simplify(own, watch=stages.watch), own.basis.measured)
+        return
     if not isinstance(source, Path) or not is_possible("tensorflow"):
         reading = read(source, settings, inputs=inputs, check=False, stages=stages)
         with ThreadPoolExecutor(1) as pool:

@@ -11,14 +11,14 @@ import numpy as np
 
 from bittrigger.build.folder import Build, fresh_folder, save_build, write_firmware
 from bittrigger.compile.apart import graph_of
-from bittrigger.compile.foreign import foreign_graph, is_pytorch
+from bittrigger.compile.foreign import is_pytorch
 from bittrigger.compile.pipeline import create_pipeline
 from bittrigger.compile.provenance import copy_card, origin_of, provenance
 from bittrigger.compile.read import Announce, Dump, Stages, design_name, measured_graph, silent
 from bittrigger.errors import ConfigError
 from bittrigger.ir.fixed import FloatArray
 from bittrigger.ir.pipeline import Pipeline
-from bittrigger.passes.simplify import nothing, simplify
+from bittrigger.passes.simplify import nothing
 from bittrigger.settings import Settings
 from bittrigger.system.arrays import read_array
 
@@ -87,11 +87,6 @@ def _known(path: Path, settings: Settings, inputs: FloatArray | None, stages: St
 
 def _made(source: Path | Any, settings: Settings, inputs: FloatArray | None, stages: Stages) -> Pipeline:
     """The pipeline of a model, solved while it is being compared with Keras, if Keras can read it."""
-    own = foreign_graph(source, settings)
-    if own is not None:
-        graph = simplify(own, watch=stages.watch)
-        with stages("solve"):
-            return create_pipeline(graph, settings)
     with graph_of(source, settings, inputs=inputs, stages=stages) as asked, stages("solve"):
         pipeline = create_pipeline(asked.graph, settings)
     return replace(pipeline, graph=measured_graph(pipeline.graph, asked.measured))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -130,11 +130,15 @@ def _is_register(cell: Cell) -> bool:
     return cell.type in FLIP_FLOPS or cell.type in SHIFT_REGISTERS
 
 
-def topological(cells: tuple[Cell, ...], cut: frozenset[str] = frozenset()) -> list[Cell]:
+def _reads_all(_: Cell, __: str) -> bool:
+    return False
+
+
+def topological(cells: tuple[Cell, ...], stores: Callable[[Cell, str], bool] = _reads_all) -> list[Cell]:
     """``cells`` in an order in which each comes after those that drive it.
 
     Args:
-        cut: types whose inputs do not count, because they store.
+        stores: whether what comes to a pin of a cell is stored there, so that its driver may come later.
 
     Raises:
         ToolError: if there is no such order.
@@ -143,9 +147,8 @@ def topological(cells: tuple[Cell, ...], cut: frozenset[str] = frozenset()) -> l
     readers: list[list[int]] = [[] for _ in cells]
     waiting = [0] * len(cells)
     for k, cell in enumerate(cells):
-        if cell.type in cut:
-            continue
-        sources = {drivers[net] for bits in cell.inputs.values() for net in bits if net in drivers}
+        read = [bits for pin, bits in cell.inputs.items() if not stores(cell, pin)]
+        sources = {drivers[net] for bits in read for net in bits if net in drivers}
         waiting[k] = len(sources)
         for source in sources:
             readers[source].append(k)
@@ -182,7 +185,7 @@ def _pins_read(init: str, size: int) -> tuple[str, ...]:
 
 def _logic_levels(netlist: Netlist) -> int:
     level: dict[int, int] = {}
-    for cell in topological(netlist.cells, FLIP_FLOPS | SHIFT_REGISTERS):
+    for cell in topological(netlist.cells, lambda cell, _: _is_register(cell)):
         for output, bits in cell.outputs.items():
             own = 0
             if cell.type in CARRIES:

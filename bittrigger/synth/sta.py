@@ -14,7 +14,7 @@ from itertools import pairwise
 
 from bittrigger.device import delays
 from bittrigger.errors import InternalError, ToolError
-from bittrigger.synth.count import CARRIES, FLIP_FLOPS, SHIFT_REGISTERS
+from bittrigger.synth.count import CARRIES, FLIP_FLOPS, SHIFT_REGISTERS, topological
 from bittrigger.synth.netlist import HIGH, Cell, Netlist
 from bittrigger.synth.placement import Placement, Placer
 
@@ -130,7 +130,8 @@ class _Analysis:
             net: (k, pin) for k, cell in enumerate(self.cells) for pin, bits in cell.outputs.items() for net in bits
         }
         self.arrivals: dict[int, _Arrival] = {}
-        self._ordered = self._order()
+        place = {id(cell): k for k, cell in enumerate(self.cells)}
+        self._ordered = [place[id(cell)] for cell in topological(self.cells, self._starts)]
 
     def run(self, placement: Placement) -> None:
         """Fill ``arrivals`` for a placement of the cells."""
@@ -140,35 +141,6 @@ class _Analysis:
                 self.arrivals[net] = _Arrival(delays.CLOCK_TO_Q, -1, "", None, 0.0, delays.CLOCK_TO_Q)
         for k in self._ordered:
             self._evaluate(k, self.cells[k])
-
-    def _order(self) -> list[int]:
-        """The cells, each behind those that it waits for; registers first."""
-        waiting: dict[int, int] = {}
-        readers: dict[int, list[int]] = {}
-        ready: list[int] = []
-        for k, cell in enumerate(self.cells):
-            before = {
-                self.driver[net][0]
-                for pin, bits in cell.inputs.items()
-                for net in bits
-                if net > HIGH and net in self.driver and not self._starts(cell, pin)
-            }
-            waiting[k] = len(before)
-            for other in before:
-                readers.setdefault(other, []).append(k)
-            if not before:
-                ready.append(k)
-        order: list[int] = []
-        while ready:
-            k = ready.pop()
-            order.append(k)
-            for reader in readers.get(k, ()):
-                waiting[reader] -= 1
-                if not waiting[reader]:
-                    ready.append(reader)
-        if len(order) != len(self.cells):
-            raise ToolError("timing: combinational cells form a loop")
-        return order
 
     @staticmethod
     def _starts(cell: Cell, pin: str) -> bool:

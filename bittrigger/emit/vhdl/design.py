@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 from bittrigger.emit.vhdl.expression import alone, assigned, scalar, table
 from bittrigger.emit.vhdl.names import spelled
-from bittrigger.emit.vhdl.syntax import Names, Shape
+from bittrigger.emit.vhdl.syntax import Names
+from bittrigger.emit.vhdl.terms import Shape
 from bittrigger.errors import InternalError
 
 _NAME = r"[A-Za-z_]\w*"

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import assert_never
 
-from bittrigger.emit.vhdl.syntax import (
-    TOKEN,
+from bittrigger.emit.vhdl.syntax import TOKEN, Names, read_expression
+from bittrigger.emit.vhdl.terms import (
     Binary,
     Cast,
     Choice,
@@ -19,12 +19,10 @@ from bittrigger.emit.vhdl.syntax import (
     Expression,
     Literal,
     Name,
-    Names,
     Part,
     Shape,
     Unary,
     both,
-    read_expression,
 )
 from bittrigger.errors import InternalError
 

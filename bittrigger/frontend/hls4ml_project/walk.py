@@ -14,7 +14,7 @@ from bittrigger.frontend.hls4ml_project.hls_types import HlsType, codes_of
 from bittrigger.frontend.hls4ml_project.project import Call, Config, Project
 from bittrigger.frontend.hls4ml_project.source import preprocessed, read_text, tokens
 from bittrigger.frontend.nodes.builder import Builder
-from bittrigger.ir.fixed import IntArray, Interval, Overflow, Rounding
+from bittrigger.ir.fixed import IntArray, Interval, Overflow, Rounding, hull
 from bittrigger.ir.graph import Linear, Requantize, frozen_array
 
 MAX_WIDE = 1 << 12
@@ -139,8 +139,7 @@ class Walk:
 
     def hull(self, node: str) -> Interval:
         """The range of all codes of a node."""
-        spans = self.builder.reach(node)
-        return Interval(min(span.lo for span in spans), max(span.hi for span in spans))
+        return hull([span.interval for span in self.builder.reach(node)])
 
     def copy(self, node: str) -> str:
         """Another node with the codes of ``node``."""
@@ -167,8 +166,9 @@ class Walk:
             name, (source,), node.size, shift, kind.rounding, -(1 << 61), (1 << 61) - 1, kind.frac, 0, copies
         )
         spans = self.builder.preview(free)
-        low = min(span.lo for span in spans) if floor is None else max(floor, min(span.lo for span in spans))
-        reached = Interval(low, max(low, *(span.hi for span in spans)))
+        whole = hull([span.interval for span in spans])
+        low = whole.lo if floor is None else max(floor, whole.lo)
+        reached = Interval(low, max(low, whole.hi))
         allowed = kind.limits
         inside = reached.lo in allowed and reached.hi in allowed
         if inside and not shift and floor is None:

@@ -52,7 +52,11 @@ class Clocked:
         for cell in netlist.cells:
             check_cell(cell, netlist.inputs[clock][0])
         self._groups: list[Group] = groups_of(
-            [cell for cell in topological(netlist.cells, _STORES) if cell.type not in _STORES]
+            [
+                cell
+                for cell in topological(netlist.cells, lambda cell, _: cell.type in _STORES)
+                if cell.type not in _STORES
+            ]
         )
         self._registers = _flip_flops([cell for cell in netlist.cells if cell.type in FLIP_FLOPS])
         self._lines = list(_lines([cell for cell in netlist.cells if cell.type in SHIFT_REGISTERS]))
