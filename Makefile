@@ -6,7 +6,7 @@ CORE = .venv-core-$(VERSION)
 READING = .venv-keras-$(VERSION)
 PARALLEL := -n logical --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test sanitize test-fast test-core test-keras test-torch test-hgq2 durations fuzz battery mutants tamper faults hostile golden bench bench-compare bench-adders clean
+.PHONY: demo test seeds sanitize test-fast test-core test-keras test-torch test-hgq2 durations fuzz battery mutants tamper faults hostile golden bench bench-compare bench-adders clean
 
 demo: .venv/installed
 	$(BIN)/bittrigger convert models/jet_tagger/model.h5 -o build/jet_tagger --overwrite \
@@ -23,6 +23,11 @@ test: .venv/installed
 test-fast: .venv/installed
 	$(BIN)/ruff check
 	$(BIN)/pytest $(PARALLEL) --fast
+
+# the properties with ten seeds that nobody has run; SEEDS="20261130 20261131" takes these. The first that fails ends it
+SEEDS ?= $(shell $(PYTHON) -c "import random; print(*random.sample(range(10**8), 10))")
+seeds: .venv/installed
+	for seed in $(SEEDS); do echo "seed $$seed" && $(BIN)/pytest -q -m hypothesis --hypothesis-seed=$$seed || exit 1; done
 
 # make test-core PYTHON=python3.13: the core alone, without TensorFlow; TESTS=tests/test_x.py takes some of its tests
 test-core: $(CORE)/installed
