@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from bittrigger.layers.activations import BitActivation, StaticQuantizer
     from bittrigger.layers.adder_cost import AdderCostReport, adder_bits, model_adder_bits
+    from bittrigger.layers.attention import AttentionSettings, bit_attention
     from bittrigger.layers.bit_linear import BitConv1D, BitConv2D, BitLinear
     from bittrigger.layers.bithep import BitHepLinear
     from bittrigger.layers.dynamic import DynamicQuantizer
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AdderCostReport",
+    "AttentionSettings",
     "BitActivation",
     "BitConv1D",
     "BitConv2D",
@@ -34,6 +36,7 @@ __all__ = [
     "absmean_binary",
     "absmean_ternary",
     "adder_bits",
+    "bit_attention",
     "export_stock",
     "model_adder_bits",
     "model_widths",
@@ -46,6 +49,8 @@ _LAZY = {
     "AdderCostReport": "bittrigger.layers.adder_cost",
     "adder_bits": "bittrigger.layers.adder_cost",
     "model_adder_bits": "bittrigger.layers.adder_cost",
+    "AttentionSettings": "bittrigger.layers.attention",
+    "bit_attention": "bittrigger.layers.attention",
     "BitConv1D": "bittrigger.layers.bit_linear",
     "BitConv2D": "bittrigger.layers.bit_linear",
     "BitLinear": "bittrigger.layers.bit_linear",
