@@ -356,3 +356,28 @@ def test_a_softmax_at_the_end_of_a_model_within_is_left_out():
     )
     model = randomize(model_of(inner))
     assert check_agreement(model, lowered(model)).events > 1000
+
+
+WIDE = {
+    "a quantiser behind it": quantised,
+    "a function behind it": lambda x: quantised(x, "quantized_tanh(5)"),
+    "a sum": lambda x: quantised(qdense(kernel="quantized_bits(4,0,alpha=1)")(x)),
+    "a square, and a function behind it": lambda x: quantised(layers.Multiply()([x, x]), "quantized_sigmoid(5)"),
+    "nothing but moves": lambda x: layers.Maximum(name="m")([x, layers.Permute((1,))(x)]),
+}
+
+
+@pytest.mark.parametrize("name", WIDE)
+def test_a_port_wider_than_float32_is_ideal(name):
+    model = randomize(model_of(WIDE[name], inputs=3, quantizer=None))
+    with pytest.raises(Float32RoundsError, match=r"input 'x': ap_fixed<30,3> has 30 bits, .* choose a narrower one"):
+        lowered(model, input_precision="fixed<30,3>")
+    graph = ideal(model, input_precision="fixed<30,3>")
+    assert "which holds 24" in graph.basis.ideal[0]
+    assert check_agreement(model, graph).float64.events == 0
+
+
+def test_what_becomes_too_wide_is_named():
+    model = model_of(lambda x: quantised(layers.Multiply(name="m")([x, x])), inputs=3, quantizer=None)
+    with pytest.raises(UnsupportedModelError, match="layer 'm.*': its codes need 6[34] bits; allowed are 62"):
+        ideal(model, input_precision="fixed<32,3>")

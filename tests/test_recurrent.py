@@ -135,10 +135,15 @@ def test_files(tmp_path):
     """QKeras' own SimpleRNN and GRU call functions that later versions of TensorFlow lack."""
     from bittrigger.frontend.keras_file.read import load_model
 
-    for number, layer in enumerate((QSimpleRNN(3, **PLAIN), QGRU(3, **PLAIN, **GATES, **STATE))):
-        model = sequence(layer, seed=number)
-        model.save(tmp_path / "model.h5")
-        loaded = load_model(tmp_path / "model.h5")
+    gated = QGRU(3, reset_after=True, **PLAIN, **GATES, **STATE)
+    for layer, ending in (
+        (QSimpleRNN(3, **PLAIN), "h5"),
+        (gated, "h5"),
+        (QLSTM(2, **PLAIN, **GATES, **STATE), "keras"),
+    ):
+        model = sequence(layer)
+        model.save(tmp_path / f"model.{ending}")
+        loaded = load_model(tmp_path / f"model.{ending}")
         check_agreement(loaded, lowered(loaded))
 
 

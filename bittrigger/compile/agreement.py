@@ -18,8 +18,8 @@ from bittrigger.frontend.keras_model.reference import (
     without_endings,
 )
 from bittrigger.ir.basis import Distance, Grade, Measured
-from bittrigger.ir.fixed import FloatArray
-from bittrigger.ir.graph import Graph
+from bittrigger.ir.fixed import FLOAT32_BITS, FloatArray, decode
+from bittrigger.ir.graph import Graph, Input
 from bittrigger.ir.ports import decode_inputs
 from bittrigger.simulate.executors.oracle import Oracle
 from bittrigger.simulate.predict import outputs_of
@@ -77,7 +77,20 @@ def _events(model: Any, graph: Graph, inputs: FloatArray | None) -> npt.NDArray[
         batches.append(_between(graph, events))
     if inputs is not None:
         batches.append(reference_events(model, graph, inputs).astype(np.float64))
-    return np.concatenate(batches).astype(np.float32)
+    return _within(graph, np.concatenate(batches).astype(np.float32))
+
+
+def _within(graph: Graph, values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """``values``, none of which float32 has rounded up beyond a port that has more bits than float32."""
+    tops = [_top(port) if port.type.width > FLOAT32_BITS else np.float32(np.inf) for port in graph.inputs]
+    return np.minimum(values, np.repeat(np.array(tops, dtype=np.float32), [port.size for port in graph.inputs]))
+
+
+def _top(port: Input) -> np.float32:
+    """The largest float32 that is a code of ``port``."""
+    highest = float(decode(np.array([port.interval.hi]), port.frac)[0])
+    nearest = np.float32(highest)
+    return nearest if nearest <= highest else np.nextafter(nearest, np.float32(-np.inf))
 
 
 def _from_double(model: Any, graph: Graph, values: npt.NDArray[np.float32], found: FloatArray) -> Distance | None:

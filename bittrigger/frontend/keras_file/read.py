@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bittrigger.errors import BittriggerError, UnsupportedModelError
+from bittrigger.frontend.attributes import RECURRENT
 from bittrigger.frontend.keras_file import hdf5, zip_archive
 from bittrigger.frontend.keras_file.allowed import check_config
 from bittrigger.frontend.keras_model.copies import known_classes
@@ -252,12 +253,24 @@ def _build(config: Mapping[str, Any], *, archive: bool) -> KerasModel:
     if _holds(config, "PruneLowMagnitude"):
         known["PruneLowMagnitude"] = _pruning_wrapper()
     if archive:
-        return tf.keras.models.model_from_config(dict(config), custom_objects=known)
+        return tf.keras.models.model_from_config(_built_by_calls(dict(config)), custom_objects=known)
     with (
         tf.keras.utils.custom_object_scope(known),
         legacy.keras_option_scope(save_traces=False, in_tf_saved_model_scope=True),
     ):
         return tf.keras.models.model_from_config(dict(config))
+
+
+def _built_by_calls(value: Any) -> Any:
+    """A configuration without the shapes of recurrent layers, which Keras takes for nests; their calls have them too."""
+    if isinstance(value, list):
+        return [_built_by_calls(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    kept = {key: _built_by_calls(item) for key, item in value.items()}
+    if kept.get("class_name") in RECURRENT:
+        kept.pop("build_config", None)
+    return kept
 
 
 def _holds(value: Any, class_name: str) -> bool:

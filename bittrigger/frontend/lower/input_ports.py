@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from bittrigger.errors import ConfigError
+from bittrigger.errors import Float32RoundsError
 from bittrigger.frontend import attributes
 from bittrigger.frontend.elementwise.functions import Grid, function_from_spec
 from bittrigger.frontend.kernels import common_fraction_bits
@@ -46,10 +46,10 @@ def find_port(
         events: real values of the port, `(events, codes)`; where nothing types it, the narrowest type that covers them does.
 
     Raises:
-        ConfigError: if the type has more bits than Keras' float32.
+        Float32RoundsError: if the type has more bits than Keras' float32, and only the exact grade will do.
     """
     if settings.input_precision is not None:
-        return _port(parse_fixed(settings.input_precision))
+        return _port(node.name, parse_fixed(settings.input_precision), account)
     whole = bool(node.get_attr(attributes.WHOLE))
     grids = list(_first_quantizers(model_graph, node))
     grid = grids[0] if grids else None
@@ -67,7 +67,7 @@ def find_port(
             f"input {node.name!r}: its bits are not known ({found}); it takes {kind}, {reason}; choose another type with "
             "--input-precision"
         )
-        return _port(kind)
+        return _port(node.name, kind, account)
     if whole and grid.frac > 0:
         grid = Grid(0, -(-grid.lo >> grid.frac), grid.hi >> grid.frac)
     interval = Interval(grid.lo, grid.hi)
@@ -87,11 +87,13 @@ def covering(events: FloatArray) -> FixedPoint:
     return FixedPoint(signed, max(frac + integer, 1), frac)
 
 
-def _port(kind: FixedPoint) -> Port:
+def _port(name: str, kind: FixedPoint, account: Account) -> Port:
     if kind.width > FLOAT32_BITS:
-        raise ConfigError(
-            f"input precision {kind}: {kind.width} bits; allowed are up to {FLOAT32_BITS}, because Keras reads its "
-            "input as float32"
+        account.rounds(
+            Float32RoundsError(
+                f"input {name!r}: {kind} has {kind.width} bits, and Keras reads its input as float32, which holds "
+                f"{FLOAT32_BITS}; allowed are types that it holds; choose a narrower one with --input-precision"
+            )
         )
     return Port(kind, kind.interval)
 

@@ -13,7 +13,7 @@ from bittrigger.frontend.lower.outputs import delivered
 from bittrigger.frontend.nodes.builder import Builder
 from bittrigger.frontend.nodes.elementwise import lower_elementwise
 from bittrigger.frontend.nodes.signal import Signal
-from bittrigger.ir.fixed import FixedPoint, FloatArray, IntArray, Rounding, hull
+from bittrigger.ir.fixed import MAX_WIDTH, FixedPoint, FloatArray, IntArray, Rounding, hull
 from bittrigger.ir.graph import Intervals, Requantize
 from bittrigger.settings import Settings
 
@@ -61,7 +61,9 @@ class Walk:
             spans, frac = self.builder.preview(signal.linear), signal.linear.frac
         else:
             spans, frac = self.builder.operand(signal.parts), self.builder[signal.parts[0]].frac
-        self.types[tensor] = FixedPoint.holding(hull([span.interval for span in spans]), frac)
+        whole = hull([span.interval for span in spans])
+        if whole.width <= MAX_WIDTH:  # what is wider is refused when the graph is complete
+            self.types[tensor] = FixedPoint.holding(whole, frac)
 
     def operands(self, node: Any, *, scaled: bool = False) -> list[Signal]:
         """The operands of a node as codes; if ``scaled``, they may have an exponent."""

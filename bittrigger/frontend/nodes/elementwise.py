@@ -27,12 +27,12 @@ from bittrigger.frontend.elementwise.exact import affine_part
 from bittrigger.frontend.elementwise.functions import ALLOWED, Grid
 from bittrigger.frontend.elementwise.requantizer_fit import Segments
 from bittrigger.frontend.kernels import common_fraction_bits
-from bittrigger.frontend.nodes.builder import Builder
+from bittrigger.frontend.nodes.builder import Builder, units
 from bittrigger.frontend.nodes.ideal import ideal_plan
 from bittrigger.frontend.nodes.plans import MAX_BREAKPOINTS, Plan, fits_and_tables, reach_under
 from bittrigger.frontend.nodes.signal import Signal
 from bittrigger.ir.block_floating_point import ShiftUp
-from bittrigger.ir.fixed import FloatArray, Interval, Rounding
+from bittrigger.ir.fixed import FLOAT32_BITS, FloatArray, Interval, Rounding
 from bittrigger.ir.graph import Linear, Lookup, Requantize
 
 _log = logging.getLogger(__name__)
@@ -64,7 +64,7 @@ def lower_elementwise(builder: Builder, signal: Signal, *, scaled: bool = False,
         signal = unscaled(builder, signal)
     if signal.is_settled:
         return signal
-    signal = _without_repeats(_one_grid(builder, signal))
+    signal = _beyond_float32(builder, _without_repeats(_one_grid(builder, signal)))
     before = () if signal.linear is None else (signal.linear,)
     if not signal.steps:
         return _emitted(builder, signal, before)
@@ -72,6 +72,18 @@ def lower_elementwise(builder: Builder, signal: Signal, *, scaled: bool = False,
     if direct is not None:
         return _emitted(builder, signal, (*before, direct))
     return _ideally(builder, signal) if signal.ideal else _as_keras(builder, signal, exactly=exactly)
+
+
+def _beyond_float32(builder: Builder, signal: Signal) -> Signal:
+    """The signal, in exact arithmetic where float32 cannot hold the codes under its steps; never so in an exact design."""
+    if signal.ideal or not signal.steps or not builder.account.ideal:
+        return signal
+    reach, _ = reach_under(builder, signal)
+    bits = [
+        (max(abs(span.lo), abs(span.hi)) // max(int(unit), 1)).bit_length()
+        for span, unit in zip(reach, units(reach), strict=True)
+    ]
+    return replace(signal, ideal=max(bits) > FLOAT32_BITS + 1)
 
 
 def _as_keras(builder: Builder, signal: Signal, *, exactly: bool) -> Signal:
