@@ -52,6 +52,10 @@ RECURRENT_KERNEL = "bittrigger_recurrent_kernel"
 CELL = "bittrigger_cell"
 """What a recurrent layer does with its kernels: its kind, functions and options."""
 
+EPSILON = "bittrigger_epsilon"
+CENTRED = "bittrigger_centred"
+"""What is added to the variance of a vector, and whether its mean is taken off."""
+
 GENERIC = "BittriggerLayer"
 """The class, in hls4ml's graph, of a layer that hls4ml itself does not read."""
 
@@ -86,6 +90,9 @@ SEPARABLE = ("SeparableConv1D", "SeparableConv2D", "QSeparableConv1D", "QSeparab
 TRANSPOSED = ("Conv1DTranspose", "Conv2DTranspose", "QConv2DTranspose")
 
 RECURRENT = ("SimpleRNN", "LSTM", "GRU", "QSimpleRNN", "QLSTM", "QGRU")
+
+LENGTHS = ("LayerNormalization", "UnitNormalization")
+"""Layers that divide a vector by its length, or by its deviation."""
 
 _SIZES = ("1D", "2D", "3D")
 AVERAGES = (
@@ -142,6 +149,7 @@ KINDS = (
     "contract",
     "embedding",
     "recurrent",
+    "lengths",
 )
 
 BIT_ACTIVATION = "BitActivation"
@@ -155,6 +163,7 @@ ALLOWED_LAYERS = (
     *SEPARABLE,
     *TRANSPOSED,
     *RECURRENT,
+    *LENGTHS,
     "EinsumDense",
     "Embedding",
     "Activation",

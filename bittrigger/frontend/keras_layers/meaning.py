@@ -12,7 +12,7 @@ from bittrigger.frontend import attributes
 from bittrigger.frontend.attributes import unsupported_layer
 from bittrigger.frontend.elementwise.functions import STATIC, rebuilt
 from bittrigger.frontend.flat.calls import Call
-from bittrigger.frontend.keras_layers import merges, positions, recurrent, weights
+from bittrigger.frontend.keras_layers import lengths, merges, positions, recurrent, weights
 from bittrigger.layers.pointwise import is_pointwise
 from bittrigger.system.legacy_keras import is_of_keras_2
 
@@ -78,6 +78,8 @@ def _layer_facts(call: Call, name: str) -> Facts:  # noqa: C901, PLR0911, PLR091
             return weights.prelu(call)
         case "Embedding":
             return weights.embedding(call)
+        case _ if name in attributes.LENGTHS:
+            return lengths.lengths(call)
         case _ if name in attributes.RECURRENT:
             return recurrent.recurrent(call, function_spec)
         case "Softmax":

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from bittrigger.errors import UnsupportedModelError
-from bittrigger.frontend.attributes import AVERAGES, INERT, MAXIMA, OPERATORS, RECURRENT, SEPARABLE, TRANSPOSED
+from bittrigger.frontend.attributes import AVERAGES, INERT, LENGTHS, MAXIMA, OPERATORS, RECURRENT, SEPARABLE, TRANSPOSED
 
 Option = Any
 """A value out of a configuration."""
@@ -128,6 +128,7 @@ OPTIONS: Mapping[str, Mapping[str, Option]] = {
     **{name: {"function": _READ} for name in OPERATORS},
     "PReLU": {"shared_axes": _READ},
     **dict.fromkeys(RECURRENT, _RECURRENT),
+    **dict.fromkeys(LENGTHS, dict.fromkeys(("axis", "epsilon", "center", "scale"), _READ)),
     "Rescaling": {"scale": _READ, "offset": _READ},
     "Normalization": {**dict.fromkeys(("axis", "mean", "variance"), _READ), "invert": (False, None)},
     "Embedding": {**dict.fromkeys(("input_dim", "output_dim", "input_length"), _READ), "mask_zero": (False, None)},

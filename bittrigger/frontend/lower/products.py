@@ -50,7 +50,7 @@ def contract(walk: Walk, node: Any) -> Signal:
         pairs = np.sort(pairs, axis=1)
     distinct, which = np.unique(pairs, axis=0, return_inverse=True)
     if left == right and (distinct[:, 0] == distinct[:, 1]).all():
-        made = _squares(walk, node.name, left, distinct[:, 0])
+        made = squares(walk, node.name, left, distinct[:, 0])
     else:
         made = product(walk, f"{node.name}_products", left, right, distinct)
     if count == 1:
@@ -80,10 +80,10 @@ def _square(walk: Walk, name: str, source: Signal) -> Signal:
     reach = walk.builder.reach(part)
     if max(span.interval.width for span in reach) <= TABLE_BITS + 1:  # what follows may make the table narrower
         return add_step(Signal((part,), source.shape), _squaring(name))
-    return Signal((_squares(walk, name, part, np.arange(len(reach))),), source.shape)
+    return Signal((squares(walk, name, part, np.arange(len(reach))),), source.shape)
 
 
-def _squares(walk: Walk, name: str, part: str, places: IntArray) -> str:
+def squares(walk: Walk, name: str, part: str, places: IntArray) -> str:
     """The node of the squares of some codes of ``part``."""
     wired = walk.builder.wire(f"{name}_operand", (part,), places)
     if max(span.interval.width for span in walk.builder.reach(wired)) <= TABLE_BITS:

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import reduce
 from typing import Any
 
 import numpy as np
 
-from bittrigger.errors import Float32RoundsError, UnsupportedModelError
-from bittrigger.frontend import attributes
+from bittrigger.errors import Float32RoundsError
 from bittrigger.frontend.elementwise.chains import StridedInterval, reach_of_one_copy
-from bittrigger.frontend.elementwise.functions import Grid, function_from_spec
+from bittrigger.frontend.elementwise.functions import Grid
+from bittrigger.frontend.lower.declared import declared_grid
 from bittrigger.frontend.lower.softmax_tables import SoftmaxTables, softmax_tables
 from bittrigger.frontend.lower.walk import Walk
 from bittrigger.frontend.nodes.builder import Builder
 from bittrigger.frontend.nodes.positions import positions
 from bittrigger.frontend.nodes.signal import Signal
-from bittrigger.ir.fixed import FixedPoint, IntArray, parse_fixed
+from bittrigger.ir.fixed import IntArray
 from bittrigger.ir.graph import Lookup
-from bittrigger.settings import AUTO
 
 SOFTMAX = ("softmax", "log_softmax")
 
@@ -35,7 +34,7 @@ def softmax(walk: Walk, node: Any, name: str) -> Signal:
         Float32RoundsError: if only the exact grade will do.
         UnsupportedModelError: if nothing gives it a type, or its tables become too large.
     """
-    grid = _grid(walk, node, name)
+    grid = declared_grid(walk, node, name, DEFAULT[name])
     walk.builder.account.rounds(
         Float32RoundsError(
             f"layer {node.name!r}: {name} divides by a sum of exponentials, each of which float32 rounds, so that its last bits "
@@ -47,49 +46,6 @@ def softmax(walk: Walk, node: Any, name: str) -> Signal:
     copies, classes = positions(source.shape), source.shape[-1]
     made = _lowered(walk.builder, node.name, part, (copies, classes), grid, log=name == "log_softmax")
     return Signal((made,), source.shape)
-
-
-def _grid(walk: Walk, node: Any, name: str) -> Grid:
-    """The codes of the results."""
-    tensor = node.outputs[0]
-    if tensor in walk.model_graph.outputs:
-        wanted = walk.settings.output_precision
-        kind = parse_fixed(DEFAULT[name] if wanted == AUTO else wanted)
-        if wanted == AUTO:
-            walk.builder.account.choose(
-                f"layer {node.name!r}: {name} is rounded to {kind}, half to even; choose another type with --output-precision"
-            )
-        walk.rounded[tensor] = kind
-        return _grid_of(kind)
-    grids = set(_grids_behind(walk, tensor))
-    if len(grids) == 1 and None not in grids and (grid := next(iter(grids))) is not None:
-        return grid
-    raise UnsupportedModelError(
-        f"layer {node.name!r}: {name} within the model, and its exact results lie on no grid of integers; allowed is "
-        "one quantised activation behind it, such as quantized_relu(8), or the output with --keep-activation; put a QActivation "
-        "behind it"
-    )
-
-
-def _grid_of(kind: FixedPoint) -> Grid:
-    return Grid(kind.frac, kind.interval.lo, kind.interval.hi)
-
-
-def _grids_behind(walk: Walk, tensor: str) -> Iterator[Grid | None]:
-    """The codes of each plain quantiser that reads ``tensor``; None for any other reader."""
-    for reader in walk.model_graph.get_layers():
-        if tensor not in reader.inputs:
-            continue
-        kind = attributes.read(reader, attributes.KIND)
-        if kind == "reshape" and reader.outputs[0] not in walk.model_graph.outputs:
-            yield from _grids_behind(walk, reader.outputs[0])
-        elif kind == "function":
-            spec = attributes.read(reader, attributes.FUNCTION)
-            known = spec["module"] in ("qkeras", "bittrigger")
-            function = function_from_spec(reader.name, spec) if known else None
-            yield function.grid if function is not None and function.plain else None
-        else:
-            yield None
 
 
 def _lowered(builder: Builder, name: str, part: str, shape: tuple[int, int], grid: Grid, *, log: bool) -> str:
